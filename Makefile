@@ -1,0 +1,53 @@
+# Everything a developer or a newcomer types. Bare `make` lists it.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help quickstart dev fix lint test check bench browser
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+quickstart: $(VENV)/.runs ## install, run the embedded study, write reports/quickstart.html
+	$(BIN)/hinet-search launch quickstart
+
+dev: $(STAMP) ## make .venv with everything to develop
+
+fix: $(STAMP) ## format and repair what a tool can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: $(STAMP) ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: $(STAMP) browser ## install and run all tests
+	OMP_NUM_THREADS=1 $(BIN)/pytest
+
+check: lint test ## lint and test: what must be green before a commit
+
+bench: $(STAMP) ## speed, two versions in one run, as ratios
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[bench]'
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run.py
+
+# Chromium drives the pages in tests. Installed where that is allowed; else this says what to install.
+browser:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver >/dev/null; \
+	  else echo "The browser tests need Chromium: install the packages 'chromium' and 'chromium-driver'."; exit 1; fi; }
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runs: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+	@touch $@
+
+$(STAMP): $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
+	@touch $@ $(VENV)/.runs

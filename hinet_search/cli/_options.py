@@ -1,0 +1,48 @@
+"""Options that several commands share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hinet_search.search.options import LaunchOptions
+
+_PLACES = [
+    click.option("--storage", metavar="URL", envvar="HINET_SEARCH_STORAGE", show_envvar=True, help="Database: a path or URL."),
+    click.option(
+        "--output", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
+        help="Folder of database, cache, artifacts and reports.  [default: .hinet-search, reports/]",
+    ),
+]  # fmt: skip
+_RUN = [
+    click.option("--trials", type=click.IntRange(min=1), help="Trials per arm."),
+    click.option("--finalist-seeds", type=click.IntRange(min=1), help="Seeds per finalist."),
+    click.option("--slots", type=click.IntRange(min=1), envvar="HINET_SEARCH_SLOTS", show_envvar=True, help="Trials at once."),
+    click.option(
+        "--device", type=click.Choice(["auto", "cpu", "cuda"]), envvar="HINET_SEARCH_DEVICE", show_envvar=True,
+        help="Where to train.",
+    ),
+    click.option("--seed", type=click.IntRange(min=0), help="Seed of the whole study."),
+]  # fmt: skip
+
+
+def places(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Where a study is stored."""
+    return _add(command, _PLACES)
+
+
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Values over those of the study file."""
+    return _add(command, [*_RUN, *_PLACES])
+
+
+def launch_options(given: dict[str, Any]) -> LaunchOptions:
+    """The options of a command line."""
+    return LaunchOptions(**given)
+
+
+def _add(command: Callable[..., Any], options: list[Callable[[Any], Any]]) -> Callable[..., Any]:
+    for option in reversed(options):
+        command = option(command)
+    return command

@@ -1,0 +1,42 @@
+"""Draw a model's architecture with shapes, parameters and FLOPs per row."""
+
+from typing import Any
+
+import click
+
+from hinet_search.cli._options import launch_options, places
+
+
+@click.command(name="describe")
+@click.argument("model")
+@click.option("--study", help="Use this study's data and the defaults of its arm; else a small made-up schema.")
+@places
+def command(model: str, study: str | None, **given: Any) -> None:
+    """Draw MODEL: an arm's default configuration on a study's data, or a model's own defaults.
+
+    \b
+    hinet-search describe hinet
+    hinet-search describe mmoe --study quickstart
+    """
+    from hinet_search.config import build_config
+    from hinet_search.errors import ConfigurationError, did_you_mean
+    from hinet_search.face import ready
+    from hinet_search.nn.outline import draw, outline
+    from hinet_search.schema import Schema
+
+    if study is None:
+        fields = ("user_id", "item_id", "hour")
+        schema = Schema(("home", "search", "push"), ("click", "order"), fields, (10_001, 5_001, 25), ("price",))
+        config = build_config(model, {})
+        click.echo(f"{model} with its own defaults, on a made-up schema of 3 scenarios, 2 tasks, 3 fields")
+    else:
+        checked = ready(study, launch_options(given), lambda text: click.echo(text, err=True))
+        arms = {arm.name: arm for arm in checked.study.arms}
+        if model not in arms:
+            raise ConfigurationError(
+                f"study '{study}' has no arm '{model}', known: {', '.join(arms)}{did_you_mean(model, arms)}"
+            )
+        schema = checked.dataset.full_schema
+        config = build_config(arms[model].model, arms[model].space.values(arms[model].space.default()))
+        click.echo(f"{model} of study {study}, default configuration")
+    click.echo(draw(outline(config.build(schema), schema)))

@@ -1,0 +1,46 @@
+"""Run or continue a study, then write its report."""
+
+import shlex
+import sys
+from typing import Any
+
+import click
+
+from hinet_search.cli._live import watcher_for
+from hinet_search.cli._options import launch_options, run_options
+from hinet_search.cli._words import duration
+
+
+@click.command(name="launch")
+@click.argument("study")
+@run_options
+@click.option("--no-progress", is_flag=True, help="Plain lines even on a terminal.")
+def command(study: str, no_progress: bool, **given: Any) -> None:  # noqa: FBT001
+    """Run or continue STUDY: a path, a name in ./studies, or a shipped study.
+
+    Ctrl-C stops safely; the same command goes on where it stopped, with the same budget.
+
+    \b
+    hinet-search launch quickstart
+    hinet-search launch studies/shop.yaml --slots 4 --trials 30
+    hinet-search launch kuairand --output /tmp/try --device cpu
+    """
+    from hinet_search.errors import Interrupted
+    from hinet_search.face import launch_ready, ready, report_path
+    from hinet_search.report.words import outcome
+
+    options = launch_options(given)
+    checked = ready(study, options, lambda text: click.echo(text, err=True))
+    if checked.device.note:
+        click.echo(checked.device.note, err=True)
+    written = shlex.join(["hinet-search", *sys.argv[1:]])
+    try:
+        with watcher_for(plain=no_progress) as watcher:
+            record = launch_ready(checked, options, written, watcher)
+    except Interrupted as error:
+        error.remedy = f"go on: {written}"
+        raise
+    path = report_path(checked.study, options)
+    click.echo(f"done in {duration(record.seconds)}: {outcome(record)}")
+    click.echo(f"report   {path} ({path.stat().st_size / 1e6:.2f} MB)")
+    click.echo("Next: open the report, or hinet-search dashboard", err=True)

@@ -1,0 +1,34 @@
+"""Show the stored studies: state, trials, best value."""
+
+from typing import Any
+
+import click
+
+from hinet_search.cli._options import launch_options, places
+from hinet_search.cli._words import auc
+
+
+@click.command(name="status")
+@places
+def command(**given: Any) -> None:
+    """List the studies of a database.
+
+    \b
+    hinet-search status
+    hinet-search status --output runs
+    """
+    from hinet_search.storage.engine import connect
+    from hinet_search.storage.listing import list_studies
+
+    database = connect(launch_options(given).storage_url())
+    try:
+        studies = list_studies(database)
+    finally:
+        database.close()
+    if not studies:
+        click.echo("no studies yet; Next: hinet-search launch quickstart")
+        return
+    click.echo(f"{'study':<24}{'state':<10}{'trials':>12}  {'best (valid)':<28}updated (UTC)")
+    for one in studies:
+        best = f"{one.best_arm} {auc(one.best_value)}" if one.best_arm else "none yet"
+        click.echo(f"{one.name:<24}{one.state:<10}{f'{one.done}/{one.budget}':>12}  {best:<28}{one.updated}")

@@ -1,0 +1,156 @@
+"""The verdict of a study by rules, never free text, and no word that claims a cause.
+
+Which arms meet (`focus`, `rival`) is decided on validation; what came out is read on test.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from hinet_search.compare.finalists import (
+    CellDifference,
+    best_on_validation,
+    cell_gains,
+    chosen,
+    objective_by_seed,
+)
+from hinet_search.compare.gains import Difference, Mark, gain
+from hinet_search.records import ArmRecord, FinalistRecord, StudyRecord
+
+SEEDS_FOR_A_CLAIM = 5
+EQUAL_BUDGETS = 0.8  # an arm with fewer than this share of the largest arm's trials is not comparable
+
+Status = Literal["undecided", "incomparable", "observation", "unclear", "better", "worse"]
+_SPELLED = {"hinet": "HiNet", "ple": "PLE", "moe": "MoE", "mmoe": "MMoE", "hmoe": "HMoE", "star": "STAR"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome by rules. Names are of arms; what is not known yet is None."""
+
+    status: Status
+    sentence: str
+    best: str | None = None  # on validation
+    focus: str | None = None  # the best HiNet on validation, or the best arm where no arm is a HiNet
+    rival: str | None = None  # the best of the others on validation
+    difference: Difference | None = None  # focus against rival, objective on test
+    cells: tuple[CellDifference, ...] = ()
+
+    def count(self, mark: Mark) -> int:
+        """Number of cells with that mark."""
+        return sum(cell.difference is not None and cell.difference.mark == mark for cell in self.cells)
+
+
+def title(name: str) -> str:
+    """An arm's name as a reader writes it: `flat_moe` is Flat MoE; names of other forms stay as they are."""
+    if not name.replace("_", "").isalnum():
+        return name
+    return " ".join(_SPELLED.get(word, word.capitalize()) for word in name.split("_"))
+
+
+def trials_done(arm: ArmRecord) -> int:
+    """Trials that spent budget and ended, however they ended."""
+    return sum(trial.counts and trial.state != "running" for trial in arm.trials)
+
+
+def pair_of(record: StudyRecord) -> tuple[ArmRecord | None, ArmRecord | None]:
+    """(focus, rival): the best HiNet and the best of the others, or the best two where no arm is a HiNet."""
+    focus = best_on_validation(record, [arm for arm in record.arms if arm.model == "hinet"])
+    others = [arm for arm in record.arms if arm.model != "hinet"]
+    if focus is None or not others:
+        focus = best_on_validation(record, record.arms)
+        others = [arm for arm in record.arms if focus is not None and arm.name != focus.name]
+    return focus, best_on_validation(record, others)
+
+
+def verdict(record: StudyRecord) -> Verdict:
+    """The verdict of a study; it never fails, what is missing makes it undecided."""
+    best, (focus, rival) = best_on_validation(record, record.arms), pair_of(record)
+    open_question = Verdict(
+        "undecided",
+        _blocker(record),
+        best=best.name if best else None,
+        focus=focus.name if focus else None,
+        rival=rival.name if rival else None,
+    )
+    if open_question.sentence:
+        return open_question
+    if unequal := _unequal(record):
+        return replace(open_question, status="incomparable", sentence=unequal)
+    assert focus is not None, "a study without blockers has two arms with finalists"
+    assert rival is not None, "a study without blockers has two arms with finalists"
+    return _decided(record, focus, rival, open_question)
+
+
+def _decided(record: StudyRecord, focus: ArmRecord, rival: ArmRecord, open_question: Verdict) -> Verdict:
+    ours, theirs = (objective_by_seed(record, one, "test") if (one := chosen(arm)) else {} for arm in (focus, rival))
+    if not ours.keys() & theirs.keys():
+        sentence = f"Not comparable: {title(focus.name)} and {title(rival.name)} share no seed with a test value."
+        return replace(open_question, status="incomparable", sentence=sentence)
+    difference = gain(ours, theirs, maximize=record.maximize)
+    status: Status = "observation" if difference.pairs < SEEDS_FOR_A_CLAIM else difference.mark
+    cells = cell_gains(record, focus, rival)
+    outcome = replace(open_question, status=status, difference=difference, cells=cells)
+    return replace(outcome, sentence=_sentence(outcome, difference))
+
+
+def _blocker(record: StudyRecord) -> str:
+    """Why nothing can be decided yet, or an empty string."""
+    if len(record.arms) < 2:
+        return (
+            "Nothing to compare: the study has one arm." if record.arms else "Nothing to compare: no arm has run yet."
+        )
+    done, planned = sum(trials_done(arm) for arm in record.arms), record.budget.trials * len(record.arms)
+    if record.state != "done" and done < planned:
+        return f"Not decided yet: {done} of {planned} trials."
+    if waiting := [title(arm.name) for arm in record.arms if chosen(arm) is None]:
+        return f"Not decided yet: no finalists{_of(waiting, record)}."
+    closed = [title(arm.name) for arm in record.arms if (one := chosen(arm)) and not _opened(one)]
+    return f"Not decided yet: test is not opened{_of(closed, record)}." if closed else ""
+
+
+def _of(names: Sequence[str], record: StudyRecord) -> str:
+    """The arms by name, unless it is all of them."""
+    return "" if len(names) == len(record.arms) else f" for {in_words(names)}"
+
+
+def _opened(finalist: FinalistRecord) -> bool:
+    return any(run.test_cells is not None for run in finalist.runs)
+
+
+def _unequal(record: StudyRecord) -> str:
+    """Which arm had too small a share of the trials, or an empty string."""
+    counts = [(trials_done(arm), title(arm.name)) for arm in record.arms]
+    most, (fewest, name) = max(counts)[0], min(counts)
+    return f"Not comparable: {name} had {fewest} of {most} trials." if fewest < EQUAL_BUDGETS * most else ""
+
+
+def _sentence(outcome: Verdict, difference: Difference) -> str:
+    focus, rival = title(outcome.focus or ""), title(outcome.rival or "")
+    size = f"{abs(difference.mean):.4f}".lstrip("0")
+    if outcome.status == "observation":
+        return _observation(difference, focus, rival, size)
+    if outcome.status == "unclear":
+        return f"No clear winner: {focus} and {rival} differ by less than the seeds do."
+    if outcome.status == "worse":
+        return f"{rival} wins. {focus} is worse by {size}."
+    better, worse, decided = outcome.count("better"), outcome.count("worse"), len(outcome.cells)
+    if not better and not worse:
+        return f"{focus} wins over {rival} by {size}, though no single cell is decided."
+    if not worse:
+        return f"{focus} wins in every cell that could be decided, {better} of {decided}."
+    return f"{focus} wins. It is better in {better} of {decided} cells and worse in {worse}."
+
+
+def _observation(difference: Difference, focus: str, rival: str, size: str) -> str:
+    """With few seeds nothing is claimed, whatever the interval says."""
+    seeds = f"{difference.pairs} seed{'s' if difference.pairs > 1 else ''}"
+    if difference.low is not None and difference.mark == "unclear":
+        return f"No clear winner between {focus} and {rival}: an observation with {seeds}, not a claim."
+    side = "ahead of" if difference.mean > 0 else "behind"
+    return f"{focus} is {side} {rival} by {size}: an observation with {seeds}, not a claim."
+
+
+def in_words(names: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

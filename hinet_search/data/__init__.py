@@ -1,0 +1,1 @@
+"""Data: a definition and its rows become encoded, memory-mapped columns."""

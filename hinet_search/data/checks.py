@@ -1,0 +1,173 @@
+"""Checks: what must hold of columns and values before anything is encoded. Each gives problems, none raises.
+
+Shape legend: R rows.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from hinet_search.data.matching import text_of
+from hinet_search.definition import ColumnSplit, DataDefinition, TaskDefinition, TimeSplit, UserSplit
+from hinet_search.errors import did_you_mean
+
+MAX_EXAMPLES = 5
+
+
+def named_columns(definition: DataDefinition) -> Iterator[tuple[str, str]]:
+    """Every column that a definition names, with the key that names it."""
+    yield "scenario.column", definition.scenario.column
+    for name, task in definition.tasks.items():
+        yield f"tasks.{name}.column", task.column
+    for kind in ("categorical", "numeric"):
+        for column in getattr(definition.features, kind):
+            yield f"features.{kind}", column
+    if isinstance(definition.split, ColumnSplit):
+        yield "split.column", definition.split.column
+    for key in ("user", "item", "time"):
+        if getattr(definition, key) is not None:
+            yield key, getattr(definition, key)
+
+
+def column_problems(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -> list[str]:
+    """Columns that are missing or of a type that their use does not allow."""
+    missing = [
+        f"data.{key}: column '{column}' is not in the table{did_you_mean(column, dtypes)}"
+        for key, column in named_columns(definition)
+        if column not in dtypes
+    ]
+    present = {name: dtypes[name] for _, name in named_columns(definition) if name in dtypes}
+    return [
+        *missing,
+        *_feature_types(definition, present),
+        *_label_types(definition, present),
+        *_time_type(definition, present),
+    ]
+
+
+def _is_number(dtype: pl.DataType) -> bool:
+    return dtype.is_numeric() or dtype == pl.Boolean
+
+
+def _feature_types(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -> list[str]:
+    wrong = [
+        f"data.features.numeric: column '{name}' must hold numbers, got {dtypes[name]}; list it under categorical"
+        for name in definition.features.numeric
+        if name in dtypes and not _is_number(dtypes[name])
+    ]
+    nested = [
+        f"data.features.categorical: column '{name}' must hold one value a row, got {dtypes[name]}"
+        for name in definition.features.categorical
+        if name in dtypes and dtypes[name].is_nested()
+    ]
+    return [*wrong, *nested]
+
+
+def _label_types(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -> list[str]:
+    return [
+        f"data.tasks.{name}: column '{task.column}' must hold numbers, got {dtypes[task.column]}; "
+        "say with 'equals' which value is a 1"
+        for name, task in definition.tasks.items()
+        if task.equals is None and task.column in dtypes and not _is_number(dtypes[task.column])
+    ]
+
+
+def _time_type(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -> list[str]:
+    split = definition.split
+    if not isinstance(split, TimeSplit) or definition.time not in dtypes:
+        return []
+    dtype = dtypes[definition.time]
+    if dtype.is_numeric():
+        if isinstance(split.valid_from, str):
+            return [f"data.split.valid_from: must be a number as column '{definition.time}' is, got {split.valid_from}"]
+        return []
+    if not isinstance(dtype, pl.Date | pl.Datetime):
+        return [f"data.time: column '{definition.time}' must hold numbers, dates or datetimes, got {dtype}"]
+    if not isinstance(split.valid_from, str):
+        return [f"data.split.valid_from: must be a date as column '{definition.time}' is, got {split.valid_from}"]
+    zoned = any(datetime.fromisoformat(str(cut)).tzinfo for cut in (split.valid_from, split.test_from))
+    if zoned and getattr(dtype, "time_zone", None) is None:
+        return [f"data.split: column '{definition.time}' has no time zone, so the cut points must have no offset"]
+    return []
+
+
+def scenario_problems(definition: DataDefinition, found: list[str]) -> list[str]:
+    """Scenario values that do not occur; `found` are the values of the column as text."""
+    if not found:
+        return [f"data.scenario: column '{definition.scenario.column}' has no value in any row"]
+    values = definition.scenario.values
+    if values is None:
+        few = len(found) <= 1000
+        advice = "list those that count under 'values'"
+        return [] if few else [f"data.scenario: must have at most 1,000 scenarios, got {len(found):,}; {advice}"]
+    absent = [text_of(value) for value in values if text_of(value) not in found]
+    if len(absent) == len(values):
+        shown = ", ".join(found[:MAX_EXAMPLES])
+        return [f"data.scenario.values: none occurs in column '{definition.scenario.column}', which holds {shown}"]
+    return [
+        f"data.scenario.values: '{value}' occurs in no row of column '{definition.scenario.column}'"
+        f"{did_you_mean(value, found)}"
+        for value in absent
+    ]
+
+
+def value_problems(definition: DataDefinition, frame: pl.DataFrame, row_R: NDArray[np.uint64]) -> list[str]:
+    """Values that are not finite, labels outside {0, 1}, and users or times that a split needs but are missing."""
+    problems = []
+    if definition.not_finite == "refuse":
+        for name in definition.features.numeric:
+            problems += _not_finite_problem(frame[name], row_R)
+    for name, task in definition.tasks.items():
+        problems += _label_problem(name, task, frame[task.column])
+    needed = {TimeSplit: definition.time, UserSplit: definition.user}.get(type(definition.split))
+    if needed is not None and (count := _missing(frame[needed]).sum()):
+        problems.append(f"data.split: column '{needed}' must have a value in every row, got {count:,} without")
+    return problems
+
+
+def not_finite(values: pl.Series) -> pl.Series:
+    """Whether each value is NaN or infinite; null is neither."""
+    if not values.dtype.is_float():
+        return pl.Series([False]).new_from_index(0, len(values))
+    return (~values.is_finite()).fill_null(value=False)
+
+
+def _missing(values: pl.Series) -> pl.Series:
+    return values.is_null() | (not_finite(values))
+
+
+def _not_finite_problem(values: pl.Series, row_R: NDArray[np.uint64]) -> list[str]:
+    wrong_R = not_finite(values).to_numpy()
+    if not wrong_R.any():
+        return []
+    first = ", ".join(f"{row:,}" for row in row_R[wrong_R][:MAX_EXAMPLES])
+    return [
+        f"data.features.numeric: column '{values.name}' must be finite, got NaN or infinity in {wrong_R.sum():,} rows "
+        f"(first rows {first}); set not_finite: impute or drop"
+    ]
+
+
+def _label_problem(name: str, task: TaskDefinition, values: pl.Series) -> list[str]:
+    if task.equals is not None:
+        return []
+    if task.above is not None or task.at_least is not None:
+        count = int((values.is_null() | (values.is_nan() if values.dtype.is_float() else False)).sum())
+        return [f"data.tasks.{name}: column '{task.column}' must have a value in every row, got {count:,} without"] * (
+            count > 0
+        )
+    wrong = (
+        values.filter(~values.is_in([0, 1]).fill_null(value=False))
+        if values.dtype != pl.Boolean
+        else values.filter(values.is_null())
+    )
+    if wrong.is_empty():
+        return []
+    counts = wrong.value_counts(sort=True).head(MAX_EXAMPLES).rows()
+    shown = ", ".join(f"{'null' if value is None else value} ({count:,} rows)" for value, count in counts)
+    return [
+        f"data.tasks.{name}: column '{task.column}' must hold 0 and 1 only, got {shown}; "
+        "say with 'equals', 'above' or 'at_least' which values are a 1"
+    ]

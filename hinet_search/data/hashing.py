@@ -1,0 +1,39 @@
+"""Hashing: numbers from rows and ids that stay the same in every version of every library.
+
+Shape legend: R rows.
+"""
+
+import hashlib
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+
+def mixed(keys_R: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:
+    """splitmix64 of every key and the seed (Steele, Lea and Flood, 2014): all 64 bits depend on all bits."""
+    start = _text_key(f"seed {seed}")
+    with np.errstate(over="ignore"):  # arithmetic modulo 2^64 is the point
+        z_R = keys_R * np.uint64(0x9E3779B97F4A7C15) + np.uint64(start)
+        z_R = (z_R ^ (z_R >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z_R = (z_R ^ (z_R >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z_R ^ (z_R >> np.uint64(31))
+
+
+def uniform(keys_R: NDArray[np.uint64], seed: int) -> NDArray[np.float64]:
+    """A number in [0, 1) for every key, from its hash with the seed."""
+    return (mixed(keys_R, seed) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def keys_of(values: pl.Series) -> NDArray[np.uint64]:
+    """A 64-bit key for every value; a number has the same key in every integer type. Values must not be null."""
+    if values.dtype.is_integer():
+        return values.cast(pl.Int64).to_numpy().view(np.uint64)
+    texts = values.cast(pl.String)
+    distinct = texts.unique()
+    keys = pl.Series([_text_key(text) for text in distinct], dtype=pl.UInt64)
+    return texts.replace_strict(distinct, keys, return_dtype=pl.UInt64).to_numpy()
+
+
+def _text_key(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")

@@ -1,0 +1,152 @@
+"""Rows: the table of a definition, read and checked, with the scenario, labels and split of every row.
+
+Shape legend: R rows that count, T tasks.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from polars.exceptions import PolarsError
+
+from hinet_search import plugins
+from hinet_search.data.checks import column_problems, named_columns, not_finite, scenario_problems, value_problems
+from hinet_search.data.matching import as_text, text_of
+from hinet_search.data.splits import LEFT_OUT, assign
+from hinet_search.definition import DataDefinition, TaskDefinition, truth_column
+from hinet_search.errors import DataError
+from hinet_search.yaml_file import validated
+
+SOURCES = "hinet_search.data.sources"
+ROW_NUMBER = "row number in the source"
+MAX_PROBLEMS = 20
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows that count, in the order of the source. `frame` has the named columns as the source gives them."""
+
+    frame: pl.DataFrame
+    row_R: NDArray[np.uint64]  # row number in the source, from 0
+    scenarios: tuple[str, ...]
+    scenario_R: NDArray[np.int16]
+    labels_RT: NDArray[np.uint8]
+    split_R: NDArray[np.uint8]
+    truth_RT: NDArray[np.float64] | None  # true probabilities, where the source knows them
+    notes: tuple[str, ...]  # how many rows were left out, and why
+
+
+@dataclass(frozen=True)
+class _Scenarios:
+    """Raw values of the scenario column that count, and the index of the scenario of each."""
+
+    raw: pl.Series
+    index: list[int]
+    names: tuple[str, ...]
+
+
+def source_identity(definition: DataDefinition, folder: Path) -> str:
+    """What the source says of the content of its rows; ConfigurationError when its options are wrong."""
+    source = plugins.load(SOURCES, definition.source.kind)
+    options = validated(source.Options, definition.source.options, "data.source")
+    return str(source.identity(options, folder))
+
+
+def read_rows(definition: DataDefinition, folder: Path) -> Rows:
+    """Read, filter and check; DataError holds every problem of the first stage that has one.
+
+    Stages: columns; scenario values; values of features, labels, time and user.
+    """
+    source = plugins.load(SOURCES, definition.source.kind)
+    lazy: pl.LazyFrame = source.load(validated(source.Options, definition.source.options, "data.source"), folder)
+    dtypes = dict(lazy.collect_schema())
+    raise_problems(column_problems(definition, dtypes))
+    lazy = _chosen_columns(definition, lazy, dtypes)
+    scenarios, notes = _scenarios(definition, lazy)
+    frame = _collected(lazy.filter(pl.col(definition.scenario.column).is_in(scenarios.raw.implode())))
+    if definition.not_finite == "drop":
+        frame, notes = _without_not_finite(definition, frame, notes)
+    row_R = frame[ROW_NUMBER].to_numpy().astype(np.uint64)
+    raise_problems(value_problems(definition, frame, row_R))
+    split_R = assign(definition, frame, row_R)
+    kept_R = split_R != LEFT_OUT
+    if not kept_R.all():
+        notes = [*notes, f"{(~kept_R).sum():,} rows are in no split and are left out"]
+        frame, row_R, split_R = frame.filter(kept_R), row_R[kept_R], split_R[kept_R]
+    truths = [truth_column(task) for task in definition.tasks]
+    return Rows(
+        frame=frame,
+        row_R=row_R,
+        scenarios=scenarios.names,
+        scenario_R=_scenario_codes(frame[definition.scenario.column], scenarios),
+        labels_RT=np.stack([_labels(task, frame[task.column]) for task in definition.tasks.values()], axis=1),
+        split_R=split_R,
+        truth_RT=frame.select(truths).to_numpy() if set(truths) <= set(frame.columns) else None,
+        notes=tuple(notes),
+    )
+
+
+def raise_problems(problems: list[str]) -> None:
+    """DataError with all problems, the first twenty in full."""
+    if problems:
+        more = len(problems) - MAX_PROBLEMS
+        raise DataError(*problems[:MAX_PROBLEMS], *([f"and {more:,} more problems"] if more > 0 else []))
+
+
+def _chosen_columns(definition: DataDefinition, lazy: pl.LazyFrame, dtypes: dict[str, pl.DataType]) -> pl.LazyFrame:
+    """The named columns and the truths, with row numbers; categories of Polars become text, which orders by value."""
+    names = list(dict.fromkeys(column for _, column in named_columns(definition)))
+    names += [truth_column(task) for task in definition.tasks if truth_column(task) in dtypes]
+    coded = [name for name in names if isinstance(dtypes[name], pl.Categorical | pl.Enum)]
+    return lazy.select(names).with_columns(pl.col(coded).cast(pl.String)).with_row_index(ROW_NUMBER)
+
+
+def _collected(lazy: pl.LazyFrame) -> pl.DataFrame:
+    try:
+        return lazy.collect()
+    except PolarsError as error:
+        raise DataError(f"data.source: rows cannot be read: {str(error).splitlines()[0]}") from error
+
+
+def _scenarios(definition: DataDefinition, lazy: pl.LazyFrame) -> tuple[_Scenarios, list[str]]:
+    column = definition.scenario.column
+    counts = _collected(lazy.group_by(column).agg(pl.len().alias(ROW_NUMBER)).sort(column))
+    present = counts.filter(counts[column].is_not_null())
+    texts = as_text(present[column]).to_list()
+    raise_problems(scenario_problems(definition, texts))
+    values = definition.scenario.values or {text: text for text in texts}
+    name_of = {text_of(value): name for value, name in values.items()}
+    names = tuple(dict.fromkeys(values.values()))
+    kept = pl.Series([text in name_of for text in texts], dtype=pl.Boolean)
+    index = [names.index(name_of[text]) for text in texts if text in name_of]
+    left_out = int(counts[ROW_NUMBER].sum() - present[ROW_NUMBER].filter(kept).sum())
+    notes = [f"{left_out:,} rows of other scenarios are left out"] if left_out else []
+    return _Scenarios(present[column].filter(kept), index, names), notes
+
+
+def _without_not_finite(
+    definition: DataDefinition, frame: pl.DataFrame, notes: list[str]
+) -> tuple[pl.DataFrame, list[str]]:
+    finite = pl.Series(np.ones(len(frame), dtype=bool))
+    for name in definition.features.numeric:
+        finite &= ~not_finite(frame[name])
+    dropped = len(frame) - int(finite.sum())
+    return frame.filter(finite), [*notes, *([f"{dropped:,} rows with NaN or infinity are dropped"] if dropped else [])]
+
+
+def _scenario_codes(values: pl.Series, scenarios: _Scenarios) -> NDArray[np.int16]:
+    return values.replace_strict(scenarios.raw, scenarios.index, return_dtype=pl.Int16).to_numpy()
+
+
+def _labels(task: TaskDefinition, values: pl.Series) -> NDArray[np.uint8]:
+    if task.equals is not None:
+        positive = (as_text(values) == text_of(task.equals)).fill_null(value=False)
+    elif task.above is not None:
+        positive = values > task.above
+    elif task.at_least is not None:
+        positive = values >= task.at_least
+    else:
+        positive = values
+    return positive.cast(pl.UInt8).to_numpy()

@@ -1,0 +1,85 @@
+"""Table: rows from Parquet or CSV, one file or a glob of files.
+
+A relative path is looked up in the folder of the study, the current folder, and the data folder: environment variable
+HINET_SEARCH_DATA, or `../shared/data` beside the current folder where it is not set.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+
+import polars as pl
+from polars.exceptions import PolarsError
+
+from hinet_search.definition import Frozen, Text
+from hinet_search.errors import DataError
+
+DATA_FOLDER = "HINET_SEARCH_DATA"
+WHOLE_FILE_BYTES = 64 * 2**20
+SAMPLED_BLOCKS = 32
+BLOCK_BYTES = 2**20
+
+
+class Options(Frozen):
+    """`path` is a .parquet or .csv file, or a glob of files that share their columns."""
+
+    path: Text
+
+
+def load(options: Options, folder: Path) -> pl.LazyFrame:
+    """The rows, files in order of their names; DataError when no file is found or one cannot be read."""
+    files = find(options.path, folder)
+    formats = {file.suffix.lower() for file in files}
+    if formats not in ({".parquet"}, {".csv"}):
+        raise DataError(f"{options.path}: files must all be .parquet or all .csv, got {', '.join(sorted(formats))}")
+    try:
+        if formats == {".parquet"}:
+            lazy = pl.scan_parquet(files, glob=False)
+        else:
+            lazy = pl.scan_csv(files, glob=False, try_parse_dates=True, infer_schema_length=None)
+        lazy.collect_schema()
+    except PolarsError as error:
+        raise DataError(f"{files[0]}: cannot be read as {formats.pop()[1:]}: {str(error).splitlines()[0]}") from error
+    return lazy
+
+
+def identity(options: Options, folder: Path) -> str:
+    """Names, sizes and content hashes of the files; the same content in another folder is the same data."""
+    return "\n".join(f"{file.name} {_content(file)}" for file in find(options.path, folder))
+
+
+def find(path: str, folder: Path) -> list[Path]:
+    """Files that `path` means, from the first place that has any; DataError names every place tried."""
+    places = _places(path, folder)
+    for base in places:
+        found = [base / path] if (base / path).is_file() else sorted(base.glob(path.lstrip("/")))
+        files = [file for file in found if file.is_file()]
+        if files:
+            return files
+    tried = ", ".join(str(base / path) for base in places)
+    raise DataError(
+        f"data.source.path: '{path}' must be a file or a glob of files, found none in any of: {tried}",
+        remedy=f"set {DATA_FOLDER} to the folder that holds it, or write an absolute path",
+    )
+
+
+def _places(path: str, folder: Path) -> list[Path]:
+    if Path(path).is_absolute():
+        return [Path("/")]
+    shared = Path(os.environ.get(DATA_FOLDER) or "../shared/data")
+    return list(dict.fromkeys(place.resolve() for place in (folder, Path.cwd(), shared)))
+
+
+def _content(file: Path) -> str:
+    """Hash of a file: all of it, or for large ones size, time of change and blocks evenly spread over it."""
+    facts = file.stat()
+    digest = hashlib.blake2b(digest_size=16)
+    with file.open("rb") as stream:
+        if facts.st_size <= WHOLE_FILE_BYTES:
+            digest.update(stream.read())
+        else:
+            digest.update(f"{facts.st_mtime_ns}".encode())
+            for block in range(SAMPLED_BLOCKS):
+                stream.seek((facts.st_size - BLOCK_BYTES) * block // (SAMPLED_BLOCKS - 1))
+                digest.update(stream.read(BLOCK_BYTES))
+    return f"{facts.st_size} {digest.hexdigest()}"

@@ -1,0 +1,203 @@
+"""Data definition: what the columns of a table mean. Says nothing about how they are stored.
+
+Lives in a study under `data:` or in a YAML file of its own.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Text = Annotated[str, Field(min_length=1)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Frozen(BaseModel):
+    """A value read from YAML: immutable, and every key must be known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SourceDefinition(BaseModel):
+    """Where rows come from. `kind` names a file in data/sources; its Options type checks the other keys."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    kind: Text
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keys beside `kind`, as written; the source's Options type gives them their types."""
+        return dict(self.model_extra or {})
+
+
+class ScenarioDefinition(Frozen):
+    """The column that says to which scenario a row belongs, and which values count.
+
+    `values` maps a raw value to its display name, in the order of the report; values with the same name form one
+    scenario, rows with other values are left out. Values are compared as text: 1 matches the number 1, 1.0 and "1".
+    Without `values` all values found are scenarios, sorted.
+    """
+
+    column: Text
+    values: dict[bool | int | str, str] | None = None
+
+
+class TaskDefinition(Frozen):
+    """A label. At most one rule says what makes a 1; without a rule the column must hold 0 and 1 only."""
+
+    column: Text
+    equals: bool | int | str | None = None
+    above: float | None = None
+    at_least: float | None = None
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> "TaskDefinition":
+        if sum(rule is not None for rule in (self.equals, self.above, self.at_least)) > 1:
+            raise ValueError("a task needs at most one of 'equals', 'above', 'at_least'")
+        return self
+
+
+class FeatureDefinition(Frozen):
+    """The columns a model may see."""
+
+    categorical: tuple[Text, ...] = ()
+    numeric: tuple[Text, ...] = ()
+
+    @model_validator(mode="after")
+    def _some_and_distinct(self) -> "FeatureDefinition":
+        names = [*self.categorical, *self.numeric]
+        if not names:
+            raise ValueError("features need at least one categorical or numeric column")
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"features are named twice: {', '.join(twice)}")
+        return self
+
+
+class ColumnSplit(Frozen):
+    """The table says it itself: one column with a value per split."""
+
+    by: Literal["column"]
+    column: Text
+    train: str | int = "train"
+    valid: str | int = "valid"
+    test: str | int = "test"
+
+
+class TimeSplit(Frozen):
+    """Cut points on the time column: rows before `valid_from` train; from `test_from` on they test.
+
+    Numbers are in the column's own unit; dates (2022-05-03) are for date and datetime columns.
+    """
+
+    by: Literal["time"]
+    valid_from: int | float | str
+    test_from: int | float | str
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "TimeSplit":
+        if isinstance(self.valid_from, str) != isinstance(self.test_from, str):
+            raise ValueError("valid_from and test_from must be of one kind, two numbers or two dates")
+        if instant(self.valid_from) >= instant(self.test_from):
+            raise ValueError(f"valid_from must be before test_from, got {self.valid_from} and {self.test_from}")
+        return self
+
+
+def instant(cut: int | float | str) -> float:
+    """A cut point as a number that orders like it; ValueError when a text is no ISO date or datetime."""
+    if not isinstance(cut, str):
+        return float(cut)
+    moment = datetime.fromisoformat(cut)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _leaves_training_rows(valid: float, test: float) -> None:
+    if valid + test >= 1:
+        raise ValueError(f"valid + test must be below 1 so that training rows are left, got {valid} + {test}")
+
+
+class RandomSplit(Frozen):
+    """Each row by a hash of its row number and the seed: stable, no generator involved."""
+
+    by: Literal["random"]
+    seed: int = 0
+    valid: Fraction = 0.1
+    test: Fraction = 0.2
+
+    @model_validator(mode="after")
+    def _some_training(self) -> "RandomSplit":
+        _leaves_training_rows(self.valid, self.test)
+        return self
+
+
+class UserSplit(Frozen):
+    """All rows of a user into one split, by a hash of the user id and the seed."""
+
+    by: Literal["user"]
+    seed: int = 0
+    valid: Fraction = 0.1
+    test: Fraction = 0.2
+
+    @model_validator(mode="after")
+    def _some_training(self) -> "UserSplit":
+        _leaves_training_rows(self.valid, self.test)
+        return self
+
+
+Split = Annotated[ColumnSplit | TimeSplit | RandomSplit | UserSplit, Field(discriminator="by")]
+
+
+class DataDefinition(Frozen):
+    """What the columns of a table mean.
+
+    `never_features` lists outcomes (play time) and keys that must not become features; naming one as a feature is an
+    error. `minimum_frequency` sends rarer ids to 0 = unknown. `not_finite` says what to do with NaN and infinity in
+    numeric features: refuse (default), impute (the training mean, with a flag), or drop the rows. Null is always
+    imputed with a flag. A column `truth_TASK`, where a source has one, is the true probability of that task: it gives
+    the reachable AUC and is never a feature.
+    """
+
+    source: SourceDefinition
+    scenario: ScenarioDefinition
+    tasks: dict[Text, TaskDefinition] = Field(min_length=1)
+    features: FeatureDefinition
+    split: Split
+    user: Text | None = None
+    item: Text | None = None
+    time: Text | None = None
+    never_features: tuple[Text, ...] = ()
+    minimum_frequency: Annotated[int, Field(ge=1)] = 1
+    not_finite: Literal["refuse", "impute", "drop"] = "refuse"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "DataDefinition":
+        features = {*self.features.categorical, *self.features.numeric}
+        labels = {task.column for task in self.tasks.values()}
+        barred = {**dict.fromkeys(self.never_features, "is listed in never_features")}
+        barred |= dict.fromkeys(labels, "is the label of a task")
+        barred |= {truth_column(task): "is the true probability of a task" for task in self.tasks}
+        if isinstance(self.split, ColumnSplit):
+            barred[self.split.column] = "is the split column"
+        wrong = [f"{name} {barred[name]}" for name in sorted(features & set(barred))]
+        if wrong:
+            raise ValueError(f"a feature must not be an outcome: {'; '.join(wrong)}")
+        if isinstance(self.split, TimeSplit) and self.time is None:
+            raise ValueError("a split by time needs the key 'time' (the time column)")
+        if isinstance(self.split, UserSplit) and self.user is None:
+            raise ValueError("a split by user needs the key 'user' (the user column)")
+        return self
+
+
+def truth_column(task: str) -> str:
+    """The column that holds the true probability of a task, if the source knows it."""
+    return f"truth_{task}"
+
+
+def split_in_words(split: ColumnSplit | TimeSplit | RandomSplit | UserSplit) -> str:
+    """The split as it stands beside every number: `time: valid from 2022-05-03, test from 2022-05-04`."""
+    if isinstance(split, ColumnSplit):
+        return f"column {split.column}"
+    if isinstance(split, TimeSplit):
+        return f"time: valid from {split.valid_from}, test from {split.test_from}"
+    kind = "random rows" if isinstance(split, RandomSplit) else "by user"
+    return f"{kind}: {split.valid:.0%} valid, {split.test:.0%} test, seed {split.seed}"

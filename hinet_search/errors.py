@@ -1,0 +1,71 @@
+"""Errors: one root class, one exit code per kind, and the form every message has.
+
+A message says where, what must hold, what was got, and the nearest remedy. Several problems found at once are
+reported at once (`problems`). The command line prints them without a traceback.
+
+    HinetSearchError            1
+      ConfigurationError        2   a study, space, definition, option or argument is wrong
+      DataError                 3   the data contradict their definition
+      EnvironmentFault          4   database, device, disk or port is not usable
+      StudyConflict             5   the study exists in another form, or somebody else runs it
+      AllTrialsFailed           6   every trial of the study failed
+      Interrupted               130 or 143, by the signal
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class HinetSearchError(Exception):
+    """Root of all errors that a user may meet; `problems` holds one line each."""
+
+    exit_code = 1
+
+    def __init__(self, *problems: str, remedy: str = "") -> None:
+        self.problems = problems
+        self.remedy = remedy
+        super().__init__("\n".join([*problems, *([remedy] if remedy else [])]))
+
+
+class ConfigurationError(HinetSearchError):
+    """A study, space, definition, option or argument is wrong."""
+
+    exit_code = 2
+
+
+class DataError(HinetSearchError):
+    """The data contradict their definition."""
+
+    exit_code = 3
+
+
+class EnvironmentFault(HinetSearchError):
+    """Something outside the study is not usable: database, device, disk, port."""
+
+    exit_code = 4
+
+
+class StudyConflict(HinetSearchError):
+    """The study exists in another form, or another coordinator holds it."""
+
+    exit_code = 5
+
+
+class AllTrialsFailed(HinetSearchError):
+    """No trial of the study gave a value."""
+
+    exit_code = 6
+
+
+class Interrupted(HinetSearchError):
+    """A signal stopped the command; what was finished is kept."""
+
+    def __init__(self, *problems: str, signal_number: int, remedy: str = "") -> None:
+        super().__init__(*problems, remedy=remedy)
+        self.exit_code = 128 + signal_number
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'epochs'?` for the nearest known name, or an empty string."""
+    near = get_close_matches(word, [str(name) for name in known], n=1, cutoff=0.6)
+    return f"; did you mean '{near[0]}'?" if near else ""

@@ -1,0 +1,64 @@
+"""Executors: one file per engine; they run any job on slots and stream its messages back.
+
+An engine file has `start(slots) -> Executor`. A job is a picklable function with a picklable payload; it is called as
+`function(payload, emit, should_stop)` in a slot: `emit` sends an object home, `should_stop` says whether to give up.
+Engines know nothing of models.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Emit = Callable[[Any], None]
+ShouldStop = Callable[[], bool]
+JobFunction = Callable[[Any, Emit, ShouldStop], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One attempt at a piece of work. `key` names the work (`hinet/12`), `attempt` counts from 1."""
+
+    key: str
+    attempt: int
+    function: JobFunction
+    payload: Any
+
+
+@dataclass(frozen=True)
+class Message:
+    """Something that a job sent home."""
+
+    key: str
+    attempt: int
+    body: Any
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A job's last word. `cause` is empty when its function returned. `died` means that trying again may help: the
+    process is gone or memory ran out; a job that raised would raise again."""
+
+    key: str
+    attempt: int
+    cause: str
+    died: bool = False
+
+
+class Executor(Protocol):
+    """Slots that run jobs, one at a time each."""
+
+    @property
+    def free(self) -> int:
+        """Slots with nothing to do."""
+
+    def submit(self, job: Job) -> None:
+        """Start a job on a free slot."""
+
+    def stop(self, key: str) -> None:
+        """Ask a job to stop; it ends soon after, with its messages sent."""
+
+    def poll(self, timeout: float) -> list[Message | Ended]:
+        """Messages that have come, in the order of each job; waits at most `timeout` seconds for the first."""
+
+    def close(self) -> None:
+        """Stop every slot; none outlives this call."""

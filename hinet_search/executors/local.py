@@ -1,0 +1,171 @@
+"""The local executor: long-lived slot processes of one thread each on this machine.
+
+A slot is a spawned process with a pipe home. It ends when the pipe closes, so it does not outlive a coordinator that
+was killed. Threads and allocator are set in its environment before it starts: two OpenMP threads in contention are
+several times slower, and without page returns large temporaries cost no page faults.
+"""
+
+import multiprocessing
+import os
+import signal
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnContext, SpawnProcess
+
+from hinet_search.executors import Ended, Job, Message
+
+SLOT_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "POLARS_MAX_THREADS": "1",
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "17179869184",
+    "MALLOC_TOP_PAD_": "268435456",
+}
+STOP_SECONDS = 5.0
+
+
+def start(slots: int) -> "LocalExecutor":
+    """An executor with that many slot processes."""
+    return LocalExecutor(slots)
+
+
+@dataclass
+class _Slot:
+    process: SpawnProcess
+    home: Connection
+    job: Job | None = None
+
+
+class LocalExecutor:
+    """Slot processes on this machine; see `Executor` for the contract."""
+
+    def __init__(self, slots: int) -> None:
+        self._context: SpawnContext = multiprocessing.get_context("spawn")
+        self._slots = [self._new_slot(index) for index in range(slots)]
+
+    @property
+    def free(self) -> int:
+        """Slots with nothing to do."""
+        return sum(slot.job is None for slot in self._slots)
+
+    def submit(self, job: Job) -> None:
+        """Start a job on a free slot."""
+        slot = next(slot for slot in self._slots if slot.job is None)
+        slot.job = job
+        slot.home.send(job)
+
+    def stop(self, key: str) -> None:
+        """Ask a job to stop."""
+        for slot in self._slots:
+            if slot.job is not None and slot.job.key == key:
+                slot.home.send(_STOP)
+
+    def poll(self, timeout: float) -> list[Message | Ended]:
+        """Messages that have come; a slot whose process died is replaced and its job reported as ended."""
+        heard: list[Message | Ended] = []
+        ready = wait([slot.home for slot in self._slots], timeout)
+        for index, slot in enumerate(self._slots):
+            if slot.home in ready:
+                heard += self._hear(index, slot)
+        return heard
+
+    def close(self) -> None:
+        """Close every pipe, wait for the slots, and kill those that do not end."""
+        for slot in self._slots:
+            slot.home.close()
+        for slot in self._slots:
+            slot.process.join(STOP_SECONDS)
+            if slot.process.is_alive():
+                slot.process.kill()
+                slot.process.join()
+        self._slots = []
+
+    def _hear(self, index: int, slot: _Slot) -> list[Message | Ended]:
+        heard: list[Message | Ended] = []
+        try:
+            while slot.home.poll():
+                heard.append(slot.home.recv())
+        except (EOFError, ConnectionResetError):
+            slot.process.join(STOP_SECONDS)
+            if slot.job is not None:
+                heard.append(
+                    Ended(slot.job.key, slot.job.attempt, f"its process died ({_death(slot.process.exitcode)})")
+                )
+            slot.home.close()
+            self._slots[index] = self._new_slot(index)
+            return heard
+        if heard and isinstance(heard[-1], Ended):
+            slot.job = None
+        return heard
+
+    def _new_slot(self, index: int) -> _Slot:
+        here, there = self._context.Pipe()
+        process = self._context.Process(target=_serve, args=(there,), name=f"slot-{index}", daemon=True)
+        with _environment({**SLOT_ENVIRONMENT, "HINET_SEARCH_SLOT": str(index)}):
+            process.start()
+        there.close()
+        return _Slot(process, here)
+
+
+_STOP = "stop"
+
+
+def _death(exit_code: int | None) -> str:
+    if exit_code is not None and exit_code < 0:
+        return f"signal {signal.Signals(-exit_code).name}"
+    return f"exit code {exit_code}"
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Environment variables for a child that starts inside; the allocator reads its own before Python runs."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _serve(home: Connection) -> None:
+    """A slot's life: take a job, run it, say that it ended; until the pipe closes. Ctrl-C is the coordinator's."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        while True:
+            received = home.recv()
+            if isinstance(received, Job):
+                _run(received, home)
+    except (EOFError, OSError):
+        os._exit(0)  # nobody is left to tell
+
+
+def _run(job: Job, home: Connection) -> None:
+    stopped = False
+
+    def should_stop() -> bool:
+        nonlocal stopped
+        while home.poll():  # raises EOFError when the coordinator is gone, which ends the slot
+            stopped = home.recv() == _STOP or stopped
+        return stopped
+
+    cause, died = "", False
+    try:
+        job.function(job.payload, lambda body: home.send(Message(job.key, job.attempt, body)), should_stop)
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        raise
+    except MemoryError:
+        cause, died = "out of memory", True
+    except Exception as error:  # noqa: BLE001  whatever a job raises is the cause of its end, told to the coordinator
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        cause = f"{type(error).__name__}: {error} ({where.name} in {os.path.basename(where.filename)}:{where.lineno})"  # noqa: PTH119
+    home.send(Ended(job.key, job.attempt, cause, died))

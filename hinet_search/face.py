@@ -1,0 +1,95 @@
+"""Face: check, launch and load as one call each; the command line and Python callers share them.
+
+What trains imports torch (two seconds) and is imported by the calls that need it: a report or a status never does.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hinet_search.records import StudyRecord
+from hinet_search.report.page import render
+from hinet_search.search.options import LaunchOptions
+from hinet_search.search.progress import Silent, Watcher
+from hinet_search.spec import Study, load_study
+from hinet_search.storage.engine import connect
+from hinet_search.storage.load import load_record
+
+if TYPE_CHECKING:
+    from hinet_search.search.plan import Plan, Ready
+
+
+def quiet(_text: str) -> None:
+    """Say nothing."""
+
+
+def ready(study: str, options: LaunchOptions, say: Callable[[str], None] = quiet) -> "Ready":
+    """A study, found, checked and with its data encoded."""
+    from hinet_search.search.plan import make_ready
+
+    return make_ready(options.apply(load_study(study)), options.folder / "cache", say)
+
+
+def check(study: str, **options: Any) -> "Plan":
+    """What a launch would do, after every check it would make."""
+    from hinet_search.search.plan import make_plan
+
+    return make_plan(ready(study, LaunchOptions(**options)))
+
+
+def launch(study: str, watcher: Watcher | None = None, **options: Any) -> StudyRecord:
+    """Run or continue a study, write its report, and note the outcome where the dashboard shows it."""
+    chosen = LaunchOptions(**options)
+    checked = ready(study, chosen)
+    return launch_ready(checked, chosen, f"hinet_search.launch({study!r})", watcher or Silent())
+
+
+def launch_ready(checked: "Ready", options: LaunchOptions, command: str, watcher: Watcher) -> StudyRecord:
+    """Launch what `ready` returned."""
+    from hinet_search.search.launch import launch as run
+
+    record = run(checked, options, command, watcher)
+    write_report(record, report_path(checked.study, options))
+    annotate_dashboard(record, options.storage_url(checked.study))
+    return record
+
+
+def annotate_dashboard(record: StudyRecord, url: str) -> None:
+    """Leave names and notes for the dashboard."""
+    from hinet_search.dashboard import annotate
+
+    database = connect(url)
+    try:
+        annotate(database, record)
+    finally:
+        database.close()
+
+
+def load(study: str, **options: Any) -> StudyRecord:
+    """The stored record of a study, named or given as its file."""
+    chosen = LaunchOptions(**options)
+    name, url = stored_name(study, chosen)
+    database = connect(url)
+    try:
+        return load_record(database, name)
+    finally:
+        database.close()
+
+
+def stored_name(study: str, options: LaunchOptions) -> tuple[str, str]:
+    """Name and database of a study that was launched: a file is read for both, a bare name is taken as it is."""
+    if Path(study).suffix in (".yaml", ".yml"):
+        found = load_study(study)
+        return found.name, options.storage_url(found)
+    return study, options.storage_url()
+
+
+def report_path(study: Study, options: LaunchOptions) -> Path:
+    """Where a study's report goes."""
+    return options.reports / f"{study.name}.html"
+
+
+def write_report(record: StudyRecord, path: Path) -> None:
+    """Render and write a report."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(render(record), encoding="utf-8")

@@ -1,0 +1,36 @@
+"""What a model may offer beyond `forward`. A model takes part by having the method; nothing is registered.
+
+Every model is an `nn.Module` built as `Model(config, schema)` whose `forward(batch)` gives logits (B, T) of each row's
+own scenario.
+"""
+
+from typing import Protocol, runtime_checkable
+
+from torch import nn
+
+from hinet_search.schema import Batch
+from hinet_search.records import Insight
+
+
+@runtime_checkable
+class FollowsPasses(Protocol):
+    """A model whose structure changes with the passes over the training data (SAN's top_k after its warm-up)."""
+
+    def begin_pass(self, passes_done: int) -> None:
+        """Called before every pass with the number of passes finished."""
+
+
+@runtime_checkable
+class IndependentCells(Protocol):
+    """A model whose cells share no parameter, so that each cell may keep its own best weights."""
+
+    def cell_modules(self) -> tuple[tuple[nn.Module, ...], ...]:
+        """One module per cell, indexed [scenario][task]; together they hold every parameter exactly once."""
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A model that can show where its attention and gates go."""
+
+    def insight(self, batch: Batch) -> Insight:
+        """SAN attention and mean gate weights on the rows of `batch`."""

@@ -1,0 +1,26 @@
+"""Towers: from a row's representation to one logit per task.
+
+Shape legend: T tasks, B rows, H inputs.
+"""
+
+from collections.abc import Sequence
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from hinet_search.nn.experts import Experts
+from hinet_search.nn.stacked import StackedLinear
+
+
+class Towers(nn.Module):
+    """One MLP with a linear output per (scenario, task); without `widths` the tower is the linear output alone."""
+
+    def __init__(self, in_width: int, widths: Sequence[int], num_tasks: int, *, num_scenarios: int) -> None:
+        super().__init__()
+        self.hidden = Experts(in_width, widths, num_tasks, num_groups=num_scenarios)
+        self.output = StackedLinear([in_width, *widths][-1], 1, num_tasks, num_groups=num_scenarios)
+
+    def forward(self, x: Float[Tensor, "*tasks B H"], sizes: Sequence[int]) -> Float[Tensor, "B T"]:
+        """Logits of each row's own scenario. x is (B, H) or (T, B, H); rows come sorted, see StackedLinear."""
+        logits_TB1: Tensor = self.output(self.hidden(x, sizes), sizes)
+        return logits_TB1[:, :, 0].T

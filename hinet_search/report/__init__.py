@@ -1,0 +1,1 @@
+"""Report: records in, one self-contained HTML page out."""

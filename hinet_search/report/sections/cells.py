@@ -1,0 +1,168 @@
+"""Cells: what every arm reaches in every scenario and task, and what it gains over the reference arm."""
+
+from collections.abc import Callable, Sequence
+
+from markupsafe import Markup
+
+from hinet_search import objective
+from hinet_search.compare import (
+    CellDifference,
+    Split,
+    Verdict,
+    against_reference,
+    by_seed,
+    cell_by_seed,
+    cells_of,
+    measure,
+    missing,
+    summary,
+    title,
+    verdict,
+)
+from hinet_search.errors import ConfigurationError
+from hinet_search.records import ArmRecord, CellValue, FinalistRecord, StudyRecord
+from hinet_search.report import numbers, reading
+from hinet_search.report.card import Card, NotApplicable
+from hinet_search.report.figures import SYMBOLS, ForestRow, forest
+from hinet_search.report.markup import details, head, join, note, row, scroll, table, tag
+
+ORDER = 20
+TINT_STEPS = (0.002, 0.005, 0.01)  # gains at which a decided cell gets its second, third and fourth tint
+
+Entry = tuple[ArmRecord, FinalistRecord]
+
+
+def build(record: StudyRecord) -> Card:
+    """Differences by cell, values by cell, gains over the reference."""
+    entries = reading.finalists(record)
+    if not entries:
+        raise NotApplicable("needs finalists; the launch command trains them once the trials are done")
+    opened = any(run.test_cells is not None for _, finalist in entries for run in finalist.runs)
+    split: Split = "test" if opened else "valid"
+    outcome = verdict(record)
+    seeds = sorted({len(finalist.runs) for _, finalist in entries})
+    spread = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    where = f"On test ({record.data.split})" if opened else "On validation, as test is not opened yet"
+    lead = f"{where}, mean over {spread} seeds of each arm's chosen finalist."
+    body = [_differences(record, outcome), _values(record, entries, split), _gains(record)]
+    return Card("cells", "By cell", _heading(outcome), lead, join(body))
+
+
+def _heading(outcome: Verdict) -> str:
+    if not outcome.cells or outcome.focus is None or outcome.rival is None:
+        return "What does every arm reach in each cell?"
+    better, worse, total = outcome.count("better"), outcome.count("worse"), len(outcome.cells)
+    names = title(outcome.focus), title(outcome.rival)
+    if not better and not worse:
+        return f"No cell separates {names[0]} from {names[1]} at this number of seeds"
+    return f"{names[0]} is better than {names[1]} in {numbers.spelled(better)} of {total} cells and worse in {numbers.spelled(worse)}"
+
+
+def _differences(record: StudyRecord, outcome: Verdict) -> Markup:
+    if not outcome.cells:
+        return Markup("")
+    rows = [_forest_row(record, cell) for cell in outcome.cells]
+    focus, rival = title(outcome.focus or ""), title(outcome.rival or "")
+    legend = (
+        f"Gain of {focus} over {rival} in {measure(record).name} per cell, mean over paired seeds. The 95 % intervals "
+        f"hold for all {len(rows)} cells at once (Bonferroni), so a filled mark needs no further correction."
+    )
+    return join([forest(rows, "Scenario · task", f"Gain over {rival}"), note(legend)])
+
+
+def _forest_row(record: StudyRecord, cell: CellDifference) -> ForestRow:
+    remark = f"{numbers.compact(_count(record, cell.scenario, cell.task)[0])} rows"
+    reason = "" if cell.difference else f"{cell.reason} in {reading.cell_in_words(cell.scenario, cell.task)}"
+    return ForestRow(reading.cell_in_words(cell.scenario, cell.task), remark, cell.difference, reason)
+
+
+def _count(record: StudyRecord, scenario: str, task: str) -> tuple[int, int]:
+    """Rows and positives of a cell in test."""
+    found = [cell for cell in record.data.cells if (cell.scenario, cell.task) == (scenario, task)]
+    return (found[0].rows[2], found[0].positives[2]) if found else (0, 0)
+
+
+def _values(record: StudyRecord, entries: Sequence[Entry], split: Split) -> Markup:
+    name = measure(record).name
+    rows = [
+        row(f"{words} AUC", *(_mean(by_seed(finalist, split, of), "no value") for _, finalist in entries), class_="all")
+        for words, of in (("Macro", _or_none(objective.macro_auc)), ("Row-weighted", _or_none(objective.weighted_auc)))
+    ]
+    rows += [
+        row(
+            _cell_name(record, scenario, task),
+            *(_cell_value(record, finalist, split, (scenario, task)) for _, finalist in entries),
+        )
+        for scenario, task in cells_of(record)
+    ]
+    matrix = table(head("Scenario · task", *reading.arm_titles([arm for arm, _ in entries])), rows, class_="mat")
+    lower = "" if measure(record).maximize else " Lower is better."
+    explained = note(f"{name} of each cell, with the standard deviation over seeds below it.{lower}")
+    words = "Test" if split == "test" else "Validation"
+    return details(
+        f"{words} {name} of all arms in all cells", join([explained, scroll("Values by cell", matrix)]), opened=True
+    )
+
+
+def _or_none(metric: Callable[[Sequence[CellValue]], float]) -> Callable[[Sequence[CellValue]], float | None]:
+    def value(cells: Sequence[CellValue]) -> float | None:
+        try:
+            return metric(cells)
+        except ConfigurationError:  # no cell has both classes
+            return None
+
+    return value
+
+
+def _cell_name(record: StudyRecord, scenario: str, task: str) -> Markup:
+    rows, positives = _count(record, scenario, task)
+    counted = f"{numbers.compact(rows)} rows, {numbers.compact(positives)} positive"
+    return join([reading.cell_in_words(scenario, task), " ", tag("small", counted)])
+
+
+def _cell_value(record: StudyRecord, finalist: FinalistRecord, split: Split, cell: tuple[str, str]) -> Markup:
+    values = cell_by_seed(record, finalist, split, cell)
+    return _mean(
+        values, f"{missing(finalist, cell) if split == 'test' else 'no value'} in {reading.cell_in_words(*cell)}"
+    )
+
+
+def _mean(values: dict[int, float], otherwise: str) -> Markup:
+    found = summary(list(values.values()))
+    if found is None:
+        return tag("td", tag("small", otherwise))
+    return tag("td", numbers.metric(found.mean), tag("small", numbers.spread(found.deviation)))
+
+
+def _gains(record: StudyRecord) -> Markup:
+    reference = title(record.reference)
+    found = [
+        (arm, gains) for arm, _ in reading.finalists(record) if (gains := against_reference(record, arm)) is not None
+    ]
+    known = [(arm, gains) for arm, gains in found if gains.smallest is not None]
+    if not known:
+        return note(f"Gains over {reference} need an arm of that name that was opened on test.")
+    rows = [
+        row(reading.cell_in_words(scenario, task), *(_tinted(gains.cells[index]) for _, gains in known))
+        for index, (scenario, task) in enumerate(cells_of(record))
+    ]
+    rows.append(row("Smallest cell gain", *(_tinted(gains.smallest) for _, gains in known if gains.smallest)))
+    rows.append(row("Cells below while others gain", *(str(gains.seesaw) for _, gains in known)))
+    matrix = table(head("Scenario · task", *reading.arm_titles([arm for arm, _ in known])), rows, class_="mat tint")
+    explained = note(
+        f"How much each arm is better than {reference} in a cell. ▲ better, ▼ worse, ≈ not decided by these seeds "
+        f"(intervals hold for all cells of an arm at once); darker is larger, and ≈ is never darker than the lightest tint."
+    )
+    return details(
+        f"Gain over {reference} by cell", join([explained, scroll(f"Gain over {reference}", matrix)]), opened=True
+    )
+
+
+def _tinted(cell: CellDifference) -> Markup:
+    found = cell.difference
+    if found is None:
+        return tag("td", tag("small", cell.reason))
+    step = 1 if found.mark == "unclear" else 1 + sum(abs(found.mean) >= size for size in TINT_STEPS)
+    class_ = f"{'p' if found.mean > 0 else 'q'}{step}" if round(found.mean, 4) else ""
+    spoken = tag("span", SYMBOLS[found.mark], aria_hidden="true"), tag("span", found.mark, class_="sr")
+    return tag("td", *spoken, f" {numbers.gain(found.mean)}", class_=class_)

@@ -1,0 +1,196 @@
+"""Cost: what each arm's chosen finalist weighs and takes, beside what it reaches."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log10
+from statistics import fmean
+
+from markupsafe import Markup
+
+from hinet_search.compare import Split, objective_by_seed, title
+from hinet_search.records import Cost, StudyRecord
+from hinet_search.report import numbers, reading
+from hinet_search.report.card import Card, NotApplicable
+from hinet_search.report.figures import Axis, axis_over, bar
+from hinet_search.report.markup import head, join, note, row, scroll, table, tag, unnamed
+
+ORDER = 30
+LETTER = 1.45  # width of a letter of a label, per cent of the picture where it is narrowest (520 px)
+MOST_LABELS = 6
+SIZES = tuple(
+    tuple(tenth * 10**power / 10 for power in range(13) for tenth in tenths)
+    for tenths in ((10, 11, 12, 13, 14, 15, 16, 18), range(10, 100, 2), (10, 15, 20, 30, 50, 70), (10, 20, 50), (10,))
+)
+SIDES = ("left", "right", "above", "below")
+Box = tuple[float, float, float, float]  # left, right, bottom, top in per cent
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One arm: costs as means over its seeds, and the objective."""
+
+    name: str
+    is_focus: bool
+    cost: Cost
+    value: float | None
+
+
+def build(record: StudyRecord) -> Card:
+    """A table of costs and a picture of value against size."""
+    opened = any(run.test_cells is not None for _, finalist in reading.finalists(record) for run in finalist.runs)
+    split: Split = "test" if opened else "valid"
+    entries = _entries(record, split)
+    if not entries:
+        raise NotApplicable("needs finalists; the launch command trains them once the trials are done")
+    lead = (
+        "Means over the seeds of each arm's chosen finalist. FLOPs are of one forward row. Rows per second and time are "
+        "of training, on the machine that ran it."
+    )
+    return Card(
+        "cost", "Cost", _heading(entries), lead, join([_table(record, entries, split), _picture(record, entries)])
+    )
+
+
+def _entries(record: StudyRecord, split: Split) -> list[Entry]:
+    focus, found = reading.focus_of(record), []
+    for arm, finalist in reading.finalists(record):
+        costs = [run.cost for run in finalist.runs]
+        values = list(objective_by_seed(record, finalist, split).values())
+        mean = Cost(
+            parameters=costs[0].parameters,
+            dense_parameters=costs[0].dense_parameters,
+            flops_per_row=costs[0].flops_per_row,
+            rows_per_second=fmean(cost.rows_per_second for cost in costs),
+            seconds=fmean(cost.seconds for cost in costs),
+            peak_memory_bytes=max(cost.peak_memory_bytes for cost in costs),
+            device=costs[0].device,
+        )
+        found.append(Entry(title(arm.name), arm == focus, mean, fmean(values) if values else None))
+    return found
+
+
+def _heading(entries: Sequence[Entry]) -> str:
+    focus = next((entry for entry in entries if entry.is_focus), entries[0])
+    others = [entry for entry in entries if not entry.is_focus and entry.cost.flops_per_row]
+    if not others:
+        return f"What does {focus.name} cost?"
+    rival = others[0]
+    return f"{focus.name} computes {focus.cost.flops_per_row / rival.cost.flops_per_row:.2g} times as much per row as {rival.name}"
+
+
+def _table(record: StudyRecord, entries: Sequence[Entry], split: Split) -> Markup:
+    most = max(entry.cost.flops_per_row for entry in entries) or 1
+    objective = reading.objective_in_words(record)
+    columns = (
+        "Parameters",
+        "without embeddings",
+        "FLOPs per row",
+        "Rows/s",
+        "Time",
+        "Peak memory",
+        f"{objective}, {split}",
+    )
+    header = head("Arm", *columns[:3], unnamed("drawn"), *columns[3:])
+    rows = [
+        row(
+            entry.name,
+            numbers.compact(entry.cost.parameters),
+            numbers.compact(entry.cost.dense_parameters),
+            numbers.compact(entry.cost.flops_per_row),
+            bar(entry.cost.flops_per_row / most),
+            numbers.compact(entry.cost.rows_per_second),
+            numbers.duration(entry.cost.seconds),
+            f"{numbers.compact(entry.cost.peak_memory_bytes)}B" if entry.cost.peak_memory_bytes else numbers.DASH,
+            numbers.metric(entry.value),
+            class_="me" if entry.is_focus else "",
+        )
+        for entry in entries
+    ]
+    return scroll("Cost of all arms", table(header, rows, class_="cost"))
+
+
+def _picture(record: StudyRecord, entries: Sequence[Entry]) -> Markup:
+    """Points with their names; a ring is an arm that another one beats in value and size at once."""
+    drawn = [
+        (entry, log10(entry.cost.dense_parameters), entry.value)
+        for entry in entries
+        if entry.value is not None and entry.cost.dense_parameters
+    ]
+    if len(drawn) < 2:
+        return Markup("")
+    x_axis = axis_over([size for _, size, _ in drawn], margin=0.14)
+    y_axis = axis_over([value for _, _, value in drawn], margin=0.14)
+    marks: list[Markup] = []
+    taken = [_dot_box(x_axis.place(size), y_axis.place(value)) for _, size, value in drawn]
+    for entry, size, value in drawn:
+        x, y = x_axis.place(size), y_axis.place(value)
+        side, box = _free_side(entry.name, x, y, taken)
+        taken.append(box)
+        beaten = any(_beats((s, v), (size, value), maximize=record.maximize) for _, s, v in drawn)
+        me, at = " me" if entry.is_focus else "", f"left:{x:.1f}%;bottom:{y:.1f}%"
+        marks += [
+            tag("i", class_=f"dot{me}{' ring' if beaten else ''}", style=at),
+            tag("span", entry.name, class_=f"tag {side}{me}", style=at),
+        ]
+    words = ", ".join(
+        f"{entry.name} {numbers.metric(value)} with {numbers.compact(entry.cost.dense_parameters)}"
+        for entry, _, value in drawn
+    )
+    foot = tag("span", "parameters without embeddings, log scale", class_="xt")
+    picture = tag(
+        "div",
+        levels,
+        *_size_labels(x_axis),
+        *marks,
+        foot,
+        class_="plot-box",
+        role="img",
+        aria_label=f"Value against size: {words}",
+    )
+    legend = "Filled: no other arm is both smaller and better. Ring: one is."
+    return join(
+        [
+            tag(
+                "h3", f"{reading.objective_in_words(record)} and size".capitalize().replace("auc", "AUC"), class_="gap"
+            ),
+            picture,
+            note(legend),
+        ]
+    )
+
+
+def _beats(left: tuple[float, float], right: tuple[float, float], *, maximize: bool) -> bool:
+    better = left[1] > right[1] if maximize else left[1] < right[1]
+    return better and left[0] <= right[0]
+
+
+def _size_labels(x_axis: Axis) -> list[Markup]:
+    """Round sizes inside the axis: the finest steps that give at most six labels."""
+    choices = [[size for size in steps if x_axis.low <= log10(size) <= x_axis.high] for steps in SIZES]
+    shown = next((sizes for sizes in choices if len(sizes) <= MOST_LABELS), [])
+    return [
+        tag("span", numbers.compact(size), class_="tx", style=f"left:{x_axis.place(log10(size)):.1f}%")
+        for size in shown
+    ]
+
+
+def _dot_box(x: float, y: float) -> Box:
+    return x - 1.2, x + 1.2, y - 3, y + 3
+
+
+def _free_side(name: str, x: float, y: float, taken: Sequence[Box]) -> tuple[str, Box]:
+    """The first side of a point where its label covers nothing and stays inside; the last side if there is none."""
+    width = LETTER * len(name) + 1.5
+    centred = (x - width / 2, x + width / 2)
+    boxes = {
+        "left": (x - width - 1, x - 1.2, y - 3, y + 3),
+        "right": (x + 1.2, x + width + 1, y - 3, y + 3),
+        "above": (*centred, y + 3, y + 8),
+        "below": (*centred, y - 8, y - 3),
+    }
+    for side in SIDES:
+        box = boxes[side]
+        inside = box[0] >= 0 and box[1] <= 100
+        if inside and not any(box[0] < r and left < box[1] and box[2] < t and b < box[3] for left, r, b, t in taken):
+            return side, box
+    return "left" if x > 50 else "right", boxes["left" if x > 50 else "right"]

@@ -1,0 +1,74 @@
+"""Failures: which trials failed, were pruned or did not count, and why, counted."""
+
+from collections import defaultdict
+
+from markupsafe import Markup
+
+from hinet_search.compare import title
+from hinet_search.records import StudyRecord
+from hinet_search.report import numbers
+from hinet_search.report.card import Card, NotApplicable
+from hinet_search.report.markup import details, head, join, note, row, scroll, table, words
+
+ORDER = 55
+MOST_CAUSES = 20
+MOST_LETTERS = 160
+MOST_NUMBERS = 6
+
+Key = tuple[str, str, str]  # kind, arm, cause
+
+
+def build(record: StudyRecord) -> Card:
+    """One row per arm and cause, failures first."""
+    if not any(arm.trials for arm in record.arms):
+        raise NotApplicable("needs a trial; none has been asked for yet")
+    grouped = _grouped(record)
+    failed = sum(len(trials) for (kind, _, _), trials in grouped.items() if kind == "failed")
+    total = sum(len(arm.trials) for arm in record.arms)
+    counted = f"{numbers.compact(total)} {'trial' if total == 1 else 'trials'}"
+    heading = f"{numbers.compact(failed)} of {counted} failed" if failed else f"None of {counted} failed"
+    lead = (
+        "A failed trial leaves its arm with fewer tries; a pruned one was stopped early by the same rule in every arm."
+    )
+    return Card("failures", "Search", heading, lead, _body(grouped))
+
+
+def _grouped(record: StudyRecord) -> dict[Key, list[int]]:
+    grouped: dict[Key, list[int]] = defaultdict(list)
+    for arm in record.arms:
+        for trial in arm.trials:
+            kind = trial.state if trial.counts else "not counted"
+            if kind in ("failed", "pruned", "not counted"):
+                grouped[kind, title(arm.name), _first_line(trial.cause)].append(trial.number)
+    order = {"failed": 0, "not counted": 1, "pruned": 2}
+    return dict(sorted(grouped.items(), key=lambda pair: (order[pair[0][0]], -len(pair[1]))))
+
+
+def _first_line(cause: str) -> str:
+    first = cause.strip().split("\n")[0] or "no cause recorded"
+    return first if len(first) <= MOST_LETTERS else f"{first[:MOST_LETTERS]}…"
+
+
+def _body(grouped: dict[Key, list[int]]) -> Markup:
+    if not grouped:
+        return note("Every trial ran to its end.")
+    rows = [
+        row(
+            arm,
+            words(kind, class_="loss" if kind == "failed" else ""),
+            words(cause),
+            numbers.compact(len(trials)),
+            _listed(trials),
+        )
+        for (kind, arm, cause), trials in grouped.items()
+    ]
+    header = head("Arm", "Ended", "Cause", "Trials", "Numbers", numeric_from=3)
+    parts = [scroll("Failed and pruned trials", table(header, rows[:MOST_CAUSES]))]
+    if rest := rows[MOST_CAUSES:]:
+        parts.append(details(f"{numbers.plural(len(rest), 'more cause')}", scroll("More causes", table(header, rest))))
+    return join(parts)
+
+
+def _listed(trials: list[int]) -> str:
+    shown = ", ".join(str(number) for number in trials[:MOST_NUMBERS])
+    return shown if len(trials) <= MOST_NUMBERS else f"{shown}, …"

@@ -1,0 +1,77 @@
+"""Reproduce: commands, the study file, the chosen configurations, versions and data."""
+
+from collections.abc import Mapping
+
+from markupsafe import Markup
+
+from hinet_search.compare import title
+from hinet_search.records import Scalar, StudyRecord
+from hinet_search.report import numbers, reading
+from hinet_search.report.card import Card
+from hinet_search.report.markup import details, join, row, table, tag, words
+
+ORDER = 70
+
+
+def build(record: StudyRecord) -> Card:
+    """What it takes to run this again."""
+    commands = [record.command or f"hinet-search launch {record.name}", f"hinet-search report {record.name}"]
+    winners = [
+        (f"Chosen configuration of {title(arm.name)}", _configuration({**arm.fixed, **finalist.parameters}))
+        for arm, finalist in reading.finalists(record)
+    ]
+    all_others = (
+        details(
+            "Chosen configurations of the other arms", join(details(name, content) for name, content in winners[1:])
+        )
+        if len(winners) > 1
+        else Markup("")
+    )
+    study = details("Study file", _block(record.study_yaml)) if record.study_yaml else Markup("")
+    body = [
+        _block("\n".join(commands)),
+        *(details(*one) for one in winners[:1]),
+        all_others,
+        study,
+        details("Versions and data", _versions(record)),
+    ]
+    lead = "The first command runs this study, the second writes this page. This file needs no network; its data are inside it."
+    return Card("reproduce", "Reproduce", "Reproduce and use", lead, join(body))
+
+
+def _block(text: str) -> Markup:
+    return tag("pre", tag("code", text), tabindex="0")
+
+
+def _configuration(parameters: Mapping[str, Scalar]) -> Markup:
+    """Exact values, one a line, as `--set` takes them."""
+    return _block("\n".join(f"{name}: {_exact(value)}" for name, value in sorted(parameters.items())))
+
+
+def _exact(value: Scalar) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "null" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _versions(record: StudyRecord) -> Markup:
+    data, budget = record.data, record.budget
+    counts = " / ".join(numbers.compact(rows) for rows in data.rows)
+    facts = {
+        "Data": f"{data.source}, fingerprint {data.fingerprint}",
+        "Rows": f"{counts} in train / valid / test",
+        "Inputs": f"{data.num_categorical} categorical, {data.num_numeric} numeric",
+        "Split": data.split,
+        "Objective": f"{record.objective}, {'larger' if record.maximize else 'smaller'} is better",
+        "Search": f"{record.sampler}, pruner {record.pruner}, seed {record.seed}",
+        "Budget": f"{budget.trials} trials per arm, {budget.passes:g} passes, {budget.finalist_seeds} seeds for {budget.finalist_top} finalists",
+        "Machine": f"{', '.join(_devices(record)) or 'unknown'}; {numbers.plural(record.slots, 'slot')}, {numbers.duration(record.seconds)}",
+        "Software": ", ".join(f"{name} {version}" for name, version in record.versions.items()) or "not recorded",
+    }
+    return table(Markup(""), [row(name, words(text)) for name, text in facts.items()], class_="words")
+
+
+def _devices(record: StudyRecord) -> list[str]:
+    runs = [run for arm in record.arms for finalist in arm.finalists for run in finalist.runs]
+    costs = [trial.cost for arm in record.arms for trial in arm.trials if trial.cost is not None]
+    return sorted({run.cost.device for run in runs} | {cost.device for cost in costs})

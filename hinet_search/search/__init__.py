@@ -1,0 +1,1 @@
+"""Search: the coordinator asks, prunes, tells; budget and finalists."""

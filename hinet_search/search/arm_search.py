@@ -1,0 +1,209 @@
+"""One arm's search: asks its Optuna study for trials within an exact budget, and tells it what became of them.
+
+Order of writes: our rows first (they may be written again without changing anything), then `tell`, which commits.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import optuna
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from hinet_search.objective import Objective
+from hinet_search.records import Cost, EvaluationRecord, Scalar
+from hinet_search.search.sampling import derive_seed, make_pruner, make_sampler
+from hinet_search.spec import Arm, StudySpec
+from hinet_search.storage.rows import TrialRow
+from hinet_search.storage.store import StudyStore
+
+MAX_REDRAWS = 20
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A trial that is to be trained."""
+
+    number: int
+    drawn: Mapping[str, Scalar]
+    attempt: int
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Trials of an arm that count against its budget, and the best value so far."""
+
+    done: int
+    pruned: int
+    failed: int
+    best: float | None
+    best_trial: int | None
+
+
+class ArmSearch:
+    """The only writer of one arm. `count_parameters` says how large the model of a draw would be."""
+
+    def __init__(
+        self,
+        arm: Arm,
+        spec: StudySpec,
+        objective: Objective,
+        store: StudyStore,
+        count_parameters: Callable[[Mapping[str, Scalar]], int],
+    ) -> None:
+        self.arm = arm
+        self._spec = spec
+        self._store = store
+        self._count_parameters = count_parameters
+        self._study = store.optuna_study(arm.name, maximize=objective.maximize)
+        evaluations = int(str(arm.space.fixed.get("train.evaluations_per_pass", 4)))
+        self._study.pruner = make_pruner(spec.pruner, spec.passes, evaluations)
+        self._rows = {row.number: row for row in store.trial_rows(arm.name)}
+        self._live: dict[int, Trial] = {}
+        self._reported: dict[int, set[int]] = {}
+        stored = self._study.get_trials(deepcopy=False)
+        if not stored:
+            self._study.enqueue_trial(arm.space.default())
+        self._interrupted = [trial for trial in stored if trial.state == TrialState.RUNNING]
+        self._num_trials = sum(trial.state != TrialState.WAITING for trial in stored)
+        self._counted = sum(trial.state.is_finished() and self._counts(trial.number) for trial in stored)
+        self._tried = {
+            self._rows[trial.number].config_hash
+            for trial in stored
+            if trial.state.is_finished() and trial.number in self._rows
+        }
+        self.exhausted = False
+
+    @property
+    def started(self) -> int:
+        """Trials that are finished or running, within the budget."""
+        return self._counted + len(self._live)
+
+    def counts(self) -> Counts:
+        """Where the arm stands; reads all trials, so call it when a run begins and not while it goes."""
+        finished = [
+            trial
+            for trial in self._study.get_trials(deepcopy=False)
+            if trial.state.is_finished() and self._counts(trial.number)
+        ]
+        by_state = [trial.state for trial in finished]
+        complete = [trial for trial in finished if trial.state == TrialState.COMPLETE]
+        maximize = self._study.direction == optuna.study.StudyDirection.MAXIMIZE
+        best = (max if maximize else min)(complete, key=lambda trial: trial.value or 0.0, default=None)
+        return Counts(
+            by_state.count(TrialState.COMPLETE),
+            by_state.count(TrialState.PRUNED),
+            by_state.count(TrialState.FAIL),
+            None if best is None else best.value,
+            None if best is None else best.number,
+        )
+
+    def ask(self) -> Asked | None:
+        """The next trial: an interrupted one under its old number first, then a new draw; None when the budget is used."""
+        if self._interrupted:
+            return self._begin_again(self._interrupted.pop(0))
+        if self.exhausted or self.started >= self._spec.trials:
+            return None
+        for _ in range(MAX_REDRAWS):
+            trial = self._draw()
+            drawn = self.arm.space.suggest(trial)
+            refusal = self._refusal(drawn)
+            if not refusal:
+                return self._begin(trial, drawn, attempt=1)
+            self._store.record_trial(
+                self.arm.name,
+                TrialRow(trial.number, 1, config_hash(drawn), is_default=trial.number == 0, cause=refusal),
+            )
+            self._tell(trial, TrialState.PRUNED)
+        self.exhausted = True
+        return None
+
+    def began(self, number: int, attempt: int) -> None:
+        """A further attempt at a running trial begins."""
+        self._rows[number] = replace(self._rows[number], attempt=attempt)
+        self._store.record_trial(self.arm.name, self._rows[number])
+
+    def evaluated(self, number: int, evaluation: EvaluationRecord) -> bool:
+        """Keep an evaluation; returns whether the trial should be pruned."""
+        self._store.record_evaluation(self.arm.name, number, self._rows[number].attempt, evaluation)
+        trial = self._live[number]
+        if evaluation.step in self._reported[number]:
+            return False  # sent by an earlier attempt; Optuna has it
+        self._reported[number].add(evaluation.step)
+        with self._store.database.guarded():
+            trial.report(evaluation.objective, evaluation.step)
+            return trial.should_prune()
+
+    def finish(self, number: int, state: TrialState, value: float | None, cost: Cost | None, cause: str) -> None:
+        """Complete, prune or fail a running trial; its row is written before Optuna hears of it."""
+        self._rows[number] = replace(self._rows[number], cause=cause, cost=cost)
+        self._store.record_trial(self.arm.name, self._rows[number])
+        self._tell(self._live.pop(number), state, value)
+        self._counted += 1
+        self._tried.add(self._rows[number].config_hash)
+
+    def leave(self, number: int) -> None:
+        """Leave a trial running in the database: the next launch begins it again under its number."""
+        self._live.pop(number)
+
+    def importances(self) -> dict[str, float]:
+        """Share of each parameter in the spread of values (PED-ANOVA); empty when there are too few trials to tell."""
+        complete = [trial for trial in self._study.get_trials(deepcopy=False) if trial.state == TrialState.COMPLETE]
+        if len(complete) < 4 or len({trial.value for trial in complete}) == 1:
+            return {}
+        found = optuna.importance.get_param_importances(self._study)
+        total = sum(found.values())
+        return {name: share / total for name, share in found.items()} if total > 0 else {}
+
+    def complete_trials(self) -> list[FrozenTrial]:
+        """Complete trials, best first."""
+        trials = [trial for trial in self._study.get_trials(deepcopy=False) if trial.state == TrialState.COMPLETE]
+        sign = -1.0 if self._study.direction == optuna.study.StudyDirection.MAXIMIZE else 1.0
+        return sorted(trials, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
+
+    def _counts(self, number: int) -> bool:
+        row = self._rows.get(number)
+        return row is None or not row.cause.startswith(("duplicate", "too large"))
+
+    def _draw(self) -> Trial:
+        seed = derive_seed(self._spec.seed, self.arm.name, self._num_trials)
+        with self._store.database.guarded():
+            self._study.sampler = make_sampler(self._spec.sampler, seed)
+            trial = self._study.ask()
+        self._num_trials += 1
+        return trial
+
+    def _begin_again(self, stored: FrozenTrial) -> Asked:
+        trial = Trial(self._study, stored._trial_id)  # noqa: SLF001  Optuna offers no public way to go on with a trial
+        row = self._rows.get(stored.number)
+        attempt = row.attempt + 1 if row else 1
+        return self._begin(trial, self.arm.space.suggest(trial), attempt, reported=set(stored.intermediate_values))
+
+    def _begin(
+        self, trial: Trial, drawn: Mapping[str, Scalar], attempt: int, reported: set[int] | None = None
+    ) -> Asked:
+        row = TrialRow(trial.number, attempt, config_hash(drawn), is_default=trial.number == 0)
+        self._store.record_trial(self.arm.name, row)
+        self._rows[trial.number] = row
+        self._live[trial.number] = trial
+        self._reported[trial.number] = reported or set()
+        return Asked(trial.number, drawn, attempt)
+
+    def _refusal(self, drawn: Mapping[str, Scalar]) -> str:
+        """Why a draw is not trained: `duplicate ...` or `too large ...`; empty when it is."""
+        running = {self._rows[number].config_hash for number in self._live}
+        if config_hash(drawn) in self._tried | running:
+            return "duplicate of an earlier trial"
+        limit = self.arm.space.max_parameters
+        size = self._count_parameters(drawn) if limit else 0
+        return f"too large: {size:,} parameters, max_parameters is {limit:,}" if limit and size > limit else ""
+
+    def _tell(self, trial: Trial, state: TrialState, value: float | None = None) -> None:
+        with self._store.database.guarded():
+            self._study.tell(trial, value, state=state)
+
+
+def config_hash(drawn: Mapping[str, Scalar]) -> str:
+    """The same for equal draws, whatever their order."""
+    return hashlib.sha256(json.dumps(dict(drawn), sort_keys=True).encode()).hexdigest()[:16]

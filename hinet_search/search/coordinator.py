@@ -1,0 +1,150 @@
+"""Coordinator: one run of a study: trials, finalists, and one opening of the test split per arm."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from hinet_search.config import build_config
+from hinet_search.errors import AllTrialsFailed, Interrupted
+from hinet_search.executors import Executor
+from hinet_search.objective import Objective
+from hinet_search.records import FinalistRecord, Scalar
+from hinet_search.search.arm_search import ArmSearch
+from hinet_search.search.dispatch import Phase, StopFlag, clock, drive
+from hinet_search.search.finalists import (
+    Candidate,
+    FinalistPhase,
+    OpeningPhase,
+    Room,
+    Run,
+    candidates_of,
+    choose,
+    paired_seeds,
+)
+from hinet_search.search.plan import Ready
+from hinet_search.search.progress import ArmProgress, Progress, Watcher
+from hinet_search.search.trials import TrialPhase
+from hinet_search.spec import Arm
+from hinet_search.storage.load import load_record
+from hinet_search.storage.store import StudyStore
+from hinet_search.trial import num_parameters
+
+LEASE_RENEWAL_SECONDS = 10.0
+
+
+class Coordinator:
+    """Drives a study's phases on an executor and keeps its state in the database true."""
+
+    def __init__(self, ready: Ready, store: StudyStore, artifacts: Path, watcher: Watcher) -> None:
+        self._ready = ready
+        self._spec = ready.study.spec
+        self._store = store
+        self._artifacts = artifacts
+        self._watcher = watcher
+        self._objective = Objective(self._spec.objective)
+        self._stop = StopFlag()
+        self._seconds = clock()
+        self._renewed = 0.0
+        arms = {arm.name: ArmProgress(arm.name, self._spec.trials) for arm in ready.study.arms}
+        self._progress = Progress(ready.study.name, ready.slots, str(ready.device.device), self._spec.passes, arms)
+
+    def run(self, start_executor: Callable[[int], Executor]) -> None:
+        """All phases. Errors: Interrupted by a signal, AllTrialsFailed."""
+        with self._recorded():
+            searches = [self._arm_search(arm) for arm in self._ready.study.arms]
+            executor = start_executor(self._ready.slots)
+            try:
+                self._phases(executor, searches)
+            finally:
+                executor.close()
+
+    @contextmanager
+    def _recorded(self) -> Iterator[None]:
+        """The study's state and seconds follow what happens inside; signals are heard inside."""
+        stored = self._store.load_study()
+        before = stored.seconds if stored else 0.0
+        self._store.set_state("running")
+        state = "stopped"
+        try:
+            with self._stop.listening():
+                yield
+            state = "done"
+        finally:
+            self._store.set_state(state, before + self._seconds())
+
+    def _phases(self, executor: Executor, searches: list[ArmSearch]) -> None:
+        dataset = self._ready.dataset
+        self._drive(executor, TrialPhase(searches, self._spec, dataset.folder, self._progress, self._watcher))
+        for search in searches:
+            self._store.record_importances(search.arm.name, search.importances())
+        if not any(search.complete_trials() for search in searches):
+            raise AllTrialsFailed(
+                "no trial of the study gave a value; their causes are in the report and the dashboard"
+            )
+        room = Room(
+            self._spec, self._store, dataset.folder, dataset.fingerprint, self._artifacts, self._progress, self._watcher
+        )
+        candidates = [one for search in searches for one in candidates_of(search, self._spec.finalists.top)]
+        runs = [Run(candidate, seed) for seed in paired_seeds(self._spec) for candidate in candidates]
+        self._drive(executor, FinalistPhase(runs, self._stored_finalists(), room))
+        self._drive(executor, self._openings(candidates, room))
+        self._drop_weights(runs)
+
+    def _openings(self, candidates: list[Candidate], room: Room) -> OpeningPhase:
+        """Choose each arm's finalist on validation; what was opened by an earlier run is not opened again."""
+        waiting: list[Run] = []
+        opened: set[tuple[str, int]] = set()
+        by_number = {(candidate.arm.name, candidate.trial_number): candidate for candidate in candidates}
+        for arm, finalists in self._stored_finalists().items():
+            seeds = paired_seeds(self._spec)
+            chosen = choose(finalists, self._objective, seeds)
+            if chosen is None:
+                continue
+            self._store.mark_chosen(arm, chosen.trial_number)
+            if any(run.test_cells is not None for run in chosen.runs):
+                opened.add((arm, chosen.trial_number))
+            candidate = by_number[arm, chosen.trial_number]
+            waiting += [Run(candidate, run.seed) for run in chosen.runs if run.seed in seeds and run.test_cells is None]
+        return OpeningPhase(waiting, opened, room)
+
+    def _stored_finalists(self) -> Mapping[str, tuple[FinalistRecord, ...]]:
+        record = load_record(self._store.database, self._store.study)
+        return {arm.name: arm.finalists for arm in record.arms}
+
+    def _drop_weights(self, runs: list[Run]) -> None:
+        """Keep only the weights of the chosen finalists."""
+        chosen = {
+            (arm, one.trial_number) for arm, found in self._stored_finalists().items() for one in found if one.chosen
+        }
+        for run in runs:
+            if (run.candidate.arm.name, run.candidate.trial_number) not in chosen:
+                run.weights(self._artifacts).unlink(missing_ok=True)
+
+    def _drive(self, executor: Executor, phase: Phase) -> None:
+        drive(executor, phase, self._stop, self._tick)
+        if self._stop.asked:
+            raise Interrupted(self._summary(), signal_number=self._stop.signal_number)
+
+    def _summary(self) -> str:
+        """What is kept and the best so far, in one line."""
+        arms = self._progress.arms.values()
+        sign = 1.0 if self._objective.maximize else -1.0
+        best = max(
+            (arm for arm in arms if arm.best is not None), key=lambda arm: sign * (arm.best or 0.0), default=None
+        )
+        said = f"Best so far: {best.name}/{best.best_trial} {best.best:.4f} (valid)" if best else "No value yet"
+        return f"stopped: {sum(arm.trained for arm in arms)} finished trials kept. {said}"
+
+    def _tick(self) -> None:
+        self._progress.seconds = self._seconds()
+        if self._progress.seconds - self._renewed > LEASE_RENEWAL_SECONDS:
+            self._renewed = self._progress.seconds
+            self._store.renew_lease()
+        self._watcher.tick(self._progress)
+
+    def _arm_search(self, arm: Arm) -> ArmSearch:
+        def size(drawn: Mapping[str, Scalar]) -> int:
+            config = build_config(arm.model, arm.space.values(drawn))
+            return num_parameters(config, self._ready.dataset.schema(config.features.minimum_frequency))
+
+        return ArmSearch(arm, self._spec, self._objective, self._store, size)

@@ -1,0 +1,125 @@
+"""Dispatch: keeps the slots busy with one phase's jobs, retries those whose process died, and stops on a signal."""
+
+import signal
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from types import FrameType
+from typing import Protocol
+
+from hinet_search.errors import Interrupted
+from hinet_search.executors import Ended, Executor, Job, Message
+
+MAX_ATTEMPTS = 3
+POLL_SECONDS = 0.25
+
+
+class Phase(Protocol):
+    """A kind of work: trials, finalists, or openings of the test split."""
+
+    def next_job(self) -> Job | None:
+        """The next job, or None when there is nothing to start now."""
+
+    def hear(self, key: str, body: object, stop: Callable[[], None]) -> None:
+        """A message of a running job; `stop` asks the job to end."""
+
+    def end(self, key: str, cause: str, *, stopping: bool) -> None:
+        """A job's end. `cause` is empty when it returned; `stopping` when a signal asked for it."""
+
+    def retry(self, key: str, attempt: int, cause: str) -> None:
+        """The job's process died and it begins again as `attempt`."""
+
+
+class StopFlag:
+    """Whether a signal asked the study to stop; a second signal interrupts at once."""
+
+    def __init__(self) -> None:
+        self.signal_number = 0
+
+    @property
+    def asked(self) -> bool:
+        """Whether to stop."""
+        return self.signal_number != 0
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Listen to SIGINT and SIGTERM inside; only the main thread can."""
+        before = {number: signal.signal(number, self._heard) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _heard(self, number: int, _frame: FrameType | None) -> None:
+        if self.asked:
+            raise Interrupted("stopped at once by a second signal; running trials begin again", signal_number=number)
+        self.signal_number = number
+
+
+def drive(executor: Executor, phase: Phase, stop: StopFlag, tick: Callable[[], None]) -> None:
+    """Run a phase until it has no job left, or until running jobs have ended after a stop was asked.
+
+    Messages of an older attempt are dropped. A job whose process died starts again, at most MAX_ATTEMPTS times in all
+    in one run.
+    """
+    floor = _Floor(executor, phase, stop)
+    while floor.fill():
+        floor.listen()
+        tick()
+
+
+class _Floor:
+    """The jobs of one phase that run or wait for another attempt."""
+
+    def __init__(self, executor: Executor, phase: Phase, stop: StopFlag) -> None:
+        self._executor = executor
+        self._phase = phase
+        self._stop = stop
+        self._running: dict[str, Job] = {}
+        self._again: deque[Job] = deque()
+        self._deaths: Counter[str] = Counter()
+        self._told_to_stop = False
+
+    def fill(self) -> bool:
+        """Start jobs on free slots, or ask all to stop when a signal came; returns whether any job runs."""
+        while not self._stop.asked and self._executor.free and (job := self._next()):
+            self._running[job.key] = job
+            self._executor.submit(job)
+        if self._stop.asked and not self._told_to_stop:
+            self._told_to_stop = True
+            for key in self._running:
+                self._executor.stop(key)
+        return bool(self._running)
+
+    def listen(self) -> None:
+        """Pass on what running jobs say."""
+        for heard in self._executor.poll(POLL_SECONDS):
+            job = self._running.get(heard.key)
+            if job is None or job.attempt != heard.attempt:
+                continue
+            if isinstance(heard, Message):
+                self._phase.hear(heard.key, heard.body, partial(self._executor.stop, heard.key))
+            else:
+                del self._running[heard.key]
+                self._ended(job, heard)
+
+    def _next(self) -> Job | None:
+        return self._again.popleft() if self._again else self._phase.next_job()
+
+    def _ended(self, job: Job, ended: Ended) -> None:
+        self._deaths[job.key] += ended.died
+        if ended.died and not self._stop.asked and self._deaths[job.key] < MAX_ATTEMPTS:
+            self._again.append(replace(job, attempt=job.attempt + 1))
+            self._phase.retry(job.key, job.attempt + 1, ended.cause)
+        else:
+            self._phase.end(job.key, ended.cause, stopping=self._stop.asked)
+
+
+def clock() -> Callable[[], float]:
+    """Seconds since this call."""
+    began = time.monotonic()
+    return lambda: time.monotonic() - began

@@ -1,0 +1,226 @@
+"""Finalists: the best trials of each arm and its default, retrained with paired seeds; the best mean is opened on test.
+
+Every arm uses the same seeds, hence the same data order per seed. Chosen on validation only; the others' test scores
+are never computed.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from hinet_search.executors import Job
+from hinet_search.objective import Objective
+from hinet_search.records import EvaluationRecord, FinalistRecord, FinalistRun, Scalar
+from hinet_search.search.arm_search import ArmSearch, config_hash
+from hinet_search.search.progress import Event, JobProgress, Progress, Watcher
+from hinet_search.search.sampling import derive_seed
+from hinet_search.spec import Arm, StudySpec
+from hinet_search.storage.store import StudyStore
+from hinet_search.training.device import Wanted
+from hinet_search.trial import Opened, OpenTestJob, Trained, TrainingFailed, TrainJob, open_test, train
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A configuration that may represent its arm."""
+
+    arm: Arm
+    trial_number: int
+    drawn: Mapping[str, Scalar]
+
+    @property
+    def is_default(self) -> bool:
+        """The default configuration is always trial 0."""
+        return self.trial_number == 0
+
+
+@dataclass(frozen=True)
+class Run:
+    """One candidate with one seed."""
+
+    candidate: Candidate
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """`hinet/12 seed 7`."""
+        return f"{self.candidate.arm.name}/{self.candidate.trial_number} seed {self.seed}"
+
+    def weights(self, artifacts: Path) -> Path:
+        """Where its best weights are kept."""
+        return artifacts / self.candidate.arm.name / f"trial-{self.candidate.trial_number}-seed-{self.seed}.safetensors"
+
+
+def candidates_of(search: ArmSearch, top: int) -> list[Candidate]:
+    """The `top` best complete trials and the default, each configuration once."""
+    found: dict[str, Candidate] = {}
+    trials = search.complete_trials()
+    for trial in [*trials[:top], *(trial for trial in trials if trial.number == 0)]:
+        found.setdefault(config_hash(trial.params), Candidate(search.arm, trial.number, trial.params))
+    return list(found.values())
+
+
+def paired_seeds(spec: StudySpec) -> list[int]:
+    """The same for every arm."""
+    return [derive_seed(spec.seed, "finalist", index) for index in range(spec.finalists.seeds)]
+
+
+@dataclass(frozen=True)
+class Room:
+    """What both phases need: where data and artifacts are, and who is told."""
+
+    spec: StudySpec
+    store: StudyStore
+    dataset: Path
+    fingerprint: str
+    artifacts: Path
+    progress: Progress
+    watcher: Watcher
+
+    @property
+    def device(self) -> Wanted:
+        """The device that the study asks for."""
+        return self.spec.device
+
+
+class FinalistPhase:
+    """Retrains candidates; a run that is stored with its weights is not trained again."""
+
+    def __init__(self, runs: list[Run], stored: Mapping[str, tuple[FinalistRecord, ...]], room: Room) -> None:
+        done = {
+            (arm, finalist.trial_number, run.seed)
+            for arm, finalists in stored.items()
+            for finalist in finalists
+            for run in finalist.runs
+        }
+        self._room = room
+        self._waiting = [
+            run
+            for run in runs
+            if (run.candidate.arm.name, run.candidate.trial_number, run.seed) not in done
+            or not run.weights(room.artifacts).exists()
+        ]
+        self._running: dict[str, Run] = {}
+        self._evaluations: dict[str, list[EvaluationRecord]] = {}
+        self._outcomes: dict[str, Trained | TrainingFailed] = {}
+        room.progress.begin("finalists", len(runs) - len(self._waiting), len(runs))
+
+    def next_job(self) -> Job | None:
+        """The next run."""
+        if not self._waiting:
+            return None
+        run = self._waiting.pop(0)
+        self._running[run.key] = run
+        self._begin(run.key)
+        room, candidate = self._room, run.candidate
+        payload = TrainJob(
+            room.dataset, candidate.arm.model, candidate.arm.space.values(candidate.drawn), run.seed,
+            room.spec.objective, room.device, run.weights(room.artifacts),
+        )  # fmt: skip
+        return Job(run.key, 1, train, payload)
+
+    def hear(self, key: str, body: object, stop: Callable[[], None]) -> None:  # noqa: ARG002  finalists are never pruned
+        """An evaluation, or the outcome."""
+        if isinstance(body, Trained | TrainingFailed):
+            self._outcomes[key] = body
+            return
+        assert isinstance(body, EvaluationRecord), "a training sends evaluations and one outcome"
+        self._evaluations[key].append(body)
+        running = self._room.progress.running[key]
+        running.passes = body.passes
+        running.values.append(body.objective)
+
+    def end(self, key: str, cause: str, *, stopping: bool) -> None:
+        """Store the run; one that a signal stopped is trained at the next launch."""
+        run = self._running.pop(key)
+        self._room.progress.running.pop(key)
+        outcome = self._outcomes.pop(key, None)
+        if (
+            isinstance(outcome, Trained)
+            and outcome.best is not None
+            and not cause
+            and not (stopping and outcome.stopped)
+        ):
+            kept = FinalistRun(
+                run.seed, outcome.best.objective, outcome.best.cells, None,
+                tuple(self._evaluations[key]), outcome.cost, outcome.insight,
+            )  # fmt: skip
+            candidate = run.candidate
+            self._room.store.record_finalist(
+                candidate.arm.name, candidate.trial_number, candidate.drawn, kept, is_default=candidate.is_default
+            )
+            self._room.progress.phase.done += 1
+            self._room.watcher.event(Event("finalist", f"{key}: {kept.valid_objective:.4f} (valid)"))
+        elif not stopping:
+            said = outcome.cause if isinstance(outcome, TrainingFailed) else cause
+            self._room.watcher.event(Event("failed", f"finalist {key}: {said or 'ended without a result'}"))
+
+    def retry(self, key: str, attempt: int, cause: str) -> None:
+        """The run begins again on another process."""
+        self._begin(key)
+        self._room.watcher.event(Event("retry", f"finalist {key} attempt {attempt}: {cause}"))
+
+    def _begin(self, key: str) -> None:
+        self._evaluations[key] = []
+        self._room.progress.running[key] = JobProgress(key)
+
+
+def choose(finalists: tuple[FinalistRecord, ...], objective: Objective, seeds: list[int]) -> FinalistRecord | None:
+    """The finalist with the best mean validation value among those with every seed; None when there is none."""
+    whole = [finalist for finalist in finalists if {run.seed for run in finalist.runs} >= set(seeds)]
+    sign = 1.0 if objective.maximize else -1.0
+    return max(
+        whole,
+        key=lambda finalist: sign * fmean(run.valid_objective for run in finalist.runs if run.seed in seeds),
+        default=None,
+    )
+
+
+class OpeningPhase:
+    """Opens the test split for the chosen finalists; each opening is counted before it happens."""
+
+    def __init__(self, runs: list[Run], opened: set[tuple[str, int]], room: Room) -> None:
+        self._waiting = runs
+        self._opened = opened
+        self._room = room
+        self._running: dict[str, Run] = {}
+        room.progress.begin("test", 0, len(runs))
+
+    def next_job(self) -> Job | None:
+        """The next seed to score."""
+        if not self._waiting:
+            return None
+        run = self._waiting.pop(0)
+        candidate, room = run.candidate, self._room
+        if (candidate.arm.name, candidate.trial_number) not in self._opened:
+            room.store.record_opening(
+                room.fingerprint, candidate.arm.name, candidate.trial_number, paired_seeds(room.spec)
+            )
+            self._opened.add((candidate.arm.name, candidate.trial_number))
+            room.watcher.event(
+                Event("opened", f"test split for {candidate.arm.name}/{candidate.trial_number}, chosen on validation")
+            )
+        self._running[run.key] = run
+        room.progress.running[run.key] = JobProgress(run.key)
+        values = candidate.arm.space.values(candidate.drawn)
+        payload = OpenTestJob(room.dataset, candidate.arm.model, values, room.device, run.weights(room.artifacts))
+        return Job(run.key, 1, open_test, payload)
+
+    def hear(self, key: str, body: object, stop: Callable[[], None]) -> None:  # noqa: ARG002  scoring is never stopped
+        """The cells of one seed."""
+        assert isinstance(body, Opened), "an opening sends its cells"
+        candidate = self._running[key].candidate
+        self._room.store.set_test_cells(candidate.arm.name, candidate.trial_number, self._running[key].seed, body.cells)
+
+    def end(self, key: str, cause: str, *, stopping: bool) -> None:
+        """Count it."""
+        self._running.pop(key)
+        self._room.progress.running.pop(key)
+        self._room.progress.phase.done += 1
+        if cause and not stopping:
+            self._room.watcher.event(Event("failed", f"test of {key}: {cause}"))
+
+    def retry(self, key: str, attempt: int, cause: str) -> None:
+        """Scored again on another process."""
+        self._room.watcher.event(Event("retry", f"test of {key} attempt {attempt}: {cause}"))

@@ -1,0 +1,55 @@
+"""Identity: what must stay the same for two launches to be one study, and the difference in words when it does not.
+
+Trials, finalist seeds, slots, device and limits may change; a change of anything here would mix two experiments.
+"""
+
+import json
+from typing import Any
+
+from hinet_search.errors import StudyConflict
+from hinet_search.spec import Arm, Study
+
+
+def identity(study: Study, fingerprint: str) -> str:
+    """The identity as JSON."""
+    spec = study.spec
+    tree = {
+        "data": fingerprint,
+        "objective": spec.objective,
+        "passes": spec.passes,
+        "seed": spec.seed,
+        "arms": {arm.name: _arm(arm) for arm in study.arms},
+    }
+    return json.dumps(tree, sort_keys=True)
+
+
+def refuse_difference(name: str, stored: str, now: str) -> None:
+    """StudyConflict with one line per difference."""
+    before, after = _flat(json.loads(stored)), _flat(json.loads(now))
+    lines = [
+        f"study '{name}' exists with another {key}: stored {before.get(key, 'nothing')}, now {after.get(key, 'nothing')}"
+        for key in sorted({*before, *after})
+        if before.get(key) != after.get(key)
+    ]
+    if lines:
+        raise StudyConflict(*lines, remedy="give the study another name (key 'name'), or another --output")
+
+
+def _arm(arm: Arm) -> dict[str, Any]:
+    space = arm.space
+    return {
+        "model": arm.model,
+        "max_parameters": space.max_parameters,
+        "fixed": {name: list(value) if isinstance(value, tuple) else value for name, value in space.fixed.items()},
+        "parameters": {name: distribution.model_dump(mode="json") for name, distribution in space.parameters.items()},
+    }
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    found: dict[str, str] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict) and "kind" not in value:
+            found |= _flat(value, f"{prefix}{key} ")
+        else:
+            found[f"{prefix}{key}".replace(" parameters ", " ").replace(" fixed ", " fixed ")] = json.dumps(value)
+    return found

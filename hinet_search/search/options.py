@@ -1,0 +1,52 @@
+"""Launch options: what the command line or a caller says over a study file's values, and the folders that follow."""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hinet_search.spec import Device, Study
+
+DEFAULT_OUTPUT = Path(".hinet-search")
+
+
+@dataclass(frozen=True)
+class LaunchOptions:
+    """Values that replace the study file's; None keeps the file's."""
+
+    trials: int | None = None
+    finalist_seeds: int | None = None
+    slots: int | None = None
+    device: Device | None = None
+    storage: str | None = None
+    output: Path | None = None
+    seed: int | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where database, cache and artifacts live."""
+        return self.output or DEFAULT_OUTPUT
+
+    @property
+    def reports(self) -> Path:
+        """Where reports go: under the output folder when one was named, else reports/."""
+        return self.output / "reports" if self.output else Path("reports")
+
+    def storage_url(self, study: Study | None = None) -> str:
+        """Flag, then HINET_SEARCH_STORAGE, then the study file, then a SQLite file in the output folder."""
+        written = study.spec.storage if study else None
+        return self.storage or os.environ.get("HINET_SEARCH_STORAGE") or written or str(self.folder / "studies.sqlite3")
+
+    def apply(self, study: Study) -> Study:
+        """The study with these values in place of its own."""
+        spec = study.spec
+        finalists = spec.finalists
+        if self.finalist_seeds is not None:
+            finalists = finalists.model_copy(update={"seeds": self.finalist_seeds})
+        given = {"trials": self.trials, "slots": self.slots, "device": self.device, "seed": self.seed}
+        update = {name: value for name, value in given.items() if value is not None}
+        return replace(study, spec=spec.model_copy(update={**update, "finalists": finalists}))
+
+
+def num_slots(study: Study) -> int:
+    """Slots of a study: its own number, else one per CPU core, at most 4."""
+    return study.spec.slots or min(os.cpu_count() or 1, 4)

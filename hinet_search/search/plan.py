@@ -1,0 +1,170 @@
+"""Plan: everything that can be checked before a study exists, and what the study will cost."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+from torch import nn
+
+from hinet_search.config import build_config, try_bounds
+from hinet_search.data.checks import check_embedding_fits
+from hinet_search.data.columns import Dataset
+from hinet_search.data.prepare import prepare
+from hinet_search.distributions import Choice
+from hinet_search.errors import ConfigurationError, did_you_mean
+from hinet_search.objective import Objective
+from hinet_search.search.options import num_slots
+from hinet_search.spec import Arm, Study
+from hinet_search.training.device import ChosenDevice, choose_device
+from hinet_search.training.feed import make_feed
+from hinet_search.training.loss import own_scenario_loss
+from hinet_search.training.optimiser import make_optimiser
+from hinet_search.trial import num_parameters
+
+DRAWS = 21
+PROBE_ROWS = 16_384
+PROBE_SECONDS = 1.5
+SHARE_OF_PASSES = 0.7  # of the passes allowed, that a trial takes on average with early stopping and pruning
+
+
+@dataclass(frozen=True)
+class ArmPlan:
+    """What one arm will do. Parameters are of `DRAWS` random draws and count embeddings."""
+
+    name: str
+    model: str
+    trials: int
+    searched: int
+    parameters: tuple[int, int, int]  # min, median, max
+    seconds_per_trial: float
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A study that passed every check, with its data encoded."""
+
+    study: Study
+    dataset: Dataset
+    device: ChosenDevice
+    slots: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A ready study and what it will cost."""
+
+    ready: Ready
+    arms: tuple[ArmPlan, ...]
+
+    @property
+    def seconds(self) -> float:
+        """Estimated wall clock: trials and finalists of all arms, shared by the slots."""
+        spec = self.ready.study.spec
+        runs = spec.trials + (spec.finalists.top + 1) * spec.finalists.seeds
+        return sum(arm.seconds_per_trial * runs for arm in self.arms) / self.ready.slots
+
+
+def make_ready(study: Study, cache: Path, say: Callable[[str], None]) -> Ready:
+    """Check spaces, device and data, in this order, and encode the data; errors are those of each door."""
+    problems: list[str] = []
+    for arm in study.arms:
+        try:
+            try_bounds(arm)
+        except ConfigurationError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigurationError(*dict.fromkeys(problems))
+    device = choose_device(study.spec.device)
+    dataset = prepare(study.spec.data, study.folder, cache, say)
+    _check_objective(study, dataset)
+    return Ready(study, dataset, device, num_slots(study))
+
+
+def make_plan(ready: Ready) -> Plan:
+    """Draw each arm's space and time a second of training of its default on this machine."""
+    return Plan(ready, tuple(_arm_plan(arm, ready) for arm in ready.study.arms))
+
+
+def _check_objective(study: Study, dataset: Dataset) -> None:
+    cell = Objective(study.spec.objective).cell
+    scenarios = dataset.full_schema.scenarios
+    if cell and cell[0] not in scenarios:
+        place = study.file.place(("objective",))
+        raise ConfigurationError(
+            f"{place}: objective {study.spec.objective} names no scenario, known: {', '.join(scenarios)}{did_you_mean(cell[0], scenarios)}"
+        )
+
+
+def _arm_plan(arm: Arm, ready: Ready) -> ArmPlan:
+    draws = [arm.space.default(), *(arm.space.suggest(RandomDraw(seed)) for seed in range(DRAWS - 1))]
+    configs = [build_config(arm.model, arm.space.values(drawn)) for drawn in draws]
+    sizes = sorted(
+        num_parameters(config, ready.dataset.schema(config.features.minimum_frequency)) for config in configs
+    )
+    check_embedding_fits(ready.dataset.full_schema, getattr(configs[0].model, "embedding_dim", 1))
+    return ArmPlan(
+        arm.name, arm.model, ready.study.spec.trials, len(arm.space.parameters),
+        (sizes[0], int(median(sizes)), sizes[-1]), _probe(arm, ready),
+    )  # fmt: skip
+
+
+def _probe(arm: Arm, ready: Ready) -> float:
+    """Seconds that a trial of the default configuration is expected to take on one slot."""
+    config = build_config(arm.model, arm.space.values(arm.space.default()))
+    dataset, device = ready.dataset, ready.device.device
+    schema = dataset.schema(config.features.minimum_frequency)
+    model = config.build(schema).to(device)
+    seconds_per_row = _seconds_per_row(model, ready, config.train.batch_size)
+    evaluations = config.train.passes * config.train.evaluations_per_pass
+    rows = config.train.passes * dataset.train.num_rows + evaluations * dataset.valid.num_rows / 3  # no backward
+    return SHARE_OF_PASSES * rows * seconds_per_row
+
+
+def _seconds_per_row(model: nn.Module, ready: Ready, batch_size: int) -> float:
+    """Median over the steps of a short training on the first rows."""
+    device = ready.device.device
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as a slot does
+    feed = make_feed(ready.dataset.train.head(PROBE_ROWS), ready.dataset.full_schema, device)
+    optimiser = make_optimiser(model, build_config(ready.study.arms[0].model, {}).train)
+    rows_B = torch.arange(min(batch_size, len(feed)), device=device)
+    took: list[float] = []
+    while len(took) < 3 or (sum(took) < PROBE_SECONDS and len(took) < 50):
+        began = time.perf_counter()
+        batch, labels_BT = feed.select(rows_B)
+        optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(own_scenario_loss(model(batch), labels_BT))
+        optimiser.step()
+        took.append(time.perf_counter() - began)
+    torch.set_num_threads(threads)
+    return median(took) / len(rows_B)
+
+
+class RandomDraw:
+    """Draws uniformly (on the log scale where asked), for plans and tests; no sampler is involved."""
+
+    def __init__(self, seed: int) -> None:
+        self._generator = np.random.default_rng(seed)
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:  # noqa: ARG002
+        """An integer between low and high."""
+        if log:
+            return min(high, int(np.exp(self._generator.uniform(np.log(low), np.log(high + 1)))))
+        return low + step * int(self._generator.integers((high - low) // step + 1))
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        """A number between low and high."""
+        if log:
+            return float(np.exp(self._generator.uniform(np.log(low), np.log(high))))
+        drawn = float(self._generator.uniform(low, high))
+        return drawn if step is None else low + step * round((drawn - low) / step)
+
+    def suggest_categorical(self, name: str, choices: tuple[Choice, ...]) -> Choice:  # noqa: ARG002
+        """One of the choices."""
+        return choices[int(self._generator.integers(len(choices)))]

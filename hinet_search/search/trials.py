@@ -1,0 +1,132 @@
+"""The search phase: every arm's trials on the slots, arms in turn so that all have spent the same share of the budget."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from optuna.trial import TrialState
+
+from hinet_search.errors import AllTrialsFailed
+from hinet_search.executors import Job
+from hinet_search.objective import Objective
+from hinet_search.records import EvaluationRecord
+from hinet_search.search.arm_search import ArmSearch
+from hinet_search.search.progress import Event, JobProgress, Progress, Watcher
+from hinet_search.search.sampling import derive_seed
+from hinet_search.spec import StudySpec
+from hinet_search.training.device import Wanted
+from hinet_search.trial import Trained, TrainingFailed, TrainJob, train
+
+SAME_CAUSE_LIMIT = 5
+
+
+class TrialPhase:
+    """Asks arms for trials, passes evaluations on, and decides with each what became of it."""
+
+    def __init__(
+        self, arms: list[ArmSearch], spec: StudySpec, dataset: Path, progress: Progress, watcher: Watcher
+    ) -> None:
+        self._arms = {arm.arm.name: arm for arm in arms}
+        self._spec = spec
+        self._objective = Objective(spec.objective)
+        self._dataset = dataset
+        self._progress = progress
+        self._watcher = watcher
+        self._outcomes: dict[str, Trained | TrainingFailed] = {}
+        self._pruned: set[str] = set()
+        self._causes: list[str] = []
+        self.device: Wanted = spec.device
+        for name, arm in self._arms.items():
+            _fill(progress, name, arm)
+        progress.begin("search", self._trained(), spec.trials * len(arms))
+
+    def next_job(self) -> Job | None:
+        """A trial of the arm that has started the smallest share of its budget."""
+        minutes = self._spec.wall_clock_minutes
+        if minutes is not None and self._progress.seconds > minutes * 60:
+            return None
+        for arm in sorted(self._arms.values(), key=lambda arm: arm.started):
+            asked = arm.ask()
+            if asked is not None:
+                key = f"{arm.arm.name}/{asked.number}"
+                self._progress.running[key] = JobProgress(key)
+                seed = derive_seed(self._spec.seed, "trial", asked.number)
+                values = arm.arm.space.values(asked.drawn)
+                payload = TrainJob(self._dataset, arm.arm.model, values, seed, self._spec.objective, self.device)
+                return Job(key, asked.attempt, train, payload)
+        return None
+
+    def hear(self, key: str, body: object, stop: Callable[[], None]) -> None:
+        """An evaluation, or the outcome of a training."""
+        if isinstance(body, Trained | TrainingFailed):
+            self._outcomes[key] = body
+            return
+        assert isinstance(body, EvaluationRecord), "a training sends evaluations and one outcome"
+        arm, number = self._of(key)
+        running = self._progress.running[key]
+        running.passes = body.passes
+        running.values.append(body.objective)
+        if arm.evaluated(number, body) and key not in self._pruned:
+            self._pruned.add(key)
+            stop()
+
+    def end(self, key: str, cause: str, *, stopping: bool) -> None:
+        """Complete, prune or fail the trial; one that a signal stopped stays open for the next launch."""
+        arm, number = self._of(key)
+        running = self._progress.running.pop(key)
+        outcome = self._outcomes.pop(key, None)
+        if stopping and (outcome is None or (isinstance(outcome, Trained) and outcome.stopped)):
+            arm.leave(number)
+            return
+        if isinstance(outcome, Trained) and not cause and outcome.best is not None:
+            self._succeeded(arm, number, outcome, running)
+        else:
+            said = outcome.cause if isinstance(outcome, TrainingFailed) else cause
+            self._failed(arm, number, said or "ended without a result")
+        self._progress.phase.done += 1
+
+    def retry(self, key: str, attempt: int, cause: str) -> None:
+        """The trial begins again on another process."""
+        arm, number = self._of(key)
+        arm.began(number, attempt)
+        self._progress.running[key] = JobProgress(key)
+        self._watcher.event(Event("retry", f"{key} attempt {attempt}: {cause}"))
+
+    def _succeeded(self, arm: ArmSearch, number: int, outcome: Trained, running: JobProgress) -> None:
+        assert outcome.best is not None, "checked by the caller"
+        counters = self._progress.arms[arm.arm.name]
+        value = outcome.best.objective
+        self._causes.clear()
+        if running.key in self._pruned and outcome.stopped:
+            last = f"pruned at pass {running.passes:.2f}: {self._objective.name} {running.values[-1]:.4f}"
+            arm.finish(number, TrialState.PRUNED, None, outcome.cost, last)
+            counters.pruned += 1
+            return
+        arm.finish(number, TrialState.COMPLETE, value, outcome.cost, "")
+        counters.done += 1
+        if counters.best is None or self._objective.better(value, counters.best):
+            before, counters.best, counters.best_trial = counters.best, value, number
+            change = "" if before is None else f" ({value - before:+.4f})"
+            self._watcher.event(Event("best", f"{running.key} {value:.4f}{change}"))
+
+    def _failed(self, arm: ArmSearch, number: int, cause: str) -> None:
+        arm.finish(number, TrialState.FAIL, None, None, cause)
+        self._progress.arms[arm.arm.name].failed += 1
+        self._watcher.event(Event("failed", f"{arm.arm.name}/{number}: {cause}"))
+        self._causes.append(cause)
+        recent = self._causes[-SAME_CAUSE_LIMIT:]
+        if len(recent) == SAME_CAUSE_LIMIT and len(set(recent)) == 1:
+            raise AllTrialsFailed(f"{SAME_CAUSE_LIMIT} trials in a row failed with one cause: {cause}")
+
+    def _of(self, key: str) -> tuple[ArmSearch, int]:
+        name, number = key.rsplit("/", 1)
+        return self._arms[name], int(number)
+
+    def _trained(self) -> int:
+        return sum(counters.trained for counters in self._progress.arms.values())
+
+
+def _fill(progress: Progress, name: str, arm: ArmSearch) -> None:
+    """Set an arm's counters from what earlier runs left."""
+    counts, counters = arm.counts(), progress.arms[name]
+    counters.done, counters.pruned, counters.failed = counts.done, counts.pruned, counts.failed
+    counters.best, counters.best_trial = counts.best, counts.best_trial

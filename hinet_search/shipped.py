@@ -1,0 +1,41 @@
+"""Shipped files: finds a study or space by name: as a path, in ./studies or ./spaces, then among the shipped ones."""
+
+from pathlib import Path
+
+from hinet_search.errors import ConfigurationError, did_you_mean
+
+_PACKAGE = Path(__file__).parent
+
+
+def shipped_folder(kind: str) -> Path:
+    """The folder of shipped `studies` or `spaces`: inside the wheel, or beside the package in a checkout."""
+    installed = _PACKAGE / "shipped_files" / kind
+    return installed if installed.is_dir() else _PACKAGE.parent / kind
+
+
+def find(kind: str, name: str, beside: Path | None = None) -> Path:
+    """The file that `name` means; ConfigurationError names the known ones.
+
+    Order: a path as given; a path beside `beside` (the file that names it); ./KIND/NAME.yaml; shipped NAME.yaml.
+    """
+    given = Path(name)
+    file_name = name if given.suffix in (".yaml", ".yml") else f"{name}.yaml"
+    places = [given] if given.suffix in (".yaml", ".yml") else []
+    places += [beside / file_name] if beside else []
+    places += [Path(kind) / file_name, shipped_folder(kind) / file_name]
+    for place in places:
+        if place.is_file():
+            return place
+    known = known_names(kind)
+    singular = "study" if kind == "studies" else kind.rstrip("s")
+    raise ConfigurationError(
+        f"there is no {singular} '{name}': looked at {', '.join(str(place) for place in places)}"
+        f"{did_you_mean(given.stem, known)}",
+        remedy=f"known: {', '.join(known)}",
+    )
+
+
+def known_names(kind: str) -> list[str]:
+    """Names in ./KIND and among the shipped files."""
+    folders = (Path(kind), shipped_folder(kind))
+    return sorted({file.stem for folder in folders if folder.is_dir() for file in folder.glob("*.yaml")})

@@ -1,0 +1,187 @@
+"""Search spaces: which hyperparameters vary, and over what. Knows no optuna: `suggest` speaks to a Protocol.
+
+Names are dotted configuration paths (`model.scenario.num_specific_sub_experts`). A parameter with `when` is drawn only
+where its parent has the value asked for; otherwise the configuration's default holds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from hinet_search.definition import Frozen, Text
+from hinet_search.distributions import (
+    AnyDistribution,
+    Distribution,
+    FloatRange,
+    IntRange,
+    Suggests,
+    Value,
+    When,
+    Widths,
+)
+from hinet_search.errors import ConfigurationError, did_you_mean
+from hinet_search.records import ParameterRange, Scalar
+from hinet_search.shipped import find
+from hinet_search.yaml_file import YamlFile, read
+
+
+class SpaceFile(Frozen):
+    """What a file in spaces/ holds. Included files come first; later keys replace earlier ones."""
+
+    include: tuple[Text, ...] = ()
+    parameters: dict[Text, Distribution] = Field(default_factory=dict)
+    fixed: dict[Text, Value] = Field(default_factory=dict)
+    max_parameters: Annotated[int, Field(ge=1)] | None = None
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """Parameters in an order in which parents come before the parameters that depend on them."""
+
+    name: str
+    parameters: Mapping[str, AnyDistribution]
+    fixed: Mapping[str, Value]
+    max_parameters: int | None
+    places: Mapping[str, str]  # where each name was written: `spaces/hinet.yaml:7`
+
+    def suggest(self, trial: Suggests) -> dict[str, Scalar]:
+        """Draw every parameter whose condition holds; a list of widths is drawn by its name."""
+        drawn: dict[str, Scalar] = {}
+        for name, distribution in self.parameters.items():
+            if self._holds(distribution.when, drawn):
+                drawn[name] = distribution.suggest(name, trial)
+        return drawn
+
+    def default(self) -> dict[str, Scalar]:
+        """The default configuration, as a draw."""
+        chosen: dict[str, Scalar] = {}
+        for name, distribution in self.parameters.items():
+            if self._holds(distribution.when, chosen):
+                chosen[name] = distribution.default
+        return chosen
+
+    def values(self, drawn: Mapping[str, Scalar]) -> dict[str, Value]:
+        """Configuration values of a draw: names of widths become lists, fixed values are added."""
+        decoded: dict[str, Value] = dict(self.fixed)
+        for name, choice in drawn.items():
+            distribution = self.parameters[name]
+            decoded[name] = distribution.choices[str(choice)] if isinstance(distribution, Widths) else choice
+        return decoded
+
+    def with_fixed(self, fixed: Mapping[str, Value], where: str) -> "SearchSpace":
+        """The same space with some names held at a value, no longer searched."""
+        kept = {name: distribution for name, distribution in self.parameters.items() if name not in fixed}
+        decoded = {name: self._named_widths(name, value) for name, value in fixed.items()}
+        places = {**self.places, **dict.fromkeys(fixed, where)}
+        return SearchSpace(self.name, kept, {**self.fixed, **decoded}, self.max_parameters, places)
+
+    def ranges(self) -> tuple[ParameterRange, ...]:
+        """The parameters as a report shows them."""
+        return tuple(_range(name, distribution) for name, distribution in self.parameters.items())
+
+    def _named_widths(self, name: str, value: Value) -> Value:
+        distribution = self.parameters.get(name)
+        if isinstance(distribution, Widths) and isinstance(value, str) and value in distribution.choices:
+            return distribution.choices[value]
+        return value
+
+    def _holds(self, when: When | None, drawn: Mapping[str, Scalar]) -> bool:
+        if when is None:
+            return True
+        known = {**self.fixed, **drawn}
+        if isinstance(when, str):
+            return bool(known.get(when))
+        return all(
+            known.get(parent) in (wanted if isinstance(wanted, tuple) else (wanted,)) for parent, wanted in when.items()
+        )
+
+
+def load_space(name: str, beside: Path | None = None) -> SearchSpace:
+    """The space of that name or path, includes resolved; ConfigurationError with every problem found."""
+    path = find("spaces", name, beside)
+    draft = _Draft()
+    _collect(read(path), (path,), draft)
+    parameters = {key: value for key, value in draft.parameters.items() if key not in draft.fixed}
+    ordered = _parents_first(parameters, draft.fixed, draft.places)
+    return SearchSpace(path.stem, ordered, draft.fixed, draft.max_parameters, draft.places)
+
+
+@dataclass
+class _Draft:
+    """A space while its files are being read."""
+
+    parameters: dict[str, AnyDistribution] = field(default_factory=dict)
+    fixed: dict[str, Value] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
+    max_parameters: int | None = None
+
+
+def _collect(file: YamlFile, trail: tuple[Path, ...], draft: _Draft) -> None:
+    """Add a file's includes, then its own keys."""
+    parsed = file.parse(SpaceFile)
+    for index, included in enumerate(parsed.include):
+        path = find("spaces", included, file.path.parent)
+        if path in trail:
+            raise ConfigurationError(f"{file.place(('include', index))}: '{included}' includes itself")
+        _collect(read(path), (*trail, path), draft)
+    for name, distribution in parsed.parameters.items():
+        draft.fixed.pop(name, None)
+        draft.parameters[name] = distribution
+        draft.places[name] = file.place(("parameters", name))
+    for name, value in parsed.fixed.items():
+        draft.fixed[name] = value
+        draft.places[name] = file.place(("fixed", name))
+    draft.max_parameters = parsed.max_parameters or draft.max_parameters
+
+
+def _parents(when: When | None) -> tuple[str, ...]:
+    if when is None:
+        return ()
+    return (when,) if isinstance(when, str) else tuple(when)
+
+
+def _parents_first(
+    parameters: dict[str, AnyDistribution], fixed: Mapping[str, Value], places: Mapping[str, str]
+) -> dict[str, AnyDistribution]:
+    """The parameters ordered so that a condition's parent stands before it; unknown parents and circles are errors."""
+    known = {*parameters, *fixed}
+    problems = [
+        f"{places[name]}: {name} has a condition on '{parent}', which the space does not name{did_you_mean(parent, known)}"
+        for name, distribution in parameters.items()
+        for parent in _parents(distribution.when)
+        if parent not in known
+    ]
+    if problems:
+        raise ConfigurationError(*problems)
+    ordered: dict[str, AnyDistribution] = {}
+    waiting = dict(parameters)
+    while waiting:
+        ready = [n for n, d in waiting.items() if all(p in ordered or p in fixed for p in _parents(d.when))]
+        if not ready:
+            name = next(iter(waiting))
+            raise ConfigurationError(f"{places[name]}: the conditions of {', '.join(waiting)} go round in a circle")
+        for name in ready:
+            ordered[name] = waiting.pop(name)
+    return ordered
+
+
+def _range(name: str, distribution: AnyDistribution) -> ParameterRange:
+    when = distribution.when if isinstance(distribution.when, str) else ""
+    if isinstance(distribution.when, dict):
+        when = " and ".join(f"{parent} = {wanted}" for parent, wanted in distribution.when.items())
+    if isinstance(distribution, IntRange | FloatRange):
+        return ParameterRange(
+            name,
+            distribution.kind,
+            distribution.low,
+            distribution.high,
+            distribution.log,
+            (),
+            distribution.default,
+            when,
+        )
+    choices = tuple(str(choice) for choice in distribution.choices)
+    return ParameterRange(name, distribution.kind, None, None, False, choices, distribution.default, when)

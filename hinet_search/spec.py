@@ -1,0 +1,179 @@
+"""Study specification: what a file in studies/ says, checked and complete before anything is created."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from hinet_search.definition import DataDefinition, Frozen, Text
+from hinet_search.distributions import Value
+from hinet_search.errors import ConfigurationError, did_you_mean
+from hinet_search.objective import DEFAULT, objective_named
+from hinet_search.plugins import names
+from hinet_search.shipped import find
+from hinet_search.space import SearchSpace, load_space
+from hinet_search.yaml_file import YamlFile, read
+
+Device = Literal["auto", "cpu", "cuda"]
+
+STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+MODELS = "hinet_search.models"
+
+
+class ArmSpec(Frozen):
+    """One model with its space. Both default to the arm's name; `fixed` holds names at a value in this arm only."""
+
+    model: Text | None = None
+    space: Text | None = None
+    fixed: dict[Text, Value] = Field(default_factory=dict)
+
+
+class SamplerSpec(Frozen):
+    """How parameters are drawn: tpe (multivariate, grouped), random or gp."""
+
+    kind: Literal["tpe", "random", "gp"] = "tpe"
+    startup_trials: Annotated[int, Field(ge=1)] = 8
+
+
+class PrunerSpec(Frozen):
+    """When a trial is given up. Not before `after_passes`: earlier values rank learning rates, not quality."""
+
+    kind: Literal["none", "median", "asha", "hyperband"] = "median"
+    after_passes: Annotated[float, Field(ge=0)] = 1.5
+    startup_trials: Annotated[int, Field(ge=1)] = 4
+
+
+class FinalistSpec(Frozen):
+    """The `top` best trials of each arm and its default configuration are retrained with `seeds` seeds."""
+
+    top: Annotated[int, Field(ge=1)] = 3
+    seeds: Annotated[int, Field(ge=1)] = 5
+
+
+class StudySpec(Frozen):
+    """A whole study. Every arm gets the same number of trials, passes and finalist seeds."""
+
+    data: DataDefinition
+    arms: dict[Text, ArmSpec] = Field(min_length=1)
+    name: Text | None = None
+    description: str = ""
+    objective: str = DEFAULT
+    trials: Annotated[int, Field(ge=1)] = 20
+    passes: Annotated[float, Field(gt=0)] = 4.0
+    wall_clock_minutes: Annotated[float, Field(gt=0)] | None = None
+    sampler: SamplerSpec = SamplerSpec()
+    pruner: PrunerSpec = PrunerSpec()
+    finalists: FinalistSpec = FinalistSpec()
+    fixed: dict[Text, Value] = Field(default_factory=dict)
+    reference: Text = "single"
+    seed: Annotated[int, Field(ge=0)] = 0
+    slots: Annotated[int, Field(ge=1)] | None = None
+    device: Device = "auto"
+    storage: Text | None = None
+
+    @field_validator("sampler", "pruner", mode="before")
+    @classmethod
+    def _word_is_kind(cls, value: Any) -> Any:
+        return {"kind": value} if isinstance(value, str) else value
+
+    @field_validator("arms", mode="before")
+    @classmethod
+    def _empty_arm_is_default(cls, value: Any) -> Any:
+        return {name: arm or {} for name, arm in value.items()} if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _objective_is_known(self) -> "StudySpec":
+        try:
+            cell = objective_named(self.objective).cell
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from error
+        if cell and cell[1] not in self.data.tasks:
+            raise ValueError(f"objective {self.objective} names no task{did_you_mean(cell[1], self.data.tasks)}")
+        return self
+
+
+@dataclass(frozen=True)
+class Arm:
+    """An arm with everything found: its model exists and its space is loaded."""
+
+    name: str
+    model: str
+    space: SearchSpace
+    place: str
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study file, read and resolved."""
+
+    name: str
+    spec: StudySpec
+    arms: tuple[Arm, ...]
+    file: YamlFile
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the study file: relative paths in it start there."""
+        return self.file.path.resolve().parent
+
+
+def load_study(name: str) -> Study:
+    """The study of that name or path; ConfigurationError holds every problem of file, arms and spaces."""
+    file = read(find("studies", name))
+    tree = {**file.tree}
+    if isinstance(tree.get("data"), str):
+        tree["data"] = _definition_file(file, tree["data"])
+    spec = file.parse(StudySpec, tree)
+    study_name = spec.name or file.path.stem
+    check_study_name(study_name, file.place(("name",)))
+    return Study(study_name, spec, _arms(file, spec), file)
+
+
+def check_study_name(name: str, where: str = "study name") -> None:
+    """ConfigurationError unless the name is letters, digits, dot, dash and underscore, at most 64 characters."""
+    if not STUDY_NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"{where}: a study's name must be 1 to 64 of A-Z a-z 0-9 . _ - and begin with a letter or digit, got {name[:80]!r}"
+        )
+
+
+def _definition_file(file: YamlFile, written: str) -> DataDefinition:
+    path = file.path.parent / written
+    if not path.is_file():
+        raise ConfigurationError(f"{file.place(('data',))}: there is no data definition {path}")
+    return read(path).parse(DataDefinition)
+
+
+def _arms(file: YamlFile, spec: StudySpec) -> tuple[Arm, ...]:
+    """Every arm resolved; problems of all arms are reported at once."""
+    arms: list[Arm] = []
+    problems: list[str] = []
+    for name, arm in spec.arms.items():
+        place = file.place(("arms", name))
+        try:
+            arms.append(_arm(name, arm, spec, file))
+        except ConfigurationError as error:
+            problems += [text if ".yaml:" in text else f"{place}: {text}" for text in error.problems]
+    if problems:
+        raise ConfigurationError(*dict.fromkeys(problems))
+    return tuple(arms)
+
+
+def _arm(name: str, arm: ArmSpec, spec: StudySpec, file: YamlFile) -> Arm:
+    check_study_name(name, "name of the arm")
+    place = file.place(("arms", name))
+    model, known = arm.model or name, names(MODELS)
+    if model not in known:
+        raise ConfigurationError(
+            f"{place}: '{model}' is not a model, known: {', '.join(known)}{did_you_mean(model, known)}"
+        )
+    space = load_space(arm.space or model, file.path.parent)
+    held = {
+        name: value for name, value in spec.fixed.items() if not name.startswith("model.") or name in space.parameters
+    }
+    space = space.with_fixed(held, file.place(("fixed",)))
+    if arm.fixed:
+        space = space.with_fixed(arm.fixed, file.place(("arms", name, "fixed")))
+    return Arm(name, model, space.with_fixed({"train.passes": spec.passes}, file.place(("passes",))), place)

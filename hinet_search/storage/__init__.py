@@ -1,0 +1,1 @@
+"""Storage: the engine factory, our tables, and Optuna storage to StudyRecord."""

@@ -1,0 +1,185 @@
+"""Engine: the one place that opens a database, SQLite or PostgreSQL, for us and for Optuna alike."""
+
+import fcntl
+import sqlite3
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.exceptions import StorageInternalError
+from optuna.storages import RDBStorage
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
+from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from hinet_search.errors import EnvironmentFault, StudyConflict
+from hinet_search.storage.address import Address, parse_address
+from hinet_search.storage.tables import check_version, create_tables
+
+BUSY_SECONDS = 60
+_READ = "BEGIN"
+_WRITE = "BEGIN IMMEDIATE"  # takes SQLite's write lock at once: a later upgrade from reading fails without waiting
+_BEGIN = "hinet_search_begin"
+_LAUNCH_FIRST = "launch a study first (hinet-search launch), or name its database with --database"
+_CREATION_LOCK = 0x48694E6574  # "HiNet": key of pg_advisory_lock
+
+
+@dataclass(frozen=True)
+class Database:
+    """An open database: our engine and Optuna's storage over it share one pool. `url` is masked."""
+
+    url: str
+    engine: Engine = field(repr=False)
+    storage: RDBStorage = field(repr=False)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One read transaction; it sees one state of the database and never waits for a writer."""
+        options = {_BEGIN: _READ} if self.engine.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+        with self.guarded(), self.engine.connect().execution_options(**options) as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """One write transaction, committed at the end and rolled back by an exception."""
+        with (
+            self.guarded(),
+            self.engine.connect().execution_options(**{_BEGIN: _WRITE}) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    def guarded(self) -> AbstractContextManager[None]:
+        """Inside it a locked, lost or full database is an EnvironmentFault; wrap calls of Optuna in it."""
+        return _guarded(self.url)
+
+    def close(self) -> None:
+        """Closes all connections of this process."""
+        self.storage.remove_session()
+        self.engine.dispose()
+
+
+def connect(url: str, *, create: bool = False) -> Database:
+    """Opens the database at `url`, a path or URL.
+
+    `create=True` is for the one who runs a study: it makes what is missing (folder, file, tables) and Optuna's
+    transactions take the write lock at once. `create=False` is for readers and makes nothing.
+    Errors: StudyConflict when there is no database or one of another layout, EnvironmentFault when it cannot be
+    reached, ConfigurationError for any other kind of URL.
+    """
+    address = parse_address(url)
+    if address.file is not None:
+        _prepare_file(address.file, create=create)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # its progress lines would stand between ours
+    with _guarded(address.masked):
+        bare = _bare_engine(address)
+        if not create:
+            check_version(bare, address.masked, _LAUNCH_FIRST)
+            return _database(address, create=False)
+        with _creation_lock(address, bare):
+            database = _database(address, create=True)
+            create_tables(bare, address.masked)
+        return database
+
+
+def _prepare_file(file: Path, *, create: bool) -> None:
+    if not create:
+        if not file.is_file():
+            raise StudyConflict(f"no database at {file}", remedy=_LAUNCH_FIRST)
+        return
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EnvironmentFault(
+            f"folder {file.parent} of the database cannot be made: {error.strerror}", remedy="name another database"
+        ) from error
+
+
+def _bare_engine(address: Address) -> Engine:
+    """An engine without pool or listeners, for what happens before the real one exists."""
+    try:
+        return create_engine(address.url, poolclass=NullPool, connect_args=_connect_arguments(address))
+    except ImportError as error:
+        raise EnvironmentFault(
+            f"{address.masked} needs the PostgreSQL driver psycopg, which is not installed",
+            remedy="pip install 'hinet-search[postgres]'",
+        ) from error
+
+
+def _connect_arguments(address: Address) -> dict[str, Any]:
+    if address.file is not None:
+        return {"timeout": BUSY_SECONDS}
+    secret = {} if address.password is None else {"password": address.password}
+    return {"connect_timeout": 10, "options": "-c timezone=utc", **secret}
+
+
+def _database(address: Address, *, create: bool) -> Database:
+    pool = {} if address.file is not None else {"pool_size": 2, "max_overflow": 0, "pool_pre_ping": True}
+    try:
+        storage = RDBStorage(
+            address.url.replace("{", "{{").replace("}", "}}"),  # Optuna formats its URL
+            engine_kwargs={"connect_args": _connect_arguments(address), **pool},
+            skip_table_creation=not create,
+        )
+    except RuntimeError as error:  # the only one Optuna raises here: tables of another Optuna
+        raise StudyConflict(f"{address.masked}: {error}") from error
+    if address.file is not None:
+        _listen(storage.engine, _WRITE if create else _READ)
+    return Database(address.masked, storage.engine, storage)
+
+
+def _listen(engine: Engine, default_begin: str) -> None:
+    """Sets pragmas and how transactions begin. Optuna nests connections while it starts, so this comes after."""
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # the driver begins nothing by itself, the listener below does
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA foreign_keys=ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, default_begin))
+
+    engine.dispose()  # connections made before the listeners would go without them
+
+
+@contextmanager
+def _creation_lock(address: Address, bare: Engine) -> Iterator[None]:
+    """Only one process makes tables; SQLite's journal mode is set in here too, as it needs to be alone."""
+    if address.file is None:
+        with bare.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _CREATION_LOCK})
+            yield  # the lock goes with the connection
+        return
+    try:
+        lock = address.file.with_name(address.file.name + ".lock").open("w")
+    except OSError as error:
+        raise EnvironmentFault(f"database {address.file} cannot be made: {error.strerror}") from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with bare.connect() as connection:
+            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        yield
+
+
+@contextmanager
+def _guarded(url: str) -> Iterator[None]:
+    try:
+        yield
+    except (IntegrityError, ProgrammingError):
+        raise  # our own mistake, not the environment's
+    except (DatabaseError, InterfaceError, StorageInternalError, PoolTimeout) as error:
+        raise EnvironmentFault(
+            f"database {url} is not usable: {_reason(error)}",
+            remedy="check that it runs, that its disk has space, and that nobody holds it locked",
+        ) from error
+
+
+def _reason(error: BaseException) -> str:
+    cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
+    driver = cause.orig if isinstance(cause, DBAPIError) else cause
+    return "; ".join(line.strip() for line in str(driver).splitlines() if line.strip())

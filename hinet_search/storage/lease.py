@@ -1,0 +1,101 @@
+"""Leases: one coordinator per study. The database's clock alone decides how old a heartbeat is."""
+
+import os
+import socket
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, select, text, update
+
+from hinet_search.errors import StudyConflict
+from hinet_search.storage.engine import Database
+from hinet_search.storage.tables import lease
+from hinet_search.storage.upsert import insert_if_absent
+
+LEASE_SECONDS = 60.0
+
+_CLOCKS = {
+    "sqlite": "(julianday('now') - 2440587.5) * 86400.0",
+    "postgresql": "extract(epoch from clock_timestamp())::float8",
+}
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process. `boot_id` names the boot and the pid namespace in which `pid` means something."""
+
+    host: str
+    pid: int
+    boot_id: str
+
+
+def this_process() -> Holder:
+    """The process that runs this line."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    namespace = Path("/proc/self/ns/pid")
+    known = boot.exists() and namespace.exists()  # on Linux; elsewhere the host's name has to do
+    boot_id = f"{boot.read_text().strip()} {namespace.readlink()}" if known else ""
+    return Holder(socket.gethostname(), os.getpid(), boot_id)
+
+
+def acquire(database: Database, study: str, holder: Holder) -> None:
+    """Takes the study for `holder`. StudyConflict names the live holder when there is one.
+
+    A holder that died on this machine is replaced at once, any other one when its heartbeat is 60 s old.
+    """
+    with database.writing() as connection:
+        now = _now(connection)
+        mine = {"study": study, **asdict(holder), "heartbeat": now}
+        if insert_if_absent(connection, lease, mine):
+            return
+        found = connection.execute(select(lease).where(lease.c.study == study).with_for_update()).one()
+        age = now - found.heartbeat
+        if age <= LEASE_SECONDS and not _is_dead(found, holder):
+            raise StudyConflict(
+                f"study '{study}' is run by process {found.pid} on {found.host} (heartbeat {max(age, 0.0):.0f} s ago)",
+                remedy=f"wait until it ends or stop it: kill {found.pid}",
+            )
+        connection.execute(update(lease).where(lease.c.study == study).values(**mine))
+
+
+def renew(database: Database, study: str, holder: Holder) -> None:
+    """Sets the heartbeat; StudyConflict when the lease has gone to somebody else, who then runs the study."""
+    with database.writing() as connection:
+        beat = update(lease).where(_is_of(study, holder)).values(heartbeat=_now(connection))
+        if connection.execute(beat).rowcount == 0:
+            raise StudyConflict(
+                f"process {holder.pid} on {holder.host} no longer holds study '{study}': another one took it over",
+                remedy="nothing is lost; this process must stop",
+            )
+
+
+def release(database: Database, study: str, holder: Holder) -> None:
+    """Gives the study back; nothing happens when it is held by somebody else."""
+    with database.writing() as connection:
+        connection.execute(delete(lease).where(_is_of(study, holder)))
+
+
+def _is_of(study: str, holder: Holder) -> ColumnElement[bool]:
+    return and_(
+        lease.c.study == study,
+        lease.c.host == holder.host,
+        lease.c.pid == holder.pid,
+        lease.c.boot_id == holder.boot_id,
+    )
+
+
+def _now(connection: Connection) -> float:
+    return float(connection.execute(text(f"SELECT {_CLOCKS[connection.dialect.name]}")).scalar_one())
+
+
+def _is_dead(found: Row[tuple[object, ...]], asking: Holder) -> bool:
+    """Whether the holder is certainly gone, which only a process of the same boot and pid namespace can see."""
+    if (found.host, found.boot_id) != (asking.host, asking.boot_id):
+        return False
+    try:
+        os.kill(found.pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False  # it runs, under another user
+    return False

@@ -1,0 +1,149 @@
+"""Load: a stored study as the record that reports read, Optuna's trials joined with our rows."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import Connection, Table, select
+
+from hinet_search.errors import ConfigurationError, did_you_mean
+from hinet_search.records import ArmRecord, EvaluationRecord, FinalistRecord, StudyRecord, TrialRecord
+from hinet_search.storage import columns, tables
+from hinet_search.storage.clock import utc_text
+from hinet_search.storage.codec import from_json
+from hinet_search.storage.columns import AnyRow
+from hinet_search.storage.engine import Database
+from hinet_search.storage.names import optuna_name
+from hinet_search.storage.openings import count_openings
+from hinet_search.storage.rows import StudyRow, TrialRow
+
+_STATES = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+    TrialState.RUNNING: "running",
+}  # a waiting trial has not begun and is not yet part of a record
+
+_Evaluations = Mapping[tuple[str, int], tuple[EvaluationRecord, ...]]
+
+
+def load_record(database: Database, study: str) -> StudyRecord:
+    """The study as it stands now; ConfigurationError when the database has none of that name."""
+    with database.reading() as connection:
+        row = _study_row(connection, study)
+        arms = [columns.to_arm(found) for found in _rows(connection, tables.arm, study, "position")]
+        ours = {(r.arm, r.number): columns.to_trial(r) for r in _rows(connection, tables.trial, study, "number")}
+        evaluations = _evaluations(_rows(connection, tables.evaluation, study, "arm", "number", "step"))
+        finalists = _finalists(_rows(connection, tables.finalist, study, "arm", "trial_number", "seed"))
+        test_openings = count_openings(connection, row.data.fingerprint)
+    records = tuple(
+        ArmRecord(
+            name=arm.name,
+            model=arm.model,
+            ranges=arm.ranges,
+            fixed=arm.fixed,
+            trials=tuple(
+                _trial(trial, ours.get((arm.name, trial.number)), evaluations.get((arm.name, trial.number), ()))
+                for trial in _optuna_trials(database, optuna_name(study, arm.name))
+            ),
+            finalists=tuple(finalists[arm.name]),
+            importances=arm.importances,
+        )
+        for arm in arms
+    )
+    return _record(row, records, test_openings)
+
+
+def _study_row(connection: Connection, study: str) -> StudyRow:
+    found = connection.execute(select(tables.study).where(tables.study.c.name == study)).one_or_none()
+    if found is None:
+        known = connection.execute(select(tables.study.c.name).order_by(tables.study.c.name)).scalars().all()
+        raise ConfigurationError(
+            f"study {study!r} is not in this database, which has {', '.join(known) or 'none'}"
+            f"{did_you_mean(study, known)}"
+        )
+    return columns.to_study(found)
+
+
+def _rows(connection: Connection, table: Table, study: str, *order: str) -> Sequence[AnyRow]:
+    chosen = select(table).where(table.c.study == study).order_by(*(table.c[name] for name in order))
+    return connection.execute(chosen).all()
+
+
+def _evaluations(rows: Sequence[AnyRow]) -> _Evaluations:
+    """By arm and number. Steps that only an older attempt reached, and the newest did not, are no part of the trial."""
+    found = {}
+    for key, group in groupby(rows, key=lambda row: (row.arm, row.number)):
+        steps = list(group)
+        newest = max(row.attempt for row in steps)
+        last = max(row.step for row in steps if row.attempt == newest)
+        found[key] = tuple(columns.to_evaluation(row) for row in steps if row.step <= last)
+    return found
+
+
+def _finalists(rows: Sequence[AnyRow]) -> Mapping[str, list[FinalistRecord]]:
+    by_arm = defaultdict(list)
+    for (arm, number), group in groupby(rows, key=lambda row: (row.arm, row.trial_number)):
+        seeds = list(group)
+        by_arm[arm].append(
+            FinalistRecord(
+                trial_number=number,
+                is_default=seeds[0].is_default,
+                chosen=seeds[0].chosen,
+                parameters=from_json(columns.PARAMETERS, seeds[0].parameters_json),
+                runs=tuple(columns.to_finalist_run(row) for row in seeds),
+            )
+        )
+    return by_arm
+
+
+def _optuna_trials(database: Database, name: str) -> list[FrozenTrial]:
+    with database.guarded():
+        try:
+            study_id = database.storage.get_study_id_from_name(name)
+        except KeyError:
+            return []  # the arm's turn has not come
+        return [t for t in database.storage.get_all_trials(study_id, deepcopy=False) if t.state in _STATES]
+
+
+def _trial(trial: FrozenTrial, ours: TrialRow | None, evaluations: tuple[EvaluationRecord, ...]) -> TrialRecord:
+    return TrialRecord(
+        number=trial.number,
+        state=_STATES[trial.state],
+        # Optuna gives a pruned trial its last report as value; only a complete trial has one of its own.
+        value=trial.value if trial.state is TrialState.COMPLETE else None,
+        parameters=trial.params,
+        is_default=ours is not None and ours.is_default,
+        cause="" if ours is None else ours.cause,
+        evaluations=evaluations,
+        cost=None if ours is None else ours.cost,
+        started=utc_text(trial.datetime_start),
+        finished=utc_text(trial.datetime_complete),
+        attempt=1 if ours is None else ours.attempt,
+    )
+
+
+def _record(row: StudyRow, arms: tuple[ArmRecord, ...], test_openings: int) -> StudyRecord:
+    return StudyRecord(
+        name=row.name,
+        description=row.description,
+        state=row.state,
+        objective=row.objective,
+        maximize=row.maximize,
+        sampler=row.sampler,
+        pruner=row.pruner,
+        seed=row.seed,
+        slots=row.slots,
+        budget=row.budget,
+        data=row.data,
+        arms=arms,
+        study_yaml=row.study_yaml,
+        command=row.command,
+        versions=row.versions,
+        test_openings=test_openings,
+        started=row.started,
+        updated=row.updated,
+        seconds=row.seconds,
+        reference=row.reference,
+    )

@@ -1,0 +1,160 @@
+"""Store: all that the coordinator of one study writes. Every write may be repeated without changing the outcome."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import optuna
+from optuna.exceptions import ExperimentalWarning
+from optuna.study import StudyDirection
+from sqlalchemy import Connection, and_, select, update
+
+from hinet_search.errors import StudyConflict
+from hinet_search.records import CellValue, EvaluationRecord, FinalistRun, Scalar
+from hinet_search.storage import columns, lease, tables
+from hinet_search.storage.clock import utc_now
+from hinet_search.storage.codec import to_json
+from hinet_search.storage.engine import Database
+from hinet_search.storage.lease import Holder, this_process
+from hinet_search.storage.names import check_study_name, optuna_name
+from hinet_search.storage.openings import count_openings, note_opening
+from hinet_search.storage.rows import ArmRow, StudyRow, TrialRow
+from hinet_search.storage.upsert import insert_if_absent, upsert
+
+
+@dataclass(frozen=True)
+class StudyStore:
+    """One study in one database. A locked or lost database is an EnvironmentFault in every method."""
+
+    database: Database
+    study: str
+    holder: Holder = field(default_factory=this_process)
+
+    def __post_init__(self) -> None:
+        check_study_name(self.study)
+
+    def acquire_lease(self) -> None:
+        """Makes this process the study's only writer; StudyConflict names the live one when there is one."""
+        lease.acquire(self.database, self.study, self.holder)
+
+    def renew_lease(self) -> None:
+        """To be called every few seconds; StudyConflict when another process took the study over."""
+        lease.renew(self.database, self.study, self.holder)
+
+    def release_lease(self) -> None:
+        """Lets the next coordinator in at once."""
+        lease.release(self.database, self.study, self.holder)
+
+    def create_study(self, study: StudyRow, arms: Sequence[ArmRow]) -> None:
+        """Writes the study and its arms, in the order of the report; StudyConflict when it exists."""
+        assert study.name == self.study, "a store writes its own study"
+        with self.database.writing() as connection:
+            if not insert_if_absent(connection, tables.study, columns.of_study(study)):
+                raise StudyConflict(f"study '{self.study}' exists already in {self.database.url}")
+            for position, arm in enumerate(arms):
+                connection.execute(tables.arm.insert().values(columns.of_arm(self.study, position, arm)))
+
+    def load_study(self) -> StudyRow | None:
+        """The study as created and last updated, or None."""
+        with self.database.reading() as connection:
+            found = connection.execute(select(tables.study).where(tables.study.c.name == self.study)).one_or_none()
+        return None if found is None else columns.to_study(found)
+
+    def set_state(self, state: str, seconds: float | None = None) -> None:
+        """Sets running, stopped or done, and the seconds spent when given."""
+        changed: dict[str, object] = {"state": state} if seconds is None else {"state": state, "seconds": seconds}
+        with self.database.writing() as connection:
+            self._touch(connection, changed)
+
+    def optuna_study(self, arm: str, *, maximize: bool) -> optuna.Study:
+        """The Optuna study of one arm, made or loaded; StudyConflict when it has the other direction."""
+        name = optuna_name(self.study, arm)
+        direction = StudyDirection.MAXIMIZE if maximize else StudyDirection.MINIMIZE
+        with self.database.guarded():
+            study = optuna.create_study(
+                storage=self.database.storage, study_name=name, direction=direction, load_if_exists=True
+            )
+            if study.direction is not direction:  # Optuna loads it without a word
+                raise StudyConflict(
+                    f"{name} must {direction.name.lower()}, but exists to {study.direction.name.lower()}"
+                )
+            with warnings.catch_warnings():
+                # Experimental in Optuna, but a plain study attribute that the dashboard has read since 2023.
+                warnings.simplefilter("ignore", ExperimentalWarning)
+                if study.metric_names is None:
+                    study.set_metric_names([self._objective()])
+        return study
+
+    def record_trial(self, arm: str, trial: TrialRow) -> None:
+        """Writes a trial's row, once when asked and again when it ends; a row of an older attempt is dropped."""
+        with self.database.writing() as connection:
+            upsert(connection, tables.trial, columns.of_trial(self.study, arm, trial))
+            self._touch(connection)
+
+    def trial_rows(self, arm: str) -> tuple[TrialRow, ...]:
+        """The rows of an arm's trials, by number."""
+        rows = select(tables.trial).where(tables.trial.c.study == self.study, tables.trial.c.arm == arm)
+        with self.database.reading() as connection:
+            return tuple(columns.to_trial(row) for row in connection.execute(rows.order_by(tables.trial.c.number)))
+
+    def record_evaluation(self, arm: str, number: int, attempt: int, evaluation: EvaluationRecord) -> None:
+        """Writes one step of one trial, or the same step again; one of an older attempt is dropped."""
+        with self.database.writing() as connection:
+            upsert(connection, tables.evaluation, columns.of_evaluation((self.study, arm, number), attempt, evaluation))
+
+    def record_finalist(
+        self, arm: str, trial_number: int, parameters: Mapping[str, Scalar], run: FinalistRun, *, is_default: bool
+    ) -> None:
+        """Writes one seed of a finalist. Written again it keeps `chosen`, and its test cells when the run has none."""
+        row = columns.of_finalist((self.study, arm, trial_number), parameters, run, is_default=is_default)
+        keep = ["chosen"] if run.test_cells is not None else ["chosen", "test_cells_json"]
+        with self.database.writing() as connection:
+            upsert(connection, tables.finalist, row, keep)
+            self._touch(connection)
+
+    def mark_chosen(self, arm: str, trial_number: int) -> None:
+        """Makes this the chosen finalist of its arm, and every other one not."""
+        table = tables.finalist
+        of_arm = and_(table.c.study == self.study, table.c.arm == arm)
+        with self.database.writing() as connection:
+            connection.execute(update(table).where(of_arm).values(chosen=table.c.trial_number == trial_number))
+
+    def set_test_cells(self, arm: str, trial_number: int, seed: int, cells: Sequence[CellValue]) -> None:
+        """Writes what a recorded seed of a finalist reached on test. Record the opening first."""
+        table = tables.finalist
+        row = and_(
+            table.c.study == self.study,
+            table.c.arm == arm,
+            table.c.trial_number == trial_number,
+            table.c.seed == seed,
+        )
+        cells_json = to_json(columns.CELLS, tuple(cells))
+        with self.database.writing() as connection:
+            written = connection.execute(update(table).where(row).values(test_cells_json=cells_json)).rowcount
+            assert written == 1, "a finalist is recorded before it is opened"
+
+    def record_importances(self, arm: str, importances: Mapping[str, float]) -> None:
+        """Writes the shares of an arm's parameters (they sum to 1)."""
+        of_arm = and_(tables.arm.c.study == self.study, tables.arm.c.arm == arm)
+        value = to_json(columns.IMPORTANCES, importances)
+        with self.database.writing() as connection:
+            connection.execute(update(tables.arm).where(of_arm).values(importances_json=value))
+
+    def record_opening(self, fingerprint: str, arm: str, trial_number: int, seeds: Sequence[int]) -> None:
+        """Notes that the test split of this data is looked at, before it is. Openings outlive the study."""
+        with self.database.writing() as connection:
+            note_opening(connection, fingerprint, (self.study, arm, trial_number), seeds)
+
+    def openings(self, fingerprint: str) -> int:
+        """How often the test split of this data was opened, by all studies of this database."""
+        with self.database.reading() as connection:
+            return count_openings(connection, fingerprint)
+
+    def _objective(self) -> str:
+        found = self.load_study()
+        assert found is not None, "create_study comes first"
+        return found.objective
+
+    def _touch(self, connection: Connection, changed: Mapping[str, object] | None = None) -> None:
+        row = update(tables.study).where(tables.study.c.name == self.study)
+        connection.execute(row.values(updated=utc_now(), **(changed or {})))

@@ -1,0 +1,137 @@
+"""A small study as rows, and a way to run its trials, for the tests of storage and dashboard."""
+
+from pathlib import Path
+
+import optuna
+from optuna.distributions import FloatDistribution
+from optuna.trial import TrialState
+
+from hinet_search.records import (
+    Budget,
+    CellCount,
+    CellValue,
+    Cost,
+    DataRecord,
+    EvaluationRecord,
+    FinalistRun,
+    GateUsage,
+    Insight,
+    ParameterRange,
+)
+from hinet_search.storage.engine import Database, connect
+from hinet_search.storage.rows import ArmRow, StudyRow, TrialRow
+from hinet_search.storage.store import StudyStore
+
+COST = Cost(
+    parameters=1000,
+    dense_parameters=200,
+    flops_per_row=4000,
+    rows_per_second=1e5,
+    seconds=1.5,
+    peak_memory_bytes=1 << 34,
+    device="cpu",
+)
+DATA = DataRecord(
+    source="synthetic",
+    fingerprint="abc123",
+    split="column split",
+    rows=(80, 10, 10),
+    scenarios=("home", "feed"),
+    tasks=("click",),
+    num_categorical=2,
+    num_numeric=1,
+    cells=(CellCount("home", "click", (40, 5, 5), (4, 1, 1), reachable_auc=0.9),),
+    warnings=("feed is small",),
+)
+RANGE = ParameterRange("train.learning_rate", "float", 3e-4, 5e-3, log=True, choices=(), default=1e-3)
+HINET = ArmRow("hinet", "hinet", (RANGE,), {"train.epochs": 3, "model.san": True})
+SINGLE = ArmRow("single", "single", (), {})
+
+
+def study_row(name: str = "small", *, maximize: bool = True) -> StudyRow:
+    return StudyRow(
+        name=name,
+        state="running",
+        spec_json="{}",
+        study_yaml="name: small\n",
+        command="hinet-search launch small",
+        description="two arms",
+        objective="mean_auc" if maximize else "logloss",
+        maximize=maximize,
+        sampler="tpe",
+        pruner="median",
+        seed=2**40,
+        slots=2,
+        budget=Budget(trials=5, passes=2.0, finalist_seeds=2, finalist_top=1),
+        data=DATA,
+        versions={"torch": "2.13"},
+        started="2026-01-02T03:04:05+00:00",
+        updated="2026-01-02T03:04:05+00:00",
+    )
+
+
+def cells(auc: float = 0.7) -> tuple[CellValue, ...]:
+    return (
+        CellValue("home", "click", rows=50, positives=5, auc=auc, logloss=0.3, gauc=0.6, calibration=1.1, ece=0.02),
+        CellValue("feed", "click", rows=9, positives=0, auc=None, logloss=None, reason="one class"),
+    )
+
+
+def evaluation(step: int, objective: float = 0.7) -> EvaluationRecord:
+    return EvaluationRecord(step, passes=step / 4, objective=objective, train_loss=0.5, seconds=2.0, cells=cells())
+
+
+def finalist_run(seed: int, *, opened: bool = False) -> FinalistRun:
+    return FinalistRun(
+        seed=seed,
+        valid_objective=0.71,
+        valid_cells=cells(),
+        test_cells=cells(0.69) if opened else None,
+        evaluations=(evaluation(1), evaluation(2)),
+        cost=COST,
+        insight=Insight(attention=((0.5, 0.5), (0.1, 0.9)), gates=(GateUsage("home click", ("a", "b"), (0.3, 0.7)),)),
+    )
+
+
+def new_store(url: str | Path, name: str = "small") -> StudyStore:
+    """A store whose study exists with the arms hinet and single."""
+    store = StudyStore(connect(str(url), create=True), name)
+    store.create_study(study_row(name), (HINET, SINGLE))
+    return store
+
+
+def run_trial(store: StudyStore, arm: str, state: TrialState, value: float | None = None, cause: str = "") -> int:
+    """Asks, records and tells one trial as a coordinator does; its number."""
+    study = store.optuna_study(arm, maximize=True)
+    study.sampler = optuna.samplers.RandomSampler(seed=0)
+    trial = study.ask({"train.learning_rate": FloatDistribution(1e-4, 1e-2, log=True)})
+    row = TrialRow(trial.number, attempt=1, config_hash=f"hash {trial.number}", is_default=trial.number == 0)
+    store.record_trial(arm, row)
+    if value is not None:
+        store.record_evaluation(arm, trial.number, 1, evaluation(1, value))
+        trial.report(value, 1)
+    cost = None if value is None else COST
+    store.record_trial(arm, TrialRow(trial.number, 1, row.config_hash, row.is_default, cause, cost))
+    study.tell(trial, value if state is TrialState.COMPLETE else None, state)
+    return trial.number
+
+
+def small_study(url: str | Path, name: str = "small") -> Database:
+    """A study with every kind of trial, finalists, importances and one opening."""
+    store = new_store(url, name)
+    run_trial(store, "hinet", TrialState.COMPLETE, 0.70)
+    run_trial(store, "hinet", TrialState.COMPLETE, 0.75)
+    run_trial(store, "hinet", TrialState.PRUNED, 0.60)
+    run_trial(store, "hinet", TrialState.PRUNED, cause="duplicate of trial 1")
+    run_trial(store, "hinet", TrialState.FAIL, cause="diverged")
+    run_trial(store, "single", TrialState.COMPLETE, 0.72)
+    for seed in (1, 2):
+        store.record_finalist("hinet", 1, {"train.learning_rate": 1e-3}, finalist_run(seed), is_default=False)
+        store.record_finalist("hinet", 0, {"train.learning_rate": 2e-3}, finalist_run(seed), is_default=True)
+    store.mark_chosen("hinet", 1)
+    store.record_opening("abc123", "hinet", 1, (1, 2))
+    for seed in (1, 2):
+        store.set_test_cells("hinet", 1, seed, cells(0.69))
+    store.record_importances("hinet", {"train.learning_rate": 1.0})
+    store.set_state("done", seconds=12.5)
+    return store.database

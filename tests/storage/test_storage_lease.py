@@ -1,0 +1,113 @@
+"""Leases: who may run a study."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from hinet_search.errors import StudyConflict
+from hinet_search.storage.engine import connect
+from hinet_search.storage.lease import this_process
+from hinet_search.storage.store import StudyStore
+from hinet_search.storage.tables import lease
+
+ME = this_process()
+LIVE = replace(ME, pid=os.getppid())
+ELSEWHERE = replace(ME, host="other-host", pid=4321)
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> StudyStore:
+    return StudyStore(connect(str(tmp_path / "h.db"), create=True), "small", ME)
+
+
+@pytest.fixture(scope="module")
+def dead_pid() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_a_live_holder_keeps_others_out_and_is_named(mine: StudyStore) -> None:
+    replace(mine, holder=LIVE).acquire_lease()
+    with pytest.raises(StudyConflict, match=f"study 'small' is run by process {LIVE.pid} on {LIVE.host}") as caught:
+        mine.acquire_lease()
+    assert caught.value.exit_code == 5
+
+
+def test_the_same_process_cannot_run_a_study_twice(mine: StudyStore) -> None:
+    mine.acquire_lease()
+    with pytest.raises(StudyConflict, match=f"process {ME.pid}"):
+        mine.acquire_lease()
+
+
+def test_another_study_is_free(mine: StudyStore) -> None:
+    replace(mine, holder=LIVE).acquire_lease()
+    replace(mine, study="other").acquire_lease()
+
+
+def test_a_holder_that_died_here_is_replaced_at_once(mine: StudyStore, dead_pid: int) -> None:
+    replace(mine, holder=replace(ME, pid=dead_pid)).acquire_lease()
+    mine.acquire_lease()
+    mine.renew_lease()
+
+
+def test_a_dead_pid_of_another_boot_says_nothing(mine: StudyStore, dead_pid: int) -> None:
+    replace(mine, holder=replace(ME, pid=dead_pid, boot_id="another")).acquire_lease()
+    with pytest.raises(StudyConflict):
+        mine.acquire_lease()
+
+
+def test_a_holder_elsewhere_keeps_the_study_for_sixty_seconds(mine: StudyStore) -> None:
+    replace(mine, holder=ELSEWHERE).acquire_lease()
+    _age(mine, 58)
+    with pytest.raises(StudyConflict, match=r"process 4321 on other-host \(heartbeat (58|59) s ago\)"):
+        mine.acquire_lease()
+
+
+def test_a_holder_elsewhere_that_fell_silent_is_replaced(mine: StudyStore) -> None:
+    replace(mine, holder=ELSEWHERE).acquire_lease()
+    _age(mine, 61)
+    mine.acquire_lease()
+    mine.renew_lease()
+
+
+def test_a_heartbeat_keeps_the_study(mine: StudyStore) -> None:
+    theirs = replace(mine, holder=ELSEWHERE)
+    theirs.acquire_lease()
+    _age(mine, 61)
+    theirs.renew_lease()
+    with pytest.raises(StudyConflict):
+        mine.acquire_lease()
+
+
+def test_a_holder_that_was_replaced_learns_it_at_its_next_heartbeat(mine: StudyStore) -> None:
+    theirs = replace(mine, holder=ELSEWHERE)
+    theirs.acquire_lease()
+    _age(mine, 61)
+    mine.acquire_lease()
+    with pytest.raises(StudyConflict, match="no longer holds study 'small'"):
+        theirs.renew_lease()
+
+
+def test_a_released_study_is_free_at_once(mine: StudyStore) -> None:
+    theirs = replace(mine, holder=LIVE)
+    theirs.acquire_lease()
+    theirs.release_lease()
+    mine.acquire_lease()
+
+
+def test_releasing_what_another_holds_changes_nothing(mine: StudyStore) -> None:
+    theirs = replace(mine, holder=LIVE)
+    theirs.acquire_lease()
+    mine.release_lease()
+    theirs.renew_lease()
+
+
+def _age(store: StudyStore, seconds: float) -> None:
+    with store.database.writing() as connection:
+        connection.execute(update(lease).values(heartbeat=lease.c.heartbeat - seconds))

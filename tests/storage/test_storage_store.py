@@ -1,0 +1,176 @@
+"""Store: what the coordinator writes, and that writing it again changes nothing."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from optuna.trial import TrialState
+from sqlalchemy import text
+
+from hinet_search.errors import ConfigurationError, StudyConflict
+from hinet_search.storage.engine import connect
+from hinet_search.storage.load import load_record
+from hinet_search.storage.rows import TrialRow
+from hinet_search.storage.store import StudyStore
+from tests.storage.small_study import COST, HINET, cells, evaluation, finalist_run, new_store, run_trial, study_row
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> StudyStore:
+    return new_store(tmp_path / "h.db")
+
+
+def test_a_study_comes_back_as_written(store: StudyStore) -> None:
+    assert store.load_study() == study_row()
+
+
+def test_a_study_that_was_never_made_is_none(store: StudyStore) -> None:
+    assert replace(store, study="other").load_study() is None
+
+
+def test_a_study_is_made_once(store: StudyStore) -> None:
+    with pytest.raises(StudyConflict, match="study 'small' exists already in sqlite:"):
+        store.create_study(study_row(), (HINET,))
+
+
+def test_a_hostile_name_makes_no_store(store: StudyStore) -> None:
+    with pytest.raises(ConfigurationError):
+        StudyStore(store.database, "../up")
+
+
+def test_the_state_changes_and_the_seconds_stay_unless_given(store: StudyStore) -> None:
+    store.set_state("running", seconds=3.5)
+    store.set_state("stopped")
+    found = store.load_study()
+    assert found is not None
+    assert (found.state, found.seconds) == ("stopped", 3.5)
+    assert found.updated > study_row().updated
+
+
+def test_an_arm_is_an_optuna_study_named_after_both(store: StudyStore) -> None:
+    study = store.optuna_study("hinet", maximize=True)
+    assert (study.study_name, study.direction.name) == ("small/hinet", "MAXIMIZE")
+
+
+def test_an_arms_metric_is_named_after_the_objective(store: StudyStore) -> None:
+    study = store.optuna_study("hinet", maximize=True)
+    attributes = store.database.storage.get_study_system_attrs(
+        store.database.storage.get_study_id_from_name(study.study_name)
+    )
+    assert attributes == {"study:metric_names": ["mean_auc"]}
+
+
+def test_an_arm_is_loaded_when_it_exists(store: StudyStore) -> None:
+    run_trial(store, "hinet", TrialState.COMPLETE, 0.7)
+    assert len(store.optuna_study("hinet", maximize=True).trials) == 1
+
+
+def test_an_arm_of_the_other_direction_is_refused(store: StudyStore) -> None:
+    store.optuna_study("hinet", maximize=True)
+    with pytest.raises(StudyConflict, match="small/hinet must minimize, but exists to maximize"):
+        store.optuna_study("hinet", maximize=False)
+
+
+def test_a_trial_row_comes_back_as_written(store: StudyStore) -> None:
+    row = TrialRow(3, attempt=2, config_hash="h", is_default=True, cause="diverged at step 3", cost=COST)
+    store.record_trial("hinet", row)
+    assert store.trial_rows("hinet") == (row,)
+
+
+def test_a_trial_row_of_an_older_attempt_is_dropped(store: StudyStore) -> None:
+    newer = TrialRow(3, attempt=2, config_hash="h", is_default=False, cause="done")
+    store.record_trial("hinet", newer)
+    store.record_trial("hinet", replace(newer, attempt=1, cause="late"))
+    assert store.trial_rows("hinet") == (newer,)
+
+
+def test_an_evaluation_written_twice_is_there_once(store: StudyStore) -> None:
+    run_trial(store, "hinet", TrialState.COMPLETE, 0.7)
+    for objective in (0.1, 0.2):
+        store.record_evaluation("hinet", 0, 1, evaluation(1, objective))
+    assert _evaluations(store) == (evaluation(1, 0.2),)
+
+
+def test_an_evaluation_of_an_older_attempt_is_dropped(store: StudyStore) -> None:
+    run_trial(store, "hinet", TrialState.COMPLETE, 0.7)
+    store.record_evaluation("hinet", 0, 2, evaluation(1, 0.2))
+    store.record_evaluation("hinet", 0, 1, evaluation(1, 0.1))
+    assert _evaluations(store) == (evaluation(1, 0.2),)
+
+
+def test_steps_that_the_newest_attempt_did_not_reach_are_no_part_of_the_trial(store: StudyStore) -> None:
+    run_trial(store, "hinet", TrialState.COMPLETE, 0.7)
+    for step in (1, 2, 3, 4):
+        store.record_evaluation("hinet", 0, 1, evaluation(step))
+    for step in (2, 3):
+        store.record_evaluation("hinet", 0, 2, evaluation(step, 0.9))
+    assert _evaluations(store) == (evaluation(1), evaluation(2, 0.9), evaluation(3, 0.9))
+
+
+def test_an_evaluation_that_is_not_a_number_comes_back_so(store: StudyStore) -> None:
+    run_trial(store, "hinet", TrialState.FAIL)
+    store.record_evaluation("hinet", 0, 1, replace(evaluation(1), train_loss=math.nan, objective=-math.inf))
+    (found,) = _evaluations(store)
+    assert math.isnan(found.train_loss)
+    assert found.objective == -math.inf
+
+
+def test_a_finalist_written_again_keeps_what_was_decided_and_measured_since(store: StudyStore) -> None:
+    store.record_finalist("hinet", 0, {"x": 1}, finalist_run(1), is_default=False)
+    store.mark_chosen("hinet", 0)
+    store.set_test_cells("hinet", 0, 1, cells(0.6))
+    store.record_finalist("hinet", 0, {"x": 1}, finalist_run(1), is_default=False)
+    (finalist,) = load_record(store.database, "small").arms[0].finalists
+    assert finalist.chosen
+    assert finalist.runs == (replace(finalist_run(1), test_cells=cells(0.6)),)
+
+
+def test_a_finalist_written_with_its_test_cells_has_them(store: StudyStore) -> None:
+    store.record_finalist("hinet", 0, {}, finalist_run(1), is_default=False)
+    store.record_finalist("hinet", 0, {}, finalist_run(1, opened=True), is_default=False)
+    (finalist,) = load_record(store.database, "small").arms[0].finalists
+    assert finalist.runs == (finalist_run(1, opened=True),)
+
+
+def test_one_finalist_of_an_arm_is_chosen_at_a_time(store: StudyStore) -> None:
+    for arm, number in (("hinet", 0), ("hinet", 1), ("single", 0)):
+        store.record_finalist(arm, number, {}, finalist_run(1), is_default=False)
+    store.mark_chosen("single", 0)
+    store.mark_chosen("hinet", 0)
+    store.mark_chosen("hinet", 1)
+    arms = load_record(store.database, "small").arms
+    assert [[finalist.chosen for finalist in arm.finalists] for arm in arms] == [[False, True], [True]]
+
+
+def test_openings_of_a_test_split_are_counted_over_all_studies(store: StudyStore) -> None:
+    store.record_opening("abc", "hinet", 0, (1, 2))
+    replace(store, study="other").record_opening("abc", "hinet", 0, (1,))
+    store.record_opening("another", "hinet", 0, (1,))
+    assert store.openings("abc") == 2
+
+
+def test_openings_outlive_their_study(store: StudyStore) -> None:
+    store.record_opening("abc", "hinet", 0, (1,))
+    with store.database.writing() as connection:
+        connection.execute(text("DELETE FROM hs_study"))
+    assert store.openings("abc") == 1
+
+
+def test_deleting_a_study_deletes_its_rows(store: StudyStore) -> None:
+    run_trial(store, "hinet", TrialState.COMPLETE, 0.7)
+    store.record_finalist("hinet", 0, {}, finalist_run(1), is_default=False)
+    with store.database.writing() as connection:
+        connection.execute(text("DELETE FROM hs_study"))
+        for table in ("hs_arm", "hs_trial", "hs_evaluation", "hs_finalist"):
+            assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar() == 0
+
+
+def test_a_store_on_a_reopened_database_goes_on(store: StudyStore, tmp_path: Path) -> None:
+    run_trial(store, "hinet", TrialState.COMPLETE, 0.7)
+    again = StudyStore(connect(str(tmp_path / "h.db"), create=True), "small")
+    assert run_trial(again, "hinet", TrialState.COMPLETE, 0.8) == 1
+
+
+def _evaluations(store: StudyStore) -> tuple[object, ...]:
+    return load_record(store.database, "small").arms[0].trials[0].evaluations
