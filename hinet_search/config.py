@@ -1,7 +1,5 @@
 """Trial configuration: a model's Config, TrainConfig and FeatureConfig, built from flat dotted names."""
 
-import inspect
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -98,10 +96,9 @@ def _unknown_names(arm: Arm) -> list[str]:
 
 def _dotted(kind: type[BaseModel], prefix: str) -> list[str]:
     found: list[str] = []
-    hints = typing.get_type_hints(kind)
-    for field in kind.model_fields:
-        inner = hints[field]
-        if inspect.isclass(inner) and issubclass(inner, BaseModel):
+    for field, information in kind.model_fields.items():
+        inner = information.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
             found += _dotted(inner, f"{prefix}.{field}")
         else:
             found.append(f"{prefix}.{field}")

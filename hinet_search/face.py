@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hinet_search.compare.rules import verdict
 from hinet_search.records import StudyRecord
 from hinet_search.report.page import render
 from hinet_search.search.options import LaunchOptions
@@ -49,18 +50,19 @@ def launch_ready(checked: "Ready", options: LaunchOptions, command: str, watcher
     from hinet_search.search.launch import launch as run
 
     record = run(checked, options, command, watcher)
-    write_report(record, report_path(checked.study, options))
-    annotate_dashboard(record, options.storage_url(checked.study))
+    path = report_path(checked.study, options)
+    write_report(record, path)
+    annotate_dashboard(record, options.storage_url(checked.study), path)
     return record
 
 
-def annotate_dashboard(record: StudyRecord, url: str) -> None:
+def annotate_dashboard(record: StudyRecord, url: str, report: Path) -> None:
     """Leave names and notes for the dashboard."""
     from hinet_search.dashboard import annotate
 
-    database = connect(url)
+    database = connect(url, create=True)
     try:
-        annotate(database, record)
+        annotate(database, record, verdict=verdict(record).sentence, report=str(report))
     finally:
         database.close()
 

@@ -25,9 +25,9 @@ def command(study: str, no_progress: bool, **given: Any) -> None:  # noqa: FBT00
     hinet-search launch studies/shop.yaml --slots 4 --trials 30
     hinet-search launch kuairand --output /tmp/try --device cpu
     """
+    from hinet_search.compare.rules import verdict
     from hinet_search.errors import Interrupted
     from hinet_search.face import launch_ready, ready, report_path
-    from hinet_search.report.words import outcome
 
     options = launch_options(given)
     checked = ready(study, options, lambda text: click.echo(text, err=True))
@@ -41,6 +41,6 @@ def command(study: str, no_progress: bool, **given: Any) -> None:  # noqa: FBT00
         error.remedy = f"go on: {written}"
         raise
     path = report_path(checked.study, options)
-    click.echo(f"done in {duration(record.seconds)}: {outcome(record)}")
+    click.echo(f"done in {duration(record.seconds)}: {verdict(record).sentence}")
     click.echo(f"report   {path} ({path.stat().st_size / 1e6:.2f} MB)")
     click.echo("Next: open the report, or hinet-search dashboard", err=True)

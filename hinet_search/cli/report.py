@@ -19,11 +19,11 @@ def command(study: str, to: Path | None, **given: Any) -> None:
     hinet-search report quickstart
     hinet-search report kuairand --to kuairand.html
     """
+    from hinet_search.compare.rules import verdict
     from hinet_search.face import load, write_report
-    from hinet_search.report.words import outcome
 
     options = launch_options(given)
     record = load(study, **given)
     path = to or options.reports / f"{record.name}.html"
     write_report(record, path)
-    click.echo(f"wrote {path} ({path.stat().st_size / 1e6:.2f} MB): {outcome(record)}")
+    click.echo(f"wrote {path} ({path.stat().st_size / 1e6:.2f} MB): {verdict(record).sentence}")

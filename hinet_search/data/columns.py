@@ -35,8 +35,13 @@ class Columns:
 
     def head(self, num_rows: int) -> Columns:
         """The first rows."""
-        arrays = (self.ids_RF, self.numeric_RN, self.scenario_R, self.labels_RT, self.user_R)
-        return Columns(*(array[:num_rows] for array in arrays))
+        return Columns(
+            ids_RF=self.ids_RF[:num_rows],
+            numeric_RN=self.numeric_RN[:num_rows],
+            scenario_R=self.scenario_R[:num_rows],
+            labels_RT=self.labels_RT[:num_rows],
+            user_R=self.user_R[:num_rows],
+        )
 
 
 @dataclass(frozen=True)

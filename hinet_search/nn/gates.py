@@ -20,7 +20,8 @@ class Gate(nn.Module):
 
     Kinds: `softmax`; `uniform`, every expert counts 1 / K and there are no weights to learn. Two more exist only to
     repeat the code published with HiNet: `relu_softmax` (negative logits are cut to 0) and `sum` (its softmax over an
-    axis of length one makes every weight 1 and gives the gate no gradient, so it has no weights here).
+    axis of length one makes every weight 1 and gives the gate no gradient, so it has no weights here). A gate over one
+    expert has nothing to learn either.
     """
 
     def __init__(
@@ -33,7 +34,7 @@ class Gate(nn.Module):
         self.num_groups = num_groups
         self.logits = (
             StackedLinear(in_width, num_experts, num_gates, num_groups=num_groups, bias=False)
-            if kind in ("softmax", "relu_softmax")
+            if kind in ("softmax", "relu_softmax") and num_experts > 1
             else None
         )
 

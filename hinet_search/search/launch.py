@@ -1,6 +1,7 @@
 """Launch: from a checked study to a finished one. The only process that writes the study's database."""
 
 import platform
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,10 +17,11 @@ from hinet_search.search.options import LaunchOptions
 from hinet_search.search.plan import Ready
 from hinet_search.search.progress import Watcher
 from hinet_search.spec import Arm
+from hinet_search.storage.clock import utc_now
 from hinet_search.storage.engine import Database, connect
 from hinet_search.storage.load import load_record
 from hinet_search.storage.rows import ArmRow, StudyRow
-from hinet_search.storage.store import StudyStore, utc_now
+from hinet_search.storage.store import StudyStore
 
 EXECUTORS = "hinet_search.executors"
 LIBRARIES = ("hinet-search", "torch", "optuna", "polars", "numpy", "scikit-learn")
@@ -120,9 +122,10 @@ def versions() -> Mapping[str, str]:
 def _git_commit() -> str:
     """The commit of the checkout this package runs from, or nothing when it was installed."""
     root = Path(__file__).resolve().parents[2]
-    if not (root / ".git").exists():
+    git = shutil.which("git")
+    if git is None or not (root / ".git").exists():
         return ""
     asked = subprocess.run(
-        ["git", "-C", str(root), "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+        [git, "-C", str(root), "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     )
     return asked.stdout.strip()

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -14,10 +13,10 @@ from hinet_search.config import build_config, try_bounds
 from hinet_search.data.checks import check_embedding_fits
 from hinet_search.data.columns import Dataset
 from hinet_search.data.prepare import prepare
-from hinet_search.distributions import Choice
 from hinet_search.errors import ConfigurationError, did_you_mean
 from hinet_search.objective import Objective
 from hinet_search.search.options import num_slots
+from hinet_search.search.random_draw import RandomDraw
 from hinet_search.spec import Arm, Study
 from hinet_search.training.device import ChosenDevice, choose_device
 from hinet_search.training.feed import make_feed
@@ -142,29 +141,3 @@ def _seconds_per_row(model: nn.Module, ready: Ready, batch_size: int) -> float:
         took.append(time.perf_counter() - began)
     torch.set_num_threads(threads)
     return median(took) / len(rows_B)
-
-
-class RandomDraw:
-    """Draws uniformly (on the log scale where asked), for plans and tests; no sampler is involved."""
-
-    def __init__(self, seed: int) -> None:
-        self._generator = np.random.default_rng(seed)
-
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:  # noqa: ARG002
-        """An integer between low and high."""
-        if log:
-            return min(high, int(np.exp(self._generator.uniform(np.log(low), np.log(high + 1)))))
-        return low + step * int(self._generator.integers((high - low) // step + 1))
-
-    def suggest_float(
-        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
-    ) -> float:
-        """A number between low and high."""
-        if log:
-            return float(np.exp(self._generator.uniform(np.log(low), np.log(high))))
-        drawn = float(self._generator.uniform(low, high))
-        return drawn if step is None else low + step * round((drawn - low) / step)
-
-    def suggest_categorical(self, name: str, choices: tuple[Choice, ...]) -> Choice:  # noqa: ARG002
-        """One of the choices."""
-        return choices[int(self._generator.integers(len(choices)))]

@@ -60,6 +60,13 @@ class StudyStore:
             found = connection.execute(select(tables.study).where(tables.study.c.name == self.study)).one_or_none()
         return None if found is None else columns.to_study(found)
 
+    def continue_study(self, study: StudyRow) -> None:
+        """Writes what may differ from one launch to the next: budget, slots, command, versions, limits, the file's text."""
+        row = columns.of_study(study)
+        kept = ("name", "spec_json", "objective", "maximize", "seed", "data_json", "started", "seconds")
+        with self.database.writing() as connection:
+            self._touch(connection, {key: value for key, value in row.items() if key not in (*kept, "updated")})
+
     def set_state(self, state: str, seconds: float | None = None) -> None:
         """Sets running, stopped or done, and the seconds spent when given."""
         changed: dict[str, object] = {"state": state} if seconds is None else {"state": state, "seconds": seconds}

@@ -1,0 +1,131 @@
+"""SAN, the scenario-aware attentive network: what a scenario takes from the others (arXiv 2303.06095, section III-B).
+
+A_i = sum over m != i of a_i[m] * S_m(x), a_i = softmax(W_i Emb(i)) over the M - 1 other scenarios. The weights depend
+on the scenario only, so they are one M x M table with a diagonal of 0.
+Shape legend: M scenarios, B rows sorted by scenario, D inputs, H width of S_m, P tables, R (row, scenario) pairs,
+E embedding width.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Annotated
+
+import torch
+from jaxtyping import Bool, Float
+from pydantic import Field
+from torch import Tensor, nn
+
+from hinet_search.definition import Frozen
+from hinet_search.nn.experts import Mixture, mix
+from hinet_search.nn.stacked import StackedLinear
+
+Width = Annotated[int, Field(ge=1)]
+INITIAL_STD = 0.1  # attention starts close to uniform, no scenario is favoured by chance
+
+
+class SANConfig(Frozen):
+    """Options of SAN.
+
+    `top_k`: after `warmup_passes` exact passes every scenario keeps the k others that it weighs most; the choice is
+    frozen, the weights go on learning and are divided by their sum. `stop_gradient`: rows of scenario i do not train
+    S_m of another scenario. Both make the cost of a row independent of the number of scenarios.
+    """
+
+    enabled: bool = True
+    embedding_dim: Width = 16
+    hidden_widths: tuple[Width, ...] = ()
+    top_k: Annotated[int, Field(ge=1)] | None = None
+    warmup_passes: Annotated[int, Field(ge=0)] = 1
+    stop_gradient: bool = False
+
+
+class ScenarioAttention(nn.Module):
+    """The table of attention weights: row = the scenario that looks, column = the scenario that it looks at."""
+
+    kept_MM: Tensor
+
+    def __init__(self, num_scenarios: int, config: SANConfig) -> None:
+        super().__init__()
+        self.num_scenarios = num_scenarios
+        others = num_scenarios - 1
+        self.top_k = None if config.top_k is None else min(config.top_k, others)
+        self.embedding = nn.Embedding(num_scenarios, config.embedding_dim)
+        nn.init.normal_(self.embedding.weight, std=INITIAL_STD)
+        widths = [config.embedding_dim, *config.hidden_widths]
+        self.hidden = nn.ModuleList(nn.Linear(*step) for step in pairwise(widths))
+        self.output = StackedLinear(widths[-1], others, num_scenarios, bias=False)
+        self.register_buffer("kept_MM", ~torch.eye(num_scenarios, dtype=torch.bool))
+
+    def forward(self) -> Float[Tensor, "M M"]:
+        """Rows sum to 1, the diagonal is exactly 0, and so is what top_k dropped."""
+        hidden_ME = self.embedding.weight
+        for layer in self.hidden:
+            hidden_ME = torch.relu(layer(hidden_ME))
+        logits: Tensor = self.output(hidden_ME.unsqueeze(1))
+        table_MM = self._off_diagonal(logits[:, 0].softmax(dim=-1))
+        if self.top_k is None:
+            return table_MM
+        kept_MM = table_MM * self.kept_MM
+        return kept_MM / kept_MM.sum(dim=-1, keepdim=True)
+
+    def _off_diagonal(self, others: Float[Tensor, "M others"]) -> Float[Tensor, "M M"]:
+        """Writes the M - 1 weights of each row around its diagonal."""
+        off_diagonal_MM = ~torch.eye(self.num_scenarios, dtype=torch.bool, device=others.device)
+        return others.new_zeros(off_diagonal_MM.shape).masked_scatter(off_diagonal_MM, others)
+
+    def choose(self) -> None:
+        """Freezes which scenarios each scenario keeps: its `top_k` largest weights."""
+        assert self.top_k is not None, "there is something to choose"
+        with torch.no_grad():
+            self.kept_MM.copy_(~torch.eye(self.num_scenarios, dtype=torch.bool, device=self.kept_MM.device))
+            largest = self().topk(self.top_k, dim=-1).indices
+            self.kept_MM.zero_().scatter_(-1, largest, value=True)
+
+    def pairs(self) -> Bool[Tensor, "M M"] | None:
+        """Which S_m each scenario needs, or None when it is all the others."""
+        return None if self.top_k is None else self.kept_MM
+
+
+class BottleneckAttention(nn.Module):
+    """SAN's table as in the code published with HiNet, to compare with: never a default.
+
+    One ReLU unit lies between embedding and logits, logits are cut at 0, the softmax runs over all M scenarios, and the
+    own one is set to 0 afterwards, so rows sum to less than 1.
+    """
+
+    def __init__(self, num_scenarios: int, config: SANConfig) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(num_scenarios, config.embedding_dim)
+        self.bottleneck = nn.Linear(config.embedding_dim, 1)
+        self.output = nn.Linear(1, num_scenarios)
+
+    def forward(self) -> Float[Tensor, "M M"]:
+        """The diagonal is exactly 0, rows sum to less than 1."""
+        unit_M1 = torch.relu(self.bottleneck(self.embedding.weight))
+        table_MM = torch.relu(self.output(unit_M1)).softmax(dim=-1)
+        return table_MM * (1 - torch.eye(table_MM.shape[0], dtype=table_MM.dtype, device=table_MM.device))
+
+
+def weighted_sums(
+    mixture: Mixture,
+    x_BD: Float[Tensor, "B D"],
+    sizes: Sequence[int],
+    tables_PMM: Float[Tensor, "P M M"],
+    needed_MM: Bool[Tensor, "M M"] | None = None,
+) -> Float[Tensor, "P B H"]:
+    """For each table, sum over m of table[i, m] * S_m(x) for every row x of scenario i.
+
+    `mixture` gives S_m of all m. Without `needed_MM` every S_m is computed for every row; with it S_m only for the rows
+    of the scenarios i that need it (needed_MM[i, m]), so a row costs what its scenario needs, however many there are.
+    """
+    if needed_MM is None:
+        counts_M = torch.tensor(sizes, device=x_BD.device)
+        weights_PBM = tables_PMM.repeat_interleave(counts_M, dim=1, output_size=sum(sizes))
+        return mix(weights_PBM, mixture(x_BD).unsqueeze(0))
+    starts = [0, *torch.tensor(sizes).cumsum(0).tolist()]
+    runs_M = [
+        [number for i in range(len(sizes)) if needs[i] for number in range(starts[i], starts[i + 1])]
+        for needs in needed_MM.T.tolist()
+    ]
+    row_R = torch.tensor([number for run in runs_M for number in run], device=x_BD.device, dtype=torch.int64)
+    raise NotImplementedError

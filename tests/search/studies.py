@@ -1,0 +1,63 @@
+"""Small studies for tests of the search: a store on SQLite, arms with tiny spaces."""
+
+from pathlib import Path
+
+from hinet_search.definition import DataDefinition
+from hinet_search.records import Budget, CellValue, Cost, DataRecord, EvaluationRecord
+from hinet_search.space import SearchSpace, load_space
+from hinet_search.spec import Arm, ArmSpec, StudySpec
+from hinet_search.storage.engine import Database, connect
+from hinet_search.storage.rows import ArmRow, StudyRow
+from hinet_search.storage.store import StudyStore
+
+DEFINITION = DataDefinition.model_validate(
+    {
+        "source": {"kind": "synthetic"},
+        "scenario": {"column": "scenario"},
+        "tasks": {"click": {"column": "click"}},
+        "features": {"categorical": ["user_id"]},
+        "split": {"by": "random"},
+    }
+)
+DATA = DataRecord("synthetic", "f00d", "random rows", (10, 5, 5), ("home",), ("click",), 1, 0, ())
+COST = Cost(100, 10, 20, 1e4, 1.0, 1, "cpu")
+WIDE = "parameters:\n  train.learning_rate: {kind: float, low: 1.0e-4, high: 1.0e-2, log: true, default: 1.0e-3}\n"
+TWO = "parameters:\n  model.depth: {kind: categorical, choices: [1, 2], default: 1}\n"
+
+
+def space(folder: Path, text: str) -> SearchSpace:
+    """A space from text."""
+    path = folder / "tiny.yaml"
+    path.write_text(text)
+    return load_space(str(path))
+
+
+def spec(**values: object) -> StudySpec:
+    """A specification with one arm."""
+    return StudySpec.model_validate({"data": DEFINITION, "arms": {"hinet": ArmSpec()}, "trials": 5, **values})
+
+
+def arm(folder: Path, text: str = WIDE) -> Arm:
+    """An arm with the space in `text`."""
+    return Arm("hinet", "hinet", space(folder, text), "study.yaml:1")
+
+
+def store(folder: Path) -> tuple[Database, StudyStore]:
+    """A created study `tiny` with one arm, in a database of its own."""
+    database = connect(str(folder / "studies.sqlite3"), create=True)
+    found = StudyStore(database, "tiny")
+    if found.load_study() is None:
+        budget = Budget(trials=5, passes=4.0, finalist_seeds=2, finalist_top=1)
+        row = StudyRow(
+            name="tiny", state="running", spec_json="{}", study_yaml="", command="", description="", objective="mean_auc",
+            maximize=True, sampler="tpe", pruner="median", seed=0, slots=1, budget=budget, data=DATA, versions={},
+            started="2026-01-01T00:00:00+00:00", updated="2026-01-01T00:00:00+00:00",
+        )  # fmt: skip
+        found.create_study(row, [ArmRow("hinet", "hinet", (), {})])
+    return database, found
+
+
+def evaluation(step: int, value: float) -> EvaluationRecord:
+    """One evaluation with that objective value."""
+    cell = CellValue("home", "click", rows=5, positives=2, auc=value, logloss=0.5)
+    return EvaluationRecord(step, step / 4, value, 0.5, 1.0, (cell,))

@@ -1,0 +1,174 @@
+"""One arm's search keeps an exact budget, whatever is drawn, refused, pruned, failed or interrupted."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from optuna.trial import TrialState
+
+from hinet_search.objective import Objective
+from hinet_search.search.arm_search import ArmSearch, Asked, config_hash
+from hinet_search.storage.engine import Database
+from hinet_search.storage.load import load_record
+from tests.search import studies
+
+Begin = Callable[..., ArmSearch]
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[list[Database]]:
+    databases: list[Database] = []
+    yield databases
+    for database in databases:
+        database.close()
+
+
+@pytest.fixture
+def begin(tmp_path: Path, opened: list[Database]) -> Begin:
+    """Begins (or goes on with) the arm in the same folder, as a new launch would."""
+
+    def begin(text: str = studies.WIDE, size: int = 1, **values: object) -> ArmSearch:
+        database, store = studies.store(tmp_path)
+        opened.append(database)
+        return ArmSearch(
+            studies.arm(tmp_path, text), studies.spec(**values), Objective("mean_auc"), store, lambda drawn: size
+        )
+
+    return begin
+
+
+def complete(search: ArmSearch, asked: Asked, value: float = 0.7) -> None:
+    search.evaluated(asked.number, studies.evaluation(1, value))
+    search.finish(asked.number, TrialState.COMPLETE, value, studies.COST, "")
+
+
+def run_to_the_end(search: ArmSearch) -> list[Asked]:
+    done = []
+    while (asked := search.ask()) is not None:
+        complete(search, asked, 0.6 + 0.01 * asked.number)
+        done.append(asked)
+    return done
+
+
+def record(opened: list[Database]):
+    return load_record(opened[-1], "tiny").arms[0]
+
+
+def test_the_default_configuration_is_trial_0(begin: Begin) -> None:
+    asked = begin().ask()
+    assert asked is not None
+    assert (asked.number, asked.drawn) == (0, {"train.learning_rate": 1e-3})
+
+
+def test_the_budget_is_used_exactly(begin: Begin, opened: list[Database]) -> None:
+    assert len(run_to_the_end(begin(trials=5))) == 5
+    assert [trial.state for trial in record(opened).trials] == ["complete"] * 5
+
+
+def test_running_trials_count_against_the_budget(begin: Begin) -> None:
+    search = begin(trials=2)
+    assert search.ask() is not None
+    assert search.ask() is not None
+    assert search.ask() is None
+
+
+def test_pruned_and_failed_trials_are_trained_trials(begin: Begin) -> None:
+    search = begin(trials=3)
+    for state in (TrialState.PRUNED, TrialState.FAIL):
+        asked = search.ask()
+        assert asked is not None
+        search.evaluated(asked.number, studies.evaluation(1, 0.5))
+        search.finish(asked.number, state, None, None, "because")
+    assert len(run_to_the_end(search)) == 1
+
+
+def test_a_configuration_is_never_trained_twice(begin: Begin, opened: list[Database]) -> None:
+    trained = run_to_the_end(begin(studies.TWO, trials=2))
+    assert {config_hash(asked.drawn) for asked in trained} == {config_hash({"model.depth": 1}), config_hash({"model.depth": 2})}
+    assert all(trial.cause.startswith("duplicate") for trial in record(opened).trials if trial.state == "pruned")
+
+
+def test_a_space_with_two_configurations_ends_after_two_trials(begin: Begin) -> None:
+    search = begin(studies.TWO, trials=5)
+    assert len(run_to_the_end(search)) == 2
+    assert search.exhausted
+
+
+def test_duplicates_are_outside_the_budget(begin: Begin, opened: list[Database]) -> None:
+    run_to_the_end(begin(studies.TWO, trials=5))
+    assert sum(trial.counts for trial in record(opened).trials) == 2
+    assert sum(not trial.counts for trial in record(opened).trials) >= 20
+
+
+def test_a_draw_over_max_parameters_is_pruned_with_its_size(begin: Begin, opened: list[Database]) -> None:
+    search = begin(studies.WIDE + "max_parameters: 1000\n", size=1001)
+    assert search.ask() is None
+    assert {trial.cause for trial in record(opened).trials} == {"too large: 1,001 parameters, max_parameters is 1,000"}
+
+
+def test_an_interrupted_trial_comes_first_with_its_number_and_parameters(begin: Begin) -> None:
+    search = begin()
+    complete(search, search.ask())
+    interrupted = search.ask()
+    search.evaluated(interrupted.number, studies.evaluation(1, 0.5))
+    search.leave(interrupted.number)
+    again = begin().ask()
+    assert (again.number, dict(again.drawn), again.attempt) == (1, dict(interrupted.drawn), 2)
+
+
+def test_an_interruption_leaves_the_budget_exact(begin: Begin, opened: list[Database]) -> None:
+    search = begin(trials=4)
+    complete(search, search.ask())
+    search.leave(search.ask().number)
+    run_to_the_end(begin(trials=4))
+    assert [(trial.number, trial.state) for trial in record(opened).trials] == [(n, "complete") for n in range(4)]
+
+
+def test_evaluations_sent_again_change_nothing(begin: Begin, opened: list[Database]) -> None:
+    search = begin()
+    asked = search.ask()
+    search.evaluated(asked.number, studies.evaluation(1, 0.5))
+    search.leave(asked.number)
+    search = begin()
+    search.ask()
+    search.evaluated(0, studies.evaluation(1, 0.5))
+    search.evaluated(0, studies.evaluation(2, 0.6))
+    assert [one.step for one in record(opened).trials[0].evaluations] == [1, 2]
+
+
+def test_a_resumed_study_draws_what_it_would_have_drawn(tmp_path: Path, begin: Begin) -> None:
+    search = begin(trials=8)
+    for _ in range(3):
+        complete(search, search.ask())
+    resumed = [dict(asked.drawn) for asked in run_to_the_end(begin(trials=8))]
+    assert len({str(drawn) for drawn in resumed}) == 5
+
+
+def test_a_larger_budget_goes_on_where_the_smaller_one_ended(begin: Begin) -> None:
+    run_to_the_end(begin(trials=3))
+    assert [asked.number for asked in run_to_the_end(begin(trials=5))] == [3, 4]
+
+
+def test_counts_name_the_best_trial(begin: Begin) -> None:
+    search = begin(trials=3)
+    run_to_the_end(search)
+    counts = search.counts()
+    assert (counts.done, counts.best_trial, counts.best) == (3, 2, pytest.approx(0.62))
+
+
+def test_a_bad_trial_is_pruned_only_after_the_warm_up(begin: Begin) -> None:
+    search = begin(trials=10, pruner={"kind": "median", "after_passes": 0.5, "startup_trials": 2})
+    for _ in range(3):
+        asked = search.ask()
+        for step in (1, 2, 3, 4):
+            search.evaluated(asked.number, studies.evaluation(step, 0.8))
+        search.finish(asked.number, TrialState.COMPLETE, 0.8, studies.COST, "")
+    asked = search.ask()
+    assert [search.evaluated(asked.number, studies.evaluation(step, 0.6)) for step in (1, 2, 3)] == [False, True, True]
+
+
+def test_importances_are_shares_that_sum_to_one(begin: Begin) -> None:
+    search = begin(trials=8)
+    while (asked := search.ask()) is not None:
+        complete(search, asked, 0.5 + 10 * float(asked.drawn["train.learning_rate"]))
+    assert sum(search.importances().values()) == pytest.approx(1.0)
