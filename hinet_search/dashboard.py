@@ -80,6 +80,7 @@ def guard(application: WSGIApplication, port: int) -> WSGIApplication:
             return _refuse(
                 start, "405 Method Not Allowed", "this dashboard is for reading only", ("Allow", "GET, HEAD")
             )
+        environment.setdefault("HTTP_ACCEPT_ENCODING", "")  # the dashboard fails where a client names none
         return application(environment, _with_headers(start))
 
     return guarded

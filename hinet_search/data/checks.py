@@ -76,21 +76,18 @@ def _label_types(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) 
 
 
 def _time_type(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -> list[str]:
-    split = definition.split
-    if not isinstance(split, TimeSplit) or definition.time not in dtypes:
+    split, column = definition.split, definition.time
+    if not isinstance(split, TimeSplit) or column is None or column not in dtypes:
         return []
-    dtype = dtypes[definition.time]
-    if dtype.is_numeric():
-        if isinstance(split.valid_from, str):
-            return [f"data.split.valid_from: must be a number as column '{definition.time}' is, got {split.valid_from}"]
-        return []
-    if not isinstance(dtype, pl.Date | pl.Datetime):
-        return [f"data.time: column '{definition.time}' must hold numbers, dates or datetimes, got {dtype}"]
-    if not isinstance(split.valid_from, str):
-        return [f"data.split.valid_from: must be a date as column '{definition.time}' is, got {split.valid_from}"]
-    zoned = any(datetime.fromisoformat(str(cut)).tzinfo for cut in (split.valid_from, split.test_from))
+    dtype, cut = dtypes[column], split.valid_from
+    if not (dtype.is_numeric() or isinstance(dtype, pl.Date | pl.Datetime)):
+        return [f"data.time: column '{column}' must hold numbers, dates or datetimes, got {dtype}"]
+    if dtype.is_numeric() == isinstance(cut, str):
+        kind = "a number" if dtype.is_numeric() else "a date"
+        return [f"data.split.valid_from: must be {kind} as column '{column}' is, got {cut}"]
+    zoned = any(isinstance(at, str) and datetime.fromisoformat(at).tzinfo for at in (cut, split.test_from))
     if zoned and getattr(dtype, "time_zone", None) is None:
-        return [f"data.split: column '{definition.time}' has no time zone, so the cut points must have no offset"]
+        return [f"data.split: column '{column}' has no time zone, so the cut points must have no offset"]
     return []
 
 
@@ -123,7 +120,7 @@ def value_problems(definition: DataDefinition, frame: pl.DataFrame, row_R: NDArr
     for name, task in definition.tasks.items():
         problems += _label_problem(name, task, frame[task.column])
     needed = {TimeSplit: definition.time, UserSplit: definition.user}.get(type(definition.split))
-    if needed is not None and (count := _missing(frame[needed]).sum()):
+    if needed is not None and (count := int((frame[needed].is_null() | not_finite(frame[needed])).sum())):
         problems.append(f"data.split: column '{needed}' must have a value in every row, got {count:,} without")
     return problems
 
@@ -131,12 +128,8 @@ def value_problems(definition: DataDefinition, frame: pl.DataFrame, row_R: NDArr
 def not_finite(values: pl.Series) -> pl.Series:
     """Whether each value is NaN or infinite; null is neither."""
     if not values.dtype.is_float():
-        return pl.Series([False]).new_from_index(0, len(values))
+        return pl.repeat(False, len(values), dtype=pl.Boolean, eager=True)
     return (~values.is_finite()).fill_null(value=False)
-
-
-def _missing(values: pl.Series) -> pl.Series:
-    return values.is_null() | (not_finite(values))
 
 
 def _not_finite_problem(values: pl.Series, row_R: NDArray[np.uint64]) -> list[str]:
@@ -144,30 +137,22 @@ def _not_finite_problem(values: pl.Series, row_R: NDArray[np.uint64]) -> list[st
     if not wrong_R.any():
         return []
     first = ", ".join(f"{row:,}" for row in row_R[wrong_R][:MAX_EXAMPLES])
-    return [
-        f"data.features.numeric: column '{values.name}' must be finite, got NaN or infinity in {wrong_R.sum():,} rows "
-        f"(first rows {first}); set not_finite: impute or drop"
-    ]
+    got = f"NaN or infinity in {wrong_R.sum():,} rows (first rows {first})"
+    remedy = "set not_finite: impute or drop"
+    return [f"data.features.numeric: column '{values.name}' must be finite, got {got}; {remedy}"]
 
 
 def _label_problem(name: str, task: TaskDefinition, values: pl.Series) -> list[str]:
     if task.equals is not None:
         return []
+    where = f"data.tasks.{name}: column '{task.column}'"
     if task.above is not None or task.at_least is not None:
-        count = int((values.is_null() | (values.is_nan() if values.dtype.is_float() else False)).sum())
-        return [f"data.tasks.{name}: column '{task.column}' must have a value in every row, got {count:,} without"] * (
-            count > 0
-        )
-    wrong = (
-        values.filter(~values.is_in([0, 1]).fill_null(value=False))
-        if values.dtype != pl.Boolean
-        else values.filter(values.is_null())
-    )
+        count = int((values.is_null() | not_finite(values)).sum())
+        return [f"{where} must have a finite value in every row, got {count:,} without"] if count else []
+    wrong = values.filter(~values.cast(pl.Float64).is_in([0.0, 1.0]).fill_null(value=False))
     if wrong.is_empty():
         return []
     counts = wrong.value_counts(sort=True).head(MAX_EXAMPLES).rows()
     shown = ", ".join(f"{'null' if value is None else value} ({count:,} rows)" for value, count in counts)
-    return [
-        f"data.tasks.{name}: column '{task.column}' must hold 0 and 1 only, got {shown}; "
-        "say with 'equals', 'above' or 'at_least' which values are a 1"
-    ]
+    remedy = "say with 'equals', 'above' or 'at_least' which values are a 1"
+    return [f"{where} must hold 0 and 1 only, got {shown}; {remedy}"]

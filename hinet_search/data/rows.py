@@ -121,7 +121,7 @@ def _scenarios(definition: DataDefinition, lazy: pl.LazyFrame) -> tuple[_Scenari
     names = tuple(dict.fromkeys(values.values()))
     kept = pl.Series([text in name_of for text in texts], dtype=pl.Boolean)
     index = [names.index(name_of[text]) for text in texts if text in name_of]
-    left_out = int(counts[ROW_NUMBER].sum() - present[ROW_NUMBER].filter(kept).sum())
+    left_out = int(counts[ROW_NUMBER].sum()) - int(present[ROW_NUMBER].filter(kept).sum())
     notes = [f"{left_out:,} rows of other scenarios are left out"] if left_out else []
     return _Scenarios(present[column].filter(kept), index, names), notes
 

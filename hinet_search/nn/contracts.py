@@ -8,8 +8,8 @@ from typing import Protocol, runtime_checkable
 
 from torch import nn
 
-from hinet_search.schema import Batch
 from hinet_search.records import Insight
+from hinet_search.schema import Batch
 
 
 @runtime_checkable

@@ -6,7 +6,7 @@ Shape legend: M scenarios, B rows sorted by scenario, D inputs, H width of S_m, 
 E embedding width.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Annotated
 
@@ -16,7 +16,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from hinet_search.definition import Frozen
-from hinet_search.nn.experts import Mixture, mix
+from hinet_search.nn.experts import mix
 from hinet_search.nn.stacked import StackedLinear
 
 Width = Annotated[int, Field(ge=1)]
@@ -48,7 +48,7 @@ class ScenarioAttention(nn.Module):
         super().__init__()
         self.num_scenarios = num_scenarios
         others = num_scenarios - 1
-        self.top_k = None if config.top_k is None else min(config.top_k, others)
+        self.top_k = config.top_k if config.top_k is not None and config.top_k < others else None
         self.embedding = nn.Embedding(num_scenarios, config.embedding_dim)
         nn.init.normal_(self.embedding.weight, std=INITIAL_STD)
         widths = [config.embedding_dim, *config.hidden_widths]
@@ -74,16 +74,18 @@ class ScenarioAttention(nn.Module):
         return others.new_zeros(off_diagonal_MM.shape).masked_scatter(off_diagonal_MM, others)
 
     def choose(self) -> None:
-        """Freezes which scenarios each scenario keeps: its `top_k` largest weights."""
-        assert self.top_k is not None, "there is something to choose"
+        """Freezes which others each scenario keeps: its `top_k` largest weights. Choosing again changes nothing."""
+        if self.top_k is None:
+            return
         with torch.no_grad():
-            self.kept_MM.copy_(~torch.eye(self.num_scenarios, dtype=torch.bool, device=self.kept_MM.device))
             largest = self().topk(self.top_k, dim=-1).indices
             self.kept_MM.zero_().scatter_(-1, largest, value=True)
 
-    def pairs(self) -> Bool[Tensor, "M M"] | None:
-        """Which S_m each scenario needs, or None when it is all the others."""
-        return None if self.top_k is None else self.kept_MM
+    def needed_others(self) -> Bool[Tensor, "M M"] | None:
+        """Which others each scenario looks at once `choose` has dropped some; None when it is all of them."""
+        if self.top_k is None or int(self.kept_MM.sum()) > self.num_scenarios * self.top_k:
+            return None
+        return self.kept_MM
 
 
 class BottleneckAttention(nn.Module):
@@ -105,27 +107,34 @@ class BottleneckAttention(nn.Module):
         table_MM = torch.relu(self.output(unit_M1)).softmax(dim=-1)
         return table_MM * (1 - torch.eye(table_MM.shape[0], dtype=table_MM.dtype, device=table_MM.device))
 
+    def choose(self) -> None:
+        """Nothing to choose: this table looks at all scenarios."""
+
+    def needed_others(self) -> None:
+        """All of them."""
+
 
 def weighted_sums(
-    mixture: Mixture,
+    integrate: Callable[[Tensor, Sequence[int] | None], Tensor],
     x_BD: Float[Tensor, "B D"],
     sizes: Sequence[int],
     tables_PMM: Float[Tensor, "P M M"],
     needed_MM: Bool[Tensor, "M M"] | None = None,
 ) -> Float[Tensor, "P B H"]:
-    """For each table, sum over m of table[i, m] * S_m(x) for every row x of scenario i.
+    """For each table, the sum over m of table[i, m] * S_m(x) for every row x of scenario i.
 
-    `mixture` gives S_m of all m. Without `needed_MM` every S_m is computed for every row; with it S_m only for the rows
-    of the scenarios i that need it (needed_MM[i, m]), so a row costs what its scenario needs, however many there are.
+    `integrate` is the Mixture of all S_m. Without `needed_MM` every S_m is computed for every row; with it S_m only for
+    the rows of scenarios i that need it (needed_MM[i, m]): a row then costs what its scenario needs, whatever M is.
     """
+    scenario_B = torch.arange(len(sizes), device=x_BD.device).repeat_interleave(
+        torch.tensor(sizes, device=x_BD.device), output_size=sum(sizes)
+    )
+    weights_PBM = tables_PMM[:, scenario_B]
     if needed_MM is None:
-        counts_M = torch.tensor(sizes, device=x_BD.device)
-        weights_PBM = tables_PMM.repeat_interleave(counts_M, dim=1, output_size=sum(sizes))
-        return mix(weights_PBM, mixture(x_BD).unsqueeze(0))
-    starts = [0, *torch.tensor(sizes).cumsum(0).tolist()]
-    runs_M = [
-        [number for i in range(len(sizes)) if needs[i] for number in range(starts[i], starts[i + 1])]
-        for needs in needed_MM.T.tolist()
-    ]
-    row_R = torch.tensor([number for run in runs_M for number in run], device=x_BD.device, dtype=torch.int64)
-    raise NotImplementedError
+        return mix(weights_PBM, integrate(x_BD, None).unsqueeze(0))
+    needed_MB = needed_MM[scenario_B].T
+    column_R, row_R = needed_MB.nonzero(as_tuple=True)  # all rows that need S_0, then all that need S_1, ...
+    s_RH = integrate(x_BD[row_R], needed_MB.sum(dim=1).tolist())[0]
+    weighted_PRH = weights_PBM[:, row_R, column_R].unsqueeze(-1) * s_RH
+    sums_PBH = weighted_PRH.new_zeros(len(tables_PMM), len(x_BD), s_RH.shape[-1])
+    return sums_PBH.index_add(1, row_R, weighted_PRH)

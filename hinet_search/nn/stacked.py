@@ -40,12 +40,13 @@ class StackedLinear(nn.Module):
         """
         if sizes is None or self.num_groups == 1:
             return _linear(x, self.weight_LIO, self.bias_LO)
+        groups = (self.num_groups, self.num_layers)
         # unbind once: indexing a stacked parameter per group would write a full-size gradient for each group
-        weights = self.weight_LIO.unflatten(0, (self.num_groups, self.num_layers)).unbind(0)
+        weights = torch.unflatten(self.weight_LIO, 0, groups).unbind(0)
         biases: Sequence[Tensor | None] = [None] * self.num_groups
         if self.bias_LO is not None:
-            biases = self.bias_LO.unflatten(0, (self.num_groups, self.num_layers)).unbind(0)
-        runs = x.split(list(sizes), dim=-2)
+            biases = torch.unflatten(self.bias_LO, 0, groups).unbind(0)
+        runs = torch.split(x, list(sizes), dim=-2)
         return torch.cat([_linear(*run) for run in zip(runs, weights, biases, strict=True)], dim=-2)
 
 

@@ -1,6 +1,6 @@
 """Embedded data: the study as compact JSON inside the page, for machines and for the download link.
 
-Trials and finalists are tables (column names once, then rows). The curves of single trials stay in the database:
+Trials are a table (column names once, then rows); how a trial ended is an index into `endings`. The curves of single trials stay in the database:
 10,000 trials with every cell of every evaluation would be hundreds of megabytes.
 """
 
@@ -54,6 +54,7 @@ def _study(record: StudyRecord) -> Json:
 
 
 def _arm(arm: ArmRecord) -> Json:
+    endings = list(dict.fromkeys((trial.state, trial.cause) for trial in arm.trials))
     names = sorted({name for trial in arm.trials for name in trial.parameters})
     return {
         "name": arm.name,
@@ -61,15 +62,15 @@ def _arm(arm: ArmRecord) -> Json:
         "fixed": {name: _plain(value) for name, value in arm.fixed.items()},
         "importances": {name: _plain(value) for name, value in arm.importances.items()},
         "trials": {
-            "columns": ["number", "state", "value", "seconds", "cause", *names],
+            "endings": [[state, cause] for state, cause in endings],
+            "columns": ["number", "value", "seconds", "ending", *names],
             "rows": [
                 [
                     trial.number,
-                    trial.state,
                     _plain(trial.value),
-                    _plain(trial.cost.seconds) if trial.cost else None,
-                    trial.cause,
-                    *(_plain(trial.parameters.get(name)) for name in names),
+                    round(trial.cost.seconds) if trial.cost else None,
+                    endings.index((trial.state, trial.cause)),
+                    *(_plain(trial.parameters.get(name), digits=4) for name in names),
                 ]
                 for trial in arm.trials
             ],
@@ -103,8 +104,8 @@ def _cells(cells: Sequence[CellValue]) -> Json:
     }
 
 
-def _plain(value: float | str | None) -> Json:
+def _plain(value: float | str | None, digits: int = 6) -> Json:
     """JSON has no NaN; six significant digits are more than any number here is certain of."""
     if isinstance(value, float):
-        return float(f"{value:.6g}") if isfinite(value) else None
+        return float(f"{value:.{digits}g}") if isfinite(value) else None
     return value

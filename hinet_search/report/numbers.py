@@ -48,8 +48,18 @@ def compact(value: float) -> str:
     return _three_digits(value) if value != int(value) else str(int(value))
 
 
+def round_size(value: float) -> str:
+    """A round count as an axis label: `1.5 M`, `20 k`."""
+    for size, suffix in _SUFFIXES:
+        if value >= size:
+            return f"{value / size:g} {suffix}"
+    return f"{value:g}"
+
+
 def duration(seconds: float) -> str:
     """`0.4 s`, `45 s`, `9 m 12 s`, `2 h 3 m`, `3 d 4 h`."""
+    if seconds == 0:
+        return "0 s"
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)

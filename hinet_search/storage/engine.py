@@ -17,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from hinet_search.errors import EnvironmentFault, StudyConflict
 from hinet_search.storage.address import Address, parse_address
-from hinet_search.storage.tables import check_version, create_tables
+from hinet_search.storage.tables import check_version, create_index, create_tables
 
 BUSY_SECONDS = 60
 _READ = "BEGIN"
@@ -80,8 +80,9 @@ def connect(url: str, *, create: bool = False) -> Database:
             check_version(bare, address.masked, _LAUNCH_FIRST)
             return _database(address, create=False)
         with _creation_lock(address, bare):
-            database = _database(address, create=True)
             create_tables(bare, address.masked)
+            database = _database(address, create=True)
+            create_index(bare)
         return database
 
 

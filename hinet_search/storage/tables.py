@@ -7,7 +7,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    Connection,
     Engine,
     Float,
     ForeignKey,
@@ -143,24 +142,31 @@ lease = Table(
 
 
 def create_tables(engine: Engine, url: str) -> None:
-    """Makes what is missing; StudyConflict when the database has another layout. Call it under the creation lock."""
+    """Makes our tables where there are none; StudyConflict when the database has others. Needs the creation lock.
+
+    The version is written last, so that a creation that was cut off is done again.
+    """
+    if _version(engine) is not None:
+        check_version(engine, url, "")
+        return
     metadata.create_all(engine)
     with engine.begin() as connection:
-        if _version(connection) is None:
-            connection.execute(schema_version.insert().values(version=VERSION))
-        # Each suggestion asks trial_params by name, for which Optuna has no index.
+        connection.execute(schema_version.insert().values(version=VERSION))
+
+
+def create_index(engine: Engine) -> None:
+    """Makes the index by which each suggestion asks Optuna's trial_params, and which Optuna does not make."""
+    with engine.begin() as connection:
         connection.exec_driver_sql(
             "CREATE INDEX IF NOT EXISTS hs_trial_params_by_name ON trial_params (param_name, trial_id)"
         )
-    check_version(engine, url, "")
 
 
 def check_version(engine: Engine, url: str, remedy: str) -> None:
     """StudyConflict when our tables are absent (with `remedy`) or of another version."""
-    if not inspect(engine).has_table(schema_version.name):
+    found = _version(engine)
+    if found is None:
         raise StudyConflict(f"{url} holds no hinet-search study: table {schema_version.name} is missing", remedy=remedy)
-    with engine.connect() as connection:
-        found = _version(connection)
     if found != VERSION:
         raise StudyConflict(
             f"{url} has tables of version {found}, this hinet-search reads version {VERSION}",
@@ -168,5 +174,8 @@ def check_version(engine: Engine, url: str, remedy: str) -> None:
         )
 
 
-def _version(connection: Connection) -> int | None:
-    return connection.execute(select(schema_version.c.version)).scalar()
+def _version(engine: Engine) -> int | None:
+    if not inspect(engine).has_table(schema_version.name):
+        return None
+    with engine.connect() as connection:
+        return connection.execute(select(schema_version.c.version)).scalar()

@@ -22,4 +22,5 @@ def upsert(connection: Connection, table: Table, row: Mapping[str, object], keep
 def insert_if_absent(connection: Connection, table: Table, row: Mapping[str, object]) -> bool:
     """Inserts the row unless its primary key is there; whether it did. Waits for a concurrent insert of the same key."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return connection.execute(dialect.insert(table).values(**row).on_conflict_do_nothing()).rowcount == 1
+    statement = dialect.insert(table).values(**row).on_conflict_do_nothing().returning(*table.primary_key)
+    return connection.execute(statement).first() is not None

@@ -18,7 +18,14 @@ NUM_CALIBRATION_BINS = 10
 
 
 class NonFiniteScores(Exception):
-    """A model gave NaN or infinity as a score; no metric of such scores means anything."""
+    """A model gave NaN or infinity as a score; no metric of such scores means anything. `value` is the first."""
+
+    def __init__(self, message: str, value: float) -> None:
+        super().__init__(message, value)
+        self.value = value
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 def cell_values(
@@ -33,7 +40,8 @@ def cell_values(
         row, task = np.argwhere(bad_RT)[0]
         raise NonFiniteScores(
             f"scores must be finite, got {bad_RT.sum()} that are not, the first ({scores_RT[row, task]}) for task "
-            f"{tasks[task]} in row {row}"
+            f"{tasks[task]} in row {row}",
+            value=float(scores_RT[row, task]),
         )
     values = []
     for number, scenario in enumerate(scenarios):

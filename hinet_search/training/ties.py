@@ -74,7 +74,7 @@ def _keys(
     return key_R if groups_R is None else key_R | (groups_R.astype(np.uint64) << GROUP_SHIFT)
 
 
-def _scores(ordered_K: ndarray) -> NDArray[np.float64]:
+def _scores(ordered_K: NDArray[np.uint32]) -> NDArray[np.float64]:
     """Undoes the order of `_keys`."""
     bits_K = np.where(ordered_K & SIGN, ordered_K ^ SIGN, ~ordered_K)
-    return bits_K.view(np.float32).astype(np.float64)
+    return bits_K.astype(np.uint32).view(np.float32).astype(np.float64)

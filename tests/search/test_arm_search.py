@@ -84,7 +84,10 @@ def test_pruned_and_failed_trials_are_trained_trials(begin: Begin) -> None:
 
 def test_a_configuration_is_never_trained_twice(begin: Begin, opened: list[Database]) -> None:
     trained = run_to_the_end(begin(studies.TWO, trials=2))
-    assert {config_hash(asked.drawn) for asked in trained} == {config_hash({"model.depth": 1}), config_hash({"model.depth": 2})}
+    assert {config_hash(asked.drawn) for asked in trained} == {
+        config_hash({"model.depth": 1}),
+        config_hash({"model.depth": 2}),
+    }
     assert all(trial.cause.startswith("duplicate") for trial in record(opened).trials if trial.state == "pruned")
 
 

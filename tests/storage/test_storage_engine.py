@@ -108,6 +108,13 @@ def test_a_database_of_another_version_is_refused(database: Database, *, create:
         connect(_path(database), create=create)
 
 
+def test_a_creation_that_was_cut_off_is_finished_by_the_next(database: Database) -> None:
+    with database.writing() as connection:
+        connection.execute(text("DELETE FROM hs_schema"))
+        connection.execute(text("DROP TABLE hs_lease"))
+    StudyStore(connect(_path(database), create=True), "small").acquire_lease()
+
+
 def test_a_file_that_is_no_database_is_a_fault_of_the_environment(tmp_path: Path) -> None:
     (tmp_path / "h.db").write_text("name,value\n" * 1000)
     with pytest.raises(EnvironmentFault, match=r"h\.db is not usable: file is not a database"):

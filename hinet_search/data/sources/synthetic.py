@@ -235,8 +235,8 @@ def _products(left_RA: Floats, right_RB: Floats) -> Floats:
 
 def _standardised(values_RX: Floats) -> Floats:
     spread_X = values_RX.std(axis=0)
-    centred_RX: Floats = values_RX - values_RX.mean(axis=0)
-    return centred_RX / np.maximum(spread_X, 1e-12)
+    standardised_RX: Floats = (values_RX - values_RX.mean(axis=0)) / np.maximum(spread_X, 1e-12)
+    return standardised_RX
 
 
 def _scores(world: _World, rows: _Rows, scenario: int, id_effects: float) -> Floats:

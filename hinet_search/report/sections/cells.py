@@ -55,7 +55,7 @@ def _heading(outcome: Verdict) -> str:
     names = title(outcome.focus), title(outcome.rival)
     if not better and not worse:
         return f"No cell separates {names[0]} from {names[1]} at this number of seeds"
-    return f"{names[0]} is better than {names[1]} in {numbers.spelled(better)} of {total} cells and worse in {numbers.spelled(worse)}"
+    return f"{names[0]} is better than {names[1]} in {better} of {total} cells and worse in {worse or 'none'}"
 
 
 def _differences(record: StudyRecord, outcome: Verdict) -> Markup:
@@ -65,7 +65,7 @@ def _differences(record: StudyRecord, outcome: Verdict) -> Markup:
     focus, rival = title(outcome.focus or ""), title(outcome.rival or "")
     legend = (
         f"Gain of {focus} over {rival} in {measure(record).name} per cell, mean over paired seeds. The 95 % intervals "
-        f"hold for all {len(rows)} cells at once (Bonferroni), so a filled mark needs no further correction."
+        f"hold for all cells at once (Bonferroni), so a filled mark needs no further correction."
     )
     return join([forest(rows, "Scenario · task", f"Gain over {rival}"), note(legend)])
 
@@ -96,8 +96,10 @@ def _values(record: StudyRecord, entries: Sequence[Entry], split: Split) -> Mark
         for scenario, task in cells_of(record)
     ]
     matrix = table(head("Scenario · task", *reading.arm_titles([arm for arm, _ in entries])), rows, class_="mat")
-    lower = "" if measure(record).maximize else " Lower is better."
-    explained = note(f"{name} of each cell, with the standard deviation over seeds below it.{lower}")
+    lower = "" if measure(record).maximize else f" Lower {name} is better."
+    explained = note(
+        f"{reading.capitalized(name)} of each cell, with the standard deviation over seeds below it.{lower}"
+    )
     words = "Test" if split == "test" else "Validation"
     return details(
         f"{words} {name} of all arms in all cells", join([explained, scroll("Values by cell", matrix)]), opened=True

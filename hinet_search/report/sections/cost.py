@@ -1,6 +1,6 @@
 """Cost: what each arm's chosen finalist weighs and takes, beside what it reaches."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import log10
 from statistics import fmean
@@ -11,7 +11,7 @@ from hinet_search.compare import Split, objective_by_seed, title
 from hinet_search.records import Cost, StudyRecord
 from hinet_search.report import numbers, reading
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.figures import Axis, axis_over, bar
+from hinet_search.report.figures import Axis, axis_over, bar, grid
 from hinet_search.report.markup import head, join, note, row, scroll, table, tag, unnamed
 
 ORDER = 30
@@ -33,6 +33,16 @@ class Entry:
     is_focus: bool
     cost: Cost
     value: float | None
+
+
+@dataclass(frozen=True)
+class Point:
+    """One arm in the picture; `size` is log10 of its parameters without embeddings."""
+
+    name: str
+    is_focus: bool
+    size: float
+    value: float
 
 
 def build(record: StudyRecord) -> Card:
@@ -110,58 +120,45 @@ def _table(record: StudyRecord, entries: Sequence[Entry], split: Split) -> Marku
 
 
 def _picture(record: StudyRecord, entries: Sequence[Entry]) -> Markup:
-    """Points with their names; a ring is an arm that another one beats in value and size at once."""
-    drawn = [
-        (entry, log10(entry.cost.dense_parameters), entry.value)
+    """Value against size, every arm with its name."""
+    points = [
+        Point(entry.name, entry.is_focus, log10(entry.cost.dense_parameters), entry.value)
         for entry in entries
         if entry.value is not None and entry.cost.dense_parameters
     ]
-    if len(drawn) < 2:
+    if len(points) < 2:
         return Markup("")
-    x_axis = axis_over([size for _, size, _ in drawn], margin=0.14)
-    y_axis = axis_over([value for _, _, value in drawn], margin=0.14)
-    marks: list[Markup] = []
-    taken = [_dot_box(x_axis.place(size), y_axis.place(value)) for _, size, value in drawn]
-    for entry, size, value in drawn:
-        x, y = x_axis.place(size), y_axis.place(value)
-        side, box = _free_side(entry.name, x, y, taken)
-        taken.append(box)
-        beaten = any(_beats((s, v), (size, value), maximize=record.maximize) for _, s, v in drawn)
-        me, at = " me" if entry.is_focus else "", f"left:{x:.1f}%;bottom:{y:.1f}%"
-        marks += [
-            tag("i", class_=f"dot{me}{' ring' if beaten else ''}", style=at),
-            tag("span", entry.name, class_=f"tag {side}{me}", style=at),
-        ]
-    words = ", ".join(
-        f"{entry.name} {numbers.metric(value)} with {numbers.compact(entry.cost.dense_parameters)}"
-        for entry, _, value in drawn
-    )
-    foot = tag("span", "parameters without embeddings, log scale", class_="xt")
-    picture = tag(
-        "div",
-        levels,
+    x_axis = axis_over([point.size for point in points], margin=0.14)
+    y_axis = axis_over([point.value for point in points], margin=0.14)
+    spoken = ", ".join(f"{point.name} {numbers.metric(point.value)}" for point in sorted(points, key=lambda p: p.size))
+    drawn = [
+        grid(y_axis),
         *_size_labels(x_axis),
-        *marks,
-        foot,
-        class_="plot-box",
-        role="img",
-        aria_label=f"Value against size: {words}",
-    )
+        *_marks(points, x_axis, y_axis, maximize=record.maximize),
+        tag("span", "parameters without embeddings, log scale", class_="xt"),
+    ]
+    label = f"Value against size, smallest first: {spoken}"
+    picture = tag("div", tag("div", *drawn, class_="plot-box", role="img", aria_label=label), class_="picture")
+    name = reading.capitalized(reading.objective_in_words(record))
     legend = "Filled: no other arm is both smaller and better. Ring: one is."
-    return join(
-        [
-            tag(
-                "h3", f"{reading.objective_in_words(record)} and size".capitalize().replace("auc", "AUC"), class_="gap"
-            ),
-            picture,
-            note(legend),
-        ]
-    )
+    return join([tag("h3", f"{name} and size", class_="gap"), scroll("Value against size", picture), note(legend)])
 
 
-def _beats(left: tuple[float, float], right: tuple[float, float], *, maximize: bool) -> bool:
-    better = left[1] > right[1] if maximize else left[1] < right[1]
-    return better and left[0] <= right[0]
+def _marks(points: Sequence[Point], x_axis: Axis, y_axis: Axis, *, maximize: bool) -> Iterator[Markup]:
+    taken = [_dot_box(x_axis.place(point.size), y_axis.place(point.value)) for point in points]
+    for point in points:
+        x, y = x_axis.place(point.size), y_axis.place(point.value)
+        side, box = _free_side(point.name, x, y, taken)
+        taken.append(box)
+        ring = " ring" if any(_beats(other, point, maximize=maximize) for other in points) else ""
+        me, at = " me" if point.is_focus else "", f"left:{x:.1f}%;bottom:{y:.1f}%"
+        yield tag("i", class_=f"dot{me}{ring}", style=at)
+        yield tag("span", point.name, class_=f"tag {side}{me}", style=at)
+
+
+def _beats(left: Point, right: Point, *, maximize: bool) -> bool:
+    better = left.value > right.value if maximize else left.value < right.value
+    return better and left.size <= right.size
 
 
 def _size_labels(x_axis: Axis) -> list[Markup]:
@@ -169,7 +166,7 @@ def _size_labels(x_axis: Axis) -> list[Markup]:
     choices = [[size for size in steps if x_axis.low <= log10(size) <= x_axis.high] for steps in SIZES]
     shown = next((sizes for sizes in choices if len(sizes) <= MOST_LABELS), [])
     return [
-        tag("span", numbers.compact(size), class_="tx", style=f"left:{x_axis.place(log10(size)):.1f}%")
+        tag("span", numbers.round_size(size), class_="tx", style=f"left:{x_axis.place(log10(size)):.1f}%")
         for size in shown
     ]
 

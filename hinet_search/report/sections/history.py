@@ -85,7 +85,8 @@ def _row(arm: ArmRecord, steps: reading.Steps | None, x_axis: Axis, y_axis: Axis
     spoken = (
         f"{title(arm.name)}: best {numbers.metric(steps.best)} found at trial {steps.found_at} of {steps.last_trial}"
     )
-    drawn = tag("td", svg(line(corners, x_axis, y_axis, class_)), class_="sp", role="img", aria_label=spoken)
+    drawing = tag("div", svg(line(corners, x_axis, y_axis, class_)), role="img", aria_label=spoken)
+    drawn = tag("td", drawing, class_="sp")
     return row(
         title(arm.name), drawn, number(numbers.metric(steps.best)), str(steps.found_at), ended, *counted, class_=class_
     )

@@ -1,4 +1,4 @@
-"""Importance: which settings mattered in the search, and where the best value lies in its range."""
+"""Importance: with which settings the trials vary, and where the best value lies in its range."""
 
 from collections.abc import Sequence
 
@@ -10,6 +10,7 @@ from hinet_search.report import numbers, reading
 from hinet_search.report.card import Card, NotApplicable
 from hinet_search.report.figures import bar
 from hinet_search.report.markup import (
+    column,
     details,
     head,
     join,
@@ -19,6 +20,7 @@ from hinet_search.report.markup import (
     scroll,
     table,
     tag,
+    unnamed,
     words,
 )
 
@@ -41,10 +43,10 @@ def build(record: StudyRecord) -> Card:
 def _heading(record: StudyRecord, arms: Sequence[ArmRecord]) -> str:
     edges = sum(len(reading.at_the_edge(record, arm)) for arm in arms)
     name = title(arms[0].name)
-    first = f"What mattered for {name}"
+    first = f"Which settings matter for {name}?"
     if arms[0].importances:
         setting, share = max(arms[0].importances.items(), key=lambda pair: pair[1])
-        first = f"{setting} mattered most for {name}, {numbers.percent(share)}"
+        first = f"{setting} is the most important setting of {name}, {numbers.percent(share)}"
     return first if not edges else f"{first}; over all arms {numbers.plural(edges, 'best value')} at the edge"
 
 
@@ -61,10 +63,10 @@ def _table(record: StudyRecord, arm: ArmRecord) -> Markup:
     order = sorted(arm.ranges, key=lambda searched: -arm.importances.get(searched.name, 0.0))
     header = head(
         "Setting",
-        "Importance",
-        Markup('<span class="sr">share</span>'),
+        column("Importance"),
+        unnamed("share"),
         "Best",
-        Markup('<span class="rng-head">In its range</span>'),
+        column("In its range", "rng"),
     )
     rows = [_row(arm, searched, best.get(searched.name)) for searched in order]
     shown, hidden = rows[:MOST], rows[MOST:]

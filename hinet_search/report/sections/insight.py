@@ -84,7 +84,7 @@ def _attention(scenarios: Sequence[str], attention: Rows, spread: float) -> Mark
     if len(scenarios) < 2:
         return note("With one scenario there is no other one to attend to.")
     figure = _matrix(scenarios, attention) if len(scenarios) <= MOST_SCENARIOS else _strongest(scenarios, attention)
-    legend = f"Row: the scenario that looks. Column: the scenario looked at. Rows sum to 1. Spread over seeds at most {numbers.spread(spread)}."
+    legend = f"Row: the scenario that looks. Column: the scenario looked at. Rows sum to 1. Standard deviation over seeds at most {spread:.2f}."
     return join([tag("h3", "Who looks at whom"), scroll("Scenario attention", figure), note(legend)])
 
 

@@ -133,6 +133,7 @@ def _counts(record: StudyRecord) -> Markup:
 def _four_numbers(record: StudyRecord, outcome: Verdict, focus: ArmRecord, difference: Difference) -> Markup:
     rival = next(arm for arm in record.arms if arm.name == outcome.rival)
     marks = " / ".join(str(outcome.count(mark)) for mark in ("better", "unclear", "worse"))
+    known = sum(cell.difference is not None for cell in outcome.cells)
     seeds = numbers.plural(difference.pairs, "paired seed")
     rows = [
         (
@@ -141,7 +142,7 @@ def _four_numbers(record: StudyRecord, outcome: Verdict, focus: ArmRecord, diffe
             seeds,
             CLASSES[difference.mark],
         ),
-        ("Cells better / unclear / worse", marks, f"{len(outcome.cells)} intervals that hold at once", ""),
+        ("Cells better / unclear / worse", marks, f"{known} intervals that hold at once", ""),
         _worst_cell(record, focus, rival),
         _price(focus, rival),
     ]
@@ -167,8 +168,8 @@ def _mean(record: StudyRecord, arm: ArmRecord, cell: tuple[str, str]) -> float |
 
 def _price(focus: ArmRecord, rival: ArmRecord) -> tuple[str, str, str, str]:
     ours, theirs = (_flops(arm) for arm in (focus, rival))
-    remark = f"{numbers.compact(ours)} against {numbers.compact(theirs)} FLOPs per row"
-    return "Price in computation", f"{ours / max(theirs, 1):.2g} ×", remark, ""
+    remark = f"{numbers.compact(ours)} against {numbers.compact(theirs)}"
+    return f"FLOPs per row against {title(rival.name)}", f"{ours / max(theirs, 1):.1f} ×", remark, ""
 
 
 def _flops(arm: ArmRecord) -> int:

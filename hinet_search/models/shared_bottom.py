@@ -1,0 +1,59 @@
+"""Shared Bottom: one trunk for all scenarios and tasks, then a tower per (scenario, task) (Caruana, 1997).
+
+Shape legend: M scenarios, T tasks, B rows, D width of x, H width of the trunk.
+"""
+
+from typing import Annotated
+
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor, nn
+
+from hinet_search.definition import Frozen
+from hinet_search.nn.embedding import FeatureEmbedding
+from hinet_search.nn.mlp import mlp
+from hinet_search.nn.rows import rows_by_scenario
+from hinet_search.nn.towers import Towers
+from hinet_search.schema import Batch, Schema
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class TrunkConfig(Frozen):
+    """Hidden widths of the trunk."""
+
+    widths: Annotated[tuple[Count, ...], Field(min_length=1)] = (128, 64)
+
+
+class TowerConfig(Frozen):
+    """Hidden widths of a tower; none = linear."""
+
+    widths: tuple[Count, ...] = (16,)
+
+
+class Config(Frozen):
+    """Options of Shared Bottom; `dropout` is the trunk's."""
+
+    embedding_dim: Count = 8
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    trunk: TrunkConfig = TrunkConfig()
+    tower: TowerConfig = TowerConfig()
+
+
+class Model(nn.Module):
+    """The scenario is one more input field; towers are all that knows scenarios apart."""
+
+    def __init__(self, config: Config, schema: Schema) -> None:
+        super().__init__()
+        self.num_scenarios = schema.num_scenarios
+        self.embedding = FeatureEmbedding(schema, config.embedding_dim, with_scenario=True)
+        self.trunk = mlp(self.embedding.width, config.trunk.widths, config.dropout)
+        self.towers = Towers(
+            config.trunk.widths[-1], config.tower.widths, schema.num_tasks, num_scenarios=schema.num_scenarios
+        )
+
+    def forward(self, batch: Batch) -> Float[Tensor, "B T"]:
+        """Logits of each row's own scenario."""
+        rows = rows_by_scenario(batch.scenario_B, self.num_scenarios)
+        h_BH = self.trunk(self.embedding(rows.sort(batch)))
+        return rows.restore(self.towers(h_BH, rows.sizes))

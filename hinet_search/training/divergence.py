@@ -1,0 +1,66 @@
+"""Divergence: a training that leaves the finite numbers is stopped at that step."""
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+CUDA_INTERVAL = 50  # steps between two readings: each makes the host wait for the device
+
+
+class Diverged(Exception):
+    """A value that must be finite is not; `step` counts batches from 1."""
+
+    def __init__(self, step: int, learning_rate: float, value: float, what: str) -> None:
+        super().__init__(step, learning_rate, value, what)
+        self.step = step
+        self.learning_rate = learning_rate
+        self.value = value
+        self.what = what
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.value} at step {self.step}, learning rate {self.learning_rate:g}"
+
+
+@dataclass
+class Readings:
+    """Loss and gradient norm of every step: kept on the device, read every `interval` steps, then checked and summed."""
+
+    learning_rate: float
+    interval: int
+    loss_sum: float = 0.0
+    num_losses: int = 0
+    _pending: list[Tensor] = field(default_factory=list)
+
+    def add(self, step: int, loss: Float[Tensor, ""], norm: Float[Tensor, ""]) -> None:
+        """Note one step, and read when it is time to; Diverged names the first step that was not finite."""
+        self._pending += [loss.detach(), norm]
+        if step % self.interval == 0:
+            self.read(step)
+
+    def read(self, step: int) -> None:
+        """Read all that is pending; `step` is the latest step noted."""
+        if not self._pending:
+            return
+        values = torch.stack(self._pending).tolist()
+        self._pending.clear()
+        losses, norms = values[::2], values[1::2]
+        for earlier, (loss, norm) in enumerate(zip(losses, norms, strict=True), start=step - len(losses) + 1):
+            for value, what in ((loss, "loss"), (norm, "gradient norm")):
+                if not math.isfinite(value):
+                    raise Diverged(earlier, self.learning_rate, value, what)
+        self.loss_sum += sum(losses)
+        self.num_losses += len(losses)
+
+    def take_mean_loss(self) -> float:
+        """Mean loss of the steps read since the last call."""
+        mean = self.loss_sum / self.num_losses
+        self.loss_sum, self.num_losses = 0.0, 0
+        return mean
+
+
+def reading_interval(device: torch.device) -> int:
+    """Steps between readings: on the CPU reading is free."""
+    return CUDA_INTERVAL if device.type == "cuda" else 1

@@ -1,0 +1,42 @@
+"""Runs the command line as a user would, in a folder of the test's own."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from hinet_search.cli import main
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Said]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """`run("check", "small.yaml")` in a fresh current folder."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("HINET_SEARCH_STORAGE", "HINET_SEARCH_DATA", "HINET_SEARCH_SLOTS", "HINET_SEARCH_DEVICE"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(*arguments: str) -> Said:
+        monkeypatch.setattr(sys, "argv", ["hinet-search", *arguments])
+        code = 0
+        try:
+            main()
+        except SystemExit as exit_:
+            code = int(exit_.code or 0)
+        printed = capfd.readouterr()
+        return Said(code, printed.out, printed.err)
+
+    return run

@@ -1,0 +1,87 @@
+"""The commands, run one after another on a small study as a user would."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.small import write_study
+
+
+def test_help_lists_every_command_with_its_first_line(run: Run) -> None:
+    said = run("--help")
+    assert said.code == 0
+    for command in ("check", "dashboard", "data", "describe", "launch", "report", "status"):
+        assert re.search(rf"^  {command} +[A-Z]", said.out, re.MULTILINE), command
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "import sys; from hinet_search.cli import cli; cli(['--help'], standalone_mode=False); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"torch", "optuna", "polars", "pydantic", "plotly", "sqlalchemy"} & set(loaded)
+
+
+@pytest.mark.parametrize("command", ["status", "report"])
+def test_status_and_report_do_not_import_torch(command: str) -> None:
+    code = (
+        f"import sys, hinet_search.cli.{command}, hinet_search.face, hinet_search.storage.listing; print(*sys.modules)"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "torch" not in loaded
+
+
+def test_an_unknown_command_names_the_nearest(run: Run) -> None:
+    said = run("lunch", "quickstart")
+    assert said.code == 2
+    assert "no such command 'lunch'; did you mean 'launch'?" in said.err
+
+
+def test_check_prints_the_plan_and_creates_no_study(run: Run, tmp_path: Path) -> None:
+    write_study(tmp_path)
+    said = run("check", "small.yaml")
+    assert said.code == 0, said.err
+    assert "4,000 rows, 3 scenarios x 2 tasks" in said.out
+    assert re.search(r"shared_bottom +shared_bottom +\d+ +3", said.out)
+    assert "about" in said.out
+    assert not list(tmp_path.rglob("*.sqlite3"))
+
+
+def test_launch_status_and_report_tell_one_story(run: Run, tmp_path: Path) -> None:
+    write_study(tmp_path)
+    launched = run("launch", "small.yaml", "--trials", "2")
+    assert launched.code == 0, launched.err
+    assert launched.out.startswith("done in ")
+    page = tmp_path / "reports" / "small.html"
+    sentence = launched.out.splitlines()[0].split(": ", 1)[1]
+    assert sentence in page.read_text()
+    assert re.search(r"^small +done +4/4 +(mmoe|shared_bottom) \.\d{4}", run("status").out, re.MULTILINE)
+    page.unlink()
+    assert sentence in run("report", "small").out
+    assert page.exists()
+
+
+def test_output_holds_everything_a_launch_writes(run: Run, tmp_path: Path) -> None:
+    write_study(tmp_path)
+    assert run("launch", "small.yaml", "--trials", "1", "--finalist-seeds", "1", "--output", "out").code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "small.yaml"]
+    assert {"artifacts", "cache", "reports", "studies.sqlite3"} <= {path.name for path in (tmp_path / "out").iterdir()}
+
+
+def test_data_describe_names_scenarios_and_rates(run: Run, tmp_path: Path) -> None:
+    write_study(tmp_path)
+    said = run("data", "describe", "small.yaml")
+    assert said.code == 0, said.err
+    assert "4,000 rows" in said.out
+    assert all(scenario in said.out for scenario in ("home", "search", "push"))
+
+
+@pytest.mark.parametrize("arguments", [("hinet",), ("mmoe", "--study", "small.yaml")])
+def test_describe_draws_a_model_with_its_parameters(run: Run, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    write_study(tmp_path)
+    said = run("describe", *arguments)
+    assert said.code == 0, said.err
+    assert "parameters" in said.out
+    assert "FLOPs" in said.out

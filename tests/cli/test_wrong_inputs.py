@@ -1,0 +1,151 @@
+"""Wrong inputs: each gives its message with place and remedy, its exit code, and leaves nothing behind."""
+
+import sqlite3
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.cli.conftest import Run
+from tests.small import STUDY, write_study
+
+TABLE = STUDY.replace(
+    STUDY[STUDY.index("  source:") : STUDY.index("  scenario:")], "  source: {kind: table, path: rows.csv}\n"
+).replace("categorical: [user_id, item_id, user_attribute_0, item_attribute_0]", "categorical: [user_id]")
+
+
+def rows(**changed: list[object]) -> pl.DataFrame:
+    """A table of 300 rows that fits `TABLE` but for what is changed."""
+    n = 300
+    columns: dict[str, object] = {
+        "scenario": ["home", "search", "push"] * (n // 3),
+        "user_id": [i % 40 for i in range(n)],
+        "item_id": [i % 17 for i in range(n)],
+        "time": list(range(n)),
+        "numeric_0": [float(i % 11) for i in range(n)],
+        "numeric_1": [float(i % 5) for i in range(n)],
+        "click": [(i // 3) % 2 for i in range(n)],
+        "order": [(i // 6) % 2 for i in range(n)],
+    }
+    return pl.DataFrame({**columns, **changed})
+
+
+STUDY_CASES = {
+    "an unknown key": (
+        STUDY.replace("trials: 3", "trails: 3"), 2, "small.yaml:25: unknown key 'trails'; did you mean 'trials'?",
+    ),
+    "an unknown key deep inside": (
+        STUDY.replace("valid: 0.2", "vaild: 0.2"), 2, "small.yaml:22: unknown key 'vaild' in 'data.split.random'; did you mean 'valid'?",
+    ),
+    "a key twice": (STUDY + "trials: 4\n", 2, "small.yaml:33: is not valid YAML: found duplicate key \"trials\""),
+    "an unknown model": (
+        STUDY.replace("mmoe: ", "mmeo: "), 2, "small.yaml:24: 'mmeo' is not a model, known: ",
+    ),
+    "a setting that the model does not have": (
+        STUDY.replace("mmoe: }", "mmoe: {fixed: {model.num_expert: 3}}}"), 2,
+        "small.yaml:24: 'model.num_expert' is no setting of mmoe; did you mean 'model.num_experts'?",
+    ),
+    "a value out of bounds": (
+        STUDY.replace("mmoe: }", "mmoe: {fixed: {model.num_experts: 0}}}"), 2, "small.yaml:24: model: num_experts",
+    ),
+    "an unknown objective": (
+        STUDY + "objective: macro_acu\n", 2, "objective 'macro_acu' is not known, must be one of mean_auc, macro_auc",
+    ),
+    "a hostile name": (STUDY + "name: ../../etc\n", 2, "a study's name must be 1 to 64 of A-Z a-z 0-9 . _ -"),
+    "a label that is a feature": (
+        STUDY.replace("numeric: [numeric_0, numeric_1]", "numeric: [numeric_0, click]"), 2,
+        "a feature must not be an outcome: click is the label of a task",
+    ),
+    "no such table": (TABLE, 3, "rows.csv"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", STUDY_CASES)
+def test_a_wrong_study_is_refused_and_leaves_nothing(run: Run, tmp_path: Path, case: str) -> None:
+    text, code, message = STUDY_CASES[case]
+    write_study(tmp_path, text)
+    said = run("launch", "small.yaml")
+    assert (said.code, said.out) == (code, "")
+    assert message in said.err
+    assert "Traceback" not in said.err
+    assert [path.name for path in tmp_path.iterdir()] == ["small.yaml"]
+
+
+DATA_CASES = {
+    "a missing column": (rows().drop("numeric_1"), "numeric_1"),
+    "infinity in a feature": (rows(numeric_0=[float("inf")] + [1.0] * 299), "not_finite: impute"),
+    "a label of 2": (rows(click=[2] + [0, 1] * 149 + [1]), "click"),
+    "labels of one class": (rows(order=[0] * 300), "order"),
+    "an empty scenario": (rows(scenario=["elsewhere"] * 300), "scenario"),
+}
+
+
+@pytest.mark.parametrize("case", DATA_CASES)
+def test_wrong_data_are_refused_with_code_3_and_leave_nothing(run: Run, tmp_path: Path, case: str) -> None:
+    table, message = DATA_CASES[case]
+    scenarios = "scenario: {column: scenario, values: {home: Home, search: Search, push: Push}}"
+    write_study(tmp_path, TABLE.replace("scenario: {column: scenario}", scenarios))
+    table.write_csv(tmp_path / "rows.csv")
+    said = run("launch", "small.yaml")
+    assert said.code == 3, said.err
+    assert message in said.err
+    assert "Traceback" not in said.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.csv", "small.yaml"]
+
+
+def test_two_mistakes_are_told_at_once(run: Run, tmp_path: Path) -> None:
+    write_study(tmp_path, STUDY.replace("trials: 3", "trails: 3").replace("passes: 2", "passes: none"))
+    said = run("check", "small.yaml")
+    assert said.code == 2
+    assert "error: 2 problems" in said.err
+
+
+def test_cuda_without_a_device_is_refused_with_code_4(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    write_study(tmp_path)
+    said = run("launch", "small.yaml", "--device", "cuda")
+    assert said.code == 4
+    assert "CUDA_VISIBLE_DEVICES" in said.err
+    assert [path.name for path in tmp_path.iterdir()] == ["small.yaml"]
+
+
+def test_another_space_under_the_same_name_is_refused_with_code_5(run: Run, tmp_path: Path) -> None:
+    write_study(tmp_path)
+    assert run("launch", "small.yaml", "--trials", "1", "--finalist-seeds", "1").code == 0
+    write_study(tmp_path, STUDY + "fixed: {train.batch_size: 512}\n")
+    said = run("launch", "small.yaml", "--trials", "1", "--finalist-seeds", "1")
+    assert said.code == 5
+    assert "study 'small' exists with another" in said.err
+    assert "train.batch_size" in said.err
+
+
+def test_a_database_that_is_none_is_refused_with_code_4(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "broken.sqlite3").write_bytes(b"this is no database, and never was one" * 100)
+    said = run("status", "--storage", "broken.sqlite3")
+    assert said.code == 4
+    assert "broken.sqlite3" in said.err
+
+
+def test_a_study_held_by_a_live_process_is_refused_with_code_5(run: Run, tmp_path: Path) -> None:
+    write_study(tmp_path)
+    assert run("launch", "small.yaml", "--trials", "1", "--finalist-seeds", "1").code == 0
+    other = _hold_lease(tmp_path / ".hinet-search" / "studies.sqlite3")
+    said = run("launch", "small.yaml")
+    assert said.code == 5
+    assert f"process {other}" in said.err
+
+
+def _hold_lease(database: Path) -> int:
+    """As if process 1 of this machine, which is always alive, ran the study."""
+    from hinet_search.storage.lease import this_process
+
+    holder = this_process()
+    with sqlite3.connect(database) as connection:
+        connection.execute(
+            "INSERT INTO hs_lease VALUES ('small', ?, 1, ?, (julianday('now') - 2440587.5) * 86400.0)",
+            (holder.host, holder.boot_id),
+        )
+    connection.close()
+    return 1

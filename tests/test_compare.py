@@ -1,0 +1,321 @@
+"""Comparison of arms: gains, their intervals, and the verdict that rules make of them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hinet_search.compare import (
+    Difference,
+    against_reference,
+    best_on_validation,
+    cell_by_seed,
+    cell_gains,
+    chosen,
+    gain,
+    objective_by_seed,
+    pair_of,
+    seeds_to_show,
+    summary,
+    title,
+    trials_done,
+    verdict,
+)
+from hinet_search.objective import mean_auc
+from hinet_search.records import ArmRecord, CellValue, FinalistRecord, StudyRecord, TrialRecord
+from tests.report.studies import INJECTION, Shape, empty, failed_only, study
+
+VALUES = st.lists(st.floats(0.4, 0.99), min_size=2, max_size=8)
+
+
+def seeded(values: list[float]) -> dict[int, float]:
+    return dict(enumerate(values))
+
+
+def arm_named(record: StudyRecord, name: str) -> ArmRecord:
+    return next(arm for arm in record.arms if arm.name == name)
+
+
+def with_test_aucs(record: StudyRecord, arm: str, aucs: dict[tuple[str, str], list[float]]) -> StudyRecord:
+    """The record with the chosen finalist's AUCs on test replaced, one list over seeds per cell."""
+
+    def cell(found: CellValue, seed: int) -> CellValue:
+        return replace(found, auc=aucs[found.scenario, found.task][seed])
+
+    def finalist(found: FinalistRecord) -> FinalistRecord:
+        if not found.chosen:
+            return found
+        runs = (replace(run, test_cells=tuple(cell(c, run.seed) for c in run.test_cells or ())) for run in found.runs)
+        return replace(found, runs=tuple(runs))
+
+    arms = (
+        replace(one, finalists=tuple(finalist(f) for f in one.finalists)) if one.name == arm else one
+        for one in record.arms
+    )
+    return replace(record, arms=tuple(arms))
+
+
+def duel(ours: list[float], theirs: list[float], *, seeds: int | None = None) -> StudyRecord:
+    """HiNet against PLE in one cell with these AUCs on test; on validation HiNet is ahead."""
+    shape = Shape(arms=("ple", "hinet"), scenarios=("Home",), tasks=("click",), seeds=seeds or len(ours))
+    record = with_test_aucs(study(shape), "hinet", {("Home", "click"): ours})
+    return with_test_aucs(record, "ple", {("Home", "click"): theirs})
+
+
+def test_a_gain_is_the_mean_of_paired_differences() -> None:
+    assert gain(seeded([0.7, 0.9]), seeded([0.6, 0.7]), maximize=True).mean == pytest.approx(0.15)
+
+
+def test_a_lower_loss_is_a_positive_gain() -> None:
+    assert gain(seeded([0.3, 0.3]), seeded([0.4, 0.5]), maximize=False).mean == pytest.approx(0.15)
+
+
+def test_only_seeds_that_both_arms_ran_are_paired() -> None:
+    found = gain({1: 0.7, 2: 0.8, 9: 0.1}, {1: 0.6, 2: 0.7, 8: 0.9}, maximize=True)
+    assert (found.pairs, found.mean) == (2, pytest.approx(0.1))
+
+
+def test_without_a_common_seed_there_is_no_gain() -> None:
+    with pytest.raises(ValueError, match=r"common seed, got \[1\] and \[2\]"):
+        gain({1: 0.7}, {2: 0.7}, maximize=True)
+
+
+def test_one_pair_has_no_interval_and_is_unclear() -> None:
+    found = gain({1: 0.9}, {1: 0.1}, maximize=True)
+    assert (found.low, found.high, found.mark) == (None, None, "unclear")
+
+
+def test_the_interval_of_five_known_differences_is_the_one_of_the_t_table() -> None:
+    found = gain(seeded([0.01, 0.02, 0.03, 0.04, 0.05]), seeded([0.0] * 5), maximize=True)
+    half = 2.7764451 * 0.0158113883 / 5**0.5  # t table at .975 with 4 degrees of freedom
+    assert (found.low, found.high) == (pytest.approx(0.03 - half), pytest.approx(0.03 + half))
+
+
+@given(VALUES, st.randoms(use_true_random=False))
+def test_swapping_the_arms_turns_the_sign_and_the_interval(ours: list[float], random: object) -> None:
+    theirs = [value - 0.01 * (i % 3) for i, value in enumerate(reversed(ours))]
+    there = gain(seeded(ours), seeded(theirs), maximize=True)
+    back = gain(seeded(theirs), seeded(ours), maximize=True)
+    assert (back.mean, back.low, back.high) == pytest.approx((-there.mean, -(there.high or 0), -(there.low or 0)))
+
+
+@given(VALUES)
+def test_minimising_is_maximising_of_the_negative(values: list[float]) -> None:
+    other = [value * 0.9 for value in values]
+    low = gain(seeded(values), seeded(other), maximize=False)
+    assert low.mean == pytest.approx(
+        gain(seeded([-v for v in values]), seeded([-v for v in other]), maximize=True).mean
+    )
+
+
+@given(VALUES, st.integers(2, 40))
+def test_an_interval_for_more_comparisons_is_wider(values: list[float], comparisons: int) -> None:
+    alone = gain(seeded(values), seeded(sorted(values)), maximize=True)
+    many = gain(seeded(values), seeded(sorted(values)), maximize=True, comparisons=comparisons)
+    assert (many.high or 0) - (many.low or 0) >= (alone.high or 0) - (alone.low or 0)
+
+
+def test_a_single_interval_covers_the_true_gain_in_95_of_100_studies() -> None:
+    draw = np.random.default_rng(3)
+    found = [gain(seeded(draw.normal(0.002, 0.001, 5).tolist()), seeded([0.0] * 5), maximize=True) for _ in range(2000)]
+    covered = sum((one.low or 0) <= 0.002 <= (one.high or 0) for one in found) / len(found)
+    assert covered == pytest.approx(0.95, abs=0.015)
+
+
+def test_intervals_of_ten_cells_all_cover_in_at_least_94_of_100_studies() -> None:
+    draw = np.random.default_rng(4)
+    studies = draw.normal(0.0, 0.001, (400, 10, 5))
+    covered = [
+        all(gain(seeded(cell), seeded([0.0] * 5), maximize=True, comparisons=10).mark == "unclear" for cell in one)
+        for one in studies.tolist()
+    ]
+    assert sum(covered) / len(covered) >= 0.94
+
+
+def test_a_summary_divides_by_n_minus_1() -> None:
+    found = summary([1.0, 3.0])
+    assert found is not None
+    assert (found.mean, found.deviation, found.seeds) == (2.0, pytest.approx(2**0.5), 2)
+
+
+def test_a_summary_of_nothing_is_none() -> None:
+    assert summary([]) is None
+
+
+def test_twice_the_spread_needs_four_times_the_seeds() -> None:
+    assert seeds_to_show(0.001, 0.02) == pytest.approx(4 * seeds_to_show(0.001, 0.01), rel=0.01)
+
+
+def test_words_that_the_field_writes_in_capitals_stay_so() -> None:
+    assert [title(name) for name in ("hinet", "flat_moe", "shared_bottom")] == ["HiNet", "Flat MoE", "Shared Bottom"]
+
+
+def test_a_name_that_is_no_identifier_is_left_alone() -> None:
+    assert title(INJECTION) == INJECTION
+
+
+def test_the_objective_on_test_is_that_of_the_test_cells() -> None:
+    record = study(Shape(arms=("ple", "hinet"), seeds=2))
+    finalist = chosen(record.arms[0])
+    assert finalist is not None
+    expected = {run.seed: mean_auc(run.test_cells or ()) for run in finalist.runs}
+    assert objective_by_seed(record, finalist, "test") == expected
+
+
+def test_a_cell_with_one_class_has_no_value() -> None:
+    record = study(Shape(single_class=(("Push", "order"),)))
+    finalist = chosen(record.arms[0])
+    assert finalist is not None
+    assert cell_by_seed(record, finalist, "test", ("Push", "order")) == {}
+
+
+def test_a_cell_with_one_class_says_so_instead_of_a_gain() -> None:
+    record = study(Shape(arms=("ple", "hinet"), single_class=(("Push", "order"),)))
+    last = cell_gains(record, record.arms[1], record.arms[0])[-1]
+    assert (last.difference, last.reason) == (None, "one class")
+
+
+def test_the_best_arm_is_chosen_on_validation_not_on_test() -> None:
+    best = best_on_validation(duel([0.5] * 5, [0.9] * 5), duel([0.5] * 5, [0.9] * 5).arms)
+    assert best is not None
+    assert best.name == "hinet"
+
+
+def test_of_losses_the_lowest_is_the_best() -> None:
+    record = study(Shape(objective="logloss"))
+    best = best_on_validation(record, record.arms)
+    assert best is not None
+    assert best.name == "hinet"
+
+
+def test_hinet_is_the_focus_even_when_another_arm_is_ahead_on_validation() -> None:
+    focus, rival = pair_of(study(Shape(arms=("ple", "hinet"), gap=-1.0)))
+    assert focus is not None
+    assert rival is not None
+    assert (focus.name, rival.name) == ("hinet", "ple")
+
+
+def test_without_a_hinet_the_two_best_arms_meet() -> None:
+    focus, rival = pair_of(study(Shape(arms=("single", "ple", "mmoe"))))
+    assert focus is not None
+    assert rival is not None
+    assert (focus.name, rival.name) == ("ple", "mmoe")
+
+
+def test_duplicates_are_outside_the_count_of_trials() -> None:
+    record = empty()
+    trials = (
+        TrialRecord(0, "complete", 0.7, {}, True, "", (), None),
+        TrialRecord(1, "pruned", None, {}, False, "duplicate of 0", (), None),
+        TrialRecord(2, "running", None, {}, False, "", (), None),
+    )
+    assert trials_done(replace(record.arms[0], trials=trials)) == 1
+
+
+def test_the_smallest_cell_gain_names_its_cell() -> None:
+    cells = {("Home", "click"): [0.71] * 5, ("Push", "click"): [0.69] * 5}
+    record = study(Shape(arms=("single", "hinet"), scenarios=("Home", "Push"), tasks=("click",)))
+    record = with_test_aucs(record, "single", {key: [0.7] * 5 for key in cells})
+    gains = against_reference(with_test_aucs(record, "hinet", cells), arm_named(record, "hinet"))
+    assert gains is not None
+    record = with_test_aucs(record, "hinet", cells)
+    gains = against_reference(record, arm_named(record, "hinet"))
+    assert gains is not None
+    assert gains.smallest is not None
+    assert (gains.smallest.scenario, gains.smallest.difference and round(gains.smallest.difference.mean, 6)) == (
+        "Push",
+        -0.01,
+    )
+
+
+@pytest.mark.parametrize(("aucs", "seesaw"), [((0.71, 0.69), 1), ((0.69, 0.68), 0), ((0.71, 0.72), 0)])
+def test_a_seesaw_is_a_cell_that_loses_while_another_gains(aucs: tuple[float, float], seesaw: int) -> None:
+    record = study(Shape(arms=("single", "hinet"), scenarios=("Home", "Push"), tasks=("click",)))
+    record = with_test_aucs(record, "single", {("Home", "click"): [0.7] * 5, ("Push", "click"): [0.7] * 5})
+    record = with_test_aucs(record, "hinet", {("Home", "click"): [aucs[0]] * 5, ("Push", "click"): [aucs[1]] * 5})
+    gains = against_reference(record, arm_named(record, "hinet"))
+    assert gains is not None
+    assert gains.seesaw == seesaw
+
+
+def test_without_the_reference_arm_there_are_no_reference_gains() -> None:
+    record = study(Shape(arms=("ple", "hinet")))
+    assert against_reference(record, record.arms[1]) is None
+
+
+def test_the_reference_has_no_gain_over_itself() -> None:
+    record = study(Shape(arms=("single", "hinet")))
+    assert against_reference(record, record.arms[0]) is None
+
+
+NOISE = [0.0, 0.001, -0.001, 0.0005, -0.0005]
+
+
+@pytest.mark.parametrize(
+    ("record", "status", "sentence"),
+    [
+        (duel([0.75 + n for n in NOISE], [0.7] * 5), "better", "HiNet wins in every cell that could be decided, 1 of 1."),
+        (duel([0.7] * 5, [0.72 + n for n in NOISE]), "worse", "PLE wins. HiNet is worse by .0200."),
+        (duel([0.7 + n for n in NOISE], [0.7] * 5), "unclear", "No clear winner: HiNet and PLE differ by less than the seeds do."),
+        (duel([0.75, 0.751], [0.7, 0.701]), "observation", "HiNet is ahead of PLE by .0500: an observation with 2 seeds, not a claim."),
+        (duel([0.65, 0.651], [0.7, 0.701]), "observation", "HiNet is behind PLE by .0500: an observation with 2 seeds, not a claim."),
+        (duel([0.75], [0.7]), "observation", "HiNet is ahead of PLE by .0500: an observation with 1 seed, not a claim."),
+        (duel([0.7, 0.75, 0.65], [0.7] * 3), "observation", "No clear winner between HiNet and PLE: an observation with 3 seeds, not a claim."),
+        (empty(), "undecided", "Not decided yet: 0 of 84 trials."),
+        (failed_only(), "undecided", "Not decided yet: no finalists."),
+        (study(Shape(opened=False)), "undecided", "Not decided yet: test is not opened."),
+        (study(Shape(arms=("hinet",))), "undecided", "Nothing to compare: the study has one arm."),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_the_verdict_follows_its_rule(record: StudyRecord, status: str, sentence: str) -> None:
+    found = verdict(record)
+    assert (found.status, found.sentence) == (status, sentence)
+
+
+def test_an_arm_without_finalists_is_named() -> None:
+    record = study(Shape(arms=("single", "ple", "hinet")))
+    arms = (replace(record.arms[0], finalists=()), *record.arms[1:])
+    assert verdict(replace(record, arms=arms)).sentence == "Not decided yet: no finalists for Single."
+
+
+def test_an_arm_with_a_third_of_the_trials_is_not_comparable() -> None:
+    record = study(Shape(arms=("ple", "hinet"), trials=60))
+    arms = (replace(record.arms[0], trials=record.arms[0].trials[:20]), record.arms[1])
+    assert verdict(replace(record, arms=arms)).sentence == "Not comparable: PLE had 20 of 60 trials."
+
+
+def test_arms_without_a_common_seed_are_not_comparable() -> None:
+    record = study(Shape(arms=("ple", "hinet")))
+    finalists = tuple(
+        replace(one, runs=tuple(replace(run, seed=run.seed + 100) for run in one.runs))
+        for one in record.arms[0].finalists
+    )
+    shifted = replace(record, arms=(replace(record.arms[0], finalists=finalists), record.arms[1]))
+    assert verdict(shifted).sentence == "Not comparable: PLE and HiNet share no seed with a test value.".replace(
+        "PLE and HiNet", "HiNet and PLE"
+    )
+
+
+def test_a_gain_in_some_cells_and_a_loss_in_one_are_counted() -> None:
+    record = study(Shape(arms=("ple", "hinet"), scenarios=("Home", "Push"), tasks=("click",)))
+    record = with_test_aucs(record, "ple", {("Home", "click"): [0.7] * 5, ("Push", "click"): [0.7] * 5})
+    record = with_test_aucs(
+        record, "hinet", {("Home", "click"): [0.78 + n for n in NOISE], ("Push", "click"): [0.68 + n for n in NOISE]}
+    )
+    assert verdict(record).sentence == "HiNet wins. It is better in 1 of 2 cells and worse in 1."
+
+
+def test_a_verdict_never_claims_a_cause() -> None:
+    records = [study(Shape(gap=gap, seeds=seeds)) for gap in (-1.0, 0.0, 1.0) for seeds in (1, 3, 5)]
+    sentences = " ".join(verdict(record).sentence for record in records)
+    assert not any(word in sentences for word in ("because", "due to", "cause", "thanks", "leads to", "explain"))
+
+
+def test_with_logloss_the_arm_with_the_lower_loss_wins() -> None:
+    found = verdict(study(Shape(objective="logloss")))
+    assert found.difference is not None
+    assert isinstance(found.difference, Difference)
+    assert (found.status, found.difference.mean > 0) == ("better", True)
