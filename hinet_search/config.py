@@ -77,7 +77,7 @@ def try_bounds(arm: Arm) -> None:
 
 def known_names(model: str) -> tuple[str, ...]:
     """Every dotted name that a configuration of this model has."""
-    kinds = {"model": config_type(model), "train": TrainConfig, "features": FeatureConfig}
+    kinds: dict[str, type[BaseModel]] = {"model": config_type(model), "train": TrainConfig, "features": FeatureConfig}
     return tuple(name for prefix, kind in kinds.items() for name in _dotted(kind, prefix))
 
 

@@ -23,6 +23,6 @@ def load(package: str, name: str) -> ModuleType:
     if name not in known:
         kind = package.rsplit(".", 1)[-1].rstrip("s")
         raise ConfigurationError(
-            f"{kind} '{name}' is not known, got one of {', '.join(known)}{did_you_mean(name, known)}"
+            f"{kind} '{name}' is not known, must be one of {', '.join(known)}{did_you_mean(name, known)}"
         )
     return importlib.import_module(f"{package}.{name}")

@@ -24,7 +24,7 @@ def find(kind: str, name: str, beside: Path | None = None) -> Path:
     places += [beside / file_name] if beside else []
     places += [Path(kind) / file_name, shipped_folder(kind) / file_name]
     for place in places:
-        if place.is_file():
+        if _is_file(place):
             return place
     known = known_names(kind)
     singular = "study" if kind == "studies" else kind.rstrip("s")
@@ -33,6 +33,13 @@ def find(kind: str, name: str, beside: Path | None = None) -> Path:
         f"{did_you_mean(given.stem, known)}",
         remedy=f"known: {', '.join(known)}",
     )
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name too long for the file system, or a folder that may not be read
+        return False
 
 
 def known_names(kind: str) -> list[str]:

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hinet_search.compare import (
-    Difference,
     against_reference,
     best_on_validation,
     cell_by_seed,
@@ -93,8 +92,8 @@ def test_the_interval_of_five_known_differences_is_the_one_of_the_t_table() -> N
     assert (found.low, found.high) == (pytest.approx(0.03 - half), pytest.approx(0.03 + half))
 
 
-@given(VALUES, st.randoms(use_true_random=False))
-def test_swapping_the_arms_turns_the_sign_and_the_interval(ours: list[float], random: object) -> None:
+@given(VALUES)
+def test_swapping_the_arms_turns_the_sign_and_the_interval(ours: list[float]) -> None:
     theirs = [value - 0.01 * (i % 3) for i, value in enumerate(reversed(ours))]
     there = gain(seeded(ours), seeded(theirs), maximize=True)
     back = gain(seeded(theirs), seeded(ours), maximize=True)
@@ -178,7 +177,8 @@ def test_a_cell_with_one_class_says_so_instead_of_a_gain() -> None:
 
 
 def test_the_best_arm_is_chosen_on_validation_not_on_test() -> None:
-    best = best_on_validation(duel([0.5] * 5, [0.9] * 5), duel([0.5] * 5, [0.9] * 5).arms)
+    record = duel([0.5] * 5, [0.9] * 5)
+    best = best_on_validation(record, record.arms)
     assert best is not None
     assert best.name == "hinet"
 
@@ -218,16 +218,12 @@ def test_the_smallest_cell_gain_names_its_cell() -> None:
     cells = {("Home", "click"): [0.71] * 5, ("Push", "click"): [0.69] * 5}
     record = study(Shape(arms=("single", "hinet"), scenarios=("Home", "Push"), tasks=("click",)))
     record = with_test_aucs(record, "single", {key: [0.7] * 5 for key in cells})
-    gains = against_reference(with_test_aucs(record, "hinet", cells), arm_named(record, "hinet"))
-    assert gains is not None
     record = with_test_aucs(record, "hinet", cells)
     gains = against_reference(record, arm_named(record, "hinet"))
     assert gains is not None
     assert gains.smallest is not None
-    assert (gains.smallest.scenario, gains.smallest.difference and round(gains.smallest.difference.mean, 6)) == (
-        "Push",
-        -0.01,
-    )
+    assert gains.smallest.difference is not None
+    assert (gains.smallest.scenario, gains.smallest.difference.mean) == ("Push", pytest.approx(-0.01))
 
 
 @pytest.mark.parametrize(("aucs", "seesaw"), [((0.71, 0.69), 1), ((0.69, 0.68), 0), ((0.71, 0.72), 0)])
@@ -294,9 +290,7 @@ def test_arms_without_a_common_seed_are_not_comparable() -> None:
         for one in record.arms[0].finalists
     )
     shifted = replace(record, arms=(replace(record.arms[0], finalists=finalists), record.arms[1]))
-    assert verdict(shifted).sentence == "Not comparable: PLE and HiNet share no seed with a test value.".replace(
-        "PLE and HiNet", "HiNet and PLE"
-    )
+    assert verdict(shifted).sentence == "Not comparable: HiNet and PLE share no seed with a test value."
 
 
 def test_a_gain_in_some_cells_and_a_loss_in_one_are_counted() -> None:
@@ -317,5 +311,4 @@ def test_a_verdict_never_claims_a_cause() -> None:
 def test_with_logloss_the_arm_with_the_lower_loss_wins() -> None:
     found = verdict(study(Shape(objective="logloss")))
     assert found.difference is not None
-    assert isinstance(found.difference, Difference)
     assert (found.status, found.difference.mean > 0) == ("better", True)

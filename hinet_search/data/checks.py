@@ -1,10 +1,12 @@
-"""Checks: what must hold of columns and values before anything is encoded. Each gives problems, none raises.
+"""Checks: what must hold of columns, values and memory. Those of a table give problems, so that all can be told at once.
 
 Shape legend: R rows.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -12,9 +14,12 @@ from numpy.typing import NDArray
 
 from hinet_search.data.matching import text_of
 from hinet_search.definition import ColumnSplit, DataDefinition, TaskDefinition, TimeSplit, UserSplit
-from hinet_search.errors import did_you_mean
+from hinet_search.errors import DataError, did_you_mean
+from hinet_search.schema import Schema
 
 MAX_EXAMPLES = 5
+COPIES = 3  # weights and Adam's two moments
+BYTES_PER_WEIGHT = 4
 
 
 def named_columns(definition: DataDefinition) -> Iterator[tuple[str, str]]:
@@ -156,3 +161,25 @@ def _label_problem(name: str, task: TaskDefinition, values: pl.Series) -> list[s
     shown = ", ".join(f"{'null' if value is None else value} ({count:,} rows)" for value, count in counts)
     remedy = "say with 'equals', 'above' or 'at_least' which values are a 1"
     return [f"{where} must hold 0 and 1 only, got {shown}; {remedy}"]
+
+
+def check_embedding_fits(schema: Schema, embedding_dim: int, available_bytes: int | None = None) -> None:
+    """DataError when the embedding tables with Adam's moments need more bytes than are available (default: this machine's)."""
+    available = available_memory() if available_bytes is None else available_bytes
+    needed = sum(schema.vocabulary_sizes) * embedding_dim * BYTES_PER_WEIGHT * COPIES
+    if needed > available:
+        largest = max(zip(schema.vocabulary_sizes, schema.categorical, strict=True))
+        raise DataError(
+            f"embedding: {sum(schema.vocabulary_sizes):,} ids of width {embedding_dim} with Adam must fit into "
+            f"{available / 2**30:.1f} GiB of memory, got {needed / 2**30:.1f} GiB",
+            remedy=f"raise minimum_frequency (column '{largest[1]}' has {largest[0]:,} ids) or lower embedding_dim",
+        )
+
+
+def available_memory() -> int:
+    """Bytes of memory that a process may still take: what Linux says, elsewhere all that the machine has."""
+    facts = Path("/proc/meminfo")
+    if facts.is_file():
+        lines = dict(line.split(":", 1) for line in facts.read_text(encoding="ascii").splitlines())
+        return int(lines["MemAvailable"].split()[0]) * 1024
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -1,17 +1,20 @@
 """The local executor: long-lived slot processes of one thread each on this machine.
 
-A slot is a spawned process with a pipe home. It ends when the pipe closes, so it does not outlive a coordinator that
-was killed. Threads and allocator are set in its environment before it starts: two OpenMP threads in contention are
+A slot is a spawned process with a pipe home. It ends when its coordinator does, even inside a job that neither emits
+nor asks whether to stop. Threads and allocator are set in its environment before it starts: two OpenMP threads in contention are
 several times slower, and without page returns large temporaries cost no page faults.
 """
 
 import multiprocessing
 import os
 import signal
+import threading
+import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext, SpawnProcess
 
@@ -46,6 +49,7 @@ class LocalExecutor:
 
     def __init__(self, slots: int) -> None:
         self._context: SpawnContext = multiprocessing.get_context("spawn")
+        resource_tracker.ensure_running()  # else the first slot starts it, which unblocks SIGINT
         self._slots = [self._new_slot(index) for index in range(slots)]
 
     @property
@@ -54,16 +58,18 @@ class LocalExecutor:
         return sum(slot.job is None for slot in self._slots)
 
     def submit(self, job: Job) -> None:
-        """Start a job on a free slot."""
+        """Start a job on a free slot; when its process has just died, `poll` says so."""
         slot = next(slot for slot in self._slots if slot.job is None)
+        with suppress(BrokenPipeError, ConnectionResetError):
+            slot.home.send(job)
         slot.job = job
-        slot.home.send(job)
 
     def stop(self, key: str) -> None:
         """Ask a job to stop."""
         for slot in self._slots:
             if slot.job is not None and slot.job.key == key:
-                slot.home.send(_STOP)
+                with suppress(BrokenPipeError, ConnectionResetError):
+                    slot.home.send(_STOP)
 
     def poll(self, timeout: float) -> list[Message | Ended]:
         """Messages that have come; a slot whose process died is replaced and its job reported as ended."""
@@ -75,38 +81,37 @@ class LocalExecutor:
         return heard
 
     def close(self) -> None:
-        """Close every pipe, wait for the slots, and kill those that do not end."""
+        """Close every pipe, wait for the slots, and kill those that do not end; takes STOP_SECONDS at most."""
         for slot in self._slots:
             slot.home.close()
+        deadline = time.monotonic() + STOP_SECONDS
         for slot in self._slots:
-            slot.process.join(STOP_SECONDS)
-            if slot.process.is_alive():
-                slot.process.kill()
-                slot.process.join()
+            _end(slot.process, max(0.0, deadline - time.monotonic()))
         self._slots = []
 
     def _hear(self, index: int, slot: _Slot) -> list[Message | Ended]:
         heard: list[Message | Ended] = []
+        alive = True
         try:
             while slot.home.poll():
                 heard.append(slot.home.recv())
-        except (EOFError, ConnectionResetError):
-            slot.process.join(STOP_SECONDS)
-            if slot.job is not None:
-                heard.append(
-                    Ended(slot.job.key, slot.job.attempt, f"its process died ({_death(slot.process.exitcode)})")
-                )
-            slot.home.close()
-            self._slots[index] = self._new_slot(index)
-            return heard
+        except (EOFError, OSError):  # OSError: it died in the middle of a message
+            alive = False
         if heard and isinstance(heard[-1], Ended):
             slot.job = None
+        if not alive:
+            _end(slot.process, STOP_SECONDS)
+            if slot.job is not None:
+                cause = f"its process died ({_death(slot.process.exitcode)})"
+                heard.append(Ended(slot.job.key, slot.job.attempt, cause, died=True))
+            slot.home.close()
+            self._slots[index] = self._new_slot(index)
         return heard
 
     def _new_slot(self, index: int) -> _Slot:
         here, there = self._context.Pipe()
         process = self._context.Process(target=_serve, args=(there,), name=f"slot-{index}", daemon=True)
-        with _environment({**SLOT_ENVIRONMENT, "HINET_SEARCH_SLOT": str(index)}):
+        with _environment({**SLOT_ENVIRONMENT, "HINET_SEARCH_SLOT": str(index)}), _deaf_to_ctrl_c():
             process.start()
         there.close()
         return _Slot(process, here)
@@ -115,10 +120,19 @@ class LocalExecutor:
 _STOP = "stop"
 
 
+def _end(process: SpawnProcess, seconds: float) -> None:
+    """Wait for a process to end and kill it when it does not."""
+    process.join(seconds)
+    if process.is_alive():
+        process.kill()
+        process.join()
+
+
 def _death(exit_code: int | None) -> str:
-    if exit_code is not None and exit_code < 0:
-        return f"signal {signal.Signals(-exit_code).name}"
-    return f"exit code {exit_code}"
+    if exit_code is None or exit_code >= 0:
+        return f"exit code {exit_code}"
+    names = {known.value: known.name for known in signal.Signals}  # real-time signals have numbers only
+    return f"signal {names.get(-exit_code, -exit_code)}"
 
 
 @contextmanager
@@ -136,33 +150,62 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """A child that starts inside has SIGINT blocked from its first instruction; here it is delivered afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _CoordinatorGone(BaseException):
+    """Nobody is left to tell; no Exception, so that a job cannot take it for a failure of its own."""
+
+
 def _serve(home: Connection) -> None:
     """A slot's life: take a job, run it, say that it ended; until the pipe closes. Ctrl-C is the coordinator's."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_coordinator, daemon=True).start()
     try:
         while True:
             received = home.recv()
             if isinstance(received, Job):
                 _run(received, home)
-    except (EOFError, OSError):
-        os._exit(0)  # nobody is left to tell
+    except (EOFError, OSError, _CoordinatorGone):
+        os._exit(0)
+
+
+def _end_with_coordinator() -> None:
+    coordinator = multiprocessing.parent_process()
+    assert coordinator is not None, "a slot is a child"
+    coordinator.join()
+    os._exit(1)
 
 
 def _run(job: Job, home: Connection) -> None:
     stopped = False
 
+    def emit(body: object) -> None:
+        try:
+            home.send(Message(job.key, job.attempt, body))
+        except OSError as error:
+            raise _CoordinatorGone from error
+
     def should_stop() -> bool:
         nonlocal stopped
-        while home.poll():  # raises EOFError when the coordinator is gone, which ends the slot
-            stopped = home.recv() == _STOP or stopped
+        try:
+            while home.poll():
+                stopped = home.recv() == _STOP or stopped
+        except (EOFError, OSError) as error:
+            raise _CoordinatorGone from error
         return stopped
 
     cause, died = "", False
     try:
-        job.function(job.payload, lambda body: home.send(Message(job.key, job.attempt, body)), should_stop)
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        raise
+        job.function(job.payload, emit, should_stop)
     except MemoryError:
         cause, died = "out of memory", True
     except Exception as error:  # noqa: BLE001  whatever a job raises is the cause of its end, told to the coordinator

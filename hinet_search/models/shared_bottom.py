@@ -45,7 +45,7 @@ class Model(nn.Module):
 
     def __init__(self, config: Config, schema: Schema) -> None:
         super().__init__()
-        self.num_scenarios = schema.num_scenarios
+        self.schema = schema
         self.embedding = FeatureEmbedding(schema, config.embedding_dim, with_scenario=True)
         self.trunk = mlp(self.embedding.width, config.trunk.widths, config.dropout)
         self.towers = Towers(
@@ -54,6 +54,6 @@ class Model(nn.Module):
 
     def forward(self, batch: Batch) -> Float[Tensor, "B T"]:
         """Logits of each row's own scenario."""
-        rows = rows_by_scenario(batch.scenario_B, self.num_scenarios)
+        rows = rows_by_scenario(batch.scenario_B, self.schema.num_scenarios)
         h_BH = self.trunk(self.embedding(rows.sort(batch)))
         return rows.restore(self.towers(h_BH, rows.sizes))

@@ -65,8 +65,8 @@ class CGCLevel(nn.Module):
         )
 
     def forward(
-        self, x_BD: Float[Tensor, "B D"], slots: Float[Tensor, "*slots B D"], sizes: Sequence[int]
-    ) -> tuple[Float[Tensor, "B H"], Float[Tensor, "S B H"]]:
+        self, x_BD: Float[Tensor, "B D"], slots: Float[Tensor, "*stack B D"], sizes: Sequence[int]
+    ) -> tuple[Float[Tensor, "B shared"], Float[Tensor, "S B H"]]:
         """Outputs (shared, per slot) from inputs of the shared experts and of the slots: (B, D) for all, or (S, B, D).
 
         The last level passes the shared input on: it has no shared output.
@@ -111,7 +111,7 @@ class CGC(nn.Module):
 
     def _inputs_of_last(
         self, x_BD: Float[Tensor, "B D"], sizes: Sequence[int]
-    ) -> tuple[Float[Tensor, "B D"], Float[Tensor, "*slots B D"]]:
+    ) -> tuple[Float[Tensor, "B below"], Float[Tensor, "*stack B below"]]:
         """What the last level gets: (shared, slots of each row's own scenario)."""
         shared, slots = x_BD, x_BD
         for level in self.below:

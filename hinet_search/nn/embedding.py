@@ -26,12 +26,13 @@ class FeatureEmbedding(nn.Module):
     def __init__(self, schema: Schema, embedding_dim: int, *, with_scenario: bool = False) -> None:
         super().__init__()
         scenario_field = (schema.num_scenarios,) if with_scenario else ()
-        sizes = torch.tensor([*schema.vocabulary_sizes, *scenario_field], dtype=torch.int64)
+        sizes = [*schema.vocabulary_sizes, *scenario_field]
+        sizes_F = torch.tensor(sizes, dtype=torch.int64)
         self.with_scenario = with_scenario
         self.width = len(sizes) * embedding_dim + len(schema.numeric)
-        self.register_buffer("sizes_F", sizes, persistent=False)
-        self.register_buffer("offsets_F", sizes.cumsum(0) - sizes, persistent=False)
-        self.table = nn.Embedding(int(sizes.sum()), embedding_dim)
+        self.register_buffer("sizes_F", sizes_F, persistent=False)
+        self.register_buffer("offsets_F", sizes_F.cumsum(0) - sizes_F, persistent=False)
+        self.table = nn.Embedding(sum(sizes), embedding_dim)
         nn.init.normal_(self.table.weight, std=INITIAL_STD)
 
     def forward(self, batch: Batch) -> Float[Tensor, "B D"]:

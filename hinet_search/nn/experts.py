@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from hinet_search.nn.dropout import Dropout
 from hinet_search.nn.gates import Gate
 from hinet_search.nn.stacked import StackedLinear
 
@@ -24,21 +25,21 @@ class Experts(nn.Module):
         super().__init__()
         steps = pairwise([in_width, *widths])
         self.layers = nn.ModuleList(StackedLinear(*step, num_experts, num_groups=num_groups) for step in steps)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(
-        self, x: Float[Tensor, "*experts B D"], sizes: Sequence[int] | None = None
-    ) -> Float[Tensor, "experts B H"]:
+        self, x: Float[Tensor, "*stack B D"], sizes: Sequence[int] | None = None
+    ) -> Float[Tensor, "*experts B H"]:
         """Every expert of every group on every row, (G * K, B, H); with `sizes` only the row's own group, (K, B, H).
 
-        See StackedLinear for the forms of x and for `sizes`.
+        See StackedLinear for the forms of x and for `sizes`. Without `widths` it is x itself.
         """
         for layer in self.layers:
-            x = self.dropout(torch.relu(layer(x, sizes)))
+            x = self.dropout(torch.relu_(layer(x, sizes)))
         return x
 
 
-def mix(weights_SBK: Float[Tensor, "S B K"], y_SKBH: Float[Tensor, "*S K B H"]) -> Float[Tensor, "S B H"]:
+def mix(weights_SBK: Float[Tensor, "S B K"], y_SKBH: Float[Tensor, "one_or_S K B H"]) -> Float[Tensor, "S B H"]:
     """S weighted sums over K; experts that all S share come with an S axis of 1."""
     # multiply and sum: on CPU twice as fast as B tiny matrix products
     return (weights_SBK.transpose(1, 2).unsqueeze(-1) * y_SKBH).sum(dim=1)

@@ -38,7 +38,7 @@ class Gate(nn.Module):
             else None
         )
 
-    def forward(self, x: Float[Tensor, "*gates B D"], sizes: Sequence[int] | None = None) -> Float[Tensor, "gates B K"]:
+    def forward(self, x: Float[Tensor, "*stack B D"], sizes: Sequence[int] | None = None) -> Float[Tensor, "gates B K"]:
         """Weights of every gate of every group, (G * S, B, K); with `sizes` of the row's own group only, (S, B, K).
 
         See StackedLinear for the forms of x and for `sizes`. Weights sum to 1 over K (but for `sum`).

@@ -1,7 +1,7 @@
-"""Measures of a model: how many parameters it has and how much work a row takes.
+"""Measures of a model: how many parameters it has and how much work a row takes."""
 
-Shape legend: see schema.Batch.
-"""
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -14,28 +14,29 @@ ROWS_PER_SCENARIO = 8
 
 
 def count_parameters(model: nn.Module) -> tuple[int, int]:
-    """Parameters (all, without feature embeddings)."""
+    """Numbers of parameters: (all, without feature embeddings)."""
     total = sum(parameter.numel() for parameter in model.parameters())
     embeddings = [module for module in model.modules() if isinstance(module, FeatureEmbedding)]
     return total, total - sum(parameter.numel() for module in embeddings for parameter in module.parameters())
 
 
+def flops_per_row(model: nn.Module, schema: Schema) -> int:
+    """FLOPs of matrix products in one forward row, rows spread evenly over scenarios; a multiply-add counts 2."""
+    rows = ROWS_PER_SCENARIO * schema.num_scenarios
+    counter = FlopCounterMode(display=False)
+    with evaluating(model), counter:
+        model(on_device_of(model, synthetic_batch(schema, rows, seed=0)))
+    total: int = counter.get_total_flops()
+    return round(total / rows)
+
+
 def synthetic_batch(schema: Schema, rows: int, seed: int) -> Batch:
-    """Rows of random ids and standard normal numerics; scenarios take turns, so all are there from M rows on."""
+    """Rows of random ids and standard normal numerics on the CPU; scenarios take turns, so M rows have all of them."""
     generator = torch.Generator().manual_seed(seed)
     columns = [torch.randint(size, (rows,), generator=generator) for size in schema.vocabulary_sizes]
     ids_BF = torch.stack(columns, dim=-1) if columns else torch.empty(rows, 0, dtype=torch.int64)
     numeric_BN = torch.randn(rows, len(schema.numeric), generator=generator)
     return Batch(ids_BF, numeric_BN, torch.arange(rows) % schema.num_scenarios)
-
-
-def flops_per_row(model: nn.Module, schema: Schema) -> int:
-    """FLOPs of matrix products in one forward row, rows spread evenly over scenarios; a multiply-add counts 2."""
-    batch = on_device_of(model, synthetic_batch(schema, ROWS_PER_SCENARIO * schema.num_scenarios, seed=0))
-    with FlopCounterMode(display=False) as counter:
-        model(batch)
-    total: int = counter.get_total_flops()
-    return round(total / len(batch))
 
 
 def on_device_of(model: nn.Module, batch: Batch) -> Batch:
@@ -46,3 +47,14 @@ def on_device_of(model: nn.Module, batch: Batch) -> Batch:
         batch.numeric_BN.to(device=like.device, dtype=like.dtype),
         batch.scenario_B.to(like.device),
     )
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """In evaluation mode for a while: measuring must not draw from the generator that training uses."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)

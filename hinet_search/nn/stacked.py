@@ -31,7 +31,7 @@ class StackedLinear(nn.Module):
         self.bias_LO = nn.Parameter(initial_bias) if bias else None
 
     def forward(
-        self, x: Float[Tensor, "*layers B I"], sizes: Sequence[int] | None = None
+        self, x: Float[Tensor, "*stack B I"], sizes: Sequence[int] | None = None
     ) -> Float[Tensor, "layers B O"]:
         """All L layers on all rows; with `sizes` each row only through the S layers of its own group.
 
@@ -51,8 +51,8 @@ class StackedLinear(nn.Module):
 
 
 def _linear(
-    x: Float[Tensor, "*layers B I"], weight_SIO: Float[Tensor, "S I O"], bias_SO: Float[Tensor, "S O"] | None
+    x: Float[Tensor, "*stack B I"], weight_SIO: Float[Tensor, "S I O"], bias_SO: Float[Tensor, "S O"] | None
 ) -> Float[Tensor, "S B O"]:
     """One matrix product for an input that all layers share, one batched product for an input per layer."""
     y_SBO = torch.einsum("bi,sio->sbo", x, weight_SIO) if x.dim() == 2 else torch.bmm(x, weight_SIO)
-    return y_SBO if bias_SO is None else y_SBO + bias_SO.unsqueeze(-2)
+    return y_SBO if bias_SO is None else y_SBO.add_(bias_SO.unsqueeze(-2))

@@ -20,7 +20,7 @@ class Towers(nn.Module):
         self.hidden = Experts(in_width, widths, num_tasks, num_groups=num_scenarios)
         self.output = StackedLinear([in_width, *widths][-1], 1, num_tasks, num_groups=num_scenarios)
 
-    def forward(self, x: Float[Tensor, "*tasks B H"], sizes: Sequence[int]) -> Float[Tensor, "B T"]:
+    def forward(self, x: Float[Tensor, "*stack B H"], sizes: Sequence[int]) -> Float[Tensor, "B T"]:
         """Logits of each row's own scenario. x is (B, H) or (T, B, H); rows come sorted, see StackedLinear."""
         logits_TB1: Tensor = self.output(self.hidden(x, sizes), sizes)
         return logits_TB1[:, :, 0].T

@@ -18,11 +18,9 @@ def metric(value: float | None) -> str:
     """A value of a metric: `.7123`, `1.204` (log loss), `1.000`."""
     if value is None:
         return DASH
-    if round(abs(value), 4) < 1:
-        text = f"{abs(value):.4f}".removeprefix("0")
-    else:
-        text = f"{abs(value):.{max(0, 3 - floor(log10(abs(value))))}f}"
-    return _signed(text, value, plus="")
+    rounded = round(abs(value), 4)
+    decimals = 4 if rounded < 1 else max(0, 3 - floor(log10(rounded)))
+    return _signed(f"{rounded:.{decimals}f}".removeprefix("0"), value, plus="")
 
 
 def gain(value: float | None) -> str:
@@ -112,7 +110,8 @@ def ticks(values: Sequence[float], *, signed: bool = False) -> list[str]:
 
 
 def _three_digits(value: float) -> str:
-    return f"{value:.{max(0, 2 - floor(log10(abs(value))))}f}"
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:.{max(0, 2 - floor(log10(abs(rounded))))}f}"
 
 
 def _signed(text: str, value: float, *, plus: str) -> str:

@@ -93,6 +93,8 @@ class _Floor:
             self._told_to_stop = True
             for key in self._running:
                 self._executor.stop(key)
+            while self._again:
+                self._phase.end(self._again.popleft().key, "stopped before its next attempt", stopping=True)
         return bool(self._running)
 
     def listen(self) -> None:

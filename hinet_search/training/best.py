@@ -1,8 +1,10 @@
-"""Best: the weights that did best on validation are kept while training goes on, and restored at its end."""
+"""Best: the weights that did best on validation are kept while training goes on, and restored at its end.
+
+`evaluation` is the number of the evaluation that changed what is kept last, 0 before the first; `cells` are its values.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from torch import Tensor, nn
 
@@ -11,26 +13,6 @@ from hinet_search.objective import Objective
 from hinet_search.records import CellValue
 
 Weights = dict[str, Tensor]
-
-
-class Best(Protocol):
-    """What is kept. `evaluation` is the number of the evaluation that changed it last, 0 before the first."""
-
-    evaluation: int
-    cells: tuple[CellValue, ...]
-
-    def offer(self, evaluation: int, cells: tuple[CellValue, ...]) -> tuple[CellValue, ...]:
-        """Keep the present weights where they are better; returns the cells by which the evaluation counts."""
-
-    def restore(self) -> None:
-        """Put the kept weights back; the model stays as it is when nothing was ever offered."""
-
-
-def keep_best(model: nn.Module, objective: Objective) -> Best:
-    """The best weights as a whole; of a model with IndependentCells, the best weights of each cell."""
-    if isinstance(model, IndependentCells):
-        return BestCells(tuple(module for row in model.cell_modules() for module in row))
-    return BestModel(model, objective)
 
 
 @dataclass
@@ -44,13 +26,13 @@ class BestModel:
     weights: Weights = field(default_factory=dict)
 
     def offer(self, evaluation: int, cells: tuple[CellValue, ...]) -> tuple[CellValue, ...]:
-        """The evaluation counts as it is."""
+        """Keeps the present weights if they are better. The evaluation counts as it is."""
         if not self.weights or self.objective.better(self.objective(cells), self.objective(self.cells)):
             self.evaluation, self.cells, self.weights = evaluation, cells, _copy(self.model)
         return cells
 
     def restore(self) -> None:
-        """Put the kept weights back."""
+        """Put the kept weights back; the model stays as it is when none were offered."""
         if self.weights:
             self.model.load_state_dict(self.weights)
 
@@ -68,7 +50,7 @@ class BestCells:
     weights: list[Weights] = field(default_factory=list)
 
     def offer(self, evaluation: int, cells: tuple[CellValue, ...]) -> tuple[CellValue, ...]:
-        """The evaluation counts by the cells of the composed model."""
+        """Keeps the present weights of the cells that became better. Counts by the cells of the composed model."""
         if not self.weights:
             self.evaluation, self.cells, self.weights = evaluation, cells, [_copy(module) for module in self.modules]
         for index in self._improved(cells):
@@ -78,7 +60,7 @@ class BestCells:
         return self.cells
 
     def restore(self) -> None:
-        """Put every cell's kept weights back."""
+        """Put every cell's kept weights back; the model stays as it is when none were offered."""
         if self.weights:
             for module, weights in zip(self.modules, self.weights, strict=True):
                 module.load_state_dict(weights)
@@ -86,6 +68,16 @@ class BestCells:
     def _improved(self, cells: tuple[CellValue, ...]) -> Iterator[int]:
         pairs = zip(cells, self.cells, strict=True)
         return (index for index, (new, old) in enumerate(pairs) if new.rows == 0 or _rank(new) > _rank(old))
+
+
+Best = BestModel | BestCells
+
+
+def keep_best(model: nn.Module, objective: Objective) -> Best:
+    """The best weights as a whole; of a model with IndependentCells, the best weights of each cell."""
+    if isinstance(model, IndependentCells):
+        return BestCells(tuple(module for row in model.cell_modules() for module in row))
+    return BestModel(model, objective)
 
 
 def _rank(cell: CellValue) -> float:

@@ -7,7 +7,7 @@ Shape legend: B rows of a batch, T tasks.
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Int
@@ -33,6 +33,7 @@ from hinet_search.training.seeding import Purpose, seeded
 __all__ = ["Diverged", "FitResult", "TrainingState", "Watcher", "fit", "predict"]
 
 
+@runtime_checkable
 class Watcher(Protocol):
     """Who follows a training from outside."""
 

@@ -83,27 +83,42 @@ def _count(record: StudyRecord, scenario: str, task: str) -> tuple[int, int]:
 
 
 def _values(record: StudyRecord, entries: Sequence[Entry], split: Split) -> Markup:
-    name = measure(record).name
+    name, reachable = measure(record).name, _reachable(record) if split == "test" else {}
     rows = [
-        row(f"{words} AUC", *(_mean(by_seed(finalist, split, of), "no value") for _, finalist in entries), class_="all")
+        row(
+            f"{words} AUC",
+            *(_mean(by_seed(finalist, split, of), "no value") for _, finalist in entries),
+            *([""] if reachable else []),
+            class_="all",
+        )
         for words, of in (("Macro", _or_none(objective.macro_auc)), ("Row-weighted", _or_none(objective.weighted_auc)))
     ]
     rows += [
         row(
-            _cell_name(record, scenario, task),
-            *(_cell_value(record, finalist, split, (scenario, task)) for _, finalist in entries),
+            _cell_name(record, *cell),
+            *(_cell_value(record, finalist, split, cell) for _, finalist in entries),
+            *([numbers.metric(reachable.get(cell))] if reachable else []),
         )
-        for scenario, task in cells_of(record)
+        for cell in cells_of(record)
     ]
-    matrix = table(head("Scenario · task", *reading.arm_titles([arm for arm, _ in entries])), rows, class_="mat")
+    arms = reading.arm_titles([arm for arm, _ in entries])
+    matrix = table(head("Scenario · task", *arms, *(["Reachable"] if reachable else [])), rows, class_="mat")
     lower = "" if measure(record).maximize else f" Lower {name} is better."
-    explained = note(
-        f"{reading.capitalized(name)} of each cell, with the standard deviation over seeds below it.{lower}"
+    known = " Reachable: what the rule that made these data would score." if reachable else ""
+    explained = (
+        f"{reading.capitalized(name)} of each cell, with the standard deviation over seeds below it.{lower}{known}"
     )
     words = "Test" if split == "test" else "Validation"
-    return details(
-        f"{words} {name} of all arms in all cells", join([explained, scroll("Values by cell", matrix)]), opened=True
-    )
+    content = join([note(explained), scroll("Values by cell", matrix)])
+    return details(f"{words} {name} of all arms in all cells", content, opened=True)
+
+
+def _reachable(record: StudyRecord) -> dict[tuple[str, str], float]:
+    """The AUC that the truth itself reaches on test, known for made-up data only."""
+    if measure(record).name != "AUC":
+        return {}
+    cells = record.data.cells
+    return {(cell.scenario, cell.task): cell.reachable_auc for cell in cells if cell.reachable_auc is not None}
 
 
 def _or_none(metric: Callable[[Sequence[CellValue]], float]) -> Callable[[Sequence[CellValue]], float | None]:
@@ -153,7 +168,7 @@ def _gains(record: StudyRecord) -> Markup:
     matrix = table(head("Scenario · task", *reading.arm_titles([arm for arm, _ in known])), rows, class_="mat tint")
     explained = note(
         f"How much each arm is better than {reference} in a cell. ▲ better, ▼ worse, ≈ not decided by these seeds "
-        f"(intervals hold for all cells of an arm at once); darker is larger, and ≈ is never darker than the lightest tint."
+        f"(intervals hold for all cells of an arm at once); a stronger tint is a larger gain, and ≈ has the weakest tint only."
     )
     return details(
         f"Gain over {reference} by cell", join([explained, scroll(f"Gain over {reference}", matrix)]), opened=True

@@ -1,0 +1,56 @@
+"""A small shop table and its definition, from which tests of data start."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from hinet_search.data.columns import Dataset
+from hinet_search.data.prepare import prepare
+from hinet_search.definition import DataDefinition
+
+
+def shop(num_rows: int = 600, seed: int = 0) -> pl.DataFrame:
+    """Two scenarios, a funnel of two tasks, 70/15/15 % of the rows in a split column, one row a minute."""
+    generator = np.random.default_rng(seed)
+    click = generator.random(num_rows) < 0.5
+    return pl.DataFrame(
+        {
+            "place": generator.choice(["home", "push"], num_rows, p=[0.7, 0.3]),
+            "user": generator.integers(0, 40, num_rows),
+            "item": generator.choice(["a", "b", "c", "d"], num_rows, p=[0.5, 0.3, 0.15, 0.05]),
+            "price": generator.normal(100, 20, num_rows),
+            "age": generator.integers(18, 80, num_rows),
+            "click": click.astype(np.int8),
+            "buy": (click & (generator.random(num_rows) < 0.5)).astype(np.int8),
+            "minute": np.arange(num_rows),
+            "part": np.repeat(["train", "valid", "test"], [num_rows * 7 // 10, num_rows * 3 // 20, num_rows * 3 // 20]),
+        }
+    )
+
+
+def definition(**changes: Any) -> DataDefinition:
+    """The definition of the shop table, with some of its keys replaced."""
+    keys: dict[str, Any] = {
+        "source": {"kind": "table", "path": "shop.parquet"},
+        "scenario": {"column": "place"},
+        "tasks": {"click": {"column": "click"}, "buy": {"column": "buy"}},
+        "features": {"categorical": ["user", "item"], "numeric": ["price", "age"]},
+        "split": {"by": "column", "column": "part"},
+        "user": "user",
+        "item": "item",
+        "time": "minute",
+    }
+    return DataDefinition.model_validate(keys | changes)
+
+
+def write(frame: pl.DataFrame, folder: Path) -> None:
+    """Save a table where the definition looks for it."""
+    frame.write_parquet(folder / "shop.parquet")
+
+
+def prepared(frame: pl.DataFrame, folder: Path, **changes: Any) -> Dataset:
+    """The shop table (or another of its form) encoded into `folder/cache`."""
+    write(frame, folder)
+    return prepare(definition(**changes), folder, folder / "cache", lambda _: None)

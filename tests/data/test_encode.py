@@ -1,0 +1,107 @@
+"""Encoding: ids by training frequency, standardised numbers, missing flags."""
+
+from collections import Counter
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hinet_search.data.encode import encode_ids, encode_numbers, fit_encoding
+from hinet_search.definition import FeatureDefinition
+
+WORD = FeatureDefinition(categorical=("word",))
+NUMBER = FeatureDefinition(numeric=("number",))
+
+
+def ids_of(train: list[object], others: list[object], minimum_frequency: int = 1) -> list[int]:
+    encoding = fit_encoding(pl.DataFrame({"word": train}, strict=False), WORD, minimum_frequency)
+    return encode_ids(pl.DataFrame({"word": others}, strict=False), encoding)[:, 0].tolist()
+
+
+def numbers_of(train: list[float | None], others: list[float | None]) -> list[list[float]]:
+    schema = {"number": pl.Float64}
+    encoding = fit_encoding(pl.DataFrame({"number": train}, schema), NUMBER)
+    return encode_numbers(pl.DataFrame({"number": others}, schema), encoding).tolist()
+
+
+@given(st.lists(st.text("abcdef", max_size=2), min_size=1))
+def test_ids_are_in_order_of_training_frequency_and_ties_in_order_of_the_values(words: list[str]) -> None:
+    counts = Counter(words)
+    expected = sorted(counts, key=lambda word: (-counts[word], word))
+    assert ids_of(list(words), list(expected)) == list(range(1, len(expected) + 1))
+
+
+@given(st.lists(st.integers(0, 20), min_size=1), st.lists(st.integers(0, 40), min_size=1))
+def test_exactly_the_ids_unseen_in_training_are_zero(train: list[int], others: list[int]) -> None:
+    assert [found == 0 for found in ids_of(list(train), list(others))] == [other not in train for other in others]
+
+
+def test_null_is_zero_and_takes_no_id() -> None:
+    assert ids_of([None, None, "a"], [None, "a"]) == [0, 1]
+
+
+def test_nan_in_a_categorical_column_is_null() -> None:
+    assert ids_of([float("nan"), float("nan"), 2.0], [float("nan"), 2.0]) == [0, 1]
+
+
+def test_ids_rarer_than_the_minimum_are_zero() -> None:
+    assert ids_of(["a", "b", "b", "c", "c"], ["a", "b", "c"], minimum_frequency=2) == [0, 1, 2]
+
+
+def test_a_column_without_any_training_value_encodes_to_zero() -> None:
+    encoding = fit_encoding(pl.DataFrame({"word": [None, None]}, {"word": pl.String}), WORD)
+    assert encode_ids(pl.DataFrame({"word": ["a", None]}), encoding)[:, 0].tolist() == [0, 0]
+    assert encoding.vocabularies[0].size == 1
+
+
+def test_booleans_have_ids() -> None:
+    assert ids_of([True, True, False], [False, True]) == [2, 1]
+
+
+@given(st.lists(st.integers(-1000, 1000), min_size=2, unique=True), st.floats(0.1, 1e4), st.floats(-1e5, 1e5))
+def test_numbers_have_mean_zero_and_deviation_one_on_train(values: list[int], scale: float, shift: float) -> None:
+    numbers = [value * scale + shift for value in values]
+    encoded = np.array(numbers_of(list(numbers), list(numbers)))
+    assert encoded.mean() == pytest.approx(0, abs=1e-5)
+    assert encoded.std() == pytest.approx(1, abs=1e-4)
+
+
+def test_numbers_elsewhere_are_measured_by_the_training_mean_and_deviation() -> None:
+    assert numbers_of([1.0, 3.0], [5.0, 2.0]) == [[3.0], [0.0]]
+
+
+@pytest.mark.parametrize("constant", [0.1, 0.0, 1e12])
+def test_a_column_constant_in_training_is_zero_everywhere(constant: float) -> None:
+    assert numbers_of([constant] * 7, [constant, constant + 5.0]) == [[0.0], [0.0]]
+
+
+def test_a_missing_number_sits_at_the_training_mean_and_raises_its_flag() -> None:
+    assert numbers_of([1.0, 3.0, None], [None, 3.0]) == [[0.0, 1.0], [1.0, 0.0]]
+
+
+def test_nan_and_infinity_are_imputed_like_null() -> None:
+    train = [1.0, 3.0, float("inf"), float("nan")]
+    assert numbers_of(train, [float("nan"), float("-inf"), 3.0]) == [[0.0, 1.0], [0.0, 1.0], [1.0, 0.0]]
+
+
+def test_a_column_complete_in_training_has_no_flag() -> None:
+    assert numbers_of([1.0, 3.0], [None]) == [[0.0]]
+
+
+def test_a_column_without_any_training_number_is_zero_with_a_flag() -> None:
+    assert numbers_of([None, None], [4.0, None]) == [[0.0, 0.0], [0.0, 1.0]]
+
+
+def test_flags_come_after_all_numbers_and_are_named_for_their_feature() -> None:
+    frame = pl.DataFrame({"a": [1.0, None], "b": [1, 2], "c": [None, 2.0]})
+    encoding = fit_encoding(frame, FeatureDefinition(numeric=("a", "b", "c")))
+    assert encoding.numeric_inputs == ("a", "b", "c", "a_missing", "c_missing")
+    assert encode_numbers(frame, encoding)[:, 3:].tolist() == [[0.0, 1.0], [1.0, 0.0]]
+
+
+def test_a_flag_that_the_table_brings_itself_is_not_added_again() -> None:
+    frame = pl.DataFrame({"a": [1.0, None], "a_missing": [0, 1]})
+    encoding = fit_encoding(frame, FeatureDefinition(numeric=("a", "a_missing")))
+    assert encoding.numeric_inputs == ("a", "a_missing")

@@ -1,0 +1,173 @@
+"""The synthetic source: what its options promise, measured on the rows it makes."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from hinet_search.data.cells import auc
+from hinet_search.data.sources import synthetic
+from hinet_search.data.sources.synthetic import Options, load
+
+SMALL = {"rows": 20_000, "num_users": 400, "num_items": 100}
+
+
+def rows(**options: Any) -> pl.DataFrame:
+    return load(Options(**(SMALL | options)), Path()).collect()
+
+
+def users_in_several(frame: pl.DataFrame) -> float:
+    return float((frame.group_by("user_id").agg(pl.col("scenario").n_unique())["scenario"] > 1).mean())
+
+
+def test_the_same_options_give_the_same_rows() -> None:
+    assert rows(seed=3).equals(rows(seed=3))
+
+
+def test_another_seed_gives_other_rows() -> None:
+    assert not rows(seed=3).equals(rows(seed=4))
+
+
+def test_every_option_is_part_of_the_identity() -> None:
+    identities = {
+        synthetic.identity(options, Path())
+        for options in (Options(), Options(seed=1), Options(signal=2.0), Options(rows=200))
+    }
+    assert len(identities) == 4
+
+
+def test_scenarios_have_exactly_their_shares_of_the_rows() -> None:
+    counts = dict(rows(scenarios={"a": 6, "b": 3, "c": 1}).group_by("scenario").len().rows())
+    assert counts == {"a": 12_000, "b": 6_000, "c": 2_000}
+
+
+@settings(max_examples=15)
+@given(
+    st.fixed_dictionaries(
+        {}, optional={"signal": st.floats(0, 5), "id_effects": st.floats(0, 1), "seed": st.integers(0, 9)}
+    ),
+    st.floats(0.05, 0.6),
+    st.floats(0.1, 0.9),
+)
+def test_true_rates_are_the_rates_asked_for_in_every_scenario(
+    options: dict[str, Any], click: float, share: float
+) -> None:
+    frame = rows(rows=2_000, tasks={"click": click, "buy": click * share}, **options)
+    means = frame.group_by("scenario").agg(pl.col("truth_click", "truth_buy").mean())
+    assert means["truth_click"].to_numpy() == pytest.approx(click, abs=1e-4)
+    assert means["truth_buy"].to_numpy() == pytest.approx(click * share, abs=1e-4)
+
+
+def test_labels_meet_their_rates_within_one_point() -> None:
+    tasks = {"click": {"home": 0.4, "push": 0.1}, "buy": {"home": 0.05, "push": 0.04}}
+    frame = rows(rows=40_000, scenarios={"home": 1, "push": 1}, tasks=tasks)
+    for scenario in ("home", "push"):
+        own = frame.filter(pl.col("scenario") == scenario)
+        for task in ("click", "buy"):
+            assert own[task].mean() == pytest.approx(tasks[task][scenario], abs=0.01)
+
+
+def test_a_later_task_is_one_only_where_the_earlier_is() -> None:
+    frame = rows(tasks={"view": 0.5, "click": 0.3, "buy": 0.2})
+    assert frame.filter((pl.col("buy") > pl.col("click")) | (pl.col("click") > pl.col("view"))).is_empty()
+    assert frame.filter(pl.col("truth_buy") > pl.col("truth_click")).is_empty()
+
+
+def test_labels_are_drawn_with_their_true_probabilities() -> None:
+    frame = rows(rows=100_000)
+    for task in ("click", "buy"):
+        grouped = frame.group_by((pl.col(f"truth_{task}") * 5).floor().alias("fifth")).agg(
+            pl.col(task).mean(), pl.col(f"truth_{task}").mean(), pl.len()
+        )
+        spread = 4 * np.sqrt(0.25 / grouped["len"].to_numpy())
+        assert (np.abs(grouped[task].to_numpy() - grouped[f"truth_{task}"].to_numpy()) < spread).all()
+
+
+@settings(max_examples=10)
+@given(st.floats(0.01, 3), st.integers(0, 1000))
+def test_no_disturbed_truth_ranks_better_than_the_truth(disturbance: float, seed: int) -> None:
+    frame = rows(rows=40_000)
+    truth, labels = frame["truth_click"].to_numpy(), frame["click"].to_numpy().astype(np.uint8)
+    logits = np.log(truth / (1 - truth)) + disturbance * np.random.default_rng(seed).standard_normal(truth.size)
+    assert auc(logits, labels) <= auc(truth, labels) + 0.002
+
+
+def test_without_signal_the_truth_is_the_rate() -> None:
+    assert rows(signal=0.0)["truth_click"].to_numpy() == pytest.approx(0.25, abs=1e-5)
+
+
+def test_more_signal_makes_the_best_auc_higher() -> None:
+    areas = [
+        auc(frame["truth_click"].to_numpy(), frame["click"].to_numpy())
+        for frame in (rows(signal=s) for s in (0.5, 1.5, 4.0))
+    ]
+    assert areas[0] + 0.1 < areas[1] < areas[2] - 0.05
+
+
+def test_without_id_effects_rows_with_equal_attributes_and_numbers_have_equal_truths() -> None:
+    frame = rows(id_effects=0.0, num_numeric=0)
+    attributes = ["scenario", *(name for name in frame.columns if "attribute" in name)]
+    spread = frame.group_by(attributes).agg(pl.col("truth_click").max() - pl.col("truth_click").min())
+    assert spread["truth_click"].max() == pytest.approx(0.0, abs=1e-9)
+
+
+def test_with_id_effects_they_do_not() -> None:
+    frame = rows(id_effects=0.5, num_numeric=0)
+    attributes = ["scenario", *(name for name in frame.columns if "attribute" in name)]
+    spread = frame.group_by(attributes).agg(pl.col("truth_click").max() - pl.col("truth_click").min())
+    assert spread["truth_click"].mean() > 0.1
+
+
+@pytest.mark.parametrize("overlap", [0.0, 0.3, 1.0])
+def test_the_share_of_users_in_several_scenarios_is_the_overlap(overlap: float) -> None:
+    frame = rows(rows=60_000, user_overlap=overlap, zipf=0.3, scenarios={"a": 2, "b": 1, "c": 1})
+    assert users_in_several(frame) == pytest.approx(overlap, abs=0.03)
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.5, 1.0])
+def test_scores_of_two_scenarios_correlate_as_asked(correlation: float) -> None:
+    options = Options(preference_correlation=correlation, id_effects=1.0, num_users=3000, num_items=3000, zipf=0.0)
+    generator = np.random.default_rng(0)
+    world = synthetic._world(options, generator)
+    drawn = synthetic._draw_rows(options, synthetic._user_pools(options, generator)[0], 20_000, generator)
+    scores = [synthetic._scores(world, drawn, scenario, 1.0)[:, 0] for scenario in (0, 1)]
+    assert np.corrcoef(*scores)[0, 1] == pytest.approx(correlation, abs=0.05)
+
+
+def test_weights_of_two_scenarios_have_exactly_the_cosine_asked_for() -> None:
+    weights_MTP = synthetic._weights(Options(preference_correlation=0.3), 40, np.random.default_rng(0))
+    assert weights_MTP[0, 0] @ weights_MTP[1, 0] == pytest.approx(0.3)
+
+
+def test_weights_of_two_tasks_have_exactly_the_cosine_asked_for() -> None:
+    weights_MTP = synthetic._weights(Options(task_correlation=0.8), 40, np.random.default_rng(0))
+    assert weights_MTP[0, 0] @ weights_MTP[0, 1] == pytest.approx(0.8)
+
+
+def test_popular_items_follow_the_power_law() -> None:
+    counts = rows(rows=100_000, zipf=1.0)["item_id"].value_counts(sort=True)["count"].to_numpy()
+    assert counts[0] / counts[9] == pytest.approx(10, rel=0.15)
+
+
+def test_an_attribute_belongs_to_its_user() -> None:
+    per_user = rows().group_by("user_id").agg(pl.col("user_attribute_0").n_unique())
+    assert per_user["user_attribute_0"].max() == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"tasks": {"click": 0.2, "buy": 0.3}}, "rates must fall along the funnel"),
+        ({"tasks": {"click": {"home": 0.2}}}, "tasks.click needs one rate per scenario"),
+        ({"user_attributes": (), "item_attributes": (), "num_numeric": 0}, "id_effects below 1 needs"),
+        ({"rows_per_user": 3}, "rows_per_user"),
+    ],
+)
+def test_options_that_contradict_themselves_are_refused(options: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        Options(**options)

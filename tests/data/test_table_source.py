@@ -1,0 +1,130 @@
+"""The table source: where files are found, and what identifies their content."""
+
+import os
+from pathlib import Path
+
+import polars as pl
+import pytest
+from tables import shop
+
+from hinet_search.data.sources.table import DATA_FOLDER, Options, identity, load
+from hinet_search.errors import DataError
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, empty, with no data folder set."""
+    here = tmp_path / "elsewhere" / "here"
+    here.mkdir(parents=True)
+    monkeypatch.chdir(here)
+    monkeypatch.delenv(DATA_FOLDER, raising=False)
+    return here
+
+
+def rows_of(path: str, folder: Path) -> list[int]:
+    return load(Options(path=path), folder).collect()["x"].to_list()
+
+
+def save(folder: Path, name: str, values: list[int]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    frame = pl.DataFrame({"x": values})
+    frame.write_csv(folder / name) if name.endswith("csv") else frame.write_parquet(folder / name)
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.csv"])
+def test_the_folder_of_the_study_comes_before_the_current_folder(name: str, elsewhere: Path, tmp_path: Path) -> None:
+    save(tmp_path / "study", name, [1])
+    save(elsewhere, name, [2])
+    assert rows_of(name, tmp_path / "study") == [1]
+
+
+def test_the_current_folder_comes_before_the_data_folder(
+    elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(elsewhere, "t.parquet", [2])
+    save(tmp_path / "shared", "t.parquet", [3])
+    monkeypatch.setenv(DATA_FOLDER, str(tmp_path / "shared"))
+    assert rows_of("t.parquet", tmp_path) == [2]
+
+
+def test_the_data_folder_of_the_environment_is_searched(
+    elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path / "shared", "t.parquet", [3])
+    monkeypatch.setenv(DATA_FOLDER, str(tmp_path / "shared"))
+    assert rows_of("t.parquet", tmp_path) == [3]
+
+
+def test_shared_data_beside_the_current_folder_is_the_data_folder_by_default(elsewhere: Path, tmp_path: Path) -> None:
+    save(elsewhere.parent / "shared" / "data", "t.parquet", [4])
+    assert rows_of("t.parquet", tmp_path) == [4]
+
+
+def test_a_missing_file_names_every_place_tried_and_the_remedy(elsewhere: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        rows_of("none.parquet", tmp_path / "study")
+    text = str(caught.value)
+    places = (tmp_path / "study", elsewhere, elsewhere.parent / "shared" / "data")
+    assert all(str(place / "none.parquet") in text for place in places)
+    assert DATA_FOLDER in caught.value.remedy
+    assert caught.value.exit_code == 3
+
+
+def test_files_of_a_glob_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
+    for name, value in (("b.parquet", 2), ("a.parquet", 1), ("c.parquet", 3)):
+        save(tmp_path / "parts", name, [value])
+    assert rows_of("parts/*.parquet", tmp_path) == [1, 2, 3]
+
+
+def test_an_absolute_glob_is_found(tmp_path: Path) -> None:
+    save(tmp_path, "a.parquet", [1])
+    assert rows_of(f"{tmp_path}/*.parquet", Path("/nowhere")) == [1]
+
+
+def test_dates_of_a_csv_file_are_dates(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("day\n2022-05-03\n2022-05-04\n")
+    assert load(Options(path="t.csv"), tmp_path).collect_schema()["day"] == pl.Date
+
+
+def test_a_number_that_turns_fractional_late_in_a_csv_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x\n" + "0\n" * 20_000 + "0.5\n")
+    assert load(Options(path="t.csv"), tmp_path).collect()["x"][-1] == 0.5
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.xlsx").write_text("x")
+    with pytest.raises(DataError, match=r"must all be \.parquet or all \.csv, got \.xlsx"):
+        rows_of("t.xlsx", tmp_path)
+
+
+def test_a_broken_parquet_file_is_a_data_error(tmp_path: Path) -> None:
+    (tmp_path / "t.parquet").write_text("no parquet")
+    with pytest.raises(DataError, match="cannot be read as parquet"):
+        rows_of("t.parquet", tmp_path)
+
+
+def test_the_same_content_elsewhere_and_later_has_the_same_identity(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        shop().write_parquet(tmp_path / name / "t.parquet")
+    os.utime(tmp_path / "two" / "t.parquet", (1, 1))
+    options = Options(path="t.parquet")
+    assert identity(options, tmp_path / "one") == identity(options, tmp_path / "two")
+
+
+def test_one_changed_byte_changes_the_identity(tmp_path: Path) -> None:
+    options = Options(path="t.csv")
+    (tmp_path / "t.csv").write_text("x\n1\n2\n")
+    before = identity(options, tmp_path)
+    (tmp_path / "t.csv").write_text("x\n1\n3\n")
+    assert identity(options, tmp_path) != before
+
+
+def test_a_large_file_that_was_touched_has_another_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hinet_search.data.sources.table.WHOLE_FILE_BYTES", 10)
+    monkeypatch.setattr("hinet_search.data.sources.table.BLOCK_BYTES", 4)
+    (tmp_path / "t.csv").write_text("x\n" + "1\n" * 100)
+    before = identity(Options(path="t.csv"), tmp_path)
+    assert identity(Options(path="t.csv"), tmp_path) == before
+    os.utime(tmp_path / "t.csv", (1, 1))
+    assert identity(Options(path="t.csv"), tmp_path) != before

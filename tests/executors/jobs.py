@@ -1,0 +1,96 @@
+"""Jobs for the conformance suite; they live in a module because a slot imports what it runs."""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from hinet_search.executors import Emit, ShouldStop
+
+
+def count(last: int, emit: Emit, should_stop: ShouldStop) -> None:
+    """Emit 0 .. last - 1."""
+    for number in range(last):
+        emit(number)
+
+
+def note(path: str, emit: Emit, should_stop: ShouldStop) -> None:
+    """Leave a line in a file."""
+    with Path(path).open("a", encoding="utf-8") as file:
+        file.write("ran\n")
+
+
+def until_stopped(payload: object, emit: Emit, should_stop: ShouldStop) -> None:
+    """Say that it runs, then wait for a stop and say that it was heard."""
+    emit("running")
+    while not should_stop():
+        time.sleep(0.005)
+    emit("heard")
+
+
+def until_file(path: str, emit: Emit, should_stop: ShouldStop) -> None:
+    """Run until a file exists."""
+    emit("running")
+    while not Path(path).exists():
+        time.sleep(0.005)
+
+
+def divide_by_zero(payload: object, emit: Emit, should_stop: ShouldStop) -> None:
+    """Raise."""
+    emit("before")
+    1 / 0  # noqa: B018  raising is what this job is for
+
+
+def read_past_the_end(payload: object, emit: Emit, should_stop: ShouldStop) -> None:
+    """Raise what a closed pipe would raise, for a reason of the job's own."""
+    raise EOFError("the file is truncated")
+
+
+def run_out_of_memory(payload: object, emit: Emit, should_stop: ShouldStop) -> None:
+    """Raise as numpy does when an allocation fails."""
+    raise MemoryError
+
+
+def kill_itself(first_attempts: str, emit: Emit, should_stop: ShouldStop) -> None:
+    """Die of SIGKILL after a message."""
+    emit("before")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_in_the_middle_of_a_message(size: int, emit: Emit, should_stop: ShouldStop) -> None:
+    """Begin to send more bytes than a pipe holds, and die before they have been read."""
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGKILL)).start()
+    emit(bytes(size))
+
+
+def exit_with(code: int, emit: Emit, should_stop: ShouldStop) -> None:
+    """Leave the process as library code might."""
+    sys.exit(code)
+
+
+def interrupt_itself(payload: object, emit: Emit, should_stop: ShouldStop) -> None:
+    """Receive SIGINT, as every process of a terminal does on Ctrl-C, and go on."""
+    os.kill(os.getpid(), signal.SIGINT)
+    emit("lives")
+
+
+def tell_process(payload: object, emit: Emit, should_stop: ShouldStop) -> None:
+    """Emit process number, environment and loaded modules."""
+    emit((os.getpid(), dict(os.environ), sorted(sys.modules)))
+
+
+def sleep_deafly(seconds: float, emit: Emit, should_stop: ShouldStop) -> None:
+    """Say which process it is, then do nothing that would notice that the coordinator is gone."""
+    emit(os.getpid())
+    time.sleep(seconds)
+
+
+def go_on_after_every_error(payload: object, emit: Emit, should_stop: ShouldStop) -> None:
+    """Emit for ever and take every exception for its own."""
+    while True:
+        with contextlib.suppress(Exception):
+            emit(os.getpid())
+        time.sleep(0.005)

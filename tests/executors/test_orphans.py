@@ -1,0 +1,86 @@
+"""No slot outlives its coordinator, however that one ended."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from hinet_search import plugins
+from tests.executors.test_conformance import EXECUTORS, is_alive
+
+COORDINATOR = """
+import time
+from hinet_search import plugins
+from hinet_search.executors import Job, Message
+from tests.executors import jobs
+
+if __name__ == "__main__":
+    executor = plugins.load("hinet_search.executors", {engine!r}).start(1)
+    executor.submit(Job("arm/0", 1, jobs.{job}, {payload!r}))
+    while not (heard := executor.poll(0.1)):
+        pass
+    print(heard[0].body, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture(params=plugins.names(EXECUTORS))
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def started() -> Iterator[list[subprocess.Popen[str]]]:
+    processes: list[subprocess.Popen[str]] = []
+    yield processes
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def start(started: list[subprocess.Popen[str]], engine: str, job: str, payload: object) -> tuple[int, int]:
+    """A coordinator whose slot runs a job, in a session of its own: process numbers of coordinator and slot."""
+    code = COORDINATOR.format(engine=engine, job=job, payload=payload)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    started.append(process)
+    assert process.stdout is not None
+    return process.pid, int(process.stdout.readline())
+
+
+def seconds_until_dead(process: int) -> float:
+    began = time.monotonic()
+    while is_alive(process) and time.monotonic() - began < 10:
+        time.sleep(0.01)
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize(("job", "payload"), [("sleep_deafly", 600.0), ("go_on_after_every_error", None)])
+def test_a_slot_ends_within_5_seconds_of_its_coordinator_being_killed(
+    started: list[subprocess.Popen[str]], engine: str, job: str, payload: object
+) -> None:
+    coordinator, slot = start(started, engine, job, payload)
+    assert is_alive(slot)
+    os.kill(coordinator, signal.SIGKILL)
+    started[0].wait()
+    assert seconds_until_dead(slot) < 5
+
+
+def test_ctrl_c_for_the_whole_terminal_ends_a_slot_without_a_traceback_of_its_own(
+    started: list[subprocess.Popen[str]], engine: str
+) -> None:
+    coordinator, slot = start(started, engine, "sleep_deafly", 600.0)
+    os.killpg(coordinator, signal.SIGINT)
+    _, said = started[0].communicate()
+    assert seconds_until_dead(slot) < 5
+    assert said.count("Traceback") == 1, said  # the coordinator's here, which listens to no signal

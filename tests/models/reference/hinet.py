@@ -1,0 +1,88 @@
+"""HiNet row by row and expert by expert, from the equations of arXiv 2303.06095."""
+
+import torch
+from reference.plain import expert, gate, input_vector, softmax, tower, weighted
+from torch import Tensor
+
+from hinet_search.models.hinet import Model
+from hinet_search.nn.experts import Mixture
+from hinet_search.nn.san import BottleneckAttention, ScenarioAttention
+from hinet_search.schema import Batch
+
+
+def logits(model: Model, batch: Batch) -> Tensor:
+    return torch.stack([_row(model, batch, row) for row in range(len(batch))])
+
+
+def _row(model: Model, batch: Batch, row: int) -> Tensor:
+    i, x = int(batch.scenario_B[row]), input_vector(model.embedding, model.schema, batch, row)
+    num_tasks = model.schema.num_tasks
+    c = x if model.scenario is None else _scenario_layer(model, x, i)
+    outputs = [tower(model.towers, i * num_tasks + j, t) for j, t in enumerate(_task_layer(model, c, i))]
+    return torch.stack(_funnel(outputs) if model.config.loss.entire_space else outputs)
+
+
+def _mixture(mixture: Mixture, group: int, x: Tensor) -> Tensor:
+    num_experts = mixture.gate.num_experts
+    outputs = [expert(mixture.experts, group * num_experts + k, x) for k in range(num_experts)]
+    return weighted(gate(mixture.gate, group, x), outputs)
+
+
+def _scenario_layer(model: Model, x: Tensor, i: int) -> Tensor:
+    layer = model.scenario
+    own = _mixture(layer.specific, i, x)
+    parts = [_mixture(layer.shared, 0, x), own]
+    if layer.san is not None:
+        attention, taken = _attention(layer.san, i, model.schema.num_scenarios), torch.zeros_like(own)
+        for m, weight in attention.items():
+            s_m = _mixture(layer.specific, m, x)
+            taken = taken + weight * (s_m.detach() if model.config.san.stop_gradient else s_m)
+        parts.append(taken)
+    return torch.cat(parts)
+
+
+def _attention(san: ScenarioAttention | BottleneckAttention, i: int, num_scenarios: int) -> dict[int, Tensor]:
+    """Weight of every other scenario for scenario i."""
+    others = [m for m in range(num_scenarios) if m != i]
+    vector = san.embedding.weight[i]
+    if isinstance(san, BottleneckAttention):
+        unit = (san.bottleneck.weight @ vector + san.bottleneck.bias).clamp(min=0)
+        over_all = softmax(list((san.output.weight @ unit + san.output.bias).clamp(min=0)))
+        return {m: over_all[m] for m in others}
+    for layer in san.hidden:
+        vector = (layer.weight @ vector + layer.bias).clamp(min=0)
+    weights = dict(zip(others, softmax(list(san.output.weight_LIO[i].T @ vector)), strict=True))
+    if san.top_k is not None:
+        kept = {m: weight for m, weight in weights.items() if bool(san.kept_MM[i, m])}
+        weights = {m: weight / sum(kept.values()) for m, weight in kept.items()}
+    return weights
+
+
+def _task_layer(model: Model, c: Tensor, i: int) -> list[Tensor]:
+    """T_ij for the tasks j of scenario i; slots are numbered over scenarios and tasks, or over tasks alone."""
+    options, cgc = model.config.cgc, model.cgc
+    num_scenarios, num_tasks = model.schema.num_scenarios, model.schema.num_tasks
+    num_shared, num_specific = options.num_shared_experts, options.num_specific_experts
+    group = i if options.layout == "per_scenario" else 0
+    own = [(0 if options.layout == "shared" else i * num_tasks) + j for j in range(num_tasks)]
+    slots = list(range(num_scenarios * num_tasks)) if options.layout == "global" else own
+    shared_input, inputs = c, dict.fromkeys(slots, c)
+    for level in [*cgc.below, cgc.last]:
+        shared = [expert(level.shared, group * num_shared + e, shared_input) for e in range(num_shared)]
+        own_experts = {
+            u: [expert(level.specific, u * num_specific + p, inputs[u]) for p in range(num_specific)] for u in slots
+        }
+        outputs = {u: weighted(gate(level.gate, u, inputs[u]), shared + own_experts[u]) for u in slots}
+        if level is not cgc.last:
+            everything = shared + [vector for u in slots for vector in own_experts[u]]
+            shared_input = weighted(gate(level.shared_gate, group, shared_input), everything)
+        inputs = outputs
+    return [inputs[u] for u in own]
+
+
+def _funnel(conditional: list[Tensor]) -> list[Tensor]:
+    outputs, probability = [], conditional[0].new_tensor(1.0)
+    for z in conditional:
+        probability = probability / (1 + torch.exp(-z))
+        outputs.append(torch.log(probability / (1 - probability)))
+    return outputs

@@ -1,0 +1,64 @@
+"""What the plain references share: one row, one layer, one expert at a time, straight from the equations."""
+
+import torch
+from torch import Tensor, nn
+
+from hinet_search.nn.embedding import FeatureEmbedding
+from hinet_search.nn.experts import Experts
+from hinet_search.nn.gates import Gate
+from hinet_search.nn.stacked import StackedLinear
+from hinet_search.nn.towers import Towers
+from hinet_search.schema import Batch, Schema
+
+
+def input_vector(embedding: FeatureEmbedding, schema: Schema, batch: Batch, row: int) -> Tensor:
+    fields = list(zip(schema.vocabulary_sizes, batch.ids_BF[row].tolist(), strict=True))
+    if embedding.with_scenario:
+        fields.append((schema.num_scenarios, int(batch.scenario_B[row])))
+    parts, first = [], 0
+    for size, identifier in fields:
+        parts.append(embedding.table.weight[first + (identifier if identifier < size else 0)])
+        first += size
+    return torch.cat([*parts, batch.numeric_BN[row]])
+
+
+def linear(layer: StackedLinear, number: int, x: Tensor) -> Tensor:
+    y = layer.weight_LIO[number].T @ x
+    return y if layer.bias_LO is None else y + layer.bias_LO[number]
+
+
+def expert(experts: Experts, number: int, x: Tensor) -> Tensor:
+    for layer in experts.layers:
+        x = linear(layer, number, x).clamp(min=0)
+    return x
+
+
+def perceptron(layers: nn.Sequential, x: Tensor) -> Tensor:
+    for layer in layers:
+        if isinstance(layer, nn.Linear):
+            x = (layer.weight @ x + layer.bias).clamp(min=0)
+    return x
+
+
+def gate(gates: Gate, number: int, x: Tensor) -> list[Tensor]:
+    if gates.kind == "sum":
+        return [x.new_tensor(1.0)] * gates.num_experts
+    if gates.logits is None:
+        return [x.new_tensor(1 / gates.num_experts)] * gates.num_experts
+    logits = linear(gates.logits, number, x)
+    if gates.kind == "relu_softmax":
+        logits = logits.clamp(min=0)
+    return softmax(list(logits))
+
+
+def softmax(logits: list[Tensor]) -> list[Tensor]:
+    powers = [torch.exp(logit) for logit in logits]
+    return [power / sum(powers) for power in powers]
+
+
+def weighted(weights: list[Tensor], vectors: list[Tensor]) -> Tensor:
+    return sum((weight * vector for weight, vector in zip(weights, vectors, strict=True)), torch.zeros_like(vectors[0]))
+
+
+def tower(towers: Towers, number: int, x: Tensor) -> Tensor:
+    return linear(towers.output, number, expert(towers.hidden, number, x))[0]

@@ -1,0 +1,33 @@
+"""Small schemas, batches and models in double precision for the tests of models."""
+
+import torch
+from torch import nn
+
+from hinet_search.nn.measure import synthetic_batch
+from hinet_search.schema import Batch, Schema
+
+SCHEMA = Schema(("feed", "search", "cart"), ("click", "order"), ("user", "item"), (7, 5), ("age",))
+
+
+def batch(schema: Schema = SCHEMA, rows: int = 12, scenarios: tuple[int, ...] | None = None, seed: int = 0) -> Batch:
+    """Rows in mixed order; with `scenarios` only those occur. Ids go beyond the vocabulary now and then."""
+    drawn = synthetic_batch(schema, rows, seed)
+    generator = torch.Generator().manual_seed(seed)
+    occurring = torch.tensor(scenarios if scenarios is not None else range(schema.num_scenarios))
+    order = torch.randperm(rows, generator=generator)
+    scenario_B = occurring[torch.arange(rows) % len(occurring)][order]
+    ids_BF = drawn.ids_BF + torch.randint(2, drawn.ids_BF.shape, generator=generator)
+    return Batch(ids_BF, drawn.numeric_BN.double(), scenario_B)
+
+
+def take(source: Batch, rows: torch.Tensor) -> Batch:
+    return Batch(source.ids_BF[rows], source.numeric_BN[rows], source.scenario_B[rows])
+
+
+def randomise(model: nn.Module, seed: int = 0) -> nn.Module:
+    """Double precision, evaluation mode, and parameters large enough that every part of the model matters."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.double().parameters():
+            parameter.normal_(std=0.4, generator=generator)
+    return model.eval()

@@ -1,0 +1,181 @@
+"""Every option of HiNet equals the plain reference in double precision, forward and backward."""
+
+import pytest
+import torch
+from pydantic import ValidationError
+from reference.hinet import logits
+from small import SCHEMA, batch, randomise
+from test_every_model import assert_same_with_gradients
+from torch import nn
+
+from hinet_search.models.hinet import Config, Model
+from hinet_search.schema import Schema
+
+SMALL = {
+    "embedding_dim": 2,
+    "scenario": {"num_shared_sub_experts": 2, "num_specific_sub_experts": 3, "widths": [4, 3]},
+    "san": {"embedding_dim": 3},
+    "cgc": {"widths": [4], "num_specific_experts": 2},
+    "tower": {"widths": [3]},
+}
+LAYOUTS = ["per_scenario", "global", "shared"]
+
+
+def small(changes: dict[str, object], schema: Schema = SCHEMA) -> nn.Module:
+    """A small HiNet with some options changed, by their dotted names."""
+    options = {part: dict(value) if isinstance(value, dict) else value for part, value in SMALL.items()}
+    for path, value in changes.items():
+        part, _, name = path.partition(".")
+        if name:
+            options.setdefault(part, {})[name] = value
+        else:
+            options[part] = value
+    return randomise(Model(Config.model_validate(options), schema))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("num_levels", [1, 2, 3])
+@pytest.mark.parametrize("scenarios", [(0, 1, 2), (2, 0)])
+def test_every_layout_and_number_of_levels_equals_the_reference(
+    layout: str, num_levels: int, scenarios: tuple[int, ...]
+) -> None:
+    model, rows = small({"cgc.layout": layout, "cgc.num_levels": num_levels}), batch(rows=5, scenarios=scenarios)
+    assert_same_with_gradients(model, model(rows), logits(model, rows))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"san.enabled": False},
+        {"san.hidden_widths": [5, 4]},
+        {"san.stop_gradient": True},
+        {"san.top_k": 1},
+        {"san.top_k": 1, "san.stop_gradient": True},
+        {"san.top_k": 7},
+        {"scenario.enabled": False},
+        {"scenario.gate": "uniform"},
+        {"scenario.num_specific_sub_experts": 1, "scenario.num_shared_sub_experts": 1},
+        {"cgc.gate": "uniform"},
+        {"cgc.num_shared_experts": 1, "cgc.num_specific_experts": 1, "cgc.widths": [3, 4]},
+        {"tower.widths": []},
+        {"loss.entire_space": True},
+        {"released_code": True},
+        {"released_code": True, "cgc.layout": "global", "san.stop_gradient": True},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("scenarios", [(0, 1, 2), (1,)])
+def test_every_option_equals_the_reference_after_the_warm_up(
+    changes: dict[str, object], scenarios: tuple[int, ...]
+) -> None:
+    model, rows = small(changes), batch(rows=5, scenarios=scenarios)
+    model.begin_pass(1)
+    assert_same_with_gradients(model, model(rows), logits(model, rows))
+
+
+def test_one_scenario_equals_the_reference() -> None:
+    schema = Schema(("only",), ("click", "order", "pay"), ("user",), (4,), ())
+    model, rows = small({}, schema), batch(schema, rows=4)
+    assert_same_with_gradients(model, model(rows), logits(model, rows))
+
+
+def test_three_tasks_of_a_funnel_equal_the_reference() -> None:
+    schema = Schema(("a", "b"), ("click", "order", "pay"), ("user",), (4,), ("age",))
+    model, rows = small({"loss.entire_space": True}, schema), batch(schema, rows=4)
+    assert_same_with_gradients(model, model(rows), logits(model, rows))
+
+
+def test_a_later_task_of_the_funnel_is_never_likelier_than_an_earlier_one() -> None:
+    predicted = small({"loss.entire_space": True})(batch(rows=30))
+    assert (predicted[:, 1] <= predicted[:, 0]).all()
+
+
+def test_before_the_warm_up_ends_top_k_attends_to_all_others() -> None:
+    exact, limited, rows = small({}), small({"san.top_k": 1, "san.warmup_passes": 2}), batch()
+    limited.begin_pass(0)
+    limited.begin_pass(1)
+    torch.testing.assert_close(limited(rows), exact(rows), rtol=0, atol=1e-12)
+
+
+def test_after_the_warm_up_every_scenario_attends_to_its_k_most_weighted_others() -> None:
+    model = small({"san.top_k": 1, "san.warmup_passes": 2})
+    before = model.scenario.san()
+    model.begin_pass(2)
+    assert torch.equal(model.scenario.san(), nn.functional.one_hot(before.argmax(dim=-1), 3).double())
+
+
+def test_the_choice_of_top_k_is_frozen_while_weights_change() -> None:
+    schema = Schema(("a", "b", "c", "d", "e"), ("click",), ("user",), (4,), ())
+    model = small({"san.top_k": 2}, schema)
+    model.begin_pass(1)
+    kept, weights = model.scenario.san() > 0, model.scenario.san()
+    randomise(model.scenario.san, seed=7)
+    model.begin_pass(2)
+    assert torch.equal(model.scenario.san() > 0, kept)
+    assert not torch.equal(model.scenario.san(), weights)
+
+
+def test_the_choice_of_top_k_travels_with_the_weights() -> None:
+    source, target, rows = small({"san.top_k": 1}), small({"san.top_k": 1}), batch()
+    source.begin_pass(1)
+    target.load_state_dict(source.state_dict())
+    assert torch.equal(target(rows), source(rows))
+
+
+def test_stopping_the_gradient_leaves_the_logits_as_they_are() -> None:
+    rows = batch()
+    torch.testing.assert_close(small({"san.stop_gradient": True})(rows), small({})(rows), rtol=0, atol=1e-12)
+
+
+def test_top_k_computes_only_the_sub_experts_that_are_attended_to() -> None:
+    schema = Schema(tuple("abcdef"), ("click",), ("user",), (4,), ())
+    model, rows = small({"san.top_k": 2}, schema), batch(schema, rows=12)
+    seen = []
+    model.scenario.specific.register_forward_hook(lambda _m, inputs, _o: seen.append(len(inputs[0])))
+    model.begin_pass(1)
+    model(rows)
+    assert seen == [12 * 3]
+
+
+def test_released_code_refuses_options_that_it_would_ignore() -> None:
+    with pytest.raises(ValidationError, match=r"leave san\.top_k and san\.hidden_widths out"):
+        Config.model_validate({"released_code": True, "san": {"top_k": 2}})
+
+
+def test_unknown_options_are_errors() -> None:
+    with pytest.raises(ValidationError, match="num_expert"):
+        Config.model_validate({"cgc": {"num_expert": 2}})
+
+
+def test_insight_shows_the_attention_table_with_a_diagonal_of_zero() -> None:
+    model = small({})
+    attention = torch.tensor(model.insight(batch()).attention, dtype=torch.float64)
+    torch.testing.assert_close(attention, model.scenario.san())
+
+
+def test_insight_without_san_shows_no_attention() -> None:
+    assert small({"san.enabled": False}).insight(batch()).attention is None
+
+
+def test_insight_names_gates_of_scenarios_that_have_rows() -> None:
+    gates = small({}).insight(batch(scenarios=(0, 2))).gates
+    assert [gate.where for gate in gates] == [
+        "feed/shared sub-experts",
+        "cart/shared sub-experts",
+        "feed/own sub-experts",
+        "cart/own sub-experts",
+        "feed/click",
+        "feed/order",
+        "cart/click",
+        "cart/order",
+    ]
+    assert gates[-1].experts == ("shared 1", "shared 2", "own 1", "own 2")
+
+
+def test_insight_of_a_gate_that_prefers_one_expert_shows_it() -> None:
+    model = small({"tower.widths": []})
+    with torch.no_grad():
+        model.scenario.specific.gate.logits.weight_LIO[1] = torch.tensor([0.0, 0.0, 0.0])
+    own = {gate.where: gate.weights for gate in model.insight(batch()).gates}
+    assert own["search/own sub-experts"] == pytest.approx((1 / 3, 1 / 3, 1 / 3))
+    assert own["feed/own sub-experts"] != pytest.approx((1 / 3, 1 / 3, 1 / 3))

@@ -1,0 +1,70 @@
+"""Chromium for the report's tests: one browser for all of them, a fresh page for each."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@dataclass
+class Opened:
+    """A page that was opened from a file, what it asked for and what it complained about."""
+
+    page: Page
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+
+class Open(Protocol):
+    """Writes HTML to a file and opens it."""
+
+    def __call__(self, html: str, *, width: int = 1280, dark: bool = False) -> Opened: ...
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium, without a sandbox because containers run as root."""
+    path = shutil.which("chromium") or "/usr/bin/chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium: Browser, tmp_path: Path) -> Iterator[Open]:
+    """`open_page(html, width=390, dark=True)`; the page is closed after the test."""
+    pages: list[Page] = []
+
+    def open_page(html: str, *, width: int = 1280, dark: bool = False) -> Opened:
+        path = tmp_path / f"report{len(pages)}.html"
+        path.write_text(html, encoding="utf-8")
+        page = chromium.new_page(
+            viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light", accept_downloads=True
+        )
+        pages.append(page)
+        opened = Opened(page)
+        page.on("request", lambda request: opened.requests.append(request.url))
+        page.on("console", lambda message: opened.complaints.append(message.text))
+        page.on("pageerror", lambda error: opened.complaints.append(str(error)))
+        page.goto(path.as_uri())
+        return opened
+
+    yield open_page
+    for page in pages:
+        page.close()

@@ -1,0 +1,121 @@
+"""The page in a real browser: asks the network for nothing, runs no foreign script, fits a phone, works by keyboard."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hinet_search.records import StudyRecord
+from hinet_search.report.page import render
+from tests.report.conftest import Open
+from tests.report.studies import Shape, empty, hostile, study
+
+pytestmark = pytest.mark.browser
+
+WIDE = {
+    "seven arms": study(Shape(trials=60)),
+    "twenty scenarios": study(Shape(scenarios=tuple(f"A rather long scenario name {k}" for k in range(20)))),
+    "empty": empty(),
+    "hostile": hostile(),
+}
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("record", WIDE.values(), ids=WIDE.keys())
+def test_the_page_never_scrolls_sideways(open_page: Open, record: StudyRecord, width: int) -> None:
+    page = open_page(render(record), width=width).page
+    page.click("#open") if width > 760 else None
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("record", WIDE.values(), ids=WIDE.keys())
+def test_the_page_asks_for_nothing_and_complains_of_nothing(open_page: Open, record: StudyRecord) -> None:
+    opened = open_page(render(record))
+    assert (opened.requests, opened.complaints) == ([opened.page.url], [])
+
+
+def test_a_script_in_names_does_not_run(open_page: Open) -> None:
+    assert open_page(render(hostile())).page.evaluate("typeof window.P") == "undefined"
+
+
+def test_seven_arms_need_at_most_five_thousand_nodes(open_page: Open) -> None:
+    page = open_page(render(WIDE["seven arms"])).page
+    assert page.evaluate("document.querySelectorAll('*').length") <= 5_000
+
+
+def test_the_button_turns_light_into_dark_and_back(open_page: Open) -> None:
+    page = open_page(render(study(Shape(arms=("ple", "hinet"))))).page
+    seen = []
+    for _ in range(2):
+        page.click("#theme")
+        seen.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert seen == ["rgb(20, 24, 28)", "rgb(255, 255, 255)"]
+
+
+def test_the_page_is_dark_where_the_reader_prefers_it(open_page: Open) -> None:
+    page = open_page(render(empty()), dark=True).page
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 28)"
+
+
+def test_the_download_holds_the_data(open_page: Open, tmp_path: Path) -> None:
+    page = open_page(render(study(Shape(arms=("ple", "hinet"))))).page
+    with page.expect_download() as waiting:
+        page.click("#json")
+    path = tmp_path / "data.json"
+    waiting.value.save_as(path)
+    assert json.loads(path.read_text(encoding="utf-8"))["study"] == "shop"
+
+
+def test_trials_are_sorted_by_keyboard(open_page: Open) -> None:
+    page = open_page(render(study(Shape(trials=60)))).page
+    page.locator("table.sort").first.locator("th button").first.focus()
+    page.keyboard.press("Enter")
+    column = page.evaluate(
+        "[...document.querySelector('table.sort').tBodies[0].rows].map(r=>parseInt(r.cells[0].textContent))"
+    )
+    assert column == sorted(column, reverse=True)
+    assert page.locator("table.sort th[aria-sort]").first.get_attribute("aria-sort") == "descending"
+
+
+def test_every_region_that_scrolls_is_reached_by_keyboard_and_has_a_name(open_page: Open) -> None:
+    page = open_page(render(WIDE["seven arms"]), width=390).page
+    unnamed = page.evaluate(
+        "[...document.querySelectorAll('.scroll')].filter(e=>e.tabIndex!==0||!e.getAttribute('aria-label')).length"
+    )
+    assert unnamed == 0
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_text_is_at_least_twelve_pixels_high(open_page: Open, width: int) -> None:
+    page = open_page(render(WIDE["seven arms"]), width=width).page
+    smallest = page.evaluate(
+        "Math.min(...[...document.querySelectorAll('main *')].filter(e=>[...e.childNodes].some(n=>n.nodeType===3&&n.data.trim()))"
+        ".map(e=>parseFloat(getComputedStyle(e).fontSize)))"
+    )
+    assert smallest >= 11.9
+
+
+def test_names_in_the_size_picture_do_not_overlap(open_page: Open) -> None:
+    page = open_page(render(WIDE["seven arms"])).page
+    boxes = page.evaluate(
+        "[...document.querySelectorAll('.plot-box .tag')].map(e=>{const b=e.getBoundingClientRect();"
+        "return [b.left,b.right,b.top,b.bottom]})"
+    )
+    pairs = [(a, b) for i, a in enumerate(boxes) for b in boxes[:i]]
+    assert len(boxes) == 7
+    assert not [1 for a, b in pairs if a[0] < b[1] and b[0] < a[1] and a[2] < b[3] and b[2] < a[3]]
+
+
+def test_printing_hides_the_navigation_and_keeps_the_paper_white(open_page: Open) -> None:
+    page = open_page(render(empty()), dark=True).page
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.querySelector('.top')).display") == "none"
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_without_script_every_detail_still_opens(open_page: Open) -> None:
+    html = render(study(Shape(arms=("ple", "hinet")))).replace("(function () {", "(function () { return;")
+    page = open_page(html).page
+    last = page.locator("#reproduce details").last
+    last.locator("summary").click()
+    assert last.locator("table").is_visible()

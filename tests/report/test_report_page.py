@@ -1,0 +1,110 @@
+"""The page: one file with its verdict in the title, its data inside, small and quickly written."""
+
+import json
+import re
+import time
+from dataclasses import replace
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from hinet_search.compare import verdict
+from hinet_search.records import StudyRecord
+from hinet_search.report import page
+from hinet_search.report.page import render
+from tests.report.studies import INJECTION, Shape, empty, hostile, small, study
+
+TEMPLATES = Path(page.__file__).parent / "templates"
+
+
+def data_of(html: str) -> dict[str, object]:
+    found = re.search(r'<script type="application/json" id="record">(.*?)</script>', html, re.DOTALL)
+    assert found is not None
+    return json.loads(found[1])  # type: ignore[no-any-return]  # the page's own JSON
+
+
+def many_trials(number: int) -> StudyRecord:
+    return study(Shape(trials=number // 7 + 1))
+
+
+@pytest.mark.parametrize("record", [small(), empty(), study()], ids=["small", "empty", "seven arms"])
+def test_title_and_heading_are_the_verdict(record: StudyRecord) -> None:
+    html, sentence = render(record), verdict(record).sentence
+    assert f"<title>shop: {sentence}</title>" in html
+    assert re.findall(r"<h1>(.*?)</h1>", html) == [sentence]
+
+
+def test_seven_arms_with_sixty_trials_and_ten_cells_fit_150_kilobytes() -> None:
+    assert len(render(study(Shape(trials=60))).encode()) <= 150_000
+
+
+def test_ten_thousand_trials_fit_a_megabyte_and_are_written_within_five_seconds() -> None:
+    record = many_trials(10_000)
+    started = time.perf_counter()
+    html = render(record)
+    assert time.perf_counter() - started < 5
+    assert len(html.encode()) < 1_000_000
+
+
+def test_a_hundred_and_sixty_trials_render() -> None:
+    assert "best 10 of" in render(many_trials(160))
+
+
+def test_the_script_is_under_3_kilobytes() -> None:
+    assert len((TEMPLATES / "script.js").read_bytes()) < 3_000
+
+
+def test_nothing_in_the_page_points_outside() -> None:
+    assert not re.findall(r"https?://|//[a-z]+\.", render(study()))
+
+
+def test_the_content_security_policy_forbids_everything_but_inline() -> None:
+    assert "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:" in render(small())
+
+
+def test_a_link_inside_the_page_has_its_target() -> None:
+    html = render(study())
+    targets = set(re.findall(r'href="#([^"]+)"', html))
+    assert targets <= set(re.findall(r' id="([^"]+)"', html))
+
+
+def test_every_header_cell_has_a_scope() -> None:
+    headers = re.findall(r"<th[^e][^>]*>|<th>", render(study()))
+    assert [header for header in headers if "scope=" not in header] == []
+
+
+def test_the_data_inside_agree_with_the_record() -> None:
+    record = study(Shape(trials=20))
+    data = data_of(render(record))
+    arms = data["arms"]
+    assert isinstance(arms, list)
+    trials = arms[0]["trials"]
+    values = [row[trials["columns"].index("value")] for row in trials["rows"]]
+    assert (data["schema"], data["study"], len(arms)) == (1, "shop", 7)
+    assert values == [trial.value and pytest.approx(trial.value, rel=1e-5) for trial in record.arms[0].trials]
+
+
+def test_not_a_number_becomes_null_in_the_data() -> None:
+    record = small()
+    arms = (replace(record.arms[0], fixed={"train.momentum": float("nan")}), *record.arms[1:])
+    assert '"fixed":{"train.momentum":null}' in render(replace(record, arms=arms))
+
+
+def test_hostile_names_survive_in_the_data_unchanged() -> None:
+    assert data_of(render(hostile()))["study"] == INJECTION
+
+
+def test_hostile_names_open_no_element() -> None:
+    html = render(hostile())
+    assert html.count("<script") == 2
+    assert "<img" not in html
+    assert INJECTION in unescape(html)
+
+
+def test_a_running_study_is_marked_as_preliminary() -> None:
+    assert ("Preliminary" in render(empty()), "Preliminary" in render(small())) == (True, False)
+
+
+def test_the_same_record_gives_the_same_bytes() -> None:
+    assert render(small()) == render(small())

@@ -1,0 +1,84 @@
+"""Models of a few lines, and a watcher that remembers, for tests of training."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from hinet_search.data.columns import Dataset
+from hinet_search.nn.embedding import FeatureEmbedding
+from hinet_search.objective import objective_named
+from hinet_search.records import EvaluationRecord
+from hinet_search.schema import Batch, Schema
+from hinet_search.training.config import TrainConfig
+from hinet_search.training.fit import FitResult, fit
+from hinet_search.training.seeding import seeded_model
+
+CPU = torch.device("cpu")
+
+
+class Linear(nn.Module):
+    """Embedding, dropout, and a linear head per (scenario, task); shows every batch to `see`."""
+
+    def __init__(self, schema: Schema, dropout: float = 0.0, see: Callable[[Batch], None] | None = None) -> None:
+        super().__init__()
+        self.embedding = FeatureEmbedding(schema, 3)
+        self.dropout = nn.Dropout(dropout)
+        self.heads = nn.ModuleList(nn.Linear(self.embedding.width, schema.num_tasks) for _ in schema.scenarios)
+        self.see = see
+
+    def forward(self, batch: Batch) -> Tensor:
+        if self.see is not None:
+            self.see(batch)
+        x_BD = self.dropout(self.embedding(batch))
+        all_SBT = torch.stack([head(x_BD) for head in self.heads])
+        return all_SBT[batch.scenario_B, torch.arange(len(batch))]
+
+
+class Scripted(nn.Module):
+    """Gives the validation rows the scores of a script, one entry per evaluation; `mark` counts the training steps."""
+
+    def __init__(self, scripts: list[Tensor]) -> None:
+        super().__init__()
+        self.scripts = iter(scripts)
+        self.weight = nn.Parameter(torch.zeros(()))
+        self.register_buffer("mark", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, batch: Batch) -> Tensor:
+        if self.training:
+            self.mark += 1
+            return self.weight * batch.numeric_BN[:, :1].expand(-1, 2)
+        return next(self.scripts)
+
+
+@dataclass
+class Watch:
+    """Remembers evaluations; says stop once `stop_after` questions were asked."""
+
+    stop_after: int | None = None
+    asked: int = 0
+    records: list[EvaluationRecord] = field(default_factory=list)
+
+    def evaluated(self, record: EvaluationRecord) -> None:
+        self.records.append(record)
+
+    def should_stop(self) -> bool:
+        self.asked += 1
+        return self.stop_after is not None and self.asked > self.stop_after
+
+
+def linear(data: Dataset, seed: int = 0, dropout: float = 0.0) -> Linear:
+    return seeded_model(lambda: Linear(data.full_schema, dropout), seed)
+
+
+def fit_on(
+    data: Dataset, model: nn.Module, *, seed: int = 0, objective: str = "macro_auc", watch: Watch | None = None,
+    **train: object,
+) -> FitResult:  # fmt: skip
+    """Fit on the CPU; `train` are fields of TrainConfig."""
+    config = TrainConfig.model_validate({"batch_size": 32, "patience": 0, **train})
+    return fit(
+        model, data, data.full_schema, config,
+        seed=seed, objective=objective_named(objective), device=CPU, watcher=watch or Watch(),
+    )  # fmt: skip

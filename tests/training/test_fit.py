@@ -1,0 +1,345 @@
+"""Facts about the training loop."""
+
+import math
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from datasets import columns, dataset, separable
+from fake_models import CPU, Linear, Scripted, Watch, fit_on, linear
+from torch import Tensor, nn
+
+from hinet_search.schema import Batch
+from hinet_search.training.divergence import Diverged, Readings
+from hinet_search.training.feed import make_feed
+from hinet_search.training.metrics import cell_values
+from hinet_search.training.predict import predict, weights_hash
+from hinet_search.training.seeding import seeded_model
+
+DATA = separable()  # 320 training rows: 10 steps of 32 rows a pass
+TRUTH_RT = torch.from_numpy(DATA.valid.labels_RT.astype(np.float32))
+
+
+def scores(quality: float) -> Tensor:
+    """Validation scores whose AUC grows with `quality` from 0 (noise) to 1 (the truth)."""
+    noise_RT = torch.rand(TRUTH_RT.shape, generator=torch.Generator().manual_seed(0))
+    return quality * TRUTH_RT + noise_RT
+
+
+def scripted(*qualities: float) -> Scripted:
+    return Scripted([scores(quality) for quality in qualities])
+
+
+def seen_rows(seed: int, dropout: float) -> list[list[float]]:
+    seen: list[list[float]] = []
+    model = seeded_model(
+        lambda: Linear(DATA.full_schema, dropout, see=lambda batch: seen.append(batch.numeric_BN[:, 0].tolist())), 3
+    )
+    fit_on(DATA, model, seed=seed, passes=2, evaluations_per_pass=1)
+    return [rows for rows in seen if len(rows) == 32]
+
+
+def test_a_separable_problem_is_learned():
+    result = fit_on(DATA, linear(DATA), learning_rate=0.05, passes=8)
+    assert result.valid_objective is not None
+    assert result.valid_objective > 0.99
+    assert result.evaluations[-1].train_loss < result.evaluations[0].train_loss
+
+
+def test_the_model_is_left_with_the_weights_of_the_best_evaluation():
+    model = scripted(0.2, 0.8, 0.5, 0.1)
+    result = fit_on(DATA, model, passes=1, evaluations_per_pass=4)
+    assert [record.step for record in result.evaluations] == [1, 2, 3, 4]
+    assert result.best_step == 2
+    assert result.valid_objective == result.evaluations[1].objective
+    assert result.valid_cells == result.evaluations[1].cells
+    assert int(model.mark) == 5, "the second of four evaluations comes after step 5"
+
+
+def test_an_overfitted_model_goes_back_to_where_validation_was_best():
+    noisy = dataset(columns(64, 1, flip=0.4), columns(400, 2))
+    model = linear(noisy)
+    result = fit_on(noisy, model, learning_rate=0.3, passes=40, evaluations_per_pass=1, objective="logloss")
+    assert result.best_step < len(result.evaluations)
+    again = cell_values(predict(model, make_feed(noisy.valid, noisy.full_schema, CPU)), noisy.valid, *_names(noisy))
+    assert again == result.valid_cells
+    assert result.valid_objective == min(record.objective for record in result.evaluations)
+
+
+def _names(data):
+    return data.full_schema.scenarios, data.full_schema.tasks
+
+
+def test_of_two_equal_evaluations_the_earlier_one_is_best():
+    assert fit_on(DATA, scripted(0.5, 0.5), passes=1, evaluations_per_pass=2).best_step == 1
+
+
+def test_patience_ends_training_after_that_many_evaluations_without_improvement():
+    watch = Watch()
+    result = fit_on(DATA, scripted(0.2, 0.8, 0.7, 0.6, 0.9), passes=1, evaluations_per_pass=5, patience=2, watch=watch)
+    assert len(result.evaluations) == 4
+    assert tuple(watch.records) == result.evaluations
+    assert not result.stopped
+
+
+def test_an_improvement_starts_patience_anew():
+    result = fit_on(DATA, scripted(0.5, 0.4, 0.8, 0.7, 0.9), passes=1, evaluations_per_pass=5, patience=2)
+    assert len(result.evaluations) == 5
+
+
+def test_patience_zero_never_ends_training():
+    assert len(fit_on(DATA, scripted(*[0.5] * 10), passes=2, evaluations_per_pass=5).evaluations) == 10
+
+
+def test_fractional_passes_take_exactly_that_many_steps():
+    model, watch = scripted(0.1, 0.2, 0.3), Watch()
+    result = fit_on(DATA, model, passes=1.5, evaluations_per_pass=2, watch=watch)
+    assert int(model.mark) == watch.asked == 15
+    assert [record.passes for record in result.evaluations] == [0.5, 1.0, 1.5]
+
+
+def test_the_last_rows_of_a_pass_are_not_dropped():
+    seen: list[int] = []
+    odd = dataset(columns(70, 1), columns(50, 2))
+    fit_on(odd, Linear(odd.full_schema, see=lambda batch: seen.append(len(batch))), passes=1, evaluations_per_pass=1)
+    assert seen[:-1] == [32, 32, 6]
+
+
+def test_two_different_models_see_the_same_rows_in_the_same_order():
+    assert seen_rows(0, dropout=0.0) == seen_rows(0, dropout=0.5)
+
+
+def test_two_seeds_and_two_passes_have_different_orders():
+    first = seen_rows(0, dropout=0.0)
+    assert first[:10] != first[10:]
+    assert first != seen_rows(1, dropout=0.0)
+
+
+@pytest.mark.parametrize("ambient", [1, 2])
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(ambient):
+    hashes = set()
+    for disturbance in (0, ambient):
+        torch.manual_seed(disturbance)
+        model = linear(DATA, seed=4, dropout=0.5)
+        fit_on(DATA, model, seed=4, passes=1)
+        hashes.add(weights_hash(model))
+    assert len(hashes) == 1
+
+
+def test_another_seed_gives_other_weights():
+    hashes = set()
+    for seed in (1, 2):
+        model = linear(DATA, seed=0, dropout=0.5)
+        fit_on(DATA, model, seed=seed, passes=1)
+        hashes.add(weights_hash(model))
+    assert len(hashes) == 2
+
+
+def test_fit_leaves_the_callers_generator_as_it_was():
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    fit_on(DATA, linear(DATA, dropout=0.5), passes=1)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_dropout_is_on_while_training_and_off_in_evaluation():
+    modes: list[tuple[bool, bool]] = []
+
+    class Spy(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dropout, self.weight = nn.Dropout(0.5), nn.Parameter(torch.zeros(()))
+
+        def forward(self, batch: Batch) -> Tensor:
+            ones = torch.ones(100)
+            modes.append((self.training, bool(torch.equal(self.dropout(ones), ones))))
+            return self.weight * batch.numeric_BN
+
+    model = Spy()
+    fit_on(DATA, model, passes=2, evaluations_per_pass=2)
+    assert set(modes) == {(True, False), (False, True)}
+    assert not model.training
+
+
+def test_weight_decay_is_in_force_during_fit():
+    norms = []
+    for decay in (0.0, 1.0):
+        model = linear(DATA)
+        fit_on(DATA, model, learning_rate=0.05, weight_decay=decay, passes=4, objective="logloss")
+        norms.append(model.heads[0].weight.norm().item())
+    assert norms[1] < 0.9 * norms[0]
+
+
+def test_embedding_l2_is_in_force_during_fit_and_kept_out_of_the_reported_loss():
+    results, norms = [], []
+    for strength in (0.0, 100.0):
+        model = linear(DATA)
+        results.append(fit_on(DATA, model, learning_rate=1e-3, embedding_l2=strength, passes=1, clip_norm=0.0))
+        norms.append(model.embedding.table.weight.norm().item())
+    assert norms[1] < 0.8 * norms[0]
+    assert results[1].evaluations[0].train_loss == pytest.approx(results[0].evaluations[0].train_loss, abs=0.05)
+
+
+def test_embedding_l2_stops_listening_when_training_ends():
+    model = linear(DATA)
+    fit_on(DATA, model, embedding_l2=0.1, passes=1)
+    assert not model.embedding.table._forward_hooks
+
+
+class Blows(nn.Module):
+    """Loss, gradient or scores become NaN: at training step 7, or in evaluation."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self.what, self.calls, self.weight = what, 0, nn.Parameter(torch.ones(()))
+
+    def forward(self, batch: Batch) -> Tensor:
+        if not self.training:
+            return batch.numeric_BN * (math.inf if self.what == "score" else 1.0)
+        self.calls += 1
+        if self.calls < 7 or self.what == "score":
+            return self.weight * batch.numeric_BN
+        if self.what == "loss":
+            return self.weight * batch.numeric_BN * math.nan
+        root = (self.weight - self.weight.detach()).sqrt()  # 0, with an infinite gradient
+        return root + batch.numeric_BN
+
+
+@pytest.mark.parametrize(("what", "step"), [("loss", 7), ("gradient norm", 7), ("score", 3)])
+def test_training_that_leaves_the_finite_numbers_is_stopped_at_that_step(what, step):
+    model = Blows(what)
+    with pytest.raises(Diverged) as caught:
+        fit_on(DATA, model, passes=1, evaluations_per_pass=3, learning_rate=0.01)
+    assert (caught.value.what, caught.value.step, caught.value.learning_rate) == (what, step, 0.01)
+    assert not math.isfinite(caught.value.value)
+    assert torch.isfinite(model.weight), "the step was not taken"
+
+
+def test_readings_taken_late_still_name_the_first_bad_step():
+    readings = Readings(learning_rate=0.1, interval=5)
+    for step in range(1, 5):
+        readings.add(step, torch.tensor(math.inf if step >= 3 else 1.0), torch.tensor(1.0))
+    with pytest.raises(Diverged, match=r"loss inf at step 3, learning rate 0\.1"):
+        readings.add(5, torch.tensor(1.0), torch.tensor(1.0))
+
+
+def test_a_divergence_survives_the_way_between_processes():
+    error = pickle.loads(pickle.dumps(Diverged(7, 0.1, math.inf, "loss")))
+    assert str(error) == "loss inf at step 7, learning rate 0.1"
+
+
+@pytest.mark.parametrize("steps", [0, 1, 7])
+def test_a_watcher_that_says_stop_ends_training_before_the_next_step(steps):
+    model = scripted(0.5)
+    result = fit_on(DATA, model, passes=4, evaluations_per_pass=2, watch=Watch(stop_after=steps))
+    assert result.stopped
+    assert len(result.evaluations) == steps // 5
+    assert (result.valid_objective is None) == (steps < 5)
+    assert int(model.mark) == (5 if steps == 7 else steps), "with a best, it is restored"
+
+
+def test_a_model_that_follows_passes_hears_of_every_pass_before_its_first_step():
+    heard: list[object] = []
+
+    class Following(Linear):
+        def begin_pass(self, passes_done: int) -> None:
+            heard.append(passes_done)
+
+    model = Following(DATA.full_schema, see=lambda batch: heard.append("step") if len(batch) == 32 else None)
+    fit_on(DATA, model, passes=2.1, evaluations_per_pass=1)
+    assert heard == [0, *["step"] * 10, 1, *["step"] * 10, 2, "step"]
+
+
+class Cell(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(()))
+        self.register_buffer("mark", torch.zeros((), dtype=torch.int64))
+
+
+class Cells(Scripted):
+    """Cells in a grid that share nothing; each counts the training steps."""
+
+    def __init__(self, scripts: list[Tensor]) -> None:
+        super().__init__(scripts)
+        del self.weight
+        self.cells = nn.ModuleList(Cell() for _ in range(4))
+
+    def cell_modules(self) -> tuple[tuple[nn.Module, ...], ...]:
+        return tuple(self.cells[:2]), tuple(self.cells[2:])
+
+    def forward(self, batch: Batch) -> Tensor:
+        if not self.training:
+            return next(self.scripts)
+        for cell in self.cells:
+            cell.mark += 1
+        return sum(cell.weight for cell in self.cells) * batch.numeric_BN
+
+
+def per_cell(*qualities: float) -> Tensor:
+    """Validation scores with a quality of their own per (scenario, task)."""
+    grid_ST = torch.tensor(qualities).reshape(2, 2)
+    quality_RT = grid_ST[torch.from_numpy(DATA.valid.scenario_R.astype(np.int64))]
+    return quality_RT * TRUTH_RT + scores(0.0)
+
+
+GRID = [per_cell(0.1, 0.9, 0.2, 0.8), per_cell(0.9, 0.1, 0.2, 0.7), per_cell(0.3, 0.3, 0.6, 0.1), per_cell(0, 0, 0, 0)]
+
+
+def test_independent_cells_keep_their_own_best_weights():
+    model = Cells(list(GRID))
+    result = fit_on(DATA, model, passes=0.4, evaluations_per_pass=10)
+    assert [int(cell.mark) for cell in model.cells] == [2, 1, 3, 1]
+    assert result.best_step == 3
+
+
+def test_the_objective_of_independent_cells_is_that_of_the_composed_model():
+    result = fit_on(DATA, Cells(list(GRID)), passes=0.4, evaluations_per_pass=10)
+    alone = [cell_values(grid.numpy(), DATA.valid, *_names(DATA)) for grid in GRID]
+    expected = tuple(max((found[index] for found in alone), key=lambda cell: cell.auc) for index in range(4))
+    assert result.valid_cells == result.evaluations[-1].cells == expected
+    assert result.valid_objective == result.evaluations[2].objective == result.evaluations[3].objective
+
+
+def test_patience_of_independent_cells_counts_on_the_composed_model():
+    better_elsewhere = [per_cell(0.5, 0.5, 0.5, 0.5), per_cell(0.9, 0, 0, 0), per_cell(0, 0.9, 0, 0), *GRID[3:] * 3]
+    result = fit_on(DATA, Cells(better_elsewhere), passes=0.6, evaluations_per_pass=10, patience=2)
+    assert len(result.evaluations) == 5
+
+
+def test_cells_without_both_classes_go_by_their_log_loss():
+    one_class = columns(200, 2)
+    one_class.labels_RT[:, 1] = 0
+    data = dataset(DATA.train, one_class)
+    click = TRUTH_RT[:, :1]
+    scripts = [torch.cat([click, torch.full_like(click, order)], dim=1) for order in (0.0, -3.0, -1.0)]
+    model = Cells(scripts)
+    fit_on(data, model, passes=0.3, evaluations_per_pass=10)
+    assert [int(cell.mark) for cell in model.cells] == [1, 2, 1, 2]
+
+
+def test_a_cell_without_validation_rows_keeps_its_latest_weights():
+    home_only = columns(200, 2)
+    home_only.scenario_R[:] = 0
+    model = Cells([scores(0.9), scores(0.5)])
+    fit_on(dataset(DATA.train, home_only), model, passes=0.2, evaluations_per_pass=10)
+    assert [int(cell.mark) for cell in model.cells] == [1, 1, 2, 2]
+
+
+def test_predictions_do_not_depend_on_how_rows_are_cut_into_batches():
+    model, feed = linear(DATA, dropout=0.5), make_feed(DATA.valid, DATA.full_schema, CPU)
+    whole = predict(model, feed)
+    assert whole.dtype == np.float32
+    assert whole.shape == (200, 2)
+    assert np.allclose(predict(model, feed, batch_size=7), whole, atol=1e-6)
+    assert model.training, "the mode is left as it was"
+
+
+def test_the_cost_of_training_is_measured():
+    result = fit_on(DATA, linear(DATA), passes=1)
+    assert result.rows_per_second > 320 / result.seconds
+    assert result.peak_memory_bytes > 1 << 20
+    seconds = [record.seconds for record in result.evaluations]
+    assert seconds == sorted(seconds)
+    assert 0 < seconds[0] < seconds[-1] <= result.seconds

@@ -1,0 +1,56 @@
+"""Facts about the training configuration and its schedule."""
+
+import pytest
+from pydantic import ValidationError
+
+from hinet_search.training.config import TrainConfig
+from hinet_search.training.schedule import make_schedule
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("learning_rate", 0),
+        ("learning_rate", float("nan")),
+        ("learning_rate", "fast"),
+        ("embedding_learning_rate_multiplier", 0),
+        ("batch_size", 0),
+        ("batch_size", 10.5),
+        ("batch_size", True),
+        ("weight_decay", -1e-3),
+        ("embedding_l2", -1.0),
+        ("passes", 0),
+        ("passes", float("inf")),
+        ("evaluations_per_pass", 0),
+        ("patience", -1),
+        ("clip_norm", -1.0),
+        ("clip_norm", float("nan")),
+        ("optimiser", "sgd"),
+        ("epochs", 3),
+    ],
+)
+def test_nonsense_is_refused_by_the_name_of_its_field(field, value):
+    with pytest.raises(ValidationError, match=field):
+        TrainConfig.model_validate({field: value})
+
+
+def test_a_whole_number_is_a_rate():
+    assert TrainConfig.model_validate({"passes": 2}).passes == 2.0
+
+
+@pytest.mark.parametrize(
+    ("passes", "per_pass", "total", "evaluations"),
+    [
+        (1.5, 2, 15, {5, 10, 15}),
+        (2.0, 4, 20, {2, 5, 8, 10, 12, 15, 18, 20}),
+        (0.3, 1, 3, {3}),
+        (0.01, 4, 1, {1}),
+        (1.0, 40, 10, set(range(1, 11))),
+        (1.2, 1, 12, {10, 12}),
+    ],
+)
+def test_evaluations_are_evenly_spaced_and_the_last_step_has_one(passes, per_pass, total, evaluations):
+    config = TrainConfig(batch_size=10, passes=passes, evaluations_per_pass=per_pass)
+    schedule = make_schedule(95, config)
+    assert (schedule.steps_per_pass, schedule.total_steps) == (10, total)
+    assert schedule.evaluation_steps == evaluations
