@@ -3,7 +3,7 @@
 Lives in a study under `data:` or in a YAML file of its own.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -96,19 +96,22 @@ class TimeSplit(Frozen):
 
     @model_validator(mode="after")
     def _in_order(self) -> "TimeSplit":
-        if isinstance(self.valid_from, str) != isinstance(self.test_from, str):
-            raise ValueError("valid_from and test_from must be of one kind, two numbers or two dates")
-        if instant(self.valid_from) >= instant(self.test_from):
+        first, second = _moment(self.valid_from), _moment(self.test_from)
+        if _kind(first) != _kind(second):
+            raise ValueError("valid_from and test_from must be two numbers, two dates, or two dates with an offset")
+        if first >= second:
             raise ValueError(f"valid_from must be before test_from, got {self.valid_from} and {self.test_from}")
         return self
 
 
-def instant(cut: int | float | str) -> float:
-    """A cut point as a number that orders like it; ValueError when a text is no ISO date or datetime."""
-    if not isinstance(cut, str):
-        return float(cut)
-    moment = datetime.fromisoformat(cut)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+def _moment(cut: int | float | str) -> Any:
+    """A cut point as a value that can be ordered; ValueError when a text is no ISO date or datetime."""
+    return datetime.fromisoformat(cut) if isinstance(cut, str) else cut
+
+
+def _kind(moment: float | datetime) -> tuple[bool, bool]:
+    """Cut points of different kinds have no order: numbers, dates, and dates with an offset from UTC."""
+    return isinstance(moment, datetime), isinstance(moment, datetime) and moment.tzinfo is not None
 
 
 def _leaves_training_rows(valid: float, test: float) -> None:

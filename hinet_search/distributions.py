@@ -27,6 +27,10 @@ class Suggests(Protocol):
         """One of the choices."""
 
 
+def _is_whole(steps: float) -> bool:
+    return abs(steps - round(steps)) <= 1e-9
+
+
 def _check_range(low: float, high: float, default: float, *, log: bool, step: float | None) -> None:
     if low >= high:
         raise ValueError(f"needs low < high, got low {low} >= high {high}")
@@ -34,10 +38,12 @@ def _check_range(low: float, high: float, default: float, *, log: bool, step: fl
         raise ValueError(f"needs low > 0 with log: true, got low {low}")
     if log and step is not None:
         raise ValueError("takes 'log' or 'step', not both")
-    if step is not None and abs((high - low) / step - round((high - low) / step)) > 1e-9:
+    if step is not None and not _is_whole((high - low) / step):
         raise ValueError(f"needs a step that divides high - low, got step {step} and {high - low}")
     if not low <= default <= high:
         raise ValueError(f"needs low <= default <= high, got default {default} outside {low} to {high}")
+    if step is not None and not _is_whole((default - low) / step):
+        raise ValueError(f"needs a default whole steps above low, got default {default}, low {low} and step {step}")
 
 
 class IntRange(Frozen):
@@ -102,7 +108,7 @@ class Categorical(Frozen):
 
     @model_validator(mode="after")
     def _sound(self) -> "Categorical":
-        if len({(type(choice), choice) for choice in self.choices}) < len(self.choices):
+        if len(set(self.choices)) < len(self.choices):  # 1, 1.0 and true are equal, to samplers too
             raise ValueError(f"names a choice twice: {', '.join(str(choice) for choice in self.choices)}")
         if self.default not in self.choices:
             raise ValueError(f"needs a default among its choices, got {self.default!r}")

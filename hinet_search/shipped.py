@@ -13,8 +13,8 @@ def shipped_folder(kind: str) -> Path:
     return installed if installed.is_dir() else _PACKAGE.parent / kind
 
 
-def find(kind: str, name: str, beside: Path | None = None) -> Path:
-    """The file that `name` means; ConfigurationError names the known ones.
+def find(kind: str, name: str, beside: Path | None = None, where: str = "") -> Path:
+    """The file that `name` means; ConfigurationError begins with `where` and names the known ones.
 
     Order: a path as given; a path beside `beside` (the file that names it); ./KIND/NAME.yaml; shipped NAME.yaml.
     """
@@ -29,7 +29,7 @@ def find(kind: str, name: str, beside: Path | None = None) -> Path:
     known = known_names(kind)
     singular = "study" if kind == "studies" else kind.rstrip("s")
     raise ConfigurationError(
-        f"there is no {singular} '{name}': looked at {', '.join(str(place) for place in places)}"
+        f"{where}{': ' if where else ''}there is no {singular} '{name}': looked at {', '.join(str(place) for place in places)}"
         f"{did_you_mean(given.stem, known)}",
         remedy=f"known: {', '.join(known)}",
     )

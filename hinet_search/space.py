@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hinet_search.definition import Frozen, Text
 from hinet_search.distributions import (
     AnyDistribution,
+    Categorical,
+    Choice,
     Distribution,
     FloatRange,
     IntRange,
@@ -35,6 +37,13 @@ class SpaceFile(Frozen):
     parameters: dict[Text, Distribution] = Field(default_factory=dict)
     fixed: dict[Text, Value] = Field(default_factory=dict)
     max_parameters: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _searched_or_fixed(self) -> "SpaceFile":
+        both = [name for name in self.fixed if name in self.parameters]
+        if both:
+            raise ValueError(f"must be either searched or fixed in one file: {', '.join(both)}")
+        return self
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,7 @@ class SearchSpace:
     def with_fixed(self, fixed: Mapping[str, Value], where: str) -> "SearchSpace":
         """The same space with some names held at a value, no longer searched."""
         kept = {name: distribution for name, distribution in self.parameters.items() if name not in fixed}
-        decoded = {name: self._named_widths(name, value) for name, value in fixed.items()}
+        decoded = {name: _named_widths(self.parameters.get(name), value) for name, value in fixed.items()}
         places = {**self.places, **dict.fromkeys(fixed, where)}
         return SearchSpace(self.name, kept, {**self.fixed, **decoded}, self.max_parameters, places)
 
@@ -82,31 +91,27 @@ class SearchSpace:
         """The parameters as a report shows them."""
         return tuple(_range(name, distribution) for name, distribution in self.parameters.items())
 
-    def _named_widths(self, name: str, value: Value) -> Value:
-        distribution = self.parameters.get(name)
-        if isinstance(distribution, Widths) and isinstance(value, str) and value in distribution.choices:
-            return distribution.choices[value]
-        return value
-
     def _holds(self, when: When | None, drawn: Mapping[str, Scalar]) -> bool:
         if when is None:
             return True
         known = {**self.fixed, **drawn}
         if isinstance(when, str):
             return bool(known.get(when))
-        return all(
-            known.get(parent) in (wanted if isinstance(wanted, tuple) else (wanted,)) for parent, wanted in when.items()
-        )
+        return all(known.get(parent) in _listed(wanted) for parent, wanted in when.items())
 
 
-def load_space(name: str, beside: Path | None = None) -> SearchSpace:
-    """The space of that name or path, includes resolved; ConfigurationError with every problem found."""
-    path = find("spaces", name, beside)
+def load_space(name: str, beside: Path | None = None, where: str = "") -> SearchSpace:
+    """The space of that name or path, includes resolved; ConfigurationError with every problem found.
+
+    `where` is the place that names the space, for the error when there is none.
+    """
+    path = find("spaces", name, beside, where)
     draft = _Draft()
-    _collect(read(path), (path,), draft)
+    _collect(read(path), (path.resolve(),), draft)
     parameters = {key: value for key, value in draft.parameters.items() if key not in draft.fixed}
     ordered = _parents_first(parameters, draft.fixed, draft.places)
-    return SearchSpace(path.stem, ordered, draft.fixed, draft.max_parameters, draft.places)
+    fixed = {key: _named_widths(draft.parameters.get(key), value) for key, value in draft.fixed.items()}
+    return SearchSpace(path.stem, ordered, fixed, draft.max_parameters, draft.places)
 
 
 @dataclass
@@ -123,10 +128,11 @@ def _collect(file: YamlFile, trail: tuple[Path, ...], draft: _Draft) -> None:
     """Add a file's includes, then its own keys."""
     parsed = file.parse(SpaceFile)
     for index, included in enumerate(parsed.include):
-        path = find("spaces", included, file.path.parent)
-        if path in trail:
-            raise ConfigurationError(f"{file.place(('include', index))}: '{included}' includes itself")
-        _collect(read(path), (*trail, path), draft)
+        place = file.place(("include", index))
+        path = find("spaces", included, file.path.parent, place)
+        if path.resolve() in trail:
+            raise ConfigurationError(f"{place}: '{included}' includes itself")
+        _collect(read(path), (*trail, path.resolve()), draft)
     for name, distribution in parsed.parameters.items():
         draft.fixed.pop(name, None)
         draft.parameters[name] = distribution
@@ -135,6 +141,13 @@ def _collect(file: YamlFile, trail: tuple[Path, ...], draft: _Draft) -> None:
         draft.fixed[name] = value
         draft.places[name] = file.place(("fixed", name))
     draft.max_parameters = parsed.max_parameters or draft.max_parameters
+
+
+def _named_widths(distribution: AnyDistribution | None, value: Value) -> Value:
+    """The list that a name of widths stands for; any other value as it is."""
+    if isinstance(distribution, Widths) and isinstance(value, str) and value in distribution.choices:
+        return distribution.choices[value]
+    return value
 
 
 def _parents(when: When | None) -> tuple[str, ...]:
@@ -147,12 +160,10 @@ def _parents_first(
     parameters: dict[str, AnyDistribution], fixed: Mapping[str, Value], places: Mapping[str, str]
 ) -> dict[str, AnyDistribution]:
     """The parameters ordered so that a condition's parent stands before it; unknown parents and circles are errors."""
-    known = {*parameters, *fixed}
     problems = [
-        f"{places[name]}: {name} has a condition on '{parent}', which the space does not name{did_you_mean(parent, known)}"
+        f"{places[name]}: {name} has a condition on {problem}"
         for name, distribution in parameters.items()
-        for parent in _parents(distribution.when)
-        if parent not in known
+        for problem in _condition_problems(distribution.when, parameters, fixed)
     ]
     if problems:
         raise ConfigurationError(*problems)
@@ -166,6 +177,31 @@ def _parents_first(
         for name in ready:
             ordered[name] = waiting.pop(name)
     return ordered
+
+
+def _condition_problems(
+    when: When | None, parameters: Mapping[str, AnyDistribution], fixed: Mapping[str, Value]
+) -> list[str]:
+    """What is wrong with a condition: an unknown parent, or a value that its parent can never have."""
+    known = {*parameters, *fixed}
+    problems = [
+        f"'{parent}', which the space does not name{did_you_mean(parent, known)}"
+        for parent in _parents(when)
+        if parent not in known
+    ]
+    for parent, wanted in when.items() if isinstance(when, dict) else ():
+        distribution = parameters.get(parent)
+        if isinstance(distribution, Categorical | Widths):
+            problems += [
+                f"{parent} = {value}, which is not among its choices {', '.join(str(c) for c in distribution.choices)}"
+                for value in _listed(wanted)
+                if value not in distribution.choices
+            ]
+    return problems
+
+
+def _listed(wanted: Choice | tuple[Choice, ...]) -> tuple[Choice, ...]:
+    return wanted if isinstance(wanted, tuple) else (wanted,)
 
 
 def _range(name: str, distribution: AnyDistribution) -> ParameterRange:

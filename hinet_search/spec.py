@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from hinet_search.definition import DataDefinition, Frozen, Text
 from hinet_search.distributions import Value
@@ -20,6 +20,7 @@ Device = Literal["auto", "cpu", "cuda"]
 
 STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MODELS = "hinet_search.models"
+PASSES = "train.passes"
 
 
 class ArmSpec(Frozen):
@@ -83,15 +84,25 @@ class StudySpec(Frozen):
     def _empty_arm_is_default(cls, value: Any) -> Any:
         return {name: arm or {} for name, arm in value.items()} if isinstance(value, dict) else value
 
-    @model_validator(mode="after")
-    def _objective_is_known(self) -> "StudySpec":
+    @field_validator("objective")
+    @classmethod
+    def _objective_is_known(cls, name: str, others: ValidationInfo) -> str:
         try:
-            cell = objective_named(self.objective).cell
+            cell = objective_named(name).cell
         except ConfigurationError as error:
             raise ValueError(str(error)) from error
-        if cell and cell[1] not in self.data.tasks:
-            raise ValueError(f"objective {self.objective} names no task{did_you_mean(cell[1], self.data.tasks)}")
-        return self
+        data = others.data.get("data")  # absent when it is wrong itself
+        if cell and data and cell[1] not in data.tasks:
+            raise ValueError(f"objective {name} names no task{did_you_mean(cell[1], data.tasks)}")
+        return name
+
+    @field_validator("reference")
+    @classmethod
+    def _reference_is_an_arm(cls, name: str, others: ValidationInfo) -> str:
+        arms = others.data.get("arms", {name: None})
+        if name not in arms:
+            raise ValueError(f"reference must be one of {', '.join(arms)}, got '{name}'{did_you_mean(name, arms)}")
+        return name
 
 
 @dataclass(frozen=True)
@@ -131,11 +142,11 @@ def load_study(name: str) -> Study:
     return Study(study_name, spec, _arms(file, spec), file)
 
 
-def check_study_name(name: str, where: str = "study name") -> None:
+def check_study_name(name: str, where: str = "study name", whose: str = "a study's") -> None:
     """ConfigurationError unless the name is letters, digits, dot, dash and underscore, at most 64 characters."""
     if not STUDY_NAME.fullmatch(name):
         raise ConfigurationError(
-            f"{where}: a study's name must be 1 to 64 of A-Z a-z 0-9 . _ - and begin with a letter or digit, got {name[:80]!r}"
+            f"{where}: {whose} name must be 1 to 64 of A-Z a-z 0-9 . _ - and begin with a letter or digit, got {name[:80]!r}"
         )
 
 
@@ -149,31 +160,45 @@ def _definition_file(file: YamlFile, written: str) -> DataDefinition:
 def _arms(file: YamlFile, spec: StudySpec) -> tuple[Arm, ...]:
     """Every arm resolved; problems of all arms are reported at once."""
     arms: list[Arm] = []
-    problems: list[str] = []
+    failures: list[ConfigurationError] = []
     for name, arm in spec.arms.items():
-        place = file.place(("arms", name))
         try:
             arms.append(_arm(name, arm, spec, file))
         except ConfigurationError as error:
-            problems += [text if ".yaml:" in text else f"{place}: {text}" for text in error.problems]
+            failures.append(error)
+    problems = [problem for failure in failures for problem in failure.problems] or _fixed_in_no_arm(file, spec, arms)
     if problems:
-        raise ConfigurationError(*dict.fromkeys(problems))
+        remedies = dict.fromkeys(failure.remedy for failure in failures if failure.remedy)
+        raise ConfigurationError(*dict.fromkeys(problems), remedy="\n".join(remedies))
     return tuple(arms)
 
 
+def _fixed_in_no_arm(file: YamlFile, spec: StudySpec, arms: list[Arm]) -> list[str]:
+    """Model settings that the study fixes and no arm has: misspelt, or of an arm that is gone."""
+    known = {name for arm in arms for name in (*arm.space.parameters, *arm.space.fixed)}
+    return [
+        f"{file.place(('fixed', name))}: '{name}' is in the space of no arm{did_you_mean(name, known)}"
+        for name in spec.fixed
+        if name not in known
+    ]
+
+
 def _arm(name: str, arm: ArmSpec, spec: StudySpec, file: YamlFile) -> Arm:
-    check_study_name(name, "name of the arm")
     place = file.place(("arms", name))
+    check_study_name(name, place, "an arm's")
     model, known = arm.model or name, names(MODELS)
     if model not in known:
         raise ConfigurationError(
             f"{place}: '{model}' is not a model, known: {', '.join(known)}{did_you_mean(model, known)}"
         )
-    space = load_space(arm.space or model, file.path.parent)
-    held = {
-        name: value for name, value in spec.fixed.items() if not name.startswith("model.") or name in space.parameters
-    }
-    space = space.with_fixed(held, file.place(("fixed",)))
-    if arm.fixed:
-        space = space.with_fixed(arm.fixed, file.place(("arms", name, "fixed")))
-    return Arm(name, model, space.with_fixed({"train.passes": spec.passes}, file.place(("passes",))), place)
+    space = load_space(arm.space or model, file.path.parent, place)
+    for key, value in spec.fixed.items():
+        if not key.startswith("model.") or key in space.parameters or key in space.fixed:
+            space = space.with_fixed({key: value}, file.place(("fixed", key)))
+    for key, value in arm.fixed.items():
+        space = space.with_fixed({key: value}, file.place(("arms", name, "fixed", key)))
+    if PASSES in space.places:
+        raise ConfigurationError(
+            f"{space.places[PASSES]}: {PASSES} must be the same for every arm; use the study's key 'passes'"
+        )
+    return Arm(name, model, space.with_fixed({PASSES: spec.passes}, file.place(("passes",))), place)

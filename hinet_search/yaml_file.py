@@ -5,30 +5,27 @@ size and in nodes after alias expansion; tags, infinite numbers and half charact
 """
 
 import math
-import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.scalarbool import ScalarBoolean
-from ruamel.yaml.scalarfloat import ScalarFloat
 from ruamel.yaml.scalarint import ScalarInt
 
-from hinet_search.errors import ConfigurationError, did_you_mean
+from hinet_search.errors import ConfigurationError
+from hinet_search.wording import Location, in_words, problems_in_words, reachable
 
 MAX_BYTES = 1_000_000
 MAX_NODES = 100_000
 MAX_DEPTH = 50
 
 Model = TypeVar("Model", bound=BaseModel)
-Location = tuple[int | str, ...]
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ class YamlFile:
 
     def place(self, location: Sequence[int | str] = ()) -> str:
         """`studies/a.yaml:7` for the nearest key at or above `location`."""
-        known = _reachable(self.tree, location)
+        known = reachable(self.tree, location)
         while known and known not in self.lines:
             known = known[:-1]
         return f"{self.path}:{self.lines.get(known, 1)}"
@@ -53,7 +50,7 @@ class YamlFile:
         try:
             return kind.model_validate(given)
         except ValidationError as error:
-            found = _problems(kind, given, error.errors())
+            found = problems_in_words(kind, given, error.errors())
             raise ConfigurationError(
                 *_distinct([f"{self.place((*at, *where))}: {text}" for where, text in found])
             ) from error
@@ -72,7 +69,7 @@ def read(path: Path) -> YamlFile:
     except (YAMLError, ValueError, RecursionError) as error:
         raise ConfigurationError(f"{path}: is not valid YAML: {str(error).splitlines()[0]}") from error
     if not isinstance(tree, CommentedMap):
-        got = "nothing" if tree is None else _kind(tree)
+        got = "nothing" if tree is None else in_words(tree)
         raise ConfigurationError(f"{path}:1: must hold a mapping of keys, got {got}")
     lines: dict[Location, int] = {(): 1}
     return YamlFile(path, text, _plain(tree, (), lines, path), lines)
@@ -108,7 +105,7 @@ def validated(kind: type[Model], values: Mapping[str, Any], where: str) -> Model
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        found = _problems(kind, values, error.errors())
+        found = problems_in_words(kind, values, error.errors())
         raise ConfigurationError(*_distinct([f"{where}: {text}" for _, text in found])) from error
 
 
@@ -138,162 +135,23 @@ def _plain(node: Any, at: Location, lines: dict[Location, int], path: Path) -> A
 
 def _scalar(node: Any, place: str) -> Any:
     """A plain value; dates are text."""
+    refusal = _refusal(node)
+    if refusal:
+        raise ConfigurationError(f"{place}: {refusal}")
     if isinstance(node, date):
         return node.isoformat()
-    if isinstance(node, ScalarBoolean):
-        return bool(node)
-    if isinstance(node, ScalarInt):
-        return int(node)
-    if isinstance(node, float):
-        if not math.isfinite(node):
-            raise ConfigurationError(f"{place}: numbers must be finite, got {float(node)}")
-        return float(node)
-    if isinstance(node, str):
-        if any("\ud800" <= letter <= "\udfff" for letter in node):
-            raise ConfigurationError(f"{place}: text must hold whole characters, got {str(node)!r}")
-        return str(node)
-    if isinstance(node, bool | int | None):
-        return node
-    raise ConfigurationError(f"{place}: must be a text, a number, true, false or null, got {_kind(node)}")
+    for plain, special in ((bool, ScalarBoolean), (int, ScalarInt), (float, float), (str, str)):
+        if isinstance(node, special):
+            return plain(node)
+    return node
 
 
-def _kind(value: Any) -> str:
-    """What a value is, in the words of YAML."""
-    if isinstance(value, bool | int | float | str | None):
-        return "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
-    kind = "mapping" if isinstance(value, Mapping) else "list"
-    return f"a {kind}" if value else f"an empty {kind}"
-
-
-def _reachable(tree: Any, location: Sequence[int | str]) -> Location:
-    """The part of a pydantic location that names keys of the tree (tags of unions are no keys)."""
-    found: list[int | str] = []
-    node = tree
-    for step in location:
-        keys: dict[Any, Any] = dict(enumerate(node)) if isinstance(node, list) else node
-        if isinstance(keys, dict) and step in keys:
-            node = keys[step]
-            found.append(step)
-    return tuple(found)
-
-
-def _problems(
-    kind: type[BaseModel], values: Mapping[Any, Any], errors: Sequence[ErrorDetails]
-) -> list[tuple[Location, str]]:
-    """Location and words of each problem; a value that fits no member of a union is one problem, not one per member."""
-    by_value: dict[Location, list[ErrorDetails]] = {}
-    for error in errors:
-        by_value.setdefault(_before_member(values, error), []).append(error)
-    found: list[tuple[Location, str]] = []
-    for at, same in by_value.items():
-        deeper: list[ErrorDetails] = [
-            {**one, "loc": (*at, *one["loc"][len(at) + 1 :])} for one in same if len(one["loc"]) > len(at) + 1
-        ]
-        if deeper:  # it is of that member's kind, and wrong inside
-            found += _problems(kind, values, deeper)
-        elif len(same) > 1:
-            must = [_must(one) for one in same]
-            found.append(
-                (at, f"{_dotted(at)}: must {', '.join(must[:-1])} or {must[-1]}, got {_kind(same[0]['input'])}")
-            )
-        else:
-            found.append((same[0]["loc"], _sentence(kind, same[0])))
-    return found
-
-
-def _before_member(values: Mapping[Any, Any], error: ErrorDetails) -> Location:
-    """An error's location up to where it names a member of a union: `fixed.x` of `fixed.x.tuple[int, ...].0`."""
-    location = error["loc"]
-    if error["type"] == "missing":
-        return location
-    for index, step in enumerate(location):
-        reached = _reachable(values, location[: index + 1])
-        is_key = reached[-1:] == (step,) and len(reached) > len(_reachable(values, location[:index]))
-        if not is_key and ("[" in str(step) or index == len(location) - 1):
-            return location[:index]
-    return location
-
-
-def _dotted(location: Location) -> str:
-    return ".".join(str(step) for step in location)
-
-
-def _sentence(kind: type[BaseModel], error: ErrorDetails) -> str:
-    """One problem in words, with the nearest known key where one is unknown."""
-    location = error["loc"]
-    key, parent = _dotted(location), _dotted(location[:-1])
-    if error["type"] == "extra_forbidden":
-        inside = f" in '{parent}'" if parent else ""
-        return f"unknown key '{location[-1]}'{inside}{did_you_mean(str(location[-1]), _keys(kind, location[:-1]))}"
-    if error["type"] == "missing":
-        return f"key '{key}' is needed and missing"
-    if error["type"] == "union_tag_not_found":
-        return f"key '{key}.{_discriminator(error)}' is needed and missing"
-    if error["type"] == "union_tag_invalid":
-        known = [tag.strip("' ") for tag in error["ctx"]["expected_tags"].split(",")]
-        got = str(error["ctx"]["tag"])
-        return (
-            f"{key}.{_discriminator(error)}: must be one of {', '.join(known)}, got '{got}'{did_you_mean(got, known)}"
-        )
-    if error["type"] == "value_error":
-        message = error["msg"].removeprefix("Value error, ")
-        return message if not key or message.startswith(str(location[-1])) else f"{key}: {message}"
-    return f"{key}: must {_must(error)}, got {_kind(error['input'])}"
-
-
-def _discriminator(error: ErrorDetails) -> str:
-    return str(error["ctx"]["discriminator"]).strip("'")
-
-
-def _must(error: ErrorDetails) -> str:
-    """What must hold, to be read after `must`."""
-    kind = error["type"].removesuffix("_parsing").removesuffix("_type").removesuffix("_from_float")
-    return _MUST.get(kind) or error["msg"].removeprefix("Input should ")
-
-
-_MUST = {
-    "tuple": "be a list",
-    "dict": "be a mapping of keys",
-    "model": "be a mapping of keys",
-    "model_attributes": "be a mapping of keys",
-    "string": "be a text",
-    "bool": "be true or false",
-    "int": "be an integer",
-    "float": "be a number",
-    "string_too_short": "have at least one character",
-    "too_short": "have at least one value",
-}
-
-
-def _keys(kind: type[BaseModel], location: Sequence[int | str]) -> list[str]:
-    """Keys that may stand at `location` of a type."""
-    candidates: list[Any] = [kind]
-    for step in location:
-        candidates = [inner for candidate in candidates for inner in _inside(candidate, step)]
-    return [name for candidate in candidates if _is_model(candidate) for name in candidate.model_fields]
-
-
-def _is_model(candidate: Any) -> bool:
-    return isinstance(candidate, type) and issubclass(candidate, BaseModel)
-
-
-def _inside(candidate: Any, step: int | str) -> list[Any]:
-    """Types found by going one step of a location into a type; a union's tag keeps the variant that carries it."""
-    if _is_model(candidate):
-        if step in candidate.model_fields:
-            return _variants(candidate.model_fields[str(step)].annotation)
-        tagged = any(step in get_args(field.annotation) for field in candidate.model_fields.values())
-        return [candidate] if tagged else []
-    origin, arguments = get_origin(candidate), get_args(candidate)
-    if origin in (dict, Mapping, tuple, list) and arguments:
-        return _variants(arguments[-1] if arguments[-1] is not Ellipsis else arguments[0])
-    return []
-
-
-def _variants(annotation: Any) -> list[Any]:
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        return _variants(get_args(annotation)[0])
-    if origin in (Union, types.UnionType):
-        return [inner for argument in get_args(annotation) for inner in _variants(argument)]
-    return [] if origin is Literal else [annotation]
+def _refusal(node: Any) -> str:
+    """Why a scalar may not stand in a file; empty when it may."""
+    if isinstance(node, float) and not math.isfinite(node):
+        return f"numbers must be finite, got {float(node)}"
+    if isinstance(node, str) and any("\ud800" <= letter <= "\udfff" for letter in node):
+        return f"text must hold whole characters, got {str(node)!r}"
+    if not isinstance(node, str | bool | int | float | date | None):
+        return f"must be a text, a number, true, false or null, got {in_words(node)}"
+    return ""

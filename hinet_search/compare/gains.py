@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtri, stdtrit
 
 CONFIDENCE = 0.95
 
@@ -66,12 +66,12 @@ def gain(left: Mapping[int, float], right: Mapping[int, float], *, maximize: boo
     if len(seeds) == 1:
         return Difference(mean, None, None, None, 1)
     deviation = float(gains.std(ddof=1))
-    quantile = float(stats.t.ppf(1 - (1 - CONFIDENCE) / (2 * comparisons), len(seeds) - 1))
+    quantile = float(stdtrit(len(seeds) - 1, 1 - (1 - CONFIDENCE) / (2 * comparisons)))
     half = quantile * deviation / len(seeds) ** 0.5
     return Difference(mean, mean - half, mean + half, deviation, len(seeds))
 
 
 def seeds_to_show(effect: float, deviation: float) -> int:
     """Paired seeds with which an effect is found in 80 % of studies (normal approximation), at least 2."""
-    needed = float(stats.norm.ppf(0.975) + stats.norm.ppf(0.8)) * deviation / effect
+    needed = float(ndtri(0.975) + ndtri(0.8)) * deviation / effect
     return max(2, int(np.ceil(needed**2)))

@@ -1,7 +1,7 @@
 """Render: a description of data as plain text, at most 100 columns wide."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from textwrap import shorten, wrap
+from textwrap import wrap
 
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.description import Description, Overlap
@@ -69,7 +69,7 @@ def _cells(cells: Sequence[CellCount]) -> Iterator[str]:
         rates = [percent(sum(cell.positives) / rows) for cell in own]
         positives = " / ".join(f"{cell.positives[2]:,}" for cell in own)
         share = f"{_bar(rows / total):<{BAR}} {percent(rows / total):>5}"
-        table.append([scenario, f"{rows:,}", share, *rates, positives + few])
+        table.append([_cut(scenario, 24), f"{rows:,}", share, *rates, positives + few])
     yield from _aligned(table)
     if any(row[-1].endswith("!") for row in table):
         yield f"!  fewer than {FEW_POSITIVES} positives on test: the AUC of that cell is uncertain"
@@ -100,10 +100,10 @@ def _overlap(overlap: Overlap, scenarios: Sequence[str]) -> Iterator[str]:
     if len(scenarios) == 1:
         return
     yield f"{overlap.what} of the row's scenario that are seen in the column's too"
-    shown = [shorten(name, 10, placeholder="…") for name in scenarios[:MAX_LINES]]
+    shown = [_cut(name, 10) for name in scenarios[:MAX_LINES]]
     table = [["", *shown]]
     for name, shares in zip(scenarios[:MAX_LINES], overlap.share, strict=False):
-        table.append([shorten(name, 16, placeholder="…"), *(percent(share) for share in shares[:MAX_LINES])])
+        table.append([_cut(name, 16), *(percent(share) for share in shares[:MAX_LINES])])
     yield from _aligned(table)
     if len(scenarios) > MAX_LINES:
         yield f"(the first {MAX_LINES} of {len(scenarios)} scenarios)"
@@ -131,6 +131,10 @@ def _largest(rates: Iterable[tuple[str, float]], below: float = 0.001) -> list[s
 def _listed(title: str, items: Sequence[str]) -> list[str]:
     together = ", ".join(item.replace(" ", HARD_SPACE) for item in items)
     return _wrapped(f"{title}: {together}") if items else []
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def _wrapped(text: str) -> list[str]:

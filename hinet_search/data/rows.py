@@ -68,7 +68,7 @@ def read_rows(definition: DataDefinition, folder: Path) -> Rows:
     frame = _collected(lazy.filter(pl.col(definition.scenario.column).is_in(scenarios.raw.implode())))
     if definition.not_finite == "drop":
         frame, notes = _without_not_finite(definition, frame, notes)
-    row_R = frame[ROW_NUMBER].to_numpy().astype(np.uint64)
+    row_R = frame.drop_in_place(ROW_NUMBER).to_numpy().astype(np.uint64)
     raise_problems(value_problems(definition, frame, row_R))
     split_R = assign(definition, frame, row_R)
     kept_R = split_R != LEFT_OUT

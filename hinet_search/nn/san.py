@@ -19,7 +19,7 @@ from hinet_search.definition import Frozen
 from hinet_search.nn.experts import mix
 from hinet_search.nn.stacked import StackedLinear
 
-Width = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1)]
 INITIAL_STD = 0.1  # attention starts close to uniform, no scenario is favoured by chance
 
 
@@ -27,15 +27,15 @@ class SANConfig(Frozen):
     """Options of SAN.
 
     `top_k`: after `warmup_passes` exact passes every scenario keeps the k others that it weighs most; the choice is
-    frozen, the weights go on learning and are divided by their sum. `stop_gradient`: rows of scenario i do not train
-    S_m of another scenario. Both make the cost of a row independent of the number of scenarios.
+    frozen, the weights go on learning and are divided by their sum; a row then costs the same however many scenarios
+    there are. `stop_gradient`: rows of scenario i do not train S_m of another scenario, which saves its backward pass.
     """
 
     enabled: bool = True
-    embedding_dim: Width = 16
-    hidden_widths: tuple[Width, ...] = ()
-    top_k: Annotated[int, Field(ge=1)] | None = None
-    warmup_passes: Annotated[int, Field(ge=0)] = 1
+    embedding_dim: Count = 16
+    hidden_widths: tuple[Count, ...] = ()
+    top_k: Count | None = None
+    warmup_passes: Count = 1
     stop_gradient: bool = False
 
 

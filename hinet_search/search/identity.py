@@ -16,7 +16,6 @@ def identity(study: Study, fingerprint: str) -> str:
     tree = {
         "data": fingerprint,
         "objective": spec.objective,
-        "passes": spec.passes,
         "seed": spec.seed,
         "arms": {arm.name: _arm(arm) for arm in study.arms},
     }
@@ -51,5 +50,5 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, str]:
         if isinstance(value, dict) and "kind" not in value:
             found |= _flat(value, f"{prefix}{key} ")
         else:
-            found[f"{prefix}{key}".replace(" parameters ", " ").replace(" fixed ", " fixed ")] = json.dumps(value)
+            found[f"{prefix}{key}".replace(" parameters ", " ")] = json.dumps(value)
     return found

@@ -3,8 +3,10 @@
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from hinet_search.spec import Device, Study
+from hinet_search.spec import Device, Study, StudySpec
+from hinet_search.yaml_file import validated
 
 DEFAULT_OUTPUT = Path(".hinet-search")
 
@@ -37,14 +39,14 @@ class LaunchOptions:
         return self.storage or os.environ.get("HINET_SEARCH_STORAGE") or written or str(self.folder / "studies.sqlite3")
 
     def apply(self, study: Study) -> Study:
-        """The study with these values in place of its own."""
+        """The study with these values in place of its own; ConfigurationError when one is out of range."""
         spec = study.spec
-        finalists = spec.finalists
+        written = {name: getattr(spec, name) for name in spec.model_fields_set}
+        given: dict[str, Any] = {"trials": self.trials, "slots": self.slots, "device": self.device, "seed": self.seed}
         if self.finalist_seeds is not None:
-            finalists = finalists.model_copy(update={"seeds": self.finalist_seeds})
-        given = {"trials": self.trials, "slots": self.slots, "device": self.device, "seed": self.seed}
+            given["finalists"] = {**spec.finalists.model_dump(), "seeds": self.finalist_seeds}
         update = {name: value for name, value in given.items() if value is not None}
-        return replace(study, spec=spec.model_copy(update={**update, "finalists": finalists}))
+        return replace(study, spec=validated(StudySpec, {**written, **update}, "option"))
 
 
 def num_slots(study: Study) -> int:

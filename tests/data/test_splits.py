@@ -103,8 +103,9 @@ def test_a_cut_point_is_the_first_moment_of_its_split(
     assert codes(pl.DataFrame({"minute": times}), split=split) == [0, 1, 1, 2]
 
 
-def test_a_date_is_meant_in_the_time_zone_of_the_column() -> None:
+@pytest.mark.parametrize("cuts", [("2022-05-03", "2022-05-03T01:00:00"), ("2022-05-02T22:00Z", "2022-05-02T23:00Z")])
+def test_a_date_without_an_offset_is_in_the_time_zone_of_the_column(cuts: tuple[str, str]) -> None:
     moments = [datetime(2022, 5, 2, hour, tzinfo=UTC) for hour in (21, 22, 23)]  # midnight in Berlin is 22 UTC
     frame = pl.DataFrame({"minute": pl.Series(moments).dt.convert_time_zone("Europe/Berlin")})
-    split = {"by": "time", "valid_from": "2022-05-03", "test_from": "2022-05-03T01:00:00+02:00"}
+    split = {"by": "time", "valid_from": cuts[0], "test_from": cuts[1]}
     assert codes(frame, split=split) == [0, 1, 2]

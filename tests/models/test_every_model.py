@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from small import SCHEMA, batch, randomise, take
+from small_models import SCHEMA, assert_same_with_gradients, batch, randomise, take
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -146,18 +146,6 @@ def test_the_batched_model_equals_its_plain_reference_forward_and_backward(
     model, rows = randomise(build(name)), batch(rows=6, scenarios=scenarios)
     plain = importlib.import_module(f"reference.{name}").logits(model, rows)
     assert_same_with_gradients(model, model(rows), plain)
-
-
-def assert_same_with_gradients(model: nn.Module, batched: torch.Tensor, plain: torch.Tensor) -> None:
-    torch.testing.assert_close(batched, plain, rtol=0, atol=1e-10)
-    parameters = list(model.parameters())
-    slope = torch.randn(plain.shape, dtype=plain.dtype, generator=torch.Generator().manual_seed(9))
-    gradients = [
-        torch.autograd.grad((logits * slope).sum(), parameters, allow_unused=True, materialize_grads=True)
-        for logits in (batched, plain)
-    ]
-    for left, right in zip(*gradients, strict=True):
-        torch.testing.assert_close(left, right, rtol=1e-12, atol=1e-10)
 
 
 @every_model

@@ -4,33 +4,14 @@ import pytest
 import torch
 from pydantic import ValidationError
 from reference.hinet import logits
-from small import SCHEMA, batch, randomise
-from test_every_model import assert_same_with_gradients
+from small_hinet import small
+from small_models import assert_same_with_gradients, batch, randomise
 from torch import nn
 
-from hinet_search.models.hinet import Config, Model
+from hinet_search.models.hinet import Config
 from hinet_search.schema import Schema
 
-SMALL = {
-    "embedding_dim": 2,
-    "scenario": {"num_shared_sub_experts": 2, "num_specific_sub_experts": 3, "widths": [4, 3]},
-    "san": {"embedding_dim": 3},
-    "cgc": {"widths": [4], "num_specific_experts": 2},
-    "tower": {"widths": [3]},
-}
 LAYOUTS = ["per_scenario", "global", "shared"]
-
-
-def small(changes: dict[str, object], schema: Schema = SCHEMA) -> nn.Module:
-    """A small HiNet with some options changed, by their dotted names."""
-    options = {part: dict(value) if isinstance(value, dict) else value for part, value in SMALL.items()}
-    for path, value in changes.items():
-        part, _, name = path.partition(".")
-        if name:
-            options.setdefault(part, {})[name] = value
-        else:
-            options[part] = value
-    return randomise(Model(Config.model_validate(options), schema))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -1,8 +1,8 @@
 """What the paper says of HiNet, and the five slips of its published code that ours must not have."""
 
 import torch
-from small import SCHEMA, batch, randomise
-from test_hinet_options import small
+from small_hinet import small
+from small_models import SCHEMA, batch, randomise
 from torch import nn
 
 from hinet_search.nn.experts import Experts, Mixture

@@ -333,7 +333,13 @@ def test_predictions_do_not_depend_on_how_rows_are_cut_into_batches():
     assert whole.dtype == np.float32
     assert whole.shape == (200, 2)
     assert np.allclose(predict(model, feed, batch_size=7), whole, atol=1e-6)
-    assert model.training, "the mode is left as it was"
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_predicting_leaves_the_mode_of_the_model_as_it_was(training):
+    model = linear(DATA).train(training)
+    predict(model, make_feed(DATA.valid, DATA.full_schema, CPU))
+    assert model.training == training
 
 
 def test_the_cost_of_training_is_measured():

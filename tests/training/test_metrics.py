@@ -123,7 +123,8 @@ def test_without_a_user_column_there_is_no_gauc():
 
 def test_users_with_the_largest_numbers_are_told_apart():
     top = 2**31 - 1
-    assert one_cell([0.0, 1.0, 5.0, 4.0], [0, 1, 0, 1], users=[top, top, top - 1, top - 1]).gauc == 0.5
+    for other in (top - 1, top - 2**30):  # the lowest and the highest bit
+        assert one_cell([0.0, 1.0, 5.0, 4.0], [0, 1, 0, 1], users=[top, top, other, other]).gauc == 0.5
 
 
 def test_calibration_is_predicted_over_actual_positives():

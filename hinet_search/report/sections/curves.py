@@ -53,7 +53,7 @@ def _heading(curves: Sequence[Curve], *, maximize: bool) -> str:
     turned = [curve.name for curve in curves if _fall(curve, maximize=maximize) > FELL]
     if not turned:
         return "No learning curve has turned by the end of training"
-    return f"{numbers.spelled(len(turned)).capitalize()} of {len(curves)} learning curves have turned by the end of training"
+    return f"{len(turned)} of {len(curves)} learning curves have turned by the end of training"
 
 
 def _fall(curve: Curve, *, maximize: bool) -> float:

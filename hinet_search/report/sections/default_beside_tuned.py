@@ -24,7 +24,7 @@ def build(record: StudyRecord) -> Card:
         "than it is; the same rule held for all arms."
     )
     kept = sum(one.is_default for arm in arms if (one := chosen(arm)) is not None)
-    heading = f"{numbers.spelled(kept).capitalize()} of {len(arms)} arms kept the default configuration"
+    heading = f"{kept or 'None'} of {len(arms)} arms kept the default configuration"
     return Card("default", "Search", heading, lead, join([_summary(record, arms), _every_finalist(record, arms)]))
 
 

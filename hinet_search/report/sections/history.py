@@ -24,7 +24,7 @@ def build(record: StudyRecord) -> Card:
     if not steps:
         raise NotApplicable("needs a finished trial; no arm has one yet")
     y_axis = _shared_axis(record, list(steps.values()))
-    x_axis = Axis(0.0, float(max(1, *(found.last_trial for found in steps.values()))))
+    x_axis = Axis(0.0, 1.0 + max(found.last_trial for found in steps.values()))
     focus = reading.focus_of(record)
     rows = [_row(arm, steps.get(arm.name), x_axis, y_axis, is_focus=arm == focus) for arm in arms]
     header = head("Arm", column("Best so far"), "Best", "Found at", "Trials", "Complete", "Pruned", "Failed")
@@ -81,7 +81,7 @@ def _row(arm: ArmRecord, steps: reading.Steps | None, x_axis: Axis, y_axis: Axis
             *counted,
             class_=class_,
         )
-    corners = reading.as_steps([(float(x), y) for x, y in steps.changes[-MOST_POINTS:]], float(steps.last_trial))
+    corners = reading.as_steps([(float(x), y) for x, y in steps.changes[-MOST_POINTS:]], 1.0 + steps.last_trial)
     spoken = (
         f"{title(arm.name)}: best {numbers.metric(steps.best)} found at trial {steps.found_at} of {steps.last_trial}"
     )

@@ -84,7 +84,7 @@ def _attention(scenarios: Sequence[str], attention: Rows, spread: float) -> Mark
     if len(scenarios) < 2:
         return note("With one scenario there is no other one to attend to.")
     figure = _matrix(scenarios, attention) if len(scenarios) <= MOST_SCENARIOS else _strongest(scenarios, attention)
-    legend = f"Row: the scenario that looks. Column: the scenario looked at. Rows sum to 1. Standard deviation over seeds at most {spread:.2f}."
+    legend = f"Row: the scenario that looks. Column: the scenario looked at. Rows sum to 1. Standard deviation over seeds at most {_two_digits(spread)}."
     return join([tag("h3", "Who looks at whom"), scroll("Scenario attention", figure), note(legend)])
 
 
@@ -100,14 +100,20 @@ def _matrix(scenarios: Sequence[str], attention: Rows) -> Markup:
 def _weight(value: float, *, own: bool = False) -> Markup:
     if own and value == 0:
         return tag("td", numbers.DASH, class_="none")
-    return tag("td", f"{value:.2f}".removeprefix("0"), style=f"--a:{DARKEST * value:.2f}")
+    return tag("td", _two_digits(value), style=f"--a:{DARKEST * value:.2f}")
+
+
+def _two_digits(weight: float) -> str:
+    return f"{weight:.2f}".removeprefix("0")
 
 
 def _strongest(scenarios: Sequence[str], attention: Rows) -> Markup:
     rows = []
     for i, name in enumerate(scenarios):
         order = sorted(range(len(scenarios)), key=lambda j: -attention[i][j])[:5]
-        rows.append(row(name, words(", ".join(f"{scenarios[j]} {attention[i][j]:.2f}" for j in order if j != i))))
+        rows.append(
+            row(name, words(", ".join(f"{scenarios[j]} {_two_digits(attention[i][j])}" for j in order if j != i)))
+        )
     return table(head("Scenario", "Five strongest", numeric_from=2), rows, class_="words")
 
 

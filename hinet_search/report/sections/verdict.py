@@ -52,9 +52,9 @@ def _lead(record: StudyRecord, outcome: Verdict, focus: ArmRecord, difference: D
     finalist = chosen(focus)
     reached = summary(list(objective_by_seed(record, finalist, "test").values())) if finalist else None
     value = numbers.metric(reached.mean) if reached else numbers.DASH
-    where = "best arm on validation" if outcome.best == focus.name else "best HiNet arm on validation"
+    first = f"{name} is the best arm on validation and reaches " if outcome.best == focus.name else f"{name} reaches "
     words: list[Content] = [
-        f"{name} is the {where} and reaches ",
+        first,
         tag("b", value),
         f" {reading.objective_in_words(record)} on test. Its gain over {rival}, the strongest other arm on validation, is ",
         tag("b", numbers.gain(difference.mean), class_=CLASSES[difference.mark]),
@@ -232,7 +232,7 @@ def _selected(record: StudyRecord) -> str:
         return "No configuration has been retrained yet, so nothing is known on test."
     spread = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     return (
-        f"The best {record.budget.finalist_top} configurations of an arm and its default were retrained with {spread} "
+        f"The {numbers.plural(record.budget.finalist_top, 'best configuration')} of an arm and its default were retrained with {spread} "
         "seeds; the one with the best mean on validation stands for the arm."
     )
 

@@ -31,3 +31,16 @@ def randomise(model: nn.Module, seed: int = 0) -> nn.Module:
         for parameter in model.double().parameters():
             parameter.normal_(std=0.4, generator=generator)
     return model.eval()
+
+
+def assert_same_with_gradients(model: nn.Module, batched: torch.Tensor, plain: torch.Tensor) -> None:
+    """Equal logits, and equal gradients of every parameter under a random slope."""
+    torch.testing.assert_close(batched, plain, rtol=0, atol=1e-10)
+    parameters = list(model.parameters())
+    slope = torch.randn(plain.shape, dtype=plain.dtype, generator=torch.Generator().manual_seed(9))
+    gradients = [
+        torch.autograd.grad((logits * slope).sum(), parameters, allow_unused=True, materialize_grads=True)
+        for logits in (batched, plain)
+    ]
+    for left, right in zip(*gradients, strict=True):
+        torch.testing.assert_close(left, right, rtol=1e-12, atol=1e-10)

@@ -1,0 +1,270 @@
+"""Checks: every wrong table is refused with where, what must hold, what was got and a remedy, before anything is written."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from tables import definition, prepared, shop
+
+from hinet_search.data.cells import auc
+from hinet_search.data.checks import available_memory, check_embedding_fits
+from hinet_search.errors import DataError
+from hinet_search.schema import Schema
+
+SPLIT_AT = [420, 510]  # first row of valid and of test in the shop table
+SAY_WHICH = "say with 'equals', 'above' or 'at_least' which values are a 1"
+
+
+def problems(frame: pl.DataFrame, folder: Path, **changes: Any) -> list[str]:
+    """Problems of the error that the table gives; nothing may have been written."""
+    with pytest.raises(DataError) as caught:
+        prepared(frame, folder, **changes)
+    assert not (folder / "cache").exists()
+    return list(caught.value.problems)
+
+
+def with_values(column: str, rows: list[int], value: object) -> pl.DataFrame:
+    """The shop table with one value in some rows of a column."""
+    frame = shop()
+    index = pl.Series(np.arange(len(frame))).is_in(rows)
+    return frame.with_columns(pl.when(index).then(pl.lit(value)).otherwise(pl.col(column)).alias(column))
+
+
+def test_missing_columns_are_told_all_at_once_with_the_nearest_names(tmp_path: Path) -> None:
+    features = {"categorical": ["usr"], "numeric": ["prices", "zzz"]}
+    assert problems(shop(), tmp_path, features=features) == [
+        "data.features.categorical: column 'usr' is not in the table; did you mean 'user'?",
+        "data.features.numeric: column 'prices' is not in the table; did you mean 'price'?",
+        "data.features.numeric: column 'zzz' is not in the table",
+    ]
+
+
+def test_a_text_column_is_no_numeric_feature(tmp_path: Path) -> None:
+    assert problems(shop(), tmp_path, features={"numeric": ["item"]}) == [
+        "data.features.numeric: column 'item' must hold numbers, got String; list it under categorical"
+    ]
+
+
+def test_a_list_column_is_no_categorical_feature(tmp_path: Path) -> None:
+    frame = shop().with_columns(pl.concat_list("user", "age").alias("tags"))
+    assert problems(frame, tmp_path, features={"categorical": ["tags"]}) == [
+        "data.features.categorical: column 'tags' must hold one value a row, got List(Int64)"
+    ]
+
+
+def test_a_text_label_needs_the_value_that_is_a_one(tmp_path: Path) -> None:
+    assert problems(shop(), tmp_path, tasks={"click": {"column": "place"}}) == [
+        "data.tasks.click: column 'place' must hold numbers, got String; say with 'equals' which value is a 1"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("column", "cut", "problem"),
+    [
+        ("minute", "2022-05-03", "data.split.valid_from: must be a number as column 'minute' is, got 2022-05-03"),
+        ("item", 5, "data.time: column 'item' must hold numbers, dates or datetimes, got String"),
+        ("day", 5, "data.split.valid_from: must be a date as column 'day' is, got 5"),
+        (
+            "day",
+            "2022-05-03T00:00+00:00",
+            "data.split: column 'day' has no time zone, so the cut points must have no offset",
+        ),
+    ],
+)
+def test_cut_points_must_fit_the_time_column(column: str, cut: int | str, problem: str, tmp_path: Path) -> None:
+    later = cut + 1 if isinstance(cut, int) else cut.replace("2022", "2023")
+    frame = shop().with_columns(pl.lit("2022-05-01").str.to_datetime().alias("day"))
+    split = {"by": "time", "valid_from": cut, "test_from": later}
+    assert problems(frame, tmp_path, time=column, split=split) == [problem]
+
+
+def test_a_time_that_is_missing_is_refused(tmp_path: Path) -> None:
+    frame = with_values("minute", [5, 6], None)
+    split = {"by": "time", "valid_from": SPLIT_AT[0], "test_from": SPLIT_AT[1]}
+    assert problems(frame, tmp_path, split=split) == [
+        "data.split: column 'minute' must have a value in every row, got 2 without"
+    ]
+
+
+def test_numbers_that_are_not_finite_are_counted_and_the_first_rows_named(tmp_path: Path) -> None:
+    frame = with_values("price", [7, 3, 450], float("inf"))
+    frame = frame.with_columns(pl.when(pl.col("minute") == 9).then(float("nan")).otherwise("price").alias("price"))
+    got = "NaN or infinity in 4 rows (first rows 3, 7, 9, 450)"
+    assert problems(frame, tmp_path) == [
+        f"data.features.numeric: column 'price' must be finite, got {got}; set not_finite: impute or drop"
+    ]
+
+
+def test_not_finite_rows_are_dropped_on_request_and_counted(tmp_path: Path) -> None:
+    dataset = prepared(with_values("price", [7, 450], float("nan")), tmp_path, not_finite="drop")
+    assert dataset.record.rows == (419, 89, 90)
+    assert "2 rows with NaN or infinity are dropped" in dataset.record.warnings
+
+
+def test_not_finite_numbers_are_imputed_on_request(tmp_path: Path) -> None:
+    dataset = prepared(with_values("price", [7], float("nan")), tmp_path, not_finite="impute")
+    assert dataset.full_schema.numeric == ("price", "age", "price_missing")
+    assert dataset.train.numeric_RN[7].tolist()[::2] == [0.0, 1.0]
+
+
+def test_labels_outside_zero_and_one_are_shown_with_their_counts(tmp_path: Path) -> None:
+    frame = with_values("click", [1, 2, 3], 2)
+    frame = frame.with_columns(pl.when(pl.col("minute") == 9).then(None).otherwise("buy").alias("buy"))
+    assert problems(frame, tmp_path) == [
+        f"data.tasks.click: column 'click' must hold 0 and 1 only, got 2 (3 rows); {SAY_WHICH}",
+        f"data.tasks.buy: column 'buy' must hold 0 and 1 only, got null (1 rows); {SAY_WHICH}",
+    ]
+
+
+@pytest.mark.parametrize("value", [None, float("nan")])
+def test_a_threshold_needs_a_value_in_every_row(value: float | None, tmp_path: Path) -> None:
+    frame = with_values("price", [1, 2], value)
+    changes = {"tasks": {"dear": {"column": "price", "above": 100}}, "features": {"numeric": ["age"]}}
+    assert problems(frame, tmp_path, **changes) == [
+        "data.tasks.dear: column 'price' must have a finite value in every row, got 2 without"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ({"column": "age", "above": 40}, pl.col("age") > 40),
+        ({"column": "age", "at_least": 40}, pl.col("age") >= 40),
+        ({"column": "third", "equals": 2}, pl.col("third") == 2),
+        ({"column": "item", "equals": "a"}, pl.col("item") == "a"),
+    ],
+)
+def test_a_rule_says_which_labels_are_one(rule: dict[str, Any], expected: pl.Expr, tmp_path: Path) -> None:
+    changes = {"tasks": {"task": rule}, "features": {"numeric": ["price"]}, "scenario": {"column": "one"}}
+    frame = shop().with_columns(pl.lit(1).alias("one"), (pl.col("minute") % 3).alias("third"))
+    dataset = prepared(frame, tmp_path, **changes)
+    labels = np.concatenate([dataset.train.labels_RT, dataset.valid.labels_RT, dataset.test.labels_RT])
+    assert labels[:, 0].tolist() == frame.select(expected.cast(pl.UInt8)).to_series().to_list()
+
+
+def test_a_listed_scenario_that_does_not_occur_names_the_nearest_that_does(tmp_path: Path) -> None:
+    scenario = {"column": "place", "values": {"home": "Home", "pusch": "Push"}}
+    assert problems(shop(), tmp_path, scenario=scenario) == [
+        "data.scenario.values: 'pusch' occurs in no row of column 'place'; did you mean 'push'?"
+    ]
+
+
+def test_scenarios_none_of_which_occurs_show_what_does(tmp_path: Path) -> None:
+    assert problems(shop(), tmp_path, scenario={"column": "place", "values": {1: "Home"}}) == [
+        "data.scenario.values: none occurs in column 'place', which holds home, push"
+    ]
+
+
+def test_a_scenario_column_with_very_many_values_is_refused(tmp_path: Path) -> None:
+    frame = shop(num_rows=2000)
+    assert problems(frame, tmp_path, scenario={"column": "minute"}) == [
+        "data.scenario: must have at most 1,000 scenarios, got 2,000; list those that count under 'values'"
+    ]
+
+
+def test_a_training_cell_with_one_class_is_an_error_that_names_the_cell(tmp_path: Path) -> None:
+    frame = shop()
+    in_cell = (pl.col("place") == "push") & (pl.col("part") == "train")
+    rows = frame.filter(in_cell).height
+    frame = frame.with_columns(pl.when(in_cell).then(0).otherwise("buy").cast(pl.Int8).alias("buy"))
+    assert problems(frame, tmp_path) == [
+        f"cell push/buy: train must have both classes for an AUC, got 0 in all {rows} rows"
+    ]
+
+
+def test_a_single_test_cell_with_one_class_is_a_warning(tmp_path: Path) -> None:
+    frame = shop()
+    in_cell = (pl.col("place") == "push") & (pl.col("part") == "test")
+    rows = frame.filter(in_cell).height
+    frame = frame.with_columns(pl.when(in_cell).then(0).otherwise("buy").cast(pl.Int8).alias("buy"))
+    warning = f"cell push/buy: test must have both classes for an AUC, got 0 in all {rows} rows"
+    assert warning in prepared(frame, tmp_path).record.warnings
+
+
+def test_a_task_with_one_class_in_a_whole_split_is_an_error(tmp_path: Path) -> None:
+    frame = shop().with_columns(pl.when(pl.col("part") == "valid").then(1).otherwise("click").alias("click"))
+    assert problems(frame, tmp_path) == ["data.split: task click must have both classes in valid, got 1 in all 90 rows"]
+
+
+def test_an_empty_split_is_an_error(tmp_path: Path) -> None:
+    frame = shop().filter(pl.col("part") != "valid")
+    assert problems(frame, tmp_path) == ["data.split: valid must have rows, got none"]
+
+
+def test_a_scenario_without_training_rows_is_an_error(tmp_path: Path) -> None:
+    frame = shop().filter((pl.col("place") == "home") | (pl.col("part") != "train"))
+    tasks = {"click": {"column": "click"}}
+    assert problems(frame, tmp_path, tasks=tasks) == [
+        "cell push/click: train must have both classes for an AUC, got no row"
+    ]
+
+
+def test_many_problems_are_cut_to_twenty_and_counted(tmp_path: Path) -> None:
+    found = problems(shop(), tmp_path, features={"numeric": [f"zzz{n}" for n in range(25)]})
+    assert len(found) == 21
+    assert found[-1] == "and 5 more problems"
+
+
+def test_the_same_user_item_and_time_in_two_splits_is_a_warning(tmp_path: Path) -> None:
+    frame = shop()
+    twice = frame.head(3).with_columns(pl.lit("test").alias("part"), pl.lit(50.0).alias("price"))
+    assert prepared(pl.concat([frame, twice]), tmp_path).record.warnings == (
+        "6 rows stand in two splits (same user, item and time)",
+    )
+
+
+def test_without_a_time_only_rows_equal_in_all_columns_stand_in_two_splits(tmp_path: Path) -> None:
+    frame = shop()
+    twice = frame.head(3).with_columns(pl.lit("test").alias("part"))
+    other = frame.head(5).tail(2).with_columns(pl.lit("test").alias("part"), pl.lit(50.0).alias("price"))
+    assert prepared(pl.concat([frame, twice, other]), tmp_path, time=None).record.warnings == (
+        "6 rows stand in two splits (equal in all columns)",
+    )
+
+
+def test_more_than_five_percent_unseen_on_validation_is_a_warning(tmp_path: Path) -> None:
+    frame = with_values("item", list(range(420, 429)), "new")
+    assert prepared(frame, tmp_path).record.warnings == (
+        "item: 10.0% of valid rows have a value without an id (unseen or rare in train); they share id 0",
+    )
+
+
+def test_rows_outside_the_three_splits_are_left_out_and_counted(tmp_path: Path) -> None:
+    dataset = prepared(with_values("part", [0, 1], "holdout"), tmp_path)
+    assert dataset.record.rows == (418, 90, 90)
+    assert dataset.record.warnings == ("2 rows are in no split and are left out",)
+
+
+SCHEMA = Schema(("home",), ("click",), ("user", "item"), (900, 100), ())
+
+
+def test_an_embedding_that_needs_exactly_the_memory_fits() -> None:
+    check_embedding_fits(SCHEMA, 16, available_bytes=1000 * 16 * 4 * 3)
+
+
+def test_an_embedding_larger_than_the_memory_names_the_largest_column() -> None:
+    with pytest.raises(DataError, match=r"1,000 ids of width 16 with Adam must fit") as caught:
+        check_embedding_fits(SCHEMA, 16, available_bytes=1000 * 16 * 4 * 3 - 1)
+    assert "'user' has 900 ids" in caught.value.remedy
+
+
+def test_the_available_memory_is_a_plausible_number_of_bytes() -> None:
+    assert 2**26 < available_memory() < 2**50
+
+
+def test_auc_counts_ties_half() -> None:
+    assert auc(np.array([1.0, 1.0, 2.0, 0.0]), np.array([1, 0, 1, 0], dtype=np.uint8)) == 3.5 / 4
+
+
+def test_auc_of_one_class_is_none() -> None:
+    assert auc(np.array([1.0, 2.0]), np.array([1, 1], dtype=np.uint8)) is None
+
+
+def test_a_bad_option_of_a_source_is_told_as_one_of_the_definition() -> None:
+    from hinet_search.data.rows import source_identity
+    from hinet_search.errors import ConfigurationError
+
+    with pytest.raises(ConfigurationError, match=r"data\.source: unknown key 'pat'.*did you mean 'path'"):
+        source_identity(definition(source={"kind": "table", "pat": "x", "path": "y"}), Path())

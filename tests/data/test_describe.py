@@ -1,0 +1,133 @@
+"""Description of data: its numbers, its leak suspects and its text."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from tables import definition, prepared, shop
+
+from hinet_search.data.describe import Description, describe, render
+from hinet_search.data.leaks import out_of_fold_rates
+from hinet_search.data.render import percent
+
+
+def described(frame: pl.DataFrame, folder: Path, **changes: Any) -> Description:
+    return describe(definition(**changes), prepared(frame, folder, **changes), folder)
+
+
+def test_distinct_values_and_missing_rows_are_those_of_the_source(tmp_path: Path) -> None:
+    frame = shop().with_columns(pl.when(pl.col("minute") < 10).then(None).otherwise("item").alias("item"))
+    facts = {one.name: one for one in described(frame, tmp_path).categorical}
+    assert (facts["item"].num_values, facts["item"].missing) == (4, 10)
+    assert (facts["user"].num_values, facts["user"].missing) == (40, 0)
+
+
+def test_not_finite_numbers_count_as_missing(tmp_path: Path) -> None:
+    frame = shop().with_columns(pl.when(pl.col("minute") < 10).then(float("inf")).otherwise("price").alias("price"))
+    facts = described(frame, tmp_path, not_finite="impute").numeric[0]
+    assert facts.missing == 10
+    assert facts.high == frame["price"][10:].max()
+
+
+def test_unseen_shares_are_per_split_and_leave_missing_values_out(tmp_path: Path) -> None:
+    new = pl.when(pl.col("minute") >= 582).then(pl.lit("new"))
+    frame = shop().with_columns(new.when(pl.col("minute") >= 570).then(None).otherwise("item").alias("item"))
+    facts = described(frame, tmp_path).categorical[1]
+    assert (facts.unseen_valid, facts.unseen_test) == (0.0, 0.2)
+
+
+def test_an_overlap_is_the_share_of_the_row_scenario(tmp_path: Path) -> None:
+    frame = shop()
+    overlap = described(frame, tmp_path).overlaps[1]
+    items = {name: set(frame.filter(pl.col("place") == name)["item"]) for name in ("home", "push")}
+    assert overlap.what == "items"
+    assert overlap.share[0][1] == len(items["home"] & items["push"]) / len(items["home"])
+    assert overlap.share[0][0] == 1.0
+
+
+def test_users_of_one_scenario_only_do_not_overlap(tmp_path: Path) -> None:
+    own = pl.col("user") + pl.when(pl.col("place") == "push").then(1000).otherwise(0)
+    share = described(shop().with_columns(own.alias("user")), tmp_path).overlaps[0].share
+    assert share == ((1.0, 0.0), (0.0, 1.0))
+
+
+def test_rows_that_break_a_funnel_are_named(tmp_path: Path) -> None:
+    frame = shop()
+    row = frame["minute"].filter((frame["place"] == "home") & (frame["click"] == 0))[0]
+    frame = frame.with_columns(pl.when(pl.col("minute") == row).then(1).otherwise("buy").alias("buy"))
+    (found,) = described(frame, tmp_path).funnel_breaks
+    assert (found.scenario, found.earlier, found.later, found.rows) == ("home", "click", "buy", 1)
+    assert found.first_rows == (row,)
+
+
+def test_tasks_that_are_no_funnel_have_no_breaks(tmp_path: Path) -> None:
+    tasks = {"buy": {"column": "buy"}, "click": {"column": "click"}}
+    assert described(shop(), tmp_path, tasks=tasks).funnel_breaks == ()
+
+
+def test_a_number_that_tells_the_label_is_a_suspect(tmp_path: Path) -> None:
+    leak = pl.col("click") * -5.0 + pl.col("price") / 1000
+    features = {"categorical": ["user", "item"], "numeric": ["price", "leak"]}
+    leaks = described(shop().with_columns(leak.alias("leak")), tmp_path, features=features).leaks
+    assert [(one.feature, one.task, one.auc) for one in leaks] == [("leak", "click", 0.0)]
+
+
+def test_a_category_that_tells_the_label_is_a_suspect(tmp_path: Path) -> None:
+    leak = pl.format("{}-{}", "click", "item")
+    features = {"categorical": ["user", "leak"], "numeric": ["price"]}
+    leaks = described(shop().with_columns(leak.alias("leak")), tmp_path, features=features).leaks
+    assert [(one.feature, one.task) for one in leaks] == [("leak", "click")]
+
+
+def test_a_missing_flag_that_tells_the_label_is_a_suspect(tmp_path: Path) -> None:
+    hole = pl.when(pl.col("click") == 1).then(None).otherwise("price")
+    leaks = described(shop().with_columns(hole.alias("price")), tmp_path).leaks
+    assert ("price_missing", "click") in [(one.feature, one.task) for one in leaks]
+
+
+def test_ids_that_occur_once_are_no_suspects(tmp_path: Path) -> None:
+    features = {"categorical": ["once"], "numeric": ["price"]}
+    frame = shop().with_columns(pl.col("minute").alias("once"))
+    assert described(frame, tmp_path, features=features).leaks == ()
+
+
+def test_an_out_of_fold_rate_does_not_see_its_own_row() -> None:
+    ids_R = np.zeros(400, dtype=np.int32)
+    labels_R = np.random.default_rng(0).integers(0, 2, 400).astype(np.uint8)
+    before = out_of_fold_rates(ids_R, labels_R)
+    labels_R[7] ^= 1
+    after = out_of_fold_rates(ids_R, labels_R)
+    changed = before != after
+    assert not changed[7]
+    assert changed.any()
+
+
+def test_the_text_shows_every_scenario_with_rows_rates_and_test_positives(tmp_path: Path) -> None:
+    text = render(described(shop(), tmp_path))
+    frame = shop().filter(pl.col("place") == "push")
+    test = frame.filter(pl.col("part") == "test")
+    (line,) = [line for line in text.splitlines() if line.startswith("push") and "/" in line]
+    assert f" {len(frame)} " in line
+    assert percent(frame["click"].mean()) in line
+    assert line.endswith(f"{test['click'].sum()} / {test['buy'].sum()} !")
+
+
+def test_the_text_shows_warnings_and_suspects(tmp_path: Path) -> None:
+    features = {"categorical": ["leak"], "numeric": ["price"]}
+    text = render(described(shop().with_columns(pl.col("click").alias("leak")), tmp_path, features=features))
+    assert "!! leak alone has AUC 1.000 for click on train: does it know the label?" in text
+
+
+@pytest.mark.parametrize("num_scenarios", [1, 3, 20])
+def test_no_line_is_wider_than_a_hundred_columns(num_scenarios: int, tmp_path: Path) -> None:
+    names = [f"a scenario with a very long name, number {n}" for n in range(num_scenarios)]
+    frame = shop(num_rows=6000).with_columns(pl.Series("place", np.resize(names, 6000)))
+    assert max(len(line) for line in render(described(frame, tmp_path)).splitlines()) <= 100
+
+
+def test_shares_are_shown_with_two_digits() -> None:
+    assert [percent(share) for share in (1.0, 0.453, 0.048, 0.0999, 0.0036, 0.00996, 0.0)] == [
+        "100 %", "45 %", "4.8 %", "10 %", ".36 %", "1.0 %", "0 %",
+    ]  # fmt: skip
