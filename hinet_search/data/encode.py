@@ -117,5 +117,5 @@ def _scale(values: pl.Series, taken: tuple[str, ...]) -> Scale:
         return Scale(values.name, 0.0, 0.0, flagged)
     numbers_R = present.to_numpy()
     mean, spread = float(numbers_R.mean()), float(numbers_R.std())
-    constant = numbers_R.min() == numbers_R.max() or spread <= RELATIVE_ROUNDING * abs(mean)
+    constant = spread <= RELATIVE_ROUNDING * abs(mean)
     return Scale(values.name, mean, 0.0 if constant else spread, flagged)

@@ -32,21 +32,21 @@ def rows(**changed: list[object]) -> pl.DataFrame:
 
 STUDY_CASES = {
     "an unknown key": (
-        STUDY.replace("trials: 3", "trails: 3"), 2, "small.yaml:25: unknown key 'trails'; did you mean 'trials'?",
+        STUDY.replace("trials: 3", "trails: 3"), 2, "small.yaml:24: unknown key 'trails'; did you mean 'trials'?",
     ),
     "an unknown key deep inside": (
         STUDY.replace("valid: 0.2", "vaild: 0.2"), 2, "small.yaml:22: unknown key 'vaild' in 'data.split.random'; did you mean 'valid'?",
     ),
-    "a key twice": (STUDY + "trials: 4\n", 2, "small.yaml:33: is not valid YAML: found duplicate key \"trials\""),
+    "a key twice": (STUDY + "trials: 4\n", 2, "small.yaml:31: is not valid YAML: found duplicate key \"trials\""),
     "an unknown model": (
-        STUDY.replace("mmoe: ", "mmeo: "), 2, "small.yaml:24: 'mmeo' is not a model, known: ",
+        STUDY.replace("mmoe: ", "mmeo: "), 2, "small.yaml:23: 'mmeo' is not a model, known: ",
     ),
     "a setting that the model does not have": (
         STUDY.replace("mmoe: }", "mmoe: {fixed: {model.num_expert: 3}}}"), 2,
-        "small.yaml:24: 'model.num_expert' is no setting of mmoe; did you mean 'model.num_experts'?",
+        "small.yaml:23: 'model.num_expert' is no setting of mmoe; did you mean 'model.num_experts'?",
     ),
     "a value out of bounds": (
-        STUDY.replace("mmoe: }", "mmoe: {fixed: {model.num_experts: 0}}}"), 2, "small.yaml:24: model: num_experts",
+        STUDY.replace("mmoe: }", "mmoe: {fixed: {model.num_experts: 0}}}"), 2, "small.yaml:23: model: num_experts",
     ),
     "an unknown objective": (
         STUDY + "objective: macro_acu\n", 2, "objective 'macro_acu' is not known, must be one of mean_auc, macro_auc",

@@ -1,6 +1,7 @@
 """What every executor does: run any job once, bring its messages home in order, and survive its death."""
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from hinet_search import plugins
 from hinet_search.executors import Ended, Executor, Job, Message
 from tests.executors import jobs
+from tests.executors.processes import children_of, is_alive
 
 EXECUTORS = "hinet_search.executors"
 PATIENCE_SECONDS = 30.0
@@ -57,29 +59,6 @@ def run(executor: Executor, function: Callable[..., None], payload: Any = None, 
     """Everything heard of one job, its end last."""
     submit(executor, function, payload, key)
     return wait_for(executor, ends)
-
-
-def is_alive(process: int) -> bool:
-    """Whether a process exists and is no zombie."""
-    try:
-        state = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
-
-
-def children_of(process: int) -> set[int]:
-    """Living child processes, zombies included: an executor must also have collected them."""
-    found = set()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            if parent == process:
-                found.add(int(entry.name))
-    return found
 
 
 def test_a_job_runs_once(two_slots: Executor, tmp_path: Path) -> None:
@@ -193,7 +172,7 @@ def test_a_slot_whose_process_died_is_replaced(two_slots: Executor) -> None:
 def test_a_slot_that_dies_between_two_jobs_costs_the_second_one_attempt(engine: Callable[[int], Executor]) -> None:
     executor = engine(1)
     ((process, *_),) = bodies(run(executor, jobs.tell_process))
-    os.kill(process, 9)
+    os.kill(process, signal.SIGKILL)
     while is_alive(process):
         time.sleep(0.01)
     (end,) = run(executor, jobs.count, 0, "arm/1")
@@ -230,6 +209,17 @@ def test_polling_idle_slots_takes_the_time_it_may_and_hears_nothing(two_slots: E
 
 def test_a_job_does_not_see_ctrl_c(two_slots: Executor) -> None:
     assert run(two_slots, jobs.interrupt_itself) == [Message("arm/0", 1, "lives"), Ended("arm/0", 1, "")]
+
+
+def test_a_slot_that_is_still_starting_does_not_see_ctrl_c(engine: Callable[[int], Executor]) -> None:
+    before = children_of(os.getpid())
+    executor = engine(1)
+    started = children_of(os.getpid()) - before
+    for process in started:
+        os.kill(process, signal.SIGINT)
+    ((process, *_),) = bodies(run(executor, jobs.tell_process))
+    executor.close()
+    assert process in started
 
 
 def test_a_slot_computes_with_one_thread_and_knows_its_number(two_slots: Executor) -> None:

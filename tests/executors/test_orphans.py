@@ -10,16 +10,17 @@ from collections.abc import Iterator
 import pytest
 
 from hinet_search import plugins
-from tests.executors.test_conformance import EXECUTORS, is_alive
+from tests.executors.processes import is_alive
 
+EXECUTORS = "hinet_search.executors"
 COORDINATOR = """
 import time
 from hinet_search import plugins
-from hinet_search.executors import Job, Message
+from hinet_search.executors import Job
 from tests.executors import jobs
 
 if __name__ == "__main__":
-    executor = plugins.load("hinet_search.executors", {engine!r}).start(1)
+    executor = plugins.load({executors!r}, {engine!r}).start(1)
     executor.submit(Job("arm/0", 1, jobs.{job}, {payload!r}))
     while not (heard := executor.poll(0.1)):
         pass
@@ -44,7 +45,7 @@ def started() -> Iterator[list[subprocess.Popen[str]]]:
 
 def start(started: list[subprocess.Popen[str]], engine: str, job: str, payload: object) -> tuple[int, int]:
     """A coordinator whose slot runs a job, in a session of its own: process numbers of coordinator and slot."""
-    code = COORDINATOR.format(engine=engine, job=job, payload=payload)
+    code = COORDINATOR.format(executors=EXECUTORS, engine=engine, job=job, payload=payload)
     process = subprocess.Popen(
         [sys.executable, "-c", code],
         stdout=subprocess.PIPE,

@@ -1,9 +1,11 @@
-"""Models of a few lines, and a watcher that remembers, for tests of training."""
+"""Models of a few lines and a watcher that remembers, for tests of training on the separable data set."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
+from datasets import separable
 from torch import Tensor, nn
 
 from hinet_search.data.columns import Dataset
@@ -16,6 +18,8 @@ from hinet_search.training.fit import FitResult, fit
 from hinet_search.training.seeding import seeded_model
 
 CPU = torch.device("cpu")
+DATA = separable()  # 320 training rows: 10 steps of 32 rows a pass
+TRUTH_RT = torch.from_numpy(DATA.valid.labels_RT.astype(np.float32))
 
 
 class Linear(nn.Module):
@@ -82,3 +86,13 @@ def fit_on(
         model, data, data.full_schema, config,
         seed=seed, objective=objective_named(objective), device=CPU, watcher=watch or Watch(),
     )  # fmt: skip
+
+
+def scores(quality: float) -> Tensor:
+    """Validation scores whose AUC grows with `quality` from 0 (noise) to 1 (the truth)."""
+    noise_RT = torch.rand(TRUTH_RT.shape, generator=torch.Generator().manual_seed(0))
+    return quality * TRUTH_RT + noise_RT
+
+
+def scripted(*qualities: float) -> Scripted:
+    return Scripted([scores(quality) for quality in qualities])

@@ -124,7 +124,7 @@ def test_without_a_user_column_there_is_no_gauc():
 def test_users_with_the_largest_numbers_are_told_apart():
     top = 2**31 - 1
     for other in (top - 1, top - 2**30):  # the lowest and the highest bit
-        assert one_cell([0.0, 1.0, 5.0, 4.0], [0, 1, 0, 1], users=[top, top, other, other]).gauc == 0.5
+        assert one_cell([0.0, 1.0, 5.0, 6.0], [0, 1, 0, 1], users=[top, top, other, other]).gauc == 1.0
 
 
 def test_calibration_is_predicted_over_actual_positives():

@@ -1,0 +1,31 @@
+"""Processes as the kernel sees them, for tests of what an executor leaves behind."""
+
+from pathlib import Path
+
+
+def is_alive(process: int) -> bool:
+    """Whether a process exists and is no zombie."""
+    try:
+        state = _status(process)[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def children_of(process: int) -> set[int]:
+    """Child processes, zombies included: who started them must also have collected them."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parent = int(_status(int(entry.name))[1])
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if parent == process:
+                found.add(int(entry.name))
+    return found
+
+
+def _status(process: int) -> list[str]:
+    """State, parent and more; the name before them may hold anything."""
+    return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()

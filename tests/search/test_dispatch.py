@@ -1,0 +1,301 @@
+"""Dispatch keeps slots busy, tries dead jobs again, drops what is out of date, and stops on a signal."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from hinet_search.errors import HinetSearchError, Interrupted
+from hinet_search.executors import Ended, Job, Message
+from hinet_search.search.dispatch import MAX_ATTEMPTS, StopFlag, drive
+
+Script = Callable[[Job], list[Message | Ended]]
+
+
+def returns(job: Job) -> list[Message | Ended]:
+    return [Ended(job.key, job.attempt, "")]
+
+
+def dies(job: Job) -> list[Message | Ended]:
+    return [Ended(job.key, job.attempt, "its process died", died=True)]
+
+
+def raises(job: Job) -> list[Message | Ended]:
+    return [Ended(job.key, job.attempt, "ValueError: no")]
+
+
+class FakeExecutor:
+    """Says of each job what its script says, one poll at a time; a stopped job ends at the next poll."""
+
+    def __init__(self, script: Script = returns, slots: int = 1) -> None:
+        self.script, self.slots = script, slots
+        self.submitted: list[Job] = []
+        self.stopped: list[str] = []
+        self._coming: dict[str, list[Message | Ended]] = {}
+
+    @property
+    def free(self) -> int:
+        return self.slots - len(self._coming)
+
+    def submit(self, job: Job) -> None:
+        self.submitted.append(job)
+        self._coming[job.key] = self.script(job)
+
+    def stop(self, key: str) -> None:
+        self.stopped.append(key)
+        self._coming[key] = [Ended(key, self.submitted[-1].attempt, "")]
+
+    def poll(self, timeout: float) -> list[Message | Ended]:
+        heard = [one for said in self._coming.values() for one in said]
+        self._coming = {
+            key: [] for key, said in self._coming.items() if not any(isinstance(one, Ended) for one in said)
+        }
+        return heard
+
+    def close(self) -> None: ...
+
+
+class FakePhase:
+    """Hands out jobs and notes what it hears."""
+
+    def __init__(self, *keys: str) -> None:
+        self.waiting = [Job(key, 1, print, None) for key in keys]
+        self.heard: list[tuple[str, object]] = []
+        self.ended: list[tuple[str, str, bool]] = []
+        self.retried: list[tuple[str, int, str]] = []
+        self.stop_when_heard: set[str] = set()
+
+    def next_job(self) -> Job | None:
+        return self.waiting.pop(0) if self.waiting else None
+
+    def hear(self, key: str, body: object, stop: Callable[[], None]) -> None:
+        self.heard.append((key, body))
+        if key in self.stop_when_heard:
+            stop()
+
+    def end(self, key: str, cause: str, *, stopping: bool) -> None:
+        self.ended.append((key, cause, stopping))
+
+    def retry(self, key: str, attempt: int, cause: str) -> None:
+        self.retried.append((key, attempt, cause))
+
+
+def nothing() -> None: ...
+
+
+def attempts(executor: FakeExecutor) -> list[tuple[str, int]]:
+    return [(job.key, job.attempt) for job in executor.submitted]
+
+
+@pytest.fixture
+def asked() -> StopFlag:
+    """A flag that a signal has already raised."""
+    flag = StopFlag()
+    flag.signal_number = signal.SIGTERM
+    return flag
+
+
+def test_a_phase_without_jobs_ends_at_once() -> None:
+    ticks: list[int] = []
+    drive(FakeExecutor(), FakePhase(), StopFlag(), lambda: ticks.append(1))
+    assert ticks == []
+
+
+def test_every_job_of_a_phase_runs_and_ends_once() -> None:
+    executor, phase = FakeExecutor(), FakePhase("a/0", "a/1", "a/2")
+    drive(executor, phase, StopFlag(), nothing)
+    assert attempts(executor) == [("a/0", 1), ("a/1", 1), ("a/2", 1)]
+    assert phase.ended == [("a/0", "", False), ("a/1", "", False), ("a/2", "", False)]
+
+
+def test_no_more_jobs_run_at_once_than_there_are_slots() -> None:
+    executor, phase = FakeExecutor(slots=2), FakePhase("a/0", "a/1", "a/2")
+    started: list[int] = []
+    drive(executor, phase, StopFlag(), lambda: started.append(len(executor.submitted)))
+    assert started == [2, 3]
+
+
+def test_a_message_reaches_the_phase_with_its_key() -> None:
+    executor = FakeExecutor(lambda job: [Message(job.key, 1, "hello"), *returns(job)])
+    phase = FakePhase("a/0")
+    drive(executor, phase, StopFlag(), nothing)
+    assert phase.heard == [("a/0", "hello")]
+
+
+def test_a_phase_can_stop_the_job_it_hears() -> None:
+    executor = FakeExecutor(lambda job: [Message(job.key, 1, "hello")])
+    phase = FakePhase("a/0")
+    phase.stop_when_heard = {"a/0"}
+    drive(executor, phase, StopFlag(), nothing)
+    assert executor.stopped == ["a/0"]
+    assert phase.ended == [("a/0", "", False)]
+
+
+def test_a_job_whose_process_died_begins_again_as_the_next_attempt() -> None:
+    executor = FakeExecutor(lambda job: dies(job) if job.attempt == 1 else returns(job))
+    phase = FakePhase("a/0")
+    drive(executor, phase, StopFlag(), nothing)
+    assert attempts(executor) == [("a/0", 1), ("a/0", 2)]
+    assert phase.retried == [("a/0", 2, "its process died")]
+    assert phase.ended == [("a/0", "", False)]
+
+
+def test_a_job_that_dies_three_times_ends_with_its_cause() -> None:
+    executor, phase = FakeExecutor(dies), FakePhase("a/0")
+    drive(executor, phase, StopFlag(), nothing)
+    assert MAX_ATTEMPTS == 3
+    assert attempts(executor) == [("a/0", 1), ("a/0", 2), ("a/0", 3)]
+    assert phase.ended == [("a/0", "its process died", False)]
+
+
+def test_a_job_that_comes_with_a_later_attempt_has_three_more_in_this_run() -> None:
+    executor, phase = FakeExecutor(dies), FakePhase()
+    phase.waiting = [Job("a/0", 4, print, None)]
+    drive(executor, phase, StopFlag(), nothing)
+    assert attempts(executor) == [("a/0", 4), ("a/0", 5), ("a/0", 6)]
+
+
+def test_deaths_are_counted_for_each_job_by_itself() -> None:
+    executor = FakeExecutor(lambda job: dies(job) if job.attempt < 3 else returns(job), slots=2)
+    phase = FakePhase("a/0", "a/1")
+    drive(executor, phase, StopFlag(), nothing)
+    assert sorted(phase.ended) == [("a/0", "", False), ("a/1", "", False)]
+
+
+def test_a_dead_job_begins_again_before_new_jobs_begin() -> None:
+    executor = FakeExecutor(lambda job: dies(job) if (job.key, job.attempt) == ("a/0", 1) else returns(job))
+    drive(executor, FakePhase("a/0", "a/1"), StopFlag(), nothing)
+    assert attempts(executor) == [("a/0", 1), ("a/0", 2), ("a/1", 1)]
+
+
+def test_a_job_that_raised_is_not_tried_again() -> None:
+    executor, phase = FakeExecutor(raises), FakePhase("a/0")
+    drive(executor, phase, StopFlag(), nothing)
+    assert attempts(executor) == [("a/0", 1)]
+    assert phase.ended == [("a/0", "ValueError: no", False)]
+
+
+def test_messages_and_ends_of_an_older_attempt_are_dropped() -> None:
+    late = [Message("a/0", 1, "late"), Ended("a/0", 1, "late")]
+    executor = FakeExecutor(lambda job: dies(job) if job.attempt == 1 else [*late, *returns(job)])
+    phase = FakePhase("a/0")
+    drive(executor, phase, StopFlag(), nothing)
+    assert phase.heard == []
+    assert phase.ended == [("a/0", "", False)]
+
+
+def test_messages_of_a_job_that_is_not_of_this_phase_are_dropped() -> None:
+    executor = FakeExecutor(lambda job: [Message("other/0", 1, "?"), Ended("other/0", 1, ""), *returns(job)])
+    phase = FakePhase("a/0")
+    drive(executor, phase, StopFlag(), nothing)
+    assert (phase.heard, phase.ended) == ([], [("a/0", "", False)])
+
+
+def test_no_job_starts_once_a_stop_was_asked(asked: StopFlag) -> None:
+    executor, phase = FakeExecutor(), FakePhase("a/0")
+    drive(executor, phase, asked, nothing)
+    assert executor.submitted == []
+    assert len(phase.waiting) == 1
+
+
+def test_a_stop_is_told_once_to_each_running_job_and_their_ends_say_so() -> None:
+    flag = StopFlag()
+    executor, phase = FakeExecutor(lambda job: [], slots=2), FakePhase("a/0", "a/1", "a/2")
+
+    def ask() -> None:
+        flag.signal_number = signal.SIGINT
+
+    drive(executor, phase, flag, ask)
+    assert executor.stopped == ["a/0", "a/1"]
+    assert phase.ended == [("a/0", "", True), ("a/1", "", True)]
+
+
+def test_running_jobs_are_waited_for_after_a_stop_and_told_no_second_time() -> None:
+    class Slow(FakeExecutor):
+        polls = 0
+
+        def stop(self, key: str) -> None:
+            self.stopped.append(key)
+
+        def poll(self, timeout: float) -> list[Message | Ended]:
+            self.polls += 1
+            return [Ended("a/0", 1, "")] if self.polls == 5 else []
+
+    flag = StopFlag()
+    executor, phase = Slow(lambda job: []), FakePhase("a/0")
+
+    def ask() -> None:
+        flag.signal_number = signal.SIGINT
+
+    drive(executor, phase, flag, ask)
+    assert (executor.polls, executor.stopped) == (5, ["a/0"])
+
+
+def test_a_job_that_dies_while_stopping_is_not_tried_again() -> None:
+    flag = StopFlag()
+
+    class Dying(FakeExecutor):
+        def poll(self, timeout: float) -> list[Message | Ended]:
+            flag.signal_number = signal.SIGINT
+            return super().poll(timeout)
+
+    executor, phase = Dying(dies), FakePhase("a/0")
+    drive(executor, phase, flag, nothing)
+    assert (attempts(executor), phase.ended) == ([("a/0", 1)], [("a/0", "its process died", True)])
+
+
+def test_a_job_that_waits_for_another_attempt_when_a_stop_comes_ends_as_stopped() -> None:
+    flag = StopFlag()
+    executor, phase = FakeExecutor(dies), FakePhase("a/0")
+
+    def ask() -> None:
+        flag.signal_number = signal.SIGINT
+
+    drive(executor, phase, flag, ask)
+    assert attempts(executor) == [("a/0", 1)]
+    assert phase.ended == [("a/0", "stopped before its next attempt", True)]
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_first_signal_asks_to_stop_and_raises_nothing(handlers: None, number: int) -> None:
+    flag = StopFlag()
+    with flag.listening():
+        assert not flag.asked
+        os.kill(os.getpid(), number)
+        assert flag.asked
+    assert flag.signal_number == number
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_second_signal_interrupts_at_once_with_its_exit_code(handlers: None, number: int, code: int) -> None:
+    with StopFlag().listening():
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(Interrupted) as caught:
+            os.kill(os.getpid(), number)
+    assert caught.value.exit_code == code
+
+
+def test_signals_mean_what_they_meant_once_nobody_listens(handlers: None) -> None:
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with StopFlag().listening():
+        during = signal.getsignal(signal.SIGINT)
+    assert during != before[0]
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_an_error_of_the_phase_ends_the_drive() -> None:
+    class Refusing(FakePhase):
+        def end(self, key: str, cause: str, *, stopping: bool) -> None:
+            raise HinetSearchError("enough")
+
+    with pytest.raises(HinetSearchError, match="enough"):
+        drive(FakeExecutor(), Refusing("a/0"), StopFlag(), nothing)

@@ -1,0 +1,116 @@
+"""Facts about which weights a training keeps: the best evaluation's, or each independent cell's own."""
+
+import numpy as np
+import torch
+from datasets import columns, dataset
+from fake_models import CPU, DATA, TRUTH_RT, Scripted, fit_on, linear, scores, scripted
+from torch import Tensor, nn
+
+from hinet_search.schema import Batch
+from hinet_search.training.feed import make_feed
+from hinet_search.training.metrics import cell_values
+from hinet_search.training.predict import predict
+
+
+def names(data):
+    return data.full_schema.scenarios, data.full_schema.tasks
+
+
+def test_the_model_is_left_with_the_weights_of_the_best_evaluation():
+    model = scripted(0.2, 0.8, 0.5, 0.1)
+    result = fit_on(DATA, model, passes=1, evaluations_per_pass=4)
+    assert [record.step for record in result.evaluations] == [1, 2, 3, 4]
+    assert result.best_step == 2
+    assert result.valid_objective == result.evaluations[1].objective
+    assert result.valid_cells == result.evaluations[1].cells
+    assert int(model.mark) == 5, "the second of four evaluations comes after step 5"
+
+
+def test_an_overfitted_model_goes_back_to_where_validation_was_best():
+    noisy = dataset(columns(64, 1, flip=0.4), columns(400, 2))
+    model = linear(noisy)
+    result = fit_on(noisy, model, learning_rate=0.3, passes=40, evaluations_per_pass=1, objective="logloss")
+    assert result.best_step < len(result.evaluations)
+    again = cell_values(predict(model, make_feed(noisy.valid, noisy.full_schema, CPU)), noisy.valid, *names(noisy))
+    assert again == result.valid_cells
+    assert result.valid_objective == min(record.objective for record in result.evaluations)
+
+
+def test_of_two_equal_evaluations_the_earlier_one_is_best():
+    assert fit_on(DATA, scripted(0.5, 0.5), passes=1, evaluations_per_pass=2).best_step == 1
+
+
+class Cell(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(()))
+        self.register_buffer("mark", torch.zeros((), dtype=torch.int64))
+
+
+class Cells(Scripted):
+    """Cells in a grid that share nothing; each counts the training steps."""
+
+    def __init__(self, scripts: list[Tensor]) -> None:
+        super().__init__(scripts)
+        del self.weight
+        self.cells = nn.ModuleList(Cell() for _ in range(4))
+
+    def cell_modules(self) -> tuple[tuple[nn.Module, ...], ...]:
+        return tuple(self.cells[:2]), tuple(self.cells[2:])
+
+    def forward(self, batch: Batch) -> Tensor:
+        if not self.training:
+            return next(self.scripts)
+        for cell in self.cells:
+            cell.mark += 1
+        return sum(cell.weight for cell in self.cells) * batch.numeric_BN
+
+
+def per_cell(*qualities: float) -> Tensor:
+    """Validation scores with a quality of their own per (scenario, task)."""
+    grid_ST = torch.tensor(qualities).reshape(2, 2)
+    quality_RT = grid_ST[torch.from_numpy(DATA.valid.scenario_R.astype(np.int64))]
+    return quality_RT * TRUTH_RT + scores(0.0)
+
+
+GRID = [per_cell(0.1, 0.9, 0.2, 0.8), per_cell(0.9, 0.1, 0.2, 0.7), per_cell(0.3, 0.3, 0.6, 0.1), per_cell(0, 0, 0, 0)]
+
+
+def test_independent_cells_keep_their_own_best_weights():
+    model = Cells(list(GRID))
+    result = fit_on(DATA, model, passes=0.4, evaluations_per_pass=10)
+    assert [int(cell.mark) for cell in model.cells] == [2, 1, 3, 1]
+    assert result.best_step == 3
+
+
+def test_the_objective_of_independent_cells_is_that_of_the_composed_model():
+    result = fit_on(DATA, Cells(list(GRID)), passes=0.4, evaluations_per_pass=10)
+    alone = [cell_values(grid.numpy(), DATA.valid, *names(DATA)) for grid in GRID]
+    expected = tuple(max((found[index] for found in alone), key=lambda cell: cell.auc) for index in range(4))
+    assert result.valid_cells == result.evaluations[-1].cells == expected
+    assert result.valid_objective == result.evaluations[2].objective == result.evaluations[3].objective
+
+
+def test_patience_of_independent_cells_counts_on_the_composed_model():
+    better_elsewhere = [per_cell(0.5, 0.5, 0.5, 0.5), per_cell(0.9, 0, 0, 0), per_cell(0, 0.9, 0, 0), *GRID[3:] * 3]
+    result = fit_on(DATA, Cells(better_elsewhere), passes=0.6, evaluations_per_pass=10, patience=2)
+    assert len(result.evaluations) == 5
+
+
+def test_cells_without_both_classes_go_by_their_log_loss():
+    one_class = columns(200, 2)
+    one_class.labels_RT[:, 1] = 0
+    data = dataset(DATA.train, one_class)
+    click = TRUTH_RT[:, :1]
+    scripts = [torch.cat([click, torch.full_like(click, order)], dim=1) for order in (0.0, -3.0, -1.0)]
+    model = Cells(scripts)
+    fit_on(data, model, passes=0.3, evaluations_per_pass=10)
+    assert [int(cell.mark) for cell in model.cells] == [1, 2, 1, 2]
+
+
+def test_a_cell_without_validation_rows_keeps_its_latest_weights():
+    home_only = columns(200, 2)
+    home_only.scenario_R[:] = 0
+    model = Cells([scores(0.9), scores(0.5)])
+    fit_on(dataset(DATA.train, home_only), model, passes=0.2, evaluations_per_pass=10)
+    assert [int(cell.mark) for cell in model.cells] == [1, 1, 2, 2]
