@@ -9,6 +9,7 @@ import pytest
 from tables import definition, prepared, shop
 
 from hinet_search.data.describe import Description, describe, render
+from hinet_search.data.hashing import uniform
 from hinet_search.data.leaks import out_of_fold_rates
 from hinet_search.data.render import percent
 
@@ -39,12 +40,11 @@ def test_unseen_shares_are_per_split_and_leave_missing_values_out(tmp_path: Path
 
 
 def test_an_overlap_is_the_share_of_the_row_scenario(tmp_path: Path) -> None:
-    frame = shop()
+    seldom = (pl.col("place") == "push") & pl.col("item").is_in(["c", "d"])
+    frame = shop().with_columns(pl.when(seldom).then(pl.lit("a")).otherwise("item").alias("item"))
     overlap = described(frame, tmp_path).overlaps[1]
-    items = {name: set(frame.filter(pl.col("place") == name)["item"]) for name in ("home", "push")}
-    assert overlap.what == "items"
-    assert overlap.share[0][1] == len(items["home"] & items["push"]) / len(items["home"])
-    assert overlap.share[0][0] == 1.0
+    assert (overlap.what, overlap.count) == ("items", 4)
+    assert overlap.share == ((1.0, 0.5), (1.0, 1.0))  # of home's a, b, c, d push has a and b
 
 
 def test_users_of_one_scenario_only_do_not_overlap(tmp_path: Path) -> None:
@@ -102,6 +102,19 @@ def test_an_out_of_fold_rate_does_not_see_its_own_row() -> None:
     changed = before != after
     assert not changed[7]
     assert changed.any()
+
+
+def test_an_out_of_fold_rate_is_the_smoothed_rate_of_the_other_half() -> None:
+    generator = np.random.default_rng(0)
+    ids_R = generator.integers(0, 5, 200).astype(np.int32)
+    labels_R = generator.integers(0, 2, 200).astype(np.uint8)
+    half_R = uniform(np.arange(200, dtype=np.uint64), seed=0) < 0.5
+    expected = []
+    for row in range(200):
+        others = labels_R[half_R != half_R[row]]
+        same = labels_R[(half_R != half_R[row]) & (ids_R == ids_R[row])]
+        expected.append((same.sum() + 10 * others.mean()) / (len(same) + 10))
+    assert out_of_fold_rates(ids_R, labels_R) == pytest.approx(np.array(expected))
 
 
 def test_the_text_shows_every_scenario_with_rows_rates_and_test_positives(tmp_path: Path) -> None:

@@ -15,11 +15,6 @@ PRUNERS = ("none", "median", "asha", "hyperband")
 PASSES, PER_PASS = 4.0, 4
 
 
-@pytest.fixture(autouse=True)
-def quiet(caplog: pytest.LogCaptureFixture) -> None:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-
-
 @pytest.mark.parametrize(
     ("parts", "seed"), [((7, "hinet", 0), 982512889), ((7, "hinet", 1), 1732523764), ((7, "trial", 0), 247054594)]
 )
