@@ -1,0 +1,49 @@
+"""Every error a user may meet has one root, an exit code, and lines of problems."""
+
+import pytest
+
+from hinet_search import errors
+from hinet_search.errors import HinetSearchError, Interrupted, did_you_mean
+
+CODES = {
+    errors.HinetSearchError: 1,
+    errors.ConfigurationError: 2,
+    errors.DataError: 3,
+    errors.EnvironmentFault: 4,
+    errors.StudyConflict: 5,
+    errors.AllTrialsFailed: 6,
+}
+
+
+@pytest.mark.parametrize("kind", CODES)
+def test_a_kind_of_error_has_its_exit_code(kind: type[HinetSearchError]) -> None:
+    assert kind("wrong").exit_code == CODES[kind]
+
+
+def test_every_error_class_descends_from_the_root() -> None:
+    written = {kind for kind in vars(errors).values() if isinstance(kind, type) and kind.__module__ == errors.__name__}
+    assert written == {*CODES, Interrupted}
+    assert all(issubclass(kind, HinetSearchError) for kind in written)
+
+
+@pytest.mark.parametrize(("number", "code"), [(2, 130), (15, 143)])
+def test_an_interruption_exits_as_shells_expect_of_its_signal(number: int, code: int) -> None:
+    assert Interrupted("stopped", signal_number=number).exit_code == code
+
+
+def test_the_text_of_an_error_is_its_problems_and_then_the_remedy() -> None:
+    error = HinetSearchError("one", "two", remedy="do this")
+    assert str(error) == "one\ntwo\ndo this"
+    assert (error.problems, error.remedy) == (("one", "two"), "do this")
+
+
+def test_an_error_without_remedy_ends_with_its_problems() -> None:
+    assert str(HinetSearchError("one")) == "one"
+
+
+def test_the_nearest_known_word_is_offered() -> None:
+    assert did_you_mean("epohcs", ["passes", "epochs", "epoch_size"]) == "; did you mean 'epochs'?"
+
+
+def test_a_word_like_no_known_one_gets_no_offer() -> None:
+    assert did_you_mean("zzz", ["passes", "epochs"]) == ""

@@ -1,0 +1,92 @@
+"""Spaces and studies ship inside the wheel and are found by name, as a path, or in the current folder."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import hinet_search
+from hinet_search import shipped
+from hinet_search.errors import ConfigurationError
+from hinet_search.shipped import find, known_names, shipped_folder
+from hinet_search.spec import load_study
+
+ROOT = Path(hinet_search.__file__).parent.parent
+STUDIES = sorted(path.stem for path in shipped_folder("studies").glob("*.yaml"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(path: str) -> Path:
+    file = Path(path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("a: 1\n", encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize("kind", ["studies", "spaces"])
+def test_the_wheel_takes_each_folder_to_where_it_is_looked_for(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert list((ROOT / kind).glob("*.yaml"))
+    inside = tmp_path / wheel["force-include"][kind]
+    inside.mkdir(parents=True)
+    monkeypatch.setattr(shipped, "_PACKAGE", tmp_path / "hinet_search")
+    assert shipped_folder(kind) == inside
+
+
+@pytest.mark.parametrize("kind", ["studies", "spaces"])
+def test_a_checkout_ships_its_own_folders(kind: str) -> None:
+    assert shipped_folder(kind) == ROOT / kind
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_shipped_study_loads_from_anywhere(folder: Path, name: str) -> None:
+    study = load_study(name)
+    assert study.name == name
+    assert {arm.name for arm in study.arms} == set(study.spec.arms)
+
+
+def test_a_path_means_itself(folder: Path) -> None:
+    write("studies/mine.yaml")
+    assert find("studies", str(write("elsewhere/mine.yaml"))) == Path("elsewhere/mine.yaml")
+
+
+def test_a_name_means_the_file_beside_the_one_that_names_it_first(folder: Path) -> None:
+    write("spaces/hinet.yaml")
+    write("mine/hinet.yaml")
+    assert find("spaces", "hinet", Path("mine")) == Path("mine/hinet.yaml")
+
+
+def test_a_name_means_the_file_in_the_current_folder_before_the_shipped_one(folder: Path) -> None:
+    assert find("spaces", "hinet") == ROOT / "spaces/hinet.yaml"
+    write("spaces/hinet.yaml")
+    assert find("spaces", "hinet") == Path("spaces/hinet.yaml")
+
+
+def test_a_name_that_nothing_has_gets_places_the_nearest_name_and_all_names(folder: Path) -> None:
+    write("studies/mine.yaml")
+    with pytest.raises(ConfigurationError) as caught:
+        find("studies", "quikstart")
+    looked_at = f"studies/quikstart.yaml, {ROOT}/studies/quikstart.yaml"
+    assert caught.value.problems == (
+        f"there is no study 'quikstart': looked at {looked_at}; did you mean 'quickstart'?",
+    )
+    assert caught.value.remedy == f"known: {', '.join(sorted([*STUDIES, 'mine']))}"
+
+
+@pytest.mark.parametrize("name", ["", "\0", "x" * 5000, "../../etc/passwd", "a\nb"])
+def test_no_name_is_so_strange_that_it_is_not_simply_unknown(folder: Path, name: str) -> None:
+    with pytest.raises(ConfigurationError, match="there is no study"):
+        find("studies", name)
+
+
+def test_names_of_the_current_folder_and_shipped_ones_are_listed_once(folder: Path) -> None:
+    write("studies/quickstart.yaml")
+    write("studies/mine.yaml")
+    assert known_names("studies") == sorted([*STUDIES, "mine"])
