@@ -18,7 +18,13 @@ class RandomDraw:
         return low + step * int(self._generator.integers((high - low) // step + 1))
 
     def suggest_float(
-        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False  # noqa: ARG002
+        self,
+        name: str,
+        low: float,
+        high: float,
+        *,
+        step: float | None = None,
+        log: bool = False,  # noqa: ARG002
     ) -> float:
         """A number between low and high."""
         if log:

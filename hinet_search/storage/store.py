@@ -16,7 +16,7 @@ from hinet_search.storage.clock import utc_now
 from hinet_search.storage.codec import to_json
 from hinet_search.storage.engine import Database
 from hinet_search.storage.lease import Holder, this_process
-from hinet_search.storage.names import check_study_name, optuna_name
+from hinet_search.storage.names import optuna_name
 from hinet_search.storage.openings import count_openings, note_opening
 from hinet_search.storage.rows import ArmRow, StudyRow, TrialRow
 from hinet_search.storage.upsert import insert_if_absent, upsert
@@ -29,9 +29,6 @@ class StudyStore:
     database: Database
     study: str
     holder: Holder = field(default_factory=this_process)
-
-    def __post_init__(self) -> None:
-        check_study_name(self.study)
 
     def acquire_lease(self) -> None:
         """Makes this process the study's only writer; StudyConflict names the live one when there is one."""

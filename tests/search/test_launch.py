@@ -101,10 +101,10 @@ def test_a_stop_in_the_middle_keeps_the_budget_exact_and_trains_nothing_twice(tm
     database = tmp_path / ".hinet-search" / "studies.sqlite3"
     _wait_until(lambda: database.exists() and 2 <= _finished(tmp_path) < 8, first)
     first.send_signal(signal.SIGINT)
-    out, err = first.communicate(timeout=60)
+    _, err = first.communicate(timeout=60)
     assert first.returncode == 130, err
     assert re.search(r"stopped: \d finished trials kept\. Best so far: (shared_bottom|mmoe)/\d 0\.\d{4} \(valid\)", err)
-    assert "go on: hinet-search launch small.yaml" in err.replace("-c ", "")
+    assert re.search(r"go on: hinet-search .*launch small\.yaml", err)
     kept = hinet_search.load("small", output=tmp_path / ".hinet-search")
     assert kept.state == "stopped"
     values = {(arm.name, trial.number): trial.value for arm in kept.arms for trial in arm.trials if trial.value}
@@ -141,9 +141,8 @@ def _holds(condition) -> bool:
 
 
 def test_no_process_outlives_a_launch(finished: StudyRecord) -> None:
-    children = [
-        pid for pid in os.listdir("/proc") if pid.isdigit() and _parent(pid) == os.getpid() and b"spawn_main" in _words(pid)
-    ]
+    running = [entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    children = [pid for pid in running if _parent(pid) == os.getpid() and b"spawn_main" in _words(pid)]
     assert children == []
 
 

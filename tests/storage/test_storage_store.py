@@ -34,11 +34,6 @@ def test_a_study_is_made_once(store: StudyStore) -> None:
         store.create_study(study_row(), (HINET,))
 
 
-def test_a_hostile_name_makes_no_store(store: StudyStore) -> None:
-    with pytest.raises(ConfigurationError):
-        StudyStore(store.database, "../up")
-
-
 def test_the_state_changes_and_the_seconds_stay_unless_given(store: StudyStore) -> None:
     store.set_state("running", seconds=3.5)
     store.set_state("stopped")

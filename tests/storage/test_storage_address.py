@@ -1,4 +1,4 @@
-"""Names of studies and addresses of databases."""
+"""Addresses of databases."""
 
 from pathlib import Path
 
@@ -6,28 +6,6 @@ import pytest
 
 from hinet_search.errors import ConfigurationError
 from hinet_search.storage.address import parse_address
-from hinet_search.storage.names import check_study_name
-
-
-@pytest.mark.parametrize("name", ["a", "7", "kuairand-2.v1_b", "x" * 64])
-def test_a_plain_study_name_is_taken_as_it_is(name: str) -> None:
-    assert check_study_name(name) == name
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["", "../up", "a/b", ".hidden", "-flag", "a b", "a\n", "a\0", "<script>", "é", "x" * 65, "x" * 10_000, "a%", "=1"],
-)
-def test_a_hostile_study_name_is_refused(name: str) -> None:
-    with pytest.raises(ConfigurationError, match="study name must be 1 to 64 letters"):
-        check_study_name(name)
-
-
-def test_the_refusal_of_a_long_hostile_name_is_short_and_printable() -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        check_study_name("\0\x1b" * 5000)
-    assert len(str(caught.value)) < 500
-    assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize("text", ["some/h.db", "sqlite:///some/h.db", "sqlite+pysqlite:///some/h.db"])

@@ -1,0 +1,141 @@
+"""Two launches are one study when nothing that decides an experiment differs; each difference is told in words."""
+
+from pathlib import Path
+
+import pytest
+
+from hinet_search.errors import StudyConflict
+from hinet_search.search.identity import identity, refuse_difference
+from hinet_search.spec import Study, load_study
+
+SPACE = """\
+parameters:
+  train.learning_rate: {kind: float, low: 1.0e-4, high: 1.0e-2, log: true, default: 1.0e-3}
+  model.tower.widths: {kind: widths, choices: {none: [], "16": [16]}, default: none}
+fixed: {train.patience: 3}
+"""
+STUDY = """\
+data:
+  source: {kind: synthetic}
+  scenario: {column: scenario}
+  tasks: {click: {column: click}}
+  features: {categorical: [user_id]}
+  split: {by: random}
+arms: {mmoe: {space: x}}
+"""
+
+
+EVERY_LINE = "study 's' exists with another "
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def load(more: str = "", study: str = STUDY, space: str = SPACE) -> Study:
+    Path("x.yaml").write_text(space)
+    Path("s.yaml").write_text(study + more)
+    return load_study("s.yaml")
+
+
+def differences(before: Study, after: Study, fingerprints: tuple[str, str] = ("f00d", "f00d")) -> tuple[str, ...]:
+    """The lines of the refusal, without what all begin with."""
+    with pytest.raises(StudyConflict) as caught:
+        refuse_difference("s", identity(before, fingerprints[0]), identity(after, fingerprints[1]))
+    assert all(line.startswith(EVERY_LINE) for line in caught.value.problems)
+    return tuple(line.removeprefix(EVERY_LINE) for line in caught.value.problems)
+
+
+def accept(before: Study, after: Study) -> None:
+    assert identity(before, "f00d") == identity(after, "f00d")
+    refuse_difference("s", identity(before, "f00d"), identity(after, "f00d"))
+
+
+def test_the_same_study_is_the_same_study() -> None:
+    accept(load(), load())
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "trials: 99",
+        "finalists: {top: 1, seeds: 9}",
+        "slots: 7",
+        "device: cpu",
+        "wall_clock_minutes: 5",
+        "storage: other.sqlite3",
+        "description: other words",
+        "sampler: random",
+        "pruner: none",
+    ],
+)
+def test_budget_machine_and_words_may_change(more: str) -> None:
+    accept(load(), load(more))
+
+
+def test_the_order_of_arms_and_parameters_is_no_difference() -> None:
+    lines = SPACE.splitlines(keepends=True)
+    turned = "".join([lines[0], lines[2], lines[1], lines[3]])
+    two = STUDY.replace("{mmoe: {space: x}}", "{mmoe: {space: x}, hinet: }")
+    other = STUDY.replace("{mmoe: {space: x}}", "{hinet: , mmoe: {space: x}}")
+    accept(load(study=two), load(study=other, space=turned))
+
+
+WIDTHS = '{"choices": {"16": [16], "none": []}, "default": "none", "kind": "widths", "when": null}'
+CHANGES = {
+    "objective: logloss": ('objective: stored "mean_auc", now "logloss"',),
+    "seed: 3": ("seed: stored 0, now 3",),
+    "passes: 2": ("arms mmoe fixed train.passes: stored 4.0, now 2.0",),
+    "fixed: {train.patience: 9}": ("arms mmoe fixed train.patience: stored 3, now 9",),
+    "fixed: {train.clip_norm: 1.5}": ("arms mmoe fixed train.clip_norm: stored nothing, now 1.5",),
+    "fixed: {model.tower.widths: '16'}": (
+        "arms mmoe fixed model.tower.widths: stored nothing, now [16]",
+        f"arms mmoe model.tower.widths: stored {WIDTHS}, now nothing",
+    ),
+}
+
+
+@pytest.mark.parametrize("more", CHANGES)
+def test_a_change_of_the_study_is_told_with_what_was_and_what_is(more: str) -> None:
+    assert differences(load(), load(more)) == CHANGES[more]
+
+
+def test_a_conflict_offers_another_name_or_another_place() -> None:
+    with pytest.raises(StudyConflict) as caught:
+        refuse_difference("s", identity(load(), "a"), identity(load(), "b"))
+    assert caught.value.remedy == "give the study another name (key 'name'), or another --output"
+
+
+def test_a_change_of_a_range_is_told_with_its_name() -> None:
+    (line,) = differences(load(), load(space=SPACE.replace("1.0e-2", "5.0e-3")))
+    assert line.startswith("arms mmoe train.learning_rate: stored {")
+    before, after = line.split(", now ")
+    assert '"high": 0.01' in before
+    assert '"high": 0.005' in after
+
+
+def test_a_change_of_the_largest_model_is_told() -> None:
+    assert differences(load(), load(space=SPACE + "max_parameters: 1000\n")) == (
+        "arms mmoe max_parameters: stored null, now 1000",
+    )
+
+
+def test_other_data_are_told() -> None:
+    assert differences(load(), load(), ("f00d", "beef")) == ('data: stored "f00d", now "beef"',)
+
+
+def test_another_model_under_the_name_of_an_arm_is_told() -> None:
+    other = STUDY.replace("{mmoe: {space: x}}", "{mmoe: {space: x, model: hinet}}")
+    assert differences(load(), load(study=other)) == ('arms mmoe model: stored "mmoe", now "hinet"',)
+
+
+def test_an_arm_that_is_new_or_gone_is_told() -> None:
+    other = STUDY.replace("{mmoe: {space: x}}", "{mmoe: {space: x}, small: {space: x, model: mmoe}}")
+    assert 'arms small model: stored nothing, now "mmoe"' in differences(load(), load(study=other))
+    assert 'arms small model: stored "mmoe", now nothing' in differences(load(study=other), load())
+
+
+def test_every_difference_is_told_at_once() -> None:
+    assert len(differences(load(), load("seed: 3\nobjective: logloss"))) == 2
