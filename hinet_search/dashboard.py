@@ -63,9 +63,10 @@ def make_server(database_url: str, host: str = LOOPBACK, port: int = 8080) -> WS
     return server
 
 
-def serve(database_url: str, host: str = LOOPBACK, port: int = 8080) -> None:
-    """Serves the dashboard until a signal ends it; errors as in `make_server`."""
+def serve(database_url: str, host: str, port: int, say: Callable[[str], None]) -> None:
+    """Serves the dashboard until a signal ends it, after `say` was told its address; errors as in `make_server`."""
     with make_server(database_url, host, port) as server:
+        say(f"http://{host}:{server.server_port}")
         server.serve_forever()
 
 

@@ -18,11 +18,7 @@ def find(kind: str, name: str, beside: Path | None = None, where: str = "") -> P
 
     Order: a path as given; a path beside `beside` (the file that names it); ./KIND/NAME.yaml; shipped NAME.yaml.
     """
-    given = Path(name)
-    file_name = name if given.suffix in (".yaml", ".yml") else f"{name}.yaml"
-    places = [given] if given.suffix in (".yaml", ".yml") else []
-    places += [beside / file_name] if beside else []
-    places += [Path(kind) / file_name, shipped_folder(kind) / file_name]
+    places = _places(kind, name, beside)
     for place in places:
         if _is_file(place):
             return place
@@ -30,9 +26,22 @@ def find(kind: str, name: str, beside: Path | None = None, where: str = "") -> P
     singular = "study" if kind == "studies" else kind.rstrip("s")
     raise ConfigurationError(
         f"{where}{': ' if where else ''}there is no {singular} '{name}': looked at {', '.join(str(place) for place in places)}"
-        f"{did_you_mean(given.stem, known)}",
+        f"{did_you_mean(Path(name).stem, known)}",
         remedy=f"known: {', '.join(known)}",
     )
+
+
+def is_known(kind: str, name: str, beside: Path | None = None) -> bool:
+    """Whether `find` would find it."""
+    return any(_is_file(place) for place in _places(kind, name, beside))
+
+
+def _places(kind: str, name: str, beside: Path | None) -> list[Path]:
+    given = Path(name)
+    file_name = name if given.suffix in (".yaml", ".yml") else f"{name}.yaml"
+    places = [given] if given.suffix in (".yaml", ".yml") else []
+    places += [beside / file_name] if beside else []
+    return [*places, Path(kind) / file_name, shipped_folder(kind) / file_name]
 
 
 def _is_file(path: Path) -> bool:

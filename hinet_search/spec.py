@@ -12,7 +12,7 @@ from hinet_search.distributions import Value
 from hinet_search.errors import ConfigurationError, did_you_mean
 from hinet_search.objective import DEFAULT, objective_named
 from hinet_search.plugins import names
-from hinet_search.shipped import find
+from hinet_search.shipped import find, is_known
 from hinet_search.space import SearchSpace, load_space
 from hinet_search.yaml_file import YamlFile, read
 
@@ -20,11 +20,17 @@ Device = Literal["auto", "cpu", "cuda"]
 
 STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MODELS = "hinet_search.models"
+EXECUTORS = "hinet_search.executors"
+COMMON_SPACE = "training"
 PASSES = "train.passes"
 
 
 class ArmSpec(Frozen):
-    """One model with its space. Both default to the arm's name; `fixed` holds names at a value in this arm only."""
+    """One model with its space.
+
+    The model is the arm's name unless given, the space the model's (`training` where the model has none of its own);
+    `fixed` holds names at a value in this arm only.
+    """
 
     model: Text | None = None
     space: Text | None = None
@@ -72,6 +78,7 @@ class StudySpec(Frozen):
     seed: Annotated[int, Field(ge=0)] = 0
     slots: Annotated[int, Field(ge=1)] | None = None
     device: Device = "auto"
+    executor: Text = "local"
     storage: Text | None = None
 
     @field_validator("sampler", "pruner", mode="before")
@@ -139,6 +146,7 @@ def load_study(name: str) -> Study:
     spec = file.parse(StudySpec, tree)
     study_name = spec.name or file.path.stem
     check_study_name(study_name, file.place(("name",)))
+    _check_executor(file, spec)
     return Study(study_name, spec, _arms(file, spec), file)
 
 
@@ -155,6 +163,15 @@ def _definition_file(file: YamlFile, written: str) -> DataDefinition:
     if not path.is_file():
         raise ConfigurationError(f"{file.place(('data',))}: there is no data definition {path}")
     return read(path).parse(DataDefinition)
+
+
+def _check_executor(file: YamlFile, spec: StudySpec) -> None:
+    known = names(EXECUTORS)
+    if spec.executor not in known:
+        place = file.place(("executor",))
+        raise ConfigurationError(
+            f"{place}: '{spec.executor}' is not an executor, known: {', '.join(known)}{did_you_mean(spec.executor, known)}"
+        )
 
 
 def _arms(file: YamlFile, spec: StudySpec) -> tuple[Arm, ...]:
@@ -183,6 +200,11 @@ def _fixed_in_no_arm(file: YamlFile, spec: StudySpec, arms: list[Arm]) -> list[s
     ]
 
 
+def _own_space(model: str, beside: Path) -> str:
+    """The space of the model's name; a model that has none yet is searched over training alone."""
+    return model if is_known("spaces", model, beside) else COMMON_SPACE
+
+
 def _arm(name: str, arm: ArmSpec, spec: StudySpec, file: YamlFile) -> Arm:
     place = file.place(("arms", name))
     check_study_name(name, place, "an arm's")
@@ -191,7 +213,7 @@ def _arm(name: str, arm: ArmSpec, spec: StudySpec, file: YamlFile) -> Arm:
         raise ConfigurationError(
             f"{place}: '{model}' is not a model, known: {', '.join(known)}{did_you_mean(model, known)}"
         )
-    space = load_space(arm.space or model, file.path.parent, place)
+    space = load_space(arm.space or _own_space(model, file.path.parent), file.path.parent, place)
     for key, value in spec.fixed.items():
         if not key.startswith("model.") or key in space.parameters or key in space.fixed:
             space = space.with_fixed({key: value}, file.place(("fixed", key)))

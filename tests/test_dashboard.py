@@ -11,7 +11,7 @@ import optuna
 import pytest
 from optuna_dashboard import get_note
 
-from hinet_search.dashboard import annotate, make_server, serve
+from hinet_search.dashboard import annotate, make_server
 from hinet_search.errors import ConfigurationError, EnvironmentFault, StudyConflict
 from hinet_search.storage.engine import Database
 from hinet_search.storage.load import load_record
@@ -116,12 +116,12 @@ def test_it_listens_on_loopback(database: Database) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "localhost", "192.168.1.2"])
 def test_any_other_address_is_refused_before_the_database_is_opened(host: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"--host must be 127\.0\.0\.1, got .*\n.*ssh -L 8080:127"):
-        serve(str(tmp_path / "none.db"), host)
+        make_server(str(tmp_path / "none.db"), host)
 
 
 def test_a_port_that_is_taken_is_named_with_the_remedy(port: int, database: Database) -> None:
     with pytest.raises(EnvironmentFault) as caught:
-        serve(str(database.engine.url.database), port=port)
+        make_server(str(database.engine.url.database), port=port)
     assert str(caught.value) == (
         f"port {port} of 127.0.0.1 cannot be used: another program listens there\nchoose another one with --port"
     )
@@ -130,12 +130,12 @@ def test_a_port_that_is_taken_is_named_with_the_remedy(port: int, database: Data
 
 def test_a_port_out_of_range_is_refused(database: Database) -> None:
     with pytest.raises(EnvironmentFault, match="port 70000 of"):
-        serve(str(database.engine.url.database), port=70_000)
+        make_server(str(database.engine.url.database), port=70_000)
 
 
 def test_a_missing_database_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StudyConflict, match="launch a study first"):
-        serve(str(tmp_path / "none.db"))
+        make_server(str(tmp_path / "none.db"))
 
 
 def test_a_study_carries_its_verdict_command_and_report(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     study = str(write_study(tmp_path))
     example = next(text for page, text in blocks("python") if page == "README.md").replace('"quickstart"', repr(study))
     found: dict[str, Any] = {}
-    exec(example, found)  # noqa: S102  our own documentation
+    exec(example, found)
     assert found["record"].state == "done"
     assert found["plan"].seconds > 0
     assert (tmp_path / "reports" / "small.html").exists()

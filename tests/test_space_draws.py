@@ -123,10 +123,11 @@ def test_the_default_configuration_leaves_out_what_no_condition_asks_for() -> No
 
 
 def test_a_trial_is_asked_for_exactly_what_the_file_says() -> None:
-    trial = Told(i=2, f=0.1, c="a", w="none", g=0.5)
+    trial = Told(i=2, n=1, f=0.1, c="a", w="none", g=0.5)
     load(
         "parameters:\n"
         "  i: {kind: int, low: 2, high: 8, default: 2, step: 3}\n"
+        "  n: {kind: int, low: 1, high: 20, default: 1, log: true}\n"
         "  f: {kind: float, low: 1.0e-4, high: 1, default: .1, log: true}\n"
         "  g: {kind: float, low: 0, high: 1, default: .5, step: .25}\n"
         "  c: {kind: categorical, choices: [a, null, 1], default: a}\n"
@@ -134,6 +135,7 @@ def test_a_trial_is_asked_for_exactly_what_the_file_says() -> None:
     ).suggest(trial)
     assert trial.asked == {
         "i": (2, 8, 3, False),
+        "n": (1, 20, 1, True),
         "f": (1e-4, 1.0, None, True),
         "g": (0.0, 1.0, 0.25, False),
         "c": ("a", None, 1),

@@ -152,6 +152,9 @@ def test_a_definition_in_a_file_of_its_own_has_its_own_lines_in_errors() -> None
 
 REFUSED = {
     "no data": ("arms: {mmoe: }\n", ["s.yaml:1: key 'data' is needed and missing"]),
+    "neither data nor arms": (
+        "trials: 3\n", ["s.yaml:1: key 'data' is needed and missing", "s.yaml:1: key 'arms' is needed and missing"],
+    ),
     "no arms": (DATA, ["s.yaml:1: key 'arms' is needed and missing"]),
     "an empty set of arms": (DATA + "arms: {}\n", ["s.yaml:7: arms: must have at least one value, got an empty mapping"]),
     "a list of arms": (DATA + "arms: [mmoe]\n", ["s.yaml:7: arms: must be a mapping of keys, got a list"]),

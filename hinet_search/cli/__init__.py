@@ -71,7 +71,13 @@ def cli(debug: bool) -> None:  # noqa: FBT001
 def main() -> None:
     """Entry point: runs a command; prints an error of ours without a traceback and exits with its code."""
     try:
-        cli(standalone_mode=True)
+        cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped", err=True)
+        sys.exit(130)
     except HinetSearchError as error:
         if "--debug" in sys.argv:
             raise

@@ -1,5 +1,6 @@
 """Watch studies in the browser: optuna-dashboard over the studies' database."""
 
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -20,5 +21,8 @@ def command(host: str, port: int, **given: Any) -> None:
     """
     from hinet_search.dashboard import serve
 
-    click.echo(f"http://{host}:{port}  read-only, this machine only (Ctrl-C ends it)", err=True)
-    serve(launch_options(given).storage_url(), host, port)
+    def say(address: str) -> None:
+        click.echo(f"{address}  read-only, this machine only (Ctrl-C ends it)", err=True)
+
+    with suppress(KeyboardInterrupt):  # how one ends it
+        serve(launch_options(given).storage_url(), host, port, say)

@@ -5,6 +5,7 @@ Order of writes: our rows first (they may be written again without changing anyt
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -152,7 +153,9 @@ class ArmSearch:
         complete = [trial for trial in self._study.get_trials(deepcopy=False) if trial.state == TrialState.COMPLETE]
         if len(complete) < 4 or len({trial.value for trial in complete}) == 1:
             return {}
-        found = optuna.importance.get_param_importances(self._study)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # it warns of few trials; the report says how many there were
+            found = optuna.importance.get_param_importances(self._study)
         total = sum(found.values())
         return {name: share / total for name, share in found.items()} if total > 0 else {}
 

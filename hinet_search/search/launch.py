@@ -16,14 +16,13 @@ from hinet_search.search.identity import identity, refuse_difference
 from hinet_search.search.options import LaunchOptions
 from hinet_search.search.plan import Ready
 from hinet_search.search.progress import Watcher
-from hinet_search.spec import Arm
+from hinet_search.spec import EXECUTORS, Arm
 from hinet_search.storage.clock import utc_now
 from hinet_search.storage.engine import Database, connect
 from hinet_search.storage.load import load_record
 from hinet_search.storage.rows import ArmRow, StudyRow
 from hinet_search.storage.store import StudyStore
 
-EXECUTORS = "hinet_search.executors"
 LIBRARIES = ("hinet-search", "torch", "optuna", "polars", "numpy", "scikit-learn")
 
 
@@ -39,7 +38,7 @@ def launch(ready: Ready, options: LaunchOptions, command: str, watcher: Watcher)
         with _lease(store):
             _create_or_continue(ready, store, command)
             artifacts = options.folder / "artifacts" / study.name
-            Coordinator(ready, store, artifacts, watcher).run(load(EXECUTORS, "local").start)
+            Coordinator(ready, store, artifacts, watcher).run(load(EXECUTORS, study.spec.executor).start)
             return load_record(database, study.name)
 
 

@@ -11,7 +11,7 @@ class RandomDraw:
     def __init__(self, seed: int) -> None:
         self._generator = np.random.default_rng(seed)
 
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:  # noqa: ARG002
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
         """An integer between low and high."""
         if log:
             return min(high, int(np.exp(self._generator.uniform(np.log(low), np.log(high + 1)))))
@@ -24,7 +24,7 @@ class RandomDraw:
         high: float,
         *,
         step: float | None = None,
-        log: bool = False,  # noqa: ARG002
+        log: bool = False,
     ) -> float:
         """A number between low and high."""
         if log:
@@ -32,6 +32,6 @@ class RandomDraw:
         drawn = float(self._generator.uniform(low, high))
         return drawn if step is None else low + step * round((drawn - low) / step)
 
-    def suggest_categorical(self, name: str, choices: tuple[Choice, ...]) -> Choice:  # noqa: ARG002
+    def suggest_categorical(self, name: str, choices: tuple[Choice, ...]) -> Choice:
         """One of the choices."""
         return choices[int(self._generator.integers(len(choices)))]

@@ -92,6 +92,7 @@ def test_a_stop_is_heard_by_its_job_and_no_other(two_slots: Executor) -> None:
     wait_for(two_slots, lambda heard: len(heard) == 2)
     two_slots.stop("arm/1")
     assert wait_for(two_slots, ends) == [Message("arm/1", 1, "heard"), Ended("arm/1", 1, "")]
+    assert two_slots.poll(0.3) == []
     two_slots.stop("arm/2")
     wait_for(two_slots, ends)
 
@@ -249,3 +250,12 @@ def test_close_leaves_no_process_even_of_a_job_that_hears_nothing(engine: Callab
     executor.close()
     assert time.monotonic() - began < 6.0
     assert children_of(os.getpid()) <= before
+
+
+def test_close_does_not_wait_for_a_job_that_takes_every_error_for_its_own(engine: Callable[[int], Executor]) -> None:
+    executor = engine(1)
+    submit(executor, jobs.go_on_after_every_error)
+    wait_for(executor, bodies)
+    began = time.monotonic()
+    executor.close()
+    assert time.monotonic() - began < 3.0

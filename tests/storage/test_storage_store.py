@@ -8,7 +8,7 @@ import pytest
 from optuna.trial import TrialState
 from sqlalchemy import text
 
-from hinet_search.errors import ConfigurationError, StudyConflict
+from hinet_search.errors import StudyConflict
 from hinet_search.storage.engine import connect
 from hinet_search.storage.load import load_record
 from hinet_search.storage.rows import TrialRow
