@@ -65,14 +65,23 @@ def try_bounds(arm: Arm) -> None:
     if problems:
         raise ConfigurationError(*problems)
     default = arm.space.values(arm.space.default())
-    for name, bound in [("", None), *_bounds(arm.space)]:
-        try:
-            build_config(arm.model, {**default, name: bound} if name else default)
-        except ConfigurationError as error:
-            place = arm.space.places.get(name, arm.place)
-            problems += [f"{place}: {text.removeprefix('configuration: ')}" for text in error.problems]
+    problems = _problems(arm, default, "")  # what is wrong with the default is wrong at every bound: told once
+    if not problems:
+        problems = [
+            text for name, bound in _bounds(arm.space) for text in _problems(arm, {**default, name: bound}, name)
+        ]
     if problems:
         raise ConfigurationError(*dict.fromkeys(problems))
+
+
+def _problems(arm: Arm, values: Mapping[str, Value], name: str) -> list[str]:
+    """What is wrong with a configuration, told at the place of `name`, or of the arm."""
+    try:
+        build_config(arm.model, values)
+    except ConfigurationError as error:
+        place = arm.space.places.get(name, arm.place)
+        return [f"{place}: {text.removeprefix('configuration: ')}" for text in error.problems]
+    return []
 
 
 def known_names(model: str) -> tuple[str, ...]:

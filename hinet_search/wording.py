@@ -31,10 +31,13 @@ def problems_in_words(
         elif len(same) > 1:
             must = [_must(same[0]), *(_must(one).removeprefix("be ") for one in same[1:])]
             found.append(
-                (at, f"{_dotted(at)}: must {', '.join(must[:-1])} or {must[-1]}, got {in_words(same[0]['input'])}")
+                (
+                    at,
+                    f"{_dotted(values, at)}: must {', '.join(must[:-1])} or {must[-1]}, got {in_words(same[0]['input'])}",
+                )
             )
         else:
-            found.append((same[0]["loc"], _sentence(kind, same[0])))
+            found.append((same[0]["loc"], _sentence(kind, values, same[0])))
     return found
 
 
@@ -51,14 +54,23 @@ def _before_member(values: Mapping[Any, Any], error: ErrorDetails) -> Location:
     return location
 
 
-def _dotted(location: Location) -> str:
-    return ".".join(str(step) for step in location if step != "[key]")
+def _dotted(values: Mapping[Any, Any], location: Location) -> str:
+    """A location as its keys stand in the file: without the tags by which pydantic tells the kinds of a union apart."""
+    shown: list[str] = []
+    node: Any = values
+    for step in location:
+        keys: Any = dict(enumerate(node)) if isinstance(node, list) else node
+        if isinstance(keys, dict) and step not in keys and step in keys.values():
+            continue  # the value of `kind` or `by`
+        node = keys.get(step) if isinstance(keys, dict) else None
+        shown += [str(step)] if step != "[key]" else []
+    return ".".join(shown)
 
 
-def _sentence(kind: type[BaseModel], error: ErrorDetails) -> str:
+def _sentence(kind: type[BaseModel], values: Mapping[Any, Any], error: ErrorDetails) -> str:
     """One problem in words, with the nearest known key where one is unknown."""
     location = error["loc"]
-    key, parent = _dotted(location), _dotted(location[:-1])
+    key, parent = _dotted(values, location), _dotted(values, location[:-1])
     if error["type"] == "extra_forbidden":
         inside = f" in '{parent}'" if parent else ""
         return f"unknown key '{location[-1]}'{inside}{did_you_mean(str(location[-1]), _keys(kind, location[:-1]))}"

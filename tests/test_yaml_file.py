@@ -196,12 +196,12 @@ WRONG = {
         "row:\n- depth: 1\n- depht: 1\n", ["a.yaml:3: unknown key 'depht' in 'row.1'; did you mean 'depth'?"],
     ),
     "an unknown key of one kind": (
-        "shape:\n  kind: square\n  widht: 2\n", ["a.yaml:3: unknown key 'widht' in 'shape.square'; did you mean 'width'?"],
+        "shape:\n  kind: square\n  widht: 2\n", ["a.yaml:3: unknown key 'widht' in 'shape'; did you mean 'width'?"],
     ),
     "a key of another kind": (
-        "shape:\n  kind: square\n  radius: 2\n", ["a.yaml:3: unknown key 'radius' in 'shape.square'"],
+        "shape:\n  kind: square\n  radius: 2\n", ["a.yaml:3: unknown key 'radius' in 'shape'"],
     ),
-    "a missing key": ("leaf: {}\nshape:\n  kind: circle\n", ["a.yaml:2: key 'shape.circle.radius' is needed and missing"]),
+    "a missing key": ("leaf: {}\nshape:\n  kind: circle\n", ["a.yaml:2: key 'shape.radius' is needed and missing"]),
     "no kind": ("leaf: {}\nshape: {radius: 1}\n", ["a.yaml:2: key 'shape.kind' is needed and missing"]),
     "an unknown kind": (
         "leaf: {}\nshape: {kind: sqare}\n",
@@ -222,7 +222,7 @@ WRONG = {
     "a list with one wrong item": ("words: [5]\n", ["a.yaml:1: words.0: must be a text, got 5"]),
     "a number as key": ("leaves: {5: {}}\n", ["a.yaml:1: leaves.5: must be a text, got 5"]),
     "an empty key": ("leaves: {'': {}}\n", ["a.yaml:1: leaves.: must have at least one character, got ''"]),
-    "a rule of the type": ("shape:\n  kind: square\n  width: -1\n", ["a.yaml:1: shape.square: needs width > 0, got -1.0"]),
+    "a rule of the type": ("shape:\n  kind: square\n  width: -1\n", ["a.yaml:1: shape: needs width > 0, got -1.0"]),
     "a value that fits no member of a union": (
         "value: {a: 1}\n",
         ["a.yaml:1: value: must be true or false, an integer, a number, a text or a list, got a mapping"],

@@ -142,9 +142,14 @@ def _not_finite_problem(values: pl.Series, row_R: NDArray[np.uint64]) -> list[st
     if not wrong_R.any():
         return []
     first = ", ".join(f"{row:,}" for row in row_R[wrong_R][:MAX_EXAMPLES])
-    got = f"NaN or infinity in {wrong_R.sum():,} rows (first rows {first})"
+    got = f"NaN or infinity in {rows_in_words(int(wrong_R.sum()))} (first in row {first})"
     remedy = "set not_finite: impute or drop"
     return [f"data.features.numeric: column '{values.name}' must be finite, got {got}; {remedy}"]
+
+
+def rows_in_words(count: int) -> str:
+    """`1 row`, `2,571 rows`."""
+    return f"{count:,} row" if count == 1 else f"{count:,} rows"
 
 
 def _label_problem(name: str, task: TaskDefinition, values: pl.Series) -> list[str]:
@@ -158,7 +163,7 @@ def _label_problem(name: str, task: TaskDefinition, values: pl.Series) -> list[s
     if wrong.is_empty():
         return []
     counts = wrong.value_counts(sort=True).head(MAX_EXAMPLES).rows()
-    shown = ", ".join(f"{'null' if value is None else value} ({count:,} rows)" for value, count in counts)
+    shown = ", ".join(f"{'null' if value is None else value} ({rows_in_words(count)})" for value, count in counts)
     remedy = "say with 'equals', 'above' or 'at_least' which values are a 1"
     return [f"{where} must hold 0 and 1 only, got {shown}; {remedy}"]
 

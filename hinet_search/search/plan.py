@@ -13,7 +13,7 @@ from hinet_search.config import build_config, try_bounds
 from hinet_search.data.checks import check_embedding_fits
 from hinet_search.data.columns import Dataset
 from hinet_search.data.prepare import prepare
-from hinet_search.errors import ConfigurationError, did_you_mean
+from hinet_search.errors import ConfigurationError, DataError, did_you_mean
 from hinet_search.objective import Objective
 from hinet_search.search.options import num_slots
 from hinet_search.search.random_draw import RandomDraw
@@ -78,7 +78,10 @@ def make_ready(study: Study, cache: Path, say: Callable[[str], None]) -> Ready:
     if problems:
         raise ConfigurationError(*dict.fromkeys(problems))
     device = choose_device(study.spec.device)
-    dataset = prepare(study.spec.data, study.folder, cache, say)
+    try:
+        dataset = prepare(study.spec.data, study.folder, cache, say)
+    except DataError as error:
+        raise DataError(*(_placed(study, text) for text in error.problems), remedy=error.remedy) from error
     _check_objective(study, dataset)
     return Ready(study, dataset, device, num_slots(study))
 
@@ -86,6 +89,13 @@ def make_ready(study: Study, cache: Path, say: Callable[[str], None]) -> Ready:
 def make_plan(ready: Ready) -> Plan:
     """Draw each arm's space and time a second of training of its default on this machine."""
     return Plan(ready, tuple(_arm_plan(arm, ready) for arm in ready.study.arms))
+
+
+def _placed(study: Study, problem: str) -> str:
+    """`data.tasks.click: ...` with the line of that key; what names no key of the file stays as it is."""
+    key, _, _ = problem.partition(":")
+    parts = key.split(".")
+    return f"{study.file.place(parts)}: {problem}" if parts[0] == "data" and " " not in key else problem
 
 
 def _check_objective(study: Study, dataset: Dataset) -> None:

@@ -23,7 +23,7 @@ BUSY_SECONDS = 60
 _READ = "BEGIN"
 _WRITE = "BEGIN IMMEDIATE"  # takes SQLite's write lock at once: a later upgrade from reading fails without waiting
 _BEGIN = "hinet_search_begin"
-_LAUNCH_FIRST = "launch a study first (hinet-search launch), or name its database with --database"
+_LAUNCH_FIRST = "launch a study first (hinet-search launch), or name its database with --storage"
 _CREATION_LOCK = 0x48694E6574  # "HiNet": key of pg_advisory_lock
 
 

@@ -35,7 +35,7 @@ STUDY_CASES = {
         STUDY.replace("trials: 3", "trails: 3"), 2, "small.yaml:24: unknown key 'trails'; did you mean 'trials'?",
     ),
     "an unknown key deep inside": (
-        STUDY.replace("valid: 0.2", "vaild: 0.2"), 2, "small.yaml:22: unknown key 'vaild' in 'data.split.random'; did you mean 'valid'?",
+        STUDY.replace("valid: 0.2", "vaild: 0.2"), 2, "small.yaml:22: unknown key 'vaild' in 'data.split'; did you mean 'valid'?",
     ),
     "a key twice": (STUDY + "trials: 4\n", 2, "small.yaml:31: is not valid YAML: found duplicate key \"trials\""),
     "an unknown model": (
@@ -72,9 +72,9 @@ def test_a_wrong_study_is_refused_and_leaves_nothing(run: Run, tmp_path: Path, c
 
 
 DATA_CASES = {
-    "a missing column": (rows().drop("numeric_1"), "numeric_1"),
+    "a missing column": (rows().drop("numeric_1"), "small.yaml:13: data.features.numeric: column 'numeric_1' is not in the table"),
     "infinity in a feature": (rows(numeric_0=[float("inf")] + [1.0] * 299), "not_finite: impute"),
-    "a label of 2": (rows(click=[2] + [0, 1] * 149 + [1]), "click"),
+    "a label of 2": (rows(click=[2] + [0, 1] * 149 + [1]), "small.yaml:6: data.tasks.click: column 'click' must hold 0 and 1 only, got 2 (1 row)"),
     "labels of one class": (rows(order=[0] * 300), "order"),
     "an empty scenario": (rows(scenario=["elsewhere"] * 300), "scenario"),
 }

@@ -91,7 +91,7 @@ def test_a_time_that_is_missing_is_refused(tmp_path: Path) -> None:
 def test_numbers_that_are_not_finite_are_counted_and_the_first_rows_named(tmp_path: Path) -> None:
     frame = with_values("price", [7, 3, 450], float("inf"))
     frame = frame.with_columns(pl.when(pl.col("minute") == 9).then(float("nan")).otherwise("price").alias("price"))
-    got = "NaN or infinity in 4 rows (first rows 3, 7, 9, 450)"
+    got = "NaN or infinity in 4 rows (first in row 3, 7, 9, 450)"
     assert problems(frame, tmp_path) == [
         f"data.features.numeric: column 'price' must be finite, got {got}; set not_finite: impute or drop"
     ]
@@ -114,7 +114,7 @@ def test_labels_outside_zero_and_one_are_shown_with_their_counts(tmp_path: Path)
     frame = frame.with_columns(pl.when(pl.col("minute") == 9).then(None).otherwise("buy").alias("buy"))
     assert problems(frame, tmp_path) == [
         f"data.tasks.click: column 'click' must hold 0 and 1 only, got 2 (3 rows); {SAY_WHICH}",
-        f"data.tasks.buy: column 'buy' must hold 0 and 1 only, got null (1 rows); {SAY_WHICH}",
+        f"data.tasks.buy: column 'buy' must hold 0 and 1 only, got null (1 row); {SAY_WHICH}",
     ]
 
 

@@ -1,0 +1,49 @@
+"""Encoding speed: a Parquet file of 30 columns becomes encoded data, and how soon the second start has them."""
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import polars as pl
+from work import write_table
+
+from hinet_search.data.prepare import prepare
+from hinet_search.definition import DataDefinition
+
+SECOND_STARTS = 5
+
+
+@dataclass(frozen=True)
+class EncodeFigure:
+    """Seconds, medians over rounds; `second_start_seconds` is `prepare` when the cache has the data."""
+
+    num_rows: int
+    num_columns: int
+    file_bytes: int
+    seconds: float
+    second_start_seconds: float
+
+
+def bench_encode(num_rows: int, *, rounds: int) -> EncodeFigure:
+    """Encode into an empty cache `rounds` times; the file was just written, so it is read from memory, not from disk."""
+    with tempfile.TemporaryDirectory(prefix="hinet-search-bench-") as name:
+        folder = Path(name)
+        file = folder / "rows.parquet"
+        definition = write_table(file, num_rows)
+        first = [_seconds(definition, folder, f"cache_{number}") for number in range(rounds)]
+        again = [_seconds(definition, folder, "cache_0") for _ in range(SECOND_STARTS)]
+        return EncodeFigure(
+            num_rows=num_rows,
+            num_columns=len(pl.read_parquet_schema(file)),
+            file_bytes=file.stat().st_size,
+            seconds=median(first),
+            second_start_seconds=median(again),
+        )
+
+
+def _seconds(definition: DataDefinition, folder: Path, cache: str) -> float:
+    began = time.perf_counter()
+    prepare(definition, folder, folder / cache, lambda _: None)
+    return time.perf_counter() - began
