@@ -10,8 +10,10 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from hinet_search import plugins
+from hinet_search.config import known_names
 from hinet_search.nn.contracts import Explains, IndependentCells
 from hinet_search.nn.embedding import FeatureEmbedding
+from hinet_search.nn.measure import count_parameters
 from hinet_search.schema import Batch, Schema
 
 PACKAGE = "hinet_search.models"
@@ -72,10 +74,23 @@ def test_another_seed_gives_other_numbers(name: str) -> None:
 
 
 @every_model
-def test_dropout_is_active_in_training_and_off_in_evaluation(name: str) -> None:
+def test_a_configured_dropout_is_active_in_training(name: str) -> None:
     model, rows = build(name), single_precision(batch())
-    assert not torch.equal(model.train()(rows), model(rows))
-    assert torch.equal(model.eval()(rows), model(rows))
+    configured = any(setting.endswith("dropout") for setting in known_names(name))
+    assert torch.equal(model.train()(rows), model(rows)) != configured
+
+
+@every_model
+def test_nothing_is_random_in_evaluation(name: str) -> None:
+    model, rows = build(name).eval(), single_precision(batch())
+    assert torch.equal(model(rows), model(rows))
+
+
+@every_model
+def test_its_parameters_can_be_counted_without_memory(name: str) -> None:
+    with torch.device("meta"):
+        counted = count_parameters(build(name))
+    assert counted == count_parameters(build(name))
 
 
 @every_model
