@@ -6,6 +6,7 @@ guard: a Host allow-list (a foreign name that resolves to 127.0.0.1 is refused) 
 
 import errno
 import socketserver
+import warnings
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
@@ -67,7 +68,11 @@ def serve(database_url: str, host: str, port: int, say: Callable[[str], None]) -
     """Serves the dashboard until a signal ends it, after `say` was told its address; errors as in `make_server`."""
     with make_server(database_url, host, port) as server:
         say(f"http://{host}:{server.server_port}")
-        server.serve_forever()
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", UserWarning
+            )  # Optuna's importances of few trials; the page shows the trials
+            server.serve_forever()
 
 
 def guard(application: WSGIApplication, port: int) -> WSGIApplication:

@@ -199,7 +199,7 @@ def truth_column(task: str) -> str:
 def split_in_words(split: ColumnSplit | TimeSplit | RandomSplit | UserSplit) -> str:
     """The split as it stands beside every number: `time: valid from 2022-05-03, test from 2022-05-04`."""
     if isinstance(split, ColumnSplit):
-        return f"column {split.column}"
+        return f"by column '{split.column}'"
     if isinstance(split, TimeSplit):
         return f"time: valid from {split.valid_from}, test from {split.test_from}"
     kind = "random rows" if isinstance(split, RandomSplit) else "by user"

@@ -157,7 +157,7 @@ class DataRecord:
 
     source: str
     fingerprint: str
-    split: str  # in words: "column split", "time: valid from 2022-05-03, test from 2022-05-04"
+    split: str  # in words: "by column 'split'", "time: valid from 2022-05-03, test from 2022-05-04"
     rows: tuple[int, int, int]  # train, valid, test
     scenarios: tuple[str, ...]
     tasks: tuple[str, ...]

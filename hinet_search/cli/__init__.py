@@ -92,4 +92,4 @@ def _print_error(error: HinetSearchError) -> None:
     for problem in error.problems if many else ():
         click.echo(f"  {problem}", err=True)
     if error.remedy:
-        click.echo(f"Next: {error.remedy}" if not prefix else error.remedy, err=True)
+        click.echo(error.remedy, err=True)

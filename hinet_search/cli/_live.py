@@ -7,7 +7,7 @@ from types import TracebackType
 
 import click
 
-from hinet_search.cli._words import auc, duration
+from hinet_search.cli._words import duration, value_or_dash
 from hinet_search.search.progress import Event, Progress
 
 STATE_SECONDS = 60.0
@@ -81,7 +81,11 @@ def state_line(progress: Progress) -> str:
     phase = progress.phase
     left = progress.seconds_left
     text = f"{phase.name} {phase.done}/{phase.total}" + ("" if left is None else f", {duration(left)} left")
-    best = [f"{arm.name}/{arm.best_trial} {auc(arm.best)}" for arm in progress.arms.values() if arm.best is not None]
+    best = [
+        f"{arm.name}/{arm.best_trial} {value_or_dash(arm.best)}"
+        for arm in progress.arms.values()
+        if arm.best is not None
+    ]
     return f"{text}; best {', '.join(best)}" if best else text
 
 
@@ -96,12 +100,12 @@ def block(progress: Progress, width: int) -> str:
     for arm in progress.arms.values():
         trial = "" if arm.best_trial is None else str(arm.best_trial)
         lines.append(
-            f"  {arm.name[:16]:<16} {auc(arm.best):>6} {trial:>6}  {bar(arm.trained / arm.budget, 20)} "
+            f"  {arm.name[:16]:<16} {value_or_dash(arm.best):>6} {trial:>6}  {bar(arm.trained / arm.budget, 20)} "
             f"{arm.done:>5} {arm.pruned:>6} {arm.failed:>6}"
         )
     lines.append(f"  {'slot runs':<34} {'pass':>9}  valid")
     for running in progress.running.values():
-        value = f"{auc(running.values[-1])} {sparkline(running.values)}" if running.values else "..."
+        value = f"{value_or_dash(running.values[-1])} {sparkline(running.values)}" if running.values else "..."
         lines.append(f"  {running.key[:34]:<34} {running.passes:>4.2f}/{progress.passes:<4g}  {value}")
     left = progress.seconds_left
     phase = progress.phase

@@ -1,5 +1,7 @@
 """Words: numbers as the command line prints them."""
 
+from hinet_search.search.progress import value_text
+
 
 def duration(seconds: float) -> str:
     """`58 s`, `9 m 12 s`, `6 h 41 m`."""
@@ -19,8 +21,6 @@ def count(number: float) -> str:
     return f"{number:.0f}"
 
 
-def auc(value: float | None) -> str:
+def value_or_dash(value: float | None) -> str:
     """`.7123`, or a dash where there is none."""
-    if value is None:
-        return "-"
-    return f"{value:.4f}".removeprefix("0") if value >= 0 else f"{value:.4f}"
+    return "-" if value is None else value_text(value)

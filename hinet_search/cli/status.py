@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from hinet_search.cli._options import launch_options, places
-from hinet_search.cli._words import auc
+from hinet_search.cli._words import value_or_dash
 
 
 @click.command(name="status")
@@ -30,5 +30,5 @@ def command(**given: Any) -> None:
         return
     click.echo(f"{'study':<24}{'state':<10}{'trials':>12}  {'best (valid)':<28}updated (UTC)")
     for one in studies:
-        best = f"{one.best_arm} {auc(one.best_value)}" if one.best_arm else "none yet"
+        best = f"{one.best_arm} {value_or_dash(one.best_value)}" if one.best_arm else "none yet"
         click.echo(f"{one.name:<24}{one.state:<10}{f'{one.done}/{one.budget}':>12}  {best:<28}{one.updated}")

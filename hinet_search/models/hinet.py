@@ -25,18 +25,12 @@ from hinet_search.nn.funnel import entire_space
 from hinet_search.nn.rows import rows_by_scenario
 from hinet_search.nn.san import SANConfig
 from hinet_search.nn.scenario import ScenarioConfig, ScenarioLayer
-from hinet_search.nn.towers import Towers
+from hinet_search.nn.towers import TowerConfig, Towers
 from hinet_search.nn.usage import gate_usage, numbered
 from hinet_search.records import GateUsage, Insight
 from hinet_search.schema import Batch, Schema
 
 Count = Annotated[int, Field(ge=1)]
-
-
-class TowerConfig(Frozen):
-    """Hidden widths of a tower; none = linear."""
-
-    widths: tuple[Count, ...] = (16,)
 
 
 class LossConfig(Frozen):

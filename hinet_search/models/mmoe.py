@@ -16,7 +16,7 @@ from hinet_search.nn.embedding import FeatureEmbedding
 from hinet_search.nn.experts import Experts, mix
 from hinet_search.nn.gates import Gate
 from hinet_search.nn.rows import rows_by_scenario
-from hinet_search.nn.towers import Towers
+from hinet_search.nn.towers import TowerConfig, Towers
 from hinet_search.nn.usage import gate_usage, numbered
 from hinet_search.records import Insight
 from hinet_search.schema import Batch, Schema
@@ -28,12 +28,6 @@ class ExpertConfig(Frozen):
     """Hidden widths of an expert."""
 
     widths: Annotated[tuple[Count, ...], Field(min_length=1)] = (128, 64)
-
-
-class TowerConfig(Frozen):
-    """Hidden widths of a tower; none = linear."""
-
-    widths: tuple[Count, ...] = (16,)
 
 
 class Config(Frozen):

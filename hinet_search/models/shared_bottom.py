@@ -13,7 +13,7 @@ from hinet_search.definition import Frozen
 from hinet_search.nn.embedding import FeatureEmbedding
 from hinet_search.nn.mlp import mlp
 from hinet_search.nn.rows import rows_by_scenario
-from hinet_search.nn.towers import Towers
+from hinet_search.nn.towers import TowerConfig, Towers
 from hinet_search.schema import Batch, Schema
 
 Count = Annotated[int, Field(ge=1)]
@@ -23,12 +23,6 @@ class TrunkConfig(Frozen):
     """Hidden widths of the trunk."""
 
     widths: Annotated[tuple[Count, ...], Field(min_length=1)] = (128, 64)
-
-
-class TowerConfig(Frozen):
-    """Hidden widths of a tower; none = linear."""
-
-    widths: tuple[Count, ...] = (16,)
 
 
 class Config(Frozen):

@@ -4,12 +4,21 @@ Shape legend: T tasks, B rows, H inputs.
 """
 
 from collections.abc import Sequence
+from typing import Annotated
 
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor, nn
 
+from hinet_search.definition import Frozen
 from hinet_search.nn.experts import Experts
 from hinet_search.nn.stacked import StackedLinear
+
+
+class TowerConfig(Frozen):
+    """Hidden widths of a tower; none = linear."""
+
+    widths: tuple[Annotated[int, Field(ge=1)], ...] = (16,)
 
 
 class Towers(nn.Module):

@@ -22,7 +22,7 @@ from hinet_search.search.finalists import (
     paired_seeds,
 )
 from hinet_search.search.plan import Ready
-from hinet_search.search.progress import ArmProgress, Progress, Watcher
+from hinet_search.search.progress import ArmProgress, Progress, Watcher, value_text
 from hinet_search.search.trials import TrialPhase
 from hinet_search.spec import Arm
 from hinet_search.storage.load import load_record
@@ -132,7 +132,11 @@ class Coordinator:
         best = max(
             (arm for arm in arms if arm.best is not None), key=lambda arm: sign * (arm.best or 0.0), default=None
         )
-        said = f"Best so far: {best.name}/{best.best_trial} {best.best:.4f} (valid)" if best else "No value yet"
+        said = (
+            f"Best so far: {best.name}/{best.best_trial} {value_text(best.best)} (valid)"
+            if best and best.best is not None
+            else "No value yet"
+        )
         return f"stopped: {sum(arm.trained for arm in arms)} finished trials kept. {said}"
 
     def _tick(self) -> None:

@@ -13,7 +13,7 @@ from hinet_search.executors import Job
 from hinet_search.objective import Objective
 from hinet_search.records import EvaluationRecord, FinalistRecord, FinalistRun, Scalar
 from hinet_search.search.arm_search import ArmSearch, config_hash
-from hinet_search.search.progress import Event, JobProgress, Progress, Watcher
+from hinet_search.search.progress import Event, JobProgress, Progress, Watcher, value_text
 from hinet_search.search.sampling import derive_seed
 from hinet_search.spec import Arm, StudySpec
 from hinet_search.storage.store import StudyStore
@@ -151,7 +151,7 @@ class FinalistPhase:
                 candidate.arm.name, candidate.trial_number, candidate.drawn, kept, is_default=candidate.is_default
             )
             self._room.progress.phase.done += 1
-            self._room.watcher.event(Event("finalist", f"{key}: {kept.valid_objective:.4f} (valid)"))
+            self._room.watcher.event(Event("finalist", f"{key}: {value_text(kept.valid_objective)} (valid)"))
         elif not stopping:
             said = outcome.cause if isinstance(outcome, TrainingFailed) else cause
             self._room.watcher.event(Event("failed", f"finalist {key}: {said or 'ended without a result'}"))

@@ -76,6 +76,11 @@ class Progress:
         return (self.seconds - self.phase.began) / gained * (self.phase.total - self.phase.done)
 
 
+def value_text(value: float) -> str:
+    """`.7123`: four digits, no leading zero."""
+    return f"{value:.4f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.4f}"
+
+
 class Watcher(Protocol):
     """Whoever watches a study: the command line, a notebook, a test."""
 

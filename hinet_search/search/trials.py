@@ -10,7 +10,7 @@ from hinet_search.executors import Job
 from hinet_search.objective import Objective
 from hinet_search.records import EvaluationRecord
 from hinet_search.search.arm_search import ArmSearch
-from hinet_search.search.progress import Event, JobProgress, Progress, Watcher
+from hinet_search.search.progress import Event, JobProgress, Progress, Watcher, value_text
 from hinet_search.search.sampling import derive_seed
 from hinet_search.spec import StudySpec
 from hinet_search.training.device import Wanted
@@ -97,7 +97,7 @@ class TrialPhase:
         value = outcome.best.objective
         self._causes.clear()
         if running.key in self._pruned and outcome.stopped:
-            last = f"pruned at pass {running.passes:.2f}: {self._objective.name} {running.values[-1]:.4f}"
+            last = f"pruned at pass {running.passes:.2f}: {self._objective.name} {value_text(running.values[-1])}"
             arm.finish(number, TrialState.PRUNED, None, outcome.cost, last)
             counters.pruned += 1
             return
@@ -105,8 +105,8 @@ class TrialPhase:
         counters.done += 1
         if counters.best is None or self._objective.better(value, counters.best):
             before, counters.best, counters.best_trial = counters.best, value, number
-            change = "" if before is None else f" ({value - before:+.4f})"
-            self._watcher.event(Event("best", f"{running.key} {value:.4f}{change}"))
+            change = "" if before is None else f" (before {value_text(before)})"
+            self._watcher.event(Event("best", f"{running.key} {value_text(value)}{change}"))
 
     def _failed(self, arm: ArmSearch, number: int, cause: str) -> None:
         arm.finish(number, TrialState.FAIL, None, None, cause)
