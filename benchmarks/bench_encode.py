@@ -7,10 +7,10 @@ from pathlib import Path
 from statistics import median
 
 import polars as pl
-from work import write_table
 
 from hinet_search.data.prepare import prepare
 from hinet_search.definition import DataDefinition
+from work import write_table
 
 SECOND_STARTS = 5
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from itertools import count, islice
 from statistics import median
 
-import plain
 import torch
 from torch import nn
 
+import plain
 from hinet_search.data.columns import Dataset
 from hinet_search.models import mmoe, shared_bottom
 from hinet_search.nn.measure import count_parameters, flops_per_row

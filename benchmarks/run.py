@@ -11,11 +11,11 @@ from pathlib import Path
 
 import polars as pl
 import torch
+
 from bench_encode import EncodeFigure, bench_encode
 from bench_training import TrainingFigure, bench_training
-from work import make_dataset
-
 from hinet_search.search.launch import versions
+from work import make_dataset
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -49,7 +49,7 @@ class Machine:
 def main() -> None:
     """Parse, measure, print, keep."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="200,000 rows and fewer rounds, under two minutes")
+    parser.add_argument("--quick", action="store_true", help="200,000 rows and fewer rounds, half a minute")
     quick = parser.parse_args().quick
     extent = QUICK if quick else FULL
     torch.set_num_threads(1)
@@ -96,7 +96,9 @@ def table(training: Sequence[TrainingFigure], encode: EncodeFigure) -> str:
     ]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
-        "  ".join([name.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))])
+        "  ".join(
+            [name.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))]
+        ).rstrip()
         for name, *cells in lines
     )
 

@@ -84,7 +84,7 @@ def test_cut_points_of_two_kinds_are_no_pair(other: int | str) -> None:
 @pytest.mark.parametrize(
     ("split", "words"),
     [
-        ({"by": "column", "column": "part"}, "column part"),
+        ({"by": "column", "column": "part"}, "by column 'part'"),
         ({"by": "time", "valid_from": 3, "test_from": 4}, "time: valid from 3, test from 4"),
         ({"by": "random", "seed": 7}, "random rows: 10% valid, 20% test, seed 7"),
         ({"by": "user", "valid": 0.2}, "by user: 20% valid, 20% test, seed 0"),

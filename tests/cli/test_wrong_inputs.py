@@ -72,9 +72,15 @@ def test_a_wrong_study_is_refused_and_leaves_nothing(run: Run, tmp_path: Path, c
 
 
 DATA_CASES = {
-    "a missing column": (rows().drop("numeric_1"), "small.yaml:13: data.features.numeric: column 'numeric_1' is not in the table"),
+    "a missing column": (
+        rows().drop("numeric_1"),
+        "small.yaml:13: data.features.numeric: column 'numeric_1' is not in the table",
+    ),
     "infinity in a feature": (rows(numeric_0=[float("inf")] + [1.0] * 299), "not_finite: impute"),
-    "a label of 2": (rows(click=[2] + [0, 1] * 149 + [1]), "small.yaml:6: data.tasks.click: column 'click' must hold 0 and 1 only, got 2 (1 row)"),
+    "a label of 2": (
+        rows(click=[2] + [0, 1] * 149 + [1]),
+        "small.yaml:6: data.tasks.click: column 'click' must hold 0 and 1 only, got 2 (1 row)",
+    ),
     "labels of one class": (rows(order=[0] * 300), "order"),
     "an empty scenario": (rows(scenario=["elsewhere"] * 300), "scenario"),
 }
