@@ -68,4 +68,6 @@ def cells_table(record: StudyRecord) -> list[str]:
 
 if __name__ == "__main__":
     stored = hinet_search.load(sys.argv[1])
+    if any(not any(finalist.chosen for finalist in arm.finalists) for arm in stored.arms):
+        sys.exit(f"{stored.name} has no chosen finalists yet: it is {stored.state}")
     print("\n".join([*arms_table(stored), "", *cells_table(stored)]))
