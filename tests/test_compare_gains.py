@@ -1,0 +1,98 @@
+"""Gains of one arm over another: paired differences, their intervals, and how many seeds would show more."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hinet_search.compare import gain, seeds_to_show, summary
+
+VALUES = st.lists(st.floats(0.4, 0.99), min_size=2, max_size=8)
+
+
+def seeded(values: list[float]) -> dict[int, float]:
+    return dict(enumerate(values))
+
+
+def test_a_gain_is_the_mean_of_paired_differences() -> None:
+    assert gain(seeded([0.7, 0.9]), seeded([0.6, 0.7]), maximize=True).mean == pytest.approx(0.15)
+
+
+def test_a_lower_loss_is_a_positive_gain() -> None:
+    assert gain(seeded([0.3, 0.3]), seeded([0.4, 0.5]), maximize=False).mean == pytest.approx(0.15)
+
+
+def test_only_seeds_that_both_arms_ran_are_paired() -> None:
+    found = gain({1: 0.7, 2: 0.8, 9: 0.1}, {1: 0.6, 2: 0.7, 8: 0.9}, maximize=True)
+    assert (found.pairs, found.mean) == (2, pytest.approx(0.1))
+
+
+def test_without_a_common_seed_there_is_no_gain() -> None:
+    with pytest.raises(ValueError, match=r"common seed, got \[1\] and \[2\]"):
+        gain({1: 0.7}, {2: 0.7}, maximize=True)
+
+
+def test_one_pair_has_no_interval_and_is_unclear() -> None:
+    found = gain({1: 0.9}, {1: 0.1}, maximize=True)
+    assert (found.low, found.high, found.mark) == (None, None, "unclear")
+
+
+def test_the_interval_of_five_known_differences_is_the_one_of_the_t_table() -> None:
+    found = gain(seeded([0.01, 0.02, 0.03, 0.04, 0.05]), seeded([0.0] * 5), maximize=True)
+    half = 2.7764451 * 0.0158113883 / 5**0.5  # t table at .975 with 4 degrees of freedom
+    assert (found.low, found.high) == (pytest.approx(0.03 - half), pytest.approx(0.03 + half))
+
+
+@given(VALUES)
+def test_swapping_the_arms_turns_the_sign_and_the_interval(ours: list[float]) -> None:
+    theirs = [value - 0.01 * (i % 3) for i, value in enumerate(reversed(ours))]
+    there = gain(seeded(ours), seeded(theirs), maximize=True)
+    back = gain(seeded(theirs), seeded(ours), maximize=True)
+    assert (back.mean, back.low, back.high) == pytest.approx((-there.mean, -(there.high or 0), -(there.low or 0)))
+
+
+@given(VALUES)
+def test_minimising_is_maximising_of_the_negative(values: list[float]) -> None:
+    other = [value * 0.9 for value in values]
+    low = gain(seeded(values), seeded(other), maximize=False)
+    assert low.mean == pytest.approx(
+        gain(seeded([-v for v in values]), seeded([-v for v in other]), maximize=True).mean
+    )
+
+
+@given(VALUES, st.integers(2, 40))
+def test_an_interval_for_more_comparisons_is_wider(values: list[float], comparisons: int) -> None:
+    alone = gain(seeded(values), seeded(sorted(values)), maximize=True)
+    many = gain(seeded(values), seeded(sorted(values)), maximize=True, comparisons=comparisons)
+    assert (many.high or 0) - (many.low or 0) >= (alone.high or 0) - (alone.low or 0)
+
+
+def test_a_single_interval_covers_the_true_gain_in_95_of_100_studies() -> None:
+    draw = np.random.default_rng(3)
+    found = [gain(seeded(draw.normal(0.002, 0.001, 5).tolist()), seeded([0.0] * 5), maximize=True) for _ in range(2000)]
+    covered = sum((one.low or 0) <= 0.002 <= (one.high or 0) for one in found) / len(found)
+    assert covered == pytest.approx(0.95, abs=0.015)
+
+
+def test_intervals_of_ten_cells_all_cover_in_at_least_94_of_100_studies() -> None:
+    draw = np.random.default_rng(4)
+    studies = draw.normal(0.0, 0.001, (400, 10, 5))
+    covered = [
+        all(gain(seeded(cell), seeded([0.0] * 5), maximize=True, comparisons=10).mark == "unclear" for cell in one)
+        for one in studies.tolist()
+    ]
+    assert sum(covered) / len(covered) >= 0.94
+
+
+def test_a_summary_divides_by_n_minus_1() -> None:
+    found = summary([1.0, 3.0])
+    assert found is not None
+    assert (found.mean, found.deviation, found.seeds) == (2.0, pytest.approx(2**0.5), 2)
+
+
+def test_a_summary_of_nothing_is_none() -> None:
+    assert summary([]) is None
+
+
+def test_twice_the_spread_needs_four_times_the_seeds() -> None:
+    assert seeds_to_show(0.001, 0.02) == pytest.approx(4 * seeds_to_show(0.001, 0.01), rel=0.01)
