@@ -1,6 +1,6 @@
 """Towers: from a row's representation to one logit per task.
 
-Shape legend: T tasks, B rows, H inputs.
+Shape legend: M scenarios, T tasks, B rows, H inputs.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,10 @@ class Towers(nn.Module):
         self.hidden = Experts(in_width, widths, num_tasks, num_groups=num_scenarios)
         self.output = StackedLinear([in_width, *widths][-1], 1, num_tasks, num_groups=num_scenarios)
 
-    def forward(self, x: Float[Tensor, "*stack B H"], sizes: Sequence[int]) -> Float[Tensor, "B T"]:
-        """Logits of each row's own scenario. x is (B, H) or (T, B, H); rows come sorted, see StackedLinear."""
-        logits_TB1: Tensor = self.output(self.hidden(x, sizes), sizes)
-        return logits_TB1[:, :, 0].T
+    def forward(self, x: Float[Tensor, "*stack B H"], sizes: Sequence[int] | None = None) -> Float[Tensor, "B towers"]:
+        """Logits of each row's own scenario, (B, T). x is (B, H) or (T, B, H); rows come sorted, see StackedLinear.
+
+        Without `sizes` those of all scenarios, (B, M * T), scenario by scenario; x is then (B, H) or (M * T, B, H).
+        """
+        logits: Tensor = self.output(self.hidden(x, sizes), sizes)
+        return logits[:, :, 0].T

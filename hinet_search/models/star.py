@@ -1,0 +1,122 @@
+"""STAR: a star of networks, each scenario's in the middle of its own and the shared weights (Sheng et al., CIKM 2021).
+
+    W*_p = W_p (elementwise) W,  b*_p = b_p + b        for every layer of an MLP, scenario p's rows alone
+    s_main = that MLP on x, or on x normalised per scenario                               (nn/partitioned_norm.py)
+    s_aux  = a small MLP, the same for all scenarios, on the embedding of the scenario and x
+    logits = s_main + s_aux
+
+Every task has a network of both kinds; embeddings and normalisation are common to all tasks.
+Shape legend: M scenarios, T tasks, B rows, D width of x, I inputs and O outputs of a layer, E embedding width.
+"""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Annotated
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor, nn
+
+from hinet_search.definition import Frozen
+from hinet_search.nn.dropout import Dropout
+from hinet_search.nn.embedding import FeatureEmbedding
+from hinet_search.nn.partitioned_norm import PartitionedNorm
+from hinet_search.nn.rows import rows_by_scenario
+from hinet_search.nn.towers import TowerConfig, Towers
+from hinet_search.schema import Batch, Schema
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class Config(Frozen):
+    """Options of STAR; `widths` and `dropout` are the scenarios' networks', `auxiliary` is the one beside them."""
+
+    embedding_dim: Count = 4
+    widths: Annotated[tuple[Count, ...], Field(min_length=1)] = (256, 128)
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.4
+    partitioned_norm: bool = False
+    auxiliary: TowerConfig = TowerConfig()
+
+
+class StarLinear(nn.Module):
+    """A linear layer per task, each scenario with the product of its own weights and the shared ones.
+
+    Shared weights start like nn.Linear; W_p starts at 1 and b_p at 0, so all scenarios start as the shared layer.
+    """
+
+    def __init__(self, in_width: int, out_width: int, num_tasks: int, *, num_scenarios: int) -> None:
+        super().__init__()
+        bound = 1 / math.sqrt(in_width)
+        self.weight_TIO = nn.Parameter(torch.empty(num_tasks, in_width, out_width).uniform_(-bound, bound))
+        self.bias_TO = nn.Parameter(torch.empty(num_tasks, out_width).uniform_(-bound, bound))
+        # W_p - 1, so that weight decay draws a scenario to the shared layer and not to 0
+        self.weight_change_MTIO = nn.Parameter(torch.zeros(num_scenarios, num_tasks, in_width, out_width))
+        self.bias_change_MTO = nn.Parameter(torch.zeros(num_scenarios, num_tasks, out_width))
+
+    def forward(self, x: Float[Tensor, "*tasks B I"], sizes: Sequence[int]) -> Float[Tensor, "T B O"]:
+        """Each row through its own scenario's layers. x is (B, I), the same for all tasks, or (T, B, I).
+
+        Rows come sorted by scenario, `sizes[m]` of them for scenario m; weights of absent scenarios are not merged.
+        """
+        # unbind once: indexing a stacked parameter per scenario would write a full-size gradient for each of them
+        changes = zip(self.weight_change_MTIO.unbind(0), self.bias_change_MTO.unbind(0), strict=True)
+        runs = zip(torch.split(x, list(sizes), dim=-2), changes, strict=True)
+        return torch.cat([self._merged(run, *change) for run, change in runs if run.shape[-2] > 0], dim=-2)
+
+    def _merged(
+        self, x: Float[Tensor, "*tasks B I"], weight_TIO: Float[Tensor, "T I O"], bias_TO: Float[Tensor, "T O"]
+    ) -> Float[Tensor, "T B O"]:
+        weight = (1 + weight_TIO) * self.weight_TIO
+        return torch.matmul(x, weight) + (bias_TO + self.bias_TO).unsqueeze(1)
+
+
+class StarNetwork(nn.Module):
+    """An MLP of StarLinear layers with one output; ReLU and dropout follow all layers but the last."""
+
+    def __init__(self, in_width: int, config: Config, num_tasks: int, *, num_scenarios: int) -> None:
+        super().__init__()
+        widths = [in_width, *config.widths]
+        self.hidden = nn.ModuleList(
+            StarLinear(*step, num_tasks, num_scenarios=num_scenarios) for step in pairwise(widths)
+        )
+        self.output = StarLinear(widths[-1], 1, num_tasks, num_scenarios=num_scenarios)
+        self.dropout = Dropout(config.dropout)
+
+    def forward(self, x_BD: Float[Tensor, "B D"], sizes: Sequence[int]) -> Float[Tensor, "B T"]:
+        """s_main of each row's own scenario; rows come sorted by scenario."""
+        hidden = x_BD
+        for layer in self.hidden:
+            hidden = self.dropout(torch.relu_(layer(hidden, sizes)))
+        logits_TB1: Tensor = self.output(hidden, sizes)
+        return logits_TB1[:, :, 0].T
+
+
+class Model(nn.Module):
+    """The scenario picks the weights of the main network and is an embedded input of the auxiliary one.
+
+    The main network does not see that embedding: within a scenario it is constant, which normalisation cannot use.
+    """
+
+    def __init__(self, config: Config, schema: Schema) -> None:
+        super().__init__()
+        self.schema = schema
+        num_scenarios, num_tasks = schema.num_scenarios, schema.num_tasks
+        self.embedding = FeatureEmbedding(schema, config.embedding_dim)
+        width = self.embedding.width
+        self.norm = PartitionedNorm(width, num_scenarios) if config.partitioned_norm else None
+        self.star = StarNetwork(width, config, num_tasks, num_scenarios=num_scenarios)
+        self.scenario_embedding = nn.Embedding(num_scenarios, config.embedding_dim)
+        auxiliary_width = config.embedding_dim + width
+        self.auxiliary = Towers(auxiliary_width, config.auxiliary.widths, num_tasks, num_scenarios=1)
+
+    def forward(self, batch: Batch) -> Float[Tensor, "B T"]:
+        """Logits of each row's own scenario."""
+        rows = rows_by_scenario(batch.scenario_B, self.schema.num_scenarios)
+        ordered = rows.sort(batch)
+        x_BD = self.embedding(ordered)
+        scenario_BE = self.scenario_embedding(ordered.scenario_B.long())
+        s_aux_BT = self.auxiliary(torch.cat([scenario_BE, x_BD], dim=-1))
+        s_main_BT = self.star(x_BD if self.norm is None else self.norm(x_BD, rows.sizes), rows.sizes)
+        return rows.restore(s_main_BT + s_aux_BT)

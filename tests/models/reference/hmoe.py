@@ -1,0 +1,29 @@
+"""HMoE row by row and scenario by scenario."""
+
+import torch
+from reference.plain import expert, gate, input_vector, tower, weighted
+from torch import Tensor
+
+from hinet_search.models.hmoe import Model
+from hinet_search.schema import Batch
+
+
+def logits(model: Model, batch: Batch) -> Tensor:
+    return torch.stack([_row(model, batch, row) for row in range(len(batch))])
+
+
+def _row(model: Model, batch: Batch, row: int) -> Tensor:
+    x, t = input_vector(model.embedding, model.schema, batch, row), int(batch.scenario_B[row])
+    outputs = [expert(model.experts, k, x) for k in range(model.gate.num_experts)]
+    return torch.stack([_fused(model, x, outputs, t, task) for task in range(model.schema.num_tasks)])
+
+
+def _fused(model: Model, x: Tensor, outputs: list[Tensor], t: int, task: int) -> Tensor:
+    num_scenarios, num_tasks = model.schema.num_scenarios, model.schema.num_tasks
+    scores = []
+    for j in range(num_scenarios):
+        cell = j * num_tasks + task
+        score = tower(model.towers, cell, weighted(gate(model.gate, cell, x), outputs))
+        scores.append(score if j == t else score.detach())
+    weights = gate(model.relation, t * num_tasks + task, x)
+    return sum((weight * score for weight, score in zip(weights, scores, strict=True)), x.new_tensor(0.0))

@@ -1,0 +1,48 @@
+"""STAR row by row and task by task, with the statistics of a scenario gathered row by row."""
+
+import torch
+from reference.plain import input_vector, tower
+from torch import Tensor
+
+from hinet_search.models.star import Model, StarLinear
+from hinet_search.nn.partitioned_norm import EPSILON, PartitionedNorm
+from hinet_search.schema import Batch
+
+
+def logits(model: Model, batch: Batch) -> Tensor:
+    inputs = [input_vector(model.embedding, model.schema, batch, row) for row in range(len(batch))]
+    scenarios = batch.scenario_B.tolist()
+    return torch.stack([_row(model, inputs, scenarios, row) for row in range(len(batch))])
+
+
+def _row(model: Model, inputs: list[Tensor], scenarios: list[int], row: int) -> Tensor:
+    x, p = inputs[row], scenarios[row]
+    together = torch.cat([model.scenario_embedding.weight[p], x])
+    if model.norm is not None:
+        x = normalised(model.norm, inputs, scenarios, row)
+    tasks = range(model.schema.num_tasks)
+    return torch.stack([_main(model, x, p, task) + tower(model.auxiliary, task, together) for task in tasks])
+
+
+def _main(model: Model, x: Tensor, p: int, task: int) -> Tensor:
+    for layer in model.star.hidden:
+        x = _layer(layer, x, p, task).clamp(min=0)
+    return _layer(model.star.output, x, p, task)[0]
+
+
+def _layer(layer: StarLinear, x: Tensor, p: int, task: int) -> Tensor:
+    weight = (layer.weight_change_MTIO[p, task] + 1) * layer.weight_TIO[task]
+    return weight.T @ x + (layer.bias_change_MTO[p, task] + layer.bias_TO[task])
+
+
+def normalised(norm: PartitionedNorm, inputs: list[Tensor], scenarios: list[int], row: int) -> Tensor:
+    """Partitioned normalisation of one row of a batch, in the mode that `norm` is in."""
+    p = scenarios[row]
+    mean, variance = norm.mean_MD[p], norm.variance_MD[p]
+    own = [x for x, scenario in zip(inputs, scenarios, strict=True) if scenario == p]
+    if norm.training and len(own) > 1:
+        mean = sum(own) / len(own)
+        variance = sum((x - mean) ** 2 for x in own) / len(own)
+    z = (inputs[row] - mean) / (variance + EPSILON) ** 0.5
+    gamma = norm.gamma_D * (1 + norm.gamma_change_MD[p])
+    return z * gamma + (norm.beta_D + norm.beta_change_MD[p])
