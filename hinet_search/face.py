@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hinet_search.compare.rules import verdict
+from hinet_search.errors import EnvironmentFault
 from hinet_search.records import StudyRecord
 from hinet_search.report.page import render
 from hinet_search.search.options import LaunchOptions
@@ -92,6 +93,13 @@ def report_path(study: Study, options: LaunchOptions) -> Path:
 
 
 def write_report(record: StudyRecord, path: Path) -> None:
-    """Render and write a report."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render(record), encoding="utf-8")
+    """Render and write a report; EnvironmentFault when the file cannot be written."""
+    page = render(record)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise EnvironmentFault(
+            f"report {path} cannot be written: {error.strerror}",
+            remedy=f"nothing is lost: hinet-search report {record.name} --to FILE writes it elsewhere",
+        ) from error

@@ -23,6 +23,7 @@ MODELS = "hinet_search.models"
 EXECUTORS = "hinet_search.executors"
 COMMON_SPACE = "training"
 PASSES = "train.passes"
+EVALUATIONS = "train.evaluations_per_pass"
 
 
 class ArmSpec(Frozen):
@@ -222,5 +223,9 @@ def _arm(name: str, arm: ArmSpec, spec: StudySpec, file: YamlFile) -> Arm:
     if PASSES in space.places:
         raise ConfigurationError(
             f"{space.places[PASSES]}: {PASSES} must be the same for every arm; use the study's key 'passes'"
+        )
+    if EVALUATIONS in space.parameters:
+        raise ConfigurationError(
+            f"{space.places[EVALUATIONS]}: {EVALUATIONS} must be fixed, as pruning compares trials evaluation by evaluation"
         )
     return Arm(name, model, space.with_fixed({PASSES: spec.passes}, file.place(("passes",))), place)

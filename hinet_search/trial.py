@@ -36,7 +36,11 @@ ShouldStop = Callable[[], bool]  # whether the coordinator gave the job up
 
 @dataclass(frozen=True)
 class TrainJob:
-    """Train one configuration with one seed. With `weights` the best weights are kept there and insights are taken."""
+    """Train one configuration with one seed.
+
+    With `weights` the best weights are kept there and insights are taken, unless the training was stopped: half-trained
+    weights must not be taken for those of a recorded run.
+    """
 
     dataset: Path
     model: str
@@ -160,7 +164,7 @@ def _trained(job: TrainJob, model: nn.Module, schema: Schema, result: FitResult,
         device=str(device),
     )
     best = next((record for record in result.evaluations if record.step == result.best_step), None)
-    if job.weights is None or best is None:
+    if job.weights is None or best is None or result.stopped:
         return Trained(best, result.stopped, cost)
     job.weights.parent.mkdir(parents=True, exist_ok=True)
     save_weights(model, job.weights)

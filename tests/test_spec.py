@@ -216,6 +216,13 @@ def test_passes_that_a_space_searches_are_refused_with_the_place_in_the_space() 
     )
 
 
+def test_evaluations_that_a_space_searches_are_refused_as_pruning_compares_them() -> None:
+    space = "parameters:\n  train.evaluations_per_pass: {kind: int, low: 1, high: 9, default: 4}\n"
+    assert refusal(DATA + "arms: {mmoe: {space: x}}\n", x=space) == (
+        "x.yaml:2: train.evaluations_per_pass must be fixed, as pruning compares trials evaluation by evaluation",
+    )
+
+
 def test_problems_of_all_arms_and_their_spaces_are_told_at_once() -> None:
     text = DATA + "arms:\n  mmeo:\n  shared_bottom: {space: x}\n  'a b': {model: mmoe}\n"
     lines = refusal(text, x="paramters: {}\n")

@@ -9,6 +9,7 @@ import click
 from hinet_search.cli._live import watcher_for
 from hinet_search.cli._options import launch_options, run_options
 from hinet_search.cli._words import duration
+from hinet_search.search.options import LaunchOptions
 
 
 @click.command(name="launch")
@@ -33,7 +34,7 @@ def command(study: str, no_progress: bool, **given: Any) -> None:  # noqa: FBT00
     checked = ready(study, options, lambda text: click.echo(text, err=True))
     if checked.device.note:
         click.echo(checked.device.note, err=True)
-    written = shlex.join(["hinet-search", *sys.argv[1:]])
+    written = _written(options)
     try:
         with watcher_for(plain=no_progress) as watcher:
             record = launch_ready(checked, options, written, watcher)
@@ -44,3 +45,13 @@ def command(study: str, no_progress: bool, **given: Any) -> None:  # noqa: FBT00
     click.echo(f"done in {duration(record.seconds)}: {verdict(record).sentence}")
     click.echo(f"report   {path} ({path.stat().st_size / 1e6:.2f} MB)")
     click.echo("Next: open the report, or hinet-search dashboard", err=True)
+
+
+def _written(options: LaunchOptions) -> str:
+    """The command as it is stored and shown, without the password of a database."""
+    from hinet_search.storage.address import parse_address
+
+    words = ["hinet-search", *sys.argv[1:]]
+    if options.storage and (address := parse_address(options.storage)).password is not None:
+        words = [word.replace(options.storage, address.masked) for word in words]
+    return shlex.join(words)

@@ -15,9 +15,10 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from hinet_search.objective import Objective
 from hinet_search.records import Cost, EvaluationRecord, Scalar
 from hinet_search.search.sampling import derive_seed, make_pruner, make_sampler
-from hinet_search.spec import Arm, StudySpec
+from hinet_search.spec import EVALUATIONS, Arm, StudySpec
 from hinet_search.storage.rows import TrialRow
 from hinet_search.storage.store import StudyStore
+from hinet_search.training.config import TrainConfig
 
 MAX_REDRAWS = 20
 
@@ -58,21 +59,22 @@ class ArmSearch:
         self._store = store
         self._count_parameters = count_parameters
         self._study = store.optuna_study(arm.name, maximize=objective.maximize)
-        evaluations = int(str(arm.space.fixed.get("train.evaluations_per_pass", 4)))
+        evaluations = int(str(arm.space.fixed.get(EVALUATIONS, TrainConfig().evaluations_per_pass)))
         self._study.pruner = make_pruner(spec.pruner, spec.passes, evaluations)
         self._rows = {row.number: row for row in store.trial_rows(arm.name)}
         self._live: dict[int, Trial] = {}
         self._reported: dict[int, set[int]] = {}
-        stored = self._study.get_trials(deepcopy=False)
+        stored = self._trials()
         if not stored:
-            self._study.enqueue_trial(arm.space.default())
+            with store.database.guarded():
+                self._study.enqueue_trial(arm.space.default())
         self._interrupted = [trial for trial in stored if trial.state == TrialState.RUNNING]
         self._num_trials = sum(trial.state != TrialState.WAITING for trial in stored)
         self._counted = sum(trial.state.is_finished() and self._counts(trial.number) for trial in stored)
         self._tried = {
             self._rows[trial.number].config_hash
             for trial in stored
-            if trial.state.is_finished() and trial.number in self._rows
+            if trial.state.is_finished() and trial.number in self._rows and self._counts(trial.number)
         }
         self.exhausted = False
 
@@ -83,11 +85,7 @@ class ArmSearch:
 
     def counts(self) -> Counts:
         """Where the arm stands; reads all trials, so call it when a run begins and not while it goes."""
-        finished = [
-            trial
-            for trial in self._study.get_trials(deepcopy=False)
-            if trial.state.is_finished() and self._counts(trial.number)
-        ]
+        finished = [trial for trial in self._trials() if trial.state.is_finished() and self._counts(trial.number)]
         by_state = [trial.state for trial in finished]
         complete = [trial for trial in finished if trial.state == TrialState.COMPLETE]
         maximize = self._study.direction == optuna.study.StudyDirection.MAXIMIZE
@@ -100,23 +98,19 @@ class ArmSearch:
             None if best is None else best.number,
         )
 
-    def ask(self) -> Asked | None:
-        """The next trial: an interrupted one under its old number first, then a new draw; None when the budget is used."""
-        if self._interrupted:
-            return self._begin_again(self._interrupted.pop(0))
-        if self.exhausted or self.started >= self._spec.trials:
+    def ask(self, *, new: bool = True) -> Asked | None:
+        """The next trial: an interrupted one under its old number first, then a draw if `new` ones are wanted.
+
+        None when the budget is used, or MAX_REDRAWS draws in a row are not to be trained.
+        """
+        while self._interrupted:
+            if asked := self._take_up(self._interrupted.pop(0)):
+                return asked
+        if not new or self.exhausted or self.started >= self._spec.trials:
             return None
         for _ in range(MAX_REDRAWS):
-            trial = self._draw()
-            drawn = self.arm.space.suggest(trial)
-            refusal = self._refusal(drawn)
-            if not refusal:
-                return self._begin(trial, drawn, attempt=1)
-            self._store.record_trial(
-                self.arm.name,
-                TrialRow(trial.number, 1, config_hash(drawn), is_default=trial.number == 0, cause=refusal),
-            )
-            self._tell(trial, TrialState.PRUNED)
+            if asked := self._offer(self._draw(), attempt=1):
+                return asked
         self.exhausted = True
         return None
 
@@ -150,10 +144,10 @@ class ArmSearch:
 
     def importances(self) -> dict[str, float]:
         """Share of each parameter in the spread of values (PED-ANOVA); empty when there are too few trials to tell."""
-        complete = [trial for trial in self._study.get_trials(deepcopy=False) if trial.state == TrialState.COMPLETE]
+        complete = self.complete_trials()
         if len(complete) < 4 or len({trial.value for trial in complete}) == 1:
             return {}
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), self._store.database.guarded():
             warnings.simplefilter("ignore", UserWarning)  # it warns of few trials; the report says how many there were
             found = optuna.importance.get_param_importances(self._study)
         total = sum(found.values())
@@ -161,34 +155,53 @@ class ArmSearch:
 
     def complete_trials(self) -> list[FrozenTrial]:
         """Complete trials, best first."""
-        trials = [trial for trial in self._study.get_trials(deepcopy=False) if trial.state == TrialState.COMPLETE]
+        trials = [trial for trial in self._trials() if trial.state == TrialState.COMPLETE]
         sign = -1.0 if self._study.direction == optuna.study.StudyDirection.MAXIMIZE else 1.0
         return sorted(trials, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
+
+    def trained_default(self) -> FrozenTrial | None:
+        """Trial 0, complete or given up half-way; None when it failed, or was too large to be trained."""
+        good = (TrialState.COMPLETE, TrialState.PRUNED)
+        return next((one for one in self._trials()[:1] if one.state in good and self._counts(one.number)), None)
+
+    def _trials(self) -> list[FrozenTrial]:
+        with self._store.database.guarded():
+            return self._study.get_trials(deepcopy=False)
 
     def _counts(self, number: int) -> bool:
         row = self._rows.get(number)
         return row is None or not row.cause.startswith(("duplicate", "too large"))
 
     def _draw(self) -> Trial:
-        seed = derive_seed(self._spec.seed, self.arm.name, self._num_trials)
+        self._seed_sampler(self._num_trials)
         with self._store.database.guarded():
-            self._study.sampler = make_sampler(self._spec.sampler, seed)
             trial = self._study.ask()
         self._num_trials += 1
         return trial
 
-    def _begin_again(self, stored: FrozenTrial) -> Asked:
-        trial = Trial(self._study, stored._trial_id)  # noqa: SLF001  Optuna offers no public way to go on with a trial
+    def _take_up(self, stored: FrozenTrial) -> Asked | None:
+        """Go on with a trial that an earlier launch left running, perhaps in the middle of its draw."""
+        self._seed_sampler(stored.number)
+        with self._store.database.guarded():
+            trial = Trial(self._study, stored._trial_id)  # noqa: SLF001  Optuna has no public way to go on with a trial
         row = self._rows.get(stored.number)
-        attempt = row.attempt + 1 if row else 1
-        return self._begin(trial, self.arm.space.suggest(trial), attempt, reported=set(stored.intermediate_values))
+        return self._offer(trial, row.attempt + 1 if row else 1, set(stored.intermediate_values))
 
-    def _begin(
-        self, trial: Trial, drawn: Mapping[str, Scalar], attempt: int, reported: set[int] | None = None
-    ) -> Asked:
-        row = TrialRow(trial.number, attempt, config_hash(drawn), is_default=trial.number == 0)
+    def _seed_sampler(self, number: int) -> None:
+        seed = derive_seed(self._spec.seed, self.arm.name, number)
+        self._study.sampler = make_sampler(self._spec.sampler, seed)
+
+    def _offer(self, trial: Trial, attempt: int, reported: set[int] | None = None) -> Asked | None:
+        """The trial as one to train; None when it is not to be, which is then recorded outside the budget."""
+        with self._store.database.guarded():
+            drawn = self.arm.space.suggest(trial)
+        refusal = self._refusal(drawn)
+        row = TrialRow(trial.number, attempt, config_hash(drawn), is_default=trial.number == 0, cause=refusal)
         self._store.record_trial(self.arm.name, row)
         self._rows[trial.number] = row
+        if refusal:
+            self._tell(trial, TrialState.PRUNED)
+            return None
         self._live[trial.number] = trial
         self._reported[trial.number] = reported or set()
         return Asked(trial.number, drawn, attempt)

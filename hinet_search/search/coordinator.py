@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hinet_search.config import build_config
-from hinet_search.errors import AllTrialsFailed, Interrupted
+from hinet_search.errors import AllTrialsFailed, ConfigurationError, Interrupted
 from hinet_search.executors import Executor
 from hinet_search.objective import Objective
 from hinet_search.records import FinalistRecord, Scalar
@@ -20,6 +20,7 @@ from hinet_search.search.finalists import (
     candidates_of,
     choose,
     paired_seeds,
+    weights_path,
 )
 from hinet_search.search.plan import Ready
 from hinet_search.search.progress import ArmProgress, Progress, Watcher, value_text
@@ -43,6 +44,8 @@ class Coordinator:
         self._watcher = watcher
         self._objective = Objective(self._spec.objective)
         self._stop = StopFlag()
+        stored = store.load_study()
+        self._seconds_before = stored.seconds if stored else 0.0
         self._seconds = clock()
         self._renewed = 0.0
         arms = {arm.name: ArmProgress(arm.name, self._spec.trials) for arm in ready.study.arms}
@@ -61,8 +64,6 @@ class Coordinator:
     @contextmanager
     def _recorded(self) -> Iterator[None]:
         """The study's state and seconds follow what happens inside; signals are heard inside."""
-        stored = self._store.load_study()
-        before = stored.seconds if stored else 0.0
         self._store.set_state("running")
         state = "stopped"
         try:
@@ -70,11 +71,15 @@ class Coordinator:
                 yield
             state = "done"
         finally:
-            self._store.set_state(state, before + self._seconds())
+            self._store.renew_lease()  # whoever took the study over writes its state from now on
+            self._store.set_state(state, self._seconds_before + self._seconds())
 
     def _phases(self, executor: Executor, searches: list[ArmSearch]) -> None:
         dataset = self._ready.dataset
-        self._drive(executor, TrialPhase(searches, self._spec, dataset.folder, self._progress, self._watcher))
+        trials = TrialPhase(
+            searches, self._spec, dataset.folder, self._progress, self._watcher, seconds_before=self._seconds_before
+        )
+        self._drive(executor, trials)
         for search in searches:
             self._store.record_importances(search.arm.name, search.importances())
         if not any(search.complete_trials() for search in searches):
@@ -87,38 +92,39 @@ class Coordinator:
         candidates = [one for search in searches for one in candidates_of(search, self._spec.finalists.top)]
         runs = [Run(candidate, seed) for seed in paired_seeds(self._spec) for candidate in candidates]
         self._drive(executor, FinalistPhase(runs, self._stored_finalists(), room))
-        self._drive(executor, self._openings(candidates, room))
-        self._drop_weights(runs)
+        unseen = self._choose(candidates)
+        lost = [run for run in unseen if not run.weights(self._artifacts).exists()]
+        self._drive(executor, FinalistPhase(lost, {}, room))
+        self._drive(executor, OpeningPhase([run for run in unseen if run.weights(self._artifacts).exists()], room))
+        self._drop_weights()
 
-    def _openings(self, candidates: list[Candidate], room: Room) -> OpeningPhase:
-        """Choose each arm's finalist on validation; what was opened by an earlier run is not opened again."""
-        waiting: list[Run] = []
-        opened: set[tuple[str, int]] = set()
-        by_number = {(candidate.arm.name, candidate.trial_number): candidate for candidate in candidates}
+    def _choose(self, candidates: list[Candidate]) -> list[Run]:
+        """Choose each arm's finalist on validation; returns those of its runs that were not seen on test yet.
+
+        Finalists of an earlier launch with another budget are no candidates of this one.
+        """
+        unseen: list[Run] = []
+        seeds = paired_seeds(self._spec)
         for arm, finalists in self._stored_finalists().items():
-            seeds = paired_seeds(self._spec)
-            chosen = choose(finalists, self._objective, seeds)
+            by_number = {one.trial_number: one for one in candidates if one.arm.name == arm}
+            chosen = choose([one for one in finalists if one.trial_number in by_number], self._objective, seeds)
             if chosen is None:
                 continue
             self._store.mark_chosen(arm, chosen.trial_number)
-            if any(run.test_cells is not None for run in chosen.runs):
-                opened.add((arm, chosen.trial_number))
-            candidate = by_number[arm, chosen.trial_number]
-            waiting += [Run(candidate, run.seed) for run in chosen.runs if run.seed in seeds and run.test_cells is None]
-        return OpeningPhase(waiting, opened, room)
+            candidate = by_number[chosen.trial_number]
+            unseen += [Run(candidate, run.seed) for run in chosen.runs if run.seed in seeds and run.test_cells is None]
+        return unseen
 
     def _stored_finalists(self) -> Mapping[str, tuple[FinalistRecord, ...]]:
         record = load_record(self._store.database, self._store.study)
         return {arm.name: arm.finalists for arm in record.arms}
 
-    def _drop_weights(self, runs: list[Run]) -> None:
+    def _drop_weights(self) -> None:
         """Keep only the weights of the chosen finalists."""
-        chosen = {
-            (arm, one.trial_number) for arm, found in self._stored_finalists().items() for one in found if one.chosen
-        }
-        for run in runs:
-            if (run.candidate.arm.name, run.candidate.trial_number) not in chosen:
-                run.weights(self._artifacts).unlink(missing_ok=True)
+        for arm, finalists in self._stored_finalists().items():
+            for one in finalists:
+                for run in one.runs if not one.chosen else ():
+                    weights_path(self._artifacts, arm, one.trial_number, run.seed).unlink(missing_ok=True)
 
     def _drive(self, executor: Executor, phase: Phase) -> None:
         drive(executor, phase, self._stop, self._tick)
@@ -148,7 +154,10 @@ class Coordinator:
 
     def _arm_search(self, arm: Arm) -> ArmSearch:
         def size(drawn: Mapping[str, Scalar]) -> int:
-            config = build_config(arm.model, arm.space.values(drawn))
+            try:
+                config = build_config(arm.model, arm.space.values(drawn))
+            except ConfigurationError:
+                return 0  # values that do not go together: the trial begins and fails with this cause
             return num_parameters(config, self._ready.dataset.schema(config.features.minimum_frequency))
 
         return ArmSearch(arm, self._spec, self._objective, self._store, size)

@@ -4,7 +4,7 @@ Every arm uses the same seeds, hence the same data order per seed. Chosen on val
 are never computed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -12,7 +12,7 @@ from statistics import fmean
 from hinet_search.executors import Job
 from hinet_search.objective import Objective
 from hinet_search.records import EvaluationRecord, FinalistRecord, FinalistRun, Scalar
-from hinet_search.search.arm_search import ArmSearch, config_hash
+from hinet_search.search.arm_search import ArmSearch
 from hinet_search.search.progress import Event, JobProgress, Progress, Watcher, value_text
 from hinet_search.search.sampling import derive_seed
 from hinet_search.spec import Arm, StudySpec
@@ -49,16 +49,20 @@ class Run:
 
     def weights(self, artifacts: Path) -> Path:
         """Where its best weights are kept."""
-        return artifacts / self.candidate.arm.name / f"trial-{self.candidate.trial_number}-seed-{self.seed}.safetensors"
+        return weights_path(artifacts, self.candidate.arm.name, self.candidate.trial_number, self.seed)
+
+
+def weights_path(artifacts: Path, arm: str, trial_number: int, seed: int) -> Path:
+    """Where the best weights of one finalist with one seed are kept."""
+    return artifacts / arm / f"trial-{trial_number}-seed-{seed}.safetensors"
 
 
 def candidates_of(search: ArmSearch, top: int) -> list[Candidate]:
-    """The `top` best complete trials and the default, each configuration once."""
-    found: dict[str, Candidate] = {}
-    trials = search.complete_trials()
-    for trial in [*trials[:top], *(trial for trial in trials if trial.number == 0)]:
-        found.setdefault(config_hash(trial.params), Candidate(search.arm, trial.number, trial.params))
-    return list(found.values())
+    """The `top` best complete trials and the default, which may have been pruned as a trial."""
+    default = search.trained_default()
+    trials = [*search.complete_trials()[:top], *([default] if default else [])]
+    by_number = {trial.number: Candidate(search.arm, trial.number, trial.params) for trial in trials}
+    return list(by_number.values())
 
 
 def paired_seeds(spec: StudySpec) -> list[int]:
@@ -85,7 +89,7 @@ class Room:
 
 
 class FinalistPhase:
-    """Retrains candidates; a run that is stored with its weights is not trained again."""
+    """Trains the runs that are not stored yet, and keeps their weights."""
 
     def __init__(self, runs: list[Run], stored: Mapping[str, tuple[FinalistRecord, ...]], room: Room) -> None:
         done = {
@@ -96,10 +100,7 @@ class FinalistPhase:
         }
         self._room = room
         self._waiting = [
-            run
-            for run in runs
-            if (run.candidate.arm.name, run.candidate.trial_number, run.seed) not in done
-            or not run.weights(room.artifacts).exists()
+            run for run in runs if (run.candidate.arm.name, run.candidate.trial_number, run.seed) not in done
         ]
         self._running: dict[str, Run] = {}
         self._evaluations: dict[str, list[EvaluationRecord]] = {}
@@ -153,6 +154,7 @@ class FinalistPhase:
             self._room.progress.phase.done += 1
             self._room.watcher.event(Event("finalist", f"{key}: {value_text(kept.valid_objective)} (valid)"))
         elif not stopping:
+            self._room.progress.phase.done += 1
             said = outcome.cause if isinstance(outcome, TrainingFailed) else cause
             self._room.watcher.event(Event("failed", f"finalist {key}: {said or 'ended without a result'}"))
 
@@ -166,7 +168,7 @@ class FinalistPhase:
         self._room.progress.running[key] = JobProgress(key)
 
 
-def choose(finalists: tuple[FinalistRecord, ...], objective: Objective, seeds: list[int]) -> FinalistRecord | None:
+def choose(finalists: Sequence[FinalistRecord], objective: Objective, seeds: list[int]) -> FinalistRecord | None:
     """The finalist with the best mean validation value among those with every seed; None when there is none."""
     whole = [finalist for finalist in finalists if {run.seed for run in finalist.runs} >= set(seeds)]
     sign = 1.0 if objective.maximize else -1.0
@@ -180,9 +182,8 @@ def choose(finalists: tuple[FinalistRecord, ...], objective: Objective, seeds: l
 class OpeningPhase:
     """Opens the test split for the chosen finalists; each opening is counted before it happens."""
 
-    def __init__(self, runs: list[Run], opened: set[tuple[str, int]], room: Room) -> None:
+    def __init__(self, runs: list[Run], room: Room) -> None:
         self._waiting = runs
-        self._opened = opened
         self._room = room
         self._running: dict[str, Run] = {}
         room.progress.begin("test", 0, len(runs))
@@ -191,16 +192,9 @@ class OpeningPhase:
         """The next seed to score."""
         if not self._waiting:
             return None
+        self._count(self._waiting[0])
         run = self._waiting.pop(0)
         candidate, room = run.candidate, self._room
-        if (candidate.arm.name, candidate.trial_number) not in self._opened:
-            room.store.record_opening(
-                room.fingerprint, candidate.arm.name, candidate.trial_number, paired_seeds(room.spec)
-            )
-            self._opened.add((candidate.arm.name, candidate.trial_number))
-            room.watcher.event(
-                Event("opened", f"test split for {candidate.arm.name}/{candidate.trial_number}, chosen on validation")
-            )
         self._running[run.key] = run
         room.progress.running[run.key] = JobProgress(run.key)
         values = candidate.arm.space.values(candidate.drawn)
@@ -224,3 +218,12 @@ class OpeningPhase:
     def retry(self, key: str, attempt: int, cause: str) -> None:
         """Scored again on another process."""
         self._room.watcher.event(Event("retry", f"test of {key} attempt {attempt}: {cause}"))
+
+    def _count(self, run: Run) -> None:
+        """Count one opening for all waiting seeds of a finalist; seeds of an opening that was cut off are counted."""
+        arm, number = run.candidate.arm.name, run.candidate.trial_number
+        if run.seed in self._room.store.opened_seeds(self._room.fingerprint, arm, number):
+            return
+        seeds = [one.seed for one in self._waiting if one.candidate == run.candidate]
+        self._room.store.record_opening(self._room.fingerprint, arm, number, seeds)
+        self._room.watcher.event(Event("opened", f"test split for {arm}/{number}, chosen on validation"))

@@ -24,7 +24,7 @@ def identity(study: Study, fingerprint: str) -> str:
 
 def refuse_difference(name: str, stored: str, now: str) -> None:
     """StudyConflict with one line per difference."""
-    before, after = _flat(json.loads(stored)), _flat(json.loads(now))
+    before, after = _settings(stored), _settings(now)
     lines = [
         f"study '{name}' exists with another {key}: stored {before.get(key, 'nothing')}, now {after.get(key, 'nothing')}"
         for key in sorted({*before, *after})
@@ -44,11 +44,12 @@ def _arm(arm: Arm) -> dict[str, Any]:
     }
 
 
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    found: dict[str, str] = {}
-    for key, value in tree.items():
-        if isinstance(value, dict) and "kind" not in value:
-            found |= _flat(value, f"{prefix}{key} ")
-        else:
-            found[f"{prefix}{key}".replace(" parameters ", " ")] = json.dumps(value)
-    return found
+def _settings(identity: str) -> dict[str, str]:
+    """Every setting of an identity by its name in words, as JSON."""
+    tree = json.loads(identity)
+    found: dict[str, Any] = {}
+    for arm, parts in tree.pop("arms").items():
+        fixed, parameters = parts.pop("fixed"), parts.pop("parameters")
+        found |= {f"arms {arm} {name}": value for name, value in {**parts, **parameters}.items()}
+        found |= {f"arms {arm} fixed {name}": value for name, value in fixed.items()}
+    return {name: json.dumps(value) for name, value in {**tree, **found}.items()}

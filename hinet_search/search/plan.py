@@ -1,7 +1,8 @@
 """Plan: everything that can be checked before a study exists, and what the study will cost."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -9,7 +10,7 @@ from statistics import median
 import torch
 from torch import nn
 
-from hinet_search.config import build_config, try_bounds
+from hinet_search.config import TrialConfig, build_config, try_bounds
 from hinet_search.data.checks import check_embedding_fits
 from hinet_search.data.columns import Dataset
 from hinet_search.data.prepare import prepare
@@ -18,8 +19,9 @@ from hinet_search.objective import Objective
 from hinet_search.search.options import num_slots
 from hinet_search.search.random_draw import RandomDraw
 from hinet_search.spec import Arm, Study
+from hinet_search.training.config import TrainConfig
 from hinet_search.training.device import ChosenDevice, choose_device
-from hinet_search.training.feed import make_feed
+from hinet_search.training.feed import Feed, make_feed
 from hinet_search.training.loss import own_scenario_loss
 from hinet_search.training.optimiser import make_optimiser
 from hinet_search.trial import num_parameters
@@ -83,6 +85,8 @@ def make_ready(study: Study, cache: Path, say: Callable[[str], None]) -> Ready:
     except DataError as error:
         raise DataError(*(_placed(study, text) for text in error.problems), remedy=error.remedy) from error
     _check_objective(study, dataset)
+    for arm in study.arms:
+        _check_embedding(arm, dataset)
     return Ready(study, dataset, device, num_slots(study))
 
 
@@ -108,17 +112,28 @@ def _check_objective(study: Study, dataset: Dataset) -> None:
         )
 
 
+def _check_embedding(arm: Arm, dataset: Dataset) -> None:
+    """Of the default configuration; a model may do without embeddings."""
+    config = build_config(arm.model, arm.space.values(arm.space.default()))
+    check_embedding_fits(dataset.schema(config.features.minimum_frequency), getattr(config.model, "embedding_dim", 1))
+
+
 def _arm_plan(arm: Arm, ready: Ready) -> ArmPlan:
-    draws = [arm.space.default(), *(arm.space.suggest(RandomDraw(seed)) for seed in range(DRAWS - 1))]
-    configs = [build_config(arm.model, arm.space.values(drawn)) for drawn in draws]
     sizes = sorted(
-        num_parameters(config, ready.dataset.schema(config.features.minimum_frequency)) for config in configs
+        num_parameters(config, ready.dataset.schema(config.features.minimum_frequency)) for config in _configs(arm)
     )
-    check_embedding_fits(ready.dataset.full_schema, getattr(configs[0].model, "embedding_dim", 1))
     return ArmPlan(
         arm.name, arm.model, ready.study.spec.trials, len(arm.space.parameters),
         (sizes[0], int(median(sizes)), sizes[-1]), _probe(arm, ready),
     )  # fmt: skip
+
+
+def _configs(arm: Arm) -> Iterator[TrialConfig]:
+    """The default and random draws, less those whose values do not go together: they will fail as trials."""
+    yield build_config(arm.model, arm.space.values(arm.space.default()))
+    for seed in range(DRAWS - 1):
+        with suppress(ConfigurationError):
+            yield build_config(arm.model, arm.space.values(arm.space.suggest(RandomDraw(seed))))
 
 
 def _probe(arm: Arm, ready: Ready) -> float:
@@ -126,21 +141,19 @@ def _probe(arm: Arm, ready: Ready) -> float:
     config = build_config(arm.model, arm.space.values(arm.space.default()))
     dataset, device = ready.dataset, ready.device.device
     schema = dataset.schema(config.features.minimum_frequency)
-    model = config.build(schema).to(device)
-    seconds_per_row = _seconds_per_row(model, ready, config.train.batch_size)
+    feed = make_feed(dataset.train.head(PROBE_ROWS), schema, device)
+    seconds_per_row = _seconds_per_row(config.build(schema).to(device), feed, config.train)
     evaluations = config.train.passes * config.train.evaluations_per_pass
     rows = config.train.passes * dataset.train.num_rows + evaluations * dataset.valid.num_rows / 3  # no backward
     return SHARE_OF_PASSES * rows * seconds_per_row
 
 
-def _seconds_per_row(model: nn.Module, ready: Ready, batch_size: int) -> float:
+def _seconds_per_row(model: nn.Module, feed: Feed, config: TrainConfig) -> float:
     """Median over the steps of a short training on the first rows."""
-    device = ready.device.device
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as a slot does
-    feed = make_feed(ready.dataset.train.head(PROBE_ROWS), ready.dataset.full_schema, device)
-    optimiser = make_optimiser(model, build_config(ready.study.arms[0].model, {}).train)
-    rows_B = torch.arange(min(batch_size, len(feed)), device=device)
+    optimiser = make_optimiser(model, config)
+    rows_B = torch.arange(min(config.batch_size, len(feed)), device=feed.device)
     took: list[float] = []
     while len(took) < 3 or (sum(took) < PROBE_SECONDS and len(took) < 50):
         began = time.perf_counter()

@@ -73,7 +73,8 @@ class Progress:
         gained = self.phase.done - self.phase.before
         if gained <= 0:
             return None
-        return (self.seconds - self.phase.began) / gained * (self.phase.total - self.phase.done)
+        waiting = max(0, self.phase.total - self.phase.done)  # an arm may hold more trials than a lowered budget
+        return (self.seconds - self.phase.began) / gained * waiting
 
 
 def value_text(value: float) -> str:

@@ -20,10 +20,20 @@ SAME_CAUSE_LIMIT = 5
 
 
 class TrialPhase:
-    """Asks arms for trials, passes evaluations on, and decides with each what became of it."""
+    """Asks arms for trials, passes evaluations on, and decides with each what became of it.
+
+    `seconds_before` were spent by earlier launches.
+    """
 
     def __init__(
-        self, arms: list[ArmSearch], spec: StudySpec, dataset: Path, progress: Progress, watcher: Watcher
+        self,
+        arms: list[ArmSearch],
+        spec: StudySpec,
+        dataset: Path,
+        progress: Progress,
+        watcher: Watcher,
+        *,
+        seconds_before: float,
     ) -> None:
         self._arms = {arm.arm.name: arm for arm in arms}
         self._spec = spec
@@ -31,6 +41,7 @@ class TrialPhase:
         self._dataset = dataset
         self._progress = progress
         self._watcher = watcher
+        self._seconds_before = seconds_before
         self._outcomes: dict[str, Trained | TrainingFailed] = {}
         self._pruned: set[str] = set()
         self._causes: list[str] = []
@@ -40,12 +51,11 @@ class TrialPhase:
         progress.begin("search", self._trained(), spec.trials * len(arms))
 
     def next_job(self) -> Job | None:
-        """A trial of the arm that has started the smallest share of its budget."""
+        """A trial of the arm that has started the smallest share of its budget; only interrupted ones when time is up."""
         minutes = self._spec.wall_clock_minutes
-        if minutes is not None and self._progress.seconds > minutes * 60:
-            return None
+        in_time = minutes is None or self._seconds_before + self._progress.seconds <= minutes * 60
         for arm in sorted(self._arms.values(), key=lambda arm: arm.started):
-            asked = arm.ask()
+            asked = arm.ask(new=in_time)
             if asked is not None:
                 key = f"{arm.arm.name}/{asked.number}"
                 self._progress.running[key] = JobProgress(key)
@@ -74,7 +84,8 @@ class TrialPhase:
         arm, number = self._of(key)
         running = self._progress.running.pop(key)
         outcome = self._outcomes.pop(key, None)
-        if stopping and (outcome is None or (isinstance(outcome, Trained) and outcome.stopped)):
+        given_up = isinstance(outcome, Trained) and outcome.stopped and key not in self._pruned
+        if stopping and (outcome is None or given_up):
             arm.leave(number)
             return
         if isinstance(outcome, Trained) and not cause and outcome.best is not None:
@@ -87,6 +98,7 @@ class TrialPhase:
     def retry(self, key: str, attempt: int, cause: str) -> None:
         """The trial begins again on another process."""
         arm, number = self._of(key)
+        self._pruned.discard(key)
         arm.began(number, attempt)
         self._progress.running[key] = JobProgress(key)
         self._watcher.event(Event("retry", f"{key} attempt {attempt}: {cause}"))

@@ -17,7 +17,7 @@ from hinet_search.storage.codec import to_json
 from hinet_search.storage.engine import Database
 from hinet_search.storage.lease import Holder, this_process
 from hinet_search.storage.names import optuna_name
-from hinet_search.storage.openings import count_openings, note_opening
+from hinet_search.storage.openings import count_openings, note_opening, seeds_of_openings
 from hinet_search.storage.rows import ArmRow, StudyRow, TrialRow
 from hinet_search.storage.upsert import insert_if_absent, upsert
 
@@ -148,6 +148,11 @@ class StudyStore:
         """Notes that the test split of this data is looked at, before it is. Openings outlive the study."""
         with self.database.writing() as connection:
             note_opening(connection, fingerprint, (self.study, arm, trial_number), seeds)
+
+    def opened_seeds(self, fingerprint: str, arm: str, trial_number: int) -> set[int]:
+        """Seeds of a finalist whose opening on the test split of this data was noted."""
+        with self.database.reading() as connection:
+            return seeds_of_openings(connection, fingerprint, (self.study, arm, trial_number))
 
     def openings(self, fingerprint: str) -> int:
         """How often the test split of this data was opened, by all studies of this database."""

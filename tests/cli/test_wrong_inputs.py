@@ -134,6 +134,15 @@ def test_a_database_that_is_none_is_refused_with_code_4(run: Run, tmp_path: Path
     assert "broken.sqlite3" in said.err
 
 
+def test_a_report_that_cannot_be_written_is_told_with_code_4(run: Run, tmp_path: Path) -> None:
+    write_study(tmp_path)
+    (tmp_path / "reports").write_text("a file where the folder should be")
+    said = run("launch", "small.yaml", "--trials", "1", "--finalist-seeds", "1")
+    assert said.code == 4
+    assert "error: report reports/small.html cannot be written" in said.err
+    assert "hinet-search report small --to FILE" in said.err
+
+
 def test_a_study_held_by_a_live_process_is_refused_with_code_5(run: Run, tmp_path: Path) -> None:
     write_study(tmp_path)
     assert run("launch", "small.yaml", "--trials", "1", "--finalist-seeds", "1").code == 0

@@ -145,6 +145,25 @@ def test_openings_of_a_test_split_are_counted_over_all_studies(store: StudyStore
     assert store.openings("abc") == 2
 
 
+def test_opened_seeds_are_those_of_one_finalist_on_one_split(store: StudyStore) -> None:
+    for other in (("another", "hinet", 0), ("abc", "single", 0), ("abc", "hinet", 1)):
+        store.record_opening(*other, (7,))
+    replace(store, study="other").record_opening("abc", "hinet", 0, (8,))
+    assert store.opened_seeds("abc", "hinet", 0) == set()
+    store.record_opening("abc", "hinet", 0, (1, 2))
+    store.record_opening("abc", "hinet", 0, (3,))
+    assert store.opened_seeds("abc", "hinet", 0) == {1, 2, 3}
+
+
+def test_openings_of_a_deleted_study_are_not_those_of_a_new_one_with_its_name(store: StudyStore) -> None:
+    store.record_opening("abc", "hinet", 0, (1,))
+    with store.database.writing() as connection:
+        connection.execute(text("DELETE FROM hs_study"))
+    store.create_study(replace(study_row(), started="2999-01-01T00:00:00+00:00"), (HINET,))
+    assert store.opened_seeds("abc", "hinet", 0) == set()
+    assert store.openings("abc") == 1
+
+
 def test_openings_outlive_their_study(store: StudyStore) -> None:
     store.record_opening("abc", "hinet", 0, (1,))
     with store.database.writing() as connection:

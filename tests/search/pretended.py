@@ -1,0 +1,148 @@
+"""Launches of a study whose trainings are pretended: all that a launch does, in milliseconds, with every job kept."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import torch
+
+from hinet_search.executors import Ended, Job, Message, local
+from hinet_search.records import CellValue, EvaluationRecord, StudyRecord
+from hinet_search.schema import Schema
+from hinet_search.search.launch import launch
+from hinet_search.search.options import LaunchOptions
+from hinet_search.search.plan import Ready
+from hinet_search.search.progress import Silent, Watcher
+from hinet_search.spec import load_study
+from hinet_search.training.device import ChosenDevice
+from hinet_search.trial import Opened, OpenTestJob, Trained, TrainJob
+from tests.search import studies
+
+RATE = "train.learning_rate"
+STUDY = """\
+data:
+  source: {kind: synthetic}
+  scenario: {column: scenario}
+  tasks: {click: {column: click}}
+  features: {categorical: [user_id]}
+  split: {by: random}
+trials: 4
+finalists: {top: 1, seeds: 2}
+sampler: random
+pruner: none
+slots: 1
+device: cpu
+"""
+ARMS = "{mmoe: {space: rate}}"
+SPACE = f"parameters:\n  {RATE}: {{kind: float, low: 1.0e-4, high: 1.0e-2, log: true, default: 1.0e-3}}\n"
+
+Value = Callable[[TrainJob], float]
+
+
+def larger_rates_are_better(job: TrainJob) -> float:
+    """The objective of a pretended training."""
+    return 0.5 + float(str(job.values[RATE]))
+
+
+@dataclass(frozen=True)
+class PretendedData:
+    """What a launch reads of a data set."""
+
+    folder: Path
+    fingerprint: str = studies.DATA.fingerprint
+    record = studies.DATA
+
+    def schema(self, minimum_frequency: int) -> Schema:
+        """A small one."""
+        return Schema(("home",), ("click",), ("user_id",), (10,), ())
+
+
+@dataclass
+class Pretender:
+    """An executor whose one slot trains nothing. Weights are a file with the seed in it; a job's cause ends it."""
+
+    value: Value = larger_rates_are_better
+    failing: Callable[[Job], str] = lambda job: ""
+    jobs: list[Job] = field(default_factory=list)
+    coming: list[Message | Ended] = field(default_factory=list)
+
+    @property
+    def free(self) -> int:
+        return 0 if self.coming else 1
+
+    def submit(self, job: Job) -> None:
+        self.jobs.append(job)
+        cause = self.failing(job)
+        said = [] if cause else [Message(job.key, job.attempt, body) for body in self._bodies(job.payload)]
+        self.coming = [*said, Ended(job.key, job.attempt, cause)]
+
+    def stop(self, key: str) -> None: ...
+
+    def poll(self, timeout: float) -> list[Message | Ended]:
+        heard, self.coming = self.coming, []
+        return heard
+
+    def close(self) -> None: ...
+
+    def _bodies(self, payload: object) -> list[object]:
+        if isinstance(payload, OpenTestJob):
+            assert payload.weights.exists(), "test is scored with the weights of the run"
+            return [Opened((CellValue("home", "click", 5, 2, auc=0.6, logloss=0.6),))]
+        assert isinstance(payload, TrainJob)
+        if payload.weights:
+            payload.weights.parent.mkdir(parents=True, exist_ok=True)
+            payload.weights.write_text(str(payload.seed))
+        evaluation: EvaluationRecord = studies.evaluation(1, self.value(payload))
+        return [evaluation, Trained(evaluation, stopped=False, cost=studies.COST)]
+
+    def keys(self, kind: type[TrainJob] | type[OpenTestJob]) -> list[str]:
+        """Keys of what was asked for, in order."""
+        return [job.key for job in self.jobs if isinstance(job.payload, kind)]
+
+    @property
+    def finalists(self) -> list[str]:
+        """Trial numbers of finalists that were trained, one for each seed: `2 2 0 0`."""
+        return [key.split("/")[1].split()[0] for key in self.keys(TrainJob) if " seed " in key]
+
+    @property
+    def tested(self) -> list[str]:
+        """Trial numbers of finalists that were opened on test, one for each seed."""
+        return [key.split("/")[1].split()[0] for key in self.keys(OpenTestJob)]
+
+
+@dataclass(frozen=True)
+class Studio:
+    """Launches in one folder. Every launch has a Pretender of its own."""
+
+    folder: Path
+    patch: pytest.MonkeyPatch
+
+    def launch(
+        self,
+        pretender: Pretender | None = None,
+        more: str = "",
+        arms: str = ARMS,
+        watcher: Watcher | None = None,
+        **options: object,
+    ) -> tuple[StudyRecord, Pretender]:
+        """Run or continue study `s`; `more` are further lines of its file, `arms` its arms."""
+        made = pretender or Pretender()
+        self.patch.setattr(local, "start", lambda slots: made)
+        (self.folder / "rate.yaml").write_text(SPACE)
+        path = self.folder / "s.yaml"
+        path.write_text(STUDY + f"arms: {arms}\n" + more)
+        given = LaunchOptions(output=self.folder / "out", **options)  # type: ignore[arg-type]  # as a caller writes them
+        study = given.apply(load_study(str(path)))
+        device = ChosenDevice(torch.device("cpu"))
+        ready = Ready(study, PretendedData(self.folder), device, 1)  # type: ignore[arg-type]  # the part that is read
+        return launch(ready, given, "hinet-search launch s", watcher or Silent()), made
+
+    def weights(self) -> list[str]:
+        """Names of the weights on disk."""
+        return sorted(path.name for path in self.folder.rglob("*.safetensors"))
+
+
+def chosen(record: StudyRecord) -> Mapping[str, int]:
+    """Trial number of each arm's chosen finalist."""
+    return {arm.name: one.trial_number for arm in record.arms for one in arm.finalists if one.chosen}

@@ -1,0 +1,48 @@
+"""A plan is made of what a launch will do: its spaces, its data, its cut-off of rare ids."""
+
+from pathlib import Path
+
+import pytest
+
+from hinet_search import face
+from hinet_search.data import checks
+from hinet_search.errors import DataError
+from hinet_search.search import plan
+from hinet_search.search.options import LaunchOptions
+from tests.small import STUDY, write_study
+
+ONE_ARM = STUDY.replace("arms: {shared_bottom: , mmoe: }", "arms: {shared_bottom: }")
+ODD = """\
+parameters:
+  model.released_code: {kind: categorical, choices: [true, false], default: false}
+  model.san.top_k: {kind: categorical, choices: [null, 1], default: null}
+"""
+
+
+@pytest.fixture(autouse=True)
+def short_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "PROBE_SECONDS", 0.0)
+
+
+def test_a_plan_of_models_without_rare_ids_is_timed_on_their_own_ids(tmp_path: Path) -> None:
+    path = write_study(tmp_path, ONE_ARM + "fixed: {features.minimum_frequency: 60}\n")
+    found = face.check(str(path), output=tmp_path / "out")
+    assert found.arms[0].seconds_per_trial > 0
+    full = face.check(str(write_study(tmp_path, ONE_ARM, "full")), output=tmp_path / "out")
+    assert found.arms[0].parameters[0] < full.arms[0].parameters[0]
+
+
+def test_a_launch_refuses_embeddings_that_do_not_fit_before_a_study_exists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "available_memory", lambda: 1000)
+    with pytest.raises(DataError, match="embedding"):
+        face.ready(str(write_study(tmp_path, ONE_ARM)), LaunchOptions(output=tmp_path / "out"))
+    assert not list(tmp_path.rglob("*.sqlite3"))
+
+
+def test_a_plan_leaves_out_draws_whose_values_do_not_go_together(tmp_path: Path) -> None:
+    (tmp_path / "odd.yaml").write_text(ODD)
+    text = STUDY.replace("arms: {shared_bottom: , mmoe: }", "arms: {hinet: {space: odd}}\nreference: hinet")
+    plan_of_odd = face.check(str(write_study(tmp_path, text)), output=tmp_path / "out")
+    assert plan_of_odd.arms[0].parameters[0] > 0

@@ -1,0 +1,211 @@
+"""A launch that goes on with a study trains what is missing, and what it sees of the test split is counted."""
+
+from pathlib import Path
+
+import pytest
+
+from hinet_search.errors import AllTrialsFailed, StudyConflict
+from hinet_search.executors import Job
+from hinet_search.search.progress import Progress, Silent
+from hinet_search.storage.engine import connect
+from hinet_search.storage.lease import Holder, acquire, release, this_process
+from hinet_search.storage.listing import list_studies
+from hinet_search.storage.store import StudyStore
+from hinet_search.trial import TrainJob
+from tests.search.pretended import RATE, Pretender, Studio, chosen
+
+
+@pytest.fixture
+def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
+    return Studio(tmp_path, monkeypatch)
+
+
+def test_the_chosen_finalist_is_opened_once_with_every_seed(studio: Studio) -> None:
+    record, pretender = studio.launch()
+    best = chosen(record)["mmoe"]
+    assert pretender.tested == [str(best)] * 2
+    assert record.test_openings == 1
+
+
+def test_a_finished_study_trains_no_finalist_again(studio: Studio) -> None:
+    first, _ = studio.launch()
+    again, pretender = studio.launch()
+    assert pretender.jobs == []
+    assert again.arms == first.arms
+    assert again.test_openings == first.test_openings
+
+
+def test_a_finalist_of_a_smaller_budget_is_no_candidate_of_a_larger_one(studio: Studio) -> None:
+    def the_default_is_worst(job: TrainJob) -> float:
+        return 0.1 if job.values[RATE] == 1e-3 else 0.6
+
+    def later_trials_shine_once(job: TrainJob) -> float:
+        return 0.4 if job.weights else 0.9
+
+    first, _ = studio.launch(Pretender(the_default_is_worst), trials=2)
+    again, pretender = studio.launch(Pretender(later_trials_shine_once), trials=4)
+    assert (chosen(first), chosen(again)) == ({"mmoe": 1}, {"mmoe": 2})
+    assert pretender.finalists == ["2", "2"]
+
+
+def test_only_the_weights_of_chosen_finalists_stay_on_disk(studio: Studio) -> None:
+    studio.launch(trials=2)
+    record, _ = studio.launch(trials=6)
+    number = chosen(record)["mmoe"]
+    assert all(name.startswith(f"trial-{number}-seed") for name in studio.weights())
+    assert len(studio.weights()) == 2
+
+
+def test_more_finalist_seeds_train_the_new_ones_only(studio: Studio) -> None:
+    studio.launch(finalist_seeds=2)
+    record, pretender = studio.launch(finalist_seeds=3)
+    assert len(pretender.finalists) == len(record.arms[0].finalists)
+    assert {len(finalist.runs) for finalist in record.arms[0].finalists} == {3}
+
+
+def test_further_seeds_on_test_are_another_opening(studio: Studio) -> None:
+    studio.launch(finalist_seeds=2)
+    record, pretender = studio.launch(finalist_seeds=3)
+    assert len(pretender.tested) == 1
+    assert record.test_openings == 2
+
+
+def test_an_opening_that_was_cut_off_is_counted_once(studio: Studio) -> None:
+    def second_test_fails(job: Job) -> str:
+        return "OSError: no" if len(pretender.tested) == 2 else ""
+
+    pretender = Pretender(failing=second_test_fails)
+    cut_off, _ = studio.launch(pretender)
+    again, after = studio.launch()
+    assert [cut_off.test_openings, again.test_openings] == [1, 1]
+    assert len(after.tested) == 1
+
+
+def test_another_choice_after_the_opening_is_another_opening(studio: Studio) -> None:
+    def small_rates(job: TrainJob) -> float:
+        return 0.9 - float(str(job.values[RATE]))
+
+    first, _ = studio.launch(trials=1, finalist_seeds=1)
+    record, pretender = studio.launch(Pretender(small_rates), trials=8, finalist_seeds=1)
+    assert chosen(record) != chosen(first)
+    assert record.test_openings == 2
+    assert set(pretender.tested) == {str(chosen(record)["mmoe"])}
+
+
+def test_a_newly_chosen_finalist_without_its_weights_is_trained_again_before_it_is_opened(studio: Studio) -> None:
+    first, _ = studio.launch()
+    loser = next(one.trial_number for one in first.arms[0].finalists if not one.chosen)
+
+    def the_loser_wins(job: TrainJob) -> float:
+        return 5.0 if job.seed not in seen and job.values[RATE] == rate else 0.1
+
+    seen = {run.seed for run in first.arms[0].finalists[0].runs}
+    rate = next(one.parameters[RATE] for one in first.arms[0].finalists if one.trial_number == loser)
+    record, pretender = studio.launch(Pretender(the_loser_wins), finalist_seeds=3)
+    assert chosen(record)["mmoe"] == loser
+    assert pretender.tested == [str(loser)] * 3
+
+
+def test_a_finalist_that_cannot_be_trained_again_is_not_opened(studio: Studio) -> None:
+    def no_test(job: Job) -> str:
+        return "OSError: no" if pretender.tested else ""
+
+    pretender = Pretender(failing=no_test)
+    studio.launch(pretender)
+    for path in studio.folder.rglob("*.safetensors"):
+        path.unlink()
+    record, after = studio.launch(Pretender(failing=lambda job: "RuntimeError: no"))
+    assert after.tested == []
+    assert record.test_openings == 1
+
+
+def test_an_arm_is_minimised_when_its_objective_is_a_loss(studio: Studio) -> None:
+    record, _ = studio.launch(more="objective: logloss\n")
+    means = {one.trial_number: sum(run.valid_objective for run in one.runs) for one in record.arms[0].finalists}
+    assert chosen(record)["mmoe"] == min(means, key=lambda number: means[number])
+    assert min(record.arms[0].trials, key=lambda trial: trial.value or 0.0).number in means
+
+
+def test_the_state_of_a_study_that_was_taken_over_is_left_to_the_one_who_took_it(studio: Studio) -> None:
+    other = Holder("elsewhere", 1, "")
+
+    class TakenOver(Silent):
+        def tick(self, progress: Progress) -> None:
+            database = connect(str(studio.folder / "out" / "studies.sqlite3"))
+            release(database, "s", this_process())
+            acquire(database, "s", other)
+            database.close()
+            raise StudyConflict("taken over")
+
+    with pytest.raises(StudyConflict):
+        studio.launch(watcher=TakenOver())
+    database = connect(str(studio.folder / "out" / "studies.sqlite3"))
+    assert [one.state for one in list_studies(database)] == ["running"]
+    database.close()
+
+
+def test_minutes_are_those_of_all_launches_together(studio: Studio) -> None:
+    studio.launch(trials=2)
+    database = connect(str(studio.folder / "out" / "studies.sqlite3"))
+    StudyStore(database, "s").set_state("stopped", 61.0)
+    database.close()
+    record, _ = studio.launch(more="wall_clock_minutes: 1\n", trials=4)
+    assert len(record.arms[0].trials) == 2
+
+
+def test_no_trial_begins_when_time_is_up(studio: Studio) -> None:
+    class Late(Silent):
+        def tick(self, progress: Progress) -> None:
+            progress.seconds = 61.0
+
+    record, _ = studio.launch(more="wall_clock_minutes: 1\n", watcher=Late())
+    assert len(record.arms[0].trials) == 1
+
+
+def test_an_interrupted_trial_is_finished_though_time_is_up(studio: Studio) -> None:
+    def never_ends(job: Job) -> str:
+        raise RuntimeError("as if the power went")
+
+    with pytest.raises(RuntimeError):
+        studio.launch(Pretender(failing=never_ends))
+    database = connect(str(studio.folder / "out" / "studies.sqlite3"))
+    StudyStore(database, "s").set_state("stopped", 61.0)
+    database.close()
+    record, _ = studio.launch(more="wall_clock_minutes: 1\n")
+    assert [trial.state for trial in record.arms[0].trials] == ["complete"]
+
+
+def test_an_arm_of_which_every_trial_failed_leaves_the_others_their_finalists(studio: Studio) -> None:
+    def flat_fails(job: Job) -> str:
+        return "RuntimeError: no" if job.key.startswith("flat/") else ""
+
+    arms = "{mmoe: {space: rate}, flat: {space: rate, model: mmoe}}"
+    record, _ = studio.launch(Pretender(failing=flat_fails), arms=arms, more="reference: mmoe\n")
+    failed = next(arm for arm in record.arms if arm.name == "flat")
+    assert [trial.state for trial in failed.trials] == ["failed"] * 4
+    assert (failed.finalists, list(chosen(record)), record.state) == ((), ["mmoe"], "done")
+
+
+def test_five_failures_in_a_row_with_one_cause_stop_the_study_with_it(studio: Studio) -> None:
+    with pytest.raises(AllTrialsFailed, match="5 trials in a row failed with one cause: RuntimeError: no"):
+        studio.launch(Pretender(failing=lambda job: "RuntimeError: no"), trials=9)
+
+
+def test_values_that_do_not_go_together_are_no_end_of_a_study_with_a_size_limit(studio: Studio) -> None:
+    (studio.folder / "odd.yaml").write_text(ODD)
+    record, pretender = studio.launch(
+        arms="{hinet: {space: odd}}", more="reference: hinet\n", watcher=Silent(), trials=3
+    )
+    assert record.state == "done"
+    assert {"model.released_code", "model.san.top_k"} <= set(pretender.jobs[0].payload.values)
+    assert any(trial.parameters == {**GOES_WRONG, RATE: trial.parameters[RATE]} for trial in record.arms[0].trials)
+
+
+ODD = f"""\
+max_parameters: 1000000
+parameters:
+  {RATE}: {{kind: float, low: 1.0e-4, high: 1.0e-2, log: true, default: 1.0e-3}}
+  model.released_code: {{kind: categorical, choices: [true, false], default: true}}
+  model.san.top_k: {{kind: categorical, choices: [null, 1], default: 1}}
+"""
+GOES_WRONG = {"model.released_code": True, "model.san.top_k": 1}
