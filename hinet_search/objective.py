@@ -53,9 +53,10 @@ def logloss(cells: Sequence[CellValue]) -> float:
 
 
 def gauc(cells: Sequence[CellValue]) -> float:
-    """Mean user-grouped AUC over the cells that have one."""
-    found = _defined([cell.gauc for cell in cells], "gauc")
-    return sum(found) / len(found)
+    """User-grouped AUC, mean over cells weighted by rows: a cell of few rows rests on a handful of users."""
+    _defined([cell.gauc for cell in cells], "gauc")
+    pairs = [(cell.gauc, cell.rows) for cell in cells if cell.gauc is not None]
+    return sum(value * rows for value, rows in pairs) / sum(rows for _, rows in pairs)
 
 
 def ece(cells: Sequence[CellValue]) -> float:

@@ -1,5 +1,6 @@
 """Check a study without running it: every problem at once, and what it will cost."""
 
+import shlex
 from typing import Any
 
 import click
@@ -48,4 +49,4 @@ def command(study: str, **given: Any) -> None:
     click.echo(
         f"\nplan {plan.ready.slots} slots on {plan.ready.device.device}; finalists {finalists}; about {duration(plan.seconds)} (timed on a probe)"
     )
-    click.echo(f"Next: hinet-search launch {study}", err=True)
+    click.echo(f"Next: hinet-search launch {shlex.quote(study)}", err=True)

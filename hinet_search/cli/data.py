@@ -1,5 +1,6 @@
 """Look at the data of a study."""
 
+import shlex
 from typing import Any
 
 import click
@@ -29,4 +30,4 @@ def describe_command(study: str, **given: Any) -> None:
     found = load_study(study)
     dataset = prepare(found.spec.data, found.folder, options.folder / "cache", lambda text: click.echo(text, err=True))
     click.echo(render(describe(found.spec.data, dataset, found.folder)))
-    click.echo(f"Next: hinet-search check {study}", err=True)
+    click.echo(f"Next: hinet-search check {shlex.quote(study)}", err=True)

@@ -12,7 +12,7 @@ from hinet_search.cli._options import launch_options, places
 @click.option("--study", help="Use this study's data and the defaults of its arm; else a small made-up schema.")
 @places
 def command(model: str, study: str | None, **given: Any) -> None:
-    """Draw MODEL: an arm's default configuration on a study's data, or a model's own defaults.
+    """Draw MODEL with its own defaults, or an arm (by name or model) with its default on a study's data.
 
     \b
     hinet-search describe hinet
@@ -31,7 +31,7 @@ def command(model: str, study: str | None, **given: Any) -> None:
         click.echo(f"{model} with its own defaults, on a made-up schema of 3 scenarios, 2 tasks, 3 fields")
     else:
         checked = ready(study, launch_options(given), lambda text: click.echo(text, err=True))
-        arms = {arm.name: arm for arm in checked.study.arms}
+        arms = {arm.model: arm for arm in reversed(checked.study.arms)} | {arm.name: arm for arm in checked.study.arms}
         if model not in arms:
             raise ConfigurationError(
                 f"study '{study}' has no arm '{model}', known: {', '.join(arms)}{did_you_mean(model, arms)}"

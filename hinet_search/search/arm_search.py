@@ -15,12 +15,13 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from hinet_search.objective import Objective
 from hinet_search.records import Cost, EvaluationRecord, Scalar
 from hinet_search.search.sampling import derive_seed, make_pruner, make_sampler
-from hinet_search.spec import EVALUATIONS, Arm, StudySpec
+from hinet_search.spec import EVALUATIONS, Arm, SamplerSpec, StudySpec
 from hinet_search.storage.rows import TrialRow
 from hinet_search.storage.store import StudyStore
 from hinet_search.training.config import TrainConfig
 
 MAX_REDRAWS = 20
+RANDOM = SamplerSpec(kind="random")
 
 
 @dataclass(frozen=True)
@@ -108,8 +109,8 @@ class ArmSearch:
                 return asked
         if not new or self.exhausted or self.started >= self._spec.trials:
             return None
-        for _ in range(MAX_REDRAWS):
-            if asked := self._offer(self._draw(), attempt=1):
+        for redraw in range(MAX_REDRAWS):
+            if asked := self._offer(self._draw(at_random=redraw > 0), attempt=1):
                 return asked
         self.exhausted = True
         return None
@@ -172,8 +173,9 @@ class ArmSearch:
         row = self._rows.get(number)
         return row is None or not row.cause.startswith(("duplicate", "too large"))
 
-    def _draw(self) -> Trial:
-        self._seed_sampler(self._num_trials)
+    def _draw(self, *, at_random: bool = False) -> Trial:
+        """A draw. After a refused one at random: a sampler that is sure of its point would propose it again."""
+        self._seed_sampler(self._num_trials, RANDOM if at_random else self._spec.sampler)
         with self._store.database.guarded():
             trial = self._study.ask()
         self._num_trials += 1
@@ -181,15 +183,14 @@ class ArmSearch:
 
     def _take_up(self, stored: FrozenTrial) -> Asked | None:
         """Go on with a trial that an earlier launch left running, perhaps in the middle of its draw."""
-        self._seed_sampler(stored.number)
+        self._seed_sampler(stored.number, self._spec.sampler)
         with self._store.database.guarded():
             trial = Trial(self._study, stored._trial_id)  # noqa: SLF001  Optuna has no public way to go on with a trial
         row = self._rows.get(stored.number)
         return self._offer(trial, row.attempt + 1 if row else 1, set(stored.intermediate_values))
 
-    def _seed_sampler(self, number: int) -> None:
-        seed = derive_seed(self._spec.seed, self.arm.name, number)
-        self._study.sampler = make_sampler(self._spec.sampler, seed)
+    def _seed_sampler(self, number: int, sampler: SamplerSpec) -> None:
+        self._study.sampler = make_sampler(sampler, derive_seed(self._spec.seed, self.arm.name, number))
 
     def _offer(self, trial: Trial, attempt: int, reported: set[int] | None = None) -> Asked | None:
         """The trial as one to train; None when it is not to be, which is then recorded outside the budget."""

@@ -85,6 +85,9 @@ def make_ready(study: Study, cache: Path, say: Callable[[str], None]) -> Ready:
     except DataError as error:
         raise DataError(*(_placed(study, text) for text in error.problems), remedy=error.remedy) from error
     _check_objective(study, dataset)
+    problems = [text for arm in study.arms for text in _default_too_large(arm, dataset)]
+    if problems:
+        raise ConfigurationError(*problems)
     for arm in study.arms:
         _check_embedding(arm, dataset)
     return Ready(study, dataset, device, num_slots(study))
@@ -112,6 +115,16 @@ def _check_objective(study: Study, dataset: Dataset) -> None:
         )
 
 
+def _default_too_large(arm: Arm, dataset: Dataset) -> list[str]:
+    """The default is always trial 0, so it must be within `max_parameters`."""
+    config = build_config(arm.model, arm.space.values(arm.space.default()))
+    size = num_parameters(config, dataset.schema(config.features.minimum_frequency))
+    limit = arm.space.max_parameters
+    if limit is None or size <= limit:
+        return []
+    return [f"{arm.place}: max_parameters must admit the default configuration of {size:,} parameters, got {limit:,}"]
+
+
 def _check_embedding(arm: Arm, dataset: Dataset) -> None:
     """Of the default configuration; a model may do without embeddings."""
     config = build_config(arm.model, arm.space.values(arm.space.default()))
@@ -123,7 +136,7 @@ def _arm_plan(arm: Arm, ready: Ready) -> ArmPlan:
         num_parameters(config, ready.dataset.schema(config.features.minimum_frequency)) for config in _configs(arm)
     )
     return ArmPlan(
-        arm.name, arm.model, ready.study.spec.trials, len(arm.space.parameters),
+        arm.name, arm.model, ready.study.spec.trials, len(arm.space.default()),
         (sizes[0], int(median(sizes)), sizes[-1]), _probe(arm, ready),
     )  # fmt: skip
 

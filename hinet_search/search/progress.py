@@ -6,7 +6,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened. `kind` is one word: plan, best, pruned, failed, retry, finalist, opened, state, done."""
+    """One thing that happened. `kind` is one word: plan, best, failed, retry, short (of a budget), finalist, opened, state, done."""
 
     kind: str
     text: str

@@ -9,7 +9,7 @@ from hinet_search.errors import AllTrialsFailed
 from hinet_search.executors import Job
 from hinet_search.objective import Objective
 from hinet_search.records import EvaluationRecord
-from hinet_search.search.arm_search import ArmSearch
+from hinet_search.search.arm_search import MAX_REDRAWS, ArmSearch
 from hinet_search.search.progress import Event, JobProgress, Progress, Watcher, value_text
 from hinet_search.search.sampling import derive_seed
 from hinet_search.spec import StudySpec
@@ -45,6 +45,7 @@ class TrialPhase:
         self._outcomes: dict[str, Trained | TrainingFailed] = {}
         self._pruned: set[str] = set()
         self._causes: list[str] = []
+        self._said: set[str] = set()
         self.device: Wanted = spec.device
         for name, arm in self._arms.items():
             _fill(progress, name, arm)
@@ -54,8 +55,13 @@ class TrialPhase:
         """A trial of the arm that has started the smallest share of its budget; only interrupted ones when time is up."""
         minutes = self._spec.wall_clock_minutes
         in_time = minutes is None or self._seconds_before + self._progress.seconds <= minutes * 60
+        if not in_time:
+            self._say_once(f"time is up after {minutes:g} minutes: no further trial starts")
         for arm in sorted(self._arms.values(), key=lambda arm: arm.started):
             asked = arm.ask(new=in_time)
+            if arm.exhausted:
+                trials = f"{arm.started} of {self._spec.trials} trials"
+                self._say_once(f"{arm.arm.name} ends with {trials}: its space gave nothing new in {MAX_REDRAWS} draws")
             if asked is not None:
                 key = f"{arm.arm.name}/{asked.number}"
                 self._progress.running[key] = JobProgress(key)
@@ -64,6 +70,11 @@ class TrialPhase:
                 payload = TrainJob(self._dataset, arm.arm.model, values, seed, self._spec.objective, self.device)
                 return Job(key, asked.attempt, train, payload)
         return None
+
+    def _say_once(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self._watcher.event(Event("short", text))
 
     def hear(self, key: str, body: object, stop: Callable[[], None]) -> None:
         """An evaluation, or the outcome of a training."""

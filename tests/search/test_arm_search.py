@@ -3,14 +3,18 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import optuna
 import pytest
 from optuna.trial import TrialState
 from sqlalchemy.exc import OperationalError
 
 from hinet_search.errors import EnvironmentFault
 from hinet_search.objective import Objective
+from hinet_search.search import arm_search
 from hinet_search.search.arm_search import ArmSearch, Asked, config_hash
 from hinet_search.search.finalists import candidates_of
+from hinet_search.search.sampling import make_sampler
+from hinet_search.spec import SamplerSpec
 from hinet_search.storage.engine import Database
 from hinet_search.storage.load import load_record
 from tests.search import studies
@@ -290,3 +294,17 @@ def test_a_default_that_is_the_best_trial_is_one_finalist(begin: Begin) -> None:
     search = begin(trials=1)
     run_to_the_end(search)
     assert [one.trial_number for one in candidates_of(search, 3)] == [0]
+
+
+def test_after_a_refused_draw_a_sampler_that_is_sure_of_its_point_is_not_asked_again(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Sure(optuna.samplers.RandomSampler):
+        def sample_independent(self, study, trial, param_name, param_distribution):
+            return 1
+
+    def make(spec: SamplerSpec, seed: int) -> optuna.samplers.BaseSampler:
+        return make_sampler(spec, seed) if spec.kind == "random" else Sure()
+
+    monkeypatch.setattr(arm_search, "make_sampler", make)
+    assert len(run_to_the_end(begin(studies.TWO, trials=2))) == 2

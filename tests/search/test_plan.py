@@ -6,7 +6,7 @@ import pytest
 
 from hinet_search import face
 from hinet_search.data import checks
-from hinet_search.errors import DataError
+from hinet_search.errors import ConfigurationError, DataError
 from hinet_search.search import plan
 from hinet_search.search.options import LaunchOptions
 from tests.small import STUDY, write_study
@@ -46,3 +46,13 @@ def test_a_plan_leaves_out_draws_whose_values_do_not_go_together(tmp_path: Path)
     text = STUDY.replace("arms: {shared_bottom: , mmoe: }", "arms: {hinet: {space: odd}}\nreference: hinet")
     plan_of_odd = face.check(str(write_study(tmp_path, text)), output=tmp_path / "out")
     assert plan_of_odd.arms[0].parameters[0] > 0
+
+
+def test_a_limit_below_the_size_of_the_default_is_refused_with_both_numbers(tmp_path: Path) -> None:
+    space = "include: [shared_bottom]\nmax_parameters: 3000\n"
+    (tmp_path / "tiny.yaml").write_text(space)
+    text = ONE_ARM.replace("{shared_bottom: }", "{shared_bottom: {space: tiny}}")
+    with pytest.raises(
+        ConfigurationError, match=r"max_parameters must admit the default .* [\d,]+ parameters, got 3,000"
+    ):
+        face.ready(str(write_study(tmp_path, text)), LaunchOptions(output=tmp_path / "out"))

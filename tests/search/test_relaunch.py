@@ -6,7 +6,7 @@ import pytest
 
 from hinet_search.errors import AllTrialsFailed, StudyConflict
 from hinet_search.executors import Job
-from hinet_search.search.progress import Progress, Silent
+from hinet_search.search.progress import Event, Progress, Silent
 from hinet_search.storage.engine import connect
 from hinet_search.storage.lease import Holder, acquire, release, this_process
 from hinet_search.storage.listing import list_studies
@@ -153,13 +153,35 @@ def test_minutes_are_those_of_all_launches_together(studio: Studio) -> None:
     assert len(record.arms[0].trials) == 2
 
 
+class Short(Silent):
+    """Keeps what is said of budgets that are not used."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def event(self, event: Event) -> None:
+        if event.kind == "short":
+            self.heard.append(event.text)
+
+
+def test_an_arm_whose_space_is_used_up_says_so_once(studio: Studio) -> None:
+    two = f"parameters:\n  {RATE}: {{kind: categorical, choices: [0.001, 0.002], default: 0.001}}\n"
+    (studio.folder / "two.yaml").write_text(two)
+    watcher = Short()
+    record, _ = studio.launch(arms="{mmoe: {space: two}}", watcher=watcher)
+    assert sum(trial.counts for trial in record.arms[0].trials) == 2
+    assert watcher.heard == ["mmoe ends with 2 of 4 trials: its space gave nothing new in 20 draws"]
+
+
 def test_no_trial_begins_when_time_is_up(studio: Studio) -> None:
-    class Late(Silent):
+    class Late(Short):
         def tick(self, progress: Progress) -> None:
             progress.seconds = 61.0
 
-    record, _ = studio.launch(more="wall_clock_minutes: 1\n", watcher=Late())
+    watcher = Late()
+    record, _ = studio.launch(more="wall_clock_minutes: 1\n", watcher=watcher)
     assert len(record.arms[0].trials) == 1
+    assert watcher.heard == ["time is up after 1 minutes: no further trial starts"]
 
 
 def test_an_interrupted_trial_is_finished_though_time_is_up(studio: Studio) -> None:
