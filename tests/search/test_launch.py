@@ -95,7 +95,7 @@ def test_the_same_seed_gives_the_same_values(tmp_path: Path) -> None:
 
 
 def test_a_stop_in_the_middle_keeps_the_budget_exact_and_trains_nothing_twice(tmp_path: Path) -> None:
-    write_study(tmp_path, STUDY.replace("trials: 3", "trials: 4").replace("rows: 4000", "rows: 12000"))
+    write_study(tmp_path, STUDY.replace("trials: 3", "trials: 4").replace("rows: 4000", "rows: 8000"))
     command = [sys.executable, "-c", "from hinet_search.cli import main; main()", "launch", "small.yaml"]
     first = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     database = tmp_path / ".hinet-search" / "studies.sqlite3"
