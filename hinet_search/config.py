@@ -1,10 +1,11 @@
 """Trial configuration: a model's Config, TrainConfig and FeatureConfig, built from flat dotted names."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, create_model
 from torch import nn
 
 from hinet_search.definition import Frozen
@@ -13,9 +14,10 @@ from hinet_search.errors import ConfigurationError, did_you_mean
 from hinet_search.plugins import load
 from hinet_search.schema import Schema
 from hinet_search.space import SearchSpace
-from hinet_search.spec import MODELS, Arm
+from hinet_search.spec import MODELS, Arm, Study
 from hinet_search.training.config import TrainConfig
-from hinet_search.yaml_file import validated
+from hinet_search.wording import Location
+from hinet_search.yaml_file import Place, validated_at
 
 
 class FeatureConfig(Frozen):
@@ -45,15 +47,58 @@ def config_type(model: str) -> type[BaseModel]:
     return kind
 
 
-def build_config(model: str, values: Mapping[str, Value], where: str = "configuration") -> TrialConfig:
-    """The configuration that flat dotted `values` describe; ConfigurationError lines begin with `where`."""
-    tree = _nested(model, values, where)
-    return TrialConfig(
-        model_name=model,
-        model=validated(config_type(model), tree["model"], f"{where}: model"),
-        train=validated(TrainConfig, tree["train"], f"{where}: train"),
-        features=validated(FeatureConfig, tree["features"], f"{where}: features"),
+def _nowhere(_location: Location) -> str:
+    return "configuration"
+
+
+def build_config(model: str, values: Mapping[str, Value], place: Place = _nowhere) -> TrialConfig:
+    """The configuration that flat dotted `values` describe; ConfigurationError lines begin with the place of a value."""
+    built = validated_at(_sections(config_type(model)), _nested(model, values, place), place)
+    return TrialConfig(model_name=model, **dict(built))
+
+
+@cache
+def _sections(kind: type[BaseModel]) -> type[BaseModel]:
+    """A model's Config, TrainConfig and FeatureConfig as one type, so that its errors have whole dotted names."""
+    return create_model(
+        "Sections", __base__=Frozen, model=(kind, ...), train=(TrainConfig, ...), features=(FeatureConfig, ...)
     )
+
+
+def try_study(study: Study) -> Study:
+    """The study with the model settings it fixes held in every arm whose model has them, and every arm tried.
+
+    A space need not name such a setting. ConfigurationError holds every problem of all arms, and the settings that no
+    arm's model has.
+    """
+    problems = _settings_of_no_model(study)
+    arms = tuple(_with_study_settings(arm, study) for arm in study.arms)
+    for arm in arms:
+        try:
+            try_bounds(arm)
+        except ConfigurationError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigurationError(*dict.fromkeys(problems))
+    return replace(study, arms=arms)
+
+
+def _settings_of_no_model(study: Study) -> list[str]:
+    known = dict.fromkeys(name for arm in study.arms for name in known_names(arm.model))
+    return [
+        f"{study.file.place(('fixed', name))}: '{name}' is a setting of no arm's model{did_you_mean(name, known)}"
+        for name in study.spec.fixed
+        if name.startswith("model.") and name not in known
+    ]
+
+
+def _with_study_settings(arm: Arm, study: Study) -> Arm:
+    """The arm with what the study fixes of its model; what its space names or the arm fixes is there already."""
+    space = arm.space
+    for name in known_names(arm.model):
+        if name in study.spec.fixed and name not in space.fixed:
+            space = space.with_fixed({name: study.spec.fixed[name]}, study.file.place(("fixed", name)))
+    return replace(arm, space=space)
 
 
 def try_bounds(arm: Arm) -> None:
@@ -61,26 +106,30 @@ def try_bounds(arm: Arm) -> None:
 
     Names that no configuration has are found here too, with the place where the space names them.
     """
-    problems = _unknown_names(arm)
-    if problems:
-        raise ConfigurationError(*problems)
-    default = arm.space.values(arm.space.default())
-    problems = _problems(arm, default, "")  # what is wrong with the default is wrong at every bound: told once
-    if not problems:
+    known = known_names(arm.model)
+    default = {name: value for name, value in arm.space.values(arm.space.default()).items() if name in known}
+    problems = _problems(arm, default)
+    if not problems:  # what is wrong with the default is wrong at every bound: told once
         problems = [
             text for name, bound in _bounds(arm.space) for text in _problems(arm, {**default, name: bound}, name)
         ]
+    problems = [*_unknown_names(arm), *problems]
     if problems:
         raise ConfigurationError(*dict.fromkeys(problems))
 
 
-def _problems(arm: Arm, values: Mapping[str, Value], name: str) -> list[str]:
-    """What is wrong with a configuration, told at the place of `name`, or of the arm."""
+def _problems(arm: Arm, values: Mapping[str, Value], name: str = "") -> list[str]:
+    """What is wrong with a configuration, told at the place of `name`, of the wrong value, or of the arm."""
+    places = arm.space.places
+
+    def place(location: Location) -> str:
+        names = [name, *(".".join(str(step) for step in location[:end]) for end in range(len(location), 0, -1))]
+        return next((places[one] for one in names if one in places), arm.place)
+
     try:
-        build_config(arm.model, values)
+        build_config(arm.model, values, place)
     except ConfigurationError as error:
-        place = arm.space.places.get(name, arm.place)
-        return [f"{place}: {text.removeprefix('configuration: ')}" for text in error.problems]
+        return list(error.problems)
     return []
 
 
@@ -114,10 +163,12 @@ def _dotted(kind: type[BaseModel], prefix: str) -> list[str]:
     return found
 
 
-def _nested(model: str, values: Mapping[str, Value], where: str) -> dict[str, dict[str, Any]]:
+def _nested(model: str, values: Mapping[str, Value], place: Place) -> dict[str, dict[str, Any]]:
     known = known_names(model)
     unknown = [
-        f"{where}: '{name}' is no setting of {model}{did_you_mean(name, known)}" for name in values if name not in known
+        f"{place(tuple(name.split('.')))}: '{name}' is no setting of {model}{did_you_mean(name, known)}"
+        for name in values
+        if name not in known
     ]
     if unknown:
         raise ConfigurationError(*unknown)

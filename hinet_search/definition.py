@@ -6,7 +6,7 @@ Lives in a study under `data:` or in a YAML file of its own.
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Text = Annotated[str, Field(min_length=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -93,6 +93,15 @@ class TimeSplit(Frozen):
     by: Literal["time"]
     valid_from: int | float | str
     test_from: int | float | str
+
+    @field_validator("valid_from", "test_from")
+    @classmethod
+    def _number_or_date(cls, cut: int | float | str) -> int | float | str:
+        try:
+            _moment(cut)
+        except ValueError as error:
+            raise ValueError(f"must be a number or an ISO date such as 2026-05-08, got {cut!r}") from error
+        return cut
 
     @model_validator(mode="after")
     def _in_order(self) -> "TimeSplit":

@@ -66,6 +66,17 @@ class Interrupted(HinetSearchError):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`; did you mean 'epochs'?` for the nearest known name, or an empty string."""
-    near = get_close_matches(word, [str(name) for name in known], n=1, cutoff=0.6)
-    return f"; did you mean '{near[0]}'?" if near else ""
+    """`; did you mean 'epochs'?` for the nearest known name, or an empty string.
+
+    Of dotted names the last parts must be alike: `train.lr` and `train.clip_norm` share nothing but their section.
+    """
+    names = [str(name) for name in known]
+    near = get_close_matches(_last_part(word), [_last_part(name) for name in names], n=1, cutoff=0.6)
+    if not near:
+        return ""
+    (nearest,) = get_close_matches(word, [name for name in names if _last_part(name) == near[0]], n=1, cutoff=0.0)
+    return f"; did you mean '{nearest}'?"
+
+
+def _last_part(name: str) -> str:
+    return name.rpartition(".")[2]

@@ -1,5 +1,6 @@
 """Shipped files: finds a study or space by name: as a path, in ./studies or ./spaces, then among the shipped ones."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from hinet_search.errors import ConfigurationError, did_you_mean
@@ -20,20 +21,31 @@ def find(kind: str, name: str, beside: Path | None = None, where: str = "") -> P
     """
     places = _places(kind, name, beside)
     for place in places:
-        if _is_file(place):
+        if _is(Path.is_file, place):
             return place
     known = known_names(kind)
     singular = "study" if kind == "studies" else kind.rstrip("s")
-    raise ConfigurationError(
-        f"{where}{': ' if where else ''}there is no {singular} '{name}': looked at {', '.join(str(place) for place in places)}"
-        f"{did_you_mean(Path(name).stem, known)}",
-        remedy=f"known: {', '.join(known)}",
+    why = _what_else(name, beside) or (
+        f"looked at {', '.join(str(place) for place in places)}{did_you_mean(Path(name).stem, known)}"
     )
+    raise ConfigurationError(
+        f"{where}{': ' if where else ''}there is no {singular} '{name}': {why}", remedy=f"known: {', '.join(known)}"
+    )
+
+
+def _what_else(name: str, beside: Path | None) -> str:
+    """What stands at the path `name` in place of a YAML file; empty when nothing does."""
+    for path in (Path(name), *([beside / name] if beside else [])):
+        if name and _is(Path.is_dir, path):
+            return "must be a YAML file, got a folder"
+        if _is(Path.is_file, path):
+            return "must be a YAML file (.yaml or .yml), got another kind of file"
+    return ""
 
 
 def is_known(kind: str, name: str, beside: Path | None = None) -> bool:
     """Whether `find` would find it."""
-    return any(_is_file(place) for place in _places(kind, name, beside))
+    return any(_is(Path.is_file, place) for place in _places(kind, name, beside))
 
 
 def _places(kind: str, name: str, beside: Path | None) -> list[Path]:
@@ -41,12 +53,12 @@ def _places(kind: str, name: str, beside: Path | None) -> list[Path]:
     file_name = name if given.suffix in (".yaml", ".yml") else f"{name}.yaml"
     places = [given] if given.suffix in (".yaml", ".yml") else []
     places += [beside / file_name] if beside else []
-    return [*places, Path(kind) / file_name, shipped_folder(kind) / file_name]
+    return list(dict.fromkeys([*places, Path(kind) / file_name, shipped_folder(kind) / file_name]))
 
 
-def _is_file(path: Path) -> bool:
+def _is(kind: Callable[[Path], bool], path: Path) -> bool:
     try:
-        return path.is_file()
+        return kind(path)
     except OSError:  # a name too long for the file system, or a folder that may not be read
         return False
 

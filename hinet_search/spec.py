@@ -131,24 +131,35 @@ class Study:
     spec: StudySpec
     arms: tuple[Arm, ...]
     file: YamlFile
+    definition_file: YamlFile | None = None  # where `data` names a file of its own
 
     @property
     def folder(self) -> Path:
         """The folder of the study file: relative paths in it start there."""
         return self.file.path.resolve().parent
 
+    def placed(self, problem: str) -> str:
+        """A problem of the data (`data.tasks.click: ...`) behind the line of its key; any other as it is."""
+        location = problem.partition(":")[0].split(".")
+        if location[0] != "data":
+            return problem
+        if self.definition_file is None:
+            return f"{self.file.place(location)}: {problem}"
+        return f"{self.definition_file.place(location[1:])}: {problem.removeprefix('data.')}"
+
 
 def load_study(name: str) -> Study:
     """The study of that name or path; ConfigurationError holds every problem of file, arms and spaces."""
     file = read(find("studies", name))
     tree = {**file.tree}
-    if isinstance(tree.get("data"), str):
-        tree["data"] = _definition_file(file, tree["data"])
+    definition_file = _definition_file(file, tree["data"]) if isinstance(tree.get("data"), str) else None
+    if definition_file is not None:
+        tree["data"] = definition_file.parse(DataDefinition)
     spec = file.parse(StudySpec, tree)
     study_name = spec.name or file.path.stem
     check_study_name(study_name, file.place(("name",)))
     _check_executor(file, spec)
-    return Study(study_name, spec, _arms(file, spec), file)
+    return Study(study_name, spec, _arms(file, spec), file, definition_file)
 
 
 def check_study_name(name: str, where: str = "study name", whose: str = "a study's") -> None:
@@ -159,11 +170,11 @@ def check_study_name(name: str, where: str = "study name", whose: str = "a study
         )
 
 
-def _definition_file(file: YamlFile, written: str) -> DataDefinition:
+def _definition_file(file: YamlFile, written: str) -> YamlFile:
     path = file.path.parent / written
     if not path.is_file():
         raise ConfigurationError(f"{file.place(('data',))}: there is no data definition {path}")
-    return read(path).parse(DataDefinition)
+    return read(path)
 
 
 def _check_executor(file: YamlFile, spec: StudySpec) -> None:
@@ -184,21 +195,11 @@ def _arms(file: YamlFile, spec: StudySpec) -> tuple[Arm, ...]:
             arms.append(_arm(name, arm, spec, file))
         except ConfigurationError as error:
             failures.append(error)
-    problems = [problem for failure in failures for problem in failure.problems] or _fixed_in_no_arm(file, spec, arms)
+    problems = [problem for failure in failures for problem in failure.problems]
     if problems:
         remedies = dict.fromkeys(failure.remedy for failure in failures if failure.remedy)
         raise ConfigurationError(*dict.fromkeys(problems), remedy="\n".join(remedies))
     return tuple(arms)
-
-
-def _fixed_in_no_arm(file: YamlFile, spec: StudySpec, arms: list[Arm]) -> list[str]:
-    """Model settings that the study fixes and no arm has: misspelt, or of an arm that is gone."""
-    known = {name for arm in arms for name in (*arm.space.parameters, *arm.space.fixed)}
-    return [
-        f"{file.place(('fixed', name))}: '{name}' is in the space of no arm{did_you_mean(name, known)}"
-        for name in spec.fixed
-        if name not in known
-    ]
 
 
 def _own_space(model: str, beside: Path) -> str:
@@ -215,7 +216,7 @@ def _arm(name: str, arm: ArmSpec, spec: StudySpec, file: YamlFile) -> Arm:
             f"{place}: '{model}' is not a model, known: {', '.join(known)}{did_you_mean(model, known)}"
         )
     space = load_space(arm.space or _own_space(model, file.path.parent), file.path.parent, place)
-    for key, value in spec.fixed.items():
+    for key, value in spec.fixed.items():  # of the model only what the space names: config knows what else it has
         if not key.startswith("model.") or key in space.parameters or key in space.fixed:
             space = space.with_fixed({key: value}, file.place(("fixed", key)))
     for key, value in arm.fixed.items():

@@ -5,7 +5,7 @@ size and in nodes after alias expansion; tags, infinite numbers and half charact
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -26,6 +26,7 @@ MAX_NODES = 100_000
 MAX_DEPTH = 50
 
 Model = TypeVar("Model", bound=BaseModel)
+Place = Callable[[Location], str]  # where the value at a location was written: `studies/a.yaml:7`
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,7 @@ class YamlFile:
     def parse(self, kind: type[Model], values: Mapping[Any, Any] | None = None, at: Location = ()) -> Model:
         """The whole file (or `values`, found `at` a location) as `kind`; ConfigurationError holds every problem."""
         given = self.tree if values is None else values
-        try:
-            return kind.model_validate(given)
-        except ValidationError as error:
-            found = problems_in_words(kind, given, error.errors())
-            raise ConfigurationError(
-                *_distinct([f"{self.place((*at, *where))}: {text}" for where, text in found])
-            ) from error
+        return validated_at(kind, given, lambda location: self.place((*at, *location)))
 
 
 def read(path: Path) -> YamlFile:
@@ -102,15 +97,16 @@ def _refuse_tags(text: str, path: Path) -> None:
 
 def validated(kind: type[Model], values: Mapping[str, Any], where: str) -> Model:
     """`values` as `kind`; ConfigurationError lines begin with `where`."""
+    return validated_at(kind, values, lambda _: where)
+
+
+def validated_at(kind: type[Model], values: Mapping[Any, Any], place: Place) -> Model:
+    """`values` as `kind`; each ConfigurationError line begins with the place of the location it is about."""
     try:
         return kind.model_validate(values)
     except ValidationError as error:
         found = problems_in_words(kind, values, error.errors())
-        raise ConfigurationError(*_distinct([f"{where}: {text}" for _, text in found])) from error
-
-
-def _distinct(lines: list[str]) -> list[str]:
-    return list(dict.fromkeys(lines))
+        raise ConfigurationError(*dict.fromkeys(f"{place(location)}: {text}" for location, text in found)) from error
 
 
 def _plain(node: Any, at: Location, lines: dict[Location, int], path: Path) -> Any:

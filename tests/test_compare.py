@@ -55,8 +55,16 @@ def test_words_that_the_field_writes_in_capitals_stay_so() -> None:
     assert [title(name) for name in ("hinet", "flat_moe", "shared_bottom")] == ["HiNet", "Flat MoE", "Shared Bottom"]
 
 
-def test_a_name_that_is_no_identifier_is_left_alone() -> None:
-    assert title(INJECTION) == INJECTION
+@pytest.mark.parametrize("name", ["rel", "stopg", "hinet_wide", "my_star", "Shared_Bottom", INJECTION])
+def test_a_name_that_is_no_known_model_stays_as_the_study_has_it(name: str) -> None:
+    assert title(name) == name
+
+
+def test_one_planned_trial_has_no_plural() -> None:
+    record = empty()
+    assert verdict(replace(record, arms=record.arms[:2], budget=replace(record.budget, trials=1))).sentence.endswith(
+        "0 of 2 trials."
+    )
 
 
 def test_the_objective_on_test_is_that_of_the_test_cells() -> None:

@@ -12,7 +12,7 @@ import pytest
 from optuna_dashboard import get_note
 
 from hinet_search.dashboard import annotate, make_server
-from hinet_search.errors import ConfigurationError, EnvironmentFault, StudyConflict
+from hinet_search.errors import ConfigurationError, EnvironmentFault
 from hinet_search.storage.engine import Database
 from hinet_search.storage.load import load_record
 from tests.storage.small_study import new_store, small_study
@@ -134,7 +134,7 @@ def test_a_port_out_of_range_is_refused(database: Database) -> None:
 
 
 def test_a_missing_database_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StudyConflict, match="launch a study first"):
+    with pytest.raises(EnvironmentFault, match="launch a study first"):
         make_server(str(tmp_path / "none.db"))
 
 

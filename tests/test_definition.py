@@ -1,11 +1,14 @@
 """The data definition: what it accepts, and what it says of the rest."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from hinet_search.definition import DataDefinition, TimeSplit, split_in_words
+from hinet_search.errors import ConfigurationError
+from hinet_search.yaml_file import read
 
 KEYS: dict[str, Any] = {
     "source": {"kind": "table", "path": "rows.parquet"},
@@ -70,9 +73,15 @@ def test_a_test_period_must_begin_after_validation(first: int | str, second: int
         TimeSplit(by="time", valid_from=first, test_from=second)
 
 
-def test_a_cut_point_that_is_no_date_is_refused() -> None:
-    with pytest.raises(ValidationError, match="isoformat"):
-        TimeSplit(by="time", valid_from="soon", test_from="later")
+@pytest.mark.parametrize("key", ["valid_from", "test_from"])
+def test_a_cut_point_that_is_no_date_is_refused_with_its_name_and_line(key: str, tmp_path: Path) -> None:
+    cuts = {"valid_from": "2026-05-07", "test_from": "2026-05-09", key: "8.5.2026"}
+    path = tmp_path / "d.yaml"
+    path.write_text("by: time\n" + "".join(f"{name}: {cut}\n" for name, cut in cuts.items()))
+    with pytest.raises(ConfigurationError) as caught:
+        read(path).parse(TimeSplit)
+    said = f"{key}: must be a number or an ISO date such as 2026-05-08, got '8.5.2026'"
+    assert caught.value.problems == (f"{path}:{2 if key == 'valid_from' else 3}: {said}",)
 
 
 @pytest.mark.parametrize("other", [3, "2022-05-02T00:00:00+00:00"])

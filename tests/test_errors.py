@@ -45,5 +45,20 @@ def test_the_nearest_known_word_is_offered() -> None:
     assert did_you_mean("epohcs", ["passes", "epochs", "epoch_size"]) == "; did you mean 'epochs'?"
 
 
+@pytest.mark.parametrize(
+    ("word", "offer"),
+    [
+        ("train.lr", ""),
+        ("train.clip_nrom", "; did you mean 'train.clip_norm'?"),
+        ("model.sna.top_k", "; did you mean 'model.san.top_k'?"),
+        ("model.wdths", "; did you mean 'model.widths'?"),
+        ("top_k", "; did you mean 'model.san.top_k'?"),
+    ],
+)
+def test_a_dotted_name_is_offered_when_its_last_part_is_like_the_word(word: str, offer: str) -> None:
+    known = ["train.clip_norm", "train.learning_rate", "train.widths", "model.widths", "model.san.top_k"]
+    assert did_you_mean(word, known) == offer
+
+
 def test_a_word_like_no_known_one_gets_no_offer() -> None:
     assert did_you_mean("zzz", ["passes", "epochs"]) == ""

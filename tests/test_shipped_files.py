@@ -80,6 +80,37 @@ def test_a_name_that_nothing_has_gets_places_the_nearest_name_and_all_names(fold
     assert caught.value.remedy == f"known: {', '.join(sorted([*STUDIES, 'mine']))}"
 
 
+def test_a_folder_in_place_of_a_study_is_told(folder: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        find("studies", str(folder))
+    assert caught.value.problems == (f"there is no study '{folder}': must be a YAML file, got a folder",)
+
+
+def test_a_table_in_place_of_a_study_is_told(folder: Path) -> None:
+    Path("rows.parquet").touch()
+    with pytest.raises(ConfigurationError) as caught:
+        find("studies", "rows.parquet")
+    assert caught.value.problems == (
+        "there is no study 'rows.parquet': must be a YAML file (.yaml or .yml), got another kind of file",
+    )
+
+
+def test_a_table_beside_the_study_in_place_of_a_space_is_told(folder: Path) -> None:
+    Path("mine").mkdir()
+    Path("mine/rows.csv").touch()
+    with pytest.raises(ConfigurationError) as caught:
+        find("spaces", "rows.csv", Path("mine"), "s.yaml:3")
+    assert caught.value.problems == (
+        "s.yaml:3: there is no space 'rows.csv': must be a YAML file (.yaml or .yml), got another kind of file",
+    )
+
+
+def test_an_absolute_path_that_is_not_there_is_looked_at_once(folder: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        find("studies", "/nowhere/zzz")
+    assert caught.value.problems == ("there is no study '/nowhere/zzz': looked at /nowhere/zzz.yaml",)
+
+
 @pytest.mark.parametrize("name", ["", "\0", "x" * 5000, "../../etc/passwd", "a\nb"])
 def test_no_name_is_so_strange_that_it_is_not_simply_unknown(folder: Path, name: str) -> None:
     with pytest.raises(ConfigurationError, match="there is no study"):

@@ -193,8 +193,7 @@ def test_a_bound_that_the_model_does_not_take_is_refused_with_its_place() -> Non
     )
     with pytest.raises(ConfigurationError) as caught:
         try_bounds(Arm("mmoe", "mmoe", space, "here"))
-    (message,) = caught.value.problems
-    assert message.startswith("a.yaml:3: model: num_experts: must be greater than or equal to 1, got 0")
+    assert caught.value.problems == ("a.yaml:3: model.num_experts: must be greater than or equal to 1, got 0",)
 
 
 @given(low=st.integers(-50, 50), steps=st.integers(1, 20), step=st.integers(1, 9), at=st.integers(0, 20))

@@ -150,6 +150,10 @@ def test_a_definition_in_a_file_of_its_own_has_its_own_lines_in_errors() -> None
     }
 
 
+def test_a_problem_of_no_key_has_no_place() -> None:
+    assert load(SMALL).placed("cell a/b: must have") == "cell a/b: must have"
+
+
 REFUSED = {
     "no data": ("arms: {mmoe: }\n", ["s.yaml:1: key 'data' is needed and missing"]),
     "neither data nor arms": (
@@ -188,10 +192,6 @@ REFUSED = {
     "an unknown model": (DATA + "arms:\n  mmoe:\n  mmeo:\n", [
         f"s.yaml:9: 'mmeo' is not a model, known: {', '.join(names(MODELS))}; did you mean 'mmoe'?",
     ]),
-    "a study setting that no arm has": (
-        SMALL + "fixed:\n  model.num_expert: 2\n",
-        ["s.yaml:9: 'model.num_expert' is in the space of no arm; did you mean 'model.num_experts'?"],
-    ),
     "passes as a setting of one arm": (
         DATA + "arms:\n  mmoe:\n    fixed:\n      train.passes: 9\n",
         ["s.yaml:10: train.passes must be the same for every arm; use the study's key 'passes'"],

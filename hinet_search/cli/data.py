@@ -23,11 +23,11 @@ def describe_command(study: str, **given: Any) -> None:
     hinet-search data describe quickstart
     """
     from hinet_search.data.describe import describe, render
-    from hinet_search.data.prepare import prepare
+    from hinet_search.data.of_study import dataset_of
     from hinet_search.spec import load_study
 
     options = launch_options(given)
     found = load_study(study)
-    dataset = prepare(found.spec.data, found.folder, options.folder / "cache", lambda text: click.echo(text, err=True))
+    dataset = dataset_of(found, options.folder / "cache", lambda text: click.echo(text, err=True))
     click.echo(render(describe(found.spec.data, dataset, found.folder)))
     click.echo(f"Next: hinet-search check {shlex.quote(study)}", err=True)

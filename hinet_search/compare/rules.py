@@ -21,7 +21,16 @@ SEEDS_FOR_A_CLAIM = 5
 EQUAL_BUDGETS = 0.8  # an arm with fewer than this share of the largest arm's trials is not comparable
 
 Status = Literal["undecided", "incomparable", "observation", "unclear", "better", "worse"]
-_SPELLED = {"hinet": "HiNet", "ple": "PLE", "moe": "MoE", "mmoe": "MMoE", "hmoe": "HMoE", "star": "STAR"}
+_WRITTEN = {
+    "hinet": "HiNet",
+    "mmoe": "MMoE",
+    "ple": "PLE",
+    "hmoe": "HMoE",
+    "star": "STAR",
+    "single": "Single",
+    "shared_bottom": "Shared Bottom",
+    "flat_moe": "Flat MoE",
+}
 
 
 @dataclass(frozen=True)
@@ -42,10 +51,8 @@ class Verdict:
 
 
 def title(name: str) -> str:
-    """An arm's name as a reader writes it: `flat_moe` is Flat MoE; names of other forms stay as they are."""
-    if not name.replace("_", "").isalnum():
-        return name
-    return " ".join(_SPELLED.get(word, word.capitalize()) for word in name.split("_"))
+    """An arm's name as it is shown: a known model's as the field writes it (`flat_moe` is Flat MoE), any other as given."""
+    return _WRITTEN.get(name, name)
 
 
 def trials_done(arm: ArmRecord) -> int:
@@ -102,7 +109,7 @@ def _blocker(record: StudyRecord) -> str:
         )
     done, planned = sum(trials_done(arm) for arm in record.arms), record.budget.trials * len(record.arms)
     if record.state != "done" and done < planned:
-        return f"Not decided yet: {done} of {planned} trials."
+        return f"Not decided yet: {done} of {planned} trial{'s' if planned > 1 else ''}."
     if waiting := [title(arm.name) for arm in record.arms if chosen(arm) is None]:
         return f"Not decided yet: no finalists{_of(waiting, record)}."
     closed = [title(arm.name) for arm in record.arms if (one := chosen(arm)) and not _opened(one)]

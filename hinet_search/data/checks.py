@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinet_search.data.matching import text_of
+from hinet_search.data.matching import listed, text_of
 from hinet_search.definition import ColumnSplit, DataDefinition, TaskDefinition, TimeSplit, UserSplit
 from hinet_search.errors import DataError, did_you_mean
 from hinet_search.schema import Schema
@@ -86,7 +86,8 @@ def _time_type(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) ->
         return []
     dtype, cut = dtypes[column], split.valid_from
     if not (dtype.is_numeric() or isinstance(dtype, pl.Date | pl.Datetime)):
-        return [f"data.time: column '{column}' must hold numbers, dates or datetimes, got {dtype}"]
+        remedy = "cast it to a date, or write it as numbers"
+        return [f"data.time: column '{column}' must hold numbers, dates or datetimes, got {dtype}; {remedy}"]
     if dtype.is_numeric() == isinstance(cut, str):
         kind = "a number" if dtype.is_numeric() else "a date"
         return [f"data.split.valid_from: must be {kind} as column '{column}' is, got {cut}"]
@@ -106,13 +107,11 @@ def scenario_problems(definition: DataDefinition, found: list[str]) -> list[str]
         advice = "list those that count under 'values'"
         return [] if few else [f"data.scenario: must have at most 1,000 scenarios, got {len(found):,}; {advice}"]
     absent = [text_of(value) for value in values if text_of(value) not in found]
+    column = f"column '{definition.scenario.column}', which holds {listed(found)}"
     if len(absent) == len(values):
-        shown = ", ".join(found[:MAX_EXAMPLES])
-        return [f"data.scenario.values: none occurs in column '{definition.scenario.column}', which holds {shown}"]
+        return [f"data.scenario.values: none occurs in {column}"]
     return [
-        f"data.scenario.values: '{value}' occurs in no row of column '{definition.scenario.column}'"
-        f"{did_you_mean(value, found)}"
-        for value in absent
+        f"data.scenario.values: '{value}' occurs in no row of {column}{did_you_mean(value, found)}" for value in absent
     ]
 
 

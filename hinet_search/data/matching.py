@@ -1,8 +1,11 @@
 """Matching: how values of a table are compared with values written in a definition."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import polars as pl
+
+MAX_LISTED = 10
 
 
 def as_text(values: pl.Series) -> pl.Series:
@@ -14,6 +17,12 @@ def as_text(values: pl.Series) -> pl.Series:
 def text_of(written: int | str) -> str:
     """A value of the definition, as `as_text` would write it; true and false in small letters, as in YAML."""
     return str(written).lower() if isinstance(written, bool) else str(written)
+
+
+def listed(values: Sequence[str]) -> str:
+    """The first ten values as a message shows them, and how many more there are."""
+    more = len(values) - MAX_LISTED
+    return ", ".join(values[:MAX_LISTED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def cut_literal(cut: int | float | str, dtype: pl.DataType) -> pl.Expr:

@@ -14,7 +14,7 @@ from polars.exceptions import PolarsError
 from hinet_search import plugins
 from hinet_search.data.checks import column_problems, named_columns, not_finite, scenario_problems, value_problems
 from hinet_search.data.matching import as_text, text_of
-from hinet_search.data.splits import LEFT_OUT, assign
+from hinet_search.data.splits import LEFT_OUT, assign, split_problems
 from hinet_search.definition import DataDefinition, TaskDefinition, truth_column
 from hinet_search.errors import DataError
 from hinet_search.yaml_file import validated
@@ -57,7 +57,7 @@ def source_identity(definition: DataDefinition, folder: Path) -> str:
 def read_rows(definition: DataDefinition, folder: Path) -> Rows:
     """Read, filter and check; DataError holds every problem of the first stage that has one.
 
-    Stages: columns; scenario values; values of features, labels, time and user.
+    Stages: columns; scenario values; values of features, labels, time and user; splits without a row.
     """
     source = plugins.load(SOURCES, definition.source.kind)
     lazy: pl.LazyFrame = source.load(validated(source.Options, definition.source.options, "data.source"), folder)
@@ -71,6 +71,7 @@ def read_rows(definition: DataDefinition, folder: Path) -> Rows:
     row_R = frame.drop_in_place(ROW_NUMBER).to_numpy().astype(np.uint64)
     raise_problems(value_problems(definition, frame, row_R))
     split_R = assign(definition, frame, row_R)
+    raise_problems(split_problems(definition, frame, split_R))
     kept_R = split_R != LEFT_OUT
     if not kept_R.all():
         notes = [*notes, f"{(~kept_R).sum():,} rows are in no split and are left out"]

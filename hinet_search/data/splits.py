@@ -7,8 +7,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from hinet_search.data.columns import SPLITS
 from hinet_search.data.hashing import keys_of, uniform
-from hinet_search.data.matching import as_text, cut_literal, text_of
+from hinet_search.data.matching import as_text, cut_literal, listed, text_of
 from hinet_search.definition import ColumnSplit, DataDefinition, RandomSplit, TimeSplit, UserSplit
 
 LEFT_OUT = 3
@@ -28,6 +29,23 @@ def assign(definition: DataDefinition, frame: pl.DataFrame, row_R: NDArray[np.ui
         return _by_hash(split, row_R)
     assert definition.user is not None, "the definition checks it"
     return _by_hash(split, keys_of(frame[definition.user]))
+
+
+def split_problems(definition: DataDefinition, frame: pl.DataFrame, split_R: SplitCodes) -> list[str]:
+    """Splits without a row, each with what the column holds that decides about it."""
+    empty = [name for split, name in enumerate(SPLITS) if not (split_R == split).any()]
+    return [f"data.split: {name} must have rows, got none{_held(definition, frame)}" for name in empty]
+
+
+def _held(definition: DataDefinition, frame: pl.DataFrame) -> str:
+    split = definition.split
+    if isinstance(split, ColumnSplit):
+        found = as_text(frame[split.column].drop_nulls()).unique().sort().to_list()
+        return f"; column '{split.column}' holds {listed(found) or 'no value'}"
+    if isinstance(split, TimeSplit) and definition.time is not None and not frame.is_empty():
+        times = frame[definition.time]
+        return f"; column '{definition.time}' runs from {times.min()!s} to {times.max()!s}"
+    return ""
 
 
 def _by_column(split: ColumnSplit, values: pl.Series) -> SplitCodes:

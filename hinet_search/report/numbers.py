@@ -3,7 +3,7 @@
 A missing number is a dash here; the place where it stands says why it is missing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import floor, log10
 
 from hinet_search.records import Scalar
@@ -86,9 +86,16 @@ def setting(value: Scalar) -> str:
     return _signed(f"{abs(value):.3g}".removeprefix("0") or "0", value, plus="")
 
 
-def plural(count: int, noun: str) -> str:
-    """`1 seed`, `5 seeds`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def plural(count: float, noun: str) -> str:
+    """`1 seed`, `5 seeds`, `0.5 passes`."""
+    several = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{count:.15g} {noun if count == 1 else several}"
+
+
+def seeds(counts: Iterable[int]) -> str:
+    """How many seeds were run, when arms or finalists may differ: `1 seed`, `5 seeds`, `3 to 5 seeds`."""
+    found = sorted(counts)
+    return plural(found[0], "seed") if found[0] == found[-1] else f"{found[0]} to {found[-1]} seeds"
 
 
 def spelled(count: int) -> str:

@@ -10,6 +10,7 @@ from hinet_search.records import StudyRecord
 from hinet_search.report.card import Card, NotApplicable
 from hinet_search.report.embedded import embedded_json
 from hinet_search.report.markup import tag
+from hinet_search.report.reading import report_command
 
 SECTIONS = "hinet_search.report.sections"
 
@@ -36,6 +37,7 @@ def render(record: StudyRecord) -> str:
     return environment.get_template("page.html").render(
         record=record,
         sentence=verdict(record).sentence,
+        command=report_command(record),
         first=built[0],
         cards=built[1:],
         navigation=navigation,

@@ -1,16 +1,20 @@
 """Reading a study: what several sections ask of a record. Numbers only, nothing is drawn here."""
 
+import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import log
 
 from hinet_search.compare import chosen, pair_of, title
+from hinet_search.objective import Objective
 from hinet_search.records import ArmRecord, FinalistRecord, ParameterRange, Scalar, StudyRecord, TrialRecord
 
 EDGE = 0.05  # a value within this share of an end of its range lies at the edge
 FEW_POSITIVES = 100
+PLACES = ("--output", "--storage")  # options of every command that name where a study is stored
+_METRIC_WORDS = {"auc": "AUC", "gauc": "grouped AUC", "logloss": "log loss", "ece": "calibration error"}
 
 
 @dataclass(frozen=True)
@@ -40,13 +44,26 @@ class Place:
 
 
 def objective_in_words(record: StudyRecord) -> str:
-    """The objective as it stands beside a number: `mean AUC`, `log loss`."""
-    return (
-        record.objective.replace("_", " ")
-        .replace("auc", "AUC")
-        .replace("gAUC", "grouped AUC")
-        .replace("logloss", "log loss")
-    )
+    """The objective as it stands beside a number: `mean AUC`, `log loss`, `AUC in Home feed · click`."""
+    cell = Objective(record.objective).cell
+    name = record.objective if cell is None else record.objective.split("[")[0]
+    written = " ".join(_METRIC_WORDS.get(word, word) for word in name.split("_"))
+    return written if cell is None else f"{written} in {cell_in_words(*cell)}"
+
+
+def report_command(record: StudyRecord) -> str:
+    """The command that writes this page again: from the same database and into the same folder as the launch."""
+    launched = record.command if record.command.startswith("hinet-search ") else ""  # or a call in Python
+    return shlex.join(["hinet-search", "report", record.name, *_places(shlex.split(launched))])
+
+
+def _places(words: Sequence[str]) -> Iterator[str]:
+    """The options among the words of a command that say where a study is stored, with their values."""
+    for word, after in pairwise([*words, ""]):
+        if word in PLACES:
+            yield from (word, after)
+        elif word.startswith(tuple(f"{place}=" for place in PLACES)):
+            yield word
 
 
 def capitalized(text: str) -> str:
@@ -114,8 +131,14 @@ def place(searched: ParameterRange, value: Scalar) -> Place | None:
     share = log(here / low) / log(high / low) if searched.log else (here - low) / (high - low)
     share = min(1.0, max(0.0, share))
     margin = 0.0 if searched.kind == "int" else EDGE
-    edge = "low" if share <= margin else "high" if share >= 1 - margin else ""
-    return Place(share, edge)
+    if share <= margin:
+        return Place(share, "" if starts_at_a_natural_limit(searched) else "low")
+    return Place(share, "high" if share >= 1 - margin else "")
+
+
+def starts_at_a_natural_limit(searched: ParameterRange) -> bool:
+    """Whether no configuration can lie below the range: counts start at 0 or 1, other quantities at 0."""
+    return searched.low in ((0, 1) if searched.kind == "int" else (0,))
 
 
 def at_the_edge(record: StudyRecord, arm: ArmRecord) -> list[tuple[ParameterRange, Scalar, str]]:
@@ -139,6 +162,12 @@ def scarce_cells(record: StudyRecord) -> list[tuple[str, int]]:
 def cell_in_words(scenario: str, task: str) -> str:
     """`Home feed · click`."""
     return f"{scenario} · {task}"
+
+
+def gate_in_words(where: str) -> str:
+    """A gate as tables write it: `Home feed/click` is Home feed · click; a task has no slash, a scenario may."""
+    scenario, _, gate = where.rpartition("/")
+    return cell_in_words(scenario, gate) if scenario else gate
 
 
 def arm_titles(arms: Sequence[ArmRecord]) -> list[str]:

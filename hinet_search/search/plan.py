@@ -10,11 +10,11 @@ from statistics import median
 import torch
 from torch import nn
 
-from hinet_search.config import TrialConfig, build_config, try_bounds
+from hinet_search.config import TrialConfig, build_config, try_study
 from hinet_search.data.checks import check_embedding_fits
 from hinet_search.data.columns import Dataset
-from hinet_search.data.prepare import prepare
-from hinet_search.errors import ConfigurationError, DataError, did_you_mean
+from hinet_search.data.of_study import dataset_of
+from hinet_search.errors import ConfigurationError, did_you_mean
 from hinet_search.objective import Objective
 from hinet_search.search.options import num_slots
 from hinet_search.search.random_draw import RandomDraw
@@ -71,19 +71,9 @@ class Plan:
 
 def make_ready(study: Study, cache: Path, say: Callable[[str], None]) -> Ready:
     """Check spaces, device and data, in this order, and encode the data; errors are those of each door."""
-    problems: list[str] = []
-    for arm in study.arms:
-        try:
-            try_bounds(arm)
-        except ConfigurationError as error:
-            problems += error.problems
-    if problems:
-        raise ConfigurationError(*dict.fromkeys(problems))
+    study = try_study(study)
     device = choose_device(study.spec.device)
-    try:
-        dataset = prepare(study.spec.data, study.folder, cache, say)
-    except DataError as error:
-        raise DataError(*(_placed(study, text) for text in error.problems), remedy=error.remedy) from error
+    dataset = dataset_of(study, cache, say)
     _check_objective(study, dataset)
     problems = [text for arm in study.arms for text in _default_too_large(arm, dataset)]
     if problems:
@@ -96,13 +86,6 @@ def make_ready(study: Study, cache: Path, say: Callable[[str], None]) -> Ready:
 def make_plan(ready: Ready) -> Plan:
     """Draw each arm's space and time a second of training of its default on this machine."""
     return Plan(ready, tuple(_arm_plan(arm, ready) for arm in ready.study.arms))
-
-
-def _placed(study: Study, problem: str) -> str:
-    """`data.tasks.click: ...` with the line of that key; what names no key of the file stays as it is."""
-    key, _, _ = problem.partition(":")
-    parts = key.split(".")
-    return f"{study.file.place(parts)}: {problem}" if parts[0] == "data" and " " not in key else problem
 
 
 def _check_objective(study: Study, dataset: Dataset) -> None:

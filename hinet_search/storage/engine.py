@@ -67,8 +67,8 @@ def connect(url: str, *, create: bool = False) -> Database:
 
     `create=True` is for the one who runs a study: it makes what is missing (folder, file, tables) and Optuna's
     transactions take the write lock at once. `create=False` is for readers and makes nothing.
-    Errors: StudyConflict when there is no database or one of another layout, EnvironmentFault when it cannot be
-    reached, ConfigurationError for any other kind of URL.
+    Errors: EnvironmentFault when there is no database or it cannot be reached, StudyConflict when it has another layout,
+    ConfigurationError for any other kind of URL.
     """
     address = parse_address(url)
     if address.file is not None:
@@ -89,7 +89,7 @@ def connect(url: str, *, create: bool = False) -> Database:
 def _prepare_file(file: Path, *, create: bool) -> None:
     if not create:
         if not file.is_file():
-            raise StudyConflict(f"no database at {file}", remedy=_LAUNCH_FIRST)
+            raise EnvironmentFault(f"no database at {file}", remedy=_LAUNCH_FIRST)
         return
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

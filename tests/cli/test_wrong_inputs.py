@@ -46,7 +46,7 @@ STUDY_CASES = {
         "small.yaml:23: 'model.num_expert' is no setting of mmoe; did you mean 'model.num_experts'?",
     ),
     "a value out of bounds": (
-        STUDY.replace("mmoe: }", "mmoe: {fixed: {model.num_experts: 0}}}"), 2, "small.yaml:23: model: num_experts",
+        STUDY.replace("mmoe: }", "mmoe: {fixed: {model.num_experts: 0}}}"), 2, "small.yaml:23: model.num_experts: must be",
     ),
     "an unknown objective": (
         STUDY + "objective: macro_acu\n", 2, "objective 'macro_acu' is not known, must be one of mean_auc, macro_auc",

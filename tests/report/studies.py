@@ -257,7 +257,7 @@ def _insight(shape: Shape, name: str, draw: np.random.Generator) -> Insight:
         )
     gates = tuple(
         GateUsage(
-            f"{scenario} · {task}", ("shared 1", "shared 2", "own 1"), tuple(draw.dirichlet([4.0, 2.0, 3.0]).tolist())
+            f"{scenario}/{task}", ("shared 1", "shared 2", "own 1"), tuple(draw.dirichlet([4.0, 2.0, 3.0]).tolist())
         )
         for scenario in shape.scenarios
         for task in shape.tasks

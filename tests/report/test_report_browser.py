@@ -8,11 +8,13 @@ import pytest
 from hinet_search.records import StudyRecord
 from hinet_search.report.page import render
 from tests.report.conftest import Open
-from tests.report.studies import Shape, empty, hostile, study
+from tests.report.studies import ARMS, Shape, empty, hostile, study
 
 pytestmark = pytest.mark.browser
 
+THIRTEEN = (*ARMS, *(f"hinet_without_part_{k}" for k in range(6)))
 WIDE = {
+    "thirteen arms": study(Shape(arms=THIRTEEN)),
     "seven arms": study(Shape(trials=60)),
     "twenty scenarios": study(Shape(scenarios=tuple(f"A rather long scenario name {k}" for k in range(20)))),
     "empty": empty(),
@@ -85,6 +87,22 @@ def test_every_region_that_scrolls_is_reached_by_keyboard_and_has_a_name(open_pa
     assert unnamed == 0
 
 
+@pytest.mark.parametrize(("width", "label"), [(390, 120), (1280, 180)])
+def test_with_thirteen_arms_the_names_of_cells_keep_their_width_and_their_place(
+    open_page: Open, width: int, label: int
+) -> None:
+    page = open_page(render(WIDE["thirteen arms"]), width=width).page
+    name = "document.querySelector('.mat tbody th').getBoundingClientRect()"
+    before = page.evaluate(f"[{name}.left,{name}.width]")
+    scrolled = page.evaluate(
+        "(e=>{e.scrollLeft=500;return e.scrollLeft})(document.querySelector('.mat').parentElement)"
+    )
+    after = page.evaluate(f"[{name}.left,{name}.width]")
+    assert scrolled > 0
+    assert before == after
+    assert before[1] >= label
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 def test_text_is_at_least_twelve_pixels_high(open_page: Open, width: int) -> None:
     page = open_page(render(WIDE["seven arms"]), width=width).page
@@ -95,14 +113,15 @@ def test_text_is_at_least_twelve_pixels_high(open_page: Open, width: int) -> Non
     assert smallest >= 11.9
 
 
-def test_names_in_the_size_picture_do_not_overlap(open_page: Open) -> None:
-    page = open_page(render(WIDE["seven arms"])).page
+@pytest.mark.parametrize(("name", "labels"), [("seven arms", range(7, 8)), ("thirteen arms", range(7, 13))])
+def test_names_in_the_size_picture_do_not_overlap(open_page: Open, name: str, labels: range) -> None:
+    page = open_page(render(WIDE[name])).page
     boxes = page.evaluate(
         "[...document.querySelectorAll('.plot-box .tag')].map(e=>{const b=e.getBoundingClientRect();"
         "return [b.left,b.right,b.top,b.bottom]})"
     )
     pairs = [(a, b) for i, a in enumerate(boxes) for b in boxes[:i]]
-    assert len(boxes) == 7
+    assert len(boxes) in labels
     assert not [1 for a, b in pairs if a[0] < b[1] and b[0] < a[1] and a[2] < b[3] and b[2] < a[3]]
 
 

@@ -84,5 +84,18 @@ def test_signed_labels_leave_zero_alone() -> None:
     assert numbers.ticks([-0.005, 0.0, 0.005], signed=True) == ["−.005", "0", "+.005"]
 
 
-def test_one_has_no_plural() -> None:
-    assert (numbers.plural(1, "seed"), numbers.plural(2, "seed"), numbers.spelled(0)) == ("1 seed", "2 seeds", "none")
+@pytest.mark.parametrize(
+    ("count", "noun", "text"),
+    [(1, "seed", "1 seed"), (2, "seed", "2 seeds"), (0, "trial", "0 trials"), (1.0, "pass", "1 pass"), (0.5, "pass", "0.5 passes"), (2_000_000, "trial", "2000000 trials")],
+)  # fmt: skip
+def test_only_one_has_no_plural(count: float, noun: str, text: str) -> None:
+    assert numbers.plural(count, noun) == text
+
+
+def test_none_is_a_word_in_running_text() -> None:
+    assert numbers.spelled(0) == "none"
+
+
+@pytest.mark.parametrize(("counts", "text"), [([1, 1], "1 seed"), ([5], "5 seeds"), ([5, 3, 4], "3 to 5 seeds")])
+def test_seeds_that_differ_are_a_range(counts: list[int], text: str) -> None:
+    assert numbers.seeds(counts) == text

@@ -46,6 +46,17 @@ def build(name: str, record: StudyRecord) -> Card:
     return plugins.load(SECTIONS, name).build(record)  # type: ignore[no-any-return]  # the section contract
 
 
+def words_of(record: StudyRecord) -> str:
+    """What a reader sees of the whole page, without markup."""
+    return " ".join(re.sub(r"<[^>]+>", " ", f"{card.heading} {card.lead} {card.body}") for card in cards(record))
+
+
+def with_a_short_arm() -> StudyRecord:
+    """The small study, whose first arm had seven of its eight trials."""
+    record = small()
+    return replace(record, arms=(replace(record.arms[0], trials=record.arms[0].trials[:-1]), *record.arms[1:]))
+
+
 @pytest.mark.parametrize("name", plugins.names(SECTIONS))
 def test_a_section_of_the_small_study_reads_as_its_golden_file(name: str) -> None:
     text, path = golden_text(build(name, small())), GOLDEN / f"{name}.html"
@@ -127,6 +138,46 @@ def test_an_integer_at_the_end_of_its_range_is_at_the_edge() -> None:
     assert body.count("at the edge") == 2  # and model.san.top_k
 
 
+def test_without_importances_the_heading_asks_and_then_tells_of_edges_in_a_sentence_of_its_own() -> None:
+    arms = tuple(replace(arm, importances={}) for arm in small().arms)
+    heading = build("importance", replace(small(), arms=arms)).heading
+    assert heading == "Which settings matter for HiNet? Over all arms 1 best value lies at the edge"
+
+
+def test_choices_are_written_as_the_best_value_is() -> None:
+    hinet = small().arms[2]
+    ranges = tuple(replace(one, choices=("True", "False", "None", "Truest")) for one in hinet.ranges[-1:])
+    body = build("importance", replace(small(), arms=(replace(hinet, ranges=ranges),))).body
+    assert "one of true, false, none, Truest" in body
+
+
+def test_gates_are_named_as_cells_are_in_tables() -> None:
+    assert re.findall(r'scope="row">([^<]*click)<', build("insight", small()).body) == ["Home · click", "Push · click"]
+
+
+def test_one_of_everything_is_written_in_the_singular() -> None:
+    record = study(Shape(arms=("single", "hinet"), scenarios=("Home",), tasks=("click",), trials=1, seeds=1))
+    words = words_of(replace(record, budget=replace(record.budget, passes=1.0, finalist_top=1), slots=1))
+    singular = r"\b1 (?:[a-z]+ )?(?:trials|seeds|passes|intervals|configurations|cells|arms|slots|finalists)\b"
+    assert re.findall(singular, words) == []
+    assert "up to 1 trial of 1 pass each" in words
+    assert "The 1 best configuration of an arm and its default were retrained with 1 seed;" in words
+
+
+def test_with_one_seed_nothing_is_said_of_spread_or_intervals_at_once() -> None:
+    several, one = (words_of(study(Shape(seeds=seeds))) for seeds in (5, 1))
+    for said in ("over seeds", "hold at once", "hold for all cells", "Bonferroni", "95 % interval", "paired seeds"):
+        assert (said in several, said in one) == (True, False), said
+
+
+def test_arms_that_lie_on_one_another_have_their_names_on_the_dots() -> None:
+    names = [f"part_{k}" for k in range(8)]
+    body = build("cost", study(Shape(arms=("hinet", *names)))).body
+    assert re.findall(r'<i class="dot[^>]*title="(part_\d)"', body) == names
+    assert "A name without room shows when its dot is pointed at." in body
+    assert "without room" not in build("cost", small()).body
+
+
 def test_few_positives_are_a_warning() -> None:
     body = build("trust", study(Shape())).body
     assert '<li class="warn"><b>Push · order has 8 positive rows in test.</b>' in body
@@ -138,10 +189,24 @@ def test_more_openings_than_finalists_are_a_warning() -> None:
 
 
 def test_unequal_numbers_of_trials_are_a_warning() -> None:
-    record = small()
-    short = replace(record.arms[0], trials=record.arms[0].trials[:-1])
-    body = build("trust", replace(record, arms=(short, *record.arms[1:]))).body
+    body = build("trust", replace(with_a_short_arm(), state="running")).body
     assert "unequal numbers of trials:</b> Single 7, PLE 8, HiNet 8." in body
+
+
+@pytest.mark.parametrize(
+    ("limit", "why"),
+    [(None, "The space of an arm gave nothing new."), (5400.0, "The time of 1 h 30 m was up, or the space of an arm gave nothing new.")],
+)  # fmt: skip
+def test_an_arm_that_ended_below_its_budget_is_named_with_its_number(limit: float | None, why: str) -> None:
+    record = with_a_short_arm()
+    body = build("trust", replace(record, budget=replace(record.budget, wall_clock_seconds=limit))).body
+    assert f'<li class="warn"><b>Ended with fewer than its budget of 8 trials:</b> Single 7. {why}</li>' in body
+
+
+def test_arms_that_all_ended_below_their_budget_are_named_too() -> None:
+    record = small()
+    body = build("trust", replace(record, budget=replace(record.budget, trials=9))).body
+    assert "fewer than its budget of 9 trials:</b> Single 8, PLE 8, HiNet 8." in body
 
 
 def test_three_seeds_are_a_warning_and_five_are_not() -> None:

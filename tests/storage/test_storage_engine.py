@@ -85,7 +85,7 @@ def test_creating_again_keeps_what_is_there(tmp_path: Path) -> None:
 
 
 def test_opening_what_is_not_there_says_what_to_do_and_makes_nothing(tmp_path: Path) -> None:
-    with pytest.raises(StudyConflict, match=r"no database at .*h\.db\nlaunch a study first"):
+    with pytest.raises(EnvironmentFault, match=r"no database at .*h\.db\nlaunch a study first"):
         connect(str(tmp_path / "a" / "h.db"))
     assert list(tmp_path.iterdir()) == []
 

@@ -7,6 +7,7 @@ from markupsafe import Markup
 from hinet_search import objective
 from hinet_search.compare import (
     CellDifference,
+    ReferenceGains,
     Split,
     Verdict,
     against_reference,
@@ -40,10 +41,10 @@ def build(record: StudyRecord) -> Card:
     opened = any(run.test_cells is not None for _, finalist in entries for run in finalist.runs)
     split: Split = "test" if opened else "valid"
     outcome = verdict(record)
-    seeds = sorted({len(finalist.runs) for _, finalist in entries})
-    spread = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    counts = [len(finalist.runs) for _, finalist in entries]
+    seeds = f"mean over {numbers.seeds(counts)}" if max(counts) > 1 else "1 seed"
     where = f"On test ({record.data.split})" if opened else "On validation, as test is not opened yet"
-    lead = f"{where}, mean over {spread} seeds of each arm's chosen finalist."
+    lead = f"{where}, {seeds} of each arm's chosen finalist."
     body = [_differences(record, outcome), _values(record, entries, split), _gains(record)]
     return Card("cells", "By cell", _heading(outcome), lead, join(body))
 
@@ -55,7 +56,7 @@ def _heading(outcome: Verdict) -> str:
     names = title(outcome.focus), title(outcome.rival)
     if not better and not worse:
         return f"No cell separates {names[0]} from {names[1]} at this number of seeds"
-    return f"{names[0]} is better than {names[1]} in {better} of {total} cells and worse in {worse or 'none'}"
+    return f"{names[0]} is better than {names[1]} in {better} of {numbers.plural(total, 'cell')} and worse in {worse or 'none'}"
 
 
 def _differences(record: StudyRecord, outcome: Verdict) -> Markup:
@@ -63,11 +64,20 @@ def _differences(record: StudyRecord, outcome: Verdict) -> Markup:
         return Markup("")
     rows = [_forest_row(record, cell) for cell in outcome.cells]
     focus, rival = title(outcome.focus or ""), title(outcome.rival or "")
-    legend = (
-        f"Gain of {focus} over {rival} in {measure(record).name} per cell, mean over paired seeds. The 95 % intervals "
-        f"hold for all cells at once (Bonferroni), so a filled mark needs no further correction."
-    )
+    what = f"Gain of {focus} over {rival} in {measure(record).name} per cell"
+    legend = f"{what}, {_how_sure(outcome.cells)}"
     return join([forest(rows, "Scenario · task", f"Gain over {rival}"), note(legend)])
+
+
+def _how_sure(cells: Sequence[CellDifference]) -> str:
+    """What stands behind the intervals: seeds, and how many intervals hold at once."""
+    intervals = sum(cell.difference is not None and cell.difference.low is not None for cell in cells)
+    if not intervals:
+        return "from one seed, which gives no interval."
+    at_once = (
+        "The 95 % intervals hold for all cells at once (Bonferroni), so a filled mark needs no further correction."
+    )
+    return f"mean over paired seeds. {at_once if len(cells) > 1 else 'Line: 95 % interval.'}"
 
 
 def _forest_row(record: StudyRecord, cell: CellDifference) -> ForestRow:
@@ -105,9 +115,9 @@ def _values(record: StudyRecord, entries: Sequence[Entry], split: Split) -> Mark
     matrix = table(head("Scenario · task", *arms, *(["Reachable"] if reachable else [])), rows, class_="mat")
     lower = "" if measure(record).maximize else f" Lower {name} is better."
     known = " Reachable: what the rule that made these data would score." if reachable else ""
-    explained = (
-        f"{reading.capitalized(name)} of each cell, with the standard deviation over seeds below it.{lower}{known}"
-    )
+    several = any(len(finalist.runs) > 1 for _, finalist in entries)
+    deviation = ", with the standard deviation over seeds below it" if several else ""
+    explained = f"{reading.capitalized(name)} of each cell{deviation}.{lower}{known}"
     words = "Test" if split == "test" else "Validation"
     content = join([note(explained), scroll("Values by cell", matrix)])
     return details(f"{words} {name} of all arms in all cells", content, opened=True)
@@ -167,12 +177,20 @@ def _gains(record: StudyRecord) -> Markup:
     rows.append(row("Cells below while others gain", *(str(gains.seesaw) for _, gains in known)))
     matrix = table(head("Scenario · task", *reading.arm_titles([arm for arm, _ in known])), rows, class_="mat tint")
     explained = note(
-        f"How much each arm is better than {reference} in a cell. ▲ better, ▼ worse, ≈ not decided by these seeds "
-        f"(intervals hold for all cells of an arm at once); a stronger tint is a larger gain, and ≈ has the weakest tint only."
+        f"How much each arm is better than {reference} in a cell. ▲ better, ▼ worse, ≈ not decided "
+        f"{_by_what([gains for _, gains in known])}; a stronger tint is a larger gain, and ≈ has the weakest tint only."
     )
     return details(
         f"Gain over {reference} by cell", join([explained, scroll(f"Gain over {reference}", matrix)]), opened=True
     )
+
+
+def _by_what(found: Sequence[ReferenceGains]) -> str:
+    differences = [cell.difference for gains in found for cell in gains.cells]
+    if all(difference is None or difference.low is None for difference in differences):
+        return "by one seed"
+    at_once = " (intervals hold for all cells of an arm at once)" if len(found[0].cells) > 1 else ""
+    return f"by these seeds{at_once}"
 
 
 def _tinted(cell: CellDifference) -> Markup:

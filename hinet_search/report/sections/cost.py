@@ -52,8 +52,9 @@ def build(record: StudyRecord) -> Card:
     entries = _entries(record, split)
     if not entries:
         raise NotApplicable("needs finalists; the launch command trains them once the trials are done")
+    several = any(len(finalist.runs) > 1 for _, finalist in reading.finalists(record))
     lead = (
-        "Means over the seeds of each arm's chosen finalist. FLOPs are of one forward row. Rows per second and time are "
+        f"{'Means over the seeds' if several else 'One seed'} of each arm's chosen finalist. FLOPs are of one forward row. Rows per second and time are "
         "of training, on the machine that ran it."
     )
     return Card(
@@ -131,29 +132,42 @@ def _picture(record: StudyRecord, entries: Sequence[Entry]) -> Markup:
     x_axis = axis_over([point.size for point in points], margin=0.14)
     y_axis = axis_over([point.value for point in points], margin=0.14)
     spoken = ", ".join(f"{point.name} {numbers.metric(point.value)}" for point in sorted(points, key=lambda p: p.size))
+    sides = _sides(points, x_axis, y_axis)
     drawn = [
         grid(y_axis),
         *_size_labels(x_axis),
-        *_marks(points, x_axis, y_axis, maximize=record.maximize),
+        *_marks(points, sides, (x_axis, y_axis), maximize=record.maximize),
         tag("span", "parameters without embeddings, log scale", class_="xt"),
     ]
     label = f"Value against size, smallest first: {spoken}"
     picture = tag("div", tag("div", *drawn, class_="plot-box", role="img", aria_label=label), class_="picture")
     name = reading.capitalized(reading.objective_in_words(record))
-    legend = "Filled: no other arm is both smaller and better. Ring: one is."
+    pointed = "" if all(sides) else " A name without room shows when its dot is pointed at."
+    legend = f"Filled: no other arm is both smaller and better. Ring: one is.{pointed}"
     return join([tag("h3", f"{name} and size", class_="gap"), scroll("Value against size", picture), note(legend)])
 
 
-def _marks(points: Sequence[Point], x_axis: Axis, y_axis: Axis, *, maximize: bool) -> Iterator[Markup]:
-    taken = [_dot_box(x_axis.place(point.size), y_axis.place(point.value)) for point in points]
-    for point in points:
-        x, y = x_axis.place(point.size), y_axis.place(point.value)
+def _sides(points: Sequence[Point], x_axis: Axis, y_axis: Axis) -> list[str]:
+    """Where the name of each point stands; an empty string where it has no room."""
+    places = [(x_axis.place(point.size), y_axis.place(point.value)) for point in points]
+    taken, sides = [_dot_box(x, y) for x, y in places], []
+    for point, (x, y) in zip(points, places, strict=True):
         side, box = _free_side(point.name, x, y, taken)
-        taken.append(box)
+        sides.append(side)
+        taken += [box] if side else []
+    return sides
+
+
+def _marks(
+    points: Sequence[Point], sides: Sequence[str], axes: tuple[Axis, Axis], *, maximize: bool
+) -> Iterator[Markup]:
+    for point, side in zip(points, sides, strict=True):
+        x, y = axes[0].place(point.size), axes[1].place(point.value)
         ring = " ring" if any(_beats(other, point, maximize=maximize) for other in points) else ""
         me, at = " me" if point.is_focus else "", f"left:{x:.1f}%;bottom:{y:.1f}%"
-        yield tag("i", class_=f"dot{me}{ring}", style=at)
-        yield tag("span", point.name, class_=f"tag {side}{me}", style=at)
+        yield tag("i", class_=f"dot{me}{ring}", style=at, title=point.name)
+        if side:
+            yield tag("span", point.name, class_=f"tag {side}{me}", style=at)
 
 
 def _beats(left: Point, right: Point, *, maximize: bool) -> bool:
@@ -176,7 +190,7 @@ def _dot_box(x: float, y: float) -> Box:
 
 
 def _free_side(name: str, x: float, y: float, taken: Sequence[Box]) -> tuple[str, Box]:
-    """The first side of a point where its label covers nothing and stays inside; the last side if there is none."""
+    """The first side of a point where its label covers nothing and stays inside; an empty string if there is none."""
     width = LETTER * len(name) + 1.5
     centred = (x - width / 2, x + width / 2)
     boxes = {
@@ -190,4 +204,4 @@ def _free_side(name: str, x: float, y: float, taken: Sequence[Box]) -> tuple[str
         inside = box[0] >= 0 and box[1] <= 100
         if inside and not any(box[0] < r and left < box[1] and box[2] < t and b < box[3] for left, r, b, t in taken):
             return side, box
-    return "left" if x > 50 else "right", boxes["left" if x > 50 else "right"]
+    return "", _dot_box(x, y)

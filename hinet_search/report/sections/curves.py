@@ -43,8 +43,11 @@ def build(record: StudyRecord) -> Card:
     ghost = next((curve.mean for curve in curves if curve.is_focus), [])
     pictures = [_picture(curve, x_axis, y_axis, [] if curve.is_focus else ghost) for curve in curves]
     objective = reading.objective_in_words(record)
-    lead = f"{objective} on validation against passes over the training data. Line: mean over seeds. Band: lowest to highest."
-    legend = "All pictures share both axes. Dashed: the first picture again, for comparison. A seed that stopped early leaves the mean from there on."
+    several = any(len(finalist.runs) > 1 for _, finalist in reading.finalists(record))
+    seeds = " Line: mean over seeds. Band: lowest to highest." if several else " One seed each."
+    lead = f"{objective} on validation against passes over the training data.{seeds}"
+    left = " A seed that stopped early leaves the mean from there on." if several else ""
+    legend = f"All pictures share both axes. Dashed: the first picture again, for comparison.{left}"
     body = [tag("div", *pictures, class_="many"), note(legend)]
     return Card("curves", "Search", _heading(curves, maximize=record.maximize), reading.capitalized(lead), join(body))
 
@@ -53,7 +56,8 @@ def _heading(curves: Sequence[Curve], *, maximize: bool) -> str:
     turned = [curve.name for curve in curves if _fall(curve, maximize=maximize) > FELL]
     if not turned:
         return "No learning curve has turned by the end of training"
-    return f"{len(turned)} of {len(curves)} learning curves have turned by the end of training"
+    have = "has" if len(turned) == 1 else "have"
+    return f"{len(turned)} of {numbers.plural(len(curves), 'learning curve')} {have} turned by the end of training"
 
 
 def _fall(curve: Curve, *, maximize: bool) -> float:

@@ -19,13 +19,20 @@ def build(record: StudyRecord) -> Card:
     arms = [arm for arm in reading.ordered_arms(record) if any(finalist.runs for finalist in arm.finalists)]
     if not arms:
         raise NotApplicable("needs finalists; the launch command trains them once the trials are done")
+    several = any(len(finalist.runs) > 1 for arm in arms for finalist in arm.finalists)
     lead = (
-        f"{reading.capitalized(reading.objective_in_words(record))} on validation, mean over seeds. The best of several finalists looks better "
+        f"{reading.capitalized(reading.objective_in_words(record))} on validation, {'mean over seeds' if several else '1 seed'}. The best of several finalists looks better "
         "than it is; the same rule held for all arms."
     )
     kept = sum(one.is_default for arm in arms if (one := chosen(arm)) is not None)
-    heading = f"{kept or 'None'} of {len(arms)} arms kept the default configuration"
-    return Card("default", "Search", heading, lead, join([_summary(record, arms), _every_finalist(record, arms)]))
+    heading = f"{kept or 'None'} of {numbers.plural(len(arms), 'arm')} kept the default configuration"
+    return Card(
+        "default",
+        "Search",
+        heading,
+        lead,
+        join([_summary(record, arms), _every_finalist(record, arms, several=several)]),
+    )
 
 
 def _reached(record: StudyRecord, finalist: FinalistRecord | None) -> Summary | None:
@@ -74,7 +81,7 @@ def _gain_cell(record: StudyRecord, tuned: FinalistRecord | None, default: Final
     return number(join(marked), CLASSES[found.mark])
 
 
-def _every_finalist(record: StudyRecord, arms: Sequence[ArmRecord]) -> Markup:
+def _every_finalist(record: StudyRecord, arms: Sequence[ArmRecord], *, several: bool) -> Markup:
     rows = [
         row(
             title(arm.name),
@@ -87,5 +94,7 @@ def _every_finalist(record: StudyRecord, arms: Sequence[ArmRecord]) -> Markup:
         for finalist in arm.finalists
     ]
     content = scroll("All finalists", table(head("Arm", "Finalist", "Seeds", "Validation", ""), rows))
-    explained = note("▲ and ▼: the 95 % interval over paired seeds excludes 0, on its own. ≈: it does not.")
-    return join([explained, details(f"All {len(rows)} finalists", content)])
+    intervals = "▲ and ▼: the 95 % interval over paired seeds excludes 0, on its own. ≈: it does not."
+    explained = note(intervals if several else "≈: one seed gives no interval.")
+    summary_line = f"All {len(rows)} finalists" if len(rows) > 1 else "The only finalist"
+    return join([explained, details(summary_line, content)])

@@ -29,7 +29,7 @@ def build(record: StudyRecord) -> Card:
     rows = [_row(arm, steps.get(arm.name), x_axis, y_axis, is_focus=arm == focus) for arm in arms]
     header = head("Arm", column("Best so far"), "Best", "Found at", "Trials", "Complete", "Pruned", "Failed")
     lead = (
-        f"Best {reading.objective_in_words(record)} on validation over {record.budget.trials} trials at most, one seed each. All "
+        f"Best {reading.objective_in_words(record)} on validation over {numbers.plural(record.budget.trials, 'trial')} at most, one seed each. All "
         f"curves share one axis, {numbers.metric(y_axis.low)} to {numbers.metric(y_axis.high)}."
     )
     body = [

@@ -26,6 +26,7 @@ from hinet_search.report.markup import (
 
 ORDER = 53
 MOST = 10
+_SPELLED = {str(value): numbers.setting(value) for value in (True, False, None)}  # as the best value is written
 
 
 def build(record: StudyRecord) -> Card:
@@ -47,7 +48,10 @@ def _heading(record: StudyRecord, arms: Sequence[ArmRecord]) -> str:
     if arms[0].importances:
         setting, share = max(arms[0].importances.items(), key=lambda pair: pair[1])
         first = f"{setting} is the most important setting of {name}, {numbers.percent(share)}"
-    return first if not edges else f"{first}; over all arms {numbers.plural(edges, 'best value')} at the edge"
+    if not edges:
+        return first
+    counted = f"over all arms {numbers.plural(edges, 'best value')} {'lies' if edges == 1 else 'lie'} at the edge"
+    return f"{first}; {counted}" if arms[0].importances else f"{first} {reading.capitalized(counted)}"
 
 
 def _legend(record: StudyRecord) -> Markup:
@@ -94,7 +98,8 @@ def _row(arm: ArmRecord, searched: ParameterRange, value: Scalar) -> Markup:
 
 def _in_range(searched: ParameterRange, value: Scalar) -> Markup:
     if searched.low is None or searched.high is None:
-        choices = tag("small", f"one of {', '.join(searched.choices)}" if searched.choices else numbers.DASH)
+        listed = ", ".join(_SPELLED.get(choice, choice) for choice in searched.choices)
+        choices = tag("small", f"one of {listed}" if listed else numbers.DASH)
         return words(choices, class_="rng")
     where = reading.place(searched, value)
     written = [numbers.setting(_typed(searched, end)) for end in (searched.low, searched.high)]

@@ -10,7 +10,7 @@ from hinet_search.records import FinalistRecord, StudyRecord
 from hinet_search.report import numbers
 from hinet_search.report.card import Card, NotApplicable
 from hinet_search.report.markup import details, head, join, note, row, scroll, table, tag, unnamed, words
-from hinet_search.report.reading import focus_of
+from hinet_search.report.reading import focus_of, gate_in_words
 
 ORDER = 40
 MOST_SCENARIOS = 12  # beyond, a row lists its five strongest instead of a matrix nobody can read
@@ -31,10 +31,11 @@ def build(record: StudyRecord) -> Card:
         raise NotApplicable(f"needs a model with attention or gates, {title(arm.name)} has neither")
     body = [] if attention is None else [_attention(record.data.scenarios, attention, spread)]
     body += [_gates(gates)] if gates else []
-    seeds = numbers.plural(len(finalist.runs), "seed")
+    count = len(finalist.runs)
+    seeds = f"mean over {count} seeds" if count > 1 else "1 seed"
     lead = join(
         [
-            f"{title(arm.name)}, mean over {seeds}, on validation rows. A weight shows where a scenario looks, ",
+            f"{title(arm.name)}, {seeds}, on validation rows. A weight shows where a scenario looks, ",
             tag("b", "not whether looking there helps"),
             ": attention is not effect; an arm without it, searched beside this one, would show that.",
         ]
@@ -42,13 +43,13 @@ def build(record: StudyRecord) -> Card:
     return Card("insight", "Why", _heading(record.data.scenarios, attention), lead, join(body))
 
 
-def _mean_attention(finalist: FinalistRecord) -> tuple[Rows | None, float]:
-    """Mean over seeds, and the largest standard deviation of an entry (0 with one seed)."""
+def _mean_attention(finalist: FinalistRecord) -> tuple[Rows | None, float | None]:
+    """Mean over seeds, and the largest standard deviation of an entry (None with one seed)."""
     found = [run.insight.attention for run in finalist.runs if run.insight.attention is not None]
     if not found:
-        return None, 0.0
+        return None, None
     stacked_SMM = np.array(found, dtype=float)
-    spread = float(stacked_SMM.std(axis=0, ddof=1).max()) if len(found) > 1 else 0.0
+    spread = float(stacked_SMM.std(axis=0, ddof=1).max()) if len(found) > 1 else None
     mean: list[list[float]] = stacked_SMM.mean(axis=0).tolist()
     return mean, spread
 
@@ -80,11 +81,12 @@ def _heading(scenarios: Sequence[str], attention: Rows | None) -> str:
     return f"{looking} looks mostly at {seen}"
 
 
-def _attention(scenarios: Sequence[str], attention: Rows, spread: float) -> Markup:
+def _attention(scenarios: Sequence[str], attention: Rows, spread: float | None) -> Markup:
     if len(scenarios) < 2:
         return note("With one scenario there is no other one to attend to.")
     figure = _matrix(scenarios, attention) if len(scenarios) <= MOST_SCENARIOS else _strongest(scenarios, attention)
-    legend = f"Row: the scenario that looks. Column: the scenario looked at. Rows sum to 1. Standard deviation over seeds at most {_two_digits(spread)}."
+    deviation = "" if spread is None else f" Standard deviation over seeds at most {_two_digits(spread)}."
+    legend = f"Row: the scenario that looks. Column: the scenario looked at. Rows sum to 1.{deviation}"
     return join([tag("h3", "Who looks at whom"), scroll("Scenario attention", figure), note(legend)])
 
 
@@ -123,7 +125,10 @@ def _gates(gates: dict[tuple[str, ...], dict[str, list[float]]]) -> Markup:
             "Gate weights",
             table(
                 head("Gate", *experts),
-                [row(where, *(_weight(weight) for weight in weights)) for where, weights in members.items()],
+                [
+                    row(gate_in_words(where), *(_weight(weight) for weight in weights))
+                    for where, weights in members.items()
+                ],
                 class_="att",
             ),
         )

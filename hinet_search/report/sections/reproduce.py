@@ -1,5 +1,6 @@
 """Reproduce: commands, the study file, the chosen configurations, versions and data."""
 
+import shlex
 from collections.abc import Mapping
 
 from markupsafe import Markup
@@ -15,7 +16,7 @@ ORDER = 70
 
 def build(record: StudyRecord) -> Card:
     """What it takes to run this again."""
-    commands = [record.command or f"hinet-search launch {record.name}", f"hinet-search report {record.name}"]
+    commands = [record.command or shlex.join(["hinet-search", "launch", record.name]), reading.report_command(record)]
     winners = [
         (f"Chosen configuration of {title(arm.name)}", _configuration({**arm.fixed, **finalist.parameters}))
         for arm, finalist in reading.finalists(record)
@@ -64,7 +65,8 @@ def _versions(record: StudyRecord) -> Markup:
         "Split": data.split,
         "Objective": f"{record.objective}, {'larger' if record.maximize else 'smaller'} is better",
         "Search": f"{record.sampler}, pruner {record.pruner}, seed {record.seed}",
-        "Budget": f"{budget.trials} trials per arm, {budget.passes:g} passes, {budget.finalist_seeds} seeds for {budget.finalist_top} finalists",
+        "Budget": f"{numbers.plural(budget.trials, 'trial')} per arm, {numbers.plural(budget.passes, 'pass')}, "
+        f"{numbers.plural(budget.finalist_seeds, 'seed')} for {numbers.plural(budget.finalist_top, 'finalist')}",
         "Machine": f"{', '.join(_devices(record)) or 'unknown'}; {numbers.plural(record.slots, 'slot')}, {numbers.duration(record.seconds)}",
         "Software": ", ".join(f"{name} {version}" for name, version in record.versions.items()) or "not recorded",
     }

@@ -1,6 +1,6 @@
 """Trust: what to know before believing the numbers, warnings first, then the checks that passed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from hinet_search.compare import SEEDS_FOR_A_CLAIM, in_words, title, trials_done
@@ -87,13 +87,27 @@ def _budgets(record: StudyRecord) -> Iterator[Finding]:
     counts = {title(arm.name): trials_done(arm) for arm in record.arms}
     if not counts or not max(counts.values()):
         return
-    if len(set(counts.values())) == 1:
-        yield Finding(
-            warns=False, subject=f"{numbers.plural(max(counts.values()), 'trial')} for each of {len(counts)} arms"
-        )
-        return
-    listed = ", ".join(f"{name} {count}" for name, count in counts.items())
-    yield Finding(warns=True, subject="Arms had unequal numbers of trials:", rest=f"{listed}.")
+    short = {name: count for name, count in counts.items() if count < record.budget.trials}
+    if short and record.state == "done":
+        subject = f"Ended with fewer than its budget of {numbers.plural(record.budget.trials, 'trial')}:"
+        yield Finding(warns=True, subject=subject, rest=f"{_counted(short)}. {_why_short(record)}")
+    elif len(set(counts.values())) > 1:
+        yield Finding(warns=True, subject="Arms had unequal numbers of trials:", rest=f"{_counted(counts)}.")
+    else:
+        each, arms = numbers.plural(max(counts.values()), "trial"), numbers.plural(len(counts), "arm")
+        yield Finding(warns=False, subject=f"{each} for each of {arms}")
+
+
+def _counted(trials: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in trials.items())
+
+
+def _why_short(record: StudyRecord) -> str:
+    """A study that is done ends an arm early for two reasons only."""
+    nothing_new = "the space of an arm gave nothing new"
+    if record.budget.wall_clock_seconds is None:
+        return f"{reading.capitalized(nothing_new)}."
+    return f"The time of {numbers.duration(record.budget.wall_clock_seconds)} was up, or {nothing_new}."
 
 
 def _seeds(record: StudyRecord) -> Iterator[Finding]:
@@ -136,7 +150,7 @@ def _failed(record: StudyRecord) -> Iterator[Finding]:
     total = sum(len(arm.trials) for arm in record.arms)
     failed = sum(trial.state == "failed" for arm in record.arms for trial in arm.trials)
     if failed:
-        words = f"{numbers.compact(failed)} of {numbers.compact(total)} trials failed."
+        words = f"{numbers.compact(failed)} of {numbers.compact(total)} {'trial' if total == 1 else 'trials'} failed."
         yield Finding(warns=failed > 0.1 * total, subject=words, rest="Causes are listed above.")
     elif total:
         yield Finding(warns=False, subject="No trial failed")

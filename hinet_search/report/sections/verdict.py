@@ -135,6 +135,7 @@ def _four_numbers(record: StudyRecord, outcome: Verdict, focus: ArmRecord, diffe
     marks = " / ".join(str(outcome.count(mark)) for mark in ("better", "unclear", "worse"))
     known = sum(cell.difference is not None for cell in outcome.cells)
     seeds = numbers.plural(difference.pairs, "paired seed")
+    at_once = f"{numbers.plural(known, 'interval')}{' that hold at once' if known > 1 else ''}"
     rows = [
         (
             f"Gain over {title(rival.name)}",
@@ -142,7 +143,12 @@ def _four_numbers(record: StudyRecord, outcome: Verdict, focus: ArmRecord, diffe
             seeds,
             CLASSES[difference.mark],
         ),
-        ("Cells better / unclear / worse", marks, f"{known} intervals that hold at once", ""),
+        (
+            "Cells better / unclear / worse",
+            marks,
+            at_once if difference.low is not None else numbers.interval(None, None),
+            "",
+        ),
         _worst_cell(record, focus, rival),
         _price(focus, rival),
     ]
@@ -184,11 +190,13 @@ def _differences(record: StudyRecord, outcome: Verdict, focus: ArmRecord) -> Mar
     )
     name, objective = title(focus.name), reading.objective_in_words(record)
     lower = "" if record.maximize else f" Lower {objective} is better; a positive gain means lower."
-    legend = (
-        f"Gain of {name} in {objective} on test ({record.data.split}), the mean over paired seeds. Line: 95 % interval, "
-        "each on its own; an arrow marks a line that leaves the picture. Filled circle: better. Ring: no clear "
-        f"difference. Diamond: worse.{lower}"
+    line = (
+        "the mean over paired seeds. Line: 95 % interval, each on its own; an arrow marks a line that leaves the picture. "
+        "Filled circle: better. Ring: no clear difference. Diamond: worse."
     )
+    several = any(row.difference is not None and row.difference.low is not None for row in rows)
+    how_sure = line if several else "from one seed, which gives no interval."
+    legend = f"Gain of {name} in {objective} on test ({record.data.split}), {how_sure}{lower}"
     return join([forest(rows, "Compared with", f"Gain of {name}"), note(legend)])
 
 
@@ -222,18 +230,20 @@ def _in_words(record: StudyRecord) -> Markup:
 
 def _compared(record: StudyRecord) -> str:
     names = ", ".join(reading.arm_titles(record.arms)) or "none yet"
-    budget = f"up to {numbers.plural(record.budget.trials, 'trial')} of {record.budget.passes:g} passes each"
+    budget = (
+        f"up to {numbers.plural(record.budget.trials, 'trial')} of {numbers.plural(record.budget.passes, 'pass')} each"
+    )
     return f"{numbers.plural(len(record.arms), 'arm')} ({names}), {budget}, selected by {reading.objective_in_words(record)} on validation."
 
 
 def _selected(record: StudyRecord) -> str:
-    seeds = sorted({len(finalist.runs) for arm in record.arms for finalist in arm.finalists})
-    if not seeds:
+    counts = [len(finalist.runs) for arm in record.arms for finalist in arm.finalists]
+    if not counts:
         return "No configuration has been retrained yet, so nothing is known on test."
-    spread = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    best = "mean" if max(counts) > 1 else "value"
     return (
-        f"The {numbers.plural(record.budget.finalist_top, 'best configuration')} of an arm and its default were retrained with {spread} "
-        "seeds; the one with the best mean on validation stands for the arm."
+        f"The {numbers.plural(record.budget.finalist_top, 'best configuration')} of an arm and its default were retrained with "
+        f"{numbers.seeds(counts)}; the one with the best {best} on validation stands for the arm."
     )
 
 
@@ -260,4 +270,6 @@ def _edges(record: StudyRecord) -> Iterator[Markup]:
     if focus is not None and edges:
         listed = ", ".join(f"{searched.name} = {numbers.setting(value)}" for searched, value, _ in edges)
         link = tag("a", "at the edge", href="#importance")
-        yield join([f"The best values of {title(focus.name)} lie ", link, f" of the searched range in {listed}."])
+        values = "best value" if len(edges) == 1 else "best values"
+        lie = "lies" if len(edges) == 1 else "lie"
+        yield join([f"The {values} of {title(focus.name)} {lie} ", link, f" of the searched range in {listed}."])

@@ -1,0 +1,20 @@
+"""Data of a study: its rows encoded, and what is wrong with them told with the line of the definition."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from hinet_search.data.columns import Dataset
+from hinet_search.data.prepare import prepare
+from hinet_search.errors import ConfigurationError, DataError
+from hinet_search.spec import Study
+
+
+def dataset_of(study: Study, cache: Path, progress: Callable[[str], None]) -> Dataset:
+    """The encoded data of a study, from `cache` or encoded into it.
+
+    Errors: ConfigurationError for wrong options of the source, DataError for wrong rows; each line has its place.
+    """
+    try:
+        return prepare(study.spec.data, study.folder, cache, progress)
+    except (ConfigurationError, DataError) as error:
+        raise type(error)(*(study.placed(text) for text in error.problems), remedy=error.remedy) from error

@@ -1,0 +1,88 @@
+"""What a study fixes reaches every arm whose model has it, and every problem is told at the line that wrote the value."""
+
+from pathlib import Path
+
+import pytest
+
+from hinet_search.config import build_config, try_study
+from hinet_search.errors import ConfigurationError
+from hinet_search.spec import Study, load_study
+from tests.small import STUDY
+
+HEAD = STUDY.split("arms:")[0]
+LINE = HEAD.count("\n") + 1
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def tried(text: str) -> Study:
+    Path("s.yaml").write_text(HEAD + text, encoding="utf-8")
+    return try_study(load_study("s.yaml"))
+
+
+def refusal(text: str) -> tuple[str, ...]:
+    with pytest.raises(ConfigurationError) as caught:
+        tried(text)
+    return caught.value.problems
+
+
+def test_a_setting_that_the_study_fixes_outside_the_space_is_held_in_each_arm_whose_model_has_it() -> None:
+    Path("bare.yaml").write_text("parameters: {}\n")
+    hinet, mmoe = tried("arms: {hinet: {space: bare}, mmoe: }\nfixed: {model.released_code: true}\n").arms
+    assert hinet.space.fixed["model.released_code"] is True
+    assert hinet.space.places["model.released_code"] == f"s.yaml:{LINE + 1}"
+    assert "model.released_code" not in mmoe.space.fixed
+
+
+def test_an_arm_has_the_last_word_over_a_setting_that_the_study_fixes_outside_the_space() -> None:
+    Path("bare.yaml").write_text("parameters: {}\n")
+    arm = "{space: bare, fixed: {model.released_code: false}}"
+    (hinet,) = tried(f"arms: {{hinet: {arm}}}\nfixed: {{model.released_code: true}}\n").arms
+    assert hinet.space.fixed["model.released_code"] is False
+
+
+def test_a_setting_that_no_arms_model_has_is_refused() -> None:
+    assert refusal("arms: {shared_bottom: , mmoe: }\nfixed:\n  model.num_expert: 2\n  model.released_code: true\n") == (
+        f"s.yaml:{LINE + 2}: 'model.num_expert' is a setting of no arm's model; did you mean 'model.num_experts'?",
+        f"s.yaml:{LINE + 3}: 'model.released_code' is a setting of no arm's model",
+    )
+
+
+def test_a_wrong_value_that_the_study_fixes_is_told_once_at_its_line() -> None:
+    assert refusal("arms: {shared_bottom: , mmoe: }\nfixed:\n  train.batch_size: 10.5\n") == (
+        f"s.yaml:{LINE + 2}: train.batch_size: must be an integer, got 10.5",
+    )
+
+
+def test_a_wrong_value_that_an_arm_fixes_is_told_at_its_line() -> None:
+    assert refusal("arms:\n  mmoe:\n    fixed:\n      model.num_experts: 0\n") == (
+        f"s.yaml:{LINE + 3}: model.num_experts: must be greater than or equal to 1, got 0",
+    )
+
+
+def test_a_wrong_value_that_a_space_fixes_is_told_at_its_line_in_the_space() -> None:
+    Path("odd.yaml").write_text("fixed:\n  model.expert.widths: [64, 0]\n")
+    assert refusal("arms: {mmoe: {space: odd}}\n") == (
+        "odd.yaml:2: model.expert.widths.1: must be greater than or equal to 1, got 0",
+    )
+
+
+def test_unknown_names_and_wrong_values_of_all_arms_are_told_together() -> None:
+    text = "arms:\n  mmoe: {fixed: {model.num_experts: 0, train.sede: 1}}\n  shared_bottom: {fixed: {train.batchsize: 4}}\n"
+    assert refusal(text + "fixed:\n  model.dropuot: 0.1\n  train.learning_rate: fast\n") == (
+        f"s.yaml:{LINE + 4}: 'model.dropuot' is a setting of no arm's model; did you mean 'model.dropout'?",
+        f"s.yaml:{LINE + 1}: 'train.sede' is no setting of mmoe",
+        f"s.yaml:{LINE + 1}: model.num_experts: must be greater than or equal to 1, got 0",
+        f"s.yaml:{LINE + 5}: train.learning_rate: must be a number, got 'fast'",
+        f"s.yaml:{LINE + 2}: 'train.batchsize' is no setting of shared_bottom; did you mean 'train.batch_size'?",
+    )
+
+
+def test_a_configuration_built_without_a_file_names_the_setting() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        build_config("mmoe", {"train.batch_size": 0})
+    assert caught.value.problems == ("configuration: train.batch_size: must be greater than or equal to 1, got 0",)
