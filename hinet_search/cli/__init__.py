@@ -20,11 +20,11 @@ Exit codes:
 class Commands(click.Group):
     """Finds commands by their files, and imports one only when it is run."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click passes a context
         """Names from file names."""
         return list(names(__name__))
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  likewise
         """The command of that name; an unknown one is answered by click with the nearest name."""
         if cmd_name not in names(__name__):
             return None
@@ -57,7 +57,7 @@ def _first_line(name: str) -> str:
 @click.group(cls=Commands, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.version_option(package_name="hinet-search")
-def cli(debug: bool) -> None:  # noqa: FBT001
+def cli(debug: bool) -> None:  # noqa: FBT001  click passes flags by name
     """Find the best HiNet for your scenarios and tasks, and see whether it beats the baselines.
 
     \b

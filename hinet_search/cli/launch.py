@@ -16,7 +16,7 @@ from hinet_search.search.options import LaunchOptions
 @click.argument("study")
 @run_options
 @click.option("--no-progress", is_flag=True, help="Plain lines even on a terminal.")
-def command(study: str, no_progress: bool, **given: Any) -> None:  # noqa: FBT001
+def command(study: str, no_progress: bool, **given: Any) -> None:  # noqa: FBT001  click passes flags by name
     """Run or continue STUDY: a path, a name in ./studies, or a shipped study.
 
     Ctrl-C stops safely; the same command goes on where it stopped, with the same budget.

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext, SpawnProcess
+from pathlib import Path
 
 from hinet_search.executors import Ended, Job, Message
 
@@ -210,5 +211,5 @@ def _run(job: Job, home: Connection) -> None:
         cause, died = "out of memory", True
     except Exception as error:  # noqa: BLE001  whatever a job raises is the cause of its end, told to the coordinator
         where = traceback.extract_tb(error.__traceback__)[-1]
-        cause = f"{type(error).__name__}: {error} ({where.name} in {os.path.basename(where.filename)}:{where.lineno})"  # noqa: PTH119
+        cause = f"{type(error).__name__}: {error} ({where.name} in {Path(where.filename).name}:{where.lineno})"
     home.send(Ended(job.key, job.attempt, cause, died))

@@ -6,8 +6,8 @@ scores, W_t = softmax over scenarios of U_t x:
     f_t = W_tt S_t + sum_{j != t} W_tj stopgrad(S_j)
 
 A score is a logit here, what a ranking score is before the sigmoid, and so is f_t. A mixture of probabilities would fit
-the formula too, but an own score cannot outvote another scenario's sure mistake there, and the stopped gradient cannot
-correct it: of six seeds one learned 64 rows by heart in 150 steps, with logits all six did.
+the formula too, but there an own score cannot outvote another scenario's sure mistake, and the stopped gradient cannot
+correct it.
 Each task has towers, gates and weights of its own over experts that all tasks share.
 Shape legend: M scenarios, T tasks, B rows, D width of x, K experts, H width of an expert.
 """
@@ -22,7 +22,7 @@ from torch.nn.functional import one_hot
 
 from hinet_search.definition import Frozen
 from hinet_search.nn.embedding import FeatureEmbedding
-from hinet_search.nn.experts import Experts, mix
+from hinet_search.nn.experts import ExpertConfig, Experts, mix
 from hinet_search.nn.gates import Gate
 from hinet_search.nn.rows import rows_by_scenario
 from hinet_search.nn.towers import TowerConfig, Towers
@@ -31,12 +31,6 @@ from hinet_search.records import Insight
 from hinet_search.schema import Batch, Schema
 
 Count = Annotated[int, Field(ge=1)]
-
-
-class ExpertConfig(Frozen):
-    """Hidden widths of an expert."""
-
-    widths: Annotated[tuple[Count, ...], Field(min_length=1)] = (128, 64)
 
 
 class Config(Frozen):

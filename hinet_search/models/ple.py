@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from hinet_search.definition import Frozen
 from hinet_search.nn.cgc import CGC, CGCConfig
 from hinet_search.nn.embedding import FeatureEmbedding
+from hinet_search.nn.experts import ExpertConfig
 from hinet_search.nn.rows import rows_by_scenario
 from hinet_search.nn.towers import TowerConfig, Towers
 from hinet_search.nn.usage import gate_usage, numbered
@@ -26,12 +27,6 @@ from hinet_search.records import Insight
 from hinet_search.schema import Batch, Schema
 
 Count = Annotated[int, Field(ge=1)]
-
-
-class ExpertConfig(Frozen):
-    """Hidden widths of an expert; those of all levels are alike."""
-
-    widths: Annotated[tuple[Count, ...], Field(min_length=1)] = (128, 64)
 
 
 class Config(Frozen):

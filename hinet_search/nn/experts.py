@@ -6,14 +6,23 @@ S mixtures made of the same rows.
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Annotated
 
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor, nn
 
+from hinet_search.definition import Frozen
 from hinet_search.nn.dropout import Dropout
 from hinet_search.nn.gates import Gate
 from hinet_search.nn.stacked import StackedLinear
+
+
+class ExpertConfig(Frozen):
+    """Hidden widths of an expert; where there are levels, those of all are alike."""
+
+    widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (128, 64)
 
 
 class Experts(nn.Module):

@@ -53,8 +53,6 @@ class FakeExecutor:
         }
         return heard
 
-    def close(self) -> None: ...
-
 
 class FakePhase:
     """Hands out jobs and notes what it hears."""
