@@ -113,7 +113,7 @@ def plain_training(model: nn.Module, columns: Columns, batch_size: int, learning
     while True:
         for ids_BF, numeric_BN, scenario_B, labels_BT in loader:
             optimiser.zero_grad()
-            logits_BT = model(Batch(ids_BF, numeric_BN, scenario_B))
+            logits_BT = model(Batch(ids_BF, numeric_BN, scenario_B, torch.empty(len(ids_BF), 0)))
             loss = functional.binary_cross_entropy_with_logits(logits_BT, labels_BT)
             loss.backward()
             optimiser.step()

@@ -13,6 +13,7 @@ import polars as pl
 import torch
 
 from bench_encode import EncodeFigure, bench_encode
+from bench_statistics import StatisticsFigure, bench_statistics
 from bench_training import TrainingFigure, bench_training
 from hinet_search.search.launch import versions
 from work import make_dataset
@@ -28,10 +29,20 @@ class Extent:
     training_rounds: int
     steps: int
     encode_rounds: int
+    statistics_rounds: int
 
 
-FULL = Extent(num_rows=1_000_000, training_rounds=15, steps=20, encode_rounds=3)
-QUICK = Extent(num_rows=200_000, training_rounds=5, steps=8, encode_rounds=1)
+@dataclass(frozen=True)
+class Figures:
+    """What was measured."""
+
+    training: Sequence[TrainingFigure]
+    encode: EncodeFigure
+    statistics: StatisticsFigure
+
+
+FULL = Extent(num_rows=1_000_000, training_rounds=15, steps=20, encode_rounds=3, statistics_rounds=3)
+QUICK = Extent(num_rows=200_000, training_rounds=5, steps=8, encode_rounds=1, statistics_rounds=1)
 
 
 @dataclass(frozen=True)
@@ -54,11 +65,14 @@ def main() -> None:
     extent = QUICK if quick else FULL
     torch.set_num_threads(1)
     machine = this_machine()
-    encode = bench_encode(extent.num_rows, rounds=extent.encode_rounds)
-    training = bench_training(make_dataset(extent.num_rows), rounds=extent.training_rounds, steps=extent.steps)
-    print(table(training, encode))
+    figures = Figures(
+        encode=bench_encode(extent.num_rows, rounds=extent.encode_rounds),
+        statistics=bench_statistics(extent.num_rows, rounds=extent.statistics_rounds),
+        training=bench_training(make_dataset(extent.num_rows), rounds=extent.training_rounds, steps=extent.steps),
+    )
+    print(table(figures))
     print(f"\n{machine.cpu}, {machine.cores} cores, load {machine.load:.1f} at the start; training on one thread.")
-    file = keep({"quick": quick, "extent": asdict(extent), "machine": asdict(machine)}, training, encode)
+    file = keep({"quick": quick, "extent": asdict(extent), "machine": asdict(machine)}, figures)
     print(f"kept in {file}")
 
 
@@ -76,9 +90,10 @@ def this_machine() -> Machine:
     )
 
 
-def table(training: Sequence[TrainingFigure], encode: EncodeFigure) -> str:
+def table(figures: Figures) -> str:
     """The figures as text, a line each."""
-    size = f"{encode.num_rows:,} x {encode.num_columns}"
+    encode, statistics = figures.encode, figures.statistics
+    size, keys = f"{encode.num_rows:,} x {encode.num_columns}", f"{statistics.num_rows:,} x {statistics.num_keys} keys"
     lines = [("", "ours", "plain", "ratio (range)", "of fp32 limit")]
     lines += [
         (
@@ -88,11 +103,13 @@ def table(training: Sequence[TrainingFigure], encode: EncodeFigure) -> str:
             f"{one.ratio:.2f} ({one.ratio_low:.2f}-{one.ratio_high:.2f})",
             f"{one.of_limit:.0%} of {one.limit:,.0f}",
         )
-        for one in training
+        for one in figures.training
     ]
     lines += [
         (f"encode {size}, s", f"{encode.seconds:.2f}", "", "", ""),
         ("second start, s", f"{encode.second_start_seconds:.3f}", "", "", ""),
+        (f"statistics by day {keys}, s", f"{statistics.clock_seconds:.2f}", "", "", ""),
+        (f"statistics by fold {keys}, s", f"{statistics.fold_seconds:.2f}", "", "", ""),
     ]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
@@ -103,12 +120,12 @@ def table(training: Sequence[TrainingFigure], encode: EncodeFigure) -> str:
     )
 
 
-def keep(about: dict[str, object], training: Sequence[TrainingFigure], encode: EncodeFigure) -> Path:
+def keep(about: dict[str, object], figures: Figures) -> Path:
     """Write results/DATE-COMMIT.json; a later run of the same day and commit replaces it."""
     commit = versions().get("git commit", "no-commit")
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / f"{datetime.now(UTC):%Y-%m-%d}-{commit}.json"
-    content = {**about, "training": [asdict(one) for one in training], "encode": asdict(encode)}
+    content = {**about, **asdict(figures)}
     file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return file
 

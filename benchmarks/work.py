@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from hinet_search.data.columns import Columns, Dataset
 from hinet_search.definition import (
     DataDefinition,
-    FeatureDefinition,
     ScenarioDefinition,
     SourceDefinition,
     TaskDefinition,
     TimeSplit,
 )
+from hinet_search.features import FeatureDefinition
 from hinet_search.records import DataRecord
 from hinet_search.schema import Schema
 
@@ -50,6 +50,7 @@ def draw_rows(num_rows: int, seed: int) -> Columns:
         scenario_R=generator.choice(len(SCENARIO_SHARES), num_rows, p=SCENARIO_SHARES).astype(np.int16),
         labels_RT=(generator.random((num_rows, len(TASK_RATES))) < TASK_RATES).astype(np.uint8),
         user_R=generator.integers(NUM_USERS, size=num_rows, dtype=np.int32),
+        lists_RS=np.zeros((num_rows, 0), dtype=np.int32),
     )
 
 
@@ -135,6 +136,7 @@ def _cut(rows: Columns, ends: tuple[int, int, int, int]) -> Iterator[Columns]:
             scenario_R=rows.scenario_R[start:end],
             labels_RT=rows.labels_RT[start:end],
             user_R=rows.user_R[start:end],
+            lists_RS=rows.lists_RS[start:end],
         )
 
 

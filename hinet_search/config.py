@@ -1,29 +1,49 @@
 """Trial configuration: a model's Config, TrainConfig and FeatureConfig, built from flat dotted names."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, create_model
-from torch import nn
 
-from hinet_search.definition import Frozen
+from hinet_search.data.columns import Dataset
+from hinet_search.definition import DataDefinition
 from hinet_search.distributions import Value
 from hinet_search.errors import ConfigurationError, did_you_mean
+from hinet_search.features import ALL, AND, NONE, Pooling, chosen_groups
+from hinet_search.frozen import Frozen
+from hinet_search.nn.protocol import ProtocolConfig, build_in_protocol
 from hinet_search.plugins import load
 from hinet_search.schema import Schema
 from hinet_search.space import SearchSpace
-from hinet_search.spec import MODELS, Arm, Study
+from hinet_search.spec import DENSE_PARAMETERS, MODELS, Arm, Study
 from hinet_search.training.config import TrainConfig
+from hinet_search.training.trainable import BuiltModel
 from hinet_search.wording import Location
 from hinet_search.yaml_file import Place, validated_at
 
+GROUPS = "features.groups"
+
 
 class FeatureConfig(Frozen):
-    """Which ids a model sees: rarer ones than `minimum_frequency` in training become 0 = unknown."""
+    """What of the data a model sees.
+
+    Ids rarer than `minimum_frequency` in training become 0 = unknown. `groups` is `all`, `none` (the ungrouped features
+    alone) or names of groups joined by `+`. `pooling` replaces that of every list.
+    """
 
     minimum_frequency: Annotated[int, Field(ge=1)] = 1
+    groups: str = ALL
+    pooling: Pooling | None = None
+
+    def schema_of(self, dataset: Dataset) -> Schema:
+        """What a model is told of the chosen inputs; nothing is copied."""
+        return dataset.schema(self.minimum_frequency, self.groups, self.pooling)
+
+    def view(self, dataset: Dataset) -> tuple[Dataset, Schema]:
+        """The data with the chosen inputs alone, and what a model is told of them."""
+        return dataset.with_groups(self.groups), self.schema_of(dataset)
 
 
 @dataclass(frozen=True)
@@ -35,10 +55,13 @@ class TrialConfig:
     train: TrainConfig
     features: FeatureConfig
 
-    def build(self, schema: Schema) -> nn.Module:
+    def build(self, schema: Schema) -> BuiltModel:
         """A freshly initialised model; draws from torch's global generator."""
-        module: nn.Module = load(MODELS, self.model_name).Model(self.model, schema)
-        return module
+        build: Callable[[Schema], Any] = partial(load(MODELS, self.model_name).Model, self.model)
+        if isinstance(self.model, ProtocolConfig):
+            return build_in_protocol(self.model.protocol, build, schema)
+        built: BuiltModel = build(schema)
+        return built
 
 
 def config_type(model: str) -> type[BaseModel]:
@@ -78,9 +101,29 @@ def try_study(study: Study) -> Study:
             try_bounds(arm)
         except ConfigurationError as error:
             problems += error.problems
+        problems += [*_unknown_groups(arm, study.spec.data), *_cannot_be_sized(arm)]
     if problems:
         raise ConfigurationError(*dict.fromkeys(problems))
     return replace(study, arms=arms)
+
+
+def _unknown_groups(arm: Arm, definition: DataDefinition) -> list[str]:
+    """Values of `features.groups` that name a group which the data do not have."""
+    known, space = definition.features.group_names, arm.space
+    searched = space.parameters[GROUPS].bounds if GROUPS in space.parameters else ()
+    values = [str(value) for value in (space.fixed.get(GROUPS, ALL), *searched)]
+    return [
+        f"{space.places.get(GROUPS, arm.place)}: {GROUPS} must be {ALL}, {NONE} or names joined by {AND}, got '{value}'; "
+        f"'{name}' is no group of the data, known: {', '.join(known) or NONE}{did_you_mean(name, known)}"
+        for value in values
+        for name in sorted(chosen_groups(value, known) - set(known))
+    ]
+
+
+def _cannot_be_sized(arm: Arm) -> list[str]:
+    if not arm.size_of or DENSE_PARAMETERS in known_names(arm.model):
+        return []
+    return [f"{arm.place}: size_of needs a model with the setting {DENSE_PARAMETERS}, got {arm.model}"]
 
 
 def _settings_of_no_model(study: Study) -> list[str]:

@@ -8,14 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-Text = Annotated[str, Field(min_length=1)]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-
-
-class Frozen(BaseModel):
-    """A value read from YAML: immutable, and every key must be known."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from hinet_search.features import FeatureDefinition
+from hinet_search.frozen import Fraction, Frozen, Text
 
 
 class SourceDefinition(BaseModel):
@@ -54,23 +48,6 @@ class TaskDefinition(Frozen):
     def _one_rule(self) -> "TaskDefinition":
         if sum(rule is not None for rule in (self.equals, self.above, self.at_least)) > 1:
             raise ValueError("a task needs at most one of 'equals', 'above', 'at_least'")
-        return self
-
-
-class FeatureDefinition(Frozen):
-    """The columns a model may see."""
-
-    categorical: tuple[Text, ...] = ()
-    numeric: tuple[Text, ...] = ()
-
-    @model_validator(mode="after")
-    def _some_and_distinct(self) -> "FeatureDefinition":
-        names = [*self.categorical, *self.numeric]
-        if not names:
-            raise ValueError("features need at least one categorical or numeric column")
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"features are named twice: {', '.join(twice)}")
         return self
 
 
@@ -183,20 +160,22 @@ class DataDefinition(Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> "DataDefinition":
-        features = {*self.features.categorical, *self.features.numeric}
         labels = {task.column for task in self.tasks.values()}
         barred = {**dict.fromkeys(self.never_features, "is listed in never_features")}
         barred |= dict.fromkeys(labels, "is the label of a task")
         barred |= {truth_column(task): "is the true probability of a task" for task in self.tasks}
         if isinstance(self.split, ColumnSplit):
             barred[self.split.column] = "is the split column"
-        wrong = [f"{name} {barred[name]}" for name in sorted(features & set(barred))]
+        wrong = [f"{name} {barred[name]}" for name in sorted(self.features.seen_columns & set(barred))]
         if wrong:
             raise ValueError(f"a feature must not be an outcome: {'; '.join(wrong)}")
         if isinstance(self.split, TimeSplit) and self.time is None:
             raise ValueError("a split by time needs the key 'time' (the time column)")
         if isinstance(self.split, UserSplit) and self.user is None:
             raise ValueError("a split by user needs the key 'user' (the user column)")
+        matches = self.features.matches
+        if matches is not None and (matches.rates or matches.similarity) and self.user is None:
+            raise ValueError("rates and similarity of matches need the key 'user' (one list of every user counts)")
         return self
 
 

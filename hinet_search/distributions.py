@@ -4,8 +4,8 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import Field, model_validator
 
-from hinet_search.definition import Frozen, Text
 from hinet_search.errors import did_you_mean
+from hinet_search.frozen import Frozen, Text
 
 Choice = bool | int | float | str | None
 Value = Choice | tuple[int, ...]

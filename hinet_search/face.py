@@ -29,7 +29,7 @@ def ready(study: str, options: LaunchOptions, say: Callable[[str], None] = quiet
     """A study, found, checked and with its data encoded."""
     from hinet_search.search.plan import make_ready
 
-    return make_ready(options.apply(load_study(study)), options.folder / "cache", say)
+    return make_ready(options.apply(load_study(study, options.size)), options.folder / "cache", say)
 
 
 def check(study: str, **options: Any) -> "Plan":
@@ -82,7 +82,7 @@ def load(study: str, **options: Any) -> StudyRecord:
 def stored_name(study: str, options: LaunchOptions) -> tuple[str, str]:
     """Name and database of a study that was launched: a file is read for both, a bare name is taken as it is."""
     if Path(study).suffix in (".yaml", ".yml"):
-        found = load_study(study)
+        found = load_study(study, options.size)
         return found.name, options.storage_url(found)
     return study, options.storage_url()
 

@@ -103,14 +103,43 @@ class FinalistRun:
 
 
 @dataclass(frozen=True)
+class Resampled:
+    """Test metrics of a finalist, each the mean over its seeds, under `len(headline)` resamplings of the test's users.
+
+    Resampling r draws the same users for every arm of a study, so that a difference of two arms has its spread over
+    users too. `headline` is the measure of the verdict; `cells[c]` are the values of cell c, in the order of the cells
+    of a run, and empty when the cell lacks a class in some resampling.
+    """
+
+    unit: str  # "users", or "rows" where the data have no users
+    num_units: int
+    headline: tuple[float, ...]
+    cells: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class FinalistSummary:
+    """What all seeds of a chosen finalist give together: the mean of their probabilities as a model, and their spread."""
+
+    seeds: tuple[int, ...]
+    ensemble_valid_cells: tuple[CellValue, ...]
+    ensemble_test_cells: tuple[CellValue, ...]
+    resampled: Resampled
+
+
+@dataclass(frozen=True)
 class FinalistRecord:
-    """A configuration retrained with several seeds; `chosen` is the one with the best mean validation objective."""
+    """A configuration retrained with several seeds; `chosen` is the one with the best mean validation objective.
+
+    `summary` is there once the finalist was opened on test.
+    """
 
     trial_number: int
     is_default: bool
     chosen: bool
     parameters: Mapping[str, Scalar]
     runs: tuple[FinalistRun, ...]
+    summary: FinalistSummary | None = None
 
 
 @dataclass(frozen=True)
@@ -138,6 +167,7 @@ class ArmRecord:
     trials: tuple[TrialRecord, ...]
     finalists: tuple[FinalistRecord, ...]
     importances: Mapping[str, float]
+    size_of: str = ""  # the arm whose size this one was given, as `fixed` says; or empty
 
 
 @dataclass(frozen=True)
@@ -165,6 +195,7 @@ class DataRecord:
     num_numeric: int
     cells: tuple[CellCount, ...]
     warnings: tuple[str, ...] = ()
+    groups: Mapping[str, int] = field(default_factory=dict)  # inputs of every group that a search can leave out
 
 
 @dataclass(frozen=True)
@@ -176,6 +207,7 @@ class Budget:
     finalist_seeds: int
     finalist_top: int
     wall_clock_seconds: float | None = None
+    cost_limit: float | None = None  # times the FLOPs per row of the default HiNet that a draw may need
 
 
 @dataclass(frozen=True)

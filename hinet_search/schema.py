@@ -1,12 +1,29 @@
 """Schema and Batch: what a model is told about the data, and what it is given.
 
-Shape legend: B rows of a batch, F categorical fields, N numeric inputs, T tasks.
+Shape legend: B rows of a batch, F categorical fields, N numeric inputs, S slots of all lists together, T tasks,
+M scenarios.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+
+from hinet_search.features import Pooling
+
+
+@dataclass(frozen=True)
+class ListField:
+    """A list of ids of categorical field number `field`, `length` slots long; empty slots hold 0."""
+
+    name: str
+    field: int
+    length: int
+    pooling: Pooling
 
 
 @dataclass(frozen=True)
@@ -21,6 +38,7 @@ class Schema:
     categorical: tuple[str, ...]
     vocabulary_sizes: tuple[int, ...]
     numeric: tuple[str, ...]
+    lists: tuple[ListField, ...] = ()
 
     @property
     def num_scenarios(self) -> int:
@@ -32,14 +50,35 @@ class Schema:
         """T."""
         return len(self.tasks)
 
+    @property
+    def num_slots(self) -> int:
+        """S."""
+        return sum(one.length for one in self.lists)
+
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs of B rows, on one device."""
+    """Inputs of B rows, on one device. `lists_BS` holds the slots of all lists of the schema side by side."""
 
     ids_BF: Int[Tensor, "B F"]
     numeric_BN: Float[Tensor, "B N"]
-    scenario_B: Int[Tensor, "B"]
+    scenario_B: Int[Tensor, B]
+    lists_BS: Int[Tensor, "B S"]
 
     def __len__(self) -> int:
         return self.scenario_B.shape[0]
+
+    def select(self, rows_R: Int[Tensor, R]) -> Batch:
+        """The given rows, in the given order."""
+        return Batch(
+            ids_BF=self.ids_BF.index_select(0, rows_R),
+            numeric_BN=self.numeric_BN.index_select(0, rows_R),
+            scenario_B=self.scenario_B.index_select(0, rows_R),
+            lists_BS=self.lists_BS.index_select(0, rows_R),
+        )
+
+    def split(self, sizes: Sequence[int] | int) -> tuple[Batch, ...]:
+        """Consecutive runs of rows, as views: `sizes[i]` rows in run i, or runs of `sizes` rows."""
+        lengths = sizes if isinstance(sizes, int) else list(sizes)
+        columns = (self.ids_BF, self.numeric_BN, self.scenario_B, self.lists_BS)
+        return tuple(Batch(*run) for run in zip(*(torch.split(column, lengths) for column in columns), strict=True))

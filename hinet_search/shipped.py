@@ -5,6 +5,7 @@ from pathlib import Path
 
 from hinet_search.errors import ConfigurationError, did_you_mean
 
+SHARED = "data"
 _PACKAGE = Path(__file__).parent
 
 
@@ -64,6 +65,7 @@ def _is(kind: Callable[[Path], bool], path: Path) -> bool:
 
 
 def known_names(kind: str) -> list[str]:
-    """Names in ./KIND and among the shipped files."""
+    """Names in ./KIND and among the shipped files, with their folder; `data/` holds what studies share, not studies."""
     folders = (Path(kind), shipped_folder(kind))
-    return sorted({file.stem for folder in folders if folder.is_dir() for file in folder.glob("*.yaml")})
+    found = [file.relative_to(folder) for folder in folders if folder.is_dir() for file in folder.rglob("*.yaml")]
+    return sorted({file.with_suffix("").as_posix() for file in found if file.parts[0] != SHARED})

@@ -11,7 +11,6 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from hinet_search.definition import Frozen, Text
 from hinet_search.distributions import (
     AnyDistribution,
     Categorical,
@@ -25,6 +24,7 @@ from hinet_search.distributions import (
     Widths,
 )
 from hinet_search.errors import ConfigurationError, did_you_mean
+from hinet_search.frozen import Frozen, Text
 from hinet_search.records import ParameterRange, Scalar
 from hinet_search.shipped import find
 from hinet_search.yaml_file import YamlFile, read

@@ -1,15 +1,17 @@
 """Study specification: what a file in studies/ says, checked and complete before anything is created."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from hinet_search.definition import DataDefinition, Frozen, Text
+from hinet_search.definition import DataDefinition
 from hinet_search.distributions import Value
 from hinet_search.errors import ConfigurationError, did_you_mean
+from hinet_search.frozen import Frozen, Text
 from hinet_search.objective import DEFAULT, objective_named
 from hinet_search.plugins import names
 from hinet_search.shipped import find, is_known
@@ -24,18 +26,22 @@ EXECUTORS = "hinet_search.executors"
 COMMON_SPACE = "training"
 PASSES = "train.passes"
 EVALUATIONS = "train.evaluations_per_pass"
+DENSE_PARAMETERS = "model.dense_parameters"
 
 
 class ArmSpec(Frozen):
     """One model with its space.
 
     The model is the arm's name unless given, the space the model's (`training` where the model has none of its own);
-    `fixed` holds names at a value in this arm only.
+    `fixed` holds names at a value in this arm only. `size_of` names an arm whose trials come first: the size of its
+    best one is then fixed here as `model.dense_parameters`. Where the study has no such arm it names a model, whose
+    default has the size.
     """
 
     model: Text | None = None
     space: Text | None = None
     fixed: dict[Text, Value] = Field(default_factory=dict)
+    size_of: Text | None = None
 
 
 class SamplerSpec(Frozen):
@@ -60,8 +66,29 @@ class FinalistSpec(Frozen):
     seeds: Annotated[int, Field(ge=1)] = 5
 
 
+class SizeSpec(Frozen):
+    """What a size of a study says in place of the study."""
+
+    trials: Annotated[int, Field(ge=1)] | None = None
+    passes: Annotated[float, Field(gt=0)] | None = None
+    finalists: FinalistSpec | None = None
+
+    def over(self, study: "Study") -> "Study":
+        """The study at this size; passes become a fixed setting of every arm."""
+        given = {name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None}
+        passes = study.spec.passes if self.passes is None else self.passes
+        arms = tuple(
+            replace(arm, space=arm.space.with_fixed({PASSES: passes}, arm.space.places[PASSES])) for arm in study.arms
+        )
+        return replace(study, spec=study.spec.model_copy(update=given), arms=arms)
+
+
 class StudySpec(Frozen):
-    """A whole study. Every arm gets the same number of trials, passes and finalist seeds."""
+    """A whole study. Every arm gets the same number of trials, passes and finalist seeds.
+
+    No draw may need more than `cost_limit` times the FLOPs per row of the default HiNet on the same inputs; null sets
+    no limit. `sizes` are the study again under other budgets (`--size NAME`); the first is taken when none is named.
+    """
 
     data: DataDefinition
     arms: dict[Text, ArmSpec] = Field(min_length=1)
@@ -75,6 +102,8 @@ class StudySpec(Frozen):
     pruner: PrunerSpec = PrunerSpec()
     finalists: FinalistSpec = FinalistSpec()
     fixed: dict[Text, Value] = Field(default_factory=dict)
+    cost_limit: Annotated[float, Field(gt=0)] | None = 2.0
+    sizes: dict[Text, SizeSpec] = Field(default_factory=dict)
     reference: Text = "single"
     seed: Annotated[int, Field(ge=0)] = 0
     slots: Annotated[int, Field(ge=1)] | None = None
@@ -121,6 +150,11 @@ class Arm:
     model: str
     space: SearchSpace
     place: str
+    size_of: str = ""
+
+    def fixing(self, values: Mapping[str, Value]) -> "Arm":
+        """The arm with names held at values, told at the arm's place."""
+        return replace(self, space=self.space.with_fixed(values, self.place))
 
 
 @dataclass(frozen=True)
@@ -148,8 +182,11 @@ class Study:
         return f"{self.definition_file.place(location[1:])}: {problem.removeprefix('data.')}"
 
 
-def load_study(name: str) -> Study:
-    """The study of that name or path; ConfigurationError holds every problem of file, arms and spaces."""
+def load_study(name: str, size: str | None = None) -> Study:
+    """The study of that name or path; ConfigurationError holds every problem of file, arms and spaces.
+
+    A study with sizes is taken at one of them, and has the size in its name.
+    """
     file = read(find("studies", name))
     tree = {**file.tree}
     definition_file = _definition_file(file, tree["data"]) if isinstance(tree.get("data"), str) else None
@@ -159,7 +196,22 @@ def load_study(name: str) -> Study:
     study_name = spec.name or file.path.stem
     check_study_name(study_name, file.place(("name",)))
     _check_executor(file, spec)
-    return Study(study_name, spec, _arms(file, spec), file, definition_file)
+    return _at_size(Study(study_name, spec, _arms(file, spec), file, definition_file), size)
+
+
+def _at_size(study: Study, size: str | None) -> Study:
+    sizes = study.spec.sizes
+    if size is not None and size not in sizes:
+        raise ConfigurationError(
+            f"{study.file.place(('sizes',))}: '{size}' is not a size of this study, known: {', '.join(sizes) or 'none'}"
+            f"{did_you_mean(size, sizes)}"
+        )
+    if not sizes:
+        return study
+    chosen = size or next(iter(sizes))
+    name = f"{study.name}-{chosen}"
+    check_study_name(name, study.file.place(("sizes", chosen)))
+    return sizes[chosen].over(replace(study, name=name))
 
 
 def check_study_name(name: str, where: str = "study name", whose: str = "a study's") -> None:
@@ -229,4 +281,20 @@ def _arm(name: str, arm: ArmSpec, spec: StudySpec, file: YamlFile) -> Arm:
         raise ConfigurationError(
             f"{space.places[EVALUATIONS]}: {EVALUATIONS} must be fixed, as pruning compares trials evaluation by evaluation"
         )
-    return Arm(name, model, space.with_fixed({PASSES: spec.passes}, file.place(("passes",))), place)
+    size_of = _size_of(name, arm, spec, file)
+    return Arm(name, model, space.with_fixed({PASSES: spec.passes}, file.place(("passes",))), place, size_of)
+
+
+def _size_of(name: str, arm: ArmSpec, spec: StudySpec, file: YamlFile) -> str:
+    """The arm or model whose size this arm gets, or empty."""
+    if arm.size_of is None:
+        return ""
+    known = {*spec.arms, *names(MODELS)} - {name}
+    other = spec.arms.get(arm.size_of)
+    if arm.size_of in known and (other is None or other.size_of is None):
+        return arm.size_of
+    place = file.place(("arms", name, "size_of"))
+    raise ConfigurationError(
+        f"{place}: size_of must name an arm that is not sized itself, or a model, got '{arm.size_of}'"
+        f"{did_you_mean(arm.size_of, known)}"
+    )

@@ -5,30 +5,28 @@ Jobs know nothing of optuna or of the database: what they emit is all that leave
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor
 
 from hinet_search.config import TrialConfig, build_config
-from hinet_search.data.columns import Dataset
+from hinet_search.data.columns import Columns, Dataset
 from hinet_search.data.prepare import open_dataset
 from hinet_search.distributions import Value
-from hinet_search.nn.contracts import Explains
-from hinet_search.nn.measure import count_parameters, flops_per_row
 from hinet_search.objective import objective_named
 from hinet_search.records import CellValue, Cost, EvaluationRecord, Insight
 from hinet_search.schema import Schema
 from hinet_search.training.device import Wanted, choose_device
-from hinet_search.training.feed import make_feed
-from hinet_search.training.fit import Diverged, FitResult, fit, predict
+from hinet_search.training.fit import Diverged, FitResult
 from hinet_search.training.metrics import cell_values
 from hinet_search.training.seeding import seeded_model
-
-INSIGHT_ROWS = 8192
+from hinet_search.training.trainable import BuiltModel, Trainable, trainable
 
 Emit = Callable[[object], None]  # sends an object to the coordinator
 ShouldStop = Callable[[], bool]  # whether the coordinator gave the job up
@@ -102,18 +100,25 @@ class _Home:
         return self.stop()
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A model with its kept weights, and the data as it sees them."""
+
+    model: Trainable
+    dataset: Dataset
+
+
 def train(job: TrainJob, emit: Emit, should_stop: ShouldStop) -> None:
     """Train; emits an EvaluationRecord per evaluation, then Trained or TrainingFailed."""
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    _limit_threads()
     config = build_config(job.model, job.values)
-    dataset = _dataset(job.dataset)
-    schema = dataset.schema(config.features.minimum_frequency)
-    model = seeded_model(lambda: config.build(schema), job.seed)
+    dataset, schema = config.features.view(_dataset(job.dataset))
     device = choose_device(job.device).device
+    model = trainable(seeded_model(lambda: config.build(schema), job.seed), schema, device)
     try:
-        result = fit(
-            model, dataset, schema, config.train,
-            seed=job.seed, objective=objective_named(job.objective), device=device, watcher=_Home(emit, should_stop),
+        result = model.fit(
+            dataset, config.train,
+            seed=job.seed, objective=objective_named(job.objective), watcher=_Home(emit, should_stop),
         )  # fmt: skip
     except Diverged as error:
         emit(TrainingFailed(f"diverged: {error}"))
@@ -123,27 +128,60 @@ def train(job: TrainJob, emit: Emit, should_stop: ShouldStop) -> None:
             TrainingFailed(f"out of memory on {device}: batch {config.train.batch_size}; {str(error).splitlines()[0]}")
         )
         return
-    emit(_trained(job, model, schema, result, device))
+    emit(_trained(job, model, dataset, result))
 
 
 def open_test(job: OpenTestJob, emit: Emit, should_stop: ShouldStop) -> None:  # noqa: ARG001  scoring is short
-    """Score the test split; emits Opened and keeps the scores as scores.safetensors beside the weights."""
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    """Score the test split; emits Opened and keeps the scores of valid and test beside the weights."""
+    _limit_threads()
+    kept = load_kept(job)
+    test, schema = kept.dataset.test, kept.model.schema
+    logits_RT = scores(kept, test)
+    kept_scores = {"valid_logits": scores(kept, kept.dataset.valid), "test_logits": logits_RT}
+    save_file({name: torch.from_numpy(logits) for name, logits in kept_scores.items()}, scores_path(job.weights))
+    emit(Opened(cell_values(logits_RT, test, schema.scenarios, schema.tasks)))
+
+
+def load_kept(job: OpenTestJob) -> Kept:
+    """The model of a job with the weights that its training kept."""
     config = build_config(job.model, job.values)
-    dataset = _dataset(job.dataset)
-    schema = dataset.schema(config.features.minimum_frequency)
-    device = choose_device(job.device).device
-    model = config.build(schema)
-    model.load_state_dict(load_file(job.weights))
-    logits_RT = predict(model.to(device), make_feed(dataset.test, schema, device))
-    save_file({"test_logits": torch.from_numpy(logits_RT)}, job.weights.with_suffix(".test-scores.safetensors"))
-    emit(Opened(cell_values(logits_RT, dataset.test, schema.scenarios, schema.tasks)))
+    dataset, schema = config.features.view(_dataset(job.dataset))
+    built = config.build(schema)
+    built.load_state_dict(load_file(job.weights))
+    return Kept(trainable(built, schema, choose_device(job.device).device), dataset)
+
+
+def scores(kept: Kept, columns: Columns) -> NDArray[np.float32]:
+    """Logits (R, T) of a split of the kept model's own data."""
+    return kept.model.scores(columns)
+
+
+def scores_path(weights: Path) -> Path:
+    """Where the scores of kept weights are kept, once test is opened."""
+    return weights.with_suffix(".scores.safetensors")
 
 
 def num_parameters(config: TrialConfig, schema: Schema) -> int:
     """Parameters of the model with its embeddings; nothing is allocated."""
+    return sizes_of(config, schema)[0]
+
+
+def sizes_of(config: TrialConfig, schema: Schema) -> tuple[int, int]:
+    """Parameters of the model: (all, without embeddings); nothing is allocated."""
+    return trainable(meta_model(config, schema), schema, torch.device("meta")).num_parameters()
+
+
+def meta_model(config: TrialConfig, schema: Schema) -> BuiltModel:
+    """The model without memory for its weights: it can be counted, not run."""
     with torch.device("meta"):
-        return count_parameters(config.build(schema))[0]
+        return config.build(schema)
+
+
+def flops_of(config: TrialConfig, schema: Schema) -> int:
+    """FLOPs of one forward row. They do not depend on how many ids there are, so each field is given two."""
+    small = replace(schema, vocabulary_sizes=(2,) * len(schema.vocabulary_sizes))
+    with torch.random.fork_rng(devices=()):
+        return trainable(config.build(small), small, torch.device("cpu")).flops_per_row()
 
 
 @lru_cache(maxsize=2)
@@ -152,35 +190,31 @@ def _dataset(folder: Path) -> Dataset:
     return open_dataset(folder)
 
 
-def _trained(job: TrainJob, model: nn.Module, schema: Schema, result: FitResult, device: torch.device) -> Trained:
-    parameters, dense = count_parameters(model)
+def _limit_threads() -> None:
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+
+
+def _trained(job: TrainJob, model: Trainable, dataset: Dataset, result: FitResult) -> Trained:
+    parameters, dense = model.num_parameters()
     cost = Cost(
         parameters=parameters,
         dense_parameters=dense,
-        flops_per_row=flops_per_row(model, schema),
+        flops_per_row=model.flops_per_row(),
         rows_per_second=result.rows_per_second,
         seconds=result.seconds,
         peak_memory_bytes=result.peak_memory_bytes,
-        device=str(device),
+        device=str(model.device),
     )
     best = next((record for record in result.evaluations if record.step == result.best_step), None)
     if job.weights is None or best is None or result.stopped:
         return Trained(best, result.stopped, cost)
     job.weights.parent.mkdir(parents=True, exist_ok=True)
-    save_weights(model, job.weights)
-    return Trained(best, result.stopped, cost, _insight(model, job, schema, device))
+    save_weights(model.model.state_dict(), job.weights)
+    return Trained(best, result.stopped, cost, model.insight(dataset.valid))
 
 
-def save_weights(model: nn.Module, path: Path) -> None:
+def save_weights(weights: Mapping[str, Tensor], path: Path) -> None:
     """Write weights so that a reader sees the whole file or none."""
     part = path.with_suffix(".part")
-    save_file({name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}, part)
+    save_file({name: tensor.contiguous().cpu() for name, tensor in weights.items()}, part)
     os.replace(part, path)  # noqa: PTH105  the atomic one
-
-
-def _insight(model: nn.Module, job: TrainJob, schema: Schema, device: torch.device) -> Insight:
-    if not isinstance(model, Explains):
-        return Insight()
-    feed = make_feed(_dataset(job.dataset).valid, schema, device)
-    rows = torch.linspace(0, len(feed) - 1, min(INSIGHT_ROWS, len(feed)), device=device).long()
-    return model.insight(feed.select(rows)[0])

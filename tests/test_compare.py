@@ -17,38 +17,9 @@ from hinet_search.compare import (
     verdict,
 )
 from hinet_search.objective import mean_auc
-from hinet_search.records import ArmRecord, CellValue, FinalistRecord, StudyRecord, TrialRecord
+from hinet_search.records import StudyRecord, TrialRecord
+from tests.duels import NOISE, arm_named, duel, meeting, with_test_aucs
 from tests.report.studies import INJECTION, Shape, empty, failed_only, study
-
-
-def arm_named(record: StudyRecord, name: str) -> ArmRecord:
-    return next(arm for arm in record.arms if arm.name == name)
-
-
-def with_test_aucs(record: StudyRecord, arm: str, aucs: dict[tuple[str, str], list[float]]) -> StudyRecord:
-    """The record with the chosen finalist's AUCs on test replaced, one list over seeds per cell."""
-
-    def cell(found: CellValue, seed: int) -> CellValue:
-        return replace(found, auc=aucs[found.scenario, found.task][seed])
-
-    def finalist(found: FinalistRecord) -> FinalistRecord:
-        if not found.chosen:
-            return found
-        runs = (replace(run, test_cells=tuple(cell(c, run.seed) for c in run.test_cells or ())) for run in found.runs)
-        return replace(found, runs=tuple(runs))
-
-    arms = (
-        replace(one, finalists=tuple(finalist(f) for f in one.finalists)) if one.name == arm else one
-        for one in record.arms
-    )
-    return replace(record, arms=tuple(arms))
-
-
-def duel(ours: list[float], theirs: list[float], *, seeds: int | None = None) -> StudyRecord:
-    """HiNet against PLE in one cell with these AUCs on test; on validation HiNet is ahead."""
-    shape = Shape(arms=("ple", "hinet"), scenarios=("Home",), tasks=("click",), seeds=seeds or len(ours))
-    record = with_test_aucs(study(shape), "hinet", {("Home", "click"): ours})
-    return with_test_aucs(record, "ple", {("Home", "click"): theirs})
 
 
 def test_words_that_the_field_writes_in_capitals_stay_so() -> None:
@@ -158,9 +129,6 @@ def test_the_reference_has_no_gain_over_itself() -> None:
     assert against_reference(record, record.arms[0]) is None
 
 
-NOISE = [0.0, 0.001, -0.001, 0.0005, -0.0005]
-
-
 @pytest.mark.parametrize(
     ("record", "status", "sentence"),
     [
@@ -218,6 +186,25 @@ def test_a_verdict_never_claims_a_cause() -> None:
     records = [study(Shape(gap=gap, seeds=seeds)) for gap in (-1.0, 0.0, 1.0) for seeds in (1, 3, 5)]
     sentences = " ".join(verdict(record).sentence for record in records)
     assert not any(word in sentences for word in ("because", "due to", "cause", "thanks", "leads to", "explain"))
+
+
+def test_an_arm_that_is_ahead_of_hinet_though_not_the_strongest_on_validation_is_named() -> None:
+    record = meeting(star=[0.76 + n for n in NOISE], ple=[0.70 + n for n in NOISE], hinet=[0.72 + n for n in NOISE])
+    assert (
+        verdict(record).sentence
+        == "HiNet is better than PLE by .0200, but does not win. Ahead of HiNet on test: STAR by .0400."
+    )
+
+
+def test_a_rival_that_wins_is_named_with_whoever_else_is_ahead() -> None:
+    record = meeting(star=[0.75 + n for n in NOISE], ple=[0.76 + n for n in NOISE], hinet=[0.72 + n for n in NOISE])
+    assert verdict(record).sentence == "PLE wins. HiNet is worse by .0400. Ahead of HiNet on test: STAR by .0300."
+
+
+def test_the_verdict_is_that_of_the_contrast_with_the_strongest_other_arm_on_validation() -> None:
+    found = verdict(study())
+    (one,) = [contrast for contrast in found.contrasts if contrast.arm == found.rival]
+    assert (found.difference, found.status) == (one.difference, one.mark)
 
 
 def test_with_logloss_the_arm_with_the_lower_loss_wins() -> None:

@@ -12,7 +12,8 @@ from hinet_search.shipped import find, known_names, shipped_folder
 from hinet_search.spec import load_study
 
 ROOT = Path(hinet_search.__file__).parent.parent
-STUDIES = sorted(path.stem for path in shipped_folder("studies").glob("*.yaml"))
+FILES = [path.relative_to(shipped_folder("studies")) for path in shipped_folder("studies").rglob("*.yaml")]
+STUDIES = sorted(str(path.with_suffix("")) for path in FILES if path.parts[0] != "data")
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_a_checkout_ships_its_own_folders(kind: str) -> None:
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_shipped_study_loads_from_anywhere(folder: Path, name: str) -> None:
     study = load_study(name)
-    assert study.name == name
+    assert study.name.removesuffix("-standard").replace("-", "_") == name.replace("/", "_")
     assert {arm.name for arm in study.arms} == set(study.spec.arms)
 
 
@@ -115,6 +116,11 @@ def test_an_absolute_path_that_is_not_there_is_looked_at_once(folder: Path) -> N
 def test_no_name_is_so_strange_that_it_is_not_simply_unknown(folder: Path, name: str) -> None:
     with pytest.raises(ConfigurationError, match="there is no study"):
         find("studies", name)
+
+
+def test_data_that_studies_share_are_no_study() -> None:
+    assert any(path.parts[0] == "data" for path in FILES)
+    assert not any(name.startswith("data/") for name in known_names("studies"))
 
 
 def test_names_of_the_current_folder_and_shipped_ones_are_listed_once(folder: Path) -> None:

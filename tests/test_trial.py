@@ -1,41 +1,125 @@
-"""A job trains on a slot and leaves weights only when its training came to its end."""
+"""A job trains on a slot, leaves weights only when its training came to its end, and scores with what it left."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from hinet_search import face
+from hinet_search.config import TrialConfig, build_config
+from hinet_search.distributions import Value
+from hinet_search.records import EvaluationRecord
 from hinet_search.search.options import LaunchOptions
 from hinet_search.search.plan import Ready
-from hinet_search.trial import Trained, TrainJob, train
+from hinet_search.training.metrics import cell_values
+from hinet_search.trial import (
+    Opened,
+    OpenTestJob,
+    Trained,
+    TrainJob,
+    flops_of,
+    load_kept,
+    open_test,
+    scores,
+    scores_path,
+    train,
+)
 from tests.small import STUDY, write_study
 
 
 @pytest.fixture(scope="module")
 def ready(tmp_path_factory: pytest.TempPathFactory) -> Ready:
     folder = tmp_path_factory.mktemp("trial")
-    text = STUDY.replace("arms: {shared_bottom: , mmoe: }", "arms: {shared_bottom: }")
+    text = STUDY.replace("arms: {shared_bottom: , mmoe: }", "arms: {shared_bottom: , trees: }")
     return face.ready(str(write_study(folder, text)), LaunchOptions(output=folder / "out"))
 
 
-def trained(ready: Ready, weights: Path, *, stop_after: int | None) -> Trained:
+every_kind = pytest.mark.parametrize("arm", [0, 1], ids=["a network", "a model that grows"])
+
+
+def values_of(ready: Ready, arm: int) -> dict[str, Value]:
+    space = ready.study.arms[arm].space
+    return {**space.values(space.default()), **({"model.max_rounds": 10} if arm else {})}
+
+
+def trained(ready: Ready, weights: Path, arm: int, *, stop_after: int | None = None) -> Trained:
     """The outcome of a training that is stopped after so many evaluations."""
-    arm, sent = ready.study.arms[0], []
-    values = arm.space.values(arm.space.default())
-    job = TrainJob(ready.dataset.folder, arm.model, values, 3, "mean_auc", "cpu", weights)
+    sent: list[object] = []
+    job = TrainJob(
+        ready.dataset.folder, ready.study.arms[arm].model, values_of(ready, arm), 3, "mean_auc", "cpu", weights
+    )
     train(job, sent.append, lambda: stop_after is not None and len(sent) >= stop_after)
     (outcome,) = [one for one in sent if isinstance(one, Trained)]
+    assert [one for one in sent if isinstance(one, EvaluationRecord)]
     return outcome
 
 
-def test_a_whole_training_leaves_its_weights(ready: Ready, tmp_path: Path) -> None:
-    outcome = trained(ready, tmp_path / "w.safetensors", stop_after=None)
+def kept(ready: Ready, weights: Path, arm: int) -> OpenTestJob:
+    return OpenTestJob(ready.dataset.folder, ready.study.arms[arm].model, values_of(ready, arm), "cpu", weights)
+
+
+def config_of(ready: Ready, arm: int, **values: Value) -> TrialConfig:
+    return build_config(ready.study.arms[arm].model, {**values_of(ready, arm), **values})
+
+
+@every_kind
+def test_a_whole_training_leaves_its_weights(ready: Ready, tmp_path: Path, arm: int) -> None:
+    outcome = trained(ready, tmp_path / "w.safetensors", arm)
     assert not outcome.stopped
     assert [path.name for path in tmp_path.iterdir()] == ["w.safetensors"]
 
 
-def test_a_stopped_training_leaves_no_weights(ready: Ready, tmp_path: Path) -> None:
-    outcome = trained(ready, tmp_path / "w.safetensors", stop_after=1)
+@every_kind
+def test_a_stopped_training_leaves_no_weights(ready: Ready, tmp_path: Path, arm: int) -> None:
+    outcome = trained(ready, tmp_path / "w.safetensors", arm, stop_after=1)
     assert outcome.stopped
     assert outcome.best is not None
     assert list(tmp_path.iterdir()) == []
+
+
+@every_kind
+def test_what_a_training_kept_scores_validation_as_its_best_evaluation_did(
+    ready: Ready, tmp_path: Path, arm: int
+) -> None:
+    outcome = trained(ready, tmp_path / "w.safetensors", arm)
+    found = load_kept(kept(ready, tmp_path / "w.safetensors", arm))
+    schema, valid = found.model.schema, found.dataset.valid
+    assert outcome.best is not None
+    assert cell_values(scores(found, valid), valid, schema.scenarios, schema.tasks) == outcome.best.cells
+
+
+@every_kind
+def test_an_opening_sends_the_cells_of_the_scores_that_it_keeps(ready: Ready, tmp_path: Path, arm: int) -> None:
+    weights, sent = tmp_path / "w.safetensors", []
+    trained(ready, weights, arm)
+    open_test(kept(ready, weights, arm), sent.append, lambda: False)
+    logits_RT = load_file(scores_path(weights))["test_logits"].numpy()
+    schema = ready.dataset.full_schema
+    assert sent == [Opened(cell_values(logits_RT, ready.dataset.test, schema.scenarios, schema.tasks))]
+
+
+def test_the_cost_of_a_model_that_grows_is_its_nodes_and_no_flops(ready: Ready, tmp_path: Path) -> None:
+    cost = trained(ready, tmp_path / "w.safetensors", 1).cost
+    nodes = len(load_file(tmp_path / "w.safetensors")["value_N"])
+    assert (cost.parameters, cost.dense_parameters, cost.flops_per_row) == (nodes, nodes, 0)
+
+
+def test_flops_told_beforehand_are_those_of_the_trained_model(ready: Ready, tmp_path: Path) -> None:
+    flops = flops_of(config_of(ready, 0), ready.dataset.full_schema)
+    assert flops == trained(ready, tmp_path / "w.safetensors", 0).cost.flops_per_row > 0
+    assert flops_of(config_of(ready, 1), ready.dataset.full_schema) == 0
+
+
+def test_flops_of_a_schema_with_a_thousand_million_ids_take_no_memory(ready: Ready) -> None:
+    large = replace(ready.dataset.full_schema, vocabulary_sizes=(10**9,) * 4)
+    assert flops_of(config_of(ready, 0), large) == flops_of(config_of(ready, 0), ready.dataset.full_schema)
+
+
+def test_telling_flops_leaves_the_caller_s_random_numbers_alone(ready: Ready) -> None:
+    torch.manual_seed(1)
+    expected = torch.rand(1)
+    torch.manual_seed(1)
+    flops_of(config_of(ready, 0), ready.dataset.full_schema)
+    assert torch.equal(torch.rand(1), expected)

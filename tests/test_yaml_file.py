@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, model_validator
 
-from hinet_search.definition import Frozen
 from hinet_search.errors import ConfigurationError
+from hinet_search.frozen import Frozen
 from hinet_search.yaml_file import MAX_BYTES, YamlFile, read, validated
 
 

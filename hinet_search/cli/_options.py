@@ -15,6 +15,7 @@ _PLACES = [
         help="Folder of database, cache, artifacts and reports.  [default: .hinet-search, reports/]",
     ),
 ]  # fmt: skip
+_SIZE = [click.option("--size", metavar="NAME", help="Which size of the study, where its file has several.")]
 _RUN = [
     click.option("--trials", type=click.IntRange(min=1), help="Trials per arm."),
     click.option("--finalist-seeds", type=click.IntRange(min=1), help="Seeds per finalist."),
@@ -32,9 +33,14 @@ def places(command: Callable[..., Any]) -> Callable[..., Any]:
     return _add(command, _PLACES)
 
 
+def stored_study(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Which study, and where it is stored."""
+    return _add(command, [*_SIZE, *_PLACES])
+
+
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Values over those of the study file."""
-    return _add(command, [*_RUN, *_PLACES])
+    return _add(command, [*_RUN, *_SIZE, *_PLACES])
 
 
 def launch_options(given: dict[str, Any]) -> LaunchOptions:

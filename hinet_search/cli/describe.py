@@ -18,11 +18,13 @@ def command(model: str, study: str | None, **given: Any) -> None:
     hinet-search describe hinet
     hinet-search describe mmoe --study quickstart
     """
+    import torch
+
     from hinet_search.config import build_config
     from hinet_search.errors import ConfigurationError, did_you_mean
     from hinet_search.face import ready
-    from hinet_search.nn.outline import draw, outline
     from hinet_search.schema import Schema
+    from hinet_search.training.trainable import trainable
 
     if study is None:
         fields = ("user_id", "item_id", "hour")
@@ -39,4 +41,4 @@ def command(model: str, study: str | None, **given: Any) -> None:
         schema = checked.dataset.full_schema
         config = build_config(arms[model].model, arms[model].space.values(arms[model].space.default()))
         click.echo(f"{model} of study {study}, default configuration")
-    click.echo(draw(outline(config.build(schema), schema)))
+    click.echo(trainable(config.build(schema), schema, torch.device("cpu")).describe())

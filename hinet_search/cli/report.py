@@ -5,12 +5,12 @@ from typing import Any
 
 import click
 
-from hinet_search.cli._options import launch_options, places
+from hinet_search.cli._options import launch_options, stored_study
 
 
 @click.command(name="report")
 @click.argument("study")
-@places
+@stored_study
 @click.option("--to", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it.")
 def command(study: str, to: Path | None, **given: Any) -> None:
     """Write the report of STUDY from what is stored, finished or not.

@@ -1,6 +1,6 @@
-"""Finalists of a study by seed and cell: what an arm reached, and its gains over another arm in every cell.
+"""Finalists of a study by seed: what an arm reached on a split, and which arms meet in the verdict.
 
-An arm stands for its chosen finalist. Intervals of cells hold for all cells at once (Bonferroni).
+An arm stands for its chosen finalist.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,9 +9,9 @@ from typing import Literal
 
 import numpy as np
 
-from hinet_search.compare.gains import Difference, gain
+from hinet_search.compare.weighted import metric_of
 from hinet_search.errors import ConfigurationError
-from hinet_search.objective import objective_named
+from hinet_search.objective import DEFAULT, objective_named
 from hinet_search.records import ArmRecord, CellValue, FinalistRecord, StudyRecord
 
 Split = Literal["valid", "test"]
@@ -26,36 +26,22 @@ class Measure:
     of: Callable[[CellValue], float | None]
 
 
-_AUC = Measure("AUC", maximize=True, of=lambda cell: cell.auc)
 _MEASURES = {
+    "auc": Measure("AUC", maximize=True, of=lambda cell: cell.auc),
     "gauc": Measure("grouped AUC", maximize=True, of=lambda cell: cell.gauc),
     "logloss": Measure("log loss", maximize=False, of=lambda cell: cell.logloss),
     "ece": Measure("calibration error", maximize=False, of=lambda cell: cell.ece),
 }
 
 
-@dataclass(frozen=True)
-class CellDifference:
-    """The gain in one cell, or None with the reason in words."""
-
-    scenario: str
-    task: str
-    difference: Difference | None
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class ReferenceGains:
-    """Gains of one arm over the reference arm. `seesaw` counts cells that lose while another cell gains."""
-
-    cells: tuple[CellDifference, ...]
-    smallest: CellDifference | None
-    seesaw: int
-
-
 def measure(record: StudyRecord) -> Measure:
     """What the cells of this study are compared by: AUC, unless the objective is another measure."""
-    return _MEASURES.get(record.objective.split("[")[0], _AUC)
+    return _MEASURES[metric_of(record.objective)]
+
+
+def headline(objective: str) -> str:
+    """The objective that a verdict is about: macro AUC for `mean_auc`, whose mix serves selection; else the same."""
+    return "macro_auc" if objective == DEFAULT else objective
 
 
 def chosen(arm: ArmRecord) -> FinalistRecord | None:
@@ -80,7 +66,16 @@ def objective_by_seed(record: StudyRecord, finalist: FinalistRecord, split: Spli
     """Seed -> the study's objective; seeds whose cells give none are left out."""
     if split == "valid":
         return {run.seed: run.valid_objective for run in finalist.runs}
-    objective = objective_named(record.objective)
+    return by_seed(finalist, split, _value_or_none(record.objective))
+
+
+def headline_by_seed(record: StudyRecord, finalist: FinalistRecord, split: Split) -> dict[int, float]:
+    """Seed -> what the verdict is about; seeds whose cells give none are left out."""
+    return by_seed(finalist, split, _value_or_none(headline(record.objective)))
+
+
+def _value_or_none(name: str) -> Callable[[Sequence[CellValue]], float | None]:
+    objective = objective_named(name)
 
     def value(cells: Sequence[CellValue]) -> float | None:
         try:
@@ -88,7 +83,7 @@ def objective_by_seed(record: StudyRecord, finalist: FinalistRecord, split: Spli
         except ConfigurationError:  # no cell of the objective has both classes: a missing value, not a fault
             return None
 
-    return by_seed(finalist, split, value)
+    return value
 
 
 def cell_by_seed(
@@ -117,19 +112,14 @@ def best_on_validation(record: StudyRecord, arms: Sequence[ArmRecord]) -> ArmRec
     return pick(means, key=lambda pair: pair[0])[1]
 
 
-def cell_gains(record: StudyRecord, left: ArmRecord, right: ArmRecord) -> tuple[CellDifference, ...]:
-    """Gain of `left` over `right` in every cell on test; intervals hold for all cells at once."""
-    pair = chosen(left), chosen(right)
-    cells = cells_of(record)
-    found: list[CellDifference] = []
-    for scenario, task in cells:
-        values = [cell_by_seed(record, one, "test", (scenario, task)) if one else {} for one in pair]
-        if values[0].keys() & values[1].keys():
-            difference = gain(values[0], values[1], maximize=measure(record).maximize, comparisons=len(cells))
-            found.append(CellDifference(scenario, task, difference))
-        else:
-            found.append(CellDifference(scenario, task, None, missing(pair[0], (scenario, task))))
-    return tuple(found)
+def pair_of(record: StudyRecord) -> tuple[ArmRecord | None, ArmRecord | None]:
+    """(focus, rival): the best HiNet and the best of the others, or the best two where no arm is a HiNet."""
+    focus = best_on_validation(record, [arm for arm in record.arms if arm.model == "hinet"])
+    others = [arm for arm in record.arms if arm.model != "hinet"]
+    if focus is None or not others:
+        focus = best_on_validation(record, record.arms)
+        others = [arm for arm in record.arms if focus is not None and arm.name != focus.name]
+    return focus, best_on_validation(record, others)
 
 
 def missing(finalist: FinalistRecord | None, cell: tuple[str, str]) -> str:
@@ -141,16 +131,3 @@ def missing(finalist: FinalistRecord | None, cell: tuple[str, str]) -> str:
     if not reasons:
         return "no rows"
     return reasons[0] or "one class"
-
-
-def against_reference(record: StudyRecord, arm: ArmRecord) -> ReferenceGains | None:
-    """Gains over the reference arm per cell; None when the study has no such arm, or it is this one."""
-    reference = next((other for other in record.arms if other.name == record.reference), None)
-    if reference is None or reference.name == arm.name:
-        return None
-    cells = cell_gains(record, arm, reference)
-    known = [(cell.difference.mean, cell) for cell in cells if cell.difference is not None]
-    losing = sum(mean < 0 for mean, _ in known)
-    gaining = any(mean > 0 for mean, _ in known)
-    smallest = min(known, key=lambda pair: pair[0])[1] if known else None
-    return ReferenceGains(cells, smallest, losing if gaining else 0)

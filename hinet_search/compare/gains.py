@@ -1,7 +1,8 @@
 """Gains: values by seed in, a paired difference with its interval out.
 
 A gain is always "larger is better": the sign of a measure that is minimised is turned once, here. Intervals are
-two-sided Student t intervals over the seeds that both arms ran.
+two-sided Student t intervals over the seeds that both ran; they see no users, so they serve where two configurations of
+one arm meet on validation, not for a verdict.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ import numpy as np
 from scipy.special import ndtri, stdtrit
 
 CONFIDENCE = 0.95
+POWER = 0.8
 
 Mark = Literal["better", "unclear", "worse"]
 
@@ -27,7 +29,10 @@ class Summary:
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean gain of one arm over another on paired seeds; no interval with one pair."""
+    """Mean gain of one arm over another; no interval where nothing is known of its spread.
+
+    `deviation` is that of a difference of one run of each, `pairs` the number of seeds of the arm that has fewer.
+    """
 
     mean: float
     low: float | None
@@ -53,10 +58,10 @@ def summary(values: Sequence[float]) -> Summary | None:
     return Summary(float(np.mean(values)), deviation, len(values))
 
 
-def gain(left: Mapping[int, float], right: Mapping[int, float], *, maximize: bool, comparisons: int = 1) -> Difference:
+def gain(left: Mapping[int, float], right: Mapping[int, float], *, maximize: bool) -> Difference:
     """Gain of `left` over `right` (seed -> value) on the seeds of both, in the measure's unit, larger is better.
 
-    The interval holds with 95 % for `comparisons` intervals at once (Bonferroni). ValueError without a common seed.
+    The interval holds with 95 %. ValueError without a common seed.
     """
     seeds = sorted(left.keys() & right.keys())
     if not seeds:
@@ -66,12 +71,17 @@ def gain(left: Mapping[int, float], right: Mapping[int, float], *, maximize: boo
     if len(seeds) == 1:
         return Difference(mean, None, None, None, 1)
     deviation = float(gains.std(ddof=1))
-    quantile = float(stdtrit(len(seeds) - 1, 1 - (1 - CONFIDENCE) / (2 * comparisons)))
-    half = quantile * deviation / len(seeds) ** 0.5
+    half = float(stdtrit(len(seeds) - 1, (1 + CONFIDENCE) / 2)) * deviation / len(seeds) ** 0.5
     return Difference(mean, mean - half, mean + half, deviation, len(seeds))
 
 
-def seeds_to_show(effect: float, deviation: float) -> int:
-    """Paired seeds with which an effect is found in 80 % of studies (normal approximation), at least 2."""
-    needed = float(ndtri(0.975) + ndtri(0.8)) * deviation / effect
-    return max(2, int(np.ceil(needed**2)))
+def seeds_to_show(
+    effect: float, deviation: float, user_error: float = 0.0, level: float = 1 - CONFIDENCE
+) -> int | None:
+    """Seeds of each arm with which an effect is found in 80 % of studies (normal approximation), at least 2.
+
+    `deviation` is that of a difference of one run of each, `user_error` what more seeds do not make smaller: None when
+    that alone hides the effect.
+    """
+    seed_error = (effect / float(ndtri(1 - level / 2) + ndtri(POWER))) ** 2 - user_error**2
+    return max(2, int(np.ceil(deviation**2 / seed_error))) if seed_error > 0 else None

@@ -7,14 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from hinet_search.compare.finalists import (
-    CellDifference,
-    best_on_validation,
-    cell_gains,
-    chosen,
-    objective_by_seed,
-)
-from hinet_search.compare.gains import Difference, Mark, gain
+from hinet_search.compare.cells import CellDifference, cell_gains
+from hinet_search.compare.contrasts import Contrast, claims, contrasts
+from hinet_search.compare.finalists import best_on_validation, chosen, headline_by_seed, pair_of
+from hinet_search.compare.gains import Difference, Mark
 from hinet_search.records import ArmRecord, FinalistRecord, StudyRecord
 
 SEEDS_FOR_A_CLAIM = 5
@@ -30,6 +26,7 @@ _WRITTEN = {
     "single": "Single",
     "shared_bottom": "Shared Bottom",
     "flat_moe": "Flat MoE",
+    "trees": "Trees",
 }
 
 
@@ -42,8 +39,9 @@ class Verdict:
     best: str | None = None  # on validation
     focus: str | None = None  # the best HiNet on validation, or the best arm where no arm is a HiNet
     rival: str | None = None  # the best of the others on validation
-    difference: Difference | None = None  # focus against rival, objective on test
-    cells: tuple[CellDifference, ...] = ()
+    difference: Difference | None = None  # focus against rival, headline on test
+    cells: tuple[CellDifference, ...] = ()  # focus against rival
+    contrasts: tuple[Contrast, ...] = ()  # focus against every other arm
 
     def count(self, mark: Mark) -> int:
         """Number of cells with that mark."""
@@ -58,16 +56,6 @@ def title(name: str) -> str:
 def trials_done(arm: ArmRecord) -> int:
     """Trials that spent budget and ended, however they ended."""
     return sum(trial.counts and trial.state != "running" for trial in arm.trials)
-
-
-def pair_of(record: StudyRecord) -> tuple[ArmRecord | None, ArmRecord | None]:
-    """(focus, rival): the best HiNet and the best of the others, or the best two where no arm is a HiNet."""
-    focus = best_on_validation(record, [arm for arm in record.arms if arm.model == "hinet"])
-    others = [arm for arm in record.arms if arm.model != "hinet"]
-    if focus is None or not others:
-        focus = best_on_validation(record, record.arms)
-        others = [arm for arm in record.arms if focus is not None and arm.name != focus.name]
-    return focus, best_on_validation(record, others)
 
 
 def verdict(record: StudyRecord) -> Verdict:
@@ -90,14 +78,16 @@ def verdict(record: StudyRecord) -> Verdict:
 
 
 def _decided(record: StudyRecord, focus: ArmRecord, rival: ArmRecord, open_question: Verdict) -> Verdict:
-    ours, theirs = (objective_by_seed(record, one, "test") if (one := chosen(arm)) else {} for arm in (focus, rival))
+    ours, theirs = (headline_by_seed(record, one, "test") if (one := chosen(arm)) else {} for arm in (focus, rival))
     if not ours.keys() & theirs.keys():
         sentence = f"Not comparable: {title(focus.name)} and {title(rival.name)} share no seed with a test value."
         return replace(open_question, status="incomparable", sentence=sentence)
-    difference = gain(ours, theirs, maximize=record.maximize)
+    found = contrasts(record)
+    difference = next(one.difference for one in found if one.arm == rival.name)
+    assert difference is not None, "two arms with a common seed have values"
     status: Status = "observation" if difference.pairs < SEEDS_FOR_A_CLAIM else difference.mark
     cells = cell_gains(record, focus, rival)
-    outcome = replace(open_question, status=status, difference=difference, cells=cells)
+    outcome = replace(open_question, status=status, difference=difference, cells=cells, contrasts=found)
     return replace(outcome, sentence=_sentence(outcome, difference))
 
 
@@ -134,19 +124,36 @@ def _unequal(record: StudyRecord) -> str:
 
 def _sentence(outcome: Verdict, difference: Difference) -> str:
     focus, rival = title(outcome.focus or ""), title(outcome.rival or "")
-    size = f"{abs(difference.mean):.4f}".lstrip("0")
+    size = _size(difference)
     if outcome.status == "observation":
         return _observation(difference, focus, rival, size)
+    ahead = [one for one in claims(outcome.contrasts, "worse") if one.arm != outcome.rival]
     if outcome.status == "unclear":
-        return f"No clear winner: {focus} and {rival} differ by less than the seeds do."
+        return f"No clear winner: {focus} and {rival} differ by less than the seeds do.{_also_ahead(focus, ahead)}"
     if outcome.status == "worse":
-        return f"{rival} wins. {focus} is worse by {size}."
+        return f"{rival} wins. {focus} is worse by {size}.{_also_ahead(focus, ahead)}"
+    if ahead:
+        return f"{focus} is better than {rival} by {size}, but does not win.{_also_ahead(focus, ahead)}"
+    return _won(outcome, focus, rival, size)
+
+
+def _won(outcome: Verdict, focus: str, rival: str, size: str) -> str:
     better, worse, decided = outcome.count("better"), outcome.count("worse"), len(outcome.cells)
     if not better and not worse:
         return f"{focus} wins over {rival} by {size}, though no single cell is decided."
     if not worse:
         return f"{focus} wins in every cell that could be decided, {better} of {decided}."
     return f"{focus} wins. It is better in {better} of {decided} cells and worse in {worse}."
+
+
+def _also_ahead(focus: str, ahead: Sequence[Contrast]) -> str:
+    """Whoever else is better than the focus, though not the strongest on validation."""
+    named = [f"{title(one.arm)} by {_size(one.difference)}" for one in ahead if one.difference is not None]
+    return f" Ahead of {focus} on test: {in_words(named)}." if named else ""
+
+
+def _size(difference: Difference) -> str:
+    return f"{abs(difference.mean):.4f}".lstrip("0")
 
 
 def _observation(difference: Difference, focus: str, rival: str, size: str) -> str:

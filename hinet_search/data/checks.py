@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 from hinet_search.data.matching import listed, text_of
 from hinet_search.definition import ColumnSplit, DataDefinition, TaskDefinition, TimeSplit, UserSplit
 from hinet_search.errors import DataError, did_you_mean
+from hinet_search.features import FeatureDefinition
 from hinet_search.schema import Schema
 
 MAX_EXAMPLES = 5
 COPIES = 3  # weights and Adam's two moments
 BYTES_PER_WEIGHT = 4
+INTEGERS = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
+TEXTS = (pl.String, pl.Categorical, pl.Enum)
 
 
 def named_columns(definition: DataDefinition) -> Iterator[tuple[str, str]]:
@@ -30,11 +33,24 @@ def named_columns(definition: DataDefinition) -> Iterator[tuple[str, str]]:
     for kind in ("categorical", "numeric"):
         for column in getattr(definition.features, kind):
             yield f"features.{kind}", column
+    yield from _derived_from(definition.features)
     if isinstance(definition.split, ColumnSplit):
         yield "split.column", definition.split.column
     for key in ("user", "item", "time"):
         if getattr(definition, key) is not None:
             yield key, getattr(definition, key)
+
+
+def _derived_from(features: FeatureDefinition) -> Iterator[tuple[str, str]]:
+    if features.statistics is not None:
+        for column in dict.fromkeys(column for key in features.statistics.keys for column in key):
+            yield "features.statistics.by", column
+        if features.statistics.clock is not None:
+            yield "features.statistics.clock", features.statistics.clock
+    for name, one in features.lists.items():
+        yield f"features.lists.{name}.column", one.column
+    for column in features.matches.by if features.matches is not None else ():
+        yield "features.matches.by", column
 
 
 def column_problems(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -> list[str]:
@@ -48,6 +64,7 @@ def column_problems(definition: DataDefinition, dtypes: Mapping[str, pl.DataType
     return [
         *missing,
         *_feature_types(definition, present),
+        *_list_types(definition, present),
         *_label_types(definition, present),
         *_time_type(definition, present),
     ]
@@ -63,12 +80,37 @@ def _feature_types(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]
         for name in definition.features.numeric
         if name in dtypes and not _is_number(dtypes[name])
     ]
+    lists = {one.column for one in definition.features.lists.values()}
     nested = [
-        f"data.features.categorical: column '{name}' must hold one value a row, got {dtypes[name]}"
-        for name in definition.features.categorical
-        if name in dtypes and dtypes[name].is_nested()
+        f"data.{key}: column '{name}' must hold one value a row, got {dtypes[name]}"
+        for key, name in named_columns(definition)
+        if key.startswith("features.") and not key.startswith("features.lists.") and key != "features.numeric"
+        if name in dtypes and (dtypes[name].is_nested() or name in lists)
     ]
     return [*wrong, *nested]
+
+
+def _list_types(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -> list[str]:
+    """Columns of lists that hold no lists, or whose entries cannot be values of the item's column."""
+    problems = []
+    for name, one in definition.features.lists.items():
+        if one.column not in dtypes or one.item not in dtypes:
+            continue
+        dtype, item = dtypes[one.column], dtypes[one.item]
+        where = f"data.features.lists.{name}: column '{one.column}' must hold"
+        if not is_list_of(dtype, *INTEGERS, *TEXTS, pl.Null):
+            remedy = "write the table as Parquet with a column of lists"
+            problems.append(f"{where} lists of whole numbers or texts, got {dtype}; {remedy}")
+        elif not (
+            is_list_of(dtype, pl.Null) or any(is_list_of(dtype, *kind) and item in kind for kind in (INTEGERS, TEXTS))
+        ):
+            problems.append(f"{where} values of '{one.item}', which is {item}, got {dtype}; cast one as the other")
+    return problems
+
+
+def is_list_of(dtype: pl.DataType, *kinds: type[pl.DataType]) -> bool:
+    """Whether a column holds lists of one of the kinds."""
+    return isinstance(dtype, pl.List) and isinstance(dtype.inner, kinds)
 
 
 def _label_types(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -> list[str]:

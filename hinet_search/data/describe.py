@@ -1,6 +1,6 @@
 """Describe: what a reader wants to know of the data before believing a model of them, in numbers.
 
-Shape legend: R rows, M scenarios, T tasks.
+Shape legend: R rows, M scenarios, T tasks, D distinct lists, E entries of all distinct lists.
 """
 
 from collections.abc import Sequence
@@ -10,13 +10,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from hinet_search.data.agreement import NONE, codes_of, distinct_values
 from hinet_search.data.columns import SPLITS, Columns, Dataset
-from hinet_search.data.description import CategoricalFacts, Description, FunnelBreak, NumericFacts, Overlap
+from hinet_search.data.description import CategoricalFacts, Description, FunnelBreak, ListFacts, NumericFacts, Overlap
 from hinet_search.data.leaks import leak_suspects
 from hinet_search.data.render import render
 from hinet_search.data.rows import Rows, read_rows
 from hinet_search.data.unseen import unseen_rates
 from hinet_search.definition import DataDefinition
+from hinet_search.features import ListDefinition
 
 __all__ = ["Description", "describe", "render"]
 
@@ -34,6 +36,8 @@ def describe(definition: DataDefinition, dataset: Dataset, folder: Path) -> Desc
         cells=record.cells,
         categorical=_categorical(dataset, rows),
         numeric=tuple(_numeric(rows.frame[name]) for name in definition.features.numeric),
+        lists=tuple(_list_facts(name, one, rows) for name, one in definition.features.lists.items()),
+        groups=record.groups,
         overlaps=_overlaps(definition, rows),
         funnel_breaks=_funnel_breaks(rows, record.tasks),
         leaks=leak_suspects(dataset),
@@ -70,6 +74,21 @@ def _numeric(values: pl.Series) -> NumericFacts:
         return NumericFacts(values.name, len(values), None, None)
     low, high = float(present_R.min()), float(present_R.max())
     return NumericFacts(values.name, len(values) - present_R.size, low, high)
+
+
+def _list_facts(name: str, one: ListDefinition, rows: Rows) -> ListFacts:
+    lists = rows.lists[one.column]
+    list_R = rows.list_numbers(one.column)
+    length_R = lists.length_D[list_R]
+    seen = distinct_values(rows.frame[one.item].filter(rows.split_R == SPLITS.index("train")))
+    is_unseen_E = codes_of(lists.entries_E, seen) == NONE
+    unseen_D = np.bincount(lists.list_of_entry[is_unseen_E], minlength=lists.num_lists)
+    return ListFacts(
+        name=name,
+        mean_length=float(length_R.mean()),
+        empty=float((length_R == 0).mean()),
+        unseen=float(unseen_D[list_R].sum() / max(length_R.sum(), 1)),
+    )
 
 
 def _overlaps(definition: DataDefinition, rows: Rows) -> tuple[Overlap, ...]:

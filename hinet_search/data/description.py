@@ -1,5 +1,6 @@
 """Description: what `data describe` finds, frozen; describe.py computes it and render.py draws it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hinet_search.records import CellCount
@@ -24,6 +25,16 @@ class NumericFacts:
     missing: int
     low: float | None
     high: float | None
+
+
+@dataclass(frozen=True)
+class ListFacts:
+    """One list: entries a row, the share of rows without any, and the share of entries that no training row has as item."""
+
+    name: str
+    mean_length: float
+    empty: float
+    unseen: float
 
 
 @dataclass(frozen=True)
@@ -65,6 +76,8 @@ class Description:
     cells: tuple[CellCount, ...]
     categorical: tuple[CategoricalFacts, ...]
     numeric: tuple[NumericFacts, ...]
+    lists: tuple[ListFacts, ...]
+    groups: Mapping[str, int]  # inputs of every group that a search can leave out
     overlaps: tuple[Overlap, ...]
     funnel_breaks: tuple[FunnelBreak, ...]
     leaks: tuple[LeakSuspect, ...]

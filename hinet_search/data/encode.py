@@ -1,8 +1,9 @@
 """Encoding: ids in order of training frequency, and standardised numbers, both fitted on training rows alone.
 
-Shape legend: R rows, F categorical fields, N numeric inputs (features, then missing flags).
+Shape legend: R rows, F categorical fields, N numeric inputs (features, derived ones, then missing flags).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.data.checks import not_finite
-from hinet_search.definition import FeatureDefinition
+from hinet_search.features import FeatureDefinition
 
 VALUE, COUNT = "value", "count"
 RELATIVE_ROUNDING = 1e-12  # a spread this far below the mean is rounding, not variation
@@ -58,11 +59,17 @@ def missing_name(feature: str) -> str:
     return f"{feature}_missing"
 
 
-def fit_encoding(train: pl.DataFrame, features: FeatureDefinition, minimum_frequency: int = 1) -> Encoding:
-    """Vocabularies and scales of training rows; ids seen fewer than `minimum_frequency` times get none."""
+def fit_encoding(
+    train: pl.DataFrame, features: FeatureDefinition, minimum_frequency: int = 1, derived: Sequence[str] = ()
+) -> Encoding:
+    """Vocabularies and scales of training rows; ids seen fewer than `minimum_frequency` times get none.
+
+    `derived` names columns of `train` that are numeric inputs beside those of the definition.
+    """
+    taken = (*features.categorical, *features.numeric, *derived)
     return Encoding(
         vocabularies=tuple(_vocabulary(train[name], minimum_frequency) for name in features.categorical),
-        scales=tuple(_scale(train[name], taken=features.numeric) for name in features.numeric),
+        scales=tuple(_scale(train[name], taken) for name in (*features.numeric, *derived)),
     )
 
 
@@ -70,13 +77,19 @@ def encode_ids(frame: pl.DataFrame, encoding: Encoding) -> NDArray[np.int32]:
     """Ids (R, F); 0 for null, for values unseen in training and for values too rare to have an id."""
     ids_RF = np.empty((len(frame), len(encoding.vocabularies)), dtype=np.int32)
     for field, vocabulary in enumerate(encoding.vocabularies):
-        ids_RF[:, field] = _known(frame[vocabulary.name]).replace_strict(
-            vocabulary.table[VALUE],
-            pl.Series(np.arange(1, vocabulary.size, dtype=np.int32)),
-            default=0,
-            return_dtype=pl.Int32,
-        )
+        ids_RF[:, field] = ids_of(frame[vocabulary.name], vocabulary)
     return ids_RF
+
+
+def ids_of(values: pl.Series, vocabulary: Vocabulary) -> NDArray[np.int32]:
+    """The id of each value (R,), as `encode_ids` gives it."""
+    known = known_values(values).replace_strict(
+        vocabulary.table[VALUE],
+        pl.Series(np.arange(1, vocabulary.size, dtype=np.int32)),
+        default=0,
+        return_dtype=pl.Int32,
+    )
+    return known.to_numpy()
 
 
 def encode_numbers(frame: pl.DataFrame, encoding: Encoding) -> NDArray[np.float32]:
@@ -93,7 +106,8 @@ def encode_numbers(frame: pl.DataFrame, encoding: Encoding) -> NDArray[np.float3
     return numeric_RN
 
 
-def _known(values: pl.Series) -> pl.Series:
+def known_values(values: pl.Series) -> pl.Series:
+    """Values with null where a number is NaN."""
     return values.fill_nan(None) if values.dtype.is_float() else values
 
 
@@ -104,7 +118,7 @@ def _finite(values: pl.Series) -> pl.Series:
 
 
 def _vocabulary(values: pl.Series, minimum_frequency: int) -> Vocabulary:
-    counts = pl.DataFrame({VALUE: _known(values).drop_nulls()}).group_by(VALUE).agg(pl.len().alias(COUNT))
+    counts = pl.DataFrame({VALUE: known_values(values).drop_nulls()}).group_by(VALUE).agg(pl.len().alias(COUNT))
     kept = counts.filter(pl.col(COUNT) >= minimum_frequency)
     return Vocabulary(values.name, kept.sort(COUNT, VALUE, descending=[True, False]))
 

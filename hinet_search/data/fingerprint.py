@@ -4,7 +4,7 @@ import hashlib
 
 from hinet_search.definition import DataDefinition
 
-ENCODING_VERSION = 1  # raise it when the same definition and rows would be encoded to other bytes
+ENCODING_VERSION = 2  # raise it when the same definition and rows would be encoded to other bytes
 
 
 def fingerprint(definition: DataDefinition, identity: str) -> str:

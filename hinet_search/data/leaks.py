@@ -1,6 +1,6 @@
 """Leaks: single inputs that alone tell a label so well that they probably know it.
 
-Shape legend: R rows, F categorical fields, N numeric inputs, T tasks.
+Shape legend: R rows, F categorical fields, N numeric inputs, S slots of all lists, T tasks.
 """
 
 import numpy as np
@@ -10,6 +10,7 @@ from hinet_search.data.cells import auc
 from hinet_search.data.columns import Dataset
 from hinet_search.data.description import LeakSuspect
 from hinet_search.data.hashing import uniform
+from hinet_search.schema import Schema
 
 SUSPICIOUS_AUC = 0.95
 PRIOR_ROWS = 10.0  # an id needs about this many rows before its own rate counts more than the mean
@@ -17,11 +18,15 @@ MAX_ROWS = 200_000
 
 
 def leak_suspects(dataset: Dataset) -> tuple[LeakSuspect, ...]:
-    """Suspects on training rows (every k-th of more than 200,000), numbers by value, ids by out-of-fold label rate."""
+    """Suspects on training rows (every k-th of more than 200,000).
+
+    Numbers tell by value, ids by out-of-fold label rate, lists by how often they hold the row's own item.
+    """
     train, schema = dataset.train, dataset.full_schema
     step = -(-train.num_rows // MAX_ROWS)
     labels_RT = np.asarray(train.labels_RT[::step])
     numeric_RN, ids_RF = np.asarray(train.numeric_RN[::step]), np.asarray(train.ids_RF[::step])
+    lists = _own_item_counts(schema, np.asarray(train.lists_RS[::step]), ids_RF)
     found = []
     for task, task_name in enumerate(schema.tasks):
         labels_R = labels_RT[:, task]
@@ -29,11 +34,26 @@ def leak_suspects(dataset: Dataset) -> tuple[LeakSuspect, ...]:
             found.append((name, task_name, auc(numeric_RN[:, position].astype(np.float64), labels_R)))
         for field, name in enumerate(schema.categorical):
             found.append((name, task_name, auc(out_of_fold_rates(ids_RF[:, field], labels_R), labels_R)))
+        for name, count_R in lists.items():
+            found.append((name, task_name, auc(count_R, labels_R)))
     return tuple(
         LeakSuspect(feature, task_name, area)
         for feature, task_name, area in found
         if area is not None and not 1 - SUSPICIOUS_AUC <= area <= SUSPICIOUS_AUC
     )
+
+
+def _own_item_counts(
+    schema: Schema, lists_RS: NDArray[np.int32], ids_RF: NDArray[np.int32]
+) -> dict[str, NDArray[np.float64]]:
+    """How often each list holds the row's own item: a history that reaches past its row knows what was watched."""
+    counts, start = {}, 0
+    for one in schema.lists:
+        slots_RS = lists_RS[:, start : start + one.length]
+        item_R1 = ids_RF[:, one.field, None]
+        counts[one.name] = ((slots_RS == item_R1) & (item_R1 > 0)).sum(axis=1).astype(np.float64)
+        start += one.length
+    return counts
 
 
 def out_of_fold_rates(ids_R: NDArray[np.int32], labels_R: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ Shape legend: R rows.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,11 @@ from numpy.typing import NDArray
 
 from hinet_search.data.cells import cell_problems, count_cells
 from hinet_search.data.columns import SPLITS, Columns, Dataset
+from hinet_search.data.derive import EncodedLists, derive_numbers, encode_lists, input_groups
 from hinet_search.data.encode import Encoding, encode_ids, encode_numbers, fit_encoding
 from hinet_search.data.fingerprint import fingerprint
 from hinet_search.data.rows import Rows, raise_problems, read_rows, source_identity
-from hinet_search.data.store import is_complete, open_dataset, save
+from hinet_search.data.store import Encoded, is_complete, open_dataset, save
 from hinet_search.data.unseen import duplicate_warnings, unseen_rates, unseen_warnings
 from hinet_search.definition import DataDefinition, split_in_words
 from hinet_search.records import CellCount, DataRecord
@@ -45,10 +47,14 @@ def _encode(
     definition: DataDefinition, rows: Rows, target: Path, cells: tuple[CellCount, ...], warnings: list[str]
 ) -> None:
     features = definition.features
-    encoding = fit_encoding(rows.frame.filter(rows.split_R == 0), features, definition.minimum_frequency)
-    train, valid, test = (
-        _columns(rows, split, encoding, _user_codes(definition, rows)) for split in range(len(SPLITS))
+    derived = derive_numbers(definition, rows)
+    rows = replace(
+        rows, frame=rows.frame.with_columns(derived.statistics.get_columns() + derived.matches.get_columns())
     )
+    encoding = fit_encoding(rows.frame.filter(rows.split_R == 0), features, definition.minimum_frequency, derived.names)
+    lists, user_R = encode_lists(features, rows, encoding), _user_codes(definition, rows)
+    train, valid, test = (_columns(rows, split, (encoding, lists), user_R) for split in range(len(SPLITS)))
+    groups = input_groups(features, derived, encoding)
     valid_frame = rows.frame.filter(rows.split_R == 1)
     rates = unseen_rates(valid_frame, valid.ids_RF, features.categorical)
     record = DataRecord(
@@ -67,11 +73,13 @@ def _encode(
             *duplicate_warnings(definition, rows.frame, rows.split_R),
             *unseen_warnings(rates, features.categorical),
         ),
+        groups={name: len(inputs) for name, inputs in groups.items()},
     )
-    save(target, (train, valid, test), encoding, record)
+    save(target, Encoded((train, valid, test), encoding, lists.fields, groups, record))
 
 
-def _columns(rows: Rows, split: int, encoding: Encoding, user_R: NDArray[np.int32]) -> Columns:
+def _columns(rows: Rows, split: int, encoded: tuple[Encoding, EncodedLists], user_R: NDArray[np.int32]) -> Columns:
+    encoding, lists = encoded
     chosen_R = rows.split_R == split
     frame = rows.frame.filter(chosen_R)
     return Columns(
@@ -80,6 +88,7 @@ def _columns(rows: Rows, split: int, encoding: Encoding, user_R: NDArray[np.int3
         scenario_R=rows.scenario_R[chosen_R],
         labels_RT=rows.labels_RT[chosen_R],
         user_R=user_R[chosen_R],
+        lists_RS=lists.slots(chosen_R),
     )
 
 

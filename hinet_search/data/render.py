@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from textwrap import wrap
 
 from hinet_search.data.columns import SPLITS
-from hinet_search.data.description import Description, Overlap
+from hinet_search.data.description import Description, ListFacts, Overlap
 from hinet_search.records import CellCount
 
 WIDTH = 100
@@ -118,6 +118,13 @@ def _features(description: Description) -> Iterator[str]:
     yield from _listed("missing", _largest(missing))
     yield from _listed("unseen in valid", _largest((one.name, one.unseen_valid) for one in description.categorical))
     yield from _listed("unseen in test", _largest((one.name, one.unseen_test) for one in description.categorical))
+    yield from _listed("lists", [_list_in_words(facts) for facts in description.lists])
+    yield from _listed("inputs of groups", [f"{name} {count}" for name, count in description.groups.items()])
+
+
+def _list_in_words(facts: ListFacts) -> str:
+    shares = f"{percent(facts.empty)} of rows without, {percent(facts.unseen)} of entries unseen in train"
+    return f"{facts.name} of {facts.mean_length:.1f} entries ({shares})"
 
 
 def _largest(rates: Iterable[tuple[str, float]], below: float = 0.001) -> list[str]:

@@ -3,7 +3,8 @@
 Shape legend: R rows that count, T tasks.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,15 @@ from numpy.typing import NDArray
 from polars.exceptions import PolarsError
 
 from hinet_search import plugins
-from hinet_search.data.checks import column_problems, named_columns, not_finite, scenario_problems, value_problems
+from hinet_search.data.checks import (
+    column_problems,
+    is_list_of,
+    named_columns,
+    not_finite,
+    scenario_problems,
+    value_problems,
+)
+from hinet_search.data.lists import DistinctLists, distinct_lists
 from hinet_search.data.matching import as_text, text_of
 from hinet_search.data.splits import LEFT_OUT, assign, split_problems
 from hinet_search.definition import DataDefinition, TaskDefinition, truth_column
@@ -26,7 +35,10 @@ MAX_PROBLEMS = 20
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows that count, in the order of the source. `frame` has the named columns as the source gives them."""
+    """Rows that count, in the order of the source. `frame` has the named columns as the source gives them.
+
+    A column of lists holds the number of the row's list in `lists`, which has every list once.
+    """
 
     frame: pl.DataFrame
     row_R: NDArray[np.uint64]  # row number in the source, from 0
@@ -36,6 +48,11 @@ class Rows:
     split_R: NDArray[np.uint8]
     truth_RT: NDArray[np.float64] | None  # true probabilities, where the source knows them
     notes: tuple[str, ...]  # how many rows were left out, and why
+    lists: Mapping[str, DistinctLists] = field(default_factory=dict)  # by column
+
+    def list_numbers(self, column: str) -> NDArray[np.int64]:
+        """The number of each row's list of a column (R,)."""
+        return self.frame[column].to_numpy().astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -66,6 +83,7 @@ def read_rows(definition: DataDefinition, folder: Path) -> Rows:
     lazy = _chosen_columns(definition, lazy, dtypes)
     scenarios, notes = _scenarios(definition, lazy)
     frame = _collected(lazy.filter(pl.col(definition.scenario.column).is_in(scenarios.raw.implode())))
+    frame, lists = _with_numbered_lists(definition, frame)
     if definition.not_finite == "drop":
         frame, notes = _without_not_finite(definition, frame, notes)
     row_R = frame.drop_in_place(ROW_NUMBER).to_numpy().astype(np.uint64)
@@ -86,6 +104,7 @@ def read_rows(definition: DataDefinition, folder: Path) -> Rows:
         split_R=split_R,
         truth_RT=frame.select(truths).to_numpy() if set(truths) <= set(frame.columns) else None,
         notes=tuple(notes),
+        lists=lists,
     )
 
 
@@ -100,8 +119,21 @@ def _chosen_columns(definition: DataDefinition, lazy: pl.LazyFrame, dtypes: dict
     """The named columns and the truths, with row numbers; categories of Polars become text, which orders by value."""
     names = list(dict.fromkeys(column for _, column in named_columns(definition)))
     names += [truth_column(task) for task in definition.tasks if truth_column(task) in dtypes]
+    lists = {one.column for one in definition.features.lists.values()}
     coded = [name for name in names if isinstance(dtypes[name], pl.Categorical | pl.Enum)]
-    return lazy.select(names).with_columns(pl.col(coded).cast(pl.String)).with_row_index(ROW_NUMBER)
+    coded_lists = [name for name in lists if is_list_of(dtypes[name], pl.Categorical, pl.Enum)]
+    texts = (pl.col(coded).cast(pl.String), pl.col(coded_lists).cast(pl.List(pl.String)))
+    return lazy.select(names).with_columns(*texts).with_row_index(ROW_NUMBER)
+
+
+def _with_numbered_lists(
+    definition: DataDefinition, frame: pl.DataFrame
+) -> tuple[pl.DataFrame, dict[str, DistinctLists]]:
+    lists = {}
+    for column in dict.fromkeys(one.column for one in definition.features.lists.values()):
+        numbers, lists[column] = distinct_lists(frame[column])
+        frame = frame.with_columns(numbers)
+    return frame, lists
 
 
 def _collected(lazy: pl.LazyFrame) -> pl.DataFrame:

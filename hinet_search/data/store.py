@@ -9,6 +9,7 @@ vocabulary.3.parquet  values and counts of field 3, for whoever encodes new rows
 import shutil
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from itertools import pairwise
@@ -22,7 +23,7 @@ from hinet_search.data.columns import SPLITS, Columns, Dataset
 from hinet_search.data.encode import COUNT, Encoding, Scale, Vocabulary
 from hinet_search.errors import DataError, EnvironmentFault
 from hinet_search.records import DataRecord
-from hinet_search.schema import Schema
+from hinet_search.schema import ListField, Schema
 
 MANIFEST = "dataset.json"
 FREQUENCIES = "frequencies.npy"
@@ -35,8 +36,20 @@ class Manifest:
 
     schema: Schema
     scales: tuple[Scale, ...]
+    groups: dict[str, tuple[str, ...]]
     record: DataRecord
     file_bytes: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What a folder is written from."""
+
+    splits: tuple[Columns, Columns, Columns]
+    encoding: Encoding
+    lists: tuple[ListField, ...]
+    groups: Mapping[str, tuple[str, ...]]
+    record: DataRecord
 
 
 _MANIFEST = TypeAdapter(Manifest)
@@ -68,6 +81,7 @@ def open_dataset(folder: Path) -> Dataset:
         valid=valid,
         test=test,
         record=manifest.record,
+        groups=manifest.groups,
     )
 
 
@@ -83,14 +97,14 @@ def open_encoding(folder: Path) -> Encoding:
     )
 
 
-def save(folder: Path, splits: tuple[Columns, Columns, Columns], encoding: Encoding, record: DataRecord) -> None:
+def save(folder: Path, encoded: Encoded) -> None:
     """Write a folder beside the final one, then rename it; a complete folder that is there by then is kept."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(folder)
         partial = Path(tempfile.mkdtemp(prefix=_partial_prefix(folder), dir=folder.parent))
         try:
-            _write(partial, splits, encoding, record)
+            _write(partial, encoded)
             _replace(folder, partial)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
@@ -117,8 +131,9 @@ def _open_columns(folder: Path, split: str) -> Columns:
     )
 
 
-def _write(folder: Path, splits: tuple[Columns, Columns, Columns], encoding: Encoding, record: DataRecord) -> None:
-    for split, columns in zip(SPLITS, splits, strict=True):
+def _write(folder: Path, encoded: Encoded) -> None:
+    encoding, record = encoded.encoding, encoded.record
+    for split, columns in zip(SPLITS, encoded.splits, strict=True):
         for one in fields(Columns):
             np.save(folder / _array_file(split, one.name), getattr(columns, one.name))
     counts = [vocabulary.table[COUNT].to_numpy().astype(np.int64) for vocabulary in encoding.vocabularies]
@@ -132,8 +147,10 @@ def _write(folder: Path, splits: tuple[Columns, Columns, Columns], encoding: Enc
             categorical=tuple(vocabulary.name for vocabulary in encoding.vocabularies),
             vocabulary_sizes=tuple(vocabulary.size for vocabulary in encoding.vocabularies),
             numeric=encoding.numeric_inputs,
+            lists=encoded.lists,
         ),
         scales=encoding.scales,
+        groups=dict(encoded.groups),
         record=record,
         file_bytes={file.name: file.stat().st_size for file in sorted(folder.iterdir())},
     )

@@ -11,14 +11,13 @@ Shape legend: M scenarios, T tasks, B rows, D width of x, C width of the scenari
 """
 
 from collections.abc import Sequence
-from typing import Annotated
 
 import torch
 from jaxtyping import Float
-from pydantic import Field, model_validator
+from pydantic import model_validator
 from torch import Tensor, nn
 
-from hinet_search.definition import Frozen
+from hinet_search.frozen import Count, Frozen
 from hinet_search.nn.cgc import CGC, CGCConfig
 from hinet_search.nn.embedding import FeatureEmbedding
 from hinet_search.nn.funnel import entire_space
@@ -29,8 +28,6 @@ from hinet_search.nn.towers import TowerConfig, Towers
 from hinet_search.nn.usage import gate_usage, numbered
 from hinet_search.records import GateUsage, Insight
 from hinet_search.schema import Batch, Schema
-
-Count = Annotated[int, Field(ge=1)]
 
 
 class LossConfig(Frozen):

@@ -11,20 +11,19 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from hinet_search.definition import Frozen
+from hinet_search.frozen import Count
 from hinet_search.nn.embedding import FeatureEmbedding
 from hinet_search.nn.experts import ExpertConfig, Experts, mix
 from hinet_search.nn.gates import Gate
+from hinet_search.nn.protocol import ProtocolConfig
 from hinet_search.nn.rows import rows_by_scenario
 from hinet_search.nn.towers import TowerConfig, Towers
 from hinet_search.nn.usage import gate_usage, numbered
 from hinet_search.records import Insight
 from hinet_search.schema import Batch, Schema
 
-Count = Annotated[int, Field(ge=1)]
 
-
-class Config(Frozen):
+class Config(ProtocolConfig):
     """Options of MMoE; `dropout` is the experts'."""
 
     embedding_dim: Count = 8

@@ -16,20 +16,19 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from hinet_search.definition import Frozen
+from hinet_search.frozen import Count
 from hinet_search.nn.cgc import CGC, CGCConfig
 from hinet_search.nn.embedding import FeatureEmbedding
 from hinet_search.nn.experts import ExpertConfig
+from hinet_search.nn.protocol import ProtocolConfig
 from hinet_search.nn.rows import rows_by_scenario
 from hinet_search.nn.towers import TowerConfig, Towers
 from hinet_search.nn.usage import gate_usage, numbered
 from hinet_search.records import Insight
 from hinet_search.schema import Batch, Schema
 
-Count = Annotated[int, Field(ge=1)]
 
-
-class Config(Frozen):
+class Config(ProtocolConfig):
     """Options of PLE; `dropout` is the experts', `num_specific_experts` counts those of one slot.
 
     Below its last level a row needs the experts of all slots, so `num_levels: 2` costs more with more scenarios.

@@ -9,14 +9,13 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from hinet_search.definition import Frozen
+from hinet_search.frozen import Count, Frozen
 from hinet_search.nn.embedding import FeatureEmbedding
 from hinet_search.nn.mlp import mlp
+from hinet_search.nn.protocol import ProtocolConfig
 from hinet_search.nn.rows import rows_by_scenario
 from hinet_search.nn.towers import TowerConfig, Towers
 from hinet_search.schema import Batch, Schema
-
-Count = Annotated[int, Field(ge=1)]
 
 
 class TrunkConfig(Frozen):
@@ -25,7 +24,7 @@ class TrunkConfig(Frozen):
     widths: Annotated[tuple[Count, ...], Field(min_length=1)] = (128, 64)
 
 
-class Config(Frozen):
+class Config(ProtocolConfig):
     """Options of Shared Bottom; `dropout` is the trunk's."""
 
     embedding_dim: Count = 8

@@ -11,13 +11,12 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from hinet_search.definition import Frozen
+from hinet_search.frozen import Count, Frozen
+from hinet_search.nn.contracts import Part
 from hinet_search.nn.embedding import FeatureEmbedding
 from hinet_search.nn.mlp import mlp
 from hinet_search.nn.rows import rows_by_scenario
 from hinet_search.schema import Batch, Schema
-
-Count = Annotated[int, Field(ge=1)]
 
 
 class Config(Frozen):
@@ -60,6 +59,10 @@ class Model(nn.Module):
             if len(run) > 0  # the networks of an absent scenario get no gradient at all
         ]
         return rows.restore(torch.cat(logits))
+
+    def independent_parts(self) -> tuple[Part, ...]:
+        """Every network decides one cell."""
+        return tuple(Part(cell, (number,)) for number, cell in enumerate(self.cells))
 
     def cell_modules(self) -> tuple[tuple[nn.Module, ...], ...]:
         """The networks, indexed [scenario][task]."""

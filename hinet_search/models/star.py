@@ -19,18 +19,17 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from hinet_search.definition import Frozen
+from hinet_search.frozen import Count
 from hinet_search.nn.dropout import Dropout
 from hinet_search.nn.embedding import FeatureEmbedding
 from hinet_search.nn.partitioned_norm import PartitionedNorm
+from hinet_search.nn.protocol import ProtocolConfig
 from hinet_search.nn.rows import rows_by_scenario
 from hinet_search.nn.towers import TowerConfig, Towers
 from hinet_search.schema import Batch, Schema
 
-Count = Annotated[int, Field(ge=1)]
 
-
-class Config(Frozen):
+class Config(ProtocolConfig):
     """Options of STAR; `widths` and `dropout` are the scenarios' networks', `auxiliary` is the one beside them."""
 
     embedding_dim: Count = 4

@@ -4,6 +4,7 @@ Every model is an `nn.Module` built as `Model(config, schema)` whose `forward(ba
 own scenario.
 """
 
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from torch import nn
@@ -20,12 +21,20 @@ class FollowsPasses(Protocol):
         """Called before every pass with the number of passes finished."""
 
 
-@runtime_checkable
-class IndependentCells(Protocol):
-    """A model whose cells share no parameter, so that each cell may keep its own best weights."""
+@dataclass(frozen=True)
+class Part:
+    """A module and the cells that it alone decides, by their numbers: scenario by scenario, task by task."""
 
-    def cell_modules(self) -> tuple[tuple[nn.Module, ...], ...]:
-        """One module per cell, indexed [scenario][task]; together they hold every parameter exactly once."""
+    module: nn.Module
+    cells: tuple[int, ...]
+
+
+@runtime_checkable
+class IndependentParts(Protocol):
+    """A model of parts that share no parameter, so that each part may keep its own best weights."""
+
+    def independent_parts(self) -> tuple[Part, ...]:
+        """The parts; together they hold every parameter and every cell exactly once."""
 
 
 @runtime_checkable

@@ -1,23 +1,48 @@
 """Feature embedding: the ids of a row become vectors, and with its numeric inputs one input vector x.
 
-All fields share one table with an offset per field: one look-up and one gradient instead of F.
-Shape legend: B rows, F categorical fields (the scenario may be one more), E embedding width, N numeric inputs, D width of x.
+All fields share one table with an offset per field: one look-up and one gradient instead of F. The entries of a list
+are ids of its item's field and look up the same vectors.
+Shape legend: B rows, F categorical fields (the scenario may be one more), P lists, L slots of one list, S slots of all,
+E embedding width, N numeric inputs, D width of x, V rows of the table.
 """
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn.functional import embedding
 
+from hinet_search.nn.pooling import make_pooling
 from hinet_search.schema import Batch, Schema
 
 INITIAL_STD = 0.01
 
 
+def look_up(table_VE: Float[Tensor, "V E"], rows: Int[Tensor, "*rows"]) -> Float[Tensor, "*rows E"]:
+    """The vector of every row number."""
+    if table_VE.is_cuda:
+        return embedding(rows, table_VE)  # its gradient is summed in a fixed order there, that of index_select is not
+    # on CPU the same numbers, and the gradient takes a third of the time
+    return table_VE.index_select(0, rows.flatten()).view(*rows.shape, table_VE.shape[1])
+
+
+class Table(nn.Module):
+    """One trainable vector per id of every field."""
+
+    def __init__(self, num_rows: int, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(num_rows, width).normal_(std=INITIAL_STD))
+
+    def forward(self, rows_BF: Int[Tensor, "B F"]) -> Float[Tensor, "B F E"]:
+        """The vectors of the fields' row numbers."""
+        return look_up(self.weight, rows_BF)
+
+
 class FeatureEmbedding(nn.Module):
-    """x = [embedding of every field, numeric inputs], of `width` F * embedding_dim + N.
+    """x = [embedding of every field, pooled lists, numeric inputs], of `width` (F + P) * embedding_dim + N.
 
     An id at or beyond its field's vocabulary size becomes 0 = unknown: a minimum frequency is a cut-off per field, and
-    ids are in order of frequency. `with_scenario` appends the scenario as one more field.
+    ids are in order of frequency. In a list 0 is an empty slot as well, so there it counts for nothing.
+    `with_scenario` appends the scenario as one more field.
     """
 
     sizes_F: Tensor
@@ -29,11 +54,12 @@ class FeatureEmbedding(nn.Module):
         sizes = [*schema.vocabulary_sizes, *scenario_field]
         sizes_F = torch.tensor(sizes, dtype=torch.int64)
         self.with_scenario = with_scenario
-        self.width = len(sizes) * embedding_dim + len(schema.numeric)
+        self.lists = schema.lists
+        self.width = (len(sizes) + len(schema.lists)) * embedding_dim + len(schema.numeric)
         self.register_buffer("sizes_F", sizes_F, persistent=False)
         self.register_buffer("offsets_F", sizes_F.cumsum(0) - sizes_F, persistent=False)
-        self.table = nn.Embedding(sum(sizes), embedding_dim)
-        nn.init.normal_(self.table.weight, std=INITIAL_STD)
+        self.table = Table(sum(sizes), embedding_dim)
+        self.poolings = nn.ModuleList(make_pooling(one.pooling, embedding_dim) for one in schema.lists)
 
     def forward(self, batch: Batch) -> Float[Tensor, "B D"]:
         """Input vectors of the rows."""
@@ -42,4 +68,16 @@ class FeatureEmbedding(nn.Module):
             ids_BF = torch.cat([ids_BF, batch.scenario_B.unsqueeze(-1)], dim=-1)
         known_BF = torch.where(ids_BF < self.sizes_F, ids_BF, 0)
         embedded_BFE: Tensor = self.table(known_BF + self.offsets_F)
-        return torch.cat([embedded_BFE.flatten(start_dim=1), batch.numeric_BN], dim=-1)
+        pooled = self._pooled(batch.lists_BS, embedded_BFE)
+        return torch.cat([embedded_BFE.flatten(start_dim=1), *pooled, batch.numeric_BN], dim=-1)
+
+    def _pooled(self, lists_BS: Int[Tensor, "B S"], embedded_BFE: Float[Tensor, "B F E"]) -> list[Float[Tensor, "B E"]]:
+        """One vector per list; its entries are looked up past `table`'s hooks: a penalty is on fields alone."""
+        slots = torch.split(lists_BS, [one.length for one in self.lists], dim=1)
+        pooled = []
+        for one, pooling, ids_BL in zip(self.lists, self.poolings, slots, strict=True):
+            known_BL = (ids_BL > 0) & (ids_BL < self.sizes_F[one.field])
+            rows_BL = torch.where(known_BL, ids_BL, 0) + self.offsets_F[one.field]
+            entries_BLE = look_up(self.table.weight, rows_BL)
+            pooled.append(pooling(entries_BLE, known_BL, embedded_BFE[:, one.field]))
+        return pooled

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from hinet_search.definition import Frozen
+from hinet_search.frozen import Frozen
 from hinet_search.nn.dropout import Dropout
 from hinet_search.nn.gates import Gate
 from hinet_search.nn.stacked import StackedLinear

@@ -33,10 +33,16 @@ def flops_per_row(model: nn.Module, schema: Schema) -> int:
 def synthetic_batch(schema: Schema, rows: int, seed: int) -> Batch:
     """Rows of random ids and standard normal numerics on the CPU; scenarios take turns, so M rows have all of them."""
     generator = torch.Generator().manual_seed(seed)
-    columns = [torch.randint(size, (rows,), generator=generator) for size in schema.vocabulary_sizes]
-    ids_BF = torch.stack(columns, dim=-1) if columns else torch.empty(rows, 0, dtype=torch.int64)
-    numeric_BN = torch.randn(rows, len(schema.numeric), generator=generator)
-    return Batch(ids_BF, numeric_BN, torch.arange(rows) % schema.num_scenarios)
+    sizes = schema.vocabulary_sizes
+    lists = [torch.randint(sizes[one.field], (rows, one.length), generator=generator) for one in schema.lists]
+    columns = [torch.randint(size, (rows, 1), generator=generator) for size in sizes]
+    empty = torch.empty(rows, 0, dtype=torch.int64)
+    return Batch(
+        ids_BF=torch.cat([empty, *columns], dim=-1),
+        numeric_BN=torch.randn(rows, len(schema.numeric), generator=generator),
+        scenario_B=torch.arange(rows) % schema.num_scenarios,
+        lists_BS=torch.cat([empty, *lists], dim=-1),
+    )
 
 
 def on_device_of(model: nn.Module, batch: Batch) -> Batch:
@@ -46,6 +52,7 @@ def on_device_of(model: nn.Module, batch: Batch) -> Batch:
         batch.ids_BF.to(like.device),
         batch.numeric_BN.to(device=like.device, dtype=like.dtype),
         batch.scenario_B.to(like.device),
+        batch.lists_BS.to(like.device),
     )
 
 

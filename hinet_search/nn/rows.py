@@ -22,16 +22,11 @@ class RowsByScenario:
 
     def sort(self, batch: Batch) -> Batch:
         """The same rows in sorted order."""
-        order_B = self.order_B
-        return Batch(batch.ids_BF[order_B], batch.numeric_BN[order_B], batch.scenario_B[order_B])
+        return batch.select(self.order_B)
 
     def runs(self, batch: Batch) -> tuple[Batch, ...]:
         """The rows of each scenario, as M batches."""
-        ordered = self.sort(batch)
-        parts = (
-            torch.split(part, list(self.sizes)) for part in (ordered.ids_BF, ordered.numeric_BN, ordered.scenario_B)
-        )
-        return tuple(Batch(*run) for run in zip(*parts, strict=True))
+        return self.sort(batch).split(self.sizes)
 
     def restore(self, sorted_B: Float[Tensor, "B ..."]) -> Float[Tensor, "B ..."]:
         """Sorted rows back in the order in which the batch had them."""

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from hinet_search.definition import Frozen
+from hinet_search.frozen import Frozen
 from hinet_search.nn.experts import mix
 from hinet_search.nn.stacked import StackedLinear
 

@@ -1,6 +1,7 @@
 """Embedded data: the study as compact JSON inside the page, for machines and for the download link.
 
-Trials are a table (column names once, then rows); how a trial ended is an index into `endings`. The curves of single trials stay in the database:
+Trials are a table (column names once, then rows); how a trial ended is an index into `endings`. Values
+by cell are in the order of `cells`. The curves of single trials stay in the database:
 10,000 trials with every cell of every evaluation would be hundreds of megabytes.
 """
 
@@ -10,11 +11,12 @@ from math import isfinite
 
 from markupsafe import Markup
 
-from hinet_search.compare import verdict
-from hinet_search.records import ArmRecord, CellValue, FinalistRecord, StudyRecord
+from hinet_search.compare import Contrast, headline, verdict
+from hinet_search.records import ArmRecord, CellValue, FinalistRecord, FinalistSummary, StudyRecord
 
-SCHEMA = 1
+SCHEMA = 2
 
+Cells = Sequence[tuple[str, str]]
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
 _ESCAPES: dict[str, str | int | None] = {
@@ -34,11 +36,18 @@ def embedded_json(record: StudyRecord) -> Markup:
 
 def _study(record: StudyRecord) -> Json:
     outcome = verdict(record)
+    cells = [(cell.scenario, cell.task) for cell in record.data.cells]
     return {
         "schema": SCHEMA,
         "study": record.name,
         "state": record.state,
-        "verdict": {"status": outcome.status, "sentence": outcome.sentence, "focus": outcome.focus},
+        "verdict": {
+            "status": outcome.status,
+            "sentence": outcome.sentence,
+            "focus": outcome.focus,
+            "headline": headline(record.objective),
+            "contrasts": [_contrast(one) for one in outcome.contrasts],
+        },
         "objective": {"name": record.objective, "maximize": record.maximize},
         "data": {
             "source": record.data.source,
@@ -49,16 +58,30 @@ def _study(record: StudyRecord) -> Json:
         "versions": dict(record.versions),
         "study_yaml": record.study_yaml,
         "cells": [[cell.scenario, cell.task, list(cell.rows), list(cell.positives)] for cell in record.data.cells],
-        "arms": [_arm(arm) for arm in record.arms],
+        "arms": [_arm(arm, cells) for arm in record.arms],
     }
 
 
-def _arm(arm: ArmRecord) -> Json:
+def _contrast(one: Contrast) -> Json:
+    found = one.difference
+    return {
+        "arm": one.arm,
+        "gain": _plain(found.mean) if found else None,
+        "interval": [_plain(found.low), _plain(found.high)] if found else None,
+        "p": _plain(one.p),
+        "p_holm": _plain(one.p_holm),
+        "seed_error": _plain(one.seed_error),
+        "user_error": _plain(one.user_error),
+    }
+
+
+def _arm(arm: ArmRecord, cells: Cells) -> Json:
     endings = list(dict.fromkeys((trial.state, trial.cause) for trial in arm.trials))
     names = sorted({name for trial in arm.trials for name in trial.parameters})
     return {
         "name": arm.name,
         "model": arm.model,
+        "size_of": arm.size_of,
         "fixed": {name: _plain(value) for name, value in arm.fixed.items()},
         "importances": {name: _plain(value) for name, value in arm.importances.items()},
         "trials": {
@@ -75,37 +98,46 @@ def _arm(arm: ArmRecord) -> Json:
                 for trial in arm.trials
             ],
         },
-        "finalists": [_finalist(finalist) for finalist in arm.finalists],
+        "finalists": [_finalist(finalist, cells) for finalist in arm.finalists],
     }
 
 
-def _finalist(finalist: FinalistRecord) -> Json:
+def _finalist(finalist: FinalistRecord, cells: Cells) -> Json:
+    """Lists with one entry a seed; `test` is null until a seed is opened."""
     return {
         "trial": finalist.trial_number,
         "default": finalist.is_default,
         "chosen": finalist.chosen,
-        "runs": [
-            {
-                "seed": run.seed,
-                "valid": _plain(run.valid_objective),
-                "test": None if run.test_cells is None else _cells(run.test_cells),
-            }
-            for run in finalist.runs
-        ],
+        "seeds": [run.seed for run in finalist.runs],
+        "valid": [_plain(run.valid_objective) for run in finalist.runs],
+        "test": [_values(run.test_cells, cells) for run in finalist.runs],
+        "ensemble": _ensemble(finalist.summary, cells),
     }
 
 
-def _cells(cells: Sequence[CellValue]) -> Json:
-    """Columns of equal length, one entry a cell."""
+def _ensemble(together: FinalistSummary | None, cells: Cells) -> Json:
+    if together is None:
+        return None
     return {
-        "names": [f"{cell.scenario}/{cell.task}" for cell in cells],
-        "auc": [_plain(cell.auc) for cell in cells],
-        "logloss": [_plain(cell.logloss) for cell in cells],
+        "valid": _values(together.ensemble_valid_cells, cells),
+        "test": _values(together.ensemble_test_cells, cells),
     }
 
 
-def _plain(value: float | str | None, digits: int = 6) -> Json:
-    """JSON has no NaN; six significant digits are more than any number here is certain of."""
+def _values(found: Sequence[CellValue] | None, cells: Cells) -> Json:
+    """Columns with one entry a cell, in the order of the study's `cells`."""
+    if found is None:
+        return None
+    known = {(cell.scenario, cell.task): cell for cell in found}
+    ordered = [known.get(cell) for cell in cells]
+    return {
+        "auc": [None if cell is None else _plain(cell.auc) for cell in ordered],
+        "logloss": [None if cell is None else _plain(cell.logloss) for cell in ordered],
+    }
+
+
+def _plain(value: float | str | None, digits: int = 5) -> Json:
+    """JSON has no NaN; five significant digits are more than any number here is certain of."""
     if isinstance(value, float):
         return float(f"{value:.{digits}g}") if isfinite(value) else None
     return value

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import floor, log10
+from statistics import quantiles
 
 from markupsafe import Markup
 
@@ -12,8 +14,14 @@ from hinet_search.report.numbers import gain, interval, ticks
 
 Point = tuple[float, float]
 
-SYMBOLS = {"better": "▲", "unclear": "≈", "worse": "▼"}
+_SYMBOLS = {"better": "▲", "unclear": "≈", "worse": "▼"}
 CLASSES = {"better": "win", "unclear": "tie", "worse": "loss"}
+
+
+def marked(found: Difference) -> Markup:
+    """A gain behind its mark, which is a shape to see and a word to hear."""
+    shape = tag("i", _SYMBOLS[found.mark], role="img", aria_label=found.mark)
+    return join([shape, f" {gain(found.mean)}"])
 
 
 @dataclass(frozen=True)
@@ -43,9 +51,32 @@ def axis_over(values: Sequence[float], margin: float = 0.06) -> Axis:
     return Axis(low - room, high + room)
 
 
+def axis_near_the_best(values: Sequence[float], bests: Sequence[float], *, maximize: bool) -> Axis:
+    """From the worse quartile of all values to the best: first draws may be far away and would flatten the rest."""
+    if len(values) < 4:
+        return axis_over(values)
+    lower, _, upper = quantiles(values, n=4)
+    shown = [value for value in values if (value >= lower if maximize else value <= upper)]
+    return axis_over([*shown, *bests], margin=0.12)
+
+
+def spread_apart(places: Sequence[float], gap: float) -> list[float]:
+    """Places in per cent, moved as little as an upward and a downward sweep can so that they are `gap` apart."""
+    gap = min(gap, 100 / max(1, len(places) - 1))
+    order = sorted(range(len(places)), key=lambda k: places[k])
+    moved = list(places)
+    for before, here in pairwise(order):
+        moved[here] = max(moved[here], moved[before] + gap)
+    highest = 100.0
+    for here in reversed(order):
+        moved[here] = min(moved[here], highest)
+        highest = moved[here] - gap
+    return moved
+
+
 @dataclass(frozen=True)
 class ForestRow:
-    """One row: a name with a remark, and a difference or the reason why there is none."""
+    """One row: a name with a remark, and a difference, or the reason why there is none or no interval."""
 
     name: str
     remark: str
@@ -88,13 +119,14 @@ def _forest_row(row: ForestRow, axis: Axis) -> Markup:
         plot = tag("td", tag("div", zero, class_="iv"), class_="plot")
         return tag("tr", name, tag("td", row.reason, class_="t why", colspan="2"), plot)
     found, kind = row.difference, CLASSES[row.difference.mark]
-    spoken = f"{gain(found.mean)}, interval {interval(found.low, found.high)}"
+    span = row.reason if found.low is None and row.reason else interval(found.low, found.high)
+    spoken = f"{gain(found.mean)}, interval {span}"
     drawn = [zero, _whisker(found, axis), tag("i", class_="d", style=f"left:{axis.place(found.mean):.1f}%")]
     return tag(
         "tr",
         name,
-        tag("td", tag("span", SYMBOLS[found.mark], aria_hidden="true"), f" {gain(found.mean)}", class_=f"gain {kind}"),
-        tag("td", interval(found.low, found.high), class_="iv-text"),
+        tag("td", marked(found), class_=f"gain {kind}"),
+        tag("td", span, class_="iv-text"),
         tag("td", tag("div", *drawn, class_=f"iv {kind}", role="img", aria_label=spoken), class_="plot"),
     )
 
@@ -114,8 +146,19 @@ def bar(share: float, class_: str = "") -> Markup:
 
 def path(points: Sequence[Point], x_axis: Axis, y_axis: Axis) -> str:
     """SVG path data in a 100 x 100 box, y upwards."""
-    places = [f"{x_axis.place(x):.1f} {100 - y_axis.place(y):.1f}" for x, y in points]
-    return "M" + "L".join(places)
+    places = [(_short(x_axis.place(x)), _short(100 - y_axis.place(y))) for x, y in points]
+    return f"M{places[0][0]} {places[0][1]}" + "".join(_stroke(*pair) for pair in pairwise(places))
+
+
+def _stroke(before: tuple[str, str], here: tuple[str, str]) -> str:
+    """One piece of a path; level and upright ones, of which staircases are made, take one number."""
+    if before[1] == here[1]:
+        return "" if before == here else f"H{here[0]}"
+    return f"V{here[1]}" if before[0] == here[0] else f"L{here[0]} {here[1]}"
+
+
+def _short(place: float) -> str:
+    return f"{round(place, 1):g}"
 
 
 def svg(*shapes: Markup) -> Markup:
@@ -137,11 +180,6 @@ def grid(y_axis: Axis, most: int = 5) -> Markup:
     """Horizontal lines at round values with their labels at the left."""
     found = y_axis.ticks(most)
     return join(
-        join(
-            [
-                tag("i", class_="gy", style=f"bottom:{y_axis.place(value):.1f}%"),
-                tag("span", text, class_="ty", style=f"bottom:{y_axis.place(value):.1f}%"),
-            ]
-        )
+        tag("i", tag("span", text), class_="gy", style=f"bottom:{y_axis.place(value):.1f}%")
         for value, text in zip(found, ticks(found), strict=True)
     )

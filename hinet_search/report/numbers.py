@@ -28,6 +28,11 @@ def gain(value: float | None) -> str:
     return DASH if value is None else _signed(metric(abs(value)), value, plus="+")
 
 
+def probability(value: float | None) -> str:
+    """A p-value: `.0312`, `< .0001`."""
+    return "< .0001" if value is not None and value < 0.0001 else metric(value)
+
+
 def spread(value: float | None) -> str:
     """A standard deviation: `±.0006`; nothing with one seed."""
     return "" if value is None else f"±{metric(value)}"

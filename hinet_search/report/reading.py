@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import log
 
-from hinet_search.compare import chosen, pair_of, title
+from hinet_search.compare import chosen, headline, pair_of, title
 from hinet_search.objective import Objective
 from hinet_search.records import ArmRecord, FinalistRecord, ParameterRange, Scalar, StudyRecord, TrialRecord
 
@@ -45,8 +45,18 @@ class Place:
 
 def objective_in_words(record: StudyRecord) -> str:
     """The objective as it stands beside a number: `mean AUC`, `log loss`, `AUC in Home feed · click`."""
-    cell = Objective(record.objective).cell
-    name = record.objective if cell is None else record.objective.split("[")[0]
+    return metric_in_words(record.objective)
+
+
+def headline_in_words(record: StudyRecord) -> str:
+    """The measure of the verdict as it stands beside a number."""
+    return metric_in_words(headline(record.objective))
+
+
+def metric_in_words(objective: str) -> str:
+    """An objective's name as readers write it."""
+    cell = Objective(objective).cell
+    name = objective if cell is None else objective.split("[", maxsplit=1)[0]
     written = " ".join(_METRIC_WORDS.get(word, word) for word in name.split("_"))
     return written if cell is None else f"{written} in {cell_in_words(*cell)}"
 
@@ -88,6 +98,12 @@ def focus_of(record: StudyRecord) -> ArmRecord | None:
     if focus is not None or not record.arms:
         return focus
     return next((arm for arm in record.arms if arm.model == "hinet"), record.arms[0])
+
+
+def has_flops(arm: ArmRecord) -> bool:
+    """Whether the arm's chosen finalist is a torch model: what is none has no FLOPs, and its size is no parameters."""
+    finalist = chosen(arm)
+    return finalist is not None and finalist.runs[0].cost.flops_per_row > 0
 
 
 def ranked(record: StudyRecord, arm: ArmRecord) -> list[TrialRecord]:

@@ -6,8 +6,9 @@ Order of writes: our rows first (they may be written again without changing anyt
 import hashlib
 import json
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -15,7 +16,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from hinet_search.objective import Objective
 from hinet_search.records import Cost, EvaluationRecord, Scalar
 from hinet_search.search.sampling import derive_seed, make_pruner, make_sampler
-from hinet_search.spec import EVALUATIONS, Arm, SamplerSpec, StudySpec
+from hinet_search.spec import DENSE_PARAMETERS, EVALUATIONS, Arm, SamplerSpec, StudySpec
 from hinet_search.storage.rows import TrialRow
 from hinet_search.storage.store import StudyStore
 from hinet_search.training.config import TrainConfig
@@ -44,8 +45,18 @@ class Counts:
     best_trial: int | None
 
 
+class Admits(Protocol):
+    """What an arm asks about sizes."""
+
+    def refusal(self, arm: Arm, drawn: Mapping[str, Scalar]) -> str:
+        """Why a draw is not trained, `too large: ...`; empty when it is."""
+
+    def size_of_default(self, model: str) -> int:
+        """Parameters without embeddings of a model's default configuration."""
+
+
 class ArmSearch:
-    """The only writer of one arm. `count_parameters` says how large the model of a draw would be."""
+    """The only writer of one arm."""
 
     def __init__(
         self,
@@ -53,12 +64,15 @@ class ArmSearch:
         spec: StudySpec,
         objective: Objective,
         store: StudyStore,
-        count_parameters: Callable[[Mapping[str, Scalar]], int],
+        admission: Admits,
     ) -> None:
         self.arm = arm
         self._spec = spec
         self._store = store
-        self._count_parameters = count_parameters
+        self._admission = admission
+        stored_size = store.fixed_of(arm.name).get(DENSE_PARAMETERS) if arm.size_of else None
+        if isinstance(stored_size, int):
+            self.arm = arm.fixing({DENSE_PARAMETERS: stored_size})
         self._study = store.optuna_study(arm.name, maximize=objective.maximize)
         evaluations = int(str(arm.space.fixed.get(EVALUATIONS, TrainConfig().evaluations_per_pass)))
         self._study.pruner = make_pruner(spec.pruner, spec.passes, evaluations)
@@ -83,6 +97,29 @@ class ArmSearch:
     def started(self) -> int:
         """Trials that are finished or running, within the budget."""
         return self._counted + len(self._live)
+
+    @property
+    def waits_for_size(self) -> bool:
+        """Whether the arm is to be as large as another one whose size is not known yet."""
+        return bool(self.arm.size_of) and DENSE_PARAMETERS not in self.arm.space.fixed
+
+    @property
+    def finished(self) -> bool:
+        """Whether no trial runs and none will."""
+        return not self._live and not self._interrupted and (self.exhausted or self._counted >= self._spec.trials)
+
+    def take_size_of(self, other: "ArmSearch | None") -> int:
+        """Be as large as the best trial of `other`; as the default of the model of that name where there is none."""
+        model = self.arm.size_of if other is None else other.arm.model
+        size = (other.best_size() if other else None) or self._admission.size_of_default(model)
+        self.arm = self.arm.fixing({DENSE_PARAMETERS: size})
+        self._store.record_fixed(self.arm.name, {DENSE_PARAMETERS: size})
+        return size
+
+    def best_size(self) -> int | None:
+        """Parameters without embeddings of the best complete trial."""
+        costs = [self._rows[trial.number].cost for trial in self.complete_trials()[:1]]
+        return next((cost.dense_parameters for cost in costs if cost is not None), None)
 
     def counts(self) -> Counts:
         """Where the arm stands; reads all trials, so call it when a run begins and not while it goes."""
@@ -212,9 +249,7 @@ class ArmSearch:
         running = {self._rows[number].config_hash for number in self._live}
         if config_hash(drawn) in self._tried | running:
             return "duplicate of an earlier trial"
-        limit = self.arm.space.max_parameters
-        size = self._count_parameters(drawn) if limit else 0
-        return f"too large: {size:,} parameters, max_parameters is {limit:,}" if limit and size > limit else ""
+        return self._admission.refusal(self.arm, drawn)
 
     def _tell(self, trial: Trial, state: TrialState, value: float | None = None) -> None:
         with self._store.database.guarded():

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from hinet_search.config import build_config
-from hinet_search.errors import AllTrialsFailed, ConfigurationError, Interrupted
+from hinet_search.errors import AllTrialsFailed, Interrupted
 from hinet_search.executors import Executor
 from hinet_search.objective import Objective
-from hinet_search.records import FinalistRecord, Scalar
+from hinet_search.records import FinalistRecord
+from hinet_search.search.admission import Admission
 from hinet_search.search.arm_search import ArmSearch
 from hinet_search.search.dispatch import Phase, StopFlag, clock, drive
 from hinet_search.search.finalists import (
@@ -24,11 +24,11 @@ from hinet_search.search.finalists import (
 )
 from hinet_search.search.plan import Ready
 from hinet_search.search.progress import ArmProgress, Progress, Watcher, value_text
+from hinet_search.search.summaries import SummaryPhase, to_summarise
 from hinet_search.search.trials import TrialPhase
 from hinet_search.spec import Arm
 from hinet_search.storage.load import load_record
 from hinet_search.storage.store import StudyStore
-from hinet_search.trial import num_parameters
 
 LEASE_RENEWAL_SECONDS = 10.0
 
@@ -96,6 +96,7 @@ class Coordinator:
         lost = [run for run in unseen if not run.weights(self._artifacts).exists()]
         self._drive(executor, FinalistPhase(lost, {}, room))
         self._drive(executor, OpeningPhase([run for run in unseen if run.weights(self._artifacts).exists()], room))
+        self._drive(executor, SummaryPhase(to_summarise(self._stored_finalists(), paired_seeds(self._spec)), room))
         self._drop_weights()
 
     def _choose(self, candidates: list[Candidate]) -> list[Run]:
@@ -153,11 +154,5 @@ class Coordinator:
         self._watcher.tick(self._progress)
 
     def _arm_search(self, arm: Arm) -> ArmSearch:
-        def size(drawn: Mapping[str, Scalar]) -> int:
-            try:
-                config = build_config(arm.model, arm.space.values(drawn))
-            except ConfigurationError:
-                return 0  # values that do not go together: the trial begins and fails with this cause
-            return num_parameters(config, self._ready.dataset.schema(config.features.minimum_frequency))
-
-        return ArmSearch(arm, self._spec, self._objective, self._store, size)
+        admission = Admission(self._ready.dataset, self._spec.cost_limit)
+        return ArmSearch(arm, self._spec, self._objective, self._store, admission)

@@ -17,6 +17,7 @@ def identity(study: Study, fingerprint: str) -> str:
         "data": fingerprint,
         "objective": spec.objective,
         "seed": spec.seed,
+        "cost_limit": spec.cost_limit,
         "arms": {arm.name: _arm(arm) for arm in study.arms},
     }
     return json.dumps(tree, sort_keys=True)
@@ -38,6 +39,7 @@ def _arm(arm: Arm) -> dict[str, Any]:
     space = arm.space
     return {
         "model": arm.model,
+        "size_of": arm.size_of,
         "max_parameters": space.max_parameters,
         "fixed": {name: list(value) if isinstance(value, tuple) else value for name, value in space.fixed.items()},
         "parameters": {name: distribution.model_dump(mode="json") for name, distribution in space.parameters.items()},

@@ -93,6 +93,7 @@ def _row(ready: Ready, command: str) -> StudyRow:
             passes=spec.passes,
             finalist_seeds=spec.finalists.seeds,
             finalist_top=spec.finalists.top,
+            cost_limit=spec.cost_limit,
             wall_clock_seconds=None if spec.wall_clock_minutes is None else spec.wall_clock_minutes * 60,
         ),
         data=ready.dataset.record,
@@ -108,7 +109,7 @@ def _arm_row(arm: Arm) -> ArmRow:
         name: "-".join(str(width) for width in value) if isinstance(value, tuple) else value
         for name, value in arm.space.fixed.items()
     }
-    return ArmRow(arm.name, arm.model, arm.space.ranges(), fixed)
+    return ArmRow(arm.name, arm.model, arm.space.ranges(), fixed, size_of=arm.size_of)
 
 
 def versions() -> Mapping[str, str]:

@@ -22,6 +22,7 @@ class LaunchOptions:
     storage: str | None = None
     output: Path | None = None
     seed: int | None = None
+    size: str | None = None  # of a study that has sizes
 
     @property
     def folder(self) -> Path:

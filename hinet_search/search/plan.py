@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -16,6 +16,7 @@ from hinet_search.data.columns import Dataset
 from hinet_search.data.of_study import dataset_of
 from hinet_search.errors import ConfigurationError, did_you_mean
 from hinet_search.objective import Objective
+from hinet_search.search.admission import Admission
 from hinet_search.search.options import num_slots
 from hinet_search.search.random_draw import RandomDraw
 from hinet_search.spec import Arm, Study
@@ -24,10 +25,12 @@ from hinet_search.training.device import ChosenDevice, choose_device
 from hinet_search.training.feed import Feed, make_feed
 from hinet_search.training.loss import own_scenario_loss
 from hinet_search.training.optimiser import make_optimiser
+from hinet_search.training.staged import Staged
 from hinet_search.trial import num_parameters
 
 DRAWS = 21
 PROBE_ROWS = 16_384
+GROWTH_ROWS = 32_768  # of fewer rows, a stage's time says little about a stage of all
 PROBE_SECONDS = 1.5
 SHARE_OF_PASSES = 0.7  # of the passes allowed, that a trial takes on average with early stopping and pruning
 
@@ -75,7 +78,8 @@ def make_ready(study: Study, cache: Path, say: Callable[[str], None]) -> Ready:
     device = choose_device(study.spec.device)
     dataset = dataset_of(study, cache, say)
     _check_objective(study, dataset)
-    problems = [text for arm in study.arms for text in _default_too_large(arm, dataset)]
+    admission = Admission(dataset, study.spec.cost_limit)
+    problems = [text for arm in study.arms for text in _default_too_large(admission.sized(arm), admission)]
     if problems:
         raise ConfigurationError(*problems)
     for arm in study.arms:
@@ -85,7 +89,8 @@ def make_ready(study: Study, cache: Path, say: Callable[[str], None]) -> Ready:
 
 def make_plan(ready: Ready) -> Plan:
     """Draw each arm's space and time a second of training of its default on this machine."""
-    return Plan(ready, tuple(_arm_plan(arm, ready) for arm in ready.study.arms))
+    admission = Admission(ready.dataset, ready.study.spec.cost_limit)
+    return Plan(ready, tuple(_arm_plan(admission.sized(arm), ready) for arm in ready.study.arms))
 
 
 def _check_objective(study: Study, dataset: Dataset) -> None:
@@ -98,26 +103,20 @@ def _check_objective(study: Study, dataset: Dataset) -> None:
         )
 
 
-def _default_too_large(arm: Arm, dataset: Dataset) -> list[str]:
-    """The default is always trial 0, so it must be within `max_parameters`."""
-    config = build_config(arm.model, arm.space.values(arm.space.default()))
-    size = num_parameters(config, dataset.schema(config.features.minimum_frequency))
-    limit = arm.space.max_parameters
-    if limit is None or size <= limit:
-        return []
-    return [f"{arm.place}: max_parameters must admit the default configuration of {size:,} parameters, got {limit:,}"]
+def _default_too_large(arm: Arm, admission: Admission) -> list[str]:
+    """The default is always trial 0, so the limits must admit it."""
+    refusal = admission.refusal(arm, arm.space.default())
+    return [f"{arm.place}: limits must admit the default configuration, which is {refusal}"] if refusal else []
 
 
 def _check_embedding(arm: Arm, dataset: Dataset) -> None:
     """Of the default configuration; a model may do without embeddings."""
     config = build_config(arm.model, arm.space.values(arm.space.default()))
-    check_embedding_fits(dataset.schema(config.features.minimum_frequency), getattr(config.model, "embedding_dim", 1))
+    check_embedding_fits(config.features.schema_of(dataset), getattr(config.model, "embedding_dim", 1))
 
 
 def _arm_plan(arm: Arm, ready: Ready) -> ArmPlan:
-    sizes = sorted(
-        num_parameters(config, ready.dataset.schema(config.features.minimum_frequency)) for config in _configs(arm)
-    )
+    sizes = sorted(num_parameters(config, config.features.schema_of(ready.dataset)) for config in _configs(arm))
     return ArmPlan(
         arm.name, arm.model, ready.study.spec.trials, len(arm.space.default()),
         (sizes[0], int(median(sizes)), sizes[-1]), _probe(arm, ready),
@@ -136,27 +135,48 @@ def _probe(arm: Arm, ready: Ready) -> float:
     """Seconds that a trial of the default configuration is expected to take on one slot."""
     config = build_config(arm.model, arm.space.values(arm.space.default()))
     dataset, device = ready.dataset, ready.device.device
-    schema = dataset.schema(config.features.minimum_frequency)
+    dataset, schema = config.features.view(dataset)
+    model = config.build(schema)
+    if isinstance(model, Staged):
+        return SHARE_OF_PASSES * _seconds_of_growth(model, dataset)
     feed = make_feed(dataset.train.head(PROBE_ROWS), schema, device)
-    seconds_per_row = _seconds_per_row(config.build(schema).to(device), feed, config.train)
+    seconds_per_row = _seconds_per_row(model.to(device), feed, config.train)
     evaluations = config.train.passes * config.train.evaluations_per_pass
     rows = config.train.passes * dataset.train.num_rows + evaluations * dataset.valid.num_rows / 3  # no backward
     return SHARE_OF_PASSES * rows * seconds_per_row
 
 
+def _seconds_of_growth(model: Staged, dataset: Dataset) -> float:
+    """All stages, from the first one on the first rows."""
+    rows = dataset.train.head(GROWTH_ROWS)
+    began = time.perf_counter()
+    with _one_thread():
+        share = next(model.stages(rows, seed=0))
+    return (time.perf_counter() - began) / share * dataset.train.num_rows / rows.num_rows
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """As a slot works."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def _seconds_per_row(model: nn.Module, feed: Feed, config: TrainConfig) -> float:
     """Median over the steps of a short training on the first rows."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as a slot does
     optimiser = make_optimiser(model, config)
     rows_B = torch.arange(min(config.batch_size, len(feed)), device=feed.device)
     took: list[float] = []
-    while len(took) < 3 or (sum(took) < PROBE_SECONDS and len(took) < 50):
-        began = time.perf_counter()
-        batch, labels_BT = feed.select(rows_B)
-        optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(own_scenario_loss(model(batch), labels_BT))
-        optimiser.step()
-        took.append(time.perf_counter() - began)
-    torch.set_num_threads(threads)
+    with _one_thread():
+        while len(took) < 3 or (sum(took) < PROBE_SECONDS and len(took) < 50):
+            began = time.perf_counter()
+            batch, labels_BT = feed.select(rows_B)
+            optimiser.zero_grad(set_to_none=True)
+            torch.autograd.backward(own_scenario_loss(model(batch), labels_BT))
+            optimiser.step()
+            took.append(time.perf_counter() - began)
     return median(took) / len(rows_B)

@@ -63,6 +63,7 @@ def of_arm(study: str, position: int, arm: ArmRow) -> dict[str, object]:
         "model": arm.model,
         "ranges_json": to_json(RANGES, arm.ranges),
         "fixed_json": to_json(PARAMETERS, arm.fixed),
+        "size_of": arm.size_of,
         "importances_json": to_json(IMPORTANCES, arm.importances),
     }
 
@@ -75,6 +76,7 @@ def to_arm(row: AnyRow) -> ArmRow:
         ranges=from_json(RANGES, row.ranges_json),
         fixed=from_json(PARAMETERS, row.fixed_json),
         importances=from_json(IMPORTANCES, row.importances_json),
+        size_of=row.size_of,
     )
 
 

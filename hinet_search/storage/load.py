@@ -8,7 +8,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, Table, select
 
 from hinet_search.errors import ConfigurationError, did_you_mean
-from hinet_search.records import ArmRecord, EvaluationRecord, FinalistRecord, StudyRecord, TrialRecord
+from hinet_search.records import ArmRecord, EvaluationRecord, FinalistRecord, FinalistSummary, StudyRecord, TrialRecord
 from hinet_search.storage import columns, tables
 from hinet_search.storage.clock import utc_text
 from hinet_search.storage.codec import from_json
@@ -49,6 +49,7 @@ def load_record(database: Database, study: str) -> StudyRecord:
             ),
             finalists=tuple(finalists[arm.name]),
             importances=arm.importances,
+            size_of=arm.size_of,
         )
         for arm in arms
     )
@@ -93,6 +94,7 @@ def _finalists(rows: Sequence[AnyRow]) -> Mapping[str, list[FinalistRecord]]:
                 chosen=seeds[0].chosen,
                 parameters=from_json(columns.PARAMETERS, seeds[0].parameters_json),
                 runs=tuple(columns.to_finalist_run(row) for row in seeds),
+                summary=from_json(FinalistSummary, seeds[0].summary_json) if seeds[0].summary_json else None,
             )
         )
     return by_arm

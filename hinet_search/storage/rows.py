@@ -43,6 +43,7 @@ class ArmRow:
     ranges: tuple[ParameterRange, ...]
     fixed: Mapping[str, Scalar]
     importances: Mapping[str, float] = field(default_factory=dict)
+    size_of: str = ""  # the arm or model that `model.dense_parameters` is fixed to the size of
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from optuna.study import StudyDirection
 from sqlalchemy import Connection, and_, select, update
 
 from hinet_search.errors import StudyConflict
-from hinet_search.records import CellValue, EvaluationRecord, FinalistRun, Scalar
+from hinet_search.records import CellValue, EvaluationRecord, FinalistRun, FinalistSummary, Scalar
 from hinet_search.storage import columns, lease, tables
 from hinet_search.storage.clock import utc_now
-from hinet_search.storage.codec import to_json
+from hinet_search.storage.codec import from_json, to_json
 from hinet_search.storage.engine import Database
 from hinet_search.storage.lease import Holder, this_process
 from hinet_search.storage.names import optuna_name
@@ -136,6 +136,28 @@ class StudyStore:
         with self.database.writing() as connection:
             written = connection.execute(update(table).where(row).values(test_cells_json=cells_json)).rowcount
             assert written == 1, "a finalist is recorded before it is opened"
+
+    def record_summary(self, arm: str, trial_number: int, summary: FinalistSummary) -> None:
+        """Writes what all seeds of an opened finalist give together."""
+        table = tables.finalist
+        of_finalist = and_(table.c.study == self.study, table.c.arm == arm, table.c.trial_number == trial_number)
+        value = to_json(FinalistSummary, summary)
+        with self.database.writing() as connection:
+            connection.execute(update(table).where(of_finalist).values(summary_json=value))
+
+    def fixed_of(self, arm: str) -> Mapping[str, Scalar]:
+        """What is fixed in an arm, with what was fixed while it ran."""
+        of_arm = select(tables.arm.c.fixed_json).where(tables.arm.c.study == self.study, tables.arm.c.arm == arm)
+        with self.database.reading() as connection:
+            found: Mapping[str, Scalar] = from_json(columns.PARAMETERS, connection.execute(of_arm).scalar_one())
+        return found
+
+    def record_fixed(self, arm: str, fixed: Mapping[str, Scalar]) -> None:
+        """Fixes further names in an arm, for good."""
+        of_arm = and_(tables.arm.c.study == self.study, tables.arm.c.arm == arm)
+        value = to_json(columns.PARAMETERS, {**self.fixed_of(arm), **fixed})
+        with self.database.writing() as connection:
+            connection.execute(update(tables.arm).where(of_arm).values(fixed_json=value))
 
     def record_importances(self, arm: str, importances: Mapping[str, float]) -> None:
         """Writes the shares of an arm's parameters (they sum to 1)."""

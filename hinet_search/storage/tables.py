@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from hinet_search.errors import StudyConflict
 
-VERSION = 1
+VERSION = 2
 
 metadata = MetaData()
 
@@ -61,6 +61,7 @@ arm = Table(
     Column("model", Text, nullable=False),
     Column("ranges_json", Text, nullable=False),
     Column("fixed_json", Text, nullable=False),
+    Column("size_of", Text, nullable=False),
     Column("importances_json", Text, nullable=False),
 )
 
@@ -114,6 +115,7 @@ finalist = Table(
     Column("evaluations_json", Text, nullable=False),
     Column("cost_json", Text, nullable=False),
     Column("insight_json", Text, nullable=False),
+    Column("summary_json", Text),  # of all seeds; the same in every row of a finalist
 )
 
 # Openings of a test split outlive the study: deleting a study does not unsee the split.

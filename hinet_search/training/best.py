@@ -3,23 +3,36 @@
 `evaluation` is the number of the evaluation that changed what is kept last, 0 before the first; `cells` are its values.
 """
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
-from hinet_search.nn.contracts import IndependentCells
+from hinet_search.nn.contracts import IndependentParts, Part
 from hinet_search.objective import Objective
 from hinet_search.records import CellValue
 
 Weights = dict[str, Tensor]
 
 
+@runtime_checkable
+class HasWeights(Protocol):
+    """What every torch module has, and a model that is none offers too."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors by name."""
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> object:
+        """Puts them back."""
+
+
 @dataclass
 class BestModel:
     """The weights of one evaluation: the best by the objective, the earlier one when two are equal."""
 
-    model: nn.Module
+    model: HasWeights
     objective: Objective
     evaluation: int = 0
     cells: tuple[CellValue, ...] = ()
@@ -38,55 +51,61 @@ class BestModel:
 
 
 @dataclass
-class BestCells:
-    """Each cell's own best weights, by its AUC or, where it has none, its log loss; the latest ones without any row.
+class BestParts:
+    """Each part's own best weights, by its rank; the latest ones where validation has no row of its cells.
 
-    Cells share no parameter, so the model composed of them has exactly the cells' best values.
+    Parts share no parameter, so the model composed of them has exactly the parts' best values.
     """
 
-    modules: tuple[nn.Module, ...]  # scenario by scenario, as cells are
+    parts: tuple[Part, ...]
     evaluation: int = 0
     cells: tuple[CellValue, ...] = ()
     weights: list[Weights] = field(default_factory=list)
 
     def offer(self, evaluation: int, cells: tuple[CellValue, ...]) -> tuple[CellValue, ...]:
-        """Keeps the present weights of the cells that became better. Counts by the cells of the composed model."""
+        """Keeps the present weights of the parts that became better. Counts by the cells of the composed model."""
         if not self.weights:
-            self.evaluation, self.cells, self.weights = evaluation, cells, [_copy(module) for module in self.modules]
-        for index in self._improved(cells):
-            self.evaluation = evaluation
-            self.cells = (*self.cells[:index], cells[index], *self.cells[index + 1 :])
-            self.weights[index] = _copy(self.modules[index])
+            self.evaluation, self.cells = evaluation, cells
+            self.weights = [_copy(part.module) for part in self.parts]
+        for number, part in enumerate(self.parts):
+            if _improved(part, cells, self.cells):
+                self.evaluation = evaluation
+                self.cells = tuple((cells if cell in part.cells else self.cells)[cell] for cell in range(len(cells)))
+                self.weights[number] = _copy(part.module)
         return self.cells
 
     def restore(self) -> None:
-        """Put every cell's kept weights back; the model stays as it is when none were offered."""
+        """Put every part's kept weights back; the model stays as it is when none were offered."""
         if self.weights:
-            for module, weights in zip(self.modules, self.weights, strict=True):
-                module.load_state_dict(weights)
-
-    def _improved(self, cells: tuple[CellValue, ...]) -> Iterator[int]:
-        pairs = zip(cells, self.cells, strict=True)
-        return (index for index, (new, old) in enumerate(pairs) if new.rows == 0 or _rank(new) > _rank(old))
+            for part, weights in zip(self.parts, self.weights, strict=True):
+                part.module.load_state_dict(weights)
 
 
-Best = BestModel | BestCells
+Best = BestModel | BestParts
 
 
 def keep_best(model: nn.Module, objective: Objective) -> Best:
-    """The best weights as a whole; of a model with IndependentCells, the best weights of each cell."""
-    if isinstance(model, IndependentCells):
-        return BestCells(tuple(module for row in model.cell_modules() for module in row))
+    """The best weights as a whole; of a model with IndependentParts, the best weights of each part."""
+    if isinstance(model, IndependentParts):
+        return BestParts(model.independent_parts())
     return BestModel(model, objective)
 
 
-def _rank(cell: CellValue) -> float:
-    """Whether a cell has an AUC depends on the labels alone, so its ranks are all of one kind."""
-    if cell.auc is not None:
-        return cell.auc
-    assert cell.logloss is not None, "a cell with rows has a log loss"
-    return -cell.logloss
+def _improved(part: Part, now: tuple[CellValue, ...], kept: tuple[CellValue, ...]) -> bool:
+    new, old = (_rank([cells[cell] for cell in part.cells]) for cells in (now, kept))
+    return new is None or old is None or new > old
 
 
-def _copy(module: nn.Module) -> Weights:
+def _rank(cells: Sequence[CellValue]) -> float | None:
+    """Mean AUC of the cells that have one; without any, minus the mean log loss; None without any row.
+
+    Which cells have an AUC depends on the labels alone, so the ranks of a part are all of one kind.
+    """
+    aucs = [cell.auc for cell in cells if cell.auc is not None]
+    losses = [-cell.logloss for cell in cells if cell.logloss is not None]
+    found = aucs or losses
+    return fmean(found) if found else None
+
+
+def _copy(module: HasWeights) -> Weights:
     return {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}

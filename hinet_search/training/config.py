@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hinet_search.definition import Frozen
+from hinet_search.frozen import Frozen
 
 Rate = Annotated[float, Field(strict=True, gt=0, le=10)]
 Strength = Annotated[float, Field(strict=True, ge=0, le=1e3)]

@@ -7,9 +7,8 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from torch import nn
 
-Model = TypeVar("Model", bound=nn.Module)
+Model = TypeVar("Model")
 
 
 class Purpose(IntEnum):

@@ -54,3 +54,20 @@ def prepared(frame: pl.DataFrame, folder: Path, **changes: Any) -> Dataset:
     """The shop table (or another of its form) encoded into `folder/cache`."""
     write(frame, folder)
     return prepare(definition(**changes), folder, folder / "cache", lambda _: None)
+
+
+def with_lists(frame: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
+    """The table with what every user watched and kept before: up to six items each, `x` among them, which no row has."""
+    generator = np.random.default_rng(seed)
+    users = frame["user"].unique().sort()
+    watched = [generator.choice(["a", "b", "c", "d", "x"], generator.integers(0, 7)).tolist() for _ in users]
+    kept = [[item for item in items if generator.random() < 0.5] for items in watched]
+    lists = pl.DataFrame(
+        {"user": users, "watched": watched, "kept": kept},
+        schema_overrides={"watched": pl.List(pl.String), "kept": pl.List(pl.String)},
+    )
+    return frame.join(lists, on="user", how="left", maintain_order="left")
+
+
+LISTS: dict[str, Any] = {"watched": {"column": "watched", "item": "item", "length": 4}}
+"""One pooled list of four slots."""

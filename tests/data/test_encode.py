@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hinet_search.data.encode import encode_ids, encode_numbers, fit_encoding
-from hinet_search.definition import FeatureDefinition
+from hinet_search.features import FeatureDefinition
 
 WORD = FeatureDefinition(categorical=("word",))
 NUMBER = FeatureDefinition(numeric=("number",))

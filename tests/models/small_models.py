@@ -1,12 +1,15 @@
 """Small schemas, batches and models in double precision for the tests of models."""
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
 from hinet_search.nn.measure import synthetic_batch
-from hinet_search.schema import Batch, Schema
+from hinet_search.schema import Batch, ListField, Schema
 
 SCHEMA = Schema(("feed", "search", "cart"), ("click", "order"), ("user", "item"), (7, 5), ("age",))
+WITH_LISTS = replace(SCHEMA, lists=(ListField("watched", 1, 4, "mean"), ListField("liked", 1, 3, "attention")))
 
 
 def batch(schema: Schema = SCHEMA, rows: int = 12, scenarios: tuple[int, ...] | None = None, seed: int = 0) -> Batch:
@@ -17,11 +20,12 @@ def batch(schema: Schema = SCHEMA, rows: int = 12, scenarios: tuple[int, ...] | 
     order = torch.randperm(rows, generator=generator)
     scenario_B = occurring[torch.arange(rows) % len(occurring)][order]
     ids_BF = drawn.ids_BF + torch.randint(2, drawn.ids_BF.shape, generator=generator)
-    return Batch(ids_BF, drawn.numeric_BN.double(), scenario_B)
+    lists_BS = drawn.lists_BS + torch.randint(2, drawn.lists_BS.shape, generator=generator)
+    return Batch(ids_BF, drawn.numeric_BN.double(), scenario_B, lists_BS)
 
 
 def take(source: Batch, rows: torch.Tensor) -> Batch:
-    return Batch(source.ids_BF[rows], source.numeric_BN[rows], source.scenario_B[rows])
+    return source.select(rows)
 
 
 def randomise(model: nn.Module, seed: int = 0) -> nn.Module:

@@ -1,5 +1,7 @@
 """HMoE: how scenarios weigh one another's scores, and that no gradient reaches a borrowed one."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from reference.hmoe import logits
@@ -43,7 +45,7 @@ def look_at(model: nn.Module, chosen: list[int]) -> None:
 
 def numeric_one(scenarios: tuple[int, ...] | None = None) -> Batch:
     rows = batch(scenarios=scenarios)
-    return Batch(rows.ids_BF, torch.ones_like(rows.numeric_BN), rows.scenario_B)
+    return replace(rows, numeric_BN=torch.ones_like(rows.numeric_BN))
 
 
 def scores(model: nn.Module, rows: Batch) -> torch.Tensor:
@@ -153,7 +155,7 @@ def test_permuting_the_scenarios_permutes_the_logits() -> None:
         relation.copy_(relation[:, :, order].clone())
         permuted.embedding.table.weight[-NUM_SCENARIOS:] = model.embedding.table.weight[-NUM_SCENARIOS:][order]
     rows = batch()
-    renamed = Batch(rows.ids_BF, rows.numeric_BN, order.argsort()[rows.scenario_B])
+    renamed = replace(rows, scenario_B=order.argsort()[rows.scenario_B])
     torch.testing.assert_close(permuted(renamed), model(rows), rtol=0, atol=1e-12)
 
 

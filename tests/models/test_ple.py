@@ -1,5 +1,7 @@
 """PLE: its slots, its levels, what its gates see and whom a row trains."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from pydantic import ValidationError
@@ -39,7 +41,7 @@ def prefer(gate: nn.Module, expert: int) -> None:
 
 
 def with_numeric_one(rows: Batch) -> Batch:
-    return Batch(rows.ids_BF, torch.ones_like(rows.numeric_BN), rows.scenario_B)
+    return replace(rows, numeric_BN=torch.ones_like(rows.numeric_BN))
 
 
 @every_slots
@@ -176,7 +178,7 @@ def with_one_scenario_in_embedding_and_towers(slots: str) -> nn.Module:
 
 
 def moved(rows: Batch) -> Batch:
-    return Batch(rows.ids_BF, rows.numeric_BN, (rows.scenario_B + 1) % NUM_SCENARIOS)
+    return replace(rows, scenario_B=(rows.scenario_B + 1) % NUM_SCENARIOS)
 
 
 def test_slots_of_tasks_tell_scenarios_apart_by_embedding_and_tower_alone() -> None:
@@ -199,7 +201,7 @@ def test_permuting_the_scenarios_permutes_the_logits() -> None:
                 parameter.copy_(parameter.unflatten(0, (NUM_SCENARIOS, -1))[order].flatten(0, 1))
         permuted.embedding.table.weight[-NUM_SCENARIOS:] = model.embedding.table.weight[-NUM_SCENARIOS:][order]
     rows = batch()
-    renamed = Batch(rows.ids_BF, rows.numeric_BN, order.argsort()[rows.scenario_B])
+    renamed = replace(rows, scenario_B=order.argsort()[rows.scenario_B])
     torch.testing.assert_close(permuted(renamed), model(rows), rtol=0, atol=1e-12)
 
 

@@ -1,5 +1,7 @@
 """STAR: scenarios' own weights, normalisation in both modes, and the slips that public code of it is known for."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from reference.star import logits
@@ -38,7 +40,7 @@ def of_scenario(source: Batch, scenario: int) -> torch.Tensor:
 
 def in_scenario(source: Batch, scenario: int) -> Batch:
     """The same rows, all moved to one scenario."""
-    return Batch(source.ids_BF, source.numeric_BN, torch.full_like(source.scenario_B, scenario))
+    return replace(source, scenario_B=torch.full_like(source.scenario_B, scenario))
 
 
 @pytest.mark.parametrize("mode", ["training", "evaluation"])
@@ -115,7 +117,7 @@ def test_the_scenario_reaches_the_logits_through_the_auxiliary_network_alone_at_
 def test_the_auxiliary_network_sees_the_features() -> None:
     model, rows = small({}), batch()
     silence_main(model)
-    moved = Batch(rows.ids_BF, rows.numeric_BN + 1, rows.scenario_B)
+    moved = replace(rows, numeric_BN=rows.numeric_BN + 1)
     assert ((model(rows) - model(moved)).abs() > 1e-6).any()
 
 

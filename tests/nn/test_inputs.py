@@ -12,7 +12,8 @@ SCHEMA = Schema(("a", "b", "c"), ("click",), ("user", "item"), (4, 3), ("age",))
 
 
 def rows(ids: list[list[int]], scenario: list[int]) -> Batch:
-    return Batch(torch.tensor(ids), torch.arange(len(ids), dtype=torch.float32).unsqueeze(-1), torch.tensor(scenario))
+    numeric_BN = torch.arange(len(ids), dtype=torch.float32).unsqueeze(-1)
+    return Batch(torch.tensor(ids), numeric_BN, torch.tensor(scenario), torch.empty(len(ids), 0, dtype=torch.int64))
 
 
 def test_the_input_is_the_embedding_of_every_field_and_then_the_numeric_inputs() -> None:

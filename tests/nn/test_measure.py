@@ -1,10 +1,8 @@
 """Parameters, FLOPs and the outline of a model, on a model small enough to count by hand."""
 
-import pytest
 import torch
 from torch import nn
 
-from hinet_search import plugins
 from hinet_search.nn.embedding import FeatureEmbedding
 from hinet_search.nn.measure import count_parameters, flops_per_row, synthetic_batch
 from hinet_search.nn.outline import OutlineRow, draw, outline
@@ -61,7 +59,7 @@ def test_the_outline_lists_parts_with_parameters_and_counts_parts_that_are_alike
     rows = outline(Pair(), SCHEMA)
     assert rows[1:] == (
         OutlineRow("embedding", 1, "FeatureEmbedding", ("B", 5), 15, 0),
-        OutlineRow("table", 2, "Embedding", ("B", 1, 3), 15, 0),
+        OutlineRow("table", 2, "Table", ("B", 1, 3), 15, 0),
         OutlineRow("parts", 1, "Linear", ("B", 1), 6, 10, alike=2),
     )
     assert (rows[0].shape, rows[0].parameters, rows[0].flops_per_row) == (("B", 1), 27, 20)
@@ -70,16 +68,5 @@ def test_the_outline_lists_parts_with_parameters_and_counts_parts_that_are_alike
 def test_a_drawn_outline_is_a_tree() -> None:
     lines = draw(outline(Pair(), SCHEMA)).splitlines()
     labels = [line[:46].rstrip() for line in lines[3:6]]
-    assert labels == ["├─ embedding  FeatureEmbedding", "│  └─ table  Embedding", "└─ parts × 2  Linear"]
+    assert labels == ["├─ embedding  FeatureEmbedding", "│  └─ table  Table", "└─ parts × 2  Linear"]
     assert lines[5].split()[-4:] == ["(B,", "1)", "6", "10"]
-
-
-@pytest.mark.parametrize("name", plugins.names("hinet_search.models"))
-def test_every_model_is_drawn_within_a_hundred_columns_and_ends_at_its_totals(name: str) -> None:
-    module = plugins.load("hinet_search.models", name)
-    model = module.Model(module.Config(), SCHEMA)
-    rows = outline(model, SCHEMA)
-    assert max(map(len, draw(rows).splitlines())) <= 100
-    assert (rows[0].name, rows[0].parameters) == (name, count_parameters(model)[0])
-    assert rows[0].flops_per_row == flops_per_row(model, SCHEMA)
-    assert sum(row.parameters * row.alike for row in rows if row.depth == 1) == rows[0].parameters

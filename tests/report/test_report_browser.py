@@ -1,6 +1,7 @@
 """The page in a real browser: asks the network for nothing, runs no foreign script, fits a phone, works by keyboard."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from hinet_search.records import StudyRecord
 from hinet_search.report.page import render
 from tests.report.conftest import Open
+from tests.report.nine_arms import nine_arms
 from tests.report.studies import ARMS, Shape, empty, hostile, study
 
 pytestmark = pytest.mark.browser
@@ -16,6 +18,7 @@ THIRTEEN = (*ARMS, *(f"hinet_without_part_{k}" for k in range(6)))
 WIDE = {
     "thirteen arms": study(Shape(arms=THIRTEEN)),
     "seven arms": study(Shape(trials=60)),
+    "nine arms": nine_arms(),
     "twenty scenarios": study(Shape(scenarios=tuple(f"A rather long scenario name {k}" for k in range(20)))),
     "empty": empty(),
     "hostile": hostile(),
@@ -123,6 +126,31 @@ def test_names_in_the_size_picture_do_not_overlap(open_page: Open, name: str, la
     pairs = [(a, b) for i, a in enumerate(boxes) for b in boxes[:i]]
     assert len(boxes) in labels
     assert not [1 for a, b in pairs if a[0] < b[1] and b[0] < a[1] and a[2] < b[3] and b[2] < a[3]]
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_names_at_the_ends_of_the_budget_curves_do_not_overlap(open_page: Open, width: int) -> None:
+    page = open_page(render(WIDE["nine arms"]), width=width).page
+    boxes = page.evaluate(
+        "[...document.querySelectorAll('.budget .end')].map(e=>{const b=e.getBoundingClientRect();"
+        "return [b.top,b.bottom,b.left,b.right]})"
+    )
+    tops = sorted(boxes)
+    assert len(boxes) == 9
+    assert all(upper[1] <= lower[0] + 0.5 for upper, lower in pairwise(tops))
+    assert width == 390 or max(box[3] for box in boxes) <= width
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_names_of_the_leaderboard_stay_in_place_when_it_scrolls(open_page: Open, width: int) -> None:
+    page = open_page(render(WIDE["nine arms"]), width=width).page
+    left = "document.querySelector('.board tbody th').getBoundingClientRect().left"
+    before = page.evaluate(left)
+    scrolled = page.evaluate(
+        "(e=>{e.scrollLeft=300;return e.scrollLeft})(document.querySelector('.board').parentElement)"
+    )
+    assert (scrolled > 0) == (width == 390)
+    assert page.evaluate(left) == pytest.approx(before, abs=5)
 
 
 def test_printing_hides_the_navigation_and_keeps_the_paper_white(open_page: Open) -> None:

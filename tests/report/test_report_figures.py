@@ -32,7 +32,7 @@ def test_an_axis_of_one_value_has_room_on_both_sides() -> None:
 
 
 def test_y_grows_upwards() -> None:
-    assert path([(0, 0), (1, 1)], Axis(0, 1), Axis(0, 1)) == "M0.0 100.0L100.0 0.0"
+    assert path([(0, 0), (1, 1)], Axis(0, 1), Axis(0, 1)) == "M0 100L100 0"
 
 
 def test_a_whisker_that_leaves_the_picture_has_an_arrow() -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from hinet_search.compare import verdict
+from hinet_search.compare import contrasts, verdict
 from hinet_search.records import StudyRecord
 from hinet_search.report import page
 from hinet_search.report.page import render
+from tests.report.nine_arms import few_rows
 from tests.report.studies import INJECTION, Shape, empty, hostile, small, study
 
 TEMPLATES = Path(page.__file__).parent / "templates"
@@ -81,8 +82,29 @@ def test_the_data_inside_agree_with_the_record() -> None:
     assert isinstance(arms, list)
     trials = arms[0]["trials"]
     values = [row[trials["columns"].index("value")] for row in trials["rows"]]
-    assert (data["schema"], data["study"], len(arms)) == (1, "shop", 7)
+    assert (data["schema"], data["study"], len(arms)) == (2, "shop", 7)
     assert values == [trial.value and pytest.approx(trial.value, rel=1e-5) for trial in record.arms[0].trials]
+
+
+def test_the_data_inside_hold_the_contrasts_and_the_ensembles() -> None:
+    record = few_rows()
+    data = data_of(render(record))
+    found = [one["gain"] for one in data["verdict"]["contrasts"]]  # type: ignore[index, call-overload]  # the page's own JSON
+    assert found == [one.difference and pytest.approx(one.difference.mean, rel=1e-4) for one in contrasts(record)]
+    finalist = data["arms"][0]["finalists"][1]  # type: ignore[index, call-overload]  # likewise
+    summary = record.arms[0].finalists[1].summary
+    assert summary is not None
+    assert finalist["ensemble"]["test"]["auc"] == pytest.approx(
+        [cell.auc for cell in summary.ensemble_test_cells], abs=1e-5
+    )
+    assert [len(finalist[name]) for name in ("seeds", "valid", "test")] == [5, 5, 5]
+
+
+def test_values_by_cell_are_in_the_order_of_the_cells() -> None:
+    record = small()
+    turned = replace(record, data=replace(record.data, cells=record.data.cells[::-1]))
+    first, second = (data_of(render(one))["arms"][0]["finalists"][1]["test"][0]["auc"] for one in (record, turned))  # type: ignore[index, call-overload]  # likewise
+    assert first == second[::-1]
 
 
 def test_not_a_number_becomes_null_in_the_data() -> None:

@@ -24,11 +24,10 @@ def opened(tmp_path: Path) -> Iterator[list[Database]]:
 def begin(tmp_path: Path, opened: list[Database]) -> Begin:
     """Begins (or goes on with) the arm in the same folder, as a new launch would."""
 
-    def begin(text: str = studies.WIDE, size: int = 1, **values: object) -> ArmSearch:
+    def begin(text: str = studies.WIDE, refusal: str = "", **values: object) -> ArmSearch:
         database, store = studies.store(tmp_path)
         opened.append(database)
-        return ArmSearch(
-            studies.arm(tmp_path, text), studies.spec(**values), Objective("mean_auc"), store, lambda drawn: size
-        )
+        admission = studies.Admission(refusal)
+        return ArmSearch(studies.arm(tmp_path, text), studies.spec(**values), Objective("mean_auc"), store, admission)
 
     return begin

@@ -8,13 +8,14 @@ import pytest
 import torch
 
 from hinet_search.executors import Ended, Job, Message, local
-from hinet_search.records import CellValue, EvaluationRecord, StudyRecord
+from hinet_search.records import CellValue, EvaluationRecord, FinalistSummary, Resampled, StudyRecord
 from hinet_search.schema import Schema
 from hinet_search.search.launch import launch
 from hinet_search.search.options import LaunchOptions
 from hinet_search.search.plan import Ready
 from hinet_search.search.progress import Silent, Watcher
 from hinet_search.spec import load_study
+from hinet_search.summary import SummaryJob
 from hinet_search.training.device import ChosenDevice
 from hinet_search.trial import Opened, OpenTestJob, Trained, TrainJob
 from tests.search import studies
@@ -53,7 +54,7 @@ class PretendedData:
     fingerprint: str = studies.DATA.fingerprint
     record = studies.DATA
 
-    def schema(self, minimum_frequency: int) -> Schema:
+    def schema(self, minimum_frequency: int, groups: str, pooling: str | None) -> Schema:
         """A small one."""
         return Schema(("home",), ("click",), ("user_id",), (10,), ())
 
@@ -89,6 +90,8 @@ class Pretender:
         if isinstance(payload, OpenTestJob):
             assert payload.weights.exists(), "test is scored with the weights of the run"
             return [Opened((CellValue("home", "click", 5, 2, auc=0.6, logloss=0.6),))]
+        if isinstance(payload, SummaryJob):
+            return [FinalistSummary(payload.seeds, (), (), Resampled("users", 5, (0.6, 0.6), ()))]
         assert isinstance(payload, TrainJob)
         if payload.weights:
             payload.weights.parent.mkdir(parents=True, exist_ok=True)
@@ -96,7 +99,7 @@ class Pretender:
         evaluation: EvaluationRecord = studies.evaluation(1, self.value(payload))
         return [evaluation, Trained(evaluation, stopped=False, cost=studies.COST)]
 
-    def keys(self, kind: type[TrainJob] | type[OpenTestJob]) -> list[str]:
+    def keys(self, kind: type[TrainJob] | type[OpenTestJob] | type[SummaryJob]) -> list[str]:
         """Keys of what was asked for, in order."""
         return [job.key for job in self.jobs if isinstance(job.payload, kind)]
 

@@ -1,9 +1,11 @@
 """Small studies for tests of the search: a store on SQLite, arms with tiny spaces."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from hinet_search.definition import DataDefinition
-from hinet_search.records import Budget, CellValue, Cost, DataRecord, EvaluationRecord
+from hinet_search.records import Budget, CellValue, Cost, DataRecord, EvaluationRecord, Scalar
 from hinet_search.space import SearchSpace, load_space
 from hinet_search.spec import Arm, ArmSpec, StudySpec
 from hinet_search.storage.engine import Database, connect
@@ -23,6 +25,19 @@ DATA = DataRecord("synthetic", "f00d", "random rows", (10, 5, 5), ("home",), ("c
 COST = Cost(100, 10, 20, 1e4, 1.0, 1, "cpu")
 WIDE = "parameters:\n  train.learning_rate: {kind: float, low: 1.0e-4, high: 1.0e-2, log: true, default: 1.0e-3}\n"
 TWO = "parameters:\n  model.depth: {kind: categorical, choices: [1, 2], default: 1}\n"
+
+
+@dataclass(frozen=True)
+class Admission:
+    """Refuses every draw for the reason given, if any, and knows one size."""
+
+    reason: str = ""
+
+    def refusal(self, arm: Arm, drawn: Mapping[str, Scalar]) -> str:
+        return self.reason
+
+    def size_of_default(self, model: str) -> int:
+        return 77
 
 
 def space(folder: Path, text: str) -> SearchSpace:

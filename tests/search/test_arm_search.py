@@ -65,10 +65,10 @@ def test_duplicates_are_outside_the_budget(begin: Begin, opened: list[Database])
     assert sum(not trial.counts for trial in record(opened).trials) >= 20
 
 
-def test_a_draw_over_max_parameters_is_pruned_with_its_size(begin: Begin, opened: list[Database]) -> None:
-    search = begin(studies.WIDE + "max_parameters: 1000\n", size=1001)
-    assert search.ask() is None
-    assert {trial.cause for trial in record(opened).trials} == {"too large: 1,001 parameters, max_parameters is 1,000"}
+def test_a_draw_that_is_not_admitted_is_pruned_with_the_reason(begin: Begin, opened: list[Database]) -> None:
+    reason = "too large: 1,001 parameters, max_parameters is 1,000"
+    assert begin(refusal=reason).ask() is None
+    assert {trial.cause for trial in record(opened).trials} == {reason}
 
 
 def test_an_interrupted_trial_comes_first_with_its_number_and_parameters(begin: Begin) -> None:

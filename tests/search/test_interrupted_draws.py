@@ -43,9 +43,8 @@ def test_a_refused_draw_that_was_cut_off_is_not_trained_by_the_next_launch(
 def test_a_draw_that_is_too_large_stays_untrained_when_it_was_cut_off(
     begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = studies.WIDE + "max_parameters: 1000\n"
-    cut_off_when_told(begin(text, size=1001), monkeypatch)
-    assert begin(text, size=1001).ask() is None
+    cut_off_when_told(begin(refusal="too large"), monkeypatch)
+    assert begin(refusal="too large").ask() is None
 
 
 def test_an_interrupted_trial_goes_on_though_a_twin_of_it_was_refused(begin: Begin, opened: list[Database]) -> None:
@@ -71,7 +70,7 @@ def test_an_interrupted_draw_is_completed_as_it_would_have_been(
     database, store = studies.store(other)
 
     def arm_search() -> ArmSearch:
-        return ArmSearch(studies.arm(other), studies.spec(), Objective("mean_auc"), store, lambda drawn: 1)
+        return ArmSearch(studies.arm(other), studies.spec(), Objective("mean_auc"), store, studies.Admission())
 
     cut = arm_search()
     complete(cut, cut.ask())

@@ -53,6 +53,6 @@ def test_a_limit_below_the_size_of_the_default_is_refused_with_both_numbers(tmp_
     (tmp_path / "tiny.yaml").write_text(space)
     text = ONE_ARM.replace("{shared_bottom: }", "{shared_bottom: {space: tiny}}")
     with pytest.raises(
-        ConfigurationError, match=r"max_parameters must admit the default .* [\d,]+ parameters, got 3,000"
+        ConfigurationError, match=r"must admit the default .* too large: [\d,]+ parameters, max_parameters is 3,000"
     ):
         face.ready(str(write_study(tmp_path, text)), LaunchOptions(output=tmp_path / "out"))

@@ -29,7 +29,7 @@ def store(tmp_path: Path) -> Iterator[StudyStore]:
 def phase(tmp_path: Path, store: StudyStore) -> TrialPhase:
     """A phase of four trials of which trial 0 is done and good."""
     spec = studies.spec(trials=4, pruner=PRUNES)
-    search = ArmSearch(studies.arm(tmp_path), spec, Objective("mean_auc"), store, lambda drawn: 1)
+    search = ArmSearch(studies.arm(tmp_path), spec, Objective("mean_auc"), store, studies.Admission())
     progress = Progress("tiny", 1, "cpu", 4.0, {"hinet": ArmProgress("hinet", 4)})
     made = TrialPhase([search], spec, tmp_path, progress, Silent(), seconds_before=0.0)
     begin(made)

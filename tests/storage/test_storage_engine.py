@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from hinet_search.errors import EnvironmentFault, StudyConflict
-from hinet_search.storage import engine
+from hinet_search.storage import engine, tables
 from hinet_search.storage.engine import Database, connect
 from hinet_search.storage.store import StudyStore
 from tests.storage.small_study import HINET, new_store, study_row
@@ -49,7 +49,7 @@ def test_a_reader_never_takes_the_write_lock(database: Database) -> None:
 def test_reading_goes_on_while_another_connection_writes(database: Database) -> None:
     reader = connect(_path(database))
     with database.writing(), reader.reading() as connection:
-        assert connection.execute(text("SELECT version FROM hs_schema")).scalar() == 1
+        assert connection.execute(text("SELECT version FROM hs_schema")).scalar() == tables.VERSION
 
 
 def test_our_reading_on_a_coordinators_database_takes_no_write_lock(database: Database) -> None:
@@ -65,7 +65,7 @@ def test_a_failed_write_leaves_nothing(database: Database) -> None:
         connection.execute(text("DELETE FROM hs_schema"))
         raise KeyError
     with database.reading() as connection:
-        assert connection.execute(text("SELECT version FROM hs_schema")).scalar() == 1
+        assert connection.execute(text("SELECT version FROM hs_schema")).scalar() == tables.VERSION
 
 
 def test_suggestions_find_their_parameter_by_an_index(database: Database) -> None:
@@ -104,7 +104,9 @@ def test_a_database_of_somebody_else_is_refused_and_left_alone(tmp_path: Path) -
 def test_a_database_of_another_version_is_refused(database: Database, *, create: bool) -> None:
     with database.writing() as connection:
         connection.execute(text("UPDATE hs_schema SET version = 7"))
-    with pytest.raises(StudyConflict, match="has tables of version 7, this hinet-search reads version 1"):
+    with pytest.raises(
+        StudyConflict, match=f"has tables of version 7, this hinet-search reads version {tables.VERSION}"
+    ):
         connect(_path(database), create=create)
 
 

@@ -23,6 +23,7 @@ def columns(num_rows: int, seed: int, *, flip: float = 0.0) -> Columns:
         scenario_R=(np.arange(num_rows) % 2).astype(np.int16),
         labels_RT=(truth_RT ^ (generator.random(truth_RT.shape) < flip)).astype(np.uint8),
         user_R=generator.integers(0, 20, size=num_rows).astype(np.int32),
+        lists_RS=np.zeros((num_rows, 0), np.int32),
     )
 
 

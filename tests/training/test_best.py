@@ -1,11 +1,15 @@
-"""Facts about which weights a training keeps: the best evaluation's, or each independent cell's own."""
+"""Facts about which weights a training keeps: the best evaluation's, or each independent part's own."""
+
+from collections.abc import Sequence
 
 import numpy as np
+import pytest
 import torch
 from datasets import columns, dataset
 from fake_models import CPU, DATA, TRUTH_RT, Scripted, fit_on, linear, scores, scripted
 from torch import Tensor, nn
 
+from hinet_search.nn.contracts import Part
 from hinet_search.schema import Batch
 from hinet_search.training.feed import make_feed
 from hinet_search.training.metrics import cell_values
@@ -48,15 +52,16 @@ class Cell(nn.Module):
 
 
 class Cells(Scripted):
-    """Cells in a grid that share nothing; each counts the training steps."""
+    """Parts that share nothing and decide the cells given, by default one each; every part counts the training steps."""
 
-    def __init__(self, scripts: list[Tensor]) -> None:
+    def __init__(self, scripts: list[Tensor], decided: Sequence[tuple[int, ...]] = ((0,), (1,), (2,), (3,))) -> None:
         super().__init__(scripts)
         del self.weight
-        self.cells = nn.ModuleList(Cell() for _ in range(4))
+        self.decided = decided
+        self.cells = nn.ModuleList(Cell() for _ in decided)
 
-    def cell_modules(self) -> tuple[tuple[nn.Module, ...], ...]:
-        return tuple(self.cells[:2]), tuple(self.cells[2:])
+    def independent_parts(self) -> tuple[Part, ...]:
+        return tuple(Part(cell, decided) for cell, decided in zip(self.cells, self.decided, strict=True))
 
     def forward(self, batch: Batch) -> Tensor:
         if not self.training:
@@ -76,14 +81,14 @@ def per_cell(*qualities: float) -> Tensor:
 GRID = [per_cell(0.1, 0.9, 0.2, 0.8), per_cell(0.9, 0.1, 0.2, 0.7), per_cell(0.3, 0.3, 0.6, 0.1), per_cell(0, 0, 0, 0)]
 
 
-def test_independent_cells_keep_their_own_best_weights():
+def test_independent_parts_keep_their_own_best_weights():
     model = Cells(list(GRID))
     result = fit_on(DATA, model, passes=0.4, evaluations_per_pass=10)
     assert [int(cell.mark) for cell in model.cells] == [2, 1, 3, 1]
     assert result.best_step == 3
 
 
-def test_the_objective_of_independent_cells_is_that_of_the_composed_model():
+def test_the_objective_of_independent_parts_is_that_of_the_composed_model():
     result = fit_on(DATA, Cells(list(GRID)), passes=0.4, evaluations_per_pass=10)
     alone = [cell_values(grid.numpy(), DATA.valid, *names(DATA)) for grid in GRID]
     expected = tuple(max((found[index] for found in alone), key=lambda cell: cell.auc) for index in range(4))
@@ -91,7 +96,7 @@ def test_the_objective_of_independent_cells_is_that_of_the_composed_model():
     assert result.valid_objective == result.evaluations[2].objective == result.evaluations[3].objective
 
 
-def test_patience_of_independent_cells_counts_on_the_composed_model():
+def test_patience_of_independent_parts_counts_on_the_composed_model():
     better_elsewhere = [per_cell(0.5, 0.5, 0.5, 0.5), per_cell(0.9, 0, 0, 0), per_cell(0, 0.9, 0, 0), *GRID[3:] * 3]
     result = fit_on(DATA, Cells(better_elsewhere), passes=0.6, evaluations_per_pass=10, patience=2)
     assert len(result.evaluations) == 5
@@ -114,3 +119,36 @@ def test_a_cell_without_validation_rows_keeps_its_latest_weights():
     model = Cells([scores(0.9), scores(0.5)])
     fit_on(dataset(DATA.train, home_only), model, passes=0.2, evaluations_per_pass=10)
     assert [int(cell.mark) for cell in model.cells] == [1, 1, 2, 2]
+
+
+SCENARIOS, TASKS = ((0, 1), (2, 3)), ((0, 2), (1, 3))
+
+
+@pytest.mark.parametrize(("decided", "kept"), [(SCENARIOS, [1, 2]), (TASKS, [2, 1])], ids=["scenarios", "tasks"])
+def test_a_part_of_several_cells_goes_by_the_mean_of_their_auc(decided: tuple[tuple[int, ...], ...], kept: list[int]):
+    grids = {SCENARIOS: [per_cell(0.9, 0.2, 0.1, 0.5), per_cell(0.3, 0.4, 0.2, 0.9)],
+             TASKS: [per_cell(0.2, 0.1, 0.1, 0.9), per_cell(0.1, 0.1, 0.9, 0.2)]}[decided]  # fmt: skip
+    model = Cells(list(grids), decided)
+    result = fit_on(DATA, model, passes=0.2, evaluations_per_pass=10)
+    assert [int(cell.mark) for cell in model.cells] == kept
+    alone = [cell_values(grid.numpy(), DATA.valid, *names(DATA)) for grid in grids]
+    of_part = {cell: part for part, cells in enumerate(decided) for cell in cells}
+    assert result.valid_cells == tuple(alone[kept[of_part[cell]] - 1][cell] for cell in range(4))
+
+
+def test_a_part_takes_a_worse_cell_along_with_a_better_one():
+    model = Cells([per_cell(0.3, 0.3, 0, 0), per_cell(0.1, 1.0, 0, 0)], SCENARIOS)
+    result = fit_on(DATA, model, passes=0.2, evaluations_per_pass=10)
+    assert int(model.cells[0].mark) == 2
+    assert result.valid_cells[0].auc < result.evaluations[0].cells[0].auc
+
+
+def test_a_cell_of_one_class_has_no_say_while_another_of_its_part_has_an_auc():
+    one_class = columns(200, 2)
+    one_class.labels_RT[:, 1] = 0
+    click = TRUTH_RT[:, :1]
+    worse_click = torch.cat([scores(0.1)[:, :1], torch.full_like(click, -9.0)], dim=1)
+    scripts = [torch.cat([click, torch.full_like(click, 3.0)], dim=1), worse_click]
+    model = Cells(scripts, SCENARIOS)
+    fit_on(dataset(DATA.train, one_class), model, passes=0.2, evaluations_per_pass=10)
+    assert [int(cell.mark) for cell in model.cells] == [1, 1]

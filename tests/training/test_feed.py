@@ -21,14 +21,14 @@ def order(seed: int, pass_number: int) -> list[int]:
 
 def test_ids_beyond_the_vocabulary_become_unknown_and_others_stay():
     split = columns(50, 1)
-    ids = make_feed(split, SCHEMA, CPU).ids_RF.numpy()
+    ids = make_feed(split, SCHEMA, CPU).inputs_R.ids_BF.numpy()
     assert np.array_equal(ids, np.where(split.ids_RF >= 3, 0, split.ids_RF))
     assert (split.ids_RF >= 3).any(), "the data themselves are left alone"
 
 
 def test_a_read_only_array_becomes_a_feed():
     split = columns(10, 1)
-    for array in (split.ids_RF, split.numeric_RN, split.scenario_R, split.labels_RT):
+    for array in (split.ids_RF, split.numeric_RN, split.scenario_R, split.labels_RT, split.lists_RS):
         array.flags.writeable = False
     assert len(make_feed(split, SCHEMA, CPU)) == 10
 
@@ -108,4 +108,4 @@ def test_peak_memory_of_the_process_grows_with_what_it_holds():
 def test_the_schema_of_a_minimum_frequency_is_what_cuts_a_feed():
     data = separable()
     smaller = data.schema(int(data.frequencies[0][2]))
-    assert int(make_feed(data.train, smaller, CPU).ids_RF.max()) == smaller.vocabulary_sizes[0] - 1
+    assert int(make_feed(data.train, smaller, CPU).inputs_R.ids_BF.max()) == smaller.vocabulary_sizes[0] - 1

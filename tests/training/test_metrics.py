@@ -26,6 +26,7 @@ def cells(scores_RT, labels_RT, scenario_R, users=None, scenarios=("s",)) -> tup
         scenario_R=np.asarray(scenario_R, dtype=np.int16),
         labels_RT=labels_RT,
         user_R=np.full(rows, -1, np.int32) if users is None else np.asarray(users, dtype=np.int32),
+        lists_RS=np.zeros((rows, 0), np.int32),
     )
     tasks = tuple(f"t{number}" for number in range(num_tasks))
     return cell_values(np.asarray(scores_RT, dtype=np.float32), columns, scenarios, tasks)

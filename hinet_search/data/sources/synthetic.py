@@ -21,7 +21,8 @@ from pydantic import Field, model_validator
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from hinet_search.definition import Fraction, Frozen, Text, truth_column
+from hinet_search.definition import truth_column
+from hinet_search.frozen import Fraction, Frozen, Text
 
 VERSION = 1
 LATENT_WIDTH = 4  # 4 + 4 + 16 id-level features: learnable by embeddings of width 8 and more

@@ -1,4 +1,4 @@
-"""Table: rows from Parquet or CSV, one file or a glob of files.
+"""Table: rows from Parquet or CSV, one file or a glob of files, and columns that other such tables have for them.
 
 A relative path is looked up in the folder of the study, the current folder, and the data folder: environment variable
 HINET_SEARCH_DATA, or `../shared/data` beside the current folder where it is not set.
@@ -11,8 +11,9 @@ from pathlib import Path
 import polars as pl
 from polars.exceptions import PolarsError
 
-from hinet_search.definition import Frozen, Text
+from hinet_search.data.join import Join, joined
 from hinet_search.errors import DataError
+from hinet_search.frozen import Frozen, Text
 
 DATA_FOLDER = "HINET_SEARCH_DATA"
 WHOLE_FILE_BYTES = 64 * 2**20
@@ -21,17 +22,25 @@ BLOCK_BYTES = 2**20
 
 
 class Options(Frozen):
-    """`path` is a .parquet or .csv file, or a glob of files that share their columns."""
+    """`path` is a .parquet or .csv file, or a glob of files that share their columns; so is that of every join."""
 
     path: Text
+    join: tuple[Join, ...] = ()
 
 
 def load(options: Options, folder: Path) -> pl.LazyFrame:
-    """The rows, files in order of their names; DataError when no file is found or one cannot be read."""
-    files = find(options.path, folder)
+    """The rows, files in order of their names; DataError when no file is found, one cannot be read or a join is wrong."""
+    lazy = _scan(options.path, folder)
+    for join in options.join:
+        lazy = joined(lazy, _scan(join.path, folder), join)
+    return lazy
+
+
+def _scan(path: str, folder: Path) -> pl.LazyFrame:
+    files = find(path, folder)
     formats = {file.suffix.lower() for file in files}
     if formats not in ({".parquet"}, {".csv"}):
-        raise DataError(f"{options.path}: files must all be .parquet or all .csv, got {', '.join(sorted(formats))}")
+        raise DataError(f"{path}: files must all be .parquet or all .csv, got {', '.join(sorted(formats))}")
     try:
         if formats == {".parquet"}:
             lazy = pl.scan_parquet(files, glob=False)
@@ -45,7 +54,10 @@ def load(options: Options, folder: Path) -> pl.LazyFrame:
 
 def identity(options: Options, folder: Path) -> str:
     """Names, sizes and content hashes of the files; the same content in another folder is the same data."""
-    return "\n".join(f"{file.name} {_content(file)}" for file in find(options.path, folder))
+    lines = [_contents(options.path, folder)]
+    for join in options.join:
+        lines += [f"join {join.keys!r} {join.columns!r}", _contents(join.path, folder)]
+    return "\n".join(lines)
 
 
 def find(path: str, folder: Path) -> list[Path]:
@@ -68,6 +80,10 @@ def _places(path: str, folder: Path) -> list[Path]:
         return [Path("/")]
     shared = Path(os.environ.get(DATA_FOLDER) or "../shared/data")
     return list(dict.fromkeys(place.resolve() for place in (folder, Path.cwd(), shared)))
+
+
+def _contents(path: str, folder: Path) -> str:
+    return "\n".join(f"{file.name} {_content(file)}" for file in find(path, folder))
 
 
 def _content(file: Path) -> str:

@@ -1,10 +1,9 @@
 """Cells: what every arm reaches in every scenario and task, and what it gains over the reference arm."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from hinet_search import objective
 from hinet_search.compare import (
     CellDifference,
     ReferenceGains,
@@ -20,12 +19,12 @@ from hinet_search.compare import (
     title,
     verdict,
 )
-from hinet_search.errors import ConfigurationError
-from hinet_search.records import ArmRecord, CellValue, FinalistRecord, StudyRecord
+from hinet_search.records import ArmRecord, FinalistRecord, StudyRecord
 from hinet_search.report import numbers, reading
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.figures import SYMBOLS, ForestRow, forest
+from hinet_search.report.figures import ForestRow, forest, marked
 from hinet_search.report.markup import details, head, join, note, row, scroll, table, tag
+from hinet_search.report.standings import values_by
 
 ORDER = 20
 TINT_STEPS = (0.002, 0.005, 0.01)  # gains at which a decided cell gets its second, third and fourth tint
@@ -65,25 +64,26 @@ def _differences(record: StudyRecord, outcome: Verdict) -> Markup:
     rows = [_forest_row(record, cell) for cell in outcome.cells]
     focus, rival = title(outcome.focus or ""), title(outcome.rival or "")
     what = f"Gain of {focus} over {rival} in {measure(record).name} per cell"
-    legend = f"{what}, {_how_sure(outcome.cells)}"
+    counted = next(one.counted for one in outcome.contrasts if one.arm == outcome.rival)
+    legend = f"{what}, {_how_sure(outcome.cells, counted)}"
     return join([forest(rows, "Scenario · task", f"Gain over {rival}"), note(legend)])
 
 
-def _how_sure(cells: Sequence[CellDifference]) -> str:
-    """What stands behind the intervals: seeds, and how many intervals hold at once."""
+def _how_sure(cells: Sequence[CellDifference], counted: str) -> str:
+    """What stands behind the intervals: seeds and users, and how many intervals hold at once."""
     intervals = sum(cell.difference is not None and cell.difference.low is not None for cell in cells)
     if not intervals:
-        return "from one seed, which gives no interval."
-    at_once = (
-        "The 95 % intervals hold for all cells at once (Bonferroni), so a filled mark needs no further correction."
-    )
-    return f"mean over paired seeds. {at_once if len(cells) > 1 else 'Line: 95 % interval.'}"
+        return "without an interval."
+    at_once = "The 95 % intervals hold for all cells at once, so a filled mark needs no further correction."
+    alone = "Line: 95 % interval."
+    return f"difference of the means over seeds ({counted}). {at_once if intervals > 1 else alone}"
 
 
 def _forest_row(record: StudyRecord, cell: CellDifference) -> ForestRow:
     remark = f"{numbers.compact(_count(record, cell.scenario, cell.task)[0])} rows"
-    reason = "" if cell.difference else f"{cell.reason} in {reading.cell_in_words(cell.scenario, cell.task)}"
-    return ForestRow(reading.cell_in_words(cell.scenario, cell.task), remark, cell.difference, reason)
+    words = reading.cell_in_words(cell.scenario, cell.task)
+    reason = cell.reason if cell.difference else f"{cell.reason} in {words}"
+    return ForestRow(words, remark, cell.difference, reason)
 
 
 def _count(record: StudyRecord, scenario: str, task: str) -> tuple[int, int]:
@@ -101,7 +101,7 @@ def _values(record: StudyRecord, entries: Sequence[Entry], split: Split) -> Mark
             *([""] if reachable else []),
             class_="all",
         )
-        for words, of in (("Macro", _or_none(objective.macro_auc)), ("Row-weighted", _or_none(objective.weighted_auc)))
+        for words, of in (("Macro", values_by("macro_auc")), ("Row-weighted", values_by("weighted_auc")))
     ]
     rows += [
         row(
@@ -129,16 +129,6 @@ def _reachable(record: StudyRecord) -> dict[tuple[str, str], float]:
         return {}
     cells = record.data.cells
     return {(cell.scenario, cell.task): cell.reachable_auc for cell in cells if cell.reachable_auc is not None}
-
-
-def _or_none(metric: Callable[[Sequence[CellValue]], float]) -> Callable[[Sequence[CellValue]], float | None]:
-    def value(cells: Sequence[CellValue]) -> float | None:
-        try:
-            return metric(cells)
-        except ConfigurationError:  # no cell has both classes
-            return None
-
-    return value
 
 
 def _cell_name(record: StudyRecord, scenario: str, task: str) -> Markup:
@@ -177,20 +167,19 @@ def _gains(record: StudyRecord) -> Markup:
     rows.append(row("Cells below while others gain", *(str(gains.seesaw) for _, gains in known)))
     matrix = table(head("Scenario · task", *reading.arm_titles([arm for arm, _ in known])), rows, class_="mat tint")
     explained = note(
-        f"How much each arm is better than {reference} in a cell. ▲ better, ▼ worse, ≈ not decided "
-        f"{_by_what([gains for _, gains in known])}; a stronger tint is a larger gain, and ≈ has the weakest tint only."
+        f"How much each arm is better than {reference} in a cell. ▲ better, ▼ worse, ≈ not decided"
+        f"{_how_decided([gains for _, gains in known])}; a stronger tint is a larger gain, and ≈ has the weakest tint only."
     )
     return details(
         f"Gain over {reference} by cell", join([explained, scroll(f"Gain over {reference}", matrix)]), opened=True
     )
 
 
-def _by_what(found: Sequence[ReferenceGains]) -> str:
+def _how_decided(found: Sequence[ReferenceGains]) -> str:
     differences = [cell.difference for gains in found for cell in gains.cells]
     if all(difference is None or difference.low is None for difference in differences):
-        return "by one seed"
-    at_once = " (intervals hold for all cells of an arm at once)" if len(found[0].cells) > 1 else ""
-    return f"by these seeds{at_once}"
+        return " by one seed"
+    return " (intervals hold for all cells of an arm at once)" if len(found[0].cells) > 1 else ""
 
 
 def _tinted(cell: CellDifference) -> Markup:
@@ -199,5 +188,4 @@ def _tinted(cell: CellDifference) -> Markup:
         return tag("td", tag("small", cell.reason))
     step = 1 if found.mark == "unclear" else 1 + sum(abs(found.mean) >= size for size in TINT_STEPS)
     class_ = f"{'p' if found.mean > 0 else 'q'}{step}" if round(found.mean, 4) else ""
-    spoken = tag("span", SYMBOLS[found.mark], aria_hidden="true"), tag("span", found.mark, class_="sr")
-    return tag("td", *spoken, f" {numbers.gain(found.mean)}", class_=class_)
+    return tag("td", marked(found), class_=class_)

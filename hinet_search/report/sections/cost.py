@@ -57,6 +57,8 @@ def build(record: StudyRecord) -> Card:
         f"{'Means over the seeds' if several else 'One seed'} of each arm's chosen finalist. FLOPs are of one forward row. Rows per second and time are "
         "of training, on the machine that ran it."
     )
+    if not all(entry.cost.flops_per_row for entry in entries):
+        lead += " A dash: no torch model, so neither parameters nor FLOPs."
     return Card(
         "cost", "Cost", _heading(entries), lead, join([_table(record, entries, split), _picture(record, entries)])
     )
@@ -83,7 +85,7 @@ def _entries(record: StudyRecord, split: Split) -> list[Entry]:
 def _heading(entries: Sequence[Entry]) -> str:
     focus = next((entry for entry in entries if entry.is_focus), entries[0])
     others = [entry for entry in entries if not entry.is_focus and entry.cost.flops_per_row]
-    if not others:
+    if not others or not focus.cost.flops_per_row:
         return f"What does {focus.name} cost?"
     rival = others[0]
     return f"{focus.name} computes {focus.cost.flops_per_row / rival.cost.flops_per_row:.2g} times as much per row as {rival.name}"
@@ -105,9 +107,7 @@ def _table(record: StudyRecord, entries: Sequence[Entry], split: Split) -> Marku
     rows = [
         row(
             entry.name,
-            numbers.compact(entry.cost.parameters),
-            numbers.compact(entry.cost.dense_parameters),
-            numbers.compact(entry.cost.flops_per_row),
+            *_sizes(entry.cost),
             bar(entry.cost.flops_per_row / most),
             numbers.compact(entry.cost.rows_per_second),
             numbers.duration(entry.cost.seconds),
@@ -120,12 +120,19 @@ def _table(record: StudyRecord, entries: Sequence[Entry], split: Split) -> Marku
     return scroll("Cost of all arms", table(header, rows, class_="cost"))
 
 
+def _sizes(cost: Cost) -> list[str]:
+    """Parameters, those without embeddings, and FLOPs; dashes for what is no torch model."""
+    if not cost.flops_per_row:
+        return [numbers.DASH] * 3
+    return [numbers.compact(count) for count in (cost.parameters, cost.dense_parameters, cost.flops_per_row)]
+
+
 def _picture(record: StudyRecord, entries: Sequence[Entry]) -> Markup:
     """Value against size, every arm with its name."""
     points = [
         Point(entry.name, entry.is_focus, log10(entry.cost.dense_parameters), entry.value)
         for entry in entries
-        if entry.value is not None and entry.cost.dense_parameters
+        if entry.value is not None and entry.cost.dense_parameters and entry.cost.flops_per_row
     ]
     if len(points) < 2:
         return Markup("")

@@ -8,7 +8,7 @@ from hinet_search.compare import Difference, Summary, chosen, gain, objective_by
 from hinet_search.records import ArmRecord, FinalistRecord, StudyRecord
 from hinet_search.report import numbers, reading
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.figures import CLASSES, SYMBOLS
+from hinet_search.report.figures import CLASSES, marked
 from hinet_search.report.markup import details, head, join, note, number, row, scroll, table, tag
 
 ORDER = 50
@@ -77,8 +77,7 @@ def _gain_cell(record: StudyRecord, tuned: FinalistRecord | None, default: Final
     if not left.keys() & right.keys():
         return number(tag("small", "not comparable"))
     found: Difference = gain(left, right, maximize=record.maximize)
-    marked = tag("span", SYMBOLS[found.mark], aria_hidden="true"), f" {numbers.gain(found.mean)}"
-    return number(join(marked), CLASSES[found.mark])
+    return number(marked(found), CLASSES[found.mark])
 
 
 def _every_finalist(record: StudyRecord, arms: Sequence[ArmRecord], *, several: bool) -> Markup:

@@ -1,7 +1,6 @@
 """History: the best value so far of every arm on one axis, and how its trials ended."""
 
 from collections.abc import Sequence
-from statistics import quantiles
 
 from markupsafe import Markup
 
@@ -9,7 +8,7 @@ from hinet_search.compare import title
 from hinet_search.records import ArmRecord, StudyRecord
 from hinet_search.report import numbers, reading
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.figures import Axis, axis_over, line, svg
+from hinet_search.report.figures import Axis, axis_near_the_best, line, svg
 from hinet_search.report.markup import column, head, join, note, number, row, scroll, table, tag, words
 
 ORDER = 51
@@ -23,7 +22,8 @@ def build(record: StudyRecord) -> Card:
     steps = {arm.name: found for arm in arms if (found := reading.best_so_far(record, arm)) is not None}
     if not steps:
         raise NotApplicable("needs a finished trial; no arm has one yet")
-    y_axis = _shared_axis(record, list(steps.values()))
+    changes = [value for found in steps.values() for _, value in found.changes]
+    y_axis = axis_near_the_best(changes, [found.best for found in steps.values()], maximize=record.maximize)
     x_axis = Axis(0.0, 1.0 + max(found.last_trial for found in steps.values()))
     focus = reading.focus_of(record)
     rows = [_row(arm, steps.get(arm.name), x_axis, y_axis, is_focus=arm == focus) for arm in arms]
@@ -54,16 +54,6 @@ def _heading(arms: Sequence[ArmRecord], steps: dict[str, reading.Steps]) -> str:
 
 def _late(found: reading.Steps) -> bool:
     return found.last_trial > 0 and found.found_at >= LATE * found.last_trial
-
-
-def _shared_axis(record: StudyRecord, steps: Sequence[reading.Steps]) -> Axis:
-    """From the lower quartile of all steps to the best: first draws may be far away and would flatten the rest."""
-    values = [value for found in steps for _, value in found.changes]
-    if len(values) < 4:
-        return axis_over(values)
-    lower, _, upper = quantiles(values, n=4)
-    shown = [value for value in values if (value >= lower if record.maximize else value <= upper)]
-    return axis_over([*shown, *(found.best for found in steps)], margin=0.12)
 
 
 def _row(arm: ArmRecord, steps: reading.Steps | None, x_axis: Axis, y_axis: Axis, *, is_focus: bool) -> Markup:

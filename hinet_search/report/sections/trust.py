@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from hinet_search.compare import SEEDS_FOR_A_CLAIM, in_words, title, trials_done
-from hinet_search.records import StudyRecord
+from hinet_search.records import StudyRecord, TrialRecord
 from hinet_search.report import numbers, reading
 from hinet_search.report.card import Card
 from hinet_search.report.markup import tag
@@ -64,7 +64,10 @@ def _positives(record: StudyRecord) -> Iterator[Finding]:
             rest="See the table by cell.",
         )
     if not scarce and record.data.cells:
-        yield Finding(warns=False, subject=f"Every cell has {reading.FEW_POSITIVES} positive rows or more in test")
+        fewest = min(record.data.cells, key=lambda cell: cell.positives[2])
+        cell = reading.cell_in_words(fewest.scenario, fewest.task)
+        rows = numbers.plural(fewest.positives[2], "positive row")
+        yield Finding(warns=False, subject=f"Every cell has {rows} or more in test (fewest: {cell})")
 
 
 def _edges(record: StudyRecord) -> Iterator[Finding]:
@@ -96,6 +99,20 @@ def _budgets(record: StudyRecord) -> Iterator[Finding]:
     else:
         each, arms = numbers.plural(max(counts.values()), "trial"), numbers.plural(len(counts), "arm")
         yield Finding(warns=False, subject=f"{each} for each of {arms}")
+
+
+def _cost_limit(record: StudyRecord) -> Iterator[Finding]:
+    """Draws that asked for more FLOPs than any arm may spend on a row."""
+    refused = [(title(arm.name), sum(_too_large(trial) for trial in arm.trials)) for arm in record.arms]
+    counts = {name: count for name, count in refused if count}
+    if counts:
+        cause = next(trial.cause for arm in record.arms for trial in arm.trials if _too_large(trial))
+        subject = f"No configuration above the limit of cost was trained; draws refused: {_counted(counts)}"
+        yield Finding(warns=False, subject=subject, rest=f"(the first was {cause}).")
+
+
+def _too_large(trial: TrialRecord) -> bool:
+    return trial.cause.startswith("too large")
 
 
 def _counted(trials: Mapping[str, int]) -> str:
@@ -161,6 +178,7 @@ CHECKS: tuple[Callable[[StudyRecord], Iterator[Finding]], ...] = (
     _positives,
     _edges,
     _budgets,
+    _cost_limit,
     _seeds,
     _openings,
     _failed,

@@ -1,6 +1,7 @@
 """What the plain references share: one row, one layer, one expert at a time, straight from the equations."""
 
 import torch
+from reference.pooling import pooled
 from torch import Tensor, nn
 
 from hinet_search.nn.embedding import FeatureEmbedding
@@ -19,7 +20,7 @@ def input_vector(embedding: FeatureEmbedding, schema: Schema, batch: Batch, row:
     for size, identifier in fields:
         parts.append(embedding.table.weight[first + (identifier if identifier < size else 0)])
         first += size
-    return torch.cat([*parts, batch.numeric_BN[row]])
+    return torch.cat([*parts, *pooled(embedding, schema, batch, row), batch.numeric_BN[row]])
 
 
 def linear(layer: StackedLinear, number: int, x: Tensor) -> Tensor:

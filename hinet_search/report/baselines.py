@@ -1,0 +1,88 @@
+"""Baselines: the arm in focus against every other, as a picture, and the tests behind it as a table."""
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from hinet_search.compare import Contrast, Verdict, same_size, title
+from hinet_search.records import ArmRecord, StudyRecord
+from hinet_search.report import numbers, reading
+from hinet_search.report.figures import ForestRow, forest
+from hinet_search.report.markup import details, head, join, note, number, row, scroll, table, tag
+
+MARKS = "Filled circle: better. Ring: no clear difference. Diamond: worse."
+
+
+def against_all(record: StudyRecord, outcome: Verdict, focus: ArmRecord) -> Markup:
+    """One row per other arm, the smallest gain first, its legend, and the tests behind a click."""
+    found = sorted(
+        outcome.contrasts, key=lambda one: (one.difference is None, one.difference.mean if one.difference else 0.0)
+    )
+    sized = {arm.name for arm in rivals_of_size(record, focus)}
+    rows = [
+        ForestRow(title(one.arm), _remark(record, outcome, one, sized), one.difference, one.reason) for one in found
+    ]
+    picture = forest(rows, "Compared with", f"Gain of {title(focus.name)}")
+    return join([picture, note(_legend(record, focus, found)), _tests(found)])
+
+
+def rivals_of_size(record: StudyRecord, focus: ArmRecord) -> list[ArmRecord]:
+    """Arms of the size of the focus; nodes of trees are no parameters to compare."""
+    return [arm for arm in same_size(record, focus) if reading.has_flops(arm)]
+
+
+def counted(found: Contrast, outcome: Verdict) -> str:
+    """What stands behind a gain: `interval after Holm +.0027 to +.0059, 5 seeds an arm and 4,800 users`."""
+    difference = found.difference
+    if difference is None or difference.low is None:
+        return found.reason
+    several = sum(one.p is not None for one in outcome.contrasts) > 1
+    kind = "interval after Holm" if several else "95 % interval"
+    return f"{kind} {numbers.interval(difference.low, difference.high)}, {found.counted}"
+
+
+def _remark(record: StudyRecord, outcome: Verdict, found: Contrast, sized: set[str]) -> str:
+    remarks = ["strongest"] if found.arm == outcome.rival else []
+    remarks += ["reference"] if found.arm == record.reference else []
+    remarks += ["same size"] if found.arm in sized else []
+    return ", ".join(remarks)
+
+
+def _legend(record: StudyRecord, focus: ArmRecord, found: Sequence[Contrast]) -> str:
+    measure = reading.headline_in_words(record)
+    lower = "" if record.maximize else f" Lower {measure} is better; a positive gain means lower."
+    what = f"Gain of {title(focus.name)} in {measure} on test ({record.data.split})"
+    drawn = [one for one in found if one.difference is not None and one.difference.low is not None]
+    if not drawn:
+        return f"{what}. One seed gives no interval.{lower}"
+    what += ", difference of the means over seeds."
+    spread = "seeds and users" if all(one.units.endswith("users") for one in drawn) else "seeds and rows"
+    if not all(one.units for one in drawn):
+        spread = "seeds; users are not counted"
+    several = f"; Holm over {numbers.plural(len(drawn), 'baseline')}, 95 % for all together" if len(drawn) > 1 else ""
+    cut = "An arrow marks a line that leaves the picture."
+    return f"{what} Line: interval from the spread of {spread} (Welch's t{several}). {cut} {MARKS}{lower}"
+
+
+def _tests(found: Sequence[Contrast]) -> Markup:
+    tested = [one for one in found if one.p is not None]
+    if not tested:
+        return Markup("")
+    rows = [
+        row(
+            title(one.arm),
+            numbers.gain(one.difference.mean if one.difference else None),
+            numbers.metric(one.seed_error),
+            number(numbers.metric(one.user_error) if one.user_error is not None else tag("small", "not known")),
+            f"{one.degrees:.1f}" if one.degrees is not None else numbers.DASH,
+            numbers.probability(one.p),
+            numbers.probability(one.p_holm),
+            f"{100 * (1 - one.level):.1f} %",
+            " / ".join(str(count) for count in one.seeds),
+        )
+        for one in tested
+    ]
+    header = head(
+        "Compared with", "Gain", "Error, seeds", "Error, users", "Degrees", "p", "p after Holm", "Interval", "Seeds"
+    )
+    return details("The tests behind the picture", scroll("Tests", table(header, rows, class_="tests")))

@@ -1,0 +1,181 @@
+"""Standings: what every arm reached on validation and on test, what tuning and ensembles added, and what it cost.
+
+An arm stands for its chosen finalist. Added values are signed so that larger is better, whatever the objective.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from hinet_search.compare import (
+    CellDifference,
+    ReferenceGains,
+    Summary,
+    against_reference,
+    by_seed,
+    cell_by_seed,
+    cells_of,
+    headline,
+    headline_by_seed,
+    measure,
+    objective_by_seed,
+    summary,
+    trials_done,
+)
+from hinet_search.errors import ConfigurationError
+from hinet_search.objective import objective_named
+from hinet_search.records import ArmRecord, CellValue, FinalistRecord, StudyRecord
+from hinet_search.report import reading
+
+CellMetric = Callable[[Sequence[CellValue]], float | None]
+
+
+@dataclass(frozen=True)
+class OnValidation:
+    """Validation of one arm: the objective that selects, the headline, and what tuning and an ensemble added.
+
+    `default` is None where the default configuration was not retrained; `tuning` is the chosen finalist minus it, 0
+    where the default was kept. `ensemble` is the objective of the mean probability of all seeds, `together`
+    that minus the mean of the seeds.
+    """
+
+    objective: Summary
+    headline: Summary | None
+    default: Summary | None
+    tuning: float | None
+    kept_default: bool
+    ensemble: float | None
+    together: float | None
+
+
+@dataclass(frozen=True)
+class OnTest:
+    """Test of one arm: headline and row-weighted AUC over seeds, the headline of the ensemble, and the worst cell."""
+
+    headline: Summary | None
+    weighted: Summary | None
+    ensemble: float | None
+    together: float | None
+    worst: tuple[float, tuple[str, str]] | None
+
+
+@dataclass(frozen=True)
+class Price:
+    """Costs of the chosen finalist; sizes and FLOPs are None for an arm that is no torch model."""
+
+    parameters: int | None
+    dense_parameters: int | None
+    flops_per_row: int | None
+    seconds: float  # of one run, mean over seeds
+    trials: int
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One line of the leaderboard; `test` is None until the arm is opened on test."""
+
+    arm: ArmRecord
+    seeds: int
+    valid: OnValidation
+    test: OnTest | None
+    reference: ReferenceGains | None
+    price: Price
+
+
+def standings(record: StudyRecord) -> tuple[Standing, ...]:
+    """Every arm with a chosen finalist, best mean objective on validation first."""
+    found = [_standing(record, arm, finalist) for arm, finalist in reading.finalists(record)]
+    return tuple(sorted(found, key=lambda one: one.valid.objective.mean, reverse=record.maximize))
+
+
+def losing_cells(standing: Standing) -> tuple[CellDifference, ...]:
+    """Cells below the reference arm on test while another cell is above it, the deepest first."""
+    if standing.reference is None or not standing.reference.seesaw:
+        return ()
+    below = [(cell.difference.mean, cell) for cell in standing.reference.cells if cell.difference is not None]
+    return tuple(cell for mean, cell in sorted(below, key=lambda pair: pair[0]) if mean < 0)
+
+
+def loses_everywhere(gains: ReferenceGains) -> bool:
+    """Whether no cell gains and at least one loses: nothing to see-saw."""
+    means = [cell.difference.mean for cell in gains.cells if cell.difference is not None]
+    return bool(means) and max(means) <= 0 and min(means) < 0
+
+
+def values_by(name: str) -> CellMetric:
+    """The objective of that name as a function of cells, None where no cell can give a value."""
+    objective = objective_named(name)
+
+    def value(cells: Sequence[CellValue]) -> float | None:
+        try:
+            return objective(cells)
+        except ConfigurationError:  # no cell of the objective has both classes: a missing value, not a fault
+            return None
+
+    return value
+
+
+def _standing(record: StudyRecord, arm: ArmRecord, finalist: FinalistRecord) -> Standing:
+    opened = any(run.test_cells is not None for run in finalist.runs)
+    return Standing(
+        arm=arm,
+        seeds=len(finalist.runs),
+        valid=_validation(record, arm, finalist),
+        test=_test(record, finalist) if opened else None,
+        reference=against_reference(record, arm) if opened else None,
+        price=_price(arm, finalist),
+    )
+
+
+def _validation(record: StudyRecord, arm: ArmRecord, finalist: FinalistRecord) -> OnValidation:
+    reached = summary(list(objective_by_seed(record, finalist, "valid").values()))
+    assert reached is not None, "a chosen finalist has runs"
+    untuned = next((one for one in arm.finalists if one.is_default), None)
+    default = summary(list(objective_by_seed(record, untuned, "valid").values())) if untuned else None
+    ensemble = values_by(record.objective)(finalist.summary.ensemble_valid_cells) if finalist.summary else None
+    return OnValidation(
+        objective=reached,
+        headline=summary(list(headline_by_seed(record, finalist, "valid").values())),
+        default=default,
+        tuning=_added(record, reached.mean, default.mean if default else None),
+        kept_default=finalist.is_default,
+        ensemble=ensemble,
+        together=_added(record, ensemble, reached.mean),
+    )
+
+
+def _test(record: StudyRecord, finalist: FinalistRecord) -> OnTest:
+    reached = summary(list(headline_by_seed(record, finalist, "test").values()))
+    together = values_by(headline(record.objective))
+    ensemble = together(finalist.summary.ensemble_test_cells) if finalist.summary else None
+    return OnTest(
+        headline=reached,
+        weighted=summary(list(by_seed(finalist, "test", values_by("weighted_auc")).values())),
+        ensemble=ensemble,
+        together=_added(record, ensemble, reached.mean if reached else None),
+        worst=_worst(record, finalist),
+    )
+
+
+def _worst(record: StudyRecord, finalist: FinalistRecord) -> tuple[float, tuple[str, str]] | None:
+    means = [(summary(list(cell_by_seed(record, finalist, "test", cell).values())), cell) for cell in cells_of(record)]
+    pick = min if measure(record).maximize else max
+    return pick([(found.mean, cell) for found, cell in means if found is not None], default=None)
+
+
+def _added(record: StudyRecord, value: float | None, before: float | None) -> float | None:
+    if value is None or before is None:
+        return None
+    return value - before if record.maximize else before - value
+
+
+def _price(arm: ArmRecord, finalist: FinalistRecord) -> Price:
+    cost = finalist.runs[0].cost
+    torch = cost.flops_per_row > 0  # a model that is no torch module has none to count
+    return Price(
+        parameters=cost.parameters if torch else None,
+        dense_parameters=cost.dense_parameters if torch else None,
+        flops_per_row=cost.flops_per_row if torch else None,
+        seconds=fmean(run.cost.seconds for run in finalist.runs),
+        trials=trials_done(arm),
+    )

@@ -1,0 +1,65 @@
+"""Admission: which draws are too large to be trained, and the size of an arm that is to be as large as another.
+
+Every arm may spend the same on a row: a draw that needs more than `cost_limit` times the FLOPs of the default HiNet on
+the same inputs is not trained, whatever its model is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from hinet_search.config import FeatureConfig, TrialConfig, build_config, config_type
+from hinet_search.data.columns import Dataset
+from hinet_search.errors import ConfigurationError
+from hinet_search.records import Scalar
+from hinet_search.schema import Schema
+from hinet_search.spec import DENSE_PARAMETERS, Arm
+from hinet_search.training.config import TrainConfig
+from hinet_search.trial import flops_of, num_parameters, sizes_of
+
+YARDSTICK = "hinet"
+
+
+@dataclass(frozen=True)
+class Admission:
+    """Sizes are those that models have on this data."""
+
+    dataset: Dataset
+    cost_limit: float | None
+
+    def refusal(self, arm: Arm, drawn: Mapping[str, Scalar]) -> str:
+        """Why a draw is not trained, `too large: ...`; empty when it is.
+
+        Values that do not go together are not too large: the trial begins and fails with that cause.
+        """
+        try:
+            config = build_config(arm.model, arm.space.values(drawn))
+        except ConfigurationError:
+            return ""
+        schema = config.features.schema_of(self.dataset)
+        size, most = num_parameters(config, schema), arm.space.max_parameters
+        if most is not None and size > most:
+            return f"too large: {size:,} parameters, max_parameters is {most:,}"
+        if self.cost_limit is None:
+            return ""
+        flops, allowed = flops_of(config, schema), int(self.cost_limit * yardstick_flops(schema))
+        if flops <= allowed:
+            return ""
+        return f"too large: {flops:,} FLOPs a row, {self.cost_limit:g} times the default HiNet's are {allowed:,}"
+
+    def size_of_default(self, model: str) -> int:
+        """Parameters without embeddings of a model's default configuration."""
+        config = TrialConfig(model, config_type(model)(), TrainConfig(), FeatureConfig())
+        return sizes_of(config, config.features.schema_of(self.dataset))[1]
+
+    def sized(self, arm: Arm) -> Arm:
+        """The arm with the size that can be told before a study runs: of the default of what it is to be as large as."""
+        if not arm.size_of or DENSE_PARAMETERS in arm.space.fixed:
+            return arm
+        return arm.fixing({DENSE_PARAMETERS: self.size_of_default(YARDSTICK)})
+
+
+@lru_cache(maxsize=32)
+def yardstick_flops(schema: Schema) -> int:
+    """FLOPs per row of the default HiNet on these inputs."""
+    return flops_of(TrialConfig(YARDSTICK, config_type(YARDSTICK)(), TrainConfig(), FeatureConfig()), schema)

@@ -1,0 +1,116 @@
+"""Trainable: a built model with how it is trained, scored and measured, be it a network or one that grows in stages.
+
+The one place that tells the two kinds apart; who runs jobs asks for neither.
+Shape legend: R rows, T tasks.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from hinet_search.data.columns import Columns, Dataset
+from hinet_search.nn.contracts import Explains
+from hinet_search.nn.measure import count_parameters, flops_per_row
+from hinet_search.nn.outline import draw, outline
+from hinet_search.objective import Objective
+from hinet_search.records import Insight
+from hinet_search.schema import Schema
+from hinet_search.training.config import TrainConfig
+from hinet_search.training.feed import make_feed
+from hinet_search.training.fit import FitResult, Watcher, fit
+from hinet_search.training.predict import predict
+from hinet_search.training.staged import CPU, Staged, fit_staged
+
+INSIGHT_ROWS = 8192
+
+BuiltModel = nn.Module | Staged
+
+
+@dataclass(frozen=True)
+class Network:
+    """A torch module, trained by gradients on `device`."""
+
+    model: nn.Module
+    schema: Schema
+    device: torch.device
+
+    def fit(
+        self, dataset: Dataset, config: TrainConfig, *, seed: int, objective: Objective, watcher: Watcher
+    ) -> FitResult:
+        """Trains in place and leaves the best weights; errors are those of `fit`."""
+        return fit(
+            self.model, dataset, self.schema, config,
+            seed=seed, objective=objective, device=self.device, watcher=watcher,
+        )  # fmt: skip
+
+    def scores(self, columns: Columns) -> NDArray[np.float32]:
+        """Logits (R, T)."""
+        return predict(self.model.to(self.device), make_feed(columns, self.schema, self.device))
+
+    def num_parameters(self) -> tuple[int, int]:
+        """Numbers of parameters: (all, without feature embeddings)."""
+        return count_parameters(self.model)
+
+    def flops_per_row(self) -> int:
+        """FLOPs of one forward row."""
+        return flops_per_row(self.model, self.schema)
+
+    def insight(self, columns: Columns) -> Insight:
+        """What the model shows of itself on some rows, evenly spaced; empty when it shows nothing."""
+        if not isinstance(self.model, Explains):
+            return Insight()
+        feed = make_feed(columns, self.schema, self.device)
+        rows = torch.linspace(0, len(feed) - 1, min(INSIGHT_ROWS, len(feed)), device=self.device).long()
+        return self.model.insight(feed.select(rows)[0])
+
+    def describe(self) -> str:
+        """Its outline."""
+        return draw(outline(self.model, self.schema))
+
+
+@dataclass(frozen=True)
+class Growing:
+    """A staged model, grown on the CPU. It has no embeddings, and its work is no matrix product: 0 FLOPs."""
+
+    model: Staged
+    schema: Schema
+    device: torch.device = CPU
+
+    def fit(
+        self, dataset: Dataset, config: TrainConfig, *, seed: int, objective: Objective, watcher: Watcher
+    ) -> FitResult:
+        """Grows in place and goes back to the best stage."""
+        return fit_staged(
+            self.model, dataset, self.schema, config, seed=seed, objective=objective, watcher=watcher
+        )  # fmt: skip
+
+    def scores(self, columns: Columns) -> NDArray[np.float32]:
+        """Logits (R, T)."""
+        return self.model.logits(columns)
+
+    def num_parameters(self) -> tuple[int, int]:
+        """The same number twice."""
+        return self.model.num_parameters, self.model.num_parameters
+
+    def flops_per_row(self) -> int:
+        """None that count."""
+        return 0
+
+    def insight(self, columns: Columns) -> Insight:  # noqa: ARG002  it has no gates and no attention to show
+        """Empty."""
+        return Insight()
+
+    def describe(self) -> str:
+        """Its own words."""
+        return self.model.describe()
+
+
+Trainable = Network | Growing
+
+
+def trainable(model: BuiltModel, schema: Schema, device: torch.device) -> Trainable:
+    """The model as what it is; a staged one stays on the CPU whatever `device` is."""
+    return Network(model, schema, device) if isinstance(model, nn.Module) else Growing(model, schema)

@@ -1,0 +1,230 @@
+"""Derived inputs: statistics, lists and matches beside the columns of a table, and the groups that can be left out."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from tables import LISTS, definition, prepared, shop, with_lists
+
+from hinet_search.data.columns import SPLITS, Dataset
+from hinet_search.data.describe import describe, render
+from hinet_search.data.fingerprint import fingerprint
+from hinet_search.data.prepare import open_dataset
+from hinet_search.data.rows import read_rows
+from hinet_search.data.statistics import target_statistics
+from hinet_search.definition import DataDefinition
+from hinet_search.errors import DataError
+
+STATISTICS = {"by": ["user", ["item", "place"]], "clock": "minute"}
+MATCHES = {"lists": ["watched"], "by": ["item"], "rates": {"kept": "watched"}, "similarity": ["watched"]}
+HIDDEN = {"kept": {"column": "kept", "item": "item", "pooled": False}}
+FEATURES: dict[str, Any] = {
+    "categorical": ["user", "item", "age"],
+    "numeric": ["price"],
+    "statistics": STATISTICS,
+    "lists": LISTS | HIDDEN,
+    "matches": MATCHES,
+    "groups": {"person": ["age", "price"]},
+}
+OF_STATISTICS = ["user rows", "user click rate", "user buy rate"]
+OF_STATISTICS += ["item x place rows", "item x place click rate", "item x place buy rate"]
+OF_MATCHES = ["watched length", "watched same item", "watched share item", "kept/watched item", "watched item count"]
+OF_MATCHES += ["watched similarity"]
+
+
+def table() -> pl.DataFrame:
+    """The shop with lists, and a price that misses in some rows."""
+    hole = pl.when(pl.col("minute") % 7 == 0).then(None).otherwise("price").alias("price")
+    return with_lists(shop()).with_columns(hole)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("shop")
+
+
+@pytest.fixture(scope="module")
+def dataset(folder: Path) -> Dataset:
+    return prepared(table(), folder, features=FEATURES)
+
+
+@pytest.fixture(scope="module")
+def wanted() -> DataDefinition:
+    return definition(features=FEATURES)
+
+
+def test_numeric_inputs_are_columns_then_statistics_then_matches_then_flags(dataset: Dataset) -> None:
+    assert list(dataset.full_schema.numeric) == ["price", *OF_STATISTICS, *OF_MATCHES, "price_missing"]
+
+
+def test_derived_inputs_have_mean_zero_and_deviation_one_on_train(dataset: Dataset) -> None:
+    derived_RN = np.asarray(dataset.train.numeric_RN, np.float64)[:, 1:-1]
+    np.testing.assert_allclose(derived_RN.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(derived_RN.std(axis=0), 1, atol=1e-4)
+
+
+def test_statistics_stand_in_their_rows_of_every_split(dataset: Dataset, folder: Path, wanted: DataDefinition) -> None:
+    rows = read_rows(wanted, folder)
+    assert wanted.features.statistics is not None
+    raw_R = target_statistics(wanted.features.statistics, rows, ("click", "buy"))["item x place click rate"].to_numpy()
+    position = dataset.full_schema.numeric.index("item x place click rate")
+    encoded_R = np.concatenate([getattr(dataset, name).numeric_RN[:, position] for name in SPLITS])
+    assert np.corrcoef(raw_R, encoded_R)[0, 1] == pytest.approx(1.0, abs=1e-6)
+
+
+def test_groups_name_the_inputs_of_every_kind_and_the_flags_of_theirs(dataset: Dataset) -> None:
+    assert dataset.groups == {
+        "statistics": tuple(OF_STATISTICS),
+        "lists": ("watched",),
+        "matches": tuple(OF_MATCHES),
+        "person": ("age", "price", "price_missing"),
+    }
+    assert dataset.record.groups == {"statistics": 6, "lists": 1, "matches": 6, "person": 3}
+
+
+def test_the_groups_are_those_that_the_definition_tells_before_any_row_is_read(
+    dataset: Dataset, wanted: DataDefinition
+) -> None:
+    assert wanted.features.group_names == tuple(dataset.groups)
+
+
+def test_a_folder_is_opened_with_its_groups_and_lists(dataset: Dataset) -> None:
+    again = open_dataset(dataset.folder)
+    assert again.groups == dataset.groups
+    assert again.full_schema == dataset.full_schema
+
+
+@pytest.mark.parametrize("name", SPLITS)
+@pytest.mark.parametrize(
+    ("groups", "numeric", "categorical", "lists"),
+    [
+        ("none", [], ["user", "item"], []),
+        ("statistics", OF_STATISTICS, ["user", "item"], []),
+        ("lists", [], ["user", "item"], ["watched"]),
+        ("person", ["price", "price_missing"], ["user", "item", "age"], []),
+        ("matches+person", ["price", *OF_MATCHES, "price_missing"], ["user", "item", "age"], []),
+    ],
+)
+def test_a_view_of_groups_has_their_inputs_beside_the_ungrouped_ones_and_no_other(
+    groups: str, numeric: list[str], categorical: list[str], lists: list[str], name: str, dataset: Dataset
+) -> None:
+    view, full = dataset.with_groups(groups), dataset.full_schema
+    assert list(view.full_schema.numeric) == numeric
+    assert list(view.full_schema.categorical) == categorical
+    assert [one.name for one in view.full_schema.lists] == lists
+    assert view.full_schema == dataset.schema(groups=groups)
+    columns, whole = getattr(view, name), getattr(dataset, name)
+    assert (columns.numeric_RN == whole.numeric_RN[:, [full.numeric.index(one) for one in numeric]]).all()
+    assert (columns.ids_RF == whole.ids_RF[:, [full.categorical.index(one) for one in categorical]]).all()
+    assert columns.lists_RS.shape[1] == 4 * len(lists)
+
+
+def test_all_groups_are_the_data_themselves(dataset: Dataset) -> None:
+    assert dataset.with_groups("all") is dataset
+
+
+def test_a_list_goes_with_the_field_of_its_item_and_follows_it_to_another_place(tmp_path: Path) -> None:
+    ages = {"column": "ages", "item": "age", "length": 2}
+    features = {
+        "categorical": ["user", "item", "age"],
+        "lists": {"ages": ages, **LISTS},
+        "groups": {"who": ["user"], "old": ["age"]},
+    }
+    frame = with_lists(shop()).with_columns(ages=pl.concat_list("age"))
+    data = prepared(frame, tmp_path, features=features)
+    view = data.with_groups("lists")
+    assert [(one.name, one.field) for one in view.full_schema.lists] == [("watched", 0)]
+    assert view.full_schema.categorical == ("item",)
+    assert (view.train.lists_RS == data.train.lists_RS[:, 2:]).all()
+    assert [(one.name, one.field) for one in data.schema(groups="lists+old").lists] == [("ages", 1), ("watched", 0)]
+
+
+def test_missing_columns_of_derived_inputs_are_told_all_at_once(tmp_path: Path) -> None:
+    features = {
+        "categorical": ["item"],
+        "statistics": {"by": ["userr", ["item", "spot"]], "clock": "minutes"},
+        "lists": {"watched": {"column": "watch", "item": "item"}},
+        "matches": {"lists": ["watched"], "by": ["brand"]},
+    }
+    with pytest.raises(DataError) as caught:
+        prepared(with_lists(shop()), tmp_path, features=features)
+    assert caught.value.problems == (
+        "data.features.statistics.by: column 'userr' is not in the table; did you mean 'user'?",
+        "data.features.statistics.by: column 'spot' is not in the table",
+        "data.features.statistics.clock: column 'minutes' is not in the table; did you mean 'minute'?",
+        "data.features.lists.watched.column: column 'watch' is not in the table; did you mean 'watched'?",
+        "data.features.matches.by: column 'brand' is not in the table",
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "changes"),
+    [
+        ("statistics.by", {"statistics": {"by": ["watched"]}}),
+        ("statistics.clock", {"statistics": {"by": ["user"], "clock": "watched"}}),
+        ("matches.by", {"matches": {"lists": ["watched"], "by": ["watched"]}}),
+    ],
+)
+def test_a_column_of_lists_is_no_key_and_no_clock(key: str, changes: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        prepared(with_lists(shop()), tmp_path, features={"categorical": ["item"], "lists": LISTS, **changes})
+    assert caught.value.problems == (
+        f"data.features.{key}: column 'watched' must hold one value a row, got List(String)",
+    )
+
+
+def test_a_derived_input_with_the_name_of_a_column_is_refused(tmp_path: Path) -> None:
+    frame = with_lists(shop()).with_columns(pl.col("price").alias("watched length"))
+    features = {
+        "categorical": ["item"],
+        "numeric": ["watched length"],
+        "lists": LISTS,
+        "matches": {"lists": ["watched"], "by": ["item"]},
+    }
+    with pytest.raises(DataError, match="need names of their own, but these are taken: watched length"):
+        prepared(frame, tmp_path, features=features)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"statistics": STATISTICS | {"smoothing": 21}},
+        {"statistics": None},
+        {"lists": {**LISTS, **HIDDEN, "watched": LISTS["watched"] | {"length": 5}}},
+        {"matches": MATCHES | {"factors": 3}},
+        {"groups": {}},
+    ],
+)
+def test_changed_derived_inputs_change_the_fingerprint(changes: dict[str, Any], wanted: DataDefinition) -> None:
+    assert fingerprint(definition(features=FEATURES | changes), "rows") != fingerprint(wanted, "rows")
+
+
+def test_the_description_tells_of_lists_and_groups(tmp_path: Path, wanted: DataDefinition) -> None:
+    frame = table()
+    description = describe(wanted, prepared(frame, tmp_path, features=FEATURES), tmp_path)
+    facts = description.lists[0]
+    entries = [item for items in frame["watched"] for item in items]
+    assert facts.mean_length == pytest.approx(len(entries) / 600)
+    assert facts.empty == pytest.approx((frame["watched"].list.len() == 0).mean())
+    assert facts.unseen == pytest.approx(entries.count("x") / len(entries))
+    text = render(description)
+    assert f"watched of {facts.mean_length:.1f} entries" in text
+    assert "inputs of groups: statistics 6, lists 1, matches 6, person 3" in text
+
+
+def test_a_list_that_reaches_past_its_row_is_a_suspect(tmp_path: Path) -> None:
+    seen = pl.when(pl.col("click") == 1).then(pl.concat_list("item")).otherwise(pl.lit([], pl.List(pl.String)))
+    frame = shop().with_columns(seen.alias("watched"))
+    features = {"categorical": ["item"], "lists": LISTS}
+    changes = {"features": features}
+    leaks = describe(definition(**changes), prepared(frame, tmp_path, **changes), tmp_path).leaks
+    assert [(one.feature, one.task, one.auc) for one in leaks] == [("watched", "click", 1.0)]
+
+
+def test_a_statistic_that_tells_the_label_is_a_suspect(tmp_path: Path) -> None:
+    frame = shop().with_columns(secret=pl.format("{}", "click"))
+    features = {"categorical": ["item"], "statistics": {"by": ["secret"]}}
+    leaks = describe(definition(features=features), prepared(frame, tmp_path, features=features), tmp_path).leaks
+    assert ("secret click rate", "click") in [(one.feature, one.task) for one in leaks]

@@ -1,0 +1,115 @@
+"""Joins of the table source: columns of another table beside rows whose number and order stay."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from hinet_search.data.sources.table import Options, identity, load
+from hinet_search.errors import DataError
+
+USERS = pl.DataFrame({"user": [3, 1, 2], "city": ["x", "y", "z"]})
+
+
+def joined(rows: pl.DataFrame, other: pl.DataFrame, folder: Path, **keys: Any) -> pl.DataFrame:
+    rows.write_parquet(folder / "rows.parquet")
+    other.write_parquet(folder / "other.parquet")
+    join = {"path": "other.parquet", "on": "user", **keys}
+    return load(Options.model_validate({"path": "rows.parquet", "join": [join]}), folder).collect()
+
+
+def problem(rows: pl.DataFrame, other: pl.DataFrame, folder: Path, **keys: Any) -> str:
+    with pytest.raises(DataError) as caught:
+        joined(rows, other, folder, **keys)
+    return str(caught.value)
+
+
+def test_rows_keep_their_order_and_those_without_a_match_get_nulls(tmp_path: Path) -> None:
+    rows = pl.DataFrame({"user": [2, 9, 1, 2, None]})
+    found = joined(rows, USERS, tmp_path)
+    assert found.rows() == [(2, "z"), (9, None), (1, "y"), (2, "z"), (None, None)]
+
+
+def test_a_missing_key_of_the_other_table_matches_no_row(tmp_path: Path) -> None:
+    other = pl.DataFrame({"user": [None, None, 1], "city": ["x", "y", "z"]})
+    assert joined(pl.DataFrame({"user": [None, 1]}), other, tmp_path)["city"].to_list() == [None, "z"]
+
+
+def test_whole_numbers_of_different_sizes_are_the_same_key(tmp_path: Path) -> None:
+    rows = pl.DataFrame({"user": [1, 2]}, schema={"user": pl.Int8})
+    other = pl.DataFrame({"user": [2, 257], "city": ["x", "y"]}, schema_overrides={"user": pl.Int64})
+    found = joined(rows, other, tmp_path)
+    assert found["city"].to_list() == [None, "x"]
+    assert found["user"].dtype == pl.Int8
+
+
+def test_texts_and_categories_are_the_same_key(tmp_path: Path) -> None:
+    other = pl.DataFrame({"user": ["a"], "city": ["x"]}, schema_overrides={"user": pl.Categorical})
+    assert joined(pl.DataFrame({"user": ["b", "a"]}), other, tmp_path)["city"].to_list() == [None, "x"]
+
+
+def test_several_columns_are_one_key(tmp_path: Path) -> None:
+    rows = pl.DataFrame({"user": [1, 1], "day": [1, 2]})
+    other = pl.DataFrame({"user": [1, 1], "day": [2, 3], "city": ["x", "y"]})
+    assert joined(rows, other, tmp_path, on=["user", "day"])["city"].to_list() == [None, "x"]
+
+
+def test_several_tables_are_joined_one_after_the_other(tmp_path: Path) -> None:
+    pl.DataFrame({"user": [1]}).write_parquet(tmp_path / "rows.parquet")
+    USERS.write_parquet(tmp_path / "one.parquet")
+    pl.DataFrame({"city": ["y"], "size": [5]}).write_csv(tmp_path / "two.csv")
+    joins = [{"path": "one.parquet", "on": "user"}, {"path": "two.csv", "on": "city"}]
+    options = Options.model_validate({"path": "rows.parquet", "join": joins})
+    assert load(options, tmp_path).collect().rows() == [(1, "y", 5)]
+
+
+def test_a_repeated_key_is_refused_with_an_example(tmp_path: Path) -> None:
+    other = pl.DataFrame({"user": [5, 1, 5, 7, 7], "city": ["x"] * 5})
+    assert problem(pl.DataFrame({"user": [1]}), other, tmp_path) == (
+        "data.source.join: other.parquet: must have one row for each user, got more for 2 (5, 7)"
+    )
+
+
+def test_a_name_that_the_rows_have_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    rows = pl.DataFrame({"user": [1], "city": ["mine"]})
+    text = problem(rows, USERS, tmp_path)
+    assert "columns must have names that the rows do not have, got city" in text
+    assert "name under 'columns' those that are to be joined" in text
+
+
+def test_a_name_that_is_not_taken_may_be_that_of_the_rows(tmp_path: Path) -> None:
+    rows = pl.DataFrame({"user": [1], "city": ["mine"]})
+    other = USERS.with_columns(size=pl.lit(5))
+    assert joined(rows, other, tmp_path, columns=["size"]).rows() == [(1, "mine", 5)]
+
+
+def test_a_key_that_a_table_lacks_is_told_with_the_nearest_name(tmp_path: Path) -> None:
+    text = problem(pl.DataFrame({"users": [1]}), USERS, tmp_path)
+    assert text == (
+        "data.source.join: other.parquet: key 'user' must be a column of the rows, got none; did you mean 'users'?"
+    )
+
+
+def test_a_column_that_the_joined_table_lacks_is_told(tmp_path: Path) -> None:
+    text = problem(pl.DataFrame({"user": [1]}), USERS, tmp_path, columns=["citi"])
+    assert text.endswith("column 'citi' is not in the joined table; did you mean 'city'?")
+
+
+def test_keys_of_different_kinds_are_refused(tmp_path: Path) -> None:
+    text = problem(pl.DataFrame({"user": ["1"]}), USERS, tmp_path)
+    assert "key 'user' must be of one kind in both tables, got String and Int64; cast one as the other" in text
+
+
+def test_the_identity_covers_the_joined_file_and_how_it_is_joined(tmp_path: Path) -> None:
+    joined(pl.DataFrame({"user": [1]}), USERS, tmp_path)
+    plain = Options(path="rows.parquet")
+    options = [
+        Options.model_validate({"path": "rows.parquet", "join": [{"path": "other.parquet", **keys}]})
+        for keys in ({"on": "user"}, {"on": "city"}, {"on": "user", "columns": ["city"]})
+    ]
+    before = {identity(one, tmp_path) for one in (plain, *options)}
+    assert len(before) == 4
+    USERS.reverse().write_parquet(tmp_path / "other.parquet")
+    after = {identity(one, tmp_path) for one in (plain, *options)}
+    assert before & after == {identity(plain, tmp_path)}

@@ -1,0 +1,281 @@
+"""Target statistics: what they count is exactly what the rules allow, and no row sees what it must not."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+from math import log
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from hinet_search.data.hashing import uniform
+from hinet_search.data.rows import Rows
+from hinet_search.data.statistics import FOLD_SEED, statistic_names, target_statistics
+from hinet_search.features import StatisticsDefinition
+
+TASKS = ("click", "buy")
+TRAIN, VALID, TEST = 0, 1, 2
+BY_DAY = StatisticsDefinition(by=("user", ("user", "item"), "price"), clock="day", smoothing=3.0)
+BY_FOLD = StatisticsDefinition(by=("user", ("user", "item"), "price"), smoothing=3.0, folds=3)
+BOTH = pytest.mark.parametrize("definition", [BY_DAY, BY_FOLD], ids=["clock", "folds"])
+
+
+def rows_of(columns: dict[str, Any], labels_RT: Any, split_R: Any) -> Rows:
+    frame = pl.DataFrame(columns)
+    return Rows(
+        frame=frame,
+        row_R=np.arange(len(frame), dtype=np.uint64),
+        scenarios=("all",),
+        scenario_R=np.zeros(len(frame), dtype=np.int16),
+        labels_RT=np.asarray(labels_RT, dtype=np.uint8),
+        split_R=np.asarray(split_R, dtype=np.uint8),
+        truth_RT=None,
+        notes=(),
+    )
+
+
+def draw(seed: int, num_rows: int = 80) -> Rows:
+    """Few users, items and days, a null in every twelfth value, and the splits mixed in time."""
+    generator = np.random.default_rng(seed)
+
+    def sometimes_null(values: list[Any]) -> list[Any]:
+        return [None if generator.random() < 1 / 12 else values[place] for place in drawn(len(values))]
+
+    def drawn(end: int) -> NDArray[np.int64]:
+        return generator.integers(end, size=num_rows)
+
+    days = [date(2026, 2, 27) + timedelta(days=number) for number in range(6)]
+    columns = {
+        "user": pl.Series(sometimes_null(list(range(5))), dtype=pl.Int64),
+        "item": pl.Series(sometimes_null(["a", "b", "c"]), dtype=pl.String),
+        "price": pl.Series(sometimes_null([1.5, 2.5, float("nan")]), dtype=pl.Float64),
+        "day": pl.Series(sometimes_null(days), dtype=pl.Date),
+    }
+    labels_RT = generator.random((num_rows, len(TASKS))) < (0.6, 0.2)
+    return rows_of(columns, labels_RT, generator.choice(3, num_rows, p=(0.6, 0.2, 0.2)))
+
+
+def reference(definition: StatisticsDefinition, rows: Rows) -> NDArray[np.float64]:
+    """The rules, row by row against every other row."""
+    period_R = periods(definition, rows)
+    keys_RK = [[key_of(rows, key, row) for key in definition.keys] for row in range(len(rows.frame))]
+    found = []
+    for row, keys_K in enumerate(keys_RK):
+        counted = [other for other in range(len(keys_RK)) if may_count(definition, rows, period_R, (row, other))]
+        prior_T = rows.labels_RT[counted].mean(axis=0) if counted else np.zeros(len(TASKS))
+        values: list[float] = []
+        for place, key in enumerate(keys_K):
+            same = [other for other in counted if key is not None and keys_RK[other][place] == key]
+            positives_T = rows.labels_RT[same].sum(axis=0)
+            rates_T = (positives_T + definition.smoothing * prior_T) / (len(same) + definition.smoothing) - prior_T
+            values += [log(1 + len(same)), *rates_T]
+        found.append(values)
+    return np.array(found)
+
+
+def periods(definition: StatisticsDefinition, rows: Rows) -> list[Any]:
+    """The day of every row, or its fold."""
+    folds_R = (uniform(rows.row_R, FOLD_SEED) * definition.folds).astype(int)
+    return folds_R.tolist() if definition.clock is None else rows.frame[definition.clock].to_list()
+
+
+def may_count(definition: StatisticsDefinition, rows: Rows, period_R: list[Any], pair: tuple[int, int]) -> bool:
+    """Whether the first row may count the label of the second."""
+    split, other_split = rows.split_R[list(pair)]
+    period, other_period = period_R[pair[0]], period_R[pair[1]]
+    if definition.clock is None:
+        return bool(other_split == TRAIN and (split != TRAIN or period != other_period))
+    allowed = (TRAIN, VALID) if split == TEST else (TRAIN,)
+    return other_split in allowed and period is not None and other_period is not None and other_period < period
+
+
+def key_of(rows: Rows, key: tuple[str, ...], row: int) -> tuple[Any, ...] | None:
+    values = tuple(rows.frame[column][row] for column in key)
+    return None if any(value is None or value != value for value in values) else values  # noqa: PLR0124  NaN
+
+
+def statistics_of(definition: StatisticsDefinition, rows: Rows) -> NDArray[np.float32]:
+    return target_statistics(definition, rows, TASKS).to_numpy()
+
+
+def with_flipped_labels(rows: Rows, chosen_R: NDArray[np.bool_]) -> Rows:
+    assert chosen_R.any()
+    return replace(rows, labels_RT=np.where(chosen_R[:, None], 1 - rows.labels_RT, rows.labels_RT))
+
+
+def changed_rows(definition: StatisticsDefinition, rows: Rows, chosen_R: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which rows have other statistics once the labels of the chosen rows are flipped."""
+    flipped = with_flipped_labels(rows, chosen_R)
+    differs_R: NDArray[np.bool_] = (statistics_of(definition, rows) != statistics_of(definition, flipped)).any(axis=1)
+    return differs_R
+
+
+@BOTH
+@given(seed=st.integers(0, 10_000))
+def test_every_value_is_that_of_a_loop_over_all_pairs_of_rows(definition: StatisticsDefinition, seed: int) -> None:
+    rows = draw(seed)
+    assert_allclose(statistics_of(definition, rows), reference(definition, rows), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "days", [[1, 2, 3], ["01", "02", "03"], [0.5, 1.5, 2.5], [date(2026, 1, d) for d in (1, 2, 3)]]
+)
+def test_days_may_be_numbers_text_or_dates(days: list[Any]) -> None:
+    rows = rows_of({"user": ["u"] * 3, "day": days}, [[1, 0], [1, 0], [0, 1]], [TRAIN] * 3)
+    found = target_statistics(StatisticsDefinition(by=("user",), clock="day"), rows, TASKS)
+    assert_allclose(found["user rows"], np.log([1, 2, 3]), rtol=1e-6)
+
+
+def test_a_key_is_named_by_its_columns_and_a_rate_by_its_task() -> None:
+    definition = StatisticsDefinition(by=("user", ("user", "item")))
+    names = ("user rows", "user click rate", "user buy rate")
+    names += ("user x item rows", "user x item click rate", "user x item buy rate")
+    assert statistic_names(definition, TASKS) == names
+    assert tuple(target_statistics(definition, draw(0), TASKS).columns) == names
+
+
+def test_a_rate_is_smoothed_by_rows_of_the_mean_rate() -> None:
+    """Yesterday: user a 2 of 2 clicked, user b 0 of 2; the mean is 1/2, smoothing 2: (2 + 1) / 4 - 1/2."""
+    users, days = ["a", "a", "b", "b", "a", "b", "new"], [1, 1, 1, 1, 2, 2, 2]
+    clicks = [1, 1, 0, 0, 0, 0, 0]
+    rows = rows_of({"user": users, "day": days}, [[click, 0] for click in clicks], [TRAIN] * 7)
+    found = target_statistics(StatisticsDefinition(by=("user",), clock="day", smoothing=2.0), rows, TASKS)
+    assert found["user click rate"].to_list() == [0, 0, 0, 0, 0.25, -0.25, 0]
+
+
+@pytest.mark.parametrize("day", range(6))
+def test_labels_of_a_day_reach_no_row_of_that_day_or_before(day: int) -> None:
+    rows = draw(1, num_rows=600)
+    when_R = (rows.frame["day"] - date(2026, 2, 27)).dt.total_days()
+    changed_R = changed_rows(BY_DAY, rows, (when_R == day).fill_null(value=False).to_numpy())
+    assert when_R.filter(changed_R).is_not_null().all()
+    assert set(when_R.filter(changed_R)) == set(range(day + 1, 6))
+
+
+@BOTH
+def test_labels_of_test_rows_reach_no_row(definition: StatisticsDefinition) -> None:
+    rows = draw(2, num_rows=600)
+    assert not changed_rows(definition, rows, rows.split_R == TEST).any()
+
+
+def test_with_a_clock_labels_of_valid_rows_reach_test_rows_alone() -> None:
+    rows = draw(3, num_rows=600)
+    assert set(rows.split_R[changed_rows(BY_DAY, rows, rows.split_R == VALID)]) == {TEST}
+
+
+def test_without_a_clock_labels_of_valid_rows_reach_no_row() -> None:
+    rows = draw(3, num_rows=600)
+    assert not changed_rows(BY_FOLD, rows, rows.split_R == VALID).any()
+
+
+def test_without_a_clock_a_label_reaches_no_row_of_its_own_fold() -> None:
+    rows = draw(4, num_rows=600)
+    fold_R = (uniform(rows.row_R, FOLD_SEED) * BY_FOLD.folds).astype(int)
+    trains_R = rows.split_R == TRAIN
+    changed_R = changed_rows(BY_FOLD, rows, trains_R & (fold_R == 1))
+    assert set(fold_R[changed_R & trains_R]) == {0, 2}
+
+
+def test_folds_are_of_equal_size_within_the_training_rows_of_a_random_split() -> None:
+    row_R = np.arange(20_000, dtype=np.uint64)
+    train_R = uniform(row_R, 0) >= 0.3
+    shares = np.bincount((uniform(row_R[train_R], FOLD_SEED) * 5).astype(int)) / train_R.sum()
+    assert_allclose(shares, 0.2, atol=0.01)
+
+
+def planted_leak() -> Rows:
+    """Every key has rows on one day only, all with the same label: the other rows of the day tell it perfectly."""
+    generator = np.random.default_rng(5)
+    num_keys, rows_per_key = 1500, 4
+    label_K = generator.random(num_keys) < 0.5
+    order_R = generator.permutation(np.repeat(np.arange(num_keys), rows_per_key))
+    day_R = order_R * 10 // num_keys
+    columns = {"session": order_R, "day": day_R}
+    return rows_of(columns, np.stack([label_K[order_R]] * 2, axis=1), np.digitize(day_R, (8, 9)))
+
+
+@pytest.mark.parametrize("split", [TRAIN, VALID, TEST])
+def test_a_leak_planted_within_days_is_plain_to_same_day_rates_and_invisible_to_the_statistics(split: int) -> None:
+    rows = planted_leak()
+    chosen_R, clicks_R = rows.split_R == split, rows.labels_RT[:, 0]
+    of_day = rows.frame.with_columns(click=clicks_R).select(pl.col("click").cast(pl.Int64).sum().over("session", "day"))
+    same_day_R = (of_day["click"].to_numpy() - clicks_R) / 3  # the rate of the key's other rows
+    found = target_statistics(StatisticsDefinition(by=("session",), clock="day"), rows, TASKS)
+    assert roc_auc_score(clicks_R[chosen_R], same_day_R[chosen_R]) > 0.95
+    assert all(roc_auc_score(clicks_R[chosen_R], found[name].filter(chosen_R)) == 0.5 for name in found.columns)
+    assert not found.to_numpy().any()
+
+
+def test_a_key_that_is_unique_to_a_row_knows_nothing_of_a_training_row() -> None:
+    rows = planted_leak()
+    unique = replace(rows, frame=rows.frame.with_columns(row=pl.int_range(pl.len())))
+    assert not statistics_of(StatisticsDefinition(by=("row", ("row", "day"))), unique).any()
+
+
+@BOTH
+def test_a_permutation_of_the_rows_permutes_the_statistics(definition: StatisticsDefinition) -> None:
+    rows = draw(6, num_rows=300)
+    order_R = np.random.default_rng(7).permutation(300)
+    permuted = replace(
+        rows,
+        frame=rows.frame[order_R],
+        row_R=rows.row_R[order_R],
+        labels_RT=rows.labels_RT[order_R],
+        split_R=rows.split_R[order_R],
+    )
+    assert_array_equal(statistics_of(definition, permuted), statistics_of(definition, rows)[order_R])
+
+
+@BOTH
+def test_a_key_with_a_null_or_nan_in_any_column_has_no_statistics(definition: StatisticsDefinition) -> None:
+    rows = draw(8, num_rows=300)
+    for key in definition.keys:
+        unknown_R = np.array([key_of(rows, key, row) is None for row in range(300)])
+        found_RX = statistics_of(definition.model_copy(update={"by": (key,)}), rows)
+        assert unknown_R.any()
+        assert found_RX[~unknown_R].any()
+        assert not found_RX[unknown_R].any()
+
+
+def test_a_row_without_a_day_has_no_statistics() -> None:
+    rows = draw(9, num_rows=300)
+    assert not statistics_of(BY_DAY, rows)[rows.frame["day"].is_null().to_numpy()].any()
+
+
+def test_the_first_day_knows_nothing() -> None:
+    rows = draw(10, num_rows=300)
+    found_RX = statistics_of(BY_DAY, rows)
+    first_R = (rows.frame["day"] == date(2026, 2, 27)).fill_null(value=False).to_numpy()
+    assert first_R.any()
+    assert not found_RX[first_R].any()
+
+
+@BOTH
+def test_a_task_without_a_positive_has_rate_zero_everywhere(definition: StatisticsDefinition) -> None:
+    rows = draw(11, num_rows=300)
+    without = replace(rows, labels_RT=rows.labels_RT * np.array([1, 0], dtype=np.uint8))
+    found = target_statistics(definition, without, TASKS)
+    assert not found.select("user buy rate", "user x item buy rate", "price buy rate").to_numpy().any()
+    assert found["user click rate"].to_numpy().any()
+
+
+@BOTH
+def test_a_key_that_all_rows_share_has_exactly_the_mean_rate(definition: StatisticsDefinition) -> None:
+    rows = draw(12, num_rows=300)
+    shared = replace(rows, frame=rows.frame.with_columns(user=pl.lit("everyone")))
+    found = target_statistics(definition.model_copy(update={"by": ("user",)}), shared, TASKS)
+    assert not found.select("user click rate", "user buy rate").to_numpy().any()
+    assert found["user rows"].to_numpy().any()
+
+
+@BOTH
+def test_a_column_that_is_null_in_every_row_has_no_statistics(definition: StatisticsDefinition) -> None:
+    rows = draw(13)
+    empty = replace(rows, frame=rows.frame.with_columns(user=pl.lit(None)))
+    assert not statistics_of(definition.model_copy(update={"by": ("user",)}), empty).any()

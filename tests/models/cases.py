@@ -1,0 +1,38 @@
+"""Every network in every protocol that it has; they are found by their files, none is named here."""
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+from small_models import SCHEMA
+from torch import nn
+
+from hinet_search import plugins
+from hinet_search.config import build_config, config_type
+from hinet_search.nn.protocol import MDMT, PER_SCENARIO, PER_TASK, ProtocolConfig
+from hinet_search.schema import Schema
+from hinet_search.spec import MODELS
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model with its own defaults in a protocol."""
+
+    name: str
+    protocol: str = MDMT
+
+    def __str__(self) -> str:
+        return self.name if self.protocol == MDMT else f"{self.name} {self.protocol}"
+
+    def build(self, schema: Schema = SCHEMA, seed: int = 0) -> nn.Module:
+        torch.manual_seed(seed)
+        return build_config(self.name, {} if self.protocol == MDMT else {"model.protocol": self.protocol}).build(schema)
+
+
+JOINT = tuple(Case(name) for name in plugins.names(MODELS) if issubclass(plugins.load(MODELS, name).Model, nn.Module))
+BASELINES = tuple(case.name for case in JOINT if issubclass(config_type(case.name), ProtocolConfig))
+APART = tuple(Case(name, protocol) for protocol in (PER_SCENARIO, PER_TASK) for name in BASELINES)
+
+every_model = pytest.mark.parametrize("case", JOINT, ids=str)
+every_case = pytest.mark.parametrize("case", [*JOINT, *APART], ids=str)
+every_baseline = pytest.mark.parametrize("name", BASELINES)

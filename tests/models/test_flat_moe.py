@@ -1,0 +1,113 @@
+"""The flat mixture of experts, above all its size."""
+
+import pytest
+import torch
+from small_models import SCHEMA, batch, randomise
+
+from hinet_search.config import build_config
+from hinet_search.errors import ConfigurationError
+from hinet_search.models.flat_moe import Config, Model
+from hinet_search.nn.measure import count_parameters
+from hinet_search.schema import ListField, Schema
+
+LARGE = Schema(
+    scenarios=("1", "0", "4", "2", "6"),
+    tasks=("long_view", "is_like"),
+    categorical=tuple(f"field_{number}" for number in range(38)),
+    vocabulary_sizes=(3000,) * 38,
+    numeric=tuple(f"number_{number}" for number in range(90)),
+    lists=(ListField("watched", 1, 50, "mean"),),
+)
+MANY_SCENARIOS = Schema(tuple(map(str, range(50))), ("click", "order"), ("user", "item"), (900, 400), ("age",))
+
+
+def small(**options: object) -> Model:
+    return Model(Config.model_validate(options), SCHEMA)
+
+
+def dense(model: Model) -> int:
+    return count_parameters(model)[1]
+
+
+def hinet_size(schema: Schema, **changes: object) -> int:
+    with torch.device("meta"):
+        return dense(
+            build_config("hinet", {f"model.{name.replace('__', '.')}": v for name, v in changes.items()}).build(schema)
+        )
+
+
+@pytest.mark.parametrize("num_experts", [2, 4, 8])
+@pytest.mark.parametrize("tower", [(), (16,), (64,)], ids=str)
+@pytest.mark.parametrize("schema", [LARGE, MANY_SCENARIOS], ids=["large", "many scenarios"])
+def test_its_size_is_within_two_percent_of_the_default_hinet(
+    num_experts: int, tower: tuple[int, ...], schema: Schema
+) -> None:
+    target = hinet_size(schema)
+    with torch.device("meta"):
+        model = Model(Config(num_experts=num_experts, tower={"widths": tower}, dense_parameters=target), schema)
+    assert abs(dense(model) / target - 1) < 0.02
+
+
+def test_its_size_is_within_two_percent_of_the_smallest_hinet_of_the_space() -> None:
+    smallest = {"scenario__num_shared_sub_experts": 1, "scenario__num_specific_sub_experts": 1,
+                "scenario__widths": (64,), "cgc__layout": "shared", "cgc__num_shared_experts": 1,
+                "cgc__widths": (32,), "tower__widths": ()}  # fmt: skip
+    target = hinet_size(LARGE, **smallest)
+    with torch.device("meta"):
+        sizes = [dense(Model(Config(num_experts=experts, dense_parameters=target), LARGE)) for experts in range(2, 9)]
+    assert max(abs(size / target - 1) for size in sizes) < 0.02
+
+
+@pytest.mark.parametrize("target", range(400, 3000, 97))
+def test_no_other_width_comes_nearer_to_the_size_asked_for(target: int) -> None:
+    model = small(dense_parameters=target, num_experts=3)
+    others = [dense(small(width=width, num_experts=3)) for width in range(1, 200)]
+    assert abs(dense(model) - target) == min(abs(other - target) for other in others)
+
+
+def test_the_width_it_took_is_shown() -> None:
+    model = small(dense_parameters=2000)
+    assert model.width == model.experts.layers[0].weight_LIO.shape[-1]
+    assert dense(small(width=model.width)) == dense(model)
+
+
+def test_a_width_beside_a_size_is_ignored() -> None:
+    assert small(dense_parameters=2000, width=7).width == small(dense_parameters=2000).width
+
+
+def test_a_size_too_small_for_any_experts_gives_the_narrowest() -> None:
+    assert small(dense_parameters=1).width == 1
+
+
+def test_finding_the_width_draws_nothing_from_the_generator() -> None:
+    torch.manual_seed(3)
+    sized = small(dense_parameters=2000)
+    torch.manual_seed(3)
+    assert torch.equal(sized.embedding.table.weight, small(width=sized.width).embedding.table.weight)
+
+
+def test_a_size_is_that_of_one_joint_model() -> None:
+    with pytest.raises(ConfigurationError, match="dense_parameters is the size of one joint model"):
+        build_config("flat_moe", {"model.dense_parameters": 5000, "model.protocol": "per_task"})
+
+
+@pytest.mark.parametrize("chosen", range(3))
+def test_a_gate_that_prefers_one_expert_returns_that_expert(chosen: int) -> None:
+    model, rows = randomise(small(num_experts=3)), batch(scenarios=(1,))
+    with torch.no_grad():
+        logits_LIK = model.gate.logits.weight_LIO
+        logits_LIK.zero_()
+        model.embedding.table.weight[:, 0] = 1.0  # the first input is the same for every row
+        logits_LIK[:, 0, chosen] = 1e4
+    y_BH = model.experts(model.embedding(rows))[chosen]
+    torch.testing.assert_close(model(rows), model.towers(y_BH)[:, 2:4], rtol=0, atol=1e-10)
+
+
+def test_insight_shows_the_preferred_expert_of_scenarios_that_have_rows() -> None:
+    model = randomise(small(num_experts=3))
+    with torch.no_grad():
+        model.gate.logits.weight_LIO.zero_()
+    gates = model.insight(batch(scenarios=(0, 2))).gates
+    assert [gate.where for gate in gates] == ["feed/click", "feed/order", "cart/click", "cart/order"]
+    assert gates[0].experts == ("expert 1", "expert 2", "expert 3")
+    assert gates[0].weights == pytest.approx((1 / 3,) * 3)

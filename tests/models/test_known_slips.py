@@ -1,0 +1,158 @@
+"""Slips known from public code of these baselines, each by name, and that no model of ours makes it.
+
+The five of the code published with HiNet are in test_hinet_paper.py, as slip 1 to slip 5.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from cases import Case, every_case
+from small_models import SCHEMA, batch, randomise, take
+from torch import nn
+
+from hinet_search.config import build_config
+from hinet_search.data.columns import Columns, Dataset
+from hinet_search.models.star import Model as Star
+from hinet_search.nn.gates import Gate
+from hinet_search.nn.measure import evaluating
+from hinet_search.nn.partitioned_norm import PartitionedNorm
+from hinet_search.objective import objective_named
+from hinet_search.records import DataRecord, EvaluationRecord
+from hinet_search.training.config import TrainConfig
+from hinet_search.training.fit import fit
+
+GATED = ("hinet", "hmoe", "mmoe", "ple", "flat_moe")
+
+
+@every_case
+def test_masks_never_applied_every_scenario_has_weights_that_its_rows_alone_train(case: Case) -> None:
+    """Embeddings do not count: the vector of a scenario is its own whatever the rest of the model does."""
+    model = randomise(case.build())
+    trained = []
+    for scenario in range(SCHEMA.num_scenarios):
+        model.zero_grad()
+        model(batch(scenarios=(scenario,))).sum().backward()
+        trained.append(torch.cat([_touched(p) for name, p in model.named_parameters() if "embedding" not in name]))
+    of_one_alone = torch.stack(trained).sum(dim=0) == 1
+    for scenario, mask in enumerate(trained):
+        assert (mask & of_one_alone).any(), f"scenario {scenario} has no weights of its own"
+
+
+def _touched(parameter: nn.Parameter) -> torch.Tensor:
+    gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+    return gradient.flatten() != 0
+
+
+def star(**options: object) -> Star:
+    torch.manual_seed(0)
+    return build_config("star", {f"model.{name}": value for name, value in options.items()}).build(SCHEMA)
+
+
+def test_lost_star_weights_an_optimiser_moves_those_of_all_scenarios() -> None:
+    model = star(widths=(4, 3), embedding_dim=2)
+    own = [p for name, p in model.named_parameters() if "change" in name]
+    before = {id(p): p.clone() for p in own}
+    optimiser = torch.optim.SGD(model.parameters(), lr=1.0)
+    rows = batch(rows=30)
+    model(replace(rows, numeric_BN=rows.numeric_BN.float())).sum().backward()
+    optimiser.step()
+    moved = [[bool((p[scenario] != before[id(p)][scenario]).any()) for p in own] for scenario in range(3)]
+    assert moved == [[True] * len(own)] * 3
+
+
+def test_partitioned_norm_of_the_batch_each_scenario_has_its_own_statistics() -> None:
+    norm = PartitionedNorm(2, 2).train()
+    x_BD = torch.tensor([[1.0, 0.0], [3.0, 0.0], [100.0, 5.0], [300.0, 9.0]])
+    first, second = norm(x_BD, (2, 2)).split(2)
+    assert first[:, 0].tolist() == pytest.approx([-1, 1], abs=1e-4)
+    assert second[:, 0].tolist() == pytest.approx([-1, 1], abs=1e-4)
+
+
+def test_partitioned_norm_in_evaluation_a_row_alone_is_normalised_as_in_company() -> None:
+    norm = PartitionedNorm(2, 2).eval()
+    alone = norm(torch.tensor([[7.0, 7.0]]), (1, 0))
+    in_company = norm(torch.tensor([[7.0, 7.0], [900.0, -900.0]]), (2, 0))[:1]
+    assert torch.equal(alone, in_company)
+
+
+@every_case
+def test_relu_on_the_final_logit_every_task_has_logits_of_both_signs(case: Case) -> None:
+    logits = randomise(case.build())(batch(rows=200)).detach()
+    assert (logits < 0).any(dim=0).all()
+    assert (logits > 0).any(dim=0).all()
+
+
+@pytest.mark.parametrize("name", GATED)
+def test_softmax_axis_weights_of_every_gate_and_row_sum_to_one_over_the_experts(name: str) -> None:
+    model, seen = randomise(Case(name).build()), []
+    gates = [module for module in model.modules() if isinstance(module, Gate) and module.num_experts > 1]
+    for gate in gates:
+        gate.register_forward_hook(lambda _gate, _inputs, weights: seen.append(weights))
+    model(batch(rows=7))
+    assert len(seen) >= len(gates) > 0
+    for weights_SBK in seen:
+        torch.testing.assert_close(weights_SBK.sum(dim=-1), torch.ones_like(weights_SBK[..., 0]))
+        assert (weights_SBK.sum(dim=1) - 1).abs().min() > 1e-6
+
+
+@every_case
+def test_squeeze_a_batch_of_one_trains_with_a_row_of_logits(case: Case) -> None:
+    model, row = case.build().double().train(), take(batch(scenarios=(1,)), torch.tensor([0]))
+    logits = model(row)
+    logits.sum().backward()
+    assert logits.shape == (1, SCHEMA.num_tasks)
+    assert logits.isfinite().all()
+
+
+@every_case
+def test_modules_made_in_forward_a_model_has_the_same_parts_after_it_as_before(case: Case) -> None:
+    model = case.build().double()
+    before = [id(part) for part in (*model.modules(), *model.parameters())]
+    with evaluating(model):
+        first, second = model(batch()), model(batch())
+    assert [id(part) for part in (*model.modules(), *model.parameters())] == before
+    assert torch.equal(first, second)
+
+
+class Sealed:
+    """Columns that must not be looked at."""
+
+    def __getattr__(self, name: str) -> object:
+        raise AssertionError(f"the test split was opened: {name}")
+
+
+def test_validation_is_the_test_set_a_training_never_opens_the_test_split() -> None:
+    train, valid = columns(64, seed=1), columns(40, seed=2)
+    counts = (np.full(6, 9), np.full(4, 9))
+    record = DataRecord("memory", "none", "as given", (64, 40, 0), SCHEMA.scenarios, SCHEMA.tasks, 2, 1, ())
+    data = Dataset(Path("memory"), SCHEMA, counts, train, valid, Sealed(), record)
+    result = fit(
+        Case("shared_bottom").build(), data, SCHEMA, TrainConfig(batch_size=32, passes=1),
+        seed=0, objective=objective_named("mean_auc"), device=torch.device("cpu"), watcher=Nobody(),
+    )  # fmt: skip
+    assert sum(cell.rows for cell in result.valid_cells) == 40 * SCHEMA.num_tasks
+
+
+def columns(num_rows: int, seed: int) -> Columns:
+    generator = np.random.default_rng(seed)
+    return Columns(
+        ids_RF=generator.integers(0, 5, size=(num_rows, 2)).astype(np.int32),
+        numeric_RN=generator.normal(size=(num_rows, 1)).astype(np.float32),
+        scenario_R=(np.arange(num_rows) % 3).astype(np.int16),
+        labels_RT=generator.integers(0, 2, size=(num_rows, 2)).astype(np.uint8),
+        user_R=np.full(num_rows, -1, dtype=np.int32),
+        lists_RS=np.zeros((num_rows, 0), dtype=np.int32),
+    )
+
+
+class Nobody:
+    """A watcher that lets a training go to its end."""
+
+    def evaluated(self, record: EvaluationRecord) -> None:
+        pass
+
+    def should_stop(self) -> bool:
+        return False

@@ -1,0 +1,51 @@
+"""What a search may draw costs at most twice the default HiNet per row, on data like KuaiRand's."""
+
+from functools import cache
+
+import pytest
+from cases import JOINT
+
+from hinet_search.config import build_config
+from hinet_search.distributions import Value
+from hinet_search.nn.measure import flops_per_row
+from hinet_search.schema import ListField, Schema
+from hinet_search.shipped import shipped_folder
+from hinet_search.space import load_space
+
+SCHEMA = Schema(
+    scenarios=tuple(f"tab {number}" for number in range(5)),
+    tasks=("long_view", "is_like"),
+    categorical=tuple(f"field {number}" for number in range(38)),
+    vocabulary_sizes=(20,) * 38,
+    numeric=tuple(f"number {number}" for number in range(90)),
+    lists=(ListField("watched", 1, 50, "attention"),),
+)
+SPACES = [case.name for case in JOINT if (shipped_folder("spaces") / f"{case.name}.yaml").exists()]
+
+
+def cost(name: str, values: dict[str, Value]) -> int:
+    return flops_per_row(build_config(name, values).build(SCHEMA), SCHEMA)
+
+
+@cache
+def limit() -> int:
+    return 2 * cost("hinet", {})
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_no_bound_of_a_shipped_space_costs_more_than_two_default_hinets(name: str) -> None:
+    space = load_space(name)
+    default = space.values(space.default())
+    bounds = [(parameter, bound) for parameter, drawn in space.parameters.items() for bound in drawn.bounds]
+    costs = {
+        # a rate (a float) costs nothing
+        (parameter, str(bound)): cost(name, {**default, parameter: bound})
+        for parameter, bound in bounds
+        if parameter.startswith("model.") and bound != default.get(parameter) and not isinstance(bound, float)
+    }
+    assert {bound: found for bound, found in costs.items() if found > limit()} == {}
+    assert cost(name, default) <= limit()
+
+
+def test_every_model_has_a_shipped_space() -> None:
+    assert sorted(SPACES) == sorted(case.name for case in JOINT)

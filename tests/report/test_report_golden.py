@@ -1,0 +1,53 @@
+"""Golden files: every section of the small study, and of others the sections that they change."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from hinet_search import plugins
+from hinet_search.records import StudyRecord
+from hinet_search.report.card import Card
+from hinet_search.report.page import SECTIONS, cards
+from tests.report.nine_arms import few_rows, running
+from tests.report.studies import empty, small
+
+GOLDEN = Path(__file__).parent / "golden"
+REGENERATE = "HINET_SEARCH_REGENERATE"
+STUDIES = {"small": small(), "nine_arms": few_rows(), "empty": empty(), "running": running()}
+CHANGED = ("verdict", "leaderboard", "cost", "budget", "trust")
+IDS = tuple(card.id for card in cards(small()))
+
+
+def golden_text(card: Card) -> str:
+    """The card, one element a line, so that a difference reads well."""
+    html = f"<h2>{card.heading}</h2>\n<p>{card.lead}</p>\n{card.body}\n"
+    return re.sub(r"(</(?:tr|thead|tbody|li|ul|p|dl|summary|h3|pre|details|div)>)(?=.)", r"\1\n", html)
+
+
+def files() -> list[tuple[str, str]]:
+    return [(study, card) for study in STUDIES for card in (IDS if study == "small" else CHANGED)]
+
+
+def card_of(record: StudyRecord, name: str) -> Card:
+    """The card of that id; a card that needs more than the study has is under the section's own name."""
+    return next(card for card in cards(record) if card.id == name or (card.muted and card.id.startswith(name)))
+
+
+@pytest.mark.parametrize(("study", "card"), files(), ids="-".join)
+def test_a_section_reads_as_its_golden_file(study: str, card: str) -> None:
+    text, path = golden_text(card_of(STUDIES[study], card)), GOLDEN / study / f"{card}.html"
+    if os.environ.get(REGENERATE):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8"), (
+        f"if this change is meant, set {REGENERATE}=1 and read the difference"
+    )
+
+
+def test_every_golden_file_belongs_to_a_section_and_every_section_has_one() -> None:
+    assert {path.relative_to(GOLDEN) for path in GOLDEN.rglob("*.html")} == {
+        Path(study, f"{card}.html") for study, card in files()
+    }
+    assert len(IDS) == len(plugins.names(SECTIONS))

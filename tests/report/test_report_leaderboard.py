@@ -1,0 +1,197 @@
+"""Leaderboard: what stands in a line, in which order, and what is said of ensembles, tuning and the seesaw."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from hinet_search.compare import verdict
+from hinet_search.objective import macro_auc, mean_auc, weighted_auc
+from hinet_search.records import ArmRecord, FinalistRecord, StudyRecord
+from hinet_search.report import numbers
+from hinet_search.report.card import NotApplicable
+from hinet_search.report.sections import leaderboard
+from hinet_search.report.standings import Standing, loses_everywhere, losing_cells, standings
+from tests.report.nine_arms import ENSEMBLE, few_rows, running
+from tests.report.studies import Shape, empty, study
+
+NINE = few_rows()
+
+
+def line_of(record: StudyRecord, arm: str) -> Standing:
+    return next(one for one in standings(record) if one.arm.name == arm)
+
+
+def written(record: StudyRecord, name: str) -> str:
+    """The words of an arm's line."""
+    body = leaderboard.build(record).body
+    found = re.search(rf'<tr[^>]*><th scope="row">{name}.*?</tr>', body)
+    assert found is not None
+    return re.sub(r"<[^>]+>", "", found[0].replace("</td>", "|").replace("</th>", "|"))
+
+
+def chosen_of(record: StudyRecord, arm: str) -> FinalistRecord:
+    finalists = next(one for one in record.arms if one.name == arm).finalists
+    return next(one for one in finalists if one.chosen)
+
+
+def with_arm(record: StudyRecord, changed: ArmRecord) -> StudyRecord:
+    return replace(record, arms=tuple(changed if arm.name == changed.name else arm for arm in record.arms))
+
+
+def better_on_test(record: StudyRecord, name: str, more: float) -> StudyRecord:
+    arm = next(arm for arm in record.arms if arm.name == name)
+    return with_arm(record, replace(arm, finalists=tuple(_lifted(one, more) for one in arm.finalists)))
+
+
+def _lifted(finalist: FinalistRecord, more: float) -> FinalistRecord:
+    runs = [
+        run.test_cells and replace(run, test_cells=tuple(replace(c, auc=(c.auc or 0.0) + more) for c in run.test_cells))
+        for run in finalist.runs
+    ]
+    return replace(finalist, runs=tuple(new or old for new, old in zip(runs, finalist.runs, strict=True)))
+
+
+def test_the_best_on_validation_comes_first() -> None:
+    means = [one.valid.objective.mean for one in standings(NINE)]
+    assert means == sorted(means, reverse=True)
+
+
+def test_the_lowest_comes_first_where_lower_is_better() -> None:
+    means = [one.valid.objective.mean for one in standings(study(Shape(objective="logloss")))]
+    assert means == sorted(means)
+
+
+def test_test_values_are_means_over_the_seeds_of_the_chosen_finalist() -> None:
+    tested, runs = line_of(NINE, "hinet").test, chosen_of(NINE, "hinet").runs
+    assert tested is not None
+    assert tested.headline is not None
+    assert tested.weighted is not None
+    expected = [sum(metric(run.test_cells or ()) for run in runs) / 5 for metric in (macro_auc, weighted_auc)]
+    assert [tested.headline.mean, tested.weighted.mean] == pytest.approx(expected, abs=1e-12)
+
+
+def test_tuning_adds_the_chosen_minus_the_default() -> None:
+    arm = next(arm for arm in NINE.arms if arm.name == "ple")
+    default, chosen = (next(one for one in arm.finalists if pick(one)) for pick in (is_default, is_chosen))
+    expected = (
+        sum(run.valid_objective for run in chosen.runs) / 5 - sum(run.valid_objective for run in default.runs) / 5
+    )
+    assert line_of(NINE, "ple").valid.tuning == pytest.approx(expected, abs=1e-12)
+
+
+def is_default(finalist: FinalistRecord) -> bool:
+    return finalist.is_default
+
+
+def is_chosen(finalist: FinalistRecord) -> bool:
+    return finalist.chosen
+
+
+def test_an_arm_that_kept_its_default_says_so_in_place_of_a_gain() -> None:
+    arm = next(arm for arm in NINE.arms if arm.name == "ple")
+    kept = with_arm(NINE, replace(arm, finalists=tuple(replace(one, is_default=one.chosen) for one in arm.finalists)))
+    assert (line_of(kept, "ple").valid.tuning, " kept|" in written(kept, "PLE")) == (0.0, True)
+    assert " kept|" not in written(NINE, "PLE")
+
+
+def test_an_ensemble_is_compared_with_the_mean_of_its_seeds() -> None:
+    finalist = chosen_of(NINE, "mmoe")
+    assert finalist.summary is not None
+    alone = sum(mean_auc(run.valid_cells) for run in finalist.runs) / 5
+    together = line_of(NINE, "mmoe").valid.together
+    assert together == pytest.approx(mean_auc(finalist.summary.ensemble_valid_cells) - alone, abs=1e-12)
+    assert mean_auc(finalist.summary.ensemble_valid_cells) == pytest.approx(
+        mean_auc(finalist.runs[0].valid_cells) + ENSEMBLE
+    )
+
+
+def test_what_lowers_a_loss_is_added_with_a_plus() -> None:
+    record = study(Shape(objective="logloss"))
+    best = max(one.valid.tuning or 0.0 for one in standings(record))
+    assert best == pytest.approx(0.001, abs=1e-9)  # the chosen finalists are .001 better than the defaults
+
+
+def test_ensembles_are_put_beside_tuning_in_one_sentence() -> None:
+    body = leaderboard.build(NINE).body
+    assert (
+        "adds +.0039 to the mean of its seeds (mean over 9 arms), more than tuning adds to the default: +.0010" in body
+    )
+
+
+def test_without_ensembles_no_column_and_no_sentence_speaks_of_them() -> None:
+    assert "ensemble" not in leaderboard.build(study(Shape())).body.lower()
+
+
+def test_trees_have_dashes_for_parameters_and_flops_and_say_why() -> None:
+    words = written(NINE, "Trees")
+    assert words.startswith("Trees no torch model; no FLOPs|")
+    assert "|–|–|9 m 14 s|6|" in words
+    assert "–|–|" not in written(NINE, "MMoE")
+
+
+def test_the_rival_of_equal_size_is_named_as_such() -> None:
+    assert written(NINE, "Flat MoE").startswith("Flat MoE same size as HiNet|")
+    assert "same size" not in written(NINE, "MMoE")
+
+
+def test_the_worst_cell_is_the_lowest_mean_by_name() -> None:
+    tested = line_of(NINE, "hinet").test
+    assert tested is not None
+    runs, cells = chosen_of(NINE, "hinet").runs, range(4)
+    means = [sum((run.test_cells or ())[cell].auc or 0.0 for run in runs) / 5 for cell in cells]
+    assert tested.worst == (pytest.approx(min(means)), ("tab 0", "long_view"))
+    assert f"|{numbers.metric(min(means))} tab 0 · long_view|" in written(NINE, "HiNet")
+
+
+def test_the_losing_cells_are_those_below_the_reference_the_deepest_first() -> None:
+    means = [cell.difference.mean for cell in losing_cells(line_of(NINE, "trees")) if cell.difference]
+    assert len(means) == 3
+    assert means == sorted(means)
+    assert max(means) < 0
+
+
+def test_an_arm_that_loses_everywhere_has_no_seesaw_and_is_marked_all() -> None:
+    gains = line_of(NINE, "shared_bottom").reference
+    assert gains is not None
+    assert (gains.seesaw, loses_everywhere(gains), losing_cells(line_of(NINE, "shared_bottom"))) == (0, True, ())
+    assert "|all|" in written(NINE, "Shared Bottom")
+
+
+def test_the_reference_is_not_compared_with_itself() -> None:
+    assert line_of(NINE, "single").reference is None
+    assert written(NINE, "Single").startswith("Single reference|")
+
+
+def test_the_heading_names_who_leads_on_each_split() -> None:
+    swapped = better_on_test(NINE, "ple", 0.01)
+    assert leaderboard.build(NINE).heading == "HiNet leads on validation and on test"
+    assert leaderboard.build(swapped).heading == "HiNet leads on validation and PLE on test"
+
+
+def test_no_number_of_test_is_shown_before_test_is_opened() -> None:
+    body = leaderboard.build(running()).body
+    assert ">Validation</th>" in body
+    assert ">Test" not in body
+
+
+def test_an_arm_without_finalists_is_named_below_the_table() -> None:
+    assert "Not in the table, as it has no finalist yet: HiNet." in leaderboard.build(running()).body
+
+
+def test_a_study_without_finalists_says_what_it_needs() -> None:
+    with pytest.raises(NotApplicable, match="needs finalists"):
+        leaderboard.build(empty())
+
+
+def test_the_measure_of_the_verdict_stands_in_both_splits() -> None:
+    header = leaderboard.build(NINE).body.split("</thead>")[0]
+    assert header.count(">macro AUC</th>") == 2
+    assert header.count(">mean AUC</th>") == 1
+
+
+def test_an_objective_that_is_its_own_headline_has_one_column_on_validation() -> None:
+    header = leaderboard.build(replace(NINE, objective="macro_auc")).body.split("</thead>")[0]
+    assert header.count(">macro AUC</th>") == 2
+    assert "mean AUC" not in header
+    assert verdict(NINE).difference == verdict(replace(NINE, objective="macro_auc")).difference

@@ -1,0 +1,88 @@
+"""A draw is trained when it is within both limits, of parameters and of FLOPs a row beside the default HiNet."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hinet_search.records import Scalar
+from hinet_search.schema import Schema
+from hinet_search.search.admission import Admission, yardstick_flops
+from hinet_search.space import load_space
+from hinet_search.spec import DENSE_PARAMETERS, Arm
+
+SCHEMA = Schema(("home", "search", "push"), ("click", "order"), ("user", "item", "hour"), (500, 300, 24), ("price",))
+SPACE = """\
+parameters:
+  model.num_experts: {kind: int, low: 1, high: 500, default: 3}
+max_parameters: 5000000
+"""
+
+
+class Data:
+    """What admission reads of a data set."""
+
+    def schema(self, minimum_frequency: int, groups: str, pooling: str | None) -> Schema:
+        assert groups in ("all", "none")
+        return SCHEMA if groups == "all" else replace(SCHEMA, categorical=("hour",), vocabulary_sizes=(24,), numeric=())
+
+
+def admission(cost_limit: float | None) -> Admission:
+    return Admission(Data(), cost_limit)  # type: ignore[arg-type]  # the part that is read
+
+
+@pytest.fixture
+def arm(tmp_path: Path) -> Arm:
+    path = tmp_path / "space.yaml"
+    path.write_text(SPACE)
+    return Arm("mmoe", "mmoe", load_space(str(path)), "s.yaml:1")
+
+
+def experts(number: int) -> dict[str, Scalar]:
+    return {"model.num_experts": number}
+
+
+def test_a_draw_within_both_limits_is_trained(arm: Arm) -> None:
+    assert admission(2.0).refusal(arm, experts(3)) == ""
+
+
+def test_a_draw_over_max_parameters_is_refused_with_both_numbers(arm: Arm) -> None:
+    said = admission(None).refusal(arm, experts(500))
+    assert said.startswith("too large: ")
+    assert said.endswith(" parameters, max_parameters is 5,000,000")
+
+
+def test_a_draw_that_costs_too_much_is_refused_with_both_numbers(arm: Arm) -> None:
+    allowed = int(2.0 * yardstick_flops(SCHEMA))
+    said = admission(2.0).refusal(arm, experts(60))
+    assert said.endswith(f"FLOPs a row, 2 times the default HiNet's are {allowed:,}")
+
+
+def test_without_a_cost_limit_only_parameters_count(arm: Arm) -> None:
+    assert admission(None).refusal(arm, experts(60)) == ""
+
+
+def test_the_yardstick_sees_the_inputs_that_the_draw_sees(arm: Arm) -> None:
+    fewer = arm.fixing({"features.groups": "none"})
+    assert f"{int(2.0 * yardstick_flops(Data().schema(1, 'none', None))):,}" in admission(2.0).refusal(
+        fewer, experts(60)
+    )
+
+
+def test_values_that_do_not_go_together_are_not_too_large(arm: Arm) -> None:
+    assert admission(2.0).refusal(arm.fixing({"model.dropout": 7.0}), experts(3)) == ""
+
+
+def test_a_model_that_counts_no_flops_is_within_any_cost_limit(tmp_path: Path) -> None:
+    path = tmp_path / "space.yaml"
+    path.write_text("parameters: {}\n")
+    assert admission(1e-9).refusal(Arm("trees", "trees", load_space(str(path)), "s.yaml:1"), {}) == ""
+
+
+def test_a_sized_arm_is_planned_with_the_size_of_the_default_hinet(arm: Arm) -> None:
+    sized = admission(2.0).sized(replace(arm, model="flat_moe", size_of="hinet"))
+    assert sized.space.fixed[DENSE_PARAMETERS] == admission(2.0).size_of_default("hinet")
+
+
+def test_an_arm_of_its_own_size_is_planned_as_it_is(arm: Arm) -> None:
+    assert admission(2.0).sized(arm) is arm

@@ -1,0 +1,77 @@
+"""An arm that is to be as large as another one begins when that one's trials are done, and keeps its size."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hinet_search.executors import Job, Message
+from hinet_search.spec import DENSE_PARAMETERS
+from hinet_search.trial import Trained, TrainJob
+from tests.search.pretended import Pretender, Studio
+
+ARMS = "{hinet: {space: rate}, flat_moe: {space: rate, size_of: hinet}}"
+ALONE = "{flat_moe: {space: rate, size_of: hinet}}"
+SIZE = 4_321
+
+
+@pytest.fixture
+def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
+    return Studio(tmp_path, monkeypatch)
+
+
+class Sized(Pretender):
+    """Its best training, that with the largest rate, has SIZE dense parameters; all others have 10."""
+
+    best = 0.0
+
+    def submit(self, job: Job) -> None:
+        super().submit(job)
+        value = self.value(job.payload) if isinstance(job.payload, TrainJob) else 0.0
+        if value <= self.best:
+            return
+        self.best = value
+        self.coming = [_with_size(said) if isinstance(said, Message) else said for said in self.coming]
+
+
+def _with_size(said: Message) -> Message:
+    if not isinstance(said.body, Trained):
+        return said
+    return replace(said, body=replace(said.body, cost=replace(said.body.cost, dense_parameters=SIZE)))
+
+
+def searched(pretender: Pretender) -> list[str]:
+    """Arms in the order in which their trials began."""
+    return [job.key.split("/")[0] for job in pretender.jobs if isinstance(job.payload, TrainJob) and " " not in job.key]
+
+
+def sizes(pretender: Pretender) -> set[object]:
+    """Sizes that trials and finalists of the sized arm were given."""
+    jobs = [job for job in pretender.jobs if job.key.startswith("flat_moe") and isinstance(job.payload, TrainJob)]
+    return {job.payload.values.get(DENSE_PARAMETERS) for job in jobs}
+
+
+def test_the_sized_arm_begins_when_the_other_one_is_done(studio: Studio) -> None:
+    _, pretender = studio.launch(arms=ARMS, more="reference: hinet\n")
+    assert searched(pretender) == ["hinet"] * 4 + ["flat_moe"] * 4
+
+
+def test_it_gets_the_size_of_the_best_trial_in_trials_and_finalists(studio: Studio) -> None:
+    record, pretender = studio.launch(Sized(), arms=ARMS, more="reference: hinet\n")
+    assert sizes(pretender) == {SIZE}
+    arm = record.arms[1]
+    assert (arm.size_of, arm.fixed[DENSE_PARAMETERS]) == ("hinet", SIZE)
+
+
+def test_the_size_stays_when_more_trials_find_a_better_one(studio: Studio) -> None:
+    studio.launch(Sized(), arms=ARMS, more="reference: hinet\n")
+    _, pretender = studio.launch(arms=ARMS, more="reference: hinet\n", trials=8)
+    assert sizes(pretender) == {SIZE}
+
+
+def test_without_such_an_arm_it_gets_the_size_of_the_models_default(studio: Studio) -> None:
+    record, pretender = studio.launch(arms=ALONE, more="reference: flat_moe\n")
+    (size,) = sizes(pretender)
+    assert isinstance(size, int)
+    assert size > 1000
+    assert record.arms[0].fixed[DENSE_PARAMETERS] == size

@@ -1,0 +1,65 @@
+"""Once every seed of a chosen finalist is opened, one job sums its seeds up; again only when the seeds change."""
+
+from pathlib import Path
+
+import pytest
+
+from hinet_search.compare import chosen as chosen_of
+from hinet_search.executors import Job
+from hinet_search.summary import SummaryJob
+from hinet_search.trial import OpenTestJob
+from tests.search.pretended import Pretender, Studio
+
+ARMS = "{mmoe: {space: rate}, shared_bottom: {space: rate}}"
+MORE = "reference: mmoe\n"
+
+
+@pytest.fixture
+def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
+    return Studio(tmp_path, monkeypatch)
+
+
+def jobs(pretender: Pretender) -> list[SummaryJob]:
+    return [job.payload for job in pretender.jobs if isinstance(job.payload, SummaryJob)]
+
+
+def test_every_arm_is_summed_up_once_over_all_its_seeds(studio: Studio) -> None:
+    record, pretender = studio.launch(arms=ARMS, more=MORE)
+    assert len(pretender.keys(SummaryJob)) == 2
+    for arm in record.arms:
+        one = chosen_of(arm)
+        assert one is not None
+        assert one.summary is not None
+        assert set(one.summary.seeds) == {run.seed for run in one.runs}
+
+
+def test_all_arms_draw_the_same_users(studio: Studio) -> None:
+    _, pretender = studio.launch(arms=ARMS, more=MORE)
+    assert len({(job.seed, job.seeds, job.headline) for job in jobs(pretender)}) == 1
+
+
+def test_scores_are_read_in_the_order_of_the_seeds(studio: Studio) -> None:
+    _, pretender = studio.launch(arms=ARMS, more=MORE)
+    for job in jobs(pretender):
+        assert all(f"-seed-{seed}." in path.name for seed, path in zip(job.seeds, job.scores, strict=True))
+
+
+def test_nothing_is_summed_up_twice(studio: Studio) -> None:
+    studio.launch(arms=ARMS, more=MORE)
+    _, again = studio.launch(arms=ARMS, more=MORE)
+    assert jobs(again) == []
+
+
+def test_a_further_seed_is_summed_up_with_the_others(studio: Studio) -> None:
+    studio.launch(arms=ARMS, more=MORE)
+    _, again = studio.launch(arms=ARMS, more=MORE, finalist_seeds=3)
+    assert [len(job.seeds) for job in jobs(again)] == [3, 3]
+
+
+def test_a_finalist_with_an_unopened_seed_is_not_summed_up(studio: Studio) -> None:
+    def fails(job: Job) -> str:
+        return "no memory" if isinstance(job.payload, OpenTestJob) else ""
+
+    record, pretender = studio.launch(Pretender(failing=fails), arms=ARMS, more=MORE)
+    assert jobs(pretender) == []
+    assert all(one.summary is None for arm in record.arms for one in arm.finalists)

@@ -1,0 +1,158 @@
+"""Contrasts: the arm in focus against every baseline, each with its interval at Holm's level."""
+
+from dataclasses import replace
+
+import pytest
+
+from hinet_search.compare import Contrast, claims, contrasts, headline, headline_by_seed, resolution, seeds_needed
+from hinet_search.objective import macro_auc
+from hinet_search.records import StudyRecord
+from tests.duels import NOISE, arm_named, chosen_of, duel, meeting, with_chosen, with_resampled
+from tests.report.studies import Shape, study
+
+SPREAD = tuple(0.7 + 0.002 * (number % 5) for number in range(200))  # of the users
+
+
+def around(mean: float) -> list[float]:
+    return [mean + noise for noise in NOISE]
+
+
+def of_duel(ours: list[float], theirs: list[float]) -> Contrast:
+    (found,) = contrasts(duel(ours, theirs))
+    return found
+
+
+def against(record: StudyRecord, arm: str) -> Contrast:
+    return next(found for found in contrasts(record) if found.arm == arm)
+
+
+def mean_of(found: Contrast) -> float:
+    assert found.difference is not None
+    return found.difference.mean
+
+
+@pytest.mark.parametrize(
+    ("objective", "expected"), [("mean_auc", "macro_auc"), ("worst_auc", "worst_auc"), ("auc[a/b]", "auc[a/b]")]
+)
+def test_a_verdict_is_about_macro_auc_where_selection_mixes_it_with_weights(objective: str, expected: str) -> None:
+    assert headline(objective) == expected
+
+
+def test_the_headline_by_seed_is_that_of_the_test_cells() -> None:
+    record = study(Shape(arms=("ple", "hinet"), seeds=2))
+    finalist = chosen_of(record, "hinet")
+    expected = {run.seed: macro_auc(run.test_cells or ()) for run in finalist.runs}
+    assert headline_by_seed(record, finalist, "test") == expected
+
+
+def test_every_other_arm_has_a_contrast_in_the_order_of_the_study() -> None:
+    assert [found.arm for found in contrasts(study(Shape(arms=("single", "hinet", "ple"))))] == ["single", "ple"]
+
+
+def test_a_gain_is_that_of_the_focus_over_the_arm() -> None:
+    assert mean_of(of_duel(around(0.72), around(0.70))) == pytest.approx(0.02)
+
+
+def test_a_lower_loss_is_a_gain() -> None:
+    found = against(study(Shape(arms=("ple", "hinet"), objective="logloss")), "ple")
+    assert (mean_of(found) > 0, found.mark) == (True, "better")
+
+
+def test_an_interval_is_drawn_at_the_level_at_which_holm_judged() -> None:
+    record = meeting(star=around(0.7201), mmoe=around(0.7005), ple=around(0.7), hinet=around(0.72))
+    found = {name: against(record, name).level for name in ("ple", "mmoe", "star")}
+    assert found == pytest.approx({"ple": 0.05 / 3, "mmoe": 0.05 / 2, "star": 0.05})
+
+
+def test_a_difference_that_holm_does_not_reject_has_an_interval_with_0() -> None:
+    ours, theirs = around(0.7012), around(0.7)
+    alone = of_duel(ours, theirs)
+    among = against(meeting(star=around(0.7), mmoe=around(0.7), ple=theirs, hinet=ours), "ple")
+    assert (alone.mark, among.mark) == ("better", "unclear")
+    assert alone.p == among.p
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.1, 0.2, 0.3, 0.5, 1.0])
+def test_marks_agree_with_holms_p_values(gap: float) -> None:
+    for found in contrasts(study(Shape(gap=gap))):
+        assert found.p_holm is not None
+        assert (found.mark != "unclear") == (found.p_holm <= 0.05)
+
+
+def with_users(record: StudyRecord) -> StudyRecord:
+    """Resamplings in which the users favour HiNet now and then."""
+    record = with_resampled(record, "hinet", SPREAD, (SPREAD,), num_users=15_803)
+    return with_resampled(record, "ple", (0.7,) * 200, ((0.7,) * 200,), num_users=15_803)
+
+
+def test_users_widen_the_interval() -> None:
+    record = duel(around(0.703), around(0.7))
+    without, with_them = against(record, "ple"), against(with_users(record), "ple")
+    assert (without.mark, with_them.mark) == ("better", "unclear")
+    assert with_them.user_error == pytest.approx(0.002 * 2**0.5, rel=0.01)
+
+
+def test_what_an_interval_counts_is_said() -> None:
+    record = duel(around(0.703), around(0.7))
+    assert against(with_users(record), "ple").counted == "5 seeds an arm and 15,803 users"
+
+
+def test_users_that_are_not_counted_are_said_to_be_not() -> None:
+    assert of_duel(around(0.703), around(0.7)).counted == "5 seeds an arm; users are not counted"
+
+
+def test_an_arm_that_is_not_opened_has_a_reason_and_no_part_in_holm() -> None:
+    record = meeting(star=around(0.7), ple=around(0.7), hinet=around(0.7012))
+    closed = tuple(replace(run, test_cells=None) for run in chosen_of(record, "star").runs)
+    record = with_chosen(record, "star", runs=closed)
+    assert (against(record, "star").difference, against(record, "star").reason) == (None, "no value on test")
+    assert against(record, "ple").level == 0.05
+
+
+def test_one_seed_has_a_difference_and_nothing_else() -> None:
+    found = of_duel([0.75], [0.7])
+    assert (mean_of(found), found.p, found.mark, found.seeds) == (pytest.approx(0.05), None, "unclear", (1, 1))
+
+
+def test_without_a_finalist_there_is_no_contrast() -> None:
+    assert contrasts(study(Shape(finalists=False))) == ()
+
+
+def test_claims_are_the_marked_ones_the_largest_first() -> None:
+    record = meeting(star=around(0.70), mmoe=around(0.69), ple=around(0.73), hinet=around(0.72))
+    found = contrasts(record)
+    assert ([one.arm for one in claims(found, "better")], [one.arm for one in claims(found, "worse")]) == (
+        ["mmoe", "star"],
+        ["ple"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"deviation": 0.0005}, "These 5 seeds show a difference of .001 in at least four of five studies."),
+        ({"deviation": 0.003}, "About 71 seeds of each arm would show a difference of .001; there are 5."),
+    ],
+)
+def test_whether_the_seeds_show_a_small_gain_is_said(changes: dict[str, float], sentence: str) -> None:
+    found = of_duel(around(0.703), around(0.7))
+    assert found.difference is not None
+    assert resolution(replace(found, difference=replace(found.difference, **changes))) == sentence  # type: ignore[arg-type]  # floats, all of them
+
+
+def test_users_that_hide_a_small_gain_are_said_to() -> None:
+    found = against(with_users(duel(around(0.703), around(0.7))), "ple")
+    assert resolution(found) == (
+        "No number of seeds would show a difference of .001: the error of 15,803 users alone is .0028."
+    )
+
+
+def test_with_one_seed_nothing_is_known_of_how_small_a_gain_would_be_seen() -> None:
+    found = of_duel([0.75], [0.7])
+    assert seeds_needed(found) is None
+    assert resolution(found).startswith("Without a second seed nothing is known")
+
+
+def test_the_focus_is_no_baseline_of_its_own() -> None:
+    record = duel(around(0.703), around(0.7))
+    assert arm_named(record, "hinet").name not in [found.arm for found in contrasts(record)]
