@@ -1,24 +1,36 @@
 """Prints the Markdown tables of a results page from a stored study: `python docs/results/tables.py kuairand`."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from statistics import fmean, stdev
 
 import hinet_search
+from hinet_search.compare import against_reference, contrasts, resolution, title, verdict
 from hinet_search.objective import macro_auc, weighted_auc
-from hinet_search.records import CellValue, FinalistRecord, FinalistRun, StudyRecord
+from hinet_search.records import ArmRecord, CellValue, FinalistRecord, FinalistRun, StudyRecord
 
 Metric = Callable[[Sequence[CellValue]], float]
 
 
-def number(value: float) -> str:
-    """`.7123`."""
-    return f"{value:.4f}".removeprefix("0")
+def number(value: float, *, signed: bool = False) -> str:
+    """`.7123`, or `+.0012`."""
+    text = f"{value:+.4f}" if signed else f"{value:.4f}"
+    return text.replace("0.", ".", 1).replace("-", "−")
 
 
-def spread(values: list[float]) -> str:
+def spread(values: Sequence[float]) -> str:
     """Mean and standard deviation over seeds."""
     return f"{number(fmean(values))} ± {number(stdev(values))}" if len(values) > 1 else number(values[0])
+
+
+def line(cells: Sequence[str]) -> str:
+    """One row of a table."""
+    return f"| {' | '.join(cells)} |"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A whole table."""
+    return [line(head), "|---" * len(head) + "|", *(line(row) for row in rows)]
 
 
 def over_seeds(runs: Sequence[FinalistRun], split: str, metric: Metric) -> str:
@@ -27,47 +39,103 @@ def over_seeds(runs: Sequence[FinalistRun], split: str, metric: Metric) -> str:
     return spread([metric(cells) for cells in found]) if found else ""
 
 
-def finalist_row(name: str, finalist: FinalistRecord) -> str:
+def chosen_of(arm: ArmRecord) -> FinalistRecord:
+    """The finalist that stands for an arm."""
+    return next(finalist for finalist in arm.finalists if finalist.chosen)
+
+
+def finalist_row(name: str, finalist: FinalistRecord) -> list[str]:
     """One line of the table of arms."""
-    runs = finalist.runs
+    runs, summary = finalist.runs, finalist.summary
     scores = [over_seeds(runs, split, metric) for split in ("valid", "test") for metric in (macro_auc, weighted_auc)]
-    size = f"{runs[0].cost.parameters:,} ({runs[0].cost.dense_parameters:,})"
-    seconds = f"{fmean(run.cost.seconds for run in runs):.0f}"
-    return "| " + " | ".join([name, *scores, size, seconds]) + " |"
+    together = [summary.ensemble_valid_cells, summary.ensemble_test_cells] if summary else []
+    ensemble = " / ".join(number(macro_auc(cells)) for cells in together)
+    cost = runs[0].cost
+    size = [
+        f"{cost.parameters:,} ({cost.dense_parameters:,})",
+        f"{cost.flops_per_row:,}" if cost.flops_per_row else "–",
+    ]
+    return [name, *scores, ensemble, *size, f"{fmean(run.cost.seconds for run in runs):.0f}"]
 
 
 def arms_table(record: StudyRecord) -> list[str]:
     """The chosen finalist and the default of every arm."""
-    head = "| arm | valid macro | valid weighted | test macro | test weighted | parameters (dense) | seconds a run |"
-    lines = [head, "|---|---|---|---|---|---|---|"]
+    head = ["arm", "valid macro", "valid weighted", "test macro", "test weighted", "ensemble macro, valid / test"]
+    head += ["parameters (dense)", "FLOPs a row", "seconds a run"]
+    rows = []
     for arm in record.arms:
-        chosen = next(finalist for finalist in arm.finalists if finalist.chosen)
+        chosen = chosen_of(arm)
         default = next((finalist for finalist in arm.finalists if finalist.is_default), None)
-        lines.append(finalist_row(f"{arm.name} (trial {chosen.trial_number})", chosen))
+        rows.append(finalist_row(f"{arm.name} (trial {chosen.trial_number})", chosen))
         if default is not None and default is not chosen:
-            lines.append(finalist_row(f"{arm.name}, default", default))
-    return lines
+            rows.append(finalist_row(f"{arm.name}, default", default))
+    return table(head, rows)
+
+
+def contrasts_table(record: StudyRecord) -> list[str]:
+    """The arm in focus against every other one, in the headline on test."""
+    found = contrasts(record)
+    focus = verdict(record).focus
+    rows = []
+    for one in found:
+        if one.difference is None:
+            rows.append([one.arm, "–", one.reason, "", "", ""])
+            continue
+        low, high = one.difference.low, one.difference.high
+        interval = "–" if low is None or high is None else f"{number(low, signed=True)} to {number(high, signed=True)}"
+        errors = [
+            f"{error:.4f}".lstrip("0") if error is not None else "–" for error in (one.seed_error, one.user_error)
+        ]
+        p_holm = "–" if one.p_holm is None else f"{one.p_holm:.3f}"
+        rows.append([one.arm, number(one.difference.mean, signed=True), interval, *errors, p_holm])
+    head = [
+        f"{title(focus or '')} against",
+        "gain",
+        "interval (Holm's level)",
+        "error of seeds",
+        "of users",
+        "p (Holm)",
+    ]
+    said = [resolution(one) for one in found[:1]]
+    return [verdict(record).sentence, "", *table(head, rows), "", *said]
+
+
+def reference_table(record: StudyRecord) -> list[str]:
+    """Gains over the reference arm: mean over cells, the smallest, and how many cells lose while others gain."""
+    rows = []
+    for arm in record.arms:
+        gains = against_reference(record, arm)
+        known = [cell.difference.mean for cell in gains.cells if cell.difference is not None] if gains else []
+        if gains is None or not known or gains.smallest is None or gains.smallest.difference is None:
+            continue
+        smallest = (
+            f"{number(gains.smallest.difference.mean, signed=True)} ({gains.smallest.scenario} · {gains.smallest.task})"
+        )
+        rows.append([arm.name, number(fmean(known), signed=True), smallest, str(gains.seesaw)])
+    return table([f"against {record.reference}, test", "mean gain of cells", "smallest", "cells below (seesaw)"], rows)
 
 
 def cells_table(record: StudyRecord) -> list[str]:
     """Test AUC of the chosen finalists per cell, and what is reachable where the truth is known."""
-    names = [arm.name for arm in record.arms]
-    lines = [f"| cell | {' | '.join(names)} | reachable |", "|---" * (len(names) + 2) + "|"]
-    for cell in record.data.cells:
-        values = []
-        for arm in record.arms:
-            runs = next(finalist for finalist in arm.finalists if finalist.chosen).runs
-            of_cell = [
-                c for run in runs for c in run.test_cells or () if (c.scenario, c.task) == (cell.scenario, cell.task)
-            ]
-            values.append(spread([c.auc for c in of_cell if c.auc is not None]))
-        reachable = "" if cell.reachable_auc is None else number(cell.reachable_auc)
-        lines.append(f"| {cell.scenario} · {cell.task} | {' | '.join(values)} | {reachable} |")
-    return lines
+    is_known = any(cell.reachable_auc is not None for cell in record.data.cells)
+    rows = [
+        [f"{cell.scenario} · {cell.task}", *_of_cell(record, cell.scenario, cell.task)]
+        + ([number(cell.reachable_auc)] if cell.reachable_auc is not None else [])
+        for cell in record.data.cells
+    ]
+    return table(["cell", *(arm.name for arm in record.arms), *(["reachable"] if is_known else [])], rows)
+
+
+def _of_cell(record: StudyRecord, scenario: str, task: str) -> Iterator[str]:
+    for arm in record.arms:
+        cells = [cell for run in chosen_of(arm).runs for cell in run.test_cells or ()]
+        found = [cell.auc for cell in cells if (cell.scenario, cell.task) == (scenario, task) and cell.auc is not None]
+        yield spread(found) if found else "–"
 
 
 if __name__ == "__main__":
     stored = hinet_search.load(sys.argv[1])
     if any(not any(finalist.chosen for finalist in arm.finalists) for arm in stored.arms):
         sys.exit(f"{stored.name} has no chosen finalists yet: it is {stored.state}")
-    print("\n".join([*arms_table(stored), "", *cells_table(stored)]))
+    parts = (arms_table, contrasts_table, reference_table, cells_table)
+    print("\n\n".join("\n".join(part(stored)) for part in parts))
