@@ -17,7 +17,7 @@ from hinet_search.nn.protocol import ProtocolConfig, build_in_protocol
 from hinet_search.plugins import load
 from hinet_search.schema import Schema
 from hinet_search.space import SearchSpace
-from hinet_search.spec import DENSE_PARAMETERS, MODELS, Arm, Study
+from hinet_search.study import DENSE_PARAMETERS, MODELS, Arm, Study
 from hinet_search.training.config import TrainConfig
 from hinet_search.training.trainable import BuiltModel
 from hinet_search.wording import Location

@@ -13,9 +13,9 @@ from hinet_search.records import StudyRecord
 from hinet_search.report.page import render
 from hinet_search.search.options import LaunchOptions
 from hinet_search.search.progress import Silent, Watcher
-from hinet_search.spec import Study, load_study
 from hinet_search.storage.engine import connect
 from hinet_search.storage.load import load_record
+from hinet_search.study import Study, load_study
 
 if TYPE_CHECKING:
     from hinet_search.search.plan import Plan, Ready

@@ -6,7 +6,7 @@ import pytest
 
 from hinet_search.config import build_config, try_study
 from hinet_search.errors import ConfigurationError
-from hinet_search.spec import Study, load_study
+from hinet_search.study import Study, load_study
 from tests.small import STUDY
 
 HEAD = STUDY.split("arms:")[0]

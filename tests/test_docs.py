@@ -14,7 +14,8 @@ from hinet_search.definition import DataDefinition
 from hinet_search.objective import NAMES
 from hinet_search.plugins import names
 from hinet_search.space import SpaceFile
-from hinet_search.spec import MODELS, StudySpec
+from hinet_search.spec import StudySpec
+from hinet_search.study import MODELS
 from hinet_search.yaml_file import read
 from tests.small import write_study
 

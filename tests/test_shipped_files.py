@@ -9,7 +9,7 @@ import hinet_search
 from hinet_search import shipped
 from hinet_search.errors import ConfigurationError
 from hinet_search.shipped import find, known_names, shipped_folder
-from hinet_search.spec import load_study
+from hinet_search.study import load_study
 
 ROOT = Path(hinet_search.__file__).parent.parent
 FILES = [path.relative_to(shipped_folder("studies")) for path in shipped_folder("studies").rglob("*.yaml")]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hinet_search.config import try_bounds
 from hinet_search.distributions import IntRange, Value
 from hinet_search.errors import ConfigurationError
-from hinet_search.spec import Arm
+from hinet_search.study import Arm
 from tests.spaces import PARENTS, WIDTHS, load, one
 
 

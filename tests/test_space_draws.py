@@ -12,7 +12,7 @@ from hinet_search.distributions import Choice, FloatRange, IntRange
 from hinet_search.records import ParameterRange, Scalar
 from hinet_search.shipped import shipped_folder
 from hinet_search.space import SearchSpace, load_space
-from hinet_search.spec import Arm
+from hinet_search.study import Arm
 from tests.spaces import PARENTS, WIDTHS, load, one
 
 SHIPPED = sorted(path.stem for path in shipped_folder("spaces").glob("*.yaml"))

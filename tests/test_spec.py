@@ -8,17 +8,8 @@ import pytest
 from hinet_search.errors import ConfigurationError
 from hinet_search.objective import NAMES
 from hinet_search.plugins import names
-from hinet_search.spec import (
-    MODELS,
-    ArmSpec,
-    FinalistSpec,
-    PrunerSpec,
-    SamplerSpec,
-    Study,
-    StudySpec,
-    check_study_name,
-    load_study,
-)
+from hinet_search.spec import ArmSpec, FinalistSpec, PrunerSpec, SamplerSpec, StudySpec
+from hinet_search.study import MODELS, Study, check_study_name, load_study
 
 DATA = """\
 data:

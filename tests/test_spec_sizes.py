@@ -6,7 +6,8 @@ import pytest
 
 from hinet_search.config import try_study
 from hinet_search.errors import ConfigurationError
-from hinet_search.spec import PASSES, FinalistSpec, Study, load_study
+from hinet_search.spec import FinalistSpec
+from hinet_search.study import PASSES, Study, load_study
 
 DATA = """\
 data:

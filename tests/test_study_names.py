@@ -3,7 +3,7 @@
 import pytest
 
 from hinet_search.errors import ConfigurationError
-from hinet_search.spec import check_study_name
+from hinet_search.study import check_study_name
 
 
 @pytest.mark.parametrize("name", ["a", "7", "kuairand-2.v1_b", "x" * 64])

@@ -18,7 +18,7 @@ from hinet_search.data.columns import Dataset
 from hinet_search.face import ready
 from hinet_search.search.options import LaunchOptions
 from hinet_search.space import load_space
-from hinet_search.spec import MODELS
+from hinet_search.study import MODELS
 from hinet_search.training.feed import make_feed
 from hinet_search.training.loss import own_scenario_loss
 from hinet_search.training.optimiser import clip_gradients, make_optimiser

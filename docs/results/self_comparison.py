@@ -25,7 +25,7 @@ from hinet_search.data.prepare import open_dataset
 from hinet_search.distributions import Value
 from hinet_search.objective import objective_named
 from hinet_search.records import EvaluationRecord
-from hinet_search.spec import load_study
+from hinet_search.study import load_study
 from hinet_search.training.feed import make_feed
 from hinet_search.training.fit import fit, predict
 from hinet_search.training.metrics import cell_values

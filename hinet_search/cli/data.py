@@ -24,7 +24,7 @@ def describe_command(study: str, **given: Any) -> None:
     """
     from hinet_search.data.describe import describe, render
     from hinet_search.data.of_study import dataset_of
-    from hinet_search.spec import load_study
+    from hinet_search.study import load_study
 
     options = launch_options(given)
     found = load_study(study)

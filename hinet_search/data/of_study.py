@@ -6,7 +6,7 @@ from pathlib import Path
 from hinet_search.data.columns import Dataset
 from hinet_search.data.prepare import prepare
 from hinet_search.errors import ConfigurationError, DataError
-from hinet_search.spec import Study
+from hinet_search.study import Study
 
 
 def dataset_of(study: Study, cache: Path, progress: Callable[[str], None]) -> Dataset:

@@ -13,7 +13,7 @@ from hinet_search.data.columns import Dataset
 from hinet_search.errors import ConfigurationError
 from hinet_search.records import Scalar
 from hinet_search.schema import Schema
-from hinet_search.spec import DENSE_PARAMETERS, Arm
+from hinet_search.study import DENSE_PARAMETERS, Arm
 from hinet_search.training.config import TrainConfig
 from hinet_search.trial import flops_of, num_parameters, sizes_of
 

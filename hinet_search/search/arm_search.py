@@ -16,9 +16,10 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from hinet_search.objective import Objective
 from hinet_search.records import Cost, EvaluationRecord, Scalar
 from hinet_search.search.sampling import derive_seed, make_pruner, make_sampler
-from hinet_search.spec import DENSE_PARAMETERS, EVALUATIONS, Arm, SamplerSpec, StudySpec
+from hinet_search.spec import SamplerSpec, StudySpec
 from hinet_search.storage.rows import TrialRow
 from hinet_search.storage.store import StudyStore
+from hinet_search.study import DENSE_PARAMETERS, EVALUATIONS, Arm
 from hinet_search.training.config import TrainConfig
 
 MAX_REDRAWS = 20
@@ -50,9 +51,6 @@ class Admits(Protocol):
 
     def refusal(self, arm: Arm, drawn: Mapping[str, Scalar]) -> str:
         """Why a draw is not trained, `too large: ...`; empty when it is."""
-
-    def size_of_default(self, model: str) -> int:
-        """Parameters without embeddings of a model's default configuration."""
 
 
 class ArmSearch:
@@ -103,23 +101,10 @@ class ArmSearch:
         """Whether the arm is to be as large as another one whose size is not known yet."""
         return bool(self.arm.size_of) and DENSE_PARAMETERS not in self.arm.space.fixed
 
-    @property
-    def finished(self) -> bool:
-        """Whether no trial runs and none will."""
-        return not self._live and not self._interrupted and (self.exhausted or self._counted >= self._spec.trials)
-
-    def take_size_of(self, other: "ArmSearch | None") -> int:
-        """Be as large as the best trial of `other`; as the default of the model of that name where there is none."""
-        model = self.arm.size_of if other is None else other.arm.model
-        size = (other.best_size() if other else None) or self._admission.size_of_default(model)
-        self.arm = self.arm.fixing({DENSE_PARAMETERS: size})
-        self._store.record_fixed(self.arm.name, {DENSE_PARAMETERS: size})
-        return size
-
-    def best_size(self) -> int | None:
-        """Parameters without embeddings of the best complete trial."""
-        costs = [self._rows[trial.number].cost for trial in self.complete_trials()[:1]]
-        return next((cost.dense_parameters for cost in costs if cost is not None), None)
+    def take_size(self, dense_parameters: int) -> None:
+        """Be so large from now on, in every later launch too."""
+        self.arm = self.arm.fixing({DENSE_PARAMETERS: dense_parameters})
+        self._store.record_fixed(self.arm.name, {DENSE_PARAMETERS: dense_parameters})
 
     def counts(self) -> Counts:
         """Where the arm stands; reads all trials, so call it when a run begins and not while it goes."""

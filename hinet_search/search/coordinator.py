@@ -23,12 +23,12 @@ from hinet_search.search.finalists import (
     weights_path,
 )
 from hinet_search.search.plan import Ready
-from hinet_search.search.progress import ArmProgress, Progress, Watcher, value_text
+from hinet_search.search.progress import ArmProgress, Event, Progress, Watcher, value_text
 from hinet_search.search.summaries import SummaryPhase, to_summarise
 from hinet_search.search.trials import TrialPhase
-from hinet_search.spec import Arm
 from hinet_search.storage.load import load_record
 from hinet_search.storage.store import StudyStore
+from hinet_search.study import Arm
 
 LEASE_RENEWAL_SECONDS = 10.0
 
@@ -76,28 +76,52 @@ class Coordinator:
 
     def _phases(self, executor: Executor, searches: list[ArmSearch]) -> None:
         dataset = self._ready.dataset
-        trials = TrialPhase(
-            searches, self._spec, dataset.folder, self._progress, self._watcher, seconds_before=self._seconds_before
-        )
-        self._drive(executor, trials)
-        for search in searches:
-            self._store.record_importances(search.arm.name, search.importances())
-        if not any(search.complete_trials() for search in searches):
-            raise AllTrialsFailed(
-                "no trial of the study gave a value; their causes are in the report and the dashboard"
-            )
         room = Room(
             self._spec, self._store, dataset.folder, dataset.fingerprint, self._artifacts, self._progress, self._watcher
         )
-        candidates = [one for search in searches for one in candidates_of(search, self._spec.finalists.top)]
-        runs = [Run(candidate, seed) for seed in paired_seeds(self._spec) for candidate in candidates]
-        self._drive(executor, FinalistPhase(runs, self._stored_finalists(), room))
+        candidates: list[Candidate] = []
+        for turn in in_turns(searches):
+            for search in turn:
+                self._give_size(search, candidates)
+            self._search(executor, turn)
+            found = [one for search in turn for one in candidates_of(search, self._spec.finalists.top)]
+            runs = [Run(candidate, seed) for seed in paired_seeds(self._spec) for candidate in found]
+            self._drive(executor, FinalistPhase(runs, self._stored_finalists(), room))
+            candidates += found
+        if not candidates:
+            raise AllTrialsFailed(
+                "no trial of the study gave a value; their causes are in the report and the dashboard"
+            )
         unseen = self._choose(candidates)
         lost = [run for run in unseen if not run.weights(self._artifacts).exists()]
         self._drive(executor, FinalistPhase(lost, {}, room))
         self._drive(executor, OpeningPhase([run for run in unseen if run.weights(self._artifacts).exists()], room))
         self._drive(executor, SummaryPhase(to_summarise(self._stored_finalists(), paired_seeds(self._spec)), room))
         self._drop_weights()
+
+    def _search(self, executor: Executor, searches: list[ArmSearch]) -> None:
+        """The trials of some arms, and what they say of the parameters."""
+        folder, seconds = self._ready.dataset.folder, self._seconds_before
+        phase = TrialPhase(searches, self._spec, folder, self._progress, self._watcher, seconds_before=seconds)
+        self._drive(executor, phase)
+        for search in searches:
+            self._store.record_importances(search.arm.name, search.importances())
+
+    def _give_size(self, search: ArmSearch, candidates: list[Candidate]) -> None:
+        """An arm without its size yet gets that of the finalist which stands for the arm that it names."""
+        if not search.waits_for_size:
+            return
+        name, finalists = search.arm.size_of, self._stored_finalists()
+        numbers = {one.trial_number for one in candidates if one.arm.name == name}
+        among = [one for one in finalists.get(name, ()) if one.trial_number in numbers]
+        chosen = choose(among, self._objective, paired_seeds(self._spec))
+        models = {arm.name: arm.model for arm in self._ready.study.arms}
+        size = chosen.runs[0].cost.dense_parameters if chosen else self._size_of_default(models.get(name, name))
+        search.take_size(size)
+        self._watcher.event(Event("size", f"{search.arm.name} gets the size of {name}: {size:,} dense parameters"))
+
+    def _size_of_default(self, model: str) -> int:
+        return Admission(self._ready.dataset, self._spec.cost_limit).size_of_default(model)
 
     def _choose(self, candidates: list[Candidate]) -> list[Run]:
         """Choose each arm's finalist on validation; returns those of its runs that were not seen on test yet.
@@ -156,3 +180,9 @@ class Coordinator:
     def _arm_search(self, arm: Arm) -> ArmSearch:
         admission = Admission(self._ready.dataset, self._spec.cost_limit)
         return ArmSearch(arm, self._spec, self._objective, self._store, admission)
+
+
+def in_turns(searches: list[ArmSearch]) -> list[list[ArmSearch]]:
+    """Arms that wait for another one's size come after all others have finalists."""
+    turns = [[one for one in searches if one.waits_for_size is waits] for waits in (False, True)]
+    return [turn for turn in turns if turn]

@@ -15,8 +15,9 @@ from hinet_search.records import EvaluationRecord, FinalistRecord, FinalistRun, 
 from hinet_search.search.arm_search import ArmSearch
 from hinet_search.search.progress import Event, JobProgress, Progress, Watcher, value_text
 from hinet_search.search.sampling import derive_seed
-from hinet_search.spec import Arm, StudySpec
+from hinet_search.spec import StudySpec
 from hinet_search.storage.store import StudyStore
+from hinet_search.study import Arm
 from hinet_search.training.device import Wanted
 from hinet_search.trial import Opened, OpenTestJob, Trained, TrainingFailed, TrainJob, open_test, train
 

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from hinet_search.errors import StudyConflict
-from hinet_search.spec import Arm, Study
+from hinet_search.study import Arm, Study
 
 
 def identity(study: Study, fingerprint: str) -> str:

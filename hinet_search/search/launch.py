@@ -16,12 +16,12 @@ from hinet_search.search.identity import identity, refuse_difference
 from hinet_search.search.options import LaunchOptions
 from hinet_search.search.plan import Ready
 from hinet_search.search.progress import Watcher
-from hinet_search.spec import EXECUTORS, Arm
 from hinet_search.storage.clock import utc_now
 from hinet_search.storage.engine import Database, connect
 from hinet_search.storage.load import load_record
 from hinet_search.storage.rows import ArmRow, StudyRow
 from hinet_search.storage.store import StudyStore
+from hinet_search.study import EXECUTORS, Arm
 
 LIBRARIES = ("hinet-search", "torch", "optuna", "polars", "numpy", "scikit-learn")
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hinet_search.spec import Device, Study, StudySpec
+from hinet_search.spec import Device, StudySpec
+from hinet_search.study import Study
 from hinet_search.yaml_file import validated
 
 DEFAULT_OUTPUT = Path(".hinet-search")

@@ -19,7 +19,7 @@ from hinet_search.objective import Objective
 from hinet_search.search.admission import Admission
 from hinet_search.search.options import num_slots
 from hinet_search.search.random_draw import RandomDraw
-from hinet_search.spec import Arm, Study
+from hinet_search.study import Arm, Study
 from hinet_search.training.config import TrainConfig
 from hinet_search.training.device import ChosenDevice, choose_device
 from hinet_search.training.feed import Feed, make_feed

@@ -58,8 +58,6 @@ class TrialPhase:
         if not in_time:
             self._say_once(f"time is up after {minutes:g} minutes: no further trial starts")
         for arm in sorted(self._arms.values(), key=lambda arm: arm.started):
-            if arm.waits_for_size and not self._can_be_sized(arm):
-                continue
             asked = arm.ask(new=in_time)
             if arm.exhausted:
                 trials = f"{arm.started} of {self._spec.trials} trials"
@@ -72,17 +70,6 @@ class TrialPhase:
                 payload = TrainJob(self._dataset, arm.arm.model, values, seed, self._spec.objective, self.device)
                 return Job(key, asked.attempt, train, payload)
         return None
-
-    def _can_be_sized(self, arm: ArmSearch) -> bool:
-        """Give the arm the size of the one it names, if that one's trials are done."""
-        other = self._arms.get(arm.arm.size_of)
-        if other is not None and not other.finished:
-            return False
-        size = arm.take_size_of(other)
-        self._watcher.event(
-            Event("size", f"{arm.arm.name} gets the size of {arm.arm.size_of}: {size:,} dense parameters")
-        )
-        return True
 
     def _say_once(self, text: str) -> None:
         if text not in self._said:
@@ -158,7 +145,7 @@ class TrialPhase:
         return self._arms[name], int(number)
 
     def _trained(self) -> int:
-        return sum(counters.trained for counters in self._progress.arms.values())
+        return sum(self._progress.arms[name].trained for name in self._arms)
 
 
 def _fill(progress: Progress, name: str, arm: ArmSearch) -> None:

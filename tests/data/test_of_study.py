@@ -7,7 +7,7 @@ from tables import shop, write
 
 from hinet_search.data.of_study import dataset_of
 from hinet_search.errors import ConfigurationError, DataError
-from hinet_search.spec import load_study
+from hinet_search.study import load_study
 
 DEFINITION = """\
 source: {kind: table, path: shop.parquet}

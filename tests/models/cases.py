@@ -11,7 +11,7 @@ from hinet_search import plugins
 from hinet_search.config import build_config, config_type
 from hinet_search.nn.protocol import MDMT, PER_SCENARIO, PER_TASK, ProtocolConfig
 from hinet_search.schema import Schema
-from hinet_search.spec import MODELS
+from hinet_search.study import MODELS
 
 
 @dataclass(frozen=True)

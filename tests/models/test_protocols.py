@@ -16,7 +16,7 @@ from hinet_search.nn.contracts import Explains, FollowsPasses
 from hinet_search.nn.measure import count_parameters
 from hinet_search.nn.protocol import PER_SCENARIO, PER_TASK
 from hinet_search.schema import Batch, Schema
-from hinet_search.spec import MODELS
+from hinet_search.study import MODELS
 
 SCENARIO_SCHEMAS = [replace(WITH_LISTS, scenarios=(name,)) for name in WITH_LISTS.scenarios]
 TASK_SCHEMAS = [replace(WITH_LISTS, tasks=(name,)) for name in WITH_LISTS.tasks]

@@ -14,7 +14,7 @@ from hinet_search.search.launch import launch
 from hinet_search.search.options import LaunchOptions
 from hinet_search.search.plan import Ready
 from hinet_search.search.progress import Silent, Watcher
-from hinet_search.spec import load_study
+from hinet_search.study import load_study
 from hinet_search.summary import SummaryJob
 from hinet_search.training.device import ChosenDevice
 from hinet_search.trial import Opened, OpenTestJob, Trained, TrainJob

@@ -7,10 +7,11 @@ from pathlib import Path
 from hinet_search.definition import DataDefinition
 from hinet_search.records import Budget, CellValue, Cost, DataRecord, EvaluationRecord, Scalar
 from hinet_search.space import SearchSpace, load_space
-from hinet_search.spec import Arm, ArmSpec, StudySpec
+from hinet_search.spec import ArmSpec, StudySpec
 from hinet_search.storage.engine import Database, connect
 from hinet_search.storage.rows import ArmRow, StudyRow
 from hinet_search.storage.store import StudyStore
+from hinet_search.study import Arm
 
 DEFINITION = DataDefinition.model_validate(
     {
@@ -29,15 +30,12 @@ TWO = "parameters:\n  model.depth: {kind: categorical, choices: [1, 2], default:
 
 @dataclass(frozen=True)
 class Admission:
-    """Refuses every draw for the reason given, if any, and knows one size."""
+    """Refuses every draw for the reason given, if any."""
 
     reason: str = ""
 
     def refusal(self, arm: Arm, drawn: Mapping[str, Scalar]) -> str:
         return self.reason
-
-    def size_of_default(self, model: str) -> int:
-        return 77
 
 
 def space(folder: Path, text: str) -> SearchSpace:

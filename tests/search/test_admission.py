@@ -9,7 +9,7 @@ from hinet_search.records import Scalar
 from hinet_search.schema import Schema
 from hinet_search.search.admission import Admission, yardstick_flops
 from hinet_search.space import load_space
-from hinet_search.spec import DENSE_PARAMETERS, Arm
+from hinet_search.study import DENSE_PARAMETERS, Arm
 
 SCHEMA = Schema(("home", "search", "push"), ("click", "order"), ("user", "item", "hour"), (500, 300, 24), ("price",))
 SPACE = """\

@@ -6,7 +6,7 @@ import pytest
 
 from hinet_search.errors import StudyConflict
 from hinet_search.search.identity import identity, refuse_difference
-from hinet_search.spec import Study, load_study
+from hinet_search.study import Study, load_study
 
 SPACE = """\
 parameters:

@@ -7,7 +7,8 @@ import pytest
 
 from hinet_search.errors import ConfigurationError
 from hinet_search.search.options import LaunchOptions, num_slots
-from hinet_search.spec import FinalistSpec, Study, load_study
+from hinet_search.spec import FinalistSpec
+from hinet_search.study import Study, load_study
 
 STUDY = """\
 data:

@@ -1,12 +1,13 @@
-"""An arm that is to be as large as another one begins when that one's trials are done, and keeps its size."""
+"""An arm that is to be as large as another one begins when that one has its finalists, and keeps its size."""
 
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import pytest
 
 from hinet_search.executors import Job, Message
-from hinet_search.spec import DENSE_PARAMETERS
+from hinet_search.study import DENSE_PARAMETERS
 from hinet_search.trial import Trained, TrainJob
 from tests.search.pretended import Pretender, Studio
 
@@ -21,14 +22,14 @@ def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
 
 
 class Sized(Pretender):
-    """Its best training, that with the largest rate, has SIZE dense parameters; all others have 10."""
+    """Its best trainings, those with the largest rate so far, have SIZE dense parameters; all others have 10."""
 
     best = 0.0
 
     def submit(self, job: Job) -> None:
         super().submit(job)
         value = self.value(job.payload) if isinstance(job.payload, TrainJob) else 0.0
-        if value <= self.best:
+        if value < self.best:
             return
         self.best = value
         self.coming = [_with_size(said) if isinstance(said, Message) else said for said in self.coming]
@@ -40,9 +41,10 @@ def _with_size(said: Message) -> Message:
     return replace(said, body=replace(said.body, cost=replace(said.body.cost, dense_parameters=SIZE)))
 
 
-def searched(pretender: Pretender) -> list[str]:
-    """Arms in the order in which their trials began."""
-    return [job.key.split("/")[0] for job in pretender.jobs if isinstance(job.payload, TrainJob) and " " not in job.key]
+def begun(pretender: Pretender) -> list[tuple[str, bool]]:
+    """Arms in the order in which their trainings began, and whether those were of finalists; repetitions once."""
+    jobs = [job for job in pretender.jobs if isinstance(job.payload, TrainJob)]
+    return [key for key, _ in groupby((job.key.split("/")[0], " seed " in job.key) for job in jobs)]
 
 
 def sizes(pretender: Pretender) -> set[object]:
@@ -51,12 +53,12 @@ def sizes(pretender: Pretender) -> set[object]:
     return {job.payload.values.get(DENSE_PARAMETERS) for job in jobs}
 
 
-def test_the_sized_arm_begins_when_the_other_one_is_done(studio: Studio) -> None:
+def test_the_sized_arm_begins_when_the_other_one_has_finalists(studio: Studio) -> None:
     _, pretender = studio.launch(arms=ARMS, more="reference: hinet\n")
-    assert searched(pretender) == ["hinet"] * 4 + ["flat_moe"] * 4
+    assert begun(pretender) == [("hinet", False), ("hinet", True), ("flat_moe", False), ("flat_moe", True)]
 
 
-def test_it_gets_the_size_of_the_best_trial_in_trials_and_finalists(studio: Studio) -> None:
+def test_it_gets_the_size_of_the_finalist_that_stands_for_the_other_one(studio: Studio) -> None:
     record, pretender = studio.launch(Sized(), arms=ARMS, more="reference: hinet\n")
     assert sizes(pretender) == {SIZE}
     arm = record.arms[1]
