@@ -1,17 +1,17 @@
 """Trial configuration: a model's Config, TrainConfig and FeatureConfig, built from flat dotted names."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, create_model
+from torch import nn
 
 from hinet_search.data.columns import Dataset
-from hinet_search.definition import DataDefinition
 from hinet_search.distributions import Value
 from hinet_search.errors import ConfigurationError, did_you_mean
-from hinet_search.features import ALL, AND, NONE, Pooling, chosen_groups
+from hinet_search.features import ALL, AND, LISTS, NONE, FeatureDefinition, Pooling, chosen_groups
 from hinet_search.frozen import Frozen
 from hinet_search.nn.protocol import ProtocolConfig, build_in_protocol
 from hinet_search.plugins import load
@@ -23,7 +23,8 @@ from hinet_search.training.trainable import BuiltModel
 from hinet_search.wording import Location
 from hinet_search.yaml_file import Place, validated_at
 
-GROUPS = "features.groups"
+GROUPS, POOLING = "features.groups", "features.pooling"
+OF_ANY_GROWTH = ("train.passes", "train.patience")  # all that a model which is no network is trained by
 
 
 class FeatureConfig(Frozen):
@@ -97,33 +98,68 @@ def try_study(study: Study) -> Study:
     problems = _settings_of_no_model(study)
     arms = tuple(_with_study_settings(arm, study) for arm in study.arms)
     for arm in arms:
+        cannot_be_sized = _cannot_be_sized(arm, arms)
         try:
-            try_bounds(arm)
+            try_bounds(arm if cannot_be_sized or not arm.size_of else arm.fixing({DENSE_PARAMETERS: 1}))
         except ConfigurationError as error:
             problems += error.problems
-        problems += [*_unknown_groups(arm, study.spec.data), *_cannot_be_sized(arm)]
+        features = study.spec.data.features
+        problems += [*_wrong_groups(arm, features), *_without_effect(arm, features), *cannot_be_sized]
     if problems:
         raise ConfigurationError(*dict.fromkeys(problems))
     return replace(study, arms=arms)
 
 
-def _unknown_groups(arm: Arm, definition: DataDefinition) -> list[str]:
-    """Values of `features.groups` that name a group which the data do not have."""
-    known, space = definition.features.group_names, arm.space
+def _wrong_groups(arm: Arm, features: FeatureDefinition) -> list[str]:
+    """Values of `features.groups` that name a group which the data do not have, or that leave a model nothing to see."""
+    known, space = features.group_names, arm.space
     searched = space.parameters[GROUPS].bounds if GROUPS in space.parameters else ()
-    values = [str(value) for value in (space.fixed.get(GROUPS, ALL), *searched)]
-    return [
-        f"{space.places.get(GROUPS, arm.place)}: {GROUPS} must be {ALL}, {NONE} or names joined by {AND}, got '{value}'; "
+    values = [value for value in (space.fixed.get(GROUPS, ALL), *searched) if isinstance(value, str)]
+    place = space.places.get(GROUPS, arm.place)
+    unknown = [
+        f"{place}: {GROUPS} must be {ALL}, {NONE} or names joined by {AND}, got '{value}'; "
         f"'{name}' is no group of the data, known: {', '.join(known) or NONE}{did_you_mean(name, known)}"
         for value in values
         for name in sorted(chosen_groups(value, known) - set(known))
     ]
+    return unknown or [
+        f"{place}: {GROUPS} must leave a column of the row or numbers made of others, got '{value}'; "
+        "leave a feature out of all groups"
+        for value in values
+        if not features.leaves_inputs(value)
+    ]
 
 
-def _cannot_be_sized(arm: Arm) -> list[str]:
-    if not arm.size_of or DENSE_PARAMETERS in known_names(arm.model):
+def _without_effect(arm: Arm, features: FeatureDefinition) -> list[str]:
+    """What a space names although nothing depends on it. What a study fixes for all arms need not concern each."""
+    space, problems = arm.space, []
+    if POOLING in (*space.parameters, *space.fixed) and LISTS not in features.group_names:
+        problems.append(f"{space.places[POOLING]}: {POOLING} needs a list in the data that is pooled, got none")
+    if not _is_network(arm.model):
+        problems += [
+            f"{space.places[name]}: {name} has no meaning for {arm.model}, which is no network; leave it out"
+            for name in space.parameters
+            if name.startswith("train.") and name not in OF_ANY_GROWTH
+        ]
+    return problems
+
+
+def _cannot_be_sized(arm: Arm, arms: Sequence[Arm]) -> list[str]:
+    """Why an arm cannot get the size of another."""
+    if not arm.size_of:
         return []
-    return [f"{arm.place}: size_of needs a model with the setting {DENSE_PARAMETERS}, got {arm.model}"]
+    if DENSE_PARAMETERS not in known_names(arm.model):
+        return [f"{arm.place}: size_of needs a model with the setting {DENSE_PARAMETERS}, got {arm.model}"]
+    if DENSE_PARAMETERS in (*arm.space.parameters, *arm.space.fixed):
+        place = arm.space.places[DENSE_PARAMETERS]
+        return [f"{place}: {DENSE_PARAMETERS} is what size_of gives; leave one of them out"]
+    if not _is_network({other.name: other.model for other in arms}.get(arm.size_of, arm.size_of)):
+        return [f"{arm.place}: size_of must name a network, got '{arm.size_of}', which has no parameters"]
+    return []
+
+
+def _is_network(model: str) -> bool:
+    return issubclass(load(MODELS, model).Model, nn.Module)
 
 
 def _settings_of_no_model(study: Study) -> list[str]:

@@ -169,6 +169,9 @@ class DataDefinition(Frozen):
         wrong = [f"{name} {barred[name]}" for name in sorted(self.features.seen_columns & set(barred))]
         if wrong:
             raise ValueError(f"a feature must not be an outcome: {'; '.join(wrong)}")
+        statistics = self.features.statistics
+        if statistics is not None and statistics.clock in labels:
+            raise ValueError(f"the clock of statistics must be a column of days, got the label {statistics.clock}")
         if isinstance(self.split, TimeSplit) and self.time is None:
             raise ValueError("a split by time needs the key 'time' (the time column)")
         if isinstance(self.split, UserSplit) and self.user is None:

@@ -80,8 +80,11 @@ def load(study: str, **options: Any) -> StudyRecord:
 
 
 def stored_name(study: str, options: LaunchOptions) -> tuple[str, str]:
-    """Name and database of a study that was launched: a file is read for both, a bare name is taken as it is."""
-    if Path(study).suffix in (".yaml", ".yml"):
+    """Name and database of a study that was launched: a file is read for both, a bare name is taken as it is.
+
+    A name with a folder or with a size is that of a file: no stored study has such a name.
+    """
+    if Path(study).suffix in (".yaml", ".yml") or "/" in study or options.size is not None:
         found = load_study(study, options.size)
         return found.name, options.storage_url(found)
     return study, options.storage_url()

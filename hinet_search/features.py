@@ -77,6 +77,14 @@ class MatchesDefinition(Frozen):
     smoothing: Positive = 20.0
     factors: Annotated[int, Field(ge=2, le=256)] = 32
 
+    @model_validator(mode="after")
+    def _distinct(self) -> "MatchesDefinition":
+        for key, names in (("lists", self.lists), ("by", self.by), ("similarity", self.similarity)):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"matches need every name of '{key}' once, got twice: {', '.join(twice)}")
+        return self
+
 
 class FeatureDefinition(Frozen):
     """The columns a model may see and what is made of others.
@@ -97,6 +105,12 @@ class FeatureDefinition(Frozen):
         """Names that `features.groups` may join: the derived kinds that are defined, then the named groups."""
         has = (self.statistics is not None, any(one.pooled for one in self.lists.values()), self.matches is not None)
         return (*(name for name, there in zip(DERIVED, has, strict=True) if there), *self.groups)
+
+    def leaves_inputs(self, groups: str) -> bool:
+        """Whether a model sees anything with this value of `features.groups`, whose names are known."""
+        chosen = chosen_groups(groups, self.group_names)
+        dropped = {name for group, names in self.groups.items() if group not in chosen for name in names}
+        return bool({STATISTICS, MATCHES} & chosen or {*self.categorical, *self.numeric} - dropped)
 
     @property
     def seen_columns(self) -> frozenset[str]:
@@ -148,6 +162,7 @@ class FeatureDefinition(Frozen):
         grouped = [column for columns in self.groups.values() for column in columns]
         wrong = [f"'{name}' is the name of a kind of inputs" for name in self.groups if name in (*DERIVED, ALL, NONE)]
         wrong += [f"'{name}' must not hold '{AND}'" for name in self.groups if AND in name]
+        wrong += [f"'{name}' is empty" for name, columns in self.groups.items() if not columns]
         wrong += [f"'{name}' is no feature" for name in grouped if name not in (*self.categorical, *self.numeric)]
         wrong += [f"'{name}' is in two groups" for name in sorted(set(grouped)) if grouped.count(name) > 1]
         if wrong:

@@ -180,9 +180,9 @@ def _size_of(name: str, arm: ArmSpec, spec: StudySpec, file: YamlFile) -> str:
     """The arm or model whose size this arm gets, or empty."""
     if arm.size_of is None:
         return ""
-    known = {*spec.arms, *names(MODELS)} - {name}
-    other = spec.arms.get(arm.size_of)
-    if arm.size_of in known and (other is None or other.size_of is None):
+    known = [one for one, other in spec.arms.items() if other.size_of is None]
+    known += [model for model in names(MODELS) if model not in spec.arms]
+    if arm.size_of in known:
         return arm.size_of
     place = file.place(("arms", name, "size_of"))
     raise ConfigurationError(

@@ -157,6 +157,14 @@ def test_an_arm_without_finalists_is_named() -> None:
     assert verdict(replace(record, arms=arms)).sentence == "Not decided yet: no finalists for Single."
 
 
+def test_finalists_that_are_trained_but_not_chosen_are_not_called_missing() -> None:
+    record = study(Shape(opened=False))
+    arms = tuple(
+        replace(arm, finalists=tuple(replace(one, chosen=False) for one in arm.finalists)) for arm in record.arms
+    )
+    assert verdict(replace(record, arms=arms)).sentence == "Not decided yet: no finalist is chosen."
+
+
 def test_an_arm_with_a_third_of_the_trials_is_not_comparable() -> None:
     record = study(Shape(arms=("ple", "hinet"), trials=60))
     arms = (replace(record.arms[0], trials=record.arms[0].trials[:20]), record.arms[1])

@@ -4,7 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from hinet_search.compare import Contrast, claims, contrasts, headline, headline_by_seed, resolution, seeds_needed
+from hinet_search.compare import (
+    Contrast,
+    claims,
+    contrasts,
+    headline,
+    headline_by_seed,
+    resolution,
+    seeds_needed,
+    verdict,
+)
 from hinet_search.objective import macro_auc
 from hinet_search.records import StudyRecord
 from tests.duels import NOISE, arm_named, chosen_of, duel, meeting, with_chosen, with_resampled
@@ -95,6 +104,11 @@ def test_users_widen_the_interval() -> None:
 def test_what_an_interval_counts_is_said() -> None:
     record = duel(around(0.703), around(0.7))
     assert against(with_users(record), "ple").counted == "5 seeds an arm and 15,803 users"
+
+
+def test_a_verdict_that_users_leave_open_says_so() -> None:
+    sentence = verdict(with_users(duel(around(0.703), around(0.7)))).sentence
+    assert sentence == "No clear winner: HiNet and PLE differ by less than the seeds and users do."
 
 
 def test_users_that_are_not_counted_are_said_to_be_not() -> None:

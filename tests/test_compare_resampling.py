@@ -101,6 +101,13 @@ def test_without_users_rows_are_drawn() -> None:
     assert (drawn.unit, drawn.num_units, len(drawn.headline)) == ("rows", 400, 200)
 
 
+def test_rows_without_a_user_are_drawn_one_by_one_and_not_as_one_user() -> None:
+    found = scored()
+    named_R = np.arange(400) < 100
+    drawn = resampled(replace(found, user_R=np.where(named_R, found.user_R, -1)), headline="macro_auc", seed=SEED)
+    assert (drawn.unit, drawn.num_units) == ("users", len(set(found.user_R[named_R].tolist())) + 300)
+
+
 def test_without_users_there_is_no_grouped_auc() -> None:
     drawn = resampled(replace(scored(), user_R=np.full(400, -1, np.int32)), headline="gauc", seed=SEED)
     assert (drawn.headline, drawn.cells) == ((), ((), (), (), ()))

@@ -52,6 +52,25 @@ def test_a_setting_that_no_arms_model_has_is_refused() -> None:
     )
 
 
+def test_trees_are_not_searched_over_what_only_networks_are_trained_by() -> None:
+    rate = "parameters:\n  train.patience: {kind: int, low: 1, high: 3, default: 2}\n"
+    rate += "  train.learning_rate: {kind: float, low: 0.01, high: 0.1, default: 0.05}\n"
+    Path("rate.yaml").write_text(rate)
+    said = refusal("arms: {trees: {space: rate}}\nreference: trees\n")
+    assert said == ("rate.yaml:3: train.learning_rate has no meaning for trees, which is no network; leave it out",)
+
+
+def test_pooling_needs_a_list_that_is_pooled() -> None:
+    said = refusal("arms: {mmoe: }\nreference: mmoe\nfixed: {features.pooling: mean}\n")
+    assert said == (f"s.yaml:{LINE + 2}: features.pooling needs a list in the data that is pooled, got none",)
+
+
+def test_a_group_that_is_no_text_is_one_problem() -> None:
+    assert refusal("arms: {mmoe: }\nreference: mmoe\nfixed: {features.groups: 3}\n") == (
+        f"s.yaml:{LINE + 2}: features.groups: must be a text, got 3",
+    )
+
+
 def test_a_wrong_value_that_the_study_fixes_is_told_once_at_its_line() -> None:
     assert refusal("arms: {shared_bottom: , mmoe: }\nfixed:\n  train.batch_size: 10.5\n") == (
         f"s.yaml:{LINE + 2}: train.batch_size: must be an integer, got 10.5",

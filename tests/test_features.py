@@ -48,6 +48,10 @@ def matches(**changes: Any) -> dict[str, Any]:
         ({"matches": matches(similarity=["seen"])}, "matches name no list: seen"),
         ({"matches": matches(rates={"liked": "seen"})}, "matches name no list: seen"),
         ({"matches": matches(rates={"visited": "watched"})}, "rate visited: watched must be of lists of one item"),
+        ({"matches": matches(by=["video", "video"])}, "every name of 'by' once, got twice: video"),
+        ({"matches": matches(lists=["liked", "liked"])}, "every name of 'lists' once, got twice: liked"),
+        ({"matches": matches(similarity=["liked", "liked"])}, "every name of 'similarity' once, got twice: liked"),
+        ({"groups": {"money": []}}, "'money' is empty"),
         ({"groups": {"lists": ["price"]}}, "'lists' is the name of a kind of inputs"),
         ({"groups": {"a+b": ["price"]}}, r"'a\+b' must not hold '\+'"),
         ({"groups": {"money": ["watched"]}}, "'watched' is no feature"),
@@ -75,6 +79,14 @@ def test_all_and_none_are_every_group_and_no_group() -> None:
 
 
 @pytest.mark.parametrize(
+    ("groups", "leaves"), [("all", True), ("none", False), ("lists", False), ("statistics", True), ("rest", True)]
+)
+def test_without_statistics_matches_and_columns_a_model_sees_nothing(groups: str, *, leaves: bool) -> None:
+    named = features(statistics={"by": ["user"]}, groups={"ids": ["user", "video", "author"], "rest": ["price"]})
+    assert named.leaves_inputs(groups) is leaves
+
+
+@pytest.mark.parametrize(
     "changes",
     [
         {"statistics": {"by": ["user", ["video", "is_click"]]}},
@@ -90,6 +102,11 @@ def test_a_label_is_no_key_of_derived_inputs(changes: dict[str, Any]) -> None:
 def test_the_clock_of_statistics_may_be_a_column_that_must_never_be_a_feature() -> None:
     statistics = {"by": ["user"], "clock": "date"}
     assert data(features={"statistics": statistics}, never_features=["date"]).features.statistics is not None
+
+
+def test_a_label_is_no_clock_of_statistics() -> None:
+    with pytest.raises(ValidationError, match="must be a column of days, got the label is_click"):
+        data(features={"statistics": {"by": ["user"], "clock": "is_click"}})
 
 
 @pytest.mark.parametrize("key", [{"rates": {"liked": "watched"}}, {"similarity": ["watched"]}])

@@ -26,14 +26,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def load(text: str, size: str | None = None) -> Study:
-    Path("s.yaml").write_text(DATA + text, encoding="utf-8")
+def load(text: str, size: str | None = None, data: str = DATA) -> Study:
+    Path("s.yaml").write_text(data + text, encoding="utf-8")
     return load_study("s.yaml", size)
 
 
-def refusal(text: str, size: str | None = None) -> str:
+def refusal(text: str, size: str | None = None, data: str = DATA) -> str:
     with pytest.raises(ConfigurationError) as caught:
-        try_study(load(text, size))
+        try_study(load(text, size, data))
     return str(caught.value)
 
 
@@ -76,14 +76,32 @@ def test_an_arm_takes_its_size_from_another_arm_or_model(other: str) -> None:
     assert f"s.yaml:9: size_of must name an arm that is not sized itself, or a model, got '{other}'" in said
 
 
-def test_an_arm_that_is_sized_itself_gives_no_size() -> None:
+def test_an_arm_that_is_sized_itself_gives_no_size_and_is_not_proposed() -> None:
     said = refusal("arms: {flat_moe: {size_of: mmoe}, mmoe: {size_of: flat_moe}}\nreference: mmoe\n")
     assert "size_of must name an arm that is not sized itself" in said
+    assert "did you mean 'mmoe'" not in said
 
 
 def test_a_model_that_cannot_be_sized_is_told() -> None:
     said = refusal("arms: {mmoe: {size_of: hinet}, hinet: }\nreference: hinet\n")
     assert "size_of needs a model with the setting model.dense_parameters, got mmoe" in said
+
+
+def test_an_arm_with_a_size_of_its_own_is_not_sized_too() -> None:
+    arm = "{size_of: hinet, fixed: {model.dense_parameters: 9000}}"
+    said = refusal(f"arms: {{flat_moe: {arm}, hinet: }}\nreference: hinet\n")
+    assert "s.yaml:7: model.dense_parameters is what size_of gives; leave one of them out" in said
+
+
+def test_a_sized_arm_is_tried_with_a_size() -> None:
+    arm = "{size_of: hinet, fixed: {model.protocol: per_task}}"
+    said = refusal(f"arms: {{flat_moe: {arm}, hinet: }}\nreference: hinet\n")
+    assert "dense_parameters is the size of one joint model and needs protocol: mdmt, got per_task" in said
+
+
+def test_a_model_that_is_no_network_gives_no_size() -> None:
+    said = refusal("arms: {flat_moe: {size_of: forest}, forest: {model: trees}}\nreference: forest\n")
+    assert "s.yaml:7: size_of must name a network, got 'forest', which has no parameters" in said
 
 
 def test_a_model_that_the_study_has_no_arm_of_gives_its_size() -> None:
@@ -100,3 +118,9 @@ def test_a_group_of_the_data_may_be_chosen(groups: str) -> None:
 def test_a_group_that_the_data_do_not_have_is_told_with_the_nearest() -> None:
     said = refusal(ARMS + "reference: mmoe\nfixed: {features.groups: money+mony}\n")
     assert "'mony' is no group of the data, known: money; did you mean 'money'?" in said
+
+
+def test_groups_that_leave_a_model_nothing_to_see_are_told_at_the_line_that_chooses_them() -> None:
+    data = DATA.replace("groups: {", "groups: {ids: [user_id], ")
+    said = refusal(ARMS + "reference: mmoe\nfixed: {features.groups: none}\n", data=data)
+    assert "s.yaml:9: features.groups must leave a column of the row or numbers made of others, got 'none'" in said

@@ -51,8 +51,8 @@ class LiveBlock:
         self._drawn = 0.0
 
     def event(self, event: Event) -> None:
-        """Failures, retries, openings and missed budgets stay above the block; the rest is in it."""
-        if event.kind in ("failed", "retry", "opened", "short"):
+        """Failures, retries, sizes, openings and missed budgets stay above the block; the rest is in it."""
+        if event.kind in ("failed", "retry", "size", "opened", "short"):
             self._live.console.print(f"{event.kind}: {event.text}", markup=False, highlight=False)
 
     def tick(self, progress: Progress) -> None:
@@ -106,7 +106,8 @@ def block(progress: Progress, width: int) -> str:
     lines.append(f"  {'slot runs':<34} {'pass':>9}  valid")
     for running in progress.running.values():
         value = f"{value_or_dash(running.values[-1])} {sparkline(running.values)}" if running.values else "..."
-        lines.append(f"  {running.key[:34]:<34} {running.passes:>4.2f}/{progress.passes:<4g}  {value}")
+        passes = "" if running.passes is None else f"{running.passes:>4.2f}/{progress.passes:<4g}  {value}"
+        lines.append(f"  {running.key[:34]:<34} {passes}".rstrip())
     left = progress.seconds_left
     phase = progress.phase
     lines.append(f"{phase.name} {phase.done} of {phase.total}" + ("" if left is None else f" · {duration(left)} left"))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from hinet_search.search.options import LaunchOptions
 
@@ -46,6 +47,18 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def launch_options(given: dict[str, Any]) -> LaunchOptions:
     """The options of a command line."""
     return LaunchOptions(**given)
+
+
+def as_typed(given: dict[str, Any], options: LaunchOptions) -> list[str]:
+    """The options that were written on the command line, for another command; of a database without its password."""
+    from hinet_search.storage.address import parse_address
+
+    context = click.get_current_context()
+    typed = [name for name in given if context.get_parameter_source(name) == ParameterSource.COMMANDLINE]
+    shown = dict(given)
+    if options.storage and (address := parse_address(options.storage)).password is not None:
+        shown["storage"] = address.masked
+    return [word for name in typed for word in (f"--{name.replace('_', '-')}", str(shown[name]))]
 
 
 def _add(command: Callable[..., Any], options: list[Callable[[Any], Any]]) -> Callable[..., Any]:

@@ -21,6 +21,11 @@ def count(number: float) -> str:
     return f"{number:.0f}"
 
 
+def counted(number: float, one: str, many: str = "") -> str:
+    """`1 trial`, `4 trials`, `2.5 passes`."""
+    return f"{number:g} {one if number == 1 else many or f'{one}s'}"
+
+
 def value_or_dash(value: float | None) -> str:
     """`.7123`, or a dash where there is none."""
     return "-" if value is None else value_text(value)

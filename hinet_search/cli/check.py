@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from hinet_search.cli._options import launch_options, run_options
-from hinet_search.cli._words import count, duration
+from hinet_search.cli._options import as_typed, launch_options, run_options
+from hinet_search.cli._words import count, counted, duration
 
 
 @click.command(name="check")
@@ -31,8 +31,12 @@ def command(study: str, **given: Any) -> None:
     )
     click.echo(f"ok  split   {data.split}: train {train:,}, valid {valid:,}, test {test:,}")
     click.echo(
-        f"ok  arms    {', '.join(arm.name for arm in plan.arms)}: {spec.trials} trials each, at most {spec.passes:g} passes"
+        f"ok  arms    {', '.join(arm.name for arm in plan.arms)}: {counted(spec.trials, 'trial')} each, "
+        f"at most {counted(spec.passes, 'pass', 'passes')}"
     )
+    click.echo(f"ok  limit   {_limit(spec.cost_limit)}")
+    if spec.sizes:
+        click.echo(f"ok  size    {plan.ready.study.name}; sizes of the study: {', '.join(spec.sizes)}")
     for warning in data.warnings:
         click.echo(f"!!  {warning}")
     if plan.ready.device.note:
@@ -43,10 +47,21 @@ def command(study: str, **given: Any) -> None:
     for arm in plan.arms:
         sizes = " / ".join(count(size) for size in arm.parameters)
         click.echo(
-            f"{arm.name:<18}{arm.model:<16}{arm.searched:>9}{arm.trials:>8}  {sizes:<32}{duration(arm.seconds_per_trial):>9}"
+            f"{arm.name:<18}{arm.model:<16}{arm.searched:>9}{arm.trials:>8}  {sizes:<32}{_short(arm.seconds_per_trial):>9}"
         )
-    finalists = f"top {spec.finalists.top} + default x {spec.finalists.seeds} seeds"
+    finalists = f"top {spec.finalists.top} + default x {counted(spec.finalists.seeds, 'seed')}"
     click.echo(
-        f"\nplan {plan.ready.slots} slots on {plan.ready.device.device}; finalists {finalists}; about {duration(plan.seconds)} (timed on a probe)"
+        f"\nplan {counted(plan.ready.slots, 'slot')} on {plan.ready.device.device}; finalists {finalists}; "
+        f"about {duration(plan.seconds)} (timed on a probe)"
     )
-    click.echo(f"Next: hinet-search launch {shlex.quote(study)}", err=True)
+    click.echo(f"Next: hinet-search launch {shlex.join([study, *as_typed(given, options)])}", err=True)
+
+
+def _short(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 10 else duration(seconds)
+
+
+def _limit(cost_limit: float | None) -> str:
+    if cost_limit is None:
+        return "none: a draw may need any number of FLOPs a row"
+    return f"no draw needs more than {cost_limit:g} times the FLOPs a row of the default HiNet"

@@ -24,6 +24,7 @@ def command(model: str, study: str | None, **given: Any) -> None:
     from hinet_search.errors import ConfigurationError, did_you_mean
     from hinet_search.face import ready
     from hinet_search.schema import Schema
+    from hinet_search.search.admission import Admission, default_of
     from hinet_search.training.trainable import trainable
 
     if study is None:
@@ -38,7 +39,9 @@ def command(model: str, study: str | None, **given: Any) -> None:
             raise ConfigurationError(
                 f"study '{study}' has no arm '{model}', known: {', '.join(arms)}{did_you_mean(model, arms)}"
             )
-        schema = checked.dataset.full_schema
-        config = build_config(arms[model].model, arms[model].space.values(arms[model].space.default()))
-        click.echo(f"{model} of study {study}, default configuration")
+        arm = arms[model]
+        config = default_of(Admission(checked.dataset, None).sized(arm, checked.study.arms))
+        schema = config.features.schema_of(checked.dataset)
+        as_large_as = f", as large as the default of {arm.size_of}" if arm.size_of else ""
+        click.echo(f"{model} of study {study}, default configuration{as_large_as}")
     click.echo(trainable(config.build(schema), schema, torch.device("cpu")).describe())

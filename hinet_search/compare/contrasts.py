@@ -48,6 +48,11 @@ class Contrast:
         seeds = f"{ours} seed{'s' if ours != 1 else ''} an arm" if ours == theirs else f"{ours} and {theirs} seeds"
         return f"{seeds} and {self.units}" if self.units else f"{seeds}; users are not counted"
 
+    @property
+    def chance(self) -> str:
+        """What the interval allows for, in words: `the seeds and users`, or `the seeds` where nothing else is counted."""
+        return f"the seeds and {self.units.split()[-1]}" if self.units else "the seeds"
+
 
 def contrasts(record: StudyRecord) -> tuple[Contrast, ...]:
     """The focus of the study against every other arm, in the order of the arms; empty without a focus."""

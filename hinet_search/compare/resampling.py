@@ -1,7 +1,7 @@
 """Resampling: test scores of all seeds of a finalist in, its metrics under resamplings of the test's users out.
 
 A cluster bootstrap: users are drawn with replacement and bring all their rows, as rows of one user are alike. Where the
-data have no users, rows are drawn. Resampling r depends on (seed, r) and the users of the split alone, so every arm of a
+data have no users, rows are drawn; a row whose user is missing is drawn alone. Resampling r depends on (seed, r) and the users of the split alone, so every arm of a
 study meets the same users, and the spread of a difference of two arms over resamplings is that of the difference.
 Shape legend: S seeds, R rows, T tasks, C cells, D resamplings, U units (users or rows), B resamplings of a block.
 """
@@ -24,7 +24,7 @@ BLOCK_NUMBERS = 2_000_000  # numbers of one array of a block (16 MB), whatever t
 
 @dataclass(frozen=True)
 class Scored:
-    """The rows of a split with the logits of all seeds of one finalist; user_R is -1 everywhere without users."""
+    """The rows of a split with the logits of all seeds of one finalist; user_R is -1 where a row has no user."""
 
     logits_SRT: NDArray[np.float32]
     labels_RT: NDArray[np.uint8]
@@ -75,11 +75,14 @@ def _has_users(user_R: NDArray[np.int32]) -> bool:
 
 
 def _units(user_R: NDArray[np.int32]) -> tuple[NDArray[np.int64], int]:
-    """The unit of every row, numbered from 0 in order of the user's code, and how many there are."""
-    if not _has_users(user_R):
-        return np.arange(len(user_R)), len(user_R)
-    users_U, unit_R = np.unique(user_R, return_inverse=True)
-    return unit_R.astype(np.int64), len(users_U)
+    """The unit of every row, numbered from 0 in order of the user's code, and how many there are.
+
+    A row without a user is a unit of its own, after the users: nothing says that such rows belong together.
+    """
+    alone_R = user_R < 0
+    code_R = np.where(alone_R, user_R.max(initial=-1) + np.cumsum(alone_R), user_R)
+    code_U, unit_R = np.unique(code_R, return_inverse=True)
+    return unit_R.astype(np.int64), len(code_U)
 
 
 def _prepared(

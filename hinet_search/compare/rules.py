@@ -100,8 +100,9 @@ def _blocker(record: StudyRecord) -> str:
     done, planned = sum(trials_done(arm) for arm in record.arms), record.budget.trials * len(record.arms)
     if record.state != "done" and done < planned:
         return f"Not decided yet: {done} of {planned} trial{'s' if planned > 1 else ''}."
-    if waiting := [title(arm.name) for arm in record.arms if chosen(arm) is None]:
-        return f"Not decided yet: no finalists{_of(waiting, record)}."
+    if waiting := [arm for arm in record.arms if chosen(arm) is None]:
+        missing = "no finalist is chosen" if any(arm.finalists for arm in waiting) else "no finalists"
+        return f"Not decided yet: {missing}{_of([title(arm.name) for arm in waiting], record)}."
     closed = [title(arm.name) for arm in record.arms if (one := chosen(arm)) and not _opened(one)]
     return f"Not decided yet: test is not opened{_of(closed, record)}." if closed else ""
 
@@ -129,7 +130,8 @@ def _sentence(outcome: Verdict, difference: Difference) -> str:
         return _observation(difference, focus, rival, size)
     ahead = [one for one in claims(outcome.contrasts, "worse") if one.arm != outcome.rival]
     if outcome.status == "unclear":
-        return f"No clear winner: {focus} and {rival} differ by less than the seeds do.{_also_ahead(focus, ahead)}"
+        chance = next(one.chance for one in outcome.contrasts if one.arm == outcome.rival)
+        return f"No clear winner: {focus} and {rival} differ by less than {chance} do.{_also_ahead(focus, ahead)}"
     if outcome.status == "worse":
         return f"{rival} wins. {focus} is worse by {size}.{_also_ahead(focus, ahead)}"
     if ahead:

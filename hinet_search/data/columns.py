@@ -23,7 +23,7 @@ SPLITS = ("train", "valid", "test")
 
 @dataclass(frozen=True)
 class Columns:
-    """One split. Ids are in order of training frequency, 0 = unknown; user_R is -1 everywhere when there is no user column.
+    """One split. Ids are in order of training frequency, 0 = unknown; user_R is -1 where a row has no user.
 
     `lists_RS` holds ids of the lists' item fields, list after list; an empty slot and an unknown id are 0.
     """

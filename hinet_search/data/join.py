@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import polars as pl
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hinet_search.data.checks import INTEGERS, TEXTS
 from hinet_search.errors import DataError, did_you_mean
@@ -26,6 +26,13 @@ class Join(Frozen):
     def keys(self) -> list[str]:
         """The columns of `on`."""
         return [self.on] if isinstance(self.on, str) else list(self.on)
+
+    @model_validator(mode="after")
+    def _each_column_once(self) -> "Join":
+        twice = {name for names in (self.keys, self.columns or ()) for name in names if names.count(name) > 1}
+        if twice:
+            raise ValueError(f"a join names every column once, got more of {', '.join(sorted(twice))}")
+        return self
 
 
 def joined(rows: pl.LazyFrame, other: pl.LazyFrame, join: Join) -> pl.LazyFrame:

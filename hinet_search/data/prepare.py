@@ -47,6 +47,7 @@ def _encode(
     definition: DataDefinition, rows: Rows, target: Path, cells: tuple[CellCount, ...], warnings: list[str]
 ) -> None:
     features = definition.features
+    duplicates = duplicate_warnings(definition, rows.frame, rows.split_R)  # before inputs that depend on the split
     derived = derive_numbers(definition, rows)
     rows = replace(
         rows, frame=rows.frame.with_columns(derived.statistics.get_columns() + derived.matches.get_columns())
@@ -70,7 +71,7 @@ def _encode(
         warnings=(
             *rows.notes,
             *warnings,
-            *duplicate_warnings(definition, rows.frame, rows.split_R),
+            *duplicates,
             *unseen_warnings(rates, features.categorical),
         ),
         groups={name: len(inputs) for name, inputs in groups.items()},

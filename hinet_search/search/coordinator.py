@@ -81,6 +81,7 @@ class Coordinator:
         )
         candidates: list[Candidate] = []
         for turn in in_turns(searches):
+            self._progress.turn = ", ".join(search.arm.name for search in turn if search.waits_for_size)
             for search in turn:
                 self._give_size(search, candidates)
             self._search(executor, turn)
@@ -88,6 +89,7 @@ class Coordinator:
             runs = [Run(candidate, seed) for seed in paired_seeds(self._spec) for candidate in found]
             self._drive(executor, FinalistPhase(runs, self._stored_finalists(), room))
             candidates += found
+        self._progress.turn = ""
         if not candidates:
             raise AllTrialsFailed(
                 "no trial of the study gave a value; their causes are in the report and the dashboard"
@@ -115,13 +117,12 @@ class Coordinator:
         numbers = {one.trial_number for one in candidates if one.arm.name == name}
         among = [one for one in finalists.get(name, ()) if one.trial_number in numbers]
         chosen = choose(among, self._objective, paired_seeds(self._spec))
-        models = {arm.name: arm.model for arm in self._ready.study.arms}
-        size = chosen.runs[0].cost.dense_parameters if chosen else self._size_of_default(models.get(name, name))
+        size = chosen.runs[0].cost.dense_parameters if chosen else self._size_of_default(name)
         search.take_size(size)
         self._watcher.event(Event("size", f"{search.arm.name} gets the size of {name}: {size:,} dense parameters"))
 
-    def _size_of_default(self, model: str) -> int:
-        return Admission(self._ready.dataset, self._spec.cost_limit).size_of_default(model)
+    def _size_of_default(self, name: str) -> int:
+        return Admission.of(self._ready.dataset, self._spec).size_of_default(name, self._ready.study.arms)
 
     def _choose(self, candidates: list[Candidate]) -> list[Run]:
         """Choose each arm's finalist on validation; returns those of its runs that were not seen on test yet.
@@ -178,7 +179,7 @@ class Coordinator:
         self._watcher.tick(self._progress)
 
     def _arm_search(self, arm: Arm) -> ArmSearch:
-        admission = Admission(self._ready.dataset, self._spec.cost_limit)
+        admission = Admission.of(self._ready.dataset, self._spec)
         return ArmSearch(arm, self._spec, self._objective, self._store, admission)
 
 

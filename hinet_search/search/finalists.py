@@ -197,7 +197,7 @@ class OpeningPhase:
         run = self._waiting.pop(0)
         candidate, room = run.candidate, self._room
         self._running[run.key] = run
-        room.progress.running[run.key] = JobProgress(run.key)
+        room.progress.running[run.key] = JobProgress(run.key, passes=None)
         values = candidate.arm.space.values(candidate.drawn)
         payload = OpenTestJob(room.dataset, candidate.arm.model, values, room.device, run.weights(room.artifacts))
         return Job(run.key, 1, open_test, payload)

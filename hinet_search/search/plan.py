@@ -16,7 +16,7 @@ from hinet_search.data.columns import Dataset
 from hinet_search.data.of_study import dataset_of
 from hinet_search.errors import ConfigurationError, did_you_mean
 from hinet_search.objective import Objective
-from hinet_search.search.admission import Admission
+from hinet_search.search.admission import Admission, default_of
 from hinet_search.search.options import num_slots
 from hinet_search.search.random_draw import RandomDraw
 from hinet_search.study import Arm, Study
@@ -78,8 +78,8 @@ def make_ready(study: Study, cache: Path, say: Callable[[str], None]) -> Ready:
     device = choose_device(study.spec.device)
     dataset = dataset_of(study, cache, say)
     _check_objective(study, dataset)
-    admission = Admission(dataset, study.spec.cost_limit)
-    problems = [text for arm in study.arms for text in _default_too_large(admission.sized(arm), admission)]
+    admission = Admission.of(dataset, study.spec)
+    problems = [text for arm in study.arms for text in _default_too_large(admission.sized(arm, study.arms), admission)]
     if problems:
         raise ConfigurationError(*problems)
     for arm in study.arms:
@@ -89,8 +89,9 @@ def make_ready(study: Study, cache: Path, say: Callable[[str], None]) -> Ready:
 
 def make_plan(ready: Ready) -> Plan:
     """Draw each arm's space and time a second of training of its default on this machine."""
-    admission = Admission(ready.dataset, ready.study.spec.cost_limit)
-    return Plan(ready, tuple(_arm_plan(admission.sized(arm), ready) for arm in ready.study.arms))
+    admission = Admission.of(ready.dataset, ready.study.spec)
+    arms = ready.study.arms
+    return Plan(ready, tuple(_arm_plan(admission.sized(arm, arms), ready) for arm in arms))
 
 
 def _check_objective(study: Study, dataset: Dataset) -> None:
@@ -111,7 +112,7 @@ def _default_too_large(arm: Arm, admission: Admission) -> list[str]:
 
 def _check_embedding(arm: Arm, dataset: Dataset) -> None:
     """Of the default configuration; a model may do without embeddings."""
-    config = build_config(arm.model, arm.space.values(arm.space.default()))
+    config = default_of(arm)
     check_embedding_fits(config.features.schema_of(dataset), getattr(config.model, "embedding_dim", 1))
 
 
@@ -125,7 +126,7 @@ def _arm_plan(arm: Arm, ready: Ready) -> ArmPlan:
 
 def _configs(arm: Arm) -> Iterator[TrialConfig]:
     """The default and random draws, less those whose values do not go together: they will fail as trials."""
-    yield build_config(arm.model, arm.space.values(arm.space.default()))
+    yield default_of(arm)
     for seed in range(DRAWS - 1):
         with suppress(ConfigurationError):
             yield build_config(arm.model, arm.space.values(arm.space.suggest(RandomDraw(seed))))
@@ -133,7 +134,7 @@ def _configs(arm: Arm) -> Iterator[TrialConfig]:
 
 def _probe(arm: Arm, ready: Ready) -> float:
     """Seconds that a trial of the default configuration is expected to take on one slot."""
-    config = build_config(arm.model, arm.space.values(arm.space.default()))
+    config = default_of(arm)
     dataset, device = ready.dataset, ready.device.device
     dataset, schema = config.features.view(dataset)
     model = config.build(schema)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened. `kind` is one word: plan, best, failed, retry, short (of a budget), finalist, opened, state, done."""
+    """One thing that happened. `kind` is one word: best, failed, retry, short (of a budget), finalist, size, opened, state."""
 
     kind: str
     text: str
@@ -32,10 +32,10 @@ class ArmProgress:
 
 @dataclass
 class JobProgress:
-    """A job that a slot is busy with."""
+    """A job that a slot is busy with; one that trains nothing has no passes."""
 
     key: str
-    passes: float = 0.0
+    passes: float | None = 0.0
     values: list[float] = field(default_factory=list)
 
 
@@ -62,10 +62,12 @@ class Progress:
     phase: PhaseProgress = field(default_factory=PhaseProgress)
     running: dict[str, JobProgress] = field(default_factory=dict)
     seconds: float = 0.0
+    turn: str = ""  # the arms whose turn it is, where they come after the others
 
     def begin(self, name: str, done: int, total: int) -> None:
-        """Start counting another phase: search, finalists or test."""
-        self.phase = PhaseProgress(name, done, total, done, self.seconds)
+        """Start counting another phase: search, finalists, test or summaries."""
+        of_turn = f" of {self.turn}" if self.turn else ""
+        self.phase = PhaseProgress(f"{name}{of_turn}", done, total, done, self.seconds)
 
     @property
     def seconds_left(self) -> float | None:

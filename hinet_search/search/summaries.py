@@ -54,7 +54,7 @@ class SummaryPhase:
             return None
         one, room = self._waiting.pop(0), self._room
         self._running[one.key] = one
-        room.progress.running[one.key] = JobProgress(one.key)
+        room.progress.running[one.key] = JobProgress(one.key, passes=None)
         paths = (weights_path(room.artifacts, one.arm, one.trial_number, seed) for seed in one.seeds)
         payload = SummaryJob(
             dataset=room.dataset,

@@ -52,12 +52,14 @@ class BestModel:
 
 @dataclass
 class BestParts:
-    """Each part's own best weights, by its rank; the latest ones where validation has no row of its cells.
+    """Each part's own best weights: those that make the composed model better by the objective.
 
-    Parts share no parameter, so the model composed of them has exactly the parts' best values.
+    Parts share no parameter, so the composed model has exactly the parts' values. Where a part does not move the
+    objective, which may be of one cell, its rank decides; without validation rows it keeps its latest weights.
     """
 
     parts: tuple[Part, ...]
+    objective: Objective
     evaluation: int = 0
     cells: tuple[CellValue, ...] = ()
     weights: list[Weights] = field(default_factory=list)
@@ -68,11 +70,18 @@ class BestParts:
             self.evaluation, self.cells = evaluation, cells
             self.weights = [_copy(part.module) for part in self.parts]
         for number, part in enumerate(self.parts):
-            if _improved(part, cells, self.cells):
-                self.evaluation = evaluation
-                self.cells = tuple((cells if cell in part.cells else self.cells)[cell] for cell in range(len(cells)))
+            composed = tuple((cells if cell in part.cells else self.cells)[cell] for cell in range(len(cells)))
+            if self._improved(part, composed):
+                self.evaluation, self.cells = evaluation, composed
                 self.weights[number] = _copy(part.module)
         return self.cells
+
+    def _improved(self, part: Part, composed: tuple[CellValue, ...]) -> bool:
+        now, kept = self.objective(composed), self.objective(self.cells)
+        if now != kept:
+            return self.objective.better(now, kept)
+        new, old = (_rank([cells[cell] for cell in part.cells]) for cells in (composed, self.cells))
+        return new is None or old is None or new > old
 
     def restore(self) -> None:
         """Put every part's kept weights back; the model stays as it is when none were offered."""
@@ -87,13 +96,8 @@ Best = BestModel | BestParts
 def keep_best(model: nn.Module, objective: Objective) -> Best:
     """The best weights as a whole; of a model with IndependentParts, the best weights of each part."""
     if isinstance(model, IndependentParts):
-        return BestParts(model.independent_parts())
+        return BestParts(model.independent_parts(), objective)
     return BestModel(model, objective)
-
-
-def _improved(part: Part, now: tuple[CellValue, ...], kept: tuple[CellValue, ...]) -> bool:
-    new, old = (_rank([cells[cell] for cell in part.cells]) for cells in (now, kept))
-    return new is None or old is None or new > old
 
 
 def _rank(cells: Sequence[CellValue]) -> float | None:

@@ -93,9 +93,10 @@ def _logloss(ties: Ties) -> float:
 
 def _gauc(scores_C: NDArray[np.float32], labels_C: NDArray[np.uint8], user_C: NDArray[np.int32]) -> float | None:
     """Mean AUC over users with both labels, weighted by their impressions; None without such a user."""
-    if user_C.min() < 0:  # the data have no user column
+    known_C = user_C >= 0
+    if not known_C.any():
         return None
-    users = grouped_auc(count_ties(scores_C, labels_C, user_C))
+    users = grouped_auc(count_ties(scores_C[known_C], labels_C[known_C], user_C[known_C]))
     return float(np.average(users.auc_G, weights=users.rows_G)) if len(users.auc_G) else None
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
-from tests.small import write_study
+from tests.small import STUDY, write_study
 
 
 def test_help_lists_every_command_with_its_first_line(run: Run) -> None:
@@ -85,3 +85,44 @@ def test_describe_draws_a_model_with_its_parameters(run: Run, tmp_path: Path, ar
     assert said.code == 0, said.err
     assert "parameters" in said.out
     assert "FLOPs" in said.out
+
+
+SIZES = "sizes: {tiny: {trials: 1, passes: 1, finalists: {top: 1, seeds: 1}}, whole: {}}\n"
+
+
+def test_check_names_the_launch_with_the_options_that_it_was_given_itself(run: Run, tmp_path: Path) -> None:
+    write_study(tmp_path, STUDY + SIZES)
+    said = run("check", "small.yaml", "--size", "tiny", "--storage", "postgresql://me:s3cret@db/studies")
+    assert (
+        "Next: hinet-search launch small.yaml --size tiny --storage 'postgresql+psycopg://me:***@db/studies'"
+        in said.err
+    )
+    assert "small-tiny; sizes of the study: tiny, whole" in said.out
+
+
+def test_check_names_the_limit_of_cost(run: Run, tmp_path: Path) -> None:
+    write_study(tmp_path)
+    assert "no draw needs more than 2 times the FLOPs a row of the default HiNet" in run("check", "small.yaml").out
+    write_study(tmp_path, STUDY + "cost_limit: null\n")
+    assert "a draw may need any number of FLOPs a row" in run("check", "small.yaml").out
+
+
+def test_a_report_finds_a_study_by_its_name_and_size(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "studies").mkdir()
+    write_study(tmp_path / "studies", STUDY + SIZES)
+    assert run("launch", "small", "--size", "tiny").code == 0
+    assert "small-tiny.html" in run("report", "small", "--size", "tiny").out
+
+
+def test_a_sized_arm_is_described_with_the_size_that_check_tells(run: Run, tmp_path: Path) -> None:
+    arms = "arms: {hinet: , flat_moe: {size_of: hinet}}\nreference: hinet"
+    write_study(tmp_path, STUDY.replace("arms: {shared_bottom: , mmoe: }", arms))
+    of_hinet, of_flat = (run("describe", model, "--study", "small.yaml").out for model in ("hinet", "flat_moe"))
+    assert "as large as the default of hinet" in of_flat
+    assert _parameters(of_flat) == pytest.approx(_parameters(of_hinet), rel=0.05)
+
+
+def _parameters(drawn: str) -> int:
+    """The number in the first line of a drawing that has the model's name and its output."""
+    line = next(line for line in drawn.splitlines() if "(B, " in line)
+    return int(line.split(")")[1].split()[0].replace(",", ""))

@@ -232,6 +232,15 @@ def test_without_a_time_only_rows_equal_in_all_columns_stand_in_two_splits(tmp_p
     )
 
 
+def test_rows_are_equal_in_two_splits_whatever_their_statistics(tmp_path: Path) -> None:
+    frame = shop()
+    twice = frame.head(3).with_columns(pl.lit("test").alias("part"))
+    features = {"categorical": ["user", "item"], "numeric": ["price"], "statistics": {"by": ["user", "item"]}}
+    assert prepared(pl.concat([frame, twice]), tmp_path, time=None, features=features).record.warnings == (
+        "6 rows stand in two splits (equal in all columns)",
+    )
+
+
 def test_more_than_five_percent_unseen_on_validation_is_a_warning(tmp_path: Path) -> None:
     frame = with_values("item", list(range(420, 429)), "new")
     assert prepared(frame, tmp_path).record.warnings == (

@@ -5,7 +5,9 @@ from typing import Any
 
 import polars as pl
 import pytest
+from pydantic import ValidationError
 
+from hinet_search.data.join import Join
 from hinet_search.data.sources.table import Options, identity, load
 from hinet_search.errors import DataError
 
@@ -113,3 +115,17 @@ def test_the_identity_covers_the_joined_file_and_how_it_is_joined(tmp_path: Path
     USERS.reverse().write_parquet(tmp_path / "other.parquet")
     after = {identity(one, tmp_path) for one in (plain, *options)}
     assert before & after == {identity(plain, tmp_path)}
+
+
+@pytest.mark.parametrize("keys", [{"on": ["user", "user"]}, {"on": "id", "columns": ["city", "user", "user"]}])
+def test_a_column_that_is_named_twice_is_refused(keys: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="a join names every column once, got more of user"):
+        Join(path="other.parquet", **keys)
+
+
+def test_a_joined_file_that_is_not_there_is_told_at_the_key_of_the_join(tmp_path: Path) -> None:
+    USERS.write_parquet(tmp_path / "rows.parquet")
+    missing = Options.model_validate({"path": "rows.parquet", "join": [{"path": "nowhere.parquet", "on": "user"}]})
+    for reads in (load, identity):
+        with pytest.raises(DataError, match=r"^data.source.join: 'nowhere.parquet' must be a file"):
+            reads(missing, tmp_path)

@@ -72,7 +72,7 @@ def study(shape: Shape = Shape(), **changes: object) -> StudyRecord:
         pruner="median",
         seed=1,
         slots=4,
-        budget=Budget(shape.trials, 4.0, shape.seeds, 3),
+        budget=Budget(shape.trials, 4.0, shape.seeds, 3, cost_limit=2.0),
         data=_data(shape),
         arms=arms,
         study_yaml="name: shop\ndata: shop.yaml\nobjective: mean_auc\narms: [hinet, ple]\n",

@@ -39,6 +39,10 @@ def build(name: str, record: StudyRecord) -> Card:
     return plugins.load(SECTIONS, name).build(record)  # type: ignore[no-any-return]  # the section contract
 
 
+def trust(record: StudyRecord) -> str:
+    return build("trust", record).body
+
+
 def words_of(record: StudyRecord) -> str:
     """What a reader sees of the whole page, without markup."""
     return " ".join(re.sub(r"<[^>]+>", " ", f"{card.heading} {card.lead} {card.body}") for card in cards(record))
@@ -180,8 +184,21 @@ def test_draws_above_the_limit_of_cost_are_counted_by_arm() -> None:
     refused = TrialRecord(99, "pruned", None, {}, False, cause, (), None)
     ple = replace(record.arms[1], trials=(*record.arms[1].trials, refused, refused))
     body = build("trust", replace(record, arms=(record.arms[0], ple, record.arms[2]))).body
-    assert "draws refused: PLE 2 (the first was too large: 9,000 FLOPs a row," in body
-    assert "limit of cost" not in build("trust", record).body
+    assert (
+        "Limit of cost: 2 times the FLOPs per row of the default HiNet; draws not trained: PLE 2 (the first was" in body
+    )
+    assert "no draw was above it" not in body
+
+
+def test_the_limit_of_cost_is_named_where_no_draw_was_above_it() -> None:
+    assert "Limit of cost: 2 times the FLOPs per row of the default HiNet; no draw was above it" in trust(small())
+
+
+def test_a_study_without_a_limit_of_cost_is_told() -> None:
+    record = small()
+    assert "No limit of cost: a draw may need any number" in trust(
+        replace(record, budget=replace(record.budget, cost_limit=None))
+    )
 
 
 def test_more_openings_than_finalists_are_a_warning() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hinet_search.executors import Job, Message
+from hinet_search.search.progress import Progress, Silent
 from hinet_search.study import DENSE_PARAMETERS
 from hinet_search.trial import Trained, TrainJob
 from tests.search.pretended import Pretender, Studio
@@ -77,3 +78,22 @@ def test_without_such_an_arm_it_gets_the_size_of_the_models_default(studio: Stud
     assert isinstance(size, int)
     assert size > 1000
     assert record.arms[0].fixed[DENSE_PARAMETERS] == size
+
+
+class Phases(Silent):
+    """Keeps the names of the phases that it saw."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def tick(self, progress: Progress) -> None:
+        if progress.phase.name not in self.seen[-1:]:
+            self.seen.append(progress.phase.name)
+
+
+def test_phases_of_the_sized_arm_have_its_name(studio: Studio) -> None:
+    phases = Phases()
+    studio.launch(arms=ARMS, more="reference: hinet\n", watcher=phases)
+    assert phases.seen == [
+        "search", "finalists", "search of flat_moe", "finalists of flat_moe", "test", "summaries"
+    ]  # fmt: skip

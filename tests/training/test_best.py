@@ -152,3 +152,18 @@ def test_a_cell_of_one_class_has_no_say_while_another_of_its_part_has_an_auc():
     model = Cells(scripts, SCENARIOS)
     fit_on(dataset(DATA.train, one_class), model, passes=0.2, evaluations_per_pass=10)
     assert [int(cell.mark) for cell in model.cells] == [1, 1]
+
+
+@pytest.mark.parametrize(("objective", "kept"), [("logloss", 1), ("macro_auc", 2)])
+def test_parts_are_kept_by_what_the_study_is_chosen_by(objective: str, kept: int):
+    in_order_but_overconfident = 50 * per_cell(0.6, 0.6, 0.6, 0.6)
+    model = Cells([per_cell(0.5, 0.5, 0.5, 0.5), in_order_but_overconfident])
+    result = fit_on(DATA, model, passes=0.2, evaluations_per_pass=10, objective=objective)
+    assert [int(cell.mark) for cell in model.cells] == [kept] * 4
+    assert result.valid_objective == result.evaluations[kept - 1].objective
+
+
+def test_parts_that_do_not_move_the_objective_go_by_their_own_auc():
+    model = Cells([per_cell(0.9, 0.1, 0.1, 0.1), per_cell(0.1, 0.9, 0.1, 0.9)])
+    fit_on(DATA, model, passes=0.2, evaluations_per_pass=10, objective="auc[home/click]")
+    assert [int(cell.mark) for cell in model.cells] == [1, 2, 1, 2]

@@ -118,6 +118,10 @@ def test_log_loss_of_a_wrong_extreme_logit_is_the_logit():
     assert one_cell([1e30, -1e30], [0, 1]).logloss == pytest.approx(1e30)
 
 
+def test_rows_without_a_user_have_no_say_in_the_gauc():
+    assert one_cell([0.0, 1.0, 5.0, 4.0], [0, 1, 0, 1], users=[3, 3, -1, -1]).gauc == 1.0
+
+
 def test_without_a_user_column_there_is_no_gauc():
     assert one_cell([0.0, 1.0], [0, 1]).gauc is None
 

@@ -16,6 +16,7 @@ from hinet_search.errors import DataError
 from hinet_search.frozen import Frozen, Text
 
 DATA_FOLDER = "HINET_SEARCH_DATA"
+ROWS, JOINED = "data.source.path", "data.source.join"  # the keys that name files
 WHOLE_FILE_BYTES = 64 * 2**20
 SAMPLED_BLOCKS = 32
 BLOCK_BYTES = 2**20
@@ -32,12 +33,12 @@ def load(options: Options, folder: Path) -> pl.LazyFrame:
     """The rows, files in order of their names; DataError when no file is found, one cannot be read or a join is wrong."""
     lazy = _scan(options.path, folder)
     for join in options.join:
-        lazy = joined(lazy, _scan(join.path, folder), join)
+        lazy = joined(lazy, _scan(join.path, folder, JOINED), join)
     return lazy
 
 
-def _scan(path: str, folder: Path) -> pl.LazyFrame:
-    files = find(path, folder)
+def _scan(path: str, folder: Path, key: str = ROWS) -> pl.LazyFrame:
+    files = find(path, folder, key)
     formats = {file.suffix.lower() for file in files}
     if formats not in ({".parquet"}, {".csv"}):
         raise DataError(f"{path}: files must all be .parquet or all .csv, got {', '.join(sorted(formats))}")
@@ -56,12 +57,12 @@ def identity(options: Options, folder: Path) -> str:
     """Names, sizes and content hashes of the files; the same content in another folder is the same data."""
     lines = [_contents(options.path, folder)]
     for join in options.join:
-        lines += [f"join {join.keys!r} {join.columns!r}", _contents(join.path, folder)]
+        lines += [f"join {join.keys!r} {join.columns!r}", _contents(join.path, folder, JOINED)]
     return "\n".join(lines)
 
 
-def find(path: str, folder: Path) -> list[Path]:
-    """Files that `path` means, from the first place that has any; DataError names every place tried."""
+def find(path: str, folder: Path, key: str = ROWS) -> list[Path]:
+    """Files that `path`, written at `key`, means, from the first place that has any; DataError names every place tried."""
     places = _places(path, folder)
     for base in places:
         found = [base / path] if (base / path).is_file() else sorted(base.glob(path.lstrip("/")))
@@ -70,7 +71,7 @@ def find(path: str, folder: Path) -> list[Path]:
             return files
     tried = ", ".join(str(base / path) for base in places)
     raise DataError(
-        f"data.source.path: '{path}' must be a file or a glob of files, found none in any of: {tried}",
+        f"{key}: '{path}' must be a file or a glob of files, found none in any of: {tried}",
         remedy=f"set {DATA_FOLDER} to the folder that holds it, or write an absolute path",
     )
 
@@ -82,8 +83,8 @@ def _places(path: str, folder: Path) -> list[Path]:
     return list(dict.fromkeys(place.resolve() for place in (folder, Path.cwd(), shared)))
 
 
-def _contents(path: str, folder: Path) -> str:
-    return "\n".join(f"{file.name} {_content(file)}" for file in find(path, folder))
+def _contents(path: str, folder: Path, key: str = ROWS) -> str:
+    return "\n".join(f"{file.name} {_content(file)}" for file in find(path, folder, key))
 
 
 def _content(file: Path) -> str:

@@ -102,13 +102,18 @@ def _budgets(record: StudyRecord) -> Iterator[Finding]:
 
 
 def _cost_limit(record: StudyRecord) -> Iterator[Finding]:
-    """Draws that asked for more FLOPs than any arm may spend on a row."""
+    """How much an arm may spend on a row, and the draws that were refused because they asked for more."""
+    limit = record.budget.cost_limit
+    times = "" if limit is None else f"{limit:g} times the FLOPs per row of the default HiNet"
+    subject = f"Limit of cost: {times}" if times else "No limit of cost: a draw may need any number of FLOPs per row"
     refused = [(title(arm.name), sum(_too_large(trial) for trial in arm.trials)) for arm in record.arms]
     counts = {name: count for name, count in refused if count}
     if counts:
         cause = next(trial.cause for arm in record.arms for trial in arm.trials if _too_large(trial))
-        subject = f"No configuration above the limit of cost was trained; draws refused: {_counted(counts)}"
-        yield Finding(warns=False, subject=subject, rest=f"(the first was {cause}).")
+        subject, rest = f"{subject}; draws not trained: {_counted(counts)}", f"(the first was {cause})"
+        yield Finding(warns=False, subject=subject, rest=rest)
+    elif any(arm.trials for arm in record.arms):
+        yield Finding(warns=False, subject=f"{subject}; no draw was above it" if times else subject)
 
 
 def _too_large(trial: TrialRecord) -> bool:
