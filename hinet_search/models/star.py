@@ -20,7 +20,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from hinet_search.frozen import Count
-from hinet_search.nn.dropout import Dropout
+from hinet_search.nn.activation import Activation
 from hinet_search.nn.embedding import FeatureEmbedding
 from hinet_search.nn.partitioned_norm import PartitionedNorm
 from hinet_search.nn.protocol import ProtocolConfig
@@ -81,13 +81,13 @@ class StarNetwork(nn.Module):
             StarLinear(*step, num_tasks, num_scenarios=num_scenarios) for step in pairwise(widths)
         )
         self.output = StarLinear(widths[-1], 1, num_tasks, num_scenarios=num_scenarios)
-        self.dropout = Dropout(config.dropout)
+        self.activation = Activation(config.dropout)
 
     def forward(self, x_BD: Float[Tensor, "B D"], sizes: Sequence[int]) -> Float[Tensor, "B T"]:
         """s_main of each row's own scenario; rows come sorted by scenario."""
         hidden = x_BD
         for layer in self.hidden:
-            hidden = self.dropout(torch.relu_(layer(hidden, sizes)))
+            hidden = self.activation(layer(hidden, sizes))
         logits_TB1: Tensor = self.output(hidden, sizes)
         return logits_TB1[:, :, 0].T
 

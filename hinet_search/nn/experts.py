@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from hinet_search.frozen import Frozen
-from hinet_search.nn.dropout import Dropout
+from hinet_search.nn.activation import Activation
 from hinet_search.nn.gates import Gate
 from hinet_search.nn.stacked import StackedLinear
 
@@ -34,7 +34,7 @@ class Experts(nn.Module):
         super().__init__()
         steps = pairwise([in_width, *widths])
         self.layers = nn.ModuleList(StackedLinear(*step, num_experts, num_groups=num_groups) for step in steps)
-        self.dropout = Dropout(dropout)
+        self.activation = Activation(dropout)
 
     def forward(
         self, x: Float[Tensor, "*stack B D"], sizes: Sequence[int] | None = None
@@ -44,7 +44,7 @@ class Experts(nn.Module):
         See StackedLinear for the forms of x and for `sizes`. Without `widths` it is x itself.
         """
         for layer in self.layers:
-            x = self.dropout(torch.relu_(layer(x, sizes)))
+            x = self.activation(layer(x, sizes))
         return x
 
 

@@ -54,5 +54,8 @@ def _linear(
     x: Float[Tensor, "*stack B I"], weight_SIO: Float[Tensor, "S I O"], bias_SO: Float[Tensor, "S O"] | None
 ) -> Float[Tensor, "S B O"]:
     """One matrix product for an input that all layers share, one batched product for an input per layer."""
-    y_SBO = torch.einsum("bi,sio->sbo", x, weight_SIO) if x.dim() == 2 else torch.bmm(x, weight_SIO)
-    return y_SBO if bias_SO is None else y_SBO.add_(bias_SO.unsqueeze(-2))
+    if x.dim() == 3:
+        return torch.bmm(x, weight_SIO) if bias_SO is None else torch.baddbmm(bias_SO.unsqueeze(1), x, weight_SIO)
+    weight_IC = weight_SIO.transpose(0, 1).flatten(start_dim=1)  # C columns: the outputs of all layers, layer by layer
+    y_BC = x @ weight_IC if bias_SO is None else torch.addmm(bias_SO.flatten(), x, weight_IC)
+    return y_BC.unflatten(1, (len(weight_SIO), -1)).transpose(0, 1)

@@ -93,6 +93,10 @@ class _Training:
     penalty: EmbeddingPenalty | None
     began: float
 
+    def precision(self) -> torch.autocast:
+        """The forward pass inside computes matrix products, and their gradients, in the precision of the configuration."""
+        return torch.autocast(self.feed.device.type, torch.bfloat16, enabled=self.config.precision == "bf16")
+
 
 def fit(  # noqa: PLR0913  the one door of training: each argument is a thing of its own
     model: nn.Module,
@@ -180,7 +184,9 @@ def _batches(training: _Training, first_step: int) -> Iterator[Int[Tensor, "B"]]
 def _take_step(training: _Training, state: TrainingState, rows_B: Int[Tensor, "B"]) -> None:
     batch, labels_BT = training.feed.select(rows_B)
     training.optimiser.zero_grad(set_to_none=True)
-    loss = own_scenario_loss(training.model(batch), labels_BT)
+    with training.precision():
+        logits_BT = training.model(batch)
+    loss = own_scenario_loss(logits_BT.float(), labels_BT)
     torch.autograd.backward(loss + training.penalty.take(len(batch)) if training.penalty else loss)
     norm = clip_gradients(training.model.parameters(), training.config.clip_norm)
     state.step += 1

@@ -143,6 +143,18 @@ def test_ids_of_32_bits_give_the_same_logits_as_of_64(case: Case) -> None:
     assert torch.equal(model(narrow), model(rows))
 
 
+@every_case
+def test_matrix_products_in_bf16_give_nearly_the_same_logits_and_gradients_of_full_precision(case: Case) -> None:
+    model, rows = randomise(case.build()).float().eval(), single_precision(batch(rows=96))
+    exact, loss = model(rows).detach(), binary_cross_entropy_with_logits
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = model(rows).float()
+    loss(rough, labels(96)).backward()
+    assert {p.grad.dtype for p in model.parameters() if p.grad is not None} == {torch.float32}
+    assert not torch.equal(rough, exact)
+    assert torch.corrcoef(torch.stack([rough.detach().flatten(), exact.flatten()]))[0, 1] > 0.999
+
+
 @every_model
 def test_a_plain_reference_exists(case: Case) -> None:
     assert (Path(__file__).parent / "reference" / f"{case.name}.py").exists()

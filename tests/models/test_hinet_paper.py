@@ -87,7 +87,7 @@ def test_permuting_the_scenarios_permutes_the_logits() -> None:
 def test_a_mixture_of_one_sub_expert_is_a_perceptron() -> None:
     mixture, perceptron = Mixture(Experts(5, (4, 3), 1), Gate(5, 1, "softmax")), mlp(5, (4, 3))
     with torch.no_grad():
-        for stacked, linear in zip(mixture.experts.layers, (perceptron[0], perceptron[3]), strict=True):
+        for stacked, linear in zip(mixture.experts.layers, (perceptron[0], perceptron[2]), strict=True):
             linear.weight.copy_(stacked.weight_LIO[0].T)
             linear.bias.copy_(stacked.bias_LO[0])
     x = torch.randn(6, 5, generator=torch.Generator().manual_seed(0))

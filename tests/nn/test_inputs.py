@@ -1,9 +1,8 @@
-"""From rows to input vectors: embeddings, sorting by scenario, dropout."""
+"""From rows to input vectors: embeddings, sorting by scenario."""
 
 import pytest
 import torch
 
-from hinet_search.nn.dropout import Dropout
 from hinet_search.nn.embedding import FeatureEmbedding
 from hinet_search.nn.rows import rows_by_scenario
 from hinet_search.schema import Batch, Schema
@@ -65,32 +64,3 @@ def test_restoring_undoes_sorting() -> None:
     batch = rows([[0, 0], [1, 0], [2, 0], [3, 0]], [1, 2, 0, 1])
     grouped = rows_by_scenario(batch.scenario_B, 3)
     assert torch.equal(grouped.restore(grouped.sort(batch).numeric_BN), batch.numeric_BN)
-
-
-@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
-def test_dropout_zeroes_its_share_and_keeps_the_mean(rate: float) -> None:
-    torch.manual_seed(0)
-    y = Dropout(rate).train()(torch.ones(400, 501))
-    assert float((y == 0).float().mean()) == pytest.approx(rate, abs=0.005)
-    assert float(y.mean()) == pytest.approx(1.0, abs=0.03)
-
-
-def test_dropout_gives_zeroed_inputs_no_gradient() -> None:
-    torch.manual_seed(0)
-    x = torch.ones(64, 3, requires_grad=True)
-    y = Dropout(0.5).train()(x)
-    y.sum().backward()
-    assert torch.equal(x.grad, y.detach())
-
-
-def test_dropout_draws_every_input_apart() -> None:
-    torch.manual_seed(0)
-    kept = Dropout(0.5).train()(torch.ones(20_000)) > 0
-    neighbours = [float((kept[:-lag] == kept[lag:]).float().mean()) for lag in range(1, 9)]
-    assert neighbours == pytest.approx([0.5] * 8, abs=0.02)
-
-
-def test_dropout_is_off_in_evaluation_and_at_a_rate_of_zero() -> None:
-    x = torch.ones(8)
-    assert torch.equal(Dropout(0.5).eval()(x), x)
-    assert torch.equal(Dropout(0.0).train()(x), x)

@@ -1,0 +1,58 @@
+"""Activation: ReLU, then dropout, in few readings of memory: done apart they took a third of HiNet's training step.
+
+Four random numbers are drawn as one word, and the gradient needs no mask: an output is above 0 exactly where it was kept.
+"""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+LEVELS = 2**16
+
+
+class Activation(nn.Module):
+    """ReLU; while training it zeroes a share `rate` of its outputs and scales the rest so that the mean stays.
+
+    On CPU the rate is rounded to 1 / 65536: one random 64-bit word decides about four outputs.
+    """
+
+    def __init__(self, rate: float = 0.0) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """Draws from torch's default generator, which training seeds."""
+        if not self.training or self.rate == 0:
+            return torch.relu(x)
+        if x.device.type != "cpu":
+            return functional.dropout(torch.relu(x), self.rate)
+        y: Tensor = _ReluDropout.apply(x, min(round(self.rate * LEVELS), LEVELS - 1))
+        return y
+
+    def extra_repr(self) -> str:
+        """Shown by print(model)."""
+        return f"rate={self.rate}"
+
+
+class _ReluDropout(torch.autograd.Function):
+    """ReLU and dropout of `num_dropped` of LEVELS draws, for the CPU."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, num_dropped: int) -> Tensor:
+        ctx.scale = LEVELS / (LEVELS - num_dropped)
+        words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+        draws = words.view(torch.int16)[: x.numel()].view(x.shape)
+        kept = torch.ge(draws, num_dropped - LEVELS // 2, out=torch.empty(x.shape, dtype=x.dtype))
+        y = torch.relu(x).mul_(kept.mul_(ctx.scale))
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (y,) = ctx.saved_tensors
+        return torch.ops.aten.threshold_backward(grad, y, 0).mul_(ctx.scale), None

@@ -1,0 +1,44 @@
+"""Matrix products of a training step can be in bf16; nothing else is."""
+
+import torch
+from fake_models import CPU, DATA, TRUTH_RT, Linear, fit_on
+from torch import Tensor
+
+from hinet_search.schema import Batch
+from hinet_search.training.feed import make_feed
+from hinet_search.training.predict import predict
+
+
+class Listening(Linear):
+    """Remembers the type of its logits in training and in evaluation."""
+
+    def __init__(self) -> None:
+        super().__init__(DATA.full_schema)
+        self.types: set[tuple[bool, torch.dtype]] = set()
+
+    def forward(self, batch: Batch) -> Tensor:
+        logits_BT = super().forward(batch)
+        self.types.add((self.training, logits_BT.dtype))
+        return logits_BT
+
+
+def test_only_training_steps_are_in_bf16() -> None:
+    for precision, type_of_steps in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        model = Listening()
+        fit_on(DATA, model, passes=1, precision=precision)
+        assert model.types == {(True, type_of_steps), (False, torch.float32)}
+        assert {p.dtype for p in model.parameters()} == {torch.float32}
+
+
+def test_a_model_learns_in_bf16_what_it_learns_in_fp32() -> None:
+    losses = []
+    for precision in ("fp32", "bf16"):
+        torch.manual_seed(0)
+        model = Linear(DATA.full_schema)
+        fit_on(DATA, model, passes=4, learning_rate=0.03, precision=precision)
+        scores_RT = torch.from_numpy(predict(model, make_feed(DATA.valid, DATA.full_schema, CPU)))
+        losses.append(torch.nn.functional.binary_cross_entropy_with_logits(scores_RT, TRUTH_RT).item())
+    exact, rough = losses
+    assert exact != rough
+    assert abs(exact - rough) < 0.01 * exact
+    assert rough < 0.6
