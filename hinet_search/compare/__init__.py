@@ -17,6 +17,7 @@ from hinet_search.compare.finalists import (
     missing,
     objective_by_seed,
     pair_of,
+    values_by,
 )
 from hinet_search.compare.gains import Difference, Mark, Summary, gain, seeds_to_show, summary
 from hinet_search.compare.resampling import RESAMPLINGS, Scored, ensemble_logits, resampled
@@ -76,5 +77,6 @@ __all__ = [
     "summary",
     "title",
     "trials_done",
+    "values_by",
     "verdict",
 ]

@@ -15,6 +15,7 @@ from hinet_search.objective import DEFAULT, objective_named
 from hinet_search.records import ArmRecord, CellValue, FinalistRecord, StudyRecord
 
 Split = Literal["valid", "test"]
+CellMetric = Callable[[Sequence[CellValue]], float | None]
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,7 @@ def chosen(arm: ArmRecord) -> FinalistRecord | None:
     return next((finalist for finalist in arm.finalists if finalist.chosen and finalist.runs), None)
 
 
-def by_seed(
-    finalist: FinalistRecord, split: Split, value: Callable[[Sequence[CellValue]], float | None]
-) -> dict[int, float]:
+def by_seed(finalist: FinalistRecord, split: Split, value: CellMetric) -> dict[int, float]:
     """Seed -> `value` of the cells of that split; seeds without a value are left out."""
     found: dict[int, float] = {}
     for run in finalist.runs:
@@ -66,15 +65,16 @@ def objective_by_seed(record: StudyRecord, finalist: FinalistRecord, split: Spli
     """Seed -> the study's objective; seeds whose cells give none are left out."""
     if split == "valid":
         return {run.seed: run.valid_objective for run in finalist.runs}
-    return by_seed(finalist, split, _value_or_none(record.objective))
+    return by_seed(finalist, split, values_by(record.objective))
 
 
 def headline_by_seed(record: StudyRecord, finalist: FinalistRecord, split: Split) -> dict[int, float]:
     """Seed -> what the verdict is about; seeds whose cells give none are left out."""
-    return by_seed(finalist, split, _value_or_none(headline(record.objective)))
+    return by_seed(finalist, split, values_by(headline(record.objective)))
 
 
-def _value_or_none(name: str) -> Callable[[Sequence[CellValue]], float | None]:
+def values_by(name: str) -> CellMetric:
+    """The objective of that name as a function of cells, None where no cell can give a value."""
     objective = objective_named(name)
 
     def value(cells: Sequence[CellValue]) -> float | None:

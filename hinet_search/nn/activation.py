@@ -30,7 +30,8 @@ class Activation(nn.Module):
             return torch.relu(x)
         if x.device.type != "cpu":
             return functional.dropout(torch.relu(x), self.rate)
-        y: Tensor = _ReluDropout.apply(x, min(round(self.rate * LEVELS), LEVELS - 1))
+        num_dropped = min(round(self.rate * LEVELS), LEVELS - 1)
+        y: Tensor = _ReluDropout.apply(x, num_dropped)  # type: ignore[no-untyped-call]  # torch's own has no types
         return y
 
     def extra_repr(self) -> str:

@@ -58,4 +58,4 @@ def _linear(
         return torch.bmm(x, weight_SIO) if bias_SO is None else torch.baddbmm(bias_SO.unsqueeze(1), x, weight_SIO)
     weight_IC = weight_SIO.transpose(0, 1).flatten(start_dim=1)  # C columns: the outputs of all layers, layer by layer
     y_BC = x @ weight_IC if bias_SO is None else torch.addmm(bias_SO.flatten(), x, weight_IC)
-    return y_BC.unflatten(1, (len(weight_SIO), -1)).transpose(0, 1)
+    return torch.unflatten(y_BC, 1, (len(weight_SIO), -1)).transpose(0, 1)

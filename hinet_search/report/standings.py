@@ -3,7 +3,6 @@
 An arm stands for its chosen finalist. Added values are signed so that larger is better, whatever the objective.
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -21,13 +20,10 @@ from hinet_search.compare import (
     objective_by_seed,
     summary,
     trials_done,
+    values_by,
 )
-from hinet_search.errors import ConfigurationError
-from hinet_search.objective import objective_named
-from hinet_search.records import ArmRecord, CellValue, FinalistRecord, StudyRecord
+from hinet_search.records import ArmRecord, FinalistRecord, StudyRecord
 from hinet_search.report import reading
-
-CellMetric = Callable[[Sequence[CellValue]], float | None]
 
 
 @dataclass(frozen=True)
@@ -100,19 +96,6 @@ def loses_everywhere(gains: ReferenceGains) -> bool:
     """Whether no cell gains and at least one loses: nothing to see-saw."""
     means = [cell.difference.mean for cell in gains.cells if cell.difference is not None]
     return bool(means) and max(means) <= 0 and min(means) < 0
-
-
-def values_by(name: str) -> CellMetric:
-    """The objective of that name as a function of cells, None where no cell can give a value."""
-    objective = objective_named(name)
-
-    def value(cells: Sequence[CellValue]) -> float | None:
-        try:
-            return objective(cells)
-        except ConfigurationError:  # no cell of the objective has both classes: a missing value, not a fault
-            return None
-
-    return value
 
 
 def _standing(record: StudyRecord, arm: ArmRecord, finalist: FinalistRecord) -> Standing:

@@ -25,6 +25,7 @@ from hinet_search.training.device import ChosenDevice, choose_device
 from hinet_search.training.feed import Feed, make_feed
 from hinet_search.training.loss import own_scenario_loss
 from hinet_search.training.optimiser import make_optimiser
+from hinet_search.training.precision import matrix_products
 from hinet_search.training.staged import Staged
 from hinet_search.trial import num_parameters
 
@@ -177,7 +178,9 @@ def _seconds_per_row(model: nn.Module, feed: Feed, config: TrainConfig) -> float
             began = time.perf_counter()
             batch, labels_BT = feed.select(rows_B)
             optimiser.zero_grad(set_to_none=True)
-            torch.autograd.backward(own_scenario_loss(model(batch), labels_BT))
+            with matrix_products(config, feed.device):
+                logits_BT = model(batch)
+            torch.autograd.backward(own_scenario_loss(logits_BT.float(), labels_BT))
             optimiser.step()
             took.append(time.perf_counter() - began)
     return median(took) / len(rows_B)

@@ -26,6 +26,7 @@ from hinet_search.training.feed import Feed, make_feed, row_order
 from hinet_search.training.loss import own_scenario_loss
 from hinet_search.training.metrics import NonFiniteScores, cell_values
 from hinet_search.training.optimiser import EmbeddingPenalty, clip_gradients, make_optimiser
+from hinet_search.training.precision import matrix_products
 from hinet_search.training.predict import predict
 from hinet_search.training.schedule import Schedule, make_schedule
 from hinet_search.training.seeding import Purpose, seeded
@@ -92,10 +93,6 @@ class _Training:
     optimiser: torch.optim.Optimizer
     penalty: EmbeddingPenalty | None
     began: float
-
-    def precision(self) -> torch.autocast:
-        """The forward pass inside computes matrix products, and their gradients, in the precision of the configuration."""
-        return torch.autocast(self.feed.device.type, torch.bfloat16, enabled=self.config.precision == "bf16")
 
 
 def fit(  # noqa: PLR0913  the one door of training: each argument is a thing of its own
@@ -184,7 +181,7 @@ def _batches(training: _Training, first_step: int) -> Iterator[Int[Tensor, "B"]]
 def _take_step(training: _Training, state: TrainingState, rows_B: Int[Tensor, "B"]) -> None:
     batch, labels_BT = training.feed.select(rows_B)
     training.optimiser.zero_grad(set_to_none=True)
-    with training.precision():
+    with matrix_products(training.config, training.feed.device):
         logits_BT = training.model(batch)
     loss = own_scenario_loss(logits_BT.float(), labels_BT)
     torch.autograd.backward(loss + training.penalty.take(len(batch)) if training.penalty else loss)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from hinet_search.nn.experts import Experts, Mixture, mix
+from hinet_search.nn.experts import WIDE, Experts, Mixture, mix
 from hinet_search.nn.gates import Gate
 from hinet_search.nn.stacked import StackedLinear
 from hinet_search.nn.towers import Towers
@@ -86,6 +86,18 @@ def test_a_gate_over_one_expert_weighs_it_one_and_has_nothing_to_learn() -> None
     gate = Gate(3, 1, "softmax")
     assert torch.equal(gate(torch.ones(2, 3)), torch.ones(1, 2, 1))
     assert list(gate.parameters()) == []
+
+
+@pytest.mark.parametrize("width", [3, WIDE])
+@pytest.mark.parametrize("sets_of_experts", [1, 2])
+def test_a_mix_is_the_weighted_sum_of_the_experts(width: int, sets_of_experts: int) -> None:
+    weights_SBK, y_SKBH = normal(2, 5, 4), normal(sets_of_experts, 4, 5, width)
+    plain = [
+        [sum(weights_SBK[s, b, k] * y_SKBH[s % sets_of_experts, k, b] for k in range(4)) for b in range(5)]
+        for s in range(2)
+    ]
+    expected_SBH = torch.stack([torch.stack(rows) for rows in plain])
+    torch.testing.assert_close(mix(weights_SBK, y_SKBH), expected_SBH, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", ["softmax", "uniform"])

@@ -17,6 +17,7 @@ from hinet_search.compare import (
     missing,
     summary,
     title,
+    values_by,
     verdict,
 )
 from hinet_search.records import ArmRecord, FinalistRecord, StudyRecord
@@ -24,7 +25,6 @@ from hinet_search.report import numbers, reading
 from hinet_search.report.card import Card, NotApplicable
 from hinet_search.report.figures import ForestRow, forest, marked
 from hinet_search.report.markup import details, head, join, note, row, scroll, table, tag
-from hinet_search.report.standings import values_by
 
 ORDER = 20
 TINT_STEPS = (0.002, 0.005, 0.01)  # gains at which a decided cell gets its second, third and fourth tint
