@@ -97,7 +97,7 @@ def our_training(model: nn.Module, feed: Feed, config: TrainConfig) -> Iterator[
         order = row_order(len(feed), seed=SEED, pass_number=pass_number, device=feed.device)
         for rows_B in torch.split(order, config.batch_size):
             batch, labels_BT = feed.select(rows_B)
-            optimiser.zero_grad(set_to_none=True)
+            optimiser.zero_grad()
             loss = own_scenario_loss(model(batch), labels_BT)
             torch.autograd.backward(loss)
             clip_gradients(model.parameters(), config.clip_norm)

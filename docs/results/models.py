@@ -42,7 +42,7 @@ def seconds_per_pass(config: TrialConfig, dataset: Dataset) -> float:
     for rows_B in order[: WARM_UP + STEPS]:
         began = time.perf_counter()
         batch, labels_BT = feed.select(rows_B)
-        optimiser.zero_grad(set_to_none=True)
+        optimiser.zero_grad()
         torch.autograd.backward(own_scenario_loss(model(batch), labels_BT))
         clip_gradients(model.parameters(), config.train.clip_norm)
         optimiser.step()

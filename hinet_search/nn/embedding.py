@@ -17,24 +17,32 @@ from hinet_search.schema import Batch, Schema
 INITIAL_STD = 0.01
 
 
-def look_up(table_VE: Float[Tensor, "V E"], rows: Int[Tensor, "*rows"]) -> Float[Tensor, "*rows E"]:
-    """The vector of every row number."""
-    if table_VE.is_cuda:
-        return embedding(rows, table_VE)  # its gradient is summed in a fixed order there, that of index_select is not
+def look_up(
+    table_VE: Float[Tensor, "V E"], rows: Int[Tensor, "*rows"], *, sparse_gradient: bool = False
+) -> Float[Tensor, "*rows E"]:
+    """The vector of every row number; a sparse gradient holds the looked-up rows alone."""
+    if table_VE.is_cuda or sparse_gradient:
+        # its gradient is summed in a fixed order on CUDA, that of index_select is not
+        return embedding(rows, table_VE, sparse=sparse_gradient)
     # on CPU the same numbers, and the gradient takes a third of the time
     return table_VE.index_select(0, rows.flatten()).view(*rows.shape, table_VE.shape[1])
 
 
 class Table(nn.Module):
-    """One trainable vector per id of every field."""
+    """One trainable vector per id of every field. Its optimiser says whether `sparse_gradient` is what it needs."""
 
     def __init__(self, num_rows: int, width: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(num_rows, width).normal_(std=INITIAL_STD))
+        self.sparse_gradient = False
 
     def forward(self, rows_BF: Int[Tensor, "B F"]) -> Float[Tensor, "B F E"]:
         """The vectors of the fields' row numbers."""
-        return look_up(self.weight, rows_BF)
+        return self.look_up(rows_BF)
+
+    def look_up(self, rows: Int[Tensor, "*rows"]) -> Float[Tensor, "*rows E"]:
+        """As forward, for rows of any shape and unheard by hooks."""
+        return look_up(self.weight, rows, sparse_gradient=self.sparse_gradient)
 
 
 class FeatureEmbedding(nn.Module):
@@ -78,6 +86,6 @@ class FeatureEmbedding(nn.Module):
         for one, pooling, ids_BL in zip(self.lists, self.poolings, slots, strict=True):
             known_BL = (ids_BL > 0) & (ids_BL < self.sizes_F[one.field])
             rows_BL = torch.where(known_BL, ids_BL, 0) + self.offsets_F[one.field]
-            entries_BLE = look_up(self.table.weight, rows_BL)
+            entries_BLE = self.table.look_up(rows_BL)
             pooled.append(pooling(entries_BLE, known_BL, embedded_BFE[:, one.field]))
         return pooled

@@ -177,7 +177,7 @@ def _seconds_per_row(model: nn.Module, feed: Feed, config: TrainConfig) -> float
         while len(took) < 3 or (sum(took) < PROBE_SECONDS and len(took) < 50):
             began = time.perf_counter()
             batch, labels_BT = feed.select(rows_B)
-            optimiser.zero_grad(set_to_none=True)
+            optimiser.zero_grad()
             with matrix_products(config, feed.device):
                 logits_BT = model(batch)
             torch.autograd.backward(own_scenario_loss(logits_BT.float(), labels_BT))

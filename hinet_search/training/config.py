@@ -16,8 +16,10 @@ class TrainConfig(Frozen):
 
     `weight_decay` is decoupled and acts on dense weights only. `embedding_l2` is added to the loss, for the embedding
     rows a batch touches. `passes` counts readings of the training rows and may be fractional. `patience` counts
-    evaluations without improvement, 0 = never stop early. `clip_norm` bounds the gradient norm, 0 = off. `precision` is
-    that of the matrix products of a training step; weights, loss, optimiser and evaluation are fp32 in either.
+    evaluations without improvement, 0 = never stop early. `clip_norm` bounds the gradient norm, 0 = off. Of the
+    values of `embedding_optimiser` only `adam` goes over all rows of a table at every step, the others change those that
+    the batch looked up (training/touched_rows.py). `precision` is that of the matrix products of a training step; weights,
+    loss, optimiser and evaluation are fp32 in either.
     """
 
     learning_rate: Rate = 1e-3
@@ -30,4 +32,5 @@ class TrainConfig(Frozen):
     patience: Annotated[int, Field(strict=True, ge=0)] = 3
     clip_norm: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = 10.0
     optimiser: Literal["adam"] = "adam"
+    embedding_optimiser: Literal["adam", "sparse_adam", "rowwise_adagrad", "lazy_adam"] = "adam"
     precision: Literal["fp32", "bf16"] = "fp32"

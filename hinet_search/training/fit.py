@@ -25,7 +25,7 @@ from hinet_search.training.divergence import Diverged, Readings, reading_interva
 from hinet_search.training.feed import Feed, make_feed, row_order
 from hinet_search.training.loss import own_scenario_loss
 from hinet_search.training.metrics import NonFiniteScores, cell_values
-from hinet_search.training.optimiser import EmbeddingPenalty, clip_gradients, make_optimiser
+from hinet_search.training.optimiser import EmbeddingPenalty, Optimiser, clip_gradients, make_optimiser
 from hinet_search.training.precision import matrix_products
 from hinet_search.training.predict import predict
 from hinet_search.training.schedule import Schedule, make_schedule
@@ -90,7 +90,7 @@ class _Training:
     valid_feed: Feed
     valid: Columns
     schedule: Schedule
-    optimiser: torch.optim.Optimizer
+    optimiser: Optimiser
     penalty: EmbeddingPenalty | None
     began: float
 
@@ -180,7 +180,7 @@ def _batches(training: _Training, first_step: int) -> Iterator[Int[Tensor, "B"]]
 
 def _take_step(training: _Training, state: TrainingState, rows_B: Int[Tensor, "B"]) -> None:
     batch, labels_BT = training.feed.select(rows_B)
-    training.optimiser.zero_grad(set_to_none=True)
+    training.optimiser.zero_grad()
     with matrix_products(training.config, training.feed.device):
         logits_BT = training.model(batch)
     loss = own_scenario_loss(logits_BT.float(), labels_BT)

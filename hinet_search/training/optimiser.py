@@ -1,43 +1,101 @@
-"""Optimiser: fused AdamW over two groups, dense weights and embeddings, and what keeps gradients and embeddings small.
+"""Optimiser: of dense weights and of embeddings, and what keeps gradients and embeddings small.
 
 Shape legend: B rows of a batch, F categorical fields, E embedding width.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+from torch.nn.utils import get_total_norm
 
 from hinet_search.nn.embedding import FeatureEmbedding
 from hinet_search.training.config import TrainConfig
+from hinet_search.training.touched_rows import LazyAdam, RowwiseAdagrad, merged
+
+OF_TOUCHED_ROWS: dict[str, Callable[[list[nn.Parameter], float], torch.optim.Optimizer]] = {
+    "sparse_adam": torch.optim.SparseAdam,
+    "rowwise_adagrad": RowwiseAdagrad,
+    "lazy_adam": LazyAdam,
+}
 
 
-def make_optimiser(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
+@dataclass(frozen=True)
+class Optimiser:
+    """One optimiser for all weights, or one for dense weights and one for the tables of embeddings."""
+
+    parts: tuple[torch.optim.Optimizer, ...]
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """Those of all parts."""
+        return [group for part in self.parts for group in part.param_groups]
+
+    def zero_grad(self) -> None:
+        """Forget all gradients."""
+        for part in self.parts:
+            part.zero_grad(set_to_none=True)
+
+    def step(self) -> None:
+        """Change all weights by their gradients."""
+        for part in self.parts:
+            part.step()
+
+
+def make_optimiser(model: nn.Module, config: TrainConfig) -> Optimiser:
     """Adam with decoupled weight decay on dense weights; embeddings have their own learning rate and no decay.
 
-    Decay would shrink every embedding row at every step, 96 % of which no row of the batch touched.
+    Decay would shrink every embedding row at every step, 96 % of which no row of the batch touched. Any
+    `embedding_optimiser` but adam has tables give sparse gradients and changes touched rows alone.
     """
+    tables = [module.table for module in _embeddings(model)] if config.embedding_optimiser != "adam" else []
+    for table in tables:
+        table.sparse_gradient = True
+    apart = {id(table.weight) for table in tables}
     embeddings = [parameter for module in _embeddings(model) for parameter in module.parameters()]
-    identities = {id(parameter) for parameter in embeddings}
-    dense = [parameter for parameter in model.parameters() if id(parameter) not in identities]
+    of_embeddings = {id(parameter) for parameter in embeddings}
     embedding_rate = config.learning_rate * config.embedding_learning_rate_multiplier
     groups = [
-        {"params": dense, "weight_decay": config.weight_decay},
-        {"params": embeddings, "weight_decay": 0.0, "lr": embedding_rate},
+        {
+            "params": [parameter for parameter in model.parameters() if id(parameter) not in of_embeddings],
+            "weight_decay": config.weight_decay,
+        },
+        {
+            "params": [parameter for parameter in embeddings if id(parameter) not in apart],
+            "weight_decay": 0.0,
+            "lr": embedding_rate,
+        },
     ]
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=config.learning_rate, fused=True)
+    filled = [group for group in groups if group["params"]]
+    parts: list[torch.optim.Optimizer] = (
+        [torch.optim.AdamW(filled, lr=config.learning_rate, fused=True)] if filled else []
+    )
+    if tables:
+        weights = [table.weight for table in tables]
+        parts.append(OF_TOUCHED_ROWS[config.embedding_optimiser](weights, embedding_rate))
+    return Optimiser(tuple(parts))
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], clip_norm: float) -> Float[Tensor, ""]:
     """Scales all gradients so that their joint norm is at most `clip_norm` (0 = leave them); returns the norm before."""
-    with_gradient = [parameter for parameter in parameters if parameter.grad is not None]
-    norm = get_total_norm([parameter.grad for parameter in with_gradient if parameter.grad is not None])
+    gradients = [_values(parameter) for parameter in parameters if parameter.grad is not None]
+    norm = get_total_norm(gradients)
     # On CUDA asking whether to scale would wait for the device, and scaling by 1 costs less.
     if clip_norm and (norm.is_cuda or norm > clip_norm):
-        clip_grads_with_norm_(with_gradient, clip_norm, norm)
+        torch._foreach_mul_(gradients, (clip_norm / (norm + 1e-6)).clamp(max=1.0))
     return norm
+
+
+def _values(parameter: nn.Parameter) -> Tensor:
+    """The numbers of a gradient; a sparse one is merged in its place, as its norm is that of the sums."""
+    assert parameter.grad is not None, "a parameter with a gradient"
+    if not parameter.grad.is_sparse:
+        return parameter.grad
+    parameter.grad = merged(parameter.grad)
+    return parameter.grad.values()
 
 
 class EmbeddingPenalty:

@@ -155,6 +155,21 @@ def test_matrix_products_in_bf16_give_nearly_the_same_logits_and_gradients_of_fu
     assert torch.corrcoef(torch.stack([rough.detach().flatten(), exact.flatten()]))[0, 1] > 0.999
 
 
+@every_case
+def test_sparse_gradients_of_tables_are_the_dense_ones(case: Case) -> None:
+    found = []
+    for is_sparse in (False, True):
+        model = case.build(WITH_LISTS).eval()
+        tables = [module.table for module in model.modules() if isinstance(module, FeatureEmbedding)]
+        for table in tables:
+            table.sparse_gradient = is_sparse
+        model(single_precision(batch(WITH_LISTS, rows=40))).square().sum().backward()
+        assert {table.weight.grad.is_sparse for table in tables} <= {is_sparse}
+        found.append([table.weight.grad.to_dense() for table in tables])
+    for dense, sparse in zip(*found, strict=True):
+        torch.testing.assert_close(sparse, dense)
+
+
 @every_model
 def test_a_plain_reference_exists(case: Case) -> None:
     assert (Path(__file__).parent / "reference" / f"{case.name}.py").exists()

@@ -26,6 +26,7 @@ from hinet_search.training.schedule import make_schedule
         ("clip_norm", -1.0),
         ("clip_norm", float("nan")),
         ("optimiser", "sgd"),
+        ("embedding_optimiser", "lazy"),
         ("precision", "fp16"),
         ("epochs", 3),
     ],

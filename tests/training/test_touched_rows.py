@@ -1,0 +1,141 @@
+"""Optimisers of touched rows: what they do to the rows of a batch, and that they leave all others alone."""
+
+from dataclasses import dataclass, field
+
+import pytest
+import torch
+from fake_models import CPU, DATA, Linear, fit_on, linear
+from torch import Tensor, nn
+
+from hinet_search.training.config import TrainConfig
+from hinet_search.training.feed import make_feed
+from hinet_search.training.loss import own_scenario_loss
+from hinet_search.training.optimiser import OF_TOUCHED_ROWS, clip_gradients, make_optimiser
+from hinet_search.training.touched_rows import LazyAdam, RowwiseAdagrad, TouchedRows, merged
+
+NUM_ROWS, WIDTH, RATE = 7, 3, 0.1
+every_optimiser = pytest.mark.parametrize("name", OF_TOUCHED_ROWS)
+
+
+def gradients(steps: int) -> list[tuple[list[int], Tensor]]:
+    """Look-ups of every step, some repeated, and the gradient of each."""
+    generator = torch.Generator().manual_seed(0)
+    rows = [torch.randint(0, NUM_ROWS - 1, (4,), generator=generator).tolist() for _ in range(steps)]
+    return [(one, torch.randn(4, WIDTH, generator=generator, dtype=torch.float64)) for one in rows]
+
+
+def sparse(rows: list[int], values: Tensor) -> Tensor:
+    return torch.sparse_coo_tensor(torch.tensor([rows]), values, (NUM_ROWS, WIDTH), check_invariants=True)
+
+
+def table() -> nn.Parameter:
+    generator = torch.Generator().manual_seed(1)
+    return nn.Parameter(torch.randn(NUM_ROWS, WIDTH, dtype=torch.float64, generator=generator))
+
+
+@dataclass
+class PlainRow:
+    """One row by itself, number by number."""
+
+    weights: list[float]
+    squares: float = 0.0
+    first: list[float] = field(default_factory=lambda: [0.0] * WIDTH)
+    second: float = 0.0
+    steps: int = 0
+
+    def rowwise_adagrad(self, gradient: list[float]) -> None:
+        self.squares += sum(g * g for g in gradient) / WIDTH
+        self.weights = [w - RATE * g / (self.squares**0.5 + 1e-8) for w, g in zip(self.weights, gradient, strict=True)]
+
+    def lazy_adam(self, gradient: list[float]) -> None:
+        self.steps += 1
+        self.first = [0.9 * m + 0.1 * g for m, g in zip(self.first, gradient, strict=True)]
+        self.second = 0.999 * self.second + 0.001 * sum(g * g for g in gradient) / WIDTH
+        root = (self.second / (1 - 0.999**self.steps)) ** 0.5 + 1e-8
+        self.weights = [
+            w - RATE * m / (1 - 0.9**self.steps) / root for w, m in zip(self.weights, self.first, strict=True)
+        ]
+
+
+@pytest.mark.parametrize(("kind", "name"), [(RowwiseAdagrad, "rowwise_adagrad"), (LazyAdam, "lazy_adam")])
+def test_every_row_goes_the_way_that_it_would_go_alone(kind: type[TouchedRows], name: str) -> None:
+    weights, plain = table(), [PlainRow(row) for row in table().tolist()]
+    optimiser = kind([weights], RATE)
+    for rows, values in gradients(6):
+        weights.grad = sparse(rows, values)
+        optimiser.step()
+        for row in set(rows):
+            total = sum(value for at, value in zip(rows, values, strict=True) if at == row)
+            getattr(plain[row], name)(total.tolist())
+    expected = torch.tensor([row.weights for row in plain], dtype=torch.float64)
+    torch.testing.assert_close(weights.detach(), expected, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("kind", [RowwiseAdagrad, LazyAdam])
+def test_a_dense_gradient_touches_every_row(kind: type[TouchedRows]) -> None:
+    first, second = table(), table()
+    first.grad = torch.ones_like(first)
+    second.grad = sparse([*range(NUM_ROWS)], torch.ones(NUM_ROWS, WIDTH, dtype=torch.float64))
+    for weights in (first, second):
+        kind([weights], RATE).step()
+    assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize("rows", [[0, 0, 0], [3, 1, 3, 6, 1, 1], []])
+def test_a_merged_gradient_is_the_same_gradient_with_every_row_once(rows: list[int]) -> None:
+    gradient = sparse(rows, torch.randn(len(rows), WIDTH, dtype=torch.float64))
+    once = merged(gradient)
+    assert sorted(once.indices()[0].tolist()) == sorted(set(rows))
+    torch.testing.assert_close(once.to_dense(), gradient.to_dense(), rtol=0, atol=1e-12)
+
+
+@every_optimiser
+def test_rows_that_no_batch_looks_up_keep_their_weights_bit_for_bit(name: str) -> None:
+    model = linear(DATA)
+    before = model.embedding.table.weight.detach().clone()
+    optimiser = make_optimiser(model, TrainConfig(embedding_optimiser=name))
+    feed = make_feed(DATA.train, DATA.full_schema, CPU)
+    rows_B = (feed.inputs_R.ids_BF[:, 0] == 2).nonzero()[:, 0]
+    for _ in range(3):
+        batch, labels_BT = feed.select(rows_B)
+        optimiser.zero_grad()
+        own_scenario_loss(model(batch), labels_BT).backward()
+        clip_gradients(model.parameters(), 10.0)
+        optimiser.step()
+    changed = (model.embedding.table.weight.detach() != before).any(dim=1)
+    assert changed.nonzero().flatten().tolist() == [2]
+
+
+@every_optimiser
+def test_every_parameter_is_optimised_exactly_once(name: str) -> None:
+    model = linear(DATA)
+    groups = make_optimiser(model, TrainConfig(embedding_optimiser=name)).param_groups
+    optimised = [id(parameter) for group in groups for parameter in group["params"]]
+    assert sorted(optimised) == sorted(id(parameter) for parameter in model.parameters())
+
+
+@every_optimiser
+def test_the_embedding_multiplier_scales_the_rate_of_tables(name: str) -> None:
+    config = TrainConfig(embedding_optimiser=name, learning_rate=0.1, embedding_learning_rate_multiplier=0.3)
+    assert [group["lr"] for group in make_optimiser(linear(DATA), config).param_groups] == [0.1, pytest.approx(0.03)]
+
+
+@every_optimiser
+def test_what_can_be_learned_is_learned(name: str) -> None:
+    torch.manual_seed(0)
+    result = fit_on(DATA, Linear(DATA.full_schema), passes=6, learning_rate=0.03, embedding_optimiser=name)
+    assert result.valid_objective > 0.8
+
+
+@pytest.mark.parametrize(("clip_norm", "factor"), [(0.0, 1.0), (100.0, 1.0), (1.0, None)])
+def test_a_sparse_gradient_is_clipped_as_the_dense_one_that_it_stands_for(
+    clip_norm: float, factor: float | None
+) -> None:
+    dense, looked_up = table(), table()
+    gradient = sparse([5, 5, 1], torch.ones(3, WIDTH, dtype=torch.float64))
+    dense.grad, looked_up.grad = gradient.to_dense(), gradient
+    norms = [clip_gradients([weights], clip_norm) for weights in (dense, looked_up)]
+    assert norms[0].item() == pytest.approx(norms[1].item()) == pytest.approx((WIDTH * 5) ** 0.5)
+    torch.testing.assert_close(looked_up.grad.to_dense(), dense.grad)
+    expected = gradient.to_dense() * (factor if factor is not None else clip_norm / norms[0])
+    torch.testing.assert_close(dense.grad, expected, rtol=1e-6, atol=0)
