@@ -1,6 +1,6 @@
 """The work of the benchmarks: made-up rows of one fixed shape, as a Dataset in memory and as a Parquet file.
 
-Six scenarios of unequal size, two tasks, 20 categorical fields whose vocabularies grow from 10 to 100,000 (260,298 ids
+Six scenarios of unequal size (or more, by Zipf's law), two tasks, 20 categorical fields whose vocabularies grow from 10 to 100,000 (260,298 ids
 in all, drawn by Zipf's law so that 2,048 rows touch 4 % of them), five numerics. Labels carry no signal: speed does not
 depend on what can be learnt.
 Shape legend: R rows, F categorical fields, N numeric inputs, T tasks.
@@ -32,8 +32,22 @@ TASK_RATES = (0.25, 0.08)
 NUM_USERS = 50_000
 VALID_FROM, TEST_FROM = 0.8, 0.9  # shares of the rows, in order of time
 
+
+def scenario_shares(num_scenarios: int) -> NDArray[np.float64]:
+    """The share of the rows that every scenario has, largest first."""
+    if num_scenarios == len(SCENARIO_SHARES):
+        return np.array(SCENARIO_SHARES)
+    shares = 1 / np.arange(1, num_scenarios + 1)
+    return shares / shares.sum()
+
+
+def scenario_names(num_scenarios: int) -> tuple[str, ...]:
+    """Theirs, in order."""
+    return tuple(f"scenario_{number}" for number in range(num_scenarios))
+
+
 SCHEMA = Schema(
-    scenarios=tuple(f"scenario_{number}" for number in range(len(SCENARIO_SHARES))),
+    scenarios=scenario_names(len(SCENARIO_SHARES)),
     tasks=("click", "order"),
     categorical=tuple(f"field_{number}" for number in range(20)),
     vocabulary_sizes=tuple(int(size) for size in np.geomspace(10, 100_000, 20).round()),
@@ -41,25 +55,26 @@ SCHEMA = Schema(
 )
 
 
-def draw_rows(num_rows: int, seed: int) -> Columns:
+def draw_rows(num_rows: int, seed: int, num_scenarios: int = len(SCENARIO_SHARES)) -> Columns:
     """Rows in order of time. Ids run from 1 in order of probability, so none is unknown."""
     generator = np.random.default_rng(seed)
     return Columns(
         ids_RF=np.stack([_zipf(size - 1, num_rows, generator) for size in SCHEMA.vocabulary_sizes], axis=1),
         numeric_RN=generator.standard_normal((num_rows, len(SCHEMA.numeric)), dtype=np.float32),
-        scenario_R=generator.choice(len(SCENARIO_SHARES), num_rows, p=SCENARIO_SHARES).astype(np.int16),
+        scenario_R=generator.choice(num_scenarios, num_rows, p=scenario_shares(num_scenarios)).astype(np.int16),
         labels_RT=(generator.random((num_rows, len(TASK_RATES))) < TASK_RATES).astype(np.uint8),
         user_R=generator.integers(NUM_USERS, size=num_rows, dtype=np.int32),
         lists_RS=np.zeros((num_rows, 0), dtype=np.int32),
     )
 
 
-def make_dataset(num_rows: int = 1_000_000, seed: int = 0) -> Dataset:
+def make_dataset(num_rows: int = 1_000_000, seed: int = 0, num_scenarios: int = len(SCENARIO_SHARES)) -> Dataset:
     """The work as encoded data: the first 80 % of the rows train, then 10 % valid and 10 % test.
 
     Every field keeps its whole vocabulary in `full_schema`, so that fewer rows do not make smaller models.
     """
-    rows = draw_rows(num_rows, seed)
+    rows = draw_rows(num_rows, seed, num_scenarios)
+    schema = replace(SCHEMA, scenarios=scenario_names(num_scenarios))
     first, second = round(VALID_FROM * num_rows), round(TEST_FROM * num_rows)
     rank_of_id, frequencies = _by_training_frequency(rows.ids_RF[:first])
     ranked = [ranks[ids_R] for ranks, ids_R in zip(rank_of_id, rows.ids_RF.T, strict=True)]
@@ -70,13 +85,13 @@ def make_dataset(num_rows: int = 1_000_000, seed: int = 0) -> Dataset:
         fingerprint=f"benchmark-{num_rows}-{seed}",
         split=f"time: first {VALID_FROM:.0%} train",
         rows=(train.num_rows, valid.num_rows, test.num_rows),
-        scenarios=SCHEMA.scenarios,
+        scenarios=schema.scenarios,
         tasks=SCHEMA.tasks,
         num_categorical=len(SCHEMA.categorical),
         num_numeric=len(SCHEMA.numeric),
         cells=(),
     )
-    return Dataset(Path(), SCHEMA, frequencies, train, valid, test, record)
+    return Dataset(Path(), schema, frequencies, train, valid, test, record)
 
 
 def write_table(file: Path, num_rows: int = 1_000_000, seed: int = 0) -> DataDefinition:

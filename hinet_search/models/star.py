@@ -25,6 +25,7 @@ from hinet_search.nn.embedding import FeatureEmbedding
 from hinet_search.nn.partitioned_norm import PartitionedNorm
 from hinet_search.nn.protocol import ProtocolConfig
 from hinet_search.nn.rows import rows_by_scenario
+from hinet_search.nn.stacked import linear
 from hinet_search.nn.towers import TowerConfig, Towers
 from hinet_search.schema import Batch, Schema
 
@@ -68,7 +69,7 @@ class StarLinear(nn.Module):
         self, x: Float[Tensor, "*tasks B I"], weight_TIO: Float[Tensor, "T I O"], bias_TO: Float[Tensor, "T O"]
     ) -> Float[Tensor, "T B O"]:
         weight = (1 + weight_TIO) * self.weight_TIO
-        return torch.matmul(x, weight) + (bias_TO + self.bias_TO).unsqueeze(1)
+        return linear(x, weight, bias_TO + self.bias_TO)
 
 
 class StarNetwork(nn.Module):

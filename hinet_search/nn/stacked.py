@@ -39,7 +39,7 @@ class StackedLinear(nn.Module):
         Rows come sorted by group, `sizes[g]` of them for group g, which may be 0. A single group takes all rows.
         """
         if sizes is None or self.num_groups == 1:
-            return _linear(x, self.weight_LIO, self.bias_LO)
+            return linear(x, self.weight_LIO, self.bias_LO)
         groups = (self.num_groups, self.num_layers)
         # unbind once: indexing a stacked parameter per group would write a full-size gradient for each group
         weights = torch.unflatten(self.weight_LIO, 0, groups).unbind(0)
@@ -47,10 +47,10 @@ class StackedLinear(nn.Module):
         if self.bias_LO is not None:
             biases = torch.unflatten(self.bias_LO, 0, groups).unbind(0)
         runs = torch.split(x, list(sizes), dim=-2)
-        return torch.cat([_linear(*run) for run in zip(runs, weights, biases, strict=True)], dim=-2)
+        return torch.cat([linear(*run) for run in zip(runs, weights, biases, strict=True)], dim=-2)
 
 
-def _linear(
+def linear(
     x: Float[Tensor, "*stack B I"], weight_SIO: Float[Tensor, "S I O"], bias_SO: Float[Tensor, "S O"] | None
 ) -> Float[Tensor, "S B O"]:
     """One matrix product for an input that all layers share, one batched product for an input per layer."""
