@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from hinet_search.frozen import Count
 from hinet_search.nn.embedding import FeatureEmbedding
-from hinet_search.nn.experts import ExpertConfig, Experts, mix
+from hinet_search.nn.experts import ExpertConfig, Experts
 from hinet_search.nn.gates import Gate
+from hinet_search.nn.mixing import mix
 from hinet_search.nn.protocol import ProtocolConfig
 from hinet_search.nn.rows import rows_by_scenario
 from hinet_search.nn.towers import TowerConfig, Towers

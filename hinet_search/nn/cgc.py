@@ -16,8 +16,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from hinet_search.frozen import Frozen
-from hinet_search.nn.experts import Experts, mix
+from hinet_search.nn.experts import Experts
 from hinet_search.nn.gates import Gate, GateKind
+from hinet_search.nn.mixing import mix
 
 Count = Annotated[int, Field(ge=1)]
 

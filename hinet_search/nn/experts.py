@@ -1,4 +1,4 @@
-"""Experts: many MLPs of one shape computed together, and the weighted sum that mixes them.
+"""Experts: many MLPs of one shape computed together, and mixtures of them.
 
 Shape legend: G groups (scenarios, or 1), K experts of one group, B rows, D inputs, H width of an expert's output,
 S mixtures made of the same rows.
@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated
 
-import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
@@ -16,9 +15,8 @@ from torch import Tensor, nn
 from hinet_search.frozen import Frozen
 from hinet_search.nn.activation import Activation
 from hinet_search.nn.gates import Gate
+from hinet_search.nn.mixing import mix
 from hinet_search.nn.stacked import StackedLinear
-
-WIDE = 256
 
 
 class ExpertConfig(Frozen):
@@ -48,14 +46,6 @@ class Experts(nn.Module):
         for layer in self.layers:
             x = self.activation(layer(x, sizes))
         return x
-
-
-def mix(weights_SBK: Float[Tensor, "S B K"], y_SKBH: Float[Tensor, "one_or_S K B H"]) -> Float[Tensor, "S B H"]:
-    """S weighted sums over K; experts that all S share come with an S axis of 1."""
-    if y_SKBH.shape[-1] >= WIDE and len(y_SKBH) == 1:
-        return torch.bmm(weights_SBK.transpose(0, 1), y_SKBH[0].transpose(0, 1)).transpose(0, 1)
-    # multiply and sum: for narrow outputs twice as fast on CPU as B tiny matrix products, for wide ones half as fast
-    return (weights_SBK.transpose(1, 2).unsqueeze(-1) * y_SKBH).sum(dim=1)
 
 
 class Mixture(nn.Module):

@@ -16,7 +16,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from hinet_search.frozen import Frozen
-from hinet_search.nn.experts import mix
+from hinet_search.nn.mixing import mix
 from hinet_search.nn.stacked import StackedLinear
 
 Count = Annotated[int, Field(ge=1)]

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from hinet_search.nn.experts import WIDE, Experts, Mixture, mix
+from hinet_search.nn.experts import Experts, Mixture
 from hinet_search.nn.gates import Gate
+from hinet_search.nn.mixing import WIDE, mix
 from hinet_search.nn.stacked import StackedLinear
 from hinet_search.nn.towers import Towers
 from hinet_search.nn.usage import gate_usage, numbered
