@@ -10,6 +10,7 @@ import polars as pl
 
 from hinet_search.data.prepare import prepare
 from hinet_search.definition import DataDefinition
+from layout import aligned
 from work import write_table
 
 SECOND_STARTS = 5
@@ -47,3 +48,10 @@ def _seconds(definition: DataDefinition, folder: Path, cache: str) -> float:
     began = time.perf_counter()
     prepare(definition, folder, folder / cache, lambda _: None)
     return time.perf_counter() - began
+
+
+def table(figure: EncodeFigure) -> str:
+    """The figure as text, a line each."""
+    what = f"{figure.num_rows:,} x {figure.num_columns}"
+    lines = [(f"encode {what}, s", f"{figure.seconds:.2f}"), ("second start, s", f"{figure.second_start_seconds:.3f}")]
+    return aligned(lines)

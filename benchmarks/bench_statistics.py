@@ -10,6 +10,7 @@ import polars as pl
 from hinet_search.data.rows import Rows
 from hinet_search.data.statistics import target_statistics
 from hinet_search.features import StatisticsDefinition
+from layout import aligned
 from work import SCHEMA, TEST_FROM, VALID_FROM, draw_rows
 
 NUM_DAYS = 28
@@ -66,3 +67,13 @@ def _seconds(definition: StatisticsDefinition, rows: Rows) -> float:
     began = time.perf_counter()
     target_statistics(definition, rows, SCHEMA.tasks)
     return time.perf_counter() - began
+
+
+def table(figure: StatisticsFigure) -> str:
+    """The figure as text, a line each."""
+    what = f"{figure.num_rows:,} x {figure.num_keys} keys"
+    lines = [
+        (f"statistics by day {what}, s", f"{figure.clock_seconds:.2f}"),
+        (f"statistics by fold {what}, s", f"{figure.fold_seconds:.2f}"),
+    ]
+    return aligned(lines)

@@ -1,55 +1,50 @@
-"""Training speed: our models, feed and optimiser against the plain reference, in one process by turns.
+"""Training speed: our models, feed and optimisers against the plain reference, in one process by turns.
 
 Every round measures the fp32 matrix product and each training once, one after the other, so that a ratio compares what
 ran under the same load. Shape legend: B rows, T tasks.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count, islice
+from itertools import count
 from statistics import median
 
 import torch
 from torch import nn
 
 import plain
+from contestants import SEED, contests
 from hinet_search.data.columns import Dataset
-from hinet_search.models import mmoe, shared_bottom
 from hinet_search.nn.measure import count_parameters, flops_per_row
-from hinet_search.schema import Schema
 from hinet_search.training.config import TrainConfig
 from hinet_search.training.feed import Feed, make_feed, row_order
 from hinet_search.training.loss import own_scenario_loss
 from hinet_search.training.optimiser import clip_gradients, make_optimiser
-from hinet_search.training.seeding import seeded_model
+from hinet_search.training.precision import matrix_products
+from layout import aligned
 
-SEED = 0
 TRAINING = TrainConfig(batch_size=2048, learning_rate=1e-3)
-EMBEDDING, HIDDEN, TOWER, NUM_EXPERTS = 16, (128, 64), (32,), 4
+VARIANTS = {
+    "adam": TRAINING,
+    "lazy_adam": TRAINING.model_copy(update={"embedding_optimiser": "lazy_adam"}),
+    "lazy_adam, bf16": TRAINING.model_copy(update={"embedding_optimiser": "lazy_adam", "precision": "bf16"}),
+}
 FORWARD_AND_BACKWARD = 3  # FLOPs of a training step in forward passes: gradients of inputs and of weights cost one each
 GEMM_SIZE, GEMM_REPEATS = 1024, 20
 WARM_UP_STEPS = 3
 
 
 @dataclass(frozen=True)
-class Contest:
-    """One model in both forms."""
-
-    name: str
-    ours: nn.Module
-    plain: nn.Module
-
-
-@dataclass(frozen=True)
 class TrainingFigure:
-    """Medians over rounds; `ratio` is the median of the rounds' ratios, with the lowest and the highest beside it.
+    """One variant of one model. Medians over rounds; `ratio` is the median of the rounds' ratios, between two ends.
 
-    `flops_per_row` is of one forward and backward pass. `limit` is the rows/s at which the matrix products alone would
+    `flops_per_row` is of one forward and backward pass. `limit` is the rows/s at which fp32 matrix products alone would
     take all the time, `of_limit` the median share of it that ours reaches.
     """
 
     model: str
+    variant: str
     rows_per_second: float
     plain_rows_per_second: float
     ratio: float
@@ -60,33 +55,13 @@ class TrainingFigure:
     of_limit: float
 
 
-def contests(schema: Schema) -> tuple[Contest, ...]:
-    """The models, of the same sizes on both sides and without dropout."""
-    shared = shared_bottom.Config(
-        embedding_dim=EMBEDDING,
-        dropout=0.0,
-        trunk=shared_bottom.TrunkConfig(widths=HIDDEN),
-        tower=shared_bottom.TowerConfig(widths=TOWER),
-    )
-    mixture = mmoe.Config(
-        embedding_dim=EMBEDDING,
-        dropout=0.0,
-        num_experts=NUM_EXPERTS,
-        expert=mmoe.ExpertConfig(widths=HIDDEN),
-        tower=mmoe.TowerConfig(widths=TOWER),
-    )
-    return (
-        Contest(
-            "Shared Bottom",
-            seeded_model(lambda: shared_bottom.Model(shared, schema), SEED),
-            seeded_model(lambda: plain.SharedBottom(schema, EMBEDDING, HIDDEN, TOWER), SEED),
-        ),
-        Contest(
-            "MMoE",
-            seeded_model(lambda: mmoe.Model(mixture, schema), SEED),
-            seeded_model(lambda: plain.MMoE(schema, EMBEDDING, NUM_EXPERTS, HIDDEN, TOWER), SEED),
-        ),
-    )
+@dataclass(frozen=True)
+class _Entry:
+    """One model: its trainings, plain one last, and what a row costs it."""
+
+    model: str
+    trainings: tuple[Iterator[int], ...]
+    flops_per_row: int
 
 
 def our_training(model: nn.Module, feed: Feed, config: TrainConfig) -> Iterator[int]:
@@ -98,8 +73,9 @@ def our_training(model: nn.Module, feed: Feed, config: TrainConfig) -> Iterator[
         for rows_B in torch.split(order, config.batch_size):
             batch, labels_BT = feed.select(rows_B)
             optimiser.zero_grad()
-            loss = own_scenario_loss(model(batch), labels_BT)
-            torch.autograd.backward(loss)
+            with matrix_products(config, feed.device):
+                logits_BT = model(batch)
+            torch.autograd.backward(own_scenario_loss(logits_BT.float(), labels_BT))
             clip_gradients(model.parameters(), config.clip_norm)
             optimiser.step()
             yield len(batch)
@@ -115,44 +91,57 @@ def gemm_flops_per_second() -> float:
     return GEMM_REPEATS * 2 * GEMM_SIZE**3 / (time.perf_counter() - began)
 
 
-def bench_training(dataset: Dataset, *, rounds: int, steps: int) -> list[TrainingFigure]:
-    """A figure per model from `rounds` rounds of `steps` batches."""
-    schema = dataset.full_schema
-    feed = make_feed(dataset.train, schema, torch.device("cpu"))
-    pairs = contests(schema)
-    trainings = []
-    for pair in pairs:
-        assert count_parameters(pair.ours)[0] == count_parameters(pair.plain)[0], f"{pair.name}: both of one size"
-        trainings += [
-            our_training(pair.ours, feed, TRAINING),
-            plain.plain_training(pair.plain, dataset.train, TRAINING.batch_size, TRAINING.learning_rate),
-        ]
-    for training in trainings:
-        _rows_per_second(training, WARM_UP_STEPS)
-    gemm, speeds = [], []
+def bench_training(dataset: Dataset, *, rounds: int, seconds: float) -> list[TrainingFigure]:
+    """Figures of every variant of every model, from `rounds` turns of at least `seconds` each."""
+    entries = _entries(dataset)
+    for entry in entries:
+        for training in entry.trainings:
+            for _ in range(WARM_UP_STEPS):
+                next(training)
+    gemm: list[float] = []
+    speeds: dict[str, list[list[float]]] = {entry.model: [] for entry in entries}
     for _ in range(rounds):
         gemm.append(gemm_flops_per_second())
-        speeds.append([_rows_per_second(training, steps) for training in trainings])
-    by_training = list(zip(*speeds, strict=True))
-    return [
-        _figure(pair, schema, gemm, ours, theirs)
-        for pair, ours, theirs in zip(pairs, by_training[::2], by_training[1::2], strict=True)
-    ]
+        for entry in entries:
+            speeds[entry.model].append([rows_per_second(training, seconds) for training in entry.trainings])
+    figures = []
+    for entry in entries:
+        *ours, theirs = zip(*speeds[entry.model], strict=True)
+        figures += [_figure(entry, variant, gemm, one, theirs) for variant, one in zip(VARIANTS, ours, strict=True)]
+    return figures
 
 
-def _rows_per_second(training: Iterator[int], steps: int) -> float:
-    began = time.perf_counter()
-    num_rows = sum(islice(training, steps))
-    return num_rows / (time.perf_counter() - began)
+def rows_per_second(training: Iterator[int], seconds: float) -> float:
+    """Steps for at least so long."""
+    began, num_rows = time.perf_counter(), 0
+    while (passed := time.perf_counter() - began) < seconds:
+        num_rows += next(training)
+    return num_rows / passed
+
+
+def _entries(dataset: Dataset) -> list[_Entry]:
+    schema = dataset.full_schema
+    feed = make_feed(dataset.train, schema, torch.device("cpu"))
+    entries = []
+    for contest in contests(schema):
+        ours, reference = contest.ours(), contest.plain()
+        sizes = count_parameters(ours)[0], count_parameters(reference)[0]
+        assert sizes[0] == sizes[1], f"{contest.name}: both must be of one size, got {sizes}"
+        trainings = [our_training(contest.ours(), feed, config) for config in VARIANTS.values()]
+        trainings.append(plain.plain_training(reference, dataset.train, TRAINING.batch_size, TRAINING.learning_rate))
+        flops = FORWARD_AND_BACKWARD * flops_per_row(ours, schema)
+        entries.append(_Entry(contest.name, tuple(trainings), flops))
+    return entries
 
 
 def _figure(
-    pair: Contest, schema: Schema, gemm: list[float], ours: tuple[float, ...], theirs: tuple[float, ...]
+    entry: _Entry, variant: str, gemm: list[float], ours: tuple[float, ...], theirs: tuple[float, ...]
 ) -> TrainingFigure:
-    flops = FORWARD_AND_BACKWARD * flops_per_row(pair.ours, schema)
+    flops = entry.flops_per_row
     ratios = [one / other for one, other in zip(ours, theirs, strict=True)]
     return TrainingFigure(
-        model=pair.name,
+        model=entry.model,
+        variant=variant,
         rows_per_second=median(ours),
         plain_rows_per_second=median(theirs),
         ratio=median(ratios),
@@ -162,3 +151,19 @@ def _figure(
         limit=median(gemm) / flops,
         of_limit=median(speed * flops / limit for speed, limit in zip(ours, gemm, strict=True)),
     )
+
+
+def table(figures: Sequence[TrainingFigure]) -> str:
+    """The figures as text, a line each."""
+    lines = [("rows/s", "ours", "plain", "ratio (range)", "of fp32 limit")]
+    lines += [
+        (
+            f"{one.model}, {one.variant}",
+            f"{one.rows_per_second:,.0f}",
+            f"{one.plain_rows_per_second:,.0f}",
+            f"{one.ratio:.2f} ({one.ratio_low:.2f}-{one.ratio_high:.2f})",
+            f"{one.of_limit:.0%} of {one.limit:,.0f}",
+        )
+        for one in figures
+    ]
+    return aligned(lines)

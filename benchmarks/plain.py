@@ -39,17 +39,17 @@ def per_cell(schema: Schema, build: Callable[[], nn.Module]) -> nn.ModuleList:
 
 
 class Embedding(nn.Module):
-    """A table per field, the scenario among them."""
+    """A table per field, the scenario among them unless it is left out."""
 
-    def __init__(self, schema: Schema, embedding_dim: int) -> None:
+    def __init__(self, schema: Schema, embedding_dim: int, *, with_scenario: bool = True) -> None:
         super().__init__()
-        sizes = [*schema.vocabulary_sizes, schema.num_scenarios]
+        sizes = [*schema.vocabulary_sizes, *((schema.num_scenarios,) if with_scenario else ())]
         self.tables = nn.ModuleList(nn.Embedding(size, embedding_dim) for size in sizes)
         self.width = len(sizes) * embedding_dim + len(schema.numeric)
 
     def forward(self, batch: Batch) -> Float[Tensor, "B D"]:
-        fields = [*batch.ids_BF.unbind(dim=1), batch.scenario_B]
-        embedded = [table(ids_B) for table, ids_B in zip(self.tables, fields, strict=True)]
+        fields = [*batch.ids_BF.unbind(dim=1), batch.scenario_B]  # the last one may have no table
+        embedded = [table(ids_B) for table, ids_B in zip(self.tables, fields, strict=False)]
         return torch.cat([*embedded, batch.numeric_BN], dim=1)
 
 

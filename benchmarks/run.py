@@ -1,48 +1,83 @@
-"""Run the benchmarks: print one table and keep the figures with machine and commit in results/."""
+"""Run the benchmarks: print their tables and keep the figures with machine and commit in results/."""
 
 import argparse
 import json
 import os
 import platform
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import torch
 
-from bench_encode import EncodeFigure, bench_encode
-from bench_statistics import StatisticsFigure, bench_statistics
-from bench_training import TrainingFigure, bench_training
+import bench_encode
+import bench_evaluation
+import bench_peers
+import bench_platform
+import bench_report
+import bench_scenarios
+import bench_statistics
+import bench_training
+from hinet_search.executors.local import SLOT_ENVIRONMENT
 from hinet_search.search.launch import versions
 from work import make_dataset
 
 RESULTS = Path(__file__).parent / "results"
+MILLION, FEW = 1_000_000, 200_000
+AS_A_SLOT = {name: value for name, value in SLOT_ENVIRONMENT.items() if not name.startswith("POLARS")}
 
 
 @dataclass(frozen=True)
-class Extent:
-    """How much is measured."""
+class Bench:
+    """What is measured, in full and in quick, and how it is shown. Without `quick` it is left out of a quick run."""
 
-    num_rows: int
-    training_rounds: int
-    steps: int
-    encode_rounds: int
-    statistics_rounds: int
+    full: Callable[[], Any]
+    quick: Callable[[], Any] | None
+    table: Callable[[Any], str]
 
 
-@dataclass(frozen=True)
-class Figures:
-    """What was measured."""
-
-    training: Sequence[TrainingFigure]
-    encode: EncodeFigure
-    statistics: StatisticsFigure
-
-
-FULL = Extent(num_rows=1_000_000, training_rounds=15, steps=20, encode_rounds=3, statistics_rounds=3)
-QUICK = Extent(num_rows=200_000, training_rounds=5, steps=8, encode_rounds=1, statistics_rounds=1)
+BENCHES = {
+    "encode": Bench(
+        lambda: bench_encode.bench_encode(MILLION, rounds=3),
+        lambda: bench_encode.bench_encode(FEW, rounds=1),
+        bench_encode.table,
+    ),
+    "statistics": Bench(
+        lambda: bench_statistics.bench_statistics(MILLION, rounds=3),
+        lambda: bench_statistics.bench_statistics(FEW, rounds=1),
+        bench_statistics.table,
+    ),
+    "evaluation": Bench(
+        lambda: bench_evaluation.bench_evaluation(MILLION, rounds=3),
+        lambda: bench_evaluation.bench_evaluation(FEW, rounds=1),
+        bench_evaluation.table,
+    ),
+    "training": Bench(
+        lambda: bench_training.bench_training(make_dataset(MILLION), rounds=9, seconds=0.6),
+        lambda: bench_training.bench_training(make_dataset(FEW), rounds=3, seconds=0.2),
+        bench_training.table,
+    ),
+    "peers": Bench(lambda: bench_peers.peer_figures(MILLION, rounds=2), None, bench_peers.table),
+    "scenarios": Bench(
+        lambda: bench_scenarios.bench_scenarios((6, 20, 50, 100), num_rows=FEW, rounds=3),
+        lambda: bench_scenarios.bench_scenarios((6, 20), num_rows=FEW // 4, rounds=1),
+        bench_scenarios.table,
+    ),
+    "platform": Bench(
+        lambda: bench_platform.bench_platform((100, 1_000, 5_000, 10_000), trials=50, repeats=5),
+        lambda: bench_platform.bench_platform((100,), trials=10, repeats=1),
+        bench_platform.table,
+    ),
+    "report": Bench(
+        lambda: bench_report.bench_report(10_000, rounds=3),
+        lambda: bench_report.bench_report(2_000, rounds=1),
+        bench_report.table,
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -60,20 +95,30 @@ class Machine:
 def main() -> None:
     """Parse, measure, print, keep."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="200,000 rows and fewer rounds, half a minute")
-    quick = parser.parse_args().quick
-    extent = QUICK if quick else FULL
+    parser.add_argument("--quick", action="store_true", help="fewer rows and rounds, no peers: under two minutes")
+    parser.add_argument("--only", nargs="+", choices=BENCHES, default=list(BENCHES), help="these parts alone")
+    options = parser.parse_args()
+    _as_a_slot()
     torch.set_num_threads(1)
     machine = this_machine()
-    figures = Figures(
-        encode=bench_encode(extent.num_rows, rounds=extent.encode_rounds),
-        statistics=bench_statistics(extent.num_rows, rounds=extent.statistics_rounds),
-        training=bench_training(make_dataset(extent.num_rows), rounds=extent.training_rounds, steps=extent.steps),
-    )
-    print(table(figures))
-    print(f"\n{machine.cpu}, {machine.cores} cores, load {machine.load:.1f} at the start; training on one thread.")
-    file = keep({"quick": quick, "extent": asdict(extent), "machine": asdict(machine)}, figures)
-    print(f"kept in {file}")
+    print(f"{machine.cpu}, {machine.cores} cores, load {machine.load:.1f} at the start; training on one thread")
+    figures: dict[str, Any] = {}
+    for name in options.only:
+        bench = BENCHES[name]
+        measure = bench.quick if options.quick else bench.full
+        if measure is not None:
+            figures[name] = measure()
+            print(f"\n{name}\n{bench.table(figures[name])}", flush=True)
+    if {"training", "peers"} <= figures.keys():
+        print(f"\nagainst the best peer\n{bench_peers.against(figures['training'], figures['peers'])}")
+    file = keep({"quick": options.quick, "machine": asdict(machine)}, figures)
+    print(f"\nkept in {file}")
+
+
+def _as_a_slot() -> None:
+    """Start again with the settings that a slot has: some are read when a process starts."""
+    if any(os.environ.get(name) != value for name, value in AS_A_SLOT.items()):
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **AS_A_SLOT})  # noqa: S606  this program
 
 
 def this_machine() -> Machine:
@@ -90,44 +135,21 @@ def this_machine() -> Machine:
     )
 
 
-def table(figures: Figures) -> str:
-    """The figures as text, a line each."""
-    encode, statistics = figures.encode, figures.statistics
-    size, keys = f"{encode.num_rows:,} x {encode.num_columns}", f"{statistics.num_rows:,} x {statistics.num_keys} keys"
-    lines = [("", "ours", "plain", "ratio (range)", "of fp32 limit")]
-    lines += [
-        (
-            f"train {one.model}, rows/s",
-            f"{one.rows_per_second:,.0f}",
-            f"{one.plain_rows_per_second:,.0f}",
-            f"{one.ratio:.2f} ({one.ratio_low:.2f}-{one.ratio_high:.2f})",
-            f"{one.of_limit:.0%} of {one.limit:,.0f}",
-        )
-        for one in figures.training
-    ]
-    lines += [
-        (f"encode {size}, s", f"{encode.seconds:.2f}", "", "", ""),
-        ("second start, s", f"{encode.second_start_seconds:.3f}", "", "", ""),
-        (f"statistics by day {keys}, s", f"{statistics.clock_seconds:.2f}", "", "", ""),
-        (f"statistics by fold {keys}, s", f"{statistics.fold_seconds:.2f}", "", "", ""),
-    ]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(
-            [name.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))]
-        ).rstrip()
-        for name, *cells in lines
-    )
-
-
-def keep(about: dict[str, object], figures: Figures) -> Path:
-    """Write results/DATE-COMMIT.json; a later run of the same day and commit replaces it."""
+def keep(about: dict[str, object], figures: dict[str, Any]) -> Path:
+    """Write results/DATE-COMMIT.json; a later run of the same day and commit replaces the parts that it measured."""
     commit = versions().get("git commit", "no-commit")
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / f"{datetime.now(UTC):%Y-%m-%d}-{commit}.json"
-    content = {**about, **asdict(figures)}
+    before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    content = {**before, **about, **{name: _plain(figure) for name, figure in figures.items()}}
     file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return file
+
+
+def _plain(figure: Any) -> Any:
+    if isinstance(figure, Sequence) and not isinstance(figure, str):
+        return [_plain(one) for one in figure]
+    return asdict(figure) if is_dataclass(figure) and not isinstance(figure, type) else figure
 
 
 if __name__ == "__main__":

@@ -68,13 +68,13 @@ def annotate_dashboard(record: StudyRecord, url: str, report: Path) -> None:
         database.close()
 
 
-def load(study: str, **options: Any) -> StudyRecord:
-    """The stored record of a study, named or given as its file."""
+def load(study: str, *, trial_cells: bool = False, **options: Any) -> StudyRecord:
+    """The stored record of a study, named or given as its file; `trial_cells` as load_record has it."""
     chosen = LaunchOptions(**options)
     name, url = stored_name(study, chosen)
     database = connect(url)
     try:
-        return load_record(database, name)
+        return load_record(database, name, trial_cells=trial_cells)
     finally:
         database.close()
 

@@ -179,7 +179,11 @@ def meta_model(config: TrialConfig, schema: Schema) -> BuiltModel:
 
 def flops_of(config: TrialConfig, schema: Schema) -> int:
     """FLOPs of one forward row. They do not depend on how many ids there are, so each field is given two."""
-    small = replace(schema, vocabulary_sizes=(2,) * len(schema.vocabulary_sizes))
+    return _flops_of(config, replace(schema, vocabulary_sizes=(2,) * len(schema.vocabulary_sizes)))
+
+
+@lru_cache(maxsize=64)
+def _flops_of(config: TrialConfig, small: Schema) -> int:
     with torch.random.fork_rng(devices=()):
         return trainable(config.build(small), small, torch.device("cpu")).flops_per_row()
 

@@ -6,6 +6,8 @@ Shape legend: B rows, F categorical fields (the scenario may be one more), P lis
 E embedding width, N numeric inputs, D width of x, V rows of the table.
 """
 
+from itertools import accumulate
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -60,12 +62,12 @@ class FeatureEmbedding(nn.Module):
         super().__init__()
         scenario_field = (schema.num_scenarios,) if with_scenario else ()
         sizes = [*schema.vocabulary_sizes, *scenario_field]
-        sizes_F = torch.tensor(sizes, dtype=torch.int64)
         self.with_scenario = with_scenario
         self.lists = schema.lists
         self.width = (len(sizes) + len(schema.lists)) * embedding_dim + len(schema.numeric)
-        self.register_buffer("sizes_F", sizes_F, persistent=False)
-        self.register_buffer("offsets_F", sizes_F.cumsum(0) - sizes_F, persistent=False)
+        self.register_buffer("sizes_F", torch.tensor(sizes, dtype=torch.int64), persistent=False)
+        offsets = list(accumulate(sizes, initial=0))[:-1]
+        self.register_buffer("offsets_F", torch.tensor(offsets, dtype=torch.int64), persistent=False)
         self.table = Table(sum(sizes), embedding_dim)
         self.poolings = nn.ModuleList(make_pooling(one.pooling, embedding_dim) for one in schema.lists)
 

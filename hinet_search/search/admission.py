@@ -6,13 +6,11 @@ the same inputs, with the model settings that the study fixes for all arms, is n
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from hinet_search.config import FeatureConfig, TrialConfig, build_config, config_type, known_names
 from hinet_search.data.columns import Dataset
 from hinet_search.errors import ConfigurationError
 from hinet_search.records import Scalar
-from hinet_search.schema import Schema
 from hinet_search.spec import StudySpec
 from hinet_search.study import DENSE_PARAMETERS, Arm
 from hinet_search.training.config import TrainConfig
@@ -50,7 +48,7 @@ class Admission:
             return f"too large: {size:,} parameters, max_parameters is {most:,}"
         if self.cost_limit is None:
             return ""
-        flops, allowed = flops_of(config, schema), int(self.cost_limit * yardstick_flops(self.yardstick, schema))
+        flops, allowed = flops_of(config, schema), int(self.cost_limit * flops_of(self.yardstick, schema))
         if flops <= allowed:
             return ""
         return f"too large: {flops:,} FLOPs a row, {self.cost_limit:g} times the default HiNet's are {allowed:,}"
@@ -71,9 +69,3 @@ class Admission:
 def default_of(arm: Arm) -> TrialConfig:
     """The default configuration of an arm, always its trial 0."""
     return build_config(arm.model, arm.space.values(arm.space.default()))
-
-
-@lru_cache(maxsize=32)
-def yardstick_flops(yardstick: TrialConfig, schema: Schema) -> int:
-    """FLOPs per row of the default HiNet on these inputs."""
-    return flops_of(yardstick, schema)

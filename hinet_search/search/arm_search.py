@@ -15,7 +15,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from hinet_search.objective import Objective
 from hinet_search.records import Cost, EvaluationRecord, Scalar
-from hinet_search.search.sampling import derive_seed, make_pruner, make_sampler
+from hinet_search.search.pruning import Pruning
+from hinet_search.search.sampling import derive_seed, make_sampler
 from hinet_search.spec import SamplerSpec, StudySpec
 from hinet_search.storage.rows import TrialRow
 from hinet_search.storage.store import StudyStore
@@ -73,14 +74,18 @@ class ArmSearch:
             self.arm = arm.fixing({DENSE_PARAMETERS: stored_size})
         self._study = store.optuna_study(arm.name, maximize=objective.maximize)
         evaluations = int(str(arm.space.fixed.get(EVALUATIONS, TrainConfig().evaluations_per_pass)))
-        self._study.pruner = make_pruner(spec.pruner, spec.passes, evaluations)
+        self._pruning = Pruning(spec.pruner, spec.passes, evaluations, maximize=objective.maximize)
+        self._study.pruner = self._pruning.pruner
         self._rows = {row.number: row for row in store.trial_rows(arm.name)}
         self._live: dict[int, Trial] = {}
-        self._reported: dict[int, set[int]] = {}
+        self._reported: dict[int, dict[int, float]] = {}  # values of live trials by evaluation
         stored = self._trials()
         if not stored:
             with store.database.guarded():
                 self._study.enqueue_trial(arm.space.default())
+        for trial in stored:
+            if trial.state == TrialState.COMPLETE:
+                self._pruning.remember(trial.intermediate_values)
         self._interrupted = [trial for trial in stored if trial.state == TrialState.RUNNING]
         self._num_trials = sum(trial.state != TrialState.WAITING for trial in stored)
         self._counted = sum(trial.state.is_finished() and self._counts(trial.number) for trial in stored)
@@ -145,19 +150,22 @@ class ArmSearch:
     def evaluated(self, number: int, evaluation: EvaluationRecord) -> bool:
         """Keep an evaluation; returns whether the trial should be pruned."""
         self._store.record_evaluation(self.arm.name, number, self._rows[number].attempt, evaluation)
-        trial = self._live[number]
-        if evaluation.step in self._reported[number]:
+        trial, reported = self._live[number], self._reported[number]
+        if evaluation.step in reported:
             return False  # sent by an earlier attempt; Optuna has it
-        self._reported[number].add(evaluation.step)
+        reported[evaluation.step] = evaluation.objective
         with self._store.database.guarded():
             trial.report(evaluation.objective, evaluation.step)
-            return trial.should_prune()
+            return self._pruning.gives_up(trial, reported)
 
     def finish(self, number: int, state: TrialState, value: float | None, cost: Cost | None, cause: str) -> None:
         """Complete, prune or fail a running trial; its row is written before Optuna hears of it."""
         self._rows[number] = replace(self._rows[number], cause=cause, cost=cost)
         self._store.record_trial(self.arm.name, self._rows[number])
         self._tell(self._live.pop(number), state, value)
+        reported = self._reported.pop(number)
+        if state == TrialState.COMPLETE:
+            self._pruning.remember(reported)
         self._counted += 1
         self._tried.add(self._rows[number].config_hash)
 
@@ -209,12 +217,12 @@ class ArmSearch:
         with self._store.database.guarded():
             trial = Trial(self._study, stored._trial_id)  # noqa: SLF001  Optuna has no public way to go on with a trial
         row = self._rows.get(stored.number)
-        return self._offer(trial, row.attempt + 1 if row else 1, set(stored.intermediate_values))
+        return self._offer(trial, row.attempt + 1 if row else 1, stored.intermediate_values)
 
     def _seed_sampler(self, number: int, sampler: SamplerSpec) -> None:
         self._study.sampler = make_sampler(sampler, derive_seed(self._spec.seed, self.arm.name, number))
 
-    def _offer(self, trial: Trial, attempt: int, reported: set[int] | None = None) -> Asked | None:
+    def _offer(self, trial: Trial, attempt: int, reported: Mapping[int, float] | None = None) -> Asked | None:
         """The trial as one to train; None when it is not to be, which is then recorded outside the budget."""
         with self._store.database.guarded():
             drawn = self.arm.space.suggest(trial)
@@ -226,7 +234,7 @@ class ArmSearch:
             self._tell(trial, TrialState.PRUNED)
             return None
         self._live[trial.number] = trial
-        self._reported[trial.number] = reported or set()
+        self._reported[trial.number] = dict(reported or {})
         return Asked(trial.number, drawn, attempt)
 
     def _refusal(self, drawn: Mapping[str, Scalar]) -> str:

@@ -26,7 +26,7 @@ from hinet_search.search.plan import Ready
 from hinet_search.search.progress import ArmProgress, Event, Progress, Watcher, value_text
 from hinet_search.search.summaries import SummaryPhase, to_summarise
 from hinet_search.search.trials import TrialPhase
-from hinet_search.storage.load import load_record
+from hinet_search.storage.load import load_finalists
 from hinet_search.storage.store import StudyStore
 from hinet_search.study import Arm
 
@@ -142,8 +142,8 @@ class Coordinator:
         return unseen
 
     def _stored_finalists(self) -> Mapping[str, tuple[FinalistRecord, ...]]:
-        record = load_record(self._store.database, self._store.study)
-        return {arm.name: arm.finalists for arm in record.arms}
+        found = load_finalists(self._store.database, self._store.study)
+        return {arm.name: found.get(arm.name, ()) for arm in self._ready.study.arms}
 
     def _drop_weights(self) -> None:
         """Keep only the weights of the chosen finalists."""

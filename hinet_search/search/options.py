@@ -3,11 +3,11 @@
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hinet_search.spec import Device, StudySpec
-from hinet_search.study import Study
-from hinet_search.yaml_file import validated
+if TYPE_CHECKING:
+    from hinet_search.spec import Device
+    from hinet_search.study import Study
 
 DEFAULT_OUTPUT = Path(".hinet-search")
 
@@ -19,7 +19,7 @@ class LaunchOptions:
     trials: int | None = None
     finalist_seeds: int | None = None
     slots: int | None = None
-    device: Device | None = None
+    device: "Device | None" = None
     storage: str | None = None
     output: Path | None = None
     seed: int | None = None
@@ -35,13 +35,16 @@ class LaunchOptions:
         """Where reports go: under the output folder when one was named, else reports/."""
         return self.output / "reports" if self.output else Path("reports")
 
-    def storage_url(self, study: Study | None = None) -> str:
+    def storage_url(self, study: "Study | None" = None) -> str:
         """Flag, then HINET_SEARCH_STORAGE, then the study file, then a SQLite file in the output folder."""
         written = study.spec.storage if study else None
         return self.storage or os.environ.get("HINET_SEARCH_STORAGE") or written or str(self.folder / "studies.sqlite3")
 
-    def apply(self, study: Study) -> Study:
+    def apply(self, study: "Study") -> "Study":
         """The study with these values in place of its own; ConfigurationError when one is out of range."""
+        from hinet_search.spec import StudySpec  # here, for commands that read no study file start without it
+        from hinet_search.yaml_file import validated
+
         spec = study.spec
         written = {name: getattr(spec, name) for name in spec.model_fields_set}
         given: dict[str, Any] = {"trials": self.trials, "slots": self.slots, "device": self.device, "seed": self.seed}
@@ -51,6 +54,6 @@ class LaunchOptions:
         return replace(study, spec=validated(StudySpec, {**written, **update}, "option"))
 
 
-def num_slots(study: Study) -> int:
+def num_slots(study: "Study") -> int:
     """Slots of a study: its own number, else one per CPU core, at most 4."""
     return study.spec.slots or min(os.cpu_count() or 1, 4)

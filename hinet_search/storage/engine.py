@@ -2,15 +2,13 @@
 
 import fcntl
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import optuna
-from optuna.exceptions import StorageInternalError
-from optuna.storages import RDBStorage
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
 from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -18,6 +16,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from hinet_search.errors import EnvironmentFault, StudyConflict
 from hinet_search.storage.address import Address, parse_address
 from hinet_search.storage.tables import check_version, create_index, create_tables
+
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
 
 BUSY_SECONDS = 60
 _READ = "BEGIN"
@@ -29,11 +30,16 @@ _CREATION_LOCK = 0x48694E6574  # "HiNet": key of pg_advisory_lock
 
 @dataclass(frozen=True)
 class Database:
-    """An open database: our engine and Optuna's storage over it share one pool. `url` is masked."""
+    """An open database. `url` is masked. Whoever runs a study shares one pool with Optuna's storage over it."""
 
     url: str
     engine: Engine = field(repr=False)
-    storage: RDBStorage = field(repr=False)
+    open_storage: Callable[[], "RDBStorage"] = field(repr=False)
+
+    @cached_property
+    def storage(self) -> "RDBStorage":
+        """Optuna's own, opened when it is first asked for: a reader that needs none does not wait for Optuna."""
+        return self.open_storage()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -58,7 +64,9 @@ class Database:
 
     def close(self) -> None:
         """Closes all connections of this process."""
-        self.storage.remove_session()
+        if "storage" in self.__dict__:
+            self.storage.remove_session()
+            self.storage.engine.dispose()
         self.engine.dispose()
 
 
@@ -73,17 +81,16 @@ def connect(url: str, *, create: bool = False) -> Database:
     address = parse_address(url)
     if address.file is not None:
         _prepare_file(address.file, create=create)
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # its progress lines would stand between ours
     with _guarded(address.masked):
         bare = _bare_engine(address)
         if not create:
             check_version(bare, address.masked, _LAUNCH_FIRST)
-            return _database(address, create=False)
+            return Database(address.masked, _reading_engine(address), partial(_storage, address, create=False))
         with _creation_lock(address, bare):
             create_tables(bare, address.masked)
-            database = _database(address, create=True)
+            storage = _storage(address, create=True)
             create_index(bare)
-        return database
+        return Database(address.masked, storage.engine, lambda: storage)
 
 
 def _prepare_file(file: Path, *, create: bool) -> None:
@@ -117,19 +124,33 @@ def _connect_arguments(address: Address) -> dict[str, Any]:
     return {"connect_timeout": 10, "options": "-c timezone=utc", **secret}
 
 
-def _database(address: Address, *, create: bool) -> Database:
+def _engine_arguments(address: Address) -> dict[str, Any]:
     pool = {} if address.file is not None else {"pool_size": 2, "max_overflow": 0, "pool_pre_ping": True}
+    return {"connect_args": _connect_arguments(address), **pool}
+
+
+def _reading_engine(address: Address) -> Engine:
+    engine = create_engine(address.url, **_engine_arguments(address))
+    if address.file is not None:
+        _listen(engine, _READ)
+    return engine
+
+
+def _storage(address: Address, *, create: bool) -> "RDBStorage":
+    import optuna  # here, for it takes a third of the time in which `status` answers
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # its progress lines would stand between ours
     try:
-        storage = RDBStorage(
+        storage = optuna.storages.RDBStorage(
             address.url.replace("{", "{{").replace("}", "}}"),  # Optuna formats its URL
-            engine_kwargs={"connect_args": _connect_arguments(address), **pool},
+            engine_kwargs=_engine_arguments(address),
             skip_table_creation=not create,
         )
     except RuntimeError as error:  # the only one Optuna raises here: tables of another Optuna
         raise StudyConflict(f"{address.masked}: {error}") from error
     if address.file is not None:
         _listen(storage.engine, _WRITE if create else _READ)
-    return Database(address.masked, storage.engine, storage)
+    return storage
 
 
 def _listen(engine: Engine, default_begin: str) -> None:
@@ -173,14 +194,21 @@ def _guarded(url: str) -> Iterator[None]:
         yield
     except (IntegrityError, ProgrammingError):
         raise  # our own mistake, not the environment's
-    except (DatabaseError, InterfaceError, StorageInternalError, PoolTimeout) as error:
+    except Exception as error:
+        if not isinstance(error, (DatabaseError, InterfaceError, PoolTimeout)) and not _is_of_optunas_storage(error):
+            raise
         raise EnvironmentFault(
             f"database {url} is not usable: {_reason(error)}",
             remedy="check that it runs, that its disk has space, and that nobody holds it locked",
         ) from error
 
 
+def _is_of_optunas_storage(error: BaseException) -> bool:
+    """Known by its name, since whoever never opens Optuna's storage does not import it."""
+    return f"{type(error).__module__}.{type(error).__name__}" == "optuna.exceptions.StorageInternalError"
+
+
 def _reason(error: BaseException) -> str:
-    cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
+    cause = error.__cause__ if _is_of_optunas_storage(error) and error.__cause__ else error
     driver = cause.orig if isinstance(cause, DBAPIError) else cause
     return "; ".join(line.strip() for line in str(driver).splitlines() if line.strip())

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, Select, String, and_, case, cast, column, func, select, table
+from sqlalchemy import Connection, Select, String, and_, case, cast, func, select
 
 from hinet_search.records import Budget
 from hinet_search.storage import tables
@@ -11,20 +11,16 @@ from hinet_search.storage.codec import from_json
 from hinet_search.storage.columns import AnyRow
 from hinet_search.storage.engine import Database
 from hinet_search.storage.names import optuna_name
+from hinet_search.storage.optuna_tables import studies, trials, values
 from hinet_search.storage.rows import StudySummary
-
-# Optuna's tables, as far as they are counted here.
-_studies = table("studies", column("study_id"), column("study_name"))
-_trials = table("trials", column("trial_id"), column("study_id"), column("number"), column("state"))
-_values = table("trial_values", column("trial_id"), column("objective"), column("value"), column("value_type"))
 
 
 def list_studies(database: Database) -> tuple[StudySummary, ...]:
     """All studies of the database, by name."""
     with database.reading() as connection:
-        studies = connection.execute(select(tables.study).order_by(tables.study.c.name)).all()
+        ours = connection.execute(select(tables.study).order_by(tables.study.c.name)).all()
         arms = _counts_by_study(connection)
-    return tuple(_summary(study, arms[study.name]) for study in studies)
+    return tuple(_summary(study, arms[study.name]) for study in ours)
 
 
 def _counts_by_study(connection: Connection) -> Mapping[str, list[AnyRow]]:
@@ -37,18 +33,18 @@ def _counts_by_study(connection: Connection) -> Mapping[str, list[AnyRow]]:
 def _counts() -> Select[tuple[object, ...]]:
     """Per arm: trained trials that ended, the lowest and the highest value of the complete ones."""
     arm, ours = tables.arm, tables.trial
-    state = cast(_trials.c.state, String)  # an enumeration type on PostgreSQL
+    state = cast(trials.c.state, String)  # an enumeration type on PostgreSQL
     # The same rule as TrialRecord.counts.
     outside = func.coalesce(ours.c.cause, "").like("duplicate%") | func.coalesce(ours.c.cause, "").like("too large%")
     ended = and_(state.in_(["COMPLETE", "PRUNED", "FAIL"]), ~outside)
-    is_value = and_(state == "COMPLETE", cast(_values.c.value_type, String) == "FINITE")
-    value = case((is_value, _values.c.value))
-    is_own = and_(ours.c.study == arm.c.study, ours.c.arm == arm.c.arm, ours.c.number == _trials.c.number)
+    is_value = and_(state == "COMPLETE", cast(values.c.value_type, String) == "FINITE")
+    value = case((is_value, values.c.value))
+    is_own = and_(ours.c.study == arm.c.study, ours.c.arm == arm.c.arm, ours.c.number == trials.c.number)
     joined = (
-        arm.outerjoin(_studies, _studies.c.study_name == arm.c.study + optuna_name("", "") + arm.c.arm)
-        .outerjoin(_trials, _trials.c.study_id == _studies.c.study_id)
+        arm.outerjoin(studies, studies.c.study_name == arm.c.study + optuna_name("", "") + arm.c.arm)
+        .outerjoin(trials, trials.c.study_id == studies.c.study_id)
         .outerjoin(ours, is_own)
-        .outerjoin(_values, and_(_values.c.trial_id == _trials.c.trial_id, _values.c.objective == 0))
+        .outerjoin(values, and_(values.c.trial_id == trials.c.trial_id, values.c.objective == 0))
     )
     return (
         select(

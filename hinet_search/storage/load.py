@@ -3,40 +3,47 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
-from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Select, Table, literal, select
 
 from hinet_search.errors import ConfigurationError, did_you_mean
 from hinet_search.records import ArmRecord, EvaluationRecord, FinalistRecord, FinalistSummary, StudyRecord, TrialRecord
 from hinet_search.storage import columns, tables
 from hinet_search.storage.clock import utc_text
-from hinet_search.storage.codec import from_json
+from hinet_search.storage.codec import from_json, to_json
 from hinet_search.storage.columns import AnyRow
 from hinet_search.storage.engine import Database
 from hinet_search.storage.names import optuna_name
 from hinet_search.storage.openings import count_openings
+from hinet_search.storage.optuna_trials import OptunaTrial, read_trials
 from hinet_search.storage.rows import StudyRow, TrialRow
 
 _STATES = {
-    TrialState.COMPLETE: "complete",
-    TrialState.PRUNED: "pruned",
-    TrialState.FAIL: "failed",
-    TrialState.RUNNING: "running",
+    "COMPLETE": "complete",
+    "PRUNED": "pruned",
+    "FAIL": "failed",
+    "RUNNING": "running",
 }  # a waiting trial has not begun and is not yet part of a record
 
+NO_CELLS = to_json(columns.CELLS, ())
 _Evaluations = Mapping[tuple[str, int], tuple[EvaluationRecord, ...]]
 
 
-def load_record(database: Database, study: str) -> StudyRecord:
-    """The study as it stands now; ConfigurationError when the database has none of that name."""
+def load_record(database: Database, study: str, *, trial_cells: bool = False) -> StudyRecord:
+    """The study as it stands now; ConfigurationError when the database has none of that name.
+
+    Cells of the evaluations of trials (not of finalists) are many and read by no report, so they are left out unless
+    `trial_cells` asks for them.
+    """
     with database.reading() as connection:
         row = _study_row(connection, study)
         arms = [columns.to_arm(found) for found in _rows(connection, tables.arm, study, "position")]
         ours = {(r.arm, r.number): columns.to_trial(r) for r in _rows(connection, tables.trial, study, "number")}
-        evaluations = _evaluations(_rows(connection, tables.evaluation, study, "arm", "number", "step"))
+        evaluations = _evaluations(_evaluation_rows(connection, study, trial_cells=trial_cells))
         finalists = _finalists(_rows(connection, tables.finalist, study, "arm", "trial_number", "seed"))
         test_openings = count_openings(connection, row.data.fingerprint)
+        of_optuna = {arm.name: list(read_trials(connection, optuna_name(study, arm.name))) for arm in arms}
     records = tuple(
         ArmRecord(
             name=arm.name,
@@ -45,7 +52,8 @@ def load_record(database: Database, study: str) -> StudyRecord:
             fixed=arm.fixed,
             trials=tuple(
                 _trial(trial, ours.get((arm.name, trial.number)), evaluations.get((arm.name, trial.number), ()))
-                for trial in _optuna_trials(database, optuna_name(study, arm.name))
+                for trial in of_optuna[arm.name]
+                if trial.state in _STATES
             ),
             finalists=tuple(finalists[arm.name]),
             importances=arm.importances,
@@ -70,6 +78,21 @@ def _study_row(connection: Connection, study: str) -> StudyRow:
 def _rows(connection: Connection, table: Table, study: str, *order: str) -> Sequence[AnyRow]:
     chosen = select(table).where(table.c.study == study).order_by(*(table.c[name] for name in order))
     return connection.execute(chosen).all()
+
+
+def load_finalists(database: Database, study: str) -> Mapping[str, tuple[FinalistRecord, ...]]:
+    """The finalists of every arm that has some, as in the whole record."""
+    with database.reading() as connection:
+        found = _finalists(_rows(connection, tables.finalist, study, "arm", "trial_number", "seed"))
+    return {arm: tuple(finalists) for arm, finalists in found.items()}
+
+
+def _evaluation_rows(connection: Connection, study: str, *, trial_cells: bool) -> Sequence[AnyRow]:
+    every = tables.evaluation.c
+    cells = every.cells_json if trial_cells else literal(NO_CELLS).label("cells_json")
+    chosen: Select[Any] = select(*(one for one in every if one.name != "cells_json"), cells)
+    ordered = chosen.where(every.study == study).order_by(every.arm, every.number, every.step)
+    return connection.execute(ordered).all()
 
 
 def _evaluations(rows: Sequence[AnyRow]) -> _Evaluations:
@@ -100,28 +123,19 @@ def _finalists(rows: Sequence[AnyRow]) -> Mapping[str, list[FinalistRecord]]:
     return by_arm
 
 
-def _optuna_trials(database: Database, name: str) -> list[FrozenTrial]:
-    with database.guarded():
-        try:
-            study_id = database.storage.get_study_id_from_name(name)
-        except KeyError:
-            return []  # the arm's turn has not come
-        return [t for t in database.storage.get_all_trials(study_id, deepcopy=False) if t.state in _STATES]
-
-
-def _trial(trial: FrozenTrial, ours: TrialRow | None, evaluations: tuple[EvaluationRecord, ...]) -> TrialRecord:
+def _trial(trial: OptunaTrial, ours: TrialRow | None, evaluations: tuple[EvaluationRecord, ...]) -> TrialRecord:
     return TrialRecord(
         number=trial.number,
         state=_STATES[trial.state],
         # Optuna gives a pruned trial its last report as value; only a complete trial has one of its own.
-        value=trial.value if trial.state is TrialState.COMPLETE else None,
-        parameters=trial.params,
+        value=trial.value if trial.state == "COMPLETE" else None,
+        parameters=trial.parameters,
         is_default=ours is not None and ours.is_default,
         cause="" if ours is None else ours.cause,
         evaluations=evaluations,
         cost=None if ours is None else ours.cost,
-        started=utc_text(trial.datetime_start),
-        finished=utc_text(trial.datetime_complete),
+        started=utc_text(trial.started),
+        finished=utc_text(trial.finished),
         attempt=1 if ours is None else ours.attempt,
     )
 

@@ -9,11 +9,12 @@ import torch
 from cases import Case, every_case, every_model
 from small_models import SCHEMA, WITH_LISTS, assert_same_with_gradients, batch, randomise, take
 from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.utils.flop_counter import FlopCounterMode
 
 from hinet_search.config import known_names
 from hinet_search.nn.contracts import Explains, IndependentParts
 from hinet_search.nn.embedding import FeatureEmbedding
-from hinet_search.nn.measure import count_parameters, flops_per_row
+from hinet_search.nn.measure import count_parameters, flops_per_row, synthetic_batch
 from hinet_search.nn.outline import draw, outline
 from hinet_search.schema import Batch, Schema
 
@@ -153,6 +154,15 @@ def test_matrix_products_in_bf16_give_nearly_the_same_logits_and_gradients_of_fu
     assert {p.grad.dtype for p in model.parameters() if p.grad is not None} == {torch.float32}
     assert not torch.equal(rough, exact)
     assert torch.corrcoef(torch.stack([rough.detach().flatten(), exact.flatten()]))[0, 1] > 0.999
+
+
+@every_case
+def test_the_flops_of_a_row_are_those_that_torch_counts(case: Case) -> None:
+    model = case.build(WITH_LISTS).eval()
+    rows = synthetic_batch(WITH_LISTS, 8 * WITH_LISTS.num_scenarios, seed=0)
+    with FlopCounterMode(display=False) as counter:
+        model(rows)
+    assert flops_per_row(model, WITH_LISTS) == round(counter.get_total_flops() / len(rows))
 
 
 @every_case

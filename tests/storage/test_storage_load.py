@@ -36,7 +36,23 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Database:
 
 @pytest.fixture(scope="module")
 def record(database: Database) -> StudyRecord:
-    return load_record(database, "small")
+    return load_record(database, "small", trial_cells=True)
+
+
+def test_cells_of_trials_are_read_only_when_they_are_asked_for(database: Database, record: StudyRecord) -> None:
+    lean = load_record(database, "small")
+    assert {one.cells for arm in lean.arms for trial in arm.trials for one in trial.evaluations} == {()}
+    without = [
+        replace(
+            arm,
+            trials=tuple(
+                replace(trial, evaluations=tuple(replace(one, cells=()) for one in trial.evaluations))
+                for trial in arm.trials
+            ),
+        )
+        for arm in record.arms
+    ]
+    assert lean == replace(record, arms=tuple(without))
 
 
 def test_a_record_has_the_studys_own_fields(record: StudyRecord) -> None:
@@ -50,7 +66,7 @@ def test_a_record_has_the_studys_own_fields(record: StudyRecord) -> None:
 def test_arms_come_in_the_order_they_were_written(tmp_path: Path) -> None:
     store = StudyStore(connect(str(tmp_path / "h.db"), create=True), "small")
     store.create_study(study_row(), (SINGLE, HINET))
-    assert [arm.name for arm in load_record(store.database, "small").arms] == ["single", "hinet"]
+    assert [arm.name for arm in load_record(store.database, "small", trial_cells=True).arms] == ["single", "hinet"]
 
 
 def test_an_arm_has_its_space_and_importances(record: StudyRecord) -> None:
@@ -112,17 +128,17 @@ def test_a_running_trial_is_in_the_record_and_a_waiting_one_is_not(tmp_path: Pat
     study = store.optuna_study("hinet", maximize=True)
     store.record_trial("hinet", TrialRow(study.ask().number, attempt=2, config_hash="", is_default=False))
     study.enqueue_trial({})
-    (trial,) = load_record(store.database, "small").arms[0].trials
+    (trial,) = load_record(store.database, "small", trial_cells=True).arms[0].trials
     assert (trial.state, trial.value, trial.finished, trial.attempt) == ("running", None, "", 2)
 
 
 def test_an_arm_whose_turn_has_not_come_has_no_trials(tmp_path: Path) -> None:
     store = new_store(tmp_path / "h.db")
-    assert [arm.trials for arm in load_record(store.database, "small").arms] == [(), ()]
+    assert [arm.trials for arm in load_record(store.database, "small", trial_cells=True).arms] == [(), ()]
 
 
 def test_a_reader_gets_the_same_record(database: Database, record: StudyRecord) -> None:
-    assert load_record(connect(str(database.engine.url.database)), "small") == record
+    assert load_record(connect(str(database.engine.url.database)), "small", trial_cells=True) == record
 
 
 def test_an_unknown_study_names_the_nearest_known_one(database: Database) -> None:

@@ -116,7 +116,7 @@ def test_a_finalist_written_again_keeps_what_was_decided_and_measured_since(stor
     store.mark_chosen("hinet", 0)
     store.set_test_cells("hinet", 0, 1, cells(0.6))
     store.record_finalist("hinet", 0, {"x": 1}, finalist_run(1), is_default=False)
-    (finalist,) = load_record(store.database, "small").arms[0].finalists
+    (finalist,) = load_record(store.database, "small", trial_cells=True).arms[0].finalists
     assert finalist.chosen
     assert finalist.runs == (replace(finalist_run(1), test_cells=cells(0.6)),)
 
@@ -124,7 +124,7 @@ def test_a_finalist_written_again_keeps_what_was_decided_and_measured_since(stor
 def test_a_finalist_written_with_its_test_cells_has_them(store: StudyStore) -> None:
     store.record_finalist("hinet", 0, {}, finalist_run(1), is_default=False)
     store.record_finalist("hinet", 0, {}, finalist_run(1, opened=True), is_default=False)
-    (finalist,) = load_record(store.database, "small").arms[0].finalists
+    (finalist,) = load_record(store.database, "small", trial_cells=True).arms[0].finalists
     assert finalist.runs == (finalist_run(1, opened=True),)
 
 
@@ -134,7 +134,7 @@ def test_one_finalist_of_an_arm_is_chosen_at_a_time(store: StudyStore) -> None:
     store.mark_chosen("single", 0)
     store.mark_chosen("hinet", 0)
     store.mark_chosen("hinet", 1)
-    arms = load_record(store.database, "small").arms
+    arms = load_record(store.database, "small", trial_cells=True).arms
     assert [[finalist.chosen for finalist in arm.finalists] for arm in arms] == [[False, True], [True]]
 
 
@@ -187,4 +187,4 @@ def test_a_store_on_a_reopened_database_goes_on(store: StudyStore, tmp_path: Pat
 
 
 def _evaluations(store: StudyStore) -> tuple[object, ...]:
-    return load_record(store.database, "small").arms[0].trials[0].evaluations
+    return load_record(store.database, "small", trial_cells=True).arms[0].trials[0].evaluations

@@ -1,0 +1,299 @@
+"""Cost of the platform around empty trainings: CPU and wall time of a trial, of status, of loading, of starting up.
+
+A trial is all that a launch does but the training. Plain Optuna, on SQLite as it opens it, does as much right after: it
+draws the same parameters, reports as often, and has the same pruner. It does not measure models (`admission_cpu_ms`).
+"""
+
+import argparse
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from itertools import count, pairwise
+from pathlib import Path
+from statistics import median
+
+import optuna
+import torch
+
+from bench_report import CELLS, COST, EVALUATIONS_PER_PASS, evaluations, median_seconds
+from hinet_search.executors import Ended, Job, Message
+from hinet_search.face import load
+from hinet_search.objective import Objective
+from hinet_search.records import Budget
+from hinet_search.search.admission import Admission
+from hinet_search.search.arm_search import ArmSearch, config_hash
+from hinet_search.search.dispatch import StopFlag, drive
+from hinet_search.search.progress import ArmProgress, Progress, Silent
+from hinet_search.search.random_draw import RandomDraw
+from hinet_search.search.sampling import make_pruner
+from hinet_search.search.trials import TrialPhase
+from hinet_search.spec import SamplerSpec
+from hinet_search.storage import columns, tables
+from hinet_search.storage.engine import connect
+from hinet_search.storage.listing import list_studies
+from hinet_search.storage.rows import ArmRow, StudyRow, TrialRow
+from hinet_search.storage.store import StudyStore
+from hinet_search.study import Study, load_study
+from hinet_search.trial import Trained
+from work import make_dataset
+
+STUDY = """\
+data: {source: {kind: synthetic}, scenario: {column: a}, tasks: {b: {column: b}}, features: {categorical: [c]}, split: {by: random}}
+arms: {hinet: {space: fifteen}}
+cost_limit: 1000  # the size of every draw is computed, and none is refused
+passes: 2.5  # with four evaluations each
+"""
+SPACE = "include: [hinet]\nfixed: {model.san.enabled: true, model.san.top_k: null, model.cgc.layout: per_scenario}\n"
+NAME, ARM, NUM_PARAMETERS = "bench", "hinet", 15
+SAMPLERS = {"random": optuna.samplers.RandomSampler, "tpe": optuna.samplers.TPESampler}
+WHEN, TIME = "2026-01-01T00:00:00+00:00", "2026-01-01 00:00:00.000000"
+INSERTS = (
+    "trials (trial_id, number, study_id, state, datetime_start, datetime_complete) VALUES (?, ?, 1, 'COMPLETE', ?, ?)",
+    "trial_params (trial_id, param_name, param_value, distribution_json) VALUES (?, ?, ?, ?)",
+    "trial_values (trial_id, objective, value, value_type) VALUES (?, 0, ?, 'FINITE')",
+    "trial_intermediate_values (trial_id, step, intermediate_value, intermediate_value_type) VALUES (?, ?, ?, 'FINITE')",
+)
+AT_ONCE = 1_000  # trials that are written in one transaction
+COMMAND = Path(sys.executable).with_name("hinet-search")
+IS_TORCH_THERE = "import sys; from hinet_search.cli import cli; cli(sys.argv[1:], standalone_mode=False); print('torch' in sys.modules)"
+
+
+@dataclass(frozen=True)
+class TrialFigure:
+    """Milliseconds of one trial after `num_finished` others, medians over trials; ratios are plain to ours."""
+
+    sampler: str
+    num_finished: int
+    cpu_ms: float
+    wall_ms: float
+    plain_cpu_ms: float
+    plain_wall_ms: float
+    cpu_ratio: float
+    wall_ratio: float
+
+
+@dataclass(frozen=True)
+class StoredFigure:
+    """A study on disk: seconds of `status` (within a process, and as one) and of loading a report's record, medians."""
+
+    num_trials: int
+    num_cells: int
+    megabytes: float
+    status_seconds: float
+    status_process_seconds: float
+    load_seconds: float
+
+
+@dataclass(frozen=True)
+class StartFigure:
+    """Seconds of whole processes, medians. `admission_cpu_ms` is the part of a trial that measures its model."""
+
+    import_seconds: float
+    help_seconds: float
+    status_imports_torch: bool
+    admission_cpu_ms: float
+
+
+@dataclass(frozen=True)
+class PlatformFigure:
+    trials: tuple[TrialFigure, ...]
+    stored: tuple[StoredFigure, ...]
+    start: StartFigure
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Two databases that are filled alike, ours and plain Optuna's, and the study that goes on there."""
+
+    study: Study
+    admission: Admission
+    ours: Path
+    plain: Path
+
+
+@dataclass
+class Instant:
+    """An executor with one slot, where a job has said all that a training says as soon as it is submitted."""
+
+    coming: list[Message | Ended] = field(default_factory=list)
+
+    @property
+    def free(self) -> int:
+        return 0 if self.coming else 1
+
+    def submit(self, job: Job) -> None:
+        said = evaluations(int(job.key.rsplit("/", 1)[1]))
+        bodies = (*said, Trained(said[-1], stopped=False, cost=COST))
+        self.coming = [*(Message(job.key, job.attempt, body) for body in bodies), Ended(job.key, job.attempt, "")]
+
+    def stop(self, key: str) -> None: ...
+
+    def poll(self, timeout: float) -> list[Message | Ended]:  # noqa: ARG002  nothing is waited for
+        heard, self.coming = self.coming, []
+        return heard
+
+
+def make_workplace(folder: Path) -> Workplace:
+    """Both studies, without a trial."""
+    (folder / "fifteen.yaml").write_text(SPACE)
+    (folder / f"{NAME}.yaml").write_text(STUDY)
+    study, dataset = load_study(str(folder / f"{NAME}.yaml")), make_dataset(1_000)
+    place = Workplace(study, Admission.of(dataset, study.spec), folder / "ours.sqlite3", folder / "plain.sqlite3")
+    spec, arm = study.spec, study.arms[0]
+    row = StudyRow(
+        name=NAME, state="running", spec_json="{}", study_yaml=STUDY, command="", description="", objective=spec.objective,
+        maximize=True, sampler="tpe", pruner="median", seed=spec.seed, slots=1, budget=Budget(spec.trials, 2.5, 5, 3),
+        data=dataset.record, versions={}, started=WHEN, updated=WHEN,
+    )  # fmt: skip
+    with closing(connect(str(place.ours), create=True)) as database:
+        store = StudyStore(database, NAME)
+        store.create_study(row, [ArmRow(ARM, arm.model, arm.space.ranges(), {})])
+        store.optuna_study(ARM, maximize=True)
+    optuna.create_study(storage=f"sqlite:///{place.plain}", study_name=NAME, direction="maximize")
+    return place
+
+
+def fill(place: Workplace, numbers: range) -> None:
+    """Writes finished trials of these numbers in bulk: Optuna's own way takes 15 ms for each."""
+    space, kinds = place.study.arms[0].space, optuna.create_study().ask()
+    space.suggest(kinds)
+    assert len(kinds.distributions) == NUM_PARAMETERS, "no parameter has a condition"
+    drawn, said = {n: space.suggest(RandomDraw(n)) for n in numbers}, {n: evaluations(n) for n in numbers}
+    shapes = [(name, one, optuna.distributions.distribution_to_json(one)) for name, one in kinds.distributions.items()]
+    rows = (
+        [(n + 1, n, TIME, TIME) for n in numbers],
+        [(n + 1, name, one.to_internal_repr(drawn[n][name]), text) for n in numbers for name, one, text in shapes],
+        [(n + 1, said[n][-1].objective) for n in numbers],
+        [(n + 1, one.step, one.objective) for n in numbers for one in said[n]],
+    )
+    for file in (place.ours, place.plain):
+        with closing(sqlite3.connect(file)) as connection, connection:
+            for insert, values in zip(INSERTS, rows, strict=True):
+                connection.executemany(f"INSERT INTO {insert}", values)
+    trials = [TrialRow(n, 1, config_hash(drawn[n]), is_default=n == 0, cost=COST) for n in numbers]
+    heard = [columns.of_evaluation((NAME, ARM, n), 1, one) for n in numbers for one in said[n]]
+    with closing(connect(str(place.ours))) as database, database.writing() as connection:
+        connection.execute(tables.trial.insert(), [columns.of_trial(NAME, ARM, one) for one in trials])
+        connection.execute(tables.evaluation.insert(), heard)
+
+
+def our_trials(place: Workplace, sampler: str, num_finished: int, trials: int) -> tuple[float, float]:
+    """CPU and wall milliseconds of a trial of ours, on a copy of the database."""
+    spec = place.study.spec.model_copy(update={"trials": num_finished + trials, "sampler": SamplerSpec(kind=sampler)})
+    with closing(connect(str(shutil.copy(place.ours, f"{place.ours}-copy")), create=True)) as database:
+        store, arm = StudyStore(database, NAME), place.study.arms[0]
+        search = ArmSearch(arm, spec, Objective(spec.objective), store, place.admission)
+        progress = Progress(NAME, 1, "cpu", spec.passes, {ARM: ArmProgress(ARM, spec.trials)})
+        phase = TrialPhase([search], spec, Path(), progress, Silent(), seconds_before=0.0)
+        stamps = [_now()]
+        drive(Instant(), phase, StopFlag(), lambda: stamps.append(_now()))
+    assert len(stamps) == trials + 1, "the budget was used and every trial ticked once"
+    return _milliseconds(stamps)
+
+
+def plain_trials(place: Workplace, sampler: str, num_finished: int, trials: int) -> tuple[float, float]:
+    """The same of Optuna with the defaults of its storage and samplers, and our pruner."""
+    spec, space = place.study.spec, place.study.arms[0].space
+    study = optuna.load_study(
+        study_name=NAME, storage=f"sqlite:///{shutil.copy(place.plain, f'{place.plain}-copy')}",
+        sampler=SAMPLERS[sampler](seed=0), pruner=make_pruner(spec.pruner, spec.passes, EVALUATIONS_PER_PASS),
+    )  # fmt: skip
+    study.get_trials(deepcopy=False)  # ours reads them when its search begins
+    stamps = [_now()]
+    for number in range(num_finished, num_finished + trials):
+        trial, said = study.ask(), evaluations(number)
+        space.suggest(trial)
+        for one in said:
+            trial.report(one.objective, one.step)
+            trial.should_prune()
+        study.tell(trial, said[-1].objective)
+        stamps.append(_now())
+    return _milliseconds(stamps)
+
+
+def bench_platform(sizes: tuple[int, ...], *, trials: int, repeats: int) -> PlatformFigure:
+    """Trials with each sampler after each number of finished ones; the two largest studies are listed and loaded."""
+    with tempfile.TemporaryDirectory(prefix="hinet-search-bench-") as name:
+        place = make_workplace(Path(name))
+        figures, stored = [], []
+        for before, size in pairwise((0, *sizes)):
+            for start in range(before, size, AT_ONCE):
+                fill(place, range(start, min(size, start + AT_ONCE)))
+            figures += [_trial_figure(place, sampler, size, trials) for sampler in SAMPLERS]
+            stored += [_stored_figure(place.ours, size, repeats)] if size in sizes[-2:] else []
+        return PlatformFigure(tuple(figures), tuple(stored), _start_figure(place, repeats))
+
+
+def _start_figure(place: Workplace, repeats: int) -> StartFigure:
+    arm = place.study.arms[0]
+    draws = (arm.space.suggest(RandomDraw(seed)) for seed in count())
+    status = _run(sys.executable, "-c", IS_TORCH_THERE, "status", "--storage", place.ours)
+    return StartFigure(
+        import_seconds=median_seconds(lambda: _run(sys.executable, "-c", "import hinet_search"), repeats),
+        help_seconds=median_seconds(lambda: _run(COMMAND, "--help"), repeats),
+        status_imports_torch="True" in status,
+        admission_cpu_ms=1000
+        * median_seconds(lambda: place.admission.refusal(arm, next(draws)), 50, time.process_time),
+    )
+
+
+def _trial_figure(place: Workplace, sampler: str, num_finished: int, trials: int) -> TrialFigure:
+    cpu, wall = our_trials(place, sampler, num_finished, trials)
+    plain_cpu, plain_wall = plain_trials(place, sampler, num_finished, trials // 4)  # its wall time is long
+    return TrialFigure(sampler, num_finished, cpu, wall, plain_cpu, plain_wall, plain_cpu / cpu, plain_wall / wall)
+
+
+def _stored_figure(file: Path, num_trials: int, repeats: int) -> StoredFigure:
+    def status() -> None:
+        with closing(connect(str(file))) as database:
+            assert list_studies(database)[0].done == num_trials, "every trial counts"
+
+    return StoredFigure(
+        num_trials=num_trials, num_cells=len(CELLS), megabytes=file.stat().st_size / 1e6,
+        status_seconds=median_seconds(status, repeats), load_seconds=median_seconds(lambda: load(NAME, storage=str(file)), 3),
+        status_process_seconds=median_seconds(lambda: _run(COMMAND, "status", "--storage", file), repeats),
+    )  # fmt: skip
+
+
+def _run(*command: object) -> str:
+    return subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True).stdout
+
+
+def _now() -> tuple[float, float]:
+    return time.process_time(), time.perf_counter()
+
+
+def _milliseconds(stamps: list[tuple[float, float]]) -> tuple[float, float]:
+    cpu, wall = zip(*((end[0] - start[0], end[1] - start[1]) for start, end in pairwise(stamps)), strict=True)
+    return 1000 * median(cpu), 1000 * median(wall)
+
+
+def table(figure: PlatformFigure) -> str:
+    """Names over values, for each kind of figure."""
+    lines = []
+    for figures in (figure.trials, figure.stored, (figure.start,)):
+        lines.append("  ".join(asdict(figures[0])))
+        for one in figures:
+            values = {
+                name: round(value, 3) if isinstance(value, float) else value for name, value in asdict(one).items()
+            }
+            lines.append("  ".join(str(value).rjust(len(name)) for name, value in values.items()))
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="up to 1,000 finished trials, a minute at most")
+    quick = parser.parse_args().quick
+    torch.set_num_threads(1)
+    sizes = (100, 1_000) if quick else (100, 1_000, 5_000, 10_000)
+    print(table(bench_platform(sizes, trials=20 if quick else 50, repeats=3 if quick else 5)))
+
+
+if __name__ == "__main__":
+    main()
