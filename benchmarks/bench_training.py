@@ -18,10 +18,11 @@ from contestants import SEED, contests
 from hinet_search.data.columns import Dataset
 from hinet_search.nn.measure import count_parameters, flops_per_row
 from hinet_search.training.config import TrainConfig
-from hinet_search.training.feed import Feed, make_feed, row_order
+from hinet_search.training.feed import Feed, make_feed
 from hinet_search.training.loss import own_scenario_loss
 from hinet_search.training.optimiser import clip_gradients, make_optimiser
 from hinet_search.training.precision import matrix_products
+from hinet_search.training.row_order import batches_of_pass
 from layout import aligned
 
 TRAINING = TrainConfig(batch_size=2048, learning_rate=1e-3)
@@ -69,8 +70,9 @@ def our_training(model: nn.Module, feed: Feed, config: TrainConfig) -> Iterator[
     optimiser = make_optimiser(model, config)
     model.train()
     for pass_number in count():
-        order = row_order(len(feed), seed=SEED, pass_number=pass_number, device=feed.device)
-        for rows_B in torch.split(order, config.batch_size):
+        for rows_B in batches_of_pass(
+            len(feed), config.batch_size, config.shuffle, seed=SEED, pass_number=pass_number, device=feed.device
+        ):
             batch, labels_BT = feed.select(rows_B)
             optimiser.zero_grad()
             with matrix_products(config, feed.device):

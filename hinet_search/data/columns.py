@@ -21,9 +21,9 @@ from hinet_search.schema import ListField, Schema
 SPLITS = ("train", "valid", "test")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Columns:
-    """One split. Ids are in order of training frequency, 0 = unknown; user_R is -1 where a row has no user.
+    """One split; two are equal when they are the same one. Ids are in order of training frequency, 0 = unknown; user_R is -1 where a row has no user.
 
     `lists_RS` holds ids of the lists' item fields, list after list; an empty slot and an unknown id are 0.
     """

@@ -9,6 +9,7 @@ from hinet_search.frozen import Frozen
 Rate = Annotated[float, Field(strict=True, gt=0, le=10)]
 Strength = Annotated[float, Field(strict=True, ge=0, le=1e3)]
 Count = Annotated[int, Field(strict=True, ge=1)]
+Shuffle = Literal["rows", "blocks"]
 
 
 class TrainConfig(Frozen):
@@ -19,7 +20,8 @@ class TrainConfig(Frozen):
     evaluations without improvement, 0 = never stop early. `clip_norm` bounds the gradient norm, 0 = off. Of the
     values of `embedding_optimiser` only `adam` goes over all rows of a table at every step, the others change those that
     the batch looked up (training/touched_rows.py). `precision` is that of the matrix products of a training step; weights,
-    loss, optimiser and evaluation are fp32 in either.
+    loss, optimiser and evaluation are fp32 in either. `shuffle` is the order of rows in a pass (training/row_order.py):
+    `blocks` is for data larger than memory.
     """
 
     learning_rate: Rate = 1e-3
@@ -34,3 +36,4 @@ class TrainConfig(Frozen):
     optimiser: Literal["adam"] = "adam"
     embedding_optimiser: Literal["adam", "sparse_adam", "rowwise_adagrad", "lazy_adam"] = "adam"
     precision: Literal["fp32", "bf16"] = "fp32"
+    shuffle: Shuffle = "rows"

@@ -7,6 +7,7 @@ Shape legend: B rows of a batch, T tasks.
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count, islice
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -22,12 +23,13 @@ from hinet_search.training.best import Best, keep_best
 from hinet_search.training.config import TrainConfig
 from hinet_search.training.device import begin_peak_memory, peak_memory_bytes
 from hinet_search.training.divergence import Diverged, Readings, reading_interval
-from hinet_search.training.feed import Feed, make_feed, row_order
+from hinet_search.training.feed import Feed, make_feed
 from hinet_search.training.loss import own_scenario_loss
 from hinet_search.training.metrics import NonFiniteScores, cell_values
 from hinet_search.training.optimiser import EmbeddingPenalty, Optimiser, clip_gradients, make_optimiser
 from hinet_search.training.precision import matrix_products
 from hinet_search.training.predict import predict
+from hinet_search.training.row_order import batches_of_pass
 from hinet_search.training.schedule import Schedule, make_schedule
 from hinet_search.training.seeding import Purpose, seeded
 
@@ -166,16 +168,23 @@ def _run(training: _Training, state: TrainingState, watcher: Watcher) -> bool:
 
 def _batches(training: _Training, first_step: int) -> Iterator[Int[Tensor, "B"]]:
     """Row numbers of every step after `first_step`; tells the model where a pass begins."""
-    schedule, num_rows = training.schedule, len(training.feed)
-    order: tuple[Tensor, ...] = ()
-    for step in range(first_step, schedule.total_steps):
-        pass_number, position = divmod(step, schedule.steps_per_pass)
-        if position == 0 and isinstance(training.model, FollowsPasses):
+    schedule = training.schedule
+    for pass_number in count(first_step // schedule.steps_per_pass):
+        began = pass_number * schedule.steps_per_pass
+        skipped, end = max(first_step - began, 0), schedule.total_steps - began
+        if end <= 0:
+            return
+        if not skipped and isinstance(training.model, FollowsPasses):
             training.model.begin_pass(pass_number)
-        if position == 0 or not order:
-            rows_R = row_order(num_rows, seed=training.seed, pass_number=pass_number, device=training.feed.device)
-            order = torch.split(rows_R, training.config.batch_size)
-        yield order[position]
+        yield from islice(_pass(training, pass_number), skipped, end)
+
+
+def _pass(training: _Training, pass_number: int) -> Iterator[Int[Tensor, "B"]]:
+    feed, config = training.feed, training.config
+    return batches_of_pass(
+        len(feed), config.batch_size, config.shuffle,
+        seed=training.seed, pass_number=pass_number, device=feed.device,
+    )  # fmt: skip
 
 
 def _take_step(training: _Training, state: TrainingState, rows_B: Int[Tensor, "B"]) -> None:

@@ -1,28 +1,40 @@
 """Facts about feeds, the order of rows, and devices."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
 from datasets import columns, separable
+from torch import Tensor
 
 from hinet_search.errors import EnvironmentFault
 from hinet_search.schema import Schema
+from hinet_search.training.config import Shuffle
 from hinet_search.training.device import begin_peak_memory, choose_device, peak_memory_bytes
-from hinet_search.training.feed import make_feed, row_order
+from hinet_search.training.feed import Feed, make_feed
+from hinet_search.training.row_order import BLOCK_ROWS, BLOCKS_AT_ONCE, batches_of_pass
 from hinet_search.training.seeding import seeded_model
 
 CPU = torch.device("cpu")
 SCHEMA = Schema(("home", "search"), ("click", "order"), ("item",), (3,), ("a", "b"))
 
 
-def order(seed: int, pass_number: int) -> list[int]:
-    return row_order(100, seed=seed, pass_number=pass_number, device=CPU).tolist()
+def order(seed: int, pass_number: int, *, num_rows: int = 100, shuffle: Shuffle = "rows") -> list[int]:
+    batches = batches_of_pass(num_rows, 30, shuffle, seed=seed, pass_number=pass_number, device=CPU)
+    return torch.cat(list(batches)).tolist()
+
+
+def ids_of(feed: Feed) -> Tensor:
+    return torch.cat([batch.ids_BF for batch in feed.in_order(7)])
 
 
 def test_ids_beyond_the_vocabulary_become_unknown_and_others_stay():
     split = columns(50, 1)
-    ids = make_feed(split, SCHEMA, CPU).inputs_R.ids_BF.numpy()
-    assert np.array_equal(ids, np.where(split.ids_RF >= 3, 0, split.ids_RF))
+    feed = make_feed(split, SCHEMA, CPU)
+    expected = np.where(split.ids_RF >= 3, 0, split.ids_RF)
+    assert np.array_equal(ids_of(feed).numpy(), expected)
+    assert np.array_equal(feed.select(torch.tensor([4, 0]))[0].ids_BF.numpy(), expected[[4, 0]])
     assert (split.ids_RF >= 3).any(), "the data themselves are left alone"
 
 
@@ -48,15 +60,48 @@ def test_batches_in_order_cover_every_row_once():
     assert np.array_equal(torch.cat([batch.numeric_BN for batch in batches]).numpy(), split.numeric_RN)
 
 
-def test_the_order_of_a_pass_holds_every_row_once():
-    assert sorted(order(1, 0)) == list(range(100))
+@pytest.mark.parametrize("shuffle", get_args(Shuffle))
+@pytest.mark.parametrize("num_rows", [1, 30, 100, 3 * BLOCK_ROWS + 5])
+def test_the_order_of_a_pass_holds_every_row_once(shuffle, num_rows):
+    assert sorted(order(1, 0, num_rows=num_rows, shuffle=shuffle)) == list(range(num_rows))
 
 
-def test_the_order_depends_on_the_seed_and_the_pass_and_nothing_else():
-    first = order(1, 0)
+@pytest.mark.parametrize("shuffle", get_args(Shuffle))
+def test_the_order_depends_on_the_seed_and_the_pass_and_nothing_else(shuffle):
+    first = order(1, 0, shuffle=shuffle)
     torch.manual_seed(99)
-    assert order(1, 0) == first
-    assert len({tuple(order(seed, number)) for seed in range(3) for number in range(3)}) == 9
+    assert order(1, 0, shuffle=shuffle) == first
+    assert len({tuple(order(seed, number, shuffle=shuffle)) for seed in range(3) for number in range(3)}) == 9
+
+
+@pytest.mark.parametrize("shuffle", get_args(Shuffle))
+def test_every_step_has_a_whole_batch_and_the_last_what_is_left(shuffle):
+    num_rows = (BLOCKS_AT_ONCE + 2) * BLOCK_ROWS + 7
+    batches = batches_of_pass(num_rows, 1000, shuffle, seed=1, pass_number=0, device=CPU)
+    sizes = [len(rows_B) for rows_B in batches]
+    assert set(sizes[:-1]) == {1000}
+    assert (len(sizes), sizes[-1]) == (-(-num_rows // 1000), num_rows % 1000)
+
+
+def test_in_blocks_the_rows_of_a_window_lie_in_few_places_and_are_shuffled_among_themselves():
+    window = BLOCKS_AT_ONCE * BLOCK_ROWS
+    rows = np.array(order(1, 0, num_rows=10 * window, shuffle="blocks"))[:window]
+    assert len(set(rows // BLOCK_ROWS)) == BLOCKS_AT_ONCE
+    assert len(set(rows[:1000] // BLOCK_ROWS)) == BLOCKS_AT_ONCE, "a batch mixes the blocks of its window"
+    assert rows.max() > 5 * window, "blocks come from everywhere"
+
+
+def test_on_the_cpu_a_feed_is_a_view_of_the_columns():
+    split = columns(20, 1)
+    feed = make_feed(split, SCHEMA, CPU)
+    assert feed.stored_R.ids_BF.data_ptr() == split.ids_RF.ctypes.data
+    assert feed.labels_RT.data_ptr() == split.labels_RT.ctypes.data
+
+
+def test_the_copy_on_a_device_is_made_once_for_all_trials_of_a_slot():
+    split, elsewhere = columns(20, 1), torch.device("meta")
+    first, second = (make_feed(split, SCHEMA, elsewhere) for _ in range(2))
+    assert first.stored_R.ids_BF is second.stored_R.ids_BF
 
 
 def test_a_seeded_model_is_the_same_each_time_and_leaves_the_callers_generator_alone():
@@ -108,4 +153,4 @@ def test_peak_memory_of_the_process_grows_with_what_it_holds():
 def test_the_schema_of_a_minimum_frequency_is_what_cuts_a_feed():
     data = separable()
     smaller = data.schema(int(data.frequencies[0][2]))
-    assert int(make_feed(data.train, smaller, CPU).inputs_R.ids_BF.max()) == smaller.vocabulary_sizes[0] - 1
+    assert int(ids_of(make_feed(data.train, smaller, CPU)).max()) == smaller.vocabulary_sizes[0] - 1

@@ -36,7 +36,7 @@ def test_the_loss_is_the_mean_over_rows_and_tasks():
 
 def test_rows_of_one_scenario_give_the_heads_of_the_other_exactly_no_gradient():
     model = linear(DATA)
-    batch, labels_BT = FEED.select((FEED.inputs_R.scenario_B == 0).nonzero()[:, 0])
+    batch, labels_BT = FEED.select((FEED.stored_R.scenario_B == 0).nonzero()[:, 0])
     own_scenario_loss(model(batch), labels_BT).backward()
     assert not model.heads[1].weight.grad.any()
     assert model.heads[0].weight.grad.any()
@@ -89,7 +89,7 @@ def test_embedding_l2_is_the_squared_norm_of_the_looked_up_rows_per_row_of_the_b
 def test_embedding_l2_gives_gradient_to_touched_rows_only():
     model = linear(DATA)
     penalty = EmbeddingPenalty(model, 0.5)
-    batch, _ = FEED.select((FEED.inputs_R.ids_BF[:, 0] == 2).nonzero()[:, 0])
+    batch, _ = FEED.select((FEED.stored_R.ids_BF[:, 0] == 2).nonzero()[:, 0])
     model(batch)
     penalty.take(len(batch)).backward()
     gradient = model.embedding.table.weight.grad

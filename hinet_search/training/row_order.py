@@ -1,0 +1,47 @@
+"""Row order: which rows a step trains on. It depends on the seed and the pass alone, so every model sees the same.
+
+`rows`    every order of rows is equally likely
+`blocks`  blocks of neighbouring rows are drawn, and the rows of some blocks are shuffled together: what is read at one time
+          lies in few places, so that data larger than memory are read from disk once a pass
+Shape legend: R rows of the split, W rows shuffled together, B rows of a batch.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from hinet_search.training.config import Shuffle
+from hinet_search.training.seeding import Purpose, derived_seed
+
+BLOCK_ROWS = 4096
+BLOCKS_AT_ONCE = 64
+
+
+def batches_of_pass(
+    num_rows: int, batch_size: int, shuffle: Shuffle, *, seed: int, pass_number: int, device: torch.device
+) -> Iterator[Int[Tensor, "B"]]:
+    """Row numbers of every step of a pass, on the device; the last step has the rows that are left."""
+    generator = torch.Generator().manual_seed(derived_seed(seed, Purpose.DATA_ORDER, pass_number))
+    left = torch.empty(0, dtype=torch.int64)
+    for rows_W in _windows(num_rows, shuffle, generator):
+        whole = torch.cat([left, rows_W]) if len(left) else rows_W
+        *full, left = torch.split(whole.to(device), batch_size)
+        yield from full
+        left = left.cpu()
+    if len(left):
+        yield left.to(device)
+
+
+def _windows(num_rows: int, shuffle: Shuffle, generator: torch.Generator) -> Iterator[Int[Tensor, "W"]]:
+    """Runs of rows in their order."""
+    if shuffle == "rows":
+        yield torch.randperm(num_rows, generator=generator)
+        return
+    offsets = torch.arange(BLOCK_ROWS)
+    blocks = torch.randperm(-(-num_rows // BLOCK_ROWS), generator=generator)
+    for some in torch.split(blocks, BLOCKS_AT_ONCE):
+        rows_W = (some[:, None] * BLOCK_ROWS + offsets).flatten()
+        rows_W = rows_W[rows_W < num_rows]  # the last block may be short
+        yield rows_W[torch.randperm(len(rows_W), generator=generator)]
