@@ -16,7 +16,7 @@ from hinet_search.data.description import CategoricalFacts, Description, FunnelB
 from hinet_search.data.leaks import leak_suspects
 from hinet_search.data.render import render
 from hinet_search.data.rows import Rows, read_rows
-from hinet_search.data.unseen import unseen_rates
+from hinet_search.data.unseen import unseen_rate
 from hinet_search.definition import DataDefinition
 from hinet_search.features import ListDefinition
 
@@ -27,7 +27,7 @@ NEARLY_A_FUNNEL = 0.05
 
 def describe(definition: DataDefinition, dataset: Dataset, folder: Path) -> Description:
     """Facts of the rows of a definition and of their encoding; reads the source again, `folder` is that of the study."""
-    rows = read_rows(definition, folder)
+    rows = read_rows(definition, folder, cache=dataset.folder.parent)
     record = dataset.record
     return Description(
         source=record.source,
@@ -63,7 +63,10 @@ def _categorical(dataset: Dataset, rows: Rows) -> tuple[CategoricalFacts, ...]:
 
 
 def _unseen(rows: Rows, columns: Columns, split: str, names: Sequence[str]) -> tuple[float, ...]:
-    return unseen_rates(rows.frame.filter(rows.split_R == SPLITS.index(split)), columns.ids_RF, names)
+    is_of_split = pl.Series(rows.split_R == SPLITS.index(split))
+    return tuple(
+        unseen_rate(rows.frame[name].filter(is_of_split), columns.ids_RF[:, field]) for field, name in enumerate(names)
+    )
 
 
 def _numeric(values: pl.Series) -> NumericFacts:

@@ -60,16 +60,25 @@ def missing_name(feature: str) -> str:
 
 
 def fit_encoding(
-    train: pl.DataFrame, features: FeatureDefinition, minimum_frequency: int = 1, derived: Sequence[str] = ()
+    frame: pl.DataFrame,
+    features: FeatureDefinition,
+    minimum_frequency: int = 1,
+    derived: Sequence[str] = (),
+    is_train: pl.Series | None = None,
 ) -> Encoding:
     """Vocabularies and scales of training rows; ids seen fewer than `minimum_frequency` times get none.
 
-    `derived` names columns of `train` that are numeric inputs beside those of the definition.
+    `derived` names columns of `frame` that are numeric inputs beside those of the definition. Without `is_train` (R
+    booleans) all rows are of training.
     """
     taken = (*features.categorical, *features.numeric, *derived)
+
+    def train(name: str) -> pl.Series:
+        return frame[name] if is_train is None else frame[name].filter(is_train)
+
     return Encoding(
-        vocabularies=tuple(_vocabulary(train[name], minimum_frequency) for name in features.categorical),
-        scales=tuple(_scale(train[name], taken) for name in (*features.numeric, *derived)),
+        vocabularies=tuple(_vocabulary(train(name), minimum_frequency) for name in features.categorical),
+        scales=tuple(_scale(train(name), taken) for name in (*features.numeric, *derived)),
     )
 
 

@@ -1,9 +1,9 @@
 """Prepare: a definition and its rows become encoded columns in a cache folder, once per fingerprint.
 
-Shape legend: R rows.
+Shape legend: R rows, B rows of a block.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,15 +14,17 @@ from numpy.typing import NDArray
 from hinet_search.data.cells import cell_problems, count_cells
 from hinet_search.data.columns import SPLITS, Columns, Dataset
 from hinet_search.data.derive import EncodedLists, derive_numbers, encode_lists, input_groups
-from hinet_search.data.encode import Encoding, encode_ids, encode_numbers, fit_encoding
+from hinet_search.data.encode import Encoding, encode_ids, encode_numbers, fit_encoding, ids_of
 from hinet_search.data.fingerprint import fingerprint
 from hinet_search.data.rows import Rows, raise_problems, read_rows, source_identity
-from hinet_search.data.store import Encoded, is_complete, open_dataset, save
-from hinet_search.data.unseen import duplicate_warnings, unseen_rates, unseen_warnings
+from hinet_search.data.store import Encoded, Split, is_complete, open_dataset, save
+from hinet_search.data.unseen import duplicate_warnings, unseen_rate, unseen_warnings
 from hinet_search.definition import DataDefinition, split_in_words
 from hinet_search.records import CellCount, DataRecord
 
 __all__ = ["open_dataset", "prepare"]
+
+BLOCK_ROWS = 2**19  # encoded and written at once
 
 
 def prepare(definition: DataDefinition, folder: Path, cache: Path, progress: Callable[[str], None]) -> Dataset:
@@ -34,7 +36,7 @@ def prepare(definition: DataDefinition, folder: Path, cache: Path, progress: Cal
     target = cache / digest
     if not is_complete(target):
         progress(f"reading {_source_in_words(definition)}")
-        rows = read_rows(definition, folder)
+        rows = read_rows(definition, folder, cache)
         cells = count_cells(rows, tuple(definition.tasks))
         errors, warnings = cell_problems(cells)
         raise_problems(errors)
@@ -52,17 +54,20 @@ def _encode(
     rows = replace(
         rows, frame=rows.frame.with_columns(derived.statistics.get_columns() + derived.matches.get_columns())
     )
-    encoding = fit_encoding(rows.frame.filter(rows.split_R == 0), features, definition.minimum_frequency, derived.names)
+    encoding = fit_encoding(
+        rows.frame, features, definition.minimum_frequency, derived.names, pl.Series(rows.split_R == 0)
+    )
     lists, user_R = encode_lists(features, rows, encoding), _user_codes(definition, rows)
-    train, valid, test = (_columns(rows, split, (encoding, lists), user_R) for split in range(len(SPLITS)))
+    splits = [
+        Split(int((rows.split_R == split).sum()), _blocks(rows, split, (encoding, lists), user_R))
+        for split in range(len(SPLITS))
+    ]
     groups = input_groups(features, derived, encoding)
-    valid_frame = rows.frame.filter(rows.split_R == 1)
-    rates = unseen_rates(valid_frame, valid.ids_RF, features.categorical)
     record = DataRecord(
         source=_source_in_words(definition),
         fingerprint=target.name,
         split=split_in_words(definition.split),
-        rows=(train.num_rows, valid.num_rows, test.num_rows),
+        rows=(splits[0].num_rows, splits[1].num_rows, splits[2].num_rows),
         scenarios=rows.scenarios,
         tasks=tuple(definition.tasks),
         num_categorical=len(features.categorical),
@@ -72,25 +77,38 @@ def _encode(
             *rows.notes,
             *warnings,
             *duplicates,
-            *unseen_warnings(rates, features.categorical),
+            *unseen_warnings(_unseen_in_valid(rows, encoding), features.categorical),
         ),
         groups={name: len(inputs) for name, inputs in groups.items()},
     )
-    save(target, Encoded((train, valid, test), encoding, lists.fields, groups, record))
+    save(target, Encoded((splits[0], splits[1], splits[2]), encoding, lists.fields, groups, record))
 
 
-def _columns(rows: Rows, split: int, encoded: tuple[Encoding, EncodedLists], user_R: NDArray[np.int32]) -> Columns:
+def _blocks(
+    rows: Rows, split: int, encoded: tuple[Encoding, EncodedLists], user_R: NDArray[np.int32]
+) -> Iterator[Columns]:
+    """A split in runs of rows, so that memory holds one run at a time."""
     encoding, lists = encoded
-    chosen_R = rows.split_R == split
-    frame = rows.frame.filter(chosen_R)
-    return Columns(
-        ids_RF=encode_ids(frame, encoding),
-        numeric_RN=encode_numbers(frame, encoding),
-        scenario_R=rows.scenario_R[chosen_R],
-        labels_RT=rows.labels_RT[chosen_R],
-        user_R=user_R[chosen_R],
-        lists_RS=lists.slots(chosen_R),
-    )
+    for start in range(0, len(rows.frame), BLOCK_ROWS):
+        is_chosen_B = rows.split_R[start : start + BLOCK_ROWS] == split
+        row_B = start + np.flatnonzero(is_chosen_B)
+        if row_B.size:
+            frame = rows.frame[start : start + BLOCK_ROWS].filter(is_chosen_B)
+            yield Columns(
+                ids_RF=encode_ids(frame, encoding),
+                numeric_RN=encode_numbers(frame, encoding),
+                scenario_R=rows.scenario_R[row_B],
+                labels_RT=rows.labels_RT[row_B],
+                user_R=user_R[row_B],
+                lists_RS=lists.slots(row_B),
+            )
+
+
+def _unseen_in_valid(rows: Rows, encoding: Encoding) -> tuple[float, ...]:
+    """Per field the share of validation rows with a value that has no id."""
+    is_valid = pl.Series(rows.split_R == SPLITS.index("valid"))
+    columns = [(rows.frame[one.name].filter(is_valid), one) for one in encoding.vocabularies]
+    return tuple(unseen_rate(values, ids_of(values, vocabulary)) for values, vocabulary in columns)
 
 
 def _user_codes(definition: DataDefinition, rows: Rows) -> NDArray[np.int32]:

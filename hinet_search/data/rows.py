@@ -22,6 +22,7 @@ from hinet_search.data.checks import (
     value_problems,
 )
 from hinet_search.data.lists import DistinctLists, distinct_lists
+from hinet_search.data.mapped import mapped
 from hinet_search.data.matching import as_text, text_of
 from hinet_search.data.splits import LEFT_OUT, assign, split_problems
 from hinet_search.definition import DataDefinition, TaskDefinition, truth_column
@@ -71,8 +72,8 @@ def source_identity(definition: DataDefinition, folder: Path) -> str:
     return str(source.identity(options, folder))
 
 
-def read_rows(definition: DataDefinition, folder: Path) -> Rows:
-    """Read, filter and check; DataError holds every problem of the first stage that has one.
+def read_rows(definition: DataDefinition, folder: Path, cache: Path) -> Rows:
+    """Read, filter and check; DataError holds every problem of the first stage that has one. Values lie in `cache`.
 
     Stages: columns; scenario values; values of features, labels, time and user; splits without a row.
     """
@@ -82,10 +83,10 @@ def read_rows(definition: DataDefinition, folder: Path) -> Rows:
     raise_problems(column_problems(definition, dtypes))
     lazy = _chosen_columns(definition, lazy, dtypes)
     scenarios, notes = _scenarios(definition, lazy)
-    frame = _collected(lazy.filter(pl.col(definition.scenario.column).is_in(scenarios.raw.implode())))
+    frame = _mapped(lazy.filter(pl.col(definition.scenario.column).is_in(scenarios.raw.implode())), cache)
     frame, lists = _with_numbered_lists(definition, frame)
     if definition.not_finite == "drop":
-        frame, notes = _without_not_finite(definition, frame, notes)
+        frame, notes = _without_not_finite(definition, frame, notes, cache)
     row_R = frame.drop_in_place(ROW_NUMBER).to_numpy().astype(np.uint64)
     raise_problems(value_problems(definition, frame, row_R))
     split_R = assign(definition, frame, row_R)
@@ -93,7 +94,7 @@ def read_rows(definition: DataDefinition, folder: Path) -> Rows:
     kept_R = split_R != LEFT_OUT
     if not kept_R.all():
         notes = [*notes, f"{(~kept_R).sum():,} rows are in no split and are left out"]
-        frame, row_R, split_R = frame.filter(kept_R), row_R[kept_R], split_R[kept_R]
+        frame, row_R, split_R = _kept(frame, pl.Series(kept_R), cache), row_R[kept_R], split_R[kept_R]
     truths = [truth_column(task) for task in definition.tasks]
     return Rows(
         frame=frame,
@@ -140,7 +141,22 @@ def _collected(lazy: pl.LazyFrame) -> pl.DataFrame:
     try:
         return lazy.collect()
     except PolarsError as error:
-        raise DataError(f"data.source: rows cannot be read: {str(error).splitlines()[0]}") from error
+        raise _unreadable(error) from error
+
+
+def _mapped(lazy: pl.LazyFrame, cache: Path) -> pl.DataFrame:
+    try:
+        return mapped(lazy, cache)
+    except PolarsError as error:
+        raise _unreadable(error) from error
+
+
+def _kept(frame: pl.DataFrame, kept_R: pl.Series, cache: Path) -> pl.DataFrame:
+    return mapped(frame.lazy().filter(kept_R), cache)
+
+
+def _unreadable(error: PolarsError) -> DataError:
+    return DataError(f"data.source: rows cannot be read: {str(error).splitlines()[0]}")
 
 
 def _scenarios(definition: DataDefinition, lazy: pl.LazyFrame) -> tuple[_Scenarios, list[str]]:
@@ -160,13 +176,15 @@ def _scenarios(definition: DataDefinition, lazy: pl.LazyFrame) -> tuple[_Scenari
 
 
 def _without_not_finite(
-    definition: DataDefinition, frame: pl.DataFrame, notes: list[str]
+    definition: DataDefinition, frame: pl.DataFrame, notes: list[str], cache: Path
 ) -> tuple[pl.DataFrame, list[str]]:
     finite = pl.Series(np.ones(len(frame), dtype=bool))
     for name in definition.features.numeric:
         finite &= ~not_finite(frame[name])
     dropped = len(frame) - int(finite.sum())
-    return frame.filter(finite), [*notes, *([f"{dropped:,} rows with NaN or infinity are dropped"] if dropped else [])]
+    if not dropped:
+        return frame, notes
+    return _kept(frame, finite, cache), [*notes, f"{dropped:,} rows with NaN or infinity are dropped"]
 
 
 def _scenario_codes(values: pl.Series, scenarios: _Scenarios) -> NDArray[np.int16]:

@@ -9,14 +9,16 @@ vocabulary.3.parquet  values and counts of field 3, for whoever encodes new rows
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from hinet_search.data.columns import SPLITS, Columns, Dataset
@@ -42,10 +44,18 @@ class Manifest:
 
 
 @dataclass(frozen=True)
+class Split:
+    """The rows of a split, in runs."""
+
+    num_rows: int
+    blocks: Iterator[Columns]
+
+
+@dataclass(frozen=True)
 class Encoded:
     """What a folder is written from."""
 
-    splits: tuple[Columns, Columns, Columns]
+    splits: tuple[Split, Split, Split]
     encoding: Encoding
     lists: tuple[ListField, ...]
     groups: Mapping[str, tuple[str, ...]]
@@ -133,9 +143,8 @@ def _open_columns(folder: Path, split: str) -> Columns:
 
 def _write(folder: Path, encoded: Encoded) -> None:
     encoding, record = encoded.encoding, encoded.record
-    for split, columns in zip(SPLITS, encoded.splits, strict=True):
-        for one in fields(Columns):
-            np.save(folder / _array_file(split, one.name), getattr(columns, one.name))
+    for name, split in zip(SPLITS, encoded.splits, strict=True):
+        _write_split(folder, name, split)
     counts = [vocabulary.table[COUNT].to_numpy().astype(np.int64) for vocabulary in encoding.vocabularies]
     np.save(folder / FREQUENCIES, np.concatenate([np.zeros(0, dtype=np.int64), *counts]))
     for field, vocabulary in enumerate(encoding.vocabularies):
@@ -155,6 +164,25 @@ def _write(folder: Path, encoded: Encoded) -> None:
         file_bytes={file.name: file.stat().st_size for file in sorted(folder.iterdir())},
     )
     (folder / MANIFEST).write_bytes(_MANIFEST.dump_json(manifest, indent=1))
+
+
+def _write_split(folder: Path, name: str, split: Split) -> None:
+    arrays = [one.name for one in fields(Columns)]
+    with ExitStack() as stack:
+        files = {array: stack.enter_context((folder / _array_file(name, array)).open("wb")) for array in arrays}
+        for number, columns in enumerate(split.blocks):
+            for array, file in files.items():
+                block: NDArray[np.generic] = getattr(columns, array)
+                if number == 0:
+                    _write_head(file, block, split.num_rows)
+                file.write(np.ascontiguousarray(block).data)
+
+
+def _write_head(file: IO[bytes], block: NDArray[np.generic], num_rows: int) -> None:
+    """The head of a .npy file of `num_rows` rows such as those of `block`."""
+    shape = (num_rows, *block.shape[1:])
+    head = {"descr": np.lib.format.dtype_to_descr(block.dtype), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, head)
 
 
 def _replace(folder: Path, partial: Path) -> None:

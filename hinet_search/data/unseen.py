@@ -1,6 +1,6 @@
 """Unseen: how many rows outside training show a value that no training row has, and rows that stand in two splits.
 
-Shape legend: R rows, F categorical fields.
+Shape legend: R rows.
 """
 
 from collections.abc import Sequence
@@ -14,14 +14,9 @@ from hinet_search.definition import ColumnSplit, DataDefinition
 WARN_ABOVE = 0.05
 
 
-def unseen_rates(frame: pl.DataFrame, ids_RF: NDArray[np.int32], names: Sequence[str]) -> tuple[float, ...]:
-    """Per field the share of rows with a value that has no id: unseen in training, or too rare there."""
-    if frame.is_empty():
-        return tuple(0.0 for _ in names)
-    return tuple(
-        float(((ids_RF[:, field] == 0) & frame[name].is_not_null().to_numpy()).mean())
-        for field, name in enumerate(names)
-    )
+def unseen_rate(values: pl.Series, ids_R: NDArray[np.int32]) -> float:
+    """The share of rows with a value that has no id: unseen in training, or too rare there; 0 without rows."""
+    return float(((ids_R == 0) & values.is_not_null().to_numpy()).mean()) if ids_R.size else 0.0
 
 
 def unseen_warnings(rates: Sequence[float], names: Sequence[str]) -> list[str]:

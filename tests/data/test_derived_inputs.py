@@ -66,7 +66,7 @@ def test_derived_inputs_have_mean_zero_and_deviation_one_on_train(dataset: Datas
 
 
 def test_statistics_stand_in_their_rows_of_every_split(dataset: Dataset, folder: Path, wanted: DataDefinition) -> None:
-    rows = read_rows(wanted, folder)
+    rows = read_rows(wanted, folder, folder / "cache")
     assert wanted.features.statistics is not None
     raw_R = target_statistics(wanted.features.statistics, rows, ("click", "buy"))["item x place click rate"].to_numpy()
     position = dataset.full_schema.numeric.index("item x place click rate")

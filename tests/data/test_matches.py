@@ -26,7 +26,7 @@ def numbers(frame: pl.DataFrame, folder: Path, lists: dict[str, Any] = LISTS, **
     write(frame, folder)
     wanted = definition(features=features)
     assert wanted.features.matches is not None
-    return match_numbers(wanted, wanted.features.matches, read_rows(wanted, folder))
+    return match_numbers(wanted, wanted.features.matches, read_rows(wanted, folder, folder / "cache"))
 
 
 def brand_of() -> pl.Expr:
