@@ -16,6 +16,7 @@ import torch
 
 import bench_encode
 import bench_evaluation
+import bench_memory
 import bench_peers
 import bench_platform
 import bench_report
@@ -46,6 +47,7 @@ BENCHES = {
         lambda: bench_encode.bench_encode(FEW, rounds=1),
         bench_encode.table,
     ),
+    "memory": Bench(lambda: bench_memory.bench_memory(10 * MILLION, passes=0.25), None, bench_memory.table),
     "statistics": Bench(
         lambda: bench_statistics.bench_statistics(MILLION, rounds=3),
         lambda: bench_statistics.bench_statistics(FEW, rounds=1),

@@ -1,0 +1,175 @@
+"""Memory and start-up of slots on a large table: encoding it, two slots that train on it, and data that lie on the disk.
+
+Private memory is what a process holds for itself; the mapped columns belong to all of them and to the disk's cache.
+"""
+
+import multiprocessing
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from hinet_search.data.prepare import prepare
+from hinet_search.definition import DataDefinition
+from hinet_search.training.config import Shuffle
+from hinet_search.trial import Trained, TrainJob, train
+from layout import aligned
+from work import write_table
+
+MEGABYTE = 2**20
+SLOTS, TRIALS = 2, 3
+STEPS, BATCH = 200, 2048
+POLL_SECONDS = 0.02
+SPAWN = multiprocessing.get_context("spawn")
+
+Started = tuple[multiprocessing.process.BaseProcess, Connection]
+
+
+@dataclass(frozen=True)
+class MemoryFigure:
+    """Megabytes of private memory at their highest, and seconds.
+
+    `encode_megabytes` and `quarter_megabytes` are of encoding all rows and a quarter of them. `slots_megabytes` is the sum
+    over two slots that train at once, `start_seconds` from the second job of a slot to its first step. The rates are rows
+    a second of Shared Bottom: in the disk's cache in random order, and from the disk in blocks.
+    """
+
+    num_rows: int
+    encode_seconds: float
+    encode_megabytes: float
+    quarter_megabytes: float
+    slots_megabytes: float
+    start_seconds: float
+    cached_rows_per_second: float
+    from_disk_rows_per_second: float
+
+
+def bench_memory(num_rows: int, *, passes: float) -> MemoryFigure:
+    """One table, encoded in a process of its own; then slots, each in one. `passes` are those of the trainings from disk."""
+    with tempfile.TemporaryDirectory(prefix="hinet-search-bench-", dir=Path.cwd()) as name:
+        folder = Path(name)
+        quarter_megabytes, _ = _encoded(folder, num_rows // 4)
+        encode_megabytes, encode_seconds = _encoded(folder, num_rows)
+        encoded = _dataset_folder(folder, num_rows)
+        slots = [(encoded, STEPS * BATCH / (0.8 * num_rows), "rows", TRIALS)] * SLOTS
+        slots_megabytes, told = _run(*(_process(_train, *slot) for slot in slots))
+        rates = {}
+        for shuffle in ("rows", "blocks"):
+            _warm(encoded) if shuffle == "rows" else _forget(encoded)
+            rates[shuffle] = _run(_process(_train, encoded, passes, shuffle, 1))[1][0][1]
+    return MemoryFigure(
+        num_rows=num_rows,
+        encode_seconds=encode_seconds,
+        encode_megabytes=encode_megabytes,
+        quarter_megabytes=quarter_megabytes,
+        slots_megabytes=slots_megabytes,
+        start_seconds=median(start for starts, _ in told for start in starts[1:]),
+        cached_rows_per_second=rates["rows"],
+        from_disk_rows_per_second=rates["blocks"],
+    )
+
+
+def _encoded(folder: Path, num_rows: int) -> tuple[float, float]:
+    """(megabytes, seconds) of encoding a table that was just written."""
+    definition = write_table(folder / f"{num_rows}.parquet", num_rows)
+    megabytes, told = _run(_process(_encode, definition, folder, num_rows))
+    return megabytes, told[0]
+
+
+def _dataset_folder(folder: Path, num_rows: int) -> Path:
+    (encoded,) = (folder / f"cache_{num_rows}").iterdir()
+    return encoded
+
+
+def _encode(say: Connection, definition: DataDefinition, folder: Path, num_rows: int) -> None:
+    began = time.perf_counter()
+    prepare(definition, folder, folder / f"cache_{num_rows}", lambda _: None)
+    say.send(time.perf_counter() - began)
+
+
+def _train(say: Connection, dataset: Path, passes: float, shuffle: Shuffle, trials: int) -> None:
+    """Some jobs in one slot; says how long each took to its first step, and the rate of the last."""
+    starts: list[float] = []
+    found: list[object] = []
+    for seed in range(trials):
+        began, steps = time.perf_counter(), []
+        values = {"train.passes": passes, "train.evaluations_per_pass": 1, "train.batch_size": BATCH}
+        values |= {"train.embedding_optimiser": "lazy_adam", "train.shuffle": shuffle}
+        train(
+            TrainJob(dataset, "shared_bottom", values, seed, "macro_auc", "cpu"),
+            found.append,
+            lambda steps=steps: steps.append(time.perf_counter()) or False,
+        )
+        starts.append(steps[0] - began)
+    (trained,) = [one for one in found[-1:] if isinstance(one, Trained)]
+    say.send((starts, trained.cost.rows_per_second))
+
+
+def _process(work: Callable[..., None], *arguments: object) -> Started:
+    ear, say = SPAWN.Pipe(duplex=False)
+    return SPAWN.Process(target=work, args=(say, *arguments)), ear
+
+
+def _run(*processes: Started) -> tuple[float, list[Any]]:
+    """Run processes to their end at the same time: the highest sum of their private megabytes, and what each told."""
+    for process, _ in processes:
+        process.start()
+    highest = 0
+    told: list[Any] = [None] * len(processes)
+    while None in told:
+        highest = max(highest, sum(_private_bytes(process.pid) for process, _ in processes))
+        for place, (_, ear) in enumerate(processes):
+            if told[place] is None and ear.poll():
+                told[place] = ear.recv()
+        time.sleep(POLL_SECONDS)
+    for process, _ in processes:
+        process.join()
+    return highest / MEGABYTE, told
+
+
+def _private_bytes(process_id: int | None) -> int:
+    """Bytes that only this process has; 0 when it is gone."""
+    try:
+        lines = Path(f"/proc/{process_id}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Anonymous:"))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return folder.glob("train.*.npy")
+
+
+def _warm(folder: Path) -> None:
+    """Read all, so that the system has it in memory."""
+    for file in _files(folder):
+        with file.open("rb") as stream:
+            while stream.read(2**24):
+                pass
+
+
+def _forget(folder: Path) -> None:
+    """Ask the system to drop what it has in memory."""
+    for file in _files(folder):
+        with file.open("rb") as stream:
+            os.fsync(stream.fileno())
+            os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def table(figure: MemoryFigure) -> str:
+    """The figure as text, a line each."""
+    rate = figure.from_disk_rows_per_second / figure.cached_rows_per_second
+    lines = [
+        (f"encode {figure.num_rows:,} rows, s", f"{figure.encode_seconds:.1f}"),
+        ("private memory of encoding, MB (of a quarter of the rows)",
+         f"{figure.encode_megabytes:,.0f} ({figure.quarter_megabytes:,.0f})"),
+        (f"private memory of {SLOTS} slots that train, MB", f"{figure.slots_megabytes:,.0f}"),
+        ("start of a second trial in a slot, ms", f"{1000 * figure.start_seconds:.0f}"),
+        ("rows/s from the disk in blocks, of those from memory in random order", f"{rate:.0%}"),
+    ]  # fmt: skip
+    return aligned(lines)
