@@ -41,13 +41,14 @@ def command(study: str, **given: Any) -> None:
         click.echo(f"!!  {warning}")
     if plan.ready.device.note:
         click.echo(f"!!  {plan.ready.device.note}")
+    names = max(len(arm.name) for arm in plan.arms) + 2
     click.echo(
-        f"\n{'arm':<18}{'model':<16}{'searched':>9}{'trials':>8}  {'parameters min / median / max':<32}{'a trial':>9}"
+        f"\n{'arm':<{names}}{'model':<16}{'searched':>9}{'trials':>8}  {'parameters min / median / max':<32}{'a trial':>9}"
     )
     for arm in plan.arms:
         sizes = " / ".join(count(size) for size in arm.parameters)
         click.echo(
-            f"{arm.name:<18}{arm.model:<16}{arm.searched:>9}{arm.trials:>8}  {sizes:<32}{_short(arm.seconds_per_trial):>9}"
+            f"{arm.name:<{names}}{arm.model:<16}{arm.searched:>9}{arm.trials:>8}  {sizes:<32}{_short(arm.seconds_per_trial):>9}"
         )
     finalists = f"top {spec.finalists.top} + default x {counted(spec.finalists.seeds, 'seed')}"
     click.echo(
