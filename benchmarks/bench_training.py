@@ -67,8 +67,7 @@ class _Entry:
 
 def our_training(model: nn.Module, feed: Feed, config: TrainConfig) -> Iterator[int]:
     """The steps of training/fit.py without its evaluations, without end; gives the number of rows of every step."""
-    optimiser = make_optimiser(model, config)
-    model.train()
+    optimiser = make_optimiser(model.to(feed.device).train(), config)
     for pass_number in count():
         for rows_B in batches_of_pass(
             len(feed), config.batch_size, config.shuffle, seed=SEED, pass_number=pass_number, device=feed.device

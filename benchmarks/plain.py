@@ -19,6 +19,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from hinet_search.data.columns import Columns
 from hinet_search.schema import Batch, Schema
 
+CPU = torch.device("cpu")
+
 
 def layers(widths: Sequence[int]) -> nn.Sequential:
     """Linear layers, each followed by ReLU."""
@@ -99,7 +101,9 @@ class MMoE(nn.Module):
         return logits_BT
 
 
-def plain_training(model: nn.Module, columns: Columns, batch_size: int, learning_rate: float) -> Iterator[int]:
+def plain_training(
+    model: nn.Module, columns: Columns, batch_size: int, learning_rate: float, device: torch.device = CPU
+) -> Iterator[int]:
     """Train without end, pass after pass; gives the number of rows of every step done."""
     rows = TensorDataset(
         torch.tensor(columns.ids_RF, dtype=torch.int64),
@@ -108,12 +112,13 @@ def plain_training(model: nn.Module, columns: Columns, batch_size: int, learning
         torch.tensor(columns.labels_RT, dtype=torch.float32),
     )
     loader = DataLoader(rows, batch_size=batch_size, shuffle=True)
+    model.to(device).train()
     optimiser = torch.optim.Adam(model.parameters(), lr=learning_rate)
-    model.train()
     while True:
-        for ids_BF, numeric_BN, scenario_B, labels_BT in loader:
+        for batch in loader:
+            ids_BF, numeric_BN, scenario_B, labels_BT = (part.to(device) for part in batch)
             optimiser.zero_grad()
-            logits_BT = model(Batch(ids_BF, numeric_BN, scenario_B, torch.empty(len(ids_BF), 0)))
+            logits_BT = model(Batch(ids_BF, numeric_BN, scenario_B, torch.empty(len(ids_BF), 0, device=device)))
             loss = functional.binary_cross_entropy_with_logits(logits_BT, labels_BT)
             loss.backward()
             optimiser.step()

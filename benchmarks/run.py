@@ -16,6 +16,7 @@ import torch
 
 import bench_encode
 import bench_evaluation
+import bench_gpu
 import bench_memory
 import bench_peers
 import bench_platform
@@ -69,6 +70,7 @@ BENCHES = {
         lambda: bench_scenarios.bench_scenarios((6, 20), num_rows=FEW // 4, rounds=1),
         bench_scenarios.table,
     ),
+    "gpu": Bench(lambda: bench_gpu.bench_gpu(make_dataset(MILLION), rounds=5, seconds=1.0), None, bench_gpu.table),
     "platform": Bench(
         lambda: bench_platform.bench_platform((100, 1_000, 5_000, 10_000), trials=50, repeats=5),
         lambda: bench_platform.bench_platform((100,), trials=10, repeats=1),
