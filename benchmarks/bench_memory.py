@@ -25,6 +25,9 @@ MEGABYTE = 2**20
 SLOTS, TRIALS = 2, 3
 STEPS, BATCH = 200, 2048
 POLL_SECONDS = 0.02
+FOLDER = (
+    Path(__file__).resolve().parent.parent / ".benchmarks"
+)  # on the disk; a folder for temporary files may be memory
 SPAWN = multiprocessing.get_context("spawn")
 
 Started = tuple[multiprocessing.process.BaseProcess, Connection]
@@ -51,7 +54,8 @@ class MemoryFigure:
 
 def bench_memory(num_rows: int, *, passes: float) -> MemoryFigure:
     """One table, encoded in a process of its own; then slots, each in one. `passes` are those of the trainings from disk."""
-    with tempfile.TemporaryDirectory(prefix="hinet-search-bench-", dir=Path.cwd()) as name:
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="memory-", dir=FOLDER) as name:
         folder = Path(name)
         quarter_megabytes, _ = _encoded(folder, num_rows // 4)
         encode_megabytes, encode_seconds = _encoded(folder, num_rows)
