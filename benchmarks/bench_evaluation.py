@@ -65,7 +65,7 @@ def bench_evaluation(num_rows: int, *, rounds: int) -> EvaluationFigure:
     columns = draw_rows(num_rows, seed=0)
     model = next(one.ours() for one in contests(SCHEMA) if one.name == MODEL)
     began = time.perf_counter()
-    feed = make_feed(columns, SCHEMA, torch.device("cpu"))
+    feed = make_feed(columns, torch.device("cpu"))
     feed_seconds = time.perf_counter() - began
     taken = [_round(model, feed, columns) for _ in range(rounds)]
     ratios = [one.plain / one.metrics for one in taken]

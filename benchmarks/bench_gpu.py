@@ -44,8 +44,8 @@ def bench_gpu(dataset: Dataset, *, rounds: int, seconds: float) -> list[GPUFigur
 
 
 def figures_on(device: torch.device, dataset: Dataset, *, rounds: int, seconds: float) -> list[GPUFigure]:
-    """The figures of a device, which is also a CPU where one asks for it."""
-    feed = make_feed(dataset.train, dataset.full_schema, device)
+    """The figures of a device; a CPU shows that it works where there is no GPU."""
+    feed = make_feed(dataset.train, device)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     figures = []
     for contest in contests(dataset.full_schema):
@@ -56,6 +56,7 @@ def figures_on(device: torch.device, dataset: Dataset, *, rounds: int, seconds: 
         for training in trainings:
             for _ in range(WARM_UP_STEPS):
                 next(training)
+        _wait_for(device)
         speeds = [[_rows_per_second(training, seconds, device) for training in trainings] for _ in range(rounds)]
         *ours, theirs = zip(*speeds, strict=True)
         figures += [
@@ -77,9 +78,14 @@ def _rows_per_second(training: Iterator[int], seconds: float, device: torch.devi
     began, num_rows = time.perf_counter(), 0
     while time.perf_counter() - began < seconds:
         num_rows += next(training)
+    _wait_for(device)
+    return num_rows / (time.perf_counter() - began)
+
+
+def _wait_for(device: torch.device) -> None:
+    """Until the device has done what it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    return num_rows / (time.perf_counter() - began)
 
 
 def table(figures: Sequence[GPUFigure] | NoGPU) -> str:

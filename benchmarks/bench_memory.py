@@ -25,9 +25,8 @@ MEGABYTE = 2**20
 SLOTS, TRIALS = 2, 3
 STEPS, BATCH = 200, 2048
 POLL_SECONDS = 0.02
-FOLDER = (
-    Path(__file__).resolve().parent.parent / ".benchmarks"
-)  # on the disk; a folder for temporary files may be memory
+# On the disk of the checkout: a folder for temporary files may be memory.
+FOLDER = Path(__file__).resolve().parent.parent / ".benchmarks"
 SPAWN = multiprocessing.get_context("spawn")
 
 Started = tuple[multiprocessing.process.BaseProcess, Connection]
@@ -38,7 +37,7 @@ class MemoryFigure:
     """Megabytes of private memory at their highest, and seconds.
 
     `encode_megabytes` and `quarter_megabytes` are of encoding all rows and a quarter of them. `slots_megabytes` is the sum
-    over two slots that train at once, `start_seconds` from the second job of a slot to its first step. The rates are rows
+    over two slots that train at once, `start_seconds` the median time of later jobs of a slot to their first step. The rates are rows
     a second of Shared Bottom: in the disk's cache in random order, and from the disk in blocks.
     """
 

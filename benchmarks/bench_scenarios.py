@@ -66,7 +66,7 @@ def _training(form: str, num_scenarios: int, num_rows: int) -> Iterator[int]:
     san = SANConfig.model_validate({"embedding_dim": HINET.san_embedding, **FORMS[form]})
     model = seeded_model(lambda: hinet.Model(hinet_config(san), dataset.full_schema), SEED)
     model.begin_pass(san.warmup_passes)
-    feed = make_feed(dataset.train, dataset.full_schema, torch.device("cpu"))
+    feed = make_feed(dataset.train, torch.device("cpu"))
     return our_training(model, feed, TRAINING)
 
 

@@ -122,7 +122,7 @@ def rows_per_second(training: Iterator[int], seconds: float) -> float:
 
 def _entries(dataset: Dataset) -> list[_Entry]:
     schema = dataset.full_schema
-    feed = make_feed(dataset.train, schema, torch.device("cpu"))
+    feed = make_feed(dataset.train, torch.device("cpu"))
     entries = []
     for contest in contests(schema):
         ours, reference = contest.ours(), contest.plain()

@@ -23,6 +23,7 @@ from hinet_search.objective import objective_named
 from hinet_search.records import CellValue, Cost, EvaluationRecord, Insight
 from hinet_search.schema import Schema
 from hinet_search.training.device import Wanted, choose_device
+from hinet_search.training.feed import forget_copies
 from hinet_search.training.fit import Diverged, FitResult
 from hinet_search.training.metrics import cell_values
 from hinet_search.training.seeding import seeded_model
@@ -124,6 +125,7 @@ def train(job: TrainJob, emit: Emit, should_stop: ShouldStop) -> None:
         emit(TrainingFailed(f"diverged: {error}"))
         return
     except torch.OutOfMemoryError as error:
+        forget_copies()  # so that a smaller trial fits
         emit(
             TrainingFailed(f"out of memory on {device}: batch {config.train.batch_size}; {str(error).splitlines()[0]}")
         )

@@ -6,7 +6,7 @@ The file is one of benchmarks/results/; every form of SAN is a line, with its na
 import json
 import sys
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import cycle, groupby
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ def drawing(figures: Sequence[dict[str, Any]]) -> str:
     parts.append(f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 8}" text-anchor="end" {TEXT}>number of scenarios</text>')
     lines = [(form, list(points)) for form, points in groupby(figures, key=lambda one: one["form"])]
     ends = _apart([y(points[-1]["milliseconds"]) for _, points in lines])
-    for (form, points), colour, end in zip(lines, COLOURS, ends, strict=True):
+    for (form, points), colour, end in zip(lines, cycle(COLOURS), ends):
         name = f"{form}, {points[-1]['milliseconds']:,.0f} ms"
         style = TEXT.replace("#333", colour)
         path = " ".join(f"{x(one['num_scenarios']):.1f},{y(one['milliseconds']):.1f}" for one in points)
@@ -77,4 +77,7 @@ def _apart(places: Sequence[float]) -> list[float]:
 
 if __name__ == "__main__":
     result, figure = map(Path, sys.argv[1:3])
-    figure.write_text(drawing(json.loads(result.read_text(encoding="utf-8"))["scenarios"]), encoding="utf-8")
+    measured = json.loads(result.read_text(encoding="utf-8"))
+    if "scenarios" not in measured:
+        sys.exit(f"{result}: must hold the part 'scenarios'; run benchmarks/run.py --only scenarios")
+    figure.write_text(drawing(measured["scenarios"]), encoding="utf-8")

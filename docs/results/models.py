@@ -36,7 +36,7 @@ def seconds_per_pass(config: TrialConfig, dataset: Dataset) -> float:
     model = config.build(schema)
     if not isinstance(model, torch.nn.Module):
         return 0.0
-    feed, optimiser = make_feed(data.train, schema, CPU), make_optimiser(model.train(), config.train)
+    feed, optimiser = make_feed(data.train, CPU), make_optimiser(model.train(), config.train)
     order = torch.randperm(len(feed), generator=torch.Generator().manual_seed(0)).split(config.train.batch_size)
     took = []
     for rows_B in order[: WARM_UP + STEPS]:

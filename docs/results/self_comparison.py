@@ -69,7 +69,7 @@ def validation_logits(job: Job) -> Logits:
         model, dataset, schema, config.train,
         seed=job.seed, objective=objective_named(job.objective), device=torch.device("cpu"), watcher=Alone(),
     )  # fmt: skip
-    return predict(model, make_feed(dataset.valid, schema, torch.device("cpu")))
+    return predict(model, make_feed(dataset.valid, torch.device("cpu")))
 
 
 @dataclass(frozen=True)

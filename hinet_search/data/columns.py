@@ -7,7 +7,7 @@ Shape legend: R rows of a split, F categorical fields, N numeric inputs, S slots
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import accumulate
 from pathlib import Path
 
@@ -23,7 +23,9 @@ SPLITS = ("train", "valid", "test")
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """One split; two are equal when they are the same one. Ids are in order of training frequency, 0 = unknown; user_R is -1 where a row has no user.
+    """One split; it equals itself alone.
+
+    Ids are in order of training frequency, 0 = unknown; user_R is -1 where a row has no user.
 
     `lists_RS` holds ids of the lists' item fields, list after list; an empty slot and an unknown id are 0.
     """
@@ -41,15 +43,15 @@ class Columns:
         return int(self.scenario_R.shape[0])
 
     def head(self, num_rows: int) -> Columns:
-        """The first rows."""
-        return Columns(
-            ids_RF=self.ids_RF[:num_rows],
-            numeric_RN=self.numeric_RN[:num_rows],
-            scenario_R=self.scenario_R[:num_rows],
-            labels_RT=self.labels_RT[:num_rows],
-            user_R=self.user_R[:num_rows],
-            lists_RS=self.lists_RS[:num_rows],
-        )
+        """The first rows, as views."""
+        return self._rows(slice(num_rows))
+
+    def where(self, is_chosen_R: NDArray[np.bool_]) -> Columns:
+        """Copies of the chosen rows."""
+        return self._rows(is_chosen_R)
+
+    def _rows(self, chosen: slice | NDArray[np.bool_]) -> Columns:
+        return Columns(**{one.name: getattr(self, one.name)[chosen] for one in fields(self)})
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Derive: the inputs that are made of labels and lists, and the groups that a search can leave out.
 
-Shape legend: R rows, B rows of a block, D distinct lists, S slots of one list.
+Shape legend: R rows, D distinct lists, S slots of one list.
 """
 
 from collections.abc import Mapping
@@ -42,10 +42,10 @@ class EncodedLists:
     ids: tuple[NDArray[np.int32], ...]
     numbers: tuple[NDArray[np.int64], ...]
 
-    def slots(self, row_B: NDArray[np.int64]) -> NDArray[np.int32]:
-        """Slots of all lists side by side, of rows by their places."""
-        empty = np.zeros((row_B.size, 0), dtype=np.int32)
-        rows = (id_DS[number_R[row_B]] for id_DS, number_R in zip(self.ids, self.numbers, strict=True))
+    def slots(self, run: slice, num_rows: int) -> NDArray[np.int32]:
+        """Slots of all lists side by side, of a run of rows."""
+        empty = np.zeros((num_rows, 0), dtype=np.int32)
+        rows = (id_DS[number_R[run]] for id_DS, number_R in zip(self.ids, self.numbers, strict=True))
         return np.concatenate([empty, *rows], axis=1)
 
 

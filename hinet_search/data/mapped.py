@@ -1,6 +1,8 @@
 """Mapped: the rows of a query as a table that lies in a file; memory holds the columns one works on, not the table."""
 
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
@@ -10,23 +12,38 @@ from pyarrow import ipc
 from hinet_search.errors import EnvironmentFault
 
 PREFIX = ".rows-"
+ABANDONED_SECONDS = 86_400
 
 
 def mapped(query: pl.LazyFrame, folder: Path) -> pl.DataFrame:
     """All rows in order, streamed to a file in `folder` whose space is free again when the table is no longer used.
 
-    Raises what Polars raises when rows cannot be read, EnvironmentFault when the file cannot be written.
+    A table with values that Arrow does not have (whole numbers of 128 bits) is held in memory. Raises what Polars raises
+    when rows cannot be read, EnvironmentFault when a file cannot be read or written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(folder)
         with tempfile.NamedTemporaryFile(dir=folder, prefix=PREFIX, suffix=".arrow") as file:
-            query.sink_ipc(file.name, compression="uncompressed", maintain_order=True)
+            query.sink_ipc(file, compression="uncompressed", maintain_order=True)  # by name it might be made again
             with pa.memory_map(file.name) as rows:
-                table = ipc.open_file(rows).read_all()
+                try:
+                    table = ipc.open_file(rows).read_all()
+                except pa.ArrowNotImplementedError:
+                    return query.collect()
     except OSError as error:
         raise EnvironmentFault(
-            f"{folder}: rows cannot be streamed into this folder: {error}", remedy="free space or name another folder"
+            f"{folder}: rows cannot be streamed from their source into this folder: {error}",
+            remedy="free space, or name another folder with --output",
         ) from error
-    frame = pl.from_arrow(table)
+    frame = pl.from_arrow(table, rechunk=False)
     assert isinstance(frame, pl.DataFrame), "a table, for it has columns"
     return frame
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what a killed process left behind."""
+    for left in folder.glob(f"{PREFIX}*"):
+        with suppress(FileNotFoundError):  # another process is as tidy
+            if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
+                left.unlink()

@@ -62,7 +62,9 @@ def match_numbers(definition: DataDefinition, matches: MatchesDefinition, rows: 
 def _compared(definition: DataDefinition, matches: MatchesDefinition, rows: Rows) -> _Compared:
     lists = {name: definition.features.lists[name] for name in (*matches.lists, *_rated(matches))}
     distinct = {column: distinct_values(rows.frame[column]) for column in matches.by}
-    train = rows.frame.filter(rows.split_R == TRAIN)
+    train = rows.frame.select(list(dict.fromkeys([*matches.by, *(one.item for one in lists.values())]))).filter(
+        rows.split_R == TRAIN
+    )
     return _Compared(
         lists={name: rows.lists[one.column] for name, one in lists.items()},
         list_R={name: rows.list_numbers(one.column) for name, one in lists.items()},
@@ -112,7 +114,7 @@ def _num_users(definition: DataDefinition, matches: MatchesDefinition, rows: Row
 def lists_of_training_users(definition: DataDefinition, column: str, rows: Rows) -> NDArray[np.int64]:
     """The number of one list of every user of training rows (U,)."""
     assert definition.user is not None, "the definition checks it"
-    train = rows.frame.filter(rows.split_R == TRAIN)
+    train = rows.frame.select(definition.user, column).filter(rows.split_R == TRAIN)
     return lists_of_users(train[definition.user], train[column])
 
 

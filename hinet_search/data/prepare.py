@@ -1,6 +1,6 @@
 """Prepare: a definition and its rows become encoded columns in a cache folder, once per fingerprint.
 
-Shape legend: R rows, B rows of a block.
+Shape legend: R rows, B rows of a run.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from hinet_search.data.derive import EncodedLists, derive_numbers, encode_lists,
 from hinet_search.data.encode import Encoding, encode_ids, encode_numbers, fit_encoding, ids_of
 from hinet_search.data.fingerprint import fingerprint
 from hinet_search.data.rows import Rows, raise_problems, read_rows, source_identity
-from hinet_search.data.store import Encoded, Split, is_complete, open_dataset, save
+from hinet_search.data.store import Encoded, is_complete, open_dataset, save
 from hinet_search.data.unseen import duplicate_warnings, unseen_rate, unseen_warnings
 from hinet_search.definition import DataDefinition, split_in_words
 from hinet_search.records import CellCount, DataRecord
@@ -30,7 +30,7 @@ BLOCK_ROWS = 2**19  # encoded and written at once
 def prepare(definition: DataDefinition, folder: Path, cache: Path, progress: Callable[[str], None]) -> Dataset:
     """The encoded data of a definition, from `cache/FINGERPRINT` or encoded into it; `folder` is that of the study.
 
-    Raises DataError with every problem found, before anything is written.
+    Raises DataError with every problem found, and then leaves nothing behind.
     """
     digest = fingerprint(definition, source_identity(definition, folder))
     target = cache / digest
@@ -58,16 +58,13 @@ def _encode(
         rows.frame, features, definition.minimum_frequency, derived.names, pl.Series(rows.split_R == 0)
     )
     lists, user_R = encode_lists(features, rows, encoding), _user_codes(definition, rows)
-    splits = [
-        Split(int((rows.split_R == split).sum()), _blocks(rows, split, (encoding, lists), user_R))
-        for split in range(len(SPLITS))
-    ]
     groups = input_groups(features, derived, encoding)
+    num_train, num_valid, num_test = np.bincount(rows.split_R, minlength=len(SPLITS)).tolist()
     record = DataRecord(
         source=_source_in_words(definition),
         fingerprint=target.name,
         split=split_in_words(definition.split),
-        rows=(splits[0].num_rows, splits[1].num_rows, splits[2].num_rows),
+        rows=(num_train, num_valid, num_test),
         scenarios=rows.scenarios,
         tasks=tuple(definition.tasks),
         num_categorical=len(features.categorical),
@@ -81,33 +78,31 @@ def _encode(
         ),
         groups={name: len(inputs) for name, inputs in groups.items()},
     )
-    save(target, Encoded((splits[0], splits[1], splits[2]), encoding, lists.fields, groups, record))
+    save(target, Encoded(_blocks(rows, encoding, lists, user_R), encoding, lists.fields, groups, record))
 
 
 def _blocks(
-    rows: Rows, split: int, encoded: tuple[Encoding, EncodedLists], user_R: NDArray[np.int32]
-) -> Iterator[Columns]:
-    """A split in runs of rows, so that memory holds one run at a time."""
-    encoding, lists = encoded
+    rows: Rows, encoding: Encoding, lists: EncodedLists, user_R: NDArray[np.int32]
+) -> Iterator[tuple[Columns, ...]]:
+    """The rows of each split in runs of rows of all, so that memory holds one run at a time."""
     for start in range(0, len(rows.frame), BLOCK_ROWS):
-        is_chosen_B = rows.split_R[start : start + BLOCK_ROWS] == split
-        row_B = start + np.flatnonzero(is_chosen_B)
-        if row_B.size:
-            frame = rows.frame[start : start + BLOCK_ROWS].filter(is_chosen_B)
-            yield Columns(
-                ids_RF=encode_ids(frame, encoding),
-                numeric_RN=encode_numbers(frame, encoding),
-                scenario_R=rows.scenario_R[row_B],
-                labels_RT=rows.labels_RT[row_B],
-                user_R=user_R[row_B],
-                lists_RS=lists.slots(row_B),
-            )
+        run = slice(start, start + BLOCK_ROWS)
+        split_B = rows.split_R[run]
+        block = Columns(
+            ids_RF=encode_ids(rows.frame[run], encoding),
+            numeric_RN=encode_numbers(rows.frame[run], encoding),
+            scenario_R=rows.scenario_R[run],
+            labels_RT=rows.labels_RT[run],
+            user_R=user_R[run],
+            lists_RS=lists.slots(run, split_B.size),
+        )
+        yield tuple(block.where(split_B == split) for split in range(len(SPLITS)))
 
 
 def _unseen_in_valid(rows: Rows, encoding: Encoding) -> tuple[float, ...]:
     """Per field the share of validation rows with a value that has no id."""
     is_valid = pl.Series(rows.split_R == SPLITS.index("valid"))
-    columns = [(rows.frame[one.name].filter(is_valid), one) for one in encoding.vocabularies]
+    columns = ((rows.frame[one.name].filter(is_valid), one) for one in encoding.vocabularies)
     return tuple(unseen_rate(values, ids_of(values, vocabulary)) for values, vocabulary in columns)
 
 

@@ -73,7 +73,9 @@ def source_identity(definition: DataDefinition, folder: Path) -> str:
 
 
 def read_rows(definition: DataDefinition, folder: Path, cache: Path) -> Rows:
-    """Read, filter and check; DataError holds every problem of the first stage that has one. Values lie in `cache`.
+    """Read, filter and check; DataError holds every problem of the first stage that has one.
+
+    The rows are streamed into a file in the folder `cache`.
 
     Stages: columns; scenario values; values of features, labels, time and user; splits without a row.
     """

@@ -44,18 +44,10 @@ class Manifest:
 
 
 @dataclass(frozen=True)
-class Split:
-    """The rows of a split, in runs."""
-
-    num_rows: int
-    blocks: Iterator[Columns]
-
-
-@dataclass(frozen=True)
 class Encoded:
-    """What a folder is written from."""
+    """What a folder is written from. `blocks` are runs of rows, each as its rows of every split; they are read once."""
 
-    splits: tuple[Split, Split, Split]
+    blocks: Iterator[tuple[Columns, ...]]
     encoding: Encoding
     lists: tuple[ListField, ...]
     groups: Mapping[str, tuple[str, ...]]
@@ -120,7 +112,7 @@ def save(folder: Path, encoded: Encoded) -> None:
             shutil.rmtree(partial, ignore_errors=True)
     except OSError as error:
         raise EnvironmentFault(
-            f"{folder}: encoded data cannot be written: {error.strerror}", remedy="free space or name another folder"
+            f"{folder}: encoded data cannot be written: {error}", remedy="free space or name another folder"
         ) from error
 
 
@@ -143,8 +135,7 @@ def _open_columns(folder: Path, split: str) -> Columns:
 
 def _write(folder: Path, encoded: Encoded) -> None:
     encoding, record = encoded.encoding, encoded.record
-    for name, split in zip(SPLITS, encoded.splits, strict=True):
-        _write_split(folder, name, split)
+    _write_splits(folder, encoded)
     counts = [vocabulary.table[COUNT].to_numpy().astype(np.int64) for vocabulary in encoding.vocabularies]
     np.save(folder / FREQUENCIES, np.concatenate([np.zeros(0, dtype=np.int64), *counts]))
     for field, vocabulary in enumerate(encoding.vocabularies):
@@ -166,16 +157,20 @@ def _write(folder: Path, encoded: Encoded) -> None:
     (folder / MANIFEST).write_bytes(_MANIFEST.dump_json(manifest, indent=1))
 
 
-def _write_split(folder: Path, name: str, split: Split) -> None:
-    arrays = [one.name for one in fields(Columns)]
+def _write_splits(folder: Path, encoded: Encoded) -> None:
     with ExitStack() as stack:
-        files = {array: stack.enter_context((folder / _array_file(name, array)).open("wb")) for array in arrays}
-        for number, columns in enumerate(split.blocks):
-            for array, file in files.items():
-                block: NDArray[np.generic] = getattr(columns, array)
-                if number == 0:
-                    _write_head(file, block, split.num_rows)
-                file.write(np.ascontiguousarray(block).data)
+        files = {
+            (split, one.name): stack.enter_context((folder / _array_file(split, one.name)).open("wb"))
+            for split in SPLITS
+            for one in fields(Columns)
+        }
+        num_rows = dict(zip(SPLITS, encoded.record.rows, strict=True))
+        for block in encoded.blocks:
+            for (split, array), file in files.items():
+                rows: NDArray[np.generic] = getattr(block[SPLITS.index(split)], array)
+                if file.tell() == 0:
+                    _write_head(file, rows, num_rows[split])
+                file.write(np.ascontiguousarray(rows).data)
 
 
 def _write_head(file: IO[bytes], block: NDArray[np.generic], num_rows: int) -> None:

@@ -141,7 +141,7 @@ def _probe(arm: Arm, ready: Ready) -> float:
     model = config.build(schema)
     if isinstance(model, Staged):
         return SHARE_OF_PASSES * _seconds_of_growth(model, dataset)
-    feed = make_feed(dataset.train.head(PROBE_ROWS), schema, device)
+    feed = make_feed(dataset.train.head(PROBE_ROWS), device)
     seconds_per_row = _seconds_per_row(model.to(device), feed, config.train)
     evaluations = config.train.passes * config.train.evaluations_per_pass
     rows = config.train.passes * dataset.train.num_rows + evaluations * dataset.valid.num_rows / 3  # no backward

@@ -53,7 +53,10 @@ def begin_peak_memory(device: torch.device) -> None:
 
 
 def peak_memory_bytes(device: torch.device) -> int:
-    """Peak since `begin_peak_memory`: of torch's allocations on CUDA, of the process's resident memory on CPU."""
+    """Peak since `begin_peak_memory`: of torch's allocations on CUDA, of the process's resident memory on CPU.
+
+    Both hold the columns: a copy on the device, on a CPU the mapped pages that all slots share.
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     status = Path("/proc/self/status")

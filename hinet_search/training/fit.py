@@ -122,8 +122,8 @@ def fit(  # noqa: PLR0913  the one door of training: each argument is a thing of
         config=config,
         seed=seed,
         objective=objective,
-        feed=make_feed(dataset.train, schema, device),
-        valid_feed=make_feed(dataset.valid, schema, device),
+        feed=make_feed(dataset.train, device),
+        valid_feed=make_feed(dataset.valid, device),
         valid=dataset.valid,
         schedule=make_schedule(dataset.train.num_rows, config),
         optimiser=make_optimiser(model, config),
@@ -170,13 +170,13 @@ def _batches(training: _Training, first_step: int) -> Iterator[Int[Tensor, "B"]]
     """Row numbers of every step after `first_step`; tells the model where a pass begins."""
     schedule = training.schedule
     for pass_number in count(first_step // schedule.steps_per_pass):
-        began = pass_number * schedule.steps_per_pass
-        skipped, end = max(first_step - began, 0), schedule.total_steps - began
-        if end <= 0:
+        first_of_pass = pass_number * schedule.steps_per_pass
+        skipped, steps_left = max(first_step - first_of_pass, 0), schedule.total_steps - first_of_pass
+        if steps_left <= 0:
             return
         if not skipped and isinstance(training.model, FollowsPasses):
             training.model.begin_pass(pass_number)
-        yield from islice(_pass(training, pass_number), skipped, end)
+        yield from islice(_pass(training, pass_number), skipped, steps_left)
 
 
 def _pass(training: _Training, pass_number: int) -> Iterator[Int[Tensor, "B"]]:

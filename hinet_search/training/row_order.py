@@ -26,10 +26,10 @@ def batches_of_pass(
     generator = torch.Generator().manual_seed(derived_seed(seed, Purpose.DATA_ORDER, pass_number))
     left = torch.empty(0, dtype=torch.int64)
     for rows_W in _windows(num_rows, shuffle, generator):
-        whole = torch.cat([left, rows_W]) if len(left) else rows_W
-        *full, left = torch.split(whole.to(device), batch_size)
-        yield from full
-        left = left.cpu()
+        waiting = torch.cat([left, rows_W]) if len(left) else rows_W
+        whole = len(waiting) - len(waiting) % batch_size
+        yield from torch.split(waiting[:whole].to(device), batch_size) if whole else ()
+        left = waiting[whole:]
     if len(left):
         yield left.to(device)
 

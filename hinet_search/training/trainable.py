@@ -48,7 +48,7 @@ class Network:
 
     def scores(self, columns: Columns) -> NDArray[np.float32]:
         """Logits (R, T)."""
-        return predict(self.model.to(self.device), make_feed(columns, self.schema, self.device))
+        return predict(self.model.to(self.device), make_feed(columns, self.device))
 
     def num_parameters(self) -> tuple[int, int]:
         """Numbers of parameters: (all, without feature embeddings)."""
@@ -62,7 +62,7 @@ class Network:
         """What the model shows of itself on some rows, evenly spaced; empty when it shows nothing."""
         if not isinstance(self.model, Explains):
             return Insight()
-        feed = make_feed(columns, self.schema, self.device)
+        feed = make_feed(columns, self.device)
         rows = torch.linspace(0, len(feed) - 1, min(INSIGHT_ROWS, len(feed)), device=self.device).long()
         return self.model.insight(feed.select(rows)[0])
 

@@ -1,5 +1,6 @@
 """Mapped tables and blocks: what is read in runs of rows is what is read at once."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ FEATURES: dict[str, Any] = {
     "statistics": {"by": ["user"], "clock": "minute"},
     "lists": LISTS,
 }
-PRIVATE = ("Private_Dirty:",)
 
 
 def table() -> pl.DataFrame:
@@ -46,19 +46,42 @@ def test_a_mapped_table_leaves_no_file(tmp_path: Path) -> None:
     assert frame["minute"].sum() == table()["minute"].sum(), "and can still be read"
 
 
-def private_bytes() -> int:
-    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(PRIVATE))
+def mapped_ranges() -> list[tuple[int, int]]:
+    """Addresses at which this process has mapped files of rows."""
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    ranges = [line.split(maxsplit=1)[0].split("-") for line in lines if module.PREFIX in line]
+    return [(int(first, 16), int(last, 16)) for first, last in ranges]
 
 
-@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="only Linux tells private memory")
-def test_a_mapped_table_takes_no_memory_of_its_own(tmp_path: Path) -> None:
-    query = pl.select(pl.int_range(4_000_000).alias("a")).lazy().with_columns(b=pl.col("a") * 2)
-    mapped(query, tmp_path)  # buffers of Polars stay from now on
-    before = private_bytes()
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux tells what is mapped")
+def test_the_values_of_a_mapped_table_lie_in_its_file(tmp_path: Path) -> None:
+    frame = mapped(pl.select(pl.int_range(1_000_000).alias("a")).lazy(), tmp_path)
+    addresses = [chunk.to_arrow().buffers()[1].address for chunk in frame["a"].get_chunks()]
+    assert all(any(first <= address < last for first, last in mapped_ranges()) for address in addresses)
+
+
+def test_many_rows_of_a_file_come_in_order_filtered_and_numbered(tmp_path: Path) -> None:
+    rows = pl.select(pl.int_range(400_000).alias("a")).with_columns(b=(pl.col("a") * 7919) % 1000, c=pl.col("a") % 3)
+    rows.write_parquet(tmp_path / "rows.parquet", row_group_size=30_000)
+    query = pl.scan_parquet(tmp_path / "rows.parquet").with_row_index("row").filter(pl.col("c") != 1)
     frame = mapped(query, tmp_path)
-    assert private_bytes() - before < frame.estimated_size() / 4
-    assert frame.estimated_size() == 64_000_000
+    assert_frame_equal(frame, query.collect())
+    is_kept = (frame["b"] > 500).rename("")
+    assert_frame_equal(mapped(frame.lazy().filter(is_kept), tmp_path), frame.filter(is_kept))
+
+
+def test_numbers_of_128_bits_are_held_in_memory(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"u": pl.Series([2**64, 2**70], dtype=pl.Int128), "x": [1, 2]})
+    assert_frame_equal(mapped(frame.lazy(), tmp_path), frame)
+
+
+def test_what_a_killed_process_left_is_removed_after_a_day(tmp_path: Path) -> None:
+    old, new = (tmp_path / f"{module.PREFIX}{name}.arrow" for name in ("old", "new"))
+    for file in (old, new):
+        file.write_text("")
+    os.utime(old, (0, 0))
+    mapped(table().lazy(), tmp_path)
+    assert (old.exists(), new.exists()) == (False, True), "a new one may be another process's"
 
 
 def test_a_folder_that_cannot_be_written_is_a_fault_with_its_name(tmp_path: Path) -> None:

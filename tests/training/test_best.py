@@ -35,7 +35,7 @@ def test_an_overfitted_model_goes_back_to_where_validation_was_best():
     model = linear(noisy)
     result = fit_on(noisy, model, learning_rate=0.3, passes=40, evaluations_per_pass=1, objective="logloss")
     assert result.best_step < len(result.evaluations)
-    again = cell_values(predict(model, make_feed(noisy.valid, noisy.full_schema, CPU)), noisy.valid, *names(noisy))
+    again = cell_values(predict(model, make_feed(noisy.valid, CPU)), noisy.valid, *names(noisy))
     assert again == result.valid_cells
     assert result.valid_objective == min(record.objective for record in result.evaluations)
 

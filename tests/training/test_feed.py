@@ -1,23 +1,22 @@
 """Facts about feeds, the order of rows, and devices."""
 
+import gc
+import weakref
 from typing import get_args
 
 import numpy as np
 import pytest
 import torch
-from datasets import columns, separable
-from torch import Tensor
+from datasets import columns
 
 from hinet_search.errors import EnvironmentFault
-from hinet_search.schema import Schema
 from hinet_search.training.config import Shuffle
 from hinet_search.training.device import begin_peak_memory, choose_device, peak_memory_bytes
-from hinet_search.training.feed import Feed, make_feed
+from hinet_search.training.feed import forget_copies, make_feed
 from hinet_search.training.row_order import BLOCK_ROWS, BLOCKS_AT_ONCE, batches_of_pass
 from hinet_search.training.seeding import seeded_model
 
 CPU = torch.device("cpu")
-SCHEMA = Schema(("home", "search"), ("click", "order"), ("item",), (3,), ("a", "b"))
 
 
 def order(seed: int, pass_number: int, *, num_rows: int = 100, shuffle: Shuffle = "rows") -> list[int]:
@@ -25,29 +24,16 @@ def order(seed: int, pass_number: int, *, num_rows: int = 100, shuffle: Shuffle 
     return torch.cat(list(batches)).tolist()
 
 
-def ids_of(feed: Feed) -> Tensor:
-    return torch.cat([batch.ids_BF for batch in feed.in_order(7)])
-
-
-def test_ids_beyond_the_vocabulary_become_unknown_and_others_stay():
-    split = columns(50, 1)
-    feed = make_feed(split, SCHEMA, CPU)
-    expected = np.where(split.ids_RF >= 3, 0, split.ids_RF)
-    assert np.array_equal(ids_of(feed).numpy(), expected)
-    assert np.array_equal(feed.select(torch.tensor([4, 0]))[0].ids_BF.numpy(), expected[[4, 0]])
-    assert (split.ids_RF >= 3).any(), "the data themselves are left alone"
-
-
 def test_a_read_only_array_becomes_a_feed():
     split = columns(10, 1)
     for array in (split.ids_RF, split.numeric_RN, split.scenario_R, split.labels_RT, split.lists_RS):
         array.flags.writeable = False
-    assert len(make_feed(split, SCHEMA, CPU)) == 10
+    assert len(make_feed(split, CPU)) == 10
 
 
 def test_selected_rows_come_in_the_order_asked_for():
     split = columns(20, 1)
-    batch, labels_BT = make_feed(split, SCHEMA, CPU).select(torch.tensor([7, 3]))
+    batch, labels_BT = make_feed(split, CPU).select(torch.tensor([7, 3]))
     assert np.array_equal(batch.numeric_BN.numpy(), split.numeric_RN[[7, 3]])
     assert batch.scenario_B.tolist() == split.scenario_R[[7, 3]].tolist()
     assert np.array_equal(labels_BT.numpy(), split.labels_RT[[7, 3]])
@@ -55,7 +41,7 @@ def test_selected_rows_come_in_the_order_asked_for():
 
 def test_batches_in_order_cover_every_row_once():
     split = columns(23, 1)
-    batches = list(make_feed(split, SCHEMA, CPU).in_order(10))
+    batches = list(make_feed(split, CPU).in_order(10))
     assert [len(batch) for batch in batches] == [10, 10, 3]
     assert np.array_equal(torch.cat([batch.numeric_BN for batch in batches]).numpy(), split.numeric_RN)
 
@@ -93,15 +79,26 @@ def test_in_blocks_the_rows_of_a_window_lie_in_few_places_and_are_shuffled_among
 
 def test_on_the_cpu_a_feed_is_a_view_of_the_columns():
     split = columns(20, 1)
-    feed = make_feed(split, SCHEMA, CPU)
+    feed = make_feed(split, CPU)
     assert feed.stored_R.ids_BF.data_ptr() == split.ids_RF.ctypes.data
     assert feed.labels_RT.data_ptr() == split.labels_RT.ctypes.data
 
 
+ELSEWHERE = torch.device("meta")  # a device that every machine has
+
+
 def test_the_copy_on_a_device_is_made_once_for_all_trials_of_a_slot():
-    split, elsewhere = columns(20, 1), torch.device("meta")
-    first, second = (make_feed(split, SCHEMA, elsewhere) for _ in range(2))
-    assert first.stored_R.ids_BF is second.stored_R.ids_BF
+    split = columns(20, 1)
+    first = make_feed(split, ELSEWHERE)
+    assert make_feed(split, ELSEWHERE) is first
+    forget_copies()
+    assert make_feed(split, ELSEWHERE) is not first
+
+
+def test_the_copy_on_a_device_goes_with_its_columns():
+    copy = weakref.ref(make_feed(columns(20, 1), ELSEWHERE).labels_RT)
+    gc.collect()
+    assert copy() is None
 
 
 def test_a_seeded_model_is_the_same_each_time_and_leaves_the_callers_generator_alone():
@@ -148,9 +145,3 @@ def test_peak_memory_of_the_process_grows_with_what_it_holds():
     held = torch.ones(64 << 20)  # 256 MiB
     assert peak_memory_bytes(CPU) - before > 200 << 20
     del held
-
-
-def test_the_schema_of_a_minimum_frequency_is_what_cuts_a_feed():
-    data = separable()
-    smaller = data.schema(int(data.frequencies[0][2]))
-    assert int(ids_of(make_feed(data.train, smaller, CPU)).max()) == smaller.vocabulary_sizes[0] - 1

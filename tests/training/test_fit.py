@@ -2,6 +2,7 @@
 
 import math
 import pickle
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,18 +12,20 @@ from fake_models import CPU, DATA, Linear, Watch, fit_on, linear, scripted
 from torch import Tensor, nn
 
 from hinet_search.schema import Batch
+from hinet_search.training.config import Shuffle
 from hinet_search.training.divergence import Diverged, Readings
 from hinet_search.training.feed import make_feed
 from hinet_search.training.predict import predict, weights_hash
+from hinet_search.training.row_order import batches_of_pass
 from hinet_search.training.seeding import seeded_model
 
 
-def seen_rows(seed: int, dropout: float) -> list[list[float]]:
+def seen_rows(seed: int, dropout: float, shuffle: Shuffle = "rows") -> list[list[float]]:
     seen: list[list[float]] = []
     model = seeded_model(
         lambda: Linear(DATA.full_schema, dropout, see=lambda batch: seen.append(batch.numeric_BN[:, 0].tolist())), 3
     )
-    fit_on(DATA, model, seed=seed, passes=2, evaluations_per_pass=1)
+    fit_on(DATA, model, seed=seed, passes=2, evaluations_per_pass=1, shuffle=shuffle)
     return [rows for rows in seen if len(rows) == 32]
 
 
@@ -72,6 +75,12 @@ def test_two_seeds_and_two_passes_have_different_orders():
     first = seen_rows(0, dropout=0.0)
     assert first[:10] != first[10:]
     assert first != seen_rows(1, dropout=0.0)
+
+
+@pytest.mark.parametrize("shuffle", get_args(Shuffle))
+def test_rows_come_in_the_order_that_the_configuration_asks_for(shuffle):
+    batches = batches_of_pass(DATA.train.num_rows, 32, shuffle, seed=0, pass_number=1, device=CPU)
+    assert seen_rows(0, 0.0, shuffle)[10:] == [DATA.train.numeric_RN[rows_B, 0].tolist() for rows_B in batches]
 
 
 @pytest.mark.parametrize("ambient", [1, 2])
@@ -210,7 +219,7 @@ def test_a_model_that_follows_passes_hears_of_every_pass_before_its_first_step()
 
 
 def test_predictions_do_not_depend_on_how_rows_are_cut_into_batches():
-    model, feed = linear(DATA, dropout=0.5), make_feed(DATA.valid, DATA.full_schema, CPU)
+    model, feed = linear(DATA, dropout=0.5), make_feed(DATA.valid, CPU)
     whole = predict(model, feed)
     assert whole.dtype == np.float32
     assert whole.shape == (200, 2)
@@ -220,7 +229,7 @@ def test_predictions_do_not_depend_on_how_rows_are_cut_into_batches():
 @pytest.mark.parametrize("training", [True, False])
 def test_predicting_leaves_the_mode_of_the_model_as_it_was(training):
     model = linear(DATA).train(training)
-    predict(model, make_feed(DATA.valid, DATA.full_schema, CPU))
+    predict(model, make_feed(DATA.valid, CPU))
     assert model.training == training
 
 

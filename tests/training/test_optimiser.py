@@ -14,7 +14,7 @@ from hinet_search.training.loss import own_scenario_loss
 from hinet_search.training.optimiser import EmbeddingPenalty, clip_gradients, make_optimiser
 
 DATA = separable()
-FEED = make_feed(DATA.train, DATA.full_schema, CPU)
+FEED = make_feed(DATA.train, CPU)
 
 
 def config(**train: object) -> TrainConfig:

@@ -36,7 +36,7 @@ def test_a_model_learns_in_bf16_what_it_learns_in_fp32() -> None:
         torch.manual_seed(0)
         model = Linear(DATA.full_schema)
         fit_on(DATA, model, passes=4, learning_rate=0.03, precision=precision)
-        scores_RT = torch.from_numpy(predict(model, make_feed(DATA.valid, DATA.full_schema, CPU)))
+        scores_RT = torch.from_numpy(predict(model, make_feed(DATA.valid, CPU)))
         losses.append(torch.nn.functional.binary_cross_entropy_with_logits(scores_RT, TRUTH_RT).item())
     exact, rough = losses
     assert exact != rough

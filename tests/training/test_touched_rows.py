@@ -94,7 +94,7 @@ def test_rows_that_no_batch_looks_up_keep_their_weights_bit_for_bit(name: str) -
     model = linear(DATA)
     before = model.embedding.table.weight.detach().clone()
     optimiser = make_optimiser(model, TrainConfig(embedding_optimiser=name))
-    feed = make_feed(DATA.train, DATA.full_schema, CPU)
+    feed = make_feed(DATA.train, CPU)
     rows_B = (feed.stored_R.ids_BF[:, 0] == 2).nonzero()[:, 0]
     for _ in range(3):
         batch, labels_BT = feed.select(rows_B)
