@@ -204,6 +204,17 @@ def test_an_arm_that_is_ahead_of_hinet_though_not_the_strongest_on_validation_is
     )
 
 
+def test_an_arm_that_hinet_is_not_told_apart_from_leaves_no_winner() -> None:
+    record = meeting(star=[0.72 + n for n in NOISE], ple=[0.70 + n for n in NOISE], hinet=[0.72 + n for n in NOISE])
+    assert verdict(record).sentence == "No clear winner: HiNet is better than PLE, but not told apart from STAR."
+
+
+def test_many_arms_that_hinet_is_not_told_apart_from_are_counted() -> None:
+    alike = {name: [0.72 + n for n in NOISE] for name in ("star", "mmoe", "hmoe", "trees")}
+    record = meeting(**alike, ple=[0.70 + n for n in NOISE], hinet=[0.72 + n for n in NOISE])
+    assert verdict(record).sentence.endswith("better than PLE, but not told apart from 4 other arms.")
+
+
 def test_a_rival_that_wins_is_named_with_whoever_else_is_ahead() -> None:
     record = meeting(star=[0.75 + n for n in NOISE], ple=[0.76 + n for n in NOISE], hinet=[0.72 + n for n in NOISE])
     assert verdict(record).sentence == "PLE wins. HiNet is worse by .0400. Ahead of HiNet on test: STAR by .0300."

@@ -14,6 +14,7 @@ from hinet_search.compare.gains import Difference, Mark
 from hinet_search.records import ArmRecord, FinalistRecord, StudyRecord
 
 SEEDS_FOR_A_CLAIM = 5
+NAMED = 3  # more arms than these are counted, not named
 EQUAL_BUDGETS = 0.8  # an arm with fewer than this share of the largest arm's trials is not comparable
 
 Status = Literal["undecided", "incomparable", "observation", "unclear", "better", "worse"]
@@ -34,8 +35,8 @@ _WRITTEN = {
 class Verdict:
     """The outcome by rules. Names are of arms; what is not known yet is None."""
 
-    status: Status
-    sentence: str
+    status: Status  # of the focus against the rival
+    sentence: str  # of the focus against all
     best: str | None = None  # on validation
     focus: str | None = None  # the best HiNet on validation, or the best arm where no arm is a HiNet
     rival: str | None = None  # the best of the others on validation
@@ -136,6 +137,10 @@ def _sentence(outcome: Verdict, difference: Difference) -> str:
         return f"{rival} wins. {focus} is worse by {size}.{_also_ahead(focus, ahead)}"
     if ahead:
         return f"{focus} is better than {rival} by {size}, but does not win.{_also_ahead(focus, ahead)}"
+    if alike := [one.arm for one in outcome.contrasts if one.mark == "unclear"]:
+        better = in_words([title(one.arm) for one in claims(outcome.contrasts, "better")])
+        others = in_words([title(name) for name in alike]) if len(alike) <= NAMED else f"{len(alike)} other arms"
+        return f"No clear winner: {focus} is better than {better}, but not told apart from {others}."
     return _won(outcome, focus, rival, size)
 
 
