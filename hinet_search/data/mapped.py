@@ -11,20 +11,22 @@ from pyarrow import ipc
 
 from hinet_search.errors import EnvironmentFault
 
-PREFIX = ".rows-"
+PREFIX = ".hinet-search-rows-"
 ABANDONED_SECONDS = 86_400
 
 
 def mapped(query: pl.LazyFrame, folder: Path) -> pl.DataFrame:
     """All rows in order, streamed to a file in `folder` whose space is free again when the table is no longer used.
 
+    Where there is no such folder yet, the file is in the first one above that exists: rows may still be refused.
+
     A table with values that Arrow does not have (whole numbers of 128 bits) is held in memory. Raises what Polars raises
     when rows cannot be read, EnvironmentFault when a file cannot be read or written.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(folder)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=PREFIX, suffix=".arrow") as file:
+        place = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+        _remove_abandoned(place)
+        with tempfile.NamedTemporaryFile(dir=place, prefix=PREFIX, suffix=".arrow") as file:
             query.sink_ipc(file, compression="uncompressed", maintain_order=True)  # by name it might be made again
             with pa.memory_map(file.name) as rows:
                 try:
@@ -44,6 +46,6 @@ def mapped(query: pl.LazyFrame, folder: Path) -> pl.DataFrame:
 def _remove_abandoned(folder: Path) -> None:
     """Remove what a killed process left behind."""
     for left in folder.glob(f"{PREFIX}*"):
-        with suppress(FileNotFoundError):  # another process is as tidy
+        with suppress(OSError):  # another process is as tidy, or another user owns it
             if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
                 left.unlink()
