@@ -1,14 +1,17 @@
 """A search space draws what its conditions ask for, from the ranges its file names, and nothing else."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hinet_search import plugins
 from hinet_search.config import try_bounds
 from hinet_search.distributions import Choice, FloatRange, IntRange
+from hinet_search.errors import ConfigurationError
 from hinet_search.records import ParameterRange, Scalar
 from hinet_search.shipped import shipped_folder
 from hinet_search.space import SearchSpace, load_space
@@ -190,9 +193,23 @@ def test_a_shipped_space_loads_by_its_name(name: str) -> None:
     assert load_space(name).name == name
 
 
-@pytest.mark.parametrize("name", [name for name in SHIPPED if name != "training"])
+MODELS = plugins.names("hinet_search.models")
+
+
+@pytest.mark.parametrize("name", [name for name in SHIPPED if name in MODELS])
 def test_every_bound_of_a_shipped_space_is_a_configuration_of_its_model(name: str) -> None:
     try_bounds(Arm(name, name, load_space(name), "here"))
+
+
+@pytest.mark.parametrize("name", [name for name in SHIPPED if name not in MODELS])
+def test_every_bound_of_a_space_that_models_share_is_a_configuration_of_some(name: str) -> None:
+    def suits(model: str) -> bool:
+        with suppress(ConfigurationError):
+            try_bounds(Arm(name, model, load_space(name), "here"))
+            return True
+        return False
+
+    assert sum(map(suits, MODELS)) > 1
 
 
 def within(space: SearchSpace, drawn: Mapping[str, Scalar]) -> bool:
