@@ -12,6 +12,7 @@ from fake_models import CPU, DATA, Linear, Watch, fit_on, linear, scripted
 from torch import Tensor, nn
 
 from hinet_search.schema import Batch
+from hinet_search.training import row_order
 from hinet_search.training.config import Shuffle
 from hinet_search.training.divergence import Diverged, Readings
 from hinet_search.training.feed import make_feed
@@ -78,7 +79,8 @@ def test_two_seeds_and_two_passes_have_different_orders():
 
 
 @pytest.mark.parametrize("shuffle", get_args(Shuffle))
-def test_rows_come_in_the_order_that_the_configuration_asks_for(shuffle):
+def test_rows_come_in_the_order_that_the_configuration_asks_for(shuffle, monkeypatch):
+    monkeypatch.setattr(row_order, "BLOCK_ROWS", 50)  # one block alone is in the order of rows
     batches = batches_of_pass(DATA.train.num_rows, 32, shuffle, seed=0, pass_number=1, device=CPU)
     assert seen_rows(0, 0.0, shuffle)[10:] == [DATA.train.numeric_RN[rows_B, 0].tolist() for rows_B in batches]
 
