@@ -11,6 +11,11 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import pad
+
+# In bf16 torch builds a kernel for every new shape, which takes ten times as long as to use it (fp32 has one for all).
+# Groups of rows have another size in every batch: in steps of so many rows few shapes are left, and few rows wasted.
+ROWS_OF_A_KERNEL = 32
 
 
 class StackedLinear(nn.Module):
@@ -54,6 +59,10 @@ def linear(
     x: Float[Tensor, "*stack B I"], weight_SIO: Float[Tensor, "S I O"], bias_SO: Float[Tensor, "S O"] | None
 ) -> Float[Tensor, "S B O"]:
     """One matrix product for an input that all layers share, one batched product for an input per layer."""
+    num_rows = x.shape[-2]
+    if torch.is_autocast_enabled("cpu") and num_rows % ROWS_OF_A_KERNEL:
+        padded = pad(x, (0, 0, 0, -num_rows % ROWS_OF_A_KERNEL))
+        return linear(padded, weight_SIO, bias_SO)[:, :num_rows]
     if x.dim() == 3:
         return torch.bmm(x, weight_SIO) if bias_SO is None else torch.baddbmm(bias_SO.unsqueeze(1), x, weight_SIO)
     weight_IC = weight_SIO.transpose(0, 1).flatten(start_dim=1)  # C columns: the outputs of all layers, layer by layer

@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from hinet_search.nn.experts import Experts, Mixture
 from hinet_search.nn.gates import Gate
@@ -35,6 +36,41 @@ def test_each_row_passes_the_layers_of_its_own_group_alone(sizes: list[int], inp
             if layer.bias_LO is not None:
                 expected[s, row] += layer.bias_LO[number * 2 + s]
     torch.testing.assert_close(layer(x, sizes), expected, rtol=0, atol=1e-12)
+
+
+class RowsOfProducts(TorchDispatchMode):
+    """Collects over how many rows matrix products go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[int] = []
+
+    def __torch_dispatch__(self, function, _types, arguments=(), named=None):
+        if function.name() in ("aten::mm", "aten::bmm", "aten::addmm", "aten::baddbmm"):
+            self.rows.append(arguments[-2].shape[-2])
+        return function(*arguments, **(named or {}))
+
+
+@pytest.mark.parametrize("inputs", ["shared", "own"])
+@pytest.mark.parametrize("bias", ["bias", "none"])
+def test_in_bf16_groups_of_all_sizes_share_few_shapes_and_keep_their_rows(inputs: str, bias: str) -> None:
+    layer, sizes = StackedLinear(3, 2, 2, num_groups=5, bias=bias == "bias"), [5, 60, 0, 33, 64]
+    x = (normal(2, sum(sizes), 3) if inputs == "own" else normal(sum(sizes), 3)).float().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16), RowsOfProducts() as products:
+        y = layer(x, sizes)
+    assert products.rows == [32, 64, 0, 64, 64]
+    exact = layer(x, sizes)
+    torch.testing.assert_close(y.float(), exact, rtol=0.02, atol=0.02)
+    (gradient,), (exact_gradient,) = torch.autograd.grad(y.sum(), x), torch.autograd.grad(exact.sum(), x)
+    torch.testing.assert_close(gradient, exact_gradient, rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize("inputs", ["shared", "own"])
+def test_in_full_precision_no_row_is_added(inputs: str) -> None:
+    layer = StackedLinear(3, 2, 2, num_groups=2)
+    with RowsOfProducts() as products:
+        layer((normal(2, 7, 3) if inputs == "own" else normal(7, 3)).float(), [5, 2])
+    assert products.rows == [5, 2]
 
 
 def test_without_sizes_every_row_passes_all_layers_group_by_group() -> None:
