@@ -22,6 +22,7 @@ import bench_peers
 import bench_platform
 import bench_report
 import bench_scenarios
+import bench_stacked
 import bench_statistics
 import bench_training
 from hinet_search.executors.local import SLOT_ENVIRONMENT
@@ -69,6 +70,11 @@ BENCHES = {
         lambda: bench_scenarios.bench_scenarios((6, 20, 50, 100), num_rows=FEW, rounds=3),
         lambda: bench_scenarios.bench_scenarios((6, 20), num_rows=FEW // 4, rounds=1),
         bench_scenarios.table,
+    ),
+    "stacked": Bench(
+        lambda: bench_stacked.bench_stacked(make_dataset(FEW), batch_sizes=(256, 2048), numbers=(2, 5, 8), rounds=15),
+        lambda: bench_stacked.bench_stacked(make_dataset(FEW // 4), batch_sizes=(256,), numbers=(5,), rounds=5),
+        bench_stacked.table,
     ),
     "gpu": Bench(lambda: bench_gpu.bench_gpu(make_dataset(MILLION), rounds=5, seconds=1.0), None, bench_gpu.table),
     "platform": Bench(

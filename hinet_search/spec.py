@@ -44,10 +44,15 @@ class PrunerSpec(Frozen):
 
 
 class FinalistSpec(Frozen):
-    """The `top` best trials of each arm and its default configuration are retrained with `seeds` seeds."""
+    """The `top` best trials of each arm and its default configuration are retrained with `seeds` seeds.
+
+    With `shared_batches` all seeds see the same order of rows, that of the first, and train in one job, as one model
+    where that is faster. The spread between seeds is then of initial weights and dropout alone, not of the order.
+    """
 
     top: Annotated[int, Field(ge=1)] = 3
     seeds: Annotated[int, Field(ge=1)] = 5
+    shared_batches: bool = False
 
 
 class SizeSpec(Frozen):

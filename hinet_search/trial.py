@@ -4,7 +4,7 @@ Jobs know nothing of optuna or of the database: what they emit is all that leave
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -22,12 +22,13 @@ from hinet_search.distributions import Value
 from hinet_search.objective import objective_named
 from hinet_search.records import CellValue, Cost, EvaluationRecord, Insight
 from hinet_search.schema import Schema
+from hinet_search.training.course import Conditions, FitResult
 from hinet_search.training.device import Wanted, choose_device
+from hinet_search.training.divergence import Diverged
 from hinet_search.training.feed import forget_copies
-from hinet_search.training.fit import Diverged, FitResult
 from hinet_search.training.metrics import cell_values
 from hinet_search.training.seeding import seeded_model
-from hinet_search.training.trainable import BuiltModel, Trainable, trainable
+from hinet_search.training.trainable import BuiltModel, Trainable, fit_all, trainable
 
 Emit = Callable[[object], None]  # sends an object to the coordinator
 ShouldStop = Callable[[], bool]  # whether the coordinator gave the job up
@@ -48,6 +49,14 @@ class TrainJob:
     objective: str
     device: Wanted
     weights: Path | None = None
+
+
+@dataclass(frozen=True)
+class SeedsJob:
+    """Trainings that differ in seed and `weights` alone, all on the order of rows of `order_seed`."""
+
+    jobs: tuple[TrainJob, ...]
+    order_seed: int
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,14 @@ class TrainingFailed:
     """A training gave no result: it diverged, or memory ran out."""
 
     cause: str
+
+
+@dataclass(frozen=True)
+class OfSeed:
+    """What the training with one seed emits, of several in one job."""
+
+    seed: int
+    body: object
 
 
 @dataclass(frozen=True)
@@ -111,26 +128,36 @@ class Kept:
 
 def train(job: TrainJob, emit: Emit, should_stop: ShouldStop) -> None:
     """Train; emits an EvaluationRecord per evaluation, then Trained or TrainingFailed."""
+    _train((job,), job.seed, lambda _seed: emit, should_stop)
+
+
+def train_seeds(job: SeedsJob, emit: Emit, should_stop: ShouldStop) -> None:
+    """Train with every seed; emits what `train` does, each as OfSeed."""
+    _train(job.jobs, job.order_seed, lambda seed: lambda body: emit(OfSeed(seed, body)), should_stop)
+
+
+def _train(jobs: Sequence[TrainJob], order_seed: int, emit_of: Callable[[int], Emit], should_stop: ShouldStop) -> None:
     _limit_threads()
+    job = jobs[0]
     config = build_config(job.model, job.values)
     dataset, schema = config.features.view(_dataset(job.dataset))
-    device = choose_device(job.device).device
-    model = trainable(seeded_model(lambda: config.build(schema), job.seed), schema, device)
+    device, objective = choose_device(job.device).device, objective_named(job.objective)
+    models = [trainable(seeded_model(lambda: config.build(schema), one.seed), schema, device) for one in jobs]
+    given = [Conditions(dataset, schema, config.train, one.seed, order_seed, objective, device) for one in jobs]
+    watchers = [_Home(emit_of(one.seed), should_stop) for one in jobs]
     try:
-        result = model.fit(
-            dataset, config.train,
-            seed=job.seed, objective=objective_named(job.objective), watcher=_Home(emit, should_stop),
-        )  # fmt: skip
-    except Diverged as error:
-        emit(TrainingFailed(f"diverged: {error}"))
-        return
+        outcomes = fit_all(models, given, watchers)
     except torch.OutOfMemoryError as error:
         forget_copies()  # so that a smaller trial fits
-        emit(
-            TrainingFailed(f"out of memory on {device}: batch {config.train.batch_size}; {str(error).splitlines()[0]}")
-        )
+        cause = f"out of memory on {device}: batch {config.train.batch_size}; {str(error).splitlines()[0]}"
+        for watcher in watchers:
+            watcher.emit(TrainingFailed(cause))
         return
-    emit(_trained(job, model, dataset, result))
+    for one, model, watcher, outcome in zip(jobs, models, watchers, outcomes, strict=True):
+        if isinstance(outcome, Diverged):
+            watcher.emit(TrainingFailed(f"diverged: {outcome}"))
+        else:
+            watcher.emit(_trained(one, model, dataset, outcome))
 
 
 def open_test(job: OpenTestJob, emit: Emit, should_stop: ShouldStop) -> None:  # noqa: ARG001  scoring is short

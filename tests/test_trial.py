@@ -17,6 +17,7 @@ from hinet_search.training.metrics import cell_values
 from hinet_search.trial import (
     Opened,
     OpenTestJob,
+    SeedsJob,
     Trained,
     TrainJob,
     flops_of,
@@ -25,6 +26,7 @@ from hinet_search.trial import (
     scores,
     scores_path,
     train,
+    train_seeds,
 )
 from tests.small import STUDY, write_study
 
@@ -69,6 +71,22 @@ def test_a_whole_training_leaves_its_weights(ready: Ready, tmp_path: Path, arm: 
     outcome = trained(ready, tmp_path / "w.safetensors", arm)
     assert not outcome.stopped
     assert [path.name for path in tmp_path.iterdir()] == ["w.safetensors"]
+
+
+@every_kind
+def test_several_seeds_in_one_job_are_each_told_and_kept(ready: Ready, tmp_path: Path, arm: int) -> None:
+    first = trained(ready, tmp_path / "alone.safetensors", arm)
+    model, values, sent = ready.study.arms[arm].model, values_of(ready, arm), []
+    jobs = tuple(
+        TrainJob(ready.dataset.folder, model, values, seed, "mean_auc", "cpu", tmp_path / f"{seed}.safetensors")
+        for seed in (3, 4)
+    )
+    train_seeds(SeedsJob(jobs, order_seed=3), sent.append, lambda: False)
+    outcomes = {one.seed: one.body for one in sent if isinstance(one.body, Trained)}
+    assert outcomes[3].best.objective == pytest.approx(first.best.objective, abs=0.02)
+    assert {one.seed for one in sent if isinstance(one.body, EvaluationRecord)} == {3, 4}
+    kept = [load_file(tmp_path / f"{seed}.safetensors") for seed in (3, 4)]
+    assert any(not torch.equal(weight, kept[1][name]) for name, weight in kept[0].items())
 
 
 @every_kind

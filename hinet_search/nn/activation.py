@@ -43,17 +43,29 @@ class _ReluDropout(torch.autograd.Function):
     """ReLU and dropout of `num_dropped` of LEVELS draws, for the CPU."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, num_dropped: int) -> Tensor:
-        ctx.scale = LEVELS / (LEVELS - num_dropped)
+    def forward(x: Tensor, num_dropped: int) -> Tensor:
         words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
         draws = words.view(torch.int16)[: x.numel()].view(x.shape)
         kept = torch.ge(draws, num_dropped - LEVELS // 2, out=torch.empty(x.shape, dtype=x.dtype))
-        y = torch.relu(x).mul_(kept.mul_(ctx.scale))
-        ctx.save_for_backward(y)
-        return y
+        return torch.relu(x).mul_(kept.mul_(_scale(num_dropped)))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, int], output: Tensor) -> None:
+        ctx.scale = _scale(inputs[1])
+        ctx.save_for_backward(output)
+
+    @staticmethod
+    def vmap(_info: Any, dims: tuple[int, None], x: Tensor, num_dropped: int) -> tuple[Tensor, int]:
+        """Of stacked models: each output has draws of its own."""
+        return _ReluDropout.apply(x, num_dropped), dims[0]  # type: ignore[no-untyped-call]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (y,) = ctx.saved_tensors
         return torch.ops.aten.threshold_backward(grad, y, 0).mul_(ctx.scale), None
+
+
+def _scale(num_dropped: int) -> float:
+    """What keeps the mean where so many of LEVELS draws are dropped."""
+    return LEVELS / (LEVELS - num_dropped)

@@ -43,3 +43,12 @@ class Explains(Protocol):
 
     def insight(self, batch: Batch) -> Insight:
         """SAN attention and mean gate weights on the rows of `batch`."""
+
+
+@runtime_checkable
+class ReadsWeights(Protocol):
+    """A module that may look at its weights to know what to compute, so that two copies may do different work."""
+
+    @property
+    def reads_weights(self) -> bool:
+        """Whether it does."""

@@ -4,6 +4,7 @@ Shape legend: S mixtures made of the same rows, K experts, B rows, H width of an
 mixtures share their experts.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -30,13 +31,22 @@ class _Sums(torch.autograd.Function):
     """Expert after expert is added up, so that the S * K * B * H products never stand in memory."""
 
     @staticmethod
-    def forward(ctx: Any, weights_SBK: Tensor, y_EKBH: Tensor) -> Tensor:
-        ctx.save_for_backward(weights_SBK, y_EKBH)
+    def forward(weights_SBK: Tensor, y_EKBH: Tensor) -> Tensor:
         first_SB1, *others = torch.split(weights_SBK, 1, dim=2)
         sums_SBH: Tensor = y_EKBH[:, 0] * first_SB1
         for k, weight_SB1 in enumerate(others, start=1):
             sums_SBH.addcmul_(y_EKBH[:, k], weight_SB1)
         return sums_SBH
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:  # noqa: ARG004  torch's form
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def vmap(info: Any, dims: tuple[int | None, int | None], weights: Tensor, y: Tensor) -> tuple[Tensor, int]:
+        """Of stacked models: one after another."""
+        each = zip(*(_unbound(*one, info.batch_size) for one in zip((weights, y), dims, strict=True)), strict=True)
+        return torch.stack([_Sums.apply(*one) for one in each]), 0  # type: ignore[no-untyped-call]
 
     @staticmethod
     @once_differentiable
@@ -50,3 +60,8 @@ class _Sums(torch.autograd.Function):
             else:
                 grad_y_EKBH[0, k] = (grad_SBH * weight_SB1).sum(dim=0)
         return grad_weights_SBK, grad_y_EKBH
+
+
+def _unbound(stacked: Tensor, dim: int | None, size: int) -> Sequence[Tensor]:
+    """Every model's tensor; one that all share has no axis of models."""
+    return [stacked] * size if dim is None else stacked.unbind(dim)

@@ -70,8 +70,9 @@ class ScenarioAttention(nn.Module):
 
     def _off_diagonal(self, others: Float[Tensor, "M others"]) -> Float[Tensor, "M M"]:
         """Writes the M - 1 weights of each row around its diagonal."""
-        off_diagonal_MM = ~torch.eye(self.num_scenarios, dtype=torch.bool, device=others.device)
-        return others.new_zeros(off_diagonal_MM.shape).masked_scatter(off_diagonal_MM, others)
+        row_M1 = torch.arange(self.num_scenarios, device=others.device).unsqueeze(1)
+        column = torch.arange(others.shape[1], device=others.device)
+        return others.new_zeros(len(row_M1), len(row_M1)).scatter(1, column + (column >= row_M1), others)
 
     def choose(self) -> None:
         """Freezes which others each scenario keeps: its `top_k` largest weights. Choosing again changes nothing."""
@@ -80,6 +81,11 @@ class ScenarioAttention(nn.Module):
         with torch.no_grad():
             largest = self().topk(self.top_k, dim=-1).indices
             self.kept_MM.zero_().scatter_(-1, largest, value=True)
+
+    @property
+    def reads_weights(self) -> bool:
+        """Its largest weights say which scenarios are left."""
+        return self.top_k is not None
 
     def needed_others(self) -> Bool[Tensor, "M M"] | None:
         """Which others each scenario looks at once `choose` has dropped some; None when it is all of them."""

@@ -19,7 +19,18 @@ from hinet_search.spec import StudySpec
 from hinet_search.storage.store import StudyStore
 from hinet_search.study import Arm
 from hinet_search.training.device import Wanted
-from hinet_search.trial import Opened, OpenTestJob, Trained, TrainingFailed, TrainJob, open_test, train
+from hinet_search.trial import (
+    OfSeed,
+    Opened,
+    OpenTestJob,
+    SeedsJob,
+    Trained,
+    TrainingFailed,
+    TrainJob,
+    open_test,
+    train,
+    train_seeds,
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +40,11 @@ class Candidate:
     arm: Arm
     trial_number: int
     drawn: Mapping[str, Scalar]
+
+    @property
+    def key(self) -> str:
+        """`hinet/12`."""
+        return f"{self.arm.name}/{self.trial_number}"
 
     @property
     def is_default(self) -> bool:
@@ -46,7 +62,7 @@ class Run:
     @property
     def key(self) -> str:
         """`hinet/12 seed 7`."""
-        return f"{self.candidate.arm.name}/{self.candidate.trial_number} seed {self.seed}"
+        return f"{self.candidate.key} seed {self.seed}"
 
     def weights(self, artifacts: Path) -> Path:
         """Where its best weights are kept."""
@@ -100,44 +116,56 @@ class FinalistPhase:
             for run in finalist.runs
         }
         self._room = room
-        self._waiting = [
-            run for run in runs if (run.candidate.arm.name, run.candidate.trial_number, run.seed) not in done
-        ]
-        self._running: dict[str, Run] = {}
+        missing = [run for run in runs if (run.candidate.arm.name, run.candidate.trial_number, run.seed) not in done]
+        self._waiting = _by_candidate(missing) if room.spec.finalists.shared_batches else [(run,) for run in missing]
+        self._running: dict[str, tuple[Run, ...]] = {}
         self._evaluations: dict[str, list[EvaluationRecord]] = {}
         self._outcomes: dict[str, Trained | TrainingFailed] = {}
-        room.progress.begin("finalists", len(runs) - len(self._waiting), len(runs))
+        room.progress.begin("finalists", len(runs) - len(missing), len(runs))
 
     def next_job(self) -> Job | None:
-        """The next run."""
+        """The next run, or all runs of the next candidate where they share their batches."""
         if not self._waiting:
             return None
-        run = self._waiting.pop(0)
-        self._running[run.key] = run
-        self._begin(run.key)
+        runs = self._waiting.pop(0)
+        jobs = tuple(self._train_job(run) for run in runs)
+        shared = self._room.spec.finalists.shared_batches
+        key = f"{runs[0].candidate.key} all seeds" if shared else runs[0].key
+        self._running[key] = runs
+        self._begin(key)
+        if shared:
+            return Job(key, 1, train_seeds, SeedsJob(jobs, paired_seeds(self._room.spec)[0]))
+        return Job(key, 1, train, jobs[0])
+
+    def _train_job(self, run: Run) -> TrainJob:
         room, candidate = self._room, run.candidate
-        payload = TrainJob(
+        return TrainJob(
             room.dataset, candidate.arm.model, candidate.arm.space.values(candidate.drawn), run.seed,
             room.spec.objective, room.device, run.weights(room.artifacts),
         )  # fmt: skip
-        return Job(run.key, 1, train, payload)
 
     def hear(self, key: str, body: object, stop: Callable[[], None]) -> None:  # noqa: ARG002  finalists are never pruned
         """An evaluation, or the outcome."""
+        run = self._running[key][0]
+        if isinstance(body, OfSeed):
+            run, body = next(one for one in self._running[key] if one.seed == body.seed), body.body
         if isinstance(body, Trained | TrainingFailed):
-            self._outcomes[key] = body
+            self._outcomes[run.key] = body
             return
         assert isinstance(body, EvaluationRecord), "a training sends evaluations and one outcome"
-        self._evaluations[key].append(body)
+        self._evaluations[run.key].append(body)
         running = self._room.progress.running[key]
         running.passes = body.passes
         running.values.append(body.objective)
 
     def end(self, key: str, cause: str, *, stopping: bool) -> None:
-        """Store the run; one that a signal stopped is trained at the next launch."""
-        run = self._running.pop(key)
+        """Store the runs; one that a signal stopped is trained at the next launch."""
         self._room.progress.running.pop(key)
-        outcome = self._outcomes.pop(key, None)
+        for run in self._running.pop(key):
+            self._end(run, cause, stopping=stopping)
+
+    def _end(self, run: Run, cause: str, *, stopping: bool) -> None:
+        outcome = self._outcomes.pop(run.key, None)
         if (
             isinstance(outcome, Trained)
             and outcome.best is not None
@@ -146,18 +174,18 @@ class FinalistPhase:
         ):
             kept = FinalistRun(
                 run.seed, outcome.best.objective, outcome.best.cells, None,
-                tuple(self._evaluations[key]), outcome.cost, outcome.insight,
+                tuple(self._evaluations[run.key]), outcome.cost, outcome.insight,
             )  # fmt: skip
             candidate = run.candidate
             self._room.store.record_finalist(
                 candidate.arm.name, candidate.trial_number, candidate.drawn, kept, is_default=candidate.is_default
             )
             self._room.progress.phase.done += 1
-            self._room.watcher.event(Event("finalist", f"{key}: {value_text(kept.valid_objective)} (valid)"))
+            self._room.watcher.event(Event("finalist", f"{run.key}: {value_text(kept.valid_objective)} (valid)"))
         elif not stopping:
             self._room.progress.phase.done += 1
             said = outcome.cause if isinstance(outcome, TrainingFailed) else cause
-            self._room.watcher.event(Event("failed", f"finalist {key}: {said or 'ended without a result'}"))
+            self._room.watcher.event(Event("failed", f"finalist {run.key}: {said or 'ended without a result'}"))
 
     def retry(self, key: str, attempt: int, cause: str) -> None:
         """The run begins again on another process."""
@@ -165,8 +193,14 @@ class FinalistPhase:
         self._room.watcher.event(Event("retry", f"finalist {key} attempt {attempt}: {cause}"))
 
     def _begin(self, key: str) -> None:
-        self._evaluations[key] = []
+        self._evaluations.update({run.key: [] for run in self._running[key]})
         self._room.progress.running[key] = JobProgress(key)
+
+
+def _by_candidate(runs: Sequence[Run]) -> list[tuple[Run, ...]]:
+    """The runs of each candidate together."""
+    keys = dict.fromkeys(run.candidate.key for run in runs)
+    return [tuple(run for run in runs if run.candidate.key == key) for key in keys]
 
 
 def choose(finalists: Sequence[FinalistRecord], objective: Objective, seeds: list[int]) -> FinalistRecord | None:

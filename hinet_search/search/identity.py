@@ -20,6 +20,8 @@ def identity(study: Study, fingerprint: str) -> str:
         "cost_limit": spec.cost_limit,
         "arms": {arm.name: _arm(arm) for arm in study.arms},
     }
+    if spec.finalists.shared_batches:
+        tree["shared_batches"] = True  # the spread between seeds is of another kind
     return json.dumps(tree, sort_keys=True)
 
 

@@ -3,7 +3,7 @@
 Shape legend: B rows of a batch, F categorical fields, E embedding width.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,37 +46,45 @@ class Optimiser:
 
 
 def make_optimiser(model: nn.Module, config: TrainConfig) -> Optimiser:
-    """Adam with decoupled weight decay on dense weights; embeddings have their own learning rate and no decay.
-
-    Decay would shrink every embedding row at every step, 96 % of which no row of the batch touched. Any
-    `embedding_optimiser` but adam has tables give sparse gradients and changes touched rows alone.
-    """
+    """Adam on dense weights; any `embedding_optimiser` but adam has tables give sparse gradients and changes touched
+    rows alone."""
     tables = [module.table for module in _embeddings(model)] if config.embedding_optimiser != "adam" else []
     for table in tables:
         table.sparse_gradient = True
     apart = {id(table.weight) for table in tables}
-    embeddings = [parameter for module in _embeddings(model) for parameter in module.parameters()]
-    of_embeddings = {id(parameter) for parameter in embeddings}
-    embedding_rate = config.learning_rate * config.embedding_learning_rate_multiplier
+    named = {name: parameter for name, parameter in model.named_parameters() if id(parameter) not in apart}
+    parts: list[torch.optim.Optimizer] = [adam(model, named, config)] if named else []
+    if tables:
+        weights = [table.weight for table in tables]
+        parts.append(OF_TOUCHED_ROWS[config.embedding_optimiser](weights, _embedding_rate(config)))
+    return Optimiser(tuple(parts))
+
+
+def adam(model: nn.Module, weights: Mapping[str, nn.Parameter], config: TrainConfig) -> torch.optim.Optimizer:
+    """Adam with decoupled weight decay; embeddings have their own learning rate and no decay.
+
+    Decay would shrink every embedding row at every step, 96 % of which no row of the batch touched. `weights` have the
+    names that they have in `model`, and need not be the model's own.
+    """
+    modules = [(name, module) for name, module in model.named_modules() if isinstance(module, FeatureEmbedding)]
+    of_embeddings = {f"{prefix}.{name}" for prefix, module in modules for name, _ in module.named_parameters()}
     groups = [
         {
-            "params": [parameter for parameter in model.parameters() if id(parameter) not in of_embeddings],
+            "params": [parameter for name, parameter in weights.items() if name not in of_embeddings],
             "weight_decay": config.weight_decay,
         },
         {
-            "params": [parameter for parameter in embeddings if id(parameter) not in apart],
+            "params": [parameter for name, parameter in weights.items() if name in of_embeddings],
             "weight_decay": 0.0,
-            "lr": embedding_rate,
+            "lr": _embedding_rate(config),
         },
     ]
     filled = [group for group in groups if group["params"]]
-    parts: list[torch.optim.Optimizer] = (
-        [torch.optim.AdamW(filled, lr=config.learning_rate, fused=True)] if filled else []
-    )
-    if tables:
-        weights = [table.weight for table in tables]
-        parts.append(OF_TOUCHED_ROWS[config.embedding_optimiser](weights, embedding_rate))
-    return Optimiser(tuple(parts))
+    return torch.optim.AdamW(filled, lr=config.learning_rate, fused=True)
+
+
+def _embedding_rate(config: TrainConfig) -> float:
+    return config.learning_rate * config.embedding_learning_rate_multiplier
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], clip_norm: float) -> Float[Tensor, ""]:

@@ -4,6 +4,7 @@ The one place that tells the two kinds apart; who runs jobs asks for neither.
 Shape legend: R rows, T tasks.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,18 +12,17 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from hinet_search.data.columns import Columns, Dataset
+from hinet_search.data.columns import Columns
 from hinet_search.nn.contracts import Explains
 from hinet_search.nn.measure import count_parameters, flops_per_row
 from hinet_search.nn.outline import draw, outline
-from hinet_search.objective import Objective
 from hinet_search.records import Insight
 from hinet_search.schema import Schema
-from hinet_search.training.config import TrainConfig
+from hinet_search.training.course import Conditions, Watcher
 from hinet_search.training.feed import make_feed
-from hinet_search.training.fit import FitResult, Watcher, fit
 from hinet_search.training.predict import predict
 from hinet_search.training.staged import CPU, Staged, fit_staged
+from hinet_search.training.together import Outcome, fit_together
 
 INSIGHT_ROWS = 8192
 
@@ -36,15 +36,6 @@ class Network:
     model: nn.Module
     schema: Schema
     device: torch.device
-
-    def fit(
-        self, dataset: Dataset, config: TrainConfig, *, seed: int, objective: Objective, watcher: Watcher
-    ) -> FitResult:
-        """Trains in place and leaves the best weights; errors are those of `fit`."""
-        return fit(
-            self.model, dataset, self.schema, config,
-            seed=seed, objective=objective, device=self.device, watcher=watcher,
-        )  # fmt: skip
 
     def scores(self, columns: Columns) -> NDArray[np.float32]:
         """Logits (R, T)."""
@@ -79,14 +70,6 @@ class Growing:
     schema: Schema
     device: torch.device = CPU
 
-    def fit(
-        self, dataset: Dataset, config: TrainConfig, *, seed: int, objective: Objective, watcher: Watcher
-    ) -> FitResult:
-        """Grows in place and goes back to the best stage."""
-        return fit_staged(
-            self.model, dataset, self.schema, config, seed=seed, objective=objective, watcher=watcher
-        )  # fmt: skip
-
     def scores(self, columns: Columns) -> NDArray[np.float32]:
         """Logits (R, T)."""
         return self.model.logits(columns)
@@ -109,6 +92,18 @@ class Growing:
 
 
 Trainable = Network | Growing
+
+
+def fit_all(models: Sequence[Trainable], given: Sequence[Conditions], watchers: Sequence[Watcher]) -> list[Outcome]:
+    """Trains all in place under conditions that differ in the seed alone; each ends with its best weights."""
+    networks = [one.model for one in models if isinstance(one, Network)]
+    if len(networks) == len(models):
+        return fit_together(networks, given, watchers)
+    grown = (one.model for one in models if isinstance(one, Growing))
+    return [
+        fit_staged(model, one.dataset, one.schema, one.config, seed=one.seed, objective=one.objective, watcher=watcher)
+        for model, one, watcher in zip(grown, given, watchers, strict=True)
+    ]
 
 
 def trainable(model: BuiltModel, schema: Schema, device: torch.device) -> Trainable:

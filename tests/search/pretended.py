@@ -17,7 +17,7 @@ from hinet_search.search.progress import Silent, Watcher
 from hinet_search.study import load_study
 from hinet_search.summary import SummaryJob
 from hinet_search.training.device import ChosenDevice
-from hinet_search.trial import Opened, OpenTestJob, Trained, TrainJob
+from hinet_search.trial import OfSeed, Opened, OpenTestJob, SeedsJob, Trained, TrainJob
 from tests.search import studies
 
 RATE = "train.learning_rate"
@@ -29,7 +29,6 @@ data:
   features: {categorical: [user_id]}
   split: {by: random}
 trials: 4
-finalists: {top: 1, seeds: 2}
 sampler: random
 pruner: none
 slots: 1
@@ -92,6 +91,8 @@ class Pretender:
             return [Opened((CellValue("home", "click", 5, 2, auc=0.6, logloss=0.6),))]
         if isinstance(payload, SummaryJob):
             return [FinalistSummary(payload.seeds, (), (), Resampled("users", 5, (0.6, 0.6), ()))]
+        if isinstance(payload, SeedsJob):
+            return [OfSeed(job.seed, body) for job in payload.jobs for body in self._bodies(job)]
         assert isinstance(payload, TrainJob)
         if payload.weights:
             payload.weights.parent.mkdir(parents=True, exist_ok=True)
@@ -105,7 +106,7 @@ class Pretender:
 
     @property
     def finalists(self) -> list[str]:
-        """Trial numbers of finalists that were trained, one for each seed: `2 2 0 0`."""
+        """Trial numbers of finalists that were trained alone, one for each seed: `2 2 0 0`."""
         return [key.split("/")[1].split()[0] for key in self.keys(TrainJob) if " seed " in key]
 
     @property
@@ -126,6 +127,7 @@ class Studio:
         pretender: Pretender | None = None,
         more: str = "",
         arms: str = ARMS,
+        finalists: str = "{top: 1, seeds: 2}",
         watcher: Watcher | None = None,
         **options: object,
     ) -> tuple[StudyRecord, Pretender]:
@@ -134,7 +136,7 @@ class Studio:
         self.patch.setattr(local, "start", lambda slots: made)
         (self.folder / "rate.yaml").write_text(SPACE)
         path = self.folder / "s.yaml"
-        path.write_text(STUDY + f"arms: {arms}\n" + more)
+        path.write_text(STUDY + f"arms: {arms}\nfinalists: {finalists}\n" + more)
         given = LaunchOptions(output=self.folder / "out", **options)  # type: ignore[arg-type]  # as a caller writes them
         study = given.apply(load_study(str(path)))
         device = ChosenDevice(torch.device("cpu"))

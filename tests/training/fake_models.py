@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from datasets import separable
 from torch import Tensor, nn
 
 from hinet_search.data.columns import Dataset
@@ -16,6 +15,7 @@ from hinet_search.schema import Batch, Schema
 from hinet_search.training.config import TrainConfig
 from hinet_search.training.fit import FitResult, fit
 from hinet_search.training.seeding import seeded_model
+from tests.training.datasets import separable
 
 CPU = torch.device("cpu")
 DATA = separable()  # 320 training rows: 10 steps of 32 rows a pass

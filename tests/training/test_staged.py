@@ -13,10 +13,10 @@ from torch import Tensor
 from hinet_search.data.columns import Columns
 from hinet_search.objective import objective_named
 from hinet_search.training.config import TrainConfig
-from hinet_search.training.fit import FitResult
+from hinet_search.training.course import Conditions, FitResult
 from hinet_search.training.metrics import cell_values
 from hinet_search.training.staged import Staged, fit_staged
-from hinet_search.training.trainable import trainable
+from hinet_search.training.trainable import fit_all, trainable
 
 
 class Stairs:
@@ -134,7 +134,8 @@ def test_a_staged_model_is_trained_and_measured_as_one_wherever_it_is_wanted() -
     model = Stairs(0.1, 0.6, 0.2)
     assert isinstance(model, Staged)
     grown = trainable(model, DATA.full_schema, torch.device("cuda"))
-    result = grown.fit(DATA, TrainConfig(), seed=0, objective=objective_named("macro_auc"), watcher=Watch())
+    given = Conditions(DATA, DATA.full_schema, TrainConfig(), 0, 0, objective_named("macro_auc"), grown.device)
+    (result,) = fit_all([grown], [given], [Watch()])
     assert (grown.device.type, grown.num_parameters(), grown.flops_per_row()) == ("cpu", (7, 7), 0)
     assert np.array_equal(grown.scores(DATA.valid), scores(0.6).numpy())
     assert result.best_step == 2
