@@ -24,7 +24,7 @@ def batches_of_pass(
 ) -> Iterator[Int[Tensor, "B"]]:
     """Row numbers of every step of a pass, on the device; the last step has the rows that are left."""
     generator = torch.Generator().manual_seed(derived_seed(seed, Purpose.DATA_ORDER, pass_number))
-    left = torch.empty(0, dtype=torch.int64)
+    left = torch.empty(0, dtype=number_type(num_rows))
     for rows_W in _windows(num_rows, shuffle, generator):
         waiting = torch.cat([left, rows_W]) if len(left) else rows_W
         whole = len(waiting) - len(waiting) % batch_size
@@ -37,11 +37,16 @@ def batches_of_pass(
 def _windows(num_rows: int, shuffle: Shuffle, generator: torch.Generator) -> Iterator[Int[Tensor, "W"]]:
     """Runs of rows in their order."""
     if shuffle == "rows":
-        yield torch.randperm(num_rows, generator=generator)
+        yield torch.randperm(num_rows, generator=generator, dtype=number_type(num_rows))
         return
-    offsets = torch.arange(BLOCK_ROWS)
-    blocks = torch.randperm(-(-num_rows // BLOCK_ROWS), generator=generator)
+    offsets = torch.arange(BLOCK_ROWS, dtype=number_type(num_rows))
+    blocks = torch.randperm(-(-num_rows // BLOCK_ROWS), generator=generator, dtype=offsets.dtype)
     for some in torch.split(blocks, BLOCKS_AT_ONCE):
         rows_W = (some[:, None] * BLOCK_ROWS + offsets).flatten()
         rows_W = rows_W[rows_W < num_rows]  # the last block may be short
         yield rows_W[torch.randperm(len(rows_W), generator=generator)]
+
+
+def number_type(num_rows: int) -> torch.dtype:
+    """Half as wide wherever it is enough: drawing an order is bound by memory. The order is the same."""
+    return torch.int32 if num_rows <= torch.iinfo(torch.int32).max else torch.int64

@@ -10,6 +10,7 @@ import torch
 from datasets import columns
 
 from hinet_search.errors import EnvironmentFault
+from hinet_search.training import row_order
 from hinet_search.training.config import Shuffle
 from hinet_search.training.device import begin_peak_memory, choose_device, peak_memory_bytes
 from hinet_search.training.feed import forget_copies, make_feed
@@ -58,6 +59,14 @@ def test_the_order_depends_on_the_seed_and_the_pass_and_nothing_else(shuffle):
     torch.manual_seed(99)
     assert order(1, 0, shuffle=shuffle) == first
     assert len({tuple(order(seed, number, shuffle=shuffle)) for seed in range(3) for number in range(3)}) == 9
+
+
+@pytest.mark.parametrize("shuffle", get_args(Shuffle))
+def test_row_numbers_beyond_32_bits_are_wide_and_give_the_same_order(shuffle, monkeypatch):
+    narrow = order(1, 0, num_rows=10_000, shuffle=shuffle)
+    assert [row_order.number_type(size) for size in (2**31 - 1, 2**31)] == [torch.int32, torch.int64]
+    monkeypatch.setattr(row_order, "number_type", lambda _: torch.int64)
+    assert order(1, 0, num_rows=10_000, shuffle=shuffle) == narrow
 
 
 @pytest.mark.parametrize("shuffle", get_args(Shuffle))
