@@ -30,6 +30,7 @@ from hinet_search.search.arm_search import ArmSearch, config_hash
 from hinet_search.search.dispatch import StopFlag, drive
 from hinet_search.search.progress import ArmProgress, Progress, Silent
 from hinet_search.search.random_draw import RandomDraw
+from hinet_search.search.room import Room
 from hinet_search.search.sampling import make_pruner
 from hinet_search.search.trials import TrialPhase
 from hinet_search.spec import SamplerSpec
@@ -189,7 +190,9 @@ def our_trials(place: Workplace, sampler: str, num_finished: int, trials: int) -
         store, arm = StudyStore(database, NAME), place.study.arms[0]
         search = ArmSearch(arm, spec, Objective(spec.objective), store, place.admission)
         progress = Progress(NAME, 1, "cpu", spec.passes, {ARM: ArmProgress(ARM, spec.trials)})
-        phase = TrialPhase([search], spec, Path(), progress, Silent(), seconds_before=0.0)
+        folder = Path(place.ours).parent
+        room = Room(spec, store, folder, "none", folder, progress, Silent())
+        phase = TrialPhase([search], room, seconds_before=0.0)
         stamps = [_now()]
         drive(Instant(), phase, StopFlag(), lambda: stamps.append(_now()))
     assert len(stamps) == trials + 1, "the budget was used and every trial ticked once"

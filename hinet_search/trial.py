@@ -3,6 +3,7 @@
 Jobs know nothing of optuna or of the database: what they emit is all that leaves the slot.
 """
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,7 @@ from hinet_search.distributions import Value
 from hinet_search.objective import objective_named
 from hinet_search.records import CellValue, Cost, EvaluationRecord, Insight
 from hinet_search.schema import Schema
+from hinet_search.training.checkpoint import SECONDS_APART, Checkpoints
 from hinet_search.training.course import Conditions, FitResult
 from hinet_search.training.device import Wanted, choose_device
 from hinet_search.training.divergence import Diverged
@@ -39,7 +41,8 @@ class TrainJob:
     """Train one configuration with one seed.
 
     With `weights` the best weights are kept there and insights are taken, unless the training was stopped: half-trained
-    weights must not be taken for those of a recorded run.
+    weights must not be taken for those of a recorded run. With `checkpoints`, a folder of this job alone, a training
+    that was cut off there goes on.
     """
 
     dataset: Path
@@ -49,6 +52,7 @@ class TrainJob:
     objective: str
     device: Wanted
     weights: Path | None = None
+    checkpoints: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -145,8 +149,9 @@ def _train(jobs: Sequence[TrainJob], order_seed: int, emit_of: Callable[[int], E
     models = [trainable(seeded_model(lambda: config.build(schema), one.seed), schema, device) for one in jobs]
     given = [Conditions(dataset, schema, config.train, one.seed, order_seed, objective, device) for one in jobs]
     watchers = [_Home(emit_of(one.seed), should_stop) for one in jobs]
+    checkpoints = [_checkpoints(one, order_seed) for one in jobs]
     try:
-        outcomes = fit_all(models, given, watchers)
+        outcomes = fit_all(models, given, watchers, checkpoints)
     except torch.OutOfMemoryError as error:
         forget_copies()  # so that a smaller trial fits
         cause = f"out of memory on {device}: batch {config.train.batch_size}; {str(error).splitlines()[0]}"
@@ -158,6 +163,16 @@ def _train(jobs: Sequence[TrainJob], order_seed: int, emit_of: Callable[[int], E
             watcher.emit(TrainingFailed(f"diverged: {outcome}"))
         else:
             watcher.emit(_trained(one, model, dataset, outcome))
+
+
+def _checkpoints(job: TrainJob, order_seed: int) -> Checkpoints | None:
+    """Those of the job, told apart by all that its steps depend on."""
+    if job.checkpoints is None:
+        return None
+    values = dict(sorted(job.values.items()))
+    parts = (job.model, values, job.seed, order_seed, job.objective, job.dataset.name, job.device, torch.__version__)
+    seconds_apart = float(os.environ.get("HINET_SEARCH_CHECKPOINT_SECONDS", SECONDS_APART))
+    return Checkpoints(job.checkpoints, hashlib.sha256(repr(parts).encode()).hexdigest(), seconds_apart)
 
 
 def open_test(job: OpenTestJob, emit: Emit, should_stop: ShouldStop) -> None:  # noqa: ARG001  scoring is short

@@ -1,5 +1,6 @@
 """Coordinator: one run of a study: trials, finalists, and one opening of the test split per arm."""
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,6 @@ from hinet_search.search.finalists import (
     Candidate,
     FinalistPhase,
     OpeningPhase,
-    Room,
     Run,
     candidates_of,
     choose,
@@ -24,6 +24,7 @@ from hinet_search.search.finalists import (
 )
 from hinet_search.search.plan import Ready
 from hinet_search.search.progress import ArmProgress, Event, Progress, Watcher, value_text
+from hinet_search.search.room import Room
 from hinet_search.search.summaries import SummaryPhase, to_summarise
 from hinet_search.search.trials import TrialPhase
 from hinet_search.storage.load import load_finalists
@@ -84,7 +85,7 @@ class Coordinator:
             self._progress.turn = ", ".join(search.arm.name for search in turn if search.waits_for_size)
             for search in turn:
                 self._give_size(search, candidates)
-            self._search(executor, turn)
+            self._search(executor, turn, room)
             found = [one for search in turn for one in candidates_of(search, self._spec.finalists.top)]
             runs = [Run(candidate, seed) for seed in paired_seeds(self._spec) for candidate in found]
             self._drive(executor, FinalistPhase(runs, self._stored_finalists(), room))
@@ -99,12 +100,11 @@ class Coordinator:
         self._drive(executor, FinalistPhase(lost, {}, room))
         self._drive(executor, OpeningPhase([run for run in unseen if run.weights(self._artifacts).exists()], room))
         self._drive(executor, SummaryPhase(to_summarise(self._stored_finalists(), paired_seeds(self._spec)), room))
-        self._drop_weights()
+        self._drop_files(room)
 
-    def _search(self, executor: Executor, searches: list[ArmSearch]) -> None:
+    def _search(self, executor: Executor, searches: list[ArmSearch], room: Room) -> None:
         """The trials of some arms, and what they say of the parameters."""
-        folder, seconds = self._ready.dataset.folder, self._seconds_before
-        phase = TrialPhase(searches, self._spec, folder, self._progress, self._watcher, seconds_before=seconds)
+        phase = TrialPhase(searches, room, seconds_before=self._seconds_before)
         self._drive(executor, phase)
         for search in searches:
             self._store.record_importances(search.arm.name, search.importances())
@@ -145,8 +145,9 @@ class Coordinator:
         found = load_finalists(self._store.database, self._store.study)
         return {arm.name: found.get(arm.name, ()) for arm in self._ready.study.arms}
 
-    def _drop_weights(self) -> None:
-        """Keep only the weights of the chosen finalists."""
+    def _drop_files(self, room: Room) -> None:
+        """Keep only the weights of the chosen finalists, and no checkpoints."""
+        shutil.rmtree(room.checkpoints, ignore_errors=True)
         for arm, finalists in self._stored_finalists().items():
             for one in finalists:
                 for run in one.runs if not one.chosen else ():

@@ -4,6 +4,7 @@ Every arm uses the same seeds, hence the same data order per seed. Chosen on val
 are never computed.
 """
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,11 @@ from hinet_search.executors import Job
 from hinet_search.objective import Objective
 from hinet_search.records import EvaluationRecord, FinalistRecord, FinalistRun, Scalar
 from hinet_search.search.arm_search import ArmSearch
-from hinet_search.search.progress import Event, JobProgress, Progress, Watcher, value_text
+from hinet_search.search.progress import Event, JobProgress, value_text
+from hinet_search.search.room import Room
 from hinet_search.search.sampling import derive_seed
 from hinet_search.spec import StudySpec
-from hinet_search.storage.store import StudyStore
 from hinet_search.study import Arm
-from hinet_search.training.device import Wanted
 from hinet_search.trial import (
     OfSeed,
     Opened,
@@ -87,24 +87,6 @@ def paired_seeds(spec: StudySpec) -> list[int]:
     return [derive_seed(spec.seed, "finalist", index) for index in range(spec.finalists.seeds)]
 
 
-@dataclass(frozen=True)
-class Room:
-    """What both phases need: where data and artifacts are, and who is told."""
-
-    spec: StudySpec
-    store: StudyStore
-    dataset: Path
-    fingerprint: str
-    artifacts: Path
-    progress: Progress
-    watcher: Watcher
-
-    @property
-    def device(self) -> Wanted:
-        """The device that the study asks for."""
-        return self.spec.device
-
-
 class FinalistPhase:
     """Trains the runs that are not stored yet, and keeps their weights."""
 
@@ -141,7 +123,7 @@ class FinalistPhase:
         room, candidate = self._room, run.candidate
         return TrainJob(
             room.dataset, candidate.arm.model, candidate.arm.space.values(candidate.drawn), run.seed,
-            room.spec.objective, room.device, run.weights(room.artifacts),
+            room.spec.objective, room.device, run.weights(room.artifacts), self._checkpoints(run),
         )  # fmt: skip
 
     def hear(self, key: str, body: object, stop: Callable[[], None]) -> None:  # noqa: ARG002  finalists are never pruned
@@ -159,10 +141,13 @@ class FinalistPhase:
         running.values.append(body.objective)
 
     def end(self, key: str, cause: str, *, stopping: bool) -> None:
-        """Store the runs; one that a signal stopped is trained at the next launch."""
+        """Store the runs; with one that a signal stopped the next launch goes on."""
         self._room.progress.running.pop(key)
         for run in self._running.pop(key):
             self._end(run, cause, stopping=stopping)
+
+    def _checkpoints(self, run: Run) -> Path:
+        return self._room.checkpoints / run.candidate.key / f"seed-{run.seed}"
 
     def _end(self, run: Run, cause: str, *, stopping: bool) -> None:
         outcome = self._outcomes.pop(run.key, None)
@@ -180,6 +165,7 @@ class FinalistPhase:
             self._room.store.record_finalist(
                 candidate.arm.name, candidate.trial_number, candidate.drawn, kept, is_default=candidate.is_default
             )
+            shutil.rmtree(self._checkpoints(run), ignore_errors=True)
             self._room.progress.phase.done += 1
             self._room.watcher.event(Event("finalist", f"{run.key}: {value_text(kept.valid_objective)} (valid)"))
         elif not stopping:
@@ -188,7 +174,7 @@ class FinalistPhase:
             self._room.watcher.event(Event("failed", f"finalist {run.key}: {said or 'ended without a result'}"))
 
     def retry(self, key: str, attempt: int, cause: str) -> None:
-        """The run begins again on another process."""
+        """The run goes on from its last checkpoint on another process."""
         self._begin(key)
         self._room.watcher.event(Event("retry", f"finalist {key} attempt {attempt}: {cause}"))
 

@@ -1,7 +1,7 @@
 """The search phase: every arm's trials on the slots, arms in turn so that all have spent the same share of the budget."""
 
+import shutil
 from collections.abc import Callable
-from pathlib import Path
 
 from optuna.trial import TrialState
 
@@ -10,10 +10,9 @@ from hinet_search.executors import Job
 from hinet_search.objective import Objective
 from hinet_search.records import EvaluationRecord
 from hinet_search.search.arm_search import MAX_REDRAWS, ArmSearch
-from hinet_search.search.progress import Event, JobProgress, Progress, Watcher, value_text
+from hinet_search.search.progress import Event, JobProgress, Progress, value_text
+from hinet_search.search.room import Room
 from hinet_search.search.sampling import derive_seed
-from hinet_search.spec import StudySpec
-from hinet_search.training.device import Wanted
 from hinet_search.trial import Trained, TrainingFailed, TrainJob, train
 
 SAME_CAUSE_LIMIT = 5
@@ -22,34 +21,24 @@ SAME_CAUSE_LIMIT = 5
 class TrialPhase:
     """Asks arms for trials, passes evaluations on, and decides with each what became of it.
 
-    `seconds_before` were spent by earlier launches.
+    `seconds_before` were spent by earlier launches. A trial keeps its checkpoints in a folder of its own while it runs.
     """
 
-    def __init__(
-        self,
-        arms: list[ArmSearch],
-        spec: StudySpec,
-        dataset: Path,
-        progress: Progress,
-        watcher: Watcher,
-        *,
-        seconds_before: float,
-    ) -> None:
+    def __init__(self, arms: list[ArmSearch], room: Room, *, seconds_before: float) -> None:
         self._arms = {arm.arm.name: arm for arm in arms}
-        self._spec = spec
-        self._objective = Objective(spec.objective)
-        self._dataset = dataset
-        self._progress = progress
-        self._watcher = watcher
+        self._room = room
+        self._spec = room.spec
+        self._progress = room.progress
+        self._watcher = room.watcher
+        self._objective = Objective(room.spec.objective)
         self._seconds_before = seconds_before
         self._outcomes: dict[str, Trained | TrainingFailed] = {}
         self._pruned: set[str] = set()
         self._causes: list[str] = []
         self._said: set[str] = set()
-        self.device: Wanted = spec.device
         for name, arm in self._arms.items():
-            _fill(progress, name, arm)
-        progress.begin("search", self._trained(), spec.trials * len(arms))
+            _fill(room.progress, name, arm)
+        room.progress.begin("search", self._trained(), room.spec.trials * len(arms))
 
     def next_job(self) -> Job | None:
         """A trial of the arm that has started the smallest share of its budget; only interrupted ones when time is up."""
@@ -67,7 +56,10 @@ class TrialPhase:
                 self._progress.running[key] = JobProgress(key)
                 seed = derive_seed(self._spec.seed, "trial", asked.number)
                 values = arm.arm.space.values(asked.drawn)
-                payload = TrainJob(self._dataset, arm.arm.model, values, seed, self._spec.objective, self.device)
+                payload = TrainJob(
+                    self._room.dataset, arm.arm.model, values, seed, self._spec.objective, self._room.device,
+                    checkpoints=self._room.checkpoints / key,
+                )  # fmt: skip
                 return Job(key, asked.attempt, train, payload)
         return None
 
@@ -91,7 +83,7 @@ class TrialPhase:
             stop()
 
     def end(self, key: str, cause: str, *, stopping: bool) -> None:
-        """Complete, prune or fail the trial; one that a signal stopped stays open for the next launch."""
+        """Complete, prune or fail the trial; one that a signal stopped stays open, and the next launch goes on with it."""
         arm, number = self._of(key)
         running = self._progress.running.pop(key)
         outcome = self._outcomes.pop(key, None)
@@ -99,6 +91,7 @@ class TrialPhase:
         if stopping and (outcome is None or given_up):
             arm.leave(number)
             return
+        shutil.rmtree(self._room.checkpoints / key, ignore_errors=True)
         if isinstance(outcome, Trained) and not cause and outcome.best is not None:
             self._succeeded(arm, number, outcome, running)
         else:
@@ -107,7 +100,7 @@ class TrialPhase:
         self._progress.phase.done += 1
 
     def retry(self, key: str, attempt: int, cause: str) -> None:
-        """The trial begins again on another process."""
+        """The trial goes on from its last checkpoint on another process."""
         arm, number = self._of(key)
         self._pruned.discard(key)
         arm.began(number, attempt)

@@ -101,6 +101,7 @@ class TrainingState:
     best_objective: float | None = None
     without_improvement: int = 0  # evaluations in a row
     evaluation_seconds: float = 0.0
+    loop_began: float = 0.0  # a reading of `time.perf_counter`; pauses between two processes do not count
 
 
 def begin(model: nn.Module, given: Conditions, began: float) -> tuple[Course, TrainingState]:
@@ -166,10 +167,9 @@ def out_of_patience(course: Course, state: TrainingState) -> bool:
     return patience > 0 and state.without_improvement >= patience
 
 
-def finish(
-    course: Course, state: TrainingState, *, stopped: bool, loop_seconds: float, share: float = 1.0
-) -> FitResult:
-    """Puts the best weights back. `share` is the part of the seconds that this training counts for."""
+def finish(course: Course, state: TrainingState, *, stopped: bool, share: float = 1.0) -> FitResult:
+    """Puts the best weights back. `share` is the part of all seconds that this training counts for."""
+    loop_seconds = (time.perf_counter() - state.loop_began) * share - state.evaluation_seconds
     state.best.restore()
     course.model.eval()
     return FitResult(
@@ -178,7 +178,7 @@ def finish(
         valid_cells=state.best.cells,
         valid_objective=course.given.objective(state.best.cells) if state.best.evaluation else None,
         stopped=stopped,
-        rows_per_second=state.rows / (loop_seconds * share),
+        rows_per_second=state.rows / loop_seconds,
         seconds=(time.perf_counter() - course.began) * share,
         peak_memory_bytes=peak_memory_bytes(course.given.device),
     )

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from hinet_search.data.columns import Dataset
 from hinet_search.objective import Objective
 from hinet_search.schema import Schema
+from hinet_search.training import snapshot
+from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.config import TrainConfig
 from hinet_search.training.course import (
     Conditions,
@@ -53,22 +55,29 @@ def fit(  # noqa: PLR0913  the one door of training: each argument is a thing of
     return fit_under(model, Conditions(dataset, schema, config, seed, order_seed, objective, device), watcher)
 
 
-def fit_under(model: nn.Module, given: Conditions, watcher: Watcher) -> FitResult:
+def fit_under(
+    model: nn.Module, given: Conditions, watcher: Watcher, checkpoints: Checkpoints | None = None
+) -> FitResult:
     """Trains `model` in place on the device given; it ends in evaluation mode with its best weights on validation.
 
     The order of rows depends on its seed and the pass only, so it is the same for every model. The number of threads is
-    the caller's. Raises Diverged at the step where loss, gradient norm or scores stop being finite.
+    the caller's. With `checkpoints` it goes on from the last one, tells the watcher of all earlier evaluations again,
+    and leaves others on its way. Raises Diverged at the step where loss, gradient norm or scores stop being finite.
     """
-    began = time.perf_counter()
+    kept = checkpoints.latest() if checkpoints else None
+    began = time.perf_counter() - (kept["seconds"] if kept else 0.0)
     begin_peak_memory(given.device)
     course, state = begin(model.to(given.device).train(), given, began)
     steps = Steps(course)
-    loop_began = time.perf_counter()
+    state.loop_began = time.perf_counter()
     with seeded(given.seed, Purpose.DROPOUT, given.device):
-        stopped = _run(steps, state, watcher)
-    loop_seconds = time.perf_counter() - loop_began - state.evaluation_seconds
+        if kept:
+            snapshot.put_back(kept, course, state, steps.optimiser)
+            for record in state.evaluations:
+                watcher.evaluated(record)
+        stopped = _run(steps, state, watcher, checkpoints)
     steps.close()
-    return finish(course, state, stopped=stopped, loop_seconds=loop_seconds)
+    return finish(course, state, stopped=stopped)
 
 
 class Steps:
@@ -77,14 +86,14 @@ class Steps:
     def __init__(self, course: Course) -> None:
         config = course.given.config
         self.course = course
-        self._optimiser = make_optimiser(course.model, config)
+        self.optimiser = make_optimiser(course.model, config)
         self._penalty = EmbeddingPenalty(course.model, config.embedding_l2) if config.embedding_l2 else None
 
     def take(self, state: TrainingState, rows_B: Int[Tensor, "B"]) -> None:
         """One step on these rows; Diverged where its numbers are read and are not finite."""
         model, feed, config = self.course.model, self.course.feed, self.course.given.config
         batch, labels_BT = feed.select(rows_B)
-        self._optimiser.zero_grad()
+        self.optimiser.zero_grad()
         with matrix_products(config, feed.device):
             logits_BT = model(batch)
         loss = own_scenario_loss(logits_BT.float(), labels_BT)
@@ -93,7 +102,7 @@ class Steps:
         state.step += 1
         state.rows += len(batch)
         state.readings.add(state.step, loss, norm)  # without the penalty, to compare with the log loss of validation
-        self._optimiser.step()
+        self.optimiser.step()
 
     def close(self) -> None:
         """The model is left as it was, but for its weights."""
@@ -101,11 +110,16 @@ class Steps:
             self._penalty.remove()
 
 
-def _run(steps: Steps, state: TrainingState, watcher: Watcher) -> bool:
+def _run(steps: Steps, state: TrainingState, watcher: Watcher, checkpoints: Checkpoints | None) -> bool:
     """Steps and evaluations to the end of the schedule or of patience; True when the watcher stopped them before."""
     course = steps.course
+    if out_of_patience(course, state):
+        return False
     for rows_B in batches(course, state.step, [course.model]):
-        if watcher.should_stop():
+        stopped = watcher.should_stop()
+        if checkpoints and (stopped or checkpoints.due()):
+            checkpoints.save(state.step, snapshot.take(course, state, steps.optimiser))
+        if stopped:
             return True
         steps.take(state, rows_B)
         if state.step in course.schedule.evaluation_steps:

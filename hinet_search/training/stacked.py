@@ -137,7 +137,8 @@ def fit_stacked(
     ]
     first = lanes[0].course
     steps = StackedSteps(stack, first.feed, first.given.config)
-    loop_began = time.perf_counter()
+    for lane in lanes:
+        lane.state.loop_began = time.perf_counter()
     stopped = False
     with seeded(given[0].seed, Purpose.DROPOUT, device):
         for rows_B in batches(first, 0, models):
@@ -147,10 +148,8 @@ def fit_stacked(
                 lane.note(len(rows_B), loss, norm)
             if all(lane.done for lane in lanes):
                 break
-    loop_seconds = time.perf_counter() - loop_began - sum(lane.state.evaluation_seconds for lane in lanes)
     share = 1 / len(lanes)
     return [
-        lane.diverged
-        or finish(lane.course, lane.state, stopped=stopped and not lane.done, loop_seconds=loop_seconds, share=share)
+        lane.diverged or finish(lane.course, lane.state, stopped=stopped and not lane.done, share=share)
         for lane in lanes
     ]

@@ -9,6 +9,7 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from hinet_search.nn.contracts import ReadsWeights
+from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.config import TrainConfig
 from hinet_search.training.course import Conditions, FitResult, Watcher, batches, begin
 from hinet_search.training.divergence import Diverged
@@ -22,16 +23,19 @@ Outcome = FitResult | Diverged
 
 
 def fit_together(
-    models: Sequence[nn.Module], given: Sequence[Conditions], watchers: Sequence[Watcher]
+    models: Sequence[nn.Module],
+    given: Sequence[Conditions],
+    watchers: Sequence[Watcher],
+    checkpoints: Sequence[Checkpoints | None],
 ) -> list[Outcome]:
     """Trains every model in place under its conditions, which differ in the seed alone.
 
     One that diverges does not stop the others. The work is stacked where that can be and a probe on the first batches
-    says that it pays; else they train one after another.
+    says that it pays; else they train one after another, each with its checkpoints. A stack has none.
     """
     if len(models) > 1 and can_stack(models[0], given[0].config) and stacking_pays(models, given[0]):
         return fit_stacked(models, given, watchers)
-    return [_alone(*one) for one in zip(models, given, watchers, strict=True)]
+    return [_alone(*one) for one in zip(models, given, watchers, checkpoints, strict=True)]
 
 
 def can_stack(model: nn.Module, config: TrainConfig) -> bool:
@@ -69,8 +73,8 @@ def _fastest(
     return min(seconds)
 
 
-def _alone(model: nn.Module, given: Conditions, watcher: Watcher) -> Outcome:
+def _alone(model: nn.Module, given: Conditions, watcher: Watcher, checkpoints: Checkpoints | None) -> Outcome:
     try:
-        return fit_under(model, given, watcher)
+        return fit_under(model, given, watcher, checkpoints)
     except Diverged as error:
         return error

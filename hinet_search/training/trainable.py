@@ -18,6 +18,7 @@ from hinet_search.nn.measure import count_parameters, flops_per_row
 from hinet_search.nn.outline import draw, outline
 from hinet_search.records import Insight
 from hinet_search.schema import Schema
+from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.course import Conditions, Watcher
 from hinet_search.training.feed import make_feed
 from hinet_search.training.predict import predict
@@ -94,11 +95,19 @@ class Growing:
 Trainable = Network | Growing
 
 
-def fit_all(models: Sequence[Trainable], given: Sequence[Conditions], watchers: Sequence[Watcher]) -> list[Outcome]:
-    """Trains all in place under conditions that differ in the seed alone; each ends with its best weights."""
+def fit_all(
+    models: Sequence[Trainable],
+    given: Sequence[Conditions],
+    watchers: Sequence[Watcher],
+    checkpoints: Sequence[Checkpoints | None] = (),
+) -> list[Outcome]:
+    """Trains all in place under conditions that differ in the seed alone; each ends with its best weights.
+
+    Networks go on from their checkpoints, where they are given; what grows begins again.
+    """
     networks = [one.model for one in models if isinstance(one, Network)]
     if len(networks) == len(models):
-        return fit_together(networks, given, watchers)
+        return fit_together(networks, given, watchers, checkpoints or [None] * len(models))
     grown = (one.model for one in models if isinstance(one, Growing))
     return [
         fit_staged(model, one.dataset, one.schema, one.config, seed=one.seed, objective=one.objective, watcher=watcher)

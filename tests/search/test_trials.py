@@ -8,6 +8,7 @@ import pytest
 from hinet_search.objective import Objective
 from hinet_search.search.arm_search import ArmSearch
 from hinet_search.search.progress import ArmProgress, Progress, Silent
+from hinet_search.search.room import Room
 from hinet_search.search.trials import TrialPhase
 from hinet_search.storage.load import load_record
 from hinet_search.storage.store import StudyStore
@@ -31,7 +32,8 @@ def phase(tmp_path: Path, store: StudyStore) -> TrialPhase:
     spec = studies.spec(trials=4, pruner=PRUNES)
     search = ArmSearch(studies.arm(tmp_path), spec, Objective("mean_auc"), store, studies.Admission())
     progress = Progress("tiny", 1, "cpu", 4.0, {"hinet": ArmProgress("hinet", 4)})
-    made = TrialPhase([search], spec, tmp_path, progress, Silent(), seconds_before=0.0)
+    room = Room(spec, store, tmp_path, "none", tmp_path / "artifacts", progress, Silent())
+    made = TrialPhase([search], room, seconds_before=0.0)
     begin(made)
     made.hear("hinet/0", studies.evaluation(1, GOOD), never)
     made.hear("hinet/0", studies.evaluation(2, GOOD), never)
@@ -110,3 +112,16 @@ def test_a_training_that_failed_leaves_its_cause(phase: TrialPhase, store: Study
     phase.end(key, "", stopping=False)
     trial = load_record(store.database, "tiny").arms[0].trials[1]
     assert (trial.state, trial.cause) == ("failed", "diverged: step 3")
+
+
+def test_checkpoints_go_with_their_trial_and_stay_when_a_signal_stops_it(phase: TrialPhase, tmp_path: Path) -> None:
+    kept = tmp_path / "artifacts" / "checkpoints"
+    keys = [begin(phase), begin(phase)]
+    for key in keys:
+        (kept / key).mkdir(parents=True)
+        phase.hear(key, studies.evaluation(1, GOOD), never)
+    phase.hear(keys[0], trained(GOOD), never)
+    phase.end(keys[0], "", stopping=True)
+    phase.hear(keys[1], trained(GOOD, stopped=True), never)
+    phase.end(keys[1], "", stopping=True)
+    assert [path.name for path in (kept / "hinet").iterdir()] == [keys[1].split("/")[1]]

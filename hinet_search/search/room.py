@@ -1,0 +1,32 @@
+"""Room: what every phase of a study needs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hinet_search.search.progress import Progress, Watcher
+from hinet_search.spec import StudySpec
+from hinet_search.storage.store import StudyStore
+from hinet_search.training.device import Wanted
+
+
+@dataclass(frozen=True)
+class Room:
+    """The study, where its data, rows and files are, and who is told."""
+
+    spec: StudySpec
+    store: StudyStore
+    dataset: Path
+    fingerprint: str
+    artifacts: Path
+    progress: Progress
+    watcher: Watcher
+
+    @property
+    def device(self) -> Wanted:
+        """The device that the study asks for."""
+        return self.spec.device
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where trainings keep their checkpoints while they run, each in a folder of its own."""
+        return self.artifacts / "checkpoints"

@@ -1,0 +1,151 @@
+"""Checkpoints are whole or not there, belong to one job, and cost a hundredth of a training."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from hinet_search.training import checkpoint
+from hinet_search.training.checkpoint import KEPT, Checkpoints
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def content(step: int) -> dict[str, object]:
+    return {"step": step, "weights": torch.full((1000,), float(step)), "names": ["a", ("b", None)], "share": 0.5}
+
+
+def test_what_was_saved_last_is_what_is_found(tmp_path: Path) -> None:
+    for step in (5, 40):
+        Checkpoints(tmp_path / "new", "job").save(step, content(step))
+    found = Checkpoints(tmp_path / "new", "job").latest()
+    assert found["step"] == 40
+    assert torch.equal(found["weights"], content(40)["weights"])
+    assert (found["names"], found["share"]) == (["a", ("b", None)], 0.5)
+
+
+def test_without_a_checkpoint_there_is_none(tmp_path: Path) -> None:
+    assert Checkpoints(tmp_path / "nowhere", "job").latest() is None
+
+
+def test_the_last_two_stay(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path, "job")
+    for step in range(1, 6):
+        checkpoints.save(step, content(step))
+    assert files(tmp_path) == [f"{step:06}{end}" for step in (4, 5) for end in (".checkpoint", ".json")]
+    assert KEPT == 2
+
+
+def test_what_was_written_last_counts_though_its_step_is_smaller(tmp_path: Path) -> None:
+    Checkpoints(tmp_path, "other settings").save(400, content(400))
+    for step in (3, 4):
+        Checkpoints(tmp_path, "job").save(step, content(step))
+    assert Checkpoints(tmp_path, "job").latest()["step"] == 4
+    assert len(files(tmp_path)) == 2 * KEPT
+
+
+def test_a_checkpoint_of_other_settings_is_not_taken_up(tmp_path: Path) -> None:
+    Checkpoints(tmp_path, "mmoe with 3 experts").save(1, content(1))
+    assert Checkpoints(tmp_path, "mmoe with 4 experts").latest() is None
+
+
+def flip_a_bit(path: Path) -> None:
+    broken = bytearray(path.read_bytes())
+    broken[len(broken) // 2] ^= 1
+    path.write_bytes(broken)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:100])
+
+
+@pytest.mark.parametrize("damage", [flip_a_bit, cut, Path.unlink])
+@pytest.mark.parametrize("suffix", [".checkpoint", ".json"])
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path: Path, damage, suffix: str) -> None:
+    checkpoints = Checkpoints(tmp_path, "job")
+    checkpoints.save(1, content(1))
+    checkpoints.save(2, content(2))
+    damage(tmp_path / f"{2:06}{suffix}")
+    if (damage, suffix) == (Path.unlink, ".json"):  # as after a kill between the two files
+        assert Checkpoints(tmp_path, "job").latest()["step"] == 1
+        return
+    with pytest.warns(UserWarning, match="000002.checkpoint: a checkpoint is damaged and is passed over"):
+        assert Checkpoints(tmp_path, "job").latest()["step"] == 1
+
+
+def test_nothing_is_executed_that_a_checkpoint_says(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.system, (f"touch {tmp_path}/executed",)
+
+    Checkpoints(tmp_path, "job").save(1, {"evil": Evil()})
+    with pytest.raises(Exception, match="Weights only load failed"):
+        Checkpoints(tmp_path, "job").latest()
+    assert not (tmp_path / "executed").exists()
+
+
+def test_a_full_disk_ends_no_training_and_leaves_what_was_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoints = Checkpoints(tmp_path, "job")
+    checkpoints.save(1, content(1))
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint.os, "fsync", full)
+        with pytest.warns(UserWarning, match="no checkpoint of step 2 can be kept, training goes on: .*No space left"):
+            checkpoints.save(2, content(2))
+    assert files(tmp_path) == ["000001.checkpoint", "000001.json"]
+    assert checkpoints.latest()["step"] == 1
+
+
+def test_writing_takes_a_hundredth_of_the_time_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(checkpoint.time, "monotonic", lambda: now[0])
+    checkpoints = Checkpoints(tmp_path, "job", seconds_apart=10.0)
+    monkeypatch.setattr(checkpoint.torch, "save", lambda *_: now.__setitem__(0, now[0] + 0.5))
+    now[0] = 9.9
+    assert not checkpoints.due()
+    now[0] = 10.0
+    assert checkpoints.due()
+    checkpoints.save(1, {})  # ends at 10.5
+    now[0] = 60.4
+    assert not checkpoints.due()
+    now[0] = 60.5
+    assert checkpoints.due()
+
+
+WRITER = """
+import sys, torch
+from pathlib import Path
+from hinet_search.training.checkpoint import Checkpoints
+checkpoints = Checkpoints(Path(sys.argv[1]), "job")
+step = int(sys.argv[2])
+while True:
+    step += 1
+    checkpoints.save(step, {"step": step, "weights": torch.full((200_000,), float(step))})
+    print(step, flush=True)
+"""
+
+
+def test_a_kill_at_any_moment_leaves_a_whole_checkpoint(tmp_path: Path) -> None:
+    step = 0
+    for delay in (0.0, 0.003, 0.007, 0.011, 0.017):
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(tmp_path), str(step)], stdout=subprocess.PIPE, text=True
+        ) as writer:
+            for _ in range(3):
+                written = int(writer.stdout.readline())
+            time.sleep(delay)
+            writer.send_signal(signal.SIGKILL)
+        found = Checkpoints(tmp_path, "job").latest()
+        assert found["step"] >= written
+        assert torch.equal(found["weights"], torch.full((200_000,), float(found["step"])))
+        step = found["step"]
