@@ -87,6 +87,25 @@ def test_without_a_hinet_the_two_best_arms_meet() -> None:
     assert (focus.name, rival.name) == ("ple", "mmoe")
 
 
+def test_variants_of_one_model_are_compared_with_the_reference() -> None:
+    record = study(Shape(arms=("single", "ple", "mmoe")))
+    variants = replace(record, arms=tuple(replace(arm, model="hinet") for arm in record.arms), reference="mmoe")
+    focus, rival = pair_of(variants)
+    assert focus is not None
+    assert rival is not None
+    assert (focus.name, rival.name) == ("mmoe", "ple"), "ple is the best on validation"
+    waiting = replace(
+        variants, arms=tuple(replace(arm, finalists=()) if arm.name == "mmoe" else arm for arm in variants.arms)
+    )
+    assert [arm.name for arm in pair_of(waiting) if arm is not None] == ["ple", "single"]
+
+
+def test_a_draw_with_the_rival_does_not_hide_whom_the_focus_beats() -> None:
+    record = meeting(ple=[0.72 + n for n in NOISE], star=[0.70 + n for n in NOISE], hinet=[0.72 + n for n in NOISE])
+    said = "No clear winner: HiNet and PLE differ by less than the seeds do. HiNet is better than STAR."
+    assert verdict(record).sentence == said
+
+
 def test_duplicates_are_outside_the_count_of_trials() -> None:
     record = empty()
     trials = (

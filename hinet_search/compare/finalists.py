@@ -113,7 +113,14 @@ def best_on_validation(record: StudyRecord, arms: Sequence[ArmRecord]) -> ArmRec
 
 
 def pair_of(record: StudyRecord) -> tuple[ArmRecord | None, ArmRecord | None]:
-    """(focus, rival): the best HiNet and the best of the others, or the best two where no arm is a HiNet."""
+    """(focus, rival): the best HiNet and the best of the others, or the best two where no arm is a HiNet.
+
+    Where all arms are one model, they are variants of the reference: it is in focus once it has a chosen finalist.
+    """
+    reference = [arm for arm in record.arms if arm.name == record.reference and chosen(arm)]
+    if reference and len({arm.model for arm in record.arms}) == 1:
+        others = [arm for arm in record.arms if arm is not reference[0]]
+        return reference[0], best_on_validation(record, others)
     focus = best_on_validation(record, [arm for arm in record.arms if arm.model == "hinet"])
     others = [arm for arm in record.arms if arm.model != "hinet"]
     if focus is None or not others:

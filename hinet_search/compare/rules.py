@@ -38,7 +38,7 @@ class Verdict:
     status: Status  # of the focus against the rival
     sentence: str  # of the focus against all
     best: str | None = None  # on validation
-    focus: str | None = None  # the best HiNet on validation, or the best arm where no arm is a HiNet
+    focus: str | None = None  # whose question the study is: see pair_of
     rival: str | None = None  # the best of the others on validation
     difference: Difference | None = None  # focus against rival, headline on test
     cells: tuple[CellDifference, ...] = ()  # focus against rival
@@ -132,7 +132,11 @@ def _sentence(outcome: Verdict, difference: Difference) -> str:
     ahead = [one for one in claims(outcome.contrasts, "worse") if one.arm != outcome.rival]
     if outcome.status == "unclear":
         chance = next(one.chance for one in outcome.contrasts if one.arm == outcome.rival)
-        return f"No clear winner: {focus} and {rival} differ by less than {chance} do.{_also_ahead(focus, ahead)}"
+        behind = in_words([title(one.arm) for one in claims(outcome.contrasts, "better")])
+        beaten = f" {focus} is better than {behind}." if behind else ""
+        return (
+            f"No clear winner: {focus} and {rival} differ by less than {chance} do.{beaten}{_also_ahead(focus, ahead)}"
+        )
     if outcome.status == "worse":
         return f"{rival} wins. {focus} is worse by {size}.{_also_ahead(focus, ahead)}"
     if ahead:

@@ -56,7 +56,10 @@ class StopFlag:
 
     def _heard(self, number: int, _frame: FrameType | None) -> None:
         if self.asked:
-            raise Interrupted("stopped at once by a second signal; running trials go on from their last checkpoints", signal_number=number)
+            raise Interrupted(
+                "stopped at once by a second signal; running trials go on from their last checkpoints",
+                signal_number=number,
+            )
         self.signal_number = number
 
 
