@@ -7,6 +7,7 @@ reported at once (`problems`). The command line prints them without a traceback.
       ConfigurationError        2   a study, space, definition, option or argument is wrong
       DataError                 3   the data contradict their definition
       EnvironmentFault          4   database, device, disk or port is not usable
+        DatabaseAway            4   the database is not usable now
       StudyConflict             5   the study exists in another form, or somebody else runs it
       AllTrialsFailed           6   every trial of the study failed
       Interrupted               130 or 143, by the signal
@@ -43,6 +44,10 @@ class EnvironmentFault(HinetSearchError):
     """Something outside the study is not usable: database, device, disk, port."""
 
     exit_code = 4
+
+
+class DatabaseAway(EnvironmentFault):
+    """The database cannot be used now: it is locked, full, or cannot be reached. It may come back."""
 
 
 class StudyConflict(HinetSearchError):

@@ -81,8 +81,7 @@ class ArmSearch:
         self._reported: dict[int, dict[int, float]] = {}  # values of live trials by evaluation
         stored = self._trials()
         if not stored:
-            with store.database.guarded():
-                self._study.enqueue_trial(arm.space.default())
+            store.optuna(lambda: self._study.enqueue_trial(arm.space.default(), skip_if_exists=True))
         for trial in stored:
             if trial.state == TrialState.COMPLETE:
                 self._pruning.remember(trial.intermediate_values)
@@ -154,9 +153,8 @@ class ArmSearch:
         if evaluation.step in reported:
             return False  # sent by an earlier attempt; Optuna has it
         reported[evaluation.step] = evaluation.objective
-        with self._store.database.guarded():
-            trial.report(evaluation.objective, evaluation.step)
-            return self._pruning.gives_up(trial, reported)
+        self._store.optuna(lambda: trial.report(evaluation.objective, evaluation.step))
+        return self._store.optuna(lambda: self._pruning.gives_up(trial, reported))
 
     def finish(self, number: int, state: TrialState, value: float | None, cost: Cost | None, cause: str) -> None:
         """Complete, prune or fail a running trial; its row is written before Optuna hears of it."""
@@ -178,9 +176,9 @@ class ArmSearch:
         complete = self.complete_trials()
         if len(complete) < 4 or len({trial.value for trial in complete}) == 1:
             return {}
-        with warnings.catch_warnings(), self._store.database.guarded():
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # it warns of few trials; the report says how many there were
-            found = optuna.importance.get_param_importances(self._study)
+            found = self._store.optuna(lambda: optuna.importance.get_param_importances(self._study))
         total = sum(found.values())
         return {name: share / total for name, share in found.items()} if total > 0 else {}
 
@@ -196,8 +194,7 @@ class ArmSearch:
         return next((one for one in self._trials()[:1] if one.state in good and self._counts(one.number)), None)
 
     def _trials(self) -> list[FrozenTrial]:
-        with self._store.database.guarded():
-            return self._study.get_trials(deepcopy=False)
+        return self._store.optuna(lambda: self._study.get_trials(deepcopy=False))
 
     def _counts(self, number: int) -> bool:
         row = self._rows.get(number)
@@ -206,16 +203,18 @@ class ArmSearch:
     def _draw(self, *, at_random: bool = False) -> Trial:
         """A draw. After a refused one at random: a sampler that is sure of its point would propose it again."""
         self._seed_sampler(self._num_trials, RANDOM if at_random else self._spec.sampler)
-        with self._store.database.guarded():
-            trial = self._study.ask()
-        self._num_trials += 1
+        trial = self._store.optuna(self._study.ask)
+        if trial.number > self._num_trials:  # asked again, after the database had made trials of which nobody heard
+            lost = range(self._num_trials, trial.number)
+            self._interrupted += [one for one in self._trials() if one.number in lost]
+        self._num_trials = trial.number + 1
         return trial
 
     def _take_up(self, stored: FrozenTrial) -> Asked | None:
         """Go on with a trial that an earlier launch left running, perhaps in the middle of its draw."""
         self._seed_sampler(stored.number, self._spec.sampler)
-        with self._store.database.guarded():
-            trial = Trial(self._study, stored._trial_id)  # noqa: SLF001  Optuna has no public way to go on with a trial
+        # Optuna has no public way to go on with a trial
+        trial = self._store.optuna(lambda: Trial(self._study, stored._trial_id))  # noqa: SLF001
         row = self._rows.get(stored.number)
         return self._offer(trial, row.attempt + 1 if row else 1, stored.intermediate_values)
 
@@ -224,8 +223,7 @@ class ArmSearch:
 
     def _offer(self, trial: Trial, attempt: int, reported: Mapping[int, float] | None = None) -> Asked | None:
         """The trial as one to train; None when it is not to be, which is then recorded outside the budget."""
-        with self._store.database.guarded():
-            drawn = self.arm.space.suggest(trial)
+        drawn = self._store.optuna(lambda: self.arm.space.suggest(trial))
         refusal = self._refusal(drawn)
         row = TrialRow(trial.number, attempt, config_hash(drawn), is_default=trial.number == 0, cause=refusal)
         self._store.record_trial(self.arm.name, row)
@@ -245,8 +243,7 @@ class ArmSearch:
         return self._admission.refusal(self.arm, drawn)
 
     def _tell(self, trial: Trial, state: TrialState, value: float | None = None) -> None:
-        with self._store.database.guarded():
-            self._study.tell(trial, value, state=state)
+        self._store.optuna(lambda: self._study.tell(trial, value, state=state, skip_if_finished=True))
 
 
 def config_hash(drawn: Mapping[str, Scalar]) -> str:

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from hinet_search.errors import AllTrialsFailed, Interrupted
@@ -27,7 +28,7 @@ from hinet_search.search.progress import ArmProgress, Event, Progress, Watcher, 
 from hinet_search.search.room import Room
 from hinet_search.search.summaries import SummaryPhase, to_summarise
 from hinet_search.search.trials import TrialPhase
-from hinet_search.storage.load import load_finalists
+from hinet_search.storage.patience import Patience
 from hinet_search.storage.store import StudyStore
 from hinet_search.study import Arm
 
@@ -40,11 +41,12 @@ class Coordinator:
     def __init__(self, ready: Ready, store: StudyStore, artifacts: Path, watcher: Watcher) -> None:
         self._ready = ready
         self._spec = ready.study.spec
-        self._store = store
+        self._stop = StopFlag()
+        patience = Patience(lambda text: watcher.event(Event("waiting", text)), lambda: self._stop.asked)
+        self._store = replace(store, patience=patience)
         self._artifacts = artifacts
         self._watcher = watcher
         self._objective = Objective(self._spec.objective)
-        self._stop = StopFlag()
         stored = store.load_study()
         self._seconds_before = stored.seconds if stored else 0.0
         self._seconds = clock()
@@ -142,7 +144,7 @@ class Coordinator:
         return unseen
 
     def _stored_finalists(self) -> Mapping[str, tuple[FinalistRecord, ...]]:
-        found = load_finalists(self._store.database, self._store.study)
+        found = self._store.finalists()
         return {arm.name: found.get(arm.name, ()) for arm in self._ready.study.arms}
 
     def _drop_files(self, room: Room) -> None:

@@ -6,7 +6,10 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened. `kind` is one word: best, failed, retry, short (of a budget), finalist, size, opened, state."""
+    """One thing that happened.
+
+    `kind` is one word: best, failed, retry, short (of a budget), finalist, size, opened, waiting, state.
+    """
 
     kind: str
     text: str

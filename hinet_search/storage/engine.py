@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
-from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError
+from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from hinet_search.errors import EnvironmentFault, StudyConflict
+from hinet_search.errors import DatabaseAway, EnvironmentFault, StudyConflict
 from hinet_search.storage.address import Address, parse_address
 from hinet_search.storage.tables import check_version, create_index, create_tables
 
@@ -197,10 +197,17 @@ def _guarded(url: str) -> Iterator[None]:
     except Exception as error:
         if not isinstance(error, (DatabaseError, InterfaceError, PoolTimeout)) and not _is_of_optunas_storage(error):
             raise
-        raise EnvironmentFault(
+        fault = DatabaseAway if _may_pass(error) else EnvironmentFault
+        raise fault(
             f"database {url} is not usable: {_reason(error)}",
             remedy="check that it runs, that its disk has space, and that nobody holds it locked",
         ) from error
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether it is of the connection, a lock or the disk; not of a file that is no database."""
+    cause = error.__cause__ if _is_of_optunas_storage(error) else error
+    return isinstance(cause, (OperationalError, InterfaceError, PoolTimeout))
 
 
 def _is_of_optunas_storage(error: BaseException) -> bool:

@@ -1,8 +1,9 @@
 """Store: all that the coordinator of one study writes. Every write may be repeated without changing the outcome."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
@@ -10,25 +11,29 @@ from optuna.study import StudyDirection
 from sqlalchemy import Connection, and_, select, update
 
 from hinet_search.errors import StudyConflict
-from hinet_search.records import CellValue, EvaluationRecord, FinalistRun, FinalistSummary, Scalar
+from hinet_search.records import CellValue, EvaluationRecord, FinalistRecord, FinalistRun, FinalistSummary, Scalar
 from hinet_search.storage import columns, lease, tables
 from hinet_search.storage.clock import utc_now
 from hinet_search.storage.codec import from_json, to_json
 from hinet_search.storage.engine import Database
 from hinet_search.storage.lease import Holder, this_process
+from hinet_search.storage.load import load_finalists
 from hinet_search.storage.names import optuna_name
 from hinet_search.storage.openings import count_openings, note_opening, seeds_of_openings
+from hinet_search.storage.patience import Patience, Result, impatient, with_patience
 from hinet_search.storage.rows import ArmRow, StudyRow, TrialRow
 from hinet_search.storage.upsert import insert_if_absent, upsert
 
 
+@with_patience("acquire_lease", "create_study")
 @dataclass(frozen=True)
 class StudyStore:
-    """One study in one database. A locked or lost database is an EnvironmentFault in every method."""
+    """One study in one database. What a locked or lost database means to every method is for `patience` to say."""
 
     database: Database
     study: str
     holder: Holder = field(default_factory=this_process)
+    patience: Patience | Callable[[Callable[[], Any]], Any] = impatient
 
     def acquire_lease(self) -> None:
         """Makes this process the study's only writer; StudyConflict names the live one when there is one."""
@@ -88,6 +93,15 @@ class StudyStore:
                 if study.metric_names is None:
                     study.set_metric_names([self._objective()])
         return study
+
+    def optuna(self, operation: Callable[[], Result]) -> Result:
+        """What an operation on Optuna's storage gives; it may be asked for again."""
+        with self.database.guarded():
+            return operation()
+
+    def finalists(self) -> Mapping[str, tuple[FinalistRecord, ...]]:
+        """The finalists of every arm that has some."""
+        return load_finalists(self.database, self.study)
 
     def record_trial(self, arm: str, trial: TrialRow) -> None:
         """Writes a trial's row, once when asked and again when it ends; a row of an older attempt is dropped."""
