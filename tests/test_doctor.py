@@ -1,0 +1,117 @@
+"""The doctor says what a study would meet on this machine, changes nothing, and ends with 4 when none can run."""
+
+import sqlite3
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from hinet_search import doctor
+from hinet_search.cli import cli
+from hinet_search.doctor import Finding, examine
+from hinet_search.errors import EnvironmentFault
+from hinet_search.search.options import LaunchOptions
+from hinet_search.storage import filesystem
+from hinet_search.storage.engine import connect
+from hinet_search.storage.filesystem import file_system_of
+
+Usage = namedtuple("Usage", "total used free")
+
+
+def found(**options: object) -> dict[str, Finding]:
+    return {finding.name: finding for finding in examine(LaunchOptions(**options))}
+
+
+def test_a_sound_machine_has_no_problem_and_nothing_is_left_behind(tmp_path: Path) -> None:
+    facts = found(output=tmp_path / "out")
+    assert list(facts) == ["versions", "processors", "memory", "device", "disk", "writing", "database"]
+    assert not [finding for finding in facts.values() if finding.blocks]
+    assert facts["database"].value.endswith("none yet, the first launch makes it")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_is_asked_for_its_round_trip(tmp_path: Path) -> None:
+    connect(str(tmp_path / "h.db"), create=True).close()
+    fact = found(output=tmp_path, storage=str(tmp_path / "h.db"))["database"]
+    assert fact.value.endswith("ms a round trip")
+    assert not fact.problem
+
+
+def test_a_file_that_is_no_database_blocks(tmp_path: Path) -> None:
+    (tmp_path / "h.db").write_text("no database, but text that is long enough for a header of SQLite" * 20)
+    fact = found(storage=str(tmp_path / "h.db"))["database"]
+    assert fact.blocks
+    assert "file is not a database" in fact.value
+
+
+def test_a_database_of_something_else_blocks(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "h.db") as connection:
+        connection.execute("CREATE TABLE other (x)")
+    fact = found(storage=str(tmp_path / "h.db"))["database"]
+    assert fact.blocks
+    assert "launch a study first" in fact.problem
+
+
+def test_a_server_that_is_not_there_blocks_and_its_password_is_not_shown() -> None:
+    fact = found(storage="postgresql://ann:secret@127.0.0.1:1/studies")["database"]
+    assert fact.blocks
+    assert "127.0.0.1" in fact.value
+    assert "secret" not in fact.value + fact.problem
+
+
+def test_a_full_disk_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: Usage(1, 1, 10 * 1024**2))
+    fact = found(output=tmp_path)["disk"]
+    assert fact.value.startswith("0.0 GB free")
+    assert "less than 2 GB" in fact.problem
+
+
+def test_a_folder_that_cannot_be_written_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(**_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(doctor.tempfile, "NamedTemporaryFile", refused)
+    fact = found(output=tmp_path)["writing"]
+    assert fact.blocks
+    assert "Permission denied" in fact.value
+
+
+@pytest.fixture
+def on_nfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that the system says lies on another machine."""
+    shared = tmp_path / "shared folder"
+    shared.mkdir()
+    mounts = tmp_path / "mounts"
+    where = str(shared).replace(" ", "\\040")
+    mounts.write_text(f"/dev/a / ext4 rw 0 0\nserver:/x {where} nfs4 rw 0 0\n")
+    monkeypatch.setattr(filesystem, "MOUNTS", mounts)
+    return shared
+
+
+def test_the_file_system_of_a_path_is_that_of_the_nearest_mount(on_nfs: Path, tmp_path: Path) -> None:
+    assert file_system_of(on_nfs / "not" / "there" / "h.db") == "nfs4"
+    assert file_system_of(tmp_path / "h.db") == "ext4"
+
+
+def test_sqlite_over_the_network_is_refused_and_told(on_nfs: Path) -> None:
+    fact = found(output=on_nfs, storage=str(on_nfs / "h.db"))["database"]
+    assert fact.blocks
+    assert "on nfs4" in fact.value
+    with pytest.raises(EnvironmentFault, match=r"lies on nfs4, where SQLite can be damaged[^\n]*\n.*--storage"):
+        connect(str(on_nfs / "new" / "h.db"), create=True)
+    assert list(on_nfs.iterdir()) == []
+
+
+def test_the_command_prints_a_line_a_fact_and_names_what_is_next(tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli, ["doctor", "--output", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert "  processors  " in result.output
+    assert result.output.endswith("Next: hinet-search launch quickstart\n")
+
+
+def test_the_command_fails_where_no_study_can_run(tmp_path: Path) -> None:
+    (tmp_path / "h.db").write_text("x" * 2000)
+    result = CliRunner().invoke(cli, ["doctor", "--storage", str(tmp_path / "h.db")])
+    assert isinstance(result.exception, EnvironmentFault)
+    assert "x database" in result.output
