@@ -11,7 +11,7 @@ import pytest
 @contextmanager
 def server(folder: Path) -> Iterator[Any]:
     """A running server whose data lie in `folder`; it has a user `ann` whose password has to be quoted everywhere."""
-    (folder / "runtime").mkdir()
+    (folder / "runtime").mkdir(mode=0o700)
     with pytest.MonkeyPatch.context() as patch:
         # Where there is no session of a desktop the server's package warns that it picks a folder of its own.
         patch.setenv("XDG_RUNTIME_DIR", str(folder / "runtime"))

@@ -27,7 +27,8 @@ class Activation(nn.Module):
     def forward(self, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """Draws from torch's default generator, which training seeds."""
         if not self.training or self.rate == 0:
-            return torch.relu(x)
+            # nobody else reads what a layer gives; with gradients a view that is written to would cost a copy
+            return torch.relu(x) if torch.is_grad_enabled() else torch.relu_(x)
         if x.device.type != "cpu":
             return functional.dropout(torch.relu(x), self.rate)
         num_dropped = min(round(self.rate * LEVELS), LEVELS - 1)

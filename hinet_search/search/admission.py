@@ -43,8 +43,8 @@ class Admission:
         except ConfigurationError:
             return ""
         schema = config.features.schema_of(self.dataset)
-        size, most = num_parameters(config, schema), arm.space.max_parameters
-        if most is not None and size > most:
+        most = arm.space.max_parameters
+        if most is not None and (size := num_parameters(config, schema)) > most:
             return f"too large: {size:,} parameters, max_parameters is {most:,}"
         if self.cost_limit is None:
             return ""
