@@ -216,7 +216,7 @@ class StudyRecord:
 
     name: str
     description: str
-    state: str  # running, stopped, done
+    state: str  # running, stopped, interrupted (whoever ran it is gone), done
     objective: str
     maximize: bool
     sampler: str

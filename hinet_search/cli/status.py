@@ -28,7 +28,9 @@ def command(**given: Any) -> None:
     if not studies:
         click.echo("no studies yet; Next: hinet-search launch quickstart")
         return
-    click.echo(f"{'study':<24}{'state':<10}{'trials':>12}  {'best (valid)':<28}updated (UTC)")
+    click.echo(f"{'study':<24}{'state':<12}{'trials':>12}  {'best (valid)':<28}updated (UTC)")
     for one in studies:
         best = f"{one.best_arm} {value_or_dash(one.best_value)}" if one.best_arm else "none yet"
-        click.echo(f"{one.name:<24}{one.state:<10}{f'{one.done}/{one.budget}':>12}  {best:<28}{one.updated}")
+        click.echo(f"{one.name:<24}{one.state:<12}{f'{one.done}/{one.budget}':>12}  {best:<28}{one.updated}")
+    if any(one.state == "interrupted" for one in studies):
+        click.echo("\ninterrupted: whoever ran it is gone; the same launch goes on with it")

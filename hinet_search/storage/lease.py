@@ -75,6 +75,18 @@ def release(database: Database, study: str, holder: Holder) -> None:
         connection.execute(delete(lease).where(_is_of(study, holder)))
 
 
+def held_studies(connection: Connection) -> set[str]:
+    """Names of the studies whose holder may be alive."""
+    now, asking = _now(connection), this_process()
+    rows = connection.execute(select(lease)).all()
+    return {row.study for row in rows if now - row.heartbeat <= LEASE_SECONDS and not _is_dead(row, asking)}
+
+
+def state_now(written: str, study: str, held: set[str]) -> str:
+    """The state of a study: one that runs, as is written, though nobody holds it, was interrupted."""
+    return "interrupted" if written == "running" and study not in held else written
+
+
 def _is_of(study: str, holder: Holder) -> ColumnElement[bool]:
     return and_(
         lease.c.study == study,

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 
 from sqlalchemy import Connection, Select, String, and_, case, cast, func, select
 
@@ -10,6 +11,7 @@ from hinet_search.storage import tables
 from hinet_search.storage.codec import from_json
 from hinet_search.storage.columns import AnyRow
 from hinet_search.storage.engine import Database
+from hinet_search.storage.lease import held_studies, state_now
 from hinet_search.storage.names import optuna_name
 from hinet_search.storage.optuna_tables import studies, trials, values
 from hinet_search.storage.rows import StudySummary
@@ -20,7 +22,10 @@ def list_studies(database: Database) -> tuple[StudySummary, ...]:
     with database.reading() as connection:
         ours = connection.execute(select(tables.study).order_by(tables.study.c.name)).all()
         arms = _counts_by_study(connection)
-    return tuple(_summary(study, arms[study.name]) for study in ours)
+        held = held_studies(connection)
+    return tuple(
+        replace(_summary(study, arms[study.name]), state=state_now(study.state, study.name, held)) for study in ours
+    )
 
 
 def _counts_by_study(connection: Connection) -> Mapping[str, list[AnyRow]]:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -14,6 +15,7 @@ from hinet_search.storage.clock import utc_text
 from hinet_search.storage.codec import from_json, to_json
 from hinet_search.storage.columns import AnyRow
 from hinet_search.storage.engine import Database
+from hinet_search.storage.lease import held_studies, state_now
 from hinet_search.storage.names import optuna_name
 from hinet_search.storage.openings import count_openings
 from hinet_search.storage.optuna_trials import OptunaTrial, read_trials
@@ -72,7 +74,8 @@ def _study_row(connection: Connection, study: str) -> StudyRow:
             f"study {study!r} is not in this database, which has {', '.join(known) or 'none'}"
             f"{did_you_mean(study, known)}"
         )
-    return columns.to_study(found)
+    row = columns.to_study(found)
+    return replace(row, state=state_now(row.state, study, held_studies(connection)))
 
 
 def _rows(connection: Connection, table: Table, study: str, *order: str) -> Sequence[AnyRow]:

@@ -90,6 +90,7 @@ def test_a_killed_coordinator_is_followed_by_one_that_goes_on(
 ) -> None:
     launched.kill()
     launched.wait()
+    assert loaded(tmp_path).state == "interrupted"
     subprocess.run(COMMAND, cwd=tmp_path, env=OFTEN, check=True, capture_output=True, timeout=120)
     record = loaded(tmp_path)
     assert ends(record) == whole

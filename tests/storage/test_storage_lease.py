@@ -12,8 +12,11 @@ from sqlalchemy import update
 from hinet_search.errors import StudyConflict
 from hinet_search.storage.engine import connect
 from hinet_search.storage.lease import this_process
+from hinet_search.storage.listing import list_studies
+from hinet_search.storage.load import load_record
 from hinet_search.storage.store import StudyStore
 from hinet_search.storage.tables import lease
+from tests.storage.small_study import small_study
 
 ME = this_process()
 LIVE = replace(ME, pid=os.getppid())
@@ -111,3 +114,31 @@ def test_releasing_what_another_holds_changes_nothing(mine: StudyStore) -> None:
 def _age(store: StudyStore, seconds: float) -> None:
     with store.database.writing() as connection:
         connection.execute(update(lease).values(heartbeat=lease.c.heartbeat - seconds))
+
+
+def states(store: StudyStore) -> tuple[str, str]:
+    """What the list of studies says, and what the record says."""
+    (summary,) = list_studies(store.database)
+    return summary.state, load_record(store.database, "small").state
+
+
+def test_a_study_that_runs_though_nobody_alive_holds_it_was_interrupted(tmp_path: Path, dead_pid: int) -> None:
+    store = StudyStore(small_study(tmp_path / "h.db"), "small", ME)
+    assert states(store) == ("done", "done")
+    store.set_state("running")
+    assert states(store) == ("interrupted", "interrupted")
+    replace(store, holder=LIVE).acquire_lease()
+    assert states(store) == ("running", "running")
+    replace(store, holder=LIVE).release_lease()
+    replace(store, holder=replace(ME, pid=dead_pid)).acquire_lease()
+    assert states(store) == ("interrupted", "interrupted")
+
+
+def test_a_holder_elsewhere_counts_as_alive_until_its_heartbeat_is_old(tmp_path: Path) -> None:
+    store = StudyStore(small_study(tmp_path / "h.db"), "small", ME)
+    store.set_state("running")
+    replace(store, holder=ELSEWHERE).acquire_lease()
+    assert states(store) == ("running", "running")
+    with store.database.writing() as connection:
+        connection.execute(update(lease).values(heartbeat=lease.c.heartbeat - 61))
+    assert states(store) == ("interrupted", "interrupted")
