@@ -26,7 +26,7 @@ def fit_together(
     models: Sequence[nn.Module],
     given: Sequence[Conditions],
     watchers: Sequence[Watcher],
-    checkpoints: Sequence[Checkpoints | None],
+    checkpoints: Sequence[Checkpoints | None] = (),
 ) -> list[Outcome]:
     """Trains every model in place under its conditions, which differ in the seed alone.
 
@@ -35,7 +35,8 @@ def fit_together(
     """
     if len(models) > 1 and can_stack(models[0], given[0].config) and stacking_pays(models, given[0]):
         return fit_stacked(models, given, watchers)
-    return [_alone(*one) for one in zip(models, given, watchers, checkpoints, strict=True)]
+    kept = checkpoints or [None] * len(models)
+    return [_alone(*one) for one in zip(models, given, watchers, kept, strict=True)]
 
 
 def can_stack(model: nn.Module, config: TrainConfig) -> bool:

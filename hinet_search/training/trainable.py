@@ -107,7 +107,7 @@ def fit_all(
     """
     networks = [one.model for one in models if isinstance(one, Network)]
     if len(networks) == len(models):
-        return fit_together(networks, given, watchers, checkpoints or [None] * len(models))
+        return fit_together(networks, given, watchers, checkpoints)
     grown = (one.model for one in models if isinstance(one, Growing))
     return [
         fit_staged(model, one.dataset, one.schema, one.config, seed=one.seed, objective=one.objective, watcher=watcher)
