@@ -13,6 +13,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from hinet_search.nn.product import product
+
 # In bf16 torch builds a kernel for every new shape, which takes ten times as long as to use it (fp32 has one for all).
 # Groups of rows have another size in every batch: in steps of so many rows few shapes are left, and few rows wasted.
 ROWS_OF_A_KERNEL = 32
@@ -66,5 +68,5 @@ def linear(
     if x.dim() == 3:
         return torch.bmm(x, weight_SIO) if bias_SO is None else torch.baddbmm(bias_SO.unsqueeze(1), x, weight_SIO)
     weight_IC = weight_SIO.transpose(0, 1).flatten(start_dim=1)  # C columns: the outputs of all layers, layer by layer
-    y_BC = x @ weight_IC if bias_SO is None else torch.addmm(bias_SO.flatten(), x, weight_IC)
+    y_BC = product(x, weight_IC, None if bias_SO is None else bias_SO.flatten())
     return torch.unflatten(y_BC, 1, (len(weight_SIO), -1)).transpose(0, 1)
