@@ -30,6 +30,7 @@ from hinet_search.training.divergence import Diverged
 from hinet_search.training.feed import forget_copies
 from hinet_search.training.metrics import cell_values
 from hinet_search.training.seeding import seeded_model
+from hinet_search.training.snapshot import LAYOUT
 from hinet_search.training.trainable import BuiltModel, Trainable, fit_all, trainable
 
 Emit = Callable[[object], None]  # sends an object to the coordinator
@@ -170,7 +171,17 @@ def _checkpoints(job: TrainJob, order_seed: int) -> Checkpoints | None:
     if job.checkpoints is None:
         return None
     values = dict(sorted(job.values.items()))
-    parts = (job.model, values, job.seed, order_seed, job.objective, job.dataset.name, job.device, torch.__version__)
+    parts = (
+        job.model,
+        values,
+        job.seed,
+        order_seed,
+        job.objective,
+        job.dataset.name,
+        job.device,
+        torch.__version__,
+        LAYOUT,
+    )
     seconds_apart = float(os.environ.get("HINET_SEARCH_CHECKPOINT_SECONDS", SECONDS_APART))
     return Checkpoints(job.checkpoints, hashlib.sha256(repr(parts).encode()).hexdigest(), seconds_apart)
 

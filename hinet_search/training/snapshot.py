@@ -15,6 +15,7 @@ from hinet_search.records import CellValue, EvaluationRecord
 from hinet_search.training.course import Course, TrainingState
 from hinet_search.training.optimiser import Optimiser
 
+LAYOUT = 1  # of what `take` gives; one more with every change of it
 PLAIN = ("step", "rows", "best_objective", "without_improvement", "evaluation_seconds")
 
 
