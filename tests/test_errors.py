@@ -10,6 +10,7 @@ CODES = {
     errors.ConfigurationError: 2,
     errors.DataError: 3,
     errors.EnvironmentFault: 4,
+    errors.DatabaseAway: 4,
     errors.StudyConflict: 5,
     errors.AllTrialsFailed: 6,
 }
