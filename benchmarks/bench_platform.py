@@ -190,11 +190,9 @@ def our_trials(place: Workplace, sampler: str, num_finished: int, trials: int) -
         store, arm = StudyStore(database, NAME), place.study.arms[0]
         search = ArmSearch(arm, spec, Objective(spec.objective), store, place.admission)
         progress = Progress(NAME, 1, "cpu", spec.passes, {ARM: ArmProgress(ARM, spec.trials)})
-        folder = Path(place.ours).parent
-        room = Room(spec, store, folder, "none", folder, progress, Silent())
-        phase = TrialPhase([search], room, seconds_before=0.0)
+        room = Room(spec, store, place.ours.parent, "none", place.ours.parent, progress, Silent())
         stamps = [_now()]
-        drive(Instant(), phase, StopFlag(), lambda: stamps.append(_now()))
+        drive(Instant(), TrialPhase([search], room, seconds_before=0.0), StopFlag(), lambda: stamps.append(_now()))
     assert len(stamps) == trials + 1, "the budget was used and every trial ticked once"
     return _milliseconds(stamps)
 
