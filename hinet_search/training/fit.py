@@ -113,8 +113,6 @@ class Steps:
 def _run(steps: Steps, state: TrainingState, watcher: Watcher, checkpoints: Checkpoints | None) -> bool:
     """Steps and evaluations to the end of the schedule or of patience; True when the watcher stopped them before."""
     course = steps.course
-    if out_of_patience(course, state):
-        return False
     for rows_B in batches(course, state.step, [course.model]):
         stopped = watcher.should_stop()
         if checkpoints and (stopped or checkpoints.due()):
