@@ -22,6 +22,7 @@ import bench_peers
 import bench_platform
 import bench_report
 import bench_scenarios
+import bench_slots
 import bench_stacked
 import bench_statistics
 import bench_training
@@ -82,6 +83,7 @@ BENCHES = {
         lambda: bench_platform.bench_platform((100,), trials=10, repeats=1),
         bench_platform.table,
     ),
+    "slots": Bench(lambda: bench_slots.bench_slots(["quickstart"], trials=8, rounds=3), None, bench_slots.table),
     "report": Bench(
         lambda: bench_report.bench_report(10_000, rounds=3),
         lambda: bench_report.bench_report(2_000, rounds=1),

@@ -1,0 +1,59 @@
+"""Slots: a whole study, trials to report, with one slot and with two, in turns."""
+
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from hinet_search.face import launch_ready, ready
+from hinet_search.search.options import LaunchOptions
+from hinet_search.search.progress import Silent
+from layout import aligned
+
+FEW, MANY = 1, 2  # slots
+
+
+@dataclass(frozen=True)
+class SlotsFigure:
+    """Seconds of a study with FEW and with MANY slots, medians; `ratio` is the median of the rounds'.
+
+    Data are encoded before it begins; starting the slots, finalists and the report are within.
+    """
+
+    study: str
+    trials_per_arm: int
+    few_seconds: float
+    many_seconds: float
+    ratio: float
+
+
+def bench_slots(studies: Sequence[str], *, trials: int, rounds: int) -> list[SlotsFigure]:
+    """Each study, so many trials for each of its arms."""
+    return [_figure(study, trials, rounds) for study in studies]
+
+
+def _figure(study: str, trials: int, rounds: int) -> SlotsFigure:
+    took = [(_seconds(study, trials, FEW), _seconds(study, trials, MANY)) for _ in range(rounds)]
+    few, many = zip(*took, strict=True)
+    return SlotsFigure(study, trials, median(few), median(many), median(one / other for one, other in took))
+
+
+def _seconds(study: str, trials: int, slots: int) -> float:
+    with tempfile.TemporaryDirectory(prefix="slots-") as folder:
+        options = LaunchOptions(trials=trials, slots=slots, output=Path(folder))
+        checked = ready(study, options)
+        began = time.perf_counter()
+        launch_ready(checked, options, "bench_slots", Silent())
+        return time.perf_counter() - began
+
+
+def table(figures: Sequence[SlotsFigure]) -> str:
+    """The figures as text, a line each."""
+    lines = [("a study", "trials an arm", f"{FEW} slot, s", f"{MANY} slots, s", "ratio")]
+    lines += [
+        (one.study, str(one.trials_per_arm), f"{one.few_seconds:.1f}", f"{one.many_seconds:.1f}", f"{one.ratio:.2f}")
+        for one in figures
+    ]
+    return aligned(lines)
