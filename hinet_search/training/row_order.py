@@ -1,6 +1,6 @@
 """Row order: which rows a step trains on. It depends on the seed and the pass alone, so every model sees the same.
 
-`rows`    every order of rows is equally likely
+`rows`    every order of rows is equally likely; of more than DRAWN_AT_ONCE rows an order is drawn while it is used
 `blocks`  blocks of neighbouring rows are drawn, and the rows of some blocks are shuffled together: what is read at one time
           lies in few places, so that data larger than memory are read from disk once a pass
 Shape legend: R rows of the split, W rows shuffled together, B rows of a batch.
@@ -13,10 +13,12 @@ from jaxtyping import Int
 from torch import Tensor
 
 from hinet_search.training.config import Shuffle
+from hinet_search.training.permutation import order_in_runs
 from hinet_search.training.seeding import Purpose, derived_seed
 
 BLOCK_ROWS = 4096
 BLOCKS_AT_ONCE = 64
+DRAWN_AT_ONCE = 2**21  # takes 20 ms; ten million rows would take 200 before the first step
 
 
 def batches_of_pass(
@@ -36,6 +38,9 @@ def batches_of_pass(
 
 def _windows(num_rows: int, shuffle: Shuffle, generator: torch.Generator) -> Iterator[Int[Tensor, "W"]]:
     """Runs of rows in their order."""
+    if shuffle == "rows" and num_rows > DRAWN_AT_ONCE:
+        yield from (rows_W.to(number_type(num_rows)) for rows_W in order_in_runs(num_rows, generator))
+        return
     if shuffle == "rows":
         yield torch.randperm(num_rows, generator=generator, dtype=number_type(num_rows))
         return
