@@ -36,7 +36,7 @@ def _mapped(numbers_W: Int[Tensor, "W"], bits: int, keys: list[int]) -> Int[Tens
             low_W = low_W ^ (_scattered(high_W, key) & low_mask)
         else:
             high_W = high_W ^ (_scattered(low_W, key) & high_mask)
-    return (high_W << low_bits) | low_W
+    return torch.bitwise_or(high_W << low_bits, low_W)
 
 
 def _scattered(numbers_W: Int[Tensor, "W"], key: int) -> Int[Tensor, "W"]:
