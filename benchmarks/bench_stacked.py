@@ -66,8 +66,7 @@ def _figure(
     lone = [begin(one, given, 0.0) for one in models()]
     steps = [(Steps(course), state) for course, state in lone]
     stacked = StackedSteps(Stack(models()), lone[0][0].feed, config.train)
-    order = {"seed": SEED, "pass_number": 0, "device": device}
-    rows = cycle(list(batches_of_pass(dataset.train.num_rows, batch_size, "rows", **order))[:-1])
+    rows = cycle(list(batches_of_pass(dataset.train.num_rows, batch_size, "rows", seed=SEED, pass_number=0))[:-1])
 
     def all_alone(rows_B: Tensor) -> None:
         for one, state in steps:
@@ -76,17 +75,17 @@ def _figure(
     for _ in range(WARM_UP_STEPS):
         all_alone(next(rows))
         stacked.take(next(rows))
-    took = [(_milliseconds(all_alone, next(rows)), _milliseconds(stacked.take, next(rows))) for _ in range(rounds)]
+    took = [tuple(_milliseconds(step, next(rows), device) for step in (all_alone, stacked.take)) for _ in range(rounds)]
     alone, together = zip(*took, strict=True)
     ratio = median(one / other for one, other in took)
     return StackedFigure(name, batch_size, number, median(alone), median(together), ratio)
 
 
-def _milliseconds(step: Callable[[Tensor], object], rows_B: Tensor) -> float:
+def _milliseconds(step: Callable[[Tensor], object], rows_B: Tensor, device: torch.device) -> float:
     began = time.perf_counter()
     step(rows_B)
-    if rows_B.is_cuda:
-        torch.cuda.synchronize()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
     return 1000 * (time.perf_counter() - began)
 
 

@@ -69,9 +69,7 @@ def our_training(model: nn.Module, feed: Feed, config: TrainConfig) -> Iterator[
     """The steps of training/fit.py without its evaluations, without end; gives the number of rows of every step."""
     optimiser = make_optimiser(model.to(feed.device).train(), config)
     for pass_number in count():
-        for rows_B in batches_of_pass(
-            len(feed), config.batch_size, config.shuffle, seed=SEED, pass_number=pass_number, device=feed.device
-        ):
+        for rows_B in batches_of_pass(len(feed), config.batch_size, config.shuffle, seed=SEED, pass_number=pass_number):
             batch, labels_BT = feed.select(rows_B)
             optimiser.zero_grad()
             with matrix_products(config, feed.device):

@@ -66,7 +66,7 @@ class Model(nn.Module):
 
     def forward(self, batch: Batch) -> Float[Tensor, "B T"]:
         """Logits of each row's own scenario."""
-        rows = rows_by_scenario(batch.scenario_B, self.schema.num_scenarios)
+        rows = rows_by_scenario(batch, self.schema.num_scenarios)
         x_BD = self.embedding(rows.sort(batch))
         mixed_TBH = mix(self.gate(x_BD, rows.sizes), self.experts(x_BD).unsqueeze(0))
         return rows.restore(self.towers(mixed_TBH, rows.sizes))
@@ -74,7 +74,7 @@ class Model(nn.Module):
     @torch.no_grad()
     def insight(self, batch: Batch) -> Insight:
         """Mean weights of every (scenario, task) gate on the rows of `batch`."""
-        rows = rows_by_scenario(batch.scenario_B, self.schema.num_scenarios)
+        rows = rows_by_scenario(batch, self.schema.num_scenarios)
         gate_TBK = self.gate(self.embedding(rows.sort(batch)), rows.sizes)
         experts = numbered("expert", self.gate.num_experts)
         return Insight(gates=gate_usage(gate_TBK, rows.sizes, self.schema.scenarios, self.schema.tasks, experts))

@@ -75,7 +75,7 @@ class Model(nn.Module):
 
     def forward(self, batch: Batch) -> Float[Tensor, "B T"]:
         """Logits of each row's own scenario."""
-        rows = rows_by_scenario(batch.scenario_B, self.schema.num_scenarios)
+        rows = rows_by_scenario(batch, self.schema.num_scenarios)
         c_BC = self._scenario_layer(self.embedding(rows.sort(batch)), rows.sizes)
         logits_BT: Tensor = self.towers(self.cgc(c_BC, rows.sizes), rows.sizes)
         if self.config.loss.entire_space:
@@ -93,7 +93,7 @@ class Model(nn.Module):
     @torch.no_grad()
     def insight(self, batch: Batch) -> Insight:
         """SAN's M x M table (diagonal 0) and the mean weights of all gates on the rows of `batch`."""
-        rows = rows_by_scenario(batch.scenario_B, self.schema.num_scenarios)
+        rows = rows_by_scenario(batch, self.schema.num_scenarios)
         x_BD = self.embedding(rows.sort(batch))
         c_BC = self._scenario_layer(x_BD, rows.sizes)
         cgc = self.config.cgc

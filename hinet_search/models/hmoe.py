@@ -18,7 +18,6 @@ import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
 
 from hinet_search.frozen import Count
 from hinet_search.nn.embedding import FeatureEmbedding
@@ -59,14 +58,15 @@ class Model(nn.Module):
 
     def forward(self, batch: Batch) -> Float[Tensor, "B T"]:
         """Logits of each row's own scenario."""
-        rows = rows_by_scenario(batch.scenario_B, self.schema.num_scenarios)
+        rows = rows_by_scenario(batch, self.schema.num_scenarios)
         ordered = rows.sort(batch)
         x_BD = self.embedding(ordered)
         y_1KBH = self.experts(x_BD).unsqueeze(0)
         own_BT = self.towers(mix(self.gate(x_BD, rows.sizes), y_1KBH), rows.sizes)
         with torch.no_grad():
             every_BMT = self.towers(mix(self.gate(x_BD), y_1KBH)).unflatten(-1, (-1, self.schema.num_tasks))
-        is_own_BM1 = one_hot(ordered.scenario_B.long(), self.schema.num_scenarios).bool().unsqueeze(-1)
+        numbers_M = torch.arange(self.schema.num_scenarios, device=x_BD.device)
+        is_own_BM1 = (ordered.scenario_B.unsqueeze(-1) == numbers_M).unsqueeze(-1)
         # the own score was computed twice: that with a gradient takes its place among the others
         score_BMT = torch.where(is_own_BM1, own_BT.unsqueeze(1), every_BMT)
         weight_TBM = self.relation(x_BD, rows.sizes)
@@ -75,7 +75,7 @@ class Model(nn.Module):
     @torch.no_grad()
     def insight(self, batch: Batch) -> Insight:
         """Mean weights of every (scenario, task), over experts and then over the scenarios' scores."""
-        rows = rows_by_scenario(batch.scenario_B, self.schema.num_scenarios)
+        rows = rows_by_scenario(batch, self.schema.num_scenarios)
         x_BD = self.embedding(rows.sort(batch))
         scenarios, tasks = self.schema.scenarios, self.schema.tasks
         experts = numbered("expert", self.gate.num_experts)

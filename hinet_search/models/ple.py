@@ -58,14 +58,14 @@ class Model(nn.Module):
 
     def forward(self, batch: Batch) -> Float[Tensor, "B T"]:
         """Logits of each row's own scenario."""
-        rows = rows_by_scenario(batch.scenario_B, self.schema.num_scenarios)
+        rows = rows_by_scenario(batch, self.schema.num_scenarios)
         slots_TBH = self.cgc(self.embedding(rows.sort(batch)), rows.sizes)
         return rows.restore(self.towers(slots_TBH, rows.sizes))
 
     @torch.no_grad()
     def insight(self, batch: Batch) -> Insight:
         """Mean weights of the last level's gates on the rows of `batch`."""
-        rows = rows_by_scenario(batch.scenario_B, self.schema.num_scenarios)
+        rows = rows_by_scenario(batch, self.schema.num_scenarios)
         gates = self.cgc.last_gates(self.embedding(rows.sort(batch)), rows.sizes)
         experts = (
             *numbered("shared", self.config.num_shared_experts),

@@ -47,6 +47,6 @@ class Model(nn.Module):
 
     def forward(self, batch: Batch) -> Float[Tensor, "B T"]:
         """Logits of each row's own scenario."""
-        rows = rows_by_scenario(batch.scenario_B, self.schema.num_scenarios)
+        rows = rows_by_scenario(batch, self.schema.num_scenarios)
         h_BH = self.trunk(self.embedding(rows.sort(batch)))
         return rows.restore(self.towers(h_BH, rows.sizes))

@@ -52,7 +52,7 @@ class Model(nn.Module):
 
     def forward(self, batch: Batch) -> Float[Tensor, "B T"]:
         """Logits of each row's own scenario."""
-        rows = rows_by_scenario(batch.scenario_B, self.schema.num_scenarios)
+        rows = rows_by_scenario(batch, self.schema.num_scenarios)
         logits = [
             torch.stack([cell(run) for cell in cells], dim=-1)
             for cells, run in zip(self.cell_modules(), rows.runs(batch), strict=True)

@@ -113,7 +113,7 @@ class Model(nn.Module):
 
     def forward(self, batch: Batch) -> Float[Tensor, "B T"]:
         """Logits of each row's own scenario."""
-        rows = rows_by_scenario(batch.scenario_B, self.schema.num_scenarios)
+        rows = rows_by_scenario(batch, self.schema.num_scenarios)
         ordered = rows.sort(batch)
         x_BD = self.embedding(ordered)
         scenario_BE = self.scenario_embedding(ordered.scenario_B.long())

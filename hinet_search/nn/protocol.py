@@ -43,7 +43,7 @@ class PerScenario(nn.Module):
 
     def forward(self, batch: Batch) -> Float[Tensor, "B T"]:
         """Logits of each row's own scenario."""
-        rows = rows_by_scenario(batch.scenario_B, self.schema.num_scenarios)
+        rows = rows_by_scenario(batch, self.schema.num_scenarios)
         runs = zip(self.scenarios, rows.runs(batch), strict=True)
         # the model of an absent scenario gets no gradient at all
         return rows.restore(torch.cat([model(_of_first_scenario(run)) for model, run in runs if len(run) > 0]))
@@ -58,7 +58,7 @@ class PerScenario(nn.Module):
 
     def insight(self, batch: Batch) -> Insight:
         """Gates of every scenario's model on its own rows; none of a model that does not explain itself."""
-        runs = rows_by_scenario(batch.scenario_B, self.schema.num_scenarios).runs(batch)
+        runs = rows_by_scenario(batch, self.schema.num_scenarios).runs(batch)
         pairs = zip(self.scenarios, runs, strict=True)
         return _together((model, _of_first_scenario(run)) for model, run in pairs if len(run) > 0)
 
@@ -96,7 +96,7 @@ def build_in_protocol(protocol: str, build: BuildModel, schema: Schema) -> nn.Mo
 
 
 def _of_first_scenario(run: Batch) -> Batch:
-    return replace(run, scenario_B=torch.zeros_like(run.scenario_B))
+    return replace(run, scenario_B=torch.zeros_like(run.scenario_B), sizes=(len(run),))
 
 
 def _together(pairs: Iterable[tuple[nn.Module, Batch]]) -> Insight:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from hinet_search.schema import Batch
+from hinet_search.schema import Batch, sizes_of
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class RowsByScenario:
         return sorted_B[inverse_B]
 
 
-def rows_by_scenario(scenario_B: Int[Tensor, "B"], num_scenarios: int) -> RowsByScenario:
+def rows_by_scenario(batch: Batch, num_scenarios: int) -> RowsByScenario:
     """Groups rows by scenario; within a scenario they keep their order."""
-    order_B = torch.argsort(scenario_B, stable=True)
-    sizes: list[int] = torch.bincount(scenario_B, minlength=num_scenarios).tolist()
-    return RowsByScenario(order_B, tuple(sizes))
+    order_B = torch.argsort(batch.scenario_B, stable=True)
+    sizes = sizes_of(batch.scenario_B) if batch.sizes is None else batch.sizes
+    return RowsByScenario(order_B, (*sizes, *[0] * (num_scenarios - len(sizes))))

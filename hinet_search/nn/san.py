@@ -7,19 +7,21 @@ E embedding width.
 """
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Annotated
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 
 from hinet_search.frozen import Frozen
 from hinet_search.nn.mixing import mix
+from hinet_search.nn.sending import repeated
 from hinet_search.nn.stacked import StackedLinear
 
 Count = Annotated[int, Field(ge=1)]
+Looked = tuple[tuple[int, ...], ...]  # by scenario, the numbers of those that it looks at
 INITIAL_STD = 0.1  # attention starts close to uniform, no scenario is favoured by chance
 
 
@@ -43,6 +45,7 @@ class ScenarioAttention(nn.Module):
     """The table of attention weights: row = the scenario that looks, column = the scenario that it looks at."""
 
     kept_MM: Tensor
+    chosen: Looked | None  # what `kept_MM` says, where the host reads it; None while all others are kept
 
     def __init__(self, num_scenarios: int, config: SANConfig) -> None:
         super().__init__()
@@ -55,6 +58,8 @@ class ScenarioAttention(nn.Module):
         self.hidden = nn.ModuleList(nn.Linear(*step) for step in pairwise(widths))
         self.output = StackedLinear(widths[-1], others, num_scenarios, bias=False)
         self.register_buffer("kept_MM", ~torch.eye(num_scenarios, dtype=torch.bool))
+        self.chosen = None
+        self.register_load_state_dict_post_hook(_note_chosen)  # type: ignore[no-untyped-call]  # torch has no types here
 
     def forward(self) -> Float[Tensor, "M M"]:
         """Rows sum to 1, the diagonal is exactly 0, and so is what top_k dropped."""
@@ -76,22 +81,27 @@ class ScenarioAttention(nn.Module):
 
     def choose(self) -> None:
         """Freezes which others each scenario keeps: its `top_k` largest weights. Choosing again changes nothing."""
-        if self.top_k is None:
+        if self.top_k is None or self.chosen is not None:
             return
         with torch.no_grad():
             largest = self().topk(self.top_k, dim=-1).indices
             self.kept_MM.zero_().scatter_(-1, largest, value=True)
+        _note_chosen(self)
 
     @property
     def reads_weights(self) -> bool:
         """Its largest weights say which scenarios are left."""
         return self.top_k is not None
 
-    def needed_others(self) -> Bool[Tensor, "M M"] | None:
+    def needed_others(self) -> Looked | None:
         """Which others each scenario looks at once `choose` has dropped some; None when it is all of them."""
-        if self.top_k is None or int(self.kept_MM.sum()) > self.num_scenarios * self.top_k:
-            return None
-        return self.kept_MM
+        return self.chosen
+
+
+def _note_chosen(attention: ScenarioAttention, _missing: object = None) -> None:
+    """Reads from the device which others are kept: when they are chosen or loaded, and not at every step."""
+    kept = tuple(tuple(m for m, is_kept in enumerate(row) if is_kept) for row in attention.kept_MM.tolist())
+    attention.chosen = kept if all(len(others) == attention.top_k for others in kept) else None
 
 
 class BottleneckAttention(nn.Module):
@@ -125,22 +135,35 @@ def weighted_sums(
     x_BD: Float[Tensor, "B D"],
     sizes: Sequence[int],
     tables_PMM: Float[Tensor, "P M M"],
-    needed_MM: Bool[Tensor, "M M"] | None = None,
+    needed: Looked | None = None,
 ) -> Float[Tensor, "P B H"]:
     """For each table, the sum over m of table[i, m] * S_m(x) for every row x of scenario i.
 
-    `integrate` is the Mixture of all S_m. Without `needed_MM` every S_m is computed for every row; with it S_m only for
-    the rows of scenarios i that need it (needed_MM[i, m]): a row then costs what its scenario needs, whatever M is.
+    `integrate` is the Mixture of all S_m. Without `needed` every S_m is computed for every row; with it S_m only for the
+    rows of scenarios i that need it (m in needed[i]): a row then costs what its scenario needs, whatever M is.
     """
-    scenario_B = torch.arange(len(sizes), device=x_BD.device).repeat_interleave(
-        torch.tensor(sizes, device=x_BD.device), output_size=sum(sizes)
-    )
-    weights_PBM = tables_PMM[:, scenario_B]
-    if needed_MM is None:
+    weights_PBM = tables_PMM[:, repeated(range(len(sizes)), sizes, x_BD.device)]
+    if needed is None:
         return mix(weights_PBM, integrate(x_BD, None).unsqueeze(0))
-    needed_MB = needed_MM[scenario_B].T
-    column_R, row_R = needed_MB.nonzero(as_tuple=True)  # all rows that need S_0, then all that need S_1, ...
-    s_RH = integrate(x_BD[row_R], needed_MB.sum(dim=1).tolist())[0]
+    column_R, row_R, sizes_of_columns = _pairs(sizes, needed, x_BD.device)
+    s_RH = integrate(x_BD[row_R], sizes_of_columns)[0]
     weighted_PRH = weights_PBM[:, row_R, column_R].unsqueeze(-1) * s_RH
     sums_PBH = weighted_PRH.new_zeros(len(tables_PMM), len(x_BD), s_RH.shape[-1])
     return sums_PBH.index_add(1, row_R, weighted_PRH)
+
+
+def _pairs(
+    sizes: Sequence[int], needed: Looked, device: torch.device
+) -> tuple[Int[Tensor, "R"], Int[Tensor, "R"], list[int]]:
+    """Every (m, row) such that the row needs S_m: all rows that need S_0, then all that need S_1, ...; how many of each."""
+    scenarios: list[list[int]] = [[] for _ in sizes]  # which need S_m
+    for i, looked_at in enumerate(needed):
+        for m in looked_at:
+            scenarios[m].append(i)
+    runs = [(m, i) for m, those in enumerate(scenarios) for i in those]
+    lengths, first_row = [sizes[i] for _, i in runs], list(accumulate(sizes, initial=0))
+    # row = first row of the run's scenario + place within the run
+    shifts = [first_row[i] - place for (_, i), place in zip(runs, accumulate(lengths, initial=0), strict=False)]
+    place_R = torch.arange(sum(lengths), device=device)
+    columns = repeated([m for m, _ in runs], lengths, device)
+    return columns, place_R + repeated(shifts, lengths, device), [sum(sizes[i] for i in those) for those in scenarios]

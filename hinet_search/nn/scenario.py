@@ -63,15 +63,15 @@ class ScenarioLayer(nn.Module):
         if self.san is None:
             return torch.cat([*shared_1BH, *self.specific(x_BD, sizes)], dim=-1)
         table_1MM = self.san().unsqueeze(0)
-        needed_MM = self.san.needed_others()
+        needed = self.san.needed_others()
         if self.stop_gradient:
-            others_1BH = weighted_sums(self._specific_without_gradient, x_BD, sizes, table_1MM, needed_MM)
+            others_1BH = weighted_sums(self._specific_without_gradient, x_BD, sizes, table_1MM, needed)
             return torch.cat([*shared_1BH, *self.specific(x_BD, sizes), *others_1BH], dim=-1)
         own_1MM = torch.eye(len(sizes), dtype=x_BD.dtype, device=x_BD.device).unsqueeze(0)
-        if needed_MM is not None:
-            needed_MM = needed_MM | own_1MM[0].bool()
+        if needed is not None:
+            needed = tuple((*others, i) for i, others in enumerate(needed))
         # S_i and A_i are two weighted sums of the same S_m
-        own_and_others_2BH = weighted_sums(self.specific, x_BD, sizes, torch.cat([own_1MM, table_1MM]), needed_MM)
+        own_and_others_2BH = weighted_sums(self.specific, x_BD, sizes, torch.cat([own_1MM, table_1MM]), needed)
         return torch.cat([*shared_1BH, *own_and_others_2BH], dim=-1)
 
     def _specific_without_gradient(

@@ -171,7 +171,7 @@ def _one_thread() -> Iterator[None]:
 def _seconds_per_row(model: nn.Module, feed: Feed, config: TrainConfig) -> float:
     """Median over the steps of a short training on the first rows."""
     optimiser = make_optimiser(model, config)
-    rows_B = torch.arange(min(config.batch_size, len(feed)), device=feed.device)
+    rows_B = torch.arange(min(config.batch_size, len(feed)))
     took: list[float] = []
     with _one_thread():
         while len(took) < 3 or (sum(took) < PROBE_SECONDS and len(took) < 50):

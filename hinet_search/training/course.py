@@ -22,7 +22,7 @@ from hinet_search.schema import Schema
 from hinet_search.training.best import Best, keep_best
 from hinet_search.training.config import TrainConfig
 from hinet_search.training.device import peak_memory_bytes
-from hinet_search.training.divergence import Diverged, Readings, reading_interval
+from hinet_search.training.divergence import Diverged, Readings
 from hinet_search.training.feed import Feed, make_feed
 from hinet_search.training.metrics import NonFiniteScores, cell_values
 from hinet_search.training.predict import predict
@@ -109,7 +109,7 @@ def begin(model: nn.Module, given: Conditions, began: float) -> tuple[Course, Tr
     dataset, config, device = given.dataset, given.config, given.device
     schedule = make_schedule(dataset.train.num_rows, config)
     course = Course(model, given, make_feed(dataset.train, device), make_feed(dataset.valid, device), schedule, began)
-    readings = Readings(config.learning_rate, reading_interval(device))
+    readings = Readings(config.learning_rate, at_once=device.type == "cpu")
     return course, TrainingState(keep_best(model, given.objective), readings)
 
 
@@ -126,7 +126,7 @@ def batches(course: Course, first_step: int, models: Sequence[nn.Module]) -> Ite
                 model.begin_pass(pass_number)
         rows_of_pass = batches_of_pass(
             len(course.feed), config.batch_size, config.shuffle,
-            seed=course.given.order_seed, pass_number=pass_number, device=course.feed.device,
+            seed=course.given.order_seed, pass_number=pass_number,
         )  # fmt: skip
         yield from islice(rows_of_pass, skipped, steps_left)
 

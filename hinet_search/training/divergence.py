@@ -7,8 +7,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-CUDA_INTERVAL = 50  # steps between two readings: each makes the host wait for the device
-
 
 class Diverged(Exception):
     """A value that must be finite is not; `step` counts batches from 1."""
@@ -26,18 +24,21 @@ class Diverged(Exception):
 
 @dataclass
 class Readings:
-    """Loss and gradient norm of every step: kept on the device, read every `interval` steps, then checked and summed."""
+    """Loss and gradient norm of every step: kept on the device, and when they are read checked and summed.
+
+    They are read before every evaluation; with `at_once` at every step, which on the CPU is free.
+    """
 
     learning_rate: float
-    interval: int
+    at_once: bool
     loss_sum: float = 0.0
     num_losses: int = 0
     _pending: list[Tensor] = field(default_factory=list)
 
     def add(self, step: int, loss: Float[Tensor, ""], norm: Float[Tensor, ""]) -> None:
-        """Note one step, and read when it is time to; Diverged names the first step that was not finite."""
+        """Note one step; Diverged, when it is read, names the first step that was not finite."""
         self._pending += [loss.detach(), norm]
-        if step % self.interval == 0:
+        if self.at_once:
             self.read(step)
 
     def read(self, step: int) -> None:
@@ -59,8 +60,3 @@ class Readings:
         mean = self.loss_sum / self.num_losses
         self.loss_sum, self.num_losses = 0.0, 0
         return mean
-
-
-def reading_interval(device: torch.device) -> int:
-    """Steps between readings: on the CPU reading is free."""
-    return CUDA_INTERVAL if device.type == "cuda" else 1

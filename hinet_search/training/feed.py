@@ -1,14 +1,14 @@
 """Feed: one split as tensors on the device, and batches of it by index.
 
 On the CPU the tensors are the memory-mapped columns themselves, which all slots of a machine share; another device gets
-a copy that lives as long as the columns do. Ids stay as they are stored: those that a schema has no room for are taken
-for unknown by the embedding.
+a copy that lives as long as the columns do. Rows are chosen and counted on the host, so that no step asks the device.
+Ids stay as they are stored: those that a schema has no room for are taken for unknown by the embedding.
 Shape legend: R rows of the split, B rows of a batch, T tasks.
 """
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -18,15 +18,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hinet_search.data.columns import Columns
-from hinet_search.schema import Batch
+from hinet_search.nn.sending import sent
+from hinet_search.schema import Batch, sizes_of
 
 
 @dataclass(frozen=True)
 class Feed:
-    """One split on one device, as it is stored."""
+    """One split on one device, as it is stored. `scenario_R` is that of the host."""
 
     stored_R: Batch
     labels_RT: UInt8[Tensor, "R T"]
+    scenario_R: Int[Tensor, "R"]
 
     def __len__(self) -> int:
         return len(self.stored_R)
@@ -37,17 +39,18 @@ class Feed:
         return self.labels_RT.device
 
     def select(self, rows_B: Int[Tensor, "B"]) -> tuple[Batch, Float[Tensor, "B T"]]:
-        """Inputs and labels of the given rows."""
-        return _ready(self.stored_R.select(rows_B)), self.labels_RT.index_select(0, rows_B).float()
+        """Inputs and labels of the given rows, whose numbers are on the host."""
+        scenario_B, rows_B = self.scenario_R.index_select(0, rows_B), sent(rows_B, self.device)
+        return _ready(self.stored_R.select(rows_B), scenario_B), self.labels_RT.index_select(0, rows_B).float()
 
     def in_order(self, batch_size: int) -> Iterator[Batch]:
         """All inputs in stored order."""
-        return map(_ready, self.stored_R.split(batch_size))
+        return map(_ready, self.stored_R.split(batch_size), torch.split(self.scenario_R, batch_size))
 
 
-def _ready(stored: Batch) -> Batch:
+def _ready(stored: Batch, on_host_B: Int[Tensor, "B"]) -> Batch:
     """Ids stay int32 (half the memory); scenarios become int64, as they index other tensors."""
-    return Batch(stored.ids_BF, stored.numeric_BN, stored.scenario_B.long(), stored.lists_BS)
+    return replace(stored, scenario_B=stored.scenario_B.long(), sizes=sizes_of(on_host_B))
 
 
 _copies: WeakKeyDictionary[Columns, Feed] = WeakKeyDictionary()  # the last one of every split that is in use
@@ -75,7 +78,7 @@ def _on(device: torch.device, columns: Columns) -> Feed:
         scenario_B=_tensor(columns.scenario_R).to(device),
         lists_BS=_tensor(columns.lists_RS).to(device),
     )
-    return Feed(stored_R, _tensor(columns.labels_RT).to(device))
+    return Feed(stored_R, _tensor(columns.labels_RT).to(device), _tensor(columns.scenario_R))
 
 
 def _tensor(array: NDArray[np.generic]) -> Tensor:

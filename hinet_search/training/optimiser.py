@@ -91,8 +91,8 @@ def clip_gradients(parameters: Iterable[nn.Parameter], clip_norm: float) -> Floa
     """Scales all gradients so that their joint norm is at most `clip_norm` (0 = leave them); returns the norm before."""
     gradients = [_values(parameter) for parameter in parameters if parameter.grad is not None]
     norm = get_total_norm(gradients)
-    # On CUDA asking whether to scale would wait for the device, and scaling by 1 costs less.
-    if clip_norm and (norm.is_cuda or norm > clip_norm):
+    # Elsewhere than on the CPU asking whether to scale would wait for the device, and scaling by 1 costs less.
+    if clip_norm and (norm.device.type != "cpu" or norm > clip_norm):
         torch._foreach_mul_(gradients, (clip_norm / (norm + 1e-6)).clamp(max=1.0))
     return norm
 

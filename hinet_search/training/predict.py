@@ -7,8 +7,9 @@ import hashlib
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from hinet_search.training.feed import Feed
 
@@ -17,13 +18,18 @@ ROWS_AT_ONCE = 4096  # activations of 50 scenarios with 4 sub-experts still fit 
 
 def predict(model: nn.Module, feed: Feed, batch_size: int = ROWS_AT_ONCE) -> NDArray[np.float32]:
     """Logits (R, T) in the order of the feed, without dropout; the model's mode is left as it was."""
+    scores_RT: NDArray[np.float32] = logits(model, feed, batch_size).cpu().numpy()
+    return scores_RT
+
+
+def logits(model: nn.Module, feed: Feed, batch_size: int = ROWS_AT_ONCE) -> Float[Tensor, "R T"]:
+    """As `predict`, left on the feed's device: nothing of it is read."""
     was_training = model.training
     model.eval()
     with torch.inference_mode():
         logits_RT = torch.cat([model(batch) for batch in feed.in_order(batch_size)])
     model.train(was_training)
-    scores_RT: NDArray[np.float32] = logits_RT.float().cpu().numpy()
-    return scores_RT
+    return logits_RT.float()
 
 
 def weights_hash(model: nn.Module) -> str:

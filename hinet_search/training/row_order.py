@@ -22,18 +22,18 @@ DRAWN_AT_ONCE = 2**21  # takes 20 ms; ten million rows would take 200 before the
 
 
 def batches_of_pass(
-    num_rows: int, batch_size: int, shuffle: Shuffle, *, seed: int, pass_number: int, device: torch.device
+    num_rows: int, batch_size: int, shuffle: Shuffle, *, seed: int, pass_number: int
 ) -> Iterator[Int[Tensor, "B"]]:
-    """Row numbers of every step of a pass, on the device; the last step has the rows that are left."""
+    """Row numbers of every step of a pass, on the host; the last step has the rows that are left."""
     generator = torch.Generator().manual_seed(derived_seed(seed, Purpose.DATA_ORDER, pass_number))
     left = torch.empty(0, dtype=number_type(num_rows))
     for rows_W in _windows(num_rows, shuffle, generator):
         waiting = torch.cat([left, rows_W]) if len(left) else rows_W
         whole = len(waiting) - len(waiting) % batch_size
-        yield from torch.split(waiting[:whole].to(device), batch_size) if whole else ()
+        yield from torch.split(waiting[:whole], batch_size) if whole else ()
         left = waiting[whole:]
     if len(left):
-        yield left.to(device)
+        yield left
 
 
 def _windows(num_rows: int, shuffle: Shuffle, generator: torch.Generator) -> Iterator[Int[Tensor, "W"]]:

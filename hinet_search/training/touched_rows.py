@@ -20,7 +20,7 @@ EPSILON = 1e-8  # as torch's Adam
 def merged(gradient: Tensor) -> Tensor:
     """A sparse gradient (V, E) with every row once, repeated ones summed; in no order of rows."""
     if gradient.is_cuda:
-        return gradient.coalesce()  # sums in a fixed order there
+        return gradient.coalesce()  # sums in a fixed order there; the host waits, as U decides what is allocated
     if gradient.is_coalesced():
         return gradient
     rows_N, values_NE = gradient._indices()[0], gradient._values()  # noqa: SLF001  no other way before they are merged

@@ -55,7 +55,7 @@ class Network:
         if not isinstance(self.model, Explains):
             return Insight()
         feed = make_feed(columns, self.device)
-        rows = torch.linspace(0, len(feed) - 1, min(INSIGHT_ROWS, len(feed)), device=self.device).long()
+        rows = torch.linspace(0, len(feed) - 1, min(INSIGHT_ROWS, len(feed))).long()
         return self.model.insight(feed.select(rows)[0])
 
     def describe(self) -> str:

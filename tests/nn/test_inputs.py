@@ -54,7 +54,7 @@ def test_embeddings_start_small() -> None:
 
 def test_sorted_rows_lie_scenario_by_scenario_and_keep_their_order_within() -> None:
     batch = rows([[0, 0], [1, 0], [2, 0], [3, 0]], [2, 0, 2, 0])
-    grouped = rows_by_scenario(batch.scenario_B, 4)
+    grouped = rows_by_scenario(batch, 4)
     assert grouped.sizes == (2, 0, 2, 0)
     assert grouped.sort(batch).ids_BF[:, 0].tolist() == [1, 3, 0, 2]
     assert [len(run) for run in grouped.runs(batch)] == [2, 0, 2, 0]
@@ -62,5 +62,5 @@ def test_sorted_rows_lie_scenario_by_scenario_and_keep_their_order_within() -> N
 
 def test_restoring_undoes_sorting() -> None:
     batch = rows([[0, 0], [1, 0], [2, 0], [3, 0]], [1, 2, 0, 1])
-    grouped = rows_by_scenario(batch.scenario_B, 3)
+    grouped = rows_by_scenario(batch, 3)
     assert torch.equal(grouped.restore(grouped.sort(batch).numeric_BN), batch.numeric_BN)

@@ -21,7 +21,7 @@ CPU = torch.device("cpu")
 
 
 def order(seed: int, pass_number: int, *, num_rows: int = 100, shuffle: Shuffle = "rows") -> list[int]:
-    batches = batches_of_pass(num_rows, 30, shuffle, seed=seed, pass_number=pass_number, device=CPU)
+    batches = batches_of_pass(num_rows, 30, shuffle, seed=seed, pass_number=pass_number)
     return torch.cat(list(batches)).tolist()
 
 
@@ -38,6 +38,13 @@ def test_selected_rows_come_in_the_order_asked_for():
     assert np.array_equal(batch.numeric_BN.numpy(), split.numeric_RN[[7, 3]])
     assert batch.scenario_B.tolist() == split.scenario_R[[7, 3]].tolist()
     assert np.array_equal(labels_BT.numpy(), split.labels_RT[[7, 3]])
+
+
+def test_a_batch_tells_how_many_rows_each_scenario_has():
+    feed = make_feed(columns(20, 1), CPU)
+    batches = [feed.select(torch.tensor([0, 2, 4, 1]))[0], *feed.in_order(16)]
+    assert [batch.sizes for batch in batches] == [(3, 1), (8, 8), (2, 2)]
+    assert feed.select(torch.tensor([0, 2]))[0].sizes == (2,), "scenarios after the last one present are left out"
 
 
 def test_batches_in_order_cover_every_row_once():
@@ -72,7 +79,7 @@ def test_row_numbers_beyond_32_bits_are_wide_and_give_the_same_order(shuffle, mo
 @pytest.mark.parametrize("shuffle", get_args(Shuffle))
 def test_every_step_has_a_whole_batch_and_the_last_what_is_left(shuffle):
     num_rows = (BLOCKS_AT_ONCE + 2) * BLOCK_ROWS + 7
-    batches = batches_of_pass(num_rows, 1000, shuffle, seed=1, pass_number=0, device=CPU)
+    batches = batches_of_pass(num_rows, 1000, shuffle, seed=1, pass_number=0)
     sizes = [len(rows_B) for rows_B in batches]
     assert set(sizes[:-1]) == {1000}
     assert (len(sizes), sizes[-1]) == (-(-num_rows // 1000), num_rows % 1000)

@@ -81,7 +81,7 @@ def test_two_seeds_and_two_passes_have_different_orders():
 @pytest.mark.parametrize("shuffle", get_args(Shuffle))
 def test_rows_come_in_the_order_that_the_configuration_asks_for(shuffle, monkeypatch):
     monkeypatch.setattr(row_order, "BLOCK_ROWS", 50)  # one block alone is in the order of rows
-    batches = batches_of_pass(DATA.train.num_rows, 32, shuffle, seed=0, pass_number=1, device=CPU)
+    batches = batches_of_pass(DATA.train.num_rows, 32, shuffle, seed=0, pass_number=1)
     assert seen_rows(0, 0.0, shuffle)[10:] == [DATA.train.numeric_RN[rows_B, 0].tolist() for rows_B in batches]
 
 
@@ -186,11 +186,11 @@ def test_training_that_leaves_the_finite_numbers_is_stopped_at_that_step(what, s
 
 
 def test_readings_taken_late_still_name_the_first_bad_step():
-    readings = Readings(learning_rate=0.1, interval=5)
-    for step in range(1, 5):
+    readings = Readings(learning_rate=0.1, at_once=False)
+    for step in range(1, 6):
         readings.add(step, torch.tensor(math.inf if step >= 3 else 1.0), torch.tensor(1.0))
     with pytest.raises(Diverged, match=r"loss inf at step 3, learning rate 0\.1"):
-        readings.add(5, torch.tensor(1.0), torch.tensor(1.0))
+        readings.read(5)
 
 
 def test_a_divergence_survives_the_way_between_processes():

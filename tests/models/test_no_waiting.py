@@ -1,0 +1,88 @@
+"""No step and no scoring asks its device for a number: a GPU is then never out of work while the host waits.
+
+Torch's meta device stands for the GPU: its tensors have shapes and no content, so whoever asks for content fails.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from cases import Case, every_case
+from torch import nn
+
+from hinet_search.config import build_config
+from hinet_search.data.columns import Dataset
+from hinet_search.distributions import Value
+from hinet_search.nn.contracts import FollowsPasses
+from hinet_search.objective import objective_named
+from hinet_search.training.config import TrainConfig
+from hinet_search.training.course import Conditions, begin
+from hinet_search.training.feed import make_feed
+from hinet_search.training.fit import Steps
+from hinet_search.training.predict import logits
+from hinet_search.training.stacked import Stack, StackedSteps
+from hinet_search.training.together import can_stack
+from tests.training.datasets import separable
+
+UNREADABLE = torch.device("meta")
+FORMS_OF_SAN: list[dict[str, Value]] = [
+    {"model.san.top_k": 1},
+    {"model.san.top_k": 1, "model.san.stop_gradient": True},
+    {"model.released_code": True},
+    {"model.loss.entire_space": True},
+    {"model.scenario.enabled": False},
+    {"model.cgc.layout": "global", "model.cgc.num_levels": 2},
+]
+
+
+def three_scenarios() -> Dataset:
+    data = separable()
+    schema = replace(data.full_schema, scenarios=("home", "search", "feed"))
+    train = replace(data.train, scenario_R=(np.arange(data.train.num_rows) % 3).astype(np.int16))
+    return replace(data, full_schema=schema, train=train)
+
+
+DATA = three_scenarios()
+CONDITIONS = Conditions(
+    DATA, DATA.full_schema, TrainConfig(batch_size=32, clip_norm=0.1), 0, 0, objective_named("macro_auc"), UNREADABLE
+)
+
+
+@pytest.fixture(autouse=True)
+def optimiser_of_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Adam's one fused kernel runs on real devices alone."""
+    of_parts = torch.optim.AdamW
+    monkeypatch.setattr(torch.optim, "AdamW", lambda groups, *, lr, fused: of_parts(groups, lr=lr))
+
+
+def check_steps_and_scores(model: nn.Module) -> None:
+    course, state = begin(model.to(UNREADABLE).train(), CONDITIONS, 0.0)
+    steps = Steps(course)
+    for rows_B in torch.arange(64).split(32):
+        steps.take(state, rows_B)
+    assert logits(model, course.valid_feed).shape == (200, 2)
+    with pytest.raises(NotImplementedError, match="meta tensor"):
+        state.readings.read(state.step)  # what an evaluation begins with: it does ask
+
+
+@every_case
+def test_no_network_asks_its_device_in_a_step_or_while_it_scores(case: Case) -> None:
+    check_steps_and_scores(case.build(DATA.full_schema))
+
+
+@pytest.mark.parametrize("values", FORMS_OF_SAN, ids=str)
+def test_no_form_of_hinet_asks_its_device(values: dict[str, Value]) -> None:
+    model = build_config("hinet", values).build(DATA.full_schema)
+    assert isinstance(model, FollowsPasses)
+    model.begin_pass(1)
+    check_steps_and_scores(model)
+
+
+@every_case
+def test_no_stack_asks_its_device(case: Case) -> None:
+    models = [case.build(DATA.full_schema, seed).to(UNREADABLE).train() for seed in (1, 2)]
+    assert can_stack(models[0], CONDITIONS.config)
+    steps = StackedSteps(Stack(models), make_feed(DATA.train, UNREADABLE), CONDITIONS.config)
+    loss_K, norm_K = steps.take(torch.arange(32))
+    assert (len(loss_K), len(norm_K)) == (2, 2)
