@@ -61,6 +61,10 @@ class Checkpoints:
             old.unlink(missing_ok=True)
             old.with_suffix(SUFFIX).unlink(missing_ok=True)
 
+    def begun(self) -> bool:
+        """Whether there is a state of this job, be it whole or not."""
+        return any(_job(manifest) == self.job for manifest in self.folder.glob(f"*{MANIFEST}"))
+
     def latest(self) -> Mapping[str, Any] | None:
         """The newest whole state of this job, or None; warns of each that is damaged."""
         for manifest in sorted(self.folder.glob(f"*{MANIFEST}"), reverse=True):
@@ -76,6 +80,14 @@ class Checkpoints:
             except (OSError, ValueError, KeyError, TypeError) as error:
                 problem = f"{type(error).__name__}: {error}"
             warnings.warn(f"{path}: a checkpoint is damaged and is passed over ({problem})", stacklevel=2)
+        return None
+
+
+def _job(manifest: Path) -> object:
+    """Whose the checkpoint is; None where that cannot be read."""
+    try:
+        return json.loads(manifest.read_bytes())["job"]
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -72,7 +72,7 @@ def fit_under(
     state.loop_began = time.perf_counter()
     with seeded(given.seed, Purpose.DROPOUT, given.device):
         if kept:
-            snapshot.put_back(kept, course, state, steps.optimiser)
+            snapshot.put_back(kept, [(course, state)], steps.optimiser.parts)
             for record in state.evaluations:
                 watcher.evaluated(record)
         stopped = _run(steps, state, watcher, checkpoints)
@@ -116,7 +116,7 @@ def _run(steps: Steps, state: TrainingState, watcher: Watcher, checkpoints: Chec
     for rows_B in batches(course, state.step, [course.model]):
         stopped = watcher.should_stop()
         if checkpoints and (stopped or checkpoints.due()):
-            checkpoints.save(state.step, snapshot.take(course, state, steps.optimiser))
+            checkpoints.save(state.step, snapshot.take([(course, state)], steps.optimiser.parts))
         if stopped:
             return True
         steps.take(state, rows_B)

@@ -7,8 +7,10 @@ Shape legend: K models, B rows of a batch, T tasks.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -16,6 +18,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from hinet_search.schema import Batch
+from hinet_search.training import snapshot
+from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.config import TrainConfig
 from hinet_search.training.course import (
     Conditions,
@@ -80,18 +84,18 @@ class StackedSteps:
         self._stack = stack
         self._feed = feed
         self._config = config
-        self._optimiser = adam(stack.models[0], stack.weights, config)
+        self.optimiser = adam(stack.models[0], stack.weights, config)
 
     def take(self, rows_B: Int[Tensor, "B"]) -> tuple[Float[Tensor, "K"], Float[Tensor, "K"]]:
         """One step on these rows; gives every model's loss and norm of gradients."""
         batch, labels_BT = self._feed.select(rows_B)
-        self._optimiser.zero_grad()
+        self.optimiser.zero_grad()
         with matrix_products(self._config, self._feed.device):
             logits_KBT = self._stack.logits(batch)
         loss_K = torch.stack([own_scenario_loss(logits_BT, labels_BT) for logits_BT in logits_KBT.float().unbind(0)])
         torch.autograd.backward(loss_K.sum())  # no model's weights are in another one's loss
         norm_K = self._stack.clip_gradients(self._config.clip_norm)
-        self._optimiser.step()
+        self.optimiser.step()
         return loss_K.detach(), norm_K
 
 
@@ -103,7 +107,11 @@ class _Lane:
     state: TrainingState
     watcher: Watcher
     diverged: Diverged | None = None
-    done: bool = False
+
+    @property
+    def done(self) -> bool:
+        """Whether steps of the stack are none of its own any more."""
+        return self.diverged is not None or out_of_patience(self.course, self.state)
 
     def note(self, num_rows: int, loss: Float[Tensor, ""], norm: Float[Tensor, ""]) -> None:
         """A step of the stack; evaluates where the schedule says so."""
@@ -111,45 +119,83 @@ class _Lane:
             return
         self.state.step += 1
         self.state.rows += num_rows
-        try:
+        with self._diverging():
             self.state.readings.add(self.state.step, loss, norm)
             if self.state.step in self.course.schedule.evaluation_steps:
                 self.watcher.evaluated(evaluate(self.course, self.state))
-                self.done = out_of_patience(self.course, self.state)
+
+    def read(self) -> None:
+        """Reads what the device still holds."""
+        with self._diverging():
+            self.state.readings.read(self.state.step)
+
+    @contextmanager
+    def _diverging(self) -> Iterator[None]:
+        try:
+            yield
         except Diverged as error:
-            self.diverged, self.done = error, True
+            self.diverged = error
 
 
 def fit_stacked(
-    models: Sequence[nn.Module], given: Sequence[Conditions], watchers: Sequence[Watcher]
+    models: Sequence[nn.Module],
+    given: Sequence[Conditions],
+    watchers: Sequence[Watcher],
+    checkpoints: Checkpoints | None = None,
 ) -> list[FitResult | Diverged]:
-    """Trains the models in place as `fit` does each, all under one order of rows; in the order of the models.
+    """Trains the models in place as `fit_under` does each, all under one order of rows; in the order of the models.
 
-    A model that diverges or runs out of patience does not stop the others. Seconds and speed are of one model's share.
-    Dropout draws from the first model's seed.
+    A model that diverges or runs out of patience does not stop the others. Where a watcher stops them, all are stopped:
+    the stack goes on as a whole from its checkpoint. Seconds and speed are of one model's share. Dropout draws from the
+    first model's seed.
     """
-    began = time.perf_counter()
+    kept = checkpoints.latest() if checkpoints else None
+    began = time.perf_counter() - (kept["seconds"] if kept else 0.0)
     device = given[0].device
     begin_peak_memory(device)
     stack = Stack([model.to(device).train() for model in models])
     lanes = [
         _Lane(*begin(model, one, began), watcher) for model, one, watcher in zip(models, given, watchers, strict=True)
     ]
-    first = lanes[0].course
-    steps = StackedSteps(stack, first.feed, first.given.config)
+    steps = StackedSteps(stack, lanes[0].course.feed, given[0].config)
     for lane in lanes:
         lane.state.loop_began = time.perf_counter()
-    stopped = False
     with seeded(given[0].seed, Purpose.DROPOUT, device):
-        for rows_B in batches(first, 0, models):
-            if stopped := any(watcher.should_stop() for watcher in watchers):
-                break
-            for lane, loss, norm in zip(lanes, *steps.take(rows_B), strict=True):
-                lane.note(len(rows_B), loss, norm)
-            if all(lane.done for lane in lanes):
-                break
+        if kept:
+            _put_back(kept, lanes, steps)
+        stopped = _run(steps, lanes, checkpoints)
     share = 1 / len(lanes)
-    return [
-        lane.diverged or finish(lane.course, lane.state, stopped=stopped and not lane.done, share=share)
-        for lane in lanes
-    ]
+    return [lane.diverged or finish(lane.course, lane.state, stopped=stopped, share=share) for lane in lanes]
+
+
+def _run(steps: StackedSteps, lanes: Sequence[_Lane], checkpoints: Checkpoints | None) -> bool:
+    """Steps until the schedule ends or all are done; True when a watcher stopped them before."""
+    models, taken = [lane.course.model for lane in lanes], max(lane.state.step for lane in lanes)
+    for step, rows_B in enumerate(batches(lanes[0].course, taken, models), start=taken):
+        stopped = any(lane.watcher.should_stop() for lane in lanes)
+        if checkpoints and (stopped or checkpoints.due()):
+            checkpoints.save(step, _taken(lanes, steps))
+        if stopped:
+            return True
+        for lane, loss, norm in zip(lanes, *steps.take(rows_B), strict=True):
+            lane.note(len(rows_B), loss, norm)
+        if all(lane.done for lane in lanes):
+            break
+    return False
+
+
+def _taken(lanes: Sequence[_Lane], steps: StackedSteps) -> dict[str, Any]:
+    """The state of the stack, and how those ended that did."""
+    for lane in lanes:
+        lane.read()
+    taken = snapshot.take([(lane.course, lane.state) for lane in lanes], [steps.optimiser])
+    return {**taken, "diverged": [lane.diverged and lane.diverged.args for lane in lanes]}
+
+
+def _put_back(kept: Mapping[str, Any], lanes: Sequence[_Lane], steps: StackedSteps) -> None:
+    """The state that was taken; tells the watchers of all earlier evaluations again."""
+    snapshot.put_back(kept, [(lane.course, lane.state) for lane in lanes], [steps.optimiser])
+    for lane, diverged in zip(lanes, kept["diverged"], strict=True):
+        lane.diverged = Diverged(*diverged) if diverged else None
+        for record in lane.state.evaluations:
+            lane.watcher.evaluated(record)

@@ -1,5 +1,6 @@
 """Together: several seeds of one configuration on the same batches, as one model where that is faster."""
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -16,6 +17,7 @@ from hinet_search.training.divergence import Diverged
 from hinet_search.training.fit import Steps, fit_under
 from hinet_search.training.stacked import Stack, StackedSteps, fit_stacked
 
+STACK = "stack"
 PROBE_STEPS = 4
 WORTH = 0.9  # a stacked step must take at most this part of the time of K lone ones: the probe is noisy
 
@@ -31,12 +33,26 @@ def fit_together(
     """Trains every model in place under its conditions, which differ in the seed alone.
 
     One that diverges does not stop the others. The work is stacked where that can be and a probe on the first batches
-    says that it pays; else they train one after another, each with its checkpoints. A stack has none.
+    says that it pays, with checkpoints of the stack in a folder of the first model's; else they train one after another,
+    each with its own. What has begun one way goes on that way.
     """
-    if len(models) > 1 and can_stack(models[0], given[0].config) and stacking_pays(models, given[0]):
-        return fit_stacked(models, given, watchers)
-    kept = checkpoints or [None] * len(models)
-    return [_alone(*one) for one in zip(models, given, watchers, kept, strict=True)]
+    kept = [one for one in checkpoints if one]
+    of_stack = _of_stack(kept)
+    stacks = len(models) > 1 and can_stack(models[0], given[0].config)
+    if stacks and not (of_stack and of_stack.begun()):
+        stacks = not any(one.begun() for one in kept) and stacking_pays(models, given[0])
+    if stacks:
+        return fit_stacked(models, given, watchers, of_stack)
+    each = checkpoints or [None] * len(models)
+    return [_alone(*one) for one in zip(models, given, watchers, each, strict=True)]
+
+
+def _of_stack(checkpoints: Sequence[Checkpoints]) -> Checkpoints | None:
+    """Where a stack of these jobs keeps its own: they go when those of its first job go."""
+    if not checkpoints:
+        return None
+    jobs = hashlib.sha256(" ".join(one.job for one in checkpoints).encode()).hexdigest()
+    return Checkpoints(checkpoints[0].folder / STACK, jobs, checkpoints[0].seconds_apart)
 
 
 def can_stack(model: nn.Module, config: TrainConfig) -> bool:
