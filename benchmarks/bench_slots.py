@@ -10,6 +10,7 @@ from statistics import median
 from hinet_search.face import launch_ready, ready
 from hinet_search.search.options import LaunchOptions
 from hinet_search.search.progress import Silent
+from hinet_search.training.device import Wanted
 from layout import aligned
 
 FEW, MANY = 1, 2  # slots
@@ -35,14 +36,15 @@ def bench_slots(studies: Sequence[str], *, trials: int, rounds: int) -> list[Slo
 
 
 def _figure(study: str, trials: int, rounds: int) -> SlotsFigure:
-    took = [(_seconds(study, trials, FEW), _seconds(study, trials, MANY)) for _ in range(rounds)]
+    took = [tuple(study_seconds(study, trials, slots) for slots in (FEW, MANY)) for _ in range(rounds)]
     few, many = zip(*took, strict=True)
     return SlotsFigure(study, trials, median(few), median(many), median(one / other for one, other in took))
 
 
-def _seconds(study: str, trials: int, slots: int) -> float:
+def study_seconds(study: str, trials: int, slots: int, device: Wanted | None = None) -> float:
+    """Seconds of a study whose data are encoded, on the device that its file names unless one is given."""
     with tempfile.TemporaryDirectory(prefix="slots-") as folder:
-        options = LaunchOptions(trials=trials, slots=slots, output=Path(folder))
+        options = LaunchOptions(trials=trials, slots=slots, device=device, output=Path(folder))
         checked = ready(study, options)
         began = time.perf_counter()
         launch_ready(checked, options, "bench_slots", Silent())

@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 import torch
 
+import bench_differences
 import bench_encode
 import bench_evaluation
 import bench_gpu
@@ -76,6 +77,11 @@ BENCHES = {
         lambda: bench_stacked.bench_stacked(make_dataset(FEW), batch_sizes=(256, 2048), numbers=(2, 5, 8), rounds=15),
         lambda: bench_stacked.bench_stacked(make_dataset(FEW // 4), batch_sizes=(256,), numbers=(5,), rounds=5),
         bench_stacked.table,
+    ),
+    "differences": Bench(
+        lambda: bench_differences.bench_differences(make_dataset(FEW // 4), steps=(1, 10, 50)),
+        None,
+        bench_differences.table,
     ),
     "gpu": Bench(lambda: bench_gpu.bench_gpu(make_dataset(MILLION), rounds=5, seconds=1.0), None, bench_gpu.table),
     "platform": Bench(
