@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from hinet_search.config import TrialConfig, build_config
+from hinet_search.config import FeatureConfig, TrialConfig, build_config
 from hinet_search.data.columns import Columns, Dataset
 from hinet_search.data.prepare import open_dataset
 from hinet_search.distributions import Value
@@ -24,6 +24,7 @@ from hinet_search.objective import objective_named
 from hinet_search.records import CellValue, Cost, EvaluationRecord, Insight
 from hinet_search.schema import Schema
 from hinet_search.training.checkpoint import SECONDS_APART, Checkpoints
+from hinet_search.training.config import TrainConfig
 from hinet_search.training.course import Conditions, FitResult
 from hinet_search.training.device import Wanted, choose_device
 from hinet_search.training.divergence import Diverged
@@ -223,7 +224,17 @@ def num_parameters(config: TrialConfig, schema: Schema) -> int:
 
 def sizes_of(config: TrialConfig, schema: Schema) -> tuple[int, int]:
     """Parameters of the model: (all, without embeddings); nothing is allocated."""
+    return _sizes_of(_untrained(config), schema)
+
+
+@lru_cache(maxsize=64)
+def _sizes_of(config: TrialConfig, schema: Schema) -> tuple[int, int]:
     return trainable(meta_model(config, schema), schema, torch.device("meta")).num_parameters()
+
+
+def _untrained(config: TrialConfig) -> TrialConfig:
+    """All that a model is built from beside its schema: what differs in training alone is measured once."""
+    return replace(config, train=TrainConfig(), features=FeatureConfig())
 
 
 def meta_model(config: TrialConfig, schema: Schema) -> BuiltModel:
@@ -234,7 +245,7 @@ def meta_model(config: TrialConfig, schema: Schema) -> BuiltModel:
 
 def flops_of(config: TrialConfig, schema: Schema) -> int:
     """FLOPs of one forward row. They do not depend on how many ids there are, so each field is given two."""
-    return _flops_of(config, replace(schema, vocabulary_sizes=(2,) * len(schema.vocabulary_sizes)))
+    return _flops_of(_untrained(config), replace(schema, vocabulary_sizes=(2,) * len(schema.vocabulary_sizes)))
 
 
 @lru_cache(maxsize=64)

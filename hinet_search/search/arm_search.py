@@ -1,6 +1,7 @@
 """One arm's search: asks its Optuna study for trials within an exact budget, and tells it what became of them.
 
-Order of writes: our rows first (they may be written again without changing anything), then `tell`, which commits.
+The study is in memory, as its only writer has it. What happens to a trial is written to the database in one transaction,
+Optuna's rows and ours: a draw with all its parameters, an evaluation, an end.
 """
 
 import hashlib
@@ -72,16 +73,15 @@ class ArmSearch:
         stored_size = store.fixed_of(arm.name).get(DENSE_PARAMETERS) if arm.size_of else None
         if isinstance(stored_size, int):
             self.arm = arm.fixing({DENSE_PARAMETERS: stored_size})
-        self._study = store.optuna_study(arm.name, maximize=objective.maximize)
+        self._study = store.optuna_copy(arm.name, maximize=objective.maximize)
         evaluations = int(str(arm.space.fixed.get(EVALUATIONS, TrainConfig().evaluations_per_pass)))
         self._pruning = Pruning(spec.pruner, spec.passes, evaluations, maximize=objective.maximize)
         self._study.pruner = self._pruning.pruner
         self._rows = {row.number: row for row in store.trial_rows(arm.name)}
         self._live: dict[int, Trial] = {}
-        self._reported: dict[int, dict[int, float]] = {}  # values of live trials by evaluation
         stored = self._trials()
         if not stored:
-            store.optuna(lambda: self._study.enqueue_trial(arm.space.default(), skip_if_exists=True))
+            self._study.enqueue_trial(arm.space.default())
         for trial in stored:
             if trial.state == TrialState.COMPLETE:
                 self._pruning.remember(trial.intermediate_values)
@@ -111,7 +111,7 @@ class ArmSearch:
         self._store.record_fixed(self.arm.name, {DENSE_PARAMETERS: dense_parameters})
 
     def counts(self) -> Counts:
-        """Where the arm stands; reads all trials, so call it when a run begins and not while it goes."""
+        """Where the arm stands."""
         finished = [trial for trial in self._trials() if trial.state.is_finished() and self._counts(trial.number)]
         by_state = [trial.state for trial in finished]
         complete = [trial for trial in finished if trial.state == TrialState.COMPLETE]
@@ -143,27 +143,25 @@ class ArmSearch:
 
     def began(self, number: int, attempt: int) -> None:
         """A further attempt at a running trial begins."""
-        self._rows[number] = replace(self._rows[number], attempt=attempt)
-        self._store.record_trial(self.arm.name, self._rows[number])
+        self._record(replace(self._rows[number], attempt=attempt))
 
     def evaluated(self, number: int, evaluation: EvaluationRecord) -> bool:
         """Keep an evaluation; returns whether the trial should be pruned."""
-        self._store.record_evaluation(self.arm.name, number, self._rows[number].attempt, evaluation)
-        trial, reported = self._live[number], self._reported[number]
-        if evaluation.step in reported:
-            return False  # sent by an earlier attempt; Optuna has it
-        reported[evaluation.step] = evaluation.objective
-        self._store.optuna(lambda: trial.report(evaluation.objective, evaluation.step))
-        return self._store.optuna(lambda: self._pruning.gives_up(trial, reported))
+        trial, attempt = self._live[number], self._rows[number].attempt
+        if evaluation.step in self._trials()[number].intermediate_values:  # sent by an earlier attempt
+            self._store.record_evaluation(self.arm.name, number, attempt, evaluation)
+            return False
+        trial.report(evaluation.objective, evaluation.step)
+        gives_up = self._pruning.gives_up(trial, self._trials()[number].intermediate_values)
+        self._store.record_evaluation(self.arm.name, number, attempt, evaluation, self._trials()[number])
+        return gives_up
 
     def finish(self, number: int, state: TrialState, value: float | None, cost: Cost | None, cause: str) -> None:
-        """Complete, prune or fail a running trial; its row is written before Optuna hears of it."""
-        self._rows[number] = replace(self._rows[number], cause=cause, cost=cost)
-        self._store.record_trial(self.arm.name, self._rows[number])
-        self._tell(self._live.pop(number), state, value)
-        reported = self._reported.pop(number)
+        """Complete, prune or fail a running trial."""
+        self._study.tell(self._live.pop(number), value, state=state)
+        self._record(replace(self._rows[number], cause=cause, cost=cost))
         if state == TrialState.COMPLETE:
-            self._pruning.remember(reported)
+            self._pruning.remember(self._trials()[number].intermediate_values)
         self._counted += 1
         self._tried.add(self._rows[number].config_hash)
 
@@ -178,7 +176,7 @@ class ArmSearch:
             return {}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # it warns of few trials; the report says how many there were
-            found = self._store.optuna(lambda: optuna.importance.get_param_importances(self._study))
+            found = optuna.importance.get_param_importances(self._study)
         total = sum(found.values())
         return {name: share / total for name, share in found.items()} if total > 0 else {}
 
@@ -194,7 +192,7 @@ class ArmSearch:
         return next((one for one in self._trials()[:1] if one.state in good and self._counts(one.number)), None)
 
     def _trials(self) -> list[FrozenTrial]:
-        return self._store.optuna(lambda: self._study.get_trials(deepcopy=False))
+        return self._study.get_trials(deepcopy=False)
 
     def _counts(self, number: int) -> bool:
         row = self._rows.get(number)
@@ -203,37 +201,33 @@ class ArmSearch:
     def _draw(self, *, at_random: bool = False) -> Trial:
         """A draw. After a refused one at random: a sampler that is sure of its point would propose it again."""
         self._seed_sampler(self._num_trials, RANDOM if at_random else self._spec.sampler)
-        trial = self._store.optuna(self._study.ask)
-        if trial.number > self._num_trials:  # asked again, after the database had made trials of which nobody heard
-            lost = range(self._num_trials, trial.number)
-            self._interrupted += [one for one in self._trials() if one.number in lost]
-        self._num_trials = trial.number + 1
-        return trial
+        self._num_trials += 1
+        return self._study.ask()
 
     def _take_up(self, stored: FrozenTrial) -> Asked | None:
-        """Go on with a trial that an earlier launch left running, perhaps in the middle of its draw."""
+        """Go on with a trial that an earlier launch left running."""
         self._seed_sampler(stored.number, self._spec.sampler)
-        # Optuna has no public way to go on with a trial
-        trial = self._store.optuna(lambda: Trial(self._study, stored._trial_id))  # noqa: SLF001
+        trial = Trial(self._study, stored._trial_id)  # noqa: SLF001  Optuna has no public way to go on with a trial
         row = self._rows.get(stored.number)
-        return self._offer(trial, row.attempt + 1 if row else 1, stored.intermediate_values)
+        return self._offer(trial, row.attempt + 1 if row else 1)
 
     def _seed_sampler(self, number: int, sampler: SamplerSpec) -> None:
         self._study.sampler = make_sampler(sampler, derive_seed(self._spec.seed, self.arm.name, number))
 
-    def _offer(self, trial: Trial, attempt: int, reported: Mapping[int, float] | None = None) -> Asked | None:
+    def _offer(self, trial: Trial, attempt: int) -> Asked | None:
         """The trial as one to train; None when it is not to be, which is then recorded outside the budget."""
-        drawn = self._store.optuna(lambda: self.arm.space.suggest(trial))
+        drawn = self.arm.space.suggest(trial)
         refusal = self._refusal(drawn)
-        row = TrialRow(trial.number, attempt, config_hash(drawn), is_default=trial.number == 0, cause=refusal)
-        self._store.record_trial(self.arm.name, row)
-        self._rows[trial.number] = row
         if refusal:
-            self._tell(trial, TrialState.PRUNED)
-            return None
-        self._live[trial.number] = trial
-        self._reported[trial.number] = dict(reported or {})
-        return Asked(trial.number, drawn, attempt)
+            self._study.tell(trial, state=TrialState.PRUNED)
+        else:
+            self._live[trial.number] = trial
+        self._record(TrialRow(trial.number, attempt, config_hash(drawn), is_default=trial.number == 0, cause=refusal))
+        return None if refusal else Asked(trial.number, drawn, attempt)
+
+    def _record(self, row: TrialRow) -> None:
+        self._rows[row.number] = row
+        self._store.record_trial(self.arm.name, row, self._trials()[row.number])
 
     def _refusal(self, drawn: Mapping[str, Scalar]) -> str:
         """Why a draw is not trained: `duplicate ...` or `too large ...`; empty when it is."""
@@ -241,9 +235,6 @@ class ArmSearch:
         if config_hash(drawn) in self._tried | running:
             return "duplicate of an earlier trial"
         return self._admission.refusal(self.arm, drawn)
-
-    def _tell(self, trial: Trial, state: TrialState, value: float | None = None) -> None:
-        self._store.optuna(lambda: self._study.tell(trial, value, state=state, skip_if_finished=True))
 
 
 def config_hash(drawn: Mapping[str, Scalar]) -> str:

@@ -1,17 +1,17 @@
 """Pruning: whether a running trial is given up, asked as seldom and answered as cheaply as can be.
 
-Optuna's `should_prune` reads all trials back from the database, ten times a trial. The coordinator is their only writer,
-so the median pruner is shown complete trials as they are remembered here; the others keep notes of their own in Optuna's
-study and need it.
+Optuna's median pruner looks at all trials again for every evaluation, so its rule is kept here over sorted values. The
+others keep notes of their own in Optuna's study and need it.
 """
 
 import math
-from collections.abc import Container, Iterable, Mapping
-from typing import cast
+import operator
+from bisect import insort
+from collections import defaultdict
+from collections.abc import Mapping
 
-import optuna
-from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+import numpy as np
+from optuna.trial import Trial
 
 from hinet_search.search.sampling import make_pruner
 from hinet_search.spec import PrunerSpec
@@ -24,31 +24,36 @@ class Pruning:
         self.pruner = make_pruner(spec, passes, evaluations_per_pass)
         self._kind = spec.kind
         self._first = math.ceil(spec.after_passes * evaluations_per_pass)
-        self._remembered = _Remembered(maximize=maximize)
+        self._median = _Median(spec.startup_trials, maximize=maximize)
 
     def remember(self, values: Mapping[int, float]) -> None:
         """Of a trial that is complete."""
-        self._remembered.add(values)
+        self._median.add(values)
 
     def gives_up(self, trial: Trial, values: Mapping[int, float]) -> bool:
         """Whether this running trial, whose last value was just reported, ends here."""
         if self._kind == "none" or max(values) < self._first:
             return False
-        if self._kind == "median":
-            seen = create_trial(state=TrialState.RUNNING, intermediate_values=dict(values))
-            return self.pruner.prune(cast("optuna.Study", self._remembered), seen)
-        return trial.should_prune()
+        return self._median.ends(values) if self._kind == "median" else trial.should_prune()
 
 
-class _Remembered:
-    """The part of a study that Optuna's median pruner reads."""
+class _Median:
+    """Optuna's rule: a trial ends whose best value is worse than the median of complete trials at its last evaluation."""
 
-    def __init__(self, *, maximize: bool) -> None:
-        self.direction = StudyDirection.MAXIMIZE if maximize else StudyDirection.MINIMIZE
-        self._complete: list[FrozenTrial] = []
+    def __init__(self, startup_trials: int, *, maximize: bool) -> None:
+        self._startup_trials = startup_trials
+        self._best, self._is_worse = (max, operator.lt) if maximize else (min, operator.gt)
+        self._num_trials = 0
+        self._sorted: defaultdict[int, list[float]] = defaultdict(list)
 
     def add(self, values: Mapping[int, float]) -> None:
-        self._complete.append(create_trial(state=TrialState.COMPLETE, value=0.0, intermediate_values=dict(values)))
+        self._num_trials += 1
+        for step, value in values.items():
+            insort(self._sorted[step], value)
 
-    def get_trials(self, deepcopy: bool = True, states: Container[TrialState] | None = None) -> Iterable[FrozenTrial]:  # noqa: ARG002, FBT001  as Optuna has it
-        return self._complete if states is None or TrialState.COMPLETE in states else []
+    def ends(self, values: Mapping[int, float]) -> bool:
+        others = self._sorted[max(values)]
+        if self._num_trials < self._startup_trials or not others:
+            return False
+        middle = others[(len(others) - 1) // 2 : len(others) // 2 + 1]
+        return bool(self._is_worse(self._best(values.values()), np.percentile(middle, 50)))

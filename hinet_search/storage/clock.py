@@ -9,5 +9,5 @@ def utc_now() -> str:
 
 
 def utc_text(moment: datetime | None) -> str:
-    """A moment of Optuna, which is naive and local; an empty string when there is none."""
-    return "" if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds")
+    """A moment of Optuna's tables, which is in UTC without saying so; an empty string when there is none."""
+    return "" if moment is None else moment.replace(tzinfo=UTC).isoformat(timespec="seconds")

@@ -18,7 +18,7 @@ _INFINITE = {"INF_POS": math.inf, "INF_NEG": -math.inf}
 
 @dataclass(frozen=True)
 class OptunaTrial:
-    """A trial as Optuna keeps it. `state` is its word, COMPLETE or PRUNED say; times are naive and local."""
+    """A trial as Optuna keeps it. `state` is its word, COMPLETE or PRUNED say; times are naive and in UTC."""
 
     number: int
     state: str

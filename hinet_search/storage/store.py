@@ -8,6 +8,7 @@ from typing import Any
 import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial
 from sqlalchemy import Connection, and_, select, update
 
 from hinet_search.errors import StudyConflict
@@ -20,7 +21,8 @@ from hinet_search.storage.lease import Holder, this_process
 from hinet_search.storage.load import load_finalists
 from hinet_search.storage.names import optuna_name
 from hinet_search.storage.openings import count_openings, note_opening, seeds_of_openings
-from hinet_search.storage.patience import Patience, Result, impatient, with_patience
+from hinet_search.storage.optuna_writes import write_report, write_trial
+from hinet_search.storage.patience import Patience, impatient, with_patience
 from hinet_search.storage.rows import ArmRow, StudyRow, TrialRow
 from hinet_search.storage.upsert import insert_if_absent, upsert
 
@@ -94,19 +96,29 @@ class StudyStore:
                     study.set_metric_names([self._objective()])
         return study
 
-    def optuna(self, operation: Callable[[], Result]) -> Result:
-        """What an operation on Optuna's storage gives; it may be asked for again."""
+    def optuna_copy(self, arm: str, *, maximize: bool) -> optuna.Study:
+        """The Optuna study of one arm with its trials, in memory, where asking and telling costs no transaction.
+
+        What becomes of its trials is for `record_trial` and `record_evaluation` to keep.
+        """
+        stored, memory = self.optuna_study(arm, maximize=maximize), optuna.storages.InMemoryStorage()
         with self.database.guarded():
-            return operation()
+            optuna.copy_study(from_study_name=stored.study_name, from_storage=self.database.storage, to_storage=memory)
+        return optuna.load_study(study_name=stored.study_name, storage=memory)
 
     def finalists(self) -> Mapping[str, tuple[FinalistRecord, ...]]:
         """The finalists of every arm that has some."""
         return load_finalists(self.database, self.study)
 
-    def record_trial(self, arm: str, trial: TrialRow) -> None:
-        """Writes a trial's row, once when asked and again when it ends; a row of an older attempt is dropped."""
+    def record_trial(self, arm: str, trial: TrialRow, of_optuna: FrozenTrial | None = None) -> None:
+        """Writes a trial, ours and Optuna's (which stays as it is where none is given), or nothing of it.
+
+        Once when it is drawn and again when it ends; a row of an older attempt is dropped.
+        """
         with self.database.writing() as connection:
-            upsert(connection, tables.trial, columns.of_trial(self.study, arm, trial))
+            upsert(connection, tables.trial, [columns.of_trial(self.study, arm, trial)])
+            if of_optuna is not None:
+                write_trial(connection, optuna_name(self.study, arm), of_optuna)
             self._touch(connection)
 
     def trial_rows(self, arm: str) -> tuple[TrialRow, ...]:
@@ -115,10 +127,23 @@ class StudyStore:
         with self.database.reading() as connection:
             return tuple(columns.to_trial(row) for row in connection.execute(rows.order_by(tables.trial.c.number)))
 
-    def record_evaluation(self, arm: str, number: int, attempt: int, evaluation: EvaluationRecord) -> None:
-        """Writes one step of one trial, or the same step again; one of an older attempt is dropped."""
+    def record_evaluation(
+        self,
+        arm: str,
+        number: int,
+        attempt: int,
+        evaluation: EvaluationRecord,
+        of_optuna: FrozenTrial | None = None,
+    ) -> None:
+        """Writes one step of one trial, or the same step again; one of an older attempt is dropped.
+
+        Where Optuna's trial is given, which has heard of the step, its report is written too.
+        """
+        row = columns.of_evaluation((self.study, arm, number), attempt, evaluation)
         with self.database.writing() as connection:
-            upsert(connection, tables.evaluation, columns.of_evaluation((self.study, arm, number), attempt, evaluation))
+            upsert(connection, tables.evaluation, [row])
+            if of_optuna is not None:
+                write_report(connection, optuna_name(self.study, arm), of_optuna, evaluation.step)
 
     def record_finalist(
         self, arm: str, trial_number: int, parameters: Mapping[str, Scalar], run: FinalistRun, *, is_default: bool
@@ -127,7 +152,7 @@ class StudyStore:
         row = columns.of_finalist((self.study, arm, trial_number), parameters, run, is_default=is_default)
         keep = ["chosen"] if run.test_cells is not None else ["chosen", "test_cells_json"]
         with self.database.writing() as connection:
-            upsert(connection, tables.finalist, row, keep)
+            upsert(connection, tables.finalist, [row], keep)
             self._touch(connection)
 
     def mark_chosen(self, arm: str, trial_number: int) -> None:

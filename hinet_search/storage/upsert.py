@@ -1,22 +1,33 @@
 """Upsert: one statement that both databases understand, so that a replayed write changes nothing."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Executable, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 
-def upsert(connection: Connection, table: Table, row: Mapping[str, object], keep: Collection[str] = ()) -> None:
-    """Inserts the row, or updates the one with its primary key in all columns but `keep`.
+def upsert(
+    connection: Connection, table: Table, rows: Sequence[Mapping[str, object]], keep: Collection[str] = ()
+) -> None:
+    """Inserts rows with the same columns, or updates those with their primary keys in all columns but `keep`.
 
     In a table with attempts a row of an older attempt than the stored one is dropped.
     """
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table).values(**row)
+    if not rows:
+        return
+    connection.execute(_statement(connection.dialect.name, table, tuple(rows[0]), tuple(keep)), rows)
+
+
+@cache
+def _statement(dialect: str, table: Table, names: tuple[str, ...], keep: tuple[str, ...]) -> Executable:
+    """To build it takes longer than to run it."""
+    statement = (postgresql if dialect == "postgresql" else sqlite).insert(table)
     keys = [column.name for column in table.primary_key]
-    changed = {name: statement.excluded[name] for name in row if name not in keys and name not in keep}
+    changed = {name: statement.excluded[name] for name in names if name not in keys and name not in keep}
     is_current = statement.excluded["attempt"] >= table.c.attempt if "attempt" in table.c else None
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed, where=is_current))
+    made: Executable = statement.on_conflict_do_update(index_elements=keys, set_=changed, where=is_current)
+    return made
 
 
 def insert_if_absent(connection: Connection, table: Table, row: Mapping[str, object]) -> bool:

@@ -121,6 +121,6 @@ def test_a_failure_at_any_moment_changes_no_budget_and_loses_no_result(moment: s
 
 
 def test_a_database_that_fails_again_and_again_is_waited_for(studio: Studio) -> None:
-    record, said = run(studio, Failures("before a statement", set(range(10, 5000, 97))))
+    record, said = run(studio, Failures("before a statement", set(range(10, 5000, 31))))
     in_order(record)
     assert len(said) >= 6

@@ -101,18 +101,19 @@ def new_store(url: str | Path, name: str = "small") -> StudyStore:
 
 
 def run_trial(store: StudyStore, arm: str, state: TrialState, value: float | None = None, cause: str = "") -> int:
-    """Asks, records and tells one trial as a coordinator does; its number."""
-    study = store.optuna_study(arm, maximize=True)
+    """Asks, tells and records one trial as a coordinator does; its number."""
+    study = store.optuna_copy(arm, maximize=True)
     study.sampler = optuna.samplers.RandomSampler(seed=0)
     trial = study.ask({"train.learning_rate": FloatDistribution(1e-4, 1e-2, log=True)})
     row = TrialRow(trial.number, attempt=1, config_hash=f"hash {trial.number}", is_default=trial.number == 0)
-    store.record_trial(arm, row)
+    store.record_trial(arm, row, study.trials[-1])
     if value is not None:
-        store.record_evaluation(arm, trial.number, 1, evaluation(1, value))
         trial.report(value, 1)
+        store.record_evaluation(arm, trial.number, 1, evaluation(1, value), study.trials[-1])
     cost = None if value is None else COST
-    store.record_trial(arm, TrialRow(trial.number, 1, row.config_hash, row.is_default, cause, cost))
     study.tell(trial, value if state is TrialState.COMPLETE else None, state)
+    ended = TrialRow(trial.number, 1, row.config_hash, row.is_default, cause, cost)
+    store.record_trial(arm, ended, study.trials[-1])
     return trial.number
 
 

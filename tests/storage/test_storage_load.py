@@ -1,5 +1,6 @@
 """Load and list: a stored study as reports and the command line see it."""
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -108,6 +109,18 @@ def test_times_are_utc(record: StudyRecord) -> None:
     for moment in (record.arms[0].trials[0].started, record.arms[0].trials[0].finished, record.updated):
         assert moment.endswith("+00:00")
         assert abs(datetime.fromisoformat(moment) - datetime.now(UTC)) < timedelta(minutes=5)
+
+
+def test_times_are_utc_wherever_the_study_ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    database = small_study(tmp_path / "h.db")
+    try:
+        test_times_are_utc(load_record(database, "small"))
+    finally:
+        database.close()
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_finalists_come_with_their_runs_by_seed(record: StudyRecord) -> None:

@@ -1,0 +1,87 @@
+"""An arm draws what Optuna draws that is asked in the database itself, also after the study went on in a new process."""
+
+from collections.abc import Mapping
+from itertools import count
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from hinet_search.records import Scalar
+from hinet_search.search.arm_search import ArmSearch, Asked
+from hinet_search.search.sampling import derive_seed, make_sampler
+from hinet_search.spec import SamplerSpec
+from tests.search import studies
+from tests.search.arms import Begin
+
+TRIALS = 9
+SPACE = """\
+parameters:
+  train.learning_rate: {kind: float, low: 1.0e-4, high: 1.0e-2, log: true, default: 1.0e-3}
+  model.san.enabled: {kind: categorical, choices: [true, false], default: true}
+  model.san.top_k: {kind: int, low: 1, high: 40, default: 3, when: model.san.enabled}
+  model.scenario.num_shared_sub_experts: {kind: int, low: 1, high: 40, default: 4}
+"""
+
+
+def value_of(drawn: Mapping[str, Scalar]) -> float:
+    return 0.5 + float(str(drawn["train.learning_rate"]))
+
+
+def is_pruned(number: int) -> bool:
+    return number % 4 == 3
+
+
+@pytest.mark.parametrize("kind", ["random", "tpe", "gp"])
+@pytest.mark.parametrize("relaunched", [False, True])
+def test_an_arm_draws_what_plain_optuna_draws(kind: str, relaunched: bool, begin: Begin, tmp_path: Path) -> None:  # noqa: FBT001  a case
+    """Two trials run at once, so that samplers see a running one too."""
+    sampler = SamplerSpec(kind=kind, startup_trials=3)
+
+    def launch() -> ArmSearch:
+        return begin(SPACE, trials=TRIALS, pruner={"kind": "none"}, sampler=sampler)
+
+    search, drawn, running = launch(), {}, []
+    for turn in count():
+        if (asked := search.ask()) is not None:
+            drawn[asked.number] = dict(asked.drawn)
+            running.append(asked)
+        if asked is None and not running:
+            break
+        if turn and running:
+            _end(search, running.pop(0))
+        if relaunched and turn == TRIALS // 2:
+            for one in running:
+                search.leave(one.number)
+            search = launch()
+            running = [again for _ in running if (again := search.ask()) is not None]
+    assert drawn == _by_plain_optuna(sampler, tmp_path)
+
+
+def _end(search: ArmSearch, asked: Asked) -> None:
+    search.evaluated(asked.number, studies.evaluation(1, value_of(asked.drawn)))
+    if is_pruned(asked.number):
+        search.finish(asked.number, TrialState.PRUNED, None, studies.COST, "pruned")
+    else:
+        search.finish(asked.number, TrialState.COMPLETE, value_of(asked.drawn), studies.COST, "")
+
+
+def _by_plain_optuna(sampler: SamplerSpec, folder: Path) -> dict[int, dict[str, Scalar]]:
+    """Every trial is asked for as soon as the one before the last has ended."""
+    space, spec = studies.space(folder, SPACE), studies.spec()
+    study = optuna.create_study(storage=f"sqlite:///{folder}/plain.db", direction="maximize")
+    study.enqueue_trial(space.default())
+    trials, drawn = [], {}
+    for number in range(TRIALS):
+        study.sampler = make_sampler(sampler, derive_seed(spec.seed, "hinet", number))
+        trials.append(study.ask())
+        drawn[number] = space.suggest(trials[-1])
+        if number:
+            before = trials[number - 1]
+            before.report(value_of(drawn[number - 1]), 1)
+            if is_pruned(number - 1):
+                study.tell(before, state=TrialState.PRUNED)
+            else:
+                study.tell(before, value_of(drawn[number - 1]))
+    return drawn
