@@ -20,9 +20,11 @@ from hinet_search.storage.optuna_tables import (
 from hinet_search.storage.upsert import upsert
 
 _NAMED = select(studies.c.study_id).where(studies.c.study_name == bindparam("of_study")).scalar_subquery()
+_IS_THIS = (trials.c.study_id == _NAMED) & (trials.c.number == bindparam("of_number"))
+_FIND = select(trials.c.trial_id).where(_IS_THIS)
 _UPDATE = (
     update(trials)
-    .where(trials.c.study_id == _NAMED, trials.c.number == bindparam("of_number"))
+    .where(_IS_THIS)
     .values(
         state=bindparam("state"),
         datetime_start=bindparam("datetime_start"),
@@ -35,7 +37,7 @@ _INSERT = insert(trials).values(study_id=_NAMED, number=bindparam("of_number")).
 
 def write_trial(connection: Connection, study_name: str, trial: FrozenTrial) -> None:
     """Makes the stored trial of that number like this one."""
-    trial_id = _id_of_trial(connection, study_name, trial)
+    trial_id = _write_state(connection, study_name, trial)
     drawn = [
         {
             "trial_id": trial_id,
@@ -54,11 +56,12 @@ def write_trial(connection: Connection, study_name: str, trial: FrozenTrial) -> 
 
 def write_report(connection: Connection, study_name: str, trial: FrozenTrial, step: int) -> None:
     """Writes what a stored trial has reported at one step, and the notes that sampler and pruner keep of it."""
-    _write_course(connection, _id_of_trial(connection, study_name, trial), trial, [step])
+    trial_id = connection.execute(_FIND, {"of_study": study_name, "of_number": trial.number}).scalar_one()
+    _write_course(connection, trial_id, trial, [step])
 
 
-def _id_of_trial(connection: Connection, study_name: str, trial: FrozenTrial) -> int:
-    """The key of the stored trial, which is made where there is none, and gets the state and the times of this one."""
+def _write_state(connection: Connection, study_name: str, trial: FrozenTrial) -> int:
+    """State and times of a trial, which is made where there is none; its key."""
     row = {
         "of_study": study_name,
         "of_number": trial.number,

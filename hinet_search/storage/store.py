@@ -116,8 +116,8 @@ class StudyStore:
         Once when it is drawn and again when it ends; a row of an older attempt is dropped.
         """
         with self.database.writing() as connection:
-            upsert(connection, tables.trial, [columns.of_trial(self.study, arm, trial)])
-            if of_optuna is not None:
+            is_current = upsert(connection, tables.trial, [columns.of_trial(self.study, arm, trial)])
+            if is_current and of_optuna is not None:
                 write_trial(connection, optuna_name(self.study, arm), of_optuna)
             self._touch(connection)
 
@@ -141,8 +141,8 @@ class StudyStore:
         """
         row = columns.of_evaluation((self.study, arm, number), attempt, evaluation)
         with self.database.writing() as connection:
-            upsert(connection, tables.evaluation, [row])
-            if of_optuna is not None:
+            is_current = upsert(connection, tables.evaluation, [row])
+            if is_current and of_optuna is not None:
                 write_report(connection, optuna_name(self.study, arm), of_optuna, evaluation.step)
 
     def record_finalist(

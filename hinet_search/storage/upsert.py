@@ -9,14 +9,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 def upsert(
     connection: Connection, table: Table, rows: Sequence[Mapping[str, object]], keep: Collection[str] = ()
-) -> None:
+) -> bool:
     """Inserts rows with the same columns, or updates those with their primary keys in all columns but `keep`.
 
-    In a table with attempts a row of an older attempt than the stored one is dropped.
+    In a table with attempts a row of an older attempt than the stored one is dropped. Returns whether one was written.
     """
     if not rows:
-        return
-    connection.execute(_statement(connection.dialect.name, table, tuple(rows[0]), tuple(keep)), rows)
+        return False
+    statement = _statement(connection.dialect.name, table, tuple(rows[0]), tuple(keep))
+    return connection.execute(statement, rows).rowcount > 0
 
 
 @cache

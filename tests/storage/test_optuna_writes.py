@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -12,8 +13,9 @@ from sqlalchemy import Table, select
 
 from hinet_search.storage import optuna_tables as tables
 from hinet_search.storage.optuna_writes import write_report, write_trial
+from hinet_search.storage.rows import TrialRow
 from hinet_search.storage.store import StudyStore
-from tests.storage.small_study import new_store
+from tests.storage.small_study import evaluation, new_store
 
 NAME = "small/hinet"
 DRAWN = {
@@ -99,6 +101,18 @@ def test_a_trial_goes_to_the_study_of_its_own_arm(store: StudyStore) -> None:
     write(store, numbered(TRIALS["complete"], 0))
     states = {arm: store.optuna_study(arm, maximize=True).trials[0].state for arm in ("hinet", "single")}
     assert states == {"hinet": TrialState.COMPLETE, "single": TrialState.PRUNED}
+
+
+def test_an_older_attempt_does_not_undo_what_a_newer_one_wrote(store: StudyStore) -> None:
+    """A coordinator that was paused and has lost its study wakes up."""
+    newer = TrialRow(0, attempt=2, config_hash="h", is_default=True)
+    store.record_trial("hinet", newer, numbered(TRIALS["complete"], 0))
+    store.record_evaluation("hinet", 0, 2, evaluation(1, 0.6))
+    late = numbered(TRIALS["running"], 0)
+    store.record_trial("hinet", replace(newer, attempt=1), late)
+    store.record_evaluation("hinet", 0, 1, evaluation(1, 0.5), late)
+    (found,) = stored(store)
+    assert (found.state, found.value, found.intermediate_values[1]) == (TrialState.COMPLETE, 0.7, 0.6)
 
 
 def numbered(trial: FrozenTrial, number: int) -> FrozenTrial:
