@@ -16,6 +16,8 @@ from typing import IO, Any
 
 import torch
 
+from hinet_search.private import make_folder
+
 KEPT = 2
 SECONDS_APART = 10.0
 SHARE = 0.01  # of a training's time that writing checkpoints may take
@@ -51,7 +53,7 @@ class Checkpoints:
         self._took = self._ended - began
 
     def _write(self, step: int, content: Mapping[str, Any]) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         written = sorted(self.folder.glob(f"*{MANIFEST}"))
         path = self.folder / f"{int(written[-1].stem) + 1 if written else 1:06}{SUFFIX}"
         digest = _replace(path, lambda file: torch.save(dict(content), file))
