@@ -44,6 +44,7 @@ def shown(words: str) -> list[str]:
 
 @pytest.mark.postgres
 def test_a_password_from_the_environment_is_seen_nowhere(url: str, tmp_path: Path) -> None:
+    assert shown(url), "what is looked for can be found"
     write_study(tmp_path, SHORT)
     seen: set[bytes] = set()
     with launching(tmp_path, "launch", "small.yaml", HINET_SEARCH_STORAGE=url) as study:
