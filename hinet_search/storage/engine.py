@@ -14,6 +14,7 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, InterfaceE
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from hinet_search.errors import DatabaseAway, EnvironmentFault, StudyConflict
+from hinet_search.private import make_file, make_folder
 from hinet_search.storage.address import Address, parse_address
 from hinet_search.storage.filesystem import OVER_THE_NETWORK, file_system_of
 from hinet_search.storage.tables import check_version, create_index, create_tables
@@ -75,7 +76,7 @@ def connect(url: str, *, create: bool = False) -> Database:
     """Opens the database at `url`, a path or URL.
 
     `create=True` is for the one who runs a study: it makes what is missing (folder, file, tables) and Optuna's
-    transactions take the write lock at once. `create=False` is for readers and makes nothing.
+    transactions take the write lock at once. `create=False` is for readers: it makes and changes nothing.
     Errors: EnvironmentFault when there is no database or it cannot be reached, StudyConflict when it has another layout,
     ConfigurationError for any other kind of URL.
     """
@@ -105,7 +106,7 @@ def _prepare_file(file: Path, *, create: bool) -> None:
             remedy="name a file on a local disk with --storage, or a PostgreSQL database",
         )
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
     except OSError as error:
         raise EnvironmentFault(
             f"folder {file.parent} of the database cannot be made: {error.strerror}", remedy="name another database"
@@ -130,13 +131,19 @@ def _connect_arguments(address: Address) -> dict[str, Any]:
     return {"connect_timeout": 10, "options": "-c timezone=utc", **secret}
 
 
-def _engine_arguments(address: Address) -> dict[str, Any]:
-    pool = {} if address.file is not None else {"pool_size": 2, "max_overflow": 0, "pool_pre_ping": True}
-    return {"connect_args": _connect_arguments(address), **pool}
+def _engine_arguments(address: Address, *, create: bool) -> dict[str, Any]:
+    """Who creates nothing can change nothing either: here for PostgreSQL, in `_listen` for SQLite."""
+    server = {
+        "pool_size": 2,
+        "max_overflow": 0,
+        "pool_pre_ping": True,
+        "execution_options": {} if create else {"postgresql_readonly": True},
+    }
+    return {"connect_args": _connect_arguments(address), **({} if address.file is not None else server)}
 
 
 def _reading_engine(address: Address) -> Engine:
-    engine = create_engine(address.url, **_engine_arguments(address))
+    engine = create_engine(address.url, **_engine_arguments(address, create=False))
     if address.file is not None:
         _listen(engine, _READ)
     return engine
@@ -149,7 +156,7 @@ def _storage(address: Address, *, create: bool) -> "RDBStorage":
     try:
         storage = optuna.storages.RDBStorage(
             address.url.replace("{", "{{").replace("}", "}}"),  # Optuna formats its URL
-            engine_kwargs=_engine_arguments(address),
+            engine_kwargs=_engine_arguments(address, create=create),
             skip_table_creation=not create,
         )
     except RuntimeError as error:  # the only one Optuna raises here: tables of another Optuna
@@ -167,6 +174,7 @@ def _listen(engine: Engine, default_begin: str) -> None:
         connection.isolation_level = None  # the driver begins nothing by itself, the listener below does
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute(f"PRAGMA query_only={int(default_begin == _READ)}")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -183,8 +191,11 @@ def _creation_lock(address: Address, bare: Engine) -> Iterator[None]:
             connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _CREATION_LOCK})
             yield  # the lock goes with the connection
         return
+    lock_file = address.file.with_name(address.file.name + ".lock")
     try:
-        lock = address.file.with_name(address.file.name + ".lock").open("w")
+        make_file(lock_file)
+        lock = lock_file.open("w")
+        make_file(address.file)  # SQLite gives its other files the mode of this one
     except OSError as error:
         raise EnvironmentFault(f"database {address.file} cannot be made: {error.strerror}") from error
     with lock:
@@ -204,10 +215,14 @@ def _guarded(url: str) -> Iterator[None]:
         if not isinstance(error, (DatabaseError, InterfaceError, PoolTimeout)) and not _is_of_optunas_storage(error):
             raise
         fault = DatabaseAway if _may_pass(error) else EnvironmentFault
-        raise fault(
-            f"database {url} is not usable: {_reason(error)}",
-            remedy="check that it runs, that its disk has space, and that nobody holds it locked",
-        ) from error
+        reason = _reason(error)
+        raise fault(f"database {url} is not usable: {reason}", remedy=_remedy(reason)) from error
+
+
+def _remedy(reason: str) -> str:
+    if "does not support SSL" in reason:
+        return "turn TLS on in the server, or, where nobody else can listen, add ?sslmode=disable to its URL"
+    return "check that it runs, that its disk has space, and that nobody holds it locked"
 
 
 def _may_pass(error: BaseException) -> bool:
