@@ -25,8 +25,8 @@ def identity(study: Study, fingerprint: str) -> str:
     return json.dumps(tree, sort_keys=True)
 
 
-def refuse_difference(name: str, stored: str, now: str) -> None:
-    """StudyConflict with one line per difference."""
+def refuse_difference(name: str, stored: str, now: str, remedy: str = "") -> None:
+    """StudyConflict with one line per difference; `remedy` is offered beside another name or place."""
     before, after = _settings(stored), _settings(now)
     lines = [
         f"study '{name}' exists with another {key}: stored {before.get(key, 'nothing')}, now {after.get(key, 'nothing')}"
@@ -34,7 +34,8 @@ def refuse_difference(name: str, stored: str, now: str) -> None:
         if before.get(key) != after.get(key)
     ]
     if lines:
-        raise StudyConflict(*lines, remedy="give the study another name (key 'name'), or another --output")
+        another = "give the study another name (key 'name'), or another --output"
+        raise StudyConflict(*lines, remedy=f"{remedy}; or {another}" if remedy else another)
 
 
 def _arm(arm: Arm) -> dict[str, Any]:

@@ -24,6 +24,7 @@ class LaunchOptions:
     output: Path | None = None
     seed: int | None = None
     size: str | None = None  # of a study that has sizes
+    extend: bool = False  # a stored study may get further arms, wider ranges and higher limits
 
     @property
     def folder(self) -> Path:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.study import StudyDirection
 from sqlalchemy import Connection, and_, select, update
@@ -23,6 +24,7 @@ from hinet_search.storage.openings import count_openings, note_opening, seeds_of
 from hinet_search.storage.patience import Patience, Result, impatient, with_patience
 from hinet_search.storage.rows import ArmRow, StudyRow, TrialRow
 from hinet_search.storage.upsert import insert_if_absent, upsert
+from hinet_search.storage.widening import widen
 
 
 @with_patience("acquire_lease", "create_study")
@@ -65,9 +67,21 @@ class StudyStore:
     def continue_study(self, study: StudyRow) -> None:
         """Writes what may differ from one launch to the next: budget, slots, command, versions, limits, the file's text."""
         row = columns.of_study(study)
-        kept = ("name", "spec_json", "objective", "maximize", "seed", "data_json", "started", "seconds")
+        kept = ("name", "uuid", "spec_json", "objective", "maximize", "seed", "data_json", "started", "seconds")
         with self.database.writing() as connection:
             self._touch(connection, {key: value for key, value in row.items() if key not in (*kept, "updated")})
+
+    def extend_study(
+        self, study: StudyRow, arms: Sequence[ArmRow], wider: Mapping[str, Mapping[str, BaseDistribution]]
+    ) -> None:
+        """Writes the study's wider form, all its arms, and the distributions of wider parameters by arm and name."""
+        with self.database.writing() as connection:
+            for position, arm in enumerate(arms):
+                row = columns.of_arm(self.study, position, arm)
+                upsert(connection, tables.arm, row, keep=("fixed_json", "importances_json"))
+                for name, distribution in wider.get(arm.name, {}).items():
+                    widen(connection, optuna_name(self.study, arm.name), name, distribution)
+            self._touch(connection, {"spec_json": study.spec_json})
 
     def set_state(self, state: str, seconds: float | None = None) -> None:
         """Sets running, stopped or done, and the seconds spent when given."""
