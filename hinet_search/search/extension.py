@@ -94,9 +94,7 @@ def _is_wider(before: dict[str, Any], after: dict[str, Any]) -> bool:
     if before["kind"] == "widths":
         return bool(before["choices"].items() <= after["choices"].items())
     if before["kind"] == "categorical":
-        return {json.dumps(choice) for choice in before["choices"]} <= {
-            json.dumps(choice) for choice in after["choices"]
-        }
+        return set(map(json.dumps, before["choices"])) < set(map(json.dumps, after["choices"]))
     steps = (before["low"] - after["low"]) / (before["step"] or 1)
     is_of_the_grid = before["step"] is None or abs(steps - round(steps)) <= 1e-9
     return is_of_the_grid and bool(after["low"] <= before["low"] and before["high"] <= after["high"])
