@@ -2,9 +2,15 @@
 
 import os
 import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
+import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
+
+from tests.postgres import emptied, server
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 signal.signal(signal.SIGINT, signal.default_int_handler)  # the background job of a shell is started deaf to it
@@ -14,3 +20,16 @@ settings.load_profile("project")
 _hook = install_import_hook(
     ["hinet_search.nn", "hinet_search.models", "hinet_search.training", "hinet_search.schema"], "beartype.beartype"
 )
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A server for the tests of one file."""
+    with server(tmp_path_factory.mktemp("postgres")) as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database, once of each kind."""
+    return str(tmp_path / "h.db") if request.param == "sqlite" else emptied(request.getfixturevalue("postgres"))

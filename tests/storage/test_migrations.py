@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -22,34 +21,21 @@ from hinet_search.storage.load import load_record
 from hinet_search.storage.migrations import to_3
 from hinet_search.storage.store import StudyStore
 from hinet_search.storage.tables import VERSION, metadata
-from tests.postgres import emptied, server
 from tests.storage.small_study import HINET, small_study, study_row
 
 VERSION_1 = (Path(__file__).parent / "version_1.sql").read_text()
 
 
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
-    with server(tmp_path_factory.mktemp("postgres")) as running:
-        yield running
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of an empty database."""
-    return str(tmp_path / "h.db") if request.param == "sqlite" else emptied(request.getfixturevalue(request.param))
-
-
 @pytest.fixture
-def old(url: str) -> str:
+def old(either: str) -> str:
     """The address of a database of version 1 that holds the small study."""
-    with closing(small_study(url)) as database, database.engine.begin() as connection:
+    with closing(small_study(either)) as database, database.engine.begin() as connection:
         metadata.drop_all(connection)
         serial = database.engine.name == "postgresql"
         written = VERSION_1.replace("INTEGER NOT NULL PRIMARY KEY", "SERIAL PRIMARY KEY") if serial else VERSION_1
         for statement in written.split(";\n"):
             connection.execute(text(statement.replace(":", r"\:")))
-    return url
+    return either
 
 
 def test_every_version_after_the_first_has_its_step() -> None:
