@@ -1,45 +1,33 @@
 """Extension: what a study has more than its stored form (arms, wider ranges, higher limits), and what that costs."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from hinet_search.distributions import Choice
-from hinet_search.study import Study
+from hinet_search.space import SearchSpace
 
 
-@dataclass(frozen=True)
-class Extension:
-    """Differences of two identities that only widen. `ranges` are names of parameters by arm, `words` for the user."""
-
-    ranges: Mapping[str, tuple[str, ...]]
-    words: tuple[str, ...]
-
-
-def extension(stored: str, now: str) -> Extension | None:
-    """What `now` has more than `stored` (two identities); None when they differ in any other way too."""
+def extension(stored: str, now: str) -> tuple[str, ...] | None:
+    """What identity `now` has more than `stored`, in words; None when they differ in any other way too."""
     before, after = json.loads(stored), json.loads(now)
     words: list[str] = []
     for arm in sorted(set(after["arms"]) - set(before["arms"])):
         del after["arms"][arm]
         words.append(f"arm {arm} is new: it gets the trials and finalists of every arm, and is opened on test too")
-    ranges = {arm: _widened(before["arms"].get(arm, {}), parts, arm, words) for arm, parts in after["arms"].items()}
-    _undo(before, after, "cost_limit", "the study", words)
-    return Extension(ranges, tuple(words)) if before == after else None
+    for arm in sorted(set(after["arms"]) & set(before["arms"])):
+        _undo_wider(before["arms"][arm], after["arms"][arm], arm, words)
+    _undo_higher(before, after, "cost_limit", "the study", words)
+    return tuple(words) if before == after else None
 
 
-def wider_distributions(study: Study, ranges: Mapping[str, tuple[str, ...]]) -> dict[str, dict[str, BaseDistribution]]:
-    """The distributions of those parameters as Optuna has them, by arm and name."""
-    found: dict[str, dict[str, BaseDistribution]] = {}
-    for arm in study.arms:
-        asked = _Asked()
-        for name in ranges.get(arm.name, ()):
-            arm.space.parameters[name].suggest(name, asked)
-        found[arm.name] = asked.distributions
-    return found
+def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
+    """Every parameter's distribution as Optuna has it."""
+    asked = _Asked()
+    for name, distribution in space.parameters.items():
+        distribution.suggest(name, asked)
+    return asked.distributions
 
 
 class _Asked:
@@ -63,26 +51,23 @@ class _Asked:
         return choices[0]
 
 
-def _widened(before: dict[str, Any], after: dict[str, Any], arm: str, words: list[str]) -> tuple[str, ...]:
-    """Names of an arm's wider parameters, which are undone in `after`."""
-    _undo(before, after, "max_parameters", f"arm {arm}", words)
-    stored, now = before.get("parameters", {}), after["parameters"]
-    wider = tuple(name for name in now if name in stored and _is_wider(stored[name], now[name]))
-    for name in wider:
-        words.append(
-            f"{name} of {arm} goes from {_values(stored[name])} to {_values(now[name])}; trials so far were drawn from the former"
-        )
-        now[name] = stored[name]
-    return wider
+def _undo_wider(before: dict[str, Any], after: dict[str, Any], arm: str, words: list[str]) -> None:
+    """Makes in `after` every wider parameter of an arm, and a higher limit, what it was before."""
+    _undo_higher(before, after, "max_parameters", f"arm {arm}", words)
+    stored, now = before["parameters"], after["parameters"]
+    for name in now:
+        if name in stored and _is_wider(stored[name], now[name]):
+            change = f"from {_values(stored[name])} to {_values(now[name])}"
+            words.append(f"{name} of {arm} goes {change}; trials so far were drawn from the former")
+            now[name] = stored[name]
 
 
-def _undo(before: dict[str, Any], after: dict[str, Any], limit: str, place: str, words: list[str]) -> None:
-    """Undoes a limit in `after` that is higher than before, or gone."""
+def _undo_higher(before: dict[str, Any], after: dict[str, Any], limit: str, place: str, words: list[str]) -> None:
+    """Makes in `after` a limit that is higher than before, or gone, what it was."""
     old, new = before.get(limit), after[limit]
     if old is not None and (new is None or new > old):
-        words.append(
-            f"{limit} of {place} goes from {old:,} to {'none' if new is None else f'{new:,}'}; draws refused so far stay refused"
-        )
+        change = f"from {old:,} to {'none' if new is None else f'{new:,}'}"
+        words.append(f"{limit} of {place} goes {change}; draws refused so far stay refused")
         after[limit] = old
 
 

@@ -14,7 +14,7 @@ from hinet_search.plugins import load
 from hinet_search.records import Budget, Scalar, StudyRecord
 from hinet_search.search.artifacts import claim, refuse_files_of_another
 from hinet_search.search.coordinator import Coordinator
-from hinet_search.search.extension import extension, wider_distributions
+from hinet_search.search.extension import distributions, extension
 from hinet_search.search.identity import identity, refuse_difference
 from hinet_search.search.options import LaunchOptions
 from hinet_search.search.plan import Ready
@@ -74,13 +74,11 @@ def _enter(ready: Ready, store: StudyStore, options: LaunchOptions, command: str
         store.create_study(row, arms)
     else:
         more = extension(stored.spec_json, row.spec_json)
-        if more is None or (more.words and not options.extend):
+        if more is None or (more and not options.extend):
             refuse_difference(study.name, stored.spec_json, row.spec_json, EXTEND if more else "")
-        elif more.words:
-            store.extend_study(row, arms, wider_distributions(study, more.ranges))
-            for line in more.words:
-                watcher.event(Event("extended", line))
-        store.continue_study(row)
+        for line in more or ():
+            watcher.event(Event("extended", line))
+        store.continue_study(row, arms, {arm.name: distributions(arm.space) for arm in study.arms})
     claim(artifacts, stored or row, store.database.url)
     return artifacts
 

@@ -22,9 +22,11 @@ from hinet_search.storage.load import load_finalists
 from hinet_search.storage.names import optuna_name
 from hinet_search.storage.openings import count_openings, note_opening, seeds_of_openings
 from hinet_search.storage.patience import Patience, Result, impatient, with_patience
+from hinet_search.storage.redistribute import redistribute
 from hinet_search.storage.rows import ArmRow, StudyRow, TrialRow
 from hinet_search.storage.upsert import insert_if_absent, upsert
-from hinet_search.storage.widening import widen
+
+_FOUND_OF_ARM = ("fixed_json", "importances_json")  # what launches add to an arm
 
 
 @with_patience("acquire_lease", "create_study")
@@ -64,24 +66,20 @@ class StudyStore:
             found = connection.execute(select(tables.study).where(tables.study.c.name == self.study)).one_or_none()
         return None if found is None else columns.to_study(found)
 
-    def continue_study(self, study: StudyRow) -> None:
-        """Writes what may differ from one launch to the next: budget, slots, command, versions, limits, the file's text."""
-        row = columns.of_study(study)
-        kept = ("name", "uuid", "spec_json", "objective", "maximize", "seed", "data_json", "started", "seconds")
-        with self.database.writing() as connection:
-            self._touch(connection, {key: value for key, value in row.items() if key not in (*kept, "updated")})
-
-    def extend_study(
-        self, study: StudyRow, arms: Sequence[ArmRow], wider: Mapping[str, Mapping[str, BaseDistribution]]
+    def continue_study(
+        self, study: StudyRow, arms: Sequence[ArmRow], spaces: Mapping[str, Mapping[str, BaseDistribution]]
     ) -> None:
-        """Writes the study's wider form, all its arms, and the distributions of wider parameters by arm and name."""
+        """Writes what may differ from one launch to the next: budget, slots, command, versions, limits, the file's text.
+
+        Also further arms and, in `spaces` by arm and parameter, distributions that are wider or in another order.
+        """
+        row = columns.of_study(study)
+        kept = ("name", "uuid", "objective", "maximize", "seed", "data_json", "started", "seconds")
         with self.database.writing() as connection:
             for position, arm in enumerate(arms):
-                row = columns.of_arm(self.study, position, arm)
-                upsert(connection, tables.arm, row, keep=("fixed_json", "importances_json"))
-                for name, distribution in wider.get(arm.name, {}).items():
-                    widen(connection, optuna_name(self.study, arm.name), name, distribution)
-            self._touch(connection, {"spec_json": study.spec_json})
+                upsert(connection, tables.arm, columns.of_arm(self.study, position, arm), keep=_FOUND_OF_ARM)
+                redistribute(connection, optuna_name(self.study, arm.name), spaces[arm.name])
+            self._touch(connection, {key: value for key, value in row.items() if key not in (*kept, "updated")})
 
     def set_state(self, state: str, seconds: float | None = None) -> None:
         """Sets running, stopped or done, and the seconds spent when given."""

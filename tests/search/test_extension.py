@@ -36,10 +36,8 @@ def identity(distribution: dict[str, object] = FLOAT, cost_limit: float | None =
 def test_more_values_of_a_parameter_extend_a_study(
     stored: dict[str, object], change: dict[str, object], said: str
 ) -> None:
-    found = extension(identity(stored), identity({**stored, **change}))
-    assert found is not None
-    assert found.ranges == {"mmoe": ("x",)}
-    assert found.words == (f"x of mmoe goes from {said}; trials so far were drawn from the former",)
+    words = (f"x of mmoe goes from {said}; trials so far were drawn from the former",)
+    assert extension(identity(stored), identity({**stored, **change})) == words
 
 
 @pytest.mark.parametrize(
@@ -64,9 +62,7 @@ def test_any_other_change_of_a_parameter_is_no_extension(stored: dict[str, objec
 
 
 def test_higher_limits_extend_a_study_and_lower_ones_do_not() -> None:
-    found = extension(identity(), identity(cost_limit=None, max_parameters=2000))
-    assert found is not None
-    assert found.words == (
+    assert extension(identity(), identity(cost_limit=None, max_parameters=2000)) == (
         "max_parameters of arm mmoe goes from 100 to 2,000; draws refused so far stay refused",
         "cost_limit of the study goes from 2.0 to none; draws refused so far stay refused",
     )
@@ -79,9 +75,7 @@ def test_a_wider_range_is_no_extension_where_something_else_changed_too() -> Non
 
 
 def test_the_same_study_has_nothing_to_extend() -> None:
-    found = extension(identity(), identity())
-    assert found is not None
-    assert found.words == ()
+    assert extension(identity(), identity()) == ()
 
 
 class Told(Silent):
@@ -155,6 +149,18 @@ def test_choices_keep_their_values_when_others_come_before_them(studio: Studio) 
     record, _ = studio.launch(arms=choices("0.001, 0.005, 0.003"), trials=3, extend=True)
     assert rates(record)[:2] == rates(first)
     assert sorted(rates(record)) == [0.001, 0.003, 0.005]
+
+
+def test_widths_may_be_listed_in_another_order_at_any_launch(studio: Studio) -> None:
+    def widths(listed: str) -> str:
+        text = f"{SPACE}  model.tower.widths: {{kind: widths, choices: {{{listed}}}, default: none}}\n"
+        (studio.folder / "listed.yaml").write_text(text)
+        return "{mmoe: {space: listed}}"
+
+    first, _ = studio.launch(arms=widths("none: [], '16': [16]"), trials=4)
+    record, _ = studio.launch(arms=widths("'16': [16], none: []"), trials=8)
+    assert record.arms[0].trials[:4] == first.arms[0].trials
+    assert {trial.parameters["model.tower.widths"] for trial in record.arms[0].trials} == {"none", "16"}
 
 
 def test_a_new_arm_gets_what_the_others_had_and_they_are_not_trained_again(studio: Studio) -> None:
