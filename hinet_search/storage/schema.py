@@ -45,11 +45,9 @@ def _changing(engine: Engine) -> Iterator[Connection]:
 
 
 def make_index(engine: Engine) -> None:
-    """Makes the index by which each suggestion asks Optuna's trial_params, and which Optuna does not make."""
+    """Makes the index by which we find a trial of Optuna, and which Optuna does not make."""
     with engine.begin() as connection:
-        connection.exec_driver_sql(
-            "CREATE INDEX IF NOT EXISTS hs_trial_params_by_name ON trial_params (param_name, trial_id)"
-        )
+        connection.exec_driver_sql("CREATE INDEX IF NOT EXISTS hs_trials_by_number ON trials (study_id, number)")
 
 
 def check_version(engine: Engine, url: str, remedy: str) -> None:

@@ -68,10 +68,10 @@ def test_a_failed_write_leaves_nothing(database: Database) -> None:
         assert connection.execute(text("SELECT version FROM hs_schema")).scalar() == tables.VERSION
 
 
-def test_suggestions_find_their_parameter_by_an_index(database: Database) -> None:
+def test_a_trial_of_optuna_is_found_by_an_index(database: Database) -> None:
     with database.reading() as connection:
-        plan = connection.execute(text("EXPLAIN QUERY PLAN SELECT 1 FROM trial_params WHERE param_name = 'x'"))
-        assert "hs_trial_params_by_name" in str(plan.all())
+        plan = connection.execute(text("EXPLAIN QUERY PLAN SELECT 1 FROM trials WHERE study_id = 1 AND number = 1"))
+        assert "hs_trials_by_number" in str(plan.all())
 
 
 def test_creating_makes_the_folder(tmp_path: Path) -> None:

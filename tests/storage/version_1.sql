@@ -125,3 +125,5 @@ INSERT INTO hs_trial (study, arm, number, attempt, config_hash, is_default, caus
 INSERT INTO hs_trial (study, arm, number, attempt, config_hash, is_default, cause, cost_json) VALUES ('small', 'hinet', 3, 1, 'hash 3', FALSE, 'duplicate of trial 1', NULL);
 INSERT INTO hs_trial (study, arm, number, attempt, config_hash, is_default, cause, cost_json) VALUES ('small', 'hinet', 4, 1, 'hash 4', FALSE, 'diverged', NULL);
 INSERT INTO hs_trial (study, arm, number, attempt, config_hash, is_default, cause, cost_json) VALUES ('small', 'single', 0, 1, 'hash 0', TRUE, '', '[{"parameters":1000,"dense_parameters":200,"flops_per_row":4000,"rows_per_second":100000.0,"seconds":1.5,"peak_memory_bytes":17179869184,"device":"cpu"}]');
+
+CREATE INDEX hs_trial_params_by_name ON trial_params (param_name, trial_id);
