@@ -4,10 +4,13 @@ Trials, finalist seeds, slots, device and limits may change; a change of anythin
 """
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from hinet_search.errors import StudyConflict
 from hinet_search.study import Arm, Study
+
+ANOTHER = "give the study another name (key 'name'), or another --output"
 
 
 def identity(study: Study, fingerprint: str) -> str:
@@ -25,8 +28,8 @@ def identity(study: Study, fingerprint: str) -> str:
     return json.dumps(tree, sort_keys=True)
 
 
-def refuse_difference(name: str, stored: str, now: str, remedy: str = "") -> None:
-    """StudyConflict with one line per difference; `remedy` is offered beside another name or place."""
+def refuse_difference(name: str, stored: str, now: str) -> None:
+    """StudyConflict with one line per difference."""
     before, after = _settings(stored), _settings(now)
     lines = [
         f"study '{name}' exists with another {key}: stored {before.get(key, 'nothing')}, now {after.get(key, 'nothing')}"
@@ -34,8 +37,13 @@ def refuse_difference(name: str, stored: str, now: str, remedy: str = "") -> Non
         if before.get(key) != after.get(key)
     ]
     if lines:
-        another = "give the study another name (key 'name'), or another --output"
-        raise StudyConflict(*lines, remedy=f"{remedy}; or {another}" if remedy else another)
+        raise StudyConflict(*lines, remedy=ANOTHER)
+
+
+def refuse_extension(name: str, words: Iterable[str]) -> None:
+    """StudyConflict with one line for each of the ways in which a study is wider than its stored form."""
+    if lines := [f"study '{name}' exists in a narrower form: {line}" for line in words]:
+        raise StudyConflict(*lines, remedy=f"--extend goes on with it so; or {ANOTHER}")
 
 
 def _arm(arm: Arm) -> dict[str, Any]:

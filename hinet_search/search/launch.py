@@ -15,7 +15,7 @@ from hinet_search.records import Budget, Scalar, StudyRecord
 from hinet_search.search.artifacts import claim, refuse_files_of_another
 from hinet_search.search.coordinator import Coordinator
 from hinet_search.search.extension import distributions, extension
-from hinet_search.search.identity import identity, refuse_difference
+from hinet_search.search.identity import identity, refuse_difference, refuse_extension
 from hinet_search.search.options import LaunchOptions
 from hinet_search.search.plan import Ready
 from hinet_search.search.progress import Event, Watcher
@@ -26,7 +26,6 @@ from hinet_search.storage.rows import ArmRow, StudyRow
 from hinet_search.storage.store import StudyStore
 from hinet_search.study import EXECUTORS, Arm
 
-EXTEND = "all of it only widens the study: --extend goes on with it, and says what that costs"
 LIBRARIES = ("hinet-search", "torch", "optuna", "polars", "numpy", "scikit-learn")
 
 
@@ -74,8 +73,10 @@ def _enter(ready: Ready, store: StudyStore, options: LaunchOptions, command: str
         store.create_study(row, arms)
     else:
         more = extension(stored.spec_json, row.spec_json)
-        if more is None or (more and not options.extend):
-            refuse_difference(study.name, stored.spec_json, row.spec_json, EXTEND if more else "")
+        if more is None:
+            refuse_difference(study.name, stored.spec_json, row.spec_json)
+        elif not options.extend:
+            refuse_extension(study.name, more)
         for line in more or ():
             watcher.event(Event("extended", line))
         store.continue_study(row, arms, {arm.name: distributions(arm.space) for arm in study.arms})

@@ -103,9 +103,13 @@ def rates(record: StudyRecord, arm: str = "mmoe") -> list[float]:
 
 def test_a_wider_study_is_refused_unless_it_is_asked_for(studio: Studio) -> None:
     studio.launch()
-    with pytest.raises(StudyConflict, match=r"exists with another arms mmoe train\.learning_rate") as caught:
+    with pytest.raises(StudyConflict) as caught:
         studio.launch(arms="{mmoe: {space: wide}}")
-    assert caught.value.remedy.startswith("all of it only widens the study: --extend goes on with it")
+    (line,) = caught.value.problems
+    assert line.startswith(
+        "study 's' exists in a narrower form: train.learning_rate of mmoe goes from 0.0001..0.01 to "
+    )
+    assert caught.value.remedy.startswith("--extend goes on with it so; or give the study another name")
 
 
 def test_what_is_not_only_wider_is_refused_though_it_is_asked_for(studio: Studio) -> None:
