@@ -27,6 +27,7 @@ class LaunchOptions:
     seed: int | None = None
     size: str | None = None  # of a study that has sizes
     plugins: tuple[str, ...] = ()  # packages whose modules may be models
+    extend: bool = False  # a stored study may get further arms, wider ranges and higher limits
 
     @property
     def folder(self) -> Path:

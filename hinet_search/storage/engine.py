@@ -17,7 +17,8 @@ from hinet_search.errors import DatabaseAway, EnvironmentFault, StudyConflict
 from hinet_search.private import make_file, make_folder
 from hinet_search.storage.address import Address, parse_address
 from hinet_search.storage.filesystem import OVER_THE_NETWORK, file_system_of
-from hinet_search.storage.tables import check_version, create_index, create_tables
+from hinet_search.storage.schema import bring_forward, check_version, make_index, make_or_migrate, version_of
+from hinet_search.storage.tables import VERSION
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -72,11 +73,16 @@ class Database:
         self.engine.dispose()
 
 
-def connect(url: str, *, create: bool = False) -> Database:
+def _quiet(_text: str) -> None:
+    """Says nothing."""
+
+
+def connect(url: str, *, create: bool = False, say: Callable[[str], None] = _quiet) -> Database:
     """Opens the database at `url`, a path or URL.
 
-    `create=True` is for the one who runs a study: it makes what is missing (folder, file, tables) and Optuna's
-    transactions take the write lock at once. `create=False` is for readers: it makes and changes nothing.
+    `create=True` is for the one who runs a study: it makes what is missing (folder, file, tables), brings older tables
+    forward (and says so), and Optuna's transactions take the write lock at once. `create=False` is for readers: it makes
+    and changes nothing.
     Errors: EnvironmentFault when there is no database or it cannot be reached, StudyConflict when it has another layout,
     ConfigurationError for any other kind of URL.
     """
@@ -89,10 +95,22 @@ def connect(url: str, *, create: bool = False) -> Database:
             check_version(bare, address.masked, _LAUNCH_FIRST)
             return Database(address.masked, _reading_engine(address), partial(_storage, address, create=False))
         with _creation_lock(address, bare):
-            create_tables(bare, address.masked)
+            make_or_migrate(bare, address.masked, say)
             storage = _storage(address, create=True)
-            create_index(bare)
+            make_index(bare)
         return Database(address.masked, storage.engine, lambda: storage)
+
+
+def migrate(url: str, say: Callable[[str], None]) -> None:
+    """Brings older tables of the database at `url` forward, and says so; makes nothing else. Errors are those of connect."""
+    address = parse_address(url)
+    if address.file is not None:
+        _prepare_file(address.file, create=False)
+    with _guarded(address.masked):
+        bare = _bare_engine(address)
+        if version_of(bare, address.masked, _LAUNCH_FIRST) < VERSION:
+            with _creation_lock(address, bare):
+                bring_forward(bare, address.masked, say)
 
 
 def _prepare_file(file: Path, *, create: bool) -> None:
