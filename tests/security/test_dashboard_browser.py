@@ -185,7 +185,8 @@ def test_a_page_of_another_site_cannot_show_it_in_a_frame(
 ) -> None:
     served = serve(Access())
     page.goto(f"http://evil.example:{site(f'<iframe src={served.address}/dashboard></iframe>')}/")
-    assert [frame.url for frame in page.frames[1:]] == ["chrome-error://chromewebdata/"]
+    (frame,) = page.frames[1:]
+    frame.wait_for_url("chrome-error://chromewebdata/")
 
 
 # Hosts
