@@ -5,9 +5,11 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
+from hinet_search.data.leaks import leak_suspects
 from hinet_search.objective import Objective
 from hinet_search.plugins import load
 from hinet_search.records import Budget, Scalar, StudyRecord
@@ -65,7 +67,8 @@ def _create_or_continue(ready: Ready, store: StudyStore, command: str) -> None:
     study, row = ready.study, _row(ready, command)
     stored = store.load_study()
     if stored is None:
-        store.create_study(row, [_arm_row(arm) for arm in study.arms])
+        data = replace(row.data, leaks=leak_suspects(ready.dataset))
+        store.create_study(replace(row, data=data), [_arm_row(arm) for arm in study.arms])
     else:
         refuse_difference(study.name, stored.spec_json, row.spec_json)
         store.continue_study(row)
