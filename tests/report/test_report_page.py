@@ -59,7 +59,7 @@ def test_ten_thousand_trials_fit_a_megabyte_and_are_written_within_five_seconds(
 
 
 def test_a_hundred_and_sixty_trials_render() -> None:
-    assert "best 10 of" in render(many_trials(160))
+    assert "best 20 of" in render(many_trials(160))
 
 
 def test_the_script_is_under_3_kilobytes() -> None:
