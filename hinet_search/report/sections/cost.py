@@ -18,7 +18,6 @@ ORDER = 30
 LETTER = 1.45  # width of a letter of a label, per cent of the picture where it is narrowest (520 px)
 MOST_LABELS = 6
 ALIKE = 0.05
-REPEATS = 50  # that a trial's timing takes
 SIZES = tuple(
     tuple(tenth * 10**power / 10 for power in range(13) for tenth in tenths)
     for tenths in ((10, 11, 12, 13, 14, 15, 16, 18), range(10, 100, 2), (10, 15, 20, 30, 50, 70), (10, 20, 50), (10,))
@@ -62,7 +61,8 @@ def build(record: StudyRecord) -> Card:
     )
     if any(entry.milliseconds is not None for entry in entries):
         devices = ", ".join(sorted({entry.cost.device for entry in entries}))
-        lead += f" The time for 100 rows is that of one request, median of {REPEATS}, on {devices} beside other slots."
+        beside = " beside other slots" if record.slots > 1 else ""
+        lead += f" The time for 100 rows is that of one request, a median, on {devices}{beside}."
     if not all(entry.cost.flops_per_row for entry in entries):
         lead += " A dash: no torch model, so neither parameters nor FLOPs."
     return Card(

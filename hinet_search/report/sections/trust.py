@@ -7,7 +7,7 @@ from markupsafe import Markup
 from hinet_search import plugins
 from hinet_search.records import StudyRecord
 from hinet_search.report import numbers
-from hinet_search.report.card import Card, NotApplicable
+from hinet_search.report.card import Card
 from hinet_search.report.finding import Finding
 from hinet_search.report.markup import join, prose, tag
 
@@ -16,10 +16,8 @@ CHECKS = "hinet_search.report.checks"
 
 
 def build(record: StudyRecord) -> Card:
-    """All findings; each has an anchor of its check's name."""
+    """All findings; there is always one of the data. Each has an anchor of its check's name."""
     found = list(_findings(record))
-    if not found:
-        raise NotApplicable("needs an arm; the study has none")
     warnings = [one for one in found if one[1].warns]
     lines = [_line(*one) for one in [*warnings, *(one for one in found if not one[1].warns)]]
     count = numbers.spelled(len(warnings)).capitalize()
