@@ -1,11 +1,12 @@
 """Shown: what the seeds of a finalist show of themselves, attention, gates and experts, as means over seeds.
 
-Shape legend: S seeds, M scenarios, K experts.
+Shape legend: S seeds, M scenarios, K experts, P pairs of experts.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hinet_search.records import FinalistRecord, ModelPart
 
@@ -21,14 +22,22 @@ class Attention:
 
 
 @dataclass(frozen=True)
+class Gate:
+    """Mean weights of a gate. Experts of two seeds have no more than their names in common, so these are flatter than
+    any seed's: `favourite` is the mean of the largest weight, whichever expert has it."""
+
+    weights: list[float]
+    favourite: float
+
+
+@dataclass(frozen=True)
 class Alike:
-    """Experts beside one another: the mean similarity of two of them, the most alike pair (from 1), and how many they are."""
+    """Experts beside one another and how alike two of them are: in the mean, and the two that are most alike with a seed."""
 
     where: str
     count: int
     mean: float
     most: float
-    pair: tuple[int, int]
 
 
 def attention(finalist: FinalistRecord) -> Attention | None:
@@ -41,16 +50,20 @@ def attention(finalist: FinalistRecord) -> Attention | None:
     return Attention(table_SMM.mean(axis=0).tolist(), deviation)
 
 
-def mean_gates(finalist: FinalistRecord) -> dict[tuple[str, ...], dict[str, list[float]]]:
-    """Experts -> gate -> mean weights; gates with the same experts share a table."""
+def gates(finalist: FinalistRecord) -> dict[tuple[str, ...], dict[str, Gate]]:
+    """Experts -> place of the gate -> gate; gates with the same experts share a table."""
     collected: dict[tuple[str, ...], dict[str, list[tuple[float, ...]]]] = {}
     for run in finalist.runs:
         for gate in run.insight.gates:
             collected.setdefault(gate.experts, {}).setdefault(gate.where, []).append(gate.weights)
     return {
-        experts: {where: [float(weight) for weight in np.mean(weights, axis=0)] for where, weights in gates.items()}
-        for experts, gates in collected.items()
+        experts: {where: _gate(np.array(weights)) for where, weights in found.items()}
+        for experts, found in collected.items()
     }
+
+
+def _gate(weights_SK: NDArray[np.float64]) -> Gate:
+    return Gate(weights_SK.mean(axis=0).tolist(), float(weights_SK.max(axis=1).mean()))
 
 
 def alike(finalist: FinalistRecord) -> list[Alike]:
@@ -59,17 +72,12 @@ def alike(finalist: FinalistRecord) -> list[Alike]:
     for run in finalist.runs:
         for one in run.insight.similarities:
             tables.setdefault(one.where, []).append(one.table)
-    return [_alike(where, np.mean(found, axis=0)) for where, found in tables.items()]
+    return [_alike(where, np.array(found)) for where, found in tables.items()]
 
 
-def _alike(where: str, mean_KK: np.ndarray) -> Alike:
-    pairs = [
-        (float(mean_KK[k, other]), (k + 1, other + 1))
-        for k in range(len(mean_KK))
-        for other in range(k + 1, len(mean_KK))
-    ]
-    most, pair = max(pairs)
-    return Alike(where, len(mean_KK), sum(value for value, _ in pairs) / len(pairs), most, pair)
+def _alike(where: str, table_SKK: NDArray[np.float64]) -> Alike:
+    pairs_SP = table_SKK[:, *np.triu_indices(table_SKK.shape[1], 1)]
+    return Alike(where, table_SKK.shape[1], float(pairs_SP.mean()), float(pairs_SP.max(axis=1).mean()))
 
 
 def parts(finalist: FinalistRecord) -> tuple[ModelPart, ...]:

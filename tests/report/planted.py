@@ -66,7 +66,7 @@ def _each_finalist(record: StudyRecord, change: Callable[[ArmRecord, FinalistRec
     return replace(record, arms=arms)
 
 
-def _hinet_runs(change: Callable[[FinalistRun], FinalistRun]) -> StudyRecord:
+def hinet_runs(change: Callable[[FinalistRun], FinalistRun]) -> StudyRecord:
     """The clean study with every run of HiNet's finalists changed."""
     return _each_finalist(
         clean(),
@@ -82,7 +82,7 @@ def _hinet_cells(**changes: dict[str, Any]) -> StudyRecord:
     def changed(cell: CellValue) -> CellValue:
         return replace(cell, **changes[cell.scenario]) if cell.scenario in changes else cell
 
-    return _hinet_runs(lambda run: replace(run, test_cells=run.test_cells and tuple(map(changed, run.test_cells))))
+    return hinet_runs(lambda run: replace(run, test_cells=run.test_cells and tuple(map(changed, run.test_cells))))
 
 
 def _data() -> StudyRecord:
@@ -132,7 +132,7 @@ def _slow_convergence() -> StudyRecord:
         curve = tuple(replace(one, objective=0.7 + 0.002 * one.step) for one in run.evaluations)
         return replace(run, evaluations=curve)
 
-    return _hinet_runs(rising)
+    return hinet_runs(rising)
 
 
 def _gates() -> StudyRecord:
@@ -140,7 +140,7 @@ def _gates() -> StudyRecord:
         GateUsage("Home/click", ("shared 1", "shared 2", "own 1"), (0.02, 0.01, 0.97)),
         GateUsage("Push/click", ("shared 1", "shared 2", "own 1"), (0.5, 0.0, 0.5)),
     )
-    return _hinet_runs(lambda run: replace(run, insight=replace(run.insight, gates=dead)))
+    return hinet_runs(lambda run: replace(run, insight=replace(run.insight, gates=dead)))
 
 
 def _attention() -> StudyRecord:
@@ -148,7 +148,7 @@ def _attention() -> StudyRecord:
         first = (0.0, 1.0, 0.0) if run.seed % 2 else (0.0, 0.0, 1.0)
         return replace(run, insight=replace(run.insight, attention=(first, *EVEN[1:])))
 
-    return _hinet_runs(turned)
+    return hinet_runs(turned)
 
 
 def _seesaw() -> StudyRecord:

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 
 from hinet_search import plugins
-from hinet_search.records import StudyRecord, TrialRecord
+from hinet_search.records import FinalistRun, GateUsage, StudyRecord, TrialRecord
 from hinet_search.report.finding import MOST_DETAILS, Finding, warning
 from hinet_search.report.page import render
 from hinet_search.report.sections import trust
 from hinet_search.report.sections.trust import CHECKS
-from tests.report.planted import PLANTED, clean
+from tests.report.planted import PLANTED, clean, hinet_runs
 from tests.report.studies import Shape, empty, study
 
 CLEAN = clean()
@@ -65,7 +65,7 @@ def test_a_planted_fault_is_found_by_its_own_check_alone(name: str) -> None:
         ("failed_trials", "6 of 30 trials failed."),
         ("seeds", "Only 3 seeds per finalist. | Fewer than 5 give an observation, not a claim."),
         ("slow_convergence", "Slow convergence: HiNet was still rising at the end. | HiNet gained +.0080 in the last quarter of its passes."),
-        ("gates", "Gates have collapsed or experts are dead. | HiNet: no gate gives shared 2 more than .01. | HiNet: the gate of Home · click gives own 1 .97."),
+        ("gates", "Gates have collapsed or experts are dead. | HiNet: no gate gives one of shared 1, shared 2, own 1 more than .02 in 5 of 5 seeds. | HiNet: the gate of Home · click gives one expert more than .95 in 5 of 5 seeds."),
         ("attention", "Attention of HiNet differs between seeds, a weight by up to ±.55."),
         ("seesaw", "Seesaw: HiNet is worse than Single in 1 cell while others gain. | Search · click −.0601."),
         ("calibration", "HiNet is not calibrated in 1 of 3 cells. | Push · click: 1.500 predicted for each positive row."),
@@ -121,6 +121,16 @@ def test_a_run_that_was_best_before_its_end_is_not_slow() -> None:
 def test_a_loss_that_rises_at_the_end_is_not_slow() -> None:
     record = PLANTED["slow_convergence"]
     assert not said("slow_convergence", replace(record, maximize=False, objective="logloss")).warns
+
+
+def test_gates_that_collapse_on_another_expert_with_every_seed_are_found_though_their_mean_is_even() -> None:
+    def turned(run: FinalistRun) -> FinalistRun:
+        weights = (0.97, 0.03) if run.seed % 2 else (0.03, 0.97)
+        gates = (GateUsage("Home/click", ("shared 1", "shared 2"), weights),)
+        return replace(run, insight=replace(run.insight, gates=gates))
+
+    finding = said("gates", hinet_runs(turned))
+    assert finding.details == ("HiNet: the gate of Home · click gives one expert more than .95 in 5 of 5 seeds.",)
 
 
 def short(**changes: object) -> Finding:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from hinet_search.records import ArmRecord, EvaluationRecord, StudyRecord, TrialRecord
+from hinet_search.records import ArmRecord, EvaluationRecord, GateUsage, StudyRecord, TrialRecord
 from hinet_search.report.card import NotApplicable
 from hinet_search.report.sections import ablations, cost, experts, failures, insight, pruning, winner
 from tests.duels import NOISE, meeting
@@ -58,6 +58,24 @@ def test_experts_are_compared_place_by_place() -> None:
     said = plain(experts.build(same).body)
     assert f"HiNet cgc.last.specific 2 {table[0][1]:.2f}".replace("0.", ".") in said
     assert experts.build(same).heading == "No two experts do the same"
+
+
+def test_the_largest_weight_of_a_gate_is_that_of_each_seeds_own_favourite() -> None:
+    record = study(Shape(arms=("single", "hinet"), seeds=2))
+    hinet = record.arms[1]
+    both = [GateUsage("Home/click", ("own 1", "own 2"), weights) for weights in ((0.9, 0.1), (0.3, 0.7))]
+    finalists = tuple(
+        replace(
+            one,
+            runs=tuple(
+                replace(run, insight=replace(run.insight, gates=(gate,)))
+                for run, gate in zip(one.runs, both, strict=True)
+            ),
+        )
+        for one in hinet.finalists
+    )
+    body = insight.build(replace(record, arms=(record.arms[0], replace(hinet, finalists=finalists)))).body
+    assert "Home · click .60 .40 .80" in plain(body)
 
 
 def test_two_experts_that_do_the_same_are_the_heading() -> None:

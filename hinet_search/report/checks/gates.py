@@ -1,10 +1,11 @@
 """Gates: experts that no gate uses, and gates that use one expert alone, where a mixture is no mixture any more."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from hinet_search.compare import chosen, title
-from hinet_search.records import ArmRecord, StudyRecord
-from hinet_search.report import numbers, reading, shown
+from hinet_search.records import FinalistRecord, FinalistRun, GateUsage, StudyRecord
+from hinet_search.report import numbers, reading
 from hinet_search.report.finding import Finding, passed, warning
 
 ORDER = 110
@@ -13,11 +14,11 @@ DEAD = 0.02  # mean weight that an expert needs in some gate to be of use
 
 
 def check(record: StudyRecord) -> Finding | None:
-    """Warns of either in the chosen finalist of any arm; weights are means over seeds and validation rows."""
-    arms = [arm for arm in record.arms if (one := chosen(arm)) and shown.mean_gates(one)]
-    if not arms:
+    """Warns of either in the chosen finalist of any arm. Each seed is looked at alone: its experts are its own."""
+    finalists = [(title(arm.name), one) for arm in record.arms if (one := chosen(arm)) and one.runs[0].insight.gates]
+    if not finalists:
         return None
-    found = [line for arm in arms for line in (*_dead(arm), *_collapsed(arm))]
+    found = [f"{name}: {line}" for name, finalist in finalists for line in _lines(finalist)]
     if not found:
         return passed("No gate has collapsed and no expert is dead.")
     return warning(
@@ -27,24 +28,32 @@ def check(record: StudyRecord) -> Finding | None:
     )
 
 
-def _tables(arm: ArmRecord) -> dict[tuple[str, ...], dict[str, list[float]]]:
-    finalist = chosen(arm)
-    found = shown.mean_gates(finalist) if finalist else {}
-    return {experts: gates for experts, gates in found.items() if len(experts) > 1}
+def _lines(finalist: FinalistRecord) -> Iterator[str]:
+    """What was found, and in how many of the seeds."""
+    counts = Counter(line for run in finalist.runs for line in (*_dead(run), *_collapsed(run)))
+    for line, count in counts.items():
+        yield f"{line} in {count} of {numbers.plural(len(finalist.runs), 'seed')}."
 
 
-def _dead(arm: ArmRecord) -> Iterator[str]:
-    for experts, gates in _tables(arm).items():
-        for position, expert in enumerate(experts):
-            most = max(weights[position] for weights in gates.values())
-            if most < DEAD:
-                yield f"{title(arm.name)}: no gate gives {expert} more than {numbers.share(most)}."
+def _mixtures(run: FinalistRun) -> dict[tuple[str, ...], list[GateUsage]]:
+    """Gates over several experts, those over the same ones together."""
+    found: dict[tuple[str, ...], list[GateUsage]] = {}
+    for gate in run.insight.gates:
+        if len(gate.experts) > 1:
+            found.setdefault(gate.experts, []).append(gate)
+    return found
 
 
-def _collapsed(arm: ArmRecord) -> Iterator[str]:
-    for experts, gates in _tables(arm).items():
-        for where, weights in gates.items():
-            if max(weights) > ALONE:
-                expert = experts[weights.index(max(weights))]
-                name = reading.gate_in_words(where)
-                yield f"{title(arm.name)}: the gate of {name} gives {expert} {numbers.share(max(weights))}."
+def _dead(run: FinalistRun) -> Iterator[str]:
+    for experts, gates in _mixtures(run).items():
+        most = [max(gate.weights[position] for gate in gates) for position in range(len(experts))]
+        if dead := sum(weight < DEAD for weight in most):
+            yield f"no gate gives {numbers.spelled(dead)} of {', '.join(experts)} more than {numbers.share(DEAD)}"
+
+
+def _collapsed(run: FinalistRun) -> Iterator[str]:
+    for gates in _mixtures(run).values():
+        for gate in gates:
+            if max(gate.weights) > ALONE:
+                where = reading.gate_in_words(gate.where)
+                yield f"the gate of {where} gives one expert more than {numbers.share(ALONE)}"

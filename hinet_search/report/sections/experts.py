@@ -26,7 +26,10 @@ def build(record: StudyRecord) -> Card:
         "Similarity of what two experts give out on the same validation rows (linear CKA"
         f"{', mean over seeds' if several else ''}): 1 is the same up to a rotation, 0 has nothing in common."
     )
-    explained = note("The mean is over all pairs; where every scenario has experts of its own, over scenarios too.")
+    explained = note(
+        "Mean: over all pairs, and over scenarios where each has experts of its own. Most alike: the pair that is most so "
+        "with a seed."
+    )
     return Card("experts", "Why", _heading(found), lead, join([_table(found), explained]))
 
 
@@ -45,7 +48,7 @@ def _table(found: Sequence[tuple[str, Alike]]) -> Markup:
             str(one.count),
             bar(one.mean),
             numbers.share(one.mean),
-            f"{numbers.share(one.most)} ({one.pair[0]} and {one.pair[1]})",
+            numbers.share(one.most),
         )
         for name, one in found
     ]

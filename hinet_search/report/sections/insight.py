@@ -10,7 +10,7 @@ from hinet_search.report import numbers, shown
 from hinet_search.report.card import Card, NotApplicable
 from hinet_search.report.markup import Content, details, head, join, note, row, scroll, table, tag, unnamed, words
 from hinet_search.report.reading import focus_of, gate_in_words
-from hinet_search.report.shown import Attention
+from hinet_search.report.shown import Attention, Gate
 
 ORDER = 40
 MOST_SCENARIOS = 12  # beyond, a row lists its five strongest instead of a matrix nobody can read
@@ -23,12 +23,12 @@ def build(record: StudyRecord) -> Card:
     finalist = chosen(arm) if arm else None
     if arm is None or finalist is None:
         raise NotApplicable("needs a HiNet finalist; the launch command trains finalists once the trials are done")
-    attention, gates = shown.attention(finalist), shown.mean_gates(finalist)
+    attention, gates = shown.attention(finalist), shown.gates(finalist)
     if attention is None and not gates:
         raise NotApplicable(f"needs a model with attention or gates, {title(arm.name)} has neither")
     body = [] if attention is None else [_attention(record.data.scenarios, attention)]
-    body += [_gates(gates)] if gates else []
     count = len(finalist.runs)
+    body += [_gates(gates, several=count > 1)] if gates else []
     seeds = f"mean over {count} seeds" if count > 1 else "1 seed"
     lead = join(
         [
@@ -88,20 +88,26 @@ def _strongest(scenarios: Sequence[str], attention: Attention) -> Markup:
     return table(head("Scenario", "Five strongest", numeric_from=2), rows, class_="words")
 
 
-def _gates(gates: dict[tuple[str, ...], dict[str, list[float]]]) -> Markup:
-    tables = [
-        scroll(
-            "Gate weights",
-            table(
-                head("Gate", *experts),
-                [
-                    row(gate_in_words(where), *(_weight(weight) for weight in weights))
-                    for where, weights in members.items()
-                ],
-                class_="att",
-            ),
-        )
-        for experts, members in gates.items()
-    ]
-    explained = note("Mean weight that each gate gives to its experts on validation rows; a row sums to 1.")
+def _gates(found: dict[tuple[str, ...], dict[str, Gate]], *, several: bool) -> Markup:
+    tables = [scroll("Gate weights", _of_experts(*one, several=several)) for one in found.items()]
+    favourite = (
+        " Largest: that of each seed's own favourite, in the mean; experts of two seeds share no more than a name, so "
+        "means over seeds are flatter than any gate."
+    )
+    explained = note(
+        "Mean weight that each gate gives to its experts on validation rows; a row sums to 1.",
+        favourite if several else "",
+    )
     return details("Which experts the gates use", join([explained, tag("div", *tables, class_="gates")]), opened=True)
+
+
+def _of_experts(experts: Sequence[str], gates: dict[str, Gate], *, several: bool) -> Markup:
+    rows = [
+        row(
+            gate_in_words(where),
+            *(_weight(weight) for weight in gate.weights),
+            *([numbers.share(gate.favourite)] if several else []),
+        )
+        for where, gate in gates.items()
+    ]
+    return table(head("Gate", *experts, *(["Largest"] if several else [])), rows, class_="att")
