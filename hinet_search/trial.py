@@ -286,6 +286,7 @@ def _trained(job: TrainJob, model: Trainable, dataset: Dataset, result: FitResul
         return Trained(best, result.stopped, cost)
     make_folder(job.weights.parent)
     save_weights(model.model.state_dict(), job.weights)
+    cost = replace(cost, milliseconds_per_100=model.milliseconds_per_100(dataset.valid))
     return Trained(best, result.stopped, cost, model.insight(dataset.valid))
 
 

@@ -5,10 +5,12 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from uuid import uuid4
 
+from hinet_search.data.leaks import leak_suspects
 from hinet_search.objective import Objective
 from hinet_search.plugins import load
 from hinet_search.records import Budget, Scalar, StudyRecord
@@ -70,7 +72,8 @@ def _enter(ready: Ready, store: StudyStore, options: LaunchOptions, command: str
     artifacts = options.folder / "artifacts" / study.name
     refuse_files_of_another(artifacts, stored or row)
     if stored is None:
-        store.create_study(row, arms)
+        data = replace(row.data, leaks=leak_suspects(ready.dataset))
+        store.create_study(replace(row, data=data), arms)
     else:
         more = extension(stored.spec_json, row.spec_json)
         if more is None:
