@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from hinet_search import faults
 from hinet_search.config import FeatureConfig, TrialConfig, build_config
 from hinet_search.data.columns import Columns, Dataset
 from hinet_search.data.prepare import open_dataset
@@ -117,7 +118,9 @@ class _Home:
 
     def evaluated(self, record: EvaluationRecord) -> None:
         """Pass an evaluation on."""
+        faults.point("before_evaluation_sent")
         self.emit(record)
+        faults.point("after_evaluation_sent")
 
     def should_stop(self) -> bool:
         """Whether the coordinator gave the trial up."""
@@ -165,6 +168,7 @@ def _train(jobs: Sequence[TrainJob], order_seed: int, emit_of: Callable[[int], E
             watcher.emit(TrainingFailed(f"diverged: {outcome}"))
         else:
             watcher.emit(_trained(one, model, dataset, outcome))
+        faults.point("after_result")
 
 
 def _checkpoints(job: TrainJob, order_seed: int) -> Checkpoints | None:
@@ -195,6 +199,7 @@ def open_test(job: OpenTestJob, emit: Emit, should_stop: ShouldStop) -> None:  #
     logits_RT = scores(kept, test)
     kept_scores = {"valid_logits": scores(kept, kept.dataset.valid), "test_logits": logits_RT}
     save_file({name: torch.from_numpy(logits) for name, logits in kept_scores.items()}, scores_path(job.weights))
+    faults.point("after_scores_before_opened")
     emit(Opened(cell_values(logits_RT, test, schema.scenarios, schema.tasks)))
 
 
@@ -280,6 +285,7 @@ def _trained(job: TrainJob, model: Trainable, dataset: Dataset, result: FitResul
         return Trained(best, result.stopped, cost)
     job.weights.parent.mkdir(parents=True, exist_ok=True)
     save_weights(model.model.state_dict(), job.weights)
+    faults.point("after_weights_before_result")
     return Trained(best, result.stopped, cost, model.insight(dataset.valid))
 
 
@@ -287,4 +293,5 @@ def save_weights(weights: Mapping[str, Tensor], path: Path) -> None:
     """Write weights so that a reader sees the whole file or none."""
     part = path.with_suffix(".part")
     save_file({name: tensor.contiguous().cpu() for name, tensor in weights.items()}, part)
+    faults.point("before_weights_renamed")
     os.replace(part, path)  # noqa: PTH105  the atomic one

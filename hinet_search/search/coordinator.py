@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from hinet_search import faults
 from hinet_search.errors import AllTrialsFailed, Interrupted
 from hinet_search.executors import Executor
 from hinet_search.objective import Objective
@@ -76,6 +77,7 @@ class Coordinator:
         finally:
             self._store.renew_lease()  # whoever took the study over writes its state from now on
             self._store.set_state(state, self._seconds_before + self._seconds())
+            faults.point("after_state")
 
     def _phases(self, executor: Executor, searches: list[ArmSearch]) -> None:
         dataset = self._ready.dataset
@@ -102,6 +104,7 @@ class Coordinator:
         self._drive(executor, FinalistPhase(lost, {}, room))
         self._drive(executor, OpeningPhase([run for run in unseen if run.weights(self._artifacts).exists()], room))
         self._drive(executor, SummaryPhase(to_summarise(self._stored_finalists(), paired_seeds(self._spec)), room))
+        faults.point("after_phases")
         self._drop_files(room)
 
     def _search(self, executor: Executor, searches: list[ArmSearch], room: Room) -> None:
@@ -139,6 +142,7 @@ class Coordinator:
             if chosen is None:
                 continue
             self._store.mark_chosen(arm, chosen.trial_number)
+            faults.point("after_choice")
             candidate = by_number[chosen.trial_number]
             unseen += [Run(candidate, run.seed) for run in chosen.runs if run.seed in seeds and run.test_cells is None]
         return unseen

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
+from hinet_search import faults
 from hinet_search.objective import Objective
 from hinet_search.plugins import load
 from hinet_search.records import Budget, Scalar, StudyRecord
@@ -55,6 +56,7 @@ def _open(url: str) -> Iterator[Database]:
 def _lease(store: StudyStore) -> Iterator[None]:
     """Nobody else runs this study meanwhile."""
     store.acquire_lease()
+    faults.point("after_lease")
     try:
         yield
     finally:
@@ -66,6 +68,7 @@ def _create_or_continue(ready: Ready, store: StudyStore, command: str) -> None:
     stored = store.load_study()
     if stored is None:
         store.create_study(row, [_arm_row(arm) for arm in study.arms])
+        faults.point("after_study_created")
     else:
         refuse_difference(study.name, stored.spec_json, row.spec_json)
         store.continue_study(row)

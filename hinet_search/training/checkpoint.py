@@ -16,6 +16,8 @@ from typing import IO, Any
 
 import torch
 
+from hinet_search import faults
+
 KEPT = 2
 SECONDS_APART = 10.0
 SHARE = 0.01  # of a training's time that writing checkpoints may take
@@ -55,10 +57,13 @@ class Checkpoints:
         written = sorted(self.folder.glob(f"*{MANIFEST}"))
         path = self.folder / f"{int(written[-1].stem) + 1 if written else 1:06}{SUFFIX}"
         digest = _replace(path, lambda file: torch.save(dict(content), file))
+        faults.point("after_checkpoint_before_manifest")
         manifest = {"job": self.job, "step": step, "sha256": digest, "bytes": path.stat().st_size}
         _replace(path.with_suffix(MANIFEST), lambda file: file.write(json.dumps(manifest).encode()))
+        faults.point("after_manifest_before_old_dropped")
         for old in written[: 1 - KEPT]:
             old.unlink(missing_ok=True)
+            faults.point("after_old_manifest_dropped")
             old.with_suffix(SUFFIX).unlink(missing_ok=True)
 
     def begun(self) -> bool:
@@ -120,6 +125,7 @@ def _replace(path: Path, write: Callable[[Any], object]) -> str:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+    faults.point("before_file_renamed")
     os.replace(part, path)  # noqa: PTH105  the atomic one
     folder = os.open(path.parent, os.O_RDONLY)
     try:
