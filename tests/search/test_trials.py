@@ -108,7 +108,7 @@ def test_a_pruned_trial_whose_process_died_is_pruned_anew_in_its_next_attempt(
 
 @pytest.mark.parametrize("stopping", [False, True])
 def test_a_result_counts_though_its_process_died_right_after_it(
-    phase: TrialPhase, store: StudyStore, stopping: bool
+    phase: TrialPhase, store: StudyStore, *, stopping: bool
 ) -> None:
     key = begin(phase)
     phase.hear(key, trained(GOOD), never)
