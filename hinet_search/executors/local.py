@@ -1,13 +1,15 @@
 """The local executor: long-lived slot processes of one thread each on this machine.
 
 A slot is a spawned process with a pipe home. It ends when its coordinator does, even inside a job that neither emits
-nor asks whether to stop. Threads and allocator are set in its environment before it starts: two OpenMP threads in contention are
+nor asks whether to stop, and on Linux even while it is paused. Threads and allocator are set in its environment before it starts: two OpenMP threads in contention are
 several times slower, and without page returns large temporaries cost no page faults.
 """
 
+import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -119,6 +121,7 @@ class LocalExecutor:
 
 
 _STOP = "stop"
+_PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 
 
 def _end(process: SpawnProcess, seconds: float) -> None:
@@ -169,6 +172,7 @@ def _serve(home: Connection) -> None:
     """A slot's life: take a job, run it, say that it ended; until the pipe closes. Ctrl-C is the coordinator's."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _be_killed_with_coordinator()
     threading.Thread(target=_end_with_coordinator, daemon=True).start()
     try:
         while True:
@@ -177,6 +181,12 @@ def _serve(home: Connection) -> None:
                 _run(received, home)
     except (EOFError, OSError, _CoordinatorGone):
         os._exit(0)
+
+
+def _be_killed_with_coordinator() -> None:
+    """Where the kernel does that; a coordinator that is gone already is seen by the thread."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _end_with_coordinator() -> None:
