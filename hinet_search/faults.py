@@ -29,15 +29,14 @@ OfCoordinator = Literal[
     "after_state",
 ]
 OfSlot = Literal[
+    "before_file_renamed",
     "before_evaluation_sent",
     "after_evaluation_sent",
-    "before_weights_renamed",
     "after_weights_before_result",
     "after_result",
     "after_scores_before_opened",
 ]
 OfCheckpoint = Literal[
-    "before_file_renamed",
     "after_checkpoint_before_manifest",
     "after_manifest_before_old_dropped",
     "after_old_manifest_dropped",

@@ -21,6 +21,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 
+from hinet_search.errors import EnvironmentFault
 from hinet_search.executors import Ended, Job, Message
 
 SLOT_ENVIRONMENT = {
@@ -214,12 +215,20 @@ def _run(job: Job, home: Connection) -> None:
             raise _CoordinatorGone from error
         return stopped
 
-    cause, died = "", False
+    end = Ended(job.key, job.attempt, "")
     try:
         job.function(job.payload, emit, should_stop)
-    except MemoryError:
-        cause, died = "out of memory", True
     except Exception as error:  # noqa: BLE001  whatever a job raises is the cause of its end, told to the coordinator
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        cause = f"{type(error).__name__}: {error} ({where.name} in {Path(where.filename).name}:{where.lineno})"
-    home.send(Ended(job.key, job.attempt, cause, died))
+        end = _end_of(job, error)
+    home.send(end)
+
+
+def _end_of(job: Job, error: Exception) -> Ended:
+    """The end of a job that raised."""
+    if isinstance(error, MemoryError):
+        return Ended(job.key, job.attempt, "out of memory", died=True)
+    if isinstance(error, EnvironmentFault):
+        return Ended(job.key, job.attempt, error.problems[0], blocked=True)
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    cause = f"{type(error).__name__}: {error} ({where.name} in {Path(where.filename).name}:{where.lineno})"
+    return Ended(job.key, job.attempt, cause)

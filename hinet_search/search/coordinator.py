@@ -10,6 +10,7 @@ from hinet_search import faults
 from hinet_search.errors import AllTrialsFailed, Interrupted
 from hinet_search.executors import Executor
 from hinet_search.objective import Objective
+from hinet_search.patience import Patience
 from hinet_search.records import FinalistRecord
 from hinet_search.search.admission import Admission
 from hinet_search.search.arm_search import ArmSearch
@@ -29,7 +30,6 @@ from hinet_search.search.progress import ArmProgress, Event, Progress, Watcher, 
 from hinet_search.search.room import Room
 from hinet_search.search.summaries import SummaryPhase, to_summarise
 from hinet_search.search.trials import TrialPhase
-from hinet_search.storage.patience import Patience
 from hinet_search.storage.store import StudyStore
 from hinet_search.study import Arm
 
@@ -43,7 +43,7 @@ class Coordinator:
         self._ready = ready
         self._spec = ready.study.spec
         self._stop = StopFlag()
-        patience = Patience(lambda text: watcher.event(Event("waiting", text)), lambda: self._stop.asked)
+        patience = Patience(self._say, lambda: self._stop.asked)
         self._store = replace(store, patience=patience)
         self._artifacts = artifacts
         self._watcher = watcher
@@ -160,9 +160,12 @@ class Coordinator:
                     weights_path(self._artifacts, arm, one.trial_number, run.seed).unlink(missing_ok=True)
 
     def _drive(self, executor: Executor, phase: Phase) -> None:
-        drive(executor, phase, self._stop, self._tick)
+        drive(executor, phase, self._stop, self._tick, self._say)
         if self._stop.asked:
             raise Interrupted(self._summary(), signal_number=self._stop.signal_number)
+
+    def _say(self, text: str) -> None:
+        self._watcher.event(Event("waiting", text))
 
     def _summary(self) -> str:
         """What is kept and the best so far, in one line."""
