@@ -13,6 +13,7 @@ from hinet_search import disk, face, patience
 from hinet_search.errors import DiskFull, EnvironmentFault
 from hinet_search.executors import Ended, Job
 from hinet_search.patience import Notice
+from hinet_search.search.disk_needed import bytes_needed
 from hinet_search.search.options import LaunchOptions
 from hinet_search.search.plan import Ready
 from hinet_search.training.checkpoint import Checkpoints
@@ -182,6 +183,23 @@ def test_a_study_whose_disk_stays_full_ends_with_exit_code_4_and_goes_on_later(
     record, after = studio.launch()
     assert [trial.state for trial in record.arms[0].trials] == ["complete"] * 4
     assert [job.key for job in after.jobs][:2] == ["mmoe/2", "mmoe/3"]
+
+
+def test_a_study_for_which_there_is_no_room_is_refused_before_it_exists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk, "free_bytes", lambda _: 1_000_000)
+    said = rf"{tmp_path}/out: this study needs about [\d,]+ bytes on its disk, 1,000,000 are free\nfree some"
+    with pytest.raises(EnvironmentFault, match=said):
+        face.launch(str(write_study(tmp_path)), output=tmp_path / "out")
+    assert not list(tmp_path.rglob("*.sqlite3"))
+
+
+def test_room_is_asked_for_checkpoints_of_every_slot_and_for_every_finalist(ready: Ready) -> None:
+    spec, slots = ready.study.spec, 2  # two finalists of an arm, with two seeds each
+    needed = bytes_needed(spec, ready.dataset, [1_000], slots)
+    assert bytes_needed(spec, ready.dataset, [2_000], slots) - needed == 4 * 1_000 * (2 * 3 * 4 + 2 * 2)
+    assert bytes_needed(spec, ready.dataset, [1_000], slots + 1) - needed == 4 * 1_000 * 3 * 4
 
 
 def test_free_bytes_are_those_of_the_nearest_folder_that_exists(small: SmallDisk) -> None:
