@@ -33,7 +33,8 @@ SLOT_ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": "17179869184",
     "MALLOC_TOP_PAD_": "268435456",
 }
-STOP_SECONDS = 5.0
+DEATH_SECONDS = 5.0  # that a process may take to be gone once its pipe is closed, so that its own exit code is told
+CLOSE_SECONDS = 1.0  # that slots may take to end when nothing that they do is of use any more
 
 
 def start(slots: int) -> "LocalExecutor":
@@ -85,10 +86,10 @@ class LocalExecutor:
         return heard
 
     def close(self) -> None:
-        """Close every pipe, wait for the slots, and kill those that do not end; takes STOP_SECONDS at most."""
+        """Close every pipe, wait for the slots, and kill those that do not end; takes CLOSE_SECONDS at most."""
         for slot in self._slots:
             slot.home.close()
-        deadline = time.monotonic() + STOP_SECONDS
+        deadline = time.monotonic() + CLOSE_SECONDS
         for slot in self._slots:
             _end(slot.process, max(0.0, deadline - time.monotonic()))
         self._slots = []
@@ -104,7 +105,7 @@ class LocalExecutor:
         if heard and isinstance(heard[-1], Ended):
             slot.job = None
         if not alive:
-            _end(slot.process, STOP_SECONDS)
+            _end(slot.process, DEATH_SECONDS)
             if slot.job is not None:
                 cause = f"its process died ({_death(slot.process.exitcode)})"
                 heard.append(Ended(slot.job.key, slot.job.attempt, cause, died=True))

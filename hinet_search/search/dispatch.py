@@ -3,7 +3,7 @@
 import signal
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Protocol
 
 from hinet_search.errors import EnvironmentFault, Interrupted
-from hinet_search.executors import Ended, Executor, Job
+from hinet_search.executors import Ended, Executor, Job, Message
 from hinet_search.patience import Notice
 
 MAX_ATTEMPTS = 3
@@ -75,13 +75,15 @@ def drive(
     """Run a phase until it has no job left, or until running jobs have ended after a stop was asked.
 
     Messages of an older attempt are dropped. A job whose process died starts again, at most MAX_ATTEMPTS times in all
-    in one run. `say` is told what jobs have for the user. EnvironmentFault when the machine keeps a job from its work:
+    in one run. `tick` comes before anything that was heard is written: whoever was paused for long may have lost the
+    study. `say` is told what jobs have for the user. EnvironmentFault when the machine keeps a job from its work:
     such a job stays open, as after a kill.
     """
     floor = _Floor(executor, phase, stop, say)
     while floor.fill():
-        floor.listen()
+        heard = executor.poll(POLL_SECONDS)
         tick()
+        floor.hear(heard)
 
 
 class _Floor:
@@ -110,9 +112,9 @@ class _Floor:
                 self._phase.end(self._again.popleft().key, "stopped before its next attempt", stopping=True)
         return bool(self._running)
 
-    def listen(self) -> None:
+    def hear(self, said: Sequence[Message | Ended]) -> None:
         """Pass on what running jobs say."""
-        for one in self._executor.poll(POLL_SECONDS):
+        for one in said:
             job = self._running.get(one.key)
             if job is None or job.attempt != one.attempt:
                 continue
