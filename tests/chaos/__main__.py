@@ -10,11 +10,13 @@ from tempfile import TemporaryDirectory
 from hinet_search.storage.engine import connect
 from tests.chaos.checker import Verdict, check
 from tests.chaos.coordinator import Plan
-from tests.chaos.storm import Restarts, Storm, dashboard_polled
+from tests.chaos.disks import disk_of_storm
+from tests.chaos.storm import FullDisk, Restarts, Storm, dashboard_polled
 from tests.postgres import server, url_of
 
 DECK = ["slot"] * 110 + ["coordinator"] * 14
 ON_SERVER = ["stop fast", "stop immediate"] * 2 + ["throw out"] * 4
+ON_DISK = ["fill the disk"] * 2
 TRIALS, SECONDS = 600, 0.25  # an evaluation
 PAUSE, AWAY = 1.4, 10.0
 
@@ -51,16 +53,15 @@ class Figures:
         ]
 
 
-def weather(name: str, folder: Path, storage: str, deck: list[str], restarts: Restarts | None = None) -> Figures:
+def weather(name: str, folder: Path, storage: str, deck: list[str], deeds: FullDisk | Restarts) -> Figures:
     """One storm from its beginning to its verdict."""
     began = time.monotonic()
     plan = Plan(storage, trials=TRIALS, seconds=SECONDS)
     connect(storage, create=True).close()
-    storm = Storm(folder, plan, deck, restarts.deeds if restarts else None)
+    storm = Storm(folder, plan, deck, deeds.deeds)
     with dashboard_polled(storage) as answers:
         storm.blow(PAUSE)
-    if restarts:
-        restarts.over()
+    deeds.over()
     verdict = check(folder, storage, plan.trials, storm.seen)
     left = [f"not done: {storm.left}"] if storm.left else []
     said = "Traceback" in (folder / "said").read_text()
@@ -69,10 +70,10 @@ def weather(name: str, folder: Path, storage: str, deck: list[str], restarts: Re
 
 
 def over_sqlite() -> Figures:
-    """Every process is hit."""
-    with TemporaryDirectory(prefix="hinet-search-storm-") as name:
-        folder = Path(name)
-        return weather("SQLite", folder, str(folder / "out" / "studies.sqlite3"), DECK)
+    """Every process is hit, and the disk is full for a while."""
+    with TemporaryDirectory(prefix="hinet-search-storm-") as name, disk_of_storm(Path(name) / "disk") as disk:
+        storage = Path(name) / "disk" / "studies.sqlite3"
+        return weather("SQLite", Path(name), str(storage), [*DECK, *ON_DISK], FullDisk(storage, disk, AWAY))
 
 
 def over_postgres() -> Figures:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-MEGABYTES = 4
+MEGABYTES = 4  # of a small disk
+MEGABYTES_OF_STORM = 32
 
 
 class SmallDisk:
-    """A mounted file system of MEGABYTES."""
+    """A small file system that is mounted there."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -69,10 +70,23 @@ def small_disk(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[SmallDisk]:
         unmount(folder)
 
 
-def mount(folder: Path) -> bool:
+def mount(folder: Path, megabytes: int = MEGABYTES) -> bool:
     """Whether that was allowed."""
-    command = ["mount", "-t", "tmpfs", "-o", f"size={MEGABYTES}m", "tmpfs", str(folder)]
+    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@contextmanager
+def disk_of_storm(folder: Path) -> Iterator[SmallDisk | None]:
+    """A disk for a database, mounted at the folder; None where that is not allowed."""
+    folder.mkdir()
+    if not mount(folder, MEGABYTES_OF_STORM):
+        yield None
+        return
+    try:
+        yield SmallDisk(folder)
+    finally:
+        unmount(folder)
 
 
 def unmount(folder: Path) -> None:

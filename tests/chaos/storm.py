@@ -2,6 +2,7 @@
 
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -9,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from functools import partial
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from socket import socket
@@ -21,6 +21,7 @@ from hinet_search.storage.engine import connect
 from hinet_search.storage.load import load_record
 from tests.chaos.checker import Seen
 from tests.chaos.coordinator import NAME, Plan
+from tests.chaos.disks import SmallDisk
 from tests.chaos.history import facts
 from tests.executors.processes import is_alive
 from tests.postgres import stop, throw_out
@@ -31,7 +32,7 @@ ENDS = {0, 4, -signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM}  # 4: laun
 
 LOOK_SECONDS = 1.0
 
-Deed = Callable[[], None]
+Deed = Callable[[int], None]  # is told the coordinator's process
 
 
 class Storm:
@@ -95,7 +96,7 @@ class Storm:
             return
         what = self._deck.pop()
         if what in self._deeds:
-            self._deeds[what]()
+            self._deeds[what](self._coordinator.pid)
             self.count[what] += 1
             return
         number = self._random.choices([signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP], [0.6, 0.2, 0.2])[0]
@@ -148,6 +149,55 @@ class Storm:
                 database.close()
 
 
+class FullDisk:
+    """What a storm does to the disk of a SQLite database: no byte is free, and a while later there is room again.
+
+    Without a disk of its own the coordinator may write no longer files than the database has: errors of the system, too.
+    """
+
+    def __init__(self, database: Path, disk: SmallDisk | None, full_seconds: float = 0.0) -> None:
+        self._database = database
+        self._disk = disk
+        self._full_seconds = full_seconds
+        self._freeing: Thread | None = None
+
+    @property
+    def deeds(self) -> dict[str, Deed]:
+        """By name."""
+        return {"fill the disk": self._fill}
+
+    def over(self) -> None:
+        """Wait until there is room."""
+        if self._freeing:
+            self._freeing.join()
+
+    def begin(self, pid: int) -> None:
+        """No byte is free."""
+        if self._disk:
+            self._disk.fill()
+        else:
+            longest = max(path.stat().st_size for path in self._database.parent.glob(f"{self._database.name}*"))
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (longest, resource.RLIM_INFINITY))
+
+    def end(self, pid: int) -> None:
+        """There is room again."""
+        if self._disk:
+            self._disk.free()
+            return
+        with suppress(ProcessLookupError):
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+    def _fill(self, pid: int) -> None:
+        self.over()
+        self.begin(pid)
+        self._freeing = Thread(target=self._free_later, args=(pid,))
+        self._freeing.start()
+
+    def _free_later(self, pid: int) -> None:
+        time.sleep(self._full_seconds)
+        self.end(pid)
+
+
 class Restarts:
     """What a storm does to a PostgreSQL server. One that was stopped is started again a while later."""
 
@@ -160,9 +210,9 @@ class Restarts:
     def deeds(self) -> dict[str, Deed]:
         """By name."""
         return {
-            "stop fast": partial(self._restart, "fast"),
-            "stop immediate": partial(self._restart, "immediate"),
-            "throw out": self._throw_out,
+            "stop fast": lambda _pid: self._restart("fast"),
+            "stop immediate": lambda _pid: self._restart("immediate"),
+            "throw out": lambda _pid: self._throw_out(),
         }
 
     def over(self) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,10 @@ from hinet_search.search.plan import Ready
 from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.tensors import save_tensors
 from hinet_search.trial import Opened, OpenTestJob, Trained, TrainJob, open_test, scores_path, train
-from tests.chaos.disks import SmallDisk, small_disk
+from tests.chaos.checker import Seen, check
+from tests.chaos.disks import SmallDisk, disk_of_storm, small_disk
+from tests.chaos.launches import LIMIT, Launches
+from tests.chaos.storm import FullDisk
 from tests.search.pretended import Pretender, Studio
 from tests.small import STUDY, write_study
 
@@ -200,6 +204,27 @@ def test_room_is_asked_for_checkpoints_of_every_slot_and_for_every_finalist(read
     needed = bytes_needed(spec, ready.dataset, [1_000], slots)
     assert bytes_needed(spec, ready.dataset, [2_000], slots) - needed == 4 * 1_000 * (2 * 3 * 4 + 2 * 2)
     assert bytes_needed(spec, ready.dataset, [1_000], slots + 1) - needed == 4 * 1_000 * 3 * 4
+
+
+@pytest.mark.parametrize("mounted", [True, False], ids=["a full disk", "files that may not grow"])
+def test_a_launch_whose_database_has_no_room_waits_for_it_and_loses_nothing(
+    launches: Launches, tmp_path: Path, *, mounted: bool
+) -> None:
+    with disk_of_storm(tmp_path / "disk") if mounted else nullcontext() as own:
+        launches.storage = str(tmp_path / "disk" / "studies.sqlite3")
+        with (tmp_path / "said").open("w") as said:
+            launch = launches.begin(said, trials=8, seconds=0.05)
+        launches.wait_for("evaluation", 3)
+        full = FullDisk(Path(launches.storage), own)
+        full.begin(launch.pid)
+        launches.wait_until_said("is not usable: ", tmp_path / "said")
+        full.end(launch.pid)
+        assert launch.wait(timeout=LIMIT) == 0
+        assert check(tmp_path, launches.storage, 8, Seen())
+    text = (tmp_path / "said").read_text()
+    assert "waiting for it, training goes on (at most 300 s)" in text
+    assert "the database is back after" in text
+    assert "Traceback" not in text
 
 
 def test_free_bytes_are_those_of_the_nearest_folder_that_exists(small: SmallDisk) -> None:
