@@ -1,7 +1,7 @@
 """What a death costs and what checkpoints cost: from `kill -9` of a slot until its training goes on, and trainings with and
 without checkpoints in turns.
 
-A training goes on when its first message comes: the evaluations that its checkpoint holds are told again before the next step.
+A training goes on when it asks whether to take its next step, with its checkpoint put back.
 """
 
 import argparse
@@ -29,6 +29,7 @@ from work import write_table
 # On the disk of the checkout: a folder for temporary files may be memory.
 FOLDER = Path(__file__).resolve().parent.parent / ".benchmarks"
 MODEL, BATCH, EVALUATIONS = "mmoe", 2048, 4
+STEP = "step"
 SECONDS_APART = "1"  # between checkpoints; users have 10
 
 
@@ -101,20 +102,30 @@ def _death(job: TrainJob) -> tuple[float, float]:
     """Seconds from the kill until it is known, and until the training goes on."""
     executor = start(1)
     try:
-        executor.submit(Job("arm/0", 1, train, job))
+        executor.submit(Job("arm/0", 1, train_and_say, job))
         assert job.checkpoints is not None, "it goes on from there"
         folder = job.checkpoints
-        _heard(executor, lambda one: isinstance(one, Message) and any(folder.glob(f"*{SUFFIX}")))
+        _heard(executor, lambda _: any(folder.glob(f"*{SUFFIX}")))
         (slot,) = multiprocessing.active_children()
         began = time.perf_counter()
         slot.kill()
         _heard(executor, lambda one: isinstance(one, Ended))
         noticed = time.perf_counter() - began
-        executor.submit(Job("arm/0", 2, train, job))
-        _heard(executor, lambda one: isinstance(one, Message))
+        executor.submit(Job("arm/0", 2, train_and_say, job))
+        _heard(executor, lambda one: isinstance(one, Message) and one.body == STEP)
         return noticed, time.perf_counter() - began
     finally:
         executor.close()
+
+
+def train_and_say(job: TrainJob, emit: Callable[[object], None], should_stop: Callable[[], bool]) -> None:
+    """A training that says when it takes a step."""
+
+    def asked() -> bool:
+        emit(STEP)
+        return should_stop()
+
+    train(job, emit, asked)
 
 
 def _heard(executor: Executor, wanted: Callable[[Any], bool]) -> None:
