@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart dev fix lint test check bench bench-quick browser
+.PHONY: help quickstart dev fix lint test check chaos bench bench-quick browser
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test: $(STAMP) browser ## install and run all tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest
 
 check: lint test ## lint and test: what must be green before a commit
+
+chaos: $(STAMP) ## ten minutes of killed processes, restarted databases and full disks
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos
 
 bench: $(STAMP) ## speed, two versions in one run, as ratios
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run.py

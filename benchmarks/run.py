@@ -22,6 +22,7 @@ import bench_memory
 import bench_peers
 import bench_platform
 import bench_report
+import bench_restart
 import bench_scenarios
 import bench_slots
 import bench_stacked
@@ -94,6 +95,11 @@ BENCHES = {
         lambda: bench_report.bench_report(10_000, rounds=3),
         lambda: bench_report.bench_report(2_000, rounds=1),
         bench_report.table,
+    ),
+    "restart": Bench(
+        lambda: bench_restart.bench_restart(MILLION, passes=1.0, rounds=5),
+        lambda: bench_restart.bench_restart(FEW, passes=0.5, rounds=1),
+        bench_restart.table,
     ),
 }
 

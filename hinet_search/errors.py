@@ -7,7 +7,9 @@ reported at once (`problems`). The command line prints them without a traceback.
       ConfigurationError        2   a study, space, definition, option or argument is wrong
       DataError                 3   the data contradict their definition
       EnvironmentFault          4   database, device, disk or port is not usable
-        DatabaseAway            4   the database is not usable now
+        MayPass                 4   ... and may be again soon: it is waited for
+          DatabaseAway          4   the database cannot be used now
+          DiskFull              4   the disk has no room now
       StudyConflict             5   the study exists in another form, or somebody else runs it
       AllTrialsFailed           6   every trial of the study failed
       Interrupted               130 or 143, by the signal
@@ -46,8 +48,22 @@ class EnvironmentFault(HinetSearchError):
     exit_code = 4
 
 
-class DatabaseAway(EnvironmentFault):
-    """The database cannot be used now: it is locked, full, or cannot be reached. It may come back."""
+class MayPass(EnvironmentFault):
+    """Something is not usable now and may be again soon; `over` says that it is."""
+
+    over = ""
+
+
+class DatabaseAway(MayPass):
+    """The database cannot be used now: it is locked, full, or cannot be reached."""
+
+    over = "the database is back"
+
+
+class DiskFull(MayPass):
+    """The disk has no room now for what is to be written."""
+
+    over = "the disk has room again"
 
 
 class StudyConflict(HinetSearchError):

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hinet_search import disk
 from hinet_search.compare.rules import verdict
-from hinet_search.errors import EnvironmentFault
+from hinet_search.errors import DiskFull, EnvironmentFault
 from hinet_search.plugins import allow_only
 from hinet_search.records import StudyRecord
 from hinet_search.report.page import render
@@ -106,12 +107,13 @@ def report_path(study: Study, options: LaunchOptions) -> Path:
 
 def write_report(record: StudyRecord, path: Path) -> None:
     """Render and write a report; EnvironmentFault when the file cannot be written."""
-    page = render(record)
+    content = render(record).encode()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:
+        with disk.replacing(path, len(content)) as part:
+            part.write_bytes(content)
+    except (OSError, DiskFull) as error:
+        why = error.strerror if isinstance(error, OSError) else error.problems[0]
         raise EnvironmentFault(
-            f"report {path} cannot be written: {error.strerror}",
+            f"report {path} cannot be written: {why}",
             remedy=f"nothing is lost: hinet-search report {record.name} --to FILE writes it elsewhere",
         ) from error

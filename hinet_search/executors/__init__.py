@@ -36,12 +36,14 @@ class Message:
 @dataclass(frozen=True)
 class Ended:
     """A job's last word. `cause` is empty when its function returned. `died` means that trying again may help: the
-    process is gone or memory ran out; a job that raised would raise again."""
+    process is gone or memory ran out; a job that raised would raise again. `blocked` means that the machine keeps it from
+    its work (EnvironmentFault), as it would keep others."""
 
     key: str
     attempt: int
     cause: str
     died: bool = False
+    blocked: bool = False
 
 
 class Executor(Protocol):

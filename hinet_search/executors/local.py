@@ -1,13 +1,15 @@
 """The local executor: long-lived slot processes of one thread each on this machine.
 
 A slot is a spawned process with a pipe home. It ends when its coordinator does, even inside a job that neither emits
-nor asks whether to stop. Threads and allocator are set in its environment before it starts: two OpenMP threads in contention are
+nor asks whether to stop, and on Linux even while it is paused. Threads and allocator are set in its environment before it starts: two OpenMP threads in contention are
 several times slower, and without page returns large temporaries cost no page faults.
 """
 
+import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -19,6 +21,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 
+from hinet_search.errors import EnvironmentFault
 from hinet_search.executors import Ended, Job, Message
 
 SLOT_ENVIRONMENT = {
@@ -30,7 +33,8 @@ SLOT_ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": "17179869184",
     "MALLOC_TOP_PAD_": "268435456",
 }
-STOP_SECONDS = 5.0
+DEATH_SECONDS = 5.0  # that a process may take to be gone once its pipe is closed, so that its own exit code is told
+CLOSE_SECONDS = 1.0  # that slots may take to end when nothing that they do is of use any more
 
 
 def start(slots: int) -> "LocalExecutor":
@@ -82,10 +86,10 @@ class LocalExecutor:
         return heard
 
     def close(self) -> None:
-        """Close every pipe, wait for the slots, and kill those that do not end; takes STOP_SECONDS at most."""
+        """Close every pipe, wait for the slots, and kill those that do not end; takes CLOSE_SECONDS at most."""
         for slot in self._slots:
             slot.home.close()
-        deadline = time.monotonic() + STOP_SECONDS
+        deadline = time.monotonic() + CLOSE_SECONDS
         for slot in self._slots:
             _end(slot.process, max(0.0, deadline - time.monotonic()))
         self._slots = []
@@ -101,7 +105,7 @@ class LocalExecutor:
         if heard and isinstance(heard[-1], Ended):
             slot.job = None
         if not alive:
-            _end(slot.process, STOP_SECONDS)
+            _end(slot.process, DEATH_SECONDS)
             if slot.job is not None:
                 cause = f"its process died ({_death(slot.process.exitcode)})"
                 heard.append(Ended(slot.job.key, slot.job.attempt, cause, died=True))
@@ -119,6 +123,7 @@ class LocalExecutor:
 
 
 _STOP = "stop"
+_PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 
 
 def _end(process: SpawnProcess, seconds: float) -> None:
@@ -169,6 +174,7 @@ def _serve(home: Connection) -> None:
     """A slot's life: take a job, run it, say that it ended; until the pipe closes. Ctrl-C is the coordinator's."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _be_killed_with_coordinator()
     threading.Thread(target=_end_with_coordinator, daemon=True).start()
     try:
         while True:
@@ -177,6 +183,12 @@ def _serve(home: Connection) -> None:
                 _run(received, home)
     except (EOFError, OSError, _CoordinatorGone):
         os._exit(0)
+
+
+def _be_killed_with_coordinator() -> None:
+    """Where the kernel does that; a coordinator that is gone already is seen by the thread."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _end_with_coordinator() -> None:
@@ -204,12 +216,20 @@ def _run(job: Job, home: Connection) -> None:
             raise _CoordinatorGone from error
         return stopped
 
-    cause, died = "", False
+    end = Ended(job.key, job.attempt, "")
     try:
         job.function(job.payload, emit, should_stop)
-    except MemoryError:
-        cause, died = "out of memory", True
     except Exception as error:  # noqa: BLE001  whatever a job raises is the cause of its end, told to the coordinator
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        cause = f"{type(error).__name__}: {error} ({where.name} in {Path(where.filename).name}:{where.lineno})"
-    home.send(Ended(job.key, job.attempt, cause, died))
+        end = _end_of(job, error)
+    home.send(end)
+
+
+def _end_of(job: Job, error: Exception) -> Ended:
+    """The end of a job that raised."""
+    if isinstance(error, MemoryError):
+        return Ended(job.key, job.attempt, "out of memory", died=True)
+    if isinstance(error, EnvironmentFault):
+        return Ended(job.key, job.attempt, error.problems[0], blocked=True)
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    cause = f"{type(error).__name__}: {error} ({where.name} in {Path(where.filename).name}:{where.lineno})"
+    return Ended(job.key, job.attempt, cause)

@@ -11,10 +11,10 @@ from hinet_search.config import FeatureConfig, TrialConfig, build_config, config
 from hinet_search.data.columns import Dataset
 from hinet_search.errors import ConfigurationError
 from hinet_search.records import Scalar
+from hinet_search.sizing import flops_of, num_parameters, sizes_of
 from hinet_search.spec import StudySpec
 from hinet_search.study import DENSE_PARAMETERS, Arm
 from hinet_search.training.config import TrainConfig
-from hinet_search.trial import flops_of, num_parameters, sizes_of
 
 YARDSTICK = "hinet"
 

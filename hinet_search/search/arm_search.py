@@ -14,6 +14,7 @@ from typing import Protocol
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from hinet_search import faults
 from hinet_search.objective import Objective
 from hinet_search.records import Cost, EvaluationRecord, Scalar
 from hinet_search.search.pruning import Pruning
@@ -144,6 +145,7 @@ class ArmSearch:
     def began(self, number: int, attempt: int) -> None:
         """A further attempt at a running trial begins."""
         self._record(replace(self._rows[number], attempt=attempt))
+        faults.point("after_attempt_row")
 
     def evaluated(self, number: int, evaluation: EvaluationRecord) -> bool:
         """Keep an evaluation; returns whether the trial should be pruned."""
@@ -153,13 +155,17 @@ class ArmSearch:
             return False
         trial.report(evaluation.objective, evaluation.step)
         gives_up = self._pruning.gives_up(trial, self._trials()[number].intermediate_values)
+        faults.point("before_report")
         self._store.record_evaluation(self.arm.name, number, attempt, evaluation, self._trials()[number])
+        faults.point("after_report")
         return gives_up
 
     def finish(self, number: int, state: TrialState, value: float | None, cost: Cost | None, cause: str) -> None:
         """Complete, prune or fail a running trial."""
         self._study.tell(self._live.pop(number), value, state=state)
+        faults.point("before_end")
         self._record(replace(self._rows[number], cause=cause, cost=cost))
+        faults.point("after_end")
         if state == TrialState.COMPLETE:
             self._pruning.remember(self._trials()[number].intermediate_values)
         self._counted += 1
@@ -217,12 +223,14 @@ class ArmSearch:
     def _offer(self, trial: Trial, attempt: int) -> Asked | None:
         """The trial as one to train; None when it is not to be, which is then recorded outside the budget."""
         drawn = self.arm.space.suggest(trial)
+        faults.point("after_draw")
         refusal = self._refusal(drawn)
         if refusal:
             self._study.tell(trial, state=TrialState.PRUNED)
         else:
             self._live[trial.number] = trial
         self._record(TrialRow(trial.number, attempt, config_hash(drawn), is_default=trial.number == 0, cause=refusal))
+        faults.point("after_refusal" if refusal else "after_trial_row")
         return None if refusal else Asked(trial.number, drawn, attempt)
 
     def _record(self, row: TrialRow) -> None:

@@ -6,9 +6,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from hinet_search import faults
 from hinet_search.errors import AllTrialsFailed, Interrupted
 from hinet_search.executors import Executor
 from hinet_search.objective import Objective
+from hinet_search.patience import Patience
 from hinet_search.records import FinalistRecord
 from hinet_search.search.admission import Admission
 from hinet_search.search.arm_search import ArmSearch
@@ -28,7 +30,6 @@ from hinet_search.search.progress import ArmProgress, Event, Progress, Watcher, 
 from hinet_search.search.room import Room
 from hinet_search.search.summaries import SummaryPhase, to_summarise
 from hinet_search.search.trials import TrialPhase
-from hinet_search.storage.patience import Patience
 from hinet_search.storage.store import StudyStore
 from hinet_search.study import Arm
 
@@ -42,7 +43,7 @@ class Coordinator:
         self._ready = ready
         self._spec = ready.study.spec
         self._stop = StopFlag()
-        patience = Patience(lambda text: watcher.event(Event("waiting", text)), lambda: self._stop.asked)
+        patience = Patience(self._say, lambda: self._stop.asked)
         self._store = replace(store, patience=patience)
         self._artifacts = artifacts
         self._watcher = watcher
@@ -76,6 +77,7 @@ class Coordinator:
         finally:
             self._store.renew_lease()  # whoever took the study over writes its state from now on
             self._store.set_state(state, self._seconds_before + self._seconds())
+            faults.point("after_state")
 
     def _phases(self, executor: Executor, searches: list[ArmSearch]) -> None:
         dataset = self._ready.dataset
@@ -102,6 +104,7 @@ class Coordinator:
         self._drive(executor, FinalistPhase(lost, {}, room))
         self._drive(executor, OpeningPhase([run for run in unseen if run.weights(self._artifacts).exists()], room))
         self._drive(executor, SummaryPhase(to_summarise(self._stored_finalists(), paired_seeds(self._spec)), room))
+        faults.point("after_phases")
         self._drop_files(room)
 
     def _search(self, executor: Executor, searches: list[ArmSearch], room: Room) -> None:
@@ -139,6 +142,7 @@ class Coordinator:
             if chosen is None:
                 continue
             self._store.mark_chosen(arm, chosen.trial_number)
+            faults.point("after_choice")
             candidate = by_number[chosen.trial_number]
             unseen += [Run(candidate, run.seed) for run in chosen.runs if run.seed in seeds and run.test_cells is None]
         return unseen
@@ -156,9 +160,12 @@ class Coordinator:
                     weights_path(self._artifacts, arm, one.trial_number, run.seed).unlink(missing_ok=True)
 
     def _drive(self, executor: Executor, phase: Phase) -> None:
-        drive(executor, phase, self._stop, self._tick)
+        drive(executor, phase, self._stop, self._tick, self._say)
         if self._stop.asked:
             raise Interrupted(self._summary(), signal_number=self._stop.signal_number)
+
+    def _say(self, text: str) -> None:
+        self._watcher.event(Event("waiting", text))
 
     def _summary(self) -> str:
         """What is kept and the best so far, in one line."""

@@ -3,18 +3,20 @@
 import signal
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from types import FrameType
 from typing import Protocol
 
-from hinet_search.errors import Interrupted
+from hinet_search.errors import EnvironmentFault, Interrupted
 from hinet_search.executors import Ended, Executor, Job, Message
+from hinet_search.patience import Notice
 
 MAX_ATTEMPTS = 3
 POLL_SECONDS = 0.25
+_REMEDY = "nothing is lost: when that is mended, the same launch goes on"
 
 
 class Phase(Protocol):
@@ -63,25 +65,35 @@ class StopFlag:
         self.signal_number = number
 
 
-def drive(executor: Executor, phase: Phase, stop: StopFlag, tick: Callable[[], None]) -> None:
+def _nobody(_text: str) -> None:
+    """Hears nothing."""
+
+
+def drive(
+    executor: Executor, phase: Phase, stop: StopFlag, tick: Callable[[], None], say: Callable[[str], None] = _nobody
+) -> None:
     """Run a phase until it has no job left, or until running jobs have ended after a stop was asked.
 
     Messages of an older attempt are dropped. A job whose process died starts again, at most MAX_ATTEMPTS times in all
-    in one run.
+    in one run. `tick` comes before anything that was heard is written: whoever was paused for long may have lost the
+    study. `say` is told what jobs have for the user. EnvironmentFault when the machine keeps a job from its work:
+    such a job stays open, as after a kill.
     """
-    floor = _Floor(executor, phase, stop)
+    floor = _Floor(executor, phase, stop, say)
     while floor.fill():
-        floor.listen()
+        heard = executor.poll(POLL_SECONDS)
         tick()
+        floor.hear(heard)
 
 
 class _Floor:
     """The jobs of one phase that run or wait for another attempt."""
 
-    def __init__(self, executor: Executor, phase: Phase, stop: StopFlag) -> None:
+    def __init__(self, executor: Executor, phase: Phase, stop: StopFlag, say: Callable[[str], None]) -> None:
         self._executor = executor
         self._phase = phase
         self._stop = stop
+        self._say = say
         self._running: dict[str, Job] = {}
         self._again: deque[Job] = deque()
         self._deaths: Counter[str] = Counter()
@@ -100,22 +112,26 @@ class _Floor:
                 self._phase.end(self._again.popleft().key, "stopped before its next attempt", stopping=True)
         return bool(self._running)
 
-    def listen(self) -> None:
+    def hear(self, said: Sequence[Message | Ended]) -> None:
         """Pass on what running jobs say."""
-        for heard in self._executor.poll(POLL_SECONDS):
-            job = self._running.get(heard.key)
-            if job is None or job.attempt != heard.attempt:
+        for one in said:
+            job = self._running.get(one.key)
+            if job is None or job.attempt != one.attempt:
                 continue
-            if isinstance(heard, Message):
-                self._phase.hear(heard.key, heard.body, partial(self._executor.stop, heard.key))
+            if isinstance(one, Ended):
+                del self._running[one.key]
+                self._ended(job, one)
+            elif isinstance(one.body, Notice):
+                self._say(f"{one.key}: {one.body.text}")
             else:
-                del self._running[heard.key]
-                self._ended(job, heard)
+                self._phase.hear(one.key, one.body, partial(self._executor.stop, one.key))
 
     def _next(self) -> Job | None:
         return self._again.popleft() if self._again else self._phase.next_job()
 
     def _ended(self, job: Job, ended: Ended) -> None:
+        if ended.blocked and not self._stop.asked:
+            raise EnvironmentFault(ended.cause, remedy=_REMEDY)
         self._deaths[job.key] += ended.died
         if ended.died and not self._stop.asked and self._deaths[job.key] < MAX_ATTEMPTS:
             self._again.append(replace(job, attempt=job.attempt + 1))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+from hinet_search import faults
 from hinet_search.executors import Job
 from hinet_search.objective import Objective
 from hinet_search.records import EvaluationRecord, FinalistRecord, FinalistRun, Scalar
@@ -141,7 +142,7 @@ class FinalistPhase:
         running.values.append(body.objective)
 
     def end(self, key: str, cause: str, *, stopping: bool) -> None:
-        """Store the runs; with one that a signal stopped the next launch goes on."""
+        """Store the runs that sent a result; with one that a signal stopped the next launch goes on."""
         self._room.progress.running.pop(key)
         for run in self._running.pop(key):
             self._end(run, cause, stopping=stopping)
@@ -151,12 +152,7 @@ class FinalistPhase:
 
     def _end(self, run: Run, cause: str, *, stopping: bool) -> None:
         outcome = self._outcomes.pop(run.key, None)
-        if (
-            isinstance(outcome, Trained)
-            and outcome.best is not None
-            and not cause
-            and not (stopping and outcome.stopped)
-        ):
+        if isinstance(outcome, Trained) and outcome.best is not None and not (stopping and outcome.stopped):
             kept = FinalistRun(
                 run.seed, outcome.best.objective, outcome.best.cells, None,
                 tuple(self._evaluations[run.key]), outcome.cost, outcome.insight,
@@ -165,6 +161,7 @@ class FinalistPhase:
             self._room.store.record_finalist(
                 candidate.arm.name, candidate.trial_number, candidate.drawn, kept, is_default=candidate.is_default
             )
+            faults.point("after_finalist")
             shutil.rmtree(self._checkpoints(run), ignore_errors=True)
             self._room.progress.phase.done += 1
             self._room.watcher.event(Event("finalist", f"{run.key}: {value_text(kept.valid_objective)} (valid)"))
@@ -179,7 +176,9 @@ class FinalistPhase:
         self._room.watcher.event(Event("retry", f"finalist {key} attempt {attempt}: {cause}"))
 
     def _begin(self, key: str) -> None:
-        self._evaluations.update({run.key: [] for run in self._running[key]})
+        for run in self._running[key]:
+            self._evaluations[run.key] = []
+            self._outcomes.pop(run.key, None)
         self._room.progress.running[key] = JobProgress(key)
 
 
@@ -227,6 +226,7 @@ class OpeningPhase:
         assert isinstance(body, Opened), "an opening sends its cells"
         candidate = self._running[key].candidate
         self._room.store.set_test_cells(candidate.arm.name, candidate.trial_number, self._running[key].seed, body.cells)
+        faults.point("after_test_cells")
 
     def end(self, key: str, cause: str, *, stopping: bool) -> None:
         """Count it."""
@@ -247,4 +247,5 @@ class OpeningPhase:
             return
         seeds = [one.seed for one in self._waiting if one.candidate == run.candidate]
         self._room.store.record_opening(self._room.fingerprint, arm, number, seeds)
+        faults.point("after_opening")
         self._room.watcher.event(Event("opened", f"test split for {arm}/{number}, chosen on validation"))

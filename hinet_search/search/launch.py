@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from uuid import uuid4
 
+from hinet_search import faults
 from hinet_search.data.leaks import leak_suspects
 from hinet_search.objective import Objective
 from hinet_search.plugins import load
@@ -59,6 +60,7 @@ def _open(url: str, watcher: Watcher) -> Iterator[Database]:
 def _lease(store: StudyStore) -> Iterator[None]:
     """Nobody else runs this study meanwhile."""
     store.acquire_lease()
+    faults.point("after_lease")
     try:
         yield
     finally:
@@ -74,6 +76,7 @@ def _enter(ready: Ready, store: StudyStore, options: LaunchOptions, command: str
     if stored is None:
         data = replace(row.data, leaks=leak_suspects(ready.dataset))
         store.create_study(replace(row, data=data), arms)
+        faults.point("after_study_created")
     else:
         more = extension(stored.spec_json, row.spec_json)
         if more is None:

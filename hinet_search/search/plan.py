@@ -17,9 +17,12 @@ from hinet_search.data.of_study import dataset_of
 from hinet_search.errors import ConfigurationError, did_you_mean
 from hinet_search.objective import Objective
 from hinet_search.search.admission import Admission, default_of
+from hinet_search.search.disk_needed import bytes_needed, check_room
 from hinet_search.search.options import num_slots
 from hinet_search.search.random_draw import RandomDraw
+from hinet_search.sizing import num_parameters
 from hinet_search.study import Arm, Study
+from hinet_search.training.checkpoint import seconds_apart
 from hinet_search.training.config import TrainConfig
 from hinet_search.training.device import ChosenDevice, choose_device
 from hinet_search.training.feed import Feed, make_feed
@@ -27,7 +30,6 @@ from hinet_search.training.loss import own_scenario_loss
 from hinet_search.training.optimiser import make_optimiser
 from hinet_search.training.precision import matrix_products
 from hinet_search.training.staged import Staged
-from hinet_search.trial import num_parameters
 
 DRAWS = 21
 PROBE_ROWS = 16_384
@@ -74,8 +76,9 @@ class Plan:
 
 
 def make_ready(study: Study, cache: Path, say: Callable[[str], None]) -> Ready:
-    """Check spaces, device and data, in this order, and encode the data; errors are those of each door."""
+    """Check spaces, device, data and disk, in this order, and encode the data; errors are those of each door."""
     study = try_study(study)
+    seconds_apart()
     device = choose_device(study.spec.device)
     dataset = dataset_of(study, cache, say)
     _check_objective(study, dataset)
@@ -85,7 +88,10 @@ def make_ready(study: Study, cache: Path, say: Callable[[str], None]) -> Ready:
         raise ConfigurationError(*problems)
     for arm in study.arms:
         _check_embedding(arm, dataset)
-    return Ready(study, dataset, device, num_slots(study))
+    slots, sized = num_slots(study), [default_of(admission.sized(arm, study.arms)) for arm in study.arms]
+    parameters = [num_parameters(config, config.features.schema_of(dataset)) for config in sized]
+    check_room(cache.parent, bytes_needed(study.spec, dataset, parameters, slots))
+    return Ready(study, dataset, device, slots)
 
 
 def make_plan(ready: Ready) -> Plan:

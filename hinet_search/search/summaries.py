@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from hinet_search import faults
 from hinet_search.compare import headline
 from hinet_search.executors import Job
 from hinet_search.records import FinalistRecord, FinalistSummary
@@ -71,6 +72,7 @@ class SummaryPhase:
         assert isinstance(body, FinalistSummary), "a summary job sends its summary"
         one = self._running[key]
         self._room.store.record_summary(one.arm, one.trial_number, body)
+        faults.point("after_summary")
 
     def end(self, key: str, cause: str, *, stopping: bool) -> None:
         """Count it."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from optuna.trial import TrialState
 
+from hinet_search import faults
 from hinet_search.errors import AllTrialsFailed
 from hinet_search.executors import Job
 from hinet_search.objective import Objective
@@ -83,7 +84,10 @@ class TrialPhase:
             stop()
 
     def end(self, key: str, cause: str, *, stopping: bool) -> None:
-        """Complete, prune or fail the trial; one that a signal stopped stays open, and the next launch goes on with it."""
+        """Complete, prune or fail the trial; one that a signal stopped stays open, and the next launch goes on with it.
+
+        A result counts once it was sent, even when the process died before it said that it had ended.
+        """
         arm, number = self._of(key)
         running = self._progress.running.pop(key)
         outcome = self._outcomes.pop(key, None)
@@ -91,18 +95,21 @@ class TrialPhase:
         if stopping and (outcome is None or given_up):
             arm.leave(number)
             return
-        shutil.rmtree(self._room.checkpoints / key, ignore_errors=True)
-        if isinstance(outcome, Trained) and not cause and outcome.best is not None:
+        if isinstance(outcome, Trained) and outcome.best is not None:
             self._succeeded(arm, number, outcome, running)
         else:
             said = outcome.cause if isinstance(outcome, TrainingFailed) else cause
             self._failed(arm, number, said or "ended without a result")
+        shutil.rmtree(self._room.checkpoints / key, ignore_errors=True)  # not before the trial's end is written
+        faults.point("after_checkpoints_dropped")
         self._progress.phase.done += 1
+        self._stop_at_one_cause()
 
     def retry(self, key: str, attempt: int, cause: str) -> None:
         """The trial goes on from its last checkpoint on another process."""
         arm, number = self._of(key)
         self._pruned.discard(key)
+        self._outcomes.pop(key, None)
         arm.began(number, attempt)
         self._progress.running[key] = JobProgress(key)
         self._watcher.event(Event("retry", f"{key} attempt {attempt}: {cause}"))
@@ -129,9 +136,11 @@ class TrialPhase:
         self._progress.arms[arm.arm.name].failed += 1
         self._watcher.event(Event("failed", f"{arm.arm.name}/{number}: {cause}"))
         self._causes.append(cause)
+
+    def _stop_at_one_cause(self) -> None:
         recent = self._causes[-SAME_CAUSE_LIMIT:]
         if len(recent) == SAME_CAUSE_LIMIT and len(set(recent)) == 1:
-            raise AllTrialsFailed(f"{SAME_CAUSE_LIMIT} trials in a row failed with one cause: {cause}")
+            raise AllTrialsFailed(f"{SAME_CAUSE_LIMIT} trials in a row failed with one cause: {recent[0]}")
 
     def _of(self, key: str) -> tuple[ArmSearch, int]:
         name, number = key.rsplit("/", 1)

@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial
 from sqlalchemy import Connection, and_, select, update
 
 from hinet_search.errors import StudyConflict
+from hinet_search.patience import Patience, impatient, with_patience
 from hinet_search.records import CellValue, EvaluationRecord, FinalistRecord, FinalistRun, FinalistSummary, Scalar
 from hinet_search.storage import columns, lease, tables
 from hinet_search.storage.clock import utc_now
@@ -23,7 +24,6 @@ from hinet_search.storage.load import load_finalists
 from hinet_search.storage.names import optuna_name
 from hinet_search.storage.openings import count_openings, note_opening, seeds_of_openings
 from hinet_search.storage.optuna_writes import write_report, write_trial
-from hinet_search.storage.patience import Patience, impatient, with_patience
 from hinet_search.storage.redistribute import redistribute
 from hinet_search.storage.rows import ArmRow, StudyRow, TrialRow
 from hinet_search.storage.upsert import insert_if_absent, upsert

@@ -1,11 +1,12 @@
 """Checkpoint: files from which a training goes on, whole or not there, however the process ended.
 
-A file is written beside its place, forced to the disk and then renamed; a manifest with its SHA-256 follows in the same way.
+A file is put in its place whole (disk.py); a manifest with its SHA-256 follows in the same way.
 The last two stay: one that was damaged later gives way to the one before. Their names count them.
 """
 
 import hashlib
 import json
+import math
 import os
 import time
 import warnings
@@ -17,22 +18,46 @@ from typing import IO, Any
 
 import torch
 
-from hinet_search.private import make_folder
+from hinet_search import disk, faults
+from hinet_search.errors import ConfigurationError, DiskFull
 
 KEPT = 2
-SECONDS_APART = 10.0
+SECONDS_APART, VARIABLE = 10.0, "HINET_SEARCH_CHECKPOINT_SECONDS"
 SHARE = 0.01  # of a training's time that writing checkpoints may take
 SUFFIX, MANIFEST = ".checkpoint", ".json"
 
 
+def seconds_apart() -> float:
+    """Between two checkpoints at least, as the environment says; ConfigurationError when it does not say a number."""
+    given = os.environ.get(VARIABLE, str(SECONDS_APART))
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = math.nan
+    if not seconds >= 0:
+        raise ConfigurationError(
+            f"{VARIABLE} must be a number of seconds >= 0, got '{given}'; without it {SECONDS_APART:g}"
+        )
+    return seconds
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, stacklevel=3)
+
+
 @dataclass
 class Checkpoints:
-    """The checkpoints of one job in `folder`. `job` tells its settings apart: files of another job are not taken up."""
+    """The checkpoints of one job in `folder`. `job` tells its settings apart: files of another job are not taken up.
+
+    `say` is told once when none can be kept: a training goes on without.
+    """
 
     folder: Path
     job: str
     seconds_apart: float = SECONDS_APART
+    say: Callable[[str], None] = _warn
     _took: float = 0.0
+    _kept: bool = True
 
     def __post_init__(self) -> None:
         self._ended = time.monotonic()  # when the last one was written
@@ -42,26 +67,30 @@ class Checkpoints:
         return time.monotonic() - self._ended >= max(self.seconds_apart, self._took / SHARE)
 
     def save(self, step: int, content: Mapping[str, Any]) -> None:
-        """Keep plain values and tensors as the state after so many steps; where they cannot be written, warn of it."""
-        began = time.monotonic()
+        """Keep plain values and tensors as the state after so many steps, where they can be written."""
+        began, kept = time.monotonic(), True
         try:
             self._write(step, content)
-        except OSError as error:
-            warnings.warn(
-                f"{self.folder}: no checkpoint of step {step} can be kept, training goes on: {error}", stacklevel=2
-            )
+        except (OSError, DiskFull) as error:
+            kept = False
+            if self._kept:
+                self.say(f"no checkpoint can be kept, training goes on: {str(error).splitlines()[0]}")
+        self._kept = kept
         self._ended = time.monotonic()
         self._took = self._ended - began
 
     def _write(self, step: int, content: Mapping[str, Any]) -> None:
-        make_folder(self.folder)
         written = sorted(self.folder.glob(f"*{MANIFEST}"))
         path = self.folder / f"{int(written[-1].stem) + 1 if written else 1:06}{SUFFIX}"
-        digest = _replace(path, lambda file: torch.save(dict(content), file))
+        digest = _put(path, _num_bytes(content), lambda file: torch.save(dict(content), file))
+        faults.point("after_checkpoint_before_manifest")
         manifest = {"job": self.job, "step": step, "sha256": digest, "bytes": path.stat().st_size}
-        _replace(path.with_suffix(MANIFEST), lambda file: file.write(json.dumps(manifest).encode()))
+        said = json.dumps(manifest).encode()
+        _put(path.with_suffix(MANIFEST), len(said), lambda file: file.write(said))
+        faults.point("after_manifest_before_old_dropped")
         for old in written[: 1 - KEPT]:
             old.unlink(missing_ok=True)
+            faults.point("after_old_manifest_dropped")
             old.with_suffix(SUFFIX).unlink(missing_ok=True)
 
     def begun(self) -> bool:
@@ -84,7 +113,7 @@ class Checkpoints:
                 problem = "it holds more than plain values and tensors"
             except (OSError, ValueError, KeyError, TypeError) as error:
                 problem = f"{type(error).__name__}: {error}"
-            warnings.warn(f"{path}: a checkpoint is damaged and is passed over ({problem})", stacklevel=2)
+            self.say(f"{path}: a checkpoint is damaged and is passed over ({problem})")
         return None
 
 
@@ -113,25 +142,21 @@ class _Hashing:
         self._file.flush()
 
 
-def _replace(path: Path, write: Callable[[Any], object]) -> str:
-    """Put a file in its place with all of its content on the disk; its SHA-256."""
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as file:
-            hashing = _Hashing(file)
-            write(hashing)
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    os.replace(part, path)  # noqa: PTH105  the atomic one
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+def _put(path: Path, num_bytes: int, write: Callable[[Any], object]) -> str:
+    """Put a file in its place; the SHA-256 of what was written."""
+    with disk.replacing(path, num_bytes) as part, part.open("wb") as file:
+        hashing = _Hashing(file)
+        write(hashing)
     return hashing.sha256.hexdigest()
+
+
+def _num_bytes(content: object) -> int:
+    """Of all tensors in it, which is nearly all that a checkpoint is."""
+    if isinstance(content, torch.Tensor):
+        return content.nbytes
+    if isinstance(content, Mapping):
+        content = list(content.values())
+    return sum(_num_bytes(one) for one in content) if isinstance(content, list | tuple) else 0
 
 
 def _sha256(path: Path) -> str:

@@ -164,3 +164,14 @@ def _hold_lease(database: Path) -> int:
         )
     connection.close()
     return 1
+
+
+def test_a_time_between_checkpoints_that_is_no_number_is_refused_at_the_door(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HINET_SEARCH_CHECKPOINT_SECONDS", "soon")
+    write_study(tmp_path)
+    said = run("launch", "small.yaml")
+    assert said.code == 2
+    assert "HINET_SEARCH_CHECKPOINT_SECONDS must be a number of seconds >= 0, got 'soon'" in said.err
+    assert not list(tmp_path.rglob("*.sqlite3"))

@@ -8,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 
+from hinet_search.errors import DiskFull
 from hinet_search.executors import Emit, ShouldStop
 
 
@@ -52,6 +53,11 @@ def read_past_the_end(payload: object, emit: Emit, should_stop: ShouldStop) -> N
 def run_out_of_memory(payload: object, emit: Emit, should_stop: ShouldStop) -> None:
     """Raise as numpy does when an allocation fails."""
     raise MemoryError
+
+
+def find_the_disk_full(payload: object, emit: Emit, should_stop: ShouldStop) -> None:
+    """Raise what a full disk raises."""
+    raise DiskFull("w: no room", remedy="free some")
 
 
 def kill_itself(first_attempts: str, emit: Emit, should_stop: ShouldStop) -> None:

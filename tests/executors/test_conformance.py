@@ -139,6 +139,10 @@ def test_a_job_without_memory_may_be_tried_again(two_slots: Executor) -> None:
     assert run(two_slots, jobs.run_out_of_memory) == [Ended("arm/0", 1, "out of memory", died=True)]
 
 
+def test_a_job_that_the_machine_keeps_from_its_work_ends_as_blocked(two_slots: Executor) -> None:
+    assert run(two_slots, jobs.find_the_disk_full) == [Ended("arm/0", 1, "w: no room", blocked=True)]
+
+
 def test_a_killed_job_ends_with_its_signal_after_the_messages_it_sent(two_slots: Executor) -> None:
     heard = run(two_slots, jobs.kill_itself)
     assert heard == [

@@ -77,6 +77,16 @@ def test_a_slot_ends_within_5_seconds_of_its_coordinator_being_killed(
     assert seconds_until_dead(slot) < 5
 
 
+def test_a_paused_slot_ends_within_5_seconds_of_its_coordinator_being_killed(
+    started: list[subprocess.Popen[str]], engine: str
+) -> None:
+    coordinator, slot = start(started, engine, "sleep_deafly", 600.0)
+    os.kill(slot, signal.SIGSTOP)
+    os.kill(coordinator, signal.SIGKILL)
+    started[0].wait()
+    assert seconds_until_dead(slot) < 5
+
+
 def test_ctrl_c_for_the_whole_terminal_ends_a_slot_without_a_traceback_of_its_own(
     started: list[subprocess.Popen[str]], engine: str
 ) -> None:

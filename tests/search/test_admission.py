@@ -10,10 +10,10 @@ from hinet_search.config import build_config
 from hinet_search.records import Scalar
 from hinet_search.schema import Schema
 from hinet_search.search.admission import Admission
+from hinet_search.sizing import flops_of
 from hinet_search.space import load_space
 from hinet_search.spec import StudySpec
 from hinet_search.study import DENSE_PARAMETERS, Arm
-from hinet_search.trial import flops_of
 
 SCHEMA = Schema(("home", "search", "push"), ("click", "order"), ("user", "item", "hour"), (500, 300, 24), ("price",))
 SPACE = """\

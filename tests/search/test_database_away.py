@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
+from hinet_search import patience
 from hinet_search.records import StudyRecord
 from hinet_search.search.coordinator import Coordinator
 from hinet_search.search.progress import Event, Progress
-from hinet_search.storage import patience
 from tests.search.pretended import Studio
 
 MOMENTS = ("before a statement", "before a commit", "after a commit")

@@ -10,7 +10,7 @@ import pytest
 
 from hinet_search.executors import Job
 from hinet_search.records import StudyRecord
-from tests.postgres import server, url_of
+from tests.postgres import server, throw_out, url_of
 from tests.search.pretended import Pretender, Studio
 
 pytestmark = pytest.mark.postgres
@@ -45,13 +45,6 @@ def restart(running: Any) -> None:
         running.start()
 
     Thread(target=back).start()
-
-
-def throw_out(running: Any) -> None:
-    """Every connection but this one ends."""
-    running.psql(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND usename = 'ann'"
-    )
 
 
 @pytest.mark.parametrize("disturb", [restart, throw_out])

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from hinet_search.errors import HinetSearchError, Interrupted
+from hinet_search.errors import EnvironmentFault, HinetSearchError, Interrupted, StudyConflict
 from hinet_search.executors import Ended, Job, Message
+from hinet_search.patience import Notice
 from hinet_search.search.dispatch import MAX_ATTEMPTS, StopFlag, drive
 
 Script = Callable[[Job], list[Message | Ended]]
@@ -245,14 +246,55 @@ def test_a_job_that_dies_while_stopping_is_not_tried_again() -> None:
 
 def test_a_job_that_waits_for_another_attempt_when_a_stop_comes_ends_as_stopped() -> None:
     flag = StopFlag()
-    executor, phase = FakeExecutor(dies), FakePhase("a/0")
+
+    class StoppedMeanwhile(FakePhase):
+        def retry(self, key: str, attempt: int, cause: str) -> None:
+            flag.signal_number = signal.SIGINT
+
+    executor, phase = FakeExecutor(dies), StoppedMeanwhile("a/0")
+    drive(executor, phase, flag, nothing)
+    assert attempts(executor) == [("a/0", 1)]
+    assert phase.ended == [("a/0", "stopped before its next attempt", True)]
+
+
+def test_nothing_that_was_heard_is_written_by_one_who_lost_the_study_meanwhile() -> None:
+    executor, phase = FakeExecutor(lambda job: [Message(job.key, 1, "hello"), *returns(job)]), FakePhase("a/0")
+
+    def lost() -> None:
+        raise StudyConflict("another one took it over")
+
+    with pytest.raises(StudyConflict):
+        drive(executor, phase, StopFlag(), lost)
+    assert (phase.heard, phase.ended) == ([], [])
+
+
+def test_what_a_job_has_for_the_user_is_told_with_its_key_and_is_no_message_of_the_phase() -> None:
+    executor = FakeExecutor(lambda job: [Message(job.key, 1, Notice("no room")), *returns(job)])
+    phase, said = FakePhase("a/0"), []
+    drive(executor, phase, StopFlag(), nothing, said.append)
+    assert (said, phase.heard) == (["a/0: no room"], [])
+
+
+def blocked(job: Job) -> list[Message | Ended]:
+    return [Ended(job.key, job.attempt, "no room", blocked=True)]
+
+
+def test_a_job_that_the_machine_keeps_from_its_work_stays_open_and_ends_the_drive() -> None:
+    phase = FakePhase("a/0")
+    with pytest.raises(EnvironmentFault, match="no room"):
+        drive(FakeExecutor(blocked), phase, StopFlag(), nothing)
+    assert phase.ended == []
+
+
+def test_a_job_that_waited_for_the_machine_when_a_stop_came_ends_as_stopped() -> None:
+    flag = StopFlag()
 
     def ask() -> None:
         flag.signal_number = signal.SIGINT
 
-    drive(executor, phase, flag, ask)
-    assert attempts(executor) == [("a/0", 1)]
-    assert phase.ended == [("a/0", "stopped before its next attempt", True)]
+    phase = FakePhase("a/0")
+    drive(FakeExecutor(blocked), phase, flag, ask)
+    assert phase.ended == [("a/0", "no room", True)]
 
 
 @pytest.fixture

@@ -106,6 +106,26 @@ def test_a_pruned_trial_whose_process_died_is_pruned_anew_in_its_next_attempt(
     assert asked == [2]
 
 
+@pytest.mark.parametrize("stopping", [False, True])
+def test_a_result_counts_though_its_process_died_right_after_it(
+    phase: TrialPhase, store: StudyStore, *, stopping: bool
+) -> None:
+    key = begin(phase)
+    phase.hear(key, trained(GOOD), never)
+    phase.end(key, "its process died (signal SIGTERM)", stopping=stopping)
+    assert states(store) == ["complete", "complete"]
+
+
+def test_what_an_attempt_said_before_it_died_is_not_the_outcome_of_the_next_one(
+    phase: TrialPhase, store: StudyStore
+) -> None:
+    key = begin(phase)
+    phase.hear(key, trained(GOOD), never)
+    phase.retry(key, 2, "its process died")
+    phase.end(key, "stopped before its next attempt", stopping=True)
+    assert states(store) == ["complete", "running"]
+
+
 def test_a_training_that_failed_leaves_its_cause(phase: TrialPhase, store: StudyStore) -> None:
     key = begin(phase)
     phase.hear(key, TrainingFailed("diverged: step 3"), never)

@@ -1,6 +1,7 @@
 """Checkpoints are whole or not there, belong to one job, and cost a hundredth of a training."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,8 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from hinet_search.errors import ConfigurationError
 from hinet_search.training import checkpoint
-from hinet_search.training.checkpoint import KEPT, Checkpoints
+from hinet_search.training.checkpoint import KEPT, Checkpoints, seconds_apart
 
 
 def files(folder: Path) -> list[str]:
@@ -91,19 +93,19 @@ def test_nothing_is_executed_that_a_checkpoint_says(tmp_path: Path) -> None:
     assert not (tmp_path / "executed").exists()
 
 
-def test_a_full_disk_ends_no_training_and_leaves_what_was_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    checkpoints = Checkpoints(tmp_path, "job")
-    checkpoints.save(1, content(1))
+@pytest.mark.parametrize("seconds", ["soon", "-1", "nan", ""])
+def test_the_time_between_checkpoints_is_a_number_of_seconds(monkeypatch: pytest.MonkeyPatch, seconds: str) -> None:
+    monkeypatch.setenv("HINET_SEARCH_CHECKPOINT_SECONDS", seconds)
+    said = f"HINET_SEARCH_CHECKPOINT_SECONDS must be a number of seconds >= 0, got '{seconds}'; without it 10"
+    with pytest.raises(ConfigurationError, match=f"^{re.escape(said)}$"):
+        seconds_apart()
 
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
 
-    with monkeypatch.context() as patched:
-        patched.setattr(checkpoint.os, "fsync", full)
-        with pytest.warns(UserWarning, match="no checkpoint of step 2 can be kept, training goes on: .*No space left"):
-            checkpoints.save(2, content(2))
-    assert files(tmp_path) == ["000001.checkpoint", "000001.json"]
-    assert checkpoints.latest()["step"] == 1
+def test_the_environment_says_how_often_checkpoints_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HINET_SEARCH_CHECKPOINT_SECONDS", raising=False)
+    assert seconds_apart() == 10.0
+    monkeypatch.setenv("HINET_SEARCH_CHECKPOINT_SECONDS", "0.5")
+    assert seconds_apart() == 0.5
 
 
 def test_writing_takes_a_hundredth_of_the_time_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,9 @@ from inspect import isfunction
 
 import pytest
 
+from hinet_search import patience
 from hinet_search.errors import DatabaseAway
-from hinet_search.storage import patience
-from hinet_search.storage.patience import FIRST_PAUSE, LONGEST_PAUSE, LONGEST_WAIT, Patience, impatient
+from hinet_search.patience import FIRST_PAUSE, LONGEST_PAUSE, LONGEST_WAIT, Patience, impatient
 from hinet_search.storage.store import StudyStore
 
 

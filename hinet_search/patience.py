@@ -1,15 +1,16 @@
-"""Patience: while a database is away (a restart, a full disk, a lock held too long), what was asked of it is asked again.
+"""Patience: while a database is away or a disk is full, what was asked of it is asked again.
 
-Only whole operations are repeated, and each of them may be: see StudyStore.
+Only whole operations are repeated, and each of them may be: see StudyStore, and disk.py.
 """
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from inspect import isfunction
 from typing import Any, TypeVar
 
-from hinet_search.errors import DatabaseAway
+from hinet_search.errors import MayPass
 
 LONGEST_WAIT = 300.0  # seconds
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
@@ -18,13 +19,20 @@ Result = TypeVar("Result")
 Store = TypeVar("Store", bound=type)
 
 
+@dataclass(frozen=True)
+class Notice:
+    """What a job on a slot asks to be told to the user."""
+
+    text: str
+
+
 def impatient(operation: Callable[[], Result]) -> Result:
     """The operation once: for whoever starts, and would rather hear of a wrong address."""
     return operation()
 
 
 class Patience:
-    """Repeats an operation until the database is back, for LONGEST_WAIT seconds at most.
+    """Repeats an operation while it raises MayPass, for LONGEST_WAIT seconds at most.
 
     `say` is told when a wait begins and when it ends; `gives_up` is asked before every pause.
     """
@@ -34,22 +42,23 @@ class Patience:
         self._gives_up = gives_up
 
     def __call__(self, operation: Callable[[], Result]) -> Result:
-        """What the operation gives; DatabaseAway when the database does not come back."""
-        began, pause = time.monotonic(), FIRST_PAUSE
+        """What the operation gives; the error when it does not pass."""
+        began, pause, over = time.monotonic(), FIRST_PAUSE, ""
         while True:
             try:
                 result = operation()
-            except DatabaseAway as error:
+            except MayPass as error:
                 waited = time.monotonic() - began
                 if waited >= LONGEST_WAIT or self._gives_up():
                     raise
-                if pause == FIRST_PAUSE:
+                if not over:
                     self._say(f"{error.problems[0]}; waiting for it, training goes on (at most {LONGEST_WAIT:.0f} s)")
+                over = error.over
                 time.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
             else:
-                if pause != FIRST_PAUSE:
-                    self._say(f"the database is back after {time.monotonic() - began:.0f} s")
+                if over:
+                    self._say(f"{over} after {time.monotonic() - began:.0f} s")
                 return result
 
 

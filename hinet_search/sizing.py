@@ -1,0 +1,48 @@
+"""Sizing: how large the model of a configuration is and what a row costs it, before anything is trained."""
+
+from dataclasses import replace
+from functools import lru_cache
+
+import torch
+
+from hinet_search.config import FeatureConfig, TrialConfig
+from hinet_search.schema import Schema
+from hinet_search.training.config import TrainConfig
+from hinet_search.training.trainable import BuiltModel, trainable
+
+
+def num_parameters(config: TrialConfig, schema: Schema) -> int:
+    """Parameters of the model with its embeddings; nothing is allocated."""
+    return sizes_of(config, schema)[0]
+
+
+def sizes_of(config: TrialConfig, schema: Schema) -> tuple[int, int]:
+    """Parameters of the model: (all, without embeddings); nothing is allocated."""
+    return _sizes_of(_untrained(config), schema)
+
+
+@lru_cache(maxsize=64)
+def _sizes_of(config: TrialConfig, schema: Schema) -> tuple[int, int]:
+    return trainable(meta_model(config, schema), schema, torch.device("meta")).num_parameters()
+
+
+def _untrained(config: TrialConfig) -> TrialConfig:
+    """All that a model is built from beside its schema: what differs in training alone is measured once."""
+    return replace(config, train=TrainConfig(), features=FeatureConfig())
+
+
+def meta_model(config: TrialConfig, schema: Schema) -> BuiltModel:
+    """The model without memory for its weights: it can be counted, not run."""
+    with torch.device("meta"):
+        return config.build(schema)
+
+
+def flops_of(config: TrialConfig, schema: Schema) -> int:
+    """FLOPs of one forward row. They do not depend on how many ids there are, so each field is given two."""
+    return _flops_of(_untrained(config), replace(schema, vocabulary_sizes=(2,) * len(schema.vocabulary_sizes)))
+
+
+@lru_cache(maxsize=64)
+def _flops_of(config: TrialConfig, small: Schema) -> int:
+    with torch.random.fork_rng(devices=()):
+        return trainable(config.build(small), small, torch.device("cpu")).flops_per_row()

@@ -1,0 +1,102 @@
+"""The long form of the storms: `make chaos` runs them over SQLite and PostgreSQL and prints what was done and what was lost."""
+
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hinet_search.storage.engine import connect
+from tests.chaos.checker import Verdict, check
+from tests.chaos.coordinator import Plan
+from tests.chaos.disks import disk_of_storm
+from tests.chaos.storm import FullDisk, Restarts, Storm, dashboard_polled
+from tests.postgres import server, url_of
+
+DECK = ["slot"] * 110 + ["coordinator"] * 14
+ON_SERVER = ["stop fast", "stop immediate"] * 2 + ["throw out"] * 4
+ON_DISK = ["fill the disk"] * 2
+TRIALS, SECONDS = 600, 0.25  # an evaluation
+PAUSE, AWAY = 1.4, 10.0
+
+
+@dataclass
+class Figures:
+    """Of one storm."""
+
+    name: str
+    seconds: float
+    count: Counter[str]
+    answers: Counter[int]
+    verdict: Verdict
+    problems: list[str]
+
+    @property
+    def good(self) -> bool:
+        return bool(self.verdict) and not self.problems
+
+    def lines(self) -> list[str]:
+        done = ", ".join(f"{number} x {what}" for what, number in sorted(self.count.items()))
+        answers = ", ".join(f"{number} x {status}" for status, number in sorted(self.answers.items()))
+        verdict = self.verdict
+        wrong = len(verdict.wrong) + len(self.problems)
+        return [
+            f"{self.name}: {verdict.trials} trials in {self.seconds:.0f} s",
+            f"  done to it  {done}",
+            f"  dashboard   {answers}",
+            f"  lost {len(verdict.lost)}, doubled {len(verdict.doubled)}, stuck {len(verdict.stuck)}, wrong {wrong}",
+            *(
+                f"  {text}"
+                for text in (*verdict.lost, *verdict.doubled, *verdict.stuck, *verdict.wrong, *self.problems)
+            ),
+        ]
+
+
+def weather(name: str, folder: Path, storage: str, deck: list[str], deeds: FullDisk | Restarts) -> Figures:
+    """One storm from its beginning to its verdict."""
+    began = time.monotonic()
+    plan = Plan(storage, trials=TRIALS, seconds=SECONDS)
+    connect(storage, create=True).close()
+    storm = Storm(folder, plan, deck, deeds.deeds)
+    with dashboard_polled(storage) as answers:
+        storm.blow(PAUSE)
+    deeds.over()
+    verdict = check(folder, storage, plan.trials, storm.seen)
+    left = [f"not done: {storm.left}"] if storm.left else []
+    said = "Traceback" in (folder / "said").read_text()
+    problems = [*storm.problems, *left, *(["a traceback was shown"] if said else [])]
+    return Figures(name, time.monotonic() - began, storm.count, answers, verdict, problems)
+
+
+def over_sqlite() -> Figures:
+    """Every process is hit, and the disk is full for a while."""
+    with TemporaryDirectory(prefix="hinet-search-storm-") as name, disk_of_storm(Path(name) / "disk") as disk:
+        storage = Path(name) / "disk" / "studies.sqlite3"
+        return weather("SQLite", Path(name), str(storage), [*DECK, *ON_DISK], FullDisk(storage, disk, AWAY))
+
+
+def over_postgres() -> Figures:
+    """And the server, too."""
+    with (
+        TemporaryDirectory(prefix="hinet-search-storm-") as name,
+        TemporaryDirectory(prefix="hinet-search-server-") as of_server,
+        server(Path(of_server)) as running,
+    ):
+        return weather(
+            "PostgreSQL", Path(name), url_of(running), [*DECK, *ON_SERVER], Restarts(running, away_seconds=AWAY)
+        )
+
+
+def main() -> None:
+    good = True
+    for storm in (over_sqlite, over_postgres):
+        figures = storm()
+        good = good and figures.good
+        sys.stdout.write("\n".join(figures.lines()) + "\n")
+        sys.stdout.flush()
+    sys.exit(0 if good else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""A training whose process dies at any named moment goes on, and ends bit for bit where it would have ended."""
+
+import pickle
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from hinet_search import face, faults
+from hinet_search.records import EvaluationRecord
+from hinet_search.search.options import LaunchOptions
+from hinet_search.search.plan import Ready
+from hinet_search.training import checkpoint
+from hinet_search.trial import Opened, OpenTestJob, Trained, TrainJob, open_test, scores_path, train
+from tests.chaos.deaths import exit_code
+from tests.small import STUDY, write_study
+
+OF_OPENING = "after_scores_before_opened"
+OF_TRAINING = tuple(name for name in (*faults.SLOT, *faults.CHECKPOINT) if name != OF_OPENING)
+Send = Callable[[object], None]
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Ready:
+    folder = tmp_path_factory.mktemp("data")
+    text = STUDY.replace("arms: {shared_bottom: , mmoe: }", "arms: {shared_bottom: }")
+    return face.ready(str(write_study(folder, text)), LaunchOptions(output=folder / "out"))
+
+
+@pytest.fixture(autouse=True)
+def checkpoints_at_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HINET_SEARCH_CHECKPOINT_SECONDS", "0")
+    monkeypatch.setattr(checkpoint, "SHARE", 1e9)  # they may take all the time
+
+
+def job_in(folder: Path, ready: Ready) -> TrainJob:
+    space = ready.study.arms[0].space
+    values = {**space.values(space.default()), "train.batch_size": 256, "train.passes": 1.5, "model.dropout": 0.3}
+    return TrainJob(
+        ready.dataset.folder, "shared_bottom", values, 3, "mean_auc", "cpu", folder / "weights", folder / "checkpoints"
+    )
+
+
+def sent(folder: Path, work: Callable[[Send], None], fault: str = "") -> tuple[int | None, list]:
+    """How a process that does the work ended, and what it sent before that."""
+    path = folder / "sent"
+    path.unlink(missing_ok=True)
+
+    def send(body: object) -> None:
+        with path.open("ab") as file:
+            pickle.dump(body, file)
+
+    code = exit_code(lambda: work(send), fault)
+    bodies = []
+    if path.exists():
+        with path.open("rb") as file:
+            while file.peek(1):
+                bodies.append(pickle.load(file))
+    return code, bodies
+
+
+def trained(folder: Path, ready: Ready, fault: str = "") -> tuple[int | None, list]:
+    return sent(folder, lambda send: train(job_in(folder, ready), send, lambda: False), fault)
+
+
+def told(bodies: list) -> tuple[list[EvaluationRecord], EvaluationRecord]:
+    """Evaluations and the best of them, without their seconds."""
+    evaluations = [replace(one, seconds=0.0) for one in bodies if isinstance(one, EvaluationRecord)]
+    (outcome,) = [one for one in bodies if isinstance(one, Trained)]
+    assert outcome.best is not None
+    return evaluations, replace(outcome.best, seconds=0.0)
+
+
+@pytest.fixture(scope="module")
+def whole(ready: Ready, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list]:
+    folder = tmp_path_factory.mktemp("whole")
+    code, bodies = trained(folder, ready)
+    assert code == 0
+    return folder, bodies
+
+
+@pytest.mark.parametrize("nth", [1, 4])
+@pytest.mark.parametrize("point", OF_TRAINING)
+def test_a_training_that_dies_there_goes_on_as_if_nothing_had_been(
+    point: str, nth: int, ready: Ready, whole: tuple[Path, list], tmp_path: Path
+) -> None:
+    code, _ = trained(tmp_path, ready, f"{point}:{nth}")
+    assert code == faults.EXIT_CODE or (code == 0 and nth > 1), "it is passed at least once"
+    code, bodies = trained(tmp_path, ready)
+    assert code == 0
+    assert told(bodies) == told(whole[1])
+    expected, found = load_file(whole[0] / "weights"), load_file(tmp_path / "weights")
+    assert {name: tensor.tolist() for name, tensor in found.items()} == {
+        name: tensor.tolist() for name, tensor in expected.items()
+    }
+
+
+def test_a_test_split_that_was_scored_when_the_process_died_is_scored_again(
+    ready: Ready, whole: tuple[Path, list]
+) -> None:
+    folder = whole[0]
+    training = job_in(folder, ready)
+    job = OpenTestJob(training.dataset, training.model, training.values, "cpu", folder / "weights")
+    first, nothing = sent(folder, lambda send: open_test(job, send, lambda: False), OF_OPENING)
+    scored = load_file(scores_path(job.weights))
+    code, bodies = sent(folder, lambda send: open_test(job, send, lambda: False))
+    again = load_file(scores_path(job.weights))
+    assert (first, nothing, code) == (faults.EXIT_CODE, [], 0)
+    assert [type(body) for body in bodies] == [Opened]
+    assert all((scored[name] == again[name]).all() for name in ("valid_logits", "test_logits"))

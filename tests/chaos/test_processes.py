@@ -1,0 +1,106 @@
+"""What becomes of a study of real processes when one of them dies again and again, hears two signals, or wakes up late."""
+
+import os
+import signal
+import subprocess
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from hinet_search.records import StudyRecord
+from hinet_search.storage.engine import connect
+from hinet_search.storage.tables import lease
+from tests.chaos.history import facts
+from tests.chaos.launches import Launches, said
+from tests.executors.processes import is_alive
+
+ORPHAN_SECONDS = 5.0
+
+
+def all_complete(record: StudyRecord, trials: int = 4) -> bool:
+    (arm,) = record.arms
+    return record.state == "done" and [trial.state for trial in arm.trials] == ["complete"] * trials
+
+
+def test_a_trial_whose_process_dies_three_times_fails_with_its_cause_and_no_other_does(launches: Launches) -> None:
+    code, text = launches.end(trials=5, manners={"1": "kills itself", "2": "exits", "3": "out of memory"})
+    assert code == 0, text
+    trials = launches.record().arms[0].trials
+    assert [(trial.state, trial.cause, trial.attempt) for trial in trials] == [
+        ("complete", "", 1),
+        ("failed", "its process died (signal SIGKILL)", 3),
+        ("failed", "its process died (exit code 3)", 3),
+        ("failed", "out of memory", 3),
+        ("complete", "", 1),
+    ]
+    begun = [str(fact["key"]) for fact in facts(launches.folder / "history", "begin")]
+    assert [begun.count(f"mmoe/{number}") for number in range(5)] == [1, 3, 3, 3, 1]
+
+
+def test_five_trials_in_a_row_that_die_in_one_way_stop_the_study_with_that_cause(launches: Launches) -> None:
+    code, text = launches.end(trials=9, slots=1, manners={str(number): "kills itself" for number in range(9)})
+    assert code == 6
+    assert "5 trials in a row failed with one cause: its process died (signal SIGKILL)" in text
+    assert "Traceback" not in text
+    assert [trial.state for trial in launches.record().arms[0].trials] == ["failed"] * 5
+
+
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_second_signal_stops_at_once_and_leaves_nobody_behind(
+    launches: Launches, number: signal.Signals, expected: int
+) -> None:
+    deaf = launches.begin(seconds=600.0, manners={str(one): "deaf" for one in range(4)})
+    slots = {int(fact["pid"]) for fact in launches.wait_for("begin", 2)}
+    deaf.send_signal(number)
+    with pytest.raises(subprocess.TimeoutExpired):  # it waits for its jobs, which hear nothing
+        deaf.wait(timeout=1.0)
+    deaf.send_signal(number)
+    began = time.monotonic()
+    code, text = said(deaf)
+    assert (code, time.monotonic() - began < 8) == (expected, True)
+    assert "stopped at once by a second signal" in text
+    assert "Traceback" not in text
+    assert not [slot for slot in slots if is_alive(slot)]
+    assert launches.record().state == "stopped"
+    assert launches.end()[0] == 0
+    assert all_complete(launches.record())
+
+
+def test_a_coordinator_that_was_paused_for_long_finds_the_study_taken_over_and_changes_nothing(
+    launches: Launches,
+) -> None:
+    late = launches.begin(seconds=0.5)
+    launches.wait_for("evaluation", 3)
+    late.send_signal(signal.SIGSTOP)
+    database = connect(launches.storage, create=True)
+    with database.writing() as connection:
+        connection.execute(update(lease).values(heartbeat=lease.c.heartbeat - 61))
+    database.close()
+    assert launches.end()[0] == 0
+    before = launches.record()
+    time.sleep(max(0.0, 10.5 - (time.time() - float(launches.wait_for("launch")[0]["time"]))))  # a heartbeat is due
+    late.send_signal(signal.SIGCONT)
+    code, text = said(late)
+    assert code == 5, text
+    assert f"process {late.pid} on " in text
+    assert "no longer holds study 'storm': another one took it over" in text
+    assert "Traceback" not in text
+    assert all_complete(before)
+    assert launches.record() == replace(before, updated=launches.record().updated)
+
+
+def test_no_process_outlives_a_coordinator_that_was_killed_for_more_than_five_seconds(launches: Launches) -> None:
+    killed = launches.begin(seconds=600.0)
+    slots = [int(fact["pid"]) for fact in launches.wait_for("begin", 2)]
+    os.kill(slots[0], signal.SIGSTOP)
+    children = Path(f"/proc/{killed.pid}/task/{killed.pid}/children").read_text().split()
+    assert {str(slot) for slot in slots} < set(children)
+    killed.kill()
+    killed.wait()
+    began = time.monotonic()
+    while any(is_alive(int(child)) for child in children):
+        assert time.monotonic() - began < ORPHAN_SECONDS, children
+        time.sleep(0.02)

@@ -1,0 +1,45 @@
+"""A study whose processes are killed, stopped and paused at random ends as one that was left alone."""
+
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from hinet_search.storage.engine import connect
+from tests.chaos.checker import check
+from tests.chaos.coordinator import Plan
+from tests.chaos.storm import Restarts, Storm, dashboard_polled
+from tests.postgres import server, url_of
+
+DECK = ["slot"] * 12 + ["coordinator"] * 2
+
+
+def weather(folder: Path, plan: Plan, storm: Storm) -> Counter[int]:
+    """The storm, and that nothing was lost in it; the dashboard's answers meanwhile."""
+    with dashboard_polled(plan.storage) as answers:
+        storm.blow(pause=0.2)
+    assert (storm.problems, storm.left) == ([], [])
+    verdict = check(folder, plan.storage, plan.trials, storm.seen)
+    assert verdict, verdict
+    assert "Traceback" not in (folder / "said").read_text()
+    return answers
+
+
+def test_a_storm_over_sqlite_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
+    plan = Plan(str(tmp_path / "out" / "studies.sqlite3"))
+    connect(plan.storage, create=True).close()
+    answers = weather(tmp_path, plan, Storm(tmp_path, plan, DECK))
+    assert answers[200] > 0
+    assert not [status for status in answers if status >= 500]
+
+
+@pytest.mark.postgres
+def test_a_storm_over_a_server_that_restarts_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
+    # Not in pytest's folder: another session of it would take the server's right to reach its files.
+    with TemporaryDirectory(prefix="hinet-search-storm-") as folder, server(Path(folder)) as running:
+        plan = Plan(url_of(running))
+        connect(plan.storage, create=True).close()
+        restarts = Restarts(running, away_seconds=1.0)
+        weather(tmp_path, plan, Storm(tmp_path, plan, [*DECK, *restarts.deeds], restarts.deeds))
+        restarts.over()
