@@ -3,11 +3,12 @@
 import platform
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
+from hinet_search.executors import Executor
 from hinet_search.objective import Objective
 from hinet_search.plugins import load
 from hinet_search.records import Budget, Scalar, StudyRecord
@@ -21,7 +22,7 @@ from hinet_search.storage.engine import Database, connect
 from hinet_search.storage.load import load_record
 from hinet_search.storage.rows import ArmRow, StudyRow
 from hinet_search.storage.store import StudyStore
-from hinet_search.study import EXECUTORS, Arm
+from hinet_search.study import EXECUTORS, Arm, Study
 
 LIBRARIES = ("hinet-search", "torch", "optuna", "polars", "numpy", "scikit-learn")
 
@@ -37,9 +38,20 @@ def launch(ready: Ready, options: LaunchOptions, command: str, watcher: Watcher)
         store = StudyStore(database, study.name)
         with _lease(store):
             _create_or_continue(ready, store, command)
-            artifacts = options.folder / "artifacts" / study.name
-            Coordinator(ready, store, artifacts, watcher).run(load(EXECUTORS, study.spec.executor).start)
+            artifacts = options.folder.absolute() / "artifacts" / study.name
+            Coordinator(ready, store, artifacts, watcher).run(_executor_of(study, options.folder.absolute()))
             return load_record(database, study.name)
+
+
+def _executor_of(study: Study, home: Path) -> Callable[[int], Executor]:
+    """Starts the study's executor with that many slots."""
+    engine, chosen = load(EXECUTORS, study.spec.executor.kind), study.spec.executor.options
+
+    def start(slots: int) -> Executor:
+        started: Executor = engine.start(slots, home, engine.Options(**chosen))
+        return started
+
+    return start
 
 
 @contextmanager
