@@ -122,6 +122,7 @@ class Instant:
     """An executor with one slot, where a job has said all that a training says as soon as it is submitted."""
 
     coming: list[Message | Ended] = field(default_factory=list)
+    waiting = ""
 
     @property
     def free(self) -> int:

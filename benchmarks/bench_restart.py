@@ -20,7 +20,7 @@ import torch
 
 from hinet_search.data.prepare import prepare
 from hinet_search.executors import Ended, Executor, Job, Message
-from hinet_search.executors.local import start
+from hinet_search.executors._slots import Slots
 from hinet_search.training.checkpoint import SUFFIX, VARIABLE, Checkpoints
 from hinet_search.trial import Trained, TrainJob, train
 from layout import aligned
@@ -100,7 +100,7 @@ def _often() -> Iterator[None]:
 
 def _death(job: TrainJob) -> tuple[float, float]:
     """Seconds from the kill until it is known, and until the training goes on."""
-    executor = start(1)
+    executor = Slots([0])
     try:
         executor.submit(Job("arm/0", 1, train_and_say, job))
         assert job.checkpoints is not None, "it goes on from there"

@@ -28,7 +28,7 @@ import bench_slots
 import bench_stacked
 import bench_statistics
 import bench_training
-from hinet_search.executors.local import SLOT_ENVIRONMENT
+from hinet_search.executors._slots import SLOT_ENVIRONMENT
 from hinet_search.search.launch import versions
 from work import make_dataset
 

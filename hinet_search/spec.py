@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from hinet_search.definition import DataDefinition
 from hinet_search.distributions import Value
@@ -55,6 +55,18 @@ class FinalistSpec(Frozen):
     shared_batches: bool = False
 
 
+class ExecutorSpec(BaseModel):
+    """What runs the slots. `kind` names a file in executors; its Options type checks the other keys."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    kind: Text = "local"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keys beside `kind`, as written; the engine's Options type gives them their types."""
+        return dict(self.model_extra or {})
+
+
 class SizeSpec(Frozen):
     """What a size of a study says in place of the study."""
 
@@ -88,10 +100,10 @@ class StudySpec(Frozen):
     seed: Annotated[int, Field(ge=0)] = 0
     slots: Annotated[int, Field(ge=1)] | None = None
     device: Device = "auto"
-    executor: Text = "local"
+    executor: ExecutorSpec = ExecutorSpec()
     storage: Text | None = None
 
-    @field_validator("sampler", "pruner", mode="before")
+    @field_validator("sampler", "pruner", "executor", mode="before")
     @classmethod
     def _word_is_kind(cls, value: Any) -> Any:
         return {"kind": value} if isinstance(value, str) else value

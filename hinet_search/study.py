@@ -8,11 +8,11 @@ from pathlib import Path
 from hinet_search.definition import DataDefinition
 from hinet_search.distributions import Value
 from hinet_search.errors import ConfigurationError, did_you_mean
-from hinet_search.plugins import names
+from hinet_search.plugins import load, names
 from hinet_search.shipped import find, is_known
 from hinet_search.space import SearchSpace, load_space
-from hinet_search.spec import ArmSpec, SizeSpec, StudySpec
-from hinet_search.yaml_file import YamlFile, read
+from hinet_search.spec import ArmSpec, ExecutorSpec, SizeSpec, StudySpec
+from hinet_search.yaml_file import Place, YamlFile, read, validated_at
 
 STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MODELS = "hinet_search.models"
@@ -76,7 +76,7 @@ def load_study(name: str, size: str | None = None) -> Study:
     spec = file.parse(StudySpec, tree)
     study_name = spec.name or file.path.stem
     check_study_name(study_name, file.place(("name",)))
-    _check_executor(file, spec)
+    check_executor(spec.executor, file.place)
     return _at_size(Study(study_name, spec, _arms(file, spec), file, definition_file), size)
 
 
@@ -120,13 +120,16 @@ def _definition_file(file: YamlFile, written: str) -> YamlFile:
     return read(path)
 
 
-def _check_executor(file: YamlFile, spec: StudySpec) -> None:
+def check_executor(executor: ExecutorSpec, place: Place) -> None:
+    """ConfigurationError unless there is such an engine and it knows the options."""
     known = names(EXECUTORS)
-    if spec.executor not in known:
-        place = file.place(("executor",))
+    if executor.kind not in known:
         raise ConfigurationError(
-            f"{place}: '{spec.executor}' is not an executor, known: {', '.join(known)}{did_you_mean(spec.executor, known)}"
+            f"{place(('executor', 'kind'))}: '{executor.kind}' is not an executor, known: {', '.join(known)}"
+            f"{did_you_mean(executor.kind, known)}"
         )
+    options = load(EXECUTORS, executor.kind).Options
+    validated_at(options, executor.options, lambda location: place(("executor", *location)))
 
 
 def _arms(file: YamlFile, spec: StudySpec) -> tuple[Arm, ...]:

@@ -7,7 +7,10 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from hinet_search.plugins import names
 from hinet_search.search.options import LaunchOptions
+
+EXECUTORS = "hinet_search.executors"  # study.py has it too, and more imports than --help may cost
 
 
 def _warn_of_password(context: click.Context, parameter: click.Parameter, url: str | None) -> str | None:
@@ -47,6 +50,14 @@ _RUN = [
     click.option(
         "--device", type=click.Choice(["auto", "cpu", "cuda"]), envvar="HINET_SEARCH_DEVICE", show_envvar=True,
         help="Where to train.",
+    ),
+    click.option(
+        "--executor", metavar="KIND", envvar="HINET_SEARCH_EXECUTOR", show_envvar=True,
+        help=f"What runs the slots: {', '.join(names(EXECUTORS))}.",
+    ),
+    click.option(
+        "--address", metavar="ADDRESS", envvar="HINET_SEARCH_ADDRESS", show_envvar=True,
+        help="The executor's cluster: local (started here), auto (the one that runs here), HOST:PORT.",
     ),
     click.option("--seed", type=click.IntRange(min=0), help="Seed of the whole study."),
 ]  # fmt: skip

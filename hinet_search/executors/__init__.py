@@ -1,6 +1,7 @@
 """Executors: one file per engine; they run any job on slots and stream its messages back.
 
-An engine file has `start(slots) -> Executor`. A job is a picklable function with a picklable payload; it is called as
+An engine file has `Options`, what a study may say of it, and `start(slots, home, options) -> Executor`; jobs read and write
+files in the folder `home` alone. A job is a picklable function with a picklable payload; it is called as
 `function(payload, emit, should_stop)` in a slot: `emit` sends an object home, `should_stop` says whether to give up.
 Engines know nothing of models.
 """
@@ -51,10 +52,14 @@ class Executor(Protocol):
 
     @property
     def free(self) -> int:
-        """Slots with nothing to do."""
+        """Slots with nothing to do, those included that have no place yet."""
+
+    @property
+    def waiting(self) -> str:
+        """What slots without a place wait for, in words; empty when all have one."""
 
     def submit(self, job: Job) -> None:
-        """Start a job on a free slot."""
+        """Start a job on a free slot, as soon as one has a place."""
 
     def stop(self, key: str) -> None:
         """Ask a job to stop; it ends soon after, with its messages sent."""

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from hinet_search import faults
@@ -52,6 +53,7 @@ class Coordinator:
         self._seconds_before = stored.seconds if stored else 0.0
         self._seconds = clock()
         self._renewed = 0.0
+        self._slots_wait = ""
         arms = {arm.name: ArmProgress(arm.name, self._spec.trials) for arm in ready.study.arms}
         self._progress = Progress(ready.study.name, ready.slots, str(ready.device.device), self._spec.passes, arms)
 
@@ -82,7 +84,13 @@ class Coordinator:
     def _phases(self, executor: Executor, searches: list[ArmSearch]) -> None:
         dataset = self._ready.dataset
         room = Room(
-            self._spec, self._store, dataset.folder, dataset.fingerprint, self._artifacts, self._progress, self._watcher
+            self._spec,
+            self._store,
+            dataset.folder.absolute(),
+            dataset.fingerprint,
+            self._artifacts,
+            self._progress,
+            self._watcher,
         )
         candidates: list[Candidate] = []
         for turn in in_turns(searches):
@@ -160,7 +168,7 @@ class Coordinator:
                     weights_path(self._artifacts, arm, one.trial_number, run.seed).unlink(missing_ok=True)
 
     def _drive(self, executor: Executor, phase: Phase) -> None:
-        drive(executor, phase, self._stop, self._tick, self._say)
+        drive(executor, phase, self._stop, partial(self._tick, executor), self._say)
         if self._stop.asked:
             raise Interrupted(self._summary(), signal_number=self._stop.signal_number)
 
@@ -181,7 +189,10 @@ class Coordinator:
         )
         return f"stopped: {sum(arm.trained for arm in arms)} finished trials kept. {said}"
 
-    def _tick(self) -> None:
+    def _tick(self, executor: Executor) -> None:
+        if executor.waiting != self._slots_wait:
+            self._slots_wait = executor.waiting
+            self._watcher.event(Event("waiting", self._slots_wait or "every slot has a place"))
         self._progress.seconds = self._seconds()
         if self._progress.seconds - self._renewed > LEASE_RENEWAL_SECONDS:
             self._renewed = self._progress.seconds

@@ -3,7 +3,7 @@
 import platform
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from hinet_search import faults
 from hinet_search.data.leaks import leak_suspects
+from hinet_search.executors import Executor
 from hinet_search.objective import Objective
 from hinet_search.plugins import load
 from hinet_search.records import Budget, Scalar, StudyRecord
@@ -27,7 +28,7 @@ from hinet_search.storage.engine import Database, connect
 from hinet_search.storage.load import load_record
 from hinet_search.storage.rows import ArmRow, StudyRow
 from hinet_search.storage.store import StudyStore
-from hinet_search.study import EXECUTORS, Arm
+from hinet_search.study import EXECUTORS, Arm, Study
 
 LIBRARIES = ("hinet-search", "torch", "optuna", "polars", "numpy", "scikit-learn")
 
@@ -43,8 +44,19 @@ def launch(ready: Ready, options: LaunchOptions, command: str, watcher: Watcher)
         store = StudyStore(database, study.name)
         with _lease(store):
             artifacts = _enter(ready, store, options, command, watcher)
-            Coordinator(ready, store, artifacts, watcher).run(load(EXECUTORS, study.spec.executor).start)
+            Coordinator(ready, store, artifacts, watcher).run(_executor_of(study, options.folder.absolute()))
             return load_record(database, study.name)
+
+
+def _executor_of(study: Study, home: Path) -> Callable[[int], Executor]:
+    """Starts the study's executor with that many slots."""
+    engine, chosen = load(EXECUTORS, study.spec.executor.kind), study.spec.executor.options
+
+    def start(slots: int) -> Executor:
+        started: Executor = engine.start(slots, home, engine.Options(**chosen))
+        return started
+
+    return start
 
 
 @contextmanager
@@ -71,7 +83,7 @@ def _enter(ready: Ready, store: StudyStore, options: LaunchOptions, command: str
     """Writes the study, or what is new in it; the folder of its files, which is its own from then on."""
     study, row, stored = ready.study, _row(ready, command), store.load_study()
     arms = [_arm_row(arm) for arm in study.arms]
-    artifacts = options.folder / "artifacts" / study.name
+    artifacts = options.folder.absolute() / "artifacts" / study.name
     refuse_files_of_another(artifacts, stored or row)
     if stored is None:
         data = replace(row.data, leaks=leak_suspects(ready.dataset))

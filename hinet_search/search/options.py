@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hinet_search.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from hinet_search.spec import Device
+    from hinet_search.spec import Device, StudySpec
     from hinet_search.study import Study
 
 DEFAULT_OUTPUT = Path(".hinet-search")
@@ -22,6 +22,8 @@ class LaunchOptions:
     finalist_seeds: int | None = None
     slots: int | None = None
     device: "Device | None" = None
+    executor: str | None = None
+    address: str | None = None  # of the executor's cluster
     storage: str | None = None
     output: Path | None = None
     seed: int | None = None
@@ -51,6 +53,7 @@ class LaunchOptions:
         """
         from hinet_search.spec import StudySpec  # here, for commands that read no study file start without it
         from hinet_search.storage.address import parse_address
+        from hinet_search.study import check_executor
         from hinet_search.yaml_file import validated
 
         spec = study.spec
@@ -64,8 +67,18 @@ class LaunchOptions:
         given: dict[str, Any] = {"trials": self.trials, "slots": self.slots, "device": self.device, "seed": self.seed}
         if self.finalist_seeds is not None:
             given["finalists"] = {**spec.finalists.model_dump(), "seeds": self.finalist_seeds}
+        if self.executor is not None or self.address is not None:
+            given["executor"] = self._executor(spec)
         update = {name: value for name, value in given.items() if value is not None}
-        return replace(study, spec=validated(StudySpec, {**written, **update}, "option"))
+        changed = validated(StudySpec, {**written, **update}, "option")
+        check_executor(changed.executor, lambda _: "option")
+        return replace(study, spec=changed)
+
+    def _executor(self, spec: "StudySpec") -> dict[str, Any]:
+        """The file's executor with these values; options of another kind are not taken over."""
+        kept = {} if self.executor not in (None, spec.executor.kind) else spec.executor.model_dump()
+        given = {"kind": self.executor, "address": self.address}
+        return {**kept, **{name: value for name, value in given.items() if value is not None}}
 
 
 def num_slots(study: "Study") -> int:

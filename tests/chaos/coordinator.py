@@ -16,7 +16,7 @@ from tests.chaos.history import note
 from tests.chaos.light import Light, Manner
 
 if TYPE_CHECKING:
-    from hinet_search.executors.local import LocalExecutor
+    from hinet_search.executors import Executor
     from hinet_search.search.progress import Event, Progress
 
 NAME = "storm"
@@ -41,7 +41,7 @@ class Plan:
 class LightExecutor:
     """The local executor, with a light job for every job, and real outcomes for what these say."""
 
-    def __init__(self, local: "LocalExecutor", plan: Plan, where: Path) -> None:
+    def __init__(self, local: "Executor", plan: Plan, where: Path) -> None:
         self._local = local
         self._plan = plan
         self._where = where
@@ -49,6 +49,10 @@ class LightExecutor:
     @property
     def free(self) -> int:
         return self._local.free
+
+    @property
+    def waiting(self) -> str:
+        return self._local.waiting
 
     def submit(self, job: Job) -> None:
         self._local.submit(Job(job.key, job.attempt, light.run, self._light(job.key, job.payload)))
@@ -140,7 +144,7 @@ def main() -> None:
     study = options.apply(load_study(str(folder / f"{NAME}.yaml")))
     ready = Ready(study, PretendedData(folder), ChosenDevice(torch.device("cpu")), plan.slots)  # type: ignore[arg-type]  # the part that is read
     start = local.start
-    local.start = lambda slots: LightExecutor(start(slots), plan, where)  # type: ignore[assignment,return-value]  # likewise
+    local.start = lambda *given: LightExecutor(start(*given), plan, where)  # type: ignore[assignment,return-value]  # likewise
     note(where, what="launch")
     try:
         launch(ready, options, "hinet-search launch storm", Telling(where))

@@ -67,9 +67,10 @@ def kill_itself(first_attempts: str, emit: Emit, should_stop: ShouldStop) -> Non
 
 
 def die_in_the_middle_of_a_message(size: int, emit: Emit, should_stop: ShouldStop) -> None:
-    """Begin to send more bytes than a pipe holds, and die before they have been read."""
+    """Begin to send more bytes than a pipe holds, and die: before they have been read, if nobody reads at once."""
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGKILL)).start()
     emit(bytes(size))
+    threading.Event().wait()
 
 
 def exit_with(code: int, emit: Emit, should_stop: ShouldStop) -> None:

@@ -26,6 +26,12 @@ def children_of(process: int) -> set[int]:
     return found
 
 
+def descendants_of(process: int) -> set[int]:
+    """Child processes and theirs."""
+    found = children_of(process)
+    return found.union(*(descendants_of(child) for child in found))
+
+
 def _status(process: int) -> list[str]:
     """State, parent and more; the name before them may hold anything."""
     return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()

@@ -12,17 +12,21 @@ import pytest
 from hinet_search import plugins
 from hinet_search.executors import Ended, Executor, Job, Message
 from tests.executors import jobs
-from tests.executors.processes import children_of, is_alive
+from tests.executors.engines import EXECUTORS, surroundings
+from tests.executors.processes import children_of, descendants_of, is_alive
 
-EXECUTORS = "hinet_search.executors"
 PATIENCE_SECONDS = 30.0
 FOREVER_SECONDS = 600.0
 
 
 @pytest.fixture(scope="module", params=plugins.names(EXECUTORS))
-def engine(request: pytest.FixtureRequest) -> Callable[[int], Executor]:
+def engine(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[int], Executor]]:
     """Starts an executor with that many slots."""
-    return plugins.load(EXECUTORS, request.param).start  # type: ignore[no-any-return]  # the executor contract
+    module, home = plugins.load(EXECUTORS, request.param), tmp_path_factory.mktemp("home")
+    with surroundings(request.param) as options:
+        yield lambda slots: module.start(slots, home, module.Options(**options))
 
 
 @pytest.fixture(scope="module")
@@ -151,10 +155,12 @@ def test_a_killed_job_ends_with_its_signal_after_the_messages_it_sent(two_slots:
     ]
 
 
-def test_a_job_that_dies_in_the_middle_of_a_message_ends_without_it(two_slots: Executor) -> None:
+def test_of_a_message_whose_job_dies_meanwhile_all_arrives_or_nothing(two_slots: Executor) -> None:
     submit(two_slots, jobs.die_in_the_middle_of_a_message, 50_000_000)
-    time.sleep(1.0)  # nobody reads, so that the message cannot be sent whole
-    assert wait_for(two_slots, ends) == [Ended("arm/0", 1, "its process died (signal SIGKILL)", died=True)]
+    time.sleep(1.0)  # a slot whose messages wait until they are polled cannot send this one whole
+    *message, end = wait_for(two_slots, ends)
+    assert end == Ended("arm/0", 1, "its process died (signal SIGKILL)", died=True)
+    assert message in ([], [Message("arm/0", 1, bytes(50_000_000))])
 
 
 @pytest.mark.parametrize("code", [0, 3])
@@ -217,9 +223,9 @@ def test_a_job_does_not_see_ctrl_c(two_slots: Executor) -> None:
 
 
 def test_a_slot_that_is_still_starting_does_not_see_ctrl_c(engine: Callable[[int], Executor]) -> None:
-    before = children_of(os.getpid())
+    before = descendants_of(os.getpid())
     executor = engine(1)
-    started = children_of(os.getpid()) - before
+    started = descendants_of(os.getpid()) - before
     for process in started:
         os.kill(process, signal.SIGINT)
     ((process, *_),) = bodies(run(executor, jobs.tell_process))
@@ -248,11 +254,12 @@ def test_close_leaves_no_process_even_of_a_job_that_hears_nothing(engine: Callab
     before = children_of(os.getpid())
     executor = engine(2)
     submit(executor, jobs.sleep_deafly, FOREVER_SECONDS, "arm/1")
-    submit(executor, jobs.until_stopped, key="arm/2")
-    wait_for(executor, lambda heard: len(heard) == 2)
+    submit(executor, jobs.sleep_deafly, FOREVER_SECONDS, "arm/2")
+    heard = wait_for(executor, lambda heard: len(heard) == 2)
     began = time.monotonic()
     executor.close()
     assert time.monotonic() - began < 6.0
+    assert [process for process in (*bodies(heard, "arm/1"), *bodies(heard, "arm/2")) if is_alive(process)] == []
     assert children_of(os.getpid()) <= before
 
 

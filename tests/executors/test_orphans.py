@@ -6,21 +6,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from hinet_search import plugins
+from tests.executors.engines import EXECUTORS
 from tests.executors.processes import is_alive
 
-EXECUTORS = "hinet_search.executors"
 COORDINATOR = """
 import time
+from pathlib import Path
 from hinet_search import plugins
 from hinet_search.executors import Job
 from tests.executors import jobs
 
 if __name__ == "__main__":
-    executor = plugins.load({executors!r}, {engine!r}).start(1)
+    engine = plugins.load({executors!r}, {engine!r})
+    executor = engine.start(1, Path({home!r}), engine.Options())
     executor.submit(Job("arm/0", 1, jobs.{job}, {payload!r}))
     while not (heard := executor.poll(0.1)):
         pass
@@ -43,9 +46,9 @@ def started() -> Iterator[list[subprocess.Popen[str]]]:
         process.communicate()
 
 
-def start(started: list[subprocess.Popen[str]], engine: str, job: str, payload: object) -> tuple[int, int]:
+def start(started: list[subprocess.Popen[str]], engine: str, home: Path, job: str, payload: object) -> tuple[int, int]:
     """A coordinator whose slot runs a job, in a session of its own: process numbers of coordinator and slot."""
-    code = COORDINATOR.format(executors=EXECUTORS, engine=engine, job=job, payload=payload)
+    code = COORDINATOR.format(executors=EXECUTORS, engine=engine, home=str(home), job=job, payload=payload)
     process = subprocess.Popen(
         [sys.executable, "-c", code],
         stdout=subprocess.PIPE,
@@ -68,9 +71,9 @@ def seconds_until_dead(process: int) -> float:
 
 @pytest.mark.parametrize(("job", "payload"), [("sleep_deafly", 600.0), ("go_on_after_every_error", None)])
 def test_a_slot_ends_within_5_seconds_of_its_coordinator_being_killed(
-    started: list[subprocess.Popen[str]], engine: str, job: str, payload: object
+    started: list[subprocess.Popen[str]], engine: str, tmp_path: Path, job: str, payload: object
 ) -> None:
-    coordinator, slot = start(started, engine, job, payload)
+    coordinator, slot = start(started, engine, tmp_path, job, payload)
     assert is_alive(slot)
     os.kill(coordinator, signal.SIGKILL)
     started[0].wait()
@@ -88,9 +91,9 @@ def test_a_paused_slot_ends_within_5_seconds_of_its_coordinator_being_killed(
 
 
 def test_ctrl_c_for_the_whole_terminal_ends_a_slot_without_a_traceback_of_its_own(
-    started: list[subprocess.Popen[str]], engine: str
+    started: list[subprocess.Popen[str]], engine: str, tmp_path: Path
 ) -> None:
-    coordinator, slot = start(started, engine, "sleep_deafly", 600.0)
+    coordinator, slot = start(started, engine, tmp_path, "sleep_deafly", 600.0)
     os.killpg(coordinator, signal.SIGINT)
     _, said = started[0].communicate()
     assert seconds_until_dead(slot) < 5

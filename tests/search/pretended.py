@@ -82,6 +82,8 @@ class Pretender:
     jobs: list[Job] = field(default_factory=list)
     coming: list[Message | Ended] = field(default_factory=list)
 
+    waiting = ""
+
     @property
     def free(self) -> int:
         return 0 if self.coming else 1
@@ -148,7 +150,7 @@ class Studio:
     ) -> tuple[StudyRecord, Pretender]:
         """Run or continue study `s`; `more` are further lines of its file, `arms` its arms."""
         made = pretender or Pretender()
-        self.patch.setattr(local, "start", lambda slots: made)
+        self.patch.setattr(local, "start", lambda *_: made)
         (self.folder / "rate.yaml").write_text(SPACE)
         path = self.folder / "s.yaml"
         path.write_text(STUDY + f"arms: {arms}\nfinalists: {finalists}\n" + more)

@@ -105,3 +105,40 @@ def test_a_study_that_names_no_slots_gets_one_per_core_and_at_most_four(
 def test_a_study_that_names_its_slots_gets_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     assert num_slots(load("slots: 16\n")) == 16
+
+
+def test_an_executor_is_a_word_or_a_kind_with_its_options() -> None:
+    assert load("executor: ray\n").spec.executor.kind == "ray"
+    executor = load("executor: {kind: ray, gpus_per_slot: 0.5}\n").spec.executor
+    assert (executor.kind, executor.options) == ("ray", {"gpus_per_slot": 0.5})
+
+
+def test_an_address_replaces_the_files_and_leaves_what_each_slot_takes() -> None:
+    study = load("executor: {kind: ray, address: auto, gpus_per_slot: 0.5}\n")
+    executor = LaunchOptions(address="node1:6379").apply(study).spec.executor
+    assert (executor.kind, executor.options) == ("ray", {"address": "node1:6379", "gpus_per_slot": 0.5})
+
+
+def test_another_executor_does_not_take_over_options() -> None:
+    study = load("executor: {kind: ray, gpus_per_slot: 0.5}\n")
+    executor = LaunchOptions(executor="local").apply(study).spec.executor
+    assert (executor.kind, executor.options) == ("local", {})
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"executor": "rya"}, "option: 'rya' is not an executor, known: local, ray; did you mean 'ray'?"),
+        ({"address": "auto"}, "option: unknown key 'address'"),
+        ({"executor": "ray", "address": "nowhere"}, "option: address: must be local, auto or HOST:PORT"),
+    ],
+)
+def test_an_executor_is_checked_before_a_study_exists(given: dict[str, str], message: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        LaunchOptions(**given).apply(load())  # type: ignore[arg-type]  # as a caller writes them
+    assert caught.value.problems[0].startswith(message)
+
+
+def test_a_wrong_option_of_an_executor_is_told_at_its_line() -> None:
+    with pytest.raises(ConfigurationError, match=r"s\.yaml:13: .*gpus"):
+        load("executor:\n  kind: ray\n  gpus: 2\n")
