@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial
 from sqlalchemy import Connection, and_, select, update
 
 from hinet_search.errors import StudyConflict
-from hinet_search.patience import Patience, Result, impatient, with_patience
+from hinet_search.patience import Patience, impatient, with_patience
 from hinet_search.records import CellValue, EvaluationRecord, FinalistRecord, FinalistRun, FinalistSummary, Scalar
 from hinet_search.storage import columns, lease, tables
 from hinet_search.storage.clock import utc_now
