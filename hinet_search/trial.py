@@ -21,7 +21,7 @@ from hinet_search.data.columns import Columns, Dataset
 from hinet_search.data.prepare import open_dataset
 from hinet_search.distributions import Value
 from hinet_search.objective import objective_named
-from hinet_search.patience import Notice, Patience
+from hinet_search.patience import Patience
 from hinet_search.plugins import allow_only, allowed
 from hinet_search.records import CellValue, Cost, EvaluationRecord, Insight
 from hinet_search.training.checkpoint import Checkpoints, seconds_apart
@@ -29,6 +29,7 @@ from hinet_search.training.course import Conditions, FitResult
 from hinet_search.training.device import Wanted, choose_device
 from hinet_search.training.divergence import Diverged
 from hinet_search.training.feed import forget_copies
+from hinet_search.training.home import Home
 from hinet_search.training.metrics import cell_values
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.snapshot import LAYOUT
@@ -112,37 +113,6 @@ class Opened:
 
 
 @dataclass(frozen=True)
-class _Home:
-    """Sends evaluations home while a model trains, and what the user is to be told."""
-
-    emit: Emit
-    stop: ShouldStop
-
-    @property
-    def patience(self) -> Patience:
-        """With a disk that is full."""
-        return Patience(self.notice, self.stop)
-
-    def telling(self, what: Callable[[object], object]) -> "_Home":
-        """That sends something else for what it is given."""
-        return replace(self, emit=lambda body: self.emit(what(body)))
-
-    def notice(self, text: str) -> None:
-        """Tell the user."""
-        self.emit(Notice(text))
-
-    def evaluated(self, record: EvaluationRecord) -> None:
-        """Pass an evaluation on."""
-        faults.point("before_evaluation_sent")
-        self.emit(record)
-        faults.point("after_evaluation_sent")
-
-    def should_stop(self) -> bool:
-        """Whether the coordinator gave the trial up."""
-        return self.stop()
-
-
-@dataclass(frozen=True)
 class Kept:
     """A model with its kept weights, and the data as it sees them."""
 
@@ -152,15 +122,15 @@ class Kept:
 
 def train(job: TrainJob, emit: Emit, should_stop: ShouldStop) -> None:
     """Train; emits an EvaluationRecord per evaluation, then Trained or TrainingFailed. DiskFull when it stays so."""
-    _train((job,), job.seed, _Home(emit, should_stop), lambda _seed, body: body)
+    _train((job,), job.seed, Home(emit, should_stop), lambda _seed, body: body)
 
 
 def train_seeds(job: SeedsJob, emit: Emit, should_stop: ShouldStop) -> None:
     """Train with every seed; emits what `train` does, each as OfSeed."""
-    _train(job.jobs, job.order_seed, _Home(emit, should_stop), OfSeed)
+    _train(job.jobs, job.order_seed, Home(emit, should_stop), OfSeed)
 
 
-def _train(jobs: Sequence[TrainJob], order_seed: int, home: "_Home", of_seed: Callable[[int, object], object]) -> None:
+def _train(jobs: Sequence[TrainJob], order_seed: int, home: Home, of_seed: Callable[[int, object], object]) -> None:
     _limit_threads()
     job = jobs[0]
     allow_only(job.plugins)
@@ -217,7 +187,7 @@ def open_test(job: OpenTestJob, emit: Emit, should_stop: ShouldStop) -> None:
     logits_RT = scores(kept, test)
     kept_scores = {"valid_logits": scores(kept, kept.dataset.valid), "test_logits": logits_RT}
     tensors = {name: torch.from_numpy(logits) for name, logits in kept_scores.items()}
-    _Home(emit, should_stop).patience(lambda: save_tensors(tensors, scores_path(job.weights)))
+    Home(emit, should_stop).patience(lambda: save_tensors(tensors, scores_path(job.weights)))
     faults.point("after_scores_before_opened")
     emit(Opened(cell_values(logits_RT, test, schema.scenarios, schema.tasks)))
 
