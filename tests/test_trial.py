@@ -13,6 +13,7 @@ from hinet_search.distributions import Value
 from hinet_search.records import EvaluationRecord
 from hinet_search.search.options import LaunchOptions
 from hinet_search.search.plan import Ready
+from hinet_search.sizing import flops_of
 from hinet_search.training.metrics import cell_values
 from hinet_search.trial import (
     Opened,
@@ -20,7 +21,6 @@ from hinet_search.trial import (
     SeedsJob,
     Trained,
     TrainJob,
-    flops_of,
     load_kept,
     open_test,
     scores,
