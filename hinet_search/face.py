@@ -13,9 +13,10 @@ from hinet_search.records import StudyRecord
 from hinet_search.report.page import render
 from hinet_search.search.options import LaunchOptions
 from hinet_search.search.progress import Silent, Watcher
+from hinet_search.shipped import find, shadowed
 from hinet_search.storage.engine import connect
 from hinet_search.storage.load import load_record
-from hinet_search.study import Study, load_study
+from hinet_search.study import Study
 
 if TYPE_CHECKING:
     from hinet_search.search.plan import Plan, Ready
@@ -26,10 +27,13 @@ def quiet(_text: str) -> None:
 
 
 def ready(study: str, options: LaunchOptions, say: Callable[[str], None] = quiet) -> "Ready":
-    """A study, found, checked and with its data encoded."""
+    """A study, found, checked and with its data encoded; `say` hears what takes a while, and whom the study hides."""
     from hinet_search.search.plan import make_ready
 
-    return make_ready(options.apply(load_study(study, options.size)), options.folder / "cache", say)
+    if (hidden := shadowed("studies", study)) is not None:
+        say(f"{study} is {find('studies', study)}, which stands in front of the shipped {hidden.name}")
+
+    return make_ready(options.load(study), options.cache, say)
 
 
 def check(study: str, **options: Any) -> "Plan":
@@ -85,7 +89,7 @@ def stored_name(study: str, options: LaunchOptions) -> tuple[str, str]:
     A name with a folder or with a size is that of a file: no stored study has such a name.
     """
     if Path(study).suffix in (".yaml", ".yml") or "/" in study or options.size is not None:
-        found = load_study(study, options.size)
+        found = options.load(study)
         return found.name, options.storage_url(found)
     return study, options.storage_url()
 

@@ -36,7 +36,7 @@ def launch(ready: Ready, options: LaunchOptions, command: str, watcher: Watcher)
     with _open(options.storage_url(study)) as database:
         store = StudyStore(database, study.name)
         with _lease(store):
-            _create_or_continue(ready, store, command)
+            _create_or_continue(ready, store, options, command)
             artifacts = options.folder / "artifacts" / study.name
             Coordinator(ready, store, artifacts, watcher).run(load(EXECUTORS, study.spec.executor).start)
             return load_record(database, study.name)
@@ -61,8 +61,8 @@ def _lease(store: StudyStore) -> Iterator[None]:
         store.release_lease()
 
 
-def _create_or_continue(ready: Ready, store: StudyStore, command: str) -> None:
-    study, row = ready.study, _row(ready, command)
+def _create_or_continue(ready: Ready, store: StudyStore, options: LaunchOptions, command: str) -> None:
+    study, row = ready.study, _row(ready, options, command)
     stored = store.load_study()
     if stored is None:
         store.create_study(row, [_arm_row(arm) for arm in study.arms])
@@ -71,13 +71,13 @@ def _create_or_continue(ready: Ready, store: StudyStore, command: str) -> None:
         store.continue_study(row)
 
 
-def _row(ready: Ready, command: str) -> StudyRow:
+def _row(ready: Ready, options: LaunchOptions, command: str) -> StudyRow:
     study, spec = ready.study, ready.study.spec
     return StudyRow(
         name=study.name,
         state="running",
         spec_json=identity(study, ready.dataset.fingerprint),
-        study_yaml=study.file.text,
+        study_yaml=options.recorded(study.file.text),
         command=command,
         description=spec.description,
         objective=spec.objective,

@@ -10,8 +10,8 @@ def line_of(job: JobProgress) -> str:
 
 
 def test_a_training_has_its_passes_and_its_last_value() -> None:
-    assert line_of(JobProgress("hinet/3", 1.5, [0.6, 0.7])).split() == ["hinet/3", "1.50/4", ".7000", "▁█"]
+    assert line_of(JobProgress("hinet/3", 1.5, [0.6, 0.7])).split() == ["0", "hinet/3", "1.50/4", ".7000", "▁█"]
 
 
 def test_a_job_that_trains_nothing_has_no_passes() -> None:
-    assert line_of(JobProgress("hinet/3", passes=None)).split() == ["hinet/3"]
+    assert line_of(JobProgress("hinet/3", passes=None)).split() == ["0", "hinet/3"]

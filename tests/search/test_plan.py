@@ -7,7 +7,7 @@ import pytest
 from hinet_search import face
 from hinet_search.data import checks
 from hinet_search.errors import ConfigurationError, DataError
-from hinet_search.search import plan
+from hinet_search.search import probe
 from hinet_search.search.options import LaunchOptions
 from tests.small import STUDY, write_study
 
@@ -21,7 +21,7 @@ parameters:
 
 @pytest.fixture(autouse=True)
 def short_probe(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "PROBE_SECONDS", 0.0)
+    monkeypatch.setattr(probe, "MOST_STEPS", probe.FEWEST_STEPS)
 
 
 def test_a_plan_of_models_without_rare_ids_is_timed_on_their_own_ids(tmp_path: Path) -> None:
