@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from os.path import normpath
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -135,7 +136,7 @@ def _definition_file(file: YamlFile) -> YamlFile | None:
     written = file.tree.get("data")
     if not isinstance(written, str):
         return None
-    path = file.path.parent / written
+    path = Path(normpath(file.path.parent / written))  # `studies/../data/rows.yaml` is read as `data/rows.yaml`
     if not path.is_file():
         raise ConfigurationError(f"{file.place(('data',))}: there is no data definition {path}")
     return read(path)

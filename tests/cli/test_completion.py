@@ -42,6 +42,7 @@ def completed(*words: str) -> list[str]:
         (("describe", "hm"), ["hmoe"]),
         (("describe", "--study", "shop.yaml", ""), ["shared_bottom", "mmoe"]),
         (("check", "--tr"), ["--trials"]),
+        (("data", "init", "r"), ["rows.parquet"]),
     ],
 )
 def test_a_word_is_completed(words: tuple[str, ...], offered: list[str]) -> None:
