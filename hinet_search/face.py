@@ -3,7 +3,7 @@
 What trains imports torch (two seconds) and is imported by the calls that need it: a report or a status never does.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from hinet_search.report.page import render
 from hinet_search.search.options import LaunchOptions
 from hinet_search.search.progress import Silent, Watcher
 from hinet_search.shipped import find, shadowed
+from hinet_search.storage.address import parse_address
 from hinet_search.storage.engine import connect
 from hinet_search.storage.load import load_record
 from hinet_search.study import Study
@@ -40,14 +41,29 @@ def check(study: str, **options: Any) -> "Plan":
     """What a launch would do, after every check it would make."""
     from hinet_search.search.plan import make_plan
 
-    return make_plan(ready(study, LaunchOptions(**options)))
+    return make_plan(ready(study, _chosen(options)))
 
 
 def launch(study: str, watcher: Watcher | None = None, **options: Any) -> StudyRecord:
     """Run or continue a study, write its report, and note the outcome where the dashboard shows it."""
-    chosen = LaunchOptions(**options)
+    chosen = _chosen(options)
     checked = ready(study, chosen)
-    return launch_ready(checked, chosen, f"hinet_search.launch({study!r})", watcher or Silent())
+    return launch_ready(checked, chosen, _call(study, options), watcher or Silent())
+
+
+def _chosen(options: Mapping[str, Any]) -> LaunchOptions:
+    """What a caller says; a folder may be a text."""
+    output = options.get("output")
+    return LaunchOptions(**{**options, "output": None if output is None else Path(output)})
+
+
+def _call(study: str, options: Mapping[str, Any]) -> str:
+    """The call as it is stored and shown, without the password of a database."""
+    shown = dict(options)
+    if shown.get("storage") and (address := parse_address(shown["storage"])).password is not None:
+        shown["storage"] = address.masked
+    given = [repr(study), *(f"{name}={value!r}" for name, value in shown.items())]
+    return f"hinet_search.launch({', '.join(given)})"
 
 
 def launch_ready(checked: "Ready", options: LaunchOptions, command: str, watcher: Watcher) -> StudyRecord:
@@ -74,7 +90,7 @@ def annotate_dashboard(record: StudyRecord, url: str, report: Path) -> None:
 
 def load(study: str, *, trial_cells: bool = False, **options: Any) -> StudyRecord:
     """The stored record of a study, named or given as its file; `trial_cells` as load_record has it."""
-    chosen = LaunchOptions(**options)
+    chosen = _chosen(options)
     name, url = stored_name(study, chosen)
     database = connect(url)
     try:
