@@ -7,6 +7,7 @@ import click
 
 from hinet_search.cli._document import print_document
 from hinet_search.cli._excerpt import PLACE, excerpt
+from hinet_search.cli._voice import voice_of
 from hinet_search.errors import (
     AllTrialsFailed,
     EnvironmentFault,
@@ -37,7 +38,7 @@ def show_error(error: HinetSearchError, context: click.Context) -> None:
     if error.remedy:
         _say(error.remedy)
     if following:
-        _say(f"{click.style('Next:', bold=True)} {following}")
+        voice_of(context).next(following)
 
 
 def show_usage_error(error: click.ClickException) -> None:
@@ -46,7 +47,7 @@ def show_usage_error(error: click.ClickException) -> None:
     context = getattr(error, "ctx", None)
     if isinstance(context, click.Context):
         _say(context.get_usage())
-        _say(f"{click.style('Next:', bold=True)} {context.command_path} --help")
+        voice_of(context).next(f"{context.command_path} --help")
 
 
 def next_command(error: HinetSearchError, context: click.Context) -> str:

@@ -7,7 +7,7 @@ import click
 from hinet_search.cli._layout import Command
 from hinet_search.cli._options import run_options, study_argument
 from hinet_search.cli._plan import show_plan
-from hinet_search.cli._voice import as_json, speaking, verbose
+from hinet_search.cli._speaking import as_json, speaking, verbose
 
 
 @click.command(

@@ -7,7 +7,8 @@ import click
 
 from hinet_search.cli._layout import Command, option
 from hinet_search.cli._options import launch_options, places
-from hinet_search.cli._voice import speaking, voice
+from hinet_search.cli._speaking import speaking
+from hinet_search.cli._voice import voice
 
 _ADDRESS = "Address"
 

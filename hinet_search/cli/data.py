@@ -10,7 +10,8 @@ from hinet_search.cli._complete import complete_table
 from hinet_search.cli._document import print_document
 from hinet_search.cli._layout import Command, option
 from hinet_search.cli._options import launch_options, places, study_argument
-from hinet_search.cli._voice import as_json, mark, speaking, voice
+from hinet_search.cli._speaking import as_json, speaking
+from hinet_search.cli._voice import mark, voice
 
 _FILES = "What is written"
 

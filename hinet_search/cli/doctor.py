@@ -7,7 +7,8 @@ import click
 from hinet_search.cli._document import print_document
 from hinet_search.cli._layout import Command
 from hinet_search.cli._options import launch_options, places
-from hinet_search.cli._voice import as_json, mark, speaking, voice
+from hinet_search.cli._speaking import as_json, speaking
+from hinet_search.cli._voice import mark, voice
 from hinet_search.errors import EnvironmentFault
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from hinet_search.cli._layout import Command, option
 from hinet_search.cli._live import JsonLines, watching
 from hinet_search.cli._options import as_typed, launch_options, run_options, study_argument
 from hinet_search.cli._plan import origin_lines, plan_line, show_plan
-from hinet_search.cli._voice import as_json, mark, speaking, verbose, voice
+from hinet_search.cli._speaking import as_json, speaking, verbose
+from hinet_search.cli._voice import mark, voice
 from hinet_search.cli._words import duration
 from hinet_search.search.options import LaunchOptions
 from hinet_search.search.progress import Event, Watcher

@@ -7,7 +7,7 @@ import click
 
 from hinet_search.cli._layout import Command, option
 from hinet_search.cli._options import launch_options, stored_study, study_argument
-from hinet_search.cli._voice import speaking
+from hinet_search.cli._speaking import speaking
 
 
 @click.command(

@@ -9,7 +9,8 @@ import click
 from hinet_search.cli._document import print_document
 from hinet_search.cli._layout import Command
 from hinet_search.cli._options import as_typed, launch_options, places
-from hinet_search.cli._voice import as_json, speaking, voice
+from hinet_search.cli._speaking import as_json, speaking
+from hinet_search.cli._voice import voice
 from hinet_search.cli._words import ago, value_or_dash
 
 

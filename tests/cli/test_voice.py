@@ -162,3 +162,17 @@ def test_the_page_of_the_command_line_has_every_key_of_every_document(run: Run, 
     for kind, words in commands.items():
         assert set(document(run, *words)) == {"schema", "kind", *told[kind]}
     assert set(document(run, "check", "smal.yaml", code=2)) == {"schema", "kind", *told["error"]}
+
+
+def test_a_quiet_error_says_what_is_wrong_and_not_what_is_next(run: Run) -> None:
+    loud, quiet = run("check", "quikstart"), run("check", "quikstart", "-q")
+    assert loud.err == f"{quiet.err}Next: hinet-search check quickstart\n"
+
+
+def test_a_stored_study_that_is_misspelt_is_told_with_the_nearest(run: Run, tmp_path: Path) -> None:
+    write_study(tmp_path)
+    assert run("launch", "small.yaml", "--trials", "1", "--finalist-seeds", "1").code == 0
+    said = run("report", "smal")
+    assert said.code == 2
+    assert "did you mean 'small'?" in said.err
+    assert said.err.splitlines()[-1] == "Next: hinet-search status"
