@@ -85,15 +85,7 @@ def load_study(name: str, size: str | None = None, said: Mapping[str, Said] | No
     """
     file = read(find("studies", name))
     size = _size(file, size)
-    definition_file = _definition_file(file)
-    changed: dict[Location, Said] = {}
-    of_data: dict[Location, Said] = {}
-    for key, one in (said or {}).items():
-        location = _location(file, key, size)
-        of_file = definition_file is not None and location[0] == "data" and len(location) > 1
-        (of_data if of_file else changed)[location[1:] if of_file else location] = one
-    file = file.saying(changed)
-    definition_file = definition_file and definition_file.saying(of_data)
+    file, definition_file = _saying(file, said or {}, size)
     spec = _spec(file, definition_file)
     study_name = spec.name or file.path.stem
     problems = Gathering()
@@ -117,6 +109,16 @@ def _size(file: YamlFile, size: str | None) -> str | None:
             f"{did_you_mean(size, known)}"
         )
     return size or next(iter(known), None)
+
+
+def _saying(file: YamlFile, said: Mapping[str, Said], size: str | None) -> tuple[YamlFile, YamlFile | None]:
+    """The study file and that of its data, where it has one, with other values."""
+    of_data = {tuple(name.split(".")): one for name, one in said.items() if name.startswith("data.")}
+    file = file.saying({_location(file, name, size): one for name, one in said.items() if not name.startswith("data.")})
+    definition_file = _definition_file(file)
+    if definition_file is None:
+        return file.saying(of_data), None
+    return file, definition_file.saying({at[1:]: one for at, one in of_data.items()})
 
 
 def _location(file: YamlFile, name: str, size: str | None) -> Location:

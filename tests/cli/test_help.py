@@ -42,8 +42,8 @@ def imported(*words: str) -> tuple[dict[str, int], int]:
 
 
 def test_help_imports_nothing_heavy_and_within_its_budget() -> None:
-    """The least of three, as others use the machine too."""
-    runs = [imported("--help") for _ in range(3)]
+    """The least of five, as others use the machine too."""
+    runs = [imported("--help") for _ in range(5)]
     assert not {name for name in runs[0][0] if name.split(".")[0] in HEAVY}
     assert min(total for _, total in runs) < BUDGET_MS * 1000
 

@@ -155,6 +155,9 @@ def test_a_setting_of_data_in_a_file_of_their_own_is_set_there() -> None:
     Path("s.yaml").write_text("data: rows.yaml\narms: {mmoe: }\nreference: mmoe\n")
     study = LaunchOptions(settings={"data.minimum_frequency": 3}).load("s.yaml")
     assert study.spec.data.minimum_frequency == 3
+    Path("others.yaml").write_text(Path("rows.yaml").read_text().replace("user_id", "item_id"))
+    study = LaunchOptions(settings={"data": "others.yaml"}).load("s.yaml")
+    assert study.spec.data.features.categorical == ("item_id",)
 
 
 @pytest.mark.parametrize(
