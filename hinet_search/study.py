@@ -113,7 +113,9 @@ def _size(file: YamlFile, size: str | None) -> str | None:
 
 def _saying(file: YamlFile, said: Mapping[str, Said], size: str | None) -> tuple[YamlFile, YamlFile | None]:
     """The study file and that of its data, where it has one, with other values."""
-    of_data = {tuple(name.split(".")): one for name, one in said.items() if name.startswith("data.")}
+    of_data: dict[Location, Said] = {
+        tuple(name.split(".")): one for name, one in said.items() if name.startswith("data.")
+    }
     file = file.saying({_location(file, name, size): one for name, one in said.items() if not name.startswith("data.")})
     definition_file = _definition_file(file)
     if definition_file is None:
@@ -215,7 +217,7 @@ def _model_and_space(name: str, arm: ArmSpec, file: YamlFile) -> tuple[str, Sear
     place = file.place(("arms", name))
     check_study_name(name, place, "an arm's")
     model, known = arm.model or name, names(MODELS)
-    if model not in known:
+    if model not in known and "." not in model:  # one of another package is looked for where models are loaded
         raise ConfigurationError(
             f"{place}: '{model}' is not a model, known: {', '.join(known)}{did_you_mean(model, known)}"
         )

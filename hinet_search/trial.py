@@ -21,6 +21,8 @@ from hinet_search.data.columns import Columns, Dataset
 from hinet_search.data.prepare import open_dataset
 from hinet_search.distributions import Value
 from hinet_search.objective import objective_named
+from hinet_search.plugins import allow_only, allowed
+from hinet_search.private import make_folder
 from hinet_search.records import CellValue, Cost, EvaluationRecord, Insight
 from hinet_search.schema import Schema
 from hinet_search.training.checkpoint import SECONDS_APART, Checkpoints
@@ -44,7 +46,7 @@ class TrainJob:
 
     With `weights` the best weights are kept there and insights are taken, unless the training was stopped: half-trained
     weights must not be taken for those of a recorded run. With `checkpoints`, a folder of this job alone, a training
-    that was cut off there goes on.
+    that was cut off there goes on. `plugins` are packages that models may be of: those of the process that made the job.
     """
 
     dataset: Path
@@ -55,6 +57,7 @@ class TrainJob:
     device: Wanted
     weights: Path | None = None
     checkpoints: Path | None = None
+    plugins: tuple[str, ...] = field(default_factory=allowed)
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ class OpenTestJob:
     values: Mapping[str, Value]
     device: Wanted
     weights: Path
+    plugins: tuple[str, ...] = field(default_factory=allowed)
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,7 @@ def train_seeds(job: SeedsJob, emit: Emit, should_stop: ShouldStop) -> None:
 def _train(jobs: Sequence[TrainJob], order_seed: int, emit_of: Callable[[int], Emit], should_stop: ShouldStop) -> None:
     _limit_threads()
     job = jobs[0]
+    allow_only(job.plugins)
     config = build_config(job.model, job.values)
     dataset, schema = config.features.view(_dataset(job.dataset))
     device, objective = choose_device(job.device).device, objective_named(job.objective)
@@ -200,6 +205,7 @@ def open_test(job: OpenTestJob, emit: Emit, should_stop: ShouldStop) -> None:  #
 
 def load_kept(job: OpenTestJob) -> Kept:
     """The model of a job with the weights that its training kept."""
+    allow_only(job.plugins)
     config = build_config(job.model, job.values)
     dataset, schema = config.features.view(_dataset(job.dataset))
     built = config.build(schema)
@@ -278,8 +284,9 @@ def _trained(job: TrainJob, model: Trainable, dataset: Dataset, result: FitResul
     best = next((record for record in result.evaluations if record.step == result.best_step), None)
     if job.weights is None or best is None or result.stopped:
         return Trained(best, result.stopped, cost)
-    job.weights.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(job.weights.parent)
     save_weights(model.model.state_dict(), job.weights)
+    cost = replace(cost, milliseconds_per_100=model.milliseconds_per_100(dataset.valid))
     return Trained(best, result.stopped, cost, model.insight(dataset.valid))
 
 

@@ -16,7 +16,7 @@ from hinet_search.search.progress import Event, Progress, Watcher
 
 STATE_SECONDS = 60.0
 REDRAW_SECONDS = 0.5
-ABOVE_THE_BLOCK = ("plan", "failed", "retry", "size", "opened", "short", "waiting")  # the rest is in it
+IN_THE_BLOCK = ("best", "finalist", "state")  # all else stays above it
 
 
 class EveryMinute:
@@ -92,8 +92,8 @@ class LiveBlock:
         self._drawn = 0.0
 
     def event(self, event: Event) -> None:
-        """Failures, retries, sizes, openings and missed budgets stay above the block."""
-        if event.kind in ABOVE_THE_BLOCK:
+        """Bests, finalists and states are in the block; all else stays above it."""
+        if event.kind not in IN_THE_BLOCK:
             self._live.console.print(f"{event.kind}: {event.text}", markup=False, highlight=False)
 
     def tick(self, progress: Progress) -> None:

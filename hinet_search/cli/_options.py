@@ -11,10 +11,30 @@ from hinet_search.cli._complete import complete_size, complete_study
 from hinet_search.cli._layout import option
 from hinet_search.search.options import LaunchOptions
 
+
+def _warn_of_password(context: click.Context, parameter: click.Parameter, url: str | None) -> str | None:
+    """A URL on the command line with a password in it is read by whoever lists the processes of the machine."""
+    if url and context.get_parameter_source(parameter.name or "") == ParameterSource.COMMANDLINE:
+        from hinet_search.storage.address import parse_address
+
+        if parse_address(url).password is not None:
+            text = (
+                "others on this machine can read a password on a command line: set HINET_SEARCH_STORAGE, or PGPASSFILE"
+            )
+            click.echo(f"warning: {text}", err=True)
+    return url
+
+
 _WHERE = "Where things are"
 _STUDY = "Over the study file"
 _PLACES = [
-    option(_WHERE, "--storage", metavar="URL", help="Database: a path or URL.  [env: HINET_SEARCH_STORAGE]"),
+    option(
+        _WHERE,
+        "--storage",
+        metavar="URL",
+        callback=_warn_of_password,
+        help="Database: a path or URL.  [env: HINET_SEARCH_STORAGE]",
+    ),
     option(
         _WHERE,
         "--output",
@@ -23,6 +43,16 @@ _PLACES = [
         help="Folder of database, cache, artifacts and reports.  [default: .hinet-search, reports/; env of the cache: "
         "HINET_SEARCH_CACHE]",
     ),
+]
+_PLUGIN = [
+    option(
+        _STUDY,
+        "--plugin",
+        "plugins",
+        metavar="PACKAGE",
+        multiple=True,
+        help="A package whose modules may be models (model: my_lab.models.wide).",
+    )
 ]
 _SIZE = [
     option(
@@ -74,7 +104,12 @@ def stored_study(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Values over those of the study file."""
-    return _add(command, [*_RUN, *_SIZE, *_SETTINGS, *_PLACES])
+    return _add(command, [*_RUN, *_PLUGIN, *_SIZE, *_SETTINGS, *_PLACES])
+
+
+def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Which models there are, and where data are encoded."""
+    return _add(command, [*_PLUGIN, *_PLACES])
 
 
 def launch_options(given: Mapping[str, Any]) -> LaunchOptions:
@@ -99,12 +134,18 @@ def as_typed(given: Mapping[str, Any], options: LaunchOptions) -> list[str]:
 
     context = click.get_current_context()
     typed = [name for name in given if context.get_parameter_source(name) == ParameterSource.COMMANDLINE]
-    shown = {name: [value] for name, value in given.items()}
-    shown["set"] = list(shown.pop("settings", [[]])[0])
+    shown = dict(given)
     if options.storage and (address := parse_address(options.storage)).password is not None:
-        shown["storage"] = [address.masked]
-    names = ["set" if name == "settings" else name for name in typed]
-    return [word for name in names for value in shown[name] for word in (f"--{name.replace('_', '-')}", str(value))]
+        shown["storage"] = address.masked
+    return [word for name in typed for word in _words(name, shown[name])]
+
+
+def _words(name: str, value: object) -> list[str]:
+    """An option as it is typed; one that may be repeated once for each of its values."""
+    if isinstance(value, tuple):
+        repeated = "--set" if name == "settings" else f"--{name.removesuffix('s')}"
+        return [word for one in value for word in (repeated, one)]
+    return [f"--{name.replace('_', '-')}", str(value)]
 
 
 def _add(command: Callable[..., Any], options: list[Callable[[Any], Any]]) -> Callable[..., Any]:

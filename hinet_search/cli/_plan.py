@@ -26,9 +26,10 @@ def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
 
     options = launch_options(given)
     checked = ready(study, options, voice().note)
-    stored = standing(checked, options.storage_url(checked.study))
+    stored = standing(checked, options)
     plan = make_plan(checked)
-    warnings = [*checked.dataset.record.warnings, *checked.study.doubts, *shortages(plan, options.folder)]
+    warnings = [f"wider than what is stored, launch with --extend: {line}" for line in (stored.wider if stored else ())]
+    warnings += [*checked.dataset.record.warnings, *checked.study.doubts, *shortages(plan, options.folder)]
     if as_json:
         _print_json(plan, stored, warnings)
         return

@@ -6,7 +6,7 @@ import click
 
 from hinet_search.cli._complete import complete_arm, complete_study
 from hinet_search.cli._layout import Command
-from hinet_search.cli._options import launch_options, places
+from hinet_search.cli._options import launch_options, model_options
 from hinet_search.cli._speaking import speaking
 from hinet_search.cli._voice import voice
 
@@ -28,7 +28,7 @@ from hinet_search.cli._voice import voice
     shell_complete=complete_study,
     help="Use this study's data and the defaults of its arm; else a small made-up schema.",
 )
-@places
+@model_options
 @speaking
 def command(model: str, study: str | None, **given: Any) -> None:
     """Draw MODEL with its own defaults, or an arm (by name or model) with its default on a study's data."""
@@ -37,17 +37,20 @@ def command(model: str, study: str | None, **given: Any) -> None:
     from hinet_search.config import build_config
     from hinet_search.errors import ConfigurationError, did_you_mean
     from hinet_search.face import ready
+    from hinet_search.plugins import allow_only
     from hinet_search.schema import Schema
     from hinet_search.search.admission import Admission, default_of
     from hinet_search.training.trainable import trainable
 
+    options = launch_options(given)
     if study is None:
+        allow_only(options.plugins)
         fields = ("user_id", "item_id", "hour")
         schema = Schema(("home", "search", "push"), ("click", "order"), fields, (10_001, 5_001, 25), ("price",))
         config = build_config(model, {})
         click.echo(f"{model} with its own defaults, on a made-up schema of 3 scenarios, 2 tasks, 3 fields")
     else:
-        checked = ready(study, launch_options(given), voice().note)
+        checked = ready(study, options, voice().note)
         arms = {arm.model: arm for arm in reversed(checked.study.arms)} | {arm.name: arm for arm in checked.study.arms}
         if model not in arms:
             raise ConfigurationError(

@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 )
 @study_argument
 @run_options
+@option(
+    "Over the study file",
+    "--extend",
+    is_flag=True,
+    help="Go on with a stored study though its arms or ranges are wider.",
+)
 @option("Output", "--dry-run", is_flag=True, help="Only check, and print the plan.")
 @option("Output", "--no-progress", is_flag=True, help="Plain lines even on a terminal.")
 @as_json
@@ -85,7 +91,7 @@ def _tell_plan(watcher: Watcher, checked: "Ready", options: LaunchOptions) -> No
     from hinet_search.search.plan import make_plan
     from hinet_search.search.standing import standing
 
-    stored = standing(checked, options.storage_url(checked.study))
+    stored = standing(checked, options)
     if stored is not None:
         watcher.event(Event("plan", f"goes on with {stored.done} of {stored.budget} trials"))
     if stored is None or stored.state != "done" or stored.done < stored.budget:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from hinet_search.cli._complete import complete_study
 from hinet_search.cli._document import print_document
 from hinet_search.cli._layout import Command
 from hinet_search.cli._options import as_typed, launch_options, places
@@ -24,16 +25,18 @@ from hinet_search.cli._words import ago, value_or_dash
         "hinet-search status --storage postgresql://ann@db.example/studies --json",
     ),
 )
+@click.argument("study", required=False, shell_complete=complete_study)
 @places
 @as_json
 @speaking
-def command(as_json: bool, **given: Any) -> None:  # noqa: FBT001  click passes flags by name
-    """List the studies of a database."""
+def command(study: str | None, as_json: bool, **given: Any) -> None:  # noqa: FBT001  click passes flags by name
+    """List the studies of a database; STUDY is needed only where its file names a database of its own."""
+    from hinet_search.face import stored_url
     from hinet_search.storage.engine import connect
     from hinet_search.storage.listing import list_studies
 
     options = launch_options(given)
-    database = connect(options.storage_url())
+    database = connect(stored_url(study, options))
     try:
         studies = list_studies(database)
     finally:

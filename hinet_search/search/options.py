@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hinet_search.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from hinet_search.spec import Device
     from hinet_search.study import Study
@@ -42,6 +44,8 @@ class LaunchOptions:
     output: Path | None = None
     seed: int | None = None
     size: str | None = None  # of a study that has sizes
+    plugins: tuple[str, ...] = ()  # packages whose modules may be models
+    extend: bool = False  # a stored study may get further arms, wider ranges and higher limits
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -79,10 +83,22 @@ class LaunchOptions:
         return "\n".join([text.rstrip("\n"), *settings, ""]) if settings else text
 
     def load(self, study: str) -> "Study":
-        """The study of that name or path with these values in place of its own; errors are those of load_study."""
+        """The study of that name or path with these values in place of its own; errors are those of load_study.
+
+        A study file is stored and shown in the report, so it must not hold a password.
+        """
+        from hinet_search.storage.address import parse_address
         from hinet_search.study import load_study
 
-        return load_study(study, self.size, self.said())
+        found = load_study(study, self.size, self.said())
+        storage = found.spec.storage
+        if storage and parse_address(storage).password is not None:
+            raise ConfigurationError(
+                f"{found.file.place(('storage',))}: a study file is stored and shown in its report, so its storage must "
+                "hold no password",
+                remedy="leave the password out and set PGPASSFILE, or set HINET_SEARCH_STORAGE to the whole URL",
+            )
+        return found
 
 
 def num_slots(study: "Study") -> int:

@@ -10,7 +10,8 @@ from hinet_search.records import EvaluationRecord
 class Event:
     """One thing that happened.
 
-    `kind` is one word: best, failed, retry, short (of a budget), finalist, size, opened, waiting. `key` is what it
+    `kind` is one word: best, failed, retry, short (of a budget), finalist, size, opened, waiting, database,
+    extended. `key` is what it
     happened to (`hinet/12`) and `value` its objective, where there are such.
     """
 

@@ -7,10 +7,13 @@ from pathlib import Path
 
 from hinet_search.data.checks import available_memory
 from hinet_search.errors import EnvironmentFault, StudyConflict
+from hinet_search.search.extension import extension
 from hinet_search.search.identity import identity, refuse_difference
+from hinet_search.search.options import LaunchOptions
 from hinet_search.search.plan import Plan, Ready
 from hinet_search.storage.engine import LAUNCH_FIRST, connect
 from hinet_search.storage.listing import list_studies
+from hinet_search.storage.schema import MIGRATE
 from hinet_search.storage.store import StudyStore
 
 GIGABYTE = 1024**3
@@ -18,32 +21,36 @@ GIGABYTE = 1024**3
 
 @dataclass(frozen=True)
 class Standing:
-    """A study that a launch would go on with."""
+    """A study that a launch would go on with. `wider` says in what the study goes beyond it, which needs --extend."""
 
     state: str
     done: int
     budget: int
+    wider: tuple[str, ...] = ()
 
 
-def standing(ready: Ready, storage: str) -> Standing | None:
-    """What is stored under the study's name, None for nothing.
+def standing(ready: Ready, options: LaunchOptions) -> Standing | None:
+    """What is stored under the study's name; None for nothing, and in tables of an older version, which a launch changes.
 
     Errors: those of connect, and StudyConflict when it is another study.
     """
     study = ready.study
     try:
-        database = connect(storage)
+        database = connect(options.storage_url(study))
     except (EnvironmentFault, StudyConflict) as error:
-        if error.remedy != LAUNCH_FIRST:
+        if error.remedy not in (LAUNCH_FIRST, MIGRATE):
             raise
         return None
     with closing(database):
         stored = StudyStore(database, study.name).load_study()
         if stored is None:
             return None
-        refuse_difference(study.name, stored.spec_json, identity(study, ready.dataset.fingerprint))
+        now = identity(study, ready.dataset.fingerprint)
+        wider = extension(stored.spec_json, now)
+        if wider is None:
+            refuse_difference(study.name, stored.spec_json, now)
         (found,) = [one for one in list_studies(database) if one.name == study.name]
-    return Standing(found.state, found.done, len(study.arms) * study.spec.trials)
+    return Standing(found.state, found.done, len(study.arms) * study.spec.trials, wider or ())
 
 
 def shortages(plan: Plan, folder: Path) -> list[str]:

@@ -12,9 +12,12 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import IO, Any
 
 import torch
+
+from hinet_search.private import make_folder
 
 KEPT = 2
 SECONDS_APART = 10.0
@@ -51,7 +54,7 @@ class Checkpoints:
         self._took = self._ended - began
 
     def _write(self, step: int, content: Mapping[str, Any]) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         written = sorted(self.folder.glob(f"*{MANIFEST}"))
         path = self.folder / f"{int(written[-1].stem) + 1 if written else 1:06}{SUFFIX}"
         digest = _replace(path, lambda file: torch.save(dict(content), file))
@@ -77,6 +80,8 @@ class Checkpoints:
                     content: Mapping[str, Any] = torch.load(path, weights_only=True)
                     return content
                 problem = "its content is not what was written"
+            except UnpicklingError:  # what torch raises at anything else, without running it
+                problem = "it holds more than plain values and tensors"
             except (OSError, ValueError, KeyError, TypeError) as error:
                 problem = f"{type(error).__name__}: {error}"
             warnings.warn(f"{path}: a checkpoint is damaged and is passed over ({problem})", stacklevel=2)

@@ -39,6 +39,18 @@ def test_the_carets_stand_under_the_word_whatever_the_number_of_the_line() -> No
     assert carets.index("^") == line.index("tain")
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ann:s3cr:et@db/studies",
+        "postgresql://ann:s3cret@db/studies",
+        "postgresql://db/x?password=s3cret&y=1",
+    ],
+)
+def test_a_password_is_not_shown(url: str) -> None:
+    assert "s3c" not in "".join(shown(f"storage: {url}", 1, 1) or "s3c")
+
+
 def test_of_a_long_line_the_part_around_the_word_is_shown() -> None:
     line, carets = shown("a: {" + "x: 1, " * 100 + "tain: 1}", 1, 605) or ("", "")
     assert len(line) < 120

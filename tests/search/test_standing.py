@@ -25,26 +25,35 @@ def ready(studio: Studio, **options: object) -> Ready:
     return Ready(study, PretendedData(studio.folder), ChosenDevice(torch.device("cpu")), 1)  # type: ignore[arg-type]
 
 
-def database(studio: Studio) -> str:
-    return str(studio.folder / "out" / "studies.sqlite3")
+def stored(studio: Studio) -> LaunchOptions:
+    return LaunchOptions(output=studio.folder / "out")
 
 
 def test_a_launched_study_is_told_with_what_is_done_of_the_budget_that_is_asked_for(studio: Studio) -> None:
     studio.launch()
-    assert standing(ready(studio, trials=9), database(studio)) == Standing("done", 4, 9)
+    assert standing(ready(studio, trials=9), stored(studio)) == Standing("done", 4, 9)
 
 
 def test_of_a_study_or_database_that_is_not_there_nothing_is_stored_and_nothing_made(studio: Studio) -> None:
     studio.launch()
-    assert standing(ready(studio), str(studio.folder / "none" / "none.sqlite3")) is None
+    assert standing(ready(studio), LaunchOptions(output=studio.folder / "none")) is None
     assert not (studio.folder / "none").exists()
-    assert standing(ready(studio, settings={"name": "another"}), database(studio)) is None
+    assert standing(ready(studio, settings={"name": "another"}), stored(studio)) is None
 
 
 def test_a_study_of_another_form_is_refused_before_it_is_launched(studio: Studio) -> None:
     studio.launch()
     with pytest.raises(StudyConflict, match="exists with another seed: stored 0, now 8"):
-        standing(ready(studio, seed=8), database(studio))
+        standing(ready(studio, seed=8), stored(studio))
+
+
+def test_a_study_that_is_wider_than_what_is_stored_is_told_in_what(studio: Studio) -> None:
+    studio.launch()
+    with (studio.folder / "s.yaml").open("a") as file:
+        file.write("cost_limit: 3.0\n")
+    found = standing(ready(studio), stored(studio))
+    assert found is not None
+    assert found.wider
 
 
 def test_a_database_that_cannot_be_reached_is_told(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,7 +64,7 @@ def test_a_database_that_cannot_be_reached_is_told(studio: Studio, monkeypatch: 
 
     monkeypatch.setattr(module, "connect", away)
     with pytest.raises(DatabaseAway):
-        standing(ready(studio), database(studio))
+        standing(ready(studio), stored(studio))
 
 
 def plan(studio: Studio, *, memory: int, parameters: int) -> Plan:
