@@ -37,7 +37,7 @@ def ready(study: str, options: LaunchOptions, say: Callable[[str], None] = quiet
         say(f"{study} is {find('studies', study)}, which stands in front of the shipped {hidden.name}")
 
     allow_only(options.plugins)
-    return make_ready(options.load(study), options.cache, say)
+    return make_ready(options.load(study), options.cache, options.folder, say)
 
 
 def check(study: str, **options: Any) -> "Plan":

@@ -25,8 +25,6 @@ from hinet_search.training.device import ChosenDevice, choose_device
 
 DRAWS = 21
 PROBE_SECONDS = 20.0  # of all arms together, at most
-BYTES_PER_WEIGHT = 4
-COPIES_IN_CHECKPOINT = 3  # the weights and both moments of the optimiser
 
 
 @dataclass(frozen=True)
@@ -82,19 +80,13 @@ class Plan:
 
     @property
     def disk_bytes(self) -> int:
-        """Weights of finalists and checkpoints of running trials, at draws of median size; the data are encoded already."""
-        weights = sum(arm.parameters[1] for arm in self.arms) * self._runs_per_arm
-        checkpoints = self.ready.slots * COPIES_IN_CHECKPOINT * max(arm.parameters[1] for arm in self.arms)
-        return BYTES_PER_WEIGHT * (weights + checkpoints)
-
-    @property
-    def _runs_per_arm(self) -> int:
-        finalists = self.ready.study.spec.finalists
-        return (finalists.top + 1) * finalists.seeds
+        """What the study writes beside its data, at draws of median size."""
+        ready = self.ready
+        return bytes_needed(ready.study.spec, ready.dataset, [arm.parameters[1] for arm in self.arms], ready.slots)
 
 
-def make_ready(study: Study, cache: Path, say: Callable[[str], None]) -> Ready:
-    """Check spaces, device, data and disk, in this order, and encode the data; errors are those of each door."""
+def make_ready(study: Study, cache: Path, output: Path, say: Callable[[str], None]) -> Ready:
+    """Check spaces, device, data and the disk of `output`, in this order; encode the data. Errors are those of each door."""
     study = try_study(study)
     seconds_apart()
     device = choose_device(study.spec.device)
@@ -108,7 +100,7 @@ def make_ready(study: Study, cache: Path, say: Callable[[str], None]) -> Ready:
         _check_embedding(arm, dataset)
     slots, sized = num_slots(study), [default_of(admission.sized(arm, study.arms)) for arm in study.arms]
     parameters = [num_parameters(config, config.features.schema_of(dataset)) for config in sized]
-    check_room(cache.parent, bytes_needed(study.spec, dataset, parameters, slots))
+    check_room(output, bytes_needed(study.spec, dataset, parameters, slots))
     return Ready(study, dataset, device, slots)
 
 

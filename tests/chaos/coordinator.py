@@ -130,7 +130,6 @@ def main() -> None:
     from hinet_search.search.launch import launch
     from hinet_search.search.options import LaunchOptions
     from hinet_search.search.plan import Ready
-    from hinet_search.study import load_study
     from hinet_search.training.device import ChosenDevice
     from tests.search.pretended import SPACE, STUDY, PretendedData
 
@@ -141,7 +140,7 @@ def main() -> None:
         f"{STUDY}arms: {{mmoe: {{space: rate}}}}\nfinalists: {{top: 1, seeds: 2}}\n".replace("trials: 4", "trials: 1")
     )
     options = LaunchOptions(output=folder / "out", storage=plan.storage, trials=plan.trials, slots=plan.slots)
-    study = options.apply(load_study(str(folder / f"{NAME}.yaml")))
+    study = options.load(str(folder / f"{NAME}.yaml"))
     ready = Ready(study, PretendedData(folder), ChosenDevice(torch.device("cpu")), plan.slots)  # type: ignore[arg-type]  # the part that is read
     start = local.start
     local.start = lambda *given: LightExecutor(start(*given), plan, where)  # type: ignore[assignment,return-value]  # likewise
