@@ -84,6 +84,11 @@ class Plan:
         ready = self.ready
         return bytes_needed(ready.study.spec, ready.dataset, [arm.parameters[1] for arm in self.arms], ready.slots)
 
+    @property
+    def _runs_per_arm(self) -> int:
+        finalists = self.ready.study.spec.finalists
+        return (finalists.top + 1) * finalists.seeds
+
 
 def make_ready(study: Study, cache: Path, output: Path, say: Callable[[str], None]) -> Ready:
     """Check spaces, device, data and the disk of `output`, in this order; encode the data. Errors are those of each door."""
