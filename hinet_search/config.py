@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from types import ModuleType
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, create_model
@@ -58,7 +59,7 @@ class TrialConfig:
 
     def build(self, schema: Schema) -> BuiltModel:
         """A freshly initialised model; draws from torch's global generator."""
-        build: Callable[[Schema], Any] = partial(load(MODELS, self.model_name).Model, self.model)
+        build: Callable[[Schema], Any] = partial(_module(self.model_name).Model, self.model)
         if isinstance(self.model, ProtocolConfig):
             return build_in_protocol(self.model.protocol, build, schema)
         built: BuiltModel = build(schema)
@@ -67,8 +68,17 @@ class TrialConfig:
 
 def config_type(model: str) -> type[BaseModel]:
     """The Config of a model."""
-    kind: type[BaseModel] = load(MODELS, model).Config
+    kind: type[BaseModel] = _module(model).Config
     return kind
+
+
+def _module(model: str) -> ModuleType:
+    """The file of a model; one of another package must be of the same form."""
+    module = load(MODELS, model)
+    missing = [name for name in ("Config", "Model") if not hasattr(module, name)]
+    if missing:
+        raise ConfigurationError(f"model {model} must have Config and Model, {module.__file__} lacks {missing[0]}")
+    return module
 
 
 def _nowhere(_location: Location) -> str:
@@ -95,6 +105,7 @@ def try_study(study: Study) -> Study:
     A space need not name such a setting. ConfigurationError holds every problem of all arms, and the settings that no
     arm's model has.
     """
+    _import_models(study)
     problems = _settings_of_no_model(study)
     arms = tuple(_with_study_settings(arm, study) for arm in study.arms)
     for arm in arms:
@@ -108,6 +119,19 @@ def try_study(study: Study) -> Study:
     if problems:
         raise ConfigurationError(*dict.fromkeys(problems))
     return replace(study, arms=arms)
+
+
+def _import_models(study: Study) -> None:
+    """ConfigurationError holds every arm whose model is not to be had."""
+    problems, remedies = [], []
+    for arm in study.arms:
+        try:
+            _module(arm.model)
+        except ConfigurationError as error:
+            problems += [f"{arm.place}: {problem}" for problem in error.problems]
+            remedies += [error.remedy] if error.remedy else []
+    if problems:
+        raise ConfigurationError(*problems, remedy="\n".join(dict.fromkeys(remedies)))
 
 
 def _wrong_groups(arm: Arm, features: FeatureDefinition) -> list[str]:
@@ -159,7 +183,7 @@ def _cannot_be_sized(arm: Arm, arms: Sequence[Arm]) -> list[str]:
 
 
 def _is_network(model: str) -> bool:
-    return issubclass(load(MODELS, model).Model, nn.Module)
+    return issubclass(_module(model).Model, nn.Module)
 
 
 def _settings_of_no_model(study: Study) -> list[str]:

@@ -1,31 +1,25 @@
-"""Dashboard: optuna-dashboard over a study's database, on this machine only and for reading only.
-
-The dashboard itself asks nobody who they are and lets any page of any site delete a study, so it stands behind a
-guard: a Host allow-list (a foreign name that resolves to 127.0.0.1 is refused) and reading methods only.
-"""
+"""Dashboard: optuna-dashboard over a study's database, behind a guard and for reading unless asked otherwise."""
 
 import errno
+import socket
 import socketserver
 import warnings
 from collections.abc import Callable, Iterable
-from types import TracebackType
+from dataclasses import replace
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import optuna
 from optuna_dashboard import get_note, save_note, wsgi
 
-from hinet_search.errors import ConfigurationError, EnvironmentFault
+from hinet_search.errors import EnvironmentFault
+from hinet_search.guard import Access, guard
 from hinet_search.records import ArmRecord, StudyRecord, TrialRecord
+from hinet_search.spreadsheet import without_formulas
 from hinet_search.storage.engine import Database, connect
 from hinet_search.storage.names import optuna_name
 
-LOOPBACK = "127.0.0.1"
-_READING = ("GET", "HEAD")
-_HEADERS = [("X-Content-Type-Options", "nosniff"), ("X-Frame-Options", "DENY"), ("Referrer-Policy", "no-referrer")]
-
-
-_Error = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None
+SILENT_SECONDS = 30.0  # a connection on which nothing is said for so long is closed
 
 
 class _Server(socketserver.ThreadingMixIn, WSGIServer):
@@ -33,40 +27,47 @@ class _Server(socketserver.ThreadingMixIn, WSGIServer):
 
     daemon_threads = True
 
+    def __init__(self, host: str, port: int) -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, port), _QuietHandler)
+
 
 class _QuietHandler(WSGIRequestHandler):
     """Writes no line per request."""
+
+    timeout = SILENT_SECONDS
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the name in the base class
         """Nothing: the command line prints the address once, and that is all."""
 
 
-def make_server(database_url: str, host: str = LOOPBACK, port: int = 8080) -> WSGIServer:
-    """A server that listens on loopback (`port` 0 takes a free one) and answers once `serve_forever` runs.
+def make_server(database_url: str, access: Access) -> WSGIServer:
+    """A server that listens where `access` says (port 0 takes a free one) and answers once `serve_forever` runs.
 
-    Errors: ConfigurationError for any host but 127.0.0.1, EnvironmentFault when the port is not to be had, and those
-    of `connect`.
+    Errors: those of `Access.check` and of `connect`, EnvironmentFault when the port is not to be had.
     """
-    if host != LOOPBACK:
-        raise ConfigurationError(
-            f"--host must be {LOOPBACK}, got '{host}': the dashboard asks nobody for a password",
-            remedy=f"from another machine use a tunnel: ssh -L {port}:{LOOPBACK}:{port} THIS_MACHINE",
-        )
-    database = connect(database_url)
+    access.check()
+    database = connect(database_url)  # refuses one that is not there yet
+    if access.writable:
+        database.close()
+        database = connect(database_url, create=True)
     try:
-        server = _Server((host, port), _QuietHandler)
+        server = _Server(access.host, access.port)
     except (OSError, OverflowError) as error:
         database.close()
         raise EnvironmentFault(
-            f"port {port} of {host} cannot be used: {_reason(error)}", remedy="choose another one with --port"
+            f"port {access.port} of {access.host} cannot be used: {_reason(error)}",
+            remedy="choose another one with --port",
         ) from error
-    server.set_app(guard(wsgi(database.storage), server.server_port))
+    listening = replace(access, port=server.server_port)
+    server.set_app(guard(_with_plain_csv(wsgi(database.storage)), listening))
     return server
 
 
-def serve(database_url: str, host: str, port: int, say: Callable[[str], None]) -> None:
+def serve(database_url: str, access: Access, say: Callable[[str], None]) -> None:
     """Serves the dashboard until a signal ends it, after `say` was told its address; errors as in `make_server`."""
-    with make_server(database_url, host, port) as server:
+    with make_server(database_url, access) as server:
+        host = f"[{access.host}]" if ":" in access.host else access.host
         say(f"http://{host}:{server.server_port}")
         with warnings.catch_warnings():
             warnings.simplefilter(
@@ -75,21 +76,27 @@ def serve(database_url: str, host: str, port: int, say: Callable[[str], None]) -
             server.serve_forever()
 
 
-def guard(application: WSGIApplication, port: int) -> WSGIApplication:
-    """The application, for requests that only read and that name this machine as their host."""
-    hosts = {f"{LOOPBACK}:{port}", f"localhost:{port}"}
+def _with_plain_csv(application: WSGIApplication) -> WSGIApplication:
+    """The application, with CSV answers in which no cell is a formula."""
 
-    def guarded(environment: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        if environment.get("HTTP_HOST", "") not in hosts:
-            return _refuse(start, "403 Forbidden", "this dashboard answers on its own address only")
-        if environment["REQUEST_METHOD"] not in _READING:
-            return _refuse(
-                start, "405 Method Not Allowed", "this dashboard is for reading only", ("Allow", "GET, HEAD")
-            )
-        environment.setdefault("HTTP_ACCEPT_ENCODING", "")  # the dashboard fails where a client names none
-        return application(environment, _with_headers(start))
+    def plain(environment: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        if not environment["PATH_INFO"].startswith("/csv/"):
+            return application(environment, start)
+        said: list[tuple[str, list[tuple[str, str]]]] = []
 
-    return guarded
+        def told(status: str, headers: list[tuple[str, str]], _error: object = None, /) -> Callable[[bytes], object]:
+            said.append((status, headers))
+            return lambda _: None
+
+        body = b"".join(application(environment, told))
+        status, headers = said[-1]
+        if "text/csv" in dict(headers).get("Content-Type", ""):
+            body = without_formulas(body.decode()).encode()
+        kept = [one for one in headers if one[0].lower() != "content-length"]
+        start(status, [*kept, ("Content-Length", str(len(body)))])
+        return [body]
+
+    return plain
 
 
 def annotate(database: Database, record: StudyRecord, *, verdict: str, report: str) -> None:
@@ -134,20 +141,6 @@ def _best(record: StudyRecord, arm: ArmRecord) -> TrialRecord | None:
     complete = [trial for trial in arm.trials if trial.state == "complete" and trial.value is not None]
     choose: Callable[..., TrialRecord | None] = max if record.maximize else min
     return choose(complete, key=lambda trial: trial.value, default=None)
-
-
-def _refuse(start: StartResponse, status: str, reason: str, *headers: tuple[str, str]) -> Iterable[bytes]:
-    body = f"{reason}\n".encode()
-    length = ("Content-Length", str(len(body)))
-    start(status, [("Content-Type", "text/plain; charset=utf-8"), length, *_HEADERS, *headers])
-    return [body]
-
-
-def _with_headers(start: StartResponse) -> StartResponse:
-    def started(status: str, headers: list[tuple[str, str]], error: _Error = None, /) -> Callable[[bytes], object]:
-        return start(status, [*headers, *_HEADERS], error)
-
-    return started
 
 
 def _reason(error: OSError | OverflowError) -> str:

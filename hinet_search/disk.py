@@ -12,6 +12,7 @@ from pathlib import Path
 
 from hinet_search import faults
 from hinet_search.errors import DiskFull
+from hinet_search.private import make_folder
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, one's share of it, the longest file that one may write
 
@@ -25,7 +26,7 @@ def replacing(path: Path, num_bytes: int) -> Iterator[Path]:
     part = path.with_name(path.name + ".part")
     try:
         with _said_when_full(path, num_bytes):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             yield part
             _force(part)
             faults.point("before_file_renamed")

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from hinet_search import disk
 from hinet_search.compare.rules import verdict
 from hinet_search.errors import DiskFull, EnvironmentFault
+from hinet_search.plugins import allow_only
 from hinet_search.records import StudyRecord
 from hinet_search.report.page import render
 from hinet_search.search.options import LaunchOptions
 from hinet_search.search.progress import Silent, Watcher
+from hinet_search.shipped import is_known
 from hinet_search.storage.engine import connect
 from hinet_search.storage.load import load_record
 from hinet_search.study import Study, load_study
@@ -30,6 +32,7 @@ def ready(study: str, options: LaunchOptions, say: Callable[[str], None] = quiet
     """A study, found, checked and with its data encoded."""
     from hinet_search.search.plan import make_ready
 
+    allow_only(options.plugins)
     return make_ready(options.apply(load_study(study, options.size)), options.folder / "cache", say)
 
 
@@ -81,14 +84,20 @@ def load(study: str, *, trial_cells: bool = False, **options: Any) -> StudyRecor
 
 
 def stored_name(study: str, options: LaunchOptions) -> tuple[str, str]:
-    """Name and database of a study that was launched: a file is read for both, a bare name is taken as it is.
+    """Name and database of a study that was launched: its file says both, a name without a file is taken as it is.
 
     A name with a folder or with a size is that of a file: no stored study has such a name.
     """
-    if Path(study).suffix in (".yaml", ".yml") or "/" in study or options.size is not None:
+    is_file = Path(study).suffix in (".yaml", ".yml") or "/" in study or options.size is not None
+    if is_file or is_known("studies", study):
         found = load_study(study, options.size)
         return found.name, options.storage_url(found)
     return study, options.storage_url()
+
+
+def stored_url(study: str | None, options: LaunchOptions) -> str:
+    """The database of a study, or without one that of the options."""
+    return options.storage_url() if study is None else stored_name(study, options)[1]
 
 
 def report_path(study: Study, options: LaunchOptions) -> Path:

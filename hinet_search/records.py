@@ -48,6 +48,7 @@ class Cost:
     seconds: float
     peak_memory_bytes: int
     device: str
+    milliseconds_per_100: float | None = None  # to score 100 rows at once on `device`; measured for finalists only
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,37 @@ class GateUsage:
 
 
 @dataclass(frozen=True)
+class ExpertSimilarity:
+    """How alike the outputs of experts beside one another are on validation rows: 1 is the same up to a rotation.
+
+    `where` is their place in the model; `table[k][l]` is the linear CKA (Kornblith et al., ICML 2019) of experts k and l,
+    a mean over groups where every scenario has experts of its own.
+    """
+
+    where: str
+    table: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class ModelPart:
+    """One part of a model, each after the part that it belongs to: `count` outputs of `width`, of `depth` levels down."""
+
+    name: str
+    kind: str
+    depth: int
+    count: int
+    width: int
+    parameters: int
+
+
+@dataclass(frozen=True)
 class Insight:
-    """What a trained model shows of itself: SAN attention (row = scenario that looks, columns = scenarios) and gates."""
+    """What a trained model shows of itself: SAN attention (row = scenario that looks, columns = scenarios), gates, parts."""
 
     attention: tuple[tuple[float, ...], ...] | None = None
     gates: tuple[GateUsage, ...] = ()
+    similarities: tuple[ExpertSimilarity, ...] = ()
+    parts: tuple[ModelPart, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -182,8 +209,17 @@ class CellCount:
 
 
 @dataclass(frozen=True)
+class LeakSuspect:
+    """An input whose AUC for a task on training rows, alone, is above .95 or below .05."""
+
+    feature: str
+    task: str
+    auc: float
+
+
+@dataclass(frozen=True)
 class DataRecord:
-    """The data of a study in numbers."""
+    """The data of a study in numbers. `leaks` is None where nobody looked for them."""
 
     source: str
     fingerprint: str
@@ -196,6 +232,7 @@ class DataRecord:
     cells: tuple[CellCount, ...]
     warnings: tuple[str, ...] = ()
     groups: Mapping[str, int] = field(default_factory=dict)  # inputs of every group that a search can leave out
+    leaks: tuple[LeakSuspect, ...] | None = None
 
 
 @dataclass(frozen=True)

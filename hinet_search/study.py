@@ -154,7 +154,7 @@ def _arm(name: str, arm: ArmSpec, spec: StudySpec, file: YamlFile) -> Arm:
     place = file.place(("arms", name))
     check_study_name(name, place, "an arm's")
     model, known = arm.model or name, names(MODELS)
-    if model not in known:
+    if model not in known and "." not in model:  # one of another package is looked for where models are loaded
         raise ConfigurationError(
             f"{place}: '{model}' is not a model, known: {', '.join(known)}{did_you_mean(model, known)}"
         )

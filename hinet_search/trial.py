@@ -22,6 +22,7 @@ from hinet_search.data.prepare import open_dataset
 from hinet_search.distributions import Value
 from hinet_search.objective import objective_named
 from hinet_search.patience import Patience
+from hinet_search.plugins import allow_only, allowed
 from hinet_search.records import CellValue, Cost, EvaluationRecord, Insight
 from hinet_search.schema import Schema
 from hinet_search.training.checkpoint import Checkpoints, seconds_apart
@@ -47,7 +48,7 @@ class TrainJob:
 
     With `weights` the best weights are kept there and insights are taken, unless the training was stopped: half-trained
     weights must not be taken for those of a recorded run. With `checkpoints`, a folder of this job alone, a training
-    that was cut off there goes on.
+    that was cut off there goes on. `plugins` are packages that models may be of: those of the process that made the job.
     """
 
     dataset: Path
@@ -58,6 +59,7 @@ class TrainJob:
     device: Wanted
     weights: Path | None = None
     checkpoints: Path | None = None
+    plugins: tuple[str, ...] = field(default_factory=allowed)
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class OpenTestJob:
     values: Mapping[str, Value]
     device: Wanted
     weights: Path
+    plugins: tuple[str, ...] = field(default_factory=allowed)
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,7 @@ def train_seeds(job: SeedsJob, emit: Emit, should_stop: ShouldStop) -> None:
 def _train(jobs: Sequence[TrainJob], order_seed: int, home: Home, of_seed: Callable[[int, object], object]) -> None:
     _limit_threads()
     job = jobs[0]
+    allow_only(job.plugins)
     config = build_config(job.model, job.values)
     dataset, schema = config.features.view(_dataset(job.dataset))
     device, objective = choose_device(job.device).device, objective_named(job.objective)
@@ -192,6 +196,7 @@ def open_test(job: OpenTestJob, emit: Emit, should_stop: ShouldStop) -> None:
 
 def load_kept(job: OpenTestJob) -> Kept:
     """The model of a job with the weights that its training kept."""
+    allow_only(job.plugins)
     config = build_config(job.model, job.values)
     dataset, schema = config.features.view(_dataset(job.dataset))
     built = config.build(schema)
@@ -273,4 +278,5 @@ def _trained(job: TrainJob, model: Trainable, dataset: Dataset, result: FitResul
     weights, path = model.model.state_dict(), job.weights
     patience(lambda: save_tensors(weights, path))
     faults.point("after_weights_before_result")
+    cost = replace(cost, milliseconds_per_100=model.milliseconds_per_100(dataset.valid))
     return Trained(best, result.stopped, cost, model.insight(dataset.valid))

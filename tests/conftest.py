@@ -1,11 +1,32 @@
-"""What all tests share: array shapes and types are checked at run time while tests run, and nowhere else."""
+"""What all tests share: array shapes and types are checked at run time in tests alone, and one browser drives all pages."""
 
 import os
+import shutil
 import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
+from tests.postgres import emptied, server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+CHROMIUM = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP *.example 127.0.0.1",  # names of others may lead to this machine
+]
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 signal.signal(signal.SIGINT, signal.default_int_handler)  # the background job of a shell is started deaf to it
 settings.register_profile("project", deadline=None, max_examples=50, derandomize=True)
@@ -14,3 +35,28 @@ settings.load_profile("project")
 _hook = install_import_hook(
     ["hinet_search.nn", "hinet_search.models", "hinet_search.training", "hinet_search.schema"], "beartype.beartype"
 )
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator["Browser"]:
+    """Debian's Chromium, without a sandbox because containers run as root."""
+    from playwright.sync_api import sync_playwright
+
+    path = shutil.which("chromium") or "/usr/bin/chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A server for the tests of one file."""
+    with server(tmp_path_factory.mktemp("postgres")) as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database, once of each kind."""
+    return str(tmp_path / "h.db") if request.param == "sqlite" else emptied(request.getfixturevalue("postgres"))

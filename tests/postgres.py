@@ -40,3 +40,9 @@ def url_of(running: Any) -> str:
     """Its address, for that user."""
     address: str = running.get_uri()
     return address.replace("postgres:@", "ann:a{}%25b@")
+
+
+def emptied(running: Any) -> str:
+    """Its address, with nothing left of earlier tests."""
+    running.psql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    return url_of(running)

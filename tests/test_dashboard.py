@@ -13,7 +13,8 @@ from optuna_dashboard import get_note
 
 from hinet_search.dashboard import annotate, make_server
 from hinet_search.errors import ConfigurationError, EnvironmentFault
-from hinet_search.storage.engine import Database
+from hinet_search.guard import Access
+from hinet_search.storage.engine import Database, connect
 from hinet_search.storage.load import load_record
 from tests.storage.small_study import new_store, small_study
 
@@ -25,7 +26,14 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Database:
 
 @pytest.fixture(scope="module")
 def port(database: Database) -> Iterator[int]:
-    with make_server(str(database.engine.url.database), port=0) as server:
+    with serving(database) as port:
+        yield port
+
+
+@contextmanager
+def serving(database: Database) -> Iterator[int]:
+    """Its dashboard answers meanwhile; the port."""
+    with make_server(str(database.engine.url.database), Access(port=0)) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server.server_port
@@ -109,19 +117,52 @@ def test_requests_leave_no_line_on_the_terminal(port: int, capfd: pytest.Capture
 
 
 def test_it_listens_on_loopback(database: Database) -> None:
-    with make_server(str(database.engine.url.database), port=0) as server:
+    with make_server(str(database.engine.url.database), Access(port=0)) as server:
         assert server.server_address[0] == "127.0.0.1"
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "localhost", "192.168.1.2"])
-def test_any_other_address_is_refused_before_the_database_is_opened(host: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"--host must be 127\.0\.0\.1, got .*\n.*ssh -L 8080:127"):
-        make_server(str(tmp_path / "none.db"), host)
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.168.1.2", "example.org"])
+def test_an_address_for_others_is_refused_before_the_database_is_opened(host: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"lets other machines in, so it needs a token\n.*ssh -L 8080:127"):
+        make_server(str(tmp_path / "none.db"), Access(host))
+
+
+def test_it_listens_on_loopback_of_ipv6_where_asked(database: Database) -> None:
+    with make_server(str(database.engine.url.database), Access("::1", port=0)) as server:
+        assert server.server_address[0] == "::1"
+
+
+def test_what_only_reads_cannot_write_even_past_the_guard(database: Database) -> None:
+    reader = connect(str(database.engine.url.database))
+    with pytest.raises(EnvironmentFault, match="readonly"), reader.guarded():
+        reader.storage.delete_study(1)
+    assert len(database.storage.get_all_studies()) == 2
+
+
+def test_a_writable_dashboard_makes_no_database(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentFault, match="launch a study first"):
+        make_server(str(tmp_path / "none.db"), Access(writable=True))
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_cell_of_a_csv_answer_is_a_formula(tmp_path: Path) -> None:
+    database = small_study(tmp_path / "h.db")
+    study = optuna.create_study(storage=database.storage, study_name="foreign")
+    trial = optuna.trial.create_trial(
+        value=-0.5,
+        params={"x": "=cmd|'/c calc'!A0"},
+        distributions={"x": optuna.distributions.CategoricalDistribution(["=cmd|'/c calc'!A0"])},
+        user_attrs={"note": "@SUM(1)"},
+    )
+    study.add_trial(trial)
+    with serving(database) as port, _ask(port, "GET", "/csv/3") as answer:
+        assert answer.headers["Content-Disposition"] == "attachment; filename=foreign.csv"
+        assert answer.read().decode().splitlines()[1] == "0,COMPLETE,-0.5,'=cmd|'/c calc'!A0,'@SUM(1)"
 
 
 def test_a_port_that_is_taken_is_named_with_the_remedy(port: int, database: Database) -> None:
     with pytest.raises(EnvironmentFault) as caught:
-        make_server(str(database.engine.url.database), port=port)
+        make_server(str(database.engine.url.database), Access(port=port))
     assert str(caught.value) == (
         f"port {port} of 127.0.0.1 cannot be used: another program listens there\nchoose another one with --port"
     )
@@ -130,12 +171,12 @@ def test_a_port_that_is_taken_is_named_with_the_remedy(port: int, database: Data
 
 def test_a_port_out_of_range_is_refused(database: Database) -> None:
     with pytest.raises(EnvironmentFault, match="port 70000 of"):
-        make_server(str(database.engine.url.database), port=70_000)
+        make_server(str(database.engine.url.database), Access(port=70_000))
 
 
 def test_a_missing_database_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentFault, match="launch a study first"):
-        make_server(str(tmp_path / "none.db"))
+        make_server(str(tmp_path / "none.db"), Access())
 
 
 def test_a_study_carries_its_verdict_command_and_report(tmp_path: Path) -> None:

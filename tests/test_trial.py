@@ -74,6 +74,18 @@ def test_a_whole_training_leaves_its_weights(ready: Ready, tmp_path: Path, arm: 
 
 
 @every_kind
+def test_a_whole_training_is_timed_on_a_hundred_rows(ready: Ready, tmp_path: Path, arm: int) -> None:
+    spent = trained(ready, tmp_path / "w.safetensors", arm).cost.milliseconds_per_100
+    assert spent is not None
+    assert spent > 0
+
+
+def test_a_whole_training_of_a_network_shows_its_parts(ready: Ready, tmp_path: Path) -> None:
+    parts = trained(ready, tmp_path / "w.safetensors", 0).insight.parts
+    assert [part.name for part in parts if part.depth == 1] == ["embedding", "trunk", "towers"]
+
+
+@every_kind
 def test_several_seeds_in_one_job_are_each_told_and_kept(ready: Ready, tmp_path: Path, arm: int) -> None:
     first = trained(ready, tmp_path / "alone.safetensors", arm)
     model, values, sent = ready.study.arms[arm].model, values_of(ready, arm), []

@@ -51,8 +51,8 @@ class LiveBlock:
         self._drawn = 0.0
 
     def event(self, event: Event) -> None:
-        """Failures, retries, waits, sizes, openings and missed budgets stay above the block; the rest is in it."""
-        if event.kind in ("failed", "retry", "waiting", "size", "opened", "short"):
+        """Bests, finalists and states are in the block; all else stays above it."""
+        if event.kind not in ("best", "finalist", "state"):
             self._live.console.print(f"{event.kind}: {event.text}", markup=False, highlight=False)
 
     def tick(self, progress: Progress) -> None:

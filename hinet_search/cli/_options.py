@@ -9,12 +9,35 @@ from click.core import ParameterSource
 
 from hinet_search.search.options import LaunchOptions
 
+
+def _warn_of_password(context: click.Context, parameter: click.Parameter, url: str | None) -> str | None:
+    """A URL on the command line with a password in it is read by whoever lists the processes of the machine."""
+    if url and context.get_parameter_source(parameter.name or "") == ParameterSource.COMMANDLINE:
+        from hinet_search.storage.address import parse_address
+
+        if parse_address(url).password is not None:
+            text = (
+                "others on this machine can read a password on a command line: set HINET_SEARCH_STORAGE, or PGPASSFILE"
+            )
+            click.echo(f"warning: {text}", err=True)
+    return url
+
+
 _PLACES = [
-    click.option("--storage", metavar="URL", envvar="HINET_SEARCH_STORAGE", show_envvar=True, help="Database: a path or URL."),
+    click.option(
+        "--storage", metavar="URL", envvar="HINET_SEARCH_STORAGE", show_envvar=True, help="Database: a path or URL.",
+        callback=_warn_of_password,
+    ),
     click.option(
         "--output", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
         help="Folder of database, cache, artifacts and reports.  [default: .hinet-search, reports/]",
     ),
+]  # fmt: skip
+_PLUGIN = [
+    click.option(
+        "--plugin", "plugins", metavar="PACKAGE", multiple=True,
+        help="A package whose modules may be models (model: my_lab.models.wide).",
+    )
 ]  # fmt: skip
 _SIZE = [click.option("--size", metavar="NAME", help="Which size of the study, where its file has several.")]
 _RUN = [
@@ -41,7 +64,12 @@ def stored_study(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Values over those of the study file."""
-    return _add(command, [*_RUN, *_SIZE, *_PLACES])
+    return _add(command, [*_RUN, *_PLUGIN, *_SIZE, *_PLACES])
+
+
+def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Which models there are, and where data are encoded."""
+    return _add(command, [*_PLUGIN, *_PLACES])
 
 
 def launch_options(given: dict[str, Any]) -> LaunchOptions:
@@ -58,7 +86,14 @@ def as_typed(given: dict[str, Any], options: LaunchOptions) -> list[str]:
     shown = dict(given)
     if options.storage and (address := parse_address(options.storage)).password is not None:
         shown["storage"] = address.masked
-    return [word for name in typed for word in (f"--{name.replace('_', '-')}", str(shown[name]))]
+    return [word for name in typed for word in _words(name, shown[name])]
+
+
+def _words(name: str, value: object) -> list[str]:
+    """An option as it is typed; one that may be repeated once for each of its values."""
+    if isinstance(value, tuple):
+        return [word for one in value for word in (f"--{name.removesuffix('s')}", one)]
+    return [f"--{name.replace('_', '-')}", str(value)]
 
 
 def _add(command: Callable[..., Any], options: list[Callable[[Any], Any]]) -> Callable[..., Any]:

@@ -1,6 +1,8 @@
 """Watch studies in the browser: optuna-dashboard over the studies' database."""
 
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,20 +11,45 @@ from hinet_search.cli._options import launch_options, places
 
 
 @click.command(name="dashboard")
+@click.argument("study", required=False)
 @places
-@click.option("--host", default="127.0.0.1", show_default=True, help="Loopback addresses only.")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Address to listen on; others than loopback need a token."
+)
 @click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True)
-def command(host: str, port: int, **given: Any) -> None:
-    """Serve optuna-dashboard for the stored studies, read-only, on this machine only.
+@click.option("--name", "names", metavar="HOST", multiple=True, help="What browsers call this machine, beside --host.")
+@click.option(
+    "--token",
+    envvar="HINET_SEARCH_TOKEN",
+    show_envvar=True,
+    help="Whoever asks must bring it. On a command line others can read it.",
+)
+@click.option(
+    "--token-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="File that holds the token."
+)
+@click.option("--writable", is_flag=True, help="Let its pages change and delete studies.")
+def command(study: str | None, token_file: Path | None, **given: Any) -> None:
+    """Serve optuna-dashboard for the stored studies: read-only, on this machine only.
+
+    STUDY is needed only where its file names a database of its own.
 
     \b
     hinet-search dashboard
     hinet-search dashboard --output runs --port 8090
+    HINET_SEARCH_TOKEN=$(openssl rand -hex 16) hinet-search dashboard --host 10.0.0.5
     """
     from hinet_search.dashboard import serve
+    from hinet_search.face import stored_url
+    from hinet_search.guard import Access
+
+    access = Access(**{name: given.pop(name) for name in ("host", "port", "names", "token", "writable")})
+    if token_file is not None:
+        access = replace(access, token=token_file.read_text(encoding="utf-8").strip())
 
     def say(address: str) -> None:
-        click.echo(f"{address}  read-only, this machine only (Ctrl-C ends it)", err=True)
+        who = "whoever has the token" if access.token else "this machine only"
+        what = "can be changed" if access.writable else "read-only"
+        click.echo(f"{address}  {what}, {who} (Ctrl-C ends it)", err=True)
 
     with suppress(KeyboardInterrupt):  # how one ends it
-        serve(launch_options(given).storage_url(), host, port, say)
+        serve(stored_url(study, launch_options(given)), access, say)

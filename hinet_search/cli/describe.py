@@ -4,13 +4,13 @@ from typing import Any
 
 import click
 
-from hinet_search.cli._options import launch_options, places
+from hinet_search.cli._options import launch_options, model_options
 
 
 @click.command(name="describe")
 @click.argument("model")
 @click.option("--study", help="Use this study's data and the defaults of its arm; else a small made-up schema.")
-@places
+@model_options
 def command(model: str, study: str | None, **given: Any) -> None:
     """Draw MODEL with its own defaults, or an arm (by name or model) with its default on a study's data.
 
@@ -23,17 +23,20 @@ def command(model: str, study: str | None, **given: Any) -> None:
     from hinet_search.config import build_config
     from hinet_search.errors import ConfigurationError, did_you_mean
     from hinet_search.face import ready
+    from hinet_search.plugins import allow_only
     from hinet_search.schema import Schema
     from hinet_search.search.admission import Admission, default_of
     from hinet_search.training.trainable import trainable
 
+    options = launch_options(given)
     if study is None:
+        allow_only(options.plugins)
         fields = ("user_id", "item_id", "hour")
         schema = Schema(("home", "search", "push"), ("click", "order"), fields, (10_001, 5_001, 25), ("price",))
         config = build_config(model, {})
         click.echo(f"{model} with its own defaults, on a made-up schema of 3 scenarios, 2 tasks, 3 fields")
     else:
-        checked = ready(study, launch_options(given), lambda text: click.echo(text, err=True))
+        checked = ready(study, options, lambda text: click.echo(text, err=True))
         arms = {arm.model: arm for arm in reversed(checked.study.arms)} | {arm.name: arm for arm in checked.study.arms}
         if model not in arms:
             raise ConfigurationError(

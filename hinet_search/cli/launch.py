@@ -15,6 +15,7 @@ from hinet_search.search.options import LaunchOptions
 @click.command(name="launch")
 @click.argument("study")
 @run_options
+@click.option("--extend", is_flag=True, help="Go on with a stored study though its arms or ranges are wider now.")
 @click.option("--no-progress", is_flag=True, help="Plain lines even on a terminal.")
 def command(study: str, no_progress: bool, **given: Any) -> None:  # noqa: FBT001  click passes flags by name
     """Run or continue STUDY: a path, a name in ./studies, or a shipped study.

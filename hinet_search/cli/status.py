@@ -9,18 +9,20 @@ from hinet_search.cli._words import value_or_dash
 
 
 @click.command(name="status")
+@click.argument("study", required=False)
 @places
-def command(**given: Any) -> None:
-    """List the studies of a database.
+def command(study: str | None, **given: Any) -> None:
+    """List the studies of a database; STUDY is needed only where its file names a database of its own.
 
     \b
     hinet-search status
     hinet-search status --output runs
     """
+    from hinet_search.face import stored_url
     from hinet_search.storage.engine import connect
     from hinet_search.storage.listing import list_studies
 
-    database = connect(launch_options(given).storage_url())
+    database = connect(stored_url(study, launch_options(given)))
     try:
         studies = list_studies(database)
     finally:

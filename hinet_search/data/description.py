@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hinet_search.records import CellCount
+from hinet_search.records import CellCount, LeakSuspect
 
 
 @dataclass(frozen=True)
@@ -55,15 +55,6 @@ class FunnelBreak:
     later: str
     rows: int
     first_rows: tuple[int, ...]  # row numbers in the source, from 0
-
-
-@dataclass(frozen=True)
-class LeakSuspect:
-    """An input whose AUC for a task on training rows, alone, is above .95 or below .05."""
-
-    feature: str
-    task: str
-    auc: float
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from hinet_search.data.cells import auc
 from hinet_search.data.columns import Dataset
-from hinet_search.data.description import LeakSuspect
 from hinet_search.data.hashing import uniform
+from hinet_search.records import LeakSuspect
 from hinet_search.schema import Schema
 
 SUSPICIOUS_AUC = 0.95

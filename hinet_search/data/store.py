@@ -24,6 +24,7 @@ from pydantic import TypeAdapter, ValidationError
 from hinet_search.data.columns import SPLITS, Columns, Dataset
 from hinet_search.data.encode import COUNT, Encoding, Scale, Vocabulary
 from hinet_search.errors import DataError, EnvironmentFault
+from hinet_search.private import make_folder
 from hinet_search.records import DataRecord
 from hinet_search.schema import ListField, Schema
 
@@ -102,7 +103,7 @@ def open_encoding(folder: Path) -> Encoding:
 def save(folder: Path, encoded: Encoded) -> None:
     """Write a folder beside the final one, then rename it; a complete folder that is there by then is kept."""
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(folder.parent)
         _remove_abandoned(folder)
         partial = Path(tempfile.mkdtemp(prefix=_partial_prefix(folder), dir=folder.parent))
         try:
@@ -182,7 +183,6 @@ def _write_head(file: IO[bytes], block: NDArray[np.generic], num_rows: int) -> N
 
 def _replace(folder: Path, partial: Path) -> None:
     """Rename into place. Another process may do the same at this moment; the first complete folder stays."""
-    partial.chmod(0o755)
     if folder.exists() and not is_complete(folder):
         broken = Path(tempfile.mkdtemp(prefix=_partial_prefix(folder), dir=folder.parent))
         with suppress(FileNotFoundError):  # the other process moved it away

@@ -32,6 +32,8 @@ class Experts(nn.Module):
         self, in_width: int, widths: Sequence[int], num_experts: int, *, dropout: float = 0.0, num_groups: int = 1
     ) -> None:
         super().__init__()
+        self.num_experts = num_experts
+        self.num_groups = num_groups
         steps = pairwise([in_width, *widths])
         self.layers = nn.ModuleList(StackedLinear(*step, num_experts, num_groups=num_groups) for step in steps)
         self.activation = Activation(dropout)

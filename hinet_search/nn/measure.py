@@ -1,7 +1,9 @@
 """Measures of a model: how many parameters it has and how much work a row takes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from statistics import median
+from time import perf_counter
 from typing import Any
 
 import torch
@@ -13,6 +15,7 @@ from hinet_search.nn.embedding import FeatureEmbedding
 from hinet_search.schema import Batch, Schema
 
 ROWS_PER_SCENARIO = 8
+REPEATS = 50
 
 
 def count_parameters(model: nn.Module) -> tuple[int, int]:
@@ -29,6 +32,17 @@ def flops_per_row(model: nn.Module, schema: Schema) -> int:
     with evaluating(model), counter:
         model(on_device_of(model, synthetic_batch(schema, rows, seed=0)))
     return round(counter.flops / rows)
+
+
+def milliseconds(score: Callable[[], object], repeats: int = REPEATS) -> float:
+    """Median time of a call, after one that is not counted. `score` returns when its result is there."""
+    score()
+    times = []
+    for _ in range(repeats):
+        started = perf_counter()
+        score()
+        times.append(perf_counter() - started)
+    return 1000 * median(times)
 
 
 class MatrixProducts(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no types here

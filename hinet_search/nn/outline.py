@@ -5,12 +5,14 @@ Found by running the model, so it holds for every model without a line of code i
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from hinet_search.nn.measure import ROWS_PER_SCENARIO, evaluating, on_device_of, synthetic_batch
+from hinet_search.records import ModelPart
 from hinet_search.schema import Schema
 
 MAXIMUM_DEPTH = 3
@@ -54,6 +56,18 @@ def outline(model: nn.Module, schema: Schema) -> tuple[OutlineRow, ...]:
 
     name = type(model).__module__.rsplit(".", maxsplit=1)[-1]
     return (row(name, "", model, 0), *below("", model, 1))
+
+
+def parts(rows: tuple[OutlineRow, ...]) -> tuple[ModelPart, ...]:
+    """The outline as a record keeps it, without the model itself."""
+    return tuple(_part(row) for row in rows[1:])
+
+
+def _part(row: OutlineRow) -> ModelPart:
+    sizes = [size for size in row.shape[:-1] if isinstance(size, int)]
+    count = row.alike * prod(sizes)
+    width = row.shape[-1] if isinstance(row.shape[-1], int) else 1
+    return ModelPart(row.name, row.kind, row.depth, count, width, row.alike * row.parameters)
 
 
 def draw(rows: tuple[OutlineRow, ...]) -> str:

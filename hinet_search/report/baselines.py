@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from hinet_search.compare import Contrast, Verdict, same_size, title
+from hinet_search.compare import Contrast, Difference, Verdict, same_size, title
 from hinet_search.records import ArmRecord, StudyRecord
 from hinet_search.report import numbers, reading
 from hinet_search.report.figures import ForestRow, forest
@@ -14,16 +14,18 @@ MARKS = "Filled circle: better. Ring: no clear difference. Diamond: worse."
 
 
 def against_all(record: StudyRecord, outcome: Verdict, focus: ArmRecord) -> Markup:
-    """One row per other arm, the smallest gain first, its legend, and the tests behind a click."""
-    found = sorted(
-        outcome.contrasts, key=lambda one: (one.difference is None, one.difference.mean if one.difference else 0.0)
-    )
+    """One row per other arm, the smallest gain first, and its legend."""
+    found = _smallest_first(outcome.contrasts)
     sized = {arm.name for arm in rivals_of_size(record, focus)}
     rows = [
         ForestRow(title(one.arm), _remark(record, outcome, one, sized), one.difference, one.reason) for one in found
     ]
     picture = forest(rows, "Compared with", f"Gain of {title(focus.name)}")
-    return join([picture, note(_legend(record, focus, found)), _tests(found)])
+    return join([picture, note(_legend(record, focus, found))])
+
+
+def _smallest_first(found: Sequence[Contrast]) -> list[Contrast]:
+    return sorted(found, key=lambda one: (one.difference is None, one.difference.mean if one.difference else 0.0))
 
 
 def rivals_of_size(record: StudyRecord, focus: ArmRecord) -> list[ArmRecord]:
@@ -38,7 +40,17 @@ def counted(found: Contrast, outcome: Verdict) -> str:
         return found.reason
     several = sum(one.p is not None for one in outcome.contrasts) > 1
     kind = "interval after Holm" if several else "95 % interval"
-    return f"{kind} {numbers.interval(difference.low, difference.high)}, {found.counted}"
+    return f"{kind} {_interval(difference)}, {found.counted}"
+
+
+def span(found: Contrast) -> str:
+    """The interval of a gain beside another one whose kind is named: `+.0027 to +.0059`."""
+    difference = found.difference
+    return found.reason if difference is None or difference.low is None else _interval(difference)
+
+
+def _interval(difference: Difference) -> str:
+    return numbers.interval(difference.low, difference.high)
 
 
 def _remark(record: StudyRecord, outcome: Verdict, found: Contrast, sized: set[str]) -> str:
@@ -64,8 +76,9 @@ def _legend(record: StudyRecord, focus: ArmRecord, found: Sequence[Contrast]) ->
     return f"{what} Line: interval from the spread of {spread} (Welch's t{several}). {cut} {MARKS}{lower}"
 
 
-def _tests(found: Sequence[Contrast]) -> Markup:
-    tested = [one for one in found if one.p is not None]
+def tests(outcome: Verdict) -> Markup:
+    """The tests behind the picture, behind a click."""
+    tested = [one for one in _smallest_first(outcome.contrasts) if one.p is not None]
     if not tested:
         return Markup("")
     rows = [

@@ -1,4 +1,4 @@
-"""Compared: what a study compared and what came out, as short sentences."""
+"""Compared: what a study compared, how and against what, as short sentences."""
 
 from collections.abc import Iterator
 
@@ -7,15 +7,14 @@ from markupsafe import Markup
 from hinet_search.compare import against_reference, chosen, title
 from hinet_search.records import StudyRecord
 from hinet_search.report import numbers, reading
-from hinet_search.report.markup import join, tag
+from hinet_search.report.markup import details, tag
 from hinet_search.report.standings import loses_everywhere
 
 
 def in_words(record: StudyRecord) -> Markup:
-    """A box of at most four lines."""
-    said = (_compared(record), _selected(record), *_against_reference(record), *_edges(record))
-    lines = [tag("li", line) for line in said]
-    return tag("div", tag("h3", "What was compared and what came out"), tag("ul", *lines), class_="do")
+    """At most three lines behind a click."""
+    said = (_compared(record), _selected(record), *_against_reference(record))
+    return details("What was compared", tag("ul", *(tag("li", line) for line in said), class_="said"))
 
 
 def _compared(record: StudyRecord) -> str:
@@ -51,14 +50,3 @@ def _against_reference(record: StudyRecord) -> Iterator[str]:
         f"{title(focus.name)} against {title(record.reference)}: smallest cell gain "
         f"{numbers.gain(gains.smallest.difference.mean)} ({where}); {losing}."
     )
-
-
-def _edges(record: StudyRecord) -> Iterator[Markup]:
-    focus = reading.focus_of(record)
-    edges = reading.at_the_edge(record, focus) if focus else []
-    if focus is not None and edges:
-        listed = ", ".join(f"{searched.name} = {numbers.setting(value)}" for searched, value, _ in edges)
-        link = tag("a", "at the edge", href="#importance")
-        values = "best value" if len(edges) == 1 else "best values"
-        lie = "lies" if len(edges) == 1 else "lie"
-        yield join([f"The {values} of {title(focus.name)} {lie} ", link, f" of the searched range in {listed}."])

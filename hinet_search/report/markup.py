@@ -26,6 +26,11 @@ def join(parts: Iterable[Content]) -> Markup:
     return _EMPTY.join(escape(part) for part in parts)
 
 
+def prose(text: str) -> Markup:
+    """A sentence in which `backticks` set what is typed."""
+    return join(tag("code", part) if k % 2 else part for k, part in enumerate(text.split("`")))
+
+
 def head(*titles: Content, numeric_from: int = 1) -> Markup:
     """A header row; columns from `numeric_from` on are right-aligned. Markup must be a <th>."""
     cells = [

@@ -72,11 +72,24 @@ def duration(seconds: float) -> str:
     return f"{whole} s"
 
 
+def milliseconds(value: float) -> str:
+    """`3.91 ms`, `.482 ms`, `1.20 s`: three digits."""
+    if value >= 1000:
+        return f"{_three_digits(value / 1000)} s"
+    text = _three_digits(value) if value else "0"
+    return f"{text.removeprefix('0') if value else text} ms"
+
+
 def percent(share: float) -> str:
     """`4.1 %`, `41 %`, `.31 %`."""
     value = 100 * share
     text = f"{value:.0f}" if value >= 9.95 or value == 0 else f"{value:.1f}" if value >= 0.995 else f"{value:.2f}"
     return f"{text.removeprefix('0') if value else text} %"
+
+
+def share(weight: float) -> str:
+    """A weight of 0 to 1 with two digits: `.97`, `1.00`."""
+    return f"{weight:.2f}".removeprefix("0")
 
 
 def setting(value: Scalar) -> str:

@@ -8,8 +8,9 @@ from hinet_search import plugins
 from hinet_search.compare import verdict
 from hinet_search.records import StudyRecord
 from hinet_search.report.card import Card, NotApplicable
+from hinet_search.report.compact import compact
 from hinet_search.report.embedded import embedded_json
-from hinet_search.report.markup import tag
+from hinet_search.report.markup import prose, tag
 from hinet_search.report.reading import report_command
 
 SECTIONS = "hinet_search.report.sections"
@@ -34,6 +35,7 @@ def render(record: StudyRecord) -> str:
     environment = Environment(
         loader=PackageLoader("hinet_search.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["compact"] = compact
     return environment.get_template("page.html").render(
         record=record,
         sentence=verdict(record).sentence,
@@ -47,4 +49,6 @@ def render(record: StudyRecord) -> str:
 
 def _muted(name: str, reason: str) -> Card:
     words = name.replace("_", " ")
-    return Card(name.replace("_", "-"), "", words.capitalize(), "", tag("p", f"Not shown: {reason}."), muted=True)
+    return Card(
+        name.replace("_", "-"), "", words.capitalize(), "", tag("p", prose(f"Not shown: {reason}.")), muted=True
+    )

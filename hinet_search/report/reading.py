@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import log
 
-from hinet_search.compare import chosen, headline, pair_of, title
+from hinet_search.compare import Split, chosen, headline, pair_of, title
 from hinet_search.objective import Objective
 from hinet_search.records import ArmRecord, FinalistRecord, ParameterRange, Scalar, StudyRecord, TrialRecord
 
@@ -100,10 +100,22 @@ def focus_of(record: StudyRecord) -> ArmRecord | None:
     return next((arm for arm in record.arms if arm.model == "hinet"), record.arms[0])
 
 
+def last_split(finalist: FinalistRecord) -> Split:
+    """Test once it is opened, until then validation."""
+    return "test" if any(run.test_cells is not None for run in finalist.runs) else "valid"
+
+
 def has_flops(arm: ArmRecord) -> bool:
     """Whether the arm's chosen finalist is a torch model: what is none has no FLOPs, and its size is no parameters."""
     finalist = chosen(arm)
     return finalist is not None and finalist.runs[0].cost.flops_per_row > 0
+
+
+def milliseconds_per_100(finalist: FinalistRecord) -> float | None:
+    """Time to score 100 rows, mean over seeds; None where it was not measured for all."""
+    found = [run.cost.milliseconds_per_100 for run in finalist.runs]
+    known = [time for time in found if time is not None]
+    return sum(known) / len(known) if len(known) == len(found) else None
 
 
 def ranked(record: StudyRecord, arm: ArmRecord) -> list[TrialRecord]:

@@ -4,10 +4,13 @@ Trials, finalist seeds, slots, device and limits may change; a change of anythin
 """
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from hinet_search.errors import StudyConflict
 from hinet_search.study import Arm, Study
+
+ANOTHER = "give the study another name (key 'name'), or another --output"
 
 
 def identity(study: Study, fingerprint: str) -> str:
@@ -34,7 +37,13 @@ def refuse_difference(name: str, stored: str, now: str) -> None:
         if before.get(key) != after.get(key)
     ]
     if lines:
-        raise StudyConflict(*lines, remedy="give the study another name (key 'name'), or another --output")
+        raise StudyConflict(*lines, remedy=ANOTHER)
+
+
+def refuse_extension(name: str, words: Iterable[str]) -> None:
+    """StudyConflict with one line for each of the ways in which a study is wider than its stored form."""
+    if lines := [f"study '{name}' exists in a narrower form: {line}" for line in words]:
+        raise StudyConflict(*lines, remedy=f"--extend goes on with it so; or {ANOTHER}")
 
 
 def _arm(arm: Arm) -> dict[str, Any]:

@@ -5,18 +5,23 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from uuid import uuid4
 
 from hinet_search import faults
+from hinet_search.data.leaks import leak_suspects
 from hinet_search.objective import Objective
 from hinet_search.plugins import load
 from hinet_search.records import Budget, Scalar, StudyRecord
+from hinet_search.search.artifacts import claim, refuse_files_of_another
 from hinet_search.search.coordinator import Coordinator
-from hinet_search.search.identity import identity, refuse_difference
+from hinet_search.search.extension import distributions, extension
+from hinet_search.search.identity import identity, refuse_difference, refuse_extension
 from hinet_search.search.options import LaunchOptions
 from hinet_search.search.plan import Ready
-from hinet_search.search.progress import Watcher
+from hinet_search.search.progress import Event, Watcher
 from hinet_search.storage.clock import utc_now
 from hinet_search.storage.engine import Database, connect
 from hinet_search.storage.load import load_record
@@ -34,18 +39,17 @@ def launch(ready: Ready, options: LaunchOptions, command: str, watcher: Watcher)
     AllTrialsFailed, Interrupted (by a signal; the same launch continues).
     """
     study = ready.study
-    with _open(options.storage_url(study)) as database:
+    with _open(options.storage_url(study), watcher) as database:
         store = StudyStore(database, study.name)
         with _lease(store):
-            _create_or_continue(ready, store, command)
-            artifacts = options.folder / "artifacts" / study.name
+            artifacts = _enter(ready, store, options, command, watcher)
             Coordinator(ready, store, artifacts, watcher).run(load(EXECUTORS, study.spec.executor).start)
             return load_record(database, study.name)
 
 
 @contextmanager
-def _open(url: str) -> Iterator[Database]:
-    database = connect(url, create=True)
+def _open(url: str, watcher: Watcher) -> Iterator[Database]:
+    database = connect(url, create=True, say=lambda text: watcher.event(Event("database", text)))
     try:
         yield database
     finally:
@@ -63,21 +67,34 @@ def _lease(store: StudyStore) -> Iterator[None]:
         store.release_lease()
 
 
-def _create_or_continue(ready: Ready, store: StudyStore, command: str) -> None:
-    study, row = ready.study, _row(ready, command)
-    stored = store.load_study()
+def _enter(ready: Ready, store: StudyStore, options: LaunchOptions, command: str, watcher: Watcher) -> Path:
+    """Writes the study, or what is new in it; the folder of its files, which is its own from then on."""
+    study, row, stored = ready.study, _row(ready, command), store.load_study()
+    arms = [_arm_row(arm) for arm in study.arms]
+    artifacts = options.folder / "artifacts" / study.name
+    refuse_files_of_another(artifacts, stored or row)
     if stored is None:
-        store.create_study(row, [_arm_row(arm) for arm in study.arms])
+        data = replace(row.data, leaks=leak_suspects(ready.dataset))
+        store.create_study(replace(row, data=data), arms)
         faults.point("after_study_created")
     else:
-        refuse_difference(study.name, stored.spec_json, row.spec_json)
-        store.continue_study(row)
+        more = extension(stored.spec_json, row.spec_json)
+        if more is None:
+            refuse_difference(study.name, stored.spec_json, row.spec_json)
+        elif not options.extend:
+            refuse_extension(study.name, more)
+        for line in more or ():
+            watcher.event(Event("extended", line))
+        store.continue_study(row, arms, {arm.name: distributions(arm.space) for arm in study.arms})
+    claim(artifacts, stored or row, store.database.url)
+    return artifacts
 
 
 def _row(ready: Ready, command: str) -> StudyRow:
     study, spec = ready.study, ready.study.spec
     return StudyRow(
         name=study.name,
+        uuid=uuid4().hex,
         state="running",
         spec_json=identity(study, ready.dataset.fingerprint),
         study_yaml=study.file.text,

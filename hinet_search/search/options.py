@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hinet_search.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from hinet_search.spec import Device
     from hinet_search.study import Study
@@ -24,6 +26,8 @@ class LaunchOptions:
     output: Path | None = None
     seed: int | None = None
     size: str | None = None  # of a study that has sizes
+    plugins: tuple[str, ...] = ()  # packages whose modules may be models
+    extend: bool = False  # a stored study may get further arms, wider ranges and higher limits
 
     @property
     def folder(self) -> Path:
@@ -41,11 +45,21 @@ class LaunchOptions:
         return self.storage or os.environ.get("HINET_SEARCH_STORAGE") or written or str(self.folder / "studies.sqlite3")
 
     def apply(self, study: "Study") -> "Study":
-        """The study with these values in place of its own; ConfigurationError when one is out of range."""
+        """The study with these values in place of its own; ConfigurationError when one is out of range.
+
+        A study file is stored and shown in the report, so it must not hold a password.
+        """
         from hinet_search.spec import StudySpec  # here, for commands that read no study file start without it
+        from hinet_search.storage.address import parse_address
         from hinet_search.yaml_file import validated
 
         spec = study.spec
+        if spec.storage and parse_address(spec.storage).password is not None:
+            raise ConfigurationError(
+                f"{study.file.place(('storage',))}: a study file is stored and shown in its report, so its storage must "
+                "hold no password",
+                remedy="leave the password out and set PGPASSFILE, or set HINET_SEARCH_STORAGE to the whole URL",
+            )
         written = {name: getattr(spec, name) for name in spec.model_fields_set}
         given: dict[str, Any] = {"trials": self.trials, "slots": self.slots, "device": self.device, "seed": self.seed}
         if self.finalist_seeds is not None:

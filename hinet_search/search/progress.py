@@ -8,7 +8,8 @@ from typing import Protocol
 class Event:
     """One thing that happened.
 
-    `kind` is one word: best, failed, retry, short (of a budget), finalist, size, opened, waiting, state.
+    `kind` is one word: best, failed, retry, short (of a budget), finalist, size, opened, waiting, database, extended,
+    state.
     """
 
     kind: str

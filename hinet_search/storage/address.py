@@ -1,5 +1,7 @@
 """Addresses: where a database lives, with the password kept apart from everything that may be printed."""
 
+import ipaddress
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,4 +56,34 @@ def _postgres(url: URL) -> Address:
     named = url.set(drivername="postgresql+psycopg").difference_update_query(["password"])
     bare = URL.create(named.drivername, named.username, None, named.host, named.port, named.database, named.query)
     shown = bare if password is None else bare.set(password="***")  # noqa: S106 -- the mask itself
-    return Address(bare.render_as_string(), shown.render_as_string(), file=None, password=password)
+    asked = _with_tls(bare).render_as_string()
+    return Address(asked, shown.render_as_string(), file=None, password=password)
+
+
+def _with_tls(url: URL) -> URL:
+    """Unless it says otherwise, TLS is required of another machine: the driver's own default falls back to plain text."""
+    if "sslmode" in url.query or "PGSSLMODE" in os.environ or _is_here(url):
+        return url
+    return url.update_query_dict({"sslmode": "require"})
+
+
+def _is_here(url: URL) -> bool:
+    """Whether every server that it may mean is on this machine: a Unix socket (also where no host is named) or loopback."""
+    named = [url.host or "", *_listed(url, "host"), *_listed(url, "hostaddr")]
+    if not any(named):
+        named = [os.environ.get(name, "") for name in ("PGHOST", "PGHOSTADDR")]
+    return all(_is_local(host) for hosts in named for host in hosts.split(","))
+
+
+def _listed(url: URL, key: str) -> tuple[str, ...]:
+    found = url.query.get(key, ())
+    return (found,) if isinstance(found, str) else found
+
+
+def _is_local(host: str) -> bool:
+    if not host or host == "localhost" or host.startswith(("/", "@")):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -26,7 +26,18 @@ IMPORTANCES = Mapping[str, float]
 VERSIONS = Mapping[str, str]
 
 _PLAIN = (  # columns of hs_study that are fields of StudyRow as they stand
-    *("name", "state", "spec_json", "study_yaml", "command", "description", "objective", "maximize", "reference"),
+    *(
+        "name",
+        "uuid",
+        "state",
+        "spec_json",
+        "study_yaml",
+        "command",
+        "description",
+        "objective",
+        "maximize",
+        "reference",
+    ),
     *("sampler", "pruner", "seed", "slots", "started", "updated", "seconds"),
 )
 

@@ -14,9 +14,11 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, InterfaceE
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from hinet_search.errors import DatabaseAway, EnvironmentFault, StudyConflict
+from hinet_search.private import make_file, make_folder
 from hinet_search.storage.address import Address, parse_address
 from hinet_search.storage.filesystem import OVER_THE_NETWORK, file_system_of
-from hinet_search.storage.tables import check_version, create_index, create_tables
+from hinet_search.storage.schema import bring_forward, check_version, make_index, make_or_migrate, version_of
+from hinet_search.storage.tables import VERSION
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -71,11 +73,16 @@ class Database:
         self.engine.dispose()
 
 
-def connect(url: str, *, create: bool = False) -> Database:
+def _quiet(_text: str) -> None:
+    """Says nothing."""
+
+
+def connect(url: str, *, create: bool = False, say: Callable[[str], None] = _quiet) -> Database:
     """Opens the database at `url`, a path or URL.
 
-    `create=True` is for the one who runs a study: it makes what is missing (folder, file, tables) and Optuna's
-    transactions take the write lock at once. `create=False` is for readers and makes nothing.
+    `create=True` is for the one who runs a study: it makes what is missing (folder, file, tables), brings older tables
+    forward (and says so), and Optuna's transactions take the write lock at once. `create=False` is for readers: it makes
+    and changes nothing.
     Errors: EnvironmentFault when there is no database or it cannot be reached, StudyConflict when it has another layout,
     ConfigurationError for any other kind of URL.
     """
@@ -88,10 +95,22 @@ def connect(url: str, *, create: bool = False) -> Database:
             check_version(bare, address.masked, _LAUNCH_FIRST)
             return Database(address.masked, _reading_engine(address), partial(_storage, address, create=False))
         with _creation_lock(address, bare):
-            create_tables(bare, address.masked)
+            make_or_migrate(bare, address.masked, say)
             storage = _storage(address, create=True)
-            create_index(bare)
+            make_index(bare)
         return Database(address.masked, storage.engine, lambda: storage)
+
+
+def migrate(url: str, say: Callable[[str], None]) -> None:
+    """Brings older tables of the database at `url` forward, and says so; makes nothing else. Errors are those of connect."""
+    address = parse_address(url)
+    if address.file is not None:
+        _prepare_file(address.file, create=False)
+    with _guarded(address.masked):
+        bare = _bare_engine(address)
+        if version_of(bare, address.masked, _LAUNCH_FIRST) < VERSION:
+            with _creation_lock(address, bare):
+                bring_forward(bare, address.masked, say)
 
 
 def _prepare_file(file: Path, *, create: bool) -> None:
@@ -105,7 +124,7 @@ def _prepare_file(file: Path, *, create: bool) -> None:
             remedy="name a file on a local disk with --storage, or a PostgreSQL database",
         )
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
     except OSError as error:
         raise EnvironmentFault(
             f"folder {file.parent} of the database cannot be made: {error.strerror}", remedy="name another database"
@@ -130,13 +149,19 @@ def _connect_arguments(address: Address) -> dict[str, Any]:
     return {"connect_timeout": 10, "options": "-c timezone=utc", **secret}
 
 
-def _engine_arguments(address: Address) -> dict[str, Any]:
-    pool = {} if address.file is not None else {"pool_size": 2, "max_overflow": 0, "pool_pre_ping": True}
-    return {"connect_args": _connect_arguments(address), **pool}
+def _engine_arguments(address: Address, *, create: bool) -> dict[str, Any]:
+    """Who creates nothing can change nothing either: here for PostgreSQL, in `_listen` for SQLite."""
+    server = {
+        "pool_size": 2,
+        "max_overflow": 0,
+        "pool_pre_ping": True,
+        "execution_options": {} if create else {"postgresql_readonly": True},
+    }
+    return {"connect_args": _connect_arguments(address), **({} if address.file is not None else server)}
 
 
 def _reading_engine(address: Address) -> Engine:
-    engine = create_engine(address.url, **_engine_arguments(address))
+    engine = create_engine(address.url, **_engine_arguments(address, create=False))
     if address.file is not None:
         _listen(engine, _READ)
     return engine
@@ -149,7 +174,7 @@ def _storage(address: Address, *, create: bool) -> "RDBStorage":
     try:
         storage = optuna.storages.RDBStorage(
             address.url.replace("{", "{{").replace("}", "}}"),  # Optuna formats its URL
-            engine_kwargs=_engine_arguments(address),
+            engine_kwargs=_engine_arguments(address, create=create),
             skip_table_creation=not create,
         )
     except RuntimeError as error:  # the only one Optuna raises here: tables of another Optuna
@@ -167,6 +192,7 @@ def _listen(engine: Engine, default_begin: str) -> None:
         connection.isolation_level = None  # the driver begins nothing by itself, the listener below does
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute(f"PRAGMA query_only={int(default_begin == _READ)}")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -183,8 +209,11 @@ def _creation_lock(address: Address, bare: Engine) -> Iterator[None]:
             connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _CREATION_LOCK})
             yield  # the lock goes with the connection
         return
+    lock_file = address.file.with_name(address.file.name + ".lock")
     try:
-        lock = address.file.with_name(address.file.name + ".lock").open("w")
+        make_file(lock_file)
+        lock = lock_file.open("w")
+        make_file(address.file)  # SQLite gives its other files the mode of this one
     except OSError as error:
         raise EnvironmentFault(f"database {address.file} cannot be made: {error.strerror}") from error
     with lock:
@@ -204,10 +233,14 @@ def _guarded(url: str) -> Iterator[None]:
         if not isinstance(error, (DatabaseError, InterfaceError, PoolTimeout)) and not _is_of_optunas_storage(error):
             raise
         fault = DatabaseAway if _may_pass(error) else EnvironmentFault
-        raise fault(
-            f"database {url} is not usable: {_reason(error)}",
-            remedy="check that it runs, that its disk has space, and that nobody holds it locked",
-        ) from error
+        reason = _reason(error)
+        raise fault(f"database {url} is not usable: {reason}", remedy=_remedy(reason)) from error
+
+
+def _remedy(reason: str) -> str:
+    if "does not support SSL" in reason:
+        return "turn TLS on in the server, or, where nobody else can listen, add ?sslmode=disable to its URL"
+    return "check that it runs, that its disk has space, and that nobody holds it locked"
 
 
 def _may_pass(error: BaseException) -> bool:

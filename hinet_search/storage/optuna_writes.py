@@ -17,7 +17,7 @@ from hinet_search.storage.optuna_tables import (
     trials,
     values,
 )
-from hinet_search.storage.upsert import upsert
+from hinet_search.storage.upsert import upsert, upsert_all
 
 _NAMED = select(studies.c.study_id).where(studies.c.study_name == bindparam("of_study")).scalar_subquery()
 _IS_THIS = (trials.c.study_id == _NAMED) & (trials.c.number == bindparam("of_number"))
@@ -47,10 +47,10 @@ def write_trial(connection: Connection, study_name: str, trial: FrozenTrial) -> 
         }
         for name, distribution in trial.distributions.items()
     ]
-    upsert(connection, parameters, drawn)
+    upsert_all(connection, parameters, drawn)
     if trial.value is not None:
         value, kind = _stored(trial.value)
-        upsert(connection, values, [{"trial_id": trial_id, "objective": 0, "value": value, "value_type": kind}])
+        upsert(connection, values, {"trial_id": trial_id, "objective": 0, "value": value, "value_type": kind})
     _write_course(connection, trial_id, trial, trial.intermediate_values)
 
 
@@ -77,13 +77,13 @@ def _write_course(connection: Connection, trial_id: int, trial: FrozenTrial, ste
     notes = [
         {"trial_id": trial_id, "key": key, "value_json": json.dumps(note)} for key, note in trial.system_attrs.items()
     ]
-    upsert(connection, system_attributes, notes)
+    upsert_all(connection, system_attributes, notes)
     reported = [(step, *_stored(trial.intermediate_values[step])) for step in steps]
     rows = [
         {"trial_id": trial_id, "step": step, "intermediate_value": value, "intermediate_value_type": kind}
         for step, value, kind in reported
     ]
-    upsert(connection, intermediate_values, rows)
+    upsert_all(connection, intermediate_values, rows)
 
 
 def _stored(value: float) -> tuple[float | None, str]:

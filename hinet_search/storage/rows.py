@@ -10,10 +10,12 @@ from hinet_search.records import Budget, Cost, DataRecord, ParameterRange, Scala
 class StudyRow:
     """A study as launched. `spec_json` is its own frozen form, compared at the next launch of the same name.
 
-    `state` is running, stopped or done; `started` and `updated` are ISO 8601 in UTC.
+    `state` is running, stopped or done; `started` and `updated` are ISO 8601 in UTC. `uuid` is of this study alone: one of
+    the same name in another database, or in this one after it was deleted, has another.
     """
 
     name: str
+    uuid: str
     state: str
     spec_json: str
     study_yaml: str

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
@@ -23,8 +24,11 @@ from hinet_search.storage.load import load_finalists
 from hinet_search.storage.names import optuna_name
 from hinet_search.storage.openings import count_openings, note_opening, seeds_of_openings
 from hinet_search.storage.optuna_writes import write_report, write_trial
+from hinet_search.storage.redistribute import redistribute
 from hinet_search.storage.rows import ArmRow, StudyRow, TrialRow
 from hinet_search.storage.upsert import insert_if_absent, upsert
+
+_FOUND_OF_ARM = ("fixed_json", "importances_json")  # what launches add to an arm
 
 
 @with_patience("acquire_lease", "create_study")
@@ -64,11 +68,19 @@ class StudyStore:
             found = connection.execute(select(tables.study).where(tables.study.c.name == self.study)).one_or_none()
         return None if found is None else columns.to_study(found)
 
-    def continue_study(self, study: StudyRow) -> None:
-        """Writes what may differ from one launch to the next: budget, slots, command, versions, limits, the file's text."""
+    def continue_study(
+        self, study: StudyRow, arms: Sequence[ArmRow], spaces: Mapping[str, Mapping[str, BaseDistribution]]
+    ) -> None:
+        """Writes what may differ from one launch to the next: budget, slots, command, versions, limits, the file's text.
+
+        Also further arms and, in `spaces` by arm and parameter, distributions that are wider or in another order.
+        """
         row = columns.of_study(study)
-        kept = ("name", "spec_json", "objective", "maximize", "seed", "data_json", "started", "seconds")
+        kept = ("name", "uuid", "objective", "maximize", "seed", "data_json", "started", "seconds")
         with self.database.writing() as connection:
+            for position, arm in enumerate(arms):
+                upsert(connection, tables.arm, columns.of_arm(self.study, position, arm), keep=_FOUND_OF_ARM)
+                redistribute(connection, optuna_name(self.study, arm.name), spaces[arm.name])
             self._touch(connection, {key: value for key, value in row.items() if key not in (*kept, "updated")})
 
     def set_state(self, state: str, seconds: float | None = None) -> None:
@@ -116,7 +128,7 @@ class StudyStore:
         Once when it is drawn and again when it ends; a row of an older attempt is dropped.
         """
         with self.database.writing() as connection:
-            is_current = upsert(connection, tables.trial, [columns.of_trial(self.study, arm, trial)])
+            is_current = upsert(connection, tables.trial, columns.of_trial(self.study, arm, trial))
             if is_current and of_optuna is not None:
                 write_trial(connection, optuna_name(self.study, arm), of_optuna)
             self._touch(connection)
@@ -141,7 +153,7 @@ class StudyStore:
         """
         row = columns.of_evaluation((self.study, arm, number), attempt, evaluation)
         with self.database.writing() as connection:
-            is_current = upsert(connection, tables.evaluation, [row])
+            is_current = upsert(connection, tables.evaluation, row)
             if is_current and of_optuna is not None:
                 write_report(connection, optuna_name(self.study, arm), of_optuna, evaluation.step)
 
@@ -152,7 +164,7 @@ class StudyStore:
         row = columns.of_finalist((self.study, arm, trial_number), parameters, run, is_default=is_default)
         keep = ["chosen"] if run.test_cells is not None else ["chosen", "test_cells_json"]
         with self.database.writing() as connection:
-            upsert(connection, tables.finalist, [row], keep)
+            upsert(connection, tables.finalist, row, keep)
             self._touch(connection)
 
     def mark_chosen(self, arm: str, trial_number: int) -> None:

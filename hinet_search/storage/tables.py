@@ -7,7 +7,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    Engine,
     Float,
     ForeignKey,
     ForeignKeyConstraint,
@@ -16,13 +15,9 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    inspect,
-    select,
 )
 
-from hinet_search.errors import StudyConflict
-
-VERSION = 2
+VERSION = 3  # with every change here a step in migrations/
 
 metadata = MetaData()
 
@@ -32,6 +27,7 @@ study = Table(
     "hs_study",
     metadata,
     Column("name", String(64), primary_key=True),
+    Column("uuid", String(32), nullable=False),
     Column("state", String(16), nullable=False),
     Column("spec_json", Text, nullable=False),  # the study's own frozen form, to compare at the next launch
     Column("study_yaml", Text, nullable=False),
@@ -141,41 +137,3 @@ lease = Table(
     Column("boot_id", Text, nullable=False),
     Column("heartbeat", Float, nullable=False),  # seconds since 1970 by the database's clock
 )
-
-
-def create_tables(engine: Engine, url: str) -> None:
-    """Makes our tables where there are none; StudyConflict when the database has others. Needs the creation lock.
-
-    The version is written last, so that a creation that was cut off is done again.
-    """
-    if _version(engine) is not None:
-        check_version(engine, url, "")
-        return
-    metadata.create_all(engine)
-    with engine.begin() as connection:
-        connection.execute(schema_version.insert().values(version=VERSION))
-
-
-def create_index(engine: Engine) -> None:
-    """Makes the index by which we find a trial of Optuna, and which Optuna does not make."""
-    with engine.begin() as connection:
-        connection.exec_driver_sql("CREATE INDEX IF NOT EXISTS hs_trials_by_number ON trials (study_id, number)")
-
-
-def check_version(engine: Engine, url: str, remedy: str) -> None:
-    """StudyConflict when our tables are absent (with `remedy`) or of another version."""
-    found = _version(engine)
-    if found is None:
-        raise StudyConflict(f"{url} holds no hinet-search study: table {schema_version.name} is missing", remedy=remedy)
-    if found != VERSION:
-        raise StudyConflict(
-            f"{url} has tables of version {found}, this hinet-search reads version {VERSION}",
-            remedy="use the hinet-search that made it, or another database",
-        )
-
-
-def _version(engine: Engine) -> int | None:
-    if not inspect(engine).has_table(schema_version.name):
-        return None
-    with engine.connect() as connection:
-        return connection.execute(select(schema_version.c.version)).scalar()

@@ -6,18 +6,22 @@ from functools import cache
 from sqlalchemy import Connection, Executable, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
+_COUNTED = {"preserve_rowcount": True}  # else an INSERT has none on PostgreSQL
 
-def upsert(
-    connection: Connection, table: Table, rows: Sequence[Mapping[str, object]], keep: Collection[str] = ()
-) -> bool:
-    """Inserts rows with the same columns, or updates those with their primary keys in all columns but `keep`.
 
-    In a table with attempts a row of an older attempt than the stored one is dropped. Returns whether one was written.
+def upsert(connection: Connection, table: Table, row: Mapping[str, object], keep: Collection[str] = ()) -> bool:
+    """Inserts the row, or updates the one with its primary key in all columns but `keep`; returns whether it is written.
+
+    In a table with attempts a row of an older attempt than the stored one is dropped.
     """
-    if not rows:
-        return False
-    statement = _statement(connection.dialect.name, table, tuple(rows[0]), tuple(keep))
-    return connection.execute(statement, rows).rowcount > 0
+    statement = _statement(connection.dialect.name, table, tuple(row), tuple(keep))
+    return connection.execute(statement, row, execution_options=_COUNTED).rowcount > 0
+
+
+def upsert_all(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+    """Inserts rows with the same columns, or updates those with their primary keys."""
+    if rows:
+        connection.execute(_statement(connection.dialect.name, table, tuple(rows[0]), ()), rows)
 
 
 @cache

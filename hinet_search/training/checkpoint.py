@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import IO, Any
 
 import torch
@@ -108,6 +109,8 @@ class Checkpoints:
                     content: Mapping[str, Any] = torch.load(path, weights_only=True)
                     return content
                 problem = "its content is not what was written"
+            except UnpicklingError:  # what torch raises at anything else, without running it
+                problem = "it holds more than plain values and tensors"
             except (OSError, ValueError, KeyError, TypeError) as error:
                 problem = f"{type(error).__name__}: {error}"
             self.say(f"{path}: a checkpoint is damaged and is passed over ({problem})")

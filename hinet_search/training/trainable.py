@@ -5,7 +5,7 @@ Shape legend: R rows, T tasks.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,8 +14,9 @@ from torch import nn
 
 from hinet_search.data.columns import Columns
 from hinet_search.nn.contracts import Explains
-from hinet_search.nn.measure import count_parameters, flops_per_row
-from hinet_search.nn.outline import draw, outline
+from hinet_search.nn.measure import count_parameters, flops_per_row, milliseconds
+from hinet_search.nn.outline import draw, outline, parts
+from hinet_search.nn.similarity import expert_similarities
 from hinet_search.records import Insight
 from hinet_search.schema import Schema
 from hinet_search.training.checkpoint import Checkpoints
@@ -26,6 +27,7 @@ from hinet_search.training.staged import CPU, Staged, fit_staged
 from hinet_search.training.together import Outcome, fit_together
 
 INSIGHT_ROWS = 8192
+CANDIDATES = 100  # that a request ranks
 
 BuiltModel = nn.Module | Staged
 
@@ -51,12 +53,18 @@ class Network:
         return flops_per_row(self.model, self.schema)
 
     def insight(self, columns: Columns) -> Insight:
-        """What the model shows of itself on some rows, evenly spaced; empty when it shows nothing."""
-        if not isinstance(self.model, Explains):
-            return Insight()
+        """What the model shows of itself on some rows, evenly spaced."""
         feed = make_feed(columns, self.device)
         rows = torch.linspace(0, len(feed) - 1, min(INSIGHT_ROWS, len(feed))).long()
-        return self.model.insight(feed.select(rows)[0])
+        batch = feed.select(rows)[0]
+        shown = self.model.insight(batch) if isinstance(self.model, Explains) else Insight()
+        drawn = parts(outline(self.model, self.schema))
+        return replace(shown, similarities=expert_similarities(self.model, batch), parts=drawn)
+
+    def milliseconds_per_100(self, columns: Columns) -> float:
+        """Median time to score the first rows as one request, from columns to logits."""
+        feed = make_feed(columns.head(CANDIDATES), self.device)
+        return milliseconds(lambda: predict(self.model, feed))
 
     def describe(self) -> str:
         """Its outline."""
@@ -86,6 +94,10 @@ class Growing:
     def insight(self, columns: Columns) -> Insight:  # noqa: ARG002  it has no gates and no attention to show
         """Empty."""
         return Insight()
+
+    def milliseconds_per_100(self, columns: Columns) -> float:
+        """Median time to score the first rows as one request, from columns to logits."""
+        return milliseconds(lambda: self.model.logits(columns.head(CANDIDATES)))
 
     def describe(self) -> str:
         """Its own words."""

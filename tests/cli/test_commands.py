@@ -100,6 +100,12 @@ def test_check_names_the_launch_with_the_options_that_it_was_given_itself(run: R
     assert "small-tiny; sizes of the study: tiny, whole" in said.out
 
 
+def test_check_names_the_launch_with_the_packages_that_it_was_allowed(run: Run, tmp_path: Path) -> None:
+    write_study(tmp_path)
+    said = run("check", "small.yaml", "--plugin", "my_lab.models", "--plugin", "other")
+    assert "Next: hinet-search launch small.yaml --plugin my_lab.models --plugin other" in said.err
+
+
 def test_check_names_the_limit_of_cost(run: Run, tmp_path: Path) -> None:
     write_study(tmp_path)
     assert "no draw needs more than 2 times the FLOPs a row of the default HiNet" in run("check", "small.yaml").out

@@ -16,6 +16,7 @@ from hinet_search.nn.contracts import Explains, IndependentParts
 from hinet_search.nn.embedding import FeatureEmbedding
 from hinet_search.nn.measure import count_parameters, flops_per_row, synthetic_batch
 from hinet_search.nn.outline import draw, outline
+from hinet_search.nn.similarity import expert_similarities
 from hinet_search.schema import Batch, Schema
 
 
@@ -257,3 +258,12 @@ def test_mean_gate_weights_of_a_model_that_explains_itself_sum_to_one(case: Case
     model = randomise(case.build())
     gates = model.insight(batch()).gates if isinstance(model, Explains) else ()
     assert all(abs(sum(gate.weights) - 1) < 1e-9 and len(gate.experts) == len(gate.weights) for gate in gates)
+
+
+@every_case
+def test_experts_of_a_model_are_as_alike_as_themselves_and_no_more(case: Case) -> None:
+    for found in expert_similarities(randomise(case.build()), batch(rows=60)):
+        table = torch.tensor(found.table)
+        assert torch.allclose(table.diagonal(), torch.ones(len(table)))
+        assert torch.allclose(table, table.T)
+        assert 0 <= table.min() <= table.max() <= 1 + 1e-6

@@ -4,8 +4,9 @@ import torch
 from torch import nn
 
 from hinet_search.nn.embedding import FeatureEmbedding
-from hinet_search.nn.measure import count_parameters, flops_per_row, synthetic_batch
-from hinet_search.nn.outline import OutlineRow, draw, outline
+from hinet_search.nn.measure import count_parameters, flops_per_row, milliseconds, synthetic_batch
+from hinet_search.nn.outline import OutlineRow, draw, outline, parts
+from hinet_search.records import ModelPart
 from hinet_search.schema import Batch, Schema
 
 SCHEMA = Schema(("a", "b"), ("click",), ("user",), (5,), ("age", "price"))
@@ -70,3 +71,13 @@ def test_a_drawn_outline_is_a_tree() -> None:
     labels = [line[:46].rstrip() for line in lines[3:6]]
     assert labels == ["├─ embedding  FeatureEmbedding", "│  └─ table  Table", "└─ parts × 2  Linear"]
     assert lines[5].split()[-4:] == ["(B,", "1)", "6", "10"]
+
+
+def test_a_record_keeps_the_parts_with_their_counts_and_widths() -> None:
+    assert parts(outline(Pair(), SCHEMA))[-1] == ModelPart("parts", "Linear", 1, 2, 1, 12)
+
+
+def test_a_call_is_timed_many_times_after_one_that_is_not_counted() -> None:
+    calls: list[None] = []
+    assert milliseconds(lambda: calls.append(None), repeats=7) >= 0
+    assert len(calls) == 8

@@ -1,24 +1,12 @@
-"""Chromium for the report's tests: one browser for all of them, a fresh page for each."""
+"""A fresh page of the browser for each of the report's tests."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
-
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+from playwright.sync_api import Browser, Page
 
 
 @dataclass
@@ -34,16 +22,6 @@ class Open(Protocol):
     """Writes HTML to a file and opens it."""
 
     def __call__(self, html: str, *, width: int = 1280, dark: bool = False) -> Opened: ...
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """Debian's Chromium, without a sandbox because containers run as root."""
-    path = shutil.which("chromium") or "/usr/bin/chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

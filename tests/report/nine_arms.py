@@ -16,7 +16,7 @@ from hinet_search.records import (
     StudyRecord,
     TrialRecord,
 )
-from tests.report.studies import Shape, study
+from tests.report.studies import Shape, similarities, study
 
 NAMES = ("single", "shared_bottom", "mmoe", "ple", "hmoe", "star", "trees", "hinet", "flat_moe")
 TABS = ("tab 0", "tab 1", "tab 2", "tab 4", "tab 6")
@@ -73,11 +73,18 @@ def _cost(arm: ArmRecord, cost: Cost) -> Cost:
 
 
 def _finalist(arm: ArmRecord, finalist: FinalistRecord, index: int) -> FinalistRecord:
-    runs = tuple(
-        replace(run, cost=_cost(arm, run.cost), valid_objective=mean_auc(run.valid_cells)) for run in finalist.runs
-    )
+    runs = tuple(_run(arm, run) for run in finalist.runs)
     found = _summary(runs, index) if finalist.chosen and runs[0].test_cells is not None else None
     return replace(finalist, runs=runs, summary=found)
+
+
+def _run(arm: ArmRecord, run: FinalistRun) -> FinalistRun:
+    """Seeds were timed, and experts compared where an arm has several."""
+    cost = replace(_cost(arm, run.cost), milliseconds_per_100=1.5 * PACE.get(arm.name, 0.5))
+    shown = run.insight
+    if arm.name in ("mmoe", "ple", "hmoe", "flat_moe"):
+        shown = replace(shown, similarities=similarities(np.random.default_rng([run.seed, len(arm.name)])))
+    return replace(run, cost=cost, valid_objective=mean_auc(run.valid_cells), insight=shown)
 
 
 def _summary(runs: tuple[FinalistRun, ...], index: int) -> FinalistSummary:

@@ -12,10 +12,12 @@ from hinet_search.records import (
     Cost,
     DataRecord,
     EvaluationRecord,
+    ExpertSimilarity,
     FinalistRecord,
     FinalistRun,
     GateUsage,
     Insight,
+    ModelPart,
     ParameterRange,
     Scalar,
     StudyRecord,
@@ -40,6 +42,22 @@ RANGES = (
     ParameterRange("model.embedding_dim", "categorical", None, None, False, ("4", "8", "16"), 8),
     ParameterRange("model.san.top_k", "int", 1, 4, False, (), 3, when="model.san.enabled"),
     ParameterRange("model.san.enabled", "categorical", None, None, False, ("true", "false"), True),
+)
+
+
+PARTS = (
+    ModelPart("embedding", "FeatureEmbedding", 1, 1, 272, 98_000),
+    ModelPart("table", "Table", 2, 17, 16, 98_000),
+    ModelPart("scenario", "ScenarioLayer", 1, 1, 192, 1_050_000),
+    ModelPart("shared", "Mixture", 2, 1, 64, 141_000),
+    ModelPart("experts", "Experts", 3, 3, 64, 140_000),
+    ModelPart("layers", "StackedLinear", 4, 3, 64, 140_000),
+    ModelPart("gate", "Gate", 3, 1, 3, 800),
+    ModelPart("specific", "Mixture", 2, 5, 64, 705_000),
+    ModelPart("experts", "Experts", 3, 15, 64, 700_000),
+    ModelPart("gate", "Gate", 3, 5, 3, 4_000),
+    ModelPart("san", "ScenarioAttention", 2, 5, 5, 400),
+    ModelPart("towers", "Towers", 1, 1, 2, 33_000),
 )
 
 
@@ -175,7 +193,10 @@ def _trial(
     cause = {"complete": "", "failed": "out of memory at batch 4096", "pruned": "median pruner after 1.5 passes"}[state]
     value = None if state == "failed" else _turned(shape, level - 0.02 + 0.018 * float(draw.random()) ** 0.3)
     parameters = {searched.name: _drawn(searched, draw) if number else searched.default for searched in ranges}
-    evaluations = _evaluations(shape, level, number) if number < 50 else ()
+    passes = 1.5 if state == "pruned" else 4.0
+    evaluations = (
+        tuple(one for one in _evaluations(shape, level, number) if one.passes <= passes) if number < 50 else ()
+    )
     return TrialRecord(number, state, value, parameters, number == 0, cause, evaluations, _cost(level, number))
 
 
@@ -262,4 +283,13 @@ def _insight(shape: Shape, name: str, draw: np.random.Generator) -> Insight:
         for scenario in shape.scenarios
         for task in shape.tasks
     )
-    return Insight(attention, gates)
+    return Insight(attention, gates, similarities(draw), PARTS)
+
+
+def similarities(draw: np.random.Generator) -> tuple[ExpertSimilarity, ...]:
+    """Three experts in one place, two in another."""
+    found = []
+    for where, count in (("scenario.shared", 3), ("cgc.last.specific", 2)):
+        half = np.triu(draw.uniform(0.2, 0.7, (count, count)), 1)
+        found.append(ExpertSimilarity(where, tuple(map(tuple, (half + half.T + np.eye(count)).tolist()))))
+    return tuple(found)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from hinet_search import plugins
-from hinet_search.records import StudyRecord, TrialRecord
+from hinet_search.records import StudyRecord
 from hinet_search.report.card import Card, NotApplicable
 from hinet_search.report.page import SECTIONS, cards
 from tests.report.nine_arms import few_rows, running
@@ -39,19 +39,9 @@ def build(name: str, record: StudyRecord) -> Card:
     return plugins.load(SECTIONS, name).build(record)  # type: ignore[no-any-return]  # the section contract
 
 
-def trust(record: StudyRecord) -> str:
-    return build("trust", record).body
-
-
 def words_of(record: StudyRecord) -> str:
     """What a reader sees of the whole page, without markup."""
     return " ".join(re.sub(r"<[^>]+>", " ", f"{card.heading} {card.lead} {card.body}") for card in cards(record))
-
-
-def with_a_short_arm() -> StudyRecord:
-    """The small study, whose first arm had seven of its eight trials."""
-    record = small()
-    return replace(record, arms=(replace(record.arms[0], trials=record.arms[0].trials[:-1]), *record.arms[1:]))
 
 
 @pytest.mark.parametrize("name", plugins.names(SECTIONS))
@@ -168,74 +158,10 @@ def test_arms_that_lie_on_one_another_have_their_names_on_the_dots() -> None:
     assert "without room" not in build("cost", small()).body
 
 
-def test_few_positives_are_a_warning() -> None:
-    body = build("trust", study(Shape())).body
-    assert '<li class="warn"><b>Push · order has 8 positive rows in test.</b>' in body
-
-
-def test_the_cell_with_fewest_positives_is_named_where_all_have_enough() -> None:
-    body = build("trust", small()).body
-    assert "Every cell has 1050 positive rows or more in test (fewest: Push · click)" in body
-
-
-def test_draws_above_the_limit_of_cost_are_counted_by_arm() -> None:
-    record = small()
-    cause = "too large: 9,000 FLOPs a row, 2 times the default HiNet's are 8,000"
-    refused = TrialRecord(99, "pruned", None, {}, False, cause, (), None)
-    ple = replace(record.arms[1], trials=(*record.arms[1].trials, refused, refused))
-    body = build("trust", replace(record, arms=(record.arms[0], ple, record.arms[2]))).body
-    assert (
-        "Limit of cost: 2 times the FLOPs per row of the default HiNet; draws not trained: PLE 2 (the first was" in body
-    )
-    assert "no draw was above it" not in body
-
-
-def test_the_limit_of_cost_is_named_where_no_draw_was_above_it() -> None:
-    assert "Limit of cost: 2 times the FLOPs per row of the default HiNet; no draw was above it" in trust(small())
-
-
-def test_a_study_without_a_limit_of_cost_is_told() -> None:
-    record = small()
-    assert "No limit of cost: a draw may need any number" in trust(
-        replace(record, budget=replace(record.budget, cost_limit=None))
-    )
-
-
-def test_more_openings_than_finalists_are_a_warning() -> None:
-    body = build("trust", replace(small(), test_openings=9)).body
-    assert "Test was opened 9 times on these data,</b> 3 of them" in body
-
-
-def test_unequal_numbers_of_trials_are_a_warning() -> None:
-    body = build("trust", replace(with_a_short_arm(), state="running")).body
-    assert "unequal numbers of trials:</b> Single 7, PLE 8, HiNet 8." in body
-
-
-@pytest.mark.parametrize(
-    ("limit", "why"),
-    [(None, "The space of an arm gave nothing new."), (5400.0, "The time of 1 h 30 m was up, or the space of an arm gave nothing new.")],
-)  # fmt: skip
-def test_an_arm_that_ended_below_its_budget_is_named_with_its_number(limit: float | None, why: str) -> None:
-    record = with_a_short_arm()
-    body = build("trust", replace(record, budget=replace(record.budget, wall_clock_seconds=limit))).body
-    assert f'<li class="warn"><b>Ended with fewer than its budget of 8 trials:</b> Single 7. {why}</li>' in body
-
-
-def test_arms_that_all_ended_below_their_budget_are_named_too() -> None:
-    record = small()
-    body = build("trust", replace(record, budget=replace(record.budget, trials=9))).body
-    assert "fewer than its budget of 9 trials:</b> Single 8, PLE 8, HiNet 8." in body
-
-
-def test_three_seeds_are_a_warning_and_five_are_not() -> None:
-    few = "Only 3 seeds per finalist."
-    assert (few in build("trust", small()).body, few in build("trust", study(Shape())).body) == (True, False)
-
-
-def test_data_warnings_are_passed_on() -> None:
+def test_warnings_of_the_data_are_passed_on_escaped() -> None:
     record = small()
     warned = replace(record, data=replace(record.data, warnings=("order > click in 14 rows",)))
-    assert '<li class="warn"><b>Data.</b> order &gt; click in 14 rows</li>' in build("trust", warned).body
+    assert "Order &gt; click in 14 rows." in build("trust", warned).body
 
 
 def test_attention_of_the_finalist_sums_to_one_and_has_a_dash_on_the_diagonal() -> None:

@@ -2,21 +2,38 @@
 
 import re
 from dataclasses import replace
+from html import unescape
 
 import pytest
+from markupsafe import escape
 
 from hinet_search.compare import contrasts, resolution
-from hinet_search.records import StudyRecord
+from hinet_search.records import ArmRecord, StudyRecord
 from hinet_search.report import numbers
 from hinet_search.report.sections import verdict
+from tests.duels import NOISE, duel, meeting, with_test_aucs
 from tests.report.nine_arms import NAMES, SHAPE, few_rows, nine_arms
-from tests.report.studies import Shape, study
+from tests.report.studies import Shape, empty, study
 
 NINE = few_rows()
 
 
 def plain(html: str) -> str:
     return re.sub(r"<[^>]+>", "", html)
+
+
+def not_timed(arm: ArmRecord) -> ArmRecord:
+    finalists = tuple(
+        replace(one, runs=tuple(replace(run, cost=replace(run.cost, milliseconds_per_100=None)) for run in one.runs))
+        for one in arm.finalists
+    )
+    return replace(arm, finalists=finalists)
+
+
+def advice(record: StudyRecord) -> list[str]:
+    """What to do with it, line by line."""
+    (box,) = re.findall(r'<div class="do">.*?</div>', verdict.build(record).body)
+    return [unescape(plain(line)) for line in re.findall(r"<li>(.*?)</li>", box)]
 
 
 def lead_of(record: StudyRecord) -> str:
@@ -38,7 +55,8 @@ def test_the_same_size_rival_is_spoken_of_in_the_second_sentence() -> None:
     sized = next(one for one in contrasts(NINE) if one.arm == "flat_moe")
     assert sized.difference is not None
     gain = numbers.gain(sized.difference.mean)
-    assert f" Against Flat MoE, which has the size of HiNet, the gain is {gain} (interval after Holm " in lead_of(NINE)
+    interval = numbers.interval(sized.difference.low, sized.difference.high)
+    assert f" Against Flat MoE, which has the size of HiNet, the gain is {gain} ({interval})." in lead_of(NINE)
 
 
 def test_a_strongest_rival_of_the_same_size_is_not_counted_twice() -> None:
@@ -69,7 +87,7 @@ def test_nodes_of_trees_are_no_size() -> None:
 )
 def test_it_is_said_whether_the_seeds_show_a_thousandth(record: StudyRecord) -> None:
     rival = next(one for one in contrasts(record) if one.arm == "ple")
-    assert lead_of(record).endswith(resolution(rival))
+    assert f"<li>{escape(resolution(rival))}</li>" in verdict.build(record).body
     assert ".001" in resolution(rival)
 
 
@@ -93,8 +111,16 @@ def test_without_resamplings_it_is_said_that_users_are_not_counted() -> None:
     assert body.count("<small>not known</small>") == 6
 
 
+def test_the_price_is_the_time_for_100_rows_where_both_were_timed() -> None:
+    assert (
+        "<dt>Time for 100 rows</dt><dd>1.6 ×<small>3.90 ms against 2.40 ms</small>"
+        in verdict.build(of_arms("ple", "hinet")).body
+    )
+
+
 def test_trees_as_the_strongest_rival_have_no_price_in_flops() -> None:
-    body = verdict.build(of_arms("trees", "hinet")).body
+    record = of_arms("trees", "hinet")
+    body = verdict.build(replace(record, arms=tuple(map(not_timed, record.arms)))).body
     assert "<dt>FLOPs per row against Trees</dt><dd>–<small>Trees is no torch model and has none</small>" in body
 
 
@@ -110,3 +136,43 @@ def test_all_arms_of_the_paper_are_named_as_it_writes_them() -> None:
     written = {"Single", "Shared Bottom", "MMoE", "PLE", "HMoE", "STAR", "Trees", "Flat MoE"}
     assert set(re.findall(r'<th scope="row">([\w ]+?) ?(?:<|$)', body)) == written
     assert len(written) == len(NAMES) - 1
+
+
+WON = duel([0.75 + n for n in NOISE], [0.70 + n for n in NOISE])
+LOST = duel([0.70 + n for n in NOISE], [0.75 + n for n in NOISE])
+ALIKE = duel([0.70 + n for n in NOISE], [0.70 + n for n in NOISE])
+TWO_AHEAD = meeting(star=[0.76 + n for n in NOISE], ple=[0.75 + n for n in NOISE], hinet=[0.70 + n for n in NOISE])
+
+
+@pytest.mark.parametrize(
+    ("record", "first"),
+    [
+        (WON, "Take HiNet."),
+        (LOST, "Take PLE: better than HiNet on test."),
+        (TWO_AHEAD, "Take one of STAR and PLE."),
+        (ALIKE, "Of the arms not told apart from HiNet, PLE computes least: 3.00 M FLOPs per row against 3.48 M."),
+        (duel([0.75, 0.751], [0.7, 0.701]), "Train 5 seeds (finalists.seeds) before anything is decided by it."),
+        (empty(), "Nothing is decided yet: the same launch goes on from what is stored."),
+        (study(Shape(finalists=False)), "Nothing is decided: see below what is missing, then launch the study again."),
+    ],
+    ids=["won", "lost", "two ahead", "alike", "few seeds", "running", "done without finalists"],
+)
+def test_what_to_do_follows_from_the_verdict(record: StudyRecord, first: str) -> None:
+    assert advice(record)[0] == first
+
+
+def test_what_to_do_takes_at_most_three_lines() -> None:
+    assert {len(advice(record)) for record in (NINE, WON, LOST, ALIKE, study())} <= {1, 2, 3}
+
+
+def test_cells_that_lose_are_named_in_the_lead_and_left_to_the_rival() -> None:
+    record = study(Shape(arms=("ple", "hinet"), scenarios=("Home", "Push"), tasks=("click",)))
+    record = with_test_aucs(record, "ple", {("Home", "click"): [0.7] * 5, ("Push", "click"): [0.7] * 5})
+    ours = {("Home", "click"): [0.78 + n for n in NOISE], ("Push", "click"): [0.68 + n for n in NOISE]}
+    record = with_test_aucs(record, "hinet", ours)
+    assert lead_of(record).endswith("Worse in Push · click −.0200.")
+    assert advice(record)[0] == "Take HiNet, and PLE for Push · click."
+
+
+def test_the_command_of_the_study_can_be_copied() -> None:
+    assert 'data-copy="hinet-search launch studies/shop.yaml"' in verdict.build(study()).body

@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from hinet_search.data.columns import Columns
 from hinet_search.executors import Ended, Job, Message, local
 from hinet_search.records import CellValue, EvaluationRecord, FinalistSummary, Resampled, StudyRecord
 from hinet_search.schema import Schema
@@ -45,6 +47,17 @@ def larger_rates_are_better(job: TrainJob) -> float:
     return 0.5 + float(str(job.values[RATE]))
 
 
+SCHEMA = Schema(("home",), ("click",), ("user_id",), (10,), ())
+TWO_ROWS = Columns(
+    ids_RF=np.ones((2, 1), dtype=np.int32),
+    numeric_RN=np.empty((2, 0), dtype=np.float32),
+    scenario_R=np.zeros(2, dtype=np.int16),
+    labels_RT=np.array([[0], [1]], dtype=np.uint8),
+    user_R=np.zeros(2, dtype=np.int32),
+    lists_RS=np.empty((2, 0), dtype=np.int32),
+)
+
+
 @dataclass(frozen=True)
 class PretendedData:
     """What a launch reads of a data set."""
@@ -52,10 +65,12 @@ class PretendedData:
     folder: Path
     fingerprint: str = studies.DATA.fingerprint
     record = studies.DATA
+    full_schema = SCHEMA
+    train = TWO_ROWS
 
     def schema(self, minimum_frequency: int, groups: str, pooling: str | None) -> Schema:
         """A small one."""
-        return Schema(("home",), ("click",), ("user_id",), (10,), ())
+        return SCHEMA
 
 
 @dataclass

@@ -62,7 +62,7 @@ def store(folder: Path) -> tuple[Database, StudyStore]:
     if found.load_study() is None:
         budget = Budget(trials=5, passes=4.0, finalist_seeds=2, finalist_top=1)
         row = StudyRow(
-            name="tiny", state="running", spec_json="{}", study_yaml="", command="", description="", objective="mean_auc",
+            name="tiny", uuid="u", state="running", spec_json="{}", study_yaml="", command="", description="", objective="mean_auc",
             maximize=True, sampler="tpe", pruner="median", seed=0, slots=1, budget=budget, data=DATA, versions={},
             started="2026-01-01T00:00:00+00:00", updated="2026-01-01T00:00:00+00:00",
         )  # fmt: skip

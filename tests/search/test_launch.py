@@ -75,6 +75,17 @@ def test_every_cell_of_every_split_is_counted(finished: StudyRecord) -> None:
     assert all(cell.reachable_auc is not None for cell in finished.data.cells)
 
 
+def test_inputs_that_alone_tell_a_label_were_looked_for(finished: StudyRecord) -> None:
+    assert finished.data.leaks == ()
+
+
+def test_finalists_keep_what_only_a_trained_model_shows(finished: StudyRecord) -> None:
+    runs = {arm.name: run for arm in finished.arms for one in arm.finalists for run in one.runs}
+    assert all(run.cost.milliseconds_per_100 for run in runs.values())
+    assert [one.where for one in runs["mmoe"].insight.similarities] == ["experts"]
+    assert all(run.insight.parts for run in runs.values())
+
+
 def test_launching_a_finished_study_again_trains_nothing(finished: StudyRecord, tmp_path: Path) -> None:
     path = write_study(tmp_path)
     options = {"trials": 1, "finalist_seeds": 1, "output": tmp_path / "out"}

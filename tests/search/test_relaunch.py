@@ -131,7 +131,7 @@ def test_the_state_of_a_study_that_was_taken_over_is_left_to_the_one_who_took_it
 
     class TakenOver(Silent):
         def tick(self, progress: Progress) -> None:
-            database = connect(str(studio.folder / "out" / "studies.sqlite3"))
+            database = connect(str(studio.folder / "out" / "studies.sqlite3"), create=True)
             release(database, "s", this_process())
             acquire(database, "s", other)
             database.close()
@@ -146,7 +146,7 @@ def test_the_state_of_a_study_that_was_taken_over_is_left_to_the_one_who_took_it
 
 def test_minutes_are_those_of_all_launches_together(studio: Studio) -> None:
     studio.launch(trials=2)
-    database = connect(str(studio.folder / "out" / "studies.sqlite3"))
+    database = connect(str(studio.folder / "out" / "studies.sqlite3"), create=True)
     StudyStore(database, "s").set_state("stopped", 61.0)
     database.close()
     record, _ = studio.launch(more="wall_clock_minutes: 1\n", trials=4)
@@ -190,7 +190,7 @@ def test_an_interrupted_trial_is_finished_though_time_is_up(studio: Studio) -> N
 
     with pytest.raises(RuntimeError):
         studio.launch(Pretender(failing=never_ends))
-    database = connect(str(studio.folder / "out" / "studies.sqlite3"))
+    database = connect(str(studio.folder / "out" / "studies.sqlite3"), create=True)
     StudyStore(database, "s").set_state("stopped", 61.0)
     database.close()
     record, _ = studio.launch(more="wall_clock_minutes: 1\n")

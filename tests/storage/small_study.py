@@ -51,6 +51,7 @@ SINGLE = ArmRow("single", "single", (), {})
 def study_row(name: str = "small", *, maximize: bool = True) -> StudyRow:
     return StudyRow(
         name=name,
+        uuid=f"uuid of {name}",
         state="running",
         spec_json="{}",
         study_yaml="name: small\n",

@@ -88,8 +88,8 @@ def test_nothing_is_executed_that_a_checkpoint_says(tmp_path: Path) -> None:
             return os.system, (f"touch {tmp_path}/executed",)
 
     Checkpoints(tmp_path, "job").save(1, {"evil": Evil()})
-    with pytest.raises(Exception, match="Weights only load failed"):
-        Checkpoints(tmp_path, "job").latest()
+    with pytest.warns(UserWarning, match="it holds more than plain values and tensors"):
+        assert Checkpoints(tmp_path, "job").latest() is None
     assert not (tmp_path / "executed").exists()
 
 

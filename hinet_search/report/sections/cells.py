@@ -27,6 +27,7 @@ from hinet_search.report.figures import ForestRow, forest, marked
 from hinet_search.report.markup import details, head, join, note, row, scroll, table, tag
 
 ORDER = 20
+NO_BREAK = "\u00a0"  # a space that no line breaks at: a phone has little room
 TINT_STEPS = (0.002, 0.005, 0.01)  # gains at which a decided cell gets its second, third and fourth tint
 
 Entry = tuple[ArmRecord, FinalistRecord]
@@ -80,7 +81,7 @@ def _how_sure(cells: Sequence[CellDifference], counted: str) -> str:
 
 
 def _forest_row(record: StudyRecord, cell: CellDifference) -> ForestRow:
-    remark = f"{numbers.compact(_count(record, cell.scenario, cell.task)[0])} rows"
+    remark = f"{numbers.compact(_count(record, cell.scenario, cell.task)[0])} rows".replace(" ", NO_BREAK)
     words = reading.cell_in_words(cell.scenario, cell.task)
     reason = cell.reason if cell.difference else f"{cell.reason} in {words}"
     return ForestRow(words, remark, cell.difference, reason)

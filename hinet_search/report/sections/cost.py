@@ -11,12 +11,13 @@ from hinet_search.compare import Split, objective_by_seed, title
 from hinet_search.records import Cost, StudyRecord
 from hinet_search.report import numbers, reading
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.figures import Axis, axis_over, bar, grid
+from hinet_search.report.figures import Axis, axis_over, bar, grid, line, svg
 from hinet_search.report.markup import head, join, note, row, scroll, table, tag, unnamed
 
 ORDER = 30
 LETTER = 1.45  # width of a letter of a label, per cent of the picture where it is narrowest (520 px)
 MOST_LABELS = 6
+ALIKE = 0.05
 SIZES = tuple(
     tuple(tenth * 10**power / 10 for power in range(13) for tenth in tenths)
     for tenths in ((10, 11, 12, 13, 14, 15, 16, 18), range(10, 100, 2), (10, 15, 20, 30, 50, 70), (10, 20, 50), (10,))
@@ -32,6 +33,7 @@ class Entry:
     name: str
     is_focus: bool
     cost: Cost
+    milliseconds: float | None  # for 100 rows
     value: float | None
 
 
@@ -57,6 +59,10 @@ def build(record: StudyRecord) -> Card:
         f"{'Means over the seeds' if several else 'One seed'} of each arm's chosen finalist. FLOPs are of one forward row. Rows per second and time are "
         "of training, on the machine that ran it."
     )
+    if any(entry.milliseconds is not None for entry in entries):
+        devices = ", ".join(sorted({entry.cost.device for entry in entries}))
+        beside = " beside other slots" if record.slots > 1 else ""
+        lead += f" The time for 100 rows is that of one request, a median, on {devices}{beside}."
     if not all(entry.cost.flops_per_row for entry in entries):
         lead += " A dash: no torch model, so neither parameters nor FLOPs."
     return Card(
@@ -78,26 +84,40 @@ def _entries(record: StudyRecord, split: Split) -> list[Entry]:
             peak_memory_bytes=max(cost.peak_memory_bytes for cost in costs),
             device=costs[0].device,
         )
-        found.append(Entry(title(arm.name), arm == focus, mean, fmean(values) if values else None))
+        spent, value = reading.milliseconds_per_100(finalist), fmean(values) if values else None
+        found.append(Entry(title(arm.name), arm == focus, mean, spent, value))
     return found
 
 
 def _heading(entries: Sequence[Entry]) -> str:
     focus = next((entry for entry in entries if entry.is_focus), entries[0])
+    timed = [entry for entry in entries if entry.milliseconds]
+    if focus in timed and len(timed) > 1:
+        rival = next(entry for entry in timed if entry is not focus)
+        times = _times((focus.milliseconds or 0.0) / (rival.milliseconds or 1.0), "long")
+        return f"{focus.name} takes {times} as {rival.name} to score 100 rows"
     others = [entry for entry in entries if not entry.is_focus and entry.cost.flops_per_row]
     if not others or not focus.cost.flops_per_row:
         return f"What does {focus.name} cost?"
     rival = others[0]
-    return f"{focus.name} computes {focus.cost.flops_per_row / rival.cost.flops_per_row:.2g} times as much per row as {rival.name}"
+    times = _times(focus.cost.flops_per_row / rival.cost.flops_per_row, "much")
+    return f"{focus.name} computes {times} per row as {rival.name}"
+
+
+def _times(ratio: float, how: str) -> str:
+    """`1.5 times as long`, or `about as long` where they are within a twentieth."""
+    return f"about as {how}" if abs(ratio - 1) < ALIKE else f"{ratio:.2g} times as {how}"
 
 
 def _table(record: StudyRecord, entries: Sequence[Entry], split: Split) -> Markup:
     most = max(entry.cost.flops_per_row for entry in entries) or 1
     objective = reading.objective_in_words(record)
+    timed = any(entry.milliseconds is not None for entry in entries)
     columns = (
         "Parameters",
         "without embeddings",
         "FLOPs per row",
+        *(["100 rows"] if timed else []),
         "Rows/s",
         "Time",
         "Peak memory",
@@ -109,6 +129,7 @@ def _table(record: StudyRecord, entries: Sequence[Entry], split: Split) -> Marku
             entry.name,
             *_sizes(entry.cost),
             bar(entry.cost.flops_per_row / most),
+            *([_time(entry)] if timed else []),
             numbers.compact(entry.cost.rows_per_second),
             numbers.duration(entry.cost.seconds),
             f"{numbers.compact(entry.cost.peak_memory_bytes)}B" if entry.cost.peak_memory_bytes else numbers.DASH,
@@ -118,6 +139,10 @@ def _table(record: StudyRecord, entries: Sequence[Entry], split: Split) -> Marku
         for entry in entries
     ]
     return scroll("Cost of all arms", table(header, rows, class_="cost"))
+
+
+def _time(entry: Entry) -> str:
+    return numbers.DASH if entry.milliseconds is None else numbers.milliseconds(entry.milliseconds)
 
 
 def _sizes(cost: Cost) -> list[str]:
@@ -142,6 +167,7 @@ def _picture(record: StudyRecord, entries: Sequence[Entry]) -> Markup:
     sides = _sides(points, x_axis, y_axis)
     drawn = [
         grid(y_axis),
+        svg(line(_front(points, x_axis, maximize=record.maximize), x_axis, y_axis, "front")),
         *_size_labels(x_axis),
         *_marks(points, sides, (x_axis, y_axis), maximize=record.maximize),
         tag("span", "parameters without embeddings, log scale", class_="xt"),
@@ -150,7 +176,7 @@ def _picture(record: StudyRecord, entries: Sequence[Entry]) -> Markup:
     picture = tag("div", tag("div", *drawn, class_="plot-box", role="img", aria_label=label), class_="picture")
     name = reading.capitalized(reading.objective_in_words(record))
     pointed = "" if all(sides) else " A name without room shows when its dot is pointed at."
-    legend = f"Filled: no other arm is both smaller and better. Ring: one is.{pointed}"
+    legend = f"Filled, on the line: no other arm is both smaller and better. Ring: one is.{pointed}"
     return join([tag("h3", f"{name} and size", class_="gap"), scroll("Value against size", picture), note(legend)])
 
 
@@ -175,6 +201,13 @@ def _marks(
         yield tag("i", class_=f"dot{me}{ring}", style=at, title=point.name)
         if side:
             yield tag("span", point.name, class_=f"tag {side}{me}", style=at)
+
+
+def _front(points: Sequence[Point], x_axis: Axis, *, maximize: bool) -> list[tuple[float, float]]:
+    """The staircase of what can be reached with a size."""
+    best = [one for one in points if not any(_beats(other, one, maximize=maximize) for other in points)]
+    steps = sorted((one.size, one.value) for one in best)
+    return reading.as_steps(steps, x_axis.high)
 
 
 def _beats(left: Point, right: Point, *, maximize: bool) -> bool:

@@ -39,9 +39,17 @@ def _grouped(record: StudyRecord) -> dict[Key, list[int]]:
         for trial in arm.trials:
             kind = trial.state if trial.counts else "not counted"
             if kind in ("failed", "pruned", "not counted"):
-                grouped[kind, title(arm.name), _first_line(trial.cause)].append(trial.number)
+                cause = _first_line(trial.cause)
+                grouped[kind, title(arm.name), _without_value(cause) if kind == "pruned" else cause].append(
+                    trial.number
+                )
     order = {"failed": 0, "not counted": 1, "pruned": 2}
     return dict(sorted(grouped.items(), key=lambda pair: (order[pair[0][0]], -len(pair[1]))))
+
+
+def _without_value(cause: str) -> str:
+    """Where a trial was pruned, without the value that it had there: `pruned at pass 1.50`."""
+    return cause.split(":", maxsplit=1)[0]
 
 
 def _first_line(cause: str) -> str:

@@ -104,11 +104,11 @@ def _in_range(searched: ParameterRange, value: Scalar) -> Markup:
     where = reading.place(searched, value)
     written = [numbers.setting(_typed(searched, end)) for end in (searched.low, searched.high)]
     edge = tag("b", "at the edge", class_="loss") if where is not None and where.edge else "log" if searched.log else ""
-    ends = tag("small", tag("span", written[0]), tag("span", edge), tag("span", written[1]))
+    ends = tag("small", tag("span", written[0]), edge, tag("span", written[1]))
     if where is None:
         return words(tag("div"), ends, class_="rng")
-    dot = tag("i", class_="loss" if where.edge else "", style=f"left:{100 * where.share:.0f}%")
-    return words(tag("div", dot), ends, class_="rng")
+    line = tag("div", class_="loss" if where.edge else "", style=f"--at:{100 * where.share:.0f}%")
+    return words(line, ends, class_="rng")
 
 
 def _typed(searched: ParameterRange, end: float) -> Scalar:

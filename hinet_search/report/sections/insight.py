@@ -2,21 +2,19 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 from markupsafe import Markup
 
 from hinet_search.compare import chosen, title
-from hinet_search.records import FinalistRecord, StudyRecord
-from hinet_search.report import numbers
+from hinet_search.records import StudyRecord
+from hinet_search.report import numbers, shown
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.markup import details, head, join, note, row, scroll, table, tag, unnamed, words
+from hinet_search.report.markup import Content, details, head, join, note, row, scroll, table, tag, unnamed, words
 from hinet_search.report.reading import focus_of, gate_in_words
+from hinet_search.report.shown import Attention, Gate
 
 ORDER = 40
 MOST_SCENARIOS = 12  # beyond, a row lists its five strongest instead of a matrix nobody can read
 DARKEST = 0.55  # opacity of the tint at weight 1, low enough for readable text
-
-Rows = Sequence[Sequence[float]]
 
 
 def build(record: StudyRecord) -> Card:
@@ -25,13 +23,12 @@ def build(record: StudyRecord) -> Card:
     finalist = chosen(arm) if arm else None
     if arm is None or finalist is None:
         raise NotApplicable("needs a HiNet finalist; the launch command trains finalists once the trials are done")
-    attention, spread = _mean_attention(finalist)
-    gates = _mean_gates(finalist)
+    attention, gates = shown.attention(finalist), shown.gates(finalist)
     if attention is None and not gates:
         raise NotApplicable(f"needs a model with attention or gates, {title(arm.name)} has neither")
-    body = [] if attention is None else [_attention(record.data.scenarios, attention, spread)]
-    body += [_gates(gates)] if gates else []
+    body = [] if attention is None else [_attention(record.data.scenarios, attention)]
     count = len(finalist.runs)
+    body += [_gates(gates, several=count > 1)] if gates else []
     seeds = f"mean over {count} seeds" if count > 1 else "1 seed"
     lead = join(
         [
@@ -43,96 +40,74 @@ def build(record: StudyRecord) -> Card:
     return Card("insight", "Why", _heading(record.data.scenarios, attention), lead, join(body))
 
 
-def _mean_attention(finalist: FinalistRecord) -> tuple[Rows | None, float | None]:
-    """Mean over seeds, and the largest standard deviation of an entry (None with one seed)."""
-    found = [run.insight.attention for run in finalist.runs if run.insight.attention is not None]
-    if not found:
-        return None, None
-    stacked_SMM = np.array(found, dtype=float)
-    spread = float(stacked_SMM.std(axis=0, ddof=1).max()) if len(found) > 1 else None
-    mean: list[list[float]] = stacked_SMM.mean(axis=0).tolist()
-    return mean, spread
+def _heading(scenarios: Sequence[str], attention: Attention | None) -> str:
+    """The strongest look from one scenario to another, when it is more than twice an even share whatever the seed."""
+    question, others = "Where do scenarios look, and which experts do gates use?", len(scenarios) - 1
+    if attention is None or others < 2:
+        return question
+    looks = [(weight, i, j) for i, weights in enumerate(attention.mean) for j, weight in enumerate(weights) if i != j]
+    weight, looking, seen = max(looks)
+    spread = attention.deviation[looking][seen] if attention.deviation else 0.0
+    if weight - spread < 2 / others:
+        return question
+    return f"{scenarios[looking]} looks mostly at {scenarios[seen]}"
 
 
-def _mean_gates(finalist: FinalistRecord) -> dict[tuple[str, ...], dict[str, list[float]]]:
-    """Experts -> gate -> mean weights over seeds; gates with the same experts share a table."""
-    collected: dict[tuple[str, ...], dict[str, list[tuple[float, ...]]]] = {}
-    for run in finalist.runs:
-        for gate in run.insight.gates:
-            collected.setdefault(gate.experts, {}).setdefault(gate.where, []).append(gate.weights)
-    return {
-        experts: {where: [float(weight) for weight in np.mean(weights, axis=0)] for where, weights in gates.items()}
-        for experts, gates in collected.items()
-    }
-
-
-def _heading(scenarios: Sequence[str], attention: Rows | None) -> str:
-    """The strongest look from one scenario to another, when it is more than twice an even share."""
-    others = len(scenarios) - 1
-    looks = [
-        (weight, scenarios[i], scenarios[j])
-        for i, weights in enumerate(attention or [])
-        for j, weight in enumerate(weights)
-        if i != j
-    ]
-    if not looks or others < 2 or max(looks)[0] < 2 / others:
-        return "Where do scenarios look, and which experts do gates use?"
-    _, looking, seen = max(looks)
-    return f"{looking} looks mostly at {seen}"
-
-
-def _attention(scenarios: Sequence[str], attention: Rows, spread: float | None) -> Markup:
+def _attention(scenarios: Sequence[str], attention: Attention) -> Markup:
     if len(scenarios) < 2:
         return note("With one scenario there is no other one to attend to.")
     figure = _matrix(scenarios, attention) if len(scenarios) <= MOST_SCENARIOS else _strongest(scenarios, attention)
-    deviation = "" if spread is None else f" Standard deviation over seeds at most {_two_digits(spread)}."
-    legend = f"Row: the scenario that looks. Column: the scenario looked at. Rows sum to 1.{deviation}"
+    small = "" if attention.deviation is None else " Below: standard deviation over seeds."
+    legend = f"Row: the scenario that looks. Column: the scenario looked at. Rows sum to 1.{small}"
     return join([tag("h3", "Who looks at whom"), scroll("Scenario attention", figure), note(legend)])
 
 
-def _matrix(scenarios: Sequence[str], attention: Rows) -> Markup:
+def _matrix(scenarios: Sequence[str], attention: Attention) -> Markup:
     header = head(unnamed("scenario that looks"), *scenarios)
-    rows = [
-        row(name, *(_weight(value, own=i == j) for j, value in enumerate(attention[i])))
-        for i, name in enumerate(scenarios)
-    ]
+    rows = [row(name, *(_look(attention, i, j) for j in range(len(scenarios)))) for i, name in enumerate(scenarios)]
     return table(header, rows, class_="att")
 
 
-def _weight(value: float, *, own: bool = False) -> Markup:
-    if own and value == 0:
+def _look(attention: Attention, looking: int, seen: int) -> Markup:
+    weight = attention.mean[looking][seen]
+    if looking == seen and weight == 0:
         return tag("td", numbers.DASH, class_="none")
-    return tag("td", _two_digits(value), style=f"--a:{DARKEST * value:.2f}")
+    spread = attention.deviation[looking][seen] if attention.deviation else None
+    return _weight(weight, "" if spread is None else tag("small", f"±{numbers.share(spread)}"))
 
 
-def _two_digits(weight: float) -> str:
-    return f"{weight:.2f}".removeprefix("0")
+def _weight(value: float, below: Content = "") -> Markup:
+    return tag("td", numbers.share(value), below, style=f"--a:{DARKEST * value:.2f}")
 
 
-def _strongest(scenarios: Sequence[str], attention: Rows) -> Markup:
+def _strongest(scenarios: Sequence[str], attention: Attention) -> Markup:
     rows = []
-    for i, name in enumerate(scenarios):
-        order = sorted(range(len(scenarios)), key=lambda j: -attention[i][j])[:5]
-        rows.append(
-            row(name, words(", ".join(f"{scenarios[j]} {_two_digits(attention[i][j])}" for j in order if j != i)))
-        )
+    for name, weights in zip(scenarios, attention.mean, strict=True):
+        order = sorted(range(len(scenarios)), key=lambda j: -weights[j])[:5]
+        rows.append(row(name, words(", ".join(f"{scenarios[j]} {numbers.share(weights[j])}" for j in order))))
     return table(head("Scenario", "Five strongest", numeric_from=2), rows, class_="words")
 
 
-def _gates(gates: dict[tuple[str, ...], dict[str, list[float]]]) -> Markup:
-    tables = [
-        scroll(
-            "Gate weights",
-            table(
-                head("Gate", *experts),
-                [
-                    row(gate_in_words(where), *(_weight(weight) for weight in weights))
-                    for where, weights in members.items()
-                ],
-                class_="att",
-            ),
+def _gates(found: dict[tuple[str, ...], dict[str, Gate]], *, several: bool) -> Markup:
+    tables = [scroll("Gate weights", _of_experts(*one, several=several)) for one in found.items()]
+    favourite = (
+        " Largest: that of each seed's own favourite, in the mean; experts of two seeds share no more than a name, so "
+        "means over seeds are flatter than any gate."
+    )
+    explained = note(
+        "Mean weight that each gate gives to its experts on validation rows; a row sums to 1.",
+        favourite if several else "",
+    )
+    return details("Which experts the gates use", join([explained, tag("div", *tables, class_="gates")]), opened=True)
+
+
+def _of_experts(experts: Sequence[str], gates: dict[str, Gate], *, several: bool) -> Markup:
+    rows = [
+        row(
+            gate_in_words(where),
+            *(_weight(weight) for weight in gate.weights),
+            *([numbers.share(gate.favourite)] if several else []),
         )
-        for experts, members in gates.items()
+        for where, gate in gates.items()
     ]
-    explained = note("Mean weight that each gate gives to its experts on validation rows; a row sums to 1.")
-    return details("Which experts the gates use", join([explained, *tables]), opened=True)
+    return table(head("Gate", *experts, *(["Largest"] if several else [])), rows, class_="att")

@@ -36,7 +36,7 @@ def build(record: StudyRecord) -> Card:
     said = [tag("li", line) for line in (*_added(record, lines), *_seesaw(record, lines), *_waiting(record, lines))]
     listed = tag("ul", *said, class_="said") if said else ""
     body = [_table(record, lines), note(_legend(record, lines)), listed, _losing(record, lines)]
-    return Card("leaderboard", "Leaderboard", _heading(record, lines), _lead(record, lines), join(body))
+    return Card("leaderboard", "Verdict", _heading(record, lines), _lead(record, lines), join(body))
 
 
 def _heading(record: StudyRecord, lines: Sequence[Standing]) -> str:

@@ -11,13 +11,12 @@ from hinet_search.report.card import Card, NotApplicable
 from hinet_search.report.markup import column, details, head, join, note, row, scroll, table, tag
 
 ORDER = 54
-SHOWN = 10
-MORE = 10
+SHOWN = 20
 COLUMNS = 6
 
 
 def build(record: StudyRecord) -> Card:
-    """Ten best trials per arm, ten more behind a click, all of them in the JSON."""
+    """Twenty best trials per arm, all of them in the JSON."""
     ranked = [(arm, trials) for arm in reading.ordered_arms(record) if (trials := reading.ranked(record, arm))]
     if not ranked:
         raise NotApplicable("needs a finished trial; no arm has one yet")
@@ -37,11 +36,9 @@ def build(record: StudyRecord) -> Card:
 
 
 def _arm(arm: ArmRecord, trials: Sequence[TrialRecord]) -> Markup:
-    names = _varied(arm, trials[: SHOWN + MORE])
+    names = _varied(arm, trials[:SHOWN])
     parts = [_table(f"Best trials of {title(arm.name)}", trials[:SHOWN], names)]
-    if more := trials[SHOWN : SHOWN + MORE]:
-        parts.append(details(f"The next {len(more)}", _table(f"More trials of {title(arm.name)}", more, names)))
-    left = len(trials) - SHOWN - MORE
+    left = len(trials) - SHOWN
     if left > 0:
         parts.append(
             note(f"{numbers.plural(left, 'more trial')} and all other settings are in the JSON inside this file.")

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from markupsafe import Markup
 
 from hinet_search.compare import (
+    CellDifference,
     Contrast,
     Difference,
     Verdict,
@@ -13,7 +14,6 @@ from hinet_search.compare import (
     chosen,
     headline_by_seed,
     measure,
-    resolution,
     summary,
     title,
     trials_done,
@@ -21,7 +21,8 @@ from hinet_search.compare import (
 )
 from hinet_search.records import ArmRecord, StudyRecord
 from hinet_search.report import numbers, reading
-from hinet_search.report.baselines import against_all, counted, rivals_of_size
+from hinet_search.report.advice import MOST_CELLS, box, worse_cells
+from hinet_search.report.baselines import against_all, counted, rivals_of_size, span, tests
 from hinet_search.report.card import Card
 from hinet_search.report.compared import in_words
 from hinet_search.report.figures import CLASSES
@@ -34,18 +35,19 @@ def build(record: StudyRecord) -> Card:
     """The card that opens the report; it has something to say for every study."""
     outcome = verdict(record)
     if outcome.difference is None:
-        body = [_counts(record), in_words(record)]
+        body = [_counts(record), box(record, outcome), in_words(record)]
         return Card("verdict", "Verdict", outcome.sentence, _progress(record), join(body))
     focus = next(arm for arm in record.arms if arm.name == outcome.focus)
     rival = next(one for one in outcome.contrasts if one.arm == outcome.rival)
     body = [
         _four_numbers(record, outcome, focus, outcome.difference),
         against_all(record, outcome, focus),
+        box(record, outcome),
+        tests(outcome),
         in_words(record),
     ]
-    lead = tag(
-        "p", *_led(record, outcome, focus, rival), " ", *_same_size(record, outcome, focus), f" {resolution(rival)}"
-    )
+    said = (*_led(record, outcome, focus, rival), " ", *_same_size(record, outcome, focus), *_exceptions(outcome))
+    lead = tag("p", *said)
     return Card("verdict", "Verdict", outcome.sentence, lead, join(body))
 
 
@@ -76,7 +78,22 @@ def _same_size(record: StudyRecord, outcome: Verdict, focus: ArmRecord) -> Itera
     else:
         yield f"Against {title(found.arm)}, which has the size of {name}, the gain is "
         yield _gained(found)
-        yield f" ({counted(found, outcome)})."
+        yield f" ({span(found)})."
+
+
+def _exceptions(outcome: Verdict) -> Iterator[Content]:
+    """The cells that lose against the rival, by name."""
+    cells = worse_cells(outcome)
+    if cells and outcome.status == "better":
+        named = [f"{reading.cell_in_words(cell.scenario, cell.task)} {_mean_gain(cell)}" for cell in cells[:MOST_CELLS]]
+        named += [f"{len(cells) - MOST_CELLS} more"] if len(cells) > MOST_CELLS else []
+        yield " Worse in "
+        yield tag("b", ", ".join(named), class_="loss")
+        yield "."
+
+
+def _mean_gain(cell: CellDifference) -> str:
+    return numbers.gain(cell.difference.mean if cell.difference else None)
 
 
 def _gained(found: Contrast) -> Markup:
@@ -181,11 +198,19 @@ def _mean(record: StudyRecord, arm: ArmRecord, cell: tuple[str, str]) -> float |
 
 def _price(focus: ArmRecord, rival: ArmRecord) -> tuple[str, str, str, str]:
     ours, theirs = (_flops(arm) for arm in (focus, rival))
-    name = f"FLOPs per row against {title(rival.name)}"
+    name, spent = f"FLOPs per row against {title(rival.name)}", [_milliseconds(arm) for arm in (focus, rival)]
+    if spent[0] is not None and spent[1] is not None:
+        remark = f"{numbers.milliseconds(spent[0])} against {numbers.milliseconds(spent[1])}"
+        return "Time for 100 rows", f"{spent[0] / spent[1]:.1f} ×", remark, ""
     if not ours or not theirs:
         none = title(rival.name if ours else focus.name)
         return name, numbers.DASH, f"{none} is no torch model and has none", ""
     return name, f"{ours / theirs:.1f} ×", f"{numbers.compact(ours)} against {numbers.compact(theirs)}", ""
+
+
+def _milliseconds(arm: ArmRecord) -> float | None:
+    finalist = chosen(arm)
+    return reading.milliseconds_per_100(finalist) if finalist else None
 
 
 def _flops(arm: ArmRecord) -> int:

@@ -13,8 +13,15 @@
     open.textContent = opening ? "Close all" : "Open all";
   };
   addEventListener("beforeprint", function () { all("details", function (d) { d.open = true }) });
-  link.onclick = function () {
-    link.href = URL.createObjectURL(new Blob([one("record").textContent], { type: "application/json" }));
+  link.onclick = function (event) {
+    event.preventDefault();
+    var bytes = Uint8Array.from(atob(one("record").textContent), function (c) { return c.charCodeAt(0) });
+    var text = new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+    text.then(function (t) {
+      link.href = URL.createObjectURL(new Blob([t], { type: "application/json" }));
+      link.onclick = null;
+      link.click();
+    });
   };
   link.href = "#json";
   all("[data-copy]", function (b) {

@@ -1,0 +1,17 @@
+"""Version 3: a study's uuid, by which it knows its own files; an index less."""
+
+from uuid import uuid4
+
+from alembic.operations import Operations
+from sqlalchemy import Column, String, column, select, table, update
+
+
+def upgrade(operations: Operations) -> None:
+    """Every study gets one. By the index SQLite looked for a parameter among the trials of all studies, not of one."""
+    operations.add_column("hs_study", Column("uuid", String(32)))
+    study, connection = table("hs_study", column("name"), column("uuid")), operations.get_bind()
+    for name in connection.execute(select(study.c.name)).scalars().all():
+        connection.execute(update(study).where(study.c.name == name).values(uuid=uuid4().hex))
+    with operations.batch_alter_table("hs_study") as changed:
+        changed.alter_column("uuid", existing_type=String(32), nullable=False)
+    operations.execute("DROP INDEX IF EXISTS hs_trial_params_by_name")

@@ -1,0 +1,77 @@
+"""Where a study is stored: what the option says, then the environment, then its file, then the output folder."""
+
+from pathlib import Path
+
+import pytest
+
+from hinet_search.face import stored_url
+from hinet_search.search.options import LaunchOptions
+from tests.cli.conftest import Run
+from tests.small import STUDY, write_study
+from tests.storage.small_study import small_study
+
+SECRET = "storage: postgresql://ann:s3cret@localhost/studies\n"
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """The database that the study's file names; the study is in ./studies and was launched."""
+    (tmp_path / "studies").mkdir()
+    write_study(tmp_path / "studies", STUDY + "storage: elsewhere.db\n")
+    small_study(tmp_path / "elsewhere.db").close()
+    return tmp_path / "elsewhere.db"
+
+
+@pytest.mark.parametrize("study", ["small", "studies/small.yaml"])
+def test_a_report_is_of_the_database_that_the_file_names(run: Run, elsewhere: Path, study: str) -> None:
+    said = run("report", study)
+    assert said.code == 0, said.err
+    assert "wrote reports/small.html" in said.out
+
+
+def test_status_of_a_study_lists_the_database_that_its_file_names(run: Run, elsewhere: Path) -> None:
+    assert run("status").code == 4
+    assert "\nsmall " in run("status", "small").out
+
+
+def test_a_dashboard_of_a_study_serves_the_database_that_its_file_names(
+    run: Run, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: list[str] = []
+    monkeypatch.setattr("hinet_search.dashboard.serve", lambda url, access, say: served.append(url))
+    assert run("dashboard", "small").code == 0
+    assert served == ["elsewhere.db"]
+
+
+def test_option_environment_file_and_folder_count_in_this_order(
+    run: Run, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert stored_url("small", LaunchOptions()) == "elsewhere.db"
+    assert stored_url(None, LaunchOptions()) == ".hinet-search/studies.sqlite3"
+    monkeypatch.setenv("HINET_SEARCH_STORAGE", "environment.db")
+    assert stored_url("small", LaunchOptions()) == "environment.db"
+    assert stored_url("small", LaunchOptions(storage="option.db")) == "option.db"
+
+
+def test_a_stored_study_without_a_file_is_found_by_its_name(run: Run, elsewhere: Path) -> None:
+    small_study("elsewhere.db", "no-file").close()
+    assert run("report", "no-file", "--storage", "elsewhere.db").code == 0
+
+
+@pytest.mark.parametrize("command", ["check", "launch"])
+def test_a_password_in_a_study_file_is_refused_and_not_repeated(run: Run, tmp_path: Path, command: str) -> None:
+    write_study(tmp_path, STUDY + SECRET)
+    said = run(command, "small.yaml", "--storage", "h.db")
+    assert (said.code, "s3cret" in said.out + said.err) == (2, False)
+    line = STUDY.count("\n") + 1
+    assert said.err == (
+        f"error: small.yaml:{line}: a study file is stored and shown in its report, so its storage must hold no password\n"
+        "leave the password out and set PGPASSFILE, or set HINET_SEARCH_STORAGE to the whole URL\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["small.yaml"]
+
+
+def test_a_password_on_the_command_line_is_warned_of(run: Run, elsewhere: Path) -> None:
+    said = run("status", "--storage", "postgresql://ann:s3cret@localhost:1/studies")
+    assert "others on this machine can read a password on a command line: set HINET_SEARCH_STORAGE" in said.err
+    assert "s3cret" not in said.err

@@ -1,0 +1,181 @@
+"""A study in which every check of the trust card passes, and for each check that can warn the same study with a fault."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from hinet_search.records import (
+    ArmRecord,
+    CellValue,
+    FinalistRecord,
+    FinalistRun,
+    GateUsage,
+    LeakSuspect,
+    StudyRecord,
+    TrialRecord,
+)
+from tests.report.studies import Shape, study
+
+SCENARIOS = ("Home", "Search", "Push")
+SHAPE = Shape(arms=("single", "ple", "hinet"), scenarios=SCENARIOS, tasks=("click",), trials=8)
+MIDDLE = {
+    "train.learning_rate": 1e-3,
+    "model.scenario.num_sub_experts": 3,
+    "model.dropout": 0.2,
+    "model.embedding_dim": "8",
+    "model.san.top_k": 3,
+    "model.san.enabled": True,
+}
+EVEN = ((0.0, 0.6, 0.4), (0.5, 0.0, 0.5), (0.7, 0.3, 0.0))
+
+
+def clean() -> StudyRecord:
+    """Three arms in three scenarios; HiNet gains everywhere."""
+    record = study(SHAPE)
+    data = replace(record.data, leaks=())
+    arms = tuple(replace(arm, trials=tuple(map(_never_failed, arm.trials))) for arm in record.arms)
+    return _each_finalist(replace(record, data=data, arms=arms), _in_order)
+
+
+def _never_failed(trial: TrialRecord) -> TrialRecord:
+    return replace(trial, state="complete", value=trial.value or 0.7, cause="") if trial.state == "failed" else trial
+
+
+def _in_order(arm: ArmRecord, finalist: FinalistRecord) -> FinalistRecord:
+    gates = (GateUsage("Home/click", ("shared 1", "own 1"), (0.6, 0.4)),)
+    runs = tuple(
+        replace(
+            run,
+            valid_cells=_calibrated(run.valid_cells, 1.02),
+            test_cells=run.test_cells and _calibrated(run.test_cells, 1.02),
+            insight=replace(run.insight, attention=EVEN, gates=gates) if arm.name == "hinet" else run.insight,
+        )
+        for run in finalist.runs
+    )
+    return replace(finalist, parameters={name: MIDDLE[name] for name in finalist.parameters}, runs=runs)
+
+
+def _calibrated(cells: tuple[CellValue, ...], ratio: float) -> tuple[CellValue, ...]:
+    return tuple(replace(cell, calibration=ratio) for cell in cells)
+
+
+def _each_finalist(record: StudyRecord, change: Callable[[ArmRecord, FinalistRecord], FinalistRecord]) -> StudyRecord:
+    arms = tuple(
+        replace(arm, finalists=tuple(change(arm, finalist) for finalist in arm.finalists)) for arm in record.arms
+    )
+    return replace(record, arms=arms)
+
+
+def hinet_runs(change: Callable[[FinalistRun], FinalistRun]) -> StudyRecord:
+    """The clean study with every run of HiNet's finalists changed."""
+    return _each_finalist(
+        clean(),
+        lambda arm, finalist: (
+            replace(finalist, runs=tuple(map(change, finalist.runs))) if arm.name == "hinet" else finalist
+        ),
+    )
+
+
+def _hinet_cells(**changes: dict[str, Any]) -> StudyRecord:
+    """Fields of HiNet's test cells set by scenario."""
+
+    def changed(cell: CellValue) -> CellValue:
+        return replace(cell, **changes[cell.scenario]) if cell.scenario in changes else cell
+
+    return hinet_runs(lambda run: replace(run, test_cells=run.test_cells and tuple(map(changed, run.test_cells))))
+
+
+def _data() -> StudyRecord:
+    record = clean()
+    return replace(record, data=replace(record.data, warnings=("order > click in 14 rows",)))
+
+
+def _leaks() -> StudyRecord:
+    record = clean()
+    return replace(record, data=replace(record.data, leaks=(LeakSuspect("watch_time", "click", 0.987),)))
+
+
+def _few_positives() -> StudyRecord:
+    record = clean()
+    *cells, last = record.data.cells
+    return replace(record, data=replace(record.data, cells=(*cells, replace(last, positives=(900, 90, 40)))))
+
+
+def _long_tail() -> StudyRecord:
+    record = _hinet_cells(Push={"auc": 0.70})
+    *cells, last = record.data.cells
+    return replace(record, data=replace(record.data, cells=(*cells, replace(last, rows=(2_000, 2_000, 2_000)))))
+
+
+def _budgets() -> StudyRecord:
+    first, *others = (record := clean()).arms
+    return replace(record, arms=(replace(first, trials=first.trials[:-1]), *others))
+
+
+def _failed_trials() -> StudyRecord:
+    record = clean()
+    failed = TrialRecord(99, "failed", None, {}, False, "out of memory at batch 4096", (), None)
+    return replace(record, arms=tuple(replace(arm, trials=(*arm.trials, failed, failed)) for arm in record.arms))
+
+
+def _range_edges() -> StudyRecord:
+    at_the_end = {"model.scenario.num_sub_experts": 8}
+    return _each_finalist(clean(), lambda _, one: replace(one, parameters={**one.parameters, **at_the_end}))
+
+
+def _seeds() -> StudyRecord:
+    return _each_finalist(clean(), lambda _, one: replace(one, runs=one.runs[:3]))
+
+
+def _slow_convergence() -> StudyRecord:
+    def rising(run: FinalistRun) -> FinalistRun:
+        curve = tuple(replace(one, objective=0.7 + 0.002 * one.step) for one in run.evaluations)
+        return replace(run, evaluations=curve)
+
+    return hinet_runs(rising)
+
+
+def _gates() -> StudyRecord:
+    dead = (
+        GateUsage("Home/click", ("shared 1", "shared 2", "own 1"), (0.02, 0.01, 0.97)),
+        GateUsage("Push/click", ("shared 1", "shared 2", "own 1"), (0.5, 0.0, 0.5)),
+    )
+    return hinet_runs(lambda run: replace(run, insight=replace(run.insight, gates=dead)))
+
+
+def _attention() -> StudyRecord:
+    def turned(run: FinalistRun) -> FinalistRun:
+        first = (0.0, 1.0, 0.0) if run.seed % 2 else (0.0, 0.0, 1.0)
+        return replace(run, insight=replace(run.insight, attention=(first, *EVEN[1:])))
+
+    return hinet_runs(turned)
+
+
+def _seesaw() -> StudyRecord:
+    return _hinet_cells(Search={"auc": 0.70})
+
+
+def _calibration() -> StudyRecord:
+    return _hinet_cells(Push={"calibration": 1.5})
+
+
+def _openings() -> StudyRecord:
+    return replace(clean(), test_openings=9)
+
+
+PLANTED = {
+    "data": _data(),
+    "leaks": _leaks(),
+    "few_positives": _few_positives(),
+    "long_tail": _long_tail(),
+    "budgets": _budgets(),
+    "failed_trials": _failed_trials(),
+    "range_edges": _range_edges(),
+    "seeds": _seeds(),
+    "slow_convergence": _slow_convergence(),
+    "gates": _gates(),
+    "attention": _attention(),
+    "seesaw": _seesaw(),
+    "calibration": _calibration(),
+    "openings": _openings(),
+}

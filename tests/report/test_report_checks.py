@@ -1,0 +1,213 @@
+"""Checks of the trust card: each warns of its planted fault and of no other, and all pass on a clean study."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from hinet_search import plugins
+from hinet_search.records import FinalistRun, GateUsage, StudyRecord, TrialRecord
+from hinet_search.report.finding import MOST_DETAILS, Finding, warning
+from hinet_search.report.page import render
+from hinet_search.report.sections import trust
+from hinet_search.report.sections.trust import CHECKS
+from tests.report.planted import PLANTED, clean, hinet_runs
+from tests.report.studies import Shape, empty, study
+
+CLEAN = clean()
+ONLY_TOLD = {"cost_limit"}  # what held for all arms: nothing to warn of
+ALSO = {"long_tail": {"seesaw"}, "leaks": set()}  # a cell that loses in the tail is a seesaw too
+
+
+def found(name: str, record: StudyRecord) -> Finding | None:
+    return plugins.load(CHECKS, name).check(record)  # type: ignore[no-any-return]  # the contract of a check
+
+
+def said(name: str, record: StudyRecord) -> Finding:
+    """What a check says of a study that it applies to."""
+    finding = found(name, record)
+    assert finding is not None
+    return finding
+
+
+def warnings_of(record: StudyRecord) -> set[str]:
+    return {name for name in plugins.names(CHECKS) if (one := found(name, record)) is not None and one.warns}
+
+
+@pytest.mark.parametrize("name", plugins.names(CHECKS))
+def test_a_check_passes_on_a_clean_study_and_says_so(name: str) -> None:
+    finding = said(name, CLEAN)
+    assert (finding.warns, finding.details, finding.remedy) == (False, (), "")
+    assert finding.subject.endswith(".")
+
+
+@pytest.mark.parametrize("name", sorted(set(plugins.names(CHECKS)) - ONLY_TOLD))
+def test_a_check_warns_of_its_planted_fault_with_a_remedy(name: str) -> None:
+    finding = said(name, PLANTED[name])
+    assert finding.warns
+    assert finding.remedy
+    assert all(sentence.endswith(".") for sentence in (finding.subject, *finding.details, finding.remedy))
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_fault_is_found_by_its_own_check_alone(name: str) -> None:
+    assert warnings_of(PLANTED[name]) == {name} | ALSO.get(name, set())
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("data", "The data have 1 note (split time: valid from 2026-11-01, test from 2026-11-08). | Order > click in 14 rows."),
+        ("leaks", "An input may know the label. | watch_time alone reaches an AUC of .9870 for click in training."),
+        ("few_positives", "1 cell has fewer than 100 positive rows in test. | Push · click: 40."),
+        ("long_tail", "Long tail (Push 1.6 % of the training rows): HiNet loses to Single there. | Push · click −.0696."),
+        ("budgets", "Ended with fewer than its budget of 8 trials: Single 7. | The space of an arm gave nothing new."),
+        ("failed_trials", "6 of 30 trials failed."),
+        ("seeds", "Only 3 seeds per finalist. | Fewer than 5 give an observation, not a claim."),
+        ("slow_convergence", "Slow convergence: HiNet was still rising at the end. | HiNet gained +.0080 in the last quarter of its passes."),
+        ("gates", "Gates have collapsed or experts are dead. | HiNet: no gate gives one of shared 1, shared 2, own 1 more than .02 in 5 of 5 seeds. | HiNet: the gate of Home · click gives one expert more than .95 in 5 of 5 seeds."),
+        ("attention", "Attention of HiNet differs between seeds, a weight by up to ±.55."),
+        ("seesaw", "Seesaw: HiNet is worse than Single in 1 cell while others gain. | Search · click −.0601."),
+        ("calibration", "HiNet is not calibrated in 1 of 3 cells. | Push · click: 1.500 predicted for each positive row."),
+        ("openings", "Test was opened 9 times on these data. | 3 of them by the finalists shown here."),
+    ],
+)  # fmt: skip
+def test_a_warning_names_what_was_found(name: str, words: str) -> None:
+    finding = said(name, PLANTED[name])
+    assert " | ".join((finding.subject, *finding.details)) == words
+
+
+def test_best_values_at_the_edge_are_listed_by_arm() -> None:
+    finding = said("range_edges", PLANTED["range_edges"])
+    assert finding.subject == "Single, PLE and HiNet have best values at the edge of a range."
+    assert finding.details[0] == "Single: model.scenario.num_sub_experts = 8."
+
+
+def test_an_auc_that_is_too_good_is_a_suspect_even_where_no_input_is() -> None:
+    record = study(Shape(arms=("single", "hinet"), gap=26.0))
+    assert said("leaks", record).details[0].startswith("HiNet reaches .9")
+
+
+def test_a_study_that_never_looked_for_leaks_does_not_say_that_there_are_none() -> None:
+    record = replace(CLEAN, data=replace(CLEAN.data, leaks=None))
+    assert said("leaks", record).subject.endswith("Nobody looked for inputs that alone tell a label.")
+
+
+def test_cells_that_lie_below_by_less_than_is_decided_are_no_seesaw() -> None:
+    record = study(Shape(arms=("single", "hinet"), gap=0.0))
+    assert "lie below by less than can be decided" in said("seesaw", record).subject
+
+
+def test_an_arm_that_loses_everywhere_is_no_seesaw() -> None:
+    record = study(Shape(arms=("single", "hinet"), gap=-3.0))
+    assert said("seesaw", record) == Finding(warns=False, subject="No seesaw: no cell of HiNet gains over Single.")
+
+
+def test_a_run_that_was_best_before_its_end_is_not_slow() -> None:
+    record = PLANTED["slow_convergence"]
+    shorter = {
+        arm.name: tuple(
+            replace(
+                one, runs=tuple(replace(run, evaluations=(*run.evaluations, run.evaluations[0])) for run in one.runs)
+            )
+            for one in arm.finalists
+        )
+        for arm in record.arms
+    }
+    arms = tuple(replace(arm, finalists=shorter[arm.name]) for arm in record.arms)
+    assert not said("slow_convergence", replace(record, arms=arms)).warns
+
+
+def test_a_loss_that_rises_at_the_end_is_not_slow() -> None:
+    record = PLANTED["slow_convergence"]
+    assert not said("slow_convergence", replace(record, maximize=False, objective="logloss")).warns
+
+
+def test_gates_that_collapse_on_another_expert_with_every_seed_are_found_though_their_mean_is_even() -> None:
+    def turned(run: FinalistRun) -> FinalistRun:
+        weights = (0.97, 0.03) if run.seed % 2 else (0.03, 0.97)
+        gates = (GateUsage("Home/click", ("shared 1", "shared 2"), weights),)
+        return replace(run, insight=replace(run.insight, gates=gates))
+
+    finding = said("gates", hinet_runs(turned))
+    assert finding.details == ("HiNet: the gate of Home · click gives one expert more than .95 in 5 of 5 seeds.",)
+
+
+def short(**changes: object) -> Finding:
+    """Budgets of the study whose first arm had seven of its eight trials."""
+    record = PLANTED["budgets"]
+    return said("budgets", replace(record, **changes))  # type: ignore[arg-type]  # types are the caller's
+
+
+def test_before_the_end_unequal_numbers_of_trials_are_a_warning() -> None:
+    assert short(state="running").subject == "Arms had unequal numbers of trials: Single 7, PLE 8, HiNet 8."
+
+
+def test_where_time_was_limited_it_may_have_been_up() -> None:
+    limited = replace(CLEAN.budget, wall_clock_seconds=5400.0)
+    told = short(budget=limited).details
+    assert told == ("The time of 1 h 30 m was up, or the space of an arm gave nothing new.",)
+
+
+def test_arms_that_all_ended_below_their_budget_are_named_too() -> None:
+    told = said("budgets", replace(CLEAN, budget=replace(CLEAN.budget, trials=9))).subject
+    assert told == "Ended with fewer than its budget of 9 trials: Single 8, PLE 8, HiNet 8."
+
+
+def test_draws_above_the_limit_of_cost_are_counted_by_arm() -> None:
+    cause = "too large: 9,000 FLOPs a row, 2 times the default HiNet's are 8,000"
+    refused = TrialRecord(99, "pruned", None, {}, False, cause, (), None)
+    first, second, *others = CLEAN.arms
+    arms = (first, replace(second, trials=(*second.trials, refused, refused)), *others)
+    assert said("cost_limit", replace(CLEAN, arms=arms)).subject == (
+        "Limit of cost: 2 times the FLOPs per row of the default HiNet; draws not trained: PLE 2 "
+        f"(the first was {cause})."
+    )
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        (2.0, "Limit of cost: 2 times the FLOPs per row of the default HiNet; no draw was above it."),
+        (None, "No limit of cost: a draw may need any number of FLOPs per row."),
+    ],
+)
+def test_the_limit_of_cost_is_told(limit: float | None, words: str) -> None:
+    record = replace(CLEAN, budget=replace(CLEAN.budget, cost_limit=limit))
+    assert said("cost_limit", record).subject == words
+
+
+def test_the_cell_with_fewest_positives_is_named_where_all_have_enough() -> None:
+    told = said("few_positives", CLEAN).subject
+    assert told == "Every cell has 525 positive rows or more in test (fewest: Push · click)."
+
+
+def test_several_finalists_of_an_arm_that_were_opened_are_told() -> None:
+    *others, hinet = CLEAN.arms
+    finalists = tuple(replace(one, runs=hinet.finalists[1].runs) for one in hinet.finalists)
+    told = said("openings", replace(CLEAN, arms=(*others, replace(hinet, finalists=finalists))))
+    assert told.details == ("More than one finalist of HiNet; only the one chosen on validation is compared.",)
+
+
+def test_many_details_are_cut_and_counted() -> None:
+    found = warning("Many.", [f"{k}." for k in range(9)], remedy="Fewer.")
+    assert found.details[MOST_DETAILS:] == ("And 4 more.",)
+
+
+def test_every_finding_has_an_anchor_of_its_check_and_warnings_come_first() -> None:
+    body = trust.build(PLANTED["seesaw"]).body
+    anchors = re.findall(r'<li(?: class="(warn)")? id="trust-([a-z-]+)">', body)
+    assert sorted(anchor.replace("-", "_") for _, anchor in anchors) == sorted(plugins.names(CHECKS))
+    assert anchors[0] == ("warn", "seesaw")
+    assert [warns for warns, _ in anchors].count("warn") == 1
+
+
+def test_the_heading_counts_the_warnings() -> None:
+    assert trust.build(CLEAN).heading == "Every check passed"
+    assert trust.build(PLANTED["long_tail"]).heading == "Two things to know before you trust this"
+
+
+def test_a_study_without_trials_is_told_what_is_known_of_its_data() -> None:
+    said = [name for name in plugins.names(CHECKS) if found(name, empty()) is not None]
+    assert {"data", "few_positives"} <= set(said)
+    assert "trust-data" in render(empty())

@@ -1,0 +1,150 @@
+"""The cards that say why: attention, experts, the winner drawn, ablations; and what pruning left out."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from hinet_search.records import ArmRecord, EvaluationRecord, GateUsage, StudyRecord, TrialRecord
+from hinet_search.report.card import NotApplicable
+from hinet_search.report.sections import ablations, cost, experts, failures, insight, pruning, winner
+from tests.duels import NOISE, meeting
+from tests.report.planted import PLANTED
+from tests.report.studies import Shape, small, study
+
+
+def plain(html: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html)).strip()
+
+
+def of_hinet(record: StudyRecord, **insight: object) -> StudyRecord:
+    """The record with what HiNet's finalists show replaced."""
+
+    def changed(arm: ArmRecord) -> ArmRecord:
+        finalists = tuple(
+            replace(one, runs=tuple(replace(run, insight=replace(run.insight, **insight)) for run in one.runs))  # type: ignore[arg-type]  # types are the caller's
+            for one in arm.finalists
+        )
+        return replace(arm, finalists=finalists)
+
+    return replace(record, arms=tuple(changed(arm) if arm.name == "hinet" else arm for arm in record.arms))
+
+
+def variants() -> StudyRecord:
+    """HiNet, with a part less and with another one less."""
+    record = meeting(
+        hinet=[0.72 + n for n in NOISE], no_san=[0.71 + n for n in NOISE], no_gates=[0.72 + n for n in NOISE]
+    )
+    fixed = {"hinet": {}, "no_san": {"model.san.enabled": False}, "no_gates": {"model.cgc.gate": "uniform"}}
+    arms = tuple(replace(arm, model="hinet", fixed={"train.passes": 4, **fixed[arm.name]}) for arm in record.arms)
+    return replace(record, arms=arms, reference="hinet")
+
+
+def test_every_weight_of_attention_has_its_spread_over_seeds_below_it() -> None:
+    body = insight.build(PLANTED["attention"]).body
+    assert '<td style="--a:0.22">.40<small>±.55</small></td>' in body
+
+
+def test_a_look_that_another_seed_does_not_share_is_no_heading() -> None:
+    assert insight.build(PLANTED["attention"]).heading == "Where do scenarios look, and which experts do gates use?"
+    steady = of_hinet(study(Shape(scenarios=("a", "b", "c", "d"))), attention=((0, 0.9, 0.1, 0),) * 4)
+    assert insight.build(steady).heading == "d looks mostly at b"
+
+
+def test_experts_are_compared_place_by_place() -> None:
+    same = of_hinet(study(Shape(arms=("single", "hinet"), seeds=1)))
+    finalist = same.arms[1].finalists[1]
+    table = finalist.runs[0].insight.similarities[1].table
+    said = plain(experts.build(same).body)
+    assert f"HiNet cgc.last.specific 2 {table[0][1]:.2f}".replace("0.", ".") in said
+    assert experts.build(same).heading == "No two experts do the same"
+
+
+def test_the_largest_weight_of_a_gate_is_that_of_each_seeds_own_favourite() -> None:
+    record = study(Shape(arms=("single", "hinet"), seeds=2))
+    hinet = record.arms[1]
+    both = [GateUsage("Home/click", ("own 1", "own 2"), weights) for weights in ((0.9, 0.1), (0.3, 0.7))]
+    finalists = tuple(
+        replace(
+            one,
+            runs=tuple(
+                replace(run, insight=replace(run.insight, gates=(gate,)))
+                for run, gate in zip(one.runs, both, strict=True)
+            ),
+        )
+        for one in hinet.finalists
+    )
+    body = insight.build(replace(record, arms=(record.arms[0], replace(hinet, finalists=finalists)))).body
+    assert "Home · click .60 .40 .80" in plain(body)
+
+
+def test_two_experts_that_do_the_same_are_the_heading() -> None:
+    twins = study().arms[-1].finalists[1].runs[0].insight.similarities[1]
+    record = of_hinet(study(), similarities=(replace(twins, table=((1.0, 0.97), (0.97, 1.0))),))
+    assert experts.build(record).heading == "Two experts of HiNet do nearly the same (cgc.last.specific, .97)"
+
+
+def test_the_winner_is_drawn_part_by_part_with_counts_and_widths() -> None:
+    card = winner.build(small())
+    assert re.findall(r'<div class="piece"><b>(\w+)</b>', card.body) == ["embedding", "scenario", "towers"]
+    inner = re.findall(r"<span>([\w.]+)<b>([^<]+)</b><small>([^<]+)</small></span>", card.body)
+    assert inner == [
+        ("shared.experts", "3 × 64", "140 k"),
+        ("shared.gate", "3", "800"),
+        ("specific.experts", "15 × 64", "700 k"),
+        ("specific.gate", "5 × 3", "4.00 k"),
+        ("san", "5 × 5", "400"),
+    ]
+
+
+def test_a_winner_whose_parts_were_not_kept_says_what_it_needs() -> None:
+    with pytest.raises(NotApplicable, match="needs the parts of the model, which only networks have"):
+        winner.build(of_hinet(small(), parts=()))
+
+
+def test_ablations_are_the_arms_of_one_model_with_what_is_changed_in_them() -> None:
+    card = ablations.build(variants())
+    rows = re.findall(r'<th scope="row">(\w+) <small>([^<]+)</small></th><td class="gain (\w+)">', card.body)
+    assert rows == [("no_san", "model.san.enabled = false", "win"), ("no_gates", "model.cgc.gate = uniform", "tie")]
+    assert card.heading == "no_san lies below HiNet"
+
+
+def test_a_study_without_variants_says_how_to_add_one() -> None:
+    with pytest.raises(NotApplicable, match=r"`no_san: \{model: hinet, fixed: \{model.san.enabled: false\}\}` is one"):
+        ablations.build(small())
+
+
+def pruned(number: int, *points: tuple[float, float]) -> TrialRecord:
+    evaluations = tuple(
+        EvaluationRecord(k, passes, 0.7, 0.3, seconds, ()) for k, (passes, seconds) in enumerate(points)
+    )
+    return TrialRecord(
+        number, "pruned", 0.7, {}, False, f"pruned at pass 1.00: mean_auc .70{number}", evaluations, None
+    )
+
+
+def test_what_pruning_left_out_is_counted_in_passes_and_told_in_time() -> None:
+    record = study(Shape(arms=("hinet", "ple")))
+    arms = (
+        replace(record.arms[0], trials=(pruned(1, (0.5, 5.0), (1.0, 10.0)), pruned(2, (2.0, 30.0)))),
+        record.arms[1],
+    )
+    only = replace(record, arms=(arms[0], replace(arms[1], trials=())))
+    card = pruning.build(only)
+    assert card.heading == "2 pruned trials left out 62 % of their passes, about 1 m 0 s of training"
+    assert plain(card.body).startswith(
+        "Arm Pruned trials Their passes drawn Left out Time HiNet 2 of 2 3 of 8 62 % 1 m 0 s"
+    )
+
+
+def test_trials_pruned_at_the_same_pass_stand_in_one_line() -> None:
+    record = study(Shape(arms=("hinet",)))
+    trials = (pruned(1, (1.0, 10.0)), pruned(2, (1.0, 10.0)))
+    body = failures.build(replace(record, arms=(replace(record.arms[0], trials=trials),))).body
+    assert "pruned at pass 1.00</td><td>2</td><td>1, 2</td>" in body
+
+
+def test_the_front_holds_what_no_smaller_arm_reaches() -> None:
+    points = [cost.Point("a", False, 1.0, 0.70), cost.Point("b", False, 2.0, 0.69), cost.Point("c", True, 3.0, 0.72)]
+    axis = cost.Axis(0.0, 4.0)
+    assert cost._front(points, axis, maximize=True) == [(1.0, 0.70), (3.0, 0.70), (3.0, 0.72), (4.0, 0.72)]

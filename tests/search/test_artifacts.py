@@ -1,0 +1,65 @@
+"""A study's files are its own: one of the same name in another database, or a later one, does not take them."""
+
+from pathlib import Path
+
+import pytest
+
+from hinet_search.errors import StudyConflict
+from hinet_search.search.artifacts import MARK
+from hinet_search.storage.engine import connect
+from hinet_search.storage.listing import list_studies
+from tests.search.pretended import Studio
+
+
+@pytest.fixture
+def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
+    return Studio(tmp_path, monkeypatch)
+
+
+def test_a_study_of_the_same_name_in_another_database_is_refused_before_it_is_made(studio: Studio) -> None:
+    studio.launch()
+    other = studio.folder / "other.db"
+    with pytest.raises(
+        StudyConflict, match="must hold the files of one study, but is that of another: 's' of "
+    ) as caught:
+        studio.launch(storage=str(other))
+    assert f"{studio.folder}/out/studies.sqlite3, begun 20" in caught.value.problems[0]
+    assert caught.value.remedy.startswith("name another --output or give the study another name (key 'name')")
+    assert list_studies(connect(str(other))) == ()
+
+
+def test_nor_does_a_stored_study_go_on_in_the_folder_of_another(studio: Studio, tmp_path: Path) -> None:
+    first, _ = studio.launch(trials=1)
+    (folder,) = (studio.folder / "out" / "artifacts").iterdir()
+    mark = (folder / MARK).read_text()
+    (folder / MARK).write_text("another\n")
+    with pytest.raises(StudyConflict, match="must hold the files of one study"):
+        studio.launch(trials=3)
+    (folder / MARK).write_text(mark)
+    record, _ = studio.launch(trials=3)
+    assert (len(first.arms[0].trials), len(record.arms[0].trials)) == (1, 3)
+
+
+def test_a_study_that_is_made_again_does_not_take_the_files_of_the_one_before(studio: Studio) -> None:
+    studio.launch()
+    for path in (studio.folder / "out").glob("studies.sqlite3*"):
+        path.unlink()
+    with pytest.raises(StudyConflict, match="if the other one is gone, remove "):
+        studio.launch()
+
+
+def test_a_database_may_move_and_its_studies_keep_their_files(studio: Studio) -> None:
+    studio.launch()
+    moved = studio.folder / "moved.db"
+    (studio.folder / "out" / "studies.sqlite3").rename(moved)
+    _, pretender = studio.launch(storage=str(moved))
+    assert pretender.jobs == []
+
+
+def test_a_folder_from_before_there_were_marks_is_taken_by_the_first_that_comes(studio: Studio) -> None:
+    studio.launch()
+    (folder,) = (studio.folder / "out" / "artifacts").iterdir()
+    mark = (folder / MARK).read_text()
+    (folder / MARK).unlink()
+    studio.launch()
+    assert (folder / MARK).read_text() == mark

@@ -1,0 +1,120 @@
+"""Coordinators in processes of their own on one database: they come up on an empty one, and never share a study."""
+
+import multiprocessing
+import os
+import sys
+from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Barrier, Event
+from pathlib import Path
+
+import pytest
+
+from hinet_search.cli import main
+from hinet_search.executors import Ended, Job, Message
+from hinet_search.storage.engine import connect
+from hinet_search.storage.lease import this_process
+from hinet_search.storage.listing import list_studies
+from hinet_search.storage.load import load_record
+from tests.search.pretended import Pretender, Studio
+from tests.small import write_study
+
+NUM = 8
+SECONDS = 240
+
+
+@pytest.fixture(scope="module")
+def processes() -> ForkServerContext:
+    """Processes of their own, born with what a launch imports."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(
+        [__name__, "alembic.command", "optuna.importance", "sklearn.ensemble", "torch._dynamo"]
+    )
+    return context
+
+
+def test_eight_that_begin_at_once_on_an_empty_database_all_run_their_study_to_the_end(
+    either: str, tmp_path: Path, processes: ForkServerContext
+) -> None:
+    barrier = processes.Barrier(NUM)
+    names = [f"study{number}" for number in range(NUM)]
+    started = [started_in(processes, run_to_the_end, barrier, either, tmp_path / name, name) for name in names]
+    assert [code_of(process) for process in started] == [0] * NUM
+    database = connect(either)
+    assert [(one.name, one.state, one.done, one.budget) for one in list_studies(database)] == [
+        (name, "done", 4, 4) for name in names
+    ]
+    for name in names:
+        (arm,) = load_record(database, name).arms
+        assert [(trial.number, trial.state) for trial in arm.trials] == [(number, "complete") for number in range(4)]
+        assert sum(finalist.chosen for finalist in arm.finalists) == 1
+    database.close()
+
+
+def test_one_that_comes_to_a_held_study_leaves_with_code_5_and_says_who_holds_it(
+    either: str, tmp_path: Path, processes: ForkServerContext
+) -> None:
+    begun, go = processes.Event(), processes.Event()
+    holder = started_in(processes, hold, begun, go, either, tmp_path / "holder")
+    assert begun.wait(SECONDS)
+    second = started_in(processes, launch_by_command, either, tmp_path / "second")
+    assert code_of(second) == 5
+    said = (tmp_path / "second" / "said").read_text().splitlines()
+    assert said[-2].startswith(
+        f"error: study 'small' is run by process {holder.pid} on {this_process().host} (heartbeat "
+    )
+    assert said[-1] == f"wait until it ends or stop it: kill {holder.pid}"
+    go.set()
+    assert code_of(holder) == 0
+    database = connect(either)
+    assert [(one.name, one.state) for one in list_studies(database)] == [("small", "done")]
+    database.close()
+
+
+def started_in(context: ForkServerContext, target: object, *arguments: object) -> BaseProcess:
+    process = context.Process(target=target, args=arguments, daemon=True)
+    process.start()
+    return process
+
+
+def code_of(process: BaseProcess) -> int | None:
+    process.join(SECONDS)
+    return process.exitcode
+
+
+def run_to_the_end(barrier: Barrier, url: str, folder: Path, name: str) -> None:
+    folder.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        barrier.wait(SECONDS)
+        Studio(folder, patch).launch(more=f"name: {name}\n", storage=url)
+
+
+class Waiting(Pretender):
+    """Says when its first job has begun, and ends none until it is told to go on."""
+
+    def __init__(self, begun: Event, go: Event) -> None:
+        super().__init__()
+        self.begun, self.go = begun, go
+
+    def submit(self, job: Job) -> None:
+        super().submit(job)
+        self.begun.set()
+
+    def poll(self, timeout: float) -> list[Message | Ended]:
+        return super().poll(timeout) if self.go.wait(timeout) else []
+
+
+def hold(begun: Event, go: Event, url: str, folder: Path) -> None:
+    folder.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        Studio(folder, patch).launch(Waiting(begun, go), more="name: small\n", storage=url)
+
+
+def launch_by_command(url: str, folder: Path) -> None:
+    """As typed; what it says goes to a file."""
+    folder.mkdir()
+    os.chdir(folder)
+    write_study(folder)
+    sys.argv = ["hinet-search", "launch", "small.yaml", "--storage", url]
+    with (folder / "said").open("w") as sys.stderr:
+        main()

@@ -1,0 +1,295 @@
+"""The dashboard in a real browser: foreign names, pages, hosts and artifacts; each attack also where nothing guards."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Thread
+from wsgiref.simple_server import WSGIServer, make_server
+from wsgiref.types import WSGIApplication
+
+import optuna
+import pytest
+from optuna.artifacts import FileSystemArtifactStore, upload_artifact
+from optuna_dashboard import save_note, wsgi
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from hinet_search import dashboard
+from hinet_search.guard import Access, guard
+from hinet_search.storage.engine import Database
+from tests.report.studies import INJECTION
+from tests.storage.small_study import small_study
+
+pytestmark = pytest.mark.browser
+
+TOKEN = "a-token-of-some-length"
+ATTACK = """async base => {
+  const said = [];
+  const ask = async (path, options) => {
+    try { const answer = await fetch(base + path, options); said.push(`${answer.type} ${answer.status}`) }
+    catch (error) { said.push('blocked') }
+  };
+  await ask('/api/studies/1', {method: 'DELETE'});
+  await ask('/api/studies/1/rename', {method: 'POST', mode: 'no-cors', body: '{}'});
+  await ask('/api/studies', {});
+  return said;
+}"""
+DELETES = "<script>fetch('/api/studies/1', {method: 'DELETE'}).finally(() => document.title = 'ran')</script>"
+
+
+@dataclass(frozen=True)
+class Served:
+    """A dashboard that answers, and what is behind it."""
+
+    port: int
+    database: Database
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def is_whole(self) -> bool:
+        """Whether both studies are still there."""
+        return {study.study_name for study in self.database.storage.get_all_studies()} == {
+            "small/hinet",
+            "small/single",
+        }
+
+
+@contextmanager
+def running(server: WSGIServer) -> Iterator[int]:
+    """A server that answers meanwhile; its port."""
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
+    """`serve(Access(...))` is a dashboard of a small study; with None in place of the access nothing guards it."""
+    opened = []
+
+    def serve(access: Access | None = None, store: FileSystemArtifactStore | None = None) -> Served:
+        database = small_study(tmp_path / "h.db")
+        server = dashboard.make_server(str(database.engine.url.database), replace(access or Access(), port=0))
+        if access is None or store is not None:
+            bare = wsgi(database.storage, artifact_store=store)
+            server.set_app(bare if access is None else guard(bare, replace(access, port=server.server_port)))
+        context = running(server)
+        opened.append(context)
+        return Served(context.__enter__(), database)
+
+    yield serve
+    for context in opened:
+        context.__exit__(None, None, None)
+
+
+@pytest.fixture
+def browsing(chromium: Browser) -> Iterator[BrowserContext]:
+    """A browser that knows no cookie yet."""
+    context = chromium.new_context(accept_downloads=True)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(browsing: BrowserContext) -> Page:
+    return browsing.new_page()
+
+
+@pytest.fixture
+def site() -> Iterator[Callable[[str], int]]:
+    """`site(html)` is somebody's site with that page; its port."""
+    opened = []
+
+    def site(html: str) -> int:
+        context = running(make_server("127.0.0.1", 0, _page(html)))
+        opened.append(context)
+        return context.__enter__()
+
+    yield site
+    for context in opened:
+        context.__exit__(None, None, None)
+
+
+def _page(html: str) -> WSGIApplication:
+    def answer(_environment, start):
+        start("200 OK", [("Content-Type", "text/html")])
+        return [html.encode()]
+
+    return answer
+
+
+# Names
+
+
+def hostile_study(database: Database) -> None:
+    """A study in which every text runs a script where it is taken for markup."""
+    study = optuna.create_study(storage=database.storage, study_name=INJECTION)
+    study.set_metric_names([INJECTION])
+    study.set_user_attr(INJECTION, INJECTION)
+    save_note(study, f"{INJECTION}\n\n[link](javascript:window.P=1)\n\n<iframe srcdoc='{INJECTION}'></iframe>")
+    distributions = {INJECTION: optuna.distributions.CategoricalDistribution([INJECTION, "b"])}
+    for choice in (INJECTION, "b", INJECTION):
+        trial = study.ask(distributions)
+        trial.set_user_attr(INJECTION, INJECTION)
+        save_note(trial, INJECTION)
+        study.tell(trial, 0.5 + len(choice))
+    assert choice == INJECTION
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")  # names of metrics
+@pytest.mark.parametrize(
+    "path", ["", "/studies/3", "/studies/3/analytics", "/studies/3/trials", "/studies/3/trialTable", "/studies/3/note"]
+)
+def test_a_script_in_names_and_notes_does_not_run(serve: Callable[..., Served], page: Page, path: str) -> None:
+    served = serve(Access())
+    hostile_study(served.database)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{served.address}/dashboard{path}", wait_until="networkidle")
+    page.get_by_text("window.P=1").first.wait_for(state="attached")
+    assert page.evaluate("typeof window.P") == "undefined"
+    assert not [frame for frame in page.frames if frame.evaluate("typeof window.P") != "undefined"]
+    assert not [url for url in asked if not url.startswith((served.address, "data:", "blob:"))]
+
+
+# Pages of others
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1"], ids=["another site", "another port of this machine"])
+@pytest.mark.parametrize("access", [Access(), Access(writable=True)], ids=["read-only", "writable"])
+def test_a_page_of_another_origin_changes_and_reads_nothing(
+    serve: Callable[..., Served], site: Callable[[str], int], page: Page, access: Access, host: str
+) -> None:
+    served = serve(access)
+    page.goto(f"http://{host}:{site('attack')}/")
+    assert page.evaluate(ATTACK, served.address) == ["blocked", "blocked", "blocked"]
+    assert served.is_whole()
+
+
+def test_its_own_page_may_change_something_where_writing_is_allowed(serve: Callable[..., Served], page: Page) -> None:
+    served = serve(Access(writable=True))
+    page.goto(f"{served.address}/dashboard", wait_until="networkidle")
+    assert page.evaluate("fetch('/api/studies/1', {method: 'DELETE'}).then(answer => answer.status)") == 204
+    assert not served.is_whole()
+
+
+def test_a_page_of_another_site_cannot_show_it_in_a_frame(
+    serve: Callable[..., Served], site: Callable[[str], int], page: Page
+) -> None:
+    served = serve(Access())
+    page.goto(f"http://evil.example:{site(f'<iframe src={served.address}/dashboard></iframe>')}/")
+    (frame,) = page.frames[1:]
+    frame.wait_for_url("chrome-error://chromewebdata/")
+
+
+# Hosts
+
+
+def test_a_foreign_name_that_leads_here_is_refused(serve: Callable[..., Served], page: Page) -> None:
+    served = serve(Access())
+    for path in ("/dashboard", "/api/studies"):
+        answer = page.goto(f"http://evil.example:{served.port}{path}")
+        assert answer is not None
+        assert (answer.status, answer.text()) == (403, "this dashboard answers on its own address only\n")
+
+
+def test_without_the_guard_a_foreign_name_reads_and_deletes(serve: Callable[..., Served], page: Page) -> None:
+    served = serve(None)
+    answer = page.goto(f"http://evil.example:{served.port}/api/studies")
+    assert answer is not None
+    assert "small/hinet" in answer.text()
+    assert page.evaluate("fetch('/api/studies/1', {method: 'DELETE'}).then(answer => answer.status)") == 204
+    assert not served.is_whole()
+
+
+# Artifacts
+
+
+@pytest.fixture
+def artifact(tmp_path: Path) -> Callable[[Served, FileSystemArtifactStore], str]:
+    """Keeps a page that deletes a study as an artifact of the first trial; its address."""
+
+    def keep(served: Served, store: FileSystemArtifactStore) -> str:
+        file = tmp_path / "chart.html"
+        file.write_text(DELETES)
+        study = optuna.load_study(study_name="small/hinet", storage=served.database.storage)
+        identity = upload_artifact(artifact_store=store, file_path=str(file), study_or_trial=study)
+        return f"{served.address}/artifacts/1/{identity}"
+
+    return keep
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FileSystemArtifactStore:
+    (tmp_path / "artifacts").mkdir()
+    return FileSystemArtifactStore(str(tmp_path / "artifacts"))
+
+
+def test_an_artifact_that_is_a_page_is_saved_and_not_shown(
+    serve: Callable[..., Served], artifact: Callable[..., str], store: FileSystemArtifactStore, page: Page
+) -> None:
+    served = serve(Access(writable=True), store)
+    address = artifact(served, store)
+    page.goto(f"{served.address}/dashboard", wait_until="networkidle")
+    with page.expect_download() as download:
+        page.evaluate("address => { location = address }", address)
+    assert Path(download.value.path()).read_text() == DELETES
+    assert page.title() != "ran"
+    assert served.is_whole()
+
+
+def test_without_the_guard_an_artifact_deletes_a_study(
+    serve: Callable[..., Served], artifact: Callable[..., str], store: FileSystemArtifactStore, page: Page
+) -> None:
+    served = serve(None, store)
+    page.goto(artifact(served, store))
+    page.wait_for_function("document.title === 'ran'")
+    assert not served.is_whole()
+
+
+# Token
+
+
+def test_a_browser_signs_in_with_the_token_and_keeps_no_more_than_a_cookie(
+    serve: Callable[..., Served], page: Page, browsing: BrowserContext
+) -> None:
+    served = serve(Access(token=TOKEN))
+    refused = page.goto(f"{served.address}/api/studies")
+    assert refused is not None
+    assert refused.status == 401
+    page.get_by_label("needs its token").fill(TOKEN)
+    page.get_by_role("button", name="Open").click()
+    page.wait_for_url(f"{served.address}/dashboard")
+    page.get_by_text("small/hinet").first.wait_for()
+    (cookie,) = browsing.cookies()
+    assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
+    assert TOKEN not in cookie["value"]
+    assert page.evaluate("document.cookie") == ""
+
+
+def test_a_link_with_the_token_signs_in_from_wherever_it_stands(
+    serve: Callable[..., Served], site: Callable[[str], int], page: Page
+) -> None:
+    served = serve(Access(token=TOKEN))
+    page.goto(f"http://mail.example:{site(f'<a href={served.address}/?token={TOKEN}>studies</a>')}/")
+    page.get_by_text("studies").click()
+    page.wait_for_url(f"{served.address}/dashboard")
+    page.get_by_text("small/hinet").first.wait_for()
+
+
+def test_who_signed_in_is_not_used_by_a_page_of_another_site(
+    serve: Callable[..., Served], site: Callable[[str], int], page: Page
+) -> None:
+    served = serve(Access(token=TOKEN, writable=True))
+    page.goto(f"{served.address}/?token={TOKEN}")
+    page.wait_for_url(f"{served.address}/dashboard")
+    page.goto(f"http://evil.example:{site('attack')}/")
+    assert page.evaluate(ATTACK, served.address) == ["blocked", "blocked", "blocked"]
+    assert served.is_whole()

@@ -1,0 +1,126 @@
+"""Nothing that is read from disk can run code: no pickle in any of its forms, weights and states as plain values."""
+
+import ast
+import hashlib
+import json
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import hinet_search
+from hinet_search.data.prepare import open_dataset
+from hinet_search.errors import DataError
+from hinet_search.training.checkpoint import Checkpoints
+from tests.small import write_study
+
+PACKAGE = Path(hinet_search.__file__).parent
+PICKLES = {"pickle", "_pickle", "cPickle", "joblib", "dill", "cloudpickle", "shelve", "marshal"}
+PROXY = {"grpc", "run_grpc_proxy_server", "GrpcStorageProxy"}
+RUNS = {"eval", "exec"}
+
+
+def unsafe(code: str) -> Iterator[str]:
+    """What in a file's code could run what it reads, or wait for whoever calls."""
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            module = getattr(node, "module", None) or ""
+            names = {f"{module}.{alias.name}" for alias in node.names} - {"pickle.UnpicklingError"}  # an error only
+            parts = {part for name in names for part in name.split(".")}
+            yield from sorted(parts & (PICKLES | PROXY))
+        elif isinstance(node, ast.Call):
+            yield from _unsafe_call(node)
+
+
+def _unsafe_call(call: ast.Call) -> Iterator[str]:
+    name = ast.unparse(call.func)
+    given = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+    if name in RUNS or name.split(".")[-1] in PROXY:
+        yield name
+    if name == "torch.load" and given.get("weights_only") != "True":
+        yield "torch.load without weights_only=True"
+    if name.startswith(("torch.jit.load", "torch.hub", "torch.package")):
+        yield name
+    if given.get("allow_pickle", "False") != "False":
+        yield "allow_pickle"
+
+
+@pytest.mark.parametrize("file", sorted(PACKAGE.rglob("*.py")), ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_no_file_of_the_package_unpickles_or_serves_storage(file: Path) -> None:
+    assert list(unsafe(file.read_text(encoding="utf-8"))) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import pickle",
+        "from joblib import load",
+        "import torch.package, dill",
+        "torch.load(path)",
+        "torch.load(path, weights_only=False)",
+        "numpy.load(path, allow_pickle=True)",
+        "torch.hub.load('a', 'b')",
+        "exec(text)",
+        "from optuna.storages import run_grpc_proxy_server",
+        "optuna.storages.run_grpc_proxy_server(storage)",
+    ],
+)
+def test_the_scan_sees_it(code: str) -> None:
+    assert list(unsafe(code))
+
+
+class Payload:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.mark,)
+
+
+def test_the_payload_would_run(tmp_path: Path) -> None:
+    pickle.loads(pickle.dumps(Payload(tmp_path / "ran")))
+    assert (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "write", [torch.save, lambda content, path: path.write_bytes(pickle.dumps(content, protocol=2))]
+)
+def test_a_checkpoint_with_code_in_it_is_passed_over_and_not_run(tmp_path: Path, write) -> None:
+    checkpoints = Checkpoints(tmp_path, "job")
+    checkpoints.save(1, {"step": 1})
+    planted = tmp_path / "000002.checkpoint"
+    write({"step": Payload(tmp_path / "ran")}, planted)
+    manifest = {"job": "job", "step": 2, "sha256": hashlib.sha256(planted.read_bytes()).hexdigest()}
+    planted.with_suffix(".json").write_text(json.dumps(manifest))
+    with pytest.warns(UserWarning, match=r"000002\.checkpoint: .* passed over \(it holds more than plain"):
+        assert checkpoints.latest() == {"step": 1}
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output folder of a small study."""
+    folder = tmp_path_factory.mktemp("launched")
+    hinet_search.launch(str(write_study(folder)), output=folder / "out", trials=1, finalist_seeds=1)
+    return folder / "out"
+
+
+def test_weights_and_scores_are_kept_as_safetensors(launched: Path) -> None:
+    kept = [path for path in (launched / "artifacts").rglob("*") if path.is_file()]
+    assert {path.suffix for path in kept} == {".safetensors"}
+    assert all(isinstance(value, torch.Tensor) for path in kept for value in load_file(path).values())
+
+
+def test_encoded_data_with_code_in_them_are_refused_and_not_run(launched: Path, tmp_path: Path) -> None:
+    (dataset,) = (launched / "cache").iterdir()
+    planted = np.array([Payload(tmp_path / "ran")], dtype=object)
+    np.save(dataset / "frequencies.npy", planted, allow_pickle=True)
+    with pytest.raises(DataError, match="allow_pickle=False"):
+        open_dataset(dataset)
+    assert not (tmp_path / "ran").exists()
