@@ -13,7 +13,7 @@ _COST = {
     "parameters": pl.Int64, "dense_parameters": pl.Int64, "flops_per_row": pl.Int64, "rows_per_second": pl.Float64,
     "seconds": pl.Float64, "peak_memory_bytes": pl.Int64, "device": pl.String,
 }  # fmt: skip
-_TRIAL = {
+_TRIAL: dict[str, Any] = {
     "arm": pl.String, "model": pl.String, "trial": pl.Int64, "state": pl.String, "value": pl.Float64,
     "is_default": pl.Boolean, "counts": pl.Boolean, "cause": pl.String, "attempt": pl.Int64, "started": pl.Datetime("us", "UTC"),
     "finished": pl.Datetime("us", "UTC"), **_COST,
