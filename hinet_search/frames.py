@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -12,10 +13,10 @@ _COST = {
     "parameters": pl.Int64, "dense_parameters": pl.Int64, "flops_per_row": pl.Int64, "rows_per_second": pl.Float64,
     "seconds": pl.Float64, "peak_memory_bytes": pl.Int64, "device": pl.String,
 }  # fmt: skip
-_TRIAL = {
+_TRIAL: dict[str, Any] = {
     "arm": pl.String, "model": pl.String, "trial": pl.Int64, "state": pl.String, "value": pl.Float64,
-    "is_default": pl.Boolean, "counts": pl.Boolean, "cause": pl.String, "attempt": pl.Int64, "started": pl.String,
-    "finished": pl.String, **_COST,
+    "is_default": pl.Boolean, "counts": pl.Boolean, "cause": pl.String, "attempt": pl.Int64, "started": pl.Datetime("us", "UTC"),
+    "finished": pl.Datetime("us", "UTC"), **_COST,
 }  # fmt: skip
 _EVALUATION = {
     "arm": pl.String, "trial": pl.Int64, "seed": pl.Int64, "step": pl.Int64, "passes": pl.Float64,
@@ -38,7 +39,8 @@ def trials(record: StudyRecord) -> pl.DataFrame:
     rows = [
         {
             "arm": arm.name, "model": arm.model, "trial": trial.number, **_costs(trial.cost), "counts": trial.counts,
-            **{name: getattr(trial, name) for name in ("state", "value", "is_default", "cause", "attempt", "started", "finished")},
+            **{name: getattr(trial, name) for name in ("state", "value", "is_default", "cause", "attempt")},
+            **{name: _moment(getattr(trial, name)) for name in ("started", "finished")},
         }
         for arm, trial in pairs
     ]  # fmt: skip
@@ -86,6 +88,11 @@ def _of(evaluations: Iterable[EvaluationRecord], **whose: Any) -> Iterator[Mappi
 
 def _costs(cost: Cost | None) -> Mapping[str, Any]:
     return dict.fromkeys(_COST) if cost is None else asdict(cost)
+
+
+def _moment(text: str) -> datetime | None:
+    """A moment as it is stored; None where it has not come."""
+    return datetime.fromisoformat(text) if text else None
 
 
 def _setting(name: str, values: Sequence[Any]) -> pl.Series:

@@ -62,6 +62,13 @@ def test_a_frame_of_trials_has_a_row_per_trial_and_a_column_per_setting(record: 
                 assert row[name] == (str(value) if isinstance(row[name], str) else value)
 
 
+def test_moments_of_trials_are_moments(record: StudyRecord) -> None:
+    begun = replace(record.arms[0].trials[0], started="2026-05-03T10:00:00+00:00", finished="2026-05-03T10:00:30+00:00")
+    open_ = replace(begun, number=1, finished="")
+    frame = replace(record, arms=(replace(record.arms[0], trials=(begun, open_)),)).trials
+    assert (frame["finished"] - frame["started"]).dt.total_seconds().to_list() == [30, None]
+
+
 def test_a_frame_of_evaluations_has_those_of_trials_and_of_finalists(record: StudyRecord) -> None:
     of_trials = sum(len(trial.evaluations) for arm in record.arms for trial in arm.trials)
     of_runs = sum(len(run.evaluations) for arm in record.arms for one in arm.finalists for run in one.runs)
