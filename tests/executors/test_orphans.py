@@ -81,9 +81,9 @@ def test_a_slot_ends_within_5_seconds_of_its_coordinator_being_killed(
 
 
 def test_a_paused_slot_ends_within_5_seconds_of_its_coordinator_being_killed(
-    started: list[subprocess.Popen[str]], engine: str
+    started: list[subprocess.Popen[str]], engine: str, tmp_path: Path
 ) -> None:
-    coordinator, slot = start(started, engine, "sleep_deafly", 600.0)
+    coordinator, slot = start(started, engine, tmp_path, "sleep_deafly", 600.0)
     os.kill(slot, signal.SIGSTOP)
     os.kill(coordinator, signal.SIGKILL)
     started[0].wait()
