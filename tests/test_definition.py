@@ -81,7 +81,7 @@ def test_a_cut_point_that_is_no_date_is_refused_with_its_name_and_line(key: str,
     with pytest.raises(ConfigurationError) as caught:
         read(path).parse(TimeSplit)
     said = f"{key}: must be a number or an ISO date such as 2026-05-08, got '8.5.2026'"
-    assert caught.value.problems == (f"{path}:{2 if key == 'valid_from' else 3}: {said}",)
+    assert caught.value.problems == (f"{path}:{2 if key == 'valid_from' else 3}:1: {said}",)
 
 
 @pytest.mark.parametrize("other", [3, "2022-05-02T00:00:00+00:00"])

@@ -20,6 +20,7 @@ from hinet_search.executors._cluster import Cluster, join
 from hinet_search.executors._keeper import Keeper, Place, name_of, pack, packages, settings, unpack
 from hinet_search.executors._slots import CLOSE_SECONDS
 from hinet_search.frozen import Frozen
+from hinet_search.private import make_folder
 
 START_SECONDS = 10.0  # in which slots usually have a place
 CONTROL = "control"  # calls that a running job does not keep waiting
@@ -86,7 +87,7 @@ class RayExecutor:
     def __init__(self, cluster: Cluster, slots: int, home: Path, options: Options) -> None:
         self._cluster, self._ray = cluster, cluster.ray
         self._home, self._options = home, options
-        home.mkdir(parents=True, exist_ok=True)
+        make_folder(home)
         self._marker = home / f".executor-{uuid4().hex}"
         self._marker.touch()
         self._keeper = self._ray.remote(

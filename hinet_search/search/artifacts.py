@@ -6,17 +6,24 @@ Two databases may each have a study of one name; the folder's mark says whose fi
 from contextlib import suppress
 from pathlib import Path
 
-from hinet_search.errors import StudyConflict
+from hinet_search.errors import EnvironmentFault, StudyConflict
+from hinet_search.private import make_folder
 from hinet_search.storage.rows import StudyRow
 
 MARK = "owner.txt"
 
 
 def claim(folder: Path, study: StudyRow, database: str) -> None:
-    """Makes the folder the study's; StudyConflict when it is another's, be it since a moment ago."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with suppress(FileExistsError), (folder / MARK).open("x", encoding="utf-8") as mark:
-        mark.write(f"{study.uuid}\n'{study.name}' of {database}, begun {study.started}\n")
+    """Makes the folder the study's; StudyConflict when it is another's, be it since a moment ago; EnvironmentFault when it cannot be written."""
+    try:
+        make_folder(folder)
+        with suppress(FileExistsError), (folder / MARK).open("x", encoding="utf-8") as mark:
+            mark.write(f"{study.uuid}\n'{study.name}' of {database}, begun {study.started}\n")
+    except OSError as error:
+        raise EnvironmentFault(
+            f"folder {folder} for weights and checkpoints cannot be written: {error.strerror}",
+            remedy="name another folder with --output",
+        ) from error
     refuse_files_of_another(folder, study)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hinet_search import trial
+from hinet_search import sizing
 from hinet_search.config import build_config
 from hinet_search.records import Scalar
 from hinet_search.schema import Schema
@@ -68,9 +68,9 @@ def test_a_draw_that_costs_too_much_is_refused_with_both_numbers(arm: Arm) -> No
 
 def test_a_draw_that_differs_from_another_in_training_alone_is_not_measured_again(arm: Arm) -> None:
     admission(2.0).refusal(arm, experts(3))
-    before = trial._flops_of.cache_info().misses, trial._sizes_of.cache_info().misses
+    before = sizing._flops_of.cache_info().misses, sizing._sizes_of.cache_info().misses
     admission(2.0).refusal(arm.fixing({"train.learning_rate": 5e-3}), experts(3))
-    assert (trial._flops_of.cache_info().misses, trial._sizes_of.cache_info().misses) == before
+    assert (sizing._flops_of.cache_info().misses, sizing._sizes_of.cache_info().misses) == before
 
 
 def test_without_a_cost_limit_only_parameters_count(arm: Arm) -> None:

@@ -1,5 +1,6 @@
 """Seeds that train together: each has its own course and its own end."""
 
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -69,9 +70,10 @@ def test_one_watcher_stops_all_that_are_not_done() -> None:
 
 def test_seconds_of_a_stack_are_shared_out() -> None:
     models, watches = [linear(DATA, seed) for seed in range(4)], [Watch() for _ in range(4)]
+    began = time.perf_counter()
     found = fit_stacked(models, conditions(range(4), passes=2), watches)
-    assert len({round(result.seconds, 2) for result in found}) == 1
-    assert sum(result.seconds for result in found) <= watches[0].records[-1].seconds * 1.5
+    took = time.perf_counter() - began
+    assert took / 2 < sum(result.seconds for result in found) <= took
     assert all(result.rows_per_second > 640 / sum(one.seconds for one in found) for result in found)
 
 
