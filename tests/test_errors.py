@@ -10,7 +10,9 @@ CODES = {
     errors.ConfigurationError: 2,
     errors.DataError: 3,
     errors.EnvironmentFault: 4,
+    errors.MayPass: 4,
     errors.DatabaseAway: 4,
+    errors.DiskFull: 4,
     errors.StudyConflict: 5,
     errors.AllTrialsFailed: 6,
 }

@@ -65,7 +65,7 @@ class PretendedData:
     fingerprint: str = studies.DATA.fingerprint
     record = studies.DATA
     full_schema = SCHEMA
-    train = TWO_ROWS
+    train = valid = test = TWO_ROWS
 
     def schema(self, minimum_frequency: int, groups: str, pooling: str | None) -> Schema:
         """A small one."""

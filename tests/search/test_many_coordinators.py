@@ -60,10 +60,10 @@ def test_one_that_comes_to_a_held_study_leaves_with_code_5_and_says_who_holds_it
     second = started_in(processes, launch_by_command, either, tmp_path / "second")
     assert code_of(second) == 5
     said = (tmp_path / "second" / "said").read_text().splitlines()
-    assert said[-2].startswith(
-        f"error: study 'small' is run by process {holder.pid} on {this_process().host} (heartbeat "
-    )
-    assert said[-1] == f"wait until it ends or stop it: kill {holder.pid}"
+    (error,) = [number for number, line in enumerate(said) if line.startswith("error: ")]
+    held = f"error: study 'small' is run by process {holder.pid} on {this_process().host} (heartbeat "
+    assert said[error].startswith(held)
+    assert said[error + 1] == f"wait until it ends or stop it: kill {holder.pid}"
     go.set()
     assert code_of(holder) == 0
     database = connect(either)
