@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.test_docs import PAGES, ROOT, blocks
+from tests.test_docs import ROOT, blocks
 
 SMALLER = {  # the shipped quickstart in seconds
     "rows: 50000": "rows: 4000",
@@ -135,4 +135,3 @@ def test_the_program_that_reads_the_weights_prints_them(
 def test_no_program_stands_in_a_page_without_a_test() -> None:
     """That of the models page is run by tests/security/test_foreign_code.py."""
     assert {page for page, _ in blocks("python")} == {"README.md", "python.md", "ship.md", "models.md"}
-    assert len(PAGES) > len(STUDIES)
