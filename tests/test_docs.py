@@ -1,14 +1,19 @@
-"""Documentation is tested: YAML blocks are of their types, commands exist, links lead somewhere."""
+"""Documentation is tested: blocks are of their types, commands exist, links lead somewhere, nothing lacks its place.
+
+Commands and programs are run by tests/test_docs_run.py.
+"""
 
 import re
+import runpy
 import shlex
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
 
+from hinet_search import errors
 from hinet_search.cli import cli
+from hinet_search.cli._layout import EXIT_CODES
 from hinet_search.config import known_names
 from hinet_search.definition import DataDefinition
 from hinet_search.objective import NAMES
@@ -17,7 +22,6 @@ from hinet_search.space import SpaceFile
 from hinet_search.spec import StudySpec
 from hinet_search.study import MODELS
 from hinet_search.yaml_file import read
-from tests.small import write_study
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -74,23 +78,81 @@ def test_every_command_and_option_in_the_documentation_exists(words: list[str]) 
     assert {word for word in words if word.startswith("--")} <= options
 
 
-@pytest.mark.parametrize(("page", "text"), [one for one in blocks("python") if one[0] in ("README.md", "python.md")])
-def test_every_python_example_of_a_study_runs(
-    page: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    study = str(write_study(tmp_path))
-    found: dict[str, Any] = {}
-    exec(text.replace('"quickstart"', repr(study)), found)
-    assert found["record"].state == "done"
-    assert found["plan"].seconds > 0
-    assert (tmp_path / "reports" / "small.html").exists()
+def typed() -> list[str]:
+    """Every command of ours that a reader may type: in console and sh blocks, and indented by four."""
+    fenced = [line for kind in ("console", "sh") for _, text in blocks(kind) for line in text.splitlines()]
+    indented = [line for page in PAGES for line in page.read_text().splitlines() if line.startswith("    ")]
+    found = [re.search(r"hinet-search ([a-z].*)", line.split("  #")[0]) for line in [*fenced, *indented]]
+    return sorted({one[1].strip() for one in found if one})
 
 
-def test_every_relative_link_leads_to_a_file() -> None:
+@pytest.mark.parametrize("line", typed())
+def test_every_command_that_a_reader_may_type_is_taken_by_its_parser(line: str) -> None:
+    words, command = shlex.split(line), cli
+    while isinstance(command, click.Group):
+        found = command.get_command(click.Context(command), words.pop(0))
+        assert found is not None
+        command = found
+    command.make_context("hinet-search", words)  # click refuses what it does not know
+
+
+def test_every_block_is_of_a_kind_that_is_tested() -> None:
+    kinds = {
+        (page.name, kind) for page in PAGES for kind in re.findall(r"```(\w*)\n.*?```", page.read_text(), re.DOTALL)
+    }
+    drawn = {("design.md", ""), ("reference.md", "text")}  # pictures in letters; what --help prints
+    assert {kind for page, kind in kinds - drawn} <= {"console", "yaml", "python", "sh"}
+
+
+def anchors(page: Path) -> set[str]:
+    """Anchors of a page's headings, as code hosts make them."""
+    headings = re.findall(r"^#+ (.*)", re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_link_leads_to_a_file_and_a_heading_of_it() -> None:
     for page in PAGES:
-        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+        for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", page.read_text()):
+            file = page.parent / target if target else page
+            assert file.exists(), f"{page.name}: {target}"
+            assert not anchor or anchor in anchors(file), f"{page.name}: {target}#{anchor}"
+
+
+def test_every_script_and_make_target_that_a_page_names_exists() -> None:
+    made = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for page in PAGES:
+        text = page.read_text()
+        for script in re.findall(r"(?:python|pytest)(?: -\w)* ((?:docs|benchmarks|tests)/[\w/]+\.py)", text):
+            assert (ROOT / script).exists(), f"{page.name}: {script}"
+        assert set(re.findall(r"`make ([\w-]+)", text)) <= made, page.name
+
+
+def test_the_reference_page_is_what_the_types_say() -> None:
+    written = runpy.run_path(str(ROOT / "docs" / "reference.py"))
+    assert (ROOT / "docs" / "reference.md").read_text() == written["page"](), f"run `{written['COMMAND']}`"
+
+
+@pytest.mark.parametrize("section", names("hinet_search.report.sections"))
+def test_every_card_of_a_report_has_a_place_in_the_pages(section: str) -> None:
+    assert section.replace("_", "-") in anchors(ROOT / "docs" / "report.md")
+
+
+@pytest.mark.parametrize("check", names("hinet_search.report.checks"))
+def test_every_warning_of_the_trust_card_has_a_place_in_the_pages(check: str) -> None:
+    assert check.replace("_", "-") in anchors(ROOT / "docs" / "failures.md")
+
+
+def test_every_exit_code_and_kind_of_error_has_a_place_in_the_pages() -> None:
+    kinds = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.HinetSearchError)]
+    codes = [code for row in EXIT_CODES for code in row[0].split(", ")]
+    wanted = {*(kind.__name__.lower() for kind in kinds), *(f"exit-code-{code}" for code in codes)}
+    assert wanted <= anchors(ROOT / "docs" / "failures.md")
+
+
+def test_the_index_names_every_page() -> None:
+    index = (ROOT / "docs" / "README.md").read_text()
+    pages = [page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md")]
+    assert [page for page in pages if f"]({page})" not in index] == ["README.md"]
 
 
 def test_the_models_page_names_every_model() -> None:
@@ -103,7 +165,7 @@ def test_the_studies_page_names_every_objective() -> None:
     assert all(f"`{name}`" in page for name in NAMES)
 
 
-def test_the_readme_stays_on_one_screen() -> None:
+def test_the_readme_stays_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) < 120
 
 

@@ -1,0 +1,137 @@
+"""Documentation runs: its commands and programs, in a folder where a small `quickstart` stands in for the shipped one.
+
+Parsed only (tests/test_docs.py): what serves until it is stopped, needs a cluster, or takes minutes. Not run: other programs.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.test_docs import ROOT, blocks
+
+SMALLER = {  # the shipped quickstart in seconds
+    "rows: 50000": "rows: 4000",
+    "num_users: 2000": "num_users: 200",
+    "num_items: 500": "num_items: 50",
+    "trials: 4": "trials: 2",
+    "passes: 3": "passes: 2",
+    "seeds: 3": "seeds: 2",
+}
+PARSED_ONLY = (
+    "hinet-search dashboard",  # serves until it is stopped
+    "--executor ray",  # needs a cluster: tests/executors/test_ray.py
+    "launch studies/rows.yaml",  # minutes: tests/cli/test_data_init.py runs one
+)
+OTHERS = {"pip", "xdg-open", "ray", "RAY_AUTH_MODE=token", "export", "sqlite3", "pg_dump"}
+ENVIRONMENT = {
+    **{name: value for name, value in os.environ.items() if not name.startswith("HINET_SEARCH_")},
+    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+}
+
+
+def stand_in(folder: Path) -> None:
+    """`quickstart` in ./studies, which comes before the shipped one, and a table of rows."""
+    text = (ROOT / "studies" / "quickstart.yaml").read_text()
+    for long, short in SMALLER.items():
+        assert long in text
+        text = text.replace(long, short)
+    (folder / "studies").mkdir()
+    (folder / "studies" / "quickstart.yaml").write_text(text)
+    rows = pl.int_range(4000, eager=True)
+    table = {
+        "user_id": rows % 83,
+        "item_id": rows % 41,
+        "channel": rows % 3,
+        "is_click": (rows * 7919 % 10 < 4).cast(pl.Int8),
+        "shown_at": pl.from_epoch(1_770_000_000 + rows * 400),
+        "price": (rows % 17) / 3,
+    }
+    pl.DataFrame(table).write_parquet(folder / "rows.parquet")
+
+
+def run(line: str, folder: Path) -> str:
+    """What a line printed on stdout, typed in a folder; it must end well."""
+    done = subprocess.run(
+        ["bash", "-c", line], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the quickstart is done and the table has its study."""
+    folder = tmp_path_factory.mktemp("reader")
+    stand_in(folder)
+    run("hinet-search launch quickstart", folder)
+    run("hinet-search data init rows.parquet", folder)
+    return folder
+
+
+def lines() -> list[tuple[str, list[str]]]:
+    """Every line of a console block that is typed, with the lines of what it prints."""
+    found: list[tuple[str, list[str]]] = []
+    for _, text in blocks("console"):
+        for line in text.splitlines():
+            if line.startswith("$ "):
+                found.append((line.removeprefix("$ ").split("  #")[0].strip(), []))
+            elif line:
+                found[-1][1].append(line)
+    return found
+
+
+def masked(text: str) -> str:
+    """Words without numbers, hashes and columns."""
+    return " ".join(re.sub(r"\b[0-9a-f]{8}\b|\d[\d.,]*\d|\d", "#", text).split())
+
+
+OURS = {line: printed for line, printed in lines() if line.startswith("hinet-search")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", [line for line in OURS if not any(part in line for part in PARSED_ONLY)])
+def test_a_command_of_the_pages_runs_and_prints_what_they_say(line: str, launched: Path) -> None:
+    command = f"{line} --force" if "data init" in line else line  # the table has its study by now
+    printed = [masked(one) for one in run(command, launched).splitlines()]
+    assert [one for one in OURS[line] if masked(one) not in printed] == []
+
+
+def test_other_lines_of_console_blocks_are_of_known_programs() -> None:
+    assert {line.split()[0] for line, _ in lines() if not line.startswith("hinet-search")} == OTHERS
+
+
+STUDIES = [one for one in blocks("python") if one[0] in ("README.md", "python.md")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("page", "text"), STUDIES, ids=[page for page, _ in STUDIES])
+def test_a_program_that_runs_a_study_runs(
+    page: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    found: dict[str, object] = {}
+    exec(text, found)
+    assert found["record"].state == "done"
+    assert found["plan"].seconds > 0
+    assert (tmp_path / "reports" / "quickstart.html").exists()
+
+
+@pytest.mark.slow
+def test_the_program_that_reads_the_weights_prints_them(
+    launched: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(launched)
+    ((_, text),) = [one for one in blocks("python") if one[0] == "ship.md"]
+    exec(text)
+    assert "embedding.table.weight" in capsys.readouterr().out
+
+
+def test_no_program_stands_in_a_page_without_a_test() -> None:
+    """That of the models page is run by tests/security/test_foreign_code.py."""
+    assert {page for page, _ in blocks("python")} == {"README.md", "python.md", "ship.md", "models.md"}
