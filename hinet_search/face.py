@@ -106,7 +106,7 @@ def report_path(study: Study, options: LaunchOptions) -> Path:
 
 def write_report(record: StudyRecord, path: Path) -> None:
     """Render and write a report; EnvironmentFault when the file cannot be written."""
-    page = render(record)
+    page = render(record, explore=True)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(page, encoding="utf-8")

@@ -1,12 +1,16 @@
 """Page: a StudyRecord in, one self-contained HTML file out. Nothing in it asks the network for anything."""
 
+import re
+from collections.abc import Callable, Sequence
 from itertools import groupby
 
 from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
 
 from hinet_search import plugins
 from hinet_search.compare import verdict
 from hinet_search.records import StudyRecord
+from hinet_search.report import explore as exploring
 from hinet_search.report.card import Card, NotApplicable
 from hinet_search.report.compact import compact
 from hinet_search.report.embedded import embedded_json
@@ -19,18 +23,16 @@ SECTIONS = "hinet_search.report.sections"
 def cards(record: StudyRecord) -> tuple[Card, ...]:
     """Every section's card in order; a section that needs more than the record has becomes a muted card saying so."""
     modules = [(name, plugins.load(SECTIONS, name)) for name in plugins.names(SECTIONS)]
-    built: list[Card] = []
-    for name, module in sorted(modules, key=lambda pair: (pair[1].ORDER, pair[0])):
-        try:
-            built.append(module.build(record))
-        except NotApplicable as reason:
-            built.append(_muted(name, str(reason)))
-    return tuple(built)
+    in_order = sorted(modules, key=lambda pair: (pair[1].ORDER, pair[0]))
+    return tuple(_built(name, module.build, record) for name, module in in_order)
 
 
-def render(record: StudyRecord) -> str:
-    """The whole report as HTML text, encoded in UTF-8 when written."""
-    built = cards(record)
+def render(record: StudyRecord, *, explore: bool = False) -> str:
+    """The whole report as HTML text, encoded in UTF-8 when written; `explore` adds figures drawn on a click, and .7 MB."""
+    built = list(cards(record))
+    if explore:
+        built.insert(_after_search(built), _built(exploring.ID, exploring.card, record))
+    can_draw = any(card.id == exploring.ID and not card.muted for card in built)
     navigation = [(part, next(group).id) for part, group in groupby((c for c in built if c.part), lambda c: c.part)]
     environment = Environment(
         loader=PackageLoader("hinet_search.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
@@ -43,8 +45,26 @@ def render(record: StudyRecord) -> str:
         first=built[0],
         cards=built[1:],
         navigation=navigation,
-        data=embedded_json(record),
+        packed={"record": embedded_json(record), **(exploring.scripts() if can_draw else {})},
+        script=_script(environment),
     )
+
+
+def _script(environment: Environment) -> Markup:
+    """The page's own script, without the indents of its file."""
+    return Markup(re.sub(r"\n +", "\n", environment.get_template("script.js").render()))  # noqa: S704  # our own file
+
+
+def _after_search(built: Sequence[Card]) -> int:
+    """Behind the last card about the search; before all that follows the verdict where there is none."""
+    return max((k for k, card in enumerate(built) if card.part == "Search"), default=0) + 1
+
+
+def _built(name: str, build: Callable[[StudyRecord], Card], record: StudyRecord) -> Card:
+    try:
+        return build(record)
+    except NotApplicable as reason:
+        return _muted(name, str(reason))
 
 
 def _muted(name: str, reason: str) -> Card:
