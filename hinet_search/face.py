@@ -3,15 +3,15 @@
 What trains imports torch (two seconds) and is imported by the calls that need it: a report or a status never does.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hinet_search.compare.rules import verdict
 from hinet_search.errors import EnvironmentFault
 from hinet_search.plugins import allow_only
+from hinet_search.plugins import load as load_plugin
 from hinet_search.records import StudyRecord
-from hinet_search.report.page import render
 from hinet_search.search.options import LaunchOptions
 from hinet_search.search.progress import Silent, Watcher
 from hinet_search.shipped import is_known
@@ -21,6 +21,8 @@ from hinet_search.study import Study, load_study
 
 if TYPE_CHECKING:
     from hinet_search.search.plan import Plan, Ready
+
+FORMATS = "hinet_search.report.formats"
 
 
 def quiet(_text: str) -> None:
@@ -104,14 +106,26 @@ def report_path(study: Study, options: LaunchOptions) -> Path:
     return options.reports / f"{study.name}.html"
 
 
-def write_report(record: StudyRecord, path: Path) -> None:
-    """Render and write a report; EnvironmentFault when the file cannot be written."""
-    page = render(record, explore=True)
+def write_report(record: StudyRecord, path: Path, kind: str = "html") -> tuple[Path, ...]:
+    """Write a report of that format; returns the files, of which CSV has one a table, named after `path`.
+
+    EnvironmentFault when a file cannot be written.
+    """
+    return write_files(record.name, load_plugin(FORMATS, kind).files(record), path)
+
+
+def write_files(name: str, texts: Mapping[str, str], path: Path) -> tuple[Path, ...]:
+    """Write a text as `path`, or each of several behind its own ending."""
+    ending = next(iter(texts), "")
+    stem = str(path).removesuffix(path.suffix if ending.endswith(path.suffix) else "")
+    written = {path if len(texts) == 1 else Path(f"{stem}{ending}"): text for ending, text in texts.items()}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page, encoding="utf-8")
+        for file, text in written.items():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8", newline="")
     except OSError as error:
         raise EnvironmentFault(
             f"report {path} cannot be written: {error.strerror}",
-            remedy=f"nothing is lost: hinet-search report {record.name} --to FILE writes it elsewhere",
+            remedy=f"nothing is lost: hinet-search report {name} --to FILE writes it elsewhere",
         ) from error
+    return tuple(written)

@@ -1,29 +1,50 @@
 """Write the report of a stored study."""
 
+import time
+import webbrowser
 from pathlib import Path
 from typing import Any
 
 import click
 
 from hinet_search.cli._options import launch_options, stored_study
+from hinet_search.plugins import names
 
 
 @click.command(name="report")
 @click.argument("study")
 @stored_study
 @click.option("--to", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it.")
-def command(study: str, to: Path | None, **given: Any) -> None:
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(names("hinet_search.report.formats")),
+    default="html",
+    show_default=True,
+    help="A page; Markdown for a pull request; its data as JSON; tables of trials, evaluations and finalists as CSV.",
+)
+@click.option("--public", "is_public", is_flag=True, help="Leave out paths, commands, host and user names.")
+@click.option("--open", "opens", is_flag=True, help="Open it in a browser.")
+def command(study: str, to: Path | None, kind: str, is_public: bool, opens: bool, **given: Any) -> None:  # noqa: FBT001  click passes flags by name
     """Write the report of STUDY from what is stored, finished or not.
 
     \b
-    hinet-search report quickstart
-    hinet-search report kuairand --to kuairand.html
+    hinet-search report quickstart --open
+    hinet-search report kuairand --format md --to comment.md
+    hinet-search report kuairand --public --to kuairand.html
     """
     from hinet_search.compare.rules import verdict
     from hinet_search.face import load, write_report
 
-    options = launch_options(given)
+    started = time.perf_counter()
     record = load(study, **given)
-    path = to or options.reports / f"{record.name}.html"
-    write_report(record, path)
-    click.echo(f"wrote {path} ({path.stat().st_size / 1e6:.2f} MB): {verdict(record).sentence}")
+    if is_public:
+        from hinet_search.report.public import public
+
+        record = public(record)
+    written = write_report(record, to or launch_options(given).reports / f"{record.name}.{kind}", kind)
+    size, seconds = sum(file.stat().st_size for file in written) / 1e6, time.perf_counter() - started
+    listed = ", ".join(map(str, written))
+    click.echo(f"wrote {listed} ({size:.1f} MB, {seconds:.1f} s): {verdict(record).sentence}")
+    if opens and not webbrowser.open(written[0].resolve().as_uri()):
+        click.echo("no browser could be started; open the file in one", err=True)
