@@ -2,7 +2,7 @@
 
 from itertools import groupby
 
-from jinja2 import Environment, PackageLoader
+from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader
 
 from hinet_search import plugins
 from hinet_search.compare import verdict
@@ -30,21 +30,29 @@ def cards(record: StudyRecord) -> tuple[Card, ...]:
 
 def render(record: StudyRecord) -> str:
     """The whole report as HTML text, encoded in UTF-8 when written."""
+    return environment().get_template("page.html").render(**context(record), data=embedded_json(record))
+
+
+def environment(*further: BaseLoader) -> Environment:
+    """The report's templates, and further ones that may extend them."""
+    loader = ChoiceLoader([PackageLoader("hinet_search.report"), *further])
+    made = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    made.filters["compact"] = compact
+    return made
+
+
+def context(record: StudyRecord) -> dict[str, object]:
+    """What the page's template shows of a record."""
     built = cards(record)
     navigation = [(part, next(group).id) for part, group in groupby((c for c in built if c.part), lambda c: c.part)]
-    environment = Environment(
-        loader=PackageLoader("hinet_search.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["compact"] = compact
-    return environment.get_template("page.html").render(
-        record=record,
-        sentence=verdict(record).sentence,
-        command=report_command(record),
-        first=built[0],
-        cards=built[1:],
-        navigation=navigation,
-        data=embedded_json(record),
-    )
+    return {
+        "record": record,
+        "title": f"{record.name}: {verdict(record).sentence}",
+        "command": report_command(record),
+        "first": built[0],
+        "cards": built[1:],
+        "navigation": navigation,
+    }
 
 
 def _muted(name: str, reason: str) -> Card:

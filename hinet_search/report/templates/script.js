@@ -2,7 +2,7 @@
   var root = document.documentElement, one = function (id) { return document.getElementById(id) };
   var all = function (query, act, inside) { Array.prototype.forEach.call((inside || document).querySelectorAll(query), act) };
   var theme = one("theme"), open = one("open"), link = one("json");
-  theme.hidden = open.hidden = link.hidden = false;
+  theme.hidden = open.hidden = false;
   theme.onclick = function () {
     var dark = root.dataset.theme ? root.dataset.theme == "dark" : matchMedia("(prefers-color-scheme:dark)").matches;
     root.dataset.theme = dark ? "light" : "dark";
@@ -13,7 +13,7 @@
     open.textContent = opening ? "Close all" : "Open all";
   };
   addEventListener("beforeprint", function () { all("details", function (d) { d.open = true }) });
-  link.onclick = function (event) {
+  if (link) link.onclick = function (event) {
     event.preventDefault();
     var bytes = Uint8Array.from(atob(one("record").textContent), function (c) { return c.charCodeAt(0) });
     var text = new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
@@ -23,16 +23,12 @@
       link.click();
     });
   };
-  link.href = "#json";
-  all("[data-copy]", function (b) {
-    b.hidden = false;
-    b.onclick = function () { navigator.clipboard.writeText(b.dataset.copy); b.textContent = "Copied" };
-  });
+  if (link) { link.hidden = false; link.href = "#json" }
   var key = function (row, i) {
     var text = row.cells[i].textContent.trim(), value = parseFloat(text.replace(/\u2212/g, "-"));
     return isNaN(value) ? text : value;
   };
-  all("table.sort", function (table) {
+  var sortable = function (table) {
     var body = table.tBodies[0];
     all("thead th", function (head, i) {
       var button = document.createElement("button");
@@ -49,5 +45,14 @@
         }).forEach(function (row) { body.appendChild(row) });
       };
     }, table);
-  });
+  };
+  var enliven = function (part) {
+    all("[data-copy]", function (b) {
+      b.hidden = false;
+      b.onclick = function () { navigator.clipboard.writeText(b.dataset.copy); b.textContent = "Copied" };
+    }, part);
+    all("table.sort", sortable, part);
+  };
+  enliven(document);
+  document.addEventListener("renewed", function (event) { enliven(event.target) });
 })();
