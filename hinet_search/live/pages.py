@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jinja2 import PackageLoader
@@ -9,6 +10,7 @@ from markupsafe import Markup
 
 from hinet_search.live import card
 from hinet_search.live.listed import listed
+from hinet_search.records import StudyRecord
 from hinet_search.report.page import context, environment
 from hinet_search.storage.engine import Database
 from hinet_search.storage.listing import list_studies
@@ -63,10 +65,14 @@ class Pages:
         return made.html
 
     def _make(self, name: str, pulse: Pulse) -> str:
-        record, optuna = load_record(self._database, name), optuna_numbers(self._database, name)
-        progress = None if record.state == "done" else card.build(record, pulse.silent, optuna)
-        shown = context(record) | {"progress": progress, "ribbon": card.ribbon(record, pulse.silent), "optuna": optuna}
-        return _render("live.html", **shown)
+        return page_of(load_record(self._database, name), pulse.silent, optuna_numbers(self._database, name))
+
+
+def page_of(record: StudyRecord, silent: float | None, optuna: Mapping[str, int]) -> str:
+    """The live page of a record; `silent` and `optuna` are as in storage/pulse.py."""
+    progress = None if record.state == "done" else card.build(record, silent, optuna)
+    ribbon = card.ribbon(record, silent)
+    return _render("live.html", **context(record), progress=progress, ribbon=ribbon, optuna=optuna)
 
 
 def _signs(pulse: Pulse) -> tuple[object, ...]:

@@ -26,7 +26,9 @@ def store(either: str) -> Iterator[StudyStore]:
 
 
 def test_an_unknown_study_is_refused_with_the_nearest_name(store: StudyStore) -> None:
-    with pytest.raises(ConfigurationError, match=r"study 'smal' is not in this database, which has small.*did you mean"):
+    with pytest.raises(
+        ConfigurationError, match=r"study 'smal' is not in this database, which has small.*did you mean"
+    ):
         read_pulse(store.database, "smal")
 
 
