@@ -58,11 +58,13 @@ def _clock(moment: str) -> str:
 
 
 def _heading(record: StudyRecord) -> str:
-    done, planned = progress.done(record), progress.planned(record)
-    counted = f"{numbers.compact(done)} of {numbers.plural(planned, 'trial')}"
-    if record.state == "running" and progress.missing(record) == 0:
+    to_go = numbers.plural(progress.missing(record), "trial")
+    if record.state != "running":
+        return f"{record.state.capitalize()} with {to_go} to go"
+    if not progress.missing(record):
         return "All trials have ended; finalists are trained"
-    return f"{counted} have ended" if record.state == "running" else f"{record.state.capitalize()} after {counted}"
+    left = progress.seconds_left(record)
+    return f"{to_go} to go" if left is None else f"About {numbers.duration(left)} for {to_go} to go"
 
 
 def _lead(record: StudyRecord, silent: float | None) -> Markup:
@@ -70,16 +72,10 @@ def _lead(record: StudyRecord, silent: float | None) -> Markup:
         heard = reading.capitalized(_last_heard(record, silent))
         command = record.command or f"hinet-search launch {record.name}"
         return join([f"{heard}. The same command goes on with it: ", tag("code", command), "."])
-    slots = numbers.plural(record.slots, "slot")
     found = progress.devices(record)
-    where = f"{slots}; trials that ended were trained on {', '.join(found)}." if found else f"{slots}."
-    left = progress.seconds_left(record)
-    if not progress.missing(record):
-        return join([where])
-    if left is None:
-        return join([f"How long the others take is known once two trials have ended. {where}"])
-    pace = f"About {numbers.duration(left)} left for the others at the pace of the last {progress.PACE}. "
-    return join([pace, where])
+    where = f"; trials that ended were trained on {', '.join(found)}" if found else ""
+    pace = f"At the pace of the last {progress.PACE} trials. " if progress.seconds_left(record) else ""
+    return join([f"{pace}{numbers.plural(record.slots, 'slot')}{where}."])
 
 
 def _arms(record: StudyRecord, optuna: Mapping[str, int]) -> Markup:
@@ -87,14 +83,13 @@ def _arms(record: StudyRecord, optuna: Mapping[str, int]) -> Markup:
     rows = [
         _arm(record, progress.of_arm(record, arm), optuna.get(arm.name), is_focus=arm == focus) for arm in record.arms
     ]
-    header = head(
-        "Arm", unnamed("progress"), "Ended", "Complete", "Pruned", "Failed", "Best", "Trial", "Rows/s", "Finalist runs"
-    )
+    counts = ("Complete", "Pruned", "Failed", "Rows/s", "Finalist runs")
+    header = head("Arm", unnamed("progress"), "Ended", "Best", "At trial", *counts)
     legend = (
-        f"Best {reading.objective_in_words(record)} on validation, and the trial that has it; rows a second of training are "
+        f"Best {reading.objective_in_words(record)} on validation, and the trial that has it; rows a second of training, "
         "the median of the trials that ended. Names lead to the arm in Optuna's dashboard."
     )
-    return join([scroll("Progress of the arms", table(header, rows, class_="search")), note(legend)])
+    return join([scroll("Progress of the arms", table(header, rows, class_="search track")), note(legend)])
 
 
 def _arm(record: StudyRecord, arm: ArmProgress, study: int | None, *, is_focus: bool) -> Markup:
@@ -104,11 +99,11 @@ def _arm(record: StudyRecord, arm: ArmProgress, study: int | None, *, is_focus: 
         linked,
         bar(arm.ended / record.budget.trials),
         f"{arm.ended} of {record.budget.trials}",
+        numbers.metric(arm.best),
+        numbers.DASH if arm.best_trial is None else str(arm.best_trial),
         numbers.compact(arm.complete),
         numbers.compact(arm.pruned),
         number(numbers.compact(arm.failed), class_="loss" if arm.failed else ""),
-        numbers.metric(arm.best),
-        numbers.DASH if arm.best_trial is None else str(arm.best_trial),
         numbers.DASH if arm.rows_per_second is None else numbers.compact(arm.rows_per_second),
         numbers.compact(arm.finalist_runs),
         class_="me" if is_focus else "",

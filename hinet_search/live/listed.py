@@ -8,7 +8,7 @@ from markupsafe import Markup
 from hinet_search.compare import title
 from hinet_search.report import numbers, reading
 from hinet_search.report.figures import bar
-from hinet_search.report.markup import head, join, prose, row, scroll, table, tag, unnamed, words
+from hinet_search.report.markup import column, head, join, prose, row, scroll, table, tag, unnamed, words
 from hinet_search.storage.rows import StudySummary
 
 
@@ -21,8 +21,10 @@ def listed(studies: Sequence[StudySummary]) -> Markup:
     """A row per study, or what to do where there is none."""
     if not studies:
         return tag("p", prose("Next: `hinet-search launch quickstart`"), class_="lead")
-    header = head("Study", "State", unnamed("progress"), "Trials", "Best on validation", "Updated (UTC)")
-    return scroll("Studies", table(header, [_row(study) for study in studies], class_="search"))
+    header = head(
+        "Study", column("State"), unnamed("progress"), "Trials", column("Best on validation"), "Updated (UTC)"
+    )
+    return scroll("Studies", table(header, [_row(study) for study in studies], class_="search track"))
 
 
 def _row(study: StudySummary) -> Markup:

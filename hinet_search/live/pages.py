@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from jinja2 import PackageLoader
@@ -18,26 +18,36 @@ from hinet_search.storage.load import load_record
 from hinet_search.storage.pulse import Pulse, optuna_numbers, read_pulse
 
 PERIOD_SECONDS = 10.0  # as in live.js
+RESOLUTION_SECONDS = 1.0  # of the times in a record
 SHARE = 0.1  # of one core, at most, goes into the page of a study that moves
 
 _TEMPLATES = environment(PackageLoader("hinet_search.live"))
-SCRIPTS = tuple(_TEMPLATES.loader.get_source(_TEMPLATES, name)[0] for name in ("live.js", "script.js"))
+SCRIPTS = tuple(_TEMPLATES.get_template(name).render() for name in ("live.js", "script.js"))
 
 
 @dataclass(frozen=True)
 class _Made:
-    """A page, the signs of life that it shows, and until when no newer one is made."""
+    """A page and the signs of life that it shows, by our clock: when these were first seen, when it was begun, and until
+    when no newer one is made."""
 
     html: str
     signs: tuple[object, ...]
+    seen: float
+    began: float
     until: float
+
+    def is_current(self, signs: tuple[object, ...], now: float) -> bool:
+        """Whether it shows all there is: a study that was updated may be again within the second that `updated` tells."""
+        settled = self.seen + RESOLUTION_SECONDS
+        return signs == self.signs and (self.began >= settled or now < settled)
 
 
 class Pages:
     """The pages over one database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
+        self._clock = clock
         self._made: dict[str, _Made] = {}
         self._making = threading.Lock()  # who asks while a page is made gets that one
 
@@ -56,12 +66,11 @@ class Pages:
         pulse = read_pulse(self._database, name)
         signs = _signs(pulse)
         with self._making:
-            made = self._made.get(name)
-            if made is None or (made.signs != signs and time.monotonic() >= made.until):
-                began = time.monotonic()
-                html = self._make(name, pulse)
-                now = time.monotonic()
-                made = self._made[name] = _Made(html, signs, now + (now - began) / SHARE - PERIOD_SECONDS)
+            made, now = self._made.get(name), self._clock()
+            if made is None or not (now < made.until or made.is_current(signs, now)):
+                seen = made.seen if made is not None and made.signs == signs else now
+                html, end = self._make(name, pulse), self._clock()
+                made = self._made[name] = _Made(html, signs, seen, now, end + (end - now) / SHARE - PERIOD_SECONDS)
         return made.html
 
     def _make(self, name: str, pulse: Pulse) -> str:

@@ -7,6 +7,7 @@ from unittest.mock import ANY
 
 import pytest
 from optuna.trial import TrialState
+from sqlalchemy import update
 
 from hinet_search.dashboard import make_server
 from hinet_search.errors import ConfigurationError
@@ -16,6 +17,7 @@ from hinet_search.live.pages import Pages, page_of
 from hinet_search.storage.engine import connect
 from hinet_search.storage.rows import TrialRow
 from hinet_search.storage.store import StudyStore
+from hinet_search.storage.tables import study
 from tests.live.served import fall_silent, running_study
 from tests.report.nine_arms import SHAPE, nine_arms
 from tests.storage.small_study import evaluation, run_trial, small_study
@@ -77,7 +79,7 @@ def test_a_study_that_runs_has_its_cards_a_ribbon_and_its_progress(client: Clien
     run_trial(store, "hinet", TrialState.FAIL, cause="out of memory at batch 8192")
     page = client.ask("/study/small")
     assert "Preliminary: the study is running, numbers may still change" in page
-    assert "2 of 10 trials have ended" in page
+    assert "8 trials to go" in page
     assert "out of memory at batch 8192" in page
     assert page.index('id="progress"') < page.index('id="leaderboard"') < page.index('id="trust"')
 
@@ -144,9 +146,9 @@ def test_a_coordinator_that_fell_silent_is_told(client: Client, store: StudyStor
 
 
 def test_a_trial_that_runs_shows_how_far_it_is(client: Client, store: StudyStore) -> None:
-    study = store.optuna_copy("hinet", maximize=True)
-    study.ask()
-    store.record_trial("hinet", TrialRow(0, 2, "hash", is_default=True), study.trials[0])
+    of_optuna = store.optuna_copy("hinet", maximize=True)
+    of_optuna.ask()
+    store.record_trial("hinet", TrialRow(0, 2, "hash", is_default=True), of_optuna.trials[0])
     store.record_evaluation("hinet", 0, 2, evaluation(4, 0.71))
     page = client.ask("/study/small")
     assert "Trials under way" in page
@@ -154,13 +156,63 @@ def test_a_trial_that_runs_shows_how_far_it_is(client: Client, store: StudyStore
     assert "1 of 2" in page
 
 
-def test_a_study_that_stands_still_is_loaded_once(store: StudyStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[str] = []
+class Moments:
+    """A clock that stands until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the studies of which a page was made."""
+    found: list[str] = []
     make = Pages._make
-    monkeypatch.setattr(Pages, "_make", lambda self, name, pulse: (made.append(name), make(self, name, pulse))[1])
-    pages = Pages(store.database)
-    assert pages.study("small") == pages.study("small")
-    assert made == ["small"]
+    monkeypatch.setattr(Pages, "_make", lambda self, name, pulse: (found.append(name), make(self, name, pulse))[1])
+    return found
+
+
+def test_a_study_that_stands_still_is_loaded_once_more_after_a_second_and_then_no_more(
+    store: StudyStore, made: list[str]
+) -> None:
+    clock = Moments()
+    pages = Pages(store.database, clock)
+    counted = []
+    for clock.now in (0.0, 0.5, 1.5, 10.0, 100.0):
+        pages.study("small")
+        counted.append(len(made))
+    assert counted == [1, 1, 2, 2, 2]
+
+
+def test_what_happens_within_the_second_of_a_page_is_seen_on_the_next(store: StudyStore) -> None:
+    clock = Moments()
+    pages = Pages(store.database, clock)
+    before = pages.study("small")
+    with store.database.writing() as connection:
+        connection.execute(update(study).values(description="something new"))
+    clock.now = 10.0
+    assert "something new" not in before
+    assert "something new" in pages.study("small")
+
+
+def test_making_pages_takes_at_most_a_tenth_of_a_core(store: StudyStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, made = Moments(), []
+
+    def slow(_pages: Pages, name: str, _pulse: object) -> str:
+        made.append(clock.now)
+        clock.now += 3.0
+        return name
+
+    monkeypatch.setattr(Pages, "_make", slow)
+    pages = Pages(store.database, clock)
+    for second in range(0, 100, 10):
+        clock.now = max(clock.now, float(second))
+        store.record_evaluation("hinet", 0, 1, evaluation(second + 1))
+        pages.study("small")
+    assert made == [0.0, 30.0, 60.0, 90.0]
 
 
 def test_a_database_that_is_away_is_told_as_such(client: Client, store: StudyStore) -> None:

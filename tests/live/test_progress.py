@@ -95,22 +95,25 @@ def test_a_silent_coordinator_is_told_with_the_last_trial() -> None:
 def test_a_study_that_was_stopped_is_run_by_nobody_and_says_how_it_goes_on() -> None:
     record = replace(running(trial(0, 122)), state="stopped")
     card = build(record, None, {})
-    assert card.heading == "Stopped after 1 of 10 trials"
+    assert card.heading == "Stopped with 9 trials to go"
     assert card.lead.startswith("Nobody runs it, last trial 2026-11-25 14:02 UTC.")
     assert "<code>hinet-search launch studies/shop.yaml</code>" in card.lead
 
 
-def test_a_study_that_runs_tells_devices_and_what_is_left() -> None:
-    lead = build(running(trial(0, 0), trial(1, 0.5)), 3.0, {}).lead
-    assert lead == (
-        "About 4 m 0 s left for the others at the pace of the last 20. 4 slots; trials that ended were trained on cuda:0."
-    )
+def test_a_study_that_runs_tells_what_is_left_and_where_it_trains() -> None:
+    card = build(running(trial(0, 0), trial(1, 0.5)), 3.0, {})
+    assert card.heading == "About 4 m 0 s for 8 trials to go"
+    assert card.lead == "At the pace of the last 20 trials. 4 slots; trials that ended were trained on cuda:0."
+
+
+def test_a_study_whose_trials_have_ended_trains_finalists() -> None:
+    card = build(running(trial(0, 0), trial(1, 1), budget=2), 3.0, {})
+    assert card.heading == "All trials have ended; finalists are trained"
 
 
 def test_a_study_without_a_trial_has_a_card() -> None:
     card = build(empty(), 3.0, {})
-    assert card.heading == "0 of 84 trials have ended"
-    assert "known once two trials have ended" in card.lead
+    assert (card.heading, card.lead) == ("84 trials to go", "4 slots.")
 
 
 def test_a_done_study_has_no_ribbon() -> None:

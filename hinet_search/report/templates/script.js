@@ -2,12 +2,12 @@
   var root = document.documentElement, one = function (id) { return document.getElementById(id) };
   var all = function (query, act, inside) { Array.prototype.forEach.call((inside || document).querySelectorAll(query), act) };
   var theme = one("theme"), open = one("open"), link = one("json");
-  theme.hidden = open.hidden = false;
+  theme.hidden = false;
   theme.onclick = function () {
     var dark = root.dataset.theme ? root.dataset.theme == "dark" : matchMedia("(prefers-color-scheme:dark)").matches;
     root.dataset.theme = dark ? "light" : "dark";
   };
-  open.onclick = function () {
+  if (open) open.hidden = false, open.onclick = function () {
     var opening = open.textContent == "Open all";
     all("details", function (d) { d.open = opening });
     open.textContent = opening ? "Close all" : "Open all";
