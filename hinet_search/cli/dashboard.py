@@ -1,4 +1,4 @@
-"""Watch studies in the browser: optuna-dashboard over the studies' database."""
+"""Watch studies in the browser: their reports, live, with optuna-dashboard beside them."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -29,17 +29,18 @@ from hinet_search.cli._options import launch_options, places
 )
 @click.option("--writable", is_flag=True, help="Let its pages change and delete studies.")
 def command(study: str | None, token_file: Path | None, **given: Any) -> None:
-    """Serve optuna-dashboard for the stored studies: read-only, on this machine only.
+    """Serve the reports of the stored studies, live, and optuna-dashboard under /optuna/: read-only, on this machine only.
 
-    STUDY is needed only where its file names a database of its own.
+    STUDY is the one whose page is named; its file may name a database of its own.
 
     \b
     hinet-search dashboard
+    hinet-search dashboard quickstart
     hinet-search dashboard --output runs --port 8090
     HINET_SEARCH_TOKEN=$(openssl rand -hex 16) hinet-search dashboard --host 10.0.0.5
     """
     from hinet_search.dashboard import serve
-    from hinet_search.face import stored_url
+    from hinet_search.face import stored_name
     from hinet_search.guard import Access
 
     access = Access(**{name: given.pop(name) for name in ("host", "port", "names", "token", "writable")})
@@ -52,4 +53,6 @@ def command(study: str | None, token_file: Path | None, **given: Any) -> None:
         click.echo(f"{address}  {what}, {who} (Ctrl-C ends it)", err=True)
 
     with suppress(KeyboardInterrupt):  # how one ends it
-        serve(stored_url(study, launch_options(given)), access, say)
+        options = launch_options(given)
+        name, url = (None, options.storage_url()) if study is None else stored_name(study, options)
+        serve(url, access, say, name)

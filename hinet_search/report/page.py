@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from jinja2 import Environment, PackageLoader
+from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader
 from markupsafe import Markup
 
 from hinet_search import plugins
@@ -18,6 +18,7 @@ from hinet_search.report.markup import prose, tag
 from hinet_search.report.reading import report_command
 
 SECTIONS = "hinet_search.report.sections"
+SCRIPTS = ("script.js", "data.js")
 
 
 def cards(record: StudyRecord) -> tuple[Card, ...]:
@@ -29,30 +30,41 @@ def cards(record: StudyRecord) -> tuple[Card, ...]:
 
 def render(record: StudyRecord, *, explore: bool = False) -> str:
     """The whole report as HTML text, encoded in UTF-8 when written; `explore` adds figures drawn on a click, and .7 MB."""
-    built = list(cards(record))
+    built, packed, templates = list(cards(record)), {"record": embedded_json(record)}, environment()
     if explore:
-        built.insert(_after_search(built), _built(exploring.ID, exploring.card, record))
-    can_draw = any(card.id == exploring.ID and not card.muted for card in built)
+        further = _built(exploring.ID, exploring.card, record)
+        built.insert(_after_search(built), further)
+        packed |= {} if further.muted else exploring.scripts()
+    script = _script(templates)
+    return templates.get_template("page.html").render(**context(record, built), packed=packed, script=script)
+
+
+def environment(*further: BaseLoader) -> Environment:
+    """The report's templates, and further ones that may extend them."""
+    loader = ChoiceLoader([PackageLoader("hinet_search.report"), *further])
+    made = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    made.filters["compact"] = compact
+    return made
+
+
+def context(record: StudyRecord, built: Sequence[Card] = ()) -> dict[str, object]:
+    """What the page's template shows of a record: those cards, or its own."""
+    built = built or cards(record)
     navigation = [(part, next(group).id) for part, group in groupby((c for c in built if c.part), lambda c: c.part)]
-    environment = Environment(
-        loader=PackageLoader("hinet_search.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["compact"] = compact
-    return environment.get_template("page.html").render(
-        record=record,
-        sentence=verdict(record).sentence,
-        command=report_command(record),
-        first=built[0],
-        cards=built[1:],
-        navigation=navigation,
-        packed={"record": embedded_json(record), **(exploring.scripts() if can_draw else {})},
-        script=_script(environment),
-    )
+    return {
+        "record": record,
+        "title": f"{record.name}: {verdict(record).sentence}",
+        "command": report_command(record),
+        "first": built[0],
+        "cards": built[1:],
+        "navigation": navigation,
+    }
 
 
-def _script(environment: Environment) -> Markup:
-    """The page's own script, without the indents of its file."""
-    return Markup(re.sub(r"\n +", "\n", environment.get_template("script.js").render()))  # noqa: S704  # our own file
+def _script(templates: Environment) -> Markup:
+    """The page's own scripts, without the indents of their files."""
+    text = "".join(templates.get_template(name).render() for name in SCRIPTS)
+    return Markup(re.sub(r"\n +", "\n", text))  # noqa: S704  # files of this package
 
 
 def _after_search(built: Sequence[Card]) -> int:
