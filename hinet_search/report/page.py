@@ -13,7 +13,7 @@ from hinet_search.records import StudyRecord
 from hinet_search.report import explore as exploring
 from hinet_search.report.card import Card, NotApplicable
 from hinet_search.report.compact import compact
-from hinet_search.report.embedded import embedded_json
+from hinet_search.report.embedded import embedded_json, packed
 from hinet_search.report.markup import prose, tag
 from hinet_search.report.reading import report_command
 
@@ -30,13 +30,14 @@ def cards(record: StudyRecord) -> tuple[Card, ...]:
 
 def render(record: StudyRecord, *, explore: bool = False) -> str:
     """The whole report as HTML text, encoded in UTF-8 when written; `explore` adds figures drawn on a click, and .7 MB."""
-    built, packed, templates = list(cards(record)), {"record": embedded_json(record)}, environment()
+    built, templates = list(cards(record)), environment()
+    inflated = {"record": embedded_json(record), "tables": packed(_source(templates, "tables.js").encode())}
     if explore:
         further = _built(exploring.ID, exploring.card, record)
         built.insert(_after_search(built), further)
-        packed |= {} if further.muted else exploring.scripts()
-    script = _script(templates)
-    return templates.get_template("page.html").render(**context(record, built), packed=packed, script=script)
+        inflated |= {} if further.muted else exploring.scripts()
+    script = Markup("".join(_source(templates, name) for name in SCRIPTS))  # noqa: S704  # files of this package
+    return templates.get_template("page.html").render(**context(record, built), inflated=inflated, script=script)
 
 
 def environment(*further: BaseLoader) -> Environment:
@@ -61,10 +62,9 @@ def context(record: StudyRecord, built: Sequence[Card] = ()) -> dict[str, object
     }
 
 
-def _script(templates: Environment) -> Markup:
-    """The page's own scripts, without the indents of their files."""
-    text = "".join(templates.get_template(name).render() for name in SCRIPTS)
-    return Markup(re.sub(r"\n +", "\n", text))  # noqa: S704  # files of this package
+def _source(templates: Environment, name: str) -> str:
+    """A script without the indents of its file."""
+    return re.sub(r"\n +", "\n", templates.get_template(name).render())
 
 
 def _after_search(built: Sequence[Card]) -> int:

@@ -57,7 +57,7 @@ def test_the_bundle_is_the_one_that_its_authors_published() -> None:
 
 def test_plotly_and_its_licence_are_in_the_page_once_and_ask_for_no_eval() -> None:
     html = render(study(), explore=True)
-    assert re.findall(r'<script type="application/gzip" id="(\w+)">', html) == ["record", "plotly", "figures"]
+    assert re.findall(r'<script type="application/gzip" id="(\w+)">', html) == ["record", "tables", "plotly", "figures"]
     bundle = gzip.decompress((Path(explore.__file__).parent / explore.BUNDLE).read_bytes()).decode()
     assert "Licensed under the MIT license" in bundle[:200]
     assert not re.search(r"new Function\(|\beval\(", bundle)
@@ -216,7 +216,7 @@ def test_each_of_the_five_figures_shows_what_it_is_called_for(open_page: Open) -
 
 @pytest.mark.browser
 def test_what_cannot_be_drawn_is_said_on_the_button(open_page: Open) -> None:
-    html = render(small(), explore=True).replace('id="figures">', 'id="figures">AAAA')
+    html = render(small(), explore=True).replace('id="plotly">', 'id="plotly">AAAA')
     page = open_page(html).page
     page.click("#draw")
     page.get_by_text("Not drawn:").wait_for()

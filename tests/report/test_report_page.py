@@ -133,13 +133,13 @@ def test_hostile_names_survive_in_the_data_unchanged() -> None:
 
 def test_the_footer_names_the_command_with_the_places_of_the_launch() -> None:
     html = render(replace(small(), command="hinet-search launch shop --output /tmp/try --trials 5"))
-    assert "<code>hinet-search report shop --output /tmp/try</code> ·" in html
+    assert "<code>hinet-search report shop --output /tmp/try</code><" in html
     assert "\nhinet-search report shop --output /tmp/try</code></pre>" in html
 
 
 def test_hostile_names_open_no_element() -> None:
     html = render(hostile())
-    assert html.count("<script") == 2
+    assert html.count("<script") == 3
     assert "<img" not in html
     assert INJECTION in unescape(html)
 

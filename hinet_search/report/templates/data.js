@@ -7,30 +7,22 @@
   const offer = (link, type, make) => {
     link.onclick = async event => {
       event.preventDefault();
-      link.href = URL.createObjectURL(new Blob([make(await inflate("record"))], { type }));
+      link.href = URL.createObjectURL(new Blob([await make(await inflate("record"))], { type }));
       link.onclick = null;
       link.click();
     };
   };
-  const cell = value => {
-    const text = value == null ? "" : String(value).replace(/"/g, '""');
-    return '"' + (/^[=+\-@\t\r]/.test(text) && isNaN(text) ? "'" : "") + text + '"';
-  };
-  const csv = text => {
-    const { columns, rows } = JSON.parse(text).trials;
-    return [columns, ...rows].map(row => row.map(cell).join() + "\r\n").join("");
-  };
+  const run = async id => document.head.append(Object.assign(document.createElement("script"), { text: await inflate(id) }));
   document.querySelector(".data").hidden = false;
   offer(one("json"), "application/json", text => text);
-  offer(one("csv"), "text/csv", csv);
+  offer(one("csv"), "text/csv", text => run("tables").then(() => csv(text)));
   if (!draw) return;
   draw.hidden = !(one("undrawn").hidden = true);
   draw.onclick = async () => {
     draw.disabled = true;
     try {
-      const [plotly, figures, record] = await Promise.all(["plotly", "figures", "record"].map(inflate));
-      for (const text of [plotly, figures]) document.head.append(Object.assign(document.createElement("script"), { text }));
-      await explore(JSON.parse(record));
+      for (const id of ["plotly", "figures"]) await run(id);
+      await explore(JSON.parse(await inflate("record")));
       draw.hidden = true;
     } catch (error) { draw.textContent = "Not drawn: " + error.message }
   };
