@@ -71,7 +71,13 @@ class Interrupted(HinetSearchError):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`; did you mean 'epochs'?` for the nearest known name, or an empty string.
+    """`; did you mean 'epochs'?` for the nearest known name, or an empty string."""
+    found = nearest(word, known)
+    return f"; did you mean '{found}'?" if found else ""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known name that is most like a word, or an empty string.
 
     Of dotted names the last parts must be alike: `train.lr` and `train.clip_norm` share nothing but their section.
     """
@@ -79,8 +85,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     near = get_close_matches(_last_part(word), [_last_part(name) for name in names], n=1, cutoff=0.6)
     if not near:
         return ""
-    (nearest,) = get_close_matches(word, [name for name in names if _last_part(name) == near[0]], n=1, cutoff=0.0)
-    return f"; did you mean '{nearest}'?"
+    (found,) = get_close_matches(word, [name for name in names if _last_part(name) == near[0]], n=1, cutoff=0.0)
+    return found
 
 
 def _last_part(name: str) -> str:

@@ -14,10 +14,11 @@ from hinet_search.plugins import load as load_plugin
 from hinet_search.records import StudyRecord
 from hinet_search.search.options import LaunchOptions
 from hinet_search.search.progress import Silent, Watcher
-from hinet_search.shipped import is_known
+from hinet_search.shipped import find, is_known, shadowed
+from hinet_search.storage.address import parse_address
 from hinet_search.storage.engine import connect
 from hinet_search.storage.load import load_record
-from hinet_search.study import Study, load_study
+from hinet_search.study import Study
 
 if TYPE_CHECKING:
     from hinet_search.search.plan import Plan, Ready
@@ -30,25 +31,43 @@ def quiet(_text: str) -> None:
 
 
 def ready(study: str, options: LaunchOptions, say: Callable[[str], None] = quiet) -> "Ready":
-    """A study, found, checked and with its data encoded."""
+    """A study, found, checked and with its data encoded; `say` hears what takes a while, and whom the study hides."""
     from hinet_search.search.plan import make_ready
 
+    if (hidden := shadowed("studies", study)) is not None:
+        say(f"{study} is {find('studies', study)}, which stands in front of the shipped {hidden.name}")
+
     allow_only(options.plugins)
-    return make_ready(options.apply(load_study(study, options.size)), options.folder / "cache", say)
+    return make_ready(options.load(study), options.cache, say)
 
 
 def check(study: str, **options: Any) -> "Plan":
     """What a launch would do, after every check it would make."""
     from hinet_search.search.plan import make_plan
 
-    return make_plan(ready(study, LaunchOptions(**options)))
+    return make_plan(ready(study, _chosen(options)))
 
 
 def launch(study: str, watcher: Watcher | None = None, **options: Any) -> StudyRecord:
     """Run or continue a study, write its report, and note the outcome where the dashboard shows it."""
-    chosen = LaunchOptions(**options)
+    chosen = _chosen(options)
     checked = ready(study, chosen)
-    return launch_ready(checked, chosen, f"hinet_search.launch({study!r})", watcher or Silent())
+    return launch_ready(checked, chosen, _call(study, options), watcher or Silent())
+
+
+def _chosen(options: Mapping[str, Any]) -> LaunchOptions:
+    """What a caller says; a folder may be a text."""
+    output = options.get("output")
+    return LaunchOptions(**{**options, "output": None if output is None else Path(output)})
+
+
+def _call(study: str, options: Mapping[str, Any]) -> str:
+    """The call as it is stored and shown, without the password of a database."""
+    shown = dict(options)
+    if shown.get("storage") and (address := parse_address(shown["storage"])).password is not None:
+        shown["storage"] = address.masked
+    given = [repr(study), *(f"{name}={value!r}" for name, value in shown.items())]
+    return f"hinet_search.launch({', '.join(given)})"
 
 
 def launch_ready(checked: "Ready", options: LaunchOptions, command: str, watcher: Watcher) -> StudyRecord:
@@ -75,7 +94,7 @@ def annotate_dashboard(record: StudyRecord, url: str, report: Path) -> None:
 
 def load(study: str, *, trial_cells: bool = False, **options: Any) -> StudyRecord:
     """The stored record of a study, named or given as its file; `trial_cells` as load_record has it."""
-    chosen = LaunchOptions(**options)
+    chosen = _chosen(options)
     name, url = stored_name(study, chosen)
     database = connect(url)
     try:
@@ -91,7 +110,7 @@ def stored_name(study: str, options: LaunchOptions) -> tuple[str, str]:
     """
     is_file = Path(study).suffix in (".yaml", ".yml") or "/" in study or options.size is not None
     if is_file or is_known("studies", study):
-        found = load_study(study, options.size)
+        found = options.load(study)
         return found.name, options.storage_url(found)
     return study, options.storage_url()
 

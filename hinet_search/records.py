@@ -5,6 +5,10 @@ A cell is one (scenario, task). Missing values are None and come with the reason
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Scalar = bool | int | float | str | None
 
@@ -247,9 +251,10 @@ class Budget:
     cost_limit: float | None = None  # times the FLOPs per row of the default HiNet that a draw may need
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StudyRecord:
-    """A study as stored: everything a report needs, nothing else is read."""
+    """A study as stored: everything a report needs, nothing else is read. `trials`, `evaluations` and `finalists` are
+    the same as tables."""
 
     name: str
     description: str
@@ -271,3 +276,35 @@ class StudyRecord:
     updated: str = ""
     seconds: float = 0.0
     reference: str = "single"  # the arm that gains are measured against
+
+    @property
+    def trials(self) -> "pl.DataFrame":
+        """A row per trial, with every searched setting in a column of its name."""
+        from hinet_search import frames
+
+        return frames.trials(self)
+
+    @property
+    def evaluations(self) -> "pl.DataFrame":
+        """A row per evaluation on validation, of trials and of finalists (`seed`)."""
+        from hinet_search import frames
+
+        return frames.evaluations(self)
+
+    @property
+    def finalists(self) -> "pl.DataFrame":
+        """A row per finalist, seed, split (valid, test) and cell."""
+        from hinet_search import frames
+
+        return frames.finalists(self)
+
+    def __repr__(self) -> str:
+        from hinet_search import notebook
+
+        return notebook.line(self)
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows it."""
+        from hinet_search import notebook
+
+        return notebook.html(self)

@@ -49,6 +49,13 @@ def is_known(kind: str, name: str, beside: Path | None = None) -> bool:
     return any(_is(Path.is_file, place) for place in _places(kind, name, beside))
 
 
+def shadowed(kind: str, name: str) -> Path | None:
+    """The shipped file that a file of the current folder stands in front of; None where `name` hides nothing."""
+    places = [place for place in _places(kind, name, None) if _is(Path.is_file, place)]
+    hidden = [place for place in places[1:] if not place.samefile(places[0])]
+    return hidden[0] if hidden else None
+
+
 def _places(kind: str, name: str, beside: Path | None) -> list[Path]:
     given = Path(name)
     file_name = name if given.suffix in (".yaml", ".yml") else f"{name}.yaml"

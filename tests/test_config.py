@@ -34,7 +34,7 @@ def test_a_setting_that_the_study_fixes_outside_the_space_is_held_in_each_arm_wh
     Path("bare.yaml").write_text("parameters: {}\n")
     hinet, mmoe = tried("arms: {hinet: {space: bare}, mmoe: }\nfixed: {model.released_code: true}\n").arms
     assert hinet.space.fixed["model.released_code"] is True
-    assert hinet.space.places["model.released_code"] == f"s.yaml:{LINE + 1}"
+    assert hinet.space.places["model.released_code"] == f"s.yaml:{LINE + 1}:9"
     assert "model.released_code" not in mmoe.space.fixed
 
 
@@ -47,8 +47,8 @@ def test_an_arm_has_the_last_word_over_a_setting_that_the_study_fixes_outside_th
 
 def test_a_setting_that_no_arms_model_has_is_refused() -> None:
     assert refusal("arms: {shared_bottom: , mmoe: }\nfixed:\n  model.num_expert: 2\n  model.released_code: true\n") == (
-        f"s.yaml:{LINE + 2}: 'model.num_expert' is a setting of no arm's model; did you mean 'model.num_experts'?",
-        f"s.yaml:{LINE + 3}: 'model.released_code' is a setting of no arm's model",
+        f"s.yaml:{LINE + 2}:3: 'model.num_expert' is a setting of no arm's model; did you mean 'model.num_experts'?",
+        f"s.yaml:{LINE + 3}:3: 'model.released_code' is a setting of no arm's model",
     )
 
 
@@ -57,47 +57,47 @@ def test_trees_are_not_searched_over_what_only_networks_are_trained_by() -> None
     rate += "  train.learning_rate: {kind: float, low: 0.01, high: 0.1, default: 0.05}\n"
     Path("rate.yaml").write_text(rate)
     said = refusal("arms: {trees: {space: rate}}\nreference: trees\n")
-    assert said == ("rate.yaml:3: train.learning_rate has no meaning for trees, which is no network; leave it out",)
+    assert said == ("rate.yaml:3:3: train.learning_rate has no meaning for trees, which is no network; leave it out",)
 
 
 def test_pooling_needs_a_list_that_is_pooled() -> None:
     said = refusal("arms: {mmoe: }\nreference: mmoe\nfixed: {features.pooling: mean}\n")
-    assert said == (f"s.yaml:{LINE + 2}: features.pooling needs a list in the data that is pooled, got none",)
+    assert said == (f"s.yaml:{LINE + 2}:9: features.pooling needs a list in the data that is pooled, got none",)
 
 
 def test_a_group_that_is_no_text_is_one_problem() -> None:
     assert refusal("arms: {mmoe: }\nreference: mmoe\nfixed: {features.groups: 3}\n") == (
-        f"s.yaml:{LINE + 2}: features.groups: must be a text, got 3",
+        f"s.yaml:{LINE + 2}:9: features.groups: must be a text, got 3",
     )
 
 
 def test_a_wrong_value_that_the_study_fixes_is_told_once_at_its_line() -> None:
     assert refusal("arms: {shared_bottom: , mmoe: }\nfixed:\n  train.batch_size: 10.5\n") == (
-        f"s.yaml:{LINE + 2}: train.batch_size: must be an integer, got 10.5",
+        f"s.yaml:{LINE + 2}:3: train.batch_size: must be an integer, got 10.5",
     )
 
 
 def test_a_wrong_value_that_an_arm_fixes_is_told_at_its_line() -> None:
     assert refusal("arms:\n  mmoe:\n    fixed:\n      model.num_experts: 0\n") == (
-        f"s.yaml:{LINE + 3}: model.num_experts: must be greater than or equal to 1, got 0",
+        f"s.yaml:{LINE + 3}:7: model.num_experts: must be greater than or equal to 1, got 0",
     )
 
 
 def test_a_wrong_value_that_a_space_fixes_is_told_at_its_line_in_the_space() -> None:
     Path("odd.yaml").write_text("fixed:\n  model.expert.widths: [64, 0]\n")
     assert refusal("arms: {mmoe: {space: odd}}\n") == (
-        "odd.yaml:2: model.expert.widths.1: must be greater than or equal to 1, got 0",
+        "odd.yaml:2:3: model.expert.widths.1: must be greater than or equal to 1, got 0",
     )
 
 
 def test_unknown_names_and_wrong_values_of_all_arms_are_told_together() -> None:
     text = "arms:\n  mmoe: {fixed: {model.num_experts: 0, train.sede: 1}}\n  shared_bottom: {fixed: {train.batchsize: 4}}\n"
     assert refusal(text + "fixed:\n  model.dropuot: 0.1\n  train.learning_rate: fast\n") == (
-        f"s.yaml:{LINE + 4}: 'model.dropuot' is a setting of no arm's model; did you mean 'model.dropout'?",
-        f"s.yaml:{LINE + 1}: 'train.sede' is no setting of mmoe",
-        f"s.yaml:{LINE + 1}: model.num_experts: must be greater than or equal to 1, got 0",
-        f"s.yaml:{LINE + 5}: train.learning_rate: must be a number, got 'fast'",
-        f"s.yaml:{LINE + 2}: 'train.batchsize' is no setting of shared_bottom; did you mean 'train.batch_size'?",
+        f"s.yaml:{LINE + 4}:3: 'model.dropuot' is a setting of no arm's model; did you mean 'model.dropout'?",
+        f"s.yaml:{LINE + 1}:40: 'train.sede' is no setting of mmoe",
+        f"s.yaml:{LINE + 1}:18: model.num_experts: must be greater than or equal to 1, got 0",
+        f"s.yaml:{LINE + 5}:3: train.learning_rate: must be a number, got 'fast'",
+        f"s.yaml:{LINE + 2}:27: 'train.batchsize' is no setting of shared_bottom; did you mean 'train.batch_size'?",
     )
 
 

@@ -74,12 +74,14 @@ def test_every_command_and_option_in_the_documentation_exists(words: list[str]) 
     assert {word for word in words if word.startswith("--")} <= options
 
 
-def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("page", "text"), [one for one in blocks("python") if one[0] in ("README.md", "python.md")])
+def test_every_python_example_of_a_study_runs(
+    page: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     study = str(write_study(tmp_path))
-    example = next(text for page, text in blocks("python") if page == "README.md").replace('"quickstart"', repr(study))
     found: dict[str, Any] = {}
-    exec(example, found)
+    exec(text.replace('"quickstart"', repr(study)), found)
     assert found["record"].state == "done"
     assert found["plan"].seconds > 0
     assert (tmp_path / "reports" / "small.html").exists()

@@ -81,7 +81,7 @@ def test_a_pruner_may_be_one_word(written: str) -> None:
 def test_an_arm_may_have_another_name_than_its_model_and_space() -> None:
     study = load(DATA + "arms:\n  small: {model: mmoe, space: training, fixed: {model.num_experts: 2}}\n")
     (arm,) = study.arms
-    assert (arm.name, arm.model, arm.space.name, arm.place) == ("small", "mmoe", "training", "s.yaml:8")
+    assert (arm.name, arm.model, arm.space.name, arm.place) == ("small", "mmoe", "training", "s.yaml:8:3")
     assert arm.space.fixed["model.num_experts"] == 2
     assert study.spec.arms == {"small": ArmSpec(model="mmoe", space="training", fixed={"model.num_experts": 2})}
 
@@ -107,7 +107,7 @@ def test_a_setting_fixed_in_the_study_is_searched_in_no_arm() -> None:
     for arm in study.arms:
         assert "train.batch_size" not in arm.space.parameters
         assert arm.space.fixed["train.batch_size"] == 512
-        assert arm.space.places["train.batch_size"] == "s.yaml:9"
+        assert arm.space.places["train.batch_size"] == "s.yaml:9:3"
 
 
 def test_a_setting_fixed_in_one_arm_is_still_searched_in_the_others() -> None:
@@ -136,7 +136,7 @@ def test_a_definition_in_a_file_of_its_own_is_read_from_beside_the_study() -> No
 def test_a_definition_in_a_file_of_its_own_has_its_own_lines_in_errors() -> None:
     rows = DATA.replace("data:\n", "").replace("\n  ", "\n").removeprefix("  ").replace("split", "splti")
     assert set(refusal("data: rows.yaml\narms: {mmoe: }\n", rows=rows)) == {
-        "rows.yaml:5: unknown key 'splti'; did you mean 'split'?",
+        "rows.yaml:5:1: unknown key 'splti'; did you mean 'split'?",
         "rows.yaml:1: key 'split' is needed and missing",
     }
 
@@ -151,45 +151,45 @@ REFUSED = {
         "trials: 3\n", ["s.yaml:1: key 'data' is needed and missing", "s.yaml:1: key 'arms' is needed and missing"],
     ),
     "no arms": (DATA, ["s.yaml:1: key 'arms' is needed and missing"]),
-    "an empty set of arms": (DATA + "arms: {}\n", ["s.yaml:7: arms: must have at least one value, got an empty mapping"]),
-    "a list of arms": (DATA + "arms: [mmoe]\n", ["s.yaml:7: arms: must be a mapping of keys, got a list"]),
+    "an empty set of arms": (DATA + "arms: {}\n", ["s.yaml:7:1: arms: must have at least one value, got an empty mapping"]),
+    "a list of arms": (DATA + "arms: [mmoe]\n", ["s.yaml:7:1: arms: must be a mapping of keys, got a list"]),
     "a definition that is not there": (
-        "arms: {mmoe: }\ndata: rows.yaml\n", ["s.yaml:2: there is no data definition rows.yaml"],
+        "arms: {mmoe: }\ndata: rows.yaml\n", ["s.yaml:2:1: there is no data definition rows.yaml"],
     ),
     "an unknown key": (SMALL + "epohcs: 3\npases: 3\n", [
-        "s.yaml:8: unknown key 'epohcs'", "s.yaml:9: unknown key 'pases'; did you mean 'passes'?",
+        "s.yaml:8:1: unknown key 'epohcs'", "s.yaml:9:1: unknown key 'pases'; did you mean 'passes'?",
     ]),
     "an unknown key of an arm": (
-        DATA + "arms:\n  mmoe:\n    modle: mmoe\n", ["s.yaml:9: unknown key 'modle' in 'arms.mmoe'; did you mean 'model'?"],
+        DATA + "arms:\n  mmoe:\n    modle: mmoe\n", ["s.yaml:9:5: unknown key 'modle' in 'arms.mmoe'; did you mean 'model'?"],
     ),
     "an unknown key of the data": (
         SMALL.replace("scenario:", "scenaro:"),
-        ["s.yaml:3: unknown key 'scenaro' in 'data'; did you mean 'scenario'?", "s.yaml:1: key 'data.scenario' is needed and missing"],
+        ["s.yaml:3:3: unknown key 'scenaro' in 'data'; did you mean 'scenario'?", "s.yaml:1:1: key 'data.scenario' is needed and missing"],
     ),
-    "no trial": (SMALL + "trials: 0\n", ["s.yaml:8: trials: must be greater than or equal to 1, got 0"]),
-    "no passes": (SMALL + "passes: 0\n", ["s.yaml:8: passes: must be greater than 0, got 0"]),
-    "an unknown sampler": (SMALL + "sampler: tep\n", ["s.yaml:8: sampler.kind: must be 'tpe', 'random' or 'gp', got 'tep'"]),
-    "an unknown device": (SMALL + "device: gpu\n", ["s.yaml:8: device: must be 'auto', 'cpu' or 'cuda', got 'gpu'"]),
+    "no trial": (SMALL + "trials: 0\n", ["s.yaml:8:1: trials: must be greater than or equal to 1, got 0"]),
+    "no passes": (SMALL + "passes: 0\n", ["s.yaml:8:1: passes: must be greater than 0, got 0"]),
+    "an unknown sampler": (SMALL + "sampler: tep\n", ["s.yaml:8:1: sampler.kind: must be 'tpe', 'random' or 'gp', got 'tep'"]),
+    "an unknown device": (SMALL + "device: gpu\n", ["s.yaml:8:1: device: must be 'auto', 'cpu' or 'cuda', got 'gpu'"]),
     "an unknown objective": (SMALL + "objective: macro_acu\n", [
-        f"s.yaml:8: objective 'macro_acu' is not known, must be one of {KNOWN}; did you mean 'macro_auc'?",
+        f"s.yaml:8:1: objective 'macro_acu' is not known, must be one of {KNOWN}; did you mean 'macro_auc'?",
     ]),
     "an objective of an unknown task": (
-        SMALL + "objective: auc[home/clik]\n", ["s.yaml:8: objective auc[home/clik] names no task; did you mean 'click'?"],
+        SMALL + "objective: auc[home/clik]\n", ["s.yaml:8:1: objective auc[home/clik] names no task; did you mean 'click'?"],
     ),
     "a reference that is no arm": (
         SMALL + "reference: mmeo\n",
-        ["s.yaml:8: reference must be one of mmoe, shared_bottom, got 'mmeo'; did you mean 'mmoe'?"],
+        ["s.yaml:8:1: reference must be one of mmoe, shared_bottom, got 'mmeo'; did you mean 'mmoe'?"],
     ),
     "an unknown model": (DATA + "arms:\n  mmoe:\n  mmeo:\n", [
-        f"s.yaml:9: 'mmeo' is not a model, known: {', '.join(names(MODELS))}; did you mean 'mmoe'?",
+        f"s.yaml:9:3: 'mmeo' is not a model, known: {', '.join(names(MODELS))}; did you mean 'mmoe'?",
     ]),
     "passes as a setting of one arm": (
         DATA + "arms:\n  mmoe:\n    fixed:\n      train.passes: 9\n",
-        ["s.yaml:10: train.passes must be the same for every arm; use the study's key 'passes'"],
+        ["s.yaml:10:7: train.passes must be the same for every arm; use the study's key 'passes'"],
     ),
     "passes as a setting of the study": (
         SMALL + "fixed: {train.passes: 9}\n",
-        ["s.yaml:8: train.passes must be the same for every arm; use the study's key 'passes'"],
+        ["s.yaml:8:9: train.passes must be the same for every arm; use the study's key 'passes'"],
     ),
 }  # fmt: skip
 
@@ -203,28 +203,28 @@ def test_a_study_that_cannot_be_meant_is_refused_with_places_and_remedies(case: 
 def test_passes_that_a_space_searches_are_refused_with_the_place_in_the_space() -> None:
     space = "parameters:\n  train.passes: {kind: int, low: 1, high: 9, default: 1}\n"
     assert refusal(DATA + "arms: {mmoe: {space: x}}\n", x=space) == (
-        "x.yaml:2: train.passes must be the same for every arm; use the study's key 'passes'",
+        "x.yaml:2:3: train.passes must be the same for every arm; use the study's key 'passes'",
     )
 
 
 def test_evaluations_that_a_space_searches_are_refused_as_pruning_compares_them() -> None:
     space = "parameters:\n  train.evaluations_per_pass: {kind: int, low: 1, high: 9, default: 4}\n"
     assert refusal(DATA + "arms: {mmoe: {space: x}}\n", x=space) == (
-        "x.yaml:2: train.evaluations_per_pass must be fixed, as pruning compares trials evaluation by evaluation",
+        "x.yaml:2:3: train.evaluations_per_pass must be fixed, as pruning compares trials evaluation by evaluation",
     )
 
 
 def test_problems_of_all_arms_and_their_spaces_are_told_at_once() -> None:
     text = DATA + "arms:\n  mmeo:\n  shared_bottom: {space: x}\n  'a b': {model: mmoe}\n"
     lines = refusal(text, x="paramters: {}\n")
-    assert [line.split(": ")[0] for line in lines] == ["s.yaml:8", "x.yaml:1", "s.yaml:10"]
+    assert [line.split(": ")[0] for line in lines] == ["s.yaml:8:3", "x.yaml:1:1", "s.yaml:10:3"]
 
 
 def test_a_space_that_is_not_there_is_told_with_the_arm_and_the_known_ones() -> None:
     with pytest.raises(ConfigurationError) as caught:
         load(DATA + "arms:\n  mmoe: {space: mmeo}\n")
     (message,) = caught.value.problems
-    assert message.startswith("s.yaml:8: there is no space 'mmeo': looked at mmeo.yaml, ")
+    assert message.startswith("s.yaml:8:3: there is no space 'mmeo': looked at mmeo.yaml, ")
     assert message.endswith("; did you mean 'mmoe'?")
     assert "shared_bottom" in caught.value.remedy
 
@@ -259,7 +259,7 @@ def test_any_other_name_is_refused_and_shown_harmlessly(name: str) -> None:
 
 def test_a_hostile_name_in_a_file_is_refused_with_its_line() -> None:
     (message,) = refusal(SMALL + "name: ../../etc\n")
-    assert message.startswith("s.yaml:8: a study's name must be")
+    assert message.startswith("s.yaml:8:1: a study's name must be")
 
 
 def test_a_file_whose_own_name_is_no_study_name_is_refused() -> None:
@@ -270,7 +270,7 @@ def test_a_file_whose_own_name_is_no_study_name_is_refused() -> None:
 
 def test_a_hostile_name_of_an_arm_is_refused_with_its_line() -> None:
     (message,) = refusal(DATA + "arms:\n  a/b: {model: mmoe}\n")
-    assert message.startswith("s.yaml:8: an arm's name must be")
+    assert message.startswith("s.yaml:8:3: an arm's name must be")
     assert message.endswith("got 'a/b'")
 
 
@@ -283,3 +283,9 @@ def test_a_study_cannot_be_changed_once_it_is_read() -> None:
 def test_a_specification_from_python_is_checked_like_one_from_a_file() -> None:
     with pytest.raises(ValueError, match="reference must be one of mmoe"):
         StudySpec(data=load(SMALL).spec.data, arms={"mmoe": ArmSpec()}, reference="x")
+
+
+def test_problems_of_the_study_its_arms_and_their_spaces_are_told_at_once() -> None:
+    text = DATA + "arms:\n  pel:\n  mmoe: {space: x}\ntrails: 3\n"
+    space = "parameters:\n  model.dropout: {kind: float, low: 0.5, high: 0.1, default: 0.2}\n"
+    assert [line.split(": ")[0] for line in refusal(text, x=space)] == ["s.yaml:10:1", "s.yaml:8:3", "x.yaml:2:3"]

@@ -61,7 +61,7 @@ def test_a_study_without_sizes_keeps_its_name() -> None:
 
 
 def test_an_unknown_size_is_told_with_the_nearest_and_the_line_of_the_sizes() -> None:
-    assert "s.yaml:10: 'quik' is not a size of this study, known: quick, whole; did you mean 'quick'?" in refusal(
+    assert "s.yaml:10:1: 'quik' is not a size of this study, known: quick, whole; did you mean 'quick'?" in refusal(
         ARMS + SIZES, "quik"
     )
 
@@ -73,7 +73,7 @@ def test_a_size_of_a_study_that_has_none_is_told() -> None:
 @pytest.mark.parametrize("other", ["nowhere", "mmoe"])
 def test_an_arm_takes_its_size_from_another_arm_or_model(other: str) -> None:
     said = refusal(f"arms:\n  shared_bottom:\n  mmoe: {{size_of: {other}}}\nreference: shared_bottom\n")
-    assert f"s.yaml:9: size_of must name an arm that is not sized itself, or a model, got '{other}'" in said
+    assert f"s.yaml:9:10: size_of must name an arm that is not sized itself, or a model, got '{other}'" in said
 
 
 def test_an_arm_that_is_sized_itself_gives_no_size_and_is_not_proposed() -> None:
@@ -90,7 +90,7 @@ def test_a_model_that_cannot_be_sized_is_told() -> None:
 def test_an_arm_with_a_size_of_its_own_is_not_sized_too() -> None:
     arm = "{size_of: hinet, fixed: {model.dense_parameters: 9000}}"
     said = refusal(f"arms: {{flat_moe: {arm}, hinet: }}\nreference: hinet\n")
-    assert "s.yaml:7: model.dense_parameters is what size_of gives; leave one of them out" in said
+    assert "s.yaml:7:43: model.dense_parameters is what size_of gives; leave one of them out" in said
 
 
 def test_a_sized_arm_is_tried_with_a_size() -> None:
@@ -101,7 +101,7 @@ def test_a_sized_arm_is_tried_with_a_size() -> None:
 
 def test_a_model_that_is_no_network_gives_no_size() -> None:
     said = refusal("arms: {flat_moe: {size_of: forest}, forest: {model: trees}}\nreference: forest\n")
-    assert "s.yaml:7: size_of must name a network, got 'forest', which has no parameters" in said
+    assert "s.yaml:7:8: size_of must name a network, got 'forest', which has no parameters" in said
 
 
 def test_a_model_that_the_study_has_no_arm_of_gives_its_size() -> None:
@@ -123,4 +123,4 @@ def test_a_group_that_the_data_do_not_have_is_told_with_the_nearest() -> None:
 def test_groups_that_leave_a_model_nothing_to_see_are_told_at_the_line_that_chooses_them() -> None:
     data = DATA.replace("groups: {", "groups: {ids: [user_id], ")
     said = refusal(ARMS + "reference: mmoe\nfixed: {features.groups: none}\n", data=data)
-    assert "s.yaml:9: features.groups must leave a column of the row or numbers made of others, got 'none'" in said
+    assert "s.yaml:9:9: features.groups must leave a column of the row or numbers made of others, got 'none'" in said

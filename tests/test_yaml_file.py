@@ -110,7 +110,7 @@ def test_a_value_that_is_used_twice_through_an_alias_is_there_twice(write: Any) 
 def test_a_date_as_key_is_text_and_has_its_line(write: Any) -> None:
     file = write("a: 1\n2022-05-03: {b: 1}\n")
     assert file.tree["2022-05-03"] == {"b": 1}
-    assert file.place(("2022-05-03", "b")) == "a.yaml:2"
+    assert file.place(("2022-05-03", "b")) == "a.yaml:2:14"
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_key(write: Any) -> None:
@@ -123,30 +123,30 @@ def test_a_file_in_the_contract_becomes_its_type(write: Any) -> None:
 
 
 NO_YAML = {
-    "a key twice": ("a: 1\nb: 2\na: 3\n", 'a.yaml:3: is not valid YAML: found duplicate key "a" with value "3" (original value: "1")'),
-    "a key twice inside": ("a:\n  b: 1\n  b: 2\n", 'a.yaml:3: is not valid YAML: found duplicate key "b" with value "2" (original value: "1")'),
-    "a list left open": ("a: 1\nb: [1\n", "a.yaml:3: is not valid YAML: expected ',' or ']', but got '<stream end>'"),
-    "a tab": ("a:\n\tb: 1\n", "a.yaml:2: is not valid YAML: found character '\\t' that cannot start any token"),
-    "an alias of nothing": ("a: 1\nb: *c\n", "a.yaml:2: is not valid YAML: found undefined alias 'c'"),
-    "two documents": ("a: 1\n---\nb: 1\n", "a.yaml:2: is not valid YAML: but found another document"),
+    "a key twice": ("a: 1\nb: 2\na: 3\n", 'a.yaml:3:1: is not valid YAML: found duplicate key "a" with value "3" (original value: "1")'),
+    "a key twice inside": ("a:\n  b: 1\n  b: 2\n", 'a.yaml:3:3: is not valid YAML: found duplicate key "b" with value "2" (original value: "1")'),
+    "a list left open": ("a: 1\nb: [1\n", "a.yaml:3:1: is not valid YAML: expected ',' or ']', but got '<stream end>'"),
+    "a tab": ("a:\n\tb: 1\n", "a.yaml:2:1: is not valid YAML: found character '\\t' that cannot start any token"),
+    "an alias of nothing": ("a: 1\nb: *c\n", "a.yaml:2:4: is not valid YAML: found undefined alias 'c'"),
+    "two documents": ("a: 1\n---\nb: 1\n", "a.yaml:2:1: is not valid YAML: but found another document"),
     "the 13th month": ("a: 2022-13-01\n", "a.yaml: is not valid YAML: month must be in 1..12"),
     "a NUL": ("a: \0\n", "a.yaml: is not valid YAML: unacceptable character #x0000: special characters are not allowed"),
     "bytes that are no UTF-8": (b"a: 1\nb: \xff\n", "a.yaml:2: must be text in UTF-8: invalid start byte"),
     "nothing": ("# only a comment\n", "a.yaml:1: must hold a mapping of keys, got nothing"),
     "a list": ("- a\n", "a.yaml:1: must hold a mapping of keys, got a list"),
     "a word": ("quickstart\n", "a.yaml:1: must hold a mapping of keys, got 'quickstart'"),
-    "infinity": ("a: 1\nb: .inf\n", "a.yaml:2: numbers must be finite, got inf"),
-    "no number": ("a: [1, .nan]\n", "a.yaml:1: numbers must be finite, got nan"),
-    "a number too large": ("a: -1e999\n", "a.yaml:1: numbers must be finite, got -inf"),
-    "half a character": ('a: "\\ud800"\n', "a.yaml:1: text must hold whole characters, got '\\ud800'"),
-    "a list as key": ("a: 1\n? [b, c]\n: 1\n", "a.yaml:2: must be a text, a number, true, false or null, got a list"),
-    "a tag on a text": ("a: 1\nb: !secret x\n", "a.yaml:2: tags are not allowed, got !secret"),
-    "a tag on a mapping": ("a: 1\nb: !thing {c: 1}\n", "a.yaml:2: tags are not allowed, got !thing"),
-    "a tag on the whole": ("!thing\na: 1\n", "a.yaml:1: tags are not allowed, got !thing"),
-    "a tag of YAML's own": ("a: !!set {b, c}\n", "a.yaml:1: tags are not allowed, got tag:yaml.org,2002:set"),
+    "infinity": ("a: 1\nb: .inf\n", "a.yaml:2:1: numbers must be finite, got inf"),
+    "no number": ("a: [1, .nan]\n", "a.yaml:1:8: numbers must be finite, got nan"),
+    "a number too large": ("a: -1e999\n", "a.yaml:1:1: numbers must be finite, got -inf"),
+    "half a character": ('a: "\\ud800"\n', "a.yaml:1:1: text must hold whole characters, got '\\ud800'"),
+    "a list as key": ("a: 1\n? [b, c]\n: 1\n", "a.yaml:2:3: must be a text, a number, true, false or null, got a list"),
+    "a tag on a text": ("a: 1\nb: !secret x\n", "a.yaml:2:4: tags are not allowed, got !secret"),
+    "a tag on a mapping": ("a: 1\nb: !thing {c: 1}\n", "a.yaml:2:4: tags are not allowed, got !thing"),
+    "a tag on the whole": ("!thing\na: 1\n", "a.yaml:1:1: tags are not allowed, got !thing"),
+    "a tag of YAML's own": ("a: !!set {b, c}\n", "a.yaml:1:4: tags are not allowed, got tag:yaml.org,2002:set"),
     "a tag that runs code": (
         "a: !!python/object/apply:os.system ['touch owned']\n",
-        "a.yaml:1: tags are not allowed, got tag:yaml.org,2002:python/object/apply:os.system",
+        "a.yaml:1:4: tags are not allowed, got tag:yaml.org,2002:python/object/apply:os.system",
     ),
 }  # fmt: skip
 
@@ -183,59 +183,59 @@ def test_a_billion_values_through_nested_aliases_are_refused_within_a_second(wri
 
 def test_a_list_in_a_list_60_times_is_refused(write: Any) -> None:
     (message,) = problems(write, f"a: {'[' * 60}{']' * 60}")
-    assert message == "a.yaml:1: must hold at most 100,000 values, at most 50 deep; are aliases nested?"
+    assert message == "a.yaml:1:54: must hold at most 100,000 values, at most 50 deep; are aliases nested?"
 
 
 WRONG = {
-    "an unknown key": ("a: 1\nleave: {}\n", ["a.yaml:1: unknown key 'a'", "a.yaml:2: unknown key 'leave'; did you mean 'leaves'?"]),
-    "an unknown key inside": ("leaf:\n  deph: 1\n", ["a.yaml:2: unknown key 'deph' in 'leaf'; did you mean 'depth'?"]),
+    "an unknown key": ("a: 1\nleave: {}\n", ["a.yaml:1:1: unknown key 'a'", "a.yaml:2:1: unknown key 'leave'; did you mean 'leaves'?"]),
+    "an unknown key inside": ("leaf:\n  deph: 1\n", ["a.yaml:2:3: unknown key 'deph' in 'leaf'; did you mean 'depth'?"]),
     "an unknown key in a value of a mapping": (
-        "leaves:\n  x: {}\n  y:\n    rat: 1\n", ["a.yaml:4: unknown key 'rat' in 'leaves.y'; did you mean 'rate'?"],
+        "leaves:\n  x: {}\n  y:\n    rat: 1\n", ["a.yaml:4:5: unknown key 'rat' in 'leaves.y'; did you mean 'rate'?"],
     ),
     "an unknown key in an item of a list": (
-        "row:\n- depth: 1\n- depht: 1\n", ["a.yaml:3: unknown key 'depht' in 'row.1'; did you mean 'depth'?"],
+        "row:\n- depth: 1\n- depht: 1\n", ["a.yaml:3:3: unknown key 'depht' in 'row.1'; did you mean 'depth'?"],
     ),
     "an unknown key of one kind": (
-        "shape:\n  kind: square\n  widht: 2\n", ["a.yaml:3: unknown key 'widht' in 'shape'; did you mean 'width'?"],
+        "shape:\n  kind: square\n  widht: 2\n", ["a.yaml:3:3: unknown key 'widht' in 'shape'; did you mean 'width'?"],
     ),
     "a key of another kind": (
-        "shape:\n  kind: square\n  radius: 2\n", ["a.yaml:3: unknown key 'radius' in 'shape'"],
+        "shape:\n  kind: square\n  radius: 2\n", ["a.yaml:3:3: unknown key 'radius' in 'shape'"],
     ),
-    "a missing key": ("leaf: {}\nshape:\n  kind: circle\n", ["a.yaml:2: key 'shape.radius' is needed and missing"]),
-    "no kind": ("leaf: {}\nshape: {radius: 1}\n", ["a.yaml:2: key 'shape.kind' is needed and missing"]),
+    "a missing key": ("leaf: {}\nshape:\n  kind: circle\n", ["a.yaml:2:1: key 'shape.radius' is needed and missing"]),
+    "no kind": ("leaf: {}\nshape: {radius: 1}\n", ["a.yaml:2:1: key 'shape.kind' is needed and missing"]),
     "an unknown kind": (
         "leaf: {}\nshape: {kind: sqare}\n",
-        ["a.yaml:2: shape.kind: must be one of circle, square, got 'sqare'; did you mean 'square'?"],
+        ["a.yaml:2:1: shape.kind: must be one of circle, square, got 'sqare'; did you mean 'square'?"],
     ),
-    "a word for a number": ("leaf:\n  rate: fast\n", ["a.yaml:2: leaf.rate: must be a number, got 'fast'"]),
-    "a fraction for an integer": ("leaf: {depth: 1.5}\n", ["a.yaml:1: leaf.depth: must be an integer, got 1.5"]),
-    "a list for an integer": ("leaf: {depth: [1]}\n", ["a.yaml:1: leaf.depth: must be an integer, got a list"]),
-    "nothing for an integer": ("leaf: {depth: }\n", ["a.yaml:1: leaf.depth: must be an integer, got null"]),
-    "a number for a text": ("leaf: {name: 5}\n", ["a.yaml:1: leaf.name: must be a text, got 5"]),
-    "a word for true": ("leaf: {shuffled: maybe}\n", ["a.yaml:1: leaf.shuffled: must be true or false, got 'maybe'"]),
-    "a number for a mapping": ("leaf: 5\n", ["a.yaml:1: leaf: must be a mapping of keys, got 5"]),
-    "true for a mapping": ("leaves: true\n", ["a.yaml:1: leaves: must be a mapping of keys, got true"]),
-    "a word for a list": ("row: x\n", ["a.yaml:1: row: must be a list, got 'x'"]),
-    "a number too small": ("leaf: {depth: 0}\n", ["a.yaml:1: leaf.depth: must be greater than or equal to 1, got 0"]),
-    "another word": ("leaf: {layout: both}\n", ["a.yaml:1: leaf.layout: must be 'shared' or 'global', got 'both'"]),
-    "an empty list": ("words: []\n", ["a.yaml:1: words: must have at least one value, got an empty list"]),
-    "a list with one wrong item": ("words: [5]\n", ["a.yaml:1: words.0: must be a text, got 5"]),
-    "a number as key": ("leaves: {5: {}}\n", ["a.yaml:1: leaves.5: must be a text, got 5"]),
-    "an empty key": ("leaves: {'': {}}\n", ["a.yaml:1: leaves.: must have at least one character, got ''"]),
-    "a rule of the type": ("shape:\n  kind: square\n  width: -1\n", ["a.yaml:1: shape: needs width > 0, got -1.0"]),
+    "a word for a number": ("leaf:\n  rate: fast\n", ["a.yaml:2:3: leaf.rate: must be a number, got 'fast'"]),
+    "a fraction for an integer": ("leaf: {depth: 1.5}\n", ["a.yaml:1:8: leaf.depth: must be an integer, got 1.5"]),
+    "a list for an integer": ("leaf: {depth: [1]}\n", ["a.yaml:1:8: leaf.depth: must be an integer, got a list"]),
+    "nothing for an integer": ("leaf: {depth: }\n", ["a.yaml:1:8: leaf.depth: must be an integer, got null"]),
+    "a number for a text": ("leaf: {name: 5}\n", ["a.yaml:1:8: leaf.name: must be a text, got 5"]),
+    "a word for true": ("leaf: {shuffled: maybe}\n", ["a.yaml:1:8: leaf.shuffled: must be true or false, got 'maybe'"]),
+    "a number for a mapping": ("leaf: 5\n", ["a.yaml:1:1: leaf: must be a mapping of keys, got 5"]),
+    "true for a mapping": ("leaves: true\n", ["a.yaml:1:1: leaves: must be a mapping of keys, got true"]),
+    "a word for a list": ("row: x\n", ["a.yaml:1:1: row: must be a list, got 'x'"]),
+    "a number too small": ("leaf: {depth: 0}\n", ["a.yaml:1:8: leaf.depth: must be greater than or equal to 1, got 0"]),
+    "another word": ("leaf: {layout: both}\n", ["a.yaml:1:8: leaf.layout: must be 'shared' or 'global', got 'both'"]),
+    "an empty list": ("words: []\n", ["a.yaml:1:1: words: must have at least one value, got an empty list"]),
+    "a list with one wrong item": ("words: [5]\n", ["a.yaml:1:9: words.0: must be a text, got 5"]),
+    "a number as key": ("leaves: {5: {}}\n", ["a.yaml:1:10: leaves.5: must be a text, got 5"]),
+    "an empty key": ("leaves: {'': {}}\n", ["a.yaml:1:10: leaves.: must have at least one character, got ''"]),
+    "a rule of the type": ("shape:\n  kind: square\n  width: -1\n", ["a.yaml:1:1: shape: needs width > 0, got -1.0"]),
     "a value that fits no member of a union": (
         "value: {a: 1}\n",
-        ["a.yaml:1: value: must be true or false, an integer, a number, a text or a list, got a mapping"],
+        ["a.yaml:1:1: value: must be true or false, an integer, a number, a text or a list, got a mapping"],
     ),
     "a value that is wrong inside one member of a union": (
-        "values:\n  x: [1, b]\n", ["a.yaml:2: values.x.1: must be an integer, got 'b'"],
+        "values:\n  x: [1, b]\n", ["a.yaml:2:10: values.x.1: must be an integer, got 'b'"],
     ),
     "several problems": (
         "leaf:\n  deph: 1\n  rate: fast\nrow: x\n",
         [
-            "a.yaml:3: leaf.rate: must be a number, got 'fast'",
-            "a.yaml:2: unknown key 'deph' in 'leaf'; did you mean 'depth'?",
-            "a.yaml:4: row: must be a list, got 'x'",
+            "a.yaml:3:3: leaf.rate: must be a number, got 'fast'",
+            "a.yaml:2:3: unknown key 'deph' in 'leaf'; did you mean 'depth'?",
+            "a.yaml:4:1: row: must be a list, got 'x'",
         ],
     ),
 }  # fmt: skip
@@ -249,17 +249,17 @@ def test_what_does_not_fit_its_type_is_told_once_with_place_and_remedy(write: An
 
 def test_the_place_of_a_key_that_is_not_written_is_its_parent(write: Any) -> None:
     file = write("a:\n  b: 1\nc:\n  - 1\n  - x: 2\n")
-    assert file.place(("a", "b")) == "a.yaml:2"
-    assert file.place(("a", "missing", "b")) == "a.yaml:2"
-    assert file.place(("a", "missing")) == "a.yaml:1"
-    assert file.place(("c", 1, "x")) == "a.yaml:5"
+    assert file.place(("a", "b")) == "a.yaml:2:3"
+    assert file.place(("a", "missing", "b")) == "a.yaml:2:3"
+    assert file.place(("a", "missing")) == "a.yaml:1:1"
+    assert file.place(("c", 1, "x")) == "a.yaml:5:5"
     assert file.place(("d",)) == "a.yaml:1"
 
 
 def test_values_given_in_place_of_the_tree_are_told_with_the_lines_of_the_file(write: Any) -> None:
     file = write("# comment\nleaf: ignored\n")
     assert problems(file.parse, Tree, {"leaf": {"deph": 1}}) == (
-        "a.yaml:2: unknown key 'deph' in 'leaf'; did you mean 'depth'?",
+        "a.yaml:2:1: unknown key 'deph' in 'leaf'; did you mean 'depth'?",
     )
 
 

@@ -1,4 +1,5 @@
-"""Command line: one file per command; a file's name is the command's, the first line of its docstring its help."""
+"""Command line: one file per command. A file's name is the command's; the first line of its docstring is its group and
+its help: `Run: check a study without running it`."""
 
 import importlib
 import sys
@@ -6,15 +7,12 @@ from pathlib import Path
 
 import click
 
-from hinet_search.errors import HinetSearchError
+from hinet_search.cli._errors import show_usage_error
+from hinet_search.cli._install import install_option
+from hinet_search.cli._layout import WIDTH, write_exit_codes, write_options
 from hinet_search.plugins import names
 
-EXIT_CODES = """\b
-Exit codes:
-  0 done                      4 environment (database, device, disk, port)
-  2 usage or configuration    5 study conflict
-  3 data                      6 every trial failed
-  130 / 143 stopped by Ctrl-C / SIGTERM; the same command goes on"""
+GROUPS = ("Run", "Read", "Data", "Use", "Help")  # their order in --help
 
 
 class Commands(click.Group):
@@ -25,17 +23,28 @@ class Commands(click.Group):
         return list(names(__name__))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  likewise
-        """The command of that name; an unknown one is answered by click with the nearest name."""
+        """The command of that name."""
         if cmd_name not in names(__name__):
             return None
         command: click.Command = importlib.import_module(f"{__name__}.{cmd_name}").command
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list in --help, read from the files' first lines."""
-        rows = [(name, _first_line(name)) for name in self.list_commands(ctx)]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """What it is for, the commands in their groups, and what exit codes mean; read from files, none is imported."""
+        self.format_help_text(ctx, formatter)
+        formatter.write_paragraph()
+        self.format_usage(ctx, formatter)
+        rows: dict[str, list[tuple[str, str]]] = {group: [] for group in GROUPS}
+        for name in self.list_commands(ctx):
+            group, text = _told(name)
+            rows.setdefault(group, []).append((name, text))
+        width = max(len(name) for name in self.list_commands(ctx))
+        for group, of_group in rows.items():
+            if of_group:
+                with formatter.section(group):
+                    formatter.write_dl([(name.ljust(width), text) for name, text in of_group])
+        write_options(self, ctx, formatter)
+        write_exit_codes(formatter)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -49,47 +58,29 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
-def _first_line(name: str) -> str:
+def _told(name: str) -> tuple[str, str]:
+    """Group and help of a command."""
     text = (Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8")
-    return text.split('"""')[1].splitlines()[0].rstrip(".")
+    group, _, help_ = text.split('"""')[1].splitlines()[0].partition(": ")
+    return group, help_[:1].upper() + help_[1:].rstrip(".")
 
 
-@click.group(cls=Commands, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH})
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@install_option
 @click.version_option(package_name="hinet-search")
 def cli(debug: bool) -> None:  # noqa: FBT001  click passes flags by name
-    """Find the best HiNet for your scenarios and tasks, and see whether it beats the baselines.
-
-    \b
-    hinet-search launch quickstart      run the study that needs no data, and write its report
-    hinet-search check studies/a.yaml   every problem at once, and how long it will take
-    hinet-search dashboard              watch running studies in the browser
-    """
-    del debug
+    """Find the best HiNet for your scenarios and tasks, and see whether it beats the baselines."""
+    del debug  # whoever shows an error asks the context for it
 
 
 def main() -> None:
-    """Entry point: runs a command; prints an error of ours without a traceback and exits with its code."""
+    """Entry point: runs a command and exits with its code."""
     try:
-        cli.main(standalone_mode=False)
+        sys.exit(cli.main(prog_name="hinet-search", standalone_mode=False))
     except click.ClickException as error:
-        error.show()
+        show_usage_error(error)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)
         sys.exit(130)
-    except HinetSearchError as error:
-        if "--debug" in sys.argv:
-            raise
-        _print_error(error)
-        sys.exit(error.exit_code)
-
-
-def _print_error(error: HinetSearchError) -> None:
-    many = len(error.problems) > 1
-    prefix = "" if error.exit_code >= 128 else "error: "
-    click.echo(f"error: {len(error.problems)} problems" if many else f"{prefix}{error.problems[0]}", err=True)
-    for problem in error.problems if many else ():
-        click.echo(f"  {problem}", err=True)
-    if error.remedy:
-        click.echo(error.remedy, err=True)

@@ -1,43 +1,84 @@
-"""Watchers of a launch: one live block on a terminal, one plain line an event elsewhere; never both."""
+"""Watchers of a launch: one live block on a terminal, one line an event elsewhere, or JSON lines; never two of them."""
 
+import os
 import sys
 import time
-from datetime import datetime
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
 from types import TracebackType
+from typing import Any
 
-import click
-
+from hinet_search.cli._block import block
+from hinet_search.cli._document import print_line
+from hinet_search.cli._voice import Voice
 from hinet_search.cli._words import duration, value_or_dash
-from hinet_search.search.progress import Event, Progress
+from hinet_search.search.progress import Event, Progress, Watcher
 
 STATE_SECONDS = 60.0
 REDRAW_SECONDS = 0.5
-SPARKS = "▁▂▃▄▅▆▇█"
+IN_THE_BLOCK = ("best", "finalist", "state")  # all else stays above it
+
+
+class EveryMinute:
+    """Says when a state line is due."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def is_due(self) -> bool:
+        """Once a minute."""
+        due = time.monotonic() - self._last >= STATE_SECONDS
+        self._last = time.monotonic() if due else self._last
+        return due
 
 
 class PlainLog:
     """One line an event on stderr, and one state line a minute."""
 
-    def __init__(self) -> None:
-        self._last_state = time.monotonic()
+    def __init__(self, voice: Voice) -> None:
+        self._voice = voice
+        self._state = EveryMinute()
 
     def event(self, event: Event) -> None:
-        """Print `14:03:40 best   hinet/3 .7641`."""
-        click.echo(f"{datetime.now():%H:%M:%S} {event.kind:<8} {event.text}", err=True)  # noqa: DTZ005  wall clock of whoever reads
+        """Print `14:03:40 best   hinet/3 .7641 (+.0021)`, in the wall clock of whoever reads."""
+        self._voice.note(f"{datetime.now():%H:%M:%S} {event.kind:<8} {event.text}")  # noqa: DTZ005
 
     def tick(self, progress: Progress) -> None:
         """Print the state once a minute."""
-        if time.monotonic() - self._last_state >= STATE_SECONDS:
-            self._last_state = time.monotonic()
+        if self._state.is_due():
             self.event(Event("state", state_line(progress)))
 
-    def __enter__(self) -> "PlainLog":
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Nothing to put back."""
+class JsonLines:
+    """One JSON document an event on stdout, and one of the state a minute."""
+
+    def __init__(self) -> None:
+        self._state = EveryMinute()
+
+    def event(self, event: Event) -> None:
+        """Print the event with its time."""
+        self.line(event.kind, text=event.text, trial=event.key or None, value=event.value)
+
+    def tick(self, progress: Progress) -> None:
+        """Print the counters once a minute."""
+        if self._state.is_due():
+            arms = [
+                {
+                    name: getattr(arm, name)
+                    for name in ("name", "done", "pruned", "failed", "budget", "best", "best_trial")
+                }
+                for arm in progress.arms.values()
+            ]
+            phase, left = progress.phase, progress.seconds_left
+            self.line(
+                "state", phase=phase.name, done=phase.done, total=phase.total, seconds_left=left,
+                retried=progress.retried, running=list(progress.running), arms=arms,
+            )  # fmt: skip
+
+    @staticmethod
+    def line(event: str, **content: Any) -> None:
+        """One event of any kind."""
+        print_line("event", event=event, time=datetime.now(UTC).isoformat(timespec="seconds"), **content)
 
 
 class LiveBlock:
@@ -52,14 +93,16 @@ class LiveBlock:
 
     def event(self, event: Event) -> None:
         """Bests, finalists and states are in the block; all else stays above it."""
-        if event.kind not in ("best", "finalist", "state"):
+        if event.kind not in IN_THE_BLOCK:
             self._live.console.print(f"{event.kind}: {event.text}", markup=False, highlight=False)
 
     def tick(self, progress: Progress) -> None:
         """Redraw, at most twice a second."""
+        from rich.text import Text
+
         if time.monotonic() - self._drawn >= REDRAW_SECONDS:
             self._drawn = time.monotonic()
-            self._live.update(block(progress, self._live.console.width), refresh=True)
+            self._live.update(Text(block(progress, self._live.console.width)), refresh=True)
 
     def __enter__(self) -> "LiveBlock":
         self._live.start()
@@ -71,58 +114,17 @@ class LiveBlock:
         self._live.stop()
 
 
-def watcher_for(*, plain: bool) -> PlainLog | LiveBlock:
-    """A live block on a terminal, lines elsewhere."""
-    return PlainLog() if plain or not sys.stderr.isatty() else LiveBlock()
+def watching(voice: Voice, *, plain: bool, as_json: bool) -> AbstractContextManager[Watcher]:
+    """A live block on a terminal; lines where there is none, in CI (variable CI), with --no-progress and with --quiet."""
+    if as_json:
+        return nullcontext(JsonLines())
+    if plain or voice.quiet or os.environ.get("CI") or not sys.stderr.isatty():
+        return nullcontext(PlainLog(voice))
+    return LiveBlock()
 
 
 def state_line(progress: Progress) -> str:
     """`search 38/48, 5 m 58 s left; best hinet/12 .7641`."""
-    phase = progress.phase
-    left = progress.seconds_left
+    phase, left, best = progress.phase, progress.seconds_left, progress.best
     text = f"{phase.name} {phase.done}/{phase.total}" + ("" if left is None else f", {duration(left)} left")
-    best = [
-        f"{arm.name}/{arm.best_trial} {value_or_dash(arm.best)}"
-        for arm in progress.arms.values()
-        if arm.best is not None
-    ]
-    return f"{text}; best {', '.join(best)}" if best else text
-
-
-def block(progress: Progress, width: int) -> str:
-    """The live block as text, at most `width` columns."""
-    from rich.text import Text
-
-    lines = [
-        f"{progress.study} · {len(progress.arms)} arms · {progress.slots} slots on {progress.device}  {duration(progress.seconds)}"
-    ]
-    lines.append(f"  {'arm':<16} {'best':>6} {'trial':>6}  {'progress':<20} {'done':>5} {'pruned':>6} {'failed':>6}")
-    for arm in progress.arms.values():
-        trial = "" if arm.best_trial is None else str(arm.best_trial)
-        lines.append(
-            f"  {arm.name[:16]:<16} {value_or_dash(arm.best):>6} {trial:>6}  {bar(arm.trained / arm.budget, 20)} "
-            f"{arm.done:>5} {arm.pruned:>6} {arm.failed:>6}"
-        )
-    lines.append(f"  {'slot runs':<34} {'pass':>9}  valid")
-    for running in progress.running.values():
-        value = f"{value_or_dash(running.values[-1])} {sparkline(running.values)}" if running.values else "..."
-        passes = "" if running.passes is None else f"{running.passes:>4.2f}/{progress.passes:<4g}  {value}"
-        lines.append(f"  {running.key[:34]:<34} {passes}".rstrip())
-    left = progress.seconds_left
-    phase = progress.phase
-    lines.append(f"{phase.name} {phase.done} of {phase.total}" + ("" if left is None else f" · {duration(left)} left"))
-    lines.append("Ctrl-C stops safely, the same command goes on")
-    return str(Text("\n".join(line[: width - 1] for line in lines)))
-
-
-def bar(share: float, width: int) -> str:
-    """A bar of `width` characters."""
-    full = round(min(share, 1.0) * width)
-    return "█" * full + "░" * (width - full)
-
-
-def sparkline(values: list[float]) -> str:
-    """The last values as a row of eight heights, lowest to highest."""
-    shown = values[-16:]
-    low, high = min(shown), max(shown)
-    return "".join(SPARKS[round((value - low) / (high - low) * 7) if high > low else 3] for value in shown)
+    return text if best is None else f"{text}; best {best.name}/{best.best_trial} {value_or_dash(best.best)}"

@@ -1,12 +1,14 @@
-"""Options that several commands share."""
+"""Options and arguments that several commands share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
+from hinet_search.cli._complete import complete_size, complete_study
+from hinet_search.cli._layout import option
 from hinet_search.search.options import LaunchOptions
 
 
@@ -23,33 +25,71 @@ def _warn_of_password(context: click.Context, parameter: click.Parameter, url: s
     return url
 
 
+_WHERE = "Where things are"
+_STUDY = "Over the study file"
 _PLACES = [
-    click.option(
-        "--storage", metavar="URL", envvar="HINET_SEARCH_STORAGE", show_envvar=True, help="Database: a path or URL.",
+    option(
+        _WHERE,
+        "--storage",
+        metavar="URL",
         callback=_warn_of_password,
+        help="Database: a path or URL.  [env: HINET_SEARCH_STORAGE]",
     ),
-    click.option(
-        "--output", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
-        help="Folder of database, cache, artifacts and reports.  [default: .hinet-search, reports/]",
+    option(
+        _WHERE,
+        "--output",
+        metavar="DIR",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Folder of database, cache, artifacts and reports.  [default: .hinet-search, reports/; env of the cache: "
+        "HINET_SEARCH_CACHE]",
     ),
-]  # fmt: skip
+]
 _PLUGIN = [
-    click.option(
-        "--plugin", "plugins", metavar="PACKAGE", multiple=True,
+    option(
+        _STUDY,
+        "--plugin",
+        "plugins",
+        metavar="PACKAGE",
+        multiple=True,
         help="A package whose modules may be models (model: my_lab.models.wide).",
     )
-]  # fmt: skip
-_SIZE = [click.option("--size", metavar="NAME", help="Which size of the study, where its file has several.")]
+]
+_SIZE = [
+    option(
+        _STUDY,
+        "--size",
+        metavar="NAME",
+        help="Which size of the study, where it has several.",
+        shell_complete=complete_size,
+    )
+]
+_SETTINGS = [
+    option(
+        _STUDY,
+        "--set",
+        "settings",
+        metavar="NAME=VALUE",
+        multiple=True,
+        help="Any value by its dotted name: "
+        "train.batch_size=512, finalists.top=2, arms.hinet.fixed.model.dropout=0.1. May be repeated.",
+    )
+]
 _RUN = [
-    click.option("--trials", type=click.IntRange(min=1), help="Trials per arm."),
-    click.option("--finalist-seeds", type=click.IntRange(min=1), help="Seeds per finalist."),
-    click.option("--slots", type=click.IntRange(min=1), envvar="HINET_SEARCH_SLOTS", show_envvar=True, help="Trials at once."),
-    click.option(
-        "--device", type=click.Choice(["auto", "cpu", "cuda"]), envvar="HINET_SEARCH_DEVICE", show_envvar=True,
-        help="Where to train.",
+    option(_STUDY, "--trials", type=click.IntRange(min=1), metavar="N", help="Trials per arm."),
+    option(_STUDY, "--finalist-seeds", type=click.IntRange(min=1), metavar="N", help="Seeds per finalist."),
+    option(
+        _STUDY, "--slots", type=click.IntRange(min=1), metavar="N", help="Trials at once.  [env: HINET_SEARCH_SLOTS]"
     ),
-    click.option("--seed", type=click.IntRange(min=0), help="Seed of the whole study."),
-]  # fmt: skip
+    option(
+        _STUDY,
+        "--device",
+        type=click.Choice(["auto", "cpu", "cuda"]),
+        help="Where to train.  [env: HINET_SEARCH_DEVICE]",
+    ),
+    option(_STUDY, "--seed", type=click.IntRange(min=0), metavar="N", help="Seed of the whole study."),
+]
+
+study_argument = click.argument("study", shell_complete=complete_study)
 
 
 def places(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -64,7 +104,7 @@ def stored_study(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Values over those of the study file."""
-    return _add(command, [*_RUN, *_PLUGIN, *_SIZE, *_PLACES])
+    return _add(command, [*_RUN, *_PLUGIN, *_SIZE, *_SETTINGS, *_PLACES])
 
 
 def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -72,12 +112,23 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return _add(command, [*_PLUGIN, *_PLACES])
 
 
-def launch_options(given: dict[str, Any]) -> LaunchOptions:
-    """The options of a command line."""
-    return LaunchOptions(**given)
+def launch_options(given: Mapping[str, Any]) -> LaunchOptions:
+    """The options of a command line; ConfigurationError for a setting that is not NAME=VALUE."""
+    settings = dict(map(_setting, given.get("settings", ())))
+    return LaunchOptions(**{**given, "settings": settings})
 
 
-def as_typed(given: dict[str, Any], options: LaunchOptions) -> list[str]:
+def _setting(text: str) -> tuple[str, Any]:
+    from hinet_search.errors import ConfigurationError
+    from hinet_search.yaml_file import read_value
+
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise ConfigurationError(f"--set must be NAME=VALUE such as train.batch_size=512, got '{text}'")
+    return name.strip(), read_value(value)
+
+
+def as_typed(given: Mapping[str, Any], options: LaunchOptions) -> list[str]:
     """The options that were written on the command line, for another command; of a database without its password."""
     from hinet_search.storage.address import parse_address
 
@@ -92,11 +143,12 @@ def as_typed(given: dict[str, Any], options: LaunchOptions) -> list[str]:
 def _words(name: str, value: object) -> list[str]:
     """An option as it is typed; one that may be repeated once for each of its values."""
     if isinstance(value, tuple):
-        return [word for one in value for word in (f"--{name.removesuffix('s')}", one)]
+        repeated = "--set" if name == "settings" else f"--{name.removesuffix('s')}"
+        return [word for one in value for word in (repeated, one)]
     return [f"--{name.replace('_', '-')}", str(value)]
 
 
 def _add(command: Callable[..., Any], options: list[Callable[[Any], Any]]) -> Callable[..., Any]:
-    for option in reversed(options):
-        command = option(command)
+    for one in reversed(options):
+        command = one(command)
     return command

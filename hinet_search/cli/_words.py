@@ -13,6 +13,14 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} m"
 
 
+def ago(seconds: float) -> str:
+    """`3 s ago`, `12 m ago`, `5 h ago`, `6 d ago`."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= size:
+            return f"{seconds // size:.0f} {unit} ago"
+    return f"{max(seconds, 0):.0f} s ago"
+
+
 def count(number: float) -> str:
     """`812`, `24.1 k`, `1.92 M`."""
     for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
@@ -29,3 +37,9 @@ def counted(number: float, one: str, many: str = "") -> str:
 def value_or_dash(value: float | None) -> str:
     """`.7123`, or a dash where there is none."""
     return "-" if value is None else value_text(value)
+
+
+def gigabytes(num_bytes: float) -> str:
+    """`0.03 GB`, `1.2 GB`, `21 GB`."""
+    size = num_bytes / 1024**3
+    return f"{size:.2f} GB" if size < 1 else f"{size:.1f} GB" if size < 10 else f"{size:.0f} GB"

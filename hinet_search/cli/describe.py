@@ -1,23 +1,37 @@
-"""Draw a model's architecture with shapes, parameters and FLOPs per row."""
+"""Read: draw a model with shapes, parameters and FLOPs per row."""
 
 from typing import Any
 
 import click
 
+from hinet_search.cli._complete import complete_arm, complete_study
+from hinet_search.cli._layout import Command
 from hinet_search.cli._options import launch_options, model_options
+from hinet_search.cli._speaking import speaking
+from hinet_search.cli._voice import voice
 
 
-@click.command(name="describe")
-@click.argument("model")
-@click.option("--study", help="Use this study's data and the defaults of its arm; else a small made-up schema.")
+@click.command(
+    name="describe",
+    cls=Command,
+    codes=("3", "4"),
+    examples=(
+        "hinet-search describe hinet",
+        "hinet-search describe mmoe --study quickstart",
+        "hinet-search describe flat_moe --study studies/shop.yaml",
+    ),
+)
+@click.argument("model", shell_complete=complete_arm)
+@click.option(
+    "--study",
+    metavar="STUDY",
+    shell_complete=complete_study,
+    help="Use this study's data and the defaults of its arm; else a small made-up schema.",
+)
 @model_options
+@speaking
 def command(model: str, study: str | None, **given: Any) -> None:
-    """Draw MODEL with its own defaults, or an arm (by name or model) with its default on a study's data.
-
-    \b
-    hinet-search describe hinet
-    hinet-search describe mmoe --study quickstart
-    """
+    """Draw MODEL with its own defaults, or an arm (by name or model) with its default on a study's data."""
     import torch
 
     from hinet_search.config import build_config
@@ -36,7 +50,7 @@ def command(model: str, study: str | None, **given: Any) -> None:
         config = build_config(model, {})
         click.echo(f"{model} with its own defaults, on a made-up schema of 3 scenarios, 2 tasks, 3 fields")
     else:
-        checked = ready(study, options, lambda text: click.echo(text, err=True))
+        checked = ready(study, options, voice().note)
         arms = {arm.model: arm for arm in reversed(checked.study.arms)} | {arm.name: arm for arm in checked.study.arms}
         if model not in arms:
             raise ConfigurationError(

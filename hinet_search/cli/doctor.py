@@ -1,32 +1,53 @@
-"""Say what this machine is, and what would keep a study from running on it."""
+"""Help: examine this machine: what would keep a study from running."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from hinet_search.cli._document import print_document
+from hinet_search.cli._layout import Command
 from hinet_search.cli._options import launch_options, places
+from hinet_search.cli._speaking import as_json, speaking
+from hinet_search.cli._voice import mark, voice
 from hinet_search.errors import EnvironmentFault
 
+if TYPE_CHECKING:
+    from hinet_search.doctor import Finding
 
-@click.command(name="doctor")
+
+@click.command(
+    name="doctor",
+    cls=Command,
+    codes=("4",),
+    examples=(
+        "hinet-search doctor",
+        "hinet-search doctor --output runs --json",
+        "hinet-search doctor --storage postgresql://ann@db.example/studies",
+    ),
+)
 @places
-def command(**given: Any) -> None:
-    """Examine versions, processors, memory, device, disk and database; changes nothing.
-
-    \b
-    hinet-search doctor
-    hinet-search doctor --storage postgresql://ann@db.example/studies
-    """
+@as_json
+@speaking
+def command(as_json: bool, **given: Any) -> None:  # noqa: FBT001  click passes flags by name
+    """Examine versions, processors, memory, device, disk and database; changes nothing."""
     from hinet_search.doctor import examine
 
-    blocking = []
+    findings = []
     for finding in examine(launch_options(given)):
-        mark = "x" if finding.blocks else "!" if finding.problem else " "
-        click.echo(f"{mark} {finding.name:<12}{finding.value}")
-        if finding.problem:
-            click.echo(f"  {'':<12}{finding.problem}")
-        blocking += [finding] if finding.blocks else []
+        findings.append(finding)
+        if not as_json:
+            _show(finding)
+    blocking = [finding.name for finding in findings if finding.blocks]
+    if as_json:
+        print_document("doctor", can_run=not blocking, findings=findings)
+        click.get_current_context().exit(EnvironmentFault.exit_code if blocking else 0)
     if blocking:
-        names = " and ".join(finding.name for finding in blocking)
-        raise EnvironmentFault(f"no study can run here: {names}", remedy="what to do stands above")
-    click.echo("\nNext: hinet-search launch quickstart")
+        raise EnvironmentFault(f"no study can run here: {' and '.join(blocking)}", remedy="what to do stands above")
+    voice().next("hinet-search launch quickstart")
+
+
+def _show(finding: "Finding") -> None:
+    shown = mark("x" if finding.blocks else "!!" if finding.problem else "ok")
+    click.echo(f"{shown}  {finding.name:<12}{finding.value}")
+    if finding.problem:
+        click.echo(f"    {'':<12}{finding.problem}")

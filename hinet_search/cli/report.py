@@ -1,4 +1,4 @@
-"""Write the report of a stored study."""
+"""Read: write the report of a stored study."""
 
 import time
 import webbrowser
@@ -7,32 +7,46 @@ from typing import Any
 
 import click
 
-from hinet_search.cli._options import launch_options, stored_study
+from hinet_search.cli._layout import Command, option
+from hinet_search.cli._options import launch_options, stored_study, study_argument
+from hinet_search.cli._speaking import speaking
+from hinet_search.cli._voice import voice
 from hinet_search.plugins import names
 
 
-@click.command(name="report")
-@click.argument("study")
+@click.command(
+    name="report",
+    cls=Command,
+    codes=("4", "5"),
+    examples=(
+        "hinet-search report quickstart --open",
+        "hinet-search report kuairand --size quick --public",
+        "hinet-search report kuairand --format md --to comment.md",
+    ),
+)
+@study_argument
 @stored_study
-@click.option("--to", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it.")
-@click.option(
+@option(
+    "Output",
+    "--to",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write it.",
+)
+@option(
+    "Output",
     "--format",
     "kind",
     type=click.Choice(names("hinet_search.report.formats")),
     default="html",
     show_default=True,
-    help="A page; Markdown for a pull request; its data as JSON; tables of trials, evaluations and finalists as CSV.",
+    help="A page; its data as JSON; tables of trials, evaluations and finalists as CSV; Markdown for a pull request.",
 )
-@click.option("--public", "is_public", is_flag=True, help="Leave out paths, commands, host and user names.")
-@click.option("--open", "opens", is_flag=True, help="Open it in a browser.")
+@option("Output", "--public", "is_public", is_flag=True, help="Leave out paths, commands, host and user names.")
+@option("Output", "--open", "opens", is_flag=True, help="Open it in a browser.")
+@speaking
 def command(study: str, to: Path | None, kind: str, is_public: bool, opens: bool, **given: Any) -> None:  # noqa: FBT001  click passes flags by name
-    """Write the report of STUDY from what is stored, finished or not.
-
-    \b
-    hinet-search report quickstart --open
-    hinet-search report kuairand --format md --to comment.md
-    hinet-search report kuairand --public --to kuairand.html
-    """
+    """Write the report of STUDY from what is stored, finished or not."""
     from hinet_search.compare.rules import verdict
     from hinet_search.face import load, write_report
 
@@ -47,4 +61,4 @@ def command(study: str, to: Path | None, kind: str, is_public: bool, opens: bool
     listed = ", ".join(map(str, written))
     click.echo(f"wrote {listed} ({size:.1f} MB, {seconds:.1f} s): {verdict(record).sentence}")
     if opens and not webbrowser.open(written[0].resolve().as_uri()):
-        click.echo("no browser could be started; open the file in one", err=True)
+        voice().note("no browser could be started; open the file in one")

@@ -1,38 +1,61 @@
-"""Show the stored studies: state, trials, best value."""
+"""Run: show the stored studies: state, trials, best value."""
 
+import shlex
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
-from hinet_search.cli._options import launch_options, places
-from hinet_search.cli._words import value_or_dash
+from hinet_search.cli._complete import complete_study
+from hinet_search.cli._document import print_document
+from hinet_search.cli._layout import Command
+from hinet_search.cli._options import as_typed, launch_options, places
+from hinet_search.cli._speaking import as_json, speaking
+from hinet_search.cli._voice import voice
+from hinet_search.cli._words import ago, value_or_dash
 
 
-@click.command(name="status")
-@click.argument("study", required=False)
+@click.command(
+    name="status",
+    cls=Command,
+    codes=("4", "5"),
+    examples=(
+        "hinet-search status",
+        "hinet-search status --output runs",
+        "hinet-search status --storage postgresql://ann@db.example/studies --json",
+    ),
+)
+@click.argument("study", required=False, shell_complete=complete_study)
 @places
-def command(study: str | None, **given: Any) -> None:
-    """List the studies of a database; STUDY is needed only where its file names a database of its own.
-
-    \b
-    hinet-search status
-    hinet-search status --output runs
-    """
+@as_json
+@speaking
+def command(study: str | None, as_json: bool, **given: Any) -> None:  # noqa: FBT001  click passes flags by name
+    """List the studies of a database; STUDY is needed only where its file names a database of its own."""
     from hinet_search.face import stored_url
     from hinet_search.storage.engine import connect
     from hinet_search.storage.listing import list_studies
 
-    database = connect(stored_url(study, launch_options(given)))
+    options = launch_options(given)
+    database = connect(stored_url(study, options))
     try:
         studies = list_studies(database)
     finally:
         database.close()
-    if not studies:
-        click.echo("no studies yet; Next: hinet-search launch quickstart")
+    if as_json:
+        print_document("status", studies=studies)
         return
-    click.echo(f"{'study':<24}{'state':<12}{'trials':>12}  {'best (valid)':<28}updated (UTC)")
+    if not studies:
+        click.echo("no studies yet")
+        voice().next("hinet-search launch quickstart")
+        return
+    width = max(len("study"), *(len(one.name) for one in studies)) + 2
+    click.echo(f"{'study':<{width}}{'state':<12}{'trials':>10}  {'best (valid)':<24}updated")
     for one in studies:
         best = f"{one.best_arm} {value_or_dash(one.best_value)}" if one.best_arm else "none yet"
-        click.echo(f"{one.name:<24}{one.state:<12}{f'{one.done}/{one.budget}':>12}  {best:<28}{one.updated}")
+        updated = ago((datetime.now(UTC) - datetime.fromisoformat(one.updated)).total_seconds())
+        click.echo(f"{one.name:<{width}}{one.state:<12}{f'{one.done}/{one.budget}':>10}  {best:<24}{updated}")
     if any(one.state == "interrupted" for one in studies):
-        click.echo("\ninterrupted: whoever ran it is gone; the same launch goes on with it")
+        voice().note("interrupted: whoever ran it is gone; the same launch goes on with it")
+    where = as_typed(given, options)
+    newest = max(studies, key=lambda one: one.updated)
+    voice().next(shlex.join(["hinet-search", "report", newest.name, *where]))

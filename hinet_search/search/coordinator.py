@@ -31,6 +31,7 @@ from hinet_search.search.trials import TrialPhase
 from hinet_search.storage.patience import Patience
 from hinet_search.storage.store import StudyStore
 from hinet_search.study import Arm
+from hinet_search.training.checkpoint import SUFFIX
 
 LEASE_RENEWAL_SECONDS = 10.0
 
@@ -52,7 +53,10 @@ class Coordinator:
         self._seconds = clock()
         self._renewed = 0.0
         arms = {arm.name: ArmProgress(arm.name, self._spec.trials) for arm in ready.study.arms}
-        self._progress = Progress(ready.study.name, ready.slots, str(ready.device.device), self._spec.passes, arms)
+        self._progress = Progress(
+            ready.study.name, ready.slots, str(ready.device.device), self._spec.passes, arms,
+            rows=ready.dataset.record.rows[0], maximize=self._objective.maximize,
+        )  # fmt: skip
 
     def run(self, start_executor: Callable[[int], Executor]) -> None:
         """All phases. Errors: Interrupted by a signal, AllTrialsFailed."""
@@ -83,13 +87,16 @@ class Coordinator:
             self._spec, self._store, dataset.folder, dataset.fingerprint, self._artifacts, self._progress, self._watcher
         )
         candidates: list[Candidate] = []
-        for turn in in_turns(searches):
+        turns = in_turns(searches)
+        for index, turn in enumerate(turns):
+            self._progress.ahead = self._jobs_ahead(len(turn), [one for later in turns[index + 1 :] for one in later])
             self._progress.turn = ", ".join(search.arm.name for search in turn if search.waits_for_size)
             for search in turn:
                 self._give_size(search, candidates)
             self._search(executor, turn, room)
             found = [one for search in turn for one in candidates_of(search, self._spec.finalists.top)]
             runs = [Run(candidate, seed) for seed in paired_seeds(self._spec) for candidate in found]
+            self._progress.ahead -= self._jobs_ahead(len(turn), [])
             self._drive(executor, FinalistPhase(runs, self._stored_finalists(), room))
             candidates += found
         self._progress.turn = ""
@@ -103,6 +110,11 @@ class Coordinator:
         self._drive(executor, OpeningPhase([run for run in unseen if run.weights(self._artifacts).exists()], room))
         self._drive(executor, SummaryPhase(to_summarise(self._stored_finalists(), paired_seeds(self._spec)), room))
         self._drop_files(room)
+
+    def _jobs_ahead(self, num_arms: int, later: list[ArmSearch]) -> int:
+        """Finalist trainings of so many arms whose trials are to come, and all trainings of later arms."""
+        finalists = (self._spec.finalists.top + 1) * self._spec.finalists.seeds
+        return num_arms * finalists + len(later) * (self._spec.trials + finalists)
 
     def _search(self, executor: Executor, searches: list[ArmSearch], room: Room) -> None:
         """The trials of some arms, and what they say of the parameters."""
@@ -162,17 +174,16 @@ class Coordinator:
 
     def _summary(self) -> str:
         """What is kept and the best so far, in one line."""
-        arms = self._progress.arms.values()
-        sign = 1.0 if self._objective.maximize else -1.0
-        best = max(
-            (arm for arm in arms if arm.best is not None), key=lambda arm: sign * (arm.best or 0.0), default=None
-        )
+        best = self._progress.best
         said = (
             f"Best so far: {best.name}/{best.best_trial} {value_text(best.best)} (valid)"
             if best and best.best is not None
             else "No value yet"
         )
-        return f"stopped: {sum(arm.trained for arm in arms)} finished trials kept. {said}"
+        trained = sum(arm.trained for arm in self._progress.arms.values())
+        checkpoints = len({path.parent for path in (self._artifacts / "checkpoints").rglob(f"*{SUFFIX}")})
+        kept = f"{trained} finished trials kept" + (f", {checkpoints} go on from checkpoints" if checkpoints else "")
+        return f"stopped: {kept}. {said}"
 
     def _tick(self) -> None:
         self._progress.seconds = self._seconds()

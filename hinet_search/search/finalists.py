@@ -14,7 +14,7 @@ from hinet_search.executors import Job
 from hinet_search.objective import Objective
 from hinet_search.records import EvaluationRecord, FinalistRecord, FinalistRun, Scalar
 from hinet_search.search.arm_search import ArmSearch
-from hinet_search.search.progress import Event, JobProgress, value_text
+from hinet_search.search.progress import Event, value_text
 from hinet_search.search.room import Room
 from hinet_search.search.sampling import derive_seed
 from hinet_search.spec import StudySpec
@@ -136,9 +136,7 @@ class FinalistPhase:
             return
         assert isinstance(body, EvaluationRecord), "a training sends evaluations and one outcome"
         self._evaluations[run.key].append(body)
-        running = self._room.progress.running[key]
-        running.passes = body.passes
-        running.values.append(body.objective)
+        self._room.progress.running[key].evaluated(body, self._room.progress.rows)
 
     def end(self, key: str, cause: str, *, stopping: bool) -> None:
         """Store the runs; with one that a signal stopped the next launch goes on."""
@@ -167,20 +165,26 @@ class FinalistPhase:
             )
             shutil.rmtree(self._checkpoints(run), ignore_errors=True)
             self._room.progress.phase.done += 1
-            self._room.watcher.event(Event("finalist", f"{run.key}: {value_text(kept.valid_objective)} (valid)"))
+            self._room.watcher.event(
+                Event(
+                    "finalist", f"{run.key}: {value_text(kept.valid_objective)} (valid)", run.key, kept.valid_objective
+                )
+            )
         elif not stopping:
             self._room.progress.phase.done += 1
             said = outcome.cause if isinstance(outcome, TrainingFailed) else cause
-            self._room.watcher.event(Event("failed", f"finalist {run.key}: {said or 'ended without a result'}"))
+            self._room.watcher.event(
+                Event("failed", f"finalist {run.key}: {said or 'ended without a result'}", run.key)
+            )
 
     def retry(self, key: str, attempt: int, cause: str) -> None:
         """The run goes on from its last checkpoint on another process."""
         self._begin(key)
-        self._room.watcher.event(Event("retry", f"finalist {key} attempt {attempt}: {cause}"))
+        self._room.tell_retry(key, attempt, cause, "finalist ")
 
     def _begin(self, key: str) -> None:
         self._evaluations.update({run.key: [] for run in self._running[key]})
-        self._room.progress.running[key] = JobProgress(key)
+        self._room.progress.start(key)
 
 
 def _by_candidate(runs: Sequence[Run]) -> list[tuple[Run, ...]]:
@@ -217,7 +221,7 @@ class OpeningPhase:
         run = self._waiting.pop(0)
         candidate, room = run.candidate, self._room
         self._running[run.key] = run
-        room.progress.running[run.key] = JobProgress(run.key, passes=None)
+        room.progress.start(run.key, passes=None)
         values = candidate.arm.space.values(candidate.drawn)
         payload = OpenTestJob(room.dataset, candidate.arm.model, values, room.device, run.weights(room.artifacts))
         return Job(run.key, 1, open_test, payload)
@@ -234,11 +238,11 @@ class OpeningPhase:
         self._room.progress.running.pop(key)
         self._room.progress.phase.done += 1
         if cause and not stopping:
-            self._room.watcher.event(Event("failed", f"test of {key}: {cause}"))
+            self._room.watcher.event(Event("failed", f"test of {key}: {cause}", key))
 
     def retry(self, key: str, attempt: int, cause: str) -> None:
         """Scored again on another process."""
-        self._room.watcher.event(Event("retry", f"test of {key} attempt {attempt}: {cause}"))
+        self._room.tell_retry(key, attempt, cause, "test of ")
 
     def _count(self, run: Run) -> None:
         """Count one opening for all waiting seeds of a finalist; seeds of an opening that was cut off are counted."""
@@ -247,4 +251,6 @@ class OpeningPhase:
             return
         seeds = [one.seed for one in self._waiting if one.candidate == run.candidate]
         self._room.store.record_opening(self._room.fingerprint, arm, number, seeds)
-        self._room.watcher.event(Event("opened", f"test split for {arm}/{number}, chosen on validation"))
+        self._room.watcher.event(
+            Event("opened", f"test split for {arm}/{number}, chosen on validation", f"{arm}/{number}")
+        )

@@ -67,7 +67,7 @@ def _lease(store: StudyStore) -> Iterator[None]:
 
 def _enter(ready: Ready, store: StudyStore, options: LaunchOptions, command: str, watcher: Watcher) -> Path:
     """Writes the study, or what is new in it; the folder of its files, which is its own from then on."""
-    study, row, stored = ready.study, _row(ready, command), store.load_study()
+    study, row, stored = ready.study, _row(ready, options, command), store.load_study()
     arms = [_arm_row(arm) for arm in study.arms]
     artifacts = options.folder / "artifacts" / study.name
     refuse_files_of_another(artifacts, stored or row)
@@ -87,14 +87,14 @@ def _enter(ready: Ready, store: StudyStore, options: LaunchOptions, command: str
     return artifacts
 
 
-def _row(ready: Ready, command: str) -> StudyRow:
+def _row(ready: Ready, options: LaunchOptions, command: str) -> StudyRow:
     study, spec = ready.study, ready.study.spec
     return StudyRow(
         name=study.name,
         uuid=uuid4().hex,
         state="running",
         spec_json=identity(study, ready.dataset.fingerprint),
-        study_yaml=study.file.text,
+        study_yaml=options.recorded(study.file.text),
         command=command,
         description=spec.description,
         objective=spec.objective,

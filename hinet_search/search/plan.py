@@ -2,13 +2,10 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-
-import torch
-from torch import nn
 
 from hinet_search.config import TrialConfig, build_config, try_study
 from hinet_search.data.checks import check_embedding_fits
@@ -18,27 +15,21 @@ from hinet_search.errors import ConfigurationError, did_you_mean
 from hinet_search.objective import Objective
 from hinet_search.search.admission import Admission, default_of
 from hinet_search.search.options import num_slots
+from hinet_search.search.probe import probe
 from hinet_search.search.random_draw import RandomDraw
 from hinet_search.study import Arm, Study
-from hinet_search.training.config import TrainConfig
 from hinet_search.training.device import ChosenDevice, choose_device
-from hinet_search.training.feed import Feed, make_feed
-from hinet_search.training.loss import own_scenario_loss
-from hinet_search.training.optimiser import make_optimiser
-from hinet_search.training.precision import matrix_products
-from hinet_search.training.staged import Staged
 from hinet_search.trial import num_parameters
 
 DRAWS = 21
-PROBE_ROWS = 16_384
-GROWTH_ROWS = 32_768  # of fewer rows, a stage's time says little about a stage of all
-PROBE_SECONDS = 1.5
-SHARE_OF_PASSES = 0.7  # of the passes allowed, that a trial takes on average with early stopping and pruning
+PROBE_SECONDS = 20.0  # of all arms together, at most
+BYTES_PER_WEIGHT = 4
+COPIES_IN_CHECKPOINT = 3  # the weights and both moments of the optimiser
 
 
 @dataclass(frozen=True)
 class ArmPlan:
-    """What one arm will do. Parameters are of `DRAWS` random draws and count embeddings."""
+    """What one arm will do. Parameters are of `DRAWS` random draws and count embeddings; memory is one slot's."""
 
     name: str
     model: str
@@ -46,6 +37,7 @@ class ArmPlan:
     searched: int
     parameters: tuple[int, int, int]  # min, median, max
     seconds_per_trial: float
+    memory_bytes: int
 
 
 @dataclass(frozen=True)
@@ -60,17 +52,43 @@ class Ready:
 
 @dataclass(frozen=True)
 class Plan:
-    """A ready study and what it will cost."""
+    """A ready study and what it will cost. `probe_seconds` were spent to find out."""
 
     ready: Ready
     arms: tuple[ArmPlan, ...]
+    probe_seconds: float
+
+    @property
+    def trials(self) -> int:
+        """Of all arms."""
+        return sum(arm.trials for arm in self.arms)
+
+    @property
+    def finalist_runs(self) -> int:
+        """Trainings of all finalists with all their seeds, at most."""
+        return len(self.arms) * self._runs_per_arm
 
     @property
     def seconds(self) -> float:
         """Estimated wall clock: trials and finalists of all arms, shared by the slots."""
-        spec = self.ready.study.spec
-        runs = spec.trials + (spec.finalists.top + 1) * spec.finalists.seeds
-        return sum(arm.seconds_per_trial * runs for arm in self.arms) / self.ready.slots
+        return sum(arm.seconds_per_trial * (arm.trials + self._runs_per_arm) for arm in self.arms) / self.ready.slots
+
+    @property
+    def memory_bytes(self) -> int:
+        """Of all slots, were each to train the largest default; columns that slots share are counted in each."""
+        return self.ready.slots * max(arm.memory_bytes for arm in self.arms)
+
+    @property
+    def disk_bytes(self) -> int:
+        """Weights of finalists and checkpoints of running trials, at draws of median size; the data are encoded already."""
+        weights = sum(arm.parameters[1] for arm in self.arms) * self._runs_per_arm
+        checkpoints = self.ready.slots * COPIES_IN_CHECKPOINT * max(arm.parameters[1] for arm in self.arms)
+        return BYTES_PER_WEIGHT * (weights + checkpoints)
+
+    @property
+    def _runs_per_arm(self) -> int:
+        finalists = self.ready.study.spec.finalists
+        return (finalists.top + 1) * finalists.seeds
 
 
 def make_ready(study: Study, cache: Path, say: Callable[[str], None]) -> Ready:
@@ -88,11 +106,12 @@ def make_ready(study: Study, cache: Path, say: Callable[[str], None]) -> Ready:
     return Ready(study, dataset, device, num_slots(study))
 
 
-def make_plan(ready: Ready) -> Plan:
-    """Draw each arm's space and time a second of training of its default on this machine."""
+def make_plan(ready: Ready, probe_seconds: float = PROBE_SECONDS) -> Plan:
+    """Draw each arm's space and train its default on this machine, all arms together for `probe_seconds` or a little more."""
     admission = Admission.of(ready.dataset, ready.study.spec)
-    arms = ready.study.arms
-    return Plan(ready, tuple(_arm_plan(admission.sized(arm, arms), ready) for arm in arms))
+    arms, began = ready.study.arms, time.perf_counter()
+    planned = [_arm_plan(admission.sized(arm, arms), ready, probe_seconds / len(arms)) for arm in arms]
+    return Plan(ready, tuple(planned), time.perf_counter() - began)
 
 
 def _check_objective(study: Study, dataset: Dataset) -> None:
@@ -117,11 +136,12 @@ def _check_embedding(arm: Arm, dataset: Dataset) -> None:
     check_embedding_fits(config.features.schema_of(dataset), getattr(config.model, "embedding_dim", 1))
 
 
-def _arm_plan(arm: Arm, ready: Ready) -> ArmPlan:
+def _arm_plan(arm: Arm, ready: Ready, seconds: float) -> ArmPlan:
     sizes = sorted(num_parameters(config, config.features.schema_of(ready.dataset)) for config in _configs(arm))
+    found = probe(arm, ready.dataset, ready.device.device, seconds)
     return ArmPlan(
         arm.name, arm.model, ready.study.spec.trials, len(arm.space.default()),
-        (sizes[0], int(median(sizes)), sizes[-1]), _probe(arm, ready),
+        (sizes[0], int(median(sizes)), sizes[-1]), found.seconds_per_trial, found.memory_bytes,
     )  # fmt: skip
 
 
@@ -131,56 +151,3 @@ def _configs(arm: Arm) -> Iterator[TrialConfig]:
     for seed in range(DRAWS - 1):
         with suppress(ConfigurationError):
             yield build_config(arm.model, arm.space.values(arm.space.suggest(RandomDraw(seed))))
-
-
-def _probe(arm: Arm, ready: Ready) -> float:
-    """Seconds that a trial of the default configuration is expected to take on one slot."""
-    config = default_of(arm)
-    dataset, device = ready.dataset, ready.device.device
-    dataset, schema = config.features.view(dataset)
-    model = config.build(schema)
-    if isinstance(model, Staged):
-        return SHARE_OF_PASSES * _seconds_of_growth(model, dataset)
-    feed = make_feed(dataset.train.head(PROBE_ROWS), device)
-    seconds_per_row = _seconds_per_row(model.to(device), feed, config.train)
-    evaluations = config.train.passes * config.train.evaluations_per_pass
-    rows = config.train.passes * dataset.train.num_rows + evaluations * dataset.valid.num_rows / 3  # no backward
-    return SHARE_OF_PASSES * rows * seconds_per_row
-
-
-def _seconds_of_growth(model: Staged, dataset: Dataset) -> float:
-    """All stages, from the first one on the first rows."""
-    rows = dataset.train.head(GROWTH_ROWS)
-    began = time.perf_counter()
-    with _one_thread():
-        share = next(model.stages(rows, seed=0))
-    return (time.perf_counter() - began) / share * dataset.train.num_rows / rows.num_rows
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """As a slot works."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _seconds_per_row(model: nn.Module, feed: Feed, config: TrainConfig) -> float:
-    """Median over the steps of a short training on the first rows."""
-    optimiser = make_optimiser(model, config)
-    rows_B = torch.arange(min(config.batch_size, len(feed)))
-    took: list[float] = []
-    with _one_thread():
-        while len(took) < 3 or (sum(took) < PROBE_SECONDS and len(took) < 50):
-            began = time.perf_counter()
-            batch, labels_BT = feed.select(rows_B)
-            optimiser.zero_grad()
-            with matrix_products(config, feed.device):
-                logits_BT = model(batch)
-            torch.autograd.backward(own_scenario_loss(logits_BT.float(), labels_BT))
-            optimiser.step()
-            took.append(time.perf_counter() - began)
-    return median(took) / len(rows_B)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from hinet_search.search.progress import Progress, Watcher
+from hinet_search.search.progress import Event, Progress, Watcher
 from hinet_search.spec import StudySpec
 from hinet_search.storage.store import StudyStore
 from hinet_search.training.device import Wanted
@@ -20,6 +20,11 @@ class Room:
     artifacts: Path
     progress: Progress
     watcher: Watcher
+
+    def tell_retry(self, key: str, attempt: int, cause: str, what: str = "") -> None:
+        """A job begins again on another process."""
+        self.progress.retry(key, cause)
+        self.watcher.event(Event("retry", f"{what}{key} attempt {attempt}: {cause}", key))
 
     @property
     def device(self) -> Wanted:

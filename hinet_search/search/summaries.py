@@ -7,7 +7,7 @@ from hinet_search.compare import headline
 from hinet_search.executors import Job
 from hinet_search.records import FinalistRecord, FinalistSummary
 from hinet_search.search.finalists import weights_path
-from hinet_search.search.progress import Event, JobProgress
+from hinet_search.search.progress import Event
 from hinet_search.search.room import Room
 from hinet_search.search.sampling import derive_seed
 from hinet_search.summary import SummaryJob, summarise
@@ -55,7 +55,7 @@ class SummaryPhase:
             return None
         one, room = self._waiting.pop(0), self._room
         self._running[one.key] = one
-        room.progress.running[one.key] = JobProgress(one.key, passes=None)
+        room.progress.start(one.key, passes=None)
         paths = (weights_path(room.artifacts, one.arm, one.trial_number, seed) for seed in one.seeds)
         payload = SummaryJob(
             dataset=room.dataset,
@@ -78,8 +78,8 @@ class SummaryPhase:
         self._room.progress.running.pop(key)
         self._room.progress.phase.done += 1
         if cause and not stopping:
-            self._room.watcher.event(Event("failed", f"summary of {key}: {cause}"))
+            self._room.watcher.event(Event("failed", f"summary of {key}: {cause}", key))
 
     def retry(self, key: str, attempt: int, cause: str) -> None:
         """Counted again on another process."""
-        self._room.watcher.event(Event("retry", f"summary of {key} attempt {attempt}: {cause}"))
+        self._room.tell_retry(key, attempt, cause, "summary of ")

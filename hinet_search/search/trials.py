@@ -10,7 +10,7 @@ from hinet_search.executors import Job
 from hinet_search.objective import Objective
 from hinet_search.records import EvaluationRecord
 from hinet_search.search.arm_search import MAX_REDRAWS, ArmSearch
-from hinet_search.search.progress import Event, JobProgress, Progress, value_text
+from hinet_search.search.progress import Event, JobProgress, Progress, difference_text, value_text
 from hinet_search.search.room import Room
 from hinet_search.search.sampling import derive_seed
 from hinet_search.trial import Trained, TrainingFailed, TrainJob, train
@@ -53,7 +53,7 @@ class TrialPhase:
                 self._say_once(f"{arm.arm.name} ends with {trials}: its space gave nothing new in {MAX_REDRAWS} draws")
             if asked is not None:
                 key = f"{arm.arm.name}/{asked.number}"
-                self._progress.running[key] = JobProgress(key)
+                self._progress.start(key)
                 seed = derive_seed(self._spec.seed, "trial", asked.number)
                 values = arm.arm.space.values(asked.drawn)
                 payload = TrainJob(
@@ -75,9 +75,7 @@ class TrialPhase:
             return
         assert isinstance(body, EvaluationRecord), "a training sends evaluations and one outcome"
         arm, number = self._of(key)
-        running = self._progress.running[key]
-        running.passes = body.passes
-        running.values.append(body.objective)
+        self._progress.running[key].evaluated(body, self._progress.rows)
         if arm.evaluated(number, body) and key not in self._pruned:
             self._pruned.add(key)
             stop()
@@ -104,8 +102,8 @@ class TrialPhase:
         arm, number = self._of(key)
         self._pruned.discard(key)
         arm.began(number, attempt)
-        self._progress.running[key] = JobProgress(key)
-        self._watcher.event(Event("retry", f"{key} attempt {attempt}: {cause}"))
+        self._progress.start(key)
+        self._room.tell_retry(key, attempt, cause)
 
     def _succeeded(self, arm: ArmSearch, number: int, outcome: Trained, running: JobProgress) -> None:
         assert outcome.best is not None, "checked by the caller"
@@ -121,13 +119,13 @@ class TrialPhase:
         counters.done += 1
         if counters.best is None or self._objective.better(value, counters.best):
             before, counters.best, counters.best_trial = counters.best, value, number
-            change = "" if before is None else f" (before {value_text(before)})"
-            self._watcher.event(Event("best", f"{running.key} {value_text(value)}{change}"))
+            change = "" if before is None else f" ({difference_text(value - before)})"
+            self._watcher.event(Event("best", f"{running.key} {value_text(value)}{change}", running.key, value))
 
     def _failed(self, arm: ArmSearch, number: int, cause: str) -> None:
         arm.finish(number, TrialState.FAIL, None, None, cause)
         self._progress.arms[arm.arm.name].failed += 1
-        self._watcher.event(Event("failed", f"{arm.arm.name}/{number}: {cause}"))
+        self._watcher.event(Event("failed", f"{arm.arm.name}/{number}: {cause}", f"{arm.arm.name}/{number}"))
         self._causes.append(cause)
         recent = self._causes[-SAME_CAUSE_LIMIT:]
         if len(recent) == SAME_CAUSE_LIMIT and len(set(recent)) == 1:

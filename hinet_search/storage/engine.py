@@ -27,7 +27,7 @@ BUSY_SECONDS = 60
 _READ = "BEGIN"
 _WRITE = "BEGIN IMMEDIATE"  # takes SQLite's write lock at once: a later upgrade from reading fails without waiting
 _BEGIN = "hinet_search_begin"
-_LAUNCH_FIRST = "launch a study first (hinet-search launch), or name its database with --storage"
+LAUNCH_FIRST = "launch a study first (hinet-search launch), or name its database with --storage"
 _CREATION_LOCK = 0x48694E6574  # "HiNet": key of pg_advisory_lock
 
 
@@ -92,7 +92,7 @@ def connect(url: str, *, create: bool = False, say: Callable[[str], None] = _qui
     with _guarded(address.masked):
         bare = _bare_engine(address)
         if not create:
-            check_version(bare, address.masked, _LAUNCH_FIRST)
+            check_version(bare, address.masked, LAUNCH_FIRST)
             return Database(address.masked, _reading_engine(address), partial(_storage, address, create=False))
         with _creation_lock(address, bare):
             make_or_migrate(bare, address.masked, say)
@@ -108,7 +108,7 @@ def migrate(url: str, say: Callable[[str], None]) -> None:
         _prepare_file(address.file, create=False)
     with _guarded(address.masked):
         bare = _bare_engine(address)
-        if version_of(bare, address.masked, _LAUNCH_FIRST) < VERSION:
+        if version_of(bare, address.masked, LAUNCH_FIRST) < VERSION:
             with _creation_lock(address, bare):
                 bring_forward(bare, address.masked, say)
 
@@ -116,7 +116,7 @@ def migrate(url: str, say: Callable[[str], None]) -> None:
 def _prepare_file(file: Path, *, create: bool) -> None:
     if not create:
         if not file.is_file():
-            raise EnvironmentFault(f"no database at {file}", remedy=_LAUNCH_FIRST)
+            raise EnvironmentFault(f"no database at {file}", remedy=LAUNCH_FIRST)
         return
     if (kind := file_system_of(file)) in OVER_THE_NETWORK:
         raise EnvironmentFault(

@@ -50,13 +50,16 @@ def make_index(engine: Engine) -> None:
         connection.exec_driver_sql("CREATE INDEX IF NOT EXISTS hs_trials_by_number ON trials (study_id, number)")
 
 
+MIGRATE = "hinet-search migrate (with the same --storage or --output) brings them forward, as the next launch does"
+
+
 def check_version(engine: Engine, url: str, remedy: str) -> None:
     """StudyConflict when our tables are absent (with `remedy`) or of another version."""
     if (found := version_of(engine, url, remedy)) < VERSION:
         raise _other_version(
             found,
             url,
-            "hinet-search migrate (with the same --storage or --output) brings them forward, as the next launch does",
+            MIGRATE,
         )
 
 

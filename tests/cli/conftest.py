@@ -26,8 +26,8 @@ Run = Callable[..., Said]
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
     """`run("check", "small.yaml")` in a fresh current folder."""
     monkeypatch.chdir(tmp_path)
-    for name in ("HINET_SEARCH_STORAGE", "HINET_SEARCH_DATA", "HINET_SEARCH_SLOTS", "HINET_SEARCH_DEVICE"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("STORAGE", "DATA", "SLOTS", "DEVICE", "CACHE"):
+        monkeypatch.delenv(f"HINET_SEARCH_{name}", raising=False)
 
     def run(*arguments: str) -> Said:
         monkeypatch.setattr(sys, "argv", ["hinet-search", *arguments])

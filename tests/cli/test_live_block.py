@@ -1,17 +1,114 @@
-"""The live block says what every slot is busy with."""
+"""The live block says how every arm stands, what every slot is busy with, and how long it will take."""
 
-from hinet_search.cli._live import block
-from hinet_search.search.progress import JobProgress, Progress
+import re
+
+import pytest
+
+from hinet_search.cli._block import MAX_ARMS, bar, block, sparkline
+from hinet_search.cli._live import LiveBlock, PlainLog, watching
+from hinet_search.cli._voice import Voice
+from hinet_search.records import EvaluationRecord
+from hinet_search.search.progress import ArmProgress, JobProgress, Progress
+
+
+def progress(**changes: object) -> Progress:
+    arms = {"hinet": ArmProgress("hinet", 10, 4, 1, 0, 0.7709, 31), "ple": ArmProgress("ple", 10, 2, 0, 1, 0.7671, 2)}
+    return Progress("shop", 2, "cpu", 4.0, **{"arms": arms, **changes})  # type: ignore[arg-type]  # as the test says
 
 
 def line_of(job: JobProgress) -> str:
-    drawn = block(Progress("shop", 1, "cpu", 4.0, {}, running={job.key: job}), width=100)
+    drawn = block(progress(running={job.key: job}), width=100)
     return next(line for line in drawn.splitlines() if job.key in line)
 
 
-def test_a_training_has_its_passes_and_its_last_value() -> None:
-    assert line_of(JobProgress("hinet/3", 1.5, [0.6, 0.7])).split() == ["hinet/3", "1.50/4", ".7000", "▁█"]
+def test_a_training_has_its_slot_its_passes_its_last_value_and_its_speed() -> None:
+    job = JobProgress("hinet/3", 1.5, [0.6, 0.7], slot=1, rows_per_second=412_000)
+    assert line_of(job).split() == ["1", "hinet/3", "1.50/4", ".7000", "▁█", "412", "k"]
 
 
 def test_a_job_that_trains_nothing_has_no_passes() -> None:
-    assert line_of(JobProgress("hinet/3", passes=None)).split() == ["hinet/3"]
+    assert line_of(JobProgress("hinet/3", passes=None)).split() == ["0", "hinet/3"]
+
+
+def test_an_arm_has_its_counters_and_the_leading_one_a_mark() -> None:
+    hinet, ple = block(progress(), width=100).splitlines()[2:4]
+    assert hinet.split() == ["hinet", ".7709", "▲", "31", bar(0.5, 18), "4", "1", "0"]
+    assert ple.split() == ["ple", ".7671", "2", bar(0.3, 18), "2", "0", "1"]
+
+
+def test_where_less_is_better_the_lowest_leads() -> None:
+    assert "▲" in block(progress(maximize=False), width=100).splitlines()[3]
+
+
+def test_the_last_lines_say_what_is_done_what_is_left_and_what_was_retried() -> None:
+    shown = progress()
+    shown.begin("search", 0, 20)
+    shown.phase.done, shown.seconds = 5, 100.0
+    shown.retry("hinet/12", "out of memory")
+    last, how_to_stop = block(shown, width=100).splitlines()[-2:]
+    assert last == "search 5 of 20 · 5 m 00 s left · 1 retried (out of memory, hinet/12)"
+    assert how_to_stop == "Ctrl-C stops safely, the same command goes on"
+
+
+def test_no_line_is_wider_than_the_terminal_and_many_arms_are_cut() -> None:
+    arms = {f"arm{i}": ArmProgress(f"arm{i}", 10) for i in range(MAX_ARMS + 4)}
+    drawn = block(progress(arms=arms), width=80)
+    assert max(len(line) for line in drawn.splitlines()) < 80
+    assert "...4 more" in drawn
+
+
+def test_a_sparkline_has_the_last_values_from_lowest_to_highest() -> None:
+    assert sparkline([0.1, 0.2, 0.3]) == "▁▅█"
+    assert sparkline([0.5, 0.5]) == "▄▄"
+    assert len(sparkline([float(i) for i in range(50)])) == 8
+
+
+def test_the_speed_is_that_since_the_last_evaluation() -> None:
+    job = JobProgress("hinet/3")
+    for step, (passes, seconds) in enumerate(((0.5, 2.0), (1.0, 3.0)), start=1):
+        job.evaluated(EvaluationRecord(step, passes, 0.7, 0.3, seconds, ()), num_rows=1000)
+    assert (job.rows_per_second, job.passes, job.values) == (500.0, 1.0, [0.7, 0.7])
+
+
+def test_a_job_gets_the_first_free_slot_and_keeps_it_when_it_begins_again() -> None:
+    shown = progress()
+    for key in ("a", "b"):
+        shown.start(key)
+    shown.running.pop("a")
+    shown.start("c")
+    shown.start("b")
+    assert {key: job.slot for key, job in shown.running.items()} == {"b": 1, "c": 0}
+
+
+@pytest.mark.parametrize(
+    ("terminal", "environment", "plain", "quiet", "live"),
+    [
+        (True, "", False, False, True),
+        (False, "", False, False, False),
+        (True, "true", False, False, False),
+        (True, "", True, False, False),
+        (True, "", False, True, False),
+    ],
+)
+def test_the_block_is_drawn_on_a_terminal_alone(
+    monkeypatch: pytest.MonkeyPatch, *, terminal: bool, environment: str, plain: bool, quiet: bool, live: bool
+) -> None:
+    monkeypatch.setenv("CI", environment)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal, raising=False)
+    found = watching(Voice(quiet=quiet), plain=plain, as_json=False)
+    assert isinstance(found, LiveBlock) is live
+
+
+def test_a_log_has_one_line_an_event_and_the_state_once_a_minute(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("hinet_search.cli._live.time.monotonic", lambda: now[0])
+    log, shown = PlainLog(Voice()), progress()
+    shown.begin("search", 0, 20)
+    for second in (30.0, 61.0, 90.0, 122.0):
+        now[0] = second
+        log.tick(shown)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert re.fullmatch(r"\d\d:\d\d:\d\d state    search 0/20; best hinet/31 \.7709", lines[0])

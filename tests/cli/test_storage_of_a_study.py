@@ -65,8 +65,11 @@ def test_a_password_in_a_study_file_is_refused_and_not_repeated(run: Run, tmp_pa
     assert (said.code, "s3cret" in said.out + said.err) == (2, False)
     line = STUDY.count("\n") + 1
     assert said.err == (
-        f"error: small.yaml:{line}: a study file is stored and shown in its report, so its storage must hold no password\n"
+        f"error: small.yaml:{line}:1: a study file is stored and shown in its report, so its storage must hold no password\n"
+        f"  {line} | storage: postgresql://ann:***@localhost/studies\n"
+        "     | ^^^^^^^\n"
         "leave the password out and set PGPASSFILE, or set HINET_SEARCH_STORAGE to the whole URL\n"
+        "Next: hinet-search check small.yaml\n"
     )
     assert [path.name for path in tmp_path.iterdir()] == ["small.yaml"]
 

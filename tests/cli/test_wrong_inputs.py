@@ -32,21 +32,21 @@ def rows(**changed: list[object]) -> pl.DataFrame:
 
 STUDY_CASES = {
     "an unknown key": (
-        STUDY.replace("trials: 3", "trails: 3"), 2, "small.yaml:24: unknown key 'trails'; did you mean 'trials'?",
+        STUDY.replace("trials: 3", "trails: 3"), 2, "small.yaml:24:1: unknown key 'trails'; did you mean 'trials'?",
     ),
     "an unknown key deep inside": (
-        STUDY.replace("valid: 0.2", "vaild: 0.2"), 2, "small.yaml:22: unknown key 'vaild' in 'data.split'; did you mean 'valid'?",
+        STUDY.replace("valid: 0.2", "vaild: 0.2"), 2, "small.yaml:22:32: unknown key 'vaild' in 'data.split'; did you mean 'valid'?",
     ),
-    "a key twice": (STUDY + "trials: 4\n", 2, "small.yaml:31: is not valid YAML: found duplicate key \"trials\""),
+    "a key twice": (STUDY + "trials: 4\n", 2, "small.yaml:31:1: is not valid YAML: found duplicate key \"trials\""),
     "an unknown model": (
-        STUDY.replace("mmoe: ", "mmeo: "), 2, "small.yaml:23: 'mmeo' is not a model, known: ",
+        STUDY.replace("mmoe: ", "mmeo: "), 2, "small.yaml:23:25: 'mmeo' is not a model, known: ",
     ),
     "a setting that the model does not have": (
         STUDY.replace("mmoe: }", "mmoe: {fixed: {model.num_expert: 3}}}"), 2,
-        "small.yaml:23: 'model.num_expert' is no setting of mmoe; did you mean 'model.num_experts'?",
+        "small.yaml:23:40: 'model.num_expert' is no setting of mmoe; did you mean 'model.num_experts'?",
     ),
     "a value out of bounds": (
-        STUDY.replace("mmoe: }", "mmoe: {fixed: {model.num_experts: 0}}}"), 2, "small.yaml:23: model.num_experts: must be",
+        STUDY.replace("mmoe: }", "mmoe: {fixed: {model.num_experts: 0}}}"), 2, "small.yaml:23:40: model.num_experts: must be",
     ),
     "an unknown objective": (
         STUDY + "objective: macro_acu\n", 2, "objective 'macro_acu' is not known, must be one of mean_auc, macro_auc",
@@ -74,12 +74,12 @@ def test_a_wrong_study_is_refused_and_leaves_nothing(run: Run, tmp_path: Path, c
 DATA_CASES = {
     "a missing column": (
         rows().drop("numeric_1"),
-        "small.yaml:13: data.features.numeric: column 'numeric_1' is not in the table",
+        "small.yaml:13:5: data.features.numeric: column 'numeric_1' is not in the table",
     ),
     "infinity in a feature": (rows(numeric_0=[float("inf")] + [1.0] * 299), "not_finite: impute"),
     "a label of 2": (
         rows(click=[2] + [0, 1] * 149 + [1]),
-        "small.yaml:6: data.tasks.click: column 'click' must hold 0 and 1 only, got 2 (1 row)",
+        "small.yaml:6:5: data.tasks.click: column 'click' must hold 0 and 1 only, got 2 (1 row)",
     ),
     "labels of one class": (rows(order=[0] * 300), "order"),
     "an empty scenario": (rows(scenario=["elsewhere"] * 300), "scenario"),

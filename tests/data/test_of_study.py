@@ -36,14 +36,14 @@ def inside(definition: str) -> str:
 
 
 def test_a_missing_column_is_told_at_its_line_in_the_study(tmp_path: Path) -> None:
-    assert problem(tmp_path, inside(DEFINITION)) == f"s.yaml:6: data.tasks.click.column: {MISSING}"
+    assert problem(tmp_path, inside(DEFINITION)) == f"s.yaml:6:13: data.tasks.click.column: {MISSING}"
 
 
 def test_a_missing_column_is_told_at_its_line_in_the_definitions_own_file(tmp_path: Path) -> None:
     study = "arms: {mmoe: }\ndata: d.yaml\n"
-    assert problem(tmp_path, study, DEFINITION) == f"d.yaml:4: tasks.click.column: {MISSING}"
+    assert problem(tmp_path, study, DEFINITION) == f"d.yaml:4:11: tasks.click.column: {MISSING}"
 
 
 def test_a_wrong_option_of_the_source_is_told_at_its_line(tmp_path: Path) -> None:
     wrong = DEFINITION.replace("path: shop.parquet", "path: 5")
-    assert problem(tmp_path, inside(wrong)) == "s.yaml:3: data.source: path: must be a text, got 5"
+    assert problem(tmp_path, inside(wrong)) == "s.yaml:3:3: data.source: path: must be a text, got 5"

@@ -16,7 +16,6 @@ from hinet_search.search.launch import launch
 from hinet_search.search.options import LaunchOptions
 from hinet_search.search.plan import Ready
 from hinet_search.search.progress import Silent, Watcher
-from hinet_search.study import load_study
 from hinet_search.summary import SummaryJob
 from hinet_search.training.device import ChosenDevice
 from hinet_search.trial import OfSeed, Opened, OpenTestJob, SeedsJob, Trained, TrainJob
@@ -153,7 +152,7 @@ class Studio:
         path = self.folder / "s.yaml"
         path.write_text(STUDY + f"arms: {arms}\nfinalists: {finalists}\n" + more)
         given = LaunchOptions(output=self.folder / "out", **options)  # type: ignore[arg-type]  # as a caller writes them
-        study = given.apply(load_study(str(path)))
+        study = given.load(str(path))
         device = ChosenDevice(torch.device("cpu"))
         ready = Ready(study, PretendedData(self.folder), device, 1)  # type: ignore[arg-type]  # the part that is read
         return launch(ready, given, "hinet-search launch s", watcher or Silent()), made

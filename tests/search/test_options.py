@@ -27,7 +27,8 @@ seed: 7
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("HINET_SEARCH_STORAGE", raising=False)
+    for name in ("STORAGE", "SLOTS", "DEVICE", "CACHE"):
+        monkeypatch.delenv(f"HINET_SEARCH_{name}", raising=False)
     return tmp_path
 
 
@@ -38,36 +39,40 @@ def load(more: str = "") -> Study:
 
 def test_no_option_leaves_the_study_as_it_is() -> None:
     study = load()
-    assert LaunchOptions().apply(study) == study
+    assert LaunchOptions().load("s.yaml") == study
 
 
 def test_options_replace_the_values_of_the_file() -> None:
-    given = LaunchOptions(trials=9, slots=2, device="cpu", seed=0, finalist_seeds=4)
-    spec = given.apply(load()).spec
+    load()
+    spec = LaunchOptions(trials=9, slots=2, device="cpu", seed=0, finalist_seeds=4).load("s.yaml").spec
     assert (spec.trials, spec.slots, spec.device, spec.seed) == (9, 2, "cpu", 0)
     assert spec.finalists == FinalistSpec(top=2, seeds=4)
 
 
 def test_options_leave_name_arms_and_file() -> None:
     study = load()
-    changed = LaunchOptions(trials=9).apply(study)
-    assert (changed.name, changed.arms, changed.file) == (study.name, study.arms, study.file)
+    changed = LaunchOptions(trials=9).load("s.yaml")
+    assert (changed.name, changed.arms, changed.file.text) == (study.name, study.arms, study.file.text)
     assert study.spec.trials == 5
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (LaunchOptions(trials=0), "option: trials: must be greater than or equal to 1, got 0"),
-        (LaunchOptions(slots=-1), "option: slots: must be greater than or equal to 1, got -1"),
-        (LaunchOptions(seed=-1), "option: seed: must be greater than or equal to 0, got -1"),
-        (LaunchOptions(finalist_seeds=0), "option: finalists.seeds: must be greater than or equal to 1, got 0"),
-        (LaunchOptions(device="gpu"), "option: device: must be 'auto', 'cpu' or 'cuda', got 'gpu'"),  # type: ignore[arg-type]  # a caller's mistake
+        (LaunchOptions(trials=0), "--trials: trials: must be greater than or equal to 1, got 0"),
+        (LaunchOptions(slots=-1), "--slots: slots: must be greater than or equal to 1, got -1"),
+        (LaunchOptions(seed=-1), "--seed: seed: must be greater than or equal to 0, got -1"),
+        (
+            LaunchOptions(finalist_seeds=0),
+            "--finalist-seeds: finalists.seeds: must be greater than or equal to 1, got 0",
+        ),
+        (LaunchOptions(device="gpu"), "--device: device: must be 'auto', 'cpu' or 'cuda', got 'gpu'"),  # type: ignore[arg-type]  # a caller's mistake
     ],
 )
 def test_an_option_out_of_range_is_refused(given: LaunchOptions, message: str) -> None:
+    load()
     with pytest.raises(ConfigurationError) as caught:
-        given.apply(load())
+        given.load("s.yaml")
     assert caught.value.problems == (message,)
 
 
@@ -105,3 +110,89 @@ def test_a_study_that_names_no_slots_gets_one_per_core_and_at_most_four(
 def test_a_study_that_names_its_slots_gets_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     assert num_slots(load("slots: 16\n")) == 16
+
+
+SIZED = "sizes: {quick: {trials: 2, finalists: {top: 1, seeds: 2}}, whole: {}}\n"
+
+
+def said(more: str = "", *, size: str | None = None, **settings: object) -> Study:
+    load(more)
+    return LaunchOptions(size=size, settings={name.replace("__", "."): value for name, value in settings.items()}).load(
+        "s.yaml"
+    )
+
+
+def test_a_setting_of_a_model_is_set_in_every_arm_and_searched_in_none() -> None:
+    (arm,) = said(train__batch_size=512).arms
+    assert arm.space.fixed["train.batch_size"] == 512
+    assert arm.space.places["train.batch_size"] == "--set train.batch_size"
+    assert "train.batch_size" not in arm.space.parameters
+
+
+def test_a_key_of_the_study_is_set_beside_what_the_file_says() -> None:
+    assert said(finalists__seeds=9).spec.finalists == FinalistSpec(top=2, seeds=9)
+    assert said(data__minimum_frequency=3).spec.data.minimum_frequency == 3
+
+
+def test_a_setting_of_one_arm_is_set_in_that_arm() -> None:
+    (arm,) = said(arms__mmoe__fixed__train__batch_size=256).arms
+    assert arm.space.fixed["train.batch_size"] == 256
+
+
+def test_a_setting_stands_over_the_size_that_is_taken() -> None:
+    spec = said(SIZED, trials=7, finalists__seeds=4).spec
+    assert (spec.trials, spec.finalists) == (7, FinalistSpec(top=1, seeds=4))
+    assert said(SIZED, size="whole", trials=7).spec.trials == 7
+
+
+def test_an_option_stands_over_a_size_too() -> None:
+    load(SIZED)
+    assert LaunchOptions(trials=9).load("s.yaml").spec.trials == 9
+
+
+def test_a_setting_of_data_in_a_file_of_their_own_is_set_there() -> None:
+    Path("rows.yaml").write_text(STUDY[STUDY.index("  source") : STUDY.index("arms")].replace("\n  ", "\n")[2:])
+    Path("s.yaml").write_text("data: rows.yaml\narms: {mmoe: }\nreference: mmoe\n")
+    study = LaunchOptions(settings={"data.minimum_frequency": 3}).load("s.yaml")
+    assert study.spec.data.minimum_frequency == 3
+    Path("others.yaml").write_text(Path("rows.yaml").read_text().replace("user_id", "item_id"))
+    study = LaunchOptions(settings={"data": "others.yaml"}).load("s.yaml")
+    assert study.spec.data.features.categorical == ("item_id",)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("trails", 3, "--set trails: unknown key 'trails'; did you mean 'trials'?"),
+        ("trials", "many", "--set trials: trials: must be an integer, got 'many'"),
+        ("trials.of", 3, "--set trials.of: 'trials' must be a mapping of keys, got 5"),
+        ("train.passes", 3, "--set train.passes: train.passes must be the same for every arm; use the study's key 'passes'"),
+        (
+            "model.dropout", 0.5,
+            "--set model.dropout: arm mmoe holds model.dropout itself (s.yaml:7:23); set arms.mmoe.fixed.model.dropout too",
+        ),
+    ],
+)  # fmt: skip
+def test_a_setting_that_cannot_be_set_is_told_where_it_was_said(name: str, value: object, message: str) -> None:
+    Path("s.yaml").write_text(STUDY.replace("mmoe: }", "mmoe: {fixed: {model.dropout: 0.1}}}") + "reference: mmoe\n")
+    with pytest.raises(ConfigurationError) as caught:
+        LaunchOptions(settings={name: value}).load("s.yaml")
+    assert caught.value.problems == (message,)
+
+
+def test_the_environment_stands_over_the_file_and_an_option_over_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    load("slots: 1\n")
+    monkeypatch.setenv("HINET_SEARCH_SLOTS", "3")
+    monkeypatch.setenv("HINET_SEARCH_DEVICE", "cpu")
+    spec = LaunchOptions().load("s.yaml").spec
+    assert (spec.slots, spec.device) == (3, "cpu")
+    assert LaunchOptions(slots=2).load("s.yaml").spec.slots == 2
+    monkeypatch.setenv("HINET_SEARCH_SLOTS", "three")
+    with pytest.raises(ConfigurationError, match="HINET_SEARCH_SLOTS: slots: must be an integer, got 'three'"):
+        LaunchOptions().load("s.yaml")
+
+
+def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert LaunchOptions(output=Path("out")).cache == Path("out/cache")
+    monkeypatch.setenv("HINET_SEARCH_CACHE", "elsewhere")
+    assert LaunchOptions(output=Path("out")).cache == Path("elsewhere")

@@ -7,8 +7,9 @@ import pytest
 from hinet_search import face
 from hinet_search.data import checks
 from hinet_search.errors import ConfigurationError, DataError
-from hinet_search.search import plan
+from hinet_search.search import plan, probe
 from hinet_search.search.options import LaunchOptions
+from hinet_search.study import Arm
 from tests.small import STUDY, write_study
 
 ONE_ARM = STUDY.replace("arms: {shared_bottom: , mmoe: }", "arms: {shared_bottom: }")
@@ -21,7 +22,7 @@ parameters:
 
 @pytest.fixture(autouse=True)
 def short_probe(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "PROBE_SECONDS", 0.0)
+    monkeypatch.setattr(probe, "MOST_STEPS", probe.FEWEST_STEPS)
 
 
 def test_a_plan_of_models_without_rare_ids_is_timed_on_their_own_ids(tmp_path: Path) -> None:
@@ -56,3 +57,20 @@ def test_a_limit_below_the_size_of_the_default_is_refused_with_both_numbers(tmp_
         ConfigurationError, match=r"must admit the default .* too large: [\d,]+ parameters, max_parameters is 3,000"
     ):
         face.ready(str(write_study(tmp_path, text)), LaunchOptions(output=tmp_path / "out"))
+
+
+def test_all_arms_share_the_seconds_of_a_probe_and_the_largest_sets_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, float]] = []
+
+    def found(arm: Arm, dataset: object, device: object, seconds: float) -> probe.Probed:
+        asked.append((arm.name, seconds))
+        return probe.Probed(2.0, 1000 * len(asked))
+
+    monkeypatch.setattr(plan, "probe", found)
+    planned = face.check(str(write_study(tmp_path)), output=tmp_path / "out")
+    assert asked == [("shared_bottom", 10.0), ("mmoe", 10.0)]
+    slots, trials, runs_of_finalists = 2, 3, (1 + 1) * 2
+    assert planned.seconds == 2.0 * 2 * (trials + runs_of_finalists) / slots
+    assert planned.memory_bytes == slots * 2000

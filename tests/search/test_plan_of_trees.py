@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from hinet_search import face
 from hinet_search.cli import cli
-from hinet_search.search import plan
+from hinet_search.search import probe
 from hinet_search.search.plan import ArmPlan
 from tests.small import STUDY, write_study
 
@@ -30,10 +30,10 @@ def test_a_trial_of_trees_is_timed_by_one_of_its_ten_stages_on_some_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter([10.0, 13.0])
-    monkeypatch.setattr(plan, "_seconds_per_row", lambda *_: 0.0)
-    monkeypatch.setattr(plan.time, "perf_counter", lambda: next(clock))
-    monkeypatch.setattr(plan, "GROWTH_ROWS", 479)  # a fifth of the 2,395 of training
-    assert arm_of_trees(tmp_path).seconds_per_trial == pytest.approx(plan.SHARE_OF_PASSES * 3.0 * 10 * 5)
+    monkeypatch.setattr(probe, "_seconds_per_row", lambda *_: 0.0)
+    monkeypatch.setattr(probe, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(probe, "GROWTH_ROWS", 479)  # a fifth of the 2,395 of training
+    assert arm_of_trees(tmp_path).seconds_per_trial == pytest.approx(probe.SHARE_OF_PASSES * 3.0 * 10 * 5)
 
 
 def test_trees_are_described_in_their_own_words() -> None:

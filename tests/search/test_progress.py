@@ -29,3 +29,9 @@ def test_a_phase_of_arms_that_come_after_the_others_has_their_names() -> None:
     made = Progress("s", 1, "cpu", 4.0, {}, turn="flat_moe")
     made.begin("search", 0, 5)
     assert made.phase.name == "search of flat_moe"
+
+
+def test_jobs_of_later_phases_are_left_too() -> None:
+    made = progress(done=5, total=9)
+    made.ahead = 2
+    assert made.seconds_left == pytest.approx(60.0)

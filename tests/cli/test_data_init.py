@@ -1,0 +1,36 @@
+"""From a table that nobody has described to its report in three commands."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.data.odd_tables import write_odd_table
+
+
+@pytest.mark.slow
+def test_an_odd_table_is_three_commands_from_its_report(run: Run, tmp_path: Path) -> None:
+    write_odd_table(tmp_path, rows=4000)
+    begun = run("data", "init", "odd rows.parquet")
+    assert begun.code == 0, begun.err
+    assert begun.out == "wrote data/odd_rows.yaml\nwrote studies/odd_rows.yaml\n"
+    assert begun.err.splitlines()[-1] == "Next: hinet-search check studies/odd_rows.yaml"
+    checked = run("check", "studies/odd_rows.yaml")
+    assert checked.code == 0, checked.err
+    assert "3 scenarios x 2 tasks" in checked.out
+    assert checked.out.count("!!  data/odd_rows.yaml:") == 3
+    launched = run("launch", "studies/odd_rows.yaml", "--trials", "1", "--finalist-seeds", "1")
+    assert launched.code == 0, launched.err
+    page = (tmp_path / "reports" / "odd_rows-quick.html").read_text()
+    assert "推送" in page
+    assert "home page" in page
+    again = run("report", "studies/odd_rows.yaml")
+    assert again.code == 0, again.err
+
+
+def test_a_table_without_labels_is_refused_with_what_to_do(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("a,b\n1.5,2.5\n")
+    said = run("data", "init", "rows.csv")
+    assert said.code == 3
+    assert "rows.csv: a column of few values (a scenario) is needed" in said.err
+    assert said.err.splitlines()[-1] == "Next: hinet-search data init --help"

@@ -1,0 +1,103 @@
+"""Help: it is there at once, every command has the same parts, and its examples are right."""
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from hinet_search.cli import GROUPS, cli
+from hinet_search.cli._layout import EXIT_CODES, Command
+from hinet_search.errors import HinetSearchError
+from tests.cli.conftest import Run
+
+BUDGET_MS = 150
+HEAVY = ("torch", "optuna", "polars", "numpy", "pydantic", "plotly", "sqlalchemy", "rich", "ruamel")
+
+
+def commands() -> Iterator[tuple[str, Command]]:
+    """Every command with its words."""
+    for name in cli.list_commands(click.Context(cli)):
+        found = cli.get_command(click.Context(cli), name)
+        if isinstance(found, click.Group):
+            yield from ((f"{name} {inner}", one) for inner, one in found.commands.items())  # type: ignore[misc]  # all are
+        else:
+            yield name, found  # type: ignore[misc]  # likewise
+
+
+COMMANDS = dict(commands())
+
+
+def imported(*words: str) -> tuple[dict[str, int], int]:
+    """Microseconds that each module took to import for a command line, and their sum, by `python -X importtime`."""
+    code = "from hinet_search.cli import main; main()"
+    told = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", code, *words], capture_output=True, text=True, check=True
+    )
+    rows = re.findall(r"import time: +(\d+) \| +\d+ \| +(\S+)", told.stderr)
+    return {name: int(own) for own, name in rows}, sum(int(own) for own, _ in rows)
+
+
+def test_help_imports_nothing_heavy_and_within_its_budget() -> None:
+    """The least of five, as others use the machine too."""
+    runs = [imported("--help") for _ in range(5)]
+    assert not {name for name in runs[0][0] if name.split(".")[0] in HEAVY}
+    assert min(total for _, total in runs) < BUDGET_MS * 1000
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_the_help_of_a_command_imports_nothing_heavy(words: str) -> None:
+    assert not {name for name in imported(*words.split(), "--help")[0] if name.split(".")[0] in HEAVY}
+
+
+def test_help_has_every_command_on_one_line_of_80_columns_in_a_group(run: Run) -> None:
+    said = run("--help")
+    assert said.code == 0
+    for name in cli.list_commands(click.Context(cli)):
+        assert re.search(rf"^  {name} +[A-Z]", said.out, re.MULTILINE), name
+    assert [line[:-1] for line in said.out.splitlines() if line[:-1] in GROUPS] == [
+        group for group in GROUPS if f"\n{group}:\n" in said.out
+    ]
+    assert all(len(line) <= 80 for line in said.out.splitlines())
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_the_help_of_a_command_has_its_parts_in_order(run: Run, words: str) -> None:
+    said = run(*words.split(), "--help").out
+    parts = [said.index(part) for part in ("Usage:", "Examples:", "Output:", "Exit codes:")]
+    assert parts == sorted(parts)
+    assert not said.startswith("Usage")
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_a_command_has_three_examples_that_can_be_typed(words: str) -> None:
+    command = COMMANDS[words]
+    assert len(command.examples) == 3
+    for example in command.examples:
+        program, *rest = shlex.split(example)
+        assert [program, *rest[: len(words.split())]] == ["hinet-search", *words.split()]
+        command.make_context(words, rest[len(words.split()) :])  # click refuses what it does not know
+
+
+def test_the_exit_codes_of_help_are_those_of_the_errors() -> None:
+    def codes(kind: type[HinetSearchError]) -> set[int]:
+        return {kind.exit_code}.union(*(codes(one) for one in kind.__subclasses__()))
+
+    told = {int(code) for row in EXIT_CODES for code in row[0].split(", ")}
+    assert codes(HinetSearchError) - {1} <= told
+    assert {0, 130, 143} <= told
+
+
+@pytest.mark.parametrize(
+    "words", [("lunch", "quickstart"), ("check", "--trails", "3", "quickstart"), ("check", "quikstart")]
+)
+def test_a_slip_of_the_pen_is_told_with_the_nearest_name_and_what_to_try(run: Run, words: tuple[str, ...]) -> None:
+    said = run(*words)
+    assert (said.code, said.out) == (2, "")
+    assert re.search(r"[Dd]id you mean '(launch|--trials|quickstart)'\?", said.err)
+    assert said.err.splitlines()[-1] in (
+        "Next: hinet-search --help", "Next: hinet-search check --help", "Next: hinet-search check quickstart",
+    )  # fmt: skip

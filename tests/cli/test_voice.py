@@ -1,0 +1,178 @@
+"""A command prints data on stdout and the rest on stderr, in colour or not, and one JSON document where it is asked to."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.small import STUDY, write_study
+
+RED = "\x1b[31m"
+
+
+def test_quiet_leaves_the_result_and_nothing_else(run: Run, tmp_path: Path) -> None:
+    write_study(tmp_path)
+    said = run("check", "small.yaml", "-q")
+    assert said.err == ""
+    assert said.out.startswith("ok  data")
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "coloured"),
+    [
+        ((), "", False),
+        (("--color", "always"), "", True),
+        (("--color", "always"), "1", True),
+        (("--color", "never"), "", False),
+    ],
+)
+def test_colour_is_where_it_is_asked_for(
+    run: Run, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], environment: str, *, coloured: bool
+) -> None:
+    monkeypatch.setenv("NO_COLOR", environment)
+    assert (RED in run("check", *words, "quikstart").err) is coloured
+
+
+def test_every_value_is_told_with_where_it_comes_from(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_study(
+        tmp_path, STUDY + "fixed: {train.batch_size: 512}\nsizes: {tiny: {trials: 1, finalists: {top: 1, seeds: 1}}}\n"
+    )
+    monkeypatch.setenv("HINET_SEARCH_DEVICE", "cpu")
+    monkeypatch.setenv("HINET_SEARCH_CACHE", "cached")
+    said = run("check", "small.yaml", "-v", "--slots", "1", "--set", "train.clip_norm=1.0")
+    told = dict(re.findall(r"^(\S+) +\S+ +(\S.*)$", said.out.split("\n\n")[-1], re.MULTILINE))
+    assert told["trials"] == "small.yaml:32:16"
+    assert told["finalists.seeds"] == "small.yaml:32:47"
+    assert told["finalists.shared_batches"] == "default"
+    assert told["passes"] == "small.yaml:25:1"
+    assert told["pruner.kind"] == "small.yaml:27:1"
+    assert told["pruner.after_passes"] == "default"
+    assert told["slots"] == "--slots"
+    assert told["device"] == "HINET_SEARCH_DEVICE"
+    assert told["train.batch_size"] == "small.yaml:31:9"
+    assert told["train.clip_norm"] == "--set train.clip_norm"
+    assert told["storage"] == "default"
+    assert told["cache"] == "HINET_SEARCH_CACHE"
+    assert (tmp_path / "cached").is_dir()
+
+
+def document(run: Run, *words: str, code: int = 0) -> dict[str, object]:
+    said = run(*words, "--json")
+    assert said.code == code, said.err
+    found: dict[str, object] = json.loads(said.out)
+    assert found["schema"] == 1
+    return found
+
+
+def test_check_gives_its_plan_as_a_document(run: Run, tmp_path: Path) -> None:
+    write_study(tmp_path)
+    found = document(run, "check", "small.yaml")
+    assert (found["kind"], found["study"], found["trials"], found["finalist_runs"], found["stored"]) == (
+        "check",
+        "small",
+        6,
+        8,
+        None,
+    )
+    assert {"name", "model", "trials", "searched", "parameters", "seconds_per_trial", "memory_bytes"} == set(
+        found["arms"][0]
+    )  # type: ignore[index]
+
+
+def test_problems_are_a_document_with_their_places(run: Run, tmp_path: Path) -> None:
+    write_study(tmp_path, STUDY.replace("trials: 3", "trails: 3"))
+    found = document(run, "check", "small.yaml", code=2)
+    assert found["code"] == 2
+    assert found["problems"] == [
+        {"file": "small.yaml", "line": 24, "column": 1, "text": "unknown key 'trails'; did you mean 'trials'?"}
+    ]
+
+
+def test_data_are_described_as_a_document(run: Run, tmp_path: Path) -> None:
+    write_study(tmp_path)
+    assert document(run, "data", "describe", "small.yaml")["description"]["rows"]  # type: ignore[index]
+
+
+def test_the_machine_is_examined_as_a_document(run: Run) -> None:
+    found = document(run, "doctor")
+    assert {"versions", "disk", "database"} <= {one["name"] for one in found["findings"]}  # type: ignore[attr-defined]
+    assert found["can_run"] is True
+
+
+def test_a_launch_gives_a_document_a_line_and_the_status_one(run: Run, tmp_path: Path) -> None:
+    write_study(tmp_path)
+    said = run("launch", "small.yaml", "--trials", "1", "--finalist-seeds", "1", "--json")
+    lines = [json.loads(line) for line in said.out.splitlines()]
+    assert {(one["schema"], one["kind"]) for one in lines} == {(1, "event")}
+    events = [one["event"] for one in lines]
+    assert events[0] == "plan"
+    assert {"best", "finalist", "opened"} <= set(events)
+    assert events[-1] == "done"
+    assert (tmp_path / lines[-1]["report"]).exists()
+    (study,) = document(run, "status")["studies"]  # type: ignore[misc]
+    assert (study["name"], study["state"], study["done"], study["budget"]) == ("small", "done", 2, 2)
+    assert "goes on with 2 of 2 trials" in run("launch", "small.yaml", "--trials", "1", "--finalist-seeds", "1").err
+
+
+def test_a_dry_run_says_what_check_says_and_runs_nothing(run: Run, tmp_path: Path) -> None:
+    write_study(tmp_path)
+    said = run("launch", "small.yaml", "--dry-run", "--trials", "2")
+    assert "2 trials each, 4 in all" in said.out
+    assert said.err.splitlines()[-1] == "Next: hinet-search launch small.yaml --trials 2"
+    assert not list(tmp_path.rglob("*.sqlite3"))
+
+
+def test_a_study_that_hides_a_shipped_one_is_told(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "studies").mkdir()
+    write_study(tmp_path / "studies", name="quickstart")
+    assert (
+        "quickstart is studies/quickstart.yaml, which stands in front of the shipped" in run("check", "quickstart").err
+    )
+
+
+def test_a_setting_is_recorded_and_part_of_the_identity(run: Run, tmp_path: Path) -> None:
+    import hinet_search
+
+    write_study(tmp_path)
+    words = ("launch", "small.yaml", "--trials", "1", "--finalist-seeds", "1")
+    assert run(*words, "--set", "train.batch_size=512").code == 0
+    record = hinet_search.load("small")
+    assert record.study_yaml.endswith("# --set train.batch_size=512\n")
+    assert "--set train.batch_size=512" in record.command
+    assert all(arm.fixed["train.batch_size"] == 512 for arm in record.arms)
+    said = run(*words)
+    assert said.code == 5
+    assert "train.batch_size" in said.err
+
+
+def test_the_page_of_the_command_line_has_every_key_of_every_document(run: Run, tmp_path: Path) -> None:
+    from hinet_search import shipped
+
+    write_study(tmp_path)
+    page = (shipped.shipped_folder("studies").parent / "docs" / "command_line.md").read_text()
+    told = {
+        kind: set(re.findall(r"`(\w+)`", keys))
+        for kind, keys in re.findall(r"^\| `(\w+)` \| (.*) \|$", page, re.MULTILINE)
+    }
+    commands = {"check": ("check", "small.yaml"), "data": ("data", "describe", "small.yaml"), "doctor": ("doctor",)}
+    for kind, words in commands.items():
+        assert set(document(run, *words)) == {"schema", "kind", *told[kind]}
+    assert set(document(run, "check", "smal.yaml", code=2)) == {"schema", "kind", *told["error"]}
+
+
+def test_a_quiet_error_says_what_is_wrong_and_not_what_is_next(run: Run) -> None:
+    loud, quiet = run("check", "quikstart"), run("check", "quikstart", "-q")
+    assert loud.err == f"{quiet.err}Next: hinet-search check quickstart\n"
+
+
+def test_a_stored_study_that_is_misspelt_is_told_with_the_nearest(run: Run, tmp_path: Path) -> None:
+    write_study(tmp_path)
+    assert run("launch", "small.yaml", "--trials", "1", "--finalist-seeds", "1").code == 0
+    said = run("report", "smal")
+    assert said.code == 2
+    assert "did you mean 'small'?" in said.err
+    assert said.err.splitlines()[-1] == "Next: hinet-search status"

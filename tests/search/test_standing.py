@@ -1,0 +1,90 @@
+"""Before a launch it can be told what is stored of the study, and what the machine lacks for it."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from hinet_search.errors import DatabaseAway, StudyConflict
+from hinet_search.search import standing as module
+from hinet_search.search.options import LaunchOptions
+from hinet_search.search.plan import ArmPlan, Plan, Ready
+from hinet_search.search.standing import Standing, shortages, standing
+from hinet_search.training.device import ChosenDevice
+from tests.search.pretended import PretendedData, Studio
+
+
+@pytest.fixture
+def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
+    return Studio(tmp_path, monkeypatch)
+
+
+def ready(studio: Studio, **options: object) -> Ready:
+    """The study that the studio launches, with other options."""
+    study = LaunchOptions(**options).load(str(studio.folder / "s.yaml"))  # type: ignore[arg-type]  # as a caller's
+    return Ready(study, PretendedData(studio.folder), ChosenDevice(torch.device("cpu")), 1)  # type: ignore[arg-type]
+
+
+def stored(studio: Studio) -> LaunchOptions:
+    return LaunchOptions(output=studio.folder / "out")
+
+
+def test_a_launched_study_is_told_with_what_is_done_of_the_budget_that_is_asked_for(studio: Studio) -> None:
+    studio.launch()
+    assert standing(ready(studio, trials=9), stored(studio)) == Standing("done", 4, 9)
+
+
+def test_of_a_study_or_database_that_is_not_there_nothing_is_stored_and_nothing_made(studio: Studio) -> None:
+    studio.launch()
+    assert standing(ready(studio), LaunchOptions(output=studio.folder / "none")) is None
+    assert not (studio.folder / "none").exists()
+    assert standing(ready(studio, settings={"name": "another"}), stored(studio)) is None
+
+
+def test_a_study_of_another_form_is_refused_before_it_is_launched(studio: Studio) -> None:
+    studio.launch()
+    with pytest.raises(StudyConflict, match="exists with another seed: stored 0, now 8"):
+        standing(ready(studio, seed=8), stored(studio))
+
+
+def test_a_study_that_is_wider_than_what_is_stored_is_told_in_what(studio: Studio) -> None:
+    studio.launch()
+    with (studio.folder / "s.yaml").open("a") as file:
+        file.write("cost_limit: 3.0\n")
+    found = standing(ready(studio), stored(studio))
+    assert found is not None
+    assert found.wider
+
+
+def test_a_database_that_cannot_be_reached_is_told(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    studio.launch()
+
+    def away(url: str) -> None:
+        raise DatabaseAway("it is gone")
+
+    monkeypatch.setattr(module, "connect", away)
+    with pytest.raises(DatabaseAway):
+        standing(ready(studio), stored(studio))
+
+
+def plan(studio: Studio, *, memory: int, parameters: int) -> Plan:
+    studio.launch()
+    arm = ArmPlan("mmoe", "mmoe", 4, 1, (1, parameters, parameters), 1.0, memory)
+    return Plan(ready(studio), (arm,), 0.0)
+
+
+def test_what_the_machine_lacks_is_told_with_both_sizes(studio: Studio, tmp_path: Path) -> None:
+    lacking = plan(studio, memory=2**60, parameters=2**50)
+    memory, disk = shortages(lacking, tmp_path / "out" / "not" / "there")
+    assert memory.startswith("memory: 1073741824.0 GB are needed and ")
+    assert memory.endswith("use fewer slots")
+    assert disk.endswith("name another --output")
+
+
+def test_a_machine_with_enough_lacks_nothing(studio: Studio, tmp_path: Path) -> None:
+    assert shortages(plan(studio, memory=1, parameters=1), tmp_path) == []
+
+
+def test_the_disk_that_is_needed_holds_finalists_and_checkpoints(studio: Studio) -> None:
+    runs, checkpoints = (1 + 1) * 2, 3
+    assert plan(studio, memory=1, parameters=1000).disk_bytes == 4 * 1000 * (runs + checkpoints)
