@@ -133,6 +133,13 @@ def write_report(record: StudyRecord, path: Path, kind: str = "html") -> tuple[P
     return write_files(record.name, load_plugin(FORMATS, kind).files(record), path)
 
 
+def write_pair(before: StudyRecord, after: StudyRecord, path: Path) -> tuple[Path, ...]:
+    """Write the page of two studies; ConfigurationError when they cannot be compared, else as `write_report`."""
+    from hinet_search.report.pair import render_pair
+
+    return write_files(f"{before.name} {after.name}", {".html": render_pair(before, after)}, path)
+
+
 def write_files(name: str, texts: Mapping[str, str], path: Path) -> tuple[Path, ...]:
     """Write a text as `path`, or each of several behind its own ending."""
     ending = next(iter(texts), "")

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from hinet_search.cli._complete import complete_study
 from hinet_search.cli._layout import Command, option
 from hinet_search.cli._options import launch_options, stored_study, study_argument
 from hinet_search.cli._speaking import speaking
@@ -22,9 +23,11 @@ from hinet_search.plugins import names
         "hinet-search report quickstart --open",
         "hinet-search report kuairand --size quick --public",
         "hinet-search report kuairand --format md --to comment.md",
+        "hinet-search report before after",
     ),
 )
 @study_argument
+@click.argument("after", metavar="[STUDY]", required=False, shell_complete=complete_study)
 @stored_study
 @option(
     "Output",
@@ -45,20 +48,24 @@ from hinet_search.plugins import names
 @option("Output", "--public", "is_public", is_flag=True, help="Leave out paths, commands, host and user names.")
 @option("Output", "--open", "opens", is_flag=True, help="Open it in a browser.")
 @speaking
-def command(study: str, to: Path | None, kind: str, is_public: bool, opens: bool, **given: Any) -> None:  # noqa: FBT001  click passes flags by name
-    """Write the report of STUDY from what is stored, finished or not."""
-    from hinet_search.compare.rules import verdict
-    from hinet_search.face import load, write_report
+def command(study: str, after: str | None, to: Path | None, **given: Any) -> None:
+    """Write the report of STUDY from what is stored, finished or not; of two studies, what the second gained over the first."""
+    from hinet_search.compare import across, verdict
+    from hinet_search.face import load, write_pair, write_report
+    from hinet_search.report.public import public
 
+    kind, is_public, opens = (given.pop(name) for name in ("kind", "is_public", "opens"))
+    if after is not None and kind != "html":
+        raise click.UsageError(f"two studies are compared on a page, so --format must be html, got {kind}")
     started = time.perf_counter()
-    record = load(study, **given)
-    if is_public:
-        from hinet_search.report.public import public
-
-        record = public(record)
-    written = write_report(record, to or launch_options(given).reports / f"{record.name}.{kind}", kind)
+    records = [load(name, **given) for name in (study, after) if name is not None]
+    records = [public(record) for record in records] if is_public else records
+    path = to or launch_options(given).reports / f"{'-and-'.join(record.name for record in records)}.{kind}"
+    if after is None:
+        written, said = write_report(*records, path, kind), verdict(*records).sentence
+    else:
+        written, said = write_pair(*records, path), across.sentence(*records)
     size, seconds = sum(file.stat().st_size for file in written) / 1e6, time.perf_counter() - started
-    listed = ", ".join(map(str, written))
-    click.echo(f"wrote {listed} ({size:.1f} MB, {seconds:.1f} s): {verdict(record).sentence}")
+    click.echo(f"wrote {', '.join(map(str, written))} ({size:.1f} MB, {seconds:.1f} s): {said}")
     if opens and not webbrowser.open(written[0].resolve().as_uri()):
         voice().note("no browser could be started; open the file in one")

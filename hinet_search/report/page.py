@@ -31,12 +31,12 @@ def cards(record: StudyRecord) -> tuple[Card, ...]:
 def render(record: StudyRecord, *, explore: bool = False) -> str:
     """The whole report as HTML text, encoded in UTF-8 when written; `explore` adds figures drawn on a click, and .7 MB."""
     built, templates = list(cards(record)), environment()
-    inflated = {"record": embedded_json(record), "tables": packed(_source(templates, "tables.js").encode())}
+    inflated = {"record": embedded_json(record), "tables": packed(source(templates, "tables.js").encode())}
     if explore:
         further = _built(exploring.ID, exploring.card, record)
         built.insert(_after_search(built), further)
         inflated |= {} if further.muted else exploring.scripts()
-    script = Markup("".join(_source(templates, name) for name in SCRIPTS))  # noqa: S704  # files of this package
+    script = Markup("".join(source(templates, name) for name in SCRIPTS))  # noqa: S704  # files of this package
     return templates.get_template("page.html").render(**context(record, built), inflated=inflated, script=script)
 
 
@@ -62,7 +62,7 @@ def context(record: StudyRecord, built: Sequence[Card] = ()) -> dict[str, object
     }
 
 
-def _source(templates: Environment, name: str) -> str:
+def source(templates: Environment, name: str) -> str:
     """A script without the indents of its file."""
     return re.sub(r"\n +", "\n", templates.get_template(name).render())
 

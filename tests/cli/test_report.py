@@ -65,3 +65,12 @@ def test_an_unknown_format_names_the_known_ones(run: Run) -> None:
     said = run("report", "small", "--format", "pdf")
     assert said.code == 2
     assert "'csv', 'html', 'json', 'md'" in said.err
+
+
+def test_two_studies_are_compared_on_a_page_of_their_own(run: Run, launched: str, tmp_path: Path) -> None:
+    (tmp_path / "again.yaml").write_text((tmp_path / "small.yaml").read_text().replace("name: small", "name: again"))
+    assert run("launch", "again.yaml", "--trials", "1", "--finalist-seeds", "1").code == 0
+    said = run("report", "small", "again")
+    assert "wrote reports/small-and-again.html (" in said.out
+    assert said.out.endswith("again against small: an observation with 1 seed, not a claim.\n")
+    assert run("report", "small", "again", "--format", "md").code == 2
