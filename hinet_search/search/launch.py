@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from uuid import uuid4
 
+from hinet_search.compare import verdict
 from hinet_search.data.leaks import leak_suspects
 from hinet_search.objective import Objective
 from hinet_search.plugins import load
@@ -43,7 +44,9 @@ def launch(ready: Ready, options: LaunchOptions, command: str, watcher: Watcher)
         with _lease(store):
             artifacts = _enter(ready, store, options, command, watcher)
             Coordinator(ready, store, artifacts, watcher).run(load(EXECUTORS, study.spec.executor).start)
-            return load_record(database, study.name)
+            record = load_record(database, study.name)
+            store.set_verdict(verdict(record).sentence)
+            return record
 
 
 @contextmanager

@@ -38,7 +38,7 @@ _PLAIN = (  # columns of hs_study that are fields of StudyRow as they stand
         "maximize",
         "reference",
     ),
-    *("sampler", "pruner", "seed", "slots", "started", "updated", "seconds"),
+    *("sampler", "pruner", "seed", "slots", "started", "updated", "seconds", "verdict"),
 )
 
 AnyRow = Row[tuple[object, ...]]

@@ -89,6 +89,12 @@ class StudyStore:
         with self.database.writing() as connection:
             self._touch(connection, changed)
 
+    def set_verdict(self, sentence: str) -> None:
+        """Keeps what came out, for lists of studies; the next launch of the study forgets it."""
+        ours = tables.study.c.name == self.study
+        with self.database.writing() as connection:
+            connection.execute(update(tables.study).where(ours).values(verdict=sentence))
+
     def optuna_study(self, arm: str, *, maximize: bool) -> optuna.Study:
         """The Optuna study of one arm, made or loaded; StudyConflict when it has the other direction."""
         name = optuna_name(self.study, arm)
