@@ -13,6 +13,7 @@ from hinet_search.cli._options import launch_options, stored_study, study_argume
 from hinet_search.cli._speaking import speaking
 from hinet_search.cli._voice import voice
 from hinet_search.plugins import names
+from hinet_search.records import StudyRecord
 
 
 @click.command(
@@ -58,13 +59,21 @@ def command(study: str, after: str | None, to: Path | None, **given: Any) -> Non
     if after is not None and kind != "html":
         raise click.UsageError(f"two studies are compared on a page, so --format must be html, got {kind}")
     started = time.perf_counter()
-    records = [load(name, **given) for name in (study, after) if name is not None]
-    records = [public(record) for record in records] if is_public else records
-    path = to or launch_options(given).reports / f"{'-and-'.join(record.name for record in records)}.{kind}"
+
+    def stored(name: str) -> StudyRecord:
+        found = load(name, **given)
+        return public(found) if is_public else found
+
+    def place(name: str) -> Path:
+        return to or launch_options(given).reports / f"{name}.{kind}"
+
+    record = stored(study)
     if after is None:
-        written, said = write_report(*records, path, kind), verdict(*records).sentence
+        written, said = write_report(record, place(record.name), kind), verdict(record).sentence
     else:
-        written, said = write_pair(*records, path), across.sentence(*records)
+        other = stored(after)
+        written = write_pair(record, other, place(f"{record.name}-and-{other.name}"))
+        said = across.sentence(record, other)
     size, seconds = sum(file.stat().st_size for file in written) / 1e6, time.perf_counter() - started
     click.echo(f"wrote {', '.join(map(str, written))} ({size:.1f} MB, {seconds:.1f} s): {said}")
     if opens and not webbrowser.open(written[0].resolve().as_uri()):

@@ -9,6 +9,7 @@ from dataclasses import replace
 from hinet_search.compare.contrasts import Contrast, claims, judged, side_of
 from hinet_search.compare.finalists import headline
 from hinet_search.compare.rules import SEEDS_FOR_A_CLAIM, in_words, title
+from hinet_search.compare.welch import Side
 from hinet_search.errors import ConfigurationError
 from hinet_search.records import ArmRecord, StudyRecord
 
@@ -42,10 +43,17 @@ def common_arms(before: StudyRecord, after: StudyRecord) -> tuple[tuple[ArmRecor
 
 def across(before: StudyRecord, after: StudyRecord) -> tuple[Contrast, ...]:
     """Gain of every common arm of `after` over itself in `before`, in the headline on test."""
-    pairs = [(new.name, side_of(after, new), side_of(before, old)) for old, new in common_arms(before, after)]
-    if before.seed != after.seed:  # other users were drawn
-        pairs = [(name, *(replace(side, resampled=(), num_units=0) for side in sides)) for name, *sides in pairs]
+    paired = before.seed == after.seed  # else other users were drawn
+    pairs = [
+        (new.name, _side(after, new, paired=paired), _side(before, old, paired=paired))
+        for old, new in common_arms(before, after)
+    ]
     return judged(pairs, "the same users")
+
+
+def _side(record: StudyRecord, arm: ArmRecord, *, paired: bool) -> Side:
+    side = side_of(record, arm)
+    return side if paired else replace(side, resampled=(), num_units=0)
 
 
 def sentence(before: StudyRecord, after: StudyRecord) -> str:

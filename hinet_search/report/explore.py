@@ -58,6 +58,6 @@ def _places() -> list[Markup]:
         "timeline": "How trials ended over time",
     }
     return [
-        tag("div", tag("h3", said), tag("div", id=f"explore-{name}", role="img"), note(), class_=name)
+        tag("div", tag("h3", said), tag("div", id=f"explore-{name}", role="img", aria_label=said), note(), class_=name)
         for name, said in titles.items()
     ]

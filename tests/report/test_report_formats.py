@@ -5,6 +5,7 @@ import io
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -92,6 +93,25 @@ def test_json_is_the_document_inside_the_page() -> None:
     assert {key: json.loads(text)[key] for key in ("schema", "kind", "study")} == {
         "schema": 1, "kind": "report", "study": "shop",
     }  # fmt: skip
+
+
+def test_the_documentation_names_every_key_and_column_of_the_document() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "report_data.md").read_text(encoding="utf-8")
+    missing = [name for name in _keys(json.loads(files("json", few_rows())[".json"])) if f"`{name}`" not in page]
+    assert missing == []
+
+
+def _keys(node: object) -> set[str]:
+    """Keys of mappings whose keys are ours: not names of settings, arms or libraries; columns of trials, but for settings."""
+    if isinstance(node, list):
+        return set().union(*map(_keys, node)) if node else set()
+    if not isinstance(node, dict):
+        return set()
+    inner = {
+        key: value for key, value in node.items() if key not in ("fixed", "importances", "versions", "columns", "rows")
+    }
+    columns = {name for name in node.get("columns", ()) if "." not in name}
+    return set(node) | columns | set().union(*map(_keys, inner.values()))
 
 
 def test_tables_have_a_row_for_each_trial_evaluation_and_cell_of_a_finalist() -> None:
