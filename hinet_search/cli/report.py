@@ -12,6 +12,7 @@ from hinet_search.cli._layout import Command, option
 from hinet_search.cli._options import launch_options, stored_study, study_argument
 from hinet_search.cli._speaking import speaking
 from hinet_search.cli._voice import voice
+from hinet_search.cli._words import file_size
 from hinet_search.plugins import names
 from hinet_search.records import StudyRecord
 
@@ -22,8 +23,7 @@ from hinet_search.records import StudyRecord
     codes=("4", "5"),
     examples=(
         "hinet-search report quickstart --open",
-        "hinet-search report kuairand --size quick --public",
-        "hinet-search report kuairand --format md --to comment.md",
+        "hinet-search report kuairand --size quick --format md --to comment.md",
         "hinet-search report before after",
     ),
 )
@@ -74,7 +74,7 @@ def command(study: str, after: str | None, to: Path | None, **given: Any) -> Non
         other = stored(after)
         written = write_pair(record, other, place(f"{record.name}-and-{other.name}"))
         said = across.sentence(record, other)
-    size, seconds = sum(file.stat().st_size for file in written) / 1e6, time.perf_counter() - started
-    click.echo(f"wrote {', '.join(map(str, written))} ({size:.1f} MB, {seconds:.1f} s): {said}")
+    size, seconds = file_size(sum(file.stat().st_size for file in written)), time.perf_counter() - started
+    click.echo(f"wrote {', '.join(map(str, written))} ({size}, {seconds:.1f} s): {said}")
     if opens and not webbrowser.open(written[0].resolve().as_uri()):
         voice().note("no browser could be started; open the file in one")

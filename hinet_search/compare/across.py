@@ -30,7 +30,7 @@ def refuse_other_data(before: StudyRecord, after: StudyRecord) -> None:
         )
     if not common_arms(before, after):
         raise ConfigurationError(
-            f"{names}: they must have an arm of the same name, got {_named(before)} and {_named(after)}",
+            f"{names}: they must have an arm of the same name, got {_named(before)} in one and {_named(after)} in the other",
             remedy="arms are compared by their names: give them the same in both study files",
         )
 

@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from hinet_search.compare import Contrast, headline, title, trials_done
 from hinet_search.compare.across import across, common_arms, refuse_other_data, sentence
-from hinet_search.records import StudyRecord
+from hinet_search.records import ArmRecord, ParameterRange, StudyRecord
 from hinet_search.report import numbers, reading
 from hinet_search.report.card import Card
 from hinet_search.report.figures import ForestRow, forest
@@ -76,9 +76,29 @@ def _facts(before: StudyRecord, after: StudyRecord) -> Iterator[Difference]:
         yield fact(what, *(getattr(one, name) for one in both))
     for old, new in common_arms(before, after):
         yield fact(f"Trials of {title(new.name)}", trials_done(old), trials_done(new))
-        yield fact(f"Space of {title(new.name)}", *(f"{len(one.ranges)} settings searched" for one in (old, new)))
+        settings = [_settings(one) for one in (old, new)]
+        yield fact(f"Settings of {title(new.name)}", _further(*settings), _further(*settings[::-1]))
     for name in dict.fromkeys([*before.versions, *after.versions]):
         yield fact(f"Version: {name}", *(one.versions.get(name, "not recorded") for one in both))
+
+
+def _settings(arm: ArmRecord) -> dict[str, str]:
+    """What the arm fixed or searched, in words."""
+    return {
+        **{name: numbers.setting(value) for name, value in arm.fixed.items()},
+        **{searched.name: _range(searched) for searched in arm.ranges},
+    }
+
+
+def _range(searched: ParameterRange) -> str:
+    if searched.low is None or searched.high is None:
+        return f"one of {', '.join(searched.choices)}"
+    return f"{searched.low:g} to {searched.high:g}{', log' if searched.log else ''}"
+
+
+def _further(mine: dict[str, str], others: dict[str, str]) -> str:
+    """What of mine is not in the other study too."""
+    return "; ".join(f"{name}: {said}" for name, said in mine.items() if others.get(name) != said) or "nothing else"
 
 
 def _limits(before: StudyRecord, after: StudyRecord) -> Card:

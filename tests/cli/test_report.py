@@ -28,7 +28,9 @@ def test_a_report_says_where_it_is_how_large_and_what_came_out(run: Run, launche
 def test_every_format_is_written_beside_the_page_or_where_it_is_asked_for(
     run: Run, launched: str, tmp_path: Path
 ) -> None:
-    assert launched in run("report", "small", "--format", "md").out
+    assert re.search(
+        rf"small\.md \(\d kB, \d+\.\d s\): {re.escape(launched)}", run("report", "small", "--format", "md").out
+    )
     assert (tmp_path / "reports" / "small.md").read_text().startswith(f"## {launched}")
     assert run("report", "small", "--format", "json", "--to", "a/b.txt").code == 0
     assert json.loads((tmp_path / "a" / "b.txt").read_text())["verdict"]["sentence"] == launched

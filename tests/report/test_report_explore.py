@@ -40,8 +40,8 @@ def _timed(trial: TrialRecord) -> TrialRecord:
 
 def drawn(page: Page) -> Page:
     page.click("#draw")
-    page.wait_for_function("document.querySelectorAll('#explore-figures .main-svg').length >= 10")
-    page.wait_for_function("document.querySelector('#draw').hidden")
+    page.locator("#draw").wait_for(state="hidden")
+    assert page.locator("#explore-figures .main-svg").count() >= 10
     return page
 
 
@@ -147,8 +147,10 @@ def test_the_button_that_turns_the_page_dark_turns_the_figures(open_page: Open) 
     page = drawn(open_page(render(timed(small()), explore=True)).page)
     colour = "document.getElementById('explore-history').layout.font.color"
     seen = [page.evaluate(colour)]
-    page.click("#theme")
-    page.wait_for_function(f"{colour} !== '{seen[0]}'")
+    page.evaluate(
+        "new Promise(drawn => { document.getElementById('explore-history').once('plotly_afterplot', drawn);"
+        "document.getElementById('theme').click() })"
+    )
     assert [*seen, page.evaluate(colour)] == ["#191d21", "#e7ebef"]
 
 

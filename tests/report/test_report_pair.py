@@ -106,6 +106,17 @@ def test_the_page_says_the_sentence_and_everything_that_differed() -> None:
     assert "opened 9 times" in html
 
 
+def test_a_wider_range_and_another_fixed_value_are_named() -> None:
+    arm = next(one for one in BEFORE.arms if one.name == "hinet")
+    wider = tuple(replace(one, high=0.9) if one.name == "model.dropout" else one for one in arm.ranges)
+    changed = replace(arm, ranges=wider, fixed={"train.optimizer": "lion"})
+    after = replace(BEFORE, name="after", arms=tuple(changed if one == arm else one for one in BEFORE.arms))
+    html = render_pair(BEFORE, after)
+    assert "train.optimizer: adam; model.dropout: 0 to 0.6<" in html
+    assert "train.optimizer: lion; model.dropout: 0 to 0.9<" in html
+    assert "1 recorded thing differs" in html
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_page_of_two_studies_fits_and_asks_for_nothing(open_page: Open, width: int) -> None:

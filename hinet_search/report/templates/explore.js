@@ -17,7 +17,8 @@ window.explore = record => {
 
   const history = () => {
     const shown = valued(ofArm(chosen)), number = trial => trial.number, steps = marks.climb(shown.filter(isMain));
-    const traces = shown.length ? [marks.cloud(shown, number, isMain), marks.stairs(steps, number)] : [];
+    const last = { number: extent(ofArm(main()).map(number))[1], value: steps.at(-1)?.value };
+    const traces = shown.length ? [marks.cloud(shown, number, isMain), marks.stairs(steps.length ? [...steps, last] : [], number)] : [];
     const cut = "The worst tenth lies outside the first view; a double click shows all.";
     const said = drawn(shown) + "; line: best so far of " + main().title + ". " + cut;
     return marks.figure("history", traces, marks.axis("trial"), marks.valueAxis(objective, shown), said);
