@@ -70,7 +70,7 @@ class Pages:
             if made is None or not (now < made.until or made.is_current(signs, now)):
                 seen = made.seen if made is not None and made.signs == signs else now
                 html, end = self._make(name, pulse), self._clock()
-                made = self._made[name] = _Made(html, signs, seen, now, end + (end - now) / SHARE - PERIOD_SECONDS)
+                made = self._made[name] = _Made(html, signs, seen, now, until=now + _pause(end - now))
         return made.html
 
     def _make(self, name: str, pulse: Pulse) -> str:
@@ -82,6 +82,12 @@ def page_of(record: StudyRecord, silent: float | None, optuna: Mapping[str, int]
     progress = None if record.state == "done" else card.build(record, silent, optuna)
     ribbon = card.ribbon(record, silent)
     return _render("live.html", **context(record), progress=progress, ribbon=ribbon, optuna=optuna)
+
+
+def _pause(seconds: float) -> float:
+    """How long a page that took so long to make stands for the study, where asking once a period is too often."""
+    pause = seconds / SHARE
+    return pause if pause > PERIOD_SECONDS else 0.0
 
 
 def _signs(pulse: Pulse) -> tuple[object, ...]:
