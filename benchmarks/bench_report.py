@@ -15,7 +15,7 @@ from statistics import median
 import numpy as np
 
 from hinet_search.compare import RESAMPLINGS
-from hinet_search.face import write_report
+from hinet_search.face import write_files, write_report
 from hinet_search.records import (
     ArmRecord,
     Budget,
@@ -31,6 +31,7 @@ from hinet_search.records import (
     StudyRecord,
     TrialRecord,
 )
+from hinet_search.report.page import render
 from hinet_search.search.random_draw import RandomDraw
 from hinet_search.space import SearchSpace, load_space
 from work import SCHEMA
@@ -48,26 +49,30 @@ COST = Cost(6_200_000, 1_200_000, 2_400_000, 412_345.6, 552.7, 5_100_000_000, "c
 
 @dataclass(frozen=True)
 class ReportFigure:
-    """From a record in memory to the page on disk: seconds, median over rounds, and its size."""
+    """From a record in memory to the page on disk: seconds, median over rounds, and its size; with and without Explore."""
 
     num_trials: int
     num_arms: int
     num_cells: int
     seconds: float
     megabytes: float
+    plain_seconds: float  # without the Explore card
+    plain_megabytes: float
 
 
 def bench_report(num_trials: int, *, rounds: int) -> ReportFigure:
     """Write the report of the same record `rounds` times."""
     record = make_record(num_trials)
     with tempfile.TemporaryDirectory(prefix="hinet-search-bench-") as name:
-        page = Path(name) / "report.html"
+        page, plain = Path(name) / "report.html", Path(name) / "plain.html"
         return ReportFigure(
             num_trials=sum(len(arm.trials) for arm in record.arms),
             num_arms=len(record.arms),
             num_cells=len(CELLS),
             seconds=median_seconds(lambda: write_report(record, page), rounds),
             megabytes=page.stat().st_size / 1e6,
+            plain_seconds=median_seconds(lambda: write_files("bench", {".html": render(record)}, plain), rounds),
+            plain_megabytes=plain.stat().st_size / 1e6,
         )
 
 
@@ -166,15 +171,17 @@ def _finalist(trial: TrialRecord, draw: np.random.Generator) -> FinalistRecord:
 def table(figure: ReportFigure) -> str:
     """The figure as text."""
     what = f"{figure.num_trials:,} trials, {figure.num_arms} arms, {figure.num_cells} cells"
-    return f"report of {what}: {figure.seconds:.2f} s, {figure.megabytes:.2f} MB"
+    plain = f"without Explore {figure.plain_seconds:.2f} s, {figure.plain_megabytes:.2f} MB"
+    return f"report of {what}: {figure.seconds:.2f} s, {figure.megabytes:.2f} MB; {plain}"
 
 
 def main() -> None:
     """Parse, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="2,000 trials")
+    parser.add_argument("--quick", action="store_true", help="2,000 trials instead of 10,000")
     quick = parser.parse_args().quick
-    print(table(bench_report(2_000 if quick else 10_000, rounds=1 if quick else 3)))
+    for num_trials in (160, 2_000) if quick else (160, 10_000):
+        print(table(bench_report(num_trials, rounds=1 if quick else 3)))
 
 
 if __name__ == "__main__":

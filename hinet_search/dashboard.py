@@ -1,4 +1,4 @@
-"""Dashboard: optuna-dashboard over a study's database, behind a guard and for reading unless asked otherwise."""
+"""Dashboard: live reports and optuna-dashboard over one database, behind a guard and for reading unless asked otherwise."""
 
 import errno
 import socket
@@ -14,10 +14,13 @@ from optuna_dashboard import get_note, save_note, wsgi
 
 from hinet_search.errors import EnvironmentFault
 from hinet_search.guard import Access, guard
+from hinet_search.live.application import with_live_pages
+from hinet_search.live.listed import study_page
 from hinet_search.records import ArmRecord, StudyRecord, TrialRecord
 from hinet_search.spreadsheet import without_formulas
 from hinet_search.storage.engine import Database, connect
 from hinet_search.storage.names import optuna_name
+from hinet_search.storage.pulse import read_pulse
 
 SILENT_SECONDS = 30.0  # a connection on which nothing is said for so long is closed
 
@@ -41,16 +44,19 @@ class _QuietHandler(WSGIRequestHandler):
         """Nothing: the command line prints the address once, and that is all."""
 
 
-def make_server(database_url: str, access: Access) -> WSGIServer:
+def make_server(database_url: str, access: Access, study: str | None = None) -> WSGIServer:
     """A server that listens where `access` says (port 0 takes a free one) and answers once `serve_forever` runs.
 
-    Errors: those of `Access.check` and of `connect`, EnvironmentFault when the port is not to be had.
+    Errors: those of `Access.check` and of `connect`, EnvironmentFault when the port is not to be had, ConfigurationError
+    when the database has no such study.
     """
     access.check()
     database = connect(database_url)  # refuses one that is not there yet
     if access.writable:
         database.close()
         database = connect(database_url, create=True)
+    if study is not None:
+        read_pulse(database, study)
     try:
         server = _Server(access.host, access.port)
     except (OSError, OverflowError) as error:
@@ -60,15 +66,19 @@ def make_server(database_url: str, access: Access) -> WSGIServer:
             remedy="choose another one with --port",
         ) from error
     listening = replace(access, port=server.server_port)
-    server.set_app(guard(_with_plain_csv(wsgi(database.storage)), listening))
+    pages = with_live_pages(database, _with_plain_csv(wsgi(database.storage)))
+    server.set_app(guard(pages, listening))
     return server
 
 
-def serve(database_url: str, access: Access, say: Callable[[str], None]) -> None:
-    """Serves the dashboard until a signal ends it, after `say` was told its address; errors as in `make_server`."""
-    with make_server(database_url, access) as server:
+def serve(database_url: str, access: Access, say: Callable[[str], None], study: str | None = None) -> None:
+    """Serves the dashboard until a signal ends it, after `say` was told its address, or that of a study's page.
+
+    Errors are those of `make_server`.
+    """
+    with make_server(database_url, access, study) as server:
         host = f"[{access.host}]" if ":" in access.host else access.host
-        say(f"http://{host}:{server.server_port}")
+        say(f"http://{host}:{server.server_port}{'' if study is None else study_page(study)}")
         with warnings.catch_warnings():
             warnings.simplefilter(
                 "ignore", UserWarning

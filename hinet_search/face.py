@@ -11,8 +11,8 @@ from hinet_search import disk
 from hinet_search.compare.rules import verdict
 from hinet_search.errors import DiskFull, EnvironmentFault
 from hinet_search.plugins import allow_only
+from hinet_search.plugins import load as load_plugin
 from hinet_search.records import StudyRecord
-from hinet_search.report.page import render
 from hinet_search.search.options import LaunchOptions
 from hinet_search.search.progress import Silent, Watcher
 from hinet_search.shipped import find, is_known, shadowed
@@ -23,6 +23,8 @@ from hinet_search.study import Study
 
 if TYPE_CHECKING:
     from hinet_search.search.plan import Plan, Ready
+
+FORMATS = "hinet_search.report.formats"
 
 
 def quiet(_text: str) -> None:
@@ -124,15 +126,35 @@ def report_path(study: Study, options: LaunchOptions) -> Path:
     return options.reports / f"{study.name}.html"
 
 
-def write_report(record: StudyRecord, path: Path) -> None:
-    """Render and write a report; EnvironmentFault when the file cannot be written."""
-    content = render(record).encode()
+def write_report(record: StudyRecord, path: Path, kind: str = "html") -> tuple[Path, ...]:
+    """Write a report of that format; returns the files, of which CSV has one a table, named after `path`.
+
+    EnvironmentFault when a file cannot be written.
+    """
+    return write_files(record.name, load_plugin(FORMATS, kind).files(record), path)
+
+
+def write_pair(before: StudyRecord, after: StudyRecord, path: Path) -> tuple[Path, ...]:
+    """Write the page of two studies; ConfigurationError when they cannot be compared, else as `write_report`."""
+    from hinet_search.report.pair import render_pair
+
+    return write_files(f"{before.name} {after.name}", {".html": render_pair(before, after)}, path)
+
+
+def write_files(name: str, texts: Mapping[str, str], path: Path) -> tuple[Path, ...]:
+    """Write a text as `path`, or each of several behind its own ending."""
+    ending = next(iter(texts), "")
+    stem = str(path).removesuffix(path.suffix if ending.endswith(path.suffix) else "")
+    written = {path if len(texts) == 1 else Path(f"{stem}{ending}"): text for ending, text in texts.items()}
     try:
-        with disk.replacing(path, len(content)) as part:
-            part.write_bytes(content)
+        for file, text in written.items():
+            content = text.encode()
+            with disk.replacing(file, len(content)) as part:
+                part.write_bytes(content)
     except (OSError, DiskFull) as error:
         why = error.strerror if isinstance(error, OSError) else error.problems[0]
         raise EnvironmentFault(
             f"report {path} cannot be written: {why}",
-            remedy=f"nothing is lost: hinet-search report {record.name} --to FILE writes it elsewhere",
+            remedy=f"nothing is lost: hinet-search report {name} --to FILE writes it elsewhere",
         ) from error
+    return tuple(written)

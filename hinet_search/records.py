@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from hinet_search.insight import Insight
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -53,49 +55,6 @@ class Cost:
     peak_memory_bytes: int
     device: str
     milliseconds_per_100: float | None = None  # to score 100 rows at once on `device`; measured for finalists only
-
-
-@dataclass(frozen=True)
-class GateUsage:
-    """Mean weight that one gate gives to each of its experts, on validation rows. `where` names scenario and task."""
-
-    where: str
-    experts: tuple[str, ...]
-    weights: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class ExpertSimilarity:
-    """How alike the outputs of experts beside one another are on validation rows: 1 is the same up to a rotation.
-
-    `where` is their place in the model; `table[k][l]` is the linear CKA (Kornblith et al., ICML 2019) of experts k and l,
-    a mean over groups where every scenario has experts of its own.
-    """
-
-    where: str
-    table: tuple[tuple[float, ...], ...]
-
-
-@dataclass(frozen=True)
-class ModelPart:
-    """One part of a model, each after the part that it belongs to: `count` outputs of `width`, of `depth` levels down."""
-
-    name: str
-    kind: str
-    depth: int
-    count: int
-    width: int
-    parameters: int
-
-
-@dataclass(frozen=True)
-class Insight:
-    """What a trained model shows of itself: SAN attention (row = scenario that looks, columns = scenarios), gates, parts."""
-
-    attention: tuple[tuple[float, ...], ...] | None = None
-    gates: tuple[GateUsage, ...] = ()
-    similarities: tuple[ExpertSimilarity, ...] = ()
-    parts: tuple[ModelPart, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,11 @@ from hinet_search.config import build_config
 from hinet_search.data.columns import Columns, Dataset
 from hinet_search.data.prepare import open_dataset
 from hinet_search.distributions import Value
+from hinet_search.insight import Insight
 from hinet_search.objective import objective_named
 from hinet_search.patience import Patience
 from hinet_search.plugins import allow_only, allowed
-from hinet_search.records import CellValue, Cost, EvaluationRecord, Insight
+from hinet_search.records import CellValue, Cost, EvaluationRecord
 from hinet_search.training.checkpoint import Checkpoints, seconds_apart
 from hinet_search.training.course import Conditions, FitResult
 from hinet_search.training.device import Wanted, choose_device

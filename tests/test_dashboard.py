@@ -57,9 +57,10 @@ def test_a_client_that_names_no_encoding_gets_the_script_too(port: int) -> None:
         assert connection.getresponse().status == 200
 
 
-def test_the_root_leads_to_the_page(port: int) -> None:
-    with _ask(port, "GET", "/") as response:
-        assert (response.status, response.headers["Location"]) == (302, f"http://127.0.0.1:{port}/dashboard")
+@pytest.mark.parametrize("path", ["/optuna", "/optuna/"])
+def test_optunas_dashboard_is_found_under_its_name(port: int, path: str) -> None:
+    with _ask(port, "GET", path) as response:
+        assert (response.status, response.headers["Location"]) == (302, "/dashboard")
 
 
 def test_every_arm_is_listed_as_a_study_of_its_own(port: int) -> None:

@@ -15,6 +15,7 @@ PACKAGES = [
     "hinet_search.data.sources",
     "hinet_search.executors",
     "hinet_search.report.sections",
+    "hinet_search.report.formats",
     "hinet_search.cli",
 ]
 

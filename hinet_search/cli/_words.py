@@ -39,6 +39,11 @@ def value_or_dash(value: float | None) -> str:
     return "-" if value is None else value_text(value)
 
 
+def file_size(num_bytes: int) -> str:
+    """`3 kB`, `0.8 MB`, `12.4 MB`."""
+    return f"{num_bytes / 1e6:.1f} MB" if num_bytes >= 95_000 else f"{max(1, round(num_bytes / 1e3))} kB"
+
+
 def gigabytes(num_bytes: float) -> str:
     """`0.03 GB`, `1.2 GB`, `21 GB`."""
     size = num_bytes / 1024**3

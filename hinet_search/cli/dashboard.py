@@ -1,4 +1,4 @@
-"""Read: watch studies in the browser."""
+"""Read: watch studies in the browser: their reports, live, with optuna-dashboard beside them."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -51,12 +51,12 @@ _ACCESS = "Who may do what"
 @option(_ACCESS, "--writable", is_flag=True, help="Let its pages change and delete studies.")
 @speaking
 def command(study: str | None, token_file: Path | None, **given: Any) -> None:
-    """Serve optuna-dashboard for the stored studies: read-only, on this machine only.
+    """Serve the reports of the stored studies, live, and optuna-dashboard under /optuna/: read-only, on this machine only.
 
-    STUDY is needed only where its file names a database of its own.
+    STUDY is the one whose page is named; its file may name a database of its own.
     """
     from hinet_search.dashboard import serve
-    from hinet_search.face import stored_url
+    from hinet_search.face import stored_name
     from hinet_search.guard import Access
 
     access = Access(**{name: given.pop(name) for name in ("host", "port", "names", "token", "writable")})
@@ -69,4 +69,6 @@ def command(study: str | None, token_file: Path | None, **given: Any) -> None:
         voice().note(f"{address}  {what}, {who} (Ctrl-C ends it)")
 
     with suppress(KeyboardInterrupt):  # how one ends it
-        serve(stored_url(study, launch_options(given)), access, say)
+        options = launch_options(given)
+        name, url = (None, options.storage_url()) if study is None else stored_name(study, options)
+        serve(url, access, say, name)

@@ -1,4 +1,4 @@
-"""Run: show the stored studies: state, trials, best value."""
+"""Run: show the stored studies: state, trials, best value, verdict."""
 
 import shlex
 from datetime import UTC, datetime
@@ -54,6 +54,8 @@ def command(study: str | None, as_json: bool, **given: Any) -> None:  # noqa: FB
         best = f"{one.best_arm} {value_or_dash(one.best_value)}" if one.best_arm else "none yet"
         updated = ago((datetime.now(UTC) - datetime.fromisoformat(one.updated)).total_seconds())
         click.echo(f"{one.name:<{width}}{one.state:<12}{f'{one.done}/{one.budget}':>10}  {best:<24}{updated}")
+        if one.state == "done" and one.verdict:
+            click.echo(f"  {one.verdict}")
     if any(one.state == "interrupted" for one in studies):
         voice().note("interrupted: whoever ran it is gone; the same launch goes on with it")
     where = as_typed(given, options)

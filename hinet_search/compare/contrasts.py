@@ -60,18 +60,21 @@ def contrasts(record: StudyRecord) -> tuple[Contrast, ...]:
     if focus is None:
         return ()
     others = [arm for arm in record.arms if arm.name != focus.name]
-    ours, theirs = _side(record, focus), [_side(record, arm) for arm in others]
-    estimates = [estimate(ours, side) if ours.values and side.values else None for side in theirs]
+    ours = side_of(record, focus)
+    return judged([(arm.name, ours, side_of(record, arm)) for arm in others], _units(focus))
+
+
+def judged(pairs: Sequence[tuple[str, Side, Side]], units: str) -> tuple[Contrast, ...]:
+    """(name, left, right) in, left minus right out, Holm over all; `units` are the users of the resamplings in words."""
+    estimates = [estimate(left, right) if left.values and right.values else None for _, left, right in pairs]
     steps = iter(holm([found.p for found in estimates if found is not None]))
     return tuple(
-        _without_interval(arm.name, ours, side)
-        if found is None
-        else _contrast(arm.name, found, next(steps), _units(focus))
-        for arm, side, found in zip(others, theirs, estimates, strict=True)
+        _without_interval(name, left, right) if found is None else _contrast(name, found, next(steps), units)
+        for (name, left, right), found in zip(pairs, estimates, strict=True)
     )
 
 
-def _side(record: StudyRecord, arm: ArmRecord) -> Side:
+def side_of(record: StudyRecord, arm: ArmRecord) -> Side:
     """The arm's headline on test by seed and resampling, turned so that larger is better."""
     finalist = chosen(arm)
     if finalist is None:

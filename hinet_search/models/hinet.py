@@ -18,6 +18,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from hinet_search.frozen import Count, Frozen
+from hinet_search.insight import GateUsage, Insight
 from hinet_search.nn.cgc import CGC, CGCConfig
 from hinet_search.nn.embedding import FeatureEmbedding
 from hinet_search.nn.funnel import entire_space
@@ -26,7 +27,6 @@ from hinet_search.nn.san import SANConfig
 from hinet_search.nn.scenario import ScenarioConfig, ScenarioLayer
 from hinet_search.nn.towers import TowerConfig, Towers
 from hinet_search.nn.usage import gate_usage, numbered
-from hinet_search.records import GateUsage, Insight
 from hinet_search.schema import Batch, Schema
 
 

@@ -20,6 +20,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from hinet_search.frozen import Count
+from hinet_search.insight import Insight
 from hinet_search.nn.embedding import FeatureEmbedding
 from hinet_search.nn.experts import ExpertConfig, Experts
 from hinet_search.nn.gates import Gate
@@ -28,7 +29,6 @@ from hinet_search.nn.protocol import ProtocolConfig
 from hinet_search.nn.rows import rows_by_scenario
 from hinet_search.nn.towers import TowerConfig, Towers
 from hinet_search.nn.usage import gate_usage, numbered
-from hinet_search.records import Insight
 from hinet_search.schema import Batch, Schema
 
 

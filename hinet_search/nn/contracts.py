@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from torch import nn
 
-from hinet_search.records import Insight
+from hinet_search.insight import Insight
 from hinet_search.schema import Batch
 
 

@@ -11,8 +11,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from hinet_search.insight import ModelPart
 from hinet_search.nn.measure import ROWS_PER_SCENARIO, evaluating, on_device_of, synthetic_batch
-from hinet_search.records import ModelPart
 from hinet_search.schema import Schema
 
 MAXIMUM_DEPTH = 3

@@ -14,9 +14,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hinet_search.frozen import Frozen
+from hinet_search.insight import Insight
 from hinet_search.nn.contracts import Explains, Part
 from hinet_search.nn.rows import rows_by_scenario
-from hinet_search.records import Insight
 from hinet_search.schema import Batch, Schema
 
 MDMT, PER_SCENARIO, PER_TASK = "mdmt", "per_scenario", "per_task"

@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from hinet_search.insight import ExpertSimilarity
 from hinet_search.nn.experts import Experts
 from hinet_search.nn.measure import evaluating
 from hinet_search.nn.towers import Towers
-from hinet_search.records import ExpertSimilarity
 from hinet_search.schema import Batch
 
 MINIMUM_ROWS = 2  # one row has nothing to vary with

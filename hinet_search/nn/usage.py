@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hinet_search.records import GateUsage
+from hinet_search.insight import GateUsage
 
 
 def gate_usage(

@@ -1,20 +1,31 @@
-"""Embedded data: the study as compact JSON inside the page, gzipped and in base64, for the download link.
+"""Embedded data: the study as one JSON document, inside the page (gzipped, in base64) and by `report --format json`.
 
-Trials are a table (column names once, then rows); how a trial ended is an index into `endings`. Values
-by cell are in the order of `cells`. The curves of single trials stay in the database:
-10,000 trials with every cell of every evaluation would be hundreds of megabytes.
+All trials are one table (column names once, then rows), of which a setting that an arm does not search is null. Times
+are seconds after the first trial began. Values by cell are in the order of `cells`. The curves of single trials stay in
+the database: 10,000 trials with every cell of every evaluation would be hundreds of megabytes. docs/report_data.md
+describes every key.
 """
 
 import base64
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from math import isfinite
 
-from hinet_search.compare import Contrast, headline, verdict
-from hinet_search.records import ArmRecord, CellValue, FinalistRecord, FinalistSummary, StudyRecord
+from hinet_search.compare import Contrast, headline, title, verdict
+from hinet_search.records import (
+    ArmRecord,
+    CellValue,
+    FinalistRecord,
+    FinalistSummary,
+    ParameterRange,
+    StudyRecord,
+    TrialRecord,
+)
 
-SCHEMA = 2
+SCHEMA = 1
+TRIAL = ("arm", "number", "state", "cause", "value", "seconds", "parameters", "started", "finished")
 
 Cells = Sequence[tuple[str, str]]
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
@@ -22,8 +33,17 @@ Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
 def embedded_json(record: StudyRecord) -> str:
     """The same record gives the same text; it has no letter that could end the script element it stands in."""
-    text = json.dumps(_study(record), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+    return packed(json_text(record).encode())
+
+
+def json_text(record: StudyRecord) -> str:
+    """The document as text, on one line."""
+    return json.dumps(_study(record), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def packed(content: bytes) -> str:
+    """Bytes as a page holds them: gzipped, in base64."""
+    return base64.b64encode(gzip.compress(content, mtime=0)).decode()
 
 
 def _study(record: StudyRecord) -> Json:
@@ -31,6 +51,7 @@ def _study(record: StudyRecord) -> Json:
     cells = [(cell.scenario, cell.task) for cell in record.data.cells]
     return {
         "schema": SCHEMA,
+        "kind": "report",
         "study": record.name,
         "state": record.state,
         "verdict": {
@@ -51,6 +72,7 @@ def _study(record: StudyRecord) -> Json:
         "study_yaml": record.study_yaml,
         "cells": [[cell.scenario, cell.task, list(cell.rows), list(cell.positives)] for cell in record.data.cells],
         "arms": [_arm(arm, cells) for arm in record.arms],
+        "trials": _trials(record),
     }
 
 
@@ -68,30 +90,64 @@ def _contrast(one: Contrast) -> Json:
 
 
 def _arm(arm: ArmRecord, cells: Cells) -> Json:
-    endings = list(dict.fromkeys((trial.state, trial.cause) for trial in arm.trials))
-    names = sorted({name for trial in arm.trials for name in trial.parameters})
     return {
         "name": arm.name,
+        "title": title(arm.name),
         "model": arm.model,
         "size_of": arm.size_of,
         "fixed": {name: _plain(value) for name, value in arm.fixed.items()},
+        "searched": [_range(searched) for searched in arm.ranges],
         "importances": {name: _plain(value) for name, value in arm.importances.items()},
-        "trials": {
-            "endings": [[state, cause] for state, cause in endings],
-            "columns": ["number", "value", "seconds", "ending", *names],
-            "rows": [
-                [
-                    trial.number,
-                    _plain(trial.value),
-                    round(trial.cost.seconds) if trial.cost else None,
-                    endings.index((trial.state, trial.cause)),
-                    *(_plain(trial.parameters.get(name), digits=4) for name in names),
-                ]
-                for trial in arm.trials
-            ],
-        },
         "finalists": [_finalist(finalist, cells) for finalist in arm.finalists],
     }
+
+
+def _range(searched: ParameterRange) -> Json:
+    ends = [_plain(searched.low), _plain(searched.high)]
+    return {
+        "name": searched.name,
+        "kind": searched.kind,
+        "range": None if searched.low is None else ends,
+        "log": searched.log,
+        "choices": list(searched.choices),
+    }
+
+
+def _trials(record: StudyRecord) -> Json:
+    names = sorted({name for arm in record.arms for trial in arm.trials for name in trial.parameters})
+    since = _clock(record)
+    return {
+        "columns": [*TRIAL, *names],
+        "rows": [_row(arm, trial, names, since) for arm in record.arms for trial in arm.trials],
+    }
+
+
+def _row(arm: ArmRecord, trial: TrialRecord, names: Sequence[str], since: Callable[[str], int | None]) -> Json:
+    """`parameters` counts those without embeddings; what is no torch model has none to count."""
+    cost = trial.cost
+    return [
+        arm.name,
+        trial.number,
+        trial.state if trial.counts else "outside",
+        trial.cause,
+        _plain(trial.value),
+        round(cost.seconds) if cost else None,
+        cost.dense_parameters if cost and cost.flops_per_row else None,
+        since(trial.started),
+        since(trial.finished),
+        *(_plain(trial.parameters.get(name), digits=4) for name in names),
+    ]
+
+
+def _clock(record: StudyRecord) -> Callable[[str], int | None]:
+    """Whole seconds from the start of the first trial to a moment; None where no moment was recorded."""
+    begun = min((trial.started for arm in record.arms for trial in arm.trials if trial.started), default="")
+
+    def since(moment: str) -> int | None:
+        return round((datetime.fromisoformat(moment) - zero).total_seconds()) if moment and zero else None
+
+    zero = datetime.fromisoformat(begun) if begun else None
+    return since
 
 
 def _finalist(finalist: FinalistRecord, cells: Cells) -> Json:

@@ -14,13 +14,13 @@ from hinet_search.report.numbers import gain, interval, ticks
 
 Point = tuple[float, float]
 
-_SYMBOLS = {"better": "▲", "unclear": "≈", "worse": "▼"}
+SYMBOLS = {"better": "▲", "unclear": "≈", "worse": "▼"}
 CLASSES = {"better": "win", "unclear": "tie", "worse": "loss"}
 
 
 def marked(found: Difference) -> Markup:
     """A gain behind its mark, which is a shape to see and a word to hear."""
-    shape = tag("i", _SYMBOLS[found.mark], role="img", aria_label=found.mark)
+    shape = tag("i", SYMBOLS[found.mark], role="img", aria_label=found.mark)
     return join([shape, f" {gain(found.mean)}"])
 
 

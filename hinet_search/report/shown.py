@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hinet_search.records import FinalistRecord, ModelPart
+from hinet_search.insight import ModelPart
+from hinet_search.records import FinalistRecord
 
 Table = list[list[float]]
 

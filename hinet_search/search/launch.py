@@ -11,6 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from hinet_search import faults
+from hinet_search.compare import verdict
 from hinet_search.data.leaks import leak_suspects
 from hinet_search.executors import Executor
 from hinet_search.objective import Objective
@@ -45,7 +46,9 @@ def launch(ready: Ready, options: LaunchOptions, command: str, watcher: Watcher)
         with _lease(store):
             artifacts = _enter(ready, store, options, command, watcher)
             Coordinator(ready, store, artifacts, watcher).run(_executor_of(study, options.folder.absolute()))
-            return load_record(database, study.name)
+            record = load_record(database, study.name)
+            store.set_verdict(verdict(record).sentence)
+            return record
 
 
 def _executor_of(study: Study, home: Path) -> Callable[[int], Executor]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import Row
 
+from hinet_search.insight import Insight
 from hinet_search.records import (
     Budget,
     CellValue,
@@ -11,7 +12,6 @@ from hinet_search.records import (
     DataRecord,
     EvaluationRecord,
     FinalistRun,
-    Insight,
     ParameterRange,
     Scalar,
 )
@@ -38,7 +38,7 @@ _PLAIN = (  # columns of hs_study that are fields of StudyRow as they stand
         "maximize",
         "reference",
     ),
-    *("sampler", "pruner", "seed", "slots", "started", "updated", "seconds"),
+    *("sampler", "pruner", "seed", "slots", "started", "updated", "seconds", "verdict"),
 )
 
 AnyRow = Row[tuple[object, ...]]

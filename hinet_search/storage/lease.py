@@ -82,6 +82,12 @@ def held_studies(connection: Connection) -> set[str]:
     return {row.study for row in rows if now - row.heartbeat <= LEASE_SECONDS and not _is_dead(row, asking)}
 
 
+def silence(connection: Connection, study: str) -> float | None:
+    """Seconds since the heartbeat of whoever holds the study, by the database's clock; None when nobody does."""
+    beat = connection.execute(select(lease.c.heartbeat).where(lease.c.study == study)).scalar_one_or_none()
+    return None if beat is None else max(0.0, _now(connection) - beat)
+
+
 def state_now(written: str, study: str, held: set[str]) -> str:
     """The state of a study: one that runs, as is written, though nobody holds it, was interrupted."""
     return "interrupted" if written == "running" and study not in held else written

@@ -79,4 +79,5 @@ def _summary(study: AnyRow, arms: list[AnyRow]) -> StudySummary:
         best_value=best_value,
         best_arm=best_arm,
         updated=study.updated,
+        verdict=study.verdict,
     )

@@ -66,7 +66,8 @@ def load_record(database: Database, study: str, *, trial_cells: bool = False) ->
     return _record(row, records, test_openings)
 
 
-def _study_row(connection: Connection, study: str) -> StudyRow:
+def find_study(connection: Connection, study: str) -> AnyRow:
+    """The row of a study; ConfigurationError names those that there are when it is not one of them."""
     found = connection.execute(select(tables.study).where(tables.study.c.name == study)).one_or_none()
     if found is None:
         known = connection.execute(select(tables.study.c.name).order_by(tables.study.c.name)).scalars().all()
@@ -74,7 +75,11 @@ def _study_row(connection: Connection, study: str) -> StudyRow:
             f"study {study!r} is not in this database, which has {', '.join(known) or 'none'}"
             f"{did_you_mean(study, known)}"
         )
-    row = columns.to_study(found)
+    return found
+
+
+def _study_row(connection: Connection, study: str) -> StudyRow:
+    row = columns.to_study(find_study(connection, study))
     return replace(row, state=state_now(row.state, study, held_studies(connection)))
 
 

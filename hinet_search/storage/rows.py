@@ -34,6 +34,7 @@ class StudyRow:
     updated: str
     seconds: float = 0.0
     reference: str = "single"  # the arm that gains are measured against
+    verdict: str = ""  # its sentence; empty until a launch has ended
 
 
 @dataclass(frozen=True)
@@ -72,3 +73,4 @@ class StudySummary:
     best_value: float | None
     best_arm: str | None
     updated: str
+    verdict: str = ""  # its sentence; empty until a launch has ended

@@ -89,6 +89,12 @@ class StudyStore:
         with self.database.writing() as connection:
             self._touch(connection, changed)
 
+    def set_verdict(self, sentence: str) -> None:
+        """Keeps what came out, for lists of studies; the next launch of the study forgets it."""
+        ours = tables.study.c.name == self.study
+        with self.database.writing() as connection:
+            connection.execute(update(tables.study).where(ours).values(verdict=sentence))
+
     def optuna_study(self, arm: str, *, maximize: bool) -> optuna.Study:
         """The Optuna study of one arm, made or loaded; StudyConflict when it has the other direction."""
         name = optuna_name(self.study, arm)
@@ -173,6 +179,7 @@ class StudyStore:
         of_arm = and_(table.c.study == self.study, table.c.arm == arm)
         with self.database.writing() as connection:
             connection.execute(update(table).where(of_arm).values(chosen=table.c.trial_number == trial_number))
+            self._touch(connection)
 
     def set_test_cells(self, arm: str, trial_number: int, seed: int, cells: Sequence[CellValue]) -> None:
         """Writes what a recorded seed of a finalist reached on test. Record the opening first."""
@@ -187,6 +194,7 @@ class StudyStore:
         with self.database.writing() as connection:
             written = connection.execute(update(table).where(row).values(test_cells_json=cells_json)).rowcount
             assert written == 1, "a finalist is recorded before it is opened"
+            self._touch(connection)
 
     def record_summary(self, arm: str, trial_number: int, summary: FinalistSummary) -> None:
         """Writes what all seeds of an opened finalist give together."""
@@ -195,6 +203,7 @@ class StudyStore:
         value = to_json(FinalistSummary, summary)
         with self.database.writing() as connection:
             connection.execute(update(table).where(of_finalist).values(summary_json=value))
+            self._touch(connection)
 
     def fixed_of(self, arm: str) -> Mapping[str, Scalar]:
         """What is fixed in an arm, with what was fixed while it ran."""

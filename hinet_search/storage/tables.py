@@ -17,7 +17,7 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = 3  # with every change here a step in migrations/
+VERSION = 4  # with every change here a step in migrations/
 
 metadata = MetaData()
 
@@ -46,6 +46,7 @@ study = Table(
     Column("started", String(32), nullable=False),
     Column("updated", String(32), nullable=False),
     Column("seconds", Float, nullable=False),
+    Column("verdict", Text, nullable=False),  # its sentence; empty until a launch has ended
 )
 
 arm = Table(

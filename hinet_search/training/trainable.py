@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from hinet_search.data.columns import Columns
+from hinet_search.insight import Insight
 from hinet_search.nn.contracts import Explains
 from hinet_search.nn.measure import count_parameters, flops_per_row, milliseconds
 from hinet_search.nn.outline import draw, outline, parts
 from hinet_search.nn.similarity import expert_similarities
-from hinet_search.records import Insight
 from hinet_search.schema import Schema
 from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.course import Conditions, Watcher

@@ -45,6 +45,7 @@ def test_launch_status_and_report_tell_one_story(run: Run, tmp_path: Path) -> No
     sentence = launched.out.splitlines()[0].split(": ", 1)[1]
     assert sentence in page.read_text()
     assert re.search(r"^small +done +4/4 +(mmoe|shared_bottom) \.\d{4}", run("status").out, re.MULTILINE)
+    assert f"\n  {sentence}\n" in run("status").out
     page.unlink()
     assert sentence in run("report", "small").out
     assert page.exists()

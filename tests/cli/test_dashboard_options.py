@@ -16,7 +16,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> Given:
     """What would be served: (database, access)."""
     found: Given = []
 
-    def serve(url: str, access: Access, say) -> None:
+    def serve(url: str, access: Access, say, study: str | None) -> None:
         found.append((url, access))
         say("http://127.0.0.1:8080")
 

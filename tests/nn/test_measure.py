@@ -3,10 +3,10 @@
 import torch
 from torch import nn
 
+from hinet_search.insight import ModelPart
 from hinet_search.nn.embedding import FeatureEmbedding
 from hinet_search.nn.measure import count_parameters, flops_per_row, milliseconds, synthetic_batch
 from hinet_search.nn.outline import OutlineRow, draw, outline, parts
-from hinet_search.records import ModelPart
 from hinet_search.schema import Batch, Schema
 
 SCHEMA = Schema(("a", "b"), ("click",), ("user",), (5,), ("age", "price"))

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from hinet_search.insight import GateUsage
 from hinet_search.records import (
     ArmRecord,
     CellValue,
     FinalistRecord,
     FinalistRun,
-    GateUsage,
     LeakSuspect,
     StudyRecord,
     TrialRecord,

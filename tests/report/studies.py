@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hinet_search.insight import ExpertSimilarity, GateUsage, Insight, ModelPart
 from hinet_search.records import (
     ArmRecord,
     Budget,
@@ -12,12 +13,8 @@ from hinet_search.records import (
     Cost,
     DataRecord,
     EvaluationRecord,
-    ExpertSimilarity,
     FinalistRecord,
     FinalistRun,
-    GateUsage,
-    Insight,
-    ModelPart,
     ParameterRange,
     Scalar,
     StudyRecord,

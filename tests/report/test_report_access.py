@@ -16,7 +16,12 @@ from tests.report.studies import Shape, empty, hostile, study
 
 pytestmark = pytest.mark.browser
 
-PAGES = {"nine arms": render(nine_arms()), "warnings": render(PLANTED["gates"]), "empty": render(empty())}
+PAGES = {
+    "nine arms": render(nine_arms()),
+    "warnings": render(PLANTED["gates"]),
+    "empty": render(empty()),
+    "explore": render(nine_arms(), explore=True),
+}
 LOADS = 8  # at most, of which one must be quick: other processes may have the processor
 A4_WIDTH = 718  # pixels between margins of 10 mm
 
@@ -111,7 +116,7 @@ def test_nine_arms_with_all_that_finalists_leave_need_at_most_five_thousand_node
 def test_something_is_painted_within_half_a_second(open_page: Open) -> None:
     times: list[float] = []
     while len(times) < LOADS and min(times, default=501) > 500:
-        times.append(open_page(PAGES["nine arms"]).page.evaluate(FIRST_PAINT))
+        times.append(open_page(PAGES["explore"]).page.evaluate(FIRST_PAINT))
     assert min(times) <= 500, times
 
 

@@ -161,7 +161,7 @@ def test_printing_hides_the_navigation_and_keeps_the_paper_white(open_page: Open
 
 
 def test_without_script_every_detail_still_opens(open_page: Open) -> None:
-    html = render(study(Shape(arms=("ple", "hinet")))).replace("(function () {", "(function () { return;")
+    html = render(study(Shape(arms=("ple", "hinet")))).replace("(() => {", "(() => { return;")
     page = open_page(html).page
     last = page.locator("#reproduce details").last
     last.locator("summary").click()

@@ -6,11 +6,12 @@ from dataclasses import replace
 import pytest
 
 from hinet_search import plugins
-from hinet_search.records import FinalistRun, GateUsage, StudyRecord, TrialRecord
+from hinet_search.insight import GateUsage
+from hinet_search.records import FinalistRun, StudyRecord, TrialRecord
+from hinet_search.report.checked import CHECKS
 from hinet_search.report.finding import MOST_DETAILS, Finding, warning
 from hinet_search.report.page import render
 from hinet_search.report.sections import trust
-from hinet_search.report.sections.trust import CHECKS
 from tests.report.planted import PLANTED, clean, hinet_runs
 from tests.report.studies import Shape, empty, study
 

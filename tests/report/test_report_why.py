@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from hinet_search.records import ArmRecord, EvaluationRecord, GateUsage, StudyRecord, TrialRecord
+from hinet_search.insight import GateUsage
+from hinet_search.records import ArmRecord, EvaluationRecord, StudyRecord, TrialRecord
 from hinet_search.report.card import NotApplicable
 from hinet_search.report.sections import ablations, cost, experts, failures, insight, pruning, winner
 from tests.duels import NOISE, meeting

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import sys
+from contextlib import closing
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Barrier, Event
@@ -11,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from hinet_search.cli import main
-from hinet_search.executors import Ended, Job, Message
 from hinet_search.storage.engine import connect
 from hinet_search.storage.lease import this_process
 from hinet_search.storage.listing import list_studies
 from hinet_search.storage.load import load_record
-from tests.search.pretended import Pretender, Studio
+from hinet_search.storage.store import StudyStore
+from tests.search.pretended import Studio
 from tests.small import write_study
 
 NUM = 8
@@ -55,7 +56,7 @@ def test_one_that_comes_to_a_held_study_leaves_with_code_5_and_says_who_holds_it
     either: str, tmp_path: Path, processes: ForkServerContext
 ) -> None:
     begun, go = processes.Event(), processes.Event()
-    holder = started_in(processes, hold, begun, go, either, tmp_path / "holder")
+    holder = started_in(processes, hold, begun, go, either)
     assert begun.wait(SECONDS)
     second = started_in(processes, launch_by_command, either, tmp_path / "second")
     assert code_of(second) == 5
@@ -66,9 +67,8 @@ def test_one_that_comes_to_a_held_study_leaves_with_code_5_and_says_who_holds_it
     assert said[error + 1] == f"wait until it ends or stop it: kill {holder.pid}"
     go.set()
     assert code_of(holder) == 0
-    database = connect(either)
-    assert [(one.name, one.state) for one in list_studies(database)] == [("small", "done")]
-    database.close()
+    with closing(connect(either)) as database:
+        assert list_studies(database) == ()
 
 
 def started_in(context: ForkServerContext, target: object, *arguments: object) -> BaseProcess:
@@ -89,25 +89,13 @@ def run_to_the_end(barrier: Barrier, url: str, folder: Path, name: str) -> None:
         Studio(folder, patch).launch(more=f"name: {name}\n", storage=url)
 
 
-class Waiting(Pretender):
-    """Says when its first job has begun, and ends none until it is told to go on."""
-
-    def __init__(self, begun: Event, go: Event) -> None:
-        super().__init__()
-        self.begun, self.go = begun, go
-
-    def submit(self, job: Job) -> None:
-        super().submit(job)
-        self.begun.set()
-
-    def poll(self, timeout: float) -> list[Message | Ended]:
-        return super().poll(timeout) if self.go.wait(timeout) else []
-
-
-def hold(begun: Event, go: Event, url: str, folder: Path) -> None:
-    folder.mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        Studio(folder, patch).launch(Waiting(begun, go), more="name: small\n", storage=url)
+def hold(begun: Event, go: Event, url: str) -> None:
+    with closing(connect(url, create=True)) as database:
+        store = StudyStore(database, "small")
+        store.acquire_lease()
+        begun.set()
+        go.wait(SECONDS)
+        store.release_lease()
 
 
 def launch_by_command(url: str, folder: Path) -> None:

@@ -266,8 +266,8 @@ def test_a_browser_signs_in_with_the_token_and_keeps_no_more_than_a_cookie(
     assert refused.status == 401
     page.get_by_label("needs its token").fill(TOKEN)
     page.get_by_role("button", name="Open").click()
-    page.wait_for_url(f"{served.address}/dashboard")
-    page.get_by_text("small/hinet").first.wait_for()
+    page.wait_for_url(f"{served.address}/study/small")
+    page.get_by_role("link", name="hinet").first.wait_for()
     (cookie,) = browsing.cookies()
     assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
     assert TOKEN not in cookie["value"]
@@ -280,8 +280,8 @@ def test_a_link_with_the_token_signs_in_from_wherever_it_stands(
     served = serve(Access(token=TOKEN))
     page.goto(f"http://mail.example:{site(f'<a href={served.address}/?token={TOKEN}>studies</a>')}/")
     page.get_by_text("studies").click()
-    page.wait_for_url(f"{served.address}/dashboard")
-    page.get_by_text("small/hinet").first.wait_for()
+    page.wait_for_url(f"{served.address}/study/small")
+    page.get_by_role("link", name="hinet").first.wait_for()
 
 
 def test_who_signed_in_is_not_used_by_a_page_of_another_site(
@@ -289,7 +289,7 @@ def test_who_signed_in_is_not_used_by_a_page_of_another_site(
 ) -> None:
     served = serve(Access(token=TOKEN, writable=True))
     page.goto(f"{served.address}/?token={TOKEN}")
-    page.wait_for_url(f"{served.address}/dashboard")
+    page.wait_for_url(f"{served.address}/study/small")
     page.goto(f"http://evil.example:{site('attack')}/")
     assert page.evaluate(ATTACK, served.address) == ["blocked", "blocked", "blocked"]
     assert served.is_whole()

@@ -6,6 +6,7 @@ import optuna
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
+from hinet_search.insight import GateUsage, Insight
 from hinet_search.records import (
     Budget,
     CellCount,
@@ -14,8 +15,6 @@ from hinet_search.records import (
     DataRecord,
     EvaluationRecord,
     FinalistRun,
-    GateUsage,
-    Insight,
     ParameterRange,
 )
 from hinet_search.storage.engine import Database, connect

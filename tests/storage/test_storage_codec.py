@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hinet_search.insight import Insight
 from hinet_search.records import (
     Budget,
     CellValue,
@@ -15,7 +16,6 @@ from hinet_search.records import (
     DataRecord,
     EvaluationRecord,
     FinalistRun,
-    Insight,
     ParameterRange,
     TrialRecord,
 )

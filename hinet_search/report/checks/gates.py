@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from hinet_search.compare import chosen, title
-from hinet_search.records import FinalistRecord, FinalistRun, GateUsage, StudyRecord
+from hinet_search.insight import GateUsage
+from hinet_search.records import FinalistRecord, FinalistRun, StudyRecord
 from hinet_search.report import numbers, reading
 from hinet_search.report.finding import Finding, passed, warning
 

@@ -1,38 +1,26 @@
 """Trust: what to know before believing the numbers, warnings first, then the checks that passed."""
 
-from collections.abc import Iterator
-
 from markupsafe import Markup
 
-from hinet_search import plugins
 from hinet_search.records import StudyRecord
 from hinet_search.report import numbers
 from hinet_search.report.card import Card
+from hinet_search.report.checked import findings
 from hinet_search.report.finding import Finding
 from hinet_search.report.markup import join, prose, tag
 
 ORDER = 60
-CHECKS = "hinet_search.report.checks"
 
 
 def build(record: StudyRecord) -> Card:
     """All findings; there is always one of the data. Each has an anchor of its check's name."""
-    found = list(_findings(record))
+    found = findings(record)
     warnings = [one for one in found if one[1].warns]
-    lines = [_line(*one) for one in [*warnings, *(one for one in found if not one[1].warns)]]
+    lines = [_line(*one) for one in found]
     count = numbers.spelled(len(warnings)).capitalize()
     heading = f"{count} {'thing' if len(warnings) == 1 else 'things'} to know before you trust this"
     lead = "Checks of this study; what needs attention comes first."
     return Card("trust", "Trust", heading if warnings else "Every check passed", lead, tag("ul", *lines, class_="chk"))
-
-
-def _findings(record: StudyRecord) -> Iterator[tuple[str, Finding]]:
-    """(name of the check, what it found) in order; checks that do not apply say nothing."""
-    modules = [(name, plugins.load(CHECKS, name)) for name in plugins.names(CHECKS)]
-    for name, module in sorted(modules, key=lambda pair: (pair[1].ORDER, pair[0])):
-        finding = module.check(record)
-        if finding is not None:
-            yield name, finding
 
 
 def _line(name: str, finding: Finding) -> Markup:

@@ -146,7 +146,7 @@ def _counts(record: StudyRecord) -> Markup:
         ),
         (
             "Time so far",
-            numbers.duration(record.seconds),
+            numbers.duration(record.seconds) if record.seconds else numbers.DASH,  # counted when a launch ends
             f"{numbers.plural(record.slots, 'slot')}, {record.state}",
             "",
         ),

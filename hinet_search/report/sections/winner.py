@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from markupsafe import Markup
 
 from hinet_search.compare import chosen, title
-from hinet_search.records import ModelPart, StudyRecord
+from hinet_search.insight import ModelPart
+from hinet_search.records import StudyRecord
 from hinet_search.report import numbers, reading, shown
 from hinet_search.report.card import Card, NotApplicable
 from hinet_search.report.markup import note, prose, tag

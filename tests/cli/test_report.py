@@ -1,0 +1,78 @@
+"""The report command: formats, where they are written, what is left out, the browser."""
+
+import json
+import re
+import webbrowser
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.small import write_study
+
+
+@pytest.fixture
+def launched(run: Run, tmp_path: Path) -> str:
+    """The sentence of a study that was launched."""
+    write_study(tmp_path)
+    said = run("launch", "small.yaml", "--trials", "1", "--finalist-seeds", "1")
+    assert said.code == 0, said.err
+    return said.out.splitlines()[0].split(": ", 1)[1]
+
+
+def test_a_report_says_where_it_is_how_large_and_what_came_out(run: Run, launched: str) -> None:
+    line = run("report", "small").out
+    assert re.fullmatch(rf"wrote reports/small\.html \(\d\.\d MB, \d+\.\d s\): {re.escape(launched)}\n", line)
+
+
+def test_every_format_is_written_beside_the_page_or_where_it_is_asked_for(
+    run: Run, launched: str, tmp_path: Path
+) -> None:
+    assert re.search(
+        rf"small\.md \(\d kB, \d+\.\d s\): {re.escape(launched)}", run("report", "small", "--format", "md").out
+    )
+    assert (tmp_path / "reports" / "small.md").read_text().startswith(f"## {launched}")
+    assert run("report", "small", "--format", "json", "--to", "a/b.txt").code == 0
+    assert json.loads((tmp_path / "a" / "b.txt").read_text())["verdict"]["sentence"] == launched
+    said = run("report", "small", "--format", "csv", "--to", "out/small.csv").out
+    names = [f"out/small.{table}.csv" for table in ("trials", "evaluations", "finalists")]
+    assert said.startswith(f"wrote {', '.join(names)} (")
+    assert all((tmp_path / name).stat().st_size > 100 for name in names)
+
+
+def test_a_public_report_names_no_folder_of_its_writer(run: Run, launched: str, tmp_path: Path) -> None:
+    for kind in ("md", "json"):
+        assert run("report", "small", "--format", kind, "--public").code == 0
+        assert str(tmp_path) not in (tmp_path / "reports" / f"small.{kind}").read_text()
+    assert "small.yaml" not in (tmp_path / "reports" / "small.json").read_text()
+
+
+@pytest.mark.parametrize("starts", [True, False])
+def test_a_report_is_opened_in_a_browser(
+    run: Run, launched: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, starts: bool
+) -> None:
+    asked: list[str] = []
+
+    def pretended(url: str) -> bool:
+        asked.append(url)
+        return starts
+
+    monkeypatch.setattr(webbrowser, "open", pretended)
+    said = run("report", "small", "--open")
+    assert asked == [(tmp_path / "reports" / "small.html").as_uri()]
+    assert ("no browser could be started" in said.err) != starts
+
+
+def test_an_unknown_format_names_the_known_ones(run: Run) -> None:
+    said = run("report", "small", "--format", "pdf")
+    assert said.code == 2
+    assert "'csv', 'html', 'json', 'md'" in said.err
+
+
+def test_two_studies_are_compared_on_a_page_of_their_own(run: Run, launched: str, tmp_path: Path) -> None:
+    (tmp_path / "again.yaml").write_text((tmp_path / "small.yaml").read_text().replace("name: small", "name: again"))
+    assert run("launch", "again.yaml", "--trials", "1", "--finalist-seeds", "1").code == 0
+    said = run("report", "small", "again")
+    assert "wrote reports/small-and-again.html (" in said.out
+    assert said.out.endswith("again against small: an observation with 1 seed, not a claim.\n")
+    assert run("report", "small", "again", "--format", "md").code == 2
