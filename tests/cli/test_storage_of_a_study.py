@@ -37,10 +37,10 @@ def test_status_of_a_study_lists_the_database_that_its_file_names(run: Run, else
 def test_a_dashboard_of_a_study_serves_the_database_that_its_file_names(
     run: Run, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    served: list[str] = []
-    monkeypatch.setattr("hinet_search.dashboard.serve", lambda url, access, say: served.append(url))
+    served: list[tuple[str, str]] = []
+    monkeypatch.setattr("hinet_search.dashboard.serve", lambda url, access, say, study: served.append((url, study)))
     assert run("dashboard", "small").code == 0
-    assert served == ["elsewhere.db"]
+    assert served == [("elsewhere.db", "small")]
 
 
 def test_option_environment_file_and_folder_count_in_this_order(
