@@ -24,6 +24,8 @@ SMALLER = {  # the shipped quickstart in seconds
 }
 PARSED_ONLY = (
     "hinet-search dashboard",  # serves until it is stopped
+    "--open",  # a browser
+    "report before after",  # two studies: tests/report/test_report_pair.py
     "--executor ray",  # needs a cluster: tests/executors/test_ray.py
     "launch studies/rows.yaml",  # minutes: tests/cli/test_data_init.py runs one
 )

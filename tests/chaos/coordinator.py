@@ -100,7 +100,7 @@ def _heavy(body: Any) -> object:
         case ("opened", value):
             return Opened((CellValue("home", "click", 5, 2, auc=value, logloss=0.6),))
         case ("summary", seeds):
-            return FinalistSummary(tuple(seeds), (), (), Resampled("users", 5, (0.6, 0.6), ()))
+            return FinalistSummary(tuple(seeds), (), (), Resampled("users", 5, (0.6, 0.6), ((0.6, 0.6),)))
     raise AssertionError(body)
 
 

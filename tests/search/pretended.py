@@ -106,7 +106,7 @@ class Pretender:
             assert payload.weights.exists(), "test is scored with the weights of the run"
             return [Opened((CellValue("home", "click", 5, 2, auc=0.6, logloss=0.6),))]
         if isinstance(payload, SummaryJob):
-            return [FinalistSummary(payload.seeds, (), (), Resampled("users", 5, (0.6, 0.6), ()))]
+            return [FinalistSummary(payload.seeds, (), (), Resampled("users", 5, (0.6, 0.6), ((0.6, 0.6),)))]
         if isinstance(payload, SeedsJob):
             return [OfSeed(job.seed, body) for job in payload.jobs for body in self._bodies(job)]
         assert isinstance(payload, TrainJob)
