@@ -1,7 +1,7 @@
 """Cost of the platform around empty trainings: CPU and wall time of a trial, of status, of loading, of starting up.
 
-A trial is all that a launch does but the training. Plain Optuna, on SQLite as it opens it, does as much right after: it
-draws the same parameters, reports as often, and has the same pruner. It does not measure models (`admission_cpu_ms`).
+A trial is all that a launch does but the training. Plain Optuna, on SQLite as it opens it, does as much right after but
+measuring models (`admission_cpu_ms`): the same parameters, reports and pruner.
 """
 
 import argparse
@@ -291,9 +291,8 @@ def table(figure: PlatformFigure) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="up to 1,000 finished trials, a minute at most")
-    quick = parser.parse_args().quick
     torch.set_num_threads(1)
-    sizes = (100, 1_000) if quick else (100, 1_000, 5_000, 10_000)
+    sizes = (100, 1_000) if (quick := parser.parse_args().quick) else (100, 1_000, 5_000, 10_000)
     print(table(bench_platform(sizes, trials=20 if quick else 50, repeats=3 if quick else 5)))
 
 

@@ -1,12 +1,11 @@
 """Dispatch keeps slots busy, tries dead jobs again, drops what is out of date, and stops on a signal."""
 
-import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
-from hinet_search.errors import EnvironmentFault, HinetSearchError, Interrupted, StudyConflict
+from hinet_search.errors import EnvironmentFault, HinetSearchError, StudyConflict
 from hinet_search.executors import Ended, Job, Message
 from hinet_search.patience import Notice
 from hinet_search.search.dispatch import MAX_ATTEMPTS, StopFlag, drive
@@ -14,16 +13,12 @@ from hinet_search.search.dispatch import MAX_ATTEMPTS, StopFlag, drive
 Script = Callable[[Job], list[Message | Ended]]
 
 
-def returns(job: Job) -> list[Message | Ended]:
-    return [Ended(job.key, job.attempt, "")]
+def ends(cause: str = "", **how: bool) -> Script:
+    return lambda job: [Ended(job.key, job.attempt, cause, **how)]
 
 
-def dies(job: Job) -> list[Message | Ended]:
-    return [Ended(job.key, job.attempt, "its process died", died=True)]
-
-
-def raises(job: Job) -> list[Message | Ended]:
-    return [Ended(job.key, job.attempt, "ValueError: no")]
+returns, raises = ends(), ends("ValueError: no")
+dies, blocked = ends("its process died", died=True), ends("no room", blocked=True)
 
 
 class FakeExecutor:
@@ -275,10 +270,6 @@ def test_what_a_job_has_for_the_user_is_told_with_its_key_and_is_no_message_of_t
     assert (said, phase.heard) == (["a/0: no room"], [])
 
 
-def blocked(job: Job) -> list[Message | Ended]:
-    return [Ended(job.key, job.attempt, "no room", blocked=True)]
-
-
 def test_a_job_that_the_machine_keeps_from_its_work_stays_open_and_ends_the_drive() -> None:
     phase = FakePhase("a/0")
     with pytest.raises(EnvironmentFault, match="no room"):
@@ -295,41 +286,6 @@ def test_a_job_that_waited_for_the_machine_when_a_stop_came_ends_as_stopped() ->
     phase = FakePhase("a/0")
     drive(FakeExecutor(blocked), phase, flag, ask)
     assert phase.ended == [("a/0", "no room", True)]
-
-
-@pytest.fixture
-def handlers() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_first_signal_asks_to_stop_and_raises_nothing(handlers: None, number: int) -> None:
-    flag = StopFlag()
-    with flag.listening():
-        assert not flag.asked
-        os.kill(os.getpid(), number)
-        assert flag.asked
-    assert flag.signal_number == number
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_second_signal_interrupts_at_once_with_its_exit_code(handlers: None, number: int, code: int) -> None:
-    with StopFlag().listening():
-        os.kill(os.getpid(), signal.SIGINT)
-        with pytest.raises(Interrupted) as caught:
-            os.kill(os.getpid(), number)
-    assert caught.value.exit_code == code
-
-
-def test_signals_mean_what_they_meant_once_nobody_listens(handlers: None) -> None:
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    with StopFlag().listening():
-        during = signal.getsignal(signal.SIGINT)
-    assert during != before[0]
-    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 
 def test_an_error_of_the_phase_ends_the_drive() -> None:

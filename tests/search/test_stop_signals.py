@@ -1,0 +1,45 @@
+"""A first signal asks a launch to stop, a second one interrupts it."""
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from hinet_search.errors import Interrupted
+from hinet_search.search.dispatch import StopFlag
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_first_signal_asks_to_stop_and_raises_nothing(handlers: None, number: int) -> None:
+    flag = StopFlag()
+    with flag.listening():
+        assert not flag.asked
+        os.kill(os.getpid(), number)
+        assert flag.asked
+    assert flag.signal_number == number
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_second_signal_interrupts_at_once_with_its_exit_code(handlers: None, number: int, code: int) -> None:
+    with StopFlag().listening():
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(Interrupted) as caught:
+            os.kill(os.getpid(), number)
+    assert caught.value.exit_code == code
+
+
+def test_signals_mean_what_they_meant_once_nobody_listens(handlers: None) -> None:
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with StopFlag().listening():
+        during = signal.getsignal(signal.SIGINT)
+    assert during != before[0]
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
