@@ -23,6 +23,7 @@ lint: $(STAMP) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	cd benchmarks && ../$(BIN)/mypy --config-file ../pyproject.toml --explicit-package-bases *.py
 	$(BIN)/lint-imports
 
 test: $(STAMP) browser ## install and run all tests

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from contestants import built
 from hinet_search.config import TrialConfig, build_config
 from hinet_search.data.columns import Dataset
 from hinet_search.nn.activation import Activation
@@ -64,7 +65,7 @@ def _differences(dataset: Dataset, name: str, precision: torch.dtype, wanted: Se
 
 
 def _without_dropout(config: TrialConfig, schema: Schema, seed: int, precision: torch.dtype) -> nn.Module:
-    model = seeded_model(lambda: config.build(schema), seed).to(precision).train()
+    model = seeded_model(lambda: built(config, schema), seed).to(precision).train()
     for module in model.modules():
         if isinstance(module, Activation):
             module.rate = 0.0

@@ -139,7 +139,8 @@ def _busy(training: Iterator[int], device: torch.device) -> float:
             next(training)
         _wait_for(device)
         seconds = time.perf_counter() - began
-    return sum(event.self_device_time_total for event in profile.key_averages()) / 1e6 / seconds
+    busy: float = sum(event.self_device_time_total for event in profile.key_averages()) / 1e6
+    return busy / seconds
 
 
 def _wait_for(device: torch.device) -> None:

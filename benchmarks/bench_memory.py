@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
@@ -95,18 +96,24 @@ def _encode(say: Connection, definition: DataDefinition, folder: Path, num_rows:
     say.send(time.perf_counter() - began)
 
 
+def _note_step(steps: list[float]) -> bool:
+    """Asked before every step whether to stop: the time is noted, and it goes on."""
+    steps.append(time.perf_counter())
+    return False
+
+
 def _train(say: Connection, dataset: Path, passes: float, shuffle: Shuffle, trials: int) -> None:
     """Some jobs in one slot; says how long each took to its first step, and the rate of the last."""
     starts: list[float] = []
     found: list[object] = []
     for seed in range(trials):
-        began, steps = time.perf_counter(), []
-        values = {"train.passes": passes, "train.evaluations_per_pass": 1, "train.batch_size": BATCH}
+        began, steps = time.perf_counter(), list[float]()
+        values: dict[str, Any] = {"train.passes": passes, "train.evaluations_per_pass": 1, "train.batch_size": BATCH}
         values |= {"train.embedding_optimiser": "lazy_adam", "train.shuffle": shuffle}
         train(
             TrainJob(dataset, "shared_bottom", values, seed, "macro_auc", "cpu"),
             found.append,
-            lambda steps=steps: steps.append(time.perf_counter()) or False,
+            partial(_note_step, steps),
         )
         starts.append(steps[0] - began)
     (trained,) = [one for one in found[-1:] if isinstance(one, Trained)]

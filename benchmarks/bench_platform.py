@@ -4,7 +4,6 @@ A trial is all that a launch does but the training. Plain Optuna, on SQLite as i
 measuring models (`admission_cpu_ms`): the same parameters, reports and pruner.
 """
 
-import argparse
 import shutil
 import sqlite3
 import subprocess
@@ -16,9 +15,9 @@ from dataclasses import asdict, dataclass, field
 from itertools import count, pairwise
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import optuna
-import torch
 
 from bench_report import CELLS, COST, EVALUATIONS_PER_PASS, evaluations, median_seconds
 from hinet_search.executors import Ended, Job, Message
@@ -135,6 +134,8 @@ class Instant:
 
     def stop(self, key: str) -> None: ...
 
+    def close(self) -> None: ...
+
     def poll(self, timeout: float) -> list[Message | Ended]:  # noqa: ARG002  nothing is waited for
         heard, self.coming = self.coming, []
         return heard
@@ -148,7 +149,7 @@ def make_workplace(folder: Path) -> Workplace:
     place = Workplace(study, Admission.of(dataset, study.spec), folder / "ours.sqlite3", folder / "plain.sqlite3")
     spec, arm = study.spec, study.arms[0]
     row = StudyRow(
-        name=NAME, state="running", spec_json="{}", study_yaml=STUDY, command="", description="", objective=spec.objective,
+        name=NAME, uuid=NAME, state="running", spec_json="{}", study_yaml=STUDY, command="", description="", objective=spec.objective,
         maximize=True, sampler="tpe", pruner="median", seed=spec.seed, slots=1, budget=Budget(spec.trials, 2.5, 5, 3),
         data=dataset.record, versions={}, started=WHEN, updated=WHEN,
     )  # fmt: skip
@@ -167,19 +168,19 @@ def fill(place: Workplace, numbers: range) -> None:
     assert len(kinds.distributions) == NUM_PARAMETERS, "no parameter has a condition"
     drawn, said = {n: space.suggest(RandomDraw(n)) for n in numbers}, {n: evaluations(n) for n in numbers}
     shapes = [(name, one, optuna.distributions.distribution_to_json(one)) for name, one in kinds.distributions.items()]
-    rows = (
+    rows: tuple[list[tuple[Any, ...]], ...] = (
         [(n + 1, n, TIME, TIME) for n in numbers],
         [(n + 1, name, one.to_internal_repr(drawn[n][name]), text) for n in numbers for name, one, text in shapes],
         [(n + 1, said[n][-1].objective) for n in numbers],
         [(n + 1, one.step, one.objective) for n in numbers for one in said[n]],
     )
     for file in (place.ours, place.plain):
-        with closing(sqlite3.connect(file)) as connection, connection:
+        with closing(sqlite3.connect(file)) as bare, bare:
             for insert, values in zip(INSERTS, rows, strict=True):
-                connection.executemany(f"INSERT INTO {insert}", values)
+                bare.executemany(f"INSERT INTO {insert}", values)
     trials = [TrialRow(n, 1, config_hash(drawn[n]), is_default=n == 0, cost=COST) for n in numbers]
     heard = [columns.of_evaluation((NAME, ARM, n), 1, one) for n in numbers for one in said[n]]
-    with closing(connect(str(place.ours))) as database, database.writing() as connection:
+    with closing(connect(str(place.ours), create=True)) as database, database.writing() as connection:
         connection.execute(tables.trial.insert(), [columns.of_trial(NAME, ARM, one) for one in trials])
         connection.execute(tables.evaluation.insert(), heard)
 
@@ -286,15 +287,3 @@ def table(figure: PlatformFigure) -> str:
             }
             lines.append("  ".join(str(value).rjust(len(name)) for name, value in values.items()))
     return "\n".join(lines)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="up to 1,000 finished trials, a minute at most")
-    torch.set_num_threads(1)
-    sizes = (100, 1_000) if (quick := parser.parse_args().quick) else (100, 1_000, 5_000, 10_000)
-    print(table(bench_platform(sizes, trials=20 if quick else 50, repeats=3 if quick else 5)))
-
-
-if __name__ == "__main__":
-    main()

@@ -144,7 +144,7 @@ def _training(job: TrainJob) -> _Training:
         writes.append(time.perf_counter() - began)
 
     sent: list[object] = []
-    Checkpoints.save = timed  # type: ignore[method-assign]  # to time what is written, for this training
+    Checkpoints.save = timed  # type: ignore[assignment, method-assign]  # to time what is written, for this training
     try:
         train(job, sent.append, lambda: False)
     finally:

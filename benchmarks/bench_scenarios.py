@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from statistics import median
+from typing import Any
 
 import torch
 
@@ -18,7 +19,7 @@ from layout import aligned
 from work import make_dataset
 
 TOP_K = 3
-FORMS = {
+FORMS: dict[str, dict[str, Any]] = {
     "exact": {},
     "stop-gradient": {"stop_gradient": True},
     f"top-{TOP_K}": {"top_k": TOP_K, "warmup_passes": 1},

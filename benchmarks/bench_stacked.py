@@ -9,6 +9,7 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
+from contestants import built
 from hinet_search.config import build_config
 from hinet_search.data.columns import Dataset
 from hinet_search.distributions import Value
@@ -61,7 +62,7 @@ def _figure(
     given = Conditions(dataset, schema, config.train, SEED, SEED, objective_named("macro_auc"), device)
 
     def models() -> list[nn.Module]:
-        return [seeded_model(lambda: config.build(schema), seed).to(device).train() for seed in range(number)]
+        return [seeded_model(lambda: built(config, schema), seed).to(device).train() for seed in range(number)]
 
     lone = [begin(one, given, 0.0) for one in models()]
     steps = [(Steps(course), state) for course, state in lone]

@@ -10,6 +10,7 @@ from torch import nn
 
 import plain
 import plain_scenarios
+from hinet_search.config import TrialConfig
 from hinet_search.models import hinet, mmoe, ple, shared_bottom, star
 from hinet_search.nn.cgc import CGCConfig
 from hinet_search.nn.experts import ExpertConfig
@@ -56,6 +57,13 @@ def hinet_config(san: SANConfig | None = None) -> hinet.Config:
         cgc=CGCConfig(num_shared_experts=HINET.num_shared_experts, widths=HINET.expert, dropout=0.0),
         tower=TowerConfig(widths=HINET.tower),
     )
+
+
+def built(config: TrialConfig, schema: Schema) -> nn.Module:
+    """The network of a configuration."""
+    network = config.build(schema)
+    assert isinstance(network, nn.Module), "trees grow in stages and are measured nowhere here"
+    return network
 
 
 def contests(schema: Schema) -> tuple[Contest, ...]:

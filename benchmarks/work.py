@@ -37,8 +37,9 @@ def scenario_shares(num_scenarios: int) -> NDArray[np.float64]:
     """The share of the rows that every scenario has, largest first."""
     if num_scenarios == len(SCENARIO_SHARES):
         return np.array(SCENARIO_SHARES)
-    shares = 1 / np.arange(1, num_scenarios + 1)
-    return shares / shares.sum()
+    shares: NDArray[np.float64] = 1 / np.arange(1, num_scenarios + 1)
+    total: float = shares.sum()
+    return shares / total
 
 
 def scenario_names(num_scenarios: int) -> tuple[str, ...]:
@@ -125,7 +126,8 @@ def _zipf(num_ids: int, num_rows: int, generator: np.random.Generator) -> NDArra
     """Ids from 1 to `num_ids`, id i with a probability in proportion to 1 / i."""
     cumulative = np.cumsum(1 / np.arange(1, num_ids + 1))
     draws_R = generator.random(num_rows) * cumulative[-1]
-    return (np.searchsorted(cumulative, draws_R, side="right") + 1).astype(np.int32)
+    ids_R: NDArray[np.int32] = (np.searchsorted(cumulative, draws_R, side="right") + 1).astype(np.int32)
+    return ids_R
 
 
 def _by_training_frequency(

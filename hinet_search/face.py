@@ -1,6 +1,7 @@
 """Face: check, launch and load as one call each; the command line and Python callers share them.
 
-What trains imports torch (two seconds) and is imported by the calls that need it: a report or a status never does.
+What trains imports torch (two seconds), what compares scipy (.2 s), so both are imported by the calls that need them: a
+status needs neither, a report no torch.
 """
 
 from collections.abc import Callable, Mapping
@@ -8,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hinet_search import disk
-from hinet_search.compare.rules import verdict
 from hinet_search.errors import DiskFull, EnvironmentFault
 from hinet_search.plugins import allow_only
 from hinet_search.plugins import load as load_plugin
@@ -18,7 +18,6 @@ from hinet_search.search.progress import Silent, Watcher
 from hinet_search.shipped import find, is_known, shadowed
 from hinet_search.storage.address import parse_address
 from hinet_search.storage.engine import connect
-from hinet_search.storage.load import load_record
 from hinet_search.study import Study
 
 if TYPE_CHECKING:
@@ -84,6 +83,7 @@ def launch_ready(checked: "Ready", options: LaunchOptions, command: str, watcher
 
 def annotate_dashboard(record: StudyRecord, url: str, report: Path) -> None:
     """Leave names and notes for the dashboard."""
+    from hinet_search.compare.rules import verdict
     from hinet_search.dashboard import annotate
 
     database = connect(url, create=True)
@@ -95,6 +95,8 @@ def annotate_dashboard(record: StudyRecord, url: str, report: Path) -> None:
 
 def load(study: str, *, trial_cells: bool = False, **options: Any) -> StudyRecord:
     """The stored record of a study, named or given as its file; `trial_cells` as load_record has it."""
+    from hinet_search.storage.load import load_record
+
     chosen = _chosen(options)
     name, url = stored_name(study, chosen)
     database = connect(url)

@@ -14,7 +14,7 @@ from tests.chaos.disks import disk_of_storm
 from tests.chaos.storm import FullDisk, Restarts, Storm, dashboard_polled
 from tests.postgres import server, url_of
 
-DECK = ["slot"] * 110 + ["coordinator"] * 14
+DECK = ["slot"] * 140 + ["coordinator"] * 16
 ON_SERVER = ["stop fast", "stop immediate"] * 2 + ["throw out"] * 4
 ON_DISK = ["fill the disk"] * 2
 TRIALS, SECONDS = 600, 0.25  # an evaluation

@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from hinet_search.cli import GROUPS, cli
 from hinet_search.cli._layout import EXIT_CODES, Command
 from hinet_search.errors import HinetSearchError
+from hinet_search.storage.engine import connect
 from tests.cli.conftest import Run
 
 BUDGET_MS = 150
@@ -51,6 +53,13 @@ def test_help_imports_nothing_heavy_and_within_its_budget() -> None:
 @pytest.mark.parametrize("words", COMMANDS)
 def test_the_help_of_a_command_imports_nothing_heavy(words: str) -> None:
     assert not {name for name in imported(*words.split(), "--help")[0] if name.split(".")[0] in HEAVY}
+
+
+def test_a_status_imports_nothing_that_trains_or_compares(tmp_path: Path) -> None:
+    connect(str(tmp_path / "studies.sqlite3"), create=True).close()
+    names = {name.split(".")[0] for name in imported("status", "--storage", str(tmp_path / "studies.sqlite3"))[0]}
+    assert "sqlalchemy" in names
+    assert not names & {"torch", "scipy", "sklearn", "polars", "plotly"}
 
 
 def test_help_has_every_command_on_one_line_of_80_columns_in_a_group(run: Run) -> None:
