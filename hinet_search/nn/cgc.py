@@ -15,12 +15,10 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from hinet_search.frozen import Frozen
+from hinet_search.frozen import Count, Frozen
 from hinet_search.nn.experts import Experts
 from hinet_search.nn.gates import Gate, GateKind
 from hinet_search.nn.mixing import mix
-
-Count = Annotated[int, Field(ge=1)]
 
 
 class CGCConfig(Frozen):

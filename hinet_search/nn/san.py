@@ -8,19 +8,16 @@ E embedding width.
 
 from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
-from typing import Annotated
 
 import torch
 from jaxtyping import Float, Int
-from pydantic import Field
 from torch import Tensor, nn
 
-from hinet_search.frozen import Frozen
+from hinet_search.frozen import Count, Frozen
 from hinet_search.nn.mixing import mix
 from hinet_search.nn.sending import repeated
 from hinet_search.nn.stacked import StackedLinear
 
-Count = Annotated[int, Field(ge=1)]
 Looked = tuple[tuple[int, ...], ...]  # by scenario, the numbers of those that it looks at
 INITIAL_STD = 0.1  # attention starts close to uniform, no scenario is favoured by chance
 

@@ -13,12 +13,10 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from hinet_search.frozen import Frozen
+from hinet_search.frozen import Count, Frozen
 from hinet_search.nn.experts import Experts, Mixture
 from hinet_search.nn.gates import Gate
 from hinet_search.nn.san import BottleneckAttention, SANConfig, ScenarioAttention, weighted_sums
-
-Count = Annotated[int, Field(ge=1)]
 
 
 class ScenarioConfig(Frozen):
