@@ -81,7 +81,10 @@ def read_rows(definition: DataDefinition, folder: Path, cache: Path) -> Rows:
     """
     source = plugins.load(SOURCES, definition.source.kind)
     lazy: pl.LazyFrame = source.load(validated(source.Options, definition.source.options, "data.source"), folder)
-    dtypes = dict(lazy.collect_schema())
+    lazy = lazy.with_row_index(
+        ROW_NUMBER
+    )  # before its schema is asked: Polars then numbers and filters rows as it scans
+    dtypes = {name: dtype for name, dtype in lazy.collect_schema().items() if name != ROW_NUMBER}
     raise_problems(column_problems(definition, dtypes))
     lazy = _chosen_columns(definition, lazy, dtypes)
     scenarios, notes = _scenarios(definition, lazy)
@@ -119,14 +122,14 @@ def raise_problems(problems: list[str]) -> None:
 
 
 def _chosen_columns(definition: DataDefinition, lazy: pl.LazyFrame, dtypes: dict[str, pl.DataType]) -> pl.LazyFrame:
-    """The named columns and the truths, with row numbers; categories of Polars become text, which orders by value."""
+    """Row numbers, the named columns and the truths; categories of Polars become text, which orders by value."""
     names = list(dict.fromkeys(column for _, column in named_columns(definition)))
     names += [truth_column(task) for task in definition.tasks if truth_column(task) in dtypes]
     lists = {one.column for one in definition.features.lists.values()}
     coded = [name for name in names if isinstance(dtypes[name], pl.Categorical | pl.Enum)]
     coded_lists = [name for name in lists if is_list_of(dtypes[name], pl.Categorical, pl.Enum)]
     texts = (pl.col(coded).cast(pl.String), pl.col(coded_lists).cast(pl.List(pl.String)))
-    return lazy.select(names).with_columns(*texts).with_row_index(ROW_NUMBER)
+    return lazy.select(ROW_NUMBER, *names).with_columns(*texts)
 
 
 def _with_numbered_lists(

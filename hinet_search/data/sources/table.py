@@ -47,7 +47,7 @@ def _scan(path: str, folder: Path, key: str = ROWS) -> pl.LazyFrame:
             lazy = pl.scan_parquet(files, glob=False)
         else:
             lazy = pl.scan_csv(files, glob=False, try_parse_dates=True, infer_schema_length=None)
-        lazy.collect_schema()
+        lazy.clone().collect_schema()  # not of `lazy`, which may yet become part of a scan
     except PolarsError as error:
         raise DataError(f"{files[0]}: cannot be read as {formats.pop()[1:]}: {str(error).splitlines()[0]}") from error
     return lazy
