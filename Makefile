@@ -31,7 +31,7 @@ test: $(STAMP) browser ## install and run all tests
 
 check: lint test ## lint and test: what must be green before a commit
 
-chaos: $(STAMP) ## ten minutes of killed processes, restarted databases and full disks
+chaos: $(STAMP) ## twenty minutes of killed processes, restarted databases and full disks
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos
 
 bench: $(STAMP) ## speed, two versions in one run, as ratios

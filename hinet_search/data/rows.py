@@ -81,9 +81,8 @@ def read_rows(definition: DataDefinition, folder: Path, cache: Path) -> Rows:
     """
     source = plugins.load(SOURCES, definition.source.kind)
     lazy: pl.LazyFrame = source.load(validated(source.Options, definition.source.options, "data.source"), folder)
-    lazy = lazy.with_row_index(
-        ROW_NUMBER
-    )  # before its schema is asked: Polars then numbers and filters rows as it scans
+    # Numbered before its schema is asked: Polars then numbers and filters rows as it scans.
+    lazy = lazy.with_row_index(ROW_NUMBER)
     dtypes = {name: dtype for name, dtype in lazy.collect_schema().items() if name != ROW_NUMBER}
     raise_problems(column_problems(definition, dtypes))
     lazy = _chosen_columns(definition, lazy, dtypes)
