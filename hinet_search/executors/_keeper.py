@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from hinet_search.executors import Emit, Ended, Job, Message, ShouldStop
+from hinet_search.executors import Emit, Ended, Job, Message, Said, ShouldStop
 from hinet_search.executors._slots import Slots
 
 POLL_SECONDS = 0.05  # within which a job hears of a stop
@@ -46,7 +46,7 @@ class Keeper:
         """Where it is."""
         return Place(platform.node(), packages(), Path(marker).exists())
 
-    def run(self, job: Job) -> Iterator[list[Message | Ended]]:
+    def run(self, job: Job) -> Iterator[list[Said]]:
         """Run a packed job; yields what it says as it says it, its end last."""
         with self._running:
             self._slots.submit(job)
@@ -97,7 +97,7 @@ def pack(job: Job) -> Job:
     return replace(job, function=_run_packed, payload=pickle.dumps((job.function, job.payload)))
 
 
-def unpack(heard: Message | Ended) -> Message | Ended:
+def unpack(heard: Said) -> Said:
     """What a packed job said."""
     return replace(heard, body=pickle.loads(heard.body)) if isinstance(heard, Message) else heard  # noqa: S301  our own
 

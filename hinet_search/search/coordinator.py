@@ -29,6 +29,7 @@ from hinet_search.search.finalists import (
 from hinet_search.search.plan import Ready
 from hinet_search.search.progress import ArmProgress, Event, Progress, Watcher, value_text
 from hinet_search.search.room import Room
+from hinet_search.search.silence import Silence
 from hinet_search.search.summaries import SummaryPhase, to_summarise
 from hinet_search.search.trials import TrialPhase
 from hinet_search.storage.store import StudyStore
@@ -53,6 +54,7 @@ class Coordinator:
         stored = store.load_study()
         self._seconds_before = stored.seconds if stored else 0.0
         self._seconds = clock()
+        self._silence = Silence(60 * self._spec.silence_minutes)
         self._renewed = 0.0
         self._slots_wait = ""
         arms = {arm.name: ArmProgress(arm.name, self._spec.trials) for arm in ready.study.arms}
@@ -180,7 +182,7 @@ class Coordinator:
                     weights_path(self._artifacts, arm, one.trial_number, run.seed).unlink(missing_ok=True)
 
     def _drive(self, executor: Executor, phase: Phase) -> None:
-        drive(executor, phase, self._stop, partial(self._tick, executor), self._say)
+        drive(executor, phase, self._stop, partial(self._tick, executor), self._say, self._silence)
         if self._stop.asked:
             raise Interrupted(self._summary(), signal_number=self._stop.signal_number)
 
