@@ -97,9 +97,9 @@ class Slots:
     def poll(self, timeout: float) -> list[Said]:
         """Messages that have come; a slot whose process died is replaced and its job reported as ended."""
         heard, self._unsaid = self._unsaid, []
-        ready = wait([slot.home for slot in self._slots], 0.0 if heard else timeout)
+        ready = wait([slot.home.fileno() for slot in self._slots], 0.0 if heard else timeout)
         for index, slot in enumerate(self._slots):
-            if slot.home in ready:
+            if slot.home.fileno() in ready:
                 heard += self._hear(index, slot)
         return heard
 

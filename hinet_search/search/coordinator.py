@@ -1,7 +1,7 @@
 """Coordinator: one run of a study: trials, finalists, and one opening of the test split per arm."""
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -63,15 +63,11 @@ class Coordinator:
             rows=ready.dataset.record.rows[0], maximize=self._objective.maximize,
         )  # fmt: skip
 
-    def run(self, start_executor: Callable[[int], Executor]) -> None:
+    def run(self, executor: Executor) -> None:
         """All phases. Errors: Interrupted by a signal, AllTrialsFailed."""
         with self._recorded():
             searches = [self._arm_search(arm) for arm in self._ready.study.arms]
-            executor = start_executor(self._ready.slots)
-            try:
-                self._phases(executor, searches)
-            finally:
-                executor.close()
+            self._phases(executor, searches)
 
     @contextmanager
     def _recorded(self) -> Iterator[None]:
@@ -83,7 +79,6 @@ class Coordinator:
                 yield
             state = "done"
         finally:
-            self._store.renew_lease()  # whoever took the study over writes its state from now on
             self._store.set_state(state, self._seconds_before + self._seconds())
             faults.point("after_state")
 

@@ -1,6 +1,7 @@
 """Dispatch: keeps the slots busy with one phase's jobs, retries those whose process died, and stops on a signal."""
 
 import signal
+import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -49,7 +50,10 @@ class StopFlag:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Listen to SIGINT and SIGTERM inside; only the main thread can."""
+        """Listen to SIGINT and SIGTERM inside. Only the main thread can: in another one they are for who started it."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
         before = {number: signal.signal(number, self._heard) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
