@@ -6,14 +6,12 @@ The slot is a process of its own, so that whatever a job does to it, somebody is
 import os
 import pickle
 import platform
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from hinet_search.executors import Emit, Ended, Job, Message, Said, ShouldStop
 from hinet_search.executors._slots import Slots
@@ -35,7 +33,6 @@ class Keeper:
     """An actor's class: jobs run one after the other, `stop` and `close` come at any time."""
 
     def __init__(self, number: int, settings: Mapping[str, str]) -> None:
-        _forget_the_program()
         os.environ.update(settings)
         self._slots = Slots([number])
         self._stopped = ""
@@ -105,11 +102,3 @@ def unpack(heard: Said) -> Said:
 def _run_packed(packed: bytes, emit: Emit, should_stop: ShouldStop) -> None:
     function, payload = pickle.loads(packed)  # noqa: S301  what the coordinator packed
     function(payload, lambda body: emit(pickle.dumps(body)), should_stop)
-
-
-def _forget_the_program() -> None:
-    """A spawned process begins by importing its parent's program; here that is Ray's worker, which no slot needs."""
-    program: Any = sys.modules["__main__"]
-    program.__spec__ = None
-    with suppress(AttributeError):
-        del program.__file__

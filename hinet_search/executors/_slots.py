@@ -22,6 +22,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
+from types import ModuleType
 
 from hinet_search import life
 from hinet_search.errors import EnvironmentFault
@@ -145,7 +146,8 @@ _PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 
 
 def _start(process: SpawnProcess, number: int) -> None:
-    with environment({**SLOT_ENVIRONMENT, "HINET_SEARCH_SLOT": str(number)}), _deaf_to_ctrl_c():
+    named = {**SLOT_ENVIRONMENT, "HINET_SEARCH_SLOT": str(number)}
+    with environment(named), _deaf_to_ctrl_c(), _without_the_program():
         process.start()
 
 
@@ -191,6 +193,17 @@ def _deaf_to_ctrl_c() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _without_the_program() -> Iterator[None]:
+    """A spawned process would begin by importing its parent's program: a script that launches a study would do so again."""
+    program = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = program
 
 
 class _CoordinatorGone(BaseException):

@@ -45,10 +45,10 @@ class Failures:
             commit(dialect, connection)
             self.pass_by("after a commit")
 
-        def watched(coordinator, start_executor):
+        def watched(coordinator, executor):
             self.active = True
             try:
-                run(coordinator, start_executor)
+                run(coordinator, executor)
             finally:
                 self.active = False
 

@@ -1,6 +1,8 @@
-"""Launches from threads of a process that does other things too, as a notebook or a server would make them."""
+"""Launches from programs of all kinds: a plain script, and threads of a process that does other things too."""
 
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -10,6 +12,24 @@ from hinet_search.records import StudyRecord
 from tests.small import STUDY, write_study
 
 TEXT = STUDY.replace("arms: {shared_bottom: , mmoe: }", "arms: {shared_bottom: }")
+
+
+SCRIPT = """
+import hinet_search
+print("begins")
+record = hinet_search.launch("small.yaml", output="out", trials=2, finalist_seeds=1, slots=1)
+print(record.state, [trial.state for trial in record.arms[0].trials])
+"""
+
+
+def test_a_script_that_launches_a_study_needs_no_guard_and_runs_once(tmp_path: Path) -> None:
+    write_study(tmp_path, TEXT)
+    (tmp_path / "script.py").write_text(SCRIPT)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ran = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert ran.stdout.splitlines() == ["begins", "done ['complete', 'complete']"], ran.stderr
 
 
 def test_two_threads_may_each_launch_a_study_of_one_database(tmp_path: Path) -> None:
