@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 
 from hinet_search import faults
-from hinet_search.errors import AllTrialsFailed, Interrupted
+from hinet_search.errors import AllTrialsFailed, Interrupted, MayPass
 from hinet_search.executors import Executor
 from hinet_search.objective import Objective
-from hinet_search.patience import Patience
+from hinet_search.patience import Patience, impatient
 from hinet_search.records import FinalistRecord
 from hinet_search.search.admission import Admission
 from hinet_search.search.arm_search import ArmSearch
@@ -73,13 +73,16 @@ class Coordinator:
     def _recorded(self) -> Iterator[None]:
         """The study's state and seconds follow what happens inside; signals are heard inside."""
         self._store.set_state("running")
-        state = "stopped"
+        store, state = self._store, "stopped"
         try:
             with self._stop.listening():
                 yield
             state = "done"
+        except MayPass:
+            store = replace(store, patience=impatient)  # it was waited for
+            raise
         finally:
-            self._store.set_state(state, self._seconds_before + self._seconds())
+            store.set_state(state, self._seconds_before + self._seconds())
             faults.point("after_state")
 
     def _phases(self, executor: Executor, searches: list[ArmSearch]) -> None:
