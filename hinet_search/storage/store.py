@@ -24,7 +24,7 @@ from hinet_search.storage.lease import Holder, this_process
 from hinet_search.storage.load import load_finalists
 from hinet_search.storage.names import optuna_name
 from hinet_search.storage.openings import count_openings, note_opening, seeds_of_openings
-from hinet_search.storage.optuna_writes import write_report, write_trial
+from hinet_search.storage.optuna_writes import deleted, write_report, write_trial
 from hinet_search.storage.redistribute import redistribute
 from hinet_search.storage.rows import ArmRow, StudyRow, TrialRow
 from hinet_search.storage.upsert import insert_if_absent, upsert
@@ -127,9 +127,13 @@ class StudyStore:
     def optuna_copy(self, arm: str, *, maximize: bool) -> optuna.Study:
         """The Optuna study of one arm with its trials, in memory, where asking and telling costs no transaction.
 
-        What becomes of its trials is for `record_trial` and `record_evaluation` to keep.
+        What becomes of its trials is for `record_trial` and `record_evaluation` to keep. StudyConflict when somebody
+        deleted those that Optuna had.
         """
         stored, memory = self.optuna_study(arm, maximize=maximize), optuna.storages.InMemoryStorage()
+        with self.database.guarded():
+            if self.trial_rows(arm) and not stored.get_trials(deepcopy=False):
+                raise deleted(stored.study_name)
         with self.database.guarded():
             optuna.copy_study(from_study_name=stored.study_name, from_storage=self.database.storage, to_storage=memory)
         return optuna.load_study(study_name=stored.study_name, storage=memory)
