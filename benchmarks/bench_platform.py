@@ -20,7 +20,7 @@ from typing import Any
 import optuna
 
 from bench_report import CELLS, COST, EVALUATIONS_PER_PASS, evaluations, median_seconds
-from hinet_search.executors import Ended, Job, Message
+from hinet_search.executors import Ended, Job, Message, Said
 from hinet_search.face import load
 from hinet_search.objective import Objective
 from hinet_search.records import Budget
@@ -120,7 +120,7 @@ class Workplace:
 class Instant:
     """An executor with one slot, where a job has said all that a training says as soon as it is submitted."""
 
-    coming: list[Message | Ended] = field(default_factory=list)
+    coming: list[Said] = field(default_factory=list)
     waiting = ""
 
     @property
@@ -136,7 +136,12 @@ class Instant:
 
     def close(self) -> None: ...
 
-    def poll(self, timeout: float) -> list[Message | Ended]:  # noqa: ARG002  nothing is waited for
+    def runs(self, key: str) -> bool:  # noqa: ARG002  it has but one
+        return True
+
+    def kill(self, key: str) -> None: ...
+
+    def poll(self, timeout: float) -> list[Said]:  # noqa: ARG002  nothing is waited for
         heard, self.coming = self.coming, []
         return heard
 

@@ -12,11 +12,13 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from hinet_search.errors import HinetSearchError
+from hinet_search.errors import EnvironmentFault, HinetSearchError
 from hinet_search.search.options import LaunchOptions
+from hinet_search.spec import Device
 from hinet_search.storage.address import parse_address
 from hinet_search.storage.engine import connect
 from hinet_search.storage.filesystem import OVER_THE_NETWORK, file_system_of
+from hinet_search.study import Study
 
 GIGABYTE = 1024**3
 LOW_DISK, LOW_MEMORY = 2 * GIGABYTE, 2 * GIGABYTE
@@ -34,14 +36,19 @@ class Finding:
     blocks: bool = False
 
 
-def examine(options: LaunchOptions) -> Iterator[Finding]:
-    """The facts, one by one. The database and the folder are those that a launch with these options would use."""
+def examine(options: LaunchOptions, study: Study | None = None) -> Iterator[Finding]:
+    """The facts, one by one. Database, folder, device and data are those that a launch of the study would use.
+
+    Without a study they are those of one whose file says nothing of them, and there are no data.
+    """
     yield from _versions()
     yield _processors()
     yield _memory()
-    yield _device()
+    yield _device(study.spec.device if study else "auto")
     yield from _folder(options.folder)
-    yield _database(options)
+    yield _database(options.storage_url(study))
+    if study:
+        yield _data(study, options.cache)
 
 
 def _versions() -> Iterator[Finding]:
@@ -65,12 +72,17 @@ def _memory() -> Finding:
     return Finding("memory", f"{free / GIGABYTE:.1f} GB free", problem)
 
 
-def _device() -> Finding:
+def _device(wanted: Device) -> Finding:
     import torch
 
     from hinet_search.training.device import choose_device
 
-    chosen = choose_device("auto")
+    try:
+        chosen = choose_device(wanted)
+    except EnvironmentFault as error:
+        return _blocking("device", error)
+    if wanted == "cpu":
+        return Finding("device", "cpu, as the study says")
     if chosen.device.type != "cuda":
         return Finding("device", chosen.note.removeprefix("device auto: "))
     total = torch.cuda.get_device_properties(chosen.device).total_memory
@@ -106,10 +118,9 @@ def _fsync_in(place: Path) -> Callable[[], None]:
     return write
 
 
-def _database(options: LaunchOptions) -> Finding:
+def _database(url: str) -> Finding:
     """Reads what is there; nothing is made."""
     try:
-        url = options.storage_url()
         address = parse_address(url)
         if address.file is not None:
             kind = file_system_of(address.file)
@@ -121,8 +132,25 @@ def _database(options: LaunchOptions) -> Finding:
         with closing(connect(url)) as database, database.reading() as connection:
             seconds = _median_seconds(lambda: connection.execute(text("SELECT 1")).close())
     except HinetSearchError as error:
-        return Finding("database", error.problems[0], error.remedy or "see above", blocks=True)
+        return _blocking("database", error)
     return Finding("database", f"{address.masked}: {1000 * seconds:.1f} ms a round trip")
+
+
+def _data(study: Study, cache: Path) -> Finding:
+    """Whether they are there; `check` reads them."""
+    from hinet_search.data.of_study import is_encoded
+
+    try:
+        encoded = is_encoded(study, cache)
+    except HinetSearchError as error:
+        return _blocking("data", error)
+    return Finding(
+        "data", f"{study.spec.data.source.kind}: {'encoded already' if encoded else 'there, not encoded yet'}"
+    )
+
+
+def _blocking(name: str, error: HinetSearchError) -> Finding:
+    return Finding(name, error.problems[0], error.remedy or "see above", blocks=True)
 
 
 def _median_seconds(work: Callable[[], object]) -> float:

@@ -16,5 +16,10 @@ def make_folder(folder: Path) -> None:
 
 
 def make_file(file: Path) -> None:
-    """Make an empty file for its owner alone; one that is there stays as it is."""
-    os.close(os.open(file, os.O_CREAT | os.O_CLOEXEC, FILE))
+    """Make an empty file for its owner alone; one that is there stays as it is, and is not opened.
+
+    To close any descriptor of a file gives up all locks that this process has on it, those of SQLite's connections too.
+    """
+    if not file.exists():
+        with suppress(FileExistsError):  # another process made it
+            os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE))

@@ -79,7 +79,8 @@ class StudySpec(Frozen):
     """A whole study. Every arm gets the same number of trials, passes and finalist seeds.
 
     No draw may need more than `cost_limit` times the FLOPs per row of the default HiNet on the same inputs; null sets
-    no limit. `sizes` are the study again under other budgets (`--size NAME`); the first is taken when none is named.
+    no limit. A job that neither trains nor scores for `silence_minutes` has hung: it is killed and tried again, with twice
+    the time; 0 sets no limit. `sizes` are the study again under other budgets (`--size NAME`); the first is taken when none is named.
     """
 
     data: DataDefinition
@@ -90,6 +91,7 @@ class StudySpec(Frozen):
     trials: Annotated[int, Field(ge=1)] = 20
     passes: Annotated[float, Field(gt=0)] = 4.0
     wall_clock_minutes: Annotated[float, Field(gt=0)] | None = None
+    silence_minutes: Annotated[float, Field(ge=0)] = 10.0
     sampler: SamplerSpec = SamplerSpec()
     pruner: PrunerSpec = PrunerSpec()
     finalists: FinalistSpec = FinalistSpec()

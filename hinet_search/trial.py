@@ -5,10 +5,12 @@ Jobs know nothing of optuna or of the database: what they emit is all that leave
 
 import hashlib
 import os
+import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import torch
@@ -20,6 +22,7 @@ from hinet_search.config import build_config
 from hinet_search.data.columns import Columns, Dataset
 from hinet_search.data.prepare import open_dataset
 from hinet_search.distributions import Value
+from hinet_search.errors import DataError, EnvironmentFault
 from hinet_search.insight import Insight
 from hinet_search.objective import objective_named
 from hinet_search.patience import Patience
@@ -36,6 +39,8 @@ from hinet_search.training.seeding import seeded_model
 from hinet_search.training.snapshot import LAYOUT
 from hinet_search.training.tensors import save_tensors
 from hinet_search.training.trainable import Trainable, fit_all, trainable
+
+DEVICE_LOST = 75  # exit code
 
 Emit = Callable[[object], None]  # sends an object to the coordinator
 ShouldStop = Callable[[], bool]  # whether the coordinator gave the job up
@@ -150,12 +155,20 @@ def _train(jobs: Sequence[TrainJob], order_seed: int, home: Home, of_seed: Calla
         for watcher in watchers:
             watcher.emit(TrainingFailed(cause))
         return
+    except torch.AcceleratorError as error:
+        _end_with_device(device, error, home)
     for one, model, watcher, outcome in zip(jobs, models, watchers, outcomes, strict=True):
         if isinstance(outcome, Diverged):
             watcher.emit(TrainingFailed(f"diverged: {outcome}"))
         else:
             watcher.emit(_trained(one, model, dataset, outcome, home.patience))
         faults.point("after_result")
+
+
+def _end_with_device(device: torch.device, error: Exception, home: Home) -> NoReturn:
+    """A device that failed once fails this process for ever: another one goes on from the last checkpoint."""
+    home.notice(f"{device} failed in this process, which ends: {str(error).splitlines()[0]}")
+    os._exit(DEVICE_LOST)
 
 
 def _checkpoints(job: TrainJob, order_seed: int, say: Callable[[str], None]) -> Checkpoints | None:
@@ -215,8 +228,11 @@ def scores_path(weights: Path) -> Path:
 
 @lru_cache(maxsize=2)
 def _dataset(folder: Path) -> Dataset:
-    """A slot's data stay mapped between its trials."""
-    return open_dataset(folder)
+    """A slot's data stay mapped between its trials. EnvironmentFault where they are not: the study has begun with them."""
+    try:
+        return open_dataset(folder)
+    except DataError as error:
+        raise EnvironmentFault(f"{platform.node()}: {error.problems[0]}") from error
 
 
 def _limit_threads() -> None:

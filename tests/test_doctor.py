@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import hinet_search
 from hinet_search import doctor
 from hinet_search.cli import cli
 from hinet_search.doctor import Finding, examine
@@ -15,12 +16,15 @@ from hinet_search.search.options import LaunchOptions
 from hinet_search.storage import filesystem
 from hinet_search.storage.engine import connect
 from hinet_search.storage.filesystem import file_system_of
+from tests.small import STUDY, write_study
 
+TABLE_SOURCE = "  source: {kind: table, path: rows.csv}\n"
 Usage = namedtuple("Usage", "total used free")
 
 
-def found(**options: object) -> dict[str, Finding]:
-    return {finding.name: finding for finding in examine(LaunchOptions(**options))}
+def found(study: Path | None = None, **options: object) -> dict[str, Finding]:
+    chosen = LaunchOptions(**options)
+    return {finding.name: finding for finding in examine(chosen, chosen.load(str(study)) if study else None)}
 
 
 def test_a_sound_machine_has_no_problem_and_nothing_is_left_behind(tmp_path: Path) -> None:
@@ -58,6 +62,49 @@ def test_a_server_that_is_not_there_blocks_and_its_password_is_not_shown() -> No
     assert fact.blocks
     assert "127.0.0.1" in fact.value
     assert "secret" not in fact.value + fact.problem
+
+
+def test_the_database_that_a_study_names_is_the_one_that_is_asked(tmp_path: Path) -> None:
+    connect(str(tmp_path / "own.db"), create=True).close()
+    study = write_study(tmp_path, f"{STUDY}storage: {tmp_path / 'own.db'}\n")
+    assert found(study, output=tmp_path)["database"].value.startswith(f"sqlite:///{tmp_path}/own.db: ")
+    assert found(output=tmp_path)["database"].value.endswith("none yet, the first launch makes it")
+    assert "other.db" in found(study, storage=str(tmp_path / "other.db"))["database"].value
+
+
+def test_a_device_that_a_study_asks_for_and_that_is_not_there_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    fact = found(write_study(tmp_path, STUDY.replace("device: cpu", "device: cuda")))["device"]
+    assert fact.blocks
+    assert "CUDA_VISIBLE_DEVICES" in fact.problem
+    assert found(write_study(tmp_path))["device"].value == "cpu, as the study says"
+
+
+def test_data_of_a_study_that_are_not_there_block_and_are_named_with_their_line(tmp_path: Path) -> None:
+    text = STUDY.replace(STUDY[STUDY.index("  source:") : STUDY.index("  scenario:")], TABLE_SOURCE)
+    fact = found(write_study(tmp_path, text), output=tmp_path)["data"]
+    assert fact.blocks
+    assert "small.yaml:3:25: data.source.path: 'rows.csv' must be a file" in fact.value
+    assert "HINET_SEARCH_DATA" in fact.problem
+    (tmp_path / "rows.csv").write_text("a,b\n1,2\n")
+    assert found(write_study(tmp_path, text), output=tmp_path)["data"].value == "table: there, not encoded yet"
+
+
+def test_data_that_were_encoded_are_told(tmp_path: Path) -> None:
+    study = write_study(tmp_path)
+    assert found(study, output=tmp_path / "out")["data"].value == "synthetic: there, not encoded yet"
+    hinet_search.check(str(study), output=tmp_path / "out")
+    assert found(study, output=tmp_path / "out")["data"].value == "synthetic: encoded already"
+
+
+def test_the_command_names_the_launch_of_its_study_with_the_same_places(tmp_path: Path) -> None:
+    study, out = write_study(tmp_path), tmp_path / "out"
+    result = CliRunner().invoke(cli, ["doctor", str(study), "--output", str(out)])
+    assert result.exit_code == 0, result.output
+    assert result.output.endswith(f"Next: hinet-search launch {study} --output {out}\n")
+    assert not out.exists()
 
 
 def test_a_full_disk_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +154,7 @@ def test_the_command_prints_a_line_a_fact_and_names_what_is_next(tmp_path: Path)
     result = CliRunner().invoke(cli, ["doctor", "--output", str(tmp_path)])
     assert result.exit_code == 0, result.output
     assert "  processors  " in result.output
-    assert result.output.endswith("Next: hinet-search launch quickstart\n")
+    assert result.output.endswith(f"Next: hinet-search launch quickstart --output {tmp_path}\n")
 
 
 def test_the_command_fails_where_no_study_can_run(tmp_path: Path) -> None:

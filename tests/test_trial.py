@@ -1,5 +1,6 @@
 """A job trains on a slot, leaves weights only when its training came to its end, and scores with what it left."""
 
+import platform
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,15 +8,18 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from hinet_search import face
+from hinet_search import face, trial
 from hinet_search.config import TrialConfig, build_config
 from hinet_search.distributions import Value
+from hinet_search.errors import EnvironmentFault
+from hinet_search.patience import Notice
 from hinet_search.records import EvaluationRecord
 from hinet_search.search.options import LaunchOptions
 from hinet_search.search.plan import Ready
 from hinet_search.sizing import flops_of
 from hinet_search.training.metrics import cell_values
 from hinet_search.trial import (
+    DEVICE_LOST,
     Opened,
     OpenTestJob,
     SeedsJob,
@@ -153,3 +157,31 @@ def test_telling_flops_leaves_the_caller_s_random_numbers_alone(ready: Ready) ->
     torch.manual_seed(1)
     flops_of(config_of(ready, 0), ready.dataset.full_schema)
     assert torch.equal(torch.rand(1), expected)
+
+
+def test_data_that_a_machine_does_not_see_are_a_fault_of_the_machine_and_not_of_the_trial(
+    ready: Ready, tmp_path: Path
+) -> None:
+    """So that the study ends and the trial stays open, where it was one that failed."""
+    job = TrainJob(tmp_path / "gone", ready.study.arms[0].model, values_of(ready, 0), 1, "mean_auc", "cpu")
+    with pytest.raises(EnvironmentFault, match=f"{platform.node()}: .*gone"):
+        train(job, lambda _: None, lambda: False)
+
+
+def test_a_process_whose_device_failed_says_so_and_ends(ready: Ready, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every further training in it would fail; in another process the trial goes on."""
+
+    def failing(*_: object) -> None:
+        raise torch.AcceleratorError("CUDA error: unspecified launch failure\nmore")
+
+    def ended(code: int) -> None:
+        raise SystemExit(code)
+
+    monkeypatch.setattr(trial, "fit_all", failing)
+    monkeypatch.setattr(trial.os, "_exit", ended)
+    job = TrainJob(ready.dataset.folder, ready.study.arms[0].model, values_of(ready, 0), 1, "mean_auc", "cpu")
+    said: list[object] = []
+    with pytest.raises(SystemExit) as caught:
+        train(job, said.append, lambda: False)
+    assert caught.value.code == DEVICE_LOST
+    assert said == [Notice("cpu failed in this process, which ends: CUDA error: unspecified launch failure")]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_expit
 
+from hinet_search import life
 from hinet_search.compare.weighted import METRICS, CellScores, Floats, Weighted, metric_of
 from hinet_search.errors import ConfigurationError
 from hinet_search.objective import Objective, objective_named
@@ -53,6 +54,7 @@ def resampled(scored: Scored, *, headline: str, seed: int, resamplings: int = RE
     for multiplicity_UB in _blocks(num_units, len(unit_R), seed, resamplings):
         values_SCD.append(np.stack([np.stack([of(multiplicity_UB) for of in metrics_C]) for metrics_C in metrics_SC]))
         rows_CD.append(rows_UC.T @ multiplicity_UB)
+        life.sign()
     value_SCD, counts_CD = np.concatenate(values_SCD, axis=2), np.concatenate(rows_CD, axis=1)
     return Resampled(
         unit="users" if _has_users(scored.user_R) else "rows",

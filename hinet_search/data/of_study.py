@@ -1,10 +1,11 @@
 """Data of a study: its rows encoded, and what is wrong with them told with the line of the definition."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hinet_search.data.columns import Dataset
-from hinet_search.data.prepare import prepare
+from hinet_search.data.prepare import is_complete, place_of, prepare
 from hinet_search.errors import ConfigurationError, DataError
 from hinet_search.study import Study
 
@@ -14,7 +15,19 @@ def dataset_of(study: Study, cache: Path, progress: Callable[[str], None]) -> Da
 
     Errors: ConfigurationError for wrong options of the source, DataError for wrong rows; each line has its place.
     """
-    try:
+    with _placed(study):
         return prepare(study.spec.data, study.folder, cache, progress)
+
+
+def is_encoded(study: Study, cache: Path) -> bool:
+    """Whether `cache` has the data of a study as they are now. Errors: as of dataset_of, of files that are not there."""
+    with _placed(study):
+        return is_complete(place_of(study.spec.data, study.folder, cache))
+
+
+@contextmanager
+def _placed(study: Study) -> Iterator[None]:
+    try:
+        yield
     except (ConfigurationError, DataError) as error:
         raise type(error)(*(study.placed(text) for text in error.problems), remedy=error.remedy) from error

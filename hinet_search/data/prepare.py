@@ -22,7 +22,7 @@ from hinet_search.data.unseen import duplicate_warnings, unseen_rate, unseen_war
 from hinet_search.definition import DataDefinition, split_in_words
 from hinet_search.records import CellCount, DataRecord
 
-__all__ = ["open_dataset", "prepare"]
+__all__ = ["is_complete", "open_dataset", "place_of", "prepare"]
 
 BLOCK_ROWS = 2**19  # encoded and written at once
 
@@ -32,8 +32,7 @@ def prepare(definition: DataDefinition, folder: Path, cache: Path, progress: Cal
 
     Raises DataError with every problem found, and then leaves nothing behind.
     """
-    digest = fingerprint(definition, source_identity(definition, folder))
-    target = cache / digest
+    target = place_of(definition, folder, cache)
     if not is_complete(target):
         progress(f"reading {_source_in_words(definition)}")
         rows = read_rows(definition, folder, cache)
@@ -43,6 +42,11 @@ def prepare(definition: DataDefinition, folder: Path, cache: Path, progress: Cal
         progress(f"encoding {len(rows.frame):,} rows")
         _encode(definition, rows, target, cells, warnings)
     return open_dataset(target)
+
+
+def place_of(definition: DataDefinition, folder: Path, cache: Path) -> Path:
+    """Where the encoded data of a definition are, or will be; DataError when its files are not there."""
+    return cache / fingerprint(definition, source_identity(definition, folder))
 
 
 def _encode(

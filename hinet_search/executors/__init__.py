@@ -2,8 +2,8 @@
 
 An engine file has `Options`, what a study may say of it, and `start(slots, home, options) -> Executor`; jobs read and write
 files in the folder `home` alone. A job is a picklable function with a picklable payload; it is called as
-`function(payload, emit, should_stop)` in a slot: `emit` sends an object home, `should_stop` says whether to give up.
-Engines know nothing of models.
+`function(payload, emit, should_stop)` in a slot: `emit` sends an object home, `should_stop` says whether to give up. Both are
+signs of life, as is `life.sign()`. Engines know nothing of models.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 Emit = Callable[[Any], None]
 ShouldStop = Callable[[], bool]
+SIGN_SECONDS = 5.0  # between two signs of life at least: they are for a limit of minutes
 JobFunction = Callable[[Any, Emit, ShouldStop], None]
 
 
@@ -35,6 +36,14 @@ class Message:
 
 
 @dataclass(frozen=True)
+class Alive:
+    """A sign of life of a job that had nothing to say for SIGN_SECONDS."""
+
+    key: str
+    attempt: int
+
+
+@dataclass(frozen=True)
 class Ended:
     """A job's last word. `cause` is empty when its function returned. `died` means that trying again may help: the
     process is gone or memory ran out; a job that raised would raise again. `blocked` means that the machine keeps it from
@@ -45,6 +54,9 @@ class Ended:
     cause: str
     died: bool = False
     blocked: bool = False
+
+
+Said = Message | Alive | Ended
 
 
 class Executor(Protocol):
@@ -64,7 +76,16 @@ class Executor(Protocol):
     def stop(self, key: str) -> None:
         """Ask a job to stop; it ends soon after, with its messages sent."""
 
-    def poll(self, timeout: float) -> list[Message | Ended]:
+    def runs(self, key: str) -> bool:
+        """Whether a job is on a slot; one that was submitted may wait for a place."""
+
+    def kill(self, key: str) -> None:
+        """End the process of a job that runs, whatever it does: `poll` says that it died, and another slot stands in its place.
+
+        What it said and nobody has heard yet is lost.
+        """
+
+    def poll(self, timeout: float) -> list[Said]:
         """Messages that have come, in the order of each job; waits at most `timeout` seconds for the first."""
 
     def close(self) -> None:

@@ -6,16 +6,14 @@ The slot is a process of its own, so that whatever a job does to it, somebody is
 import os
 import pickle
 import platform
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
-from hinet_search.executors import Emit, Ended, Job, Message, ShouldStop
+from hinet_search.executors import Emit, Ended, Job, Message, Said, ShouldStop
 from hinet_search.executors._slots import Slots
 
 POLL_SECONDS = 0.05  # within which a job hears of a stop
@@ -35,7 +33,6 @@ class Keeper:
     """An actor's class: jobs run one after the other, `stop` and `close` come at any time."""
 
     def __init__(self, number: int, settings: Mapping[str, str]) -> None:
-        _forget_the_program()
         os.environ.update(settings)
         self._slots = Slots([number])
         self._stopped = ""
@@ -46,7 +43,7 @@ class Keeper:
         """Where it is."""
         return Place(platform.node(), packages(), Path(marker).exists())
 
-    def run(self, job: Job) -> Iterator[list[Message | Ended]]:
+    def run(self, job: Job) -> Iterator[list[Said]]:
         """Run a packed job; yields what it says as it says it, its end last."""
         with self._running:
             self._slots.submit(job)
@@ -97,7 +94,7 @@ def pack(job: Job) -> Job:
     return replace(job, function=_run_packed, payload=pickle.dumps((job.function, job.payload)))
 
 
-def unpack(heard: Message | Ended) -> Message | Ended:
+def unpack(heard: Said) -> Said:
     """What a packed job said."""
     return replace(heard, body=pickle.loads(heard.body)) if isinstance(heard, Message) else heard  # noqa: S301  our own
 
@@ -105,11 +102,3 @@ def unpack(heard: Message | Ended) -> Message | Ended:
 def _run_packed(packed: bytes, emit: Emit, should_stop: ShouldStop) -> None:
     function, payload = pickle.loads(packed)  # noqa: S301  what the coordinator packed
     function(payload, lambda body: emit(pickle.dumps(body)), should_stop)
-
-
-def _forget_the_program() -> None:
-    """A spawned process begins by importing its parent's program; here that is Ray's worker, which no slot needs."""
-    program: Any = sys.modules["__main__"]
-    program.__spec__ = None
-    with suppress(AttributeError):
-        del program.__file__

@@ -1,6 +1,6 @@
 """Slots: long-lived processes of one thread each on this machine, which engines run their jobs on.
 
-A slot is a spawned process with a pipe home. It ends when its coordinator does, even inside a job that neither emits
+A slot is a spawned process with a line home. It ends when its coordinator does, even inside a job that neither emits
 nor asks whether to stop, and on Linux even while it is paused. Threads and allocator are set in its environment before
 it starts: two OpenMP threads in contention are several times slower, and without page returns large temporaries cost no
 page faults.
@@ -15,15 +15,19 @@ import threading
 import time
 import traceback
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
+from types import ModuleType
 
+from hinet_search import life
 from hinet_search.errors import EnvironmentFault
-from hinet_search.executors import Ended, Job, Message
+from hinet_search.executors import SIGN_SECONDS, Alive, Ended, Job, Message, Said
+from hinet_search.executors._line import Line, pair
 
 SLOT_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -34,7 +38,7 @@ SLOT_ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": "17179869184",
     "MALLOC_TOP_PAD_": "268435456",
 }
-DEATH_SECONDS = 5.0  # that a process may take to be gone once its pipe is closed, so that its own exit code is told
+DEATH_SECONDS = 5.0  # that a process may take to be gone once its line is cut, so that its own exit code is told
 CLOSE_SECONDS = 1.0  # that slots may take to end when nothing that they do is of use any more
 
 
@@ -42,7 +46,7 @@ CLOSE_SECONDS = 1.0  # that slots may take to end when nothing that they do is o
 class _Slot:
     number: int
     process: SpawnProcess
-    home: Connection
+    home: Line
     job: Job | None = None
 
 
@@ -51,6 +55,8 @@ class Slots:
 
     def __init__(self, numbers: Iterable[int]) -> None:
         self._context: SpawnContext = multiprocessing.get_context("spawn")
+        self._mother = ThreadPoolExecutor(1, "slots")  # see _be_killed_with_coordinator
+        self._unsaid: list[Said] = []
         resource_tracker.ensure_running()  # else the first slot starts it, which unblocks SIGINT
         self._slots = [self._new_slot(number) for number in numbers]
 
@@ -78,48 +84,59 @@ class Slots:
                 with suppress(BrokenPipeError, ConnectionResetError):
                     slot.home.send(_STOP)
 
-    def poll(self, timeout: float) -> list[Message | Ended]:
-        """Messages that have come; a slot whose process died is replaced and its job reported as ended."""
-        heard: list[Message | Ended] = []
-        ready = wait([slot.home for slot in self._slots], timeout)
+    def runs(self, key: str) -> bool:
+        """A job that was submitted has a slot."""
+        return any(slot.job is not None and slot.job.key == key for slot in self._slots)
+
+    def kill(self, key: str) -> None:
+        """End the process of a job; one that the system itself cannot end is left to it."""
         for index, slot in enumerate(self._slots):
-            if slot.home in ready:
+            if slot.job is not None and slot.job.key == key:
+                slot.process.kill()
+                self._unsaid += self._replace(index, slot)
+
+    def poll(self, timeout: float) -> list[Said]:
+        """Messages that have come; a slot whose process died is replaced and its job reported as ended."""
+        heard, self._unsaid = self._unsaid, []
+        ready = wait([slot.home.fileno() for slot in self._slots], 0.0 if heard else timeout)
+        for index, slot in enumerate(self._slots):
+            if slot.home.fileno() in ready:
                 heard += self._hear(index, slot)
         return heard
 
     def close(self) -> None:
-        """Close every pipe, wait for the slots, and kill those that do not end; takes CLOSE_SECONDS at most."""
+        """Cut every line, wait for the slots, and kill those that do not end; takes CLOSE_SECONDS at most."""
         for slot in self._slots:
             slot.home.close()
         deadline = time.monotonic() + CLOSE_SECONDS
         for slot in self._slots:
             _end(slot.process, max(0.0, deadline - time.monotonic()))
         self._slots = []
+        self._mother.shutdown()
 
-    def _hear(self, index: int, slot: _Slot) -> list[Message | Ended]:
-        heard: list[Message | Ended] = []
-        alive = True
+    def _hear(self, index: int, slot: _Slot) -> list[Said]:
         try:
-            while slot.home.poll():
-                heard.append(slot.home.recv())
+            heard: list[Said] = slot.home.waiting()
         except (EOFError, OSError):  # OSError: it died in the middle of a message
-            alive = False
+            return self._replace(index, slot)
         if heard and isinstance(heard[-1], Ended):
             slot.job = None
-        if not alive:
-            _end(slot.process, DEATH_SECONDS)
-            if slot.job is not None:
-                cause = f"its process died ({_death(slot.process.exitcode)})"
-                heard.append(Ended(slot.job.key, slot.job.attempt, cause, died=True))
-            slot.home.close()
-            self._slots[index] = self._new_slot(slot.number)
         return heard
 
+    def _replace(self, index: int, slot: _Slot) -> list[Said]:
+        """Another slot in place of one whose process dies; says so of its job."""
+        _end(slot.process, DEATH_SECONDS)
+        slot.home.close()
+        self._slots[index] = self._new_slot(slot.number)
+        if slot.job is None:
+            return []
+        cause = f"its process died ({_death(slot.process.exitcode)})"
+        return [Ended(slot.job.key, slot.job.attempt, cause, died=True)]
+
     def _new_slot(self, number: int) -> _Slot:
-        here, there = self._context.Pipe()
+        here, there = pair()
         process = self._context.Process(target=_serve, args=(there,), name=f"slot-{number}", daemon=True)
-        with environment({**SLOT_ENVIRONMENT, "HINET_SEARCH_SLOT": str(number)}), _deaf_to_ctrl_c():
-            process.start()
+        self._mother.submit(_start, process, number).result()
         there.close()
         return _Slot(number, process, here)
 
@@ -128,12 +145,18 @@ _STOP = "stop"
 _PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 
 
+def _start(process: SpawnProcess, number: int) -> None:
+    named = {**SLOT_ENVIRONMENT, "HINET_SEARCH_SLOT": str(number)}
+    with environment(named), _deaf_to_ctrl_c(), _without_the_program():
+        process.start()
+
+
 def _end(process: SpawnProcess, seconds: float) -> None:
-    """Wait for a process to end and kill it when it does not."""
+    """Wait for a process to end and kill it when it does not; one that waits for its hardware dies when that answers."""
     process.join(seconds)
     if process.is_alive():
         process.kill()
-        process.join()
+        process.join(DEATH_SECONDS)
 
 
 def _death(exit_code: int | None) -> str:
@@ -143,19 +166,23 @@ def _death(exit_code: int | None) -> str:
     return f"signal {names.get(-exit_code, -exit_code)}"
 
 
+_ENVIRONMENT = threading.Lock()  # two launches in threads of one process would put back what the other one set
+
+
 @contextmanager
 def environment(values: dict[str, str]) -> Iterator[None]:
     """Environment variables for a child that starts inside; the allocator reads its own before Python runs."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+    with _ENVIRONMENT:
+        before = {name: os.environ.get(name) for name in values}
+        os.environ.update(values)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
 
 
 @contextmanager
@@ -168,27 +195,41 @@ def _deaf_to_ctrl_c() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+@contextmanager
+def _without_the_program() -> Iterator[None]:
+    """A spawned process would begin by importing its parent's program: a script that launches a study would do so again."""
+    program = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = program
+
+
 class _CoordinatorGone(BaseException):
     """Nobody is left to tell; no Exception, so that a job cannot take it for a failure of its own."""
 
 
-def _serve(home: Connection) -> None:
-    """A slot's life: take a job, run it, say that it ended; until the pipe closes. Ctrl-C is the coordinator's."""
+def _serve(home: Line) -> None:
+    """A slot's life: take a job, run it, say that it ended; until the line is cut. Ctrl-C is the coordinator's."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _be_killed_with_coordinator()
     threading.Thread(target=_end_with_coordinator, daemon=True).start()
     try:
         while True:
-            received = home.recv()
+            received = home.next()
             if isinstance(received, Job):
-                _run(received, home)
+                _run(received, _Reporter(received, home))
     except (EOFError, OSError, _CoordinatorGone):
         os._exit(0)
 
 
 def _be_killed_with_coordinator() -> None:
-    """Where the kernel does that; a coordinator that is gone already is seen by the thread."""
+    """Where the kernel does that; a coordinator that is gone already is seen by the thread.
+
+    The kernel means the thread that started this process, so that has to be one that lives as long as its slots.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -200,30 +241,46 @@ def _end_with_coordinator() -> None:
     os._exit(1)
 
 
-def _run(job: Job, home: Connection) -> None:
-    stopped = False
+class _Reporter:
+    """How a running job reaches its coordinator; whatever it does here is a sign of life."""
 
-    def emit(body: object) -> None:
-        try:
-            home.send(Message(job.key, job.attempt, body))
-        except OSError as error:
-            raise _CoordinatorGone from error
+    def __init__(self, job: Job, home: Line) -> None:
+        self._job = job
+        self._home = home
+        self._stopped = False
+        self._heard_of = time.monotonic()
 
-    def should_stop() -> bool:
-        nonlocal stopped
+    def emit(self, body: object) -> None:
+        self.send(Message(self._job.key, self._job.attempt, body))
+
+    def should_stop(self) -> bool:
+        self.sign()
         try:
-            while home.poll():
-                stopped = home.recv() == _STOP or stopped
+            self._stopped = _STOP in self._home.waiting() or self._stopped
         except (EOFError, OSError) as error:
             raise _CoordinatorGone from error
-        return stopped
+        return self._stopped
 
+    def sign(self) -> None:
+        if time.monotonic() - self._heard_of >= SIGN_SECONDS:
+            self.send(Alive(self._job.key, self._job.attempt))
+
+    def send(self, what: Said) -> None:
+        try:
+            self._home.send(what)
+        except OSError as error:
+            raise _CoordinatorGone from error
+        self._heard_of = time.monotonic()
+
+
+def _run(job: Job, reporter: _Reporter) -> None:
     end = Ended(job.key, job.attempt, "")
     try:
-        job.function(job.payload, emit, should_stop)
+        with life.heard_by(reporter.sign):
+            job.function(job.payload, reporter.emit, reporter.should_stop)
     except Exception as error:  # noqa: BLE001  whatever a job raises is the cause of its end, told to the coordinator
         end = _end_of(job, error)
-    home.send(end)
+    reporter.send(end)
 
 
 def _end_of(job: Job, error: Exception) -> Ended:

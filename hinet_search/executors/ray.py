@@ -15,7 +15,7 @@ from uuid import uuid4
 from pydantic import Field, field_validator, model_validator
 
 from hinet_search.errors import EnvironmentFault
-from hinet_search.executors import Ended, Job, Message
+from hinet_search.executors import Ended, Job, Said
 from hinet_search.executors._cluster import Cluster, join
 from hinet_search.executors._keeper import Keeper, Place, name_of, pack, packages, settings, unpack
 from hinet_search.executors._slots import CLOSE_SECONDS
@@ -97,7 +97,7 @@ class RayExecutor:
             scheduling_strategy="SPREAD",
         )(Keeper)
         self._queue: deque[Job] = deque()
-        self._unsaid: list[Message | Ended] = []
+        self._unsaid: list[Said] = []
         self._failed_starts = 0
         self._slots = [self._new_slot(number) for number in range(slots)]
 
@@ -137,7 +137,17 @@ class RayExecutor:
             self._queue.remove(job)
             self._unsaid.append(Ended(job.key, job.attempt, ""))
 
-    def poll(self, timeout: float) -> list[Message | Ended]:
+    def runs(self, key: str) -> bool:
+        """Whether a job has a slot with a place."""
+        return any(slot.job is not None and slot.job.key == key for slot in self._slots)
+
+    def kill(self, key: str) -> None:
+        """End a job's slot and whoever keeps it, be it the keeper that hangs."""
+        for slot in self._slots[:]:
+            if slot.job is not None and slot.job.key == key:
+                self._unsaid.append(self._lost(slot, "killed"))
+
+    def poll(self, timeout: float) -> list[Said]:
         """Messages that have come; a slot that is lost gets a new actor and its job is reported as ended.
 
         Errors: EnvironmentFault when a node cannot do the work.
@@ -176,20 +186,23 @@ class RayExecutor:
                 slot.job = self._queue.popleft()
                 slot.asked = slot.actor.run.options(num_returns="streaming").remote(pack(slot.job))
 
-    def _hear(self, slot: _Slot) -> list[Message | Ended]:
-        assert slot.job is not None, "a slot with a place says nothing without a job"
-        assert slot.place is not None, "checked by the caller"
+    def _hear(self, slot: _Slot) -> list[Said]:
         try:
             heard = [unpack(one) for one in self._ray.get(next(slot.asked))]
         except (self._ray.exceptions.RayError, StopIteration) as error:
-            cause = f"its slot on {slot.place.host} was lost ({type(error).__name__})"
-            heard = [Ended(slot.job.key, slot.job.attempt, cause, died=True)]
-            self._replace(slot)
+            return [self._lost(slot, type(error).__name__)]
         if isinstance(heard[-1], Ended):
             slot.job = slot.asked = None
         return heard
 
-    def _learn_place(self, slot: _Slot) -> list[Message | Ended]:
+    def _lost(self, slot: _Slot, how: str) -> Ended:
+        """The end of a job whose slot gives way to another one."""
+        assert slot.job is not None, "a slot with a place says nothing without a job"
+        assert slot.place is not None, "a job is given to a slot with a place"
+        self._replace(slot)
+        return Ended(slot.job.key, slot.job.attempt, f"its slot on {slot.place.host} was lost ({how})", died=True)
+
+    def _learn_place(self, slot: _Slot) -> list[Said]:
         """Hears nothing; a slot that cannot start is tried again, on another node where there is one."""
         try:
             place: Place = self._ray.get(slot.asked)

@@ -18,6 +18,7 @@ from sklearn.ensemble._hist_gradient_boosting.binning import _BinMapper
 from sklearn.ensemble._hist_gradient_boosting.grower import TreeGrower
 from torch import Tensor
 
+from hinet_search import life
 from hinet_search.data.columns import Columns
 from hinet_search.frozen import Frozen
 from hinet_search.nn.forest import Forest
@@ -134,6 +135,7 @@ class _Growth:
         for _ in range(len(self.trees[0]), num_rounds):
             for task, trees in enumerate(self.trees):
                 trees.append(self._tree(task))
+                life.sign()
 
     def _tree(self, task: int) -> Any:
         """One more Newton step: a tree fitted to gradients and curvatures of the log loss."""

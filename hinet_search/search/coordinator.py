@@ -1,17 +1,17 @@
 """Coordinator: one run of a study: trials, finalists, and one opening of the test split per arm."""
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from hinet_search import faults
-from hinet_search.errors import AllTrialsFailed, Interrupted
+from hinet_search.errors import AllTrialsFailed, Interrupted, MayPass
 from hinet_search.executors import Executor
 from hinet_search.objective import Objective
-from hinet_search.patience import Patience
+from hinet_search.patience import Patience, impatient
 from hinet_search.records import FinalistRecord
 from hinet_search.search.admission import Admission
 from hinet_search.search.arm_search import ArmSearch
@@ -29,6 +29,7 @@ from hinet_search.search.finalists import (
 from hinet_search.search.plan import Ready
 from hinet_search.search.progress import ArmProgress, Event, Progress, Watcher, value_text
 from hinet_search.search.room import Room
+from hinet_search.search.silence import Silence
 from hinet_search.search.summaries import SummaryPhase, to_summarise
 from hinet_search.search.trials import TrialPhase
 from hinet_search.storage.store import StudyStore
@@ -53,6 +54,7 @@ class Coordinator:
         stored = store.load_study()
         self._seconds_before = stored.seconds if stored else 0.0
         self._seconds = clock()
+        self._silence = Silence(60 * self._spec.silence_minutes)
         self._renewed = 0.0
         self._slots_wait = ""
         arms = {arm.name: ArmProgress(arm.name, self._spec.trials) for arm in ready.study.arms}
@@ -61,28 +63,26 @@ class Coordinator:
             rows=ready.dataset.record.rows[0], maximize=self._objective.maximize,
         )  # fmt: skip
 
-    def run(self, start_executor: Callable[[int], Executor]) -> None:
+    def run(self, executor: Executor) -> None:
         """All phases. Errors: Interrupted by a signal, AllTrialsFailed."""
         with self._recorded():
             searches = [self._arm_search(arm) for arm in self._ready.study.arms]
-            executor = start_executor(self._ready.slots)
-            try:
-                self._phases(executor, searches)
-            finally:
-                executor.close()
+            self._phases(executor, searches)
 
     @contextmanager
     def _recorded(self) -> Iterator[None]:
         """The study's state and seconds follow what happens inside; signals are heard inside."""
         self._store.set_state("running")
-        state = "stopped"
+        store, state = self._store, "stopped"
         try:
             with self._stop.listening():
                 yield
             state = "done"
+        except MayPass:
+            store = replace(store, patience=impatient)  # it was waited for
+            raise
         finally:
-            self._store.renew_lease()  # whoever took the study over writes its state from now on
-            self._store.set_state(state, self._seconds_before + self._seconds())
+            store.set_state(state, self._seconds_before + self._seconds())
             faults.point("after_state")
 
     def _phases(self, executor: Executor, searches: list[ArmSearch]) -> None:
@@ -180,7 +180,7 @@ class Coordinator:
                     weights_path(self._artifacts, arm, one.trial_number, run.seed).unlink(missing_ok=True)
 
     def _drive(self, executor: Executor, phase: Phase) -> None:
-        drive(executor, phase, self._stop, partial(self._tick, executor), self._say)
+        drive(executor, phase, self._stop, partial(self._tick, executor), self._say, self._silence)
         if self._stop.asked:
             raise Interrupted(self._summary(), signal_number=self._stop.signal_number)
 

@@ -3,8 +3,8 @@
 import platform
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -19,17 +19,18 @@ from hinet_search.plugins import load
 from hinet_search.records import Budget, Scalar, StudyRecord
 from hinet_search.search.artifacts import claim, refuse_files_of_another
 from hinet_search.search.coordinator import Coordinator
-from hinet_search.search.extension import distributions, extension
-from hinet_search.search.identity import identity, refuse_difference, refuse_extension
+from hinet_search.search.extension import distributions
+from hinet_search.search.identity import identity
 from hinet_search.search.options import LaunchOptions
 from hinet_search.search.plan import Ready
 from hinet_search.search.progress import Event, Watcher
+from hinet_search.search.refusal import artifacts_of, refuse_early, refuse_other
 from hinet_search.storage.clock import utc_now
 from hinet_search.storage.engine import Database, connect
 from hinet_search.storage.load import load_record
 from hinet_search.storage.rows import ArmRow, StudyRow
 from hinet_search.storage.store import StudyStore
-from hinet_search.study import EXECUTORS, Arm, Study
+from hinet_search.study import EXECUTORS, Arm
 
 LIBRARIES = ("hinet-search", "torch", "optuna", "polars", "numpy", "scikit-learn")
 
@@ -41,25 +42,25 @@ def launch(ready: Ready, options: LaunchOptions, command: str, watcher: Watcher)
     AllTrialsFailed, Interrupted (by a signal; the same launch continues).
     """
     study = ready.study
-    with _open(options.storage_url(study), watcher) as database:
-        store = StudyStore(database, study.name)
-        with _lease(store):
-            artifacts = _enter(ready, store, options, command, watcher)
-            Coordinator(ready, store, artifacts, watcher).run(_executor_of(study, options.folder.absolute()))
-            record = load_record(database, study.name)
-            store.set_verdict(verdict(record).sentence)
-            return record
+    refuse_early(study, _identity(ready), options)
+    with (
+        closing(_started(ready, options.folder.absolute())) as executor,
+        _open(options.storage_url(study), watcher) as database,
+        _lease(StudyStore(database, study.name)) as store,
+    ):
+        artifacts = _enter(ready, store, options, command, watcher)
+        Coordinator(ready, store, artifacts, watcher).run(executor)
+        record = load_record(database, study.name)
+        store.set_verdict(verdict(record).sentence)
+        return record
 
 
-def _executor_of(study: Study, home: Path) -> Callable[[int], Executor]:
-    """Starts the study's executor with that many slots."""
-    engine, chosen = load(EXECUTORS, study.spec.executor.kind), study.spec.executor.options
-
-    def start(slots: int) -> Executor:
-        started: Executor = engine.start(slots, home, engine.Options(**chosen))
-        return started
-
-    return start
+def _started(ready: Ready, home: Path) -> Executor:
+    """The study's executor with its slots."""
+    spec = ready.study.spec.executor
+    engine = load(EXECUTORS, spec.kind)
+    started: Executor = engine.start(ready.slots, home, engine.Options(**spec.options))
+    return started
 
 
 @contextmanager
@@ -72,12 +73,12 @@ def _open(url: str, watcher: Watcher) -> Iterator[Database]:
 
 
 @contextmanager
-def _lease(store: StudyStore) -> Iterator[None]:
-    """Nobody else runs this study meanwhile."""
+def _lease(store: StudyStore) -> Iterator[StudyStore]:
+    """The store of a study that nobody else runs meanwhile."""
     store.acquire_lease()
     faults.point("after_lease")
     try:
-        yield
+        yield replace(store, leased=True)
     finally:
         store.release_lease()
 
@@ -86,23 +87,22 @@ def _enter(ready: Ready, store: StudyStore, options: LaunchOptions, command: str
     """Writes the study, or what is new in it; the folder of its files, which is its own from then on."""
     study, row, stored = ready.study, _row(ready, options, command), store.load_study()
     arms = [_arm_row(arm) for arm in study.arms]
-    artifacts = options.folder.absolute() / "artifacts" / study.name
+    artifacts = artifacts_of(study.name, options)
     refuse_files_of_another(artifacts, stored or row)
     if stored is None:
         data = replace(row.data, leaks=leak_suspects(ready.dataset))
         store.create_study(replace(row, data=data), arms)
         faults.point("after_study_created")
     else:
-        more = extension(stored.spec_json, row.spec_json)
-        if more is None:
-            refuse_difference(study.name, stored.spec_json, row.spec_json)
-        elif not options.extend:
-            refuse_extension(study.name, more)
-        for line in more or ():
+        for line in refuse_other(study.name, stored.spec_json, row.spec_json, extend=options.extend):
             watcher.event(Event("extended", line))
         store.continue_study(row, arms, {arm.name: distributions(arm.space) for arm in study.arms})
     claim(artifacts, stored or row, store.database.url)
     return artifacts
+
+
+def _identity(ready: Ready) -> str:
+    return identity(ready.study, ready.dataset.fingerprint)
 
 
 def _row(ready: Ready, options: LaunchOptions, command: str) -> StudyRow:
@@ -111,7 +111,7 @@ def _row(ready: Ready, options: LaunchOptions, command: str) -> StudyRow:
         name=study.name,
         uuid=uuid4().hex,
         state="running",
-        spec_json=identity(study, ready.dataset.fingerprint),
+        spec_json=_identity(ready),
         study_yaml=options.recorded(study.file.text),
         command=command,
         description=spec.description,

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hinet_search.data.checks import available_memory
-from hinet_search.errors import EnvironmentFault, StudyConflict
 from hinet_search.search.extension import extension
 from hinet_search.search.identity import identity, refuse_difference
 from hinet_search.search.options import LaunchOptions
 from hinet_search.search.plan import Plan, Ready
-from hinet_search.storage.engine import LAUNCH_FIRST, connect
+from hinet_search.storage.engine import connect_if_there
 from hinet_search.storage.listing import list_studies
-from hinet_search.storage.schema import MIGRATE
 from hinet_search.storage.store import StudyStore
 
 GIGABYTE = 1024**3
@@ -32,14 +30,11 @@ class Standing:
 def standing(ready: Ready, options: LaunchOptions) -> Standing | None:
     """What is stored under the study's name; None for nothing, and in tables of an older version, which a launch changes.
 
-    Errors: those of connect, and StudyConflict when it is another study.
+    Errors: those of connect_if_there, and StudyConflict when it is another study.
     """
     study = ready.study
-    try:
-        database = connect(options.storage_url(study))
-    except (EnvironmentFault, StudyConflict) as error:
-        if error.remedy not in (LAUNCH_FIRST, MIGRATE):
-            raise
+    database = connect_if_there(options.storage_url(study))
+    if database is None:
         return None
     with closing(database):
         stored = StudyStore(database, study.name).load_study()

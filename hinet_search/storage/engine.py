@@ -17,7 +17,7 @@ from hinet_search.errors import DatabaseAway, EnvironmentFault, StudyConflict
 from hinet_search.private import make_file, make_folder
 from hinet_search.storage.address import Address, parse_address
 from hinet_search.storage.filesystem import OVER_THE_NETWORK, file_system_of
-from hinet_search.storage.schema import bring_forward, check_version, make_index, make_or_migrate, version_of
+from hinet_search.storage.schema import MIGRATE, bring_forward, check_version, make_index, make_or_migrate, version_of
 from hinet_search.storage.tables import VERSION
 
 if TYPE_CHECKING:
@@ -99,6 +99,16 @@ def connect(url: str, *, create: bool = False, say: Callable[[str], None] = _qui
             storage = _storage(address, create=True)
             make_index(bare)
         return Database(address.masked, storage.engine, lambda: storage)
+
+
+def connect_if_there(url: str) -> Database | None:
+    """As a reader does; None where a launch would make the database, or bring its tables forward. Other errors as connect."""
+    try:
+        return connect(url)
+    except (EnvironmentFault, StudyConflict) as error:
+        if error.remedy not in (LAUNCH_FIRST, MIGRATE):
+            raise
+        return None
 
 
 def migrate(url: str, say: Callable[[str], None]) -> None:

@@ -5,7 +5,7 @@ import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, literal_column, select, text, update
 
 from hinet_search.errors import StudyConflict
 from hinet_search.storage.engine import Database
@@ -43,30 +43,36 @@ def acquire(database: Database, study: str, holder: Holder) -> None:
 
     A holder that died on this machine is replaced at once, any other one when its heartbeat is 60 s old.
     """
+    of_study = select(lease).where(lease.c.study == study)
     with database.writing() as connection:
-        now = _now(connection)
-        mine = {"study": study, **asdict(holder), "heartbeat": now}
-        if insert_if_absent(connection, lease, mine):
+        while not insert_if_absent(connection, lease, mine := _held_now(connection, study, holder)):
+            found = connection.execute(of_study.with_for_update()).one_or_none()
+            if found is None:
+                continue  # it was given back a moment ago
+            _refuse_live(connection, found, holder)
+            connection.execute(update(lease).where(lease.c.study == study).values(**mine))
             return
-        found = connection.execute(select(lease).where(lease.c.study == study).with_for_update()).one()
-        age = now - found.heartbeat
-        if age <= LEASE_SECONDS and not _is_dead(found, holder):
-            raise StudyConflict(
-                f"study '{study}' is run by process {found.pid} on {found.host} (heartbeat {max(age, 0.0):.0f} s ago)",
-                remedy=f"wait until it ends or stop it: kill {found.pid}",
-            )
-        connection.execute(update(lease).where(lease.c.study == study).values(**mine))
 
 
-def renew(database: Database, study: str, holder: Holder) -> None:
-    """Sets the heartbeat; StudyConflict when the lease has gone to somebody else, who then runs the study."""
-    with database.writing() as connection:
-        beat = update(lease).where(_is_of(study, holder)).values(heartbeat=_now(connection))
-        if connection.execute(beat).rowcount == 0:
-            raise StudyConflict(
-                f"process {holder.pid} on {holder.host} no longer holds study '{study}': another one took it over",
-                remedy="nothing is lost; this process must stop",
-            )
+def refuse_held(database: Database, study: str, asking: Holder) -> None:
+    """StudyConflict when the study has a live holder, as `acquire` would say; takes nothing."""
+    with database.reading() as connection:
+        found = connection.execute(select(lease).where(lease.c.study == study)).one_or_none()
+        if found is not None:
+            _refuse_live(connection, found, asking)
+
+
+def renew(connection: Connection, study: str, holder: Holder) -> None:
+    """Sets the heartbeat; StudyConflict when the lease has gone to somebody else, who then runs the study.
+
+    In the transaction of a write, that write happens only while the study is held.
+    """
+    beat = update(lease).where(_is_of(study, holder)).values(heartbeat=literal_column(_CLOCKS[connection.dialect.name]))
+    if connection.execute(beat).rowcount == 0:
+        raise StudyConflict(
+            f"process {holder.pid} on {holder.host} no longer holds study '{study}': another one took it over",
+            remedy="nothing is lost; this process must stop",
+        )
 
 
 def release(database: Database, study: str, holder: Holder) -> None:
@@ -79,7 +85,7 @@ def held_studies(connection: Connection) -> set[str]:
     """Names of the studies whose holder may be alive."""
     now, asking = _now(connection), this_process()
     rows = connection.execute(select(lease)).all()
-    return {row.study for row in rows if now - row.heartbeat <= LEASE_SECONDS and not _is_dead(row, asking)}
+    return {row.study for row in rows if _may_live(row, now, asking)}
 
 
 def silence(connection: Connection, study: str) -> float | None:
@@ -91,6 +97,25 @@ def silence(connection: Connection, study: str) -> float | None:
 def state_now(written: str, study: str, held: set[str]) -> str:
     """The state of a study: one that runs, as is written, though nobody holds it, was interrupted."""
     return "interrupted" if written == "running" and study not in held else written
+
+
+def _held_now(connection: Connection, study: str, holder: Holder) -> dict[str, object]:
+    return {"study": study, **asdict(holder), "heartbeat": _now(connection)}
+
+
+def _refuse_live(connection: Connection, found: Row[tuple[object, ...]], asking: Holder) -> None:
+    now = _now(connection)
+    if _may_live(found, now, asking):
+        age = max(now - found.heartbeat, 0.0)
+        raise StudyConflict(
+            f"study '{found.study}' is run by process {found.pid} on {found.host} (heartbeat {age:.0f} s ago)",
+            remedy=f"wait until it ends or stop it: kill {found.pid}",
+        )
+
+
+def _may_live(found: Row[tuple[object, ...]], now: float, asking: Holder) -> bool:
+    """Whether a holder may be alive. One whose heartbeat is to come was there before the clock was set back, not since."""
+    return abs(now - found.heartbeat) <= LEASE_SECONDS and not _is_dead(found, asking)
 
 
 def _is_of(study: str, holder: Holder) -> ColumnElement[bool]:

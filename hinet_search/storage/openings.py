@@ -13,8 +13,10 @@ from hinet_search.storage.tables import opening
 def note_opening(
     connection: Connection, fingerprint: str, finalist: tuple[str, str, int], seeds: Sequence[int]
 ) -> None:
-    """Notes one opening by a finalist (study, arm, trial number)."""
+    """Notes one opening by a finalist (study, arm, trial number); one that was noted for these seeds is the same one."""
     study, arm, trial_number = finalist
+    if seeds_of_openings(connection, fingerprint, finalist) >= set(seeds):
+        return
     row = {
         "fingerprint": fingerprint,
         "study": study,

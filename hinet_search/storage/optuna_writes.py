@@ -9,6 +9,7 @@ from optuna.distributions import distribution_to_json
 from optuna.trial import FrozenTrial
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from hinet_search.errors import StudyConflict
 from hinet_search.storage.optuna_tables import (
     intermediate_values,
     parameters,
@@ -20,6 +21,7 @@ from hinet_search.storage.optuna_tables import (
 from hinet_search.storage.upsert import upsert, upsert_all
 
 _NAMED = select(studies.c.study_id).where(studies.c.study_name == bindparam("of_study")).scalar_subquery()
+_STUDY = select(studies.c.study_id).where(studies.c.study_name == bindparam("of_study"))
 _IS_THIS = (trials.c.study_id == _NAMED) & (trials.c.number == bindparam("of_number"))
 _FIND = select(trials.c.trial_id).where(_IS_THIS)
 _UPDATE = (
@@ -33,6 +35,14 @@ _UPDATE = (
     .returning(trials.c.trial_id)
 )
 _INSERT = insert(trials).values(study_id=_NAMED, number=bindparam("of_number")).returning(trials.c.trial_id)
+
+
+def deleted(study_name: str) -> StudyConflict:
+    """What is to be said of a study of Optuna whose trials are gone while ours are there."""
+    return StudyConflict(
+        f"'{study_name}' was deleted in optuna-dashboard or by Optuna, and what else there is of the study was not",
+        remedy="it cannot go on: give the study another name (key 'name')",
+    )
 
 
 def write_trial(connection: Connection, study_name: str, trial: FrozenTrial) -> None:
@@ -56,7 +66,9 @@ def write_trial(connection: Connection, study_name: str, trial: FrozenTrial) -> 
 
 def write_report(connection: Connection, study_name: str, trial: FrozenTrial, step: int) -> None:
     """Writes what a stored trial has reported at one step, and the notes that sampler and pruner keep of it."""
-    trial_id = connection.execute(_FIND, {"of_study": study_name, "of_number": trial.number}).scalar_one()
+    trial_id = connection.execute(_FIND, {"of_study": study_name, "of_number": trial.number}).scalar()
+    if trial_id is None:
+        raise deleted(study_name)
     _write_course(connection, trial_id, trial, [step])
 
 
@@ -70,6 +82,8 @@ def _write_state(connection: Connection, study_name: str, trial: FrozenTrial) ->
         "datetime_complete": _utc(trial.datetime_complete),
     }
     trial_id: int | None = connection.execute(_UPDATE, row).scalar()
+    if trial_id is None and connection.execute(_STUDY, row).scalar() is None:
+        raise deleted(study_name)
     return connection.execute(_INSERT, row).scalar_one() if trial_id is None else trial_id
 
 

@@ -1,7 +1,8 @@
 """Store: all that the coordinator of one study writes. Every write may be repeated without changing the outcome."""
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +24,7 @@ from hinet_search.storage.lease import Holder, this_process
 from hinet_search.storage.load import load_finalists
 from hinet_search.storage.names import optuna_name
 from hinet_search.storage.openings import count_openings, note_opening, seeds_of_openings
-from hinet_search.storage.optuna_writes import write_report, write_trial
+from hinet_search.storage.optuna_writes import deleted, write_report, write_trial
 from hinet_search.storage.redistribute import redistribute
 from hinet_search.storage.rows import ArmRow, StudyRow, TrialRow
 from hinet_search.storage.upsert import insert_if_absent, upsert
@@ -34,20 +35,29 @@ _FOUND_OF_ARM = ("fixed_json", "importances_json")  # what launches add to an ar
 @with_patience("acquire_lease", "create_study")
 @dataclass(frozen=True)
 class StudyStore:
-    """One study in one database. What a locked or lost database means to every method is for `patience` to say."""
+    """One study in one database. What a locked or lost database means to every method is for `patience` to say.
+
+    Who has the lease is `leased`: its writes renew the lease, and are StudyConflict when another process took it over.
+    """
 
     database: Database
     study: str
     holder: Holder = field(default_factory=this_process)
     patience: Patience | Callable[[Callable[[], Any]], Any] = impatient
+    leased: bool = False
 
     def acquire_lease(self) -> None:
         """Makes this process the study's only writer; StudyConflict names the live one when there is one."""
         lease.acquire(self.database, self.study, self.holder)
 
+    def refuse_held(self) -> None:
+        """StudyConflict names the process that runs the study, when one does."""
+        lease.refuse_held(self.database, self.study, self.holder)
+
     def renew_lease(self) -> None:
         """To be called every few seconds; StudyConflict when another process took the study over."""
-        lease.renew(self.database, self.study, self.holder)
+        with self.database.writing() as connection:
+            lease.renew(connection, self.study, self.holder)
 
     def release_lease(self) -> None:
         """Lets the next coordinator in at once."""
@@ -56,7 +66,7 @@ class StudyStore:
     def create_study(self, study: StudyRow, arms: Sequence[ArmRow]) -> None:
         """Writes the study and its arms, in the order of the report; StudyConflict when it exists."""
         assert study.name == self.study, "a store writes its own study"
-        with self.database.writing() as connection:
+        with self._writing() as connection:
             if not insert_if_absent(connection, tables.study, columns.of_study(study)):
                 raise StudyConflict(f"study '{self.study}' exists already in {self.database.url}")
             for position, arm in enumerate(arms):
@@ -77,7 +87,7 @@ class StudyStore:
         """
         row = columns.of_study(study)
         kept = ("name", "uuid", "objective", "maximize", "seed", "data_json", "started", "seconds")
-        with self.database.writing() as connection:
+        with self._writing() as connection:
             for position, arm in enumerate(arms):
                 upsert(connection, tables.arm, columns.of_arm(self.study, position, arm), keep=_FOUND_OF_ARM)
                 redistribute(connection, optuna_name(self.study, arm.name), spaces[arm.name])
@@ -86,13 +96,13 @@ class StudyStore:
     def set_state(self, state: str, seconds: float | None = None) -> None:
         """Sets running, stopped or done, and the seconds spent when given."""
         changed: dict[str, object] = {"state": state} if seconds is None else {"state": state, "seconds": seconds}
-        with self.database.writing() as connection:
+        with self._writing() as connection:
             self._touch(connection, changed)
 
     def set_verdict(self, sentence: str) -> None:
         """Keeps what came out, for lists of studies; the next launch of the study forgets it."""
         ours = tables.study.c.name == self.study
-        with self.database.writing() as connection:
+        with self._writing() as connection:
             connection.execute(update(tables.study).where(ours).values(verdict=sentence))
 
     def optuna_study(self, arm: str, *, maximize: bool) -> optuna.Study:
@@ -117,9 +127,13 @@ class StudyStore:
     def optuna_copy(self, arm: str, *, maximize: bool) -> optuna.Study:
         """The Optuna study of one arm with its trials, in memory, where asking and telling costs no transaction.
 
-        What becomes of its trials is for `record_trial` and `record_evaluation` to keep.
+        What becomes of its trials is for `record_trial` and `record_evaluation` to keep. StudyConflict when somebody
+        deleted those that Optuna had.
         """
         stored, memory = self.optuna_study(arm, maximize=maximize), optuna.storages.InMemoryStorage()
+        with self.database.guarded():
+            if self.trial_rows(arm) and not stored.get_trials(deepcopy=False):
+                raise deleted(stored.study_name)
         with self.database.guarded():
             optuna.copy_study(from_study_name=stored.study_name, from_storage=self.database.storage, to_storage=memory)
         return optuna.load_study(study_name=stored.study_name, storage=memory)
@@ -133,7 +147,7 @@ class StudyStore:
 
         Once when it is drawn and again when it ends; a row of an older attempt is dropped.
         """
-        with self.database.writing() as connection:
+        with self._writing() as connection:
             is_current = upsert(connection, tables.trial, columns.of_trial(self.study, arm, trial))
             if is_current and of_optuna is not None:
                 write_trial(connection, optuna_name(self.study, arm), of_optuna)
@@ -158,7 +172,7 @@ class StudyStore:
         Where Optuna's trial is given, which has heard of the step, its report is written too.
         """
         row = columns.of_evaluation((self.study, arm, number), attempt, evaluation)
-        with self.database.writing() as connection:
+        with self._writing() as connection:
             is_current = upsert(connection, tables.evaluation, row)
             if is_current and of_optuna is not None:
                 write_report(connection, optuna_name(self.study, arm), of_optuna, evaluation.step)
@@ -169,7 +183,7 @@ class StudyStore:
         """Writes one seed of a finalist. Written again it keeps `chosen`, and its test cells when the run has none."""
         row = columns.of_finalist((self.study, arm, trial_number), parameters, run, is_default=is_default)
         keep = ["chosen"] if run.test_cells is not None else ["chosen", "test_cells_json"]
-        with self.database.writing() as connection:
+        with self._writing() as connection:
             upsert(connection, tables.finalist, row, keep)
             self._touch(connection)
 
@@ -177,7 +191,7 @@ class StudyStore:
         """Makes this the chosen finalist of its arm, and every other one not."""
         table = tables.finalist
         of_arm = and_(table.c.study == self.study, table.c.arm == arm)
-        with self.database.writing() as connection:
+        with self._writing() as connection:
             connection.execute(update(table).where(of_arm).values(chosen=table.c.trial_number == trial_number))
             self._touch(connection)
 
@@ -191,7 +205,7 @@ class StudyStore:
             table.c.seed == seed,
         )
         cells_json = to_json(columns.CELLS, tuple(cells))
-        with self.database.writing() as connection:
+        with self._writing() as connection:
             written = connection.execute(update(table).where(row).values(test_cells_json=cells_json)).rowcount
             assert written == 1, "a finalist is recorded before it is opened"
             self._touch(connection)
@@ -201,7 +215,7 @@ class StudyStore:
         table = tables.finalist
         of_finalist = and_(table.c.study == self.study, table.c.arm == arm, table.c.trial_number == trial_number)
         value = to_json(FinalistSummary, summary)
-        with self.database.writing() as connection:
+        with self._writing() as connection:
             connection.execute(update(table).where(of_finalist).values(summary_json=value))
             self._touch(connection)
 
@@ -216,19 +230,19 @@ class StudyStore:
         """Fixes further names in an arm, for good."""
         of_arm = and_(tables.arm.c.study == self.study, tables.arm.c.arm == arm)
         value = to_json(columns.PARAMETERS, {**self.fixed_of(arm), **fixed})
-        with self.database.writing() as connection:
+        with self._writing() as connection:
             connection.execute(update(tables.arm).where(of_arm).values(fixed_json=value))
 
     def record_importances(self, arm: str, importances: Mapping[str, float]) -> None:
         """Writes the shares of an arm's parameters (they sum to 1)."""
         of_arm = and_(tables.arm.c.study == self.study, tables.arm.c.arm == arm)
         value = to_json(columns.IMPORTANCES, importances)
-        with self.database.writing() as connection:
+        with self._writing() as connection:
             connection.execute(update(tables.arm).where(of_arm).values(importances_json=value))
 
     def record_opening(self, fingerprint: str, arm: str, trial_number: int, seeds: Sequence[int]) -> None:
         """Notes that the test split of this data is looked at, before it is. Openings outlive the study."""
-        with self.database.writing() as connection:
+        with self._writing() as connection:
             note_opening(connection, fingerprint, (self.study, arm, trial_number), seeds)
 
     def opened_seeds(self, fingerprint: str, arm: str, trial_number: int) -> set[int]:
@@ -240,6 +254,13 @@ class StudyStore:
         """How often the test split of this data was opened, by all studies of this database."""
         with self.database.reading() as connection:
             return count_openings(connection, fingerprint)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self.database.writing() as connection:
+            if self.leased:
+                lease.renew(connection, self.study, self.holder)
+            yield connection
 
     def _objective(self) -> str:
         found = self.load_study()

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from hinet_search import life
 from hinet_search.training.feed import Feed
 
 ROWS_AT_ONCE = 4096  # activations of 50 scenarios with 4 sub-experts still fit in half a gigabyte
@@ -26,8 +27,12 @@ def logits(model: nn.Module, feed: Feed, batch_size: int = ROWS_AT_ONCE) -> Floa
     """As `predict`, left on the feed's device: nothing of it is read."""
     was_training = model.training
     model.eval()
+    parts: list[Tensor] = []
     with torch.inference_mode():
-        logits_RT = torch.cat([model(batch) for batch in feed.in_order(batch_size)])
+        for batch in feed.in_order(batch_size):
+            parts.append(model(batch))
+            life.sign()  # a split may take longer than the steps between two questions whether to stop
+        logits_RT = torch.cat(parts)
     model.train(was_training)
     return logits_RT.float()
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hinet_search.executors import Ended, Job, Message
+from hinet_search.executors import Job, Message, Said
 from tests.chaos import light
 from tests.chaos.history import note
 from tests.chaos.light import Light, Manner
@@ -31,6 +31,7 @@ class Plan:
     slots: int = 4
     evaluations: int = 6
     seconds: float = 0.12
+    silence_minutes: float = 10.0
     manners: Mapping[str, Manner] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
@@ -60,7 +61,13 @@ class LightExecutor:
     def stop(self, key: str) -> None:
         self._local.stop(key)
 
-    def poll(self, timeout: float) -> list[Message | Ended]:
+    def runs(self, key: str) -> bool:
+        return self._local.runs(key)
+
+    def kill(self, key: str) -> None:
+        self._local.kill(key)
+
+    def poll(self, timeout: float) -> list[Said]:
         return [
             Message(one.key, one.attempt, _heavy(one.body)) if isinstance(one, Message) else one
             for one in self._local.poll(timeout)
@@ -139,7 +146,10 @@ def main() -> None:
     (folder / f"{NAME}.yaml").write_text(
         f"{STUDY}arms: {{mmoe: {{space: rate}}}}\nfinalists: {{top: 1, seeds: 2}}\n".replace("trials: 4", "trials: 1")
     )
-    options = LaunchOptions(output=folder / "out", storage=plan.storage, trials=plan.trials, slots=plan.slots)
+    options = LaunchOptions(
+        output=folder / "out", storage=plan.storage, trials=plan.trials, slots=plan.slots,
+        settings={"silence_minutes": plan.silence_minutes},
+    )  # fmt: skip
     study = options.load(str(folder / f"{NAME}.yaml"))
     ready = Ready(study, PretendedData(folder), ChosenDevice(torch.device("cpu")), plan.slots)  # type: ignore[arg-type]  # the part that is read
     start = local.start

@@ -23,7 +23,7 @@ from tests.chaos.checker import Seen
 from tests.chaos.coordinator import NAME, Plan
 from tests.chaos.disks import SmallDisk
 from tests.chaos.history import facts
-from tests.executors.processes import is_alive
+from tests.executors.processes import children_of, is_alive
 from tests.postgres import stop, throw_out
 
 ORPHAN_SECONDS = 5.0
@@ -129,8 +129,8 @@ class Storm:
     def _slots(self) -> list[int]:
         pid = self._coordinator.pid
         with suppress(OSError):
-            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-            return [int(one) for one in children if b"spawn_main" in Path(f"/proc/{one}/cmdline").read_bytes()]
+            children = children_of(pid)
+            return [one for one in children if b"spawn_main" in Path(f"/proc/{one}/cmdline").read_bytes()]
         return []
 
     def _all_slots(self) -> set[int]:

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from sqlalchemy import update
@@ -15,7 +14,7 @@ from hinet_search.storage.engine import connect
 from hinet_search.storage.tables import lease
 from tests.chaos.history import facts
 from tests.chaos.launches import Launches, said
-from tests.executors.processes import is_alive
+from tests.executors.processes import children_of, is_alive
 
 ORPHAN_SECONDS = 5.0
 
@@ -23,6 +22,17 @@ ORPHAN_SECONDS = 5.0
 def all_complete(record: StudyRecord, trials: int = 4) -> bool:
     (arm,) = record.arms
     return record.state == "done" and [trial.state for trial in arm.trials] == ["complete"] * trials
+
+
+def test_a_slot_that_is_paused_for_ever_costs_an_attempt_and_its_trial_goes_on_elsewhere(launches: Launches) -> None:
+    launched = launches.begin(seconds=0.3, silence_minutes=0.1)
+    begun = launches.wait_for("begin")[0]
+    os.kill(int(begun["pid"]), signal.SIGSTOP)
+    code, text = said(launched)
+    assert code == 0, text
+    assert f"retry {begun['key']} attempt 2: silent for 0.1 min" in text
+    assert all_complete(launches.record())
+    assert not is_alive(int(begun["pid"]))
 
 
 def test_a_trial_whose_process_dies_three_times_fails_with_its_cause_and_no_other_does(launches: Launches) -> None:
@@ -96,11 +106,11 @@ def test_no_process_outlives_a_coordinator_that_was_killed_for_more_than_five_se
     killed = launches.begin(seconds=600.0)
     slots = [int(fact["pid"]) for fact in launches.wait_for("begin", 2)]
     os.kill(slots[0], signal.SIGSTOP)
-    children = Path(f"/proc/{killed.pid}/task/{killed.pid}/children").read_text().split()
-    assert {str(slot) for slot in slots} < set(children)
+    children = children_of(killed.pid)
+    assert set(slots) < children
     killed.kill()
     killed.wait()
     began = time.monotonic()
-    while any(is_alive(int(child)) for child in children):
+    while any(is_alive(child) for child in children):
         assert time.monotonic() - began < ORPHAN_SECONDS, children
         time.sleep(0.02)

@@ -128,3 +128,14 @@ def test_a_large_file_that_was_touched_has_another_identity(tmp_path: Path, monk
     assert identity(Options(path="t.csv"), tmp_path) == before
     os.utime(tmp_path / "t.csv", (1, 1))
     assert identity(Options(path="t.csv"), tmp_path) != before
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "rows.csv").write_text("a\n1\n")
+
+    def refused(path: Path, *_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(DataError, match=r"data.source.path: .*rows.csv cannot be read: Permission denied"):
+        identity(Options(path="rows.csv"), tmp_path)

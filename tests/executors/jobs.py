@@ -8,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 
+from hinet_search import life
 from hinet_search.errors import DiskFull
 from hinet_search.executors import Emit, ShouldStop
 
@@ -71,6 +72,20 @@ def die_in_the_middle_of_a_message(size: int, emit: Emit, should_stop: ShouldSto
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGKILL)).start()
     emit(bytes(size))
     threading.Event().wait()
+
+
+def pause_in_the_middle_of_a_message(size: int, emit: Emit, should_stop: ShouldStop) -> None:
+    """Begin to send more bytes than a line holds, and be paused."""
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGSTOP)).start()
+    emit(bytes(size))
+    threading.Event().wait()
+
+
+def work_on(payload: object, emit: Emit, should_stop: ShouldStop) -> None:
+    """Work for ever that asks and tells nothing, but says that it goes on."""
+    while True:
+        life.sign()
+        time.sleep(0.005)
 
 
 def exit_with(code: int, emit: Emit, should_stop: ShouldStop) -> None:

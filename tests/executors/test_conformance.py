@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from hinet_search import plugins
-from hinet_search.executors import Ended, Executor, Job, Message
+from hinet_search.executors import SIGN_SECONDS, Alive, Ended, Executor, Job, Message, Said
 from tests.executors import jobs
 from tests.executors.engines import EXECUTORS, surroundings
 from tests.executors.processes import children_of, descendants_of, is_alive
@@ -41,9 +42,9 @@ def submit(executor: Executor, function: Callable[..., None], payload: Any = Non
     executor.submit(Job(key, 1, function, payload))
 
 
-def wait_for(executor: Executor, done: Callable[[list[Message | Ended]], bool]) -> list[Message | Ended]:
+def wait_for(executor: Executor, done: Callable[[list[Said]], bool]) -> list[Said]:
     """Everything heard until `done`."""
-    heard: list[Message | Ended] = []
+    heard: list[Said] = []
     limit = time.monotonic() + PATIENCE_SECONDS
     while not done(heard):
         assert time.monotonic() < limit, f"heard only {heard}"
@@ -51,11 +52,11 @@ def wait_for(executor: Executor, done: Callable[[list[Message | Ended]], bool]) 
     return heard
 
 
-def ends(heard: list[Message | Ended]) -> list[Ended]:
+def ends(heard: list[Said]) -> list[Ended]:
     return [one for one in heard if isinstance(one, Ended)]
 
 
-def bodies(heard: list[Message | Ended], key: str = "arm/0") -> list[Any]:
+def bodies(heard: list[Said], key: str = "arm/0") -> list[Any]:
     return [one.body for one in heard if isinstance(one, Message) and one.key == key]
 
 
@@ -180,6 +181,72 @@ def test_a_slot_whose_process_died_is_replaced(two_slots: Executor) -> None:
     wait_for(two_slots, lambda heard: len(ends(heard)) == 2)
 
 
+def test_a_job_that_only_asks_whether_to_stop_gives_a_sign_of_life_now_and_then(
+    engine: Callable[[int], Executor],
+) -> None:
+    executor = engine(1)
+    submit(executor, jobs.until_stopped)
+    began = time.monotonic()
+    heard = wait_for(executor, lambda heard: Alive("arm/0", 1) in heard)
+    executor.close()
+    assert time.monotonic() - began >= SIGN_SECONDS
+    assert len(heard) == 2, "the first message and one sign"
+
+
+def test_work_that_says_that_it_goes_on_is_heard_of(engine: Callable[[int], Executor]) -> None:
+    executor = engine(1)
+    submit(executor, jobs.work_on)
+    assert wait_for(executor, lambda heard: len(heard) > 0)[0] == Alive("arm/0", 1)
+    executor.close()
+
+
+def test_a_job_that_hangs_says_nothing(two_slots: Executor) -> None:
+    submit(two_slots, jobs.sleep_deafly, FOREVER_SECONDS)
+    wait_for(two_slots, bodies)
+    assert two_slots.poll(SIGN_SECONDS + 1) == []
+    two_slots.kill("arm/0")
+    wait_for(two_slots, ends)
+
+
+@pytest.mark.parametrize("pause", [False, True], ids=["asleep", "paused"])
+def test_a_job_that_is_killed_has_died_and_another_slot_takes_the_next(two_slots: Executor, *, pause: bool) -> None:
+    submit(two_slots, jobs.sleep_deafly, FOREVER_SECONDS, "arm/1")
+    submit(two_slots, jobs.until_stopped, key="arm/2")
+    heard = wait_for(two_slots, lambda heard: len(heard) == 2)
+    (process,) = bodies(heard, "arm/1")
+    if pause:
+        os.kill(process, signal.SIGSTOP)
+    assert (two_slots.runs("arm/1"), two_slots.runs("arm/3")) == (True, False)
+    two_slots.kill("arm/1")
+    (end,) = ends(wait_for(two_slots, ends))
+    assert (end.key, end.attempt, end.died) == ("arm/1", 1, True)
+    assert run(two_slots, jobs.count, 0, "arm/1") == [Ended("arm/1", 1, "")]
+    assert not is_alive(process)
+    two_slots.stop("arm/2")
+    wait_for(two_slots, ends)
+
+
+def test_a_job_that_is_paused_in_the_middle_of_a_message_keeps_nobody_else_waiting(two_slots: Executor) -> None:
+    submit(two_slots, jobs.pause_in_the_middle_of_a_message, 50_000_000, "arm/1")
+    time.sleep(1.0)
+    submit(two_slots, jobs.count, 0, "arm/2")
+    assert [end.key for end in ends(wait_for(two_slots, ends))] == ["arm/2"]
+    two_slots.kill("arm/1")
+    assert [end.key for end in ends(wait_for(two_slots, ends))] == ["arm/1"]
+
+
+def test_slots_outlive_the_thread_that_started_them(engine: Callable[[int], Executor]) -> None:
+    made: list[Executor] = []
+    starter = threading.Thread(target=lambda: made.append(engine(1)))
+    starter.start()
+    starter.join()
+    (executor,) = made
+    ((first, *_),) = bodies(run(executor, jobs.tell_process))
+    ((second, *_),) = bodies(run(executor, jobs.tell_process))
+    executor.close()
+    assert first == second
+
+
 def test_a_slot_that_dies_between_two_jobs_costs_the_second_one_attempt(engine: Callable[[int], Executor]) -> None:
     executor = engine(1)
     ((process, *_),) = bodies(run(executor, jobs.tell_process))
@@ -202,7 +269,7 @@ def test_a_quick_job_ends_while_a_slow_one_runs(two_slots: Executor, tmp_path: P
 
 def test_200_light_jobs_end_once_each(two_slots: Executor) -> None:
     waiting = [f"arm/{number}" for number in range(200)]
-    heard: list[Message | Ended] = []
+    heard: list[Said] = []
     limit = time.monotonic() + PATIENCE_SECONDS
     while len(ends(heard)) < 200 and time.monotonic() < limit:
         while two_slots.free and waiting:

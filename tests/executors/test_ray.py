@@ -12,7 +12,7 @@ import ray as library
 
 import hinet_search
 from hinet_search.errors import ConfigurationError, EnvironmentFault
-from hinet_search.executors import Ended, Job, Message, ray
+from hinet_search.executors import Ended, Job, Message, Said, ray
 from hinet_search.executors._cluster import PREFIX, Folder, _all_else_as_it_was, _quiet, join
 from hinet_search.executors._keeper import Place, packages, settings
 from hinet_search.records import StudyRecord
@@ -78,7 +78,7 @@ def test_slots_share_gpus_by_parts(tmp_path: Path, short_folder: Path) -> None:
         executor = ray.start(4, tmp_path, ray.Options(gpus_per_slot=0.5))
         for number in range(4):
             executor.submit(Job(f"arm/{number}", 1, jobs.tell_process, None))
-        heard: list[Message | Ended] = []
+        heard: list[Said] = []
         while len(heard) < 8:
             heard += executor.poll(0.1)
         executor.close()

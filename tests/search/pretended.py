@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from hinet_search.data.columns import Columns
-from hinet_search.executors import Ended, Job, Message, local
+from hinet_search.executors import Ended, Job, Message, Said, local
 from hinet_search.records import CellValue, EvaluationRecord, FinalistSummary, Resampled, StudyRecord
 from hinet_search.schema import Schema
 from hinet_search.search.launch import launch
@@ -79,7 +79,7 @@ class Pretender:
     value: Value = larger_rates_are_better
     failing: Callable[[Job], str] = lambda job: ""
     jobs: list[Job] = field(default_factory=list)
-    coming: list[Message | Ended] = field(default_factory=list)
+    coming: list[Said] = field(default_factory=list)
 
     waiting = ""
 
@@ -95,7 +95,12 @@ class Pretender:
 
     def stop(self, key: str) -> None: ...
 
-    def poll(self, timeout: float) -> list[Message | Ended]:
+    def runs(self, key: str) -> bool:
+        return True
+
+    def kill(self, key: str) -> None: ...
+
+    def poll(self, timeout: float) -> list[Said]:
         heard, self.coming = self.coming, []
         return heard
 

@@ -6,8 +6,6 @@ import pytest
 
 from hinet_search.errors import StudyConflict
 from hinet_search.search.artifacts import MARK
-from hinet_search.storage.engine import connect
-from hinet_search.storage.listing import list_studies
 from tests.search.pretended import Studio
 
 
@@ -25,7 +23,7 @@ def test_a_study_of_the_same_name_in_another_database_is_refused_before_it_is_ma
         studio.launch(storage=str(other))
     assert f"{studio.folder}/out/studies.sqlite3, begun 20" in caught.value.problems[0]
     assert caught.value.remedy.startswith("name another --output or give the study another name (key 'name')")
-    assert list_studies(connect(str(other))) == ()
+    assert not other.exists()
 
 
 def test_nor_does_a_stored_study_go_on_in_the_folder_of_another(studio: Studio, tmp_path: Path) -> None:
@@ -63,3 +61,13 @@ def test_a_folder_from_before_there_were_marks_is_taken_by_the_first_that_comes(
     (folder / MARK).unlink()
     studio.launch()
     assert (folder / MARK).read_text() == mark
+
+
+@pytest.mark.parametrize("left", ["", "0123456789abcd"])
+def test_a_mark_that_was_cut_off_while_it_was_written_keeps_no_study_out(studio: Studio, left: str) -> None:
+    studio.launch(trials=1)
+    (folder,) = (studio.folder / "out" / "artifacts").iterdir()
+    whole = (folder / MARK).read_text()
+    (folder / MARK).write_text(left)
+    studio.launch(trials=2)
+    assert (folder / MARK).read_text() == whole

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from hinet_search import patience
+from hinet_search.errors import DatabaseAway
 from hinet_search.records import StudyRecord
 from hinet_search.search.coordinator import Coordinator
 from hinet_search.search.progress import Event, Progress
@@ -45,10 +46,10 @@ class Failures:
             commit(dialect, connection)
             self.pass_by("after a commit")
 
-        def watched(coordinator, start_executor):
+        def watched(coordinator, executor):
             self.active = True
             try:
-                run(coordinator, start_executor)
+                run(coordinator, executor)
             finally:
                 self.active = False
 
@@ -124,3 +125,15 @@ def test_a_database_that_fails_again_and_again_is_waited_for(studio: Studio) -> 
     record, said = run(studio, Failures("before a statement", set(range(10, 5000, 31))))
     in_order(record)
     assert len(said) >= 6
+
+
+def test_a_database_that_stays_away_is_waited_for_once(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "LONGEST_WAIT", 0.05)
+    heard = Listening()
+    failures = Failures("before a statement", set(range(100, 100_000)))
+    failures.install(monkeypatch)
+    with pytest.raises(DatabaseAway, match="disk I/O error"):
+        studio.launch(watcher=heard)
+    assert [event.text.split("; ")[1] for event in heard.events if event.kind == "waiting"] == [
+        "waiting for it, training goes on (at most 0 s)"
+    ]

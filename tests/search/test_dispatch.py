@@ -1,16 +1,18 @@
 """Dispatch keeps slots busy, tries dead jobs again, drops what is out of date, and stops on a signal."""
 
 import signal
+import time
 from collections.abc import Callable
 
 import pytest
 
 from hinet_search.errors import EnvironmentFault, HinetSearchError, StudyConflict
-from hinet_search.executors import Ended, Job, Message
+from hinet_search.executors import Alive, Ended, Job, Message, Said
 from hinet_search.patience import Notice
 from hinet_search.search.dispatch import MAX_ATTEMPTS, StopFlag, drive
+from hinet_search.search.silence import Silence
 
-Script = Callable[[Job], list[Message | Ended]]
+Script = Callable[[Job], list[Said]]
 
 
 def ends(cause: str = "", **how: bool) -> Script:
@@ -28,7 +30,8 @@ class FakeExecutor:
         self.script, self.slots = script, slots
         self.submitted: list[Job] = []
         self.stopped: list[str] = []
-        self._coming: dict[str, list[Message | Ended]] = {}
+        self.killed: list[str] = []
+        self._coming: dict[str, list[Said]] = {}
 
     @property
     def free(self) -> int:
@@ -42,7 +45,14 @@ class FakeExecutor:
         self.stopped.append(key)
         self._coming[key] = [Ended(key, self.submitted[-1].attempt, "")]
 
-    def poll(self, timeout: float) -> list[Message | Ended]:
+    def runs(self, key: str) -> bool:
+        return True
+
+    def kill(self, key: str) -> None:
+        self.killed.append(key)
+        self._coming[key] = [Ended(key, self.submitted[-1].attempt, "its process died (signal SIGKILL)", died=True)]
+
+    def poll(self, timeout: float) -> list[Said]:
         heard = [one for said in self._coming.values() for one in said]
         self._coming = {
             key: [] for key, said in self._coming.items() if not any(isinstance(one, Ended) for one in said)
@@ -212,7 +222,7 @@ def test_running_jobs_are_waited_for_after_a_stop_and_told_no_second_time() -> N
         def stop(self, key: str) -> None:
             self.stopped.append(key)
 
-        def poll(self, timeout: float) -> list[Message | Ended]:
+        def poll(self, timeout: float) -> list[Said]:
             self.polls += 1
             return [Ended("a/0", 1, "")] if self.polls == 5 else []
 
@@ -230,7 +240,7 @@ def test_a_job_that_dies_while_stopping_is_not_tried_again() -> None:
     flag = StopFlag()
 
     class Dying(FakeExecutor):
-        def poll(self, timeout: float) -> list[Message | Ended]:
+        def poll(self, timeout: float) -> list[Said]:
             flag.signal_number = signal.SIGINT
             return super().poll(timeout)
 
@@ -286,6 +296,77 @@ def test_a_job_that_waited_for_the_machine_when_a_stop_came_ends_as_stopped() ->
     phase = FakePhase("a/0")
     drive(FakeExecutor(blocked), phase, flag, ask)
     assert phase.ended == [("a/0", "no room", True)]
+
+
+class Listening(FakeExecutor):
+    """Takes a moment at every poll, in which nothing may come."""
+
+    def poll(self, timeout: float) -> list[Said]:
+        time.sleep(0.01)
+        return super().poll(timeout)
+
+
+def test_a_silent_job_is_killed_and_begins_again_with_that_cause() -> None:
+    executor, phase = Listening(lambda job: [] if job.attempt == 1 else returns(job)), FakePhase("a/0")
+    drive(executor, phase, StopFlag(), nothing, silence=Silence(0.06))
+    assert executor.killed == ["a/0"]
+    assert phase.retried == [("a/0", 2, "silent for 0.001 min")]
+    assert phase.ended == [("a/0", "", False)]
+
+
+def test_a_job_that_is_silent_three_times_ends_with_that_cause() -> None:
+    executor, phase = Listening(lambda job: []), FakePhase("a/0")
+    drive(executor, phase, StopFlag(), nothing, silence=Silence(0.06))
+    assert phase.ended == [("a/0", "silent for 0.004 min", False)]
+
+
+def test_a_job_that_gives_signs_of_life_is_not_killed_and_its_phase_does_not_hear_them() -> None:
+    class Slow(Listening):
+        polls = 0
+
+        def poll(self, timeout: float) -> list[Said]:
+            self.polls += 1
+            heard = super().poll(timeout)
+            return [Ended("a/0", 1, "")] if self.polls == 30 else [*heard, Alive("a/0", 1)]
+
+    executor, phase = Slow(lambda job: []), FakePhase("a/0")
+    drive(executor, phase, StopFlag(), nothing, silence=Silence(0.06))
+    assert (executor.killed, phase.heard, phase.ended) == ([], [], [("a/0", "", False)])
+
+
+def test_signs_of_life_of_an_older_attempt_are_none() -> None:
+    class Late(Listening):
+        def poll(self, timeout: float) -> list[Said]:
+            return [*super().poll(timeout), Alive("a/0", 1)]
+
+    executor, phase = Late(lambda job: dies(job) if job.attempt == 1 else []), FakePhase("a/0")
+    drive(executor, phase, StopFlag(), nothing, silence=Silence(0.02))
+    assert executor.killed == ["a/0", "a/0"]
+
+
+def test_a_job_that_is_killed_when_it_has_just_ended_has_ended() -> None:
+    class JustEnding(Listening):
+        def kill(self, key: str) -> None:
+            self._coming[key] = [Ended(key, 1, "")]
+
+    executor, phase = JustEnding(lambda job: []), FakePhase("a/0")
+    drive(executor, phase, StopFlag(), nothing, silence=Silence(0.06))
+    assert phase.ended == [("a/0", "", False)]
+
+
+def test_a_silent_job_that_was_asked_to_stop_is_killed_too_and_ends_as_stopped() -> None:
+    class Deaf(Listening):
+        def stop(self, key: str) -> None:
+            self.stopped.append(key)
+
+    flag = StopFlag()
+
+    def ask() -> None:
+        flag.signal_number = signal.SIGINT
+
+    executor, phase = Deaf(lambda job: []), FakePhase("a/0")
+    drive(executor, phase, flag, ask, silence=Silence(0.06))
+    assert phase.ended == [("a/0", "silent for 0.001 min", True)]
 
 
 def test_an_error_of_the_phase_ends_the_drive() -> None:

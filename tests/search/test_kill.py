@@ -14,6 +14,7 @@ import pytest
 
 import hinet_search
 from hinet_search.records import CellValue, StudyRecord
+from tests.executors.processes import children_of
 from tests.small import STUDY, write_study
 
 TEXT = (
@@ -66,9 +67,9 @@ def wait_for_checkpoint(folder: Path, process: subprocess.Popen[bytes]) -> None:
 
 def slot_of(coordinator: int) -> int:
     """The process of its one slot."""
-    children = Path(f"/proc/{coordinator}/task/{coordinator}/children").read_text().split()
+    children = children_of(coordinator)
     (slot,) = [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    return int(slot)
+    return slot
 
 
 def loaded(folder: Path) -> StudyRecord:

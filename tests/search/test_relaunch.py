@@ -1,11 +1,13 @@
 """A launch that goes on with a study trains what is missing, and what it sees of the test split is counted."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
+import optuna
 import pytest
 
 from hinet_search.errors import AllTrialsFailed, StudyConflict
-from hinet_search.executors import Job
+from hinet_search.executors import Job, Said
 from hinet_search.search.progress import Event, Progress, Silent
 from hinet_search.storage.engine import connect
 from hinet_search.storage.lease import Holder, acquire, release, this_process
@@ -231,3 +233,30 @@ parameters:
   model.san.top_k: {{kind: categorical, choices: [null, 1], default: 1}}
 """
 GOES_WRONG = {"model.released_code": True, "model.san.top_k": 1}
+
+
+def delete_in_optuna(studio: Studio) -> None:
+    database = connect(str(studio.folder / "out" / "studies.sqlite3"), create=True)
+    optuna.delete_study(study_name="s/mmoe", storage=database.storage)
+    database.close()
+
+
+def test_a_study_whose_trials_were_deleted_in_optuna_does_not_go_on(studio: Studio) -> None:
+    studio.launch()
+    delete_in_optuna(studio)
+    with pytest.raises(StudyConflict, match="'s/mmoe' was deleted in optuna-dashboard or by Optuna"):
+        studio.launch()
+
+
+@pytest.mark.parametrize("job", [1, 2])
+def test_nor_does_one_whose_trials_are_deleted_while_it_runs(studio: Studio, job: int) -> None:
+    @dataclass
+    class Deleting(Pretender):
+        def poll(self, timeout: float) -> list[Said]:
+            if len(self.jobs) == job:
+                delete_in_optuna(studio)
+            said = super().poll(timeout)
+            return said[-1:] if job == 2 else said  # without a report the first that is written is an end
+
+    with pytest.raises(StudyConflict, match="'s/mmoe' was deleted"):
+        studio.launch(Deleting())

@@ -62,7 +62,7 @@ def test_a_database_that_cannot_be_reached_is_told(studio: Studio, monkeypatch: 
     def away(url: str) -> None:
         raise DatabaseAway("it is gone")
 
-    monkeypatch.setattr(module, "connect", away)
+    monkeypatch.setattr(module, "connect_if_there", away)
     with pytest.raises(DatabaseAway):
         standing(ready(studio), stored(studio))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hinet_search.executors import Ended, Message
+from hinet_search.executors import Said
 from hinet_search.search.progress import Event, Silent
 from tests.search.pretended import Pretender, Studio
 
@@ -20,7 +20,7 @@ class Homeless(Pretender):
     def waiting(self) -> str:  # type: ignore[override]  # of others it never changes
         return "1 of 1 slots wait for a node" if self.polls in range(2, 5) else ""
 
-    def poll(self, timeout: float) -> list[Message | Ended]:
+    def poll(self, timeout: float) -> list[Said]:
         self.polls += 1
         return super().poll(timeout) if self.polls > 5 else []
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -95,7 +96,7 @@ def test_of_several_that_come_at_once_one_brings_the_tables_forward(old: str) ->
 
 def test_tables_are_not_changed_under_somebody_who_runs_a_study(old: str) -> None:
     with closing(_raw(old)) as raw, raw.writing() as connection:
-        held = {"study": "small", "host": "elsewhere", "pid": 1, "boot_id": "", "heartbeat": 4e9}
+        held = {"study": "small", "host": "elsewhere", "pid": 1, "boot_id": "", "heartbeat": time.time()}
         connection.execute(metadata.tables["hs_lease"].insert().values(held))
     with pytest.raises(StudyConflict, match="is in use by the hinet-search that made it: small\nwait until"):
         migrate(old, lambda _: None)

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import sqlite3
+import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -192,3 +193,19 @@ def _statements(database: Database) -> list[str]:
 
 def _path(database: Database) -> str:
     return str(database.engine.url.database)
+
+
+def test_a_second_connection_of_a_process_leaves_the_locks_of_the_first_as_they_are(tmp_path: Path) -> None:
+    """Else another process that leaves takes itself for the last one and removes the log that is written to."""
+    path = tmp_path / "h.db"
+    database = connect(str(path), create=True)
+    with database.writing() as connection:
+        connection.execute(text("CREATE TABLE seen (x)"))
+    connect(str(path), create=True).close()
+    count = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); print(*c.execute('SELECT count(*) FROM seen')); c.close()"
+    subprocess.run([sys.executable, "-c", count, str(path)], check=True, capture_output=True)
+    with database.writing() as connection:
+        connection.execute(text("INSERT INTO seen VALUES (1)"))
+    said = subprocess.run([sys.executable, "-c", count, str(path)], check=True, capture_output=True, text=True).stdout
+    database.close()
+    assert said == "(1,)\n"

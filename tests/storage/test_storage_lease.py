@@ -3,20 +3,23 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Connection, Table, delete, update
 
 from hinet_search.errors import StudyConflict
+from hinet_search.storage import lease as leases
 from hinet_search.storage.engine import connect
-from hinet_search.storage.lease import this_process
+from hinet_search.storage.lease import silence, this_process
 from hinet_search.storage.listing import list_studies
 from hinet_search.storage.load import load_record
+from hinet_search.storage.rows import TrialRow
 from hinet_search.storage.store import StudyStore
 from hinet_search.storage.tables import lease
-from tests.storage.small_study import small_study
+from tests.storage.small_study import evaluation, small_study
 
 ME = this_process()
 LIVE = replace(ME, pid=os.getppid())
@@ -109,6 +112,69 @@ def test_releasing_what_another_holds_changes_nothing(mine: StudyStore) -> None:
     theirs.acquire_lease()
     mine.release_lease()
     theirs.renew_lease()
+
+
+def test_a_heartbeat_of_before_the_clock_was_set_back_keeps_nobody_out(mine: StudyStore) -> None:
+    replace(mine, holder=ELSEWHERE).acquire_lease()
+    _age(mine, -3600)
+    mine.acquire_lease()
+    mine.renew_lease()
+
+
+def test_a_clock_that_was_set_back_a_little_takes_no_study_from_a_live_holder(mine: StudyStore) -> None:
+    replace(mine, holder=ELSEWHERE).acquire_lease()
+    _age(mine, -50)
+    with pytest.raises(StudyConflict, match=r"\(heartbeat 0 s ago\)"):
+        mine.acquire_lease()
+
+
+def test_a_lease_that_is_given_back_while_another_one_asks_for_it_is_taken(
+    mine: StudyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace(mine, holder=LIVE).acquire_lease()
+    insert = leases.insert_if_absent
+
+    def given_back_after(connection: Connection, table: Table, row: Mapping[str, object]) -> bool:
+        inserted = insert(connection, table, row)
+        if not inserted:
+            connection.execute(delete(lease))  # on a server another session may do so between two statements
+        return inserted
+
+    monkeypatch.setattr(leases, "insert_if_absent", given_back_after)
+    mine.acquire_lease()
+    mine.renew_lease()
+
+
+WRITES = {
+    "a trial": lambda store: store.record_trial("hinet", TrialRow(0, 9, "another", is_default=True)),
+    "an evaluation": lambda store: store.record_evaluation("hinet", 1, 9, evaluation(1, 0.99)),
+    "a state": lambda store: store.set_state("running"),
+    "a choice": lambda store: store.mark_chosen("hinet", 77),
+    "an opening": lambda store: store.record_opening("f", "hinet", 1, [1]),
+    "importances": lambda store: store.record_importances("hinet", {"x": 1.0}),
+}
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_nothing_is_written_by_one_whose_study_was_taken_over_meanwhile(tmp_path: Path, write: str) -> None:
+    late = replace(StudyStore(small_study(tmp_path / "h.db"), "small", ME), leased=True)
+    late.acquire_lease()
+    WRITES[write](late)
+    _age(late, 61)
+    replace(late, holder=ELSEWHERE).acquire_lease()
+    before = load_record(late.database, "small", trial_cells=True)
+    with pytest.raises(StudyConflict, match="no longer holds study 'small'"):
+        WRITES[write](late)
+    assert load_record(late.database, "small", trial_cells=True) == before
+
+
+def test_every_write_of_a_holder_is_a_heartbeat(tmp_path: Path) -> None:
+    store = replace(StudyStore(small_study(tmp_path / "h.db"), "small", ME), leased=True)
+    store.acquire_lease()
+    _age(store, 59)
+    store.record_importances("hinet", {"x": 1.0})
+    with store.database.reading() as connection:
+        assert silence(connection, "small") < 30
 
 
 def _age(store: StudyStore, seconds: float) -> None:

@@ -145,6 +145,12 @@ def test_openings_of_a_test_split_are_counted_over_all_studies(store: StudyStore
     assert store.openings("abc") == 2
 
 
+def test_an_opening_that_is_written_again_is_counted_once(store: StudyStore) -> None:
+    for _ in range(2):  # as after a commit of which nobody heard
+        store.record_opening("abc", "hinet", 0, (1, 2))
+    assert store.openings("abc") == 1
+
+
 def test_opened_seeds_are_those_of_one_finalist_on_one_split(store: StudyStore) -> None:
     for other in (("another", "hinet", 0), ("abc", "single", 0), ("abc", "hinet", 1)):
         store.record_opening(*other, (7,))

@@ -84,7 +84,11 @@ def _places(path: str, folder: Path) -> list[Path]:
 
 
 def _contents(path: str, folder: Path, key: str = ROWS) -> str:
-    return "\n".join(f"{file.name} {_content(file)}" for file in find(path, folder, key))
+    files = find(path, folder, key)
+    try:
+        return "\n".join(f"{file.name} {_content(file)}" for file in files)
+    except OSError as error:
+        raise DataError(f"{key}: {error.filename} cannot be read: {error.strerror}") from error
 
 
 def _content(file: Path) -> str:
