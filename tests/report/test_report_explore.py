@@ -70,12 +70,12 @@ def test_with_explore_the_page_stays_small(trials: int, most: float) -> None:
 
 def test_explore_stands_behind_the_search_and_before_trust() -> None:
     html = render(study(), explore=True)
-    assert html.index('id="trials"') < html.index('id="explore"') < html.index('id="trust"')
+    assert html.index('id="top-trials"') < html.index('id="explore"') < html.index('id="trust"')
 
 
 def test_a_study_without_a_finished_trial_says_what_explore_needs_and_holds_no_plotly() -> None:
     html = render(empty(), explore=True)
-    assert "Not shown: needs a finished trial" in html.split('id="explore"')[1]
+    assert '<li id="explore"><b>Explore</b> needs a finished trial' in html
     assert 'id="plotly"' not in html
 
 
