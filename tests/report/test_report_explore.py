@@ -205,6 +205,16 @@ def test_without_javascript_the_card_says_that_it_needs_it(chromium: Browser) ->
 
 
 @pytest.mark.browser
+def test_numbers_of_axes_are_written_as_those_of_the_page_are_also_after_a_zoom(open_page: Open) -> None:
+    page = drawn(open_page(render(timed(nine_arms()), explore=True)).page)
+    ticks = "[...document.querySelectorAll('#explore-history .ytick text')].map(t => t.textContent)"
+    assert all(re.fullmatch(r"\.\d+", tick) for tick in page.evaluate(ticks))
+    page.evaluate("Plotly.relayout('explore-history', {'yaxis.range': [-0.5, 0.5]})")
+    assert page.evaluate(ticks) == ["−.4", "−.2", "0", ".2", ".4"]
+    assert page.evaluate("document.getElementById('explore-history').data[0].text[0]").split("<br>")[1].startswith(".7")
+
+
+@pytest.mark.browser
 def test_each_of_the_five_figures_shows_what_it_is_called_for(open_page: Open) -> None:
     page = drawn(open_page(render(timed(nine_arms()), explore=True)).page)
     assert {one: kinds(page, one) for one in FIGURES} == {

@@ -27,7 +27,8 @@ window.explore = record => {
   const importance = async () => {
     const found = Object.entries(main().importances).sort((a, b) => a[1] - b[1]).slice(-SETTINGS);
     const names = found.map(([name]) => name), color = names.map(name => (name === setting ? paint.better : paint.muted));
-    const bars = { type: "bar", orientation: "h", x: found.map(([, share]) => share), y: names.map(plain), hoverinfo: "x", marker: { color } };
+    const bars = { type: "bar", orientation: "h", x: found.map(([, share]) => share), y: names.map(plain), hoverinfo: "text", marker: { color } };
+    bars.hovertext = found.map(([, share]) => shorter(share));
     const labels = { type: "category", automargin: true, tickvals: names.map(plain), ticktext: names.map(name => plain(short(name))) };
     const what = "Share of the variation between trials of " + main().title + " that goes with a setting.";
     const said = found.length ? what + " A click on a bar shows its values." : "No importance was measured for " + main().title + ".";
