@@ -59,7 +59,9 @@ def command(study: str, after: str | None, to: Path | None, as_json: bool, **giv
 
     kind, is_public, opens = (given.pop(name) for name in ("kind", "is_public", "opens"))
     if as_json and (after is not None or to is not None or opens or kind not in ("html", "json")):
-        raise click.UsageError("--json prints the document of one study: it takes no second one, --to, --open or --format")
+        raise click.UsageError(
+            "--json prints the document of one study: it takes no second one, --to, --open or --format"
+        )
     if after is not None and kind != "html":
         raise click.UsageError(f"two studies are compared on a page, so --format must be html, got {kind}")
     started = time.perf_counter()

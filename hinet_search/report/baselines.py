@@ -97,6 +97,14 @@ def tests(outcome: Verdict) -> Markup:
         for one in tested
     ]
     header = head(
-        "Compared with", "Gain", "Error, seeds", "Error, users", "Degrees", "p", "p after Holm", "Interval", "Seeds"
+        "Compared with",
+        "Gain",
+        "Standard error, seeds",
+        "Standard error, users",
+        "Degrees of freedom",
+        "p",
+        "p after Holm",
+        "Level of the interval",
+        "Seeds",
     )
     return details("The tests behind the picture", scroll("Tests", table(header, rows, class_="tests")), on_paper=True)

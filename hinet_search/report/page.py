@@ -14,7 +14,7 @@ from hinet_search.report import explore as exploring
 from hinet_search.report.card import Card, NotApplicable
 from hinet_search.report.compact import compact
 from hinet_search.report.embedded import embedded_json, packed
-from hinet_search.report.markup import prose, tag
+from hinet_search.report.markup import prose
 from hinet_search.report.reading import report_command
 
 SECTIONS = "hinet_search.report.sections"

@@ -24,7 +24,9 @@ STUDIES = {
 }
 
 # What was handed to plotly: its own copies of traces and layout, to which drawing adds no unknown attribute.
-SPECIFICATION = "name => { const box = document.getElementById(name); return JSON.stringify({data: box.data, layout: box.layout}) }"
+SPECIFICATION = (
+    "name => { const box = document.getElementById(name); return JSON.stringify({data: box.data, layout: box.layout}) }"
+)
 
 
 @pytest.mark.parametrize("record", STUDIES.values(), ids=STUDIES.keys())

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from hinet_search import plugins
-from hinet_search.records import StudyRecord
 from hinet_search.report.card import Card
 from hinet_search.report.page import SECTIONS, cards
 from tests.report.nine_arms import few_rows, running
@@ -32,7 +31,10 @@ def files() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("study", "card"), files(), ids="-".join)
 def test_a_section_reads_as_its_golden_file(study: str, card: str) -> None:
-    text, path = golden_text(next(one for one in cards(STUDIES[study]) if one.id == card)), GOLDEN / study / f"{card}.html"
+    text, path = (
+        golden_text(next(one for one in cards(STUDIES[study]) if one.id == card)),
+        GOLDEN / study / f"{card}.html",
+    )
     if os.environ.get(REGENERATE):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

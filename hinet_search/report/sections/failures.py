@@ -63,24 +63,7 @@ def _first_line(cause: str) -> str:
 def _lost(grouped: dict[Key, list[int]]) -> Markup:
     if not grouped:
         return note("Every trial ran to its end or was pruned.")
-    rows = _rows(grouped)
-    parts = [scroll("Failed trials", table(_header(), rows[:MOST_CAUSES]))]
-    if rest := rows[MOST_CAUSES:]:
-        parts.append(details(f"{numbers.plural(len(rest), 'more cause')}", scroll("More causes", table(_header(), rest))))
-    return join(parts)
-
-
-def _pruned(grouped: dict[Key, list[int]]) -> Markup:
-    count = numbers.plural(sum(len(trials) for trials in grouped.values()), "pruned trial")
-    return details(f"Where {count} stopped", scroll("Pruned trials", table(_header(), _rows(grouped))))
-
-
-def _header() -> Markup:
-    return head("Arm", "Ended", "Cause", "Trials", "Numbers", numeric_from=3)
-
-
-def _rows(grouped: dict[Key, list[int]]) -> list[Markup]:
-    return [
+    rows = [
         row(
             arm,
             words(kind, class_="loss" if kind == "failed" else ""),
@@ -90,6 +73,21 @@ def _rows(grouped: dict[Key, list[int]]) -> list[Markup]:
         )
         for (kind, arm, cause), trials in grouped.items()
     ]
+    header = head("Arm", "Ended", "Cause", "Trials", "Numbers", numeric_from=3)
+    parts = [scroll("Failed trials", table(header, rows[:MOST_CAUSES]))]
+    if rest := rows[MOST_CAUSES:]:
+        parts.append(details(f"{numbers.plural(len(rest), 'more cause')}", scroll("More causes", table(header, rest))))
+    return join(parts)
+
+
+def _pruned(grouped: dict[Key, list[int]]) -> Markup:
+    count = numbers.plural(sum(len(trials) for trials in grouped.values()), "pruned trial")
+    rows = [
+        row(arm, words(cause), numbers.compact(len(trials)), _listed(trials))
+        for (_, arm, cause), trials in grouped.items()
+    ]
+    header = head("Arm", "Where", "Trials", "Numbers", numeric_from=2)
+    return details(f"Where {count} stopped", scroll("Pruned trials", table(header, rows)))
 
 
 def _listed(trials: list[int]) -> str:

@@ -75,6 +75,4 @@ def _row(arm: ArmRecord, steps: reading.Steps | None, x_axis: Axis, y_axis: Axis
     )
     drawing = tag("div", svg(line(corners, x_axis, y_axis, class_)), role="img", aria_label=spoken)
     drawn = tag("td", drawing, class_="sp")
-    return row(
-        title(arm.name), drawn, number(numbers.metric(steps.best)), str(steps.found_at), *counted, class_=class_
-    )
+    return row(title(arm.name), drawn, number(numbers.metric(steps.best)), str(steps.found_at), *counted, class_=class_)

@@ -69,7 +69,8 @@ def _legend(record: StudyRecord) -> Markup:
 def _rows(record: StudyRecord, arm: ArmRecord) -> tuple[list[Markup], list[Markup]]:
     """The rows to be seen at once, and the others; the most important setting first."""
     best, edges = reading.best_parameters(record, arm), [one.name for one, _, _ in reading.at_the_edge(record, arm)]
-    shown, hidden = [], []
+    shown: list[Markup] = []
+    hidden: list[Markup] = []
     for index, searched in enumerate(sorted(arm.ranges, key=lambda one: -arm.importances.get(one.name, 0.0))):
         kept = shown if index < MOST or searched.name in edges else hidden
         kept.append(_row(arm, searched, best.get(searched.name)))

@@ -89,7 +89,8 @@ def _strongest(scenarios: Sequence[str], attention: Attention) -> Markup:
 
 def _gate_tables(gates: dict[tuple[str, ...], dict[str, Gate]], *, several: bool) -> list[Markup]:
     """One table for gates that mix the same experts; those of which each scenario has one stand below each other."""
-    of_scenarios, others = [], []
+    of_scenarios: list[Markup] = []
+    others: list[Markup] = []
     for experts, found in gates.items():
         scenarios, kinds = zip(*(where.rpartition("/")[::2] for where in found), strict=True)
         one_each = all(scenarios) and len(set(kinds)) == 1

@@ -6,12 +6,25 @@ from statistics import fmean
 
 from markupsafe import Markup
 
-from hinet_search.compare import CellDifference, Summary, cells_of, in_words, title
+from hinet_search.compare import CellDifference, Summary, in_words, title
 from hinet_search.records import StudyRecord
 from hinet_search.report import numbers, reading
 from hinet_search.report.card import Card, NotApplicable
 from hinet_search.report.figures import marked
-from hinet_search.report.markup import Content, column, details, head, join, note, number, row, scroll, table, tag, words
+from hinet_search.report.markup import (
+    Content,
+    column,
+    details,
+    head,
+    join,
+    note,
+    number,
+    row,
+    scroll,
+    table,
+    tag,
+    words,
+)
 from hinet_search.report.standings import OnTest, OnValidation, Standing, loses_everywhere, losing_cells, standings
 
 ORDER = 15
@@ -137,6 +150,7 @@ def _below(one: Standing) -> Markup:
 _WEIGHTED = "weighted AUC"
 _OVER_REFERENCE: tuple[Column, ...] = (("smallest cell gain", _smallest), ("cells below", _below))
 
+
 def _table(record: StudyRecord, lines: Sequence[Standing]) -> Markup:
     groups, focus = _groups(record, lines), reading.focus_of(record)
     columns = [found for group in groups for found in group.columns]
@@ -192,7 +206,10 @@ def _added(record: StudyRecord, lines: Sequence[Standing]) -> Iterator[str]:
 
 def _seesaw(record: StudyRecord, lines: Sequence[Standing]) -> Markup:
     """How many arms lose against the reference in some cells while they gain in others, and behind a click in which."""
-    compared, rows = sum(one.reference is not None for one in lines), [_losing(one) for one in lines if losing_cells(one)]
+    compared, rows = (
+        sum(one.reference is not None for one in lines),
+        [_losing(one) for one in lines if losing_cells(one)],
+    )
     if not compared:
         return Markup("")
     have = "has" if len(rows) == 1 else "have"

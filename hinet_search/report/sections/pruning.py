@@ -44,7 +44,14 @@ def build(record: StudyRecord) -> Card:
     explained = note(
         "Time: had each pruned trial gone on to its last pass at its own pace. What it would have reached is not known."
     )
-    return Card("pruning", "Search", _heading(found), lead, explained + details("What was left out by arm", _table(found)), half=True)
+    return Card(
+        "pruning",
+        "Search",
+        _heading(found),
+        lead,
+        explained + details("What was left out by arm", _table(found)),
+        half=True,
+    )
 
 
 def _heading(found: Sequence[Saved]) -> str:

@@ -75,7 +75,9 @@ window.explore = record => {
     const legend = ". Blue: complete, grey: pruned, orange crosses: failed, hatched: drawn but outside the budget.";
     const said = ended.length ? sums.join(", ") + legend : "When these trials ended was not recorded.";
     const across = marks.axis(unit + " since the first trial began", { range: [0, last / scale] });
-    return marks.figure("timeline", ended.length ? traces : [], across, marks.axis("trials that ended", { rangemode: "tozero" }), said);
+    const most = Math.max(1, ...traces[0].y.map((_, k) => traces.reduce((sum, trace) => sum + trace.y[k], 0)));
+    const up = marks.axis("trials that ended", { rangemode: "tozero", dtick: Math.ceil(most / 5) });
+    return marks.figure("timeline", ended.length ? traces : [], across, up, said);
   };
 
   const draw = () => {

@@ -31,14 +31,16 @@ const exploreMarks = (paint, better) => {
     title: { text: plain(text), standoff: 8 }, gridcolor: paint.line, linecolor: paint.muted, zeroline: false, ...more,
   });
 
-  const round = value => (value < 0.01 ? value.toExponential() : new Intl.NumberFormat("en", { notation: "compact" }).format(value));
+  const compact = new Intl.NumberFormat("en", { notation: "compact" });
+  const round = value => (value < 0.001 ? value.toExponential() : compact.format(value).replace(/K$/, " k").replace(/M$/, " M"));
 
-  // A logarithmic axis with 1, 2 and 5 of every power of ten as labels, where its range holds three of them.
+  // A logarithmic axis with some digits of every power of ten as labels: the fewest of which its range holds three.
   const logAxis = (text, values) => {
-    const [low, high] = extent(values), found = [];
-    for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power++)
-      found.push(...[1, 2, 5].map(digit => Number(digit + "e" + power)).filter(value => value >= low && value <= high));
-    return axis(text, found.length < 3 ? { type: "log" } : { type: "log", tickvals: found, ticktext: found.map(round) });
+    const [low, high] = extent(values), powers = [];
+    for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power++) powers.push(power);
+    const of = digits => powers.flatMap(power => digits.map(digit => Number(digit + "e" + power))).filter(value => value >= low && value <= high);
+    const found = [[1], [1, 2, 5], [1, 1.5, 2, 3, 5, 7]].map(of).find(labels => labels.length > 2);
+    return axis(text, found ? { type: "log", tickvals: found, ticktext: found.map(value => shorter(round(value))) } : { type: "log" });
   };
 
   // From the best value to the worst but for a tenth of all: first draws may be far away and would flatten the rest.
