@@ -1,8 +1,9 @@
 // Explore: the figures of the card and their two controls, over the trials of the record inside the page.
 window.explore = record => {
   const SETTINGS = 12, TIMES = 60; // most bars of importance, bars of the timeline
-  const { maximize, name: objective } = record.objective, { columns, rows } = record.trials;
+  const { maximize } = record.objective, { columns, rows } = record.trials;
   const one = id => document.getElementById("explore-" + id);
+  const { measure } = one("figures").dataset;
   const better = (a, b) => (maximize ? a > b : a < b);
   const trials = rows.map(row => Object.fromEntries(columns.map((name, k) => [name, row[k]])));
   const arms = record.arms.filter(arm => trials.some(trial => trial.arm === arm.name));
@@ -21,7 +22,7 @@ window.explore = record => {
     const traces = shown.length ? [marks.cloud(shown, number, isMain), marks.stairs(steps.length ? [...steps, last] : [], number)] : [];
     const cut = "The worst tenth lies outside the first view; a double click shows all.";
     const said = drawn(shown) + "; line: best so far of " + main().title + ". " + cut;
-    return marks.figure("history", traces, marks.axis("trial"), marks.valueAxis(objective, shown), said);
+    return marks.figure("history", traces, marks.axis("trial"), marks.valueAxis(measure, shown), said);
   };
 
   const importance = async () => {
@@ -45,7 +46,7 @@ window.explore = record => {
     const linear = marks.axis(setting, { type: kind.range ? "linear" : "category" });
     const across = kind.log && shown.length ? marks.logAxis(setting, shown.map(value)) : linear;
     const said = drawn(shown) + " by " + setting + (kind.log ? ", log scale" : "") + ". Other settings differ too.";
-    return marks.figure("slice", shown.length ? [mark] : [], across, marks.valueAxis(objective, shown), said);
+    return marks.figure("slice", shown.length ? [mark] : [], across, marks.valueAxis(measure, shown), said);
   };
 
   const pareto = () => {
@@ -56,7 +57,7 @@ window.explore = record => {
     const across = shown.length ? marks.logAxis(what, shown.map(size)) : marks.axis(what);
     const line = "line: " + counted(front.length, "trial") + " that no smaller one equals.";
     const said = shown.length ? drawn(shown) + " by size, log scale; " + line : "No complete trial of these has parameters to count.";
-    return marks.figure("pareto", traces, across, marks.valueAxis(objective, shown), said);
+    return marks.figure("pareto", traces, across, marks.valueAxis(measure, shown), said);
   };
 
   const timeline = () => {
