@@ -19,10 +19,13 @@ from hinet_search.config import known_names
 from hinet_search.definition import DataDefinition
 from hinet_search.objective import NAMES
 from hinet_search.plugins import names
+from hinet_search.report.page import render
 from hinet_search.space import SpaceFile
 from hinet_search.spec import StudySpec
 from hinet_search.study import MODELS
 from hinet_search.yaml_file import read
+from tests.report.nine_arms import nine_arms
+from tests.report.planted import PLANTED
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -135,6 +138,14 @@ def test_the_reference_page_is_what_the_types_say() -> None:
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     assert (ROOT / "docs" / "reference.md").read_text() == written, "run `python docs/reference.py`"
+
+
+def test_every_page_that_a_report_names_has_that_heading() -> None:
+    pages = [render(nine_arms(), explore=True), *(render(record) for record in PLANTED.values())]
+    named = {found for page in pages for found in re.findall(r"docs/([a-z]+\.md)#([\w-]+)", page)}
+    assert {page for page, _ in named} == {"report.md", "failures.md"}
+    assert len(named) > 30
+    assert [f"{page}#{anchor}" for page, anchor in named if anchor not in anchors(ROOT / "docs" / page)] == []
 
 
 @pytest.mark.parametrize("section", names("hinet_search.report.sections"))

@@ -10,7 +10,7 @@ import click
 from hinet_search.cli._complete import complete_study
 from hinet_search.cli._layout import Command, option
 from hinet_search.cli._options import launch_options, stored_study, study_argument
-from hinet_search.cli._speaking import speaking
+from hinet_search.cli._speaking import as_json, speaking
 from hinet_search.cli._voice import voice
 from hinet_search.cli._words import file_size
 from hinet_search.plugins import names
@@ -48,14 +48,20 @@ from hinet_search.records import StudyRecord
 )
 @option("Output", "--public", "is_public", is_flag=True, help="Leave out paths, commands, host and user names.")
 @option("Output", "--open", "opens", is_flag=True, help="Open it in a browser.")
+@as_json
 @speaking
-def command(study: str, after: str | None, to: Path | None, **given: Any) -> None:
+def command(study: str, after: str | None, to: Path | None, as_json: bool, **given: Any) -> None:  # noqa: FBT001  click passes flags by name
     """Write the report of STUDY from what is stored, finished or not; of two studies, what the second gained over the first."""
     from hinet_search.compare import across, verdict
     from hinet_search.face import load, write_pair, write_report
+    from hinet_search.report.embedded import json_text
     from hinet_search.report.public import public
 
     kind, is_public, opens = (given.pop(name) for name in ("kind", "is_public", "opens"))
+    if as_json and (after is not None or to is not None or opens or kind not in ("html", "json")):
+        raise click.UsageError(
+            "--json prints the document of one study: it takes no second one, --to, --open or --format"
+        )
     if after is not None and kind != "html":
         raise click.UsageError(f"two studies are compared on a page, so --format must be html, got {kind}")
     started = time.perf_counter()
@@ -68,6 +74,9 @@ def command(study: str, after: str | None, to: Path | None, **given: Any) -> Non
         return to or launch_options(given).reports / f"{name}.{kind}"
 
     record = stored(study)
+    if as_json:
+        click.echo(json_text(record))
+        return
     if after is None:
         written, said = write_report(record, place(record.name), kind), verdict(record).sentence
     else:

@@ -7,10 +7,10 @@ from markupsafe import Markup
 from hinet_search.compare import Contrast, Difference, Verdict, same_size, title
 from hinet_search.records import ArmRecord, StudyRecord
 from hinet_search.report import numbers, reading
-from hinet_search.report.figures import ForestRow, forest
+from hinet_search.report.figures import ForestRow, forest, leaves_the_picture
 from hinet_search.report.markup import details, head, join, note, number, row, scroll, table, tag
 
-MARKS = "Filled circle: better. Ring: no clear difference. Diamond: worse."
+MARKS = "Filled: better. Ring: no clear difference. Diamond: worse."
 
 
 def against_all(record: StudyRecord, outcome: Verdict, focus: ArmRecord) -> Markup:
@@ -63,8 +63,9 @@ def _remark(record: StudyRecord, outcome: Verdict, found: Contrast, sized: set[s
 def _legend(record: StudyRecord, focus: ArmRecord, found: Sequence[Contrast]) -> str:
     measure = reading.headline_in_words(record)
     lower = "" if record.maximize else f" Lower {measure} is better; a positive gain means lower."
-    what = f"Gain of {title(focus.name)} in {measure} on test ({record.data.split})"
+    what = f"Gain of {title(focus.name)} in {measure} on test (split {record.data.split})"
     drawn = [one for one in found if one.difference is not None and one.difference.low is not None]
+    differences = [one.difference for one in found if one.difference is not None]
     if not drawn:
         return f"{what}. One seed gives no interval.{lower}"
     what += ", difference of the means over seeds."
@@ -72,8 +73,8 @@ def _legend(record: StudyRecord, focus: ArmRecord, found: Sequence[Contrast]) ->
     if not all(one.units for one in drawn):
         spread = "seeds; users are not counted"
     several = f"; Holm over {numbers.plural(len(drawn), 'baseline')}, 95 % for all together" if len(drawn) > 1 else ""
-    cut = "An arrow marks a line that leaves the picture."
-    return f"{what} Line: interval from the spread of {spread} (Welch's t{several}). {cut} {MARKS}{lower}"
+    cut = " An arrow marks a line that leaves the picture." if leaves_the_picture(differences) else ""
+    return f"{what} Line: interval from the spread of {spread} (Welch's t{several}). {MARKS}{cut}{lower}"
 
 
 def tests(outcome: Verdict) -> Markup:
@@ -96,6 +97,14 @@ def tests(outcome: Verdict) -> Markup:
         for one in tested
     ]
     header = head(
-        "Compared with", "Gain", "Error, seeds", "Error, users", "Degrees", "p", "p after Holm", "Interval", "Seeds"
+        "Compared with",
+        "Gain",
+        "Standard error, seeds",
+        "Standard error, users",
+        "Degrees of freedom",
+        "p",
+        "p after Holm",
+        "Level of the interval",
+        "Seeds",
     )
-    return details("The tests behind the picture", scroll("Tests", table(header, rows, class_="tests")))
+    return details("The tests behind the picture", scroll("Tests", table(header, rows, class_="tests")), on_paper=True)

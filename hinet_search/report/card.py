@@ -9,7 +9,10 @@ from hinet_search.errors import HinetSearchError
 
 @dataclass(frozen=True)
 class Card:
-    """One section. `part` is its word in the navigation; plain text in heading and lead is escaped by the page."""
+    """One section. `part` is its word in the navigation; plain text in heading and lead is escaped by the page.
+
+    Two cards of one part that follow each other stand beside each other where both are `half`.
+    """
 
     id: str
     part: str
@@ -17,6 +20,7 @@ class Card:
     lead: str | Markup
     body: Markup
     muted: bool = False
+    half: bool = False
 
 
 class NotApplicable(HinetSearchError):

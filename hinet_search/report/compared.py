@@ -14,7 +14,7 @@ from hinet_search.report.standings import loses_everywhere
 def in_words(record: StudyRecord) -> Markup:
     """At most three lines behind a click."""
     said = (_compared(record), _selected(record), *_against_reference(record))
-    return details("What was compared", tag("ul", *(tag("li", line) for line in said), class_="said"))
+    return details("What was compared", tag("ul", *(tag("li", line) for line in said), class_="said"), on_paper=True)
 
 
 def _compared(record: StudyRecord) -> str:

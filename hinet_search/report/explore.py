@@ -29,7 +29,11 @@ def card(record: StudyRecord) -> Card:
     said = prose("These figures need JavaScript. The same trials: `hinet-search report --format csv`.")
     without = tag("p", said, class_="note", id="undrawn")  # hidden by the script that draws
     button = tag("button", "Draw the figures", id="draw", hidden=True)
-    body = [without, button, tag("div", _controls(), *_places(), id="explore-figures", class_="explore", hidden=True)]
+    measure = reading.objective_in_words(record)
+    places = tag(
+        "div", _controls(), *_places(), id="explore-figures", class_="explore", hidden=True, data_measure=measure
+    )
+    body = [without, button, places]
     lead = "Drawn on a click from the trials inside this file; nothing is loaded. Zoom by dragging, a double click goes back."
     return Card(ID, "Search", f"Explore {count:,} trial{'' if count == 1 else 's'}", lead, join(body))
 

@@ -112,6 +112,12 @@ def _forest_axis(found: Sequence[Difference]) -> Axis:
     return axis_over([0.0, *(min(reach, max(-reach, end)) for end in ends)])
 
 
+def leaves_the_picture(found: Sequence[Difference]) -> bool:
+    """Whether an interval is longer than the forest of these differences draws it."""
+    axis = _forest_axis(found)
+    return any(one.low is not None and (one.low < axis.low or (one.high or 0.0) > axis.high) for one in found)
+
+
 def _forest_row(row: ForestRow, axis: Axis) -> Markup:
     name = tag("th", row.name, " ", tag("small", row.remark) if row.remark else "", scope="row")
     zero = tag("i", class_="z", style=f"left:{axis.place(0):.1f}%")

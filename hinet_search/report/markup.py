@@ -76,9 +76,14 @@ def scroll(label: str, content: Markup) -> Markup:
     return tag("div", content, class_="scroll", tabindex="0", role="region", aria_label=label)
 
 
-def details(summary: Content, content: Markup, *, opened: bool = False) -> Markup:
-    """A block that opens on a click."""
-    return tag("details", tag("summary", summary), tag("div", content), open=opened)
+def details(summary: Content, content: Markup, *, on_paper: bool = False) -> Markup:
+    """A block that opens on a click. Paper has what was opened, and what belongs there whether it was opened or not."""
+    return tag("details", tag("summary", summary), tag("div", content), class_="paper" if on_paper else "")
+
+
+def folds(blocks: Iterable[Markup]) -> Markup:
+    """Blocks that open on a click, beside each other while they are closed."""
+    return tag("div", *blocks, class_="folds")
 
 
 def note(*text: Content) -> Markup:

@@ -1,7 +1,7 @@
 """Page: a StudyRecord in, one self-contained HTML file out. Nothing in it asks the network for anything."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
 from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader
@@ -14,7 +14,7 @@ from hinet_search.report import explore as exploring
 from hinet_search.report.card import Card, NotApplicable
 from hinet_search.report.compact import compact
 from hinet_search.report.embedded import embedded_json, packed
-from hinet_search.report.markup import prose, tag
+from hinet_search.report.markup import prose
 from hinet_search.report.reading import report_command
 
 SECTIONS = "hinet_search.report.sections"
@@ -51,15 +51,28 @@ def environment(*further: BaseLoader) -> Environment:
 def context(record: StudyRecord, built: Sequence[Card] = ()) -> dict[str, object]:
     """What the page's template shows of a record: those cards, or its own."""
     built = built or cards(record)
-    navigation = [(part, next(group).id) for part, group in groupby((c for c in built if c.part), lambda c: c.part)]
+    shown = [card for card in built if not card.muted]
+    navigation = [(part, next(group).id) for part, group in groupby(shown, lambda card: card.part)]
     return {
         "record": record,
         "title": f"{record.name}: {verdict(record).sentence}",
         "command": report_command(record),
-        "first": built[0],
-        "cards": built[1:],
+        "first": shown[0],
+        "cards": list(placed(shown[1:])),
+        "missing": [card for card in built if card.muted],
         "navigation": navigation,
     }
+
+
+def placed(shown: Sequence[Card]) -> Iterator[tuple[Card, str]]:
+    """Cards with their classes: `part` where one begins a part, `half` for two that stand beside each other."""
+    before, left = "", False  # the part above, and whether the left half of a row stands alone
+    for card, after in zip(shown, [*shown[1:], None], strict=True):
+        right = left and card.half
+        left = not right and card.half and after is not None and after.half and after.part == card.part
+        classes = ["part"] * (card.part != before) + ["half"] * (left or right)
+        before = card.part
+        yield card, " ".join(classes)
 
 
 def source(templates: Environment, name: str) -> str:
@@ -81,6 +94,4 @@ def _built(name: str, build: Callable[[StudyRecord], Card], record: StudyRecord)
 
 def _muted(name: str, reason: str) -> Card:
     words = name.replace("_", " ")
-    return Card(
-        name.replace("_", "-"), "", words.capitalize(), "", tag("p", prose(f"Not shown: {reason}.")), muted=True
-    )
+    return Card(name.replace("_", "-"), "", words.capitalize(), "", prose(f"{reason}."), muted=True)

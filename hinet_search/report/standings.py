@@ -1,10 +1,9 @@
-"""Standings: what every arm reached on validation and on test, what tuning and ensembles added, and what it cost.
+"""Standings: what every arm reached on validation and on test, and what tuning and ensembles added.
 
 An arm stands for its chosen finalist. Added values are signed so that larger is better, whatever the objective.
 """
 
 from dataclasses import dataclass
-from statistics import fmean
 
 from hinet_search.compare import (
     CellDifference,
@@ -19,7 +18,6 @@ from hinet_search.compare import (
     measure,
     objective_by_seed,
     summary,
-    trials_done,
     values_by,
 )
 from hinet_search.records import ArmRecord, FinalistRecord, StudyRecord
@@ -56,17 +54,6 @@ class OnTest:
 
 
 @dataclass(frozen=True)
-class Price:
-    """Costs of the chosen finalist; sizes and FLOPs are None for an arm that is no torch model."""
-
-    parameters: int | None
-    dense_parameters: int | None
-    flops_per_row: int | None
-    seconds: float  # of one run, mean over seeds
-    trials: int
-
-
-@dataclass(frozen=True)
 class Standing:
     """One line of the leaderboard; `test` is None until the arm is opened on test."""
 
@@ -75,7 +62,6 @@ class Standing:
     valid: OnValidation
     test: OnTest | None
     reference: ReferenceGains | None
-    price: Price
 
 
 def standings(record: StudyRecord) -> tuple[Standing, ...]:
@@ -106,7 +92,6 @@ def _standing(record: StudyRecord, arm: ArmRecord, finalist: FinalistRecord) -> 
         valid=_validation(record, arm, finalist),
         test=_test(record, finalist) if opened else None,
         reference=against_reference(record, arm) if opened else None,
-        price=_price(arm, finalist),
     )
 
 
@@ -150,15 +135,3 @@ def _added(record: StudyRecord, value: float | None, before: float | None) -> fl
     if value is None or before is None:
         return None
     return value - before if record.maximize else before - value
-
-
-def _price(arm: ArmRecord, finalist: FinalistRecord) -> Price:
-    cost = finalist.runs[0].cost
-    torch = cost.flops_per_row > 0  # a model that is no torch module has none to count
-    return Price(
-        parameters=cost.parameters if torch else None,
-        dense_parameters=cost.dense_parameters if torch else None,
-        flops_per_row=cost.flops_per_row if torch else None,
-        seconds=fmean(run.cost.seconds for run in finalist.runs),
-        trials=trials_done(arm),
-    )

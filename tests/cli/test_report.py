@@ -40,6 +40,28 @@ def test_every_format_is_written_beside_the_page_or_where_it_is_asked_for(
     assert all((tmp_path / name).stat().st_size > 100 for name in names)
 
 
+def test_json_is_the_document_of_that_format_on_stdout_and_writes_no_file(
+    run: Run, launched: str, tmp_path: Path
+) -> None:
+    assert run("report", "small", "--format", "json", "--to", "small.json").code == 0
+    before = sorted(tmp_path.rglob("*"))
+    said = run("report", "small", "--json")
+    assert (said.code, said.err, sorted(tmp_path.rglob("*"))) == (0, "", before)
+    assert json.loads(said.out) == json.loads((tmp_path / "small.json").read_text())
+    assert [json.loads(said.out)[key] for key in ("schema", "kind", "study")] == [1, "report", "small"]
+
+
+def test_json_is_public_where_that_is_asked_for(run: Run, launched: str, tmp_path: Path) -> None:
+    assert str(tmp_path) not in run("report", "small", "--json", "--public").out
+
+
+@pytest.mark.parametrize("more", [("again",), ("--to", "a.json"), ("--open",), ("--format", "md")], ids=" ".join)
+def test_json_takes_nothing_that_asks_for_a_file(run: Run, more: tuple[str, ...]) -> None:
+    said = run("report", "small", "--json", *more)
+    assert said.code == 2
+    assert "--json prints the document of one study" in said.err
+
+
 def test_a_public_report_names_no_folder_of_its_writer(run: Run, launched: str, tmp_path: Path) -> None:
     for kind in ("md", "json"):
         assert run("report", "small", "--format", kind, "--public").code == 0

@@ -117,7 +117,7 @@ def test_what_a_reader_opened_and_sorted_stays_when_the_part_is_renewed(live: Li
         run_trial(live.store, "single", TrialState.COMPLETE, value)
     live.after_a_period()
     expect(live.page.locator("#progress h2")).to_contain_text("7 trials to go")
-    second = live.page.locator("#trials details").nth(1)
+    second = live.page.locator("#top-trials details").nth(1)
     second.locator("summary").click()
     second.locator("th button").first.click()
     run_trial(live.store, "single", TrialState.COMPLETE, 0.73)

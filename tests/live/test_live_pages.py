@@ -81,7 +81,7 @@ def test_a_study_that_runs_has_its_cards_a_ribbon_and_its_progress(client: Clien
     assert "Preliminary: the study is running, numbers may still change" in page
     assert "8 trials to go" in page
     assert "out of memory at batch 8192" in page
-    assert page.index('id="progress"') < page.index('id="leaderboard"') < page.index('id="trust"')
+    assert page.index('id="progress"') < page.index('id="budget-curves"') < page.index('id="trust"')
 
 
 def test_an_arm_leads_to_its_page_in_optunas_dashboard(client: Client, store: StudyStore) -> None:

@@ -23,7 +23,6 @@ PAGES = {
     "explore": render(nine_arms(), explore=True),
 }
 LOADS = 8  # at most, of which one must be quick: other processes may have the processor
-A4_WIDTH = 718  # pixels between margins of 10 mm
 
 FIRST_PAINT = """
 () => new Promise(told => new PerformanceObserver(seen => seen.getEntriesByName('first-contentful-paint')
@@ -128,25 +127,6 @@ def test_what_is_left_out_of_the_markup_leaves_the_document_as_it_is(open_page: 
         shorter = compact(card.body)
         assert page.evaluate(parsed, shorter) == page.evaluate(parsed, card.body)
         assert len(shorter) <= len(card.body)
-
-
-def test_on_paper_nothing_is_cut_off_and_everything_is_open(open_page: Open) -> None:
-    page = open_page(PAGES["nine arms"], width=A4_WIDTH).page
-    page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    page.emulate_media(media="print")
-    assert page.evaluate("document.documentElement.scrollWidth") <= A4_WIDTH
-    assert page.evaluate("document.querySelectorAll('details:not([open])').length") == 0
-    buttons = "[...document.querySelectorAll('button')].filter(b => b.checkVisibility() && !b.closest('th')).length"
-    assert page.evaluate(buttons) == 0
-    columns = "[...document.querySelectorAll('table.sort th button')].filter(b => !b.checkVisibility()).length"
-    assert page.evaluate(columns) == 0
-
-
-def test_the_first_sheet_of_paper_is_the_verdict_alone(open_page: Open) -> None:
-    page = open_page(PAGES["nine arms"]).page
-    page.emulate_media(media="print")
-    breaks = "[...document.querySelectorAll('main > section')].map(s => getComputedStyle(s).breakBefore)"
-    assert page.evaluate(breaks)[:2] == ["page", "auto"]
 
 
 @pytest.mark.parametrize("width", [390, 1280])

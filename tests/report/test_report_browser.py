@@ -73,6 +73,7 @@ def test_the_download_holds_the_data(open_page: Open, tmp_path: Path) -> None:
 
 def test_trials_are_sorted_by_keyboard(open_page: Open) -> None:
     page = open_page(render(study(Shape(trials=60)))).page
+    page.locator("#top-trials summary").first.click()
     page.locator("table.sort").first.locator("th button").first.focus()
     page.keyboard.press("Enter")
     column = page.evaluate(

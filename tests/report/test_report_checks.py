@@ -58,7 +58,7 @@ def test_a_planted_fault_is_found_by_its_own_check_alone(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("data", "The data have 1 note (split time: valid from 2026-11-01, test from 2026-11-08). | Order > click in 14 rows."),
+        ("data", "The data have 1 note. | Order > click in 14 rows."),
         ("leaks", "An input may know the label. | watch_time alone reaches an AUC of .9870 for click in training."),
         ("few_positives", "1 cell has fewer than 100 positive rows in test. | Push · click: 40."),
         ("long_tail", "Long tail (Push 1.6 % of the training rows): HiNet loses to Single there. | Push · click −.0696."),

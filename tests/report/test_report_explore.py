@@ -70,12 +70,12 @@ def test_with_explore_the_page_stays_small(trials: int, most: float) -> None:
 
 def test_explore_stands_behind_the_search_and_before_trust() -> None:
     html = render(study(), explore=True)
-    assert html.index('id="trials"') < html.index('id="explore"') < html.index('id="trust"')
+    assert html.index('id="top-trials"') < html.index('id="explore"') < html.index('id="trust"')
 
 
 def test_a_study_without_a_finished_trial_says_what_explore_needs_and_holds_no_plotly() -> None:
     html = render(empty(), explore=True)
-    assert "Not shown: needs a finished trial" in html.split('id="explore"')[1]
+    assert '<li id="explore"><b>Explore</b> needs a finished trial' in html
     assert 'id="plotly"' not in html
 
 
@@ -202,6 +202,16 @@ def test_without_javascript_the_card_says_that_it_needs_it(chromium: Browser) ->
     assert page.get_by_text("These figures need JavaScript.").is_visible()
     assert not page.locator("#draw").is_visible()
     context.close()
+
+
+@pytest.mark.browser
+def test_numbers_of_axes_are_written_as_those_of_the_page_are_also_after_a_zoom(open_page: Open) -> None:
+    page = drawn(open_page(render(timed(nine_arms()), explore=True)).page)
+    ticks = "[...document.querySelectorAll('#explore-history .ytick text')].map(t => t.textContent)"
+    assert all(re.fullmatch(r"\.\d+", tick) for tick in page.evaluate(ticks))
+    page.evaluate("Plotly.relayout('explore-history', {'yaxis.range': [-0.5, 0.5]})")
+    assert page.evaluate(ticks) == ["−.4", "−.2", "0", ".2", ".4"]
+    assert page.evaluate("document.getElementById('explore-history').data[0].text[0]").split("<br>")[1].startswith(".7")
 
 
 @pytest.mark.browser

@@ -123,13 +123,6 @@ def test_without_ensembles_no_column_and_no_sentence_speaks_of_them() -> None:
     assert "ensemble" not in leaderboard.build(study(Shape())).body.lower()
 
 
-def test_trees_have_dashes_for_parameters_and_flops_and_say_why() -> None:
-    words = written(NINE, "Trees")
-    assert words.startswith("Trees no torch model; no FLOPs|")
-    assert "|–|–|9 m 14 s|6|" in words
-    assert "–|–|" not in written(NINE, "MMoE")
-
-
 def test_the_rival_of_equal_size_is_named_as_such() -> None:
     assert written(NINE, "Flat MoE").startswith("Flat MoE same size as HiNet|")
     assert "same size" not in written(NINE, "MMoE")

@@ -57,9 +57,9 @@ def test_a_section_builds_or_says_what_it_needs(name: str, state: str) -> None:
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_every_section_has_one_card_and_an_id_of_its_own(state: str) -> None:
+def test_every_section_has_one_card_and_its_id_is_the_name_of_its_file(state: str) -> None:
     ids = [card.id for card in cards(STATES[state])]
-    assert len(ids) == len(set(ids)) == len(plugins.names(SECTIONS))
+    assert sorted(ids) == sorted(name.replace("_", "-") for name in plugins.names(SECTIONS))
 
 
 def test_the_verdict_comes_first() -> None:
@@ -96,7 +96,7 @@ def test_hinet_behind_its_rivals_is_marked_as_worse() -> None:
 
 def test_all_arms_have_the_sign_of_the_verdict_in_the_table_by_cell() -> None:
     body = build("cells", study(Shape(arms=("single", "hinet"), gap=-1.0))).body
-    assert body.count("▼") == 20 + 1 + 1  # forest, table, its smallest gain, and the legend
+    assert body.count("▼") == 20 + 1  # forest, table, and the legend
     assert body.count("▲") == 1
 
 
@@ -107,7 +107,7 @@ def test_an_integer_at_the_end_of_its_range_is_at_the_edge() -> None:
         replace(one, parameters={**one.parameters, "model.scenario.num_sub_experts": 8}) for one in hinet.finalists
     )
     body = build("importance", replace(record, arms=(*record.arms[:2], replace(hinet, finalists=finalists)))).body
-    assert body.count("at the edge") == 2  # and model.san.top_k
+    assert body.count(">at the edge</b>") == 2  # and model.san.top_k
 
 
 def test_without_importances_the_heading_asks_and_then_tells_of_edges_in_a_sentence_of_its_own() -> None:
@@ -124,7 +124,19 @@ def test_choices_are_written_as_the_best_value_is() -> None:
 
 
 def test_gates_are_named_as_cells_are_in_tables() -> None:
-    assert re.findall(r'scope="row">([^<]*click)<', build("insight", small()).body) == ["Home · click", "Push · click"]
+    body = build("insight", study(Shape(scenarios=("Home", "Push")))).body
+    assert re.findall(r'scope="row">([^<]*·[^<]*)<', body) == [
+        "Home · click",
+        "Home · order",
+        "Push · click",
+        "Push · order",
+    ]
+
+
+def test_gates_of_which_each_scenario_has_one_are_named_in_their_title() -> None:
+    body = build("insight", small()).body
+    assert "<h3>Gates of click</h3>" in body
+    assert re.findall(r'scope="row">(\w+)</th><td style', body) == ["Push", "Home", "Push"]
 
 
 def test_one_of_everything_is_written_in_the_singular() -> None:

@@ -14,7 +14,7 @@ def check(record: StudyRecord) -> Finding:
     if not notes:
         return passed(f"The data agree with their definition; {split}.")
     return warning(
-        f"The data have {numbers.plural(len(notes), 'note')} ({split}).",
+        f"The data have {numbers.plural(len(notes), 'note')}.",
         notes,
         remedy="See `hinet-search data describe`, then change the definition or accept the note.",
     )

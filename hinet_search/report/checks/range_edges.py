@@ -23,5 +23,5 @@ def check(record: StudyRecord) -> Finding | None:
     return warning(
         f"{in_words(list(edges))} {have} at the edge of a range.",
         values,
-        remedy="A wider range may hold a better value: move that end in the arm's space and launch with --extend.",
+        remedy="A wider range may hold a better value: move that end in the arm's space and launch with `--extend`.",
     )

@@ -1,9 +1,11 @@
 """Budget curves: the best validation value of every arm against the training seconds it has spent."""
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from markupsafe import Markup
 
+from hinet_search.compare import in_words
 from hinet_search.records import StudyRecord
 from hinet_search.report import numbers, reading
 from hinet_search.report.card import Card, NotApplicable
@@ -12,9 +14,9 @@ from hinet_search.report.figures import Axis, axis_near_the_best, grid, line, sp
 from hinet_search.report.markup import details, head, join, note, row, scroll, table, tag
 from hinet_search.report.spending import SHARES, Lead, Spent, common_time, leaders, spent
 
-ORDER = 51
+ORDER = 50
 MOST_LINES = 16
-LABEL = 5.5  # height of a name, per cent of the picture
+LABEL = 6.4  # height of a name, per cent of the picture
 
 
 def build(record: StudyRecord) -> Card:
@@ -28,7 +30,7 @@ def build(record: StudyRecord) -> Card:
         "one seed each. Arms get equal numbers of trials, not equal time: a line turns dotted where its arm's time ends."
     )
     body = [_picture(record, arms), note(_in_words(arms, leads)), _values(arms)]
-    return Card("budget", "Search", _heading(leads), lead, join(body))
+    return Card("budget-curves", "Search", _heading(leads), lead, join(body))
 
 
 def _heading(leads: Sequence[Lead]) -> str:
@@ -43,7 +45,8 @@ def _heading(leads: Sequence[Lead]) -> str:
 
 def _in_words(arms: Sequence[Spent], leads: Sequence[Lead]) -> str:
     shortest, common = min(arms, key=lambda arm: arm.seconds), common_time(arms)
-    said = [f"{lead.name} at {numbers.percent(lead.share)} ({numbers.metric(lead.value)})" for lead in leads]
+    by_name = [(name, list(found)) for name, found in groupby(leads, lambda lead: lead.name)]
+    said = [f"{name} at {in_words([numbers.percent(lead.share) for lead in found])}" for name, found in by_name]
     ahead = f"Ahead after a share of it: {', '.join(said)}." if said else "No arm had a value by then."
     left_out = len(arms) - MOST_LINES
     more = f" {numbers.plural(left_out, 'more arm')}: in the table only." if left_out > 0 else ""

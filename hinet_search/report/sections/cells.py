@@ -43,9 +43,9 @@ def build(record: StudyRecord) -> Card:
     outcome = verdict(record)
     counts = [len(finalist.runs) for _, finalist in entries]
     seeds = f"mean over {numbers.seeds(counts)}" if max(counts) > 1 else "1 seed"
-    where = f"On test ({record.data.split})" if opened else "On validation, as test is not opened yet"
+    where = "On test" if opened else "On validation, as test is not opened yet"
     lead = f"{where}, {seeds} of each arm's chosen finalist."
-    body = [_differences(record, outcome), _values(record, entries, split), _gains(record)]
+    body = [_differences(record, outcome), _gains(record), _values(record, entries, split)]
     return Card("cells", "By cell", _heading(outcome), lead, join(body))
 
 
@@ -121,7 +121,7 @@ def _values(record: StudyRecord, entries: Sequence[Entry], split: Split) -> Mark
     explained = f"{reading.capitalized(name)} of each cell{deviation}.{lower}{known}"
     words = "Test" if split == "test" else "Validation"
     content = join([note(explained), scroll("Values by cell", matrix)])
-    return details(f"{words} {name} of all arms in all cells", content, opened=True)
+    return details(f"{words} {name} of all arms in all cells", content, on_paper=True)
 
 
 def _reachable(record: StudyRecord) -> dict[tuple[str, str], float]:
@@ -164,16 +164,12 @@ def _gains(record: StudyRecord) -> Markup:
         row(reading.cell_in_words(scenario, task), *(_tinted(gains.cells[index]) for _, gains in known))
         for index, (scenario, task) in enumerate(cells_of(record))
     ]
-    rows.append(row("Smallest cell gain", *(_tinted(gains.smallest) for _, gains in known if gains.smallest)))
-    rows.append(row("Cells below while others gain", *(str(gains.seesaw) for _, gains in known)))
     matrix = table(head("Scenario · task", *reading.arm_titles([arm for arm, _ in known])), rows, class_="mat tint")
     explained = note(
-        f"How much each arm is better than {reference} in a cell. ▲ better, ▼ worse, ≈ not decided"
-        f"{_how_decided([gains for _, gains in known])}; a stronger tint is a larger gain, and ≈ has the weakest tint only."
+        f"▲ better, ▼ worse, ≈ not decided{_how_decided([gains for _, gains in known])}; a stronger tint is a larger gain, "
+        "and ≈ has the weakest tint only."
     )
-    return details(
-        f"Gain over {reference} by cell", join([explained, scroll(f"Gain over {reference}", matrix)]), opened=True
-    )
+    return join([tag("h3", f"Gain of every arm over {reference}"), scroll(f"Gain over {reference}", matrix), explained])
 
 
 def _how_decided(found: Sequence[ReferenceGains]) -> str:

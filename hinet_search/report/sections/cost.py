@@ -7,28 +7,28 @@ from statistics import fmean
 
 from markupsafe import Markup
 
-from hinet_search.compare import Split, objective_by_seed, title
+from hinet_search.compare import Split, headline_by_seed, title
 from hinet_search.records import Cost, StudyRecord
 from hinet_search.report import numbers, reading
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.figures import Axis, axis_over, bar, grid, line, svg
-from hinet_search.report.markup import head, join, note, row, scroll, table, tag, unnamed
+from hinet_search.report.figures import Axis, axis_over, grid, line, svg
+from hinet_search.report.markup import head, join, note, row, scroll, table, tag
 
 ORDER = 30
-LETTER = 1.45  # width of a letter of a label, per cent of the picture where it is narrowest (520 px)
+LETTER = 1.75  # width of a letter of a label, per cent of the picture where it is narrowest (430 px)
 MOST_LABELS = 6
 ALIKE = 0.05
 SIZES = tuple(
     tuple(tenth * 10**power / 10 for power in range(13) for tenth in tenths)
     for tenths in ((10, 11, 12, 13, 14, 15, 16, 18), range(10, 100, 2), (10, 15, 20, 30, 50, 70), (10, 20, 50), (10,))
 )
-SIDES = ("left", "right", "above", "below")
+SIDES = ("right", "left", "above", "below", "above from", "below from")  # from: it begins at the point
 Box = tuple[float, float, float, float]  # left, right, bottom, top in per cent
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One arm: costs as means over its seeds, and the objective."""
+    """One arm: costs as means over its seeds, and the measure of the verdict."""
 
     name: str
     is_focus: bool
@@ -56,8 +56,8 @@ def build(record: StudyRecord) -> Card:
         raise NotApplicable("needs finalists; the launch command trains them once the trials are done")
     several = any(len(finalist.runs) > 1 for _, finalist in reading.finalists(record))
     lead = (
-        f"{'Means over the seeds' if several else 'One seed'} of each arm's chosen finalist. FLOPs are of one forward row. Rows per second and time are "
-        "of training, on the machine that ran it."
+        f"{'Means over the seeds' if several else 'One seed'} of each arm's chosen finalist. Rows per second and time are of "
+        "training, on the machine that ran it."
     )
     if any(entry.milliseconds is not None for entry in entries):
         devices = ", ".join(sorted({entry.cost.device for entry in entries}))
@@ -65,16 +65,16 @@ def build(record: StudyRecord) -> Card:
         lead += f" The time for 100 rows is that of one request, a median, on {devices}{beside}."
     if not all(entry.cost.flops_per_row for entry in entries):
         lead += " A dash: no torch model, so neither parameters nor FLOPs."
-    return Card(
-        "cost", "Cost", _heading(entries), lead, join([_table(record, entries, split), _picture(record, entries)])
-    )
+    parts = [one for one in (_table(entries), _picture(record, entries, split)) if one]
+    body = tag("div", *(tag("div", one) for one in parts), class_="two") if len(parts) > 1 else parts[0]
+    return Card("cost", "Cost", _heading(entries), lead, body)
 
 
 def _entries(record: StudyRecord, split: Split) -> list[Entry]:
     focus, found = reading.focus_of(record), []
     for arm, finalist in reading.finalists(record):
         costs = [run.cost for run in finalist.runs]
-        values = list(objective_by_seed(record, finalist, split).values())
+        values = list(headline_by_seed(record, finalist, split).values())
         mean = Cost(
             parameters=costs[0].parameters,
             dense_parameters=costs[0].dense_parameters,
@@ -109,9 +109,7 @@ def _times(ratio: float, how: str) -> str:
     return f"about as {how}" if abs(ratio - 1) < ALIKE else f"{ratio:.2g} times as {how}"
 
 
-def _table(record: StudyRecord, entries: Sequence[Entry], split: Split) -> Markup:
-    most = max(entry.cost.flops_per_row for entry in entries) or 1
-    objective = reading.objective_in_words(record)
+def _table(entries: Sequence[Entry]) -> Markup:
     timed = any(entry.milliseconds is not None for entry in entries)
     columns = (
         "Parameters",
@@ -121,19 +119,16 @@ def _table(record: StudyRecord, entries: Sequence[Entry], split: Split) -> Marku
         "Rows/s",
         "Time",
         "Peak memory",
-        f"{objective}, {split}",
     )
-    header = head("Arm", *columns[:3], unnamed("drawn"), *columns[3:])
+    header = head("Arm", *columns)
     rows = [
         row(
             entry.name,
             *_sizes(entry.cost),
-            bar(entry.cost.flops_per_row / most),
             *([_time(entry)] if timed else []),
             numbers.compact(entry.cost.rows_per_second),
             numbers.duration(entry.cost.seconds),
             f"{numbers.compact(entry.cost.peak_memory_bytes)}B" if entry.cost.peak_memory_bytes else numbers.DASH,
-            numbers.metric(entry.value),
             class_="me" if entry.is_focus else "",
         )
         for entry in entries
@@ -152,7 +147,7 @@ def _sizes(cost: Cost) -> list[str]:
     return [numbers.compact(count) for count in (cost.parameters, cost.dense_parameters, cost.flops_per_row)]
 
 
-def _picture(record: StudyRecord, entries: Sequence[Entry]) -> Markup:
+def _picture(record: StudyRecord, entries: Sequence[Entry], split: Split) -> Markup:
     """Value against size, every arm with its name."""
     points = [
         Point(entry.name, entry.is_focus, log10(entry.cost.dense_parameters), entry.value)
@@ -161,7 +156,7 @@ def _picture(record: StudyRecord, entries: Sequence[Entry]) -> Markup:
     ]
     if len(points) < 2:
         return Markup("")
-    x_axis = axis_over([point.size for point in points], margin=0.14)
+    x_axis = axis_over([point.size for point in points], margin=0.18)
     y_axis = axis_over([point.value for point in points], margin=0.14)
     spoken = ", ".join(f"{point.name} {numbers.metric(point.value)}" for point in sorted(points, key=lambda p: p.size))
     sides = _sides(points, x_axis, y_axis)
@@ -174,10 +169,10 @@ def _picture(record: StudyRecord, entries: Sequence[Entry]) -> Markup:
     ]
     label = f"Value against size, smallest first: {spoken}"
     picture = tag("div", tag("div", *drawn, class_="plot-box", role="img", aria_label=label), class_="picture")
-    name = reading.capitalized(reading.objective_in_words(record))
+    name = f"{reading.capitalized(reading.headline_in_words(record))} on {'test' if split == 'test' else 'validation'}"
     pointed = "" if all(sides) else " A name without room shows when its dot is pointed at."
     legend = f"Filled, on the line: no other arm is both smaller and better. Ring: one is.{pointed}"
-    return join([tag("h3", f"{name} and size", class_="gap"), scroll("Value against size", picture), note(legend)])
+    return join([tag("h3", f"{name} and size"), scroll("Value against size", picture), note(legend)])
 
 
 def _sides(points: Sequence[Point], x_axis: Axis, y_axis: Axis) -> list[str]:
@@ -226,18 +221,22 @@ def _size_labels(x_axis: Axis) -> list[Markup]:
 
 
 def _dot_box(x: float, y: float) -> Box:
-    return x - 1.2, x + 1.2, y - 3, y + 3
+    return x - 1.5, x + 1.5, y - 3, y + 3
 
 
 def _free_side(name: str, x: float, y: float, taken: Sequence[Box]) -> tuple[str, Box]:
     """The first side of a point where its label covers nothing and stays inside; an empty string if there is none."""
     width = LETTER * len(name) + 1.5
     centred = (x - width / 2, x + width / 2)
+    begun = (x - 1.5, x + width)
+    above, below = (y + 3, y + 10), (y - 10, y - 3)
     boxes = {
-        "left": (x - width - 1, x - 1.2, y - 3, y + 3),
-        "right": (x + 1.2, x + width + 1, y - 3, y + 3),
-        "above": (*centred, y + 3, y + 8),
-        "below": (*centred, y - 8, y - 3),
+        "right": (x + 1.5, x + width + 1, y - 3, y + 3),
+        "left": (x - width - 1, x - 1.5, y - 3, y + 3),
+        "above": (*centred, *above),
+        "below": (*centred, *below),
+        "above from": (*begun, *above),
+        "below from": (*begun, *below),
     }
     for side in SIDES:
         box = boxes[side]

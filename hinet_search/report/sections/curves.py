@@ -1,7 +1,7 @@
 """Curves: validation during training of every arm's chosen finalist, mean and lowest to highest over seeds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from markupsafe import Markup
@@ -10,10 +10,10 @@ from hinet_search.compare import title
 from hinet_search.records import FinalistRecord, StudyRecord
 from hinet_search.report import numbers, reading
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.figures import Axis, Point, axis_over, band, grid, line, svg
+from hinet_search.report.figures import Axis, Point, axis_near_the_best, band, grid, line, svg
 from hinet_search.report.markup import join, note, tag
 
-ORDER = 52
+ORDER = 53
 MOST_POINTS = 60
 FELL = 0.002  # a mean curve that ends this far below its best point has turned
 
@@ -39,15 +39,15 @@ def build(record: StudyRecord) -> Card:
             "needs finalists with two evaluations; the launch command trains them once the trials are done"
         )
     x_axis = Axis(0.0, max(x for curve in curves for x, _ in curve.mean))
-    y_axis = _y_axis(curves)
-    ghost = next((curve.mean for curve in curves if curve.is_focus), [])
+    y_axis = _y_axis(curves, maximize=record.maximize)
+    ghost = next((_entered(curve, y_axis).mean for curve in curves if curve.is_focus), [])
     pictures = [_picture(curve, x_axis, y_axis, [] if curve.is_focus else ghost) for curve in curves]
     objective = reading.objective_in_words(record)
     several = any(len(finalist.runs) > 1 for _, finalist in reading.finalists(record))
     seeds = " Line: mean over seeds. Band: lowest to highest." if several else " One seed each."
     lead = f"{objective} on validation against passes over the training data.{seeds}"
     left = " A seed that stopped early leaves the mean from there on." if several else ""
-    legend = f"All pictures share both axes. Dashed: the first picture again, for comparison.{left}"
+    legend = f"All pictures share both axes; a line begins where it enters them. Dashed: the first picture again.{left}"
     body = [tag("div", *pictures, class_="many"), note(legend)]
     return Card("curves", "Search", _heading(curves, maximize=record.maximize), reading.capitalized(lead), join(body))
 
@@ -80,15 +80,24 @@ def _curve(name: str, finalist: FinalistRecord, *, is_focus: bool) -> Curve:
     )
 
 
-def _y_axis(curves: Sequence[Curve]) -> Axis:
-    return axis_over([y for curve in curves for points in (curve.lowest, curve.highest) for _, y in points])
+def _y_axis(curves: Sequence[Curve], *, maximize: bool) -> Axis:
+    """Over what was learned late: the first evaluations are far away and would flatten the rest."""
+    values = [y for curve in curves for points in (curve.lowest, curve.mean, curve.highest) for _, y in points]
+    bests = [y for curve in curves for points in (curve.lowest, curve.highest) for _, y in points[-1:]]
+    return axis_near_the_best(values, bests, maximize=maximize)
+
+
+def _entered(curve: Curve, y_axis: Axis) -> Curve:
+    """The curve from where its mean enters the picture."""
+    first = next((k for k, (_, y) in enumerate(curve.mean) if y_axis.low <= y <= y_axis.high), 0)
+    return replace(curve, mean=curve.mean[first:], lowest=curve.lowest[first:], highest=curve.highest[first:])
 
 
 def _picture(curve: Curve, x_axis: Axis, y_axis: Axis, ghost: Sequence[Point]) -> Markup:
-    me = " me" if curve.is_focus else ""
-    shapes = [band(curve.lowest, curve.highest, x_axis, y_axis, f"band{me}")]
+    me, shown = " me" if curve.is_focus else "", _entered(curve, y_axis)
+    shapes = [band(shown.lowest, shown.highest, x_axis, y_axis, f"band{me}")]
     shapes += [line(ghost, x_axis, y_axis, "ghost")] if ghost else []
-    drawn = svg(*shapes, line(curve.mean, x_axis, y_axis, f"mid{me}"))
+    drawn = svg(*shapes, line(shown.mean, x_axis, y_axis, f"mid{me}"))
     last = curve.mean[-1][1]
     passes = [
         tag("span", f"{tick:g}", class_="tx", style=f"left:{x_axis.place(tick):.1f}%") for tick in x_axis.ticks(4)

@@ -11,7 +11,7 @@ from hinet_search.report.card import Card, NotApplicable
 from hinet_search.report.figures import CLASSES, marked
 from hinet_search.report.markup import details, head, join, note, number, row, scroll, table, tag
 
-ORDER = 50
+ORDER = 51
 
 
 def build(record: StudyRecord) -> Card:
@@ -27,11 +27,12 @@ def build(record: StudyRecord) -> Card:
     kept = sum(one.is_default for arm in arms if (one := chosen(arm)) is not None)
     heading = f"{kept or 'None'} of {numbers.plural(len(arms), 'arm')} kept the default configuration"
     return Card(
-        "default",
+        "default-beside-tuned",
         "Search",
         heading,
         lead,
         join([_summary(record, arms), _every_finalist(record, arms, several=several)]),
+        half=True,
     )
 
 
@@ -93,7 +94,7 @@ def _every_finalist(record: StudyRecord, arms: Sequence[ArmRecord], *, several: 
         for finalist in arm.finalists
     ]
     content = scroll("All finalists", table(head("Arm", "Finalist", "Seeds", "Validation", ""), rows))
-    intervals = "▲ and ▼: the 95 % interval over paired seeds excludes 0, on its own. ≈: it does not."
+    intervals = "▲ ▼: the 95 % interval over paired seeds, each on its own, excludes 0."
     explained = note(intervals if several else "≈: one seed gives no interval.")
     summary_line = f"All {len(rows)} finalists" if len(rows) > 1 else "The only finalist"
     return join([explained, details(summary_line, content)])

@@ -30,7 +30,7 @@ def build(record: StudyRecord) -> Card:
         "Mean: over all pairs, and over scenarios where each has experts of its own. Most alike: the pair that is most so "
         "with a seed."
     )
-    return Card("experts", "Why", _heading(found), lead, join([_table(found), explained]))
+    return Card("experts", "Why", _heading(found), lead, join([_table(found), explained]), half=True)
 
 
 def _heading(found: Sequence[tuple[str, Alike]]) -> str:

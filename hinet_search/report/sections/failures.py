@@ -10,7 +10,7 @@ from hinet_search.report import numbers
 from hinet_search.report.card import Card, NotApplicable
 from hinet_search.report.markup import details, head, join, note, row, scroll, table, words
 
-ORDER = 55
+ORDER = 56
 MOST_CAUSES = 20
 MOST_LETTERS = 160
 MOST_NUMBERS = 6
@@ -19,7 +19,7 @@ Key = tuple[str, str, str]  # kind, arm, cause
 
 
 def build(record: StudyRecord) -> Card:
-    """One row per arm and cause, failures first."""
+    """One row per arm and cause of what failed or did not count; where trials were pruned stands behind a click."""
     if not any(arm.trials for arm in record.arms):
         raise NotApplicable("needs a trial; none has been asked for yet")
     grouped = _grouped(record)
@@ -30,7 +30,10 @@ def build(record: StudyRecord) -> Card:
     lead = (
         "A failed trial leaves its arm with fewer tries; a pruned one was stopped early by the same rule in every arm."
     )
-    return Card("failures", "Search", heading, lead, _body(grouped))
+    lost = {key: trials for key, trials in grouped.items() if key[0] != "pruned"}
+    pruned = {key: trials for key, trials in grouped.items() if key[0] == "pruned"}
+    body = join([_lost(lost), _pruned(pruned) if pruned else ""])
+    return Card("failures", "Search", heading, lead, body, half=not lost)
 
 
 def _grouped(record: StudyRecord) -> dict[Key, list[int]]:
@@ -57,9 +60,9 @@ def _first_line(cause: str) -> str:
     return first if len(first) <= MOST_LETTERS else f"{first[:MOST_LETTERS]}…"
 
 
-def _body(grouped: dict[Key, list[int]]) -> Markup:
+def _lost(grouped: dict[Key, list[int]]) -> Markup:
     if not grouped:
-        return note("Every trial ran to its end.")
+        return note("Every trial ran to its end or was pruned.")
     rows = [
         row(
             arm,
@@ -71,10 +74,20 @@ def _body(grouped: dict[Key, list[int]]) -> Markup:
         for (kind, arm, cause), trials in grouped.items()
     ]
     header = head("Arm", "Ended", "Cause", "Trials", "Numbers", numeric_from=3)
-    parts = [scroll("Failed and pruned trials", table(header, rows[:MOST_CAUSES]))]
+    parts = [scroll("Failed trials", table(header, rows[:MOST_CAUSES]))]
     if rest := rows[MOST_CAUSES:]:
         parts.append(details(f"{numbers.plural(len(rest), 'more cause')}", scroll("More causes", table(header, rest))))
     return join(parts)
+
+
+def _pruned(grouped: dict[Key, list[int]]) -> Markup:
+    count = numbers.plural(sum(len(trials) for trials in grouped.values()), "pruned trial")
+    rows = [
+        row(arm, words(cause), numbers.compact(len(trials)), _listed(trials))
+        for (_, arm, cause), trials in grouped.items()
+    ]
+    header = head("Arm", "Where", "Trials", "Numbers", numeric_from=2)
+    return details(f"Where {count} stopped", scroll("Pruned trials", table(header, rows)))
 
 
 def _listed(trials: list[int]) -> str:

@@ -11,7 +11,7 @@ from hinet_search.report.card import Card, NotApplicable
 from hinet_search.report.figures import Axis, axis_near_the_best, line, svg
 from hinet_search.report.markup import column, head, join, note, number, row, scroll, table, tag, words
 
-ORDER = 51
+ORDER = 52
 MOST_POINTS = 60
 LATE = 0.9  # a best value found in the last tenth of the trials suggests that more trials may find a better one
 
@@ -27,7 +27,7 @@ def build(record: StudyRecord) -> Card:
     x_axis = Axis(0.0, 1.0 + max(found.last_trial for found in steps.values()))
     focus = reading.focus_of(record)
     rows = [_row(arm, steps.get(arm.name), x_axis, y_axis, is_focus=arm == focus) for arm in arms]
-    header = head("Arm", column("Best so far"), "Best", "Found at", "Trials", "Complete", "Pruned", "Failed")
+    header = head("Arm", column("Best so far"), "Best", "Found at", "Complete", "Pruned", "Failed")
     lead = (
         f"Best {reading.objective_in_words(record)} on validation over {numbers.plural(record.budget.trials, 'trial')} at most, one seed each. All "
         f"curves share one axis, {numbers.metric(y_axis.low)} to {numbers.metric(y_axis.high)}."
@@ -38,7 +38,7 @@ def build(record: StudyRecord) -> Card:
             "Steps only where the best value changed; what lies outside the axis is cut off. Trials that spend no budget are not counted."
         ),
     ]
-    return Card("history", "Search", _heading(arms, steps), lead, join(body))
+    return Card("history", "Search", _heading(arms, steps), lead, join(body), half=True)
 
 
 def _heading(arms: Sequence[ArmRecord], steps: dict[str, reading.Steps]) -> str:
@@ -59,7 +59,6 @@ def _late(found: reading.Steps) -> bool:
 def _row(arm: ArmRecord, steps: reading.Steps | None, x_axis: Axis, y_axis: Axis, *, is_focus: bool) -> Markup:
     counts = reading.states(arm)
     counted = [numbers.compact(counts[state]) for state in ("complete", "pruned", "failed")]
-    ended = numbers.compact(sum(counts[state] for state in ("complete", "pruned", "failed")))
     class_ = "me" if is_focus else ""
     if steps is None:
         return row(
@@ -67,7 +66,6 @@ def _row(arm: ArmRecord, steps: reading.Steps | None, x_axis: Axis, y_axis: Axis
             words(tag("small", "no finished trial")),
             numbers.DASH,
             numbers.DASH,
-            ended,
             *counted,
             class_=class_,
         )
@@ -77,6 +75,4 @@ def _row(arm: ArmRecord, steps: reading.Steps | None, x_axis: Axis, y_axis: Axis
     )
     drawing = tag("div", svg(line(corners, x_axis, y_axis, class_)), role="img", aria_label=spoken)
     drawn = tag("td", drawing, class_="sp")
-    return row(
-        title(arm.name), drawn, number(numbers.metric(steps.best)), str(steps.found_at), ended, *counted, class_=class_
-    )
+    return row(title(arm.name), drawn, number(numbers.metric(steps.best)), str(steps.found_at), *counted, class_=class_)

@@ -1,5 +1,6 @@
 """Importance: with which settings the trials vary, and where the best value lies in its range."""
 
+import itertools
 from collections.abc import Sequence
 
 from markupsafe import Markup
@@ -12,6 +13,7 @@ from hinet_search.report.figures import bar
 from hinet_search.report.markup import (
     column,
     details,
+    folds,
     head,
     join,
     note,
@@ -24,8 +26,8 @@ from hinet_search.report.markup import (
     words,
 )
 
-ORDER = 53
-MOST = 10
+ORDER = 54
+MOST = 6  # settings in the open table; those at the edge of their range stand there too
 _SPELLED = {str(value): numbers.setting(value) for value in (True, False, None)}  # as the best value is written
 
 
@@ -35,8 +37,11 @@ def build(record: StudyRecord) -> Card:
     if not arms:
         raise NotApplicable("needs a finished trial of an arm with searched parameters")
     first, *others = arms
-    body = [_table(record, first), _legend(record)]
-    body += [details(title(arm.name), _table(record, arm)) for arm in others]
+    shown, hidden = _rows(record, first)
+    folded = [(f"{numbers.plural(len(hidden), 'more setting')} of {title(first.name)}", hidden)] if hidden else []
+    folded += [(f"Settings of {title(arm.name)}", [*itertools.chain(*_rows(record, arm))]) for arm in others]
+    body = [_table(title(first.name), shown), _legend(record)]
+    body += [folds(details(name, _table(name, rows)) for name, rows in folded)] if folded else []
     lead = "Share of the variation between trials that goes with a setting, and the best value in its searched range."
     return Card("importance", "Search", _heading(record, arms), lead, join(body))
 
@@ -56,31 +61,25 @@ def _heading(record: StudyRecord, arms: Sequence[ArmRecord]) -> str:
 
 def _legend(record: StudyRecord) -> Markup:
     return note(
-        "Dot: where the best value lies between the ends of the range, on the scale of the search. ",
-        "“At the edge” means that a wider range may hold a better value. Importance is of the ",
-        f"{record.sampler} trials only and says nothing about values that were not tried.",
+        "Dot: the best value in its range, on the scale of the search; at the edge: a wider range may hold a better one. ",
+        f"Importance is of the {record.sampler} trials only and says nothing about values that were not tried.",
     )
 
 
-def _table(record: StudyRecord, arm: ArmRecord) -> Markup:
-    best = reading.best_parameters(record, arm)
-    order = sorted(arm.ranges, key=lambda searched: -arm.importances.get(searched.name, 0.0))
-    header = head(
-        "Setting",
-        column("Importance"),
-        unnamed("share"),
-        "Best",
-        column("In its range", "rng"),
-    )
-    rows = [_row(arm, searched, best.get(searched.name)) for searched in order]
-    shown, hidden = rows[:MOST], rows[MOST:]
-    found = scroll(f"Importance for {title(arm.name)}", table(header, shown))
-    rest = (
-        details(f"{numbers.plural(len(hidden), 'more setting')}", scroll("More settings", table(header, hidden)))
-        if hidden
-        else ""
-    )
-    return tag("div", found, rest, class_="imp")
+def _rows(record: StudyRecord, arm: ArmRecord) -> tuple[list[Markup], list[Markup]]:
+    """The rows to be seen at once, and the others; the most important setting first."""
+    best, edges = reading.best_parameters(record, arm), [one.name for one, _, _ in reading.at_the_edge(record, arm)]
+    shown: list[Markup] = []
+    hidden: list[Markup] = []
+    for index, searched in enumerate(sorted(arm.ranges, key=lambda one: -arm.importances.get(one.name, 0.0))):
+        kept = shown if index < MOST or searched.name in edges else hidden
+        kept.append(_row(arm, searched, best.get(searched.name)))
+    return shown, hidden
+
+
+def _table(name: str, rows: Sequence[Markup]) -> Markup:
+    header = head("Setting", column("Importance"), unnamed("share"), "Best", column("In its range", "rng"))
+    return scroll(f"Importance for {name}", table(header, rows, class_="imp"))
 
 
 def _row(arm: ArmRecord, searched: ParameterRange, value: Scalar) -> Markup:
@@ -102,13 +101,11 @@ def _in_range(searched: ParameterRange, value: Scalar) -> Markup:
         choices = tag("small", f"one of {listed}" if listed else numbers.DASH)
         return words(choices, class_="rng")
     where = reading.place(searched, value)
-    written = [numbers.setting(_typed(searched, end)) for end in (searched.low, searched.high)]
-    edge = tag("b", "at the edge", class_="loss") if where is not None and where.edge else "log" if searched.log else ""
-    ends = tag("small", tag("span", written[0]), edge, tag("span", written[1]))
-    if where is None:
-        return words(tag("div"), ends, class_="rng")
-    line = tag("div", class_="loss" if where.edge else "", style=f"--at:{100 * where.share:.0f}%")
-    return words(line, ends, class_="rng")
+    low, high = (tag("small", numbers.setting(_typed(searched, end))) for end in (searched.low, searched.high))
+    at = "" if where is None else f"--at:{100 * where.share:.0f}%"
+    track = tag("i", class_="loss" if where is not None and where.edge else "", style=at)
+    said = tag("b", "at the edge", class_="loss") if where is not None and where.edge else "log" if searched.log else ""
+    return words(tag("div", low, track, high, tag("small", said)), class_="rng")
 
 
 def _typed(searched: ParameterRange, end: float) -> Scalar:

@@ -8,7 +8,7 @@ from hinet_search.compare import chosen, title
 from hinet_search.records import StudyRecord
 from hinet_search.report import numbers, shown
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.markup import Content, details, head, join, note, row, scroll, table, tag, unnamed, words
+from hinet_search.report.markup import Content, head, join, note, row, scroll, table, tag, unnamed, words
 from hinet_search.report.reading import focus_of, gate_in_words
 from hinet_search.report.shown import Attention, Gate
 
@@ -26,9 +26,10 @@ def build(record: StudyRecord) -> Card:
     attention, gates = shown.attention(finalist), shown.gates(finalist)
     if attention is None and not gates:
         raise NotApplicable(f"needs a model with attention or gates, {title(arm.name)} has neither")
-    body = [] if attention is None else [_attention(record.data.scenarios, attention)]
     count = len(finalist.runs)
-    body += [_gates(gates, several=count > 1)] if gates else []
+    figures = [] if attention is None else [_attention(record.data.scenarios, attention)]
+    figures += _gate_tables(gates, several=count > 1)
+    body = [tag("div", *figures, class_="gates"), note(_legend(attention, gates, several=count > 1))]
     seeds = f"mean over {count} seeds" if count > 1 else "1 seed"
     lead = join(
         [
@@ -57,9 +58,7 @@ def _attention(scenarios: Sequence[str], attention: Attention) -> Markup:
     if len(scenarios) < 2:
         return note("With one scenario there is no other one to attend to.")
     figure = _matrix(scenarios, attention) if len(scenarios) <= MOST_SCENARIOS else _strongest(scenarios, attention)
-    small = "" if attention.deviation is None else " Below: standard deviation over seeds."
-    legend = f"Row: the scenario that looks. Column: the scenario looked at. Rows sum to 1.{small}"
-    return join([tag("h3", "Who looks at whom"), scroll("Scenario attention", figure), note(legend)])
+    return tag("div", tag("h3", "Who looks at whom"), scroll("Scenario attention", figure))
 
 
 def _matrix(scenarios: Sequence[str], attention: Attention) -> Markup:
@@ -88,26 +87,43 @@ def _strongest(scenarios: Sequence[str], attention: Attention) -> Markup:
     return table(head("Scenario", "Five strongest", numeric_from=2), rows, class_="words")
 
 
-def _gates(found: dict[tuple[str, ...], dict[str, Gate]], *, several: bool) -> Markup:
-    tables = [scroll("Gate weights", _of_experts(*one, several=several)) for one in found.items()]
-    favourite = (
-        " Largest: that of each seed's own favourite, in the mean; experts of two seeds share no more than a name, so "
-        "means over seeds are flatter than any gate."
-    )
-    explained = note(
-        "Mean weight that each gate gives to its experts on validation rows; a row sums to 1.",
-        favourite if several else "",
-    )
-    return details("Which experts the gates use", join([explained, tag("div", *tables, class_="gates")]), opened=True)
+def _gate_tables(gates: dict[tuple[str, ...], dict[str, Gate]], *, several: bool) -> list[Markup]:
+    """One table for gates that mix the same experts; those of which each scenario has one stand below each other."""
+    of_scenarios: list[Markup] = []
+    others: list[Markup] = []
+    for experts, found in gates.items():
+        scenarios, kinds = zip(*(where.rpartition("/")[::2] for where in found), strict=True)
+        one_each = all(scenarios) and len(set(kinds)) == 1
+        of = kinds[0] if one_each else "cells" if all(scenarios) else "tasks"
+        names = scenarios if one_each else [gate_in_words(where) for where in found]
+        figure = _of_experts(experts, dict(zip(names, found.values(), strict=True)), several=several)
+        (of_scenarios if one_each else others).append(tag("h3", f"Gates of {of}") + scroll(f"Gates of {of}", figure))
+    stacked = [tag("div", *of_scenarios)] if of_scenarios else []
+    return [*stacked, *(tag("div", one) for one in others)]
+
+
+def _legend(attention: Attention | None, gates: dict[tuple[str, ...], dict[str, Gate]], *, several: bool) -> str:
+    said = ["Every row sums to 1."]
+    if attention is not None:
+        said.append("Attention: a row is the scenario that looks.")
+        said += ["Below a weight: standard deviation over seeds."] if attention.deviation is not None else []
+    if gates:
+        said.append("Gates: mean weight of each expert.")
+    if gates and several:
+        said.append(
+            "Largest: that of each seed's own favourite, in the mean; experts of two seeds share no more than a name, so "
+            "means over seeds are flatter than any gate."
+        )
+    return " ".join(said)
 
 
 def _of_experts(experts: Sequence[str], gates: dict[str, Gate], *, several: bool) -> Markup:
     rows = [
         row(
-            gate_in_words(where),
+            name,
             *(_weight(weight) for weight in gate.weights),
             *([numbers.share(gate.favourite)] if several else []),
         )
-        for where, gate in gates.items()
+        for name, gate in gates.items()
     ]
-    return table(head("Gate", *experts, *(["Largest"] if several else [])), rows, class_="att")
+    return table(head(unnamed("gate"), *experts, *(["Largest"] if several else [])), rows, class_="att")

@@ -1,4 +1,4 @@
-"""Leaderboard: one line per arm, what it reached on validation and on test, what was added, and what it cost."""
+"""Leaderboard: one line per arm, what it reached on validation and on test, and what was added."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -6,12 +6,25 @@ from statistics import fmean
 
 from markupsafe import Markup
 
-from hinet_search.compare import CellDifference, Summary, cells_of, in_words, title
+from hinet_search.compare import CellDifference, Summary, in_words, title
 from hinet_search.records import StudyRecord
 from hinet_search.report import numbers, reading
 from hinet_search.report.card import Card, NotApplicable
 from hinet_search.report.figures import marked
-from hinet_search.report.markup import column, details, head, join, note, number, row, scroll, table, tag, words
+from hinet_search.report.markup import (
+    Content,
+    column,
+    details,
+    head,
+    join,
+    note,
+    number,
+    row,
+    scroll,
+    table,
+    tag,
+    words,
+)
 from hinet_search.report.standings import OnTest, OnValidation, Standing, loses_everywhere, losing_cells, standings
 
 ORDER = 15
@@ -33,9 +46,9 @@ def build(record: StudyRecord) -> Card:
     lines = standings(record)
     if not lines:
         raise NotApplicable("needs finalists; the launch command trains them once the trials are done")
-    said = [tag("li", line) for line in (*_added(record, lines), *_seesaw(record, lines), *_waiting(record, lines))]
+    said = [tag("li", line) for line in (*_added(record, lines), *_waiting(record, lines))]
     listed = tag("ul", *said, class_="said") if said else ""
-    body = [_table(record, lines), note(_legend(record, lines)), listed, _losing(record, lines)]
+    body = [_table(record, lines), note(_legend(record, lines)), listed, _seesaw(record, lines)]
     return Card("leaderboard", "Verdict", _heading(record, lines), _lead(record, lines), join(body))
 
 
@@ -52,8 +65,8 @@ def _lead(record: StudyRecord, lines: Sequence[Standing]) -> str:
     seeds = [one.seeds for one in lines]
     mean = f"mean and standard deviation over {numbers.seeds(seeds)}" if max(seeds) > 1 else "1 seed"
     return (
-        f"Best {reading.objective_in_words(record)} on validation first, {mean} of each arm's chosen finalist "
-        f"({record.data.split}). The order is no verdict: neighbours may differ by less than the seeds do."
+        f"Best {reading.objective_in_words(record)} on validation first, {mean} of each arm's chosen finalist. The order is "
+        "no verdict: neighbours may differ by less than the seeds do."
     )
 
 
@@ -64,7 +77,7 @@ def _groups(record: StudyRecord, lines: Sequence[Standing]) -> list[Group]:
         groups.append(Group("Test", _on_test(record, ensembles=ensembles)))
     if any(one.reference for one in lines):
         groups.append(Group(f"Test, over {title(record.reference)}", _OVER_REFERENCE))
-    return [*groups, Group("Cost", _COST)]
+    return groups
 
 
 def _on_validation(record: StudyRecord, *, ensembles: bool) -> tuple[Column, ...]:
@@ -112,15 +125,20 @@ def _default(valid: OnValidation) -> Markup:
 
 
 def _worst(test: OnTest) -> Markup:
-    return _two(test.worst[0], reading.cell_in_words(*test.worst[1])) if test.worst else number(numbers.DASH)
+    if test.worst is None:
+        return number(numbers.DASH)
+    return _in_a_cell(numbers.metric(test.worst[0]), test.worst[1])
 
 
 def _smallest(one: Standing) -> Markup:
     cell = one.reference.smallest if one.reference else None
     if cell is None or cell.difference is None:
         return number(numbers.DASH)
-    where = reading.cell_in_words(cell.scenario, cell.task)
-    return number(join([marked(cell.difference), " ", tag("small", where)]))
+    return _in_a_cell(marked(cell.difference), (cell.scenario, cell.task))
+
+
+def _in_a_cell(value: Content, cell: tuple[str, str]) -> Markup:
+    return number(join([value, " ", tag("small", reading.cell_in_words(*cell))]), class_="in")
 
 
 def _below(one: Standing) -> Markup:
@@ -129,25 +147,8 @@ def _below(one: Standing) -> Markup:
     return number("all" if loses_everywhere(one.reference) else str(one.reference.seesaw))
 
 
-def _parameters(one: Standing) -> Markup:
-    if one.price.parameters is None or one.price.dense_parameters is None:
-        return number(numbers.DASH)
-    dense = tag("small", numbers.compact(one.price.dense_parameters))
-    return number(join([numbers.compact(one.price.parameters), " ", dense]))
-
-
-def _flops(one: Standing) -> Markup:
-    return number(numbers.DASH if one.price.flops_per_row is None else numbers.compact(one.price.flops_per_row))
-
-
 _WEIGHTED = "weighted AUC"
 _OVER_REFERENCE: tuple[Column, ...] = (("smallest cell gain", _smallest), ("cells below", _below))
-_COST: tuple[Column, ...] = (
-    ("parameters, dense", _parameters),
-    ("FLOPs per row", _flops),
-    ("time per run", lambda one: number(numbers.duration(one.price.seconds))),
-    ("trials", lambda one: number(str(one.price.trials))),
-)
 
 
 def _table(record: StudyRecord, lines: Sequence[Standing]) -> Markup:
@@ -168,19 +169,17 @@ def _table(record: StudyRecord, lines: Sequence[Standing]) -> Markup:
 def _name(record: StudyRecord, one: Standing) -> Markup:
     remarks = [f"same size as {title(one.arm.size_of)}"] if one.arm.size_of else []
     remarks += ["reference"] if one.arm.name == record.reference else []
-    remarks += ["no torch model; no FLOPs"] if one.price.flops_per_row is None else []
     return join([title(one.arm.name), " ", tag("small", ", ".join(remarks)) if remarks else ""])
 
 
 def _legend(record: StudyRecord, lines: Sequence[Standing]) -> str:
-    parts = ["Gain of tuning: the chosen configuration minus the default, on validation; kept: the default was chosen."]
+    parts = ["Gain of tuning: the chosen configuration minus the default (kept: the default was chosen)."]
     if any(one.valid.ensemble is not None for one in lines):
-        parts.append("Ensemble: the mean probability of all seeds, with its gain over the mean of the seeds.")
+        parts.append("Ensemble: mean probability of all seeds, and its gain over their mean.")
     if any(one.test for one in lines):
-        parts.append("Worst cell: the one in which the arm is worst.")
+        parts.append("Worst cell: where the arm reaches least.")
     if any(one.reference for one in lines):
-        over = title(record.reference)
-        parts.append(f"Cells below: how many lie below {over} while others lie above it; all: none lies above it.")
+        parts.append(f"Cells below {title(record.reference)} while others lie above it; all: none does.")
     return " ".join(parts)
 
 
@@ -205,35 +204,30 @@ def _added(record: StudyRecord, lines: Sequence[Standing]) -> Iterator[str]:
     )
 
 
-def _seesaw(record: StudyRecord, lines: Sequence[Standing]) -> Iterator[str]:
-    """Which arms lose against the reference in some cells while they gain in others."""
-    if not any(one.reference for one in lines):
-        return
-    counts = [
-        f"{title(one.arm.name)} {one.reference.seesaw}" for one in lines if one.reference and one.reference.seesaw
-    ]
-    against, of = title(record.reference), numbers.plural(sum(one.reference is not None for one in lines), "arm")
-    which = f": {', '.join(counts)} of {numbers.plural(len(cells_of(record)), 'cell')}" if counts else ""
-    have = "has" if len(counts) == 1 else "have"
-    some = numbers.spelled(len(counts)).capitalize()
-    yield f"{some} of {of} {have} cells below {against} on test while others gain{which}."
-
-
-def _losing(record: StudyRecord, lines: Sequence[Standing]) -> Markup:
-    """Those cells by name."""
-    rows = []
-    for one in lines:
-        cells = losing_cells(one)
-        named = [_cell_words(cell) for cell in cells[:MOST_CELLS]]
-        named += [f"and {len(cells) - MOST_CELLS} more"] if len(cells) > MOST_CELLS else []
-        sure = sum(cell.difference is not None and cell.difference.mark == "worse" for cell in cells)
-        if cells:
-            rows.append(row(title(one.arm.name), str(sure), words(", ".join(named))))
-    if not rows:
+def _seesaw(record: StudyRecord, lines: Sequence[Standing]) -> Markup:
+    """How many arms lose against the reference in some cells while they gain in others, and behind a click in which."""
+    compared, rows = (
+        sum(one.reference is not None for one in lines),
+        [_losing(one) for one in lines if losing_cells(one)],
+    )
+    if not compared:
         return Markup("")
-    label = f"Cells below {title(record.reference)} while others gain"
+    have = "has" if len(rows) == 1 else "have"
+    some = numbers.spelled(len(rows)).capitalize()
+    said = f"{some} of {numbers.plural(compared, 'arm')} {have} cells below {title(record.reference)} on test while others gain"
+    if not rows:
+        return note(f"{said}.")
     header = head("Arm", "Decided", column("Cells, the deepest first"))
-    return details(label, scroll(label, table(header, rows)))
+    return details(said, scroll(said, table(header, rows)), on_paper=True)
+
+
+def _losing(one: Standing) -> Markup:
+    """Those cells of an arm by name, and how many of them are decided."""
+    cells = losing_cells(one)
+    named = [_cell_words(cell) for cell in cells[:MOST_CELLS]]
+    named += [f"and {len(cells) - MOST_CELLS} more"] if len(cells) > MOST_CELLS else []
+    sure = sum(cell.difference is not None and cell.difference.mark == "worse" for cell in cells)
+    return row(title(one.arm.name), str(sure), words(", ".join(named)))
 
 
 def _cell_words(cell: CellDifference) -> str:

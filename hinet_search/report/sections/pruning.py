@@ -10,9 +10,9 @@ from hinet_search.records import ArmRecord, StudyRecord, TrialRecord
 from hinet_search.report import numbers, reading
 from hinet_search.report.card import Card, NotApplicable
 from hinet_search.report.figures import bar
-from hinet_search.report.markup import head, join, note, row, scroll, table, unnamed
+from hinet_search.report.markup import details, head, note, row, scroll, table, unnamed
 
-ORDER = 56
+ORDER = 57
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,14 @@ def build(record: StudyRecord) -> Card:
     explained = note(
         "Time: had each pruned trial gone on to its last pass at its own pace. What it would have reached is not known."
     )
-    return Card("pruning", "Search", _heading(found), lead, join([_table(found), explained]))
+    return Card(
+        "pruning",
+        "Search",
+        _heading(found),
+        lead,
+        explained + details("What was left out by arm", _table(found)),
+        half=True,
+    )
 
 
 def _heading(found: Sequence[Saved]) -> str:

@@ -9,7 +9,7 @@ from hinet_search.compare import title
 from hinet_search.records import Scalar, StudyRecord
 from hinet_search.report import numbers, reading
 from hinet_search.report.card import Card
-from hinet_search.report.markup import details, join, row, table, tag, words
+from hinet_search.report.markup import details, folds, join, row, table, tag, words
 
 ORDER = 70
 
@@ -17,25 +17,16 @@ ORDER = 70
 def build(record: StudyRecord) -> Card:
     """What it takes to run this again."""
     commands = [record.command or shlex.join(["hinet-search", "launch", record.name]), reading.report_command(record)]
-    winners = [
-        (f"Chosen configuration of {title(arm.name)}", _configuration({**arm.fixed, **finalist.parameters}))
+    chosen = [
+        (title(arm.name), _configuration({**arm.fixed, **finalist.parameters}))
         for arm, finalist in reading.finalists(record)
     ]
-    all_others = (
-        details(
-            "Chosen configurations of the other arms", join(details(name, content) for name, content in winners[1:])
-        )
-        if len(winners) > 1
-        else Markup("")
-    )
-    study = details("Study file", _block(record.study_yaml)) if record.study_yaml else Markup("")
-    body = [
-        _block("\n".join(commands)),
-        *(details(*one) for one in winners[:1]),
-        all_others,
-        study,
-        details("Versions and data", _versions(record)),
-    ]
+    blocks = [details(f"Chosen configuration of {name}", content, on_paper=True) for name, content in chosen[:1]]
+    if others := chosen[1:]:
+        blocks.append(details("Chosen configurations of the other arms", join(details(*one) for one in others)))
+    blocks += [details("Study file", _block(record.study_yaml))] if record.study_yaml else []
+    blocks.append(details("Versions and data", _versions(record), on_paper=True))
+    body = [_block("\n".join(commands)), folds(blocks)]
     lead = "The first command runs this study, the second writes this page. This file needs no network; its data are inside it."
     return Card("reproduce", "Reproduce", "Reproduce and use", lead, join(body))
 
@@ -59,6 +50,7 @@ def _versions(record: StudyRecord) -> Markup:
     data, budget = record.data, record.budget
     counts = " / ".join(numbers.compact(rows) for rows in data.rows)
     facts = {
+        "Study": f"{record.description or record.name}; {record.state}{_moment(record.updated)}",
         "Data": f"{data.source}, fingerprint {data.fingerprint}",
         "Rows": f"{counts} in train / valid / test",
         "Inputs": f"{data.num_categorical} categorical, {data.num_numeric} numeric",
@@ -71,6 +63,10 @@ def _versions(record: StudyRecord) -> Markup:
         "Software": ", ".join(f"{name} {version}" for name, version in record.versions.items()) or "not recorded",
     }
     return table(Markup(""), [row(name, words(text)) for name, text in facts.items()], class_="words")
+
+
+def _moment(time: str) -> str:
+    return f" {time[:16].replace('T', ' ')} UTC" if time else ""
 
 
 def _devices(record: StudyRecord) -> list[str]:

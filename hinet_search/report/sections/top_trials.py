@@ -8,9 +8,9 @@ from hinet_search.compare import title
 from hinet_search.records import ArmRecord, StudyRecord, TrialRecord
 from hinet_search.report import numbers, reading
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.markup import column, details, head, join, note, row, scroll, table, tag
+from hinet_search.report.markup import column, details, folds, head, join, note, row, scroll, table, tag
 
-ORDER = 54
+ORDER = 55
 SHOWN = 20
 COLUMNS = 6
 
@@ -22,17 +22,16 @@ def build(record: StudyRecord) -> Card:
         raise NotApplicable("needs a finished trial; no arm has one yet")
     body = [
         details(
-            f"{title(arm.name)}: best {min(SHOWN, len(trials))} of {numbers.plural(len(trials), 'complete trial')}",
+            f"{title(arm.name)}: best {min(SHOWN, len(trials))} of {len(trials)}",
             _arm(arm, trials),
-            opened=index == 0,
         )
-        for index, (arm, trials) in enumerate(ranked)
+        for arm, trials in ranked
     ]
     lead = (
-        f"By {reading.objective_in_words(record)} on validation, one seed each. Neighbours usually differ by less than the seeds "
+        f"Complete trials by {reading.objective_in_words(record)} on validation, one seed each. Neighbours usually differ by less than the seeds "
         "do, which is why several of them were retrained."
     )
-    return Card("trials", "Search", "Best trials of every arm", lead, tag("div", *body, class_="trials"))
+    return Card("top-trials", "Search", "Best trials of every arm", lead, folds(body))
 
 
 def _arm(arm: ArmRecord, trials: Sequence[TrialRecord]) -> Markup:
@@ -64,7 +63,7 @@ def _table(label: str, trials: Sequence[TrialRecord], names: Sequence[str]) -> M
         )
         for trial in trials
     ]
-    return scroll(label, table(header, rows, class_="sort"))
+    return scroll(label, table(header, rows, class_="sort trials"))
 
 
 def _short(name: str) -> str:

@@ -19,7 +19,7 @@ def build(record: StudyRecord) -> Card:
     lines = [_line(*one) for one in found]
     count = numbers.spelled(len(warnings)).capitalize()
     heading = f"{count} {'thing' if len(warnings) == 1 else 'things'} to know before you trust this"
-    lead = "Checks of this study; what needs attention comes first."
+    lead = "Checks of this study; what needs attention comes first, with what to do and the page that says more."
     return Card("trust", "Trust", heading if warnings else "Every check passed", lead, tag("ul", *lines, class_="chk"))
 
 
@@ -27,7 +27,8 @@ def _line(name: str, finding: Finding) -> Markup:
     anchor = f"trust-{name.replace('_', '-')}"
     if not finding.warns:
         return tag("li", finding.subject, id=anchor)
-    remedy = tag("span", prose(finding.remedy), class_="remedy")
+    page = tag("small", f"docs/failures.md#{name.replace('_', '-')}")
+    remedy = tag("span", prose(finding.remedy), " ", page, class_="remedy")
     return tag("li", tag("b", finding.subject), " ", _details(finding.details), remedy, class_="warn", id=anchor)
 
 

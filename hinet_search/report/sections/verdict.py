@@ -26,7 +26,7 @@ from hinet_search.report.baselines import against_all, counted, rivals_of_size, 
 from hinet_search.report.card import Card
 from hinet_search.report.compared import in_words
 from hinet_search.report.figures import CLASSES
-from hinet_search.report.markup import Content, join, tag
+from hinet_search.report.markup import Content, folds, join, tag
 
 ORDER = 10
 
@@ -43,8 +43,7 @@ def build(record: StudyRecord) -> Card:
         _four_numbers(record, outcome, focus, outcome.difference),
         against_all(record, outcome, focus),
         box(record, outcome),
-        tests(outcome),
-        in_words(record),
+        folds([tests(outcome), in_words(record)]),
     ]
     said = (*_led(record, outcome, focus, rival), " ", *_same_size(record, outcome, focus), *_exceptions(outcome))
     lead = tag("p", *said)
@@ -57,10 +56,12 @@ def _led(record: StudyRecord, outcome: Verdict, focus: ArmRecord, rival: Contras
     reached = summary(list(headline_by_seed(record, finalist, "test").values())) if finalist else None
     yield f"{name} is the best arm on validation and reaches " if outcome.best == focus.name else f"{name} reaches "
     yield tag("b", numbers.metric(reached.mean if reached else None))
-    yield f" {reading.headline_in_words(record)} on test. Its gain over {title(rival.arm)}, the strongest other arm on validation, is "
+    ahead = outcome.best == rival.arm
+    strongest = f"{title(rival.arm)}, the {'best' if ahead else 'strongest other'} arm on validation"
+    yield f" {reading.headline_in_words(record)} on test. Its gain over {strongest}, is "
     yield _gained(rival)
     yield f" ({counted(rival, outcome)})."
-    if outcome.best not in (None, focus.name):
+    if outcome.best not in (None, focus.name, rival.arm):
         yield f" On validation {title(outcome.best or '')} is ahead of it."
 
 

@@ -43,6 +43,7 @@ def build(record: StudyRecord) -> Card:
         f"The chosen {title(arm.name)} is {which}",
         lead,
         tag("div", *boxes, class_="arch") + note(explained),
+        half=True,
     )
 
 

@@ -1,8 +1,9 @@
 // Explore: the figures of the card and their two controls, over the trials of the record inside the page.
 window.explore = record => {
   const SETTINGS = 12, TIMES = 60; // most bars of importance, bars of the timeline
-  const { maximize, name: objective } = record.objective, { columns, rows } = record.trials;
+  const { maximize } = record.objective, { columns, rows } = record.trials;
   const one = id => document.getElementById("explore-" + id);
+  const { measure } = one("figures").dataset;
   const better = (a, b) => (maximize ? a > b : a < b);
   const trials = rows.map(row => Object.fromEntries(columns.map((name, k) => [name, row[k]])));
   const arms = record.arms.filter(arm => trials.some(trial => trial.arm === arm.name));
@@ -21,13 +22,14 @@ window.explore = record => {
     const traces = shown.length ? [marks.cloud(shown, number, isMain), marks.stairs(steps.length ? [...steps, last] : [], number)] : [];
     const cut = "The worst tenth lies outside the first view; a double click shows all.";
     const said = drawn(shown) + "; line: best so far of " + main().title + ". " + cut;
-    return marks.figure("history", traces, marks.axis("trial"), marks.valueAxis(objective, shown), said);
+    return marks.figure("history", traces, marks.axis("trial"), marks.valueAxis(measure, shown), said);
   };
 
   const importance = async () => {
     const found = Object.entries(main().importances).sort((a, b) => a[1] - b[1]).slice(-SETTINGS);
     const names = found.map(([name]) => name), color = names.map(name => (name === setting ? paint.better : paint.muted));
-    const bars = { type: "bar", orientation: "h", x: found.map(([, share]) => share), y: names.map(plain), hoverinfo: "x", marker: { color } };
+    const bars = { type: "bar", orientation: "h", x: found.map(([, share]) => share), y: names.map(plain), hoverinfo: "text", marker: { color } };
+    bars.hovertext = found.map(([, share]) => shorter(share));
     const labels = { type: "category", automargin: true, tickvals: names.map(plain), ticktext: names.map(name => plain(short(name))) };
     const what = "Share of the variation between trials of " + main().title + " that goes with a setting.";
     const said = found.length ? what + " A click on a bar shows its values." : "No importance was measured for " + main().title + ".";
@@ -44,7 +46,7 @@ window.explore = record => {
     const linear = marks.axis(setting, { type: kind.range ? "linear" : "category" });
     const across = kind.log && shown.length ? marks.logAxis(setting, shown.map(value)) : linear;
     const said = drawn(shown) + " by " + setting + (kind.log ? ", log scale" : "") + ". Other settings differ too.";
-    return marks.figure("slice", shown.length ? [mark] : [], across, marks.valueAxis(objective, shown), said);
+    return marks.figure("slice", shown.length ? [mark] : [], across, marks.valueAxis(measure, shown), said);
   };
 
   const pareto = () => {
@@ -55,7 +57,7 @@ window.explore = record => {
     const across = shown.length ? marks.logAxis(what, shown.map(size)) : marks.axis(what);
     const line = "line: " + counted(front.length, "trial") + " that no smaller one equals.";
     const said = shown.length ? drawn(shown) + " by size, log scale; " + line : "No complete trial of these has parameters to count.";
-    return marks.figure("pareto", traces, across, marks.valueAxis(objective, shown), said);
+    return marks.figure("pareto", traces, across, marks.valueAxis(measure, shown), said);
   };
 
   const timeline = () => {
@@ -74,7 +76,9 @@ window.explore = record => {
     const legend = ". Blue: complete, grey: pruned, orange crosses: failed, hatched: drawn but outside the budget.";
     const said = ended.length ? sums.join(", ") + legend : "When these trials ended was not recorded.";
     const across = marks.axis(unit + " since the first trial began", { range: [0, last / scale] });
-    return marks.figure("timeline", ended.length ? traces : [], across, marks.axis("trials that ended", { rangemode: "tozero" }), said);
+    const most = Math.max(1, ...traces[0].y.map((_, k) => traces.reduce((sum, trace) => sum + trace.y[k], 0)));
+    const up = marks.axis("trials that ended", { rangemode: "tozero", dtick: Math.ceil(most / 5) });
+    return marks.figure("timeline", ended.length ? traces : [], across, up, said);
   };
 
   const draw = () => {

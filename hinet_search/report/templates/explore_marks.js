@@ -9,6 +9,12 @@ const drawn = trials => counted(trials.length, "complete trial") + (trials.lengt
 const valued = trials => trials.filter(trial => trial.state === "complete" && trial.value !== null);
 const extent = values => values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
 
+// Numbers as the page writes them: no zero before the point, a minus that is one.
+const shorter = text => String(text).replace(/^-/, "\u2212").replace(/^(\u2212?)0\./, "$1.");
+
+// The formats of plotly's axes keep that zero, so their labels are rewritten when they are drawn.
+const shorten = box => box.querySelectorAll(".xtick text,.ytick text").forEach(tick => { tick.textContent = shorter(tick.textContent) });
+
 // The colours of the page, which change with its theme.
 const readColours = () => {
   const style = getComputedStyle(document.documentElement);
@@ -25,14 +31,16 @@ const exploreMarks = (paint, better) => {
     title: { text: plain(text), standoff: 8 }, gridcolor: paint.line, linecolor: paint.muted, zeroline: false, ...more,
   });
 
-  const round = value => (value < 0.01 ? value.toExponential() : new Intl.NumberFormat("en", { notation: "compact" }).format(value));
+  const compact = new Intl.NumberFormat("en", { notation: "compact" });
+  const round = value => (value < 0.001 ? value.toExponential() : compact.format(value).replace(/K$/, " k").replace(/M$/, " M"));
 
-  // A logarithmic axis with 1, 2 and 5 of every power of ten as labels, where its range holds three of them.
+  // A logarithmic axis with some digits of every power of ten as labels: the fewest of which its range holds three.
   const logAxis = (text, values) => {
-    const [low, high] = extent(values), found = [];
-    for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power++)
-      found.push(...[1, 2, 5].map(digit => Number(digit + "e" + power)).filter(value => value >= low && value <= high));
-    return axis(text, found.length < 3 ? { type: "log" } : { type: "log", tickvals: found, ticktext: found.map(round) });
+    const [low, high] = extent(values), powers = [];
+    for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power++) powers.push(power);
+    const of = digits => powers.flatMap(power => digits.map(digit => Number(digit + "e" + power))).filter(value => value >= low && value <= high);
+    const found = [[1], [1, 2, 5], [1, 1.5, 2, 3, 5, 7]].map(of).find(labels => labels.length > 2);
+    return axis(text, found ? { type: "log", tickvals: found, ticktext: found.map(value => shorter(round(value))) } : { type: "log" });
   };
 
   // From the best value to the worst but for a tenth of all: first draws may be far away and would flatten the rest.
@@ -47,7 +55,7 @@ const exploreMarks = (paint, better) => {
   // Trials with a value at x(trial); those that `isMain` picks are blue.
   const dots = (trials, x, isMain) => ({
     type: "scatter", mode: "markers", x: trials.map(x), y: trials.map(trial => trial.value), hoverinfo: "text",
-    text: trials.map(trial => plain(trial.arm + ", trial " + trial.number) + "<br>" + trial.value),
+    text: trials.map(trial => plain(trial.arm + ", trial " + trial.number) + "<br>" + shorter(trial.value)),
     marker: { size: 7, opacity: 0.65, color: trials.map(trial => (isMain(trial) ? paint.better : paint.muted)) },
   });
 
@@ -72,7 +80,8 @@ const exploreMarks = (paint, better) => {
 
   // A box and its points for each value of a setting that is chosen from a list.
   const boxes = (trials, x) => ({
-    type: "box", x: trials.map(trial => plain(x(trial))), y: trials.map(trial => trial.value), hoverinfo: "y",
+    type: "box", x: trials.map(trial => plain(x(trial))), y: trials.map(trial => trial.value), hoverinfo: "text",
+    text: trials.map(trial => plain(trial.arm + ", trial " + trial.number) + "<br>" + shorter(trial.value)),
     boxpoints: trials.length > MOST_POINTS ? false : "all", pointpos: 0, jitter: 0.5,
     line: { color: paint.muted }, marker: { color: paint.better, size: 5, opacity: 0.6 },
   });
@@ -84,7 +93,8 @@ const exploreMarks = (paint, better) => {
     return steps;
   };
   const stairs = (steps, x) => ({
-    type: "scatter", mode: "lines", x: steps.map(x), y: steps.map(trial => trial.value), hoverinfo: "x+y",
+    type: "scatter", mode: "lines", x: steps.map(x), y: steps.map(trial => trial.value), hoverinfo: "text",
+    text: steps.map(trial => shorter(trial.value)),
     line: { shape: "hv", color: paint.ink, width: 1.5 },
   });
 
@@ -95,10 +105,15 @@ const exploreMarks = (paint, better) => {
     box.nextElementSibling.textContent = said;
     const layout = {
       height: 340, margin: { l: 64, r: 16, t: 12, b: 56 }, xaxis: x, yaxis: y, barmode: "stack", hovermode: "closest",
-      paper_bgcolor: "transparent", plot_bgcolor: "transparent", font: { color: paint.ink, size: 12, family: paint.font },
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: paint.ink, size: 12, family: paint.font },
       hoverlabel: { bgcolor: paint.ground, bordercolor: paint.muted, font: { color: paint.ink } }, showlegend: false,
     };
-    return Plotly.react(box, traces, layout, { displayModeBar: false, responsive: true });
+    return Plotly.react(box, traces, layout, { displayModeBar: false, responsive: true }).then(() => {
+      shorten(box);
+      box.removeAllListeners("plotly_afterplot");
+      box.on("plotly_afterplot", () => shorten(box));
+      return box;
+    });
   };
 
   return { axis, logAxis, valueAxis, cloud, boxes, climb, stairs, figure };

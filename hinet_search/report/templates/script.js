@@ -15,7 +15,7 @@
       open.textContent = opening ? "Close all" : "Open all";
     };
   }
-  addEventListener("beforeprint", () => all("details", d => { d.open = true }));
+  addEventListener("beforeprint", () => all("details.paper", d => { d.open = true }));
   const key = (row, i) => {
     const text = row.cells[i].textContent.trim(), value = parseFloat(text.replace(/\u2212/g, "-"));
     return isNaN(value) ? text : value;

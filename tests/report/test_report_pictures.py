@@ -1,0 +1,32 @@
+"""Pictures of the documentation: taken by one command from any report, small, light and dark."""
+
+import runpy
+import struct
+from pathlib import Path
+
+import pytest
+
+from hinet_search.report.page import render
+from tests.report.nine_arms import nine_arms
+
+ROOT = Path(__file__).parent.parent.parent
+PICTURES = ROOT / "docs" / "pictures"
+NAMES = ("report.png", "report-dark.png")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_picture_of_the_documentation_is_small_and_of_one_screen(name: str) -> None:
+    content = (PICTURES / name).read_bytes()
+    assert len(content) < 150_000
+    assert struct.unpack(">II", content[16:24]) == (1280, 900)
+
+
+@pytest.mark.browser
+def test_one_command_takes_both_pictures_of_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "report.html"
+    page.write_text(render(nine_arms()), encoding="utf-8")
+    runpy.run_path(str(ROOT / "docs" / "pictures.py"))["write"](page, tmp_path)
+    light, dark = ((tmp_path / name).read_bytes() for name in NAMES)
+    assert light[:4] == dark[:4] == b"\x89PNG"
+    assert light != dark
+    assert capsys.readouterr().out.count("wrote ") == 2
