@@ -10,7 +10,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import optuna
-from optuna_dashboard import get_note, save_note, wsgi
+from optuna_dashboard import wsgi
 
 from hinet_search.errors import EnvironmentFault
 from hinet_search.guard import Access, guard
@@ -20,6 +20,7 @@ from hinet_search.records import ArmRecord, StudyRecord, TrialRecord
 from hinet_search.spreadsheet import without_formulas
 from hinet_search.storage.engine import Database, connect
 from hinet_search.storage.names import optuna_name
+from hinet_search.storage.notes import leave_note
 from hinet_search.storage.pulse import read_pulse
 
 SILENT_SECONDS = 30.0  # a connection on which nothing is said for so long is closed
@@ -119,17 +120,12 @@ def annotate(database: Database, record: StudyRecord, *, verdict: str, report: s
             if not arm.trials:
                 continue
             study = optuna.load_study(study_name=optuna_name(record.name, arm.name), storage=database.storage)
-            _note(study, _study_note(record, arm, verdict, report))
+            leave_note(study, _study_note(record, arm, verdict, report))
             best = _best(record, arm)
             if best is not None:
                 study_id = database.storage.get_study_id_from_name(study.study_name)
                 trial_id = database.storage.get_trial_id_from_study_id_trial_number(study_id, best.number)
-                _note(optuna.Trial(study, trial_id), _best_note(record, arm, best))
-
-
-def _note(target: optuna.Study | optuna.Trial, body: str) -> None:
-    if get_note(target) != body:
-        save_note(target, body)
+                leave_note(optuna.Trial(study, trial_id), _best_note(record, arm, best))
 
 
 def _study_note(record: StudyRecord, arm: ArmRecord, verdict: str, report: str) -> str:

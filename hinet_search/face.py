@@ -43,9 +43,9 @@ def ready(study: str, options: LaunchOptions, say: Callable[[str], None] = quiet
 
 def check(study: str, **options: Any) -> "Plan":
     """What a launch would do, after every check it would make."""
-    from hinet_search.search.plan import make_plan
+    from hinet_search.search.kept import planned
 
-    return make_plan(ready(study, _chosen(options)))
+    return planned(ready(study, _chosen(options)))
 
 
 def launch(study: str, watcher: Watcher | None = None, **options: Any) -> StudyRecord:

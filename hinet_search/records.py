@@ -41,6 +41,9 @@ class EvaluationRecord:
     train_loss: float
     seconds: float
     cells: tuple[CellValue, ...]
+    memory_bytes: int = field(
+        default=0, compare=False
+    )  # at its peak so far: for whoever watches; a trial's cost has it
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,11 @@ import pytest
 from tests.test_docs import ROOT, blocks
 
 SMALLER = {  # the shipped quickstart in seconds
-    "rows: 50000": "rows: 4000",
+    "rows: 40000": "rows: 4000",
     "num_users: 2000": "num_users: 200",
     "num_items: 500": "num_items: 50",
     "trials: 4": "trials: 2",
-    "passes: 3": "passes: 2",
-    "seeds: 3": "seeds: 2",
+    "seeds: 5": "seeds: 2",
 }
 PARSED_ONLY = (
     "hinet-search dashboard",  # serves until it is stopped

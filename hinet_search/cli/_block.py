@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hinet_search.cli._words import count, duration, value_or_dash
+from hinet_search.cli._words import count, duration, gigabytes, value_or_dash
 from hinet_search.search.progress import ArmProgress, JobProgress, Progress
 
 SPARKS = "▁▂▃▄▅▆▇█"
@@ -20,7 +20,7 @@ def block(progress: Progress, width: int) -> str:
         f"  {'arm':<15} {'best':<8} {'trial':>5}  {'progress':<{BAR}} {'done':>5} {'pruned':>6} {'failed':>6}",
         *(_arm(arm, is_best=arm is best) for arm in shown),
         *([f"  ...{hidden} more"] if hidden else []),
-        f"  {'slot':<4} {'runs':<24} {'pass':>9}  {'valid':<13} {'rows/s':>8}",
+        f"  {'slot':<4} {'runs':<24} {'pass':>9}  {'valid':<14} {'rows/s':>8} {'memory':>8}",
         *(_job(job, progress.passes) for job in sorted(progress.running.values(), key=lambda job: job.slot)),
         _last_line(progress),
         "Ctrl-C stops safely, the same command goes on",
@@ -47,7 +47,8 @@ def _job(job: JobProgress, passes: float) -> str:
     shown = "" if job.passes is None else f"{job.passes:.2f}/{passes:g}"
     value = f"{value_or_dash(job.values[-1])} {sparkline(job.values)}" if job.values else ""
     speed = "" if job.rows_per_second is None else count(job.rows_per_second)
-    return f"  {job.slot:<4} {job.key[:24]:<24} {shown:>9}  {value:<13} {speed:>8}"
+    memory = "" if job.memory_bytes is None else gigabytes(job.memory_bytes)
+    return f"  {job.slot:<4} {job.key[:24]:<24} {shown:>9}  {value:<14} {speed:>8} {memory:>8}"
 
 
 def _last_line(progress: Progress) -> str:

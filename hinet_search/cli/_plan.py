@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
     """Check a study, time its arms, and print what a launch would do."""
     from hinet_search.face import ready
-    from hinet_search.search.plan import make_plan
+    from hinet_search.search.kept import planned
     from hinet_search.search.standing import shortages, standing
 
     options = launch_options(given)
     checked = ready(study, options, voice().note)
     stored = standing(checked, options)
-    plan = make_plan(checked)
+    plan = planned(checked)
     warnings = [f"wider than what is stored, launch with --extend: {line}" for line in (stored.wider if stored else ())]
     warnings += [*checked.dataset.record.warnings, *checked.study.doubts, *shortages(plan, options.folder)]
     if as_json:

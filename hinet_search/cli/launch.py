@@ -88,14 +88,14 @@ def _launch(study: str, given: Mapping[str, Any], *, plain: bool, as_json: bool)
 
 def _tell_plan(watcher: Watcher, checked: "Ready", options: LaunchOptions) -> None:
     """What is stored and what is to come; a study that is done has nothing to come."""
-    from hinet_search.search.plan import make_plan
+    from hinet_search.search.kept import planned
     from hinet_search.search.standing import standing
 
     stored = standing(checked, options)
     if stored is not None:
         watcher.event(Event("plan", f"goes on with {stored.done} of {stored.budget} trials"))
     if stored is None or stored.state != "done" or stored.done < stored.budget:
-        watcher.event(Event("plan", plan_line(make_plan(checked, probe_seconds=0))))
+        watcher.event(Event("plan", plan_line(planned(checked, probe_seconds=0))))
 
 
 def _written(options: LaunchOptions) -> str:

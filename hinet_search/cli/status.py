@@ -48,16 +48,17 @@ def command(study: str | None, as_json: bool, **given: Any) -> None:  # noqa: FB
         click.echo("no studies yet")
         voice().next("hinet-search launch quickstart")
         return
+    where = as_typed(given, options)
     width = max(len("study"), *(len(one.name) for one in studies)) + 2
     click.echo(f"{'study':<{width}}{'state':<12}{'trials':>10}  {'best (valid)':<24}updated")
     for one in studies:
         best = f"{one.best_arm} {value_or_dash(one.best_value)}" if one.best_arm else "none yet"
         updated = ago((datetime.now(UTC) - datetime.fromisoformat(one.updated)).total_seconds())
         click.echo(f"{one.name:<{width}}{one.state:<12}{f'{one.done}/{one.budget}':>10}  {best:<24}{updated}")
-        if one.state == "done" and one.verdict:
-            click.echo(f"  {one.verdict}")
+        if one.state == "done":
+            report = shlex.join(["hinet-search", "report", one.name, *where])
+            click.echo(f"  {one.verdict or f'verdict not kept by the version that ran it: {report}'}")
     if any(one.state == "interrupted" for one in studies):
         voice().note("interrupted: whoever ran it is gone; the same launch goes on with it")
-    where = as_typed(given, options)
     newest = max(studies, key=lambda one: one.updated)
     voice().next(shlex.join(["hinet-search", "report", newest.name, *where]))

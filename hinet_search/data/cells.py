@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.rows import Rows
@@ -20,7 +19,9 @@ def auc(scores_R: NDArray[np.float64], labels_R: NDArray[np.uint8]) -> float | N
     num_negative = labels_R.size - num_positive
     if num_positive == 0 or num_negative == 0:
         return None
-    rank_sum = float(rankdata(scores_R)[labels_R == 1].sum())
+    _, value_R, ties = np.unique(scores_R, return_inverse=True, return_counts=True)
+    ranks = np.cumsum(ties) - (ties - 1) / 2  # not of scipy.stats, which takes half a second to import
+    rank_sum = float(ranks[value_R][labels_R == 1].sum())
     return (rank_sum - num_positive * (num_positive + 1) / 2) / (num_positive * num_negative)
 
 

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from hinet_search.nn.signed import signed
+
 LEVELS = 2**16
 
 
@@ -44,6 +46,7 @@ class _ReluDropout(torch.autograd.Function):
     """ReLU and dropout of `num_dropped` of LEVELS draws, for the CPU."""
 
     @staticmethod
+    @signed
     def forward(x: Tensor, num_dropped: int) -> Tensor:
         words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
         draws = words.view(torch.int16)[: x.numel()].view(x.shape)

@@ -12,6 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from hinet_search.nn.signed import signed
+
 WIDE = 256
 
 
@@ -31,6 +33,7 @@ class _Sums(torch.autograd.Function):
     """Expert after expert is added up, so that the S * K * B * H products never stand in memory."""
 
     @staticmethod
+    @signed
     def forward(weights_SBK: Tensor, y_EKBH: Tensor) -> Tensor:
         first_SB1, *others = torch.split(weights_SBK, 1, dim=2)
         sums_SBH: Tensor = y_EKBH[:, 0] * first_SB1

@@ -13,6 +13,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from hinet_search.nn.signed import signed
+
 ALIGNED = 16  # numbers of 4 bytes to a multiple of 64 bytes
 
 
@@ -43,6 +45,7 @@ def _product(x_BI: Tensor, weight_IO: Tensor, bias_O: Tensor | None) -> Tensor:
 
 class _Product(torch.autograd.Function):
     @staticmethod
+    @signed
     def forward(x_BI: Tensor, weight_IO: Tensor, bias_O: Tensor | None) -> Tensor:
         return _product(x_BI, weight_IO, bias_O)
 

@@ -67,7 +67,21 @@ class Coordinator:
         """All phases. Errors: Interrupted by a signal, AllTrialsFailed."""
         with self._recorded():
             searches = [self._arm_search(arm) for arm in self._ready.study.arms]
+            self._leave_notes()
             self._phases(executor, searches)
+
+    def _leave_notes(self) -> None:
+        """What Optuna's pages say of every arm until there is a verdict; it is true after a kill too."""
+        stored = self._store.load_study()
+        assert stored is not None, "it was written before it runs"
+        for arm in self._ready.study.arms:
+            self._store.leave_note(
+                arm.name,
+                f"No verdict yet: study {stored.name} is not done. Whether it runs, and how far it is:\n\n"
+                f"    hinet-search status\n\n"
+                f"Arm {arm.name} has {self._spec.trials} trials to make. What runs it, or goes on with it:\n\n"
+                f"    {stored.command}\n",
+            )
 
     @contextmanager
     def _recorded(self) -> Iterator[None]:

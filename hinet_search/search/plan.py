@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 from hinet_search.config import TrialConfig, build_config, try_study
 from hinet_search.data.checks import check_embedding_fits
@@ -25,11 +24,15 @@ from hinet_search.training.device import ChosenDevice, choose_device
 
 DRAWS = 21
 PROBE_SECONDS = 20.0  # of all arms together, at most
+FIXED_SECONDS = 5.0  # slots that start, and a report
 
 
 @dataclass(frozen=True)
 class ArmPlan:
-    """What one arm will do. Parameters are of `DRAWS` random draws and count embeddings; memory is one slot's."""
+    """What one arm will do. Parameters are of `DRAWS` random draws and count embeddings; memory is one slot's.
+
+    A trial is timed by the draw of median size, finalists by it and the default.
+    """
 
     name: str
     model: str
@@ -37,6 +40,7 @@ class ArmPlan:
     searched: int
     parameters: tuple[int, int, int]  # min, median, max
     seconds_per_trial: float
+    seconds_per_finalist: float
     memory_bytes: int
 
 
@@ -52,7 +56,7 @@ class Ready:
 
 @dataclass(frozen=True)
 class Plan:
-    """A ready study and what it will cost. `probe_seconds` were spent to find out."""
+    """A ready study and what it will cost. `probe_seconds` were spent to find out, now or by an earlier check."""
 
     ready: Ready
     arms: tuple[ArmPlan, ...]
@@ -70,12 +74,15 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """Estimated wall clock: trials and finalists of all arms, shared by the slots."""
-        return sum(arm.seconds_per_trial * (arm.trials + self._runs_per_arm) for arm in self.arms) / self.ready.slots
+        """Estimated wall clock: trials and finalists of all arms, shared by the slots, and what comes before and after."""
+        of_arms = (
+            arm.seconds_per_trial * arm.trials + arm.seconds_per_finalist * self._runs_per_arm for arm in self.arms
+        )
+        return FIXED_SECONDS + sum(of_arms) / self.ready.slots
 
     @property
     def memory_bytes(self) -> int:
-        """Of all slots, were each to train the largest default; columns that slots share are counted in each."""
+        """Of all slots, were each to train the largest model probed; columns that slots share are counted in each."""
         return self.ready.slots * max(arm.memory_bytes for arm in self.arms)
 
     @property
@@ -110,7 +117,7 @@ def make_ready(study: Study, cache: Path, output: Path, say: Callable[[str], Non
 
 
 def make_plan(ready: Ready, probe_seconds: float = PROBE_SECONDS) -> Plan:
-    """Draw each arm's space and train its default on this machine, all arms together for `probe_seconds` or a little more."""
+    """Draw each arm's space and train its default and a draw on this machine, all for `probe_seconds` or a little more."""
     admission = Admission.of(ready.dataset, ready.study.spec)
     arms, began = ready.study.arms, time.perf_counter()
     planned = [_arm_plan(admission.sized(arm, arms), ready, probe_seconds / len(arms)) for arm in arms]
@@ -140,11 +147,18 @@ def _check_embedding(arm: Arm, dataset: Dataset) -> None:
 
 
 def _arm_plan(arm: Arm, ready: Ready, seconds: float) -> ArmPlan:
-    sizes = sorted(num_parameters(config, config.features.schema_of(ready.dataset)) for config in _configs(arm))
-    found = probe(arm, ready.dataset, ready.device.device, seconds)
+    dataset, spec, device = ready.dataset, ready.study.spec, ready.device.device
+    configs = sorted(_configs(arm), key=lambda config: num_parameters(config, config.features.schema_of(dataset)))
+    sizes = [num_parameters(config, config.features.schema_of(dataset)) for config in configs]
+    middle = len(configs) // 2
+    typical = probe(configs[middle], dataset, device, seconds / 2)
+    default = probe(default_of(arm), dataset, device, seconds / 2)
+    top = spec.finalists.top
     return ArmPlan(
-        arm.name, arm.model, ready.study.spec.trials, len(arm.space.default()),
-        (sizes[0], int(median(sizes)), sizes[-1]), found.seconds_per_trial, found.memory_bytes,
+        arm.name, arm.model, spec.trials, len(arm.space.default()), (sizes[0], sizes[middle], sizes[-1]),
+        typical.seconds_per_trial,
+        (top * typical.seconds_per_finalist + default.seconds_per_finalist) / (top + 1),
+        max(typical.memory_bytes, default.memory_bytes),
     )  # fmt: skip
 
 

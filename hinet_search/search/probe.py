@@ -1,4 +1,4 @@
-"""Probe: a short training of an arm's default on this machine: how long a trial takes, and what memory a slot needs."""
+"""Probe: a short training of one configuration on this machine: how long trials take, and what memory a slot needs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,9 +9,9 @@ from time import perf_counter
 import torch
 from torch import nn
 
+from hinet_search.config import TrialConfig
 from hinet_search.data.columns import Dataset
-from hinet_search.search.admission import default_of
-from hinet_search.study import Arm
+from hinet_search.nn.measure import REPEATS
 from hinet_search.training.config import TrainConfig
 from hinet_search.training.device import begin_peak_memory, peak_memory_bytes
 from hinet_search.training.feed import Feed, make_feed
@@ -19,34 +19,48 @@ from hinet_search.training.loss import own_scenario_loss
 from hinet_search.training.optimiser import make_optimiser
 from hinet_search.training.precision import matrix_products
 from hinet_search.training.staged import Staged
+from hinet_search.training.trainable import CANDIDATES, INSIGHT_ROWS
 
 PROBE_ROWS = 16_384
 GROWTH_ROWS = 32_768  # of fewer rows, a stage's time says little about a stage of all
 FEWEST_STEPS, MOST_STEPS = 3, 100  # the first one is slower than all that follow
-SHARE_OF_PASSES = 0.7  # of the passes allowed, that a trial takes on average with early stopping and pruning
+SHARE_OF_PASSES = 0.7  # of those after the first, that a trial takes on average with early stopping and pruning
 
 
 @dataclass(frozen=True)
 class Probed:
-    """Of the default configuration: seconds that a trial is expected to take on one slot, and memory at its peak."""
+    """Seconds that trainings are expected to take on one slot, and memory at its peak.
+
+    A finalist is trained to its end, measured and looked into, and may be scored on test.
+    """
 
     seconds_per_trial: float
+    seconds_per_finalist: float
     memory_bytes: int
 
 
-def probe(arm: Arm, dataset: Dataset, device: torch.device, seconds: float) -> Probed:
+def probe(config: TrialConfig, dataset: Dataset, device: torch.device, seconds: float) -> Probed:
     """Train for about `seconds`, for three steps at least; a model that grows does so for one stage on some rows."""
-    config = default_of(arm)
     dataset, schema = config.features.view(dataset)
     begin_peak_memory(device)
     model = config.build(schema)
+    share = _share_of(config.train.passes)
     if isinstance(model, Staged):
-        return Probed(SHARE_OF_PASSES * _seconds_of_growth(model, dataset), peak_memory_bytes(torch.device("cpu")))
+        whole = _seconds_of_growth(model, dataset)
+        return Probed(share * whole, whole, peak_memory_bytes(torch.device("cpu")))
     feed = make_feed(dataset.train.head(PROBE_ROWS), device)
     seconds_per_row = _seconds_per_row(model.to(device), feed, config.train, seconds)
     evaluations = config.train.passes * config.train.evaluations_per_pass
     rows = config.train.passes * dataset.train.num_rows + evaluations * dataset.valid.num_rows / 3  # no backward
-    return Probed(SHARE_OF_PASSES * rows * seconds_per_row, peak_memory_bytes(device))
+    shown = min(INSIGHT_ROWS, dataset.valid.num_rows) + REPEATS * CANDIDATES  # experts are compared meanwhile
+    scored = (dataset.valid.num_rows + dataset.test.num_rows) / 3
+    whole = rows * seconds_per_row
+    return Probed(share * whole, whole + (shown + scored) * seconds_per_row, peak_memory_bytes(device))
+
+
+def _share_of(passes: float) -> float:
+    """Of all passes, that a trial takes on average: hardly any is given up in the first one."""
+    return 1.0 if passes <= 1 else (1 + SHARE_OF_PASSES * (passes - 1)) / passes
 
 
 def _seconds_of_growth(model: Staged, dataset: Dataset) -> float:

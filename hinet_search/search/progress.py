@@ -49,12 +49,14 @@ class JobProgress:
     slot: int = 0
     rows_per_second: float | None = None
     seconds: float = 0.0  # of training, at the last evaluation
+    memory_bytes: int | None = None  # at its peak so far
 
     def evaluated(self, evaluation: EvaluationRecord, num_rows: int) -> None:
         """Take an evaluation in; `num_rows` make a pass."""
         took, passes = evaluation.seconds - self.seconds, evaluation.passes - (self.passes or 0.0)
         self.rows_per_second = passes * num_rows / took if took > 0 else None
         self.passes, self.seconds = evaluation.passes, evaluation.seconds
+        self.memory_bytes = evaluation.memory_bytes or None  # one that an earlier process sent holds nothing here
         self.values.append(evaluation.objective)
 
 

@@ -138,6 +138,13 @@ class StudyStore:
             optuna.copy_study(from_study_name=stored.study_name, from_storage=self.database.storage, to_storage=memory)
         return optuna.load_study(study_name=stored.study_name, storage=memory)
 
+    def leave_note(self, arm: str, text: str) -> None:
+        """Leaves a text on the Optuna study of an arm, for its dashboard."""
+        from hinet_search.storage.notes import leave_note  # here, for Optuna's dashboard takes a while to import
+
+        with self.database.guarded():
+            leave_note(optuna.load_study(study_name=optuna_name(self.study, arm), storage=self.database.storage), text)
+
     def finalists(self) -> Mapping[str, tuple[FinalistRecord, ...]]:
         """The finalists of every arm that has some."""
         return load_finalists(self.database, self.study)

@@ -155,6 +155,7 @@ def evaluate(course: Course, state: TrainingState) -> EvaluationRecord:
         train_loss=state.readings.take_mean_loss(),
         seconds=now - course.began,
         cells=cells,
+        memory_bytes=peak_memory_bytes(given.device),
     )
     state.evaluations.append(record)
     state.evaluation_seconds += now - began

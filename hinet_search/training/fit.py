@@ -87,6 +87,7 @@ class Steps:
         config = course.given.config
         self.course = course
         self.optimiser = make_optimiser(course.model, config)
+        self._parameters = tuple(course.model.parameters())  # to walk through all modules at every step is slow
         self._penalty = EmbeddingPenalty(course.model, config.embedding_l2) if config.embedding_l2 else None
 
     def take(self, state: TrainingState, rows_B: Int[Tensor, "B"]) -> None:
@@ -98,7 +99,7 @@ class Steps:
             logits_BT = model(batch)
         loss = own_scenario_loss(logits_BT.float(), labels_BT)
         torch.autograd.backward(loss + self._penalty.take(len(batch)) if self._penalty else loss)
-        norm = clip_gradients(model.parameters(), config.clip_norm)
+        norm = clip_gradients(self._parameters, config.clip_norm)
         state.step += 1
         state.rows += len(batch)
         state.readings.add(state.step, loss, norm)  # without the penalty, to compare with the log loss of validation

@@ -126,6 +126,7 @@ def _evaluate(growth: _Growth, number: int, share: float) -> EvaluationRecord:
         train_loss=_loss(growth.model, growth.dataset.train),
         seconds=time.perf_counter() - growth.began,
         cells=cells,
+        memory_bytes=peak_memory_bytes(CPU),
     )
 
 

@@ -21,9 +21,17 @@ def line_of(job: JobProgress) -> str:
     return next(line for line in drawn.splitlines() if job.key in line)
 
 
-def test_a_training_has_its_slot_its_passes_its_last_value_and_its_speed() -> None:
-    job = JobProgress("hinet/3", 1.5, [0.6, 0.7], slot=1, rows_per_second=412_000)
-    assert line_of(job).split() == ["1", "hinet/3", "1.50/4", ".7000", "▁█", "412", "k"]
+def test_a_training_has_its_slot_its_passes_its_last_value_its_speed_and_its_memory() -> None:
+    job = JobProgress("hinet/3", 1.5, [0.6, 0.7], slot=1, rows_per_second=412_000, memory_bytes=5_476_083_302)
+    assert line_of(job).split() == ["1", "hinet/3", "1.50/4", ".7000", "▁█", "412", "k", "5.1", "GB"]
+
+
+def test_every_column_of_a_slot_stands_below_its_name_within_80_columns() -> None:
+    job = JobProgress("hinet/333 seed 1481855947", 1.5, [0.1 * i for i in range(9)], 10, 412_000, 0.0, 2**39)
+    drawn = block(progress(running={job.key: job}), width=80).splitlines()
+    line = next(line for line in drawn if job.key[:24] in line)
+    head = next(line for line in drawn if "rows/s" in line)
+    assert (len(head), len(line)) == (head.index("memory") + len("memory"), len(head))
 
 
 def test_a_job_that_trains_nothing_has_no_passes() -> None:
@@ -66,8 +74,8 @@ def test_a_sparkline_has_the_last_values_from_lowest_to_highest() -> None:
 def test_the_speed_is_that_since_the_last_evaluation() -> None:
     job = JobProgress("hinet/3")
     for step, (passes, seconds) in enumerate(((0.5, 2.0), (1.0, 3.0)), start=1):
-        job.evaluated(EvaluationRecord(step, passes, 0.7, 0.3, seconds, ()), num_rows=1000)
-    assert (job.rows_per_second, job.passes, job.values) == (500.0, 1.0, [0.7, 0.7])
+        job.evaluated(EvaluationRecord(step, passes, 0.7, 0.3, seconds, (), step * 1000), num_rows=1000)
+    assert (job.rows_per_second, job.passes, job.values, job.memory_bytes) == (500.0, 1.0, [0.7, 0.7], 2000)
 
 
 def test_a_job_gets_the_first_free_slot_and_keeps_it_when_it_begins_again() -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from hinet_search import face
+from hinet_search.config import TrialConfig
 from hinet_search.data import checks
 from hinet_search.errors import ConfigurationError, DataError
 from hinet_search.search import plan, probe
 from hinet_search.search.options import LaunchOptions
-from hinet_search.study import Arm
 from tests.small import STUDY, write_study
 
 ONE_ARM = STUDY.replace("arms: {shared_bottom: , mmoe: }", "arms: {shared_bottom: }")
@@ -59,18 +59,36 @@ def test_a_limit_below_the_size_of_the_default_is_refused_with_both_numbers(tmp_
         face.ready(str(write_study(tmp_path, text)), LaunchOptions(output=tmp_path / "out"))
 
 
-def test_all_arms_share_the_seconds_of_a_probe_and_the_largest_sets_the_memory(
+def test_arms_share_the_seconds_of_a_probe_and_the_largest_model_sets_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[str, float]] = []
 
-    def found(arm: Arm, dataset: object, device: object, seconds: float) -> probe.Probed:
-        asked.append((arm.name, seconds))
-        return probe.Probed(2.0, 1000 * len(asked))
+    def found(config: TrialConfig, dataset: object, device: object, seconds: float) -> probe.Probed:
+        asked.append((config.model_name, seconds))
+        return probe.Probed(2.0, 4.0 * len(asked), 1000 * len(asked))
 
     monkeypatch.setattr(plan, "probe", found)
     planned = face.check(str(write_study(tmp_path)), output=tmp_path / "out")
-    assert asked == [("shared_bottom", 10.0), ("mmoe", 10.0)]
-    slots, trials, runs_of_finalists = 2, 3, (1 + 1) * 2
-    assert planned.seconds == 2.0 * 2 * (trials + runs_of_finalists) / slots
-    assert planned.memory_bytes == slots * 2000
+    assert asked == [("shared_bottom", 5.0)] * 2 + [("mmoe", 5.0)] * 2
+    assert planned.memory_bytes == planned.ready.slots * 4000
+
+
+def test_the_time_of_a_study_is_that_of_its_trials_and_finalists_and_of_what_comes_before_and_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    default = iter([False, True, False, True])
+    monkeypatch.setattr(plan, "probe", lambda *_: probe.Probed(2.0, 8.0 if next(default) else 4.0, 0))
+    planned = face.check(str(write_study(tmp_path)), output=tmp_path / "out")
+    arms, slots, trials, seeds = 2, 2, 3, 2
+    finalists = seeds * (4.0 + 8.0)  # the best draw and the default
+    assert planned.seconds == plan.FIXED_SECONDS + arms * (trials * 2.0 + finalists) / slots
+
+
+def test_a_trial_gives_up_a_share_of_the_passes_after_the_first() -> None:
+    assert [probe._share_of(passes) for passes in (0.5, 1.0, 4.0)] == [1.0, 1.0, pytest.approx(3.1 / 4)]
+
+
+def test_a_finalist_takes_longer_than_a_trial_for_it_is_measured_and_opened_too(tmp_path: Path) -> None:
+    (arm,) = face.check(str(write_study(tmp_path, ONE_ARM)), output=tmp_path / "out").arms
+    assert arm.seconds_per_finalist > arm.seconds_per_trial

@@ -29,11 +29,13 @@ def test_what_a_study_fixes_for_all_arms_holds_for_trees_too(tmp_path: Path) -> 
 def test_a_trial_of_trees_is_timed_by_one_of_its_ten_stages_on_some_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = iter([10.0, 13.0])
+    clock = iter([10.0, 13.0, 20.0, 23.0])  # of a draw, and of the default
     monkeypatch.setattr(probe, "_seconds_per_row", lambda *_: 0.0)
     monkeypatch.setattr(probe, "perf_counter", lambda: next(clock))
     monkeypatch.setattr(probe, "GROWTH_ROWS", 479)  # a fifth of the 2,395 of training
-    assert arm_of_trees(tmp_path).seconds_per_trial == pytest.approx(probe.SHARE_OF_PASSES * 3.0 * 10 * 5)
+    found = arm_of_trees(tmp_path)
+    assert found.seconds_per_finalist == pytest.approx(3.0 * 10 * 5)
+    assert found.seconds_per_trial == pytest.approx(probe._share_of(2) * 3.0 * 10 * 5)
 
 
 def test_trees_are_described_in_their_own_words() -> None:

@@ -69,7 +69,7 @@ def test_a_database_that_cannot_be_reached_is_told(studio: Studio, monkeypatch: 
 
 def plan(studio: Studio, *, memory: int, parameters: int) -> Plan:
     studio.launch()
-    arm = ArmPlan("mmoe", "mmoe", 4, 1, (1, parameters, parameters), 1.0, memory)
+    arm = ArmPlan("mmoe", "mmoe", 4, 1, (1, parameters, parameters), 1.0, 1.0, memory)
     return Plan(ready(studio), (arm,), 0.0)
 
 
