@@ -67,7 +67,7 @@ def _compared(definition: DataDefinition, matches: MatchesDefinition, rows: Rows
     )
     return _Compared(
         lists={name: rows.lists[one.column] for name, one in lists.items()},
-        list_R={name: rows.list_numbers(one.column) for name, one in lists.items()},
+        list_R={name: rows.listed.list_numbers(one.column) for name, one in lists.items()},
         code_E={
             (name, column): codes_of(rows.lists[one.column].entries_E, distinct_V)
             if column == one.item
@@ -157,5 +157,5 @@ def _similarity(definition: DataDefinition, name: str, rows: Rows) -> NDArray[np
     assert matches is not None, "it is being computed"
     users_U = lists_of_training_users(definition, one.column, rows)
     return similarity(
-        rows.lists[one.column], rows.list_numbers(one.column), rows.frame[one.item], users_U, matches.factors
+        rows.lists[one.column], rows.listed.list_numbers(one.column), rows.frame[one.item], users_U, matches.factors
     )
