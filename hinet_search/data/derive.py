@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hinet_search.data.encode import Encoding, missing_name
 from hinet_search.data.lists import ListedRows, encode_list
-from hinet_search.data.matches import match_numbers
+from hinet_search.data.matches import known_of, match_numbers
 from hinet_search.data.rows import Rows
 from hinet_search.data.statistics import target_statistics
 from hinet_search.definition import DataDefinition
@@ -56,7 +56,8 @@ def derive_numbers(definition: DataDefinition, rows: Rows) -> DerivedNumbers:
     if features.statistics is not None:
         statistics = target_statistics(features.statistics, rows, tuple(definition.tasks))
     if features.matches is not None:
-        matches = match_numbers(definition, features.matches, rows)
+        known = known_of(definition, features.matches, rows)
+        matches = match_numbers(known, features.matches, features.lists, rows.listed)
     derived = DerivedNumbers(statistics, matches)
     taken = [*rows.frame.columns, *derived.names]
     twice = sorted({name for name in derived.names if taken.count(name) > 1})
