@@ -50,8 +50,7 @@ class KnownMatches:
 def known_of(definition: DataDefinition, matches: MatchesDefinition, rows: Rows) -> KnownMatches:
     """Gathered of training rows; values are counted that any row of the study has."""
     lists = definition.features.lists
-    named = [lists[name] for name in dict.fromkeys([*matches.lists, *_rated(matches)])]
-    pairs = dict.fromkeys((one.item, column) for one in named for column in matches.by if column != one.item)
+    pairs = usual_pairs(matches, lists)
     is_train = pl.Series(rows.split_R == TRAIN)
     train = {column: rows.frame[column].filter(is_train) for pair in pairs for column in pair}
     usual = {(item, column): _usual(train[item], train[column]) for item, column in pairs}
@@ -85,6 +84,17 @@ def match_numbers(known: KnownMatches, matches: MatchesDefinition, lists: Lists,
         *((f"{name} similarity", _similarity(known.factors[name], lists[name], rows)) for name in matches.similarity),
     ]
     return pl.DataFrame([pl.Series(name, numbers_R.astype(np.float32)) for name, numbers_R in named])
+
+
+def usual_pairs(matches: MatchesDefinition, lists: Lists) -> list[tuple[str, str]]:
+    """Columns of items and of `by` whose values are compared through the item that has them."""
+    named = [lists[name] for name in dict.fromkeys([*matches.lists, *_rated(matches)])]
+    return list(dict.fromkeys((one.item, column) for one in named for column in matches.by if column != one.item))
+
+
+def counted_pairs(matches: MatchesDefinition) -> list[tuple[str, str]]:
+    """Lists and columns of `by` whose values are counted."""
+    return [(name, column) for name in dict.fromkeys(_rated(matches)) for column in matches.by]
 
 
 def _rated(matches: MatchesDefinition) -> tuple[str, ...]:

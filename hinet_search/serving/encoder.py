@@ -14,6 +14,7 @@ from hinet_search.data.encode import Encoding, encode_ids, encode_numbers
 from hinet_search.data.lists import with_numbered_lists
 from hinet_search.data.matching import as_text
 from hinet_search.schema import ListField, Schema
+from hinet_search.serving.history import History
 from hinet_search.serving.inputs import Inputs, Types
 
 
@@ -24,6 +25,7 @@ class Encoder:
     inputs: Inputs
     encoding: Encoding
     types: Types
+    history: History
 
     @property
     def schema(self) -> Schema:
@@ -48,9 +50,10 @@ class Encoder:
         rows = with_numbered_lists(frame, (one.column for one in inputs.lists.values()))
         names = inputs.scenario.names
         index = {text: names.index(name) for text, name in inputs.scenario.values.items()}
+        with_made = rows.frame.with_columns(self.history.numbers(inputs, rows))
         return Columns(
             ids_RF=encode_ids(rows.frame, self.encoding),
-            numeric_RN=encode_numbers(rows.frame, self.encoding),
+            numeric_RN=encode_numbers(with_made, self.encoding),
             scenario_R=as_text(frame[inputs.scenario.column]).replace_strict(index, return_dtype=pl.Int16).to_numpy(),
             labels_RT=np.zeros((len(frame), len(inputs.tasks)), dtype=np.uint8),
             user_R=np.full(len(frame), -1, dtype=np.int32),

@@ -61,7 +61,7 @@ def export(stored: Stored, what: Chosen, folder: Path, write_card: Card) -> Expo
     definition, place = stored.study.spec.data, stored.study.folder
     rows = read_rows(definition, place, stored.dataset.folder.parent)
     config = config_of(stored, what)
-    encoder = encoder_of(stored, config)
+    encoder = encoder_of(stored, config, rows)
     raw, place_R = rows_of_test(definition, place, rows)
     file = _model_file(stored, what, config, encoder)
     size = sum(path.stat().st_size for path in weights)
@@ -74,7 +74,7 @@ def export(stored: Stored, what: Chosen, folder: Path, write_card: Card) -> Expo
             seal(part)
             again = open_folder(part, torch.device("cpu"))
             checked = replay(again, raw, place_R, [scores_path(path) for path in weights])
-            (part / CARD).write_text(write_card(what, _notes(checked)), encoding="utf-8")
+            (part / CARD).write_text(write_card(what, _notes(encoder, checked)), encoding="utf-8")
     except OSError as error:
         raise EnvironmentFault(
             f"{folder}: cannot be written: {error.strerror}", remedy="name another with -o"
@@ -101,10 +101,11 @@ def _files(stored: Stored, what: Chosen) -> list[Path]:
     return weights
 
 
-def _notes(checked: Replayed) -> list[str]:
+def _notes(encoder: Encoder, checked: Replayed) -> list[str]:
     largest = f"the largest difference of a logit is {checked.difference:.2g}"
     return [
-        f"Checked at export: {checked.rows:,} test rows, read from the study's source, score as in training; {largest}."
+        *encoder.history.notes(encoder.inputs),
+        f"Checked at export: {checked.rows:,} test rows, read from the study's source, score as in training; {largest}.",
     ]
 
 

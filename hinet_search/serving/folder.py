@@ -2,7 +2,8 @@
 
 config.yaml            what the model is and what it reads, see ModelFile
 weights.safetensors    one file, or `weights-SEED.safetensors` for each of several seeds
-encoding/              columns.parquet (no row: names and types), vocabulary.N.parquet (values with an id, by their id)
+encoding/              columns (no row: names and types), vocabulary.N (values with an id, in order of their ids), and what
+                       labels and lists of the study say: days, statistics.N, usual.N, counts.N, factors.N
 card.md                for people
 manifest.json          SHA-256 of every other file
 """
@@ -23,6 +24,7 @@ from hinet_search.data.encode import Encoding, Vocabulary
 from hinet_search.errors import DataError
 from hinet_search.frozen import Frozen, Text
 from hinet_search.serving.encoder import Encoder
+from hinet_search.serving.history import history_of_tables, tables_of
 from hinet_search.serving.inputs import Inputs
 from hinet_search.training.trainable import Trainable, trainable
 from hinet_search.yaml_file import read, written
@@ -74,9 +76,10 @@ def write_tables(folder: Path, encoder: Encoder) -> None:
     """What encodes rows, beside config.yaml."""
     place = folder / ENCODING
     place.mkdir()
-    pl.DataFrame(schema=dict(encoder.types)).write_parquet(place / "columns.parquet")
-    for field, vocabulary in enumerate(encoder.encoding.vocabularies):
-        vocabulary.table.write_parquet(place / _vocabulary_file(field))
+    pl.DataFrame(schema=dict(encoder.types)).write_parquet(_table(place, "columns"))
+    vocabularies = {f"vocabulary.{field}": one.table for field, one in enumerate(encoder.encoding.vocabularies)}
+    for name, table in (vocabularies | tables_of(encoder.history, encoder.inputs)).items():
+        table.write_parquet(_table(place, name))
 
 
 def write_config(folder: Path, file: ModelFile) -> None:
@@ -109,10 +112,12 @@ def _model(weights: Path, file: ModelFile, encoder: Encoder, device: torch.devic
 
 
 def _open_encoder(place: Path, inputs: Inputs) -> Encoder:
-    tables = [pl.read_parquet(place / _vocabulary_file(field)) for field in range(len(inputs.categorical))]
-    vocabularies = (Vocabulary(name, table) for name, table in zip(inputs.categorical, tables, strict=True))
-    types = pl.read_parquet(place / "columns.parquet").schema
-    return Encoder(inputs, Encoding(tuple(vocabularies), inputs.scales), types)
+    def table(name: str) -> pl.DataFrame:
+        return pl.read_parquet(_table(place, name))
+
+    vocabularies = (Vocabulary(name, table(f"vocabulary.{field}")) for field, name in enumerate(inputs.categorical))
+    encoding = Encoding(tuple(vocabularies), inputs.scales)
+    return Encoder(inputs, encoding, table("columns").schema, history_of_tables(inputs, table))
 
 
 def _refuse_damage(folder: Path) -> None:
@@ -151,5 +156,5 @@ def _hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _vocabulary_file(field: int) -> str:
-    return f"vocabulary.{field}.parquet"
+def _table(place: Path, name: str) -> Path:
+    return place / f"{name}.parquet"

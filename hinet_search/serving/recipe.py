@@ -1,22 +1,22 @@
 """Recipe: how a finalist is built and what encodes its inputs, put together of its study."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from hinet_search.config import TrialConfig, build_config
 from hinet_search.data.columns import Dataset
-from hinet_search.data.encode import Encoding, Vocabulary, missing_name
+from hinet_search.data.encode import Encoding, Vocabulary
 from hinet_search.data.matching import text_of
-from hinet_search.data.rows import source_rows
+from hinet_search.data.rows import Rows, source_rows
 from hinet_search.data.store import open_encoding
 from hinet_search.distributions import Value
-from hinet_search.errors import ConfigurationError, StudyConflict
-from hinet_search.features import ListDefinition
+from hinet_search.errors import StudyConflict
+from hinet_search.features import MATCHES, STATISTICS, FeatureDefinition, ListDefinition, chosen_groups
 from hinet_search.records import StudyRecord
 from hinet_search.schema import Schema
 from hinet_search.serving.choice import Chosen
 from hinet_search.serving.encoder import Encoder
+from hinet_search.serving.history import history_of
 from hinet_search.serving.inputs import Inputs, ScenarioInput, raw_types
 from hinet_search.study import DENSE_PARAMETERS, Study
 
@@ -48,8 +48,8 @@ def config_of(stored: Stored, what: Chosen) -> TrialConfig:
     return build_config(arm.model, values)
 
 
-def encoder_of(stored: Stored, config: TrialConfig) -> Encoder:
-    """What encodes the inputs that this configuration sees, with ids alone that have an embedding."""
+def encoder_of(stored: Stored, config: TrialConfig, rows: Rows) -> Encoder:
+    """What encodes the inputs that this configuration sees, with ids alone that have an embedding; `rows` are the study's."""
     schema = config.features.schema_of(stored.dataset)
     whole = open_encoding(stored.dataset.folder)
     sizes = dict(zip(schema.categorical, schema.vocabulary_sizes, strict=True))
@@ -59,16 +59,17 @@ def encoder_of(stored: Stored, config: TrialConfig) -> Encoder:
         ),
         scales=tuple(scale for scale in whole.scales if scale.name in schema.numeric),
     )
-    _refuse_history(stored, schema)
-    inputs = _inputs(stored, schema, encoding)
-    found = source_rows(stored.study.spec.data, stored.study.folder).collect_schema()
-    encoder = Encoder(inputs, encoding, raw_types(inputs, found))
+    inputs = _inputs(stored, config, schema, encoding)
+    definition = stored.study.spec.data
+    found = source_rows(definition, stored.study.folder).collect_schema()
+    encoder = Encoder(inputs, encoding, raw_types(inputs, found), history_of(definition, inputs, rows))
     assert encoder.schema == schema, "an export encodes what the model was built for"
     return encoder
 
 
-def _inputs(stored: Stored, schema: Schema, encoding: Encoding) -> Inputs:
+def _inputs(stored: Stored, config: TrialConfig, schema: Schema, encoding: Encoding) -> Inputs:
     definition = stored.study.spec.data
+    groups = chosen_groups(config.features.groups, definition.features.group_names)
     features, record = definition.features, stored.record.data
     column = definition.scenario.column
     written = definition.scenario.values
@@ -84,23 +85,19 @@ def _inputs(stored: Stored, schema: Schema, encoding: Encoding) -> Inputs:
         categorical=schema.categorical,
         numeric=tuple(name for name in features.numeric if name in schema.numeric),
         scales=encoding.scales,
-        lists=_lists(features.lists, schema),
+        statistics=features.statistics if STATISTICS in groups else None,
+        lists=_lists(features, schema, matched=MATCHES in groups),
+        matches=features.matches if MATCHES in groups else None,
         not_finite="impute" if definition.not_finite == "impute" else "refuse",
         keys=tuple(dict.fromkeys(name for name in keys if name is not None)),
     )
 
 
-def _lists(lists: Mapping[str, ListDefinition], schema: Schema) -> dict[str, ListDefinition]:
-    """Those that the model pools, in the way it does."""
+def _lists(features: FeatureDefinition, schema: Schema, *, matched: bool) -> dict[str, ListDefinition]:
+    """Those that the model pools, in the way it does, and those that its matches are made of."""
     pooling = {one.name: one.pooling for one in schema.lists}
-    return {name: lists[name].model_copy(update={"pooling": pooling[name]}) for name in pooling}
-
-
-def _refuse_history(stored: Stored, schema: Schema) -> None:
-    columns = set(stored.study.spec.data.features.numeric)
-    flags = {missing_name(name) for name in columns}
-    if made := [name for name in schema.numeric if name not in columns | flags]:
-        raise ConfigurationError(
-            f"an arm that sees statistics or matches cannot be exported yet, it sees {made[0]}",
-            remedy="launch an arm with `features.groups` that leaves them out",
-        )
+    return {
+        name: one.model_copy(update={"pooled": name in pooling, "pooling": pooling.get(name, one.pooling)})
+        for name, one in features.lists.items()
+        if name in pooling or (matched and features.matches is not None and name in features.matches.named_lists)
+    }
