@@ -57,6 +57,12 @@ class TrialConfig:
     train: TrainConfig
     features: FeatureConfig
 
+    @property
+    def sections(self) -> dict[str, Any]:
+        """Every setting as plain values, as `whole_config` takes them."""
+        parts = {"model": self.model, "train": self.train, "features": self.features}
+        return {name: part.model_dump(mode="json") for name, part in parts.items()}
+
     def build(self, schema: Schema) -> BuiltModel:
         """A freshly initialised model; draws from torch's global generator."""
         build: Callable[[Schema], Any] = partial(_module(self.model_name).Model, self.model)
@@ -87,8 +93,12 @@ def _nowhere(_location: Location) -> str:
 
 def build_config(model: str, values: Mapping[str, Value], place: Place = _nowhere) -> TrialConfig:
     """The configuration that flat dotted `values` describe; ConfigurationError lines begin with the place of a value."""
-    built = validated_at(_sections(config_type(model)), _nested(model, values, place), place)
-    return TrialConfig(model_name=model, **dict(built))
+    return whole_config(model, _nested(model, values, place), place)
+
+
+def whole_config(model: str, sections: Mapping[str, Any], place: Place = _nowhere) -> TrialConfig:
+    """The configuration whose sections `model`, `train` and `features` are given as mappings; errors as `build_config`."""
+    return TrialConfig(model_name=model, **dict(validated_at(_sections(config_type(model)), sections, place)))
 
 
 @cache

@@ -37,6 +37,26 @@ def replacing(path: Path, num_bytes: int) -> Iterator[Path]:
         raise
 
 
+@contextmanager
+def replacing_folder(folder: Path, num_bytes: int) -> Iterator[Path]:
+    """As `replacing`, of a whole folder; what stands at `folder` must be nothing, or an empty folder."""
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)  # what a killed process left
+    try:
+        with _said_when_full(folder, num_bytes):
+            make_folder(folder.parent)
+            part.mkdir()
+            yield part
+            for path in sorted(part.rglob("*"), reverse=True):
+                _force(path)
+            _force(part)
+            part.replace(folder)
+            _force(folder.parent)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
 def free_bytes(path: Path) -> int:
     """On the disk of a path, which need not exist yet."""
     place = path.absolute()

@@ -1,4 +1,4 @@
-"""Face: check, launch and load as one call each; the command line and Python callers share them.
+"""Face: check, launch, load, export and predict as one call each; the command line and Python callers share them.
 
 What trains imports torch (two seconds), what compares scipy (.2 s), so both are imported by the calls that need them: a
 status needs neither, a report no torch.
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hinet_search import disk
-from hinet_search.errors import DiskFull, EnvironmentFault
+from hinet_search.errors import ConfigurationError, DiskFull, EnvironmentFault, StudyConflict
 from hinet_search.plugins import allow_only
 from hinet_search.plugins import load as load_plugin
 from hinet_search.records import StudyRecord
@@ -22,6 +22,10 @@ from hinet_search.study import Study
 
 if TYPE_CHECKING:
     from hinet_search.search.plan import Plan, Ready
+    from hinet_search.serving.choice import Seeds
+    from hinet_search.serving.export import Export
+    from hinet_search.serving.predict import Prediction
+    from hinet_search.training.device import Wanted
 
 FORMATS = "hinet_search.report.formats"
 
@@ -121,6 +125,67 @@ def stored_name(study: str, options: LaunchOptions) -> tuple[str, str]:
 def stored_url(study: str | None, options: LaunchOptions) -> str:
     """The database of a study, or without one that of the options."""
     return options.storage_url() if study is None else stored_name(study, options)[1]
+
+
+def split_target(target: str) -> tuple[str, str | None]:
+    """Study and arm of `STUDY/ARM`; a study that there is by that whole name or path has no arm behind it."""
+    study, slash, arm = target.rpartition("/")
+    is_study = Path(target).suffix in (".yaml", ".yml") or is_known("studies", target)
+    return (target, None) if is_study or not slash else (study, arm)
+
+
+def export(
+    study: str,
+    to: Path,
+    arm: str | None = None,
+    seeds: "Seeds" = "best",
+    say: Callable[[str], None] = quiet,
+    **options: Any,
+) -> "Export":
+    """Write the folder of an arm's chosen finalist, checked against what its training left; `say` hears what takes a while.
+
+    Errors: StudyConflict when the study is not done or its data have changed, and those of `choose` and `serving.export`.
+    """
+    from hinet_search.config import try_study
+    from hinet_search.data.of_study import dataset_of
+    from hinet_search.report.model_card import model_card
+    from hinet_search.serving import export as serving
+    from hinet_search.serving.choice import choose
+    from hinet_search.serving.recipe import Stored
+
+    chosen_options = _chosen(options)
+    allow_only(chosen_options.plugins)
+    serving.refuse_full(to)
+    record = load(study, **options)
+    what = choose(record, arm, seeds)
+    if not is_known("studies", study):
+        raise ConfigurationError(
+            f"{study}: an export reads rows as the study's file says, but there is no file of that name",
+            remedy=f"name the file as it was launched: {record.command}",
+        )
+    found = try_study(chosen_options.load(study))
+    dataset = dataset_of(found, chosen_options.cache, say)
+    if dataset.fingerprint != record.data.fingerprint:
+        raise StudyConflict(
+            f"study '{record.name}' was launched on data {record.data.fingerprint}, its file now says {dataset.fingerprint}",
+            remedy="export with the --set and --size of the launch; rows that have changed need a study of another name",
+        )
+    artifacts = chosen_options.folder.absolute() / "artifacts" / record.name
+    say(
+        f"exporting {record.name}/{what.arm.name}, trial {what.finalist.trial_number}{f', {what.why}' if what.why else ''}"
+    )
+    stored = Stored(record, found, dataset, artifacts)
+    return serving.export(stored, what, to, lambda one, notes: model_card(record, one.arm.name, one.seeds, notes))
+
+
+def predict(folder: Path, rows: str, to: Path, device: "Wanted" = "cpu", plugins: tuple[str, ...] = ()) -> "Prediction":
+    """Score the rows of a table with an exported model and write the scores; errors are those of `serving.predict`."""
+    from hinet_search.serving.folder import open_folder
+    from hinet_search.serving.predict import predict as run
+    from hinet_search.training.device import choose_device
+
+    allow_only(plugins)
+    return run(open_folder(folder, choose_device(device).device), rows, to)
 
 
 def report_path(study: Study, options: LaunchOptions) -> Path:

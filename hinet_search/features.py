@@ -77,6 +77,11 @@ class MatchesDefinition(Frozen):
     smoothing: Positive = 20.0
     factors: Annotated[int, Field(ge=2, le=256)] = 32
 
+    @property
+    def named_lists(self) -> tuple[str, ...]:
+        """Every list that numbers are made of, each once."""
+        return tuple(dict.fromkeys([*self.lists, *self.rates, *self.rates.values(), *self.similarity]))
+
     @model_validator(mode="after")
     def _distinct(self) -> "MatchesDefinition":
         for key, names in (("lists", self.lists), ("by", self.by), ("similarity", self.similarity)):
@@ -142,8 +147,7 @@ class FeatureDefinition(Frozen):
     @model_validator(mode="after")
     def _matches_of_lists(self) -> "FeatureDefinition":
         if self.matches is not None:
-            named = (*self.matches.lists, *self.matches.rates, *self.matches.rates.values(), *self.matches.similarity)
-            unknown = sorted(set(named) - set(self.lists))
+            unknown = sorted(set(self.matches.named_lists) - set(self.lists))
             if unknown:
                 raise ValueError(
                     f"matches name no list: {', '.join(unknown)}, known: {', '.join(self.lists) or 'none'}"

@@ -221,6 +221,11 @@ def scores(kept: Kept, columns: Columns) -> NDArray[np.float32]:
     return kept.model.scores(columns)
 
 
+def weights_path(artifacts: Path, arm: str, trial_number: int, seed: int) -> Path:
+    """Where the best weights of one finalist with one seed are kept."""
+    return artifacts / arm / f"trial-{trial_number}-seed-{seed}.safetensors"
+
+
 def scores_path(weights: Path) -> Path:
     """Where the scores of kept weights are kept, once test is opened."""
     return weights.with_suffix(".scores.safetensors")

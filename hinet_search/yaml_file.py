@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -98,6 +99,16 @@ def read_value(text: str) -> Any:
     except (YAMLError, ValueError) as error:
         raise ConfigurationError(f"'{text}' is not valid YAML: {str(error).splitlines()[0]}") from error
     return _plain(tree, (), {(): (1, 1)}, Path(text))["value"]
+
+
+def written(tree: Mapping[str, Any]) -> str:
+    """The text of a file that `read` gives back as `tree`, which holds plain values."""
+    text = StringIO()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # it is a bool or None
+    yaml.dump(tree, text)
+    return text.getvalue()
 
 
 def read(path: Path) -> YamlFile:

@@ -5,6 +5,7 @@ Parsed only (tests/test_docs.py): what serves until it is stopped, needs a clust
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from hinet_search.data.rows import source_rows
+from hinet_search.spec import StudySpec
+from hinet_search.yaml_file import read
 from tests.test_docs import ROOT, blocks
 
 SMALLER = {  # the shipped quickstart in seconds
@@ -53,6 +57,9 @@ def stand_in(folder: Path) -> None:
         "price": (rows % 17) / 3,
     }
     pl.DataFrame(table).write_parquet(folder / "rows.parquet")
+    definition = read(folder / "studies" / "quickstart.yaml").parse(StudySpec).data
+    unlabelled = source_rows(definition, folder).drop(task.column for task in definition.tasks.values())
+    unlabelled.head(500).collect().write_parquet(folder / "new_rows.parquet")
 
 
 def run(line: str, folder: Path) -> str:
@@ -71,6 +78,7 @@ def launched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     stand_in(folder)
     run("hinet-search launch quickstart", folder)
     run("hinet-search data init rows.parquet", folder)
+    run("hinet-search export quickstart/hinet -o winner", folder)
     return folder
 
 
@@ -98,6 +106,8 @@ OURS = {line: printed for line, printed in lines() if line.startswith("hinet-sea
 @pytest.mark.parametrize("line", [line for line in OURS if not any(part in line for part in PARSED_ONLY)])
 def test_a_command_of_the_pages_runs_and_prints_what_they_say(line: str, launched: Path) -> None:
     command = f"{line} --force" if "data init" in line else line  # the table has its study by now
+    if "export" in line:
+        shutil.move(launched / "winner", launched / "winner-before")  # an export writes over nothing
     printed = [masked(one) for one in run(command, launched).splitlines()]
     assert [one for one in OURS[line] if masked(one) not in printed] == []
 
@@ -124,13 +134,13 @@ def test_a_program_that_runs_a_study_runs(
 
 
 @pytest.mark.slow
-def test_the_program_that_reads_the_weights_prints_them(
-    launched: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_program_that_ships_the_winner_scores_new_rows(launched: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(launched)
     ((_, text),) = [one for one in blocks("python") if one[0] == "ship.md"]
-    exec(text)
-    assert "embedding.table.weight" in capsys.readouterr().out
+    found: dict[str, object] = {}
+    exec(text, found)
+    assert found["told"].rows == 500
+    assert found["best"].columns == ["scenario", "user_id", "item_id", "time", "click", "order"]
 
 
 def test_no_program_stands_in_a_page_without_a_test() -> None:

@@ -123,6 +123,16 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return _add(command, [*_RUN, *_PLUGIN, *_SIZE, *_SETTINGS, *_PLACES])
 
 
+def plugin_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Which models there are."""
+    return _add(command, _PLUGIN)
+
+
+def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What a launch said over the study file and that makes it the same study."""
+    return _add(command, [*_SIZE, *_SETTINGS])
+
+
 def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Which models there are, and where data are encoded."""
     return _add(command, [*_PLUGIN, *_PLACES])

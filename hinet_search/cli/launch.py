@@ -17,6 +17,9 @@ from hinet_search.cli._words import duration
 from hinet_search.search.options import LaunchOptions
 from hinet_search.search.progress import Event, Watcher
 
+PLACES = ("storage", "output")
+SAME_STUDY = ("size", "settings", "plugins")  # what makes another study of a file
+
 if TYPE_CHECKING:
     from hinet_search.search.plan import Ready
 
@@ -57,7 +60,7 @@ def command(study: str, dry_run: bool, no_progress: bool, as_json: bool, **given
 
 
 def _launch(study: str, given: Mapping[str, Any], *, plain: bool, as_json: bool) -> None:
-    from hinet_search.compare.rules import verdict
+    from hinet_search.compare import to_take, verdict
     from hinet_search.errors import Interrupted
     from hinet_search.face import launch_ready, ready, report_path
 
@@ -76,14 +79,25 @@ def _launch(study: str, given: Mapping[str, Any], *, plain: bool, as_json: bool)
         error.remedy = f"go on:   {written}"
         raise
     path = report_path(checked.study, options)
-    sentence, size = verdict(record).sentence, path.stat().st_size / 1e6
+    outcome, size = verdict(record), path.stat().st_size / 1e6
+    sentence = outcome.sentence
     if as_json:
         JsonLines.line("done", study=record.name, seconds=round(record.seconds, 1), verdict=sentence, report=str(path))
         return
     click.echo(f"done in {duration(record.seconds)}: {sentence}")
     click.echo(f"report   {path} ({size:.2f} MB)")
-    places = {name: given[name] for name in ("storage", "output")}
-    speaker.next(shlex.join(["hinet-search", "dashboard", *as_typed(places, options)]))
+    arm, _ = to_take(record, outcome)
+    places = {name: given[name] for name in PLACES}
+    speaker.next(
+        *([_export(study, record.name, arm.name, given, options)] if arm is not None else []),
+        shlex.join(["hinet-search", "dashboard", *as_typed(places, options)]),
+    )
+
+
+def _export(study: str, name: str, arm: str, given: Mapping[str, Any], options: LaunchOptions) -> str:
+    """The command that exports what the verdict speaks for."""
+    said = {key: given[key] for key in (*SAME_STUDY, *PLACES)}
+    return shlex.join(["hinet-search", "export", f"{study}/{arm}", "-o", f"{arm}-{name}", *as_typed(said, options)])
 
 
 def _tell_plan(watcher: Watcher, checked: "Ready", options: LaunchOptions) -> None:

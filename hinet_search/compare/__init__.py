@@ -25,6 +25,7 @@ from hinet_search.compare.rules import SEEDS_FOR_A_CLAIM, Status, Verdict, in_wo
 from hinet_search.compare.simultaneous import Step, holm, joint_level
 from hinet_search.compare.sizes import dense_parameters, same_size
 from hinet_search.compare.welch import Estimate, Side, estimate
+from hinet_search.compare.winner import flops, is_opened, to_take
 
 __all__ = [
     "RESAMPLINGS",
@@ -58,11 +59,13 @@ __all__ = [
     "dense_parameters",
     "ensemble_logits",
     "estimate",
+    "flops",
     "gain",
     "headline",
     "headline_by_seed",
     "holm",
     "in_words",
+    "is_opened",
     "joint_level",
     "measure",
     "missing",
@@ -76,6 +79,7 @@ __all__ = [
     "seesaw",
     "summary",
     "title",
+    "to_take",
     "trials_done",
     "values_by",
     "verdict",

@@ -11,13 +11,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.data.encode import Encoding, missing_name
-from hinet_search.data.lists import encode_list
-from hinet_search.data.matches import match_numbers
+from hinet_search.data.lists import ListedRows, encode_list
+from hinet_search.data.matches import known_of, match_numbers
 from hinet_search.data.rows import Rows
 from hinet_search.data.statistics import target_statistics
 from hinet_search.definition import DataDefinition
 from hinet_search.errors import DataError
-from hinet_search.features import LISTS, MATCHES, STATISTICS, FeatureDefinition
+from hinet_search.features import LISTS, MATCHES, STATISTICS, FeatureDefinition, ListDefinition
 from hinet_search.schema import ListField
 
 
@@ -56,7 +56,8 @@ def derive_numbers(definition: DataDefinition, rows: Rows) -> DerivedNumbers:
     if features.statistics is not None:
         statistics = target_statistics(features.statistics, rows, tuple(definition.tasks))
     if features.matches is not None:
-        matches = match_numbers(definition, features.matches, rows)
+        known = known_of(definition, features.matches, rows)
+        matches = match_numbers(known, features.matches, features.lists, rows.listed)
     derived = DerivedNumbers(statistics, matches)
     taken = [*rows.frame.columns, *derived.names]
     twice = sorted({name for name in derived.names if taken.count(name) > 1})
@@ -68,9 +69,9 @@ def derive_numbers(definition: DataDefinition, rows: Rows) -> DerivedNumbers:
     return derived
 
 
-def encode_lists(features: FeatureDefinition, rows: Rows, encoding: Encoding) -> EncodedLists:
-    """The pooled lists of a definition, by the vocabularies of their items."""
-    pooled = {name: one for name, one in features.lists.items() if one.pooled}
+def encode_lists(lists: Mapping[str, ListDefinition], rows: ListedRows, encoding: Encoding) -> EncodedLists:
+    """Those that are pooled of the `lists` of a definition, by the vocabularies of their items."""
+    pooled = {name: one for name, one in lists.items() if one.pooled}
     field_of = {vocabulary.name: field for field, vocabulary in enumerate(encoding.vocabularies)}
     return EncodedLists(
         fields=tuple(ListField(name, field_of[one.item], one.length, one.pooling) for name, one in pooled.items()),

@@ -81,7 +81,7 @@ def _numeric(values: pl.Series) -> NumericFacts:
 
 def _list_facts(name: str, one: ListDefinition, rows: Rows) -> ListFacts:
     lists = rows.lists[one.column]
-    list_R = rows.list_numbers(one.column)
+    list_R = rows.listed.list_numbers(one.column)
     length_R = lists.length_D[list_R]
     seen = distinct_values(rows.frame[one.item].filter(rows.split_R == SPLITS.index("train")))
     is_unseen_E = codes_of(lists.entries_E, seen) == NONE

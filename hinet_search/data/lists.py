@@ -4,6 +4,7 @@ Rows of one user mostly have the same list, so a table keeps the number of the l
 Shape legend: R rows, D distinct lists, E entries of all distinct lists, one list after the other, S slots of one list, K entries that are kept.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +37,27 @@ class DistinctLists:
     def place_of_entry(self) -> NDArray[np.int64]:
         """The place of each entry in its list, from 0."""
         return np.arange(len(self.entries_E)) - np.repeat(self.length_D.cumsum() - self.length_D, self.length_D)
+
+
+@dataclass(frozen=True)
+class ListedRows:
+    """Rows in whose `frame` a column of lists holds the number of the row's list in `lists`, which has every list once."""
+
+    frame: pl.DataFrame
+    lists: Mapping[str, DistinctLists]  # by column
+
+    def list_numbers(self, column: str) -> NDArray[np.int64]:
+        """The number of each row's list of a column (R,)."""
+        return self.frame[column].to_numpy().astype(np.int64)
+
+
+def with_numbered_lists(frame: pl.DataFrame, columns: Iterable[str]) -> ListedRows:
+    """The rows of a frame, with the lists of those columns apart."""
+    lists = {}
+    for column in dict.fromkeys(columns):
+        numbers, lists[column] = distinct_lists(frame[column])
+        frame = frame.with_columns(numbers)
+    return ListedRows(frame, lists)
 
 
 def distinct_lists(column: pl.Series) -> tuple[pl.Series, DistinctLists]:

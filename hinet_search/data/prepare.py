@@ -61,7 +61,7 @@ def _encode(
     encoding = fit_encoding(
         rows.frame, features, definition.minimum_frequency, derived.names, pl.Series(rows.split_R == 0)
     )
-    lists, user_R = encode_lists(features, rows, encoding), _user_codes(definition, rows)
+    lists, user_R = encode_lists(features.lists, rows.listed, encoding), _user_codes(definition, rows)
     groups = input_groups(features, derived, encoding)
     num_train, num_valid, num_test = np.bincount(rows.split_R, minlength=len(SPLITS)).tolist()
     record = DataRecord(

@@ -21,7 +21,7 @@ from hinet_search.data.checks import (
     scenario_problems,
     value_problems,
 )
-from hinet_search.data.lists import DistinctLists, distinct_lists
+from hinet_search.data.lists import DistinctLists, ListedRows, with_numbered_lists
 from hinet_search.data.mapped import mapped
 from hinet_search.data.matching import as_text, text_of
 from hinet_search.data.splits import LEFT_OUT, assign, split_problems
@@ -51,9 +51,10 @@ class Rows:
     notes: tuple[str, ...]  # how many rows were left out, and why
     lists: Mapping[str, DistinctLists] = field(default_factory=dict)  # by column
 
-    def list_numbers(self, column: str) -> NDArray[np.int64]:
-        """The number of each row's list of a column (R,)."""
-        return self.frame[column].to_numpy().astype(np.int64)
+    @property
+    def listed(self) -> ListedRows:
+        """Frame and lists, without what makes the rows those of a study."""
+        return ListedRows(self.frame, self.lists)
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,13 @@ def source_identity(definition: DataDefinition, folder: Path) -> str:
     return str(source.identity(options, folder))
 
 
+def source_rows(definition: DataDefinition, folder: Path) -> pl.LazyFrame:
+    """All rows as the source gives them, none checked; DataError when it has none."""
+    source = plugins.load(SOURCES, definition.source.kind)
+    rows: pl.LazyFrame = source.load(validated(source.Options, definition.source.options, "data.source"), folder)
+    return rows
+
+
 def read_rows(definition: DataDefinition, folder: Path, cache: Path) -> Rows:
     """Read, filter and check; DataError holds every problem of the first stage that has one.
 
@@ -79,16 +87,15 @@ def read_rows(definition: DataDefinition, folder: Path, cache: Path) -> Rows:
 
     Stages: columns; scenario values; values of features, labels, time and user; splits without a row.
     """
-    source = plugins.load(SOURCES, definition.source.kind)
-    lazy: pl.LazyFrame = source.load(validated(source.Options, definition.source.options, "data.source"), folder)
     # Numbered before its schema is asked: Polars then numbers and filters rows as it scans.
-    lazy = lazy.with_row_index(ROW_NUMBER)
+    lazy = source_rows(definition, folder).with_row_index(ROW_NUMBER)
     dtypes = {name: dtype for name, dtype in lazy.collect_schema().items() if name != ROW_NUMBER}
     raise_problems(column_problems(definition, dtypes))
     lazy = _chosen_columns(definition, lazy, dtypes)
     scenarios, notes = _scenarios(definition, lazy)
     frame = _mapped(lazy.filter(pl.col(definition.scenario.column).is_in(scenarios.raw.implode())), cache)
-    frame, lists = _with_numbered_lists(definition, frame)
+    listed = with_numbered_lists(frame, (one.column for one in definition.features.lists.values()))
+    frame = listed.frame
     if definition.not_finite == "drop":
         frame, notes = _without_not_finite(definition, frame, notes, cache)
     row_R = frame.drop_in_place(ROW_NUMBER).to_numpy().astype(np.uint64)
@@ -109,7 +116,7 @@ def read_rows(definition: DataDefinition, folder: Path, cache: Path) -> Rows:
         split_R=split_R,
         truth_RT=frame.select(truths).to_numpy() if set(truths) <= set(frame.columns) else None,
         notes=tuple(notes),
-        lists=lists,
+        lists=listed.lists,
     )
 
 
@@ -129,16 +136,6 @@ def _chosen_columns(definition: DataDefinition, lazy: pl.LazyFrame, dtypes: dict
     coded_lists = [name for name in lists if is_list_of(dtypes[name], pl.Categorical, pl.Enum)]
     texts = (pl.col(coded).cast(pl.String), pl.col(coded_lists).cast(pl.List(pl.String)))
     return lazy.select(ROW_NUMBER, *names).with_columns(*texts)
-
-
-def _with_numbered_lists(
-    definition: DataDefinition, frame: pl.DataFrame
-) -> tuple[pl.DataFrame, dict[str, DistinctLists]]:
-    lists = {}
-    for column in dict.fromkeys(one.column for one in definition.features.lists.values()):
-        numbers, lists[column] = distinct_lists(frame[column])
-        frame = frame.with_columns(numbers)
-    return frame, lists
 
 
 def _collected(lazy: pl.LazyFrame) -> pl.DataFrame:

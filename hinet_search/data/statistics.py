@@ -15,13 +15,14 @@ the key has no statistics of that key.
 Shape legend: R rows, T tasks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from hinet_search.data.columns import SPLITS
+from hinet_search.data.encode import known_values
 from hinet_search.data.hashing import uniform
 from hinet_search.data.rows import Rows
 from hinet_search.features import StatisticsDefinition, key_name
@@ -32,6 +33,9 @@ FOLD_SEED = 7_046_029_254  # of no split that somebody writes: the split's own h
 PERIOD, IS_TEST = "period", "is test"
 TRAIN_AMOUNT, VALID_AMOUNT = "train", "valid"
 ROWS = "rows"
+EVERYONE = ()  # the key of any row
+
+Counted = Callable[[tuple[str, ...]], pl.DataFrame]  # of a key, the quantities that every row may count
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,11 @@ class _Labels:
         return [_amount(split, one) for split in (TRAIN_AMOUNT, VALID_AMOUNT) for one in self.quantities]
 
 
+def quantities(num_tasks: int) -> tuple[str, ...]:
+    """What is counted: rows, then the positives of every task."""
+    return (ROWS, *(f"positives {task}" for task in range(num_tasks)))
+
+
 def statistic_names(definition: StatisticsDefinition, tasks: Sequence[str]) -> tuple[str, ...]:
     """The columns of `target_statistics`, in order: per key `KEY rows` and `KEY TASK rate`."""
     return tuple(name for key in definition.keys for name in (_rows_name(key), *_rate_names(key, tasks)))
@@ -64,21 +73,26 @@ def target_statistics(definition: StatisticsDefinition, rows: Rows, tasks: Seque
     """
     labels = _labels(definition, rows)
     everyone = pl.Series(np.zeros(len(rows.frame), dtype=np.uint8))
-    overall = _counted(labels, [everyone]).rename(lambda quantity: f"all {quantity}")
+    return smoothed(
+        definition, tasks, lambda key: _counted(labels, [rows.frame[column] for column in key] or [everyone])
+    )
+
+
+def smoothed(definition: StatisticsDefinition, tasks: Sequence[str], counted: Counted) -> pl.DataFrame:
+    """The columns of `statistic_names` from what rows may count of every key."""
+    overall = counted(EVERYONE).rename(lambda quantity: f"all {quantity}")
     return pl.concat(
-        [
-            _counted(labels, [rows.frame[column] for column in key])
-            .hstack(overall)
-            .select(
-                pl.col(ROWS).log1p().cast(pl.Float32).alias(_rows_name(key)),
-                *(
-                    _rate(positives, definition.smoothing).alias(name)
-                    for positives, name in zip(labels.quantities[1:], _rate_names(key, tasks), strict=True)
-                ),
-            )
-            for key in definition.keys
-        ],
-        how="horizontal",
+        [_of_key(definition, tasks, key, counted(key).hstack(overall)) for key in definition.keys], how="horizontal"
+    )
+
+
+def _of_key(
+    definition: StatisticsDefinition, tasks: Sequence[str], key: tuple[str, ...], counted: pl.DataFrame
+) -> pl.DataFrame:
+    names = zip(quantities(len(tasks))[1:], _rate_names(key, tasks), strict=True)
+    return counted.select(
+        pl.col(ROWS).log1p().cast(pl.Float32).alias(_rows_name(key)),
+        *(_rate(positives, definition.smoothing).alias(name) for positives, name in names),
     )
 
 
@@ -90,9 +104,9 @@ def _labels(definition: StatisticsDefinition, rows: Rows) -> _Labels:
         # Rows of valid and test share a period of their own: they count every fold, and not one another.
         period = pl.Series(np.where(rows.split_R == TRAIN, fold_R, -1))
     else:
-        period = _known(rows.frame[clock])
+        period = known_values(rows.frame[clock])
     ones_R = np.ones(len(rows.frame), dtype=np.uint8)
-    amounts = {ROWS: ones_R} | {f"positives {task}": labels_R for task, labels_R in enumerate(rows.labels_RT.T)}
+    amounts = dict(zip(quantities(rows.labels_RT.shape[1]), [ones_R, *rows.labels_RT.T], strict=True))
     train_R = (rows.split_R == TRAIN).astype(np.uint8)
     valid_R = (rows.split_R == VALID).astype(np.uint8)
     table = pl.DataFrame(
@@ -112,7 +126,7 @@ def _counted(labels: _Labels, key: list[pl.Series]) -> pl.DataFrame:
     Amounts are added up per key and period, then over the key's periods, less the row's own period. Labels of valid
     are added for rows of test alone.
     """
-    columns = [_known(values).alias(f"key {place}") for place, values in enumerate(key)]
+    columns = [known_values(values).alias(f"key {place}") for place, values in enumerate(key)]
     names = [column.name for column in columns]
     amounts = pl.col(labels.amounts)
     table = labels.table.with_columns(columns)
@@ -146,10 +160,6 @@ def _rate(positives: str, smoothing: float) -> pl.Expr:
     count, all_count = pl.col(ROWS), pl.col(f"all {ROWS}")
     excess = pl.col(positives) * all_count - count * pl.col(f"all {positives}")
     return pl.when(count > 0).then(excess / (all_count * (count + smoothing))).otherwise(0.0).cast(pl.Float32)
-
-
-def _known(values: pl.Series) -> pl.Series:
-    return values.fill_nan(None) if values.dtype.is_float() else values
 
 
 def _amount(split: str, quantity: str) -> str:

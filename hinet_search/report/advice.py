@@ -10,11 +10,12 @@ from hinet_search.compare import (
     CellDifference,
     Contrast,
     Verdict,
-    chosen,
     claims,
+    flops,
     in_words,
     resolution,
     title,
+    to_take,
 )
 from hinet_search.records import ArmRecord, StudyRecord
 from hinet_search.report import numbers, reading
@@ -24,11 +25,19 @@ MOST_CELLS = 3
 
 
 def box(record: StudyRecord, outcome: Verdict) -> Markup:
-    """The lines, and a button that copies the command which goes on from here."""
+    """The lines, the command that exports what they say to take, and a button that copies the command of the study."""
     lines = tag("ul", *(tag("li", line) for line in _lines(record, outcome)))
     command = record.command or shlex.join(["hinet-search", "launch", record.name])
     copy = tag("button", "Copy the command of this study", data_copy=command, hidden=True)
-    return tag("div", tag("h2", "What to do with it"), lines, copy, class_="do")
+    return tag("div", tag("h2", "What to do with it"), lines, _export(record, outcome), copy, class_="do")
+
+
+def _export(record: StudyRecord, outcome: Verdict) -> Markup:
+    """Nothing while no arm can be exported."""
+    arm = to_take(record, outcome)[0] if record.state == "done" else None
+    if arm is None:
+        return Markup("")
+    return tag("pre", tag("code", reading.export_command(record, arm)), tabindex="0")
 
 
 def _lines(record: StudyRecord, outcome: Verdict) -> list[Content]:
@@ -75,15 +84,15 @@ def worse_cells(outcome: Verdict) -> list[CellDifference]:
 
 def _cheapest(record: StudyRecord, focus: ArmRecord, alike: list[str]) -> str:
     """Of arms that are not told apart the one that computes least; what is no torch model has no FLOPs to compare."""
-    arms = [arm for arm in record.arms if arm.name in (focus.name, *alike) and reading.has_flops(arm)]
-    known = [(finalist.runs[0].cost.flops_per_row, arm) for arm in arms if (finalist := chosen(arm)) is not None]
+    arms = [arm for arm in record.arms if arm.name in (focus.name, *alike)]
+    known = flops(arms)
     name, several = title(focus.name), numbers.plural(len(alike), "other arm")
     if not known:
         return f"Take the simplest: {name} is not told apart from {several}."
     least, cheapest = min(known, key=lambda pair: pair[0])
     if cheapest.name == focus.name:
         return f"Take {name}: of the arms not told apart it computes least, {numbers.compact(least)} FLOPs per row."
-    ours = next((flops for flops, arm in known if arm.name == focus.name), None)
+    ours = next((number for number, arm in known if arm.name == focus.name), None)
     against = f" against {numbers.compact(ours)}" if ours else ""
     return (
         f"Of the arms not told apart from {name}, {title(cheapest.name)} computes least: "

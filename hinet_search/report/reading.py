@@ -14,6 +14,7 @@ from hinet_search.records import ArmRecord, FinalistRecord, ParameterRange, Scal
 EDGE = 0.05  # a value within this share of an end of its range lies at the edge
 FEW_POSITIVES = 100
 PLACES = ("--output", "--storage")  # options of every command that name where a study is stored
+SAME_STUDY = ("--size", "--set", "--plugin")  # options of a launch that make another study of its file
 _METRIC_WORDS = {"auc": "AUC", "gauc": "grouped AUC", "logloss": "log loss", "ece": "calibration error"}
 
 
@@ -64,15 +65,29 @@ def metric_in_words(objective: str) -> str:
 def report_command(record: StudyRecord) -> str:
     """The command that writes this page again: from the same database and into the same folder as the launch."""
     launched = record.command if record.command.startswith("hinet-search ") else ""  # or a call in Python
-    return shlex.join(["hinet-search", "report", record.name, *_places(shlex.split(launched))])
+    return shlex.join(["hinet-search", "report", record.name, *_said(shlex.split(launched), PLACES)])
 
 
-def _places(words: Sequence[str]) -> Iterator[str]:
-    """The options among the words of a command that say where a study is stored, with their values."""
+def export_command(record: StudyRecord, arm: ArmRecord) -> str:
+    """The command that exports an arm, with the file and the options that make the launch's study."""
+    words = shlex.split(record.command) if record.command.startswith("hinet-search launch ") else []
+    file = next((word for word in words[2:] if _is_study(word, record.name)), record.name)
+    options = _said(words, (*SAME_STUDY, *PLACES))
+    return shlex.join(["hinet-search", "export", f"{file}/{arm.name}", "-o", f"{arm.name}-{record.name}", *options])
+
+
+def _is_study(word: str, name: str) -> bool:
+    """Whether a word of a launch is the study of that name, which may have a size behind it."""
+    stem = word.rpartition("/")[2].removesuffix(".yaml").removesuffix(".yml")
+    return not word.startswith("-") and (name == stem or name.startswith(f"{stem}-"))
+
+
+def _said(words: Sequence[str], options: Sequence[str]) -> Iterator[str]:
+    """Some options among the words of a command, with their values."""
     for word, after in pairwise([*words, ""]):
-        if word in PLACES:
+        if word in options:
             yield from (word, after)
-        elif word.startswith(tuple(f"{place}=" for place in PLACES)):
+        elif word.startswith(tuple(f"{option}=" for option in options)):
             yield word
 
 

@@ -24,7 +24,6 @@ from hinet_search.search.finalists import (
     candidates_of,
     choose,
     paired_seeds,
-    weights_path,
 )
 from hinet_search.search.plan import Ready
 from hinet_search.search.progress import ArmProgress, Event, Progress, Watcher, value_text
@@ -35,6 +34,7 @@ from hinet_search.search.trials import TrialPhase
 from hinet_search.storage.store import StudyStore
 from hinet_search.study import Arm
 from hinet_search.training.checkpoint import SUFFIX
+from hinet_search.trial import weights_path
 
 LEASE_RENEWAL_SECONDS = 10.0
 

@@ -31,6 +31,7 @@ from hinet_search.trial import (
     open_test,
     train,
     train_seeds,
+    weights_path,
 )
 
 
@@ -68,11 +69,6 @@ class Run:
     def weights(self, artifacts: Path) -> Path:
         """Where its best weights are kept."""
         return weights_path(artifacts, self.candidate.arm.name, self.candidate.trial_number, self.seed)
-
-
-def weights_path(artifacts: Path, arm: str, trial_number: int, seed: int) -> Path:
-    """Where the best weights of one finalist with one seed are kept."""
-    return artifacts / arm / f"trial-{trial_number}-seed-{seed}.safetensors"
 
 
 def candidates_of(search: ArmSearch, top: int) -> list[Candidate]:

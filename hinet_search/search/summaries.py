@@ -7,12 +7,11 @@ from hinet_search import faults
 from hinet_search.compare import headline
 from hinet_search.executors import Job
 from hinet_search.records import FinalistRecord, FinalistSummary
-from hinet_search.search.finalists import weights_path
 from hinet_search.search.progress import Event
 from hinet_search.search.room import Room
 from hinet_search.search.sampling import derive_seed
 from hinet_search.summary import SummaryJob, summarise
-from hinet_search.trial import scores_path
+from hinet_search.trial import scores_path, weights_path
 
 
 @dataclass(frozen=True)

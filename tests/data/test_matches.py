@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from tables import definition, shop, with_lists, write
 
-from hinet_search.data.matches import match_numbers
+from hinet_search.data.matches import known_of, match_numbers
 from hinet_search.data.rows import read_rows
 
 LISTS: dict[str, Any] = {name: {"column": name, "item": "item", "length": 2} for name in ("watched", "kept")}
@@ -26,7 +26,9 @@ def numbers(frame: pl.DataFrame, folder: Path, lists: dict[str, Any] = LISTS, **
     write(frame, folder)
     wanted = definition(features=features)
     assert wanted.features.matches is not None
-    return match_numbers(wanted, wanted.features.matches, read_rows(wanted, folder, folder / "cache"))
+    rows = read_rows(wanted, folder, folder / "cache")
+    known = known_of(wanted, wanted.features.matches, rows)
+    return match_numbers(known, wanted.features.matches, wanted.features.lists, rows.listed)
 
 
 def brand_of() -> pl.Expr:

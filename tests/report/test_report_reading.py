@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from hinet_search.records import ParameterRange
-from hinet_search.report.reading import gate_in_words, objective_in_words, place, report_command
+from hinet_search.report.reading import export_command, gate_in_words, objective_in_words, place, report_command
 from tests.report.studies import small
 
 
@@ -63,6 +63,26 @@ def test_any_other_end_is_an_edge(over: ParameterRange, value: float, edge: str)
 )
 def test_the_report_command_looks_where_the_launch_has_stored(launched: str, places: str) -> None:
     assert report_command(replace(small(), command=launched)) == f"hinet-search report shop{places}"
+
+
+@pytest.mark.parametrize(
+    ("launched", "name", "command"),
+    [
+        ("hinet-search launch studies/shop.yaml --trials 5", "shop", "studies/shop.yaml/ple -o ple-shop"),
+        ("hinet-search launch --slots 4 shop --output out", "shop", "shop/ple -o ple-shop --output out"),
+        (
+            "hinet-search launch shop --size tiny --set a=1",
+            "shop-tiny",
+            "shop/ple -o ple-shop-tiny --size tiny --set a=1",
+        ),
+        ('hinet_search.launch("shop")', "shop", "shop/ple -o ple-shop"),
+        ("", "my shop", "'my shop/ple' -o 'ple-my shop'"),
+    ],
+)
+def test_the_export_command_names_the_study_as_it_was_launched(launched: str, name: str, command: str) -> None:
+    record = replace(small(), command=launched, name=name)
+    ple = next(arm for arm in record.arms if arm.name == "ple")
+    assert export_command(record, ple) == f"hinet-search export {command}"
 
 
 def test_a_name_with_a_space_is_one_word_of_the_command() -> None:

@@ -174,5 +174,16 @@ def test_cells_that_lose_are_named_in_the_lead_and_left_to_the_rival() -> None:
     assert advice(record)[0] == "Take HiNet, and PLE for Push · click."
 
 
+@pytest.mark.parametrize(
+    ("record", "arm"), [(WON, "hinet"), (LOST, "ple"), (ALIKE, "ple")], ids=["won", "lost", "alike"]
+)
+def test_the_command_exports_the_arm_that_is_to_be_taken(record: StudyRecord, arm: str) -> None:
+    assert f"/{arm} -o {arm}-{record.name}</code>" in verdict.build(replace(record, state="done")).body
+
+
+def test_there_is_nothing_to_export_while_a_study_runs() -> None:
+    assert "hinet-search export" not in verdict.build(replace(WON, state="running")).body
+
+
 def test_the_command_of_the_study_can_be_copied() -> None:
     assert 'data-copy="hinet-search launch studies/shop.yaml"' in verdict.build(study()).body

@@ -31,13 +31,14 @@ class Options(Frozen):
 
 def load(options: Options, folder: Path) -> pl.LazyFrame:
     """The rows, files in order of their names; DataError when no file is found, one cannot be read or a join is wrong."""
-    lazy = _scan(options.path, folder)
+    lazy = scan(options.path, folder)
     for join in options.join:
-        lazy = joined(lazy, _scan(join.path, folder, JOINED), join)
+        lazy = joined(lazy, scan(join.path, folder, JOINED), join)
     return lazy
 
 
-def _scan(path: str, folder: Path, key: str = ROWS) -> pl.LazyFrame:
+def scan(path: str, folder: Path, key: str = ROWS) -> pl.LazyFrame:
+    """Rows of the files that `path`, written at `key`, means; DataError when there are none or one cannot be read."""
     files = find(path, folder, key)
     formats = {file.suffix.lower() for file in files}
     if formats not in ({".parquet"}, {".csv"}):

@@ -1,17 +1,13 @@
 """Markdown for a pull request: the verdict, the gain over every arm, the cells, and what to know before it is trusted."""
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from hinet_search.compare import CellDifference, Contrast, Difference, Verdict, title, verdict
 from hinet_search.records import StudyRecord
 from hinet_search.report import numbers, reading
 from hinet_search.report.checked import findings
 from hinet_search.report.figures import SYMBOLS
-from hinet_search.report.finding import Finding
-
-_MARKUP = re.compile(r"([\\*_{}\[\]<>|~&])")
-_CALLS = re.compile("([@#])")  # @ would call somebody, # another issue; a comment behind it keeps them from it
+from hinet_search.report.markdown import code, plain, table, warned
 
 
 def files(record: StudyRecord) -> Mapping[str, str]:
@@ -28,7 +24,7 @@ def _lines(record: StudyRecord) -> Iterator[str]:
     yield from _cells(record, outcome)
     yield from _trust(record)
     yield ""
-    yield _code(reading.report_command(record))
+    yield code(reading.report_command(record))
 
 
 def _what(record: StudyRecord) -> str:
@@ -40,7 +36,7 @@ def _contrasts(record: StudyRecord, outcome: Verdict) -> Iterator[str]:
     if not outcome.contrasts:
         return
     head = ("Compared with", f"Gain of {title(outcome.focus or '')}", "Interval", "p after Holm")
-    yield from _table(f"Gain in {reading.headline_in_words(record)} on test", head, map(_contrast, outcome.contrasts))
+    yield from table(f"Gain in {reading.headline_in_words(record)} on test", head, map(_contrast, outcome.contrasts))
 
 
 def _contrast(one: Contrast) -> tuple[str, ...]:
@@ -64,7 +60,7 @@ def _cells(record: StudyRecord, outcome: Verdict) -> Iterator[str]:
         words = reading.cell_in_words(cell.scenario, cell.task)
         return words, *sizes, _marked(cell.difference), _interval(cell.difference, cell.reason)
 
-    yield from _table("By cell on test", head, map(row, outcome.cells))
+    yield from table("By cell on test", head, map(row, outcome.cells))
 
 
 def _marked(found: Difference | None) -> str:
@@ -76,42 +72,9 @@ def _interval(found: Difference | None, reason: str) -> str:
     return numbers.interval(found.low, found.high) if found and known else reason or numbers.interval(None, None)
 
 
-def _table(name: str, head: Sequence[str], rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
-    """A heading and a table, whose first column is text and whose others are numbers."""
-    yield from ("", f"### {plain(name)}", "", _row(head), f"|---|{'---:|' * (len(head) - 1)}")
-    yield from map(_row, rows)
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(map(plain, cells))} |"
-
-
 def _trust(record: StudyRecord) -> Iterator[str]:
     found = [finding for _, finding in findings(record)]
     passed = sum(not finding.warns for finding in found)
     yield from ("", "### Before you trust this", "")
-    yield from (_warning(finding) for finding in found if finding.warns)
+    yield from (warned(finding) for finding in found if finding.warns)
     yield f"- {numbers.plural(passed, 'check')} passed."
-
-
-def _warning(finding: Finding) -> str:
-    details = " ".join(map(plain, finding.details))
-    return f"- **{plain(finding.subject)}** {details}{' ' if details else ''}*{_prose(finding.remedy)}*"
-
-
-def _code(text: str) -> str:
-    """A span of code on one line, whatever backticks it holds."""
-    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
-    room = " " if len(fence) > 1 else ""
-    return f"{fence}{room}{' '.join(text.split())}{room}{fence}"
-
-
-def _prose(text: str) -> str:
-    """A sentence of ours, whose `backticks` set what is typed."""
-    return "".join(_code(part) if k % 2 else plain(part, strip=False) for k, part in enumerate(text.split("`")))
-
-
-def plain(text: str, *, strip: bool = True) -> str:
-    """A text on one line in which nothing is markup."""
-    line = " ".join(text.replace("`", "'").split() if strip else re.split(r"\s", text))
-    return _CALLS.sub(r"\1<!-- -->", _MARKUP.sub(r"\\\1", line))

@@ -1,0 +1,104 @@
+"""A small shop: its rows, its study of every model, and what that study left."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from safetensors.numpy import load_file
+
+import hinet_search as hs
+from hinet_search.compare import chosen
+from hinet_search.plugins import names
+from hinet_search.records import StudyRecord
+from hinet_search.study import MODELS
+from hinet_search.trial import scores_path, weights_path
+
+STUDY = """\
+data:
+  source: {{kind: table, path: shop.parquet}}
+  scenario: {{column: place, values: {{1: Home, 2: Push, 3: Cart}}}}
+  tasks: {{click: {{column: clicked}}, buy: {{column: bought}}}}
+  user: user
+  item: item
+  time: minute
+  features:
+    categorical: [user, item, colour]
+    numeric: [price, age]
+  split: {{by: time, valid_from: 1000, test_from: 1200}}
+  minimum_frequency: 2
+arms:
+{arms}
+trials: 1
+passes: 1
+finalists: {{top: 1, seeds: 2}}
+fixed: {{train.batch_size: 128}}
+slots: 1
+device: cpu
+"""
+OTHERS = {
+    "top_k": "{model: hinet, fixed: {model.san.top_k: 1}}",
+    "per_scenario": "{model: mmoe, fixed: {model.protocol: per_scenario}}",
+    "per_task": "{model: mmoe, fixed: {model.protocol: per_task}}",
+    "seldom": "{model: shared_bottom, fixed: {features.minimum_frequency: 9}}",
+}
+HOLES = ("colour", "age")  # columns with missing values
+ARMS = (*names(MODELS), *OTHERS)  # every model by its file, and forms of some
+
+
+@dataclass(frozen=True)
+class Shop:
+    """The study file, its output folder, and its record."""
+
+    study: Path
+    out: Path
+    record: StudyRecord
+
+    def export(self, arm: str, to: Path, **more: object) -> object:
+        """As a user of Python would."""
+        return hs.export(str(self.study), to, arm=arm, output=self.out, **more)
+
+    def weights(self, arm: str, seed: int) -> Path:
+        """Where training left the weights of an arm's finalist."""
+        finalist = chosen(next(one for one in self.record.arms if one.name == arm))
+        assert finalist is not None
+        return weights_path(self.out / "artifacts" / self.record.name, arm, finalist.trial_number, seed)
+
+    def test_logits(self, arm: str, seed: int) -> np.ndarray:
+        """What training left of the test rows (R, T)."""
+        return load_file(scores_path(self.weights(arm, seed)))["test_logits"]
+
+
+def study() -> str:
+    """The study of every model."""
+    arms = [f"  {arm}: {OTHERS.get(arm, '')}" for arm in ARMS]
+    return STUDY.format(arms="\n".join(arms))
+
+
+def rows(num_rows: int = 1400, seed: int = 0) -> pl.DataFrame:
+    """A row a minute; ages and colours miss now and then, some rows are of a place that is no scenario."""
+    generator = np.random.default_rng(seed)
+    taste = generator.normal(size=60)
+    user, item = generator.integers(0, 60, num_rows), generator.choice(list("abcdefgh"), num_rows)
+    click = generator.random(num_rows) < 1 / (1 + np.exp(-taste[user]))
+    return pl.DataFrame(
+        {
+            "place": generator.choice([1, 2, 3, 4], num_rows, p=[0.5, 0.3, 0.15, 0.05]),
+            "user": user,
+            "item": item,
+            "colour": pl.Series(generator.choice(["red", "blue"], num_rows), dtype=pl.Categorical),
+            "price": generator.normal(100, 20, num_rows).round(2),
+            "age": pl.Series(generator.integers(18, 80, num_rows), dtype=pl.Int32),
+            "clicked": click.astype(np.int8),
+            "bought": (click & (generator.random(num_rows) < 0.5)).astype(np.int8),
+            "minute": np.arange(num_rows),
+        }
+    ).with_columns(pl.when(pl.col("minute") % 11 > place).then(name).alias(name) for place, name in enumerate(HOLES))
+
+
+def test_part(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows that the study tests on."""
+    return frame.filter((pl.col("minute") >= 1200) & (pl.col("place") != 4))
+
+
+test_part.__test__ = False  # type: ignore[attr-defined]  # it is no test

@@ -1,0 +1,127 @@
+"""Exports of models that see statistics, lists and matches: test rows score as in training, and later rows are served."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+import hinet_search as hs
+from hinet_search.serving.replay import TOLERANCE
+from tests.serving.shop import rows
+
+STUDY = """\
+data:
+  source: {{kind: table, path: shop.parquet}}
+  scenario: {{column: place, values: {{1: Home, 2: Push}}}}
+  tasks: {{click: {{column: clicked}}, buy: {{column: bought}}}}
+  user: user
+  item: item
+  time: minute
+  features:
+    categorical: [user, item]
+    numeric: [price, age]
+    statistics: {{by: [user, [item, place]], {clock}}}
+    lists:
+      watched: {{column: watched, item: item, length: 4}}
+      kept: {{column: kept, item: item, pooled: false}}
+    matches: {{lists: [watched, kept], by: [item, colour], rates: {{kept: watched}}, similarity: [kept], factors: 3}}
+  split: {{by: random, seed: 1, valid: 0.2, test: 0.2}}
+arms:
+  all: {{model: hinet}}
+  trees: {{model: trees}}
+  pooled: {{model: mmoe, fixed: {{features.groups: lists, features.pooling: attention}}}}
+  matched: {{model: mmoe, fixed: {{features.groups: matches}}}}
+  counted: {{model: mmoe, fixed: {{features.groups: statistics}}}}
+  raw: {{model: mmoe, fixed: {{features.groups: none}}}}
+trials: 1
+passes: 1
+finalists: {{top: 1, seeds: 1}}
+fixed: {{train.batch_size: 128}}
+slots: 1
+device: cpu
+"""
+CLOCKS = {"day": "clock: day", "no clock": "folds: 3"}
+ARMS = ("all", "trees", "pooled", "matched", "counted", "raw")
+DAY = 200  # minutes
+
+
+def table() -> pl.DataFrame:
+    """The shop with days, and with lists that every user brings from before."""
+    frame = rows()
+    generator = np.random.default_rng(5)
+    users = frame["user"].unique().sort()
+    watched = [generator.choice(list("abcdexyz"), generator.integers(0, 7)).tolist() for _ in users]
+    lists = pl.DataFrame({"user": users, "watched": watched, "kept": [items[::2] for items in watched]})
+    return frame.join(lists, on="user", how="left", maintain_order="left").with_columns(day=pl.col("minute") // DAY)
+
+
+@pytest.fixture(scope="module", params=CLOCKS)
+def launched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The study file of a shop whose models see everything, launched."""
+    folder = tmp_path_factory.mktemp("history")
+    table().write_parquet(folder / "shop.parquet")
+    path = folder / "shop.yaml"
+    path.write_text(STUDY.format(clock=CLOCKS[request.param]))
+    hs.launch(str(path), output=folder / "out")
+    return path
+
+
+def export(launched: Path, arm: str, to: Path) -> hs.Export:
+    return hs.export(str(launched), to, arm=arm, output=launched.parent / "out")
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_test_rows_of_every_day_score_as_in_training(arm: str, launched: Path, tmp_path: Path) -> None:
+    written = export(launched, arm, tmp_path / "folder")
+    assert written.checked_rows > 200
+    assert written.max_difference <= TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("arm", "needed"),
+    [
+        ("raw", set()),
+        ("pooled", {"watched"}),
+        ("matched", {"watched", "kept", "colour"}),
+        ("counted", {"day"}),
+        ("all", {"watched", "kept", "colour", "day"}),
+    ],
+)
+def test_a_folder_asks_for_what_its_model_sees(arm: str, needed: set[str], launched: Path, tmp_path: Path) -> None:
+    has_clock = "clock" in launched.read_text()
+    folder = export(launched, arm, tmp_path / "folder").folder
+    asked = set(pl.read_parquet(folder / "encoding" / "columns.parquet").columns)
+    assert asked == {"place", "user", "item", "price", "age"} | (needed if has_clock else needed - {"day"})
+
+
+def test_later_rows_with_new_users_items_and_lists_are_scored(launched: Path, tmp_path: Path) -> None:
+    folder = export(launched, "all", tmp_path / "folder").folder
+    later = table().filter(pl.col("place") < 3).drop("clicked", "bought").with_columns(pl.col("day") + 100)
+    new = later.with_columns(
+        user=pl.lit(9999), item=pl.lit("new"), colour=pl.lit("green"), watched=pl.lit(["new", "a"]), kept=pl.lit(["q"])
+    )
+    pl.concat([later, new.select(later.columns)], how="vertical_relaxed").write_parquet(tmp_path / "rows.parquet")
+    hs.predict(folder, tmp_path / "rows.parquet", tmp_path / "scores.parquet")
+    scores = pl.read_parquet(tmp_path / "scores.parquet")
+    assert scores["click"].is_between(0, 1).all()
+    assert scores["click"][len(later) :].n_unique() > 1  # prices differ
+
+
+def test_the_card_says_up_to_when_labels_are_known(launched: Path, tmp_path: Path) -> None:
+    card = (export(launched, "all", tmp_path / "folder").folder / "card.md").read_text()
+    if "clock" in launched.read_text():
+        assert "Label statistics are of train and valid, day 0 to 6, none of test." in card
+    else:
+        assert "Label statistics are of training rows." in card
+
+
+def test_rows_of_one_block_do_not_depend_on_those_beside_them(launched: Path, tmp_path: Path) -> None:
+    folder = export(launched, "all", tmp_path / "folder").folder
+    asked = table().filter(pl.col("place") < 3)[:200]
+    found = []
+    for name, part in {"all": asked, "few": asked[::7]}.items():
+        part.write_parquet(tmp_path / f"{name}.parquet")
+        hs.predict(folder, tmp_path / f"{name}.parquet", tmp_path / "scores.parquet")
+        found.append(pl.read_parquet(tmp_path / "scores.parquet").select("click", "buy").to_numpy())
+    np.testing.assert_allclose(found[0][::7], found[1], atol=1e-6)

@@ -1,0 +1,174 @@
+"""Predict: new rows get the probabilities that training gave such rows, whatever file they come in, or a reason why not."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import expit
+
+import hinet_search as hs
+from hinet_search.errors import ConfigurationError, DataError
+from hinet_search.plugins import names
+from hinet_search.serving import predict as predicting
+from hinet_search.serving.folder import open_folder
+from hinet_search.study import MODELS
+from tests.serving.shop import Shop, rows, test_part
+
+TASKS = ["click", "buy"]
+
+
+@pytest.fixture(scope="session")
+def folder(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The HiNet of the shop, exported."""
+    return shop.export("hinet", tmp_path_factory.mktemp("exported") / "hinet").folder
+
+
+def scored(folder: Path, frame: pl.DataFrame, at: Path) -> tuple[pl.DataFrame, hs.Prediction]:
+    """Scores of a table, and what was told of them."""
+    frame.write_parquet(at / "rows.parquet")
+    told = hs.predict(folder, at / "rows.parquet", at / "scores.parquet")
+    return pl.read_parquet(at / "scores.parquet"), told
+
+
+def asked() -> pl.DataFrame:
+    """Rows as somebody has them who asks for scores: without labels."""
+    return test_part(rows()).drop("clicked", "bought")
+
+
+@pytest.mark.parametrize("arm", names(MODELS))
+def test_rows_of_the_test_split_get_the_probabilities_of_training(arm: str, shop: Shop, tmp_path: Path) -> None:
+    exported = shop.export(arm, tmp_path / arm)
+    found, _ = scored(exported.folder, asked(), tmp_path)
+    expected = expit(shop.test_logits(arm, exported.seeds[0]).astype(np.float64))
+    assert_allclose(found.select(TASKS).to_numpy(), expected, atol=1e-6)
+
+
+def test_all_seeds_give_the_mean_of_their_probabilities(shop: Shop, tmp_path: Path) -> None:
+    exported = shop.export("mmoe", tmp_path / "mmoe", seeds="all")
+    found, _ = scored(exported.folder, asked(), tmp_path)
+    expected = np.mean([expit(shop.test_logits("mmoe", seed).astype(np.float64)) for seed in exported.seeds], axis=0)
+    assert_allclose(found.select(TASKS).to_numpy(), expected, atol=1e-6)
+
+
+def test_keys_stand_beside_the_scores_in_the_order_of_the_rows(folder: Path, tmp_path: Path) -> None:
+    mixed = asked().sample(fraction=1, shuffle=True, seed=1)
+    found, told = scored(folder, mixed, tmp_path)
+    assert found.columns == ["place", "user", "item", "minute", *TASKS]
+    assert found.select("place", "user", "item", "minute").equals(mixed.select("place", "user", "item", "minute"))
+    assert told.rows == len(mixed)
+
+
+def test_a_key_that_the_rows_do_not_have_is_not_asked_for(folder: Path, tmp_path: Path) -> None:
+    found, _ = scored(folder, asked().drop("minute"), tmp_path)
+    assert found.columns == ["place", "user", "item", *TASKS]
+
+
+def test_rows_in_runs_get_the_scores_that_they_get_together(folder: Path, tmp_path: Path, monkeypatch) -> None:
+    together, all_told = scored(folder, asked(), tmp_path)
+    held: list[int] = []
+    encode = predicting.probabilities
+    monkeypatch.setattr(predicting, "RUN_ROWS", 50)
+    monkeypatch.setattr(
+        predicting, "probabilities", lambda one, columns: held.append(columns.num_rows) or encode(one, columns)
+    )
+    in_runs, told = scored(folder, asked(), tmp_path)
+    assert_allclose(in_runs.select(TASKS).to_numpy(), together.select(TASKS).to_numpy(), atol=1e-6)
+    assert replace(told, seconds=0) == replace(all_told, seconds=0)
+    assert max(held) == 50
+
+
+def test_a_csv_file_a_glob_and_other_types_of_one_kind_give_the_same_scores(folder: Path, tmp_path: Path) -> None:
+    expected, _ = scored(folder, asked(), tmp_path)
+    asked().write_csv(tmp_path / "rows.csv")
+    for number in range(2):
+        half = asked()[number::2]
+        types = {"place": pl.Int8, "user": pl.UInt16, "item": pl.Categorical, "colour": pl.String, "age": pl.Float32}
+        half.cast(types).write_parquet(tmp_path / f"half-{number}.parquet")
+    for path in ("rows.csv", "half-*.parquet"):
+        hs.predict(folder, tmp_path / path, tmp_path / "again.parquet")
+        again = pl.read_parquet(tmp_path / "again.parquet").sort("minute")
+        assert_allclose(again.select(TASKS).to_numpy(), expected.select(TASKS).to_numpy(), atol=1e-6)
+
+
+def test_an_unseen_value_scores_as_a_missing_one_and_is_counted(folder: Path, tmp_path: Path) -> None:
+    new, missing = asked().with_columns(item=pl.lit("new")), asked().with_columns(item=pl.lit(None, pl.String))
+    unseen, told = scored(folder, new, tmp_path)
+    nothing, told_of_nothing = scored(folder, missing, tmp_path)
+    assert_array_equal(unseen.select(TASKS).to_numpy(), nothing.select(TASKS).to_numpy())
+    assert told.unseen["item"] == 1
+    assert told_of_nothing.unseen["item"] == 0
+    assert told.unseen["user"] < 0.1
+
+
+def test_no_rows_give_no_scores(folder: Path, tmp_path: Path) -> None:
+    found, told = scored(folder, asked().clear(), tmp_path)
+    assert found.columns[-2:] == TASKS
+    assert (len(found), told.rows) == (0, 0)
+
+
+def test_every_problem_of_the_columns_is_told_at_once(folder: Path, tmp_path: Path) -> None:
+    wrong = asked().rename({"item": "items"}).with_columns(user=pl.col("user").cast(pl.String), price=pl.lit("dear"))
+    with pytest.raises(DataError) as caught:
+        scored(folder, wrong, tmp_path)
+    at = tmp_path / "rows.parquet"
+    assert caught.value.problems == (
+        f"{at}: column 'item' is not in the rows; did you mean 'items'?",
+        f"{at}: column 'user' must hold whole numbers as in training, got String; cast it",
+        f"{at}: column 'price' must hold numbers, got String; cast it",
+    )
+    assert not (tmp_path / "scores.parquet").exists()
+
+
+def test_every_problem_of_the_values_is_told_at_once(folder: Path, tmp_path: Path) -> None:
+    late = pl.col("minute") >= 1397
+    wrong = asked().with_columns(
+        place=pl.when(late).then(9).otherwise("place"),
+        price=pl.when(pl.int_range(pl.len()) < 2).then(float("nan")).otherwise("price"),
+    )
+    with pytest.raises(DataError) as caught:
+        scored(folder, wrong, tmp_path)
+    at = tmp_path / "rows.parquet"
+    count = wrong.filter(late).height
+    assert caught.value.problems == (
+        f"{at}: column 'place' must hold scenarios of the model, '1', '2', '3', got '9' ({count} rows); leave other rows out",
+        f"{at}: column 'price' must be finite, got NaN or infinity in 2 rows (first in row 0, 1); write null for what is missing",
+    )
+    assert [one.name for one in tmp_path.iterdir()] == ["rows.parquet"]
+
+
+def test_scores_are_written_as_parquet_alone(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"scores\.csv: scores must go to a \.parquet file, got '\.csv'"):
+        hs.predict(folder, tmp_path / "rows.parquet", tmp_path / "scores.csv")
+
+
+def test_a_folder_that_is_none_of_ours_is_told(tmp_path: Path) -> None:
+    for place, what in ((tmp_path, r"it has no manifest\.json"), (tmp_path / "none", "there is no such folder")):
+        with pytest.raises(DataError, match=f"must be a folder that hinet-search export wrote, but {what}"):
+            open_folder(place, torch.device("cpu"))
+
+
+def test_a_file_that_has_changed_or_is_missing_is_told(shop: Shop, tmp_path: Path) -> None:
+    folder = shop.export("mmoe", tmp_path / "mmoe").folder
+    weights = folder / "weights.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    (folder / "encoding" / "columns.parquet").unlink()
+    with pytest.raises(DataError) as caught:
+        open_folder(folder, torch.device("cpu"))
+    assert caught.value.problems == (
+        f"{folder / 'encoding' / 'columns.parquet'}: is missing",
+        f"{weights}: has changed",
+    )
+
+
+def test_an_exported_folder_may_be_moved(shop: Shop, tmp_path: Path) -> None:
+    folder = shop.export("mmoe", tmp_path / "mmoe").folder
+    expected, _ = scored(folder, asked(), tmp_path)
+    folder.rename(tmp_path / "elsewhere")
+    found, _ = scored(tmp_path / "elsewhere", asked(), tmp_path)
+    assert found.equals(expected)
