@@ -42,7 +42,9 @@ def test_launch_status_and_report_tell_one_story(run: Run, tmp_path: Path) -> No
     assert launched.code == 0, launched.err
     assert launched.out.startswith("done in ")
     assert re.search(
-        r"^Next: hinet-search export small.yaml/\w+ -o \w+-small\nNext: hinet-search dashboard\n", launched.err, re.MULTILINE
+        r"^Next: hinet-search export small.yaml/\w+ -o \w+-small\nNext: hinet-search dashboard\n",
+        launched.err,
+        re.MULTILINE,
     )
     page = tmp_path / "reports" / "small.html"
     sentence = launched.out.splitlines()[0].split(": ", 1)[1]
