@@ -15,6 +15,7 @@ from hinet_search.report.numbers import gain, interval, ticks
 Point = tuple[float, float]
 
 SYMBOLS = {"better": "▲", "unclear": "≈", "worse": "▼"}
+LAST_LABEL = 97  # per cent of a forest's axis beyond which a label would leave the page
 CLASSES = {"better": "win", "unclear": "tie", "worse": "loss"}
 
 
@@ -91,6 +92,7 @@ def forest(rows: Sequence[ForestRow], first: str, second: str) -> Markup:
     labels = [
         tag("span", text, style=f"left:{axis.place(tick):.1f}%")
         for tick, text in zip(found, ticks(found, signed=True), strict=True)
+        if axis.place(tick) < LAST_LABEL
     ]
     header = tag(
         "tr",

@@ -59,7 +59,7 @@ def context(record: StudyRecord, built: Sequence[Card] = ()) -> dict[str, object
         "command": report_command(record),
         "first": shown[0],
         "cards": list(placed(shown[1:])),
-        "missing": [card for card in built if card.muted],
+        "missing": _by_reason([card for card in built if card.muted]),
         "navigation": navigation,
     }
 
@@ -78,6 +78,14 @@ def placed(shown: Sequence[Card]) -> Iterator[tuple[Card, str]]:
 def source(templates: Environment, name: str) -> str:
     """A script without the indents of its file."""
     return re.sub(r"\n +", "\n", templates.get_template(name).render())
+
+
+def _by_reason(muted: Sequence[Card]) -> dict[Markup, list[Card]]:
+    """Those that need the same stand together."""
+    found: dict[Markup, list[Card]] = {}
+    for card in muted:
+        found.setdefault(card.body, []).append(card)
+    return found
 
 
 def _after_search(built: Sequence[Card]) -> int:

@@ -75,7 +75,10 @@ def test_explore_stands_behind_the_search_and_before_trust() -> None:
 
 def test_a_study_without_a_finished_trial_says_what_explore_needs_and_holds_no_plotly() -> None:
     html = render(empty(), explore=True)
-    assert '<li id="explore"><b>Explore</b> needs a finished trial' in html
+    assert (
+        '<b id="explore">Explore</b>, <b id="history">History</b>, <b id="top-trials">Top trials</b>: needs a finished trial'
+        in html
+    )
     assert 'id="plotly"' not in html
 
 

@@ -171,7 +171,7 @@ def _picture(record: StudyRecord, entries: Sequence[Entry], split: Split) -> Mar
     picture = tag("div", tag("div", *drawn, class_="plot-box", role="img", aria_label=label), class_="picture")
     name = f"{reading.capitalized(reading.headline_in_words(record))} on {'test' if split == 'test' else 'validation'}"
     pointed = "" if all(sides) else " A name without room shows when its dot is pointed at."
-    legend = f"Filled, on the line: no other arm is both smaller and better. Ring: one is.{pointed}"
+    legend = f"Filled: no other arm is both smaller and better. Ring: one is.{pointed}"
     return join([tag("h3", f"{name} and size"), scroll("Value against size", picture), note(legend)])
 
 

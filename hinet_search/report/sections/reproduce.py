@@ -27,7 +27,7 @@ def build(record: StudyRecord) -> Card:
     blocks += [details("Study file", _block(record.study_yaml))] if record.study_yaml else []
     blocks.append(details("Versions and data", _versions(record), on_paper=True))
     body = [_block("\n".join(commands)), folds(blocks)]
-    lead = "The first command runs this study, the second writes this page. This file needs no network; its data are inside it."
+    lead = "The first command runs this study, the second writes this page. The data are inside this file."
     return Card("reproduce", "Reproduce", "Reproduce and use", lead, join(body))
 
 

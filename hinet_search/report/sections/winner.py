@@ -35,7 +35,7 @@ def build(record: StudyRecord) -> Card:
     which = "the default configuration" if finalist.is_default else f"that of trial {finalist.trial_number}"
     explained = prose(
         "3 × 64: three outputs of width 64 for a row or, where every scenario has its own, for all scenarios. "
-        "Below: parameters. Names are those that `hinet-search describe` prints."
+        "Behind it: parameters. Names are those that `hinet-search describe` prints."
     )
     return Card(
         "winner",
