@@ -130,13 +130,13 @@ def test_what_is_left_out_of_the_markup_leaves_the_document_as_it_is(open_page: 
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_verdict_and_its_numbers_are_on_the_first_screen(open_page: Open, width: int) -> None:
+def test_the_verdict_its_numbers_and_what_to_do_are_on_the_first_screen(open_page: Open, width: int) -> None:
     page = open_page(PAGES["nine arms"], width=width).page
     ends = page.evaluate(
-        "['h1', '.lead', '.kpi', '.forest'].map(q => document.querySelector(q).getBoundingClientRect().bottom)"
+        "['h1', '.lead', '.kpi', '.forest', '.do'].map(q => document.querySelector(q).getBoundingClientRect().bottom)"
     )
     assert ends == sorted(ends)
-    assert ends[3 if width == 1280 else 1] <= 900
+    assert ends[4 if width == 1280 else 1] <= 900
 
 
 def test_without_javascript_everything_but_the_buttons_is_there(chromium: Browser) -> None:
