@@ -1,6 +1,7 @@
 """Errors on the command line: every problem with its line of the file, what to do, and the command to try next."""
 
 import shlex
+from pathlib import Path
 from typing import Any
 
 import click
@@ -17,7 +18,10 @@ from hinet_search.errors import (
     StudyConflict,
     nearest,
 )
+from hinet_search.plugins import names
 from hinet_search.shipped import is_known, known_names
+
+COMMANDS = "hinet_search.cli"
 
 
 def show_error(error: HinetSearchError, context: click.Context) -> None:
@@ -70,10 +74,10 @@ def next_command(error: HinetSearchError, context: click.Context) -> str:
     study = context.params.get("study")
     if error.remedy.startswith("launch a study first"):
         return f"hinet-search launch {shlex.quote(study) if study and is_known('studies', study) else 'quickstart'}"
-    if isinstance(error, Interrupted) or "hinet-search " in error.remedy:
+    if isinstance(error, Interrupted) or any(f"hinet-search {name}" in error.remedy for name in names(COMMANDS)):
         return ""
     if isinstance(error, StudyConflict) or context.info_name == "report":
-        return "hinet-search status"
+        return "hinet-search doctor" if context.info_name == "status" else "hinet-search status"
     if isinstance(error, EnvironmentFault):
         return "" if context.info_name == "doctor" else "hinet-search doctor"
     if isinstance(error, AllTrialsFailed) and study:
@@ -85,7 +89,7 @@ def _with_a_right_study(study: str | None, command: str) -> str:
     """Check the study that is wrong; where there is none of its name, the command with the nearest one."""
     if study is not None and is_known("studies", study):
         return f"hinet-search check {shlex.quote(study)}"
-    likely = nearest(study or "", known_names("studies"))
+    likely = nearest(Path(study or "").stem, known_names("studies"))
     return f"{command} {shlex.quote(likely)}" if likely else f"{command} --help"
 
 

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
+from hinet_search.storage.engine import connect
 from tests.cli.conftest import Run
 
 CASES = {
@@ -51,3 +53,18 @@ def test_where_nothing_is_stored_the_next_command_launches_the_first_study(run: 
         assert said.code == 4
         assert said.err.splitlines()[-1] == "Next: hinet-search launch quickstart"
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_name_that_is_nearly_right_leads_to_the_study(run: Run) -> None:
+    assert run("check", "quickstart.yml").err.splitlines()[-1] == "Next: hinet-search check quickstart"
+
+
+def test_tables_of_a_later_version_lead_on_too(run: Run, tmp_path: Path) -> None:
+    database = connect(str(tmp_path / "new.db"), create=True)
+    with database.writing() as connection:
+        connection.execute(text("UPDATE hs_schema SET version = 99"))
+    database.close()
+    said = run("status", "--storage", "new.db")
+    assert said.code == 5
+    assert "has tables of version 99" in said.err
+    assert said.err.splitlines()[-1] == "Next: hinet-search doctor"
