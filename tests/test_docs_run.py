@@ -19,7 +19,7 @@ from hinet_search.yaml_file import read
 from tests.test_docs import ROOT, blocks
 
 SMALLER = {  # the shipped quickstart in seconds
-    "rows: 40000": "rows: 4000",
+    "rows: 36000": "rows: 4000",
     "num_users: 2000": "num_users: 200",
     "num_items: 500": "num_items: 50",
     "trials: 4": "trials: 2",

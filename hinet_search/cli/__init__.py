@@ -82,5 +82,5 @@ def main() -> None:
         show_usage_error(error)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("stopped", err=True)
+        click.echo("stopped: what is stored stays, and the same command goes on", err=True)
         sys.exit(130)

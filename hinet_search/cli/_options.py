@@ -1,6 +1,7 @@
 """Options and arguments that several commands share."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -8,23 +9,24 @@ import click
 from click.core import ParameterSource
 
 from hinet_search.cli._complete import complete_size, complete_study
+from hinet_search.cli._kinds import OneOf, Whole
 from hinet_search.cli._layout import option
 from hinet_search.plugins import names
 from hinet_search.search.options import LaunchOptions
 
+READABLE = "others on this machine can read a password on a command line: set HINET_SEARCH_STORAGE, or PGPASSFILE"
 EXECUTORS = "hinet_search.executors"  # study.py has it too, and more imports than --help may cost
 
 
 def _warn_of_password(context: click.Context, parameter: click.Parameter, url: str | None) -> str | None:
     """A URL on the command line with a password in it is read by whoever lists the processes of the machine."""
     if url and context.get_parameter_source(parameter.name or "") == ParameterSource.COMMANDLINE:
+        from hinet_search.errors import ConfigurationError
         from hinet_search.storage.address import parse_address
 
-        if parse_address(url).password is not None:
-            text = (
-                "others on this machine can read a password on a command line: set HINET_SEARCH_STORAGE, or PGPASSFILE"
-            )
-            click.echo(f"warning: {text}", err=True)
+        with suppress(ConfigurationError):  # what is wrong with it the command will say
+            if parse_address(url).password is not None:
+                click.echo(f"warning: {READABLE}", err=True)
     return url
 
 
@@ -78,15 +80,13 @@ _SETTINGS = [
     )
 ]
 _RUN = [
-    option(_STUDY, "--trials", type=click.IntRange(min=1), metavar="N", help="Trials per arm."),
-    option(_STUDY, "--finalist-seeds", type=click.IntRange(min=1), metavar="N", help="Seeds per finalist."),
-    option(
-        _STUDY, "--slots", type=click.IntRange(min=1), metavar="N", help="Trials at once.  [env: HINET_SEARCH_SLOTS]"
-    ),
+    option(_STUDY, "--trials", type=Whole(min=1), metavar="N", help="Trials per arm."),
+    option(_STUDY, "--finalist-seeds", type=Whole(min=1), metavar="N", help="Seeds per finalist."),
+    option(_STUDY, "--slots", type=Whole(min=1), metavar="N", help="Trials at once.  [env: HINET_SEARCH_SLOTS]"),
     option(
         _STUDY,
         "--device",
-        type=click.Choice(["auto", "cpu", "cuda"]),
+        type=OneOf(["auto", "cpu", "cuda"]),
         help="Where to train.  [env: HINET_SEARCH_DEVICE]",
     ),
     option(
@@ -102,7 +102,7 @@ _RUN = [
         help="The executor's cluster: local (started here), auto (the one that runs here), HOST:PORT.  "
         "[env: HINET_SEARCH_ADDRESS]",
     ),
-    option(_STUDY, "--seed", type=click.IntRange(min=0), metavar="N", help="Seed of the whole study."),
+    option(_STUDY, "--seed", type=Whole(min=0), metavar="N", help="Seed of the whole study."),
 ]
 
 study_argument = click.argument("study", shell_complete=complete_study)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from hinet_search.cli._kinds import OneOf
 from hinet_search.cli._layout import option
 from hinet_search.cli._voice import KEY, Voice
 
@@ -53,7 +54,7 @@ verbose = option(
 _color = option(
     "Output",
     "--color",
-    type=click.Choice(["auto", "always", "never"]),
+    type=OneOf(["auto", "always", "never"]),
     default="auto",
     show_default=True,
     expose_value=False,

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from hinet_search.cli._complete import complete_study
+from hinet_search.cli._kinds import Whole
 from hinet_search.cli._layout import Command, option
 from hinet_search.cli._options import launch_options, places
 from hinet_search.cli._speaking import speaking
@@ -30,7 +31,7 @@ _ACCESS = "Who may do what"
 @click.argument("study", required=False, shell_complete=complete_study)
 @places
 @option(_ADDRESS, "--host", default="127.0.0.1", show_default=True, help="Others than loopback need a token.")
-@option(_ADDRESS, "--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="Where to listen.")
+@option(_ADDRESS, "--port", type=Whole(1, 65535), default=8080, show_default=True, help="Where to listen.")
 @option(
     _ADDRESS, "--name", "names", metavar="HOST", multiple=True, help="What browsers call this machine, beside --host."
 )

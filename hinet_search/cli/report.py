@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from hinet_search.cli._complete import complete_study
+from hinet_search.cli._kinds import OneOf
 from hinet_search.cli._layout import Command, option
 from hinet_search.cli._options import launch_options, stored_study, study_argument
 from hinet_search.cli._speaking import as_json, speaking
@@ -41,7 +42,7 @@ from hinet_search.records import StudyRecord
     "Output",
     "--format",
     "kind",
-    type=click.Choice(names("hinet_search.report.formats")),
+    type=OneOf(names("hinet_search.report.formats")),
     default="html",
     show_default=True,
     help="A page; its data as JSON; tables of trials, evaluations and finalists as CSV; Markdown for a pull request.",

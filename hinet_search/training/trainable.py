@@ -27,6 +27,7 @@ from hinet_search.training.staged import CPU, Staged, fit_staged
 from hinet_search.training.together import Outcome, fit_together
 
 INSIGHT_ROWS = 8192
+SIMILARITY_ROWS = 2048  # experts are told apart by fewer, and comparing each with each is slow
 CANDIDATES = 100  # that a request ranks
 
 BuiltModel = nn.Module | Staged
@@ -56,10 +57,10 @@ class Network:
         """What the model shows of itself on some rows, evenly spaced."""
         feed = make_feed(columns, self.device)
         rows = torch.linspace(0, len(feed) - 1, min(INSIGHT_ROWS, len(feed))).long()
-        batch = feed.select(rows)[0]
+        batch, few = feed.select(rows)[0], feed.select(rows[:: max(1, len(rows) // SIMILARITY_ROWS)])[0]
         shown = self.model.insight(batch) if isinstance(self.model, Explains) else Insight()
         drawn = parts(outline(self.model, self.schema))
-        return replace(shown, similarities=expert_similarities(self.model, batch), parts=drawn)
+        return replace(shown, similarities=expert_similarities(self.model, few), parts=drawn)
 
     def milliseconds_per_100(self, columns: Columns) -> float:
         """Median time to score the first rows as one request, from columns to logits."""
