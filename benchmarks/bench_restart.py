@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -178,6 +179,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    import bench_restart
-
-    bench_restart.main()  # slots import what they run by the name of its module
+    import_module("bench_restart").main()  # slots import what they run by the name of its module

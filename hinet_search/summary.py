@@ -10,7 +10,7 @@ from safetensors.numpy import load_file
 
 from hinet_search.compare.resampling import Scored, ensemble_logits, resampled
 from hinet_search.data.columns import Columns, Dataset
-from hinet_search.data.prepare import open_dataset
+from hinet_search.data.prepare import reopen
 from hinet_search.records import CellValue, FinalistSummary
 from hinet_search.training.metrics import cell_values
 
@@ -28,7 +28,7 @@ class SummaryJob:
 
 def summarise(job: SummaryJob, emit: Callable[[object], None], should_stop: Callable[[], bool]) -> None:  # noqa: ARG001  it is short
     """Emits a FinalistSummary; the models themselves are not needed any more."""
-    dataset = open_dataset(job.dataset)
+    dataset = reopen(job.dataset)
     schema, test = dataset.full_schema, dataset.test
     kept = [load_file(path) for path in job.scores]
     valid_SRT, test_SRT = (np.stack([one[f"{split}_logits"] for one in kept]) for split in ("valid", "test"))

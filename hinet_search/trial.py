@@ -5,7 +5,6 @@ Jobs know nothing of optuna or of the database: what they emit is all that leave
 
 import hashlib
 import os
-import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
@@ -20,9 +19,8 @@ from safetensors.torch import load_file
 from hinet_search import faults
 from hinet_search.config import build_config
 from hinet_search.data.columns import Columns, Dataset
-from hinet_search.data.prepare import open_dataset
+from hinet_search.data.prepare import reopen
 from hinet_search.distributions import Value
-from hinet_search.errors import DataError, EnvironmentFault
 from hinet_search.insight import Insight
 from hinet_search.objective import objective_named
 from hinet_search.patience import Patience
@@ -233,11 +231,8 @@ def scores_path(weights: Path) -> Path:
 
 @lru_cache(maxsize=2)
 def _dataset(folder: Path) -> Dataset:
-    """A slot's data stay mapped between its trials. EnvironmentFault where they are not: the study has begun with them."""
-    try:
-        return open_dataset(folder)
-    except DataError as error:
-        raise EnvironmentFault(f"{platform.node()}: {error.problems[0]}") from error
+    """A slot's data stay mapped between its trials."""
+    return reopen(folder)
 
 
 def _limit_threads() -> None:

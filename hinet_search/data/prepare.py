@@ -3,6 +3,7 @@
 Shape legend: R rows, B rows of a run.
 """
 
+import platform
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,9 +21,10 @@ from hinet_search.data.rows import Rows, raise_problems, read_rows, source_ident
 from hinet_search.data.store import Encoded, is_complete, open_dataset, save
 from hinet_search.data.unseen import duplicate_warnings, unseen_rate, unseen_warnings
 from hinet_search.definition import DataDefinition, split_in_words
+from hinet_search.errors import DataError, EnvironmentFault
 from hinet_search.records import CellCount, DataRecord
 
-__all__ = ["is_complete", "open_dataset", "place_of", "prepare"]
+__all__ = ["is_complete", "open_dataset", "place_of", "prepare", "reopen"]
 
 BLOCK_ROWS = 2**19  # encoded and written at once
 
@@ -42,6 +44,14 @@ def prepare(definition: DataDefinition, folder: Path, cache: Path, progress: Cal
         progress(f"encoding {len(rows.frame):,} rows")
         _encode(definition, rows, target, cells, warnings)
     return open_dataset(target)
+
+
+def reopen(folder: Path) -> Dataset:
+    """The data of a study that runs, in a job of it; EnvironmentFault where they are not: they were when it began."""
+    try:
+        return open_dataset(folder)
+    except DataError as error:
+        raise EnvironmentFault(f"{platform.node()}: {error.problems[0]}", remedy=error.remedy) from error
 
 
 def place_of(definition: DataDefinition, folder: Path, cache: Path) -> Path:

@@ -16,7 +16,7 @@ from tests.executors import jobs
 from tests.executors.engines import EXECUTORS, surroundings
 from tests.executors.processes import children_of, descendants_of, is_alive
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 FOREVER_SECONDS = 600.0
 
 
@@ -43,13 +43,18 @@ def submit(executor: Executor, function: Callable[..., None], payload: Any = Non
 
 
 def wait_for(executor: Executor, done: Callable[[list[Said]], bool]) -> list[Said]:
-    """Everything heard until `done`."""
+    """Everything heard until `done`, but for signs of life."""
     heard: list[Said] = []
     limit = time.monotonic() + PATIENCE_SECONDS
     while not done(heard):
         assert time.monotonic() < limit, f"heard only {heard}"
-        heard += executor.poll(0.1)
+        heard += said(executor, 0.1)
     return heard
+
+
+def said(executor: Executor, seconds: float) -> list[Said]:
+    """What comes in this time, but for signs of life: how many there are depends on how busy the machine is."""
+    return [one for one in executor.poll(seconds) if not isinstance(one, Alive)]
 
 
 def ends(heard: list[Said]) -> list[Ended]:
@@ -97,7 +102,7 @@ def test_a_stop_is_heard_by_its_job_and_no_other(two_slots: Executor) -> None:
     wait_for(two_slots, lambda heard: len(heard) == 2)
     two_slots.stop("arm/1")
     assert wait_for(two_slots, ends) == [Message("arm/1", 1, "heard"), Ended("arm/1", 1, "")]
-    assert two_slots.poll(0.3) == []
+    assert said(two_slots, 0.3) == []
     two_slots.stop("arm/2")
     wait_for(two_slots, ends)
 
@@ -110,7 +115,7 @@ def test_a_stop_that_comes_after_the_end_does_not_stop_the_next_job(engine: Call
     wait_for(executor, ends)
     submit(executor, jobs.until_stopped, key="arm/2")
     wait_for(executor, lambda heard: bodies(heard, "arm/2") == ["running"])
-    assert executor.poll(0.3) == []
+    assert said(executor, 0.3) == []
     executor.close()
 
 
@@ -186,18 +191,26 @@ def test_a_job_that_only_asks_whether_to_stop_gives_a_sign_of_life_now_and_then(
 ) -> None:
     executor = engine(1)
     submit(executor, jobs.until_stopped)
+    wait_for(executor, bodies)
     began = time.monotonic()
-    heard = wait_for(executor, lambda heard: Alive("arm/0", 1) in heard)
+    assert first_said(executor) == Alive("arm/0", 1)
+    assert time.monotonic() - began >= SIGN_SECONDS - 1  # it began to run a little earlier
     executor.close()
-    assert time.monotonic() - began >= SIGN_SECONDS
-    assert len(heard) == 2, "the first message and one sign"
 
 
 def test_work_that_says_that_it_goes_on_is_heard_of(engine: Callable[[int], Executor]) -> None:
     executor = engine(1)
     submit(executor, jobs.work_on)
-    assert wait_for(executor, lambda heard: len(heard) > 0)[0] == Alive("arm/0", 1)
+    assert first_said(executor) == Alive("arm/0", 1)
     executor.close()
+
+
+def first_said(executor: Executor) -> Said:
+    """The first that comes of all, a sign of life too."""
+    limit = time.monotonic() + PATIENCE_SECONDS
+    while not (heard := executor.poll(0.1)):
+        assert time.monotonic() < limit
+    return heard[0]
 
 
 def test_a_job_that_hangs_says_nothing(two_slots: Executor) -> None:

@@ -1,6 +1,7 @@
 """What is particular to the Ray executor: which cluster it uses, what it leaves behind, and which nodes it refuses."""
 
 import os
+import platform
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from hinet_search.executors._keeper import Place, packages, settings
 from hinet_search.records import StudyRecord
 from hinet_search.yaml_file import validated
 from tests.executors import jobs
+from tests.executors.processes import children_of, descendants_of, is_alive
 from tests.small import STUDY, write_study
 
 HERE = Place("node7", packages(), sees_home=True)
@@ -61,6 +63,23 @@ def wait_for_end(executor: ray.RayExecutor) -> object:
     while not (heard := executor.poll(0.1)):
         pass
     return heard[-1]
+
+
+def test_a_keeper_that_is_paused_for_ever_is_killed_with_its_slot(tmp_path: Path) -> None:
+    executor = ray.start(1, tmp_path, ray.Options())
+    executor.submit(Job("arm/0", 1, jobs.sleep_deafly, 600.0))
+    while not (heard := executor.poll(0.1)):
+        pass
+    assert isinstance(heard[0], Message)
+    slot = heard[0].body
+    keeper = next(one for one in descendants_of(os.getpid()) if slot in children_of(one))
+    os.kill(keeper, signal.SIGSTOP)
+    executor.kill("arm/0")
+    assert wait_for_end(executor) == Ended("arm/0", 1, f"its slot on {platform.node()} was lost (killed)", died=True)
+    executor.submit(Job("arm/0", 2, jobs.count, 0))
+    assert wait_for_end(executor) == Ended("arm/0", 2, "")
+    executor.close()
+    assert not any(map(is_alive, (slot, keeper)))
 
 
 def test_more_gpus_than_this_machine_has_are_refused(tmp_path: Path) -> None:
