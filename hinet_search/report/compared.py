@@ -30,8 +30,9 @@ def _selected(record: StudyRecord) -> str:
     if not counts:
         return "No configuration has been retrained yet, so nothing is known on test."
     best = "mean" if max(counts) > 1 else "value"
+    top = record.budget.finalist_top
     return (
-        f"The {numbers.plural(record.budget.finalist_top, 'best configuration')} of an arm and its default were retrained with "
+        f"The {f'{top} best configurations' if top > 1 else 'best configuration'} of an arm and its default were retrained with "
         f"{numbers.seeds(counts)}; the one with the best {best} on validation stands for the arm."
     )
 

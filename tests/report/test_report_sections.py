@@ -145,7 +145,7 @@ def test_one_of_everything_is_written_in_the_singular() -> None:
     singular = r"\b1 (?:[a-z]+ )?(?:trials|seeds|passes|intervals|configurations|cells|arms|slots|finalists)\b"
     assert re.findall(singular, words) == []
     assert "up to 1 trial of 1 pass each" in words
-    assert "The 1 best configuration of an arm and its default were retrained with 1 seed;" in words
+    assert "The best configuration of an arm and its default were retrained with 1 seed;" in words
 
 
 def test_with_one_seed_nothing_is_said_of_spread_or_intervals_at_once() -> None:
