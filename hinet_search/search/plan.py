@@ -24,7 +24,8 @@ from hinet_search.training.device import ChosenDevice, choose_device
 
 DRAWS = 21
 PROBE_SECONDS = 20.0  # of all arms together, at most
-FIXED_SECONDS = 5.0  # slots that start, and a report
+FIXED_SECONDS = 6.0  # slots that start, and a report
+JOB_SECONDS = 0.1  # that a training takes beside its steps
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ class Plan:
         of_arms = (
             arm.seconds_per_trial * arm.trials + arm.seconds_per_finalist * self._runs_per_arm for arm in self.arms
         )
-        return FIXED_SECONDS + sum(of_arms) / self.ready.slots
+        of_jobs = JOB_SECONDS * (self.trials + self.finalist_runs)
+        return FIXED_SECONDS + (sum(of_arms) + of_jobs) / self.ready.slots
 
     @property
     def memory_bytes(self) -> int:

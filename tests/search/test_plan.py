@@ -82,7 +82,8 @@ def test_the_time_of_a_study_is_that_of_its_trials_and_finalists_and_of_what_com
     planned = face.check(str(write_study(tmp_path)), output=tmp_path / "out")
     arms, slots, trials, seeds = 2, 2, 3, 2
     finalists = seeds * (4.0 + 8.0)  # the best draw and the default
-    assert planned.seconds == plan.FIXED_SECONDS + arms * (trials * 2.0 + finalists) / slots
+    jobs = plan.JOB_SECONDS * arms * (trials + 2 * seeds)
+    assert planned.seconds == pytest.approx(plan.FIXED_SECONDS + (arms * (trials * 2.0 + finalists) + jobs) / slots)
 
 
 def test_a_trial_gives_up_a_share_of_the_passes_after_the_first() -> None:
