@@ -27,7 +27,7 @@ def engine(
     """Starts an executor with that many slots."""
     module, home = plugins.load(EXECUTORS, request.param), tmp_path_factory.mktemp("home")
     with surroundings(request.param) as options:
-        yield lambda slots: module.start(slots, home, module.Options(**options))
+        yield lambda slots: module.start(slots, home, module.Options(**options), "a-study")
 
 
 @pytest.fixture(scope="module")
