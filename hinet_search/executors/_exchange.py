@@ -50,7 +50,7 @@ def check_url(url: str) -> str:
     if package := missing_driver(url):
         raise EnvironmentFault(
             f"exchange {url} needs a driver, but there is no package {package}",
-            remedy=f"pip install {package} here and on every node",
+            remedy="install it with pip, here and on every node",
         )
     return url
 
@@ -60,12 +60,11 @@ def missing_driver(url: str) -> str:
     from fsspec.registry import known_implementations, registry
 
     scheme = url.partition("://")[0]
-    if scheme in registry:  # it brings itself
+    if scheme in registry:  # its package has told so itself
         return ""
-    if scheme not in known_implementations:
-        return f"that knows {scheme}:// to fsspec"
-    package = known_implementations[scheme]["class"].partition(".")[0]
-    return "" if find_spec(package) else package
+    known = known_implementations.get(scheme)
+    package = known["class"].partition(".")[0] if known else f"for {scheme}://"
+    return "" if known and find_spec(package) else package
 
 
 @lru_cache(maxsize=4096)

@@ -259,7 +259,7 @@ def _check(place: Place, home: Path, exchange: str | None = None) -> None:
     if place.missing_driver:
         raise EnvironmentFault(
             f"node {place.host} must have the driver of the exchange {exchange}, but there is no package {place.missing_driver}",
-            remedy=f"pip install {place.missing_driver} on every node",
+            remedy="install it with pip on every node",
         )
     if not place.sees_home and not exchange:
         raise EnvironmentFault(
