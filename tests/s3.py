@@ -82,7 +82,8 @@ def _serve(port: int) -> None:
         else:
             serving.shutdown()
             serving.server_close()
-        print("done", flush=True)
+        sys.stdout.write("done\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

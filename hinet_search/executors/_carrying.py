@@ -13,8 +13,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Event, Lock
-from uuid import uuid4
 
 from hinet_search.disk import PART
 from hinet_search.errors import ExchangeAway
@@ -143,56 +143,61 @@ class Courier:
                 self._put_work(patience)
 
     def _put_work(self, patience: Patience) -> None:
-        """Put what is new in folders, oldest first: a manifest comes behind its checkpoint. Then drop what is gone here."""
-        self._put(self._work(), patience)
-        for name, (_, content) in list(self._there.items()):
-            if name not in self.errand.given and self._is_work(name) and not (self.folder / name).exists():
-                patience(partial(self._exchange.drop, name, content))
-                del self._there[name]
+        """Put what is new in folders, oldest first: a manifest comes behind its checkpoint. Then drop what gave way to it."""
+        with self._held(self._work()) as held:
+            self._put(held, patience)
+        for name in [name for name in self._there if self._is_work(name) and name not in held]:
+            patience(partial(self._exchange.drop, name, self._there[name][1]))
+            del self._there[name]
 
     def _put_results(self) -> None:
-        if left := self._put(self._results(), Patience(self._notice, self.stop)):
-            self._say(Left(left))
+        results = self._results()
+        if all(self._is_there(self._name(file), file) for file in results):
+            return
+        with self._held(results) as held:
+            self._say(Left(self._put(held, Patience(self._notice, self.stop))))
 
-    def _put(self, files: Iterable[Path], patience: Patience) -> dict[str, Content]:
+    def _put(self, held: Mapping[str, Path], patience: Patience) -> dict[str, Content]:
         """Put what the exchange has not; what was put."""
         left = {}
-        for file in files:
-            name = self._name(file)
-            if name in self._there and self._there[name][0] == _stamp(file):
-                continue
-            with self._held(file) as held:
-                content = content_of(held)
-                patience(partial(self._exchange.put, name, held, content))
-                self._there[name] = _stamp(held), content
-            left[name] = content
+        for name, file in held.items():
+            if not self._is_there(name, file):
+                content = content_of(file)
+                patience(partial(self._exchange.put, name, file, content))
+                self._there[name] = _stamp(file), content
+                left[name] = content
         return left
 
-    def _name(self, file: Path) -> str:
-        return file.relative_to(self.folder).as_posix()
+    def _is_there(self, name: str, file: Path) -> bool:
+        return name in self._there and self._there[name][0] == _stamp(file)
 
     @contextmanager
-    def _held(self, file: Path) -> Iterator[Path]:
-        """The file as it is now, whatever becomes of it meanwhile."""
-        held = self.folder / f".{uuid4().hex}"
-        os.link(file, held)
-        try:
+    def _held(self, files: Iterable[Path]) -> Iterator[dict[str, Path]]:
+        """Files by name as they are now, whatever becomes of them meanwhile."""
+        held = {}
+        with TemporaryDirectory(dir=self.folder, prefix=".") as place:
+            for number, file in enumerate(files):
+                with suppress(FileNotFoundError):  # it was removed just now
+                    link = Path(place, str(number))
+                    os.link(file, link)
+                    held[self._name(file)] = link
             yield held
-        finally:
-            held.unlink()
 
     def _work(self) -> list[Path]:
-        """Files in folders, the oldest first."""
+        """Files that the job has in folders, the oldest first."""
         inside = (file for name in self.errand.names for file in (self.folder / name).rglob("*"))
-        return _by_age(inside)
+        return _by_age(file for file in inside if self._is_work(self._name(file)))
 
     def _is_work(self, name: str) -> bool:
-        return any(name.startswith(f"{folder}/") for folder in self.errand.names)
+        return name not in self.errand.given and any(name.startswith(f"{folder}/") for folder in self.errand.names)
 
     def _results(self) -> list[Path]:
         """Files at the paths themselves, and beside them."""
         paths = (self.folder / name for name in self.errand.names)
         return _by_age(file for path in paths if path.suffix for file in path.parent.glob(f"{path.stem}.*"))
+
+    def _name(self, file: Path) -> str:
+        return file.relative_to(self.folder).as_posix()
 
     def _say(self, body: object) -> None:
         with self._telling:

@@ -167,7 +167,7 @@ def test_no_secret_of_the_environment_is_told(s3: S3, monkeypatch: pytest.Monkey
 )
 def test_a_url_with_a_secret_in_it_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(
-        ConfigurationError, match="executor.*exchange: must be a URL such as s3://bucket/prefix"
+        ConfigurationError, match=r"executor.*exchange: must be a URL such as s3://bucket/prefix"
     ) as caught:
         validated(ray.Options, {"exchange": url}, "executor")
     assert "hidden" not in str(caught.value)
