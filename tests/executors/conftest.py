@@ -57,9 +57,9 @@ def launch(tmp_path: Path) -> Iterator[Callable[..., Launched]]:
     """Launches a study on the cluster of an address, with more words of the command line."""
     launched: list[Launched] = []
 
-    def begin(address: str, *more: str) -> Launched:
+    def begin(address: str, *more: str, text: str = TEXT) -> Launched:
         command = [sys.executable, "-c", "from hinet_search.cli import main; main()", "launch", "small.yaml"]
-        write_study(tmp_path, TEXT)
+        write_study(tmp_path, text)
         process = subprocess.Popen(
             [*command, "--executor", "ray", "--address", address, *more],
             cwd=tmp_path,
