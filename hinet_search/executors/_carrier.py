@@ -22,7 +22,7 @@ from hinet_search.patience import Notice, Patience
 
 ELSEWHERE = "elsewhere"  # begins the names of files outside the coordinator's folder: data may be encoded anywhere
 PATIENCE_SECONDS = 5.0  # until it is said that jobs wait for their files
-FORGET_SECONDS = 10.0  # that removing what is of no use any more may hold up the end
+FORGET_SECONDS = 30.0  # that removing what is of no use any more may hold up the end
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,8 @@ class Carrier:
     def close(self) -> None:
         """End every slot."""
         self._closed.set()
-        wait(self._forgetting, FORGET_SECONDS)
+        if wait(self._forgetting, FORGET_SECONDS).not_done:
+            warnings.warn(f"{self._exchange.url} still has files that are of no use any more", stacklevel=2)
         self._executor.close()
 
     def _arrived(self, key: str) -> list[Message | Ended]:

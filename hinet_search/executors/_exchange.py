@@ -22,6 +22,10 @@ from hinet_search.patience import Patience
 
 URL = re.compile(r"([a-z][a-z0-9+.-]*)://(?![^/]*:[^/]*@)[^?#\s]+")  # no password in it, and no token behind it
 CHUNK = 2**24  # bytes that are fetched at once, and again when they did not come
+OPTIONS: Mapping[str, Mapping[str, Any]] = {  # of drivers
+    "file": {"auto_mkdir": True},
+    "s3": {"max_concurrency": 1},  # so that an upload is in memory by pieces of 50 MB
+}
 SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|CREDENTIAL|KEY")
 
 
@@ -103,7 +107,7 @@ class Exchange:
 
     def put(self, name: str, file: Path, content: Content) -> None:
         """Leave a file; it must stay as it is meanwhile."""
-        with self._told():
+        with self._told(), suppress(FileExistsError):  # some drivers write nothing over, and it would be the same
             self._files.put_file(str(file), self._object(name, content))
 
     def found(self, name: str) -> Mapping[str, Content]:
@@ -161,10 +165,10 @@ class Exchange:
 
     @cached_property
     def _opened(self) -> tuple[Any, str]:
-        """The driver, and what it calls the URL. Object stores have no folders to make first."""
+        """The driver, and what it calls the URL."""
         from fsspec.core import url_to_fs
 
-        files, root = url_to_fs(self.url, **({"auto_mkdir": True} if self.url.startswith("file:") else {}))
+        files, root = url_to_fs(self.url, **OPTIONS.get(self.url.partition("://")[0], {}))
         return files, root.rstrip("/")
 
     @contextmanager

@@ -1,5 +1,7 @@
 """An exchange gives back what was put or nothing, shows no secret, and is asked again while it is away."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -186,3 +188,35 @@ def test_a_missing_driver_is_named(url: str, package: str) -> None:
     ) as caught:
         ray.Options(exchange=url)
     assert caught.value.exit_code == 4
+
+
+MOVER = """
+import re, sys
+from pathlib import Path
+from hinet_search.executors._exchange import Exchange, content_of
+from hinet_search.patience import Patience
+
+def megabytes(kind):
+    return int(re.search(kind + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024
+
+before = megabytes("VmRSS")
+exchange, file = Exchange(sys.argv[1]), Path(sys.argv[2])
+exchange.check()
+ready, content = megabytes("VmRSS"), content_of(file)
+exchange.put("large", file, content)
+put = megabytes("VmHWM")
+exchange.fetch("large", content, file.with_name("back"), Patience(print, lambda: False))
+print(before, ready, put, megabytes("VmHWM"))
+"""
+
+
+@pytest.mark.slow
+def test_a_large_file_goes_through_memory_in_pieces(s3: S3, tmp_path: Path) -> None:
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(300 * 2**20)
+    command = [sys.executable, "-c", MOVER, f"{s3.bucket()}/shop-1", str(tmp_path / "large")]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    before, ready, put, fetched = map(int, said.split())
+    print(f"memory in MB: driver {ready - before}; putting 300 MB {put - ready}, fetching them {fetched - put} more")
+    assert fetched - ready < 200
+    assert content_of(tmp_path / "back") == content_of(tmp_path / "large")
