@@ -30,7 +30,7 @@ class _Leaving:
     """A job whose files are being put, since a reading of `time.monotonic`."""
 
     job: Job
-    packed: "Future[Job]"
+    packed: Future[Job]
     since: float
 
 
@@ -39,7 +39,7 @@ class _Heard:
     """What a job said; it waits in line until files that it left before are here."""
 
     said: Message | Ended
-    here: "Future[None] | None" = None
+    here: Future[None] | None = None
 
 
 class Carrier:
@@ -189,7 +189,7 @@ class _Mover:
         self._moves: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
         Thread(target=self._work, daemon=True).start()
 
-    def move(self, operation: Callable[[], Any]) -> "Future[Any]":
+    def move(self, operation: Callable[[], Any]) -> Future[Any]:
         """Do it when everything before it is done."""
         future: Future[Any] = Future()
         self._moves.put((future, operation))

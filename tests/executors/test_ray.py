@@ -124,6 +124,14 @@ def test_a_node_that_does_not_see_the_output_folder_is_refused(tmp_path: Path) -
         ray._check(replace(HERE, sees_home=False), tmp_path)
 
 
+def test_a_node_that_exchanges_need_not_see_the_output_folder_but_needs_the_driver(tmp_path: Path) -> None:
+    ray._check(replace(HERE, sees_home=False), tmp_path, "s3://bucket/x")
+    with pytest.raises(
+        EnvironmentFault, match="node node7 must have the driver of the exchange s3://bucket/x, but there is no"
+    ):
+        ray._check(replace(HERE, missing_driver="s3fs"), tmp_path, "s3://bucket/x")
+
+
 def test_a_node_with_another_version_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentFault, match=r"node node7 must have .*torch .*as here, but has torch 1\.0"):
         ray._check(replace(HERE, packages={**HERE.packages, "torch": "1.0"}), tmp_path)
