@@ -14,7 +14,7 @@ from typing import Any
 
 from hinet_search.disk import PART
 from hinet_search.errors import ExchangeAway
-from hinet_search.executors import Ended, Executor, Job, Message
+from hinet_search.executors import Alive, Ended, Executor, Job, Message, Said
 from hinet_search.executors._carrying import Errand, Left, carry
 from hinet_search.executors._exchange import Content, Exchange, content_of, holds
 from hinet_search.executors._wire import with_names
@@ -38,7 +38,7 @@ class _Leaving:
 class _Heard:
     """What a job said; it waits in line until files that it left before are here."""
 
-    said: Message | Ended
+    said: Said
     here: Future[None] | None = None
 
 
@@ -54,7 +54,7 @@ class Carrier:
         self._home, self._study = home, study
         self._leaving: dict[str, _Leaving] = {}
         self._lines: dict[str, deque[_Heard]] = {}
-        self._unsaid: list[Message | Ended] = []
+        self._unsaid: list[Said] = []
         self._notices: SimpleQueue[Message] = SimpleQueue()
         self._forgetting: list[Future[None]] = []
         self._closed = Event()
@@ -87,7 +87,15 @@ class Carrier:
             leaving.packed.cancel()
             self._unsaid.append(Ended(key, leaving.job.attempt, ""))
 
-    def poll(self, timeout: float) -> list[Message | Ended]:
+    def runs(self, key: str) -> bool:
+        """Whether a job is on a slot, with nothing of it on its way."""
+        return self._executor.runs(key) and key not in self._lines
+
+    def kill(self, key: str) -> None:
+        """End the process of a job that runs."""
+        self._executor.kill(key)
+
+    def poll(self, timeout: float) -> list[Said]:
         """Messages that have come, behind the files that they tell of.
 
         Errors: EnvironmentFault when the exchange stays away or a file is damaged; those of the executor.
@@ -96,9 +104,11 @@ class Carrier:
             self._executor.submit(self._leaving.pop(key).packed.result())
         heard, self._unsaid = self._unsaid, []
         for said in self._executor.poll(0.0 if heard else timeout):
-            here = None
-            if isinstance(said, Message) and isinstance(said.body, Left):
-                here = self._mover.move(partial(self._bring_home, said, said.body.files))
+            if isinstance(said, Alive):
+                heard.append(said)
+                continue
+            left = said.body.files if isinstance(said, Message) and isinstance(said.body, Left) else None
+            here = None if left is None else self._mover.move(partial(self._bring_home, said, left))
             self._lines.setdefault(said.key, deque()).append(_Heard(said, here))
         while not self._notices.empty():
             heard.append(self._notices.get())
@@ -115,7 +125,7 @@ class Carrier:
             warnings.warn(f"{self._exchange.url} still has files that are of no use any more", stacklevel=2)
         self._executor.close()
 
-    def _arrived(self, key: str) -> list[Message | Ended]:
+    def _arrived(self, key: str) -> list[Said]:
         line, arrived = self._lines[key], []
         while line and (line[0].here is None or line[0].here.done()):
             first = line.popleft()
@@ -150,7 +160,7 @@ class Carrier:
                 patience(partial(self._exchange.put, name, file, content))
         return {name: content for name, (_, content) in given.items()}
 
-    def _bring_home(self, said: Message, files: Mapping[str, Content]) -> None:
+    def _bring_home(self, said: Said, files: Mapping[str, Content]) -> None:
         patience = self._patience(said)
         for name, content in files.items():
             file = self._path(name)
@@ -165,7 +175,7 @@ class Carrier:
                 f"{self._exchange.url}/{name} is of no use any more and stays: {error.problems[0]}", stacklevel=2
             )
 
-    def _patience(self, about: Job | Message) -> Patience:
+    def _patience(self, about: Job | Said) -> Patience:
         """What it waits for is told as if the job had said it."""
         return Patience(
             lambda text: self._notices.put(Message(about.key, about.attempt, Notice(text))), self._closed.is_set

@@ -13,8 +13,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from tempfile import TemporaryDirectory
-from threading import Event, Lock
+from threading import Event
 
 from hinet_search.disk import PART
 from hinet_search.errors import ExchangeAway
@@ -75,7 +76,8 @@ class Courier:
 
     def __post_init__(self) -> None:
         self._exchange = Exchange(self.errand.url)
-        self._over, self._telling = Event(), Lock()
+        self._over = Event()
+        self._aside: SimpleQueue[str] = SimpleQueue()  # notices of the thread: only the job's own may speak
 
     def bring(self) -> bool:
         """Fetch what the exchange has for the job and this machine has not, one slot at a time; False when told to stop."""
@@ -106,10 +108,11 @@ class Courier:
     def emit(self, body: object) -> None:
         """Send a message of the job, behind the files that it may tell of."""
         self._put_results()
-        self._say(body)
+        self.tell(body)
 
     def should_stop(self) -> bool:
         """Whether the job was given up; what it leaves then is gone on with."""
+        self._pass_on()
         self._stopped = self._stopped or self.stop()
         return self._stopped
 
@@ -123,6 +126,7 @@ class Courier:
             finally:
                 self._over.set()
         work.result()
+        self._pass_on()
 
     def put_rest(self) -> None:
         """What the job left since: its last checkpoint only when it was stopped, for else nobody goes on from it."""
@@ -137,7 +141,7 @@ class Courier:
                 file.unlink(missing_ok=True)
 
     def _put_beside(self) -> None:
-        patience = Patience(self._notice, self._over.is_set)
+        patience = Patience(self._aside.put, self._over.is_set)
         while not self._over.wait(PAUSE_SECONDS):
             with suppress(ExchangeAway):  # that was told; the job goes on, and so does this
                 self._put_work(patience)
@@ -155,7 +159,7 @@ class Courier:
         if all(self._is_there(self._name(file), file) for file in results):
             return
         with self._held(results) as held:
-            self._say(Left(self._put(held, Patience(self._notice, self.stop))))
+            self.tell(Left(self._put(held, Patience(self._notice, self.stop))))
 
     def _put(self, held: Mapping[str, Path], patience: Patience) -> dict[str, Content]:
         """Put what the exchange has not; what was put."""
@@ -199,12 +203,12 @@ class Courier:
     def _name(self, file: Path) -> str:
         return file.relative_to(self.folder).as_posix()
 
-    def _say(self, body: object) -> None:
-        with self._telling:
-            self.tell(body)
+    def _pass_on(self) -> None:
+        while not self._aside.empty():
+            self._notice(self._aside.get())
 
     def _notice(self, text: str) -> None:
-        self._say(Notice(text))
+        self.tell(Notice(text))
 
 
 def _by_age(files: Iterable[Path]) -> list[Path]:

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import uuid4
 
-from hinet_search import disk
+from hinet_search import disk, life
 from hinet_search.errors import EnvironmentFault, ExchangeAway
 from hinet_search.patience import Patience
 
@@ -131,6 +131,7 @@ class Exchange:
         with disk.replacing(file, content.num_bytes) as part, part.open("wb") as written:
             for start in range(0, content.num_bytes, CHUNK):
                 piece = patience(partial(self._read, place, start, min(start + CHUNK, content.num_bytes)))
+                life.sign()
                 digest.update(piece)
                 written.write(piece)
             if digest.hexdigest() != content.sha256:
