@@ -67,7 +67,7 @@ def wait_for_end(executor: ray.RayExecutor) -> object:
 
 
 def test_a_keeper_that_is_paused_for_ever_is_killed_with_its_slot(tmp_path: Path) -> None:
-    executor = ray.start(1, tmp_path, ray.Options())
+    executor = ray.start(1, tmp_path, ray.Options(), "a-study")
     executor.submit(Job("arm/0", 1, jobs.sleep_deafly, 600.0))
     while not (heard := executor.poll(0.1)):
         pass
