@@ -14,6 +14,7 @@ from hinet_search import faults
 from hinet_search.errors import DiskFull
 from hinet_search.private import make_folder
 
+PART = ".part"  # ends the name of a file that is being written
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, one's share of it, the longest file that one may write
 
 
@@ -23,7 +24,7 @@ def replacing(path: Path, num_bytes: int) -> Iterator[Path]:
 
     `num_bytes` is about how long it will be. Errors: DiskFull, and what else the writing raises; `path` is then as it was.
     """
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(path.name + PART)
     try:
         with _said_when_full(path, num_bytes):
             make_folder(path.parent)
@@ -40,7 +41,7 @@ def replacing(path: Path, num_bytes: int) -> Iterator[Path]:
 @contextmanager
 def replacing_folder(folder: Path, num_bytes: int) -> Iterator[Path]:
     """As `replacing`, of a whole folder; what stands at `folder` must be nothing, or an empty folder."""
-    part = folder.with_name(folder.name + ".part")
+    part = folder.with_name(folder.name + PART)
     shutil.rmtree(part, ignore_errors=True)  # what a killed process left
     try:
         with _said_when_full(folder, num_bytes):

@@ -10,6 +10,7 @@ reported at once (`problems`). The command line prints them without a traceback.
         MayPass                 4   ... and may be again soon: it is waited for
           DatabaseAway          4   the database cannot be used now
           DiskFull              4   the disk has no room now
+          ExchangeAway          4   the exchange of files between nodes cannot be used now
       StudyConflict             5   the study exists in another form, or somebody else runs it
       AllTrialsFailed           6   every trial of the study failed
       Interrupted               130 or 143, by the signal
@@ -64,6 +65,12 @@ class DiskFull(MayPass):
     """The disk has no room now for what is to be written."""
 
     over = "the disk has room again"
+
+
+class ExchangeAway(MayPass):
+    """The exchange of files between nodes cannot be used now, as its driver says."""
+
+    over = "the exchange is back"
 
 
 class StudyConflict(HinetSearchError):

@@ -13,6 +13,7 @@ CODES = {
     errors.MayPass: 4,
     errors.DatabaseAway: 4,
     errors.DiskFull: 4,
+    errors.ExchangeAway: 4,
     errors.StudyConflict: 5,
     errors.AllTrialsFailed: 6,
 }

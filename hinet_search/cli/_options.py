@@ -102,6 +102,12 @@ _RUN = [
         help="The executor's cluster: local (started here), auto (the one that runs here), HOST:PORT.  "
         "[env: HINET_SEARCH_ADDRESS]",
     ),
+    option(
+        _STUDY,
+        "--exchange",
+        metavar="URL",
+        help="Where files of nodes that share no folder are exchanged: s3://bucket/prefix.  [env: HINET_SEARCH_EXCHANGE]",
+    ),
     option(_STUDY, "--seed", type=Whole(min=0), metavar="N", help="Seed of the whole study."),
 ]
 

@@ -1,13 +1,18 @@
 """Executors: one file per engine; they run any job on slots and stream its messages back.
 
-An engine file has `Options`, what a study may say of it, and `start(slots, home, options) -> Executor`; jobs read and write
-files in the folder `home` alone. A job is a picklable function with a picklable payload; it is called as
+An engine file has `Options`, what a study may say of it, and `start(slots, home, options, study) -> Executor`; `study` is a
+name that no other study has. A job is a picklable function with a picklable payload; it is called as
 `function(payload, emit, should_stop)` in a slot: `emit` sends an object home, `should_stop` says whether to give up. Both are
 signs of life, as is `life.sign()`. Engines know nothing of models.
+
+Jobs read and write files at the paths in their payload alone: in a folder, which is where a job keeps what it goes on from,
+or at a path with an ending and beside it under other endings. All lie in the folder `home`, but for data, which may be
+elsewhere. A slot may be where there is no such folder; then the engine brings what a job needs, and its results home.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 Emit = Callable[[Any], None]
@@ -87,6 +92,9 @@ class Executor(Protocol):
 
     def poll(self, timeout: float) -> list[Said]:
         """Messages that have come, in the order of each job; waits at most `timeout` seconds for the first."""
+
+    def forget(self, path: Path) -> None:
+        """What jobs need or left at a path is of no more use; what lies in `home` is removed by the caller."""
 
     def close(self) -> None:
         """Stop every slot; none outlives this call."""

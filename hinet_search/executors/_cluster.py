@@ -1,23 +1,20 @@
 """Cluster: a connection to a Ray cluster. One that is started here ends with it and leaves nothing behind."""
 
-import fcntl
 import logging
 import math
 import os
 import secrets
-import shutil
 import signal
 import socket
-import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from hinet_search.errors import EnvironmentFault
+from hinet_search.executors._folders import Folder
 
 OBJECT_STORE_BYTES = 128 * 1024**2  # of a cluster of this machine alone, where only messages travel
 KNOCK_SECONDS = 5.0
@@ -31,7 +28,7 @@ class Cluster:
 
     ray: Any
     ours: bool = True
-    folder: "Folder | None" = None
+    folder: Folder | None = None
 
     def leave(self) -> None:
         """Cut the connection; a cluster that was started here ends."""
@@ -39,33 +36,6 @@ class Cluster:
             self.ray.shutdown()
         if self.folder is not None:
             self.folder.remove()
-
-
-class Folder:
-    """Where the processes of a cluster started here keep sockets and logs; locked as long as this process lives."""
-
-    def __init__(self) -> None:
-        _remove_abandoned(Path(tempfile.gettempdir()))
-        self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
-        self._lock = os.open(self.path, os.O_RDONLY)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-
-    def remove(self) -> None:
-        """With all that is in it."""
-        shutil.rmtree(self.path, ignore_errors=True)
-        os.close(self._lock)
-
-
-def _remove_abandoned(place: Path) -> None:
-    """Remove what killed processes left behind: whoever lives holds its lock."""
-    for left in place.glob(f"{PREFIX}*"):
-        with suppress(OSError):  # it is locked, another user's, or gone by now
-            lock = os.open(left, os.O_RDONLY)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(left)
-            finally:
-                os.close(lock)
 
 
 @contextmanager
@@ -93,7 +63,7 @@ def join(address: str, num_cpus: float, num_gpus: float = 0.0) -> Cluster:
 
     if ray.is_initialized():
         return Cluster(ray, ours=False)
-    folder = Folder() if address == "local" else None
+    folder = Folder(PREFIX) if address == "local" else None
     own: dict[str, Any] = {
         "num_cpus": math.ceil(num_cpus),
         "include_dashboard": False,

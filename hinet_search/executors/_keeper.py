@@ -4,16 +4,17 @@ The slot is a process of its own, so that whatever a job does to it, somebody is
 """
 
 import os
-import pickle
 import platform
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from hinet_search.executors import Emit, Ended, Job, Message, Said, ShouldStop
+from hinet_search.executors import Ended, Job, Said
+from hinet_search.executors._exchange import missing_driver
+from hinet_search.executors._folders import PREFIX, remove_abandoned
 from hinet_search.executors._slots import Slots
 
 POLL_SECONDS = 0.05  # within which a job hears of a stop
@@ -22,11 +23,13 @@ PACKAGES = ("hinet-search", "torch", "numpy")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a slot is. `sees_home` says whether the marker in the coordinator's folder is there too."""
+    """Where a slot is. `sees_home` says whether the marker in the coordinator's folder is there too; `missing_driver` is the
+    package that the exchange needs and the node does not have."""
 
     host: str
     packages: dict[str, str]
     sees_home: bool
+    missing_driver: str = ""
 
 
 class Keeper:
@@ -39,9 +42,10 @@ class Keeper:
         self._closing = False
         self._running = threading.Lock()
 
-    def place(self, marker: str) -> Place:
+    def place(self, marker: str, exchange: str | None) -> Place:
         """Where it is."""
-        return Place(platform.node(), packages(), Path(marker).exists())
+        missing = missing_driver(exchange) if exchange else ""
+        return Place(platform.node(), packages(), Path(marker).exists(), missing)
 
     def run(self, job: Job) -> Iterator[list[Said]]:
         """Run a packed job; yields what it says as it says it, its end last."""
@@ -62,10 +66,11 @@ class Keeper:
         self._stopped = job
 
     def close(self) -> None:
-        """End the slot, whatever it does."""
+        """End the slot, whatever it does; what slots had of the coordinator's files goes with the last one of the node."""
         self._closing = True
         with self._running:
             self._slots.close()
+        remove_abandoned(PREFIX)
 
 
 def settings() -> dict[str, str]:
@@ -87,18 +92,3 @@ def packages() -> dict[str, str]:
 def name_of(job: Job) -> str:
     """What tells a job from another attempt at the same work."""
     return f"{job.key} {job.attempt}"
-
-
-def pack(job: Job) -> Job:
-    """The job with its function and payload as bytes: a keeper passes them on without importing what they need."""
-    return replace(job, function=_run_packed, payload=pickle.dumps((job.function, job.payload)))
-
-
-def unpack(heard: Said) -> Said:
-    """What a packed job said."""
-    return replace(heard, body=pickle.loads(heard.body)) if isinstance(heard, Message) else heard  # noqa: S301  our own
-
-
-def _run_packed(packed: bytes, emit: Emit, should_stop: ShouldStop) -> None:
-    function, payload = pickle.loads(packed)  # noqa: S301  what the coordinator packed
-    function(payload, lambda body: emit(pickle.dumps(body)), should_stop)

@@ -104,6 +104,9 @@ class Slots:
                 heard += self._hear(index, slot)
         return heard
 
+    def forget(self, path: Path) -> None:
+        """All that jobs leave lies in the coordinator's folder."""
+
     def close(self) -> None:
         """Cut every line, wait for the slots, and kill those that do not end; takes CLOSE_SECONDS at most."""
         for slot in self._slots:

@@ -11,6 +11,6 @@ class Options(Frozen):
     """There is nothing to choose."""
 
 
-def start(slots: int, home: Path, options: Options) -> Executor:  # noqa: ARG001  every engine has these arguments
+def start(slots: int, home: Path, options: Options, study: str) -> Executor:  # noqa: ARG001  every engine has these arguments
     """An executor with that many slot processes."""
     return Slots(range(slots))

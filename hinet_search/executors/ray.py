@@ -15,11 +15,14 @@ from uuid import uuid4
 from pydantic import Field, field_validator, model_validator
 
 from hinet_search.errors import EnvironmentFault
-from hinet_search.executors import Ended, Job, Said
+from hinet_search.executors import Ended, Executor, Job, Said
+from hinet_search.executors._carrier import Carrier
 from hinet_search.executors._cluster import Cluster, join
-from hinet_search.executors._keeper import Keeper, Place, name_of, pack, packages, settings, unpack
+from hinet_search.executors._exchange import Exchange, check_url
+from hinet_search.executors._keeper import Keeper, Place, name_of, packages, settings
 from hinet_search.executors._slots import CLOSE_SECONDS
-from hinet_search.frozen import Frozen
+from hinet_search.executors._wire import pack, unpack
+from hinet_search.frozen import Frozen, Text
 from hinet_search.private import make_folder
 
 START_SECONDS = 10.0  # in which slots usually have a place
@@ -32,12 +35,14 @@ class Options(Frozen):
     """Which cluster, and what of a node each slot takes.
 
     `address` is local (a cluster started here that ends with the study), auto (the one that runs on this machine), or
-    HOST:PORT. Of `gpus_per_slot` a part is enough: with 0.25, four slots share a GPU.
+    HOST:PORT. Of `gpus_per_slot` a part is enough: with 0.25, four slots share a GPU. Without `exchange` all nodes share the
+    output folder; with it, a URL such as s3://bucket/prefix, they need not: files go that way.
     """
 
     address: str = "local"
     cpus_per_slot: Annotated[float, Field(gt=0)] = 1.0
     gpus_per_slot: Annotated[float, Field(ge=0)] = 0.0
+    exchange: Text | None = None
 
     @field_validator("address")
     @classmethod
@@ -46,6 +51,11 @@ class Options(Frozen):
             raise ValueError(f"must be local, auto or HOST:PORT, got '{address}'")
         return address
 
+    @field_validator("exchange")
+    @classmethod
+    def _is_usable(cls, url: str | None) -> str | None:
+        return url and check_url(url).rstrip("/")
+
     @model_validator(mode="after")
     def _ray_is_there(self) -> "Options":
         if find_spec("ray") is None:
@@ -53,8 +63,11 @@ class Options(Frozen):
         return self
 
 
-def start(slots: int, home: Path, options: Options) -> "RayExecutor":
+def start(slots: int, home: Path, options: Options, study: str) -> Executor:
     """An executor with that many slots, those that find room at once with a place."""
+    exchange = Exchange(f"{options.exchange}/{study}") if options.exchange else None
+    if exchange:
+        exchange.check()
     cluster = join(options.address, slots * options.cpus_per_slot, slots * options.gpus_per_slot)
     executor = RayExecutor(cluster, slots, home, options)
     try:
@@ -62,7 +75,7 @@ def start(slots: int, home: Path, options: Options) -> "RayExecutor":
     except BaseException:
         executor.close()
         raise
-    return executor
+    return Carrier(executor, exchange, home, study) if exchange else executor
 
 
 @dataclass
@@ -158,6 +171,9 @@ class RayExecutor:
         self._assign()
         return heard
 
+    def forget(self, path: Path) -> None:
+        """All that jobs leave lies in the folder that the nodes share."""
+
     def close(self) -> None:
         """End every slot and leave the cluster; takes little longer than CLOSE_SECONDS at most."""
         placed = [slot for slot in self._slots if slot.place is not None]
@@ -215,14 +231,14 @@ class RayExecutor:
                 ) from error
             self._replace(slot)
             return []
-        _check(place, self._home)
+        _check(place, self._home, self._options.exchange)
         self._failed_starts = 0
         slot.place, slot.asked = place, None
         return []
 
     def _new_slot(self, number: int) -> _Slot:
         actor = self._keeper.remote(number, settings())
-        return _Slot(number, actor, actor.place.remote(str(self._marker)), time.monotonic())
+        return _Slot(number, actor, actor.place.remote(str(self._marker), self._options.exchange), time.monotonic())
 
     def _replace(self, slot: _Slot) -> None:
         """Another actor in place of one that is lost; it must not come back."""
@@ -230,8 +246,8 @@ class RayExecutor:
         self._slots[self._slots.index(slot)] = self._new_slot(slot.number)
 
 
-def _check(place: Place, home: Path) -> None:
-    """EnvironmentFault unless numbers made at a place compare with those made here, and files are where others find them."""
+def _check(place: Place, home: Path, exchange: str | None = None) -> None:
+    """EnvironmentFault unless numbers made at a place compare with those made here, and files get where others find them."""
     here = packages()
     others = [f"{name} {version}" for name, version in place.packages.items() if here.get(name) != version]
     if others:
@@ -240,10 +256,15 @@ def _check(place: Place, home: Path) -> None:
             f"node {place.host} must have {expected} as here, but has {', '.join(others)}",
             remedy="install the same versions on every node: numbers of different versions do not compare",
         )
-    if not place.sees_home:
+    if place.missing_driver:
+        raise EnvironmentFault(
+            f"node {place.host} must have the driver of the exchange {exchange}, but there is no package {place.missing_driver}",
+            remedy="install it with pip on every node",
+        )
+    if not place.sees_home and not exchange:
         raise EnvironmentFault(
             f"node {place.host} must see the folder {home}, but does not",
-            remedy="name a folder that all nodes share with --output, and the database with --storage",
+            remedy="name a folder that all nodes share with --output, and the database with --storage; or an --exchange",
         )
 
 

@@ -1,6 +1,5 @@
 """Coordinator: one run of a study: trials, finalists, and one opening of the test split per arm."""
 
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -109,6 +108,7 @@ class Coordinator:
             self._artifacts,
             self._progress,
             self._watcher,
+            executor.forget,
         )
         candidates: list[Candidate] = []
         turns = in_turns(searches)
@@ -186,8 +186,10 @@ class Coordinator:
         return {arm.name: found.get(arm.name, ()) for arm in self._ready.study.arms}
 
     def _drop_files(self, room: Room) -> None:
-        """Keep only the weights of the chosen finalists, and no checkpoints."""
-        shutil.rmtree(room.checkpoints, ignore_errors=True)
+        """Keep only the weights of the chosen finalists, and no checkpoints; elsewhere nothing."""
+        room.drop(room.checkpoints)
+        room.forget(self._artifacts)
+        room.forget(room.dataset)
         for arm, finalists in self._stored_finalists().items():
             for one in finalists:
                 for run in one.runs if not one.chosen else ():

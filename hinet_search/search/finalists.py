@@ -4,7 +4,6 @@ Every arm uses the same seeds, hence the same data order per seed. Chosen on val
 are never computed.
 """
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,7 +155,7 @@ class FinalistPhase:
                 candidate.arm.name, candidate.trial_number, candidate.drawn, kept, is_default=candidate.is_default
             )
             faults.point("after_finalist")
-            shutil.rmtree(self._checkpoints(run), ignore_errors=True)
+            self._room.drop(self._checkpoints(run))
             self._room.progress.phase.done += 1
             self._room.watcher.event(
                 Event(

@@ -42,24 +42,25 @@ def launch(ready: Ready, options: LaunchOptions, command: str, watcher: Watcher)
     AllTrialsFailed, Interrupted (by a signal; the same launch continues).
     """
     study = ready.study
-    refuse_early(study, _identity(ready), options)
+    stored = refuse_early(study, _identity(ready), options)
+    uuid = stored.uuid if stored else uuid4().hex
     with (
-        closing(_started(ready, options.folder.absolute())) as executor,
+        closing(_started(ready, options.folder.absolute(), uuid)) as executor,
         _open(options.storage_url(study), watcher) as database,
         _lease(StudyStore(database, study.name)) as store,
     ):
-        artifacts = _enter(ready, store, options, command, watcher)
+        artifacts = _enter(ready, store, options, _row(ready, options, command, uuid), watcher)
         Coordinator(ready, store, artifacts, watcher).run(executor)
         record = load_record(database, study.name)
         store.set_verdict(verdict(record).sentence)
         return record
 
 
-def _started(ready: Ready, home: Path) -> Executor:
+def _started(ready: Ready, home: Path, uuid: str) -> Executor:
     """The study's executor with its slots."""
     spec = ready.study.spec.executor
     engine = load(EXECUTORS, spec.kind)
-    started: Executor = engine.start(ready.slots, home, engine.Options(**spec.options))
+    started: Executor = engine.start(ready.slots, home, engine.Options(**spec.options), f"{ready.study.name}-{uuid}")
     return started
 
 
@@ -83,9 +84,9 @@ def _lease(store: StudyStore) -> Iterator[StudyStore]:
         store.release_lease()
 
 
-def _enter(ready: Ready, store: StudyStore, options: LaunchOptions, command: str, watcher: Watcher) -> Path:
+def _enter(ready: Ready, store: StudyStore, options: LaunchOptions, row: StudyRow, watcher: Watcher) -> Path:
     """Writes the study, or what is new in it; the folder of its files, which is its own from then on."""
-    study, row, stored = ready.study, _row(ready, options, command), store.load_study()
+    study, stored = ready.study, store.load_study()
     arms = [_arm_row(arm) for arm in study.arms]
     artifacts = artifacts_of(study.name, options)
     refuse_files_of_another(artifacts, stored or row)
@@ -105,11 +106,11 @@ def _identity(ready: Ready) -> str:
     return identity(ready.study, ready.dataset.fingerprint)
 
 
-def _row(ready: Ready, options: LaunchOptions, command: str) -> StudyRow:
+def _row(ready: Ready, options: LaunchOptions, command: str, uuid: str) -> StudyRow:
     study, spec = ready.study, ready.study.spec
     return StudyRow(
         name=study.name,
-        uuid=uuid4().hex,
+        uuid=uuid,
         state="running",
         spec_json=_identity(ready),
         study_yaml=options.recorded(study.file.text),

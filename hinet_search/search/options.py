@@ -23,6 +23,7 @@ ENVIRONMENT = {  # key of a study: variable
     "device": "HINET_SEARCH_DEVICE",
     "executor.kind": "HINET_SEARCH_EXECUTOR",
     "executor.address": "HINET_SEARCH_ADDRESS",
+    "executor.exchange": "HINET_SEARCH_EXCHANGE",
 }
 OPTIONS = {
     "trials": "trials",
@@ -31,6 +32,7 @@ OPTIONS = {
     "device": "device",
     "executor.kind": "executor",
     "executor.address": "address",
+    "executor.exchange": "exchange",
     "seed": "seed",
 }  # key of a study: option
 
@@ -49,6 +51,7 @@ class LaunchOptions:
     device: "Device | None" = None
     executor: str | None = None
     address: str | None = None  # of the executor's cluster
+    exchange: str | None = None  # of files between its nodes
     storage: str | None = None
     output: Path | None = None
     seed: int | None = None

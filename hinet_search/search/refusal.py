@@ -16,13 +16,17 @@ from hinet_search.storage.store import StudyStore
 from hinet_search.study import Study
 
 
-def refuse_early(study: Study, now: str, options: LaunchOptions) -> None:
-    """StudyConflict or EnvironmentFault where a launch of the study, whose identity is `now`, can come to nothing."""
+def refuse_early(study: Study, now: str, options: LaunchOptions) -> StudyRow | None:
+    """What is stored of the study, if anything.
+
+    Errors: StudyConflict or EnvironmentFault where a launch of the study, whose identity is `now`, can come to nothing.
+    """
     artifacts, stored = artifacts_of(study.name, options), _stored(study, options)
     if stored is not None:
         refuse_other(study.name, stored.spec_json, now, extend=options.extend)
     refuse_files_of_another(artifacts, stored)
     refuse_unwritable(artifacts)
+    return stored
 
 
 def refuse_other(name: str, stored: str, now: str, *, extend: bool) -> tuple[str, ...]:

@@ -1,5 +1,7 @@
 """Room: what every phase of a study needs."""
 
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +11,13 @@ from hinet_search.storage.store import StudyStore
 from hinet_search.training.device import Wanted
 
 
+def _only_here(_path: Path) -> None:
+    """Files of this machine are nowhere else."""
+
+
 @dataclass(frozen=True)
 class Room:
-    """The study, where its data, rows and files are, and who is told."""
+    """The study, where its data, rows and files are, who is told, and how the executor forgets files of jobs."""
 
     spec: StudySpec
     store: StudyStore
@@ -20,11 +26,17 @@ class Room:
     artifacts: Path
     progress: Progress
     watcher: Watcher
+    forget: Callable[[Path], None] = _only_here
 
     def tell_retry(self, key: str, attempt: int, cause: str, what: str = "") -> None:
         """A job begins again on another process."""
         self.progress.retry(key, cause)
         self.watcher.event(Event("retry", f"{what}{key} attempt {attempt}: {cause}", key))
+
+    def drop(self, folder: Path) -> None:
+        """Remove checkpoints, wherever they are."""
+        shutil.rmtree(folder, ignore_errors=True)
+        self.forget(folder)
 
     @property
     def device(self) -> Wanted:

@@ -1,6 +1,5 @@
 """The search phase: every arm's trials on the slots, arms in turn so that all have spent the same share of the budget."""
 
-import shutil
 from collections.abc import Callable
 
 from optuna.trial import TrialState
@@ -98,7 +97,7 @@ class TrialPhase:
         else:
             said = outcome.cause if isinstance(outcome, TrainingFailed) else cause
             self._failed(arm, number, said or "ended without a result")
-        shutil.rmtree(self._room.checkpoints / key, ignore_errors=True)  # not before the trial's end is written
+        self._room.drop(self._room.checkpoints / key)  # not before the trial's end is written
         faults.point("after_checkpoints_dropped")
         self._progress.phase.done += 1
         self._stop_at_one_cause()

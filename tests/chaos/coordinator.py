@@ -73,6 +73,9 @@ class LightExecutor:
             for one in self._local.poll(timeout)
         ]
 
+    def forget(self, path: Path) -> None:
+        self._local.forget(path)
+
     def close(self) -> None:
         self._local.close()
 

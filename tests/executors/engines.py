@@ -1,12 +1,19 @@
 """Engines under test: every file in executors, in the surroundings that it needs."""
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from hinet_search.executors._carrier import Carrier
+from hinet_search.executors._exchange import Exchange
+from hinet_search.executors._slots import Slots
+
 EXECUTORS = "hinet_search.executors"
+EXCHANGING = "slots that do not see the coordinator's folder"
 
 
 @contextmanager
@@ -17,3 +24,18 @@ def surroundings(engine: str) -> Iterator[dict[str, Any]]:
         return
     with importlib.import_module(f"tests.executors.surroundings.{engine}").standing() as options:
         yield options
+
+
+@contextmanager
+def exchanging(folder: Path) -> Iterator[Callable[[int], Carrier]]:
+    """Starts executors whose slots are on this machine and have a folder of their own there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(make(folder / "node")))
+        exchange = Exchange(f"file://{folder}/exchange")
+        yield lambda slots: Carrier(Slots(range(slots)), exchange, make(folder / "home"), "a-study")
+
+
+def make(folder: Path) -> Path:
+    """The folder, made if it is missing."""
+    folder.mkdir(exist_ok=True)
+    return folder

@@ -116,3 +116,45 @@ def go_on_after_every_error(payload: object, emit: Emit, should_stop: ShouldStop
         with contextlib.suppress(Exception):
             emit(os.getpid())
         time.sleep(0.005)
+
+
+def tell_files(paths: tuple[Path, ...], emit: Emit, should_stop: ShouldStop) -> None:
+    """Emit what is in the files at some paths, and in the folders there: path, inode and text of each."""
+    for path in paths:
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        emit([(file.name, file.stat().st_ino, file.read_text()) for file in files])
+
+
+def write_then_tell(weights: Path, emit: Emit, should_stop: ShouldStop) -> None:
+    """Three times: write a file and one beside it, then say what is in them."""
+    for number in range(3):
+        weights.parent.mkdir(parents=True, exist_ok=True)
+        weights.write_text(f"weights {number}")
+        weights.with_suffix(".scores.safetensors").write_text(f"scores {number}")
+        emit(number)
+
+
+def go_on(folder: Path, emit: Emit, should_stop: ShouldStop) -> None:
+    """Emit the names in a folder, then add one file a moment and drop the oldest, until stopped: the last is `stopped`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    emit(sorted(file.name for file in folder.iterdir()))
+    first = max((int(file.stem) for file in folder.iterdir()), default=0) + 1
+    for number in range(first, first + 100_000):
+        stopped = should_stop()
+        _write_whole(folder / f"{number:06}.txt", "stopped" if stopped else "going")
+        (folder / f"{number - 2:06}.txt").unlink(missing_ok=True)
+        if stopped:
+            return
+        time.sleep(0.02)
+
+
+def add_one(folder: Path, emit: Emit, should_stop: ShouldStop) -> None:
+    """Leave one file in a folder and end."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_whole(folder / "000001.txt", "ended")
+
+
+def _write_whole(path: Path, text: str) -> None:
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(text)
+    part.replace(path)

@@ -13,21 +13,25 @@ import pytest
 from hinet_search import plugins
 from hinet_search.executors import SIGN_SECONDS, Alive, Ended, Executor, Job, Message, Said
 from tests.executors import jobs
-from tests.executors.engines import EXECUTORS, surroundings
+from tests.executors.engines import EXCHANGING, EXECUTORS, exchanging, surroundings
 from tests.executors.processes import children_of, descendants_of, is_alive
 
 PATIENCE_SECONDS = 60.0
 FOREVER_SECONDS = 600.0
 
 
-@pytest.fixture(scope="module", params=plugins.names(EXECUTORS))
+@pytest.fixture(scope="module", params=[*plugins.names(EXECUTORS), EXCHANGING])
 def engine(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[int], Executor]]:
     """Starts an executor with that many slots."""
+    if request.param == EXCHANGING:
+        with exchanging(tmp_path_factory.mktemp("exchanging")) as start:
+            yield start
+        return
     module, home = plugins.load(EXECUTORS, request.param), tmp_path_factory.mktemp("home")
     with surroundings(request.param) as options:
-        yield lambda slots: module.start(slots, home, module.Options(**options))
+        yield lambda slots: module.start(slots, home, module.Options(**options), "a-study")
 
 
 @pytest.fixture(scope="module")
@@ -260,15 +264,18 @@ def test_slots_outlive_the_thread_that_started_them(engine: Callable[[int], Exec
     assert first == second
 
 
-def test_a_slot_that_dies_between_two_jobs_costs_the_second_one_attempt(engine: Callable[[int], Executor]) -> None:
+def test_a_slot_that_dies_between_two_jobs_costs_the_second_one_attempt_at_most(
+    engine: Callable[[int], Executor],
+) -> None:
     executor = engine(1)
     ((process, *_),) = bodies(run(executor, jobs.tell_process))
     os.kill(process, signal.SIGKILL)
     while is_alive(process):
         time.sleep(0.01)
     (end,) = run(executor, jobs.count, 0, "arm/1")
-    assert (end.key, end.died) == ("arm/1", True)
-    assert run(executor, jobs.count, 0, "arm/1") == [Ended("arm/1", 1, "")]
+    if end.died:
+        (end,) = run(executor, jobs.count, 0, "arm/1")
+    assert end == Ended("arm/1", 1, "")
     executor.close()
 
 

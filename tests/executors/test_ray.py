@@ -14,7 +14,8 @@ import ray as library
 import hinet_search
 from hinet_search.errors import ConfigurationError, EnvironmentFault
 from hinet_search.executors import Ended, Job, Message, Said, ray
-from hinet_search.executors._cluster import PREFIX, Folder, _all_else_as_it_was, _quiet, join
+from hinet_search.executors._cluster import PREFIX, _all_else_as_it_was, _quiet, join
+from hinet_search.executors._folders import Folder
 from hinet_search.executors._keeper import Place, packages, settings
 from hinet_search.records import StudyRecord
 from hinet_search.yaml_file import validated
@@ -37,7 +38,7 @@ def test_a_cluster_of_its_own_leaves_nothing_behind(tmp_path: Path, monkeypatch:
     temporary = Path(tempfile.gettempdir())
     before = set(temporary.glob("hinet-search-ray-*"))
     environment, listener = dict(os.environ), signal.getsignal(signal.SIGTERM)
-    executor = ray.start(1, tmp_path / "output", ray.Options())
+    executor = ray.start(1, tmp_path / "output", ray.Options(), "a-study")
     executor.submit(Job("arm/0", 1, jobs.count, 0))
     assert wait_for_end(executor) == Ended("arm/0", 1, "")
     executor.close()
@@ -51,8 +52,8 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_has_is_not(
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     (tmp_path / f"{PREFIX}left").mkdir()
-    first = Folder()
-    second = Folder()
+    first = Folder(PREFIX)
+    second = Folder(PREFIX)
     assert set(tmp_path.iterdir()) == {first.path, second.path}
     first.remove()
     second.remove()
@@ -66,7 +67,7 @@ def wait_for_end(executor: ray.RayExecutor) -> object:
 
 
 def test_a_keeper_that_is_paused_for_ever_is_killed_with_its_slot(tmp_path: Path) -> None:
-    executor = ray.start(1, tmp_path, ray.Options())
+    executor = ray.start(1, tmp_path, ray.Options(), "a-study")
     executor.submit(Job("arm/0", 1, jobs.sleep_deafly, 600.0))
     while not (heard := executor.poll(0.1)):
         pass
@@ -84,7 +85,7 @@ def test_a_keeper_that_is_paused_for_ever_is_killed_with_its_slot(tmp_path: Path
 
 def test_more_gpus_than_this_machine_has_are_refused(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentFault, match="slots need 99 GPUs together, but Ray sees 0 on this machine"):
-        ray.start(99, tmp_path, ray.Options(gpus_per_slot=1, cpus_per_slot=0.01))
+        ray.start(99, tmp_path, ray.Options(gpus_per_slot=1, cpus_per_slot=0.01), "a-study")
 
 
 def test_slots_share_gpus_by_parts(tmp_path: Path, short_folder: Path) -> None:
@@ -94,7 +95,7 @@ def test_slots_share_gpus_by_parts(tmp_path: Path, short_folder: Path) -> None:
             "local", num_cpus=4, num_gpus=2, include_dashboard=False, log_to_driver=False, _temp_dir=str(short_folder)
         )  # two by name alone
     try:
-        executor = ray.start(4, tmp_path, ray.Options(gpus_per_slot=0.5))
+        executor = ray.start(4, tmp_path, ray.Options(gpus_per_slot=0.5), "a-study")
         for number in range(4):
             executor.submit(Job(f"arm/{number}", 1, jobs.tell_process, None))
         heard: list[Said] = []
@@ -121,6 +122,14 @@ def test_an_address_is_local_auto_or_host_and_port(address: str) -> None:
 def test_a_node_that_does_not_see_the_output_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentFault, match=f"node node7 must see the folder {tmp_path}, but does not"):
         ray._check(replace(HERE, sees_home=False), tmp_path)
+
+
+def test_a_node_that_exchanges_need_not_see_the_output_folder_but_needs_the_driver(tmp_path: Path) -> None:
+    ray._check(replace(HERE, sees_home=False), tmp_path, "s3://bucket/x")
+    with pytest.raises(
+        EnvironmentFault, match="node node7 must have the driver of the exchange s3://bucket/x, but there is no"
+    ):
+        ray._check(replace(HERE, missing_driver="s3fs"), tmp_path, "s3://bucket/x")
 
 
 def test_a_node_with_another_version_is_refused(tmp_path: Path) -> None:

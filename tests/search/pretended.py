@@ -100,6 +100,8 @@ class Pretender:
 
     def kill(self, key: str) -> None: ...
 
+    def forget(self, path: Path) -> None: ...
+
     def poll(self, timeout: float) -> list[Said]:
         heard, self.coming = self.coming, []
         return heard

@@ -124,6 +124,18 @@ def test_an_address_replaces_the_files_and_leaves_what_each_slot_takes() -> None
     assert (executor.kind, executor.options) == ("ray", {"address": "node1:6379", "gpus_per_slot": 0.5})
 
 
+def test_an_exchange_is_the_flags_then_the_environments_then_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    load("executor: {kind: ray, exchange: file:///of/file}\n")
+
+    def exchange(**given: str) -> object:
+        return LaunchOptions(**given).load("s.yaml").spec.executor.options["exchange"]  # type: ignore[arg-type]
+
+    assert exchange() == "file:///of/file"
+    monkeypatch.setenv("HINET_SEARCH_EXCHANGE", "file:///of/environment")
+    assert exchange() == "file:///of/environment"
+    assert exchange(exchange="file:///of/flag") == "file:///of/flag"
+
+
 def test_another_executor_does_not_take_over_options() -> None:
     load("executor: {kind: ray, gpus_per_slot: 0.5}\n")
     executor = LaunchOptions(executor="local").load("s.yaml").spec.executor
@@ -142,6 +154,7 @@ def test_a_word_for_a_kind_takes_options_that_are_set() -> None:
     [
         ({"executor": "rya"}, "--executor: 'rya' is not an executor, known: local, ray; did you mean 'ray'?"),
         ({"address": "auto"}, "--address: unknown key 'address'"),
+        ({"executor": "ray", "exchange": "bucket"}, "--exchange: exchange: must be a URL such as s3://bucket/prefix"),
         ({"executor": "ray", "address": "nowhere"}, "--address: address: must be local, auto or HOST:PORT"),
     ],
 )

@@ -24,7 +24,7 @@ PICKLES = {"pickle", "_pickle", "cPickle", "joblib", "dill", "cloudpickle", "she
 PROXY = {"grpc", "run_grpc_proxy_server", "GrpcStorageProxy"}
 RUNS = {"eval", "exec"}
 WIRE = [
-    PACKAGE / "executors" / name for name in ("_keeper.py", "_line.py")
+    PACKAGE / "executors" / name for name in ("_wire.py", "_line.py")
 ]  # jobs and messages on their way between our own processes; no file is read
 
 

@@ -1,0 +1,79 @@
+"""What tests of engines share: a Ray cluster of nodes, launches on it, an S3 server, and an empty exchange of each kind."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.executors.nodes import NODE, TEXT, Launched
+from tests.s3 import S3, server
+from tests.small import write_study
+
+if TYPE_CHECKING:
+    from ray.cluster_utils import Cluster
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3]:
+    """One for all tests."""
+    with server() as running:
+        yield running
+
+
+@pytest.fixture
+def s3(s3_server: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
+    """The server, found by the drivers of this process and of those that it starts."""
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    return s3_server
+
+
+@pytest.fixture(params=["folder", "S3"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty exchange."""
+    return f"file://{tmp_path}/exchange" if request.param == "folder" else request.getfixturevalue("s3").bucket()
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator["Cluster"]:
+    """A head without room for slots."""
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    with tempfile.TemporaryDirectory() as folder:  # paths of sockets have to be short
+        monkeypatch.setenv("RAY_TMPDIR", folder)
+        found = Cluster(initialize_head=True, head_node_args={**NODE, "num_cpus": 0, "include_dashboard": False})
+        yield found
+        found.shutdown()
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Callable[..., Launched]]:
+    """Launches a study on the cluster of an address, with more words of the command line."""
+    launched: list[Launched] = []
+
+    def begin(address: str, *more: str, text: str = TEXT) -> Launched:
+        command = [sys.executable, "-c", "from hinet_search.cli import main; main()", "launch", "small.yaml"]
+        write_study(tmp_path, text)
+        process = subprocess.Popen(
+            [*command, "--executor", "ray", "--address", address, *more],
+            cwd=tmp_path,
+            env={**os.environ, "HINET_SEARCH_CHECKPOINT_SECONDS": "0", "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        launched.append(Launched(process, tmp_path))
+        return launched[-1]
+
+    yield begin
+    for one in launched:
+        one.process.kill()
+        one.process.wait()
+        for thread in one.threads:
+            thread.join()
