@@ -67,6 +67,13 @@ def test_an_empty_folder_is_written_into(shop: Shop, tmp_path: Path) -> None:
     assert (shop.export("ple", tmp_path / "folder").folder / "config.yaml").is_file()
 
 
+def test_what_a_killed_export_left_is_removed_by_the_next(shop: Shop, tmp_path: Path) -> None:
+    (tmp_path / "folder.part").mkdir()
+    (tmp_path / "folder.part" / "weights.safetensors").touch()
+    shop.export("ple", tmp_path / "folder")
+    assert [one.name for one in tmp_path.iterdir()] == ["folder"]
+
+
 def test_an_unknown_arm_is_refused_with_the_nearest(shop: Shop, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"study 'shop' has no arm 'hine', known: .*; did you mean 'hinet'\?"):
         shop.export("hine", tmp_path / "folder")
