@@ -34,6 +34,8 @@ FORMAT = 1
 CONFIG, CARD, MANIFEST, ENCODING = "config.yaml", "card.md", "manifest.json", "encoding"
 HEAD = "# An exported model of hinet-search: what it is, and what it reads of a row. Not to be edited.\n"
 
+_AGAIN = "export the model again, or copy the whole folder again"
+
 _MANIFEST = TypeAdapter(dict[str, str])
 
 
@@ -146,9 +148,6 @@ def _refuse_damage(folder: Path) -> None:
             *(f"{folder / name}: has changed" for name in changed),
         ]
         raise DataError(*problems, remedy=_AGAIN)
-
-
-_AGAIN = "export the model again, or copy the whole folder again"
 
 
 def _files(folder: Path) -> list[str]:
