@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hinet_search.serving.choice import Seeds
     from hinet_search.serving.export import Export
     from hinet_search.serving.predict import Prediction
+    from hinet_search.serving.recipe import Stored
     from hinet_search.training.device import Wanted
 
 FORMATS = "hinet_search.report.formats"
@@ -144,38 +145,54 @@ def export(
 ) -> "Export":
     """Write the folder of an arm's chosen finalist, checked against what its training left; `say` hears what takes a while.
 
-    Errors: StudyConflict when the study is not done or its data have changed, and those of `choose` and `serving.export`.
+    Errors: those of `choose`, of `_stored` and of `serving.export`; nothing is written then.
     """
-    from hinet_search.config import try_study
-    from hinet_search.data.of_study import dataset_of
     from hinet_search.report.model_card import model_card
     from hinet_search.serving import export as serving
     from hinet_search.serving.choice import choose
-    from hinet_search.serving.recipe import Stored
 
     chosen_options = _chosen(options)
     allow_only(chosen_options.plugins)
     serving.refuse_full(to)
     record = load(study, **options)
     what = choose(record, arm, seeds)
+    reason = f", {what.why}" if what.why else ""
+    say(f"exporting {record.name}/{what.arm.name}, trial {what.finalist.trial_number}{reason}")
+    stored = _stored(study, record, chosen_options, say)
+    return serving.export(stored, what, to, lambda one, notes: model_card(record, one.arm.name, one.seeds, notes))
+
+
+def _stored(study: str, record: StudyRecord, options: LaunchOptions, say: Callable[[str], None]) -> "Stored":
+    """A stored study with its file, data and weights.
+
+    Errors: ConfigurationError without its file, StudyConflict when data or weights are not those of its launch.
+    """
+    from hinet_search.config import try_study
+    from hinet_search.data.of_study import dataset_of, fingerprint_of
+    from hinet_search.search.artifacts import refuse_files_of_another
+    from hinet_search.serving.recipe import Stored
+    from hinet_search.storage.store import StudyStore
+
     if not is_known("studies", study):
         raise ConfigurationError(
             f"{study}: an export reads rows as the study's file says, but there is no file of that name",
             remedy=f"name the file as it was launched: {record.command}",
         )
-    found = try_study(chosen_options.load(study))
-    dataset = dataset_of(found, chosen_options.cache, say)
-    if dataset.fingerprint != record.data.fingerprint:
+    found = try_study(options.load(study))
+    if (now := fingerprint_of(found, options.cache)) != record.data.fingerprint:
         raise StudyConflict(
-            f"study '{record.name}' was launched on data {record.data.fingerprint}, its file now says {dataset.fingerprint}",
+            f"study '{record.name}' was launched on data {record.data.fingerprint}, its file now says {now}",
             remedy="export with the --set and --size of the launch; rows that have changed need a study of another name",
         )
-    artifacts = chosen_options.folder.absolute() / "artifacts" / record.name
-    say(
-        f"exporting {record.name}/{what.arm.name}, trial {what.finalist.trial_number}{f', {what.why}' if what.why else ''}"
-    )
-    stored = Stored(record, found, dataset, artifacts)
-    return serving.export(stored, what, to, lambda one, notes: model_card(record, one.arm.name, one.seeds, notes))
+    artifacts = options.folder.absolute() / "artifacts" / record.name
+    database = connect(stored_url(study, options))
+    try:
+        row = StudyStore(database, record.name).load_study()
+    finally:
+        database.close()
+    assert row is not None, "its record was read"
+    refuse_files_of_another(artifacts, row)
+    return Stored(record, found, dataset_of(found, options.cache, say), artifacts)
 
 
 def predict(folder: Path, rows: str, to: Path, device: "Wanted" = "cpu", plugins: tuple[str, ...] = ()) -> "Prediction":

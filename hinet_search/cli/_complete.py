@@ -7,7 +7,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from hinet_search.plugins import names
-from hinet_search.shipped import find, known_names
+from hinet_search.shipped import find, is_known, known_names
 
 MODELS = "hinet_search.models"
 FILES = (".yaml", ".yml")
@@ -17,6 +17,13 @@ def complete_study(context: click.Context, parameter: click.Parameter, word: str
     """Studies by name, then YAML files and folders."""
     found = _beginning(known_names("studies"), word)
     return found or _files(word, FILES)
+
+
+def complete_target(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:
+    """Studies, and behind a study and a slash its arms."""
+    study, slash, _ = word.rpartition("/")
+    arms = _keys(study, "arms") if slash and is_known("studies", study) else ()
+    return [*complete_study(context, parameter, word), *_beginning((f"{study}/{arm}" for arm in arms), word)]
 
 
 def complete_arm(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:  # noqa: ARG001

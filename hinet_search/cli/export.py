@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from hinet_search.cli._complete import complete_study
+from hinet_search.cli._complete import complete_target
 from hinet_search.cli._document import print_document
 from hinet_search.cli._layout import Command, option
 from hinet_search.cli._options import launch_options, model_options, setting_options
@@ -25,7 +25,7 @@ from hinet_search.cli._words import file_size
         "hinet-search export studies/shop.yaml/ple --output runs -o ple-shop --json",
     ),
 )
-@click.argument("target", metavar="STUDY[/ARM]", shell_complete=complete_study)
+@click.argument("target", metavar="STUDY[/ARM]", shell_complete=complete_target)
 @option(
     "Output",
     "-o",

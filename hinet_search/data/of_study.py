@@ -25,6 +25,12 @@ def is_encoded(study: Study, cache: Path) -> bool:
         return is_complete(place_of(study.spec.data, study.folder, cache))
 
 
+def fingerprint_of(study: Study, cache: Path) -> str:
+    """That of the data of a study as they are now; nothing is encoded. Errors: as of `is_encoded`."""
+    with _placed(study):
+        return place_of(study.spec.data, study.folder, cache).name
+
+
 @contextmanager
 def _placed(study: Study) -> Iterator[None]:
     try:

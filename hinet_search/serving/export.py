@@ -83,9 +83,16 @@ def export(stored: Stored, what: Chosen, folder: Path, write_card: Card) -> Expo
         path.relative_to(folder).as_posix(): path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()
     }
     return Export(
-        folder, stored.record.name, what.arm.name, what.finalist.trial_number, what.seeds, what.why, found, checked.rows,
-        checked.difference,
-    )  # fmt: skip
+        folder=folder,
+        study=file.study,
+        arm=file.arm,
+        trial=file.trial,
+        seeds=file.seeds,
+        why=what.why,
+        files=found,
+        checked_rows=checked.rows,
+        max_difference=checked.difference,
+    )
 
 
 def _files(stored: Stored, what: Chosen) -> list[Path]:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import polars as pl
 import torch
 from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from hinet_search.config import TrialConfig, whole_config
@@ -32,6 +33,8 @@ from hinet_search.yaml_file import read, written
 FORMAT = 1
 CONFIG, CARD, MANIFEST, ENCODING = "config.yaml", "card.md", "manifest.json", "encoding"
 HEAD = "# An exported model of hinet-search: what it is, and what it reads of a row. Not to be edited.\n"
+
+_AGAIN = "export the model again, or copy the whole folder again"
 
 _MANIFEST = TypeAdapter(dict[str, str])
 
@@ -49,11 +52,6 @@ class ModelFile(Frozen):
     inputs: Inputs
     data: Text
     versions: dict[Text, Text]
-
-    @property
-    def config(self) -> TrialConfig:
-        """The configuration as a type."""
-        return whole_config(self.model, self.settings)
 
     @property
     def weight_files(self) -> tuple[str, ...]:
@@ -100,14 +98,23 @@ def open_folder(folder: Path, device: torch.device) -> Exported:
     its model is not known here.
     """
     _refuse_damage(folder)
-    file = read(folder / CONFIG).parse(ModelFile)
+    yaml = read(folder / CONFIG)
+    file = yaml.parse(ModelFile)
+    config = whole_config(file.model, file.settings, lambda location: yaml.place(("settings", *location)))
     encoder = _open_encoder(folder / ENCODING, file.inputs)
-    return Exported(file, encoder, tuple(_model(folder / name, file, encoder, device) for name in file.weight_files))
+    return Exported(file, encoder, tuple(_model(folder / name, config, encoder, device) for name in file.weight_files))
 
 
-def _model(weights: Path, file: ModelFile, encoder: Encoder, device: torch.device) -> Trainable:
-    built = file.config.build(encoder.schema)
-    built.load_state_dict(load_file(weights))
+def _model(weights: Path, config: TrialConfig, encoder: Encoder, device: torch.device) -> Trainable:
+    built = config.build(encoder.schema)
+    try:
+        built.load_state_dict(load_file(weights))
+    except (SafetensorError, RuntimeError, TypeError) as error:
+        raise DataError(
+            f"{weights}: must hold the weights of {config.model_name} as it is built here, but does not: "
+            f"{str(error).splitlines()[0]}",
+            remedy=f"install the version of hinet-search that {CONFIG} names",
+        ) from error
     return trainable(built, encoder.schema, device)
 
 
@@ -141,9 +148,6 @@ def _refuse_damage(folder: Path) -> None:
             *(f"{folder / name}: has changed" for name in changed),
         ]
         raise DataError(*problems, remedy=_AGAIN)
-
-
-_AGAIN = "export the model again, or copy the whole folder again"
 
 
 def _files(folder: Path) -> list[str]:

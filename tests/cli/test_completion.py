@@ -37,6 +37,8 @@ def completed(*words: str) -> list[str]:
         (("la",), ["launch"]),
         (("launch", "quick"), ["quickstart"]),
         (("check", "sh"), ["shop.yaml"]),
+        (("export", "sh"), ["shop.yaml"]),
+        (("export", "shop.yaml/mm"), ["shop.yaml/mmoe"]),
         (("check", "paper/ab"), ["paper/ablation"]),
         (("check", "shop.yaml", "--size", "t"), ["tiny"]),
         (("describe", "hm"), ["hmoe"]),

@@ -9,6 +9,7 @@ from safetensors.numpy import load_file, save_file
 
 import hinet_search as hs
 from hinet_search.errors import ConfigurationError, DataError, EnvironmentFault, StudyConflict
+from hinet_search.search.artifacts import MARK
 from hinet_search.serving.choice import choose
 from hinet_search.serving.replay import TOLERANCE
 from hinet_search.trial import scores_path
@@ -67,6 +68,13 @@ def test_an_empty_folder_is_written_into(shop: Shop, tmp_path: Path) -> None:
     assert (shop.export("ple", tmp_path / "folder").folder / "config.yaml").is_file()
 
 
+def test_what_a_killed_export_left_is_removed_by_the_next(shop: Shop, tmp_path: Path) -> None:
+    (tmp_path / "folder.part").mkdir()
+    (tmp_path / "folder.part" / "weights.safetensors").touch()
+    shop.export("ple", tmp_path / "folder")
+    assert [one.name for one in tmp_path.iterdir()] == ["folder"]
+
+
 def test_an_unknown_arm_is_refused_with_the_nearest(shop: Shop, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"study 'shop' has no arm 'hine', known: .*; did you mean 'hinet'\?"):
         shop.export("hine", tmp_path / "folder")
@@ -110,6 +118,17 @@ def test_rows_that_have_changed_since_the_launch_are_refused(shop: Shop, tmp_pat
             shop.export("star", tmp_path / "folder")
     finally:
         table.write_bytes(kept)
+
+
+def test_weights_of_another_study_of_the_name_are_refused(shop: Shop, tmp_path: Path) -> None:
+    mark = shop.out / "artifacts" / "shop" / MARK
+    kept = mark.read_text()
+    mark.write_text("another\n'shop' of elsewhere\n")
+    try:
+        with pytest.raises(StudyConflict, match="must hold the files of one study, but is that of another"):
+            shop.export("star", tmp_path / "folder")
+    finally:
+        mark.write_text(kept)
 
 
 def test_a_space_that_has_changed_since_the_launch_is_refused(shop: Shop, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Predict: new rows get the probabilities that training gave such rows, whatever file they come in, or a reason why not."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import hinet_search as hs
 from hinet_search.errors import ConfigurationError, DataError
 from hinet_search.plugins import names
 from hinet_search.serving import predict as predicting
-from hinet_search.serving.folder import open_folder
+from hinet_search.serving.folder import open_folder, seal
 from hinet_search.study import MODELS
 from tests.serving.shop import Shop, rows, test_part
 
@@ -164,6 +165,35 @@ def test_a_file_that_has_changed_or_is_missing_is_told(shop: Shop, tmp_path: Pat
         f"{folder / 'encoding' / 'columns.parquet'}: is missing",
         f"{weights}: has changed",
     )
+
+
+def test_weights_that_are_none_are_told_and_not_run(shop: Shop, tmp_path: Path) -> None:
+    folder = shop.export("mmoe", tmp_path / "mmoe").folder
+    torch.save({"weights": torch.zeros(1)}, folder / "weights.safetensors")
+    seal(folder)
+    with pytest.raises(DataError, match="must hold the weights of mmoe as it is built here, but does not"):
+        open_folder(folder, torch.device("cpu"))
+
+
+def test_a_model_of_another_package_is_imported_where_it_is_allowed_alone(shop: Shop, tmp_path: Path) -> None:
+    folder = shop.export("mmoe", tmp_path / "mmoe").folder
+    config = folder / "config.yaml"
+    config.write_text(config.read_text().replace("\nmodel: mmoe\n", "\nmodel: antigravity.models\n"))
+    seal(folder)
+    with pytest.raises(
+        ConfigurationError, match=r"'antigravity\.models' is not known, .* allowed: --plugin antigravity"
+    ):
+        open_folder(folder, torch.device("cpu"))
+    assert "antigravity" not in sys.modules
+
+
+def test_a_setting_that_this_version_does_not_know_is_told_with_its_line(shop: Shop, tmp_path: Path) -> None:
+    folder = shop.export("mmoe", tmp_path / "mmoe").folder
+    config = folder / "config.yaml"
+    config.write_text(config.read_text().replace("    patience:", "    patiense:"))
+    seal(folder)
+    with pytest.raises(ConfigurationError, match=r"config\.yaml:\d+:5: .*'patiense'.*; did you mean 'patience'\?"):
+        open_folder(folder, torch.device("cpu"))
 
 
 def test_an_exported_folder_may_be_moved(shop: Shop, tmp_path: Path) -> None:

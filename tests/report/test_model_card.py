@@ -1,0 +1,97 @@
+"""Model card: what it tells is of the exported arm and seeds, and no text in it is markup or a place."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from hinet_search.compare import chosen, verdict
+from hinet_search.records import FinalistRecord, FinalistRun, StudyRecord
+from hinet_search.report import numbers
+from hinet_search.report.markdown import plain
+from hinet_search.report.model_card import model_card
+from tests.report.nine_arms import few_rows
+from tests.report.studies import INJECTION
+
+RECORD = few_rows()
+
+
+def finalist(record: StudyRecord, arm: str = "hinet") -> FinalistRecord:
+    found = chosen(next(one for one in record.arms if one.name == arm))
+    assert found is not None
+    return found
+
+
+def rows(card: str, heading: str) -> list[list[str]]:
+    """The cells of the table under a heading."""
+    part = card.split(f"### {heading}")[1].split("###", maxsplit=1)[0]
+    lines = [line for line in part.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[1:]]
+
+
+def test_cells_are_those_of_the_exported_seed() -> None:
+    run = finalist(RECORD).runs[1]
+    card = model_card(RECORD, "hinet", [run.seed], [])
+    found = rows(card, f"On test, seed {run.seed}")
+    assert run.test_cells is not None
+    assert [row[3] for row in found] == [
+        numbers.metric(cell.auc) if cell.auc else cell.reason for cell in run.test_cells
+    ]
+
+
+def test_several_seeds_have_the_cells_of_their_ensemble() -> None:
+    seeds = [run.seed for run in finalist(RECORD).runs]
+    card, summary = model_card(RECORD, "hinet", seeds, []), finalist(RECORD).summary
+    assert summary is not None
+    found = rows(card, f"On test, mean probability of {len(seeds)} seeds")
+    assert [row[1] for row in found] == [f"{cell.rows:,}" for cell in summary.ensemble_test_cells]
+
+
+def test_every_arm_stands_in_it_and_its_own_comes_first() -> None:
+    found = rows(model_card(RECORD, "ple", [finalist(RECORD, "ple").runs[0].seed], []), "Against the other arms")
+    assert found[0][0] == "PLE"
+    assert len(found) == len(RECORD.arms)
+
+
+def test_it_has_the_verdict_the_split_the_openings_and_the_notes() -> None:
+    card = model_card(RECORD, "hinet", [finalist(RECORD).runs[0].seed], ["a note of the export"])
+    for text in (
+        verdict(RECORD).sentence,
+        RECORD.data.split,
+        f"opened {RECORD.test_openings} times",
+        "a note of the export",
+    ):
+        assert plain(text) in card
+
+
+@pytest.mark.parametrize(
+    ("ratio", "said"), [(1.5, "Not calibrated in"), (1.0, "Calibrated in the"), (0.5, "Not calibrated in")]
+)
+def test_cells_that_are_not_calibrated_are_named(ratio: float, said: str) -> None:
+    arm = next(one for one in RECORD.arms if one.name == "hinet")
+    of = finalist(RECORD)
+
+    def judged(run: FinalistRun) -> FinalistRun:
+        return replace(
+            run, test_cells=tuple(replace(cell, calibration=ratio, positives=500) for cell in run.test_cells or ())
+        )
+
+    turned = replace(of, runs=tuple(map(judged, of.runs)))
+    arms = [replace(arm, finalists=(turned,)) if one is arm else one for one in RECORD.arms]
+    assert said in model_card(replace(RECORD, arms=tuple(arms)), "hinet", [of.runs[0].seed], [])
+
+
+def test_no_text_of_it_is_markup() -> None:
+    data = replace(RECORD.data, source=f"table {INJECTION}", split=INJECTION)
+    card = model_card(replace(RECORD, name=INJECTION, data=data), "hinet", [finalist(RECORD).runs[0].seed], [INJECTION])
+    assert not re.search(r"(?<!\\)<(?!!--)", card)
+
+
+def test_it_names_no_path_and_no_command() -> None:
+    record = replace(
+        RECORD,
+        command="hinet-search launch /home/ann/shop.yaml",
+        data=replace(RECORD.data, source="table /data/ann.csv"),
+    )
+    card = model_card(record, "hinet", [finalist(RECORD).runs[0].seed], [])
+    assert "ann" not in re.sub(r"\b[a-z]*ann[a-z]+\b", "", card)
