@@ -1,4 +1,4 @@
-"""What tests of engines share: a Ray cluster of nodes, launches on it, an S3 server, and an empty exchange of each kind."""
+"""What tests of engines share: every executor, a Ray cluster of nodes, launches on it, an S3 server, and an empty exchange of each kind."""
 
 import os
 import subprocess
@@ -10,12 +10,37 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hinet_search import plugins
+from hinet_search.executors import Executor
+from tests.executors.engines import EXCHANGING, EXECUTORS, exchanging, surroundings
 from tests.executors.nodes import NODE, TEXT, Launched
 from tests.s3 import S3, server
 from tests.small import write_study
 
 if TYPE_CHECKING:
     from ray.cluster_utils import Cluster
+
+
+@pytest.fixture(scope="module", params=[*plugins.names(EXECUTORS), EXCHANGING])
+def engine(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[int], Executor]]:
+    """Starts an executor with that many slots."""
+    if request.param == EXCHANGING:
+        with exchanging(tmp_path_factory.mktemp("exchanging")) as start:
+            yield start
+        return
+    module, home = plugins.load(EXECUTORS, request.param), tmp_path_factory.mktemp("home")
+    with surroundings(request.param) as options:
+        yield lambda slots: module.start(slots, home, module.Options(**options), "a-study")
+
+
+@pytest.fixture(scope="module")
+def two_slots(engine: Callable[[int], Executor]) -> Iterator[Executor]:
+    """Shared by all tests of a file: each leaves it with free slots, whatever its jobs did."""
+    executor = engine(2)
+    yield executor
+    executor.close()
 
 
 @pytest.fixture(scope="session")
