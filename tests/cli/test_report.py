@@ -88,7 +88,7 @@ def test_a_report_is_opened_in_a_browser(
 def test_an_unknown_format_names_the_known_ones(run: Run) -> None:
     said = run("report", "small", "--format", "pdf")
     assert said.code == 2
-    assert "'csv', 'html', 'json', 'md'" in said.err
+    assert "--format must be one of csv, html, json, md, got 'pdf'" in said.err
 
 
 def test_two_studies_are_compared_on_a_page_of_their_own(run: Run, launched: str, tmp_path: Path) -> None:
