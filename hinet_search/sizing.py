@@ -1,9 +1,13 @@
 """Sizing: how large the model of a configuration is and what a row costs it, before anything is trained."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from hinet_search.config import FeatureConfig, TrialConfig
 from hinet_search.schema import Schema
@@ -33,8 +37,24 @@ def _untrained(config: TrialConfig) -> TrialConfig:
 
 def meta_model(config: TrialConfig, schema: Schema) -> BuiltModel:
     """The model without memory for its weights: it can be counted, not run."""
-    with torch.device("meta"):
+    with torch.device("meta"), _NothingDrawn():
         return config.build(schema)
+
+
+class _NothingDrawn(TorchFunctionMode):
+    """Weights are left as they are: to draw those without memory torch would load its compiler, which takes a second."""
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: object,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        given = kwargs or {}
+        if function in (Tensor.normal_, Tensor.uniform_):
+            return args[0]
+        return given["tensor"] if getattr(function, "__module__", "") == nn.init.__name__ else function(*args, **given)
 
 
 def flops_of(config: TrialConfig, schema: Schema) -> int:

@@ -54,7 +54,8 @@ class ScenarioAttention(nn.Module):
         widths = [config.embedding_dim, *config.hidden_widths]
         self.hidden = nn.ModuleList(nn.Linear(*step) for step in pairwise(widths))
         self.output = StackedLinear(widths[-1], others, num_scenarios, bias=False)
-        self.register_buffer("kept_MM", ~torch.eye(num_scenarios, dtype=torch.bool))
+        others_MM = torch.ones(num_scenarios, num_scenarios, dtype=torch.bool).fill_diagonal_(fill_value=False)
+        self.register_buffer("kept_MM", others_MM)
         self.chosen = None
         self.register_load_state_dict_post_hook(_note_chosen)  # type: ignore[no-untyped-call]  # torch has no types here
 
