@@ -11,6 +11,7 @@ from hinet_search.storage.engine import connect
 from tests.chaos.checker import Verdict, check
 from tests.chaos.coordinator import Plan
 from tests.chaos.disks import disk_of_storm
+from tests.chaos.history import shows_traceback
 from tests.chaos.storm import FullDisk, Restarts, Storm, dashboard_polled
 from tests.postgres import server, url_of
 
@@ -64,7 +65,7 @@ def weather(name: str, folder: Path, storage: str, deck: list[str], deeds: FullD
     deeds.over()
     verdict = check(folder, storage, plan.trials, storm.seen)
     left = [f"not done: {storm.left}"] if storm.left else []
-    said = "Traceback" in (folder / "said").read_text()
+    said = shows_traceback(folder / "said")
     problems = [*storm.problems, *left, *(["a traceback was shown"] if said else [])]
     return Figures(name, time.monotonic() - began, storm.count, answers, verdict, problems)
 

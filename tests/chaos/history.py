@@ -2,12 +2,18 @@
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 Fact = dict[str, Any]
+
+# Of a slot whose coordinator was killed before it had said what to run: Python's own words, none of ours is imported yet.
+UNBORN = re.compile(
+    r"""Traceback \(most recent call last\):\n  File "<string>", line 1, in <module>\n(?:  .*\n)*?  .*multiprocessing.spawn.*\n(?:  .*\n)*(?:EOFError|_pickle\.UnpicklingError): .*\n"""
+)
 
 
 def note(folder: Path, **fact: object) -> None:
@@ -30,3 +36,8 @@ def _all(folder: Path) -> Iterator[Fact]:
     for path in folder.glob("*.jsonl"):
         for line in path.read_text().splitlines():
             yield json.loads(line)
+
+
+def shows_traceback(said: Path) -> bool:
+    """Whether a process of ours showed a traceback."""
+    return "Traceback" in UNBORN.sub("", said.read_text())

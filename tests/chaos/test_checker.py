@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.checker import Seen, Verdict, check
-from tests.chaos.history import note
+from tests.chaos.history import note, shows_traceback
 from tests.chaos.launches import Launches
 
 TRIALS = 4
@@ -69,3 +69,21 @@ def test_a_finished_trial_that_began_again_is_doubled(ended: Path, tmp_path: Pat
     now = time.time()
     note(tmp_path / "history", what="begin", key="mmoe/1", seed=0, done=0)
     assert checked(tmp_path, Seen(when={1: now})).doubled == ["trial 1 began again after it was finished"]
+
+
+def test_a_slot_that_never_began_shows_no_traceback_of_ours(tmp_path: Path) -> None:
+    unborn = """\
+Traceback (most recent call last):
+  File "<string>", line 1, in <module>
+  File "/usr/lib/python3.11/multiprocessing/spawn.py", line 122, in spawn_main
+    exitcode = _main(fd, parent_sentinel)
+               ^^^^^^^^^^^^^^^^^^^^^^^^^^
+  File "/usr/lib/python3.11/multiprocessing/spawn.py", line 130, in _main
+    preparation_data = reduction.pickle.load(from_parent)
+                       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+EOFError: Ran out of input
+"""
+    ours = unborn.replace("EOFError: Ran out of input", "DataError: no rows")
+    for text, shows in ((f"best a/0 .7\n{unborn}retry a/1\n", False), (f"{unborn}{ours}", True), (ours, True)):
+        (tmp_path / "said").write_text(text)
+        assert shows_traceback(tmp_path / "said") == shows, text

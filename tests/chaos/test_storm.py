@@ -9,6 +9,7 @@ import pytest
 from hinet_search.storage.engine import connect
 from tests.chaos.checker import check
 from tests.chaos.coordinator import Plan
+from tests.chaos.history import shows_traceback
 from tests.chaos.storm import Restarts, Storm, dashboard_polled
 from tests.postgres import server, url_of
 
@@ -22,7 +23,7 @@ def weather(folder: Path, plan: Plan, storm: Storm) -> Counter[int]:
     assert (storm.problems, storm.left) == ([], [])
     verdict = check(folder, plan.storage, plan.trials, storm.seen)
     assert verdict, verdict
-    assert "Traceback" not in (folder / "said").read_text()
+    assert not shows_traceback(folder / "said"), (folder / "said").read_text()
     return answers
 
 
