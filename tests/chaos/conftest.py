@@ -1,11 +1,15 @@
-"""Launches that end with their test."""
+"""Launches that end with their test, and a study of one arm to take jobs from."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from hinet_search import face
+from hinet_search.search.options import LaunchOptions
+from hinet_search.search.plan import Ready
 from tests.chaos.launches import Launches
+from tests.small import STUDY, write_study
 
 
 @pytest.fixture
@@ -15,3 +19,11 @@ def launches(tmp_path: Path) -> Iterator[Launches]:
     for process in made.running:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Ready:
+    """Shared by all tests of a file."""
+    folder = tmp_path_factory.mktemp("data")
+    text = STUDY.replace("arms: {shared_bottom: , mmoe: }", "arms: {shared_bottom: }")
+    return face.ready(str(write_study(folder, text)), LaunchOptions(output=folder / "out"))

@@ -8,25 +8,16 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from hinet_search import face, faults
+from hinet_search import faults
 from hinet_search.records import EvaluationRecord
-from hinet_search.search.options import LaunchOptions
 from hinet_search.search.plan import Ready
 from hinet_search.training import checkpoint
 from hinet_search.trial import Opened, OpenTestJob, Trained, TrainJob, open_test, scores_path, train
 from tests.chaos.deaths import exit_code
-from tests.small import STUDY, write_study
 
 OF_OPENING = "after_scores_before_opened"
 OF_TRAINING = tuple(name for name in (*faults.SLOT, *faults.CHECKPOINT) if name != OF_OPENING)
 Send = Callable[[object], None]
-
-
-@pytest.fixture(scope="module")
-def ready(tmp_path_factory: pytest.TempPathFactory) -> Ready:
-    folder = tmp_path_factory.mktemp("data")
-    text = STUDY.replace("arms: {shared_bottom: , mmoe: }", "arms: {shared_bottom: }")
-    return face.ready(str(write_study(folder, text)), LaunchOptions(output=folder / "out"))
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,6 @@ from hinet_search.errors import DiskFull, EnvironmentFault
 from hinet_search.executors import Ended, Job
 from hinet_search.patience import Notice
 from hinet_search.search.disk_needed import bytes_needed
-from hinet_search.search.options import LaunchOptions
 from hinet_search.search.plan import Ready
 from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.tensors import save_tensors
@@ -25,7 +24,7 @@ from tests.chaos.disks import SmallDisk, disk_of_storm, small_disk
 from tests.chaos.launches import LIMIT, Launches
 from tests.chaos.storm import FullDisk
 from tests.search.pretended import Pretender, Studio
-from tests.small import STUDY, write_study
+from tests.small import write_study
 
 ONE_MEGABYTE = {"a": torch.arange(250_000, dtype=torch.float32)}
 
@@ -34,13 +33,6 @@ ONE_MEGABYTE = {"a": torch.arange(250_000, dtype=torch.float32)}
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallDisk]:
     with small_disk(tmp_path / "disk", monkeypatch) as made:
         yield made
-
-
-@pytest.fixture(scope="module")
-def ready(tmp_path_factory: pytest.TempPathFactory) -> Ready:
-    folder = tmp_path_factory.mktemp("data")
-    text = STUDY.replace("arms: {shared_bottom: , mmoe: }", "arms: {shared_bottom: }")
-    return face.ready(str(write_study(folder, text)), LaunchOptions(output=folder / "out"))
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tables import shop
+from tables import definition, shop
 
+from hinet_search.data import rows
 from hinet_search.data.sources.table import DATA_FOLDER, Options, identity, load
 from hinet_search.errors import DataError
 
@@ -139,3 +140,15 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(Path, "open", refused)
     with pytest.raises(DataError, match=r"data.source.path: .*rows.csv cannot be read: Permission denied"):
         identity(Options(path="rows.csv"), tmp_path)
+
+
+def test_rows_are_numbered_and_filtered_while_they_are_scanned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else Polars holds many more of them at once."""
+    shop().write_parquet(tmp_path / "shop.parquet")
+    plans: list[str] = []
+    mapped = rows.mapped
+    monkeypatch.setattr(rows, "mapped", lambda query, cache: plans.append(query.explain()) or mapped(query, cache))
+    rows.read_rows(definition(), tmp_path, tmp_path)
+    assert f"ROW_INDEX: {rows.ROW_NUMBER}" in plans[0]
+    assert "SELECTION:" in plans[0]
+    assert "FILTER" not in plans[0]
