@@ -13,7 +13,7 @@ reported at once (`problems`). The command line prints them without a traceback.
           ExchangeAway          4   the exchange of files between nodes cannot be used now
       StudyConflict             5   the study exists in another form, or somebody else runs it
       AllTrialsFailed           6   every trial of the study failed
-      Interrupted               130 or 143, by the signal
+      Interrupted               129, 130 or 143, by the signal
 """
 
 from collections.abc import Iterable

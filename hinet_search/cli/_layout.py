@@ -1,6 +1,7 @@
 """Layout: what every --help looks like: one line, usage, examples, options in sections, exit codes."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -15,7 +16,7 @@ EXIT_CODES = (
     ("4", "environment: database, device, disk, port"),
     ("5", "study conflict"),
     ("6", "every trial failed"),
-    ("130, 143", "stopped by Ctrl-C, SIGTERM; the same command goes on"),
+    ("129, 130, 143", "stopped by a closed terminal, Ctrl-C, SIGTERM; the same command goes on"),
 )
 OTHERS = "Options"
 WIDTH = 100
@@ -50,7 +51,8 @@ class Command(click.Command):
         except HinetSearchError as error:
             if ctx.find_root().params.get("debug"):
                 raise
-            show_error(error, ctx)
+            with suppress(OSError):  # of a terminal that was closed
+                show_error(error, ctx)
             return ctx.exit(error.exit_code)
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hinet_search.cli._heard import WhileHeard
 from hinet_search.cli._layout import Command, option
 from hinet_search.cli._live import JsonLines, watching
 from hinet_search.cli._options import as_typed, launch_options, run_options, study_argument
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 @click.command(
     name="launch",
     cls=Command,
-    codes=("3", "4", "5", "6", "130, 143"),
+    codes=("3", "4", "5", "6", "129, 130, 143"),
     examples=(
         "hinet-search launch quickstart",
         "hinet-search launch studies/shop.yaml --slots 4 --trials 30",
@@ -72,7 +73,7 @@ def _launch(study: str, given: Mapping[str, Any], *, plain: bool, as_json: bool)
         speaker.note(line)
     written = _written(options)
     try:
-        with watching(speaker, plain=plain, as_json=as_json) as watcher:
+        with WhileHeard(watching(speaker, plain=plain, as_json=as_json)) as watcher:
             _tell_plan(watcher, checked, options)
             record = launch_ready(checked, options, written, watcher)
     except Interrupted as error:

@@ -145,12 +145,13 @@ class Slots:
 
 
 _STOP = "stop"
+OF_THE_TERMINAL = (signal.SIGINT, signal.SIGHUP)  # Ctrl-C, and a window that is closed
 _PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 
 
 def _start(process: SpawnProcess, number: int) -> None:
     named = {**SLOT_ENVIRONMENT, "HINET_SEARCH_SLOT": str(number)}
-    with environment(named), _deaf_to_ctrl_c(), _without_the_program():
+    with environment(named), _deaf_to_the_terminal(), _without_the_program():
         process.start()
 
 
@@ -189,9 +190,9 @@ def environment(values: dict[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
-    """A child that starts inside has SIGINT blocked from its first instruction; here it is delivered afterwards."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def _deaf_to_the_terminal() -> Iterator[None]:
+    """A child that starts inside has Ctrl-C and hang-up blocked from its start; here they are delivered afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, OF_THE_TERMINAL)
     try:
         yield
     finally:
@@ -214,8 +215,9 @@ class _CoordinatorGone(BaseException):
 
 
 def _serve(home: Line) -> None:
-    """A slot's life: take a job, run it, say that it ended; until the line is cut. Ctrl-C is the coordinator's."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """A slot's life: take a job, run it, say that it ended; until the line is cut. What the terminal says is for the coordinator."""
+    for number in OF_THE_TERMINAL:
+        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _be_killed_with_coordinator()
     threading.Thread(target=_end_with_coordinator, daemon=True).start()

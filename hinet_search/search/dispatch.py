@@ -18,6 +18,7 @@ from hinet_search.search.silence import Silence
 
 MAX_ATTEMPTS = 3
 POLL_SECONDS = 0.25
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _REMEDY = "nothing is lost: when that is mended, the same launch goes on"
 
 
@@ -38,7 +39,10 @@ class Phase(Protocol):
 
 
 class StopFlag:
-    """Whether a signal asked the study to stop; a second signal interrupts at once."""
+    """Whether a signal asked the study to stop; a second signal interrupts at once.
+
+    A terminal that closes may say so twice (its shell does, then the kernel): that asks, and never interrupts.
+    """
 
     def __init__(self) -> None:
         self.signal_number = 0
@@ -50,11 +54,15 @@ class StopFlag:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Listen to SIGINT and SIGTERM inside. Only the main thread can: in another one they are for who started it."""
+        """Listen inside, to SIGHUP unless nohup told it to be ignored.
+
+        Only the main thread can: in another one signals are for whoever started it.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, self._heard) for number in (signal.SIGINT, signal.SIGTERM)}
+        heard = [one for one in STOPPING if one != signal.SIGHUP or signal.getsignal(one) != signal.SIG_IGN]
+        before = {number: signal.signal(number, self._heard) for number in heard}
         try:
             yield
         finally:
@@ -62,12 +70,12 @@ class StopFlag:
                 signal.signal(number, handler)
 
     def _heard(self, number: int, _frame: FrameType | None) -> None:
-        if self.asked:
+        if self.asked and number != signal.SIGHUP:
             raise Interrupted(
                 "stopped at once by a second signal; running trials go on from their last checkpoints",
                 signal_number=number,
             )
-        self.signal_number = number
+        self.signal_number = self.signal_number or number
 
 
 def _nobody(_text: str) -> None:

@@ -7,18 +7,18 @@ from collections.abc import Iterator
 import pytest
 
 from hinet_search.errors import Interrupted
-from hinet_search.search.dispatch import StopFlag
+from hinet_search.search.dispatch import STOPPING, StopFlag
 
 
 @pytest.fixture
 def handlers() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in STOPPING}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", STOPPING)
 def test_a_first_signal_asks_to_stop_and_raises_nothing(handlers: None, number: int) -> None:
     flag = StopFlag()
     with flag.listening():
@@ -35,6 +35,23 @@ def test_a_second_signal_interrupts_at_once_with_its_exit_code(handlers: None, n
         with pytest.raises(Interrupted) as caught:
             os.kill(os.getpid(), number)
     assert caught.value.exit_code == code
+
+
+@pytest.mark.parametrize(("first", "code"), [(signal.SIGHUP, 129), (signal.SIGTERM, 143)])
+def test_a_terminal_that_closes_asks_to_stop_however_often_it_says_so(handlers: None, first: int, code: int) -> None:
+    flag = StopFlag()
+    with flag.listening():
+        for number in (first, signal.SIGHUP, signal.SIGHUP):
+            os.kill(os.getpid(), number)
+    assert 128 + flag.signal_number == code
+
+
+def test_under_nohup_a_closed_terminal_is_nothing(handlers: None) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    flag = StopFlag()
+    with flag.listening():
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert not flag.asked
 
 
 def test_signals_mean_what_they_meant_once_nobody_listens(handlers: None) -> None:
