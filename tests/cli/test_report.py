@@ -1,7 +1,10 @@
 """The report command: formats, where they are written, what is left out, the browser."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 import webbrowser
 from pathlib import Path
 
@@ -11,13 +14,25 @@ from tests.cli.conftest import Run
 from tests.small import write_study
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a study was launched from the command line; `said.txt` is what was said."""
+    folder = tmp_path_factory.mktemp("launched")
+    write_study(folder)
+    launch = "from hinet_search.cli import main; main()"
+    words = [sys.executable, "-c", launch, "launch", "small.yaml", "--trials", "1", "--finalist-seeds", "1"]
+    with (folder / "said.txt").open("w") as said:
+        subprocess.run(
+            words, cwd=folder, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, stdout=said, check=True
+        )
+    return folder
+
+
 @pytest.fixture
-def launched(run: Run, tmp_path: Path) -> str:
-    """The sentence of a study that was launched."""
-    write_study(tmp_path)
-    said = run("launch", "small.yaml", "--trials", "1", "--finalist-seeds", "1")
-    assert said.code == 0, said.err
-    return said.out.splitlines()[0].split(": ", 1)[1]
+def launched(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The sentence of a study that was launched in the current folder."""
+    monkeypatch.chdir(folder)
+    return (folder / "said.txt").read_text().splitlines()[0].split(": ", 1)[1]
 
 
 def test_a_report_says_where_it_is_how_large_and_what_came_out(run: Run, launched: str) -> None:
@@ -26,33 +41,33 @@ def test_a_report_says_where_it_is_how_large_and_what_came_out(run: Run, launche
 
 
 def test_every_format_is_written_beside_the_page_or_where_it_is_asked_for(
-    run: Run, launched: str, tmp_path: Path
+    run: Run, launched: str, folder: Path
 ) -> None:
     assert re.search(
         rf"small\.md \(\d kB, \d+\.\d s\): {re.escape(launched)}", run("report", "small", "--format", "md").out
     )
-    assert (tmp_path / "reports" / "small.md").read_text().startswith(f"## {launched}")
+    assert (folder / "reports" / "small.md").read_text().startswith(f"## {launched}")
     assert run("report", "small", "--format", "json", "--to", "a/b.txt").code == 0
-    assert json.loads((tmp_path / "a" / "b.txt").read_text())["verdict"]["sentence"] == launched
+    assert json.loads((folder / "a" / "b.txt").read_text())["verdict"]["sentence"] == launched
     said = run("report", "small", "--format", "csv", "--to", "out/small.csv").out
     names = [f"out/small.{table}.csv" for table in ("trials", "evaluations", "finalists")]
     assert said.startswith(f"wrote {', '.join(names)} (")
-    assert all((tmp_path / name).stat().st_size > 100 for name in names)
+    assert all((folder / name).stat().st_size > 100 for name in names)
 
 
 def test_json_is_the_document_of_that_format_on_stdout_and_writes_no_file(
-    run: Run, launched: str, tmp_path: Path
+    run: Run, launched: str, folder: Path
 ) -> None:
     assert run("report", "small", "--format", "json", "--to", "small.json").code == 0
-    before = sorted(tmp_path.rglob("*"))
+    before = sorted(folder.rglob("*"))
     said = run("report", "small", "--json")
-    assert (said.code, said.err, sorted(tmp_path.rglob("*"))) == (0, "", before)
-    assert json.loads(said.out) == json.loads((tmp_path / "small.json").read_text())
+    assert (said.code, said.err, sorted(folder.rglob("*"))) == (0, "", before)
+    assert json.loads(said.out) == json.loads((folder / "small.json").read_text())
     assert [json.loads(said.out)[key] for key in ("schema", "kind", "study")] == [1, "report", "small"]
 
 
-def test_json_is_public_where_that_is_asked_for(run: Run, launched: str, tmp_path: Path) -> None:
-    assert str(tmp_path) not in run("report", "small", "--json", "--public").out
+def test_json_is_public_where_that_is_asked_for(run: Run, launched: str, folder: Path) -> None:
+    assert str(folder) not in run("report", "small", "--json", "--public").out
 
 
 @pytest.mark.parametrize("more", [("again",), ("--to", "a.json"), ("--open",), ("--format", "md")], ids=" ".join)
@@ -62,16 +77,16 @@ def test_json_takes_nothing_that_asks_for_a_file(run: Run, more: tuple[str, ...]
     assert "--json prints the document of one study" in said.err
 
 
-def test_a_public_report_names_no_folder_of_its_writer(run: Run, launched: str, tmp_path: Path) -> None:
+def test_a_public_report_names_no_folder_of_its_writer(run: Run, launched: str, folder: Path) -> None:
     for kind in ("md", "json"):
         assert run("report", "small", "--format", kind, "--public").code == 0
-        assert str(tmp_path) not in (tmp_path / "reports" / f"small.{kind}").read_text()
-    assert "small.yaml" not in (tmp_path / "reports" / "small.json").read_text()
+        assert str(folder) not in (folder / "reports" / f"small.{kind}").read_text()
+    assert "small.yaml" not in (folder / "reports" / "small.json").read_text()
 
 
 @pytest.mark.parametrize("starts", [True, False])
 def test_a_report_is_opened_in_a_browser(
-    run: Run, launched: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, starts: bool
+    run: Run, launched: str, folder: Path, monkeypatch: pytest.MonkeyPatch, *, starts: bool
 ) -> None:
     asked: list[str] = []
 
@@ -81,7 +96,7 @@ def test_a_report_is_opened_in_a_browser(
 
     monkeypatch.setattr(webbrowser, "open", pretended)
     said = run("report", "small", "--open")
-    assert asked == [(tmp_path / "reports" / "small.html").as_uri()]
+    assert asked == [(folder / "reports" / "small.html").as_uri()]
     assert ("no browser could be started" in said.err) != starts
 
 
@@ -91,8 +106,8 @@ def test_an_unknown_format_names_the_known_ones(run: Run) -> None:
     assert "--format must be one of csv, html, json, md, got 'pdf'" in said.err
 
 
-def test_two_studies_are_compared_on_a_page_of_their_own(run: Run, launched: str, tmp_path: Path) -> None:
-    (tmp_path / "again.yaml").write_text((tmp_path / "small.yaml").read_text().replace("name: small", "name: again"))
+def test_two_studies_are_compared_on_a_page_of_their_own(run: Run, launched: str, folder: Path) -> None:
+    (folder / "again.yaml").write_text((folder / "small.yaml").read_text().replace("name: small", "name: again"))
     assert run("launch", "again.yaml", "--trials", "1", "--finalist-seeds", "1").code == 0
     said = run("report", "small", "again")
     assert "wrote reports/small-and-again.html (" in said.out
