@@ -63,7 +63,7 @@ def write_sketch(rows: Path, name: str | None, *, force: bool) -> Sketch:
             *(f"{path} is there already" for path in there),
             remedy="name another with --name, or write over it with --force",
         )
-    lazy = table.load(table.Options(path=str(rows)), Path.cwd())
+    lazy = table.scan(str(rows), Path.cwd(), "TABLE")
     text = "\n".join([*_definition_lines(lazy, rows, os.path.relpath(rows, study.parent)), ""])
     texts = {
         definition: text,

@@ -34,3 +34,19 @@ def test_a_table_without_labels_is_refused_with_what_to_do(run: Run, tmp_path: P
     assert said.code == 3
     assert "rows.csv: a column of few values (a scenario) is needed" in said.err
     assert said.err.splitlines()[-1] == "Next: hinet-search data init --help"
+
+
+@pytest.mark.parametrize(
+    ("table", "remedy"),
+    [
+        ("none.parquet", "set HINET_SEARCH_DATA to the folder that holds it, or write an absolute path"),
+        ("/none.parquet", "write the path of a .parquet or .csv file, or a glob such as"),
+        ("exports", "it is a folder: write a glob of its files, such as 'exports/*.parquet'"),
+    ],
+)
+def test_a_table_that_is_not_there_is_told_by_what_was_typed(run: Run, tmp_path: Path, table: str, remedy: str) -> None:
+    (tmp_path / "exports").mkdir()
+    said = run("data", "init", table)
+    assert said.code == 3
+    assert said.err.startswith(f"error: TABLE: '{table}' must be a file or a glob of files")
+    assert said.err.splitlines()[1].startswith(remedy)

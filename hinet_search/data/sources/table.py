@@ -73,8 +73,16 @@ def find(path: str, folder: Path, key: str = ROWS) -> list[Path]:
     tried = ", ".join(str(base / path) for base in places)
     raise DataError(
         f"{key}: '{path}' must be a file or a glob of files, found none in any of: {tried}",
-        remedy=f"set {DATA_FOLDER} to the folder that holds it, or write an absolute path",
+        remedy=_how_to_find(path, places),
     )
+
+
+def _how_to_find(path: str, places: list[Path]) -> str:
+    if any((base / path).is_dir() for base in places):
+        return f"it is a folder: write a glob of its files, such as '{path.rstrip('/')}/*.parquet'"
+    if Path(path).is_absolute():
+        return "write the path of a .parquet or .csv file, or a glob such as '/data/rows-*.parquet'"
+    return f"set {DATA_FOLDER} to the folder that holds it, or write an absolute path"
 
 
 def _places(path: str, folder: Path) -> list[Path]:
