@@ -15,7 +15,7 @@ from hinet_search.plugins import load as load_plugin
 from hinet_search.records import StudyRecord
 from hinet_search.search.options import LaunchOptions
 from hinet_search.search.progress import Silent, Watcher
-from hinet_search.shipped import find, is_known, shadowed
+from hinet_search.shipped import is_known, shadowed
 from hinet_search.storage.address import parse_address
 from hinet_search.storage.engine import connect
 from hinet_search.study import Study
@@ -36,14 +36,25 @@ def quiet(_text: str) -> None:
 
 
 def ready(study: str, options: LaunchOptions, say: Callable[[str], None] = quiet) -> "Ready":
-    """A study, found, checked and with its data encoded; `say` hears what takes a while, and whom the study hides."""
+    """A study, found, checked and with its data encoded; `say` hears what takes a while, and which shipped file is hidden."""
     from hinet_search.search.plan import make_ready
 
-    if (hidden := shadowed("studies", study)) is not None:
-        say(f"{study} is {find('studies', study)}, which stands in front of the shipped {hidden.name}")
-
     allow_only(options.plugins)
-    return make_ready(options.load(study), options.cache, options.folder, say)
+    found = options.load(study)
+    _tell_hidden(study, found, say)
+    return make_ready(found, options.cache, options.folder, say)
+
+
+def _tell_hidden(name: str, study: Study, say: Callable[[str], None]) -> None:
+    """A file of the user's that has the name of a shipped one may be there by chance."""
+    spaces = {study.spec.arms[arm.name].space or arm.space.name for arm in study.arms}
+    for kind, called, beside in (
+        ("studies", name, None),
+        *(("spaces", space, study.folder) for space in sorted(spaces)),
+    ):
+        if (pair := shadowed(kind, called, beside)) is not None:
+            what = called if kind == "studies" else f"space {called}"
+            say(f"{what} is {pair[0]}, which stands in front of the shipped {pair[1].name}")
 
 
 def check(study: str, **options: Any) -> "Plan":

@@ -49,11 +49,12 @@ def is_known(kind: str, name: str, beside: Path | None = None) -> bool:
     return any(_is(Path.is_file, place) for place in _places(kind, name, beside))
 
 
-def shadowed(kind: str, name: str) -> Path | None:
-    """The shipped file that a file of the current folder stands in front of; None where `name` hides nothing."""
-    places = [place for place in _places(kind, name, None) if _is(Path.is_file, place)]
-    hidden = [place for place in places[1:] if not place.samefile(places[0])]
-    return hidden[0] if hidden else None
+def shadowed(kind: str, name: str, beside: Path | None = None) -> tuple[Path, Path] | None:
+    """The file that `name` means and the shipped one that it stands in front of; None where it hides nothing."""
+    places = [place for place in _places(kind, name, beside) if _is(Path.is_file, place)]
+    shipped = shipped_folder(kind).resolve()
+    hidden = [place for place in places[1:] if place.resolve().is_relative_to(shipped)]
+    return (places[0], hidden[-1]) if hidden and not places[0].samefile(hidden[-1]) else None
 
 
 def _places(kind: str, name: str, beside: Path | None) -> list[Path]:

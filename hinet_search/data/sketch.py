@@ -32,7 +32,7 @@ arms:                          # every arm gets the same budget
   ple:
   shared_bottom:
   flat_moe: {{size_of: hinet}}   # a mixture of HiNet's size without its structure
-  single:                      # one small network for all: gains are measured against it
+  single:                      # a network for every scenario and task: gains are measured against it
   trees:                       # gradient-boosted trees without ids
 sizes:                         # the first one is taken where none is named
   quick: {{trials: 3, passes: 2, finalists: {{top: 1, seeds: 2}}}}   # to see that everything works

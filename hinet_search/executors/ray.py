@@ -59,7 +59,7 @@ class Options(Frozen):
     @model_validator(mode="after")
     def _ray_is_there(self) -> "Options":
         if find_spec("ray") is None:
-            raise ValueError("needs the package ray: pip install 'hinet-search[ray]'")
+            raise ValueError("needs the package ray: pip install '.[ray]' in a clone of hinet-search")
         return self
 
 

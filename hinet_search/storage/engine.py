@@ -148,7 +148,7 @@ def _bare_engine(address: Address) -> Engine:
     except ImportError as error:
         raise EnvironmentFault(
             f"{address.masked} needs the PostgreSQL driver psycopg, which is not installed",
-            remedy="pip install 'hinet-search[postgres]'",
+            remedy="pip install '.[postgres]' in a clone of hinet-search",
         ) from error
 
 

@@ -141,6 +141,16 @@ def test_a_study_that_hides_a_shipped_one_is_told(run: Run, tmp_path: Path) -> N
     )
 
 
+def test_a_space_that_hides_a_shipped_one_is_told_once(run: Run, tmp_path: Path) -> None:
+    write_study(tmp_path)
+    (tmp_path / "spaces").mkdir()
+    (tmp_path / "spaces" / "mmoe.yaml").write_text("include: [training]\nfixed: {model.num_experts: 3}\n")
+    hidden = "space mmoe is spaces/mmoe.yaml, which stands in front of the shipped mmoe.yaml"
+    said = run("check", "small.yaml").err
+    assert said.count(hidden) == 1
+    assert said.count("stands in front of") == 1
+
+
 def test_a_setting_is_recorded_and_part_of_the_identity(run: Run, tmp_path: Path) -> None:
     import hinet_search
 

@@ -149,7 +149,7 @@ def test_optuna_on_a_locked_database_is_a_fault_of_the_environment(
 
 def test_a_missing_postgres_driver_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(EnvironmentFault, match=r"pip install 'hinet-search\[postgres\]'") as caught:
+    with pytest.raises(EnvironmentFault, match=r"pip install '\.\[postgres\]'") as caught:
         connect("postgresql://ann:secret@127.0.0.1:1/studies")
     assert "secret" not in str(caught.value)
 
