@@ -49,7 +49,12 @@ _ACCESS = "Who may do what"
     metavar="FILE",
     help="File that holds the token.",
 )
-@option(_ACCESS, "--writable", is_flag=True, help="Let its pages change studies; one whose trials are deleted there cannot go on.")
+@option(
+    _ACCESS,
+    "--writable",
+    is_flag=True,
+    help="Let its pages change studies; one whose trials are deleted there cannot go on.",
+)
 @speaking
 def command(study: str | None, token_file: Path | None, **given: Any) -> None:
     """Serve the reports of the stored studies, live, and optuna-dashboard under /optuna/: read-only, on this machine only.
