@@ -145,7 +145,7 @@ def test_claims_are_the_marked_ones_the_largest_first() -> None:
     ("changes", "sentence"),
     [
         ({"deviation": 0.0005}, "These 5 seeds show a difference of .001 in at least four of five studies."),
-        ({"deviation": 0.003}, "About 71 seeds of each arm would show a difference of .001; there are 5."),
+        ({"deviation": 0.003}, "About 73 seeds of each arm would show a difference of .001; there are 5."),
     ],
 )
 def test_whether_the_seeds_show_a_small_gain_is_said(changes: dict[str, float], sentence: str) -> None:

@@ -102,6 +102,11 @@ CASES: dict[str, tuple[StudyRecord, str, str]] = {
         "worse",
         "PLE wins. HiNet is worse by .0400. Ahead of HiNet on test: STAR by .0300.",
     ),
+    "worse, and another arm is further ahead": (
+        meeting(star=at(0.76), ple=at(0.74), hinet=at(0.72)),
+        "worse",
+        "HiNet is worse than PLE by .0200. Ahead of HiNet on test: STAR by .0400.",
+    ),
     "better than the strongest on validation, but another arm is ahead": (
         meeting(star=at(0.76), ple=at(0.70), hinet=at(0.72)),
         "better",

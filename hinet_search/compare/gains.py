@@ -5,6 +5,7 @@ two-sided Student t intervals over the seeds that both ran; they see no users, s
 one arm meet on validation, not for a verdict.
 """
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -78,10 +79,24 @@ def gain(left: Mapping[int, float], right: Mapping[int, float], *, maximize: boo
 def seeds_to_show(
     effect: float, deviation: float, user_error: float = 0.0, level: float = 1 - CONFIDENCE
 ) -> int | None:
-    """Seeds of each arm with which an effect is found in 80 % of studies (normal approximation), at least 2.
+    """Seeds of each arm with which Welch's test finds an effect in 80 % of studies, at least 2.
 
-    `deviation` is that of a difference of one run of each, `user_error` what more seeds do not make smaller: None when
-    that alone hides the effect.
+    `deviation` is that of a difference of one run of each, `user_error` what more seeds do not make smaller: None when that
+    alone hides the effect.
     """
-    seed_error = (effect / float(ndtri(1 - level / 2) + ndtri(POWER))) ** 2 - user_error**2
-    return max(2, int(np.ceil(deviation**2 / seed_error))) if seed_error > 0 else None
+    if effect <= float(ndtri(1 - level / 2) + ndtri(POWER)) * user_error:
+        return None
+    most = 2
+    while not _shown(effect, deviation**2 / most, most, user_error**2, level):
+        most *= 2
+    enough = range(2, most + 1)
+    return enough[bisect_left(enough, 1, key=lambda n: _shown(effect, deviation**2 / n, n, user_error**2, level))]
+
+
+def _shown(effect: float, of_seeds: float, seeds: int, of_users: float, level: float) -> bool:
+    """Whether the effect is as large as the critical value and the power ask, with variances of seeds and users."""
+    if of_seeds == 0:
+        return True
+    variance = of_seeds + of_users
+    degrees = (seeds - 1) * (variance / of_seeds) ** 2  # the fewest that Welch's test may find, the users' error known
+    return bool(effect >= (stdtrit(degrees, 1 - level / 2) + stdtrit(degrees, POWER)) * variance**0.5)

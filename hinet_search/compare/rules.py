@@ -138,7 +138,11 @@ def _sentence(outcome: Verdict, difference: Difference) -> str:
             f"No clear winner: {focus} and {rival} differ by less than {chance} do.{beaten}{_also_ahead(focus, ahead)}"
         )
     if outcome.status == "worse":
-        return f"{rival} wins. {focus} is worse by {size}.{_also_ahead(focus, ahead)}"
+        is_first = all(
+            one.difference.mean >= difference.mean for one in outcome.contrasts if one.difference is not None
+        )
+        lost = f"{rival} wins. {focus} is worse by {size}." if is_first else f"{focus} is worse than {rival} by {size}."
+        return f"{lost}{_also_ahead(focus, ahead)}"
     if ahead:
         return f"{focus} is better than {rival} by {size}, but does not win.{_also_ahead(focus, ahead)}"
     if alike := [one.arm for one in outcome.contrasts if one.mark == "unclear"]:

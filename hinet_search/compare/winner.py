@@ -24,7 +24,7 @@ def to_take(record: StudyRecord, outcome: Verdict) -> tuple[ArmRecord | None, st
     if not alike:
         return focus, "better than every other arm on test"
     known = flops(arm for arm in opened if arm is focus or arm.name in alike)
-    if not known:
+    if len(known) < 2:
         return focus, "not told apart from others on test"
     return min(known, key=lambda pair: pair[0])[1], "of the arms not told apart on test it computes least"
 

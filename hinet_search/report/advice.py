@@ -50,6 +50,8 @@ def _lines(record: StudyRecord, outcome: Verdict) -> list[Content]:
 
 def _not_yet(record: StudyRecord) -> str:
     """The launch that made a study also brings it to its end."""
+    if record.state == "done" and len(record.arms) == 1:
+        return "Add an arm to the study: nothing is good or bad but beside another one."
     if record.state == "done":
         return "Nothing is decided: see below what is missing, then launch the study again."
     return "Nothing is decided yet: the same launch goes on from what is stored."
@@ -83,11 +85,11 @@ def worse_cells(outcome: Verdict) -> list[CellDifference]:
 
 
 def _cheapest(record: StudyRecord, focus: ArmRecord, alike: list[str]) -> str:
-    """Of arms that are not told apart the one that computes least; what is no torch model has no FLOPs to compare."""
+    """Of arms that are not told apart the one that computes least, where at least two have FLOPs to compare: trees have none."""
     arms = [arm for arm in record.arms if arm.name in (focus.name, *alike)]
     known = flops(arms)
     name, several = title(focus.name), numbers.plural(len(alike), "other arm")
-    if not known:
+    if len(known) < 2:
         return f"Take the simplest: {name} is not told apart from {several}."
     least, cheapest = min(known, key=lambda pair: pair[0])
     if cheapest.name == focus.name:

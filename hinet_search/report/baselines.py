@@ -64,17 +64,26 @@ def _legend(record: StudyRecord, focus: ArmRecord, found: Sequence[Contrast]) ->
     measure = reading.headline_in_words(record)
     lower = "" if record.maximize else f" Lower {measure} is better; a positive gain means lower."
     what = f"Gain of {title(focus.name)} in {measure} on test (split {record.data.split})"
-    drawn = [one for one in found if one.difference is not None and one.difference.low is not None]
     differences = [one.difference for one in found if one.difference is not None]
+    drawn = how_drawn(found, "baseline")
+    if any(one.low is not None for one in differences):
+        cut = " An arrow marks a line that leaves the picture." if leaves_the_picture(differences) else ""
+        drawn = f", difference of the means over seeds. {drawn} {MARKS}{cut}"
+    else:
+        drawn = f". {drawn}"
+    return f"{what}{drawn}{lower}"
+
+
+def how_drawn(found: Sequence[Contrast], noun: str) -> str:
+    """What the lines of a picture are made of: `Line: interval from the spread of seeds and users (Welch's t)`."""
+    drawn = [one for one in found if one.difference is not None and one.difference.low is not None]
     if not drawn:
-        return f"{what}. One seed gives no interval.{lower}"
-    what += ", difference of the means over seeds."
+        return "One seed gives no interval."
     spread = "seeds and users" if all(one.units.endswith("users") for one in drawn) else "seeds and rows"
     if not all(one.units for one in drawn):
         spread = "seeds; users are not counted"
-    several = f"; Holm over {numbers.plural(len(drawn), 'baseline')}, 95 % for all together" if len(drawn) > 1 else ""
-    cut = " An arrow marks a line that leaves the picture." if leaves_the_picture(differences) else ""
-    return f"{what} Line: interval from the spread of {spread} (Welch's t{several}). {MARKS}{cut}{lower}"
+    several = f"; Holm over {numbers.plural(len(drawn), noun)}: with 95 % no mark is false" if len(drawn) > 1 else ""
+    return f"Line: interval from the spread of {spread} (Welch's t{several})."
 
 
 def tests(outcome: Verdict) -> Markup:

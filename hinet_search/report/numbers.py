@@ -51,6 +51,11 @@ def compact(value: float) -> str:
     return _three_digits(value) if value != int(value) else str(int(value))
 
 
+def ratio(value: float) -> str:
+    """How many times as much: `.04`, `1.5`, `12`, `120`."""
+    return f"{value:.2g}".removeprefix("0") if value < 99.5 else f"{float(f'{value:.2g}'):,.0f}"
+
+
 def round_size(value: float) -> str:
     """A round count as an axis label: `1.5 M`, `20 k`."""
     for size, suffix in _SUFFIXES:

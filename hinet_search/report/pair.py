@@ -8,6 +8,7 @@ from hinet_search.compare import Contrast, headline, title, trials_done
 from hinet_search.compare.across import across, common_arms, refuse_other_data, sentence
 from hinet_search.records import ArmRecord, ParameterRange, StudyRecord
 from hinet_search.report import numbers, reading
+from hinet_search.report.baselines import how_drawn
 from hinet_search.report.card import Card
 from hinet_search.report.figures import ForestRow, forest
 from hinet_search.report.markup import head, note, row, scroll, table, tag, words
@@ -35,12 +36,10 @@ def _forest(before: StudyRecord, after: StudyRecord, found: tuple[Contrast, ...]
     rows = [ForestRow(title(one.arm), "", one.difference, one.reason) for one in found]
     picture = forest(rows, "Arm", f"Gain of {after.name}")
     measure = reading.metric_in_words(headline(after.objective))
-    drawn = "the seeds and users" if before.seed == after.seed else "the seeds; users are not counted"
     lower = "" if after.maximize else f" Lower {measure} is better; a positive gain means lower."
     legend = (
         f"Gain of the chosen finalist of {after.name} over that of {before.name} in {measure} on test "
-        f"({after.data.split}), difference of the means over seeds. Line: interval from the spread of {drawn} (Welch's t; "
-        f"Holm over {numbers.plural(len(found), 'arm')}).{lower}"
+        f"({after.data.split}), difference of the means over seeds. {how_drawn(found, 'arm')}{lower}"
     )
     return picture + note(legend)
 

@@ -20,7 +20,7 @@ from hinet_search.compare import (
     summary,
     values_by,
 )
-from hinet_search.records import ArmRecord, FinalistRecord, StudyRecord
+from hinet_search.records import ArmRecord, FinalistRecord, FinalistSummary, StudyRecord
 from hinet_search.report import reading
 
 
@@ -100,7 +100,7 @@ def _validation(record: StudyRecord, arm: ArmRecord, finalist: FinalistRecord) -
     assert reached is not None, "a chosen finalist has runs"
     untuned = next((one for one in arm.finalists if one.is_default), None)
     default = summary(list(objective_by_seed(record, untuned, "valid").values())) if untuned else None
-    ensemble = values_by(record.objective)(finalist.summary.ensemble_valid_cells) if finalist.summary else None
+    ensemble = values_by(record.objective)(together.ensemble_valid_cells) if (together := _together(finalist)) else None
     return OnValidation(
         objective=reached,
         headline=summary(list(headline_by_seed(record, finalist, "valid").values())),
@@ -114,8 +114,8 @@ def _validation(record: StudyRecord, arm: ArmRecord, finalist: FinalistRecord) -
 
 def _test(record: StudyRecord, finalist: FinalistRecord) -> OnTest:
     reached = summary(list(headline_by_seed(record, finalist, "test").values()))
-    together = values_by(headline(record.objective))
-    ensemble = together(finalist.summary.ensemble_test_cells) if finalist.summary else None
+    of_headline, together = values_by(headline(record.objective)), _together(finalist)
+    ensemble = of_headline(together.ensemble_test_cells) if together else None
     return OnTest(
         headline=reached,
         weighted=summary(list(by_seed(finalist, "test", values_by("weighted_auc")).values())),
@@ -123,6 +123,11 @@ def _test(record: StudyRecord, finalist: FinalistRecord) -> OnTest:
         together=_added(record, ensemble, reached.mean if reached else None),
         worst=_worst(record, finalist),
     )
+
+
+def _together(finalist: FinalistRecord) -> FinalistSummary | None:
+    """What its seeds say together; one seed is no ensemble."""
+    return finalist.summary if len(finalist.runs) > 1 else None
 
 
 def _worst(record: StudyRecord, finalist: FinalistRecord) -> tuple[float, tuple[str, str]] | None:

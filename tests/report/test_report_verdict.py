@@ -94,7 +94,7 @@ def test_it_is_said_whether_the_seeds_show_a_thousandth(record: StudyRecord) -> 
 def test_the_legend_names_split_seeds_users_and_correction() -> None:
     legend = plain(verdict.build(NINE).body.split("forest")[1].split('class="note"')[1])
     assert "in macro AUC on test (split time: valid from 2026-11-01" in legend
-    assert "seeds and users (Welch&#39;s t; Holm over 8 baselines, 95 % for all together)" in legend
+    assert "seeds and users (Welch&#39;s t; Holm over 8 baselines: with 95 % no mark is false)" in legend
 
 
 def test_one_baseline_needs_no_correction() -> None:

@@ -1,6 +1,6 @@
 """Ablations: the model in focus against the same model with a part changed, where a study has such arms."""
 
-from hinet_search.compare import Contrast, claims, in_words, title, verdict
+from hinet_search.compare import Contrast, Verdict, claims, in_words, title, verdict
 from hinet_search.records import ArmRecord, StudyRecord
 from hinet_search.report import numbers, reading
 from hinet_search.report.card import Card, NotApplicable
@@ -28,21 +28,21 @@ def build(record: StudyRecord) -> Card:
     lead = f"Gain of {title(focus.name)} in {measure} on test over itself with a part changed."
     legend = note("Intervals and marks are those of the verdict. A loss without a part is no statement of how it acts.")
     body = join([forest(rows, "Compared with", f"Gain of {title(focus.name)}"), legend])
-    return Card("ablations", "Why", _heading(focus, [one for _, one in found]), lead, body)
+    return Card("ablations", "Why", _heading(focus, outcome, [one for _, one in found]), lead, body)
 
 
 def _changed(focus: ArmRecord, arm: ArmRecord) -> str:
-    """Fixed settings in which the variant differs."""
-    names = sorted(arm.fixed.keys() | focus.fixed.keys())
-    return ", ".join(
-        f"{name} = {numbers.setting(arm.fixed[name])}"
-        for name in names
-        if name in arm.fixed and arm.fixed[name] != focus.fixed.get(name)
-    )
+    """Fixed settings in which the variant differs; what the focus alone holds is free in the variant."""
+    held = {name: f"{name} = {numbers.setting(value)}" for name, value in arm.fixed.items()}
+    free = {name: f"{name} not held" for name in focus.fixed if name not in arm.fixed}
+    same = {name for name, value in arm.fixed.items() if name in focus.fixed and focus.fixed[name] == value}
+    return ", ".join(said for name, said in sorted({**held, **free}.items()) if name not in same)
 
 
-def _heading(focus: ArmRecord, found: list[Contrast]) -> str:
+def _heading(focus: ArmRecord, outcome: Verdict, found: list[Contrast]) -> str:
     name = title(focus.name)
+    if outcome.status == "observation":
+        return f"What do variants of {name} reach?"
     costly = claims(found, "better")
     if not costly:
         return f"No variant is told apart from {name}" if not claims(found, "worse") else f"A variant beats {name}"

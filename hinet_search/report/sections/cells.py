@@ -50,7 +50,7 @@ def build(record: StudyRecord) -> Card:
 
 
 def _heading(outcome: Verdict) -> str:
-    if not outcome.cells or outcome.focus is None or outcome.rival is None:
+    if not outcome.cells or outcome.focus is None or outcome.rival is None or outcome.status == "observation":
         return "What does every arm reach in each cell?"
     better, worse, total = outcome.count("better"), outcome.count("worse"), len(outcome.cells)
     names = title(outcome.focus), title(outcome.rival)

@@ -106,7 +106,7 @@ def _heading(entries: Sequence[Entry]) -> str:
 
 def _times(ratio: float, how: str) -> str:
     """`1.5 times as long`, or `about as long` where they are within a twentieth."""
-    return f"about as {how}" if abs(ratio - 1) < ALIKE else f"{ratio:.2g} times as {how}"
+    return f"about as {how}" if abs(ratio - 1) < ALIKE else f"{numbers.ratio(ratio)} times as {how}"
 
 
 def _table(entries: Sequence[Entry]) -> Markup:

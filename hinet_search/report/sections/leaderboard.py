@@ -6,7 +6,7 @@ from statistics import fmean
 
 from markupsafe import Markup
 
-from hinet_search.compare import CellDifference, Summary, in_words, title
+from hinet_search.compare import CellDifference, Summary, in_words, measure, title
 from hinet_search.records import StudyRecord
 from hinet_search.report import numbers, reading
 from hinet_search.report.card import Card, NotApplicable
@@ -177,7 +177,9 @@ def _legend(record: StudyRecord, lines: Sequence[Standing]) -> str:
     if any(one.valid.ensemble is not None for one in lines):
         parts.append("Ensemble: mean probability of all seeds, and its gain over their mean.")
     if any(one.test for one in lines):
-        parts.append("Worst cell: where the arm reaches least.")
+        parts.append(
+            f"Worst cell: that of the {'lowest' if measure(record).maximize else 'highest'} {measure(record).name}."
+        )
     if any(one.reference for one in lines):
         parts.append(f"Cells below {title(record.reference)} while others lie above it; all: none does.")
     return " ".join(parts)

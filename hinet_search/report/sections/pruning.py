@@ -28,7 +28,7 @@ class Saved:
 
     @property
     def share(self) -> float:
-        """Of the passes of all trials of the arm, had none been pruned or stopped."""
+        """Of the passes of its pruned trials, had none been pruned."""
         return (self.planned - self.trained) / self.planned if self.planned else 0.0
 
 

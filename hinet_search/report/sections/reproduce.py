@@ -43,7 +43,7 @@ def _configuration(parameters: Mapping[str, Scalar]) -> Markup:
 def _exact(value: Scalar) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return "null" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+    return "null" if value is None else str(value)
 
 
 def _versions(record: StudyRecord) -> Markup:

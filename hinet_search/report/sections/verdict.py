@@ -13,6 +13,7 @@ from hinet_search.compare import (
     cells_of,
     chosen,
     headline_by_seed,
+    is_opened,
     measure,
     summary,
     title,
@@ -61,15 +62,15 @@ def _led(record: StudyRecord, outcome: Verdict, focus: ArmRecord, rival: Contras
     yield f" {reading.headline_in_words(record)} on test. Its gain over {strongest}, is "
     yield _gained(rival)
     yield f" ({counted(rival, outcome)})."
-    if outcome.best not in (None, focus.name, rival.arm):
-        yield f" On validation {title(outcome.best or '')} is ahead of it."
 
 
 def _same_size(record: StudyRecord, outcome: Verdict, focus: ArmRecord) -> Iterator[Content]:
-    """The rival of the same size, which is always spoken of."""
+    """The rival of the same size, which is always spoken of; trees have no size to compare."""
+    if not reading.has_flops(focus):
+        return
     name = title(focus.name)
-    sized = {arm.name for arm in rivals_of_size(record, focus)}
-    found = next((one for one in outcome.contrasts if one.arm in sized and one.difference is not None), None)
+    compared = {one.arm: one for one in outcome.contrasts if one.difference is not None}
+    found = next((compared[arm.name] for arm in rivals_of_size(record, focus) if arm.name in compared), None)
     if found is None:
         yield f"No arm has the size of {name}; the arm "
         yield tag("code", f"flat_moe: {{size_of: {focus.name}}}")
@@ -103,7 +104,9 @@ def _gained(found: Contrast) -> Markup:
 
 
 def _progress(record: StudyRecord) -> Markup:
-    """What is known before anything is decided: validation only."""
+    """What is known before anything is decided: validation only, unless an arm has no other to be decided against."""
+    if len(record.arms) == 1 and is_opened(record.arms[0]):
+        return tag("p", *_alone(record, record.arms[0]))
     best = [(arm, steps) for arm in record.arms if (steps := reading.best_so_far(record, arm)) is not None]
     if not best:
         return tag("p", "No trial has finished with a value yet.")
@@ -112,6 +115,15 @@ def _progress(record: StudyRecord) -> Markup:
     words = f"On validation the best trial so far is {title(arm.name)}'s number {steps.found_at} with "
     objective = f" {reading.objective_in_words(record)}. One trial is one seed: no order of the arms follows from it."
     return tag("p", words, tag("b", numbers.metric(steps.best)), objective)
+
+
+def _alone(record: StudyRecord, arm: ArmRecord) -> Iterator[Content]:
+    finalist = chosen(arm)
+    found = summary(list(headline_by_seed(record, finalist, "test").values())) if finalist else None
+    if found is not None:
+        yield f"{title(arm.name)} reaches "
+        yield tag("b", numbers.metric(found.mean))
+        yield f" {reading.headline_in_words(record)} on test, mean over {numbers.plural(found.seeds, 'seed')}."
 
 
 def _numbers_list(rows: Sequence[tuple[str, str, str, str]]) -> Markup:
@@ -158,7 +170,7 @@ def _counts(record: StudyRecord) -> Markup:
 def _four_numbers(record: StudyRecord, outcome: Verdict, focus: ArmRecord, difference: Difference) -> Markup:
     rival = next(arm for arm in record.arms if arm.name == outcome.rival)
     marks = " / ".join(str(outcome.count(mark)) for mark in ("better", "unclear", "worse"))
-    known = sum(cell.difference is not None for cell in outcome.cells)
+    known = sum(cell.difference is not None and cell.difference.low is not None for cell in outcome.cells)
     seeds = numbers.plural(difference.pairs, "seed")
     at_once = f"{numbers.plural(known, 'interval')}{' that hold at once' if known > 1 else ''}"
     rows = [
@@ -202,11 +214,11 @@ def _price(focus: ArmRecord, rival: ArmRecord) -> tuple[str, str, str, str]:
     name, spent = f"FLOPs per row against {title(rival.name)}", [_milliseconds(arm) for arm in (focus, rival)]
     if spent[0] is not None and spent[1] is not None:
         remark = f"{numbers.milliseconds(spent[0])} against {numbers.milliseconds(spent[1])}"
-        return "Time for 100 rows", f"{spent[0] / spent[1]:.1f} ×", remark, ""
+        return "Time for 100 rows", f"{numbers.ratio(spent[0] / spent[1])} ×", remark, ""
     if not ours or not theirs:
         none = title(rival.name if ours else focus.name)
         return name, numbers.DASH, f"{none} is no torch model and has none", ""
-    return name, f"{ours / theirs:.1f} ×", f"{numbers.compact(ours)} against {numbers.compact(theirs)}", ""
+    return name, f"{numbers.ratio(ours / theirs)} ×", f"{numbers.compact(ours)} against {numbers.compact(theirs)}", ""
 
 
 def _milliseconds(arm: ArmRecord) -> float | None:
