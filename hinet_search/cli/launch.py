@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -89,10 +90,20 @@ def _launch(study: str, given: Mapping[str, Any], *, plain: bool, as_json: bool)
     click.echo(f"report   {path} ({size:.2f} MB)")
     arm, _ = to_take(record, outcome)
     places = {name: given[name] for name in PLACES}
-    speaker.next(
-        *([_export(study, record.name, arm.name, given, options)] if arm is not None else []),
-        shlex.join(["hinet-search", "dashboard", *as_typed(places, options)]),
-    )
+    further = _of_more_seeds(study, checked, given, options) if outcome.status == "observation" else []
+    export = [_export(study, record.name, arm.name, given, options)] if arm is not None else []
+    speaker.next(*(further or export), shlex.join(["hinet-search", "dashboard", *as_typed(places, options)]))
+
+
+def _of_more_seeds(study: str, checked: "Ready", given: Mapping[str, Any], options: LaunchOptions) -> list[str]:
+    """The command that runs the study at a size whose seeds are enough for a claim, where it has one."""
+    from hinet_search.compare import SEEDS_FOR_A_CLAIM
+
+    for size in checked.study.spec.sizes:
+        if replace(options, size=size).load(study).spec.finalists.seeds >= SEEDS_FOR_A_CLAIM:
+            said = {key: given[key] for key in (*SAME_STUDY, *PLACES) if key != "size"}
+            return [shlex.join(["hinet-search", "launch", study, "--size", size, *as_typed(said, options)])]
+    return []
 
 
 def _export(study: str, name: str, arm: str, given: Mapping[str, Any], options: LaunchOptions) -> str:

@@ -19,8 +19,9 @@ def test_an_odd_table_is_three_commands_from_its_report(run: Run, tmp_path: Path
     assert checked.code == 0, checked.err
     assert "3 scenarios x 2 tasks" in checked.out
     assert checked.out.count("!!  data/odd_rows.yaml:") == 3
-    launched = run("launch", "studies/odd_rows.yaml", "--trials", "1", "--finalist-seeds", "1")
+    launched = run("launch", "studies/odd_rows.yaml", "--trials", "1")
     assert launched.code == 0, launched.err
+    assert "Next: hinet-search launch studies/odd_rows.yaml --size full\n" in launched.err
     page = (tmp_path / "reports" / "odd_rows-quick.html").read_text()
     assert "推送" in page
     assert "home page" in page
