@@ -21,7 +21,9 @@ from hinet_search.schema import Schema
 MAX_EXAMPLES = 5
 COPIES = 3  # weights and Adam's two moments
 BYTES_PER_WEIGHT = 4
-INTEGERS = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
+INTEGERS = (
+    pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.Int128, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64, pl.UInt128,
+)  # fmt: skip
 TEXTS = (pl.String, pl.Categorical, pl.Enum)
 
 

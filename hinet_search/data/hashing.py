@@ -26,9 +26,9 @@ def uniform(keys_R: NDArray[np.uint64], seed: int) -> NDArray[np.float64]:
 
 
 def keys_of(values: pl.Series) -> NDArray[np.uint64]:
-    """A 64-bit key for every value; a number has the same key in every integer type. Values must not be null."""
+    """A 64-bit key for every value; a number has the same key in every integer type that holds it. Values must not be null."""
     if values.dtype.is_integer():
-        return values.cast(pl.Int64).to_numpy().view(np.uint64)
+        return values.cast(pl.UInt64, wrap_numerical=True).to_numpy()  # modulo 2^64, as signed numbers are stored
     texts = values.cast(pl.String)
     distinct = texts.unique()
     keys = pl.Series([_text_key(text) for text in distinct], dtype=pl.UInt64)

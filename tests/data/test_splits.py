@@ -41,6 +41,16 @@ def test_a_number_has_the_same_key_in_every_integer_type() -> None:
     assert wide.tolist() == narrow.tolist()
 
 
+@pytest.mark.parametrize("dtype", [pl.UInt64, pl.Int128])
+def test_numbers_above_half_of_64_bits_have_keys_of_their_own(dtype: pl.DataType) -> None:
+    assert keys_of(pl.Series([2**64 - 1, 2**63, 7], dtype=dtype)).tolist() == [2**64 - 1, 2**63, 7]
+
+
+def test_a_negative_number_keeps_the_key_of_the_first_release() -> None:
+    for dtype in (pl.Int8, pl.Int64, pl.Int128):
+        assert keys_of(pl.Series([-1, -128], dtype=dtype)).tolist() == [2**64 - 1, 2**64 - 128]
+
+
 def test_uniform_numbers_of_consecutive_rows_are_uniform() -> None:
     counts = np.histogram(uniform(ROWS, seed=0), bins=20, range=(0, 1))[0]
     assert ((counts - 1000) ** 2 / 1000).sum() < 45  # chi-square with 19 degrees of freedom, p = .0007
