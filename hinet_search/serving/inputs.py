@@ -89,15 +89,41 @@ def column_problems(inputs: Inputs, types: Types, found: Types) -> list[str]:
     ]
     wrong = [
         f"column '{name}' must hold {_in_words(types[name])} as in training, got {found[name]}; cast it"
+        for name in _unlike(inputs, types, found)
+    ]
+    no_number = [
+        f"column '{name}' must hold numbers, got {found[name]}; cast it" for name in _no_numbers(inputs, found)
+    ]
+    return [*missing, *wrong, *no_number]
+
+
+def misread(inputs: Inputs, types: Types, found: Types) -> dict[str, pl.DataType]:
+    """Columns of CSV files that do not look like what they are, with their types: an empty one, a text of digits alone."""
+    unlike = (*_unlike(inputs, types, found), *_no_numbers(inputs, found))
+    return {name: types[name] for name in unlike if _is_said_by_text(types[name])}
+
+
+def _unlike(inputs: Inputs, types: Types, found: Types) -> list[str]:
+    """Columns that are compared and have another kind of type."""
+    return [
+        name
         for name in inputs.compared
         if name in found and found[name] != pl.Null and _kind(_plain(found[name])) != _kind(types[name])
     ]
-    no_number = [
-        f"column '{name}' must hold numbers, got {found[name]}; cast it"
+
+
+def _no_numbers(inputs: Inputs, found: Types) -> list[str]:
+    return [
+        name
         for name in inputs.numeric
         if name in found and not (found[name].is_numeric() or found[name] in (pl.Boolean, pl.Null))
     ]
-    return [*missing, *wrong, *no_number]
+
+
+def _is_said_by_text(dtype: pl.DataType) -> bool:
+    """Whether a text can mean one value of the type alone; a moment without its zone cannot, and a list is no text."""
+    is_moment = isinstance(dtype, pl.Datetime) and dtype.time_zone is None
+    return dtype.is_numeric() or dtype in (pl.String, pl.Boolean, pl.Date) or is_moment
 
 
 def value_problems(inputs: Inputs, rows: pl.LazyFrame) -> list[str]:

@@ -22,11 +22,12 @@ from hinet_search.data.mapped import mapped
 from hinet_search.data.sources.table import scan
 from hinet_search.errors import ConfigurationError, DataError, EnvironmentFault
 from hinet_search.serving.folder import Exported
-from hinet_search.serving.inputs import column_problems, fitted, value_problems
+from hinet_search.serving.inputs import column_problems, fitted, misread, value_problems
 
 RUN_ROWS = 2**17
 KEY = "key of the row: "  # before the name of a column that is copied as it is
 BYTES_PER_SCORE = 4
+AS_TRAINED = "the column has that type in training: write such a value, or none where it is missing"
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def predict(exported: Exported, path: str, to: Path) -> Prediction:
     """
     started = time.perf_counter()
     _refuse_other_formats(to)
-    lazy = scan(path, Path.cwd(), "rows")
+    lazy = _scanned(exported, path)
     keys = _keys(exported, lazy)
     frame = _checked(exported, lazy, keys, path, to.absolute().parent)
     unseen: Counter[str] = Counter()
@@ -79,6 +80,13 @@ def _refuse_other_formats(to: Path) -> None:
         )
 
 
+def _scanned(exported: Exported, path: str) -> pl.LazyFrame:
+    """The rows; columns of CSV files in the types of training, whatever their values look like."""
+    lazy = scan(path, Path.cwd(), "rows")
+    types = misread(exported.file.inputs, exported.encoder.types, lazy.collect_schema())
+    return scan(path, Path.cwd(), "rows", types)
+
+
 def _keys(exported: Exported, lazy: pl.LazyFrame) -> tuple[str, ...]:
     """Key columns that the rows have; one with the name of a task gives way to its scores."""
     inputs, found = exported.file.inputs, lazy.collect_schema()
@@ -93,7 +101,10 @@ def _checked(exported: Exported, lazy: pl.LazyFrame, keys: tuple[str, ...], path
     try:
         frame = mapped(fitted(lazy.select(*inputs.columns, *copies), types), folder)
     except PolarsError as error:
-        raise DataError(f"{path}: rows cannot be read: {str(error).splitlines()[0]}") from error
+        text = str(error).splitlines()[0]
+        raise DataError(
+            f"{path}: rows cannot be read: {text}", remedy=AS_TRAINED if "could not parse" in text else ""
+        ) from error
     _raise(path, value_problems(inputs, frame.lazy()))
     return frame
 

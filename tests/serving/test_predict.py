@@ -95,6 +95,25 @@ def test_a_csv_file_a_glob_and_other_types_of_one_kind_give_the_same_scores(fold
         assert_allclose(again.select(TASKS).to_numpy(), expected.select(TASKS).to_numpy(), atol=1e-6)
 
 
+def test_a_csv_file_is_read_in_the_types_of_training(folder: Path, tmp_path: Path) -> None:
+    odd = asked().with_columns(
+        user=pl.lit(None, pl.Int64), item=pl.lit("007"), colour=pl.lit("2022-05-03"), price=pl.lit(None, pl.Float64)
+    )
+    expected, told = scored(folder, odd, tmp_path)
+    odd.write_csv(tmp_path / "rows.csv")
+    found = hs.predict(folder, tmp_path / "rows.csv", tmp_path / "again.parquet")
+    assert pl.read_parquet(tmp_path / "again.parquet").equals(expected)
+    assert found.unseen == told.unseen
+
+
+def test_a_value_of_a_csv_file_that_is_of_another_type_is_told_with_its_column(folder: Path, tmp_path: Path) -> None:
+    asked().with_columns(user=pl.lit("ann")).write_csv(tmp_path / "rows.csv")
+    with pytest.raises(DataError, match=r"rows\.csv: rows cannot be read: .*`ann` .*column 'user'") as caught:
+        hs.predict(folder, tmp_path / "rows.csv", tmp_path / "scores.parquet")
+    assert "has that type in training" in caught.value.remedy
+    assert [one.name for one in tmp_path.iterdir()] == ["rows.csv"]
+
+
 def test_an_unseen_value_scores_as_a_missing_one_and_is_counted(folder: Path, tmp_path: Path) -> None:
     new, missing = asked().with_columns(item=pl.lit("new")), asked().with_columns(item=pl.lit(None, pl.String))
     unseen, told = scored(folder, new, tmp_path)

@@ -6,6 +6,7 @@ HINET_SEARCH_DATA, or `../shared/data` beside the current folder where it is not
 
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
@@ -37,8 +38,11 @@ def load(options: Options, folder: Path) -> pl.LazyFrame:
     return lazy
 
 
-def scan(path: str, folder: Path, key: str = ROWS) -> pl.LazyFrame:
-    """Rows of the files that `path`, written at `key`, means; DataError when there are none or one cannot be read."""
+def scan(path: str, folder: Path, key: str = ROWS, types: Mapping[str, pl.DataType] | None = None) -> pl.LazyFrame:
+    """Rows of the files that `path`, written at `key`, means; DataError when there are none or one cannot be read.
+
+    Columns of CSV files have the type that their values look like, those of `types` the one that is given.
+    """
     files = find(path, folder, key)
     formats = {file.suffix.lower() for file in files}
     if formats not in ({".parquet"}, {".csv"}):
@@ -47,7 +51,9 @@ def scan(path: str, folder: Path, key: str = ROWS) -> pl.LazyFrame:
         if formats == {".parquet"}:
             lazy = pl.scan_parquet(files, glob=False)
         else:
-            lazy = pl.scan_csv(files, glob=False, try_parse_dates=True, infer_schema_length=None)
+            lazy = pl.scan_csv(
+                files, glob=False, try_parse_dates=True, infer_schema_length=None, schema_overrides=types
+            )
         lazy.clone().collect_schema()  # not of `lazy`, which may yet become part of a scan
     except PolarsError as error:
         raise DataError(f"{files[0]}: cannot be read as {formats.pop()[1:]}: {str(error).splitlines()[0]}") from error
