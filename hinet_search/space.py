@@ -140,7 +140,8 @@ def _collect(file: YamlFile, trail: tuple[Path, ...], draft: _Draft) -> None:
     for name, value in parsed.fixed.items():
         draft.fixed[name] = value
         draft.places[name] = file.place(("fixed", name))
-    draft.max_parameters = parsed.max_parameters or draft.max_parameters
+    if "max_parameters" in parsed.model_fields_set:  # null lifts the limit of an included file
+        draft.max_parameters = parsed.max_parameters
 
 
 def _named_widths(distribution: AnyDistribution | None, value: Value) -> Value:

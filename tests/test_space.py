@@ -141,6 +141,10 @@ def test_later_includes_replace_earlier_ones() -> None:
     assert space.max_parameters == 10
 
 
+def test_null_lifts_the_limit_of_an_included_file() -> None:
+    assert load("include: [b]\nmax_parameters: null\n", b="max_parameters: 10\n").max_parameters is None
+
+
 def test_what_an_included_file_fixes_can_be_searched() -> None:
     space = load("include: [b]\n" + one("kind: int, low: 5, high: 9, default: 5"), b="fixed: {x: 1}\n")
     assert (list(space.parameters), dict(space.fixed)) == (["x"], {})

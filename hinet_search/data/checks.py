@@ -211,16 +211,18 @@ def _label_problem(name: str, task: TaskDefinition, values: pl.Series) -> list[s
     return [f"{where} must hold 0 and 1 only, got {shown}; {remedy}"]
 
 
-def check_embedding_fits(schema: Schema, embedding_dim: int, available_bytes: int | None = None) -> None:
-    """DataError when the embedding tables with Adam's moments need more bytes than are available (default: this machine's)."""
+def check_model_fits(where: str, num_parameters: int, schema: Schema, available_bytes: int | None = None) -> None:
+    """DataError when parameters with Adam's moments need more bytes than are available (default: this machine's)."""
     available = available_memory() if available_bytes is None else available_bytes
-    needed = sum(schema.vocabulary_sizes) * embedding_dim * BYTES_PER_WEIGHT * COPIES
+    needed = num_parameters * BYTES_PER_WEIGHT * COPIES
     if needed > available:
-        largest = max(zip(schema.vocabulary_sizes, schema.categorical, strict=True))
+        size, column = max(zip(schema.vocabulary_sizes, schema.categorical, strict=True), default=(0, ""))
         raise DataError(
-            f"embedding: {sum(schema.vocabulary_sizes):,} ids of width {embedding_dim} with Adam must fit into "
+            f"{where}: {num_parameters:,} parameters of the default configuration with Adam must fit into "
             f"{available / 2**30:.1f} GiB of memory, got {needed / 2**30:.1f} GiB",
-            remedy=f"raise minimum_frequency (column '{largest[1]}' has {largest[0]:,} ids) or lower embedding_dim",
+            remedy=f"raise minimum_frequency (column '{column}' has {size:,} ids) or lower embedding_dim"
+            if column
+            else "make the default of its space smaller",
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hinet_search.config import TrialConfig, build_config, try_study
-from hinet_search.data.checks import check_embedding_fits
+from hinet_search.data.checks import check_model_fits
 from hinet_search.data.columns import Dataset
 from hinet_search.data.of_study import dataset_of
 from hinet_search.errors import ConfigurationError, did_you_mean
@@ -17,7 +17,7 @@ from hinet_search.search.disk_needed import bytes_needed, check_room
 from hinet_search.search.options import num_slots
 from hinet_search.search.probe import probe
 from hinet_search.search.random_draw import RandomDraw
-from hinet_search.sizing import num_parameters
+from hinet_search.sizing import num_parameters, sizes_of
 from hinet_search.study import Arm, Study
 from hinet_search.training.checkpoint import seconds_apart
 from hinet_search.training.device import ChosenDevice, choose_device
@@ -107,13 +107,12 @@ def make_ready(study: Study, cache: Path, output: Path, say: Callable[[str], Non
     dataset = dataset_of(study, cache, say)
     _check_objective(study, dataset)
     admission = Admission.of(dataset, study.spec)
-    problems = [text for arm in study.arms for text in _default_too_large(admission.sized(arm, study.arms), admission)]
+    arms = [admission.sized(arm, study.arms) for arm in study.arms]
+    problems = [text for arm in arms for text in _default_too_large(arm, admission)]
     if problems:
         raise ConfigurationError(*problems)
-    for arm in study.arms:
-        _check_embedding(arm, dataset)
-    slots, sized = num_slots(study), [default_of(admission.sized(arm, study.arms)) for arm in study.arms]
-    parameters = [num_parameters(config, config.features.schema_of(dataset)) for config in sized]
+    parameters = [_parameters_that_fit(arm, dataset) for arm in arms]
+    slots = num_slots(study)
     check_room(output, bytes_needed(study.spec, dataset, parameters, slots))
     return Ready(study, dataset, device, slots)
 
@@ -139,13 +138,30 @@ def _check_objective(study: Study, dataset: Dataset) -> None:
 def _default_too_large(arm: Arm, admission: Admission) -> list[str]:
     """The default is always trial 0, so the limits must admit it."""
     refusal = admission.refusal(arm, arm.space.default())
-    return [f"{arm.place}: limits must admit the default configuration, which is {refusal}"] if refusal else []
+    if not refusal:
+        return []
+    remedy = _how_to_admit(arm, admission.dataset)
+    return [f"{arm.place}: limits must admit the default configuration, which is {refusal}; {remedy}"]
 
 
-def _check_embedding(arm: Arm, dataset: Dataset) -> None:
-    """Of the default configuration; a model may do without embeddings."""
+def _how_to_admit(arm: Arm, dataset: Dataset) -> str:
+    config, most = default_of(arm), arm.space.max_parameters
+    total, dense = sizes_of(config, config.features.schema_of(dataset))
+    if most is None or total <= most:
+        return "raise cost_limit, or lower the defaults of its space"
+    own_space = f"give it a space of its own with 'include: [{arm.space.name}]' and 'max_parameters: {total}'"
+    if dense > most:
+        return own_space
+    return f"{total - dense:,} are of embeddings: raise data.minimum_frequency, or {own_space}"
+
+
+def _parameters_that_fit(arm: Arm, dataset: Dataset) -> int:
+    """Of the default configuration, which must fit into memory."""
     config = default_of(arm)
-    check_embedding_fits(config.features.schema_of(dataset), getattr(config.model, "embedding_dim", 1))
+    schema = config.features.schema_of(dataset)
+    parameters = num_parameters(config, schema)
+    check_model_fits(arm.place, parameters, schema)
+    return parameters
 
 
 def _arm_plan(arm: Arm, ready: Ready, seconds: float) -> ArmPlan:

@@ -9,7 +9,7 @@ import pytest
 from tables import definition, prepared, shop
 
 from hinet_search.data.cells import auc
-from hinet_search.data.checks import available_memory, check_embedding_fits
+from hinet_search.data.checks import available_memory, check_model_fits
 from hinet_search.errors import DataError
 from hinet_search.schema import Schema
 
@@ -257,14 +257,19 @@ def test_rows_outside_the_three_splits_are_left_out_and_counted(tmp_path: Path) 
 SCHEMA = Schema(("home",), ("click",), ("user", "item"), (900, 100), ())
 
 
-def test_an_embedding_that_needs_exactly_the_memory_fits() -> None:
-    check_embedding_fits(SCHEMA, 16, available_bytes=1000 * 16 * 4 * 3)
+def test_a_model_that_needs_exactly_the_memory_fits() -> None:
+    check_model_fits("arm", 16_000, SCHEMA, available_bytes=16_000 * 4 * 3)
 
 
-def test_an_embedding_larger_than_the_memory_names_the_largest_column() -> None:
-    with pytest.raises(DataError, match=r"1,000 ids of width 16 with Adam must fit") as caught:
-        check_embedding_fits(SCHEMA, 16, available_bytes=1000 * 16 * 4 * 3 - 1)
+def test_a_model_larger_than_the_memory_names_the_largest_column() -> None:
+    with pytest.raises(DataError, match=r"^arm: 16,000 parameters of the default configuration .* must fit") as caught:
+        check_model_fits("arm", 16_000, SCHEMA, available_bytes=16_000 * 4 * 3 - 1)
     assert "'user' has 900 ids" in caught.value.remedy
+
+
+def test_a_model_without_ids_that_is_larger_than_the_memory_is_told_too() -> None:
+    with pytest.raises(DataError, match="must fit"):
+        check_model_fits("arm", 16_000, Schema(("home",), ("click",), (), (), ("age",)), available_bytes=1)
 
 
 def test_the_available_memory_is_a_plausible_number_of_bytes() -> None:

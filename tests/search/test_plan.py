@@ -1,5 +1,6 @@
 """A plan is made of what a launch will do: its spaces, its data, its cut-off of rare ids."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ from hinet_search.config import TrialConfig
 from hinet_search.data import checks
 from hinet_search.errors import ConfigurationError, DataError
 from hinet_search.search import plan, probe
+from hinet_search.search.admission import default_of
 from hinet_search.search.options import LaunchOptions
+from hinet_search.sizing import num_parameters
 from tests.small import STUDY, write_study
 
 ONE_ARM = STUDY.replace("arms: {shared_bottom: , mmoe: }", "arms: {shared_bottom: }")
@@ -33,13 +36,25 @@ def test_a_plan_of_models_without_rare_ids_is_timed_on_their_own_ids(tmp_path: P
     assert found.arms[0].parameters[0] < full.arms[0].parameters[0]
 
 
-def test_a_launch_refuses_embeddings_that_do_not_fit_before_a_study_exists(
+def test_a_launch_refuses_a_model_that_does_not_fit_before_a_study_exists(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checks, "available_memory", lambda: 1000)
-    with pytest.raises(DataError, match="embedding"):
+    with pytest.raises(DataError, match=r"small.yaml:\d+:\d+: [\d,]+ parameters of the default"):
         face.ready(str(write_study(tmp_path, ONE_ARM)), LaunchOptions(output=tmp_path / "out"))
     assert not list(tmp_path.rglob("*.sqlite3"))
+
+
+def test_the_embeddings_of_every_cell_count_where_a_model_has_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_study(tmp_path, ONE_ARM.replace("shared_bottom", "single"))
+    ready = face.ready(str(path), LaunchOptions(output=tmp_path / "out"))
+    config = default_of(ready.study.arms[0])
+    needed = num_parameters(config, config.features.schema_of(ready.dataset)) * checks.BYTES_PER_WEIGHT * checks.COPIES
+    monkeypatch.setattr(checks, "available_memory", lambda: needed - 1)
+    with pytest.raises(DataError, match="must fit into"):
+        face.ready(str(path), LaunchOptions(output=tmp_path / "out"))
 
 
 def test_a_plan_leaves_out_draws_whose_values_do_not_go_together(tmp_path: Path) -> None:
@@ -55,8 +70,12 @@ def test_a_limit_below_the_size_of_the_default_is_refused_with_both_numbers(tmp_
     text = ONE_ARM.replace("{shared_bottom: }", "{shared_bottom: {space: tiny}}")
     with pytest.raises(
         ConfigurationError, match=r"must admit the default .* too large: [\d,]+ parameters, max_parameters is 3,000"
-    ):
+    ) as caught:
         face.ready(str(write_study(tmp_path, text)), LaunchOptions(output=tmp_path / "out"))
+    own_space = r"give it a space of its own with 'include: \[tiny\]' and 'max_parameters: \d+'"
+    assert re.search(
+        rf"; (?:[\d,]+ are of embeddings: raise data.minimum_frequency, or )?{own_space}$", str(caught.value)
+    )
 
 
 def test_arms_share_the_seconds_of_a_probe_and_the_largest_model_sets_the_memory(
