@@ -3,7 +3,7 @@
 Shape legend: R rows that count, T tasks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from hinet_search.data.checks import (
     scenario_problems,
     value_problems,
 )
+from hinet_search.data.encode import known_values
 from hinet_search.data.lists import DistinctLists, ListedRows, with_numbered_lists
 from hinet_search.data.mapped import mapped
 from hinet_search.data.matching import as_text, text_of
@@ -48,7 +49,7 @@ class Rows:
     labels_RT: NDArray[np.uint8]
     split_R: NDArray[np.uint8]
     truth_RT: NDArray[np.float64] | None  # true probabilities, where the source knows them
-    notes: tuple[str, ...]  # how many rows were left out, and why
+    notes: tuple[str, ...]  # how many rows were left out, and why; how many have no label
     lists: Mapping[str, DistinctLists] = field(default_factory=dict)  # by column
 
     @property
@@ -106,6 +107,7 @@ def read_rows(definition: DataDefinition, folder: Path, cache: Path) -> Rows:
     if not kept_R.all():
         notes = [*notes, f"{(~kept_R).sum():,} rows are in no split and are left out"]
         frame, row_R, split_R = _kept(frame, pl.Series(kept_R), cache), row_R[kept_R], split_R[kept_R]
+    notes = [*notes, *_missing_labels(definition, frame)]
     truths = [truth_column(task) for task in definition.tasks]
     return Rows(
         frame=frame,
@@ -190,6 +192,14 @@ def _without_not_finite(
 
 def _scenario_codes(values: pl.Series, scenarios: _Scenarios) -> NDArray[np.int16]:
     return values.replace_strict(scenarios.raw, scenarios.index, return_dtype=pl.Int16).to_numpy()
+
+
+def _missing_labels(definition: DataDefinition, frame: pl.DataFrame) -> Iterator[str]:
+    """Of rules that take a missing value for a 0; the others refuse one."""
+    for name, task in definition.tasks.items():
+        missing = known_values(frame[task.column]).null_count()
+        if task.equals is not None and missing:
+            yield f"{missing:,} rows have no '{task.column}' and count as not '{text_of(task.equals)}' (task {name})"
 
 
 def _labels(task: TaskDefinition, values: pl.Series) -> NDArray[np.uint8]:

@@ -150,6 +150,15 @@ def test_a_rule_says_which_labels_are_one(rule: dict[str, Any], expected: pl.Exp
     assert labels[:, 0].tolist() == frame.select(expected.cast(pl.UInt8)).to_series().to_list()
 
 
+@pytest.mark.parametrize("missing", [None, float("nan")])
+def test_missing_values_that_equals_takes_for_a_zero_are_counted(missing: float | None, tmp_path: Path) -> None:
+    frame = with_values("price", [1, 2, 3], missing).with_columns(pl.col("price") // 100 * 100)
+    changes = {"tasks": {"usual": {"column": "price", "equals": 100}}, "features": {"numeric": ["age"]}}
+    dataset = prepared(frame, tmp_path, **changes)
+    assert dataset.record.warnings == ("3 rows have no 'price' and count as not '100' (task usual)",)
+    assert dataset.train.labels_RT[1:4].sum() == 0
+
+
 def test_a_listed_scenario_that_does_not_occur_names_the_nearest_that_does(tmp_path: Path) -> None:
     scenario = {"column": "place", "values": {"home": "Home", "pusch": "Push"}}
     assert problems(shop(), tmp_path, scenario=scenario) == [
