@@ -86,7 +86,7 @@ def _encoded(folder: Path, num_rows: int) -> tuple[float, float]:
 
 
 def _dataset_folder(folder: Path, num_rows: int) -> Path:
-    (encoded,) = (folder / f"cache_{num_rows}").iterdir()
+    (encoded,) = (folder / f"cache_{num_rows}").glob("[!.]*")
     return encoded
 
 

@@ -190,7 +190,7 @@ def _stored(study: str, record: StudyRecord, options: LaunchOptions, say: Callab
             remedy=f"name the file as it was launched: {record.command}",
         )
     found = try_study(options.load(study))
-    if (now := fingerprint_of(found, options.cache)) != record.data.fingerprint:
+    if (now := fingerprint_of(found, options.cache, say)) != record.data.fingerprint:
         raise StudyConflict(
             f"study '{record.name}' was launched on data {record.data.fingerprint}, its file now says {now}",
             remedy="export with the --set and --size of the launch; rows that have changed need a study of another name",

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hinet_search.data.columns import Dataset
+from hinet_search.data.contents import Contents
 from hinet_search.data.prepare import is_complete, place_of, prepare
 from hinet_search.errors import ConfigurationError, DataError
 from hinet_search.study import Study
@@ -22,13 +23,13 @@ def dataset_of(study: Study, cache: Path, progress: Callable[[str], None]) -> Da
 def is_encoded(study: Study, cache: Path) -> bool:
     """Whether `cache` has the data of a study as they are now. Errors: as of dataset_of, of files that are not there."""
     with _placed(study):
-        return is_complete(place_of(study.spec.data, study.folder, cache))
+        return is_complete(place_of(study.spec.data, study.folder, Contents(cache, lambda _: None)))
 
 
-def fingerprint_of(study: Study, cache: Path) -> str:
+def fingerprint_of(study: Study, cache: Path, progress: Callable[[str], None]) -> str:
     """That of the data of a study as they are now; nothing is encoded. Errors: as of `is_encoded`."""
     with _placed(study):
-        return place_of(study.spec.data, study.folder, cache).name
+        return place_of(study.spec.data, study.folder, Contents(cache, progress)).name
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hinet_search.data.cells import cell_problems, count_cells
 from hinet_search.data.columns import SPLITS, Columns, Dataset
+from hinet_search.data.contents import Contents
 from hinet_search.data.derive import EncodedLists, derive_numbers, encode_lists, input_groups
 from hinet_search.data.encode import Encoding, encode_ids, encode_numbers, fit_encoding, ids_of
 from hinet_search.data.fingerprint import fingerprint
@@ -34,7 +35,7 @@ def prepare(definition: DataDefinition, folder: Path, cache: Path, progress: Cal
 
     Raises DataError with every problem found, and then leaves nothing behind.
     """
-    target = place_of(definition, folder, cache)
+    target = place_of(definition, folder, Contents(cache, progress))
     if not is_complete(target):
         progress(f"reading {_source_in_words(definition)}")
         rows = read_rows(definition, folder, cache)
@@ -54,9 +55,9 @@ def reopen(folder: Path) -> Dataset:
         raise EnvironmentFault(f"{platform.node()}: {error.problems[0]}", remedy=error.remedy) from error
 
 
-def place_of(definition: DataDefinition, folder: Path, cache: Path) -> Path:
-    """Where the encoded data of a definition are, or will be; DataError when its files are not there."""
-    return cache / fingerprint(definition, source_identity(definition, folder))
+def place_of(definition: DataDefinition, folder: Path, contents: Contents) -> Path:
+    """Where the encoded data of a definition are, or will be, in the cache; DataError when its files are not there."""
+    return contents.cache / fingerprint(definition, source_identity(definition, folder, contents))
 
 
 def _encode(

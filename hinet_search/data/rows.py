@@ -21,6 +21,7 @@ from hinet_search.data.checks import (
     scenario_problems,
     value_problems,
 )
+from hinet_search.data.contents import Contents
 from hinet_search.data.encode import known_values
 from hinet_search.data.lists import DistinctLists, ListedRows, with_numbered_lists
 from hinet_search.data.mapped import mapped
@@ -67,11 +68,11 @@ class _Scenarios:
     names: tuple[str, ...]
 
 
-def source_identity(definition: DataDefinition, folder: Path) -> str:
+def source_identity(definition: DataDefinition, folder: Path, contents: Contents) -> str:
     """What the source says of the content of its rows; ConfigurationError when its options are wrong."""
     source = plugins.load(SOURCES, definition.source.kind)
     options = validated(source.Options, definition.source.options, "data.source")
-    return str(source.identity(options, folder))
+    return str(source.identity(options, folder, contents))
 
 
 def source_rows(definition: DataDefinition, folder: Path) -> pl.LazyFrame:

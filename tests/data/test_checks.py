@@ -10,6 +10,7 @@ from tables import definition, prepared, shop
 
 from hinet_search.data.cells import auc
 from hinet_search.data.checks import available_memory, check_model_fits
+from hinet_search.data.contents import Contents
 from hinet_search.data.splits import assign
 from hinet_search.errors import DataError
 from hinet_search.schema import Schema
@@ -325,4 +326,4 @@ def test_a_bad_option_of_a_source_is_told_as_one_of_the_definition() -> None:
     from hinet_search.errors import ConfigurationError
 
     with pytest.raises(ConfigurationError, match=r"data\.source: unknown key 'pat'.*did you mean 'path'"):
-        source_identity(definition(source={"kind": "table", "pat": "x", "path": "y"}), Path())
+        source_identity(definition(source={"kind": "table", "pat": "x", "path": "y"}), Path(), Contents(Path(), print))

@@ -1,5 +1,6 @@
 """Joins of the table source: columns of another table beside rows whose number and order stay."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
+from hinet_search.data.contents import Contents
 from hinet_search.data.join import Join
 from hinet_search.data.sources.table import Options, identity, load
 from hinet_search.errors import DataError
@@ -110,11 +112,11 @@ def test_the_identity_covers_the_joined_file_and_how_it_is_joined(tmp_path: Path
         Options.model_validate({"path": "rows.parquet", "join": [{"path": "other.parquet", **keys}]})
         for keys in ({"on": "user"}, {"on": "city"}, {"on": "user", "columns": ["city"]})
     ]
-    before = {identity(one, tmp_path) for one in (plain, *options)}
+    before = {identity(one, tmp_path, Contents(tmp_path, print)) for one in (plain, *options)}
     assert len(before) == 4
     USERS.reverse().write_parquet(tmp_path / "other.parquet")
-    after = {identity(one, tmp_path) for one in (plain, *options)}
-    assert before & after == {identity(plain, tmp_path)}
+    after = {identity(one, tmp_path, Contents(tmp_path, print)) for one in (plain, *options)}
+    assert before & after == {identity(plain, tmp_path, Contents(tmp_path, print))}
 
 
 @pytest.mark.parametrize("keys", [{"on": ["user", "user"]}, {"on": "id", "columns": ["city", "user", "user"]}])
@@ -126,6 +128,6 @@ def test_a_column_that_is_named_twice_is_refused(keys: dict[str, Any]) -> None:
 def test_a_joined_file_that_is_not_there_is_told_at_the_key_of_the_join(tmp_path: Path) -> None:
     USERS.write_parquet(tmp_path / "rows.parquet")
     missing = Options.model_validate({"path": "rows.parquet", "join": [{"path": "nowhere.parquet", "on": "user"}]})
-    for reads in (load, identity):
+    for reads in (load, partial(identity, contents=Contents(tmp_path, print))):
         with pytest.raises(DataError, match=r"^data.source.join: 'nowhere.parquet' must be a file"):
             reads(missing, tmp_path)

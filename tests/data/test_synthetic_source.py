@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from hinet_search.data.cells import auc
+from hinet_search.data.contents import Contents
 from hinet_search.data.sources import synthetic
 from hinet_search.data.sources.synthetic import Options, load
 
@@ -35,7 +36,7 @@ def test_another_seed_gives_other_rows() -> None:
 
 def test_every_option_is_part_of_the_identity() -> None:
     identities = {
-        synthetic.identity(options, Path())
+        synthetic.identity(options, Path(), Contents(Path(), print))
         for options in (Options(), Options(seed=1), Options(signal=2.0), Options(rows=200))
     }
     assert len(identities) == 4

@@ -8,6 +8,7 @@ import pytest
 from tables import definition, shop
 
 from hinet_search.data import rows
+from hinet_search.data.contents import Contents
 from hinet_search.data.sources.table import DATA_FOLDER, Options, identity, load
 from hinet_search.errors import DataError
 
@@ -110,25 +111,17 @@ def test_the_same_content_elsewhere_and_later_has_the_same_identity(tmp_path: Pa
         shop().write_parquet(tmp_path / name / "t.parquet")
     os.utime(tmp_path / "two" / "t.parquet", (1, 1))
     options = Options(path="t.parquet")
-    assert identity(options, tmp_path / "one") == identity(options, tmp_path / "two")
+    assert identity(options, tmp_path / "one", Contents(tmp_path, print)) == identity(
+        options, tmp_path / "two", Contents(tmp_path, print)
+    )
 
 
 def test_one_changed_byte_changes_the_identity(tmp_path: Path) -> None:
     options = Options(path="t.csv")
     (tmp_path / "t.csv").write_text("x\n1\n2\n")
-    before = identity(options, tmp_path)
+    before = identity(options, tmp_path, Contents(tmp_path, print))
     (tmp_path / "t.csv").write_text("x\n1\n3\n")
-    assert identity(options, tmp_path) != before
-
-
-def test_a_large_file_that_was_touched_has_another_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hinet_search.data.sources.table.WHOLE_FILE_BYTES", 10)
-    monkeypatch.setattr("hinet_search.data.sources.table.BLOCK_BYTES", 4)
-    (tmp_path / "t.csv").write_text("x\n" + "1\n" * 100)
-    before = identity(Options(path="t.csv"), tmp_path)
-    assert identity(Options(path="t.csv"), tmp_path) == before
-    os.utime(tmp_path / "t.csv", (1, 1))
-    assert identity(Options(path="t.csv"), tmp_path) != before
+    assert identity(options, tmp_path, Contents(tmp_path, print)) != before
 
 
 def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +132,7 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(Path, "open", refused)
     with pytest.raises(DataError, match=r"data.source.path: .*rows.csv cannot be read: Permission denied"):
-        identity(Options(path="rows.csv"), tmp_path)
+        identity(Options(path="rows.csv"), tmp_path, Contents(tmp_path, print))
 
 
 def test_rows_are_numbered_and_filtered_while_they_are_scanned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

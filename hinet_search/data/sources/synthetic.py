@@ -21,6 +21,7 @@ from pydantic import Field, model_validator
 from scipy.optimize import brentq
 from scipy.special import expit
 
+from hinet_search.data.contents import Contents
 from hinet_search.definition import truth_column
 from hinet_search.frozen import Fraction, Frozen, Text
 
@@ -104,12 +105,12 @@ class _Rows:
     numeric_RN: Floats
 
 
-def identity(options: Options, folder: Path) -> str:  # noqa: ARG001 - every source has these two arguments
+def identity(options: Options, folder: Path, contents: Contents) -> str:  # noqa: ARG001 - every source has these arguments
     """The options and the version of the generator."""
     return f"synthetic {VERSION} {options.model_dump_json()}"
 
 
-def load(options: Options, folder: Path) -> pl.LazyFrame:  # noqa: ARG001 - every source has these two arguments
+def load(options: Options, folder: Path) -> pl.LazyFrame:  # noqa: ARG001 - every source has these arguments
     """Rows in random order: scenario, user_id, item_id, time, attributes, numeric_*, one 0/1 column and truth a task."""
     generator = np.random.default_rng(options.seed)
     world = _world(options, generator)

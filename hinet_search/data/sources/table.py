@@ -4,7 +4,6 @@ A relative path is looked up in the folder of the study, the current folder, and
 HINET_SEARCH_DATA, or `../shared/data` beside the current folder where it is not set.
 """
 
-import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,15 +11,13 @@ from pathlib import Path
 import polars as pl
 from polars.exceptions import PolarsError
 
+from hinet_search.data.contents import Contents
 from hinet_search.data.join import Join, joined
 from hinet_search.errors import DataError
 from hinet_search.frozen import Frozen, Text
 
 DATA_FOLDER = "HINET_SEARCH_DATA"
 ROWS, JOINED = "data.source.path", "data.source.join"  # the keys that name files
-WHOLE_FILE_BYTES = 64 * 2**20
-SAMPLED_BLOCKS = 32
-BLOCK_BYTES = 2**20
 
 
 class Options(Frozen):
@@ -60,11 +57,11 @@ def scan(path: str, folder: Path, key: str = ROWS, types: Mapping[str, pl.DataTy
     return lazy
 
 
-def identity(options: Options, folder: Path) -> str:
-    """Names, sizes and content hashes of the files; the same content in another folder is the same data."""
-    lines = [_contents(options.path, folder)]
+def identity(options: Options, folder: Path, contents: Contents) -> str:
+    """Names, sizes and hashes of the files; the same content in another folder, or written later, is the same data."""
+    lines = [_contents(contents, options.path, folder)]
     for join in options.join:
-        lines += [f"join {join.keys!r} {join.columns!r}", _contents(join.path, folder, JOINED)]
+        lines += [f"join {join.keys!r} {join.columns!r}", _contents(contents, join.path, folder, JOINED)]
     return "\n".join(lines)
 
 
@@ -98,24 +95,9 @@ def _places(path: str, folder: Path) -> list[Path]:
     return list(dict.fromkeys(place.resolve() for place in (folder, Path.cwd(), shared)))
 
 
-def _contents(path: str, folder: Path, key: str = ROWS) -> str:
+def _contents(contents: Contents, path: str, folder: Path, key: str = ROWS) -> str:
     files = find(path, folder, key)
     try:
-        return "\n".join(f"{file.name} {_content(file)}" for file in files)
+        return "\n".join(f"{file.name} {contents.of(file)}" for file in files)
     except OSError as error:
         raise DataError(f"{key}: {error.filename} cannot be read: {error.strerror}") from error
-
-
-def _content(file: Path) -> str:
-    """Hash of a file: all of it, or for large ones size, time of change and blocks evenly spread over it."""
-    facts = file.stat()
-    digest = hashlib.blake2b(digest_size=16)
-    with file.open("rb") as stream:
-        if facts.st_size <= WHOLE_FILE_BYTES:
-            digest.update(stream.read())
-        else:
-            digest.update(f"{facts.st_mtime_ns}".encode())
-            for block in range(SAMPLED_BLOCKS):
-                stream.seek((facts.st_size - BLOCK_BYTES) * block // (SAMPLED_BLOCKS - 1))
-                digest.update(stream.read(BLOCK_BYTES))
-    return f"{facts.st_size} {digest.hexdigest()}"
