@@ -102,6 +102,11 @@ class ArmSearch:
         return self._counted + len(self._live)
 
     @property
+    def seconds(self) -> float:
+        """Of training, of all trials that gave a result."""
+        return sum(row.cost.seconds for row in self._rows.values() if row.cost)
+
+    @property
     def waits_for_size(self) -> bool:
         """Whether the arm is to be as large as another one whose size is not known yet."""
         return bool(self.arm.size_of) and DENSE_PARAMETERS not in self.arm.space.fixed
