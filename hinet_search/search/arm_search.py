@@ -223,7 +223,8 @@ class ArmSearch:
         return self._offer(trial, row.attempt + 1 if row else 1)
 
     def _seed_sampler(self, number: int, sampler: SamplerSpec) -> None:
-        self._study.sampler = make_sampler(sampler, derive_seed(self._spec.seed, self.arm.name, number))
+        refused = sum(not self._counts(one) for one in self._rows)
+        self._study.sampler = make_sampler(sampler, derive_seed(self._spec.seed, self.arm.name, number), refused)
 
     def _offer(self, trial: Trial, attempt: int) -> Asked | None:
         """The trial as one to train; None when it is not to be, which is then recorded outside the budget."""

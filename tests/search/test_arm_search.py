@@ -1,17 +1,21 @@
 """One arm's search keeps an exact budget, whatever is drawn, refused, pruned, failed or interrupted."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import optuna
 import pytest
 from optuna.trial import TrialState
 
+from hinet_search.records import Scalar
 from hinet_search.search import arm_search
 from hinet_search.search.arm_search import config_hash
 from hinet_search.search.finalists import candidates_of
 from hinet_search.search.sampling import make_sampler
 from hinet_search.spec import SamplerSpec
 from hinet_search.storage.engine import Database
+from hinet_search.study import Arm
 from tests.search import studies
 from tests.search.arms import Begin, complete, record, run_to_the_end
 
@@ -168,8 +172,33 @@ def test_after_a_refused_draw_a_sampler_that_is_sure_of_its_point_is_not_asked_a
         def sample_independent(self, study, trial, param_name, param_distribution):
             return 1
 
-    def make(spec: SamplerSpec, seed: int) -> optuna.samplers.BaseSampler:
+    def make(spec: SamplerSpec, seed: int, refused: int) -> optuna.samplers.BaseSampler:
         return make_sampler(spec, seed) if spec.kind == "random" else Sure()
 
     monkeypatch.setattr(arm_search, "make_sampler", make)
     assert len(run_to_the_end(begin(studies.TWO, trials=2))) == 2
+
+
+def test_refused_draws_are_no_startup_trials(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    @dataclass
+    class RefusesSix:
+        left: int = 6
+
+        def refusal(self, arm: Arm, drawn: Mapping[str, Scalar]) -> str:
+            if drawn == arm.space.default() or not self.left:
+                return ""
+            self.left -= 1
+            return "too large"
+
+    learned_from: list[int] = []
+    sample = optuna.samplers.TPESampler._sample
+
+    def noting(sampler: optuna.samplers.TPESampler, study: optuna.Study, *given: object) -> object:
+        learned_from.append(sum(trial.state == TrialState.COMPLETE for trial in study.trials))
+        return sample(sampler, study, *given)
+
+    monkeypatch.setattr(optuna.samplers.TPESampler, "_sample", noting)
+    search = begin(trials=6, sampler={"kind": "tpe", "startup_trials": 3})
+    search._admission = RefusesSix()
+    run_to_the_end(search)
+    assert learned_from == [3, 4, 5]

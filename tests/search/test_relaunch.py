@@ -12,7 +12,6 @@ from hinet_search.search.progress import Event, Progress, Silent
 from hinet_search.storage.engine import connect
 from hinet_search.storage.lease import Holder, acquire, release, this_process
 from hinet_search.storage.listing import list_studies
-from hinet_search.storage.store import StudyStore
 from hinet_search.trial import TrainJob
 from tests.search.pretended import RATE, Pretender, Studio, chosen
 
