@@ -127,6 +127,8 @@ class StudySpec(Frozen):
         data = others.data.get("data")  # absent when it is wrong itself
         if cell and data and cell[1] not in data.tasks:
             raise ValueError(f"objective {name} names no task{did_you_mean(cell[1], data.tasks)}")
+        if name == "gauc" and data and data.user is None:
+            raise ValueError("objective gauc needs the key 'user' of the data, got none; add it, or take weighted_auc")
         return name
 
     @field_validator("reference")
