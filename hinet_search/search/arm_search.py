@@ -155,10 +155,13 @@ class ArmSearch:
     def evaluated(self, number: int, evaluation: EvaluationRecord) -> bool:
         """Keep an evaluation; returns whether the trial should be pruned."""
         trial, attempt = self._live[number], self._rows[number].attempt
-        if evaluation.step in self._trials()[number].intermediate_values:  # sent by an earlier attempt
+        step = self._pruning.step(evaluation.passes)
+        if (
+            step in self._trials()[number].intermediate_values
+        ):  # sent by an earlier attempt, or one of several of a step
             self._store.record_evaluation(self.arm.name, number, attempt, evaluation)
             return False
-        trial.report(evaluation.objective, evaluation.step)
+        trial.report(evaluation.objective, step)
         gives_up = self._pruning.gives_up(trial, self._trials()[number].intermediate_values)
         faults.point("before_report")
         self._store.record_evaluation(self.arm.name, number, attempt, evaluation, self._trials()[number])

@@ -37,7 +37,7 @@ def make_sampler(spec: SamplerSpec, seed: int, refused: int = 0) -> optuna.sampl
 
 
 def make_pruner(spec: PrunerSpec, passes: float, evaluations_per_pass: int) -> optuna.pruners.BasePruner:
-    """A pruner that decides nothing before `spec.after_passes`; its steps are evaluations."""
+    """A pruner that decides nothing before `spec.after_passes`; its steps are so many a pass."""
     warmup = math.ceil(spec.after_passes * evaluations_per_pass)
     last = max(warmup + 1, math.ceil(passes * evaluations_per_pass))
     if spec.kind == "median":

@@ -1,7 +1,7 @@
 """One arm's search keeps an exact budget, whatever is drawn, refused, pruned, failed or interrupted."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import optuna
@@ -134,6 +134,30 @@ def test_a_bad_trial_is_pruned_only_after_the_warm_up(begin: Begin) -> None:
         search.finish(asked.number, TrialState.COMPLETE, 0.8, studies.COST, "")
     asked = search.ask()
     assert [search.evaluated(asked.number, studies.evaluation(step, 0.6)) for step in (1, 2, 3)] == [False, True, True]
+
+
+def test_a_trial_of_fewer_evaluations_is_compared_after_the_same_passes(begin: Begin) -> None:
+    search = begin(trials=10, pruner={"kind": "median", "after_passes": 0.5, "startup_trials": 2})
+    for _ in range(2):
+        asked = search.ask()
+        for step, value in enumerate((0.6, 0.7, 0.8, 0.9), start=1):
+            search.evaluated(asked.number, studies.evaluation(step, value))
+        search.finish(asked.number, TrialState.COMPLETE, 0.9, studies.COST, "")
+    asked, halves = search.ask(), ((1, 0.5, 0.72), (2, 1.0, 0.85))
+    found = [replace(studies.evaluation(step, value), passes=passes) for step, passes, value in halves]
+    assert [search.evaluated(asked.number, one) for one in found] == [False, True]
+
+
+def test_of_two_evaluations_after_the_same_passes_optuna_hears_one_and_both_are_kept(
+    begin: Begin, opened: list[Database]
+) -> None:
+    search = begin(pruner={"kind": "none"})
+    asked = search.ask()
+    for step, passes in ((1, 0.25), (2, 0.3), (3, 0.5)):
+        search.evaluated(asked.number, replace(studies.evaluation(step, step / 10), passes=passes))
+    search.finish(asked.number, TrialState.COMPLETE, 0.3, studies.COST, "")
+    assert search._study.trials[0].intermediate_values == {1: 0.1, 2: 0.3}
+    assert [one.objective for one in record(opened).trials[0].evaluations] == [0.1, 0.2, 0.3]
 
 
 def test_importances_are_shares_that_sum_to_one(begin: Begin) -> None:
