@@ -18,14 +18,14 @@ from hinet_search.nn.protocol import ProtocolConfig, build_in_protocol
 from hinet_search.plugins import load
 from hinet_search.schema import Schema
 from hinet_search.space import SearchSpace
-from hinet_search.study import DENSE_PARAMETERS, MODELS, Arm, Study
+from hinet_search.study import DENSE_PARAMETERS, EVALUATIONS, MODELS, PASSES, Arm, Study
 from hinet_search.training.config import TrainConfig
 from hinet_search.training.trainable import BuiltModel
 from hinet_search.wording import Location
 from hinet_search.yaml_file import Place, validated_at
 
 GROUPS, POOLING = "features.groups", "features.pooling"
-OF_ANY_GROWTH = ("train.passes", "train.patience")  # all that a model which is no network is trained by
+OF_ANY_GROWTH = (PASSES, "train.patience", EVALUATIONS)  # all that a model which is no network is trained and pruned by
 
 
 class FeatureConfig(Frozen):
@@ -125,7 +125,7 @@ def try_study(study: Study) -> Study:
         except ConfigurationError as error:
             problems += error.problems
         features = study.spec.data.features
-        problems += [*_wrong_groups(arm, features), *_without_effect(arm, features), *cannot_be_sized]
+        problems += [*_wrong_groups(arm, features), *_without_effect(arm, study), *cannot_be_sized]
     if problems:
         raise ConfigurationError(*dict.fromkeys(problems))
     return replace(study, arms=arms)
@@ -164,16 +164,19 @@ def _wrong_groups(arm: Arm, features: FeatureDefinition) -> list[str]:
     ]
 
 
-def _without_effect(arm: Arm, features: FeatureDefinition) -> list[str]:
-    """What a space names although nothing depends on it. What a study fixes for all arms need not concern each."""
+def _without_effect(arm: Arm, study: Study) -> list[str]:
+    """What a space or an arm names although nothing depends on it. What a study fixes for all need not concern each."""
     space, problems = arm.space, []
-    if POOLING in (*space.parameters, *space.fixed) and LISTS not in features.group_names:
+    if POOLING in (*space.parameters, *space.fixed) and LISTS not in study.spec.data.features.group_names:
         problems.append(f"{space.places[POOLING]}: {POOLING} needs a list in the data that is pooled, got none")
     if not _is_network(arm.model):
+        known, of_all = known_names(arm.model), {name: study.file.place(("fixed", name)) for name in study.spec.fixed}
+        useful = [name for name in known if not name.startswith("train.") or name in OF_ANY_GROWTH]
         problems += [
             f"{space.places[name]}: {name} has no meaning for {arm.model}, which is no network; leave it out"
-            for name in space.parameters
-            if name.startswith("train.") and name not in OF_ANY_GROWTH
+            f"{did_you_mean(name, useful)}"
+            for name in (*space.parameters, *space.fixed)
+            if name in known and name not in useful and space.places[name] != of_all.get(name)
         ]
     return problems
 

@@ -79,7 +79,9 @@ class StudySpec(Frozen):
     """A whole study. Every arm gets the same number of trials, passes and finalist seeds.
 
     No draw may need more than `cost_limit` times the FLOPs per row of the default HiNet on the same inputs; null sets
-    no limit. A job that neither trains nor scores for `silence_minutes` has hung: it is killed and tried again, with twice
+    no limit. `wall_clock_minutes` are of the search alone, without finalists: when they are over, no trial starts but the
+    first of an arm. Arms with `size_of` come later and have their share of them. Of earlier launches the training time of
+    finished trials counts, shared by the slots. A job that neither trains nor scores for `silence_minutes` has hung: it is killed and tried again, with twice
     the time; 0 sets no limit. `sizes` are the study again under other budgets (`--size NAME`); the first is taken when none is named.
     """
 
@@ -125,6 +127,8 @@ class StudySpec(Frozen):
         data = others.data.get("data")  # absent when it is wrong itself
         if cell and data and cell[1] not in data.tasks:
             raise ValueError(f"objective {name} names no task{did_you_mean(cell[1], data.tasks)}")
+        if name == "gauc" and data and data.user is None:
+            raise ValueError("objective gauc needs the key 'user' of the data, got none; add it, or take weighted_auc")
         return name
 
     @field_validator("reference")

@@ -37,15 +37,21 @@ def swinging() -> StudyRecord:
     return record
 
 
-def short(trials: int) -> StudyRecord:
+def short(trials: int, *others: str) -> StudyRecord:
     """PLE had so many of its sixty trials."""
-    record = study(Shape(arms=("ple", "hinet"), trials=60))
-    return replace(record, arms=(replace(record.arms[0], trials=record.arms[0].trials[:trials]), record.arms[1]))
+    record = study(Shape(arms=("ple", "hinet", *others), trials=60))
+    return replace(record, arms=(replace(record.arms[0], trials=record.arms[0].trials[:trials]), *record.arms[1:]))
 
 
 def without(record: StudyRecord, *names: str) -> StudyRecord:
     """The named arms without finalists."""
     arms = (replace(arm, finalists=()) if arm.name in names else arm for arm in record.arms)
+    return replace(record, arms=tuple(arms))
+
+
+def of_one_model(record: StudyRecord, *names: str) -> StudyRecord:
+    """The named arms are variants of HiNet."""
+    arms = (replace(arm, model="hinet") if arm.name in names else arm for arm in record.arms)
     return replace(record, arms=tuple(arms))
 
 
@@ -166,12 +172,27 @@ CASES: dict[str, tuple[StudyRecord, str, str]] = {
     "no trial yet": (empty(), "undecided", "Not decided yet: 0 of 84 trials."),
     "one planned trial an arm": (one_trial_of_two(), "undecided", "Not decided yet: 0 of 2 trials."),
     "all trials failed": (failed_only(), "undecided", "Not decided yet: no finalists."),
-    "one arm without finalists": (
-        without(study(Shape(arms=("single", "ple", "hinet"))), "single"),
+    "one arm without finalists in a study that runs": (
+        replace(without(meeting(single=at(0.7), ple=at(0.7), hinet=at(0.72)), "single"), state="running"),
         "undecided",
         "Not decided yet: no finalists for Single.",
     ),
-    "two arms without finalists": (
+    "one arm without finalists in a study that is done": (
+        without(meeting(single=at(0.7), ple=at(0.7), hinet=at(0.72)), "single"),
+        "better",
+        "HiNet wins in every cell that could be decided, 1 of 1. Left out, without a finalist: Single.",
+    ),
+    "one arm without finalists, all others are one model": (
+        without(of_one_model(meeting(mmoe=at(0.7), no_san=at(0.7), hinet=at(0.72)), "no_san", "hinet"), "mmoe"),
+        "better",
+        "HiNet wins in every cell that could be decided, 1 of 1. Left out, without a finalist: MMoE.",
+    ),
+    "one arm without finalists, another with a third of the trials": (
+        without(short(20, "single"), "single"),
+        "incomparable",
+        "Not comparable: PLE had 20 of 60 trials. Left out, without a finalist: Single.",
+    ),
+    "all arms but one without finalists": (
         without(study(Shape(arms=("single", "ple", "hinet"))), "single", "ple"),
         "undecided",
         "Not decided yet: no finalists for Single and PLE.",

@@ -11,6 +11,7 @@ from tests.small import STUDY
 
 HEAD = STUDY.split("arms:")[0]
 LINE = HEAD.count("\n") + 1
+NO_NETWORK = "has no meaning for trees, which is no network; leave it out"
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +58,21 @@ def test_trees_are_not_searched_over_what_only_networks_are_trained_by() -> None
     rate += "  train.learning_rate: {kind: float, low: 0.01, high: 0.1, default: 0.05}\n"
     Path("rate.yaml").write_text(rate)
     said = refusal("arms: {trees: {space: rate}}\nreference: trees\n")
-    assert said == ("rate.yaml:3:3: train.learning_rate has no meaning for trees, which is no network; leave it out",)
+    assert said == (f"rate.yaml:3:3: train.learning_rate {NO_NETWORK}; did you mean 'model.learning_rate'?",)
+
+
+def test_nor_are_they_held_at_it_by_an_arm_or_its_space() -> None:
+    Path("held.yaml").write_text("include: [trees]\nfixed:\n  train.clip_norm: 1.0\n  train.patience: 0\n")
+    said = refusal("arms:\n  trees:\n    space: held\n    fixed:\n      train.batch_size: 64\nreference: trees\n")
+    assert said == (
+        f"held.yaml:3:3: train.clip_norm {NO_NETWORK}",
+        f"s.yaml:{LINE + 4}:7: train.batch_size {NO_NETWORK}",
+    )
+
+
+def test_what_a_study_fixes_for_all_arms_need_not_concern_trees() -> None:
+    _, trees = tried("arms: {mmoe: , trees: }\nreference: trees\nfixed: {train.batch_size: 64}\n").arms
+    assert trees.space.fixed["train.batch_size"] == 64
 
 
 def test_pooling_needs_a_list_that_is_pooled() -> None:

@@ -173,6 +173,10 @@ REFUSED = {
     "an unknown objective": (SMALL + "objective: macro_acu\n", [
         f"s.yaml:8:1: objective 'macro_acu' is not known, must be one of {KNOWN}; did you mean 'macro_auc'?",
     ]),
+    "an objective over users of data without users": (
+        SMALL + "objective: gauc\n", [
+        "s.yaml:8:1: objective gauc needs the key 'user' of the data, got none; add it, or take weighted_auc",
+    ]),
     "an objective of an unknown task": (
         SMALL + "objective: auc[home/clik]\n", ["s.yaml:8:1: objective auc[home/clik] names no task; did you mean 'click'?"],
     ),

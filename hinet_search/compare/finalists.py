@@ -112,20 +112,26 @@ def best_on_validation(record: StudyRecord, arms: Sequence[ArmRecord]) -> ArmRec
     return pick(means, key=lambda pair: pair[0])[1]
 
 
+def compared(record: StudyRecord) -> tuple[ArmRecord, ...]:
+    """The arms that meet: in a study that is done those for which a finalist stands, before that all."""
+    return tuple(arm for arm in record.arms if record.state != "done" or chosen(arm) is not None)
+
+
 def pair_of(record: StudyRecord) -> tuple[ArmRecord | None, ArmRecord | None]:
     """(focus, rival): the best HiNet and the best of the others, or the best two where no arm is a HiNet.
 
     Where all arms are one model, they are variants of the reference: it is in focus once it has a chosen finalist.
     """
-    reference = [arm for arm in record.arms if arm.name == record.reference and chosen(arm)]
-    if reference and len({arm.model for arm in record.arms}) == 1:
-        others = [arm for arm in record.arms if arm is not reference[0]]
+    arms = compared(record)
+    reference = [arm for arm in arms if arm.name == record.reference and chosen(arm)]
+    if reference and len({arm.model for arm in arms}) == 1:
+        others = [arm for arm in arms if arm is not reference[0]]
         return reference[0], best_on_validation(record, others)
-    focus = best_on_validation(record, [arm for arm in record.arms if arm.model == "hinet"])
-    others = [arm for arm in record.arms if arm.model != "hinet"]
+    focus = best_on_validation(record, [arm for arm in arms if arm.model == "hinet"])
+    others = [arm for arm in arms if arm.model != "hinet"]
     if focus is None or not others:
-        focus = best_on_validation(record, record.arms)
-        others = [arm for arm in record.arms if focus is not None and arm.name != focus.name]
+        focus = best_on_validation(record, arms)
+        others = [arm for arm in arms if focus is not None and arm.name != focus.name]
     return focus, best_on_validation(record, others)
 
 

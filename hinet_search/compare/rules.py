@@ -9,7 +9,7 @@ from typing import Literal
 
 from hinet_search.compare.cells import CellDifference, cell_gains
 from hinet_search.compare.contrasts import Contrast, claims, contrasts
-from hinet_search.compare.finalists import best_on_validation, chosen, headline_by_seed, pair_of
+from hinet_search.compare.finalists import best_on_validation, chosen, compared, headline_by_seed, pair_of
 from hinet_search.compare.gains import Difference, Mark
 from hinet_search.records import ArmRecord, FinalistRecord, StudyRecord
 
@@ -60,7 +60,19 @@ def trials_done(arm: ArmRecord) -> int:
 
 
 def verdict(record: StudyRecord) -> Verdict:
-    """The verdict of a study; it never fails, what is missing makes it undecided."""
+    """The verdict of a study; it never fails, what is missing makes it undecided.
+
+    In a study that is done, an arm without a finalist leaves the others to be compared, and is named.
+    """
+    arms = compared(record)
+    if len(arms) < 2:
+        return _of_all(record)
+    outcome, absent = _of_all(replace(record, arms=arms)), [title(arm.name) for arm in record.arms if arm not in arms]
+    named = f" Left out, without a finalist: {in_words(absent)}." if absent else ""
+    return replace(outcome, sentence=f"{outcome.sentence}{named}")
+
+
+def _of_all(record: StudyRecord) -> Verdict:
     best, (focus, rival) = best_on_validation(record, record.arms), pair_of(record)
     open_question = Verdict(
         "undecided",

@@ -102,6 +102,11 @@ class ArmSearch:
         return self._counted + len(self._live)
 
     @property
+    def seconds(self) -> float:
+        """Of training, of all trials that gave a result."""
+        return sum(row.cost.seconds for row in self._rows.values() if row.cost)
+
+    @property
     def waits_for_size(self) -> bool:
         """Whether the arm is to be as large as another one whose size is not known yet."""
         return bool(self.arm.size_of) and DENSE_PARAMETERS not in self.arm.space.fixed
@@ -150,10 +155,13 @@ class ArmSearch:
     def evaluated(self, number: int, evaluation: EvaluationRecord) -> bool:
         """Keep an evaluation; returns whether the trial should be pruned."""
         trial, attempt = self._live[number], self._rows[number].attempt
-        if evaluation.step in self._trials()[number].intermediate_values:  # sent by an earlier attempt
+        step = self._pruning.step(evaluation.passes)
+        if (
+            step in self._trials()[number].intermediate_values
+        ):  # sent by an earlier attempt, or one of several of a step
             self._store.record_evaluation(self.arm.name, number, attempt, evaluation)
             return False
-        trial.report(evaluation.objective, evaluation.step)
+        trial.report(evaluation.objective, step)
         gives_up = self._pruning.gives_up(trial, self._trials()[number].intermediate_values)
         faults.point("before_report")
         self._store.record_evaluation(self.arm.name, number, attempt, evaluation, self._trials()[number])
@@ -218,7 +226,8 @@ class ArmSearch:
         return self._offer(trial, row.attempt + 1 if row else 1)
 
     def _seed_sampler(self, number: int, sampler: SamplerSpec) -> None:
-        self._study.sampler = make_sampler(sampler, derive_seed(self._spec.seed, self.arm.name, number))
+        refused = sum(not self._counts(one) for one in self._rows)
+        self._study.sampler = make_sampler(sampler, derive_seed(self._spec.seed, self.arm.name, number), refused)
 
     def _offer(self, trial: Trial, attempt: int) -> Asked | None:
         """The trial as one to train; None when it is not to be, which is then recorded outside the budget."""

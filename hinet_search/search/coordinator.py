@@ -111,13 +111,15 @@ class Coordinator:
             executor.forget,
         )
         candidates: list[Candidate] = []
+        searched = sum(search.seconds for search in searches) / self._ready.slots  # by earlier launches
         turns = in_turns(searches)
         for index, turn in enumerate(turns):
             self._progress.ahead = self._jobs_ahead(len(turn), [one for later in turns[index + 1 :] for one in later])
             self._progress.turn = ", ".join(search.arm.name for search in turn if search.waits_for_size)
             for search in turn:
                 self._give_size(search, candidates)
-            self._search(executor, turn, room)
+            share = sum(map(len, turns[: index + 1])) / len(searches)
+            searched += self._search(executor, turn, room, searched, share)
             found = [one for search in turn for one in candidates_of(search, self._spec.finalists.top)]
             runs = [Run(candidate, seed) for seed in paired_seeds(self._spec) for candidate in found]
             self._progress.ahead -= self._jobs_ahead(len(turn), [])
@@ -141,12 +143,15 @@ class Coordinator:
         finalists = (self._spec.finalists.top + 1) * self._spec.finalists.seeds
         return num_arms * finalists + len(later) * (self._spec.trials + finalists)
 
-    def _search(self, executor: Executor, searches: list[ArmSearch], room: Room) -> None:
-        """The trials of some arms, and what they say of the parameters."""
-        phase = TrialPhase(searches, room, seconds_before=self._seconds_before)
+    def _search(
+        self, executor: Executor, searches: list[ArmSearch], room: Room, seconds_before: float, share: float
+    ) -> float:
+        """The trials of some arms, and what they say of the parameters; returns the seconds that the trials took."""
+        phase = TrialPhase(searches, room, seconds_before=seconds_before, share=share)
         self._drive(executor, phase)
         for search in searches:
             self._store.record_importances(search.arm.name, search.importances())
+        return phase.seconds
 
     def _give_size(self, search: ArmSearch, candidates: list[Candidate]) -> None:
         """An arm without its size yet gets that of the finalist which stands for the arm that it names."""

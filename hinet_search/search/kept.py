@@ -4,7 +4,6 @@ Only what is measured is kept: all that can be wrong with a study is checked eve
 """
 
 import hashlib
-import os
 import platform
 import time
 from contextlib import suppress
@@ -17,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from hinet_search import disk
 from hinet_search.errors import DiskFull
 from hinet_search.plugins import allowed
+from hinet_search.search.options import num_cores
 from hinet_search.search.plan import PROBE_SECONDS, ArmPlan, Plan, Ready, make_plan
 from hinet_search.study import Arm
 
@@ -72,7 +72,7 @@ def _key(ready: Ready) -> str:
         torch.__version__,
         platform.node(),
         platform.processor(),
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        num_cores(),
         torch.cuda.get_device_name() if ready.device.device.type == "cuda" else "cpu",
         ready.dataset.fingerprint,
         spec.model_dump_json(exclude={"description"}),

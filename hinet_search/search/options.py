@@ -115,4 +115,9 @@ class LaunchOptions:
 
 def num_slots(study: "Study") -> int:
     """Slots of a study: its own number, else one per CPU core, at most 4."""
-    return study.spec.slots or min(os.cpu_count() or 1, 4)
+    return study.spec.slots or min(num_cores(), 4)
+
+
+def num_cores() -> int:
+    """CPU cores that this process may use, where the system tells; else all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

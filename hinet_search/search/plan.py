@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hinet_search.config import TrialConfig, build_config, try_study
 from hinet_search.data.checks import check_model_fits
-from hinet_search.data.columns import Dataset
+from hinet_search.data.columns import SPLITS, Dataset
 from hinet_search.data.of_study import dataset_of
 from hinet_search.errors import ConfigurationError, did_you_mean
 from hinet_search.objective import Objective
@@ -126,13 +126,23 @@ def make_plan(ready: Ready, probe_seconds: float = PROBE_SECONDS) -> Plan:
 
 
 def _check_objective(study: Study, dataset: Dataset) -> None:
-    cell = Objective(study.spec.objective).cell
-    scenarios = dataset.full_schema.scenarios
-    if cell and cell[0] not in scenarios:
-        place = study.file.place(("objective",))
+    """An objective that is one cell needs a scenario that there is, and rows that give it a value in valid and test."""
+    objective, scenarios = Objective(study.spec.objective), dataset.full_schema.scenarios
+    said = f"{study.file.place(('objective',))}: objective {objective.name}"
+    if objective.cell and objective.cell[0] not in scenarios:
         raise ConfigurationError(
-            f"{place}: objective {study.spec.objective} names no scenario, known: {', '.join(scenarios)}{did_you_mean(cell[0], scenarios)}"
+            f"{said} names no scenario, known: {', '.join(scenarios)}{did_you_mean(objective.cell[0], scenarios)}"
         )
+    needed = "both classes" if objective.maximize else "rows"
+    problems = [
+        f"{said} needs {needed} in {split}, got {positives:,} positives of {rows:,} rows"
+        for cell in dataset.record.cells
+        for split, rows, positives in zip(SPLITS, cell.rows, cell.positives, strict=True)
+        if (cell.scenario, cell.task) == objective.cell and split != "train"
+        if not (0 < positives < rows if objective.maximize else rows)
+    ]
+    if problems:
+        raise ConfigurationError(*problems, remedy="name a cell that has them, or an objective over all cells")
 
 
 def _default_too_large(arm: Arm, admission: Admission) -> list[str]:

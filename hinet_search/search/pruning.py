@@ -18,13 +18,20 @@ from hinet_search.spec import PrunerSpec
 
 
 class Pruning:
-    """The rule of one arm. Values of a trial are by evaluation, counted from 1."""
+    """The rule of one arm. Values of a trial are by step: evaluations of a pass, to the nearest, whatever they were.
+
+    So trials are compared after the same passes, also where a pass has fewer batches than evaluations, or has stages.
+    """
 
     def __init__(self, spec: PrunerSpec, passes: float, evaluations_per_pass: int, *, maximize: bool) -> None:
         self.pruner = make_pruner(spec, passes, evaluations_per_pass)
-        self._kind = spec.kind
+        self._kind, self._evaluations_per_pass = spec.kind, evaluations_per_pass
         self._first = math.ceil(spec.after_passes * evaluations_per_pass)
         self._median = _Median(spec.startup_trials, maximize=maximize)
+
+    def step(self, passes: float) -> int:
+        """Of an evaluation after so many passes."""
+        return round(passes * self._evaluations_per_pass)
 
     def remember(self, values: Mapping[int, float]) -> None:
         """Of a trial that is complete."""
@@ -38,7 +45,7 @@ class Pruning:
 
 
 class _Median:
-    """Optuna's rule: a trial ends whose best value is worse than the median of complete trials at its last evaluation."""
+    """Optuna's rule: a trial ends whose best value is worse than the median of complete trials at its last step."""
 
     def __init__(self, startup_trials: int, *, maximize: bool) -> None:
         self._startup_trials = startup_trials

@@ -16,8 +16,11 @@ def derive_seed(*parts: int | str) -> int:
     return int.from_bytes(digest[:4], "big") >> 1
 
 
-def make_sampler(spec: SamplerSpec, seed: int) -> optuna.samplers.BaseSampler:
-    """A sampler for one trial. Made anew per trial, so that a resumed study does not replay its draws."""
+def make_sampler(spec: SamplerSpec, seed: int, refused: int = 0) -> optuna.samplers.BaseSampler:
+    """A sampler for one trial. Made anew per trial, so that a resumed study does not replay its draws.
+
+    So many draws before it were `refused`; TPE would count them among its startup trials, as Optuna has them as pruned.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # `group` models conditional parameters jointly
         if spec.kind == "random":
@@ -25,12 +28,16 @@ def make_sampler(spec: SamplerSpec, seed: int) -> optuna.samplers.BaseSampler:
         if spec.kind == "gp":
             return optuna.samplers.GPSampler(seed=seed, n_startup_trials=spec.startup_trials)
         return optuna.samplers.TPESampler(
-            seed=seed, n_startup_trials=spec.startup_trials, multivariate=True, group=True, constant_liar=True
+            seed=seed,
+            n_startup_trials=spec.startup_trials + refused,
+            multivariate=True,
+            group=True,
+            constant_liar=True,
         )
 
 
 def make_pruner(spec: PrunerSpec, passes: float, evaluations_per_pass: int) -> optuna.pruners.BasePruner:
-    """A pruner that decides nothing before `spec.after_passes`; its steps are evaluations."""
+    """A pruner that decides nothing before `spec.after_passes`; its steps are so many a pass."""
     warmup = math.ceil(spec.after_passes * evaluations_per_pass)
     last = max(warmup + 1, math.ceil(passes * evaluations_per_pass))
     if spec.kind == "median":

@@ -1,5 +1,6 @@
 """The search phase: every arm's trials on the slots, arms in turn so that all have spent the same share of the budget."""
 
+import math
 from collections.abc import Callable
 
 from optuna.trial import TrialState
@@ -21,10 +22,11 @@ SAME_CAUSE_LIMIT = 5
 class TrialPhase:
     """Asks arms for trials, passes evaluations on, and decides with each what became of it.
 
-    `seconds_before` were spent by earlier launches. A trial keeps its checkpoints in a folder of its own while it runs.
+    `share` of the study's minutes is for these arms and those searched before them, which spent `seconds_before`; the
+    default of every arm is trained in any case. A trial keeps its checkpoints in a folder of its own while it runs.
     """
 
-    def __init__(self, arms: list[ArmSearch], room: Room, *, seconds_before: float) -> None:
+    def __init__(self, arms: list[ArmSearch], room: Room, *, seconds_before: float, share: float = 1.0) -> None:
         self._arms = {arm.arm.name: arm for arm in arms}
         self._room = room
         self._spec = room.spec
@@ -32,6 +34,7 @@ class TrialPhase:
         self._watcher = room.watcher
         self._objective = Objective(room.spec.objective)
         self._seconds_before = seconds_before
+        self._minutes = math.inf if room.spec.wall_clock_minutes is None else share * room.spec.wall_clock_minutes
         self._outcomes: dict[str, Trained | TrainingFailed] = {}
         self._pruned: set[str] = set()
         self._causes: list[str] = []
@@ -40,14 +43,22 @@ class TrialPhase:
             _fill(room.progress, name, arm)
         room.progress.begin("search", self._trained(), room.spec.trials * len(arms))
 
+    @property
+    def seconds(self) -> float:
+        """That it has lasted."""
+        return self._progress.seconds - self._progress.phase.began
+
     def next_job(self) -> Job | None:
-        """A trial of the arm that has started the smallest share of its budget; only interrupted ones when time is up."""
-        minutes = self._spec.wall_clock_minutes
-        in_time = minutes is None or self._seconds_before + self._progress.seconds <= minutes * 60
+        """A trial of the arm that has started the smallest share of its budget.
+
+        When time is up only one that was interrupted, or the first of an arm.
+        """
+        in_time = self._seconds_before + self.seconds <= self._minutes * 60
         if not in_time:
-            self._say_once(f"time is up after {minutes:g} minutes: no further trial starts")
+            minutes, names = f"{round(self._minutes, 1):g}", ", ".join(self._arms)
+            self._say_once(f"time is up after {minutes} minutes of search: no further trial of {names} starts")
         for arm in sorted(self._arms.values(), key=lambda arm: arm.started):
-            asked = arm.ask(new=in_time)
+            asked = arm.ask(new=in_time or arm.started == 0)
             if arm.exhausted:
                 trials = f"{arm.started} of {self._spec.trials} trials"
                 self._say_once(f"{arm.arm.name} ends with {trials}: its space gave nothing new in {MAX_REDRAWS} draws")

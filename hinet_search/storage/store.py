@@ -176,13 +176,13 @@ class StudyStore:
     ) -> None:
         """Writes one step of one trial, or the same step again; one of an older attempt is dropped.
 
-        Where Optuna's trial is given, which has heard of the step, its report is written too.
+        Where Optuna's trial is given, which has heard of it, its last report is written too; Optuna counts steps its own way.
         """
         row = columns.of_evaluation((self.study, arm, number), attempt, evaluation)
         with self._writing() as connection:
             is_current = upsert(connection, tables.evaluation, row)
             if is_current and of_optuna is not None:
-                write_report(connection, optuna_name(self.study, arm), of_optuna, evaluation.step)
+                write_report(connection, optuna_name(self.study, arm), of_optuna, max(of_optuna.intermediate_values))
 
     def record_finalist(
         self, arm: str, trial_number: int, parameters: Mapping[str, Scalar], run: FinalistRun, *, is_default: bool

@@ -168,9 +168,14 @@ def out_of_patience(course: Course, state: TrainingState) -> bool:
     return patience > 0 and state.without_improvement >= patience
 
 
-def finish(course: Course, state: TrainingState, *, stopped: bool, share: float = 1.0) -> FitResult:
-    """Puts the best weights back. `share` is the part of all seconds that this training counts for."""
-    loop_seconds = (time.perf_counter() - state.loop_began) * share - state.evaluation_seconds
+def finish(course: Course, state: TrainingState, *, stopped: bool, together: Sequence[TrainingState] = ()) -> FitResult:
+    """Puts the best weights back.
+
+    Trainings `together`, this one with them, took their steps as one: each counts an equal share of the seconds.
+    """
+    among = together or (state,)
+    share, evaluating = 1 / len(among), sum(one.evaluation_seconds for one in among)
+    loop_seconds = (time.perf_counter() - state.loop_began - evaluating) * share
     state.best.restore()
     course.model.eval()
     return FitResult(

@@ -164,8 +164,8 @@ def fit_stacked(
         if kept:
             _put_back(kept, lanes, steps)
         stopped = _run(steps, lanes, checkpoints)
-    share = 1 / len(lanes)
-    return [lane.diverged or finish(lane.course, lane.state, stopped=stopped, share=share) for lane in lanes]
+    states = [lane.state for lane in lanes]
+    return [lane.diverged or finish(lane.course, lane.state, stopped=stopped, together=states) for lane in lanes]
 
 
 def _run(steps: StackedSteps, lanes: Sequence[_Lane], checkpoints: Checkpoints | None) -> bool:

@@ -152,6 +152,7 @@ class Studio:
         arms: str = ARMS,
         finalists: str = "{top: 1, seeds: 2}",
         watcher: Watcher | None = None,
+        slots: int = 1,
         **options: object,
     ) -> tuple[StudyRecord, Pretender]:
         """Run or continue study `s`; `more` are further lines of its file, `arms` its arms."""
@@ -163,7 +164,7 @@ class Studio:
         given = LaunchOptions(output=self.folder / "out", **options)  # type: ignore[arg-type]  # as a caller writes them
         study = given.load(str(path))
         device = ChosenDevice(torch.device("cpu"))
-        ready = Ready(study, PretendedData(self.folder), device, 1)  # type: ignore[arg-type]  # the part that is read
+        ready = Ready(study, PretendedData(self.folder), device, slots)  # type: ignore[arg-type]  # the part that is read
         return launch(ready, given, "hinet-search launch s", watcher or Silent()), made
 
     def weights(self) -> list[str]:

@@ -1,17 +1,21 @@
 """One arm's search keeps an exact budget, whatever is drawn, refused, pruned, failed or interrupted."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import optuna
 import pytest
 from optuna.trial import TrialState
 
+from hinet_search.records import Scalar
 from hinet_search.search import arm_search
 from hinet_search.search.arm_search import config_hash
 from hinet_search.search.finalists import candidates_of
 from hinet_search.search.sampling import make_sampler
 from hinet_search.spec import SamplerSpec
 from hinet_search.storage.engine import Database
+from hinet_search.study import Arm
 from tests.search import studies
 from tests.search.arms import Begin, complete, record, run_to_the_end
 
@@ -132,6 +136,30 @@ def test_a_bad_trial_is_pruned_only_after_the_warm_up(begin: Begin) -> None:
     assert [search.evaluated(asked.number, studies.evaluation(step, 0.6)) for step in (1, 2, 3)] == [False, True, True]
 
 
+def test_a_trial_of_fewer_evaluations_is_compared_after_the_same_passes(begin: Begin) -> None:
+    search = begin(trials=10, pruner={"kind": "median", "after_passes": 0.5, "startup_trials": 2})
+    for _ in range(2):
+        asked = search.ask()
+        for step, value in enumerate((0.6, 0.7, 0.8, 0.9), start=1):
+            search.evaluated(asked.number, studies.evaluation(step, value))
+        search.finish(asked.number, TrialState.COMPLETE, 0.9, studies.COST, "")
+    asked, halves = search.ask(), ((1, 0.5, 0.72), (2, 1.0, 0.85))
+    found = [replace(studies.evaluation(step, value), passes=passes) for step, passes, value in halves]
+    assert [search.evaluated(asked.number, one) for one in found] == [False, True]
+
+
+def test_of_two_evaluations_after_the_same_passes_optuna_hears_one_and_both_are_kept(
+    begin: Begin, opened: list[Database]
+) -> None:
+    search = begin(pruner={"kind": "none"})
+    asked = search.ask()
+    for step, passes in ((1, 0.25), (2, 0.3), (3, 0.5)):
+        search.evaluated(asked.number, replace(studies.evaluation(step, step / 10), passes=passes))
+    search.finish(asked.number, TrialState.COMPLETE, 0.3, studies.COST, "")
+    assert search._study.trials[0].intermediate_values == {1: 0.1, 2: 0.3}
+    assert [one.objective for one in record(opened).trials[0].evaluations] == [0.1, 0.2, 0.3]
+
+
 def test_importances_are_shares_that_sum_to_one(begin: Begin) -> None:
     search = begin(trials=8)
     while (asked := search.ask()) is not None:
@@ -168,8 +196,33 @@ def test_after_a_refused_draw_a_sampler_that_is_sure_of_its_point_is_not_asked_a
         def sample_independent(self, study, trial, param_name, param_distribution):
             return 1
 
-    def make(spec: SamplerSpec, seed: int) -> optuna.samplers.BaseSampler:
+    def make(spec: SamplerSpec, seed: int, refused: int) -> optuna.samplers.BaseSampler:
         return make_sampler(spec, seed) if spec.kind == "random" else Sure()
 
     monkeypatch.setattr(arm_search, "make_sampler", make)
     assert len(run_to_the_end(begin(studies.TWO, trials=2))) == 2
+
+
+def test_refused_draws_are_no_startup_trials(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    @dataclass
+    class RefusesSix:
+        left: int = 6
+
+        def refusal(self, arm: Arm, drawn: Mapping[str, Scalar]) -> str:
+            if drawn == arm.space.default() or not self.left:
+                return ""
+            self.left -= 1
+            return "too large"
+
+    learned_from: list[int] = []
+    sample = optuna.samplers.TPESampler._sample
+
+    def noting(sampler: optuna.samplers.TPESampler, study: optuna.Study, *given: object) -> object:
+        learned_from.append(sum(trial.state == TrialState.COMPLETE for trial in study.trials))
+        return sample(sampler, study, *given)
+
+    monkeypatch.setattr(optuna.samplers.TPESampler, "_sample", noting)
+    search = begin(trials=6, sampler={"kind": "tpe", "startup_trials": 3})
+    search._admission = RefusesSix()
+    run_to_the_end(search)
+    assert learned_from == [3, 4, 5]

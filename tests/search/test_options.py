@@ -99,16 +99,26 @@ def test_the_database_is_the_flags_then_the_environments_then_the_files_then_the
     assert LaunchOptions(storage="flag.sqlite3").storage_url(study) == "flag.sqlite3"
 
 
+@pytest.mark.parametrize(("cores", "slots"), [(1, 1), (3, 3), (64, 4)])
+def test_a_study_that_names_no_slots_gets_one_per_core_that_it_may_use_and_at_most_four(
+    monkeypatch: pytest.MonkeyPatch, cores: int, slots: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(cores)), raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    assert num_slots(load()) == slots
+
+
 @pytest.mark.parametrize(("cores", "slots"), [(None, 1), (1, 1), (3, 3), (64, 4)])
-def test_a_study_that_names_no_slots_gets_one_per_core_and_at_most_four(
+def test_where_the_system_does_not_tell_all_cores_count(
     monkeypatch: pytest.MonkeyPatch, cores: int | None, slots: int
 ) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
     assert num_slots(load()) == slots
 
 
 def test_a_study_that_names_its_slots_gets_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0}, raising=False)
     assert num_slots(load("slots: 16\n")) == 16
 
 

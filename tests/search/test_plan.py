@@ -1,6 +1,7 @@
 """A plan is made of what a launch will do: its spaces, its data, its cut-off of rare ids."""
 
 import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,14 @@ from hinet_search import face
 from hinet_search.config import TrialConfig
 from hinet_search.data import checks
 from hinet_search.errors import ConfigurationError, DataError
+from hinet_search.records import CellCount, DataRecord
+from hinet_search.schema import Schema
 from hinet_search.search import plan, probe
 from hinet_search.search.admission import default_of
 from hinet_search.search.options import LaunchOptions
 from hinet_search.sizing import num_parameters
+from hinet_search.study import load_study
+from tests.search.studies import DATA
 from tests.small import STUDY, write_study
 
 ONE_ARM = STUDY.replace("arms: {shared_bottom: , mmoe: }", "arms: {shared_bottom: }")
@@ -55,6 +60,53 @@ def test_the_embeddings_of_every_cell_count_where_a_model_has_them(
     monkeypatch.setattr(checks, "available_memory", lambda: needed - 1)
     with pytest.raises(DataError, match="must fit into"):
         face.ready(str(path), LaunchOptions(output=tmp_path / "out"))
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What a check of the objective reads of a data set."""
+
+    record: DataRecord
+    full_schema: Schema
+
+
+CELLS = (
+    CellCount("Home", "order", (500, 120, 110), (50, 12, 11)),
+    CellCount("Push", "order", (500, 0, 90), (50, 0, 0)),
+    CellCount("Cart", "order", (500, 90, 90), (50, 9, 90)),
+)
+COUNTED = Counted(
+    replace(DATA, cells=CELLS), Schema(tuple(one.scenario for one in CELLS), ("order",), ("user_id",), (10,), ())
+)
+
+
+@pytest.mark.parametrize(
+    ("objective", "problems"),
+    [
+        (
+            "auc[Push/order]",
+            [
+                "needs both classes in valid, got 0 positives of 0 rows",
+                "needs both classes in test, got 0 positives of 90 rows",
+            ],
+        ),
+        ("logloss[Push/order]", ["needs rows in valid, got 0 positives of 0 rows"]),
+        ("auc[Cart/order]", ["needs both classes in test, got 90 positives of 90 rows"]),
+    ],
+)
+def test_an_objective_of_a_cell_that_gives_it_no_value_is_refused(
+    tmp_path: Path, objective: str, problems: list[str]
+) -> None:
+    path = write_study(tmp_path, STUDY + f'objective: "{objective}"\n')
+    with pytest.raises(ConfigurationError) as caught:
+        plan._check_objective(load_study(str(path)), COUNTED)
+    place = f"{path}:{len(STUDY.splitlines()) + 1}:1: objective {objective}"
+    assert list(caught.value.problems) == [f"{place} {problem}" for problem in problems]
+
+
+@pytest.mark.parametrize("objective", ["mean_auc", "auc[Home/order]", "logloss[Home/order]", "logloss[Cart/order]"])
+def test_an_objective_that_has_a_value_is_admitted(tmp_path: Path, objective: str) -> None:
+    plan._check_objective(load_study(str(write_study(tmp_path, STUDY + f'objective: "{objective}"\n'))), COUNTED)
 
 
 def test_a_plan_leaves_out_draws_whose_values_do_not_go_together(tmp_path: Path) -> None:

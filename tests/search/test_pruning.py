@@ -1,5 +1,7 @@
 """Pruning gives the answers of Optuna's own pruners, without asking them more than it must."""
 
+from itertools import pairwise
+
 import optuna
 import pytest
 from hypothesis import given
@@ -8,6 +10,8 @@ from optuna.trial import Trial, TrialState
 
 from hinet_search.search.pruning import Pruning
 from hinet_search.spec import PrunerSpec
+from hinet_search.training.config import TrainConfig
+from hinet_search.training.schedule import make_schedule
 
 PASSES, EVALUATIONS = 2.0, 4
 curves = st.lists(
@@ -46,6 +50,31 @@ def _ends(spec: PrunerSpec, curves: list[list[float]], *, maximize: bool, by_opt
             pruning.remember(values)
         ends.append(step)
     return ends
+
+
+@given(
+    num_rows=st.integers(1, 500), batch_size=st.integers(1, 200), passes=st.floats(0.1, 5), per_pass=st.integers(1, 9)
+)
+def test_an_evaluation_of_a_network_is_a_step_of_its_own_but_for_one_at_the_very_end(
+    num_rows: int, batch_size: int, passes: float, per_pass: int
+) -> None:
+    config = TrainConfig(batch_size=batch_size, passes=passes, evaluations_per_pass=per_pass)
+    schedule = make_schedule(num_rows, config)
+    pruning = Pruning(spec("median"), passes, per_pass, maximize=True)
+    steps = [pruning.step(step / schedule.steps_per_pass) for step in sorted(schedule.evaluation_steps)]
+    assert all(first < second for first, second in pairwise(steps[:-1]))
+    assert steps == sorted(steps)
+    if schedule.steps_per_pass >= per_pass:
+        assert steps[:-1] == list(range(1, len(steps)))
+
+
+def test_ten_stages_of_trees_are_compared_as_evaluations_of_a_network_after_the_same_passes() -> None:
+    pruning = Pruning(PrunerSpec(after_passes=1.5, startup_trials=1), 4.0, 4, maximize=True)
+    steps = [pruning.step(4.0 * stage / 10) for stage in range(1, 11)]
+    assert steps == [2, 3, 5, 6, 8, 10, 11, 13, 14, 16]
+    pruning.remember(dict.fromkeys(steps, 0.9))
+    answers = [pruning.gives_up(Unasked(), dict.fromkeys(steps[:stage], 0.1)) for stage in range(1, 11)]
+    assert answers == [False] * 3 + [True] * 7  # at pass 1.6
 
 
 class Unasked(Trial):

@@ -12,7 +12,6 @@ from hinet_search.search.progress import Event, Progress, Silent
 from hinet_search.storage.engine import connect
 from hinet_search.storage.lease import Holder, acquire, release, this_process
 from hinet_search.storage.listing import list_studies
-from hinet_search.storage.store import StudyStore
 from hinet_search.trial import TrainJob
 from tests.search.pretended import RATE, Pretender, Studio, chosen
 
@@ -146,13 +145,31 @@ def test_the_state_of_a_study_that_was_taken_over_is_left_to_the_one_who_took_it
     database.close()
 
 
-def test_minutes_are_those_of_all_launches_together(studio: Studio) -> None:
+@pytest.mark.parametrize(("seconds", "trials"), [(1.8, 2), (2.4, 4)])
+def test_minutes_are_those_of_all_launches_together(studio: Studio, seconds: float, trials: int) -> None:
+    studio.launch(trials=2)  # a second of training each
+    record, _ = studio.launch(more=f"wall_clock_minutes: {seconds / 60}\n", trials=4, watcher=Clock())
+    assert len(record.arms[0].trials) == trials
+
+
+@pytest.mark.parametrize(("slots", "trials"), [(1, 2), (2, 4)])
+def test_slots_share_the_training_time_of_earlier_launches(studio: Studio, slots: int, trials: int) -> None:
     studio.launch(trials=2)
-    database = connect(str(studio.folder / "out" / "studies.sqlite3"), create=True)
-    StudyStore(database, "s").set_state("stopped", 61.0)
-    database.close()
-    record, _ = studio.launch(more="wall_clock_minutes: 1\n", trials=4)
-    assert len(record.arms[0].trials) == 2
+    more = f"wall_clock_minutes: {1.5 / 60}\n"
+    record, _ = studio.launch(more=more, trials=4, watcher=Clock(), slots=slots)
+    assert len(record.arms[0].trials) == trials
+
+
+@dataclass
+class Clock(Silent):
+    """Every job takes so many seconds."""
+
+    step: float = 0.0
+    seconds: float = 0.0
+
+    def tick(self, progress: Progress) -> None:
+        self.seconds += self.step
+        progress.seconds = self.seconds
 
 
 class Short(Silent):
@@ -183,20 +200,27 @@ def test_no_trial_begins_when_time_is_up(studio: Studio) -> None:
     watcher = Late()
     record, _ = studio.launch(more="wall_clock_minutes: 1\n", watcher=watcher)
     assert len(record.arms[0].trials) == 1
-    assert watcher.heard == ["time is up after 1 minutes: no further trial starts"]
+    assert watcher.heard == ["time is up after 1 minutes of search: no further trial of mmoe starts"]
+
+
+def test_the_default_of_every_arm_is_trained_though_time_is_up(studio: Studio) -> None:
+    arms = "{mmoe: {space: rate}, flat: {space: rate, model: mmoe}}"
+    more = "reference: mmoe\nwall_clock_minutes: 0.01\n"
+    record, _ = studio.launch(arms=arms, more=more, watcher=Clock(step=60.0))
+    assert [[trial.is_default for trial in arm.trials] for arm in record.arms] == [[True], [True]]
+    assert list(chosen(record)) == ["mmoe", "flat"]
 
 
 def test_an_interrupted_trial_is_finished_though_time_is_up(studio: Studio) -> None:
-    def never_ends(job: Job) -> str:
-        raise RuntimeError("as if the power went")
+    def the_second_never_ends(job: Job) -> str:
+        if job.key == "mmoe/1":
+            raise RuntimeError("as if the power went")
+        return ""
 
     with pytest.raises(RuntimeError):
-        studio.launch(Pretender(failing=never_ends))
-    database = connect(str(studio.folder / "out" / "studies.sqlite3"), create=True)
-    StudyStore(database, "s").set_state("stopped", 61.0)
-    database.close()
-    record, _ = studio.launch(more="wall_clock_minutes: 1\n")
-    assert [trial.state for trial in record.arms[0].trials] == ["complete"]
+        studio.launch(Pretender(failing=the_second_never_ends))
+    record, _ = studio.launch(more="wall_clock_minutes: 0.01\n")
+    assert [trial.state for trial in record.arms[0].trials] == ["complete", "complete"]
 
 
 def test_an_arm_of_which_every_trial_failed_leaves_the_others_their_finalists(studio: Studio) -> None:

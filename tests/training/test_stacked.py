@@ -12,7 +12,7 @@ from hinet_search.objective import objective_named
 from hinet_search.schema import Batch
 from hinet_search.training import together
 from hinet_search.training.config import TrainConfig
-from hinet_search.training.course import Conditions, FitResult
+from hinet_search.training.course import Conditions, FitResult, begin, finish
 from hinet_search.training.divergence import Diverged
 from hinet_search.training.feed import make_feed
 from hinet_search.training.seeding import seeded_model
@@ -75,6 +75,17 @@ def test_seconds_of_a_stack_are_shared_out() -> None:
     took = time.perf_counter() - began
     assert took / 2 < sum(result.seconds for result in found) <= took
     assert all(result.rows_per_second > 640 / sum(one.seconds for one in found) for result in found)
+
+
+def test_the_speed_of_one_that_was_evaluated_longer_than_others_is_that_of_its_share_of_the_steps() -> None:
+    trainings = [begin(linear(DATA, seed), one, 0.0) for seed, one in enumerate(conditions((0, 1)))]
+    states = [state for _, state in trainings]
+    for state, evaluating in zip(states, (1.0, 7.0), strict=True):
+        state.loop_began, state.evaluation_seconds, state.rows = time.perf_counter() - 10.0, evaluating, 640
+    found = [finish(course, state, stopped=False, together=states) for course, state in trainings]
+    assert [result.rows_per_second for result in found] == pytest.approx(
+        [640.0, 640.0], rel=0.1
+    )  # a second of steps each
 
 
 def test_each_models_gradients_are_clipped_by_their_own_norm() -> None:
