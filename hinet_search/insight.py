@@ -5,11 +5,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class GateUsage:
-    """Mean weight that one gate gives to each of its experts, on validation rows. `where` names scenario and task."""
+    """Mean weight that one gate gives to each of its experts, on validation rows. `where` names scenario and task.
+
+    Experts of one name are one module only where their owner is the same: a `scenario/gate`, either left empty where the
+    expert is that of all. Without owners (older records) every name stands for one module.
+    """
 
     where: str
     experts: tuple[str, ...]
     weights: tuple[float, ...]
+    owners: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -96,10 +96,7 @@ class Model(nn.Module):
         rows = rows_by_scenario(batch, self.schema.num_scenarios)
         x_BD = self.embedding(rows.sort(batch))
         c_BC = self._scenario_layer(x_BD, rows.sizes)
-        cgc = self.config.cgc
-        experts = (*numbered("shared", cgc.num_shared_experts), *numbered("own", cgc.num_specific_experts))
-        last_gates = self.cgc.last_gates(c_BC, rows.sizes)
-        task_gates = gate_usage(last_gates, rows.sizes, self.schema.scenarios, self.schema.tasks, experts)
+        task_gates = self.cgc.usage(c_BC, rows.sizes, self.schema.scenarios, self.schema.tasks)
         if self.scenario is None:
             return Insight(gates=task_gates)
         return Insight(self._attention(), (*self._sub_expert_gates(x_BD, rows.sizes), *task_gates))
@@ -113,7 +110,7 @@ class Model(nn.Module):
         assert self.scenario is not None, "gates of the scenario layer"
         usage: tuple[GateUsage, ...] = ()
         for name, mixture in (("shared", self.scenario.shared), ("own", self.scenario.specific)):
-            experts = numbered(name, mixture.gate.num_experts)
+            experts = numbered(name, mixture.gate.num_experts, of_scenario=mixture.gate.num_groups > 1)
             weights_1BK = mixture.gate(x_BD, sizes)
             usage += gate_usage(weights_1BK, sizes, self.schema.scenarios, (f"{name} sub-experts",), experts)
         return usage

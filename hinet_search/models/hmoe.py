@@ -28,7 +28,7 @@ from hinet_search.nn.mixing import mix
 from hinet_search.nn.protocol import ProtocolConfig
 from hinet_search.nn.rows import rows_by_scenario
 from hinet_search.nn.towers import TowerConfig, Towers
-from hinet_search.nn.usage import gate_usage, numbered
+from hinet_search.nn.usage import Expert, gate_usage, numbered
 from hinet_search.schema import Batch, Schema
 
 
@@ -81,5 +81,6 @@ class Model(nn.Module):
         experts = numbered("expert", self.gate.num_experts)
         gates = gate_usage(self.gate(x_BD, rows.sizes), rows.sizes, scenarios, tasks, experts)
         relations = tuple(f"{task} scores" for task in tasks)
+        towers = tuple(Expert(scenario, of_gate=True) for scenario in scenarios)
         weight_TBM = self.relation(x_BD, rows.sizes)
-        return Insight(gates=(*gates, *gate_usage(weight_TBM, rows.sizes, scenarios, relations, scenarios)))
+        return Insight(gates=(*gates, *gate_usage(weight_TBM, rows.sizes, scenarios, relations, towers)))

@@ -24,7 +24,6 @@ from hinet_search.nn.experts import ExpertConfig
 from hinet_search.nn.protocol import ProtocolConfig
 from hinet_search.nn.rows import rows_by_scenario
 from hinet_search.nn.towers import TowerConfig, Towers
-from hinet_search.nn.usage import gate_usage, numbered
 from hinet_search.schema import Batch, Schema
 
 
@@ -66,12 +65,8 @@ class Model(nn.Module):
     def insight(self, batch: Batch) -> Insight:
         """Mean weights of the last level's gates on the rows of `batch`."""
         rows = rows_by_scenario(batch, self.schema.num_scenarios)
-        gates = self.cgc.last_gates(self.embedding(rows.sort(batch)), rows.sizes)
-        experts = (
-            *numbered("shared", self.config.num_shared_experts),
-            *numbered("own", self.config.num_specific_experts),
-        )
-        return Insight(gates=gate_usage(gates, rows.sizes, self.schema.scenarios, self.schema.tasks, experts))
+        x_BD = self.embedding(rows.sort(batch))
+        return Insight(gates=self.cgc.usage(x_BD, rows.sizes, self.schema.scenarios, self.schema.tasks))
 
 
 def _cgc_config(config: Config) -> CGCConfig:

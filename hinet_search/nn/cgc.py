@@ -16,9 +16,11 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from hinet_search.frozen import Count, Frozen
+from hinet_search.insight import GateUsage
 from hinet_search.nn.experts import Experts
 from hinet_search.nn.gates import Gate, GateKind
 from hinet_search.nn.mixing import mix
+from hinet_search.nn.usage import gate_usage, numbered
 
 
 class CGCConfig(Frozen):
@@ -101,6 +103,17 @@ class CGC(nn.Module):
         """Representations for the tasks of each row's own scenario."""
         slots_TBH: Tensor = self.last(*self._inputs_of_last(x_BD, sizes), sizes)[1]
         return slots_TBH
+
+    def usage(
+        self, x_BD: Float[Tensor, "B D"], sizes: Sequence[int], scenarios: Sequence[str], tasks: Sequence[str]
+    ) -> tuple[GateUsage, ...]:
+        """Mean weights of the gates that stand before the towers, over shared, then own experts of a slot."""
+        shared, specific = self.last.shared, self.last.specific
+        experts = (
+            *numbered("shared", self.last.num_shared, of_scenario=shared.num_groups > 1),
+            *numbered("own", self.last.num_specific, of_scenario=specific.num_groups > 1, of_gate=True),
+        )
+        return gate_usage(self.last_gates(x_BD, sizes), sizes, scenarios, tasks, experts)
 
     def last_gates(self, x_BD: Float[Tensor, "B D"], sizes: Sequence[int]) -> Float[Tensor, "T B experts"]:
         """Weights over shared, then specific experts of the gates that stand before the towers."""

@@ -153,6 +153,21 @@ def test_insight_names_gates_of_scenarios_that_have_rows() -> None:
     assert gates[-1].experts == ("shared 1", "shared 2", "own 1", "own 2")
 
 
+@pytest.mark.parametrize(
+    ("layout", "shared", "own"),
+    [
+        ("per_scenario", "cart/", "cart/order"),
+        ("global", "/", "cart/order"),
+        ("shared", "/", "/order"),
+    ],
+)
+def test_insight_says_whose_every_expert_is(layout: str, shared: str, own: str) -> None:
+    owners = {gate.where: gate.owners for gate in small({"cgc.layout": layout}).insight(batch()).gates}
+    assert owners["cart/order"] == (shared, shared, own, own)
+    assert set(owners["cart/shared sub-experts"]) == {"/shared sub-experts"}
+    assert set(owners["cart/own sub-experts"]) == {"cart/own sub-experts"}
+
+
 def test_insight_of_a_gate_that_prefers_one_expert_shows_it() -> None:
     model = small({"tower.widths": []})
     with torch.no_grad():

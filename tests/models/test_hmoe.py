@@ -167,6 +167,11 @@ def test_insight_shows_weights_over_experts_and_over_scores() -> None:
     assert gates[-1].experts == SCHEMA.scenarios
 
 
+def test_insight_says_that_experts_are_those_of_all_and_towers_those_of_a_task() -> None:
+    owners = {gate.where: set(gate.owners) for gate in small({}).insight(batch()).gates}
+    assert (owners["cart/order"], owners["cart/order scores"]) == ({"/"}, {"/order scores"})
+
+
 def test_insight_of_scenarios_that_look_at_one_another_shows_whom_they_look_at() -> None:
     model = small({})
     look_at(model, [1, 2, 0])

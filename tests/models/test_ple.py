@@ -211,6 +211,12 @@ def test_insight_names_shared_then_own_experts_of_scenarios_that_have_rows() -> 
     assert gates[0].experts == ("shared 1", "shared 2", "own 1", "own 2")
 
 
+@pytest.mark.parametrize(("slots", "own"), [("scenario_task", "cart/order"), ("task", "/order")])
+def test_insight_says_that_own_experts_are_those_of_a_slot(slots: str, own: str) -> None:
+    gates = small({"slots": slots}).insight(batch()).gates
+    assert (gates[-1].where, gates[-1].owners) == ("cart/order", ("/", "/", own, own))
+
+
 def test_insight_of_gates_that_prefer_one_expert_shows_it() -> None:
     model = small({})
     prefer(model.cgc.last.gate, 1)

@@ -14,7 +14,7 @@ from hinet_search.config import build_config, known_names
 from hinet_search.errors import ConfigurationError
 from hinet_search.nn.contracts import Explains, FollowsPasses
 from hinet_search.nn.measure import count_parameters
-from hinet_search.nn.protocol import PER_SCENARIO, PER_TASK
+from hinet_search.nn.protocol import MDMT, PER_SCENARIO, PER_TASK
 from hinet_search.schema import Batch, Schema
 from hinet_search.study import MODELS
 
@@ -111,6 +111,13 @@ def test_insight_names_the_gates_of_the_joint_model(case: Case) -> None:
     rows = replace(batch(scenarios=(0, 2)), numeric_BN=batch().numeric_BN.float())
     expected = {gate.where for gate in joint.insight(rows).gates} if isinstance(joint, Explains) else set()
     assert {gate.where for gate in apart.insight(rows).gates} == expected
+
+
+@pytest.mark.parametrize(("protocol", "owner"), [(MDMT, "/"), (PER_SCENARIO, "cart/"), (PER_TASK, "/order")])
+def test_models_of_a_protocol_share_no_expert(protocol: str, owner: str) -> None:
+    rows = replace(batch(), numeric_BN=batch().numeric_BN.float())
+    owners = {gate.where: set(gate.owners) for gate in Case("mmoe", protocol).build().insight(rows).gates}
+    assert owners["cart/order"] == {owner}
 
 
 def test_models_that_take_part_in_protocols_follow_no_passes() -> None:

@@ -76,7 +76,7 @@ def hinet_runs(change: Callable[[FinalistRun], FinalistRun]) -> StudyRecord:
     )
 
 
-def _hinet_cells(**changes: dict[str, Any]) -> StudyRecord:
+def hinet_cells(**changes: dict[str, Any]) -> StudyRecord:
     """Fields of HiNet's test cells set by scenario."""
 
     def changed(cell: CellValue) -> CellValue:
@@ -102,7 +102,7 @@ def _few_positives() -> StudyRecord:
 
 
 def _long_tail() -> StudyRecord:
-    record = _hinet_cells(Push={"auc": 0.70})
+    record = hinet_cells(Push={"auc": 0.70})
     *cells, last = record.data.cells
     return replace(record, data=replace(record.data, cells=(*cells, replace(last, rows=(2_000, 2_000, 2_000)))))
 
@@ -113,9 +113,20 @@ def _budgets() -> StudyRecord:
 
 
 def _failed_trials() -> StudyRecord:
-    record = clean()
-    failed = TrialRecord(99, "failed", None, {}, False, "out of memory at batch 4096", (), None)
-    return replace(record, arms=tuple(replace(arm, trials=(*arm.trials, failed, failed)) for arm in record.arms))
+    """One arm of three lost a quarter of its trials, a twelfth of all."""
+    return with_failed(clean(), "ple", 2)
+
+
+def with_failed(record: StudyRecord, name: str, count: int) -> StudyRecord:
+    """The record with the last trials of an arm failed."""
+
+    def failed(trial: TrialRecord) -> TrialRecord:
+        return replace(trial, state="failed", value=None, cause="out of memory at batch 4096")
+
+    def changed(arm: ArmRecord) -> ArmRecord:
+        return replace(arm, trials=(*arm.trials[:-count], *map(failed, arm.trials[-count:])))
+
+    return replace(record, arms=tuple(changed(arm) if arm.name == name else arm for arm in record.arms))
 
 
 def _range_edges() -> StudyRecord:
@@ -124,7 +135,12 @@ def _range_edges() -> StudyRecord:
 
 
 def _seeds() -> StudyRecord:
-    return _each_finalist(clean(), lambda _, one: replace(one, runs=one.runs[:3]))
+    return with_seeds(clean(), 3)
+
+
+def with_seeds(record: StudyRecord, count: int) -> StudyRecord:
+    """The record with the first seeds of every finalist alone."""
+    return _each_finalist(record, lambda _, one: replace(one, runs=one.runs[:count]))
 
 
 def _slow_convergence() -> StudyRecord:
@@ -136,11 +152,22 @@ def _slow_convergence() -> StudyRecord:
 
 
 def _gates() -> StudyRecord:
-    dead = (
-        GateUsage("Home/click", ("shared 1", "shared 2", "own 1"), (0.02, 0.01, 0.97)),
-        GateUsage("Push/click", ("shared 1", "shared 2", "own 1"), (0.5, 0.0, 0.5)),
+    return in_layout("shared", home=(0.02, 0.01, 0.97), push=(0.5, 0.0, 0.5))
+
+
+def in_layout(layout: str, *, home: tuple[float, ...], push: tuple[float, ...]) -> StudyRecord:
+    """HiNet's two gates over two shared experts and one of its own give these weights; older records tell no layout."""
+    owners = {
+        "per_scenario": (("Home/", "Home/", "Home/click"), ("Push/", "Push/", "Push/click")),
+        "global": (("/", "/", "Home/click"), ("/", "/", "Push/click")),
+        "shared": (("/", "/", "/click"),) * 2,
+        "older": ((), ()),
+    }[layout]
+    gates = tuple(
+        GateUsage(f"{scenario}/click", ("shared 1", "shared 2", "own 1"), weights, of)
+        for scenario, weights, of in zip(("Home", "Push"), (home, push), owners, strict=True)
     )
-    return hinet_runs(lambda run: replace(run, insight=replace(run.insight, gates=dead)))
+    return hinet_runs(lambda run: replace(run, insight=replace(run.insight, gates=gates)))
 
 
 def _attention() -> StudyRecord:
@@ -152,11 +179,11 @@ def _attention() -> StudyRecord:
 
 
 def _seesaw() -> StudyRecord:
-    return _hinet_cells(Search={"auc": 0.70})
+    return hinet_cells(Search={"auc": 0.70})
 
 
 def _calibration() -> StudyRecord:
-    return _hinet_cells(Push={"calibration": 1.5})
+    return hinet_cells(Push={"calibration": 1.5})
 
 
 def _openings() -> StudyRecord:

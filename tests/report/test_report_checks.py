@@ -6,13 +6,15 @@ from dataclasses import replace
 import pytest
 
 from hinet_search import plugins
+from hinet_search.compare import title
 from hinet_search.insight import GateUsage
 from hinet_search.records import FinalistRun, StudyRecord, TrialRecord
 from hinet_search.report.checked import CHECKS
 from hinet_search.report.finding import MOST_DETAILS, Finding, warning
 from hinet_search.report.page import render
 from hinet_search.report.sections import trust
-from tests.report.planted import PLANTED, clean, hinet_runs
+from tests.duels import with_test_aucs
+from tests.report.planted import PLANTED, SCENARIOS, clean, hinet_cells, hinet_runs, in_layout, with_failed, with_seeds
 from tests.report.studies import Shape, empty, study
 
 CLEAN = clean()
@@ -61,15 +63,15 @@ def test_a_planted_fault_is_found_by_its_own_check_alone(name: str) -> None:
         ("data", "The data have 1 note. | Order > click in 14 rows."),
         ("leaks", "An input may know the label. | watch_time alone reaches an AUC of .9870 for click in training."),
         ("few_positives", "1 cell has fewer than 100 positive rows in test. | Push · click: 40."),
-        ("long_tail", "Long tail (Push 1.6 % of the training rows): HiNet loses to Single there. | Push · click −.0696."),
+        ("long_tail", "Long tail (Push 1.6 % of the training rows): HiNet is worse than Single there. | Push · click −.0696."),
         ("budgets", "Ended with fewer than its budget of 8 trials: Single 7. | The space of an arm gave nothing new."),
-        ("failed_trials", "6 of 30 trials failed."),
+        ("failed_trials", "More than a tenth of the trials of PLE failed. | PLE: 2 of 8."),
         ("seeds", "Only 3 seeds per finalist. | Fewer than 5 give an observation, not a claim."),
         ("slow_convergence", "Slow convergence: HiNet was still rising at the end. | HiNet gained +.0080 in the last quarter of its passes."),
-        ("gates", "Gates have collapsed or experts are dead. | HiNet: no gate gives one of shared 1, shared 2, own 1 more than .02 in 5 of 5 seeds. | HiNet: the gate of Home · click gives one expert more than .95 in 5 of 5 seeds."),
+        ("gates", "Gates have collapsed or experts are dead. | HiNet: no gate gives one of shared 1, shared 2 more than .02 in 5 of 5 seeds. | HiNet: the gate of Home · click gives one expert more than .95 in 5 of 5 seeds."),
         ("attention", "Attention of HiNet differs between seeds, a weight by up to ±.55."),
         ("seesaw", "Seesaw: HiNet is worse than Single in 1 cell while others gain. | Search · click −.0601."),
-        ("calibration", "HiNet is not calibrated in 1 of 3 cells. | Push · click: 1.500 predicted for each positive row."),
+        ("calibration", "HiNet is not calibrated in 1 of the 3 cells with at least 100 positives. | Push · click: 1.500 predicted for each positive row."),
         ("openings", "Test was opened 9 times on these data. | 3 of them by the finalists shown here."),
     ],
 )  # fmt: skip
@@ -89,6 +91,24 @@ def test_an_auc_that_is_too_good_is_a_suspect_even_where_no_input_is() -> None:
     assert said("leaks", record).details[0].startswith("HiNet reaches .9")
 
 
+@pytest.mark.parametrize("arm", ["single", "ple", "hinet"])
+@pytest.mark.parametrize("objective", ["mean_auc", "logloss", "gauc"])
+def test_an_auc_that_is_too_good_is_a_suspect_in_any_arm_whatever_the_objective(arm: str, objective: str) -> None:
+    too_good = {(scenario, "click"): [0.995 if scenario == "Push" else 0.75] * 5 for scenario in SCENARIOS}
+    record = replace(with_test_aucs(CLEAN, arm, too_good), objective=objective, maximize=objective != "logloss")
+    assert said("leaks", record).details == (f"{title(arm)} reaches .9950 in Push · click.",)
+
+
+def test_the_check_of_leaks_says_where_it_looked() -> None:
+    assert said("leaks", CLEAN).subject == (
+        "No input alone tells a label, and no cell of 3 chosen finalists reaches an AUC of .99 on test."
+    )
+    closed = study(Shape(arms=("single", "hinet"), opened=False))
+    told = said("leaks", closed).subject
+    assert told.startswith("No cell of 2 chosen finalists reaches an AUC of .99 on validation.")
+    assert said("leaks", empty()).subject.startswith("No finalist has been scored yet.")
+
+
 def test_a_study_that_never_looked_for_leaks_does_not_say_that_there_are_none() -> None:
     record = replace(CLEAN, data=replace(CLEAN.data, leaks=None))
     assert said("leaks", record).subject.endswith("Nobody looked for inputs that alone tell a label.")
@@ -102,6 +122,51 @@ def test_cells_that_lie_below_by_less_than_is_decided_are_no_seesaw() -> None:
 def test_an_arm_that_loses_everywhere_is_no_seesaw() -> None:
     record = study(Shape(arms=("single", "hinet"), gap=-3.0))
     assert said("seesaw", record) == Finding(warns=False, subject="No seesaw: no cell of HiNet gains over Single.")
+
+
+@pytest.mark.parametrize(("name", "where"), [("seesaw", "in 1 cell while others gain"), ("long_tail", "there")])
+def test_what_few_seeds_show_of_cells_that_lose_is_an_observation(name: str, where: str) -> None:
+    words = f"HiNet lies below Single by more than the interval {where} (an observation with 3 seeds, not a claim)."
+    assert said(name, with_seeds(PLANTED[name], 3)).subject.endswith(words)
+
+
+def test_with_one_seed_no_cell_is_found_worse_and_that_is_no_claim() -> None:
+    told = said("seesaw", with_seeds(PLANTED["seesaw"], 1))
+    assert not told.warns
+    assert told.subject.endswith(
+        "one lies below by less than can be decided (an observation with 1 seed, not a claim)."
+    )
+
+
+def test_a_cell_of_the_long_tail_that_lies_below_by_less_than_is_decided_is_no_loss() -> None:
+    record = PLANTED["long_tail"]
+    below = [0.770, 0.765, 0.769, 0.766, 0.768]  # by .002 in the mean
+    aucs = {("Home", "click"): [0.76] * 5, ("Search", "click"): [0.77] * 5, ("Push", "click"): below}
+    told = said("long_tail", with_test_aucs(record, "hinet", aucs))
+    assert told == Finding(
+        warns=False,
+        subject="Long tail (Push 1.6 % of the training rows): no cell of HiNet there is worse than Single; "
+        "one lies below by less than can be decided.",
+    )
+
+
+def test_failed_trials_within_a_tenth_of_every_arm_are_counted() -> None:
+    record = study(Shape(arms=("single", "hinet"), trials=20))
+    arms = tuple(
+        replace(arm, trials=tuple(replace(trial, state="complete") for trial in arm.trials)) for arm in record.arms
+    )
+    told = said("failed_trials", with_failed(replace(record, arms=arms), "hinet", 2))
+    assert told == Finding(warns=False, subject="2 of 40 trials failed, no more than a tenth in any arm.")
+
+
+def test_a_cell_of_few_positives_is_not_among_those_that_are_calibrated() -> None:
+    assert said("calibration", CLEAN).subject == (
+        "HiNet is calibrated in the 3 cells with at least 100 positives: predictions add up to the positives within 20 %."
+    )
+    few = hinet_cells(Push={"positives": 90, "calibration": 5.0})
+    assert said("calibration", few).subject.startswith(
+        "HiNet is calibrated in the 2 cells with at least 100 positives:"
+    )
 
 
 def test_a_run_that_was_best_before_its_end_is_not_slow() -> None:
@@ -132,6 +197,27 @@ def test_gates_that_collapse_on_another_expert_with_every_seed_are_found_though_
 
     finding = said("gates", hinet_runs(turned))
     assert finding.details == ("HiNet: the gate of Home · click gives one expert more than .95 in 5 of 5 seeds.",)
+
+
+@pytest.mark.parametrize(
+    ("layout", "dead"),
+    [
+        ("per_scenario", ["no gate of Home · click gives own 1", "no gate of Push gives one of shared 1, shared 2"]),
+        ("global", ["no gate of Home · click gives own 1"]),
+        ("shared", []),
+        ("older", []),
+    ],
+)
+def test_an_expert_is_dead_where_nobody_uses_the_module_that_it_is(layout: str, dead: list[str]) -> None:
+    told = said("gates", in_layout(layout, home=(0.60, 0.39, 0.01), push=(0.5, 0.0, 0.5)))
+    assert told.details == tuple(f"HiNet: {one} more than .02 in 5 of 5 seeds." for one in dead)
+
+
+@pytest.mark.parametrize("layout", ["per_scenario", "global", "shared", "older"])
+def test_an_expert_that_no_gate_uses_is_dead_in_every_layout(layout: str) -> None:
+    told = said("gates", in_layout(layout, home=(0.5, 0.0, 0.5), push=(0.5, 0.0, 0.5)))
+    assert all("gives one of shared 1, shared 2" in line for line in told.details)
+    assert told.warns
 
 
 def short(**changes: object) -> Finding:

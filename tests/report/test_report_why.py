@@ -52,6 +52,20 @@ def test_a_look_that_another_seed_does_not_share_is_no_heading() -> None:
     assert insight.build(steady).heading == "d looks mostly at b"
 
 
+@pytest.mark.parametrize(
+    ("scenarios", "weight", "mostly"),
+    [("abc", 0.74, False), ("abc", 0.76, True), ("abcdef", 0.49, False), ("abcdef", 0.51, True)],
+)
+def test_a_scenario_looks_mostly_at_what_has_most_of_its_weight_and_far_more_than_an_even_share(
+    scenarios: str, weight: float, *, mostly: bool
+) -> None:
+    others = len(scenarios) - 1
+    even = tuple(tuple((i != j) / others for j in range(len(scenarios))) for i in range(len(scenarios)))
+    first = (0.0, weight, *[(1 - weight) / (others - 1)] * (others - 1))
+    record = of_hinet(study(Shape(scenarios=tuple(scenarios))), attention=(first, *even[1:]))
+    assert (insight.build(record).heading == "a looks mostly at b") == mostly
+
+
 def test_experts_are_compared_place_by_place() -> None:
     same = of_hinet(study(Shape(arms=("single", "hinet"), seeds=1)))
     finalist = same.arms[1].finalists[1]

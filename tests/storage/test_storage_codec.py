@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hinet_search.insight import Insight
+from hinet_search.insight import GateUsage, Insight
 from hinet_search.records import (
     Budget,
     CellValue,
@@ -51,6 +51,11 @@ def test_parameters_keep_their_types(parameters: dict[str, object]) -> None:
     assert [(name, type(value), value) for name, value in back.items()] == [
         (name, type(value), value) for name, value in parameters.items()
     ]
+
+
+def test_gates_that_were_stored_without_owners_of_their_experts_are_read() -> None:
+    stored = '[{"gates": [{"where": "home/click", "experts": ["a", "b"], "weights": [0.3, 0.7]}]}]'
+    assert from_json(Insight, stored) == Insight(gates=(GateUsage("home/click", ("a", "b"), (0.3, 0.7)),))
 
 
 def test_not_a_number_is_written_as_a_string_and_read_as_a_number() -> None:

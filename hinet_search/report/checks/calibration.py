@@ -24,11 +24,12 @@ def check(record: StudyRecord) -> Finding | None:
         reverse=True,
     )
     name = title(focus.name)
+    judged = f"the {numbers.plural(len(ratios), 'cell')} with at least {reading.FEW_POSITIVES} positives"
     if not off:
-        within = numbers.percent(OFF - 1)
-        return passed(f"{name} is calibrated: predictions add up to the positives of every cell within {within}.")
+        within = f"predictions add up to the positives within {numbers.percent(OFF - 1)}"
+        return passed(f"{name} is calibrated in {judged}: {within}.")
     return warning(
-        f"{name} is not calibrated in {len(off)} of {numbers.plural(len(ratios), 'cell')}.",
+        f"{name} is not calibrated in {len(off)} of {judged}.",
         [f"{cell}: {numbers.metric(ratio)} predicted for each positive row." for ratio, cell in off],
         remedy="Its order of rows is not touched. Rescale the scores of these cells before they are used as probabilities.",
     )

@@ -12,6 +12,7 @@ from hinet_search.report.finding import Finding, passed, warning
 ORDER = 110
 ALONE = 0.95  # mean weight of an expert beside which the others hardly count
 DEAD = 0.02  # mean weight that an expert needs in some gate to be of use
+EVERYONE = "/"  # the owner of an expert of all scenarios and gates
 
 
 def check(record: StudyRecord) -> Finding | None:
@@ -36,25 +37,33 @@ def _lines(finalist: FinalistRecord) -> Iterator[str]:
         yield f"{line} in {count} of {numbers.plural(len(finalist.runs), 'seed')}."
 
 
-def _mixtures(run: FinalistRun) -> dict[tuple[str, ...], list[GateUsage]]:
-    """Gates over several experts, those over the same ones together."""
-    found: dict[tuple[str, ...], list[GateUsage]] = {}
-    for gate in run.insight.gates:
-        if len(gate.experts) > 1:
-            found.setdefault(gate.experts, []).append(gate)
+def _mixtures(run: FinalistRun) -> list[GateUsage]:
+    """Gates over several experts."""
+    return [gate for gate in run.insight.gates if len(gate.experts) > 1]
+
+
+def _most(run: FinalistRun) -> dict[tuple[tuple[str, ...], str], dict[str, float]]:
+    """The most that a gate gives to each expert; experts of one owner stand together, apart from those of other gates."""
+    found: dict[tuple[tuple[str, ...], str], dict[str, float]] = {}
+    for gate in _mixtures(run):
+        owners = gate.owners or (EVERYONE,) * len(gate.experts)
+        for expert, owner, weight in zip(gate.experts, owners, gate.weights, strict=True):
+            most = found.setdefault((gate.experts, owner), {})
+            most[expert] = max(weight, most.get(expert, 0.0))
     return found
 
 
 def _dead(run: FinalistRun) -> Iterator[str]:
-    for experts, gates in _mixtures(run).items():
-        most = [max(gate.weights[position] for gate in gates) for position in range(len(experts))]
-        if dead := sum(weight < DEAD for weight in most):
-            yield f"no gate gives {numbers.spelled(dead)} of {', '.join(experts)} more than {numbers.share(DEAD)}"
+    for (_, owner), most in _most(run).items():
+        if dead := sum(weight < DEAD for weight in most.values()):
+            of = "" if owner == EVERYONE else f" of {' · '.join(filter(None, owner.rpartition('/')[::2]))}"
+            experts = ", ".join(most)
+            unused = experts if len(most) == 1 else f"{numbers.spelled(dead)} of {experts}"
+            yield f"no gate{of} gives {unused} more than {numbers.share(DEAD)}"
 
 
 def _collapsed(run: FinalistRun) -> Iterator[str]:
-    for gates in _mixtures(run).values():
-        for gate in gates:
-            if max(gate.weights) > ALONE:
-                where = reading.gate_in_words(gate.where)
-                yield f"the gate of {where} gives one expert more than {numbers.share(ALONE)}"
+    for gate in _mixtures(run):
+        if max(gate.weights) > ALONE:
+            where = reading.gate_in_words(gate.where)
+            yield f"the gate of {where} gives one expert more than {numbers.share(ALONE)}"

@@ -1,16 +1,20 @@
 """Leaks: inputs that alone tell a label, and cells that are scored too well to be true."""
 
-from hinet_search.compare import cell_by_seed, cells_of, chosen, measure, summary, title
-from hinet_search.records import StudyRecord
+from collections.abc import Iterator
+from statistics import fmean
+
+from hinet_search.compare import by_seed, cells_of, title
+from hinet_search.records import FinalistRecord, StudyRecord
 from hinet_search.report import numbers, reading
 from hinet_search.report.finding import Finding, passed, warning
 
 ORDER = 20
 TOO_GOOD = 0.99  # an AUC that no ranking of people's choices reaches honestly
+_WRITTEN = {"test": "test", "valid": "validation"}
 
 
 def check(record: StudyRecord) -> Finding:
-    """Warns of suspects on training rows and of cells above .99."""
+    """Warns of suspects on training rows and of cells in which a finalist has an AUC of .99, whatever the objective."""
     suspects = [
         f"{one.feature} alone reaches an AUC of {numbers.metric(one.auc)} for {one.task} in training."
         for one in record.data.leaks or ()
@@ -20,20 +24,31 @@ def check(record: StudyRecord) -> Finding:
         remedy = "Find out whether that input is known before the label is; if not, leave it out of the definition."
         return warning("An input may know the label.", found, remedy=remedy)
     if record.data.leaks is None:
-        return passed("No cell is scored above .99. Nobody looked for inputs that alone tell a label.")
-    return passed("No input alone tells a label, and no cell is scored above .99.")
+        return passed(f"{reading.capitalized(_looked(record))}. Nobody looked for inputs that alone tell a label.")
+    return passed(f"No input alone tells a label, and {_looked(record)}.")
 
 
-def _too_good(record: StudyRecord) -> list[str]:
-    """Cells of the arm in focus, on test or as long as that is closed on validation."""
-    arm = reading.focus_of(record)
-    finalist = chosen(arm) if arm else None
-    if arm is None or finalist is None or measure(record).name != "AUC":
-        return []
+def _looked(record: StudyRecord) -> str:
+    """Which cells were looked at and found honest, in words."""
+    finalists = [finalist for _, finalist in reading.finalists(record)]
+    if not finalists:
+        return "no finalist has been scored yet"
+    splits = sorted({_WRITTEN[reading.last_split(finalist)] for finalist in finalists})
+    of = numbers.plural(len(finalists), "chosen finalist")
+    return f"no cell of {of} reaches an AUC of {numbers.share(TOO_GOOD)} on {' and '.join(splits)}"
+
+
+def _too_good(record: StudyRecord) -> Iterator[str]:
+    """Cells in which any arm is, each with the arm that reaches most."""
+    for cell in cells_of(record):
+        reached = [(_auc(finalist, cell), title(arm.name)) for arm, finalist in reading.finalists(record)]
+        auc, name = max(reached, default=(0.0, ""))
+        if auc >= TOO_GOOD:
+            yield f"{name} reaches {numbers.metric(auc)} in {reading.cell_in_words(*cell)}."
+
+
+def _auc(finalist: FinalistRecord, cell: tuple[str, str]) -> float:
+    """Mean over seeds on test, or as long as that is closed on validation; 0 where the cell has none."""
     split = reading.last_split(finalist)
-    means = [(summary(list(cell_by_seed(record, finalist, split, cell).values())), cell) for cell in cells_of(record)]
-    return [
-        f"{title(arm.name)} reaches {numbers.metric(found.mean)} in {reading.cell_in_words(*cell)}."
-        for found, cell in means
-        if found is not None and found.mean >= TOO_GOOD
-    ]
+    found = by_seed(finalist, split, lambda cells: next((c.auc for c in cells if (c.scenario, c.task) == cell), None))
+    return fmean(found.values()) if found else 0.0

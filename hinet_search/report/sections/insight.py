@@ -42,14 +42,15 @@ def build(record: StudyRecord) -> Card:
 
 
 def _heading(scenarios: Sequence[str], attention: Attention | None) -> str:
-    """The strongest look from one scenario to another, when it is more than twice an even share whatever the seed."""
+    """The strongest look from one scenario to another, when it has most of the weight and more than an even share, whatever
+    the seed."""
     question, others = "Where do scenarios look, and which experts do gates use?", len(scenarios) - 1
     if attention is None or others < 2:
         return question
     looks = [(weight, i, j) for i, weights in enumerate(attention.mean) for j, weight in enumerate(weights) if i != j]
     weight, looking, seen = max(looks)
     spread = attention.deviation[looking][seen] if attention.deviation else 0.0
-    if weight - spread < 2 / others:
+    if weight - spread <= max(0.5, 1.5 / others):
         return question
     return f"{scenarios[looking]} looks mostly at {scenarios[seen]}"
 
