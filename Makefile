@@ -26,8 +26,11 @@ lint: $(STAMP) ## format, lint, types, import contracts
 	cd benchmarks && ../$(BIN)/mypy --config-file ../pyproject.toml --explicit-package-bases *.py
 	$(BIN)/lint-imports
 
+# Tests that kill, pause and time processes run after all others, one at a time.
+ALONE := $(addprefix tests/,chaos executors search security)
 test: $(STAMP) browser ## install and run all tests
-	OMP_NUM_THREADS=1 $(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile $(addprefix --ignore=,$(ALONE))
+	OMP_NUM_THREADS=1 $(BIN)/pytest $(ALONE)
 
 check: lint test ## lint and test: what must be green before a commit
 
