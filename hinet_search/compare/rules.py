@@ -65,11 +65,11 @@ def verdict(record: StudyRecord) -> Verdict:
     In a study that is done, an arm without a finalist leaves the others to be compared, and is named.
     """
     arms = compared(record)
-    if len(arms) < 2:
+    absent = [title(arm.name) for arm in record.arms if arm not in arms]
+    if not absent or len(arms) < 2:
         return _of_all(record)
-    outcome, absent = _of_all(replace(record, arms=arms)), [title(arm.name) for arm in record.arms if arm not in arms]
-    named = f" Left out, without a finalist: {in_words(absent)}." if absent else ""
-    return replace(outcome, sentence=f"{outcome.sentence}{named}")
+    outcome = _of_all(replace(record, arms=arms))
+    return replace(outcome, sentence=f"{outcome.sentence} Left out, without a finalist: {in_words(absent)}.")
 
 
 def _of_all(record: StudyRecord) -> Verdict:

@@ -156,9 +156,7 @@ class ArmSearch:
         """Keep an evaluation; returns whether the trial should be pruned."""
         trial, attempt = self._live[number], self._rows[number].attempt
         step = self._pruning.step(evaluation.passes)
-        if (
-            step in self._trials()[number].intermediate_values
-        ):  # sent by an earlier attempt, or one of several of a step
+        if step in self._trials()[number].intermediate_values:  # of an earlier attempt, or one of several of a step
             self._store.record_evaluation(self.arm.name, number, attempt, evaluation)
             return False
         trial.report(evaluation.objective, step)

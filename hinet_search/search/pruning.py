@@ -18,9 +18,9 @@ from hinet_search.spec import PrunerSpec
 
 
 class Pruning:
-    """The rule of one arm. Values of a trial are by step: evaluations of a pass, to the nearest, whatever they were.
+    """The rule of one arm. Values of a trial are by step: how much it has trained, in evaluations of a pass.
 
-    So trials are compared after the same passes, also where a pass has fewer batches than evaluations, or has stages.
+    Trials are so compared after the same passes, also where a pass has too few batches for them, or a model grows in stages.
     """
 
     def __init__(self, spec: PrunerSpec, passes: float, evaluations_per_pass: int, *, maximize: bool) -> None:
@@ -30,7 +30,7 @@ class Pruning:
         self._median = _Median(spec.startup_trials, maximize=maximize)
 
     def step(self, passes: float) -> int:
-        """Of an evaluation after so many passes."""
+        """Of an evaluation after so many passes; several may be of one step."""
         return round(passes * self._evaluations_per_pass)
 
     def remember(self, values: Mapping[int, float]) -> None:
