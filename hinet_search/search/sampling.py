@@ -26,7 +26,9 @@ def make_sampler(spec: SamplerSpec, seed: int, refused: int = 0) -> optuna.sampl
         if spec.kind == "random":
             return optuna.samplers.RandomSampler(seed=seed)
         if spec.kind == "gp":
-            return optuna.samplers.GPSampler(seed=seed, n_startup_trials=spec.startup_trials)
+            return optuna.samplers.GPSampler(
+                seed=seed, n_startup_trials=spec.startup_trials, warn_independent_sampling=False
+            )
         return optuna.samplers.TPESampler(
             seed=seed,
             n_startup_trials=spec.startup_trials + refused,

@@ -70,6 +70,21 @@ def test_a_sampler_that_learns_draws_at_random_before_its_startup_trials(kind: s
     assert sampler._n_startup_trials == 5
 
 
+def test_nothing_is_printed_of_conditional_parameters_that_gp_draws_at_random(caplog: pytest.LogCaptureFixture) -> None:
+    study = optuna.create_study(sampler=make_sampler(SamplerSpec(kind="gp", startup_trials=2), 3))
+    optuna.logging.enable_propagation()
+    try:
+        for number in range(5):
+            trial = study.ask()
+            trial.suggest_float("rate", 0.0, 1.0)
+            if number % 2:
+                trial.suggest_float("dropout", 0.0, 1.0)
+            study.tell(trial, float(number))
+    finally:
+        optuna.logging.disable_propagation()
+    assert [one.message for one in caplog.records if one.levelname == "WARNING"] == []
+
+
 def first_pruned_step(kind: str, after_passes: float, startup_trials: int = 4) -> int | None:
     """The evaluation at which a hopeless trial is given up, beside 15 better ones; None when it never is."""
     spec = PrunerSpec(kind=kind, after_passes=after_passes, startup_trials=startup_trials)
