@@ -7,14 +7,13 @@ import pytest
 
 from hinet_search import plugins
 from hinet_search.compare import title
-from hinet_search.insight import GateUsage
-from hinet_search.records import FinalistRun, StudyRecord, TrialRecord
+from hinet_search.records import StudyRecord, TrialRecord
 from hinet_search.report.checked import CHECKS
 from hinet_search.report.finding import MOST_DETAILS, Finding, warning
 from hinet_search.report.page import render
 from hinet_search.report.sections import trust
 from tests.duels import with_test_aucs
-from tests.report.planted import PLANTED, SCENARIOS, clean, hinet_cells, hinet_runs, in_layout, with_failed, with_seeds
+from tests.report.planted import PLANTED, SCENARIOS, clean, hinet_cells, with_failed, with_seeds
 from tests.report.studies import Shape, empty, study
 
 CLEAN = clean()
@@ -187,37 +186,6 @@ def test_a_run_that_was_best_before_its_end_is_not_slow() -> None:
 def test_a_loss_that_rises_at_the_end_is_not_slow() -> None:
     record = PLANTED["slow_convergence"]
     assert not said("slow_convergence", replace(record, maximize=False, objective="logloss")).warns
-
-
-def test_gates_that_collapse_on_another_expert_with_every_seed_are_found_though_their_mean_is_even() -> None:
-    def turned(run: FinalistRun) -> FinalistRun:
-        weights = (0.97, 0.03) if run.seed % 2 else (0.03, 0.97)
-        gates = (GateUsage("Home/click", ("shared 1", "shared 2"), weights),)
-        return replace(run, insight=replace(run.insight, gates=gates))
-
-    finding = said("gates", hinet_runs(turned))
-    assert finding.details == ("HiNet: the gate of Home · click gives one expert more than .95 in 5 of 5 seeds.",)
-
-
-@pytest.mark.parametrize(
-    ("layout", "dead"),
-    [
-        ("per_scenario", ["no gate of Home · click gives own 1", "no gate of Push gives one of shared 1, shared 2"]),
-        ("global", ["no gate of Home · click gives own 1"]),
-        ("shared", []),
-        ("older", []),
-    ],
-)
-def test_an_expert_is_dead_where_nobody_uses_the_module_that_it_is(layout: str, dead: list[str]) -> None:
-    told = said("gates", in_layout(layout, home=(0.60, 0.39, 0.01), push=(0.5, 0.0, 0.5)))
-    assert told.details == tuple(f"HiNet: {one} more than .02 in 5 of 5 seeds." for one in dead)
-
-
-@pytest.mark.parametrize("layout", ["per_scenario", "global", "shared", "older"])
-def test_an_expert_that_no_gate_uses_is_dead_in_every_layout(layout: str) -> None:
-    told = said("gates", in_layout(layout, home=(0.5, 0.0, 0.5), push=(0.5, 0.0, 0.5)))
-    assert all("gives one of shared 1, shared 2" in line for line in told.details)
-    assert told.warns
 
 
 def short(**changes: object) -> Finding:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 from hinet_search.compare import chosen, title
 from hinet_search.insight import GateUsage
@@ -38,8 +39,9 @@ def _lines(finalist: FinalistRecord) -> Iterator[str]:
 
 
 def _mixtures(run: FinalistRun) -> list[GateUsage]:
-    """Gates over several experts."""
-    return [gate for gate in run.insight.gates if len(gate.experts) > 1]
+    """Gates over several experts, as shares: a gate of kind `sum` gives each expert a weight of 1."""
+    several = [gate for gate in run.insight.gates if len(gate.experts) > 1 and sum(gate.weights) > 0]
+    return [replace(gate, weights=tuple(one / sum(gate.weights) for one in gate.weights)) for gate in several]
 
 
 def _most(run: FinalistRun) -> dict[tuple[tuple[str, ...], str], dict[str, float]]:
