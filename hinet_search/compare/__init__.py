@@ -2,7 +2,7 @@
 
 from hinet_search.compare.budget import BudgetPoint, budget_curve
 from hinet_search.compare.cells import CellDifference, ReferenceGains, against_reference, cell_gains, seesaw
-from hinet_search.compare.contrasts import SMALL_EFFECT, Contrast, claims, contrasts, resolution, seeds_needed
+from hinet_search.compare.contrasts import Contrast, claims, contrasts, resolution, seeds_needed
 from hinet_search.compare.finalists import (
     Measure,
     Split,
@@ -30,7 +30,6 @@ from hinet_search.compare.winner import flops, is_opened, to_take
 __all__ = [
     "RESAMPLINGS",
     "SEEDS_FOR_A_CLAIM",
-    "SMALL_EFFECT",
     "BudgetPoint",
     "CellDifference",
     "Contrast",
