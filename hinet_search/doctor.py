@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlalchemy import text
 
 from hinet_search.errors import EnvironmentFault, HinetSearchError
-from hinet_search.search.options import LaunchOptions
+from hinet_search.search.options import LaunchOptions, num_cores
 from hinet_search.spec import Device
 from hinet_search.storage.address import parse_address
 from hinet_search.storage.engine import connect
@@ -58,7 +58,7 @@ def _versions() -> Iterator[Finding]:
 
 
 def _processors() -> Finding:
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    usable = num_cores()
     return Finding("processors", f"{usable} usable; {min(usable, 4)} slots by default, one thread each")
 
 
