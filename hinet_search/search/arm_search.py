@@ -89,6 +89,7 @@ class ArmSearch:
         self._interrupted = [trial for trial in stored if trial.state == TrialState.RUNNING]
         self._num_trials = sum(trial.state != TrialState.WAITING for trial in stored)
         self._counted = sum(trial.state.is_finished() and self._counts(trial.number) for trial in stored)
+        self._refused = sum(not self._counts(number) for number in self._rows)
         self._tried = {
             self._rows[trial.number].config_hash
             for trial in stored
@@ -224,8 +225,7 @@ class ArmSearch:
         return self._offer(trial, row.attempt + 1 if row else 1)
 
     def _seed_sampler(self, number: int, sampler: SamplerSpec) -> None:
-        refused = sum(not self._counts(one) for one in self._rows)
-        self._study.sampler = make_sampler(sampler, derive_seed(self._spec.seed, self.arm.name, number), refused)
+        self._study.sampler = make_sampler(sampler, derive_seed(self._spec.seed, self.arm.name, number), self._refused)
 
     def _offer(self, trial: Trial, attempt: int) -> Asked | None:
         """The trial as one to train; None when it is not to be, which is then recorded outside the budget."""
@@ -234,6 +234,7 @@ class ArmSearch:
         refusal = self._refusal(drawn)
         if refusal:
             self._study.tell(trial, state=TrialState.PRUNED)
+            self._refused += 1
         else:
             self._live[trial.number] = trial
         self._record(TrialRow(trial.number, attempt, config_hash(drawn), is_default=trial.number == 0, cause=refusal))
