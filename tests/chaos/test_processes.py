@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import update
 
+from hinet_search.errors import DatabaseAway
 from hinet_search.records import StudyRecord
 from hinet_search.storage.engine import connect
 from hinet_search.storage.tables import lease
@@ -79,16 +80,28 @@ def test_a_second_signal_stops_at_once_and_leaves_nobody_behind(
     assert all_complete(launches.record())
 
 
+def _pause_outside_a_write(late: subprocess.Popen[str], storage: str) -> None:
+    """Stop the process and age its lease; where it holds the database just then, it goes on for a moment."""
+    database = connect(storage, create=True)
+    while True:
+        late.send_signal(signal.SIGSTOP)
+        try:
+            with database.writing() as connection:
+                connection.execute(update(lease).values(heartbeat=lease.c.heartbeat - 61))
+        except DatabaseAway:
+            late.send_signal(signal.SIGCONT)
+            time.sleep(0.05)
+        else:
+            break
+    database.close()
+
+
 def test_a_coordinator_that_was_paused_for_long_finds_the_study_taken_over_and_changes_nothing(
     launches: Launches,
 ) -> None:
     late = launches.begin(seconds=0.5)
     launches.wait_for("evaluation", 3)
-    late.send_signal(signal.SIGSTOP)
-    database = connect(launches.storage, create=True)
-    with database.writing() as connection:
-        connection.execute(update(lease).values(heartbeat=lease.c.heartbeat - 61))
-    database.close()
+    _pause_outside_a_write(late, launches.storage)
     assert launches.end()[0] == 0
     before = launches.record()
     time.sleep(max(0.0, 10.5 - (time.time() - float(launches.wait_for("launch")[0]["time"]))))  # a heartbeat is due

@@ -11,7 +11,8 @@ from tests.search.test_kill import COMMAND, OFTEN, TEXT, loaded, wait_for_checkp
 from tests.small import write_study
 
 IN_A_TERMINAL = """
-import fcntl, os, sys, termios
+import fcntl, os, signal, sys, termios
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored, and a study then heeds that
 os.setsid()
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.argv[1], sys.argv[1:])

@@ -13,6 +13,7 @@ from hinet_search.search.dispatch import STOPPING, StopFlag
 @pytest.fixture
 def handlers() -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in STOPPING}
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whatever the tests were started under
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
