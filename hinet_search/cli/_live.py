@@ -115,10 +115,11 @@ class LiveBlock:
 
 
 def watching(voice: Voice, *, plain: bool, as_json: bool) -> AbstractContextManager[Watcher]:
-    """A live block on a terminal; lines where there is none, in CI (variable CI), with --no-progress and with --quiet."""
+    """A live block on a terminal; lines where none can be drawn, in CI (variable CI), with --no-progress and with --quiet."""
     if as_json:
         return nullcontext(JsonLines())
-    if plain or voice.quiet or os.environ.get("CI") or not sys.stderr.isatty():
+    can_draw = sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+    if plain or voice.quiet or os.environ.get("CI") or not can_draw:
         return nullcontext(PlainLog(voice))
     return LiveBlock()
 

@@ -102,9 +102,18 @@ def test_the_block_is_drawn_on_a_terminal_alone(
     monkeypatch: pytest.MonkeyPatch, *, terminal: bool, environment: str, plain: bool, quiet: bool, live: bool
 ) -> None:
     monkeypatch.setenv("CI", environment)
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr("sys.stderr.isatty", lambda: terminal, raising=False)
     found = watching(Voice(quiet=quiet), plain=plain, as_json=False)
     assert isinstance(found, LiveBlock) is live
+
+
+def test_a_terminal_that_draws_nothing_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    with watching(Voice(), plain=False, as_json=False) as watcher:
+        assert isinstance(watcher, PlainLog)
 
 
 def test_a_log_has_one_line_an_event_and_the_state_once_a_minute(

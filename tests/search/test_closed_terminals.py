@@ -23,7 +23,7 @@ def test_a_study_whose_terminal_is_closed_stops_after_a_checkpoint_and_goes_on_l
     write_study(tmp_path, TEXT)
     window, terminal = os.openpty()
     command = [sys.executable, "-c", IN_A_TERMINAL, *COMMAND]
-    on_a_terminal = {name: value for name, value in OFTEN.items() if name != "CI"}
+    on_a_terminal = {name: value for name, value in OFTEN.items() if name != "CI"} | {"TERM": "xterm"}
     with subprocess.Popen(
         command, cwd=tmp_path, env=on_a_terminal, stdin=terminal, stdout=terminal, stderr=terminal
     ) as launched:
