@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart dev fix lint test check chaos bench bench-quick browser
+.PHONY: help quickstart dev fix lint test test-fast check chaos fuzz bench bench-quick packages
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,42 +13,52 @@ help: ## list the targets
 quickstart: $(VENV)/.runs ## install, run the embedded study, write reports/quickstart.html
 	$(BIN)/hinet-search launch quickstart
 
-dev: $(STAMP) ## make .venv with everything to develop
+dev: $(STAMP) ## create .venv with everything for development
 
-fix: $(STAMP) ## format and repair what a tool can
+fix: $(STAMP) ## format, and apply automatic fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lint: $(STAMP) ## format, lint, types, import contracts
+lint: $(STAMP) ## check format, lint, types and import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	cd benchmarks && ../$(BIN)/mypy --config-file ../pyproject.toml --explicit-package-bases *.py
 	$(BIN)/lint-imports
 
-# Tests that kill, pause and time processes run after all others, one at a time.
-ALONE := $(addprefix tests/,chaos executors search security)
-test: $(STAMP) browser ## install and run all tests
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile $(addprefix --ignore=,$(ALONE))
-	OMP_NUM_THREADS=1 $(BIN)/pytest $(ALONE)
+# tests/groups.py says which tests run alone, and which are slow. Long files come first, so that all workers end together.
+PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/pytest
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+test: $(STAMP) packages ## install and run all tests
+	$(PYTEST) $(PARALLEL) -m "not alone"
+	$(PYTEST) -m alone tests/chaos tests/executors
 
-check: lint test ## lint and test: what must be green before a commit
+test-fast: $(STAMP) ## run the fast tests: no killed processes, Ray, browser or server
+	tests/in_memory.sh env $(PYTEST) $(PARALLEL) -m "not (alone or slow or browser or postgres)"
 
-chaos: $(STAMP) ## twenty minutes of killed processes, restarted databases and full disks
+check: lint test ## lint and test; must be green before a commit
+
+chaos: $(STAMP) ## kill processes, restart databases and fill disks for twenty minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos
 
-bench: $(STAMP) ## speed, two versions in one run, as ratios
+fuzz: $(STAMP) ## try odd files, values, rows and requests for ten minutes
+	$(BIN)/python -m tests.fuzz
+
+bench: $(STAMP) ## compare the speed of two versions in one run, as ratios
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run.py
 
-bench-quick: $(STAMP) ## the same on fewer rows, under two minutes
+bench-quick: $(STAMP) ## the same on fewer rows, in less than two minutes
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run.py --quick
 
-# Chromium drives the pages in tests. Installed where that is allowed; else this says what to install.
-browser:
-	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
-	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver >/dev/null; \
-	  else echo "The browser tests need Chromium: install the packages 'chromium' and 'chromium-driver'."; exit 1; fi; }
+# Chromium drives the pages in tests, LightGBM needs the OpenMP runtime. Installed where that is allowed; else this says what to install.
+packages: $(STAMP)
+	@wanted=""; \
+	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || wanted="chromium chromium-driver"; \
+	$(BIN)/python -c "import lightgbm" 2>/dev/null || wanted="$$wanted libgomp1"; \
+	if [ -z "$$wanted" ]; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$wanted >/dev/null; \
+	else echo "The tests need these packages: $$wanted. Install them, and run this again."; exit 1; fi
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

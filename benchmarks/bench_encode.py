@@ -1,4 +1,4 @@
-"""Encoding speed: a Parquet file of 30 columns becomes encoded data, and how soon the second start has them."""
+"""Encoding speed: encode a Parquet file of 30 columns, and load it again from the cache."""
 
 import tempfile
 import time
@@ -9,7 +9,7 @@ from statistics import median
 import polars as pl
 
 from hinet_search.data.prepare import prepare
-from hinet_search.definition import DataDefinition
+from hinet_search.study.data_definition import DataDefinition
 from layout import aligned
 from work import write_table
 
@@ -18,7 +18,7 @@ SECOND_STARTS = 5
 
 @dataclass(frozen=True)
 class EncodeFigure:
-    """Seconds, medians over rounds; `second_start_seconds` is `prepare` when the cache has the data."""
+    """Seconds, medians over rounds; `second_start_seconds` is `prepare` with a filled cache."""
 
     num_rows: int
     num_columns: int
@@ -28,7 +28,10 @@ class EncodeFigure:
 
 
 def bench_encode(num_rows: int, *, rounds: int) -> EncodeFigure:
-    """Encode into an empty cache `rounds` times; the file was just written, so it is read from memory, not from disk."""
+    """Encode into an empty cache `rounds` times.
+
+    The file was just written, so it is read from memory, not from disk.
+    """
     with tempfile.TemporaryDirectory(prefix="hinet-search-bench-") as name:
         folder = Path(name)
         file = folder / "rows.parquet"
@@ -53,5 +56,8 @@ def _seconds(definition: DataDefinition, folder: Path, cache: str) -> float:
 def table(figure: EncodeFigure) -> str:
     """The figure as text, a line each."""
     what = f"{figure.num_rows:,} x {figure.num_columns}"
-    lines = [(f"encode {what}, s", f"{figure.seconds:.2f}"), ("second start, s", f"{figure.second_start_seconds:.3f}")]
+    lines = [
+        (f"encode {what}, s", f"{figure.seconds:.2f}"),
+        ("second start, s", f"{figure.second_start_seconds:.3f}"),
+    ]
     return aligned(lines)

@@ -1,8 +1,8 @@
-"""Speed of an evaluation: an MMoE scores all rows and every cell gets its metrics; the metrics against scikit-learn's.
+"""Evaluation speed: an MMoE scores all rows and every cell gets its metrics.
 
-Every round predicts, computes our metrics and the plain ones, one after the other, so that a ratio compares what ran
-under the same load. Ours are all that a cell has (AUC, log loss, AUC within users, calibration and its error), the plain
-ones AUC and log loss alone.
+Every round predicts, computes our metrics and scikit-learn's, one after the other, so that a ratio
+compares what ran under the same load. Ours are all that a cell has (AUC, log loss, AUC within
+users, calibration and its error), the plain ones AUC and log loss alone.
 Shape legend: R rows, C rows of a cell, T tasks.
 """
 
@@ -20,7 +20,7 @@ from torch import nn
 
 from contestants import contests
 from hinet_search.data.columns import Columns
-from hinet_search.records import CellValue
+from hinet_search.results.records import CellValue
 from hinet_search.training.feed import Feed, make_feed
 from hinet_search.training.metrics import cell_values
 from hinet_search.training.predict import predict
@@ -32,10 +32,10 @@ FULL, QUICK = (1_000_000, 3), (100_000, 2)  # rows, rounds
 
 @dataclass(frozen=True)
 class EvaluationFigure:
-    """Seconds on one thread, medians over rounds; `seconds` is of predicting and of our metrics together.
+    """Seconds on one thread, medians over rounds; `seconds` is predicting and our metrics.
 
-    `ratio` is the median of the rounds' ratios of plain metrics to ours, with the lowest and the highest beside it.
-    `feed_seconds` is spent once a trial, when its rows are copied to the device.
+    `ratio` is the median of the rounds' ratios of plain metrics to ours, with the lowest and the
+    highest beside it. `feed_seconds` is spent once a trial, when its rows are copied to the device.
     """
 
     model: str
@@ -63,21 +63,21 @@ class _Round:
 def bench_evaluation(num_rows: int, *, rounds: int) -> EvaluationFigure:
     """Evaluate a fresh model on all rows: what it has learnt changes no time."""
     columns = draw_rows(num_rows, seed=0)
-    model = next(one.ours() for one in contests(SCHEMA) if one.name == MODEL)
+    model = next(contest.ours() for contest in contests(SCHEMA) if contest.name == MODEL)
     began = time.perf_counter()
     feed = make_feed(columns, torch.device("cpu"))
     feed_seconds = time.perf_counter() - began
     taken = [_round(model, feed, columns) for _ in range(rounds)]
-    ratios = [one.plain / one.metrics for one in taken]
+    ratios = [timing.plain / timing.metrics for timing in taken]
     return EvaluationFigure(
         model=MODEL,
         num_rows=num_rows,
         num_cells=SCHEMA.num_scenarios * SCHEMA.num_tasks,
         feed_seconds=feed_seconds,
-        seconds=median(one.predicting + one.metrics for one in taken),
-        predict_seconds=median(one.predicting for one in taken),
-        metrics_seconds=median(one.metrics for one in taken),
-        plain_metrics_seconds=median(one.plain for one in taken),
+        seconds=median(timing.predicting + timing.metrics for timing in taken),
+        predict_seconds=median(timing.predicting for timing in taken),
+        metrics_seconds=median(timing.metrics for timing in taken),
+        plain_metrics_seconds=median(timing.plain for timing in taken),
         ratio=median(ratios),
         ratio_low=min(ratios),
         ratio_high=max(ratios),
@@ -90,9 +90,17 @@ def plain_metrics(scores_RT: NDArray[np.float32], columns: Columns) -> list[tupl
     for scenario in range(len(SCHEMA.scenarios)):
         own_R = columns.scenario_R == scenario
         for task in range(len(SCHEMA.tasks)):
-            labels_C, logits_C = columns.labels_RT[own_R, task], scores_RT[own_R, task].astype(np.float64)
+            labels_C, logits_C = (
+                columns.labels_RT[own_R, task],
+                scores_RT[own_R, task].astype(np.float64),
+            )
             probabilities_C = 1 / (1 + np.exp(-logits_C))
-            values.append((float(roc_auc_score(labels_C, logits_C)), float(log_loss(labels_C, probabilities_C))))
+            values.append(
+                (
+                    float(roc_auc_score(labels_C, logits_C)),
+                    float(log_loss(labels_C, probabilities_C)),
+                )
+            )
     return values
 
 
@@ -111,11 +119,14 @@ def _round(model: nn.Module, feed: Feed, columns: Columns) -> _Round:
 def _same(ours: CellValue, plain: tuple[float, float]) -> bool:
     assert ours.auc is not None, "every cell has both classes"
     assert ours.logloss is not None, "every cell has rows"
-    return isclose(ours.auc, plain[0], abs_tol=1e-9) and isclose(ours.logloss, plain[1], abs_tol=1e-9)
+    return isclose(ours.auc, plain[0], abs_tol=1e-9) and isclose(
+        ours.logloss, plain[1], abs_tol=1e-9
+    )
 
 
 def table(figure: EvaluationFigure) -> str:
     """The figure as text, a line each."""
+    plain_seconds = figure.plain_metrics_seconds
     what = f"{figure.num_rows:,} rows"
     ratio = f"{figure.ratio:.1f} ({figure.ratio_low:.1f}-{figure.ratio_high:.1f})"
     return "\n".join(
@@ -123,7 +134,7 @@ def table(figure: EvaluationFigure) -> str:
             f"evaluate {figure.model} on {what}, s      {figure.seconds:8.2f}",
             f"  of which predicting, s              {figure.predict_seconds:8.2f}",
             f"  of which metrics of {figure.num_cells} cells, s     {figure.metrics_seconds:8.2f}",
-            f"plain AUC and log loss, s             {figure.plain_metrics_seconds:8.2f}   ratio {ratio}",
+            f"plain AUC and log loss, s             {plain_seconds:8.2f}   ratio {ratio}",
             f"rows to tensors, once a trial, s      {figure.feed_seconds:8.2f}",
         )
     )

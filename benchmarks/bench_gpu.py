@@ -1,4 +1,4 @@
-"""A GPU: training against the plain reference on the same one, how busy it is, several slots, stacked seeds."""
+"""GPU: training against the plain reference, utilisation, several slots, stacked seeds."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -14,9 +14,9 @@ from bench_slots import study_seconds
 from bench_stacked import StackedFigure
 from bench_training import TRAINING, VARIANTS, WARM_UP_STEPS, our_training
 from contestants import contests
+from hinet_search.api import ready
 from hinet_search.data.columns import Dataset
-from hinet_search.face import ready
-from hinet_search.search.options import LaunchOptions
+from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.training.device import Wanted
 from hinet_search.training.feed import make_feed
 from layout import aligned
@@ -29,7 +29,7 @@ PROFILED_STEPS = 20
 
 @dataclass(frozen=True)
 class Speed:
-    """One variant of one model: rows a second, the median of the rounds' ratios to the plain reference, how busy.
+    """One variant of one model: rows a second, median ratio to the plain reference, utilisation.
 
     `busy` is the share of the time of some steps in which the device computes; None on a CPU.
     """
@@ -83,7 +83,9 @@ def bench_gpu(dataset: Dataset, *, rounds: int, seconds: float) -> GPUFigures | 
     )
 
 
-def speeds_on(device: torch.device, dataset: Dataset, *, rounds: int, seconds: float) -> list[Speed]:
+def speeds_on(
+    device: torch.device, dataset: Dataset, *, rounds: int, seconds: float
+) -> list[Speed]:
     """Every variant of every model, by turns; a CPU shows that it works where there is no GPU."""
     feed = make_feed(dataset.train, device)
     figures = []
@@ -96,18 +98,21 @@ def speeds_on(device: torch.device, dataset: Dataset, *, rounds: int, seconds: f
             for _ in range(WARM_UP_STEPS):
                 next(training)
         _wait_for(device)
-        speeds = [[_rows_per_second(training, seconds, device) for training in trainings] for _ in range(rounds)]
+        speeds = [
+            [_rows_per_second(training, seconds, device) for training in trainings]
+            for _ in range(rounds)
+        ]
         *ours, theirs = zip(*speeds, strict=True)
         figures += [
             Speed(
                 model=contest.name,
                 variant=variant,
-                rows_per_second=median(one),
+                rows_per_second=median(rates),
                 plain_rows_per_second=median(theirs),
-                ratio=median(mine / other for mine, other in zip(one, theirs, strict=True)),
+                ratio=median(mine / other for mine, other in zip(rates, theirs, strict=True)),
                 busy=_busy(training, device) if device.type == "cuda" else None,
             )
-            for variant, one, training in zip(VARIANTS, ours, trainings, strict=False)
+            for variant, rates, training in zip(VARIANTS, ours, trainings, strict=False)
         ]
     return figures
 
@@ -116,7 +121,9 @@ def many_trials(device: Wanted, slots: Sequence[int], trials: int) -> list[ManyT
     """The same study with so many slots on one device."""
     arms = len(ready(STUDY, LaunchOptions(trials=trials, device=device)).study.arms)
     return [
-        ManyTrials(STUDY, number, 3600 * trials * arms / study_seconds(STUDY, trials, number, device))
+        ManyTrials(
+            STUDY, number, 3600 * trials * arms / study_seconds(STUDY, trials, number, device)
+        )
         for number in slots
     ]
 
@@ -131,7 +138,7 @@ def _rows_per_second(training: Iterator[int], seconds: float, device: torch.devi
 
 
 def _busy(training: Iterator[int], device: torch.device) -> float:
-    """Time of all that ran on the device over the time of the steps; what overlaps counts once for each stream."""
+    """Return the device's busy time over the time of the steps; each stream counts separately."""
     _wait_for(device)
     with profiler.profile(activities=[profiler.ProfilerActivity.CUDA]) as profile:
         began = time.perf_counter()
@@ -156,14 +163,16 @@ def table(figures: GPUFigures | NoGPU) -> str:
     speeds = [(f"rows/s on {figures.device}", "ours", "plain", "ratio", "busy")]
     speeds += [
         (
-            f"{one.model}, {one.variant}",
-            f"{one.rows_per_second:,.0f}",
-            f"{one.plain_rows_per_second:,.0f}",
-            f"{one.ratio:.1f}",
-            "" if one.busy is None else f"{one.busy:.0%}",
+            f"{speed.model}, {speed.variant}",
+            f"{speed.rows_per_second:,.0f}",
+            f"{speed.plain_rows_per_second:,.0f}",
+            f"{speed.ratio:.1f}",
+            "" if speed.busy is None else f"{speed.busy:.0%}",
         )
-        for one in figures.training
+        for speed in figures.training
     ]
     slots = [("a study", "slots", "trials an hour")]
-    slots += [(one.study, str(one.slots), f"{one.trials_per_hour:,.0f}") for one in figures.slots]
+    slots += [
+        (study.study, str(study.slots), f"{study.trials_per_hour:,.0f}") for study in figures.slots
+    ]
     return "\n\n".join([aligned(speeds), aligned(slots), bench_stacked.table(figures.stacked)])

@@ -1,6 +1,7 @@
-"""Memory and start-up of slots on a large table: encoding it, two slots that train on it, and data that lie on the disk.
+"""Memory and start-up of slots on a large table: encoding, two slots training, data on disk.
 
-Private memory is what a process holds for itself; the mapped columns belong to all of them and to the disk's cache.
+Private memory is what a process holds for itself; the mapped columns belong to all of them and to
+the disk's cache.
 """
 
 import multiprocessing
@@ -16,9 +17,11 @@ from statistics import median
 from typing import Any
 
 from hinet_search.data.prepare import prepare
-from hinet_search.definition import DataDefinition
-from hinet_search.training.config import Shuffle
-from hinet_search.trial import Trained, TrainJob, train
+from hinet_search.study.data_definition import DataDefinition
+from hinet_search.training.jobs.messages import TrainingResult, TrainJob
+from hinet_search.training.jobs.train import train
+from hinet_search.training.train_config import Shuffle
+from hinet_search.training.trial_config import build_config
 from layout import aligned
 from work import write_table
 
@@ -37,9 +40,10 @@ Started = tuple[multiprocessing.process.BaseProcess, Connection]
 class MemoryFigure:
     """Megabytes of private memory at their highest, and seconds.
 
-    `encode_megabytes` and `quarter_megabytes` are of encoding all rows and a quarter of them. `slots_megabytes` is the sum
-    over two slots that train at once, `start_seconds` the median time of later jobs of a slot to their first step. The rates are rows
-    a second of Shared Bottom: in the disk's cache in random order, and from the disk in blocks.
+    `encode_megabytes` and `quarter_megabytes` are of encoding all rows and a quarter of them.
+    `slots_megabytes` is the sum over two slots that train at once, `start_seconds` the median time
+    of later jobs of a slot to their first step. The rates are rows a second of Shared Bottom: in
+    the disk's cache in random order, and from the disk in blocks.
     """
 
     num_rows: int
@@ -53,7 +57,10 @@ class MemoryFigure:
 
 
 def bench_memory(num_rows: int, *, passes: float) -> MemoryFigure:
-    """One table, encoded in a process of its own; then slots, each in one. `passes` are those of the trainings from disk."""
+    """Encode one table and run slots, each in its own process.
+
+    `passes` are those of the trainings from disk.
+    """
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="memory-", dir=FOLDER) as name:
         folder = Path(name)
@@ -103,20 +110,24 @@ def _note_step(steps: list[float]) -> bool:
 
 
 def _train(say: Connection, dataset: Path, passes: float, shuffle: Shuffle, trials: int) -> None:
-    """Some jobs in one slot; says how long each took to its first step, and the rate of the last."""
+    """Run jobs in one slot; report the time of each to its first step, and the last rate."""
     starts: list[float] = []
-    found: list[object] = []
+    messages: list[object] = []
     for seed in range(trials):
         began, steps = time.perf_counter(), list[float]()
-        values: dict[str, Any] = {"train.passes": passes, "train.evaluations_per_pass": 1, "train.batch_size": BATCH}
+        values: dict[str, Any] = {
+            "train.passes": passes,
+            "train.evaluations_per_pass": 1,
+            "train.batch_size": BATCH,
+        }
         values |= {"train.embedding_optimiser": "lazy_adam", "train.shuffle": shuffle}
         train(
-            TrainJob(dataset, "shared_bottom", values, seed, "macro_auc", "cpu"),
-            found.append,
+            TrainJob(dataset, build_config("shared_bottom", values), seed, "macro_auc", "cpu"),
+            messages.append,
             partial(_note_step, steps),
         )
         starts.append(steps[0] - began)
-    (trained,) = [one for one in found[-1:] if isinstance(one, Trained)]
+    (trained,) = [message for message in messages[-1:] if isinstance(message, TrainingResult)]
     say.send((starts, trained.cost.rows_per_second))
 
 
@@ -126,7 +137,7 @@ def _process(work: Callable[..., None], *arguments: object) -> Started:
 
 
 def _run(*processes: Started) -> tuple[float, list[Any]]:
-    """Run processes to their end at the same time: the highest sum of their private megabytes, and what each told."""
+    """Run processes at once; return the highest sum of private megabytes, and their reports."""
     for process, _ in processes:
         process.start()
     highest = 0
@@ -176,10 +187,12 @@ def table(figure: MemoryFigure) -> str:
     rate = figure.from_disk_rows_per_second / figure.cached_rows_per_second
     lines = [
         (f"encode {figure.num_rows:,} rows, s", f"{figure.encode_seconds:.1f}"),
-        ("private memory of encoding, MB (of a quarter of the rows)",
-         f"{figure.encode_megabytes:,.0f} ({figure.quarter_megabytes:,.0f})"),
+        (
+            "private memory of encoding, MB (of a quarter of the rows)",
+            f"{figure.encode_megabytes:,.0f} ({figure.quarter_megabytes:,.0f})",
+        ),
         (f"private memory of {SLOTS} slots that train, MB", f"{figure.slots_megabytes:,.0f}"),
         ("start of a second trial in a slot, ms", f"{1000 * figure.start_seconds:.0f}"),
         ("rows/s from the disk in blocks, of those from memory in random order", f"{rate:.0%}"),
-    ]  # fmt: skip
+    ]
     return aligned(lines)

@@ -1,8 +1,8 @@
-"""Speed of the peers: torch-rechub, DeepCTR-Torch and FuxiCTR on our work, each in an environment of its own.
+"""Speed of the peers: torch-rechub, DeepCTR-Torch and FuxiCTR, each in its own environment.
 
-A peer trains in a process of its own with its own trainer and loader (peers/run_*.py), on one thread; no figure contains
-its start. The environments are made by pip once and kept under .benchmarks/. A peer that does not install or run gives
-a figure that says why.
+A peer trains in a process of its own with its own trainer and loader (peers/run_*.py), on one
+thread; no figure contains its start. The environments are made by pip once and kept under
+.benchmarks/. A peer that does not install or run gives a figure that says why.
 """
 
 import argparse
@@ -33,12 +33,13 @@ BATCH_SIZE = 2048
 TIMED_ROWS = 40 * BATCH_SIZE
 FEWEST_ROWS = 10 * BATCH_SIZE  # an epoch of fewer has too little to time after the first steps
 INSTALL_SECONDS, RUN_SECONDS = 1_800, 600
-TORCH = f"torch=={version('torch').split('+')[0]}"  # ours, so that no ratio compares two releases of torch
+# Our release of torch, so that no ratio compares two releases.
+TORCH = f"torch=={version('torch').split('+')[0]}"
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A package on PyPI, the script that trains with it, and what else its environment must hold."""
+    """A package on PyPI, the script that trains with it, and further requirements."""
 
     name: str
     release: str
@@ -50,13 +51,19 @@ class Peer:
         return (f"{self.name}=={self.release}", TORCH, *self.pins)
 
 
-# The peers bound none of these from above. These releases were tried together: a figure of today can be taken again.
+# The peers set no upper bounds. These releases were tested together, so figures are reproducible.
 NUMPY, PANDAS, SKLEARN = "numpy==2.4.6", "pandas==3.1.1", "scikit-learn==1.9.1"
 PEERS = (
     Peer("torch-rechub", "0.9.0", "run_torch_rechub.py", (NUMPY, PANDAS, SKLEARN)),
     Peer("deepctr-torch", "0.3.0", "run_deepctr_torch.py", (NUMPY, SKLEARN)),
-    # It does not declare torch (every environment gets ours), and its loaders import ray even where they read npz.
-    Peer("fuxictr", "2.3.10", "run_fuxictr.py", (NUMPY, PANDAS, SKLEARN, "ray==2.60.0", "pyarrow==26.0.1")),
+    # It does not declare torch (every environment gets ours), and its loaders import ray even for
+    # npz files.
+    Peer(
+        "fuxictr",
+        "2.3.10",
+        "run_fuxictr.py",
+        (NUMPY, PANDAS, SKLEARN, "ray==2.60.0", "pyarrow==26.0.1"),
+    ),
 )
 
 
@@ -64,7 +71,8 @@ PEERS = (
 class PeerFigure:
     """Rows a second of one model; of `rows` timed rows in training, of all rows in evaluation.
 
-    None stands for what was not measured; `failure` says why where that was not meant, and is empty otherwise.
+    None stands for what was not measured; `failure` says why where that was not meant, and is empty
+    otherwise.
     """
 
     peer: str
@@ -86,7 +94,10 @@ class Environment:
 
 
 def peer_figures(num_rows: int, rounds: int, *, timed_rows: int = TIMED_ROWS) -> list[PeerFigure]:
-    """A figure per peer and model, medians over rounds; evaluation of MMoE is measured in the first round only."""
+    """Return a figure per peer and model, medians over rounds.
+
+    Evaluation of MMoE is measured in the first round only.
+    """
     work = CACHE / f"work-{num_rows}"
     write_work(make_dataset(num_rows), work)
     by_round = [
@@ -105,10 +116,14 @@ def summary(figures: Sequence[PeerFigure]) -> PeerFigure:
     failed = [figure for figure in figures if figure.failure]
     if failed:
         return failed[0]
-    evaluations = [figure.evaluate_rows_per_second for figure in figures if figure.evaluate_rows_per_second]
+    evaluations = [
+        figure.evaluate_rows_per_second for figure in figures if figure.evaluate_rows_per_second
+    ]
     return replace(
         figures[0],
-        rows_per_second=median(figure.rows_per_second for figure in figures if figure.rows_per_second),
+        rows_per_second=median(
+            figure.rows_per_second for figure in figures if figure.rows_per_second
+        ),
         evaluate_rows_per_second=median(evaluations) if evaluations else None,
     )
 
@@ -118,7 +133,10 @@ def write_work(dataset: Dataset, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     schema, train = dataset.full_schema, dataset.train
-    about = {"vocabulary_sizes": list(schema.vocabulary_sizes), "num_scenarios": schema.num_scenarios}
+    about = {
+        "vocabulary_sizes": list(schema.vocabulary_sizes),
+        "num_scenarios": schema.num_scenarios,
+    }
     (folder / "about.json").write_text(json.dumps(about) + "\n", encoding="utf-8")
     np.save(folder / "ids.npy", train.ids_RF)
     np.save(folder / "numeric.npy", train.numeric_RN)
@@ -126,8 +144,10 @@ def write_work(dataset: Dataset, folder: Path) -> None:
     np.save(folder / "labels.npy", train.labels_RT)
 
 
-def measure(peer: Peer, model: str, work: Path, timed_rows: int, *, evaluate: bool = False) -> PeerFigure:
-    """Start one peer with one model, time `timed_rows` rows of its training (at most an epoch), and read its figure."""
+def measure(
+    peer: Peer, model: str, work: Path, timed_rows: int, *, evaluate: bool = False
+) -> PeerFigure:
+    """Start a peer with one model, time `timed_rows` training rows (at most an epoch)."""
     unmeasured = PeerFigure(peer.name, peer.release, model)
     environment = install(peer)
     if environment.failure:
@@ -143,7 +163,7 @@ def measure(peer: Peer, model: str, work: Path, timed_rows: int, *, evaluate: bo
 
 @cache
 def install(peer: Peer) -> Environment:
-    """The peer's environment; made where there is none yet, or where Python or the pins are others now."""
+    """Return the peer's environment; make it if missing, or if Python or the pins changed."""
     folder = CACHE / peer.name
     python, done = folder / "bin" / "python", folder / "requirements.txt"
     wanted = "\n".join((f"# Python {platform.python_version()}", *peer.requirements)) + "\n"
@@ -151,7 +171,9 @@ def install(peer: Peer) -> Environment:
         return Environment(python)
     _, failure = _run([sys.executable, "-m", "venv", "--clear", str(folder)], INSTALL_SECONDS)
     if not failure:
-        _, failure = _run([str(python), "-m", "pip", "install", "--quiet", *peer.requirements], INSTALL_SECONDS)
+        _, failure = _run(
+            [str(python), "-m", "pip", "install", "--quiet", *peer.requirements], INSTALL_SECONDS
+        )
     if failure:
         return Environment(python, f"not installed: {failure}")
     done.write_text(wanted, encoding="utf-8")
@@ -159,12 +181,14 @@ def install(peer: Peer) -> Environment:
 
 
 def _run(command: Sequence[str], seconds: int) -> tuple[str, str]:
-    """What a process on one thread printed, and why it failed: its last line of error, or nothing."""
+    """Return the output of a process on one thread, and its last line of error, or nothing."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     environment = {**os.environ, **threads}
     environment.pop("PYTHONPATH", None)
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds, env=environment)
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=seconds, env=environment
+        )
     except subprocess.TimeoutExpired:
         return "", f"no answer within {seconds} s"
     except OSError as error:
@@ -181,26 +205,32 @@ def table(figures: Sequence[PeerFigure]) -> str:
     lines = [("peer", "train rows/s", "evaluate rows/s")]
     lines += [
         (
-            f"{one.peer} {one.version}, {one.model}",
-            _number(one.rows_per_second),
-            _number(one.evaluate_rows_per_second),
+            f"{figure.peer} {figure.version}, {figure.model}",
+            _number(figure.rows_per_second),
+            _number(figure.evaluate_rows_per_second),
         )
-        for one in figures
+        for figure in figures
     ]
-    failures = dict.fromkeys(f"{one.peer}, {one.model}: {one.failure}" for one in figures if one.failure)
+    failures = dict.fromkeys(
+        f"{figure.peer}, {figure.model}: {figure.failure}" for figure in figures if figure.failure
+    )
     return "\n".join((aligned(lines), *failures))
 
 
 def against(ours: Sequence[TrainingFigure], figures: Sequence[PeerFigure]) -> str:
     """Our rows a second over those of the best peer, a line per model and variant."""
     lines = [("ours / best peer", "ratio", "best peer")]
-    for one in ours:
-        peers = [peer for peer in figures if peer.model == one.model and peer.rows_per_second]
+    for figure in ours:
+        peers = [peer for peer in figures if peer.model == figure.model and peer.rows_per_second]
         if peers:
             best = max(peers, key=lambda peer: peer.rows_per_second or 0.0)
-            ratio = one.rows_per_second / (best.rows_per_second or 1.0)
+            ratio = figure.rows_per_second / (best.rows_per_second or 1.0)
             lines.append(
-                (f"{one.model}, {one.variant}", f"{ratio:.2f}", f"{best.peer} {_number(best.rows_per_second)}")
+                (
+                    f"{figure.model}, {figure.variant}",
+                    f"{ratio:.2f}",
+                    f"{best.peer} {_number(best.rows_per_second)}",
+                )
             )
     return aligned(lines)
 
@@ -211,9 +241,13 @@ def _number(value: float | None) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the work; 80 %% of them train")
+    parser.add_argument(
+        "--rows", type=int, default=1_000_000, help="rows of the work; 80 %% of them train"
+    )
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--timed-rows", type=int, default=TIMED_ROWS, help="rows of training to time per model")
+    parser.add_argument(
+        "--timed-rows", type=int, default=TIMED_ROWS, help="rows of training to time per model"
+    )
     options = parser.parse_args()
     if options.rows < FEWEST_ROWS:
         parser.error(f"--rows needs at least {FEWEST_ROWS:,}, got {options.rows:,}")

@@ -1,7 +1,7 @@
-"""Cost of the platform around empty trainings: CPU and wall time of a trial, of status, of loading, of starting up.
+"""Platform cost around empty trainings: time of a trial, of status, of loading, of start-up.
 
-A trial is all that a launch does but the training. Plain Optuna, on SQLite as it opens it, does as much right after but
-measuring models (`admission_cpu_ms`): the same parameters, reports and pruner.
+A trial is all that a launch does but the training. Plain Optuna, on SQLite as it opens it, does as
+much right after but measuring models (`admission_cpu_ms`): the same parameters, reports and pruner.
 """
 
 import shutil
@@ -20,52 +20,71 @@ from typing import Any
 import optuna
 
 from bench_report import CELLS, COST, EVALUATIONS_PER_PASS, evaluations, median_seconds
-from hinet_search.executors import Ended, Job, Message, Said
-from hinet_search.face import load
-from hinet_search.objective import Objective
-from hinet_search.records import Budget
-from hinet_search.search.admission import Admission
-from hinet_search.search.arm_search import ArmSearch, config_hash
+from hinet_search.api import load
+from hinet_search.executors import Job, JobEnd, JobEvent, Message
+from hinet_search.results.objectives import Objective
+from hinet_search.results.records import Budget
+from hinet_search.search.arm_search import ArmSearch
+from hinet_search.search.context import PhaseContext
 from hinet_search.search.dispatch import StopFlag, drive
-from hinet_search.search.progress import ArmProgress, Progress, Silent
-from hinet_search.search.random_draw import RandomDraw
-from hinet_search.search.room import Room
+from hinet_search.search.identity import distributions
+from hinet_search.search.phases.trials import TrialPhase
+from hinet_search.search.plan.plan import RandomDraw
+from hinet_search.search.plan.size_limits import SizeLimits
+from hinet_search.search.progress import ArmProgress, NullWatcher, Progress
 from hinet_search.search.sampling import make_pruner
-from hinet_search.search.trials import TrialPhase
-from hinet_search.spec import SamplerSpec
-from hinet_search.storage import columns, tables
+from hinet_search.storage import row_mapping, tables
 from hinet_search.storage.engine import connect
 from hinet_search.storage.listing import list_studies
 from hinet_search.storage.rows import ArmRow, StudyRow, TrialRow
 from hinet_search.storage.store import StudyStore
-from hinet_search.study import Study, load_study
-from hinet_search.trial import Trained
+from hinet_search.study.load_study import Study, load_study
+from hinet_search.study.study_spec import SamplerSpec
+from hinet_search.training.jobs.messages import TrainingResult
+from hinet_search.training.trial_config import build_config
 from work import make_dataset
 
 STUDY = """\
-data: {source: {kind: synthetic}, scenario: {column: a}, tasks: {b: {column: b}}, features: {categorical: [c]}, split: {by: random}}
+data:
+  source: {kind: synthetic}
+  scenario: {column: a}
+  tasks: {b: {column: b}}
+  features: {categorical: [c]}
+  split: {by: random}
 arms: {hinet: {space: fifteen}}
 cost_limit: 1000  # the size of every draw is computed, and none is refused
 passes: 2.5  # with four evaluations each
 """
-SPACE = "include: [hinet]\nfixed: {model.san.enabled: true, model.san.top_k: null, model.cgc.layout: per_scenario}\n"
+SPACE = """\
+include: [hinet]
+fixed: {model.san.enabled: true, model.san.top_k: null, model.cgc.layout: per_scenario}
+"""
 NAME, ARM, NUM_PARAMETERS = "bench", "hinet", 15
 SAMPLERS = {"random": optuna.samplers.RandomSampler, "tpe": optuna.samplers.TPESampler}
 WHEN, TIME = "2026-01-01T00:00:00+00:00", "2026-01-01 00:00:00.000000"
 INSERTS = (
-    "trials (trial_id, number, study_id, state, datetime_start, datetime_complete) VALUES (?, ?, 1, 'COMPLETE', ?, ?)",
+    (
+        "trials (trial_id, number, study_id, state, datetime_start, datetime_complete) "
+        "VALUES (?, ?, 1, 'COMPLETE', ?, ?)"
+    ),
     "trial_params (trial_id, param_name, param_value, distribution_json) VALUES (?, ?, ?, ?)",
     "trial_values (trial_id, objective, value, value_type) VALUES (?, 0, ?, 'FINITE')",
-    "trial_intermediate_values (trial_id, step, intermediate_value, intermediate_value_type) VALUES (?, ?, ?, 'FINITE')",
+    (
+        "trial_intermediate_values (trial_id, step, intermediate_value, intermediate_value_type) "
+        "VALUES (?, ?, ?, 'FINITE')"
+    ),
 )
 AT_ONCE = 1_000  # trials that are written in one transaction
 COMMAND = Path(sys.executable).with_name("hinet-search")
-IS_TORCH_THERE = "import sys; from hinet_search.cli import cli; cli(sys.argv[1:], standalone_mode=False); print('torch' in sys.modules)"
+IS_TORCH_THERE = (
+    "import sys; from hinet_search.cli import cli; "
+    "cli(sys.argv[1:], standalone_mode=False); print('torch' in sys.modules)"
+)
 
 
 @dataclass(frozen=True)
 class TrialFigure:
-    """Milliseconds of one trial after `num_finished` others, medians over trials; ratios are plain to ours."""
+    """Milliseconds of a trial after `num_finished` others, medians; ratios are plain to ours."""
 
     sampler: str
     num_finished: int
@@ -79,7 +98,7 @@ class TrialFigure:
 
 @dataclass(frozen=True)
 class StoredFigure:
-    """A study on disk: seconds of `status` (within a process, and as one) and of loading a report's record, medians."""
+    """A study on disk: median seconds of `status` (in a process, and as one) and of loading."""
 
     num_trials: int
     num_cells: int
@@ -91,7 +110,7 @@ class StoredFigure:
 
 @dataclass(frozen=True)
 class StartFigure:
-    """Seconds of whole processes, medians. `admission_cpu_ms` is the part of a trial that measures its model."""
+    """Median seconds of processes; `admission_cpu_ms` is the part that sizes a trial's model."""
 
     import_seconds: float
     help_seconds: float
@@ -108,19 +127,19 @@ class PlatformFigure:
 
 @dataclass(frozen=True)
 class Workplace:
-    """Two databases that are filled alike, ours and plain Optuna's, and the study that goes on there."""
+    """Two databases with the same trials, ours and plain Optuna's, and their study."""
 
     study: Study
-    admission: Admission
+    size_limits: SizeLimits
     ours: Path
     plain: Path
 
 
 @dataclass
 class Instant:
-    """An executor with one slot, where a job has said all that a training says as soon as it is submitted."""
+    """An executor with one slot, whose jobs have sent all their messages once submitted."""
 
-    coming: list[Said] = field(default_factory=list)
+    coming: list[JobEvent] = field(default_factory=list)
     waiting = ""
 
     @property
@@ -129,8 +148,11 @@ class Instant:
 
     def submit(self, job: Job) -> None:
         said = evaluations(int(job.key.rsplit("/", 1)[1]))
-        bodies = (*said, Trained(said[-1], stopped=False, cost=COST))
-        self.coming = [*(Message(job.key, job.attempt, body) for body in bodies), Ended(job.key, job.attempt, "")]
+        bodies = (*said, TrainingResult(said[-1], stopped=False, cost=COST))
+        self.coming = [
+            *(Message(job.key, job.attempt, body) for body in bodies),
+            JobEnd(job.key, job.attempt, ""),
+        ]
 
     def stop(self, key: str) -> None: ...
 
@@ -143,7 +165,7 @@ class Instant:
 
     def kill(self, key: str) -> None: ...
 
-    def poll(self, timeout: float) -> list[Said]:  # noqa: ARG002  nothing is waited for
+    def poll(self, timeout: float) -> list[JobEvent]:  # noqa: ARG002  nothing is waited for
         heard, self.coming = self.coming, []
         return heard
 
@@ -153,17 +175,34 @@ def make_workplace(folder: Path) -> Workplace:
     (folder / "fifteen.yaml").write_text(SPACE)
     (folder / f"{NAME}.yaml").write_text(STUDY)
     study, dataset = load_study(str(folder / f"{NAME}.yaml")), make_dataset(1_000)
-    place = Workplace(study, Admission.of(dataset, study.spec), folder / "ours.sqlite3", folder / "plain.sqlite3")
+    place = Workplace(
+        study, SizeLimits.of(dataset, study.spec), folder / "ours.sqlite3", folder / "plain.sqlite3"
+    )
     spec, arm = study.spec, study.arms[0]
     row = StudyRow(
-        name=NAME, uuid=NAME, state="running", spec_json="{}", study_yaml=STUDY, command="", description="", objective=spec.objective,
-        maximize=True, sampler="tpe", pruner="median", seed=spec.seed, slots=1, budget=Budget(spec.trials, 2.5, 5, 3),
-        data=dataset.record, versions={}, started=WHEN, updated=WHEN,
-    )  # fmt: skip
+        name=NAME,
+        uuid=NAME,
+        state="running",
+        spec_json="{}",
+        study_yaml=STUDY,
+        command="",
+        description="",
+        objective=spec.objective,
+        maximize=True,
+        sampler="tpe",
+        pruner="median",
+        seed=spec.seed,
+        slots=1,
+        budget=Budget(spec.trials, 2.5, 5, 3),
+        data=dataset.record,
+        versions={},
+        started=WHEN,
+        updated=WHEN,
+    )
     with closing(connect(str(place.ours), create=True)) as database:
         store = StudyStore(database, NAME)
         store.create_study(row, [ArmRow(ARM, arm.model, arm.space.ranges(), {})])
-        store.optuna_study(ARM, maximize=True)
+        store.optuna_arm(ARM, distributions(arm.space), round)
     optuna.create_study(storage=f"sqlite:///{place.plain}", study_name=NAME, direction="maximize")
     return place
 
@@ -173,53 +212,92 @@ def fill(place: Workplace, numbers: range) -> None:
     space, kinds = place.study.arms[0].space, optuna.create_study().ask()
     space.suggest(kinds)
     assert len(kinds.distributions) == NUM_PARAMETERS, "no parameter has a condition"
-    drawn, said = {n: space.suggest(RandomDraw(n)) for n in numbers}, {n: evaluations(n) for n in numbers}
-    shapes = [(name, one, optuna.distributions.distribution_to_json(one)) for name, one in kinds.distributions.items()]
+    drawn, said = (
+        {n: space.suggest(RandomDraw(n)) for n in numbers},
+        {n: evaluations(n) for n in numbers},
+    )
+    shapes = [
+        (name, distribution, optuna.distributions.distribution_to_json(distribution))
+        for name, distribution in kinds.distributions.items()
+    ]
     rows: tuple[list[tuple[Any, ...]], ...] = (
         [(n + 1, n, TIME, TIME) for n in numbers],
-        [(n + 1, name, one.to_internal_repr(drawn[n][name]), text) for n in numbers for name, one, text in shapes],
+        [
+            (n + 1, name, distribution.to_internal_repr(drawn[n][name]), text)
+            for n in numbers
+            for name, distribution, text in shapes
+        ],
         [(n + 1, said[n][-1].objective) for n in numbers],
-        [(n + 1, one.step, one.objective) for n in numbers for one in said[n]],
+        [(n + 1, evaluation.step, evaluation.objective) for n in numbers for evaluation in said[n]],
     )
     for file in (place.ours, place.plain):
         with closing(sqlite3.connect(file)) as bare, bare:
             for insert, values in zip(INSERTS, rows, strict=True):
                 bare.executemany(f"INSERT INTO {insert}", values)
-    trials = [TrialRow(n, 1, config_hash(drawn[n]), is_default=n == 0, cost=COST) for n in numbers]
-    heard = [columns.of_evaluation((NAME, ARM, n), 1, one) for n in numbers for one in said[n]]
-    with closing(connect(str(place.ours), create=True)) as database, database.writing() as connection:
-        connection.execute(tables.trial.insert(), [columns.of_trial(NAME, ARM, one) for one in trials])
+    trials = [
+        TrialRow(n, 1, n == 0, drawn[n], WHEN, "complete", said[n][-1].objective, WHEN, cost=COST)
+        for n in numbers
+    ]
+    heard = [
+        row_mapping.evaluation_to_row((NAME, ARM, n), 1, evaluation)
+        for n in numbers
+        for evaluation in said[n]
+    ]
+    with (
+        closing(connect(str(place.ours), create=True)) as database,
+        database.writing() as connection,
+    ):
+        connection.execute(
+            tables.trial.insert(), [row_mapping.trial_to_row(NAME, ARM, trial) for trial in trials]
+        )
         connection.execute(tables.evaluation.insert(), heard)
 
 
-def our_trials(place: Workplace, sampler: str, num_finished: int, trials: int) -> tuple[float, float]:
+def our_trials(
+    place: Workplace, sampler: str, num_finished: int, trials: int
+) -> tuple[float, float]:
     """CPU and wall milliseconds of a trial of ours, on a copy of the database."""
-    spec = place.study.spec.model_copy(update={"trials": num_finished + trials, "sampler": SamplerSpec(kind=sampler)})
-    with closing(connect(str(shutil.copy(place.ours, f"{place.ours}-copy")), create=True)) as database:
+    spec = place.study.spec.model_copy(
+        update={"trials": num_finished + trials, "sampler": SamplerSpec(kind=sampler)}
+    )
+    with closing(
+        connect(str(shutil.copy(place.ours, f"{place.ours}-copy")), create=True)
+    ) as database:
         store, arm = StudyStore(database, NAME), place.study.arms[0]
-        search = ArmSearch(arm, spec, Objective(spec.objective), store, place.admission)
+        search = ArmSearch(arm, spec, Objective(spec.objective), store, place.size_limits)
         progress = Progress(NAME, 1, "cpu", spec.passes, {ARM: ArmProgress(ARM, spec.trials)})
-        room = Room(spec, store, place.ours.parent, "none", place.ours.parent, progress, Silent())
+        context = PhaseContext(
+            spec, store, place.ours.parent, "none", place.ours.parent, progress, NullWatcher()
+        )
         stamps = [_now()]
-        drive(Instant(), TrialPhase([search], room, seconds_before=0.0), StopFlag(), lambda: stamps.append(_now()))
+        drive(
+            Instant(),
+            TrialPhase([search], context, seconds_before=0.0),
+            StopFlag(),
+            lambda: stamps.append(_now()),
+        )
     assert len(stamps) == trials + 1, "the budget was used and every trial ticked once"
     return _milliseconds(stamps)
 
 
-def plain_trials(place: Workplace, sampler: str, num_finished: int, trials: int) -> tuple[float, float]:
+def plain_trials(
+    place: Workplace, sampler: str, num_finished: int, trials: int
+) -> tuple[float, float]:
     """The same of Optuna with the defaults of its storage and samplers, and our pruner."""
     spec, space = place.study.spec, place.study.arms[0].space
     study = optuna.load_study(
-        study_name=NAME, storage=f"sqlite:///{shutil.copy(place.plain, f'{place.plain}-copy')}",
-        sampler=SAMPLERS[sampler](seed=0), pruner=make_pruner(spec.pruner, spec.passes, EVALUATIONS_PER_PASS),
-    )  # fmt: skip
+        study_name=NAME,
+        storage=f"sqlite:///{shutil.copy(place.plain, f'{place.plain}-copy')}",
+        sampler=SAMPLERS[sampler](seed=0),
+        pruner=make_pruner(spec.pruner, spec.passes, EVALUATIONS_PER_PASS),
+    )
     study.get_trials(deepcopy=False)  # ours reads them when its search begins
     stamps = [_now()]
     for number in range(num_finished, num_finished + trials):
         trial, said = study.ask(), evaluations(number)
         space.suggest(trial)
-        for one in said:
-            trial.report(one.objective, one.step)
+        for evaluation in said:
+            trial.report(evaluation.objective, evaluation.step)
             trial.should_prune()
         study.tell(trial, said[-1].objective)
         stamps.append(_now())
@@ -227,7 +305,7 @@ def plain_trials(place: Workplace, sampler: str, num_finished: int, trials: int)
 
 
 def bench_platform(sizes: tuple[int, ...], *, trials: int, repeats: int) -> PlatformFigure:
-    """Trials with each sampler after each number of finished ones; the two largest studies are listed and loaded."""
+    """Time trials by sampler and number of finished ones; list and load the largest studies."""
     with tempfile.TemporaryDirectory(prefix="hinet-search-bench-") as name:
         place = make_workplace(Path(name))
         figures, stored = [], []
@@ -242,20 +320,30 @@ def bench_platform(sizes: tuple[int, ...], *, trials: int, repeats: int) -> Plat
 def _start_figure(place: Workplace, repeats: int) -> StartFigure:
     arm = place.study.arms[0]
     draws = (arm.space.suggest(RandomDraw(seed)) for seed in count())
+
+    def admit() -> str:
+        config = build_config(arm.model, arm.space.values(next(draws)))
+        return place.size_limits.refusal(arm, config)
+
     status = _run(sys.executable, "-c", IS_TORCH_THERE, "status", "--storage", place.ours)
     return StartFigure(
-        import_seconds=median_seconds(lambda: _run(sys.executable, "-c", "import hinet_search"), repeats),
+        import_seconds=median_seconds(
+            lambda: _run(sys.executable, "-c", "import hinet_search"), repeats
+        ),
         help_seconds=median_seconds(lambda: _run(COMMAND, "--help"), repeats),
         status_imports_torch="True" in status,
-        admission_cpu_ms=1000
-        * median_seconds(lambda: place.admission.refusal(arm, next(draws)), 50, time.process_time),
+        admission_cpu_ms=1000 * median_seconds(admit, 50, time.process_time),
     )
 
 
 def _trial_figure(place: Workplace, sampler: str, num_finished: int, trials: int) -> TrialFigure:
     cpu, wall = our_trials(place, sampler, num_finished, trials)
-    plain_cpu, plain_wall = plain_trials(place, sampler, num_finished, trials // 4)  # its wall time is long
-    return TrialFigure(sampler, num_finished, cpu, wall, plain_cpu, plain_wall, plain_cpu / cpu, plain_wall / wall)
+    plain_cpu, plain_wall = plain_trials(
+        place, sampler, num_finished, trials // 4
+    )  # its wall time is long
+    return TrialFigure(
+        sampler, num_finished, cpu, wall, plain_cpu, plain_wall, plain_cpu / cpu, plain_wall / wall
+    )
 
 
 def _stored_figure(file: Path, num_trials: int, repeats: int) -> StoredFigure:
@@ -264,14 +352,21 @@ def _stored_figure(file: Path, num_trials: int, repeats: int) -> StoredFigure:
             assert list_studies(database)[0].done == num_trials, "every trial counts"
 
     return StoredFigure(
-        num_trials=num_trials, num_cells=len(CELLS), megabytes=file.stat().st_size / 1e6,
-        status_seconds=median_seconds(status, repeats), load_seconds=median_seconds(lambda: load(NAME, storage=str(file)), 3),
-        status_process_seconds=median_seconds(lambda: _run(COMMAND, "status", "--storage", file), repeats),
-    )  # fmt: skip
+        num_trials=num_trials,
+        num_cells=len(CELLS),
+        megabytes=file.stat().st_size / 1e6,
+        status_seconds=median_seconds(status, repeats),
+        load_seconds=median_seconds(lambda: load(NAME, storage=str(file)), 3),
+        status_process_seconds=median_seconds(
+            lambda: _run(COMMAND, "status", "--storage", file), repeats
+        ),
+    )
 
 
 def _run(*command: object) -> str:
-    return subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True).stdout
+    return subprocess.run(
+        [str(word) for word in command], check=True, capture_output=True, text=True
+    ).stdout
 
 
 def _now() -> tuple[float, float]:
@@ -279,7 +374,9 @@ def _now() -> tuple[float, float]:
 
 
 def _milliseconds(stamps: list[tuple[float, float]]) -> tuple[float, float]:
-    cpu, wall = zip(*((end[0] - start[0], end[1] - start[1]) for start, end in pairwise(stamps)), strict=True)
+    cpu, wall = zip(
+        *((end[0] - start[0], end[1] - start[1]) for start, end in pairwise(stamps)), strict=True
+    )
     return 1000 * median(cpu), 1000 * median(wall)
 
 
@@ -288,9 +385,10 @@ def table(figure: PlatformFigure) -> str:
     lines = []
     for figures in (figure.trials, figure.stored, (figure.start,)):
         lines.append("  ".join(asdict(figures[0])))
-        for one in figures:
+        for row in figures:
             values = {
-                name: round(value, 3) if isinstance(value, float) else value for name, value in asdict(one).items()
+                name: round(value, 3) if isinstance(value, float) else value
+                for name, value in asdict(row).items()
             }
             lines.append("  ".join(str(value).rjust(len(name)) for name, value in values.items()))
     return "\n".join(lines)

@@ -1,7 +1,8 @@
-"""Writing a report: seconds and megabytes of the page of a study with 10,000 trials over eight arms.
+"""Writing a report: seconds and megabytes of the page of a study with 10,000 trials, 8 arms.
 
-The record is made up in memory, in the shape in which a launch leaves it: twelve cells, ten evaluations a trial, four
-finalists an arm with five seeds each, one of them opened on test and resampled.
+The record is made up in memory, in the shape in which a launch leaves it: twelve cells, ten
+evaluations a trial, four finalists an arm with five seeds each, one of them opened on test and
+resampled.
 """
 
 import argparse
@@ -14,9 +15,9 @@ from statistics import median
 
 import numpy as np
 
-from hinet_search.compare import RESAMPLINGS
-from hinet_search.face import write_files, write_report
-from hinet_search.records import (
+from hinet_search.api import write_files, write_report
+from hinet_search.report.page import render
+from hinet_search.results.records import (
     ArmRecord,
     Budget,
     CellCount,
@@ -28,12 +29,12 @@ from hinet_search.records import (
     FinalistRun,
     FinalistSummary,
     Resampled,
-    StudyRecord,
     TrialRecord,
 )
-from hinet_search.report.page import render
-from hinet_search.search.random_draw import RandomDraw
-from hinet_search.space import SearchSpace, load_space
+from hinet_search.results.statistics.resampling import RESAMPLINGS
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.search.plan.plan import RandomDraw
+from hinet_search.study.search_space import SearchSpace, load_space
 from work import SCHEMA
 
 ARMS = ("single", "shared_bottom", "mmoe", "ple", "hmoe", "star", "flat_moe", "hinet")
@@ -43,13 +44,17 @@ NUM_FINALISTS, NUM_SEEDS, NUM_USERS = 4, 5, 50_000
 CELL_ROWS, CELL_POSITIVES = 41_200, 2_060
 ENDINGS = ("complete", "pruned", "failed")
 SHARES = (0.68, 0.30, 0.02)
-CAUSES = {"complete": "", "pruned": "pruned at pass 1.75: mean_auc .7012", "failed": "diverged: loss is nan"}
+CAUSES = {
+    "complete": "",
+    "pruned": "pruned at pass 1.75: mean_auc .7012",
+    "failed": "diverged: loss is nan",
+}
 COST = Cost(6_200_000, 1_200_000, 2_400_000, 412_345.6, 552.7, 5_100_000_000, "cpu")
 
 
 @dataclass(frozen=True)
 class ReportFigure:
-    """From a record in memory to the page on disk: seconds, median over rounds, and its size; with and without Explore."""
+    """A page written from a record in memory: median seconds and size, with and without Explore."""
 
     num_trials: int
     num_arms: int
@@ -71,12 +76,16 @@ def bench_report(num_trials: int, *, rounds: int) -> ReportFigure:
             num_cells=len(CELLS),
             seconds=median_seconds(lambda: write_report(record, page), rounds),
             megabytes=page.stat().st_size / 1e6,
-            plain_seconds=median_seconds(lambda: write_files("bench", {".html": render(record)}, plain), rounds),
+            plain_seconds=median_seconds(
+                lambda: write_files("bench", {".html": render(record)}, plain), rounds
+            ),
             plain_megabytes=plain.stat().st_size / 1e6,
         )
 
 
-def median_seconds(act: Callable[[], object], repeats: int, clock: Callable[[], float] = time.perf_counter) -> float:
+def median_seconds(
+    act: Callable[[], object], repeats: int, clock: Callable[[], float] = time.perf_counter
+) -> float:
     """How long something takes, by the wall's clock or another one."""
     taken = []
     for _ in range(repeats):
@@ -97,25 +106,51 @@ def evaluations(seed: int) -> tuple[EvaluationRecord, ...]:
 
 
 def make_record(num_trials: int) -> StudyRecord:
-    """A finished study; every arm has as many trials, drawn from the space that is shipped for its model."""
+    """Return a finished study with equal arms, whose trials are drawn from the shipped spaces."""
     trials = num_trials // len(ARMS)
-    counts = tuple(CellCount(*cell, (330_000, CELL_ROWS, CELL_ROWS), (16_500, 2_060, 2_060)) for cell in CELLS)
+    counts = tuple(
+        CellCount(*cell, (330_000, CELL_ROWS, CELL_ROWS), (16_500, 2_060, 2_060)) for cell in CELLS
+    )
     data = DataRecord(
-        source="made up", fingerprint="3f9a1c", split="time", rows=(4_000_000, 500_000, 500_000),
-        scenarios=SCHEMA.scenarios, tasks=SCHEMA.tasks, num_categorical=20, num_numeric=5, cells=counts,
-    )  # fmt: skip
+        source="made up",
+        fingerprint="3f9a1c",
+        split="time",
+        rows=(4_000_000, 500_000, 500_000),
+        scenarios=SCHEMA.scenarios,
+        tasks=SCHEMA.tasks,
+        num_categorical=20,
+        num_numeric=5,
+        cells=counts,
+    )
     return StudyRecord(
-        name="bench", description="", state="done", objective="mean_auc", maximize=True, sampler="tpe",
-        pruner="median after 1.5 passes", seed=0, slots=2, budget=Budget(trials, 2.5, NUM_SEEDS, NUM_FINALISTS - 1),
-        data=data, arms=tuple(_arm(name, number, trials) for number, name in enumerate(ARMS)),
-        study_yaml="name: bench\n", command="hinet-search launch bench", versions={"torch": "2"},
-        test_openings=len(ARMS), started="2026-01-01T00:00:00+00:00", updated="2026-01-03T00:00:00+00:00", seconds=2e5,
-    )  # fmt: skip
+        name="bench",
+        description="",
+        state="done",
+        objective="mean_auc",
+        maximize=True,
+        sampler="tpe",
+        pruner="median after 1.5 passes",
+        seed=0,
+        slots=2,
+        budget=Budget(trials, 2.5, NUM_SEEDS, NUM_FINALISTS - 1),
+        data=data,
+        arms=tuple(_arm(name, number, trials) for number, name in enumerate(ARMS)),
+        study_yaml="name: bench\n",
+        command="hinet-search launch bench",
+        versions={"torch": "2"},
+        test_accesses=len(ARMS),
+        started="2026-01-01T00:00:00+00:00",
+        updated="2026-01-03T00:00:00+00:00",
+        seconds=2e5,
+    )
 
 
 def _cells(draw: np.random.Generator) -> tuple[CellValue, ...]:
     """Every metric that a cell has."""
-    return tuple(CellValue(*cell, CELL_ROWS, CELL_POSITIVES, *draw.uniform(0.6, 0.8, 5).tolist()) for cell in CELLS)
+    return tuple(
+        CellValue(*cell, CELL_ROWS, CELL_POSITIVES, *draw.uniform(0.6, 0.8, 5).tolist())
+        for cell in CELLS
+    )
 
 
 def _arm(name: str, number: int, num_trials: int) -> ArmRecord:
@@ -128,15 +163,17 @@ def _arm(name: str, number: int, num_trials: int) -> ArmRecord:
         ranges=ranges,
         fixed={"train.patience": 3},
         trials=trials,
-        finalists=tuple(_finalist(one, draw) for one in trials[:NUM_FINALISTS]),
-        importances={one.name: 1 / len(ranges) for one in ranges},
+        finalists=tuple(_finalist(trial, draw) for trial in trials[:NUM_FINALISTS]),
+        importances={searched.name: 1 / len(ranges) for searched in ranges},
     )
 
 
 def _trial(number: int, space: SearchSpace, draw: np.random.Generator) -> TrialRecord:
     seed = int(draw.integers(2**31))
     said = evaluations(seed)
-    state = ENDINGS[int(draw.choice(len(ENDINGS), p=SHARES))] if number >= NUM_FINALISTS else "complete"
+    state = (
+        ENDINGS[int(draw.choice(len(ENDINGS), p=SHARES))] if number >= NUM_FINALISTS else "complete"
+    )
     return TrialRecord(
         number=number,
         state=state,
@@ -156,15 +193,30 @@ def _finalist(trial: TrialRecord, draw: np.random.Generator) -> FinalistRecord:
     chosen = trial.is_default
     runs = tuple(
         FinalistRun(
-            seed, draw.uniform(0.6, 0.8), _cells(draw), _cells(draw) if chosen else None, trial.evaluations, COST
+            seed,
+            draw.uniform(0.6, 0.8),
+            _cells(draw),
+            _cells(draw) if chosen else None,
+            trial.evaluations,
+            COST,
         )
         for seed in range(NUM_SEEDS)
     )
-    headline_R, cells_CR = draw.uniform(0.6, 0.8, RESAMPLINGS), draw.uniform(0.6, 0.8, (len(CELLS), RESAMPLINGS))
-    drawn = Resampled(
-        "users", NUM_USERS, tuple(headline_R.tolist()), tuple(tuple(cell_R) for cell_R in cells_CR.tolist())
+    headline_R, cells_CR = (
+        draw.uniform(0.6, 0.8, RESAMPLINGS),
+        draw.uniform(0.6, 0.8, (len(CELLS), RESAMPLINGS)),
     )
-    summary = FinalistSummary(tuple(range(NUM_SEEDS)), _cells(draw), _cells(draw), drawn) if chosen else None
+    drawn = Resampled(
+        "users",
+        NUM_USERS,
+        tuple(headline_R.tolist()),
+        tuple(tuple(cell_R) for cell_R in cells_CR.tolist()),
+    )
+    summary = (
+        FinalistSummary(tuple(range(NUM_SEEDS)), _cells(draw), _cells(draw), drawn)
+        if chosen
+        else None
+    )
     return FinalistRecord(trial.number, trial.is_default, chosen, trial.parameters, runs, summary)
 
 

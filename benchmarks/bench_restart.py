@@ -1,7 +1,8 @@
-"""What a death costs and what checkpoints cost: from `kill -9` of a slot until its training goes on, and trainings with and
-without checkpoints in turns.
+"""Cost of a killed slot and of checkpoints.
 
-A training goes on when it asks whether to take its next step, with its checkpoint put back.
+Times from `kill -9` of a slot until its training resumes, and trainings with and without
+checkpoints in turns. A training has resumed when it asks whether to take its next step, with its
+checkpoint restored.
 """
 
 import argparse
@@ -20,10 +21,12 @@ from typing import Any
 import torch
 
 from hinet_search.data.prepare import prepare
-from hinet_search.executors import Ended, Executor, Job, Message
-from hinet_search.executors._slots import Slots
+from hinet_search.executors import Executor, Job, JobEnd, Message
+from hinet_search.executors.processes.slots import ProcessExecutor
 from hinet_search.training.checkpoint import SUFFIX, VARIABLE, Checkpoints
-from hinet_search.trial import Trained, TrainJob, train
+from hinet_search.training.jobs.messages import TrainingResult, TrainJob
+from hinet_search.training.jobs.train import train
+from hinet_search.training.trial_config import build_config
 from layout import aligned
 from work import write_table
 
@@ -36,8 +39,11 @@ SECONDS_APART = "1"  # between checkpoints; users have 10
 
 @dataclass(frozen=True)
 class RestartFigure:
-    """Medians over the rounds. `ratio` is of trainings with checkpoints over those without, `share` the part of their time
-    that is spent in writing them; a checkpoint is written every second at most."""
+    """Medians over the rounds; a checkpoint is written every second at most.
+
+    `ratio` is trainings with checkpoints over those without, `share` the part of their time spent
+    in writing checkpoints.
+    """
 
     num_rows: int
     noticed_seconds: float
@@ -66,11 +72,19 @@ def bench_restart(num_rows: int, *, passes: float, rounds: int) -> RestartFigure
         folder = Path(name)
         definition = write_table(folder / "rows.parquet", num_rows)
         dataset = prepare(definition, folder, folder / "cache", lambda _: None).folder
-        values = {"train.passes": passes, "train.evaluations_per_pass": EVALUATIONS, "train.batch_size": BATCH}
-        job = TrainJob(dataset, MODEL, {**values, "train.patience": 0}, 0, "macro_auc", "cpu")
-        deaths = [_death(replace(job, checkpoints=folder / f"death-{number}")) for number in range(rounds)]
+        values = {
+            "train.passes": passes,
+            "train.evaluations_per_pass": EVALUATIONS,
+            "train.batch_size": BATCH,
+        }
+        config = build_config(MODEL, {**values, "train.patience": 0})
+        job = TrainJob(dataset, config, 0, "macro_auc", "cpu")
+        deaths = [
+            _death(replace(job, checkpoints=folder / f"death-{number}")) for number in range(rounds)
+        ]
         pairs = [
-            (_training(job), _training(replace(job, checkpoints=folder / f"kept-{number}"))) for number in range(rounds)
+            (_training(job), _training(replace(job, checkpoints=folder / f"kept-{number}")))
+            for number in range(rounds)
         ]
     ratios = [kept.seconds / plain.seconds for plain, kept in pairs]
     writes = [seconds for _, kept in pairs for seconds in kept.writes]
@@ -100,8 +114,8 @@ def _often() -> Iterator[None]:
 
 
 def _death(job: TrainJob) -> tuple[float, float]:
-    """Seconds from the kill until it is known, and until the training goes on."""
-    executor = Slots([0])
+    """Return the seconds from the kill until it is known, and until the training resumes."""
+    executor = ProcessExecutor([0])
     try:
         executor.submit(Job("arm/0", 1, train_and_say, job))
         assert job.checkpoints is not None, "it goes on from there"
@@ -110,16 +124,18 @@ def _death(job: TrainJob) -> tuple[float, float]:
         (slot,) = multiprocessing.active_children()
         began = time.perf_counter()
         slot.kill()
-        _heard(executor, lambda one: isinstance(one, Ended))
+        _heard(executor, lambda message: isinstance(message, JobEnd))
         noticed = time.perf_counter() - began
         executor.submit(Job("arm/0", 2, train_and_say, job))
-        _heard(executor, lambda one: isinstance(one, Message) and one.body == STEP)
+        _heard(executor, lambda message: isinstance(message, Message) and message.body == STEP)
         return noticed, time.perf_counter() - began
     finally:
         executor.close()
 
 
-def train_and_say(job: TrainJob, emit: Callable[[object], None], should_stop: Callable[[], bool]) -> None:
+def train_and_say(
+    job: TrainJob, emit: Callable[[object], None], should_stop: Callable[[], bool]
+) -> None:
     """A training that says when it takes a step."""
 
     def asked() -> bool:
@@ -130,7 +146,7 @@ def train_and_say(job: TrainJob, emit: Callable[[object], None], should_stop: Ca
 
 
 def _heard(executor: Executor, wanted: Callable[[Any], bool]) -> None:
-    while not any(wanted(one) for one in executor.poll(0.05)):
+    while not any(wanted(message) for message in executor.poll(0.05)):
         pass
 
 
@@ -150,8 +166,12 @@ def _training(job: TrainJob) -> _Training:
         train(job, sent.append, lambda: False)
     finally:
         Checkpoints.save = save  # type: ignore[method-assign]
-    (trained,) = [one for one in sent if isinstance(one, Trained)]
-    sizes = [path.stat().st_size for path in job.checkpoints.glob(f"*{SUFFIX}")] if job.checkpoints else []
+    (trained,) = [message for message in sent if isinstance(message, TrainingResult)]
+    sizes = (
+        [path.stat().st_size for path in job.checkpoints.glob(f"*{SUFFIX}")]
+        if job.checkpoints
+        else []
+    )
     return _Training(trained.cost.seconds, tuple(writes), max(sizes, default=0) / 1e6)
 
 
@@ -160,12 +180,17 @@ def table(figure: RestartFigure) -> str:
     low, high = figure.ratio_range
     lines = [
         ("from kill -9 of a slot until it is known, s", f"{figure.noticed_seconds:.2f}"),
-        ("from kill -9 of a slot until its training goes on, s", f"{figure.running_seconds:.2f}"),
-        ("training with checkpoints over one without", f"{figure.ratio:.3f} ({low:.3f}-{high:.3f})"),
+        ("from kill -9 of a slot until its training resumes, s", f"{figure.running_seconds:.2f}"),
+        (
+            "training with checkpoints over one without",
+            f"{figure.ratio:.3f} ({low:.3f}-{high:.3f})",
+        ),
         ("part of a training's time that writing them takes", f"{figure.share:.2%}"),
-        (f"checkpoints of {figure.megabytes:.0f} MB in a training, s to write one",
-         f"{figure.num_checkpoints:.0f}, {figure.write_seconds:.2f}"),
-    ]  # fmt: skip
+        (
+            f"checkpoints of {figure.megabytes:.0f} MB in a training, s to write one",
+            f"{figure.num_checkpoints:.0f}, {figure.write_seconds:.2f}",
+        ),
+    ]
     return aligned(lines)
 
 
@@ -175,7 +200,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer rows and rounds")
     quick = parser.parse_args().quick
     torch.set_num_threads(1)
-    print(table(bench_restart(200_000 if quick else 1_000_000, passes=1.0, rounds=2 if quick else 5)))
+    print(
+        table(bench_restart(200_000 if quick else 1_000_000, passes=1.0, rounds=2 if quick else 5))
+    )
 
 
 if __name__ == "__main__":

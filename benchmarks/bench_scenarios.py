@@ -1,4 +1,4 @@
-"""Cost against the number of scenarios: a training step of HiNet in all its forms, in one process by turns."""
+"""Cost by number of scenarios: a training step of HiNet in all its forms, by turns."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ import torch
 from bench_training import TRAINING, our_training
 from contestants import HINET, SEED, hinet_config
 from hinet_search.models import hinet
-from hinet_search.nn.san import SANConfig
+from hinet_search.models.layers.san import SANConfig
 from hinet_search.training.feed import make_feed
 from hinet_search.training.seeding import seeded_model
 from layout import aligned
@@ -29,7 +29,7 @@ FORMS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class ScenariosFigure:
-    """Milliseconds of a step of one form, median over rounds, and how many times the step of the fewest scenarios."""
+    """Median milliseconds of a step of one form, and its ratio to the fewest scenarios."""
 
     form: str
     num_scenarios: int
@@ -37,9 +37,14 @@ class ScenariosFigure:
     times_the_first: float
 
 
-def bench_scenarios(numbers: tuple[int, ...], *, num_rows: int, rounds: int) -> list[ScenariosFigure]:
+def bench_scenarios(
+    numbers: tuple[int, ...], *, num_rows: int, rounds: int
+) -> list[ScenariosFigure]:
     """Every form at every number of scenarios; one step a round after one step of warming up."""
-    trainings = {(form, number): _training(form, number, num_rows) for number, form in product(numbers, FORMS)}
+    trainings = {
+        (form, number): _training(form, number, num_rows)
+        for number, form in product(numbers, FORMS)
+    }
     took: dict[tuple[str, int], list[float]] = {key: [] for key in trainings}
     for turn in range(rounds + 1):
         for key, training in trainings.items():
@@ -54,7 +59,8 @@ def bench_scenarios(numbers: tuple[int, ...], *, num_rows: int, rounds: int) -> 
             num_scenarios=number,
             milliseconds=median(took[form, number]),
             times_the_first=median(
-                one / other for one, other in zip(took[form, number], took[form, first], strict=True)
+                seconds / other
+                for seconds, other in zip(took[form, number], took[form, first], strict=True)
             ),
         )
         for form, number in product(FORMS, numbers)
@@ -73,9 +79,17 @@ def _training(form: str, num_scenarios: int, num_rows: int) -> Iterator[int]:
 
 def table(figures: Sequence[ScenariosFigure]) -> str:
     """The figures as text: a line per form, a column per number of scenarios."""
-    numbers = list(dict.fromkeys(one.num_scenarios for one in figures))
+    numbers = list(dict.fromkeys(figure.num_scenarios for figure in figures))
     lines = [("ms a step (times the first)", *(f"M = {number}" for number in numbers))]
-    for form in dict.fromkeys(one.form for one in figures):
-        of_form = [one for one in figures if one.form == form]
-        lines.append((form, *(f"{one.milliseconds:,.0f} ({one.times_the_first:.2f})" for one in of_form)))
+    for form in dict.fromkeys(figure.form for figure in figures):
+        of_form = [figure for figure in figures if figure.form == form]
+        lines.append(
+            (
+                form,
+                *(
+                    f"{figure.milliseconds:,.0f} ({figure.times_the_first:.2f})"
+                    for figure in of_form
+                ),
+            )
+        )
     return aligned(lines)

@@ -1,4 +1,4 @@
-"""Stacked seeds: a step of K models one after another against a step of all as one, in one process by turns."""
+"""Stacked seeds: a step of K models one after another against a step of all as one."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -10,29 +10,36 @@ import torch
 from torch import Tensor, nn
 
 from contestants import built
-from hinet_search.config import build_config
 from hinet_search.data.columns import Dataset
-from hinet_search.distributions import Value
-from hinet_search.objective import objective_named
-from hinet_search.training.course import Conditions, begin
-from hinet_search.training.fit import Steps
-from hinet_search.training.row_order import batches_of_pass
+from hinet_search.results.objectives import objective_named
+from hinet_search.study.distributions import Value
+from hinet_search.training.fit import TrainingSteps
+from hinet_search.training.fit_stacked import Stack, StackedSteps
+from hinet_search.training.run_state import Conditions, batches_of_pass, begin
 from hinet_search.training.seeding import seeded_model
-from hinet_search.training.stacked import Stack, StackedSteps
+from hinet_search.training.trial_config import build_config
 from layout import aligned
 
 SEED, WARM_UP_STEPS = 0, 3
-SMALL_VOCABULARY = 300  # ids a field at most: a dense optimiser then does not hide the rest of the step
+SMALL_VOCABULARY = (
+    300  # ids a field at most: a dense optimiser then does not hide the rest of the step
+)
 MODELS: dict[str, tuple[str, dict[str, Value]]] = {
-    "Shared Bottom, trunk 16": ("shared_bottom", {"model.embedding_dim": 4, "model.trunk.widths": (16,)}),
+    "Shared Bottom, trunk 16": (
+        "shared_bottom",
+        {"model.embedding_dim": 4, "model.trunk.widths": (16,)},
+    ),
     "Shared Bottom, trunk 128 64": ("shared_bottom", {}),
-    "HiNet, 3 sub-experts of 16": ("hinet", {"model.scenario.widths": (16,), "model.embedding_dim": 4}),
+    "HiNet, 3 sub-experts of 16": (
+        "hinet",
+        {"model.scenario.widths": (16,), "model.embedding_dim": 4},
+    ),
 }
 
 
 @dataclass(frozen=True)
 class StackedFigure:
-    """Milliseconds for all K models to take one step, medians over rounds; `ratio` is the median of the rounds'."""
+    """Median milliseconds for all K models to take one step; `ratio` is the median ratio."""
 
     model: str
     batch_size: int
@@ -43,7 +50,12 @@ class StackedFigure:
 
 
 def bench_stacked(
-    dataset: Dataset, *, batch_sizes: Sequence[int], numbers: Sequence[int], rounds: int, device: str = "cpu"
+    dataset: Dataset,
+    *,
+    batch_sizes: Sequence[int],
+    numbers: Sequence[int],
+    rounds: int,
+    device: str = "cpu",
 ) -> list[StackedFigure]:
     """Every model at every batch size with every number of seeds."""
     return [
@@ -59,26 +71,38 @@ def _figure(
     config = build_config(model, {**values, "train.batch_size": batch_size})
     sizes = tuple(min(size, SMALL_VOCABULARY) for size in dataset.full_schema.vocabulary_sizes)
     schema = replace(dataset.full_schema, vocabulary_sizes=sizes)
-    given = Conditions(dataset, schema, config.train, SEED, SEED, objective_named("macro_auc"), device)
+    given = Conditions(
+        dataset, schema, config.train, SEED, SEED, objective_named("macro_auc"), device
+    )
 
     def models() -> list[nn.Module]:
-        return [seeded_model(lambda: built(config, schema), seed).to(device).train() for seed in range(number)]
+        return [
+            seeded_model(lambda: built(config, schema), seed).to(device).train()
+            for seed in range(number)
+        ]
 
-    lone = [begin(one, given, 0.0) for one in models()]
-    steps = [(Steps(course), state) for course, state in lone]
+    lone = [begin(model, given, 0.0) for model in models()]
+    steps = [(TrainingSteps(course), state) for course, state in lone]
     stacked = StackedSteps(Stack(models()), lone[0][0].feed, config.train)
-    rows = cycle(list(batches_of_pass(dataset.train.num_rows, batch_size, "rows", seed=SEED, pass_number=0))[:-1])
+    rows = cycle(
+        list(batches_of_pass(dataset.train.num_rows, batch_size, "rows", seed=SEED, pass_number=0))[
+            :-1
+        ]
+    )
 
     def all_alone(rows_B: Tensor) -> None:
-        for one, state in steps:
-            one.take(state, rows_B)
+        for training, state in steps:
+            training.take(state, rows_B)
 
     for _ in range(WARM_UP_STEPS):
         all_alone(next(rows))
         stacked.take(next(rows))
-    took = [tuple(_milliseconds(step, next(rows), device) for step in (all_alone, stacked.take)) for _ in range(rounds)]
+    took = [
+        tuple(_milliseconds(step, next(rows), device) for step in (all_alone, stacked.take))
+        for _ in range(rounds)
+    ]
     alone, together = zip(*took, strict=True)
-    ratio = median(one / other for one, other in took)
+    ratio = median(of_alone / of_stacked for of_alone, of_stacked in took)
     return StackedFigure(name, batch_size, number, median(alone), median(together), ratio)
 
 
@@ -95,13 +119,13 @@ def table(figures: Sequence[StackedFigure]) -> str:
     lines = [("a step of all models, ms", "batch", "models", "alone", "stacked", "ratio")]
     lines += [
         (
-            one.model,
-            f"{one.batch_size:,}",
-            str(one.num_models),
-            f"{one.alone_milliseconds:.1f}",
-            f"{one.stacked_milliseconds:.1f}",
-            f"{one.ratio:.2f}",
+            figure.model,
+            f"{figure.batch_size:,}",
+            str(figure.num_models),
+            f"{figure.alone_milliseconds:.1f}",
+            f"{figure.stacked_milliseconds:.1f}",
+            f"{figure.ratio:.2f}",
         )
-        for one in figures
+        for figure in figures
     ]
     return aligned(lines)

@@ -1,4 +1,4 @@
-"""Speed of target statistics: six keys of one million rows, two of them pairs, with a clock and out of fold."""
+"""Speed of target statistics: six keys, two of them pairs, with a clock and out of fold."""
 
 import time
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from statistics import median
 import numpy as np
 import polars as pl
 
+from hinet_search.data.derived.statistics import target_statistics
 from hinet_search.data.rows import Rows
-from hinet_search.data.statistics import target_statistics
-from hinet_search.features import StatisticsDefinition
+from hinet_search.study.feature_definition import StatisticsDefinition
 from layout import aligned
 from work import SCHEMA, TEST_FROM, VALID_FROM, draw_rows
 
@@ -29,7 +29,7 @@ class StatisticsFigure:
 
 
 def bench_statistics(num_rows: int, *, rounds: int) -> StatisticsFigure:
-    """Statistics of rows in memory, both ways; users are spread evenly, other keys by Zipf's law."""
+    """Time statistics of rows in memory; users are uniform, other keys follow Zipf's law."""
     rows = _rows(num_rows)
     by_day, by_fold = StatisticsDefinition(by=KEYS, clock="day"), StatisticsDefinition(by=KEYS)
     return StatisticsFigure(
@@ -48,7 +48,10 @@ def _rows(num_rows: int) -> Rows:
             "user": drawn.user_R,
             "scenario": drawn.scenario_R,
             "day": (place_R * NUM_DAYS).astype(np.int8),
-            **{name: drawn.ids_RF[:, SCHEMA.categorical.index(name)] for name in (ITEM, AUTHOR, TAG)},
+            **{
+                name: drawn.ids_RF[:, SCHEMA.categorical.index(name)]
+                for name in (ITEM, AUTHOR, TAG)
+            },
         }
     )
     return Rows(

@@ -1,7 +1,7 @@
-"""Training speed: our models, feed and optimisers against the plain reference, in one process by turns.
+"""Training speed: our models, feed and optimisers against the plain reference, by turns.
 
-Every round measures the fp32 matrix product and each training once, one after the other, so that a ratio compares what
-ran under the same load. Shape legend: B rows, T tasks.
+Every round measures the fp32 matrix product and each training once, one after the other, so that a
+ratio compares what ran under the same load. Shape legend: B rows, T tasks.
 """
 
 import time
@@ -16,32 +16,34 @@ from torch import nn
 import plain
 from contestants import SEED, contests
 from hinet_search.data.columns import Dataset
-from hinet_search.nn.measure import count_parameters, flops_per_row
-from hinet_search.training.config import TrainConfig
+from hinet_search.models.layers.measure import count_parameters, flops_per_row
 from hinet_search.training.feed import Feed, make_feed
-from hinet_search.training.loss import own_scenario_loss
+from hinet_search.training.loss import matrix_products, own_scenario_loss
 from hinet_search.training.optimiser import clip_gradients, make_optimiser
-from hinet_search.training.precision import matrix_products
-from hinet_search.training.row_order import batches_of_pass
+from hinet_search.training.run_state import batches_of_pass
+from hinet_search.training.train_config import TrainConfig
 from layout import aligned
 
 TRAINING = TrainConfig(batch_size=2048, learning_rate=1e-3)
 VARIANTS = {
     "adam": TRAINING,
     "lazy_adam": TRAINING.model_copy(update={"embedding_optimiser": "lazy_adam"}),
-    "lazy_adam, bf16": TRAINING.model_copy(update={"embedding_optimiser": "lazy_adam", "precision": "bf16"}),
+    "lazy_adam, bf16": TRAINING.model_copy(
+        update={"embedding_optimiser": "lazy_adam", "precision": "bf16"}
+    ),
 }
-FORWARD_AND_BACKWARD = 3  # FLOPs of a training step in forward passes: gradients of inputs and of weights cost one each
+# FLOPs of a training step in forward passes: gradients of inputs and of weights cost one each.
+FORWARD_AND_BACKWARD = 3
 GEMM_SIZE, GEMM_REPEATS = 1024, 20
 WARM_UP_STEPS = 3
 
 
 @dataclass(frozen=True)
 class TrainingFigure:
-    """One variant of one model. Medians over rounds; `ratio` is the median of the rounds' ratios, between two ends.
+    """One variant of one model: medians over rounds; `ratio` has its lowest and highest value.
 
-    `flops_per_row` is of one forward and backward pass. `limit` is the rows/s at which fp32 matrix products alone would
-    take all the time, `of_limit` the median share of it that ours reaches.
+    `flops_per_row` is of one forward and backward pass. `limit` is the rows/s at which fp32 matrix
+    products alone would take all the time, `of_limit` the median share of it that ours reaches.
     """
 
     model: str
@@ -66,10 +68,12 @@ class _Entry:
 
 
 def our_training(model: nn.Module, feed: Feed, config: TrainConfig) -> Iterator[int]:
-    """The steps of training/fit.py without its evaluations, without end; gives the number of rows of every step."""
+    """Yield the rows of each step of training/fit.py, endlessly and without evaluations."""
     optimiser = make_optimiser(model.to(feed.device).train(), config)
     for pass_number in count():
-        for rows_B in batches_of_pass(len(feed), config.batch_size, config.shuffle, seed=SEED, pass_number=pass_number):
+        for rows_B in batches_of_pass(
+            len(feed), config.batch_size, config.shuffle, seed=SEED, pass_number=pass_number
+        ):
             batch, labels_BT = feed.select(rows_B)
             optimiser.zero_grad()
             with matrix_products(config, feed.device):
@@ -102,16 +106,21 @@ def bench_training(dataset: Dataset, *, rounds: int, seconds: float) -> list[Tra
     for _ in range(rounds):
         gemm.append(gemm_flops_per_second())
         for entry in entries:
-            speeds[entry.model].append([rows_per_second(training, seconds) for training in entry.trainings])
+            speeds[entry.model].append(
+                [rows_per_second(training, seconds) for training in entry.trainings]
+            )
     figures = []
     for entry in entries:
         *ours, theirs = zip(*speeds[entry.model], strict=True)
-        figures += [_figure(entry, variant, gemm, one, theirs) for variant, one in zip(VARIANTS, ours, strict=True)]
+        figures += [
+            _figure(entry, variant, gemm, rates, theirs)
+            for variant, rates in zip(VARIANTS, ours, strict=True)
+        ]
     return figures
 
 
 def rows_per_second(training: Iterator[int], seconds: float) -> float:
-    """Steps for at least so long, after one that brings the weights back into the caches: others had their turn."""
+    """Step for at least so long, after a step that brings the weights back into the caches."""
     next(training)
     began, num_rows = time.perf_counter(), 0
     while (passed := time.perf_counter() - began) < seconds:
@@ -128,17 +137,25 @@ def _entries(dataset: Dataset) -> list[_Entry]:
         sizes = count_parameters(ours)[0], count_parameters(reference)[0]
         assert sizes[0] == sizes[1], f"{contest.name}: both must be of one size, got {sizes}"
         trainings = [our_training(contest.ours(), feed, config) for config in VARIANTS.values()]
-        trainings.append(plain.plain_training(reference, dataset.train, TRAINING.batch_size, TRAINING.learning_rate))
+        trainings.append(
+            plain.plain_training(
+                reference, dataset.train, TRAINING.batch_size, TRAINING.learning_rate
+            )
+        )
         flops = FORWARD_AND_BACKWARD * flops_per_row(ours, schema)
         entries.append(_Entry(contest.name, tuple(trainings), flops))
     return entries
 
 
 def _figure(
-    entry: _Entry, variant: str, gemm: list[float], ours: tuple[float, ...], theirs: tuple[float, ...]
+    entry: _Entry,
+    variant: str,
+    gemm: list[float],
+    ours: tuple[float, ...],
+    theirs: tuple[float, ...],
 ) -> TrainingFigure:
     flops = entry.flops_per_row
-    ratios = [one / other for one, other in zip(ours, theirs, strict=True)]
+    ratios = [our_rate / their_rate for our_rate, their_rate in zip(ours, theirs, strict=True)]
     return TrainingFigure(
         model=entry.model,
         variant=variant,
@@ -158,12 +175,12 @@ def table(figures: Sequence[TrainingFigure]) -> str:
     lines = [("rows/s", "ours", "plain", "ratio (range)", "of fp32 limit")]
     lines += [
         (
-            f"{one.model}, {one.variant}",
-            f"{one.rows_per_second:,.0f}",
-            f"{one.plain_rows_per_second:,.0f}",
-            f"{one.ratio:.2f} ({one.ratio_low:.2f}-{one.ratio_high:.2f})",
-            f"{one.of_limit:.0%} of {one.limit:,.0f}",
+            f"{figure.model}, {figure.variant}",
+            f"{figure.rows_per_second:,.0f}",
+            f"{figure.plain_rows_per_second:,.0f}",
+            f"{figure.ratio:.2f} ({figure.ratio_low:.2f}-{figure.ratio_high:.2f})",
+            f"{figure.of_limit:.0%} of {figure.limit:,.0f}",
         )
-        for one in figures
+        for figure in figures
     ]
     return aligned(lines)

@@ -10,15 +10,14 @@ from torch import nn
 
 import plain
 import plain_scenarios
-from hinet_search.config import TrialConfig
+from hinet_search.data.schema import Schema
 from hinet_search.models import hinet, mmoe, ple, shared_bottom, star
-from hinet_search.nn.cgc import CGCConfig
-from hinet_search.nn.experts import ExpertConfig
-from hinet_search.nn.san import SANConfig
-from hinet_search.nn.scenario import ScenarioConfig
-from hinet_search.nn.towers import TowerConfig
-from hinet_search.schema import Schema
+from hinet_search.models.hinet import ScenarioConfig
+from hinet_search.models.layers.cgc import CGCConfig
+from hinet_search.models.layers.experts import ExpertConfig, TowerConfig
+from hinet_search.models.layers.san import SANConfig
 from hinet_search.training.seeding import seeded_model
+from hinet_search.training.trial_config import TrialConfig
 
 SEED = 0
 EMBEDDING, HIDDEN, TOWER, NUM_EXPERTS = 16, (128, 64), (32,), 4
@@ -54,7 +53,9 @@ def hinet_config(san: SANConfig | None = None) -> hinet.Config:
             dropout=0.0,
         ),
         san=san or SANConfig(embedding_dim=HINET.san_embedding),
-        cgc=CGCConfig(num_shared_experts=HINET.num_shared_experts, widths=HINET.expert, dropout=0.0),
+        cgc=CGCConfig(
+            num_shared_experts=HINET.num_shared_experts, widths=HINET.expert, dropout=0.0
+        ),
         tower=TowerConfig(widths=HINET.tower),
     )
 
@@ -70,11 +71,20 @@ def contests(schema: Schema) -> tuple[Contest, ...]:
     """The models on these inputs."""
     tower, expert = TowerConfig(widths=TOWER), ExpertConfig(widths=HIDDEN)
     shared = shared_bottom.Config(
-        embedding_dim=EMBEDDING, dropout=0.0, trunk=shared_bottom.TrunkConfig(widths=HIDDEN), tower=tower
+        embedding_dim=EMBEDDING,
+        dropout=0.0,
+        trunk=shared_bottom.TrunkConfig(widths=HIDDEN),
+        tower=tower,
     )
-    mixture = mmoe.Config(embedding_dim=EMBEDDING, dropout=0.0, num_experts=NUM_EXPERTS, expert=expert, tower=tower)
+    mixture = mmoe.Config(
+        embedding_dim=EMBEDDING, dropout=0.0, num_experts=NUM_EXPERTS, expert=expert, tower=tower
+    )
     extracted = ple.Config(
-        embedding_dim=EMBEDDING, dropout=0.0, num_shared_experts=NUM_SHARED_OF_PLE, expert=expert, tower=tower
+        embedding_dim=EMBEDDING,
+        dropout=0.0,
+        num_shared_experts=NUM_SHARED_OF_PLE,
+        expert=expert,
+        tower=tower,
     )
     topology = star.Config(embedding_dim=EMBEDDING, dropout=0.0, widths=HIDDEN, auxiliary=tower)
     sizes = (EMBEDDING, HIDDEN, TOWER)
@@ -107,5 +117,7 @@ def contests(schema: Schema) -> tuple[Contest, ...]:
     )
 
 
-def _contest(name: str, ours: Callable[[], nn.Module], reference: Callable[[], nn.Module]) -> Contest:
+def _contest(
+    name: str, ours: Callable[[], nn.Module], reference: Callable[[], nn.Module]
+) -> Contest:
     return Contest(name, lambda: seeded_model(ours, SEED), lambda: seeded_model(reference, SEED))

@@ -1,10 +1,10 @@
-"""The plain reference: the same models as they are usually written, trained as they are usually trained.
+"""Plain reference: the same models as they are usually written and trained.
 
-A DataLoader that collates rows one by one, an nn.Embedding per field, a module per expert, gate and tower, the default
-Adam. The work is the same as ours to the weight: the scenario is one more field, gates and towers are per (scenario,
-task), and a row passes through those of its own scenario only.
-Shape legend: B rows, F categorical fields, N numeric inputs, D width of x, M scenarios, T tasks, K experts, H width of
-an expert.
+A DataLoader that collates rows one by one, an nn.Embedding per field, a module per expert, gate and
+tower, the default Adam. The work is the same as ours to the weight: the scenario is one more field,
+gates and towers are per (scenario, task), and a row passes through those of its own scenario only.
+Shape legend: B rows, F categorical fields, N numeric inputs, D width of x, M scenarios, T tasks, K
+experts, H width of an expert.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +17,8 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
 from hinet_search.data.columns import Columns
-from hinet_search.schema import Batch, Schema
+from hinet_search.data.schema import Schema
+from hinet_search.models.layers.batch import Batch
 
 CPU = torch.device("cpu")
 
@@ -58,7 +59,9 @@ class Embedding(nn.Module):
 class SharedBottom(nn.Module):
     """One trunk, then a tower per cell."""
 
-    def __init__(self, schema: Schema, embedding_dim: int, trunk: Sequence[int], towers: Sequence[int]) -> None:
+    def __init__(
+        self, schema: Schema, embedding_dim: int, trunk: Sequence[int], towers: Sequence[int]
+    ) -> None:
         super().__init__()
         self.embedding = Embedding(schema, embedding_dim)
         self.trunk = layers([self.embedding.width, *trunk])
@@ -78,7 +81,12 @@ class MMoE(nn.Module):
     """Shared experts, mixed by a gate per cell, then a tower per cell."""
 
     def __init__(
-        self, schema: Schema, embedding_dim: int, num_experts: int, expert: Sequence[int], towers: Sequence[int]
+        self,
+        schema: Schema,
+        embedding_dim: int,
+        num_experts: int,
+        expert: Sequence[int],
+        towers: Sequence[int],
     ) -> None:
         super().__init__()
         self.embedding = Embedding(schema, embedding_dim)
@@ -91,7 +99,9 @@ class MMoE(nn.Module):
         x_BD = self.embedding(batch)
         y_BKH = torch.stack([expert(x_BD) for expert in self.experts], dim=1)
         logits_BT = x_BD.new_empty(len(batch), len(self.towers[0]))
-        for scenario, (task_gates, task_towers) in enumerate(zip(self.gates, self.towers, strict=True)):
+        for scenario, (task_gates, task_towers) in enumerate(
+            zip(self.gates, self.towers, strict=True)
+        ):
             rows = (batch.scenario_B == scenario).nonzero()[:, 0]
             own_x_BD, own_y_BKH = x_BD[rows], y_BKH[rows]
             for task, (gate, one_tower) in enumerate(zip(task_gates, task_towers, strict=True)):
@@ -102,7 +112,11 @@ class MMoE(nn.Module):
 
 
 def plain_training(
-    model: nn.Module, columns: Columns, batch_size: int, learning_rate: float, device: torch.device = CPU
+    model: nn.Module,
+    columns: Columns,
+    batch_size: int,
+    learning_rate: float,
+    device: torch.device = CPU,
 ) -> Iterator[int]:
     """Train without end, pass after pass; gives the number of rows of every step done."""
     rows = TensorDataset(
@@ -118,7 +132,9 @@ def plain_training(
         for batch in loader:
             ids_BF, numeric_BN, scenario_B, labels_BT = (part.to(device) for part in batch)
             optimiser.zero_grad()
-            logits_BT = model(Batch(ids_BF, numeric_BN, scenario_B, torch.empty(len(ids_BF), 0, device=device)))
+            logits_BT = model(
+                Batch(ids_BF, numeric_BN, scenario_B, torch.empty(len(ids_BF), 0, device=device))
+            )
             loss = functional.binary_cross_entropy_with_logits(logits_BT, labels_BT)
             loss.backward()
             optimiser.step()

@@ -1,4 +1,7 @@
-"""Where a training step goes: the operations that take most of its time, `python benchmarks/profile_training.py MMoE lazy_adam`."""
+"""Profile a training step: the operations that take most of its time.
+
+`python benchmarks/profile_training.py MMoE lazy_adam`
+"""
 
 import sys
 
@@ -16,8 +19,10 @@ def main(model: str, variant: str) -> None:
     """Print the operations of some steps by their own time."""
     torch.set_num_threads(1)
     dataset = make_dataset(300_000)
-    contest = next(one for one in contests(dataset.full_schema) if one.name == model)
-    training = our_training(contest.ours(), make_feed(dataset.train, torch.device("cpu")), VARIANTS[variant])
+    contest = next(contest for contest in contests(dataset.full_schema) if contest.name == model)
+    training = our_training(
+        contest.ours(), make_feed(dataset.train, torch.device("cpu")), VARIANTS[variant]
+    )
     for _ in range(WARM_UP_STEPS):
         next(training)
     with torch.profiler.profile() as profile:

@@ -1,4 +1,4 @@
-"""Run the benchmarks: print their tables and keep the figures with machine and commit in results/."""
+"""Run the benchmarks: print their tables, and store figures, machine and commit in results/."""
 
 import argparse
 import json
@@ -28,18 +28,20 @@ import bench_slots
 import bench_stacked
 import bench_statistics
 import bench_training
-from hinet_search.executors._slots import SLOT_ENVIRONMENT
+from hinet_search.executors.processes.slots import SLOT_ENVIRONMENT
 from hinet_search.search.launch import versions
 from work import make_dataset
 
 RESULTS = Path(__file__).parent / "results"
 MILLION, FEW = 1_000_000, 200_000
-AS_A_SLOT = {name: value for name, value in SLOT_ENVIRONMENT.items() if not name.startswith("POLARS")}
+AS_A_SLOT = {
+    name: value for name, value in SLOT_ENVIRONMENT.items() if not name.startswith("POLARS")
+}
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What is measured, in full and in quick, and how it is shown. Without `quick` it is left out of a quick run."""
+    """A benchmark in full and quick form, and its table; without `quick` quick runs omit it."""
 
     full: Callable[[], Any]
     quick: Callable[[], Any] | None
@@ -52,7 +54,9 @@ BENCHES = {
         lambda: bench_encode.bench_encode(FEW, rounds=1),
         bench_encode.table,
     ),
-    "memory": Bench(lambda: bench_memory.bench_memory(10 * MILLION, passes=0.25), None, bench_memory.table),
+    "memory": Bench(
+        lambda: bench_memory.bench_memory(10 * MILLION, passes=0.25), None, bench_memory.table
+    ),
     "statistics": Bench(
         lambda: bench_statistics.bench_statistics(MILLION, rounds=3),
         lambda: bench_statistics.bench_statistics(FEW, rounds=1),
@@ -75,8 +79,12 @@ BENCHES = {
         bench_scenarios.table,
     ),
     "stacked": Bench(
-        lambda: bench_stacked.bench_stacked(make_dataset(FEW), batch_sizes=(256, 2048), numbers=(2, 5, 8), rounds=15),
-        lambda: bench_stacked.bench_stacked(make_dataset(FEW // 4), batch_sizes=(256,), numbers=(5,), rounds=5),
+        lambda: bench_stacked.bench_stacked(
+            make_dataset(FEW), batch_sizes=(256, 2048), numbers=(2, 5, 8), rounds=15
+        ),
+        lambda: bench_stacked.bench_stacked(
+            make_dataset(FEW // 4), batch_sizes=(256,), numbers=(5,), rounds=5
+        ),
         bench_stacked.table,
     ),
     "differences": Bench(
@@ -84,13 +92,19 @@ BENCHES = {
         None,
         bench_differences.table,
     ),
-    "gpu": Bench(lambda: bench_gpu.bench_gpu(make_dataset(MILLION), rounds=5, seconds=1.0), None, bench_gpu.table),
+    "gpu": Bench(
+        lambda: bench_gpu.bench_gpu(make_dataset(MILLION), rounds=5, seconds=1.0),
+        None,
+        bench_gpu.table,
+    ),
     "platform": Bench(
         lambda: bench_platform.bench_platform((100, 1_000, 5_000, 10_000), trials=50, repeats=5),
         lambda: bench_platform.bench_platform((100,), trials=10, repeats=1),
         bench_platform.table,
     ),
-    "slots": Bench(lambda: bench_slots.bench_slots(["quickstart"], trials=8, rounds=3), None, bench_slots.table),
+    "slots": Bench(
+        lambda: bench_slots.bench_slots(["quickstart"], trials=8, rounds=3), None, bench_slots.table
+    ),
     "report": Bench(
         lambda: bench_report.bench_report(10_000, rounds=3),
         lambda: bench_report.bench_report(2_000, rounds=1),
@@ -106,7 +120,7 @@ BENCHES = {
 
 @dataclass(frozen=True)
 class Machine:
-    """Where the figures were taken. `load` is the mean number of running processes in the minute before."""
+    """Machine of the figures; `load` is the mean number of running processes a minute before."""
 
     cpu: str
     cores: int
@@ -119,13 +133,20 @@ class Machine:
 def main() -> None:
     """Parse, measure, print, keep."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer rows and rounds, no peers: under two minutes")
-    parser.add_argument("--only", nargs="+", choices=BENCHES, default=list(BENCHES), help="these parts alone")
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer rows and rounds, no peers: under two minutes"
+    )
+    parser.add_argument(
+        "--only", nargs="+", choices=BENCHES, default=list(BENCHES), help="these parts alone"
+    )
     options = parser.parse_args()
     _as_a_slot()
     torch.set_num_threads(1)
     machine = this_machine()
-    print(f"{machine.cpu}, {machine.cores} cores, load {machine.load:.1f} at the start; training on one thread")
+    print(
+        f"{machine.cpu}, {machine.cores} cores, load {machine.load:.1f} at the start; "
+        "training on one thread"
+    )
     figures: dict[str, Any] = {}
     for name in options.only:
         bench = BENCHES[name]
@@ -134,7 +155,9 @@ def main() -> None:
             figures[name] = measure()
             print(f"\n{name}\n{bench.table(figures[name])}", flush=True)
     if {"training", "peers"} <= figures.keys():
-        print(f"\nagainst the best peer\n{bench_peers.against(figures['training'], figures['peers'])}")
+        print(
+            f"\nagainst the best peer\n{bench_peers.against(figures['training'], figures['peers'])}"
+        )
     file = keep({"quick": options.quick, "machine": asdict(machine)}, figures)
     print(f"\nkept in {file}")
 
@@ -160,7 +183,7 @@ def this_machine() -> Machine:
 
 
 def keep(about: dict[str, object], figures: dict[str, Any]) -> Path:
-    """Write results/DATE-COMMIT.json; a later run of the same day and commit replaces the parts that it measured."""
+    """Write results/DATE-COMMIT.json; a later run of that day and commit replaces its parts."""
     commit = versions().get("git commit", "no-commit")
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / f"{datetime.now(UTC):%Y-%m-%d}-{commit}.json"
@@ -172,7 +195,7 @@ def keep(about: dict[str, object], figures: dict[str, Any]) -> Path:
 
 def _plain(figure: Any) -> Any:
     if isinstance(figure, Sequence) and not isinstance(figure, str):
-        return [_plain(one) for one in figure]
+        return [_plain(part) for part in figure]
     return asdict(figure) if is_dataclass(figure) and not isinstance(figure, type) else figure
 
 

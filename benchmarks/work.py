@@ -1,8 +1,9 @@
-"""The work of the benchmarks: made-up rows of one fixed shape, as a Dataset in memory and as a Parquet file.
+"""Work of the benchmarks: synthetic rows of a fixed shape, as a Dataset and as a Parquet file.
 
-Six scenarios of unequal size (or more, by Zipf's law), two tasks, 20 categorical fields whose vocabularies grow from 10 to 100,000 (260,298 ids
-in all, drawn by Zipf's law so that 2,048 rows touch 4 % of them), five numerics. Labels carry no signal: speed does not
-depend on what can be learnt.
+Six scenarios of unequal size (or more, by Zipf's law), two tasks, 20 categorical fields whose
+vocabularies grow from 10 to 100,000 (260,298 ids in all, drawn by Zipf's law so that 2,048 rows
+touch 4 % of them), five numerics. Labels carry no signal: speed does not depend on what can be
+learnt.
 Shape legend: R rows, F categorical fields, N numeric inputs, T tasks.
 """
 
@@ -16,16 +17,16 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.data.columns import Columns, Dataset
-from hinet_search.definition import (
+from hinet_search.data.schema import Schema
+from hinet_search.results.records import DataRecord
+from hinet_search.study.data_definition import (
     DataDefinition,
     ScenarioDefinition,
     SourceDefinition,
     TaskDefinition,
     TimeSplit,
 )
-from hinet_search.features import FeatureDefinition
-from hinet_search.records import DataRecord
-from hinet_search.schema import Schema
+from hinet_search.study.feature_definition import FeatureDefinition
 
 SCENARIO_SHARES = (0.449, 0.251, 0.150, 0.080, 0.050, 0.020)
 TASK_RATES = (0.25, 0.08)
@@ -60,19 +61,26 @@ def draw_rows(num_rows: int, seed: int, num_scenarios: int = len(SCENARIO_SHARES
     """Rows in order of time. Ids run from 1 in order of probability, so none is unknown."""
     generator = np.random.default_rng(seed)
     return Columns(
-        ids_RF=np.stack([_zipf(size - 1, num_rows, generator) for size in SCHEMA.vocabulary_sizes], axis=1),
+        ids_RF=np.stack(
+            [_zipf(size - 1, num_rows, generator) for size in SCHEMA.vocabulary_sizes], axis=1
+        ),
         numeric_RN=generator.standard_normal((num_rows, len(SCHEMA.numeric)), dtype=np.float32),
-        scenario_R=generator.choice(num_scenarios, num_rows, p=scenario_shares(num_scenarios)).astype(np.int16),
+        scenario_R=generator.choice(
+            num_scenarios, num_rows, p=scenario_shares(num_scenarios)
+        ).astype(np.int16),
         labels_RT=(generator.random((num_rows, len(TASK_RATES))) < TASK_RATES).astype(np.uint8),
         user_R=generator.integers(NUM_USERS, size=num_rows, dtype=np.int32),
         lists_RS=np.zeros((num_rows, 0), dtype=np.int32),
     )
 
 
-def make_dataset(num_rows: int = 1_000_000, seed: int = 0, num_scenarios: int = len(SCENARIO_SHARES)) -> Dataset:
+def make_dataset(
+    num_rows: int = 1_000_000, seed: int = 0, num_scenarios: int = len(SCENARIO_SHARES)
+) -> Dataset:
     """The work as encoded data: the first 80 % of the rows train, then 10 % valid and 10 % test.
 
-    Every field keeps its whole vocabulary in `full_schema`, so that fewer rows do not make smaller models.
+    Every field keeps its whole vocabulary in `full_schema`, so that fewer rows do not make smaller
+    models.
     """
     rows = draw_rows(num_rows, seed, num_scenarios)
     schema = replace(SCHEMA, scenarios=scenario_names(num_scenarios))
@@ -96,10 +104,16 @@ def make_dataset(num_rows: int = 1_000_000, seed: int = 0, num_scenarios: int = 
 
 
 def write_table(file: Path, num_rows: int = 1_000_000, seed: int = 0) -> DataDefinition:
-    """The work as a Parquet file of 30 columns, every other field as text, and the definition that reads it."""
+    """Write a Parquet file of 30 columns, every other field as text; return its definition."""
     rows = draw_rows(num_rows, seed)
-    fields = [pl.Series(name, ids_R) for name, ids_R in zip(SCHEMA.categorical, rows.ids_RF.T, strict=True)]
-    texts = [pl.concat_str(pl.lit("value "), pl.col(name)).alias(name) for name in SCHEMA.categorical[1::2]]
+    fields = [
+        pl.Series(name, ids_R)
+        for name, ids_R in zip(SCHEMA.categorical, rows.ids_RF.T, strict=True)
+    ]
+    texts = [
+        pl.concat_str(pl.lit("value "), pl.col(name)).alias(name)
+        for name in SCHEMA.categorical[1::2]
+    ]
     frame = pl.DataFrame(
         [
             pl.Series("scenario", rows.scenario_R),
@@ -116,7 +130,11 @@ def write_table(file: Path, num_rows: int = 1_000_000, seed: int = 0) -> DataDef
         scenario=ScenarioDefinition(column="scenario"),
         tasks={task: TaskDefinition(column=task) for task in SCHEMA.tasks},
         features=FeatureDefinition(categorical=SCHEMA.categorical, numeric=SCHEMA.numeric),
-        split=TimeSplit(by="time", valid_from=round(VALID_FROM * num_rows), test_from=round(TEST_FROM * num_rows)),
+        split=TimeSplit(
+            by="time",
+            valid_from=round(VALID_FROM * num_rows),
+            test_from=round(TEST_FROM * num_rows),
+        ),
         user="user",
         time="time",
     )
@@ -126,7 +144,9 @@ def _zipf(num_ids: int, num_rows: int, generator: np.random.Generator) -> NDArra
     """Ids from 1 to `num_ids`, id i with a probability in proportion to 1 / i."""
     cumulative = np.cumsum(1 / np.arange(1, num_ids + 1))
     draws_R = generator.random(num_rows) * cumulative[-1]
-    ids_R: NDArray[np.int32] = (np.searchsorted(cumulative, draws_R, side="right") + 1).astype(np.int32)
+    ids_R: NDArray[np.int32] = (np.searchsorted(cumulative, draws_R, side="right") + 1).astype(
+        np.int32
+    )
     return ids_R
 
 
@@ -157,5 +177,7 @@ def _cut(rows: Columns, ends: tuple[int, int, int, int]) -> Iterator[Columns]:
         )
 
 
-def _named(names: tuple[str, ...], values_RX: NDArray[np.float32] | NDArray[np.uint8]) -> list[pl.Series]:
+def _named(
+    names: tuple[str, ...], values_RX: NDArray[np.float32] | NDArray[np.uint8]
+) -> list[pl.Series]:
     return [pl.Series(name, values_R) for name, values_R in zip(names, values_RX.T, strict=True)]

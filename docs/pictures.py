@@ -1,6 +1,7 @@
-"""Writes the pictures of a report's first screen, light and dark: `python docs/pictures.py reports/kuairand.html`.
+"""Write pictures of a report's first screen, light and dark.
 
-They land in docs/pictures, or in the folder named behind the page. Needs playwright and Debian's chromium (`make dev`).
+`python docs/pictures.py reports/kuairand.html` writes to docs/pictures, or to the folder named
+after the page. It needs playwright and Debian's chromium (`make dev`).
 """
 
 import shutil
@@ -14,15 +15,24 @@ NAMES = {"light": "report.png", "dark": "report-dark.png"}
 MOST_BYTES = 150_000
 SHADES = (64, 32, 16)  # of each colour: fewer make a smaller picture
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")  # containers run as root
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+)  # containers run as root
 
 FEWER_SHADES = """
 count => {
-  const shades = Array.from({length: count}, (_, k) => (k == count - 1 ? 1 : (k + 0.5) / count)).join(" ");
-  const channels = ["R", "G", "B"].map(one => `<feFunc${one} type="discrete" tableValues="${shades}"/>`).join("");
+  const shade = (_, k) => (k == count - 1 ? 1 : (k + 0.5) / count);
+  const shades = Array.from({length: count}, shade).join(" ");
+  const channels = ["R", "G", "B"]
+    .map(channel => `<feFunc${channel} type="discrete" tableValues="${shades}"/>`)
+    .join("");
   document.getElementById("fewer")?.remove();
-  document.body.insertAdjacentHTML("beforeend", `<svg id="fewer" width="0" height="0" style="position:absolute">
-    <filter id="shades" color-interpolation-filters="sRGB"><feComponentTransfer>${channels}</feComponentTransfer></filter></svg>`);
+  document.body.insertAdjacentHTML("beforeend", `
+    <svg id="fewer" width="0" height="0" style="position:absolute">
+    <filter id="shades" color-interpolation-filters="sRGB">
+    <feComponentTransfer>${channels}</feComponentTransfer></filter></svg>`);
   document.documentElement.style.filter = "url(#shades)";
 }
 """
@@ -44,10 +54,10 @@ def picture(seen: Page) -> bytes:
     """The screen with as many shades as a small picture has room for."""
     for count in SHADES:
         seen.evaluate(FEWER_SHADES, count)
-        found = seen.screenshot()
-        if len(found) < MOST_BYTES:
+        image = seen.screenshot()
+        if len(image) < MOST_BYTES:
             break
-    return found
+    return image
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Writes docs/reference.md from the types and the command line: `python docs/reference.py`. A test compares the two."""
+"""Write docs/reference.md from the types and the command line: `python docs/reference.py`."""
 
 import inspect
 from collections.abc import Iterator, Mapping
@@ -8,27 +8,34 @@ from typing import Any
 import click
 from pydantic import BaseModel
 
-from hinet_search import objective
 from hinet_search.cli import cli
-from hinet_search.config import FeatureConfig
-from hinet_search.definition import DataDefinition
-from hinet_search.plugins import load, names
-from hinet_search.space import SpaceFile
-from hinet_search.spec import StudySpec
-from hinet_search.study import EXECUTORS, MODELS
-from hinet_search.training.config import TrainConfig
+from hinet_search.common.plugins import load, names
+from hinet_search.results import objectives as objective
+from hinet_search.study.data_definition import DataDefinition
+from hinet_search.study.load_study import EXECUTORS, MODELS
+from hinet_search.study.search_space import SpaceFile
+from hinet_search.study.study_spec import StudySpec
+from hinet_search.training.train_config import TrainConfig
+from hinet_search.training.trial_config import FeatureConfig
 
 PAGE = Path(__file__).with_name("reference.md")
 COMMAND = "python docs/reference.py"
 INTRODUCTION = (
-    f"Written by `{COMMAND}` from the types and the command line; edit those. Names are dotted, NAME is a name of your "
-    "own. What the keys are for: [a study and a space](studies.md), [data](data.md), [models](models.md)."
+    f"Written by `{COMMAND}` from the types and the command line; edit those. Names are dotted, "
+    "NAME is a name of your choice. Guides: [studies and spaces](studies.md), [data](data.md), "
+    "[models](models.md)."
 )
 SOURCES = "hinet_search.data.sources"
 WIDTH = 100
-CONDITION = "a [condition](studies.md#a-space) or null"
+CONDITION = "a [condition](studies.md#write-a-space) or null"
 LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-WORDS = {"integer": "integer", "number": "number", "string": "text", "boolean": "true or false", "null": "null"}
+WORDS = {
+    "integer": "integer",
+    "number": "number",
+    "string": "text",
+    "boolean": "true or false",
+    "null": "null",
+}
 NEEDED = object()  # the default of a key that has none
 
 Schema = Mapping[str, Any]
@@ -58,9 +65,14 @@ def page() -> str:
 
 
 def of_type(
-    title: str, kind: type[BaseModel], *, level: int = 2, prefix: str = "", told: Mapping[str, str] | None = None
+    title: str,
+    kind: type[BaseModel],
+    *,
+    level: int = 2,
+    prefix: str = "",
+    told: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
-    """A heading, what the type says of itself, its keys, and what the types inside it say of themselves."""
+    """Yield a heading, the type's docstring, its keys, and the docstrings of types inside it."""
     schema = kind.model_json_schema()
     yield f"{'#' * level} {title}"
     yield inspect.cleandoc(kind.__doc__ or "")
@@ -68,7 +80,10 @@ def of_type(
     if rows:
         lines = [f"| `{prefix}{name}` | {words} | {default} |" for name, words, default in rows]
         yield "\n".join(["| key | is | default |", "|---|---|---|", *lines])
-    notes = {text: name for name, text in reversed(list(notes_of(schema, schema.get("$defs", {}), told or {})))}
+    notes = {
+        text: name
+        for name, text in reversed(list(notes_of(schema, schema.get("$defs", {}), told or {})))
+    }
     for text, name in reversed(notes.items()):
         yield f"`{prefix}{name}`: {text}"
 
@@ -89,9 +104,13 @@ def objectives() -> Iterator[str]:
     """Every objective with what it is, and its direction."""
     yield "## Objectives"
     rows = [
-        (name, getattr(objective, name).__doc__.splitlines()[0], objective.Objective(name)) for name in objective.NAMES
+        (name, getattr(objective, name).__doc__.splitlines()[0], objective.Objective(name))
+        for name in objective.NAMES
     ]
-    lines = [f"| `{name}` | {what} | {'higher' if one.maximize else 'lower'} |" for name, what, one in rows]
+    lines = [
+        f"| `{name}` | {what} | {'higher' if measure.maximize else 'lower'} |"
+        for name, what, measure in rows
+    ]
     cells = [
         "| `auc[SCENARIO/TASK]` | AUC of one cell. | higher |",
         "| `logloss[SCENARIO/TASK]` | Log loss of one cell. | lower |",
@@ -103,7 +122,9 @@ def commands() -> Iterator[str]:
     """What every command prints for --help."""
     yield "## Commands"
     for path, command in walk(cli, "hinet-search"):
-        context = click.Context(command, info_name=path, terminal_width=WIDTH, max_content_width=WIDTH)
+        context = command.context_class(
+            command, info_name=path, terminal_width=WIDTH, max_content_width=WIDTH
+        )
         yield f"### {path}"
         yield f"```text\n{command.get_help(context)}\n```"
 
@@ -117,11 +138,15 @@ def walk(command: click.Command, path: str) -> Iterator[tuple[str, click.Command
                 yield from walk(inner, f"{path} {name}")
 
 
-def rows_of(schema: Schema, types: Schema, told: Mapping[str, str], default: Any = NEEDED) -> Iterator[Row]:
+def rows_of(
+    schema: Schema, types: Schema, told: Mapping[str, str], default: Any = NEEDED
+) -> Iterator[Row]:
     """Name, type and default of every key, those inside mappings of known keys too."""
     given = default if isinstance(default, dict) else {}
     for name, field in schema.get("properties", {}).items():
-        value = given.get(name, field.get("default", NEEDED if name in schema.get("required", ()) else ""))
+        value = given.get(
+            name, field.get("default", NEEDED if name in schema.get("required", ()) else "")
+        )
         if name in told:
             yield name, told[name], default_in_words(value)
             continue
@@ -129,8 +154,8 @@ def rows_of(schema: Schema, types: Schema, told: Mapping[str, str], default: Any
         if not inner and "const" not in field:  # a tag stands in the name already
             yield name, type_in_words(field, types), default_in_words(value)
         for path, variant in inner:
-            for below, words, found in rows_of(variant, types, told, value):
-                yield f"{path}.{below}", words, found
+            for below, words, inner_default in rows_of(variant, types, told, value):
+                yield f"{path}.{below}", words, inner_default
 
 
 def notes_of(schema: Schema, types: Schema, told: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -143,11 +168,11 @@ def notes_of(schema: Schema, types: Schema, told: Mapping[str, str]) -> Iterator
 
 
 def inside(name: str, field: Schema, types: Schema) -> Iterator[tuple[str, Schema]]:
-    """The mappings of known keys that a key may hold, with their names; a variant has its tag in it."""
+    """Yield the mappings of known keys that a key may hold; the name of a variant has its tag."""
     if "$ref" in field:
-        found = types[field["$ref"].rpartition("/")[2]]
-        if "properties" in found:
-            yield name, found
+        target = types[field["$ref"].rpartition("/")[2]]
+        if "properties" in target:
+            yield name, target
     for option in field.get("anyOf", ()):
         yield from inside(name, option, types)
     for option in field.get("oneOf", ()):
@@ -169,11 +194,17 @@ def type_in_words(field: Schema, types: Schema) -> str:
     if "const" in field or "enum" in field:
         return ", ".join(f"`{value}`" for value in field.get("enum", [field.get("const")]))
     if field.get("type") == "array":
-        inner = type_in_words(field["items"], types)
-        return f"list of ({inner})" if " or " in inner else f"list of {inner}"
+        places = field.get("prefixItems", [])  # of a list of a known length, all of one type
+        inner = type_in_words(places[0] if places else field["items"], types)
+        number = f"{len(places)} values, each " if places else ""
+        return f"list of {number}({inner})" if " or " in inner else f"list of {number}{inner}"
     if field.get("type") == "object":
         inner = field.get("additionalProperties")
-        return f"mapping of names to {type_in_words(inner, types)}" if isinstance(inner, dict) else "mapping"
+        return (
+            f"mapping of names to {type_in_words(inner, types)}"
+            if isinstance(inner, dict)
+            else "mapping"
+        )
     limits = [f"{sign} {field[key]:,}" for key, sign in LIMITS.items() if key in field]
     return f"{WORDS[field['type']]} {' and '.join(limits)}".strip()
 
@@ -185,7 +216,7 @@ def default_in_words(value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return "null" if value is None else f"`{str(value).lower()}`"
     if isinstance(value, dict):
-        return f"`{{{', '.join(f'{name}: {one}' for name, one in value.items())}}}`"
+        return f"`{{{', '.join(f'{name}: {inner}' for name, inner in value.items())}}}`"
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`" if value != "" else "empty"
 
 

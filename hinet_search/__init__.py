@@ -1,24 +1,23 @@
-"""hinet-search: which HiNet is best for our scenarios and tasks, and is it really better than the baselines?
+"""hinet-search: find the best HiNet for our scenarios and tasks; test if it beats the baselines.
 
-The Python face, the same as the command line:
+The Python interface, with the same calls as the command line:
 
     import hinet_search as hs
     plan = hs.check("quickstart")     # every problem at once, and what the study will cost
-    record = hs.launch("quickstart")  # run or continue it, write the report
-    record = hs.load("quickstart")    # what is stored of it; record.trials is a Polars frame
-    hs.export("quickstart", "winner")                     # the winner as a folder of its own
+    record = hs.launch("quickstart")  # run or resume it, write the report
+    record = hs.load("quickstart")    # the stored results; record.trials is a Polars frame
+    hs.export("quickstart", "winner")                     # the winner as a folder that scores rows
     hs.predict("winner", "rows.parquet", "scores.parquet")  # probabilities of new rows
 
-Nothing heavy is imported before it is used. docs/python.md has every name.
+Heavy packages are imported at their first use. docs/python.md lists every name.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from os import PathLike
-
-    from hinet_search.errors import (
+    from hinet_search.api import check, export, launch, load, predict
+    from hinet_search.common.errors import (
         AllTrialsFailed,
         ConfigurationError,
         DataError,
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
         Interrupted,
         StudyConflict,
     )
-    from hinet_search.records import StudyRecord
-    from hinet_search.search.plan import Plan
+    from hinet_search.results.study_record import StudyRecord
+    from hinet_search.search.plan.plan import Plan
     from hinet_search.search.progress import Event, Progress, Watcher
     from hinet_search.serving.export import Export
     from hinet_search.serving.predict import Prediction
@@ -55,66 +54,26 @@ __all__ = [
     "predict",
 ]
 
+# The module of each public name; all others are in common.errors.
 _MODULES = {
-    "records": ("StudyRecord",),
-    "search.plan": ("Plan",),
+    "api": ("check", "export", "launch", "load", "predict"),
+    "search.plan.plan": ("Plan",),
     "search.progress": ("Event", "Progress", "Watcher"),
     "serving.export": ("Export",),
     "serving.predict": ("Prediction",),
-}  # where the types are; errors are the rest
-
-
-def check(study: str, **options: Any) -> "Plan":
-    """Check a study by name or path without running it; options are those of `LaunchOptions`."""
-    from hinet_search.face import check as run
-
-    return run(study, **options)
-
-
-def launch(study: str, *, watcher: "Watcher | None" = None, **options: Any) -> "StudyRecord":
-    """Run or continue a study by name or path and write its report; options are those of `LaunchOptions`."""
-    from hinet_search.face import launch as run
-
-    return run(study, watcher, **options)
-
-
-def load(study: str, **options: Any) -> "StudyRecord":
-    """The stored record of a study; options `storage` and `output` say where it is."""
-    from hinet_search.face import load as run
-
-    return run(study, **options)
-
-
-def export(study: str, to: "str | PathLike[str]", *, arm: str | None = None, **options: Any) -> "Export":
-    """Write an arm's chosen finalist as a folder that scores new rows, checked against its training.
-
-    Options are `seeds` ("best" or "all"), and `storage`, `output`, `size` and `settings` of the launch. Without `arm` it is
-    the arm that the verdict speaks for.
-    """
-    from pathlib import Path
-
-    from hinet_search.face import export as run
-
-    return run(study, Path(to), arm, **options)
-
-
-def predict(folder: "str | PathLike[str]", rows: str, to: "str | PathLike[str]", **options: Any) -> "Prediction":
-    """Score the rows of a table with an exported model; options are `device` and `plugins`."""
-    from pathlib import Path
-
-    from hinet_search.face import predict as run
-
-    return run(Path(folder), str(rows), Path(to), **options)
+    "results.study_record": ("StudyRecord",),
+}
 
 
 def __getattr__(name: str) -> Any:
-    """A type, imported when it is asked for."""
+    """Import a public name at its first use."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = next((module for module, held in _MODULES.items() if name in held), "errors")
+    modules = [module for module, names in _MODULES.items() if name in names]
+    module = modules[0] if modules else "common.errors"
     return getattr(importlib.import_module(f"{__name__}.{module}"), name)
 
 
 def __dir__() -> list[str]:
-    """The public names."""
+    """List the public names."""
     return sorted([*globals(), *__all__])

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
+from tests import groups, shortcuts
 from tests.postgres import emptied, server
 
 if TYPE_CHECKING:
@@ -28,13 +29,43 @@ CHROMIUM = [
     "--host-resolver-rules=MAP *.example 127.0.0.1",  # names of others may lead to this machine
 ]
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-signal.signal(signal.SIGINT, signal.default_int_handler)  # the background job of a shell is started deaf to it
+signal.signal(
+    signal.SIGINT, signal.default_int_handler
+)  # the background job of a shell is started deaf to it
 settings.register_profile("project", deadline=None, max_examples=50, derandomize=True)
 settings.load_profile("project")
 
+# Where tensors are; `trial_config`, `model_size` and jobs also take the fake data of tests.
+_TRAINING = Path(__file__).parents[1] / "hinet_search" / "training"
+_UNCHECKED = {"__init__", "trial_config", "model_size"}
 _hook = install_import_hook(
-    ["hinet_search.nn", "hinet_search.models", "hinet_search.training", "hinet_search.schema"], "beartype.beartype"
+    [
+        "hinet_search.models.layers",
+        "hinet_search.models",
+        "hinet_search.data.schema",
+        *(
+            f"hinet_search.training.{file.stem}"
+            for file in sorted(_TRAINING.glob("*.py"))
+            if file.stem not in _UNCHECKED
+        ),
+    ],
+    "beartype.beartype",
 )
+shortcuts.install(pytest.MonkeyPatch())
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their markers
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give every test the markers of its groups."""
+    for item in items:
+        groups.mark(item)
+
+
+@pytest.fixture(scope="module")
+def as_shipped() -> Iterator[None]:
+    """Spawn slots and make tables in the tests of this file, without the shortcuts."""
+    with shortcuts.as_shipped():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +82,7 @@ def chromium() -> Iterator["Browser"]:
 
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A server for the tests of one file."""
+    """A server for the tests of one file; `emptied` gives an empty database of it."""
     with server(tmp_path_factory.mktemp("postgres")) as running:
         yield running
 
@@ -59,4 +90,8 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def either(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty database, once of each kind."""
-    return str(tmp_path / "h.db") if request.param == "sqlite" else emptied(request.getfixturevalue("postgres"))
+    return (
+        str(tmp_path / "h.db")
+        if request.param == "sqlite"
+        else emptied(request.getfixturevalue("postgres"))
+    )

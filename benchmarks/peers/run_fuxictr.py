@@ -1,12 +1,13 @@
-"""Trains multi-task models with FuxiCTR's own trainer and loader; prints one JSON line of rows a second per model.
+"""Train multi-task models with FuxiCTR's trainer and loader; print a JSON line per model.
 
-Runs in an environment that has fuxictr, and not our package. The package on PyPI has the trainer (MultiTaskModel), the
-loaders and the layers, but not the multi-task models, which lie in its repository only: they are written here from its
-layers, on the plan that all three share. They know no scenarios, so the scenario is one more categorical field, and
-gates and towers are per task: two towers where ours has twelve, though a row passes through as many. Numerics enter as
-one number each (`embedding_dim: 1` of the feature; by default they would be 16 wide). No worker process loads rows
-(`num_workers=0`; by default one does), since a contestant has one core. PLE is one level of two shared experts and one
-per task. Its trainer clips gradients at norm 10.
+Runs in an environment that has fuxictr, and not our package. The package on PyPI has the trainer
+(MultiTaskModel), the loaders and the layers, but not the multi-task models, which lie in its
+repository only: they are written here from its layers, on the plan that all three share. They know
+no scenarios, so the scenario is one more categorical field, and gates and towers are per task: two
+towers where ours has twelve, though a row passes through as many. Numerics enter as one number each
+(`embedding_dim: 1` of the feature; by default they would be 16 wide). No worker process loads rows
+(`num_workers=0`; by default one does), since a contestant has one core. PLE is one level of two
+shared experts and one per task. Its trainer clips gradients at norm 10.
 Shape legend: B rows, D width of x, K experts of a task, H width of an expert.
 """
 
@@ -45,24 +46,35 @@ EXPERTS = {  # which experts the gate of each task mixes
 
 
 class Mixture(MultiTaskModel):
-    """Experts, mixed by a gate per task, then a tower per task; a task with a single expert has no gate."""
+    """Experts mixed by a gate per task, and towers; a task with one expert has no gate."""
 
     def __init__(self, name: str, features: FeatureMap, folder: str) -> None:
         tasks = ["binary_classification"] * len(LABELS)
         super().__init__(
-            features, name, tasks, len(LABELS), verbose=0, model_root=folder, metrics=["AUC"], monitor="AUC"
+            features,
+            name,
+            tasks,
+            len(LABELS),
+            verbose=0,
+            model_root=folder,
+            metrics=["AUC"],
+            monitor="AUC",
         )
         self.experts_of_task = EXPERTS[name]
         num_experts = 1 + max(expert for experts in self.experts_of_task for expert in experts)
         width = features.sum_emb_out_dim()
         self.embedding = FeatureEmbedding(features, EMBEDDING)
-        self.experts = nn.ModuleList(MLP_Block(width, hidden_units=HIDDEN) for _ in range(num_experts))
+        self.experts = nn.ModuleList(
+            MLP_Block(width, hidden_units=HIDDEN) for _ in range(num_experts)
+        )
         self.gates = nn.ModuleList(
             MLP_Block(width, output_dim=len(experts), output_activation="softmax", use_bias=False)
             for experts in self.experts_of_task
             if len(experts) > 1
         )
-        self.towers = nn.ModuleList(MLP_Block(HIDDEN[-1], hidden_units=TOWER, output_dim=1) for _ in LABELS)
+        self.towers = nn.ModuleList(
+            MLP_Block(HIDDEN[-1], hidden_units=TOWER, output_dim=1) for _ in LABELS
+        )
         self.compile("adam", "binary_crossentropy", 1e-3)
         self.reset_parameters()
 
@@ -101,14 +113,18 @@ def main() -> None:
             seconds = seconds_of_training(model.optimizer, fit, steps)
             evaluation = None
             if asked.evaluate and name == "MMoE":  # predictions of all rows and an AUC per task
-                evaluation = everything.num_samples / seconds_of(partial(model.evaluate, everything))
+                evaluation = everything.num_samples / seconds_of(
+                    partial(model.evaluate, everything)
+                )
             print_figure("fuxictr", name, steps, seconds, evaluation)
 
 
 def read(work: Path, folder: str) -> tuple[FeatureMap, RankDataLoader, RankDataLoader]:
-    """What FuxiCTR must know of the columns, and its loaders of all rows, shuffled and in order, from its npz format."""
+    """Return FuxiCTR's feature map and its loaders of all npz rows, shuffled and in order."""
     about = json.loads((work / "about.json").read_text())
-    ids_RF, numeric_RN, labels_RT = (np.load(work / f"{name}.npy") for name in ("ids", "numeric", "labels"))
+    ids_RF, numeric_RN, labels_RT = (
+        np.load(work / f"{name}.npy") for name in ("ids", "numeric", "labels")
+    )
     columns = {"scenario": np.load(work / "scenario.npy")}
     columns |= {f"field_{f}": ids_R for f, ids_R in enumerate(ids_RF.T)}
     sizes = [about["num_scenarios"], *about["vocabulary_sizes"]]
@@ -126,7 +142,13 @@ def read(work: Path, folder: str) -> tuple[FeatureMap, RankDataLoader, RankDataL
     file = str(Path(folder) / "work.npz")
     np.savez(file, **columns, **dict(zip(LABELS, labels_RT.T, strict=True)))
     training, everything = RankDataLoader(
-        features, stage="train", train_data=file, valid_data=file, batch_size=BATCH_SIZE, shuffle=True, num_workers=0
+        features,
+        stage="train",
+        train_data=file,
+        valid_data=file,
+        batch_size=BATCH_SIZE,
+        shuffle=True,
+        num_workers=0,
     )
     return features, training, everything
 

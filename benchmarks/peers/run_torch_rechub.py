@@ -1,9 +1,10 @@
-"""Trains the models of torch-rechub with its own trainer and loader; prints one JSON line of rows a second per model.
+"""Train the models of torch-rechub with its trainer and loader; print a JSON line per model.
 
-Runs in an environment that has torch-rechub, and not our package. Its models know no scenarios, so the scenario is one
-more categorical field, and gates and towers are per task: two towers where ours has twelve, though a row passes through
-as many. Every layer of its MLP has a batch norm that cannot be turned off. Columns are numpy arrays, as in its examples;
-its loader reads them row by row. PLE is one level of two shared experts and one per task.
+Runs in an environment that has torch-rechub, and not our package. Its models know no scenarios, so
+the scenario is one more categorical field, and gates and towers are per task: two towers where ours
+has twelve, though a row passes through as many. Every layer of its MLP has a batch norm that cannot
+be turned off. Columns are numpy arrays, as in its examples; its loader reads them row by row. PLE
+is one level of two shared experts and one per task.
 """
 
 import json
@@ -39,26 +40,41 @@ def main() -> None:
     columns, labels_RT, features = read(asked.work)
     steps = steps_to_time(asked.rows, len(labels_RT))
     for name in asked.models:
-        trainer = MTLTrainer(build(name, features), TASK_TYPES, optimizer_params={"lr": 1e-3}, n_epoch=1)
+        trainer = MTLTrainer(
+            build(name, features), TASK_TYPES, optimizer_params={"lr": 1e-3}, n_epoch=1
+        )
         training, everything, _ = DataGenerator(columns, labels_RT).generate_dataloader(
             columns, labels_RT, columns, labels_RT, batch_size=BATCH_SIZE
         )
-        seconds = seconds_of_training(trainer.optimizer, partial(trainer.fit, training, everything), steps)
+        seconds = seconds_of_training(
+            trainer.optimizer, partial(trainer.fit, training, everything), steps
+        )
         evaluation = None
         if asked.evaluate and name == "MMoE":  # predictions of all rows and an AUC per task
-            evaluation = len(labels_RT) / seconds_of(partial(trainer.evaluate, trainer.model, everything))
+            evaluation = len(labels_RT) / seconds_of(
+                partial(trainer.evaluate, trainer.model, everything)
+            )
         print_figure("torch-rechub", name, steps, seconds, evaluation)
 
 
-def read(folder: Path) -> tuple[dict[str, np.ndarray], np.ndarray, list[SparseFeature | DenseFeature]]:
+def read(
+    folder: Path,
+) -> tuple[dict[str, np.ndarray], np.ndarray, list[SparseFeature | DenseFeature]]:
     """Columns by name, labels, and what torch-rechub must know of the columns."""
     about = json.loads((folder / "about.json").read_text())
     ids_RF, numeric_RN = np.load(folder / "ids.npy"), np.load(folder / "numeric.npy")
     columns = {"scenario": np.load(folder / "scenario.npy").astype(np.int64)}
-    columns |= {f"field_{f}": np.ascontiguousarray(ids_R, dtype=np.int64) for f, ids_R in enumerate(ids_RF.T)}
-    columns |= {f"numeric_{n}": np.ascontiguousarray(values_R) for n, values_R in enumerate(numeric_RN.T)}
+    columns |= {
+        f"field_{f}": np.ascontiguousarray(ids_R, dtype=np.int64)
+        for f, ids_R in enumerate(ids_RF.T)
+    }
+    columns |= {
+        f"numeric_{n}": np.ascontiguousarray(values_R) for n, values_R in enumerate(numeric_RN.T)
+    }
     sizes = [about["num_scenarios"], *about["vocabulary_sizes"]]
-    features = [SparseFeature(name, size, EMBEDDING) for name, size in zip(columns, sizes, strict=False)]
+    features = [
+        SparseFeature(name, size, EMBEDDING) for name, size in zip(columns, sizes, strict=False)
+    ]
     features += [DenseFeature(name) for name in list(columns)[len(sizes) :]]
     return columns, np.load(folder / "labels.npy"), features
 
@@ -66,7 +82,10 @@ def read(folder: Path) -> tuple[dict[str, np.ndarray], np.ndarray, list[SparseFe
 def build(name: str, features: list[SparseFeature | DenseFeature]) -> nn.Module:
     """A model of the sizes that all contestants have."""
     torch.manual_seed(0)
-    hidden, towers = {"dims": HIDDEN, "dropout": 0}, [{"dims": TOWER, "dropout": 0} for _ in TASK_TYPES]
+    hidden, towers = (
+        {"dims": HIDDEN, "dropout": 0},
+        [{"dims": TOWER, "dropout": 0} for _ in TASK_TYPES],
+    )
     if name == "Shared Bottom":
         return SharedBottom(features, TASK_TYPES, hidden, towers)
     if name == "MMoE":

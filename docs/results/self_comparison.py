@@ -1,8 +1,9 @@
-"""Self-comparison: how often does the verdict claim a difference where there is none, and find one where there is one?
+"""Self-comparison: how often the verdict claims a difference of one configuration to itself.
 
-`python docs/results/self_comparison.py kuairand_raw --arm shared_bottom --runs 60` trains the default configuration of
-one arm under many seeds, scores validation (the test split stays closed), and 200 times lets two groups of 5 runs meet
-in the comparison that a report uses. Shape legend: S runs, R rows, T tasks, D resamplings.
+`python docs/results/self_comparison.py kuairand_raw --arm shared_bottom --runs 60` trains the
+default configuration of one arm under many seeds, scores validation (the test split stays closed),
+and 200 times lets two groups of 5 runs meet in the comparison that a report uses. Shape legend: S
+runs, R rows, T tasks, D resamplings.
 """
 
 import argparse
@@ -17,19 +18,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hinet_search.compare import Estimate, Scored, Side, estimate, headline, holm, resampled
-from hinet_search.config import build_config
 from hinet_search.data.columns import Columns, Dataset
-from hinet_search.data.of_study import dataset_of
-from hinet_search.data.prepare import open_dataset
-from hinet_search.distributions import Value
-from hinet_search.objective import objective_named
-from hinet_search.records import EvaluationRecord
-from hinet_search.study import load_study
+from hinet_search.data.encoded_folder import open_dataset
+from hinet_search.data.study_data import dataset_of
+from hinet_search.results.finalist_values import headline
+from hinet_search.results.objectives import objective_named
+from hinet_search.results.records import EvaluationRecord
+from hinet_search.results.statistics.resampling import ScoredRows, resampled
+from hinet_search.results.statistics.simultaneous import holm
+from hinet_search.results.statistics.welch import ArmValues, Estimate, estimate
+from hinet_search.study.distributions import Value
+from hinet_search.study.load_study import load_study
 from hinet_search.training.feed import make_feed
-from hinet_search.training.fit import fit, predict
+from hinet_search.training.fit import fit
 from hinet_search.training.metrics import cell_values
+from hinet_search.training.predict import predict
+from hinet_search.training.run_state import Conditions
 from hinet_search.training.seeding import seeded_model
+from hinet_search.training.trial_config import build_config
 
 SEEDS = 5  # runs of a group: what a claim needs
 COMPARISONS = 200
@@ -51,7 +57,7 @@ class Job:
 class Alone:
     """Nobody follows the training."""
 
-    def evaluated(self, record: EvaluationRecord) -> None:
+    def on_evaluation(self, record: EvaluationRecord) -> None:
         """Nothing to do."""
 
     def should_stop(self) -> bool:
@@ -65,11 +71,13 @@ def validation_logits(job: Job) -> Logits:
     config = build_config(job.model, job.values)
     dataset, schema = config.features.view(open_dataset(job.dataset))
     model = seeded_model(lambda: config.build(schema), job.seed)
+    objective, cpu = objective_named(job.objective), torch.device("cpu")
     fit(
-        model, dataset, schema, config.train,
-        seed=job.seed, objective=objective_named(job.objective), device=torch.device("cpu"), watcher=Alone(),
-    )  # fmt: skip
-    return predict(model, make_feed(dataset.valid, torch.device("cpu")))
+        model,
+        Conditions(dataset, schema, config.train, job.seed, job.seed, objective, cpu),
+        Alone(),
+    )
+    return predict(model, make_feed(dataset.valid, cpu))
 
 
 @dataclass(frozen=True)
@@ -83,53 +91,64 @@ class Data:
 
     def value(self, logits_RT: Logits) -> float:
         """The headline of one run."""
-        return objective_named(self.headline)(cell_values(logits_RT, self.valid, self.scenarios, self.tasks))
+        return objective_named(self.headline)(
+            cell_values(logits_RT, self.valid, self.scenarios, self.tasks)
+        )
 
-    def side(self, logits_RT: Logits) -> Side:
+    def side(self, logits_RT: Logits) -> ArmValues:
         """One run, with its headline under the resamplings of the users."""
         rows = self.valid
-        scored = Scored(
-            logits_RT[None], rows.labels_RT, rows.scenario_R, rows.user_R, self.scenarios, self.tasks
-        )  # fmt: skip
+        scored = ScoredRows(
+            logits_RT[None],
+            rows.labels_RT,
+            rows.scenario_R,
+            rows.user_R,
+            self.scenarios,
+            self.tasks,
+        )
         drawn = resampled(scored, headline=self.headline, seed=0)
-        return Side((self.value(logits_RT),), drawn.headline, drawn.num_units)
+        return ArmValues((self.value(logits_RT),), drawn.headline, drawn.num_units)
 
 
-def group(runs: Sequence[Side]) -> Side:
-    """The runs as the seeds of one arm; the mean over seeds is taken under each resampling, as for a finalist."""
+def group(runs: Sequence[ArmValues]) -> ArmValues:
+    """Return the runs as seeds of one arm, averaged under each resampling as for a finalist."""
     drawn = np.mean([run.resampled for run in runs], axis=0)
-    return Side(tuple(run.values[0] for run in runs), tuple(drawn.tolist()), runs[0].num_units)
+    return ArmValues(tuple(run.values[0] for run in runs), tuple(drawn.tolist()), runs[0].num_units)
 
 
-def compared(left: Side, right: Side) -> Estimate:
+def compared(left: ArmValues, right: ArmValues) -> Estimate:
     """The difference of two groups."""
-    found = estimate(left, right)
-    if found is None:
-        raise ValueError(f"a comparison needs two runs of each, got {len(left.values)} and {len(right.values)}")
-    return found
+    difference = estimate(left, right)
+    if difference is None:
+        raise ValueError(
+            f"a comparison needs two runs of each, got {len(left.values)} and {len(right.values)}"
+        )
+    return difference
 
 
-def claimed(left: Side, right: Side) -> int:
-    """1 when `left` is called better, -1 when worse, 0 when undecided; for one baseline, as in a report."""
-    found = compared(left, right)
-    (step,) = holm([found.p])
-    low, high = found.interval(step.level)
+def claimed(left: ArmValues, right: ArmValues) -> int:
+    """Return 1 if `left` is called better, -1 if worse, 0 if undecided, as for one baseline."""
+    difference = compared(left, right)
+    (step,) = holm([difference.p])
+    low, high = difference.interval(step.level)
     return int(low > 0) - int(high < 0)
 
 
-def meetings(lefts: Sequence[Side], rights: Sequence[Side], seed: int) -> list[int]:
-    """Claims of COMPARISONS meetings of a random group of `lefts` with one of `rights`, of other runs."""
+def meetings(lefts: Sequence[ArmValues], rights: Sequence[ArmValues], seed: int) -> list[int]:
+    """Compare random groups of `lefts` with disjoint groups of `rights`, COMPARISONS times."""
     generator = np.random.default_rng(seed)
     claims = []
     for _ in range(COMPARISONS):
         drawn = generator.permutation(len(lefts))
         ours, theirs = drawn[:SEEDS], drawn[SEEDS : 2 * SEEDS]
-        claims.append(claimed(group([lefts[run] for run in ours]), group([rights[run] for run in theirs])))
+        claims.append(
+            claimed(group([lefts[run] for run in ours]), group([rights[run] for run in theirs]))
+        )
     return claims
 
 
 def noisy(logits_SRT: Logits, scale: float, seed: int) -> Logits:
-    """Logits with normal noise of `scale` times their standard deviation, drawn anew for every run."""
+    """Add normal noise of `scale` times the logits' standard deviation, drawn for every run."""
     noise_SRT = np.random.default_rng(seed).standard_normal(logits_SRT.shape, dtype=np.float32)
     return logits_SRT + np.float32(scale) * logits_SRT.std(axis=1, keepdims=True) * noise_SRT
 
@@ -149,17 +168,23 @@ def calibrated(loss: Callable[[float], float], low: float = 0.0, high: float = 1
 
 
 def trained(arguments: argparse.Namespace) -> tuple[Data, Logits]:
-    """Logits of all runs (S, R, T) on validation, from `--scores` where that file is there already."""
+    """Return the logits of all runs (S, R, T) on validation; reuse the file `--scores` if any."""
     study = load_study(arguments.study)
-    arm = next(one for one in study.arms if one.name == arguments.arm)
+    arm = next(candidate for candidate in study.arms if candidate.name == arguments.arm)
     dataset: Dataset = dataset_of(study, arguments.cache, print)
     data = Data(
-        dataset.valid, dataset.full_schema.scenarios, dataset.full_schema.tasks, headline(study.spec.objective)
-    )  # fmt: skip
+        dataset.valid,
+        dataset.full_schema.scenarios,
+        dataset.full_schema.tasks,
+        headline(study.spec.objective),
+    )
     if arguments.scores and arguments.scores.is_file():
         return data, np.load(arguments.scores)
     values = arm.space.values(arm.space.default())
-    jobs = [Job(dataset.folder, arm.model, values, study.spec.objective, seed) for seed in range(arguments.runs)]
+    jobs = [
+        Job(dataset.folder, arm.model, values, study.spec.objective, seed)
+        for seed in range(arguments.runs)
+    ]
     began = time.perf_counter()
     with multiprocessing.get_context("spawn").Pool(arguments.slots) as pool:
         logits_SRT = np.stack(pool.map(validation_logits, jobs, chunksize=1))
@@ -169,33 +194,56 @@ def trained(arguments: argparse.Namespace) -> tuple[Data, Logits]:
     return data, logits_SRT
 
 
-def print_false_claims(sides: Sequence[Side]) -> None:
-    """Runs of one pool meet again and again; pools without a common run show how much that matters."""
-    print(f"\none configuration against itself, {COMPARISONS} comparisons of {SEEDS} with {SEEDS} runs:")
+def print_false_claims(sides: Sequence[ArmValues]) -> None:
+    """Print the rates of all runs, and of disjoint pools, which show the effect of shared runs."""
+    print(
+        f"\none configuration against itself, {COMPARISONS} comparisons "
+        f"of {SEEDS} with {SEEDS} runs:"
+    )
     third = len(sides) // 3
-    pools = [("all runs", sides), *((f"pool {i + 1} of 3", sides[i * third : (i + 1) * third]) for i in range(3))]
+    pools = [
+        ("all runs", sides),
+        *((f"pool {i + 1} of 3", sides[i * third : (i + 1) * third]) for i in range(3)),
+    ]
     for name, pool in pools:
-        print(f"  {name} ({len(pool)} runs): {sum(map(abs, meetings(pool, pool, 1))) / COMPARISONS:.1%} false verdicts")
+        print(
+            f"  {name} ({len(pool)} runs): "
+            f"{sum(map(abs, meetings(pool, pool, 1))) / COMPARISONS:.1%} false verdicts"
+        )
 
 
-def print_power(data: Data, logits_SRT: Logits, sides: Sequence[Side]) -> None:
-    """Noise is calibrated on a third of the runs; the others are compared, with noise of their own."""
+def print_power(data: Data, logits_SRT: Logits, sides: Sequence[ArmValues]) -> None:
+    """Calibrate noise on a third of the runs; compare the others with newly drawn noise."""
     third = len(sides) // 3
     scale = calibrated(lambda tried: mean_loss(data, logits_SRT[:third], tried, 2))
     worse = [data.side(logits_RT) for logits_RT in noisy(logits_SRT[third:], scale, 3)]
     better = sides[third:]
-    loss = fmean(ours.values[0] - theirs.values[0] for ours, theirs in zip(better, worse, strict=True))
+    loss = fmean(
+        ours.values[0] - theirs.values[0] for ours, theirs in zip(better, worse, strict=True)
+    )
     claims = meetings(better, worse, 4)
-    print(f"\na planted difference of {EFFECT} (noise of {scale:.2f} sd; {loss:.4f} in the compared runs):")
-    print(f"  found by {SEEDS} seeds in {claims.count(1) / COMPARISONS:.0%}, turned round in {claims.count(-1)}")
+    print(
+        f"\na planted difference of {EFFECT} "
+        f"(noise of {scale:.2f} sd; {loss:.4f} in the compared runs):"
+    )
+    print(
+        f"  found by {SEEDS} seeds in {claims.count(1) / COMPARISONS:.0%}, "
+        f"with the wrong sign in {claims.count(-1)}"
+    )
 
 
-def print_spread(data: Data, sides: Sequence[Side]) -> None:
+def print_spread(data: Data, sides: Sequence[ArmValues]) -> None:
     """What the errors of a comparison are made of."""
     values = [side.values[0] for side in sides]
-    found = compared(group(sides[:SEEDS]), group(sides[SEEDS : 2 * SEEDS]))
-    print(f"{data.headline} on validation: {fmean(values):.4f}, standard deviation over seeds {stdev(values):.4f}")
-    print(f"a difference of {SEEDS} and {SEEDS} runs: seeds ±{found.seed_error:.4f}, users ±{found.user_error:.4f}")
+    difference = compared(group(sides[:SEEDS]), group(sides[SEEDS : 2 * SEEDS]))
+    print(
+        f"{data.headline} on validation: {fmean(values):.4f}, "
+        f"standard deviation over seeds {stdev(values):.4f}"
+    )
+    print(
+        f"a difference of {SEEDS} and {SEEDS} runs: "
+        f"seeds ±{difference.seed_error:.4f}, users ±{difference.user_error:.4f}"
+    )
 
 
 def main() -> None:
@@ -206,7 +254,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=60)
     parser.add_argument("--slots", type=int, default=2)
     parser.add_argument("--cache", type=Path, default=Path(".hinet-search/cache"))
-    parser.add_argument("--scores", type=Path, help="keep the logits in this .npy file, or take them from it")
+    parser.add_argument(
+        "--scores", type=Path, help="keep the logits in this .npy file, or take them from it"
+    )
     arguments = parser.parse_args()
     data, logits_SRT = trained(arguments)
     sides = [data.side(logits_RT) for logits_RT in logits_SRT]

@@ -1,13 +1,16 @@
-"""Prints the Markdown tables of a results page from a stored study: `python docs/results/tables.py kuairand`."""
+"""Print the tables of a results page from a stored study: `docs/results/tables.py kuairand`."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from statistics import fmean, stdev
 
 import hinet_search
-from hinet_search.compare import against_reference, contrasts, resolution, title, verdict
-from hinet_search.objective import macro_auc, weighted_auc
-from hinet_search.records import ArmRecord, CellValue, FinalistRecord, FinalistRun, StudyRecord
+from hinet_search.results.cell_gains import against_reference
+from hinet_search.results.contrasts import contrasts, resolution
+from hinet_search.results.objectives import macro_auc, weighted_auc
+from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord, FinalistRun
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import title, verdict
 
 Metric = Callable[[Sequence[CellValue]], float]
 
@@ -20,7 +23,11 @@ def number(value: float, *, signed: bool = False) -> str:
 
 def spread(values: Sequence[float]) -> str:
     """Mean and standard deviation over seeds."""
-    return f"{number(fmean(values))} ± {number(stdev(values))}" if len(values) > 1 else number(values[0])
+    return (
+        f"{number(fmean(values))} ± {number(stdev(values))}"
+        if len(values) > 1
+        else number(values[0])
+    )
 
 
 def line(cells: Sequence[str]) -> str:
@@ -35,8 +42,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 def over_seeds(runs: Sequence[FinalistRun], split: str, metric: Metric) -> str:
     """A metric of a split over the seeds; empty when the split was not opened."""
-    found = [cells for run in runs if (cells := getattr(run, f"{split}_cells")) is not None]
-    return spread([metric(cells) for cells in found]) if found else ""
+    cells_of_runs = [cells for run in runs if (cells := getattr(run, f"{split}_cells")) is not None]
+    return spread([metric(cells) for cells in cells_of_runs]) if cells_of_runs else ""
 
 
 def chosen_of(arm: ArmRecord) -> FinalistRecord:
@@ -47,7 +54,11 @@ def chosen_of(arm: ArmRecord) -> FinalistRecord:
 def finalist_row(name: str, finalist: FinalistRecord) -> list[str]:
     """One line of the table of arms."""
     runs, summary = finalist.runs, finalist.summary
-    scores = [over_seeds(runs, split, metric) for split in ("valid", "test") for metric in (macro_auc, weighted_auc)]
+    scores = [
+        over_seeds(runs, split, metric)
+        for split in ("valid", "test")
+        for metric in (macro_auc, weighted_auc)
+    ]
     together = [summary.ensemble_valid_cells, summary.ensemble_test_cells] if summary else []
     ensemble = " / ".join(number(macro_auc(cells)) for cells in together)
     cost = runs[0].cost
@@ -60,7 +71,14 @@ def finalist_row(name: str, finalist: FinalistRecord) -> list[str]:
 
 def arms_table(record: StudyRecord) -> list[str]:
     """The chosen finalist and the default of every arm."""
-    head = ["arm", "valid macro", "valid weighted", "test macro", "test weighted", "ensemble macro, valid / test"]
+    head = [
+        "arm",
+        "valid macro",
+        "valid weighted",
+        "test macro",
+        "test weighted",
+        "ensemble macro, valid / test",
+    ]
     head += ["parameters (dense)", "FLOPs a row", "seconds a run"]
     rows = []
     for arm in record.arms:
@@ -74,20 +92,27 @@ def arms_table(record: StudyRecord) -> list[str]:
 
 def contrasts_table(record: StudyRecord) -> list[str]:
     """The arm in focus against every other one, in the headline on test."""
-    found = contrasts(record)
+    compared = contrasts(record)
     focus = verdict(record).focus
     rows = []
-    for one in found:
-        if one.difference is None:
-            rows.append([one.arm, "–", one.reason, "", "", ""])
+    for contrast in compared:
+        if contrast.difference is None:
+            rows.append([contrast.arm, "–", contrast.reason, "", "", ""])
             continue
-        low, high = one.difference.low, one.difference.high
-        interval = "–" if low is None or high is None else f"{number(low, signed=True)} to {number(high, signed=True)}"
+        low, high = contrast.difference.low, contrast.difference.high
+        interval = (
+            "–"
+            if low is None or high is None
+            else f"{number(low, signed=True)} to {number(high, signed=True)}"
+        )
         errors = [
-            f"{error:.4f}".lstrip("0") if error is not None else "–" for error in (one.seed_error, one.user_error)
+            f"{error:.4f}".lstrip("0") if error is not None else "–"
+            for error in (contrast.seed_error, contrast.user_error)
         ]
-        p_holm = "–" if one.p_holm is None else f"{one.p_holm:.3f}"
-        rows.append([one.arm, number(one.difference.mean, signed=True), interval, *errors, p_holm])
+        p_holm = "–" if contrast.p_holm is None else f"{contrast.p_holm:.3f}"
+        rows.append(
+            [contrast.arm, number(contrast.difference.mean, signed=True), interval, *errors, p_holm]
+        )
     head = [
         f"{title(focus or '')} against",
         "gain",
@@ -96,23 +121,39 @@ def contrasts_table(record: StudyRecord) -> list[str]:
         "of users",
         "p (Holm)",
     ]
-    said = [resolution(one) for one in found[:1]]
+    said = [resolution(contrast) for contrast in compared[:1]]
     return [verdict(record).sentence, "", *table(head, rows), "", *said]
 
 
 def reference_table(record: StudyRecord) -> list[str]:
-    """Gains over the reference arm: mean over cells, the smallest, and how many cells lose while others gain."""
+    """Return gains over the reference: mean over cells, the smallest, cells of the seesaw."""
     rows = []
     for arm in record.arms:
         gains = against_reference(record, arm)
-        known = [cell.difference.mean for cell in gains.cells if cell.difference is not None] if gains else []
-        if gains is None or not known or gains.smallest is None or gains.smallest.difference is None:
-            continue
-        smallest = (
-            f"{number(gains.smallest.difference.mean, signed=True)} ({gains.smallest.scenario} · {gains.smallest.task})"
+        known = (
+            [cell.difference.mean for cell in gains.cells if cell.difference is not None]
+            if gains
+            else []
         )
+        if (
+            gains is None
+            or not known
+            or gains.smallest is None
+            or gains.smallest.difference is None
+        ):
+            continue
+        cell = f"{gains.smallest.scenario} · {gains.smallest.task}"
+        smallest = f"{number(gains.smallest.difference.mean, signed=True)} ({cell})"
         rows.append([arm.name, number(fmean(known), signed=True), smallest, str(gains.seesaw)])
-    return table([f"against {record.reference}, test", "mean gain of cells", "smallest", "cells below (seesaw)"], rows)
+    return table(
+        [
+            f"against {record.reference}, test",
+            "mean gain of cells",
+            "smallest",
+            "cells below (seesaw)",
+        ],
+        rows,
+    )
 
 
 def cells_table(record: StudyRecord) -> list[str]:
@@ -123,14 +164,20 @@ def cells_table(record: StudyRecord) -> list[str]:
         + ([number(cell.reachable_auc)] if cell.reachable_auc is not None else [])
         for cell in record.data.cells
     ]
-    return table(["cell", *(arm.name for arm in record.arms), *(["reachable"] if is_known else [])], rows)
+    return table(
+        ["cell", *(arm.name for arm in record.arms), *(["reachable"] if is_known else [])], rows
+    )
 
 
 def _of_cell(record: StudyRecord, scenario: str, task: str) -> Iterator[str]:
     for arm in record.arms:
         cells = [cell for run in chosen_of(arm).runs for cell in run.test_cells or ()]
-        found = [cell.auc for cell in cells if (cell.scenario, cell.task) == (scenario, task) and cell.auc is not None]
-        yield spread(found) if found else "–"
+        aucs = [
+            cell.auc
+            for cell in cells
+            if (cell.scenario, cell.task) == (scenario, task) and cell.auc is not None
+        ]
+        yield spread(aucs) if aucs else "–"
 
 
 if __name__ == "__main__":

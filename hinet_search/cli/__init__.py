@@ -1,86 +1,130 @@
-"""Command line: one file per command. A file's name is the command's; the first line of its docstring is its group and
-its help: `Run: check a study without running it`."""
+"""Command line: one file per command, named after it.
+
+The first line of its docstring is its group and its help: `Run: check a study without running it`.
+"""
 
 import importlib
+import io
+import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
-from hinet_search.cli._errors import show_usage_error
-from hinet_search.cli._install import install_option
-from hinet_search.cli._layout import WIDTH, write_exit_codes, write_options
-from hinet_search.plugins import names
+from hinet_search.cli.errors import report_error, show_usage_error, write_exit_codes
+from hinet_search.cli.output import OutputLost, discard, echo_error
+from hinet_search.common.plugins import names
 
+COMMANDS = "hinet_search.cli.commands"
 GROUPS = ("Run", "Read", "Data", "Use", "Help")  # their order in --help
 
 
 class Commands(click.Group):
-    """Finds commands by their files, and imports one only when it is run."""
+    """Finds commands by their files and imports only the command that is run."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click passes a context
-        """Names from file names."""
-        return list(names(__name__))
+    def list_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002  click passes a context
+    ) -> list[str]:
+        """List the names of the commands."""
+        return list(names(COMMANDS))
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  likewise
-        """The command of that name."""
-        if cmd_name not in names(__name__):
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002  click passes a context
+        cmd_name: str,
+    ) -> click.Command | None:
+        """Import the command of that name."""
+        if cmd_name not in names(COMMANDS):
             return None
-        command: click.Command = importlib.import_module(f"{__name__}.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"{COMMANDS}.{cmd_name}").command
         return command
 
-    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """What it is for, the commands in their groups, and what exit codes mean; read from files, none is imported."""
-        self.format_help_text(ctx, formatter)
-        formatter.write_paragraph()
-        self.format_usage(ctx, formatter)
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands in the groups that their files name; none is imported."""
         rows: dict[str, list[tuple[str, str]]] = {group: [] for group in GROUPS}
-        for name in self.list_commands(ctx):
-            group, text = _told(name)
-            rows.setdefault(group, []).append((name, text))
         width = max(len(name) for name in self.list_commands(ctx))
-        for group, of_group in rows.items():
-            if of_group:
-                with formatter.section(group):
-                    formatter.write_dl([(name.ljust(width), text) for name, text in of_group])
-        write_options(self, ctx, formatter)
+        for name in self.list_commands(ctx):
+            group, text = _group_and_help(name)
+            row = (f"{name:<{width}}", text)  # the same width in all groups
+            rows.setdefault(group, []).append(row)
+        for group, group_rows in rows.items():
+            with formatter.section(group):
+                formatter.write_dl(group_rows)
+
+    def format_epilog(
+        self,
+        ctx: click.Context,  # noqa: ARG002  click passes a context
+        formatter: click.HelpFormatter,
+    ) -> None:
+        """Write the meaning of every exit code."""
         write_exit_codes(formatter)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, with the nearest name of an unknown command."""
-        from hinet_search.errors import did_you_mean
+        """Resolve a command; for an unknown one, name the nearest."""
+        from hinet_search.common.errors import did_you_mean
 
         name = args[0]
         if self.get_command(ctx, name) is None and not name.startswith("-"):
-            ctx.fail(f"no such command '{name}'{did_you_mean(name, names(__name__))}")
+            ctx.fail(f"no such command '{name}'{did_you_mean(name, names(COMMANDS))}")
         return super().resolve_command(ctx, args)
 
 
-def _told(name: str) -> tuple[str, str]:
-    """Group and help of a command."""
-    text = (Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8")
+def _group_and_help(name: str) -> tuple[str, str]:
+    """Read the group and the help of a command from the first line of its file."""
+    text = (Path(__file__).parent / "commands" / f"{name}.py").read_text(encoding="utf-8")
     group, _, help_ = text.split('"""')[1].splitlines()[0].partition(": ")
     return group, help_[:1].upper() + help_[1:].rstrip(".")
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-@install_option
 @click.version_option(package_name="hinet-search")
 def cli(debug: bool) -> None:  # noqa: FBT001  click passes flags by name
     """Find the best HiNet for your scenarios and tasks, and see whether it beats the baselines."""
-    del debug  # whoever shows an error asks the context for it
+    del debug  # read from the context when an error is shown
 
 
 def main() -> None:
-    """Entry point: runs a command and exits with its code."""
+    """Run a command and exit with its code."""
+    _open_streams()
     try:
-        sys.exit(cli.main(prog_name="hinet-search", standalone_mode=False))
+        code = cli.main(prog_name="hinet-search", standalone_mode=False)
     except click.ClickException as error:
         show_usage_error(error)
-        sys.exit(error.exit_code)
+        code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("stopped: what is stored stays, and the same command goes on", err=True)
-        sys.exit(130)
+        echo_error("stopped: what is stored stays, and the same command resumes")
+        code = 130
+    except Exception as error:  # noqa: BLE001  of --help or an option's callback
+        code = report_error(_stdout_error(error), click.Context(cli))
+    sys.exit(code)
+
+
+def _open_streams() -> None:
+    """Reserve the descriptors of closed standard streams.
+
+    Otherwise the next opened file gets one of them, and output is written into it.
+    """
+    descriptor = os.open(os.devnull, os.O_RDWR)
+    while descriptor <= 2:
+        descriptor = os.open(os.devnull, os.O_RDWR)
+    os.close(descriptor)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            with suppress(OSError):  # reported at the first write
+                stream.reconfigure(errors="backslashreplace")  # for terminals without UTF-8
+
+
+def _stdout_error(error: Exception) -> Exception:
+    """Convert an error of stdout into OutputLost.
+
+    Click prints --help and --version itself; an error of its print names no file.
+    """
+    if isinstance(error, OSError) and error.filename is None:
+        discard(sys.stdout)
+        return OutputLost(f"stdout cannot be written: {error.strerror}")
+    return error

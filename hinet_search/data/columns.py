@@ -1,7 +1,9 @@
 """Columns: encoded data on disk, memory-mapped by every slot of a machine.
 
-A folder holds one .npy file per array and split, and `dataset.json` with names and sizes, written last.
-Shape legend: R rows of a split, F categorical fields, N numeric inputs, S slots of all lists, T tasks.
+A folder holds one .npy file per array and split, and `dataset.json` with names and sizes, which is
+written last.
+Shape legend: R rows of a split, F categorical fields, N numeric inputs, S slots of all lists,
+T tasks.
 """
 
 from __future__ import annotations
@@ -14,20 +16,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hinet_search.features import ALL, Pooling, chosen_groups
-from hinet_search.records import DataRecord
-from hinet_search.schema import ListField, Schema
+from hinet_search.data.schema import ListField, Schema
+from hinet_search.results.records import DataRecord
+from hinet_search.study.feature_definition import ALL, Pooling, chosen_groups
 
 SPLITS = ("train", "valid", "test")
 
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """One split; it equals itself alone.
+    """The encoded arrays of one split, compared by identity.
 
-    Ids are in order of training frequency, 0 = unknown; user_R is -1 where a row has no user.
-
-    `lists_RS` holds ids of the lists' item fields, list after list; an empty slot and an unknown id are 0.
+    Ids are in order of training frequency, 0 = unknown. `user_R` is -1 where a row has no user.
+    `lists_RS` holds ids of the lists' item fields, list after list; an empty slot and an unknown
+    id are both 0.
     """
 
     ids_RF: NDArray[np.int32]
@@ -39,26 +41,28 @@ class Columns:
 
     @property
     def num_rows(self) -> int:
-        """R."""
+        """The number of rows, R."""
         return int(self.scenario_R.shape[0])
 
     def head(self, num_rows: int) -> Columns:
         """The first rows, as views."""
-        return self._rows(slice(num_rows))
+        return self._select(slice(num_rows))
 
     def where(self, is_chosen_R: NDArray[np.bool_]) -> Columns:
         """Copies of the chosen rows."""
-        return self._rows(is_chosen_R)
+        return self._select(is_chosen_R)
 
-    def _rows(self, chosen: slice | NDArray[np.bool_]) -> Columns:
-        return Columns(**{one.name: getattr(self, one.name)[chosen] for one in fields(self)})
+    def _select(self, rows: slice | NDArray[np.bool_]) -> Columns:
+        return Columns(**{array.name: getattr(self, array.name)[rows] for array in fields(self)})
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """An encoded data set. `frequencies[f][i]` is the training count of id i + 1 of field f, descending.
+    """An encoded data set.
 
-    `groups` names the inputs (fields, numeric inputs, lists) that `features.groups` can leave out.
+    `frequencies[f][i]` is the training count of id i + 1 of field f, in descending order. `groups`
+    maps each group that `features.groups` can leave out to its inputs: fields, numeric inputs and
+    lists.
     """
 
     folder: Path
@@ -72,69 +76,88 @@ class Dataset:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of definition and source."""
+        """Hash of the definition and the content of its source."""
         return self.record.fingerprint
 
-    def schema(self, minimum_frequency: int = 1, groups: str = ALL, pooling: Pooling | None = None) -> Schema:
-        """The schema of the chosen groups; ids seen fewer than `minimum_frequency` times in training have no room.
+    def schema(
+        self, minimum_frequency: int = 1, groups: str = ALL, pooling: Pooling | None = None
+    ) -> Schema:
+        """The schema of the chosen groups, without ids rarer in training than `minimum_frequency`.
 
-        A cut-off per field does that, as ids are in order of frequency. `pooling` replaces that of every list.
+        Ids are in order of frequency, so a smaller vocabulary leaves the rare ones out. `pooling`
+        replaces the pooling of every list.
         """
-        full, kept = self.full_schema, self._kept(groups)
-        sizes = tuple(int((self.frequencies[field] >= minimum_frequency).sum()) + 1 for field in kept.fields)
+        full, selection = self.full_schema, self._selection(groups)
+        sizes = tuple(
+            int((self.frequencies[field] >= minimum_frequency).sum()) + 1
+            for field in selection.fields
+        )
+        lists = tuple(
+            replace(
+                list_,
+                field=selection.fields.index(list_.field),
+                pooling=pooling or list_.pooling,
+            )
+            for list_ in selection.lists
+        )
         return replace(
             full,
-            categorical=tuple(full.categorical[field] for field in kept.fields),
+            categorical=tuple(full.categorical[field] for field in selection.fields),
             vocabulary_sizes=sizes,
-            numeric=tuple(full.numeric[number] for number in kept.numbers),
-            lists=tuple(
-                replace(one, field=kept.fields.index(one.field), pooling=pooling or one.pooling) for one in kept.lists
-            ),
+            numeric=tuple(full.numeric[number] for number in selection.numbers),
+            lists=lists,
         )
 
     def with_groups(self, groups: str) -> Dataset:
-        """The data set without the inputs of groups that are not chosen; `all` is itself, anything else copies.
+        """The data set with the inputs of the chosen groups only: itself for `all`, else a copy.
 
-        A list needs its item's field, so it goes where that field goes.
+        A list needs the field of its item, so it is left out with that field.
         """
         if groups == ALL:
             return self
-        kept = self._kept(groups)
-        starts = dict(zip(self.full_schema.lists, _starts(self.full_schema), strict=True))
-        slots = [starts[one] + slot for one in kept.lists for slot in range(one.length)]
+        selection = self._selection(groups)
+        slots: list[int] = []
+        for list_, start in zip(self.full_schema.lists, _starts(self.full_schema), strict=True):
+            if list_ in selection.lists:
+                slots += range(start, start + list_.length)
 
         def restricted(columns: Columns) -> Columns:
             return replace(
                 columns,
-                ids_RF=columns.ids_RF[:, kept.fields],
-                numeric_RN=columns.numeric_RN[:, kept.numbers],
+                ids_RF=columns.ids_RF[:, selection.fields],
+                numeric_RN=columns.numeric_RN[:, selection.numbers],
                 lists_RS=columns.lists_RS[:, slots],
             )
 
         return replace(
             self,
             full_schema=self.schema(groups=groups),
-            frequencies=tuple(self.frequencies[field] for field in kept.fields),
+            frequencies=tuple(self.frequencies[field] for field in selection.fields),
             train=restricted(self.train),
             valid=restricted(self.valid),
             test=restricted(self.test),
             groups={},
         )
 
-    def _kept(self, groups: str) -> _Kept:
+    def _selection(self, groups: str) -> _Selection:
         chosen, full = chosen_groups(groups, tuple(self.groups)), self.full_schema
-        dropped = {name for group, names in self.groups.items() if group not in chosen for name in names}
+        dropped: set[str] = set()
+        for group, names in self.groups.items():
+            if group not in chosen:
+                dropped.update(names)
         fields = [field for field, name in enumerate(full.categorical) if name not in dropped]
-        return _Kept(
+        return _Selection(
             fields=fields,
             numbers=[number for number, name in enumerate(full.numeric) if name not in dropped],
-            lists=[one for one in full.lists if one.name not in dropped and one.field in fields],
+            lists=[
+                list_ for list_ in full.lists if list_.name not in dropped and list_.field in fields
+            ],
         )
 
 
 @dataclass(frozen=True)
-class _Kept:
-    """What is left of a data set: positions of fields and numeric inputs, and lists as the full schema has them."""
+class _Selection:
+    """Selected inputs: positions of fields and numeric inputs, and lists of the full schema."""
 
     fields: list[int]
     numbers: list[int]
@@ -143,5 +166,5 @@ class _Kept:
 
 def _starts(schema: Schema) -> list[int]:
     """The first slot of every list."""
-    ends = list(accumulate(one.length for one in schema.lists))
-    return [0, *ends][: len(ends)]
+    lengths = [list_.length for list_ in schema.lists]
+    return list(accumulate(lengths, initial=0))[: len(lengths)]

@@ -1,6 +1,7 @@
-"""Encoding: ids in order of training frequency, and standardised numbers, both fitted on training rows alone.
+"""Encoding: ids in order of training frequency and standardised numbers, fitted on training rows.
 
-Shape legend: R rows, F categorical fields, N numeric inputs (features, derived ones, then missing flags).
+Shape legend: R rows, F categorical fields, N numeric inputs (features, derived inputs, then flags
+for missing values).
 """
 
 from collections.abc import Sequence
@@ -10,39 +11,58 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinet_search.data.checks import not_finite
-from hinet_search.features import FeatureDefinition
+from hinet_search.data.numbers import LARGEST, Range, usable
+from hinet_search.study.feature_definition import FeatureDefinition
 
 VALUE, COUNT = "value", "count"
 RELATIVE_ROUNDING = 1e-12  # a spread this far below the mean is rounding, not variation
+FARTHEST = 1e18  # spreads from the mean: a little less than the square root of the largest float32
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The values of one field that have an id: `table[i]` (value, training count) has id i + 1; 0 is unknown."""
+    """The values of a field that have an id: row i of `table` (value, training count) has id i + 1.
+
+    Id 0 is unknown.
+    """
 
     name: str
     table: pl.DataFrame
 
     @property
     def size(self) -> int:
-        """Number of ids, 0 among them."""
+        """Number of ids, including 0."""
         return len(self.table) + 1
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How one numeric feature is standardised; `flagged` adds a 0/1 input for missing values."""
+    """How one numeric feature is standardised; `flagged` adds a 0/1 input for missing values.
+
+    A value outside the range `clip` counts as its nearest end.
+    """
 
     name: str
     mean: float
     spread: float  # standard deviation on training rows; 0 for a constant, which becomes 0
     flagged: bool
+    clip: Range | None = None
+
+    @property
+    def limits(self) -> Range:
+        """The range in which values must lie so that a model can square its input.
+
+        Values with a `clip` need no check.
+        """
+        if not self.spread:
+            return -LARGEST, LARGEST
+        reach = FARTHEST * self.spread
+        return max(-LARGEST, self.mean - reach), min(LARGEST, self.mean + reach)
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """All that turns raw feature columns into model inputs."""
+    """Everything needed to turn raw feature columns into model inputs."""
 
     vocabularies: tuple[Vocabulary, ...]
     scales: tuple[Scale, ...]
@@ -66,24 +86,26 @@ def fit_encoding(
     derived: Sequence[str] = (),
     is_train: pl.Series | None = None,
 ) -> Encoding:
-    """Vocabularies and scales of training rows; ids seen fewer than `minimum_frequency` times get none.
+    """Fit vocabularies and scales on training rows.
 
-    `derived` names columns of `frame` that are numeric inputs beside those of the definition. Without `is_train` (R
-    booleans) all rows are of training.
+    Values seen fewer than `minimum_frequency` times get no id. `derived` names further columns of
+    `frame` that are numeric inputs. Without `is_train` (R booleans) all rows are training rows.
     """
-    taken = (*features.categorical, *features.numeric, *derived)
+    input_names = (*features.categorical, *features.numeric, *derived)
 
     def train(name: str) -> pl.Series:
         return frame[name] if is_train is None else frame[name].filter(is_train)
 
-    return Encoding(
-        vocabularies=tuple(_vocabulary(train(name), minimum_frequency) for name in features.categorical),
-        scales=tuple(_scale(train(name), taken) for name in (*features.numeric, *derived)),
-    )
+    vocabularies = [_vocabulary(train(name), minimum_frequency) for name in features.categorical]
+    scales = [
+        _scale(train(name), input_names, features.clip.get(name))
+        for name in (*features.numeric, *derived)
+    ]
+    return Encoding(tuple(vocabularies), tuple(scales))
 
 
 def encode_ids(frame: pl.DataFrame, encoding: Encoding) -> NDArray[np.int32]:
-    """Ids (R, F); 0 for null, for values unseen in training and for values too rare to have an id."""
+    """Ids (R, F); 0 for null and for values that are unseen in training or too rare for an id."""
     ids_RF = np.empty((len(frame), len(encoding.vocabularies)), dtype=np.int32)
     for field, vocabulary in enumerate(encoding.vocabularies):
         ids_RF[:, field] = ids_of(frame[vocabulary.name], vocabulary)
@@ -102,11 +124,14 @@ def ids_of(values: pl.Series, vocabulary: Vocabulary) -> NDArray[np.int32]:
 
 
 def encode_numbers(frame: pl.DataFrame, encoding: Encoding) -> NDArray[np.float32]:
-    """Numeric inputs (R, N): mean 0 and standard deviation 1 on training rows, missing values at the mean, then flags."""
+    """Numeric inputs (R, N), with mean 0 and standard deviation 1 on training rows.
+
+    A missing value is at the mean. The flags for missing values come last.
+    """
     numeric_RN = np.empty((len(frame), len(encoding.numeric_inputs)), dtype=np.float32)
     flag = len(encoding.scales)
     for position, scale in enumerate(encoding.scales):
-        values = _finite(frame[scale.name])
+        values = usable(frame[scale.name], scale.clip)
         centred = values.fill_null(scale.mean) - scale.mean
         numeric_RN[:, position] = centred / scale.spread if scale.spread else 0.0
         if scale.flagged:
@@ -116,29 +141,27 @@ def encode_numbers(frame: pl.DataFrame, encoding: Encoding) -> NDArray[np.float3
 
 
 def known_values(values: pl.Series) -> pl.Series:
-    """Values with null where a number is NaN."""
+    """The values, with null in place of NaN."""
     return values.fill_nan(None) if values.dtype.is_float() else values
 
 
-def _finite(values: pl.Series) -> pl.Series:
-    """Numbers as float64, null where missing or not finite."""
-    numbers = values.cast(pl.Float64)
-    return numbers.set(not_finite(numbers), None)
-
-
 def _vocabulary(values: pl.Series, minimum_frequency: int) -> Vocabulary:
-    counts = pl.DataFrame({VALUE: known_values(values).drop_nulls()}).group_by(VALUE).agg(pl.len().alias(COUNT))
-    kept = counts.filter(pl.col(COUNT) >= minimum_frequency)
-    return Vocabulary(values.name, kept.sort(COUNT, VALUE, descending=[True, False]))
+    counts = (
+        pl.DataFrame({VALUE: known_values(values).drop_nulls()})
+        .group_by(VALUE)
+        .agg(pl.len().alias(COUNT))
+    )
+    frequent = counts.filter(pl.col(COUNT) >= minimum_frequency)
+    return Vocabulary(values.name, frequent.sort(COUNT, VALUE, descending=[True, False]))
 
 
-def _scale(values: pl.Series, taken: tuple[str, ...]) -> Scale:
-    """A flag is added where training rows miss values, unless the table brings a feature of that name."""
-    present = _finite(values).drop_nulls()
-    flagged = len(present) < len(values) and missing_name(values.name) not in taken
+def _scale(values: pl.Series, input_names: tuple[str, ...], clip: Range | None) -> Scale:
+    """Fit a scale; flag missing values unless the table already has an input of the flag's name."""
+    present = usable(values, clip).drop_nulls()
+    flagged = len(present) < len(values) and missing_name(values.name) not in input_names
     if present.is_empty():
-        return Scale(values.name, 0.0, 0.0, flagged)
+        return Scale(values.name, 0.0, 0.0, flagged, clip)
     numbers_R = present.to_numpy()
     mean, spread = float(numbers_R.mean()), float(numbers_R.std())
     constant = spread <= RELATIVE_ROUNDING * abs(mean)
-    return Scale(values.name, mean, 0.0 if constant else spread, flagged)
+    return Scale(values.name, mean, 0.0 if constant else spread, flagged, clip)

@@ -1,14 +1,69 @@
-"""Fingerprint: the name of encoded data, a hash of everything that decides their bytes."""
+"""Fingerprint: the name of encoded data, a hash of everything that decides their bytes.
+
+The hash of a large file is stored in the cache, so that the file is not read at every start. The
+machine is not part of a fingerprint: libraries may round the last bits of an input differently on
+another processor.
+"""
 
 import hashlib
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 
-from hinet_search.definition import DataDefinition
+from hinet_search.common.amounts import byte_size
+from hinet_search.common.files import make_file, make_folder
+from hinet_search.study.data_definition import DataDefinition
 
 ENCODING_VERSION = 2  # raise it when the same definition and rows would be encoded to other bytes
+LARGE_BYTES = 64 * 2**20
+HASHES = ".contents"  # in the cache: an empty file `FILE.HASH` for each large file that was read
+
+# Keys added later. Where one is empty, the data keep the fingerprint from before the key existed.
+ADDED_KEYS = (("features", "clip"),)
 
 
 def fingerprint(definition: DataDefinition, identity: str) -> str:
-    """16 hexadecimal digits from the definition and the source's `identity`; where the rows lie does not matter."""
+    """16 hexadecimal digits from the definition and the source's `identity`, whatever its path."""
     meaning = definition.model_dump(exclude={"source"})
+    for section, key in ADDED_KEYS:
+        if not meaning[section][key]:
+            del meaning[section][key]
     text = f"{ENCODING_VERSION}\n{definition.source.kind}\n{identity}\n{meaning!r}"
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+@dataclass(frozen=True)
+class FileHasher:
+    """Hashes files; `say` reports a file that takes long.
+
+    Hashes of large files are stored in `cache` once it exists. It is not created here: the rows may
+    still turn out to be wrong.
+    """
+
+    cache: Path
+    say: Callable[[str], None]
+
+    def of(self, file: Path) -> str:
+        """Size and hash of a file: the same for the same bytes, whatever its path and date."""
+        status = file.stat()
+        size = status.st_size
+        if size <= LARGE_BYTES:
+            return f"{size} {_hash(file)}"
+        state = f"{file.resolve()} {size} {status.st_mtime_ns} {status.st_ctime_ns}"
+        name = hashlib.blake2b(state.encode(), digest_size=16).hexdigest()
+        stored = next((self.cache / HASHES).glob(f"{name}.*"), None)
+        if stored is not None:
+            return f"{size} {stored.suffix[1:]}"
+        self.say(f"reading {file.name} ({byte_size(size)}) to tell it from other data")
+        digest = _hash(file)
+        if self.cache.is_dir():
+            with suppress(OSError):  # without the stored hash the file is read again next time
+                make_folder(self.cache / HASHES)
+                make_file(self.cache / HASHES / f"{name}.{digest}")
+        return f"{size} {digest}"
+
+
+def _hash(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

@@ -1,4 +1,4 @@
-"""Hashing: numbers from rows and ids that stay the same in every version of every library.
+"""Hashing: numbers from rows and ids that are the same in every version of every library.
 
 Shape legend: R rows.
 """
@@ -10,8 +10,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 
-def mixed(keys_R: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:
-    """splitmix64 of every key and the seed (Steele, Lea and Flood, 2014): all 64 bits depend on all bits."""
+def mix_bits(keys_R: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:
+    """Mix every key with the seed by splitmix64 (Steele, Lea and Flood, 2014).
+
+    Every bit of the result depends on all bits of the key.
+    """
     start = _text_key(f"seed {seed}")
     with np.errstate(over="ignore"):  # arithmetic modulo 2^64 is the point
         z_R = keys_R * np.uint64(0x9E3779B97F4A7C15) + np.uint64(start)
@@ -22,13 +25,16 @@ def mixed(keys_R: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:
 
 def uniform(keys_R: NDArray[np.uint64], seed: int) -> NDArray[np.float64]:
     """A number in [0, 1) for every key, from its hash with the seed."""
-    return (mixed(keys_R, seed) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return (mix_bits(keys_R, seed) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def keys_of(values: pl.Series) -> NDArray[np.uint64]:
-    """A 64-bit key for every value; a number has the same key in every integer type that holds it. Values must not be null."""
+    """A 64-bit key for every value; values must not be null.
+
+    A number has the same key in every integer type that holds it.
+    """
     if values.dtype.is_integer():
-        return values.cast(pl.UInt64, wrap_numerical=True).to_numpy()  # modulo 2^64, as signed numbers are stored
+        return values.cast(pl.UInt64, wrap_numerical=True).to_numpy()  # modulo 2^64
     texts = values.cast(pl.String)
     distinct = texts.unique()
     keys = pl.Series([_text_key(text) for text in distinct], dtype=pl.UInt64)

@@ -1,7 +1,10 @@
-"""Lists: columns of lists kept as their distinct lists, and their entries as ids of the item's field.
+"""Lists: store a column of lists as its distinct lists, encode them, and compare their entries.
 
-Rows of one user mostly have the same list, so a table keeps the number of the list in each row and every list once.
-Shape legend: R rows, D distinct lists, E entries of all distinct lists, one list after the other, S slots of one list, K entries that are kept.
+Rows of one user mostly have the same list, so every distinct list is stored once and a row holds
+the number of its list. Values are compared as codes: their positions in a sorted table of distinct
+values. NONE (missing or unknown) agrees with nothing.
+Shape legend: R rows, D distinct lists, E entries of all distinct lists (one list after the other),
+S slots of one list, K entries with a slot, V distinct values, P pairs of list and code.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,37 +14,39 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinet_search.data.encode import VALUE, Vocabulary, ids_of
+from hinet_search.data.encode import VALUE, Vocabulary, ids_of, known_values
 
 FIRST, LIST = "first row", "list"
+NONE = -1
 
 
 @dataclass(frozen=True)
 class DistinctLists:
-    """The distinct lists of a column. A missing list is an empty one, and a missing entry is none."""
+    """The distinct lists of a column; a missing list is empty, and missing entries are left out."""
 
     entries_E: pl.Series
     length_D: NDArray[np.int64]
 
     @property
     def num_lists(self) -> int:
-        """D."""
+        """The number of distinct lists, D."""
         return self.length_D.size
 
     @property
     def list_of_entry(self) -> NDArray[np.int64]:
-        """The list that each entry stands in."""
+        """The number of the list that each entry is in (E,)."""
         return np.repeat(np.arange(self.num_lists), self.length_D)
 
     @property
-    def place_of_entry(self) -> NDArray[np.int64]:
-        """The place of each entry in its list, from 0."""
-        return np.arange(len(self.entries_E)) - np.repeat(self.length_D.cumsum() - self.length_D, self.length_D)
+    def position_of_entry(self) -> NDArray[np.int64]:
+        """The position of each entry in its list, from 0 (E,)."""
+        start_D = self.length_D.cumsum() - self.length_D
+        return np.arange(len(self.entries_E)) - np.repeat(start_D, self.length_D)
 
 
 @dataclass(frozen=True)
 class ListedRows:
-    """Rows in whose `frame` a column of lists holds the number of the row's list in `lists`, which has every list once."""
+    """Rows with numbered lists: a column of lists in `frame` holds numbers of lists in `lists`."""
 
     frame: pl.DataFrame
     lists: Mapping[str, DistinctLists]  # by column
@@ -52,7 +57,7 @@ class ListedRows:
 
 
 def with_numbered_lists(frame: pl.DataFrame, columns: Iterable[str]) -> ListedRows:
-    """The rows of a frame, with the lists of those columns apart."""
+    """Replace the lists in these columns of a frame by their numbers."""
     lists = {}
     for column in dict.fromkeys(columns):
         numbers, lists[column] = distinct_lists(frame[column])
@@ -61,24 +66,66 @@ def with_numbered_lists(frame: pl.DataFrame, columns: Iterable[str]) -> ListedRo
 
 
 def distinct_lists(column: pl.Series) -> tuple[pl.Series, DistinctLists]:
-    """The number of each row's list (R,), and the lists in order of their first rows."""
+    """The number of each row's list (R,), and the distinct lists in order of first occurrence."""
     lists = pl.DataFrame({LIST: column.fill_null([]).list.drop_nulls()}).with_row_index(FIRST)
     grouped = lists.group_by(LIST, maintain_order=True).agg(FIRST)
-    number_of_row = grouped.select(FIRST).with_row_index("number").explode(FIRST).sort(FIRST)["number"]
+    number_of_row = (
+        grouped.select(FIRST).with_row_index("number").explode(FIRST).sort(FIRST)["number"]
+    )
     length_D = grouped[LIST].list.len().to_numpy().astype(np.int64)
-    return number_of_row.alias(column.name), DistinctLists(grouped[LIST].explode().drop_nulls(), length_D)
+    entries_E = grouped[LIST].explode().drop_nulls()
+    return number_of_row.alias(column.name), DistinctLists(entries_E, length_D)
 
 
 def encode_list(lists: DistinctLists, vocabulary: Vocabulary, length: int) -> NDArray[np.int32]:
-    """Ids (D, S)  of the first `length` entries; known ids stand first, in the order of the list, then zeros."""
-    id_E = ids_of(lists.entries_E.cast(vocabulary.table[VALUE].dtype, strict=False), vocabulary)
-    kept_E = (lists.place_of_entry < length) & (id_E > 0)
-    list_K = lists.list_of_entry[kept_E]
+    """Ids (D, S) of the first `length` entries: known ids in the order of the list, then zeros."""
+    entries_E = lists.entries_E.cast(vocabulary.table[VALUE].dtype, strict=False)
+    id_E = ids_of(entries_E, vocabulary)
+    has_slot_E = (lists.position_of_entry < length) & (id_E > 0)
+    list_K = lists.list_of_entry[has_slot_E]
+    slot_K = np.arange(list_K.size) - np.searchsorted(list_K, list_K)  # position in its own list
     id_DS = np.zeros((lists.num_lists, length), dtype=np.int32)
-    id_DS[list_K, _place_in_run(list_K)] = id_E[kept_E]
+    id_DS[list_K, slot_K] = id_E[has_slot_E]
     return id_DS
 
 
-def _place_in_run(sorted_K: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For sorted numbers, how many equal ones stand before each."""
-    return np.arange(sorted_K.size) - np.searchsorted(sorted_K, sorted_K)
+def distinct_values(values: pl.Series) -> pl.Series:
+    """The distinct values without null and NaN, sorted (V,)."""
+    return known_values(values).drop_nulls().unique().sort()
+
+
+def codes_of(values: pl.Series, distinct_V: pl.Series) -> NDArray[np.int64]:
+    """Position of each value in `distinct_V`; NONE where the value is missing or unknown."""
+    return map_values(values, distinct_V, pl.Series(np.arange(len(distinct_V), dtype=np.int64)))
+
+
+def map_values(values: pl.Series, distinct_V: pl.Series, code_V: pl.Series) -> NDArray[np.int64]:
+    """Code of each value, `code_V` aligned with `distinct_V`; NONE where missing or unknown."""
+    cast_values = known_values(values.cast(distinct_V.dtype, strict=False))
+    codes = cast_values.replace_strict(distinct_V, code_V, default=NONE, return_dtype=pl.Int64)
+    return codes.to_numpy()
+
+
+def count_agreeing(
+    lists: DistinctLists,
+    code_E: NDArray[np.int64],
+    list_R: NDArray[np.int64],
+    code_R: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Count the entries of each row's list that have the row's code (R,)."""
+    num_codes = 1 + max(code_E.max(initial=0), code_R.max(initial=0))
+    known_E = code_E != NONE
+    pair_P, count_P = np.unique(
+        lists.list_of_entry[known_E] * num_codes + code_E[known_E], return_counts=True
+    )
+    if pair_P.size == 0:
+        return np.zeros(code_R.size, dtype=np.int64)
+    pair_R = list_R * num_codes + code_R
+    position_R = np.searchsorted(pair_P, pair_R).clip(max=pair_P.size - 1)
+    return np.where((pair_P[position_R] == pair_R) & (code_R != NONE), count_P[position_R], 0)
+
+
+def lists_of_users(user: pl.Series, list_: pl.Series) -> NDArray[np.int64]:
+    """The list number of every user, taken from the user's last row."""
+    rows = pl.DataFrame({"user": known_values(user), "list": list_}).drop_nulls()
+    return rows.unique("user", keep="last", maintain_order=True)["list"].to_numpy().astype(np.int64)

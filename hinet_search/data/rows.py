@@ -1,46 +1,69 @@
-"""Rows: the table of a definition, read and checked, with the scenario, labels and split of every row.
+"""Rows: read and check the table of a definition; find scenario, labels and split of every row.
 
-Shape legend: R rows that count, T tasks.
+A split is 0, 1, 2 in the order of SPLITS; LEFT_OUT marks a row in no split.
+Shape legend: R rows of the study, T tasks.
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from polars.exceptions import PolarsError
 
-from hinet_search import plugins
+from hinet_search.common import plugins
+from hinet_search.common.errors import DataError
 from hinet_search.data.checks import (
     column_problems,
     is_list_of,
     named_columns,
-    not_finite,
     scenario_problems,
     value_problems,
 )
-from hinet_search.data.contents import Contents
+from hinet_search.data.columns import SPLITS
 from hinet_search.data.encode import known_values
+from hinet_search.data.fingerprint import FileHasher
+from hinet_search.data.hashing import keys_of, uniform
 from hinet_search.data.lists import DistinctLists, ListedRows, with_numbered_lists
-from hinet_search.data.mapped import mapped
-from hinet_search.data.matching import as_text, text_of
-from hinet_search.data.splits import LEFT_OUT, assign, split_problems
-from hinet_search.definition import DataDefinition, TaskDefinition, truth_column
-from hinet_search.errors import DataError
-from hinet_search.yaml_file import validated
+from hinet_search.data.mapped_table import collect_to_mapped_file
+from hinet_search.data.numbers import unusable
+from hinet_search.data.raw_values import as_text, cut_literal, decoded, listed, text_of
+from hinet_search.data.reading import (
+    NUM_ROWS,
+    ROW_NUMBER,
+    reading,
+    refuse_own_names,
+    refuse_patterns,
+    shorten,
+)
+from hinet_search.study.data_definition import (
+    ColumnSplit,
+    DataDefinition,
+    RandomSplit,
+    TaskDefinition,
+    TimeSplit,
+    UserSplit,
+    truth_column,
+)
+from hinet_search.study.yaml_file import validated
 
 SOURCES = "hinet_search.data.sources"
-ROW_NUMBER = "row number in the source"
+SOURCE = "data.source"  # the key of the source in a definition
 MAX_PROBLEMS = 20
+LEFT_OUT = 3
+
+SplitCodes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows that count, in the order of the source. `frame` has the named columns as the source gives them.
+    """The rows of a study in the order of the source.
 
-    A column of lists holds the number of the row's list in `lists`, which has every list once.
+    `frame` has the columns that the definition names, with the source's values. A column of lists
+    holds numbers of lists in `lists`, where every distinct list is stored once.
     """
 
     frame: pl.DataFrame
@@ -55,161 +78,246 @@ class Rows:
 
     @property
     def listed(self) -> ListedRows:
-        """Frame and lists, without what makes the rows those of a study."""
+        """Frame and lists, without what belongs to a study."""
         return ListedRows(self.frame, self.lists)
 
 
 @dataclass(frozen=True)
 class _Scenarios:
-    """Raw values of the scenario column that count, and the index of the scenario of each."""
+    """The values of the scenario column that count, with the scenario of each, and their rows."""
 
     raw: pl.Series
     index: list[int]
     names: tuple[str, ...]
+    num_rows: int
 
 
-def source_identity(definition: DataDefinition, folder: Path, contents: Contents) -> str:
-    """What the source says of the content of its rows; ConfigurationError when its options are wrong."""
+def source_identity(definition: DataDefinition, folder: Path, contents: FileHasher) -> str:
+    """What identifies the content of the source; ConfigurationError for wrong options of it."""
     source = plugins.load(SOURCES, definition.source.kind)
-    options = validated(source.Options, definition.source.options, "data.source")
+    options = validated(source.Options, definition.source.options, SOURCE)
     return str(source.identity(options, folder, contents))
 
 
 def source_rows(definition: DataDefinition, folder: Path) -> pl.LazyFrame:
-    """All rows as the source gives them, none checked; DataError when it has none."""
+    """All rows of the source, unchecked; DataError when it has none."""
     source = plugins.load(SOURCES, definition.source.kind)
-    rows: pl.LazyFrame = source.load(validated(source.Options, definition.source.options, "data.source"), folder)
+    options = validated(source.Options, definition.source.options, SOURCE)
+    rows: pl.LazyFrame = source.load(options, folder)
+    with reading_of(definition):
+        # Ask a clone: Polars numbers and filters rows while it scans only if the schema of the scan
+        # was not asked before.
+        refuse_own_names(SOURCE, rows.clone().collect_schema())
     return rows
 
 
+def reading_of(definition: DataDefinition) -> AbstractContextManager[None]:
+    """Raise DataError when rows of the definition's source cannot be read in this context."""
+    return reading(f"{SOURCE}: {shorten(definition.source.in_words)}")
+
+
 def read_rows(definition: DataDefinition, folder: Path, cache: Path) -> Rows:
-    """Read, filter and check; DataError holds every problem of the first stage that has one.
+    """Read, filter and check the rows, streamed into a file in the folder `cache`.
 
-    The rows are streamed into a file in the folder `cache`.
-
-    Stages: columns; scenario values; values of features, labels, time and user; splits without a row.
+    DataError holds every problem of the first stage that has one. Stages: columns; scenario
+    values; values of features, labels, time and user; splits without a row.
     """
-    # Numbered before its schema is asked: Polars then numbers and filters rows as it scans.
-    lazy = source_rows(definition, folder).with_row_index(ROW_NUMBER)
-    dtypes = {name: dtype for name, dtype in lazy.collect_schema().items() if name != ROW_NUMBER}
-    raise_problems(column_problems(definition, dtypes))
-    lazy = _chosen_columns(definition, lazy, dtypes)
-    scenarios, notes = _scenarios(definition, lazy)
-    frame = _mapped(lazy.filter(pl.col(definition.scenario.column).is_in(scenarios.raw.implode())), cache)
-    listed = with_numbered_lists(frame, (one.column for one in definition.features.lists.values()))
+    frame, scenarios, notes = _read_frame(definition, folder, cache)
+    list_columns = [list_.column for list_ in definition.features.lists.values()]
+    listed = with_numbered_lists(frame, list_columns)
     frame = listed.frame
-    if definition.not_finite == "drop":
-        frame, notes = _without_not_finite(definition, frame, notes, cache)
     row_R = frame.drop_in_place(ROW_NUMBER).to_numpy().astype(np.uint64)
     raise_problems(value_problems(definition, frame, row_R))
     split_R = assign(definition, frame, row_R)
     raise_problems(split_problems(definition, frame, split_R))
-    kept_R = split_R != LEFT_OUT
-    if not kept_R.all():
-        notes = [*notes, f"{(~kept_R).sum():,} rows are in no split and are left out"]
-        frame, row_R, split_R = _kept(frame, pl.Series(kept_R), cache), row_R[kept_R], split_R[kept_R]
-    notes = [*notes, *_missing_labels(definition, frame)]
+    is_split_R = split_R != LEFT_OUT
+    notes += _count_note(int((~is_split_R).sum()), "rows are in no split and are left out")
+    if not is_split_R.all():
+        frame = collect_to_mapped_file(frame.lazy().filter(pl.Series(is_split_R)), cache)
+    notes += _missing_labels(definition, frame)
+    labels = [_labels(task, frame[task.column]) for task in definition.tasks.values()]
     truths = [truth_column(task) for task in definition.tasks]
+    has_truth = set(truths) <= set(frame.columns)
     return Rows(
         frame=frame,
-        row_R=row_R,
+        row_R=row_R[is_split_R],
         scenarios=scenarios.names,
         scenario_R=_scenario_codes(frame[definition.scenario.column], scenarios),
-        labels_RT=np.stack([_labels(task, frame[task.column]) for task in definition.tasks.values()], axis=1),
-        split_R=split_R,
-        truth_RT=frame.select(truths).to_numpy() if set(truths) <= set(frame.columns) else None,
+        labels_RT=np.stack(labels, axis=1),
+        split_R=split_R[is_split_R],
+        truth_RT=frame.select(truths).to_numpy() if has_truth else None,
         notes=tuple(notes),
         lists=listed.lists,
     )
 
 
+def _read_frame(
+    definition: DataDefinition, folder: Path, cache: Path
+) -> tuple[pl.DataFrame, "_Scenarios", list[str]]:
+    """Read the rows of the study's scenarios into a mapped file; check columns and scenarios."""
+    # Numbered before the schema is asked: Polars then numbers and filters rows while it scans.
+    lazy = source_rows(definition, folder).with_row_index(ROW_NUMBER)
+    dtypes = {name: dtype for name, dtype in lazy.collect_schema().items() if name != ROW_NUMBER}
+    refuse_patterns(SOURCE, dict.fromkeys(column for _, column in named_columns(definition)))
+    raise_problems(column_problems(definition, dtypes))
+    lazy = _select_columns(definition, lazy, dtypes)
+    scenarios, notes = _scenarios(definition, lazy)
+    is_of_scenario = pl.col(definition.scenario.column).is_in(scenarios.raw.implode())
+    dropped = _not_usable(definition) if definition.not_finite == "drop" else []
+    with reading_of(definition):
+        frame = collect_to_mapped_file(
+            lazy.filter(is_of_scenario, *(~is_dropped for is_dropped in dropped)), cache
+        )
+    notes += _count_note(scenarios.num_rows - len(frame), "rows with NaN or infinity are dropped")
+    return frame, scenarios, notes
+
+
 def raise_problems(problems: list[str]) -> None:
-    """DataError with all problems, the first twenty in full."""
-    if problems:
-        more = len(problems) - MAX_PROBLEMS
-        raise DataError(*problems[:MAX_PROBLEMS], *([f"and {more:,} more problems"] if more > 0 else []))
+    """DataError with the problems, if any: the first twenty and how many more there are."""
+    if not problems:
+        return
+    num_more = len(problems) - MAX_PROBLEMS
+    more = [f"and {num_more:,} more problems"] if num_more > 0 else []
+    raise DataError(*problems[:MAX_PROBLEMS], *more)
 
 
-def _chosen_columns(definition: DataDefinition, lazy: pl.LazyFrame, dtypes: dict[str, pl.DataType]) -> pl.LazyFrame:
-    """Row numbers, the named columns and the truths; categories of Polars become text, which orders by value."""
-    names = list(dict.fromkeys(column for _, column in named_columns(definition)))
-    names += [truth_column(task) for task in definition.tasks if truth_column(task) in dtypes]
-    lists = {one.column for one in definition.features.lists.values()}
-    coded = [name for name in names if isinstance(dtypes[name], pl.Categorical | pl.Enum)]
-    coded_lists = [name for name in lists if is_list_of(dtypes[name], pl.Categorical, pl.Enum)]
-    texts = (pl.col(coded).cast(pl.String), pl.col(coded_lists).cast(pl.List(pl.String)))
-    return lazy.select(ROW_NUMBER, *names).with_columns(*texts)
+def _select_columns(
+    definition: DataDefinition, lazy: pl.LazyFrame, dtypes: dict[str, pl.DataType]
+) -> pl.LazyFrame:
+    """Row numbers, the named columns and the truths; categories become text, to sort by value."""
+    named = [column for _, column in named_columns(definition)]
+    truths = [truth_column(task) for task in definition.tasks]
+    names = list(dict.fromkeys([*named, *(truth for truth in truths if truth in dtypes)]))
+    list_columns = {list_.column for list_ in definition.features.lists.values()}
+    categories = [name for name in names if isinstance(dtypes[name], pl.Categorical | pl.Enum)]
+    category_lists = [
+        name for name in list_columns if is_list_of(dtypes[name], pl.Categorical, pl.Enum)
+    ]
+    return lazy.select(ROW_NUMBER, *names).with_columns(
+        pl.col(categories).cast(pl.String),
+        pl.col(category_lists).cast(pl.List(pl.String)),
+    )
 
 
-def _collected(lazy: pl.LazyFrame) -> pl.DataFrame:
-    try:
-        return lazy.collect()
-    except PolarsError as error:
-        raise _unreadable(error) from error
-
-
-def _mapped(lazy: pl.LazyFrame, cache: Path) -> pl.DataFrame:
-    try:
-        return mapped(lazy, cache)
-    except PolarsError as error:
-        raise _unreadable(error) from error
-
-
-def _kept(frame: pl.DataFrame, kept_R: pl.Series, cache: Path) -> pl.DataFrame:
-    return mapped(frame.lazy().filter(kept_R), cache)
-
-
-def _unreadable(error: PolarsError) -> DataError:
-    return DataError(f"data.source: rows cannot be read: {str(error).splitlines()[0]}")
+def _count_note(count: int, what: str) -> list[str]:
+    return [f"{count:,} {what}"] if count else []
 
 
 def _scenarios(definition: DataDefinition, lazy: pl.LazyFrame) -> tuple[_Scenarios, list[str]]:
     column = definition.scenario.column
-    counts = _collected(lazy.group_by(column).agg(pl.len().alias(ROW_NUMBER)).sort(column))
+    with reading_of(definition):
+        counts = lazy.group_by(column).agg(pl.len().alias(NUM_ROWS)).sort(column).collect()
     present = counts.filter(counts[column].is_not_null())
     texts = as_text(present[column]).to_list()
     raise_problems(scenario_problems(definition, texts))
     values = definition.scenario.values or {text: text for text in texts}
     name_of = {text_of(value): name for value, name in values.items()}
     names = tuple(dict.fromkeys(values.values()))
-    kept = pl.Series([text in name_of for text in texts], dtype=pl.Boolean)
+    is_chosen = pl.Series([text in name_of for text in texts], dtype=pl.Boolean)
     index = [names.index(name_of[text]) for text in texts if text in name_of]
-    left_out = int(counts[ROW_NUMBER].sum()) - int(present[ROW_NUMBER].filter(kept).sum())
-    notes = [f"{left_out:,} rows of other scenarios are left out"] if left_out else []
-    return _Scenarios(present[column].filter(kept), index, names), notes
+    num_rows = int(present[NUM_ROWS].filter(is_chosen).sum())
+    num_left_out = int(counts[NUM_ROWS].sum()) - num_rows
+    notes = _count_note(num_left_out, "rows of other scenarios are left out")
+    return _Scenarios(present[column].filter(is_chosen), index, names, num_rows), notes
 
 
-def _without_not_finite(
-    definition: DataDefinition, frame: pl.DataFrame, notes: list[str], cache: Path
-) -> tuple[pl.DataFrame, list[str]]:
-    finite = pl.Series(np.ones(len(frame), dtype=bool))
-    for name in definition.features.numeric:
-        finite &= ~not_finite(frame[name])
-    dropped = len(frame) - int(finite.sum())
-    if not dropped:
-        return frame, notes
-    return _kept(frame, finite, cache), [*notes, f"{dropped:,} rows with NaN or infinity are dropped"]
+def _not_usable(definition: DataDefinition) -> list[pl.Expr]:
+    """Per numeric feature, whether the value of a row is unusable."""
+    clip = definition.features.clip
+    return [
+        pl.col(name).map_batches(
+            partial(unusable, clip=clip.get(name)), return_dtype=pl.Boolean, is_elementwise=True
+        )
+        for name in definition.features.numeric
+    ]
 
 
 def _scenario_codes(values: pl.Series, scenarios: _Scenarios) -> NDArray[np.int16]:
-    return values.replace_strict(scenarios.raw, scenarios.index, return_dtype=pl.Int16).to_numpy()
+    codes = values.replace_strict(scenarios.raw, scenarios.index, return_dtype=pl.Int16)
+    return codes.to_numpy()
 
 
 def _missing_labels(definition: DataDefinition, frame: pl.DataFrame) -> Iterator[str]:
-    """Of rules that take a missing value for a 0; the others refuse one."""
+    """Note missing values that count as 0: `equals` takes them, the other rules refuse them."""
     for name, task in definition.tasks.items():
         missing = known_values(frame[task.column]).null_count()
         if task.equals is not None and missing:
-            yield f"{missing:,} rows have no '{task.column}' and count as not '{text_of(task.equals)}' (task {name})"
+            yield (
+                f"{missing:,} rows have no '{task.column}' and count as not "
+                f"'{text_of(task.equals)}' (task {name})"
+            )
 
 
 def _labels(task: TaskDefinition, values: pl.Series) -> NDArray[np.uint8]:
     if task.equals is not None:
         positive = (as_text(values) == text_of(task.equals)).fill_null(value=False)
     elif task.above is not None:
-        positive = values > task.above
+        positive = _as_number(values) > task.above
     elif task.at_least is not None:
-        positive = values >= task.at_least
+        positive = _as_number(values) >= task.at_least
     else:
         positive = values
     return positive.cast(pl.UInt8).to_numpy()
+
+
+def _as_number(values: pl.Series) -> pl.Series:
+    """True and false as 1 and 0: Polars does not compare them with a number."""
+    return values.cast(pl.UInt8) if values.dtype == pl.Boolean else values
+
+
+def assign(
+    definition: DataDefinition, frame: pl.DataFrame, row_R: NDArray[np.uint64]
+) -> SplitCodes:
+    """Split of every row (R,); `row_R` are row numbers in the source. The frame is checked."""
+    split = definition.split
+    if isinstance(split, ColumnSplit):
+        return _by_column(split, frame[split.column])
+    if isinstance(split, TimeSplit):
+        assert definition.time is not None, "the definition checks it"
+        return _by_time(split, frame[definition.time])
+    if isinstance(split, RandomSplit):
+        return _by_hash(split, row_R)
+    assert definition.user is not None, "the definition checks it"
+    return _by_hash(split, keys_of(decoded(frame[definition.user])))
+
+
+def split_problems(
+    definition: DataDefinition, frame: pl.DataFrame, split_R: SplitCodes
+) -> list[str]:
+    """Report splits without a row, with what the column of the split holds."""
+    empty = [name for split, name in enumerate(SPLITS) if not (split_R == split).any()]
+    held = _held(definition, frame) if empty else ""
+    return [f"data.split: {name} must have rows, got none{held}" for name in empty]
+
+
+def _held(definition: DataDefinition, frame: pl.DataFrame) -> str:
+    split = definition.split
+    if isinstance(split, ColumnSplit):
+        values = as_text(frame[split.column].drop_nulls()).unique().sort().to_list()
+        return f"; column '{split.column}' holds {listed(values) or 'no value'}"
+    if isinstance(split, TimeSplit) and definition.time is not None and not frame.is_empty():
+        times = frame[definition.time]
+        return f"; column '{definition.time}' runs from {times.min()!s} to {times.max()!s}"
+    return ""
+
+
+def _by_column(split: ColumnSplit, values: pl.Series) -> SplitCodes:
+    names = [text_of(name) for name in (split.train, split.valid, split.test)]
+    texts = as_text(values)
+    codes = texts.replace_strict(names, [0, 1, 2], default=LEFT_OUT, return_dtype=pl.UInt8)
+    return codes.to_numpy()
+
+
+def _by_time(split: TimeSplit, times: pl.Series) -> SplitCodes:
+    column = pl.lit(times)
+    is_from_valid = column >= cut_literal(split.valid_from, times.dtype)
+    is_from_test = column >= cut_literal(split.test_from, times.dtype)
+    codes = pl.select(is_from_valid.cast(pl.UInt8) + is_from_test.cast(pl.UInt8))
+    return codes.to_series().to_numpy()
+
+
+def _by_hash(split: RandomSplit | UserSplit, keys_R: NDArray[np.uint64]) -> SplitCodes:
+    draw_R = uniform(keys_R, split.seed)
+    in_test_R = draw_R < split.test
+    in_valid_R = (draw_R >= split.test) & (draw_R < split.test + split.valid)
+    return np.where(in_test_R, np.uint8(2), np.where(in_valid_R, np.uint8(1), np.uint8(0)))

@@ -1,29 +1,31 @@
-"""Executors: one file per engine; they run any job on slots and stream its messages back.
+"""Executors: run jobs on slots and stream their messages back; one file per engine.
 
-An engine file has `Options`, what a study may say of it, and `start(slots, home, options, study) -> Executor`; `study` is a
-name that no other study has. A job is a picklable function with a picklable payload; it is called as
-`function(payload, emit, should_stop)` in a slot: `emit` sends an object home, `should_stop` says whether to give up. Both are
-signs of life, as is `life.sign()`. Engines know nothing of models.
+An engine file has `Options`, its settings in a study, and
+`start(slots, home, options, study) -> Executor`; `study` is unique among all studies.
+A job is a picklable function with a picklable payload. A slot calls
+`function(payload, emit, should_stop)`: `emit` sends an object to the coordinator, `should_stop`
+returns whether to give up. Both count as heartbeats, as does `heartbeat.sign()`. Engines do not
+depend on models.
 
-Jobs read and write files at the paths in their payload alone: in a folder, which is where a job keeps what it goes on from,
-or at a path with an ending and beside it under other endings. All lie in the folder `home`, but for data, which may be
-elsewhere. A slot may be where there is no such folder; then the engine brings what a job needs, and its results home.
+Jobs read and write files only at the absolute paths in their payload. Such a path is a folder, from
+which a job resumes, or a file, beside which the job may write files with other suffixes. All are
+in the folder `home`, except data, which may be elsewhere. Jobs write files atomically (files.py).
+If a slot does not see that folder, the engine transfers the files to its node and back.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 Emit = Callable[[Any], None]
 ShouldStop = Callable[[], bool]
-SIGN_SECONDS = 5.0  # between two signs of life at least: they are for a limit of minutes
+HEARTBEAT_SECONDS = 5.0  # least time between two heartbeats: the limit they serve is minutes
 JobFunction = Callable[[Any, Emit, ShouldStop], None]
 
 
 @dataclass(frozen=True)
 class Job:
-    """One attempt at a piece of work. `key` names the work (`hinet/12`), `attempt` counts from 1."""
+    """One attempt at a trial or finalist. `key` names it (`hinet/12`), `attempt` counts from 1."""
 
     key: str
     attempt: int
@@ -33,7 +35,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Message:
-    """Something that a job sent home."""
+    """An object that a job sent to its coordinator."""
 
     key: str
     attempt: int
@@ -41,18 +43,21 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Alive:
-    """A sign of life of a job that had nothing to say for SIGN_SECONDS."""
+class Heartbeat:
+    """A heartbeat of a job that sent no other message for HEARTBEAT_SECONDS."""
 
     key: str
     attempt: int
 
 
 @dataclass(frozen=True)
-class Ended:
-    """A job's last word. `cause` is empty when its function returned. `died` means that trying again may help: the
-    process is gone or memory ran out; a job that raised would raise again. `blocked` means that the machine keeps it from
-    its work (EnvironmentFault), as it would keep others."""
+class JobEnd:
+    """The end of a job, its last message. `cause` is empty if its function returned.
+
+    `died` means that another attempt may succeed: the process died or memory ran out. A job that
+    raised would raise again. `blocked` means that the machine prevents the job, and would prevent
+    others (EnvironmentFault).
+    """
 
     key: str
     attempt: int
@@ -61,7 +66,7 @@ class Ended:
     blocked: bool = False
 
 
-Said = Message | Alive | Ended
+JobEvent = Message | Heartbeat | JobEnd
 
 
 class Executor(Protocol):
@@ -69,32 +74,29 @@ class Executor(Protocol):
 
     @property
     def free(self) -> int:
-        """Slots with nothing to do, those included that have no place yet."""
+        """Number of idle slots, including those without a place yet."""
 
     @property
     def waiting(self) -> str:
-        """What slots without a place wait for, in words; empty when all have one."""
+        """What slots without a place wait for, in words; empty if all have one."""
 
     def submit(self, job: Job) -> None:
         """Start a job on a free slot, as soon as one has a place."""
 
     def stop(self, key: str) -> None:
-        """Ask a job to stop; it ends soon after, with its messages sent."""
+        """Ask a job to stop; it sends its messages and ends soon after."""
 
     def runs(self, key: str) -> bool:
-        """Whether a job is on a slot; one that was submitted may wait for a place."""
+        """Return whether a job is on a slot; a submitted job may still wait for a place."""
 
     def kill(self, key: str) -> None:
-        """End the process of a job that runs, whatever it does: `poll` says that it died, and another slot stands in its place.
+        """Kill the process of a running job: `poll` reports that it died; a new slot replaces it.
 
-        What it said and nobody has heard yet is lost.
+        Messages of the job that were not polled are lost.
         """
 
-    def poll(self, timeout: float) -> list[Said]:
-        """Messages that have come, in the order of each job; waits at most `timeout` seconds for the first."""
-
-    def forget(self, path: Path) -> None:
-        """What jobs need or left at a path is of no more use; what lies in `home` is removed by the caller."""
+    def poll(self, timeout: float) -> list[JobEvent]:
+        """Return new messages, in order per job; wait at most `timeout` seconds for the first."""
 
     def close(self) -> None:
-        """Stop every slot; none outlives this call."""
+        """Stop every slot before returning."""

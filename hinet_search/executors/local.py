@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
+from hinet_search.common.frozen_model import Frozen
 from hinet_search.executors import Executor
-from hinet_search.executors._slots import Slots
-from hinet_search.frozen import Frozen
+from hinet_search.executors.processes.slots import ProcessExecutor
 
 
 class Options(Frozen):
-    """There is nothing to choose."""
+    """No settings."""
 
 
-def start(slots: int, home: Path, options: Options, study: str) -> Executor:  # noqa: ARG001  every engine has these arguments
-    """An executor with that many slot processes."""
-    return Slots(range(slots))
+def start(slots: int, home: Path, options: Options, study: str) -> Executor:  # noqa: ARG001  as ray
+    """Start an executor with that many slot processes."""
+    return ProcessExecutor(range(slots))

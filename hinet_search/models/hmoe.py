@@ -1,14 +1,14 @@
-"""HMoE: MMoE whose scenarios lend one another their scores (Li et al., CIKM 2020).
+"""HMoE: MMoE whose scenarios share their scores (Li et al., CIKM 2020).
 
-Every scenario scores every row, S_j = tower_j(sum_n softmax(V_j x)_n e_n(x)), and the row's own scenario t weighs the
-scores, W_t = softmax over scenarios of U_t x:
+Every scenario scores every row, S_j = tower_j(sum_n softmax(V_j x)_n e_n(x)), and the row's own
+scenario t weights the scores, W_t = softmax over scenarios of U_t x:
 
     f_t = W_tt S_t + sum_{j != t} W_tj stopgrad(S_j)
 
-A score is a logit here, what a ranking score is before the sigmoid, and so is f_t. A mixture of probabilities would fit
-the formula too, but there an own score cannot outvote another scenario's sure mistake, and the stopped gradient cannot
-correct it.
-Each task has towers, gates and weights of its own over experts that all tasks share.
+Scores and f_t are logits here. A mixture of probabilities would fit the formula too, but then the
+scenario's own score cannot outweigh a confident mistake of another scenario, and the stopped
+gradient cannot correct that mistake.
+Each task has its own towers, gates and weights; all tasks share the experts.
 Shape legend: M scenarios, T tasks, B rows, D width of x, K experts, H width of an expert.
 """
 
@@ -19,21 +19,19 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from hinet_search.frozen import Count
-from hinet_search.insight import Insight
-from hinet_search.nn.embedding import FeatureEmbedding
-from hinet_search.nn.experts import ExpertConfig, Experts
-from hinet_search.nn.gates import Gate
-from hinet_search.nn.mixing import mix
-from hinet_search.nn.protocol import ProtocolConfig
-from hinet_search.nn.rows import rows_by_scenario
-from hinet_search.nn.towers import TowerConfig, Towers
-from hinet_search.nn.usage import Expert, gate_usage, numbered
-from hinet_search.schema import Batch, Schema
+from hinet_search.common.frozen_model import Count
+from hinet_search.data.schema import Schema
+from hinet_search.models.layers.batch import Batch, rows_by_scenario
+from hinet_search.models.layers.diagnostics import Expert, gate_usage, numbered
+from hinet_search.models.layers.embedding import FeatureEmbedding
+from hinet_search.models.layers.experts import ExpertConfig, Experts, TowerConfig, Towers
+from hinet_search.models.layers.gates import Gate, mix
+from hinet_search.models.layers.protocol import ProtocolConfig
+from hinet_search.results.records import Insight
 
 
 class Config(ProtocolConfig):
-    """Options of HMoE; `dropout` is the experts'."""
+    """Options of HMoE; `dropout` applies to the experts."""
 
     embedding_dim: Count = 8
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
@@ -43,7 +41,7 @@ class Config(ProtocolConfig):
 
 
 class Model(nn.Module):
-    """The scenario is one more input field; gates, towers and weights of scores are per (scenario, task)."""
+    """The scenario is an input field; gates, towers and score weights are per (scenario, task)."""
 
     def __init__(self, config: Config, schema: Schema) -> None:
         super().__init__()
@@ -51,36 +49,46 @@ class Model(nn.Module):
         num_scenarios, num_tasks = schema.num_scenarios, schema.num_tasks
         self.embedding = FeatureEmbedding(schema, config.embedding_dim, with_scenario=True)
         width = self.embedding.width
-        self.experts = Experts(width, config.expert.widths, config.num_experts, dropout=config.dropout)
-        self.gate = Gate(width, config.num_experts, "softmax", num_gates=num_tasks, num_groups=num_scenarios)
-        self.towers = Towers(config.expert.widths[-1], config.tower.widths, num_tasks, num_scenarios=num_scenarios)
-        self.relation = Gate(width, num_scenarios, "softmax", num_gates=num_tasks, num_groups=num_scenarios)
+        self.experts = Experts(
+            width, config.expert.widths, config.num_experts, dropout=config.dropout
+        )
+        self.gate = Gate(
+            width, config.num_experts, "softmax", num_gates=num_tasks, num_groups=num_scenarios
+        )
+        self.towers = Towers(
+            config.expert.widths[-1], config.tower.widths, num_tasks, num_scenarios=num_scenarios
+        )
+        self.relation = Gate(
+            width, num_scenarios, "softmax", num_gates=num_tasks, num_groups=num_scenarios
+        )
 
     def forward(self, batch: Batch) -> Float[Tensor, "B T"]:
-        """Logits of each row's own scenario."""
+        """Return logits of each row's own scenario."""
         rows = rows_by_scenario(batch, self.schema.num_scenarios)
         ordered = rows.sort(batch)
         x_BD = self.embedding(ordered)
         y_1KBH = self.experts(x_BD).unsqueeze(0)
         own_BT = self.towers(mix(self.gate(x_BD, rows.sizes), y_1KBH), rows.sizes)
         with torch.no_grad():
-            every_BMT = self.towers(mix(self.gate(x_BD), y_1KBH)).unflatten(-1, (-1, self.schema.num_tasks))
+            all_scores = self.towers(mix(self.gate(x_BD), y_1KBH))
+            every_BMT = all_scores.unflatten(-1, (-1, self.schema.num_tasks))
         numbers_M = torch.arange(self.schema.num_scenarios, device=x_BD.device)
         is_own_BM1 = (ordered.scenario_B.unsqueeze(-1) == numbers_M).unsqueeze(-1)
-        # the own score was computed twice: that with a gradient takes its place among the others
+        # The own score was computed twice; put the one with a gradient in the table.
         score_BMT = torch.where(is_own_BM1, own_BT.unsqueeze(1), every_BMT)
         weight_TBM = self.relation(x_BD, rows.sizes)
         return rows.restore((weight_TBM.permute(1, 2, 0) * score_BMT).sum(dim=1))
 
     @torch.no_grad()
     def insight(self, batch: Batch) -> Insight:
-        """Mean weights of every (scenario, task), over experts and then over the scenarios' scores."""
+        """Return each (scenario, task)'s mean weights: first over experts, then over scores."""
         rows = rows_by_scenario(batch, self.schema.num_scenarios)
         x_BD = self.embedding(rows.sort(batch))
         scenarios, tasks = self.schema.scenarios, self.schema.tasks
         experts = numbered("expert", self.gate.num_experts)
         gates = gate_usage(self.gate(x_BD, rows.sizes), rows.sizes, scenarios, tasks, experts)
-        relations = tuple(f"{task} scores" for task in tasks)
+        relation_names = tuple(f"{task} scores" for task in tasks)
         towers = tuple(Expert(scenario, of_gate=True) for scenario in scenarios)
         weight_TBM = self.relation(x_BD, rows.sizes)
-        return Insight(gates=(*gates, *gate_usage(weight_TBM, rows.sizes, scenarios, relations, towers)))
+        relations = gate_usage(weight_TBM, rows.sizes, scenarios, relation_names, towers)
+        return Insight(gates=(*gates, *relations))

@@ -1,4 +1,4 @@
-"""MMoE: shared experts, mixed anew for every (scenario, task) by a gate of its own (Ma et al., KDD 2018).
+"""MMoE: shared experts, mixed by one gate per (scenario, task) (Ma et al., KDD 2018).
 
 f_k(x) = sum_n softmax(W_k x)_n e_n(x), then the tower of k.
 Shape legend: M scenarios, T tasks, B rows, D width of x, K experts, H width of an expert.
@@ -11,21 +11,19 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from hinet_search.frozen import Count
-from hinet_search.insight import Insight
-from hinet_search.nn.embedding import FeatureEmbedding
-from hinet_search.nn.experts import ExpertConfig, Experts
-from hinet_search.nn.gates import Gate
-from hinet_search.nn.mixing import mix
-from hinet_search.nn.protocol import ProtocolConfig
-from hinet_search.nn.rows import rows_by_scenario
-from hinet_search.nn.towers import TowerConfig, Towers
-from hinet_search.nn.usage import gate_usage, numbered
-from hinet_search.schema import Batch, Schema
+from hinet_search.common.frozen_model import Count
+from hinet_search.data.schema import Schema
+from hinet_search.models.layers.batch import Batch, rows_by_scenario
+from hinet_search.models.layers.diagnostics import gate_usage, numbered
+from hinet_search.models.layers.embedding import FeatureEmbedding
+from hinet_search.models.layers.experts import ExpertConfig, Experts, TowerConfig, Towers
+from hinet_search.models.layers.gates import Gate, mix
+from hinet_search.models.layers.protocol import ProtocolConfig
+from hinet_search.results.records import Insight
 
 
 class Config(ProtocolConfig):
-    """Options of MMoE; `dropout` is the experts'."""
+    """Options of MMoE; `dropout` applies to the experts."""
 
     embedding_dim: Count = 8
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
@@ -35,23 +33,32 @@ class Config(ProtocolConfig):
 
 
 class Model(nn.Module):
-    """The scenario is one more input field; gates and towers are per (scenario, task)."""
+    """The scenario is an input field; gates and towers are per (scenario, task)."""
 
     def __init__(self, config: Config, schema: Schema) -> None:
         super().__init__()
         self.schema = schema
         self.embedding = FeatureEmbedding(schema, config.embedding_dim, with_scenario=True)
         width = self.embedding.width
-        self.experts = Experts(width, config.expert.widths, config.num_experts, dropout=config.dropout)
+        self.experts = Experts(
+            width, config.expert.widths, config.num_experts, dropout=config.dropout
+        )
         self.gate = Gate(
-            width, config.num_experts, "softmax", num_gates=schema.num_tasks, num_groups=schema.num_scenarios
+            width,
+            config.num_experts,
+            "softmax",
+            num_gates=schema.num_tasks,
+            num_groups=schema.num_scenarios,
         )
         self.towers = Towers(
-            config.expert.widths[-1], config.tower.widths, schema.num_tasks, num_scenarios=schema.num_scenarios
+            config.expert.widths[-1],
+            config.tower.widths,
+            schema.num_tasks,
+            num_scenarios=schema.num_scenarios,
         )
 
     def forward(self, batch: Batch) -> Float[Tensor, "B T"]:
-        """Logits of each row's own scenario."""
+        """Return logits of each row's own scenario."""
         rows = rows_by_scenario(batch, self.schema.num_scenarios)
         x_BD = self.embedding(rows.sort(batch))
         gate_TBK = self.gate(x_BD, rows.sizes)
@@ -60,8 +67,9 @@ class Model(nn.Module):
 
     @torch.no_grad()
     def insight(self, batch: Batch) -> Insight:
-        """Mean weights of every (scenario, task) gate on the rows of `batch`."""
+        """Return the mean weights of every (scenario, task) gate on the rows of `batch`."""
         rows = rows_by_scenario(batch, self.schema.num_scenarios)
         gate_TBK = self.gate(self.embedding(rows.sort(batch)), rows.sizes)
         experts = numbered("expert", self.gate.num_experts)
-        return Insight(gates=gate_usage(gate_TBK, rows.sizes, self.schema.scenarios, self.schema.tasks, experts))
+        gates = gate_usage(gate_TBK, rows.sizes, self.schema.scenarios, self.schema.tasks, experts)
+        return Insight(gates=gates)

@@ -1,6 +1,6 @@
-"""Single: one MLP with its own embeddings per (scenario, task), the reference for gains by transfer.
+"""Single: one MLP with its own embeddings per (scenario, task), the baseline without transfer.
 
-Nothing is shared, so nothing transfers: a cell learns from its own rows and labels only.
+Nothing is shared: a cell learns from its own rows and labels only.
 Shape legend: M scenarios, T tasks, B rows.
 """
 
@@ -11,23 +11,23 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from hinet_search.frozen import Count, Frozen
-from hinet_search.nn.contracts import Part
-from hinet_search.nn.embedding import FeatureEmbedding
-from hinet_search.nn.mlp import mlp
-from hinet_search.nn.rows import rows_by_scenario
-from hinet_search.schema import Batch, Schema
+from hinet_search.common.frozen_model import Count, Frozen, Layers
+from hinet_search.data.schema import Schema
+from hinet_search.models.layers.batch import Batch, rows_by_scenario
+from hinet_search.models.layers.contracts import Part
+from hinet_search.models.layers.embedding import FeatureEmbedding
+from hinet_search.models.layers.experts import mlp
 
 
 class Config(Frozen):
-    """Options of the MLPs; all cells have the same."""
+    """Options of the MLPs, the same for all cells."""
 
     embedding_dim: Count = 8
-    widths: tuple[Count, ...] = (128, 64)
+    widths: Layers = (128, 64)
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
 
 
-class Cell(nn.Module):
+class CellNetwork(nn.Module):
     """The network of one (scenario, task)."""
 
     def __init__(self, config: Config, schema: Schema) -> None:
@@ -37,35 +37,36 @@ class Cell(nn.Module):
         self.output = nn.Linear([self.embedding.width, *config.widths][-1], 1)
 
     def forward(self, batch: Batch) -> Float[Tensor, "B"]:
-        """A logit per row."""
+        """Return a logit per row."""
         logits_B1: Tensor = self.output(self.hidden(self.embedding(batch)))
         return logits_B1[:, 0]
 
 
 class Model(nn.Module):
-    """M * T networks; each row passes those of its own scenario."""
+    """M * T networks; a row goes through the T networks of its own scenario."""
 
     def __init__(self, config: Config, schema: Schema) -> None:
         super().__init__()
         self.schema = schema
-        self.cells = nn.ModuleList(Cell(config, schema) for _ in range(schema.num_scenarios * schema.num_tasks))
+        self.cells = nn.ModuleList(
+            CellNetwork(config, schema) for _ in range(schema.num_scenarios * schema.num_tasks)
+        )
 
     def forward(self, batch: Batch) -> Float[Tensor, "B T"]:
-        """Logits of each row's own scenario."""
+        """Return logits of each row's own scenario."""
         rows = rows_by_scenario(batch, self.schema.num_scenarios)
-        logits = [
-            torch.stack([cell(run) for cell in cells], dim=-1)
-            for cells, run in zip(self.cell_modules(), rows.runs(batch), strict=True)
-            if len(run) > 0  # the networks of an absent scenario get no gradient at all
-        ]
+        logits = []
+        for cells, run in zip(self.cell_modules(), rows.runs(batch), strict=True):
+            if len(run) > 0:  # networks of an absent scenario get no gradient at all
+                logits.append(torch.stack([cell(run) for cell in cells], dim=-1))
         return rows.restore(torch.cat(logits))
 
     def independent_parts(self) -> tuple[Part, ...]:
-        """Every network decides one cell."""
+        """Return one part per network; each decides one cell."""
         return tuple(Part(cell, (number,)) for number, cell in enumerate(self.cells))
 
     def cell_modules(self) -> tuple[tuple[nn.Module, ...], ...]:
-        """The networks, indexed [scenario][task]."""
+        """Return the networks, indexed [scenario][task]."""
         num_tasks = self.schema.num_tasks
         cells = tuple(self.cells)
         return tuple(cells[first : first + num_tasks] for first in range(0, len(cells), num_tasks))

@@ -1,12 +1,18 @@
-"""STAR: a star of networks, each scenario's in the middle of its own and the shared weights (Sheng et al., CIKM 2021).
+"""STAR: a network per scenario, its weights times shared weights (Sheng et al., CIKM 2021).
 
-    W*_p = W_p (elementwise) W,  b*_p = b_p + b        for every layer of an MLP, scenario p's rows alone
-    s_main = that MLP on x, or on x normalised per scenario                               (nn/partitioned_norm.py)
-    s_aux  = a small MLP, the same for all scenarios, on the embedding of the scenario and x
+    W*_p = W_p (elementwise) W,  b*_p = b_p + b    for every layer of an MLP, on scenario p's rows
+    s_main = that MLP on x, or on x normalised per scenario                        (PartitionedNorm)
+    s_aux  = a small MLP, shared by all scenarios, on the embedding of the scenario and x
     logits = s_main + s_aux
 
-Every task has a network of both kinds; embeddings and normalisation are common to all tasks.
-Shape legend: M scenarios, T tasks, B rows, D width of x, I inputs and O outputs of a layer, E embedding width.
+Every task has its own main and auxiliary networks; all tasks share embeddings and normalisation:
+
+    training     (x - mean of the scenario's rows in the batch) / sqrt(their variance + EPSILON)
+    evaluation   the same with the scenario's moving mean and variance
+    then         * gamma gamma_p + (beta + beta_p), where gamma_p starts at 1 and beta_p at 0
+
+Shape legend: M scenarios, T tasks, B rows sorted by scenario, R rows of one scenario, D width of x,
+I inputs and O outputs of a layer, E embedding width.
 """
 
 import math
@@ -19,63 +25,78 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from hinet_search.frozen import Count
-from hinet_search.nn.activation import Activation
-from hinet_search.nn.embedding import FeatureEmbedding
-from hinet_search.nn.partitioned_norm import PartitionedNorm
-from hinet_search.nn.protocol import ProtocolConfig
-from hinet_search.nn.rows import rows_by_scenario
-from hinet_search.nn.stacked import linear
-from hinet_search.nn.towers import TowerConfig, Towers
-from hinet_search.schema import Batch, Schema
+from hinet_search.common.frozen_model import Count, Layers
+from hinet_search.data.schema import Schema
+from hinet_search.models.layers.activation import Activation
+from hinet_search.models.layers.batch import Batch, rows_by_scenario
+from hinet_search.models.layers.embedding import FeatureEmbedding
+from hinet_search.models.layers.experts import TowerConfig, Towers
+from hinet_search.models.layers.linear import linear
+from hinet_search.models.layers.protocol import ProtocolConfig
+
+EPSILON = 1e-5
+MOMENTUM = 0.1  # the share of the newest batch in the moving statistics
 
 
 class Config(ProtocolConfig):
-    """Options of STAR; `widths` and `dropout` are the scenarios' networks', `auxiliary` is the one beside them."""
+    """Options of STAR; `widths` and `dropout` are of the main network, `auxiliary` of the other."""
 
     embedding_dim: Count = 4
-    widths: Annotated[tuple[Count, ...], Field(min_length=1)] = (256, 128)
+    widths: Annotated[Layers, Field(min_length=1)] = (256, 128)
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.4
     partitioned_norm: bool = False
     auxiliary: TowerConfig = TowerConfig()
 
 
 class StarLinear(nn.Module):
-    """A linear layer per task, each scenario with the product of its own weights and the shared ones.
+    """A linear layer per (scenario, task), with weights that are a product W_p W.
 
-    Shared weights start like nn.Linear; W_p starts at 1 and b_p at 0, so all scenarios start as the shared layer.
+    Shared weights start like those of nn.Linear; W_p starts at 1 and b_p at 0, so all scenarios
+    start as the shared layer.
     """
 
-    def __init__(self, in_width: int, out_width: int, num_tasks: int, *, num_scenarios: int) -> None:
+    def __init__(
+        self, in_width: int, out_width: int, num_tasks: int, *, num_scenarios: int
+    ) -> None:
         super().__init__()
         bound = 1 / math.sqrt(in_width)
-        self.weight_TIO = nn.Parameter(torch.empty(num_tasks, in_width, out_width).uniform_(-bound, bound))
+        self.weight_TIO = nn.Parameter(
+            torch.empty(num_tasks, in_width, out_width).uniform_(-bound, bound)
+        )
         self.bias_TO = nn.Parameter(torch.empty(num_tasks, out_width).uniform_(-bound, bound))
-        # W_p - 1, so that weight decay draws a scenario to the shared layer and not to 0
-        self.weight_change_MTIO = nn.Parameter(torch.zeros(num_scenarios, num_tasks, in_width, out_width))
+        # Stored as W_p - 1, so that weight decay pulls a scenario to the shared layer, not to 0.
+        self.weight_change_MTIO = nn.Parameter(
+            torch.zeros(num_scenarios, num_tasks, in_width, out_width)
+        )
         self.bias_change_MTO = nn.Parameter(torch.zeros(num_scenarios, num_tasks, out_width))
 
-    def forward(self, x: Float[Tensor, "*tasks B I"], sizes: Sequence[int]) -> Float[Tensor, "T B O"]:
-        """Each row through its own scenario's layers. x is (B, I), the same for all tasks, or (T, B, I).
-
-        Rows come sorted by scenario, `sizes[m]` of them for scenario m; weights of absent scenarios are not merged.
-        """
-        # unbind once: indexing a stacked parameter per scenario would write a full-size gradient for each of them
-        changes = zip(self.weight_change_MTIO.unbind(0), self.bias_change_MTO.unbind(0), strict=True)
-        runs = zip(torch.split(x, list(sizes), dim=-2), changes, strict=True)
-        return torch.cat([self._merged(run, *change) for run, change in runs if run.shape[-2] > 0], dim=-2)
-
-    def _merged(
-        self, x: Float[Tensor, "*tasks B I"], weight_TIO: Float[Tensor, "T I O"], bias_TO: Float[Tensor, "T O"]
+    def forward(
+        self, x: Float[Tensor, "*tasks B I"], sizes: Sequence[int]
     ) -> Float[Tensor, "T B O"]:
-        weight = (1 + weight_TIO) * self.weight_TIO
-        return linear(x, weight, bias_TO + self.bias_TO)
+        """Apply the layers of its own scenario to each row.
+
+        x is (B, I), the same for all tasks, or (T, B, I). Rows are sorted by scenario, `sizes[m]`
+        of them for scenario m. Weights of absent scenarios are not merged.
+        """
+        # Unbind once: indexing a stacked parameter per scenario would write a full-size gradient
+        # for each scenario.
+        weight_changes = self.weight_change_MTIO.unbind(0)
+        bias_changes = self.bias_change_MTO.unbind(0)
+        runs = torch.split(x, list(sizes), dim=-2)
+        outputs = []
+        for run, weight_TIO, bias_TO in zip(runs, weight_changes, bias_changes, strict=True):
+            if run.shape[-2] > 0:
+                merged_weight_TIO = (1 + weight_TIO) * self.weight_TIO
+                outputs.append(linear(run, merged_weight_TIO, bias_TO + self.bias_TO))
+        return torch.cat(outputs, dim=-2)
 
 
 class StarNetwork(nn.Module):
-    """An MLP of StarLinear layers with one output; ReLU and dropout follow all layers but the last."""
+    """An MLP of StarLinear layers with one output, with ReLU and dropout after the hidden ones."""
 
-    def __init__(self, in_width: int, config: Config, num_tasks: int, *, num_scenarios: int) -> None:
+    def __init__(
+        self, in_width: int, config: Config, num_tasks: int, *, num_scenarios: int
+    ) -> None:
         super().__init__()
         widths = [in_width, *config.widths]
         self.hidden = nn.ModuleList(
@@ -85,7 +106,7 @@ class StarNetwork(nn.Module):
         self.activation = Activation(config.dropout)
 
     def forward(self, x_BD: Float[Tensor, "B D"], sizes: Sequence[int]) -> Float[Tensor, "B T"]:
-        """s_main of each row's own scenario; rows come sorted by scenario."""
+        """Return s_main of each row's own scenario; rows are sorted by scenario."""
         hidden = x_BD
         for layer in self.hidden:
             hidden = self.activation(layer(hidden, sizes))
@@ -94,9 +115,10 @@ class StarNetwork(nn.Module):
 
 
 class Model(nn.Module):
-    """The scenario picks the weights of the main network and is an embedded input of the auxiliary one.
+    """The scenario selects the weights of the main network and is an input of the auxiliary one.
 
-    The main network does not see that embedding: within a scenario it is constant, which normalisation cannot use.
+    The main network does not get the scenario's embedding: it is constant within a scenario, so
+    normalisation would remove it.
     """
 
     def __init__(self, config: Config, schema: Schema) -> None:
@@ -109,14 +131,79 @@ class Model(nn.Module):
         self.star = StarNetwork(width, config, num_tasks, num_scenarios=num_scenarios)
         self.scenario_embedding = nn.Embedding(num_scenarios, config.embedding_dim)
         auxiliary_width = config.embedding_dim + width
-        self.auxiliary = Towers(auxiliary_width, config.auxiliary.widths, num_tasks, num_scenarios=1)
+        self.auxiliary = Towers(
+            auxiliary_width, config.auxiliary.widths, num_tasks, num_scenarios=1
+        )
 
     def forward(self, batch: Batch) -> Float[Tensor, "B T"]:
-        """Logits of each row's own scenario."""
+        """Return logits of each row's own scenario."""
         rows = rows_by_scenario(batch, self.schema.num_scenarios)
         ordered = rows.sort(batch)
         x_BD = self.embedding(ordered)
         scenario_BE = self.scenario_embedding(ordered.scenario_B.long())
         s_aux_BT = self.auxiliary(torch.cat([scenario_BE, x_BD], dim=-1))
-        s_main_BT = self.star(x_BD if self.norm is None else self.norm(x_BD, rows.sizes), rows.sizes)
+        s_main_BT = self.star(
+            x_BD if self.norm is None else self.norm(x_BD, rows.sizes), rows.sizes
+        )
         return rows.restore(s_main_BT + s_aux_BT)
+
+
+class PartitionedNorm(nn.Module):
+    """Normalise every column of x within each scenario.
+
+    A single row of a scenario in a training batch has no variance: it is normalised with the
+    scenario's moving statistics (mean 0 and variance 1 before the first update), which are not
+    updated. Statistics of absent scenarios are not updated either. For the first 1 / MOMENTUM
+    updates the moving statistics are a plain mean over batches: new embeddings have a variance near
+    1e-4, and an initial 1 would dominate it for a hundred batches.
+    """
+
+    mean_MD: Tensor
+    variance_MD: Tensor
+    num_updates_M: Tensor
+
+    def __init__(self, width: int, num_scenarios: int) -> None:
+        super().__init__()
+        self.gamma_D = nn.Parameter(torch.ones(width))
+        self.beta_D = nn.Parameter(torch.zeros(width))
+        # Stored as gamma_p - 1, so that weight decay pulls it to 1 and not to 0.
+        self.gamma_change_MD = nn.Parameter(torch.zeros(num_scenarios, width))
+        self.beta_change_MD = nn.Parameter(torch.zeros(num_scenarios, width))
+        self.register_buffer("mean_MD", torch.zeros(num_scenarios, width))
+        self.register_buffer("variance_MD", torch.ones(num_scenarios, width))
+        self.register_buffer("num_updates_M", torch.zeros(num_scenarios, dtype=torch.int64))
+
+    def forward(self, x_BD: Float[Tensor, "B D"], sizes: Sequence[int]) -> Float[Tensor, "B D"]:
+        """Normalise rows sorted by scenario, `sizes[m]` of them for scenario m, which may be 0.
+
+        In training mode this updates the moving statistics.
+        """
+        gammas = (self.gamma_D * (1 + self.gamma_change_MD)).unbind(0)
+        betas = (self.beta_D + self.beta_change_MD).unbind(0)
+        runs = zip(torch.split(x_BD, list(sizes)), gammas, betas, strict=True)
+        normalised = []
+        for scenario, (run_RD, gamma_D, beta_D) in enumerate(runs):
+            if len(run_RD) > 0:
+                normalised.append(self._standardise(run_RD, scenario) * gamma_D + beta_D)
+        return torch.cat(normalised)
+
+    def _standardise(self, run_RD: Float[Tensor, "R D"], scenario: int) -> Float[Tensor, "R D"]:
+        mean_D, variance_D = self.mean_MD[scenario], self.variance_MD[scenario]
+        if self.training and len(run_RD) > 1:
+            variance_D, mean_D = torch.var_mean(run_RD, dim=0, correction=0)
+            self._move(scenario, mean_D, variance_D, len(run_RD))
+        return (run_RD - mean_D) * torch.rsqrt(variance_D + EPSILON)
+
+    @torch.no_grad()
+    def _move(
+        self,
+        scenario: int,
+        mean_D: Float[Tensor, "D"],
+        variance_D: Float[Tensor, "D"],
+        num_rows: int,
+    ) -> None:
+        """Move the moving statistics towards a batch's mean and unbiased variance."""
+        self.num_updates_M[scenario] += 1
+        share = (1 / self.num_updates_M[scenario].to(mean_D.dtype)).clamp(min=MOMENTUM)
+        self.mean_MD[scenario].lerp_(mean_D, share)
+        self.variance_MD[scenario].lerp_(variance_D * (num_rows / (num_rows - 1)), share)

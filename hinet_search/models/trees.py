@@ -1,210 +1,299 @@
-"""Trees: gradient-boosted decision trees without ids, one ensemble per task: the reference that is no network.
+"""Trees: boosted decision trees by LightGBM, one ensemble per task.
 
-Newton boosting of the logistic loss (Friedman, 2001; Chen and Guestrin, KDD 2016) on binned inputs, with the binning and
-the tree growing of scikit-learn's HistGradientBoostingClassifier, which the logits equal. The estimator itself is not
-used: asked to go on after a stage, it bins all rows and scores all earlier trees anew, half of the time.
-Shape legend: R rows, I inputs, T tasks, Q trees of a task, N nodes, V ids.
+The baseline that is not a neural network: Newton boosting of the logistic loss on binned inputs
+(Friedman, 2001; Ke et al., NeurIPS 2017). LightGBM only grows the trees. They are kept and scored
+as plain arrays (layers/forest.py), since LightGBM's own reader of models trusts its file.
+Shape legend: R rows, I inputs, T tasks, N nodes of a tree.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Annotated, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.special import expit, logit
-from sklearn.ensemble._hist_gradient_boosting.binning import _BinMapper
-from sklearn.ensemble._hist_gradient_boosting.grower import TreeGrower
 from torch import Tensor
 
-from hinet_search import life
+from hinet_search.common import heartbeat
+from hinet_search.common.errors import EnvironmentFault
+from hinet_search.common.frozen_model import Frozen, Large
 from hinet_search.data.columns import Columns
-from hinet_search.frozen import Frozen
-from hinet_search.nn.forest import Forest
-from hinet_search.schema import Schema
+from hinet_search.data.schema import Schema
+from hinet_search.models.layers.forest import Forest, ForestLimits
 
-MAXIMUM_IDS = 255  # that a split can tell apart; a field with more is left out: user and item ids
-NUM_BINS = MAXIMUM_IDS + 1  # the last one is for missing values, which our inputs have none of
+if TYPE_CHECKING:
+    import lightgbm
+
 STAGES = 10
-RATE = 10 * np.finfo(np.float64).eps  # the least rate of a label, so that its logit is finite
+MAXIMUM_IDS = 2**24  # of a field: larger ids are not exact in the float32 inputs of the trees
+BY_ID = 1  # the bit of LightGBM's decision_type of a split by category
 
 
 class Config(Frozen):
-    """Options of the trees; a round adds a tree per task. `max_features` is the share of inputs that a split may choose of."""
+    """Options of the trees. A round adds one tree per task.
 
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.08
-    max_rounds: Annotated[int, Field(ge=1, le=10_000)] = 150
+    A categorical field is an input if its vocabulary has at most `max_ids` ids. `max_features` is
+    the share of the inputs that a tree may use. `category_smoothing` and `category_l2` hold back
+    splits by ids with few rows: LightGBM's `cat_smooth` and `cat_l2`.
+    """
+
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.03
+    max_rounds: Annotated[int, Field(ge=1, le=10_000)] = 500
     max_leaf_nodes: Annotated[int, Field(ge=2, le=1024)] = 31
-    min_samples_leaf: Annotated[int, Field(ge=1)] = 100
-    l2: Annotated[float, Field(ge=0)] = 1.0
+    min_samples_leaf: Large = 100
+    l2: Annotated[float, Field(ge=0, le=1_000_000_000)] = 10.0
     max_features: Annotated[float, Field(gt=0, le=1)] = 0.5
+    max_ids: Annotated[int, Field(ge=1, le=MAXIMUM_IDS)] = MAXIMUM_IDS
+    category_smoothing: Annotated[float, Field(ge=0, le=1_000_000_000)] = 200.0
+    category_l2: Annotated[float, Field(ge=0, le=1_000_000_000)] = 200.0
+
+
+@dataclass(frozen=True)
+class _ScoreSums:
+    """The logits (R, T) of some rows by the first trees."""
+
+    num_trees: int
+    sum_RT: NDArray[np.float64]
 
 
 class Model:
-    """Ids of small fields and the scenario are split by id, all numeric inputs by threshold; lists are left out."""
+    """Trees that split categorical fields and the scenario by id and numeric inputs by threshold.
+
+    Lists are left out.
+    """
 
     def __init__(self, config: Config, schema: Schema) -> None:
         self.config = config
         self.schema = schema
-        self.fields = [field for field, size in enumerate(schema.vocabulary_sizes) if size <= MAXIMUM_IDS]
+        self.fields = _fields(config, schema)
         self.forest: Forest | None = None
+        self._sums: WeakKeyDictionary[Columns, _ScoreSums] = WeakKeyDictionary()
 
     @property
     def num_parameters(self) -> int:
-        """Nodes of all trees; before growth, the most there can be."""
-        if self.forest is not None:
-            return len(self.forest.value_N)
+        """The number of nodes of all trees; before growth, the maximum."""
+        return self._maximum_nodes if self.forest is None else len(self.forest.value_N)
+
+    @property
+    def _maximum_nodes(self) -> int:
         return self.schema.num_tasks * self.config.max_rounds * (2 * self.config.max_leaf_nodes - 1)
 
     def stages(self, train: Columns, seed: int) -> Iterator[float]:
-        """Grows all tasks in step; after every stage, the share of the rounds that is done."""
-        growth = _Growth(self.config, self._inputs(train), self._num_by_id, train.labels_RT, seed)
+        """Grow the trees of all tasks; yield the share of finished rounds after every stage."""
+        inputs_RI = self._inputs(train)
+        growth = _Boosting(self.config, inputs_RI, len(self._num_ids), train.labels_RT, seed)
         num_stages = min(STAGES, self.config.max_rounds)
+        self._set_forest(None)
         for stage in range(1, num_stages + 1):
             growth.grow_to(self.config.max_rounds * stage // num_stages)
-            self.forest = growth.forest()
+            self.forest = growth.forest
             yield stage / num_stages
 
     def logits(self, columns: Columns) -> NDArray[np.float32]:
-        """Logits (R, T) of what has grown so far."""
-        assert self.forest is not None, "trees score what has grown"
-        return self.forest.logits(self._inputs(columns))
+        """Return logits (R, T) of the trees grown so far.
+
+        Only trees that grew since the same columns were scored last are added to their sums.
+        """
+        assert self.forest is not None, "trees must have grown before they score"
+        none = _ScoreSums(0, np.zeros((columns.num_rows, self.schema.num_tasks)))
+        sums = self._sums.get(columns, none)
+        self.forest.add_to(sums.sum_RT, self._inputs(columns), sums.num_trees)
+        self._sums[columns] = _ScoreSums(self.forest.num_trees, sums.sum_RT)
+        return sums.sum_RT.astype(np.float32)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The nodes."""
-        assert self.forest is not None, "trees keep what has grown"
+        """Return the nodes of all trees as named tensors."""
+        assert self.forest is not None, "trees must have grown before they are saved"
         return self.forest.tensors()
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Puts nodes back."""
-        self.forest = Forest.of_tensors(state_dict)
+        """Restore the nodes; ValueError unless they are of trees with these options and inputs."""
+        limits = ForestLimits(
+            num_tasks=self.schema.num_tasks,
+            num_rounds=self.config.max_rounds,
+            num_nodes=self._maximum_nodes,
+            num_inputs=len(self._num_ids) + len(self.schema.numeric),
+            num_ids=self._num_ids,
+        )
+        self._set_forest(Forest.from_tensors(state_dict, limits))
+
+    def _set_forest(self, forest: Forest | None) -> None:
+        """Replace all trees, which makes the sums of the former ones void."""
+        self.forest = forest
+        self._sums.clear()
 
     def describe(self) -> str:
-        """How much grows at most, and of which inputs."""
+        """Describe how much grows at most, and from which inputs."""
         names, config = self.schema.categorical, self.config
-        left_out = [name for field, name in enumerate(names) if field not in self.fields]
         sizes = (
-            f"trees: at most {config.max_rounds} rounds of a tree for each of {self.schema.num_tasks} tasks, with at most "
-            f"{config.max_leaf_nodes} leaves: {self.num_parameters:,} nodes"
+            f"trees: at most {config.max_rounds} rounds, each with a tree for each of "
+            f"{self.schema.num_tasks} tasks with at most {config.max_leaf_nodes} leaves: "
+            f"{self.num_parameters:,} nodes"
         )
-        inputs = [*(names[field] for field in self.fields), "the scenario", *self.schema.numeric]
-        by_id = f"split by id: {', '.join(inputs[: self._num_by_id]) or 'nothing'}"
-        by_threshold = f"split by threshold: {len(inputs) - self._num_by_id} inputs"
-        without = f"left out: {', '.join([*left_out, *(one.name for one in self.schema.lists)]) or 'nothing'}"
-        return f"{sizes}\n{by_id}\n{by_threshold}\n{without}"
+        by_id = ", ".join([*(names[field] for field in self.fields), "the scenario"])
+        large_fields = [name for field, name in enumerate(names) if field not in self.fields]
+        lists = [list_field.name for list_field in self.schema.lists]
+        left_out = ", ".join([*large_fields, *lists]) or "nothing"
+        return (
+            f"{sizes}\nsplit by id: {by_id}\n"
+            f"split by threshold: {len(self.schema.numeric)} inputs\nleft out: {left_out}"
+        )
 
     @property
-    def _num_by_id(self) -> int:
-        """The inputs that come first; of more scenarios than a split tells apart, the number is one to be cut in two."""
-        return len(self.fields) + (self.schema.num_scenarios <= MAXIMUM_IDS)
+    def _num_ids(self) -> tuple[int, ...]:
+        """The number of ids of every input that is split by id; these inputs come first."""
+        sizes = [self.schema.vocabulary_sizes[field] for field in self.fields]
+        return (*sizes, self.schema.num_scenarios)
 
     def _inputs(self, columns: Columns) -> NDArray[np.float32]:
-        """Ids of the fields that are not left out, the scenario, numeric inputs. Ids without room become 0 = unknown."""
+        """Return ids of the fields, the scenario, and numeric inputs, as (R, I).
+
+        Ids at or beyond the vocabulary size become 0 = unknown.
+        """
         ids_RF = columns.ids_RF[:, self.fields]
-        sizes_F = np.array([self.schema.vocabulary_sizes[field] for field in self.fields], dtype=np.int32)
-        known_RF = np.where(ids_RF < sizes_F, ids_RF, 0)
-        return np.concatenate([known_RF, columns.scenario_R[:, None], columns.numeric_RN], axis=1, dtype=np.float32)
+        sizes = np.array(self._num_ids[:-1], dtype=np.int32)
+        known_RF = np.where(ids_RF < sizes, ids_RF, 0)
+        return np.concatenate(
+            [known_RF, columns.scenario_R[:, None], columns.numeric_RN], axis=1, dtype=np.float32
+        )
 
 
-class _Growth:
-    """Binned rows, the trees so far, and every training row's sum of their leaves."""
+def _fields(config: Config, schema: Schema) -> list[int]:
+    """Return the fields that are inputs: all if the limit would leave only the scenario."""
+    sizes = schema.vocabulary_sizes
+    small = [field for field, size in enumerate(sizes) if size <= config.max_ids]
+    if small or schema.numeric:
+        return small
+    return [field for field, size in enumerate(sizes) if size <= MAXIMUM_IDS]
+
+
+class _Boosting:
+    """Boosting in progress: a LightGBM booster for every task, and the trees so far."""
 
     def __init__(
-        self, config: Config, inputs_RI: NDArray[np.float32], num_by_id: int, labels_RT: NDArray[np.uint8], seed: int
+        self,
+        config: Config,
+        inputs_RI: NDArray[np.float32],
+        num_by_id: int,
+        labels_RT: NDArray[np.uint8],
+        seed: int,
     ) -> None:
-        self.config = config
-        self.labels_RT = labels_RT.astype(np.float64)
-        self.by_id_I = np.arange(inputs_RI.shape[1]) < num_by_id
-        self.known = [np.unique(inputs_RI[:, number]).astype(np.float64) for number in range(num_by_id)]
-        self.bins = _BinMapper(
-            n_bins=NUM_BINS,
-            is_categorical=self.by_id_I.astype(np.uint8),
-            known_categories=[*self.known, *[None] * (inputs_RI.shape[1] - num_by_id)],
-            random_state=_number(seed, 0),
-            n_threads=torch.get_num_threads(),
+        library, options = _import_lightgbm(), _options(config)
+        binned = library.Dataset(
+            inputs_RI,
+            labels_RT[:, 0],
+            categorical_feature=list(range(num_by_id)),
+            params={**options, "seed": _stream_seed(seed, 0)},
         )
-        self.binned_RI = self.bins.fit_transform(inputs_RI.astype(np.float64))
-        self.base_T = logit(self.labels_RT.mean(axis=0).clip(RATE, 1 - RATE))
-        self.sum_RT = np.tile(self.base_T, (len(labels_RT), 1))
-        self.generators = [np.random.default_rng(_number(seed, 1 + task)) for task in range(labels_RT.shape[1])]
-        self.trees: list[list[Any]] = [[] for _ in self.generators]
+        self.boosters: list[lightgbm.Booster] = []
+        for task, labels_R in enumerate(labels_RT.T):
+            train = library.Dataset(inputs_RI, labels_R, reference=binned) if task else binned
+            self.boosters.append(
+                library.Booster({**options, "seed": _stream_seed(seed, 1 + task)}, train)
+            )
+        self.forests: list[Forest] = []
+        self.num_trees = [0 for _ in self.boosters]
+        self.may_grow = [True for _ in self.boosters]
+
+    @property
+    def forest(self) -> Forest:
+        """The trees so far, in the order in which they grew, task by task in each stage."""
+        return Forest.joined(self.forests)
 
     def grow_to(self, num_rounds: int) -> None:
-        """A tree per task and round, until there are so many rounds."""
-        for _ in range(len(self.trees[0]), num_rounds):
-            for task, trees in enumerate(self.trees):
-                trees.append(self._tree(task))
-                life.sign()
-
-    def _tree(self, task: int) -> Any:
-        """One more Newton step: a tree fitted to gradients and curvatures of the log loss."""
-        config, probability_R = self.config, expit(self.sum_RT[:, task])
-        grower = TreeGrower(
-            X_binned=self.binned_RI,
-            gradients=(probability_R - self.labels_RT[:, task]).astype(np.float32),
-            hessians=(probability_R * (1 - probability_R)).astype(np.float32),
-            n_bins=NUM_BINS,
-            n_bins_non_missing=self.bins.n_bins_non_missing_,
-            is_categorical=self.by_id_I.astype(np.uint8),
-            max_leaf_nodes=config.max_leaf_nodes,
-            min_samples_leaf=config.min_samples_leaf,
-            l2_regularization=config.l2,
-            feature_fraction_per_split=config.max_features,
-            rng=self.generators[task],
-            shrinkage=config.learning_rate,
-            n_threads=torch.get_num_threads(),
-        )
-        grower.grow()
-        for leaf in grower.finalized_leaves:
-            self.sum_RT[leaf.sample_indices, task] += leaf.value
-        return grower.make_predictor(binning_thresholds=self.bins.bin_thresholds_)
-
-    def forest(self) -> Forest:
-        """The trees so far, their nodes numbered through, task by task."""
-        trees = [tree for of_task in self.trees for tree in of_task]
-        sizes = [len(tree.nodes) for tree in trees]
-        starts_Q = np.cumsum([0, *sizes[:-1]])
-        nodes_N, start_N, itself_N = (
-            np.concatenate([tree.nodes for tree in trees]),
-            np.repeat(starts_Q, sizes),
-            np.arange(sum(sizes)),
-        )
-        leaf_N = nodes_N["is_leaf"] == 1
-        by_id_N = _by_id(nodes_N)
-        return Forest(
-            base_T=self.base_T,
-            root_TQ=starts_Q.reshape(len(self.trees), -1),
-            feature_N=np.where(leaf_N, 0, nodes_N["feature_idx"]),
-            threshold_N=nodes_N["num_threshold"].copy(),
-            left_N=np.where(leaf_N, itself_N, start_N + nodes_N["left"]),
-            right_N=np.where(leaf_N, itself_N, start_N + nodes_N["right"]),
-            value_N=nodes_N["value"].copy(),
-            table_N=np.where(by_id_N, np.cumsum(by_id_N) - 1, -1),
-            left_KV=_left_ids(trees, self.known),
-        )
+        """Add trees to every task until it has `num_rounds`, or no split improves it."""
+        for task, booster in enumerate(self.boosters):
+            while self.may_grow[task] and booster.num_trees() < num_rounds:
+                self.may_grow[task] = not booster.update()
+                heartbeat.send_heartbeat()
+            before, after = self.num_trees[task], booster.num_trees()
+            if after > before:
+                text = booster.model_to_string(after - before, start_iteration=before)
+                self.forests.append(_forest(text, task))
+                self.num_trees[task] = after
 
 
-def _number(seed: int, stream: int) -> int:
-    return int(np.random.SeedSequence(seed, spawn_key=(stream,)).generate_state(1)[0])
+def _import_lightgbm() -> ModuleType:
+    """Import LightGBM, which takes a second and which only growth needs.
 
-
-def _by_id(nodes_N: NDArray[Any]) -> NDArray[np.bool_]:
-    by_id_N: NDArray[np.bool_] = (nodes_N["is_categorical"] == 1) & (nodes_N["is_leaf"] == 0)
-    return by_id_N
-
-
-def _left_ids(trees: list[Any], known: list[NDArray[np.float64]]) -> NDArray[np.bool_]:
-    """Which ids every split by id sends left; `known[i]` are the ids of input i in training.
-
-    An id that training did not have goes to the side with more rows.
+    Errors: EnvironmentFault if it cannot be loaded.
     """
-    left_KV = []
-    for tree in trees:
-        for node in tree.nodes[_by_id(tree.nodes)]:
-            bits = tree.raw_left_cat_bitsets[node["bitset_idx"]].astype("<u4").view(np.uint8)
-            left_V = np.full(MAXIMUM_IDS, node["missing_go_to_left"] == 1)
-            ids = known[node["feature_idx"]].astype(np.int64)
-            left_V[ids] = np.unpackbits(bits, bitorder="little")[ids] == 1
-            left_KV.append(left_V)
-    return np.array(left_KV, dtype=np.bool_).reshape(-1, MAXIMUM_IDS)
+    try:
+        import lightgbm
+    except OSError as error:
+        raise EnvironmentFault(
+            f"trees are grown by LightGBM, which must load here, but does not: {error}",
+            remedy="install the OpenMP runtime (Debian and Ubuntu: apt install libgomp1; "
+            "macOS: brew install libomp)",
+        ) from error
+    return lightgbm
+
+
+def _options(config: Config) -> dict[str, Any]:
+    """Return LightGBM's parameters; equal seeds give equal trees with any number of threads."""
+    return {
+        "objective": "binary",
+        "learning_rate": config.learning_rate,
+        "num_leaves": config.max_leaf_nodes,
+        "min_data_in_leaf": config.min_samples_leaf,
+        "lambda_l2": config.l2,
+        "feature_fraction": config.max_features,
+        "cat_smooth": config.category_smoothing,
+        "cat_l2": config.category_l2,
+        "num_threads": torch.get_num_threads(),
+        "deterministic": True,
+        "force_col_wise": True,
+        "verbosity": -1,
+    }
+
+
+def _stream_seed(seed: int, stream: int) -> int:
+    """Return a seed of its own for every stream, as a signed number of 32 bits."""
+    return int(np.random.SeedSequence(seed, spawn_key=(stream,)).generate_state(1)[0] >> 1)
+
+
+def _forest(text: str, task: int) -> Forest:
+    """Return the trees of a task from LightGBM's text of its model."""
+    trees = text.partition("\nend of trees")[0].split("\nTree=")[1:]
+    return Forest.joined([_tree(tree, task) for tree in trees])
+
+
+def _tree(text: str, task: int) -> Forest:
+    """Return one tree: its inner nodes as LightGBM numbers them, then its leaves."""
+    arrays = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+    def numbers(name: str, dtype: type[np.generic] = np.int64) -> NDArray[Any]:
+        return np.array(arrays.get(name, "").split(), dtype=dtype)
+
+    value_L = numbers("leaf_value", np.float64)
+    num_leaves = len(value_L)
+    num_inner, no_inner_L = num_leaves - 1, np.zeros(num_leaves, dtype=np.int64)
+    leaf_L = num_inner + np.arange(num_leaves)
+    threshold, is_by_id = numbers("threshold", np.float64), numbers("decision_type") & BY_ID == 1
+    left_ids = [no_inner_L[:0] for _ in range(num_inner + num_leaves)]
+    bitsets = np.split(numbers("cat_threshold", np.uint32), numbers("cat_boundaries")[1:-1])
+    for node in np.flatnonzero(is_by_id):
+        bytes_ = bitsets[int(threshold[node])].astype("<u4").view(np.uint8)
+        left_ids[node] = np.flatnonzero(np.unpackbits(bytes_, bitorder="little"))
+    num_ids_N = np.array([len(ids) for ids in left_ids])
+
+    def child(name: str) -> NDArray[np.int64]:
+        inner = numbers(name)
+        return np.concatenate([np.where(inner >= 0, inner, num_inner + ~inner), leaf_L])
+
+    return Forest(
+        root_Q=np.zeros(1, dtype=np.int64),
+        task_Q=np.full(1, task),
+        feature_N=np.concatenate([numbers("split_feature"), no_inner_L]),
+        threshold_N=np.concatenate([np.where(is_by_id, 0.0, threshold), np.zeros(num_leaves)]),
+        left_N=child("left_child"),
+        right_N=child("right_child"),
+        value_N=np.concatenate([np.zeros(num_inner), value_L]),
+        first_id_N=np.cumsum(num_ids_N) - num_ids_N,
+        num_ids_N=num_ids_N,
+        left_id_C=np.concatenate(left_ids),
+    )

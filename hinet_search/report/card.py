@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from hinet_search.errors import HinetSearchError
+from hinet_search.common.errors import HinetSearchError
 
 
 @dataclass(frozen=True)
 class Card:
-    """One section. `part` is its word in the navigation; plain text in heading and lead is escaped by the page.
+    """One section. `part` names it in the navigation; plain text is escaped by the page.
 
-    Two cards of one part that follow each other stand beside each other where both are `half`.
+    Two consecutive cards of one part are placed side by side if both are `half`.
     """
 
     id: str
@@ -24,4 +24,4 @@ class Card:
 
 
 class NotApplicable(HinetSearchError):
-    """The section cannot be built from this record; the message says what it needs and how to get it."""
+    """The section cannot be built; the message says what it needs and how to get it."""

@@ -1,4 +1,8 @@
-"""Page: a StudyRecord in, one self-contained HTML file out. Nothing in it asks the network for anything."""
+"""Page: render a StudyRecord as one HTML file that loads nothing from the network.
+
+Its HTML is shortened by leaving out the end tags and quotes that the standard makes optional:
+tables make up most of a report, and a fifth of a table is end tags and quotes.
+"""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -7,49 +11,64 @@ from itertools import groupby
 from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader
 from markupsafe import Markup
 
-from hinet_search import plugins
-from hinet_search.compare import verdict
-from hinet_search.records import StudyRecord
+from hinet_search.common import plugins
 from hinet_search.report import explore as exploring
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.compact import compact
-from hinet_search.report.embedded import embedded_json, packed
-from hinet_search.report.markup import prose
-from hinet_search.report.reading import report_command
+from hinet_search.report.drawing.html import prose
+from hinet_search.report.facts.record import report_command
+from hinet_search.report.json_document import embedded_json, packed
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import verdict
 
 SECTIONS = "hinet_search.report.sections"
 SCRIPTS = ("script.js", "data.js")
+_END_TAGS = re.compile("</(?:td|th|tr|li|thead|tbody)>")  # implied by the next tag
+_QUOTES = re.compile(r'="([\w.%:-]+)"(?=[ >])')  # text has no bare quotes: html.py escapes them
 
 
 def cards(record: StudyRecord) -> tuple[Card, ...]:
-    """Every section's card in order; a section that needs more than the record has becomes a muted card saying so."""
+    """Build every section's card, in order.
+
+    A section that the record lacks data for becomes a muted card that gives the reason.
+    """
     modules = [(name, plugins.load(SECTIONS, name)) for name in plugins.names(SECTIONS)]
     in_order = sorted(modules, key=lambda pair: (pair[1].ORDER, pair[0]))
     return tuple(_built(name, module.build, record) for name, module in in_order)
 
 
 def render(record: StudyRecord, *, explore: bool = False) -> str:
-    """The whole report as HTML text, encoded in UTF-8 when written; `explore` adds figures drawn on a click, and .7 MB."""
-    built, templates = list(cards(record)), environment()
-    inflated = {"record": embedded_json(record), "tables": packed(source(templates, "tables.js").encode())}
+    """Return the report as HTML text, to be written as UTF-8.
+
+    `explore` adds figures that are drawn on a click, and 0.7 MB.
+    """
+    built = list(cards(record))
+    templates = environment()
+    inflated = {
+        "record": embedded_json(record),
+        "tables": packed(source(templates, "tables.js").encode()),
+    }
     if explore:
         further = _built(exploring.ID, exploring.card, record)
         built.insert(_after_search(built), further)
-        inflated |= {} if further.muted else exploring.scripts()
-    script = Markup("".join(source(templates, name) for name in SCRIPTS))  # noqa: S704  # files of this package
-    return templates.get_template("page.html").render(**context(record, built), inflated=inflated, script=script)
+        if not further.muted:
+            inflated |= exploring.scripts()
+    scripts = "".join(source(templates, name) for name in SCRIPTS)
+    script = Markup(scripts)  # noqa: S704  # files of this package
+    return templates.get_template("page.html").render(
+        **context(record, built), inflated=inflated, script=script
+    )
 
 
 def environment(*further: BaseLoader) -> Environment:
-    """The report's templates, and further ones that may extend them."""
+    """Return the report's templates, with `further` ones that may extend them."""
     loader = ChoiceLoader([PackageLoader("hinet_search.report"), *further])
-    made = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    made.filters["compact"] = compact
-    return made
+    templates = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    templates.filters["compact"] = compact
+    return templates
 
 
 def context(record: StudyRecord, built: Sequence[Card] = ()) -> dict[str, object]:
-    """What the page's template shows of a record: those cards, or its own."""
+    """Return the variables of the page's template; without `built` the cards are built here."""
     built = built or cards(record)
     shown = [card for card in built if not card.muted]
     navigation = [(part, next(group).id) for part, group in groupby(shown, lambda card: card.part)]
@@ -65,31 +84,37 @@ def context(record: StudyRecord, built: Sequence[Card] = ()) -> dict[str, object
 
 
 def placed(shown: Sequence[Card]) -> Iterator[tuple[Card, str]]:
-    """Cards with their classes: `part` where one begins a part, `half` for two that stand beside each other."""
-    before, left = "", False  # the part above, and whether the left half of a row stands alone
-    for card, after in zip(shown, [*shown[1:], None], strict=True):
-        right = left and card.half
-        left = not right and card.half and after is not None and after.half and after.part == card.part
-        classes = ["part"] * (card.part != before) + ["half"] * (left or right)
-        before = card.part
+    """Yield cards with CSS classes: `part` begins a part, `half` marks two cards side by side."""
+    part_above = ""
+    is_left = False  # whether the card above is the left half of a row
+    for card, following in zip(shown, [*shown[1:], None], strict=True):
+        is_right = is_left and card.half
+        has_partner = following is not None and following.half and following.part == card.part
+        is_left = card.half and not is_right and has_partner
+        classes = []
+        if card.part != part_above:
+            classes.append("part")
+        if is_left or is_right:
+            classes.append("half")
+        part_above = card.part
         yield card, " ".join(classes)
 
 
 def source(templates: Environment, name: str) -> str:
-    """A script without the indents of its file."""
+    """Return a script without its indentation."""
     return re.sub(r"\n +", "\n", templates.get_template(name).render())
 
 
 def _by_reason(muted: Sequence[Card]) -> dict[Markup, list[Card]]:
-    """Those that need the same stand together."""
-    found: dict[Markup, list[Card]] = {}
+    """Group muted cards by the reason that they give."""
+    grouped: dict[Markup, list[Card]] = {}
     for card in muted:
-        found.setdefault(card.body, []).append(card)
-    return found
+        grouped.setdefault(card.body, []).append(card)
+    return grouped
 
 
 def _after_search(built: Sequence[Card]) -> int:
-    """Behind the last card about the search; before all that follows the verdict where there is none."""
+    """Return the index after the last card of the part Search, or 1 if there is none."""
     return max((k for k, card in enumerate(built) if card.part == "Search"), default=0) + 1
 
 
@@ -103,3 +128,9 @@ def _built(name: str, build: Callable[[StudyRecord], Card], record: StudyRecord)
 def _muted(name: str, reason: str) -> Card:
     words = name.replace("_", " ")
     return Card(name.replace("_", "-"), "", words.capitalize(), "", prose(f"{reason}."), muted=True)
+
+
+def compact(markup: Markup) -> Markup:
+    """Drop optional end tags and quotes of one-word values; the parsed elements are the same."""
+    shortened = _QUOTES.sub(r"=\1", _END_TAGS.sub("", markup))
+    return Markup(shortened)  # noqa: S704  # it was Markup before

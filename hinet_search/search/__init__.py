@@ -1,1 +1,1 @@
-"""Search: the coordinator asks, prunes, tells; budget and finalists."""
+"""Search: plan, launch and coordinate a study: trials, finalists, test accesses, summaries."""

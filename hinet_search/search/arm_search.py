@@ -1,45 +1,57 @@
-"""One arm's search: asks its Optuna study for trials within an exact budget, and tells it what became of them.
+"""Arm search: draw the trials of one arm within an exact budget, and record how they end.
 
-The study is in memory, as its only writer has it. What happens to a trial is written to the database in one transaction,
-Optuna's rows and ours: a draw with all its parameters, an evaluation, an end.
+Samplers and pruners see an Optuna study in memory that is built from our rows. Each event of a
+trial (a draw with all its parameters, an evaluation, an end) is written to our rows first, and
+then to Optuna's storage, which Optuna's dashboard shows.
 """
 
-import hashlib
 import json
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Protocol
 
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from hinet_search import faults
-from hinet_search.objective import Objective
-from hinet_search.records import Cost, EvaluationRecord, Scalar
-from hinet_search.search.pruning import Pruning
-from hinet_search.search.sampling import derive_seed, make_sampler
-from hinet_search.spec import SamplerSpec, StudySpec
-from hinet_search.storage.rows import TrialRow
+from hinet_search.common import crash_points
+from hinet_search.common.errors import ConfigurationError
+from hinet_search.results.objectives import Objective
+from hinet_search.results.records import Cost, EvaluationRecord, Scalar
+from hinet_search.search.identity import distributions
+from hinet_search.search.sampling import Pruning, derive_seed, make_sampler
+from hinet_search.storage.optuna.read_trials import in_memory
+from hinet_search.storage.optuna.write_trials import OptunaArm
+from hinet_search.storage.rows import TrialRow, utc_now
 from hinet_search.storage.store import StudyStore
-from hinet_search.study import DENSE_PARAMETERS, EVALUATIONS, Arm
-from hinet_search.training.config import TrainConfig
+from hinet_search.study.load_study import DENSE_PARAMETERS, EVALUATIONS, Arm
+from hinet_search.study.study_spec import SamplerSpec, StudySpec
+from hinet_search.training.train_config import TrainConfig
+from hinet_search.training.trial_config import TrialConfig, build_config
 
 MAX_REDRAWS = 20
+SAMPLED_REDRAWS = 4  # by the study's sampler; later ones are random
 RANDOM = SamplerSpec(kind="random")
+WORDS = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A trial that is to be trained."""
+class DrawnTrial:
+    """A trial to train. `config` is None where the drawn values do not fit together.
+
+    `problem` says why; such a trial fails before it is trained.
+    """
 
     number: int
     drawn: Mapping[str, Scalar]
     attempt: int
+    config: TrialConfig | None
+    problem: str
 
 
 @dataclass(frozen=True)
-class Counts:
+class TrialCounts:
     """Trials of an arm that count against its budget, and the best value so far."""
 
     done: int
@@ -49,15 +61,15 @@ class Counts:
     best_trial: int | None
 
 
-class Admits(Protocol):
-    """What an arm asks about sizes."""
+class SizeCheck(Protocol):
+    """The size limits as an arm needs them."""
 
-    def refusal(self, arm: Arm, drawn: Mapping[str, Scalar]) -> str:
-        """Why a draw is not trained, `too large: ...`; empty when it is."""
+    def refusal(self, arm: Arm, config: TrialConfig) -> str:
+        """Return why a configuration is not trained, `too large: ...`; empty when it is trained."""
 
 
 class ArmSearch:
-    """The only writer of one arm."""
+    """The search of one arm, and the only writer of its trials."""
 
     def __init__(
         self,
@@ -65,194 +77,272 @@ class ArmSearch:
         spec: StudySpec,
         objective: Objective,
         store: StudyStore,
-        admission: Admits,
+        size_limits: SizeCheck,
     ) -> None:
         self.arm = arm
         self._spec = spec
         self._store = store
-        self._admission = admission
+        self._size_limits = size_limits
         stored_size = store.fixed_of(arm.name).get(DENSE_PARAMETERS) if arm.size_of else None
         if isinstance(stored_size, int):
             self.arm = arm.fixing({DENSE_PARAMETERS: stored_size})
-        self._study = store.optuna_copy(arm.name, maximize=objective.maximize)
         evaluations = int(str(arm.space.fixed.get(EVALUATIONS, TrainConfig().evaluations_per_pass)))
         self._pruning = Pruning(spec.pruner, spec.passes, evaluations, maximize=objective.maximize)
-        self._study.pruner = self._pruning.pruner
+        self._optuna, stored = self._open_copy()
         self._rows = {row.number: row for row in store.trial_rows(arm.name)}
-        self._live: dict[int, Trial] = {}
-        stored = self._trials()
+        for trial in stored:
+            if not self._rows[trial.number].counts:
+                trial.state = TrialState.FAIL  # samplers learn nothing from a failed trial
+            elif trial.state == TrialState.COMPLETE:
+                self._pruning.remember(trial.intermediate_values)
+        self._memory = in_memory(self._optuna.name, stored, maximize=objective.maximize)
+        self._study = self._memory.study
+        self._study.pruner = self._pruning.pruner
         if not stored:
             self._study.enqueue_trial(arm.space.default())
-        for trial in stored:
-            if trial.state == TrialState.COMPLETE:
-                self._pruning.remember(trial.intermediate_values)
-        self._interrupted = [trial for trial in stored if trial.state == TrialState.RUNNING]
-        self._num_trials = sum(trial.state != TrialState.WAITING for trial in stored)
-        self._counted = sum(trial.state.is_finished() and self._counts(trial.number) for trial in stored)
-        self._refused = sum(not self._counts(number) for number in self._rows)
-        self._tried = {
-            self._rows[trial.number].config_hash
-            for trial in stored
-            if trial.state.is_finished() and trial.number in self._rows and self._counts(trial.number)
-        }
+        self._live: dict[int, Trial] = {}
+        self._interrupted = [trial.number for trial in stored if trial.state == TrialState.RUNNING]
+        self._num_trials = len(stored)
+        finished = [row for row in self._rows.values() if row.state != "running" and row.counts]
+        self._num_counted = len(finished)
+        self._tried = {config_key(row.parameters) for row in finished}
         self.exhausted = False
+        self._small_space = self._all_draws()
 
     @property
     def started(self) -> int:
         """Trials that are finished or running, within the budget."""
-        return self._counted + len(self._live)
+        return self._num_counted + len(self._live)
+
+    @property
+    def budget(self) -> int:
+        """Trials that the arm may have: at most the number of configurations in its space."""
+        return len(self._small_space) or self._spec.trials
+
+    @property
+    def why_exhausted(self) -> str:
+        """Why the arm ends before its budget is used."""
+        if self._small_space:
+            return f"its space has {len(self._small_space)} configurations"
+        return f"its space gave nothing new in {MAX_REDRAWS} draws"
 
     @property
     def seconds(self) -> float:
-        """Of training, of all trials that gave a result."""
+        """Seconds of training, summed over the trials that gave a result."""
         return sum(row.cost.seconds for row in self._rows.values() if row.cost)
 
     @property
     def waits_for_size(self) -> bool:
-        """Whether the arm is to be as large as another one whose size is not known yet."""
+        """Whether the arm takes the size of another arm, and that size is not known yet."""
         return bool(self.arm.size_of) and DENSE_PARAMETERS not in self.arm.space.fixed
 
     def take_size(self, dense_parameters: int) -> None:
-        """Be so large from now on, in every later launch too."""
+        """Fix the arm's size, for every later launch too."""
         self.arm = self.arm.fixing({DENSE_PARAMETERS: dense_parameters})
         self._store.record_fixed(self.arm.name, {DENSE_PARAMETERS: dense_parameters})
+        self._small_space = self._all_draws()
 
-    def counts(self) -> Counts:
-        """Where the arm stands."""
-        finished = [trial for trial in self._trials() if trial.state.is_finished() and self._counts(trial.number)]
-        by_state = [trial.state for trial in finished]
-        complete = [trial for trial in finished if trial.state == TrialState.COMPLETE]
-        maximize = self._study.direction == optuna.study.StudyDirection.MAXIMIZE
-        best = (max if maximize else min)(complete, key=lambda trial: trial.value or 0.0, default=None)
-        return Counts(
-            by_state.count(TrialState.COMPLETE),
-            by_state.count(TrialState.PRUNED),
-            by_state.count(TrialState.FAIL),
+    def counts(self) -> TrialCounts:
+        """Count the arm's trials by state, and find the best one."""
+        states = [row.state for row in self._rows.values() if row.counts]
+        best = next(iter(self.complete_trials()), None)
+        return TrialCounts(
+            states.count("complete"),
+            states.count("pruned"),
+            states.count("failed"),
             None if best is None else best.value,
             None if best is None else best.number,
         )
 
-    def ask(self, *, new: bool = True) -> Asked | None:
-        """The next trial: an interrupted one under its old number first, then a draw if `new` ones are wanted.
+    def ask(self, *, new: bool = True) -> DrawnTrial | None:
+        """Return the next trial: interrupted trials first, under their old numbers, then new draws.
 
-        None when the budget is used, or MAX_REDRAWS draws in a row are not to be trained.
+        `new=False` allows interrupted trials only. None when the budget is used, when every
+        configuration of a small space was tried, or when MAX_REDRAWS draws in a row were refused.
         """
         while self._interrupted:
-            if asked := self._take_up(self._interrupted.pop(0)):
-                return asked
+            if next_trial := self._resume(self._interrupted.pop(0)):
+                return next_trial
         if not new or self.exhausted or self.started >= self._spec.trials:
             return None
-        for redraw in range(MAX_REDRAWS):
-            if asked := self._offer(self._draw(at_random=redraw > 0), attempt=1):
-                return asked
-        self.exhausted = True
-        return None
+        next_trial = self._new_draw() or self._left_over()
+        self.exhausted = next_trial is None
+        return next_trial
 
     def began(self, number: int, attempt: int) -> None:
-        """A further attempt at a running trial begins."""
+        """Record a further attempt at a running trial."""
         self._record(replace(self._rows[number], attempt=attempt))
-        faults.point("after_attempt_row")
+        crash_points.point("after_attempt_row")
 
-    def evaluated(self, number: int, evaluation: EvaluationRecord) -> bool:
-        """Keep an evaluation; returns whether the trial should be pruned."""
-        trial, attempt = self._live[number], self._rows[number].attempt
-        step = self._pruning.step(evaluation.passes)
-        if step in self._trials()[number].intermediate_values:  # of an earlier attempt, or one of several of a step
-            self._store.record_evaluation(self.arm.name, number, attempt, evaluation)
+    def on_evaluation(self, number: int, evaluation: EvaluationRecord) -> bool:
+        """Record an evaluation; return whether the trial should be pruned."""
+        trial, step = self._live[number], self._pruning.step(evaluation.passes)
+        self._store.record_evaluation(self.arm.name, number, self._rows[number].attempt, evaluation)
+        crash_points.point("between_evaluation_and_optuna")
+        before = self._memory.trial(number)
+        if step in before.intermediate_values:  # an earlier attempt, or this step, reported already
             return False
         trial.report(evaluation.objective, step)
-        gives_up = self._pruning.gives_up(trial, self._trials()[number].intermediate_values)
-        faults.point("before_report")
-        self._store.record_evaluation(self.arm.name, number, attempt, evaluation, self._trials()[number])
-        faults.point("after_report")
+        gives_up = self._pruning.gives_up(trial, self._memory.trial(number).intermediate_values)
+        notes = self._memory.trial(number).system_attrs
+        noted = {key: notes[key] for key in notes.keys() - before.system_attrs.keys()}
+        crash_points.point("before_report")
+        self._optuna.report(number, step, evaluation.objective, noted)
+        crash_points.point("after_report")
         return gives_up
 
-    def finish(self, number: int, state: TrialState, value: float | None, cost: Cost | None, cause: str) -> None:
+    def finish(
+        self, number: int, state: TrialState, value: float | None, cost: Cost | None, cause: str
+    ) -> None:
         """Complete, prune or fail a running trial."""
         self._study.tell(self._live.pop(number), value, state=state)
-        faults.point("before_end")
-        self._record(replace(self._rows[number], cause=cause, cost=cost))
-        faults.point("after_end")
+        crash_points.point("before_end")
+        self._record(
+            replace(
+                self._rows[number],
+                state=WORDS[state],
+                value=value if state == TrialState.COMPLETE else None,
+                finished=utc_now(),
+                cause=cause,
+                cost=cost,
+            )
+        )
+        crash_points.point("after_end")
         if state == TrialState.COMPLETE:
-            self._pruning.remember(self._trials()[number].intermediate_values)
-        self._counted += 1
-        self._tried.add(self._rows[number].config_hash)
+            self._pruning.remember(self._memory.trial(number).intermediate_values)
+        self._num_counted += 1
+        self._tried.add(config_key(self._rows[number].parameters))
 
     def leave(self, number: int) -> None:
-        """Leave a trial running in the database: the next launch begins it again under its number."""
+        """Leave a trial running in the database; the next launch resumes it under its number."""
         self._live.pop(number)
 
     def importances(self) -> dict[str, float]:
-        """Share of each parameter in the spread of values (PED-ANOVA); empty when there are too few trials to tell."""
+        """Return each parameter's share in the spread of values (PED-ANOVA).
+
+        Empty when there are too few complete trials.
+        """
         complete = self.complete_trials()
         if len(complete) < 4 or len({trial.value for trial in complete}) == 1:
             return {}
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # it warns of few trials; the report says how many there were
-            found = optuna.importance.get_param_importances(self._study)
-        total = sum(found.values())
-        return {name: share / total for name, share in found.items()} if total > 0 else {}
+            # Optuna warns of few trials; the report says how many there were.
+            warnings.simplefilter("ignore", UserWarning)
+            importances = optuna.importance.get_param_importances(self._study)
+        total = sum(importances.values())
+        if total <= 0:
+            return {}
+        return {name: share / total for name, share in importances.items()}
 
     def complete_trials(self) -> list[FrozenTrial]:
-        """Complete trials, best first."""
+        """Return the complete trials, best first."""
         trials = [trial for trial in self._trials() if trial.state == TrialState.COMPLETE]
         sign = -1.0 if self._study.direction == optuna.study.StudyDirection.MAXIMIZE else 1.0
         return sorted(trials, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
 
     def trained_default(self) -> FrozenTrial | None:
-        """Trial 0, complete or given up half-way; None when it failed, or was too large to be trained."""
+        """Return trial 0 if it is complete or pruned; None when it failed or was too large."""
         good = (TrialState.COMPLETE, TrialState.PRUNED)
-        return next((one for one in self._trials()[:1] if one.state in good and self._counts(one.number)), None)
+        return next((trial for trial in self._trials()[:1] if trial.state in good), None)
 
     def _trials(self) -> list[FrozenTrial]:
         return self._study.get_trials(deepcopy=False)
 
-    def _counts(self, number: int) -> bool:
-        row = self._rows.get(number)
-        return row is None or not row.cause.startswith(("duplicate", "too large"))
-
     def _draw(self, *, at_random: bool = False) -> Trial:
-        """A draw. After a refused one at random: a sampler that is sure of its point would propose it again."""
+        """Draw a trial, with the study's sampler or uniformly.
+
+        A confident sampler could propose the same refused point for ever, hence the uniform draws.
+        """
         self._seed_sampler(self._num_trials, RANDOM if at_random else self._spec.sampler)
         self._num_trials += 1
         return self._study.ask()
 
-    def _take_up(self, stored: FrozenTrial) -> Asked | None:
-        """Go on with a trial that an earlier launch left running."""
-        self._seed_sampler(stored.number, self._spec.sampler)
-        trial = Trial(self._study, stored._trial_id)  # noqa: SLF001  Optuna has no public way to go on with a trial
-        row = self._rows.get(stored.number)
-        return self._offer(trial, row.attempt + 1 if row else 1)
+    def _all_draws(self) -> tuple[dict[str, Scalar], ...]:
+        """Return every draw of a space that fits into the budget; nothing for a larger space."""
+        drawn = tuple(islice(self.arm.space.draws(), self._spec.trials + 1))
+        return drawn if len(drawn) <= self._spec.trials else ()
+
+    def _untried(self) -> list[dict[str, Scalar]]:
+        """Return the draws of a small space that no trial has used."""
+        tried = {config_key(row.parameters) for row in self._rows.values()}
+        return [drawn for drawn in self._small_space if config_key(drawn) not in tried]
+
+    def _new_draw(self) -> DrawnTrial | None:
+        """Return the first of MAX_REDRAWS draws that is not refused."""
+        for redraw in range(MAX_REDRAWS):
+            if self._small_space and not self._untried():
+                return None
+            if next_trial := self._offer(self._draw(at_random=redraw > SAMPLED_REDRAWS)):
+                return next_trial
+        return None
+
+    def _left_over(self) -> DrawnTrial | None:
+        """Return an untried draw of a small space: random draws may take long to reach the last."""
+        for drawn in self._untried():
+            self._study.enqueue_trial(drawn)
+            if next_trial := self._offer(self._draw()):
+                return next_trial
+        return None
+
+    def _resume(self, number: int) -> DrawnTrial | None:
+        """Resume a trial that an earlier launch left running."""
+        self._seed_sampler(number, self._spec.sampler)
+        return self._offer(self._memory.resume(number))
 
     def _seed_sampler(self, number: int, sampler: SamplerSpec) -> None:
-        self._study.sampler = make_sampler(sampler, derive_seed(self._spec.seed, self.arm.name, number), self._refused)
+        self._study.sampler = make_sampler(
+            sampler, derive_seed(self._spec.seed, self.arm.name, number)
+        )
 
-    def _offer(self, trial: Trial, attempt: int) -> Asked | None:
-        """The trial as one to train; None when it is not to be, which is then recorded outside the budget."""
-        drawn = self.arm.space.suggest(trial)
-        faults.point("after_draw")
-        refusal = self._refusal(drawn)
-        if refusal:
-            self._study.tell(trial, state=TrialState.PRUNED)
-            self._refused += 1
-        else:
-            self._live[trial.number] = trial
-        self._record(TrialRow(trial.number, attempt, config_hash(drawn), is_default=trial.number == 0, cause=refusal))
-        faults.point("after_refusal" if refusal else "after_trial_row")
-        return None if refusal else Asked(trial.number, drawn, attempt)
+    def _offer(self, trial: Trial) -> DrawnTrial | None:
+        """Return the trial to train; None when it is refused and recorded outside the budget."""
+        drawn, number = self.arm.space.suggest(trial), trial.number
+        config: TrialConfig | None = None
+        problem = ""
+        try:
+            config = build_config(self.arm.model, self.arm.space.values(drawn))
+        except ConfigurationError as error:
+            problem = error.problems[0]
+        crash_points.point("after_draw")
+        earlier = self._rows.get(number)
+        attempt, started = (earlier.attempt + 1, earlier.started) if earlier else (1, utc_now())
+        row = TrialRow(number, attempt, is_default=number == 0, parameters=drawn, started=started)
+        if refusal := self._refusal(drawn, config):
+            # Samplers learn nothing from a failed trial.
+            self._study.tell(trial, state=TrialState.FAIL)
+            self._record(replace(row, state="pruned", finished=utc_now(), cause=refusal))
+            crash_points.point("after_refusal")
+            return None
+        self._live[number] = trial
+        self._record(row)
+        crash_points.point("after_trial_row")
+        return DrawnTrial(number, drawn, attempt, config, problem)
 
     def _record(self, row: TrialRow) -> None:
+        """Write our row, then Optuna's copy.
+
+        If the process dies in between, the next launch repairs the copy.
+        """
         self._rows[row.number] = row
-        self._store.record_trial(self.arm.name, row, self._trials()[row.number])
+        self._store.record_trial(self.arm.name, row)
+        crash_points.point("between_row_and_optuna")
+        if not self._optuna.write(row, self._memory.trial(row.number).intermediate_values):
+            self._optuna, _ = self._open_copy()
 
-    def _refusal(self, drawn: Mapping[str, Scalar]) -> str:
-        """Why a draw is not trained: `duplicate ...` or `too large ...`; empty when it is."""
-        running = {self._rows[number].config_hash for number in self._live}
-        if config_hash(drawn) in self._tried | running:
+    def _open_copy(self) -> tuple[OptunaArm, list[FrozenTrial]]:
+        """Open Optuna's copy of the arm, repaired from our rows; return it and its trials."""
+        return self._store.optuna_arm(
+            self.arm.name, distributions(self.arm.space), self._pruning.step
+        )
+
+    def _refusal(self, drawn: Mapping[str, Scalar], config: TrialConfig | None) -> str:
+        """Return why a draw is refused, `duplicate ...` or `too large ...`; else an empty text."""
+        running = {config_key(self._rows[number].parameters) for number in self._live}
+        if config_key(drawn) in self._tried | running:
             return "duplicate of an earlier trial"
-        return self._admission.refusal(self.arm, drawn)
+        return "" if config is None else self._size_limits.refusal(self.arm, config)
 
 
-def config_hash(drawn: Mapping[str, Scalar]) -> str:
-    """The same for equal draws, whatever their order."""
-    return hashlib.sha256(json.dumps(dict(drawn), sort_keys=True).encode()).hexdigest()[:16]
+def config_key(drawn: Mapping[str, Scalar]) -> str:
+    """Return a key that is the same for equal draws, whatever the order of their parameters."""
+    return json.dumps(dict(drawn), sort_keys=True)

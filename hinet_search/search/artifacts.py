@@ -1,21 +1,25 @@
-"""Artifacts: the folder of a study's weights and checkpoints, which is that study's alone.
+"""Artifacts: the folder of a study's weights and checkpoints, which belongs to that study alone.
 
-Two databases may each have a study of one name; the folder's mark says whose files lie in it.
+Two databases may have studies of the same name. A mark in the folder names the study that owns it.
 """
 
 import os
 from contextlib import suppress
 from pathlib import Path
 
-from hinet_search.errors import EnvironmentFault, StudyConflict
-from hinet_search.private import make_folder
+from hinet_search.common.errors import EnvironmentFault, StudyConflict
+from hinet_search.common.files import make_folder
 from hinet_search.storage.rows import StudyRow
 
 MARK = "owner.txt"
 
 
 def claim(folder: Path, study: StudyRow, database: str) -> None:
-    """Makes the folder the study's; StudyConflict when it is another's, be it since a moment ago; EnvironmentFault when it cannot be written."""
+    """Make the folder and mark it as the study's.
+
+    Errors: StudyConflict when it belongs to another study, also when that one claimed it just now;
+    EnvironmentFault when it cannot be written.
+    """
     try:
         make_folder(folder)
         if not _mark_of(folder)[1]:
@@ -28,8 +32,8 @@ def claim(folder: Path, study: StudyRow, database: str) -> None:
 
 
 def refuse_unwritable(folder: Path) -> None:
-    """EnvironmentFault unless the folder is there and can be written, or can be made."""
-    place = next(one for one in (folder, *folder.parents) if one.exists())
+    """Raise EnvironmentFault unless the folder exists and can be written, or can be made."""
+    place = next(path for path in (folder, *folder.parents) if path.exists())
     if not place.is_dir():
         raise _unwritable(folder, f"{place} is no folder")
     if not os.access(place, os.W_OK | os.X_OK):
@@ -37,28 +41,30 @@ def refuse_unwritable(folder: Path) -> None:
 
 
 def refuse_files_of_another(folder: Path, study: StudyRow | None) -> None:
-    """StudyConflict when the folder is of another study than this one, which may have none yet.
+    """Raise StudyConflict when the folder belongs to another study; `study` is None for a new one.
 
-    A folder without a mark is nobody's, and so is one whose mark was cut off while it was written.
+    A folder without a mark, or with a mark whose write was cut off, belongs to no study.
     """
-    uuid, is_whole, owner = _mark_of(folder)
-    if is_whole and (study is None or uuid != study.uuid):
+    uuid, is_complete, owner = _mark_of(folder)
+    if is_complete and (study is None or uuid != study.uuid):
         raise StudyConflict(
-            f"{folder} must hold the files of one study, but is that of another: {owner.strip() or 'not known which'}",
-            remedy=f"name another --output or give the study another name (key 'name'); if the other one is gone, remove {folder}",
+            f"{folder} must hold the files of one study, but is that of another: "
+            f"{owner.strip() or 'not known which'}",
+            remedy="name another --output or give the study another name (key 'name'); "
+            f"if the other one is gone, remove {folder}",
         )
 
 
 def _mark_of(folder: Path) -> tuple[str, bool, str]:
-    """The uuid in a folder's mark, whether it is there to its end, and whose it is in words."""
+    """Read a folder's mark: the uuid, whether the mark is complete, and the owner in words."""
     mark = folder / MARK
     text = mark.read_text(encoding="utf-8") if mark.exists() else ""
     uuid, _, owner = text.partition("\n")
     return uuid, text.endswith("\n"), owner
 
 
-def _unwritable(folder: Path, why: str) -> EnvironmentFault:
+def _unwritable(folder: Path, reason: str) -> EnvironmentFault:
     return EnvironmentFault(
-        f"folder {folder} for weights and checkpoints cannot be written: {why}",
+        f"folder {folder} for weights and checkpoints cannot be written: {reason}",
         remedy="name another folder with --output",
     )

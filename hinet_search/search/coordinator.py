@@ -1,4 +1,4 @@
-"""Coordinator: one run of a study: trials, finalists, and one opening of the test split per arm."""
+"""Coordinator: run a study: trials, finalists, one test access per arm, summaries."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -6,101 +6,136 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from hinet_search import faults
-from hinet_search.errors import AllTrialsFailed, Interrupted, MayPass
+from hinet_search.common import crash_points
+from hinet_search.common.errors import AllTrialsFailed, Interrupted, TransientError
+from hinet_search.common.files import whole_files
+from hinet_search.common.retry import Retry, once
 from hinet_search.executors import Executor
-from hinet_search.objective import Objective
-from hinet_search.patience import Patience, impatient
-from hinet_search.records import FinalistRecord
-from hinet_search.search.admission import Admission
+from hinet_search.results.objectives import Objective
+from hinet_search.results.records import FinalistRecord
 from hinet_search.search.arm_search import ArmSearch
-from hinet_search.search.dispatch import Phase, StopFlag, clock, drive
-from hinet_search.search.finalists import (
+from hinet_search.search.context import PhaseContext
+from hinet_search.search.dispatch import HeartbeatMonitor, Phase, StopFlag, clock, drive
+from hinet_search.search.phases.finalists import (
     Candidate,
+    CandidateRun,
     FinalistPhase,
-    OpeningPhase,
-    Run,
     candidates_of,
     choose,
     paired_seeds,
 )
-from hinet_search.search.plan import Ready
+from hinet_search.search.phases.score_test_split import ScoreTestPhase
+from hinet_search.search.phases.summaries import SummaryPhase, finalists_to_summarise
+from hinet_search.search.phases.trials import TrialPhase
+from hinet_search.search.plan.plan import PreparedStudy
+from hinet_search.search.plan.size_limits import SizeLimits
 from hinet_search.search.progress import ArmProgress, Event, Progress, Watcher, value_text
-from hinet_search.search.room import Room
-from hinet_search.search.silence import Silence
-from hinet_search.search.summaries import SummaryPhase, to_summarise
-from hinet_search.search.trials import TrialPhase
 from hinet_search.storage.store import StudyStore
-from hinet_search.study import Arm
+from hinet_search.study.load_study import Arm
 from hinet_search.training.checkpoint import SUFFIX
-from hinet_search.trial import weights_path
+from hinet_search.training.jobs.messages import weights_path
 
 LEASE_RENEWAL_SECONDS = 10.0
 
 
 class Coordinator:
-    """Drives a study's phases on an executor and keeps its state in the database true."""
+    """Run a study's phases on an executor, and keep its state in the database up to date."""
 
-    def __init__(self, ready: Ready, store: StudyStore, artifacts: Path, watcher: Watcher) -> None:
+    def __init__(
+        self, ready: PreparedStudy, store: StudyStore, artifacts: Path, watcher: Watcher
+    ) -> None:
         self._ready = ready
         self._spec = ready.study.spec
         self._stop = StopFlag()
-        patience = Patience(self._say, lambda: self._stop.asked)
-        self._store = replace(store, patience=patience)
+        self._store = replace(store, retry=Retry(self._say, lambda: self._stop.is_set))
         self._artifacts = artifacts
         self._watcher = watcher
         self._objective = Objective(self._spec.objective)
         stored = store.load_study()
         self._seconds_before = stored.seconds if stored else 0.0
         self._seconds = clock()
-        self._silence = Silence(60 * self._spec.silence_minutes)
+        self._monitor = HeartbeatMonitor(60 * self._spec.silence_minutes)
         self._renewed = 0.0
-        self._slots_wait = ""
-        arms = {arm.name: ArmProgress(arm.name, self._spec.trials) for arm in ready.study.arms}
-        self._progress = Progress(
-            ready.study.name, ready.slots, str(ready.device.device), self._spec.passes, arms,
-            rows=ready.dataset.record.rows[0], maximize=self._objective.maximize,
-        )  # fmt: skip
+        self._slots_wait = ""  # what slots wait for, as last reported
+        self._progress = self._new_progress()
+
+    def _new_progress(self) -> Progress:
+        ready, spec = self._ready, self._spec
+        arms = {
+            arm.name: ArmProgress(arm.name, arm.space.size(spec.trials)) for arm in ready.study.arms
+        }
+        return Progress(
+            ready.study.name,
+            ready.slots,
+            str(ready.device.device),
+            spec.passes,
+            arms,
+            rows=ready.dataset.record.rows[0],
+            maximize=self._objective.maximize,
+        )
 
     def run(self, executor: Executor) -> None:
-        """All phases. Errors: Interrupted by a signal, AllTrialsFailed."""
+        """Run all phases. Errors: Interrupted by a signal, AllTrialsFailed."""
         with self._recorded():
             searches = [self._arm_search(arm) for arm in self._ready.study.arms]
             self._leave_notes()
             self._phases(executor, searches)
 
     def _leave_notes(self) -> None:
-        """What Optuna's pages say of every arm until there is a verdict; it is true after a kill too."""
+        """Write a note for each arm that Optuna's dashboard shows until there is a verdict.
+
+        Its text holds after a kill too.
+        """
         stored = self._store.load_study()
         assert stored is not None, "it was written before it runs"
         for arm in self._ready.study.arms:
             self._store.leave_note(
                 arm.name,
-                f"No verdict yet: study {stored.name} is not done. Whether it runs, and how far it is:\n\n"
+                f"No verdict yet: study {stored.name} is not done. "
+                f"To see whether it runs, and its progress:\n\n"
                 f"    hinet-search status\n\n"
-                f"Arm {arm.name} has {self._spec.trials} trials to make. What runs it, or goes on with it:\n\n"
+                f"Arm {arm.name} has {arm.space.size(self._spec.trials)} trials to make. "
+                f"To run or resume it:\n\n"
                 f"    {stored.command}\n",
             )
 
     @contextmanager
     def _recorded(self) -> Iterator[None]:
-        """The study's state and seconds follow what happens inside; signals are heard inside."""
+        """Record the study's state and seconds around the block; handle signals inside it."""
         self._store.set_state("running")
         store, state = self._store, "stopped"
         try:
-            with self._stop.listening():
+            with self._stop.handling_signals():
                 yield
             state = "done"
-        except MayPass:
-            store = replace(store, patience=impatient)  # it was waited for
+        except TransientError:
+            store = replace(store, retry=once)  # retrying took its full time already
             raise
         finally:
             store.set_state(state, self._seconds_before + self._seconds())
-            faults.point("after_state")
+            crash_points.point("after_state")
 
     def _phases(self, executor: Executor, searches: list[ArmSearch]) -> None:
+        context = self._context()
+        candidates = self._search_all(executor, searches, context)
+        if not candidates:
+            raise AllTrialsFailed(
+                "no trial of the study gave a value; "
+                "their causes are in the report and the dashboard"
+            )
+        unseen = self._choose(candidates)
+        lost_runs = [run for run in unseen if not run.weights(self._artifacts).exists()]
+        self._drive(executor, FinalistPhase(lost_runs, {}, context))
+        runs = [run for run in unseen if run.weights(self._artifacts).exists()]
+        self._drive(executor, ScoreTestPhase(runs, context))
+        finalists = finalists_to_summarise(self._stored_finalists(), paired_seeds(self._spec))
+        self._drive(executor, SummaryPhase(finalists, context))
+        crash_points.point("after_phases")
+        self._drop_files(context)
+
+    def _context(self) -> PhaseContext:
         dataset = self._ready.dataset
-        room = Room(
+        return PhaseContext(
             self._spec,
             self._store,
             dataset.folder.absolute(),
@@ -108,118 +143,144 @@ class Coordinator:
             self._artifacts,
             self._progress,
             self._watcher,
-            executor.forget,
         )
+
+    def _search_all(
+        self, executor: Executor, searches: list[ArmSearch], context: PhaseContext
+    ) -> list[Candidate]:
+        """Run the trials and finalists of all arms; return the candidates."""
         candidates: list[Candidate] = []
-        searched = sum(search.seconds for search in searches) / self._ready.slots  # by earlier launches
+        earlier_launches = sum(search.seconds for search in searches) / self._ready.slots
+        searched = earlier_launches
         turns = in_turns(searches)
         for index, turn in enumerate(turns):
-            self._progress.ahead = self._jobs_ahead(len(turn), [one for later in turns[index + 1 :] for one in later])
-            self._progress.turn = ", ".join(search.arm.name for search in turn if search.waits_for_size)
+            later = [search for later_turn in turns[index + 1 :] for search in later_turn]
+            self._progress.ahead = self._jobs_ahead(turn, later)
+            waiting = [search.arm.name for search in turn if search.waits_for_size]
+            self._progress.turn = ", ".join(waiting)
             for search in turn:
                 self._give_size(search, candidates)
             share = sum(map(len, turns[: index + 1])) / len(searches)
-            searched += self._search(executor, turn, room, searched, share)
-            found = [one for search in turn for one in candidates_of(search, self._spec.finalists.top)]
-            runs = [Run(candidate, seed) for seed in paired_seeds(self._spec) for candidate in found]
-            self._progress.ahead -= self._jobs_ahead(len(turn), [])
-            self._drive(executor, FinalistPhase(runs, self._stored_finalists(), room))
-            candidates += found
+            searched += self._search(executor, turn, context, searched, share)
+            of_turn: list[Candidate] = []
+            for search in turn:
+                of_turn += candidates_of(search, self._spec.finalists.top)
+            seeds = paired_seeds(self._spec)
+            runs = [CandidateRun(candidate, seed) for seed in seeds for candidate in of_turn]
+            self._progress.ahead -= self._jobs_ahead(turn, [])
+            self._drive(executor, FinalistPhase(runs, self._stored_finalists(), context))
+            candidates += of_turn
         self._progress.turn = ""
-        if not candidates:
-            raise AllTrialsFailed(
-                "no trial of the study gave a value; their causes are in the report and the dashboard"
-            )
-        unseen = self._choose(candidates)
-        lost = [run for run in unseen if not run.weights(self._artifacts).exists()]
-        self._drive(executor, FinalistPhase(lost, {}, room))
-        self._drive(executor, OpeningPhase([run for run in unseen if run.weights(self._artifacts).exists()], room))
-        self._drive(executor, SummaryPhase(to_summarise(self._stored_finalists(), paired_seeds(self._spec)), room))
-        faults.point("after_phases")
-        self._drop_files(room)
+        return candidates
 
-    def _jobs_ahead(self, num_arms: int, later: list[ArmSearch]) -> int:
-        """Finalist trainings of so many arms whose trials are to come, and all trainings of later arms."""
-        finalists = (self._spec.finalists.top + 1) * self._spec.finalists.seeds
-        return num_arms * finalists + len(later) * (self._spec.trials + finalists)
+    def _jobs_ahead(self, turn: list[ArmSearch], later: list[ArmSearch]) -> int:
+        """Count, at most, the finalist trainings of these arms and all trainings of later arms."""
+        finalists = sum(search.arm.most_finalists(self._spec) for search in (*turn, *later))
+        trials = sum(search.arm.most_trials(self._spec) for search in later)
+        return finalists * self._spec.finalists.seeds + trials
 
     def _search(
-        self, executor: Executor, searches: list[ArmSearch], room: Room, seconds_before: float, share: float
+        self,
+        executor: Executor,
+        searches: list[ArmSearch],
+        context: PhaseContext,
+        seconds_before: float,
+        share: float,
     ) -> float:
-        """The trials of some arms, and what they say of the parameters; returns the seconds that the trials took."""
-        phase = TrialPhase(searches, room, seconds_before=seconds_before, share=share)
+        """Run the trials of some arms and record the importances; return the trials' seconds."""
+        phase = TrialPhase(searches, context, seconds_before=seconds_before, share=share)
         self._drive(executor, phase)
         for search in searches:
             self._store.record_importances(search.arm.name, search.importances())
         return phase.seconds
 
     def _give_size(self, search: ArmSearch, candidates: list[Candidate]) -> None:
-        """An arm without its size yet gets that of the finalist which stands for the arm that it names."""
+        """Give a waiting arm the size of the finalist that represents the arm it names."""
         if not search.waits_for_size:
             return
         name, finalists = search.arm.size_of, self._stored_finalists()
-        numbers = {one.trial_number for one in candidates if one.arm.name == name}
-        among = [one for one in finalists.get(name, ()) if one.trial_number in numbers]
-        chosen = choose(among, self._objective, paired_seeds(self._spec))
+        numbers = {candidate.trial_number for candidate in candidates if candidate.arm.name == name}
+        eligible = [
+            finalist for finalist in finalists.get(name, ()) if finalist.trial_number in numbers
+        ]
+        chosen = choose(eligible, self._objective, paired_seeds(self._spec))
         size = chosen.runs[0].cost.dense_parameters if chosen else self._size_of_default(name)
         search.take_size(size)
-        self._watcher.event(Event("size", f"{search.arm.name} gets the size of {name}: {size:,} dense parameters"))
+        self._watcher.event(
+            Event("size", f"{search.arm.name} gets the size of {name}: {size:,} dense parameters")
+        )
 
     def _size_of_default(self, name: str) -> int:
-        return Admission.of(self._ready.dataset, self._spec).size_of_default(name, self._ready.study.arms)
+        return SizeLimits.of(self._ready.dataset, self._spec).size_of_default(
+            name, self._ready.study.arms
+        )
 
-    def _choose(self, candidates: list[Candidate]) -> list[Run]:
-        """Choose each arm's finalist on validation; returns those of its runs that were not seen on test yet.
+    def _choose(self, candidates: list[Candidate]) -> list[CandidateRun]:
+        """Choose each arm's finalist on validation; return its runs without a test score.
 
-        Finalists of an earlier launch with another budget are no candidates of this one.
+        Finalists of an earlier launch with another budget are not candidates of this launch.
         """
-        unseen: list[Run] = []
+        unseen: list[CandidateRun] = []
         seeds = paired_seeds(self._spec)
         for arm, finalists in self._stored_finalists().items():
-            by_number = {one.trial_number: one for one in candidates if one.arm.name == arm}
-            chosen = choose([one for one in finalists if one.trial_number in by_number], self._objective, seeds)
+            by_number = {
+                candidate.trial_number: candidate
+                for candidate in candidates
+                if candidate.arm.name == arm
+            }
+            eligible = [finalist for finalist in finalists if finalist.trial_number in by_number]
+            chosen = choose(eligible, self._objective, seeds)
             if chosen is None:
                 continue
             self._store.mark_chosen(arm, chosen.trial_number)
-            faults.point("after_choice")
+            crash_points.point("after_choice")
             candidate = by_number[chosen.trial_number]
-            unseen += [Run(candidate, run.seed) for run in chosen.runs if run.seed in seeds and run.test_cells is None]
+            unseen += [
+                CandidateRun(candidate, run.seed)
+                for run in chosen.runs
+                if run.seed in seeds and run.test_cells is None
+            ]
         return unseen
 
     def _stored_finalists(self) -> Mapping[str, tuple[FinalistRecord, ...]]:
-        found = self._store.finalists()
-        return {arm.name: found.get(arm.name, ()) for arm in self._ready.study.arms}
+        by_arm = self._store.finalists()
+        return {arm.name: by_arm.get(arm.name, ()) for arm in self._ready.study.arms}
 
-    def _drop_files(self, room: Room) -> None:
-        """Keep only the weights of the chosen finalists, and no checkpoints; elsewhere nothing."""
-        room.drop(room.checkpoints)
-        room.forget(self._artifacts)
-        room.forget(room.dataset)
+    def _drop_files(self, context: PhaseContext) -> None:
+        """Keep only the weights of the chosen finalists, and no checkpoints."""
+        context.drop(context.checkpoints)
         for arm, finalists in self._stored_finalists().items():
-            for one in finalists:
-                for run in one.runs if not one.chosen else ():
-                    weights_path(self._artifacts, arm, one.trial_number, run.seed).unlink(missing_ok=True)
+            for finalist in finalists:
+                if finalist.chosen:
+                    continue
+                for run in finalist.runs:
+                    number = finalist.trial_number
+                    weights = weights_path(self._artifacts, arm, number, run.seed)
+                    weights.unlink(missing_ok=True)
 
     def _drive(self, executor: Executor, phase: Phase) -> None:
-        drive(executor, phase, self._stop, partial(self._tick, executor), self._say, self._silence)
-        if self._stop.asked:
+        drive(executor, phase, self._stop, partial(self._tick, executor), self._say, self._monitor)
+        if self._stop.is_set:
             raise Interrupted(self._summary(), signal_number=self._stop.signal_number)
 
     def _say(self, text: str) -> None:
         self._watcher.event(Event("waiting", text))
 
     def _summary(self) -> str:
-        """What is kept and the best so far, in one line."""
+        """Say in one line what is kept, and the best value so far."""
         best = self._progress.best
-        said = (
+        best_text = (
             f"Best so far: {best.name}/{best.best_trial} {value_text(best.best)} (valid)"
             if best and best.best is not None
             else "No value yet"
         )
         trained = sum(arm.trained for arm in self._progress.arms.values())
-        checkpoints = len({path.parent for path in (self._artifacts / "checkpoints").rglob(f"*{SUFFIX}")})
-        kept = f"{trained} finished trials kept" + (f", {checkpoints} go on from checkpoints" if checkpoints else "")
-        return f"stopped: {kept}. {said}"
+        files = whole_files(self._artifacts / "checkpoints")
+        checkpoints = len({path.parent for path in files if path.name.endswith(SUFFIX)})
+        trials = f"{trained} finished trials kept" + (
+            f", {checkpoints} to resume from checkpoints" if checkpoints else ""
+        )
+        return f"stopped: {trials}. {best_text}"
 
     def _tick(self, executor: Executor) -> None:
         if executor.waiting != self._slots_wait:
@@ -232,11 +293,12 @@ class Coordinator:
         self._watcher.tick(self._progress)
 
     def _arm_search(self, arm: Arm) -> ArmSearch:
-        admission = Admission.of(self._ready.dataset, self._spec)
-        return ArmSearch(arm, self._spec, self._objective, self._store, admission)
+        size_limits = SizeLimits.of(self._ready.dataset, self._spec)
+        return ArmSearch(arm, self._spec, self._objective, self._store, size_limits)
 
 
 def in_turns(searches: list[ArmSearch]) -> list[list[ArmSearch]]:
-    """Arms that wait for another one's size come after all others have finalists."""
-    turns = [[one for one in searches if one.waits_for_size is waits] for waits in (False, True)]
-    return [turn for turn in turns if turn]
+    """Group the arms: those that wait for another arm's size come after all others."""
+    first = [search for search in searches if not search.waits_for_size]
+    second = [search for search in searches if search.waits_for_size]
+    return [turn for turn in (first, second) if turn]

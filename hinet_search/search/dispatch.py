@@ -1,85 +1,136 @@
-"""Dispatch: keeps the slots busy with one phase's jobs, retries those whose process died, and stops on a signal."""
+"""Dispatch: run one phase's jobs on the slots, retry jobs whose process died, stop on a signal."""
 
 import signal
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from types import FrameType
 from typing import Protocol
 
-from hinet_search.errors import EnvironmentFault, Interrupted
-from hinet_search.executors import Alive, Ended, Executor, Job, Said
-from hinet_search.patience import Notice
-from hinet_search.search.silence import Silence
+from hinet_search.common.amounts import plain
+from hinet_search.common.errors import EnvironmentFault, Interrupted
+from hinet_search.common.retry import Notice
+from hinet_search.executors import Executor, Heartbeat, Job, JobEnd, JobEvent
 
 MAX_ATTEMPTS = 3
 POLL_SECONDS = 0.25
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_REMEDY = "nothing is lost: when that is mended, the same launch goes on"
+_REMEDY = "nothing is lost: once that is fixed, the same launch resumes"
+GAPS = 4.0  # a job may be silent for this many times the longest gap between two heartbeats
+
+
+class HeartbeatMonitor:
+    """Measure how long each running job has sent no heartbeat.
+
+    `limit` is the heartbeat timeout in seconds; 0 means no limit. Only time in which this process
+    polled for messages counts, not time in which it was paused or waited for the database.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+        self._longest_gap = 0.0
+        self._seconds_without_heartbeat: dict[str, float] = {}
+
+    def watch(self, key: str) -> None:
+        """Start the count of a job."""
+        self._seconds_without_heartbeat[key] = 0.0
+
+    def forget(self, key: str) -> None:
+        """Drop the count of a job that ended."""
+        del self._seconds_without_heartbeat[key]
+
+    def count_polling(
+        self, seconds: float, senders: Collection[str], runs: Callable[[str], bool]
+    ) -> None:
+        """Count `seconds` of polling in which the jobs `senders` sent something.
+
+        A job that waits for a slot is not counted.
+        """
+        for key, silent in self._seconds_without_heartbeat.items():
+            if key in senders:
+                self._longest_gap = max(self._longest_gap, silent)
+                self._seconds_without_heartbeat[key] = 0.0
+            elif runs(key):
+                self._seconds_without_heartbeat[key] = silent + seconds
+
+    def cause(self, key: str, attempts: int) -> str:
+        """Return `silent for 10 min` for a job over the heartbeat timeout, else an empty text.
+
+        Each of its attempts that died doubles the limit, so that a job that is slow but not stuck
+        can finish.
+        """
+        allowed = max(self._limit, GAPS * self._longest_gap) * 2**attempts
+        minutes = float(f"{allowed / 60:.3g}")
+        if self._limit and self._seconds_without_heartbeat[key] >= allowed:
+            return f"silent for {plain(minutes)} min"
+        return ""
 
 
 class Phase(Protocol):
-    """A kind of work: trials, finalists, or openings of the test split."""
+    """One kind of work: trials, finalists, test accesses or summaries."""
 
     def next_job(self) -> Job | None:
-        """The next job, or None when there is nothing to start now."""
+        """Return the next job, or None when there is nothing to start now."""
 
-    def hear(self, key: str, body: object, stop: Callable[[], None]) -> None:
-        """A message of a running job; `stop` asks the job to end."""
+    def handle_message(self, key: str, body: object, stop: Callable[[], None]) -> None:
+        """Handle a message of a running job; `stop` asks the job to end."""
 
     def end(self, key: str, cause: str, *, stopping: bool) -> None:
-        """A job's end. `cause` is empty when it returned; `stopping` when a signal asked for it."""
+        """Handle a job's end; `cause` is empty when it returned, `stopping` true after a signal."""
 
     def retry(self, key: str, attempt: int, cause: str) -> None:
-        """The job's process died and it begins again as `attempt`."""
+        """Prepare for a job that starts again as `attempt` because its process died."""
 
 
 class StopFlag:
     """Whether a signal asked the study to stop; a second signal interrupts at once.
 
-    A terminal that closes may say so twice (its shell does, then the kernel): that asks, and never interrupts.
+    A terminal that closes may send SIGHUP twice, from its shell and from the kernel. SIGHUP
+    therefore asks the study to stop, but never interrupts.
     """
 
     def __init__(self) -> None:
         self.signal_number = 0
 
     @property
-    def asked(self) -> bool:
-        """Whether to stop."""
+    def is_set(self) -> bool:
+        """Whether a signal asked to stop."""
         return self.signal_number != 0
 
     @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Listen inside, to SIGHUP unless nohup told it to be ignored.
+    def handling_signals(self) -> Iterator[None]:
+        """Handle signals inside the block; do not handle SIGHUP where nohup ignores it.
 
-        Only the main thread can: in another one signals are for whoever started it.
+        Only the main thread can handle signals. In any other thread this does nothing.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        heard = [one for one in STOPPING if one != signal.SIGHUP or signal.getsignal(one) != signal.SIG_IGN]
-        before = {number: signal.signal(number, self._heard) for number in heard}
+        is_nohup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        handled = [number for number in STOPPING if not (is_nohup and number == signal.SIGHUP)]
+        before = {number: signal.signal(number, self._handle) for number in handled}
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _heard(self, number: int, _frame: FrameType | None) -> None:
-        if self.asked and number != signal.SIGHUP:
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if self.is_set and number != signal.SIGHUP:
             raise Interrupted(
-                "stopped at once by a second signal; running trials go on from their last checkpoints",
+                "stopped at once by a second signal; "
+                "running trials resume from their last checkpoints",
                 signal_number=number,
             )
         self.signal_number = self.signal_number or number
 
 
-def _nobody(_text: str) -> None:
-    """Hears nothing."""
+def _ignore(_text: str) -> None:
+    """Ignore a message."""
 
 
 def drive(
@@ -87,98 +138,111 @@ def drive(
     phase: Phase,
     stop: StopFlag,
     tick: Callable[[], None],
-    say: Callable[[str], None] = _nobody,
-    silence: Silence | None = None,
+    say: Callable[[str], None] = _ignore,
+    monitor: HeartbeatMonitor | None = None,
 ) -> None:
-    """Run a phase until it has no job left, or until running jobs have ended after a stop was asked.
+    """Run a phase until it has no job left, or, after a stop, until its running jobs have ended.
 
-    Messages of an older attempt are dropped. A job whose process died starts again, at most MAX_ATTEMPTS times in all
-    in one run. `tick` comes before anything that was heard is written: whoever was paused for long may have lost the
-    study. `say` is told what jobs have for the user. A job that is silent for too long is killed and has died.
-    EnvironmentFault when the machine keeps a job from its work: such a job stays open, as after a kill.
+    Drop messages of an older attempt. Start a job whose process died again, at most MAX_ATTEMPTS
+    times in one run. Kill a job over the heartbeat timeout, which then counts as died. Call `tick`
+    before any message is written: after a long pause the lease may be lost. Pass the jobs' notices
+    for the user to `say`. Raise EnvironmentFault when the machine keeps a job from its work; the
+    job stays open, as after a kill.
     """
-    floor = _Floor(executor, phase, stop, say, silence or Silence(0.0))
-    while floor.fill():
+    jobs = _Jobs(executor, phase, stop, say, monitor or HeartbeatMonitor(0.0))
+    while jobs.fill():
         began = time.monotonic()
-        heard = executor.poll(POLL_SECONDS)
-        listened = min(time.monotonic() - began, 2 * POLL_SECONDS)  # more is a pause of this process
+        messages = executor.poll(POLL_SECONDS)
+        elapsed = time.monotonic() - began
+        polled_seconds = min(elapsed, 2 * POLL_SECONDS)  # any more is a pause of this process
         tick()
-        floor.hear(heard)
-        floor.kill_the_silent(listened, heard)
+        jobs.handle_message(messages)
+        jobs.kill_overdue(polled_seconds, messages)
 
 
-class _Floor:
+class _Jobs:
     """The jobs of one phase that run or wait for another attempt."""
 
     def __init__(
-        self, executor: Executor, phase: Phase, stop: StopFlag, say: Callable[[str], None], silence: Silence
+        self,
+        executor: Executor,
+        phase: Phase,
+        stop: StopFlag,
+        say: Callable[[str], None],
+        monitor: HeartbeatMonitor,
     ) -> None:
         self._executor = executor
         self._phase = phase
         self._stop = stop
         self._say = say
-        self._silence = silence
-        self._killed: dict[str, str] = {}  # why, by key
+        self._monitor = monitor
+        self._killed: dict[str, str] = {}  # cause, by key
         self._running: dict[str, Job] = {}
-        self._again: deque[Job] = deque()
+        self._to_retry: deque[Job] = deque()
         self._deaths: Counter[str] = Counter()
-        self._told_to_stop = False
+        self._jobs_asked_to_stop = False
 
     def fill(self) -> bool:
-        """Start jobs on free slots, or ask all to stop when a signal came; returns whether any job runs."""
-        while not self._stop.asked and self._executor.free and (job := self._next()):
+        """Start jobs on free slots, or after a signal ask all to stop; return whether any runs."""
+        while not self._stop.is_set and self._executor.free:
+            job = self._next()
+            if job is None:
+                break
             self._running[job.key] = job
-            self._silence.begins(job.key)
+            self._monitor.watch(job.key)
             self._executor.submit(job)
-        if self._stop.asked and not self._told_to_stop:
-            self._told_to_stop = True
+        if self._stop.is_set and not self._jobs_asked_to_stop:
+            self._jobs_asked_to_stop = True
             for key in self._running:
                 self._executor.stop(key)
-            while self._again:
-                self._phase.end(self._again.popleft().key, "stopped before its next attempt", stopping=True)
+            while self._to_retry:
+                key = self._to_retry.popleft().key
+                self._phase.end(key, "stopped before its next attempt", stopping=True)
         return bool(self._running)
 
-    def hear(self, said: Sequence[Said]) -> None:
-        """Pass on what running jobs say."""
-        for one in said:
-            job = self._running.get(one.key)
-            if job is None or job.attempt != one.attempt or isinstance(one, Alive):
+    def handle_message(self, messages: Sequence[JobEvent]) -> None:
+        """Pass messages of running jobs on, and handle their ends."""
+        for message in messages:
+            key = message.key
+            job = self._running.get(key)
+            if job is None or job.attempt != message.attempt or isinstance(message, Heartbeat):
                 continue
-            if isinstance(one, Ended):
-                del self._running[one.key]
-                self._silence.ends(one.key)
-                why = self._killed.pop(one.key, "")
-                self._ended(job, replace(one, cause=why) if one.died and why else one)
-            elif isinstance(one.body, Notice):
-                self._say(f"{one.key}: {one.body.text}")
+            if isinstance(message, JobEnd):
+                del self._running[key]
+                self._monitor.forget(key)
+                cause = self._killed.pop(key, "")
+                is_killed = message.died and cause
+                self._ended(job, replace(message, cause=cause) if is_killed else message)
+            elif isinstance(message.body, Notice):
+                self._say(f"{key}: {message.body.text}")
             else:
-                self._phase.hear(one.key, one.body, partial(self._executor.stop, one.key))
+                self._phase.handle_message(key, message.body, partial(self._executor.stop, key))
 
-    def kill_the_silent(self, listened: float, said: Sequence[Said]) -> None:
-        """Kill jobs that were silent for too long, these seconds included in which so much was said."""
-        attempts = {one.key: one.attempt for one in said}
-        heard = {key for key, job in self._running.items() if attempts.get(key) == job.attempt}
-        self._silence.listened(listened, heard, self._executor.runs)
+    def kill_overdue(self, polled_seconds: float, messages: Sequence[JobEvent]) -> None:
+        """Kill jobs over the heartbeat timeout; `messages` came in `polled_seconds`."""
+        attempts = {message.key: message.attempt for message in messages}
+        senders = {key for key, job in self._running.items() if attempts.get(key) == job.attempt}
+        self._monitor.count_polling(polled_seconds, senders, self._executor.runs)
         for key in self._running.keys() - self._killed.keys():
-            if cause := self._silence.cause(key, self._deaths[key]):
+            if cause := self._monitor.cause(key, self._deaths[key]):
                 self._killed[key] = cause
                 self._executor.kill(key)
 
     def _next(self) -> Job | None:
-        return self._again.popleft() if self._again else self._phase.next_job()
+        return self._to_retry.popleft() if self._to_retry else self._phase.next_job()
 
-    def _ended(self, job: Job, ended: Ended) -> None:
-        if ended.blocked and not self._stop.asked:
+    def _ended(self, job: Job, ended: JobEnd) -> None:
+        if ended.blocked and not self._stop.is_set:
             raise EnvironmentFault(ended.cause, remedy=_REMEDY)
         self._deaths[job.key] += ended.died
-        if ended.died and not self._stop.asked and self._deaths[job.key] < MAX_ATTEMPTS:
-            self._again.append(replace(job, attempt=job.attempt + 1))
+        if ended.died and not self._stop.is_set and self._deaths[job.key] < MAX_ATTEMPTS:
+            self._to_retry.append(replace(job, attempt=job.attempt + 1))
             self._phase.retry(job.key, job.attempt + 1, ended.cause)
         else:
-            self._phase.end(job.key, ended.cause, stopping=self._stop.asked)
+            self._phase.end(job.key, ended.cause, stopping=self._stop.is_set)
 
 
 def clock() -> Callable[[], float]:
-    """Seconds since this call."""
+    """Return a function that gives the seconds since this call."""
     began = time.monotonic()
     return lambda: time.monotonic() - began

@@ -1,4 +1,4 @@
-"""Launch: from a checked study to a finished one. The only process that writes the study's database."""
+"""Launch: run a checked study to its end, as the only process that writes the study's rows."""
 
 import platform
 import shutil
@@ -10,36 +10,37 @@ from importlib.metadata import version
 from pathlib import Path
 from uuid import uuid4
 
-from hinet_search import faults
-from hinet_search.compare import verdict
-from hinet_search.data.leaks import leak_suspects
+from hinet_search.common import crash_points
+from hinet_search.common.plugins import load
+from hinet_search.data.inspect.leaks import leak_suspects
 from hinet_search.executors import Executor
-from hinet_search.objective import Objective
-from hinet_search.plugins import load
-from hinet_search.records import Budget, Scalar, StudyRecord
-from hinet_search.search.artifacts import claim, refuse_files_of_another
+from hinet_search.results.objectives import Objective
+from hinet_search.results.records import Budget, Scalar
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import verdict
+from hinet_search.search.artifacts import claim, refuse_files_of_another, refuse_unwritable
 from hinet_search.search.coordinator import Coordinator
-from hinet_search.search.extension import distributions
-from hinet_search.search.identity import identity
-from hinet_search.search.options import LaunchOptions
-from hinet_search.search.plan import Ready
+from hinet_search.search.identity import extension, identity, refuse_difference, refuse_extension
+from hinet_search.search.plan.plan import PreparedStudy
 from hinet_search.search.progress import Event, Watcher
-from hinet_search.search.refusal import artifacts_of, refuse_early, refuse_other
-from hinet_search.storage.clock import utc_now
-from hinet_search.storage.engine import Database, connect
+from hinet_search.storage.engine import Database, connect, connect_if_there
 from hinet_search.storage.load import load_record
-from hinet_search.storage.rows import ArmRow, StudyRow
+from hinet_search.storage.rows import ArmRow, StudyRow, utc_now
 from hinet_search.storage.store import StudyStore
-from hinet_search.study import EXECUTORS, Arm
+from hinet_search.study.launch_options import LaunchOptions
+from hinet_search.study.load_study import EXECUTORS, Arm, Study
+from hinet_search.study.study_spec import StudySpec
 
-LIBRARIES = ("hinet-search", "torch", "optuna", "polars", "numpy", "scikit-learn")
+LIBRARIES = ("hinet-search", "torch", "optuna", "polars", "numpy", "lightgbm")
 
 
-def launch(ready: Ready, options: LaunchOptions, command: str, watcher: Watcher) -> StudyRecord:
-    """Run or continue the study until its budget is used, its finalists are trained and the chosen ones opened on test.
+def launch(
+    ready: PreparedStudy, options: LaunchOptions, command: str, watcher: Watcher
+) -> StudyRecord:
+    """Run or resume the study until its budget is used and its chosen finalists are scored on test.
 
-    Errors: StudyConflict (another form of the study, or another coordinator), EnvironmentFault (database),
-    AllTrialsFailed, Interrupted (by a signal; the same launch continues).
+    Errors: StudyConflict (another form of the study, or another coordinator), EnvironmentFault
+    (database), AllTrialsFailed, Interrupted (by a signal; the same launch resumes).
     """
     study = ready.study
     stored = refuse_early(study, _identity(ready), options)
@@ -52,16 +53,19 @@ def launch(ready: Ready, options: LaunchOptions, command: str, watcher: Watcher)
         artifacts = _enter(ready, store, options, _row(ready, options, command, uuid), watcher)
         Coordinator(ready, store, artifacts, watcher).run(executor)
         record = load_record(database, study.name)
-        store.set_verdict(verdict(record).sentence)
-        return record
+        sentence = verdict(record).sentence
+        store.set_verdict(sentence)
+        return replace(record, verdict=sentence)
 
 
-def _started(ready: Ready, home: Path, uuid: str) -> Executor:
-    """The study's executor with its slots."""
+def _started(ready: PreparedStudy, home: Path, uuid: str) -> Executor:
+    """Start the study's executor with its slots."""
     spec = ready.study.spec.executor
     engine = load(EXECUTORS, spec.kind)
-    started: Executor = engine.start(ready.slots, home, engine.Options(**spec.options), f"{ready.study.name}-{uuid}")
-    return started
+    executor: Executor = engine.start(
+        ready.slots, home, engine.Options(**spec.options), f"{ready.study.name}-{uuid}"
+    )
+    return executor
 
 
 @contextmanager
@@ -75,17 +79,19 @@ def _open(url: str, watcher: Watcher) -> Iterator[Database]:
 
 @contextmanager
 def _lease(store: StudyStore) -> Iterator[StudyStore]:
-    """The store of a study that nobody else runs meanwhile."""
+    """Hold the study's lease inside the block; yield a store that renews it as it writes."""
     store.acquire_lease()
-    faults.point("after_lease")
+    crash_points.point("after_lease")
     try:
         yield replace(store, leased=True)
     finally:
         store.release_lease()
 
 
-def _enter(ready: Ready, store: StudyStore, options: LaunchOptions, row: StudyRow, watcher: Watcher) -> Path:
-    """Writes the study, or what is new in it; the folder of its files, which is its own from then on."""
+def _enter(
+    ready: PreparedStudy, store: StudyStore, options: LaunchOptions, row: StudyRow, watcher: Watcher
+) -> Path:
+    """Write the study, or what is new in it; claim the folder of its files and return it."""
     study, stored = ready.study, store.load_study()
     arms = [_arm_row(arm) for arm in study.arms]
     artifacts = artifacts_of(study.name, options)
@@ -93,21 +99,27 @@ def _enter(ready: Ready, store: StudyStore, options: LaunchOptions, row: StudyRo
     if stored is None:
         data = replace(row.data, leaks=leak_suspects(ready.dataset))
         store.create_study(replace(row, data=data), arms)
-        faults.point("after_study_created")
+        crash_points.point("after_study_created")
     else:
-        for line in refuse_other(study.name, stored.spec_json, row.spec_json, extend=options.extend):
+        extensions = refuse_other(
+            study.name, stored.spec_json, row.spec_json, extend=options.extend
+        )
+        for line in extensions:
             watcher.event(Event("extended", line))
-        store.continue_study(row, arms, {arm.name: distributions(arm.space) for arm in study.arms})
+        store.continue_study(row, arms)
     claim(artifacts, stored or row, store.database.url)
     return artifacts
 
 
-def _identity(ready: Ready) -> str:
+def _identity(ready: PreparedStudy) -> str:
     return identity(ready.study, ready.dataset.fingerprint)
 
 
-def _row(ready: Ready, options: LaunchOptions, command: str, uuid: str) -> StudyRow:
+def _row(ready: PreparedStudy, options: LaunchOptions, command: str, uuid: str) -> StudyRow:
     study, spec = ready.study, ready.study.spec
+    pruner: str = spec.pruner.kind
+    if pruner != "none":
+        pruner = f"{spec.pruner.kind} after {spec.pruner.after_passes:g} passes"
     return StudyRow(
         name=study.name,
         uuid=uuid,
@@ -119,19 +131,10 @@ def _row(ready: Ready, options: LaunchOptions, command: str, uuid: str) -> Study
         objective=spec.objective,
         maximize=Objective(spec.objective).maximize,
         sampler=spec.sampler.kind,
-        pruner=f"{spec.pruner.kind} after {spec.pruner.after_passes:g} passes"
-        if spec.pruner.kind != "none"
-        else "none",
+        pruner=pruner,
         seed=spec.seed,
         slots=ready.slots,
-        budget=Budget(
-            trials=spec.trials,
-            passes=spec.passes,
-            finalist_seeds=spec.finalists.seeds,
-            finalist_top=spec.finalists.top,
-            cost_limit=spec.cost_limit,
-            wall_clock_seconds=None if spec.wall_clock_minutes is None else spec.wall_clock_minutes * 60,
-        ),
+        budget=_budget(spec),
         data=ready.dataset.record,
         versions=versions(),
         started=utc_now(),
@@ -140,28 +143,89 @@ def _row(ready: Ready, options: LaunchOptions, command: str, uuid: str) -> Study
     )
 
 
+def _budget(spec: StudySpec) -> Budget:
+    minutes = spec.wall_clock_minutes
+    return Budget(
+        trials=spec.trials,
+        passes=spec.passes,
+        finalist_seeds=spec.finalists.seeds,
+        finalist_top=spec.finalists.top,
+        cost_limit=spec.cost_limit,
+        margin=spec.comparison.margin,
+        wall_clock_seconds=None if minutes is None else minutes * 60,
+    )
+
+
 def _arm_row(arm: Arm) -> ArmRow:
-    fixed: dict[str, Scalar] = {
-        name: "-".join(str(width) for width in value) if isinstance(value, tuple) else value
-        for name, value in arm.space.fixed.items()
-    }
+    fixed: dict[str, Scalar] = {}
+    for name, value in arm.space.fixed.items():
+        fixed[name] = "-".join(map(str, value)) if isinstance(value, tuple) else value
     return ArmRow(arm.name, arm.model, arm.space.ranges(), fixed, size_of=arm.size_of)
 
 
 def versions() -> Mapping[str, str]:
-    """What the numbers of a study depend on beside its file."""
-    found = {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+    """Return the versions that a study's numbers depend on: Python, libraries, and our commit."""
+    known = {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
     commit = _git_commit()
-    return {**found, "git commit": commit} if commit else found
+    return {**known, "git commit": commit} if commit else known
 
 
 def _git_commit() -> str:
-    """The commit of the checkout this package runs from, or nothing when it was installed."""
+    """Return the commit of the checkout that this package runs from; empty when it is installed."""
     root = Path(__file__).resolve().parents[2]
     git = shutil.which("git")
     if git is None or not (root / ".git").exists():
         return ""
-    asked = subprocess.run(
-        [git, "-C", str(root), "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    result = subprocess.run(
+        [git, "-C", str(root), "rev-parse", "--short", "HEAD"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    return asked.stdout.strip()
+    return result.stdout.strip()
+
+
+def refuse_early(study: Study, now: str, options: LaunchOptions) -> StudyRow | None:
+    """Return the stored row of the study, if any; write nothing. Checked again under the lease.
+
+    Errors: StudyConflict or EnvironmentFault where a launch of the study, whose identity is `now`,
+    could not succeed.
+    """
+    artifacts, stored = artifacts_of(study.name, options), _stored(study, options)
+    if stored is not None:
+        refuse_other(study.name, stored.spec_json, now, extend=options.extend)
+    refuse_files_of_another(artifacts, stored)
+    refuse_unwritable(artifacts)
+    return stored
+
+
+def refuse_other(name: str, stored: str, now: str, *, extend: bool) -> tuple[str, ...]:
+    """Describe how a study extends its stored form.
+
+    StudyConflict when it differs in any other way, or extends it without `extend`.
+    """
+    extensions = extension(stored, now)
+    if extensions is None:
+        refuse_difference(name, stored, now)
+    elif not extend:
+        refuse_extension(name, extensions)
+    return extensions or ()
+
+
+def artifacts_of(name: str, options: LaunchOptions) -> Path:
+    """Return the folder of a study's weights and checkpoints."""
+    return options.folder.absolute() / "artifacts" / name
+
+
+def _stored(study: Study, options: LaunchOptions) -> StudyRow | None:
+    """Return the stored row of a study; None when there is none, or the tables are older.
+
+    StudyConflict when a live process runs the study.
+    """
+    database = connect_if_there(options.storage_url(study))
+    if database is None:
+        return None
+    with closing(database):
+        store = StudyStore(database, study.name)
+        store.refuse_held()
+        return store.load_study()

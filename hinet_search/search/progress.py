@@ -1,18 +1,19 @@
-"""Progress: what a running study tells whoever watches: counters, never a scan of trials."""
+"""Progress: the counters and events that a running study sends to its watcher."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from hinet_search.records import EvaluationRecord
+if TYPE_CHECKING:
+    from hinet_search.results.records import EvaluationRecord
 
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened.
+    """One event of a running study.
 
-    `kind` is one word: best, failed, retry, short (of a budget), finalist, size, opened, waiting, database,
-    extended. `key` is what it
-    happened to (`hinet/12`) and `value` its objective, where there are such.
+    `kind` is one word: best, failed, retry, short (of a budget), finalist, size, opened, waiting,
+    database, extended. `key` names the job or trial (`hinet/12`) and `value` is its objective,
+    where the event has them.
     """
 
     kind: str
@@ -41,7 +42,10 @@ class ArmProgress:
 
 @dataclass
 class JobProgress:
-    """A job that a slot is busy with; one that trains nothing has no passes. Speed is that since the last evaluation."""
+    """A running job. `passes` is None for a job that trains nothing.
+
+    `rows_per_second` is the speed between the last two evaluations.
+    """
 
     key: str
     passes: float | None = 0.0
@@ -51,18 +55,24 @@ class JobProgress:
     seconds: float = 0.0  # of training, at the last evaluation
     memory_bytes: int | None = None  # at its peak so far
 
-    def evaluated(self, evaluation: EvaluationRecord, num_rows: int) -> None:
-        """Take an evaluation in; `num_rows` make a pass."""
-        took, passes = evaluation.seconds - self.seconds, evaluation.passes - (self.passes or 0.0)
-        self.rows_per_second = passes * num_rows / took if took > 0 else None
+    def on_evaluation(self, evaluation: "EvaluationRecord", num_rows: int) -> None:
+        """Add an evaluation; a pass has `num_rows` rows."""
+        seconds, passes = (
+            evaluation.seconds - self.seconds,
+            evaluation.passes - (self.passes or 0.0),
+        )
+        self.rows_per_second = passes * num_rows / seconds if seconds > 0 else None
         self.passes, self.seconds = evaluation.passes, evaluation.seconds
-        self.memory_bytes = evaluation.memory_bytes or None  # one that an earlier process sent holds nothing here
+        self.memory_bytes = evaluation.memory_bytes or None  # 0 when an earlier process sent it
         self.values.append(evaluation.objective)
 
 
 @dataclass
 class PhaseProgress:
-    """How far the current phase is. `before` was done when this run began it, `began` is in seconds of this run."""
+    """Progress of the current phase.
+
+    `before` jobs were done when this run began the phase; `began` is in seconds of this run.
+    """
 
     name: str = "search"
     done: int = 0
@@ -73,7 +83,7 @@ class PhaseProgress:
 
 @dataclass
 class Progress:
-    """A running study in numbers. `ahead` are the jobs of later phases, as far as they can be told."""
+    """A running study in numbers. `ahead` counts the jobs of later phases, as far as known."""
 
     study: str
     slots: int
@@ -83,8 +93,8 @@ class Progress:
     phase: PhaseProgress = field(default_factory=PhaseProgress)
     running: dict[str, JobProgress] = field(default_factory=dict)
     seconds: float = 0.0
-    turn: str = ""  # the arms whose turn it is, where they come after the others
-    rows: int = 0  # of training
+    turn: str = ""  # the arms that run now, where they run after the others
+    rows: int = 0  # training rows
     maximize: bool = True
     ahead: int = 0
     retried: int = 0
@@ -96,61 +106,62 @@ class Progress:
         self.phase = PhaseProgress(f"{name}{of_turn}", done, total, done, self.seconds)
 
     def start(self, key: str, *, passes: float | None = 0.0) -> None:
-        """A job begins on the first slot that is free."""
+        """Record that a job starts, on the first free slot."""
         taken = {job.slot for name, job in self.running.items() if name != key}
         slot = next(number for number in range(len(taken) + 1) if number not in taken)
         self.running[key] = JobProgress(key, passes, slot=slot)
 
     def retry(self, key: str, cause: str) -> None:
-        """A job begins again."""
+        """Record that a job starts again."""
         self.retried += 1
         self.last_retry = f"{cause}, {key}"
 
     @property
     def best(self) -> ArmProgress | None:
-        """The arm with the best value, None before the first."""
-        found = [arm for arm in self.arms.values() if arm.best is not None]
+        """The arm with the best value; None before the first value."""
+        with_value = [arm for arm in self.arms.values() if arm.best is not None]
         choose = max if self.maximize else min
-        return choose(found, key=lambda arm: arm.best or 0.0, default=None)
+        return choose(with_value, key=lambda arm: arm.best or 0.0, default=None)
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimate from what this run has done of the current phase; None before the first result.
+        """Seconds left, estimated from this run's speed in the phase; None before the first result.
 
-        Jobs of later phases are taken to last as long as those of this one.
+        Assumes that jobs of later phases take as long as jobs of this phase.
         """
         gained = self.phase.done - self.phase.before
         if gained <= 0:
             return None
-        waiting = max(0, self.phase.total - self.phase.done)  # an arm may hold more trials than a lowered budget
+        # A lowered budget may be smaller than the number of trials done.
+        waiting = max(0, self.phase.total - self.phase.done)
         return (self.seconds - self.phase.began) / gained * (waiting + self.ahead)
 
 
 def value_text(value: float) -> str:
-    """`.7123`: four digits, no leading zero."""
+    """Format a value like `.7123`: four digits, no leading zero."""
     return f"{value:.4f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.4f}"
 
 
 def difference_text(difference: float) -> str:
-    """`+.0021` or `-.0300`."""
+    """Format a difference like `+.0021` or `-.0300`."""
     return f"{'+' if difference >= 0 else '-'}{value_text(abs(difference))}"
 
 
 class Watcher(Protocol):
-    """Whoever watches a study: the command line, a notebook, a test."""
+    """Receives a study's events and progress: the command line, a notebook, a test."""
 
     def event(self, event: Event) -> None:
-        """Something happened."""
+        """Receive an event."""
 
     def tick(self, progress: Progress) -> None:
-        """Called several times a second while jobs run."""
+        """Receive the progress, several times a second while jobs run."""
 
 
-class Silent:
+class NullWatcher:
     """A watcher that does nothing."""
 
     def event(self, event: Event) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def tick(self, progress: Progress) -> None:
-        """Nothing."""
+        """Do nothing."""

@@ -1,28 +1,36 @@
-"""Sampling and pruning: Optuna's samplers and pruners as a study file names them, and the seeds everything draws from."""
+"""Sampling and pruning: Optuna's samplers and pruners by their names in a study file, and seeds.
+
+Optuna's median pruner reads all trials again at every evaluation, so this file applies its rule to
+values kept in order. The other pruners keep notes in Optuna's study and are called through it.
+"""
 
 import hashlib
 import math
+import operator
 import warnings
+from bisect import insort
+from collections import defaultdict
+from collections.abc import Mapping
 
+import numpy as np
 import optuna
 from optuna.exceptions import ExperimentalWarning
+from optuna.trial import Trial
 
-from hinet_search.spec import PrunerSpec, SamplerSpec
+from hinet_search.study.study_spec import PrunerSpec, SamplerSpec
 
 
 def derive_seed(*parts: int | str) -> int:
-    """A seed in 0 .. 2^31 - 1 that depends on all parts and nothing else."""
+    """Return a seed in 0 .. 2^31 - 1 that depends on all parts and nothing else."""
     digest = hashlib.sha256("/".join(str(part) for part in parts).encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1
 
 
-def make_sampler(spec: SamplerSpec, seed: int, refused: int = 0) -> optuna.samplers.BaseSampler:
-    """A sampler for one trial. Made anew per trial, so that a resumed study does not replay its draws.
-
-    So many draws before it were `refused`; TPE would count them among its startup trials, as Optuna has them as pruned.
-    """
+def make_sampler(spec: SamplerSpec, seed: int) -> optuna.samplers.BaseSampler:
+    """Return a sampler for one trial: a new one each, so that a resumed study repeats no draws."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)  # `group` models conditional parameters jointly
+        # `group` is experimental; it models conditional parameters jointly.
+        warnings.simplefilter("ignore", ExperimentalWarning)
         if spec.kind == "random":
             return optuna.samplers.RandomSampler(seed=seed)
         if spec.kind == "gp":
@@ -31,21 +39,88 @@ def make_sampler(spec: SamplerSpec, seed: int, refused: int = 0) -> optuna.sampl
             )
         return optuna.samplers.TPESampler(
             seed=seed,
-            n_startup_trials=spec.startup_trials + refused,
+            n_startup_trials=spec.startup_trials,
             multivariate=True,
             group=True,
             constant_liar=True,
         )
 
 
-def make_pruner(spec: PrunerSpec, passes: float, evaluations_per_pass: int) -> optuna.pruners.BasePruner:
-    """A pruner that decides nothing before `spec.after_passes`; its steps are so many a pass."""
+def make_pruner(
+    spec: PrunerSpec, passes: float, evaluations_per_pass: int
+) -> optuna.pruners.BasePruner:
+    """Return a pruner that prunes nothing before `spec.after_passes`.
+
+    A pass has `evaluations_per_pass` of its steps.
+    """
     warmup = math.ceil(spec.after_passes * evaluations_per_pass)
     last = max(warmup + 1, math.ceil(passes * evaluations_per_pass))
     if spec.kind == "median":
-        return optuna.pruners.MedianPruner(n_startup_trials=spec.startup_trials, n_warmup_steps=warmup)
+        return optuna.pruners.MedianPruner(
+            n_startup_trials=spec.startup_trials, n_warmup_steps=warmup
+        )
     if spec.kind == "asha":
-        return optuna.pruners.SuccessiveHalvingPruner(min_resource=max(1, warmup), reduction_factor=2)
+        return optuna.pruners.SuccessiveHalvingPruner(
+            min_resource=max(1, warmup), reduction_factor=2
+        )
     if spec.kind == "hyperband":
-        return optuna.pruners.HyperbandPruner(min_resource=max(1, warmup), max_resource=last, reduction_factor=2)
+        return optuna.pruners.HyperbandPruner(
+            min_resource=max(1, warmup), max_resource=last, reduction_factor=2
+        )
     return optuna.pruners.NopPruner()
+
+
+class Pruning:
+    """Decide which running trials of one arm are pruned.
+
+    Values of a trial are indexed by step: its passes, rounded in units of one evaluation's share of
+    a pass. Trials are thus compared after the same passes, also where a pass has too few batches
+    for all evaluations, or a model grows in stages.
+    """
+
+    def __init__(
+        self, spec: PrunerSpec, passes: float, evaluations_per_pass: int, *, maximize: bool
+    ) -> None:
+        self.pruner = make_pruner(spec, passes, evaluations_per_pass)
+        self._kind, self._evaluations_per_pass = spec.kind, evaluations_per_pass
+        self._first = math.ceil(spec.after_passes * evaluations_per_pass)
+        self._median = _Median(spec.startup_trials, maximize=maximize)
+
+    def step(self, passes: float) -> int:
+        """Return the step of an evaluation after `passes`; several evaluations may share a step."""
+        return round(passes * self._evaluations_per_pass)
+
+    def remember(self, values: Mapping[int, float]) -> None:
+        """Add the values of a complete trial."""
+        self._median.add(values)
+
+    def gives_up(self, trial: Trial, values: Mapping[int, float]) -> bool:
+        """Whether to prune a running trial whose last value was just reported."""
+        if self._kind == "none" or max(values) < self._first:
+            return False
+        return self._median.ends(values) if self._kind == "median" else trial.should_prune()
+
+
+class _Median:
+    """Optuna's median rule.
+
+    Prune a trial whose best value is worse than the median of complete trials at its last step.
+    """
+
+    def __init__(self, startup_trials: int, *, maximize: bool) -> None:
+        self._startup_trials = startup_trials
+        self._best, self._is_worse = (max, operator.lt) if maximize else (min, operator.gt)
+        self._num_trials = 0
+        self._sorted: defaultdict[int, list[float]] = defaultdict(list)
+
+    def add(self, values: Mapping[int, float]) -> None:
+        self._num_trials += 1
+        for step, value in values.items():
+            insort(self._sorted[step], value)
+
+    def ends(self, values: Mapping[int, float]) -> bool:
+        others = self._sorted[max(values)]
+        if self._num_trials < self._startup_trials or not others:
+            return False
+        middle = others[(len(others) - 1) // 2 : len(others) // 2 + 1]
+        return bool(self._is_worse(self._best(values.values()), np.percentile(middle, 50)))

@@ -1,1 +1,1 @@
-"""Serving: a finalist leaves its study as a folder of its own, and scores new rows from there."""
+"""Serving: export a finalist of a study as a folder that scores new rows on its own."""

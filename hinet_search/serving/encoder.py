@@ -1,4 +1,4 @@
-"""Encoder: new rows as the columns that a model was trained on, by what was stored of the training rows.
+"""Encoder: encode new rows as a model's training rows were encoded.
 
 Shape legend: R rows, F categorical fields, T tasks.
 """
@@ -9,18 +9,22 @@ import numpy as np
 import polars as pl
 
 from hinet_search.data.columns import Columns
-from hinet_search.data.derive import encode_lists
+from hinet_search.data.derived.inputs import encode_lists
 from hinet_search.data.encode import Encoding, encode_ids, encode_numbers
 from hinet_search.data.lists import with_numbered_lists
-from hinet_search.data.matching import as_text
-from hinet_search.schema import ListField, Schema
+from hinet_search.data.raw_values import as_text
+from hinet_search.data.schema import ListField, Schema
 from hinet_search.serving.history import History
-from hinet_search.serving.inputs import Inputs, Types
+from hinet_search.serving.inputs import Inputs
+from hinet_search.serving.tables import Types
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """What turns rows of `types` into columns. Vocabularies hold the values that have an embedding, no others."""
+    """Turns rows with the column types `types` into encoded columns.
+
+    Its vocabularies hold only values that have an embedding.
+    """
 
     inputs: Inputs
     encoding: Encoding
@@ -29,40 +33,52 @@ class Encoder:
 
     @property
     def schema(self) -> Schema:
-        """What the model was built for."""
+        """The schema that the model was built for."""
         inputs, vocabularies = self.inputs, self.encoding.vocabularies
+        lists = [
+            ListField(name, inputs.categorical.index(list_.item), list_.length, list_.pooling)
+            for name, list_ in inputs.lists.items()
+            if list_.pooled
+        ]
         return Schema(
             scenarios=inputs.scenario.names,
             tasks=inputs.tasks,
             categorical=inputs.categorical,
             vocabulary_sizes=tuple(vocabulary.size for vocabulary in vocabularies),
             numeric=self.encoding.numeric_inputs,
-            lists=tuple(
-                ListField(name, inputs.categorical.index(one.item), one.length, one.pooling)
-                for name, one in inputs.lists.items()
-                if one.pooled
-            ),
+            lists=tuple(lists),
         )
 
     def columns(self, frame: pl.DataFrame) -> Columns:
-        """Rows that passed the checks, encoded; their labels are 0."""
-        inputs = self.inputs
-        rows = with_numbered_lists(frame, (one.column for one in inputs.lists.values()))
+        """Encode rows that passed the checks; labels are 0.
+
+        A number too far from training for float32 becomes infinite.
+        """
+        inputs, num_rows = self.inputs, len(frame)
+        rows = with_numbered_lists(frame, [list_.column for list_ in inputs.lists.values()])
         names = inputs.scenario.names
         index = {text: names.index(name) for text, name in inputs.scenario.values.items()}
-        with_made = rows.frame.with_columns(self.history.numbers(inputs, rows))
+        scenarios = as_text(frame[inputs.scenario.column])
+        with_derived = rows.frame.with_columns(self.history.numbers(inputs, rows))
+        with np.errstate(over="ignore"):
+            numeric_RN = encode_numbers(with_derived, self.encoding)
+        lists = encode_lists(inputs.lists, rows, self.encoding)
         return Columns(
             ids_RF=encode_ids(rows.frame, self.encoding),
-            numeric_RN=encode_numbers(with_made, self.encoding),
-            scenario_R=as_text(frame[inputs.scenario.column]).replace_strict(index, return_dtype=pl.Int16).to_numpy(),
-            labels_RT=np.zeros((len(frame), len(inputs.tasks)), dtype=np.uint8),
-            user_R=np.full(len(frame), -1, dtype=np.int32),
-            lists_RS=encode_lists(inputs.lists, rows, self.encoding).slots(slice(len(frame)), len(frame)),
+            numeric_RN=numeric_RN,
+            scenario_R=scenarios.replace_strict(index, return_dtype=pl.Int16).to_numpy(),
+            labels_RT=np.zeros((num_rows, len(inputs.tasks)), dtype=np.uint8),
+            user_R=np.full(num_rows, -1, dtype=np.int32),
+            lists_RS=lists.slots(slice(num_rows), num_rows),
         )
 
     def unseen(self, frame: pl.DataFrame, columns: Columns) -> dict[str, int]:
-        """How many rows have a value without an id, by categorical column; a missing value is none."""
-        return {
-            name: int(((columns.ids_RF[:, field] == 0) & frame[name].is_not_null().to_numpy()).sum())
-            for field, name in enumerate(self.inputs.categorical)
-        }
+        """The number of rows with a value without an id, by categorical column.
+
+        Missing values do not count.
+        """
+        counts = {}
+        for field, name in enumerate(self.inputs.categorical):
+            is_unseen_R = (columns.ids_RF[:, field] == 0) & frame[name].is_not_null().to_numpy()
+            counts[name] = int(is_unseen_R.sum())
+        return counts

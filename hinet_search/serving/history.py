@@ -1,56 +1,87 @@
-"""History: what labels and lists of a study's rows say, as it is kept with an exported model.
+"""History: facts from the labels and lists of a study's rows, stored with an exported model.
 
-It ends where the study's known data end, and new rows do not add to it.
+It ends with the known data of the study; new rows do not add to it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from hinet_search.data.counts import LabelCounts, label_counts, later_statistics
+from hinet_search.data.derived.matches import (
+    COUNT,
+    ITEM,
+    KnownMatches,
+    counted_pairs,
+    known_of,
+    match_numbers,
+    usual_pairs,
+)
+from hinet_search.data.derived.similarity import ItemFactors
+from hinet_search.data.derived.statistics import DAY as COUNTED_DAY
+from hinet_search.data.derived.statistics import (
+    EVERYONE,
+    LabelCounts,
+    key_columns,
+    label_counts,
+    later_statistics,
+    quantities,
+)
+from hinet_search.data.encode import VALUE
 from hinet_search.data.lists import ListedRows
-from hinet_search.data.matches import KnownMatches, counted_pairs, known_of, match_numbers, usual_pairs
 from hinet_search.data.rows import Rows
-from hinet_search.data.similarity import ItemFactors
-from hinet_search.data.statistics import EVERYONE
-from hinet_search.definition import DataDefinition
 from hinet_search.serving.inputs import Inputs
+from hinet_search.serving.tables import Types, as_typed, inner_type, read_table, require
+from hinet_search.study.data_definition import DataDefinition
+from hinet_search.study.feature_definition import MatchesDefinition, StatisticsDefinition
 
-DAYS, DAY, ITEM = "days", "day", "item"
+DAYS, DAY = "days", "day"
+MAX_COUNT = 2**31  # so that a product of two counts fits into 64 bits
+MAX_FACTOR = 1 + 1e-6  # of factors of length 1, with rounding
 
-Tables = Mapping[str, pl.DataFrame]
+PathOf = Callable[[str], Path]  # the file of a table by its name
 
 
 @dataclass(frozen=True)
 class History:
-    """What the inputs that are made of others need; None where the model has no such inputs."""
+    """What derived inputs are computed from; None where the model has no such inputs."""
 
     counts: LabelCounts | None = None
     matches: KnownMatches | None = None
 
     def numbers(self, inputs: Inputs, rows: ListedRows) -> list[pl.Series]:
-        """The numeric inputs that are made of labels and lists, for every row."""
-        made: list[pl.Series] = []
+        """The numeric inputs derived from labels and lists, for every row."""
+        columns: list[pl.Series] = []
         if self.counts is not None and inputs.statistics is not None:
-            made += later_statistics(self.counts, inputs.statistics, rows.frame, inputs.tasks).get_columns()
+            statistics = later_statistics(self.counts, inputs.statistics, rows.frame, inputs.tasks)
+            columns += statistics.get_columns()
         if self.matches is not None and inputs.matches is not None:
-            made += match_numbers(self.matches, inputs.matches, inputs.lists, rows).get_columns()
-        return made
+            columns += match_numbers(self.matches, inputs.matches, inputs.lists, rows).get_columns()
+        return columns
 
     def notes(self, inputs: Inputs) -> Iterator[str]:
-        """What somebody must know who serves the model, in words."""
+        """Notes for users of the exported model."""
         if self.counts is not None and inputs.statistics is not None:
             clock = inputs.statistics.clock
-            yield f"Label statistics are of {self._labels_in_words(clock)}. New rows do not add to them: export again for newer labels."
+            yield (
+                f"Label statistics are of {self._labels_in_words(clock)}. "
+                "New rows do not add to them: export again for newer labels."
+            )
             if clock is not None:
-                yield f"A row counts labels of days before its own {clock}; one after the last day counts all."
+                yield (
+                    f"A row counts labels of days before its own {clock}; "
+                    "one after the last day counts all."
+                )
         if self.matches is not None:
-            yield "What is known of lists (users' entries, attributes of items) is of training rows; a row brings its own lists."
+            yield (
+                "What is known of lists (users' entries, attributes of items) is of training rows; "
+                "a row brings its own lists."
+            )
 
     def _labels_in_words(self, clock: str | None) -> str:
-        assert self.counts is not None, "it is asked for with statistics"
+        assert self.counts is not None, "only called with statistics"
         days = self.counts.days
         if clock is None or days.is_empty():
             return "training rows"
@@ -58,7 +89,7 @@ class History:
 
 
 def history_of(definition: DataDefinition, inputs: Inputs, rows: Rows) -> History:
-    """What a study's rows give the inputs that are made of others."""
+    """The history of a study's rows, as far as the inputs need it."""
     return History(
         counts=label_counts(inputs.statistics, rows) if inputs.statistics is not None else None,
         matches=known_of(definition, inputs.matches, rows) if inputs.matches is not None else None,
@@ -66,43 +97,127 @@ def history_of(definition: DataDefinition, inputs: Inputs, rows: Rows) -> Histor
 
 
 def tables_of(history: History, inputs: Inputs) -> dict[str, pl.DataFrame]:
-    """The history as tables by name."""
-    found: dict[str, pl.DataFrame] = {}
+    """The tables of a history by name."""
+    tables: dict[str, pl.DataFrame] = {}
     if history.counts is not None and inputs.statistics is not None:
-        found[DAYS] = pl.DataFrame({DAY: history.counts.days})
-        found |= _numbered("statistics", [history.counts.of_keys[key] for key in (EVERYONE, *inputs.statistics.keys)])
+        tables[DAYS] = pl.DataFrame({DAY: history.counts.days})
+        for number, key in enumerate((EVERYONE, *inputs.statistics.keys)):
+            tables[f"statistics.{number}"] = history.counts.of_keys[key]
     if history.matches is not None and inputs.matches is not None:
         known, matches = history.matches, inputs.matches
-        found |= _numbered("usual", [known.usual[pair] for pair in usual_pairs(matches, inputs.lists)])
-        found |= _numbered("counts", [known.counts[pair] for pair in counted_pairs(matches)])
-        found |= _numbered("factors", [_as_table(known.factors[name]) for name in matches.similarity])
-    return found
+        for number, pair in enumerate(usual_pairs(matches, inputs.lists)):
+            tables[f"usual.{number}"] = known.usual[pair]
+        for number, pair in enumerate(counted_pairs(matches)):
+            tables[f"counts.{number}"] = known.counts[pair]
+        for number, name in enumerate(matches.similarity):
+            tables[f"factors.{number}"] = _as_table(known.factors[name])
+    return tables
 
 
-def history_of_tables(inputs: Inputs, read: Callable[[str], pl.DataFrame]) -> History:
-    """What `tables_of` gave, back; `read` gives a table by its name."""
+def table_names(inputs: Inputs) -> list[str]:
+    """Names of the tables of `tables_of`."""
+    names: list[str] = []
+    counts: dict[str, int] = {}
+    if inputs.statistics is not None:
+        names.append(DAYS)
+        counts["statistics"] = 1 + len(inputs.statistics.keys)
+    if inputs.matches is not None:
+        counts["usual"] = len(usual_pairs(inputs.matches, inputs.lists))
+        counts["counts"] = len(counted_pairs(inputs.matches))
+        counts["factors"] = len(inputs.matches.similarity)
+    for name, count in counts.items():
+        names += [f"{name}.{number}" for number in range(count)]
+    return names
+
+
+def history_of_folder(inputs: Inputs, types: Types, path_of: PathOf) -> History:
+    """Read back the tables of `tables_of`; `path_of` maps the name of a table to its file.
+
+    DataError when a table does not fit rows of `types`.
+    """
     counts = matches = None
     if inputs.statistics is not None:
-        keys = (EVERYONE, *inputs.statistics.keys)
-        counts = LabelCounts(read(DAYS)[DAY], {key: read(f"statistics.{number}") for number, key in enumerate(keys)})
-    if (wanted := inputs.matches) is not None:
-        usual, counted = usual_pairs(wanted, inputs.lists), counted_pairs(wanted)
-        matches = KnownMatches(
-            usual={pair: read(f"usual.{number}") for number, pair in enumerate(usual)},
-            counts={pair: read(f"counts.{number}") for number, pair in enumerate(counted)},
-            factors={name: _as_factors(read(f"factors.{number}")) for number, name in enumerate(wanted.similarity)},
-        )
+        counts = _label_counts(inputs, inputs.statistics, types, path_of)
+    if inputs.matches is not None:
+        matches = _known_matches(inputs, inputs.matches, types, path_of)
     return History(counts, matches)
 
 
-def _numbered(name: str, tables: list[pl.DataFrame]) -> dict[str, pl.DataFrame]:
-    return {f"{name}.{number}": table for number, table in enumerate(tables)}
+def _label_counts(
+    inputs: Inputs, definition: StatisticsDefinition, types: Types, path_of: PathOf
+) -> LabelCounts:
+    path = path_of(DAYS)
+    day_type = types[definition.clock] if definition.clock is not None else pl.Int64()
+    days = as_typed(path, read_table(path), {DAY: day_type}, [DAY])[DAY]
+    require(path, days.is_sorted(), "have its days in order", "has not")
+    amounts = quantities(len(inputs.tasks))
+    of_keys = {}
+    for number, key in enumerate((EVERYONE, *definition.keys)):
+        path, columns = path_of(f"statistics.{number}"), key_columns(key)
+        key_types = dict(zip(columns, (types[name] for name in key), strict=True))
+        table_types = {**key_types, **dict.fromkeys((COUNTED_DAY, *amounts), pl.Int64())}
+        table = as_typed(path, read_table(path), table_types, [*columns, COUNTED_DAY])
+        day_numbers = table[COUNTED_DAY]
+        require(path, day_numbers.is_sorted(), "have its days in order", "has not")
+        _require_range(path, day_numbers, (0, len(days) - 1), "number the days of its study")
+        for name in amounts:
+            _require_range(path, table[name], (0, MAX_COUNT), f"hold counts in '{name}'")
+        of_keys[key] = table
+    return LabelCounts(days, of_keys)
+
+
+def _known_matches(
+    inputs: Inputs, matches: MatchesDefinition, types: Types, path_of: PathOf
+) -> KnownMatches:
+    item_types = {list_.item: inner_type(types[list_.column]) for list_ in inputs.lists.values()}
+    usual = {}
+    for number, (item, column) in enumerate(usual_pairs(matches, inputs.lists)):
+        path = path_of(f"usual.{number}")
+        table_types = {ITEM: item_types[item], VALUE: types[column]}
+        usual[item, column] = as_typed(path, read_table(path), table_types, [ITEM])
+    counts = _value_counts(matches, types, path_of)
+    factors = {}
+    for number, name in enumerate(matches.similarity):
+        item_type = item_types[inputs.lists[name].item]
+        factors[name] = _item_factors(path_of(f"factors.{number}"), item_type)
+    return KnownMatches(usual, counts, factors)
+
+
+def _value_counts(
+    matches: MatchesDefinition, types: Types, path_of: PathOf
+) -> dict[tuple[str, str], pl.DataFrame]:
+    """Counts by list and column; all lists must count the same values of a column."""
+    counts = {}
+    values_of: dict[str, pl.Series] = {}
+    for number, (name, column) in enumerate(counted_pairs(matches)):
+        path = path_of(f"counts.{number}")
+        table_types = {VALUE: types[column], COUNT: pl.Float64()}
+        table = as_typed(path, read_table(path), table_types, [VALUE])
+        _require_range(path, table[COUNT], (0, MAX_COUNT), f"hold counts in '{COUNT}'")
+        first_values = values_of.setdefault(column, table[VALUE])
+        what = f"count the values of '{column}' that other lists count"
+        require(path, first_values.equals(table[VALUE]), what, "does not")
+        counts[name, column] = table
+    return counts
+
+
+def _item_factors(path: Path, item_type: pl.DataType) -> ItemFactors:
+    table = read_table(path)
+    names = [str(number) for number in range(max(1, table.width - 1))]
+    table_types = {ITEM: item_type, **dict.fromkeys(names, pl.Float64())}
+    table = as_typed(path, table, table_types, [ITEM])
+    for name in names:
+        _require_range(path, table[name], (-MAX_FACTOR, MAX_FACTOR), "hold factors of length 1")
+    return ItemFactors(table[ITEM], np.ascontiguousarray(table.drop(ITEM).to_numpy()))
+
+
+def _require_range(path: Path, numbers: pl.Series, limits: tuple[float, float], what: str) -> None:
+    """DataError that `path` must `what`, unless all numbers are inside limits; NaN is not."""
+    require(path, bool(numbers.is_between(*limits).all()), what, "does not")
 
 
 def _as_table(factors: ItemFactors) -> pl.DataFrame:
-    columns = [pl.Series(str(number), factor_I) for number, factor_I in enumerate(factors.factors_IK.T)]
+    columns = [
+        pl.Series(str(number), factor_I) for number, factor_I in enumerate(factors.factors_IK.T)
+    ]
     return pl.DataFrame([factors.items_I.alias(ITEM), *columns])
-
-
-def _as_factors(table: pl.DataFrame) -> ItemFactors:
-    return ItemFactors(table[ITEM], np.ascontiguousarray(table.drop(ITEM).to_numpy()))

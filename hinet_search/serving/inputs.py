@@ -1,30 +1,39 @@
-"""Inputs: what an exported model reads of a row, and whether new rows have it.
+"""Inputs: define what an exported model reads of a row, and check that new rows have it.
 
-Columns are named as in the study's table. Labels, split and outcomes are none of them.
+Columns are named as in the study's table. Labels, split and outcomes are not among them.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Literal
+from math import isfinite
+from typing import Annotated, Literal
 
 import polars as pl
+from pydantic import Field, model_validator
 
-from hinet_search.data.checks import INTEGERS, TEXTS, rows_in_words
+from hinet_search.common.errors import did_you_mean
+from hinet_search.common.frozen_model import Frozen, Text
+from hinet_search.data.checks import INTEGERS
+from hinet_search.data.derived.matches import match_names
+from hinet_search.data.derived.statistics import statistic_names
 from hinet_search.data.encode import Scale
-from hinet_search.data.matching import as_text, listed
-from hinet_search.errors import did_you_mean
-from hinet_search.features import ListDefinition, MatchesDefinition, StatisticsDefinition
-from hinet_search.frozen import Frozen, Text
-
-Types = Mapping[str, pl.DataType]
+from hinet_search.data.numbers import LARGEST, Range, farthest, rows_in_words
+from hinet_search.data.raw_values import as_text, listed
+from hinet_search.data.reading import NUM_ROWS
+from hinet_search.serving.tables import Types, in_words, kind, plain, widened
+from hinet_search.study.feature_definition import (
+    ListDefinition,
+    MatchesDefinition,
+    StatisticsDefinition,
+)
 
 MAX_EXAMPLES = 5
 
 
 class ScenarioInput(Frozen):
-    """The column of the scenario, and the name of the scenario of every value (as text) that the model knows."""
+    """The scenario column; `values` maps each value, as text, to a scenario of the model."""
 
     column: Text
-    values: dict[str, Text]
+    values: Annotated[dict[str, Text], Field(min_length=1)]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -33,14 +42,14 @@ class ScenarioInput(Frozen):
 
 
 class Inputs(Frozen):
-    """What the model reads of a row, and what it tells of it.
+    """What the model reads of a row.
 
-    `numeric` are columns; `scales` are of all numeric inputs, those that are made of other columns too. `keys` are the
-    columns that are copied beside the scores, where new rows have them.
+    `numeric` are columns; `scales` are of all numeric inputs, derived ones included. `keys` are
+    columns that are copied beside the scores if new rows have them.
     """
 
     scenario: ScenarioInput
-    tasks: tuple[Text, ...]
+    tasks: Annotated[tuple[Text, ...], Field(min_length=1)]
     categorical: tuple[Text, ...]
     numeric: tuple[Text, ...]
     scales: tuple[Scale, ...]
@@ -50,6 +59,62 @@ class Inputs(Frozen):
     not_finite: Literal["refuse", "impute"]
     keys: tuple[Text, ...]
 
+    @model_validator(mode="after")
+    def _distinct(self) -> "Inputs":
+        for key, names in (
+            ("tasks", self.tasks),
+            ("categorical, numeric", (*self.categorical, *self.numeric)),
+            ("scales", self.scaled),
+            ("keys", self.keys),
+        ):
+            repeated = sorted({name for name in names if names.count(name) > 1})
+            if repeated:
+                raise ValueError(
+                    f"{key} must name everything once, got twice: {', '.join(repeated)}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _scales_of_numbers(self) -> "Inputs":
+        difference = {*self.numeric, *self._derived()} ^ set(self.scaled)
+        if difference:
+            raise ValueError(
+                "scales must be of every numeric input and of nothing else, got a difference in "
+                f"{', '.join(sorted(difference))}"
+            )
+        for scale in self.scales:
+            _check_scale(scale)
+        return self
+
+    @model_validator(mode="after")
+    def _items_of_lists(self) -> "Inputs":
+        for name, list_ in self.lists.items():
+            if list_.pooled and list_.item not in self.categorical:
+                raise ValueError(
+                    f"list {name}: item '{list_.item}' must be one of the categorical inputs"
+                )
+        return self
+
+    @property
+    def scaled(self) -> tuple[str, ...]:
+        """Names of the numeric inputs, without flags."""
+        return tuple(scale.name for scale in self.scales)
+
+    def _derived(self) -> list[str]:
+        """Names of the numeric inputs that are derived from labels and lists."""
+        names: list[str] = []
+        if self.statistics is not None:
+            names += statistic_names(self.statistics, self.tasks)
+        if self.matches is not None:
+            unknown = sorted(set(self.matches.named_lists) - set(self.lists))
+            if unknown:
+                raise ValueError(
+                    f"matches name no list: {', '.join(unknown)}, "
+                    f"known: {', '.join(self.lists) or 'none'}"
+                )
+            names += match_names(self.matches)
+        return names
+
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that a row must have."""
@@ -57,129 +122,227 @@ class Inputs(Frozen):
 
     @property
     def compared(self) -> tuple[str, ...]:
-        """Those whose values are compared with values of training rows, whose types they must have."""
+        """Columns whose values are compared with those of training rows, and need their types."""
         return tuple(dict.fromkeys(self._compared()))
 
     def _compared(self) -> Iterator[str]:
         yield self.scenario.column
         yield from self.categorical
         if self.statistics is not None:
-            yield from (column for key in self.statistics.keys for column in key)
-            yield from [self.statistics.clock] if self.statistics.clock else []
-        yield from (one.column for one in self.lists.values())
+            for key in self.statistics.keys:
+                yield from key
+            if self.statistics.clock:
+                yield self.statistics.clock
+        yield from (list_.column for list_ in self.lists.values())
         if self.matches is not None:
             yield from self.matches.by
             yield from (self.lists[name].item for name in self.matches.similarity)
 
 
-def fitted(rows: pl.LazyFrame, types: Types) -> pl.LazyFrame:
-    """Columns of `types` in these types, whose kinds they have: whole numbers of another size, categories as text."""
-    return rows.with_columns(pl.col(name).cast(dtype, strict=False) for name, dtype in types.items())
+def _check_scale(scale: Scale) -> None:
+    """ValueError unless mean, spread and the range of `clip` are finite and in order."""
+    if not (isfinite(scale.mean) and isfinite(scale.spread) and scale.spread >= 0):
+        raise ValueError(
+            f"scales of '{scale.name}' must be a finite mean and a finite spread >= 0, "
+            f"got {scale.mean} and {scale.spread}"
+        )
+    if scale.clip is None:
+        return
+    low, high = scale.clip
+    if not (isfinite(low) and isfinite(high) and low < high):
+        raise ValueError(
+            f"clip of '{scale.name}' must be [LOW, HIGH] with LOW < HIGH, got {list(scale.clip)}"
+        )
 
 
-def raw_types(inputs: Inputs, found: Types) -> dict[str, pl.DataType]:
-    """The types that new rows are read in: those of the study's table, numbers as float64, categories as text."""
-    return {name: _plain(found[name]) if name in inputs.compared else pl.Float64() for name in inputs.columns}
+def cast_rows(inputs: Inputs, rows: pl.LazyFrame, types: Types) -> pl.LazyFrame:
+    """Cast the columns of `types` to these types; they must be of the same kinds.
+
+    A value that does not fit becomes null, like a value that no training row has. On the clock of
+    statistics it becomes the nearest end of the type, which is before or after all days.
+    """
+    clock = inputs.statistics.clock if inputs.statistics is not None else None
+    return rows.with_columns(
+        _to_nearest_end(name, dtype) if name == clock else pl.col(name).cast(dtype, strict=False)
+        for name, dtype in types.items()
+    )
 
 
-def column_problems(inputs: Inputs, types: Types, found: Types) -> list[str]:
+def _to_nearest_end(name: str, dtype: pl.DataType) -> pl.Expr:
+    column = pl.col(name)
+    cast = column.cast(dtype, strict=False)
+    if not (dtype in INTEGERS or isinstance(dtype, pl.Datetime)):
+        return cast
+    lowest, highest = (0, 2**64 - 1) if dtype == pl.UInt64 else (-(2**63), 2**63 - 1)
+    is_positive = column.to_physical() > 0
+    end = pl.when(is_positive).then(pl.lit(highest)).otherwise(pl.lit(lowest)).cast(dtype)
+    does_not_fit = cast.is_null() & column.is_not_null()
+    return pl.when(does_not_fit).then(end).otherwise(cast)
+
+
+def count_unfit(inputs: Inputs, rows: pl.LazyFrame, types: Types) -> dict[str, int]:
+    """The number of rows with a value that does not fit the type, by categorical column.
+
+    Columns where every value fits by its type are left out.
+    """
+    row_types = rows.collect_schema()
+    counts = []
+    for name in inputs.categorical:
+        if row_types[name] in INTEGERS and widened(row_types[name]) != types[name]:
+            cast = pl.col(name).cast(types[name], strict=False)
+            counts.append((pl.col(name).is_not_null() & cast.is_null()).sum())
+    if not counts:
+        return {}
+    return rows.select(counts).collect(engine="streaming").row(0, named=True)
+
+
+def raw_types(inputs: Inputs, source_types: Types) -> dict[str, pl.DataType]:
+    """The types of new rows: those of the study's table, with float64 and text for categories."""
+    return {
+        name: plain(source_types[name]) if name in inputs.compared else pl.Float64()
+        for name in inputs.columns
+    }
+
+
+def column_problems(inputs: Inputs, types: Types, row_types: Types) -> list[str]:
     """Columns that new rows lack, or have in another kind of type than the study's table."""
     missing = [
-        f"column '{name}' is not in the rows{did_you_mean(name, found)}" for name in inputs.columns if name not in found
+        f"column '{name}' is not in the rows{did_you_mean(name, row_types)}"
+        for name in inputs.columns
+        if name not in row_types
     ]
     wrong = [
-        f"column '{name}' must hold {_in_words(types[name])} as in training, got {found[name]}; cast it"
-        for name in _unlike(inputs, types, found)
+        f"column '{name}' must hold {in_words(types[name])} as in training, "
+        f"got {row_types[name]}; cast it"
+        for name in _wrong_kinds(inputs, types, row_types)
     ]
     no_number = [
-        f"column '{name}' must hold numbers, got {found[name]}; cast it" for name in _no_numbers(inputs, found)
+        f"column '{name}' must hold numbers, got {row_types[name]}; cast it"
+        for name in _no_numbers(inputs, row_types)
     ]
-    return [*missing, *wrong, *no_number]
-
-
-def misread(inputs: Inputs, types: Types, found: Types) -> dict[str, pl.DataType]:
-    """Columns of CSV files that do not look like what they are, with their types: an empty one, a text of digits alone."""
-    unlike = (*_unlike(inputs, types, found), *_no_numbers(inputs, found))
-    return {name: types[name] for name in unlike if _is_said_by_text(types[name])}
-
-
-def _unlike(inputs: Inputs, types: Types, found: Types) -> list[str]:
-    """Columns that are compared and have another kind of type."""
-    return [
-        name
-        for name in inputs.compared
-        if name in found and found[name] != pl.Null and _kind(_plain(found[name])) != _kind(types[name])
+    too_wide = [
+        f"column '{name}' is copied beside the scores and must hold numbers of at most 64 bits, "
+        f"got {row_types[name]}; cast it"
+        for name in inputs.keys
+        if row_types.get(name) in (pl.Int128, pl.UInt128)
     ]
+    return [*missing, *wrong, *no_number, *too_wide]
 
 
-def _no_numbers(inputs: Inputs, found: Types) -> list[str]:
-    return [
-        name
-        for name in inputs.numeric
-        if name in found and not (found[name].is_numeric() or found[name] in (pl.Boolean, pl.Null))
-    ]
+def misread_columns(inputs: Inputs, types: Types, row_types: Types) -> dict[str, pl.DataType]:
+    """Columns of CSV files whose type was inferred wrongly, with their right types.
+
+    Empty columns and texts of digits are such.
+    """
+    wrong = (*_wrong_kinds(inputs, types, row_types), *_no_numbers(inputs, row_types))
+    return {name: types[name] for name in wrong if _can_be_parsed(types[name])}
 
 
-def _is_said_by_text(dtype: pl.DataType) -> bool:
-    """Whether a text can mean one value of the type alone; a moment without its zone cannot, and a list is no text."""
-    is_moment = isinstance(dtype, pl.Datetime) and dtype.time_zone is None
-    return dtype.is_numeric() or dtype in (pl.String, pl.Boolean, pl.Date) or is_moment
+def _wrong_kinds(inputs: Inputs, types: Types, row_types: Types) -> list[str]:
+    """Compared columns that have another kind of type than in training."""
+    wrong = []
+    for name in inputs.compared:
+        dtype = row_types.get(name, pl.Null())
+        if dtype != pl.Null and kind(plain(dtype)) != kind(types[name]):
+            wrong.append(name)
+    return wrong
+
+
+def _no_numbers(inputs: Inputs, row_types: Types) -> list[str]:
+    """Numeric columns that hold no numbers."""
+    wrong = []
+    for name in inputs.numeric:
+        dtype = row_types.get(name, pl.Null())
+        if not dtype.is_numeric() and dtype not in (pl.Boolean, pl.Null):
+            wrong.append(name)
+    return wrong
+
+
+def _can_be_parsed(dtype: pl.DataType) -> bool:
+    """Whether a text means exactly one value of the type.
+
+    A datetime with a time zone needs an offset, and a text is no list.
+    """
+    is_local_datetime = isinstance(dtype, pl.Datetime) and dtype.time_zone is None
+    return dtype.is_numeric() or dtype in (pl.String, pl.Boolean, pl.Date) or is_local_datetime
 
 
 def value_problems(inputs: Inputs, rows: pl.LazyFrame) -> list[str]:
-    """Scenarios that the model does not know, and numbers that are not finite; two passes over the rows, streamed."""
+    """Unknown scenarios and numbers that cannot be used; two passes over the rows, streamed."""
     return [*_scenario_problems(inputs.scenario, rows), *_number_problems(inputs, rows)]
 
 
 def _scenario_problems(scenario: ScenarioInput, rows: pl.LazyFrame) -> list[str]:
-    counts = rows.group_by(scenario.column).agg(pl.len().alias("rows of a scenario")).collect(engine="streaming")
-    texts, numbers = as_text(counts[scenario.column]).to_list(), counts["rows of a scenario"].to_list()
-    unknown = {text: number for text, number in zip(texts, numbers, strict=True) if text not in scenario.values}
+    counts = rows.group_by(scenario.column).agg(pl.len().alias(NUM_ROWS))
+    table = counts.collect(engine="streaming")
+    texts, numbers = as_text(table[scenario.column]).to_list(), table[NUM_ROWS].to_list()
+    count_of = dict(zip(texts, numbers, strict=True))
+    unknown = [text for text in texts if text not in scenario.values]
     if not unknown:
         return []
-    worst = sorted(unknown, key=lambda text: -unknown[text])
-    shown = listed([f"{'nothing' if text is None else repr(text)} ({rows_in_words(unknown[text])})" for text in worst])
+    unknown.sort(key=lambda text: -count_of[text])
+    got = [
+        f"{'nothing' if text is None else repr(text)} ({rows_in_words(count_of[text])})"
+        for text in unknown
+    ]
     known = listed([repr(value) for value in scenario.values])
-    return [f"column '{scenario.column}' must hold scenarios of the model, {known}, got {shown}; leave other rows out"]
+    problem = f"column '{scenario.column}' must hold scenarios of the model, {known}"
+    return [f"{problem}, got {listed(got)}; leave other rows out"]
 
 
 def _number_problems(inputs: Inputs, rows: pl.LazyFrame) -> list[str]:
-    if inputs.not_finite == "impute" or not inputs.numeric:
-        return []
-    wrong = {name: ~pl.col(name).cast(pl.Float64).is_finite().fill_null(value=True) for name in inputs.numeric}
-    asked = [wrong[name].sum().alias(name) for name in inputs.numeric]
-    counts = rows.select(asked).collect(engine="streaming").row(0, named=True)
-    return [
-        f"column '{name}' must be finite, got NaN or infinity in {rows_in_words(count)} (first in row "
-        f"{', '.join(f'{row:,}' for row in _first(rows, wrong[name]))}); write null for what is missing"
-        for name, count in counts.items()
-        if count
+    """Values that are refused as not finite, and values too far from those of training rows."""
+    refused = inputs.numeric if inputs.not_finite == "refuse" else ()
+    not_finite = {name: _is_not_finite(name) for name in refused}
+    limits, outside = {}, {}
+    for scale in inputs.scales:
+        if scale.name in inputs.numeric and not scale.clip:
+            limits[scale.name] = scale.limits
+            outside[scale.name] = _is_outside(scale.name, scale.limits, inputs)
+    problems = [
+        f"column '{name}' must be finite, got NaN or infinity in {which}; "
+        "write null for what is missing"
+        for name, which in _rows_where(not_finite, rows)
     ]
+    for name, which in _rows_where(outside, rows):
+        low, high = limits[name]
+        value = _farthest(rows.filter(outside[name]), name)
+        problems.append(
+            f"column '{name}' must lie between {low:.2g} and {high:.2g}, got {value:.6g} in "
+            f"{which}; write null for what is missing"
+        )
+    return problems
 
 
-def _first(rows: pl.LazyFrame, wrong: pl.Expr) -> list[int]:
-    """Numbers of the first rows where something is wrong, from 0."""
-    places = rows.select(wrong.arg_true().head(MAX_EXAMPLES).alias("row")).collect(engine="streaming")
-    return [int(place) for place in places["row"]]
+def _is_not_finite(name: str) -> pl.Expr:
+    return ~pl.col(name).cast(pl.Float64).is_finite().fill_null(value=True)
 
 
-def _plain(dtype: pl.DataType) -> pl.DataType:
-    """Categories are text."""
-    if isinstance(dtype, pl.List):
-        return pl.List(_plain(dtype.inner))  # type: ignore[arg-type]  # the inner type of a schema is an instance
-    return pl.String() if isinstance(dtype, pl.Categorical | pl.Enum) else dtype
+def _is_outside(name: str, limits: Range, inputs: Inputs) -> pl.Expr:
+    """Whether a value is finite and outside limits; one beyond LARGEST is imputed like infinity."""
+    value = pl.col(name).cast(pl.Float64)
+    end = LARGEST if inputs.not_finite == "impute" else float("inf")
+    outside = (value < limits[0]) | (value > limits[1])
+    return (outside & value.is_finite() & (value.abs() <= end)).fill_null(value=False)
 
 
-def _kind(dtype: pl.DataType) -> object:
-    """Whole numbers are of one kind whatever their size; moments of one zone too; any other type is a kind of its own."""
-    if isinstance(dtype, pl.List):
-        return ("list", _kind(dtype.inner))  # type: ignore[arg-type]  # likewise
-    if isinstance(dtype, pl.Datetime):
-        return ("moment", dtype.time_zone)
-    return next((kind for kind in (INTEGERS, TEXTS) if dtype in kind), dtype)
+def _farthest(rows: pl.LazyFrame, name: str) -> float:
+    """The value of a column that is farthest from 0."""
+    return farthest(rows.select(name).collect(engine="streaming")[name])
 
 
-def _in_words(dtype: pl.DataType) -> str:
-    if isinstance(dtype, pl.List):
-        return f"lists of {_in_words(dtype.inner)}"  # type: ignore[arg-type]  # likewise
-    return "whole numbers" if dtype in INTEGERS else "text" if dtype in TEXTS else str(dtype)
+def _rows_where(conditions: Mapping[str, pl.Expr], rows: pl.LazyFrame) -> Iterator[tuple[str, str]]:
+    """(column, count and first rows) for every column whose condition holds in some row."""
+    if not conditions:
+        return
+    counts = rows.select(condition.sum().alias(name) for name, condition in conditions.items())
+    for name, count in counts.collect(engine="streaming").row(0, named=True).items():
+        if count:
+            first = ", ".join(f"{row:,}" for row in _first_rows(rows, conditions[name]))
+            yield name, f"{rows_in_words(count)} (first in row {first})"
+
+
+def _first_rows(rows: pl.LazyFrame, condition: pl.Expr) -> list[int]:
+    """Numbers of the first rows where a condition holds, from 0."""
+    numbers = rows.select(condition.arg_true().head(MAX_EXAMPLES).alias("row"))
+    return [int(number) for number in numbers.collect(engine="streaming")["row"]]

@@ -1,8 +1,9 @@
-"""Predict: rows of a table become probabilities in a file, run by run, so that memory holds one run at a time.
+"""Predict: write the probabilities of a table's rows to a file, one block in memory at a time.
 
-Shape legend: R rows, B rows of a run, S seeds, T tasks.
+Shape legend: R rows, S seeds, T tasks.
 """
 
+import errno
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -12,27 +13,40 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from polars.exceptions import PolarsError
 from scipy.special import expit
 
-from hinet_search import disk
-from hinet_search.compare import ensemble_logits
+from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
+from hinet_search.common.files import replacing
 from hinet_search.data.columns import Columns
-from hinet_search.data.mapped import mapped
+from hinet_search.data.mapped_table import collect_to_mapped_file
+from hinet_search.data.numbers import rows_in_words
+from hinet_search.data.reading import FAILURES, OWN, unreadable
 from hinet_search.data.sources.table import scan
-from hinet_search.errors import ConfigurationError, DataError, EnvironmentFault
-from hinet_search.serving.folder import Exported
-from hinet_search.serving.inputs import column_problems, fitted, misread, value_problems
+from hinet_search.results.statistics.resampling import ensemble_logits
+from hinet_search.serving.inputs import (
+    MAX_EXAMPLES,
+    cast_rows,
+    column_problems,
+    count_unfit,
+    misread_columns,
+    value_problems,
+)
+from hinet_search.serving.model_folder import ExportedModel
+from hinet_search.training.device import memory_errors_explained
 
 RUN_ROWS = 2**17
-KEY = "key of the row: "  # before the name of a column that is copied as it is
+KEY = f"{OWN}key "  # prefix of the name of a column that is copied unchanged
 BYTES_PER_SCORE = 4
+NEEDS_LESS = "a table of fewer rows than that needs less, and --device cpu needs no memory of a GPU"
 AS_TRAINED = "the column has that type in training: write such a value, or none where it is missing"
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What was written. `unseen` is the share of rows with a value without an id, by categorical column."""
+    """What was written.
+
+    `unseen` is the share of rows with a value without an id, by categorical column.
+    """
 
     scores: Path
     rows: int
@@ -42,71 +56,101 @@ class Prediction:
     unseen: dict[str, float]
 
 
-def predict(exported: Exported, path: str, to: Path) -> Prediction:
-    """Score the rows of a table (Parquet or CSV, one file or a glob) and write keys and scores, in the order of the rows.
+def score_table(exported: ExportedModel, path: str, to: Path) -> Prediction:
+    """Score the rows of a table and write keys and scores, in the order of the rows.
 
-    Errors: DataError when columns or values are not as in training, EnvironmentFault when a file cannot be written.
+    The table is Parquet or CSV, one file or a glob.
+    Errors: DataError when columns or values are not as in training, EnvironmentFault when a file
+    cannot be written or memory runs out.
     """
-    started = time.perf_counter()
     _refuse_other_formats(to)
+    try:
+        with memory_errors_explained(
+            exported.models[0].device, f"{RUN_ROWS:,} rows at once", NEEDS_LESS
+        ):
+            return _predict(exported, path, to)
+    except MemoryError as error:
+        raise EnvironmentFault(
+            f"{path}: its rows must be scored within memory, but it ran out: {error}"
+        ) from error
+
+
+def _predict(exported: ExportedModel, path: str, to: Path) -> Prediction:
+    started = time.perf_counter()
     lazy = _scanned(exported, path)
     keys = _keys(exported, lazy)
-    frame = _checked(exported, lazy, keys, path, to.absolute().parent)
-    unseen: Counter[str] = Counter()
+    frame, unfit = _checked(exported, lazy, keys, path, to.absolute().parent)
+    unseen = Counter(unfit)
     try:
-        with disk.replacing(to, len(frame) * BYTES_PER_SCORE * len(exported.file.inputs.tasks)) as part:
-            _write(exported, frame, keys, part, unseen)
+        num_bytes = len(frame) * BYTES_PER_SCORE * len(exported.file.inputs.tasks)
+        with replacing(to, num_bytes) as part:
+            _write(_Scorer(exported, path, keys, unseen), frame, part)
     except OSError as error:
+        if error.errno == errno.ENOMEM:
+            raise
         raise EnvironmentFault(
             f"{to}: cannot be written: {error.strerror}", remedy="name another file with -o"
         ) from error
     rates = {name: unseen[name] / max(len(frame), 1) for name in exported.file.inputs.categorical}
-    return Prediction(to, len(frame), time.perf_counter() - started, keys, exported.file.inputs.tasks, rates)
+    return Prediction(
+        to, len(frame), time.perf_counter() - started, keys, exported.file.inputs.tasks, rates
+    )
 
 
-def probabilities(exported: Exported, columns: Columns) -> NDArray[np.float32]:
-    """P(task = 1) of every row in its own scenario (R, T); of several seeds the mean."""
+def probabilities(exported: ExportedModel, columns: Columns) -> NDArray[np.float32]:
+    """P(task = 1) of every row in its own scenario (R, T).
+
+    Several seeds are combined as an ensemble. NaN where a model has no finite logit: an infinite
+    logit would pass for a probability of 1.
+    """
     if columns.num_rows == 0:
         return np.zeros((0, len(exported.file.inputs.tasks)), dtype=np.float32)
     logits_SRT = np.stack([model.scores(columns) for model in exported.models])
     logits_RT = logits_SRT[0] if len(logits_SRT) == 1 else ensemble_logits(logits_SRT)
-    return np.asarray(expit(logits_RT), dtype=np.float32)
+    is_finite_RT = np.isfinite(logits_SRT).all(axis=0)
+    return np.asarray(np.where(is_finite_RT, expit(logits_RT), np.nan), dtype=np.float32)
 
 
 def _refuse_other_formats(to: Path) -> None:
     if to.suffix.lower() != ".parquet":
         raise ConfigurationError(
-            f"{to}: scores must go to a .parquet file, got '{to.suffix}'", remedy="-o scores.parquet"
+            f"{to}: scores must go to a .parquet file, got '{to.suffix}'",
+            remedy="-o scores.parquet",
         )
 
 
-def _scanned(exported: Exported, path: str) -> pl.LazyFrame:
-    """The rows; columns of CSV files in the types of training, whatever their values look like."""
+def _scanned(exported: ExportedModel, path: str) -> pl.LazyFrame:
+    """The rows of a table; CSV columns have the types of training, whatever is inferred."""
     lazy = scan(path, Path.cwd(), "rows")
-    types = misread(exported.file.inputs, exported.encoder.types, lazy.collect_schema())
+    types = misread_columns(exported.file.inputs, exported.encoder.types, lazy.collect_schema())
     return scan(path, Path.cwd(), "rows", types)
 
 
-def _keys(exported: Exported, lazy: pl.LazyFrame) -> tuple[str, ...]:
-    """Key columns that the rows have; one with the name of a task gives way to its scores."""
-    inputs, found = exported.file.inputs, lazy.collect_schema()
-    return tuple(name for name in inputs.keys if name in found and name not in inputs.tasks)
+def _keys(exported: ExportedModel, lazy: pl.LazyFrame) -> tuple[str, ...]:
+    """Key columns that the rows have, without any that has the name of a task."""
+    inputs, names = exported.file.inputs, lazy.collect_schema().names()
+    return tuple(name for name in inputs.keys if name in names and name not in inputs.tasks)
 
 
-def _checked(exported: Exported, lazy: pl.LazyFrame, keys: tuple[str, ...], path: str, folder: Path) -> pl.DataFrame:
-    """Keys and inputs of all rows, mapped from a file in `folder`; DataError with every problem that they have."""
+def _checked(
+    exported: ExportedModel, lazy: pl.LazyFrame, keys: tuple[str, ...], path: str, folder: Path
+) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Check all rows; return their keys and inputs, and the number of values that do not fit.
+
+    The rows are mapped from a file in `folder`. DataError holds every problem of the rows.
+    """
     inputs, types = exported.file.inputs, exported.encoder.types
     _raise(path, column_problems(inputs, types, lazy.collect_schema()))
     copies = [pl.col(name).alias(f"{KEY}{name}") for name in keys]
     try:
-        frame = mapped(fitted(lazy.select(*inputs.columns, *copies), types), folder)
-    except PolarsError as error:
-        text = str(error).splitlines()[0]
-        raise DataError(
-            f"{path}: rows cannot be read: {text}", remedy=AS_TRAINED if "could not parse" in text else ""
-        ) from error
+        rows = cast_rows(inputs, lazy.select(*inputs.columns, *copies), types)
+        frame = collect_to_mapped_file(rows, folder)
+        unfit = count_unfit(inputs, lazy, types)
+    except FAILURES as error:
+        remedy = AS_TRAINED if "could not parse" in str(error) else ""
+        raise unreadable(path, error, remedy) from error
     _raise(path, value_problems(inputs, frame.lazy()))
-    return frame
+    return frame, unfit
 
 
 def _raise(path: str, problems: list[str]) -> None:
@@ -114,18 +158,50 @@ def _raise(path: str, problems: list[str]) -> None:
         raise DataError(*(f"{path}: {problem}" for problem in problems))
 
 
-def _write(exported: Exported, frame: pl.DataFrame, keys: tuple[str, ...], to: Path, unseen: Counter[str]) -> None:
-    first = _scored(exported, frame[:RUN_ROWS], keys, unseen).to_arrow()
-    with pq.ParquetWriter(to, first.schema) as writer:
-        writer.write_table(first)
+@dataclass(frozen=True)
+class _Scorer:
+    """Scores blocks of rows of `path` and adds their values without an id to `unseen`."""
+
+    exported: ExportedModel
+    path: str
+    keys: tuple[str, ...]
+    unseen: Counter[str]
+
+    def scored(self, frame: pl.DataFrame, first: int) -> pl.DataFrame:
+        """Keys and probabilities of a block of rows, of which the first has number `first`.
+
+        DataError when a row has no finite score.
+        """
+        columns = self.exported.encoder.columns(frame)
+        self.unseen.update(self.exported.encoder.unseen(frame, columns))
+        probability_RT = probabilities(self.exported, columns)
+        _raise(self.path, _missing_scores(probability_RT, first))
+        keys = [frame[f"{KEY}{name}"].alias(name) for name in self.keys]
+        scores = [
+            pl.Series(task, probability_RT[:, number])
+            for number, task in enumerate(self.exported.file.inputs.tasks)
+        ]
+        return pl.DataFrame([*keys, *scores])
+
+
+def _write(scorer: _Scorer, frame: pl.DataFrame, to: Path) -> None:
+    table = scorer.scored(frame[:RUN_ROWS], 0).to_arrow()
+    with pq.ParquetWriter(to, table.schema) as writer:
+        writer.write_table(table)
         for start in range(RUN_ROWS, len(frame), RUN_ROWS):
-            writer.write_table(_scored(exported, frame[start : start + RUN_ROWS], keys, unseen).to_arrow())
+            block = frame[start : start + RUN_ROWS]
+            writer.write_table(scorer.scored(block, start).to_arrow())
 
 
-def _scored(exported: Exported, frame: pl.DataFrame, keys: tuple[str, ...], unseen: Counter[str]) -> pl.DataFrame:
-    """Keys and probabilities of a run; rows without an id are added to `unseen`."""
-    columns = exported.encoder.columns(frame)
-    unseen.update(exported.encoder.unseen(frame, columns))
-    of_task_RT = probabilities(exported, columns)
-    scores = [pl.Series(task, of_task_RT[:, number]) for number, task in enumerate(exported.file.inputs.tasks)]
-    return pl.DataFrame([*(frame[f"{KEY}{name}"].alias(name) for name in keys), *scores])
+def _missing_scores(probability_RT: NDArray[np.float32], first: int) -> list[str]:
+    """Report rows without a finite score; `first` is the number of the first row."""
+    rows = first + np.flatnonzero(~np.isfinite(probability_RT).all(axis=1))
+    if not rows.size:
+        return []
+    examples = ", ".join(f"{row:,}" for row in rows[:MAX_EXAMPLES].tolist())
+    problem = (
+        f"every row must get a finite score, but {rows_in_words(rows.size)} cannot "
+        f"(first in row {examples}); their numbers are far from those of training, or weights of "
+        "the model are far too large"
+    )
+    return [problem]

@@ -1,1 +1,1 @@
-"""Storage: the engine factory, our tables, and Optuna storage to StudyRecord."""
+"""Storage: open databases, write studies to our tables and Optuna's, and load StudyRecords."""

@@ -1,6 +1,5 @@
-"""Engine: the one place that opens a database, SQLite or PostgreSQL, for us and for Optuna alike."""
+"""Engine: open every database, SQLite or PostgreSQL, for our tables and for Optuna's."""
 
-import fcntl
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -10,30 +9,53 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
-from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import (
+    DatabaseError,
+    DBAPIError,
+    InterfaceError,
+    MultipleResultsFound,
+    NoResultFound,
+    OperationalError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from hinet_search.errors import DatabaseAway, EnvironmentFault, StudyConflict
-from hinet_search.private import make_file, make_folder
-from hinet_search.storage.address import Address, parse_address
-from hinet_search.storage.filesystem import OVER_THE_NETWORK, file_system_of
-from hinet_search.storage.schema import MIGRATE, bring_forward, check_version, make_index, make_or_migrate, version_of
+from hinet_search.common.database_url import Address, parse_address
+from hinet_search.common.errors import DatabaseAway, EnvironmentFault, StudyConflict
+from hinet_search.storage import sqlite_file
+from hinet_search.storage.damage import REMEDY, DamagedRow
+from hinet_search.storage.migrations import (
+    MIGRATE,
+    bring_forward,
+    check_version,
+    make_or_migrate,
+    version_of,
+)
 from hinet_search.storage.tables import VERSION
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
-BUSY_SECONDS = 60
 _READ = "BEGIN"
-_WRITE = "BEGIN IMMEDIATE"  # takes SQLite's write lock at once: a later upgrade from reading fails without waiting
+# Take SQLite's write lock at once: a later upgrade from reading fails without waiting.
+_WRITE = "BEGIN IMMEDIATE"
 _BEGIN = "hinet_search_begin"
+_OF_DATABASE = (  # UnicodeDecodeError: SQLite's own names and messages, in a damaged file
+    *(DatabaseError, InterfaceError, PoolTimeout, NoResultFound, MultipleResultsFound),
+    UnicodeDecodeError,
+)
+_OF_CONTENT = (
+    sqlite3.SQLITE_ERROR,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_FORMAT,
+)
 LAUNCH_FIRST = "launch a study first (hinet-search launch), or name its database with --storage"
 _CREATION_LOCK = 0x48694E6574  # "HiNet": key of pg_advisory_lock
 
 
 @dataclass(frozen=True)
 class Database:
-    """An open database. `url` is masked. Whoever runs a study shares one pool with Optuna's storage over it."""
+    """An open database. `url` is masked. A coordinator shares one pool with Optuna's storage."""
 
     url: str
     engine: Engine = field(repr=False)
@@ -41,19 +63,23 @@ class Database:
 
     @cached_property
     def storage(self) -> "RDBStorage":
-        """Optuna's own, opened when it is first asked for: a reader that needs none does not wait for Optuna."""
+        """Optuna's storage, opened at the first use: readers without it do not wait for Optuna."""
         return self.open_storage()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """One read transaction; it sees one state of the database and never waits for a writer."""
-        options = {_BEGIN: _READ} if self.engine.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+        """Open a read transaction: it sees one state of the database and waits for no writer."""
+        options = (
+            {_BEGIN: _READ}
+            if self.engine.name == "sqlite"
+            else {"isolation_level": "REPEATABLE READ"}
+        )
         with self.guarded(), self.engine.connect().execution_options(**options) as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """One write transaction, committed at the end and rolled back by an exception."""
+        """Open a write transaction; commit it at the end, roll it back on an exception."""
         with (
             self.guarded(),
             self.engine.connect().execution_options(**{_BEGIN: _WRITE}) as connection,
@@ -62,11 +88,14 @@ class Database:
             yield connection
 
     def guarded(self) -> AbstractContextManager[None]:
-        """Inside it a locked, lost or full database is an EnvironmentFault; wrap calls of Optuna in it."""
+        """Turn errors of a locked, lost or full database into EnvironmentFault.
+
+        Wrap calls of Optuna in it.
+        """
         return _guarded(self.url)
 
     def close(self) -> None:
-        """Closes all connections of this process."""
+        """Close all connections of this process."""
         if "storage" in self.__dict__:
             self.storage.remove_session()
             self.storage.engine.dispose()
@@ -74,35 +103,42 @@ class Database:
 
 
 def _quiet(_text: str) -> None:
-    """Says nothing."""
+    """Ignore a message."""
 
 
 def connect(url: str, *, create: bool = False, say: Callable[[str], None] = _quiet) -> Database:
-    """Opens the database at `url`, a path or URL.
+    """Open the database at `url`, a path or URL.
 
-    `create=True` is for the one who runs a study: it makes what is missing (folder, file, tables), brings older tables
-    forward (and says so), and Optuna's transactions take the write lock at once. `create=False` is for readers: it makes
-    and changes nothing.
-    Errors: EnvironmentFault when there is no database or it cannot be reached, StudyConflict when it has another layout,
-    ConfigurationError for any other kind of URL.
+    `create=True` is for a coordinator: make what is missing (folder, file, tables), migrate older
+    tables and report that to `say`, and let Optuna's transactions take the write lock at once.
+    `create=False` is for readers: make and change nothing.
+    Errors: EnvironmentFault when there is no database or it cannot be reached, StudyConflict when
+    it has another layout, ConfigurationError for any other kind of URL.
     """
     address = parse_address(url)
     if address.file is not None:
-        _prepare_file(address.file, create=create)
+        _refuse_unusable(address.file, create=create)
     with _guarded(address.masked):
-        bare = _bare_engine(address)
+        bare = _bare_engine(address, create=create)
         if not create:
             check_version(bare, address.masked, LAUNCH_FIRST)
-            return Database(address.masked, _reading_engine(address), partial(_storage, address, create=False))
+            return Database(
+                address.masked, _reading_engine(address), partial(_storage, address, create=False)
+            )
         with _creation_lock(address, bare):
             make_or_migrate(bare, address.masked, say)
             storage = _storage(address, create=True)
-            make_index(bare)
         return Database(address.masked, storage.engine, lambda: storage)
 
 
 def connect_if_there(url: str) -> Database | None:
-    """As a reader does; None where a launch would make the database, or bring its tables forward. Other errors as connect."""
+    """Open the database as a reader; None where a launch would make it or migrate its tables.
+
+    Errors: those of connect, and EnvironmentFault where a launch could not write the database.
+    """
+    address = parse_address(url)
+    if address.file is not None:
+        _refuse_unusable(address.file, create=True)
     try:
         return connect(url)
     except (EnvironmentFault, StudyConflict) as error:
@@ -112,39 +148,33 @@ def connect_if_there(url: str) -> Database | None:
 
 
 def migrate(url: str, say: Callable[[str], None]) -> None:
-    """Brings older tables of the database at `url` forward, and says so; makes nothing else. Errors are those of connect."""
+    """Migrate older tables of the database at `url`, and report that to `say`; make nothing else.
+
+    Errors are those of connect.
+    """
     address = parse_address(url)
     if address.file is not None:
-        _prepare_file(address.file, create=False)
+        _refuse_unusable(address.file, create=False)
+        _refuse_unusable(address.file, create=True)
     with _guarded(address.masked):
-        bare = _bare_engine(address)
+        bare = _bare_engine(address, create=True)
         if version_of(bare, address.masked, LAUNCH_FIRST) < VERSION:
             with _creation_lock(address, bare):
                 bring_forward(bare, address.masked, say)
 
 
-def _prepare_file(file: Path, *, create: bool) -> None:
-    if not create:
-        if not file.is_file():
-            raise EnvironmentFault(f"no database at {file}", remedy=LAUNCH_FIRST)
-        return
-    if (kind := file_system_of(file)) in OVER_THE_NETWORK:
-        raise EnvironmentFault(
-            f"{file} lies on {kind}, where SQLite can be damaged by two writers",
-            remedy="name a file on a local disk with --storage, or a PostgreSQL database",
-        )
-    try:
-        make_folder(file.parent)
-    except OSError as error:
-        raise EnvironmentFault(
-            f"folder {file.parent} of the database cannot be made: {error.strerror}", remedy="name another database"
-        ) from error
+def _refuse_unusable(file: Path, *, create: bool) -> None:
+    """Raise EnvironmentFault for a missing file; with `create`, for one that cannot be written."""
+    if not sqlite_file.is_there(file) and not create:
+        raise EnvironmentFault(f"no database at {file}", remedy=LAUNCH_FIRST)
+    if create:
+        sqlite_file.refuse_unwritable(file)
 
 
-def _bare_engine(address: Address) -> Engine:
-    """An engine without pool or listeners, for what happens before the real one exists."""
+def _bare_engine(address: Address, *, create: bool) -> Engine:
+    """Return an engine without pool or listeners, for work before the real engine exists."""
     try:
-        return create_engine(address.url, poolclass=NullPool, connect_args=_connect_arguments(address))
+        return create_engine(address.url, poolclass=NullPool, **_opening(address, create=create))
     except ImportError as error:
         raise EnvironmentFault(
             f"{address.masked} needs the PostgreSQL driver psycopg, which is not installed",
@@ -152,22 +182,36 @@ def _bare_engine(address: Address) -> Engine:
         ) from error
 
 
-def _connect_arguments(address: Address) -> dict[str, Any]:
+def _opening(address: Address, *, create: bool) -> dict[str, Any]:
+    """Return the arguments by which an engine opens connections."""
     if address.file is not None:
-        return {"timeout": BUSY_SECONDS}
+        return {
+            "creator": partial(
+                sqlite_file.open_to_write if create else sqlite_file.open_to_read, address.file
+            )
+        }
     secret = {} if address.password is None else {"password": address.password}
-    return {"connect_timeout": 10, "options": "-c timezone=utc", **secret}
+    return {"connect_args": {"connect_timeout": 10, "options": "-c timezone=utc", **secret}}
 
 
 def _engine_arguments(address: Address, *, create: bool) -> dict[str, Any]:
-    """Who creates nothing can change nothing either: here for PostgreSQL, in `_listen` for SQLite."""
+    """Return the arguments of an engine; without `create` it is read-only.
+
+    This function makes it so for PostgreSQL, `_listen` does for SQLite.
+    """
+    opening = _opening(address, create=create)
+    if address.file is not None:
+        # Where SQLite cannot lock, a pooled connection would not see later writes of other
+        # processes.
+        is_pooled = create or sqlite_file.is_writable(address.file)
+        return opening if is_pooled else {**opening, "poolclass": NullPool}
     server = {
         "pool_size": 2,
         "max_overflow": 0,
         "pool_pre_ping": True,
         "execution_options": {} if create else {"postgresql_readonly": True},
     }
-    return {"connect_args": _connect_arguments(address), **({} if address.file is not None else server)}
+    return {**opening, **server}
 
 
 def _reading_engine(address: Address) -> Engine:
@@ -178,16 +222,17 @@ def _reading_engine(address: Address) -> Engine:
 
 
 def _storage(address: Address, *, create: bool) -> "RDBStorage":
-    import optuna  # here, for it takes a third of the time in which `status` answers
+    import optuna  # here, because the import takes a third of the time of `status`
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # its progress lines would stand between ours
+    # Optuna's progress lines would mix with ours.
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         storage = optuna.storages.RDBStorage(
             address.url.replace("{", "{{").replace("}", "}}"),  # Optuna formats its URL
             engine_kwargs=_engine_arguments(address, create=create),
             skip_table_creation=not create,
         )
-    except RuntimeError as error:  # the only one Optuna raises here: tables of another Optuna
+    except RuntimeError as error:  # Optuna raises it for tables of another Optuna version only
         raise StudyConflict(f"{address.masked}: {error}") from error
     if address.file is not None:
         _listen(storage.engine, _WRITE if create else _READ)
@@ -195,11 +240,14 @@ def _storage(address: Address, *, create: bool) -> "RDBStorage":
 
 
 def _listen(engine: Engine, default_begin: str) -> None:
-    """Sets pragmas and how transactions begin. Optuna nests connections while it starts, so this comes after."""
+    """Set pragmas, and the statement that begins transactions.
+
+    Optuna nests connections while it starts, so call this afterwards.
+    """
 
     @event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _record: object) -> None:
-        connection.isolation_level = None  # the driver begins nothing by itself, the listener below does
+        connection.isolation_level = None  # the listener below begins transactions, not the driver
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute(f"PRAGMA query_only={int(default_begin == _READ)}")
@@ -208,26 +256,18 @@ def _listen(engine: Engine, default_begin: str) -> None:
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, default_begin))
 
-    engine.dispose()  # connections made before the listeners would go without them
+    engine.dispose()  # connections made before the listeners do not call them
 
 
 @contextmanager
 def _creation_lock(address: Address, bare: Engine) -> Iterator[None]:
-    """Only one process makes tables; SQLite's journal mode is set in here too, as it needs to be alone."""
+    """Hold the lock under which one process makes tables and sets SQLite's journal mode."""
     if address.file is None:
         with bare.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _CREATION_LOCK})
-            yield  # the lock goes with the connection
+            yield  # closing the connection releases the lock
         return
-    lock_file = address.file.with_name(address.file.name + ".lock")
-    try:
-        make_file(lock_file)
-        lock = lock_file.open("w")
-        make_file(address.file)  # SQLite gives its other files the mode of this one
-    except OSError as error:
-        raise EnvironmentFault(f"database {address.file} cannot be made: {error.strerror}") from error
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with sqlite_file.creation_lock(address.file):
         with bare.connect() as connection:
             connection.exec_driver_sql("PRAGMA journal_mode=WAL")
         yield
@@ -237,31 +277,47 @@ def _creation_lock(address: Address, bare: Engine) -> Iterator[None]:
 def _guarded(url: str) -> Iterator[None]:
     try:
         yield
-    except (IntegrityError, ProgrammingError):
-        raise  # our own mistake, not the environment's
+    except DamagedRow as error:
+        raise EnvironmentFault(f"database {url} is damaged: {error}", remedy=REMEDY) from error
     except Exception as error:
-        if not isinstance(error, (DatabaseError, InterfaceError, PoolTimeout)) and not _is_of_optunas_storage(error):
+        if not isinstance(error, _OF_DATABASE) and not _is_of_optunas_storage(error):
             raise
-        fault = DatabaseAway if _may_pass(error) else EnvironmentFault
         reason = _reason(error)
-        raise fault(f"database {url} is not usable: {reason}", remedy=_remedy(reason)) from error
+        problem = f"database {url} is not usable: {reason}"
+        if _may_pass(error):
+            raise DatabaseAway(problem, remedy=_remedy(reason)) from error
+        raise EnvironmentFault(problem, remedy=REMEDY) from error
 
 
 def _remedy(reason: str) -> str:
     if "does not support SSL" in reason:
-        return "turn TLS on in the server, or, where nobody else can listen, add ?sslmode=disable to its URL"
-    return "check that it runs, that its disk has space, and that nobody holds it locked"
+        return (
+            "turn TLS on in the server, or, if the network between them is trusted, "
+            "add ?sslmode=disable to its URL"
+        )
+    return "check that it runs, that its disk has space, and that no process locks it"
 
 
 def _may_pass(error: BaseException) -> bool:
-    """Whether it is of the connection, a lock or the disk; not of a file that is no database."""
+    """Whether the error is of the connection, a lock or the disk, and may pass.
+
+    A file that is not a database, or wrong content, does not pass. SQLite has one class of errors
+    for both kinds; its error codes tell them apart (ERROR is a missing table or column). Errors of
+    the driver itself have no code.
+    """
     cause = error.__cause__ if _is_of_optunas_storage(error) else error
+    if isinstance(cause, OperationalError) and isinstance(cause.orig, sqlite3.Error):
+        code = getattr(cause.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+        return code & 0xFF not in _OF_CONTENT
     return isinstance(cause, (OperationalError, InterfaceError, PoolTimeout))
 
 
 def _is_of_optunas_storage(error: BaseException) -> bool:
-    """Known by its name, since whoever never opens Optuna's storage does not import it."""
-    return f"{type(error).__module__}.{type(error).__name__}" == "optuna.exceptions.StorageInternalError"
+    """Compare by name, because processes that never open Optuna's storage do not import Optuna."""
+    return (
+        f"{type(error).__module__}.{type(error).__name__}"
+        == "optuna.exceptions.StorageInternalError"
+    )
 
 
 def _reason(error: BaseException) -> str:

@@ -1,56 +1,67 @@
-"""Listing: one line per study, counted by the database without loading a trial."""
+"""Listing: summarise studies, and tell whether one has changed, without loading a trial."""
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, Select, String, and_, case, cast, func, select
+from sqlalchemy import Connection, Select, and_, case, func, or_, select
 
-from hinet_search.records import Budget
-from hinet_search.storage import tables
-from hinet_search.storage.codec import from_json
-from hinet_search.storage.columns import AnyRow
+from hinet_search.common.errors import ConfigurationError, did_you_mean
+from hinet_search.results.records import UNCOUNTED_CAUSES
+from hinet_search.storage import row_mapping, tables
+from hinet_search.storage.damage import AnyRow, DamagedRow, printable, row_of
 from hinet_search.storage.engine import Database
-from hinet_search.storage.lease import held_studies, state_now
-from hinet_search.storage.names import optuna_name
-from hinet_search.storage.optuna_tables import studies, trials, values
-from hinet_search.storage.rows import StudySummary
+from hinet_search.storage.lease import seconds_since_heartbeat, state_now
+from hinet_search.storage.row_mapping import configurations
+from hinet_search.storage.rows import StudyRow, StudySummary
+
+DAMAGED = "damaged"  # the state of a study that cannot be read
 
 
 def list_studies(database: Database) -> tuple[StudySummary, ...]:
-    """All studies of the database, by name."""
+    """Summarise all studies of the database, by name; a damaged study has only its damage."""
     with database.reading() as connection:
-        ours = connection.execute(select(tables.study).order_by(tables.study.c.name)).all()
-        arms = _counts_by_study(connection)
-        held = held_studies(connection)
-    return tuple(
-        replace(_summary(study, arms[study.name]), state=state_now(study.state, study.name, held)) for study in ours
-    )
+        rows = connection.execute(select(tables.study).order_by(tables.study.c.name)).all()
+        counts = _counts_by_study(connection)
+        return tuple(_listed(connection, row, counts[row.name], database.url) for row in rows)
+
+
+def _listed(connection: Connection, row: AnyRow, counts: list[AnyRow], url: str) -> StudySummary:
+    try:
+        study = row_mapping.study_from_row(row)
+        with row_of("hs_study", name=study.name):
+            sizes = configurations(study.spec_json, study.budget.trials)
+        with row_of("hs_trial", study=study.name):
+            summary = _summary(study, counts, sizes)
+        return replace(summary, state=state_now(connection, study.name, study.state))
+    except DamagedRow as error:
+        return StudySummary(
+            printable(row.name),
+            DAMAGED,
+            "",
+            0,
+            0,
+            None,
+            None,
+            "",
+            damage=f"database {url} is damaged: {error}",
+        )
 
 
 def _counts_by_study(connection: Connection) -> Mapping[str, list[AnyRow]]:
-    found = defaultdict(list)
+    by_study = defaultdict(list)
     for row in connection.execute(_counts()):
-        found[row.study].append(row)
-    return found
+        by_study[row.study].append(row)
+    return by_study
 
 
 def _counts() -> Select[tuple[object, ...]]:
-    """Per arm: trained trials that ended, the lowest and the highest value of the complete ones."""
-    arm, ours = tables.arm, tables.trial
-    state = cast(trials.c.state, String)  # an enumeration type on PostgreSQL
-    # The same rule as TrialRecord.counts.
-    outside = func.coalesce(ours.c.cause, "").like("duplicate%") | func.coalesce(ours.c.cause, "").like("too large%")
-    ended = and_(state.in_(["COMPLETE", "PRUNED", "FAIL"]), ~outside)
-    is_value = and_(state == "COMPLETE", cast(values.c.value_type, String) == "FINITE")
-    value = case((is_value, values.c.value))
-    is_own = and_(ours.c.study == arm.c.study, ours.c.arm == arm.c.arm, ours.c.number == trials.c.number)
-    joined = (
-        arm.outerjoin(studies, studies.c.study_name == arm.c.study + optuna_name("", "") + arm.c.arm)
-        .outerjoin(trials, trials.c.study_id == studies.c.study_id)
-        .outerjoin(ours, is_own)
-        .outerjoin(values, and_(values.c.trial_id == trials.c.trial_id, values.c.objective == 0))
-    )
+    """Select per arm the number of ended trials, and the extreme values of complete trials."""
+    arm, trial = tables.arm, tables.trial
+    outside = or_(*(trial.c.cause.startswith(cause) for cause in UNCOUNTED_CAUSES))
+    ended = and_(trial.c.state.in_(["complete", "pruned", "failed"]), ~outside)
+    value = case((trial.c.state == "complete", trial.c.value))
+    joined = arm.outerjoin(trial, and_(trial.c.study == arm.c.study, trial.c.arm == arm.c.arm))
     return (
         select(
             arm.c.study,
@@ -65,19 +76,81 @@ def _counts() -> Select[tuple[object, ...]]:
     )
 
 
-def _summary(study: AnyRow, arms: list[AnyRow]) -> StudySummary:
-    best = [(arm.highest if study.maximize else arm.lowest, arm.arm) for arm in arms if arm.highest is not None]
+def _summary(study: StudyRow, arms: list[AnyRow], sizes: Mapping[str, int]) -> StudySummary:
+    """Summarise a study; ValueError for a value that is not a number."""
+    best = [
+        (arm.highest if study.maximize else arm.lowest, arm.arm)
+        for arm in arms
+        if arm.highest is not None
+    ]
+    for value, arm in best:
+        if not isinstance(value, float):
+            # Not a TypeError: the content is wrong, not the call.
+            problem = f"a value of arm {arm} must be a number, got {value!r}"
+            raise ValueError(problem)  # noqa: TRY004
     choose = max if study.maximize else min
     best_value, best_arm = choose(best, key=lambda pair: pair[0], default=(None, None))
-    budget: Budget = from_json(Budget, study.budget_json)
     return StudySummary(
         name=study.name,
         state=study.state,
         objective=study.objective,
         done=sum(arm.done for arm in arms),
-        budget=budget.trials * len(arms),
+        budget=sum(sizes.get(arm.arm, study.budget.trials) for arm in arms),
         best_value=best_value,
         best_arm=best_arm,
         updated=study.updated,
         verdict=study.verdict,
     )
+
+
+def find_study(connection: Connection, study: str) -> AnyRow:
+    """Return the row of a study; ConfigurationError lists the known studies when there is none."""
+    name = tables.study.c.name
+    row = connection.execute(select(tables.study).where(name == study)).one_or_none()
+    if row is None:
+        known = connection.execute(select(name).order_by(name)).scalars().all()
+        raise ConfigurationError(
+            f"study {study!r} is not in this database, which has {', '.join(known) or 'none'}"
+            f"{did_you_mean(study, known)}"
+        )
+    return row
+
+
+@dataclass(frozen=True)
+class ChangeMarker:
+    """The change marker of a study.
+
+    `seconds_since_heartbeat` is that of its holder, None without a holder. The other fields change
+    when the study's record does, but a second change within the same second may leave them as
+    they are.
+    """
+
+    state: str
+    updated: str
+    evaluations: int
+    seconds_since_heartbeat: float | None
+
+
+def read_change_marker(database: Database, name: str) -> ChangeMarker:
+    """Read the change marker of a study; ConfigurationError when the database has no such study."""
+    evaluations = (
+        select(func.count()).select_from(tables.evaluation).where(tables.evaluation.c.study == name)
+    )
+    with database.reading() as connection:
+        row = find_study(connection, name)
+        return ChangeMarker(
+            state=state_now(connection, name, row.state),
+            updated=row.updated,
+            evaluations=connection.execute(evaluations).scalar_one(),
+            seconds_since_heartbeat=seconds_since_heartbeat(connection, name),
+        )
+
+
+def optuna_numbers(database: Database, name: str) -> Mapping[str, int]:
+    """Return the key of each arm's Optuna study, by arm; an arm that has not begun has none."""
+    arm = tables.arm.c
+    begun = select(arm.arm, arm.optuna_study_id).where(
+        arm.study == name, arm.optuna_study_id.is_not(None)
+    )
+    with database.reading() as connection:
+        return {row.arm: row.optuna_study_id for row in connection.execute(begun)}

@@ -1,4 +1,4 @@
-"""Load: a stored study as the record that reports read, Optuna's trials joined with our rows."""
+"""Load: read a stored study as the record that reports use."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -8,147 +8,147 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, Table, literal, select
 
-from hinet_search.errors import ConfigurationError, did_you_mean
-from hinet_search.records import ArmRecord, EvaluationRecord, FinalistRecord, FinalistSummary, StudyRecord, TrialRecord
-from hinet_search.storage import columns, tables
-from hinet_search.storage.clock import utc_text
-from hinet_search.storage.codec import from_json, to_json
-from hinet_search.storage.columns import AnyRow
+from hinet_search.results.records import ArmRecord, EvaluationRecord, FinalistRecord, TrialRecord
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.storage import row_mapping, tables
+from hinet_search.storage.damage import AnyRow, row_of
 from hinet_search.storage.engine import Database
-from hinet_search.storage.lease import held_studies, state_now
-from hinet_search.storage.names import optuna_name
-from hinet_search.storage.openings import count_openings
-from hinet_search.storage.optuna_trials import OptunaTrial, read_trials
-from hinet_search.storage.rows import StudyRow, TrialRow
+from hinet_search.storage.lease import state_now
+from hinet_search.storage.listing import find_study
+from hinet_search.storage.row_mapping import configurations, shared_batches, to_json
+from hinet_search.storage.rows import ArmRow, StudyRow, TrialRow
+from hinet_search.storage.test_accesses import count_test_accesses
 
-_STATES = {
-    "COMPLETE": "complete",
-    "PRUNED": "pruned",
-    "FAIL": "failed",
-    "RUNNING": "running",
-}  # a waiting trial has not begun and is not yet part of a record
-
-NO_CELLS = to_json(columns.CELLS, ())
+NO_CELLS = to_json(row_mapping.CELLS, ())
 _Evaluations = Mapping[tuple[str, int], tuple[EvaluationRecord, ...]]
 
 
 def load_record(database: Database, study: str, *, trial_cells: bool = False) -> StudyRecord:
-    """The study as it stands now; ConfigurationError when the database has none of that name.
+    """Load the current state of a study; ConfigurationError when the database has no such study.
 
-    Cells of the evaluations of trials (not of finalists) are many and read by no report, so they are left out unless
-    `trial_cells` asks for them.
+    `trial_cells=False` leaves out the cells of trials' evaluations: they are many, and no report
+    reads them. Finalists' evaluations keep theirs.
     """
     with database.reading() as connection:
         row = _study_row(connection, study)
-        arms = [columns.to_arm(found) for found in _rows(connection, tables.arm, study, "position")]
-        ours = {(r.arm, r.number): columns.to_trial(r) for r in _rows(connection, tables.trial, study, "number")}
+        arm_rows = _rows(connection, tables.arm, study, "position")
+        arms = [row_mapping.arm_from_row(arm_row) for arm_row in arm_rows]
+        trials = _trials(_rows(connection, tables.trial, study, "arm", "number"))
         evaluations = _evaluations(_evaluation_rows(connection, study, trial_cells=trial_cells))
-        finalists = _finalists(_rows(connection, tables.finalist, study, "arm", "trial_number", "seed"))
-        test_openings = count_openings(connection, row.data.fingerprint)
-        of_optuna = {arm.name: list(read_trials(connection, optuna_name(study, arm.name))) for arm in arms}
-    records = tuple(
-        ArmRecord(
+        finalists = _finalists(
+            _rows(connection, tables.finalist, study, "arm", "trial_number", "seed")
+        )
+        test_accesses = count_test_accesses(connection, row.data.fingerprint)
+        with row_of("hs_study", name=study):
+            sizes = configurations(row.spec_json, row.budget.trials)
+            one_order = shared_batches(row.spec_json)
+
+    def arm_record(arm: ArmRow) -> ArmRecord:
+        arm_trials = [
+            _trial(trial, evaluations.get((arm.name, trial.number), ()))
+            for trial in trials[arm.name]
+        ]
+        return ArmRecord(
             name=arm.name,
             model=arm.model,
             ranges=arm.ranges,
             fixed=arm.fixed,
-            trials=tuple(
-                _trial(trial, ours.get((arm.name, trial.number)), evaluations.get((arm.name, trial.number), ()))
-                for trial in of_optuna[arm.name]
-                if trial.state in _STATES
-            ),
+            trials=tuple(arm_trials),
             finalists=tuple(finalists[arm.name]),
             importances=arm.importances,
             size_of=arm.size_of,
+            configurations=sizes.get(arm.name),
         )
-        for arm in arms
-    )
-    return _record(row, records, test_openings)
 
-
-def find_study(connection: Connection, study: str) -> AnyRow:
-    """The row of a study; ConfigurationError names those that there are when it is not one of them."""
-    found = connection.execute(select(tables.study).where(tables.study.c.name == study)).one_or_none()
-    if found is None:
-        known = connection.execute(select(tables.study.c.name).order_by(tables.study.c.name)).scalars().all()
-        raise ConfigurationError(
-            f"study {study!r} is not in this database, which has {', '.join(known) or 'none'}"
-            f"{did_you_mean(study, known)}"
-        )
-    return found
+    records = tuple(arm_record(arm) for arm in arms)
+    return replace(_record(row, records, test_accesses), shared_batches=one_order)
 
 
 def _study_row(connection: Connection, study: str) -> StudyRow:
-    row = columns.to_study(find_study(connection, study))
-    return replace(row, state=state_now(row.state, study, held_studies(connection)))
+    row = row_mapping.study_from_row(find_study(connection, study))
+    return replace(row, state=state_now(connection, study, row.state))
 
 
 def _rows(connection: Connection, table: Table, study: str, *order: str) -> Sequence[AnyRow]:
-    chosen = select(table).where(table.c.study == study).order_by(*(table.c[name] for name in order))
-    return connection.execute(chosen).all()
+    statement = (
+        select(table).where(table.c.study == study).order_by(*(table.c[name] for name in order))
+    )
+    return connection.execute(statement).all()
 
 
 def load_finalists(database: Database, study: str) -> Mapping[str, tuple[FinalistRecord, ...]]:
-    """The finalists of every arm that has some, as in the whole record."""
+    """Load the finalists of every arm that has any, as in the full record."""
     with database.reading() as connection:
-        found = _finalists(_rows(connection, tables.finalist, study, "arm", "trial_number", "seed"))
-    return {arm: tuple(finalists) for arm, finalists in found.items()}
+        by_arm = _finalists(
+            _rows(connection, tables.finalist, study, "arm", "trial_number", "seed")
+        )
+    return {arm: tuple(finalists) for arm, finalists in by_arm.items()}
 
 
-def _evaluation_rows(connection: Connection, study: str, *, trial_cells: bool) -> Sequence[AnyRow]:
-    every = tables.evaluation.c
-    cells = every.cells_json if trial_cells else literal(NO_CELLS).label("cells_json")
-    chosen: Select[Any] = select(*(one for one in every if one.name != "cells_json"), cells)
-    ordered = chosen.where(every.study == study).order_by(every.arm, every.number, every.step)
-    return connection.execute(ordered).all()
+def load_reports(
+    connection: Connection, study: str, arm: str
+) -> Mapping[int, list[EvaluationRecord]]:
+    """Load the evaluations of an arm's trials, by trial number: of all attempts, without cells."""
+    by_number = defaultdict(list)
+    for row in _evaluation_rows(connection, study, trial_cells=False, arm=arm):
+        by_number[row.number].append(row_mapping.evaluation_from_row(row))
+    return by_number
+
+
+def _evaluation_rows(
+    connection: Connection, study: str, *, trial_cells: bool, arm: str | None = None
+) -> Sequence[AnyRow]:
+    columns = tables.evaluation.c
+    cells = columns.cells_json if trial_cells else literal(NO_CELLS).label("cells_json")
+    others = [column for column in columns if column.name != "cells_json"]
+    statement: Select[Any] = select(*others, cells).where(columns.study == study)
+    if arm is not None:
+        statement = statement.where(columns.arm == arm)
+    return connection.execute(statement.order_by(columns.arm, columns.number, columns.step)).all()
 
 
 def _evaluations(rows: Sequence[AnyRow]) -> _Evaluations:
-    """By arm and number. Steps that only an older attempt reached, and the newest did not, are no part of the trial."""
-    found = {}
+    """Group evaluations by arm and trial; drop steps that only an older attempt reached."""
+    by_trial = {}
     for key, group in groupby(rows, key=lambda row: (row.arm, row.number)):
-        steps = list(group)
-        newest = max(row.attempt for row in steps)
-        last = max(row.step for row in steps if row.attempt == newest)
-        found[key] = tuple(columns.to_evaluation(row) for row in steps if row.step <= last)
-    return found
+        steps = [(row_mapping.evaluation_from_row(row), row.attempt) for row in group]
+        newest = max(attempt for _, attempt in steps)
+        last = max(evaluation.step for evaluation, attempt in steps if attempt == newest)
+        by_trial[key] = tuple(evaluation for evaluation, _ in steps if evaluation.step <= last)
+    return by_trial
 
 
 def _finalists(rows: Sequence[AnyRow]) -> Mapping[str, list[FinalistRecord]]:
     by_arm = defaultdict(list)
-    for (arm, number), group in groupby(rows, key=lambda row: (row.arm, row.trial_number)):
-        seeds = list(group)
-        by_arm[arm].append(
-            FinalistRecord(
-                trial_number=number,
-                is_default=seeds[0].is_default,
-                chosen=seeds[0].chosen,
-                parameters=from_json(columns.PARAMETERS, seeds[0].parameters_json),
-                runs=tuple(columns.to_finalist_run(row) for row in seeds),
-                summary=from_json(FinalistSummary, seeds[0].summary_json) if seeds[0].summary_json else None,
-            )
-        )
+    for (arm, _), group in groupby(rows, key=lambda row: (row.arm, row.trial_number)):
+        by_arm[arm].append(row_mapping.finalist_from_rows(list(group)))
     return by_arm
 
 
-def _trial(trial: OptunaTrial, ours: TrialRow | None, evaluations: tuple[EvaluationRecord, ...]) -> TrialRecord:
+def _trials(rows: Sequence[AnyRow]) -> Mapping[str, list[TrialRow]]:
+    by_arm = defaultdict(list)
+    for row in rows:
+        by_arm[row.arm].append(row_mapping.trial_from_row(row))
+    return by_arm
+
+
+def _trial(row: TrialRow, evaluations: tuple[EvaluationRecord, ...]) -> TrialRecord:
     return TrialRecord(
-        number=trial.number,
-        state=_STATES[trial.state],
-        # Optuna gives a pruned trial its last report as value; only a complete trial has one of its own.
-        value=trial.value if trial.state == "COMPLETE" else None,
-        parameters=trial.parameters,
-        is_default=ours is not None and ours.is_default,
-        cause="" if ours is None else ours.cause,
+        number=row.number,
+        state=row.state,
+        value=row.value,
+        parameters=row.parameters,
+        is_default=row.is_default,
+        cause=row.cause,
         evaluations=evaluations,
-        cost=None if ours is None else ours.cost,
-        started=utc_text(trial.started),
-        finished=utc_text(trial.finished),
-        attempt=1 if ours is None else ours.attempt,
+        cost=row.cost,
+        started=row.started,
+        finished=row.finished,
+        attempt=row.attempt,
     )
 
 
-def _record(row: StudyRow, arms: tuple[ArmRecord, ...], test_openings: int) -> StudyRecord:
+def _record(row: StudyRow, arms: tuple[ArmRecord, ...], test_accesses: int) -> StudyRecord:
     return StudyRecord(
         name=row.name,
         description=row.description,
@@ -165,9 +165,10 @@ def _record(row: StudyRow, arms: tuple[ArmRecord, ...], test_openings: int) -> S
         study_yaml=row.study_yaml,
         command=row.command,
         versions=row.versions,
-        test_openings=test_openings,
+        test_accesses=test_accesses,
         started=row.started,
         updated=row.updated,
         seconds=row.seconds,
         reference=row.reference,
+        verdict=row.verdict,
     )

@@ -1,17 +1,26 @@
-"""Rows: what the one who runs a study hands to storage and gets back, frozen."""
+"""Rows: the frozen records that a coordinator writes to storage and reads back, and their time."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-from hinet_search.records import Budget, Cost, DataRecord, ParameterRange, Scalar
+from hinet_search.results.records import (
+    UNCOUNTED_CAUSES,
+    Budget,
+    Cost,
+    DataRecord,
+    ParameterRange,
+    Scalar,
+)
 
 
 @dataclass(frozen=True)
 class StudyRow:
-    """A study as launched. `spec_json` is its own frozen form, compared at the next launch of the same name.
+    """A study as launched. `spec_json` is its identity, compared at the next launch of the name.
 
-    `state` is running, stopped or done; `started` and `updated` are ISO 8601 in UTC. `uuid` is of this study alone: one of
-    the same name in another database, or in this one after it was deleted, has another.
+    `state` is running, stopped or done; `started` and `updated` are ISO 8601 in UTC. `uuid` is
+    unique: a study of the same name in another database, or in this one after a deletion, has
+    another one.
     """
 
     name: str
@@ -34,36 +43,53 @@ class StudyRow:
     updated: str
     seconds: float = 0.0
     reference: str = "single"  # the arm that gains are measured against
-    verdict: str = ""  # its sentence; empty until a launch has ended
+    verdict: str = ""  # the verdict's sentence; empty until a launch has ended
 
 
 @dataclass(frozen=True)
 class ArmRow:
-    """One model with its space. Importances are known when the arm is done."""
+    """One model with its space. Importances are known once the arm is done."""
 
     name: str
     model: str
     ranges: tuple[ParameterRange, ...]
     fixed: Mapping[str, Scalar]
     importances: Mapping[str, float] = field(default_factory=dict)
-    size_of: str = ""  # the arm or model that `model.dense_parameters` is fixed to the size of
+    size_of: str = ""  # the arm or model whose size `model.dense_parameters` is fixed to
 
 
 @dataclass(frozen=True)
 class TrialRow:
-    """What we keep of a trial beside Optuna. A `cause` of "duplicate ..." or "too large ..." is outside the budget."""
+    """A trial without its evaluations.
+
+    A trial with a `cause` of "duplicate ..." or "too large ..." is outside the budget. `state` is
+    running, complete, pruned or failed; only a complete trial has a value. Times are ISO 8601 in
+    UTC.
+    """
 
     number: int
     attempt: int
-    config_hash: str
     is_default: bool
+    parameters: Mapping[str, Scalar]
+    started: str
+    state: str = "running"
+    value: float | None = None
+    finished: str = ""
     cause: str = ""
     cost: Cost | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether the trial counts against the budget, because it was trained."""
+        return not self.cause.startswith(UNCOUNTED_CAUSES)
 
 
 @dataclass(frozen=True)
 class StudySummary:
-    """One line of a list of studies. `done` counts trained trials of all arms, `budget` those that will be."""
+    """One line of a list of studies.
+
+    `done` counts the trained trials of all arms, `budget` the trials that they may have.
+    """
 
     name: str
     state: str
@@ -73,4 +99,11 @@ class StudySummary:
     best_value: float | None
     best_arm: str | None
     updated: str
-    verdict: str = ""  # its sentence; empty until a launch has ended
+    verdict: str = ""  # the verdict's sentence; empty until a launch has ended
+    # The problem of its rows; then the state is "damaged", and nothing else is known.
+    damage: str = ""
+
+
+def utc_now() -> str:
+    """Return the current time."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

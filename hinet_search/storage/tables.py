@@ -1,12 +1,19 @@
-"""Tables: ours, beside Optuna's in the same database. Columns named `..._json` are written by codec.py.
+"""Tables: define our tables, which share a database with Optuna's, and insert or update their rows.
 
-Floats are nullable because SQLite stores NaN as NULL; codec.py turns NULL back into NaN.
+row_mapping.py writes the columns named `..._json`. Floats are nullable because SQLite stores NaN as
+NULL; row_mapping.py turns NULL back into NaN. A write is one statement on SQLite and on PostgreSQL,
+and a repeat changes nothing.
 """
+
+from collections.abc import Collection, Mapping
+from functools import cache
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
+    Executable,
     Float,
     ForeignKey,
     ForeignKeyConstraint,
@@ -16,8 +23,9 @@ from sqlalchemy import (
     Table,
     Text,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
-VERSION = 4  # with every change here a step in migrations/
+VERSION = 6  # every change here needs a step in migrations/
 
 metadata = MetaData()
 
@@ -29,7 +37,7 @@ study = Table(
     Column("name", String(64), primary_key=True),
     Column("uuid", String(32), nullable=False),
     Column("state", String(16), nullable=False),
-    Column("spec_json", Text, nullable=False),  # the study's own frozen form, to compare at the next launch
+    Column("spec_json", Text, nullable=False),  # the study's identity, compared at the next launch
     Column("study_yaml", Text, nullable=False),
     Column("command", Text, nullable=False),
     Column("description", Text, nullable=False),
@@ -46,7 +54,7 @@ study = Table(
     Column("started", String(32), nullable=False),
     Column("updated", String(32), nullable=False),
     Column("seconds", Float, nullable=False),
-    Column("verdict", Text, nullable=False),  # its sentence; empty until a launch has ended
+    Column("verdict", Text, nullable=False),  # a sentence; empty until a launch has ended
 )
 
 arm = Table(
@@ -60,7 +68,10 @@ arm = Table(
     Column("fixed_json", Text, nullable=False),
     Column("size_of", Text, nullable=False),
     Column("importances_json", Text, nullable=False),
+    # Key of the arm's copy in Optuna's storage; NULL until the copy is complete.
+    Column("optuna_study_id", Integer),
 )
+_COUNTED = {"preserve_rowcount": True}  # else an INSERT has no row count on PostgreSQL
 
 
 def _of_arm() -> tuple[Column[str], Column[str], ForeignKeyConstraint]:
@@ -77,8 +88,12 @@ trial = Table(
     *_of_arm(),
     Column("number", Integer, primary_key=True),
     Column("attempt", Integer, nullable=False),
-    Column("config_hash", Text, nullable=False),
     Column("is_default", Boolean, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("value", Float),
+    Column("parameters_json", Text, nullable=False),
+    Column("started", String(32), nullable=False),
+    Column("finished", String(32)),
     Column("cause", Text, nullable=False),
     Column("cost_json", Text),
 )
@@ -112,11 +127,11 @@ finalist = Table(
     Column("evaluations_json", Text, nullable=False),
     Column("cost_json", Text, nullable=False),
     Column("insight_json", Text, nullable=False),
-    Column("summary_json", Text),  # of all seeds; the same in every row of a finalist
+    Column("summary_json", Text),  # over all seeds; the same in every row of a finalist
 )
 
-# Openings of a test split outlive the study: deleting a study does not unsee the split.
-opening = Table(
+# Test accesses outlive the study: deleting a study does not unsee the split.
+test_access = Table(
     "hs_opening",
     metadata,
     Column("id", Integer, primary_key=True),
@@ -126,6 +141,16 @@ opening = Table(
     Column("trial_number", Integer, nullable=False),
     Column("seeds_json", Text, nullable=False),
     Column("opened", String(32), nullable=False),
+)
+
+# The test rows of a fingerprint. Fingerprints with the same test rows share their test accesses,
+# even when their other data differ.
+test_rows = Table(
+    "hs_test_rows",
+    metadata,
+    Column("fingerprint", String(128), primary_key=True),
+    Column("in_order", String(64), nullable=False, index=True),
+    Column("by_identity", String(64), index=True),
 )
 
 # A lease is taken before its study exists.
@@ -138,3 +163,44 @@ lease = Table(
     Column("boot_id", Text, nullable=False),
     Column("heartbeat", Float, nullable=False),  # seconds since 1970 by the database's clock
 )
+
+
+def upsert(
+    connection: Connection, table: Table, row: Mapping[str, object], keep: Collection[str] = ()
+) -> bool:
+    """Insert the row, or update all columns but `keep` of the row with its primary key.
+
+    In a table with attempts, drop a row of an older attempt than the stored one. Return whether the
+    row was written.
+    """
+    statement = _statement(connection.dialect.name, table, tuple(row), tuple(keep))
+    return connection.execute(statement, row, execution_options=_COUNTED).rowcount > 0
+
+
+@cache
+def _statement(
+    dialect: str, table: Table, names: tuple[str, ...], keep: tuple[str, ...]
+) -> Executable:
+    """Build the statement; cached because building it takes longer than running it."""
+    statement = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+    keys = [column.name for column in table.primary_key]
+    changed = {
+        name: statement.excluded[name] for name in names if name not in keys and name not in keep
+    }
+    is_current = statement.excluded["attempt"] >= table.c.attempt if "attempt" in table.c else None
+    upsert_statement: Executable = statement.on_conflict_do_update(
+        index_elements=keys, set_=changed, where=is_current
+    )
+    return upsert_statement
+
+
+def insert_if_absent(connection: Connection, table: Table, row: Mapping[str, object]) -> bool:
+    """Insert the row unless its primary key exists; return whether it was inserted.
+
+    Wait for a concurrent insert of the same key.
+    """
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = (
+        dialect.insert(table).values(**row).on_conflict_do_nothing().returning(*table.primary_key)
+    )
+    return connection.execute(statement).first() is not None

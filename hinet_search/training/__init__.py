@@ -1,1 +1,1 @@
-"""Training: from a model and columns to weights and metrics; knows no optuna."""
+"""Training: turn a model and columns into weights and metrics, without Optuna."""

@@ -1,7 +1,7 @@
-"""Checkpoint: files from which a training goes on, whole or not there, however the process ended.
+"""Checkpoint: files from which an interrupted training resumes.
 
-A file is put in its place whole (disk.py); a manifest with its SHA-256 follows in the same way.
-The last two stay: one that was damaged later gives way to the one before. Their names count them.
+Every file is written atomically (files.py); its manifest, with its SHA-256, follows likewise.
+The last two are kept, so that the earlier one can replace a damaged one. File names count them.
 """
 
 import hashlib
@@ -18,25 +18,30 @@ from typing import IO, Any
 
 import torch
 
-from hinet_search import disk, faults
-from hinet_search.errors import ConfigurationError, DiskFull
+from hinet_search.common import crash_points
+from hinet_search.common.errors import ConfigurationError, DiskFull
+from hinet_search.common.files import replacing
 
-KEPT = 2
+NUM_KEPT = 2
 SECONDS_APART, VARIABLE = 10.0, "HINET_SEARCH_CHECKPOINT_SECONDS"
-SHARE = 0.01  # of a training's time that writing checkpoints may take
+TIME_SHARE = 0.01  # the share of a training's time that writing checkpoints may take
 SUFFIX, MANIFEST = ".checkpoint", ".json"
 
 
 def seconds_apart() -> float:
-    """Between two checkpoints at least, as the environment says; ConfigurationError when it does not say a number."""
-    given = os.environ.get(VARIABLE, str(SECONDS_APART))
+    """Return the least time between two checkpoints, from the environment or the default.
+
+    Errors: ConfigurationError when the environment variable is not a number >= 0.
+    """
+    text = os.environ.get(VARIABLE, str(SECONDS_APART))
     try:
-        seconds = float(given)
+        seconds = float(text)
     except ValueError:
         seconds = math.nan
     if not seconds >= 0:
         raise ConfigurationError(
-            f"{VARIABLE} must be a number of seconds >= 0, got '{given}'; without it {SECONDS_APART:g}"
+            f"{VARIABLE} must be a number of seconds >= 0, got '{text}'; "
+            f"unset it for the default {SECONDS_APART:g}"
         )
     return seconds
 
@@ -47,78 +52,88 @@ def _warn(text: str) -> None:
 
 @dataclass
 class Checkpoints:
-    """The checkpoints of one job in `folder`. `job` tells its settings apart: files of another job are not taken up.
+    """The checkpoints of one job in `folder`.
 
-    `say` is told once when none can be kept: a training goes on without.
+    `job` identifies the job's settings: checkpoints of another job are ignored. `say` receives
+    warnings: a damaged checkpoint, or once that none can be written, after which training continues
+    without them.
     """
 
     folder: Path
     job: str
     seconds_apart: float = SECONDS_APART
     say: Callable[[str], None] = _warn
-    _took: float = 0.0
-    _kept: bool = True
+    _write_seconds: float = 0.0
+    _last_write_failed: bool = False
 
     def __post_init__(self) -> None:
-        self._ended = time.monotonic()  # when the last one was written
+        self._last_write = time.monotonic()
 
     def due(self) -> bool:
-        """Whether it is time for another one."""
-        return time.monotonic() - self._ended >= max(self.seconds_apart, self._took / SHARE)
+        """Return whether it is time for the next checkpoint."""
+        pause = max(self.seconds_apart, self._write_seconds / TIME_SHARE)
+        return time.monotonic() - self._last_write >= pause
 
     def save(self, step: int, content: Mapping[str, Any]) -> None:
-        """Keep plain values and tensors as the state after so many steps, where they can be written."""
-        began, kept = time.monotonic(), True
+        """Write plain values and tensors as the state after `step` steps, if the disk allows it."""
+        began = time.monotonic()
         try:
             self._write(step, content)
         except (OSError, DiskFull) as error:
-            kept = False
-            if self._kept:
-                self.say(f"no checkpoint can be kept, training goes on: {str(error).splitlines()[0]}")
-        self._kept = kept
-        self._ended = time.monotonic()
-        self._took = self._ended - began
+            if not self._last_write_failed:
+                reason = str(error).splitlines()[0]
+                self.say(f"no checkpoint can be written, training continues: {reason}")
+            self._last_write_failed = True
+        else:
+            self._last_write_failed = False
+        self._last_write = time.monotonic()
+        self._write_seconds = self._last_write - began
 
     def _write(self, step: int, content: Mapping[str, Any]) -> None:
-        written = sorted(self.folder.glob(f"*{MANIFEST}"))
-        path = self.folder / f"{int(written[-1].stem) + 1 if written else 1:06}{SUFFIX}"
+        manifests = self._manifests()
+        number = int(manifests[-1].stem) + 1 if manifests else 1
+        path = self.folder / f"{number:06}{SUFFIX}"
         digest = _put(path, _num_bytes(content), lambda file: torch.save(dict(content), file))
-        faults.point("after_checkpoint_before_manifest")
+        crash_points.point("after_checkpoint_before_manifest")
         manifest = {"job": self.job, "step": step, "sha256": digest, "bytes": path.stat().st_size}
-        said = json.dumps(manifest).encode()
-        _put(path.with_suffix(MANIFEST), len(said), lambda file: file.write(said))
-        faults.point("after_manifest_before_old_dropped")
-        for old in written[: 1 - KEPT]:
-            old.unlink(missing_ok=True)
-            faults.point("after_old_manifest_dropped")
-            old.with_suffix(SUFFIX).unlink(missing_ok=True)
+        text = json.dumps(manifest).encode()
+        _put(path.with_suffix(MANIFEST), len(text), lambda file: file.write(text))
+        crash_points.point("after_manifest_before_old_dropped")
+        for old_manifest in manifests[: 1 - NUM_KEPT]:
+            old_manifest.unlink(missing_ok=True)
+            crash_points.point("after_old_manifest_dropped")
+            old_manifest.with_suffix(SUFFIX).unlink(missing_ok=True)
+
+    def _manifests(self) -> list[Path]:
+        """Return all manifests in the folder, the oldest first."""
+        return sorted(self.folder.glob(f"*{MANIFEST}"))
 
     def begun(self) -> bool:
-        """Whether there is a state of this job, be it whole or not."""
-        return any(_job(manifest) == self.job for manifest in self.folder.glob(f"*{MANIFEST}"))
+        """Return whether this job has a checkpoint, intact or damaged."""
+        return any(_job(manifest) == self.job for manifest in self._manifests())
 
     def latest(self) -> Mapping[str, Any] | None:
-        """The newest whole state of this job, or None; warns of each that is damaged."""
-        for manifest in sorted(self.folder.glob(f"*{MANIFEST}"), reverse=True):
-            path = manifest.with_suffix(SUFFIX)
+        """Return the latest intact checkpoint of this job, or None; warn of damaged ones."""
+        for manifest_path in reversed(self._manifests()):
+            path = manifest_path.with_suffix(SUFFIX)
             try:
-                said = json.loads(manifest.read_bytes())
-                if said["job"] != self.job:
+                manifest = json.loads(manifest_path.read_bytes())
+                if manifest["job"] != self.job:
                     continue
-                if _sha256(path) == said["sha256"]:
+                if _sha256(path) == manifest["sha256"]:
                     content: Mapping[str, Any] = torch.load(path, weights_only=True)
                     return content
-                problem = "its content is not what was written"
-            except UnpicklingError:  # what torch raises at anything else, without running it
+                problem = "its SHA-256 is not that of its manifest"
+            except UnpicklingError:  # torch refuses other objects without running their code
                 problem = "it holds more than plain values and tensors"
             except (OSError, ValueError, KeyError, TypeError) as error:
                 problem = f"{type(error).__name__}: {error}"
-            self.say(f"{path}: a checkpoint is damaged and is passed over ({problem})")
+            self.say(f"{path}: a damaged checkpoint is skipped ({problem})")
         return None
 
 
 def _job(manifest: Path) -> object:
-    """Whose the checkpoint is; None where that cannot be read."""
+    """Return the job of a checkpoint; None if the manifest cannot be read."""
     try:
         return json.loads(manifest.read_bytes())["job"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -126,37 +141,39 @@ def _job(manifest: Path) -> object:
 
 
 class _Hashing:
-    """A file that hashes what is written to it."""
+    """A file that hashes what is written to it; torch.save needs these two methods."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self.sha256 = hashlib.sha256()
 
     def write(self, content: bytes | memoryview) -> int:
-        """Hash and write."""
+        """Hash and write `content`."""
         self.sha256.update(content)
         return self._file.write(content)
 
     def flush(self) -> None:
-        """Hand on to the system."""
+        """Flush the file."""
         self._file.flush()
 
 
 def _put(path: Path, num_bytes: int, write: Callable[[Any], object]) -> str:
-    """Put a file in its place; the SHA-256 of what was written."""
-    with disk.replacing(path, num_bytes) as part, part.open("wb") as file:
+    """Write a file atomically; return the SHA-256 of its content."""
+    with replacing(path, num_bytes) as part, part.open("wb") as file:
         hashing = _Hashing(file)
         write(hashing)
     return hashing.sha256.hexdigest()
 
 
 def _num_bytes(content: object) -> int:
-    """Of all tensors in it, which is nearly all that a checkpoint is."""
+    """Return the bytes of all tensors in `content`, which are nearly all of a checkpoint."""
     if isinstance(content, torch.Tensor):
         return content.nbytes
     if isinstance(content, Mapping):
-        content = list(content.values())
-    return sum(_num_bytes(one) for one in content) if isinstance(content, list | tuple) else 0
+        return sum(_num_bytes(value) for value in content.values())
+    if isinstance(content, list | tuple):
+        return sum(_num_bytes(value) for value in content)
+    return 0
 
 
 def _sha256(path: Path) -> str:

@@ -1,32 +1,38 @@
-"""Devices: which one a slot trains on, and how much of its memory was used at most."""
+"""Devices: choose the device of a slot, measure its peak memory, and explain memory errors."""
 
+import errno
 import os
 import resource
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import torch
 
-from hinet_search.errors import EnvironmentFault
+from hinet_search.common.errors import EnvironmentFault
 
 Wanted = Literal["auto", "cpu", "cuda"]
+# Words by which torch's RuntimeErrors say that memory ran out.
+NO_MEMORY = ("DefaultCPUAllocator", "std::bad_alloc", "CUBLAS_STATUS_ALLOC_FAILED")
+SMALLER_TRAINING = "a smaller train.batch_size or fewer slots need less"
 
 
 @dataclass(frozen=True)
 class ChosenDevice:
-    """A device, and a note for the user when it is not the one that `auto` hopes for."""
+    """A device, and a note for the user when `auto` falls back to the CPU."""
 
     device: torch.device
     note: str = ""
 
 
 def choose_device(wanted: Wanted) -> ChosenDevice:
-    """The device to train on; EnvironmentFault when `cuda` is asked for and there is none.
+    """Return the device to train on.
 
-    `auto` takes CUDA where there is one; else it falls back to the CPU and says so in `note`.
+    `auto` takes CUDA if there is a device, and otherwise the CPU with a note.
+    Errors: EnvironmentFault when `cuda` is requested and there is no device.
     """
     if wanted == "cpu":
         return ChosenDevice(torch.device("cpu"))
@@ -34,39 +40,70 @@ def choose_device(wanted: Wanted) -> ChosenDevice:
         return ChosenDevice(torch.device("cuda"))
     why = f"torch {torch.__version__} sees no CUDA device with {_visible_devices()}"
     if wanted == "auto":
-        return ChosenDevice(torch.device("cpu"), note=f"device auto: training on the CPU, for {why}")
+        note = f"device auto: training on the CPU, because {why}"
+        return ChosenDevice(torch.device("cpu"), note)
     raise EnvironmentFault(
         f"device: cuda needs a CUDA device, but {why}",
-        remedy="Set CUDA_VISIBLE_DEVICES to a device that nvidia-smi lists and install a CUDA build of torch, or use "
-        "device: auto.",
+        remedy="Set CUDA_VISIBLE_DEVICES to a device that nvidia-smi lists and install a CUDA "
+        "build of torch, or use device: auto.",
     )
 
 
 def begin_peak_memory(device: torch.device) -> None:
-    """Starts a new measurement of peak memory, so that a long-lived slot tells its trials apart."""
+    """Start a new measurement of peak memory, so that a long-lived slot measures each trial."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return
-    # Linux resets its high-water mark for the digit 5; elsewhere the peak stays that of the process's whole life.
+    # On Linux, writing 5 resets the high-water mark; elsewhere the peak is that of the process.
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def peak_memory_bytes(device: torch.device) -> int:
-    """Peak since `begin_peak_memory`: of torch's allocations on CUDA, of the process's resident memory on CPU.
+    """Return the peak memory since `begin_peak_memory`.
 
-    Both hold the columns: a copy on the device, on a CPU the mapped pages that all slots share.
+    On CUDA: torch's allocations. On the CPU: the resident memory of the process. Both include the
+    data: a copy on the device, or the mapped pages that all slots share.
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     status = Path("/proc/self/status")
     if status.exists():
-        peak = next(line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM:"))
-        return int(peak.split()[1]) * 1024
+        lines = status.read_text(encoding="ascii").splitlines()
+        high_water_mark = next(line for line in lines if line.startswith("VmHWM:"))
+        return int(high_water_mark.split()[1]) * 1024
     peak_rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak_rss if sys.platform == "darwin" else peak_rss * 1024
 
 
+@contextmanager
+def memory_errors_explained(
+    device: torch.device, work: str, remedy: str = SMALLER_TRAINING
+) -> Iterator[None]:
+    """Raise out-of-memory errors inside as a MemoryError with work, device and remedy.
+
+    `work` says how much was requested, such as `batch size 8,192`.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError, OSError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        reason = str(error).partition("\n")[0] or "out of memory"
+        raise MemoryError(f"{work} on {device} ({reason}); {remedy}") from error
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Return whether an error means that memory ran out; on the CPU torch has no class for it."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return any(words in str(error) for words in NO_MEMORY)
+
+
 def _visible_devices() -> str:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return "CUDA_VISIBLE_DEVICES not set" if visible is None else f"CUDA_VISIBLE_DEVICES={visible!r}"
+    if visible is None:
+        return "CUDA_VISIBLE_DEVICES not set"
+    return f"CUDA_VISIBLE_DEVICES={visible!r}"

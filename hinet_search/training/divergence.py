@@ -1,4 +1,4 @@
-"""Divergence: a training that leaves the finite numbers is stopped at that step."""
+"""Divergence: stop a training at the step where loss or gradient norm stops being finite."""
 
 import math
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class Diverged(Exception):
-    """A value that must be finite is not; `step` counts batches from 1."""
+    """A loss, gradient norm or score is not finite; `step` counts batches from 1."""
 
     def __init__(self, step: int, learning_rate: float, value: float, what: str) -> None:
         super().__init__(step, learning_rate, value, what)
@@ -23,10 +23,11 @@ class Diverged(Exception):
 
 
 @dataclass
-class Readings:
-    """Loss and gradient norm of every step: kept on the device, and when they are read checked and summed.
+class StepLog:
+    """Loss and gradient norm of every step, kept on the device until they are read and checked.
 
-    They are read before every evaluation; with `at_once` at every step, which on the CPU is free.
+    They are read before every evaluation, or with `at_once` at every step, which costs nothing on
+    the CPU.
     """
 
     learning_rate: float
@@ -36,19 +37,21 @@ class Readings:
     _pending: list[Tensor] = field(default_factory=list)
 
     def add(self, step: int, loss: Float[Tensor, ""], norm: Float[Tensor, ""]) -> None:
-        """Note one step; Diverged, when it is read, names the first step that was not finite."""
+        """Note one step; Diverged, raised on reading, names the first step that was not finite."""
         self._pending += [loss.detach(), norm]
         if self.at_once:
             self.read(step)
 
     def read(self, step: int) -> None:
-        """Read all that is pending; `step` is the latest step noted."""
+        """Read all pending values; `step` is the latest step noted."""
         if not self._pending:
             return
         values = torch.stack(self._pending).tolist()
         self._pending.clear()
         losses, norms = values[::2], values[1::2]
-        for earlier, (loss, norm) in enumerate(zip(losses, norms, strict=True), start=step - len(losses) + 1):
+        for earlier, (loss, norm) in enumerate(
+            zip(losses, norms, strict=True), start=step - len(losses) + 1
+        ):
             for value, what in ((loss, "loss"), (norm, "gradient norm")):
                 if not math.isfinite(value):
                     raise Diverged(earlier, self.learning_rate, value, what)
@@ -56,7 +59,7 @@ class Readings:
         self.num_losses += len(losses)
 
     def take_mean_loss(self) -> float:
-        """Mean loss of the steps read since the last call."""
+        """Return the mean loss of the steps read since the last call."""
         mean = self.loss_sum / self.num_losses
         self.loss_sum, self.num_losses = 0.0, 0
         return mean

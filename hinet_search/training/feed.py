@@ -1,14 +1,16 @@
-"""Feed: one split as tensors on the device, and batches of it by index.
+"""Feed: a split as tensors on the device, and batches of it by row numbers.
 
-On the CPU the tensors are the memory-mapped columns themselves, which all slots of a machine share; another device gets
-a copy that lives as long as the columns do. Rows are chosen and counted on the host, so that no step asks the device.
-Ids stay as they are stored: those that a schema has no room for are taken for unknown by the embedding.
-Shape legend: R rows of the split, B rows of a batch, T tasks.
+On the CPU the tensors are the memory-mapped columns themselves, which all slots of a machine share.
+Another device gets a copy that lives as long as the columns. Rows are chosen, ordered by scenario
+and counted on the host, so that no step reads from the device. Ids stay as stored: the embedding
+turns those beyond the schema's vocabulary into unknown.
+Shape legend: R rows of the split, B rows of a batch, F categorical fields, N numeric inputs, S
+slots of all lists, T tasks.
 """
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -18,71 +20,98 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hinet_search.data.columns import Columns
-from hinet_search.nn.sending import sent
-from hinet_search.schema import Batch, sizes_of
+from hinet_search.models.layers.batch import Batch, count_by_scenario, to_device
 
 
 @dataclass(frozen=True)
 class Feed:
-    """One split on one device, as it is stored. `scenario_R` is that of the host."""
+    """A split on one device, as it is stored; `scenario_R` is on the host."""
 
-    stored_R: Batch
+    ids_RF: Int[Tensor, "R F"]
+    numeric_RN: Float[Tensor, "R N"]
+    lists_RS: Int[Tensor, "R S"]
     labels_RT: UInt8[Tensor, "R T"]
     scenario_R: Int[Tensor, "R"]
 
     def __len__(self) -> int:
-        return len(self.stored_R)
+        return len(self.scenario_R)
 
     @property
     def device(self) -> torch.device:
-        """Where the tensors are."""
+        """The device of the tensors."""
         return self.labels_RT.device
 
     def select(self, rows_B: Int[Tensor, "B"]) -> tuple[Batch, Float[Tensor, "B T"]]:
-        """Inputs and labels of the given rows, whose numbers are on the host."""
-        scenario_B, rows_B = self.scenario_R.index_select(0, rows_B), sent(rows_B, self.device)
-        return _ready(self.stored_R.select(rows_B), scenario_B), self.labels_RT.index_select(0, rows_B).float()
+        """Return inputs and labels of these rows; `rows_B` is on the host."""
+        scenario_B = self.scenario_R.index_select(0, rows_B)
+        rows_B = to_device(rows_B, self.device)
+        batch = _batch(
+            self.ids_RF.index_select(0, rows_B),
+            self.numeric_RN.index_select(0, rows_B),
+            self.lists_RS.index_select(0, rows_B),
+            scenario_B,
+        )
+        return batch, self.labels_RT.index_select(0, rows_B).float()
 
     def in_order(self, batch_size: int) -> Iterator[Batch]:
-        """All inputs in stored order."""
-        return map(_ready, self.stored_R.split(batch_size), torch.split(self.scenario_R, batch_size))
+        """Yield all inputs in stored order."""
+        columns = (self.ids_RF, self.numeric_RN, self.lists_RS, self.scenario_R)
+        return map(_batch, *(torch.split(column, batch_size) for column in columns))
 
 
-def _ready(stored: Batch, on_host_B: Int[Tensor, "B"]) -> Batch:
-    """Ids stay int32 (half the memory); scenarios become int64, as they index other tensors."""
-    return replace(stored, scenario_B=stored.scenario_B.long(), sizes=sizes_of(on_host_B))
+def _batch(
+    ids_BF: Int[Tensor, "B F"],
+    numeric_BN: Float[Tensor, "B N"],
+    lists_BS: Int[Tensor, "B S"],
+    scenario_B: Int[Tensor, "B"],
+) -> Batch:
+    """Order rows by scenario; `scenario_B` is on the host.
+
+    Scenarios become int64, since they index other tensors; ids stay int32 (half the memory).
+    """
+    order_B = scenario_B.argsort(stable=True)
+    return Batch(
+        ids_BF=ids_BF,
+        numeric_BN=numeric_BN,
+        scenario_B=to_device(scenario_B.long(), ids_BF.device),
+        lists_BS=lists_BS,
+        order_B=to_device(order_B, ids_BF.device),
+        sizes=count_by_scenario(scenario_B),
+    )
 
 
-_copies: WeakKeyDictionary[Columns, Feed] = WeakKeyDictionary()  # the last one of every split that is in use
+# The latest copy of every split in use, on a device other than the CPU.
+_copies: WeakKeyDictionary[Columns, Feed] = WeakKeyDictionary()
 
 
 def make_feed(columns: Columns, device: torch.device) -> Feed:
-    """A split on a device. A slot's full data set is copied there once, for all of its trials."""
+    """Return a split on a device; a slot copies each split of its data set to a GPU once."""
     if device.type == "cpu":
-        return _on(device, columns)
+        return _copy_to(device, columns)
     feed = _copies.get(columns)
     if feed is None or feed.device != device:
-        feed = _copies[columns] = _on(device, columns)
+        feed = _copy_to(device, columns)
+        _copies[columns] = feed
     return feed
 
 
 def forget_copies() -> None:
-    """Frees what other devices hold beside the feeds in use."""
+    """Free the copies on other devices that no feed uses."""
     _copies.clear()
 
 
-def _on(device: torch.device, columns: Columns) -> Feed:
-    stored_R = Batch(
-        ids_BF=_tensor(columns.ids_RF).to(device),
-        numeric_BN=_tensor(columns.numeric_RN).to(device),
-        scenario_B=_tensor(columns.scenario_R).to(device),
-        lists_BS=_tensor(columns.lists_RS).to(device),
+def _copy_to(device: torch.device, columns: Columns) -> Feed:
+    return Feed(
+        ids_RF=_tensor(columns.ids_RF).to(device),
+        numeric_RN=_tensor(columns.numeric_RN).to(device),
+        lists_RS=_tensor(columns.lists_RS).to(device),
+        labels_RT=_tensor(columns.labels_RT).to(device),
+        scenario_R=_tensor(columns.scenario_R),
     )
-    return Feed(stored_R, _tensor(columns.labels_RT).to(device), _tensor(columns.scenario_R))
 
 
 def _tensor(array: NDArray[np.generic]) -> Tensor:
-    """A view. Torch warns that a mapped array must not be written to; a feed only reads."""
+    """Return a view. Torch warns of arrays that must not be written to; a feed only reads."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
         return torch.from_numpy(array)

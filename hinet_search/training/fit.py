@@ -1,4 +1,4 @@
-"""Fit: train one model on one data set, evaluate it as it goes, and leave it with the weights that did best.
+"""Fit: train a model, evaluate it on the way, and leave it with its best weights on validation.
 
 Shape legend: B rows of a batch, T tasks.
 """
@@ -9,120 +9,109 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from hinet_search.data.columns import Dataset
-from hinet_search.objective import Objective
-from hinet_search.schema import Schema
 from hinet_search.training import snapshot
 from hinet_search.training.checkpoint import Checkpoints
-from hinet_search.training.config import TrainConfig
-from hinet_search.training.course import (
+from hinet_search.training.device import begin_peak_memory
+from hinet_search.training.loss import matrix_products, own_scenario_loss
+from hinet_search.training.optimiser import EmbeddingPenalty, clip_gradients, make_optimiser
+from hinet_search.training.run_state import (
     Conditions,
-    Course,
     FitResult,
+    TrainingRun,
     TrainingState,
-    Watcher,
+    TrainingWatcher,
     batches,
     begin,
     evaluate,
     finish,
     out_of_patience,
 )
-from hinet_search.training.device import begin_peak_memory
-from hinet_search.training.divergence import Diverged
-from hinet_search.training.loss import own_scenario_loss
-from hinet_search.training.optimiser import EmbeddingPenalty, clip_gradients, make_optimiser
-from hinet_search.training.precision import matrix_products
-from hinet_search.training.predict import predict
 from hinet_search.training.seeding import Purpose, seeded
 
-__all__ = ["Diverged", "FitResult", "TrainingState", "Watcher", "fit", "predict"]
 
-
-def fit(  # noqa: PLR0913  the one door of training: each argument is a thing of its own
+def fit(
     model: nn.Module,
-    dataset: Dataset,
-    schema: Schema,
-    config: TrainConfig,
-    *,
-    seed: int,
-    objective: Objective,
-    device: torch.device,
-    watcher: Watcher,
-    order_seed: int | None = None,
+    conditions: Conditions,
+    watcher: TrainingWatcher,
+    checkpoints: Checkpoints | None = None,
 ) -> FitResult:
-    """`fit_under` with `order_seed` = `seed` unless it is given."""
-    order_seed = seed if order_seed is None else order_seed
-    return fit_under(model, Conditions(dataset, schema, config, seed, order_seed, objective, device), watcher)
+    """Train `model` in place; it ends in evaluation mode with its best weights on validation.
 
+    The order of rows depends only on its seed and the pass, so it is the same for every model. The
+    number of threads is left to the caller. With `checkpoints`, training resumes from the latest
+    one, reports all earlier evaluations to the watcher again, and writes new ones on the way.
 
-def fit_under(
-    model: nn.Module, given: Conditions, watcher: Watcher, checkpoints: Checkpoints | None = None
-) -> FitResult:
-    """Trains `model` in place on the device given; it ends in evaluation mode with its best weights on validation.
-
-    The order of rows depends on its seed and the pass only, so it is the same for every model. The number of threads is
-    the caller's. With `checkpoints` it goes on from the last one, tells the watcher of all earlier evaluations again,
-    and leaves others on its way. Raises Diverged at the step where loss, gradient norm or scores stop being finite.
+    Errors: Diverged at the step where loss, gradient norm or scores stop being finite.
     """
-    kept = checkpoints.latest() if checkpoints else None
-    began = time.perf_counter() - (kept["seconds"] if kept else 0.0)
-    begin_peak_memory(given.device)
-    course, state = begin(model.to(given.device).train(), given, began)
-    steps = Steps(course)
+    checkpoint = checkpoints.latest() if checkpoints else None
+    began = time.perf_counter() - (checkpoint["seconds"] if checkpoint else 0.0)
+    begin_peak_memory(conditions.device)
+    run, state = begin(model.to(conditions.device).train(), conditions, began)
+    steps = TrainingSteps(run)
     state.loop_began = time.perf_counter()
-    with seeded(given.seed, Purpose.DROPOUT, given.device):
-        if kept:
-            snapshot.put_back(kept, [(course, state)], steps.optimiser.parts)
+    with seeded(conditions.seed, Purpose.DROPOUT, conditions.device):
+        if checkpoint:
+            snapshot.put_back(checkpoint, [(run, state)], steps.optimiser.parts)
             for record in state.evaluations:
-                watcher.evaluated(record)
-        stopped = _run(steps, state, watcher, checkpoints)
+                watcher.on_evaluation(record)
+        stopped = _train(steps, state, watcher, checkpoints)
     steps.close()
-    return finish(course, state, stopped=stopped)
+    return finish(run, state, stopped=stopped)
 
 
-class Steps:
+class TrainingSteps:
     """Training steps of one model."""
 
-    def __init__(self, course: Course) -> None:
-        config = course.given.config
-        self.course = course
-        self.optimiser = make_optimiser(course.model, config)
-        self._parameters = tuple(course.model.parameters())  # to walk through all modules at every step is slow
-        self._penalty = EmbeddingPenalty(course.model, config.embedding_l2) if config.embedding_l2 else None
+    def __init__(self, run: TrainingRun) -> None:
+        config = run.conditions.config
+        self.run = run
+        self.optimiser = make_optimiser(run.model, config)
+        # Collected once: walking through all modules at every step is slow.
+        self._parameters = tuple(run.model.parameters())
+        self._penalty: EmbeddingPenalty | None = None
+        if config.embedding_l2:
+            self._penalty = EmbeddingPenalty(run.model, config.embedding_l2)
 
     def take(self, state: TrainingState, rows_B: Int[Tensor, "B"]) -> None:
-        """One step on these rows; Diverged where its numbers are read and are not finite."""
-        model, feed, config = self.course.model, self.course.feed, self.course.given.config
+        """Take one step on these rows; Diverged once a value that is not finite is read."""
+        model, feed, config = self.run.model, self.run.feed, self.run.conditions.config
         batch, labels_BT = feed.select(rows_B)
         self.optimiser.zero_grad()
         with matrix_products(config, feed.device):
             logits_BT = model(batch)
         loss = own_scenario_loss(logits_BT.float(), labels_BT)
-        torch.autograd.backward(loss + self._penalty.take(len(batch)) if self._penalty else loss)
+        total_loss = loss + self._penalty.take(len(batch)) if self._penalty else loss
+        torch.autograd.backward(total_loss)
         norm = clip_gradients(self._parameters, config.clip_norm)
         state.step += 1
         state.rows += len(batch)
-        state.readings.add(state.step, loss, norm)  # without the penalty, to compare with the log loss of validation
+        # Without the penalty, so that it compares with the log loss on validation.
+        state.step_log.add(state.step, loss, norm)
         self.optimiser.step()
 
     def close(self) -> None:
-        """The model is left as it was, but for its weights."""
+        """Remove the hooks from the model."""
         if self._penalty:
             self._penalty.remove()
 
 
-def _run(steps: Steps, state: TrainingState, watcher: Watcher, checkpoints: Checkpoints | None) -> bool:
-    """Steps and evaluations to the end of the schedule or of patience; True when the watcher stopped them before."""
-    course = steps.course
-    for rows_B in batches(course, state.step, [course.model]):
+def _train(
+    steps: TrainingSteps,
+    state: TrainingState,
+    watcher: TrainingWatcher,
+    checkpoints: Checkpoints | None,
+) -> bool:
+    """Train and evaluate until the schedule or patience ends; True if the watcher stopped it."""
+    run = steps.run
+    for rows_B in batches(run, state.step, [run.model]):
         stopped = watcher.should_stop()
         if checkpoints and (stopped or checkpoints.due()):
-            checkpoints.save(state.step, snapshot.take([(course, state)], steps.optimiser.parts))
+            checkpoints.save(state.step, snapshot.take([(run, state)], steps.optimiser.parts))
         if stopped:
             return True
         steps.take(state, rows_B)
-        if state.step in course.schedule.evaluation_steps:
-            watcher.evaluated(evaluate(course, state))
-            if out_of_patience(course, state):
+        if state.step in run.schedule.evaluation_steps:
+            watcher.on_evaluation(evaluate(run, state))
+            if out_of_patience(run, state):
                 break
     return False

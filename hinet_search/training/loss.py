@@ -1,17 +1,36 @@
-"""Loss: binary cross-entropy of every row's own scenario.
+"""Loss: binary cross-entropy of every row's own scenario, and the precision of a training step.
 
-HiNet's loss is the sum over scenarios i and tasks j of lambda_ij times the mean over the rows of i. With lambda_ij =
-(rows of i) / (rows of the batch * tasks) this is the plain mean over rows and tasks of the mixed batch, which is what
-is used: one task's scale does not depend on how many there are, and the figure compares with the log loss of metrics.
-Models return the logits of a row's own scenario, so no other scenario's heads receive gradient from the row.
-Shape legend: B rows of a batch, T tasks.
+HiNet's loss is the sum over scenarios i and tasks j of lambda_ij times the mean over the rows of i.
+With lambda_ij = (rows of i) / (rows of the batch * tasks) this is the mean over all rows and tasks
+of the batch, which is used here: the scale does not depend on the number of tasks, and the value
+compares with the log loss of metrics. Models return logits of each row's own scenario, so no other
+scenario's head gets a gradient from the row. Only HiNet's `released_code` returns logits of all
+scenarios while it trains, since that code has no such mask.
+Shape legend: B rows of a batch, T tasks, H heads: the T heads of the own scenario, or those of all
+scenarios, scenario by scenario.
 """
 
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from hinet_search.training.train_config import TrainConfig
 
-def own_scenario_loss(logits_BT: Float[Tensor, "B T"], labels_BT: Float[Tensor, "B T"]) -> Float[Tensor, ""]:
-    """Mean cross-entropy in nats over rows and tasks; stable at any logit."""
-    return functional.binary_cross_entropy_with_logits(logits_BT, labels_BT)
+
+def own_scenario_loss(
+    logits_BH: Float[Tensor, "B H"], labels_BT: Float[Tensor, "B T"]
+) -> Float[Tensor, ""]:
+    """Return the mean cross-entropy in nats over rows and heads; stable for any logit."""
+    num_scenarios = logits_BH.shape[1] // labels_BT.shape[1]
+    labels_BH = labels_BT if num_scenarios == 1 else labels_BT.repeat(1, num_scenarios)
+    return functional.binary_cross_entropy_with_logits(logits_BH, labels_BH)
+
+
+def matrix_products(config: TrainConfig, device: torch.device) -> AbstractContextManager[object]:
+    """Return a context in which a forward pass and its gradients have the configured precision."""
+    return (
+        torch.autocast(device.type, torch.bfloat16) if config.precision == "bf16" else nullcontext()
+    )

@@ -1,4 +1,4 @@
-"""Seeding: every stream of random numbers of a training comes from its seed and a purpose, and from nothing else."""
+"""Seeding: every random stream of a training is derived from its seed and a purpose."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,15 +20,17 @@ class Purpose(IntEnum):
 
 
 def derived_seed(seed: int, purpose: Purpose, index: int = 0) -> int:
-    """A 64-bit seed; `seed` must not be negative. `index` tells the streams of one purpose apart (say, passes)."""
-    return int(np.random.SeedSequence(seed, spawn_key=(purpose, index)).generate_state(1, np.uint64)[0])
+    """Return a 64-bit seed from a `seed` >= 0; `index` separates the streams of one purpose."""
+    return int(
+        np.random.SeedSequence(seed, spawn_key=(purpose, index)).generate_state(1, np.uint64)[0]
+    )
 
 
 @contextmanager
 def seeded(seed: int, purpose: Purpose, device: torch.device | None = None) -> Iterator[None]:
-    """Torch's global generators (of the CPU and of `device`) start from the seed inside, and are restored after.
+    """Seed torch's global generators (CPU and `device`) inside, and restore them afterwards.
 
-    Initialisers and dropout draw from the global generators and take no other, hence this door.
+    Initialisers and dropout only draw from the global generators.
     """
     cuda = [device] if device is not None and device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
@@ -37,6 +39,6 @@ def seeded(seed: int, purpose: Purpose, device: torch.device | None = None) -> I
 
 
 def seeded_model(build: Callable[[], Model], seed: int) -> Model:
-    """What `build` returns, its weights drawn from `seed` alone; the caller's generators are left as they were."""
+    """Return `build()` with weights drawn from `seed`; restore the global generators afterwards."""
     with seeded(seed, Purpose.INITIALISATION):
         return build()

@@ -1,16 +1,85 @@
-"""Tensors: files of them that are read without running anything (safetensors)."""
+"""Tensors: read and write safetensors files, which run no code, and reject damaged ones."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from hinet_search import disk
+from hinet_search.common.errors import DataError, EnvironmentFault
+from hinet_search.common.files import replacing
+
+MAXIMUM_NAMES = 3  # in a message
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Write them so that a reader sees the whole file or none; DiskFull when there is no room."""
+    """Write tensors atomically.
+
+    Errors: DiskFull when there is no room.
+    """
     on_cpu = {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
-    with disk.replacing(path, sum(tensor.nbytes for tensor in on_cpu.values())) as part:
+    with replacing(path, sum(tensor.nbytes for tensor in on_cpu.values())) as part:
         save_file(on_cpu, part)
+
+
+def read_tensors(path: Path, remedy: str) -> dict[str, Tensor]:
+    """Return the tensors of a file.
+
+    Errors: DataError when it is damaged, EnvironmentFault when it cannot be read.
+    """
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise DataError(
+            f"{path}: must be a safetensors file, but is not: {str(error).splitlines()[0]}",
+            remedy=remedy,
+        ) from error
+    except OSError as error:
+        raise EnvironmentFault(
+            f"{path}: cannot be read: {error.strerror or error}", remedy=remedy
+        ) from error
+
+
+def read_weights(path: Path, remedy: str) -> dict[str, Tensor]:
+    """Return the tensors of a file as `read_tensors` does; DataError if one is NaN or infinite."""
+    tensors = read_tensors(path, remedy)
+    not_finite = [name for name, tensor in tensors.items() if not _is_finite(tensor)]
+    if not_finite:
+        raise DataError(
+            f"{path}: must hold finite weights, got NaN or infinity in {_first_names(not_finite)}",
+            remedy=remedy,
+        )
+    return tensors
+
+
+def differences(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> list[str]:
+    """List how names, types and shapes of tensors differ from those expected, in words.
+
+    `expected` can be of the meta device.
+    """
+    missing = [f"{name} is missing" for name in expected if name not in tensors]
+    unknown = [f"{name} is not one of its weights" for name in tensors if name not in expected]
+    unequal = []
+    for name, tensor in tensors.items():
+        if name in expected and _type_and_shape(tensor) != _type_and_shape(expected[name]):
+            must_be, got = _type_and_shape(expected[name]), _type_and_shape(tensor)
+            unequal.append(f"{name} must be {must_be}, got {got}")
+    return [*missing, *unknown, *unequal]
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    """Return whether all numbers are finite, without copying a large tensor."""
+    if tensor.numel() == 0 or not tensor.is_floating_point():
+        return not tensor.is_complex()
+    return all(bool(bound.isfinite()) for bound in tensor.aminmax())
+
+
+def _type_and_shape(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
+
+
+def _first_names(names: list[str]) -> str:
+    num_others = len(names) - MAXIMUM_NAMES
+    others = f" and {num_others} more" if num_others > 0 else ""
+    return ", ".join(names[:MAXIMUM_NAMES]) + others

@@ -1,34 +1,37 @@
-"""Trainable: a built model with how it is trained, scored and measured, be it a network or one that grows in stages.
+"""Trainable: a built model with its training, scoring and measurement, for both kinds of model.
 
-The one place that tells the two kinds apart; who runs jobs asks for neither.
+Only this module distinguishes torch networks from models that grow in stages.
 Shape legend: R rows, T tasks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
+from hinet_search.common.errors import DataError
 from hinet_search.data.columns import Columns
-from hinet_search.insight import Insight
-from hinet_search.nn.contracts import Explains
-from hinet_search.nn.measure import count_parameters, flops_per_row, milliseconds
-from hinet_search.nn.outline import draw, outline, parts
-from hinet_search.nn.similarity import expert_similarities
-from hinet_search.schema import Schema
+from hinet_search.data.schema import Schema
+from hinet_search.models.layers.contracts import Explainable
+from hinet_search.models.layers.diagnostics import expert_similarities
+from hinet_search.models.layers.measure import count_parameters, flops_per_row, milliseconds
+from hinet_search.models.layers.outline import draw, outline, parts
+from hinet_search.results.records import Insight
 from hinet_search.training.checkpoint import Checkpoints
-from hinet_search.training.course import Conditions, Watcher
 from hinet_search.training.feed import make_feed
+from hinet_search.training.fit_stacked import Outcome, fit_together
+from hinet_search.training.fit_staged import CPU, Staged, fit_staged
 from hinet_search.training.predict import predict
-from hinet_search.training.staged import CPU, Staged, fit_staged
-from hinet_search.training.together import Outcome, fit_together
+from hinet_search.training.run_state import Conditions, TrainingWatcher
+from hinet_search.training.tensors import differences
 
 INSIGHT_ROWS = 8192
-SIMILARITY_ROWS = 2048  # experts are told apart by fewer, and comparing each with each is slow
-CANDIDATES = 100  # that a request ranks
+SIMILARITY_ROWS = 2048  # enough to compare experts; comparing all pairs is slow
+CANDIDATES = 100  # rows of one request
 
 BuiltModel = nn.Module | Staged
 
@@ -42,92 +45,128 @@ class Network:
     device: torch.device
 
     def scores(self, columns: Columns) -> NDArray[np.float32]:
-        """Logits (R, T)."""
+        """Return logits (R, T)."""
         return predict(self.model.to(self.device), make_feed(columns, self.device))
 
     def num_parameters(self) -> tuple[int, int]:
-        """Numbers of parameters: (all, without feature embeddings)."""
+        """Return the numbers of parameters: (all, without feature embeddings)."""
         return count_parameters(self.model)
 
     def flops_per_row(self) -> int:
-        """FLOPs of one forward row."""
+        """Return the FLOPs of the forward pass of a row."""
         return flops_per_row(self.model, self.schema)
 
     def insight(self, columns: Columns) -> Insight:
-        """What the model shows of itself on some rows, evenly spaced."""
+        """Return diagnostics on evenly spaced rows: attention, gates, similarities, parts."""
         feed = make_feed(columns, self.device)
         rows = torch.linspace(0, len(feed) - 1, min(INSIGHT_ROWS, len(feed))).long()
-        batch, few = feed.select(rows)[0], feed.select(rows[:: max(1, len(rows) // SIMILARITY_ROWS)])[0]
-        shown = self.model.insight(batch) if isinstance(self.model, Explains) else Insight()
-        drawn = parts(outline(self.model, self.schema))
-        return replace(shown, similarities=expert_similarities(self.model, few), parts=drawn)
+        batch, _ = feed.select(rows)
+        smaller_batch, _ = feed.select(rows[:: max(1, len(rows) // SIMILARITY_ROWS)])
+        insight = self.model.insight(batch) if isinstance(self.model, Explainable) else Insight()
+        return replace(
+            insight,
+            similarities=expert_similarities(self.model, smaller_batch),
+            parts=parts(outline(self.model, self.schema)),
+        )
 
     def milliseconds_per_100(self, columns: Columns) -> float:
-        """Median time to score the first rows as one request, from columns to logits."""
+        """Return the median time to score the first rows as one request, from columns to logits."""
         feed = make_feed(columns.head(CANDIDATES), self.device)
         return milliseconds(lambda: predict(self.model, feed))
 
     def describe(self) -> str:
-        """Its outline."""
+        """Return the model's outline."""
         return draw(outline(self.model, self.schema))
 
 
 @dataclass(frozen=True)
-class Growing:
-    """A staged model, grown on the CPU. It has no embeddings, and its work is no matrix product: 0 FLOPs."""
+class StagedModel:
+    """A staged model, grown on the CPU. It has no embeddings and no matrix products."""
 
     model: Staged
     schema: Schema
     device: torch.device = CPU
 
     def scores(self, columns: Columns) -> NDArray[np.float32]:
-        """Logits (R, T)."""
+        """Return logits (R, T)."""
         return self.model.logits(columns)
 
     def num_parameters(self) -> tuple[int, int]:
-        """The same number twice."""
+        """Return the number of parameters, twice: there are no embeddings."""
         return self.model.num_parameters, self.model.num_parameters
 
     def flops_per_row(self) -> int:
-        """None that count."""
+        """Return 0: only matrix products count."""
         return 0
 
-    def insight(self, columns: Columns) -> Insight:  # noqa: ARG002  it has no gates and no attention to show
-        """Empty."""
+    def insight(self, columns: Columns) -> Insight:  # noqa: ARG002  without gates and attention
+        """Return empty diagnostics."""
         return Insight()
 
     def milliseconds_per_100(self, columns: Columns) -> float:
-        """Median time to score the first rows as one request, from columns to logits."""
+        """Return the median time to score the first rows as one request, from columns to logits."""
         return milliseconds(lambda: self.model.logits(columns.head(CANDIDATES)))
 
     def describe(self) -> str:
-        """Its own words."""
+        """Return the model's own description."""
         return self.model.describe()
 
 
-Trainable = Network | Growing
+Trainable = Network | StagedModel
 
 
 def fit_all(
     models: Sequence[Trainable],
-    given: Sequence[Conditions],
-    watchers: Sequence[Watcher],
+    conditions: Sequence[Conditions],
+    watchers: Sequence[TrainingWatcher],
     checkpoints: Sequence[Checkpoints | None] = (),
 ) -> list[Outcome]:
-    """Trains all in place under conditions that differ in the seed alone; each ends with its best weights.
+    """Train all models in place, under conditions that differ only in the seed.
 
-    Networks go on from their checkpoints, where they are given; what grows begins again.
+    Each ends with its best weights. Networks resume from their checkpoints if there are any; staged
+    models start again.
     """
-    networks = [one.model for one in models if isinstance(one, Network)]
+    networks = [network.model for network in models if isinstance(network, Network)]
     if len(networks) == len(models):
-        return fit_together(networks, given, watchers, checkpoints)
-    grown = (one.model for one in models if isinstance(one, Growing))
-    return [
-        fit_staged(model, one.dataset, one.schema, one.config, seed=one.seed, objective=one.objective, watcher=watcher)
-        for model, one, watcher in zip(grown, given, watchers, strict=True)
-    ]
+        return fit_together(networks, conditions, watchers, checkpoints)
+    staged = [model.model for model in models if isinstance(model, StagedModel)]
+    return [fit_staged(*arguments) for arguments in zip(staged, conditions, watchers, strict=True)]
 
 
 def trainable(model: BuiltModel, schema: Schema, device: torch.device) -> Trainable:
-    """The model as what it is; a staged one stays on the CPU whatever `device` is."""
-    return Network(model, schema, device) if isinstance(model, nn.Module) else Growing(model, schema)
+    """Wrap a model by its kind; a staged model stays on the CPU whatever `device` is."""
+    if isinstance(model, nn.Module):
+        return Network(model, schema, device)
+    return StagedModel(model, schema)
+
+
+def put_weights(model: BuiltModel, tensors: Mapping[str, Tensor], path: Path, remedy: str) -> None:
+    """Load the tensors of a file into a model.
+
+    Errors: DataError unless they are weights of a model built in the same way.
+    """
+    refuse_other_weights(model, tensors, path, remedy)
+    try:
+        model.load_state_dict(tensors)
+    except ValueError as error:  # a staged model refuses a state that is not its own
+        raise _other_weights(path, str(error), remedy) from error
+
+
+def refuse_other_weights(
+    model: BuiltModel, tensors: Mapping[str, Tensor], path: Path, remedy: str
+) -> None:
+    """Raise DataError unless the tensors have the names, types and shapes of a network's weights.
+
+    The network can be of the meta device. Staged models are not checked here.
+    """
+    faults = differences(tensors, model.state_dict()) if isinstance(model, nn.Module) else []
+    if faults:
+        others = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
+        raise _other_weights(path, faults[0] + others, remedy)
+
+
+def _other_weights(path: Path, fault: str, remedy: str) -> DataError:
+    return DataError(
+        f"{path}: must hold the weights of its model as it is built here, but does not: {fault}",
+        remedy=remedy,
+    )

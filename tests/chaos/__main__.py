@@ -24,7 +24,7 @@ PAUSE, AWAY = 1.4, 10.0
 
 @dataclass
 class Figures:
-    """Of one storm."""
+    """The figures of one storm."""
 
     name: str
     seconds: float
@@ -39,7 +39,9 @@ class Figures:
 
     def lines(self) -> list[str]:
         done = ", ".join(f"{number} x {what}" for what, number in sorted(self.count.items()))
-        answers = ", ".join(f"{number} x {status}" for status, number in sorted(self.answers.items()))
+        answers = ", ".join(
+            f"{number} x {status}" for status, number in sorted(self.answers.items())
+        )
         verdict = self.verdict
         wrong = len(verdict.wrong) + len(self.problems)
         return [
@@ -49,13 +51,21 @@ class Figures:
             f"  lost {len(verdict.lost)}, doubled {len(verdict.doubled)}, stuck {len(verdict.stuck)}, wrong {wrong}",
             *(
                 f"  {text}"
-                for text in (*verdict.lost, *verdict.doubled, *verdict.stuck, *verdict.wrong, *self.problems)
+                for text in (
+                    *verdict.lost,
+                    *verdict.doubled,
+                    *verdict.stuck,
+                    *verdict.wrong,
+                    *self.problems,
+                )
             ),
         ]
 
 
-def weather(name: str, folder: Path, storage: str, deck: list[str], deeds: FullDisk | Restarts) -> Figures:
-    """One storm from its beginning to its verdict."""
+def weather(
+    name: str, folder: Path, storage: str, deck: list[str], deeds: FullDisk | Restarts
+) -> Figures:
+    """Run one storm from its beginning to its verdict."""
     began = time.monotonic()
     plan = Plan(storage, trials=TRIALS, seconds=SECONDS)
     connect(storage, create=True).close()
@@ -71,21 +81,30 @@ def weather(name: str, folder: Path, storage: str, deck: list[str], deeds: FullD
 
 
 def over_sqlite() -> Figures:
-    """Every process is hit, and the disk is full for a while."""
-    with TemporaryDirectory(prefix="hinet-search-storm-") as name, disk_of_storm(Path(name) / "disk") as disk:
+    """Hit every process, and fill the disk for a while."""
+    with (
+        TemporaryDirectory(prefix="hinet-search-storm-") as name,
+        disk_of_storm(Path(name) / "disk") as disk,
+    ):
         storage = Path(name) / "disk" / "studies.sqlite3"
-        return weather("SQLite", Path(name), str(storage), [*DECK, *ON_DISK], FullDisk(storage, disk, AWAY))
+        return weather(
+            "SQLite", Path(name), str(storage), [*DECK, *ON_DISK], FullDisk(storage, disk, AWAY)
+        )
 
 
 def over_postgres() -> Figures:
-    """And the server, too."""
+    """Hit every process, and the server too."""
     with (
         TemporaryDirectory(prefix="hinet-search-storm-") as name,
         TemporaryDirectory(prefix="hinet-search-server-") as of_server,
         server(Path(of_server)) as running,
     ):
         return weather(
-            "PostgreSQL", Path(name), url_of(running), [*DECK, *ON_SERVER], Restarts(running, away_seconds=AWAY)
+            "PostgreSQL",
+            Path(name),
+            url_of(running),
+            [*DECK, *ON_SERVER],
+            Restarts(running, away_seconds=AWAY),
         )
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from hinet_search.records import StudyRecord, TrialRecord
+from hinet_search.results.records import TrialRecord
+from hinet_search.results.study_record import StudyRecord
 from hinet_search.storage.engine import Database, connect
 from hinet_search.storage.load import load_record
 from tests.chaos.coordinator import NAME
@@ -25,26 +26,28 @@ UNIQUE = {
 
 @dataclass
 class Seen:
-    """Finished trials as a reader saw them while the study ran, each when it was first seen."""
+    """Finished trials as a reader saw them during the study, with the time at which each was first seen."""
 
     results: dict[int, tuple[str, float | None]] = field(default_factory=dict)
     when: dict[int, float] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
 
     def look(self, record: StudyRecord, now: float) -> None:
-        """What is finished must stay as it was."""
+        """Check that finished trials have not changed."""
         for trial in record.arms[0].trials:
             if trial.state == "running":
                 continue
             result = trial.state, trial.value
             if self.results.setdefault(trial.number, result) != result:
-                self.wrong.append(f"trial {trial.number} was {self.results[trial.number]}, now {result}")
+                self.wrong.append(
+                    f"trial {trial.number} was {self.results[trial.number]}, now {result}"
+                )
             self.when.setdefault(trial.number, now)
 
 
 @dataclass
 class Verdict:
-    """What is wrong, in words; empty lists are what is promised."""
+    """The problems found, as sentences; the lists must be empty."""
 
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
@@ -57,7 +60,7 @@ class Verdict:
 
 
 def check(folder: Path, storage: str, trials: int, seen: Seen) -> Verdict:
-    """The end of a storm over a study of so many trials."""
+    """Return the verdict on a storm over a study with that many trials."""
     database = connect(storage)
     try:
         record = load_record(database, NAME)
@@ -66,12 +69,18 @@ def check(folder: Path, storage: str, trials: int, seen: Seen) -> Verdict:
         reported = _reported(database)
     finally:
         database.close()
-    found = {trial.number: trial for trial in record.arms[0].trials}
-    ours = {(trial.number, one.step, one.objective) for trial in found.values() for one in trial.evaluations}
-    verdict.wrong += [f"Optuna and our rows differ in {sorted(ours ^ reported)[:5]}"] if ours != reported else []
+    trials_by_number = {trial.number: trial for trial in record.arms[0].trials}
+    ours = {
+        (trial.number, evaluation.step, evaluation.objective)
+        for trial in trials_by_number.values()
+        for evaluation in trial.evaluations
+    }
+    verdict.wrong += (
+        [f"Optuna and our rows differ in {sorted(ours ^ reported)[:5]}"] if ours != reported else []
+    )
     _study(record, trials, verdict)
-    _acknowledged(folder / "history", found, seen, verdict)
-    _curves(folder / "history", found, verdict)
+    _acknowledged(folder / "history", trials_by_number, seen, verdict)
+    _curves(folder / "history", trials_by_number, verdict)
     leftovers = [str(path) for path in (folder / "out").rglob("checkpoints")]
     verdict.wrong += [f"{path} is left" for path in leftovers]
     return verdict
@@ -80,7 +89,9 @@ def check(folder: Path, storage: str, trials: int, seen: Seen) -> Verdict:
 def _tables(database: Database, verdict: Verdict) -> None:
     with database.reading() as connection:
         for table, keys in UNIQUE.items():
-            twice = connection.execute(text(f"SELECT {keys} FROM {table} GROUP BY {keys} HAVING COUNT(*) > 1")).all()
+            twice = connection.execute(
+                text(f"SELECT {keys} FROM {table} GROUP BY {keys} HAVING COUNT(*) > 1")
+            ).all()
             verdict.doubled += [f"{table} {tuple(row)}" for row in twice]
         if connection.dialect.name == "sqlite":
             (said,) = connection.execute(text("PRAGMA integrity_check")).scalars()
@@ -98,53 +109,75 @@ def _reported(database: Database) -> set[tuple[int, int, float]]:
 
 
 def _study(record: StudyRecord, trials: int, verdict: Verdict) -> None:
-    """Budget, numbers, states, and one opened finalist."""
+    """Check budget, numbers, states, and one tested finalist."""
     (arm,) = record.arms
     numbers = [trial.number for trial in arm.trials]
     counted = sum(trial.counts for trial in arm.trials)
-    verdict.stuck += [f"trial {trial.number} is still running" for trial in arm.trials if trial.state == "running"]
+    verdict.stuck += [
+        f"trial {trial.number} is still running" for trial in arm.trials if trial.state == "running"
+    ]
     verdict.stuck += [] if record.state == "done" else [f"the study is {record.state}"]
     verdict.wrong += [] if counted == trials else [f"{counted} trials for a budget of {trials}"]
     verdict.wrong += [] if numbers == list(range(len(numbers))) else [f"numbers {numbers}"]
-    chosen = [one for one in arm.finalists if one.chosen]
-    whole = len(chosen) == 1 and len(chosen[0].runs) == 2 and all(run.test_cells for run in chosen[0].runs)
+    chosen = [finalist for finalist in arm.finalists if finalist.chosen]
+    whole = (
+        len(chosen) == 1
+        and len(chosen[0].runs) == 2
+        and all(run.test_cells for run in chosen[0].runs)
+    )
     verdict.wrong += [] if whole else ["no chosen finalist with every seed opened on test"]
 
 
-def _acknowledged(where: Path, found: dict[int, TrialRecord], seen: Seen, verdict: Verdict) -> None:
-    """What a user or a reader was told of must be there; what was finished must not have begun again."""
+def _acknowledged(
+    where: Path, trials: dict[int, TrialRecord], seen: Seen, verdict: Verdict
+) -> None:
+    """Check that reported work is stored, and that finished work was not started again."""
     told = max((int(fact["trials"]) for fact in facts(where, "done")), default=0)
-    finished = sum(trial.counts and trial.state != "running" for trial in found.values())
-    verdict.lost += [f"{told} trials were said to be done, {finished} are"] if told > finished else []
+    finished = sum(trial.counts and trial.state != "running" for trial in trials.values())
+    verdict.lost += (
+        [f"{told} trials were said to be done, {finished} are"] if told > finished else []
+    )
     for number, (state, value) in seen.results.items():
-        now = found.get(number)
+        now = trials.get(number)
         if now is None or (now.state, now.value) != (state, value):
-            verdict.lost.append(f"trial {number} was seen {state} {value}, and is now {now and (now.state, now.value)}")
+            verdict.lost.append(
+                f"trial {number} was seen {state} {value}, and is now {now and (now.state, now.value)}"
+            )
     for fact in _of_trials(facts(where, "begin")):
         number = _number(fact)
         if float(fact["time"]) > seen.when.get(number, float("inf")):
             verdict.doubled.append(f"trial {number} began again after it was finished")
 
 
-def _curves(where: Path, found: dict[int, TrialRecord], verdict: Verdict) -> None:
-    """Every value is the trial's own and was measured; a trial that failed had died three times."""
-    measured = {(_number(fact), int(fact["step"])) for fact in _of_trials(facts(where, "evaluation"))}
-    for number, trial in found.items():
-        steps = [one.step for one in trial.evaluations]
-        verdict.wrong += [] if steps == list(range(1, len(steps) + 1)) else [f"trial {number} has steps {steps}"]
-        for one in trial.evaluations:
-            expected = value_of(float(str(trial.parameters[RATE])), one.step)
-            if (number, one.step) not in measured or one.objective != expected:
-                verdict.wrong.append(f"trial {number} step {one.step} says {one.objective}, expected {expected}")
+def _curves(where: Path, trials: dict[int, TrialRecord], verdict: Verdict) -> None:
+    """Check that every value is the trial's and was measured, and that a failed trial had died three times."""
+    measured = {
+        (_number(fact), int(fact["step"])) for fact in _of_trials(facts(where, "evaluation"))
+    }
+    for number, trial in trials.items():
+        steps = [evaluation.step for evaluation in trial.evaluations]
+        verdict.wrong += (
+            [] if steps == list(range(1, len(steps) + 1)) else [f"trial {number} has steps {steps}"]
+        )
+        for evaluation in trial.evaluations:
+            expected = value_of(float(str(trial.parameters[RATE])), evaluation.step)
+            if (number, evaluation.step) not in measured or evaluation.objective != expected:
+                verdict.wrong.append(
+                    f"trial {number} step {evaluation.step} says {evaluation.objective}, expected {expected}"
+                )
         if trial.state == "failed" and (trial.attempt < 3 or "its process died" not in trial.cause):
-            verdict.wrong.append(f"trial {number} failed after {trial.attempt} attempts: {trial.cause}")
+            verdict.wrong.append(
+                f"trial {number} failed after {trial.attempt} attempts: {trial.cause}"
+            )
         if trial.state == "complete" and trial.value != trial.evaluations[-1].objective:
-            verdict.wrong.append(f"trial {number} is {trial.value} and its last value {trial.evaluations[-1]}")
+            verdict.wrong.append(
+                f"trial {number} is {trial.value} and its last value {trial.evaluations[-1]}"
+            )
 
 
-def _of_trials(found: list[Fact]) -> list[Fact]:
-    """Without those of finalists."""
-    return [fact for fact in found if " seed " not in str(fact["key"])]
+def _of_trials(every: list[Fact]) -> list[Fact]:
+    """Return the facts of trials, without those of finalists."""
+    return [fact for fact in every if " seed " not in str(fact["key"])]
 
 
 def _number(fact: Fact) -> int:

@@ -1,13 +1,13 @@
-"""Launches that end with their test, and a study of one arm to take jobs from."""
+"""Launches that end with their test, and a study of one arm that provides jobs."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from hinet_search import face
-from hinet_search.search.options import LaunchOptions
-from hinet_search.search.plan import Ready
+from hinet_search import api
+from hinet_search.search.plan.plan import PreparedStudy
+from hinet_search.study.launch_options import LaunchOptions
 from tests.chaos.launches import Launches
 from tests.small import STUDY, write_study
 
@@ -18,12 +18,12 @@ def launches(tmp_path: Path) -> Iterator[Launches]:
     yield made
     for process in made.running:
         process.kill()
-        process.communicate()
+        process.wait()
 
 
 @pytest.fixture(scope="module")
-def ready(tmp_path_factory: pytest.TempPathFactory) -> Ready:
+def ready(tmp_path_factory: pytest.TempPathFactory) -> PreparedStudy:
     """Shared by all tests of a file."""
     folder = tmp_path_factory.mktemp("data")
     text = STUDY.replace("arms: {shared_bottom: , mmoe: }", "arms: {shared_bottom: }")
-    return face.ready(str(write_study(folder, text)), LaunchOptions(output=folder / "out"))
+    return api.ready(str(write_study(folder, text)), LaunchOptions(output=folder / "out"))

@@ -1,4 +1,4 @@
-"""A process of its own for what is to die in the middle."""
+"""Forked processes for work that is to die in the middle."""
 
 import multiprocessing
 import os
@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from hinet_search import faults
+from hinet_search.common import crash_points
 from tests.search.pretended import Studio
 
 
 def exit_code(work: Callable[[], object], fault: str = "") -> int | None:
-    """Of a fork of this process that does the work, and dies at the fault when one is named."""
+    """Return the exit code of a fork of this process that does the work, and dies at the named fault, if any."""
 
     def of_the_fork() -> None:
         if fault:
-            os.environ[faults.VARIABLE] = fault
+            os.environ[crash_points.VARIABLE] = fault
         work()
 
     process = multiprocessing.get_context("fork").Process(target=of_the_fork)

@@ -1,4 +1,4 @@
-"""A disk that can be filled and freed: a small one of memory where one may be mounted, else the errors of one."""
+"""A disk that can be filled and freed: a small one in memory if mounting is allowed, else simulated errors."""
 
 import errno
 import os
@@ -14,7 +14,7 @@ MEGABYTES_OF_STORM = 32
 
 
 class SmallDisk:
-    """A small file system that is mounted there."""
+    """A small file system, mounted at a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -36,7 +36,7 @@ class SmallDisk:
 
 
 class PretendedDisk(SmallDisk):
-    """A folder whose files cannot be forced to the disk while it is full."""
+    """A folder in which fsync fails while it is full."""
 
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
         super().__init__(folder)
@@ -59,7 +59,7 @@ class PretendedDisk(SmallDisk):
 
 @contextmanager
 def small_disk(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[SmallDisk]:
-    """Mounted at the folder for as long as it is needed."""
+    """Mount a small disk at the folder inside the context, or simulate one if that is not allowed."""
     folder.mkdir(exist_ok=True)
     if not mount(folder):
         yield PretendedDisk(folder, patch)
@@ -71,14 +71,14 @@ def small_disk(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[SmallDisk]:
 
 
 def mount(folder: Path, megabytes: int = MEGABYTES) -> bool:
-    """Whether that was allowed."""
+    """Mount a small disk; return whether that was allowed."""
     command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 @contextmanager
 def disk_of_storm(folder: Path) -> Iterator[SmallDisk | None]:
-    """A disk for a database, mounted at the folder; None where that is not allowed."""
+    """Mount a disk for a database at the folder; None if that is not allowed."""
     folder.mkdir()
     if not mount(folder, MEGABYTES_OF_STORM):
         yield None

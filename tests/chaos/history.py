@@ -1,4 +1,4 @@
-"""Histories: what each process says it did, a line a fact, in a file of its own that outlives it."""
+"""Histories: each process writes what it did to its own file, one fact per line, which survives the process."""
 
 import json
 import os
@@ -17,7 +17,7 @@ UNBORN = re.compile(
 
 
 def note(folder: Path, **fact: object) -> None:
-    """One write of one line, which a kill cuts off as a whole or not at all."""
+    """Write one line at once, so that a kill loses the whole line or nothing."""
     line = json.dumps({"pid": os.getpid(), "time": time.time(), **fact}) + "\n"
     file = os.open(folder / f"{os.getpid()}.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     try:
@@ -27,9 +27,9 @@ def note(folder: Path, **fact: object) -> None:
 
 
 def facts(folder: Path, what: str) -> list[Fact]:
-    """Those of one kind, of all processes, in the order of time."""
-    found = [fact for fact in _all(folder) if fact["what"] == what]
-    return sorted(found, key=lambda fact: float(fact["time"]))
+    """Return the facts of one kind from all processes, in order of time."""
+    of_kind = [fact for fact in _all(folder) if fact["what"] == what]
+    return sorted(of_kind, key=lambda fact: float(fact["time"]))
 
 
 def _all(folder: Path) -> Iterator[Fact]:
@@ -39,5 +39,5 @@ def _all(folder: Path) -> Iterator[Fact]:
 
 
 def shows_traceback(said: Path) -> bool:
-    """Whether a process of ours showed a traceback."""
+    """Return whether one of the processes printed a traceback."""
     return "Traceback" in UNBORN.sub("", said.read_text())

@@ -1,19 +1,17 @@
 """Launches of a study with light jobs, in processes of their own."""
 
-import os
-import subprocess
-import sys
-import time
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from hinet_search.records import StudyRecord
+from hinet_search.results.study_record import StudyRecord
 from hinet_search.storage.engine import connect
 from hinet_search.storage.load import load_record
-from tests.chaos.coordinator import NAME, Plan
+from tests.chaos.coordinator import NAME, Plan, begin
 from tests.chaos.history import Fact, facts
+from tests.forked import Forked
+from tests.waiting import wait_until
 
-LIMIT = 60.0
+LIMIT = 120.0
 
 
 class Launches:
@@ -22,27 +20,22 @@ class Launches:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.storage = str(folder / "out" / "studies.sqlite3")
-        self.running: list[subprocess.Popen[str]] = []
+        self.running: list[Forked] = []
 
-    def begin(self, say: IO[str] | int = subprocess.PIPE, **plan: Any) -> subprocess.Popen[str]:
-        Plan(**{"storage": self.storage, "trials": 4, "slots": 2, "seconds": 0.01, **plan}).write(self.folder)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.chaos.coordinator", str(self.folder)],
-            stderr=say, text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        )  # fmt: skip
-        self.running.append(process)
-        return process
+    def begin(self, **plan: Any) -> Forked:
+        Plan(**{"storage": self.storage, "trials": 4, "slots": 2, "seconds": 0.01, **plan}).write(
+            self.folder
+        )
+        self.running.append(begin(self.folder, self.folder / f"said-{len(self.running)}"))
+        return self.running[-1]
 
     def end(self, **plan: Any) -> tuple[int, str]:
-        """A launch to its end: exit code and what was said."""
+        """Run a launch to its end; return exit code and output."""
         return said(self.begin(**plan))
 
-    def wait_until_said(self, words: str, path: Path) -> None:
-        """Until the launch that says it there has said it."""
-        began = time.monotonic()
-        while words not in path.read_text():
-            assert time.monotonic() - began < LIMIT, path.read_text()
-            time.sleep(0.05)
+    def wait_until_said(self, words: str) -> None:
+        """Wait until the last launch has printed the text."""
+        wait_until(lambda: words in self.running[-1].said.read_text())
 
     def record(self) -> StudyRecord:
         database = connect(self.storage)
@@ -52,14 +45,11 @@ class Launches:
             database.close()
 
     def wait_for(self, what: str, number: int = 1) -> list[Fact]:
-        """Until so many facts of that kind are in the histories."""
-        began = time.monotonic()
-        while len(found := facts(self.folder / "history", what)) < number:
-            assert time.monotonic() - began < LIMIT, f"only {found}"
-            time.sleep(0.02)
-        return found
+        """Wait until the histories hold that many facts of that kind."""
+        wait_until(lambda: len(facts(self.folder / "history", what)) >= number)
+        return facts(self.folder / "history", what)
 
 
-def said(process: subprocess.Popen[str]) -> tuple[int, str]:
-    _, text = process.communicate(timeout=LIMIT)
-    return process.returncode, text
+def said(launch: Forked) -> tuple[int, str]:
+    """Return its exit code and its output, once it has ended."""
+    return launch.wait(timeout=LIMIT), launch.said.read_text()

@@ -1,4 +1,4 @@
-"""Light jobs: what a slot does in a storm instead of training. Nothing heavy is imported, so that a slot starts at once.
+"""Light jobs: what a slot does in a storm instead of training. They import nothing heavy, so that a slot starts at once.
 
 Values follow from the learning rate and the step, so that every one in the database can be told to be the right one.
 """
@@ -19,7 +19,7 @@ Manner = Literal["well", "kills itself", "exits", "out of memory", "deaf"]
 
 @dataclass(frozen=True)
 class Light:
-    """A pretended training, opening or summary. `where` is the folder of histories."""
+    """A fake training, test access or summary. `where` is the folder of histories."""
 
     kind: Literal["train", "open", "summary"]
     key: str
@@ -40,7 +40,7 @@ def value_of(rate: float, step: int) -> float:
 
 
 def run(light: Light, emit: Callable[[object], None], should_stop: Callable[[], bool]) -> None:
-    """Do it, and leave a history of it that is written before anybody is told."""
+    """Do the job; write its history before sending any message."""
     if light.kind == "train":
         _train(light, emit, should_stop)
     elif light.kind == "open":
@@ -60,7 +60,13 @@ def _train(light: Light, emit: Callable[[object], None], should_stop: Callable[[
         if light.manner != "deaf" and should_stop():
             emit(("trained", step - 1, value_of(light.rate, step - 1), True))
             return
-        note(light.where, what="evaluation", key=light.key, step=step, value=value_of(light.rate, step))
+        note(
+            light.where,
+            what="evaluation",
+            key=light.key,
+            step=step,
+            value=value_of(light.rate, step),
+        )
         emit(("evaluation", step, value_of(light.rate, step)))
         _keep(light, step)
     if light.weights:

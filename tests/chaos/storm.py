@@ -5,7 +5,6 @@ import random
 import resource
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,22 +12,31 @@ from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from socket import socket
+from tempfile import TemporaryDirectory
 from threading import Event, Thread
 from typing import Any, Literal
 
-from hinet_search.errors import HinetSearchError
+from hinet_search.common.errors import HinetSearchError
 from hinet_search.storage.engine import connect
 from hinet_search.storage.load import load_record
 from tests.chaos.checker import Seen
-from tests.chaos.coordinator import NAME, Plan
+from tests.chaos.coordinator import NAME, Plan, begin
 from tests.chaos.disks import SmallDisk
 from tests.chaos.history import facts
 from tests.executors.processes import children_of, is_alive
+from tests.forked import Forked, typed
 from tests.postgres import stop, throw_out
+from tests.waiting import seconds_until, wait_until
 
 ORPHAN_SECONDS = 5.0
 STUCK_SECONDS = 180.0
-ENDS = {0, 4, -signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM}  # 4: launched while the database was away
+ENDS = {
+    0,
+    4,
+    -signal.SIGKILL,
+    -signal.SIGTERM,
+    128 + signal.SIGTERM,
+}  # 4: launched while the database was away
 
 LOOK_SECONDS = 1.0
 
@@ -36,13 +44,15 @@ Deed = Callable[[int], None]  # is told the coordinator's process
 
 
 class Storm:
-    """One study in `folder`. `count` says what was done to it, `problems` what it did not stand.
+    """One study in `folder`. `count` holds what was done to it, `problems` what it failed to survive.
 
     `deck` holds what is done, by name, and is dealt in random order: `slot` and `coordinator` are hit by a signal,
     the other names are of `deeds`.
     """
 
-    def __init__(self, folder: Path, plan: Plan, deck: Sequence[str], deeds: Mapping[str, Deed] | None = None) -> None:
+    def __init__(
+        self, folder: Path, plan: Plan, deck: Sequence[str], deeds: Mapping[str, Deed] | None = None
+    ) -> None:
         self._folder = folder
         self._plan = plan
         self._random = random.Random(len(deck))
@@ -53,16 +63,17 @@ class Storm:
         self.count: Counter[str] = Counter()
         self.problems: list[str] = []
         self.seen = Seen()
+        self._coordinator: Forked
         plan.write(folder)
-        self._coordinator = self._launch()
 
     @property
     def left(self) -> list[str]:
-        """What was not done."""
+        """Return the deeds that are left."""
         return self._deck
 
     def blow(self, pause: float) -> None:
-        """Until the study ends; `pause` is the mean time between two deeds."""
+        """Launch the study again and again until it ends; `pause` is the mean time between two deeds."""
+        self._coordinator = self._launch()
         last, finished = time.monotonic(), -1
         try:
             while (code := self._coordinator.poll()) != 0:
@@ -83,14 +94,12 @@ class Storm:
             self._coordinator.kill()
             self._coordinator.wait()
 
-    def _launch(self) -> subprocess.Popen[bytes]:
+    def _launch(self) -> Forked:
         self.count["launches"] += 1
-        command = [sys.executable, "-m", "tests.chaos.coordinator", str(self._folder)]
-        with (self._folder / "said").open("ab") as said:
-            return subprocess.Popen(command, stderr=said, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+        return begin(self._folder, self._folder / "said")
 
     def _strike(self) -> None:
-        """The next of the deck. A coordinator that has no slots yet is left alone, or no study would ever begin."""
+        """Do the next deed of the deck. Spare a coordinator without slots, or no study would ever begin."""
         slots = self._slots()
         if not slots or not self._deck:
             return
@@ -99,7 +108,9 @@ class Storm:
             self._deeds[what](self._coordinator.pid)
             self.count[what] += 1
             return
-        number = self._random.choices([signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP], [0.6, 0.2, 0.2])[0]
+        number = self._random.choices(
+            [signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP], [0.6, 0.2, 0.2]
+        )[0]
         pid = self._random.choice(slots) if what == "slot" else self._coordinator.pid
         with suppress(ProcessLookupError):
             os.kill(pid, number)
@@ -115,29 +126,35 @@ class Storm:
                     os.kill(pid, signal.SIGCONT)
 
     def _ended(self, code: int) -> None:
-        """A coordinator is gone, and so must be all its slots; those that are paused too."""
+        """Check that the slots of an ended coordinator are gone, including paused ones."""
         if code not in ENDS:
-            self.problems.append(f"a coordinator ended with {code}: {(self._folder / 'said').read_text()[-2000:]}")
-        began = time.monotonic()
-        while left := [pid for pid in self._all_slots() if is_alive(pid)]:
-            if time.monotonic() - began > ORPHAN_SECONDS:
-                self.problems.append(f"orphans: {left}")
-                break
-            time.sleep(0.05)
+            self.problems.append(
+                f"a coordinator ended with {code}: {(self._folder / 'said').read_text()[-2000:]}"
+            )
+        seconds_until(lambda: not self._living_slots(), at_most=ORPHAN_SECONDS)
+        if left := self._living_slots():
+            self.problems.append(f"orphans: {left}")
         self._continue_paused(all_of_them=True)
+
+    def _living_slots(self) -> list[int]:
+        return [pid for pid in self._all_slots() if is_alive(pid)]
 
     def _slots(self) -> list[int]:
         pid = self._coordinator.pid
         with suppress(OSError):
             children = children_of(pid)
-            return [one for one in children if b"spawn_main" in Path(f"/proc/{one}/cmdline").read_bytes()]
+            return [
+                child
+                for child in children
+                if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
+            ]
         return []
 
     def _all_slots(self) -> set[int]:
         return {int(fact["pid"]) for fact in facts(self._folder / "history", "begin")}
 
     def _look(self) -> None:
-        """A reader as any other; a database that is away, or none yet, shows nothing."""
+        """Read the study as any reader does; a database that is away or does not exist yet shows nothing."""
         if time.monotonic() - self._looked < LOOK_SECONDS:
             return
         self._looked = time.monotonic()
@@ -150,7 +167,7 @@ class Storm:
 
 
 class FullDisk:
-    """What a storm does to the disk of a SQLite database: no byte is free, and a while later there is room again.
+    """A storm's deeds to the disk of a SQLite database: no byte is free, and a while later there is space again.
 
     Without a disk of its own the coordinator may write no longer files than the database has: errors of the system, too.
     """
@@ -176,7 +193,10 @@ class FullDisk:
         if self._disk:
             self._disk.fill()
         else:
-            longest = max(path.stat().st_size for path in self._database.parent.glob(f"{self._database.name}*"))
+            longest = max(
+                path.stat().st_size
+                for path in self._database.parent.glob(f"{self._database.name}*")
+            )
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (longest, resource.RLIM_INFINITY))
 
     def end(self, pid: int) -> None:
@@ -185,7 +205,9 @@ class FullDisk:
             self._disk.free()
             return
         with suppress(ProcessLookupError):
-            resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            resource.prlimit(
+                pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+            )
 
     def _fill(self, pid: int) -> None:
         self.over()
@@ -199,7 +221,7 @@ class FullDisk:
 
 
 class Restarts:
-    """What a storm does to a PostgreSQL server. One that was stopped is started again a while later."""
+    """A storm's deeds to a PostgreSQL server. A stopped server is started again a while later."""
 
     def __init__(self, running: Any, away_seconds: float) -> None:
         self._running = running
@@ -241,7 +263,7 @@ class Restarts:
 
 @contextmanager
 def dashboard_polled(storage: str) -> Iterator[Counter[int]]:
-    """Somebody watches the dashboard meanwhile: how often it answered, by status. The database exists."""
+    """Poll a dashboard from its first answer on; count its answers by status. The database must exist."""
     answers: Counter[int] = Counter()
     over = Event()
     with closing(socket()) as free:
@@ -251,18 +273,24 @@ def dashboard_polled(storage: str) -> Iterator[Counter[int]]:
     def watch() -> None:
         while not over.wait(0.3):
             for path in ("/api/studies", "/api/studies/1"):
-                with suppress(OSError, HTTPException), closing(HTTPConnection("127.0.0.1", port, timeout=10)) as to:
+                with (
+                    suppress(OSError, HTTPException),
+                    closing(HTTPConnection("127.0.0.1", port, timeout=10)) as to,
+                ):
                     to.request("GET", path)
                     answers[to.getresponse().status] += 1
 
-    command = [sys.executable, "-c", "from hinet_search.cli import main; main()", "dashboard", "--port", str(port)]
-    environment = {**os.environ, "HINET_SEARCH_STORAGE": storage, "PYTHONPATH": os.pathsep.join(sys.path)}
     watching = Thread(target=watch)
-    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as dashboard:
+    with TemporaryDirectory() as folder:
+        dashboard = typed(
+            Path(folder), "dashboard", "--port", str(port), HINET_SEARCH_STORAGE=storage
+        )
         watching.start()
         try:
+            wait_until(lambda: answers)
             yield answers
         finally:
             over.set()
             watching.join()
             dashboard.kill()
+            dashboard.wait()

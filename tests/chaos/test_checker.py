@@ -42,21 +42,45 @@ def test_nothing_is_found_where_nothing_is(ended: Path) -> None:
 @pytest.mark.parametrize(
     ("statement", "finding"),
     [
-        (f"UPDATE trials SET state = 'RUNNING' WHERE trial_id = {FIRST}", "stuck: trial 1 is still running"),
+        (
+            "UPDATE hs_trial SET state = 'running' WHERE number = 1",
+            "stuck: trial 1 is still running",
+        ),
         ("UPDATE hs_study SET state = 'stopped'", "stuck: the study is stopped"),
         ("UPDATE trials SET number = 0 WHERE number = 1", "doubled: trials (1, 0)"),
-        ("DELETE FROM trials WHERE number = 1", "wrong: numbers [0, 2, 3]"),
-        (f"DELETE FROM trials WHERE trial_id = {FIRST}", "lost: 4 trials were said to be done, 3 are"),
-        (f"UPDATE trial_values SET value = .9 WHERE trial_id = {FIRST}", "wrong: trial 1 is 0.9 and its last value"),
-        (f"DELETE FROM trial_intermediate_values WHERE step = 2 AND trial_id = {FIRST}", "wrong: Optuna and our rows"),
-        ("UPDATE hs_evaluation SET objective = .9 WHERE number = 1 AND step = 2", "wrong: trial 1 step 2 says 0.9"),
-        ("UPDATE hs_finalist SET test_cells_json = NULL", "wrong: no chosen finalist with every seed opened on test"),
+        ("DELETE FROM hs_trial WHERE number = 1", "wrong: numbers [0, 2, 3]"),
+        (
+            "DELETE FROM hs_trial WHERE number = 1 AND state = 'complete'",
+            "lost: 4 trials were said to be done, 3 are",
+        ),
+        (
+            "UPDATE hs_trial SET value = .9 WHERE number = 1",
+            "wrong: trial 1 is 0.9 and its last value",
+        ),
+        (
+            f"DELETE FROM trial_intermediate_values WHERE step = 2 AND trial_id = {FIRST}",
+            "wrong: Optuna and our rows",
+        ),
+        (
+            "UPDATE hs_evaluation SET objective = .9 WHERE number = 1 AND step = 2",
+            "wrong: trial 1 step 2 says 0.9",
+        ),
+        (
+            "UPDATE hs_finalist SET test_cells_json = NULL",
+            "wrong: no chosen finalist with every seed opened on test",
+        ),
     ],
 )
-def test_a_tampered_study_is_found(ended: Path, tmp_path: Path, statement: str, finding: str) -> None:
+def test_a_tampered_study_is_found(
+    ended: Path, tmp_path: Path, statement: str, finding: str
+) -> None:
     verdict = tampered(ended, tmp_path, statement)
-    found = [f"{kind}: {text}" for kind in ("lost", "doubled", "stuck", "wrong") for text in getattr(verdict, kind)]
-    assert any(one.startswith(finding) for one in found), found
+    findings = [
+        f"{kind}: {text}"
+        for kind in ("lost", "doubled", "stuck", "wrong")
+        for text in getattr(verdict, kind)
+    ]
+    assert any(text.startswith(finding) for text in findings), findings
 
 
 def test_a_result_that_a_reader_saw_otherwise_is_lost(ended: Path) -> None:
@@ -68,7 +92,9 @@ def test_a_finished_trial_that_began_again_is_doubled(ended: Path, tmp_path: Pat
     shutil.copytree(ended, tmp_path, dirs_exist_ok=True)
     now = time.time()
     note(tmp_path / "history", what="begin", key="mmoe/1", seed=0, done=0)
-    assert checked(tmp_path, Seen(when={1: now})).doubled == ["trial 1 began again after it was finished"]
+    assert checked(tmp_path, Seen(when={1: now})).doubled == [
+        "trial 1 began again after it was finished"
+    ]
 
 
 def test_a_slot_that_never_began_shows_no_traceback_of_ours(tmp_path: Path) -> None:
@@ -84,6 +110,10 @@ Traceback (most recent call last):
 EOFError: Ran out of input
 """
     ours = unborn.replace("EOFError: Ran out of input", "DataError: no rows")
-    for text, shows in ((f"best a/0 .7\n{unborn}retry a/1\n", False), (f"{unborn}{ours}", True), (ours, True)):
+    for text, shows in (
+        (f"best a/0 .7\n{unborn}retry a/1\n", False),
+        (f"{unborn}{ours}", True),
+        (ours, True),
+    ):
         (tmp_path / "said").write_text(text)
         assert shows_traceback(tmp_path / "said") == shows, text

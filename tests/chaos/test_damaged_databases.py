@@ -1,16 +1,16 @@
-"""A database file that was damaged is told as such, with its path and exit code 4, and no study is begun over it."""
+"""A damaged database file is reported with its path and exit code 4, and no study is started in it."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from hinet_search.errors import EnvironmentFault
+from hinet_search.common.errors import EnvironmentFault
 from tests.search.pretended import Studio
 
 
 def cut_in_half(content: bytearray) -> None:
-    """As after a copy that did not end."""
+    """Cut the file in half, as an interrupted copy does."""
     del content[len(content) // 2 :]
 
 
@@ -19,7 +19,7 @@ def flip_the_header(content: bytearray) -> None:
 
 
 def flip_a_page(content: bytearray) -> None:
-    """The kind of the page that names all tables."""
+    """Overwrite the type of the page that lists all tables."""
     content[100] ^= 1
 
 
@@ -33,7 +33,9 @@ def test_a_damaged_database_is_refused(
     content = bytearray(path.read_bytes())
     damage(content)
     path.write_bytes(content)
-    with pytest.raises(EnvironmentFault, match=rf"^database sqlite:///{path} is not usable: ") as caught:
+    with pytest.raises(
+        EnvironmentFault, match=rf"^database sqlite:///{path} is not usable: "
+    ) as caught:
         studio.launch(trials=6)
     assert caught.value.exit_code == 4
     assert path.read_bytes() == content, "it is left as it was, for whoever mends it"

@@ -1,16 +1,19 @@
-"""A process that dies at any named moment costs nothing: the next one makes of it what would have been."""
+"""A process that dies at any named moment costs nothing: the next process ends the study as if it had not died."""
 
 import re
 import shutil
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 
+import optuna
 import pytest
+from optuna.trial import TrialState
 
 import hinet_search
-from hinet_search import faults
-from hinet_search.executors import Ended, Job
-from hinet_search.records import StudyRecord
+from hinet_search.common import crash_points
+from hinet_search.executors import Job, JobEnd
+from hinet_search.results.study_record import StudyRecord
 from hinet_search.storage.engine import connect
 from hinet_search.storage.load import load_record
 from tests.chaos.deaths import exit_code, launched
@@ -29,11 +32,11 @@ class DiesOnce(Pretender):
     def submit(self, job: Job) -> None:
         super().submit(job)
         if (job.key, job.attempt) == ("mmoe/1", 1):
-            self.coming[-1] = replace(Ended(job.key, job.attempt, "its process died"), died=True)
+            self.coming[-1] = replace(JobEnd(job.key, job.attempt, "its process died"), died=True)
 
 
 def launch(studio: Studio) -> None:
-    """A study that refuses draws, tries a trial again, prunes nothing, and opens a finalist."""
+    """Launch a study that refuses draws, retries a trial, prunes nothing, and scores a finalist on test."""
     (studio.folder / "few.yaml").write_text(FEW_RATES)
     studio.launch(DiesOnce(), arms="{mmoe: {space: few}}")
 
@@ -46,16 +49,56 @@ def stored(folder: Path) -> StudyRecord:
         database.close()
 
 
+def differences_of_the_copy(folder: Path) -> list[str]:
+    """Return the differences between the record and Optuna's copy, which its dashboard shows."""
+    record, database = stored(folder), connect(str(folder / DATABASE))
+    try:
+        copy = optuna.load_study(study_name="s/mmoe", storage=database.storage).trials
+    finally:
+        database.close()
+    ours = [
+        (
+            trial.number,
+            trial.parameters,
+            trial.value,
+            {step.step: step.objective for step in trial.evaluations},
+        )
+        for trial in record.arms[0].trials
+    ]
+    theirs = [
+        (
+            trial.number,
+            trial.params,
+            trial.value if trial.state == TrialState.COMPLETE else None,
+            trial.intermediate_values,
+        )
+        for trial in copy
+    ]
+    states = [
+        (trial.state, other.state.name.lower())
+        for trial, other in zip(record.arms[0].trials, copy, strict=False)
+    ]
+    return [
+        f"{our_trial} {their_trial}"
+        for our_trial, their_trial in zip_longest(ours, theirs)
+        if our_trial != their_trial
+    ] + [
+        f"{our_state} {their_state}"
+        for our_state, their_state in states
+        if not our_state.startswith(their_state)
+    ]
+
+
 def told(record: StudyRecord) -> object:
-    """All that a study says, but for clocks and attempts."""
+    """Return all of a study's record except times and attempts."""
     (arm,) = record.arms
     trials = [replace(trial, attempt=0, started="", finished="") for trial in arm.trials]
-    return record.state, record.test_openings, trials, arm.finalists, arm.importances
+    return record.state, record.test_accesses, trials, arm.finalists, arm.importances
 
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database without any study, for it takes longer to make than a study takes to run."""
+    """A database without a study; making one takes longer than running a study."""
     folder = tmp_path_factory.mktemp("empty")
     connect(str(folder / DATABASE), create=True).close()
     return folder
@@ -77,28 +120,33 @@ def test_the_study_passes_what_it_is_to_show(undisturbed: StudyRecord) -> None:
 
 
 @pytest.mark.parametrize("nth", [1, 2])
-@pytest.mark.parametrize("point", faults.COORDINATOR)
-def test_a_coordinator_that_dies_there_is_followed_by_one_that_ends_the_study_as_if_nothing_had_been(
+@pytest.mark.parametrize("point", crash_points.COORDINATOR)
+def test_a_relaunch_after_a_crash_there_gives_the_results_of_an_uninterrupted_study(
     point: str, nth: int, empty: Path, undisturbed: StudyRecord, tmp_path: Path
 ) -> None:
     shutil.copytree(empty, tmp_path, dirs_exist_ok=True)
     code = exit_code(lambda: launched(tmp_path, launch), f"{point}:{nth}")
-    assert code == faults.EXIT_CODE or (code == 0 and nth > 1), "it is passed at least once"
+    assert code == crash_points.EXIT_CODE or (code == 0 and nth > 1), "it is passed at least once"
     if code:
         assert exit_code(lambda: launched(tmp_path, launch)) == 0
     assert told(stored(tmp_path)) == told(undisturbed)
+    assert differences_of_the_copy(tmp_path) == []
 
 
 def test_every_named_moment_is_somewhere_in_the_program() -> None:
     folder = Path(hinet_search.__file__).parent
-    source = "".join(path.read_text() for path in folder.rglob("*.py") if path.name != "faults.py")
-    found = re.findall(r'faults\.point\("(\w+)"(?: if \w+ else "(\w+)")?\)', source)
-    names = [name for names in found for name in names if name]
-    assert sorted(names) == sorted([*faults.COORDINATOR, *faults.SLOT, *faults.CHECKPOINT])
+    source = "".join(
+        path.read_text() for path in folder.rglob("*.py") if path.name != "crash_points.py"
+    )
+    calls = re.findall(r'crash_points\.point\("(\w+)"(?: if \w+ else "(\w+)")?\)', source)
+    names = [name for names in calls for name in names if name]
+    assert sorted(names) == sorted(
+        [*crash_points.COORDINATOR, *crash_points.SLOT, *crash_points.CHECKPOINT]
+    )
 
 
-def test_nothing_happens_where_nobody_asks_for_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(faults.VARIABLE, raising=False)
-    faults.point("after_end")
-    monkeypatch.setenv(faults.VARIABLE, "after_report")
-    faults.point("after_end")
+def test_a_crash_point_does_nothing_unless_a_fault_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(crash_points.VARIABLE, raising=False)
+    crash_points.point("after_end")
+    monkeypatch.setenv(crash_points.VARIABLE, "after_report")
+    crash_points.point("after_end")

@@ -1,4 +1,4 @@
-"""A full disk damages nothing, is told with path and bytes, waited for, and ends a study with its own exit code."""
+"""A full disk damages nothing, is reported with path and bytes, is waited for, and ends a study with its own exit code."""
 
 import re
 from collections.abc import Iterator
@@ -10,15 +10,24 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from hinet_search import disk, face, patience
-from hinet_search.errors import DiskFull, EnvironmentFault
-from hinet_search.executors import Ended, Job
-from hinet_search.patience import Notice
-from hinet_search.search.disk_needed import bytes_needed
-from hinet_search.search.plan import Ready
+from hinet_search import api
+from hinet_search.common import files, retry
+from hinet_search.common.errors import DiskFull, EnvironmentFault
+from hinet_search.common.retry import Notice
+from hinet_search.executors import Job, JobEnd
+from hinet_search.search.plan.plan import PreparedStudy, bytes_needed
 from hinet_search.training.checkpoint import Checkpoints
+from hinet_search.training.jobs.messages import (
+    MetricsOnTest,
+    ScoreTestJob,
+    TrainingResult,
+    TrainJob,
+    scores_path,
+)
+from hinet_search.training.jobs.score import score_test
+from hinet_search.training.jobs.train import train
 from hinet_search.training.tensors import save_tensors
-from hinet_search.trial import Opened, OpenTestJob, Trained, TrainJob, open_test, scores_path, train
+from hinet_search.training.trial_config import build_config
 from tests.chaos.checker import Seen, check
 from tests.chaos.disks import SmallDisk, disk_of_storm, small_disk
 from tests.chaos.launches import LIMIT, Launches
@@ -37,13 +46,14 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallDisk
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(retry, "FIRST_PAUSE", 0.01)
 
 
-def job_in(folder: Path, ready: Ready) -> TrainJob:
+def job_in(folder: Path, ready: PreparedStudy) -> TrainJob:
     space = ready.study.arms[0].space
     values = {**space.values(space.default()), "train.passes": 1.0}
-    return TrainJob(ready.dataset.folder, "shared_bottom", values, 3, "mean_auc", "cpu", folder / "weights")
+    config = build_config("shared_bottom", values)
+    return TrainJob(ready.dataset.folder, config, 3, "mean_auc", "cpu", folder / "weights")
 
 
 class Listening:
@@ -67,58 +77,66 @@ def test_what_was_there_stays_when_there_is_no_room_for_more(small: SmallDisk) -
     path = small.folder / "weights"
     save_tensors(ONE_MEGABYTE, path)
     small.fill()
-    with pytest.raises(DiskFull, match=rf"{path}: no room for about 1,000,000 bytes, [\d,]+ are free"):
+    with pytest.raises(
+        DiskFull, match=rf"{path}: no room for about 1,000,000 bytes, [\d,]+ are free"
+    ):
         save_tensors({"a": ONE_MEGABYTE["a"] + 1}, path)
     small.free()
     assert torch.equal(load_file(path)["a"], ONE_MEGABYTE["a"])
-    assert [one.name for one in small.folder.iterdir()] == ["weights"]
+    assert [path_left.name for path_left in small.folder.iterdir()] == ["weights"]
 
 
-def test_a_training_waits_for_room_for_its_weights_and_says_so(small: SmallDisk, ready: Ready) -> None:
+def test_a_training_waits_for_room_for_its_weights_and_says_so(
+    small: SmallDisk, ready: PreparedStudy
+) -> None:
     small.fill()
     heard = Listening(small)
     train(job_in(small.folder, ready), heard, lambda: False)
     begins, ends = heard.notices
     assert re.match(
-        rf"{small.folder}/weights: no room for about [\d,]+ bytes, [\d,]+ are free; waiting for it, training goes on "
+        rf"{small.folder}/weights: no room for about [\d,]+ bytes, [\d,]+ are free; waiting for it, training continues "
         r"\(at most 300 s\)",
         begins,
     )
     assert ends == "the disk has room again after 0 s"
-    assert isinstance(heard.bodies[-1], Trained)
+    assert isinstance(heard.bodies[-1], TrainingResult)
     assert load_file(small.folder / "weights")
 
 
-def test_scores_wait_for_room_too(small: SmallDisk, ready: Ready, tmp_path: Path) -> None:
+def test_scores_wait_for_room_too(small: SmallDisk, ready: PreparedStudy, tmp_path: Path) -> None:
     training = job_in(small.folder, ready)
     train(training, lambda _: None, lambda: False)
     small.fill()
     heard = Listening(small)
-    job = OpenTestJob(training.dataset, training.model, training.values, "cpu", small.folder / "weights")
-    open_test(job, heard, lambda: False)
-    assert isinstance(heard.bodies[-1], Opened)
+    job = ScoreTestJob(training.dataset, training.config, "cpu", small.folder / "weights")
+    score_test(job, heard, lambda: False)
+    assert isinstance(heard.bodies[-1], MetricsOnTest)
     assert "weights.scores.safetensors: no room for about" in heard.notices[0]
     assert set(load_file(scores_path(job.weights))) == {"valid_logits", "test_logits"}
 
 
 def test_a_disk_that_stays_full_ends_the_job_with_path_and_bytes(
-    small: SmallDisk, ready: Ready, monkeypatch: pytest.MonkeyPatch
+    small: SmallDisk, ready: PreparedStudy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "LONGEST_WAIT", 0.05)
+    monkeypatch.setattr(retry, "LONGEST_WAIT", 0.05)
     small.fill()
     with pytest.raises(DiskFull, match="no room for about"):
         train(job_in(small.folder, ready), lambda _: None, lambda: False)
     assert not (small.folder / "weights").exists()
 
 
-def test_a_stop_ends_the_waiting(small: SmallDisk, ready: Ready) -> None:
+def test_a_stop_ends_the_waiting(small: SmallDisk, ready: PreparedStudy) -> None:
     small.fill()
     told: list[object] = []
     with pytest.raises(DiskFull):
-        train(job_in(small.folder, ready), told.append, lambda: any(isinstance(one, Notice) for one in told))
+        train(
+            job_in(small.folder, ready),
+            told.append,
+            lambda: any(isinstance(message, Notice) for message in told),
+        )
 
 
-def test_a_training_goes_on_without_checkpoints_and_says_so_once(small: SmallDisk) -> None:
+def test_a_training_continues_without_checkpoints_and_says_so_once(small: SmallDisk) -> None:
     said: list[str] = []
     checkpoints = Checkpoints(small.folder / "job", "job", say=said.append)
     checkpoints.save(1, ONE_MEGABYTE)
@@ -127,7 +145,7 @@ def test_a_training_goes_on_without_checkpoints_and_says_so_once(small: SmallDis
         checkpoints.save(step, {"a": ONE_MEGABYTE["a"] + step})
     assert len(said) == 1
     assert re.match(
-        rf"no checkpoint can be kept, training goes on: {small.folder}/job/000002.checkpoint: no room for about "
+        rf"no checkpoint can be written, training continues: {small.folder}/job/000002.checkpoint: no room for about "
         r"1,000,000 bytes, [\d,]+ are free",
         said[0],
     )
@@ -143,7 +161,7 @@ def test_a_folder_that_cannot_be_written_ends_no_training_either(tmp_path: Path)
     (tmp_path / "job").touch()
     said: list[str] = []
     Checkpoints(tmp_path / "job", "job", say=said.append).save(1, ONE_MEGABYTE)
-    assert said[0].startswith("no checkpoint can be kept, training goes on: ")
+    assert said[0].startswith("no checkpoint can be written, training continues: ")
 
 
 def test_a_report_that_was_there_stays_when_there_is_no_room_for_another(
@@ -151,29 +169,35 @@ def test_a_report_that_was_there_stays_when_there_is_no_room_for_another(
 ) -> None:
     record, _ = Studio(tmp_path, monkeypatch).launch()
     path = small.folder / "report.html"
-    face.write_report(record, path)
+    api.write_report(record, path)
     before = path.read_bytes()
     small.fill()
-    with pytest.raises(EnvironmentFault, match=rf"report {path} cannot be written: .*no room for about") as caught:
-        face.write_report(record, path)
+    with pytest.raises(
+        EnvironmentFault, match=rf"report {path} cannot be written: .*no room for about"
+    ) as caught:
+        api.write_report(record, path)
     assert caught.value.exit_code == 4
     assert path.read_bytes() == before
 
 
 class Blocked(Pretender):
-    """The machine keeps its third job from its work."""
+    """An executor whose third job is prevented by the machine."""
 
     def submit(self, job: Job) -> None:
         super().submit(job)
         if len(self.jobs) == 3:
-            self.coming = [replace(Ended(job.key, job.attempt, "w: no room for about 5 bytes"), blocked=True)]
+            self.coming = [
+                replace(JobEnd(job.key, job.attempt, "w: no room for about 5 bytes"), blocked=True)
+            ]
 
 
-def test_a_study_whose_disk_stays_full_ends_with_exit_code_4_and_goes_on_later(
+def test_a_study_whose_disk_stays_full_ends_with_exit_code_4_and_resumes_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     studio = Studio(tmp_path, monkeypatch)
-    with pytest.raises(EnvironmentFault, match="w: no room for about 5 bytes\nnothing is lost") as caught:
+    with pytest.raises(
+        EnvironmentFault, match="w: no room for about 5 bytes\nnothing is lost"
+    ) as caught:
         studio.launch(Blocked())
     assert caught.value.exit_code == 4
     record, after = studio.launch()
@@ -184,17 +208,21 @@ def test_a_study_whose_disk_stays_full_ends_with_exit_code_4_and_goes_on_later(
 def test_a_study_for_which_there_is_no_room_is_refused_before_it_exists(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(disk, "free_bytes", lambda _: 1_000_000)
+    monkeypatch.setattr(files, "free_bytes", lambda _: 1_000_000)
     said = rf"{tmp_path}/out: this study needs about [\d,]+ bytes on its disk, 1,000,000 are free\nfree some"
     with pytest.raises(EnvironmentFault, match=said):
-        face.launch(str(write_study(tmp_path)), output=tmp_path / "out")
+        api.launch(str(write_study(tmp_path)), output=tmp_path / "out")
     assert not list(tmp_path.rglob("*.sqlite3"))
 
 
-def test_room_is_asked_for_checkpoints_of_every_slot_and_for_every_finalist(ready: Ready) -> None:
+def test_room_is_asked_for_checkpoints_of_every_slot_and_for_every_finalist(
+    ready: PreparedStudy,
+) -> None:
     spec, slots = ready.study.spec, 2  # two finalists of an arm, with two seeds each
     needed = bytes_needed(spec, ready.dataset, [1_000], slots)
-    assert bytes_needed(spec, ready.dataset, [2_000], slots) - needed == 4 * 1_000 * (2 * 3 * 4 + 2 * 2)
+    assert bytes_needed(spec, ready.dataset, [2_000], slots) - needed == 4 * 1_000 * (
+        2 * 3 * 4 + 2 * 2
+    )
     assert bytes_needed(spec, ready.dataset, [1_000], slots + 1) - needed == 4 * 1_000 * 3 * 4
 
 
@@ -204,20 +232,19 @@ def test_a_launch_whose_database_has_no_room_waits_for_it_and_loses_nothing(
 ) -> None:
     with disk_of_storm(tmp_path / "disk") if mounted else nullcontext() as own:
         launches.storage = str(tmp_path / "disk" / "studies.sqlite3")
-        with (tmp_path / "said").open("w") as said:
-            launch = launches.begin(said, trials=8, seconds=0.05)
+        launch = launches.begin(trials=8, seconds=0.05)
         launches.wait_for("evaluation", 3)
         full = FullDisk(Path(launches.storage), own)
         full.begin(launch.pid)
-        launches.wait_until_said("is not usable: ", tmp_path / "said")
+        launches.wait_until_said("is not usable: ")
         full.end(launch.pid)
         assert launch.wait(timeout=LIMIT) == 0
         assert check(tmp_path, launches.storage, 8, Seen())
-    text = (tmp_path / "said").read_text()
-    assert "waiting for it, training goes on (at most 300 s)" in text
+    text = launch.said.read_text()
+    assert "waiting for it, training continues (at most 300 s)" in text
     assert "the database is back after" in text
     assert "Traceback" not in text
 
 
 def test_free_bytes_are_those_of_the_nearest_folder_that_exists(small: SmallDisk) -> None:
-    assert disk.free_bytes(small.folder / "not" / "yet") == disk.free_bytes(small.folder)
+    assert files.free_bytes(small.folder / "not" / "yet") == files.free_bytes(small.folder)

@@ -1,4 +1,4 @@
-"""Runs the command line as a user would, in a folder of the test's own."""
+"""Runs the command line as a user would, in a temporary folder."""
 
 import sys
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from hinet_search.cli import main
 
 
 @dataclass(frozen=True)
-class Said:
+class CommandResult:
     """What a command printed, and its exit code."""
 
     code: int
@@ -19,7 +19,7 @@ class Said:
     err: str
 
 
-Run = Callable[..., Said]
+Run = Callable[..., CommandResult]
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
     for name in ("STORAGE", "DATA", "SLOTS", "DEVICE", "CACHE"):
         monkeypatch.delenv(f"HINET_SEARCH_{name}", raising=False)
 
-    def run(*arguments: str) -> Said:
+    def run(*arguments: str) -> CommandResult:
         monkeypatch.setattr(sys, "argv", ["hinet-search", *arguments])
         code = 0
         try:
@@ -37,6 +37,6 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
         except SystemExit as exit_:
             code = int(exit_.code or 0)
         printed = capfd.readouterr()
-        return Said(code, printed.out, printed.err)
+        return CommandResult(code, printed.out, printed.err)
 
     return run

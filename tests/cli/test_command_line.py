@@ -2,8 +2,8 @@
 
 import pytest
 
-from hinet_search.cli.launch import _written
-from hinet_search.search.options import LaunchOptions
+from hinet_search.cli.commands.launch import _written
+from hinet_search.study.launch_options import LaunchOptions
 
 SECRET = "postgresql://me:s3cret@db/studies"
 
@@ -17,9 +17,9 @@ def written(monkeypatch: pytest.MonkeyPatch, *words: str, storage: str | None) -
 def test_the_password_of_a_database_is_not_in_the_command(
     monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
-    found = written(monkeypatch, "launch", "shop", *words, storage=SECRET)
-    assert "s3cret" not in found
-    assert "me:***@db/studies" in found
+    command = written(monkeypatch, "launch", "shop", *words, storage=SECRET)
+    assert "s3cret" not in command
+    assert "me:***@db/studies" in command
 
 
 @pytest.mark.parametrize("storage", [None, "runs/my studies.db", "postgresql://me@db/studies"])

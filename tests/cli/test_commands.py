@@ -13,10 +13,10 @@ from tests.small import STUDY, write_study
 
 @pytest.mark.parametrize("command", ["status", "report"])
 def test_status_and_report_do_not_import_torch(command: str) -> None:
-    code = (
-        f"import sys, hinet_search.cli.{command}, hinet_search.face, hinet_search.storage.listing; print(*sys.modules)"
-    )
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    code = f"import sys, hinet_search.cli.commands.{command}, hinet_search.api, hinet_search.storage.listing; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
     assert "torch" not in loaded
 
 
@@ -36,7 +36,7 @@ def test_check_prints_the_plan_and_creates_no_study(run: Run, tmp_path: Path) ->
     assert not list(tmp_path.rglob("*.sqlite3"))
 
 
-def test_launch_status_and_report_tell_one_story(run: Run, tmp_path: Path) -> None:
+def test_launch_status_and_report_agree(run: Run, tmp_path: Path) -> None:
     write_study(tmp_path)
     launched = run("launch", "small.yaml", "--trials", "2")
     assert launched.code == 0, launched.err
@@ -49,8 +49,10 @@ def test_launch_status_and_report_tell_one_story(run: Run, tmp_path: Path) -> No
     page = tmp_path / "reports" / "small.html"
     sentence = launched.out.splitlines()[0].split(": ", 1)[1]
     assert sentence in page.read_text()
-    assert re.search(r"^small +done +4/4 +(mmoe|shared_bottom) \.\d{4}", run("status").out, re.MULTILINE)
-    assert f"\n  {sentence}\n" in run("status").out
+    assert re.search(
+        r"^small +done +4/4 +(mmoe|shared_bottom) \.\d{4}", run("status").out, re.MULTILINE
+    )
+    assert f"\nsmall: {sentence}\n" in run("status").out
     page.unlink()
     assert sentence in run("report", "small").out
     assert page.exists()
@@ -58,9 +60,16 @@ def test_launch_status_and_report_tell_one_story(run: Run, tmp_path: Path) -> No
 
 def test_output_holds_everything_a_launch_writes(run: Run, tmp_path: Path) -> None:
     write_study(tmp_path)
-    assert run("launch", "small.yaml", "--trials", "1", "--finalist-seeds", "1", "--output", "out").code == 0
+    assert (
+        run(
+            "launch", "small.yaml", "--trials", "1", "--finalist-seeds", "1", "--output", "out"
+        ).code
+        == 0
+    )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "small.yaml"]
-    assert {"artifacts", "cache", "reports", "studies.sqlite3"} <= {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"artifacts", "cache", "reports", "studies.sqlite3"} <= {
+        path.name for path in (tmp_path / "out").iterdir()
+    }
 
 
 def test_data_describe_names_scenarios_and_rates(run: Run, tmp_path: Path) -> None:
@@ -72,7 +81,9 @@ def test_data_describe_names_scenarios_and_rates(run: Run, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("arguments", [("hinet",), ("mmoe", "--study", "small.yaml")])
-def test_describe_draws_a_model_with_its_parameters(run: Run, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_describe_draws_a_model_with_its_parameters(
+    run: Run, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
     write_study(tmp_path)
     said = run("describe", *arguments)
     assert said.code == 0, said.err
@@ -86,9 +97,13 @@ SIZES = "sizes: {tiny: {trials: 1, passes: 1, finalists: {top: 1, seeds: 1}}, wh
 def test_check_names_the_launch_with_the_options_that_it_was_given_itself(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hinet_search.search.standing.standing", lambda *_: None)  # no such database is asked
+    monkeypatch.setattr(
+        "hinet_search.search.stored_study.find_stored_study", lambda *_: None
+    )  # no such database is asked
     write_study(tmp_path, STUDY + SIZES)
-    said = run("check", "small.yaml", "--size", "tiny", "--storage", "postgresql://me:s3cret@db/studies")
+    said = run(
+        "check", "small.yaml", "--size", "tiny", "--storage", "postgresql://me:s3cret@db/studies"
+    )
     assert (
         "Next: hinet-search launch small.yaml --size tiny --storage 'postgresql+psycopg://me:***@db/studies'"
         in said.err
@@ -96,7 +111,9 @@ def test_check_names_the_launch_with_the_options_that_it_was_given_itself(
     assert "small-tiny; sizes of the study: tiny, whole" in said.out
 
 
-def test_check_names_the_launch_with_the_packages_that_it_was_allowed(run: Run, tmp_path: Path) -> None:
+def test_check_names_the_launch_with_the_packages_that_it_was_allowed(
+    run: Run, tmp_path: Path
+) -> None:
     write_study(tmp_path)
     said = run("check", "small.yaml", "--plugin", "my_lab.models", "--plugin", "other")
     assert "Next: hinet-search launch small.yaml --plugin my_lab.models --plugin other" in said.err
@@ -104,14 +121,20 @@ def test_check_names_the_launch_with_the_packages_that_it_was_allowed(run: Run, 
 
 def test_check_names_the_limit_of_cost(run: Run, tmp_path: Path) -> None:
     write_study(tmp_path)
-    assert "no draw needs more than 2 times the FLOPs a row of the default HiNet" in run("check", "small.yaml").out
+    assert (
+        "no draw needs more than 2 times the FLOPs a row of the default HiNet"
+        in run("check", "small.yaml").out
+    )
     write_study(tmp_path, STUDY + "cost_limit: null\n")
     assert "a draw may need any number of FLOPs a row" in run("check", "small.yaml").out
 
 
 def test_check_keeps_the_columns_of_a_long_name_apart(run: Run, tmp_path: Path) -> None:
     write_study(
-        tmp_path, STUDY.replace("arms: {shared_bottom: , mmoe: }", "arms: {an_arm_of_a_very_long_name: {model: mmoe}}")
+        tmp_path,
+        STUDY.replace(
+            "arms: {shared_bottom: , mmoe: }", "arms: {an_arm_of_a_very_long_name: {model: mmoe}}"
+        ),
     )
     assert "an_arm_of_a_very_long_name  mmoe " in run("check", "small.yaml").out
 
@@ -123,10 +146,12 @@ def test_a_report_finds_a_study_by_its_name_and_size(run: Run, tmp_path: Path) -
     assert "small-tiny.html" in run("report", "small", "--size", "tiny").out
 
 
-def test_a_sized_arm_is_described_with_the_size_that_check_tells(run: Run, tmp_path: Path) -> None:
+def test_a_sized_arm_is_described_with_the_size_that_check_prints(run: Run, tmp_path: Path) -> None:
     arms = "arms: {hinet: , flat_moe: {size_of: hinet}}\nreference: hinet"
     write_study(tmp_path, STUDY.replace("arms: {shared_bottom: , mmoe: }", arms))
-    of_hinet, of_flat = (run("describe", model, "--study", "small.yaml").out for model in ("hinet", "flat_moe"))
+    of_hinet, of_flat = (
+        run("describe", model, "--study", "small.yaml").out for model in ("hinet", "flat_moe")
+    )
     assert "as large as the default of hinet" in of_flat
     assert _parameters(of_flat) == pytest.approx(_parameters(of_hinet), rel=0.05)
 

@@ -1,10 +1,10 @@
-"""The options of `dashboard` become where it listens and whom it lets in."""
+"""The options of `dashboard` decide where it listens and whom it admits."""
 
 from pathlib import Path
 
 import pytest
 
-from hinet_search.guard import Access
+from hinet_search.dashboard.access import Access
 from tests.cli.conftest import Run
 
 TOKEN = "a-token-of-some-length"
@@ -14,35 +14,50 @@ Given = list[tuple[str, Access]]
 @pytest.fixture
 def given(monkeypatch: pytest.MonkeyPatch) -> Given:
     """What would be served: (database, access)."""
-    found: Given = []
+    served: Given = []
 
     def serve(url: str, access: Access, say, study: str | None) -> None:
-        found.append((url, access))
+        served.append((url, access))
         say("http://127.0.0.1:8080")
 
-    monkeypatch.setattr("hinet_search.dashboard.serve", serve)
+    monkeypatch.setattr("hinet_search.dashboard.server.serve", serve)
     monkeypatch.delenv("HINET_SEARCH_TOKEN", raising=False)
-    return found
+    return served
 
 
-def test_without_options_it_reads_the_default_database_on_this_machine(run: Run, given: Given) -> None:
+def test_without_options_it_reads_the_default_database_on_this_machine(
+    run: Run, given: Given
+) -> None:
     said = run("dashboard")
     assert given == [(".hinet-search/studies.sqlite3", Access())]
     assert (said.code, said.out) == (0, "")
-    assert said.err == "http://127.0.0.1:8080  read-only, this machine only (Ctrl-C ends it)\n"
+    assert said.err == "http://127.0.0.1:8080  read-only, this machine only (Ctrl-C stops it)\n"
 
 
 def test_host_port_names_and_writable_are_passed_on(run: Run, given: Given) -> None:
-    run("dashboard", "--host", "0.0.0.0", "--port", "80", "--name", "a.example", "--name", "b", "--writable")
+    run(
+        "dashboard",
+        "--host",
+        "0.0.0.0",
+        "--port",
+        "80",
+        "--name",
+        "a.example",
+        "--name",
+        "b",
+        "--writable",
+    )
     assert given[0][1] == Access("0.0.0.0", 80, ("a.example", "b"), writable=True)
 
 
-def test_a_token_comes_from_the_environment(run: Run, given: Given, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_comes_from_the_environment(
+    run: Run, given: Given, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HINET_SEARCH_TOKEN", TOKEN)
     said = run("dashboard")
     assert given[0][1].token == TOKEN
     assert TOKEN not in said.out + said.err
-    assert "whoever has the token" in said.err
+    assert "anyone with the token" in said.err
 
 
 def test_a_token_comes_from_a_file(run: Run, given: Given, tmp_path: Path) -> None:
@@ -66,3 +81,19 @@ def test_others_are_not_let_in_without_a_token(run: Run) -> None:
         2,
         "error: --host 10.0.0.5 lets other machines in, so it needs a token",
     )
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"\xff\xfe", "must hold text in UTF-8, got other bytes"),
+        (b"x" * 4097, "must hold a token of at most 4096 bytes, got more"),
+    ],
+    ids=["bytes", "too much"],
+)
+def test_a_token_file_without_a_token_is_reported(
+    run: Run, tmp_path: Path, content: bytes, words: str
+) -> None:
+    (tmp_path / "token").write_bytes(content)
+    said = run("dashboard", "--token-file", "token")
+    assert (said.code, said.err.splitlines()[0]) == (2, f"error: --token-file: token {words}")

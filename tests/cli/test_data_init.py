@@ -1,4 +1,4 @@
-"""From a table that nobody has described to its report in three commands."""
+"""From a table without a definition to its report in three commands."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def test_an_odd_table_is_three_commands_from_its_report(run: Run, tmp_path: Path
 
 
 def test_a_table_without_labels_is_refused_with_what_to_do(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "rows.csv").write_text("a,b\n1.5,2.5\n")
+    (tmp_path / "rows.csv").write_text("a,b\n" + 60 * "1.5,2.5\n")
     said = run("data", "init", "rows.csv")
     assert said.code == 3
     assert "rows.csv: a column of few values (a scenario) is needed" in said.err
@@ -40,12 +40,17 @@ def test_a_table_without_labels_is_refused_with_what_to_do(run: Run, tmp_path: P
 @pytest.mark.parametrize(
     ("table", "remedy"),
     [
-        ("none.parquet", "set HINET_SEARCH_DATA to the folder that holds it, or write an absolute path"),
+        (
+            "none.parquet",
+            "set HINET_SEARCH_DATA to the folder that holds it, or write an absolute path",
+        ),
         ("/none.parquet", "write the path of a .parquet or .csv file, or a glob such as"),
         ("exports", "it is a folder: write a glob of its files, such as 'exports/*.parquet'"),
     ],
 )
-def test_a_table_that_is_not_there_is_told_by_what_was_typed(run: Run, tmp_path: Path, table: str, remedy: str) -> None:
+def test_a_missing_table_is_reported_as_it_was_typed(
+    run: Run, tmp_path: Path, table: str, remedy: str
+) -> None:
     (tmp_path / "exports").mkdir()
     said = run("data", "init", table)
     assert said.code == 3

@@ -1,18 +1,30 @@
-"""The live block says how every arm stands, what every slot is busy with, and how long it will take."""
+"""The live block shows the progress of every arm, the job of every slot, and the remaining time."""
 
+import errno
 import re
+from contextlib import nullcontext
 
 import pytest
 
-from hinet_search.cli._block import MAX_ARMS, bar, block, sparkline
-from hinet_search.cli._live import LiveBlock, PlainLog, watching
-from hinet_search.cli._voice import Voice
-from hinet_search.records import EvaluationRecord
-from hinet_search.search.progress import ArmProgress, JobProgress, Progress
+from hinet_search.cli.output import Output
+from hinet_search.cli.progress import (
+    MAX_ARMS,
+    LiveBlock,
+    PlainLog,
+    TolerantWatcher,
+    block,
+    sparkline,
+    watching,
+)
+from hinet_search.results.records import EvaluationRecord
+from hinet_search.search.progress import ArmProgress, Event, JobProgress, Progress
 
 
 def progress(**changes: object) -> Progress:
-    arms = {"hinet": ArmProgress("hinet", 10, 4, 1, 0, 0.7709, 31), "ple": ArmProgress("ple", 10, 2, 0, 1, 0.7671, 2)}
+    arms = {
+        "hinet": ArmProgress("hinet", 10, 4, 1, 0, 0.7709, 31),
+        "ple": ArmProgress("ple", 10, 2, 0, 1, 0.7671, 2),
+    }
     return Progress("shop", 2, "cpu", 4.0, **{"arms": arms, **changes})  # type: ignore[arg-type]  # as the test says
 
 
@@ -22,12 +34,26 @@ def line_of(job: JobProgress) -> str:
 
 
 def test_a_training_has_its_slot_its_passes_its_last_value_its_speed_and_its_memory() -> None:
-    job = JobProgress("hinet/3", 1.5, [0.6, 0.7], slot=1, rows_per_second=412_000, memory_bytes=5_476_083_302)
-    assert line_of(job).split() == ["1", "hinet/3", "1.50/4", ".7000", "▁█", "412", "k", "5.1", "GB"]
+    job = JobProgress(
+        "hinet/3", 1.5, [0.6, 0.7], slot=1, rows_per_second=412_000, memory_bytes=5_476_083_302
+    )
+    assert line_of(job).split() == [
+        "1",
+        "hinet/3",
+        "1.50/4",
+        ".7000",
+        "▁█",
+        "412",
+        "k",
+        "5.48",
+        "GB",
+    ]
 
 
 def test_every_column_of_a_slot_stands_below_its_name_within_80_columns() -> None:
-    job = JobProgress("hinet/333 seed 1481855947", 1.5, [0.1 * i for i in range(9)], 10, 412_000, 0.0, 2**39)
+    job = JobProgress(
+        "hinet/333 seed 1481855947", 1.5, [0.1 * i for i in range(9)], 10, 412_000, 0.0, 2**39
+    )
     drawn = block(progress(running={job.key: job}), width=80).splitlines()
     line = next(line for line in drawn if job.key[:24] in line)
     head = next(line for line in drawn if "rows/s" in line)
@@ -40,8 +66,8 @@ def test_a_job_that_trains_nothing_has_no_passes() -> None:
 
 def test_an_arm_has_its_counters_and_the_leading_one_a_mark() -> None:
     hinet, ple = block(progress(), width=100).splitlines()[2:4]
-    assert hinet.split() == ["hinet", ".7709", "▲", "31", bar(0.5, 18), "4", "1", "0"]
-    assert ple.split() == ["ple", ".7671", "2", bar(0.3, 18), "2", "0", "1"]
+    assert hinet.split() == ["hinet", ".7709", "▲", "31", "━" * 9, "4", "1", "0"]
+    assert ple.split() == ["ple", ".7671", "2", "━" * 5, "2", "0", "1"]
 
 
 def test_where_less_is_better_the_lowest_leads() -> None:
@@ -55,7 +81,7 @@ def test_the_last_lines_say_what_is_done_what_is_left_and_what_was_retried() -> 
     shown.retry("hinet/12", "out of memory")
     last, how_to_stop = block(shown, width=100).splitlines()[-2:]
     assert last == "search 5 of 20 · 5 m 00 s left · 1 retried (out of memory, hinet/12)"
-    assert how_to_stop == "Ctrl-C stops safely, the same command goes on"
+    assert how_to_stop == "Ctrl-C stops safely, the same command resumes"
 
 
 def test_no_line_is_wider_than_the_terminal_and_many_arms_are_cut() -> None:
@@ -74,8 +100,15 @@ def test_a_sparkline_has_the_last_values_from_lowest_to_highest() -> None:
 def test_the_speed_is_that_since_the_last_evaluation() -> None:
     job = JobProgress("hinet/3")
     for step, (passes, seconds) in enumerate(((0.5, 2.0), (1.0, 3.0)), start=1):
-        job.evaluated(EvaluationRecord(step, passes, 0.7, 0.3, seconds, (), step * 1000), num_rows=1000)
-    assert (job.rows_per_second, job.passes, job.values, job.memory_bytes) == (500.0, 1.0, [0.7, 0.7], 2000)
+        job.on_evaluation(
+            EvaluationRecord(step, passes, 0.7, 0.3, seconds, (), step * 1000), num_rows=1000
+        )
+    assert (job.rows_per_second, job.passes, job.values, job.memory_bytes) == (
+        500.0,
+        1.0,
+        [0.7, 0.7],
+        2000,
+    )
 
 
 def test_a_job_gets_the_first_free_slot_and_keeps_it_when_it_begins_again() -> None:
@@ -99,20 +132,26 @@ def test_a_job_gets_the_first_free_slot_and_keeps_it_when_it_begins_again() -> N
     ],
 )
 def test_the_block_is_drawn_on_a_terminal_alone(
-    monkeypatch: pytest.MonkeyPatch, *, terminal: bool, environment: str, plain: bool, quiet: bool, live: bool
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    terminal: bool,
+    environment: str,
+    plain: bool,
+    quiet: bool,
+    live: bool,
 ) -> None:
     monkeypatch.setenv("CI", environment)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr("sys.stderr.isatty", lambda: terminal, raising=False)
-    found = watching(Voice(quiet=quiet), plain=plain, as_json=False)
-    assert isinstance(found, LiveBlock) is live
+    watcher = watching(Output(quiet=quiet), plain=plain, as_json=False)
+    assert isinstance(watcher, LiveBlock) is live
 
 
 def test_a_terminal_that_draws_nothing_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("TERM", "dumb")
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    with watching(Voice(), plain=False, as_json=False) as watcher:
+    with watching(Output(), plain=False, as_json=False) as watcher:
         assert isinstance(watcher, PlainLog)
 
 
@@ -120,8 +159,8 @@ def test_a_log_has_one_line_an_event_and_the_state_once_a_minute(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr("hinet_search.cli._live.time.monotonic", lambda: now[0])
-    log, shown = PlainLog(Voice()), progress()
+    monkeypatch.setattr("hinet_search.cli.progress.time.monotonic", lambda: now[0])
+    log, shown = PlainLog(Output()), progress()
     shown.begin("search", 0, 20)
     for second in (30.0, 61.0, 90.0, 122.0):
         now[0] = second
@@ -129,3 +168,30 @@ def test_a_log_has_one_line_an_event_and_the_state_once_a_minute(
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2
     assert re.fullmatch(r"\d\d:\d\d:\d\d state    search 0/20; best hinet/31 \.7709", lines[0])
+
+
+class Failing:
+    """A watcher that cannot write."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def event(self, event: Event) -> None:
+        raise self._error
+
+    def tick(self, progress: Progress) -> None:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    "number", [errno.EIO, errno.EPIPE, errno.ENOSPC], ids=lambda number: errno.errorcode[number]
+)
+def test_no_error_of_writing_reaches_the_study(number: int) -> None:
+    with TolerantWatcher(nullcontext(Failing(OSError(number, "gone")))) as watcher:
+        watcher.event(Event("best", "hinet/0 .7"))
+        watcher.tick(progress())
+
+
+def test_a_fault_of_the_watcher_is_raised() -> None:
+    with TolerantWatcher(nullcontext(Failing(KeyError("arm")))) as watcher, pytest.raises(KeyError):
+        watcher.tick(progress())

@@ -1,24 +1,27 @@
-"""A launch that is refused, for whatever reason, leaves no file and no study behind, but for data that are encoded."""
+"""A refused launch, whatever the reason, leaves no file and no study behind, except encoded data."""
 
 import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from hinet_search.storage import filesystem
+from hinet_search.storage import sqlite_file
 from hinet_search.storage.engine import connect
 from hinet_search.storage.lease import Holder, acquire, this_process
 from hinet_search.storage.listing import list_studies
 from hinet_search.storage.tables import VERSION
 from tests.cli.conftest import Run
-from tests.postgres import server, url_of
+from tests.postgres import emptied
 from tests.small import STUDY, write_study
 
 DATABASE = Path(".hinet-search") / "studies.sqlite3"
 SHORT = ("--trials", "1", "--finalist-seeds", "1", "--slots", "1")
-Arrange = Callable[[pytest.MonkeyPatch], tuple[int, str, tuple[str, ...]]]  # code and words of the refusal, options
+Arrange = Callable[
+    [pytest.MonkeyPatch], tuple[int, str, tuple[str, ...]]
+]  # code and words of the refusal, options
 
 
 def wrong_study(_patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str, ...]]:
@@ -43,7 +46,7 @@ def no_device(patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str, ...]]:
 
 
 def no_room(patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str, ...]]:
-    patch.setattr("hinet_search.disk.free_bytes", lambda _: 1)
+    patch.setattr("hinet_search.common.files.free_bytes", lambda _: 1)
     write_study(Path())
     return 4, "1 are free", ()
 
@@ -58,7 +61,7 @@ def database_over_the_network(patch: pytest.MonkeyPatch) -> tuple[int, str, tupl
     mounts = Path("mounts").absolute()
     mounts.write_text(f"/dev/a / ext4 rw 0 0\nserver:/x {Path('far').absolute()} nfs4 rw 0 0\n")
     Path("far").mkdir()
-    patch.setattr(filesystem, "MOUNTS", mounts)
+    patch.setattr(sqlite_file, "MOUNTS", mounts)
     return 4, "lies on nfs4", ("--storage", "far/new/h.db")
 
 
@@ -72,6 +75,29 @@ def database_in_a_file(_patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str,
     write_study(Path())
     Path("file").touch()
     return 4, "folder file/inside of the database cannot be made", ("--storage", "file/inside/h.db")
+
+
+def database_that_is_a_folder(_patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str, ...]]:
+    write_study(Path())
+    Path("h.db").mkdir()
+    return 4, "database h.db cannot be used: it is a folder, not a file", ("--storage", "h.db")
+
+
+def database_that_is_a_device(_patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str, ...]]:
+    write_study(Path())
+    return 4, "database /dev/full cannot be used: it is a device", ("--storage", "/dev/full")
+
+
+def database_whose_name_is_too_long(_patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str, ...]]:
+    write_study(Path())
+    return 4, "File name too long", ("--storage", "x" * 5000)
+
+
+def output_that_is_a_file(patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str, ...]]:
+    patch.setenv("HINET_SEARCH_CACHE", "cache")
+    write_study(Path())
+    Path("file").touch()
+    return 2, "Directory 'file' is a file", ("--output", "file")
 
 
 def database_that_does_not_answer(_patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str, ...]]:
@@ -100,7 +126,8 @@ def artifacts_in_a_file(patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str,
     "arrange",
     [
         wrong_study, wrong_data, objective_of_no_scenario, no_device, no_room, no_cluster, database_over_the_network,
-        database_that_is_none, database_in_a_file, database_that_does_not_answer, newer_tables, artifacts_in_a_file,
+        database_that_is_none, database_that_is_a_folder, database_that_is_a_device, database_whose_name_is_too_long,
+        output_that_is_a_file, database_in_a_file, database_that_does_not_answer, newer_tables, artifacts_in_a_file,
     ],
     ids=lambda arrange: arrange.__name__,
 )  # fmt: skip
@@ -130,7 +157,8 @@ def launched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def held(_patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str, ...]]:
     here = this_process()
     database = connect(str(DATABASE), create=True)
-    acquire(database, "small", Holder(here.host, 1, here.boot_id))  # process 1 always lives
+    with database.writing() as connection:
+        acquire(connection, "small", Holder(here.host, 1, here.boot_id))  # process 1 always lives
     database.close()
     return 5, "is run by process 1 on", ()
 
@@ -151,7 +179,11 @@ def other_data(_patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str, ...]]:
 
 
 def files_of_another(_patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str, ...]]:
-    return 5, "must hold the files of one study, but is that of another", ("--storage", "new/other.db")
+    return (
+        5,
+        "must hold the files of one study, but is that of another",
+        ("--storage", "new/other.db"),
+    )
 
 
 def cluster_that_is_gone(_patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str, ...]]:
@@ -177,19 +209,25 @@ def test_a_further_launch_that_is_refused_leaves_the_study_as_it_was(
 
 @pytest.mark.postgres
 def test_a_refused_launch_makes_no_table_on_a_server(
-    run: Run, tmp_path: Path, launched: Path, tmp_path_factory: pytest.TempPathFactory
+    run: Run, tmp_path: Path, launched: Path, postgres: Any
 ) -> None:
     shutil.copytree(launched, tmp_path, dirs_exist_ok=True)
-    with server(tmp_path_factory.mktemp("refused")) as running:
-        assert run("launch", "small.yaml", *SHORT, "--storage", url_of(running)).code == 5
-        assert "hs_schema" not in running.psql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    url = emptied(postgres)
+    assert run("launch", "small.yaml", *SHORT, "--storage", url).code == 5
+    assert "hs_schema" not in postgres.psql(
+        "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+    )
 
 
 def files(folder: Path) -> dict[str, bytes]:
     """Every file by its path with its content; encoded data and what SQLite has beside its database are left out."""
-    found = (path for path in folder.rglob("*") if path.is_file() and "cache" not in path.parts)
-    kept = [path for path in found if not path.name.endswith(("-wal", "-shm"))]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in kept if path.name != DATABASE.name}
+    paths = (path for path in folder.rglob("*") if path.is_file() and "cache" not in path.parts)
+    kept = [path for path in paths if not path.name.endswith(("-wal", "-shm"))]
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in kept
+        if path.name != DATABASE.name
+    }
 
 
 def stored() -> object:

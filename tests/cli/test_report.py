@@ -16,35 +16,52 @@ from tests.small import write_study
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where a study was launched from the command line; `said.txt` is what was said."""
+    """The folder of a study launched from the command line; `said.txt` is its output."""
     folder = tmp_path_factory.mktemp("launched")
     write_study(folder)
     launch = "from hinet_search.cli import main; main()"
-    words = [sys.executable, "-c", launch, "launch", "small.yaml", "--trials", "1", "--finalist-seeds", "1"]
+    words = [
+        sys.executable,
+        "-c",
+        launch,
+        "launch",
+        "small.yaml",
+        "--trials",
+        "1",
+        "--finalist-seeds",
+        "1",
+    ]
     with (folder / "said.txt").open("w") as said:
         subprocess.run(
-            words, cwd=folder, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, stdout=said, check=True
+            words,
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdout=said,
+            check=True,
         )
     return folder
 
 
 @pytest.fixture
 def launched(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The sentence of a study that was launched in the current folder."""
+    """Enter the folder of the launched study and return its verdict."""
     monkeypatch.chdir(folder)
     return (folder / "said.txt").read_text().splitlines()[0].split(": ", 1)[1]
 
 
 def test_a_report_says_where_it_is_how_large_and_what_came_out(run: Run, launched: str) -> None:
     line = run("report", "small").out
-    assert re.fullmatch(rf"wrote reports/small\.html \(\d\.\d MB, \d+\.\d s\): {re.escape(launched)}\n", line)
+    assert re.fullmatch(
+        rf"wrote reports/small\.html \([\d.]+ .B, \d+\.\d s\): {re.escape(launched)}\n", line
+    )
 
 
 def test_every_format_is_written_beside_the_page_or_where_it_is_asked_for(
     run: Run, launched: str, folder: Path
 ) -> None:
     assert re.search(
-        rf"small\.md \(\d kB, \d+\.\d s\): {re.escape(launched)}", run("report", "small", "--format", "md").out
+        rf"small\.md \(\d kB, \d+\.\d s\): {re.escape(launched)}",
+        run("report", "small", "--format", "md").out,
     )
     assert (folder / "reports" / "small.md").read_text().startswith(f"## {launched}")
     assert run("report", "small", "--format", "json", "--to", "a/b.txt").code == 0
@@ -63,21 +80,29 @@ def test_json_is_the_document_of_that_format_on_stdout_and_writes_no_file(
     said = run("report", "small", "--json")
     assert (said.code, said.err, sorted(folder.rglob("*"))) == (0, "", before)
     assert json.loads(said.out) == json.loads((folder / "small.json").read_text())
-    assert [json.loads(said.out)[key] for key in ("schema", "kind", "study")] == [1, "report", "small"]
+    assert [json.loads(said.out)[key] for key in ("schema", "kind", "study")] == [
+        1,
+        "report",
+        "small",
+    ]
 
 
 def test_json_is_public_where_that_is_asked_for(run: Run, launched: str, folder: Path) -> None:
     assert str(folder) not in run("report", "small", "--json", "--public").out
 
 
-@pytest.mark.parametrize("more", [("again",), ("--to", "a.json"), ("--open",), ("--format", "md")], ids=" ".join)
+@pytest.mark.parametrize(
+    "more", [("again",), ("--to", "a.json"), ("--open",), ("--format", "md")], ids=" ".join
+)
 def test_json_takes_nothing_that_asks_for_a_file(run: Run, more: tuple[str, ...]) -> None:
     said = run("report", "small", "--json", *more)
     assert said.code == 2
     assert "--json prints the document of one study" in said.err
 
 
-def test_a_public_report_names_no_folder_of_its_writer(run: Run, launched: str, folder: Path) -> None:
+def test_a_public_report_names_no_folder_of_its_writer(
+    run: Run, launched: str, folder: Path
+) -> None:
     for kind in ("md", "json"):
         assert run("report", "small", "--format", kind, "--public").code == 0
         assert str(folder) not in (folder / "reports" / f"small.{kind}").read_text()
@@ -106,10 +131,14 @@ def test_an_unknown_format_names_the_known_ones(run: Run) -> None:
     assert "--format must be one of csv, html, json, md, got 'pdf'" in said.err
 
 
-def test_two_studies_are_compared_on_a_page_of_their_own(run: Run, launched: str, folder: Path) -> None:
-    (folder / "again.yaml").write_text((folder / "small.yaml").read_text().replace("name: small", "name: again"))
+def test_two_studies_are_compared_on_a_page_of_their_own(
+    run: Run, launched: str, folder: Path
+) -> None:
+    (folder / "again.yaml").write_text(
+        (folder / "small.yaml").read_text().replace("name: small", "name: again")
+    )
     assert run("launch", "again.yaml", "--trials", "1", "--finalist-seeds", "1").code == 0
     said = run("report", "small", "again")
     assert "wrote reports/small-and-again.html (" in said.out
-    assert said.out.endswith("again against small: an observation with 1 seed, not a claim.\n")
+    assert said.out.endswith("again against small: an observation, not a claim (1 of 5 seeds).\n")
     assert run("report", "small", "again", "--format", "md").code == 2

@@ -2,39 +2,65 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from tests.cli.conftest import Run
+from tests.forked import typed
 from tests.small import write_study
+from tests.waiting import LIMIT_SECONDS
+
+
+@pytest.fixture(scope="module")
+def launched_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("launched")
+    write_study(folder)
+    command = typed(folder, "launch", "small.yaml", "--trials", "1", "--finalist-seeds", "1")
+    assert command.wait(timeout=LIMIT_SECONDS) == 0
+    return folder
 
 
 @pytest.fixture
-def launched(run: Run, tmp_path: Path) -> Path:
+def launched(run: Run, tmp_path: Path, launched_once: Path) -> Path:
     """The folder of a done study, which is the current one, with new rows."""
-    write_study(tmp_path)
-    assert run("launch", "small.yaml", "--trials", "1", "--finalist-seeds", "1").code == 0
-    columns = ("user_id", "item_id", "user_attribute_0", "item_attribute_0", "numeric_0", "numeric_1")
+    shutil.copytree(launched_once, tmp_path, dirs_exist_ok=True)
+    columns = (
+        "user_id",
+        "item_id",
+        "user_attribute_0",
+        "item_attribute_0",
+        "numeric_0",
+        "numeric_1",
+    )
     rows = {"scenario": ["home"] * 8 + ["push"] * 2} | {name: range(10) for name in columns}
     pl.DataFrame(rows).write_parquet(tmp_path / "rows.parquet")
     return tmp_path
 
 
 @pytest.mark.usefixtures("launched")
-def test_an_export_tells_what_it_wrote_and_checked_and_predict_what_it_scored(run: Run) -> None:
+def test_an_export_says_what_it_wrote_and_checked_and_predict_what_it_scored(run: Run) -> None:
     exported = run("export", "small.yaml/mmoe", "-o", "winner")
     assert exported.code == 0, exported.err
     first, second = exported.out.splitlines()
     assert re.fullmatch(
-        r"wrote winner/: card.md \d+ kB, config.yaml \d+ kB, weights.safetensors [\d.]+ .B, \d+ more", first
+        r"wrote winner/: card.md \d+ kB, config.yaml \d+ kB, weights.safetensors [\d.]+ .B, \d+ more",
+        first,
     )
-    assert re.fullmatch(r"checked: \d{3} test rows score the same as in training \(max difference [\d.]+\)", second)
-    assert exported.err.splitlines()[-1] == "Next: hinet-search predict winner rows.parquet -o scores.parquet"
+    assert re.fullmatch(
+        r"checked: \d{3} test rows score the same as in training \(max difference [\d.]+\)", second
+    )
+    assert (
+        exported.err.splitlines()[-1]
+        == "Next: hinet-search predict winner rows.parquet -o scores.parquet"
+    )
     done = run("predict", "winner", "rows.parquet", "-o", "scores.parquet")
     assert done.code == 0, done.err
-    assert re.fullmatch(r"10 rows in [\d.]+ s -> scores.parquet \(click, order\); unseen: .*\n", done.out)
+    assert re.fullmatch(
+        r"10 rows in [\d.]+ s -> scores.parquet \(click, order\); unseen: .*\n", done.out
+    )
     assert "!!  many rows have a value of" in done.err
     assert run("export", "small.yaml/mmoe", "-o", "winner").code == 2
     assert run("predict", "winner", "none.parquet", "-o", "scores.parquet").code == 3
@@ -43,13 +69,19 @@ def test_an_export_tells_what_it_wrote_and_checked_and_predict_what_it_scored(ru
 @pytest.mark.usefixtures("launched")
 def test_json_has_what_is_printed(run: Run) -> None:
     exported = json.loads(run("export", "small.yaml", "-o", "winner", "--json").out)
-    assert (exported["kind"], exported["study"], exported["why"]) == ("export", "small", "the best on validation")
-    done = json.loads(run("predict", "winner", "rows.parquet", "-o", "scores.parquet", "--json").out)
+    assert (exported["kind"], exported["study"], exported["why"]) == (
+        "export",
+        "small",
+        "the best on validation",
+    )
+    done = json.loads(
+        run("predict", "winner", "rows.parquet", "-o", "scores.parquet", "--json").out
+    )
     assert (done["kind"], done["rows"], done["tasks"]) == ("predict", 10, ["click", "order"])
 
 
 @pytest.mark.usefixtures("launched")
-def test_a_study_without_its_file_is_told_how_it_was_launched(run: Run) -> None:
+def test_an_error_about_a_study_without_its_file_says_how_it_was_launched(run: Run) -> None:
     said = run("export", "small/mmoe", "-o", "winner")
     assert said.code == 2
     assert "name the file as it was launched: hinet-search launch small.yaml" in said.err

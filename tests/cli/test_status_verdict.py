@@ -1,4 +1,4 @@
-"""Below a study that is done stands what came out, or which command says it."""
+"""Below the table of studies is the verdict of each finished study, or the command that prints it."""
 
 from pathlib import Path
 
@@ -18,15 +18,26 @@ def store(tmp_path: Path) -> StudyStore:
 def test_a_study_that_is_done_has_its_verdict(run: Run, store: StudyStore) -> None:
     store.set_state("done")
     store.set_verdict("HiNet wins.")
-    assert "\n  HiNet wins.\n" in run("status", "--output", "out").out
+    assert "\n\nsmall: HiNet wins.\n" in run("status", "--output", "out").out
 
 
-def test_one_whose_version_kept_no_verdict_has_the_command_that_says_it(run: Run, store: StudyStore) -> None:
+def test_a_study_without_a_stored_verdict_has_the_command_that_says_it(
+    run: Run, store: StudyStore
+) -> None:
     store.set_state("done")
     said = run("status", "--output", "out").out
     assert said.splitlines()[-1].endswith(": hinet-search report small --output out")
 
 
-def test_one_that_is_not_done_has_none(run: Run, store: StudyStore) -> None:
+def test_a_study_that_is_not_done_has_no_verdict(run: Run, store: StudyStore) -> None:
     store.set_state("stopped")
     assert len(run("status", "--output", "out").out.splitlines()) == 2
+
+
+def test_markup_and_control_characters_in_a_name_are_printed_as_they_are_written(
+    run: Run, tmp_path: Path
+) -> None:
+    small_study(tmp_path / "studies.sqlite3", "[red]shop[/]\x1b[2J").close()
+    printed = run("status", "--storage", "studies.sqlite3").out
+    assert printed.splitlines()[1].startswith(r"[red]shop[/]\x1b[2J  ")
+    assert "\x1b" not in printed

@@ -1,11 +1,11 @@
-"""Where a study is stored: what the option says, then the environment, then its file, then the output folder."""
+"""Where a study is stored: by the option, else the environment, else its file, else in the output folder."""
 
 from pathlib import Path
 
 import pytest
 
-from hinet_search.face import stored_url
-from hinet_search.search.options import LaunchOptions
+from hinet_search.api import stored_url
+from hinet_search.study.launch_options import LaunchOptions
 from tests.cli.conftest import Run
 from tests.small import STUDY, write_study
 from tests.storage.small_study import small_study
@@ -23,13 +23,17 @@ def elsewhere(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("study", ["small", "studies/small.yaml"])
-def test_a_report_is_of_the_database_that_the_file_names(run: Run, elsewhere: Path, study: str) -> None:
+def test_a_report_is_of_the_database_that_the_file_names(
+    run: Run, elsewhere: Path, study: str
+) -> None:
     said = run("report", study)
     assert said.code == 0, said.err
     assert "wrote reports/small.html" in said.out
 
 
-def test_status_of_a_study_lists_the_database_that_its_file_names(run: Run, elsewhere: Path) -> None:
+def test_status_of_a_study_lists_the_database_that_its_file_names(
+    run: Run, elsewhere: Path
+) -> None:
     assert run("status").code == 4
     assert "\nsmall " in run("status", "small").out
 
@@ -38,7 +42,10 @@ def test_a_dashboard_of_a_study_serves_the_database_that_its_file_names(
     run: Run, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     served: list[tuple[str, str]] = []
-    monkeypatch.setattr("hinet_search.dashboard.serve", lambda url, access, say, study: served.append((url, study)))
+    monkeypatch.setattr(
+        "hinet_search.dashboard.server.serve",
+        lambda url, access, say, study: served.append((url, study)),
+    )
     assert run("dashboard", "small").code == 0
     assert served == [("elsewhere.db", "small")]
 
@@ -59,7 +66,9 @@ def test_a_stored_study_without_a_file_is_found_by_its_name(run: Run, elsewhere:
 
 
 @pytest.mark.parametrize("command", ["check", "launch"])
-def test_a_password_in_a_study_file_is_refused_and_not_repeated(run: Run, tmp_path: Path, command: str) -> None:
+def test_a_password_in_a_study_file_is_refused_and_not_repeated(
+    run: Run, tmp_path: Path, command: str
+) -> None:
     write_study(tmp_path, STUDY + SECRET)
     said = run(command, "small.yaml", "--storage", "h.db")
     assert (said.code, "s3cret" in said.out + said.err) == (2, False)
@@ -76,5 +85,8 @@ def test_a_password_in_a_study_file_is_refused_and_not_repeated(run: Run, tmp_pa
 
 def test_a_password_on_the_command_line_is_warned_of(run: Run, elsewhere: Path) -> None:
     said = run("status", "--storage", "postgresql://ann:s3cret@localhost:1/studies")
-    assert "others on this machine can read a password on a command line: set HINET_SEARCH_STORAGE" in said.err
+    assert (
+        "others on this machine can read a password on a command line: set HINET_SEARCH_STORAGE"
+        in said.err
+    )
     assert "s3cret" not in said.err

@@ -10,8 +10,11 @@ from tests.cli.conftest import Run
 from tests.small import STUDY, write_study
 
 TABLE = STUDY.replace(
-    STUDY[STUDY.index("  source:") : STUDY.index("  scenario:")], "  source: {kind: table, path: rows.csv}\n"
-).replace("categorical: [user_id, item_id, user_attribute_0, item_attribute_0]", "categorical: [user_id]")
+    STUDY[STUDY.index("  source:") : STUDY.index("  scenario:")],
+    "  source: {kind: table, path: rows.csv}\n",
+).replace(
+    "categorical: [user_id, item_id, user_attribute_0, item_attribute_0]", "categorical: [user_id]"
+)
 
 
 def rows(**changed: list[object]) -> pl.DataFrame:
@@ -37,7 +40,7 @@ STUDY_CASES = {
     "an unknown key deep inside": (
         STUDY.replace("valid: 0.2", "vaild: 0.2"), 2, "small.yaml:22:32: unknown key 'vaild' in 'data.split'; did you mean 'valid'?",
     ),
-    "a key twice": (STUDY + "trials: 4\n", 2, "small.yaml:31:1: is not valid YAML: found duplicate key \"trials\""),
+    "a key twice": (STUDY + "trials: 4\n", 2, "small.yaml:31:1: is not valid YAML: key 'trials' is written twice, first on line 24"),
     "an unknown model": (
         STUDY.replace("mmoe: ", "mmeo: "), 2, "small.yaml:23:25: 'mmeo' is not a model, known: ",
     ),
@@ -87,7 +90,9 @@ DATA_CASES = {
 
 
 @pytest.mark.parametrize("case", DATA_CASES)
-def test_wrong_data_are_refused_with_code_3_and_leave_nothing(run: Run, tmp_path: Path, case: str) -> None:
+def test_wrong_data_are_refused_with_code_3_and_leave_nothing(
+    run: Run, tmp_path: Path, case: str
+) -> None:
     table, message = DATA_CASES[case]
     scenarios = "scenario: {column: scenario, values: {home: Home, search: Search, push: Push}}"
     write_study(tmp_path, TABLE.replace("scenario: {column: scenario}", scenarios))
@@ -99,8 +104,10 @@ def test_wrong_data_are_refused_with_code_3_and_leave_nothing(run: Run, tmp_path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.csv", "small.yaml"]
 
 
-def test_two_mistakes_are_told_at_once(run: Run, tmp_path: Path) -> None:
-    write_study(tmp_path, STUDY.replace("trials: 3", "trails: 3").replace("passes: 2", "passes: none"))
+def test_two_mistakes_are_reported_at_once(run: Run, tmp_path: Path) -> None:
+    write_study(
+        tmp_path, STUDY.replace("trials: 3", "trails: 3").replace("passes: 2", "passes: none")
+    )
     said = run("check", "small.yaml")
     assert said.code == 2
     assert "error: 2 problems" in said.err
@@ -134,7 +141,7 @@ def test_a_database_that_is_none_is_refused_with_code_4(run: Run, tmp_path: Path
     assert "broken.sqlite3" in said.err
 
 
-def test_a_report_that_cannot_be_written_is_told_with_code_4(run: Run, tmp_path: Path) -> None:
+def test_a_report_that_cannot_be_written_ends_with_code_4(run: Run, tmp_path: Path) -> None:
     write_study(tmp_path)
     (tmp_path / "reports").write_text("a file where the folder should be")
     said = run("launch", "small.yaml", "--trials", "1", "--finalist-seeds", "1")
@@ -173,5 +180,7 @@ def test_a_time_between_checkpoints_that_is_no_number_is_refused_at_the_door(
     write_study(tmp_path)
     said = run("launch", "small.yaml")
     assert said.code == 2
-    assert "HINET_SEARCH_CHECKPOINT_SECONDS must be a number of seconds >= 0, got 'soon'" in said.err
+    assert (
+        "HINET_SEARCH_CHECKPOINT_SECONDS must be a number of seconds >= 0, got 'soon'" in said.err
+    )
     assert not list(tmp_path.rglob("*.sqlite3"))

@@ -9,8 +9,14 @@ from hinet_search.storage.engine import connect
 from tests.cli.conftest import Run
 
 CASES = {
-    "no number": (("check", "quickstart", "--trials", "x"), "--trials must be a whole number of at least 1, got 'x'"),
-    "too few": (("check", "quickstart", "--slots", "0"), "--slots must be a whole number of at least 1, got '0'"),
+    "no number": (
+        ("check", "quickstart", "--trials", "x"),
+        "--trials must be a whole number of at least 1, got 'x'",
+    ),
+    "too few": (
+        ("check", "quickstart", "--slots", "0"),
+        "--slots must be a whole number of at least 1, got '0'",
+    ),
     "too many": (
         ("dashboard", "--port", "99999"),
         "--port must be a whole number of at least 1 and at most 65535, got '99999'",
@@ -30,7 +36,7 @@ CASES = {
 
 
 @pytest.mark.parametrize(("words", "message"), CASES.values(), ids=CASES)
-def test_a_wrong_option_is_told_with_what_must_hold_and_what_to_try(
+def test_a_wrong_option_is_reported_with_what_must_hold_and_what_to_try(
     run: Run, words: tuple[str, ...], message: str
 ) -> None:
     said = run(*words)
@@ -40,14 +46,18 @@ def test_a_wrong_option_is_told_with_what_must_hold_and_what_to_try(
 
 
 @pytest.mark.parametrize("words", [(), ("data",)])
-def test_a_command_that_needs_another_word_shows_its_help_and_no_error(run: Run, words: tuple[str, ...]) -> None:
+def test_a_command_that_needs_another_word_shows_its_help_and_no_error(
+    run: Run, words: tuple[str, ...]
+) -> None:
     said = run(*words)
     assert (said.code, said.out) == (2, "")
     assert "error:" not in said.err
     assert "Usage: hinet-search" in said.err
 
 
-def test_where_nothing_is_stored_the_next_command_launches_the_first_study(run: Run, tmp_path: Path) -> None:
+def test_where_nothing_is_stored_the_next_command_launches_the_first_study(
+    run: Run, tmp_path: Path
+) -> None:
     for words in (("report", "quickstart"), ("status", "--output", "none"), ("dashboard",)):
         said = run(*words)
         assert said.code == 4
@@ -56,7 +66,9 @@ def test_where_nothing_is_stored_the_next_command_launches_the_first_study(run: 
 
 
 def test_a_file_name_that_is_nearly_right_leads_to_the_study(run: Run) -> None:
-    assert run("check", "quickstart.yml").err.splitlines()[-1] == "Next: hinet-search check quickstart"
+    assert (
+        run("check", "quickstart.yml").err.splitlines()[-1] == "Next: hinet-search check quickstart"
+    )
 
 
 def test_tables_of_a_later_version_lead_on_too(run: Run, tmp_path: Path) -> None:

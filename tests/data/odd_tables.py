@@ -1,4 +1,4 @@
-"""A table as somebody's export would be: odd names, odd types, nothing described."""
+"""A table like a real export: odd names, odd types, no description."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -11,7 +11,7 @@ START = datetime(2026, 5, 1, tzinfo=UTC)
 
 
 def odd_table(rows: int = 6000, seed: int = 0) -> pl.DataFrame:
-    """Rows of three channels (and one with hardly any) over ten days, clicks and orders that follow from price and user."""
+    """Rows of three channels (and a rare one) over ten days; price and user decide the labels."""
     draw = np.random.default_rng(seed)
     user, item = draw.integers(0, rows // 12, rows), draw.integers(0, 200, rows)
     price = np.round(draw.gamma(2.0, 20.0, rows), 2)
@@ -19,24 +19,29 @@ def odd_table(rows: int = 6000, seed: int = 0) -> pl.DataFrame:
     click = score + draw.normal(0, 0.7, rows) > 0
     order = click & (draw.random(rows) < 0.4)
     channel = np.where(
-        draw.random(rows) < 0.002, "Kiosk", draw.choice(["home page", "Suche", "推送"], rows, p=[0.5, 0.3, 0.2])
+        draw.random(rows) < 0.002,
+        "Kiosk",
+        draw.choice(["home page", "Suche", "推送"], rows, p=[0.5, 0.3, 0.2]),
     )
-    moment = [START + timedelta(seconds=int(second)) for second in np.sort(draw.integers(0, 10 * 86_400, rows))]
+    moment = [
+        START + timedelta(seconds=int(second))
+        for second in np.sort(draw.integers(0, 10 * 86_400, rows))
+    ]
     return pl.DataFrame(
         {
             "Channel": channel,
             "is clicked": click,
             "Order count": (order * draw.integers(1, 4, rows)).astype(np.int64),
-            "user id": [f"u-{one:05d}" for one in user],
+            "user id": [f"u-{value:05d}" for value in user],
             "商品 id": item,
-            "Preis (€)": [Decimal(f"{one:.2f}") for one in price],
+            "Preis (€)": [Decimal(f"{value:.2f}") for value in price],
             "shownAt": pl.Series(moment).dt.convert_time_zone("Europe/Berlin"),
-            "day as text": [one.date().isoformat() for one in moment],
+            "day as text": [value.date().isoformat() for value in moment],
             "dwell seconds": np.where(click, draw.gamma(2.0, 10.0, rows), 0.0),
             "age: days": np.where(draw.random(rows) < 0.05, np.nan, draw.integers(0, 400, rows)),
             "is new": draw.random(rows) < 0.2,
-            "yes": [("a", "b", None)[one] for one in draw.integers(0, 3, rows)],
-            "viewed": [[int(one), int(one) + 1] for one in item],
+            "yes": [("a", "b", None)[value] for value in draw.integers(0, 3, rows)],
+            "viewed": [[int(value), int(value) + 1] for value in item],
             "nested": [{"a": 1, "b": "x"}] * rows,
             "note": pl.Series([None] * rows, dtype=pl.String),
             "version": ["v1"] * rows,

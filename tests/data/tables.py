@@ -1,4 +1,4 @@
-"""A small shop table and its definition, from which tests of data start."""
+"""A small shop table and its definition, the starting point of the tests of data."""
 
 from pathlib import Path
 from typing import Any
@@ -8,11 +8,11 @@ import polars as pl
 
 from hinet_search.data.columns import Dataset
 from hinet_search.data.prepare import prepare
-from hinet_search.definition import DataDefinition
+from hinet_search.study.data_definition import DataDefinition
 
 
 def shop(num_rows: int = 600, seed: int = 0) -> pl.DataFrame:
-    """Two scenarios, a funnel of two tasks, 70/15/15 % of the rows in a split column, one row a minute."""
+    """Two scenarios, a funnel of two tasks, a split column of 70/15/15 %, one row a minute."""
     generator = np.random.default_rng(seed)
     click = generator.random(num_rows) < 0.5
     return pl.DataFrame(
@@ -25,7 +25,10 @@ def shop(num_rows: int = 600, seed: int = 0) -> pl.DataFrame:
             "click": click.astype(np.int8),
             "buy": (click & (generator.random(num_rows) < 0.5)).astype(np.int8),
             "minute": np.arange(num_rows),
-            "part": np.repeat(["train", "valid", "test"], [num_rows * 7 // 10, num_rows * 3 // 20, num_rows * 3 // 20]),
+            "part": np.repeat(
+                ["train", "valid", "test"],
+                [num_rows * 7 // 10, num_rows * 3 // 20, num_rows * 3 // 20],
+            ),
         }
     )
 
@@ -57,10 +60,16 @@ def prepared(frame: pl.DataFrame, folder: Path, **changes: Any) -> Dataset:
 
 
 def with_lists(frame: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
-    """The table with what every user watched and kept before: up to six items each, `x` among them, which no row has."""
+    """The table with the items that every user watched and kept before.
+
+    Up to six each; `x` among them is the item of no row.
+    """
     generator = np.random.default_rng(seed)
     users = frame["user"].unique().sort()
-    watched = [generator.choice(["a", "b", "c", "d", "x"], generator.integers(0, 7)).tolist() for _ in users]
+    watched = [
+        generator.choice(["a", "b", "c", "d", "x"], generator.integers(0, 7)).tolist()
+        for _ in users
+    ]
     kept = [[item for item in items if generator.random() < 0.5] for items in watched]
     lists = pl.DataFrame(
         {"user": users, "watched": watched, "kept": kept},

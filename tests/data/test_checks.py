@@ -1,4 +1,4 @@
-"""Checks: every wrong table is refused with where, what must hold, what was got and a remedy, before anything is written."""
+"""Checks: a wrong table is refused with place, rule, value and remedy before any writing."""
 
 from pathlib import Path
 from typing import Any
@@ -8,11 +8,11 @@ import polars as pl
 import pytest
 from tables import definition, prepared, shop
 
-from hinet_search.data.cells import auc
+from hinet_search.common.errors import DataError
+from hinet_search.data.cell_counts import auc
 from hinet_search.data.checks import available_memory, check_model_fits
-from hinet_search.data.contents import Contents
-from hinet_search.errors import DataError
-from hinet_search.schema import Schema
+from hinet_search.data.fingerprint import FileHasher
+from hinet_search.data.schema import Schema
 
 SPLIT_AT = [420, 510]  # first row of valid and of test in the shop table
 CAST = "cast it to a date, or write it as numbers"
@@ -31,10 +31,12 @@ def with_values(column: str, rows: list[int], value: object) -> pl.DataFrame:
     """The shop table with one value in some rows of a column."""
     frame = shop()
     index = pl.Series(np.arange(len(frame))).is_in(rows)
-    return frame.with_columns(pl.when(index).then(pl.lit(value)).otherwise(pl.col(column)).alias(column))
+    return frame.with_columns(
+        pl.when(index).then(pl.lit(value)).otherwise(pl.col(column)).alias(column)
+    )
 
 
-def test_missing_columns_are_told_all_at_once_with_the_nearest_names(tmp_path: Path) -> None:
+def test_missing_columns_are_reported_at_once_with_the_nearest_names(tmp_path: Path) -> None:
     features = {"categorical": ["usr"], "numeric": ["prices", "zzz"]}
     assert problems(shop(), tmp_path, features=features) == [
         "data.features.categorical: column 'usr' is not in the table; did you mean 'user'?",
@@ -45,7 +47,9 @@ def test_missing_columns_are_told_all_at_once_with_the_nearest_names(tmp_path: P
 
 def test_a_text_column_is_no_numeric_feature(tmp_path: Path) -> None:
     assert problems(shop(), tmp_path, features={"numeric": ["item"]}) == [
-        "data.features.numeric: column 'item' must hold numbers, got String; list it under categorical"
+        (
+            "data.features.numeric: column 'item' must hold numbers, got String; list it under categorical"
+        )
     ]
 
 
@@ -58,14 +62,20 @@ def test_a_list_column_is_no_categorical_feature(tmp_path: Path) -> None:
 
 def test_a_text_label_needs_the_value_that_is_a_one(tmp_path: Path) -> None:
     assert problems(shop(), tmp_path, tasks={"click": {"column": "place"}}) == [
-        "data.tasks.click: column 'place' must hold numbers, got String; say with 'equals' which value is a 1"
+        (
+            "data.tasks.click: column 'place' must hold numbers, got String; say with 'equals' which value is a 1"
+        )
     ]
 
 
 @pytest.mark.parametrize(
     ("column", "cut", "problem"),
     [
-        ("minute", "2022-05-03", "data.split.valid_from: must be a number as column 'minute' is, got 2022-05-03"),
+        (
+            "minute",
+            "2022-05-03",
+            "data.split.valid_from: must be a number as column 'minute' is, got 2022-05-03",
+        ),
         (
             "item",
             5,
@@ -79,7 +89,9 @@ def test_a_text_label_needs_the_value_that_is_a_one(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_cut_points_must_fit_the_time_column(column: str, cut: int | str, problem: str, tmp_path: Path) -> None:
+def test_cut_points_must_fit_the_time_column(
+    column: str, cut: int | str, problem: str, tmp_path: Path
+) -> None:
     later = cut + 1 if isinstance(cut, int) else cut.replace("2022", "2023")
     frame = shop().with_columns(pl.lit("2022-05-01").str.to_datetime().alias("day"))
     split = {"by": "time", "valid_from": cut, "test_from": later}
@@ -96,10 +108,14 @@ def test_a_time_that_is_missing_is_refused(tmp_path: Path) -> None:
 
 def test_numbers_that_are_not_finite_are_counted_and_the_first_rows_named(tmp_path: Path) -> None:
     frame = with_values("price", [7, 3, 450], float("inf"))
-    frame = frame.with_columns(pl.when(pl.col("minute") == 9).then(float("nan")).otherwise("price").alias("price"))
+    frame = frame.with_columns(
+        pl.when(pl.col("minute") == 9).then(float("nan")).otherwise("price").alias("price")
+    )
     got = "NaN or infinity in 4 rows (first in row 3, 7, 9, 450)"
     assert problems(frame, tmp_path) == [
-        f"data.features.numeric: column 'price' must be finite, got {got}; set not_finite: impute or drop"
+        (
+            f"data.features.numeric: column 'price' must be finite, got {got}; set not_finite: impute or drop"
+        )
     ]
 
 
@@ -117,7 +133,9 @@ def test_not_finite_numbers_are_imputed_on_request(tmp_path: Path) -> None:
 
 def test_labels_outside_zero_and_one_are_shown_with_their_counts(tmp_path: Path) -> None:
     frame = with_values("click", [1, 2, 3], 2)
-    frame = frame.with_columns(pl.when(pl.col("minute") == 9).then(None).otherwise("buy").alias("buy"))
+    frame = frame.with_columns(
+        pl.when(pl.col("minute") == 9).then(None).otherwise("buy").alias("buy")
+    )
     assert problems(frame, tmp_path) == [
         f"data.tasks.click: column 'click' must hold 0 and 1 only, got 2 (3 rows); {SAY_WHICH}",
         f"data.tasks.buy: column 'buy' must hold 0 and 1 only, got null (1 row); {SAY_WHICH}",
@@ -127,7 +145,10 @@ def test_labels_outside_zero_and_one_are_shown_with_their_counts(tmp_path: Path)
 @pytest.mark.parametrize("value", [None, float("nan")])
 def test_a_threshold_needs_a_value_in_every_row(value: float | None, tmp_path: Path) -> None:
     frame = with_values("price", [1, 2], value)
-    changes = {"tasks": {"dear": {"column": "price", "above": 100}}, "features": {"numeric": ["age"]}}
+    changes = {
+        "tasks": {"dear": {"column": "price", "above": 100}},
+        "features": {"numeric": ["age"]},
+    }
     assert problems(frame, tmp_path, **changes) == [
         "data.tasks.dear: column 'price' must have a finite value in every row, got 2 without"
     ]
@@ -142,36 +163,54 @@ def test_a_threshold_needs_a_value_in_every_row(value: float | None, tmp_path: P
         ({"column": "item", "equals": "a"}, pl.col("item") == "a"),
     ],
 )
-def test_a_rule_says_which_labels_are_one(rule: dict[str, Any], expected: pl.Expr, tmp_path: Path) -> None:
-    changes = {"tasks": {"task": rule}, "features": {"numeric": ["price"]}, "scenario": {"column": "one"}}
+def test_a_rule_says_which_labels_are_one(
+    rule: dict[str, Any], expected: pl.Expr, tmp_path: Path
+) -> None:
+    changes = {
+        "tasks": {"task": rule},
+        "features": {"numeric": ["price"]},
+        "scenario": {"column": "one"},
+    }
     frame = shop().with_columns(pl.lit(1).alias("one"), (pl.col("minute") % 3).alias("third"))
     dataset = prepared(frame, tmp_path, **changes)
-    labels = np.concatenate([dataset.train.labels_RT, dataset.valid.labels_RT, dataset.test.labels_RT])
+    labels = np.concatenate(
+        [dataset.train.labels_RT, dataset.valid.labels_RT, dataset.test.labels_RT]
+    )
     assert labels[:, 0].tolist() == frame.select(expected.cast(pl.UInt8)).to_series().to_list()
 
 
 @pytest.mark.parametrize("missing", [None, float("nan")])
-def test_missing_values_that_equals_takes_for_a_zero_are_counted(missing: float | None, tmp_path: Path) -> None:
+def test_missing_values_that_equals_takes_for_a_zero_are_counted(
+    missing: float | None, tmp_path: Path
+) -> None:
     frame = with_values("price", [1, 2, 3], missing).with_columns(pl.col("price") // 100 * 100)
-    changes = {"tasks": {"usual": {"column": "price", "equals": 100}}, "features": {"numeric": ["age"]}}
+    changes = {
+        "tasks": {"usual": {"column": "price", "equals": 100}},
+        "features": {"numeric": ["age"]},
+    }
     dataset = prepared(frame, tmp_path, **changes)
-    assert dataset.record.warnings == ("3 rows have no 'price' and count as not '100' (task usual)",)
+    assert dataset.record.warnings == (
+        "3 rows have no 'price' and count as not '100' (task usual)",
+    )
     assert dataset.train.labels_RT[1:4].sum() == 0
 
 
 def test_a_listed_scenario_that_does_not_occur_names_the_nearest_that_does(tmp_path: Path) -> None:
     scenario = {"column": "place", "values": {"home": "Home", "pusch": "Push"}}
     assert problems(shop(), tmp_path, scenario=scenario) == [
-        "data.scenario.values: 'pusch' occurs in no row of column 'place', which holds home, push; did you mean 'push'?"
+        (
+            "data.scenario.values: 'pusch' occurs in no row of column 'place', which holds home, "
+            "push; did you mean 'push'?"
+        )
     ]
 
 
 def test_of_many_scenario_values_found_ten_are_shown_and_the_rest_counted(tmp_path: Path) -> None:
     frame = shop().with_columns((pl.col("minute") % 13).alias("page"))
     held = "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 3 more"
-    assert problems(frame, tmp_path, scenario={"column": "page", "values": {"zz": "Z", 1: "One"}}) == [
-        f"data.scenario.values: 'zz' occurs in no row of column 'page', which holds {held}"
-    ]
+    assert problems(
+        frame, tmp_path, scenario={"column": "page", "values": {"zz": "Z", 1: "One"}}
+    ) == [f"data.scenario.values: 'zz' occurs in no row of column 'page', which holds {held}"]
 
 
 def test_scenarios_none_of_which_occurs_show_what_does(tmp_path: Path) -> None:
@@ -183,7 +222,9 @@ def test_scenarios_none_of_which_occurs_show_what_does(tmp_path: Path) -> None:
 def test_a_scenario_column_with_very_many_values_is_refused(tmp_path: Path) -> None:
     frame = shop(num_rows=2000)
     assert problems(frame, tmp_path, scenario={"column": "minute"}) == [
-        "data.scenario: must have at most 1,000 scenarios, got 2,000; list those that count under 'values'"
+        (
+            "data.scenario: must have at most 1,000 scenarios, got 2,000; list those that count under 'values'"
+        )
     ]
 
 
@@ -207,8 +248,12 @@ def test_a_single_test_cell_with_one_class_is_a_warning(tmp_path: Path) -> None:
 
 
 def test_a_task_with_one_class_in_a_whole_split_is_an_error(tmp_path: Path) -> None:
-    frame = shop().with_columns(pl.when(pl.col("part") == "valid").then(1).otherwise("click").alias("click"))
-    assert problems(frame, tmp_path) == ["data.split: task click must have both classes in valid, got 1 in all 90 rows"]
+    frame = shop().with_columns(
+        pl.when(pl.col("part") == "valid").then(1).otherwise("click").alias("click")
+    )
+    assert problems(frame, tmp_path) == [
+        "data.split: task click must have both classes in valid, got 1 in all 90 rows"
+    ]
 
 
 def test_a_scenario_without_training_rows_is_an_error(tmp_path: Path) -> None:
@@ -220,15 +265,17 @@ def test_a_scenario_without_training_rows_is_an_error(tmp_path: Path) -> None:
 
 
 def test_many_problems_are_cut_to_twenty_and_counted(tmp_path: Path) -> None:
-    found = problems(shop(), tmp_path, features={"numeric": [f"zzz{n}" for n in range(25)]})
-    assert len(found) == 21
-    assert found[-1] == "and 5 more problems"
+    messages = problems(shop(), tmp_path, features={"numeric": [f"zzz{n}" for n in range(25)]})
+    assert len(messages) == 21
+    assert messages[-1] == "and 5 more problems"
 
 
 def test_more_than_five_percent_unseen_on_validation_is_a_warning(tmp_path: Path) -> None:
     frame = with_values("item", list(range(420, 429)), "new")
     assert prepared(frame, tmp_path).record.warnings == (
-        "item: 10.0% of valid rows have a value without an id (unseen or rare in train); they share id 0",
+        (
+            "item: 10.0% of valid rows have a value without an id (unseen or rare in train); they share id 0"
+        ),
     )
 
 
@@ -246,14 +293,18 @@ def test_a_model_that_needs_exactly_the_memory_fits() -> None:
 
 
 def test_a_model_larger_than_the_memory_names_the_largest_column() -> None:
-    with pytest.raises(DataError, match=r"^arm: 16,000 parameters of the default configuration .* must fit") as caught:
+    with pytest.raises(
+        DataError, match=r"^arm: 16,000 parameters of the default configuration .* must fit"
+    ) as caught:
         check_model_fits("arm", 16_000, SCHEMA, available_bytes=16_000 * 4 * 3 - 1)
     assert "'user' has 900 ids" in caught.value.remedy
 
 
-def test_a_model_without_ids_that_is_larger_than_the_memory_is_told_too() -> None:
+def test_a_model_without_ids_that_exceeds_the_memory_is_reported_too() -> None:
     with pytest.raises(DataError, match="must fit"):
-        check_model_fits("arm", 16_000, Schema(("home",), ("click",), (), (), ("age",)), available_bytes=1)
+        check_model_fits(
+            "arm", 16_000, Schema(("home",), ("click",), (), (), ("age",)), available_bytes=1
+        )
 
 
 def test_the_available_memory_is_a_plausible_number_of_bytes() -> None:
@@ -268,9 +319,15 @@ def test_auc_of_one_class_is_none() -> None:
     assert auc(np.array([1.0, 2.0]), np.array([1, 1], dtype=np.uint8)) is None
 
 
-def test_a_bad_option_of_a_source_is_told_as_one_of_the_definition() -> None:
+def test_a_bad_option_of_a_source_is_reported_as_one_of_the_definition() -> None:
+    from hinet_search.common.errors import ConfigurationError
     from hinet_search.data.rows import source_identity
-    from hinet_search.errors import ConfigurationError
 
-    with pytest.raises(ConfigurationError, match=r"data\.source: unknown key 'pat'.*did you mean 'path'"):
-        source_identity(definition(source={"kind": "table", "pat": "x", "path": "y"}), Path(), Contents(Path(), print))
+    with pytest.raises(
+        ConfigurationError, match=r"data\.source: unknown key 'pat'.*did you mean 'path'"
+    ):
+        source_identity(
+            definition(source={"kind": "table", "pat": "x", "path": "y"}),
+            Path(),
+            FileHasher(Path(), print),
+        )

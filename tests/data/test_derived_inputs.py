@@ -1,4 +1,4 @@
-"""Derived inputs: statistics, lists and matches beside the columns of a table, and the groups that can be left out."""
+"""Derived inputs: statistics, lists and matches, and the groups that a search can leave out."""
 
 from pathlib import Path
 from typing import Any
@@ -8,17 +8,23 @@ import polars as pl
 import pytest
 from tables import LISTS, definition, prepared, shop, with_lists
 
+from hinet_search.common.errors import DataError
 from hinet_search.data.columns import SPLITS, Dataset
-from hinet_search.data.describe import describe, render
+from hinet_search.data.derived.statistics import target_statistics
+from hinet_search.data.encoded_folder import open_dataset
 from hinet_search.data.fingerprint import fingerprint
-from hinet_search.data.prepare import open_dataset
+from hinet_search.data.inspect.describe import describe
+from hinet_search.data.inspect.text import render
 from hinet_search.data.rows import read_rows
-from hinet_search.data.statistics import target_statistics
-from hinet_search.definition import DataDefinition
-from hinet_search.errors import DataError
+from hinet_search.study.data_definition import DataDefinition
 
 STATISTICS = {"by": ["user", ["item", "place"]], "clock": "minute"}
-MATCHES = {"lists": ["watched"], "by": ["item"], "rates": {"kept": "watched"}, "similarity": ["watched"]}
+MATCHES = {
+    "lists": ["watched"],
+    "by": ["item"],
+    "rates": {"kept": "watched"},
+    "similarity": ["watched"],
+}
 HIDDEN = {"kept": {"column": "kept", "item": "item", "pooled": False}}
 FEATURES: dict[str, Any] = {
     "categorical": ["user", "item", "age"],
@@ -30,12 +36,18 @@ FEATURES: dict[str, Any] = {
 }
 OF_STATISTICS = ["user rows", "user click rate", "user buy rate"]
 OF_STATISTICS += ["item x place rows", "item x place click rate", "item x place buy rate"]
-OF_MATCHES = ["watched length", "watched same item", "watched share item", "kept/watched item", "watched item count"]
+OF_MATCHES = [
+    "watched length",
+    "watched same item",
+    "watched share item",
+    "kept/watched item",
+    "watched item count",
+]
 OF_MATCHES += ["watched similarity"]
 
 
 def table() -> pl.DataFrame:
-    """The shop with lists, and a price that misses in some rows."""
+    """The shop with lists, and a price that is missing in some rows."""
     hole = pl.when(pl.col("minute") % 7 == 0).then(None).otherwise("price").alias("price")
     return with_lists(shop()).with_columns(hole)
 
@@ -55,8 +67,15 @@ def wanted() -> DataDefinition:
     return definition(features=FEATURES)
 
 
-def test_numeric_inputs_are_columns_then_statistics_then_matches_then_flags(dataset: Dataset) -> None:
-    assert list(dataset.full_schema.numeric) == ["price", *OF_STATISTICS, *OF_MATCHES, "price_missing"]
+def test_numeric_inputs_are_columns_then_statistics_then_matches_then_flags(
+    dataset: Dataset,
+) -> None:
+    assert list(dataset.full_schema.numeric) == [
+        "price",
+        *OF_STATISTICS,
+        *OF_MATCHES,
+        "price_missing",
+    ]
 
 
 def test_derived_inputs_have_mean_zero_and_deviation_one_on_train(dataset: Dataset) -> None:
@@ -65,10 +84,14 @@ def test_derived_inputs_have_mean_zero_and_deviation_one_on_train(dataset: Datas
     np.testing.assert_allclose(derived_RN.std(axis=0), 1, atol=1e-4)
 
 
-def test_statistics_stand_in_their_rows_of_every_split(dataset: Dataset, folder: Path, wanted: DataDefinition) -> None:
+def test_statistics_stand_in_their_rows_of_every_split(
+    dataset: Dataset, folder: Path, wanted: DataDefinition
+) -> None:
     rows = read_rows(wanted, folder, folder / "cache")
     assert wanted.features.statistics is not None
-    raw_R = target_statistics(wanted.features.statistics, rows, ("click", "buy"))["item x place click rate"].to_numpy()
+    raw_R = target_statistics(wanted.features.statistics, rows, ("click", "buy"))[
+        "item x place click rate"
+    ].to_numpy()
     position = dataset.full_schema.numeric.index("item x place click rate")
     encoded_R = np.concatenate([getattr(dataset, name).numeric_RN[:, position] for name in SPLITS])
     assert np.corrcoef(raw_R, encoded_R)[0, 1] == pytest.approx(1.0, abs=1e-6)
@@ -84,7 +107,7 @@ def test_groups_name_the_inputs_of_every_kind_and_the_flags_of_theirs(dataset: D
     assert dataset.record.groups == {"statistics": 6, "lists": 1, "matches": 6, "person": 3}
 
 
-def test_the_groups_are_those_that_the_definition_tells_before_any_row_is_read(
+def test_the_groups_are_known_from_the_definition_before_any_row_is_read(
     dataset: Dataset, wanted: DataDefinition
 ) -> None:
     assert wanted.features.group_names == tuple(dataset.groups)
@@ -108,16 +131,27 @@ def test_a_folder_is_opened_with_its_groups_and_lists(dataset: Dataset) -> None:
     ],
 )
 def test_a_view_of_groups_has_their_inputs_beside_the_ungrouped_ones_and_no_other(
-    groups: str, numeric: list[str], categorical: list[str], lists: list[str], name: str, dataset: Dataset
+    groups: str,
+    numeric: list[str],
+    categorical: list[str],
+    lists: list[str],
+    name: str,
+    dataset: Dataset,
 ) -> None:
     view, full = dataset.with_groups(groups), dataset.full_schema
     assert list(view.full_schema.numeric) == numeric
     assert list(view.full_schema.categorical) == categorical
-    assert [one.name for one in view.full_schema.lists] == lists
+    assert [list_.name for list_ in view.full_schema.lists] == lists
     assert view.full_schema == dataset.schema(groups=groups)
-    columns, whole = getattr(view, name), getattr(dataset, name)
-    assert (columns.numeric_RN == whole.numeric_RN[:, [full.numeric.index(one) for one in numeric]]).all()
-    assert (columns.ids_RF == whole.ids_RF[:, [full.categorical.index(one) for one in categorical]]).all()
+    columns, full_columns = getattr(view, name), getattr(dataset, name)
+    assert (
+        columns.numeric_RN
+        == full_columns.numeric_RN[:, [full.numeric.index(name) for name in numeric]]
+    ).all()
+    assert (
+        columns.ids_RF
+        == full_columns.ids_RF[:, [full.categorical.index(name) for name in categorical]]
+    ).all()
     assert columns.lists_RS.shape[1] == 4 * len(lists)
 
 
@@ -125,7 +159,9 @@ def test_all_groups_are_the_data_themselves(dataset: Dataset) -> None:
     assert dataset.with_groups("all") is dataset
 
 
-def test_a_list_goes_with_the_field_of_its_item_and_follows_it_to_another_place(tmp_path: Path) -> None:
+def test_a_list_goes_with_the_field_of_its_item_and_follows_it_to_another_place(
+    tmp_path: Path,
+) -> None:
     ages = {"column": "ages", "item": "age", "length": 2}
     features = {
         "categorical": ["user", "item", "age"],
@@ -135,13 +171,16 @@ def test_a_list_goes_with_the_field_of_its_item_and_follows_it_to_another_place(
     frame = with_lists(shop()).with_columns(ages=pl.concat_list("age"))
     data = prepared(frame, tmp_path, features=features)
     view = data.with_groups("lists")
-    assert [(one.name, one.field) for one in view.full_schema.lists] == [("watched", 0)]
+    assert [(list_.name, list_.field) for list_ in view.full_schema.lists] == [("watched", 0)]
     assert view.full_schema.categorical == ("item",)
     assert (view.train.lists_RS == data.train.lists_RS[:, 2:]).all()
-    assert [(one.name, one.field) for one in data.schema(groups="lists+old").lists] == [("ages", 1), ("watched", 0)]
+    assert [(list_.name, list_.field) for list_ in data.schema(groups="lists+old").lists] == [
+        ("ages", 1),
+        ("watched", 0),
+    ]
 
 
-def test_missing_columns_of_derived_inputs_are_told_all_at_once(tmp_path: Path) -> None:
+def test_missing_columns_of_derived_inputs_are_reported_at_once(tmp_path: Path) -> None:
     features = {
         "categorical": ["item"],
         "statistics": {"by": ["userr", ["item", "spot"]], "clock": "minutes"},
@@ -150,12 +189,13 @@ def test_missing_columns_of_derived_inputs_are_told_all_at_once(tmp_path: Path) 
     }
     with pytest.raises(DataError) as caught:
         prepared(with_lists(shop()), tmp_path, features=features)
+    missing = "is not in the table"
     assert caught.value.problems == (
-        "data.features.statistics.by: column 'userr' is not in the table; did you mean 'user'?",
-        "data.features.statistics.by: column 'spot' is not in the table",
-        "data.features.statistics.clock: column 'minutes' is not in the table; did you mean 'minute'?",
-        "data.features.lists.watched.column: column 'watch' is not in the table; did you mean 'watched'?",
-        "data.features.matches.by: column 'brand' is not in the table",
+        f"data.features.statistics.by: column 'userr' {missing}; did you mean 'user'?",
+        f"data.features.statistics.by: column 'spot' {missing}",
+        f"data.features.statistics.clock: column 'minutes' {missing}; did you mean 'minute'?",
+        f"data.features.lists.watched.column: column 'watch' {missing}; did you mean 'watched'?",
+        f"data.features.matches.by: column 'brand' {missing}",
     )
 
 
@@ -167,9 +207,15 @@ def test_missing_columns_of_derived_inputs_are_told_all_at_once(tmp_path: Path) 
         ("matches.by", {"matches": {"lists": ["watched"], "by": ["watched"]}}),
     ],
 )
-def test_a_column_of_lists_is_no_key_and_no_clock(key: str, changes: dict[str, Any], tmp_path: Path) -> None:
+def test_a_column_of_lists_is_no_key_and_no_clock(
+    key: str, changes: dict[str, Any], tmp_path: Path
+) -> None:
     with pytest.raises(DataError) as caught:
-        prepared(with_lists(shop()), tmp_path, features={"categorical": ["item"], "lists": LISTS, **changes})
+        prepared(
+            with_lists(shop()),
+            tmp_path,
+            features={"categorical": ["item"], "lists": LISTS, **changes},
+        )
     assert caught.value.problems == (
         f"data.features.{key}: column 'watched' must hold one value a row, got List(String)",
     )
@@ -183,7 +229,22 @@ def test_a_derived_input_with_the_name_of_a_column_is_refused(tmp_path: Path) ->
         "lists": LISTS,
         "matches": {"lists": ["watched"], "by": ["item"]},
     }
-    with pytest.raises(DataError, match="need names of their own, but these are taken: watched length"):
+    with pytest.raises(
+        DataError,
+        match="every derived input needs its own name, but these are taken: watched length",
+    ):
+        prepared(frame, tmp_path, features=features)
+
+
+def test_two_derived_inputs_of_one_name_are_refused(tmp_path: Path) -> None:
+    frame = with_lists(shop()).with_columns(
+        pl.col("price").alias("b c"), pl.col("price").alias("c")
+    )
+    lists = {"a same b": LISTS["watched"], "a": LISTS["watched"]}
+    matches = {"lists": ["a same b", "a"], "by": ["c", "b same c"]}
+    frame = frame.with_columns(pl.col("price").alias("b same c"))
+    features = {"categorical": ["item"], "lists": lists, "matches": matches}
+    with pytest.raises(DataError, match="every derived input needs its own name"):
         prepared(frame, tmp_path, features=features)
 
 
@@ -197,11 +258,15 @@ def test_a_derived_input_with_the_name_of_a_column_is_refused(tmp_path: Path) ->
         {"groups": {}},
     ],
 )
-def test_changed_derived_inputs_change_the_fingerprint(changes: dict[str, Any], wanted: DataDefinition) -> None:
-    assert fingerprint(definition(features=FEATURES | changes), "rows") != fingerprint(wanted, "rows")
+def test_changed_derived_inputs_change_the_fingerprint(
+    changes: dict[str, Any], wanted: DataDefinition
+) -> None:
+    assert fingerprint(definition(features=FEATURES | changes), "rows") != fingerprint(
+        wanted, "rows"
+    )
 
 
-def test_the_description_tells_of_lists_and_groups(tmp_path: Path, wanted: DataDefinition) -> None:
+def test_the_description_names_lists_and_groups(tmp_path: Path, wanted: DataDefinition) -> None:
     frame = table()
     description = describe(wanted, prepared(frame, tmp_path, features=FEATURES), tmp_path)
     facts = description.lists[0]
@@ -215,16 +280,24 @@ def test_the_description_tells_of_lists_and_groups(tmp_path: Path, wanted: DataD
 
 
 def test_a_list_that_reaches_past_its_row_is_a_suspect(tmp_path: Path) -> None:
-    seen = pl.when(pl.col("click") == 1).then(pl.concat_list("item")).otherwise(pl.lit([], pl.List(pl.String)))
+    seen = (
+        pl.when(pl.col("click") == 1)
+        .then(pl.concat_list("item"))
+        .otherwise(pl.lit([], pl.List(pl.String)))
+    )
     frame = shop().with_columns(seen.alias("watched"))
     features = {"categorical": ["item"], "lists": LISTS}
     changes = {"features": features}
     leaks = describe(definition(**changes), prepared(frame, tmp_path, **changes), tmp_path).leaks
-    assert [(one.feature, one.task, one.auc) for one in leaks] == [("watched", "click", 1.0)]
+    assert [(suspect.feature, suspect.task, suspect.auc) for suspect in leaks] == [
+        ("watched", "click", 1.0)
+    ]
 
 
-def test_a_statistic_that_tells_the_label_is_a_suspect(tmp_path: Path) -> None:
+def test_a_statistic_that_reveals_the_label_is_a_suspect(tmp_path: Path) -> None:
     frame = shop().with_columns(secret=pl.format("{}", "click"))
     features = {"categorical": ["item"], "statistics": {"by": ["secret"]}}
-    leaks = describe(definition(features=features), prepared(frame, tmp_path, features=features), tmp_path).leaks
-    assert ("secret click rate", "click") in [(one.feature, one.task) for one in leaks]
+    leaks = describe(
+        definition(features=features), prepared(frame, tmp_path, features=features), tmp_path
+    ).leaks
+    assert ("secret click rate", "click") in [(suspect.feature, suspect.task) for suspect in leaks]

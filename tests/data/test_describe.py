@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 from tables import definition, prepared, shop
 
-from hinet_search.data.describe import Description, describe, render
 from hinet_search.data.hashing import uniform
-from hinet_search.data.leaks import out_of_fold_rates
-from hinet_search.data.render import percent
+from hinet_search.data.inspect.describe import Description, describe
+from hinet_search.data.inspect.leaks import out_of_fold_rates
+from hinet_search.data.inspect.text import percent, render
 
 
 def described(frame: pl.DataFrame, folder: Path, **changes: Any) -> Description:
@@ -19,14 +19,18 @@ def described(frame: pl.DataFrame, folder: Path, **changes: Any) -> Description:
 
 
 def test_distinct_values_and_missing_rows_are_those_of_the_source(tmp_path: Path) -> None:
-    frame = shop().with_columns(pl.when(pl.col("minute") < 10).then(None).otherwise("item").alias("item"))
-    facts = {one.name: one for one in described(frame, tmp_path).categorical}
+    frame = shop().with_columns(
+        pl.when(pl.col("minute") < 10).then(None).otherwise("item").alias("item")
+    )
+    facts = {column.name: column for column in described(frame, tmp_path).categorical}
     assert (facts["item"].num_values, facts["item"].missing) == (4, 10)
     assert (facts["user"].num_values, facts["user"].missing) == (40, 0)
 
 
 def test_not_finite_numbers_count_as_missing(tmp_path: Path) -> None:
-    frame = shop().with_columns(pl.when(pl.col("minute") < 10).then(float("inf")).otherwise("price").alias("price"))
+    frame = shop().with_columns(
+        pl.when(pl.col("minute") < 10).then(float("inf")).otherwise("price").alias("price")
+    )
     facts = described(frame, tmp_path, not_finite="impute").numeric[0]
     assert facts.missing == 10
     assert facts.high == frame["price"][10:].max()
@@ -34,7 +38,9 @@ def test_not_finite_numbers_count_as_missing(tmp_path: Path) -> None:
 
 def test_unseen_shares_are_per_split_and_leave_missing_values_out(tmp_path: Path) -> None:
     new = pl.when(pl.col("minute") >= 582).then(pl.lit("new"))
-    frame = shop().with_columns(new.when(pl.col("minute") >= 570).then(None).otherwise("item").alias("item"))
+    frame = shop().with_columns(
+        new.when(pl.col("minute") >= 570).then(None).otherwise("item").alias("item")
+    )
     facts = described(frame, tmp_path).categorical[1]
     assert (facts.unseen_valid, facts.unseen_test) == (0.0, 0.2)
 
@@ -56,10 +62,17 @@ def test_users_of_one_scenario_only_do_not_overlap(tmp_path: Path) -> None:
 def test_rows_that_break_a_funnel_are_named(tmp_path: Path) -> None:
     frame = shop()
     row = frame["minute"].filter((frame["place"] == "home") & (frame["click"] == 0))[0]
-    frame = frame.with_columns(pl.when(pl.col("minute") == row).then(1).otherwise("buy").alias("buy"))
-    (found,) = described(frame, tmp_path).funnel_breaks
-    assert (found.scenario, found.earlier, found.later, found.rows) == ("home", "click", "buy", 1)
-    assert found.first_rows == (row,)
+    frame = frame.with_columns(
+        pl.when(pl.col("minute") == row).then(1).otherwise("buy").alias("buy")
+    )
+    (funnel_break,) = described(frame, tmp_path).funnel_breaks
+    assert (funnel_break.scenario, funnel_break.earlier, funnel_break.later, funnel_break.rows) == (
+        "home",
+        "click",
+        "buy",
+        1,
+    )
+    assert funnel_break.first_rows == (row,)
 
 
 def test_tasks_that_are_no_funnel_have_no_breaks(tmp_path: Path) -> None:
@@ -67,24 +80,26 @@ def test_tasks_that_are_no_funnel_have_no_breaks(tmp_path: Path) -> None:
     assert described(shop(), tmp_path, tasks=tasks).funnel_breaks == ()
 
 
-def test_a_number_that_tells_the_label_is_a_suspect(tmp_path: Path) -> None:
+def test_a_number_that_reveals_the_label_is_a_suspect(tmp_path: Path) -> None:
     leak = pl.col("click") * -5.0 + pl.col("price") / 1000
     features = {"categorical": ["user", "item"], "numeric": ["price", "leak"]}
     leaks = described(shop().with_columns(leak.alias("leak")), tmp_path, features=features).leaks
-    assert [(one.feature, one.task, one.auc) for one in leaks] == [("leak", "click", 0.0)]
+    assert [(suspect.feature, suspect.task, suspect.auc) for suspect in leaks] == [
+        ("leak", "click", 0.0)
+    ]
 
 
-def test_a_category_that_tells_the_label_is_a_suspect(tmp_path: Path) -> None:
+def test_a_category_that_reveals_the_label_is_a_suspect(tmp_path: Path) -> None:
     leak = pl.format("{}-{}", "click", "item")
     features = {"categorical": ["user", "leak"], "numeric": ["price"]}
     leaks = described(shop().with_columns(leak.alias("leak")), tmp_path, features=features).leaks
-    assert [(one.feature, one.task) for one in leaks] == [("leak", "click")]
+    assert [(suspect.feature, suspect.task) for suspect in leaks] == [("leak", "click")]
 
 
-def test_a_missing_flag_that_tells_the_label_is_a_suspect(tmp_path: Path) -> None:
+def test_a_missing_flag_that_reveals_the_label_is_a_suspect(tmp_path: Path) -> None:
     hole = pl.when(pl.col("click") == 1).then(None).otherwise("price")
     leaks = described(shop().with_columns(hole.alias("price")), tmp_path).leaks
-    assert ("price_missing", "click") in [(one.feature, one.task) for one in leaks]
+    assert ("price_missing", "click") in [(suspect.feature, suspect.task) for suspect in leaks]
 
 
 def test_ids_that_occur_once_are_no_suspects(tmp_path: Path) -> None:
@@ -129,15 +144,30 @@ def test_the_text_shows_every_scenario_with_rows_rates_and_test_positives(tmp_pa
 
 def test_the_text_shows_warnings_and_suspects(tmp_path: Path) -> None:
     features = {"categorical": ["leak"], "numeric": ["price"]}
-    text = render(described(shop().with_columns(pl.col("click").alias("leak")), tmp_path, features=features))
+    text = render(
+        described(shop().with_columns(pl.col("click").alias("leak")), tmp_path, features=features)
+    )
     assert "!! leak alone has AUC 1.000 for click on train: does it know the label?" in text
 
 
 @pytest.mark.parametrize("num_scenarios", [1, 3, 20])
-def test_no_line_is_wider_than_a_hundred_columns(num_scenarios: int, tmp_path: Path) -> None:
+def test_no_line_is_wider_than_a_terminal_of_a_hundred_columns(
+    num_scenarios: int, tmp_path: Path
+) -> None:
     names = [f"a scenario with a very long name, number {n}" for n in range(num_scenarios)]
     frame = shop(num_rows=6000).with_columns(pl.Series("place", np.resize(names, 6000)))
-    assert max(len(line) for line in render(described(frame, tmp_path)).splitlines()) <= 100
+    assert (
+        max(len(line) for line in render(described(frame, tmp_path), width=100).splitlines()) <= 100
+    )
+
+
+def test_elsewhere_a_long_name_is_neither_cut_nor_wrapped(tmp_path: Path) -> None:
+    name = "a scenario with a very long name " * 4
+    frame = shop().with_columns(pl.col("place").replace("push", name.strip()))
+    lines = render(described(frame, tmp_path)).splitlines()
+    assert (
+        len([line for line in lines if line.startswith(f"{name.strip()}  ")]) == 3
+    )  # rows, users, items
 
 
 def test_shares_are_shown_with_two_digits() -> None:

@@ -1,4 +1,4 @@
-"""A split without a row is refused, and the message shows what the column holds that decides about it."""
+"""A split without a row is refused, and the message shows what the split's column holds."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from tables import prepared, shop
 
-from hinet_search.errors import DataError
+from hinet_search.common.errors import DataError
 
 
 def problems(frame: pl.DataFrame, folder: Path, **changes: Any) -> list[str]:
@@ -42,13 +42,15 @@ def test_an_empty_split_by_time_shows_the_range_of_the_column(tmp_path: Path) ->
 def test_an_empty_split_by_date_shows_the_first_and_last_moment(tmp_path: Path) -> None:
     day = pl.datetime(2026, 5, 1) + pl.duration(minutes=pl.col("minute"))
     split = {"by": "time", "valid_from": "2026-05-02", "test_from": "2026-05-03"}
-    assert problems(shop().with_columns(day.alias("shown")), tmp_path, time="shown", split=split) == [
+    assert problems(
+        shop().with_columns(day.alias("shown")), tmp_path, time="shown", split=split
+    ) == [
         f"data.split: {name} must have rows, got none; "
         "column 'shown' runs from 2026-05-01 00:00:00 to 2026-05-01 09:59:00"
         for name in ("valid", "test")
     ]
 
 
-def test_an_empty_split_at_random_is_told_alone(tmp_path: Path) -> None:
+def test_an_empty_random_split_is_reported_alone(tmp_path: Path) -> None:
     split = {"by": "random", "valid": 1e-9}
     assert problems(shop(), tmp_path, split=split) == ["data.split: valid must have rows, got none"]

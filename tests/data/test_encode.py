@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hinet_search.data.encode import encode_ids, encode_numbers, fit_encoding
-from hinet_search.features import FeatureDefinition
+from hinet_search.study.feature_definition import FeatureDefinition
 
 WORD = FeatureDefinition(categorical=("word",))
 NUMBER = FeatureDefinition(numeric=("number",))
@@ -27,7 +27,9 @@ def numbers_of(train: list[float | None], others: list[float | None]) -> list[li
 
 
 @given(st.lists(st.text("abcdef", max_size=2), min_size=1))
-def test_ids_are_in_order_of_training_frequency_and_ties_in_order_of_the_values(words: list[str]) -> None:
+def test_ids_are_in_order_of_training_frequency_and_ties_in_order_of_the_values(
+    words: list[str],
+) -> None:
     counts = Counter(words)
     expected = sorted(counts, key=lambda word: (-counts[word], word))
     assert ids_of(list(words), list(expected)) == list(range(1, len(expected) + 1))
@@ -35,7 +37,9 @@ def test_ids_are_in_order_of_training_frequency_and_ties_in_order_of_the_values(
 
 @given(st.lists(st.integers(0, 20), min_size=1), st.lists(st.integers(0, 40), min_size=1))
 def test_exactly_the_ids_unseen_in_training_are_zero(train: list[int], others: list[int]) -> None:
-    assert [found == 0 for found in ids_of(list(train), list(others))] == [other not in train for other in others]
+    assert [code == 0 for code in ids_of(list(train), list(others))] == [
+        other not in train for other in others
+    ]
 
 
 def test_null_is_zero_and_takes_no_id() -> None:
@@ -60,8 +64,14 @@ def test_booleans_have_ids() -> None:
     assert ids_of([True, True, False], [False, True]) == [2, 1]
 
 
-@given(st.lists(st.integers(-1000, 1000), min_size=2, unique=True), st.floats(0.1, 1e4), st.floats(-1e5, 1e5))
-def test_numbers_have_mean_zero_and_deviation_one_on_train(values: list[int], scale: float, shift: float) -> None:
+@given(
+    st.lists(st.integers(-1000, 1000), min_size=2, unique=True),
+    st.floats(0.1, 1e4),
+    st.floats(-1e5, 1e5),
+)
+def test_numbers_have_mean_zero_and_deviation_one_on_train(
+    values: list[int], scale: float, shift: float
+) -> None:
     numbers = [value * scale + shift for value in values]
     encoded = np.array(numbers_of(list(numbers), list(numbers)))
     assert encoded.mean() == pytest.approx(0, abs=1e-5)
@@ -83,7 +93,11 @@ def test_a_missing_number_sits_at_the_training_mean_and_raises_its_flag() -> Non
 
 def test_nan_and_infinity_are_imputed_like_null() -> None:
     train = [1.0, 3.0, float("inf"), float("nan")]
-    assert numbers_of(train, [float("nan"), float("-inf"), 3.0]) == [[0.0, 1.0], [0.0, 1.0], [1.0, 0.0]]
+    assert numbers_of(train, [float("nan"), float("-inf"), 3.0]) == [
+        [0.0, 1.0],
+        [0.0, 1.0],
+        [1.0, 0.0],
+    ]
 
 
 def test_a_column_complete_in_training_has_no_flag() -> None:

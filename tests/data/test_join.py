@@ -1,4 +1,4 @@
-"""Joins of the table source: columns of another table beside rows whose number and order stay."""
+"""Joins of the table source: columns of another table are added, rows keep number and order."""
 
 from functools import partial
 from pathlib import Path
@@ -8,10 +8,9 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from hinet_search.data.contents import Contents
-from hinet_search.data.join import Join
-from hinet_search.data.sources.table import Options, identity, load
-from hinet_search.errors import DataError
+from hinet_search.common.errors import DataError
+from hinet_search.data.fingerprint import FileHasher
+from hinet_search.data.sources.table import Join, Options, identity, load
 
 USERS = pl.DataFrame({"user": [3, 1, 2], "city": ["x", "y", "z"]})
 
@@ -31,26 +30,34 @@ def problem(rows: pl.DataFrame, other: pl.DataFrame, folder: Path, **keys: Any) 
 
 def test_rows_keep_their_order_and_those_without_a_match_get_nulls(tmp_path: Path) -> None:
     rows = pl.DataFrame({"user": [2, 9, 1, 2, None]})
-    found = joined(rows, USERS, tmp_path)
-    assert found.rows() == [(2, "z"), (9, None), (1, "y"), (2, "z"), (None, None)]
+    result = joined(rows, USERS, tmp_path)
+    assert result.rows() == [(2, "z"), (9, None), (1, "y"), (2, "z"), (None, None)]
 
 
 def test_a_missing_key_of_the_other_table_matches_no_row(tmp_path: Path) -> None:
     other = pl.DataFrame({"user": [None, None, 1], "city": ["x", "y", "z"]})
-    assert joined(pl.DataFrame({"user": [None, 1]}), other, tmp_path)["city"].to_list() == [None, "z"]
+    assert joined(pl.DataFrame({"user": [None, 1]}), other, tmp_path)["city"].to_list() == [
+        None,
+        "z",
+    ]
 
 
 def test_whole_numbers_of_different_sizes_are_the_same_key(tmp_path: Path) -> None:
     rows = pl.DataFrame({"user": [1, 2]}, schema={"user": pl.Int8})
-    other = pl.DataFrame({"user": [2, 257], "city": ["x", "y"]}, schema_overrides={"user": pl.Int64})
-    found = joined(rows, other, tmp_path)
-    assert found["city"].to_list() == [None, "x"]
-    assert found["user"].dtype == pl.Int8
+    other = pl.DataFrame(
+        {"user": [2, 257], "city": ["x", "y"]}, schema_overrides={"user": pl.Int64}
+    )
+    result = joined(rows, other, tmp_path)
+    assert result["city"].to_list() == [None, "x"]
+    assert result["user"].dtype == pl.Int8
 
 
 def test_texts_and_categories_are_the_same_key(tmp_path: Path) -> None:
     other = pl.DataFrame({"user": ["a"], "city": ["x"]}, schema_overrides={"user": pl.Categorical})
-    assert joined(pl.DataFrame({"user": ["b", "a"]}), other, tmp_path)["city"].to_list() == [None, "x"]
+    assert joined(pl.DataFrame({"user": ["b", "a"]}), other, tmp_path)["city"].to_list() == [
+        None,
+        "x",
+    ]
 
 
 def test_several_columns_are_one_key(tmp_path: Path) -> None:
@@ -88,46 +95,59 @@ def test_a_name_that_is_not_taken_may_be_that_of_the_rows(tmp_path: Path) -> Non
     assert joined(rows, other, tmp_path, columns=["size"]).rows() == [(1, "mine", 5)]
 
 
-def test_a_key_that_a_table_lacks_is_told_with_the_nearest_name(tmp_path: Path) -> None:
+def test_a_key_that_a_table_lacks_is_reported_with_the_nearest_name(tmp_path: Path) -> None:
     text = problem(pl.DataFrame({"users": [1]}), USERS, tmp_path)
     assert text == (
         "data.source.join: other.parquet: key 'user' must be a column of the rows, got none; did you mean 'users'?"
     )
 
 
-def test_a_column_that_the_joined_table_lacks_is_told(tmp_path: Path) -> None:
+def test_a_column_that_the_joined_table_lacks_is_reported(tmp_path: Path) -> None:
     text = problem(pl.DataFrame({"user": [1]}), USERS, tmp_path, columns=["citi"])
     assert text.endswith("column 'citi' is not in the joined table; did you mean 'city'?")
 
 
 def test_keys_of_different_kinds_are_refused(tmp_path: Path) -> None:
     text = problem(pl.DataFrame({"user": ["1"]}), USERS, tmp_path)
-    assert "key 'user' must be of one kind in both tables, got String and Int64; cast one as the other" in text
+    assert (
+        "key 'user' must be of one kind in both tables, got String and Int64; cast one as the other"
+        in text
+    )
 
 
 def test_the_identity_covers_the_joined_file_and_how_it_is_joined(tmp_path: Path) -> None:
     joined(pl.DataFrame({"user": [1]}), USERS, tmp_path)
     plain = Options(path="rows.parquet")
     options = [
-        Options.model_validate({"path": "rows.parquet", "join": [{"path": "other.parquet", **keys}]})
+        Options.model_validate(
+            {"path": "rows.parquet", "join": [{"path": "other.parquet", **keys}]}
+        )
         for keys in ({"on": "user"}, {"on": "city"}, {"on": "user", "columns": ["city"]})
     ]
-    before = {identity(one, tmp_path, Contents(tmp_path, print)) for one in (plain, *options)}
+    before = {
+        identity(option, tmp_path, FileHasher(tmp_path, print)) for option in (plain, *options)
+    }
     assert len(before) == 4
     USERS.reverse().write_parquet(tmp_path / "other.parquet")
-    after = {identity(one, tmp_path, Contents(tmp_path, print)) for one in (plain, *options)}
-    assert before & after == {identity(plain, tmp_path, Contents(tmp_path, print))}
+    after = {
+        identity(option, tmp_path, FileHasher(tmp_path, print)) for option in (plain, *options)
+    }
+    assert before & after == {identity(plain, tmp_path, FileHasher(tmp_path, print))}
 
 
-@pytest.mark.parametrize("keys", [{"on": ["user", "user"]}, {"on": "id", "columns": ["city", "user", "user"]}])
+@pytest.mark.parametrize(
+    "keys", [{"on": ["user", "user"]}, {"on": "id", "columns": ["city", "user", "user"]}]
+)
 def test_a_column_that_is_named_twice_is_refused(keys: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="a join names every column once, got more of user"):
         Join(path="other.parquet", **keys)
 
 
-def test_a_joined_file_that_is_not_there_is_told_at_the_key_of_the_join(tmp_path: Path) -> None:
+def test_a_missing_joined_file_is_reported_at_the_key_of_the_join(tmp_path: Path) -> None:
     USERS.write_parquet(tmp_path / "rows.parquet")
-    missing = Options.model_validate({"path": "rows.parquet", "join": [{"path": "nowhere.parquet", "on": "user"}]})
-    for reads in (load, partial(identity, contents=Contents(tmp_path, print))):
+    missing = Options.model_validate(
+        {"path": "rows.parquet", "join": [{"path": "nowhere.parquet", "on": "user"}]}
+    )
+    for reads in (load, partial(identity, contents=FileHasher(tmp_path, print))):
         with pytest.raises(DataError, match=r"^data.source.join: 'nowhere.parquet' must be a file"):
             reads(missing, tmp_path)

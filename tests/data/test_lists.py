@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tables import LISTS, prepared, shop, with_lists
 
+from hinet_search.common.errors import DataError
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.encode import Vocabulary
 from hinet_search.data.lists import distinct_lists, encode_list
-from hinet_search.errors import DataError
 
 ITEMS = Vocabulary("item", pl.DataFrame({"value": ["a", "b", "c"], "count": [3, 2, 1]}))
 SLOTS = st.lists(st.sampled_from(["a", "b", "c", "x", None]), max_size=6)
@@ -24,12 +24,14 @@ def column(lists: list[Any]) -> pl.Series:
 
 
 def encoded(lists: list[Any], length: int) -> list[list[int]]:
-    number, found = distinct_lists(column(lists))
-    return encode_list(found, ITEMS, length)[number.to_numpy()].tolist()
+    number, lists_found = distinct_lists(column(lists))
+    return encode_list(lists_found, ITEMS, length)[number.to_numpy()].tolist()
 
 
 @given(st.lists(st.one_of(SLOTS, st.none()), min_size=1), st.integers(1, 5))
-def test_a_list_is_the_ids_of_its_first_entries_known_ones_in_front(lists: list[Any], length: int) -> None:
+def test_a_list_is_the_ids_of_its_first_entries_known_ones_in_front(
+    lists: list[Any], length: int
+) -> None:
     expected = []
     for entries in lists:
         first = [entry for entry in entries or [] if entry is not None][:length]
@@ -57,8 +59,8 @@ def test_encoded_lists_belong_to_their_rows_in_every_split(tmp_path: Path) -> No
     frame = with_lists(shop())
     features = {"categorical": ["user", "item"], "lists": LISTS}
     dataset = prepared(frame, tmp_path, features=features)
-    (one,) = dataset.full_schema.lists
-    assert (one.name, one.field, one.length, one.pooling) == ("watched", 1, 4, "mean")
+    (list_,) = dataset.full_schema.lists
+    assert (list_.name, list_.field, list_.length, list_.pooling) == ("watched", 1, 4, "mean")
     id_of = dict(zip("abcd", range(1, 5), strict=True))  # a to d are in order of frequency
     for name in SPLITS:
         own = frame.filter(pl.col("part") == name)["watched"].to_list()
@@ -68,7 +70,7 @@ def test_encoded_lists_belong_to_their_rows_in_every_split(tmp_path: Path) -> No
         assert columns.lists_RS.dtype == np.int32
 
 
-def test_lists_stand_side_by_side_in_the_order_of_the_definition_without_those_that_are_not_pooled(
+def test_pooled_lists_are_columns_in_the_order_of_the_definition(
     tmp_path: Path,
 ) -> None:
     kept = {"column": "kept", "item": "item", "length": 2}
@@ -86,7 +88,9 @@ def test_lists_stand_side_by_side_in_the_order_of_the_definition_without_those_t
 def test_a_list_of_categories_is_encoded_like_one_of_texts(tmp_path: Path) -> None:
     features = {"categorical": ["item"], "lists": LISTS}
     texts = with_lists(shop())
-    coded = texts.with_columns(pl.col("watched").cast(pl.List(pl.Categorical)), pl.col("item").cast(pl.Categorical))
+    coded = texts.with_columns(
+        pl.col("watched").cast(pl.List(pl.Categorical)), pl.col("item").cast(pl.Categorical)
+    )
     expected = np.asarray(prepared(texts, tmp_path, features=features).train.lists_RS)
     assert (prepared(coded, tmp_path, features=features).train.lists_RS == expected).all()
 
@@ -96,7 +100,10 @@ def test_entries_may_be_whole_numbers_of_another_size_than_the_item(tmp_path: Pa
     oldest = int(frame["age"].max())  # type: ignore[arg-type]  # a column of whole numbers
     lists = pl.Series([[300, oldest - 256, oldest]], dtype=pl.List(pl.Int64))
     frame = frame.with_columns(pl.lit(lists).first().alias("ages"))
-    features = {"categorical": ["age"], "lists": {"ages": {"column": "ages", "item": "age", "length": 3}}}
+    features = {
+        "categorical": ["age"],
+        "lists": {"ages": {"column": "ages", "item": "age", "length": 3}},
+    }
     dataset = prepared(frame, tmp_path, features=features)
     row = frame["age"].head(420).to_list().index(oldest)
     assert dataset.train.lists_RS[0].tolist() == [dataset.train.ids_RF[row, 0], 0, 0]
@@ -108,27 +115,29 @@ def test_entries_may_be_whole_numbers_of_another_size_than_the_item(tmp_path: Pa
         (
             pl.col("watched").list.join(" "),
             (
-                "data.features.lists.watched: column 'watched' must hold lists of whole numbers or texts, got String; "
-                "write the table as Parquet with a column of lists"
+                "data.features.lists.watched: column 'watched' must hold lists of whole numbers or "
+                "texts, got String; write the table as Parquet with a column of lists"
             ),
         ),
         (
             pl.concat_list("age", "user"),
             (
-                "data.features.lists.watched: column 'watched' must hold values of 'item', which is String, got List(Int64); "
-                "cast one as the other"
+                "data.features.lists.watched: column 'watched' must hold values of 'item', which "
+                "is String, got List(Int64); cast one as the other"
             ),
         ),
         (
             pl.concat_list("price"),
             (
-                "data.features.lists.watched: column 'watched' must hold lists of whole numbers or texts, got List(Float64); "
-                "write the table as Parquet with a column of lists"
+                "data.features.lists.watched: column 'watched' must hold lists of whole numbers or "
+                "texts, got List(Float64); write the table as Parquet with a column of lists"
             ),
         ),
     ],
 )
-def test_a_column_without_lists_of_items_is_refused(change: pl.Expr, problem: str, tmp_path: Path) -> None:
+def test_a_column_without_lists_of_items_is_refused(
+    change: pl.Expr, problem: str, tmp_path: Path
+) -> None:
     frame = with_lists(shop()).with_columns(change.alias("watched"))
     with pytest.raises(DataError) as caught:
         prepared(frame, tmp_path, features={"categorical": ["item"], "lists": LISTS})

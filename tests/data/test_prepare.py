@@ -1,4 +1,4 @@
-"""Preparation: what is on disk after it, once per fingerprint, whole or not at all."""
+"""Preparation: data are written once per fingerprint, completely or not at all."""
 
 import os
 import threading
@@ -8,22 +8,20 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from tables import definition, prepared, shop, write
 
-from hinet_search.data import store
+from hinet_search.common.errors import DataError, EnvironmentFault
+from hinet_search.data import encoded_folder
 from hinet_search.data.columns import SPLITS, Dataset
 from hinet_search.data.encode import encode_ids, encode_numbers
+from hinet_search.data.encoded_folder import open_dataset, open_encoding
 from hinet_search.data.fingerprint import fingerprint
-from hinet_search.data.prepare import open_dataset, prepare
-from hinet_search.data.store import open_encoding
-from hinet_search.errors import DataError, EnvironmentFault
+from hinet_search.data.prepare import prepare
 
 
 def again(folder: Path, **changes: Any) -> tuple[Dataset, list[str]]:
-    said: list[str] = []
-    return prepare(definition(**changes), folder, folder / "cache", said.append), said
+    messages: list[str] = []
+    return prepare(definition(**changes), folder, folder / "cache", messages.append), messages
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -54,11 +52,16 @@ def test_arrays_are_memory_mapped_and_read_only(tmp_path: Path) -> None:
 def test_frequencies_count_the_training_rows_of_every_id(tmp_path: Path) -> None:
     dataset = prepared(shop(), tmp_path)
     for field, counts in enumerate(dataset.frequencies):
-        assert np.bincount(dataset.train.ids_RF[:, field], minlength=counts.size + 1)[1:].tolist() == counts.tolist()
+        assert (
+            np.bincount(dataset.train.ids_RF[:, field], minlength=counts.size + 1)[1:].tolist()
+            == counts.tolist()
+        )
         assert (np.diff(counts) <= 0).all()
 
 
-def test_a_minimum_frequency_of_the_schema_cuts_the_same_ids_as_one_of_the_definition(tmp_path: Path) -> None:
+def test_a_minimum_frequency_cuts_the_same_ids_in_schema_and_definition(
+    tmp_path: Path,
+) -> None:
     cut = prepared(shop(), tmp_path, minimum_frequency=10).full_schema.vocabulary_sizes
     assert prepared(shop(), tmp_path).schema(minimum_frequency=10).vocabulary_sizes == cut
 
@@ -74,8 +77,12 @@ def test_without_a_user_column_every_user_is_minus_one(tmp_path: Path) -> None:
     assert set(prepared(shop(), tmp_path, user=None).train.user_R.tolist()) == {-1}
 
 
-def test_scenarios_stand_in_the_order_of_the_definition_and_others_are_left_out(tmp_path: Path) -> None:
-    frame = shop().with_columns(pl.when(pl.col("minute") == 3).then(pl.lit("cart")).otherwise("place").alias("place"))
+def test_scenarios_stand_in_the_order_of_the_definition_and_others_are_left_out(
+    tmp_path: Path,
+) -> None:
+    frame = shop().with_columns(
+        pl.when(pl.col("minute") == 3).then(pl.lit("cart")).otherwise("place").alias("place")
+    )
     scenario = {"column": "place", "values": {"push": "Push", "home": "Home"}}
     dataset = prepared(frame, tmp_path, scenario=scenario)
     assert dataset.full_schema.scenarios == ("Push", "Home")
@@ -85,7 +92,10 @@ def test_scenarios_stand_in_the_order_of_the_definition_and_others_are_left_out(
 
 
 def test_values_with_one_name_form_one_scenario(tmp_path: Path) -> None:
-    scenario = {"column": "item", "values": {"a": "often", "b": "often", "c": "seldom", "d": "seldom"}}
+    scenario = {
+        "column": "item",
+        "values": {"a": "often", "b": "often", "c": "seldom", "d": "seldom"},
+    }
     dataset = prepared(shop(), tmp_path, scenario=scenario)
     assert dataset.full_schema.scenarios == ("often", "seldom")
     often = shop().filter(pl.col("part") == "train")["item"].is_in(["a", "b"])
@@ -93,7 +103,9 @@ def test_values_with_one_name_form_one_scenario(tmp_path: Path) -> None:
 
 
 def test_scenarios_of_a_number_column_are_sorted_as_numbers(tmp_path: Path) -> None:
-    frame = shop().with_columns(pl.when(pl.col("place") == "home").then(10).otherwise(9).alias("place"))
+    frame = shop().with_columns(
+        pl.when(pl.col("place") == "home").then(10).otherwise(9).alias("place")
+    )
     assert prepared(frame, tmp_path).full_schema.scenarios == ("9", "10")
 
 
@@ -115,7 +127,12 @@ def test_a_categorical_column_of_polars_is_encoded_like_its_text(tmp_path: Path)
 def test_a_known_truth_gives_the_reachable_auc_of_every_cell(tmp_path: Path) -> None:
     source = {"kind": "synthetic", "rows": 20_000, "num_users": 200, "num_items": 50}
     features = {"categorical": ["user_id"], "numeric": ["numeric_0"]}
-    changes = {"source": source, "features": features, "scenario": {"column": "scenario"}, "split": {"by": "random"}}
+    changes = {
+        "source": source,
+        "features": features,
+        "scenario": {"column": "scenario"},
+        "split": {"by": "random"},
+    }
     dataset, _ = again(tmp_path, user="user_id", item="item_id", time="time", **changes)
     areas = [cell.reachable_auc for cell in dataset.record.cells]
     assert len(areas) == 6
@@ -128,25 +145,10 @@ def test_no_truth_gives_no_reachable_auc(tmp_path: Path) -> None:
 
 def test_a_second_start_opens_what_is_there(tmp_path: Path) -> None:
     first = prepared(shop(), tmp_path)
-    second, said = again(tmp_path)
-    assert said == []
+    second, messages = again(tmp_path)
+    assert messages == []
     assert second.record == first.record
     assert second.full_schema == first.full_schema
-
-
-@settings(max_examples=8)
-@given(st.sampled_from(["delete", "truncate", "empty manifest"]), st.integers(0, 30))
-def test_a_broken_folder_is_rebuilt_to_the_same_bytes(damage: str, which: int) -> None:
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as name:
-        folder = prepared(shop(), Path(name)).folder
-        before = contents(folder)
-        files = sorted(folder.iterdir())
-        chosen = folder / store.MANIFEST if damage == "empty manifest" else files[which % len(files)]
-        chosen.unlink() if damage == "delete" else os.truncate(chosen, chosen.stat().st_size // 2)
-        again(Path(name))
-        assert contents(folder) == before
 
 
 def test_opening_a_folder_without_data_is_a_data_error_with_its_remedy(tmp_path: Path) -> None:
@@ -157,14 +159,16 @@ def test_opening_a_folder_without_data_is_a_data_error_with_its_remedy(tmp_path:
 
 def test_two_starts_at_once_leave_one_complete_folder(tmp_path: Path) -> None:
     write(shop(), tmp_path)
-    found: list[Dataset] = []
-    threads = [threading.Thread(target=lambda: found.append(again(tmp_path)[0])) for _ in range(4)]
+    datasets: list[Dataset] = []
+    threads = [
+        threading.Thread(target=lambda: datasets.append(again(tmp_path)[0])) for _ in range(4)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(found) == 4
-    assert [entry.name for entry in (tmp_path / "cache").iterdir()] == [found[0].fingerprint]
+    assert len(datasets) == 4
+    assert [entry.name for entry in (tmp_path / "cache").iterdir()] == [datasets[0].fingerprint]
 
 
 def test_a_disk_that_cannot_be_written_leaves_nothing_and_says_so(
@@ -173,19 +177,21 @@ def test_a_disk_that_cannot_be_written_leaves_nothing_and_says_so(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("hinet_search.data.store.np.save", full)
-    with pytest.raises(EnvironmentFault, match="No space left on device"):
+    monkeypatch.setattr("hinet_search.data.encoded_folder.np.save", full)
+    with pytest.raises(EnvironmentFault, match="no room for about"):
         prepared(shop(), tmp_path)
     assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_what_a_killed_process_left_is_removed_after_a_day(tmp_path: Path) -> None:
     dataset = prepared(shop(), tmp_path)
-    left, fresh = (dataset.folder.parent / f".{dataset.fingerprint}-{name}" for name in ("old", "new"))
+    left, fresh = (
+        dataset.folder.parent / f".{dataset.fingerprint}-{name}" for name in ("old", "new")
+    )
     left.mkdir()
     fresh.mkdir()
     os.utime(left, (1, 1))
-    (dataset.folder / store.MANIFEST).unlink()
+    (dataset.folder / encoded_folder.MANIFEST).unlink()
     again(tmp_path)
     assert not left.exists()
     assert fresh.exists()
@@ -222,7 +228,9 @@ def test_the_fingerprint_of_the_shop_is_that_of_the_second_encoding() -> None:
 
 
 def test_a_saved_encoding_encodes_rows_as_preparation_did(tmp_path: Path) -> None:
-    frame = shop().with_columns(pl.when(pl.col("minute") % 7 == 0).then(None).otherwise("price").alias("price"))
+    frame = shop().with_columns(
+        pl.when(pl.col("minute") % 7 == 0).then(None).otherwise("price").alias("price")
+    )
     dataset = prepared(frame, tmp_path)
     encoding = open_encoding(dataset.folder)
     test = frame.filter(pl.col("part") == "test")
@@ -232,4 +240,6 @@ def test_a_saved_encoding_encodes_rows_as_preparation_did(tmp_path: Path) -> Non
 
 def test_data_without_numeric_or_without_categorical_features_can_be_opened(tmp_path: Path) -> None:
     assert prepared(shop(), tmp_path, features={"numeric": ["age"]}).train.ids_RF.shape == (420, 0)
-    assert prepared(shop(), tmp_path, features={"categorical": ["item"]}).train.numeric_RN.shape == (420, 0)
+    assert prepared(
+        shop(), tmp_path, features={"categorical": ["item"]}
+    ).train.numeric_RN.shape == (420, 0)

@@ -1,4 +1,4 @@
-"""Splits and hashes: each row in exactly one split, the same one for ever."""
+"""Splits and hashes: each row is in exactly one split, the same one in every version."""
 
 from datetime import UTC, date, datetime
 
@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tables import definition
 
-from hinet_search.data.hashing import keys_of, mixed, uniform
-from hinet_search.data.splits import LEFT_OUT, assign
+from hinet_search.data.hashing import keys_of, mix_bits, uniform
+from hinet_search.data.rows import LEFT_OUT, assign
 
 ROWS = np.arange(20_000, dtype=np.uint64)
 
@@ -21,7 +21,7 @@ def codes(frame: pl.DataFrame, **changes: object) -> list[int]:
 
 
 def test_hashes_are_those_of_the_first_release() -> None:
-    assert mixed(np.array([0, 1, 2**64 - 1], dtype=np.uint64), seed=5).tolist() == [
+    assert mix_bits(np.array([0, 1, 2**64 - 1], dtype=np.uint64), seed=5).tolist() == [
         4418785953082032305,
         12432666627246031414,
         8801630099941206235,
@@ -53,7 +53,9 @@ def test_a_negative_number_keeps_the_key_of_the_first_release() -> None:
 
 def test_uniform_numbers_of_consecutive_rows_are_uniform() -> None:
     counts = np.histogram(uniform(ROWS, seed=0), bins=20, range=(0, 1))[0]
-    assert ((counts - 1000) ** 2 / 1000).sum() < 45  # chi-square with 19 degrees of freedom, p = .0007
+    assert (
+        (counts - 1000) ** 2 / 1000
+    ).sum() < 45  # chi-square with 19 degrees of freedom, p = .0007
 
 
 def test_two_seeds_give_unrelated_numbers() -> None:
@@ -77,9 +79,9 @@ def test_a_row_keeps_its_random_split_when_other_rows_are_left_out() -> None:
 @pytest.mark.parametrize("dtype", [pl.Int32, pl.String])
 def test_a_user_split_keeps_every_user_in_one_split(dtype: pl.DataType) -> None:
     users = pl.DataFrame({"user": np.random.default_rng(0).integers(0, 300, 5000)}).cast(dtype)
-    found = users.with_columns(split=pl.Series(codes(users, split={"by": "user"})))
-    assert found.group_by("user").agg(pl.col("split").n_unique())["split"].max() == 1
-    assert found["split"].n_unique() == 3
+    rows_found = users.with_columns(split=pl.Series(codes(users, split={"by": "user"})))
+    assert rows_found.group_by("user").agg(pl.col("split").n_unique())["split"].max() == 1
+    assert rows_found["split"].n_unique() == 3
 
 
 def test_a_column_split_follows_its_own_names_and_leaves_other_values_out() -> None:
@@ -98,7 +100,11 @@ def test_a_whole_float_is_the_same_split_value_as_the_integer() -> None:
     ("times", "valid_from", "test_from"),
     [
         ([9, 10, 19, 20], 10, 20),
-        ([date(2022, 5, 2), date(2022, 5, 3), date(2022, 5, 3), date(2022, 5, 4)], "2022-05-03", "2022-05-04"),
+        (
+            [date(2022, 5, 2), date(2022, 5, 3), date(2022, 5, 3), date(2022, 5, 4)],
+            "2022-05-03",
+            "2022-05-04",
+        ),
         (
             [datetime(2022, 5, d, h, tzinfo=None) for d, h in ((2, 23), (3, 0), (3, 23), (4, 0))],  # noqa: DTZ001 - a column without a zone
             "2022-05-03",
@@ -113,9 +119,13 @@ def test_a_cut_point_is_the_first_moment_of_its_split(
     assert codes(pl.DataFrame({"minute": times}), split=split) == [0, 1, 1, 2]
 
 
-@pytest.mark.parametrize("cuts", [("2022-05-03", "2022-05-03T01:00:00"), ("2022-05-02T22:00Z", "2022-05-02T23:00Z")])
+@pytest.mark.parametrize(
+    "cuts", [("2022-05-03", "2022-05-03T01:00:00"), ("2022-05-02T22:00Z", "2022-05-02T23:00Z")]
+)
 def test_a_date_without_an_offset_is_in_the_time_zone_of_the_column(cuts: tuple[str, str]) -> None:
-    moments = [datetime(2022, 5, 2, hour, tzinfo=UTC) for hour in (21, 22, 23)]  # midnight in Berlin is 22 UTC
+    moments = [
+        datetime(2022, 5, 2, hour, tzinfo=UTC) for hour in (21, 22, 23)
+    ]  # midnight in Berlin is 22 UTC
     frame = pl.DataFrame({"minute": pl.Series(moments).dt.convert_time_zone("Europe/Berlin")})
     split = {"by": "time", "valid_from": cuts[0], "test_from": cuts[1]}
     assert codes(frame, split=split) == [0, 1, 2]

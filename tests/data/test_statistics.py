@@ -1,4 +1,4 @@
-"""Target statistics: what they count is exactly what the rules allow, and no row sees what it must not."""
+"""Target statistics: rows count exactly the labels that the rules allow, and nothing leaks."""
 
 from dataclasses import replace
 from datetime import date, timedelta
@@ -14,10 +14,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
+from hinet_search.data.derived.statistics import FOLD_SEED, statistic_names, target_statistics
 from hinet_search.data.hashing import uniform
 from hinet_search.data.rows import Rows
-from hinet_search.data.statistics import FOLD_SEED, statistic_names, target_statistics
-from hinet_search.features import StatisticsDefinition
+from hinet_search.study.feature_definition import StatisticsDefinition
 
 TASKS = ("click", "buy")
 TRAIN, VALID, TEST = 0, 1, 2
@@ -45,7 +45,9 @@ def draw(seed: int, num_rows: int = 80) -> Rows:
     generator = np.random.default_rng(seed)
 
     def sometimes_null(values: list[Any]) -> list[Any]:
-        return [None if generator.random() < 1 / 12 else values[place] for place in drawn(len(values))]
+        return [
+            None if generator.random() < 1 / 12 else values[place] for place in drawn(len(values))
+        ]
 
     def drawn(end: int) -> NDArray[np.int64]:
         return generator.integers(end, size=num_rows)
@@ -64,19 +66,27 @@ def draw(seed: int, num_rows: int = 80) -> Rows:
 def reference(definition: StatisticsDefinition, rows: Rows) -> NDArray[np.float64]:
     """The rules, row by row against every other row."""
     period_R = periods(definition, rows)
-    keys_RK = [[key_of(rows, key, row) for key in definition.keys] for row in range(len(rows.frame))]
-    found = []
+    keys_RK = [
+        [key_of(rows, key, row) for key in definition.keys] for row in range(len(rows.frame))
+    ]
+    rows_expected = []
     for row, keys_K in enumerate(keys_RK):
-        counted = [other for other in range(len(keys_RK)) if may_count(definition, rows, period_R, (row, other))]
+        counted = [
+            other
+            for other in range(len(keys_RK))
+            if may_count(definition, rows, period_R, (row, other))
+        ]
         prior_T = rows.labels_RT[counted].mean(axis=0) if counted else np.zeros(len(TASKS))
         values: list[float] = []
         for place, key in enumerate(keys_K):
             same = [other for other in counted if key is not None and keys_RK[other][place] == key]
             positives_T = rows.labels_RT[same].sum(axis=0)
-            rates_T = (positives_T + definition.smoothing * prior_T) / (len(same) + definition.smoothing) - prior_T
+            rates_T = (positives_T + definition.smoothing * prior_T) / (
+                len(same) + definition.smoothing
+            ) - prior_T
             values += [log(1 + len(same)), *rates_T]
-        found.append(values)
-    return np.array(found)
+        rows_expected.append(values)
+    return np.array(rows_expected)
 
 
 def periods(definition: StatisticsDefinition, rows: Rows) -> list[Any]:
@@ -85,14 +95,21 @@ def periods(definition: StatisticsDefinition, rows: Rows) -> list[Any]:
     return folds_R.tolist() if definition.clock is None else rows.frame[definition.clock].to_list()
 
 
-def may_count(definition: StatisticsDefinition, rows: Rows, period_R: list[Any], pair: tuple[int, int]) -> bool:
+def may_count(
+    definition: StatisticsDefinition, rows: Rows, period_R: list[Any], pair: tuple[int, int]
+) -> bool:
     """Whether the first row may count the label of the second."""
     split, other_split = rows.split_R[list(pair)]
     period, other_period = period_R[pair[0]], period_R[pair[1]]
     if definition.clock is None:
         return bool(other_split == TRAIN and (split != TRAIN or period != other_period))
     allowed = (TRAIN, VALID) if split == TEST else (TRAIN,)
-    return other_split in allowed and period is not None and other_period is not None and other_period < period
+    return (
+        other_split in allowed
+        and period is not None
+        and other_period is not None
+        and other_period < period
+    )
 
 
 def key_of(rows: Rows, key: tuple[str, ...], row: int) -> tuple[Any, ...] | None:
@@ -109,16 +126,22 @@ def with_flipped_labels(rows: Rows, chosen_R: NDArray[np.bool_]) -> Rows:
     return replace(rows, labels_RT=np.where(chosen_R[:, None], 1 - rows.labels_RT, rows.labels_RT))
 
 
-def changed_rows(definition: StatisticsDefinition, rows: Rows, chosen_R: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def changed_rows(
+    definition: StatisticsDefinition, rows: Rows, chosen_R: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
     """Which rows have other statistics once the labels of the chosen rows are flipped."""
     flipped = with_flipped_labels(rows, chosen_R)
-    differs_R: NDArray[np.bool_] = (statistics_of(definition, rows) != statistics_of(definition, flipped)).any(axis=1)
+    differs_R: NDArray[np.bool_] = (
+        statistics_of(definition, rows) != statistics_of(definition, flipped)
+    ).any(axis=1)
     return differs_R
 
 
 @BOTH
 @given(seed=st.integers(0, 10_000))
-def test_every_value_is_that_of_a_loop_over_all_pairs_of_rows(definition: StatisticsDefinition, seed: int) -> None:
+def test_every_value_is_that_of_a_loop_over_all_pairs_of_rows(
+    definition: StatisticsDefinition, seed: int
+) -> None:
     rows = draw(seed)
     assert_allclose(statistics_of(definition, rows), reference(definition, rows), atol=1e-6)
 
@@ -128,8 +151,8 @@ def test_every_value_is_that_of_a_loop_over_all_pairs_of_rows(definition: Statis
 )
 def test_days_may_be_numbers_text_or_dates(days: list[Any]) -> None:
     rows = rows_of({"user": ["u"] * 3, "day": days}, [[1, 0], [1, 0], [0, 1]], [TRAIN] * 3)
-    found = target_statistics(StatisticsDefinition(by=("user",), clock="day"), rows, TASKS)
-    assert_allclose(found["user rows"], np.log([1, 2, 3]), rtol=1e-6)
+    actual = target_statistics(StatisticsDefinition(by=("user",), clock="day"), rows, TASKS)
+    assert_allclose(actual["user rows"], np.log([1, 2, 3]), rtol=1e-6)
 
 
 def test_a_key_is_named_by_its_columns_and_a_rate_by_its_task() -> None:
@@ -141,12 +164,14 @@ def test_a_key_is_named_by_its_columns_and_a_rate_by_its_task() -> None:
 
 
 def test_a_rate_is_smoothed_by_rows_of_the_mean_rate() -> None:
-    """Yesterday: user a 2 of 2 clicked, user b 0 of 2; the mean is 1/2, smoothing 2: (2 + 1) / 4 - 1/2."""
+    """Yesterday user a clicked 2 of 2 and user b 0 of 2: (2 + 2 * 1/2) / (2 + 2) - 1/2."""
     users, days = ["a", "a", "b", "b", "a", "b", "new"], [1, 1, 1, 1, 2, 2, 2]
     clicks = [1, 1, 0, 0, 0, 0, 0]
     rows = rows_of({"user": users, "day": days}, [[click, 0] for click in clicks], [TRAIN] * 7)
-    found = target_statistics(StatisticsDefinition(by=("user",), clock="day", smoothing=2.0), rows, TASKS)
-    assert found["user click rate"].to_list() == [0, 0, 0, 0, 0.25, -0.25, 0]
+    actual = target_statistics(
+        StatisticsDefinition(by=("user",), clock="day", smoothing=2.0), rows, TASKS
+    )
+    assert actual["user click rate"].to_list() == [0, 0, 0, 0, 0.25, -0.25, 0]
 
 
 @pytest.mark.parametrize("day", range(6))
@@ -190,7 +215,7 @@ def test_folds_are_of_equal_size_within_the_training_rows_of_a_random_split() ->
 
 
 def planted_leak() -> Rows:
-    """Every key has rows on one day only, all with the same label: the other rows of the day tell it perfectly."""
+    """Every key has rows on one day only, with one label: other rows of the day would leak it."""
     generator = np.random.default_rng(5)
     num_keys, rows_per_key = 1500, 4
     label_K = generator.random(num_keys) < 0.5
@@ -201,15 +226,22 @@ def planted_leak() -> Rows:
 
 
 @pytest.mark.parametrize("split", [TRAIN, VALID, TEST])
-def test_a_leak_planted_within_days_is_plain_to_same_day_rates_and_invisible_to_the_statistics(split: int) -> None:
+def test_a_leak_within_days_shows_in_same_day_rates_and_not_in_the_statistics(
+    split: int,
+) -> None:
     rows = planted_leak()
     chosen_R, clicks_R = rows.split_R == split, rows.labels_RT[:, 0]
-    of_day = rows.frame.with_columns(click=clicks_R).select(pl.col("click").cast(pl.Int64).sum().over("session", "day"))
+    of_day = rows.frame.with_columns(click=clicks_R).select(
+        pl.col("click").cast(pl.Int64).sum().over("session", "day")
+    )
     same_day_R = (of_day["click"].to_numpy() - clicks_R) / 3  # the rate of the key's other rows
-    found = target_statistics(StatisticsDefinition(by=("session",), clock="day"), rows, TASKS)
+    actual = target_statistics(StatisticsDefinition(by=("session",), clock="day"), rows, TASKS)
     assert roc_auc_score(clicks_R[chosen_R], same_day_R[chosen_R]) > 0.95
-    assert all(roc_auc_score(clicks_R[chosen_R], found[name].filter(chosen_R)) == 0.5 for name in found.columns)
-    assert not found.to_numpy().any()
+    assert all(
+        roc_auc_score(clicks_R[chosen_R], actual[name].filter(chosen_R)) == 0.5
+        for name in actual.columns
+    )
+    assert not actual.to_numpy().any()
 
 
 def test_a_key_that_is_unique_to_a_row_knows_nothing_of_a_training_row() -> None:
@@ -219,7 +251,9 @@ def test_a_key_that_is_unique_to_a_row_knows_nothing_of_a_training_row() -> None
 
 
 @BOTH
-def test_a_permutation_of_the_rows_permutes_the_statistics(definition: StatisticsDefinition) -> None:
+def test_a_permutation_of_the_rows_permutes_the_statistics(
+    definition: StatisticsDefinition,
+) -> None:
     rows = draw(6, num_rows=300)
     order_R = np.random.default_rng(7).permutation(300)
     permuted = replace(
@@ -229,11 +263,15 @@ def test_a_permutation_of_the_rows_permutes_the_statistics(definition: Statistic
         labels_RT=rows.labels_RT[order_R],
         split_R=rows.split_R[order_R],
     )
-    assert_array_equal(statistics_of(definition, permuted), statistics_of(definition, rows)[order_R])
+    assert_array_equal(
+        statistics_of(definition, permuted), statistics_of(definition, rows)[order_R]
+    )
 
 
 @BOTH
-def test_a_key_with_a_null_or_nan_in_any_column_has_no_statistics(definition: StatisticsDefinition) -> None:
+def test_a_key_with_a_null_or_nan_in_any_column_has_no_statistics(
+    definition: StatisticsDefinition,
+) -> None:
     rows = draw(8, num_rows=300)
     for key in definition.keys:
         unknown_R = np.array([key_of(rows, key, row) is None for row in range(300)])
@@ -257,25 +295,35 @@ def test_the_first_day_knows_nothing() -> None:
 
 
 @BOTH
-def test_a_task_without_a_positive_has_rate_zero_everywhere(definition: StatisticsDefinition) -> None:
+def test_a_task_without_a_positive_has_rate_zero_everywhere(
+    definition: StatisticsDefinition,
+) -> None:
     rows = draw(11, num_rows=300)
     without = replace(rows, labels_RT=rows.labels_RT * np.array([1, 0], dtype=np.uint8))
-    found = target_statistics(definition, without, TASKS)
-    assert not found.select("user buy rate", "user x item buy rate", "price buy rate").to_numpy().any()
-    assert found["user click rate"].to_numpy().any()
+    actual = target_statistics(definition, without, TASKS)
+    assert (
+        not actual.select("user buy rate", "user x item buy rate", "price buy rate")
+        .to_numpy()
+        .any()
+    )
+    assert actual["user click rate"].to_numpy().any()
 
 
 @BOTH
-def test_a_key_that_all_rows_share_has_exactly_the_mean_rate(definition: StatisticsDefinition) -> None:
+def test_a_key_that_all_rows_share_has_exactly_the_mean_rate(
+    definition: StatisticsDefinition,
+) -> None:
     rows = draw(12, num_rows=300)
     shared = replace(rows, frame=rows.frame.with_columns(user=pl.lit("everyone")))
-    found = target_statistics(definition.model_copy(update={"by": ("user",)}), shared, TASKS)
-    assert not found.select("user click rate", "user buy rate").to_numpy().any()
-    assert found["user rows"].to_numpy().any()
+    actual = target_statistics(definition.model_copy(update={"by": ("user",)}), shared, TASKS)
+    assert not actual.select("user click rate", "user buy rate").to_numpy().any()
+    assert actual["user rows"].to_numpy().any()
 
 
 @BOTH
-def test_a_column_that_is_null_in_every_row_has_no_statistics(definition: StatisticsDefinition) -> None:
+def test_a_column_that_is_null_in_every_row_has_no_statistics(
+    definition: StatisticsDefinition,
+) -> None:
     rows = draw(13)
     empty = replace(rows, frame=rows.frame.with_columns(user=pl.lit(None)))
     assert not statistics_of(definition.model_copy(update={"by": ("user",)}), empty).any()

@@ -1,4 +1,4 @@
-"""The synthetic source: what its options promise, measured on the rows it makes."""
+"""The synthetic source: measured rows have the properties that the options promise."""
 
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from hinet_search.data.cells import auc
-from hinet_search.data.contents import Contents
+from hinet_search.data.cell_counts import auc
+from hinet_search.data.fingerprint import FileHasher
 from hinet_search.data.sources import synthetic
 from hinet_search.data.sources.synthetic import Options, load
 
@@ -23,7 +23,9 @@ def rows(**options: Any) -> pl.DataFrame:
 
 
 def users_in_several(frame: pl.DataFrame) -> float:
-    return float((frame.group_by("user_id").agg(pl.col("scenario").n_unique())["scenario"] > 1).mean())
+    return float(
+        (frame.group_by("user_id").agg(pl.col("scenario").n_unique())["scenario"] > 1).mean()
+    )
 
 
 def test_the_same_options_give_the_same_rows() -> None:
@@ -36,7 +38,7 @@ def test_another_seed_gives_other_rows() -> None:
 
 def test_every_option_is_part_of_the_identity() -> None:
     identities = {
-        synthetic.identity(options, Path(), Contents(Path(), print))
+        synthetic.identity(options, Path(), FileHasher(Path(), print))
         for options in (Options(), Options(seed=1), Options(signal=2.0), Options(rows=200))
     }
     assert len(identities) == 4
@@ -50,7 +52,12 @@ def test_scenarios_have_exactly_their_shares_of_the_rows() -> None:
 @settings(max_examples=15)
 @given(
     st.fixed_dictionaries(
-        {}, optional={"signal": st.floats(0, 5), "id_effects": st.floats(0, 1), "seed": st.integers(0, 9)}
+        {},
+        optional={
+            "signal": st.floats(0, 5),
+            "id_effects": st.floats(0, 1),
+            "seed": st.integers(0, 9),
+        },
     ),
     st.floats(0.05, 0.6),
     st.floats(0.1, 0.9),
@@ -75,7 +82,9 @@ def test_labels_meet_their_rates_within_one_point() -> None:
 
 def test_a_later_task_is_one_only_where_the_earlier_is() -> None:
     frame = rows(tasks={"view": 0.5, "click": 0.3, "buy": 0.2})
-    assert frame.filter((pl.col("buy") > pl.col("click")) | (pl.col("click") > pl.col("view"))).is_empty()
+    assert frame.filter(
+        (pl.col("buy") > pl.col("click")) | (pl.col("click") > pl.col("view"))
+    ).is_empty()
     assert frame.filter(pl.col("truth_buy") > pl.col("truth_click")).is_empty()
 
 
@@ -86,7 +95,9 @@ def test_labels_are_drawn_with_their_true_probabilities() -> None:
             pl.col(task).mean(), pl.col(f"truth_{task}").mean(), pl.len()
         )
         spread = 4 * np.sqrt(0.25 / grouped["len"].to_numpy())
-        assert (np.abs(grouped[task].to_numpy() - grouped[f"truth_{task}"].to_numpy()) < spread).all()
+        assert (
+            np.abs(grouped[task].to_numpy() - grouped[f"truth_{task}"].to_numpy()) < spread
+        ).all()
 
 
 @settings(max_examples=10)
@@ -94,7 +105,9 @@ def test_labels_are_drawn_with_their_true_probabilities() -> None:
 def test_no_disturbed_truth_ranks_better_than_the_truth(disturbance: float, seed: int) -> None:
     frame = rows(rows=40_000)
     truth, labels = frame["truth_click"].to_numpy(), frame["click"].to_numpy().astype(np.uint8)
-    logits = np.log(truth / (1 - truth)) + disturbance * np.random.default_rng(seed).standard_normal(truth.size)
+    logits = np.log(truth / (1 - truth)) + disturbance * np.random.default_rng(
+        seed
+    ).standard_normal(truth.size)
     assert auc(logits, labels) <= auc(truth, labels) + 0.002
 
 
@@ -110,17 +123,21 @@ def test_more_signal_makes_the_best_auc_higher() -> None:
     assert areas[0] + 0.1 < areas[1] < areas[2] - 0.05
 
 
-def test_without_id_effects_rows_with_equal_attributes_and_numbers_have_equal_truths() -> None:
+def test_without_id_effects_equal_attributes_and_numbers_have_equal_truths() -> None:
     frame = rows(id_effects=0.0, num_numeric=0)
     attributes = ["scenario", *(name for name in frame.columns if "attribute" in name)]
-    spread = frame.group_by(attributes).agg(pl.col("truth_click").max() - pl.col("truth_click").min())
+    spread = frame.group_by(attributes).agg(
+        pl.col("truth_click").max() - pl.col("truth_click").min()
+    )
     assert spread["truth_click"].max() == pytest.approx(0.0, abs=1e-9)
 
 
 def test_with_id_effects_they_do_not() -> None:
     frame = rows(id_effects=0.5, num_numeric=0)
     attributes = ["scenario", *(name for name in frame.columns if "attribute" in name)]
-    spread = frame.group_by(attributes).agg(pl.col("truth_click").max() - pl.col("truth_click").min())
+    spread = frame.group_by(attributes).agg(
+        pl.col("truth_click").max() - pl.col("truth_click").min()
+    )
     assert spread["truth_click"].mean() > 0.1
 
 
@@ -132,16 +149,22 @@ def test_the_share_of_users_in_several_scenarios_is_the_overlap(overlap: float) 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.5, 1.0])
 def test_scores_of_two_scenarios_correlate_as_asked(correlation: float) -> None:
-    options = Options(preference_correlation=correlation, id_effects=1.0, num_users=3000, num_items=3000, zipf=0.0)
+    options = Options(
+        preference_correlation=correlation, id_effects=1.0, num_users=3000, num_items=3000, zipf=0.0
+    )
     generator = np.random.default_rng(0)
     world = synthetic._world(options, generator)
-    drawn = synthetic._draw_rows(options, synthetic._user_pools(options, generator)[0], 20_000, generator)
+    drawn = synthetic._draw_rows(
+        options, synthetic._user_pools(options, generator)[0], 20_000, generator
+    )
     scores = [synthetic._scores(world, drawn, scenario, 1.0)[:, 0] for scenario in (0, 1)]
     assert np.corrcoef(*scores)[0, 1] == pytest.approx(correlation, abs=0.05)
 
 
 def test_weights_of_two_scenarios_have_exactly_the_cosine_asked_for() -> None:
-    weights_MTP = synthetic._weights(Options(preference_correlation=0.3), 40, np.random.default_rng(0))
+    weights_MTP = synthetic._weights(
+        Options(preference_correlation=0.3), 40, np.random.default_rng(0)
+    )
     assert weights_MTP[0, 0] @ weights_MTP[1, 0] == pytest.approx(0.3)
 
 
@@ -165,10 +188,16 @@ def test_an_attribute_belongs_to_its_user() -> None:
     [
         ({"tasks": {"click": 0.2, "buy": 0.3}}, "rates must fall along the funnel"),
         ({"tasks": {"click": {"home": 0.2}}}, "tasks.click needs one rate per scenario"),
-        ({"user_attributes": (), "item_attributes": (), "num_numeric": 0}, "id_effects below 1 needs"),
+        (
+            {"user_attributes": (), "item_attributes": (), "num_numeric": 0},
+            "id_effects below 1 needs",
+        ),
         ({"rows_per_user": 3}, "rows_per_user"),
+        ({"scenarios": {"home": 1.0, "push": 1e-9}}, "scenarios.push must have a row"),
     ],
 )
-def test_options_that_contradict_themselves_are_refused(options: dict[str, Any], problem: str) -> None:
+def test_options_that_contradict_themselves_are_refused(
+    options: dict[str, Any], problem: str
+) -> None:
     with pytest.raises(ValidationError, match=problem):
         Options(**options)

@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 from tables import definition, shop
 
+from hinet_search.common.errors import DataError
 from hinet_search.data import rows
-from hinet_search.data.contents import Contents
+from hinet_search.data.fingerprint import FileHasher
 from hinet_search.data.sources.table import DATA_FOLDER, Options, identity, load
-from hinet_search.errors import DataError
 
 
 @pytest.fixture
@@ -34,7 +34,9 @@ def save(folder: Path, name: str, values: list[int]) -> None:
 
 
 @pytest.mark.parametrize("name", ["t.parquet", "t.csv"])
-def test_the_folder_of_the_study_comes_before_the_current_folder(name: str, elsewhere: Path, tmp_path: Path) -> None:
+def test_the_folder_of_the_study_comes_before_the_current_folder(
+    name: str, elsewhere: Path, tmp_path: Path
+) -> None:
     save(tmp_path / "study", name, [1])
     save(elsewhere, name, [2])
     assert rows_of(name, tmp_path / "study") == [1]
@@ -57,12 +59,16 @@ def test_the_data_folder_of_the_environment_is_searched(
     assert rows_of("t.parquet", tmp_path) == [3]
 
 
-def test_shared_data_beside_the_current_folder_is_the_data_folder_by_default(elsewhere: Path, tmp_path: Path) -> None:
+def test_shared_data_beside_the_current_folder_is_the_data_folder_by_default(
+    elsewhere: Path, tmp_path: Path
+) -> None:
     save(elsewhere.parent / "shared" / "data", "t.parquet", [4])
     assert rows_of("t.parquet", tmp_path) == [4]
 
 
-def test_a_missing_file_names_every_place_tried_and_the_remedy(elsewhere: Path, tmp_path: Path) -> None:
+def test_a_missing_file_names_every_place_tried_and_the_remedy(
+    elsewhere: Path, tmp_path: Path
+) -> None:
     with pytest.raises(DataError) as caught:
         rows_of("none.parquet", tmp_path / "study")
     text = str(caught.value)
@@ -101,8 +107,77 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
 
 def test_a_broken_parquet_file_is_a_data_error(tmp_path: Path) -> None:
     (tmp_path / "t.parquet").write_text("no parquet")
-    with pytest.raises(DataError, match="cannot be read as parquet"):
+    with pytest.raises(DataError, match=r"t\.parquet: cannot be read: "):
         rows_of("t.parquet", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "path", [".", "/", "a**b[", "[", "**", "x" * 5000, "*" + "x" * 5000, "a/" * 2500, "\0", "~"]
+)
+def test_a_path_that_means_no_file_is_a_data_error(path: str, elsewhere: Path) -> None:
+    with pytest.raises(DataError, match="must be a file or a glob of files, found none") as caught:
+        rows_of(path, elsewhere)
+    assert len(str(caught.value)) < 2000
+
+
+def test_what_is_no_regular_file_is_not_read(elsewhere: Path) -> None:
+    os.mkfifo(elsewhere / "pipe.parquet")
+    for path in ("/dev/zero", "pipe.parquet"):
+        with pytest.raises(DataError) as caught:
+            rows_of(path, elsewhere)
+        assert caught.value.remedy == "it is a device, a pipe or a socket: write its rows to a file"
+
+
+def test_a_folder_named_like_a_file_is_reported(elsewhere: Path) -> None:
+    (elsewhere / "rows.parquet").mkdir()
+    with pytest.raises(DataError) as caught:
+        rows_of("rows.parquet", elsewhere)
+    assert (
+        caught.value.remedy
+        == "it is a folder: write a glob of its files, such as 'rows.parquet/*.parquet'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("other", "problem"),
+    [
+        ({"x": [1]}, "has no 'y'"),
+        ({"x": [1], "y": [1], "z": [1]}, "has 'z' too"),
+        ({"x": [1], "y": ["a"]}, "but 'y' is String in place of Int64"),
+    ],
+)
+def test_files_of_a_glob_must_have_the_same_columns(
+    other: dict[str, list[object]], problem: str, tmp_path: Path
+) -> None:
+    pl.DataFrame({"x": [1], "y": [1]}).write_parquet(tmp_path / "a.parquet")
+    pl.DataFrame(other).write_parquet(tmp_path / "b.parquet")
+    with pytest.raises(DataError) as caught:
+        rows_of("*.parquet", tmp_path)
+    assert caught.value.problems == (
+        f"{tmp_path / 'b.parquet'}: must have the columns of a.parquet, {problem}",
+    )
+
+
+def test_parquet_files_may_have_their_columns_in_another_order(tmp_path: Path) -> None:
+    pl.DataFrame({"x": [1], "y": [5]}).write_parquet(tmp_path / "a.parquet")
+    pl.DataFrame({"y": [6], "x": [2]}).write_parquet(tmp_path / "b.parquet")
+    assert rows_of("*.parquet", tmp_path) == [1, 2]
+
+
+def test_csv_files_with_columns_in_another_order_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x,y\n1,5\n")
+    (tmp_path / "b.csv").write_text("y,x\n6,2\n")
+    with pytest.raises(
+        DataError, match=r"b\.csv: must have the columns of a\.csv in the same order"
+    ):
+        rows_of("*.csv", tmp_path)
+
+
+def test_a_damaged_file_of_a_glob_is_named(tmp_path: Path) -> None:
+    save(tmp_path, "a.parquet", [1])
+    (tmp_path / "b.parquet").write_bytes(b"PAR1" + bytes(100) + b"PAR1")
+    with pytest.raises(DataError, match=r"b\.parquet: cannot be read: "):
+        rows_of("*.parquet", tmp_path)
 
 
 def test_the_same_content_elsewhere_and_later_has_the_same_identity(tmp_path: Path) -> None:
@@ -111,36 +186,47 @@ def test_the_same_content_elsewhere_and_later_has_the_same_identity(tmp_path: Pa
         shop().write_parquet(tmp_path / name / "t.parquet")
     os.utime(tmp_path / "two" / "t.parquet", (1, 1))
     options = Options(path="t.parquet")
-    assert identity(options, tmp_path / "one", Contents(tmp_path, print)) == identity(
-        options, tmp_path / "two", Contents(tmp_path, print)
+    assert identity(options, tmp_path / "one", FileHasher(tmp_path, print)) == identity(
+        options, tmp_path / "two", FileHasher(tmp_path, print)
     )
 
 
 def test_one_changed_byte_changes_the_identity(tmp_path: Path) -> None:
     options = Options(path="t.csv")
     (tmp_path / "t.csv").write_text("x\n1\n2\n")
-    before = identity(options, tmp_path, Contents(tmp_path, print))
+    before = identity(options, tmp_path, FileHasher(tmp_path, print))
     (tmp_path / "t.csv").write_text("x\n1\n3\n")
-    assert identity(options, tmp_path, Contents(tmp_path, print)) != before
+    assert identity(options, tmp_path, FileHasher(tmp_path, print)) != before
 
 
-def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_may_not_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "rows.csv").write_text("a\n1\n")
 
     def refused(path: Path, *_: object) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "open", refused)
-    with pytest.raises(DataError, match=r"data.source.path: .*rows.csv cannot be read: Permission denied"):
-        identity(Options(path="rows.csv"), tmp_path, Contents(tmp_path, print))
+    with pytest.raises(
+        DataError, match=r"data.source.path: .*rows.csv cannot be read: Permission denied"
+    ):
+        identity(Options(path="rows.csv"), tmp_path, FileHasher(tmp_path, print))
 
 
-def test_rows_are_numbered_and_filtered_while_they_are_scanned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else Polars holds many more of them at once."""
+def test_rows_are_numbered_and_filtered_while_they_are_scanned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise Polars holds many more of them at once."""
     shop().write_parquet(tmp_path / "shop.parquet")
     plans: list[str] = []
-    mapped = rows.mapped
-    monkeypatch.setattr(rows, "mapped", lambda query, cache: plans.append(query.explain()) or mapped(query, cache))
+    collect = rows.collect_to_mapped_file
+
+    def recorded(query: pl.LazyFrame, cache: Path) -> pl.DataFrame:
+        plans.append(query.explain())
+        return collect(query, cache)
+
+    monkeypatch.setattr(rows, "collect_to_mapped_file", recorded)
     rows.read_rows(definition(), tmp_path, tmp_path)
     assert f"ROW_INDEX: {rows.ROW_NUMBER}" in plans[0]
     assert "SELECTION:" in plans[0]

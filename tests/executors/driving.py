@@ -1,22 +1,24 @@
-"""Jobs on an executor, and what is heard of them."""
+"""Run jobs on an executor and collect their events."""
 
 import time
 from collections.abc import Callable
 from typing import Any
 
-from hinet_search.executors import Alive, Ended, Executor, Job, Message, Said
+from hinet_search.executors import Executor, Heartbeat, Job, JobEnd, JobEvent, Message
 
 PATIENCE_SECONDS = 60.0
 FOREVER_SECONDS = 600.0
 
 
-def submit(executor: Executor, function: Callable[..., None], payload: Any = None, key: str = "arm/0") -> None:
+def submit(
+    executor: Executor, function: Callable[..., None], payload: Any = None, key: str = "arm/0"
+) -> None:
     executor.submit(Job(key, 1, function, payload))
 
 
-def wait_for(executor: Executor, done: Callable[[list[Said]], bool]) -> list[Said]:
-    """Everything heard until `done`, but for signs of life."""
-    heard: list[Said] = []
+def wait_for(executor: Executor, done: Callable[[list[JobEvent]], bool]) -> list[JobEvent]:
+    """Return all events until `done`, except heartbeats."""
+    heard: list[JobEvent] = []
     limit = time.monotonic() + PATIENCE_SECONDS
     while not done(heard):
         assert time.monotonic() < limit, f"heard only {heard}"
@@ -24,20 +26,24 @@ def wait_for(executor: Executor, done: Callable[[list[Said]], bool]) -> list[Sai
     return heard
 
 
-def said(executor: Executor, seconds: float) -> list[Said]:
-    """What comes in this time, but for signs of life: how many there are depends on how busy the machine is."""
-    return [one for one in executor.poll(seconds) if not isinstance(one, Alive)]
+def said(executor: Executor, seconds: float) -> list[JobEvent]:
+    """Return the events of this time, except heartbeats, whose number depends on the machine's load."""
+    return [message for message in executor.poll(seconds) if not isinstance(message, Heartbeat)]
 
 
-def ends(heard: list[Said]) -> list[Ended]:
-    return [one for one in heard if isinstance(one, Ended)]
+def ends(heard: list[JobEvent]) -> list[JobEnd]:
+    return [message for message in heard if isinstance(message, JobEnd)]
 
 
-def bodies(heard: list[Said], key: str = "arm/0") -> list[Any]:
-    return [one.body for one in heard if isinstance(one, Message) and one.key == key]
+def bodies(heard: list[JobEvent], key: str = "arm/0") -> list[Any]:
+    return [
+        message.body for message in heard if isinstance(message, Message) and message.key == key
+    ]
 
 
-def run(executor: Executor, function: Callable[..., None], payload: Any = None, key: str = "arm/0") -> list[Any]:
-    """Everything heard of one job, its end last."""
+def run(
+    executor: Executor, function: Callable[..., None], payload: Any = None, key: str = "arm/0"
+) -> list[Any]:
+    """Run one job and return its events, its end last."""
     submit(executor, function, payload, key)
     return wait_for(executor, ends)

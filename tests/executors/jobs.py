@@ -1,4 +1,4 @@
-"""Jobs for the conformance suite; they live in a module because a slot imports what it runs."""
+"""Jobs for the conformance suite, in a module because slots import what they run."""
 
 import contextlib
 import os
@@ -8,9 +8,10 @@ import threading
 import time
 from pathlib import Path
 
-from hinet_search import life
-from hinet_search.errors import DiskFull
+from hinet_search.common import heartbeat
+from hinet_search.common.errors import DiskFull
 from hinet_search.executors import Emit, ShouldStop
+from hinet_search.executors.processes import slots
 
 
 def count(last: int, emit: Emit, should_stop: ShouldStop) -> None:
@@ -20,17 +21,29 @@ def count(last: int, emit: Emit, should_stop: ShouldStop) -> None:
 
 
 def note(path: str, emit: Emit, should_stop: ShouldStop) -> None:
-    """Leave a line in a file."""
+    """Append a line to a file."""
     with Path(path).open("a", encoding="utf-8") as file:
         file.write("ran\n")
 
 
 def until_stopped(payload: object, emit: Emit, should_stop: ShouldStop) -> None:
-    """Say that it runs, then wait for a stop and say that it was heard."""
+    """Report that it runs, wait for a stop, and report that it was seen."""
     emit("running")
     while not should_stop():
         time.sleep(0.005)
     emit("heard")
+
+
+def give_signs_every(seconds: float, emit: Emit, should_stop: ShouldStop) -> None:
+    """Let later jobs in this process send heartbeats that often; by default it is every five seconds."""
+    slots.HEARTBEAT_SECONDS = seconds
+
+
+def tell_time_until_stopped(payload: object, emit: Emit, should_stop: ShouldStop) -> None:
+    """Emit the time of the machine's clock at the start, then only ask whether to stop."""
+    emit(time.monotonic())
+    while not should_stop():
+        time.sleep(0.005)
 
 
 def until_file(path: str, emit: Emit, should_stop: ShouldStop) -> None:
@@ -51,9 +64,9 @@ def read_past_the_end(payload: object, emit: Emit, should_stop: ShouldStop) -> N
     raise EOFError("the file is truncated")
 
 
-def run_out_of_memory(payload: object, emit: Emit, should_stop: ShouldStop) -> None:
-    """Raise as numpy does when an allocation fails."""
-    raise MemoryError
+def run_out_of_memory(why: str | None, emit: Emit, should_stop: ShouldStop) -> None:
+    """Raise what a failed allocation raises, with or without a reason."""
+    raise MemoryError(*([why] if why else []))
 
 
 def find_the_disk_full(payload: object, emit: Emit, should_stop: ShouldStop) -> None:
@@ -68,23 +81,24 @@ def kill_itself(first_attempts: str, emit: Emit, should_stop: ShouldStop) -> Non
 
 
 def die_in_the_middle_of_a_message(size: int, emit: Emit, should_stop: ShouldStop) -> None:
-    """Begin to send more bytes than a pipe holds, and die: before they have been read, if nobody reads at once."""
+    """Begin to send more bytes than a pipe holds, and die before they are read."""
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGKILL)).start()
     emit(bytes(size))
     threading.Event().wait()
 
 
 def pause_in_the_middle_of_a_message(size: int, emit: Emit, should_stop: ShouldStop) -> None:
-    """Begin to send more bytes than a line holds, and be paused."""
+    """Begin to send more bytes than a channel holds, and pause."""
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGSTOP)).start()
     emit(bytes(size))
     threading.Event().wait()
 
 
-def work_on(payload: object, emit: Emit, should_stop: ShouldStop) -> None:
-    """Work for ever that asks and tells nothing, but says that it goes on."""
-    while True:
-        life.sign()
+def work_on(seconds: float, emit: Emit, should_stop: ShouldStop) -> None:
+    """Work without messages or questions, but with heartbeats."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        heartbeat.send_heartbeat()
         time.sleep(0.005)
 
 
@@ -94,7 +108,7 @@ def exit_with(code: int, emit: Emit, should_stop: ShouldStop) -> None:
 
 
 def interrupt_itself(payload: object, emit: Emit, should_stop: ShouldStop) -> None:
-    """Receive SIGINT, as every process of a terminal does on Ctrl-C, and go on."""
+    """Receive SIGINT, as every process of a terminal does on Ctrl-C, and continue."""
     os.kill(os.getpid(), signal.SIGINT)
     emit("lives")
 
@@ -105,13 +119,13 @@ def tell_process(payload: object, emit: Emit, should_stop: ShouldStop) -> None:
 
 
 def sleep_deafly(seconds: float, emit: Emit, should_stop: ShouldStop) -> None:
-    """Say which process it is, then do nothing that would notice that the coordinator is gone."""
+    """Emit the process number, then do nothing that would notice the coordinator's end."""
     emit(os.getpid())
     time.sleep(seconds)
 
 
 def go_on_after_every_error(payload: object, emit: Emit, should_stop: ShouldStop) -> None:
-    """Emit for ever and take every exception for its own."""
+    """Emit for ever and catch every exception."""
     while True:
         with contextlib.suppress(Exception):
             emit(os.getpid())
@@ -129,8 +143,8 @@ def write_then_tell(weights: Path, emit: Emit, should_stop: ShouldStop) -> None:
     """Three times: write a file and one beside it, then say what is in them."""
     for number in range(3):
         weights.parent.mkdir(parents=True, exist_ok=True)
-        weights.write_text(f"weights {number}")
-        weights.with_suffix(".scores.safetensors").write_text(f"scores {number}")
+        _write_whole(weights, f"weights {number}")
+        _write_whole(weights.with_suffix(".scores.safetensors"), f"scores {number}")
         emit(number)
 
 
@@ -148,13 +162,9 @@ def go_on(folder: Path, emit: Emit, should_stop: ShouldStop) -> None:
         time.sleep(0.02)
 
 
-def add_one(folder: Path, emit: Emit, should_stop: ShouldStop) -> None:
-    """Leave one file in a folder and end."""
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_whole(folder / "000001.txt", "ended")
-
-
 def _write_whole(path: Path, text: str) -> None:
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(text)
-    part.replace(path)
+    part = path.with_name(f".{path.name}.part")
+    part.mkdir()
+    (part / path.name).write_text(text)
+    (part / path.name).replace(path)
+    part.rmdir()

@@ -12,9 +12,17 @@ def is_alive(process: int) -> bool:
     return state != "Z"
 
 
+def is_paused(process: int) -> bool:
+    """Return whether a process was stopped by a signal and may continue."""
+    try:
+        return _status(process)[0] == "T"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def children_of(process: int) -> set[int]:
-    """Child processes, zombies included: who started them must also have collected them."""
-    found = set()
+    """Return child processes, including zombies: their parent must also have collected them."""
+    children = set()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
@@ -22,14 +30,14 @@ def children_of(process: int) -> set[int]:
             except (FileNotFoundError, ProcessLookupError):
                 continue
             if parent == process:
-                found.add(int(entry.name))
-    return found
+                children.add(int(entry.name))
+    return children
 
 
 def descendants_of(process: int) -> set[int]:
     """Child processes and theirs."""
-    found = children_of(process)
-    return found.union(*(descendants_of(child) for child in found))
+    children = children_of(process)
+    return children.union(*(descendants_of(child) for child in children))
 
 
 def _status(process: int) -> list[str]:

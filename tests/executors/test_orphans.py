@@ -1,23 +1,23 @@
-"""No slot outlives its coordinator, however that one ended."""
+"""No slot outlives its coordinator, however the coordinator ended."""
 
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from hinet_search import plugins
+from hinet_search.common import plugins
 from tests.executors.engines import EXECUTORS
 from tests.executors.processes import is_alive
+from tests.waiting import seconds_until
 
 COORDINATOR = """
 import time
 from pathlib import Path
-from hinet_search import plugins
+from hinet_search.common import plugins
 from hinet_search.executors import Job
 from tests.executors import jobs
 
@@ -46,9 +46,13 @@ def started() -> Iterator[list[subprocess.Popen[str]]]:
         process.communicate()
 
 
-def start(started: list[subprocess.Popen[str]], engine: str, home: Path, job: str, payload: object) -> tuple[int, int]:
-    """A coordinator whose slot runs a job, in a session of its own: process numbers of coordinator and slot."""
-    code = COORDINATOR.format(executors=EXECUTORS, engine=engine, home=str(home), job=job, payload=payload)
+def start(
+    started: list[subprocess.Popen[str]], engine: str, home: Path, job: str, payload: object
+) -> tuple[int, int]:
+    """Start a coordinator whose slot runs a job, in a new session; return the process numbers of both."""
+    code = COORDINATOR.format(
+        executors=EXECUTORS, engine=engine, home=str(home), job=job, payload=payload
+    )
     process = subprocess.Popen(
         [sys.executable, "-c", code],
         stdout=subprocess.PIPE,
@@ -63,13 +67,12 @@ def start(started: list[subprocess.Popen[str]], engine: str, home: Path, job: st
 
 
 def seconds_until_dead(process: int) -> float:
-    began = time.monotonic()
-    while is_alive(process) and time.monotonic() - began < 10:
-        time.sleep(0.01)
-    return time.monotonic() - began
+    return seconds_until(lambda: not is_alive(process), at_most=10.0)
 
 
-@pytest.mark.parametrize(("job", "payload"), [("sleep_deafly", 600.0), ("go_on_after_every_error", None)])
+@pytest.mark.parametrize(
+    ("job", "payload"), [("sleep_deafly", 600.0), ("go_on_after_every_error", None)]
+)
 def test_a_slot_ends_within_5_seconds_of_its_coordinator_being_killed(
     started: list[subprocess.Popen[str]], engine: str, tmp_path: Path, job: str, payload: object
 ) -> None:

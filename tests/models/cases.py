@@ -1,4 +1,4 @@
-"""Every network in every protocol that it has; they are found by their files, none is named here."""
+"""Every network, in every protocol that it has; models are discovered by their files."""
 
 from dataclasses import dataclass
 
@@ -7,16 +7,16 @@ import torch
 from small_models import SCHEMA
 from torch import nn
 
-from hinet_search import plugins
-from hinet_search.config import build_config, config_type
-from hinet_search.nn.protocol import MDMT, PER_SCENARIO, PER_TASK, ProtocolConfig
-from hinet_search.schema import Schema
-from hinet_search.study import MODELS
+from hinet_search.common import plugins
+from hinet_search.data.schema import Schema
+from hinet_search.models.layers.protocol import MDMT, PER_SCENARIO, PER_TASK, ProtocolConfig
+from hinet_search.study.load_study import MODELS
+from hinet_search.training.trial_config import build_config, config_type
 
 
 @dataclass(frozen=True)
 class Case:
-    """A model with its own defaults in a protocol."""
+    """A model with its defaults in a protocol."""
 
     name: str
     protocol: str = MDMT
@@ -26,10 +26,16 @@ class Case:
 
     def build(self, schema: Schema = SCHEMA, seed: int = 0) -> nn.Module:
         torch.manual_seed(seed)
-        return build_config(self.name, {} if self.protocol == MDMT else {"model.protocol": self.protocol}).build(schema)
+        return build_config(
+            self.name, {} if self.protocol == MDMT else {"model.protocol": self.protocol}
+        ).build(schema)
 
 
-JOINT = tuple(Case(name) for name in plugins.names(MODELS) if issubclass(plugins.load(MODELS, name).Model, nn.Module))
+JOINT = tuple(
+    Case(name)
+    for name in plugins.names(MODELS)
+    if issubclass(plugins.load(MODELS, name).Model, nn.Module)
+)
 BASELINES = tuple(case.name for case in JOINT if issubclass(config_type(case.name), ProtocolConfig))
 APART = tuple(Case(name, protocol) for protocol in (PER_SCENARIO, PER_TASK) for name in BASELINES)
 

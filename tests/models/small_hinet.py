@@ -3,8 +3,8 @@
 from small_models import SCHEMA, randomise
 from torch import nn
 
+from hinet_search.data.schema import Schema
 from hinet_search.models.hinet import Config, Model
-from hinet_search.schema import Schema
 
 SMALL = {
     "embedding_dim": 2,
@@ -16,8 +16,10 @@ SMALL = {
 
 
 def small(changes: dict[str, object], schema: Schema = SCHEMA) -> nn.Module:
-    """A small HiNet with some options changed, by their dotted names."""
-    options = {part: dict(value) if isinstance(value, dict) else value for part, value in SMALL.items()}
+    """Return a small HiNet with some options changed, by their dotted names."""
+    options = {
+        part: dict(value) if isinstance(value, dict) else value for part, value in SMALL.items()
+    }
     for path, value in changes.items():
         part, _, name = path.partition(".")
         if name:

@@ -5,15 +5,20 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from hinet_search.nn.measure import synthetic_batch
-from hinet_search.schema import Batch, ListField, Schema
+from hinet_search.data.schema import ListField, Schema
+from hinet_search.models.layers.batch import Batch
+from hinet_search.models.layers.measure import synthetic_batch
 
 SCHEMA = Schema(("feed", "search", "cart"), ("click", "order"), ("user", "item"), (7, 5), ("age",))
-WITH_LISTS = replace(SCHEMA, lists=(ListField("watched", 1, 4, "mean"), ListField("liked", 1, 3, "attention")))
+WITH_LISTS = replace(
+    SCHEMA, lists=(ListField("watched", 1, 4, "mean"), ListField("liked", 1, 3, "attention"))
+)
 
 
-def batch(schema: Schema = SCHEMA, rows: int = 12, scenarios: tuple[int, ...] | None = None, seed: int = 0) -> Batch:
-    """Rows in mixed order; with `scenarios` only those occur. Ids go beyond the vocabulary now and then."""
+def batch(
+    schema: Schema = SCHEMA, rows: int = 12, scenarios: tuple[int, ...] | None = None, seed: int = 0
+) -> Batch:
+    """Return rows in mixed order, some ids beyond the vocabulary, of all or some scenarios."""
     drawn = synthetic_batch(schema, rows, seed)
     generator = torch.Generator().manual_seed(seed)
     occurring = torch.tensor(scenarios if scenarios is not None else range(schema.num_scenarios))
@@ -29,7 +34,7 @@ def take(source: Batch, rows: torch.Tensor) -> Batch:
 
 
 def randomise(model: nn.Module, seed: int = 0) -> nn.Module:
-    """Double precision, evaluation mode, and parameters large enough that every part of the model matters."""
+    """Make a model double precision, in evaluation mode, with large enough parameters."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.double().parameters():
@@ -37,13 +42,17 @@ def randomise(model: nn.Module, seed: int = 0) -> nn.Module:
     return model.eval()
 
 
-def assert_same_with_gradients(model: nn.Module, batched: torch.Tensor, plain: torch.Tensor) -> None:
+def assert_same_with_gradients(
+    model: nn.Module, batched: torch.Tensor, plain: torch.Tensor
+) -> None:
     """Equal logits, and equal gradients of every parameter under a random slope."""
     torch.testing.assert_close(batched, plain, rtol=0, atol=1e-10)
     parameters = list(model.parameters())
     slope = torch.randn(plain.shape, dtype=plain.dtype, generator=torch.Generator().manual_seed(9))
     gradients = [
-        torch.autograd.grad((logits * slope).sum(), parameters, allow_unused=True, materialize_grads=True)
+        torch.autograd.grad(
+            (logits * slope).sum(), parameters, allow_unused=True, materialize_grads=True
+        )
         for logits in (batched, plain)
     ]
     for left, right in zip(*gradients, strict=True):

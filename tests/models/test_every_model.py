@@ -1,4 +1,4 @@
-"""What every model must do, whichever it is: models are found by their files, none is named here."""
+"""Facts that hold for every model; models are discovered by their files."""
 
 import importlib
 from dataclasses import replace
@@ -11,13 +11,14 @@ from small_models import SCHEMA, WITH_LISTS, assert_same_with_gradients, batch, 
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.flop_counter import FlopCounterMode
 
-from hinet_search.config import known_names
-from hinet_search.nn.contracts import Explains, IndependentParts
-from hinet_search.nn.embedding import FeatureEmbedding
-from hinet_search.nn.measure import count_parameters, flops_per_row, synthetic_batch
-from hinet_search.nn.outline import draw, outline
-from hinet_search.nn.similarity import expert_similarities
-from hinet_search.schema import Batch, Schema
+from hinet_search.data.schema import Schema
+from hinet_search.models.layers.batch import Batch
+from hinet_search.models.layers.contracts import Explainable, IndependentParts
+from hinet_search.models.layers.diagnostics import expert_similarities
+from hinet_search.models.layers.embedding import FeatureEmbedding
+from hinet_search.models.layers.measure import count_parameters, flops_per_row, synthetic_batch
+from hinet_search.models.layers.outline import draw, outline
+from hinet_search.training.trial_config import known_names
 
 
 def single_precision(source: Batch) -> Batch:
@@ -25,7 +26,9 @@ def single_precision(source: Batch) -> Batch:
 
 
 def labels(rows: int) -> torch.Tensor:
-    return torch.randint(2, (rows, SCHEMA.num_tasks), generator=torch.Generator().manual_seed(5)).float()
+    return torch.randint(
+        2, (rows, SCHEMA.num_tasks), generator=torch.Generator().manual_seed(5)
+    ).float()
 
 
 @every_case
@@ -37,14 +40,18 @@ def test_logits_have_a_row_per_row_and_a_column_per_task(case: Case) -> None:
 def test_gradient_reaches_every_parameter_when_all_scenarios_are_present(case: Case) -> None:
     model = case.build()
     binary_cross_entropy_with_logits(model(single_precision(batch(rows=96))), labels(96)).backward()
-    unreached = [path for path, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    unreached = [
+        path for path, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0
+    ]
     assert unreached == []
 
 
 @every_case
-def test_sixty_four_rows_can_be_learned_by_heart(case: Case) -> None:
+def test_sixty_four_rows_can_be_memorised(case: Case) -> None:
     model, rows = case.build().eval(), single_precision(batch(rows=64))
-    rows = replace(rows, numeric_BN=torch.randn(64, 1, generator=torch.Generator().manual_seed(1)) * 3)
+    rows = replace(
+        rows, numeric_BN=torch.randn(64, 1, generator=torch.Generator().manual_seed(1)) * 3
+    )
     optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
     loss, steps = torch.tensor(torch.inf), 0
     while loss.item() >= 0.1 and steps < 150:
@@ -90,7 +97,7 @@ def test_its_parameters_can_be_counted_without_memory(case: Case) -> None:
 
 
 @every_case
-def test_a_row_alone_gets_the_logits_that_it_gets_in_company(case: Case) -> None:
+def test_a_row_alone_gets_the_same_logits_as_in_a_batch(case: Case) -> None:
     model, rows = randomise(case.build()), batch()
     together = model(rows)
     alone = torch.cat([model(take(rows, torch.tensor([row]))) for row in range(len(rows))])
@@ -146,7 +153,9 @@ def test_ids_of_32_bits_give_the_same_logits_as_of_64(case: Case) -> None:
 
 
 @every_case
-def test_matrix_products_in_bf16_give_nearly_the_same_logits_and_gradients_of_full_precision(case: Case) -> None:
+def test_products_in_bf16_give_nearly_the_same_logits_and_full_precision_gradients(
+    case: Case,
+) -> None:
     model, rows = randomise(case.build()).float().eval(), single_precision(batch(rows=96))
     exact, loss = model(rows).detach(), binary_cross_entropy_with_logits
     with torch.autocast("cpu", torch.bfloat16):
@@ -168,16 +177,18 @@ def test_the_flops_of_a_row_are_those_that_torch_counts(case: Case) -> None:
 
 @every_case
 def test_sparse_gradients_of_tables_are_the_dense_ones(case: Case) -> None:
-    found = []
+    gradients = []
     for is_sparse in (False, True):
         model = case.build(WITH_LISTS).eval()
-        tables = [module.table for module in model.modules() if isinstance(module, FeatureEmbedding)]
+        tables = [
+            module.table for module in model.modules() if isinstance(module, FeatureEmbedding)
+        ]
         for table in tables:
             table.sparse_gradient = is_sparse
         model(single_precision(batch(WITH_LISTS, rows=40))).square().sum().backward()
         assert {table.weight.grad.is_sparse for table in tables} <= {is_sparse}
-        found.append([table.weight.grad.to_dense() for table in tables])
-    for dense, sparse in zip(*found, strict=True):
+        gradients.append([table.weight.grad.to_dense() for table in tables])
+    for dense, sparse in zip(*gradients, strict=True):
         torch.testing.assert_close(sparse, dense)
 
 
@@ -200,7 +211,10 @@ def test_the_batched_model_equals_its_plain_reference_forward_and_backward(
 @every_case
 def test_all_embeddings_of_ids_are_feature_embeddings(case: Case) -> None:
     model = case.build()
-    inside = {id(p) for part in model.modules() if isinstance(part, FeatureEmbedding) for p in part.parameters()}
+    inside = set()
+    for part in model.modules():
+        if isinstance(part, FeatureEmbedding):
+            inside |= {id(p) for p in part.parameters()}
     widths = {p.shape[0] for p in model.parameters() if id(p) in inside}
     assert min(widths) >= sum(SCHEMA.vocabulary_sizes)
 
@@ -228,14 +242,15 @@ def test_a_part_alone_decides_its_cells(case: Case) -> None:
     model, rows = randomise(case.build()), batch()
     before = model(rows).detach()
     for part in model.independent_parts() if isinstance(model, IndependentParts) else ():
-        kept = {name: weights.clone() for name, weights in part.module.state_dict().items()}
+        state = part.module.state_dict()
+        weights_before = {name: weights.clone() for name, weights in state.items()}
         randomise(part.module, seed=7)
         changed = {
             SCHEMA.num_tasks * int(rows.scenario_B[row]) + task
             for row, task in (model(rows) != before).nonzero().tolist()
         }
         assert changed == set(part.cells)
-        part.module.load_state_dict(kept)
+        part.module.load_state_dict(weights_before)
 
 
 @every_case
@@ -243,7 +258,8 @@ def test_its_outline_is_drawn_within_a_hundred_columns_and_ends_at_its_totals(ca
     model = case.build(WITH_LISTS)
     rows = outline(model, WITH_LISTS)
     assert max(map(len, draw(rows).splitlines())) <= 100
-    assert sum(row.parameters * row.alike for row in rows if row.depth == 1) == rows[0].parameters
+    parts = [row for row in rows if row.depth == 1]
+    assert sum(row.parameters * row.num_alike for row in parts) == rows[0].parameters
     assert rows[0].parameters == count_parameters(model)[0]
     assert rows[0].flops_per_row == flops_per_row(model, WITH_LISTS)
 
@@ -256,14 +272,17 @@ def test_an_outline_begins_with_the_name_of_the_model(case: Case) -> None:
 @every_case
 def test_mean_gate_weights_of_a_model_that_explains_itself_sum_to_one(case: Case) -> None:
     model = randomise(case.build())
-    gates = model.insight(batch()).gates if isinstance(model, Explains) else ()
-    assert all(abs(sum(gate.weights) - 1) < 1e-9 and len(gate.experts) == len(gate.weights) for gate in gates)
+    gates = model.insight(batch()).gates if isinstance(model, Explainable) else ()
+    assert all(
+        abs(sum(gate.weights) - 1) < 1e-9 and len(gate.experts) == len(gate.weights)
+        for gate in gates
+    )
 
 
 @every_case
 def test_experts_of_a_model_are_as_alike_as_themselves_and_no_more(case: Case) -> None:
-    for found in expert_similarities(randomise(case.build()), batch(rows=60)):
-        table = torch.tensor(found.table)
+    for similarity in expert_similarities(randomise(case.build()), batch(rows=60)):
+        table = torch.tensor(similarity.table)
         assert torch.allclose(table.diagonal(), torch.ones(len(table)))
         assert torch.allclose(table, table.T)
         assert 0 <= table.min() <= table.max() <= 1 + 1e-6

@@ -4,11 +4,11 @@ import pytest
 import torch
 from small_models import SCHEMA, batch, randomise
 
-from hinet_search.config import build_config
-from hinet_search.errors import ConfigurationError
+from hinet_search.common.errors import ConfigurationError
+from hinet_search.data.schema import ListField, Schema
 from hinet_search.models.flat_moe import Config, Model
-from hinet_search.nn.measure import count_parameters
-from hinet_search.schema import ListField, Schema
+from hinet_search.models.layers.measure import count_parameters
+from hinet_search.training.trial_config import build_config
 
 LARGE = Schema(
     scenarios=("1", "0", "4", "2", "6"),
@@ -18,7 +18,9 @@ LARGE = Schema(
     numeric=tuple(f"number_{number}" for number in range(90)),
     lists=(ListField("watched", 1, 50, "mean"),),
 )
-MANY_SCENARIOS = Schema(tuple(map(str, range(50))), ("click", "order"), ("user", "item"), (900, 400), ("age",))
+MANY_SCENARIOS = Schema(
+    tuple(map(str, range(50))), ("click", "order"), ("user", "item"), (900, 400), ("age",)
+)
 
 
 def small(**options: object) -> Model:
@@ -30,10 +32,9 @@ def dense(model: Model) -> int:
 
 
 def hinet_size(schema: Schema, **changes: object) -> int:
+    values = {f"model.{name.replace('__', '.')}": value for name, value in changes.items()}
     with torch.device("meta"):
-        return dense(
-            build_config("hinet", {f"model.{name.replace('__', '.')}": v for name, v in changes.items()}).build(schema)
-        )
+        return dense(build_config("hinet", values).build(schema))
 
 
 @pytest.mark.parametrize("num_experts", [2, 4, 8])
@@ -44,17 +45,29 @@ def test_its_size_is_within_two_percent_of_the_default_hinet(
 ) -> None:
     target = hinet_size(schema)
     with torch.device("meta"):
-        model = Model(Config(num_experts=num_experts, tower={"widths": tower}, dense_parameters=target), schema)
+        model = Model(
+            Config(num_experts=num_experts, tower={"widths": tower}, dense_parameters=target),
+            schema,
+        )
     assert abs(dense(model) / target - 1) < 0.02
 
 
 def test_its_size_is_within_two_percent_of_the_smallest_hinet_of_the_space() -> None:
-    smallest = {"scenario__num_shared_sub_experts": 1, "scenario__num_specific_sub_experts": 1,
-                "scenario__widths": (64,), "cgc__layout": "shared", "cgc__num_shared_experts": 1,
-                "cgc__widths": (32,), "tower__widths": ()}  # fmt: skip
+    smallest = {
+        "scenario__num_shared_sub_experts": 1,
+        "scenario__num_specific_sub_experts": 1,
+        "scenario__widths": (64,),
+        "cgc__layout": "shared",
+        "cgc__num_shared_experts": 1,
+        "cgc__widths": (32,),
+        "tower__widths": (),
+    }
     target = hinet_size(LARGE, **smallest)
     with torch.device("meta"):
-        sizes = [dense(Model(Config(num_experts=experts, dense_parameters=target), LARGE)) for experts in range(2, 9)]
+        sizes = [
+            dense(Model(Config(num_experts=experts, dense_parameters=target), LARGE))
+            for experts in range(2, 9)
+        ]
     assert max(abs(size / target - 1) for size in sizes) < 0.02
 
 
@@ -83,7 +96,9 @@ def test_finding_the_width_draws_nothing_from_the_generator() -> None:
     torch.manual_seed(3)
     sized = small(dense_parameters=2000)
     torch.manual_seed(3)
-    assert torch.equal(sized.embedding.table.weight, small(width=sized.width).embedding.table.weight)
+    assert torch.equal(
+        sized.embedding.table.weight, small(width=sized.width).embedding.table.weight
+    )
 
 
 def test_a_size_is_that_of_one_joint_model() -> None:
@@ -108,6 +123,11 @@ def test_insight_shows_the_preferred_expert_of_scenarios_that_have_rows() -> Non
     with torch.no_grad():
         model.gate.logits.weight_LIO.zero_()
     gates = model.insight(batch(scenarios=(0, 2))).gates
-    assert [gate.where for gate in gates] == ["feed/click", "feed/order", "cart/click", "cart/order"]
+    assert [gate.where for gate in gates] == [
+        "feed/click",
+        "feed/order",
+        "cart/click",
+        "cart/order",
+    ]
     assert gates[0].experts == ("expert 1", "expert 2", "expert 3")
     assert gates[0].weights == pytest.approx((1 / 3,) * 3)

@@ -8,8 +8,8 @@ from small_hinet import small
 from small_models import assert_same_with_gradients, batch, randomise
 from torch import nn
 
+from hinet_search.data.schema import Schema
 from hinet_search.models.hinet import Config
-from hinet_search.schema import Schema
 
 LAYOUTS = ["per_scenario", "global", "shared"]
 
@@ -20,7 +20,8 @@ LAYOUTS = ["per_scenario", "global", "shared"]
 def test_every_layout_and_number_of_levels_equals_the_reference(
     layout: str, num_levels: int, scenarios: tuple[int, ...]
 ) -> None:
-    model, rows = small({"cgc.layout": layout, "cgc.num_levels": num_levels}), batch(rows=5, scenarios=scenarios)
+    model = small({"cgc.layout": layout, "cgc.num_levels": num_levels})
+    rows = batch(rows=5, scenarios=scenarios)
     assert_same_with_gradients(model, model(rows), logits(model, rows))
 
 
@@ -82,17 +83,19 @@ def test_after_the_warm_up_every_scenario_attends_to_its_k_most_weighted_others(
     model = small({"san.top_k": 1, "san.warmup_passes": 2})
     before = model.scenario.san()
     model.begin_pass(2)
-    assert torch.equal(model.scenario.san(), nn.functional.one_hot(before.argmax(dim=-1), 3).double())
+    assert torch.equal(
+        model.scenario.san(), nn.functional.one_hot(before.argmax(dim=-1), 3).double()
+    )
 
 
 def test_the_choice_of_top_k_is_frozen_while_weights_change() -> None:
     schema = Schema(("a", "b", "c", "d", "e"), ("click",), ("user",), (4,), ())
     model = small({"san.top_k": 2}, schema)
     model.begin_pass(1)
-    kept, weights = model.scenario.san() > 0, model.scenario.san()
+    kept_MM, weights = model.scenario.san() > 0, model.scenario.san()
     randomise(model.scenario.san, seed=7)
     model.begin_pass(2)
-    assert torch.equal(model.scenario.san() > 0, kept)
+    assert torch.equal(model.scenario.san() > 0, kept_MM)
     assert not torch.equal(model.scenario.san(), weights)
 
 
@@ -105,14 +108,18 @@ def test_the_choice_of_top_k_travels_with_the_weights() -> None:
 
 def test_stopping_the_gradient_leaves_the_logits_as_they_are() -> None:
     rows = batch()
-    torch.testing.assert_close(small({"san.stop_gradient": True})(rows), small({})(rows), rtol=0, atol=1e-12)
+    torch.testing.assert_close(
+        small({"san.stop_gradient": True})(rows), small({})(rows), rtol=0, atol=1e-12
+    )
 
 
 def test_top_k_computes_only_the_sub_experts_that_are_attended_to() -> None:
     schema = Schema(tuple("abcdef"), ("click",), ("user",), (4,), ())
     model, rows = small({"san.top_k": 2}, schema), batch(schema, rows=12)
     seen = []
-    model.scenario.specific.register_forward_hook(lambda _m, inputs, _o: seen.append(len(inputs[0])))
+    model.scenario.specific.register_forward_hook(
+        lambda _m, inputs, _o: seen.append(len(inputs[0]))
+    )
     model.begin_pass(1)
     model(rows)
     assert seen == [12 * 3]
@@ -143,14 +150,14 @@ def test_insight_names_gates_of_scenarios_that_have_rows() -> None:
     assert [gate.where for gate in gates] == [
         "feed/shared sub-experts",
         "cart/shared sub-experts",
-        "feed/own sub-experts",
-        "cart/own sub-experts",
+        "feed/specific sub-experts",
+        "cart/specific sub-experts",
         "feed/click",
         "feed/order",
         "cart/click",
         "cart/order",
     ]
-    assert gates[-1].experts == ("shared 1", "shared 2", "own 1", "own 2")
+    assert gates[-1].experts == ("shared 1", "shared 2", "specific 1", "specific 2")
 
 
 @pytest.mark.parametrize(
@@ -161,11 +168,13 @@ def test_insight_names_gates_of_scenarios_that_have_rows() -> None:
         ("shared", "/", "/order"),
     ],
 )
-def test_insight_says_whose_every_expert_is(layout: str, shared: str, own: str) -> None:
-    owners = {gate.where: gate.owners for gate in small({"cgc.layout": layout}).insight(batch()).gates}
+def test_insight_names_the_owner_of_every_expert(layout: str, shared: str, own: str) -> None:
+    owners = {
+        gate.where: gate.owners for gate in small({"cgc.layout": layout}).insight(batch()).gates
+    }
     assert owners["cart/order"] == (shared, shared, own, own)
     assert set(owners["cart/shared sub-experts"]) == {"/shared sub-experts"}
-    assert set(owners["cart/own sub-experts"]) == {"cart/own sub-experts"}
+    assert set(owners["cart/specific sub-experts"]) == {"cart/specific sub-experts"}
 
 
 def test_insight_of_a_gate_that_prefers_one_expert_shows_it() -> None:
@@ -173,5 +182,5 @@ def test_insight_of_a_gate_that_prefers_one_expert_shows_it() -> None:
     with torch.no_grad():
         model.scenario.specific.gate.logits.weight_LIO[1] = torch.tensor([0.0, 0.0, 0.0])
     own = {gate.where: gate.weights for gate in model.insight(batch()).gates}
-    assert own["search/own sub-experts"] == pytest.approx((1 / 3, 1 / 3, 1 / 3))
-    assert own["feed/own sub-experts"] != pytest.approx((1 / 3, 1 / 3, 1 / 3))
+    assert own["search/specific sub-experts"] == pytest.approx((1 / 3, 1 / 3, 1 / 3))
+    assert own["feed/specific sub-experts"] != pytest.approx((1 / 3, 1 / 3, 1 / 3))

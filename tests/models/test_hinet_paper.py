@@ -1,4 +1,4 @@
-"""What the paper says of HiNet, and the five slips of its published code that ours must not have."""
+"""Properties of HiNet from the paper, and five mistakes of its published code that ours must not have."""
 
 from dataclasses import replace
 
@@ -7,17 +7,22 @@ from small_hinet import small
 from small_models import SCHEMA, batch, randomise
 from torch import nn
 
-from hinet_search.nn.experts import Experts, Mixture
-from hinet_search.nn.gates import Gate
-from hinet_search.nn.mlp import mlp
-from hinet_search.nn.san import BottleneckAttention, SANConfig, ScenarioAttention, weighted_sums
-from hinet_search.nn.stacked import StackedLinear
+from hinet_search.models.layers.experts import Experts, Mixture, mlp
+from hinet_search.models.layers.gates import Gate
+from hinet_search.models.layers.linear import StackedLinear
+from hinet_search.models.layers.san import (
+    BottleneckAttention,
+    SANConfig,
+    ScenarioAttention,
+    weighted_sums,
+)
+from hinet_search.training.loss import own_scenario_loss
 
 NUM_SCENARIOS = SCHEMA.num_scenarios
 
 
 def gradients_by_scenario(layer: StackedLinear) -> torch.Tensor:
-    """Whether the weights of each scenario got any gradient."""
+    """Return whether the weights of each scenario got any gradient."""
     return layer.weight_LIO.grad.unflatten(0, (NUM_SCENARIOS, -1)).flatten(1).abs().sum(dim=1) > 0
 
 
@@ -42,7 +47,9 @@ def test_rows_of_a_scenario_give_heads_of_other_scenarios_exactly_zero_gradient(
 def test_rows_of_a_scenario_train_the_sub_experts_of_others_through_attention() -> None:
     model = small({})
     model(batch(scenarios=(1,))).sum().backward()
-    assert all(gradients_by_scenario(layer).all() for layer in model.scenario.specific.experts.layers)
+    assert all(
+        gradients_by_scenario(layer).all() for layer in model.scenario.specific.experts.layers
+    )
 
 
 def test_rows_of_a_scenario_train_sub_experts_of_others_through_attention_only() -> None:
@@ -72,13 +79,17 @@ def test_permuting_the_scenarios_permutes_the_logits() -> None:
         for part in permuted.modules():
             if isinstance(part, StackedLinear) and part.num_groups == NUM_SCENARIOS:
                 for parameter in part.parameters():
-                    parameter.copy_(parameter.unflatten(0, (NUM_SCENARIOS, -1))[order].flatten(0, 1))
+                    parameter.copy_(
+                        parameter.unflatten(0, (NUM_SCENARIOS, -1))[order].flatten(0, 1)
+                    )
         old, new = model.scenario.san, permuted.scenario.san
         new.embedding.weight.copy_(old.embedding.weight[order])
         for i in range(NUM_SCENARIOS):
             for column, m in enumerate(m for m in range(NUM_SCENARIOS) if m != i):
                 others = [k for k in range(NUM_SCENARIOS) if k != order[i]]
-                new.output.weight_LIO[i, :, column] = old.output.weight_LIO[order[i], :, others.index(order[m])]
+                new.output.weight_LIO[i, :, column] = old.output.weight_LIO[
+                    order[i], :, others.index(order[m])
+                ]
     rows = batch()
     renamed = replace(rows, scenario_B=order.argsort()[rows.scenario_B])
     torch.testing.assert_close(permuted(renamed), model(rows), rtol=0, atol=1e-12)
@@ -87,7 +98,9 @@ def test_permuting_the_scenarios_permutes_the_logits() -> None:
 def test_a_mixture_of_one_sub_expert_is_a_perceptron() -> None:
     mixture, perceptron = Mixture(Experts(5, (4, 3), 1), Gate(5, 1, "softmax")), mlp(5, (4, 3))
     with torch.no_grad():
-        for stacked, linear in zip(mixture.experts.layers, (perceptron[0], perceptron[2]), strict=True):
+        for stacked, linear in zip(
+            mixture.experts.layers, (perceptron[0], perceptron[2]), strict=True
+        ):
             linear.weight.copy_(stacked.weight_LIO[0].T)
             linear.bias.copy_(stacked.bias_LO[0])
     x = torch.randn(6, 5, generator=torch.Generator().manual_seed(0))
@@ -96,12 +109,14 @@ def test_a_mixture_of_one_sub_expert_is_a_perceptron() -> None:
 
 def test_where_only_attention_can_carry_the_signal_it_recovers_the_planted_weights() -> None:
     generator = torch.Generator().manual_seed(0)
-    planted = torch.tensor([[0, 0.6, 0.3, 0.1], [0.2, 0, 0.1, 0.7], [0.5, 0.2, 0, 0.3], [0.15, 0.6, 0.25, 0]])
+    planted = torch.tensor(
+        [[0, 0.6, 0.3, 0.1], [0.2, 0, 0.1, 0.7], [0.5, 0.2, 0, 0.3], [0.15, 0.6, 0.25, 0]]
+    )
     direction_MD = torch.eye(4)
     x_BD = torch.randn(400, 4, generator=generator)
     sizes = [100, 100, 100, 100]
 
-    def integrate(x: torch.Tensor, _sizes: list[int] | None) -> torch.Tensor:
+    def mixture(x: torch.Tensor, _sizes: list[int] | None) -> torch.Tensor:
         return (x @ direction_MD.T).T.unsqueeze(-1)  # S_m(x) = the m-th input, (M, B, 1)
 
     target_B1 = (planted.repeat_interleave(100, dim=0) * x_BD).sum(dim=-1, keepdim=True)
@@ -110,7 +125,7 @@ def test_where_only_attention_can_carry_the_signal_it_recovers_the_planted_weigh
     optimiser = torch.optim.Adam(san.parameters(), lr=0.05)
     for _ in range(200):
         optimiser.zero_grad()
-        taken_1B1 = weighted_sums(integrate, x_BD, sizes, san().unsqueeze(0))
+        taken_1B1 = weighted_sums(mixture, x_BD, sizes, san().unsqueeze(0))
         (taken_1B1[0] - target_B1).square().mean().backward()
         optimiser.step()
     assert torch.equal(san().argsort(dim=-1), planted.argsort(dim=-1))
@@ -119,7 +134,9 @@ def test_where_only_attention_can_carry_the_signal_it_recovers_the_planted_weigh
 
 def test_slip_1_task_gates_sum_to_one_over_experts_and_get_gradient() -> None:
     model, rows = small({}), batch(scenarios=(0,))
-    weights = model.cgc.last_gates(torch.ones(1, model.scenario.width, dtype=torch.float64), [1, 0, 0])
+    weights = model.cgc.last_gates(
+        torch.ones(1, model.scenario.width, dtype=torch.float64), [1, 0, 0]
+    )
     torch.testing.assert_close(weights.sum(dim=-1), torch.ones(2, 1, dtype=torch.float64))
     model(rows).sum().backward()
     assert gradients_by_scenario(model.cgc.last.gate.logits)[0]
@@ -127,7 +144,9 @@ def test_slip_1_task_gates_sum_to_one_over_experts_and_get_gradient() -> None:
 
 def test_slip_1_released_code_sums_its_task_experts_without_weighting() -> None:
     model = small({"released_code": True})
-    weights = model.cgc.last_gates(torch.ones(1, model.scenario.width, dtype=torch.float64), [1, 0, 0])
+    weights = model.cgc.last_gates(
+        torch.ones(1, model.scenario.width, dtype=torch.float64), [1, 0, 0]
+    )
     assert torch.equal(weights, torch.ones(2, 1, 4, dtype=torch.float64))
 
 
@@ -156,7 +175,9 @@ def test_slip_2_released_code_passes_attention_through_one_unit() -> None:
     table = san()  # the unit has one value now, so all scenarios look at the others alike
     for m in range(4):
         looking = [i for i in range(4) if i != m]
-        torch.testing.assert_close(table[looking, m], table[looking[0], m].expand(3), rtol=0, atol=1e-7)
+        torch.testing.assert_close(
+            table[looking, m], table[looking[0], m].expand(3), rtol=0, atol=1e-7
+        )
 
 
 def gate_with_negative_logits(kind: str) -> torch.Tensor:
@@ -166,8 +187,10 @@ def gate_with_negative_logits(kind: str) -> torch.Tensor:
     return gate(torch.ones(1, 1))[0, 0]
 
 
-def test_slip_3_gates_tell_negative_logits_apart() -> None:
-    torch.testing.assert_close(gate_with_negative_logits("softmax"), torch.tensor([-1.0, -3.0]).softmax(dim=-1))
+def test_slip_3_gates_distinguish_negative_logits() -> None:
+    torch.testing.assert_close(
+        gate_with_negative_logits("softmax"), torch.tensor([-1.0, -3.0]).softmax(dim=-1)
+    )
 
 
 def test_slip_3_released_code_cuts_negative_logits_to_zero() -> None:
@@ -176,7 +199,10 @@ def test_slip_3_released_code_cuts_negative_logits_to_zero() -> None:
 
 def test_slip_3_released_code_cuts_the_logits_of_both_scenario_gates() -> None:
     scenario = small({"released_code": True}).scenario
-    assert (scenario.shared.gate.kind, scenario.specific.gate.kind) == ("relu_softmax", "relu_softmax")
+    assert (scenario.shared.gate.kind, scenario.specific.gate.kind) == (
+        "relu_softmax",
+        "relu_softmax",
+    )
 
 
 def test_slip_4_logits_depend_on_heads_of_the_own_scenario_only() -> None:
@@ -189,6 +215,35 @@ def test_slip_4_logits_depend_on_heads_of_the_own_scenario_only() -> None:
     assert torch.equal(changed, rows.scenario_B == 2)
 
 
+def trained_scenarios(changes: dict[str, object]) -> list[bool]:
+    """Return which scenarios' towers a step on rows of scenario 0 trains."""
+    model, rows = small(changes).train(), batch(scenarios=(0,))
+    labels_BT = torch.zeros(len(rows), SCHEMA.num_tasks, dtype=torch.float64)
+    own_scenario_loss(model(rows), labels_BT).backward()
+    return gradients_by_scenario(model.towers.output).tolist()
+
+
+def test_slip_4_a_row_trains_towers_of_its_own_scenario_only() -> None:
+    assert trained_scenarios({}) == [True, False, False]
+
+
+def test_slip_4_released_code_trains_the_towers_of_all_scenarios_on_every_row() -> None:
+    assert trained_scenarios({"released_code": True}) == [True, True, True]
+
+
+def test_slip_4_released_code_trains_on_what_each_scenario_would_score() -> None:
+    model = small({"released_code": True, "scenario.dropout": 0.0, "cgc.dropout": 0.0})
+    rows = batch(rows=5)
+    as_if = [
+        replace(rows, scenario_B=torch.full_like(rows.scenario_B, m), sizes=None)
+        for m in range(NUM_SCENARIOS)
+    ]
+    scores_MBT = [model.eval()(rows_of_scenario) for rows_of_scenario in as_if]
+    torch.testing.assert_close(model.train()(rows), torch.cat(scores_MBT, dim=1))
+
+
 def test_slip_5_no_layer_normalises_over_the_batch() -> None:
-    normalising = [part for part in small({}).modules() if isinstance(part, nn.modules.batchnorm._NormBase)]
+    normalising = [
+        part for part in small({}).modules() if isinstance(part, nn.modules.batchnorm._NormBase)
+    ]
     assert normalising == []

@@ -1,4 +1,4 @@
-"""HMoE: how scenarios weigh one another's scores, and that no gradient reaches a borrowed one."""
+"""HMoE: how scenarios weigh the scores of others, and that those scores get no gradient."""
 
 from dataclasses import replace
 
@@ -8,13 +8,19 @@ from reference.hmoe import logits
 from small_models import SCHEMA, assert_same_with_gradients, batch, randomise
 from torch import nn
 
+from hinet_search.data.schema import Schema
 from hinet_search.models import mmoe
 from hinet_search.models.hmoe import Config, Model
-from hinet_search.nn.stacked import StackedLinear
-from hinet_search.schema import Batch, Schema
+from hinet_search.models.layers.batch import Batch
+from hinet_search.models.layers.linear import StackedLinear
 
 NUM_SCENARIOS, NUM_TASKS = SCHEMA.num_scenarios, SCHEMA.num_tasks
-SMALL = {"embedding_dim": 2, "num_experts": 3, "expert": {"widths": [4, 3]}, "tower": {"widths": [3]}}
+SMALL = {
+    "embedding_dim": 2,
+    "num_experts": 3,
+    "expert": {"widths": [4, 3]},
+    "tower": {"widths": [3]},
+}
 
 
 def small(changes: dict[str, object], schema: Schema = SCHEMA) -> nn.Module:
@@ -22,20 +28,31 @@ def small(changes: dict[str, object], schema: Schema = SCHEMA) -> nn.Module:
 
 
 def same_in_mmoe(model: nn.Module) -> nn.Module:
-    """An MMoE with the embedding, experts, gates and towers of `model`."""
+    """Return an MMoE with the embedding, experts, gates and towers of `model`."""
     bare = mmoe.Model(mmoe.Config.model_validate(SMALL), SCHEMA).double().eval()
-    shared = {path: value for path, value in model.state_dict().items() if not path.startswith("relation.")}
+    shared = {
+        path: value
+        for path, value in model.state_dict().items()
+        if not path.startswith("relation.")
+    }
     bare.load_state_dict(shared)
     return bare
 
 
 def trained_scenarios(layer: StackedLinear) -> list[bool]:
-    """Whether the layers of each scenario got any gradient, however small."""
-    return (layer.weight_LIO.grad.unflatten(0, (NUM_SCENARIOS, -1)).flatten(1) != 0).any(dim=1).tolist()
+    """Return whether the layers of each scenario got any gradient, however small."""
+    return (
+        (layer.weight_LIO.grad.unflatten(0, (NUM_SCENARIOS, -1)).flatten(1) != 0)
+        .any(dim=1)
+        .tolist()
+    )
 
 
 def look_at(model: nn.Module, chosen: list[int]) -> None:
-    """Scenario t takes the score of scenario chosen[t] alone, in rows whose numeric input, the last one, is 1."""
+    """Make scenario t take only the score of scenario chosen[t].
+
+    This holds in rows whose numeric input, the last one, is 1.
+    """
     weight_LIO = model.relation.logits.weight_LIO
     with torch.no_grad():
         weight_LIO.zero_()
@@ -49,7 +66,7 @@ def numeric_one(scenarios: tuple[int, ...] | None = None) -> Batch:
 
 
 def scores(model: nn.Module, rows: Batch) -> torch.Tensor:
-    """S of every scenario, (M, B, T): the logits that an MMoE gives when the rows' heads are those of scenario m."""
+    """Return S of every scenario, (M, B, T): an MMoE's logits with the heads of scenario m."""
     x_BD = model.embedding(rows)
     y_KBH = model.experts(x_BD)
     f_LBH = (model.gate(x_BD).unsqueeze(-1) * y_KBH.transpose(0, 1)).sum(dim=2)
@@ -57,16 +74,22 @@ def scores(model: nn.Module, rows: Batch) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"num_experts": 1}, {"expert": {"widths": [4]}}, {"tower": {"widths": []}}], ids=str
+    "changes",
+    [{}, {"num_experts": 1}, {"expert": {"widths": [4]}}, {"tower": {"widths": []}}],
+    ids=str,
 )
 @pytest.mark.parametrize("scenarios", [(0, 1, 2), (2, 0), (1,)])
-def test_every_option_equals_the_reference(changes: dict[str, object], scenarios: tuple[int, ...]) -> None:
+def test_every_option_equals_the_reference(
+    changes: dict[str, object], scenarios: tuple[int, ...]
+) -> None:
     model, rows = small(changes), batch(rows=5, scenarios=scenarios)
     assert_same_with_gradients(model, model(rows), logits(model, rows))
 
 
 @pytest.mark.parametrize("scenarios", [("only",), ("a", "b", "c", "d")], ids=len)
-def test_other_numbers_of_scenarios_and_tasks_equal_the_reference(scenarios: tuple[str, ...]) -> None:
+def test_other_numbers_of_scenarios_and_tasks_equal_the_reference(
+    scenarios: tuple[str, ...],
+) -> None:
     schema = Schema(scenarios, ("click", "order", "pay"), ("user",), (4,), ())
     model, rows = small({}, schema), batch(schema, rows=5)
     assert_same_with_gradients(model, model(rows), logits(model, rows))
@@ -75,7 +98,12 @@ def test_other_numbers_of_scenarios_and_tasks_equal_the_reference(scenarios: tup
 def test_rows_give_gates_and_towers_of_other_scenarios_exactly_zero_gradient() -> None:
     model = small({})
     model(batch(scenarios=(1,))).sum().backward()
-    heads = [model.gate.logits, *model.towers.hidden.layers, model.towers.output, model.relation.logits]
+    heads = [
+        model.gate.logits,
+        *model.towers.hidden.layers,
+        model.towers.output,
+        model.relation.logits,
+    ]
     assert [trained_scenarios(head) for head in heads] == [[False, True, False]] * len(heads)
 
 
@@ -104,7 +132,9 @@ def test_scenarios_whose_scores_agree_return_that_score_whatever_the_weights() -
     model, rows = small({}), batch()
     with torch.no_grad():
         for parameter in [*model.gate.parameters(), *model.towers.parameters()]:
-            parameter.copy_(parameter[:NUM_TASKS].repeat(NUM_SCENARIOS, *[1] * (parameter.dim() - 1)))
+            parameter.copy_(
+                parameter[:NUM_TASKS].repeat(NUM_SCENARIOS, *[1] * (parameter.dim() - 1))
+            )
     torch.testing.assert_close(model(rows), same_in_mmoe(model)(rows), rtol=0, atol=1e-12)
 
 
@@ -124,7 +154,9 @@ def test_the_tower_of_a_scenario_scores_rows_of_all_others() -> None:
 
 def test_weights_sum_to_one_over_the_scenarios() -> None:
     model = small({})
-    x = torch.randn(4, model.embedding.width, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(
+        4, model.embedding.width, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+    )
     weights = model.relation(x, [1, 2, 1])
     assert weights.shape == (NUM_TASKS, 4, NUM_SCENARIOS)
     torch.testing.assert_close(weights.sum(dim=-1), torch.ones(NUM_TASKS, 4, dtype=torch.float64))
@@ -137,9 +169,11 @@ def test_weights_differ_between_rows_and_between_tasks() -> None:
     assert (weights[:, 1:] != weights[:, :-1]).any()
 
 
-def test_experts_see_every_row_once_so_that_own_and_borrowed_scores_share_their_dropout() -> None:
+def test_experts_see_a_row_once_so_own_and_borrowed_scores_share_their_dropout() -> None:
     model, calls = small({"dropout": 0.5}).train(), []
-    model.experts.register_forward_hook(lambda _experts, inputs, _output: calls.append(len(inputs[0])))
+    model.experts.register_forward_hook(
+        lambda _experts, inputs, _output: calls.append(len(inputs[0]))
+    )
     model(batch(rows=7))
     assert calls == [7]
 
@@ -153,7 +187,9 @@ def test_permuting_the_scenarios_permutes_the_logits() -> None:
                 parameter.copy_(parameter.unflatten(0, (NUM_SCENARIOS, -1))[order].flatten(0, 1))
         relation = permuted.relation.logits.weight_LIO
         relation.copy_(relation[:, :, order].clone())
-        permuted.embedding.table.weight[-NUM_SCENARIOS:] = model.embedding.table.weight[-NUM_SCENARIOS:][order]
+        permuted.embedding.table.weight[-NUM_SCENARIOS:] = model.embedding.table.weight[
+            -NUM_SCENARIOS:
+        ][order]
     rows = batch()
     renamed = replace(rows, scenario_B=order.argsort()[rows.scenario_B])
     torch.testing.assert_close(permuted(renamed), model(rows), rtol=0, atol=1e-12)
@@ -167,7 +203,7 @@ def test_insight_shows_weights_over_experts_and_over_scores() -> None:
     assert gates[-1].experts == SCHEMA.scenarios
 
 
-def test_insight_says_that_experts_are_those_of_all_and_towers_those_of_a_task() -> None:
+def test_insight_shows_experts_owned_by_all_and_towers_by_a_task() -> None:
     owners = {gate.where: set(gate.owners) for gate in small({}).insight(batch()).gates}
     assert (owners["cart/order"], owners["cart/order scores"]) == ({"/"}, {"/order scores"})
 

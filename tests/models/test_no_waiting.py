@@ -1,6 +1,6 @@
-"""No step and no scoring asks its device for a number: a GPU is then never out of work while the host waits.
+"""No step and no scoring reads from its device, so that a GPU never idles while the host waits.
 
-Torch's meta device stands for the GPU: its tensors have shapes and no content, so whoever asks for content fails.
+Torch's meta device replaces the GPU: its tensors have shapes but no content, so reading fails.
 """
 
 from dataclasses import replace
@@ -11,18 +11,17 @@ import torch
 from cases import Case, every_case
 from torch import nn
 
-from hinet_search.config import build_config
 from hinet_search.data.columns import Dataset
-from hinet_search.distributions import Value
-from hinet_search.nn.contracts import FollowsPasses
-from hinet_search.objective import objective_named
-from hinet_search.training.config import TrainConfig
-from hinet_search.training.course import Conditions, begin
+from hinet_search.models.layers.contracts import PassAware
+from hinet_search.results.objectives import objective_named
+from hinet_search.study.distributions import Value
 from hinet_search.training.feed import make_feed
-from hinet_search.training.fit import Steps
+from hinet_search.training.fit import TrainingSteps
+from hinet_search.training.fit_stacked import Stack, StackedSteps, can_stack
 from hinet_search.training.predict import logits
-from hinet_search.training.stacked import Stack, StackedSteps
-from hinet_search.training.together import can_stack
+from hinet_search.training.run_state import Conditions, begin
+from hinet_search.training.train_config import TrainConfig
+from hinet_search.training.trial_config import build_config
 from tests.training.datasets import separable
 
 UNREADABLE = torch.device("meta")
@@ -45,25 +44,31 @@ def three_scenarios() -> Dataset:
 
 DATA = three_scenarios()
 CONDITIONS = Conditions(
-    DATA, DATA.full_schema, TrainConfig(batch_size=32, clip_norm=0.1), 0, 0, objective_named("macro_auc"), UNREADABLE
+    DATA,
+    DATA.full_schema,
+    TrainConfig(batch_size=32, clip_norm=0.1),
+    0,
+    0,
+    objective_named("macro_auc"),
+    UNREADABLE,
 )
 
 
 @pytest.fixture(autouse=True)
 def optimiser_of_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Adam's one fused kernel runs on real devices alone."""
+    """Use AdamW without its fused kernel, which only runs on real devices."""
     of_parts = torch.optim.AdamW
     monkeypatch.setattr(torch.optim, "AdamW", lambda groups, *, lr, fused: of_parts(groups, lr=lr))
 
 
 def check_steps_and_scores(model: nn.Module) -> None:
-    course, state = begin(model.to(UNREADABLE).train(), CONDITIONS, 0.0)
-    steps = Steps(course)
+    run, state = begin(model.to(UNREADABLE).train(), CONDITIONS, 0.0)
+    steps = TrainingSteps(run)
     for rows_B in torch.arange(64).split(32):
         steps.take(state, rows_B)
-    assert logits(model, course.valid_feed).shape == (200, 2)
+    assert logits(model, run.valid_feed).shape == (200, 2)
     with pytest.raises(NotImplementedError, match="meta tensor"):
-        state.readings.read(state.step)  # what an evaluation begins with: it does ask
+        state.step_log.read(state.step)  # an evaluation starts with this, and it does read
 
 
 @every_case
@@ -74,7 +79,7 @@ def test_no_network_asks_its_device_in_a_step_or_while_it_scores(case: Case) -> 
 @pytest.mark.parametrize("values", FORMS_OF_SAN, ids=str)
 def test_no_form_of_hinet_asks_its_device(values: dict[str, Value]) -> None:
     model = build_config("hinet", values).build(DATA.full_schema)
-    assert isinstance(model, FollowsPasses)
+    assert isinstance(model, PassAware)
     model.begin_pass(1)
     check_steps_and_scores(model)
 

@@ -1,4 +1,4 @@
-"""Protocols: a model per scenario or per task is as many separate models, and is named like one."""
+"""Protocols: a model per scenario or per task equals as many separate models."""
 
 import importlib
 from dataclasses import replace
@@ -9,33 +9,40 @@ from cases import APART, Case, every_baseline
 from small_models import WITH_LISTS, assert_same_with_gradients, batch, randomise
 from torch import nn
 
-from hinet_search import plugins
-from hinet_search.config import build_config, known_names
-from hinet_search.errors import ConfigurationError
-from hinet_search.nn.contracts import Explains, FollowsPasses
-from hinet_search.nn.measure import count_parameters
-from hinet_search.nn.protocol import MDMT, PER_SCENARIO, PER_TASK
-from hinet_search.schema import Batch, Schema
-from hinet_search.study import MODELS
+from hinet_search.common import plugins
+from hinet_search.common.errors import ConfigurationError
+from hinet_search.data.schema import Schema
+from hinet_search.models.layers.batch import Batch
+from hinet_search.models.layers.contracts import Explainable, PassAware
+from hinet_search.models.layers.measure import count_parameters
+from hinet_search.models.layers.protocol import MDMT, PER_SCENARIO, PER_TASK
+from hinet_search.study.load_study import MODELS
+from hinet_search.training.trial_config import build_config, known_names
 
 SCENARIO_SCHEMAS = [replace(WITH_LISTS, scenarios=(name,)) for name in WITH_LISTS.scenarios]
 TASK_SCHEMAS = [replace(WITH_LISTS, tasks=(name,)) for name in WITH_LISTS.tasks]
 
 
 def separate(name: str, schemas: list[Schema]) -> list[nn.Module]:
-    """Models built as if nothing but their own scenario or task existed."""
+    """Return models built as if only their own scenario or task existed."""
     module = plugins.load(MODELS, name)
-    return [randomise(module.Model(module.Config(), schema), seed) for seed, schema in enumerate(schemas)]
+    return [
+        randomise(module.Model(module.Config(), schema), seed)
+        for seed, schema in enumerate(schemas)
+    ]
 
 
-def with_weights_of(composed: nn.Module, parts: nn.ModuleList, models: list[nn.Module]) -> nn.Module:
+def with_weights_of(
+    composed: nn.Module, parts: nn.ModuleList, models: list[nn.Module]
+) -> nn.Module:
     for part, model in zip(parts, models, strict=True):
         part.load_state_dict(model.state_dict())
     return composed
 
 
 def per_scenario(name: str) -> tuple[nn.Module, list[nn.Module]]:
-    composed, models = randomise(Case(name, PER_SCENARIO).build(WITH_LISTS)), separate(name, SCENARIO_SCHEMAS)
+    composed = randomise(Case(name, PER_SCENARIO).build(WITH_LISTS))
+    models = separate(name, SCENARIO_SCHEMAS)
     return with_weights_of(composed, composed.scenarios, models), models
 
 
@@ -45,17 +52,22 @@ def of_one(rows: Batch, row: int, *, scenario: int) -> Batch:
 
 @every_baseline
 @pytest.mark.parametrize("scenarios", [(0, 1, 2), (2, 0), (1,)])
-def test_per_scenario_is_a_separate_model_of_each_scenario(name: str, scenarios: tuple[int, ...]) -> None:
+def test_per_scenario_is_a_separate_model_of_each_scenario(
+    name: str, scenarios: tuple[int, ...]
+) -> None:
     composed, models = per_scenario(name)
     rows = batch(WITH_LISTS, rows=6, scenarios=scenarios)
-    alone = [models[s](of_one(rows, row, scenario=0)) for row, s in enumerate(rows.scenario_B.tolist())]
+    alone = [
+        models[s](of_one(rows, row, scenario=0)) for row, s in enumerate(rows.scenario_B.tolist())
+    ]
     torch.testing.assert_close(composed(rows), torch.cat(alone), rtol=0, atol=1e-10)
 
 
 @every_baseline
 @pytest.mark.parametrize("scenarios", [(0, 1, 2), (1,)])
 def test_per_task_is_a_separate_model_of_each_task(name: str, scenarios: tuple[int, ...]) -> None:
-    composed, models = randomise(Case(name, PER_TASK).build(WITH_LISTS)), separate(name, TASK_SCHEMAS)
+    composed = randomise(Case(name, PER_TASK).build(WITH_LISTS))
+    models = separate(name, TASK_SCHEMAS)
     with_weights_of(composed, composed.tasks, models)
     rows = batch(WITH_LISTS, rows=6, scenarios=scenarios)
     alone = torch.cat([model(rows) for model in models], dim=1)
@@ -65,9 +77,13 @@ def test_per_task_is_a_separate_model_of_each_task(name: str, scenarios: tuple[i
 @every_baseline
 def test_per_scenario_equals_the_plain_reference_of_each_scenario_with_gradients(name: str) -> None:
     reference = importlib.import_module(f"reference.{name}").logits
-    composed, rows = randomise(Case(name, PER_SCENARIO).build(WITH_LISTS)), batch(WITH_LISTS, rows=6)
+    composed = randomise(Case(name, PER_SCENARIO).build(WITH_LISTS))
+    rows = batch(WITH_LISTS, rows=6)
     plain = torch.cat(
-        [reference(composed.scenarios[s], of_one(rows, row, scenario=0)) for row, s in enumerate(rows.scenario_B)]
+        [
+            reference(composed.scenarios[s], of_one(rows, row, scenario=0))
+            for row, s in enumerate(rows.scenario_B)
+        ]
     )
     assert_same_with_gradients(composed, composed(rows), plain)
 
@@ -92,10 +108,11 @@ def test_rows_of_a_scenario_train_the_model_of_that_scenario_alone(name: str) ->
 def test_the_loss_of_a_task_trains_the_model_of_that_task_alone(name: str) -> None:
     composed = randomise(Case(name, PER_TASK).build())
     composed(batch())[:, 1].sum().backward()
-    trained = [
-        sum(float(p.grad.abs().sum()) for p in model.parameters() if p.grad is not None) for model in composed.tasks
-    ]
-    assert trained[0] == 0 < trained[1]
+    sums = []
+    for model in composed.tasks:
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        sums.append(sum(float(gradient.abs().sum()) for gradient in gradients))
+    assert sums[0] == 0 < sums[1]
 
 
 @pytest.mark.parametrize("case", APART, ids=str)
@@ -109,20 +126,28 @@ def test_parameters_are_the_sum_of_all_models_with_embeddings_of_their_own(case:
 def test_insight_names_the_gates_of_the_joint_model(case: Case) -> None:
     joint, apart = Case(case.name).build(), case.build()
     rows = replace(batch(scenarios=(0, 2)), numeric_BN=batch().numeric_BN.float())
-    expected = {gate.where for gate in joint.insight(rows).gates} if isinstance(joint, Explains) else set()
+    expected = (
+        {gate.where for gate in joint.insight(rows).gates}
+        if isinstance(joint, Explainable)
+        else set()
+    )
     assert {gate.where for gate in apart.insight(rows).gates} == expected
 
 
-@pytest.mark.parametrize(("protocol", "owner"), [(MDMT, "/"), (PER_SCENARIO, "cart/"), (PER_TASK, "/order")])
+@pytest.mark.parametrize(
+    ("protocol", "owner"), [(MDMT, "/"), (PER_SCENARIO, "cart/"), (PER_TASK, "/order")]
+)
 def test_models_of_a_protocol_share_no_expert(protocol: str, owner: str) -> None:
     rows = replace(batch(), numeric_BN=batch().numeric_BN.float())
-    owners = {gate.where: set(gate.owners) for gate in Case("mmoe", protocol).build().insight(rows).gates}
+    owners = {
+        gate.where: set(gate.owners) for gate in Case("mmoe", protocol).build().insight(rows).gates
+    }
     assert owners["cart/order"] == {owner}
 
 
 def test_models_that_take_part_in_protocols_follow_no_passes() -> None:
-    """A composed model would have to pass `begin_pass` on."""
-    assert not any(isinstance(part, FollowsPasses) for case in APART for part in case.build().modules())
+    """A composed model would have to forward `begin_pass`."""
+    assert not any(isinstance(part, PassAware) for case in APART for part in case.build().modules())
 
 
 @pytest.mark.parametrize("name", ["hinet", "single"])

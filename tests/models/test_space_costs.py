@@ -1,16 +1,16 @@
-"""What a search may draw costs at most twice the default HiNet per row, on data like KuaiRand's."""
+"""No draw of a search costs more than twice the default HiNet per row, on data like KuaiRand's."""
 
 from functools import cache
 
 import pytest
 from cases import JOINT
 
-from hinet_search.config import build_config
-from hinet_search.distributions import Value
-from hinet_search.nn.measure import flops_per_row
-from hinet_search.schema import ListField, Schema
-from hinet_search.shipped import shipped_folder
-from hinet_search.space import load_space
+from hinet_search.data.schema import ListField, Schema
+from hinet_search.models.layers.measure import flops_per_row
+from hinet_search.study.distributions import Value
+from hinet_search.study.find_file import shipped_folder
+from hinet_search.study.search_space import load_space
+from hinet_search.training.trial_config import build_config
 
 SCHEMA = Schema(
     scenarios=tuple(f"tab {number}" for number in range(5)),
@@ -36,14 +36,20 @@ def limit() -> int:
 def test_no_bound_of_a_shipped_space_costs_more_than_two_default_hinets(name: str) -> None:
     space = load_space(name)
     default = space.values(space.default())
-    bounds = [(parameter, bound) for parameter, drawn in space.parameters.items() for bound in drawn.bounds]
+    bounds = [
+        (parameter, bound)
+        for parameter, drawn in space.parameters.items()
+        for bound in drawn.bounds
+    ]
     costs = {
         # a rate (a float) costs nothing
         (parameter, str(bound)): cost(name, {**default, parameter: bound})
         for parameter, bound in bounds
-        if parameter.startswith("model.") and bound != default.get(parameter) and not isinstance(bound, float)
+        if parameter.startswith("model.")
+        and bound != default.get(parameter)
+        and not isinstance(bound, float)
     }
-    assert {bound: found for bound, found in costs.items() if found > limit()} == {}
+    assert {bound: flops for bound, flops in costs.items() if flops > limit()} == {}
     assert cost(name, default) <= limit()
 
 

@@ -1,4 +1,4 @@
-"""Models trained as one end where each ends alone on the same batches."""
+"""Stacked models end like separate trainings on the same batches."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,15 +8,14 @@ import torch
 from cases import Case, every_case
 from torch import nn
 
-from hinet_search.config import build_config
-from hinet_search.distributions import Value
-from hinet_search.nn.activation import Activation
-from hinet_search.objective import objective_named
-from hinet_search.training.config import TrainConfig
-from hinet_search.training.course import Conditions, FitResult
-from hinet_search.training.fit import fit_under
-from hinet_search.training.stacked import fit_stacked
-from hinet_search.training.together import can_stack
+from hinet_search.models.layers.activation import Activation
+from hinet_search.results.objectives import objective_named
+from hinet_search.study.distributions import Value
+from hinet_search.training.fit import fit
+from hinet_search.training.fit_stacked import can_stack, fit_stacked
+from hinet_search.training.run_state import Conditions, FitResult
+from hinet_search.training.train_config import TrainConfig
+from hinet_search.training.trial_config import build_config
 from tests.training.datasets import separable
 from tests.training.fake_models import CPU, Watch
 
@@ -24,14 +23,16 @@ DATA = separable()
 SEEDS = (5, 6, 7)
 
 
-def conditions(seeds: Sequence[int] = SEEDS, **train: object) -> list[Conditions]:
+def make_conditions(seeds: Sequence[int] = SEEDS, **train: object) -> list[Conditions]:
     config = TrainConfig.model_validate({"batch_size": 32, "patience": 0, "passes": 1.5, **train})
     objective = objective_named("macro_auc")
-    return [Conditions(DATA, DATA.full_schema, config, seed, SEEDS[0], objective, CPU) for seed in seeds]
+    return [
+        Conditions(DATA, DATA.full_schema, config, seed, SEEDS[0], objective, CPU) for seed in seeds
+    ]
 
 
 def built(case: Case, seed: int) -> nn.Module:
-    """In double precision and without dropout."""
+    """Build in double precision and without dropout."""
     model = case.build(DATA.full_schema, seed).double()
     for module in model.modules():
         if isinstance(module, Activation):
@@ -43,38 +44,50 @@ def built(case: Case, seed: int) -> nn.Module:
 
 @every_case
 def test_stacked_models_end_where_each_ends_alone_on_the_same_batches(case: Case) -> None:
-    given = conditions(clip_norm=0.05)
+    conditions = make_conditions(clip_norm=0.05)
     alone = [built(case, seed) for seed in SEEDS]
     together = [built(case, seed) for seed in SEEDS]
-    assert can_stack(together[0], given[0].config)
-    expected = [fit_under(model, one, Watch()) for model, one in zip(alone, given, strict=True)]
+    assert can_stack(together[0], conditions[0].config)
+    expected = [
+        fit(model, model_conditions, Watch())
+        for model, model_conditions in zip(alone, conditions, strict=True)
+    ]
     watches = [Watch() for _ in SEEDS]
-    found = fit_stacked(together, given, watches)
-    for one, other, result, lone, watch in zip(together, alone, found, expected, watches, strict=True):
+    results = fit_stacked(together, conditions, watches)
+    for model, twin, result, expected_result, watch in zip(
+        together, alone, results, expected, watches, strict=True
+    ):
         assert isinstance(result, FitResult)
-        for (name, weight), twin in zip(one.state_dict().items(), other.state_dict().values(), strict=True):
-            torch.testing.assert_close(
-                weight, twin, rtol=1e-6, atol=1e-7, msg=lambda text, name=name: f"{name}: {text}"
-            )
-        assert result.valid_objective == pytest.approx(lone.valid_objective, abs=1e-6)
-        assert (result.best_step, result.stopped) == (lone.best_step, False)
+        torch.testing.assert_close(model.state_dict(), twin.state_dict(), rtol=1e-6, atol=1e-7)
+        assert result.valid_objective == pytest.approx(expected_result.valid_objective, abs=1e-6)
+        assert (result.best_step, result.stopped) == (expected_result.best_step, False)
         assert tuple(watch.records) == result.evaluations
-        losses = [record.train_loss for record in lone.evaluations]
-        assert [record.train_loss for record in result.evaluations] == pytest.approx(losses, abs=1e-6)
+        losses = [record.train_loss for record in expected_result.evaluations]
+        assert [record.train_loss for record in result.evaluations] == pytest.approx(
+            losses, abs=1e-6
+        )
 
 
 def test_models_of_several_seeds_stay_apart() -> None:
     together = [built(Case("mmoe"), seed) for seed in SEEDS]
-    fit_stacked(together, conditions(), [Watch() for _ in SEEDS])
+    fit_stacked(together, make_conditions(), [Watch() for _ in SEEDS])
     first, *others = (model.embedding.table.weight for model in together)
     assert all(not torch.equal(first, other) for other in others)
 
 
 @pytest.mark.parametrize(
-    "values", [{"train.embedding_optimiser": "lazy_adam"}, {"train.embedding_l2": 0.1}, {"model.san.top_k": 1}], ids=str
+    "values",
+    [
+        {"train.embedding_optimiser": "lazy_adam"},
+        {"train.embedding_l2": 0.1},
+        {"model.san.top_k": 1},
+    ],
+    ids=str,
 )
-def test_updates_of_touched_rows_penalties_and_a_choice_by_weight_are_not_stacked(values: dict[str, Value]) -> None:
+def test_updates_of_touched_rows_penalties_and_a_choice_by_weight_are_not_stacked(
+    values: dict[str, Value],
+) -> None:
     schema = replace(DATA.full_schema, scenarios=("home", "search", "feed"))
-    for given, stacks in ((values, False), ({}, True)):
-        config = build_config("hinet", given)
+    for config_values, stacks in ((values, False), ({}, True)):
+        config = build_config("hinet", config_values)
         assert can_stack(config.build(schema), config.train) is stacks

@@ -1,4 +1,4 @@
-"""STAR: scenarios' own weights, normalisation in both modes, and the slips that public code of it is known for."""
+"""STAR: weights per scenario, normalisation in both modes, and mistakes known from public code."""
 
 from dataclasses import replace
 
@@ -8,13 +8,19 @@ from reference.star import logits
 from small_models import SCHEMA, assert_same_with_gradients, batch, randomise, take
 from torch import nn
 
-from hinet_search.config import build_config
+from hinet_search.data.schema import Schema
+from hinet_search.models.layers.batch import Batch
+from hinet_search.models.layers.measure import count_parameters
 from hinet_search.models.star import Config, Model, StarLinear
-from hinet_search.nn.measure import count_parameters
-from hinet_search.schema import Batch, Schema
-from hinet_search.space import load_space
+from hinet_search.study.search_space import load_space
+from hinet_search.training.trial_config import build_config
 
-SMALL: dict[str, object] = {"embedding_dim": 2, "widths": [4, 3], "dropout": 0.0, "auxiliary": {"widths": [3]}}
+SMALL: dict[str, object] = {
+    "embedding_dim": 2,
+    "widths": [4, 3],
+    "dropout": 0.0,
+    "auxiliary": {"widths": [3]},
+}
 
 
 def small(changes: dict[str, object], schema: Schema = SCHEMA) -> Model:
@@ -22,7 +28,7 @@ def small(changes: dict[str, object], schema: Schema = SCHEMA) -> Model:
 
 
 def normalising() -> Model:
-    """A small STAR with partitioned normalisation that has seen two batches."""
+    """Return a small STAR with partitioned normalisation that has seen two batches."""
     model = small({"partitioned_norm": True}).train()
     for seed in (3, 4):
         model(batch(rows=30, seed=seed))
@@ -39,20 +45,24 @@ def of_scenario(source: Batch, scenario: int) -> torch.Tensor:
 
 
 def in_scenario(source: Batch, scenario: int) -> Batch:
-    """The same rows, all moved to one scenario."""
+    """Return the same rows, all moved to one scenario."""
     return replace(source, scenario_B=torch.full_like(source.scenario_B, scenario))
 
 
 @pytest.mark.parametrize("mode", ["training", "evaluation"])
 @pytest.mark.parametrize("scenarios", [(0, 1, 2), (2, 0), (1,)], ids=str)
 @pytest.mark.parametrize("rows", [1, 3, 4, 11])
-def test_normalisation_equals_the_reference_in_both_modes(mode: str, scenarios: tuple[int, ...], rows: int) -> None:
+def test_normalisation_equals_the_reference_in_both_modes(
+    mode: str, scenarios: tuple[int, ...], rows: int
+) -> None:
     model, drawn = normalising().train(mode == "training"), batch(rows=rows, scenarios=scenarios)
     plain = logits(model, drawn)
     assert_same_with_gradients(model, model(drawn), plain)
 
 
-@pytest.mark.parametrize("changes", [{"widths": [5]}, {"widths": [4, 4, 3]}, {"auxiliary": {"widths": []}}], ids=str)
+@pytest.mark.parametrize(
+    "changes", [{"widths": [5]}, {"widths": [4, 4, 3]}, {"auxiliary": {"widths": []}}], ids=str
+)
 def test_every_option_equals_the_reference(changes: dict[str, object]) -> None:
     model, rows = small(changes), batch(rows=7)
     assert_same_with_gradients(model, model(rows), logits(model, rows))
@@ -65,7 +75,9 @@ def test_one_scenario_and_three_tasks_equal_the_reference() -> None:
 
 
 def test_every_scenario_has_weights_of_its_own_among_the_parameters() -> None:
-    few, more = (Schema(("a", "b", "c", "d")[:m], ("click",), (), (), ("age", "price")) for m in (2, 3))
+    few, more = (
+        Schema(("a", "b", "c", "d")[:m], ("click",), (), (), ("age", "price")) for m in (2, 3)
+    )
     own = (2 * 4 + 4) + (4 * 3 + 3) + (3 + 1)
     dense = [count_parameters(small({}, schema))[1] for schema in (few, more)]
     assert dense[1] - dense[0] == own + 2  # and one more scenario to embed
@@ -106,7 +118,7 @@ def test_an_own_weight_of_zero_silences_that_scenario_only() -> None:
     assert y_1B1[0, 1, 0] == layer.weight_TIO.sum()
 
 
-def test_the_scenario_reaches_the_logits_through_the_auxiliary_network_alone_at_the_start() -> None:
+def test_at_the_start_the_scenario_acts_through_the_auxiliary_network_alone() -> None:
     model, rows = fresh({}).eval(), batch()
     assert not torch.equal(model(in_scenario(rows, 0)), model(in_scenario(rows, 1)))
     with torch.no_grad():
@@ -123,7 +135,11 @@ def test_the_auxiliary_network_sees_the_features() -> None:
 
 def silence_main(model: Model) -> None:
     with torch.no_grad():
-        for parameter in (model.star.output.weight_TIO, model.star.output.bias_TO, model.star.output.bias_change_MTO):
+        for parameter in (
+            model.star.output.weight_TIO,
+            model.star.output.bias_TO,
+            model.star.output.bias_change_MTO,
+        ):
             parameter.zero_()
 
 
@@ -140,7 +156,9 @@ def test_the_logit_is_a_plain_sum_with_nothing_after_it() -> None:
 
 
 @pytest.mark.parametrize("changes", [{"partitioned_norm": True}, {}], ids=str)
-def test_a_batch_of_one_trains_with_a_row_of_finite_logits_and_gradients(changes: dict[str, object]) -> None:
+def test_a_batch_of_one_trains_with_a_row_of_finite_logits_and_gradients(
+    changes: dict[str, object],
+) -> None:
     model = fresh(changes).train()
     predicted = model(batch(rows=1))
     predicted.sum().backward()
@@ -161,7 +179,7 @@ def test_in_training_rows_of_the_own_scenario_enter_the_normalisation() -> None:
     assert not torch.allclose(model(take(rows, own[:5])), model(rows)[own[:5]])
 
 
-def test_in_evaluation_a_row_alone_is_normalised_as_in_company() -> None:
+def test_in_evaluation_normalisation_does_not_depend_on_the_batch() -> None:
     model, rows = normalising().eval(), batch(rows=9)
     alone = torch.cat([model(take(rows, torch.tensor([row]))) for row in range(9)])
     torch.testing.assert_close(alone, model(rows), rtol=0, atol=1e-12)
@@ -184,4 +202,7 @@ def test_the_default_of_the_space_is_the_default_of_the_model() -> None:
     space = load_space("star")
     built = build_config("star", space.values(space.default()))
     assert built.model == Config()
-    assert (built.train.learning_rate, built.train.embedding_learning_rate_multiplier) == (1.5e-3, 0.3)
+    assert (built.train.learning_rate, built.train.embedding_learning_rate_multiplier) == (
+        1.5e-3,
+        0.3,
+    )

@@ -1,34 +1,58 @@
-"""Trees: what they see, that they are scikit-learn's, that a stage can be kept, put back and read from a file."""
+"""Trees: their inputs, equality with LightGBM's, and saving and restoring of stages."""
 
+import subprocess
+import sys
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
-from sklearn.ensemble import HistGradientBoostingClassifier
 
+from hinet_search.common.errors import EnvironmentFault
+from hinet_search.common.heartbeat import receive_heartbeats
 from hinet_search.data.columns import Columns
-from hinet_search.models.trees import Config, Model
-from hinet_search.schema import ListField, Schema
+from hinet_search.data.schema import ListField, Schema
+from hinet_search.models.trees import Config, Model, _Boosting
 
-SMALL = {"max_rounds": 12, "min_samples_leaf": 5, "max_leaf_nodes": 8, "learning_rate": 0.2}
+SMALL = {
+    "max_rounds": 12,
+    "min_samples_leaf": 5,
+    "max_leaf_nodes": 8,
+    "learning_rate": 0.2,
+    "l2": 1.0,
+    "max_ids": 255,
+    "category_smoothing": 1.0,
+    "category_l2": 1.0,
+}
 LARGE_FIELD, SMALL_FIELD = 1000, 7
 SCHEMA = Schema(
-    ("home", "search", "push"), ("click", "order"), ("user", "hour"), (LARGE_FIELD, SMALL_FIELD), ("age", "price")
+    ("home", "search", "push"),
+    ("click", "order"),
+    ("user", "hour"),
+    (LARGE_FIELD, SMALL_FIELD),
+    ("age", "price"),
 )
 
 
 def rows(num_rows: int = 600, seed: int = 0) -> Columns:
-    """Labels follow from the hour's id (no threshold orders them), the first number and the scenario."""
+    """Return rows whose labels depend on the hour's id, the first number and the scenario.
+
+    No threshold orders the hours.
+    """
     generator = np.random.default_rng(seed)
-    hour_R, number_RN = generator.integers(0, SMALL_FIELD, num_rows), generator.normal(size=(num_rows, 2))
+    hour_R = generator.integers(0, SMALL_FIELD, num_rows)
+    number_RN = generator.normal(size=(num_rows, 2))
     scenario_R = generator.integers(0, 3, num_rows)
     logit_R = 2.0 * np.isin(hour_R, [0, 4, 6]) - 1 + number_RN[:, 0] * (scenario_R == 1)
     noise_RT = generator.logistic(size=(num_rows, 2))
     return Columns(
-        ids_RF=np.stack([generator.integers(0, LARGE_FIELD, num_rows), hour_R], axis=1).astype(np.int32),
+        ids_RF=np.stack([generator.integers(0, LARGE_FIELD, num_rows), hour_R], axis=1).astype(
+            np.int32
+        ),
         numeric_RN=number_RN.astype(np.float32),
         scenario_R=scenario_R.astype(np.int16),
         labels_RT=(logit_R[:, None] + noise_RT > [0.0, 0.7]).astype(np.uint8),
@@ -37,8 +61,10 @@ def rows(num_rows: int = 600, seed: int = 0) -> Columns:
     )
 
 
-def grown(columns: Columns | None = None, seed: int = 0, stages: int = 99, **options: float) -> Model:
-    """Small trees after so many stages."""
+def grown(
+    columns: Columns | None = None, seed: int = 0, stages: int = 99, **options: float
+) -> Model:
+    """Return small trees after `stages` stages."""
     model = Model(Config.model_validate({**SMALL, **options}), SCHEMA)
     for number, _ in enumerate(model.stages(columns or rows(), seed), start=1):
         if number == stages:
@@ -52,28 +78,90 @@ def with_ids(columns: Columns, field: int, ids_R: NDArray[np.int64] | int) -> Co
     return replace(columns, ids_RF=ids_RF)
 
 
-@pytest.mark.parametrize("task", [0, 1])
-def test_the_logits_are_those_of_scikit_learns_histogram_boosting(task: int) -> None:
-    train, new = rows(), rows(seed=1)
+def walked(tree: dict[str, Any], inputs_I: list[float]) -> float:
+    """Return the value of the leaf that a row reaches in a tree of LightGBM's dump."""
+    node = tree["tree_structure"]
+    while "leaf_value" not in node:
+        value = inputs_I[node["split_feature"]]
+        if node["decision_type"] == "==":
+            goes_left = int(value) in map(int, node["threshold"].split("||"))
+        else:
+            goes_left = value <= node["threshold"]
+        node = node["left_child" if goes_left else "right_child"]
+    return float(node["leaf_value"])
 
-    def inputs(columns: Columns) -> NDArray[np.float64]:
-        return np.column_stack([columns.ids_RF[:, 1], columns.scenario_R, columns.numeric_RN])
 
-    reference = HistGradientBoostingClassifier(
-        max_iter=12, min_samples_leaf=5, max_leaf_nodes=8, learning_rate=0.2, l2_regularization=1.0,
-        categorical_features=[0, 1], early_stopping=False,
-    ).fit(inputs(train), train.labels_RT[:, task])  # fmt: skip
-    found_RT = grown(train, max_features=1.0).logits(new)
-    assert np.abs(found_RT[:, task] - reference.decision_function(inputs(new))).max() < 1e-6
+def with_boosters(**options: float) -> tuple[Model, _Boosting]:
+    """Return small trees in the middle of their growth, and LightGBM's boosters of them."""
+    model, train = Model(Config.model_validate({**SMALL, **options}), SCHEMA), rows()
+    growth = _Boosting(
+        model.config, model._inputs(train), len(model._num_ids), train.labels_RT, seed=0
+    )
+    for num_rounds in (5, 12):
+        growth.grow_to(num_rounds)
+    model.load_state_dict(growth.forest.tensors())
+    return model, growth
+
+
+@pytest.mark.parametrize("max_ids", [255, 1000], ids=["small fields", "all fields"])
+def test_the_logits_are_those_of_a_walk_over_the_trees_that_lightgbm_dumps(max_ids: int) -> None:
+    model, growth = with_boosters(max_ids=max_ids)
+    new = rows(100, seed=1)
+    expected_RT = np.zeros((new.num_rows, 2))
+    for task, booster in enumerate(growth.boosters):
+        trees = booster.dump_model()["tree_info"]
+        assert len(trees) == 12
+        for row, inputs_I in enumerate(model._inputs(new).astype(float).tolist()):
+            expected_RT[row, task] = sum(walked(tree, inputs_I) for tree in trees)
+    sum_RT = np.zeros((new.num_rows, 2))
+    growth.forest.add_to(sum_RT, model._inputs(new))
+    np.testing.assert_allclose(sum_RT, expected_RT, rtol=0, atol=1e-14)
+    assert np.array_equal(model.logits(new), sum_RT.astype(np.float32))
+
+
+def test_the_logits_are_those_of_lightgbm() -> None:
+    model, growth = with_boosters(max_ids=1000)
+    new = rows(seed=1)
+    expected_RT = [
+        booster.predict(model._inputs(new), raw_score=True) for booster in growth.boosters
+    ]
+    np.testing.assert_allclose(model.logits(new).T, expected_RT, rtol=0, atol=1e-6)
 
 
 def test_what_follows_from_ids_alone_is_learned_by_splits_on_ids() -> None:
-    hours, scores_RT = rows(seed=1).ids_RF[:, 1], grown().logits(rows(seed=1))
+    hours = rows(seed=1).ids_RF[:, 1]
+    scores_RT = grown(max_features=1.0).logits(rows(seed=1))
     likely = np.isin(hours, [0, 4, 6])
     assert scores_RT[likely, 0].mean() > scores_RT[~likely, 0].mean() + 1
 
 
-def test_a_field_with_more_ids_than_a_split_tells_apart_is_not_seen() -> None:
+def test_a_field_is_an_input_up_to_the_limit_of_ids() -> None:
+    inputs = [
+        Model(Config(max_ids=max_ids), SCHEMA).describe().splitlines()[1]
+        for max_ids in (SMALL_FIELD - 1, SMALL_FIELD, LARGE_FIELD)
+    ]
+    assert inputs == [
+        "split by id: the scenario",
+        "split by id: hour, the scenario",
+        "split by id: user, hour, the scenario",
+    ]
+
+
+def test_a_large_field_is_learned_where_the_limit_lets_it_in() -> None:
+    columns = rows(4000)
+    labels_R = columns.ids_RF[:, 0] % 2
+    train = replace(columns, labels_RT=np.stack([labels_R] * 2, axis=1).astype(np.uint8))
+    logits_RT = grown(train, max_ids=LARGE_FIELD, min_samples_leaf=50).logits(train)
+    assert logits_RT[labels_R == 1].mean() > logits_RT[labels_R == 0].mean() + 0.5
+
+
+def test_where_the_limit_would_leave_no_input_all_fields_are_inputs() -> None:
+    schema = replace(SCHEMA, numeric=())
+    split_by_id = Model(Config(max_ids=1), schema).describe().splitlines()[1]
+    assert split_by_id == "split by id: user, hour, the scenario"
+
+
+def test_a_field_above_the_limit_is_ignored() -> None:
     model, columns = grown(), rows(seed=1)
     assert np.array_equal(model.logits(with_ids(columns, 0, 1)), model.logits(columns))
 
@@ -86,33 +174,41 @@ def test_a_row_sees_its_own_scenario() -> None:
 
 def test_an_id_that_has_no_room_in_the_schema_counts_as_unknown() -> None:
     model, columns = grown(), rows(seed=1)
-    assert np.array_equal(model.logits(with_ids(columns, 1, SMALL_FIELD)), model.logits(with_ids(columns, 1, 0)))
+    assert np.array_equal(
+        model.logits(with_ids(columns, 1, SMALL_FIELD)), model.logits(with_ids(columns, 1, 0))
+    )
 
 
-@pytest.mark.parametrize("rare_label", [0, 1], ids=["to the left", "to the right"])
-def test_an_id_that_training_did_not_have_goes_where_most_rows_of_training_went(rare_label: int) -> None:
-    rare, common, unseen = 2, 5, 3
-    train = with_ids(rows(), 1, np.where(np.arange(600) % 10 == 0, rare, common))
-    is_rare_R1 = train.ids_RF[:, 1:] == rare
-    labels_RT = np.repeat(is_rare_R1 == rare_label, 2, axis=1).astype(np.uint8)
-    model, new = grown(replace(train, labels_RT=labels_RT), max_rounds=1), rows(seed=1)
-    assert np.array_equal(model.logits(with_ids(new, 1, unseen)), model.logits(with_ids(new, 1, common)))
-    assert not np.array_equal(model.logits(with_ids(new, 1, unseen)), model.logits(with_ids(new, 1, rare)))
+def test_an_id_that_training_did_not_have_goes_where_the_other_ids_go() -> None:
+    """LightGBM sends the ids that a split names to the left, and all others to the right."""
+    named, common, unseen = 2, 5, 3
+    train = with_ids(rows(), 1, np.where(np.arange(600) % 10 == 0, named, common))
+    is_named_R1 = train.ids_RF[:, 1:] == named
+    train = replace(train, labels_RT=np.repeat(is_named_R1, 2, axis=1).astype(np.uint8))
+    model, new = grown(train, max_rounds=1, max_features=1.0), rows(seed=1)
+    by_id = [model.logits(with_ids(new, 1, number)) for number in (named, common, unseen)]
+    assert sorted(np.array_equal(by_id[2], known) for known in by_id[:2]) == [False, True]
 
 
 def test_a_row_is_scored_alike_in_whatever_block_of_rows_it_is() -> None:
     model, columns = grown(), rows(17_000, seed=1)
-    reversed_columns = Columns(**{one.name: getattr(columns, one.name)[::-1] for one in fields(columns)})
+    reversed_columns = Columns(
+        **{field.name: getattr(columns, field.name)[::-1] for field in fields(columns)}
+    )
     assert np.array_equal(model.logits(reversed_columns)[::-1], model.logits(columns))
 
 
-def test_stages_tell_the_share_that_is_done_and_end_at_exactly_one() -> None:
-    shares = list(Model(Config.model_validate({**SMALL, "max_rounds": 50}), SCHEMA).stages(rows(), 0))
+def test_stages_yield_the_finished_share_and_end_at_exactly_one() -> None:
+    shares = list(
+        Model(Config.model_validate({**SMALL, "max_rounds": 50}), SCHEMA).stages(rows(), 0)
+    )
     assert shares == [tenth / 10 for tenth in range(1, 11)]
 
 
 def test_fewer_rounds_than_stages_make_a_stage_each() -> None:
-    assert list(Model(Config.model_validate({**SMALL, "max_rounds": 2}), SCHEMA).stages(rows(), 0)) == [0.5, 1.0]
+    assert list(
+        Model(Config.model_validate({**SMALL, "max_rounds": 2}), SCHEMA).stages(rows(), 0)
+    ) == [0.5, 1.0]
 
 
 def test_a_later_stage_keeps_the_trees_of_an_earlier_one() -> None:
@@ -120,8 +216,23 @@ def test_a_later_stage_keeps_the_trees_of_an_earlier_one() -> None:
     assert early is not None
     assert late is not None
     rounds = 3  # a quarter of twelve
-    assert early.root_TQ.shape == (2, rounds)
-    assert np.array_equal(early.value_N[: early.root_TQ[1, 0]], late.value_N[: late.root_TQ[0, rounds]])
+    assert np.bincount(early.task_Q).tolist() == [rounds, rounds]
+    assert np.array_equal(early.root_Q, late.root_Q[: early.num_trees])
+    assert np.array_equal(early.value_N, late.value_N[: len(early.value_N)])
+
+
+def test_rows_that_are_scored_after_every_stage_have_the_scores_of_all_trees() -> None:
+    model, columns = Model(Config.model_validate(SMALL), SCHEMA), rows(seed=1)
+    for _ in model.stages(rows(), 0):
+        followed = model.logits(columns)
+    assert np.array_equal(followed, grown().logits(columns))
+
+
+def test_every_tree_is_a_heartbeat() -> None:
+    heard = []
+    with receive_heartbeats(lambda: heard.append(1)):
+        grown()
+    assert len(heard) == 12 * 2
 
 
 def test_a_state_put_back_gives_the_logits_that_it_gave() -> None:
@@ -161,7 +272,9 @@ def test_parameters_are_nodes_and_no_more_than_were_announced() -> None:
     "schema",
     [
         Schema(("a", "b", "c"), ("click", "order"), ("user", "hour"), (1000, 7), ("age", "price")),
-        Schema(("a", "b", "c"), ("click", "order"), ("user", "hour"), (1000, 700), ("age", "price")),
+        Schema(
+            ("a", "b", "c"), ("click", "order"), ("user", "hour"), (1000, 700), ("age", "price")
+        ),
         Schema(("a", "b", "c"), ("click", "order"), ("user", "hour"), (1000, 7), ()),
         Schema(("a", "b", "c"), ("click", "order"), (), (), ("age", "price")),
     ],
@@ -181,24 +294,87 @@ def test_trees_grow_on_whatever_inputs_there_are(schema: Schema) -> None:
 
 def test_labels_of_one_class_give_finite_logits_of_that_class() -> None:
     columns = replace(rows(), labels_RT=np.zeros((600, 2), np.uint8))
-    assert (np.abs(grown(columns).logits(columns) + 33.4) < 1).all()
+    assert (np.abs(grown(columns).logits(columns) + 34.5) < 1).all()
 
 
-def test_a_description_tells_inputs_apart_and_what_is_left_out() -> None:
+def test_a_task_without_a_useful_split_has_one_tree_and_the_others_grow() -> None:
+    columns = rows()
+    labels_RT = columns.labels_RT.copy()
+    labels_RT[:, 1] = 1
+    model = grown(replace(columns, labels_RT=labels_RT))
+    assert model.forest is not None
+    assert np.bincount(model.forest.task_Q).tolist() == [12, 1]
+
+
+def test_trees_of_an_earlier_version_are_refused_in_words() -> None:
+    with pytest.raises(ValueError, match=r"earlier version of hinet-search.*train them again"):
+        grown().load_state_dict({"left_KV": torch.zeros(1, 255), "base_T": torch.zeros(2)})
+
+
+DAMAGE = {
+    "a split by id must name ids of its input": ("left_id_C", -1, 99),
+    "only ids can be split by id": ("feature_N", "by id", 3),
+    "every node must read one of the 4 inputs": ("feature_N", 0, 4),
+    "every tree must be of one of the 2 tasks": ("task_Q", 0, 2),
+    "every task must have 1 to 12 trees, got 13": ("task_Q", -1, 0),
+    "every id must be of exactly one node": ("num_ids_N", "by id", 0),
+    "the ids of a node must come after": ("first_id_N", -1, 0),
+    "must have 0 to": ("num_ids_N", 0, -1),
+    "a child must come after its parent": ("left_N", "by id", 0),
+    "every node must be a root or the child": ("right_N", "by id", -1),
+    "a leaf must be its own child": ("right_N", -1, 0),
+}
+
+
+@pytest.mark.parametrize("words", DAMAGE)
+def test_damaged_trees_are_refused(words: str) -> None:
+    name, at, value = DAMAGE[words]
+    model = grown()
+    arrays = {key: tensor.numpy().copy() for key, tensor in model.state_dict().items()}
+    node = np.flatnonzero(arrays["num_ids_N"])[-1] if at == "by id" else at
+    arrays[name][node] = value if value != -1 or at != "by id" else len(arrays["left_N"]) - 1
+    with pytest.raises(ValueError, match=words):
+        model.load_state_dict({key: torch.from_numpy(array) for key, array in arrays.items()})
+
+
+def test_a_machine_without_openmp_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "lightgbm":
+                raise OSError("libgomp.so.1: cannot open shared object file")
+
+    monkeypatch.delitem(sys.modules, "lightgbm", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
+    with pytest.raises(EnvironmentFault, match=r"libgomp\.so\.1") as caught:
+        grown()
+    assert "apt install libgomp1" in caught.value.remedy
+
+
+def test_the_module_is_imported_without_lightgbm() -> None:
+    code = "import sys, hinet_search.models.trees; print('lightgbm' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_a_description_names_inputs_by_kind_and_what_is_left_out() -> None:
     schema = replace(SCHEMA, lists=(ListField("watched", 0, 3, "mean"),))
-    assert Model(Config(), schema).describe().splitlines()[1:] == [
+    assert Model(Config(max_ids=255), schema).describe().splitlines()[1:] == [
         "split by id: hour, the scenario",
         "split by threshold: 2 inputs",
         "left out: user, watched",
     ]
 
 
-def test_more_scenarios_than_a_split_tells_apart_are_split_by_their_number() -> None:
-    columns, schema = rows(), replace(SCHEMA, scenarios=tuple(f"scenario {number}" for number in range(400)))
+def test_any_number_of_scenarios_is_split_by_id() -> None:
+    columns = rows(2000)
+    schema = replace(SCHEMA, scenarios=tuple(f"scenario {number}" for number in range(400)))
     scenario_R = (np.arange(columns.num_rows) % 400).astype(np.int16)
+    is_odd_R = scenario_R % 2 == 1
     columns = replace(
-        columns, scenario_R=scenario_R, labels_RT=np.stack([scenario_R > 300] * 2, axis=1).astype(np.uint8)
+        columns,
+        scenario_R=scenario_R,
+        labels_RT=np.stack([is_odd_R] * 2, axis=1).astype(np.uint8),
     )
-    model = Model(Config.model_validate(SMALL), schema)
+    model = Model(Config.model_validate({**SMALL, "max_features": 1.0}), schema)
     assert list(model.stages(columns, 0))[-1] == 1.0
-    assert model.logits(columns)[scenario_R > 300].min() > model.logits(columns)[scenario_R <= 300].max()
+    assert model.logits(columns)[is_odd_R].mean() > model.logits(columns)[~is_odd_R].mean() + 0.5

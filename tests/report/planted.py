@@ -1,20 +1,21 @@
-"""A study in which every check of the trust card passes, and for each check that can warn the same study with a fault."""
+"""A study that passes every check of the trust card, and copies of it with one fault each."""
 
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from hinet_search.insight import GateUsage
-from hinet_search.records import (
+from hinet_search.results.records import (
     ArmRecord,
     CellValue,
     FinalistRecord,
     FinalistRun,
+    GateUsage,
     LeakSuspect,
-    StudyRecord,
     TrialRecord,
 )
-from tests.report.studies import Shape, study
+from hinet_search.results.study_record import StudyRecord
+from tests.report.arms import Shape
+from tests.report.studies import study
 
 SCENARIOS = ("Home", "Search", "Push")
 SHAPE = Shape(arms=("single", "ple", "hinet"), scenarios=SCENARIOS, tasks=("click",), trials=8)
@@ -38,51 +39,66 @@ def clean() -> StudyRecord:
 
 
 def _never_failed(trial: TrialRecord) -> TrialRecord:
-    return replace(trial, state="complete", value=trial.value or 0.7, cause="") if trial.state == "failed" else trial
+    return (
+        replace(trial, state="complete", value=trial.value or 0.7, cause="")
+        if trial.state == "failed"
+        else trial
+    )
 
 
 def _in_order(arm: ArmRecord, finalist: FinalistRecord) -> FinalistRecord:
-    gates = (GateUsage("Home/click", ("shared 1", "own 1"), (0.6, 0.4)),)
+    gates = (GateUsage("Home/click", ("shared 1", "specific 1"), (0.6, 0.4)),)
     runs = tuple(
         replace(
             run,
             valid_cells=_calibrated(run.valid_cells, 1.02),
             test_cells=run.test_cells and _calibrated(run.test_cells, 1.02),
-            insight=replace(run.insight, attention=EVEN, gates=gates) if arm.name == "hinet" else run.insight,
+            insight=replace(run.insight, attention=EVEN, gates=gates)
+            if arm.name == "hinet"
+            else run.insight,
         )
         for run in finalist.runs
     )
-    return replace(finalist, parameters={name: MIDDLE[name] for name in finalist.parameters}, runs=runs)
+    return replace(
+        finalist, parameters={name: MIDDLE[name] for name in finalist.parameters}, runs=runs
+    )
 
 
 def _calibrated(cells: tuple[CellValue, ...], ratio: float) -> tuple[CellValue, ...]:
     return tuple(replace(cell, calibration=ratio) for cell in cells)
 
 
-def _each_finalist(record: StudyRecord, change: Callable[[ArmRecord, FinalistRecord], FinalistRecord]) -> StudyRecord:
+def _each_finalist(
+    record: StudyRecord, change: Callable[[ArmRecord, FinalistRecord], FinalistRecord]
+) -> StudyRecord:
     arms = tuple(
-        replace(arm, finalists=tuple(change(arm, finalist) for finalist in arm.finalists)) for arm in record.arms
+        replace(arm, finalists=tuple(change(arm, finalist) for finalist in arm.finalists))
+        for arm in record.arms
     )
     return replace(record, arms=arms)
 
 
 def hinet_runs(change: Callable[[FinalistRun], FinalistRun]) -> StudyRecord:
-    """The clean study with every run of HiNet's finalists changed."""
+    """Return the clean study with every run of HiNet's finalists changed."""
     return _each_finalist(
         clean(),
         lambda arm, finalist: (
-            replace(finalist, runs=tuple(map(change, finalist.runs))) if arm.name == "hinet" else finalist
+            replace(finalist, runs=tuple(map(change, finalist.runs)))
+            if arm.name == "hinet"
+            else finalist
         ),
     )
 
 
 def hinet_cells(**changes: dict[str, Any]) -> StudyRecord:
-    """Fields of HiNet's test cells set by scenario."""
+    """Return the clean study with fields of HiNet's test cells set by scenario."""
 
     def changed(cell: CellValue) -> CellValue:
         return replace(cell, **changes[cell.scenario]) if cell.scenario in changes else cell
 
-    return hinet_runs(lambda run: replace(run, test_cells=run.test_cells and tuple(map(changed, run.test_cells))))
+    return hinet_runs(
+        lambda run: replace(run, test_cells=run.test_cells and tuple(map(changed, run.test_cells)))
+    )
 
 
 def _data() -> StudyRecord:
@@ -92,19 +108,25 @@ def _data() -> StudyRecord:
 
 def _leaks() -> StudyRecord:
     record = clean()
-    return replace(record, data=replace(record.data, leaks=(LeakSuspect("watch_time", "click", 0.987),)))
+    return replace(
+        record, data=replace(record.data, leaks=(LeakSuspect("watch_time", "click", 0.987),))
+    )
 
 
 def _few_positives() -> StudyRecord:
     record = clean()
     *cells, last = record.data.cells
-    return replace(record, data=replace(record.data, cells=(*cells, replace(last, positives=(900, 90, 40)))))
+    return replace(
+        record, data=replace(record.data, cells=(*cells, replace(last, positives=(900, 90, 40))))
+    )
 
 
 def _long_tail() -> StudyRecord:
     record = hinet_cells(Push={"auc": 0.70})
     *cells, last = record.data.cells
-    return replace(record, data=replace(record.data, cells=(*cells, replace(last, rows=(2_000, 2_000, 2_000)))))
+    return replace(
+        record, data=replace(record.data, cells=(*cells, replace(last, rows=(2_000, 2_000, 2_000))))
+    )
 
 
 def _budgets() -> StudyRecord:
@@ -118,7 +140,7 @@ def _failed_trials() -> StudyRecord:
 
 
 def with_failed(record: StudyRecord, name: str, count: int) -> StudyRecord:
-    """The record with the last trials of an arm failed."""
+    """Return the record with the last trials of an arm failed."""
 
     def failed(trial: TrialRecord) -> TrialRecord:
         return replace(trial, state="failed", value=None, cause="out of memory at batch 4096")
@@ -126,12 +148,17 @@ def with_failed(record: StudyRecord, name: str, count: int) -> StudyRecord:
     def changed(arm: ArmRecord) -> ArmRecord:
         return replace(arm, trials=(*arm.trials[:-count], *map(failed, arm.trials[-count:])))
 
-    return replace(record, arms=tuple(changed(arm) if arm.name == name else arm for arm in record.arms))
+    return replace(
+        record, arms=tuple(changed(arm) if arm.name == name else arm for arm in record.arms)
+    )
 
 
 def _range_edges() -> StudyRecord:
     at_the_end = {"model.scenario.num_sub_experts": 8}
-    return _each_finalist(clean(), lambda _, one: replace(one, parameters={**one.parameters, **at_the_end}))
+    return _each_finalist(
+        clean(),
+        lambda _, finalist: replace(finalist, parameters={**finalist.parameters, **at_the_end}),
+    )
 
 
 def _seeds() -> StudyRecord:
@@ -139,13 +166,28 @@ def _seeds() -> StudyRecord:
 
 
 def with_seeds(record: StudyRecord, count: int) -> StudyRecord:
-    """The record with the first seeds of every finalist alone."""
-    return _each_finalist(record, lambda _, one: replace(one, runs=one.runs[:count]))
+    """Return the record with only the first seeds of every finalist."""
+    return _each_finalist(record, lambda _, finalist: replace(finalist, runs=finalist.runs[:count]))
+
+
+def _users() -> StudyRecord:
+    """One arm has no resamplings."""
+    return _each_finalist(
+        clean(),
+        lambda arm, finalist: replace(finalist, summary=None) if arm.name == "ple" else finalist,
+    )
+
+
+def _row_order() -> StudyRecord:
+    return replace(clean(), shared_batches=True)
 
 
 def _slow_convergence() -> StudyRecord:
     def rising(run: FinalistRun) -> FinalistRun:
-        curve = tuple(replace(one, objective=0.7 + 0.002 * one.step) for one in run.evaluations)
+        curve = tuple(
+            replace(evaluation, objective=0.7 + 0.002 * evaluation.step)
+            for evaluation in run.evaluations
+        )
         return replace(run, evaluations=curve)
 
     return hinet_runs(rising)
@@ -156,7 +198,7 @@ def _gates() -> StudyRecord:
 
 
 def in_layout(layout: str, *, home: tuple[float, ...], push: tuple[float, ...]) -> StudyRecord:
-    """HiNet's two gates over two shared experts and one of its own give these weights; older records tell no layout."""
+    """HiNet's two gates, over two shared experts and a specific one, have these weights."""
     owners = {
         "per_scenario": (("Home/", "Home/", "Home/click"), ("Push/", "Push/", "Push/click")),
         "global": (("/", "/", "Home/click"), ("/", "/", "Push/click")),
@@ -164,7 +206,7 @@ def in_layout(layout: str, *, home: tuple[float, ...], push: tuple[float, ...]) 
         "older": ((), ()),
     }[layout]
     gates = tuple(
-        GateUsage(f"{scenario}/click", ("shared 1", "shared 2", "own 1"), weights, of)
+        GateUsage(f"{scenario}/click", ("shared 1", "shared 2", "specific 1"), weights, of)
         for scenario, weights, of in zip(("Home", "Push"), (home, push), owners, strict=True)
     )
     return hinet_runs(lambda run: replace(run, insight=replace(run.insight, gates=gates)))
@@ -186,8 +228,8 @@ def _calibration() -> StudyRecord:
     return hinet_cells(Push={"calibration": 1.5})
 
 
-def _openings() -> StudyRecord:
-    return replace(clean(), test_openings=9)
+def _test_accesses() -> StudyRecord:
+    return replace(clean(), test_accesses=9)
 
 
 PLANTED = {
@@ -199,10 +241,12 @@ PLANTED = {
     "failed_trials": _failed_trials(),
     "range_edges": _range_edges(),
     "seeds": _seeds(),
+    "users": _users(),
+    "row_order": _row_order(),
     "slow_convergence": _slow_convergence(),
     "gates": _gates(),
     "attention": _attention(),
     "seesaw": _seesaw(),
     "calibration": _calibration(),
-    "openings": _openings(),
+    "test_accesses": _test_accesses(),
 }

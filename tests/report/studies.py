@@ -1,82 +1,25 @@
-"""Studies made up for the report's tests: frozen records with invented, seeded numbers."""
+"""Made-up studies: frozen records with seeded random numbers."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import numpy as np
-
-from hinet_search.insight import ExpertSimilarity, GateUsage, Insight, ModelPart
-from hinet_search.records import (
-    ArmRecord,
+from hinet_search.results.records import (
     Budget,
     CellCount,
-    CellValue,
-    Cost,
     DataRecord,
-    EvaluationRecord,
-    FinalistRecord,
-    FinalistRun,
     ParameterRange,
-    Scalar,
-    StudyRecord,
     TrialRecord,
 )
+from hinet_search.results.study_record import StudyRecord
+from tests.report.arms import RANGES, Shape, made_up_arm
 
 INJECTION = "</script><script>window.P=1</script><img src=x onerror=window.P=1>"
-SHOP = ("Home feed", "Search", "Detail page", "Cart", "Push")
-ARMS = ("single", "shared_bottom", "mmoe", "ple", "star", "flat_moe", "hinet")
-STRENGTH = {
-    "hinet": 0.0090,
-    "ple": 0.0050,
-    "flat_moe": 0.0045,
-    "mmoe": 0.0035,
-    "star": 0.0020,
-    "shared_bottom": -0.0030,
-}
-RANGES = (
-    ParameterRange("train.learning_rate", "float", 3e-4, 5e-3, True, (), 1e-3),
-    ParameterRange("model.scenario.num_sub_experts", "int", 1, 8, False, (), 3),
-    ParameterRange("model.dropout", "float", 0.0, 0.6, False, (), 0.2),
-    ParameterRange("model.embedding_dim", "categorical", None, None, False, ("4", "8", "16"), 8),
-    ParameterRange("model.san.top_k", "int", 1, 4, False, (), 3, when="model.san.enabled"),
-    ParameterRange("model.san.enabled", "categorical", None, None, False, ("true", "false"), True),
-)
+SEVEN_ARMS = Shape()
 
 
-PARTS = (
-    ModelPart("embedding", "FeatureEmbedding", 1, 1, 272, 98_000),
-    ModelPart("table", "Table", 2, 17, 16, 98_000),
-    ModelPart("scenario", "ScenarioLayer", 1, 1, 192, 1_050_000),
-    ModelPart("shared", "Mixture", 2, 1, 64, 141_000),
-    ModelPart("experts", "Experts", 3, 3, 64, 140_000),
-    ModelPart("layers", "StackedLinear", 4, 3, 64, 140_000),
-    ModelPart("gate", "Gate", 3, 1, 3, 800),
-    ModelPart("specific", "Mixture", 2, 5, 64, 705_000),
-    ModelPart("experts", "Experts", 3, 15, 64, 700_000),
-    ModelPart("gate", "Gate", 3, 5, 3, 4_000),
-    ModelPart("san", "ScenarioAttention", 2, 5, 5, 400),
-    ModelPart("towers", "Towers", 1, 1, 2, 33_000),
-)
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What a made-up study has."""
-
-    arms: tuple[str, ...] = ARMS
-    scenarios: tuple[str, ...] = SHOP
-    tasks: tuple[str, ...] = ("click", "order")
-    trials: int = 24
-    seeds: int = 5
-    finalists: bool = True
-    opened: bool = True
-    objective: str = "mean_auc"
-    gap: float = 1.0  # scales how far the arms are apart
-    single_class: tuple[tuple[str, str], ...] = ()
-
-
-def study(shape: Shape = Shape(), **changes: object) -> StudyRecord:
-    """A finished study of that shape; `changes` replace fields of the record."""
-    arms = tuple(_arm(shape, name, index) for index, name in enumerate(shape.arms))
+def study(shape: Shape = SEVEN_ARMS, **changes: object) -> StudyRecord:
+    """Return a finished study of that shape; `changes` replace fields of the record."""
+    of_any_arm = replace(shape, arms=())  # an arm does not depend on the others
+    arms = tuple(made_up_arm(of_any_arm, name, index) for index, name in enumerate(shape.arms))
     record = StudyRecord(
         name="shop",
         description="",
@@ -92,8 +35,13 @@ def study(shape: Shape = Shape(), **changes: object) -> StudyRecord:
         arms=arms,
         study_yaml="name: shop\ndata: shop.yaml\nobjective: mean_auc\narms: [hinet, ple]\n",
         command="hinet-search launch studies/shop.yaml",
-        versions={"hinet-search": "0.1.0", "python": "3.11.2", "torch": "2.13.0", "optuna": "5.0.0"},
-        test_openings=len(arms) if shape.opened and shape.finalists else 0,
+        versions={
+            "hinet-search": "0.1.0",
+            "python": "3.11.2",
+            "torch": "2.13.0",
+            "optuna": "5.0.0",
+        },
+        test_accesses=len(arms) if shape.opened and shape.finalists else 0,
         started="2026-11-14T11:21:07Z",
         updated="2026-11-14T18:02:11Z",
         seconds=24_060.0,
@@ -102,51 +50,85 @@ def study(shape: Shape = Shape(), **changes: object) -> StudyRecord:
 
 
 def small() -> StudyRecord:
-    """Two rivals and the reference, two scenarios, one task, three seeds; one failed and some pruned trials."""
+    """Three arms, two scenarios, one task, three seeds; one failed and some pruned trials."""
     return study(
-        Shape(arms=("single", "ple", "hinet"), scenarios=("Home", "Push"), tasks=("click",), trials=8, seeds=3)
+        Shape(
+            arms=("single", "ple", "hinet"),
+            scenarios=("Home", "Push"),
+            tasks=("click",),
+            trials=8,
+            seeds=3,
+        )
     )
 
 
 def empty() -> StudyRecord:
-    """A study that was created and has not run a trial."""
+    """A study without a trial."""
     record = study(Shape(trials=12), state="running")
     arms = tuple(replace(arm, trials=(), finalists=(), importances={}) for arm in record.arms)
-    return replace(record, arms=arms, test_openings=0, seconds=0.0)
+    return replace(record, arms=arms, test_accesses=0, seconds=0.0)
 
 
 def failed_only() -> StudyRecord:
     """Every trial failed."""
     record = empty()
-    trial = TrialRecord(0, "failed", None, {}, True, "out of memory at batch 8192\nTraceback", (), None)
-    return replace(record, state="done", arms=tuple(replace(arm, trials=(trial,)) for arm in record.arms))
+    trial = TrialRecord(
+        0, "failed", None, {}, True, "out of memory at batch 8192\nTraceback", (), None
+    )
+    return replace(
+        record, state="done", arms=tuple(replace(arm, trials=(trial,)) for arm in record.arms)
+    )
 
 
 def hostile() -> StudyRecord:
-    """A study in which every text a user chooses tries to run a script."""
+    """A study in which every text that a user can choose tries to run a script."""
     shape = Shape(
-        arms=("single", INJECTION, "hinet"), scenarios=(INJECTION, "b"), tasks=(INJECTION,), trials=8, seeds=2
+        arms=("single", INJECTION, "hinet"),
+        scenarios=(INJECTION, "b"),
+        tasks=(INJECTION,),
+        trials=8,
+        seeds=2,
     )
-    record = study(shape, name=INJECTION, description=INJECTION, study_yaml=INJECTION, command=INJECTION)
+    record = study(
+        shape, name=INJECTION, description=INJECTION, study_yaml=INJECTION, command=INJECTION
+    )
     ranges = (
         *RANGES,
-        ParameterRange(INJECTION, "categorical", None, None, False, (INJECTION,), INJECTION, when=INJECTION),
+        ParameterRange(
+            INJECTION, "categorical", None, None, False, (INJECTION,), INJECTION, when=INJECTION
+        ),
     )
     trial = TrialRecord(99, "failed", None, {INJECTION: INJECTION}, False, INJECTION, (), None)
-    data = replace(record.data, source=INJECTION, fingerprint=INJECTION, split=INJECTION, warnings=(INJECTION,))
+    data = replace(
+        record.data, source=INJECTION, fingerprint=INJECTION, split=INJECTION, warnings=(INJECTION,)
+    )
     arms = tuple(
         replace(
-            arm, ranges=ranges, trials=(*arm.trials, trial), importances={INJECTION: 1.0}, fixed={INJECTION: INJECTION}
+            arm,
+            ranges=ranges,
+            trials=(*arm.trials, trial),
+            importances={INJECTION: 1.0},
+            fixed={INJECTION: INJECTION},
         )
         for arm in record.arms
     )
-    return replace(record, data=data, arms=arms, versions={INJECTION: INJECTION}, sampler=INJECTION, pruner=INJECTION)
+    return replace(
+        record,
+        data=data,
+        arms=arms,
+        versions={INJECTION: INJECTION},
+        sampler=INJECTION,
+        pruner=INJECTION,
+    )
 
 
 def _data(shape: Shape) -> DataRecord:
     cells = tuple(
         CellCount(
-            scenario, task, (80_000 >> i, 9_100 >> i, 41_200 >> i), (4_000 >> i, 420 >> i, (2_100 >> i) >> (4 * j))
+            scenario,
+            task,
+            (80_000 >> i, 9_100 >> i, 41_200 >> i),
+            (4_000 >> i, 420 >> i, (2_100 >> i) >> (4 * j)),
         )
         for i, scenario in enumerate(shape.scenarios)
         for j, task in enumerate(shape.tasks)
@@ -162,131 +144,3 @@ def _data(shape: Shape) -> DataRecord:
         num_numeric=6,
         cells=cells,
     )
-
-
-def _arm(shape: Shape, name: str, index: int) -> ArmRecord:
-    draw = np.random.default_rng(index)
-    level = 0.7500 + shape.gap * STRENGTH.get(name, 0.0)
-    ranges = RANGES if name == "hinet" else RANGES[:4]
-    trials = tuple(_trial(shape, number, level, ranges, draw) for number in range(shape.trials))
-    weights = draw.dirichlet(np.ones(len(ranges))).round(3)
-    finalists = tuple(_finalist(shape, name, number, level, trials) for number in range(3)) if shape.finalists else ()
-    return ArmRecord(
-        name=name,
-        model=name if name in ARMS else "ple",
-        ranges=ranges,
-        fixed={"train.optimizer": "adam"},
-        trials=trials,
-        finalists=finalists,
-        importances={searched.name: float(weight) for searched, weight in zip(ranges, weights, strict=True)},
-    )
-
-
-def _trial(
-    shape: Shape, number: int, level: float, ranges: tuple[ParameterRange, ...], draw: np.random.Generator
-) -> TrialRecord:
-    kind = draw.random()
-    state = "complete" if number == 0 or kind > 0.35 else "failed" if kind < 0.03 else "pruned"
-    cause = {"complete": "", "failed": "out of memory at batch 4096", "pruned": "median pruner after 1.5 passes"}[state]
-    value = None if state == "failed" else _turned(shape, level - 0.02 + 0.018 * float(draw.random()) ** 0.3)
-    parameters = {searched.name: _drawn(searched, draw) if number else searched.default for searched in ranges}
-    passes = 1.5 if state == "pruned" else 4.0
-    evaluations = (
-        tuple(one for one in _evaluations(shape, level, number) if one.passes <= passes) if number < 50 else ()
-    )
-    return TrialRecord(number, state, value, parameters, number == 0, cause, evaluations, _cost(level, number))
-
-
-def _drawn(searched: ParameterRange, draw: np.random.Generator) -> Scalar:
-    if searched.low is None or searched.high is None:
-        choice = str(draw.choice(searched.choices))
-        return {"true": True, "false": False}.get(choice, choice)
-    if searched.kind == "int":
-        return int(draw.integers(int(searched.low), int(searched.high) + 1))
-    if searched.log:
-        return float(np.exp(draw.uniform(np.log(searched.low), np.log(searched.high))))
-    return float(draw.uniform(searched.low, searched.high))
-
-
-def _turned(shape: Shape, auc: float) -> float:
-    """Log losses fall as AUC rises."""
-    return 1.2 - auc if shape.objective.startswith("logloss") else auc
-
-
-def _cost(level: float, number: int) -> Cost:
-    size = int(1_200_000 + 60_000_000 * (level - 0.75)) + 1_000 * number
-    return Cost(6_200_000 + size, size, 2 * size, 412_000.0 - size / 10, 552.0 + number, 5_100_000_000, "NVIDIA H100")
-
-
-def _evaluations(shape: Shape, level: float, seed: int) -> tuple[EvaluationRecord, ...]:
-    return tuple(
-        EvaluationRecord(
-            step=step,
-            passes=step / 4,
-            objective=_turned(shape, level - 0.03 * float(np.exp(-step / 3)) + 0.0005 * (seed % 3) - 0.0001 * step),
-            train_loss=0.4 - step / 100,
-            seconds=30.0 * step,
-            cells=(),
-        )
-        for step in range(1, 17)
-    )
-
-
-def _finalist(shape: Shape, name: str, number: int, level: float, trials: tuple[TrialRecord, ...]) -> FinalistRecord:
-    trial = trials[min(number, len(trials) - 1)]
-    runs = tuple(_run(shape, name, level - 0.001 * abs(number - 1), seed) for seed in range(shape.seeds))
-    if number != 1:
-        runs = tuple(replace(run, test_cells=None) for run in runs)
-    return FinalistRecord(trial.number, number == 0, number == 1, trial.parameters, runs)
-
-
-def _run(shape: Shape, name: str, level: float, seed: int) -> FinalistRun:
-    draw = np.random.default_rng([seed, sum(name.encode())])
-    shift = 0.0006 * float(np.random.default_rng(seed).standard_normal())
-    cells = tuple(
-        _cell(shape, (scenario, task), level + shift + 0.01 * i - 0.02 * j, draw, i + j)
-        for i, scenario in enumerate(shape.scenarios)
-        for j, task in enumerate(shape.tasks)
-    )
-    valid = _turned(shape, level - 0.001 + shift)
-    opened = cells if shape.opened else None
-    return FinalistRun(
-        seed, valid, cells, opened, _evaluations(shape, level, seed), _cost(level, seed), _insight(shape, name, draw)
-    )
-
-
-def _cell(shape: Shape, cell: tuple[str, str], level: float, draw: np.random.Generator, place: int) -> CellValue:
-    noise = float(draw.normal(0, 0.0004 * (1 + place)))
-    rows = 41_200 >> place
-    if cell in shape.single_class:
-        return CellValue(*cell, rows, 0, None, 0.01, reason="one class")
-    return CellValue(*cell, rows, rows // 20, level + noise, 1.2 - level - noise)
-
-
-def _insight(shape: Shape, name: str, draw: np.random.Generator) -> Insight:
-    if name != "hinet":
-        return Insight()
-    num_scenarios = len(shape.scenarios)
-    attention = None
-    if num_scenarios > 1:
-        weights = draw.dirichlet(1 + np.arange(num_scenarios) % 4, size=num_scenarios) * (1 - np.eye(num_scenarios))
-        attention = tuple(
-            tuple(float(weight) for weight in row) for row in weights / weights.sum(axis=1, keepdims=True)
-        )
-    gates = tuple(
-        GateUsage(
-            f"{scenario}/{task}", ("shared 1", "shared 2", "own 1"), tuple(draw.dirichlet([4.0, 2.0, 3.0]).tolist())
-        )
-        for scenario in shape.scenarios
-        for task in shape.tasks
-    )
-    return Insight(attention, gates, similarities(draw), PARTS)
-
-
-def similarities(draw: np.random.Generator) -> tuple[ExpertSimilarity, ...]:
-    """Three experts in one place, two in another."""
-    found = []
-    for where, count in (("scenario.shared", 3), ("cgc.last.specific", 2)):
-        half = np.triu(draw.uniform(0.2, 0.7, (count, count)), 1)
-        found.append(ExpertSimilarity(where, tuple(map(tuple, (half + half.T + np.eye(count)).tolist()))))
-    return tuple(found)

@@ -1,15 +1,17 @@
-"""Model card: what it tells is of the exported arm and seeds, and no text in it is markup or a place."""
+"""Model card: it describes the exported arm and seeds, without markup or paths in its texts."""
 
 import re
 from dataclasses import replace
 
 import pytest
 
-from hinet_search.compare import chosen, verdict
-from hinet_search.records import FinalistRecord, FinalistRun, StudyRecord
-from hinet_search.report import numbers
-from hinet_search.report.markdown import plain
+from hinet_search.report.drawing import numbers
 from hinet_search.report.model_card import model_card
+from hinet_search.report.text.untrusted import plain
+from hinet_search.results.finalist_values import chosen
+from hinet_search.results.records import FinalistRecord, FinalistRun
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import verdict
 from tests.report.nine_arms import few_rows
 from tests.report.studies import INJECTION
 
@@ -17,13 +19,13 @@ RECORD = few_rows()
 
 
 def finalist(record: StudyRecord, arm: str = "hinet") -> FinalistRecord:
-    found = chosen(next(one for one in record.arms if one.name == arm))
-    assert found is not None
-    return found
+    table = chosen(next(other for other in record.arms if other.name == arm))
+    assert table is not None
+    return table
 
 
 def rows(card: str, heading: str) -> list[list[str]]:
-    """The cells of the table under a heading."""
+    """Return the cells of the table under a heading."""
     part = card.split(f"### {heading}")[1].split("###", maxsplit=1)[0]
     lines = [line for line in part.splitlines() if line.startswith("| ")]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[1:]]
@@ -32,9 +34,9 @@ def rows(card: str, heading: str) -> list[list[str]]:
 def test_cells_are_those_of_the_exported_seed() -> None:
     run = finalist(RECORD).runs[1]
     card = model_card(RECORD, "hinet", [run.seed], [])
-    found = rows(card, f"On test, seed {run.seed}")
+    table = rows(card, f"On test, seed {run.seed}")
     assert run.test_cells is not None
-    assert [row[3] for row in found] == [
+    assert [row[3] for row in table] == [
         numbers.metric(cell.auc) if cell.auc else cell.reason for cell in run.test_cells
     ]
 
@@ -43,14 +45,17 @@ def test_several_seeds_have_the_cells_of_their_ensemble() -> None:
     seeds = [run.seed for run in finalist(RECORD).runs]
     card, summary = model_card(RECORD, "hinet", seeds, []), finalist(RECORD).summary
     assert summary is not None
-    found = rows(card, f"On test, mean probability of {len(seeds)} seeds")
-    assert [row[1] for row in found] == [f"{cell.rows:,}" for cell in summary.ensemble_test_cells]
+    table = rows(card, f"On test, mean probability of {len(seeds)} seeds")
+    assert [row[1] for row in table] == [f"{cell.rows:,}" for cell in summary.ensemble_test_cells]
 
 
-def test_every_arm_stands_in_it_and_its_own_comes_first() -> None:
-    found = rows(model_card(RECORD, "ple", [finalist(RECORD, "ple").runs[0].seed], []), "Against the other arms")
-    assert found[0][0] == "PLE"
-    assert len(found) == len(RECORD.arms)
+def test_every_arm_is_in_it_and_its_own_comes_first() -> None:
+    table = rows(
+        model_card(RECORD, "ple", [finalist(RECORD, "ple").runs[0].seed], []),
+        "Against the other arms",
+    )
+    assert table[0][0] == "PLE"
+    assert len(table) == len(RECORD.arms)
 
 
 def test_it_has_the_verdict_the_split_the_openings_and_the_notes() -> None:
@@ -58,32 +63,41 @@ def test_it_has_the_verdict_the_split_the_openings_and_the_notes() -> None:
     for text in (
         verdict(RECORD).sentence,
         RECORD.data.split,
-        f"opened {RECORD.test_openings} times",
+        f"used {RECORD.test_accesses} times",
         "a note of the export",
     ):
         assert plain(text) in card
 
 
 @pytest.mark.parametrize(
-    ("ratio", "said"), [(1.5, "Not calibrated in"), (1.0, "Calibrated in the"), (0.5, "Not calibrated in")]
+    ("ratio", "sentence"),
+    [(1.5, "Not calibrated in"), (1.0, "Calibrated in the"), (0.5, "Not calibrated in")],
 )
-def test_cells_that_are_not_calibrated_are_named(ratio: float, said: str) -> None:
-    arm = next(one for one in RECORD.arms if one.name == "hinet")
+def test_cells_that_are_not_calibrated_are_named(ratio: float, sentence: str) -> None:
+    arm = next(arm for arm in RECORD.arms if arm.name == "hinet")
     of = finalist(RECORD)
 
     def judged(run: FinalistRun) -> FinalistRun:
         return replace(
-            run, test_cells=tuple(replace(cell, calibration=ratio, positives=500) for cell in run.test_cells or ())
+            run,
+            test_cells=tuple(
+                replace(cell, calibration=ratio, positives=500) for cell in run.test_cells or ()
+            ),
         )
 
     turned = replace(of, runs=tuple(map(judged, of.runs)))
-    arms = [replace(arm, finalists=(turned,)) if one is arm else one for one in RECORD.arms]
-    assert said in model_card(replace(RECORD, arms=tuple(arms)), "hinet", [of.runs[0].seed], [])
+    arms = [replace(arm, finalists=(turned,)) if other is arm else other for other in RECORD.arms]
+    assert sentence in model_card(replace(RECORD, arms=tuple(arms)), "hinet", [of.runs[0].seed], [])
 
 
 def test_no_text_of_it_is_markup() -> None:
     data = replace(RECORD.data, source=f"table {INJECTION}", split=INJECTION)
-    card = model_card(replace(RECORD, name=INJECTION, data=data), "hinet", [finalist(RECORD).runs[0].seed], [INJECTION])
+    card = model_card(
+        replace(RECORD, name=INJECTION, data=data),
+        "hinet",
+        [finalist(RECORD).runs[0].seed],
+        [INJECTION],
+    )
     assert not re.search(r"(?<!\\)<(?!!--)", card)
 
 

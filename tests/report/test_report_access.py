@@ -1,35 +1,37 @@
-"""The page for every reader: contrast of all text, headings in order, pictures told in words, paper, no JavaScript."""
+"""Accessibility: contrast, order of headings, alternative texts, paper, no JavaScript."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 
 import pytest
 from playwright.sync_api import Browser, Page
 
-from hinet_search.records import StudyRecord
-from hinet_search.report.compact import compact
-from hinet_search.report.page import cards, render
+from hinet_search.report.page import cards, compact, render
+from hinet_search.results.study_record import StudyRecord
+from tests.report.arms import Shape
 from tests.report.conftest import Open
 from tests.report.nine_arms import NAMES, SHAPE, nine_arms
 from tests.report.planted import PLANTED
-from tests.report.studies import Shape, empty, hostile, study
+from tests.report.studies import empty, hostile, study
 
 pytestmark = pytest.mark.browser
 
-PAGES = {
-    "nine arms": render(nine_arms()),
-    "warnings": render(PLANTED["gates"]),
-    "empty": render(empty()),
-    "explore": render(nine_arms(), explore=True),
+PAGES: dict[str, Callable[[], str]] = {
+    "nine arms": lambda: render(nine_arms()),
+    "warnings": lambda: render(PLANTED["gates"]),
+    "empty": lambda: render(empty()),
+    "explore": lambda: render(nine_arms(), explore=True),
 }
-LOADS = 8  # at most, of which one must be quick: other processes may have the processor
+LOADS = 8  # attempts at most, one of which must be fast: the machine may be busy
 
 FIRST_PAINT = """
-() => new Promise(told => new PerformanceObserver(seen => seen.getEntriesByName('first-contentful-paint')
-  .forEach(entry => told(entry.startTime))).observe({type: 'paint', buffered: true}))
+() => new Promise(resolve => new PerformanceObserver(seen => seen.getEntriesByName('first-contentful-paint')
+  .forEach(entry => resolve(entry.startTime))).observe({type: 'paint', buffered: true}))
 """
 
-# Text whose contrast to what is painted behind it is below 4.5 (WCAG 2.2, AA): [contrast, text] of each.
+# [contrast, text] of text whose contrast to its background is below 4.5 (WCAG 2.2, AA).
 FAINT = """
 () => {
   const parse = text => (text.match(/[\\d.]+/g) || []).map(Number);
@@ -41,14 +43,19 @@ FAINT = """
     for (let e = element; e; e = e.parentElement) chain.unshift(parse(getComputedStyle(e).backgroundColor));
     return chain.reduce((below, top) => over(top, below), [255, 255, 255]);
   };
-  const shown = e => e.checkVisibility() && !e.closest('.sr') && [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim());
-  return [...document.querySelectorAll('body *')].filter(shown).map(e => {
+  const isShown = e => e.checkVisibility() && !e.closest('.sr') && [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim());
+  return [...document.querySelectorAll('body *')].filter(isShown).map(e => {
     const below = ground(e), text = over(parse(getComputedStyle(e).color), below);
     const [a, b] = [light(text), light(below)].sort((p, q) => q - p);
     return [(a + .05) / (b + .05), e.textContent.trim().slice(0, 40)];
   }).filter(([contrast]) => contrast < 4.5);
 }
 """
+
+
+@cache
+def page_of(name: str) -> str:
+    return PAGES[name]()
 
 
 def opened(page: Page) -> Page:
@@ -58,18 +65,22 @@ def opened(page: Page) -> Page:
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
-def test_all_text_stands_out_from_what_is_behind_it(open_page: Open, name: str, *, dark: bool) -> None:
-    assert opened(open_page(PAGES[name], dark=dark).page).evaluate(FAINT) == []
+def test_all_text_stands_out_from_what_is_behind_it(
+    open_page: Open, name: str, *, dark: bool
+) -> None:
+    assert opened(open_page(page_of(name), dark=dark).page).evaluate(FAINT) == []
 
 
 def test_faint_text_would_be_found(open_page: Open) -> None:
-    found = open_page("<p style='color:#aaa'>faint</p><p style='color:#555'>clear</p>").page.evaluate(FAINT)
-    assert [text for _, text in found] == ["faint"]
+    faint_texts = open_page(
+        "<p style='color:#aaa'>faint</p><p style='color:#555'>clear</p>"
+    ).page.evaluate(FAINT)
+    assert [text for _, text in faint_texts] == ["faint"]
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_headings_go_down_one_level_at_a_time(open_page: Open, name: str) -> None:
-    levels = open_page(PAGES[name]).page.evaluate(
+    levels = open_page(page_of(name)).page.evaluate(
         "[...document.querySelectorAll('h1,h2,h3,h4')].map(h => Number(h.tagName[1]))"
     )
     assert levels[0] == 1
@@ -78,8 +89,10 @@ def test_headings_go_down_one_level_at_a_time(open_page: Open, name: str) -> Non
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_every_picture_is_told_in_words_and_no_drawing_is_read_out(open_page: Open, name: str) -> None:
-    page = open_page(PAGES[name]).page
+def test_every_picture_is_described_in_words_and_no_drawing_is_read_out(
+    open_page: Open, name: str
+) -> None:
+    page = open_page(page_of(name)).page
     untold = "[...document.querySelectorAll('[role=img]')].filter(e => !e.getAttribute('aria-label')).length"
     read_out = "[...document.querySelectorAll('svg')].filter(e => e.getAttribute('aria-hidden') !== 'true').length"
     alone = "[...document.querySelectorAll('svg')].filter(e => !e.closest('[role=img]')).length"
@@ -88,26 +101,35 @@ def test_every_picture_is_told_in_words_and_no_drawing_is_read_out(open_page: Op
 
 @pytest.mark.parametrize("name", PAGES)
 def test_every_table_has_scoped_headers(open_page: Open, name: str) -> None:
-    page = open_page(PAGES[name]).page
+    page = open_page(page_of(name)).page
     assert page.evaluate("[...document.querySelectorAll('th')].filter(h => !h.scope).length") == 0
-    assert page.evaluate("[...document.querySelectorAll('tbody tr')].filter(r => !r.querySelector('th')).length") == 0
+    assert (
+        page.evaluate(
+            "[...document.querySelectorAll('tbody tr')].filter(r => !r.querySelector('th')).length"
+        )
+        == 0
+    )
 
 
 def test_every_id_is_there_once(open_page: Open) -> None:
-    ids = open_page(PAGES["nine arms"]).page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
+    ids = open_page(page_of("nine arms")).page.evaluate(
+        "[...document.querySelectorAll('[id]')].map(e => e.id)"
+    )
     assert len(ids) == len(set(ids))
 
 
 def test_whatever_takes_the_focus_shows_it(open_page: Open) -> None:
-    page = open_page(PAGES["nine arms"]).page
+    page = open_page(page_of("nine arms")).page
     for _ in range(12):
         page.keyboard.press("Tab")
-        shown = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-        assert shown == "solid", page.evaluate("document.activeElement.outerHTML.slice(0, 80)")
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline == "solid", page.evaluate("document.activeElement.outerHTML.slice(0, 80)")
 
 
 @pytest.mark.parametrize("trials", [180, 10_000])
-def test_nine_arms_with_all_that_finalists_leave_need_at_most_five_thousand_nodes(open_page: Open, trials: int) -> None:
+def test_nine_arms_with_all_that_finalists_leave_need_at_most_five_thousand_nodes(
+    open_page: Open, trials: int
+) -> None:
     page = open_page(render(nine_arms(replace(SHAPE, trials=trials // len(NAMES))))).page
     assert page.evaluate("document.querySelectorAll('*').length") <= 5_000
 
@@ -115,12 +137,16 @@ def test_nine_arms_with_all_that_finalists_leave_need_at_most_five_thousand_node
 def test_something_is_painted_within_half_a_second(open_page: Open) -> None:
     times: list[float] = []
     while len(times) < LOADS and min(times, default=501) > 500:
-        times.append(open_page(PAGES["explore"]).page.evaluate(FIRST_PAINT))
+        times.append(open_page(page_of("explore")).page.evaluate(FIRST_PAINT))
     assert min(times) <= 500, times
 
 
-@pytest.mark.parametrize("record", [nine_arms(), PLANTED["gates"], hostile()], ids=["nine arms", "warnings", "hostile"])
-def test_what_is_left_out_of_the_markup_leaves_the_document_as_it_is(open_page: Open, record: StudyRecord) -> None:
+@pytest.mark.parametrize(
+    "record", [nine_arms(), PLANTED["gates"], hostile()], ids=["nine arms", "warnings", "hostile"]
+)
+def test_what_is_left_out_of_the_markup_leaves_the_document_as_it_is(
+    open_page: Open, record: StudyRecord
+) -> None:
     page = open_page("<p></p>").page
     parsed = "html => { const box = document.createElement('template'); box.innerHTML = html; return box.innerHTML }"
     for card in cards(record):
@@ -130,8 +156,10 @@ def test_what_is_left_out_of_the_markup_leaves_the_document_as_it_is(open_page: 
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_verdict_its_numbers_and_what_to_do_are_on_the_first_screen(open_page: Open, width: int) -> None:
-    page = open_page(PAGES["nine arms"], width=width).page
+def test_the_verdict_its_numbers_and_what_to_do_are_on_the_first_screen(
+    open_page: Open, width: int
+) -> None:
+    page = open_page(page_of("nine arms"), width=width).page
     ends = page.evaluate(
         "['h1', '.lead', '.kpi', '.forest', '.do'].map(q => document.querySelector(q).getBoundingClientRect().bottom)"
     )

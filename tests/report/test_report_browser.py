@@ -1,4 +1,4 @@
-"""The page in a real browser: asks the network for nothing, runs no foreign script, fits a phone, works by keyboard."""
+"""The page in a browser: no requests, no injected script, fits a phone, works by keyboard."""
 
 import json
 from itertools import pairwise
@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from hinet_search.records import StudyRecord
 from hinet_search.report.page import render
+from hinet_search.results.study_record import StudyRecord
+from tests.report.arms import ARMS, Shape
 from tests.report.conftest import Open
 from tests.report.nine_arms import nine_arms
-from tests.report.studies import ARMS, Shape, empty, hostile, study
+from tests.report.studies import empty, hostile, study
 
 pytestmark = pytest.mark.browser
 
@@ -19,7 +20,9 @@ WIDE = {
     "thirteen arms": study(Shape(arms=THIRTEEN)),
     "seven arms": study(Shape(trials=60)),
     "nine arms": nine_arms(),
-    "twenty scenarios": study(Shape(scenarios=tuple(f"A rather long scenario name {k}" for k in range(20)))),
+    "twenty scenarios": study(
+        Shape(scenarios=tuple(f"A rather long scenario name {k}" for k in range(20)))
+    ),
     "empty": empty(),
     "hostile": hostile(),
 }
@@ -34,7 +37,9 @@ def test_the_page_never_scrolls_sideways(open_page: Open, record: StudyRecord, w
 
 
 @pytest.mark.parametrize("record", WIDE.values(), ids=WIDE.keys())
-def test_the_page_asks_for_nothing_and_complains_of_nothing(open_page: Open, record: StudyRecord) -> None:
+def test_the_page_asks_for_nothing_and_complains_of_nothing(
+    open_page: Open, record: StudyRecord
+) -> None:
     opened = open_page(render(record))
     assert (opened.requests, opened.complaints) == ([opened.page.url], [])
 
@@ -117,8 +122,12 @@ def test_text_is_at_least_twelve_pixels_high(open_page: Open, width: int) -> Non
     assert smallest >= 11.9
 
 
-@pytest.mark.parametrize(("name", "labels"), [("seven arms", range(7, 8)), ("thirteen arms", range(7, 13))])
-def test_names_in_the_size_picture_do_not_overlap(open_page: Open, name: str, labels: range) -> None:
+@pytest.mark.parametrize(
+    ("name", "labels"), [("seven arms", range(7, 8)), ("thirteen arms", range(7, 13))]
+)
+def test_names_in_the_size_picture_do_not_overlap(
+    open_page: Open, name: str, labels: range
+) -> None:
     page = open_page(render(WIDE[name])).page
     boxes = page.evaluate(
         "[...document.querySelectorAll('.plot-box .tag')].map(e=>{const b=e.getBoundingClientRect();"
@@ -143,7 +152,9 @@ def test_names_at_the_ends_of_the_budget_curves_do_not_overlap(open_page: Open, 
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_names_of_the_leaderboard_stay_in_place_when_it_scrolls(open_page: Open, width: int) -> None:
+def test_the_names_of_the_leaderboard_stay_in_place_when_it_scrolls(
+    open_page: Open, width: int
+) -> None:
     page = open_page(render(WIDE["nine arms"]), width=width).page
     left = "document.querySelector('.board tbody th').getBoundingClientRect().left"
     before = page.evaluate(left)

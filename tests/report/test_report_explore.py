@@ -1,4 +1,4 @@
-"""The Explore card: drawn on a click, without a request, an error or an `eval`; in bins where there are many trials."""
+"""The Explore card: drawn on a click without requests, errors or `eval`; many trials in bins."""
 
 import csv
 import gzip
@@ -12,30 +12,32 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from hinet_search.records import StudyRecord, TrialRecord
 from hinet_search.report import explore
 from hinet_search.report.page import render
-from hinet_search.spreadsheet import plain_cell
+from hinet_search.report.text.untrusted import plain_cell
+from hinet_search.results.records import TrialRecord
+from hinet_search.results.study_record import StudyRecord
+from tests.report.arms import Shape
 from tests.report.conftest import Open
 from tests.report.nine_arms import nine_arms
-from tests.report.studies import Shape, empty, hostile, small, study
+from tests.report.studies import empty, hostile, small, study
 
 FIGURES = ("history", "importance", "slice", "pareto", "timeline")
 BEGUN = datetime(2026, 11, 14, 11, tzinfo=UTC)
-UPSTREAM = (
-    "79542150855a52c567260e3137095dbe2b744e6d702a5cabe67da246942fba7a"  # plotly.js-cartesian-dist-min 4.1.1 of npm
-)
+UPSTREAM = "79542150855a52c567260e3137095dbe2b744e6d702a5cabe67da246942fba7a"  # plotly.js-cartesian-dist-min 4.1.1 of npm
 
 
 def timed(record: StudyRecord) -> StudyRecord:
-    """The record with trials that began nine minutes after one another and took five."""
+    """Return the record with trials that started nine minutes apart and took five."""
     arms = tuple(replace(arm, trials=tuple(map(_timed, arm.trials))) for arm in record.arms)
     return replace(record, arms=arms)
 
 
 def _timed(trial: TrialRecord) -> TrialRecord:
     begun = BEGUN + timedelta(minutes=9 * trial.number)
-    return replace(trial, started=begun.isoformat(), finished=(begun + timedelta(minutes=5)).isoformat())
+    return replace(
+        trial, started=begun.isoformat(), finished=(begun + timedelta(minutes=5)).isoformat()
+    )
 
 
 def drawn(page: Page) -> Page:
@@ -46,18 +48,25 @@ def drawn(page: Page) -> Page:
 
 
 def kinds(page: Page, figure: str) -> list[str]:
-    found: list[str] = page.evaluate(f"document.getElementById('explore-{figure}').data.map(trace => trace.type)")
-    return found
+    types: list[str] = page.evaluate(
+        f"document.getElementById('explore-{figure}').data.map(trace => trace.type)"
+    )
+    return types
 
 
-def test_the_bundle_is_the_one_that_its_authors_published() -> None:
+def test_the_bundle_is_the_published_one() -> None:
     packed = (Path(explore.__file__).parent / explore.BUNDLE).read_bytes()
     assert hashlib.sha256(gzip.decompress(packed)).hexdigest() == UPSTREAM
 
 
 def test_plotly_and_its_licence_are_in_the_page_once_and_ask_for_no_eval() -> None:
     html = render(study(), explore=True)
-    assert re.findall(r'<script type="application/gzip" id="(\w+)">', html) == ["record", "tables", "plotly", "figures"]
+    assert re.findall(r'<script type="application/gzip" id="(\w+)">', html) == [
+        "record",
+        "tables",
+        "plotly",
+        "figures",
+    ]
     bundle = gzip.decompress((Path(explore.__file__).parent / explore.BUNDLE).read_bytes()).decode()
     assert "Licensed under the MIT license" in bundle[:200]
     assert not re.search(r"new Function\(|\beval\(", bundle)
@@ -73,7 +82,7 @@ def test_explore_stands_behind_the_search_and_before_trust() -> None:
     assert html.index('id="top-trials"') < html.index('id="explore"') < html.index('id="trust"')
 
 
-def test_a_study_without_a_finished_trial_says_what_explore_needs_and_holds_no_plotly() -> None:
+def test_without_a_finished_trial_explore_says_what_it_needs_and_has_no_plotly() -> None:
     html = render(empty(), explore=True)
     assert (
         '<b id="explore">Explore</b>, <b id="history">History</b>, <b id="top-trials">Top trials</b>: needs a finished trial'
@@ -105,15 +114,17 @@ def test_a_click_draws_all_figures_without_a_request_or_a_complaint(
 
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_drawn_figures_fit_the_page_and_are_told_in_words(open_page: Open, width: int) -> None:
+def test_the_drawn_figures_fit_the_page_and_are_described_in_words(
+    open_page: Open, width: int
+) -> None:
     page = drawn(open_page(render(timed(nine_arms()), explore=True), width=width).page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    told = page.evaluate(
+    captions = page.evaluate(
         "[...document.querySelectorAll('#explore-figures [role=img]')].map(e => e.getAttribute('aria-label'))"
     )
     below = page.locator("#explore-figures .note").all_text_contents()
-    assert told == below
-    assert all(len(sentence) > 20 for sentence in told)
+    assert captions == below
+    assert all(len(sentence) > 20 for sentence in captions)
 
 
 @pytest.mark.browser
@@ -125,9 +136,9 @@ def test_another_arm_and_another_setting_are_drawn_when_they_are_chosen(open_pag
         page.select_option("#explore-arm", label=label)
         complete = [
             trial
-            for one in record.arms
-            for trial in one.trials
-            if arm in (one.name, "") and trial.state == "complete" and trial.value is not None
+            for other in record.arms
+            for trial in other.trials
+            if arm in (other.name, "") and trial.state == "complete" and trial.value is not None
         ]
         assert page.evaluate(count) == len(complete)
     page.select_option("#explore-setting", "train.learning_rate")
@@ -140,9 +151,13 @@ def test_another_arm_and_another_setting_are_drawn_when_they_are_chosen(open_pag
 def test_a_click_on_an_importance_shows_the_values_of_its_setting(open_page: Open) -> None:
     page = drawn(open_page(render(timed(nine_arms()), explore=True)).page)
     first = page.evaluate("document.getElementById('explore-importance').data[0].y[0]")
-    page.evaluate("document.getElementById('explore-importance').emit('plotly_click', {points: [{pointIndex: 0}]})")
+    page.evaluate(
+        "document.getElementById('explore-importance').emit('plotly_click', {points: [{pointIndex: 0}]})"
+    )
     assert page.input_value("#explore-setting") == first
-    assert page.evaluate("document.getElementById('explore-slice').layout.xaxis.title.text") == first
+    assert (
+        page.evaluate("document.getElementById('explore-slice').layout.xaxis.title.text") == first
+    )
 
 
 @pytest.mark.browser
@@ -163,10 +178,12 @@ def test_more_than_two_thousand_trials_are_counted_in_bins(open_page: Open) -> N
     page = drawn(open_page(render(record, explore=True)).page)
     assert kinds(page, "history")[0] == "scatter"
     page.select_option("#explore-arm", label="All arms")
-    assert [kinds(page, one)[0] for one in ("history", "slice", "pareto")] == ["heatmap"] * 3
+    assert [kinds(page, figure)[0] for figure in ("history", "slice", "pareto")] == ["heatmap"] * 3
     assert page.evaluate("document.querySelectorAll('#explore-figures *').length") < 5_000
     complete = sum(trial.state == "complete" for arm in record.arms for trial in arm.trials)
-    bins = page.evaluate("document.getElementById('explore-history').data[0].z.flat().reduce((a, b) => a + b, 0)")
+    bins = page.evaluate(
+        "document.getElementById('explore-history').data[0].z.flat().reduce((a, b) => a + b, 0)"
+    )
     assert 0.89 * complete <= bins <= complete
 
 
@@ -175,14 +192,20 @@ def test_the_front_holds_the_trials_that_no_smaller_one_beats(open_page: Open) -
     record = timed(small())
     page = drawn(open_page(render(record, explore=True)).page)
     page.select_option("#explore-arm", label="PLE")
-    front = page.evaluate("(t => t.x.map((x, k) => [x, t.y[k]]))(document.getElementById('explore-pareto').data[1])")
+    front = page.evaluate(
+        "(t => t.x.map((x, k) => [x, t.y[k]]))(document.getElementById('explore-pareto').data[1])"
+    )
     trials = [
         (trial.cost.dense_parameters, float(f"{trial.value:.5g}"))
         for trial in record.arms[1].trials
         if trial.state == "complete" and trial.cost and trial.value is not None
     ]
-    kept = [(x, y) for x, y in trials if not any((a <= x and b > y) or (a < x and b >= y) for a, b in trials)]
-    assert [tuple(point) for point in front] == sorted(kept)
+    best_values = [
+        (x, y)
+        for x, y in trials
+        if not any((a <= x and b > y) or (a < x and b >= y) for a, b in trials)
+    ]
+    assert [tuple(point) for point in front] == sorted(best_values)
 
 
 @pytest.mark.browser
@@ -194,7 +217,9 @@ def test_the_timeline_counts_every_trial_that_ended(open_page: Open) -> None:
         "document.getElementById('explore-timeline').data.map(t => [t.name, t.y.reduce((a, b) => a + b, 0)])"
     )
     ended = [trial.state for arm in record.arms for trial in arm.trials]
-    assert counts == [[state, ended.count(state)] for state in ("complete", "pruned", "failed", "outside")]
+    assert counts == [
+        [state, ended.count(state)] for state in ("complete", "pruned", "failed", "outside")
+    ]
 
 
 @pytest.mark.browser
@@ -208,19 +233,25 @@ def test_without_javascript_the_card_says_that_it_needs_it(chromium: Browser) ->
 
 
 @pytest.mark.browser
-def test_numbers_of_axes_are_written_as_those_of_the_page_are_also_after_a_zoom(open_page: Open) -> None:
+def test_numbers_of_axes_are_written_as_those_of_the_page_are_also_after_a_zoom(
+    open_page: Open,
+) -> None:
     page = drawn(open_page(render(timed(nine_arms()), explore=True)).page)
     ticks = "[...document.querySelectorAll('#explore-history .ytick text')].map(t => t.textContent)"
     assert all(re.fullmatch(r"\.\d+", tick) for tick in page.evaluate(ticks))
     page.evaluate("Plotly.relayout('explore-history', {'yaxis.range': [-0.5, 0.5]})")
     assert page.evaluate(ticks) == ["−.4", "−.2", "0", ".2", ".4"]
-    assert page.evaluate("document.getElementById('explore-history').data[0].text[0]").split("<br>")[1].startswith(".7")
+    assert (
+        page.evaluate("document.getElementById('explore-history').data[0].text[0]")
+        .split("<br>")[1]
+        .startswith(".7")
+    )
 
 
 @pytest.mark.browser
 def test_each_of_the_five_figures_shows_what_it_is_called_for(open_page: Open) -> None:
     page = drawn(open_page(render(timed(nine_arms()), explore=True)).page)
-    assert {one: kinds(page, one) for one in FIGURES} == {
+    assert {figure: kinds(page, figure) for figure in FIGURES} == {
         "history": ["scatter", "scatter"],
         "importance": ["bar"],
         "slice": ["scatter"],
@@ -238,9 +269,13 @@ def test_what_cannot_be_drawn_is_said_on_the_button(open_page: Open) -> None:
 
 
 @pytest.mark.browser
-def test_the_trials_are_downloaded_as_csv_without_a_formula(open_page: Open, tmp_path: Path) -> None:
+def test_the_trials_are_downloaded_as_csv_without_a_formula(
+    open_page: Open, tmp_path: Path
+) -> None:
     record = hostile()
-    formula = TrialRecord(7, "failed", None, {"x": '=1+"1"', "y": -0.5}, False, "-cmd, |' /C", (), None)
+    formula = TrialRecord(
+        7, "failed", None, {"x": '=1+"1"', "y": -0.5}, False, "-cmd, |' /C", (), None
+    )
     arms = (replace(record.arms[0], trials=(*record.arms[0].trials, formula)), *record.arms[1:])
     page = open_page(render(replace(record, name="odd", arms=arms))).page
     with page.expect_download() as waiting:
@@ -250,6 +285,6 @@ def test_the_trials_are_downloaded_as_csv_without_a_formula(open_page: Open, tmp
     assert waiting.value.suggested_filename == "odd.trials.csv"
     rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
     assert len(rows) == sum(len(arm.trials) for arm in arms)
-    found = rows[len(arms[0].trials) - 1]
-    assert (found["x"], found["cause"]) == (plain_cell('=1+"1"'), plain_cell("-cmd, |' /C"))
-    assert (found["y"], found["number"], found["value"]) == ("-0.5", "7", "")
+    row = rows[len(arms[0].trials) - 1]
+    assert (row["x"], row["cause"]) == (plain_cell('=1+"1"'), plain_cell("-cmd, |' /C"))
+    assert (row["y"], row["number"], row["value"]) == ("-0.5", "7", "")

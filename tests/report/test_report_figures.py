@@ -1,4 +1,4 @@
-"""Figures: places in per cent, ticks, whiskers."""
+"""Figures: positions in per cent, ticks, whiskers."""
 
 import re
 from itertools import pairwise
@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hinet_search.compare import Difference
-from hinet_search.report.figures import Axis, ForestRow, axis_over, forest, path
-from hinet_search.report.markup import tag
-from hinet_search.report.reading import as_steps, thinned
+from hinet_search.report.drawing.figures import Axis, ForestRow, axis_over, forest, path
+from hinet_search.report.drawing.html import tag
+from hinet_search.report.facts.record import as_steps, thinned
+from hinet_search.results.statistics.paired_difference import Difference
 
 
 @given(st.floats(-1, 1), st.floats(0.001, 2))
@@ -36,7 +36,9 @@ def test_y_grows_upwards() -> None:
 
 
 def test_a_whisker_that_leaves_the_picture_has_an_arrow() -> None:
-    html = forest([ForestRow("PLE", "", Difference(0.001, -0.9, 0.9, 0.1, 2))], "Compared with", "Gain")
+    html = forest(
+        [ForestRow("PLE", "", Difference(0.001, -0.9, 0.9, 0.1, 2))], "Compared with", "Gain"
+    )
     assert "cut-left cut-right" in html
 
 
@@ -55,8 +57,8 @@ def test_steps_hold_a_value_until_it_changes() -> None:
 
 def test_thinning_keeps_the_first_and_the_last_point() -> None:
     points = [(float(x), 0.0) for x in range(1000)]
-    kept = thinned(points, 60)
-    assert (kept[0], kept[-1], len(kept) <= 61) == (points[0], points[-1], True)
+    remaining = thinned(points, 60)
+    assert (remaining[0], remaining[-1], len(remaining) <= 61) == (points[0], points[-1], True)
 
 
 @given(st.text())

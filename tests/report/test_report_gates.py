@@ -1,17 +1,17 @@
-"""The check of gates: mixtures that are none, by the module that every expert is."""
+"""The check of gates: collapsed gates and dead experts, by the module of each expert."""
 
 from dataclasses import replace
 
 import pytest
 
-from hinet_search.insight import GateUsage
-from hinet_search.records import FinalistRun, StudyRecord
 from hinet_search.report.checks import gates as check_of_gates
 from hinet_search.report.finding import Finding
+from hinet_search.results.records import FinalistRun, GateUsage
+from hinet_search.results.study_record import StudyRecord
 from tests.report.planted import hinet_runs, in_layout
 
 
-def said(record: StudyRecord) -> Finding:
+def finding_of(record: StudyRecord) -> Finding:
     finding = check_of_gates.check(record)
     assert finding is not None
     return finding
@@ -19,35 +19,47 @@ def said(record: StudyRecord) -> Finding:
 
 def test_a_gate_that_adds_its_experts_up_has_not_collapsed() -> None:
     gates = (GateUsage("Home/click", ("shared 1", "shared 2"), (1.0, 1.0)),)
-    assert not said(hinet_runs(lambda run: replace(run, insight=replace(run.insight, gates=gates)))).warns
+    assert not finding_of(
+        hinet_runs(lambda run: replace(run, insight=replace(run.insight, gates=gates)))
+    ).warns
 
 
-def test_gates_that_collapse_on_another_expert_with_every_seed_are_found_though_their_mean_is_even() -> None:
+def test_gates_that_collapse_on_a_different_expert_per_seed_are_found() -> None:
     def turned(run: FinalistRun) -> FinalistRun:
         weights = (0.97, 0.03) if run.seed % 2 else (0.03, 0.97)
         gates = (GateUsage("Home/click", ("shared 1", "shared 2"), weights),)
         return replace(run, insight=replace(run.insight, gates=gates))
 
-    finding = said(hinet_runs(turned))
-    assert finding.details == ("HiNet: the gate of Home · click gives one expert more than .95 in 5 of 5 seeds.",)
+    finding = finding_of(hinet_runs(turned))
+    assert finding.details == (
+        "HiNet: the gate of Home · click gives one expert more than .95 in 5 of 5 seeds.",
+    )
 
 
 @pytest.mark.parametrize(
     ("layout", "dead"),
     [
-        ("per_scenario", ["no gate of Home · click gives own 1", "no gate of Push gives one of shared 1, shared 2"]),
-        ("global", ["no gate of Home · click gives own 1"]),
+        (
+            "per_scenario",
+            [
+                "no gate of Home · click gives specific 1",
+                "no gate of Push gives one of shared 1, shared 2",
+            ],
+        ),
+        ("global", ["no gate of Home · click gives specific 1"]),
         ("shared", []),
         ("older", []),
     ],
 )
-def test_an_expert_is_dead_where_nobody_uses_the_module_that_it_is(layout: str, dead: list[str]) -> None:
-    told = said(in_layout(layout, home=(0.60, 0.39, 0.01), push=(0.5, 0.0, 0.5)))
-    assert told.details == tuple(f"HiNet: {one} more than .02 in 5 of 5 seeds." for one in dead)
+def test_an_expert_is_dead_if_no_gate_uses_its_module(layout: str, dead: list[str]) -> None:
+    finding = finding_of(in_layout(layout, home=(0.60, 0.39, 0.01), push=(0.5, 0.0, 0.5)))
+    assert finding.details == tuple(
+        f"HiNet: {gate} more than .02 in 5 of 5 seeds." for gate in dead
+    )
 
 
 @pytest.mark.parametrize("layout", ["per_scenario", "global", "shared", "older"])
 def test_an_expert_that_no_gate_uses_is_dead_in_every_layout(layout: str) -> None:
-    told = said(in_layout(layout, home=(0.5, 0.0, 0.5), push=(0.5, 0.0, 0.5)))
-    assert all("gives one of shared 1, shared 2" in line for line in told.details)
-    assert told.warns
+    finding = finding_of(in_layout(layout, home=(0.5, 0.0, 0.5), push=(0.5, 0.0, 0.5)))
+    assert all("gives one of shared 1, shared 2" in line for line in finding.details)
+    assert finding.warns

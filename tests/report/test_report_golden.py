@@ -1,4 +1,4 @@
-"""Golden files: every section of the small study, and of others the sections that they change."""
+"""Golden files: every section of the small study, and those of other studies that differ."""
 
 import os
 import re
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hinet_search import plugins
+from hinet_search.common import plugins
 from hinet_search.report.card import Card
 from hinet_search.report.page import SECTIONS, cards
 from tests.report.nine_arms import few_rows, running
@@ -20,9 +20,11 @@ IDS = tuple(card.id for card in cards(small()))
 
 
 def golden_text(card: Card) -> str:
-    """The card, one element a line, so that a difference reads well."""
+    """Return the card with one element per line, for readable differences."""
     html = f"<h2>{card.heading}</h2>\n<p>{card.lead}</p>\n{card.body}\n"
-    return re.sub(r"(</(?:tr|thead|tbody|li|ul|p|dl|summary|h3|pre|details|div)>)(?=.)", r"\1\n", html)
+    return re.sub(
+        r"(</(?:tr|thead|tbody|li|ul|p|dl|summary|h3|pre|details|div)>)(?=.)", r"\1\n", html
+    )
 
 
 def files() -> list[tuple[str, str]]:
@@ -32,7 +34,7 @@ def files() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("study", "card"), files(), ids="-".join)
 def test_a_section_reads_as_its_golden_file(study: str, card: str) -> None:
     text, path = (
-        golden_text(next(one for one in cards(STUDIES[study]) if one.id == card)),
+        golden_text(next(each for each in cards(STUDIES[study]) if each.id == card)),
         GOLDEN / study / f"{card}.html",
     )
     if os.environ.get(REGENERATE):

@@ -1,64 +1,80 @@
-"""Leaderboard: what stands in a line, in which order, and what is said of ensembles, tuning and the seesaw."""
+"""Leaderboard: its lines and their order, ensembles, tuning and the seesaw."""
 
 import re
 from dataclasses import replace
 
 import pytest
 
-from hinet_search.compare import verdict
-from hinet_search.objective import macro_auc, mean_auc, weighted_auc
-from hinet_search.records import ArmRecord, FinalistRecord, StudyRecord
-from hinet_search.report import numbers
 from hinet_search.report.card import NotApplicable
+from hinet_search.report.drawing import numbers
+from hinet_search.report.facts.standings import (
+    LeaderboardEntry,
+    loses_everywhere,
+    losing_cells,
+    standings,
+)
 from hinet_search.report.sections import leaderboard
-from hinet_search.report.standings import Standing, loses_everywhere, losing_cells, standings
+from hinet_search.results.objectives import macro_auc, mean_auc, weighted_auc
+from hinet_search.results.records import ArmRecord, FinalistRecord
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import verdict
+from tests.report.arms import Shape
 from tests.report.nine_arms import ENSEMBLE, few_rows, running
-from tests.report.studies import Shape, empty, study
+from tests.report.studies import empty, study
 
 NINE = few_rows()
 
 
-def line_of(record: StudyRecord, arm: str) -> Standing:
-    return next(one for one in standings(record) if one.arm.name == arm)
+def line_of(record: StudyRecord, arm: str) -> LeaderboardEntry:
+    return next(line for line in standings(record) if line.arm.name == arm)
 
 
 def written(record: StudyRecord, name: str) -> str:
-    """The words of an arm's line."""
+    """Return the text of an arm's line."""
     body = leaderboard.build(record).body
-    found = re.search(rf'<tr[^>]*><th scope="row">{name}.*?</tr>', body)
-    assert found is not None
-    return re.sub(r"<[^>]+>", "", found[0].replace("</td>", "|").replace("</th>", "|"))
+    row = re.search(rf'<tr[^>]*><th scope="row">{name}.*?</tr>', body)
+    assert row is not None
+    return re.sub(r"<[^>]+>", "", row[0].replace("</td>", "|").replace("</th>", "|"))
 
 
 def chosen_of(record: StudyRecord, arm: str) -> FinalistRecord:
-    finalists = next(one for one in record.arms if one.name == arm).finalists
-    return next(one for one in finalists if one.chosen)
+    finalists = next(other for other in record.arms if other.name == arm).finalists
+    return next(finalist for finalist in finalists if finalist.chosen)
 
 
 def with_arm(record: StudyRecord, changed: ArmRecord) -> StudyRecord:
-    return replace(record, arms=tuple(changed if arm.name == changed.name else arm for arm in record.arms))
+    return replace(
+        record, arms=tuple(changed if arm.name == changed.name else arm for arm in record.arms)
+    )
 
 
 def better_on_test(record: StudyRecord, name: str, more: float) -> StudyRecord:
     arm = next(arm for arm in record.arms if arm.name == name)
-    return with_arm(record, replace(arm, finalists=tuple(_lifted(one, more) for one in arm.finalists)))
+    return with_arm(
+        record, replace(arm, finalists=tuple(_lifted(finalist, more) for finalist in arm.finalists))
+    )
 
 
 def _lifted(finalist: FinalistRecord, more: float) -> FinalistRecord:
     runs = [
-        run.test_cells and replace(run, test_cells=tuple(replace(c, auc=(c.auc or 0.0) + more) for c in run.test_cells))
+        run.test_cells
+        and replace(
+            run, test_cells=tuple(replace(c, auc=(c.auc or 0.0) + more) for c in run.test_cells)
+        )
         for run in finalist.runs
     ]
-    return replace(finalist, runs=tuple(new or old for new, old in zip(runs, finalist.runs, strict=True)))
+    return replace(
+        finalist, runs=tuple(new or old for new, old in zip(runs, finalist.runs, strict=True))
+    )
 
 
 def test_the_best_on_validation_comes_first() -> None:
-    means = [one.valid.objective.mean for one in standings(NINE)]
+    means = [line.valid.objective.mean for line in standings(NINE)]
     assert means == sorted(means, reverse=True)
 
 
 def test_the_lowest_comes_first_where_lower_is_better() -> None:
-    means = [one.valid.objective.mean for one in standings(study(Shape(objective="logloss")))]
+    means = [line.valid.objective.mean for line in standings(study(Shape(objective="logloss")))]
     assert means == sorted(means)
 
 
@@ -67,15 +83,22 @@ def test_test_values_are_means_over_the_seeds_of_the_chosen_finalist() -> None:
     assert tested is not None
     assert tested.headline is not None
     assert tested.weighted is not None
-    expected = [sum(metric(run.test_cells or ()) for run in runs) / 5 for metric in (macro_auc, weighted_auc)]
+    expected = [
+        sum(metric(run.test_cells or ()) for run in runs) / 5
+        for metric in (macro_auc, weighted_auc)
+    ]
     assert [tested.headline.mean, tested.weighted.mean] == pytest.approx(expected, abs=1e-12)
 
 
 def test_tuning_adds_the_chosen_minus_the_default() -> None:
     arm = next(arm for arm in NINE.arms if arm.name == "ple")
-    default, chosen = (next(one for one in arm.finalists if pick(one)) for pick in (is_default, is_chosen))
+    default, chosen = (
+        next(finalist for finalist in arm.finalists if pick(finalist))
+        for pick in (is_default, is_chosen)
+    )
     expected = (
-        sum(run.valid_objective for run in chosen.runs) / 5 - sum(run.valid_objective for run in default.runs) / 5
+        sum(run.valid_objective for run in chosen.runs) / 5
+        - sum(run.valid_objective for run in default.runs) / 5
     )
     assert line_of(NINE, "ple").valid.tuning == pytest.approx(expected, abs=1e-12)
 
@@ -90,8 +113,19 @@ def is_chosen(finalist: FinalistRecord) -> bool:
 
 def test_an_arm_that_kept_its_default_says_so_in_place_of_a_gain() -> None:
     arm = next(arm for arm in NINE.arms if arm.name == "ple")
-    kept = with_arm(NINE, replace(arm, finalists=tuple(replace(one, is_default=one.chosen) for one in arm.finalists)))
-    assert (line_of(kept, "ple").valid.tuning, " kept|" in written(kept, "PLE")) == (0.0, True)
+    with_default = with_arm(
+        NINE,
+        replace(
+            arm,
+            finalists=tuple(
+                replace(finalist, is_default=finalist.chosen) for finalist in arm.finalists
+            ),
+        ),
+    )
+    assert (
+        line_of(with_default, "ple").valid.tuning,
+        " kept|" in written(with_default, "PLE"),
+    ) == (0.0, True)
     assert " kept|" not in written(NINE, "PLE")
 
 
@@ -99,8 +133,10 @@ def test_an_ensemble_is_compared_with_the_mean_of_its_seeds() -> None:
     finalist = chosen_of(NINE, "mmoe")
     assert finalist.summary is not None
     alone = sum(mean_auc(run.valid_cells) for run in finalist.runs) / 5
-    together = line_of(NINE, "mmoe").valid.together
-    assert together == pytest.approx(mean_auc(finalist.summary.ensemble_valid_cells) - alone, abs=1e-12)
+    together = line_of(NINE, "mmoe").valid.ensemble_gain
+    assert together == pytest.approx(
+        mean_auc(finalist.summary.ensemble_valid_cells) - alone, abs=1e-12
+    )
     assert mean_auc(finalist.summary.ensemble_valid_cells) == pytest.approx(
         mean_auc(finalist.runs[0].valid_cells) + ENSEMBLE
     )
@@ -108,14 +144,15 @@ def test_an_ensemble_is_compared_with_the_mean_of_its_seeds() -> None:
 
 def test_what_lowers_a_loss_is_added_with_a_plus() -> None:
     record = study(Shape(objective="logloss"))
-    best = max(one.valid.tuning or 0.0 for one in standings(record))
-    assert best == pytest.approx(0.001, abs=1e-9)  # the chosen finalists are .001 better than the defaults
+    best = max(line.valid.tuning or 0.0 for line in standings(record))
+    assert best == pytest.approx(0.001, abs=1e-9)  # chosen finalists are .001 better than defaults
 
 
 def test_ensembles_are_put_beside_tuning_in_one_sentence() -> None:
     body = leaderboard.build(NINE).body
     assert (
-        "adds +.0039 to the mean of its seeds (mean over 9 arms), more than tuning adds to the default: +.0010" in body
+        "adds +.0039 to the mean of its seeds (mean over 9 arms), more than tuning adds to the default: +.0010"
+        in body
     )
 
 
@@ -138,7 +175,9 @@ def test_the_worst_cell_is_the_lowest_mean_by_name() -> None:
 
 
 def test_the_losing_cells_are_those_below_the_reference_the_deepest_first() -> None:
-    means = [cell.difference.mean for cell in losing_cells(line_of(NINE, "trees")) if cell.difference]
+    means = [
+        cell.difference.mean for cell in losing_cells(line_of(NINE, "trees")) if cell.difference
+    ]
     assert len(means) == 3
     assert means == sorted(means)
     assert max(means) < 0
@@ -147,7 +186,11 @@ def test_the_losing_cells_are_those_below_the_reference_the_deepest_first() -> N
 def test_an_arm_that_loses_everywhere_has_no_seesaw_and_is_marked_all() -> None:
     gains = line_of(NINE, "shared_bottom").reference
     assert gains is not None
-    assert (gains.seesaw, loses_everywhere(gains), losing_cells(line_of(NINE, "shared_bottom"))) == (0, True, ())
+    assert (
+        gains.seesaw,
+        loses_everywhere(gains),
+        losing_cells(line_of(NINE, "shared_bottom")),
+    ) == (0, True, ())
     assert "|all|" in written(NINE, "Shared Bottom")
 
 
@@ -169,7 +212,9 @@ def test_no_number_of_test_is_shown_before_test_is_opened() -> None:
 
 
 def test_an_arm_without_finalists_is_named_below_the_table() -> None:
-    assert "Not in the table, as it has no finalist yet: HiNet." in leaderboard.build(running()).body
+    assert (
+        "Not in the table, without a finalist so far: HiNet." in leaderboard.build(running()).body
+    )
 
 
 def test_a_study_without_finalists_says_what_it_needs() -> None:
@@ -177,7 +222,7 @@ def test_a_study_without_finalists_says_what_it_needs() -> None:
         leaderboard.build(empty())
 
 
-def test_the_measure_of_the_verdict_stands_in_both_splits() -> None:
+def test_the_metric_of_the_verdict_is_shown_for_both_splits() -> None:
     header = leaderboard.build(NINE).body.split("</thead>")[0]
     assert header.count(">macro AUC</th>") == 2
     assert header.count(">mean AUC</th>") == 1

@@ -4,22 +4,40 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hinet_search.report import numbers
+from hinet_search.report.drawing import numbers
 
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.71234, ".7123"), (1.0, "1.000"), (0.99996, "1.000"), (1.2345, "1.234"), (12.3456, "12.35"), (-0.0034, "−.0034"), (0.0, ".0000"), (None, "–")],
-)  # fmt: skip
+    [
+        (0.71234, ".7123"),
+        (1.0, "1.000"),
+        (0.99996, "1.000"),
+        (1.2345, "1.234"),
+        (12.3456, "12.35"),
+        (-0.0034, "−.0034"),
+        (0.0, ".0000"),
+        (None, "–"),
+    ],
+)
 def test_a_metric_has_four_digits_and_no_leading_zero(value: float | None, text: str) -> None:
     assert numbers.metric(value) == text
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.0043, "+.0043"), (-0.0034, "−.0034"), (0.00004, ".0000"), (-0.00004, ".0000")]
+    ("value", "text"),
+    [(0.0043, "+.0043"), (-0.0034, "−.0034"), (0.00004, ".0000"), (-0.00004, ".0000")],
 )
 def test_a_gain_has_a_sign_unless_it_rounds_to_zero(value: float, text: str) -> None:
     assert numbers.gain(value) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0.041, "+4.1 %"), (-0.0031, "−.31 %"), (0.0, numbers.percent(0.0)), (None, numbers.DASH)],
+)
+def test_a_relative_gain_is_a_signed_percentage(share: float | None, text: str) -> None:
+    assert numbers.change(share) == text
 
 
 @given(st.floats(-3, 3))
@@ -42,16 +60,34 @@ def test_an_interval_has_both_signs() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0 s"), (0.42, "0.4 s"), (9.96, "10 s"), (45, "45 s"), (552, "9 m 12 s"), (7_380, "2 h 3 m"), (273_600, "3 d 4 h"), (59.7, "1 m 0 s")],
-)  # fmt: skip
+    [
+        (0, "0 s"),
+        (0.42, ".4 s"),
+        (9.96, "10 s"),
+        (45, "45 s"),
+        (552, "9 m 12 s"),
+        (7_380, "2 h 3 m"),
+        (273_600, "3 d 4 h"),
+        (59.7, "1 m 0 s"),
+    ],
+)
 def test_a_duration_has_its_two_largest_units(seconds: float, text: str) -> None:
     assert numbers.duration(seconds) == text
 
 
 @pytest.mark.parametrize(
     ("count", "text"),
-    [(0, "0"), (412, "412"), (999, "999"), (1_000, "1.00 k"), (13_149, "13.1 k"), (999_600, "1.00 M"), (8_112_400, "8.11 M"), (5.1e9, "5.10 G")],
-)  # fmt: skip
+    [
+        (0, "0"),
+        (412, "412"),
+        (999, "999"),
+        (1_000, "1.00 k"),
+        (13_149, "13.1 k"),
+        (999_600, "1.00 M"),
+        (8_112_400, "8.11 M"),
+        (5.1e9, "5.10 G"),
+    ],
+)
 def test_a_count_has_three_digits(count: float, text: str) -> None:
     assert numbers.compact(count) == text
 
@@ -62,7 +98,8 @@ def test_a_round_size_has_no_trailing_zeros(size: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "text"), [(0.041, "4.1 %"), (0.41, "41 %"), (0.0031, ".31 %"), (0.0, "0 %"), (1.0, "100 %")]
+    ("share", "text"),
+    [(0.041, "4.1 %"), (0.41, "41 %"), (0.0031, ".31 %"), (0.0, "0 %"), (1.0, "100 %")],
 )
 def test_a_share_is_written_in_per_cent(share: float, text: str) -> None:
     assert numbers.percent(share) == text
@@ -70,8 +107,18 @@ def test_a_share_is_written_in_per_cent(share: float, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(8.4e-4, "8.4e-4"), (1e-3, ".001"), (0.12, ".12"), (4096, "4096"), (True, "true"), (None, "none"), ("adam", "adam"), (-2e-5, "−2e-5"), (0.0, "0")],
-)  # fmt: skip
+    [
+        (8.4e-4, "8.4e-4"),
+        (1e-3, ".001"),
+        (0.12, ".12"),
+        (4096, "4096"),
+        (True, "true"),
+        (None, "none"),
+        ("adam", "adam"),
+        (-2e-5, "−2e-5"),
+        (0.0, "0"),
+    ],
+)
 def test_a_setting_is_short(value: float | str | None, text: str) -> None:
     assert numbers.setting(value) == text
 
@@ -86,8 +133,15 @@ def test_signed_labels_leave_zero_alone() -> None:
 
 @pytest.mark.parametrize(
     ("count", "noun", "text"),
-    [(1, "seed", "1 seed"), (2, "seed", "2 seeds"), (0, "trial", "0 trials"), (1.0, "pass", "1 pass"), (0.5, "pass", "0.5 passes"), (2_000_000, "trial", "2000000 trials")],
-)  # fmt: skip
+    [
+        (1, "seed", "1 seed"),
+        (2, "seed", "2 seeds"),
+        (0, "trial", "0 trials"),
+        (1.0, "pass", "1 pass"),
+        (0.5, "pass", ".5 passes"),
+        (2_000_000, "trial", "2000000 trials"),
+    ],
+)
 def test_only_one_has_no_plural(count: float, noun: str, text: str) -> None:
     assert numbers.plural(count, noun) == text
 
@@ -96,13 +150,24 @@ def test_none_is_a_word_in_running_text() -> None:
     assert numbers.spelled(0) == "none"
 
 
-@pytest.mark.parametrize(("counts", "text"), [([1, 1], "1 seed"), ([5], "5 seeds"), ([5, 3, 4], "3 to 5 seeds")])
+@pytest.mark.parametrize(
+    ("counts", "text"), [([1, 1], "1 seed"), ([5], "5 seeds"), ([5, 3, 4], "3 to 5 seeds")]
+)
 def test_seeds_that_differ_are_a_range(counts: list[int], text: str) -> None:
     assert numbers.seeds(counts) == text
 
 
 @pytest.mark.parametrize(
-    ("times", "text"), [(0.047, ".047"), (0.74, ".74"), (1.52, "1.5"), (9.04, "9"), (12.4, "12"), (123.0, "120"), (4567.0, "4,600")]
-)  # fmt: skip
+    ("times", "text"),
+    [
+        (0.047, ".047"),
+        (0.74, ".74"),
+        (1.52, "1.5"),
+        (9.04, "9"),
+        (12.4, "12"),
+        (123.0, "120"),
+        (4567.0, "4,600"),
+    ],
+)
 def test_a_ratio_has_two_digits(times: float, text: str) -> None:
     assert numbers.ratio(times) == text

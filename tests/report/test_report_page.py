@@ -1,4 +1,4 @@
-"""The page: one file with its verdict in the title, its data inside, small and quickly written."""
+"""The page: one small file, fast to write, with the verdict in its title and its data inside."""
 
 import base64
 import gzip
@@ -10,17 +10,21 @@ from html import unescape
 
 import pytest
 
-from hinet_search.compare import contrasts, verdict
-from hinet_search.records import StudyRecord
 from hinet_search.report.page import render
+from hinet_search.results.contrasts import contrasts
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import verdict
+from tests.report.arms import Shape
 from tests.report.nine_arms import few_rows, nine_arms
-from tests.report.studies import INJECTION, Shape, empty, hostile, small, study
+from tests.report.studies import INJECTION, empty, hostile, small, study
 
 
 def text_of(html: str) -> str:
-    found = re.search(r'<script type="application/gzip" id="record">(.*?)</script>', html, re.DOTALL)
-    assert found is not None
-    return gzip.decompress(base64.b64decode(found[1])).decode()
+    match = re.search(
+        r'<script type="application/gzip" id="record">(.*?)</script>', html, re.DOTALL
+    )
+    assert match is not None
+    return gzip.decompress(base64.b64decode(match[1])).decode()
 
 
 def data_of(html: str) -> dict[str, object]:
@@ -31,7 +35,9 @@ def many_trials(number: int) -> StudyRecord:
     return study(Shape(trials=number // 7 + 1))
 
 
-@pytest.mark.parametrize("record", [small(), empty(), study()], ids=["small", "empty", "seven arms"])
+@pytest.mark.parametrize(
+    "record", [small(), empty(), study()], ids=["small", "empty", "seven arms"]
+)
 def test_title_and_heading_are_the_verdict(record: StudyRecord) -> None:
     html, sentence = render(record), verdict(record).sentence
     assert f"<title>shop: {sentence}</title>" in html
@@ -69,7 +75,10 @@ def test_nothing_in_the_page_points_outside() -> None:
 
 
 def test_the_content_security_policy_forbids_everything_but_inline() -> None:
-    assert "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:" in render(small())
+    assert (
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
+        in render(small())
+    )
 
 
 def test_a_link_inside_the_page_has_its_target() -> None:
@@ -103,8 +112,11 @@ def test_the_data_inside_agree_with_the_record() -> None:
 def test_the_data_inside_hold_the_contrasts_and_the_ensembles() -> None:
     record = few_rows()
     data = data_of(render(record))
-    found = [one["gain"] for one in data["verdict"]["contrasts"]]  # type: ignore[index, call-overload]  # the page's own JSON
-    assert found == [one.difference and pytest.approx(one.difference.mean, rel=1e-4) for one in contrasts(record)]
+    gains = [contrast["gain"] for contrast in data["verdict"]["contrasts"]]  # type: ignore[index, call-overload]  # the page's own JSON
+    assert gains == [
+        contrast.difference and pytest.approx(contrast.difference.mean, rel=1e-4)
+        for contrast in contrasts(record)
+    ]
     finalist = data["arms"][0]["finalists"][1]  # type: ignore[index, call-overload]  # likewise
     summary = record.arms[0].finalists[1].summary
     assert summary is not None
@@ -117,7 +129,10 @@ def test_the_data_inside_hold_the_contrasts_and_the_ensembles() -> None:
 def test_values_by_cell_are_in_the_order_of_the_cells() -> None:
     record = small()
     turned = replace(record, data=replace(record.data, cells=record.data.cells[::-1]))
-    first, second = (data_of(render(one))["arms"][0]["finalists"][1]["test"][0]["auc"] for one in (record, turned))  # type: ignore[index, call-overload]  # likewise
+    first, second = (
+        data_of(render(each))["arms"][0]["finalists"][1]["test"][0]["auc"]
+        for each in (record, turned)
+    )  # type: ignore[index, call-overload]  # likewise
     assert first == second[::-1]
 
 

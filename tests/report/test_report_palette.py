@@ -1,4 +1,4 @@
-"""The palette: contrast of text on every ground it stands on, in light and dark, after WCAG 2.2."""
+"""The palette: contrast of text on every background, light and dark, by WCAG 2.2."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,8 @@ Color = tuple[float, float, float]
 
 STYLE = (Path(page.__file__).parent / "templates" / "style.css").read_text(encoding="utf-8")
 LIGHT, DARK = (
-    dict(re.findall(r"--([a-z]+):(#[0-9a-f]{3,6}|\d+,\d+,\d+)", STYLE.splitlines()[line])) for line in (0, 2)
+    dict(re.findall(r"--([a-z]+):(#[0-9a-f]{3,6}|\d+,\d+,\d+)", STYLE.splitlines()[line]))
+    for line in (0, 2)
 )
 TEXT_ON = [
     ("ink", "bg"),
@@ -25,7 +26,9 @@ TEXT_ON = [
 ]
 TINTS = [
     (name, float(f"0{opacity}"))
-    for name, opacity in re.findall(r"\.[pq]\d\{background:rgba\(var\(--([pq])\),(\.\d+)\)\}", STYLE)
+    for name, opacity in re.findall(
+        r"\.[pq]\d\{background:rgba\(var\(--([pq])\),(\.\d+)\)\}", STYLE
+    )
 ]
 
 
@@ -43,12 +46,15 @@ def over(top: Color, ground: Color, opacity: float) -> Color:
 
 
 def luminance(of: Color) -> float:
-    linear = [part / 255 / 12.92 if part / 255 <= 0.04045 else ((part / 255 + 0.055) / 1.055) ** 2.4 for part in of]
+    linear = [
+        part / 255 / 12.92 if part / 255 <= 0.04045 else ((part / 255 + 0.055) / 1.055) ** 2.4
+        for part in of
+    ]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def contrast(one: Color, other: Color) -> float:
-    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+def contrast(first: Color, second: Color) -> float:
+    light, dark = sorted((luminance(first), luminance(second)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
 
 
@@ -75,7 +81,9 @@ def test_ink_stands_out_from_every_tint(palette: dict[str, str], name: str, opac
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
 @pytest.mark.parametrize(("text", "opacity"), [("ink", 0.14), ("loss", 0.1)])
-def test_warnings_stand_out_from_their_ground(palette: dict[str, str], text: str, opacity: float) -> None:
+def test_warnings_stand_out_from_their_ground(
+    palette: dict[str, str], text: str, opacity: float
+) -> None:
     ground = over(color(palette["q"]), color(palette["bg"]), opacity)
     assert contrast(color(palette[text]), ground) >= 4.5
 

@@ -1,6 +1,7 @@
-"""The page on paper and its length: what is printed, on how many sheets, and how long a screen scrolls."""
+"""The page on paper: what is printed, on how many sheets; and its length on a screen."""
 
 import re
+from functools import cache
 
 import pytest
 from playwright.sync_api import Page
@@ -12,8 +13,12 @@ from tests.report.nine_arms import nine_arms
 pytestmark = pytest.mark.browser
 
 A4_WIDTH = 718  # pixels between margins of 10 mm
-NINE = render(nine_arms(), explore=True)
 SHOWN = "[...document.querySelectorAll('details')].filter(d => d.checkVisibility()).map(d => d.className)"
+
+
+@cache
+def nine_arms_page() -> str:
+    return render(nine_arms(), explore=True)
 
 
 def on_paper(page: Page) -> Page:
@@ -23,67 +28,79 @@ def on_paper(page: Page) -> Page:
 
 
 def sheets(page: Page) -> int:
-    """Pages of the PDF that the browser makes."""
+    """Count the pages of the browser's PDF."""
     margin = "10mm"
-    found = page.pdf(format="A4", margin={"top": margin, "bottom": margin, "left": margin, "right": margin})
-    return len(re.findall(rb"/Type\s*/Page\b", found))
+    document = page.pdf(
+        format="A4", margin={"top": margin, "bottom": margin, "left": margin, "right": margin}
+    )
+    return len(re.findall(rb"/Type\s*/Page\b", document))
 
 
 def test_nine_arms_and_ten_cells_are_read_within_eight_thousand_pixels(open_page: Open) -> None:
-    assert open_page(NINE).page.evaluate("document.documentElement.scrollHeight") <= 8_000
+    assert (
+        open_page(nine_arms_page()).page.evaluate("document.documentElement.scrollHeight") <= 8_000
+    )
 
 
 def test_nine_arms_and_ten_cells_are_printed_on_at_most_nine_sheets(open_page: Open) -> None:
-    assert 2 <= sheets(open_page(NINE).page) <= 9
+    assert 2 <= sheets(open_page(nine_arms_page()).page) <= 9
 
 
 def test_what_a_reader_opened_is_printed_too(open_page: Open) -> None:
-    page = open_page(NINE).page
+    page = open_page(nine_arms_page()).page
     before = sheets(page)
     page.click("#open")
     assert sheets(page) > before
 
 
 def test_on_paper_nothing_is_cut_off_and_there_is_nothing_to_press(open_page: Open) -> None:
-    page = on_paper(open_page(NINE, width=A4_WIDTH).page)
+    page = on_paper(open_page(nine_arms_page(), width=A4_WIDTH).page)
     assert page.evaluate("document.documentElement.scrollWidth") <= A4_WIDTH
     buttons = "[...document.querySelectorAll('button')].filter(b => b.checkVisibility() && !b.closest('th')).length"
     assert page.evaluate(buttons) == 0
 
 
 def test_columns_of_a_sorted_table_keep_their_names_on_paper(open_page: Open) -> None:
-    page = open_page(NINE).page
+    page = open_page(nine_arms_page()).page
     page.click("#open")
     on_paper(page)
     columns = "[...document.querySelectorAll('table.sort th button')].map(b => b.checkVisibility())"
     assert set(page.evaluate(columns)) == {True}
 
 
-def test_paper_has_what_belongs_there_opened_and_of_the_rest_what_was_opened(open_page: Open) -> None:
-    page = open_page(NINE).page
+def test_paper_has_what_belongs_there_opened_and_of_the_rest_what_was_opened(
+    open_page: Open,
+) -> None:
+    page = open_page(nine_arms_page()).page
     page.locator("#top-trials summary").nth(1).click()
     on_paper(page)
-    shown = page.evaluate(SHOWN)
-    assert shown.count("paper") == page.locator("details.paper").count() > 3
-    assert shown.count("") == 1
+    details = page.evaluate(SHOWN)
+    assert details.count("paper") == page.locator("details.paper").count() > 3
+    assert details.count("") == 1
     assert page.locator("details.paper:not([open])").count() == 0
 
 
 def test_a_card_of_which_nothing_was_opened_is_not_printed(open_page: Open) -> None:
-    page = on_paper(open_page(NINE).page)
+    page = on_paper(open_page(nine_arms_page()).page)
     assert not page.locator("#top-trials").is_visible()
     assert page.locator("#history").is_visible()
 
 
 def test_the_first_sheet_is_the_verdict_alone(open_page: Open) -> None:
-    page = on_paper(open_page(NINE).page)
-    breaks = page.evaluate("[...document.querySelectorAll('main > section')].map(s => getComputedStyle(s).breakBefore)")
+    page = on_paper(open_page(nine_arms_page()).page)
+    breaks = page.evaluate(
+        "[...document.querySelectorAll('main > section')].map(s => getComputedStyle(s).breakBefore)"
+    )
     assert breaks[:2] == ["page", "auto"]
 
 
-def test_cards_of_half_the_width_stand_beside_each_other_on_screen_and_on_paper(open_page: Open) -> None:
-    page = open_page(NINE).page
-    tops = "['experts', 'winner'].map(id => document.getElementById(id).getBoundingClientRect().top)"
+def test_cards_of_half_the_width_stand_beside_each_other_on_screen_and_on_paper(
+    open_page: Open,
+) -> None:
+    page = open_page(nine_arms_page()).page
+    tops = (
+        "['experts', 'winner'].map(id => document.getElementById(id).getBoundingClientRect().top)"
+    )
     left, right = page.evaluate(tops)
     assert left == right
     left, right = on_paper(page).evaluate(tops)

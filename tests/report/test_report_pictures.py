@@ -1,4 +1,4 @@
-"""Pictures of the documentation: taken by one command from any report, small, light and dark."""
+"""Pictures of the documentation: one command takes them from any report, light and dark."""
 
 import struct
 import subprocess
@@ -27,8 +27,8 @@ def test_one_command_takes_both_pictures_of_a_report(tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     page.write_text(render(nine_arms()), encoding="utf-8")
     words = [sys.executable, ROOT / "docs" / "pictures.py", page, tmp_path]
-    said = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    output = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     light, dark = ((tmp_path / name).read_bytes() for name in NAMES)
     assert light[:4] == dark[:4] == b"\x89PNG"
     assert light != dark
-    assert said.count("wrote ") == 2
+    assert output.count("wrote ") == 2

@@ -1,17 +1,26 @@
-"""The cards that say why: attention, experts, the winner drawn, ablations; and what pruning left out."""
+"""The cards of the part Why, attention, experts, winner and ablations; and pruning."""
 
 import re
 from dataclasses import replace
 
 import pytest
 
-from hinet_search.insight import GateUsage
-from hinet_search.records import ArmRecord, EvaluationRecord, StudyRecord, TrialRecord
 from hinet_search.report.card import NotApplicable
-from hinet_search.report.sections import ablations, cost, experts, failures, insight, pruning, winner
+from hinet_search.report.sections import (
+    ablations,
+    cost,
+    experts,
+    failures,
+    insight,
+    pruning,
+    winner,
+)
+from hinet_search.results.records import ArmRecord, EvaluationRecord, GateUsage, TrialRecord
+from hinet_search.results.study_record import StudyRecord
 from tests.duels import NOISE, meeting
+from tests.report.arms import Shape
 from tests.report.planted import PLANTED
-from tests.report.studies import Shape, small, study
+from tests.report.studies import small, study
 
 
 def plain(html: str) -> str:
@@ -19,25 +28,41 @@ def plain(html: str) -> str:
 
 
 def of_hinet(record: StudyRecord, **insight: object) -> StudyRecord:
-    """The record with what HiNet's finalists show replaced."""
+    """Return the record with the diagnostics of HiNet's finalists replaced."""
 
     def changed(arm: ArmRecord) -> ArmRecord:
         finalists = tuple(
-            replace(one, runs=tuple(replace(run, insight=replace(run.insight, **insight)) for run in one.runs))  # type: ignore[arg-type]  # types are the caller's
-            for one in arm.finalists
+            replace(
+                finalist,
+                runs=tuple(
+                    replace(run, insight=replace(run.insight, **insight)) for run in finalist.runs
+                ),
+            )  # type: ignore[arg-type]  # types are the caller's
+            for finalist in arm.finalists
         )
         return replace(arm, finalists=finalists)
 
-    return replace(record, arms=tuple(changed(arm) if arm.name == "hinet" else arm for arm in record.arms))
+    return replace(
+        record, arms=tuple(changed(arm) if arm.name == "hinet" else arm for arm in record.arms)
+    )
 
 
 def variants() -> StudyRecord:
-    """HiNet, with a part less and with another one less."""
+    """HiNet and two variants, each without another part."""
     record = meeting(
-        hinet=[0.72 + n for n in NOISE], no_san=[0.71 + n for n in NOISE], no_gates=[0.72 + n for n in NOISE]
+        hinet=[0.72 + n for n in NOISE],
+        no_san=[0.71 + n for n in NOISE],
+        no_gates=[0.72 + n for n in NOISE],
     )
-    fixed = {"hinet": {}, "no_san": {"model.san.enabled": False}, "no_gates": {"model.cgc.gate": "uniform"}}
-    arms = tuple(replace(arm, model="hinet", fixed={"train.passes": 4, **fixed[arm.name]}) for arm in record.arms)
+    fixed = {
+        "hinet": {},
+        "no_san": {"model.san.enabled": False},
+        "no_gates": {"model.cgc.gate": "uniform"},
+    }
+    arms = tuple(
+        replace(arm, model="hinet", fixed={"train.passes": 4, **fixed[arm.name]})
+        for arm in record.arms
+    )
     return replace(record, arms=arms, reference="hinet")
 
 
@@ -47,61 +72,77 @@ def test_every_weight_of_attention_has_its_spread_over_seeds_below_it() -> None:
 
 
 def test_a_look_that_another_seed_does_not_share_is_no_heading() -> None:
-    assert insight.build(PLANTED["attention"]).heading == "Where do scenarios look, and which experts do gates use?"
-    steady = of_hinet(study(Shape(scenarios=("a", "b", "c", "d"))), attention=((0, 0.9, 0.1, 0),) * 4)
-    assert insight.build(steady).heading == "d looks mostly at b"
+    assert insight.build(PLANTED["attention"]).heading == "Scenario attention and gate weights"
+    steady = of_hinet(
+        study(Shape(scenarios=("a", "b", "c", "d"))), attention=((0, 0.9, 0.1, 0),) * 4
+    )
+    assert insight.build(steady).heading == "d attends mostly to b"
 
 
 @pytest.mark.parametrize(
     ("scenarios", "weight", "mostly"),
     [("abc", 0.74, False), ("abc", 0.76, True), ("abcdef", 0.49, False), ("abcdef", 0.51, True)],
 )
-def test_a_scenario_looks_mostly_at_what_has_most_of_its_weight_and_far_more_than_an_even_share(
+def test_mostly_attends_means_most_of_the_weight_and_far_more_than_an_even_share(
     scenarios: str, weight: float, *, mostly: bool
 ) -> None:
     others = len(scenarios) - 1
-    even = tuple(tuple((i != j) / others for j in range(len(scenarios))) for i in range(len(scenarios)))
+    even = tuple(
+        tuple((i != j) / others for j in range(len(scenarios))) for i in range(len(scenarios))
+    )
     first = (0.0, weight, *[(1 - weight) / (others - 1)] * (others - 1))
     record = of_hinet(study(Shape(scenarios=tuple(scenarios))), attention=(first, *even[1:]))
-    assert (insight.build(record).heading == "a looks mostly at b") == mostly
+    assert (insight.build(record).heading == "a attends mostly to b") == mostly
 
 
 def test_experts_are_compared_place_by_place() -> None:
     same = of_hinet(study(Shape(arms=("single", "hinet"), seeds=1)))
     finalist = same.arms[1].finalists[1]
     table = finalist.runs[0].insight.similarities[1].table
-    said = plain(experts.build(same).body)
-    assert f"HiNet cgc.last.specific 2 {table[0][1]:.2f}".replace("0.", ".") in said
-    assert experts.build(same).heading == "No two experts do the same"
+    text = plain(experts.build(same).body)
+    assert f"HiNet cgc.last.specific 2 {table[0][1]:.2f}".replace("0.", ".") in text
+    assert experts.build(same).heading == "No two experts compute nearly the same"
 
 
 def test_the_largest_weight_of_a_gate_is_that_of_each_seeds_own_favourite() -> None:
     record = study(Shape(arms=("single", "hinet"), seeds=2))
     hinet = record.arms[1]
-    both = [GateUsage("Home/click", ("own 1", "own 2"), weights) for weights in ((0.9, 0.1), (0.3, 0.7))]
+    both = [
+        GateUsage("Home/click", ("specific 1", "specific 2"), weights)
+        for weights in ((0.9, 0.1), (0.3, 0.7))
+    ]
     finalists = tuple(
         replace(
-            one,
+            finalist,
             runs=tuple(
                 replace(run, insight=replace(run.insight, gates=(gate,)))
-                for run, gate in zip(one.runs, both, strict=True)
+                for run, gate in zip(finalist.runs, both, strict=True)
             ),
         )
-        for one in hinet.finalists
+        for finalist in hinet.finalists
     )
-    body = insight.build(replace(record, arms=(record.arms[0], replace(hinet, finalists=finalists)))).body
-    assert "Gates of click gate own 1 own 2 Largest Home .60 .40 .80" in plain(body)
+    body = insight.build(
+        replace(record, arms=(record.arms[0], replace(hinet, finalists=finalists)))
+    ).body
+    assert "Gates of click gate specific 1 specific 2 Largest Home .60 .40 .80" in plain(body)
 
 
 def test_two_experts_that_do_the_same_are_the_heading() -> None:
     twins = study().arms[-1].finalists[1].runs[0].insight.similarities[1]
     record = of_hinet(study(), similarities=(replace(twins, table=((1.0, 0.97), (0.97, 1.0))),))
-    assert experts.build(record).heading == "Two experts of HiNet do nearly the same (cgc.last.specific, .97)"
+    assert (
+        experts.build(record).heading
+        == "Two experts of HiNet compute nearly the same (cgc.last.specific, .97)"
+    )
 
 
 def test_the_winner_is_drawn_part_by_part_with_counts_and_widths() -> None:
     card = winner.build(small())
-    assert re.findall(r'<div class="piece"><b>(\w+)</b>', card.body) == ["embedding", "scenario", "towers"]
+    assert re.findall(r'<div class="piece"><b>(\w+)</b>', card.body) == [
+        "embedding",
+        "scenario",
+        "towers",
+    ]
     inner = re.findall(r"<span>([\w.]+)<b>([^<]+)</b><small>([^<]+)</small></span>", card.body)
     assert inner == [
         ("shared.experts", "3 × 64", "140 k"),
@@ -113,41 +154,63 @@ def test_the_winner_is_drawn_part_by_part_with_counts_and_widths() -> None:
 
 
 def test_a_winner_whose_parts_were_not_kept_says_what_it_needs() -> None:
-    with pytest.raises(NotApplicable, match="needs the parts of the model, which only networks have"):
+    with pytest.raises(
+        NotApplicable, match="needs the parts of the model, which are recorded for networks"
+    ):
         winner.build(of_hinet(small(), parts=()))
 
 
 def test_ablations_are_the_arms_of_one_model_with_what_is_changed_in_them() -> None:
     card = ablations.build(variants())
-    rows = re.findall(r'<th scope="row">(\w+) <small>([^<]+)</small></th><td class="gain (\w+)">', card.body)
-    assert rows == [("no_san", "model.san.enabled = false", "win"), ("no_gates", "model.cgc.gate = uniform", "tie")]
-    assert card.heading == "no_san lies below HiNet"
+    rows = re.findall(
+        r'<th scope="row">(\w+) <small>([^<]+)</small></th><td class="gain (\w+)">', card.body
+    )
+    assert rows == [
+        ("no_san", "model.san.enabled = false", "win"),
+        ("no_gates", "model.cgc.gate = uniform", "tie"),
+    ]
+    assert card.heading == "no_san is worse than HiNet"
 
 
 def test_a_study_without_variants_says_how_to_add_one() -> None:
-    with pytest.raises(NotApplicable, match=r"`no_san: \{model: hinet, fixed: \{model.san.enabled: false\}\}` is one"):
+    with pytest.raises(
+        NotApplicable,
+        match=r"`no_san: \{model: hinet, fixed: \{model.san.enabled: false\}\}` in the study",
+    ):
         ablations.build(small())
 
 
 def pruned(number: int, *points: tuple[float, float]) -> TrialRecord:
     evaluations = tuple(
-        EvaluationRecord(k, passes, 0.7, 0.3, seconds, ()) for k, (passes, seconds) in enumerate(points)
+        EvaluationRecord(k, passes, 0.7, 0.3, seconds, ())
+        for k, (passes, seconds) in enumerate(points)
     )
     return TrialRecord(
-        number, "pruned", 0.7, {}, False, f"pruned at pass 1.00: mean_auc .70{number}", evaluations, None
+        number,
+        "pruned",
+        0.7,
+        {},
+        False,
+        f"pruned at pass 1.00: mean_auc .70{number}",
+        evaluations,
+        None,
     )
 
 
-def test_what_pruning_left_out_is_counted_in_passes_and_told_in_time() -> None:
+def test_what_pruning_saved_is_counted_in_passes_and_shown_in_time() -> None:
     record = study(Shape(arms=("hinet", "ple")))
     arms = (
-        replace(record.arms[0], trials=(pruned(1, (0.5, 5.0), (1.0, 10.0)), pruned(2, (2.0, 30.0)))),
+        replace(
+            record.arms[0], trials=(pruned(1, (0.5, 5.0), (1.0, 10.0)), pruned(2, (2.0, 30.0)))
+        ),
         record.arms[1],
     )
     only = replace(record, arms=(arms[0], replace(arms[1], trials=())))
     card = pruning.build(only)
-    assert card.heading == "2 pruned trials left out 62 % of their passes, about 1 m 0 s of training"
-    assert plain(card.body).endswith("Pruned trials Their passes drawn Left out Time HiNet 2 of 2 3 of 8 62 % 1 m 0 s")
+    assert card.heading == "2 pruned trials saved 62 % of their passes, about 1 m 0 s of training"
+    assert plain(card.body).endswith(
+        "Pruned trials Their passes drawn Saved Time HiNet 2 of 2 3 of 8 62 % 1 m 0 s"
+    )
 
 
 def test_trials_pruned_at_the_same_pass_stand_in_one_line() -> None:
@@ -157,7 +220,33 @@ def test_trials_pruned_at_the_same_pass_stand_in_one_line() -> None:
     assert "pruned at pass 1.00</td><td>2</td><td>1, 2</td>" in body
 
 
+def test_failures_that_differ_in_numbers_alone_stand_in_one_line() -> None:
+    record = study(Shape(arms=("hinet",)))
+    causes = (
+        "loss 123.4 at step 5",
+        "loss 99.1 at step 7",
+        "too large: 3 times",
+        "too large: 4 times",
+    )
+    trials = tuple(
+        TrialRecord(number, "failed", None, {}, False, cause, (), None)
+        for number, cause in enumerate(causes)
+    )
+    body = failures.build(replace(record, arms=(replace(record.arms[0], trials=trials),))).body
+    assert "loss 123.4 at step 5</td><td>2</td><td>0, 1</td>" in body
+    assert "too large: 3 times</td><td>2</td><td>2, 3</td>" in body
+
+
 def test_the_front_holds_what_no_smaller_arm_reaches() -> None:
-    points = [cost.Point("a", False, 1.0, 0.70), cost.Point("b", False, 2.0, 0.69), cost.Point("c", True, 3.0, 0.72)]
+    points = [
+        cost.CostPoint("a", False, 1.0, 0.70),
+        cost.CostPoint("b", False, 2.0, 0.69),
+        cost.CostPoint("c", True, 3.0, 0.72),
+    ]
     axis = cost.Axis(0.0, 4.0)
-    assert cost._front(points, axis, maximize=True) == [(1.0, 0.70), (3.0, 0.70), (3.0, 0.72), (4.0, 0.72)]
+    assert cost._front(points, axis, maximize=True) == [
+        (1.0, 0.70),
+        (3.0, 0.70),
+        (3.0, 0.72),
+        (4.0, 0.72),
+    ]

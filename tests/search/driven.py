@@ -1,14 +1,14 @@
-"""An executor and a phase to drive in a test: each does what it is told and notes what it was asked."""
+"""A fake executor and a fake phase: each follows its script and records what it was asked."""
 
 from collections.abc import Callable
 
-from hinet_search.executors import Ended, Job, Said
+from hinet_search.executors import Job, JobEnd, JobEvent
 
-Script = Callable[[Job], list[Said]]
+Script = Callable[[Job], list[JobEvent]]
 
 
 def ends(cause: str = "", **how: bool) -> Script:
-    return lambda job: [Ended(job.key, job.attempt, cause, **how)]
+    return lambda job: [JobEnd(job.key, job.attempt, cause, **how)]
 
 
 returns, raises = ends(), ends("ValueError: no")
@@ -16,14 +16,14 @@ dies, blocked = ends("its process died", died=True), ends("no room", blocked=Tru
 
 
 class FakeExecutor:
-    """Says of each job what its script says, one poll at a time; a stopped job ends at the next poll."""
+    """Sends the scripted events of each job, one poll at a time; a stopped job ends at the next poll."""
 
     def __init__(self, script: Script = returns, slots: int = 1) -> None:
         self.script, self.slots = script, slots
         self.submitted: list[Job] = []
         self.stopped: list[str] = []
         self.killed: list[str] = []
-        self._coming: dict[str, list[Said]] = {}
+        self._coming: dict[str, list[JobEvent]] = {}
 
     @property
     def free(self) -> int:
@@ -35,25 +35,29 @@ class FakeExecutor:
 
     def stop(self, key: str) -> None:
         self.stopped.append(key)
-        self._coming[key] = [Ended(key, self.submitted[-1].attempt, "")]
+        self._coming[key] = [JobEnd(key, self.submitted[-1].attempt, "")]
 
     def runs(self, key: str) -> bool:
         return True
 
     def kill(self, key: str) -> None:
         self.killed.append(key)
-        self._coming[key] = [Ended(key, self.submitted[-1].attempt, "its process died (signal SIGKILL)", died=True)]
+        self._coming[key] = [
+            JobEnd(key, self.submitted[-1].attempt, "its process died (signal SIGKILL)", died=True)
+        ]
 
-    def poll(self, timeout: float) -> list[Said]:
-        heard = [one for said in self._coming.values() for one in said]
+    def poll(self, timeout: float) -> list[JobEvent]:
+        heard = [message for said in self._coming.values() for message in said]
         self._coming = {
-            key: [] for key, said in self._coming.items() if not any(isinstance(one, Ended) for one in said)
+            key: []
+            for key, said in self._coming.items()
+            if not any(isinstance(message, JobEnd) for message in said)
         }
         return heard
 
 
 class FakePhase:
-    """Hands out jobs and notes what it hears."""
+    """Offers jobs and records the messages that it gets."""
 
     def __init__(self, *keys: str) -> None:
         self.waiting = [Job(key, 1, print, None) for key in keys]
@@ -65,7 +69,7 @@ class FakePhase:
     def next_job(self) -> Job | None:
         return self.waiting.pop(0) if self.waiting else None
 
-    def hear(self, key: str, body: object, stop: Callable[[], None]) -> None:
+    def handle_message(self, key: str, body: object, stop: Callable[[], None]) -> None:
         self.heard.append((key, body))
         if key in self.stop_when_heard:
             stop()

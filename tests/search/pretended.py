@@ -1,4 +1,4 @@
-"""Launches of a study whose trainings are pretended: all that a launch does, in milliseconds, with every job kept."""
+"""Launches with fake trainings: all that a launch does, in milliseconds, with a record of every job."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,16 +9,24 @@ import pytest
 import torch
 
 from hinet_search.data.columns import Columns
-from hinet_search.executors import Ended, Job, Message, Said, local
-from hinet_search.records import CellValue, EvaluationRecord, FinalistSummary, Resampled, StudyRecord
-from hinet_search.schema import Schema
+from hinet_search.data.schema import Schema
+from hinet_search.executors import Job, JobEnd, JobEvent, Message, local
+from hinet_search.results.records import CellValue, EvaluationRecord, FinalistSummary, Resampled
+from hinet_search.results.study_record import StudyRecord
 from hinet_search.search.launch import launch
-from hinet_search.search.options import LaunchOptions
-from hinet_search.search.plan import Ready
-from hinet_search.search.progress import Silent, Watcher
-from hinet_search.summary import SummaryJob
+from hinet_search.search.plan.plan import PreparedStudy
+from hinet_search.search.progress import NullWatcher, Watcher
+from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.training.device import ChosenDevice
-from hinet_search.trial import OfSeed, Opened, OpenTestJob, SeedsJob, Trained, TrainJob
+from hinet_search.training.jobs.messages import (
+    MetricsOnTest,
+    ScoreTestJob,
+    SeedMessage,
+    SeedsJob,
+    TrainingResult,
+    TrainJob,
+)
+from hinet_search.training.jobs.summarise import SummaryJob
 from tests.search import studies
 
 RATE = "train.learning_rate"
@@ -43,7 +51,7 @@ Value = Callable[[TrainJob], float]
 
 def larger_rates_are_better(job: TrainJob) -> float:
     """The objective of a pretended training."""
-    return 0.5 + float(str(job.values[RATE]))
+    return 0.5 + job.config.train.learning_rate
 
 
 SCHEMA = Schema(("home",), ("click",), ("user_id",), (10,), ())
@@ -59,7 +67,7 @@ TWO_ROWS = Columns(
 
 @dataclass(frozen=True)
 class PretendedData:
-    """What a launch reads of a data set."""
+    """The parts of a data set that a launch reads."""
 
     folder: Path
     fingerprint: str = studies.DATA.fingerprint
@@ -74,12 +82,12 @@ class PretendedData:
 
 @dataclass
 class Pretender:
-    """An executor whose one slot trains nothing. Weights are a file with the seed in it; a job's cause ends it."""
+    """An executor with one slot that trains nothing. Weights are a file with the seed; a job's cause ends it."""
 
     value: Value = larger_rates_are_better
     failing: Callable[[Job], str] = lambda job: ""
     jobs: list[Job] = field(default_factory=list)
-    coming: list[Said] = field(default_factory=list)
+    coming: list[JobEvent] = field(default_factory=list)
 
     waiting = ""
 
@@ -90,8 +98,12 @@ class Pretender:
     def submit(self, job: Job) -> None:
         self.jobs.append(job)
         cause = self.failing(job)
-        said = [] if cause else [Message(job.key, job.attempt, body) for body in self._bodies(job.payload)]
-        self.coming = [*said, Ended(job.key, job.attempt, cause)]
+        said = (
+            []
+            if cause
+            else [Message(job.key, job.attempt, body) for body in self._bodies(job.payload)]
+        )
+        self.coming = [*said, JobEnd(job.key, job.attempt, cause)]
 
     def stop(self, key: str) -> None: ...
 
@@ -100,31 +112,35 @@ class Pretender:
 
     def kill(self, key: str) -> None: ...
 
-    def forget(self, path: Path) -> None: ...
-
-    def poll(self, timeout: float) -> list[Said]:
+    def poll(self, timeout: float) -> list[JobEvent]:
         heard, self.coming = self.coming, []
         return heard
 
     def close(self) -> None: ...
 
     def _bodies(self, payload: object) -> list[object]:
-        if isinstance(payload, OpenTestJob):
+        if isinstance(payload, ScoreTestJob):
             assert payload.weights.exists(), "test is scored with the weights of the run"
-            return [Opened((CellValue("home", "click", 5, 2, auc=0.6, logloss=0.6),))]
+            return [MetricsOnTest((CellValue("home", "click", 5, 2, auc=0.6, logloss=0.6),))]
         if isinstance(payload, SummaryJob):
-            return [FinalistSummary(payload.seeds, (), (), Resampled("users", 5, (0.6, 0.6), ((0.6, 0.6),)))]
+            return [
+                FinalistSummary(
+                    payload.seeds, (), (), Resampled("users", 5, (0.6, 0.6), ((0.6, 0.6),))
+                )
+            ]
         if isinstance(payload, SeedsJob):
-            return [OfSeed(job.seed, body) for job in payload.jobs for body in self._bodies(job)]
+            return [
+                SeedMessage(job.seed, body) for job in payload.jobs for body in self._bodies(job)
+            ]
         assert isinstance(payload, TrainJob)
         if payload.weights:
             payload.weights.parent.mkdir(parents=True, exist_ok=True)
             payload.weights.write_text(str(payload.seed))
         evaluation: EvaluationRecord = studies.evaluation(1, self.value(payload))
-        return [evaluation, Trained(evaluation, stopped=False, cost=studies.COST)]
+        return [evaluation, TrainingResult(evaluation, stopped=False, cost=studies.COST)]
 
-    def keys(self, kind: type[TrainJob] | type[OpenTestJob] | type[SummaryJob]) -> list[str]:
-        """Keys of what was asked for, in order."""
+    def keys(self, kind: type[TrainJob] | type[ScoreTestJob] | type[SummaryJob]) -> list[str]:
+        """Keys of the submitted jobs, in order."""
         return [job.key for job in self.jobs if isinstance(job.payload, kind)]
 
     @property
@@ -134,13 +150,13 @@ class Pretender:
 
     @property
     def tested(self) -> list[str]:
-        """Trial numbers of finalists that were opened on test, one for each seed."""
-        return [key.split("/")[1].split()[0] for key in self.keys(OpenTestJob)]
+        """Trial numbers of finalists that were scored on test, one for each seed."""
+        return [key.split("/")[1].split()[0] for key in self.keys(ScoreTestJob)]
 
 
 @dataclass(frozen=True)
 class Studio:
-    """Launches in one folder. Every launch has a Pretender of its own."""
+    """Launches in one folder, each with its own Pretender."""
 
     folder: Path
     patch: pytest.MonkeyPatch
@@ -155,7 +171,7 @@ class Studio:
         slots: int = 1,
         **options: object,
     ) -> tuple[StudyRecord, Pretender]:
-        """Run or continue study `s`; `more` are further lines of its file, `arms` its arms."""
+        """Run or resume study `s`; `more` are further lines of its file, `arms` its arms."""
         made = pretender or Pretender()
         self.patch.setattr(local, "start", lambda *_: made)
         (self.folder / "rate.yaml").write_text(SPACE)
@@ -164,8 +180,8 @@ class Studio:
         given = LaunchOptions(output=self.folder / "out", **options)  # type: ignore[arg-type]  # as a caller writes them
         study = given.load(str(path))
         device = ChosenDevice(torch.device("cpu"))
-        ready = Ready(study, PretendedData(self.folder), device, slots)  # type: ignore[arg-type]  # the part that is read
-        return launch(ready, given, "hinet-search launch s", watcher or Silent()), made
+        ready = PreparedStudy(study, PretendedData(self.folder), device, slots)  # type: ignore[arg-type]  # the part that is read
+        return launch(ready, given, "hinet-search launch s", watcher or NullWatcher()), made
 
     def weights(self) -> list[str]:
         """Names of the weights on disk."""
@@ -174,4 +190,9 @@ class Studio:
 
 def chosen(record: StudyRecord) -> Mapping[str, int]:
     """Trial number of each arm's chosen finalist."""
-    return {arm.name: one.trial_number for arm in record.arms for one in arm.finalists if one.chosen}
+    return {
+        arm.name: finalist.trial_number
+        for arm in record.arms
+        for finalist in arm.finalists
+        if finalist.chosen
+    }

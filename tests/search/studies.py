@@ -1,17 +1,23 @@
 """Small studies for tests of the search: a store on SQLite, arms with tiny spaces."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hinet_search.definition import DataDefinition
-from hinet_search.records import Budget, CellValue, Cost, DataRecord, EvaluationRecord, Scalar
-from hinet_search.space import SearchSpace, load_space
-from hinet_search.spec import ArmSpec, StudySpec
+from hinet_search.results.records import (
+    Budget,
+    CellValue,
+    Cost,
+    DataRecord,
+    EvaluationRecord,
+)
 from hinet_search.storage.engine import Database, connect
 from hinet_search.storage.rows import ArmRow, StudyRow
 from hinet_search.storage.store import StudyStore
-from hinet_search.study import Arm
+from hinet_search.study.data_definition import DataDefinition
+from hinet_search.study.load_study import Arm
+from hinet_search.study.search_space import SearchSpace, load_space
+from hinet_search.study.study_spec import ArmSpec, StudySpec
+from hinet_search.training.trial_config import TrialConfig
 
 DEFINITION = DataDefinition.model_validate(
     {
@@ -25,7 +31,7 @@ DEFINITION = DataDefinition.model_validate(
 DATA = DataRecord("synthetic", "f00d", "random rows", (10, 5, 5), ("home",), ("click",), 1, 0, ())
 COST = Cost(100, 10, 20, 1e4, 1.0, 1, "cpu")
 WIDE = "parameters:\n  train.learning_rate: {kind: float, low: 1.0e-4, high: 1.0e-2, log: true, default: 1.0e-3}\n"
-TWO = "parameters:\n  model.depth: {kind: categorical, choices: [1, 2], default: 1}\n"
+TWO = "parameters:\n  model.embedding_dim: {kind: categorical, choices: [1, 2], default: 1}\n"
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class Admission:
 
     reason: str = ""
 
-    def refusal(self, arm: Arm, drawn: Mapping[str, Scalar]) -> str:
+    def refusal(self, arm: Arm, config: TrialConfig) -> str:
         return self.reason
 
 
@@ -47,7 +53,9 @@ def space(folder: Path, text: str) -> SearchSpace:
 
 def spec(**values: object) -> StudySpec:
     """A specification with one arm."""
-    return StudySpec.model_validate({"data": DEFINITION, "arms": {"hinet": ArmSpec()}, "trials": 5, **values})
+    return StudySpec.model_validate(
+        {"data": DEFINITION, "arms": {"hinet": ArmSpec()}, "trials": 5, **values}
+    )
 
 
 def arm(folder: Path, text: str = WIDE) -> Arm:
@@ -56,18 +64,18 @@ def arm(folder: Path, text: str = WIDE) -> Arm:
 
 
 def store(folder: Path) -> tuple[Database, StudyStore]:
-    """A created study `tiny` with one arm, in a database of its own."""
+    """A created study `tiny` with one arm, in a new database."""
     database = connect(str(folder / "studies.sqlite3"), create=True)
-    found = StudyStore(database, "tiny")
-    if found.load_study() is None:
+    tiny = StudyStore(database, "tiny")
+    if tiny.load_study() is None:
         budget = Budget(trials=5, passes=4.0, finalist_seeds=2, finalist_top=1)
         row = StudyRow(
             name="tiny", uuid="u", state="running", spec_json="{}", study_yaml="", command="", description="", objective="mean_auc",
             maximize=True, sampler="tpe", pruner="median", seed=0, slots=1, budget=budget, data=DATA, versions={},
             started="2026-01-01T00:00:00+00:00", updated="2026-01-01T00:00:00+00:00",
         )  # fmt: skip
-        found.create_study(row, [ArmRow("hinet", "hinet", (), {})])
-    return database, found
+        tiny.create_study(row, [ArmRow("hinet", "hinet", (), {})])
+    return database, tiny
 
 
 def evaluation(step: int, value: float) -> EvaluationRecord:

@@ -1,21 +1,21 @@
 """One arm's search keeps an exact budget, whatever is drawn, refused, pruned, failed or interrupted."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import optuna
 import pytest
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
-from hinet_search.records import Scalar
 from hinet_search.search import arm_search
-from hinet_search.search.arm_search import config_hash
-from hinet_search.search.finalists import candidates_of
+from hinet_search.search.arm_search import SAMPLED_REDRAWS, config_key
+from hinet_search.search.phases.finalists import candidates_of
+from hinet_search.search.plan.size_limits import default_of
 from hinet_search.search.sampling import make_sampler
-from hinet_search.spec import SamplerSpec
 from hinet_search.storage.engine import Database
-from hinet_search.study import Arm
+from hinet_search.study.load_study import Arm
+from hinet_search.study.study_spec import SamplerSpec
+from hinet_search.training.trial_config import TrialConfig, build_config
 from tests.search import studies
 from tests.search.arms import Begin, complete, record, run_to_the_end
 
@@ -43,18 +43,22 @@ def test_pruned_and_failed_trials_are_trained_trials(begin: Begin) -> None:
     for state in (TrialState.PRUNED, TrialState.FAIL):
         asked = search.ask()
         assert asked is not None
-        search.evaluated(asked.number, studies.evaluation(1, 0.5))
+        search.on_evaluation(asked.number, studies.evaluation(1, 0.5))
         search.finish(asked.number, state, None, None, "because")
     assert len(run_to_the_end(search)) == 1
 
 
 def test_a_configuration_is_never_trained_twice(begin: Begin, opened: list[Database]) -> None:
     trained = run_to_the_end(begin(studies.TWO, trials=2))
-    assert {config_hash(asked.drawn) for asked in trained} == {
-        config_hash({"model.depth": 1}),
-        config_hash({"model.depth": 2}),
+    assert {config_key(asked.drawn) for asked in trained} == {
+        config_key({"model.embedding_dim": 1}),
+        config_key({"model.embedding_dim": 2}),
     }
-    assert all(trial.cause.startswith("duplicate") for trial in record(opened).trials if trial.state == "pruned")
+    assert all(
+        trial.cause.startswith("duplicate")
+        for trial in record(opened).trials
+        if trial.state == "pruned"
+    )
 
 
 def test_a_space_with_two_configurations_ends_after_two_trials(begin: Begin) -> None:
@@ -66,20 +70,45 @@ def test_a_space_with_two_configurations_ends_after_two_trials(begin: Begin) -> 
 def test_duplicates_are_outside_the_budget(begin: Begin, opened: list[Database]) -> None:
     run_to_the_end(begin(studies.TWO, trials=5))
     assert sum(trial.counts for trial in record(opened).trials) == 2
-    assert sum(not trial.counts for trial in record(opened).trials) >= 20
+    assert {trial.cause for trial in record(opened).trials if not trial.counts} == {
+        "duplicate of an earlier trial"
+    }
 
 
-def test_a_draw_that_is_not_admitted_is_pruned_with_the_reason(begin: Begin, opened: list[Database]) -> None:
+def test_a_draw_that_is_not_admitted_is_pruned_with_the_reason(
+    begin: Begin, opened: list[Database]
+) -> None:
     reason = "too large: 1,001 parameters, max_parameters is 1,000"
     assert begin(refusal=reason).ask() is None
     assert {trial.cause for trial in record(opened).trials} == {reason}
+
+
+def test_values_that_do_not_fit_together_have_no_configuration_but_a_cause(begin: Begin) -> None:
+    asked = begin(ODD, refusal="too large").ask()
+    assert asked is not None
+    assert (asked.number, asked.config) == (0, None)
+    assert "released_code: true has its own SAN" in asked.problem
+
+
+ODD = """\
+parameters: {train.learning_rate: {kind: float, low: 1.0e-4, high: 1.0e-2, default: 1.0e-3}}
+fixed: {model.released_code: true, model.san.top_k: 1}
+"""
+
+
+def test_a_trial_has_the_configuration_of_its_draw(begin: Begin) -> None:
+    asked = begin(studies.WIDE + "fixed: {model.embedding_dim: 4}\n").ask()
+    assert asked is not None
+    assert asked.config == build_config(
+        "hinet", {"train.learning_rate": 1e-3, "model.embedding_dim": 4}
+    )
 
 
 def test_an_interrupted_trial_comes_first_with_its_number_and_parameters(begin: Begin) -> None:
     search = begin()
     complete(search, search.ask())
     interrupted = search.ask()
-    search.evaluated(interrupted.number, studies.evaluation(1, 0.5))
+    search.on_evaluation(interrupted.number, studies.evaluation(1, 0.5))
     search.leave(interrupted.number)
     again = begin().ask()
     assert (again.number, dict(again.drawn), again.attempt) == (1, dict(interrupted.drawn), 2)
@@ -90,19 +119,21 @@ def test_an_interruption_leaves_the_budget_exact(begin: Begin, opened: list[Data
     complete(search, search.ask())
     search.leave(search.ask().number)
     run_to_the_end(begin(trials=4))
-    assert [(trial.number, trial.state) for trial in record(opened).trials] == [(n, "complete") for n in range(4)]
+    assert [(trial.number, trial.state) for trial in record(opened).trials] == [
+        (n, "complete") for n in range(4)
+    ]
 
 
 def test_evaluations_sent_again_change_nothing(begin: Begin, opened: list[Database]) -> None:
     search = begin()
     asked = search.ask()
-    search.evaluated(asked.number, studies.evaluation(1, 0.5))
+    search.on_evaluation(asked.number, studies.evaluation(1, 0.5))
     search.leave(asked.number)
     search = begin()
     search.ask()
-    search.evaluated(0, studies.evaluation(1, 0.5))
-    search.evaluated(0, studies.evaluation(2, 0.6))
-    assert [one.step for one in record(opened).trials[0].evaluations] == [1, 2]
+    search.on_evaluation(0, studies.evaluation(1, 0.5))
+    search.on_evaluation(0, studies.evaluation(2, 0.6))
+    assert [evaluation.step for evaluation in record(opened).trials[0].evaluations] == [1, 2]
 
 
 def test_a_resumed_study_draws_what_it_would_have_drawn(tmp_path: Path, begin: Begin) -> None:
@@ -113,7 +144,7 @@ def test_a_resumed_study_draws_what_it_would_have_drawn(tmp_path: Path, begin: B
     assert len({str(drawn) for drawn in resumed}) == 5
 
 
-def test_a_larger_budget_goes_on_where_the_smaller_one_ended(begin: Begin) -> None:
+def test_a_larger_budget_resumes_where_the_smaller_one_ended(begin: Begin) -> None:
     run_to_the_end(begin(trials=3))
     assert [asked.number for asked in run_to_the_end(begin(trials=5))] == [3, 4]
 
@@ -130,10 +161,12 @@ def test_a_bad_trial_is_pruned_only_after_the_warm_up(begin: Begin) -> None:
     for _ in range(3):
         asked = search.ask()
         for step in (1, 2, 3, 4):
-            search.evaluated(asked.number, studies.evaluation(step, 0.8))
+            search.on_evaluation(asked.number, studies.evaluation(step, 0.8))
         search.finish(asked.number, TrialState.COMPLETE, 0.8, studies.COST, "")
     asked = search.ask()
-    assert [search.evaluated(asked.number, studies.evaluation(step, 0.6)) for step in (1, 2, 3)] == [False, True, True]
+    assert [
+        search.on_evaluation(asked.number, studies.evaluation(step, 0.6)) for step in (1, 2, 3)
+    ] == [False, True, True]
 
 
 def test_a_trial_of_fewer_evaluations_is_compared_after_the_same_passes(begin: Begin) -> None:
@@ -141,23 +174,34 @@ def test_a_trial_of_fewer_evaluations_is_compared_after_the_same_passes(begin: B
     for _ in range(2):
         asked = search.ask()
         for step, value in enumerate((0.6, 0.7, 0.8, 0.9), start=1):
-            search.evaluated(asked.number, studies.evaluation(step, value))
+            search.on_evaluation(asked.number, studies.evaluation(step, value))
         search.finish(asked.number, TrialState.COMPLETE, 0.9, studies.COST, "")
     asked, halves = search.ask(), ((1, 0.5, 0.72), (2, 1.0, 0.85))
-    found = [replace(studies.evaluation(step, value), passes=passes) for step, passes, value in halves]
-    assert [search.evaluated(asked.number, one) for one in found] == [False, True]
+    evaluations = [
+        replace(studies.evaluation(step, value), passes=passes) for step, passes, value in halves
+    ]
+    assert [search.on_evaluation(asked.number, evaluation) for evaluation in evaluations] == [
+        False,
+        True,
+    ]
 
 
-def test_of_two_evaluations_after_the_same_passes_optuna_hears_one_and_both_are_kept(
+def test_of_two_evaluations_after_equal_passes_optuna_gets_one_and_both_are_kept(
     begin: Begin, opened: list[Database]
 ) -> None:
     search = begin(pruner={"kind": "none"})
     asked = search.ask()
     for step, passes in ((1, 0.25), (2, 0.3), (3, 0.5)):
-        search.evaluated(asked.number, replace(studies.evaluation(step, step / 10), passes=passes))
+        search.on_evaluation(
+            asked.number, replace(studies.evaluation(step, step / 10), passes=passes)
+        )
     search.finish(asked.number, TrialState.COMPLETE, 0.3, studies.COST, "")
     assert search._study.trials[0].intermediate_values == {1: 0.1, 2: 0.3}
-    assert [one.objective for one in record(opened).trials[0].evaluations] == [0.1, 0.2, 0.3]
+    assert [evaluation.objective for evaluation in record(opened).trials[0].evaluations] == [
+        0.1,
+        0.2,
+        0.3,
+    ]
 
 
 def test_importances_are_shares_that_sum_to_one(begin: Begin) -> None:
@@ -170,50 +214,96 @@ def test_importances_are_shares_that_sum_to_one(begin: Begin) -> None:
 def test_a_default_that_was_pruned_is_a_finalist_all_the_same(begin: Begin) -> None:
     search = begin(trials=3)
     asked = search.ask()
-    search.evaluated(asked.number, studies.evaluation(1, 0.1))
+    search.on_evaluation(asked.number, studies.evaluation(1, 0.1))
     search.finish(asked.number, TrialState.PRUNED, None, studies.COST, "pruned at pass 1")
     run_to_the_end(search)
-    assert [(one.trial_number, one.is_default) for one in candidates_of(search, 1)] == [(2, False), (0, True)]
+    assert [
+        (candidate.trial_number, candidate.is_default) for candidate in candidates_of(search, 1)
+    ] == [
+        (2, False),
+        (0, True),
+    ]
 
 
 def test_a_default_that_failed_is_no_finalist(begin: Begin) -> None:
     search = begin(trials=2)
     search.finish(search.ask().number, TrialState.FAIL, None, None, "diverged")
     run_to_the_end(search)
-    assert [one.trial_number for one in candidates_of(search, 3)] == [1]
+    assert [candidate.trial_number for candidate in candidates_of(search, 3)] == [1]
 
 
 def test_a_default_that_is_the_best_trial_is_one_finalist(begin: Begin) -> None:
     search = begin(trials=1)
     run_to_the_end(search)
-    assert [one.trial_number for one in candidates_of(search, 3)] == [0]
+    assert [candidate.trial_number for candidate in candidates_of(search, 3)] == [0]
 
 
-def test_after_a_refused_draw_a_sampler_that_is_sure_of_its_point_is_not_asked_again(
+def test_a_sampler_that_repeats_a_refused_point_gives_way_to_random_draws(
     begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Sure(optuna.samplers.RandomSampler):
         def sample_independent(self, study, trial, param_name, param_distribution):
             return 1
 
-    def make(spec: SamplerSpec, seed: int, refused: int) -> optuna.samplers.BaseSampler:
+    def make(spec: SamplerSpec, seed: int) -> optuna.samplers.BaseSampler:
         return make_sampler(spec, seed) if spec.kind == "random" else Sure()
 
     monkeypatch.setattr(arm_search, "make_sampler", make)
     assert len(run_to_the_end(begin(studies.TWO, trials=2))) == 2
 
 
+@dataclass
+class RefusesSome:
+    """Refuses that many draws in a row, except the default."""
+
+    left: int
+
+    def refusal(self, arm: Arm, config: TrialConfig) -> str:
+        if config == default_of(arm) or not self.left:
+            return ""
+        self.left -= 1
+        return "too large"
+
+
+def test_after_a_refused_draw_the_sampler_has_some_more_tries(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def noting(spec: SamplerSpec, seed: int) -> optuna.samplers.BaseSampler:
+        asked.append(spec.kind)
+        return make_sampler(spec, seed)
+
+    monkeypatch.setattr(arm_search, "make_sampler", noting)
+    search = begin(trials=2)
+    search._size_limits = RefusesSome(SAMPLED_REDRAWS + 2)
+    run_to_the_end(search)
+    assert asked[1:] == ["tpe"] * (1 + SAMPLED_REDRAWS) + ["random"] * 2
+
+
+@pytest.mark.parametrize("relaunched", [False, True])
+def test_a_sampler_learns_nothing_from_refused_draws(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch, *, relaunched: bool
+) -> None:
+    learned_from: list[tuple[TrialState, ...]] = []
+    split = optuna.samplers._tpe.sampler._split_trials
+
+    def noting(study: optuna.Study, trials: list[FrozenTrial], num_good: int) -> object:
+        learned_from.append(tuple(trial.state for trial in trials))
+        return split(study, trials, num_good)
+
+    monkeypatch.setattr(optuna.samplers._tpe.sampler, "_split_trials", noting)
+    sampler = {"kind": "tpe", "startup_trials": 3}
+    search = begin(trials=4, sampler=sampler)
+    search._size_limits = RefusesSome(SAMPLED_REDRAWS)
+    run_to_the_end(search)
+    run_to_the_end(begin(trials=6, sampler=sampler) if relaunched else search)
+    assert learned_from == [
+        (TrialState.COMPLETE,) * number for number in ((3, 4, 5) if relaunched else (3,))
+    ]
+
+
 def test_refused_draws_are_no_startup_trials(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
-    @dataclass
-    class RefusesSix:
-        left: int = 6
-
-        def refusal(self, arm: Arm, drawn: Mapping[str, Scalar]) -> str:
-            if drawn == arm.space.default() or not self.left:
-                return ""
-            self.left -= 1
-            return "too large"
-
     learned_from: list[int] = []
     sample = optuna.samplers.TPESampler._sample
 
@@ -223,6 +313,6 @@ def test_refused_draws_are_no_startup_trials(begin: Begin, monkeypatch: pytest.M
 
     monkeypatch.setattr(optuna.samplers.TPESampler, "_sample", noting)
     search = begin(trials=6, sampler={"kind": "tpe", "startup_trials": 3})
-    search._admission = RefusesSix()
+    search._size_limits = RefusesSome(6)
     run_to_the_end(search)
     assert learned_from == [3, 4, 5]

@@ -1,4 +1,4 @@
-"""A study on a database that fails at any moment, before or after it did what was asked, ends as every study does."""
+"""A study ends normally if its database fails at any moment, before or after it did what was asked."""
 
 import random
 import sqlite3
@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
-from hinet_search import patience
-from hinet_search.errors import DatabaseAway
-from hinet_search.records import StudyRecord
+from hinet_search.common import retry
+from hinet_search.common.errors import DatabaseAway
+from hinet_search.results.study_record import StudyRecord
 from hinet_search.search.coordinator import Coordinator
 from hinet_search.search.progress import Event, Progress
 from tests.search.pretended import Studio
@@ -32,10 +32,16 @@ class Failures:
         if self.active and moment == self.moment:
             self.count += 1
             if self.count in self.at:
-                raise sqlite3.OperationalError("disk I/O error")
+                error = sqlite3.OperationalError("disk I/O error")
+                error.sqlite_errorcode = sqlite3.SQLITE_IOERR  # as the driver tells it
+                raise error
 
     def install(self, patch: pytest.MonkeyPatch) -> None:
-        execute, commit, run = SQLiteDialect_pysqlite.do_execute, SQLiteDialect_pysqlite.do_commit, Coordinator.run
+        execute, commit, run = (
+            SQLiteDialect_pysqlite.do_execute,
+            SQLiteDialect_pysqlite.do_commit,
+            Coordinator.run,
+        )
 
         def do_execute(dialect, cursor, statement, parameters, context=None):
             self.pass_by("before a statement")
@@ -56,11 +62,11 @@ class Failures:
         patch.setattr(SQLiteDialect_pysqlite, "do_execute", do_execute)
         patch.setattr(SQLiteDialect_pysqlite, "do_commit", do_commit)
         patch.setattr(Coordinator, "run", watched)
-        patch.setattr(patience, "FIRST_PAUSE", 0.001)
+        patch.setattr(retry, "FIRST_PAUSE", 0.001)
 
 
 class Listening:
-    """Keeps what is said."""
+    """Records what is reported."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -85,7 +91,7 @@ def run(studio: Studio, failures: Failures) -> tuple[StudyRecord, list[str]]:
 
 
 def in_order(record: StudyRecord) -> None:
-    """The budget is exact, every number has one result, nothing runs, and what is chosen was opened with every seed."""
+    """Check that the budget is exact, every number has one result, nothing runs, and chosen finalists were tested with every seed."""
     (arm,) = record.arms
     assert record.state == "done"
     assert [trial.number for trial in arm.trials] == list(range(len(arm.trials)))
@@ -96,7 +102,7 @@ def in_order(record: StudyRecord) -> None:
     assert len(chosen.runs) == 2
     assert all(run.test_cells for run in chosen.runs)
     assert chosen.summary is not None
-    assert record.test_openings == 1
+    assert record.test_accesses == 1
 
 
 def moments(folder: Path, moment: str) -> Iterator[int]:
@@ -105,11 +111,15 @@ def moments(folder: Path, moment: str) -> Iterator[int]:
     (folder / "counted").mkdir()
     with pytest.MonkeyPatch.context() as patch:
         run(Studio(folder / "counted", patch), counting)
-    yield from sorted({1, counting.count, *random.Random(0).sample(range(2, counting.count), SAMPLED)})
+    yield from sorted(
+        {1, counting.count, *random.Random(0).sample(range(2, counting.count), SAMPLED)}
+    )
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_a_failure_at_any_moment_changes_no_budget_and_loses_no_result(moment: str, tmp_path: Path) -> None:
+def test_a_failure_at_any_moment_changes_no_budget_and_loses_no_result(
+    moment: str, tmp_path: Path
+) -> None:
     for number in moments(tmp_path, moment):
         folder = tmp_path / str(number)
         folder.mkdir()
@@ -118,7 +128,9 @@ def test_a_failure_at_any_moment_changes_no_budget_and_loses_no_result(moment: s
         in_order(record)
         away = f"database sqlite:///{folder}/out/studies.sqlite3 is not usable: disk I/O error"
         told = [text.split(";")[0].split(" after")[0] for text in said]
-        assert told in ([away, "the database is back"], []), f"{moment} {number}"  # Optuna has a way around some
+        assert told in ([away, "the database is back"], []), (
+            f"{moment} {number}"
+        )  # Optuna has a way around some
 
 
 def test_a_database_that_fails_again_and_again_is_waited_for(studio: Studio) -> None:
@@ -127,13 +139,15 @@ def test_a_database_that_fails_again_and_again_is_waited_for(studio: Studio) -> 
     assert len(said) >= 6
 
 
-def test_a_database_that_stays_away_is_waited_for_once(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "LONGEST_WAIT", 0.05)
+def test_a_database_that_stays_away_is_waited_for_once(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retry, "LONGEST_WAIT", 0.05)
     heard = Listening()
     failures = Failures("before a statement", set(range(100, 100_000)))
     failures.install(monkeypatch)
     with pytest.raises(DatabaseAway, match="disk I/O error"):
         studio.launch(watcher=heard)
     assert [event.text.split("; ")[1] for event in heard.events if event.kind == "waiting"] == [
-        "waiting for it, training goes on (at most 0 s)"
+        "waiting for it, training continues (at most 0 s)"
     ]

@@ -1,4 +1,4 @@
-"""A PostgreSQL server that restarts, or throws its clients out, in mid-study costs a wait and nothing else."""
+"""A PostgreSQL server that restarts or disconnects its clients during a study costs a wait and nothing else."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hinet_search.executors import Job
-from hinet_search.records import StudyRecord
+from hinet_search.results.study_record import StudyRecord
 from tests.postgres import server, throw_out, url_of
 from tests.search.pretended import Pretender, Studio
 
@@ -19,8 +19,8 @@ AWAY_SECONDS = 1.5
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with server(tmp_path_factory.mktemp("restarts")) as found:
-        yield found
+    with server(tmp_path_factory.mktemp("restarts")) as postgres:
+        yield postgres
 
 
 class Disturbed(Pretender):
@@ -37,7 +37,7 @@ class Disturbed(Pretender):
 
 
 def restart(running: Any) -> None:
-    """Gone at once; back after a while."""
+    """Stop the server at once and start it again after a while."""
     running.stop()
 
     def back() -> None:
@@ -48,7 +48,7 @@ def restart(running: Any) -> None:
 
 
 @pytest.mark.parametrize("disturb", [restart, throw_out])
-def test_a_study_goes_on_when_the_server_is_back(
+def test_a_study_continues_when_the_server_is_back(
     running: Any, disturb: Callable[[Any], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     studio = Studio(tmp_path, monkeypatch)
@@ -56,14 +56,16 @@ def test_a_study_goes_on_when_the_server_is_back(
     record, _ = studio.launch(Disturbed(lambda: disturb(running)), more, storage=url_of(running))
     again, after = studio.launch(more=more, storage=url_of(running))
     assert after.jobs == [], "nothing is left to do"
-    for found in (record, again):
-        check(found)
+    for study in (record, again):
+        check(study)
 
 
 def check(record: StudyRecord) -> None:
     (arm,) = record.arms
     assert record.state == "done"
-    assert [(trial.number, trial.state) for trial in arm.trials] == [(number, "complete") for number in range(4)]
+    assert [(trial.number, trial.state) for trial in arm.trials] == [
+        (number, "complete") for number in range(4)
+    ]
     (chosen,) = [finalist for finalist in arm.finalists if finalist.chosen]
     assert all(run.test_cells for run in chosen.runs)
-    assert record.test_openings >= 1
+    assert record.test_accesses >= 1

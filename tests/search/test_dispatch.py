@@ -2,9 +2,9 @@
 
 import pytest
 
-from hinet_search.errors import HinetSearchError
-from hinet_search.executors import Ended, Job, Message
-from hinet_search.search.dispatch import MAX_ATTEMPTS, StopFlag, drive
+from hinet_search.common.errors import HinetSearchError
+from hinet_search.executors import Job, JobEnd, Message
+from hinet_search.search.dispatch import GAPS, MAX_ATTEMPTS, HeartbeatMonitor, StopFlag, drive
 from tests.search.driven import FakeExecutor, FakePhase, attempts, dies, nothing, raises, returns
 
 
@@ -76,7 +76,9 @@ def test_deaths_are_counted_for_each_job_by_itself() -> None:
 
 
 def test_a_dead_job_begins_again_before_new_jobs_begin() -> None:
-    executor = FakeExecutor(lambda job: dies(job) if (job.key, job.attempt) == ("a/0", 1) else returns(job))
+    executor = FakeExecutor(
+        lambda job: dies(job) if (job.key, job.attempt) == ("a/0", 1) else returns(job)
+    )
     drive(executor, FakePhase("a/0", "a/1"), StopFlag(), nothing)
     assert attempts(executor) == [("a/0", 1), ("a/0", 2), ("a/1", 1)]
 
@@ -89,7 +91,7 @@ def test_a_job_that_raised_is_not_tried_again() -> None:
 
 
 def test_messages_and_ends_of_an_older_attempt_are_dropped() -> None:
-    late = [Message("a/0", 1, "late"), Ended("a/0", 1, "late")]
+    late = [Message("a/0", 1, "late"), JobEnd("a/0", 1, "late")]
     executor = FakeExecutor(lambda job: dies(job) if job.attempt == 1 else [*late, *returns(job)])
     phase = FakePhase("a/0")
     drive(executor, phase, StopFlag(), nothing)
@@ -98,7 +100,9 @@ def test_messages_and_ends_of_an_older_attempt_are_dropped() -> None:
 
 
 def test_messages_of_a_job_that_is_not_of_this_phase_are_dropped() -> None:
-    executor = FakeExecutor(lambda job: [Message("other/0", 1, "?"), Ended("other/0", 1, ""), *returns(job)])
+    executor = FakeExecutor(
+        lambda job: [Message("other/0", 1, "?"), JobEnd("other/0", 1, ""), *returns(job)]
+    )
     phase = FakePhase("a/0")
     drive(executor, phase, StopFlag(), nothing)
     assert (phase.heard, phase.ended) == ([], [("a/0", "", False)])
@@ -111,3 +115,63 @@ def test_an_error_of_the_phase_ends_the_drive() -> None:
 
     with pytest.raises(HinetSearchError, match="enough"):
         drive(FakeExecutor(), Refusing("a/0"), StopFlag(), nothing)
+
+
+def runs(_key: str) -> bool:
+    return True
+
+
+@pytest.fixture
+def monitor() -> HeartbeatMonitor:
+    """A monitor of one job that has just begun, with a limit of 600 seconds."""
+    silence_of_job = HeartbeatMonitor(600.0)
+    silence_of_job.watch("a/0")
+    return silence_of_job
+
+
+def test_a_job_is_silent_for_too_long_when_so_much_was_listened(monitor: HeartbeatMonitor) -> None:
+    monitor.count_polling(599.0, (), runs)
+    assert monitor.cause("a/0", 0) == ""
+    monitor.count_polling(1.0, (), runs)
+    assert monitor.cause("a/0", 0) == "silent for 10 min"
+
+
+def test_a_sign_of_life_begins_the_count_again(monitor: HeartbeatMonitor) -> None:
+    monitor.count_polling(599.0, (), runs)
+    monitor.count_polling(0.1, ("a/0",), runs)
+    monitor.count_polling(599.0, (), runs)
+    assert monitor.cause("a/0", 0) == ""
+
+
+def test_a_job_that_waits_for_a_place_is_not_silent(monitor: HeartbeatMonitor) -> None:
+    monitor.count_polling(10_000.0, (), lambda _: False)
+    assert monitor.cause("a/0", 0) == ""
+
+
+def test_a_job_may_take_a_multiple_of_the_longest_gap_that_any_job_had(
+    monitor: HeartbeatMonitor,
+) -> None:
+    monitor.watch("a/1")
+    monitor.count_polling(500.0, (), runs)
+    monitor.count_polling(0.1, ("a/0", "a/1"), runs)
+    monitor.forget("a/1")
+    monitor.count_polling(GAPS * 500.0 - 1, (), runs)
+    assert monitor.cause("a/0", 0) == ""
+    monitor.count_polling(1.0, (), runs)
+    assert monitor.cause("a/0", 0) == "silent for 33.3 min"
+
+
+def test_an_attempt_after_a_death_may_be_silent_for_twice_as_long(
+    monitor: HeartbeatMonitor,
+) -> None:
+    monitor.count_polling(1199.0, (), runs)
+    assert monitor.cause("a/0", 1) == ""
+    monitor.count_polling(1.0, (), runs)
+    assert monitor.cause("a/0", 1) == "silent for 20 min"
+
+
+def test_with_a_limit_of_zero_nothing_is_silent_for_too_long() -> None:
+    monitor = HeartbeatMonitor(0.0)
+    monitor.watch("a/0")
+    monitor.count_polling(1e9, (), runs)
+    assert monitor.cause("a/0", 0) == ""

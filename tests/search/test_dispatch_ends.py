@@ -1,15 +1,14 @@
-"""Dispatch stops on a signal, and kills jobs that give no sign of life."""
+"""Dispatch stops on a signal, and kills jobs without a heartbeat."""
 
 import signal
 import time
 
 import pytest
 
-from hinet_search.errors import EnvironmentFault, StudyConflict
-from hinet_search.executors import Alive, Ended, Message, Said
-from hinet_search.patience import Notice
-from hinet_search.search.dispatch import StopFlag, drive
-from hinet_search.search.silence import Silence
+from hinet_search.common.errors import EnvironmentFault, StudyConflict
+from hinet_search.common.retry import Notice
+from hinet_search.executors import Heartbeat, JobEnd, JobEvent, Message
+from hinet_search.search.dispatch import HeartbeatMonitor, StopFlag, drive
 from tests.search.driven import FakeExecutor, FakePhase, attempts, blocked, dies, nothing, returns
 
 
@@ -28,7 +27,7 @@ def test_no_job_starts_once_a_stop_was_asked(asked: StopFlag) -> None:
     assert len(phase.waiting) == 1
 
 
-def test_a_stop_is_told_once_to_each_running_job_and_their_ends_say_so() -> None:
+def test_each_running_job_is_stopped_once_and_its_end_says_so() -> None:
     flag = StopFlag()
     executor, phase = FakeExecutor(lambda job: [], slots=2), FakePhase("a/0", "a/1", "a/2")
 
@@ -40,16 +39,16 @@ def test_a_stop_is_told_once_to_each_running_job_and_their_ends_say_so() -> None
     assert phase.ended == [("a/0", "", True), ("a/1", "", True)]
 
 
-def test_running_jobs_are_waited_for_after_a_stop_and_told_no_second_time() -> None:
+def test_running_jobs_are_awaited_after_a_stop_and_not_stopped_twice() -> None:
     class Slow(FakeExecutor):
         polls = 0
 
         def stop(self, key: str) -> None:
             self.stopped.append(key)
 
-        def poll(self, timeout: float) -> list[Said]:
+        def poll(self, timeout: float) -> list[JobEvent]:
             self.polls += 1
-            return [Ended("a/0", 1, "")] if self.polls == 5 else []
+            return [JobEnd("a/0", 1, "")] if self.polls == 5 else []
 
     flag = StopFlag()
     executor, phase = Slow(lambda job: []), FakePhase("a/0")
@@ -65,7 +64,7 @@ def test_a_job_that_dies_while_stopping_is_not_tried_again() -> None:
     flag = StopFlag()
 
     class Dying(FakeExecutor):
-        def poll(self, timeout: float) -> list[Said]:
+        def poll(self, timeout: float) -> list[JobEvent]:
             flag.signal_number = signal.SIGINT
             return super().poll(timeout)
 
@@ -87,8 +86,11 @@ def test_a_job_that_waits_for_another_attempt_when_a_stop_comes_ends_as_stopped(
     assert phase.ended == [("a/0", "stopped before its next attempt", True)]
 
 
-def test_nothing_that_was_heard_is_written_by_one_who_lost_the_study_meanwhile() -> None:
-    executor, phase = FakeExecutor(lambda job: [Message(job.key, 1, "hello"), *returns(job)]), FakePhase("a/0")
+def test_a_coordinator_that_lost_its_lease_writes_no_message() -> None:
+    executor, phase = (
+        FakeExecutor(lambda job: [Message(job.key, 1, "hello"), *returns(job)]),
+        FakePhase("a/0"),
+    )
 
     def lost() -> None:
         raise StudyConflict("another one took it over")
@@ -98,7 +100,7 @@ def test_nothing_that_was_heard_is_written_by_one_who_lost_the_study_meanwhile()
     assert (phase.heard, phase.ended) == ([], [])
 
 
-def test_what_a_job_has_for_the_user_is_told_with_its_key_and_is_no_message_of_the_phase() -> None:
+def test_a_jobs_notice_is_shown_with_its_key_and_is_no_message_of_the_phase() -> None:
     executor = FakeExecutor(lambda job: [Message(job.key, 1, Notice("no room")), *returns(job)])
     phase, said = FakePhase("a/0"), []
     drive(executor, phase, StopFlag(), nothing, said.append)
@@ -124,16 +126,19 @@ def test_a_job_that_waited_for_the_machine_when_a_stop_came_ends_as_stopped() ->
 
 
 class Listening(FakeExecutor):
-    """Takes a moment at every poll, in which nothing may come."""
+    """Waits for a moment at every poll, even if no message comes."""
 
-    def poll(self, timeout: float) -> list[Said]:
+    def poll(self, timeout: float) -> list[JobEvent]:
         time.sleep(0.01)
         return super().poll(timeout)
 
 
 def test_a_silent_job_is_killed_and_begins_again_with_that_cause() -> None:
-    executor, phase = Listening(lambda job: [] if job.attempt == 1 else returns(job)), FakePhase("a/0")
-    drive(executor, phase, StopFlag(), nothing, silence=Silence(0.06))
+    executor, phase = (
+        Listening(lambda job: [] if job.attempt == 1 else returns(job)),
+        FakePhase("a/0"),
+    )
+    drive(executor, phase, StopFlag(), nothing, monitor=HeartbeatMonitor(0.06))
     assert executor.killed == ["a/0"]
     assert phase.retried == [("a/0", 2, "silent for 0.001 min")]
     assert phase.ended == [("a/0", "", False)]
@@ -141,41 +146,41 @@ def test_a_silent_job_is_killed_and_begins_again_with_that_cause() -> None:
 
 def test_a_job_that_is_silent_three_times_ends_with_that_cause() -> None:
     executor, phase = Listening(lambda job: []), FakePhase("a/0")
-    drive(executor, phase, StopFlag(), nothing, silence=Silence(0.06))
+    drive(executor, phase, StopFlag(), nothing, monitor=HeartbeatMonitor(0.06))
     assert phase.ended == [("a/0", "silent for 0.004 min", False)]
 
 
-def test_a_job_that_gives_signs_of_life_is_not_killed_and_its_phase_does_not_hear_them() -> None:
+def test_a_job_with_heartbeats_is_not_killed_and_its_phase_does_not_see_them() -> None:
     class Slow(Listening):
         polls = 0
 
-        def poll(self, timeout: float) -> list[Said]:
+        def poll(self, timeout: float) -> list[JobEvent]:
             self.polls += 1
             heard = super().poll(timeout)
-            return [Ended("a/0", 1, "")] if self.polls == 30 else [*heard, Alive("a/0", 1)]
+            return [JobEnd("a/0", 1, "")] if self.polls == 30 else [*heard, Heartbeat("a/0", 1)]
 
     executor, phase = Slow(lambda job: []), FakePhase("a/0")
-    drive(executor, phase, StopFlag(), nothing, silence=Silence(0.06))
+    drive(executor, phase, StopFlag(), nothing, monitor=HeartbeatMonitor(0.06))
     assert (executor.killed, phase.heard, phase.ended) == ([], [], [("a/0", "", False)])
 
 
 def test_signs_of_life_of_an_older_attempt_are_none() -> None:
     class Late(Listening):
-        def poll(self, timeout: float) -> list[Said]:
-            return [*super().poll(timeout), Alive("a/0", 1)]
+        def poll(self, timeout: float) -> list[JobEvent]:
+            return [*super().poll(timeout), Heartbeat("a/0", 1)]
 
     executor, phase = Late(lambda job: dies(job) if job.attempt == 1 else []), FakePhase("a/0")
-    drive(executor, phase, StopFlag(), nothing, silence=Silence(0.02))
+    drive(executor, phase, StopFlag(), nothing, monitor=HeartbeatMonitor(0.02))
     assert executor.killed == ["a/0", "a/0"]
 
 
 def test_a_job_that_is_killed_when_it_has_just_ended_has_ended() -> None:
     class JustEnding(Listening):
         def kill(self, key: str) -> None:
-            self._coming[key] = [Ended(key, 1, "")]
+            self._coming[key] = [JobEnd(key, 1, "")]
 
     executor, phase = JustEnding(lambda job: []), FakePhase("a/0")
-    drive(executor, phase, StopFlag(), nothing, silence=Silence(0.06))
+    drive(executor, phase, StopFlag(), nothing, monitor=HeartbeatMonitor(0.06))
     assert phase.ended == [("a/0", "", False)]
 
 
@@ -190,5 +195,5 @@ def test_a_silent_job_that_was_asked_to_stop_is_killed_too_and_ends_as_stopped()
         flag.signal_number = signal.SIGINT
 
     executor, phase = Deaf(lambda job: []), FakePhase("a/0")
-    drive(executor, phase, flag, ask, silence=Silence(0.06))
+    drive(executor, phase, flag, ask, monitor=HeartbeatMonitor(0.06))
     assert phase.ended == [("a/0", "silent for 0.001 min", True)]

@@ -1,4 +1,4 @@
-"""An arm draws what Optuna draws that is asked in the database itself, also after the study went on in a new process."""
+"""An arm draws what Optuna draws from its database, also after a new process resumed the study."""
 
 from collections.abc import Mapping
 from itertools import count
@@ -8,10 +8,10 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from hinet_search.records import Scalar
-from hinet_search.search.arm_search import ArmSearch, Asked
+from hinet_search.results.records import Scalar
+from hinet_search.search.arm_search import ArmSearch, DrawnTrial
 from hinet_search.search.sampling import derive_seed, make_sampler
-from hinet_search.spec import SamplerSpec
+from hinet_search.study.study_spec import SamplerSpec
 from tests.search import studies
 from tests.search.arms import Begin
 
@@ -35,7 +35,9 @@ def is_pruned(number: int) -> bool:
 
 @pytest.mark.parametrize("kind", ["random", "tpe", "gp"])
 @pytest.mark.parametrize("relaunched", [False, True])
-def test_an_arm_draws_what_plain_optuna_draws(kind: str, relaunched: bool, begin: Begin, tmp_path: Path) -> None:  # noqa: FBT001  a case
+def test_an_arm_draws_what_plain_optuna_draws(
+    kind: str, relaunched: bool, begin: Begin, tmp_path: Path
+) -> None:
     """Two trials run at once, so that samplers see a running one too."""
     sampler = SamplerSpec(kind=kind, startup_trials=3)
 
@@ -52,15 +54,15 @@ def test_an_arm_draws_what_plain_optuna_draws(kind: str, relaunched: bool, begin
         if turn and running:
             _end(search, running.pop(0))
         if relaunched and turn == TRIALS // 2:
-            for one in running:
-                search.leave(one.number)
+            for job in running:
+                search.leave(job.number)
             search = launch()
             running = [again for _ in running if (again := search.ask()) is not None]
     assert drawn == _by_plain_optuna(sampler, tmp_path)
 
 
-def _end(search: ArmSearch, asked: Asked) -> None:
-    search.evaluated(asked.number, studies.evaluation(1, value_of(asked.drawn)))
+def _end(search: ArmSearch, asked: DrawnTrial) -> None:
+    search.on_evaluation(asked.number, studies.evaluation(1, value_of(asked.drawn)))
     if is_pruned(asked.number):
         search.finish(asked.number, TrialState.PRUNED, None, studies.COST, "pruned")
     else:
@@ -68,7 +70,7 @@ def _end(search: ArmSearch, asked: Asked) -> None:
 
 
 def _by_plain_optuna(sampler: SamplerSpec, folder: Path) -> dict[int, dict[str, Scalar]]:
-    """Every trial is asked for as soon as the one before the last has ended."""
+    """Ask for each trial as soon as the trial before the last has ended."""
     space, spec = studies.space(folder, SPACE), studies.spec()
     study = optuna.create_study(storage=f"sqlite:///{folder}/plain.db", direction="maximize")
     study.enqueue_trial(space.default())

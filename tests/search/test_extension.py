@@ -5,22 +5,40 @@ from pathlib import Path
 
 import pytest
 
-from hinet_search.errors import StudyConflict
-from hinet_search.records import StudyRecord
-from hinet_search.search.extension import extension
-from hinet_search.search.progress import Event, Silent
+from hinet_search.common.errors import StudyConflict
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.search.identity import extension
+from hinet_search.search.progress import Event, NullWatcher
 from tests.search import pretended
 from tests.search.pretended import RATE, SPACE, STUDY, Studio
 
-FLOAT = {"kind": "float", "low": 0.1, "high": 0.5, "default": 0.2, "log": False, "step": None, "when": None}
+FLOAT = {
+    "kind": "float",
+    "low": 0.1,
+    "high": 0.5,
+    "default": 0.2,
+    "log": False,
+    "step": None,
+    "when": None,
+}
 STEPS = {**FLOAT, "step": 0.1}
 CHOICE = {"kind": "categorical", "choices": [1, 2], "default": 1, "when": None}
 WIDTHS = {"kind": "widths", "choices": {"none": [], "16": [16]}, "default": "none", "when": None}
 
 
-def identity(distribution: dict[str, object] = FLOAT, cost_limit: float | None = 2.0, **of_arm: object) -> str:
-    arm = {"model": "mmoe", "size_of": "", "max_parameters": 100, "fixed": {}, "parameters": {"x": distribution}}
-    return json.dumps({"data": "f00d", "seed": 0, "cost_limit": cost_limit, "arms": {"mmoe": {**arm, **of_arm}}})
+def identity(
+    distribution: dict[str, object] = FLOAT, cost_limit: float | None = 2.0, **of_arm: object
+) -> str:
+    arm = {
+        "model": "mmoe",
+        "size_of": "",
+        "max_parameters": 100,
+        "fixed": {},
+        "parameters": {"x": distribution},
+    }
+    return json.dumps(
+        {"data": "f00d", "seed": 0, "cost_limit": cost_limit, "arms": {"mmoe": {**arm, **of_arm}}}
+    )
 
 
 @pytest.mark.parametrize(
@@ -57,7 +75,9 @@ def test_more_values_of_a_parameter_extend_a_study(
         (WIDTHS, {"choices": {"none": [1], "16": [16], "8": [8]}}),
     ],
 )
-def test_any_other_change_of_a_parameter_is_no_extension(stored: dict[str, object], change: dict[str, object]) -> None:
+def test_any_other_change_of_a_parameter_is_no_extension(
+    stored: dict[str, object], change: dict[str, object]
+) -> None:
     assert extension(identity(stored), identity({**stored, **change})) is None
 
 
@@ -78,8 +98,8 @@ def test_the_same_study_has_nothing_to_extend() -> None:
     assert extension(identity(), identity()) == ()
 
 
-class Told(Silent):
-    """Keeps what a launch says of an extension."""
+class Told(NullWatcher):
+    """Records what a launch reports about an extension."""
 
     def __init__(self) -> None:
         self.heard: list[str] = []
@@ -97,8 +117,8 @@ def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
 
 
 def rates(record: StudyRecord, arm: str = "mmoe") -> list[float]:
-    (found,) = [one for one in record.arms if one.name == arm]
-    return [float(str(trial.parameters[RATE])) for trial in found.trials]
+    (named,) = [each for each in record.arms if each.name == arm]
+    return [float(str(trial.parameters[RATE])) for trial in named.trials]
 
 
 def test_a_wider_study_is_refused_unless_it_is_asked_for(studio: Studio) -> None:
@@ -109,12 +129,16 @@ def test_a_wider_study_is_refused_unless_it_is_asked_for(studio: Studio) -> None
     assert line.startswith(
         "study 's' exists in a narrower form: train.learning_rate of mmoe goes from 0.0001..0.01 to "
     )
-    assert caught.value.remedy.startswith("--extend goes on with it so; or give the study another name")
+    assert caught.value.remedy.startswith(
+        "--extend resumes it with these changes; or give the study another name"
+    )
 
 
 def test_what_is_not_only_wider_is_refused_though_it_is_asked_for(studio: Studio) -> None:
     studio.launch(arms="{mmoe: {space: wide}}")
-    with pytest.raises(StudyConflict, match=r"exists with another arms mmoe train\.learning_rate") as caught:
+    with pytest.raises(
+        StudyConflict, match=r"exists with another arms mmoe train\.learning_rate"
+    ) as caught:
         studio.launch(extend=True)
     assert caught.value.remedy.startswith("give the study another name")
 
@@ -122,7 +146,11 @@ def test_what_is_not_only_wider_is_refused_though_it_is_asked_for(studio: Studio
 def test_tpe_draws_from_a_wider_range_and_every_earlier_trial_is_kept(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pretended, "STUDY", STUDY.replace("sampler: random", "sampler: {kind: tpe, startup_trials: 4}"))
+    monkeypatch.setattr(
+        pretended,
+        "STUDY",
+        STUDY.replace("sampler: random", "sampler: {kind: tpe, startup_trials: 4}"),
+    )
     first, _ = studio.launch(trials=8)
     told = Told()
     record, _ = studio.launch(trials=24, arms="{mmoe: {space: wide}}", watcher=told, extend=True)
@@ -130,7 +158,9 @@ def test_tpe_draws_from_a_wider_range_and_every_earlier_trial_is_kept(
         "train.learning_rate of mmoe goes from 0.0001..0.01 to 0.0001..1; trials so far were drawn from the former"
     ]
     assert rates(record)[:8] == rates(first)
-    assert max(rates(first)) <= 0.01 < max(rates(record)), "larger rates are better, and TPE finds that out"
+    assert max(rates(first)) <= 0.01 < max(rates(record)), (
+        "larger rates are better, and TPE finds that out"
+    )
     assert record.arms[0].ranges[0].high == 1.0
 
 
@@ -145,7 +175,9 @@ def test_an_extended_study_is_stored_in_its_wider_form(studio: Studio) -> None:
 
 def test_choices_keep_their_values_when_others_come_before_them(studio: Studio) -> None:
     def choices(listed: str) -> str:
-        text = f"parameters:\n  {RATE}: {{kind: categorical, choices: [{listed}], default: 0.003}}\n"
+        text = (
+            f"parameters:\n  {RATE}: {{kind: categorical, choices: [{listed}], default: 0.003}}\n"
+        )
         (studio.folder / "listed.yaml").write_text(text)
         return "{mmoe: {space: listed}}"
 
@@ -157,14 +189,19 @@ def test_choices_keep_their_values_when_others_come_before_them(studio: Studio) 
 
 def test_widths_may_be_listed_in_another_order_at_any_launch(studio: Studio) -> None:
     def widths(listed: str) -> str:
-        text = f"{SPACE}  model.tower.widths: {{kind: widths, choices: {{{listed}}}, default: none}}\n"
+        text = (
+            f"{SPACE}  model.tower.widths: {{kind: widths, choices: {{{listed}}}, default: none}}\n"
+        )
         (studio.folder / "listed.yaml").write_text(text)
         return "{mmoe: {space: listed}}"
 
     first, _ = studio.launch(arms=widths("none: [], '16': [16]"), trials=4)
     record, _ = studio.launch(arms=widths("'16': [16], none: []"), trials=8)
     assert record.arms[0].trials[:4] == first.arms[0].trials
-    assert {trial.parameters["model.tower.widths"] for trial in record.arms[0].trials} == {"none", "16"}
+    assert {trial.parameters["model.tower.widths"] for trial in record.arms[0].trials} == {
+        "none",
+        "16",
+    }
 
 
 def test_a_new_arm_gets_what_the_others_had_and_they_are_not_trained_again(studio: Studio) -> None:

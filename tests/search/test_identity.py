@@ -1,12 +1,12 @@
-"""Two launches are one study when nothing that decides an experiment differs; each difference is told in words."""
+"""Two launches are one study if nothing that defines the experiment differs; each difference is named."""
 
 from pathlib import Path
 
 import pytest
 
-from hinet_search.errors import StudyConflict
+from hinet_search.common.errors import StudyConflict
 from hinet_search.search.identity import identity, refuse_difference
-from hinet_search.study import Study, load_study
+from hinet_search.study.load_study import Study, load_study
 
 SPACE = """\
 parameters:
@@ -40,8 +40,10 @@ def load(more: str = "", study: str = STUDY, space: str = SPACE) -> Study:
     return load_study("s.yaml")
 
 
-def differences(before: Study, after: Study, fingerprints: tuple[str, str] = ("f00d", "f00d")) -> tuple[str, ...]:
-    """The lines of the refusal, without what all begin with."""
+def differences(
+    before: Study, after: Study, fingerprints: tuple[str, str] = ("f00d", "f00d")
+) -> tuple[str, ...]:
+    """Return the lines of the refusal, without their common beginning."""
     with pytest.raises(StudyConflict) as caught:
         refuse_difference("s", identity(before, fingerprints[0]), identity(after, fingerprints[1]))
     assert all(line.startswith(EVERY_LINE) for line in caught.value.problems)
@@ -98,7 +100,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("more", CHANGES)
-def test_a_change_of_the_study_is_told_with_what_was_and_what_is(more: str) -> None:
+def test_a_change_of_the_study_is_reported_with_both_values(more: str) -> None:
     assert differences(load(), load(more)) == CHANGES[more]
 
 
@@ -108,7 +110,7 @@ def test_a_conflict_offers_another_name_or_another_place() -> None:
     assert caught.value.remedy == "give the study another name (key 'name'), or another --output"
 
 
-def test_a_change_of_a_range_is_told_with_its_name() -> None:
+def test_a_change_of_a_range_is_reported_with_its_name() -> None:
     (line,) = differences(load(), load(space=SPACE.replace("1.0e-2", "5.0e-3")))
     assert line.startswith("arms mmoe train.learning_rate: stored {")
     before, after = line.split(", now ")
@@ -116,26 +118,30 @@ def test_a_change_of_a_range_is_told_with_its_name() -> None:
     assert '"high": 0.005' in after
 
 
-def test_a_change_of_the_largest_model_is_told() -> None:
+def test_a_change_of_the_largest_model_is_reported() -> None:
     assert differences(load(), load(space=SPACE + "max_parameters: 1000\n")) == (
         "arms mmoe max_parameters: stored null, now 1000",
     )
 
 
-def test_other_data_are_told() -> None:
+def test_other_data_are_reported() -> None:
     assert differences(load(), load(), ("f00d", "beef")) == ('data: stored "f00d", now "beef"',)
 
 
-def test_another_model_under_the_name_of_an_arm_is_told() -> None:
+def test_another_model_under_the_name_of_an_arm_is_reported() -> None:
     other = STUDY.replace("{mmoe: {space: x}}", "{mmoe: {space: x, model: hinet}}")
-    assert differences(load(), load(study=other)) == ('arms mmoe model: stored "mmoe", now "hinet"',)
+    assert differences(load(), load(study=other)) == (
+        'arms mmoe model: stored "mmoe", now "hinet"',
+    )
 
 
-def test_an_arm_that_is_new_or_gone_is_told() -> None:
-    other = STUDY.replace("{mmoe: {space: x}}", "{mmoe: {space: x}, small: {space: x, model: mmoe}}")
+def test_an_arm_that_is_new_or_gone_is_reported() -> None:
+    other = STUDY.replace(
+        "{mmoe: {space: x}}", "{mmoe: {space: x}, small: {space: x, model: mmoe}}"
+    )
     assert 'arms small model: stored nothing, now "mmoe"' in differences(load(), load(study=other))
     assert 'arms small model: stored "mmoe", now nothing' in differences(load(study=other), load())
 
 
-def test_every_difference_is_told_at_once() -> None:
+def test_every_difference_is_reported_at_once() -> None:
     assert len(differences(load(), load("seed: 3\nobjective: logloss"))) == 2

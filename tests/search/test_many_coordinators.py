@@ -1,4 +1,4 @@
-"""Coordinators in processes of their own on one database: they come up on an empty one, and never share a study."""
+"""Coordinators in several processes on one database: they start on an empty one and never share a study."""
 
 import multiprocessing
 import os
@@ -18,6 +18,7 @@ from hinet_search.storage.listing import list_studies
 from hinet_search.storage.load import load_record
 from hinet_search.storage.store import StudyStore
 from tests.search.pretended import Studio
+from tests.shortcuts import preloaded
 from tests.small import write_study
 
 NUM = 8
@@ -26,28 +27,29 @@ SECONDS = 240
 
 @pytest.fixture(scope="module")
 def processes() -> ForkServerContext:
-    """Processes of their own, born with what a launch imports."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        [__name__, "alembic.command", "optuna.importance", "sklearn.ensemble", "torch._dynamo"]
-    )
-    return context
+    """A context whose processes have already imported what a launch imports."""
+    return preloaded(multiprocessing.get_context("forkserver"))
 
 
-def test_eight_that_begin_at_once_on_an_empty_database_all_run_their_study_to_the_end(
+def test_eight_that_begin_at_once_on_an_empty_database_all_end_their_study(
     either: str, tmp_path: Path, processes: ForkServerContext
 ) -> None:
     barrier = processes.Barrier(NUM)
     names = [f"study{number}" for number in range(NUM)]
-    started = [started_in(processes, run_to_the_end, barrier, either, tmp_path / name, name) for name in names]
+    started = [
+        started_in(processes, run_to_the_end, barrier, either, tmp_path / name, name)
+        for name in names
+    ]
     assert [code_of(process) for process in started] == [0] * NUM
     database = connect(either)
-    assert [(one.name, one.state, one.done, one.budget) for one in list_studies(database)] == [
-        (name, "done", 4, 4) for name in names
-    ]
+    assert [
+        (study.name, study.state, study.done, study.budget) for study in list_studies(database)
+    ] == [(name, "done", 4, 4) for name in names]
     for name in names:
         (arm,) = load_record(database, name).arms
-        assert [(trial.number, trial.state) for trial in arm.trials] == [(number, "complete") for number in range(4)]
+        assert [(trial.number, trial.state) for trial in arm.trials] == [
+            (number, "complete") for number in range(4)
+        ]
         assert sum(finalist.chosen for finalist in arm.finalists) == 1
     database.close()
 
@@ -62,7 +64,9 @@ def test_one_that_comes_to_a_held_study_leaves_with_code_5_and_says_who_holds_it
     assert code_of(second) == 5
     said = (tmp_path / "second" / "said").read_text().splitlines()
     (error,) = [number for number, line in enumerate(said) if line.startswith("error: ")]
-    held = f"error: study 'small' is run by process {holder.pid} on {this_process().host} (heartbeat "
+    held = (
+        f"error: study 'small' is run by process {holder.pid} on {this_process().host} (heartbeat "
+    )
     assert said[error].startswith(held)
     assert said[error + 1] == f"wait until it ends or stop it: kill {holder.pid}"
     go.set()
@@ -99,7 +103,7 @@ def hold(begun: Event, go: Event, url: str) -> None:
 
 
 def launch_by_command(url: str, folder: Path) -> None:
-    """As typed; what it says goes to a file."""
+    """Launch by the command; its output goes to a file."""
     folder.mkdir()
     os.chdir(folder)
     write_study(folder)

@@ -1,4 +1,4 @@
-"""Optuna's own pages of a study that runs say what it measures, that it is not done, and what goes on with it."""
+"""Notes: Optuna's pages of a running study say what it measures, that it is not done, and how to resume it."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reader:
     return reader
 
 
-def test_a_study_that_runs_has_a_note_with_what_goes_on_with_it(read: Reader) -> None:
+def test_a_running_study_has_a_note_with_how_to_resume_it(read: Reader) -> None:
     assert read.note.startswith("No verdict yet: study s is not done.")
     assert "\n    hinet-search launch s\n" in read.note
 

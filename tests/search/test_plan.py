@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from hinet_search import face
-from hinet_search.config import TrialConfig
+from hinet_search import api
+from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
 from hinet_search.data import checks
-from hinet_search.errors import ConfigurationError, DataError
-from hinet_search.records import CellCount, DataRecord
-from hinet_search.schema import Schema
-from hinet_search.search import plan, probe
-from hinet_search.search.admission import default_of
-from hinet_search.search.options import LaunchOptions
-from hinet_search.sizing import num_parameters
-from hinet_search.study import load_study
+from hinet_search.data.schema import Schema
+from hinet_search.results.records import CellCount, DataRecord
+from hinet_search.search.plan import plan, probe
+from hinet_search.search.plan.size_limits import default_of
+from hinet_search.study.launch_options import LaunchOptions
+from hinet_search.study.load_study import load_study
+from hinet_search.training.model_size import num_parameters
+from hinet_search.training.trial_config import TrialConfig
 from tests.search.studies import DATA
 from tests.small import STUDY, write_study
 
@@ -35,10 +35,10 @@ def short_probe(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_plan_of_models_without_rare_ids_is_timed_on_their_own_ids(tmp_path: Path) -> None:
     path = write_study(tmp_path, ONE_ARM + "fixed: {features.minimum_frequency: 60}\n")
-    found = face.check(str(path), output=tmp_path / "out")
-    assert found.arms[0].seconds_per_trial > 0
-    full = face.check(str(write_study(tmp_path, ONE_ARM, "full")), output=tmp_path / "out")
-    assert found.arms[0].parameters[0] < full.arms[0].parameters[0]
+    planned = api.check(str(path), output=tmp_path / "out")
+    assert planned.arms[0].seconds_per_trial > 0
+    full = api.check(str(write_study(tmp_path, ONE_ARM, "full")), output=tmp_path / "out")
+    assert planned.arms[0].parameters[0] < full.arms[0].parameters[0]
 
 
 def test_a_launch_refuses_a_model_that_does_not_fit_before_a_study_exists(
@@ -46,7 +46,7 @@ def test_a_launch_refuses_a_model_that_does_not_fit_before_a_study_exists(
 ) -> None:
     monkeypatch.setattr(checks, "available_memory", lambda: 1000)
     with pytest.raises(DataError, match=r"small.yaml:\d+:\d+: [\d,]+ parameters of the default"):
-        face.ready(str(write_study(tmp_path, ONE_ARM)), LaunchOptions(output=tmp_path / "out"))
+        api.ready(str(write_study(tmp_path, ONE_ARM)), LaunchOptions(output=tmp_path / "out"))
     assert not list(tmp_path.rglob("*.sqlite3"))
 
 
@@ -54,12 +54,16 @@ def test_the_embeddings_of_every_cell_count_where_a_model_has_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_study(tmp_path, ONE_ARM.replace("shared_bottom", "single"))
-    ready = face.ready(str(path), LaunchOptions(output=tmp_path / "out"))
+    ready = api.ready(str(path), LaunchOptions(output=tmp_path / "out"))
     config = default_of(ready.study.arms[0])
-    needed = num_parameters(config, config.features.schema_of(ready.dataset)) * checks.BYTES_PER_WEIGHT * checks.COPIES
+    needed = (
+        num_parameters(config, config.features.schema_of(ready.dataset))
+        * checks.BYTES_PER_WEIGHT
+        * checks.COPIES
+    )
     monkeypatch.setattr(checks, "available_memory", lambda: needed - 1)
     with pytest.raises(DataError, match="must fit into"):
-        face.ready(str(path), LaunchOptions(output=tmp_path / "out"))
+        api.ready(str(path), LaunchOptions(output=tmp_path / "out"))
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,8 @@ CELLS = (
     CellCount("Cart", "order", (500, 90, 90), (50, 9, 90)),
 )
 COUNTED = Counted(
-    replace(DATA, cells=CELLS), Schema(tuple(one.scenario for one in CELLS), ("order",), ("user_id",), (10,), ())
+    replace(DATA, cells=CELLS),
+    Schema(tuple(cell.scenario for cell in CELLS), ("order",), ("user_id",), (10,), ()),
 )
 
 
@@ -104,15 +109,21 @@ def test_an_objective_of_a_cell_that_gives_it_no_value_is_refused(
     assert list(caught.value.problems) == [f"{place} {problem}" for problem in problems]
 
 
-@pytest.mark.parametrize("objective", ["mean_auc", "auc[Home/order]", "logloss[Home/order]", "logloss[Cart/order]"])
+@pytest.mark.parametrize(
+    "objective", ["mean_auc", "auc[Home/order]", "logloss[Home/order]", "logloss[Cart/order]"]
+)
 def test_an_objective_that_has_a_value_is_admitted(tmp_path: Path, objective: str) -> None:
-    plan._check_objective(load_study(str(write_study(tmp_path, STUDY + f'objective: "{objective}"\n'))), COUNTED)
+    plan._check_objective(
+        load_study(str(write_study(tmp_path, STUDY + f'objective: "{objective}"\n'))), COUNTED
+    )
 
 
 def test_a_plan_leaves_out_draws_whose_values_do_not_go_together(tmp_path: Path) -> None:
     (tmp_path / "odd.yaml").write_text(ODD)
-    text = STUDY.replace("arms: {shared_bottom: , mmoe: }", "arms: {hinet: {space: odd}}\nreference: hinet")
-    plan_of_odd = face.check(str(write_study(tmp_path, text)), output=tmp_path / "out")
+    text = STUDY.replace(
+        "arms: {shared_bottom: , mmoe: }", "arms: {hinet: {space: odd}}\nreference: hinet"
+    )
+    plan_of_odd = api.check(str(write_study(tmp_path, text)), output=tmp_path / "out")
     assert plan_of_odd.arms[0].parameters[0] > 0
 
 
@@ -121,12 +132,14 @@ def test_a_limit_below_the_size_of_the_default_is_refused_with_both_numbers(tmp_
     (tmp_path / "tiny.yaml").write_text(space)
     text = ONE_ARM.replace("{shared_bottom: }", "{shared_bottom: {space: tiny}}")
     with pytest.raises(
-        ConfigurationError, match=r"must admit the default .* too large: [\d,]+ parameters, max_parameters is 3,000"
+        ConfigurationError,
+        match=r"must admit the default .* too large: [\d,]+ parameters, max_parameters is 3,000",
     ) as caught:
-        face.ready(str(write_study(tmp_path, text)), LaunchOptions(output=tmp_path / "out"))
-    own_space = r"give it a space of its own with 'include: \[tiny\]' and 'max_parameters: \d+'"
+        api.ready(str(write_study(tmp_path, text)), LaunchOptions(output=tmp_path / "out"))
+    own_space = r"give it its own space with 'include: \[tiny\]' and 'max_parameters: \d+'"
     assert re.search(
-        rf"; (?:[\d,]+ are of embeddings: raise data.minimum_frequency, or )?{own_space}$", str(caught.value)
+        rf"; (?:[\d,]+ are of embeddings: raise data.minimum_frequency, or )?{own_space}$",
+        str(caught.value),
     )
 
 
@@ -135,32 +148,113 @@ def test_arms_share_the_seconds_of_a_probe_and_the_largest_model_sets_the_memory
 ) -> None:
     asked: list[tuple[str, float]] = []
 
-    def found(config: TrialConfig, dataset: object, device: object, seconds: float) -> probe.Probed:
+    def probed(
+        config: TrialConfig, dataset: object, device: object, seconds: float
+    ) -> probe.ProbeResult:
         asked.append((config.model_name, seconds))
-        return probe.Probed(2.0, 4.0 * len(asked), 1000 * len(asked))
+        return probe.ProbeResult(2.0, 4.0 * len(asked), 1000 * len(asked))
 
-    monkeypatch.setattr(plan, "probe", found)
-    planned = face.check(str(write_study(tmp_path)), output=tmp_path / "out")
+    monkeypatch.setattr(plan, "probe", probed)
+    planned = api.check(str(write_study(tmp_path)), output=tmp_path / "out")
     assert asked == [("shared_bottom", 5.0)] * 2 + [("mmoe", 5.0)] * 2
     assert planned.memory_bytes == planned.ready.slots * 4000
 
 
-def test_the_time_of_a_study_is_that_of_its_trials_and_finalists_and_of_what_comes_before_and_after(
+def test_an_arm_that_runs_out_of_memory_in_its_probe_is_reported_at_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_out(*_: object) -> None:
+        raise RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory"
+        )
+
+    monkeypatch.setattr(probe, "make_optimiser", run_out)
+    with pytest.raises(EnvironmentFault) as caught:
+        api.check(str(write_study(tmp_path, ONE_ARM)), output=tmp_path / "out")
+    assert re.search(
+        r"small.yaml:\d+:\d+: a trial of shared_bottom must fit into memory, but it ran out: batch size [\d,]+ on cpu",
+        str(caught.value),
+    )
+
+
+def test_the_time_of_a_study_adds_trials_finalists_jobs_and_a_fixed_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     default = iter([False, True, False, True])
-    monkeypatch.setattr(plan, "probe", lambda *_: probe.Probed(2.0, 8.0 if next(default) else 4.0, 0))
-    planned = face.check(str(write_study(tmp_path)), output=tmp_path / "out")
+    monkeypatch.setattr(
+        plan, "probe", lambda *_: probe.ProbeResult(2.0, 8.0 if next(default) else 4.0, 0)
+    )
+    planned = api.check(str(write_study(tmp_path)), output=tmp_path / "out")
     arms, slots, trials, seeds = 2, 2, 3, 2
     finalists = seeds * (4.0 + 8.0)  # the best draw and the default
     jobs = plan.JOB_SECONDS * arms * (trials + 2 * seeds)
-    assert planned.seconds == pytest.approx(plan.FIXED_SECONDS + (arms * (trials * 2.0 + finalists) + jobs) / slots)
+    assert planned.seconds == pytest.approx(
+        plan.FIXED_SECONDS + (arms * (trials * 2.0 + finalists) + jobs) / slots
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "finalists", "runs", "known"),
+    [
+        ({}, [2, 2], 8, False),
+        ({"trials: 3": "trials: 1"}, [1, 1], 4, True),
+        ({"top: 1": "top: 5"}, [3, 3], 12, True),
+        ({"top: 1": "top: 5", "pruner: none": "pruner: median"}, [3, 3], 12, False),
+        ({"mmoe: }": "mmoe: {space: nothing}}"}, [2, 1], 6, False),
+    ],
+    ids=["the default may be best", "the default alone", "every trial", "every trial that is not pruned", "nothing to search"],
+)  # fmt: skip
+def test_finalists_are_no_more_than_there_are_configurations(
+    changes: dict[str, str], finalists: list[int], runs: int, *, known: bool, tmp_path: Path
+) -> None:
+    text = STUDY
+    for old, new in changes.items():
+        text = text.replace(old, new)
+    (tmp_path / "nothing.yaml").write_text("parameters: {}\n")
+    planned = api.check(str(write_study(tmp_path, text)), output=tmp_path / "out")
+    assert [arm.finalists for arm in planned.arms] == finalists
+    assert (planned.finalist_runs, planned.finalist_runs_are_known) == (runs, known)
+
+
+def test_an_arm_without_anything_to_search_has_one_trial(tmp_path: Path) -> None:
+    (tmp_path / "nothing.yaml").write_text("parameters: {}\n")
+    planned = api.check(
+        str(write_study(tmp_path, STUDY.replace("mmoe: }", "mmoe: {space: nothing}}"))),
+        output=tmp_path / "out",
+    )
+    assert [arm.trials for arm in planned.arms] == [3, 1]
+    assert planned.trials == 4
 
 
 def test_a_trial_gives_up_a_share_of_the_passes_after_the_first() -> None:
-    assert [probe._share_of(passes) for passes in (0.5, 1.0, 4.0)] == [1.0, 1.0, pytest.approx(3.1 / 4)]
+    assert [probe._share_of(passes) for passes in (0.5, 1.0, 4.0)] == [
+        1.0,
+        1.0,
+        pytest.approx(3.1 / 4),
+    ]
 
 
-def test_a_finalist_takes_longer_than_a_trial_for_it_is_measured_and_opened_too(tmp_path: Path) -> None:
-    (arm,) = face.check(str(write_study(tmp_path, ONE_ARM)), output=tmp_path / "out").arms
+def test_a_finalist_takes_longer_than_a_trial_for_it_is_measured_and_opened_too(
+    tmp_path: Path,
+) -> None:
+    (arm,) = api.check(str(write_study(tmp_path, ONE_ARM)), output=tmp_path / "out").arms
     assert arm.seconds_per_finalist > arm.seconds_per_trial
+
+
+def test_a_space_that_is_smaller_than_the_budget_is_said_and_planned_for(tmp_path: Path) -> None:
+    rates = "{kind: categorical, choices: [0.001, 0.003], default: 0.001}"
+    (tmp_path / "two.yaml").write_text(f"parameters:\n  train.learning_rate: {rates}\n")
+    arms = "arms: {shared_bottom: , known: {model: shared_bottom, space: two}}"
+    planned = api.check(
+        str(write_study(tmp_path, STUDY.replace("arms: {shared_bottom: , mmoe: }", arms))),
+        output=tmp_path,
+    )
+    assert [(arm.name, arm.trials) for arm in planned.arms] == [("shared_bottom", 3), ("known", 2)]
+    assert planned.trials == 5
+    assert planned.notes == (
+        "arm known: its space has 2 configurations, so it is searched whole with 2 of 3 trials",
+    )
+
+
+def test_a_plan_of_spaces_that_are_large_enough_has_no_notes(tmp_path: Path) -> None:
+    assert api.check(str(write_study(tmp_path, ONE_ARM)), output=tmp_path / "out").notes == ()

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from hinet_search import face
+from hinet_search import api
 from hinet_search.cli import cli
-from hinet_search.search import probe
-from hinet_search.search.plan import ArmPlan
+from hinet_search.search.plan import probe
+from hinet_search.search.plan.plan import ArmPlan
 from tests.small import STUDY, write_study
 
 BOTH = STUDY.replace("arms: {shared_bottom: , mmoe: }", "arms: {shared_bottom: , trees: }")
@@ -16,8 +16,8 @@ FIXED = "fixed: {features.minimum_frequency: 2, train.batch_size: 256, model.max
 
 
 def arm_of_trees(folder: Path) -> ArmPlan:
-    found = face.check(str(write_study(folder, BOTH + FIXED)), output=folder / "out")
-    (arm,) = [arm for arm in found.arms if arm.model == "trees"]
+    planned = api.check(str(write_study(folder, BOTH + FIXED)), output=folder / "out")
+    (arm,) = [arm for arm in planned.arms if arm.model == "trees"]
     return arm
 
 
@@ -33,12 +33,12 @@ def test_a_trial_of_trees_is_timed_by_one_of_its_ten_stages_on_some_rows(
     monkeypatch.setattr(probe, "_seconds_per_row", lambda *_: 0.0)
     monkeypatch.setattr(probe, "perf_counter", lambda: next(clock))
     monkeypatch.setattr(probe, "GROWTH_ROWS", 479)  # a fifth of the 2,395 of training
-    found = arm_of_trees(tmp_path)
-    assert found.seconds_per_finalist == pytest.approx(3.0 * 10 * 5)
-    assert found.seconds_per_trial == pytest.approx(probe._share_of(2) * 3.0 * 10 * 5)
+    planned = arm_of_trees(tmp_path)
+    assert planned.seconds_per_finalist == pytest.approx(3.0 * 10 * 5)
+    assert planned.seconds_per_trial == pytest.approx(probe._share_of(2) * 3.0 * 10 * 5)
 
 
 def test_trees_are_described_in_their_own_words() -> None:
     said = CliRunner().invoke(cli, ["describe", "trees"])
     assert said.exit_code == 0
-    assert "left out: user_id, item_id" in said.output
+    assert "split by id: user_id, item_id" in said.output

@@ -1,4 +1,4 @@
-"""Pruning gives the answers of Optuna's own pruners, without asking them more than it must."""
+"""Pruning gives the answers of Optuna's pruners, without asking them more often than necessary."""
 
 from itertools import pairwise
 
@@ -8,22 +8,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import Trial, TrialState
 
-from hinet_search.search.pruning import Pruning
-from hinet_search.spec import PrunerSpec
-from hinet_search.training.config import TrainConfig
-from hinet_search.training.schedule import make_schedule
+from hinet_search.search.sampling import Pruning
+from hinet_search.study.study_spec import PrunerSpec
+from hinet_search.training.run_state import make_schedule
+from hinet_search.training.train_config import TrainConfig
 
 PASSES, EVALUATIONS = 2.0, 4
 curves = st.lists(
-    st.lists(st.floats(0, 1, allow_nan=False), min_size=1, max_size=int(PASSES * EVALUATIONS)), min_size=1, max_size=9
+    st.lists(st.floats(0, 1, allow_nan=False), min_size=1, max_size=int(PASSES * EVALUATIONS)),
+    min_size=1,
+    max_size=9,
 )
 
 
 @pytest.mark.parametrize("kind", ["none", "median", "asha", "hyperband"])
 @pytest.mark.parametrize("maximize", [True, False])
 @given(curves=curves)
-def test_trials_end_where_optuna_ends_them(kind: str, maximize: bool, curves: list[list[float]]) -> None:  # noqa: FBT001  hypothesis
-    ends = [_ends(spec(kind), curves, maximize=maximize, by_optuna=by_optuna) for by_optuna in (True, False)]
+def test_trials_end_where_optuna_ends_them(
+    kind: str, maximize: bool, curves: list[list[float]]
+) -> None:
+    ends = [
+        _ends(spec(kind), curves, maximize=maximize, by_optuna=by_optuna)
+        for by_optuna in (True, False)
+    ]
     assert ends[0] == ends[1]
 
 
@@ -31,7 +38,9 @@ def spec(kind: str) -> PrunerSpec:
     return PrunerSpec.model_validate({"kind": kind, "after_passes": 0.5, "startup_trials": 2})
 
 
-def _ends(spec: PrunerSpec, curves: list[list[float]], *, maximize: bool, by_optuna: bool) -> list[int]:
+def _ends(
+    spec: PrunerSpec, curves: list[list[float]], *, maximize: bool, by_optuna: bool
+) -> list[int]:
     """After how many evaluations every trial ends."""
     pruning = Pruning(spec, PASSES, EVALUATIONS, maximize=maximize)
     direction = "maximize" if maximize else "minimize"
@@ -53,27 +62,34 @@ def _ends(spec: PrunerSpec, curves: list[list[float]], *, maximize: bool, by_opt
 
 
 @given(
-    num_rows=st.integers(1, 500), batch_size=st.integers(1, 200), passes=st.floats(0.1, 5), per_pass=st.integers(1, 9)
+    num_rows=st.integers(1, 500),
+    batch_size=st.integers(1, 200),
+    passes=st.floats(0.1, 5),
+    per_pass=st.integers(1, 9),
 )
-def test_an_evaluation_of_a_network_is_a_step_of_its_own_but_for_one_at_the_very_end(
+def test_each_evaluation_of_a_network_is_a_step_but_for_one_at_the_very_end(
     num_rows: int, batch_size: int, passes: float, per_pass: int
 ) -> None:
     config = TrainConfig(batch_size=batch_size, passes=passes, evaluations_per_pass=per_pass)
     schedule = make_schedule(num_rows, config)
     pruning = Pruning(spec("median"), passes, per_pass, maximize=True)
-    steps = [pruning.step(step / schedule.steps_per_pass) for step in sorted(schedule.evaluation_steps)]
+    steps = [
+        pruning.step(step / schedule.steps_per_pass) for step in sorted(schedule.evaluation_steps)
+    ]
     assert all(first < second for first, second in pairwise(steps[:-1]))
     assert steps == sorted(steps)
     if schedule.steps_per_pass >= per_pass:
         assert steps[:-1] == list(range(1, len(steps)))
 
 
-def test_ten_stages_of_trees_are_compared_as_evaluations_of_a_network_after_the_same_passes() -> None:
+def test_ten_stages_of_trees_are_compared_with_networks_after_the_same_passes() -> None:
     pruning = Pruning(PrunerSpec(after_passes=1.5, startup_trials=1), 4.0, 4, maximize=True)
     steps = [pruning.step(4.0 * stage / 10) for stage in range(1, 11)]
     assert steps == [2, 3, 5, 6, 8, 10, 11, 13, 14, 16]
     pruning.remember(dict.fromkeys(steps, 0.9))
-    answers = [pruning.gives_up(Unasked(), dict.fromkeys(steps[:stage], 0.1)) for stage in range(1, 11)]
+    answers = [
+        pruning.gives_up(Unasked(), dict.fromkeys(steps[:stage], 0.1)) for stage in range(1, 11)
+    ]
     assert answers == [False] * 3 + [True] * 7  # at pass 1.6
 
 
@@ -90,5 +106,7 @@ def test_optuna_does_not_read_trials_back(kind: str) -> None:
     pruning = Pruning(spec(kind), PASSES, EVALUATIONS, maximize=True)
     for _ in range(4):
         pruning.remember(dict.fromkeys(range(1, 9), 0.9))
-    answers = [pruning.gives_up(Unasked(), dict.fromkeys(range(1, step + 1), 0.1)) for step in range(1, 9)]
+    answers = [
+        pruning.gives_up(Unasked(), dict.fromkeys(range(1, step + 1), 0.1)) for step in range(1, 9)
+    ]
     assert any(answers) is (kind == "median")

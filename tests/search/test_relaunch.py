@@ -1,4 +1,4 @@
-"""A launch that goes on with a study trains what is missing, and what it sees of the test split is counted."""
+"""A launch that resumes a study trains what is missing, and its uses of the test split are counted."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,13 +6,13 @@ from pathlib import Path
 import optuna
 import pytest
 
-from hinet_search.errors import AllTrialsFailed, StudyConflict
-from hinet_search.executors import Job, Said
-from hinet_search.search.progress import Event, Progress, Silent
+from hinet_search.common.errors import AllTrialsFailed, StudyConflict
+from hinet_search.executors import Job, JobEvent
+from hinet_search.search.progress import Event, NullWatcher, Progress
 from hinet_search.storage.engine import connect
 from hinet_search.storage.lease import Holder, acquire, release, this_process
 from hinet_search.storage.listing import list_studies
-from hinet_search.trial import TrainJob
+from hinet_search.training.jobs.messages import TrainJob
 from tests.search.pretended import RATE, Pretender, Studio, chosen
 
 
@@ -25,7 +25,7 @@ def test_the_chosen_finalist_is_opened_once_with_every_seed(studio: Studio) -> N
     record, pretender = studio.launch()
     best = chosen(record)["mmoe"]
     assert pretender.tested == [str(best)] * 2
-    assert record.test_openings == 1
+    assert record.test_accesses == 1
 
 
 def test_a_finished_study_trains_no_finalist_again(studio: Studio) -> None:
@@ -33,12 +33,12 @@ def test_a_finished_study_trains_no_finalist_again(studio: Studio) -> None:
     again, pretender = studio.launch()
     assert pretender.jobs == []
     assert again.arms == first.arms
-    assert again.test_openings == first.test_openings
+    assert again.test_accesses == first.test_accesses
 
 
 def test_a_finalist_of_a_smaller_budget_is_no_candidate_of_a_larger_one(studio: Studio) -> None:
     def the_default_is_worst(job: TrainJob) -> float:
-        return 0.1 if job.values[RATE] == 1e-3 else 0.6
+        return 0.1 if job.config.train.learning_rate == 1e-3 else 0.6
 
     def later_trials_shine_once(job: TrainJob) -> float:
         return 0.4 if job.weights else 0.9
@@ -68,7 +68,7 @@ def test_further_seeds_on_test_are_another_opening(studio: Studio) -> None:
     studio.launch(finalist_seeds=2)
     record, pretender = studio.launch(finalist_seeds=3)
     assert len(pretender.tested) == 1
-    assert record.test_openings == 2
+    assert record.test_accesses == 2
 
 
 def test_an_opening_that_was_cut_off_is_counted_once(studio: Studio) -> None:
@@ -78,30 +78,38 @@ def test_an_opening_that_was_cut_off_is_counted_once(studio: Studio) -> None:
     pretender = Pretender(failing=second_test_fails)
     cut_off, _ = studio.launch(pretender)
     again, after = studio.launch()
-    assert [cut_off.test_openings, again.test_openings] == [1, 1]
+    assert [cut_off.test_accesses, again.test_accesses] == [1, 1]
     assert len(after.tested) == 1
 
 
 def test_another_choice_after_the_opening_is_another_opening(studio: Studio) -> None:
     def small_rates(job: TrainJob) -> float:
-        return 0.9 - float(str(job.values[RATE]))
+        return 0.9 - job.config.train.learning_rate
 
     first, _ = studio.launch(trials=1, finalist_seeds=1)
     record, pretender = studio.launch(Pretender(small_rates), trials=8, finalist_seeds=1)
     assert chosen(record) != chosen(first)
-    assert record.test_openings == 2
+    assert record.test_accesses == 2
     assert set(pretender.tested) == {str(chosen(record)["mmoe"])}
 
 
-def test_a_newly_chosen_finalist_without_its_weights_is_trained_again_before_it_is_opened(studio: Studio) -> None:
+def test_a_newly_chosen_finalist_without_weights_is_retrained_before_its_test(
+    studio: Studio,
+) -> None:
     first, _ = studio.launch()
-    loser = next(one.trial_number for one in first.arms[0].finalists if not one.chosen)
+    loser = next(
+        finalist.trial_number for finalist in first.arms[0].finalists if not finalist.chosen
+    )
 
     def the_loser_wins(job: TrainJob) -> float:
-        return 5.0 if job.seed not in seen and job.values[RATE] == rate else 0.1
+        return 5.0 if job.seed not in seen and job.config.train.learning_rate == rate else 0.1
 
     seen = {run.seed for run in first.arms[0].finalists[0].runs}
-    rate = next(one.parameters[RATE] for one in first.arms[0].finalists if one.trial_number == loser)
+    rate = next(
+        finalist.parameters[RATE]
+        for finalist in first.arms[0].finalists
+        if finalist.trial_number == loser
+    )
     record, pretender = studio.launch(Pretender(the_loser_wins), finalist_seeds=3)
     assert chosen(record)["mmoe"] == loser
     assert pretender.tested == [str(loser)] * 3
@@ -117,43 +125,55 @@ def test_a_finalist_that_cannot_be_trained_again_is_not_opened(studio: Studio) -
         path.unlink()
     record, after = studio.launch(Pretender(failing=lambda job: "RuntimeError: no"))
     assert after.tested == []
-    assert record.test_openings == 1
+    assert record.test_accesses == 1
 
 
 def test_an_arm_is_minimised_when_its_objective_is_a_loss(studio: Studio) -> None:
     record, _ = studio.launch(more="objective: logloss\n")
-    means = {one.trial_number: sum(run.valid_objective for run in one.runs) for one in record.arms[0].finalists}
+    means = {
+        finalist.trial_number: sum(run.valid_objective for run in finalist.runs)
+        for finalist in record.arms[0].finalists
+    }
     assert chosen(record)["mmoe"] == min(means, key=lambda number: means[number])
     assert min(record.arms[0].trials, key=lambda trial: trial.value or 0.0).number in means
 
 
-def test_the_state_of_a_study_that_was_taken_over_is_left_to_the_one_who_took_it(studio: Studio) -> None:
+def test_the_state_of_a_study_that_was_taken_over_is_left_to_the_one_who_took_it(
+    studio: Studio,
+) -> None:
     other = Holder("elsewhere", 1, "")
 
-    class TakenOver(Silent):
+    class TakenOver(NullWatcher):
         def tick(self, progress: Progress) -> None:
             database = connect(str(studio.folder / "out" / "studies.sqlite3"), create=True)
-            release(database, "s", this_process())
-            acquire(database, "s", other)
+            with database.writing() as connection:
+                release(connection, "s", this_process())
+                acquire(connection, "s", other)
             database.close()
             raise StudyConflict("taken over")
 
     with pytest.raises(StudyConflict):
         studio.launch(watcher=TakenOver())
     database = connect(str(studio.folder / "out" / "studies.sqlite3"))
-    assert [one.state for one in list_studies(database)] == ["running"]
+    assert [study.state for study in list_studies(database)] == ["running"]
     database.close()
 
 
 @pytest.mark.parametrize(("seconds", "trials"), [(1.8, 2), (2.4, 4)])
-def test_minutes_are_those_of_all_launches_together(studio: Studio, seconds: float, trials: int) -> None:
+def test_minutes_are_those_of_all_launches_together(
+    studio: Studio, seconds: float, trials: int
+) -> None:
     studio.launch(trials=2)  # a second of training each
-    record, _ = studio.launch(more=f"wall_clock_minutes: {seconds / 60}\n", trials=4, watcher=Clock())
+    record, _ = studio.launch(
+        more=f"wall_clock_minutes: {seconds / 60}\n", trials=4, watcher=Clock()
+    )
     assert len(record.arms[0].trials) == trials
 
 
 @pytest.mark.parametrize(("slots", "trials"), [(1, 2), (2, 4)])
-def test_slots_share_the_training_time_of_earlier_launches(studio: Studio, slots: int, trials: int) -> None:
+def test_slots_share_the_training_time_of_earlier_launches(
+    studio: Studio, slots: int, trials: int
+) -> None:
     studio.launch(trials=2)
     more = f"wall_clock_minutes: {1.5 / 60}\n"
     record, _ = studio.launch(more=more, trials=4, watcher=Clock(), slots=slots)
@@ -161,8 +181,8 @@ def test_slots_share_the_training_time_of_earlier_launches(studio: Studio, slots
 
 
 @dataclass
-class Clock(Silent):
-    """Every job takes so many seconds."""
+class Clock(NullWatcher):
+    """A clock by which every job takes that many seconds."""
 
     step: float = 0.0
     seconds: float = 0.0
@@ -172,8 +192,8 @@ class Clock(Silent):
         progress.seconds = self.seconds
 
 
-class Short(Silent):
-    """Keeps what is said of budgets that are not used."""
+class Short(NullWatcher):
+    """Records the reports of unused budgets."""
 
     def __init__(self) -> None:
         self.heard: list[str] = []
@@ -189,7 +209,7 @@ def test_an_arm_whose_space_is_used_up_says_so_once(studio: Studio) -> None:
     watcher = Short()
     record, _ = studio.launch(arms="{mmoe: {space: two}}", watcher=watcher)
     assert sum(trial.counts for trial in record.arms[0].trials) == 2
-    assert watcher.heard == ["mmoe ends with 2 of 4 trials: its space gave nothing new in 20 draws"]
+    assert watcher.heard == ["mmoe ends with 2 of 4 trials: its space has 2 configurations"]
 
 
 def test_no_trial_begins_when_time_is_up(studio: Studio) -> None:
@@ -200,7 +220,9 @@ def test_no_trial_begins_when_time_is_up(studio: Studio) -> None:
     watcher = Late()
     record, _ = studio.launch(more="wall_clock_minutes: 1\n", watcher=watcher)
     assert len(record.arms[0].trials) == 1
-    assert watcher.heard == ["time is up after 1 minutes of search: no further trial of mmoe starts"]
+    assert watcher.heard == [
+        "time is up after 1 minutes of search: no further trial of mmoe starts"
+    ]
 
 
 def test_the_default_of_every_arm_is_trained_though_time_is_up(studio: Studio) -> None:
@@ -223,7 +245,9 @@ def test_an_interrupted_trial_is_finished_though_time_is_up(studio: Studio) -> N
     assert [trial.state for trial in record.arms[0].trials] == ["complete", "complete"]
 
 
-def test_an_arm_of_which_every_trial_failed_leaves_the_others_their_finalists(studio: Studio) -> None:
+def test_an_arm_of_which_every_trial_failed_leaves_the_others_their_finalists(
+    studio: Studio,
+) -> None:
     def flat_fails(job: Job) -> str:
         return "RuntimeError: no" if job.key.startswith("flat/") else ""
 
@@ -235,18 +259,25 @@ def test_an_arm_of_which_every_trial_failed_leaves_the_others_their_finalists(st
 
 
 def test_five_failures_in_a_row_with_one_cause_stop_the_study_with_it(studio: Studio) -> None:
-    with pytest.raises(AllTrialsFailed, match="5 trials in a row failed with one cause: RuntimeError: no"):
+    with pytest.raises(
+        AllTrialsFailed, match="5 trials in a row failed with one cause: RuntimeError: no"
+    ):
         studio.launch(Pretender(failing=lambda job: "RuntimeError: no"), trials=9)
 
 
-def test_values_that_do_not_go_together_are_no_end_of_a_study_with_a_size_limit(studio: Studio) -> None:
+def test_values_that_do_not_go_together_are_no_end_of_a_study_with_a_size_limit(
+    studio: Studio,
+) -> None:
     (studio.folder / "odd.yaml").write_text(ODD)
     record, pretender = studio.launch(
-        arms="{hinet: {space: odd}}", more="reference: hinet\n", watcher=Silent(), trials=3
+        arms="{hinet: {space: odd}}", more="reference: hinet\n", watcher=NullWatcher(), trials=3
     )
     assert record.state == "done"
-    assert {"model.released_code", "model.san.top_k"} <= set(pretender.jobs[0].payload.values)
-    assert any(trial.parameters == {**GOES_WRONG, RATE: trial.parameters[RATE]} for trial in record.arms[0].trials)
+    default = record.arms[0].trials[0]
+    assert default.parameters == {**GOES_WRONG, RATE: default.parameters[RATE]}
+    assert default.state == "failed"
+    assert "released_code: true has its own SAN" in default.cause
+    assert "hinet/0" not in pretender.keys(TrainJob), "such values never reach a slot"
 
 
 ODD = f"""\
@@ -265,10 +296,12 @@ def delete_in_optuna(studio: Studio) -> None:
     database.close()
 
 
-def test_a_study_whose_trials_were_deleted_in_optuna_does_not_go_on(studio: Studio) -> None:
+def test_a_study_whose_trials_were_deleted_in_optuna_does_not_resume(studio: Studio) -> None:
     studio.launch()
     delete_in_optuna(studio)
-    with pytest.raises(StudyConflict, match="'s/mmoe' was deleted in optuna-dashboard or by Optuna"):
+    with pytest.raises(
+        StudyConflict, match="'s/mmoe' was deleted in optuna-dashboard or by Optuna"
+    ):
         studio.launch()
 
 
@@ -276,11 +309,13 @@ def test_a_study_whose_trials_were_deleted_in_optuna_does_not_go_on(studio: Stud
 def test_nor_does_one_whose_trials_are_deleted_while_it_runs(studio: Studio, job: int) -> None:
     @dataclass
     class Deleting(Pretender):
-        def poll(self, timeout: float) -> list[Said]:
+        def poll(self, timeout: float) -> list[JobEvent]:
             if len(self.jobs) == job:
                 delete_in_optuna(studio)
             said = super().poll(timeout)
-            return said[-1:] if job == 2 else said  # without a report the first that is written is an end
+            return (
+                said[-1:] if job == 2 else said
+            )  # without a report the first that is written is an end
 
     with pytest.raises(StudyConflict, match="'s/mmoe' was deleted"):
         studio.launch(Deleting())

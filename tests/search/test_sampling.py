@@ -1,4 +1,4 @@
-"""Seeds are the same everywhere, samplers draw without a warning, pruners wait."""
+"""Seeds are the same on every machine, samplers draw without a warning, and pruners wait."""
 
 import math
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hinet_search.search.sampling import derive_seed, make_pruner, make_sampler
-from hinet_search.spec import PrunerSpec, SamplerSpec
+from hinet_search.study.study_spec import PrunerSpec, SamplerSpec
 
 SAMPLERS = ("tpe", "random", "gp")
 PRUNERS = ("none", "median", "asha", "hyperband")
@@ -16,7 +16,8 @@ PASSES, PER_PASS = 4.0, 4
 
 
 @pytest.mark.parametrize(
-    ("parts", "seed"), [((7, "hinet", 0), 982512889), ((7, "hinet", 1), 1732523764), ((7, "trial", 0), 247054594)]
+    ("parts", "seed"),
+    [((7, "hinet", 0), 982512889), ((7, "hinet", 1), 1732523764), ((7, "trial", 0), 247054594)],
 )
 def test_a_seed_is_the_same_on_every_machine(parts: tuple[int | str, ...], seed: int) -> None:
     assert derive_seed(*parts) == seed
@@ -28,7 +29,9 @@ def test_a_seed_fits_every_generator(parts: list[int | str]) -> None:
 
 
 def test_seeds_of_1000_trials_in_3_arms_differ() -> None:
-    seeds = {derive_seed(7, arm, number) for arm in ("hinet", "mmoe", "single") for number in range(1000)}
+    seeds = {
+        derive_seed(7, arm, number) for arm in ("hinet", "mmoe", "single") for number in range(1000)
+    }
     assert len(seeds) == 3000
 
 
@@ -36,7 +39,9 @@ def draw(kind: str, seed: int, trials: int = 8) -> list[dict[str, object]]:
     """Parameters of a study whose sampler is made anew for each trial, as a coordinator does; two run at once."""
     study = optuna.create_study(direction="maximize")
     for number in range(trials):
-        study.sampler = make_sampler(SamplerSpec(kind=kind, startup_trials=3), derive_seed(seed, number))
+        study.sampler = make_sampler(
+            SamplerSpec(kind=kind, startup_trials=3), derive_seed(seed, number)
+        )
         trial = study.ask()
         rate = trial.suggest_float("rate", 1e-4, 1e-2, log=True)
         if trial.suggest_categorical("attends", [True, False]):
@@ -70,7 +75,9 @@ def test_a_sampler_that_learns_draws_at_random_before_its_startup_trials(kind: s
     assert sampler._n_startup_trials == 5
 
 
-def test_nothing_is_printed_of_conditional_parameters_that_gp_draws_at_random(caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_is_printed_of_conditional_parameters_that_gp_draws_at_random(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     study = optuna.create_study(sampler=make_sampler(SamplerSpec(kind="gp", startup_trials=2), 3))
     optuna.logging.enable_propagation()
     try:
@@ -82,7 +89,7 @@ def test_nothing_is_printed_of_conditional_parameters_that_gp_draws_at_random(ca
             study.tell(trial, float(number))
     finally:
         optuna.logging.disable_propagation()
-    assert [one.message for one in caplog.records if one.levelname == "WARNING"] == []
+    assert [message.message for message in caplog.records if message.levelname == "WARNING"] == []
 
 
 def first_pruned_step(kind: str, after_passes: float, startup_trials: int = 4) -> int | None:
@@ -99,7 +106,9 @@ def first_pruned_step(kind: str, after_passes: float, startup_trials: int = 4) -
         good = study.ask()
         for step in range(1, last + 1):
             good.report(0.8, step)
-            assert not good.should_prune()  # asked at every evaluation, as in a search: asha counts who was asked
+            assert (
+                not good.should_prune()
+            )  # asked at every evaluation, as in a search: asha counts who was asked
         study.tell(good, 0.8)
     bad = study.ask()
     for step in range(1, last + 1):
@@ -111,13 +120,13 @@ def first_pruned_step(kind: str, after_passes: float, startup_trials: int = 4) -
 
 @pytest.mark.parametrize("kind", ["median", "asha"])
 @pytest.mark.parametrize(("after_passes", "step"), [(1.5, 6), (0.5, 2), (2.0, 8), (1.1, 5)])
-def test_a_hopeless_trial_is_given_up_at_the_first_evaluation_after_the_passes_it_is_granted(
+def test_a_hopeless_trial_is_pruned_at_the_first_evaluation_after_its_grace(
     kind: str, after_passes: float, step: int
 ) -> None:
     assert first_pruned_step(kind, after_passes) == step
 
 
-def test_hyperband_gives_a_hopeless_trial_up_but_not_before_the_passes_it_is_granted() -> None:
+def test_hyperband_prunes_a_hopeless_trial_but_not_before_its_grace_ends() -> None:
     step = first_pruned_step("hyperband", 1.0)
     assert step is not None
     assert step >= 4

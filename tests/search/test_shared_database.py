@@ -1,4 +1,4 @@
-"""Studies that share a database do not slow one another down: no statement of one reads the trials of all."""
+"""Studies that share a database do not slow each other down: no statement of a study reads the trials of all."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -18,7 +18,7 @@ LARGE = ("trials", "trial_params", "trial_values", "trial_intermediate_values", 
 
 @contextmanager
 def statements() -> Iterator[dict[str, object]]:
-    """Every statement that any engine runs meanwhile, each with the last values of its parameters."""
+    """Return every statement that any engine runs in the context, with the last values of its parameters."""
     seen: dict[str, object] = {}
 
     def note(*called: Any) -> None:
@@ -42,11 +42,18 @@ def test_no_statement_of_a_launch_reads_the_trials_of_all_studies(
     with closing(connect(str(url))) as database, database.reading() as connection:
         plans = {
             statement: " ; ".join(
-                row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+                row[-1]
+                for row in connection.exec_driver_sql(
+                    f"EXPLAIN QUERY PLAN {statement}", values
+                ).all()
             )
             for statement, values in seen.items()
             if statement.startswith(("SELECT", "UPDATE", "DELETE", "INSERT"))
         }
     assert len(plans) > 20
-    ways = [f"SCAN {name}" for name in LARGE] + ["(param_name=?)"]  # the name alone is that of every study's parameter
-    assert {statement: plan for statement, plan in plans.items() if any(way in plan for way in ways)} == {}
+    ways = [f"SCAN {name}" for name in LARGE] + [
+        "(param_name=?)"
+    ]  # the name alone is that of every study's parameter
+    assert {
+        statement: plan for statement, plan in plans.items() if any(way in plan for way in ways)
+    } == {}

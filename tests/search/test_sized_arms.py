@@ -1,4 +1,4 @@
-"""An arm that is to be as large as another one begins when that one has its finalists, and keeps its size."""
+"""An arm of another arm's size begins when that arm has its finalists, and keeps its size."""
 
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from hinet_search.executors import Job, Message
-from hinet_search.search.progress import Progress, Silent
-from hinet_search.study import DENSE_PARAMETERS
-from hinet_search.trial import Trained, TrainJob
+from hinet_search.search.progress import NullWatcher, Progress
+from hinet_search.study.load_study import DENSE_PARAMETERS
+from hinet_search.training.jobs.messages import TrainingResult, TrainJob
 from tests.search.pretended import RATE, Pretender, Studio
 
 ARMS = "{hinet: {space: rate}, flat_moe: {space: rate, size_of: hinet}}"
@@ -33,13 +33,17 @@ class Sized(Pretender):
         if value < self.best:
             return
         self.best = value
-        self.coming = [_with_size(said) if isinstance(said, Message) else said for said in self.coming]
+        self.coming = [
+            _with_size(said) if isinstance(said, Message) else said for said in self.coming
+        ]
 
 
 def _with_size(said: Message) -> Message:
-    if not isinstance(said.body, Trained):
+    if not isinstance(said.body, TrainingResult):
         return said
-    return replace(said, body=replace(said.body, cost=replace(said.body.cost, dense_parameters=SIZE)))
+    return replace(
+        said, body=replace(said.body, cost=replace(said.body.cost, dense_parameters=SIZE))
+    )
 
 
 def begun(pretender: Pretender) -> list[tuple[str, bool]]:
@@ -50,13 +54,22 @@ def begun(pretender: Pretender) -> list[tuple[str, bool]]:
 
 def sizes(pretender: Pretender) -> set[object]:
     """Sizes that trials and finalists of the sized arm were given."""
-    jobs = [job for job in pretender.jobs if job.key.startswith("flat_moe") and isinstance(job.payload, TrainJob)]
-    return {job.payload.values.get(DENSE_PARAMETERS) for job in jobs}
+    jobs = [
+        job
+        for job in pretender.jobs
+        if job.key.startswith("flat_moe") and isinstance(job.payload, TrainJob)
+    ]
+    return {job.payload.config.model.dense_parameters for job in jobs}
 
 
 def test_the_sized_arm_begins_when_the_other_one_has_finalists(studio: Studio) -> None:
     _, pretender = studio.launch(arms=ARMS, more="reference: hinet\n")
-    assert begun(pretender) == [("hinet", False), ("hinet", True), ("flat_moe", False), ("flat_moe", True)]
+    assert begun(pretender) == [
+        ("hinet", False),
+        ("hinet", True),
+        ("flat_moe", False),
+        ("flat_moe", True),
+    ]
 
 
 def test_it_gets_the_size_of_the_finalist_that_stands_for_the_other_one(studio: Studio) -> None:
@@ -81,7 +94,7 @@ def test_without_such_an_arm_it_gets_the_size_of_the_models_default(studio: Stud
 
 
 @dataclass
-class Clock(Silent):
+class Clock(NullWatcher):
     """Every job takes twenty seconds."""
 
     seconds: float = 0.0
@@ -109,7 +122,7 @@ def test_it_gets_the_minutes_that_the_others_leave_too(studio: Studio) -> None:
     assert trials_in(4, studio, left, trials=20) == [2, 11]
 
 
-class Phases(Silent):
+class Phases(NullWatcher):
     """Keeps the names of the phases that it saw."""
 
     def __init__(self) -> None:

@@ -1,13 +1,13 @@
-"""Once every seed of a chosen finalist is opened, one job sums its seeds up; again only when the seeds change."""
+"""Once every seed of a chosen finalist is scored on test, one job summarises them; again only if the seeds change."""
 
 from pathlib import Path
 
 import pytest
 
-from hinet_search.compare import chosen as chosen_of
 from hinet_search.executors import Job
-from hinet_search.summary import SummaryJob
-from hinet_search.trial import OpenTestJob
+from hinet_search.results.finalist_values import chosen as chosen_of
+from hinet_search.training.jobs.messages import ScoreTestJob
+from hinet_search.training.jobs.summarise import SummaryJob
 from tests.search.pretended import Pretender, Studio
 
 ARMS = "{mmoe: {space: rate}, shared_bottom: {space: rate}}"
@@ -27,10 +27,10 @@ def test_every_arm_is_summed_up_once_over_all_its_seeds(studio: Studio) -> None:
     record, pretender = studio.launch(arms=ARMS, more=MORE)
     assert len(pretender.keys(SummaryJob)) == 2
     for arm in record.arms:
-        one = chosen_of(arm)
-        assert one is not None
-        assert one.summary is not None
-        assert set(one.summary.seeds) == {run.seed for run in one.runs}
+        finalist = chosen_of(arm)
+        assert finalist is not None
+        assert finalist.summary is not None
+        assert set(finalist.summary.seeds) == {run.seed for run in finalist.runs}
 
 
 def test_all_arms_draw_the_same_users(studio: Studio) -> None:
@@ -41,7 +41,9 @@ def test_all_arms_draw_the_same_users(studio: Studio) -> None:
 def test_scores_are_read_in_the_order_of_the_seeds(studio: Studio) -> None:
     _, pretender = studio.launch(arms=ARMS, more=MORE)
     for job in jobs(pretender):
-        assert all(f"-seed-{seed}." in path.name for seed, path in zip(job.seeds, job.scores, strict=True))
+        assert all(
+            f"-seed-{seed}." in path.name for seed, path in zip(job.seeds, job.scores, strict=True)
+        )
 
 
 def test_nothing_is_summed_up_twice(studio: Studio) -> None:
@@ -58,8 +60,8 @@ def test_a_further_seed_is_summed_up_with_the_others(studio: Studio) -> None:
 
 def test_a_finalist_with_an_unopened_seed_is_not_summed_up(studio: Studio) -> None:
     def fails(job: Job) -> str:
-        return "no memory" if isinstance(job.payload, OpenTestJob) else ""
+        return "no memory" if isinstance(job.payload, ScoreTestJob) else ""
 
     record, pretender = studio.launch(Pretender(failing=fails), arms=ARMS, more=MORE)
     assert jobs(pretender) == []
-    assert all(one.summary is None for arm in record.arms for one in arm.finalists)
+    assert all(finalist.summary is None for arm in record.arms for finalist in arm.finalists)

@@ -1,18 +1,20 @@
-"""The search phase decides with each message and each end what becomes of a trial."""
+"""The search phase decides at each message and at each end what happens to a trial."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from hinet_search.objective import Objective
+from hinet_search.common.errors import AllTrialsFailed
+from hinet_search.results.objectives import Objective
 from hinet_search.search.arm_search import ArmSearch
-from hinet_search.search.progress import ArmProgress, Progress, Silent
-from hinet_search.search.room import Room
-from hinet_search.search.trials import TrialPhase
+from hinet_search.search.context import PhaseContext
+from hinet_search.search.phases.trials import TrialPhase
+from hinet_search.search.progress import ArmProgress, NullWatcher, Progress
 from hinet_search.storage.load import load_record
 from hinet_search.storage.store import StudyStore
-from hinet_search.trial import Trained, TrainingFailed
+from hinet_search.study.study_spec import StudySpec
+from hinet_search.training.jobs.messages import TrainingFailed, TrainingResult
 from tests.search import studies
 
 PRUNES = {"kind": "median", "after_passes": 0.25, "startup_trials": 1}
@@ -26,20 +28,31 @@ def store(tmp_path: Path) -> Iterator[StudyStore]:
     database.close()
 
 
+def phase_of(folder: Path, store: StudyStore, spec: StudySpec) -> TrialPhase:
+    search = ArmSearch(studies.arm(folder), spec, Objective("mean_auc"), store, studies.Admission())
+    progress = Progress("tiny", 1, "cpu", 4.0, {"hinet": ArmProgress("hinet", spec.trials)})
+    context = PhaseContext(
+        spec, store, folder, "none", folder / "artifacts", progress, NullWatcher()
+    )
+    return TrialPhase([search], context, seconds_before=0.0)
+
+
 @pytest.fixture
 def phase(tmp_path: Path, store: StudyStore) -> TrialPhase:
     """A phase of four trials of which trial 0 is done and good."""
-    spec = studies.spec(trials=4, pruner=PRUNES)
-    search = ArmSearch(studies.arm(tmp_path), spec, Objective("mean_auc"), store, studies.Admission())
-    progress = Progress("tiny", 1, "cpu", 4.0, {"hinet": ArmProgress("hinet", 4)})
-    room = Room(spec, store, tmp_path, "none", tmp_path / "artifacts", progress, Silent())
-    made = TrialPhase([search], room, seconds_before=0.0)
+    made = phase_of(tmp_path, store, studies.spec(trials=4, pruner=PRUNES))
     begin(made)
-    made.hear("hinet/0", studies.evaluation(1, GOOD), never)
-    made.hear("hinet/0", studies.evaluation(2, GOOD), never)
-    made.hear("hinet/0", trained(GOOD), never)
+    made.handle_message("hinet/0", studies.evaluation(1, GOOD), never)
+    made.handle_message("hinet/0", studies.evaluation(2, GOOD), never)
+    made.handle_message("hinet/0", trained(GOOD), never)
     made.end("hinet/0", "", stopping=False)
     return made
+
+
+@pytest.fixture
+def roomy(tmp_path: Path, store: StudyStore) -> TrialPhase:
+    """A phase with room for many trials."""
+    return phase_of(tmp_path, store, studies.spec(trials=20))
 
 
 def begin(phase: TrialPhase) -> str:
@@ -52,14 +65,14 @@ def never() -> None:
     raise AssertionError("nothing is to be stopped here")
 
 
-def trained(value: float, *, stopped: bool = False) -> Trained:
-    return Trained(studies.evaluation(1, value), stopped, studies.COST)
+def trained(value: float, *, stopped: bool = False) -> TrainingResult:
+    return TrainingResult(studies.evaluation(1, value), stopped, studies.COST)
 
 
 def pruned(phase: TrialPhase) -> str:
     """A trial that was asked to stop because it is bad."""
     key, asked = begin(phase), []
-    phase.hear(key, studies.evaluation(1, BAD), lambda: asked.append(key))
+    phase.handle_message(key, studies.evaluation(1, BAD), lambda: asked.append(key))
     assert asked == [key]
     return key
 
@@ -68,30 +81,38 @@ def states(store: StudyStore) -> list[str]:
     return [trial.state for trial in load_record(store.database, "tiny").arms[0].trials]
 
 
-def test_a_trial_that_stopped_when_it_was_pruned_is_pruned(phase: TrialPhase, store: StudyStore) -> None:
+def test_a_trial_that_stopped_when_it_was_pruned_is_pruned(
+    phase: TrialPhase, store: StudyStore
+) -> None:
     key = pruned(phase)
-    phase.hear(key, trained(BAD, stopped=True), never)
+    phase.handle_message(key, trained(BAD, stopped=True), never)
     phase.end(key, "", stopping=False)
     assert states(store) == ["complete", "pruned"]
 
 
-def test_a_trial_that_was_pruned_before_a_signal_came_is_pruned(phase: TrialPhase, store: StudyStore) -> None:
+def test_a_trial_that_was_pruned_before_a_signal_came_is_pruned(
+    phase: TrialPhase, store: StudyStore
+) -> None:
     key = pruned(phase)
-    phase.hear(key, trained(BAD, stopped=True), never)
+    phase.handle_message(key, trained(BAD, stopped=True), never)
     phase.end(key, "", stopping=True)
     assert states(store) == ["complete", "pruned"]
 
 
-def test_a_trial_that_a_signal_stopped_is_left_running(phase: TrialPhase, store: StudyStore) -> None:
+def test_a_trial_that_a_signal_stopped_is_left_running(
+    phase: TrialPhase, store: StudyStore
+) -> None:
     key = begin(phase)
-    phase.hear(key, trained(GOOD, stopped=True), never)
+    phase.handle_message(key, trained(GOOD, stopped=True), never)
     phase.end(key, "", stopping=True)
     assert states(store) == ["complete", "running"]
 
 
-def test_a_trial_that_ended_while_a_signal_came_is_complete(phase: TrialPhase, store: StudyStore) -> None:
+def test_a_trial_that_ended_while_a_signal_came_is_complete(
+    phase: TrialPhase, store: StudyStore
+) -> None:
     key = begin(phase)
-    phase.hear(key, trained(GOOD), never)
+    phase.handle_message(key, trained(GOOD), never)
     phase.end(key, "", stopping=True)
     assert states(store) == ["complete", "complete"]
 
@@ -101,8 +122,8 @@ def test_a_pruned_trial_whose_process_died_is_pruned_anew_in_its_next_attempt(
 ) -> None:
     key, asked = pruned(phase), []
     phase.retry(key, 2, "its process died")
-    phase.hear(key, studies.evaluation(1, BAD), lambda: asked.append(1))
-    phase.hear(key, studies.evaluation(2, BAD), lambda: asked.append(2))
+    phase.handle_message(key, studies.evaluation(1, BAD), lambda: asked.append(1))
+    phase.handle_message(key, studies.evaluation(2, BAD), lambda: asked.append(2))
     assert asked == [2]
 
 
@@ -111,7 +132,7 @@ def test_a_result_counts_though_its_process_died_right_after_it(
     phase: TrialPhase, store: StudyStore, *, stopping: bool
 ) -> None:
     key = begin(phase)
-    phase.hear(key, trained(GOOD), never)
+    phase.handle_message(key, trained(GOOD), never)
     phase.end(key, "its process died (signal SIGTERM)", stopping=stopping)
     assert states(store) == ["complete", "complete"]
 
@@ -120,7 +141,7 @@ def test_what_an_attempt_said_before_it_died_is_not_the_outcome_of_the_next_one(
     phase: TrialPhase, store: StudyStore
 ) -> None:
     key = begin(phase)
-    phase.hear(key, trained(GOOD), never)
+    phase.handle_message(key, trained(GOOD), never)
     phase.retry(key, 2, "its process died")
     phase.end(key, "stopped before its next attempt", stopping=True)
     assert states(store) == ["complete", "running"]
@@ -128,20 +149,52 @@ def test_what_an_attempt_said_before_it_died_is_not_the_outcome_of_the_next_one(
 
 def test_a_training_that_failed_leaves_its_cause(phase: TrialPhase, store: StudyStore) -> None:
     key = begin(phase)
-    phase.hear(key, TrainingFailed("diverged: step 3"), never)
+    phase.handle_message(key, TrainingFailed("diverged: step 3"), never)
     phase.end(key, "", stopping=False)
     trial = load_record(store.database, "tiny").arms[0].trials[1]
     assert (trial.state, trial.cause) == ("failed", "diverged: step 3")
 
 
-def test_checkpoints_go_with_their_trial_and_stay_when_a_signal_stops_it(phase: TrialPhase, tmp_path: Path) -> None:
+def test_checkpoints_go_with_their_trial_and_stay_when_a_signal_stops_it(
+    phase: TrialPhase, tmp_path: Path
+) -> None:
     kept = tmp_path / "artifacts" / "checkpoints"
     keys = [begin(phase), begin(phase)]
     for key in keys:
         (kept / key).mkdir(parents=True)
-        phase.hear(key, studies.evaluation(1, GOOD), never)
-    phase.hear(keys[0], trained(GOOD), never)
+        phase.handle_message(key, studies.evaluation(1, GOOD), never)
+    phase.handle_message(keys[0], trained(GOOD), never)
     phase.end(keys[0], "", stopping=True)
-    phase.hear(keys[1], trained(GOOD, stopped=True), never)
+    phase.handle_message(keys[1], trained(GOOD, stopped=True), never)
     phase.end(keys[1], "", stopping=True)
     assert [path.name for path in (kept / "hinet").iterdir()] == [keys[1].split("/")[1]]
+
+
+def fail_each(phase: TrialPhase, causes: list[str]) -> None:
+    """Trials one after the other that end in these ways."""
+    for cause in causes:
+        phase.end(begin(phase), cause, stopping=False)
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        "out of memory: batch size {} on cpu (you tried to allocate {}000 bytes); a smaller one needs less",
+        "out of memory: batch size 64 on cuda (Tried to allocate {}.00 MiB of 79.{} GiB)",
+        "diverged: loss nan at step {}, learning rate {}e-05",
+        "ValueError: no room at 0x7f8e{}a65 (train in course.py:{})",
+    ],
+)
+def test_five_failures_that_differ_in_numbers_alone_have_one_cause(
+    roomy: TrialPhase, cause: str
+) -> None:
+    with pytest.raises(AllTrialsFailed, match="5 trials in a row failed with one cause: "):
+        fail_each(roomy, [cause.format(number, number * 7) for number in (1, 2, 30, 4000, 5)])
+
+
+def test_four_failures_of_one_cause_and_one_of_another_do_not_stop_a_study(
+    roomy: TrialPhase,
+) -> None:
+    fail_each(
+        roomy, ["diverged: loss nan at step 3"] * 4 + ["diverged: gradient norm nan at step 3"]
+    )

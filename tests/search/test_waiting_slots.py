@@ -1,12 +1,12 @@
-"""Slots without a place: the study says what they wait for, and when the wait is over."""
+"""Slots without a place: the study reports what they wait for, and when the wait is over."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from hinet_search.executors import Said
-from hinet_search.search.progress import Event, Silent
+from hinet_search.executors import JobEvent
+from hinet_search.search.progress import Event, NullWatcher
 from tests.search.pretended import Pretender, Studio
 
 
@@ -20,13 +20,13 @@ class Homeless(Pretender):
     def waiting(self) -> str:  # type: ignore[override]  # of others it never changes
         return "1 of 1 slots wait for a node" if self.polls in range(2, 5) else ""
 
-    def poll(self, timeout: float) -> list[Said]:
+    def poll(self, timeout: float) -> list[JobEvent]:
         self.polls += 1
         return super().poll(timeout) if self.polls > 5 else []
 
 
 @dataclass
-class Listener(Silent):
+class Listener(NullWatcher):
     events: list[Event] = field(default_factory=list)
 
     def event(self, event: Event) -> None:

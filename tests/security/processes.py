@@ -14,8 +14,10 @@ LISTENING = "0A"  # as /proc/net/tcp says it
 
 
 @contextmanager
-def launching(folder: Path, *words: str, umask: int = -1, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """A command in a process of its own, which has ended afterwards."""
+def launching(
+    folder: Path, *words: str, umask: int = -1, **environment: str
+) -> Iterator[subprocess.Popen[str]]:
+    """Run a command in a separate process; it has ended when the context ends."""
     kept = {name: value for name, value in os.environ.items() if name != "HINET_SEARCH_STORAGE"}
     with subprocess.Popen(
         [*COMMAND, *words],
@@ -32,6 +34,11 @@ def launching(folder: Path, *words: str, umask: int = -1, **environment: str) ->
             process.kill()
 
 
+def mode(path: Path) -> str:
+    """Return the permissions of a file or folder."""
+    return oct(path.stat().st_mode & 0o777)
+
+
 def tree(process: int) -> set[int]:
     """A process and all below it."""
     return {process}.union(*(tree(child) for child in children_of(process)))
@@ -39,32 +46,32 @@ def tree(process: int) -> set[int]:
 
 def command_lines(process: int) -> set[bytes]:
     """What the processes of a tree were started with, as everybody on the machine can read it."""
-    found = set()
-    for one in tree(process):
+    lines = set()
+    for each in tree(process):
         with suppress(FileNotFoundError, ProcessLookupError):
-            found.add(Path(f"/proc/{one}/cmdline").read_bytes())
-    return found
+            lines.add(Path(f"/proc/{each}/cmdline").read_bytes())
+    return lines
 
 
 def listening(process: int) -> list[str]:
     """Addresses on which the processes of a tree wait for others, TCP and UDP, as the kernel writes them."""
-    inodes = set().union(*(_sockets(one) for one in tree(process)))
-    found = []
+    inodes = set().union(*(_sockets(each) for each in tree(process)))
+    addresses = []
     for kind in ("tcp", "tcp6", "udp", "udp6"):
         for line in Path(f"/proc/{process}/net/{kind}").read_text().splitlines()[1:]:
             _, address, _, state, _, _, _, _, _, inode, *_ = line.split()
             if inode in inodes and (state == LISTENING or kind.startswith("udp")):
-                found.append(f"{kind} {address}")
-    return found
+                addresses.append(f"{kind} {address}")
+    return addresses
 
 
 def _sockets(process: int) -> set[str]:
     """Inodes of the sockets that a process holds."""
-    found = set()
+    inodes = set()
     with suppress(FileNotFoundError, ProcessLookupError):
         for file in Path(f"/proc/{process}/fd").iterdir():
             with suppress(FileNotFoundError):
                 kind, _, inode = str(file.readlink()).partition(":")
                 if kind == "socket":
-                    found.add(inode.strip("[]"))
-    return found
+                    inodes.add(inode.strip("[]"))
+    return inodes

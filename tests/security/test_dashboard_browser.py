@@ -1,4 +1,4 @@
-"""The dashboard in a real browser: foreign names, pages, hosts and artifacts; each attack also where nothing guards."""
+"""The dashboard in a real browser: foreign names, pages, hosts and artifacts; each attack also without the guard."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,8 +14,8 @@ from optuna.artifacts import FileSystemArtifactStore, upload_artifact
 from optuna_dashboard import save_note, wsgi
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from hinet_search import dashboard
-from hinet_search.guard import Access, guard
+from hinet_search.dashboard import server as dashboard
+from hinet_search.dashboard.access import Access, guard
 from hinet_search.storage.engine import Database
 from tests.report.studies import INJECTION
 from tests.storage.small_study import small_study
@@ -49,7 +49,7 @@ class Served:
         return f"http://127.0.0.1:{self.port}"
 
     def is_whole(self) -> bool:
-        """Whether both studies are still there."""
+        """Return whether both studies still exist."""
         return {study.study_name for study in self.database.storage.get_all_studies()} == {
             "small/hinet",
             "small/single",
@@ -58,7 +58,7 @@ class Served:
 
 @contextmanager
 def running(server: WSGIServer) -> Iterator[int]:
-    """A server that answers meanwhile; its port."""
+    """Run a server in the context and return its port."""
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
@@ -76,10 +76,14 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
 
     def serve(access: Access | None = None, store: FileSystemArtifactStore | None = None) -> Served:
         database = small_study(tmp_path / "h.db")
-        server = dashboard.make_server(str(database.engine.url.database), replace(access or Access(), port=0))
+        server = dashboard.make_server(
+            str(database.engine.url.database), replace(access or Access(), port=0)
+        )
         if access is None or store is not None:
             bare = wsgi(database.storage, artifact_store=store)
-            server.set_app(bare if access is None else guard(bare, replace(access, port=server.server_port)))
+            server.set_app(
+                bare if access is None else guard(bare, replace(access, port=server.server_port))
+            )
         context = running(server)
         opened.append(context)
         return Served(context.__enter__(), database)
@@ -129,11 +133,14 @@ def _page(html: str) -> WSGIApplication:
 
 
 def hostile_study(database: Database) -> None:
-    """A study in which every text runs a script where it is taken for markup."""
+    """A study in which every text runs a script if it is rendered as markup."""
     study = optuna.create_study(storage=database.storage, study_name=INJECTION)
     study.set_metric_names([INJECTION])
     study.set_user_attr(INJECTION, INJECTION)
-    save_note(study, f"{INJECTION}\n\n[link](javascript:window.P=1)\n\n<iframe srcdoc='{INJECTION}'></iframe>")
+    save_note(
+        study,
+        f"{INJECTION}\n\n[link](javascript:window.P=1)\n\n<iframe srcdoc='{INJECTION}'></iframe>",
+    )
     distributions = {INJECTION: optuna.distributions.CategoricalDistribution([INJECTION, "b"])}
     for choice in (INJECTION, "b", INJECTION):
         trial = study.ask(distributions)
@@ -145,9 +152,19 @@ def hostile_study(database: Database) -> None:
 
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")  # names of metrics
 @pytest.mark.parametrize(
-    "path", ["", "/studies/3", "/studies/3/analytics", "/studies/3/trials", "/studies/3/trialTable", "/studies/3/note"]
+    "path",
+    [
+        "",
+        "/studies/3",
+        "/studies/3/analytics",
+        "/studies/3/trials",
+        "/studies/3/trialTable",
+        "/studies/3/note",
+    ],
 )
-def test_a_script_in_names_and_notes_does_not_run(serve: Callable[..., Served], page: Page, path: str) -> None:
+def test_a_script_in_names_and_notes_does_not_run(
+    serve: Callable[..., Served], page: Page, path: str
+) -> None:
     served = serve(Access())
     hostile_study(served.database)
     asked: list[str] = []
@@ -162,7 +179,9 @@ def test_a_script_in_names_and_notes_does_not_run(serve: Callable[..., Served], 
 # Pages of others
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1"], ids=["another site", "another port of this machine"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1"], ids=["another site", "another port of this machine"]
+)
 @pytest.mark.parametrize("access", [Access(), Access(writable=True)], ids=["read-only", "writable"])
 def test_a_page_of_another_origin_changes_and_reads_nothing(
     serve: Callable[..., Served], site: Callable[[str], int], page: Page, access: Access, host: str
@@ -173,10 +192,15 @@ def test_a_page_of_another_origin_changes_and_reads_nothing(
     assert served.is_whole()
 
 
-def test_its_own_page_may_change_something_where_writing_is_allowed(serve: Callable[..., Served], page: Page) -> None:
+def test_its_own_page_may_change_something_where_writing_is_allowed(
+    serve: Callable[..., Served], page: Page
+) -> None:
     served = serve(Access(writable=True))
     page.goto(f"{served.address}/dashboard", wait_until="networkidle")
-    assert page.evaluate("fetch('/api/studies/1', {method: 'DELETE'}).then(answer => answer.status)") == 204
+    assert (
+        page.evaluate("fetch('/api/studies/1', {method: 'DELETE'}).then(answer => answer.status)")
+        == 204
+    )
     assert not served.is_whole()
 
 
@@ -192,20 +216,30 @@ def test_a_page_of_another_site_cannot_show_it_in_a_frame(
 # Hosts
 
 
-def test_a_foreign_name_that_leads_here_is_refused(serve: Callable[..., Served], page: Page) -> None:
+def test_a_foreign_name_that_leads_here_is_refused(
+    serve: Callable[..., Served], page: Page
+) -> None:
     served = serve(Access())
     for path in ("/dashboard", "/api/studies"):
         answer = page.goto(f"http://evil.example:{served.port}{path}")
         assert answer is not None
-        assert (answer.status, answer.text()) == (403, "this dashboard answers on its own address only\n")
+        assert (answer.status, answer.text()) == (
+            403,
+            "this dashboard answers on its own address only\n",
+        )
 
 
-def test_without_the_guard_a_foreign_name_reads_and_deletes(serve: Callable[..., Served], page: Page) -> None:
+def test_without_the_guard_a_foreign_name_reads_and_deletes(
+    serve: Callable[..., Served], page: Page
+) -> None:
     served = serve(None)
     answer = page.goto(f"http://evil.example:{served.port}/api/studies")
     assert answer is not None
     assert "small/hinet" in answer.text()
-    assert page.evaluate("fetch('/api/studies/1', {method: 'DELETE'}).then(answer => answer.status)") == 204
+    assert (
+        page.evaluate("fetch('/api/studies/1', {method: 'DELETE'}).then(answer => answer.status)")
+        == 204
+    )
     assert not served.is_whole()
 
 
@@ -233,7 +267,10 @@ def store(tmp_path: Path) -> FileSystemArtifactStore:
 
 
 def test_an_artifact_that_is_a_page_is_saved_and_not_shown(
-    serve: Callable[..., Served], artifact: Callable[..., str], store: FileSystemArtifactStore, page: Page
+    serve: Callable[..., Served],
+    artifact: Callable[..., str],
+    store: FileSystemArtifactStore,
+    page: Page,
 ) -> None:
     served = serve(Access(writable=True), store)
     address = artifact(served, store)
@@ -246,7 +283,10 @@ def test_an_artifact_that_is_a_page_is_saved_and_not_shown(
 
 
 def test_without_the_guard_an_artifact_deletes_a_study(
-    serve: Callable[..., Served], artifact: Callable[..., str], store: FileSystemArtifactStore, page: Page
+    serve: Callable[..., Served],
+    artifact: Callable[..., str],
+    store: FileSystemArtifactStore,
+    page: Page,
 ) -> None:
     served = serve(None, store)
     page.goto(artifact(served, store))
@@ -278,7 +318,9 @@ def test_a_link_with_the_token_signs_in_from_wherever_it_stands(
     serve: Callable[..., Served], site: Callable[[str], int], page: Page
 ) -> None:
     served = serve(Access(token=TOKEN))
-    page.goto(f"http://mail.example:{site(f'<a href={served.address}/?token={TOKEN}>studies</a>')}/")
+    page.goto(
+        f"http://mail.example:{site(f'<a href={served.address}/?token={TOKEN}>studies</a>')}/"
+    )
     page.get_by_text("studies").click()
     page.wait_for_url(f"{served.address}/study/small")
     page.get_by_role("link", name="hinet").first.wait_for()

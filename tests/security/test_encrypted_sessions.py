@@ -1,4 +1,4 @@
-"""A session with a PostgreSQL server on another machine is encrypted, or there is none; whom it is held with is verified on demand."""
+"""A session with a PostgreSQL server on another machine is encrypted or refused; the server's identity is verified on demand."""
 
 import ssl
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hinet_search.errors import EnvironmentFault
+from hinet_search.common.errors import EnvironmentFault
 from hinet_search.storage.engine import connect
 from tests.postgres import server, url_of
 from tests.security.tls import Front, certificate, front_of
@@ -41,7 +41,7 @@ def no_mode_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def is_encrypted(front: Front, more: str = "") -> bool:
-    """Whether the driver says so of a session, in which tables are read."""
+    """Return whether the driver reports encryption for a session that reads tables."""
     database = connect(front.url(more))
     try:
         with database.reading() as connection:
@@ -57,7 +57,9 @@ def test_every_session_with_another_machine_is_encrypted(server_url: str, own: C
         assert set(front.sessions) == {"TLSv1.3"}
 
 
-def test_a_server_without_tls_on_another_machine_is_refused_before_a_word_is_said(server_url: str) -> None:
+def test_a_server_without_tls_on_another_machine_is_refused_before_a_word_is_said(
+    server_url: str,
+) -> None:
     with front_of(server_url, None) as front:
         with pytest.raises(EnvironmentFault, match="server does not support SSL"):
             connect(front.url())
@@ -72,12 +74,16 @@ def test_a_server_is_verified_where_the_url_asks_for_it(server_url: str, own: Ce
 
 
 @pytest.mark.parametrize("roots", ["its own", "of the system"])
-def test_a_server_of_another_name_or_that_nobody_vouches_for_is_refused_where_it_is_verified(
+def test_verification_refuses_a_server_of_another_name_or_of_no_known_authority(
     server_url: str, own: Certified, of_another: Certified, roots: str
 ) -> None:
-    context, root = (of_another[1], str(of_another[0])) if roots == "its own" else (own[1], "system")
+    context, root = (
+        (of_another[1], str(of_another[0])) if roots == "its own" else (own[1], "system")
+    )
     with front_of(server_url, context) as front:
-        with pytest.raises(EnvironmentFault, match=r"does not match host name|certificate verify failed") as caught:
+        with pytest.raises(
+            EnvironmentFault, match=r"does not match host name|certificate verify failed"
+        ) as caught:
             connect(front.url(f"&sslmode=verify-full&sslrootcert={root}"))
         assert front.sessions == []
         assert "a{}" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""A model of another package runs only where whoever launches has allowed its package, in the slots too."""
+"""A model of another package runs, also in slots, only if the launch has allowed its package."""
 
 import os
 import re
@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 import hinet_search
-from hinet_search import plugins
-from hinet_search.errors import ConfigurationError
+from hinet_search.common import plugins
+from hinet_search.common.errors import ConfigurationError
 from tests.small import STUDY
 
 MODELS_PAGE = Path(__file__).parents[2] / "docs" / "models.md"
 COMMAND = [sys.executable, "-c", "from hinet_search.cli import main; main()"]
-SMALL = STUDY.replace("{shared_bottom: , mmoe: }", "{wide: {model: my_lab.models.wide}, mmoe: }").replace(
-    "trials: 3", "trials: 1\nreference: mmoe"
-)
+SMALL = STUDY.replace(
+    "{shared_bottom: , mmoe: }", "{wide: {model: my_lab.models.wide}, mmoe: }"
+).replace("trials: 3", "trials: 1\nreference: mmoe")
 MARK = "\nimport os, pathlib\npathlib.Path(f'imported-by-{os.getpid()}').touch()\n"
 
 
@@ -40,10 +40,15 @@ def imported(folder: Path) -> int:
 
 
 def run(folder: Path, *arguments: str) -> str:
-    """What a command says that ends well."""
+    """Run a command that must succeed; return its output."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path])}
     said = subprocess.run(
-        [*COMMAND, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        [*COMMAND, *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert said.returncode == 0, said.stderr
     return said.stdout + said.stderr
@@ -69,7 +74,9 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         del sys.modules[name]
 
 
-def test_the_model_of_the_page_is_trained_in_every_slot_where_its_package_is_allowed(launched: Path) -> None:
+def test_the_documented_model_is_trained_in_every_slot_if_its_package_is_allowed(
+    launched: Path,
+) -> None:
     record = hinet_search.load("study", output=launched / ".hinet-search")
     assert [arm.trials[0].state for arm in record.arms] == ["complete", "complete"]
     assert imported(launched) == 3, "the coordinator and two slots"
@@ -104,7 +111,9 @@ def test_without_the_option_nothing_of_the_package_is_imported(lab: Path) -> Non
         ("os.path", "my_lab.models"),
     ],
 )
-def test_only_modules_inside_the_allowed_package_are_imported(lab: Path, model: str, allowed: str) -> None:
+def test_only_modules_inside_the_allowed_package_are_imported(
+    lab: Path, model: str, allowed: str
+) -> None:
     with pytest.raises(ConfigurationError, match=re.escape(f"model '{model}' is not known")):
         hinet_search.check(str(write_package(lab, model)), plugins=(allowed,))
     assert imported(lab) == 0
@@ -117,19 +126,27 @@ def test_a_study_without_the_option_is_not_helped_by_one_before_it(lab: Path) ->
         hinet_search.check(study)
 
 
-def test_a_module_without_a_model_is_told_with_what_it_lacks(lab: Path) -> None:
+def test_a_module_without_a_model_is_reported_with_what_it_lacks(lab: Path) -> None:
     study = write_package(lab, "my_lab.models.no_model")
-    with pytest.raises(ConfigurationError, match=r"no_model must have Config and Model, .*no_model\.py lacks Model"):
+    with pytest.raises(
+        ConfigurationError, match=r"no_model must have Config and Model, .*no_model\.py lacks Model"
+    ):
         hinet_search.check(str(study), plugins=("my_lab.models",))
 
 
-def test_a_module_that_is_not_there_is_told_with_the_remedy(lab: Path) -> None:
+def test_a_missing_module_is_reported_with_the_remedy(lab: Path) -> None:
     study = write_package(lab, "my_lab.models.missing")
-    with pytest.raises(ConfigurationError, match=r"missing cannot be imported: No module named(.|\n)*PYTHONPATH"):
+    with pytest.raises(
+        ConfigurationError, match=r"missing cannot be imported: No module named(.|\n)*PYTHONPATH"
+    ):
         hinet_search.check(str(study), plugins=("my_lab.models",))
 
 
-@pytest.mark.parametrize("name", ["", "../models", "my-lab", "my_lab.", "my_lab models", "my_lab/models"])
+@pytest.mark.parametrize(
+    "name", ["", "../models", "my-lab", "my_lab.", "my_lab models", "my_lab/models"]
+)
 def test_what_is_allowed_must_be_a_dotted_name(name: str) -> None:
-    with pytest.raises(ConfigurationError, match="--plugin must be the dotted name of a package, got"):
+    with pytest.raises(
+        ConfigurationError, match="--plugin must be the dotted name of a package, got"
+    ):
         plugins.allow_only([name])

@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import load_file
 
 import hinet_search
-from hinet_search.data.prepare import open_dataset
-from hinet_search.errors import DataError
+from hinet_search.common.errors import DataError
+from hinet_search.data.encoded_folder import open_dataset
 from hinet_search.search.artifacts import MARK
 from hinet_search.training.checkpoint import Checkpoints
 from tests.small import write_study
@@ -24,16 +24,18 @@ PICKLES = {"pickle", "_pickle", "cPickle", "joblib", "dill", "cloudpickle", "she
 PROXY = {"grpc", "run_grpc_proxy_server", "GrpcStorageProxy"}
 RUNS = {"eval", "exec"}
 WIRE = [
-    PACKAGE / "executors" / name for name in ("_wire.py", "_line.py")
+    PACKAGE / "executors" / "processes" / name for name in ("job_bytes.py", "channel.py")
 ]  # jobs and messages on their way between our own processes; no file is read
 
 
 def unsafe(code: str) -> Iterator[str]:
-    """What in a file's code could run what it reads, or wait for whoever calls."""
+    """Return the imports and calls in a file that could run code from what they read, or listen for callers."""
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import | ast.ImportFrom):
             module = getattr(node, "module", None) or ""
-            names = {f"{module}.{alias.name}" for alias in node.names} - {"pickle.UnpicklingError"}  # an error only
+            names = {f"{module}.{alias.name}" for alias in node.names} - {
+                "pickle.UnpicklingError"
+            }  # an error only
             parts = {part for name in names for part in name.split(".")}
             yield from sorted(parts & (PICKLES | PROXY))
         elif isinstance(node, ast.Call):
@@ -53,7 +55,9 @@ def _unsafe_call(call: ast.Call) -> Iterator[str]:
         yield "allow_pickle"
 
 
-@pytest.mark.parametrize("file", sorted(PACKAGE.rglob("*.py")), ids=lambda file: str(file.relative_to(PACKAGE)))
+@pytest.mark.parametrize(
+    "file", sorted(PACKAGE.rglob("*.py")), ids=lambda file: str(file.relative_to(PACKAGE))
+)
 def test_no_file_of_the_package_unpickles_or_serves_storage(file: Path) -> None:
     assert list(unsafe(file.read_text(encoding="utf-8"))) == (["pickle"] if file in WIRE else [])
 
@@ -102,7 +106,10 @@ def test_a_checkpoint_with_code_in_it_is_passed_over_and_not_run(tmp_path: Path,
     write({"step": Payload(tmp_path / "ran")}, planted)
     manifest = {"job": "job", "step": 2, "sha256": hashlib.sha256(planted.read_bytes()).hexdigest()}
     planted.with_suffix(".json").write_text(json.dumps(manifest))
-    with pytest.warns(UserWarning, match=r"000002\.checkpoint: .* passed over \(it holds more than plain"):
+    with pytest.warns(
+        UserWarning,
+        match=r"000002\.checkpoint: a damaged checkpoint is skipped \(it holds more than plain",
+    ):
         assert checkpoints.latest() == {"step": 1}
     assert not (tmp_path / "ran").exists()
 
@@ -116,12 +123,18 @@ def launched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_weights_and_scores_are_kept_as_safetensors(launched: Path) -> None:
-    kept = [path for path in (launched / "artifacts").rglob("*") if path.is_file() and path.name != MARK]
+    kept = [
+        path for path in (launched / "artifacts").rglob("*") if path.is_file() and path.name != MARK
+    ]
     assert {path.suffix for path in kept} == {".safetensors"}
-    assert all(isinstance(value, torch.Tensor) for path in kept for value in load_file(path).values())
+    assert all(
+        isinstance(value, torch.Tensor) for path in kept for value in load_file(path).values()
+    )
 
 
-def test_encoded_data_with_code_in_them_are_refused_and_not_run(launched: Path, tmp_path: Path) -> None:
+def test_encoded_data_with_code_in_them_are_refused_and_not_run(
+    launched: Path, tmp_path: Path
+) -> None:
     (dataset,) = (launched / "cache").iterdir()
     planted = np.array([Payload(tmp_path / "ran")], dtype=object)
     np.save(dataset / "frequencies.npy", planted, allow_pickle=True)

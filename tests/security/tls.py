@@ -28,7 +28,9 @@ class Front:
 
     def url(self, more: str = "") -> str:
         """The server as one on another machine, by its name; its address is here."""
-        return f"postgresql://ann:a{{}}%25b@db.example:{self.port}/postgres?hostaddr=127.0.0.1{more}"
+        return (
+            f"postgresql://ann:a{{}}%25b@db.example:{self.port}/postgres?hostaddr=127.0.0.1{more}"
+        )
 
 
 @contextmanager
@@ -46,7 +48,7 @@ def front_of(server_url: str, context: ssl.SSLContext | None) -> Iterator[Front]
 
 def certificate(folder: Path, name: str) -> tuple[Path, ssl.SSLContext]:
     """A certificate for a host of that name, signed by itself, and a server's context with it."""
-    found, key = folder / f"{name}.crt", folder / f"{name}.key"
+    certificate_file, key = folder / f"{name}.crt", folder / f"{name}.key"
     command = [
         "openssl",
         "req",
@@ -60,21 +62,29 @@ def certificate(folder: Path, name: str) -> tuple[Path, ssl.SSLContext]:
         "2",
     ]
     names = ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
-    subprocess.run([*command, *names, "-keyout", str(key), "-out", str(found)], check=True, capture_output=True)
+    subprocess.run(
+        [*command, *names, "-keyout", str(key), "-out", str(certificate_file)],
+        check=True,
+        capture_output=True,
+    )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(found, key)
-    return found, context
+    context.load_cert_chain(certificate_file, key)
+    return certificate_file, context
 
 
-def _accept(listener: socket.socket, place: str, context: ssl.SSLContext | None, sessions: list[str]) -> None:
+def _accept(
+    listener: socket.socket, place: str, context: ssl.SSLContext | None, sessions: list[str]
+) -> None:
     with suppress(OSError):  # the listener was closed
         while True:
             client, _ = listener.accept()
             Thread(target=_serve, args=(client, place, context, sessions), daemon=True).start()
 
 
-def _serve(client: socket.socket, place: str, context: ssl.SSLContext | None, sessions: list[str]) -> None:
-    """One session; a client that leaves while it is agreed upon was none."""
+def _serve(
+    client: socket.socket, place: str, context: ssl.SSLContext | None, sessions: list[str]
+) -> None:
+    """Serve one session; a client that leaves during the handshake is not counted."""
     with suppress(OSError, struct.error), client:
         while (code := REQUEST.unpack(client.recv(8, socket.MSG_PEEK | socket.MSG_WAITALL))[1]) in (
             TLS_WANTED,

@@ -1,4 +1,4 @@
-"""A small shop: its rows, its study of every model, and what that study left."""
+"""A small shop: its rows, its study of every model, and the results of that study."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +8,11 @@ import polars as pl
 from safetensors.numpy import load_file
 
 import hinet_search as hs
-from hinet_search.compare import chosen
-from hinet_search.plugins import names
-from hinet_search.records import StudyRecord
-from hinet_search.study import MODELS
-from hinet_search.trial import scores_path, weights_path
+from hinet_search.common.plugins import names
+from hinet_search.results.finalist_values import chosen
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.study.load_study import MODELS
+from hinet_search.training.jobs.messages import scores_path, weights_path
 
 STUDY = """\
 data:
@@ -55,14 +55,18 @@ class Shop:
     record: StudyRecord
 
     def export(self, arm: str, to: Path, **more: object) -> object:
-        """As a user of Python would."""
+        """Export an arm, as a user of Python would."""
         return hs.export(str(self.study), to, arm=arm, output=self.out, **more)
 
     def weights(self, arm: str, seed: int) -> Path:
         """Where training left the weights of an arm's finalist."""
-        finalist = chosen(next(one for one in self.record.arms if one.name == arm))
+        finalist = chosen(
+            next(arm_record for arm_record in self.record.arms if arm_record.name == arm)
+        )
         assert finalist is not None
-        return weights_path(self.out / "artifacts" / self.record.name, arm, finalist.trial_number, seed)
+        return weights_path(
+            self.out / "artifacts" / self.record.name, arm, finalist.trial_number, seed
+        )
 
     def test_logits(self, arm: str, seed: int) -> np.ndarray:
         """What training left of the test rows (R, T)."""
@@ -76,7 +80,7 @@ def study() -> str:
 
 
 def rows(num_rows: int = 1400, seed: int = 0) -> pl.DataFrame:
-    """A row a minute; ages and colours miss now and then, some rows are of a place that is no scenario."""
+    """A row a minute; some ages and colours are missing, some rows have a place of no scenario."""
     generator = np.random.default_rng(seed)
     taste = generator.normal(size=60)
     user, item = generator.integers(0, 60, num_rows), generator.choice(list("abcdefgh"), num_rows)
@@ -93,7 +97,10 @@ def rows(num_rows: int = 1400, seed: int = 0) -> pl.DataFrame:
             "bought": (click & (generator.random(num_rows) < 0.5)).astype(np.int8),
             "minute": np.arange(num_rows),
         }
-    ).with_columns(pl.when(pl.col("minute") % 11 > place).then(name).alias(name) for place, name in enumerate(HOLES))
+    ).with_columns(
+        pl.when(pl.col("minute") % 11 > place).then(name).alias(name)
+        for place, name in enumerate(HOLES)
+    )
 
 
 def test_part(frame: pl.DataFrame) -> pl.DataFrame:

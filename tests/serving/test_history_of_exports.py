@@ -1,4 +1,4 @@
-"""Exports of models that see statistics, lists and matches: test rows score as in training, and later rows are served."""
+"""Exports with statistics, lists and matches score test rows as in training, and later rows."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 import hinet_search as hs
-from hinet_search.serving.replay import TOLERANCE
+from hinet_search.serving.export import TOLERANCE
 from tests.serving.shop import rows
 
 STUDY = """\
@@ -25,7 +25,12 @@ data:
     lists:
       watched: {{column: watched, item: item, length: 4}}
       kept: {{column: kept, item: item, pooled: false}}
-    matches: {{lists: [watched, kept], by: [item, colour], rates: {{kept: watched}}, similarity: [kept], factors: 3}}
+    matches:
+      lists: [watched, kept]
+      by: [item, colour]
+      rates: {{kept: watched}}
+      similarity: [kept]
+      factors: 3
     groups: {{person: [age]}}
   split: {{by: random, seed: 1, valid: 0.2, test: 0.2}}
   not_finite: impute
@@ -49,12 +54,14 @@ DAY = 200  # minutes
 
 
 def table() -> pl.DataFrame:
-    """The shop with days, with lists that every user brings from before, and with prices that are no numbers."""
+    """The shop with days, with a list of every user from before, and with prices that are NaN."""
     frame = rows()
     generator = np.random.default_rng(5)
     users = frame["user"].unique().sort()
     watched = [generator.choice(list("abcdexyz"), generator.integers(0, 7)).tolist() for _ in users]
-    lists = pl.DataFrame({"user": users, "watched": watched, "kept": [items[::2] for items in watched]})
+    lists = pl.DataFrame(
+        {"user": users, "watched": watched, "kept": [items[::2] for items in watched]}
+    )
     price = pl.when(pl.col("minute") % 13 == 0).then(float("nan")).otherwise("price").alias("price")
     day = (pl.col("minute") // DAY).alias("day")
     return frame.join(lists, on="user", how="left", maintain_order="left").with_columns(price, day)
@@ -76,7 +83,9 @@ def export(launched: Path, arm: str, to: Path) -> hs.Export:
 
 
 @pytest.mark.parametrize("arm", ARMS)
-def test_test_rows_of_every_day_score_as_in_training(arm: str, launched: Path, tmp_path: Path) -> None:
+def test_test_rows_of_every_day_score_as_in_training(
+    arm: str, launched: Path, tmp_path: Path
+) -> None:
     written = export(launched, arm, tmp_path / "folder")
     assert written.checked_rows > 200
     assert written.max_difference <= TOLERANCE
@@ -92,7 +101,9 @@ def test_test_rows_of_every_day_score_as_in_training(arm: str, launched: Path, t
         ("all", {"watched", "kept", "colour", "day", "age"}),
     ],
 )
-def test_a_folder_asks_for_what_its_model_sees(arm: str, needed: set[str], launched: Path, tmp_path: Path) -> None:
+def test_a_folder_asks_for_what_its_model_sees(
+    arm: str, needed: set[str], launched: Path, tmp_path: Path
+) -> None:
     has_clock = "clock" in launched.read_text()
     folder = export(launched, arm, tmp_path / "folder").folder
     asked = set(pl.read_parquet(folder / "encoding" / "columns.parquet").columns)
@@ -100,13 +111,26 @@ def test_a_folder_asks_for_what_its_model_sees(arm: str, needed: set[str], launc
     assert asked == {"place", "user", "item", "price", *wanted}
 
 
-def test_later_rows_with_new_users_items_and_lists_are_scored(launched: Path, tmp_path: Path) -> None:
+def test_later_rows_with_new_users_items_and_lists_are_scored(
+    launched: Path, tmp_path: Path
+) -> None:
     folder = export(launched, "all", tmp_path / "folder").folder
-    later = table().filter(pl.col("place") < 3).drop("clicked", "bought").with_columns(pl.col("day") + 100)
-    new = later.with_columns(
-        user=pl.lit(9999), item=pl.lit("new"), colour=pl.lit("green"), watched=pl.lit(["new", "a"]), kept=pl.lit(["q"])
+    later = (
+        table()
+        .filter(pl.col("place") < 3)
+        .drop("clicked", "bought")
+        .with_columns(pl.col("day") + 100)
     )
-    pl.concat([later, new.select(later.columns)], how="vertical_relaxed").write_parquet(tmp_path / "rows.parquet")
+    new = later.with_columns(
+        user=pl.lit(9999),
+        item=pl.lit("new"),
+        colour=pl.lit("green"),
+        watched=pl.lit(["new", "a"]),
+        kept=pl.lit(["q"]),
+    )
+    pl.concat([later, new.select(later.columns)], how="vertical_relaxed").write_parquet(
+        tmp_path / "rows.parquet"
+    )
     hs.predict(folder, tmp_path / "rows.parquet", tmp_path / "scores.parquet")
     scores = pl.read_parquet(tmp_path / "scores.parquet")
     assert scores["click"].is_between(0, 1).all()
@@ -121,12 +145,16 @@ def test_the_card_says_up_to_when_labels_are_known(launched: Path, tmp_path: Pat
         assert "Label statistics are of training rows." in card
 
 
-def test_rows_of_one_block_do_not_depend_on_those_beside_them(launched: Path, tmp_path: Path) -> None:
+def test_rows_of_one_block_do_not_depend_on_those_beside_them(
+    launched: Path, tmp_path: Path
+) -> None:
     folder = export(launched, "all", tmp_path / "folder").folder
     asked = table().filter(pl.col("place") < 3)[:200]
-    found = []
+    scores = []
     for name, part in {"all": asked, "few": asked[::7]}.items():
         part.write_parquet(tmp_path / f"{name}.parquet")
         hs.predict(folder, tmp_path / f"{name}.parquet", tmp_path / "scores.parquet")
-        found.append(pl.read_parquet(tmp_path / "scores.parquet").select("click", "buy").to_numpy())
-    np.testing.assert_allclose(found[0][::7], found[1], atol=1e-6)
+        scores.append(
+            pl.read_parquet(tmp_path / "scores.parquet").select("click", "buy").to_numpy()
+        )
+    np.testing.assert_allclose(scores[0][::7], scores[1], atol=1e-6)

@@ -1,5 +1,6 @@
-"""Predict: new rows get the probabilities that training gave such rows, whatever file they come in, or a reason why not."""
+"""Predict: new rows of any file format get the probabilities of training, or a clear error."""
 
+import errno
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit
 
 import hinet_search as hs
-from hinet_search.errors import ConfigurationError, DataError
-from hinet_search.plugins import names
+from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
+from hinet_search.common.plugins import names
+from hinet_search.data.columns import Columns
 from hinet_search.serving import predict as predicting
-from hinet_search.serving.folder import open_folder, seal
-from hinet_search.study import MODELS
+from hinet_search.serving.model_folder import open_folder
+from hinet_search.serving.sealed import seal
+from hinet_search.study.load_study import MODELS
 from tests.serving.shop import Shop, rows, test_part
 
 TASKS = ["click", "buy"]
@@ -29,109 +32,171 @@ def folder(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def scored(folder: Path, frame: pl.DataFrame, at: Path) -> tuple[pl.DataFrame, hs.Prediction]:
-    """Scores of a table, and what was told of them."""
+    """Return the scores of a table, and the messages about them."""
     frame.write_parquet(at / "rows.parquet")
-    told = hs.predict(folder, at / "rows.parquet", at / "scores.parquet")
-    return pl.read_parquet(at / "scores.parquet"), told
+    prediction = hs.predict(folder, at / "rows.parquet", at / "scores.parquet")
+    return pl.read_parquet(at / "scores.parquet"), prediction
 
 
 def asked() -> pl.DataFrame:
-    """Rows as somebody has them who asks for scores: without labels."""
+    """Rows without labels, as users have them who ask for scores."""
     return test_part(rows()).drop("clicked", "bought")
 
 
 @pytest.mark.parametrize("arm", names(MODELS))
-def test_rows_of_the_test_split_get_the_probabilities_of_training(arm: str, shop: Shop, tmp_path: Path) -> None:
+def test_rows_of_the_test_split_get_the_probabilities_of_training(
+    arm: str, shop: Shop, tmp_path: Path
+) -> None:
     exported = shop.export(arm, tmp_path / arm)
-    found, _ = scored(exported.folder, asked(), tmp_path)
+    scores, _ = scored(exported.folder, asked(), tmp_path)
     expected = expit(shop.test_logits(arm, exported.seeds[0]).astype(np.float64))
-    assert_allclose(found.select(TASKS).to_numpy(), expected, atol=1e-6)
+    assert_allclose(scores.select(TASKS).to_numpy(), expected, atol=1e-6)
 
 
 def test_all_seeds_give_the_mean_of_their_probabilities(shop: Shop, tmp_path: Path) -> None:
     exported = shop.export("mmoe", tmp_path / "mmoe", seeds="all")
-    found, _ = scored(exported.folder, asked(), tmp_path)
-    expected = np.mean([expit(shop.test_logits("mmoe", seed).astype(np.float64)) for seed in exported.seeds], axis=0)
-    assert_allclose(found.select(TASKS).to_numpy(), expected, atol=1e-6)
+    scores, _ = scored(exported.folder, asked(), tmp_path)
+    expected = np.mean(
+        [expit(shop.test_logits("mmoe", seed).astype(np.float64)) for seed in exported.seeds],
+        axis=0,
+    )
+    assert_allclose(scores.select(TASKS).to_numpy(), expected, atol=1e-6)
 
 
-def test_keys_stand_beside_the_scores_in_the_order_of_the_rows(folder: Path, tmp_path: Path) -> None:
+def test_keys_stand_beside_the_scores_in_the_order_of_the_rows(
+    folder: Path, tmp_path: Path
+) -> None:
     mixed = asked().sample(fraction=1, shuffle=True, seed=1)
-    found, told = scored(folder, mixed, tmp_path)
-    assert found.columns == ["place", "user", "item", "minute", *TASKS]
-    assert found.select("place", "user", "item", "minute").equals(mixed.select("place", "user", "item", "minute"))
-    assert told.rows == len(mixed)
+    scores, prediction = scored(folder, mixed, tmp_path)
+    assert scores.columns == ["place", "user", "item", "minute", *TASKS]
+    assert scores.select("place", "user", "item", "minute").equals(
+        mixed.select("place", "user", "item", "minute")
+    )
+    assert prediction.rows == len(mixed)
 
 
 def test_a_key_that_the_rows_do_not_have_is_not_asked_for(folder: Path, tmp_path: Path) -> None:
-    found, _ = scored(folder, asked().drop("minute"), tmp_path)
-    assert found.columns == ["place", "user", "item", *TASKS]
+    scores, _ = scored(folder, asked().drop("minute"), tmp_path)
+    assert scores.columns == ["place", "user", "item", *TASKS]
 
 
-def test_rows_in_runs_get_the_scores_that_they_get_together(folder: Path, tmp_path: Path, monkeypatch) -> None:
-    together, all_told = scored(folder, asked(), tmp_path)
+def test_rows_in_runs_get_the_scores_that_they_get_together(
+    folder: Path, tmp_path: Path, monkeypatch
+) -> None:
+    together, all_prediction = scored(folder, asked(), tmp_path)
     held: list[int] = []
     encode = predicting.probabilities
     monkeypatch.setattr(predicting, "RUN_ROWS", 50)
     monkeypatch.setattr(
-        predicting, "probabilities", lambda one, columns: held.append(columns.num_rows) or encode(one, columns)
+        predicting,
+        "probabilities",
+        lambda encoder, columns: held.append(columns.num_rows) or encode(encoder, columns),
     )
-    in_runs, told = scored(folder, asked(), tmp_path)
+    in_runs, prediction = scored(folder, asked(), tmp_path)
     assert_allclose(in_runs.select(TASKS).to_numpy(), together.select(TASKS).to_numpy(), atol=1e-6)
-    assert replace(told, seconds=0) == replace(all_told, seconds=0)
+    assert replace(prediction, seconds=0) == replace(all_prediction, seconds=0)
     assert max(held) == 50
 
 
-def test_a_csv_file_a_glob_and_other_types_of_one_kind_give_the_same_scores(folder: Path, tmp_path: Path) -> None:
+def test_a_csv_file_a_glob_and_other_types_of_one_kind_give_the_same_scores(
+    folder: Path, tmp_path: Path
+) -> None:
     expected, _ = scored(folder, asked(), tmp_path)
     asked().write_csv(tmp_path / "rows.csv")
     for number in range(2):
         half = asked()[number::2]
-        types = {"place": pl.Int8, "user": pl.UInt16, "item": pl.Categorical, "colour": pl.String, "age": pl.Float32}
+        types = {
+            "place": pl.Int8,
+            "user": pl.UInt16,
+            "item": pl.Categorical,
+            "colour": pl.String,
+            "age": pl.Float32,
+        }
         half.cast(types).write_parquet(tmp_path / f"half-{number}.parquet")
     for path in ("rows.csv", "half-*.parquet"):
         hs.predict(folder, tmp_path / path, tmp_path / "again.parquet")
         again = pl.read_parquet(tmp_path / "again.parquet").sort("minute")
-        assert_allclose(again.select(TASKS).to_numpy(), expected.select(TASKS).to_numpy(), atol=1e-6)
+        assert_allclose(
+            again.select(TASKS).to_numpy(), expected.select(TASKS).to_numpy(), atol=1e-6
+        )
 
 
 def test_a_csv_file_is_read_in_the_types_of_training(folder: Path, tmp_path: Path) -> None:
     odd = asked().with_columns(
-        user=pl.lit(None, pl.Int64), item=pl.lit("007"), colour=pl.lit("2022-05-03"), price=pl.lit(None, pl.Float64)
+        user=pl.lit(None, pl.Int64),
+        item=pl.lit("007"),
+        colour=pl.lit("2022-05-03"),
+        price=pl.lit(None, pl.Float64),
     )
-    expected, told = scored(folder, odd, tmp_path)
+    expected, prediction = scored(folder, odd, tmp_path)
     odd.write_csv(tmp_path / "rows.csv")
-    found = hs.predict(folder, tmp_path / "rows.csv", tmp_path / "again.parquet")
+    from_csv = hs.predict(folder, tmp_path / "rows.csv", tmp_path / "again.parquet")
     assert pl.read_parquet(tmp_path / "again.parquet").equals(expected)
-    assert found.unseen == told.unseen
+    assert from_csv.unseen == prediction.unseen
 
 
-def test_a_value_of_a_csv_file_that_is_of_another_type_is_told_with_its_column(folder: Path, tmp_path: Path) -> None:
+def test_a_csv_value_of_another_type_is_reported_with_its_column(
+    folder: Path, tmp_path: Path
+) -> None:
     asked().with_columns(user=pl.lit("ann")).write_csv(tmp_path / "rows.csv")
-    with pytest.raises(DataError, match=r"rows\.csv: rows cannot be read: .*`ann` .*column 'user'") as caught:
+    with pytest.raises(
+        DataError, match=r"rows\.csv: cannot be read: .*`ann` .*column 'user'"
+    ) as caught:
         hs.predict(folder, tmp_path / "rows.csv", tmp_path / "scores.parquet")
     assert "has that type in training" in caught.value.remedy
-    assert [one.name for one in tmp_path.iterdir()] == ["rows.csv"]
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"]
 
 
-def test_an_unseen_value_scores_as_a_missing_one_and_is_counted(folder: Path, tmp_path: Path) -> None:
-    new, missing = asked().with_columns(item=pl.lit("new")), asked().with_columns(item=pl.lit(None, pl.String))
-    unseen, told = scored(folder, new, tmp_path)
+def test_an_unseen_value_scores_as_a_missing_one_and_is_counted(
+    folder: Path, tmp_path: Path
+) -> None:
+    new, missing = (
+        asked().with_columns(item=pl.lit("new")),
+        asked().with_columns(item=pl.lit(None, pl.String)),
+    )
+    unseen, prediction = scored(folder, new, tmp_path)
     nothing, told_of_nothing = scored(folder, missing, tmp_path)
     assert_array_equal(unseen.select(TASKS).to_numpy(), nothing.select(TASKS).to_numpy())
-    assert told.unseen["item"] == 1
+    assert prediction.unseen["item"] == 1
     assert told_of_nothing.unseen["item"] == 0
-    assert told.unseen["user"] < 0.1
+    assert prediction.unseen["user"] < 0.1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        MemoryError(),
+    ],
+)
+def test_running_out_of_memory_is_reported_with_the_rows_and_the_remedy(
+    error: Exception, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_out(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(predicting, "probabilities", run_out)
+    with pytest.raises(
+        EnvironmentFault, match=r"rows\.parquet: .*ran out: 131,072 rows at once on cpu"
+    ) as caught:
+        scored(folder, asked(), tmp_path)
+    assert "--device cpu" in str(caught.value)
+    assert [file.name for file in tmp_path.iterdir()] == ["rows.parquet"]
 
 
 def test_no_rows_give_no_scores(folder: Path, tmp_path: Path) -> None:
-    found, told = scored(folder, asked().clear(), tmp_path)
-    assert found.columns[-2:] == TASKS
-    assert (len(found), told.rows) == (0, 0)
+    scores, prediction = scored(folder, asked().clear(), tmp_path)
+    assert scores.columns[-2:] == TASKS
+    assert (len(scores), prediction.rows) == (0, 0)
 
 
-def test_every_problem_of_the_columns_is_told_at_once(folder: Path, tmp_path: Path) -> None:
-    wrong = asked().rename({"item": "items"}).with_columns(user=pl.col("user").cast(pl.String), price=pl.lit("dear"))
+def test_every_problem_of_the_columns_is_reported_at_once(folder: Path, tmp_path: Path) -> None:
+    wrong = (
+        asked()
+        .rename({"item": "items"})
+        .with_columns(user=pl.col("user").cast(pl.String), price=pl.lit("dear"))
+    )
     with pytest.raises(DataError) as caught:
         scored(folder, wrong, tmp_path)
     at = tmp_path / "rows.parquet"
@@ -143,7 +208,7 @@ def test_every_problem_of_the_columns_is_told_at_once(folder: Path, tmp_path: Pa
     assert not (tmp_path / "scores.parquet").exists()
 
 
-def test_every_problem_of_the_values_is_told_at_once(folder: Path, tmp_path: Path) -> None:
+def test_every_problem_of_the_values_is_reported_at_once(folder: Path, tmp_path: Path) -> None:
     late = pl.col("minute") >= 1397
     wrong = asked().with_columns(
         place=pl.when(late).then(9).otherwise("place"),
@@ -154,24 +219,37 @@ def test_every_problem_of_the_values_is_told_at_once(folder: Path, tmp_path: Pat
     at = tmp_path / "rows.parquet"
     count = wrong.filter(late).height
     assert caught.value.problems == (
-        f"{at}: column 'place' must hold scenarios of the model, '1', '2', '3', got '9' ({count} rows); leave other rows out",
-        f"{at}: column 'price' must be finite, got NaN or infinity in 2 rows (first in row 0, 1); write null for what is missing",
+        (
+            f"{at}: column 'place' must hold scenarios of the model, '1', '2', '3', got '9' "
+            f"({count} rows); leave other rows out"
+        ),
+        (
+            f"{at}: column 'price' must be finite, got NaN or infinity in 2 rows "
+            "(first in row 0, 1); write null for what is missing"
+        ),
     )
-    assert [one.name for one in tmp_path.iterdir()] == ["rows.parquet"]
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.parquet"]
 
 
 def test_scores_are_written_as_parquet_alone(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"scores\.csv: scores must go to a \.parquet file, got '\.csv'"):
+    with pytest.raises(
+        ConfigurationError, match=r"scores\.csv: scores must go to a \.parquet file, got '\.csv'"
+    ):
         hs.predict(folder, tmp_path / "rows.parquet", tmp_path / "scores.csv")
 
 
-def test_a_folder_that_is_none_of_ours_is_told(tmp_path: Path) -> None:
-    for place, what in ((tmp_path, r"it has no manifest\.json"), (tmp_path / "none", "there is no such folder")):
-        with pytest.raises(DataError, match=f"must be a folder that hinet-search export wrote, but {what}"):
+def test_a_folder_that_is_no_export_is_reported(tmp_path: Path) -> None:
+    for place, what in (
+        (tmp_path, r"it has no manifest\.json"),
+        (tmp_path / "none", "there is no such folder"),
+    ):
+        with pytest.raises(
+            DataError, match=f"must be a folder that hinet-search export wrote, but {what}"
+        ):
             open_folder(place, torch.device("cpu"))
 
 
-def test_a_file_that_has_changed_or_is_missing_is_told(shop: Shop, tmp_path: Path) -> None:
+def test_a_file_that_has_changed_or_is_missing_is_reported(shop: Shop, tmp_path: Path) -> None:
     folder = shop.export("mmoe", tmp_path / "mmoe").folder
     weights = folder / "weights.safetensors"
     content = bytearray(weights.read_bytes())
@@ -186,38 +264,96 @@ def test_a_file_that_has_changed_or_is_missing_is_told(shop: Shop, tmp_path: Pat
     )
 
 
-def test_weights_that_are_none_are_told_and_not_run(shop: Shop, tmp_path: Path) -> None:
+def test_a_file_that_holds_no_weights_is_reported_and_not_run(shop: Shop, tmp_path: Path) -> None:
     folder = shop.export("mmoe", tmp_path / "mmoe").folder
     torch.save({"weights": torch.zeros(1)}, folder / "weights.safetensors")
     seal(folder)
-    with pytest.raises(DataError, match="must hold the weights of mmoe as it is built here, but does not"):
+    with pytest.raises(DataError, match=r"must be a safetensors file, but is not"):
         open_folder(folder, torch.device("cpu"))
 
 
-def test_a_model_of_another_package_is_imported_where_it_is_allowed_alone(shop: Shop, tmp_path: Path) -> None:
+def test_a_model_of_another_package_is_imported_where_it_is_allowed_alone(
+    shop: Shop, tmp_path: Path
+) -> None:
     folder = shop.export("mmoe", tmp_path / "mmoe").folder
     config = folder / "config.yaml"
-    config.write_text(config.read_text().replace("\nmodel: mmoe\n", "\nmodel: antigravity.models\n"))
+    config.write_text(
+        config.read_text().replace("\nmodel: mmoe\n", "\nmodel: antigravity.models\n")
+    )
     seal(folder)
     with pytest.raises(
-        ConfigurationError, match=r"'antigravity\.models' is not known, .* allowed: --plugin antigravity"
+        ConfigurationError,
+        match=r"'antigravity\.models' is not known, .* allowed: --plugin antigravity",
     ):
         open_folder(folder, torch.device("cpu"))
     assert "antigravity" not in sys.modules
 
 
-def test_a_setting_that_this_version_does_not_know_is_told_with_its_line(shop: Shop, tmp_path: Path) -> None:
+def test_a_setting_that_this_version_does_not_know_is_reported_with_its_line(
+    shop: Shop, tmp_path: Path
+) -> None:
     folder = shop.export("mmoe", tmp_path / "mmoe").folder
     config = folder / "config.yaml"
     config.write_text(config.read_text().replace("    patience:", "    patiense:"))
     seal(folder)
-    with pytest.raises(ConfigurationError, match=r"config\.yaml:\d+:5: .*'patiense'.*; did you mean 'patience'\?"):
+    with pytest.raises(
+        ConfigurationError, match=r"config\.yaml:\d+:5: .*'patiense'.*; did you mean 'patience'\?"
+    ):
         open_folder(folder, torch.device("cpu"))
+
+
+def test_a_number_far_from_those_of_training_is_reported_with_its_row(
+    folder: Path, tmp_path: Path
+) -> None:
+    far = asked().with_columns(
+        price=pl.when(pl.int_range(pl.len()) == 7).then(1e300).otherwise("price")
+    )
+    with pytest.raises(
+        DataError, match=r"column 'price' must lie between .* got 1e\+300 .*row 7\)"
+    ):
+        scored(folder, far, tmp_path)
+    assert not (tmp_path / "scores.parquet").exists()
+
+
+def test_a_row_without_a_finite_score_is_reported_with_its_number(
+    folder: Path, tmp_path: Path, monkeypatch
+) -> None:
+    score = predicting.probabilities
+
+    def without_one(exported: object, columns: Columns) -> np.ndarray:
+        found_RT = score(exported, columns)
+        return np.where(columns.numeric_RN[:, :1] > 1e6, np.nan, found_RT)
+
+    monkeypatch.setattr(predicting, "RUN_ROWS", 50)
+    monkeypatch.setattr(predicting, "probabilities", without_one)
+    far = asked().with_columns(
+        price=pl.when(pl.int_range(pl.len()) == 77).then(1e12).otherwise("price")
+    )
+    with pytest.raises(
+        DataError, match=r"every row must get a finite score, but 1 row cannot \(first in row 77\)"
+    ):
+        scored(folder, far, tmp_path)
+    assert not (tmp_path / "scores.parquet").exists()
+
+
+def test_rows_of_which_nothing_is_known_are_scored(folder: Path, tmp_path: Path) -> None:
+    missing = asked().with_columns(
+        pl.lit(None, dtype).alias(name) for name, dtype in asked().schema.items() if name != "place"
+    )
+    scores, prediction = scored(folder, missing, tmp_path)
+    assert scores.select(pl.col(TASKS).is_between(0, 1).all()).row(0) == (True, True)
+    assert set(prediction.unseen.values()) == {0}
+
+
+@pytest.mark.parametrize("column", ["place", "item", "price"])
+def test_a_list_in_place_of_a_value_is_reported(column: str, folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=f"column '{column}' must hold .*, got List"):
+        scored(folder, asked().with_columns(pl.concat_list(column)), tmp_path)
 
 
 def test_an_exported_folder_may_be_moved(shop: Shop, tmp_path: Path) -> None:
     folder = shop.export("mmoe", tmp_path / "mmoe").folder
     expected, _ = scored(folder, asked(), tmp_path)
     folder.rename(tmp_path / "elsewhere")
-    found, _ = scored(tmp_path / "elsewhere", asked(), tmp_path)
-    assert found.equals(expected)
+    scores, _ = scored(tmp_path / "elsewhere", asked(), tmp_path)
+    assert scores.equals(expected)

@@ -1,13 +1,14 @@
 """A small study as rows, and a way to run its trials, for the tests of storage and dashboard."""
 
+import random
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
-from hinet_search.insight import GateUsage, Insight
-from hinet_search.records import (
+from hinet_search.results.records import (
     Budget,
     CellCount,
     CellValue,
@@ -15,10 +16,14 @@ from hinet_search.records import (
     DataRecord,
     EvaluationRecord,
     FinalistRun,
+    GateUsage,
+    Insight,
     ParameterRange,
 )
 from hinet_search.storage.engine import Database, connect
-from hinet_search.storage.rows import ArmRow, StudyRow, TrialRow
+from hinet_search.storage.optuna.notes import optuna_name
+from hinet_search.storage.optuna.write_trials import OptunaArm
+from hinet_search.storage.rows import ArmRow, StudyRow, TrialRow, utc_now
 from hinet_search.storage.store import StudyStore
 
 COST = Cost(
@@ -42,7 +47,9 @@ DATA = DataRecord(
     cells=(CellCount("home", "click", (40, 5, 5), (4, 1, 1), reachable_auc=0.9),),
     warnings=("feed is small",),
 )
-RANGE = ParameterRange("train.learning_rate", "float", 3e-4, 5e-3, log=True, choices=(), default=1e-3)
+RANGE = ParameterRange(
+    "train.learning_rate", "float", 3e-4, 5e-3, log=True, choices=(), default=1e-3
+)
 HINET = ArmRow("hinet", "hinet", (RANGE,), {"train.epochs": 3, "model.san": True})
 SINGLE = ArmRow("single", "single", (), {})
 
@@ -72,13 +79,25 @@ def study_row(name: str = "small", *, maximize: bool = True) -> StudyRow:
 
 def cells(auc: float = 0.7) -> tuple[CellValue, ...]:
     return (
-        CellValue("home", "click", rows=50, positives=5, auc=auc, logloss=0.3, gauc=0.6, calibration=1.1, ece=0.02),
+        CellValue(
+            "home",
+            "click",
+            rows=50,
+            positives=5,
+            auc=auc,
+            logloss=0.3,
+            gauc=0.6,
+            calibration=1.1,
+            ece=0.02,
+        ),
         CellValue("feed", "click", rows=9, positives=0, auc=None, logloss=None, reason="one class"),
     )
 
 
 def evaluation(step: int, objective: float = 0.7) -> EvaluationRecord:
-    return EvaluationRecord(step, passes=step / 4, objective=objective, train_loss=0.5, seconds=2.0, cells=cells())
+    return EvaluationRecord(
+        step, passes=step / 4, objective=objective, train_loss=0.5, seconds=2.0, cells=cells()
+    )
 
 
 def finalist_run(seed: int, *, opened: bool = False) -> FinalistRun:
@@ -89,7 +108,10 @@ def finalist_run(seed: int, *, opened: bool = False) -> FinalistRun:
         test_cells=cells(0.69) if opened else None,
         evaluations=(evaluation(1), evaluation(2)),
         cost=COST,
-        insight=Insight(attention=((0.5, 0.5), (0.1, 0.9)), gates=(GateUsage("home click", ("a", "b"), (0.3, 0.7)),)),
+        insight=Insight(
+            attention=((0.5, 0.5), (0.1, 0.9)),
+            gates=(GateUsage("home click", ("a", "b"), (0.3, 0.7)),),
+        ),
     )
 
 
@@ -100,21 +122,49 @@ def new_store(url: str | Path, name: str = "small") -> StudyStore:
     return store
 
 
-def run_trial(store: StudyStore, arm: str, state: TrialState, value: float | None = None, cause: str = "") -> int:
-    """Asks, tells and records one trial as a coordinator does; its number."""
-    study = store.optuna_copy(arm, maximize=True)
-    study.sampler = optuna.samplers.RandomSampler(seed=0)
-    trial = study.ask({"train.learning_rate": FloatDistribution(1e-4, 1e-2, log=True)})
-    row = TrialRow(trial.number, attempt=1, config_hash=f"hash {trial.number}", is_default=trial.number == 0)
-    store.record_trial(arm, row, study.trials[-1])
-    if value is not None:
-        trial.report(value, 1)
-        store.record_evaluation(arm, trial.number, 1, evaluation(1, value), study.trials[-1])
+DISTRIBUTIONS = {"train.learning_rate": FloatDistribution(1e-4, 1e-2, log=True)}
+WORDS = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
+
+
+def open_arm(store: StudyStore, arm: str) -> OptunaArm:
+    """Optuna's copy of an arm, as a launch opens it."""
+    return store.optuna_arm(arm, DISTRIBUTIONS, lambda passes: round(4 * passes))[0]
+
+
+def trial_row(number: int, attempt: int = 1, **known: object) -> TrialRow:
+    """A trial that was just drawn, unless more of it is known."""
+    drawn = {"train.learning_rate": random.Random(number).uniform(1e-3, 1e-2)}
+    row = TrialRow(number, attempt, is_default=number == 0, parameters=drawn, started=utc_now())
+    return replace(row, **known)  # type: ignore[arg-type]  # fields of the row
+
+
+def run_trial(
+    store: StudyStore, arm: str, state: TrialState, value: float | None = None, cause: str = ""
+) -> int:
+    """Draws, evaluates and ends one trial as a coordinator does; its number."""
+    copy = open_arm(store, arm)
+    row = trial_row(len(store.trial_rows(arm)))
+    store.record_trial(arm, row)
+    copy.write(row, {})
+    reported = {} if value is None else {1: value}
+    for step, said in reported.items():
+        store.record_evaluation(arm, row.number, 1, evaluation(step, said))
+        copy.report(row.number, step, said, {})
+    complete = value if state is TrialState.COMPLETE else None
     cost = None if value is None else COST
-    study.tell(trial, value if state is TrialState.COMPLETE else None, state)
-    ended = TrialRow(trial.number, 1, row.config_hash, row.is_default, cause, cost)
-    store.record_trial(arm, ended, study.trials[-1])
-    return trial.number
+    ended = replace(
+        row, state=WORDS[state], value=complete, finished=utc_now(), cause=cause, cost=cost
+    )
+    store.record_trial(arm, ended)
+    copy.write(ended, reported)
+    return row.number
+
+
+def optuna_study(store: StudyStore, arm: str) -> optuna.Study:
+    """Optuna's study of an arm as its dashboard reads it."""
+    return optuna.load_study(
+        study_name=optuna_name(store.study, arm), storage=store.database.storage
+    )
 
 
 def small_study(url: str | Path, name: str = "small") -> Database:
@@ -127,10 +177,14 @@ def small_study(url: str | Path, name: str = "small") -> Database:
     run_trial(store, "hinet", TrialState.FAIL, cause="diverged")
     run_trial(store, "single", TrialState.COMPLETE, 0.72)
     for seed in (1, 2):
-        store.record_finalist("hinet", 1, {"train.learning_rate": 1e-3}, finalist_run(seed), is_default=False)
-        store.record_finalist("hinet", 0, {"train.learning_rate": 2e-3}, finalist_run(seed), is_default=True)
+        store.record_finalist(
+            "hinet", 1, {"train.learning_rate": 1e-3}, finalist_run(seed), is_default=False
+        )
+        store.record_finalist(
+            "hinet", 0, {"train.learning_rate": 2e-3}, finalist_run(seed), is_default=True
+        )
     store.mark_chosen("hinet", 1)
-    store.record_opening("abc123", "hinet", 1, (1, 2))
+    store.record_test_access("abc123", "hinet", 1, (1, 2))
     for seed in (1, 2):
         store.set_test_cells("hinet", 1, seed, cells(0.69))
     store.record_importances("hinet", {"train.learning_rate": 1.0})

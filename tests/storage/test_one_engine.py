@@ -11,6 +11,8 @@ import hinet_search
 from hinet_search.storage.engine import connect
 from tests.postgres import emptied
 
+pytestmark = pytest.mark.usefixtures("as_shipped")
+
 PACKAGE = Path(hinet_search.__file__).parent
 OPENERS = {"create_engine", "RDBStorage", "JournalStorage", "get_storage"}
 DRIVERS = {"sqlite3", "psycopg"}
@@ -18,24 +20,25 @@ DRIVERS = {"sqlite3", "psycopg"}
 
 def opens(path: Path) -> set[str]:
     """Names in a file by which a database could be opened."""
-    found = set()
+    names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Name | ast.Attribute):
-            found |= {node.id if isinstance(node, ast.Name) else node.attr} & OPENERS
+            names |= {node.id if isinstance(node, ast.Name) else node.attr} & OPENERS
         if isinstance(node, ast.alias):
-            found |= {node.name.partition(".")[0]} & DRIVERS
-    return found
+            names |= {node.name.partition(".")[0]} & DRIVERS
+    return names
 
 
 def test_only_the_engines_file_opens_a_database() -> None:
     files = {str(path.relative_to(PACKAGE)): opens(path) for path in PACKAGE.rglob("*.py")}
-    assert {name: found for name, found in files.items() if found} == {
-        "storage/engine.py": {"create_engine", "RDBStorage", "sqlite3"}
+    assert {name: names for name, names in files.items() if names} == {
+        "storage/engine.py": {"create_engine", "RDBStorage", "sqlite3"},
+        "storage/sqlite_file.py": {"sqlite3"},
     }
 
 
 def engines(url: str) -> list[Engine]:
-    """Whoever runs a study shares one with Optuna; a reader has two."""
+    """Return the engines of a coordinator, which shares one with Optuna, and of a reader, which has two."""
     writer, reader = connect(url, create=True), connect(url)
     return [writer.engine, writer.storage.engine, reader.engine, reader.storage.engine]
 
@@ -43,16 +46,21 @@ def engines(url: str) -> list[Engine]:
 def test_every_engine_of_sqlite_has_the_pragmas(tmp_path: Path) -> None:
     for engine in engines(str(tmp_path / "h.db")):
         with engine.connect() as connection:
-            found = {
+            values = {
                 pragma: connection.exec_driver_sql(f"PRAGMA {pragma}").scalar()
                 for pragma in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
             }
         engine.dispose()
-        assert found == {"journal_mode": "wal", "synchronous": 1, "foreign_keys": 1, "busy_timeout": 60_000}
+        assert values == {
+            "journal_mode": "wal",
+            "synchronous": 1,
+            "foreign_keys": 1,
+            "busy_timeout": 60_000,
+        }
 
 
 @pytest.mark.postgres
-def test_every_engine_of_postgres_has_two_connections_at_most_that_are_tried_before_use(postgres: object) -> None:
+def test_every_engine_of_postgres_tries_its_two_connections_before_use(postgres: object) -> None:
     for engine in engines(emptied(postgres)):
         pool = engine.pool
         assert isinstance(pool, QueuePool)

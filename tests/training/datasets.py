@@ -5,15 +5,18 @@ from pathlib import Path
 import numpy as np
 
 from hinet_search.data.columns import Columns, Dataset
-from hinet_search.records import DataRecord
-from hinet_search.schema import Schema
+from hinet_search.data.schema import Schema
+from hinet_search.results.records import DataRecord
 
 SCENARIOS, TASKS = ("home", "search"), ("click", "order")
 VOCABULARY = 6
 
 
 def columns(num_rows: int, seed: int, *, flip: float = 0.0) -> Columns:
-    """Rows whose first numeric input separates both tasks; a share `flip` of the labels is turned over."""
+    """Return rows whose first numeric input separates both tasks.
+
+    `flip` is the share of wrong labels.
+    """
     generator = np.random.default_rng(seed)
     numeric_RN = generator.normal(size=(num_rows, 2)).astype(np.float32)
     truth_RT = np.stack([numeric_RN[:, 0] > 0, numeric_RN[:, 0] > 0.5], axis=1)
@@ -28,8 +31,9 @@ def columns(num_rows: int, seed: int, *, flip: float = 0.0) -> Columns:
 
 
 def dataset(train: Columns, valid: Columns) -> Dataset:
-    """A data set of these two splits (test = valid), with ids counted in `train`."""
-    counts = np.sort(np.bincount(train.ids_RF[:, 0], minlength=VOCABULARY)[1:])[::-1].astype(np.int64)
+    """Return a data set of these two splits (test = valid), with ids counted in `train`."""
+    known_counts = np.bincount(train.ids_RF[:, 0], minlength=VOCABULARY)[1:]
+    counts = np.sort(known_counts)[::-1].astype(np.int64)
     record = DataRecord(
         source="memory",
         fingerprint="none",
@@ -46,5 +50,5 @@ def dataset(train: Columns, valid: Columns) -> Dataset:
 
 
 def separable(train_rows: int = 320, valid_rows: int = 200) -> Dataset:
-    """A problem that a line solves."""
+    """Return a linearly separable problem."""
     return dataset(columns(train_rows, 1), columns(valid_rows, 2))

@@ -1,5 +1,6 @@
-"""Models of a few lines and a watcher that remembers, for tests of training on the separable data set."""
+"""Small models and a recording watcher for tests of training on the separable data set."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -8,13 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from hinet_search.data.columns import Dataset
-from hinet_search.nn.embedding import FeatureEmbedding
-from hinet_search.objective import objective_named
-from hinet_search.records import EvaluationRecord
-from hinet_search.schema import Batch, Schema
-from hinet_search.training.config import TrainConfig
-from hinet_search.training.fit import FitResult, fit
+from hinet_search.data.schema import Schema
+from hinet_search.models.layers.batch import Batch
+from hinet_search.models.layers.embedding import FeatureEmbedding
+from hinet_search.results.objectives import objective_named
+from hinet_search.results.records import EvaluationRecord
+from hinet_search.training.fit import fit
+from hinet_search.training.run_state import Conditions, FitResult
 from hinet_search.training.seeding import seeded_model
+from hinet_search.training.train_config import TrainConfig
 from tests.training.datasets import separable
 
 CPU = torch.device("cpu")
@@ -23,13 +26,17 @@ TRUTH_RT = torch.from_numpy(DATA.valid.labels_RT.astype(np.float32))
 
 
 class Linear(nn.Module):
-    """Embedding, dropout, and a linear head per (scenario, task); shows every batch to `see`."""
+    """Embedding, dropout, and a linear head per (scenario, task); calls `see` with every batch."""
 
-    def __init__(self, schema: Schema, dropout: float = 0.0, see: Callable[[Batch], None] | None = None) -> None:
+    def __init__(
+        self, schema: Schema, dropout: float = 0.0, see: Callable[[Batch], None] | None = None
+    ) -> None:
         super().__init__()
         self.embedding = FeatureEmbedding(schema, 3)
         self.dropout = nn.Dropout(dropout)
-        self.heads = nn.ModuleList(nn.Linear(self.embedding.width, schema.num_tasks) for _ in schema.scenarios)
+        self.heads = nn.ModuleList(
+            nn.Linear(self.embedding.width, schema.num_tasks) for _ in schema.scenarios
+        )
         self.see = see
 
     def forward(self, batch: Batch) -> Tensor:
@@ -41,7 +48,10 @@ class Linear(nn.Module):
 
 
 class Scripted(nn.Module):
-    """Gives the validation rows the scores of a script, one entry per evaluation; `mark` counts the training steps."""
+    """Gives validation rows scripted scores, one entry per evaluation.
+
+    `mark` counts training steps.
+    """
 
     def __init__(self, scripts: list[Tensor]) -> None:
         super().__init__()
@@ -58,13 +68,13 @@ class Scripted(nn.Module):
 
 @dataclass
 class Watch:
-    """Remembers evaluations; says stop once `stop_after` questions were asked."""
+    """Records evaluations; asks to stop from the question after `stop_after` ones."""
 
     stop_after: int | None = None
     asked: int = 0
     records: list[EvaluationRecord] = field(default_factory=list)
 
-    def evaluated(self, record: EvaluationRecord) -> None:
+    def on_evaluation(self, record: EvaluationRecord) -> None:
         self.records.append(record)
 
     def should_stop(self) -> bool:
@@ -77,19 +87,40 @@ def linear(data: Dataset, seed: int = 0, dropout: float = 0.0) -> Linear:
 
 
 def fit_on(
-    data: Dataset, model: nn.Module, *, seed: int = 0, objective: str = "macro_auc", watch: Watch | None = None,
+    data: Dataset,
+    model: nn.Module,
+    *,
+    seed: int = 0,
+    objective: str = "macro_auc",
+    watch: Watch | None = None,
     **train: object,
-) -> FitResult:  # fmt: skip
+) -> FitResult:
     """Fit on the CPU; `train` are fields of TrainConfig."""
     config = TrainConfig.model_validate({"batch_size": 32, "patience": 0, **train})
-    return fit(
-        model, data, data.full_schema, config,
-        seed=seed, objective=objective_named(objective), device=CPU, watcher=watch or Watch(),
-    )  # fmt: skip
+    conditions = Conditions(
+        dataset=data,
+        schema=data.full_schema,
+        config=config,
+        seed=seed,
+        order_seed=seed,
+        objective=objective_named(objective),
+        device=CPU,
+    )
+    return fit(model, conditions, watch or Watch())
+
+
+def weights_hash(model: nn.Module) -> str:
+    """Return the SHA-256 over names and bytes of all weights and buffers."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        flat = tensor.detach().cpu().contiguous().reshape(-1)
+        digest.update(flat.view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def scores(quality: float) -> Tensor:
-    """Validation scores whose AUC grows with `quality` from 0 (noise) to 1 (the truth)."""
+    """Return validation scores whose AUC grows with `quality` from 0 (noise) to 1 (the truth)."""
     noise_RT = torch.rand(TRUTH_RT.shape, generator=torch.Generator().manual_seed(0))
     return quality * TRUTH_RT + noise_RT
 

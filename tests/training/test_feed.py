@@ -1,7 +1,8 @@
-"""Facts about feeds, the order of rows, and devices."""
+"""Feeds, the order of rows, and devices."""
 
 import gc
 import weakref
+from itertools import product
 from typing import get_args
 
 import numpy as np
@@ -9,25 +10,34 @@ import pytest
 import torch
 from datasets import columns
 
-from hinet_search.errors import EnvironmentFault
-from hinet_search.training import row_order
-from hinet_search.training.config import Shuffle
+from hinet_search.common.errors import EnvironmentFault
+from hinet_search.models.layers.batch import rows_by_scenario
+from hinet_search.training import run_state
 from hinet_search.training.device import begin_peak_memory, choose_device, peak_memory_bytes
 from hinet_search.training.feed import forget_copies, make_feed
-from hinet_search.training.row_order import BLOCK_ROWS, BLOCKS_AT_ONCE, batches_of_pass
+from hinet_search.training.run_state import BLOCK_ROWS, BLOCKS_AT_ONCE, batches_of_pass
 from hinet_search.training.seeding import seeded_model
+from hinet_search.training.train_config import Shuffle
 
 CPU = torch.device("cpu")
 
 
-def order(seed: int, pass_number: int, *, num_rows: int = 100, shuffle: Shuffle = "rows") -> list[int]:
+def order(
+    seed: int, pass_number: int, *, num_rows: int = 100, shuffle: Shuffle = "rows"
+) -> list[int]:
     batches = batches_of_pass(num_rows, 30, shuffle, seed=seed, pass_number=pass_number)
     return torch.cat(list(batches)).tolist()
 
 
 def test_a_read_only_array_becomes_a_feed():
     split = columns(10, 1)
-    for array in (split.ids_RF, split.numeric_RN, split.scenario_R, split.labels_RT, split.lists_RS):
+    for array in (
+        split.ids_RF,
+        split.numeric_RN,
+        split.scenario_R,
+        split.labels_RT,
+        split.lists_RS,
+    ):
         array.flags.writeable = False
     assert len(make_feed(split, CPU)) == 10
 
@@ -40,18 +50,30 @@ def test_selected_rows_come_in_the_order_asked_for():
     assert np.array_equal(labels_BT.numpy(), split.labels_RT[[7, 3]])
 
 
-def test_a_batch_tells_how_many_rows_each_scenario_has():
+def test_a_model_takes_the_order_by_scenario_that_a_feed_found():
+    batch, _ = make_feed(columns(20, 1), CPU).select(torch.tensor([7, 4, 3, 2]))
+    rows = rows_by_scenario(batch, 3)
+    assert rows.order_B is batch.order_B
+    assert (rows.sizes, rows.order_B.tolist()) == ((2, 2, 0), [1, 3, 0, 2])
+    assert rows.sort(batch).scenario_B.tolist() == [0, 0, 1, 1]
+
+
+def test_a_batch_counts_the_rows_of_each_scenario():
     feed = make_feed(columns(20, 1), CPU)
     batches = [feed.select(torch.tensor([0, 2, 4, 1]))[0], *feed.in_order(16)]
     assert [batch.sizes for batch in batches] == [(3, 1), (8, 8), (2, 2)]
-    assert feed.select(torch.tensor([0, 2]))[0].sizes == (2,), "scenarios after the last one present are left out"
+    assert feed.select(torch.tensor([0, 2]))[0].sizes == (2,), (
+        "scenarios after the last one present are left out"
+    )
 
 
 def test_batches_in_order_cover_every_row_once():
     split = columns(23, 1)
     batches = list(make_feed(split, CPU).in_order(10))
     assert [len(batch) for batch in batches] == [10, 10, 3]
-    assert np.array_equal(torch.cat([batch.numeric_BN for batch in batches]).numpy(), split.numeric_RN)
+    assert np.array_equal(
+        torch.cat([batch.numeric_BN for batch in batches]).numpy(), split.numeric_RN
+    )
 
 
 @pytest.mark.parametrize("shuffle", get_args(Shuffle))
@@ -65,14 +87,19 @@ def test_the_order_depends_on_the_seed_and_the_pass_and_nothing_else(shuffle):
     first = order(1, 0, shuffle=shuffle)
     torch.manual_seed(99)
     assert order(1, 0, shuffle=shuffle) == first
-    assert len({tuple(order(seed, number, shuffle=shuffle)) for seed in range(3) for number in range(3)}) == 9
+    seeds_and_passes = product(range(3), repeat=2)
+    orders = {tuple(order(seed, number, shuffle=shuffle)) for seed, number in seeds_and_passes}
+    assert len(orders) == 9
 
 
 @pytest.mark.parametrize("shuffle", get_args(Shuffle))
 def test_row_numbers_beyond_32_bits_are_wide_and_give_the_same_order(shuffle, monkeypatch):
     narrow = order(1, 0, num_rows=10_000, shuffle=shuffle)
-    assert [row_order.number_type(size) for size in (2**31 - 1, 2**31)] == [torch.int32, torch.int64]
-    monkeypatch.setattr(row_order, "number_type", lambda _: torch.int64)
+    assert [run_state.number_type(size) for size in (2**31 - 1, 2**31)] == [
+        torch.int32,
+        torch.int64,
+    ]
+    monkeypatch.setattr(run_state, "number_type", lambda _: torch.int64)
     assert order(1, 0, num_rows=10_000, shuffle=shuffle) == narrow
 
 
@@ -85,18 +112,20 @@ def test_every_step_has_a_whole_batch_and_the_last_what_is_left(shuffle):
     assert (len(sizes), sizes[-1]) == (-(-num_rows // 1000), num_rows % 1000)
 
 
-def test_in_blocks_the_rows_of_a_window_lie_in_few_places_and_are_shuffled_among_themselves():
+def test_rows_of_a_window_come_from_few_blocks_and_are_shuffled_among_themselves():
     window = BLOCKS_AT_ONCE * BLOCK_ROWS
     rows = np.array(order(1, 0, num_rows=10 * window, shuffle="blocks"))[:window]
     assert len(set(rows // BLOCK_ROWS)) == BLOCKS_AT_ONCE
-    assert len(set(rows[:1000] // BLOCK_ROWS)) == BLOCKS_AT_ONCE, "a batch mixes the blocks of its window"
+    assert len(set(rows[:1000] // BLOCK_ROWS)) == BLOCKS_AT_ONCE, (
+        "a batch mixes the blocks of its window"
+    )
     assert rows.max() > 5 * window, "blocks come from everywhere"
 
 
 def test_on_the_cpu_a_feed_is_a_view_of_the_columns():
     split = columns(20, 1)
     feed = make_feed(split, CPU)
-    assert feed.stored_R.ids_BF.data_ptr() == split.ids_RF.ctypes.data
+    assert feed.ids_RF.data_ptr() == split.ids_RF.ctypes.data
     assert feed.labels_RT.data_ptr() == split.labels_RT.ctypes.data
 
 
@@ -117,7 +146,7 @@ def test_the_copy_on_a_device_goes_with_its_columns():
     assert copy() is None
 
 
-def test_a_seeded_model_is_the_same_each_time_and_leaves_the_callers_generator_alone():
+def test_a_seeded_model_is_reproducible_and_leaves_the_callers_generator_alone():
     torch.manual_seed(5)
     untouched = torch.rand(3)
     torch.manual_seed(5)
@@ -140,13 +169,13 @@ def test_cuda_without_a_device_is_a_fault_that_names_the_variable():
 
 
 @pytest.mark.usefixtures("without_cuda")
-def test_auto_falls_back_to_the_cpu_and_says_so():
+def test_auto_falls_back_to_the_cpu_with_a_note():
     chosen = choose_device("auto")
     assert chosen.device == CPU
     assert "training on the CPU" in chosen.note
 
 
-def test_the_cpu_is_taken_without_a_word():
+def test_the_cpu_is_chosen_without_a_note():
     assert choose_device("cpu").note == ""
 
 

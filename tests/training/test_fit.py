@@ -1,4 +1,4 @@
-"""Facts about the training loop."""
+"""The training loop."""
 
 import math
 import pickle
@@ -11,20 +11,26 @@ from datasets import columns, dataset
 from fake_models import CPU, DATA, Linear, Watch, fit_on, linear, scripted
 from torch import Tensor, nn
 
-from hinet_search.schema import Batch
-from hinet_search.training import row_order
-from hinet_search.training.config import Shuffle
-from hinet_search.training.divergence import Diverged, Readings
+from hinet_search.models.layers.batch import Batch
+from hinet_search.training import run_state
+from hinet_search.training.divergence import Diverged, StepLog
 from hinet_search.training.feed import make_feed
-from hinet_search.training.predict import predict, weights_hash
-from hinet_search.training.row_order import batches_of_pass
+from hinet_search.training.predict import predict
+from hinet_search.training.run_state import batches_of_pass
 from hinet_search.training.seeding import seeded_model
+from hinet_search.training.train_config import Shuffle
+from tests.training.fake_models import weights_hash
 
 
 def seen_rows(seed: int, dropout: float, shuffle: Shuffle = "rows") -> list[list[float]]:
     seen: list[list[float]] = []
     model = seeded_model(
-        lambda: Linear(DATA.full_schema, dropout, see=lambda batch: seen.append(batch.numeric_BN[:, 0].tolist())), 3
+        lambda: Linear(
+            DATA.full_schema,
+            dropout,
+            see=lambda batch: seen.append(batch.numeric_BN[:, 0].tolist()),
+        ),
+        3,
     )
     fit_on(DATA, model, seed=seed, passes=2, evaluations_per_pass=1, shuffle=shuffle)
     return [rows for rows in seen if len(rows) == 32]
@@ -39,19 +45,30 @@ def test_a_separable_problem_is_learned():
 
 def test_patience_ends_training_after_that_many_evaluations_without_improvement():
     watch = Watch()
-    result = fit_on(DATA, scripted(0.2, 0.8, 0.7, 0.6, 0.9), passes=1, evaluations_per_pass=5, patience=2, watch=watch)
+    result = fit_on(
+        DATA,
+        scripted(0.2, 0.8, 0.7, 0.6, 0.9),
+        passes=1,
+        evaluations_per_pass=5,
+        patience=2,
+        watch=watch,
+    )
     assert len(result.evaluations) == 4
     assert tuple(watch.records) == result.evaluations
     assert not result.stopped
 
 
-def test_an_improvement_starts_patience_anew():
-    result = fit_on(DATA, scripted(0.5, 0.4, 0.8, 0.7, 0.9), passes=1, evaluations_per_pass=5, patience=2)
+def test_an_improvement_restarts_patience():
+    result = fit_on(
+        DATA, scripted(0.5, 0.4, 0.8, 0.7, 0.9), passes=1, evaluations_per_pass=5, patience=2
+    )
     assert len(result.evaluations) == 5
 
 
 def test_patience_zero_never_ends_training():
-    assert len(fit_on(DATA, scripted(*[0.5] * 10), passes=2, evaluations_per_pass=5).evaluations) == 10
+    assert (
+        len(fit_on(DATA, scripted(*[0.5] * 10), passes=2, evaluations_per_pass=5).evaluations) == 10
+    )
 
 
 def test_fractional_passes_take_exactly_that_many_steps():
@@ -64,7 +81,12 @@ def test_fractional_passes_take_exactly_that_many_steps():
 def test_the_last_rows_of_a_pass_are_not_dropped():
     seen: list[int] = []
     odd = dataset(columns(70, 1), columns(50, 2))
-    fit_on(odd, Linear(odd.full_schema, see=lambda batch: seen.append(len(batch))), passes=1, evaluations_per_pass=1)
+    fit_on(
+        odd,
+        Linear(odd.full_schema, see=lambda batch: seen.append(len(batch))),
+        passes=1,
+        evaluations_per_pass=1,
+    )
     assert seen[:-1] == [32, 32, 6]
 
 
@@ -80,9 +102,11 @@ def test_two_seeds_and_two_passes_have_different_orders():
 
 @pytest.mark.parametrize("shuffle", get_args(Shuffle))
 def test_rows_come_in_the_order_that_the_configuration_asks_for(shuffle, monkeypatch):
-    monkeypatch.setattr(row_order, "BLOCK_ROWS", 50)  # one block alone is in the order of rows
+    monkeypatch.setattr(run_state, "BLOCK_ROWS", 50)  # one block alone is in the order of rows
     batches = batches_of_pass(DATA.train.num_rows, 32, shuffle, seed=0, pass_number=1)
-    assert seen_rows(0, 0.0, shuffle)[10:] == [DATA.train.numeric_RN[rows_B, 0].tolist() for rows_B in batches]
+    assert seen_rows(0, 0.0, shuffle)[10:] == [
+        DATA.train.numeric_RN[rows_B, 0].tolist() for rows_B in batches
+    ]
 
 
 @pytest.mark.parametrize("ambient", [1, 2])
@@ -144,20 +168,24 @@ def test_embedding_l2_is_in_force_during_fit_and_kept_out_of_the_reported_loss()
     results, norms = [], []
     for strength in (0.0, 100.0):
         model = linear(DATA)
-        results.append(fit_on(DATA, model, learning_rate=1e-3, embedding_l2=strength, passes=1, clip_norm=0.0))
+        results.append(
+            fit_on(DATA, model, learning_rate=1e-3, embedding_l2=strength, passes=1, clip_norm=0.0)
+        )
         norms.append(model.embedding.table.weight.norm().item())
     assert norms[1] < 0.8 * norms[0]
-    assert results[1].evaluations[0].train_loss == pytest.approx(results[0].evaluations[0].train_loss, abs=0.05)
+    assert results[1].evaluations[0].train_loss == pytest.approx(
+        results[0].evaluations[0].train_loss, abs=0.05
+    )
 
 
-def test_embedding_l2_stops_listening_when_training_ends():
+def test_hooks_of_embedding_l2_are_removed_when_training_ends():
     model = linear(DATA)
     fit_on(DATA, model, embedding_l2=0.1, passes=1)
     assert not model.embedding.table._forward_hooks
 
 
 class Blows(nn.Module):
-    """Loss, gradient or scores become NaN: at training step 7, or in evaluation."""
+    """Loss, gradient or scores become NaN at training step 7, or in evaluation."""
 
     def __init__(self, what: str) -> None:
         super().__init__()
@@ -186,7 +214,7 @@ def test_training_that_leaves_the_finite_numbers_is_stopped_at_that_step(what, s
 
 
 def test_readings_taken_late_still_name_the_first_bad_step():
-    readings = Readings(learning_rate=0.1, at_once=False)
+    readings = StepLog(learning_rate=0.1, at_once=False)
     for step in range(1, 6):
         readings.add(step, torch.tensor(math.inf if step >= 3 else 1.0), torch.tensor(1.0))
     with pytest.raises(Diverged, match=r"loss inf at step 3, learning rate 0\.1"):
@@ -199,7 +227,7 @@ def test_a_divergence_survives_the_way_between_processes():
 
 
 @pytest.mark.parametrize("steps", [0, 1, 7])
-def test_a_watcher_that_says_stop_ends_training_before_the_next_step(steps):
+def test_a_watcher_that_asks_to_stop_ends_training_before_the_next_step(steps):
     model = scripted(0.5)
     result = fit_on(DATA, model, passes=4, evaluations_per_pass=2, watch=Watch(stop_after=steps))
     assert result.stopped
@@ -208,24 +236,26 @@ def test_a_watcher_that_says_stop_ends_training_before_the_next_step(steps):
     assert int(model.mark) == (5 if steps == 7 else steps), "with a best, it is restored"
 
 
-def test_a_model_that_follows_passes_hears_of_every_pass_before_its_first_step():
-    heard: list[object] = []
+def test_begin_pass_is_called_before_the_first_step_of_every_pass():
+    events: list[object] = []
 
     class Following(Linear):
         def begin_pass(self, passes_done: int) -> None:
-            heard.append(passes_done)
+            events.append(passes_done)
 
-    model = Following(DATA.full_schema, see=lambda batch: heard.append("step") if len(batch) == 32 else None)
+    model = Following(
+        DATA.full_schema, see=lambda batch: events.append("step") if len(batch) == 32 else None
+    )
     fit_on(DATA, model, passes=2.1, evaluations_per_pass=1)
-    assert heard == [0, *["step"] * 10, 1, *["step"] * 10, 2, "step"]
+    assert events == [0, *["step"] * 10, 1, *["step"] * 10, 2, "step"]
 
 
 def test_predictions_do_not_depend_on_how_rows_are_cut_into_batches():
     model, feed = linear(DATA, dropout=0.5), make_feed(DATA.valid, CPU)
-    whole = predict(model, feed)
-    assert whole.dtype == np.float32
-    assert whole.shape == (200, 2)
-    assert np.allclose(predict(model, feed, batch_size=7), whole, atol=1e-6)
+    scores_RT = predict(model, feed)
+    assert scores_RT.dtype == np.float32
+    assert scores_RT.shape == (200, 2)
+    assert np.allclose(predict(model, feed, batch_size=7), scores_RT, atol=1e-6)
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -1,6 +1,7 @@
-"""Facts about the metrics of cells."""
+"""The metrics of cells."""
 
 import math
+from itertools import product
 
 import numpy as np
 import pytest
@@ -9,12 +10,14 @@ from hypothesis import strategies as st
 from sklearn.metrics import log_loss, roc_auc_score
 
 from hinet_search.data.columns import Columns
-from hinet_search.records import CellValue
+from hinet_search.results.records import CellValue
 from hinet_search.training.metrics import NonFiniteScores, cell_values
 
 
 def one_cell(scores, labels, users=None) -> CellValue:
-    return cells(np.asarray(scores)[:, None], np.asarray(labels)[:, None], np.zeros(len(labels)), users)[0]
+    return cells(
+        np.asarray(scores)[:, None], np.asarray(labels)[:, None], np.zeros(len(labels)), users
+    )[0]
 
 
 def cells(scores_RT, labels_RT, scenario_R, users=None, scenarios=("s",)) -> tuple[CellValue, ...]:
@@ -50,7 +53,9 @@ def loop_gauc(scores, labels, users) -> float | None:
 
 
 # Few distinct scores make many ties; -0.0 and 0.0 are one score, and neighbours in float32 are two.
-TIED = st.sampled_from([-3.5, -1e-30, -0.0, 0.0, 1e-45, 0.5, float(np.nextafter(np.float32(0.5), np.float32(1))), 80.0])
+TIED = st.sampled_from(
+    [-3.5, -1e-30, -0.0, 0.0, 1e-45, 0.5, float(np.nextafter(np.float32(0.5), np.float32(1))), 80.0]
+)
 ROW = st.tuples(TIED, st.integers(0, 1), st.integers(0, 4))
 ROWS = st.lists(ROW, min_size=1, max_size=60)
 
@@ -64,7 +69,9 @@ def test_auc_counts_every_pair_with_ties_as_half(rows):
 @given(ROWS)
 def test_gauc_is_the_impression_weighted_mean_over_users_with_both_labels(rows):
     scores, labels, users = zip(*rows, strict=True)
-    assert one_cell(scores, labels, users).gauc == pytest.approx(loop_gauc(scores, labels, users), abs=1e-12)
+    assert one_cell(scores, labels, users).gauc == pytest.approx(
+        loop_gauc(scores, labels, users), abs=1e-12
+    )
 
 
 @given(ROWS, st.randoms(use_true_random=False))
@@ -74,27 +81,36 @@ def test_the_order_of_rows_changes_nothing(rows, random):
 
 
 @given(ROWS)
-def test_turning_scores_round_turns_auc_round(rows):
+def test_negated_scores_give_one_minus_the_auc(rows):
     scores, labels, _ = zip(*rows, strict=True)
     auc = one_cell(scores, labels).auc
     opposite = one_cell([-score for score in scores], labels).auc
     assert (auc is None and opposite is None) or opposite == pytest.approx(1 - auc, abs=1e-15)
 
 
-@given(st.lists(st.tuples(st.integers(-50, 50), st.integers(0, 1), st.integers(0, 3)), min_size=1, max_size=60))
+@given(
+    st.lists(
+        st.tuples(st.integers(-50, 50), st.integers(0, 1), st.integers(0, 3)),
+        min_size=1,
+        max_size=60,
+    )
+)
 def test_ranking_metrics_do_not_change_under_a_monotone_transform(rows):
     scores, labels, users = zip(*rows, strict=True)
-    plain, bent = one_cell(scores, labels, users), one_cell([score**3 + 7 for score in scores], labels, users)
+    plain = one_cell(scores, labels, users)
+    bent = one_cell([score**3 + 7 for score in scores], labels, users)
     assert (plain.auc, plain.gauc) == (bent.auc, bent.gauc)
 
 
 def test_all_cells_agree_with_sklearn():
     generator = np.random.default_rng(3)
     scores_RT = generator.normal(size=(2000, 2)).round(1).astype(np.float32)
-    labels_RT, scenario_R = generator.integers(0, 2, size=(2000, 2)), generator.integers(0, 3, size=2000)
-    found = cells(scores_RT, labels_RT, scenario_R, scenarios=("a", "b", "c"))
-    assert [(cell.scenario, cell.task) for cell in found] == [(s, t) for s in "abc" for t in ("t0", "t1")]
-    for cell, (number, task) in zip(found, [(s, t) for s in range(3) for t in range(2)], strict=True):
+    labels_RT = generator.integers(0, 2, size=(2000, 2))
+    scenario_R = generator.integers(0, 3, size=2000)
+    values = cells(scores_RT, labels_RT, scenario_R, scenarios=("a", "b", "c"))
+    names = list(product("abc", ("t0", "t1")))
+    assert [(cell.scenario, cell.task) for cell in values] == names
+    for cell, (number, task) in zip(values, product(range(3), range(2)), strict=True):
         rows = scenario_R == number
         scores, labels = scores_RT[rows, task].astype(np.float64), labels_RT[rows, task]
         assert (cell.rows, cell.positives) == (rows.sum(), labels.sum())
@@ -105,11 +121,15 @@ def test_all_cells_agree_with_sklearn():
 @pytest.mark.parametrize(("labels", "positives"), [([0, 0, 0], 0), ([1, 1, 1], 3)])
 def test_one_class_gives_no_auc_and_the_reason_but_a_log_loss(labels, positives):
     cell = one_cell([0.0, 1.0, 2.0], labels, users=[0, 0, 1])
-    assert (cell.auc, cell.gauc, cell.reason) == (None, None, f"one class: {positives} positives of 3 rows")
+    assert (cell.auc, cell.gauc, cell.reason) == (
+        None,
+        None,
+        f"one class: {positives} positives of 3 rows",
+    )
     assert cell.logloss is not None
 
 
-def test_a_scenario_without_rows_has_no_values_and_says_so():
+def test_a_scenario_without_rows_has_no_values_but_a_reason():
     absent = cells([[1.0], [0.0]], [[1], [0]], [0, 0], scenarios=("there", "absent"))[1]
     assert (absent.rows, absent.auc, absent.logloss, absent.reason) == (0, None, None, "no rows")
 
@@ -118,7 +138,7 @@ def test_log_loss_of_a_wrong_extreme_logit_is_the_logit():
     assert one_cell([1e30, -1e30], [0, 1]).logloss == pytest.approx(1e30)
 
 
-def test_rows_without_a_user_have_no_say_in_the_gauc():
+def test_rows_without_a_user_do_not_count_in_the_gauc():
     assert one_cell([0.0, 1.0, 5.0, 4.0], [0, 1, 0, 1], users=[3, 3, -1, -1]).gauc == 1.0
 
 
@@ -126,10 +146,12 @@ def test_without_a_user_column_there_is_no_gauc():
     assert one_cell([0.0, 1.0], [0, 1]).gauc is None
 
 
-def test_users_with_the_largest_numbers_are_told_apart():
+def test_users_with_the_largest_numbers_are_distinguished():
     top = 2**31 - 1
     for other in (top - 1, top - 2**30):  # the lowest and the highest bit
-        assert one_cell([0.0, 1.0, 5.0, 6.0], [0, 1, 0, 1], users=[top, top, other, other]).gauc == 1.0
+        assert (
+            one_cell([0.0, 1.0, 5.0, 6.0], [0, 1, 0, 1], users=[top, top, other, other]).gauc == 1.0
+        )
 
 
 def test_calibration_is_predicted_over_actual_positives():
@@ -143,7 +165,8 @@ def test_a_constant_prediction_of_the_base_rate_has_no_calibration_error():
 
 def test_calibration_error_is_the_mean_gap_of_ten_equal_bins():
     generator = np.random.default_rng(0)
-    scores, labels = generator.normal(size=200).astype(np.float32), generator.integers(0, 2, size=200)
+    scores = generator.normal(size=200).astype(np.float32)
+    labels = generator.integers(0, 2, size=200)
     order = np.argsort(scores)
     probabilities = 1 / (1 + np.exp(-scores.astype(np.float64)))
     gaps = [abs(probabilities[part].mean() - labels[part].mean()) for part in np.split(order, 10)]

@@ -1,16 +1,16 @@
-"""Matrix products of a training step can be in bf16; nothing else is."""
+"""Matrix products of a training step can be in bf16; everything else is fp32."""
 
 import torch
 from fake_models import CPU, DATA, TRUTH_RT, Linear, fit_on
 from torch import Tensor
 
-from hinet_search.schema import Batch
+from hinet_search.models.layers.batch import Batch
 from hinet_search.training.feed import make_feed
 from hinet_search.training.predict import predict
 
 
 class Listening(Linear):
-    """Remembers the type of its logits in training and in evaluation."""
+    """Records the type of its logits in training and in evaluation."""
 
     def __init__(self) -> None:
         super().__init__(DATA.full_schema)
@@ -37,7 +37,9 @@ def test_a_model_learns_in_bf16_what_it_learns_in_fp32() -> None:
         model = Linear(DATA.full_schema)
         fit_on(DATA, model, passes=4, learning_rate=0.03, precision=precision)
         scores_RT = torch.from_numpy(predict(model, make_feed(DATA.valid, CPU)))
-        losses.append(torch.nn.functional.binary_cross_entropy_with_logits(scores_RT, TRUTH_RT).item())
+        losses.append(
+            torch.nn.functional.binary_cross_entropy_with_logits(scores_RT, TRUTH_RT).item()
+        )
     exact, rough = losses
     assert exact != rough
     assert abs(exact - rough) < 0.01 * exact

@@ -1,4 +1,4 @@
-"""Optimisers of touched rows: what they do to the rows of a batch, and that they leave all others alone."""
+"""Optimisers of touched rows: how they update a batch's rows and leave all others alone."""
 
 from dataclasses import dataclass, field
 
@@ -7,25 +7,39 @@ import torch
 from fake_models import CPU, DATA, Linear, fit_on, linear
 from torch import Tensor, nn
 
-from hinet_search.training.config import TrainConfig
 from hinet_search.training.feed import make_feed
 from hinet_search.training.loss import own_scenario_loss
-from hinet_search.training.optimiser import OF_TOUCHED_ROWS, clip_gradients, make_optimiser
-from hinet_search.training.touched_rows import LazyAdam, RowwiseAdagrad, TouchedRows, merged
+from hinet_search.training.optimiser import (
+    OF_TOUCHED_ROWS,
+    LazyAdam,
+    RowwiseAdagrad,
+    TouchedRows,
+    clip_gradients,
+    make_optimiser,
+    merged,
+)
+from hinet_search.training.train_config import TrainConfig
 
 NUM_ROWS, WIDTH, RATE = 7, 3, 0.1
 every_optimiser = pytest.mark.parametrize("name", OF_TOUCHED_ROWS)
 
 
 def gradients(steps: int) -> list[tuple[list[int], Tensor]]:
-    """Look-ups of every step, some repeated, and the gradient of each."""
+    """Return the looked-up rows of every step, some repeated, and their gradients."""
     generator = torch.Generator().manual_seed(0)
-    rows = [torch.randint(0, NUM_ROWS - 1, (4,), generator=generator).tolist() for _ in range(steps)]
-    return [(one, torch.randn(4, WIDTH, generator=generator, dtype=torch.float64)) for one in rows]
+    rows = [
+        torch.randint(0, NUM_ROWS - 1, (4,), generator=generator).tolist() for _ in range(steps)
+    ]
+    return [
+        (step_rows, torch.randn(4, WIDTH, generator=generator, dtype=torch.float64))
+        for step_rows in rows
+    ]
 
 
 def sparse(rows: list[int], values: Tensor) -> Tensor:
-    return torch.sparse_coo_tensor(torch.tensor([rows]), values, (NUM_ROWS, WIDTH), check_invariants=True)
+    return torch.sparse_coo_tensor(
+        torch.tensor([rows]), values, (NUM_ROWS, WIDTH), check_invariants=True
+    )
 
 
 def table() -> nn.Parameter:
@@ -35,7 +49,7 @@ def table() -> nn.Parameter:
 
 @dataclass
 class PlainRow:
-    """One row by itself, number by number."""
+    """One row, updated number by number."""
 
     weights: list[float]
     squares: float = 0.0
@@ -45,7 +59,10 @@ class PlainRow:
 
     def rowwise_adagrad(self, gradient: list[float]) -> None:
         self.squares += sum(g * g for g in gradient) / WIDTH
-        self.weights = [w - RATE * g / (self.squares**0.5 + 1e-8) for w, g in zip(self.weights, gradient, strict=True)]
+        self.weights = [
+            w - RATE * g / (self.squares**0.5 + 1e-8)
+            for w, g in zip(self.weights, gradient, strict=True)
+        ]
 
     def lazy_adam(self, gradient: list[float]) -> None:
         self.steps += 1
@@ -53,12 +70,17 @@ class PlainRow:
         self.second = 0.999 * self.second + 0.001 * sum(g * g for g in gradient) / WIDTH
         root = (self.second / (1 - 0.999**self.steps)) ** 0.5 + 1e-8
         self.weights = [
-            w - RATE * m / (1 - 0.9**self.steps) / root for w, m in zip(self.weights, self.first, strict=True)
+            w - RATE * m / (1 - 0.9**self.steps) / root
+            for w, m in zip(self.weights, self.first, strict=True)
         ]
 
 
-@pytest.mark.parametrize(("kind", "name"), [(RowwiseAdagrad, "rowwise_adagrad"), (LazyAdam, "lazy_adam")])
-def test_every_row_goes_the_way_that_it_would_go_alone(kind: type[TouchedRows], name: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "name"), [(RowwiseAdagrad, "rowwise_adagrad"), (LazyAdam, "lazy_adam")]
+)
+def test_every_row_is_updated_as_if_it_were_the_only_one(
+    kind: type[TouchedRows], name: str
+) -> None:
     weights, plain = table(), [PlainRow(row) for row in table().tolist()]
     optimiser = kind([weights], RATE)
     for rows, values in gradients(6):
@@ -84,9 +106,9 @@ def test_a_dense_gradient_touches_every_row(kind: type[TouchedRows]) -> None:
 @pytest.mark.parametrize("rows", [[0, 0, 0], [3, 1, 3, 6, 1, 1], []])
 def test_a_merged_gradient_is_the_same_gradient_with_every_row_once(rows: list[int]) -> None:
     gradient = sparse(rows, torch.randn(len(rows), WIDTH, dtype=torch.float64))
-    once = merged(gradient)
-    assert sorted(once.indices()[0].tolist()) == sorted(set(rows))
-    torch.testing.assert_close(once.to_dense(), gradient.to_dense(), rtol=0, atol=1e-12)
+    merged_gradient = merged(gradient)
+    assert sorted(merged_gradient.indices()[0].tolist()) == sorted(set(rows))
+    torch.testing.assert_close(merged_gradient.to_dense(), gradient.to_dense(), rtol=0, atol=1e-12)
 
 
 @every_optimiser
@@ -95,7 +117,7 @@ def test_rows_that_no_batch_looks_up_keep_their_weights_bit_for_bit(name: str) -
     before = model.embedding.table.weight.detach().clone()
     optimiser = make_optimiser(model, TrainConfig(embedding_optimiser=name))
     feed = make_feed(DATA.train, CPU)
-    rows_B = (feed.stored_R.ids_BF[:, 0] == 2).nonzero()[:, 0]
+    rows_B = (feed.ids_RF[:, 0] == 2).nonzero()[:, 0]
     for _ in range(3):
         batch, labels_BT = feed.select(rows_B)
         optimiser.zero_grad()
@@ -116,19 +138,26 @@ def test_every_parameter_is_optimised_exactly_once(name: str) -> None:
 
 @every_optimiser
 def test_the_embedding_multiplier_scales_the_rate_of_tables(name: str) -> None:
-    config = TrainConfig(embedding_optimiser=name, learning_rate=0.1, embedding_learning_rate_multiplier=0.3)
-    assert [group["lr"] for group in make_optimiser(linear(DATA), config).param_groups] == [0.1, pytest.approx(0.03)]
+    config = TrainConfig(
+        embedding_optimiser=name, learning_rate=0.1, embedding_learning_rate_multiplier=0.3
+    )
+    assert [group["lr"] for group in make_optimiser(linear(DATA), config).param_groups] == [
+        0.1,
+        pytest.approx(0.03),
+    ]
 
 
 @every_optimiser
-def test_what_can_be_learned_is_learned(name: str) -> None:
+def test_a_learnable_problem_is_learned(name: str) -> None:
     torch.manual_seed(0)
-    result = fit_on(DATA, Linear(DATA.full_schema), passes=6, learning_rate=0.03, embedding_optimiser=name)
+    result = fit_on(
+        DATA, Linear(DATA.full_schema), passes=6, learning_rate=0.03, embedding_optimiser=name
+    )
     assert result.valid_objective > 0.8
 
 
 @pytest.mark.parametrize(("clip_norm", "factor"), [(0.0, 1.0), (100.0, 1.0), (1.0, None)])
-def test_a_sparse_gradient_is_clipped_as_the_dense_one_that_it_stands_for(
+def test_a_sparse_gradient_is_clipped_like_its_dense_equivalent(
     clip_norm: float, factor: float | None
 ) -> None:
     dense, looked_up = table(), table()

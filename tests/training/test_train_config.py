@@ -1,10 +1,10 @@
-"""Facts about the training configuration and its schedule."""
+"""The training configuration and its schedule."""
 
 import pytest
 from pydantic import ValidationError
 
-from hinet_search.training.config import TrainConfig
-from hinet_search.training.schedule import make_schedule
+from hinet_search.training.run_state import make_schedule
+from hinet_search.training.train_config import TrainConfig
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,9 @@ def test_a_whole_number_is_a_rate():
         (1.2, 1, 12, {10, 12}),
     ],
 )
-def test_evaluations_are_evenly_spaced_and_the_last_step_has_one(passes, per_pass, total, evaluations):
+def test_evaluations_are_evenly_spaced_and_the_last_step_has_one(
+    passes, per_pass, total, evaluations
+):
     config = TrainConfig(batch_size=10, passes=passes, evaluations_per_pass=per_pass)
     schedule = make_schedule(95, config)
     assert (schedule.steps_per_pass, schedule.total_steps) == (10, total)

@@ -1,12 +1,14 @@
-"""Synthetic: rows of several scenarios and tasks whose true probabilities are known.
+"""Synthetic: generate rows of several scenarios and tasks whose true probabilities are known.
 
-Every row has a feature vector of random latents of its user, item, attributes and numbers, standardised in its
-scenario; a task's logit is linear in it, with one weight vector per (scenario, task). Weight vectors are mixed from
-orthogonal parts, so that those of two scenarios have exactly the cosine `preference_correlation`, and those of two
-tasks `task_correlation`. Tasks form a funnel: task j + 1 can be 1 only where task j is 1. Column `truth_TASK` holds
+Every row has a feature vector of random latents of its user, item, attributes and numbers,
+standardised in its scenario; the logit of a task is linear in it, with one weight vector per
+(scenario, task). Weight vectors are mixed from orthogonal parts, so that those of two scenarios
+have exactly the cosine `preference_correlation`, and those of two tasks `task_correlation`. Tasks
+form a funnel: task j + 1 can be 1 only where task j is 1. Column `truth_TASK` holds
 P(task = 1 | row), so AUC(label, truth) is the best that any model can reach.
 
-Shape legend: R rows of a scenario, U users, I items, K latent width, P latent features, M scenarios, T tasks.
+Shape legend: R rows of a scenario, U users, I items, K latent width, P latent features,
+M scenarios, T tasks.
 """
 
 from dataclasses import dataclass
@@ -21,9 +23,9 @@ from pydantic import Field, model_validator
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from hinet_search.data.contents import Contents
-from hinet_search.definition import truth_column
-from hinet_search.frozen import Fraction, Frozen, Text
+from hinet_search.common.frozen_model import Fraction, Frozen, Positive, Seed, Text
+from hinet_search.data.fingerprint import FileHasher
+from hinet_search.study.data_definition import truth_column
 
 VERSION = 1
 LATENT_WIDTH = 4  # 4 + 4 + 16 id-level features: learnable by embeddings of width 8 and more
@@ -37,23 +39,26 @@ Cardinality = Annotated[int, Field(ge=2, le=1000)]
 
 
 class Options(Frozen):
-    """What is generated.
+    """What to generate.
 
-    `scenarios` maps a name to its share of the rows (shares are normalised). `tasks` maps a name, in the order of the
-    funnel, to its rate P(task = 1), one for all scenarios or one per scenario. `user_overlap` is the share of users
-    that are active in every scenario; the others have one scenario each. `signal` is the standard deviation of the
-    logits within a scenario, `id_effects` the share of it that only the ids of user and item explain: at 0 the truth
-    depends on attributes and numbers alone. `zipf` is the exponent of user activity and item popularity.
+    `scenarios` maps a name to its share of the rows (shares are normalised). `tasks` maps a name,
+    in the order of the funnel, to its rate P(task = 1), one for all scenarios or one per scenario.
+    `user_overlap` is the share of users that are active in every scenario; the others have one
+    scenario each. `signal` is the standard deviation of the logits within a scenario, `id_effects`
+    the share of it that only the ids of user and item explain: at 0 the truth depends on attributes
+    and numbers alone. `zipf` is the exponent of user activity and item popularity.
     """
 
     rows: Annotated[int, Field(ge=100, le=5_000_000)] = 100_000
-    seed: Annotated[int, Field(ge=0)] = 0
-    scenarios: dict[Text, Annotated[float, Field(gt=0)]] = Field(
+    seed: Seed = 0
+    scenarios: dict[Text, Positive] = Field(
         default={"home": 0.6, "search": 0.3, "push": 0.1}, min_length=1
     )
-    tasks: dict[Text, Fraction | dict[Text, Fraction]] = Field(default={"click": 0.25, "buy": 0.06}, min_length=1)
-    num_users: Annotated[int, Field(ge=2)] = 5_000
-    num_items: Annotated[int, Field(ge=2)] = 1_000
+    tasks: dict[Text, Fraction | dict[Text, Fraction]] = Field(
+        default={"click": 0.25, "buy": 0.06}, min_length=1
+    )
+    num_users: Annotated[int, Field(ge=2, le=10_000_000)] = 5_000
+    num_items: Annotated[int, Field(ge=2, le=10_000_000)] = 1_000
     user_overlap: Share = 0.5
     preference_correlation: Share = 0.5
     task_correlation: Share = 0.7
@@ -68,23 +73,40 @@ class Options(Frozen):
     def _consistent(self) -> "Options":
         for task, rate in self.tasks.items():
             if isinstance(rate, dict) and set(rate) != set(self.scenarios):
-                raise ValueError(f"tasks.{task} needs one rate per scenario, {', '.join(self.scenarios)}")
+                raise ValueError(
+                    f"tasks.{task} needs one rate per scenario, {', '.join(self.scenarios)}"
+                )
         for scenario in self.scenarios:
             rates = self.rates(scenario)
             if any(later >= earlier for earlier, later in pairwise(rates)):
-                raise ValueError(f"rates must fall along the funnel, got {rates} in scenario {scenario}")
-        if self.id_effects < 1 and not (self.user_attributes or self.item_attributes or self.num_numeric):
-            raise ValueError("id_effects below 1 needs user_attributes, item_attributes or num_numeric")
+                raise ValueError(
+                    f"rates must fall along the funnel, got {rates} in scenario {scenario}"
+                )
+        for scenario, (start, end) in zip(
+            self.scenarios, pairwise(_cuts(self, self.rows)), strict=True
+        ):
+            if start == end:
+                raise ValueError(
+                    f"scenarios.{scenario} must have a row, but its share of {self.rows:,} rows is "
+                    "none; raise its share, or rows"
+                )
+        has_attributes = bool(self.user_attributes or self.item_attributes or self.num_numeric)
+        if self.id_effects < 1 and not has_attributes:
+            raise ValueError(
+                "id_effects below 1 needs user_attributes, item_attributes or num_numeric"
+            )
         return self
 
     def rates(self, scenario: str) -> tuple[float, ...]:
         """Rates of a scenario in the order of the tasks."""
-        return tuple(rate[scenario] if isinstance(rate, dict) else rate for rate in self.tasks.values())
+        return tuple(
+            rate[scenario] if isinstance(rate, dict) else rate for rate in self.tasks.values()
+        )
 
 
 @dataclass(frozen=True)
 class _World:
-    """The latents behind the rows. Attribute latents are one table per attribute, indexed by value."""
+    """The latents behind the rows; attribute latents are a table per attribute, by value."""
 
     user_UK: Floats
     item_IK: Floats
@@ -98,40 +120,48 @@ class _World:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Rows of one scenario: who, what, and the numeric features in standard form."""
+    """Rows of one scenario: user, item and standard normal numeric features."""
 
     user_R: Integers
     item_R: Integers
     numeric_RN: Floats
 
 
-def identity(options: Options, folder: Path, contents: Contents) -> str:  # noqa: ARG001 - every source has these arguments
-    """The options and the version of the generator."""
+def identity(options: Options, folder: Path, contents: FileHasher) -> str:  # noqa: ARG001 - a source's arguments
+    """The version of the generator and the options."""
     return f"synthetic {VERSION} {options.model_dump_json()}"
 
 
-def load(options: Options, folder: Path) -> pl.LazyFrame:  # noqa: ARG001 - every source has these arguments
-    """Rows in random order: scenario, user_id, item_id, time, attributes, numeric_*, one 0/1 column and truth a task."""
+def load(options: Options, folder: Path) -> pl.LazyFrame:  # noqa: ARG001 - a source's arguments
+    """Rows in random order.
+
+    Columns: scenario, user_id, item_id, time, attributes, numeric_*, and per task its label (0/1)
+    and its true probability.
+    """
     generator = np.random.default_rng(options.seed)
     world = _world(options, generator)
     pools = _user_pools(options, generator)
-    counts = _rows_per_scenario(options)
-    frames = [
-        _frame(options, world, index, _draw_rows(options, pools[index], count, generator), generator)
-        for index, count in enumerate(counts)
-    ]
+    frames = []
+    for index, (start, end) in enumerate(pairwise(_cuts(options, options.rows))):
+        rows = _draw_rows(options, pools[index], end - start, generator)
+        frames.append(_frame(options, world, index, rows, generator))
     order = generator.permutation(options.rows)
     time = pl.Series("time", np.arange(options.rows, dtype=np.int64) * SECONDS_PER_ROW)
     return pl.concat(frames)[order].insert_column(3, time).lazy()
 
 
 def _world(options: Options, generator: np.random.Generator) -> _World:
-    user_attributes, user_latents = _attributes(options.user_attributes, options.num_users, generator)
-    item_attributes, item_latents = _attributes(options.item_attributes, options.num_items, generator)
-    num_id = 2 * LATENT_WIDTH + LATENT_WIDTH**2
+    user_attributes, user_latents = _attributes(
+        options.user_attributes, options.num_users, generator
+    )
+    item_attributes, item_latents = _attributes(
+        options.item_attributes, options.num_items, generator
+    )
+    num_id_features = 2 * LATENT_WIDTH + LATENT_WIDTH**2
+    num_single = ATTRIBUTE_WIDTH * (len(user_latents) + len(item_latents))
     num_pairs = len(user_latents) * len(item_latents) * ATTRIBUTE_WIDTH**2
     num_mixed = len(user_latents[:1]) * ATTRIBUTE_WIDTH * options.num_numeric
-    num_attribute = ATTRIBUTE_WIDTH * (len(user_latents) + len(item_latents)) + num_pairs
+    num_attribute_features = num_single + num_pairs + 2 * options.num_numeric + num_mixed
     return _World(
         user_UK=generator.standard_normal((options.num_users, LATENT_WIDTH)),
         item_IK=generator.standard_normal((options.num_items, LATENT_WIDTH)),
@@ -139,27 +169,28 @@ def _world(options: Options, generator: np.random.Generator) -> _World:
         item_attributes=item_attributes,
         user_latents=user_latents,
         item_latents=item_latents,
-        id_weights_MTP=_weights(options, num_id, generator),
-        attribute_weights_MTP=_weights(options, num_attribute + 2 * options.num_numeric + num_mixed, generator),
+        id_weights_MTP=_weights(options, num_id_features, generator),
+        attribute_weights_MTP=_weights(options, num_attribute_features, generator),
     )
 
 
 def _attributes(
     cardinalities: tuple[int, ...], count: int, generator: np.random.Generator
 ) -> tuple[tuple[Integers, ...], tuple[Floats, ...]]:
-    """Values of `count` users or items, lower values more often, and a latent vector per value."""
-    values = tuple(generator.choice(size, count, p=_zipf(size, 0.5)) for size in cardinalities)
-    return values, tuple(generator.standard_normal((size, ATTRIBUTE_WIDTH)) for size in cardinalities)
+    """Attribute values of `count` users or items, low values more often, and latents per value."""
+    values = [generator.choice(size, count, p=_zipf(size, 0.5)) for size in cardinalities]
+    latents = [generator.standard_normal((size, ATTRIBUTE_WIDTH)) for size in cardinalities]
+    return tuple(values), tuple(latents)
 
 
 def _weights(options: Options, width: int, generator: np.random.Generator) -> Floats:
-    """Unit weight vectors (M, T, P): cosine `preference_correlation` between scenarios, `task_correlation` in tasks."""
+    """Unit weight vectors (M, T, P) with the correlations of the options as cosines."""
     num_scenarios, num_tasks = len(options.scenarios), len(options.tasks)
     across_MC = _mixing(num_scenarios, options.preference_correlation)
     across_TD = _mixing(num_tasks, options.task_correlation)
     num_parts = (num_scenarios + 1) * (num_tasks + 1)
     parts_XP = generator.standard_normal((num_parts, width))
-    if num_parts <= width:  # orthogonal parts make the cosines exact; more parts than features cannot be
+    if num_parts <= width:  # orthogonal parts, which make the cosines exact
         parts_XP = np.linalg.qr(parts_XP.T)[0].T
     parts_CDP = parts_XP.reshape(num_scenarios + 1, num_tasks + 1, width)
     weights_MTP: Floats = np.einsum("mc,td,cdp->mtp", across_MC, across_TD, parts_CDP)
@@ -168,7 +199,7 @@ def _weights(options: Options, width: int, generator: np.random.Generator) -> Fl
 
 
 def _mixing(count: int, correlation: float) -> Floats:
-    """(count, 1 + count): sqrt(rho) of the shared part in column 0, sqrt(1 - rho) of each one's own part."""
+    """(count, 1 + count): sqrt(rho) of a shared part in column 0, sqrt(1 - rho) of own parts."""
     own = np.sqrt(1 - correlation) * np.eye(count)
     return np.concatenate([np.full((count, 1), np.sqrt(correlation)), own], axis=1)
 
@@ -180,28 +211,30 @@ def _zipf(count: int, exponent: float) -> Floats:
 
 
 def _user_pools(options: Options, generator: np.random.Generator) -> list[tuple[Integers, Floats]]:
-    """Per scenario the users who may appear and their probabilities; the first users of a shuffled list are in all."""
+    """The users of every scenario and their probabilities."""
     shuffled = generator.permutation(options.num_users)
     activity = _zipf(options.num_users, options.zipf)[generator.permutation(options.num_users)]
     num_everywhere = round(options.user_overlap * options.num_users)
-    shares = np.array(list(options.scenarios.values()))
-    cuts = num_everywhere + np.rint(np.cumsum(shares / shares.sum()) * (options.num_users - num_everywhere))
+    everywhere, others = shuffled[:num_everywhere], shuffled[num_everywhere:]
     pools = []
-    for start, end in zip([num_everywhere, *cuts[:-1].astype(int)], cuts.astype(int), strict=True):
-        members = np.concatenate([shuffled[:num_everywhere], shuffled[start:end]])
-        if members.size == 0:  # a scenario too small for a user of its own
+    for start, end in pairwise(_cuts(options, others.size)):
+        members = np.concatenate([everywhere, others[start:end]])
+        if members.size == 0:  # the scenario is too small for a user of its own
             members = shuffled[-1:]
         pools.append((members, activity[members] / activity[members].sum()))
     return pools
 
 
-def _rows_per_scenario(options: Options) -> list[int]:
+def _cuts(options: Options, total: int) -> list[int]:
+    """Where to cut `total` items so that every scenario gets its share, from 0 to `total`."""
     shares = np.array(list(options.scenarios.values()))
-    ends = np.rint(np.cumsum(shares / shares.sum()) * options.rows).astype(int)
-    return [int(count) for count in np.diff(ends, prepend=0)]
+    ends = np.rint(np.cumsum(shares / shares.sum()) * total).astype(int)
+    return [0, *(int(end) for end in ends)]
 
 
-def _draw_rows(options: Options, pool: tuple[Integers, Floats], count: int, generator: np.random.Generator) -> _Rows:
+def _draw_rows(
+    options: Options, pool: tuple[Integers, Floats], count: int, generator: np.random.Generator
+) -> _Rows:
     members, probabilities = pool
     return _Rows(
         user_R=generator.choice(members, count, p=probabilities),
@@ -211,18 +244,23 @@ def _draw_rows(options: Options, pool: tuple[Integers, Floats], count: int, gene
 
 
 def _id_features(world: _World, rows: _Rows) -> Floats:
-    """(R, P): latents of user and item, and their products."""
+    """Latents of user and item, and their products (R, P)."""
     user_RK, item_RK = world.user_UK[rows.user_R], world.item_IK[rows.item_R]
     return np.concatenate([user_RK, item_RK, _products(user_RK, item_RK)], axis=1)
 
 
 def _attribute_features(world: _World, rows: _Rows) -> Floats:
-    """(R, P): attribute latents, products of user and item attributes, waves of numbers, numbers by first attribute."""
+    """Latents of attributes, products of user and item attributes, and functions of numbers (R, P).
+
+    The last are numbers, their sines, and their products with the first user attribute.
+    """
     of_user = [
-        table[values[rows.user_R]] for table, values in zip(world.user_latents, world.user_attributes, strict=True)
+        latents[values[rows.user_R]]
+        for latents, values in zip(world.user_latents, world.user_attributes, strict=True)
     ]
     of_item = [
-        table[values[rows.item_R]] for table, values in zip(world.item_latents, world.item_attributes, strict=True)
+        latents[values[rows.item_R]]
+        for latents, values in zip(world.item_latents, world.item_attributes, strict=True)
     ]
     pairs = [_products(left, right) for left in of_user for right in of_item]
     numeric = [rows.numeric_RN, np.sin(1.5 * rows.numeric_RN)]
@@ -231,8 +269,9 @@ def _attribute_features(world: _World, rows: _Rows) -> Floats:
 
 
 def _products(left_RA: Floats, right_RB: Floats) -> Floats:
-    """(R, A * B): every column of one times every column of the other."""
-    return (left_RA[:, :, None] * right_RB[:, None, :]).reshape(left_RA.shape[0], -1)
+    """Every column of `left_RA` times every column of `right_RB` (R, A * B)."""
+    products_RAB = left_RA[:, :, None] * right_RB[:, None, :]
+    return products_RAB.reshape(left_RA.shape[0], -1)
 
 
 def _standardised(values_RX: Floats) -> Floats:
@@ -242,42 +281,57 @@ def _standardised(values_RX: Floats) -> Floats:
 
 
 def _scores(world: _World, rows: _Rows, scenario: int, id_effects: float) -> Floats:
-    """(R, T): what decides the tasks of a scenario, with mean 0 and standard deviation 1 over the rows."""
-    by_id_RT = _standardised(_standardised(_id_features(world, rows)) @ world.id_weights_MTP[scenario].T)
-    by_attribute_RT = _standardised(
-        _standardised(_attribute_features(world, rows)) @ world.attribute_weights_MTP[scenario].T
-    )
+    """Scores behind the tasks (R, T), with mean 0 and standard deviation 1 over the rows."""
+    id_features_RP = _standardised(_id_features(world, rows))
+    by_id_RT = _standardised(id_features_RP @ world.id_weights_MTP[scenario].T)
+    attribute_features_RP = _standardised(_attribute_features(world, rows))
+    attribute_weights_TP = world.attribute_weights_MTP[scenario]
+    by_attribute_RT = _standardised(attribute_features_RP @ attribute_weights_TP.T)
     return _standardised(id_effects**0.5 * by_id_RT + (1 - id_effects) ** 0.5 * by_attribute_RT)
 
 
 def _truths(logits_RT: Floats, rates: tuple[float, ...]) -> Floats:
-    """(R, T): P(task = 1), each task within the one before, intercepts solved so that the means are the rates."""
+    """P(task = 1) (R, T): each task within the one before, with the rates as means."""
     before_R = np.ones(logits_RT.shape[0])
     truths = []
     for logit_R, rate in zip(logits_RT.T, rates, strict=True):
-
-        def excess(
-            intercept: float, logit_R: Floats = logit_R, before_R: Floats = before_R, rate: float = rate
-        ) -> float:
-            return float((before_R * expit(logit_R + intercept)).mean() - rate)
-
-        before_R = before_R * expit(logit_R + brentq(excess, -200, 200, xtol=1e-6))
+        before_R = before_R * expit(logit_R + _intercept(before_R, logit_R, rate))
         truths.append(before_R)
     truths_RT: Floats = np.stack(truths, axis=1)
     return truths_RT
 
 
-def _frame(options: Options, world: _World, scenario: int, rows: _Rows, generator: np.random.Generator) -> pl.DataFrame:
+def _intercept(before_R: Floats, logit_R: Floats, rate: float) -> float:
+    """The intercept with which the mean probability of a task is its rate."""
+
+    def excess(intercept: float) -> float:
+        return float((before_R * expit(logit_R + intercept)).mean() - rate)
+
+    return float(brentq(excess, -200, 200, xtol=1e-6))
+
+
+def _frame(
+    options: Options, world: _World, scenario: int, rows: _Rows, generator: np.random.Generator
+) -> pl.DataFrame:
     name = list(options.scenarios)[scenario]
     logits_RT = options.signal * _scores(world, rows, scenario, options.id_effects)
     truths_RT = _truths(logits_RT, options.rates(name))
     ceilings_RT = np.concatenate([np.ones((truths_RT.shape[0], 1)), truths_RT[:, :-1]], axis=1)
-    labels_RT = np.cumprod(generator.random(truths_RT.shape) * ceilings_RT < truths_RT, axis=1)
-    columns: dict[str, Any] = {"user_id": rows.user_R, "item_id": rows.item_R}
-    columns |= {f"user_attribute_{a}": values[rows.user_R] for a, values in enumerate(world.user_attributes)}
-    columns |= {f"item_attribute_{a}": values[rows.item_R] for a, values in enumerate(world.item_attributes)}
-    columns |= {f"numeric_{n}": (n + 1) * (10 + values) for n, values in enumerate(rows.numeric_RN.T)}
+    draws_RT = generator.random(truths_RT.shape) * ceilings_RT
+    labels_RT = np.cumprod(draws_RT < truths_RT, axis=1)
+    scenario_R = pl.repeat(name, rows.user_R.size, eager=True)
+    columns: dict[str, Any] = {
+        "scenario": scenario_R,
+        "user_id": rows.user_R,
+        "item_id": rows.item_R,
+    }
+    for number, values in enumerate(world.user_attributes):
+        columns[f"user_attribute_{number}"] = values[rows.user_R]
+    for number, values in enumerate(world.item_attributes):
+        columns[f"item_attribute_{number}"] = values[rows.item_R]
+    for number, numeric_R in enumerate(rows.numeric_RN.T):
+        columns[f"numeric_{number}"] = (number + 1) * (10 + numeric_R)
     for index, task in enumerate(options.tasks):
         columns[task] = labels_RT[:, index].astype(np.int8)
         columns[truth_column(task)] = truths_RT[:, index]
-    return pl.DataFrame(columns).insert_column(0, pl.repeat(name, rows.user_R.size, eager=True).alias("scenario"))
+    return pl.DataFrame(columns)

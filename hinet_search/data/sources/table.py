@@ -1,103 +1,333 @@
-"""Table: rows from Parquet or CSV, one file or a glob of files, and columns that other such tables have for them.
+"""Table: rows from Parquet or CSV, one file or a glob, joined with columns of other tables.
 
-A relative path is looked up in the folder of the study, the current folder, and the data folder: environment variable
-HINET_SEARCH_DATA, or `../shared/data` beside the current folder where it is not set.
+A relative path is looked up in the folder of the study, the current folder, and the data folder:
+environment variable HINET_SEARCH_DATA, else `../shared/data` beside the current folder.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import polars as pl
-from polars.exceptions import PolarsError
+from pydantic import Field, model_validator
 
-from hinet_search.data.contents import Contents
-from hinet_search.data.join import Join, joined
-from hinet_search.errors import DataError
-from hinet_search.frozen import Frozen, Text
+from hinet_search.common.errors import DataError, did_you_mean
+from hinet_search.common.frozen_model import Frozen, Text
+from hinet_search.data.checks import INTEGERS, TEXTS
+from hinet_search.data.fingerprint import FileHasher
+from hinet_search.data.reading import NUM_ROWS, reading, refuse_own_names, refuse_patterns, shorten
 
 DATA_FOLDER = "HINET_SEARCH_DATA"
-ROWS, JOINED = "data.source.path", "data.source.join"  # the keys that name files
+ROWS, JOINED = "data.source.path", "data.source.join"  # keys of the definition that name files
+MAX_PROBLEMS = 20
+MAX_EXAMPLES = 3
+_GLOB_CHARACTERS = set("*?[")
+
+
+class Join(Frozen):
+    """A table with at most one row for each value of `on`, one or more columns of both tables.
+
+    A row without a match, or without a value in `on`, gets nulls. `columns` are the columns to
+    join, by default all.
+    """
+
+    path: Text
+    on: Text | Annotated[tuple[Text, ...], Field(min_length=1)]
+    columns: tuple[Text, ...] | None = None
+
+    @property
+    def keys(self) -> list[str]:
+        """The columns of `on`."""
+        return [self.on] if isinstance(self.on, str) else list(self.on)
+
+    @model_validator(mode="after")
+    def _each_column_once(self) -> "Join":
+        repeated: set[str] = set()
+        for names in (self.keys, self.columns or ()):
+            repeated |= {name for name in names if names.count(name) > 1}
+        if repeated:
+            raise ValueError(
+                f"a join names every column once, got more of {', '.join(sorted(repeated))}"
+            )
+        return self
 
 
 class Options(Frozen):
-    """`path` is a .parquet or .csv file, or a glob of files that share their columns; so is that of every join."""
+    """`path` is a .parquet or .csv file, or a glob of files with the same columns.
+
+    So is the path of every join.
+    """
 
     path: Text
     join: tuple[Join, ...] = ()
 
 
 def load(options: Options, folder: Path) -> pl.LazyFrame:
-    """The rows, files in order of their names; DataError when no file is found, one cannot be read or a join is wrong."""
+    """The rows, files in order of their names.
+
+    DataError when no file is found, a file cannot be read, or a join is wrong.
+    """
     lazy = scan(options.path, folder)
     for join in options.join:
         lazy = joined(lazy, scan(join.path, folder, JOINED), join)
     return lazy
 
 
-def scan(path: str, folder: Path, key: str = ROWS, types: Mapping[str, pl.DataType] | None = None) -> pl.LazyFrame:
-    """Rows of the files that `path`, written at `key`, means; DataError when there are none or one cannot be read.
+def scan(
+    path: str, folder: Path, key: str = ROWS, types: Mapping[str, pl.DataType] | None = None
+) -> pl.LazyFrame:
+    """Rows of the files at `path`, which is the value of `key` in the definition.
 
-    Columns of CSV files have the type that their values look like, those of `types` the one that is given.
+    Types of CSV columns are inferred from all values, except for the columns in `types`.
+    DataError when there are no such files or one cannot be read.
     """
     files = find(path, folder, key)
     formats = {file.suffix.lower() for file in files}
     if formats not in ({".parquet"}, {".csv"}):
-        raise DataError(f"{path}: files must all be .parquet or all .csv, got {', '.join(sorted(formats))}")
-    try:
+        raise DataError(
+            f"{path}: files must all be .parquet or all .csv, got {', '.join(sorted(formats))}"
+        )
+    if formats == {".csv"}:
+        _check_separator(files[0])
+    _refuse_unlike_files(files)
+    with reading(_in_words(files)):
         if formats == {".parquet"}:
             lazy = pl.scan_parquet(files, glob=False)
         else:
             lazy = pl.scan_csv(
-                files, glob=False, try_parse_dates=True, infer_schema_length=None, schema_overrides=types
+                files,
+                glob=False,
+                try_parse_dates=True,
+                infer_schema_length=None,
+                schema_overrides=types,
             )
-        lazy.clone().collect_schema()  # not of `lazy`, which may yet become part of a scan
-    except PolarsError as error:
-        raise DataError(f"{files[0]}: cannot be read as {formats.pop()[1:]}: {str(error).splitlines()[0]}") from error
+        # Ask a clone: Polars numbers and filters rows while it scans only if the schema of the scan
+        # was not asked before.
+        columns = lazy.clone().collect_schema()
+    refuse_own_names(_in_words(files), columns)
     return lazy
 
 
-def identity(options: Options, folder: Path, contents: Contents) -> str:
-    """Names, sizes and hashes of the files; the same content in another folder, or written later, is the same data."""
+def _check_separator(file: Path) -> None:
+    """DataError when the first line of a CSV file has another separator and no comma."""
+    try:
+        with file.open("rb") as lines:
+            header = lines.readline(100_000)
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read: {error.strerror}") from error
+    separators = [separator for separator in (";", "\t", "|") if separator.encode() in header]
+    if separators and b"," not in header:
+        raise DataError(
+            f"{file}: columns must be separated by commas, got {separators[0]!r} between them",
+            remedy="write it again with commas and decimal points, or as Parquet",
+        )
+
+
+def identity(options: Options, folder: Path, contents: FileHasher) -> str:
+    """Names, sizes and hashes of the files: equal content is the same data wherever it lies."""
     lines = [_contents(contents, options.path, folder)]
     for join in options.join:
-        lines += [f"join {join.keys!r} {join.columns!r}", _contents(contents, join.path, folder, JOINED)]
+        lines.append(f"join {join.keys!r} {join.columns!r}")
+        lines.append(_contents(contents, join.path, folder, JOINED))
     return "\n".join(lines)
 
 
 def find(path: str, folder: Path, key: str = ROWS) -> list[Path]:
-    """Files that `path`, written at `key`, means, from the first place that has any; DataError names every place tried."""
-    places = _places(path, folder)
-    for base in places:
-        found = [base / path] if (base / path).is_file() else sorted(base.glob(path.lstrip("/")))
-        files = [file for file in found if file.is_file()]
+    """The files at `path`, from the first base folder that has any.
+
+    DataError names every path that was tried; `key` is where the definition has the path.
+    """
+    bases = _base_folders(path, folder)
+    for base in bases:
+        files = _files(base, path)
         if files:
             return files
-    tried = ", ".join(str(base / path) for base in places)
+    tried = ", ".join(shorten(str(base / path)) for base in bases)
     raise DataError(
-        f"{key}: '{path}' must be a file or a glob of files, found none in any of: {tried}",
-        remedy=_how_to_find(path, places),
+        f"{key}: '{shorten(path)}' must be a file or a glob of files, "
+        f"found none in any of: {tried}",
+        remedy=_how_to_find(path, bases),
     )
 
 
-def _how_to_find(path: str, places: list[Path]) -> str:
-    if any((base / path).is_dir() for base in places):
+def _files(base: Path, path: str) -> list[Path]:
+    """The file of that path, or the files of a glob in order; none for an invalid path."""
+    if _is(Path.is_file, base / path):
+        return [base / path]
+    if not _GLOB_CHARACTERS & set(path):
+        return []
+    try:
+        return sorted(file for file in base.glob(path.lstrip("/")) if _is(Path.is_file, file))
+    except (OSError, ValueError):  # too long for the file system, or `**` beside a letter
+        return []
+
+
+def _is(kind: Callable[[Path], bool], path: Path) -> bool:
+    try:
+        return kind(path)
+    except OSError:  # too long for the file system, or in a folder that may not be read
+        return False
+
+
+def _how_to_find(path: str, bases: list[Path]) -> str:
+    if any(_is(Path.is_dir, base / path) for base in bases):
         return f"it is a folder: write a glob of its files, such as '{path.rstrip('/')}/*.parquet'"
+    if any(_is(Path.exists, base / path) for base in bases):
+        return "it is a device, a pipe or a socket: write its rows to a file"
     if Path(path).is_absolute():
         return "write the path of a .parquet or .csv file, or a glob such as '/data/rows-*.parquet'"
     return f"set {DATA_FOLDER} to the folder that holds it, or write an absolute path"
 
 
-def _places(path: str, folder: Path) -> list[Path]:
+def _refuse_unlike_files(files: list[Path]) -> None:
+    """DataError when files of one table cannot be read or differ in their columns."""
+    if len(files) == 1:
+        return
+    first, *others = files
+    first_columns = _columns(first)
+    problems: list[str] = []
+    for file in others:
+        problems += _differences(file, _columns(file), first, first_columns)
+    if problems:
+        raise DataError(
+            *problems[:MAX_PROBLEMS],
+            remedy="write the files with the same columns, or name some of them",
+        )
+
+
+def _columns(file: Path) -> dict[str, str]:
+    """Types by column; all texts in a CSV file, where the types depend on all files together."""
+    with reading(str(file)):
+        if file.suffix.lower() == ".csv":
+            schema = pl.scan_csv(file, glob=False, infer_schema=False).collect_schema()
+            return dict.fromkeys(schema, "text")
+        return {name: str(dtype) for name, dtype in pl.read_parquet_schema(file).items()}
+
+
+def _differences(
+    file: Path, columns: dict[str, str], first: Path, wanted: dict[str, str]
+) -> Iterator[str]:
+    where = f"{file}: must have the columns of {first.name}"
+    yield from (f"{where}, has no '{name}'" for name in wanted if name not in columns)
+    yield from (f"{where}, has '{name}' too" for name in columns if name not in wanted)
+    common = [name for name in columns if name in wanted]
+    for name in common:
+        if columns[name] != wanted[name]:
+            yield f"{where}, but '{name}' is {columns[name]} in place of {wanted[name]}"
+    if file.suffix.lower() == ".csv" and not _have_same_order(common, wanted):
+        yield f"{where} in the same order"
+
+
+def _have_same_order(names: Sequence[str], wanted: Iterable[str]) -> bool:
+    """Whether `names` are in the order that they have in `wanted`."""
+    chosen = set(names)
+    return list(names) == [name for name in wanted if name in chosen]
+
+
+def _in_words(files: list[Path]) -> str:
+    more = f" and {len(files) - 1:,} more" if len(files) > 1 else ""
+    return f"{files[0]}{more}"
+
+
+def _base_folders(path: str, folder: Path) -> list[Path]:
     if Path(path).is_absolute():
         return [Path("/")]
     shared = Path(os.environ.get(DATA_FOLDER) or "../shared/data")
-    return list(dict.fromkeys(place.resolve() for place in (folder, Path.cwd(), shared)))
+    return list(dict.fromkeys(base.resolve() for base in (folder, Path.cwd(), shared)))
 
 
-def _contents(contents: Contents, path: str, folder: Path, key: str = ROWS) -> str:
+def _contents(contents: FileHasher, path: str, folder: Path, key: str = ROWS) -> str:
     files = find(path, folder, key)
     try:
         return "\n".join(f"{file.name} {contents.of(file)}" for file in files)
     except OSError as error:
-        raise DataError(f"{key}: {error.filename} cannot be read: {error.strerror}") from error
+        raise DataError(
+            f"{key}: {error.filename or path} cannot be read: {error.strerror}"
+        ) from error
+
+
+def joined(rows: pl.LazyFrame, other: pl.LazyFrame, join: Join) -> pl.LazyFrame:
+    """`rows` with the columns of `other`; number and order of the rows stay.
+
+    DataError for keys that are missing, of different kinds or repeated, and for names that clash.
+    """
+    with reading(_where(join)):
+        row_types, other_types = rows.collect_schema(), other.collect_schema()
+        columns = _columns_to_join(join, other_types)
+        _check_columns(join, columns, row_types, other_types)
+        _check_keys(join, row_types, other_types)
+        chosen = other.select(*join.keys, *columns).drop_nulls(join.keys)
+        _check_distinct(join, chosen.select(join.keys).collect())
+        casts = [pl.col(key).cast(row_types[key], strict=False) for key in join.keys]
+        return rows.join(
+            chosen.with_columns(casts), on=join.keys, how="left", maintain_order="left"
+        )
+
+
+def _columns_to_join(join: Join, other_types: pl.Schema) -> list[str]:
+    names = other_types.names() if join.columns is None else join.columns
+    return [name for name in names if name not in join.keys]
+
+
+def _where(join: Join) -> str:
+    return f"data.source.join: {join.path}"
+
+
+def _check_columns(
+    join: Join, columns: list[str], row_types: pl.Schema, other_types: pl.Schema
+) -> None:
+    problems = []
+    for key in join.keys:
+        for table, names in (("the rows", row_types), ("the joined table", other_types)):
+            if key not in names:
+                problems.append(
+                    f"{_where(join)}: key '{key}' must be a column of {table}, "
+                    f"got none{did_you_mean(key, names)}"
+                )
+    missing = [name for name in columns if name not in other_types]
+    problems += [
+        f"{_where(join)}: column '{name}' is not in the joined table"
+        f"{did_you_mean(name, other_types)}"
+        for name in missing
+    ]
+    if problems:
+        raise DataError(*problems)
+    refuse_patterns(_where(join), (*join.keys, *columns))
+    clashes = [name for name in columns if name in row_types]
+    if clashes:
+        raise DataError(
+            f"{_where(join)}: columns must have names that the rows do not have, "
+            f"got {', '.join(clashes)}",
+            remedy="name under 'columns' those that are to be joined",
+        )
+
+
+def _check_keys(join: Join, row_types: pl.Schema, other_types: pl.Schema) -> None:
+    problems = [
+        f"{_where(join)}: key '{key}' must be of one kind in both tables, got {row_types[key]} "
+        f"and {other_types[key]}; cast one as the other"
+        for key in join.keys
+        if _kind(row_types[key]) != _kind(other_types[key])
+    ]
+    if problems:
+        raise DataError(*problems)
+
+
+def _kind(dtype: pl.DataType) -> object:
+    """Whole numbers are of one kind whatever their size, and so are texts; others are their own."""
+    return next((kind for kind in (INTEGERS, TEXTS) if dtype in kind), dtype)
+
+
+def _check_distinct(join: Join, keys: pl.DataFrame) -> None:
+    counts = keys.group_by(join.keys).len(NUM_ROWS)
+    repeated = counts.filter(pl.col(NUM_ROWS) > 1).drop(NUM_ROWS).sort(join.keys)
+    if repeated.is_empty():
+        return
+    examples = [" x ".join(map(str, key)) for key in repeated.head(MAX_EXAMPLES).rows()]
+    if len(repeated) > MAX_EXAMPLES:
+        examples.append("...")
+    raise DataError(
+        f"{_where(join)}: must have one row for each {' x '.join(join.keys)}, got more for "
+        f"{len(repeated):,} ({', '.join(examples)})"
+    )

@@ -1,1 +1,4 @@
-"""Checks of a study for the trust card: one file each, with ORDER and `check(record) -> Finding`, or None where it does not apply."""
+"""Checks for the trust card: one file each, with ORDER and `check(record) -> Finding | None`.
+
+A check returns None if it does not apply to the study.
+"""

@@ -1,25 +1,32 @@
-"""Attention: whether scenarios look at the same others whatever the seed."""
+"""Attention: whether scenarios attend to the same others with every seed."""
 
-from hinet_search.compare import chosen, title
-from hinet_search.records import StudyRecord
-from hinet_search.report import numbers, reading, shown
+from hinet_search.report.drawing import numbers
+from hinet_search.report.facts import insight_means
+from hinet_search.report.facts import record as record_facts
 from hinet_search.report.finding import Finding, passed, warning
+from hinet_search.results.finalist_values import chosen
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import title
 
 ORDER = 120
 UNSTABLE = 0.1  # standard deviation over seeds of a weight
 
 
 def check(record: StudyRecord) -> Finding | None:
-    """Warns when the table of the arm in focus is another one with every seed."""
-    focus = reading.focus_of(record)
+    """Warn if the attention weights of the focus arm differ between seeds."""
+    focus = record_facts.focus_of(record)
     finalist = chosen(focus) if focus else None
-    attention = shown.attention(finalist) if finalist else None
-    if focus is None or attention is None or attention.deviation is None or len(record.data.scenarios) < 3:
+    attention = insight_means.attention(finalist) if finalist else None
+    if focus is None or attention is None or attention.deviation is None:
+        return None
+    if len(record.data.scenarios) < 3:
         return None
     largest = max(max(row) for row in attention.deviation)
     if largest <= UNSTABLE:
-        return passed(f"Attention agrees between seeds: no weight has a deviation above {numbers.share(UNSTABLE)}.")
+        limit = numbers.share(UNSTABLE)
+        return passed(f"Attention agrees between seeds: no weight deviates by more than {limit}.")
+    name, deviation = title(focus.name), numbers.share(largest)
     return warning(
-        f"Attention of {title(focus.name)} differs between seeds, a weight by up to ±{numbers.share(largest)}.",
-        remedy="Read no similarity of scenarios out of it; compare with an arm without SAN to see what it does.",
+        f"Attention of {name} differs between seeds, a weight by up to ±{deviation}.",
+        remedy="Do not infer similarity of scenarios from it; compare with an arm without SAN.",
     )

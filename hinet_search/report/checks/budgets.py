@@ -1,41 +1,64 @@
-"""Budgets: whether every arm had as many trials as the others."""
+"""Budgets: whether all arms had the same number of trials."""
 
 from collections.abc import Mapping
 
-from hinet_search.compare import title, trials_done
-from hinet_search.records import StudyRecord
-from hinet_search.report import numbers, reading
+from hinet_search.report.drawing import numbers
+from hinet_search.report.facts import record as record_facts
 from hinet_search.report.finding import Finding, passed, warning
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import title
 
 ORDER = 50
 
 
 def check(record: StudyRecord) -> Finding | None:
-    """Warns of arms below the budget of a finished study, and of unequal numbers before its end."""
-    counts = {title(arm.name): trials_done(arm) for arm in record.arms}
-    if not counts or not max(counts.values()):
+    """Warn of arms below the budget of a finished study, and of unequal numbers before its end."""
+    exhausted = {title(arm.name): arm.trials_done for arm in record.arms if arm.is_searched_whole}
+    counts = {title(arm.name): arm.trials_done for arm in record.arms if not arm.is_searched_whole}
+    if not any((*counts.values(), *exhausted.values())):
         return None
     short = {name: count for name, count in counts.items() if count < record.budget.trials}
     if short and record.state == "done":
+        budget = numbers.plural(record.budget.trials, "trial")
         return warning(
-            f"Ended with fewer than its budget of {numbers.plural(record.budget.trials, 'trial')}: {_listed(short)}.",
-            [_why_short(record)],
-            remedy="Widen that arm's space or give the study more time; an arm with fewer tries has worse luck.",
+            f"Fewer trials than the budget of {budget}: {_listed(short)}.",
+            _why_short(record, short),
+            remedy="Widen that arm's space or give the study more time: "
+            "an arm with fewer trials is at a disadvantage.",
         )
     if len(set(counts.values())) > 1:
-        remedy = "Let the study come to its end: the same launch goes on."
+        remedy = "Let the study finish: the same launch command resumes it."
         return warning(f"Arms had unequal numbers of trials: {_listed(counts)}.", remedy=remedy)
-    each, arms = numbers.plural(max(counts.values()), "trial"), numbers.plural(len(counts), "arm")
-    return passed(f"{each} for each of {arms}.")
+    facts = []
+    if counts:
+        each = numbers.plural(max(counts.values()), "trial")
+        facts.append(f"{each} for each of {numbers.plural(len(counts), 'arm')}")
+    for name, count in exhausted.items():
+        configurations = numbers.plural(count, "configuration")
+        facts.append(f"{name} was searched exhaustively, {configurations}")
+    return passed(f"{'; '.join(facts)}.")
 
 
 def _listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in counts.items())
 
 
-def _why_short(record: StudyRecord) -> str:
-    """A study that is done ends an arm early for two reasons only."""
-    nothing_new = "the space of an arm gave nothing new"
+def _why_short(record: StudyRecord, short: Mapping[str, int]) -> list[str]:
+    """Explain why arms of a finished study ended early: failures, time limit, or their space."""
+    failed: dict[str, str] = {}
+    for arm in record.arms:
+        last = [trial for trial in arm.trials if trial.counts][-1:]
+        if title(arm.name) in short and last and last[0].state == "failed":
+            failed[title(arm.name)] = last[0].cause
+    reasons = [f"The last trials of {name} failed: {cause}." for name, cause in failed.items()]
+    if len(failed) < len(short):
+        reasons.append(_why_without_a_failure(record))
+    return reasons
+
+
+def _why_without_a_failure(record: StudyRecord) -> str:
+    exhausted = "the space of an arm had no new configuration left"
     if record.budget.wall_clock_seconds is None:
-        return f"{reading.capitalized(nothing_new)}."
-    return f"The time of {numbers.duration(record.budget.wall_clock_seconds)} was up, or {nothing_new}."
+        return f"{record_facts.capitalized(exhausted)}."
+    limit = numbers.duration(record.budget.wall_clock_seconds)
+    return f"The time limit of {limit} was reached, or {exhausted}."

@@ -1,16 +1,17 @@
-"""Data: what the encoder found odd, and how the rows were split."""
+"""Data: what the encoder reported about the data, and how the rows were split."""
 
-from hinet_search.records import StudyRecord
-from hinet_search.report import numbers, reading
+from hinet_search.report.drawing import numbers
+from hinet_search.report.facts import record as record_facts
 from hinet_search.report.finding import Finding, passed, warning
+from hinet_search.results.study_record import StudyRecord
 
 ORDER = 10
 
 
 def check(record: StudyRecord) -> Finding:
-    """Warns of everything that the data's own checks said."""
+    """Warn of everything that the data's own checks reported."""
     split = f"split {record.data.split}"
-    notes = [f"{reading.capitalized(note).rstrip('.')}." for note in record.data.warnings]
+    notes = [f"{record_facts.capitalized(note).rstrip('.')}." for note in record.data.warnings]
     if not notes:
         return passed(f"The data agree with their definition; {split}.")
     return warning(

@@ -1,54 +1,69 @@
-"""Leaks: inputs that alone tell a label, and cells that are scored too well to be true."""
+"""Leaks: single inputs that predict a label, and cells whose AUC is too good to be true."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from statistics import fmean
 
-from hinet_search.compare import by_seed, cells_of, title
-from hinet_search.records import FinalistRecord, StudyRecord
-from hinet_search.report import numbers, reading
+from hinet_search.report.drawing import numbers
+from hinet_search.report.facts import record as record_facts
 from hinet_search.report.finding import Finding, passed, warning
+from hinet_search.results.finalist_values import by_seed, cells_of
+from hinet_search.results.records import CellValue, FinalistRecord
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import title
 
 ORDER = 20
-TOO_GOOD = 0.99  # an AUC that no ranking of people's choices reaches honestly
+TOO_GOOD = 0.99  # an AUC that no ranking of people's choices reaches without a leak
 _WRITTEN = {"test": "test", "valid": "validation"}
 
 
 def check(record: StudyRecord) -> Finding:
-    """Warns of suspects on training rows and of cells in which a finalist has an AUC of .99, whatever the objective."""
+    """Warn of suspect inputs, and of cells in which a finalist has an AUC of .99."""
     suspects = [
-        f"{one.feature} alone reaches an AUC of {numbers.metric(one.auc)} for {one.task} in training."
-        for one in record.data.leaks or ()
+        f"{leak.feature} alone reaches an AUC of {numbers.metric(leak.auc)} "
+        f"for {leak.task} in training."
+        for leak in record.data.leaks or ()
     ]
-    found = [*suspects, *_too_good(record)]
-    if found:
-        remedy = "Find out whether that input is known before the label is; if not, leave it out of the definition."
-        return warning("An input may know the label.", found, remedy=remedy)
+    details = [*suspects, *_too_good(record)]
+    if details:
+        return warning(
+            "An input may leak the label.",
+            details,
+            remedy="Find out whether that input is known before the label; "
+            "if not, leave it out of the definition.",
+        )
+    checked = _checked(record)
     if record.data.leaks is None:
-        return passed(f"{reading.capitalized(_looked(record))}. Nobody looked for inputs that alone tell a label.")
-    return passed(f"No input alone tells a label, and {_looked(record)}.")
+        return passed(f"{record_facts.capitalized(checked)}. Single inputs were not checked.")
+    return passed(f"No input alone predicts a label, and {checked}.")
 
 
-def _looked(record: StudyRecord) -> str:
-    """Which cells were looked at and found honest, in words."""
-    finalists = [finalist for _, finalist in reading.finalists(record)]
+def _checked(record: StudyRecord) -> str:
+    """Say which cells were checked and passed."""
+    finalists = [finalist for _, finalist in record_facts.finalists(record)]
     if not finalists:
         return "no finalist has been scored yet"
-    splits = sorted({_WRITTEN[reading.last_split(finalist)] for finalist in finalists})
+    splits = sorted({_WRITTEN[record_facts.last_split(finalist)] for finalist in finalists})
     of = numbers.plural(len(finalists), "chosen finalist")
     return f"no cell of {of} reaches an AUC of {numbers.share(TOO_GOOD)} on {' and '.join(splits)}"
 
 
 def _too_good(record: StudyRecord) -> Iterator[str]:
-    """Cells in which any arm is, each with the arm that reaches most."""
+    """Yield the cells in which an arm's AUC is too good, each with the best arm."""
     for cell in cells_of(record):
-        reached = [(_auc(finalist, cell), title(arm.name)) for arm, finalist in reading.finalists(record)]
+        reached = [
+            (_auc(finalist, cell), title(arm.name))
+            for arm, finalist in record_facts.finalists(record)
+        ]
         auc, name = max(reached, default=(0.0, ""))
         if auc >= TOO_GOOD:
-            yield f"{name} reaches {numbers.metric(auc)} in {reading.cell_in_words(*cell)}."
+            yield f"{name} reaches {numbers.metric(auc)} in {record_facts.cell_in_words(*cell)}."
 
 
 def _auc(finalist: FinalistRecord, cell: tuple[str, str]) -> float:
-    """Mean over seeds on test, or as long as that is closed on validation; 0 where the cell has none."""
-    split = reading.last_split(finalist)
-    found = by_seed(finalist, split, lambda cells: next((c.auc for c in cells if (c.scenario, c.task) == cell), None))
-    return fmean(found.values()) if found else 0.0
+    """Return a cell's mean AUC over seeds, on test or else on validation; 0 without AUC."""
+
+    def auc_of(cells: Sequence[CellValue]) -> float | None:
+        return next((value.auc for value in cells if (value.scenario, value.task) == cell), None)
+
+    aucs = by_seed(finalist, record_facts.last_split(finalist), auc_of)
+    return fmean(aucs.values()) if aucs else 0.0

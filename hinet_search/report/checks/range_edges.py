@@ -1,27 +1,30 @@
-"""Range edges: best values at the end of what was searched."""
+"""Range edges: best values at an end of their searched range."""
 
-from hinet_search.compare import in_words, title
-from hinet_search.records import StudyRecord
-from hinet_search.report import numbers, reading
+from hinet_search.report.drawing import numbers
+from hinet_search.report.facts import record as record_facts
 from hinet_search.report.finding import Finding, passed, warning
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import in_words, title
 
 ORDER = 80
 
 
 def check(record: StudyRecord) -> Finding | None:
-    """Warns of every arm whose best configuration touches an end that could lie farther out."""
+    """Warn of arms whose best configuration touches an end of a range that could be widened."""
     if not any(arm.trials for arm in record.arms):
         return None
-    edges = {title(arm.name): found for arm in record.arms if (found := reading.at_the_edge(record, arm))}
-    if not edges:
+    details: dict[str, str] = {}
+    for arm in record.arms:
+        edges = record_facts.at_the_edge(record, arm)
+        values = [f"{searched.name} = {numbers.setting(value)}" for searched, value, _ in edges]
+        if values:
+            details[title(arm.name)] = f"{title(arm.name)}: {', '.join(values)}."
+    if not details:
         return passed("No best value lies at the edge of its range.")
-    values = [
-        f"{name}: {', '.join(f'{searched.name} = {numbers.setting(value)}' for searched, value, _ in found)}."
-        for name, found in edges.items()
-    ]
-    have = "has its best value" if len(edges) == 1 else "have best values"
+    have = "has its best value" if len(details) == 1 else "have best values"
     return warning(
-        f"{in_words(list(edges))} {have} at the edge of a range.",
-        values,
-        remedy="A wider range may hold a better value: move that end in the arm's space and launch with `--extend`.",
+        f"{in_words(list(details))} {have} at the edge of a range.",
+        list(details.values()),
+        remedy="A wider range may contain a better value: "
+        "move that end in the arm's space and launch with `--extend`.",
     )

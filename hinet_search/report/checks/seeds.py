@@ -1,22 +1,44 @@
-"""Seeds: how many trainings stand behind every number of the verdict."""
+"""Seeds: how many trainings each number of the verdict is based on."""
 
-from hinet_search.compare import SEEDS_FOR_A_CLAIM
-from hinet_search.records import StudyRecord
-from hinet_search.report import numbers, reading
+from collections.abc import Mapping
+
+from hinet_search.report.drawing import numbers
+from hinet_search.report.facts import record as record_facts
 from hinet_search.report.finding import Finding, passed, warning
+from hinet_search.results.records import FinalistRecord
+from hinet_search.results.statistics.welch import SEEDS_FOR_A_CLAIM
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import in_words, title
 
 ORDER = 90
 
 
 def check(record: StudyRecord) -> Finding | None:
-    """Warns of finalists with fewer than five."""
-    seeds = [len(finalist.runs) for _, finalist in reading.finalists(record)]
+    """Warn of finalists with fewer than five seeds; once test is used, only tested seeds count."""
+    seeds = {
+        title(arm.name): _counting(finalist) for arm, finalist in record_facts.finalists(record)
+    }
     if not seeds:
         return None
-    if min(seeds) >= SEEDS_FOR_A_CLAIM:
-        return passed(f"{min(seeds)} seeds per finalist.")
+    fewest = min(seeds.values())
+    if fewest >= SEEDS_FOR_A_CLAIM:
+        return passed(f"{fewest} seeds per finalist.")
+    remedy = "See why these trainings are missing, then launch the study again."
+    if record.budget.finalist_seeds < SEEDS_FOR_A_CLAIM:
+        remedy = f"Set `finalists.seeds` to {SEEDS_FOR_A_CLAIM} or more."
     return warning(
-        f"Only {numbers.plural(min(seeds), 'seed')} per finalist.",
+        f"Only {numbers.plural(fewest, 'seed')} {_of(seeds)}.",
         [f"Fewer than {SEEDS_FOR_A_CLAIM} give an observation, not a claim."],
-        remedy=f"Set `finalists.seeds` to {SEEDS_FOR_A_CLAIM} or more.",
+        remedy=remedy,
     )
+
+
+def _counting(finalist: FinalistRecord) -> int:
+    opened = sum(run.test_cells is not None for run in finalist.runs)
+    return opened or len(finalist.runs)
+
+
+def _of(seeds: Mapping[str, int]) -> str:
+    """Name the arms with too few seeds, unless it is all of them."""
+    short = [name for name, count in seeds.items() if count < SEEDS_FOR_A_CLAIM]
+    return "per finalist" if len(short) == len(seeds) else f"of {in_words(short)}"

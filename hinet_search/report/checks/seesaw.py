@@ -1,29 +1,37 @@
-"""Seesaw: cells that lose against the reference while others gain, a failure that HiNet's paper names."""
+"""Seesaw: cells that lose against the reference while others gain.
 
-from hinet_search.compare import against_reference, title
-from hinet_search.records import StudyRecord
-from hinet_search.report import numbers, reading
+A failure that HiNet's paper names.
+"""
+
+from hinet_search.report.drawing import numbers
+from hinet_search.report.facts import record as record_facts
+from hinet_search.report.facts.standings import worse_cells
 from hinet_search.report.finding import Finding, passed, warning
-from hinet_search.report.losses import losses
+from hinet_search.results.cell_gains import against_reference
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import title
 
 ORDER = 130
 
 
 def check(record: StudyRecord) -> Finding | None:
-    """Warns of cells that are decided worse; cells below by less than that are counted."""
-    focus = reading.focus_of(record)
+    """Warn of significantly worse cells while others gain; other losses are only counted."""
+    focus = record_facts.focus_of(record)
     gains = against_reference(record, focus) if focus else None
-    found = losses(gains.cells) if gains else None
-    if focus is None or gains is None or found is None:
+    lost = worse_cells(gains.cells) if gains else None
+    if focus is None or gains is None or lost is None:
         return None
     name, against = title(focus.name), title(record.reference)
     if not any(cell.difference is not None and cell.difference.mean > 0 for cell in gains.cells):
         return passed(f"No seesaw: no cell of {name} gains over {against}.")
-    if found.worse:
-        where = f"in {numbers.plural(len(found.worse), 'cell')} while others gain"
+    if lost.worse:
+        where = f"in {numbers.plural(len(lost.worse), 'cell')} while others gain"
         return warning(
-            f"Seesaw: {name} {found.verb(against)} {where}{found.caveat}.",
-            found.worse,
-            remedy="Search more specific experts per task and scenario, or keep the other model where it loses.",
+            f"Seesaw: {name} {lost.verb(against)} {where}{lost.caveat}.",
+            lost.worse,
+            remedy="Search more specific experts per task and scenario, "
+            "or keep the other model where this one loses.",
         )
-    return passed(f"No seesaw: no cell of {name} is worse than {against}{found.undecided}{found.caveat}.")
+    return passed(
+        f"No seesaw: no cell of {name} is worse than {against}{lost.undecided}{lost.caveat}."
+    )

@@ -1,1 +1,1 @@
-"""Formats: one file per format of `report --format`; `files(record)` gives the text behind each ending of a file's name."""
+"""Formats: one file per `report --format`; `files(record)` returns text by file suffix."""

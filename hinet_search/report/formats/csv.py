@@ -1,17 +1,16 @@
-"""Three tidy tables: trials, evaluations, and the cells of finalists; no cell of them is a formula."""
+"""CSV: three tidy tables, trials, evaluations and finalists, with formulas escaped."""
 
 from collections.abc import Mapping
 
-from hinet_search import frames
-from hinet_search.records import StudyRecord
-from hinet_search.spreadsheet import without_formulas
+from hinet_search.report.text.untrusted import without_formulas
+from hinet_search.results.study_record import StudyRecord
 
 
 def files(record: StudyRecord) -> Mapping[str, str]:
-    """One file a table."""
+    """Return one file per table."""
     tables = {
-        ".trials.csv": frames.trials(record),
-        ".evaluations.csv": frames.evaluations(record),
-        ".finalists.csv": frames.finalists(record),
+        ".trials.csv": record.trials,
+        ".evaluations.csv": record.evaluations,
+        ".finalists.csv": record.finalists,
     }
     return {ending: without_formulas(table.write_csv()) for ending, table in tables.items()}

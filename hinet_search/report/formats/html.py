@@ -1,11 +1,11 @@
-"""The page, with its Explore card."""
+"""HTML: the page, with its Explore card."""
 
 from collections.abc import Mapping
 
-from hinet_search.records import StudyRecord
 from hinet_search.report.page import render
+from hinet_search.results.study_record import StudyRecord
 
 
 def files(record: StudyRecord) -> Mapping[str, str]:
-    """One page."""
+    """Return one page."""
     return {".html": render(record, explore=True)}

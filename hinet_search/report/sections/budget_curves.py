@@ -1,60 +1,117 @@
-"""Budget curves: the best validation value of every arm against the training seconds it has spent."""
+"""Budget curves: the best validation value of every arm against its training time, and who led."""
 
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
 
 from markupsafe import Markup
 
-from hinet_search.compare import in_words
-from hinet_search.records import StudyRecord
-from hinet_search.report import numbers, reading
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.clock import Clock, clock_over
-from hinet_search.report.figures import Axis, axis_near_the_best, grid, line, spread_apart, svg
-from hinet_search.report.markup import details, head, join, note, row, scroll, table, tag
-from hinet_search.report.spending import SHARES, Lead, Spent, common_time, leaders, spent
+from hinet_search.report.drawing import numbers
+from hinet_search.report.drawing.figures import (
+    Axis,
+    TimeAxis,
+    axis_near_the_best,
+    grid,
+    line,
+    spread_apart,
+    svg,
+    time_axis_over,
+)
+from hinet_search.report.drawing.html import details, head, join, note, row, scroll, table, tag
+from hinet_search.report.facts import record as record_facts
+from hinet_search.results.objectives import objective_named
+from hinet_search.results.records import ArmRecord, TrialRecord
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import in_words, title
 
 ORDER = 50
 MOST_LINES = 16
 LABEL = 6.4  # height of a name, per cent of the picture
+SHARES = (0.25, 0.5, 1.0)  # of the training time that every arm had
+
+
+@dataclass(frozen=True)
+class BudgetPoint:
+    """The best validation objective of an arm after `seconds` of training, trial after trial."""
+
+    seconds: float
+    best: float
+
+
+@dataclass(frozen=True)
+class ArmCurve:
+    """One arm: (seconds, best value so far) at each change, and the seconds of all its trials."""
+
+    name: str
+    is_focus: bool
+    changes: tuple[tuple[float, float], ...]
+    seconds: float
+
+    @property
+    def best(self) -> float:
+        """The best value of all trials."""
+        return self.changes[-1][1]
+
+    def at(self, seconds: float) -> float | None:
+        """Return the best value after a training time; None before the first value."""
+        return next((value for when, value in reversed(self.changes) if when <= seconds), None)
+
+
+@dataclass(frozen=True)
+class Leader:
+    """The arm in the lead after a share of the common training time, and its value."""
+
+    share: float
+    name: str
+    value: float
 
 
 def build(record: StudyRecord) -> Card:
-    """One picture with a line per arm, who was ahead when, and the values at equal training time."""
-    arms = spent(record)
+    """Build a plot with a line per arm, the leading arms, and the values at equal times."""
+    arms = arm_curves(record)
     if not arms:
         raise NotApplicable("needs an evaluated trial; no arm has one yet")
     leads = list(leaders(arms, maximize=record.maximize))
     lead = (
-        f"Best {reading.objective_in_words(record)} on validation so far, against the time that an arm's trials have trained, "
-        "one seed each. Arms get equal numbers of trials, not equal time: a line turns dotted where its arm's time ends."
+        f"Best {record_facts.objective_in_words(record)} on validation so far "
+        "against the training time "
+        "of an arm's trials, one seed each. Arms get equal numbers of trials, not equal time: a "
+        "line is dotted after the end of its arm's training."
     )
     body = [_picture(record, arms), note(_in_words(arms, leads)), _values(arms)]
     return Card("budget-curves", "Search", _heading(leads), lead, join(body))
 
 
-def _heading(leads: Sequence[Lead]) -> str:
+def _heading(leads: Sequence[Leader]) -> str:
     if not leads:
-        return "What was reached in which time?"
+        return "Best value against training time"
     first, last = leads[0], leads[-1]
     when = f"after {numbers.percent(first.share)} of the training time that all arms had"
     if first.name == last.name:
-        return f"{last.name} is ahead {when}, and at its end"
-    return f"{first.name} is ahead {when}, {last.name} at its end"
+        return f"{last.name} leads {when}, and at its end"
+    return f"{first.name} leads {when}, {last.name} at its end"
 
 
-def _in_words(arms: Sequence[Spent], leads: Sequence[Lead]) -> str:
-    shortest, common = min(arms, key=lambda arm: arm.seconds), common_time(arms)
-    by_name = [(name, list(found)) for name, found in groupby(leads, lambda lead: lead.name)]
-    said = [f"{name} at {in_words([numbers.percent(lead.share) for lead in found])}" for name, found in by_name]
-    ahead = f"Ahead after a share of it: {', '.join(said)}." if said else "No arm had a value by then."
+def _in_words(arms: Sequence[ArmCurve], leads: Sequence[Leader]) -> str:
+    shortest = min(arms, key=lambda arm: arm.seconds)
+    sentences = [f"{shortest.name} trained least, {numbers.duration(common_time(arms))}."]
+    in_the_lead = []
+    for name, group in groupby(leads, lambda lead: lead.name):
+        shares = [numbers.percent(lead.share) for lead in group]
+        in_the_lead.append(f"{name} at {in_words(shares)}")
+    if in_the_lead:
+        sentences.append(f"In the lead after a share of this time: {', '.join(in_the_lead)}.")
+    else:
+        sentences.append("No arm had a value by then.")
+    sentences.append("A line starts where it enters the plot.")
     left_out = len(arms) - MOST_LINES
-    more = f" {numbers.plural(left_out, 'more arm')}: in the table only." if left_out > 0 else ""
-    shown = "A line begins where it enters the picture."
-    return f"{shortest.name} trained least, {numbers.duration(common)}. {ahead} {shown}{more}"
+    if left_out > 0:
+        sentences.append(f"{numbers.plural(left_out, 'more arm')}: in the table only.")
+    return " ".join(sentences)
 
 
-def _values(arms: Sequence[Spent]) -> Markup:
+def _values(arms: Sequence[ArmCurve]) -> Markup:
     common = common_time(arms)
     rows = [
         row(
@@ -72,42 +129,128 @@ def _values(arms: Sequence[Spent]) -> Markup:
     return details(label, scroll(label, table(header, rows)))
 
 
-def _picture(record: StudyRecord, arms: Sequence[Spent]) -> Markup:
+def _picture(record: StudyRecord, arms: Sequence[ArmCurve]) -> Markup:
     drawn = arms[:MOST_LINES]
     changes = [change for arm in drawn for change in arm.changes]
     bests = [arm.best for arm in drawn]
     y_axis = axis_near_the_best([value for _, value in changes], bests, maximize=record.maximize)
     seen = [when for when, value in changes if y_axis.low <= value <= y_axis.high]
-    clock = clock_over(seen, max(arm.seconds for arm in arms))
+    clock = time_axis_over(seen, max(arm.seconds for arm in arms))
     ends = [y_axis.place(arm.best) for arm in drawn]
     places = spread_apart(ends, LABEL)
     shapes = [shape for arm in reversed(drawn) for shape in _lines(arm, clock, y_axis)]
-    to_names = [
-        tag("path", d=f"M0 {100 - end:.1f}L100 {100 - place:.1f}") for end, place in zip(ends, places, strict=True)
-    ]
+    to_names, names = [], []
+    for arm, end, place in zip(drawn, ends, places, strict=True):
+        to_names.append(tag("path", d=f"M0 {100 - end:.1f}L100 {100 - place:.1f}"))
+        names.append(_name(arm, place))
     content = [
         grid(y_axis),
         *clock.labels(),
         svg(*shapes),
         tag("div", svg(*to_names), class_="to-names"),
-        *(_name(arm, place) for arm, place in zip(drawn, places, strict=True)),
+        *names,
         tag("span", clock.words, class_="xt"),
     ]
-    spoken = ", ".join(f"{arm.name} {numbers.metric(arm.best)} in {numbers.duration(arm.seconds)}" for arm in arms)
+    spoken = ", ".join(
+        f"{arm.name} {numbers.metric(arm.best)} in {numbers.duration(arm.seconds)}" for arm in arms
+    )
     label = f"Best value and training time, best first: {spoken}"
     box = tag("div", *content, class_="plot-box", role="img", aria_label=label)
     return scroll("Budget curves", tag("div", box, class_="picture budget"))
 
 
-def _lines(arm: Spent, clock: Clock, y_axis: Axis) -> list[Markup]:
-    """A staircase from where it enters the picture up to the arm's end, and a dotted line from there on."""
-    shown = [(clock.along(when), value) for when, value in arm.changes if y_axis.low <= value <= y_axis.high]
+def _lines(arm: ArmCurve, clock: TimeAxis, y_axis: Axis) -> list[Markup]:
+    """Draw a staircase up to the end of the arm's training, and a dotted line from there on."""
+    visible = [
+        (clock.along(when), value)
+        for when, value in arm.changes
+        if y_axis.low <= value <= y_axis.high
+    ]
     end, me = clock.along(arm.seconds), " me" if arm.is_focus else ""
-    corners = reading.as_steps(shown, end)
+    corners = record_facts.as_steps(visible, end)
     after = [(end, arm.best), (clock.axis.high, arm.best)]
-    return [line(after, clock.axis, y_axis, f"after{me}"), line(corners, clock.axis, y_axis, f"mid{me}")]
+    return [
+        line(after, clock.axis, y_axis, f"after{me}"),
+        line(corners, clock.axis, y_axis, f"mid{me}"),
+    ]
 
 
-def _name(arm: Spent, place: float) -> Markup:
+def _name(arm: ArmCurve, place: float) -> Markup:
     value = tag("small", numbers.metric(arm.best))
-    return tag("span", arm.name, " ", value, class_=f"end{' me' if arm.is_focus else ''}", style=f"bottom:{place:.1f}%")
+    class_ = "end me" if arm.is_focus else "end"
+    return tag("span", arm.name, " ", value, class_=class_, style=f"bottom:{place:.1f}%")
+
+
+def arm_curves(record: StudyRecord) -> list[ArmCurve]:
+    """Return all arms with a value, best first."""
+    focus = record_facts.focus_of(record)
+    arms = []
+    for arm in record.arms:
+        points = budget_curve(record, arm)
+        if not points:
+            continue
+        changes = [(points[0].seconds, points[0].best)]
+        for before, after in pairwise(points):
+            if after.best != before.best:
+                changes.append((after.seconds, after.best))
+        arms.append(ArmCurve(title(arm.name), arm == focus, tuple(changes), points[-1].seconds))
+    return sorted(arms, key=lambda arm: arm.best, reverse=record.maximize)
+
+
+def common_time(arms: Sequence[ArmCurve]) -> float:
+    """Return the seconds that every arm has trained for."""
+    return min(arm.seconds for arm in arms)
+
+
+def leaders(arms: Sequence[ArmCurve], *, maximize: bool) -> Iterator[Leader]:
+    """Yield the best arm after each share of the common time, unless no arm had a value by then."""
+    pick = max if maximize else min
+    for share in SHARES:
+        values = [(arm.at(share * common_time(arms)), arm.name) for arm in arms]
+        known = [(value, name) for value, name in values if value is not None]
+        if known:
+            value, name = pick(known, key=lambda pair: pair[0])
+            yield Leader(share, name, value)
+
+
+def budget_curve(record: StudyRecord, arm: ArmRecord) -> tuple[BudgetPoint, ...]:
+    """Return a point per improvement, also within trials, and a last one at the end of all trials.
+
+    Trials are placed one after another in the order in which they finished, as if one slot had
+    run them. A failed trial costs its seconds and improves nothing; a running one is left out.
+    The curve is empty if there is no value.
+    """
+    better = objective_named(record.objective).better
+    points: list[BudgetPoint] = []
+    spent = 0.0
+    for trial in _in_order(arm):
+        for seconds, value in _values_of(trial):
+            if not points or better(value, points[-1].best):
+                points.append(BudgetPoint(spent + seconds, value))
+        spent += _seconds(trial)
+    if points and points[-1].seconds < spent:
+        points.append(BudgetPoint(spent, points[-1].best))
+    return tuple(points)
+
+
+def _in_order(arm: ArmRecord) -> list[TrialRecord]:
+    ended = [trial for trial in arm.trials if trial.counts and trial.state != "running"]
+    return sorted(ended, key=lambda trial: (trial.finished, trial.number))
+
+
+def _values_of(trial: TrialRecord) -> Iterator[tuple[float, float]]:
+    """Yield (seconds since the start of the trial, value).
+
+    A trial without stored evaluations has its value at its end.
+    """
+    if trial.state == "failed":
+        return
+    for evaluation in trial.evaluations:
+        yield evaluation.seconds, evaluation.objective
+    if not trial.evaluations and trial.value is not None:
+        yield _seconds(trial), trial.value
+
+
+def _seconds(trial: TrialRecord) -> float:
+    last = trial.evaluations[-1].seconds if trial.evaluations else 0.0
+    return max(trial.cost.seconds, last) if trial.cost else last

@@ -1,56 +1,75 @@
-"""Experts: whether those that stand beside one another compute different things."""
+"""Experts: whether parallel experts compute different things."""
 
 from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from hinet_search.compare import title
-from hinet_search.records import StudyRecord
-from hinet_search.report import numbers, reading, shown
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.figures import bar
-from hinet_search.report.markup import column, head, join, note, row, scroll, table, tag, unnamed
-from hinet_search.report.shown import Alike
+from hinet_search.report.drawing import numbers
+from hinet_search.report.drawing.figures import bar
+from hinet_search.report.drawing.html import (
+    column,
+    head,
+    join,
+    note,
+    row,
+    scroll,
+    table,
+    tag,
+    unnamed,
+)
+from hinet_search.report.facts import insight_means
+from hinet_search.report.facts import record as record_facts
+from hinet_search.report.facts.insight_means import SimilarityMeans
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import title
 
 ORDER = 42
-SAME = 0.95  # experts above are as good as one
+SAME = 0.95  # two experts with a larger similarity are redundant
+
+CostEntry = tuple[str, SimilarityMeans]  # name of the arm, similarity at one place in its model
 
 
 def build(record: StudyRecord) -> Card:
-    """One row per place in the model of every arm that has several experts."""
-    found = [(title(arm.name), one) for arm, finalist in reading.finalists(record) for one in shown.alike(finalist)]
-    if not found:
-        raise NotApplicable("needs finalists with two experts beside each other, trained by this version")
-    several = any(len(finalist.runs) > 1 for _, finalist in reading.finalists(record))
+    """Build one row per arm and place in its model that has several experts."""
+    entries: list[CostEntry] = []
+    for arm, finalist in record_facts.finalists(record):
+        entries += [(title(arm.name), place) for place in insight_means.similarities(finalist)]
+    if not entries:
+        raise NotApplicable("needs finalists with parallel experts, trained by this version")
+    several = any(len(finalist.runs) > 1 for _, finalist in record_facts.finalists(record))
+    method = f"linear CKA{', mean over seeds' if several else ''}"
     lead = (
-        "Similarity of what two experts give out on the same validation rows (linear CKA"
-        f"{', mean over seeds' if several else ''}): 1 is the same up to a rotation, 0 has nothing in common."
+        f"Similarity of the outputs of two experts on the same validation rows ({method}): "
+        "1 means the same up to rotation and scale, 0 nothing in common."
     )
     explained = note(
-        "Mean: over all pairs, and over scenarios where each has experts of its own. Most alike: the pair that is most so "
-        "with a seed."
+        "Mean: over all pairs of experts, and over scenarios if each has its own experts. "
+        "Most similar: the largest value of any pair, by seed."
     )
-    return Card("experts", "Why", _heading(found), lead, join([_table(found), explained]), half=True)
+    body = join([_table(entries), explained])
+    return Card("experts", "Why", _heading(entries), lead, body, half=True)
 
 
-def _heading(found: Sequence[tuple[str, Alike]]) -> str:
-    same = [(name, one) for name, one in found if one.most > SAME]
-    if not same:
-        return "No two experts do the same"
-    name, one = max(same, key=lambda pair: pair[1].most)
-    return f"Two experts of {name} do nearly the same ({one.where}, {numbers.share(one.most)})"
+def _heading(entries: Sequence[CostEntry]) -> str:
+    name, place = max(entries, key=lambda entry: entry[1].most)
+    if place.most <= SAME:
+        return "No two experts compute nearly the same"
+    where = f"{place.where}, {numbers.share(place.most)}"
+    return f"Two experts of {name} compute nearly the same ({where})"
 
 
-def _table(found: Sequence[tuple[str, Alike]]) -> Markup:
+def _table(entries: Sequence[CostEntry]) -> Markup:
     rows = [
         row(
-            join([f"{name} ", tag("code", one.where)]),
-            str(one.count),
-            bar(one.mean),
-            numbers.share(one.mean),
-            numbers.share(one.most),
+            join([f"{name} ", tag("code", place.where)]),
+            str(place.count),
+            bar(place.mean),
+            numbers.share(place.mean),
+            numbers.share(place.most),
         )
-        for name, one in found
+        for name, place in entries
     ]
-    header = head("Arm and place", "Experts", unnamed("drawn"), column("Mean", "r"), "Most alike")
+    mean = column("Mean", "r")
+    header = head("Arm and place", "Experts", unnamed("drawn"), mean, "Most similar")
     return scroll("Similarity of experts", table(header, rows, class_="cost"))

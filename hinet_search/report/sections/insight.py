@@ -1,130 +1,177 @@
-"""Insight: what the chosen HiNet shows of itself, scenario attention and gates, as means over its seeds."""
+"""Insight: scenario attention and gate weights of the chosen HiNet, as means over its seeds."""
 
 from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from hinet_search.compare import chosen, title
-from hinet_search.records import StudyRecord
-from hinet_search.report import numbers, shown
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.markup import Content, head, join, note, row, scroll, table, tag, unnamed, words
-from hinet_search.report.reading import focus_of, gate_in_words
-from hinet_search.report.shown import Attention, Gate
+from hinet_search.report.drawing import numbers
+from hinet_search.report.drawing.html import (
+    Content,
+    head,
+    join,
+    note,
+    row,
+    scroll,
+    table,
+    tag,
+    unnamed,
+    words,
+)
+from hinet_search.report.facts import insight_means
+from hinet_search.report.facts.insight_means import AttentionMeans, GateMeans
+from hinet_search.report.facts.record import focus_of, gate_in_words
+from hinet_search.results.finalist_values import chosen
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import title
 
 ORDER = 40
-MOST_SCENARIOS = 12  # beyond, a row lists its five strongest instead of a matrix nobody can read
+MOST_SCENARIOS = 12  # with more, each row lists its five largest weights instead of a matrix
 DARKEST = 0.55  # opacity of the tint at weight 1, low enough for readable text
 
 
 def build(record: StudyRecord) -> Card:
-    """Attention and gates of the focus arm's chosen finalist."""
+    """Build the attention and gates of the focus arm's chosen finalist."""
     arm = focus_of(record)
     finalist = chosen(arm) if arm else None
     if arm is None or finalist is None:
-        raise NotApplicable("needs a HiNet finalist; the launch command trains finalists once the trials are done")
-    attention, gates = shown.attention(finalist), shown.gates(finalist)
+        raise NotApplicable(
+            "needs a HiNet finalist; the launch command trains finalists once the trials are done"
+        )
+    attention, gates = insight_means.attention(finalist), insight_means.gates(finalist)
     if attention is None and not gates:
         raise NotApplicable(f"needs a model with attention or gates, {title(arm.name)} has neither")
     count = len(finalist.runs)
     figures = [] if attention is None else [_attention(record.data.scenarios, attention)]
     figures += _gate_tables(gates, several=count > 1)
-    body = [tag("div", *figures, class_="gates"), note(_legend(attention, gates, several=count > 1))]
+    body = [
+        tag("div", *figures, class_="gates"),
+        note(_legend(attention, gates, several=count > 1)),
+    ]
     seeds = f"mean over {count} seeds" if count > 1 else "1 seed"
     lead = join(
         [
-            f"{title(arm.name)}, {seeds}, on validation rows. A weight shows where a scenario looks, ",
-            tag("b", "not whether looking there helps"),
-            ": attention is not effect; an arm without it, searched beside this one, would show that.",
+            f"{title(arm.name)}, {seeds}, on validation rows. ",
+            "A weight shows what a scenario attends to, ",
+            tag("b", "not whether that helps"),
+            ": attention is not effect; a second arm without attention would show that.",
         ]
     )
     return Card("insight", "Why", _heading(record.data.scenarios, attention), lead, join(body))
 
 
-def _heading(scenarios: Sequence[str], attention: Attention | None) -> str:
-    """The strongest look from one scenario to another, when it has most of the weight and more than an even share, whatever
-    the seed."""
-    question, others = "Where do scenarios look, and which experts do gates use?", len(scenarios) - 1
-    if attention is None or others < 2:
-        return question
-    looks = [(weight, i, j) for i, weights in enumerate(attention.mean) for j, weight in enumerate(weights) if i != j]
-    weight, looking, seen = max(looks)
-    spread = attention.deviation[looking][seen] if attention.deviation else 0.0
-    if weight - spread <= max(0.5, 1.5 / others):
-        return question
-    return f"{scenarios[looking]} looks mostly at {scenarios[seen]}"
+def _heading(scenarios: Sequence[str], attention: AttentionMeans | None) -> str:
+    """Name the largest weight between two scenarios if it is over half and over 1.5 equal shares.
+
+    It must do so by more than its deviation over seeds.
+    """
+    neutral = "Scenario attention and gate weights"
+    num_others = len(scenarios) - 1
+    if attention is None or num_others < 2:
+        return neutral
+    weights = [
+        (weight, i, j)
+        for i, row_weights in enumerate(attention.mean)
+        for j, weight in enumerate(row_weights)
+        if i != j
+    ]
+    largest, attending, attended = max(weights)
+    spread = attention.deviation[attending][attended] if attention.deviation else 0.0
+    if largest - spread <= max(0.5, 1.5 / num_others):
+        return neutral
+    return f"{scenarios[attending]} attends mostly to {scenarios[attended]}"
 
 
-def _attention(scenarios: Sequence[str], attention: Attention) -> Markup:
+def _attention(scenarios: Sequence[str], attention: AttentionMeans) -> Markup:
     if len(scenarios) < 2:
         return note("With one scenario there is no other one to attend to.")
-    figure = _matrix(scenarios, attention) if len(scenarios) <= MOST_SCENARIOS else _strongest(scenarios, attention)
-    return tag("div", tag("h3", "Who looks at whom"), scroll("Scenario attention", figure))
+    draw = _matrix if len(scenarios) <= MOST_SCENARIOS else _strongest
+    figure = scroll("Scenario attention", draw(scenarios, attention))
+    return tag("div", tag("h3", "Scenario attention"), figure)
 
 
-def _matrix(scenarios: Sequence[str], attention: Attention) -> Markup:
-    header = head(unnamed("scenario that looks"), *scenarios)
-    rows = [row(name, *(_look(attention, i, j) for j in range(len(scenarios)))) for i, name in enumerate(scenarios)]
+def _matrix(scenarios: Sequence[str], attention: AttentionMeans) -> Markup:
+    header = head(unnamed("attending scenario"), *scenarios)
+    rows = []
+    for attending, name in enumerate(scenarios):
+        cells = [_attention_cell(attention, attending, k) for k in range(len(scenarios))]
+        rows.append(row(name, *cells))
     return table(header, rows, class_="att")
 
 
-def _look(attention: Attention, looking: int, seen: int) -> Markup:
-    weight = attention.mean[looking][seen]
-    if looking == seen and weight == 0:
+def _attention_cell(attention: AttentionMeans, attending: int, attended: int) -> Markup:
+    weight = attention.mean[attending][attended]
+    if attending == attended and weight == 0:
         return tag("td", numbers.DASH, class_="none")
-    spread = attention.deviation[looking][seen] if attention.deviation else None
-    return _weight(weight, "" if spread is None else tag("small", f"±{numbers.share(spread)}"))
+    if attention.deviation is None:
+        return _weight(weight)
+    spread = attention.deviation[attending][attended]
+    return _weight(weight, tag("small", f"±{numbers.share(spread)}"))
 
 
 def _weight(value: float, below: Content = "") -> Markup:
     return tag("td", numbers.share(value), below, style=f"--a:{DARKEST * value:.2f}")
 
 
-def _strongest(scenarios: Sequence[str], attention: Attention) -> Markup:
+def _strongest(scenarios: Sequence[str], attention: AttentionMeans) -> Markup:
     rows = []
     for name, weights in zip(scenarios, attention.mean, strict=True):
         order = sorted(range(len(scenarios)), key=lambda j: -weights[j])[:5]
-        rows.append(row(name, words(", ".join(f"{scenarios[j]} {numbers.share(weights[j])}" for j in order))))
-    return table(head("Scenario", "Five strongest", numeric_from=2), rows, class_="words")
+        listed = ", ".join(f"{scenarios[j]} {numbers.share(weights[j])}" for j in order)
+        rows.append(row(name, words(listed)))
+    return table(head("Scenario", "Five largest weights", numeric_from=2), rows, class_="words")
 
 
-def _gate_tables(gates: dict[tuple[str, ...], dict[str, Gate]], *, several: bool) -> list[Markup]:
-    """One table for gates that mix the same experts; those of which each scenario has one stand below each other."""
-    of_scenarios: list[Markup] = []
+def _gate_tables(
+    gates: dict[tuple[str, ...], dict[str, GateMeans]], *, several: bool
+) -> list[Markup]:
+    """Return one table per set of mixed experts; tables with a gate per scenario are stacked."""
+    stacked: list[Markup] = []
     others: list[Markup] = []
-    for experts, found in gates.items():
-        scenarios, kinds = zip(*(where.rpartition("/")[::2] for where in found), strict=True)
-        one_each = all(scenarios) and len(set(kinds)) == 1
-        of = kinds[0] if one_each else "cells" if all(scenarios) else "tasks"
-        names = scenarios if one_each else [gate_in_words(where) for where in found]
-        figure = _of_experts(experts, dict(zip(names, found.values(), strict=True)), several=several)
-        (of_scenarios if one_each else others).append(tag("h3", f"Gates of {of}") + scroll(f"Gates of {of}", figure))
-    stacked = [tag("div", *of_scenarios)] if of_scenarios else []
-    return [*stacked, *(tag("div", one) for one in others)]
+    for experts, by_place in gates.items():
+        places = [where.rpartition("/") for where in by_place]  # scenario, slash, gate or task
+        has_scenarios = all(scenario for scenario, _, _ in places)
+        kinds = {kind for _, _, kind in places}
+        one_per_scenario = has_scenarios and len(kinds) == 1
+        if one_per_scenario:
+            owner = kinds.pop()
+            names = [scenario for scenario, _, _ in places]
+        else:
+            owner = "cells" if has_scenarios else "tasks"
+            names = [gate_in_words(where) for where in by_place]
+        named_gates = dict(zip(names, by_place.values(), strict=True))
+        figure = _of_experts(experts, named_gates, several=several)
+        titled = tag("h3", f"Gates of {owner}") + scroll(f"Gates of {owner}", figure)
+        (stacked if one_per_scenario else others).append(titled)
+    columns = [tag("div", *stacked)] if stacked else []
+    return [*columns, *(tag("div", titled) for titled in others)]
 
 
-def _legend(attention: Attention | None, gates: dict[tuple[str, ...], dict[str, Gate]], *, several: bool) -> str:
-    said = ["Every row sums to 1."]
+def _legend(
+    attention: AttentionMeans | None,
+    gates: dict[tuple[str, ...], dict[str, GateMeans]],
+    *,
+    several: bool,
+) -> str:
+    sentences = ["Every row sums to 1."]
     if attention is not None:
-        said.append("Attention: a row is the scenario that looks.")
-        said += ["Below a weight: standard deviation over seeds."] if attention.deviation is not None else []
+        sentences.append("Attention: each row is the attending scenario.")
+    if attention is not None and attention.deviation is not None:
+        sentences.append("Below a weight: standard deviation over seeds.")
     if gates:
-        said.append("Gates: mean weight of each expert.")
+        sentences.append("Gates: mean weight of each expert.")
     if gates and several:
-        said.append(
-            "Largest: that of each seed's own favourite, in the mean; experts of two seeds share no more than a name, so "
-            "means over seeds are flatter than any gate."
+        sentences.append(
+            "Largest: mean of each seed's largest weight; experts of different seeds share only "
+            "their names, so means over seeds are flatter than the gates of any seed."
         )
-    return " ".join(said)
+    return " ".join(sentences)
 
 
-def _of_experts(experts: Sequence[str], gates: dict[str, Gate], *, several: bool) -> Markup:
-    rows = [
-        row(
-            name,
-            *(_weight(weight) for weight in gate.weights),
-            *([numbers.share(gate.favourite)] if several else []),
-        )
-        for name, gate in gates.items()
-    ]
-    return table(head(unnamed("gate"), *experts, *(["Largest"] if several else [])), rows, class_="att")
+def _of_experts(experts: Sequence[str], gates: dict[str, GateMeans], *, several: bool) -> Markup:
+    rows = []
+    for name, gate in gates.items():
+        largest = [numbers.share(gate.favourite)] if several else []
+        rows.append(row(name, *map(_weight, gate.weights), *largest))
+    header = head(unnamed("gate"), *experts, *(["Largest"] if several else []))
+    return table(header, rows, class_="att")

@@ -1,23 +1,25 @@
-"""Pruning: what stopping bad trials early has saved."""
+"""Pruning: how much training was saved by stopping bad trials early."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from hinet_search.compare import title
-from hinet_search.records import ArmRecord, StudyRecord, TrialRecord
-from hinet_search.report import numbers, reading
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.figures import bar
-from hinet_search.report.markup import details, head, note, row, scroll, table, unnamed
+from hinet_search.report.drawing import numbers
+from hinet_search.report.drawing.figures import bar
+from hinet_search.report.drawing.html import details, head, note, row, scroll, table, unnamed
+from hinet_search.report.facts import record as record_facts
+from hinet_search.results.records import ArmRecord, TrialRecord
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import title
 
 ORDER = 57
 
 
 @dataclass(frozen=True)
-class Saved:
-    """Of one arm: pruned trials, the passes that they trained and would have trained, and the seconds not spent."""
+class PruningSavings:
+    """One arm: its pruned trials, their trained and planned passes, and the seconds saved."""
 
     name: str
     pruned: int
@@ -28,45 +30,43 @@ class Saved:
 
     @property
     def share(self) -> float:
-        """Of the passes of its pruned trials, had none been pruned."""
+        """Saved share of the passes planned for the pruned trials."""
         return (self.planned - self.trained) / self.planned if self.planned else 0.0
 
 
 def build(record: StudyRecord) -> Card:
-    """One row per arm."""
-    found = [one for arm in reading.ordered_arms(record) if (one := _saved(record, arm)).pruned]
-    if not found:
+    """Build one row per arm with pruned trials."""
+    savings = [_savings(record, arm) for arm in record_facts.ordered_arms(record)]
+    savings = [arm for arm in savings if arm.pruned]
+    if not savings:
         raise NotApplicable("needs a pruned trial with its evaluations; none was pruned")
     lead = (
-        f"Pruner: {record.pruner}, the same rule in every arm. Passes of pruned trials, against the "
-        f"{numbers.plural(record.budget.passes, 'pass')} that a trial may take."
+        f"Pruner: {record.pruner}, the same rule in every arm. Passes of pruned trials, against "
+        f"the {numbers.plural(record.budget.passes, 'pass')} that a trial may take."
     )
     explained = note(
-        "Time: had each pruned trial gone on to its last pass at its own pace. What it would have reached is not known."
+        "Time: if each pruned trial had run to its last pass at its own speed. "
+        "The value that it would have reached is not known."
     )
-    return Card(
-        "pruning",
-        "Search",
-        _heading(found),
-        lead,
-        explained + details("What was left out by arm", _table(found)),
-        half=True,
-    )
+    body = explained + details("Saved training by arm", _table(savings))
+    return Card("pruning", "Search", _heading(savings), lead, body, half=True)
 
 
-def _heading(found: Sequence[Saved]) -> str:
-    pruned, planned = sum(one.pruned for one in found), sum(one.planned for one in found)
-    share = sum(one.planned - one.trained for one in found) / planned
-    time = numbers.duration(sum(one.seconds for one in found))
-    trials = numbers.plural(pruned, "pruned trial")
-    return f"{trials} left out {numbers.percent(share)} of their passes, about {time} of training"
+def _heading(savings: Sequence[PruningSavings]) -> str:
+    planned = sum(arm.planned for arm in savings)
+    share = sum(arm.planned - arm.trained for arm in savings) / planned
+    time = numbers.duration(sum(arm.seconds for arm in savings))
+    trials = numbers.plural(sum(arm.pruned for arm in savings), "pruned trial")
+    return f"{trials} saved {numbers.percent(share)} of their passes, about {time} of training"
 
 
-def _saved(record: StudyRecord, arm: ArmRecord) -> Saved:
-    pruned = [(trial, _reached(trial)) for trial in arm.trials if trial.state == "pruned" and trial.counts]
+def _savings(record: StudyRecord, arm: ArmRecord) -> PruningSavings:
+    pruned = [
+        (trial, _reached(trial)) for trial in arm.trials if trial.state == "pruned" and trial.counts
+    ]
     known = [(trial, passes) for trial, passes in pruned if 0 < passes <= record.budget.passes]
     counted = sum(trial.counts and trial.state != "running" for trial in arm.trials)
-    return Saved(
+    return PruningSavings(
         title(arm.name),
         len(known),
         counted,
@@ -84,17 +84,17 @@ def _seconds(trial: TrialRecord) -> float:
     return trial.evaluations[-1].seconds
 
 
-def _table(found: Sequence[Saved]) -> Markup:
+def _table(savings: Sequence[PruningSavings]) -> Markup:
     rows = [
         row(
-            one.name,
-            f"{one.pruned} of {one.trials}",
-            f"{one.trained:.3g} of {one.planned:.3g}",
-            bar(one.share),
-            numbers.percent(one.share),
-            numbers.duration(one.seconds),
+            arm.name,
+            f"{arm.pruned} of {arm.trials}",
+            f"{numbers.plain(arm.trained)} of {numbers.plain(arm.planned)}",
+            bar(arm.share),
+            numbers.percent(arm.share),
+            numbers.duration(arm.seconds),
         )
-        for one in found
+        for arm in savings
     ]
-    header = head("Arm", "Pruned trials", "Their passes", unnamed("drawn"), "Left out", "Time")
-    return scroll("What pruning left out", table(header, rows, class_="cost"))
+    header = head("Arm", "Pruned trials", "Their passes", unnamed("drawn"), "Saved", "Time")
+    return scroll("Saved by pruning", table(header, rows, class_="cost"))

@@ -5,29 +5,42 @@ from collections.abc import Mapping
 
 from markupsafe import Markup
 
-from hinet_search.compare import title
-from hinet_search.records import Scalar, StudyRecord
-from hinet_search.report import numbers, reading
 from hinet_search.report.card import Card
-from hinet_search.report.markup import details, folds, join, row, table, tag, words
+from hinet_search.report.drawing import numbers
+from hinet_search.report.drawing.html import details, folds, join, row, table, tag, words
+from hinet_search.report.facts import record as record_facts
+from hinet_search.results.records import Scalar
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import title
 
 ORDER = 70
 
 
 def build(record: StudyRecord) -> Card:
-    """What it takes to run this again."""
-    commands = [record.command or shlex.join(["hinet-search", "launch", record.name]), reading.report_command(record)]
+    """Build the commands, files and facts that are needed to run this again."""
+    commands = [
+        record.command or shlex.join(["hinet-search", "launch", record.name]),
+        record_facts.report_command(record),
+    ]
     chosen = [
         (title(arm.name), _configuration({**arm.fixed, **finalist.parameters}))
-        for arm, finalist in reading.finalists(record)
+        for arm, finalist in record_facts.finalists(record)
     ]
-    blocks = [details(f"Chosen configuration of {name}", content, on_paper=True) for name, content in chosen[:1]]
-    if others := chosen[1:]:
-        blocks.append(details("Chosen configurations of the other arms", join(details(*one) for one in others)))
-    blocks += [details("Study file", _block(record.study_yaml))] if record.study_yaml else []
+    blocks = [
+        details(f"Chosen configuration of {name}", content, on_paper=True)
+        for name, content in chosen[:1]
+    ]
+    others = [details(name, content) for name, content in chosen[1:]]
+    if others:
+        blocks.append(details("Chosen configurations of the other arms", join(others)))
+    if record.study_yaml:
+        blocks.append(details("Study file", _block(record.study_yaml)))
     blocks.append(details("Versions and data", _versions(record), on_paper=True))
     body = [_block("\n".join(commands)), folds(blocks)]
-    lead = "The first command runs this study, the second writes this page. The data are inside this file."
+    lead = (
+        "The first command runs this study, the second writes this page. "
+        "The results are also stored in this file as JSON."
+    )
     return Card("reproduce", "Reproduce", "Reproduce and use", lead, join(body))
 
 
@@ -36,8 +49,10 @@ def _block(text: str) -> Markup:
 
 
 def _configuration(parameters: Mapping[str, Scalar]) -> Markup:
-    """Exact values, one a line, as `--set` takes them."""
-    return _block("\n".join(f"{name}: {_exact(value)}" for name, value in sorted(parameters.items())))
+    """List exact values, one per line, as `--set` takes them."""
+    return _block(
+        "\n".join(f"{name}: {_exact(value)}" for name, value in sorted(parameters.items()))
+    )
 
 
 def _exact(value: Scalar) -> str:
@@ -49,6 +64,9 @@ def _exact(value: Scalar) -> str:
 def _versions(record: StudyRecord) -> Markup:
     data, budget = record.data, record.budget
     counts = " / ".join(numbers.compact(rows) for rows in data.rows)
+    machine = ", ".join(_devices(record)) or "unknown"
+    seeds = numbers.plural(budget.finalist_seeds, "seed")
+    software = ", ".join(f"{name} {version}" for name, version in record.versions.items())
     facts = {
         "Study": f"{record.description or record.name}; {record.state}{_moment(record.updated)}",
         "Data": f"{data.source}, fingerprint {data.fingerprint}",
@@ -57,12 +75,16 @@ def _versions(record: StudyRecord) -> Markup:
         "Split": data.split,
         "Objective": f"{record.objective}, {'larger' if record.maximize else 'smaller'} is better",
         "Search": f"{record.sampler}, pruner {record.pruner}, seed {record.seed}",
-        "Budget": f"{numbers.plural(budget.trials, 'trial')} per arm, {numbers.plural(budget.passes, 'pass')}, "
-        f"{numbers.plural(budget.finalist_seeds, 'seed')} for {numbers.plural(budget.finalist_top, 'finalist')}",
-        "Machine": f"{', '.join(_devices(record)) or 'unknown'}; {numbers.plural(record.slots, 'slot')}, {numbers.duration(record.seconds)}",
-        "Software": ", ".join(f"{name} {version}" for name, version in record.versions.items()) or "not recorded",
+        "Budget": f"{numbers.plural(budget.trials, 'trial')} per arm, "
+        f"{numbers.plural(budget.passes, 'pass')}, "
+        f"{seeds} for {numbers.plural(budget.finalist_top, 'finalist')}",
+        "Machine": f"{machine}; {numbers.plural(record.slots, 'slot')}, "
+        f"{numbers.duration(record.seconds)}",
+        "Software": software or "not recorded",
     }
-    return table(Markup(""), [row(name, words(text)) for name, text in facts.items()], class_="words")
+    return table(
+        Markup(""), [row(name, words(text)) for name, text in facts.items()], class_="words"
+    )
 
 
 def _moment(time: str) -> str:

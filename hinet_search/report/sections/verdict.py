@@ -1,132 +1,149 @@
-"""Verdict: the sentence, four numbers, the difference to every arm, and what was compared, in words."""
+"""Verdict: the sentence, four numbers, the difference to every arm, what was compared, advice."""
 
 from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
-from hinet_search.compare import (
-    CellDifference,
-    Contrast,
-    Difference,
-    Verdict,
+from hinet_search.report.card import Card
+from hinet_search.report.drawing import numbers
+from hinet_search.report.drawing.figures import CLASSES
+from hinet_search.report.drawing.html import Content, details, folds, join, tag
+from hinet_search.report.facts import record as record_facts
+from hinet_search.report.facts.standings import loses_everywhere
+from hinet_search.report.text.advice import MOST_CELLS, box, worse_cells
+from hinet_search.report.text.baselines import against_all, counted, rivals_of_size, span, tests
+from hinet_search.results.cell_gains import against_reference
+from hinet_search.results.contrasts import Contrast
+from hinet_search.results.finalist_values import (
     cell_by_seed,
     cells_of,
     chosen,
     headline_by_seed,
-    is_opened,
     measure,
-    summary,
-    title,
-    trials_done,
-    verdict,
 )
-from hinet_search.records import ArmRecord, StudyRecord
-from hinet_search.report import numbers, reading
-from hinet_search.report.advice import MOST_CELLS, box, worse_cells
-from hinet_search.report.baselines import against_all, counted, rivals_of_size, span, tests
-from hinet_search.report.card import Card
-from hinet_search.report.compared import in_words
-from hinet_search.report.figures import CLASSES
-from hinet_search.report.markup import Content, folds, join, tag
+from hinet_search.results.records import ArmRecord
+from hinet_search.results.statistics.paired_difference import Difference, Summary, summary
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import Verdict, title, verdict
+from hinet_search.results.winner import is_fully_tested
 
 ORDER = 10
 
+Box = tuple[str, str, str, str]  # name, number, remark, CSS class
+
 
 def build(record: StudyRecord) -> Card:
-    """The card that opens the report; it has something to say for every study."""
+    """Build the card that opens the report; it applies to every study."""
     outcome = verdict(record)
     if outcome.difference is None:
         body = [_counts(record), box(record, outcome), in_words(record)]
         return Card("verdict", "Verdict", outcome.sentence, _progress(record), join(body))
     focus = next(arm for arm in record.arms if arm.name == outcome.focus)
-    rival = next(one for one in outcome.contrasts if one.arm == outcome.rival)
+    rival = next(contrast for contrast in outcome.contrasts if contrast.arm == outcome.rival)
     body = [
         _four_numbers(record, outcome, focus, outcome.difference),
         against_all(record, outcome, focus),
         box(record, outcome),
         folds([tests(outcome), in_words(record)]),
     ]
-    said = (*_led(record, outcome, focus, rival), " ", *_same_size(record, outcome, focus), *_exceptions(outcome))
-    lead = tag("p", *said)
+    result = _result(record, outcome, focus, rival)
+    same_size = _same_size(record, outcome, focus)
+    lead = tag("p", *result, " ", *same_size, *_exceptions(outcome))
     return Card("verdict", "Verdict", outcome.sentence, lead, join(body))
 
 
-def _led(record: StudyRecord, outcome: Verdict, focus: ArmRecord, rival: Contrast) -> Iterator[Content]:
-    """What the focus reached and what it gained over the strongest other arm."""
-    name, finalist = title(focus.name), chosen(focus)
-    reached = summary(list(headline_by_seed(record, finalist, "test").values())) if finalist else None
-    yield f"{name} is the best arm on validation and reaches " if outcome.best == focus.name else f"{name} reaches "
+def _result(
+    record: StudyRecord, outcome: Verdict, focus: ArmRecord, rival: Contrast
+) -> Iterator[Content]:
+    """State the value of the focus and its gain over the strongest other arm."""
+    reached = _reached(record, focus)
+    rank = "is the best arm on validation and " if outcome.best == focus.name else ""
+    yield f"{title(focus.name)} {rank}reaches "
     yield tag("b", numbers.metric(reached.mean if reached else None))
-    ahead = outcome.best == rival.arm
-    strongest = f"{title(rival.arm)}, the {'best' if ahead else 'strongest other'} arm on validation"
-    yield f" {reading.headline_in_words(record)} on test. Its gain over {strongest}, is "
+    rival_rank = "best" if outcome.best == rival.arm else "strongest other"
+    strongest = f"{title(rival.arm)}, the {rival_rank} arm on validation"
+    yield f" {record_facts.headline_in_words(record)} on test. Its gain over {strongest}, is "
     yield _gained(rival)
-    yield f" ({counted(rival, outcome)})."
+    yield f" ({counted(rival)})."
 
 
 def _same_size(record: StudyRecord, outcome: Verdict, focus: ArmRecord) -> Iterator[Content]:
-    """The rival of the same size, which is always spoken of; trees have no size to compare."""
-    if not reading.has_flops(focus):
+    """State the gain over an arm of the same size, or how to add one; trees have no such size."""
+    if not record_facts.has_flops(focus):
         return
     name = title(focus.name)
-    compared = {one.arm: one for one in outcome.contrasts if one.difference is not None}
-    found = next((compared[arm.name] for arm in rivals_of_size(record, focus) if arm.name in compared), None)
-    if found is None:
-        yield f"No arm has the size of {name}; the arm "
+    of_size = [arm.name for arm in rivals_of_size(record, focus)]
+    contrasts = {
+        contrast.arm: contrast for contrast in outcome.contrasts if contrast.difference is not None
+    }
+    rival = next((contrasts[arm] for arm in of_size if arm in contrasts), None)
+    if rival is None:
+        yield f"No arm has the same size as {name}; to add one: "
         yield tag("code", f"flat_moe: {{size_of: {focus.name}}}")
-        yield " would be one."
-    elif found.arm == outcome.rival:
-        yield f"{title(found.arm)} has the size of {name}."
+        yield "."
+    elif rival.arm == outcome.rival:
+        yield f"{title(rival.arm)} has the same size as {name}."
     else:
-        yield f"Against {title(found.arm)}, which has the size of {name}, the gain is "
-        yield _gained(found)
-        yield f" ({span(found)})."
+        yield f"Over {title(rival.arm)}, which has the same size as {name}, the gain is "
+        yield _gained(rival)
+        yield f" ({span(rival)})."
 
 
 def _exceptions(outcome: Verdict) -> Iterator[Content]:
-    """The cells that lose against the rival, by name."""
+    """Name the cells in which a better focus is worse than its rival."""
     cells = worse_cells(outcome)
-    if cells and outcome.status == "better":
-        named = [f"{reading.cell_in_words(cell.scenario, cell.task)} {_mean_gain(cell)}" for cell in cells[:MOST_CELLS]]
-        named += [f"{len(cells) - MOST_CELLS} more"] if len(cells) > MOST_CELLS else []
-        yield " Worse in "
-        yield tag("b", ", ".join(named), class_="loss")
-        yield "."
+    if not cells or outcome.status != "better":
+        return
+    named = []
+    for cell in cells[:MOST_CELLS]:
+        gain = numbers.gain(cell.difference.mean if cell.difference else None)
+        named.append(f"{record_facts.cell_in_words(cell.scenario, cell.task)} {gain}")
+    if len(cells) > MOST_CELLS:
+        named.append(f"{len(cells) - MOST_CELLS} more")
+    yield " Worse in "
+    yield tag("b", ", ".join(named), class_="loss")
+    yield "."
 
 
-def _mean_gain(cell: CellDifference) -> str:
-    return numbers.gain(cell.difference.mean if cell.difference else None)
+def _gained(contrast: Contrast) -> Markup:
+    mean = contrast.difference.mean if contrast.difference else None
+    return tag("b", numbers.gain(mean), class_=CLASSES[contrast.mark])
 
 
-def _gained(found: Contrast) -> Markup:
-    mean = found.difference.mean if found.difference else None
-    return tag("b", numbers.gain(mean), class_=CLASSES[found.mark])
+def _reached(record: StudyRecord, arm: ArmRecord) -> Summary | None:
+    """Return the headline of an arm's chosen finalist on test."""
+    finalist = chosen(arm)
+    if finalist is None:
+        return None
+    return summary(list(headline_by_seed(record, finalist, "test").values()))
 
 
 def _progress(record: StudyRecord) -> Markup:
-    """What is known before anything is decided: validation only, unless an arm has no other to be decided against."""
-    if len(record.arms) == 1 and is_opened(record.arms[0]):
+    """State the best trial on validation, or the test value of a study's only arm."""
+    if len(record.arms) == 1 and is_fully_tested(record.arms[0]):
         return tag("p", *_alone(record, record.arms[0]))
-    best = [(arm, steps) for arm in record.arms if (steps := reading.best_so_far(record, arm)) is not None]
-    if not best:
+    steps_by_arm = [(arm, record_facts.best_so_far(record, arm)) for arm in record.arms]
+    known = [(arm, steps) for arm, steps in steps_by_arm if steps is not None]
+    if not known:
         return tag("p", "No trial has finished with a value yet.")
     pick = max if record.maximize else min
-    arm, steps = pick(best, key=lambda pair: pair[1].best)
-    words = f"On validation the best trial so far is {title(arm.name)}'s number {steps.found_at} with "
-    objective = f" {reading.objective_in_words(record)}. One trial is one seed: no order of the arms follows from it."
-    return tag("p", words, tag("b", numbers.metric(steps.best)), objective)
+    arm, steps = pick(known, key=lambda pair: pair[1].best)
+    best_trial = f"Best on validation so far: trial {steps.best_trial} of {title(arm.name)} with "
+    caveat = "One trial is one seed, so this is no ranking of the arms."
+    objective = f" {record_facts.objective_in_words(record)}. {caveat}"
+    return tag("p", best_trial, tag("b", numbers.metric(steps.best)), objective)
 
 
 def _alone(record: StudyRecord, arm: ArmRecord) -> Iterator[Content]:
-    finalist = chosen(arm)
-    found = summary(list(headline_by_seed(record, finalist, "test").values())) if finalist else None
-    if found is not None:
+    reached = _reached(record, arm)
+    if reached is not None:
         yield f"{title(arm.name)} reaches "
-        yield tag("b", numbers.metric(found.mean))
-        yield f" {reading.headline_in_words(record)} on test, mean over {numbers.plural(found.seeds, 'seed')}."
+        yield tag("b", numbers.metric(reached.mean))
+        seeds = numbers.plural(reached.seeds, "seed")
+        yield f" {record_facts.headline_in_words(record)} on test, mean over {seeds}."
 
 
-def _numbers_list(rows: Sequence[tuple[str, str, str, str]]) -> Markup:
+def _numbers_list(rows: Sequence[Box]) -> Markup:
     boxes = [
         tag("div", tag("dt", name), tag("dd", value, tag("small", remark), class_=class_))
         for name, value, remark, class_ in rows
@@ -135,97 +152,147 @@ def _numbers_list(rows: Sequence[tuple[str, str, str, str]]) -> Markup:
 
 
 def _counts(record: StudyRecord) -> Markup:
-    done = sum(trials_done(arm) for arm in record.arms)
+    done = sum(arm.trials_done for arm in record.arms)
     failed = sum(trial.state == "failed" for arm in record.arms for trial in arm.trials)
     retrained = sum(len(finalist.runs) for arm in record.arms for finalist in arm.finalists)
-    rows = [
-        (
-            "Trials ended",
-            numbers.compact(done),
-            f"of {numbers.compact(record.budget.trials * len(record.arms))} planned",
-            "",
-        ),
-        (
-            "Failed trials",
-            numbers.compact(failed),
-            "causes below" if failed else "nothing to repair",
-            "loss" if failed else "",
-        ),
-        (
-            "Finalist runs",
-            numbers.compact(retrained),
-            f"{numbers.plural(record.budget.finalist_seeds, 'seed')} per finalist planned",
-            "",
-        ),
-        (
-            "Time so far",
-            numbers.duration(record.seconds) if record.seconds else numbers.DASH,  # counted when a launch ends
-            f"{numbers.plural(record.slots, 'slot')}, {record.state}",
-            "",
-        ),
-    ]
-    return _numbers_list(rows)
+    planned = numbers.compact(sum(map(record.budget_of, record.arms)))
+    seeds = numbers.plural(record.budget.finalist_seeds, "seed")
+    # A launch adds its time when it ends.
+    time = numbers.duration(record.seconds) if record.seconds else numbers.DASH
+    slots = numbers.plural(record.slots, "slot")
+    failed_box = ("Failed trials", numbers.compact(failed), "no failures", "")
+    if failed:
+        failed_box = ("Failed trials", numbers.compact(failed), "causes below", "loss")
+    return _numbers_list(
+        [
+            ("Trials ended", numbers.compact(done), f"of {planned} planned", ""),
+            failed_box,
+            ("Finalist runs", numbers.compact(retrained), f"{seeds} per finalist planned", ""),
+            ("Time so far", time, f"{slots}, {record.state}", ""),
+        ]
+    )
 
 
-def _four_numbers(record: StudyRecord, outcome: Verdict, focus: ArmRecord, difference: Difference) -> Markup:
+def _four_numbers(
+    record: StudyRecord, outcome: Verdict, focus: ArmRecord, difference: Difference
+) -> Markup:
     rival = next(arm for arm in record.arms if arm.name == outcome.rival)
-    marks = " / ".join(str(outcome.count(mark)) for mark in ("better", "unclear", "worse"))
-    known = sum(cell.difference is not None and cell.difference.low is not None for cell in outcome.cells)
+    gain = numbers.gain(difference.mean)
     seeds = numbers.plural(difference.pairs, "seed")
-    at_once = f"{numbers.plural(known, 'interval')}{' that hold at once' if known > 1 else ''}"
-    rows = [
-        (
-            f"Gain over {title(rival.name)}",
-            numbers.gain(difference.mean),
-            seeds,
-            CLASSES[difference.mark],
-        ),
-        (
-            "Cells better / unclear / worse",
-            marks,
-            at_once if difference.low is not None else numbers.interval(None, None),
-            "",
-        ),
-        _worst_cell(record, focus, rival),
-        _price(focus, rival),
-    ]
-    return _numbers_list(rows)
+    return _numbers_list(
+        [
+            (f"Gain over {title(rival.name)}", gain, seeds, CLASSES[difference.mark]),
+            _cells_box(outcome, difference),
+            _worst_cell(record, focus, rival),
+            _price(focus, rival),
+        ]
+    )
 
 
-def _worst_cell(record: StudyRecord, focus: ArmRecord, rival: ArmRecord) -> tuple[str, str, str, str]:
-    pick = min if measure(record).maximize else max
+def _cells_box(outcome: Verdict, difference: Difference) -> Box:
+    counts = [str(outcome.count(mark)) for mark in ("better", "unclear", "worse")]
+    marks = " / ".join(counts)
+    differences = [cell.difference for cell in outcome.cells if cell.difference is not None]
+    num_intervals = sum(difference.low is not None for difference in differences)
+    remark = numbers.plural(num_intervals, "interval")
+    if num_intervals > 1:
+        remark += " that hold at once"
+    if outcome.status == "observation":
+        marks, remark = numbers.DASH, "an observation, not a claim"
+    if difference.low is None:
+        remark = numbers.interval(None, None)
+    return "Cells better / not significant / worse", marks, remark, ""
+
+
+def _worst_cell(record: StudyRecord, focus: ArmRecord, rival: ArmRecord) -> Box:
     name = f"Worst cell of {title(focus.name)}"
-    reached = [(found, cell) for cell in cells_of(record) if (found := _mean(record, focus, cell)) is not None]
-    if not reached:
+    values = [(_mean(record, focus, cell), cell) for cell in cells_of(record)]
+    known = [(value, cell) for value, cell in values if value is not None]
+    if not known:
         return name, numbers.DASH, "no cell has a value", ""
-    value, cell = pick(reached)
+    pick = min if measure(record).maximize else max
+    value, cell = pick(known)
     other = numbers.metric(_mean(record, rival, cell))
-    return name, numbers.metric(value), f"{reading.cell_in_words(*cell)}; {title(rival.name)} {other}", ""
+    remark = f"{record_facts.cell_in_words(*cell)}; {title(rival.name)} {other}"
+    return name, numbers.metric(value), remark, ""
 
 
 def _mean(record: StudyRecord, arm: ArmRecord, cell: tuple[str, str]) -> float | None:
+    """Return an arm's mean over seeds in a cell of test."""
     finalist = chosen(arm)
-    found = summary(list(cell_by_seed(record, finalist, "test", cell).values())) if finalist else None
-    return found.mean if found else None
+    if finalist is None:
+        return None
+    reached = summary(list(cell_by_seed(record, finalist, "test", cell).values()))
+    return reached.mean if reached else None
 
 
-def _price(focus: ArmRecord, rival: ArmRecord) -> tuple[str, str, str, str]:
-    ours, theirs = (_flops(arm) for arm in (focus, rival))
-    name, spent = f"FLOPs per row against {title(rival.name)}", [_milliseconds(arm) for arm in (focus, rival)]
-    if spent[0] is not None and spent[1] is not None:
-        remark = f"{numbers.milliseconds(spent[0])} against {numbers.milliseconds(spent[1])}"
-        return "Time for 100 rows", f"{numbers.ratio(spent[0] / spent[1])} ×", remark, ""
+def _price(focus: ArmRecord, rival: ArmRecord) -> Box:
+    """Compare the time to score 100 rows, or FLOPs per row where that was not measured."""
+    our_time, their_time = _milliseconds(focus), _milliseconds(rival)
+    if our_time is not None and their_time is not None:
+        remark = f"{numbers.milliseconds(our_time)} against {numbers.milliseconds(their_time)}"
+        return "Time for 100 rows", f"{numbers.ratio(our_time / their_time)} ×", remark, ""
+    name = f"FLOPs per row against {title(rival.name)}"
+    ours, theirs = _flops(focus), _flops(rival)
     if not ours or not theirs:
-        none = title(rival.name if ours else focus.name)
-        return name, numbers.DASH, f"{none} is no torch model and has none", ""
-    return name, f"{numbers.ratio(ours / theirs)} ×", f"{numbers.compact(ours)} against {numbers.compact(theirs)}", ""
+        arm = title(rival.name if ours else focus.name)
+        return name, numbers.DASH, f"not counted for {arm}, which is not a torch model", ""
+    remark = f"{numbers.compact(ours)} against {numbers.compact(theirs)}"
+    return name, f"{numbers.ratio(ours / theirs)} ×", remark, ""
 
 
 def _milliseconds(arm: ArmRecord) -> float | None:
     finalist = chosen(arm)
-    return reading.milliseconds_per_100(finalist) if finalist else None
+    return record_facts.milliseconds_per_100(finalist) if finalist else None
 
 
 def _flops(arm: ArmRecord) -> int:
     finalist = chosen(arm)
     return finalist.runs[0].cost.flops_per_row if finalist else 0
+
+
+def in_words(record: StudyRecord) -> Markup:
+    """Return at most three lines, folded."""
+    lines = (_compared(record), _selected(record), *_against_reference(record))
+    listed = tag("ul", *(tag("li", line) for line in lines), class_="said")
+    return details("What was compared", listed, on_paper=True)
+
+
+def _compared(record: StudyRecord) -> str:
+    names = ", ".join(record_facts.arm_titles(record.arms)) or "none yet"
+    trials = numbers.plural(record.budget.trials, "trial")
+    budget = f"up to {trials} of {numbers.plural(record.budget.passes, 'pass')} each"
+    arms = f"{numbers.plural(len(record.arms), 'arm')} ({names})"
+    objective = record_facts.objective_in_words(record)
+    return f"{arms}, {budget}, selected by {objective} on validation."
+
+
+def _selected(record: StudyRecord) -> str:
+    counts = [len(finalist.runs) for arm in record.arms for finalist in arm.finalists]
+    if not counts:
+        return "No configuration has been retrained yet, so there are no test values."
+    criterion = "mean" if max(counts) > 1 else "value"
+    top = record.budget.finalist_top
+    tuned = f"{top} best configurations" if top > 1 else "best configuration"
+    return (
+        f"The {tuned} of each arm and its default were retrained with {numbers.seeds(counts)}; "
+        f"the one with the best {criterion} on validation represents the arm."
+    )
+
+
+def _against_reference(record: StudyRecord) -> Iterator[str]:
+    focus = record_facts.focus_of(record)
+    gains = against_reference(record, focus) if focus and chosen(focus) else None
+    smallest = gains.smallest if gains else None
+    if focus is None or gains is None or smallest is None or smallest.difference is None:
+        return
+    losing = "no cell loses"
+    if loses_everywhere(gains):
+        losing = "no cell gains"
+    elif gains.seesaw:
+        losing = f"{numbers.plural(gains.seesaw, 'cell')} below it while others are above"
+    where = record_facts.cell_in_words(smallest.scenario, smallest.task)
+    yield (
+        f"{title(focus.name)} against {title(record.reference)}: smallest cell gain "
+        f"{numbers.gain(smallest.difference.mean)} ({where}); {losing}."
+    )

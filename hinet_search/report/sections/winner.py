@@ -1,64 +1,69 @@
-"""Winner: the chosen model of the arm in focus, part by part from inputs to logits, with counts and widths."""
+"""Winner: the chosen model of the focus arm, part by part from inputs to logits, with sizes."""
 
 from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
-from hinet_search.compare import chosen, title
-from hinet_search.insight import ModelPart
-from hinet_search.records import StudyRecord
-from hinet_search.report import numbers, reading, shown
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.markup import note, prose, tag
+from hinet_search.report.drawing import numbers
+from hinet_search.report.drawing.html import note, prose, tag
+from hinet_search.report.facts import insight_means
+from hinet_search.report.facts import record as record_facts
+from hinet_search.results.finalist_values import chosen
+from hinet_search.results.records import ModelPart
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import title
 
 ORDER = 44
-WHOLE = ("Experts", "Gate")  # drawn as one box, whatever they are made of
+WHOLE = ("Experts", "Gate")  # kinds drawn as one box, without their own parts
 
 
 def build(record: StudyRecord) -> Card:
-    """A box for each part, its own parts beside each other inside."""
-    arm = reading.focus_of(record)
+    """Build a box per part, with its own parts side by side inside."""
+    arm = record_facts.focus_of(record)
     finalist = chosen(arm) if arm else None
     if arm is None or finalist is None:
-        raise NotApplicable("needs finalists; the launch command trains them once the trials are done")
-    parts = shown.parts(finalist)
+        raise NotApplicable(
+            "needs finalists; the launch command trains them once the trials are done"
+        )
+    parts = insight_means.parts(finalist)
     if not parts:
         raise NotApplicable(
-            "needs the parts of the model, which only networks have and only finalists trained by this version keep"
+            "needs the parts of the model, which are recorded for networks trained by this version"
         )
     boxes = [tag("div", *_box(part, inside), class_="piece") for part, inside in _outer(parts)]
     cost = finalist.runs[0].cost
     lead = (
-        f"{title(arm.name)} from its inputs (top) to its logits: {numbers.compact(cost.parameters)} parameters, "
+        f"{title(arm.name)} from its inputs (top) to its logits: "
+        f"{numbers.compact(cost.parameters)} parameters, "
         f"{numbers.compact(cost.dense_parameters)} of them outside the embeddings."
     )
-    which = "the default configuration" if finalist.is_default else f"that of trial {finalist.trial_number}"
+    configuration = f"the configuration of trial {finalist.trial_number}"
+    if finalist.is_default:
+        configuration = "the default configuration"
     explained = prose(
-        "3 × 64: three outputs of width 64 for a row or, where every scenario has its own, for all scenarios. "
-        "Behind it: parameters. Names are those that `hinet-search describe` prints."
+        "3 × 64: three outputs of width 64 for a row, or over all scenarios if each has its own. "
+        "Then: parameters. Names are those that `hinet-search describe` prints."
     )
-    return Card(
-        "winner",
-        "Why",
-        f"The chosen {title(arm.name)} is {which}",
-        lead,
-        tag("div", *boxes, class_="arch") + note(explained),
-        half=True,
-    )
+    heading = f"The chosen {title(arm.name)} is {configuration}"
+    body = tag("div", *boxes, class_="arch") + note(explained)
+    return Card("winner", "Why", heading, lead, body, half=True)
 
 
 def _outer(parts: Sequence[ModelPart]) -> Iterator[tuple[ModelPart, list[tuple[str, ModelPart]]]]:
-    """Every outermost part with the parts inside it that are drawn, by their path."""
+    """Yield each outermost part with the drawn parts inside it, as (path, part)."""
     starts = [index for index, part in enumerate(parts) if part.depth == 1]
     for start, end in zip(starts, [*starts[1:], len(parts)], strict=True):
         yield parts[start], list(_leaves(parts[start + 1 : end]))
 
 
 def _leaves(parts: Sequence[ModelPart]) -> Iterator[tuple[str, ModelPart]]:
-    path: dict[int, str] = {}
-    whole_above = 0  # depth of the part drawn as one whose own parts are being passed
+    """Yield the parts to draw, as (path, part)."""
+    path: dict[int, str] = {}  # names of the part and of those around it, by depth
+    whole_above = 0  # depth of the last part drawn as one box, whose own parts are skipped
     for index, part in enumerate(parts):
-        path = {depth: name for depth, name in path.items() if depth < part.depth} | {part.depth: part.name}
+        path = {depth: name for depth, name in path.items() if depth < part.depth}
+        path[part.depth] = part.name
         if whole_above and part.depth > whole_above:
             continue
         whole_above = part.depth if part.kind in WHOLE else 0
@@ -71,7 +76,7 @@ def _box(part: ModelPart, inside: Sequence[tuple[str, ModelPart]]) -> Iterator[M
     yield tag("b", part.name)
     yield tag("small", f" {_size(part)}, {numbers.compact(part.parameters)} parameters")
     if len(inside) > 1:
-        yield tag("div", *(_inner(*one) for one in inside))
+        yield tag("div", *(_inner(*entry) for entry in inside))
 
 
 def _inner(name: str, part: ModelPart) -> Markup:

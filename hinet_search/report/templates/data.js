@@ -1,7 +1,7 @@
 (() => {
-  const one = id => document.getElementById(id), draw = one("draw");
+  const byId = id => document.getElementById(id), draw = byId("draw");
   const inflate = id => {
-    const bytes = Uint8Array.from(atob(one(id).textContent), c => c.charCodeAt(0));
+    const bytes = Uint8Array.from(atob(byId(id).textContent), c => c.charCodeAt(0));
     return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
   };
   const offer = (link, type, make) => {
@@ -14,10 +14,10 @@
   };
   const run = async id => document.head.append(Object.assign(document.createElement("script"), { text: await inflate(id) }));
   document.querySelector(".data").hidden = false;
-  offer(one("json"), "application/json", text => text);
-  offer(one("csv"), "text/csv", text => run("tables").then(() => csv(text)));
+  offer(byId("json"), "application/json", text => text);
+  offer(byId("csv"), "text/csv", text => run("tables").then(() => csv(text)));
   if (!draw) return;
-  draw.hidden = !(one("undrawn").hidden = true);
+  draw.hidden = !(byId("undrawn").hidden = true);
   draw.onclick = async () => {
     draw.disabled = true;
     try {

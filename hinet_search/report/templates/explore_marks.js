@@ -1,4 +1,4 @@
-// Marks: what the figures of the Explore card are made of, as plotly takes it. Trials are objects of the columns of the record.
+// Marks: traces and axes of the Explore card's figures for plotly. Trials are objects by column name.
 const MOST_POINTS = 2000; // above it trials are counted in bins
 const BINS = { across: 80, up: 48 };
 
@@ -9,10 +9,10 @@ const drawn = trials => counted(trials.length, "complete trial") + (trials.lengt
 const valued = trials => trials.filter(trial => trial.state === "complete" && trial.value !== null);
 const extent = values => values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
 
-// Numbers as the page writes them: no zero before the point, a minus that is one.
+// Numbers as on the page: no zero before the point, a true minus.
 const shorter = text => String(text).replace(/^-/, "\u2212").replace(/^(\u2212?)0\./, "$1.");
 
-// The formats of plotly's axes keep that zero, so their labels are rewritten when they are drawn.
+// plotly's axis formats keep that zero, so their labels are rewritten after drawing.
 const shorten = box => box.querySelectorAll(".xtick text,.ytick text").forEach(tick => { tick.textContent = shorter(tick.textContent) });
 
 // The colours of the page, which change with its theme.
@@ -34,16 +34,18 @@ const exploreMarks = (paint, better) => {
   const compact = new Intl.NumberFormat("en", { notation: "compact" });
   const round = value => (value < 0.001 ? value.toExponential() : compact.format(value).replace(/K$/, " k").replace(/M$/, " M"));
 
-  // A logarithmic axis with some digits of every power of ten as labels: the fewest of which its range holds three.
+  // A logarithmic axis that labels the fewest digits of every power of ten that give three labels.
   const logAxis = (text, values) => {
     const [low, high] = extent(values), powers = [];
     for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power++) powers.push(power);
     const of = digits => powers.flatMap(power => digits.map(digit => Number(digit + "e" + power))).filter(value => value >= low && value <= high);
-    const found = [[1], [1, 2, 5], [1, 1.5, 2, 3, 5, 7]].map(of).find(labels => labels.length > 2);
-    return axis(text, found ? { type: "log", tickvals: found, ticktext: found.map(value => shorter(round(value))) } : { type: "log" });
+    const labels = [[1], [1, 2, 5], [1, 1.5, 2, 3, 5, 7]].map(of).find(choice => choice.length > 2);
+    if (!labels) return axis(text, { type: "log" });
+    const ticktext = labels.map(value => shorter(round(value)));
+    return axis(text, { type: "log", tickvals: labels, ticktext });
   };
 
-  // From the best value to the worst but for a tenth of all: first draws may be far away and would flatten the rest.
+  // From the best value to the worst without the worst tenth: first draws would flatten the rest.
   const nearTheBest = trials => {
     const values = trials.map(trial => trial.value).sort((a, b) => (better(a, b) ? -1 : 1));
     const [low, high] = extent([values[0], values[Math.ceil(0.9 * values.length) - 1]]);
@@ -98,11 +100,11 @@ const exploreMarks = (paint, better) => {
     line: { shape: "hv", color: paint.ink, width: 1.5 },
   });
 
-  // Draws or redraws one figure, and says in words what it shows.
-  const figure = (name, traces, x, y, said) => {
+  // Draws or redraws one figure with its caption.
+  const figure = (name, traces, x, y, caption) => {
     const box = document.getElementById("explore-" + name);
-    box.setAttribute("aria-label", said);
-    box.nextElementSibling.textContent = said;
+    box.setAttribute("aria-label", caption);
+    box.nextElementSibling.textContent = caption;
     const layout = {
       height: 340, margin: { l: 64, r: 16, t: 12, b: 56 }, xaxis: x, yaxis: y, barmode: "stack", hovermode: "closest",
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: paint.ink, size: 12, family: paint.font },

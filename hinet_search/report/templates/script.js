@@ -1,7 +1,7 @@
 (() => {
-  const root = document.documentElement, one = id => document.getElementById(id);
+  const root = document.documentElement, byId = id => document.getElementById(id);
   const all = (query, act, inside) => (inside || document).querySelectorAll(query).forEach(act);
-  const theme = one("theme"), open = one("open");
+  const theme = byId("theme"), open = byId("open");
   theme.hidden = false;
   theme.onclick = () => {
     const dark = root.dataset.theme ? root.dataset.theme == "dark" : matchMedia("(prefers-color-scheme:dark)").matches;

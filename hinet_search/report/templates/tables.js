@@ -1,4 +1,4 @@
-// Tables: the trials of a page's document as CSV, as spreadsheet.py writes it: no cell of it is a formula.
+// Tables: the trials of a page's document as CSV with formulas escaped, as in spreadsheet.py.
 window.csv = text => {
   const cell = value => {
     const written = value == null ? "" : String(value).replace(/"/g, '""');

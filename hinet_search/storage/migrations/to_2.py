@@ -1,11 +1,11 @@
-"""Version 2: the size that an arm was given, and what all seeds of a finalist give together."""
+"""To 2: add the arm whose size an arm takes, and the summary of a finalist over its seeds."""
 
 from alembic.operations import Operations
 from sqlalchemy import Column, Text
 
 
 def upgrade(operations: Operations) -> None:
-    """No arm was given a size, and no finalist was summed up."""
+    """Add empty columns: no arm took a size before, and no finalist has a summary."""
     operations.add_column("hs_arm", Column("size_of", Text, nullable=False, server_default=""))
     with operations.batch_alter_table("hs_arm") as arm:
         arm.alter_column("size_of", server_default=None)

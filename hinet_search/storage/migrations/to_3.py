@@ -1,4 +1,4 @@
-"""Version 3: a study's uuid, by which it knows its own files; an index less."""
+"""To 3: add a study's uuid, by which it knows its own files; drop an index."""
 
 from uuid import uuid4
 
@@ -7,7 +7,10 @@ from sqlalchemy import Column, String, column, select, table, update
 
 
 def upgrade(operations: Operations) -> None:
-    """Every study gets one. By the index SQLite looked for a parameter among the trials of all studies, not of one."""
+    """Give every study a uuid, and drop the index.
+
+    The index made SQLite search for a parameter in the trials of all studies instead of one.
+    """
     operations.add_column("hs_study", Column("uuid", String(32)))
     study, connection = table("hs_study", column("name"), column("uuid")), operations.get_bind()
     for name in connection.execute(select(study.c.name)).scalars().all():

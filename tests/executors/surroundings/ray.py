@@ -1,15 +1,15 @@
-"""A Ray cluster that stands while executors start and end on it, since a start of its own takes seconds."""
+"""A Ray cluster shared by executors that start and end on it, since starting one takes seconds."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from hinet_search.executors._cluster import join
+from hinet_search.executors.cluster.connection import join
 
 
 @contextmanager
 def standing() -> Iterator[dict[str, str]]:
-    """This process stays connected; executors use the connection that there is."""
-    cluster = join("local", num_cpus=4)
+    """Keep this process connected; executors use its connection."""
+    cluster = join("local", num_cpus=8)
     try:
         yield {}
     finally:

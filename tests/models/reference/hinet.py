@@ -5,9 +5,9 @@ from reference.plain import expert, gate, input_vector, softmax, tower, weighted
 from torch import Tensor
 
 from hinet_search.models.hinet import Model
-from hinet_search.nn.experts import Mixture
-from hinet_search.nn.san import BottleneckAttention, ScenarioAttention
-from hinet_search.schema import Batch
+from hinet_search.models.layers.batch import Batch
+from hinet_search.models.layers.experts import Mixture
+from hinet_search.models.layers.san import BottleneckAttention, ScenarioAttention
 
 
 def logits(model: Model, batch: Batch) -> Tensor:
@@ -18,7 +18,9 @@ def _row(model: Model, batch: Batch, row: int) -> Tensor:
     i, x = int(batch.scenario_B[row]), input_vector(model.embedding, model.schema, batch, row)
     num_tasks = model.schema.num_tasks
     c = x if model.scenario is None else _scenario_layer(model, x, i)
-    outputs = [tower(model.towers, i * num_tasks + j, t) for j, t in enumerate(_task_layer(model, c, i))]
+    outputs = [
+        tower(model.towers, i * num_tasks + j, t) for j, t in enumerate(_task_layer(model, c, i))
+    ]
     return torch.stack(_funnel(outputs) if model.config.loss.entire_space else outputs)
 
 
@@ -33,7 +35,8 @@ def _scenario_layer(model: Model, x: Tensor, i: int) -> Tensor:
     own = _mixture(layer.specific, i, x)
     parts = [_mixture(layer.shared, 0, x), own]
     if layer.san is not None:
-        attention, taken = _attention(layer.san, i, model.schema.num_scenarios), torch.zeros_like(own)
+        attention = _attention(layer.san, i, model.schema.num_scenarios)
+        taken = torch.zeros_like(own)
         for m, weight in attention.items():
             s_m = _mixture(layer.specific, m, x)
             taken = taken + weight * (s_m.detach() if model.config.san.stop_gradient else s_m)
@@ -41,8 +44,10 @@ def _scenario_layer(model: Model, x: Tensor, i: int) -> Tensor:
     return torch.cat(parts)
 
 
-def _attention(san: ScenarioAttention | BottleneckAttention, i: int, num_scenarios: int) -> dict[int, Tensor]:
-    """Weight of every other scenario for scenario i."""
+def _attention(
+    san: ScenarioAttention | BottleneckAttention, i: int, num_scenarios: int
+) -> dict[int, Tensor]:
+    """Return the weight of every other scenario for scenario i."""
     others = [m for m in range(num_scenarios) if m != i]
     vector = san.embedding.weight[i]
     if isinstance(san, BottleneckAttention):
@@ -59,7 +64,10 @@ def _attention(san: ScenarioAttention | BottleneckAttention, i: int, num_scenari
 
 
 def _task_layer(model: Model, c: Tensor, i: int) -> list[Tensor]:
-    """T_ij for the tasks j of scenario i; slots are numbered over scenarios and tasks, or over tasks alone."""
+    """Return T_ij for the tasks j of scenario i.
+
+    Slots are numbered over scenarios and tasks, or over tasks only.
+    """
     options, cgc = model.config.cgc, model.cgc
     num_scenarios, num_tasks = model.schema.num_scenarios, model.schema.num_tasks
     num_shared, num_specific = options.num_shared_experts, options.num_specific_experts
@@ -68,14 +76,17 @@ def _task_layer(model: Model, c: Tensor, i: int) -> list[Tensor]:
     slots = list(range(num_scenarios * num_tasks)) if options.layout == "global" else own
     shared_input, inputs = c, dict.fromkeys(slots, c)
     for level in [*cgc.below, cgc.last]:
-        shared = [expert(level.shared, group * num_shared + e, shared_input) for e in range(num_shared)]
-        own_experts = {
-            u: [expert(level.specific, u * num_specific + p, inputs[u]) for p in range(num_specific)] for u in slots
-        }
-        outputs = {u: weighted(gate(level.gate, u, inputs[u]), shared + own_experts[u]) for u in slots}
+        shared = [
+            expert(level.shared, group * num_shared + e, shared_input) for e in range(num_shared)
+        ]
+        outputs, all_experts = {}, list(shared)
+        for u in slots:
+            numbers = range(u * num_specific, (u + 1) * num_specific)
+            specific = [expert(level.specific, number, inputs[u]) for number in numbers]
+            outputs[u] = weighted(gate(level.gate, u, inputs[u]), shared + specific)
+            all_experts += specific
         if level is not cgc.last:
-            everything = shared + [vector for u in slots for vector in own_experts[u]]
-            shared_input = weighted(gate(level.shared_gate, group, shared_input), everything)
+            shared_input = weighted(gate(level.shared_gate, group, shared_input), all_experts)
         inputs = outputs
     return [inputs[u] for u in own]
 

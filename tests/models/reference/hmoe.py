@@ -5,7 +5,7 @@ from reference.plain import expert, gate, input_vector, tower, weighted
 from torch import Tensor
 
 from hinet_search.models.hmoe import Model
-from hinet_search.schema import Batch
+from hinet_search.models.layers.batch import Batch
 
 
 def logits(model: Model, batch: Batch) -> Tensor:
@@ -15,7 +15,9 @@ def logits(model: Model, batch: Batch) -> Tensor:
 def _row(model: Model, batch: Batch, row: int) -> Tensor:
     x, t = input_vector(model.embedding, model.schema, batch, row), int(batch.scenario_B[row])
     outputs = [expert(model.experts, k, x) for k in range(model.gate.num_experts)]
-    return torch.stack([_fused(model, x, outputs, t, task) for task in range(model.schema.num_tasks)])
+    return torch.stack(
+        [_fused(model, x, outputs, t, task) for task in range(model.schema.num_tasks)]
+    )
 
 
 def _fused(model: Model, x: Tensor, outputs: list[Tensor], t: int, task: int) -> Tensor:
@@ -26,4 +28,6 @@ def _fused(model: Model, x: Tensor, outputs: list[Tensor], t: int, task: int) ->
         score = tower(model.towers, cell, weighted(gate(model.gate, cell, x), outputs))
         scores.append(score if j == t else score.detach())
     weights = gate(model.relation, t * num_tasks + task, x)
-    return sum((weight * score for weight, score in zip(weights, scores, strict=True)), x.new_tensor(0.0))
+    return sum(
+        (weight * score for weight, score in zip(weights, scores, strict=True)), x.new_tensor(0.0)
+    )

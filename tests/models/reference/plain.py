@@ -1,15 +1,15 @@
-"""What the plain references share: one row, one layer, one expert at a time, straight from the equations."""
+"""Common parts of the plain references: one row, one layer, one expert at a time."""
 
 import torch
 from reference.pooling import pooled
 from torch import Tensor, nn
 
-from hinet_search.nn.embedding import FeatureEmbedding
-from hinet_search.nn.experts import Experts
-from hinet_search.nn.gates import Gate
-from hinet_search.nn.stacked import StackedLinear
-from hinet_search.nn.towers import Towers
-from hinet_search.schema import Batch, Schema
+from hinet_search.data.schema import Schema
+from hinet_search.models.layers.batch import Batch
+from hinet_search.models.layers.embedding import FeatureEmbedding
+from hinet_search.models.layers.experts import Experts, Towers
+from hinet_search.models.layers.gates import Gate
+from hinet_search.models.layers.linear import StackedLinear
 
 
 def input_vector(embedding: FeatureEmbedding, schema: Schema, batch: Batch, row: int) -> Tensor:
@@ -58,7 +58,10 @@ def softmax(logits: list[Tensor]) -> list[Tensor]:
 
 
 def weighted(weights: list[Tensor], vectors: list[Tensor]) -> Tensor:
-    return sum((weight * vector for weight, vector in zip(weights, vectors, strict=True)), torch.zeros_like(vectors[0]))
+    return sum(
+        (weight * vector for weight, vector in zip(weights, vectors, strict=True)),
+        torch.zeros_like(vectors[0]),
+    )
 
 
 def tower(towers: Towers, number: int, x: Tensor) -> Tensor:

@@ -4,20 +4,20 @@ import torch
 from reference.plain import input_vector, perceptron
 from torch import Tensor
 
-from hinet_search.models.single import Cell, Model
-from hinet_search.schema import Batch, Schema
+from hinet_search.data.schema import Schema
+from hinet_search.models.layers.batch import Batch
+from hinet_search.models.single import CellNetwork, Model
 
 
 def logits(model: Model, batch: Batch) -> Tensor:
     networks = model.cell_modules()
-    return torch.stack(
-        [
-            torch.stack([_cell(cell, model.schema, batch, row) for cell in networks[int(batch.scenario_B[row])]])
-            for row in range(len(batch))
-        ]
-    )
+    rows = []
+    for row, scenario in enumerate(batch.scenario_B.tolist()):
+        cells = [_cell(cell, model.schema, batch, row) for cell in networks[scenario]]
+        rows.append(torch.stack(cells))
+    return torch.stack(rows)
 
 
-def _cell(cell: Cell, schema: Schema, batch: Batch, row: int) -> Tensor:
+def _cell(cell: CellNetwork, schema: Schema, batch: Batch, row: int) -> Tensor:
     hidden = perceptron(cell.hidden, input_vector(cell.embedding, schema, batch, row))
     return (cell.output.weight @ hidden + cell.output.bias)[0]

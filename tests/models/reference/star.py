@@ -1,12 +1,11 @@
-"""STAR row by row and task by task, with the statistics of a scenario gathered row by row."""
+"""STAR row by row and task by task, with a scenario's statistics computed row by row."""
 
 import torch
 from reference.plain import input_vector, tower
 from torch import Tensor
 
-from hinet_search.models.star import Model, StarLinear
-from hinet_search.nn.partitioned_norm import EPSILON, PartitionedNorm
-from hinet_search.schema import Batch
+from hinet_search.models.layers.batch import Batch
+from hinet_search.models.star import EPSILON, Model, PartitionedNorm, StarLinear
 
 
 def logits(model: Model, batch: Batch) -> Tensor:
@@ -21,7 +20,9 @@ def _row(model: Model, inputs: list[Tensor], scenarios: list[int], row: int) -> 
     if model.norm is not None:
         x = normalised(model.norm, inputs, scenarios, row)
     tasks = range(model.schema.num_tasks)
-    return torch.stack([_main(model, x, p, task) + tower(model.auxiliary, task, together) for task in tasks])
+    return torch.stack(
+        [_main(model, x, p, task) + tower(model.auxiliary, task, together) for task in tasks]
+    )
 
 
 def _main(model: Model, x: Tensor, p: int, task: int) -> Tensor:
@@ -35,8 +36,10 @@ def _layer(layer: StarLinear, x: Tensor, p: int, task: int) -> Tensor:
     return weight.T @ x + (layer.bias_change_MTO[p, task] + layer.bias_TO[task])
 
 
-def normalised(norm: PartitionedNorm, inputs: list[Tensor], scenarios: list[int], row: int) -> Tensor:
-    """Partitioned normalisation of one row of a batch, in the mode that `norm` is in."""
+def normalised(
+    norm: PartitionedNorm, inputs: list[Tensor], scenarios: list[int], row: int
+) -> Tensor:
+    """Return partitioned normalisation of one row of a batch, in the current mode of `norm`."""
     p = scenarios[row]
     mean, variance = norm.mean_MD[p], norm.variance_MD[p]
     own = [x for x, scenario in zip(inputs, scenarios, strict=True) if scenario == p]

@@ -1,0 +1,315 @@
+"""API: check, launch, load, export and predict, one call each, for the command line and Python.
+
+Training imports torch (2 s), comparisons import scipy (0.2 s). Only the calls that need them import
+them: a status needs neither, a report does not need torch.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hinet_search.common.database_url import parse_address
+from hinet_search.common.errors import ConfigurationError, DiskFull, EnvironmentFault, StudyConflict
+from hinet_search.common.files import replacing
+from hinet_search.common.plugins import allow_only
+from hinet_search.common.plugins import load as load_plugin
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.search.progress import NullWatcher, Watcher
+from hinet_search.storage.engine import connect
+from hinet_search.study.find_file import is_known, shadowed
+from hinet_search.study.launch_options import LaunchOptions, refuse_places_of_the_file
+from hinet_search.study.load_study import Study
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from hinet_search.search.plan.plan import Plan, PreparedStudy
+    from hinet_search.serving.export import Export
+    from hinet_search.serving.predict import Prediction
+    from hinet_search.serving.rebuild import LoadedStudy, Seeds
+    from hinet_search.training.device import Wanted
+
+FORMATS = "hinet_search.report.formats"
+
+
+def quiet(_text: str) -> None:
+    """Ignore a text."""
+
+
+def ready(
+    study: str,
+    options: LaunchOptions,
+    say: Callable[[str], None] = quiet,
+    *,
+    to_launch: bool = True,
+) -> "PreparedStudy":
+    """Load and check a study and encode its data.
+
+    `say` is called with a line before each long step, and for every shipped file that a file of the
+    user hides. Without `to_launch` the study's file alone may name a cluster.
+    """
+    from hinet_search.search.plan.plan import prepare_study
+
+    allow_only(options.plugins)
+    loaded = options.load(study)
+    if to_launch:
+        refuse_places_of_the_file(loaded)
+    _report_hidden_files(study, loaded, say)
+    return prepare_study(loaded, options.cache, options.folder, say)
+
+
+def _report_hidden_files(name: str, study: Study, say: Callable[[str], None]) -> None:
+    """Report files of the user that have the name of a shipped one, perhaps by chance."""
+    hidden = shadowed("studies", name, None)
+    if hidden is not None:
+        say(f"{name} is {hidden[0]}, which hides the shipped {hidden[1].name}")
+    spaces = {study.spec.arms[arm.name].space or arm.space.name for arm in study.arms}
+    for space in sorted(spaces):
+        hidden = shadowed("spaces", space, study.folder)
+        if hidden is not None:
+            own, shipped = hidden
+            say(f"space {space} is {own}, which hides the shipped {shipped.name}")
+
+
+def check(study: str, **options: Any) -> "Plan":
+    """Check a study by name or path without running it; options are those of `LaunchOptions`."""
+    from hinet_search.search.plan.probe_cache import cached_plan
+
+    return cached_plan(ready(study, _launch_options(options)))
+
+
+def launch(study: str, *, watcher: Watcher | None = None, **options: Any) -> StudyRecord:
+    """Run or resume a study by name or path and write its report.
+
+    Options are those of `LaunchOptions`.
+    """
+    launch_options = _launch_options(options)
+    checked = ready(study, launch_options)
+    return launch_ready(checked, launch_options, _call(study, options), watcher or NullWatcher())
+
+
+def _launch_options(options: Mapping[str, Any]) -> LaunchOptions:
+    """Convert the options of a call; a folder may be a string."""
+    output = options.get("output")
+    return LaunchOptions(**{**options, "output": None if output is None else Path(output)})
+
+
+def _call(study: str, options: Mapping[str, Any]) -> str:
+    """Return the call as it is stored and printed, without the password of a database."""
+    printed = dict(options)
+    if printed.get("storage"):
+        address = parse_address(printed["storage"])
+        if address.password is not None:
+            printed["storage"] = address.masked
+    arguments = [repr(study), *(f"{name}={value!r}" for name, value in printed.items())]
+    return f"hinet_search.launch({', '.join(arguments)})"
+
+
+def launch_ready(
+    checked: "PreparedStudy", options: LaunchOptions, command: str, watcher: Watcher
+) -> StudyRecord:
+    """Launch a study that `ready` returned."""
+    from hinet_search.search.launch import launch as run
+
+    record = run(checked, options, command, watcher)
+    path = report_path(checked.study, options)
+    write_report(record, path)
+    annotate_dashboard(record, options.storage_url(checked.study), path)
+    return record
+
+
+def annotate_dashboard(record: StudyRecord, url: str, report: Path) -> None:
+    """Store names and notes for optuna-dashboard."""
+    from hinet_search.dashboard.server import annotate
+    from hinet_search.results.verdict import verdict
+
+    database = connect(url, create=True)
+    try:
+        annotate(database, record, verdict=verdict(record).sentence, report=str(report))
+    finally:
+        database.close()
+
+
+def load(study: str, *, trial_cells: bool = False, **options: Any) -> StudyRecord:
+    """Load the stored record of a study.
+
+    Options `storage` and `output` say where it is; `trial_cells` is that of `load_record`.
+    """
+    from hinet_search.storage.load import load_record
+
+    name, url = stored_name(study, _launch_options(options))
+    database = connect(url)
+    try:
+        return load_record(database, name, trial_cells=trial_cells)
+    finally:
+        database.close()
+
+
+def stored_name(study: str, options: LaunchOptions) -> tuple[str, str]:
+    """Return the name and the database of a launched study.
+
+    The study's file has both; a name without a file is that of the stored study. A path, or a name
+    with a size, needs a file: no stored study has such a name.
+    """
+    is_file = Path(study).suffix in (".yaml", ".yml") or "/" in study or options.size is not None
+    if is_file or is_known("studies", study):
+        loaded = options.load(study)
+        return loaded.name, options.storage_url(loaded)
+    return study, options.storage_url()
+
+
+def stored_url(study: str | None, options: LaunchOptions) -> str:
+    """Return the database of a study, or without a study that of the options."""
+    return options.storage_url() if study is None else stored_name(study, options)[1]
+
+
+def split_target(target: str) -> tuple[str, str | None]:
+    """Split `STUDY/ARM` into study and arm; if the complete text is a study, there is no arm."""
+    study, slash, arm = target.rpartition("/")
+    is_study = Path(target).suffix in (".yaml", ".yml") or is_known("studies", target)
+    return (target, None) if is_study or not slash else (study, arm)
+
+
+def export(
+    study: str,
+    to: "str | PathLike[str]",
+    *,
+    arm: str | None = None,
+    seeds: "Seeds" = "best",
+    say: Callable[[str], None] = quiet,
+    **options: Any,
+) -> "Export":
+    """Write an arm's finalist as a folder that scores new rows, checked against its training.
+
+    Options are `storage`, `output`, `size` and `settings` of the launch. Without `arm` the verdict
+    decides which arm is exported. `say` is called with a line before each long step.
+    Errors: those of `choose`, `_stored` and `serving.export`; then nothing is written.
+    """
+    from hinet_search.report.model_card import model_card
+    from hinet_search.serving import export as serving
+    from hinet_search.serving.rebuild import choose
+
+    launch_options = _launch_options(options)
+    allow_only(launch_options.plugins)
+    folder = Path(to)
+    serving.refuse_full(folder)
+    record = load(study, **options)
+    choice = choose(record, arm, seeds)
+    reason = f", {choice.why}" if choice.why else ""
+    say(f"exporting {record.name}/{choice.arm.name}, trial {choice.finalist.trial_number}{reason}")
+    stored = _stored(study, record, launch_options, say)
+    return serving.export(
+        stored,
+        choice,
+        folder,
+        lambda exported, notes: model_card(record, exported.arm.name, exported.seeds, notes),
+    )
+
+
+def _stored(
+    study: str, record: StudyRecord, options: LaunchOptions, say: Callable[[str], None]
+) -> "LoadedStudy":
+    """Return a stored study with its file, data and weights.
+
+    Errors: ConfigurationError without its file, StudyConflict if data or weights are not those of
+    its launch.
+    """
+    from hinet_search.data.study_data import dataset_of, fingerprint_of
+    from hinet_search.search.artifacts import refuse_files_of_another
+    from hinet_search.search.plan.check_study import try_study
+    from hinet_search.serving.rebuild import LoadedStudy
+    from hinet_search.storage.store import StudyStore
+
+    if not is_known("studies", study):
+        raise ConfigurationError(
+            f"{study}: an export reads rows as the study's file says, "
+            "but there is no file of that name",
+            remedy=f"name the file as it was launched: {record.command}",
+        )
+    loaded = try_study(options.load(study))
+    fingerprint = fingerprint_of(loaded, options.cache, say)
+    if fingerprint != record.data.fingerprint:
+        raise StudyConflict(
+            f"study '{record.name}' was launched on data {record.data.fingerprint}, "
+            f"its file now says {fingerprint}",
+            remedy="export with the --set and --size of the launch; "
+            "rows that have changed need a study of another name",
+        )
+    artifacts = options.folder.absolute() / "artifacts" / record.name
+    database = connect(stored_url(study, options))
+    try:
+        row = StudyStore(database, record.name).load_study()
+    finally:
+        database.close()
+    assert row is not None, "its record was read"
+    refuse_files_of_another(artifacts, row)
+    return LoadedStudy(record, loaded, dataset_of(loaded, options.cache, say), artifacts)
+
+
+def predict(
+    folder: "str | PathLike[str]",
+    rows: "str | PathLike[str]",
+    to: "str | PathLike[str]",
+    *,
+    device: "Wanted" = "cpu",
+    plugins: tuple[str, ...] = (),
+) -> "Prediction":
+    """Score the rows of a table with an exported model and write the scores.
+
+    Errors: those of `score_table`.
+    """
+    from hinet_search.serving.model_folder import open_folder
+    from hinet_search.serving.predict import score_table
+    from hinet_search.training.device import choose_device
+
+    allow_only(plugins)
+    exported = open_folder(Path(folder), choose_device(device).device)
+    return score_table(exported, str(rows), Path(to))
+
+
+def report_path(study: Study, options: LaunchOptions) -> Path:
+    """Return the path of a study's report."""
+    return options.reports / f"{study.name}.html"
+
+
+def write_report(record: StudyRecord, path: Path, kind: str = "html") -> tuple[Path, ...]:
+    """Write a report of that format and return its files, of which CSV has one per table.
+
+    Errors: EnvironmentFault if a file cannot be written.
+    """
+    return write_files(record.name, load_plugin(FORMATS, kind).files(record), path)
+
+
+def write_pair(before: StudyRecord, after: StudyRecord, path: Path) -> tuple[Path, ...]:
+    """Write the page of two studies.
+
+    Errors: ConfigurationError if they cannot be compared, and those of `write_report`.
+    """
+    from hinet_search.report.two_studies import render_pair
+
+    return write_files(f"{before.name} {after.name}", {".html": render_pair(before, after)}, path)
+
+
+def write_files(name: str, texts: Mapping[str, str], path: Path) -> tuple[Path, ...]:
+    """Write one text as `path`, or several as files that differ in their suffix.
+
+    Errors: EnvironmentFault if a file cannot be written.
+    """
+    stem = str(path)
+    if next(iter(texts), "").endswith(path.suffix):
+        stem = stem.removesuffix(path.suffix)
+    files = {Path(f"{stem}{suffix}"): text for suffix, text in texts.items()}
+    if len(texts) == 1:
+        files = dict(zip([path], texts.values(), strict=True))
+    try:
+        for file, text in files.items():
+            content = text.encode()
+            with replacing(file, len(content)) as part:
+                part.write_bytes(content)
+    except (OSError, DiskFull) as error:
+        reason = error.strerror if isinstance(error, OSError) else error.problems[0]
+        raise EnvironmentFault(
+            f"report {path} cannot be written: {reason}",
+            remedy=f"nothing is lost: hinet-search report {name} --to FILE writes it elsewhere",
+        ) from error
+    return tuple(files)

@@ -1,0 +1,94 @@
+"""Data: generate a data definition, or describe the data of a study."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+from cloup import option_group
+
+from hinet_search.cli.completion import complete_table
+from hinet_search.cli.help import Command
+from hinet_search.cli.options import as_json, launch_options, output_options, places, study_argument
+from hinet_search.cli.output import echo, mark, output, output_width, print_document
+
+
+@click.group(name="data")
+def command() -> None:
+    """Generate a data definition, or describe the data of a study."""
+
+
+@command.command(
+    name="init",
+    cls=Command,
+    codes=("3", "4"),
+    examples=(
+        "hinet-search data init rows.parquet",
+        "hinet-search data init exports/2026-05.csv --name may",
+        "hinet-search data init rows.parquet --force",
+    ),
+)
+@click.argument("table", shell_complete=complete_table)
+@option_group(
+    "What is written",
+    click.option("--name", metavar="NAME", help="Name of the study.  [default: that of the table]"),
+    click.option("--force", is_flag=True, help="Overwrite existing files."),
+)
+@output_options()
+def init_command(
+    table: str,
+    name: str | None,
+    force: bool,  # noqa: FBT001  click passes flags by name
+) -> None:
+    """Read TABLE (Parquet or CSV) and write data/NAME.yaml and studies/NAME.yaml,
+    with the reasons as comments.
+
+    Label, scenario, user, item, time and outcomes are guessed from names, types and values. Guesses
+    to review are marked `# check:`; `hinet-search check` lists them.
+    """
+    from hinet_search.data.guess.write_definition import write_draft
+
+    draft = write_draft(Path(table), name, force=force)
+    for path in draft.files:
+        echo(f"wrote {path}")
+    for doubt in draft.guesses_to_check:
+        output().note(mark("!!"), f"  {doubt}")
+    output().next(f"hinet-search check {shlex.quote(str(draft.files[-1]))}")
+
+
+@command.command(
+    name="describe",
+    cls=Command,
+    codes=("3", "4"),
+    examples=(
+        "hinet-search data describe quickstart",
+        "hinet-search data describe studies/shop.yaml",
+        "hinet-search data describe studies/shop.yaml --json",
+    ),
+)
+@study_argument
+@places
+@output_options(as_json)
+def describe_command(
+    study: str,
+    as_json: bool,  # noqa: FBT001  click passes flags by name
+    **given: Any,
+) -> None:
+    """Print rows, label rates, unique ids, overlaps, missing values and leak suspects
+    of STUDY's data.
+    """
+    from hinet_search.data.inspect.describe import describe
+    from hinet_search.data.inspect.text import render
+    from hinet_search.data.study_data import dataset_of
+
+    options = launch_options(given)
+    loaded = options.load(study)
+    dataset = dataset_of(loaded, options.cache, output().note)
+    description = describe(loaded.spec.data, dataset, loaded.folder)
+    if as_json:
+        print_document(
+            "data", study=loaded.name, fingerprint=dataset.fingerprint, description=description
+        )
+        return
+    echo(render(description, output_width()))
+    output().next(f"hinet-search check {shlex.quote(study)}")

@@ -1,0 +1,84 @@
+"""Use: write an arm of a finished study as a folder that scores new rows."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hinet_search.cli.completion import complete_target
+from hinet_search.cli.help import Command
+from hinet_search.cli.options import (
+    PLUGIN,
+    SETTINGS,
+    SIZE,
+    as_json,
+    launch_options,
+    output_options,
+    places,
+    study_options,
+)
+from hinet_search.cli.output import echo, output, print_document
+from hinet_search.common.amounts import byte_size
+
+
+@click.command(
+    name="export",
+    cls=Command,
+    codes=("3", "4", "5"),
+    examples=(
+        "hinet-search export quickstart -o winner",
+        "hinet-search export shop/hinet -o hinet-shop --seeds all",
+        "hinet-search export studies/shop.yaml/ple --output runs -o ple-shop --json",
+    ),
+)
+@click.argument("target", metavar="STUDY[/ARM]", shell_complete=complete_target)
+@study_options(SIZE, SETTINGS, PLUGIN)
+@places
+@output_options(
+    click.option(
+        "-o",
+        "--to",
+        metavar="FOLDER",
+        required=True,
+        type=click.Path(path_type=Path),
+        help="A new or an empty folder.",
+    ),
+    click.option(
+        "--seeds",
+        type=click.Choice(["best", "all"]),
+        default="best",
+        show_default=True,
+        help="The seed that is best on validation, or all, whose probabilities are averaged.",
+    ),
+    as_json,
+)
+def command(
+    target: str,
+    to: Path,
+    seeds: Any,
+    as_json: bool,  # noqa: FBT001  click passes flags by name
+    **given: Any,
+) -> None:
+    """Write the chosen finalist of an arm as a folder, if test rows score from it as in training.
+
+    Without ARM, export the arm that the report recommends. Repeat --set and --size of the launch.
+    """
+    from dataclasses import asdict
+
+    from hinet_search.api import export, split_target
+
+    options = launch_options(given)
+    study, arm = split_target(target)
+    written = export(study, to, arm=arm, seeds=seeds, say=output().note, **vars(options))
+    if as_json:
+        print_document("export", **asdict(written))
+        return
+    main_files = [f"{name} {byte_size(written.files[name])}" for name in written.main_files]
+    echo(f"wrote {to}/: {', '.join(main_files)}, {len(written.files) - len(main_files)} more")
+    largest = f"{written.max_difference:.7f}".rstrip("0").rstrip(".")
+    echo(
+        f"checked: {written.checked_rows:,} test rows score the same as in training "
+        f"(max difference {largest})"
+    )
+    output().next(f"hinet-search predict {shlex.quote(str(to))} rows.parquet -o scores.parquet")

@@ -1,0 +1,218 @@
+"""Run: run or resume a study, then write its report."""
+
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hinet_search.cli.help import Command
+from hinet_search.cli.options import (
+    PLUGIN,
+    RUN,
+    SETTINGS,
+    SIZE,
+    as_json,
+    as_typed,
+    launch_options,
+    output_options,
+    places,
+    study_argument,
+    study_options,
+    verbose,
+)
+from hinet_search.cli.output import OutputLost, duration, echo, mark, output
+from hinet_search.common.amounts import byte_size
+from hinet_search.common.terminal import table_text
+
+PLACES = ("storage", "output")
+SAME_STUDY = ("size", "settings", "plugins")  # these make a different study of a file
+
+if TYPE_CHECKING:
+    from hinet_search.results.records import ArmRecord
+    from hinet_search.results.study_record import StudyRecord
+    from hinet_search.search.plan.plan import PreparedStudy
+    from hinet_search.search.progress import Watcher
+    from hinet_search.study.launch_options import LaunchOptions
+
+
+@click.command(
+    name="launch",
+    cls=Command,
+    codes=("3", "4", "5", "6", "129, 130, 143"),
+    examples=(
+        "hinet-search launch quickstart",
+        "hinet-search launch studies/shop.yaml --slots 4 --trials 30",
+        "hinet-search launch kuairand --size quick --output runs --set train.batch_size=4096",
+    ),
+)
+@study_argument
+@study_options(
+    *RUN,
+    PLUGIN,
+    SIZE,
+    SETTINGS,
+    click.option(
+        "--extend",
+        is_flag=True,
+        help="Resume a stored study although its arms or ranges are wider.",
+    ),
+)
+@places
+@output_options(
+    click.option("--dry-run", is_flag=True, help="Only check, and print the plan."),
+    click.option("--no-progress", is_flag=True, help="Plain lines even on a terminal."),
+    as_json,
+    verbose,
+)
+def command(
+    study: str,
+    dry_run: bool,  # noqa: FBT001  click passes flags by name
+    no_progress: bool,  # noqa: FBT001  click passes flags by name
+    as_json: bool,  # noqa: FBT001  click passes flags by name
+    **given: Any,
+) -> None:
+    """Run or resume STUDY: a path, a name in ./studies, or a shipped study.
+
+    Ctrl-C stops safely; the same command resumes where it stopped, with the same budget.
+    With --json every event is a JSON document on its own line.
+    """
+    if dry_run:
+        from hinet_search.cli.plan_text import show_plan
+
+        show_plan(study, given, as_json=as_json)
+    else:
+        _launch(study, given, plain=no_progress, as_json=as_json)
+
+
+def _launch(study: str, given: Mapping[str, Any], *, plain: bool, as_json: bool) -> None:
+    from hinet_search.api import launch_ready, ready
+    from hinet_search.cli.plan_text import origin_table
+    from hinet_search.cli.progress import TolerantWatcher, watching
+    from hinet_search.common.errors import Interrupted
+
+    options, out = launch_options(given), output()
+    checked = ready(study, options, out.note)
+    if checked.device.note:
+        out.note(mark("!!"), f"  {checked.device.note}")
+    if out.verbose:
+        out.note(origin_table(checked.study, options))
+    command_line = _written(options)
+    try:
+        with TolerantWatcher(watching(out, plain=plain, as_json=as_json)) as watcher:
+            _print_plan(watcher, checked, options)
+            record = launch_ready(checked, options, command_line, watcher)
+    except Interrupted as error:
+        error.remedy = f"resume: {command_line}"
+        raise
+    _print_outcome(study, record, checked, given, as_json=as_json)
+
+
+def _print_outcome(
+    study: str,
+    record: "StudyRecord",
+    checked: "PreparedStudy",
+    given: Mapping[str, Any],
+    *,
+    as_json: bool,
+) -> None:
+    """Print the verdict, the path of the report, the arm to take, and the commands to run next."""
+    from hinet_search.api import report_path
+    from hinet_search.results.verdict import verdict
+    from hinet_search.results.winner import recommended_arm
+
+    options, outcome = launch_options(given), verdict(record)
+    path, (arm, reason) = report_path(checked.study, options), recommended_arm(record, outcome)
+    try:
+        if as_json:
+            _print_done(record, outcome.sentence, path)
+            return
+        _print_result(record, outcome.sentence, path, arm, reason)
+    except OutputLost as error:
+        error.remedy = f"the study is done and stored, its report is {path}"
+        raise
+    commands = []
+    if outcome.status == "observation":
+        commands = _launch_with_more_seeds(study, checked, given, options)
+    if arm is not None and not commands:
+        commands = [_export(study, record.name, arm.name, given, options)]
+    folders = {name: given[name] for name in PLACES}
+    dashboard = shlex.join(["hinet-search", "dashboard", *as_typed(folders, options)])
+    output().next(*commands, dashboard)
+
+
+def _print_done(record: "StudyRecord", sentence: str, path: Path) -> None:
+    from hinet_search.cli.progress import JsonLines
+
+    JsonLines.line(
+        "done",
+        study=record.name,
+        seconds=round(record.seconds, 1),
+        verdict=sentence,
+        report=str(path),
+    )
+
+
+def _print_result(
+    record: "StudyRecord", sentence: str, path: Path, arm: "ArmRecord | None", reason: str
+) -> None:
+    from hinet_search.results.verdict import title
+
+    echo(f"done in {duration(record.seconds)}: {sentence}")
+    rows = [("report", f"{path} ({byte_size(path.stat().st_size)})")]
+    rows += [("take", f"{title(arm.name)}: {reason}")] if arm is not None else []
+    echo(table_text(rows))
+
+
+def _launch_with_more_seeds(
+    study: str, checked: "PreparedStudy", given: Mapping[str, Any], options: "LaunchOptions"
+) -> list[str]:
+    """Return the command that runs the study at a size with enough seeds for a claim, if any."""
+    from hinet_search.results.statistics.welch import SEEDS_FOR_A_CLAIM
+
+    if checked.study.spec.finalists.seeds >= SEEDS_FOR_A_CLAIM:
+        return []
+    for size in checked.study.spec.sizes:
+        if replace(options, size=size).load(study).spec.finalists.seeds >= SEEDS_FOR_A_CLAIM:
+            same_options = {key: given[key] for key in (*SAME_STUDY, *PLACES) if key != "size"}
+            words = ["hinet-search", "launch", study, "--size", size]
+            return [shlex.join([*words, *as_typed(same_options, options)])]
+    return []
+
+
+def _export(
+    study: str, name: str, arm: str, given: Mapping[str, Any], options: "LaunchOptions"
+) -> str:
+    """Return the command that exports the arm to take."""
+    same_options = {key: given[key] for key in (*SAME_STUDY, *PLACES)}
+    words = ["hinet-search", "export", f"{study}/{arm}", "-o", f"{arm}-{name}"]
+    return shlex.join([*words, *as_typed(same_options, options)])
+
+
+def _print_plan(watcher: "Watcher", checked: "PreparedStudy", options: "LaunchOptions") -> None:
+    """Print what is stored and, unless the study is done, what is planned."""
+    from hinet_search.cli.plan_text import plan_line
+    from hinet_search.search.plan.probe_cache import cached_plan
+    from hinet_search.search.progress import Event
+    from hinet_search.search.stored_study import find_stored_study
+
+    stored = find_stored_study(checked, options)
+    if stored is not None:
+        watcher.event(Event("plan", f"resumes with {stored.done} of {stored.budget} trials"))
+    if stored is None or stored.state != "done" or stored.done < stored.budget:
+        watcher.event(Event("plan", plan_line(cached_plan(checked, probe_seconds=0))))
+
+
+def _written(options: "LaunchOptions") -> str:
+    """Return the command as it is stored and printed, without the password of a database."""
+    from hinet_search.common.database_url import parse_address
+
+    words = ["hinet-search", *sys.argv[1:]]
+    if options.storage:
+        address = parse_address(options.storage)
+        if address.password is not None:
+            words = [word.replace(options.storage, address.masked) for word in words]
+    return shlex.join(words)

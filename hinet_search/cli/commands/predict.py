@@ -1,0 +1,88 @@
+"""Use: score new rows with an exported model."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from cloup import option_group
+
+from hinet_search.cli.completion import complete_table
+from hinet_search.cli.help import Command
+from hinet_search.cli.options import PLUGIN, as_json, output_options, study_options
+from hinet_search.cli.output import echo, mark, output, print_document
+
+NAMED_FROM = 0.001  # smaller rates are summarised
+
+
+@click.command(
+    name="predict",
+    cls=Command,
+    codes=("3", "4"),
+    examples=(
+        "hinet-search predict winner rows.parquet -o scores.parquet",
+        "hinet-search predict hinet-shop 'days/*.parquet' -o scores.parquet --device cuda",
+        "hinet-search predict hinet-shop rows.csv -o scores.parquet --json",
+    ),
+)
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("rows", shell_complete=complete_table)
+@option_group(
+    "Where to run",
+    click.option(
+        "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="cpu", show_default=True
+    ),
+)
+@study_options(PLUGIN)
+@output_options(
+    click.option(
+        "-o",
+        "--to",
+        metavar="FILE",
+        required=True,
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="A .parquet file; an existing one is overwritten.",
+    ),
+    as_json,
+)
+def command(
+    folder: Path,
+    rows: str,
+    to: Path,
+    as_json: bool,  # noqa: FBT001  click passes flags by name
+    **given: Any,
+) -> None:
+    """Score ROWS (Parquet or CSV, one file or a glob) with the model in FOLDER,
+    which hinet-search export wrote.
+
+    Scores are probabilities, one column per task, each row in its own scenario. The output keeps
+    user, item, scenario and time. Labels are not needed.
+    """
+    from dataclasses import asdict
+
+    from hinet_search.api import predict
+    from hinet_search.data.inspect.unseen import WARN_ABOVE
+
+    result = predict(folder, rows, to, **given)
+    if as_json:
+        print_document("predict", **asdict(result))
+        return
+    scored = f"{result.rows:,} rows in {result.seconds:.1f} s -> {result.scores}"
+    echo(f"{scored} ({', '.join(result.tasks)}); unseen: {_unseen(result.unseen)}")
+    frequent = [name for name, rate in result.unseen.items() if rate > WARN_ABOVE]
+    if frequent:
+        warning = (
+            f"many rows have a value of {', '.join(frequent)} that training did not have: "
+            "is the model old?"
+        )
+        output().note(mark("!!"), f"  {warning}")
+
+
+def _unseen(rates: Mapping[str, float]) -> str:
+    """Return `item_id 2.4 %, user_id 0.3 %, others below 0.1 %`."""
+    named = [(name, rate) for name, rate in rates.items() if rate >= NAMED_FROM]
+    named.sort(key=lambda pair: -pair[1])
+    parts = [f"{name} {100 * rate:.1f} %" for name, rate in named]
+    if any(0 < rate < NAMED_FROM for rate in rates.values()):
+        parts.append(f"{'others' if parts else 'all'} below {100 * NAMED_FROM:.1f} %")
+    return ", ".join(parts) or "nothing"

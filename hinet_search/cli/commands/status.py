@@ -1,0 +1,100 @@
+"""Run: show the stored studies: state, trials, best value, verdict."""
+
+import shlex
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hinet_search.cli.completion import complete_study
+from hinet_search.cli.help import Command
+from hinet_search.cli.options import as_json, as_typed, launch_options, output_options, places
+from hinet_search.cli.output import ago, echo, output, output_width, print_document, value_or_dash
+from hinet_search.common.terminal import table_text
+
+if TYPE_CHECKING:
+    from hinet_search.storage.rows import StudySummary
+    from hinet_search.study.launch_options import LaunchOptions
+
+
+@click.command(
+    name="status",
+    cls=Command,
+    codes=("4", "5"),
+    examples=(
+        "hinet-search status",
+        "hinet-search status --output runs",
+        "hinet-search status --storage postgresql://ann@db.example/studies --json",
+    ),
+)
+@click.argument("study", required=False, shell_complete=complete_study)
+@places
+@output_options(as_json)
+def command(
+    study: str | None,
+    as_json: bool,  # noqa: FBT001  click passes flags by name
+    **given: Any,
+) -> None:
+    """List the studies of a database; name STUDY only if its file names the database."""
+    from hinet_search.common.errors import EnvironmentFault
+    from hinet_search.storage.damage import REMEDY
+    from hinet_search.storage.engine import connect
+    from hinet_search.storage.listing import list_studies
+
+    options = launch_options(given)
+    database = connect(_database_url(study, options))
+    try:
+        studies = list_studies(database)
+    finally:
+        database.close()
+    damage = [study.damage for study in studies if study.damage]
+    if as_json:
+        print_document("status", studies=studies)
+        if damage:
+            click.get_current_context().exit(EnvironmentFault.exit_code)
+        return
+    if not studies:
+        echo("no studies yet")
+        output().next("hinet-search launch quickstart")
+        return
+    _print(studies, as_typed(given, options))
+    if damage:
+        raise EnvironmentFault(*damage, remedy=REMEDY)
+    newest = max(studies, key=lambda study: study.updated)
+    output().next(shlex.join(["hinet-search", "report", newest.name, *as_typed(given, options)]))
+
+
+def _print(studies: Sequence["StudySummary"], where: Sequence[str]) -> None:
+    """Print the table of studies, then the verdict of each that is done."""
+    header = ("study", "state", "trials", "best on validation", "updated")
+    echo(table_text([_row(study) for study in studies], header, right={2}, width=output_width()))
+    done = [study for study in studies if study.state == "done"]
+    verdicts = [f"{study.name}: {_verdict(study, where)}" for study in done]
+    if verdicts:
+        echo("\n" + "\n".join(verdicts))
+    if any(study.state == "interrupted" for study in studies):
+        output().note("interrupted: its process has ended; the same launch resumes it")
+
+
+def _database_url(study: str | None, options: "LaunchOptions") -> str:
+    """Return the database of a study, or of the options; only the former imports the api."""
+    if study is None:
+        return options.storage_url()
+    from hinet_search.api import stored_name
+
+    return stored_name(study, options)[1]
+
+
+def _row(study: "StudySummary") -> tuple[str, ...]:
+    """Return the cells of a study's row; a damaged study has only its name and state."""
+    if study.damage:
+        return (study.name, study.state)
+    best = f"{study.best_arm} {value_or_dash(study.best_value)}" if study.best_arm else "none yet"
+    updated = ago((datetime.now(UTC) - datetime.fromisoformat(study.updated)).total_seconds())
+    return (study.name, study.state, f"{study.done}/{study.budget}", best, updated)
+
+
+def _verdict(study: "StudySummary", where: Sequence[str]) -> str:
+    report = shlex.join(["hinet-search", "report", study.name, *where])
+    return study.verdict or f"the version that ran it stored no verdict: {report}"

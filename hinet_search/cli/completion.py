@@ -1,0 +1,90 @@
+"""Completion: complete studies, arms, sizes and models in the shell; no database is opened."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+from click.shell_completion import CompletionItem
+
+from hinet_search.common.plugins import names
+from hinet_search.study.find_file import find, is_known, known_names
+
+MODELS = "hinet_search.models"
+FILES = (".yaml", ".yml")
+
+
+def complete_study(
+    context: click.Context, parameter: click.Parameter, word: str
+) -> list[CompletionItem]:
+    """Complete studies by name, else YAML files and folders."""
+    studies = _matching(known_names("studies"), word)
+    return studies or _files(word, FILES)
+
+
+def complete_target(
+    context: click.Context, parameter: click.Parameter, word: str
+) -> list[CompletionItem]:
+    """Complete studies, and after a study and a slash its arms."""
+    study, slash, _ = word.rpartition("/")
+    arms = _keys(study, "arms") if slash and is_known("studies", study) else ()
+    targets = _matching((f"{study}/{arm}" for arm in arms), word)
+    return [*complete_study(context, parameter, word), *targets]
+
+
+def complete_arm(
+    context: click.Context, parameter: click.Parameter, word: str
+) -> list[CompletionItem]:
+    """Complete arms of the study on the command line, else models."""
+    study = _study(context)
+    return _matching(_keys(study, "arms") if study else names(MODELS), word)
+
+
+def complete_size(
+    context: click.Context, parameter: click.Parameter, word: str
+) -> list[CompletionItem]:
+    """Complete sizes of the study on the command line."""
+    study = _study(context)
+    return _matching(_keys(study, "sizes") if study else (), word)
+
+
+def complete_table(
+    context: click.Context, parameter: click.Parameter, word: str
+) -> list[CompletionItem]:
+    """Complete tables and folders."""
+    return _files(word, (".parquet", ".csv"))
+
+
+def _study(context: click.Context) -> str | None:
+    """Return the study on the command line.
+
+    While an option is completed, click has it among the remaining arguments.
+    """
+    study: str | None = context.params.get("study") or next(iter(context.args), None)
+    return study
+
+
+def _keys(study: str, key: str) -> list[str]:
+    """Return the keys below a key of a study file; none if the file cannot be read."""
+    from hinet_search.common.errors import ConfigurationError
+    from hinet_search.study.yaml_file import read
+
+    try:
+        section = read(find("studies", study)).tree.get(key)
+    except ConfigurationError:
+        return []
+    return [str(name) for name in section] if isinstance(section, dict) else []
+
+
+def _matching(known: Iterable[str], word: str) -> list[CompletionItem]:
+    """Return the known names that begin with a word."""
+    return [CompletionItem(name) for name in known if name.startswith(word) and name.isprintable()]
+
+
+def _files(word: str, suffixes: tuple[str, ...]) -> list[CompletionItem]:
+    """Complete files with these suffixes, and folders with a slash."""
+    folder = Path(word) if word.endswith("/") else Path(word).parent
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    visible = [path for path in paths if not path.name.startswith(".")]
+    candidates = [path for path in visible if path.is_dir() or path.suffix in suffixes]
+    words = [f"{path}/" if path.is_dir() else str(path) for path in candidates]
+    return _matching(words, word.removeprefix("./"))

@@ -1,0 +1,253 @@
+"""Options and arguments that several commands share, also of the output, and their types."""
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+from cloup import option_group
+
+from hinet_search.cli.completion import complete_size, complete_study
+from hinet_search.cli.output import KEY, Output, echo_error
+from hinet_search.common.errors import ConfigurationError, did_you_mean, shortened
+from hinet_search.common.plugins import names
+
+if TYPE_CHECKING:
+    from hinet_search.study.launch_options import LaunchOptions
+
+READABLE = (
+    "others on this machine can read a password on a command line: "
+    "set HINET_SEARCH_STORAGE, or PGPASSFILE"
+)
+EXECUTORS = "hinet_search.executors"  # load_study.py has it too, but imports too much for --help
+
+
+class WholeNumber(click.IntRange):
+    """A whole number from `min` to `max`; the error names the limits and the value."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Convert to a number."""
+        try:
+            number: int = super().convert(value, param, ctx)
+        except click.BadParameter:
+            most = "" if self.max is None else f" and at most {self.max}"
+            self.fail(
+                f"must be a whole number of at least {self.min}{most}, "
+                f"got '{shortened(str(value))}'",
+                param,
+                ctx,
+            )
+        return number
+
+
+class WordChoice(click.Choice[str]):
+    """One of several words; the error names the nearest."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check that the word is known."""
+        try:
+            word: str = super().convert(value, param, ctx)
+        except click.BadParameter:
+            known = ", ".join(self.choices)
+            self.fail(
+                f"must be one of {known}, got '{shortened(str(value))}'"
+                f"{did_you_mean(str(value), self.choices)}",
+                param,
+                ctx,
+            )
+        return word
+
+
+def _warn_of_password(
+    context: click.Context, parameter: click.Parameter, url: str | None
+) -> str | None:
+    """Warn of a password in a URL on the command line: every user of the machine can list it."""
+    if url and context.get_parameter_source(parameter.name or "") == ParameterSource.COMMANDLINE:
+        from hinet_search.common.database_url import parse_address
+
+        with suppress(ConfigurationError):  # the command itself reports a wrong URL
+            if parse_address(url).password is not None:
+                echo_error(f"warning: {READABLE}")
+    return url
+
+
+places = option_group(
+    "Locations",
+    click.option(
+        "--storage",
+        metavar="URL",
+        callback=_warn_of_password,
+        help="Database: a path or URL.  [env: HINET_SEARCH_STORAGE]",
+    ),
+    click.option(
+        "--output",
+        metavar="DIR",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Folder of database, cache, artifacts and reports.  "
+        "[default: .hinet-search, reports/; env of the cache: HINET_SEARCH_CACHE]",
+    ),
+)
+PLUGIN = click.option(
+    "--plugin",
+    "plugins",
+    metavar="PACKAGE",
+    multiple=True,
+    help="A package whose modules may be models (model: my_lab.models.wide).",
+)
+SIZE = click.option(
+    "--size",
+    metavar="NAME",
+    help="Size of the study, if it has several.",
+    shell_complete=complete_size,
+)
+SETTINGS = click.option(
+    "--set",
+    "settings",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Any value by its dotted name: "
+    "train.batch_size=512, finalists.top=2, arms.hinet.fixed.model.dropout=0.1. May be repeated.",
+)
+RUN = (
+    click.option("--trials", type=WholeNumber(min=1), metavar="N", help="Trials per arm."),
+    click.option(
+        "--finalist-seeds", type=WholeNumber(min=1), metavar="N", help="Seeds per finalist."
+    ),
+    click.option(
+        "--slots",
+        type=WholeNumber(min=1),
+        metavar="N",
+        help="Trials at once.  [env: HINET_SEARCH_SLOTS]",
+    ),
+    click.option(
+        "--device",
+        type=WordChoice(["auto", "cpu", "cuda"]),
+        help="Where to train.  [env: HINET_SEARCH_DEVICE]",
+    ),
+    click.option(
+        "--executor",
+        metavar="KIND",
+        help=f"Where slots run: {', '.join(names(EXECUTORS))}.  [env: HINET_SEARCH_EXECUTOR]",
+    ),
+    click.option(
+        "--address",
+        metavar="ADDRESS",
+        help="The executor's cluster: local (started here), auto (running on this machine), "
+        "HOST:PORT.  [env: HINET_SEARCH_ADDRESS]",
+    ),
+    click.option("--seed", type=WholeNumber(min=0), metavar="N", help="Seed of the whole study."),
+)
+study_argument = click.argument("study", shell_complete=complete_study)
+
+
+def study_options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Add the group of options that replace values of the study file."""
+    return option_group("Override the study file", *options)
+
+
+def launch_options(given: Mapping[str, Any]) -> "LaunchOptions":
+    """Parse the options of a command line; raise ConfigurationError if a setting has no value."""
+    from hinet_search.study.launch_options import LaunchOptions
+
+    settings = dict(map(_setting, given.get("settings", ())))
+    return LaunchOptions(**{**given, "settings": settings})
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    from hinet_search.study.yaml_file import read_value
+
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise ConfigurationError(
+            f"--set must be NAME=VALUE such as train.batch_size=512, got '{shortened(text)}'"
+        )
+    return name.strip(), read_value(value, f"--set {name.strip()}")
+
+
+def as_typed(given: Mapping[str, Any], options: "LaunchOptions") -> list[str]:
+    """Repeat the options of the command line for another command, without a database's password."""
+    from hinet_search.common.database_url import parse_address
+
+    context = click.get_current_context()
+    values = dict(given)
+    if options.storage:
+        address = parse_address(options.storage)
+        if address.password is not None:
+            values["storage"] = address.masked
+    words: list[str] = []
+    for name in given:
+        if context.get_parameter_source(name) == ParameterSource.COMMANDLINE:
+            words += _words(name, values[name])
+    return words
+
+
+def _words(name: str, value: object) -> list[str]:
+    """Return an option as it is typed; an option with several values is repeated."""
+    if isinstance(value, tuple):
+        repeated = "--set" if name == "settings" else f"--{name.removesuffix('s')}"
+        return [word for item in value for word in (repeated, item)]
+    return [f"--{name.replace('_', '-')}", str(value)]
+
+
+def _setter(**change: bool) -> Callable[[click.Context, click.Parameter, bool], None]:
+    """Return a callback of a flag that changes the output options."""
+
+    def set_option(
+        context: click.Context,
+        _parameter: click.Parameter,
+        flag: bool,  # noqa: FBT001  click passes flags by position
+    ) -> None:
+        if flag:
+            context.meta[KEY] = replace(context.meta.get(KEY, Output()), **change)
+
+    return set_option
+
+
+def _colour(context: click.Context, _parameter: click.Parameter, choice: str) -> None:
+    """Set colours; `auto` depends on the terminal unless NO_COLOR is set (no-color.org)."""
+    by_environment = False if os.environ.get("NO_COLOR") else None
+    context.color = {"always": True, "never": False, "auto": by_environment}[choice]
+    context.find_root().color = context.color  # usage errors are printed with the root context
+
+
+_quiet = click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    expose_value=False,
+    callback=_setter(quiet=True),
+    help="Print the result and errors, nothing else.",
+)
+verbose = click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    expose_value=False,
+    callback=_setter(verbose=True),
+    help="Print every value of the study and its source.",
+)
+_color = click.option(
+    "--color",
+    type=WordChoice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    expose_value=False,
+    callback=_colour,
+    is_eager=True,
+    help="NO_COLOR=1 means never.",
+)
+as_json = click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON document (docs/command_line.md).",
+)
+
+
+def output_options(*own: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Add the group of output options: those of the command, then --quiet and --color."""
+    return option_group("Output", *own, _quiet, _color)

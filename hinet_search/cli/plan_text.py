@@ -1,0 +1,159 @@
+"""Plan text: print the plan of a study for `check` and `launch --dry-run`."""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from hinet_search.cli.options import as_typed, launch_options
+from hinet_search.cli.output import duration, echo, mark, output, output_width, print_document
+from hinet_search.common.amounts import byte_size, compact, counted, plain
+from hinet_search.common.terminal import table_text
+
+if TYPE_CHECKING:
+    from hinet_search.search.plan.plan import Plan
+    from hinet_search.search.stored_study import StoredStudy
+    from hinet_search.study.launch_options import LaunchOptions
+    from hinet_search.study.load_study import Study
+
+
+def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
+    """Check a study, time its arms and print what a launch would do."""
+    from hinet_search.api import ready
+    from hinet_search.search.plan.probe_cache import cached_plan
+    from hinet_search.search.stored_study import find_stored_study, shortages
+
+    options = launch_options(given)
+    checked = ready(study, options, output().note)
+    stored = find_stored_study(checked, options)
+    plan = cached_plan(checked)
+    warnings = [
+        f"wider than what is stored, launch with --extend: {line}"
+        for line in (stored.wider if stored else ())
+    ]
+    warnings += [
+        *plan.notes,
+        *checked.dataset.record.warnings,
+        *checked.study.guesses_to_check,
+        *shortages(plan, options.folder),
+    ]
+    if as_json:
+        _print_json(plan, stored, warnings)
+        return
+    _print(plan, stored, warnings)
+    if output().verbose:
+        echo("\n" + origin_table(checked.study, options))
+    output().next(f"hinet-search launch {shlex.join([study, *as_typed(given, options)])}")
+
+
+def _print(plan: "Plan", stored: "StoredStudy | None", warnings: list[str]) -> None:
+    for line in table_text(_facts(plan, stored)).splitlines():
+        echo(mark("ok"), f"  {line}")
+    for warning in [*warnings, *([plan.ready.device.note] if plan.ready.device.note else [])]:
+        echo(mark("!!"), f"  {warning}")
+    echo("\n" + _arms(plan))
+    echo("\n" + _costs(plan))
+
+
+def _facts(plan: "Plan", stored: "StoredStudy | None") -> Iterator[tuple[str, str]]:
+    """Yield the names and values of what was checked."""
+    spec, data = plan.ready.study.spec, plan.ready.dataset.record
+    train, valid, test = data.rows
+    rows = f"{train + valid + test:,} rows"
+    cells = f"{len(data.scenarios)} scenarios x {len(data.tasks)} tasks"
+    yield "data", f"{rows}, {cells}, fingerprint {data.fingerprint[:8]}"
+    yield "split", f"{data.split}: train {train:,}, valid {valid:,}, test {test:,}"
+    names = ", ".join(arm.name for arm in plan.arms)
+    each = f"{'at most ' if plan.notes else ''}{counted(spec.trials, 'trial')} each"
+    passes = f"at most {counted(spec.passes, 'pass', 'passes')}"
+    yield "arms", f"{names}: {each}, {plan.trials} in all, {passes}"
+    yield "limit", _limit(spec.cost_limit)
+    if spec.sizes:
+        yield "size", f"{plan.ready.study.name}; sizes of the study: {', '.join(spec.sizes)}"
+    if stored is not None:
+        yield (
+            "stored",
+            f"{stored.state}, {stored.done} of {stored.budget} trials: a launch resumes it",
+        )
+
+
+def _arms(plan: "Plan") -> str:
+    header = ("arm", "model", "searched", "trials", "parameters min / median / max", "a trial")
+    rows = []
+    for arm in plan.arms:
+        sizes = " / ".join(compact(number) for number in arm.parameters)
+        is_short = arm.seconds_per_trial < 10
+        seconds = arm.seconds_per_trial
+        trial_time = f"{seconds:.1f} s" if is_short else duration(seconds)
+        rows.append((arm.name, arm.model, str(arm.searched), str(arm.trials), sizes, trial_time))
+    return table_text(rows, header, right={2, 3, 5}, width=output_width())
+
+
+def _costs(plan: "Plan") -> str:
+    ready, finalists = plan.ready, plan.ready.study.spec.finalists
+    slots = f"{counted(ready.slots, 'slot')} on {ready.device.device}"
+    room = f"{byte_size(plan.memory_bytes)} of memory, {byte_size(plan.disk_bytes)} of disk"
+    chosen = f"top {finalists.top} + default x {counted(finalists.seeds, 'seed')}"
+    seconds = f"about {duration(plan.seconds)} (probe of {duration(plan.probe_seconds)})"
+    rows = [
+        ("plan", f"{slots}, {room}"),
+        ("finalists", f"{chosen}: {finalist_trainings(plan)}"),
+        ("time", seconds),
+    ]
+    return table_text(rows)
+
+
+def _print_json(plan: "Plan", stored: "StoredStudy | None", warnings: list[str]) -> None:
+    spec, data, checked = plan.ready.study.spec, plan.ready.dataset.record, plan.ready
+    print_document(
+        "check",
+        study=checked.study.name,
+        data={
+            "rows": dict(zip(("train", "valid", "test"), data.rows, strict=True)),
+            "scenarios": data.scenarios,
+            "tasks": data.tasks,
+            "split": data.split,
+            "fingerprint": data.fingerprint,
+        },
+        arms=plan.arms,
+        finalists=spec.finalists.model_dump(),
+        slots=checked.slots,
+        device=str(checked.device.device),
+        trials=plan.trials,
+        finalist_runs=plan.finalist_runs,
+        finalist_runs_are_known=plan.finalist_runs_are_known,
+        seconds=round(plan.seconds, 1),
+        memory_bytes=plan.memory_bytes,
+        disk_bytes=plan.disk_bytes,
+        stored=stored,
+        warnings=warnings,
+    )
+
+
+def origin_table(study: "Study", options: "LaunchOptions") -> str:
+    """Return a table of every value of a study and its origin."""
+    from hinet_search.study.origins import origins
+
+    return table_text(
+        (origin.name, origin.value, origin.where) for origin in origins(study, options)
+    )
+
+
+def plan_line(plan: "Plan") -> str:
+    """Return `60 trials, then 12 finalist trainings, 4 slots on cpu, about 6 h 30 m`."""
+    ready = plan.ready
+    return (
+        f"{counted(plan.trials, 'trial')}, then {finalist_trainings(plan)}, "
+        f"{counted(ready.slots, 'slot')} on {ready.device.device}, about {duration(plan.seconds)}"
+    )
+
+
+def finalist_trainings(plan: "Plan") -> str:
+    """Return `at most 12 finalist trainings`, or `2 finalist trainings` if the number is known."""
+    at_most = "" if plan.finalist_runs_are_known else "at most "
+    return f"{at_most}{counted(plan.finalist_runs, 'finalist training')}"
+
+
+def _limit(cost_limit: float | None) -> str:
+    if cost_limit is None:
+        return "none: a draw may need any number of FLOPs a row"
+    return f"no draw needs more than {plain(cost_limit)} times the FLOPs a row of the default HiNet"

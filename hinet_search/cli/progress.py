@@ -1,0 +1,276 @@
+"""Progress of a launch: draw a live block on a terminal, or print a line or JSON per event."""
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from hinet_search.cli.output import (
+    Output,
+    duration,
+    ignoring_lost_output,
+    print_line,
+    value_or_dash,
+)
+from hinet_search.common.amounts import byte_size, compact, counted, plain
+from hinet_search.common.terminal import printable, table_text
+from hinet_search.search.progress import (
+    ArmProgress,
+    Event,
+    JobProgress,
+    NullWatcher,
+    Progress,
+    Watcher,
+)
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+STATE_SECONDS = 60.0
+REDRAW_SECONDS = 0.5
+IN_THE_BLOCK = ("best", "finalist", "state")  # other events are printed above it
+COUNTERS = ("name", "done", "pruned", "failed", "budget", "best", "best_trial")  # of an arm
+SPARKS = "▁▂▃▄▅▆▇█"
+MAX_ARMS = 12
+BAR, NAME, KEY = 18, 15, 24  # columns of a progress bar, an arm's name, a job's key
+
+
+class EveryMinute:
+    """Decides when the next state line is due."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def is_due(self) -> bool:
+        """Return whether a minute has passed since the last state line."""
+        due = time.monotonic() - self._last >= STATE_SECONDS
+        if due:
+            self._last = time.monotonic()
+        return due
+
+
+class PlainLog:
+    """One line per event on stderr, and one per minute with the state."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._state = EveryMinute()
+
+    def event(self, event: Event) -> None:
+        """Print `14:03:40 best   hinet/3 .7641 (+.0021)`, in local time."""
+        self._output.note(f"{datetime.now():%H:%M:%S} {event.kind:<8} {event.text}")  # noqa: DTZ005
+
+    def tick(self, progress: Progress) -> None:
+        """Print the state once a minute."""
+        if self._state.is_due():
+            self.event(Event("state", state_line(progress)))
+
+
+class JsonLines:
+    """One JSON document per event on stdout, and one per minute with the state."""
+
+    def __init__(self) -> None:
+        self._state = EveryMinute()
+
+    def event(self, event: Event) -> None:
+        """Print the event with its time."""
+        self.line(event.kind, text=event.text, trial=event.key or None, value=event.value)
+
+    def tick(self, progress: Progress) -> None:
+        """Print the counters once a minute."""
+        if self._state.is_due():
+            self.line(
+                "state",
+                phase=progress.phase.name,
+                done=progress.phase.done,
+                total=progress.phase.total,
+                seconds_left=progress.seconds_left,
+                retried=progress.retried,
+                running=list(progress.running),
+                arms=[_counters(arm) for arm in progress.arms.values()],
+            )
+
+    @staticmethod
+    def line(event: str, **content: Any) -> None:
+        """Print an event of any kind."""
+        print_line(
+            "event", event=event, time=datetime.now(UTC).isoformat(timespec="seconds"), **content
+        )
+
+
+def _counters(arm: ArmProgress) -> dict[str, Any]:
+    return {name: getattr(arm, name) for name in COUNTERS}
+
+
+class LiveBlock:
+    """A block on the terminal that is redrawn in place: arms, slots, time left."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._live = Live(console=Console(stderr=True), auto_refresh=False, transient=False)
+        self._drawn_at = 0.0
+
+    def event(self, event: Event) -> None:
+        """Print an event above the block, unless the block shows it."""
+        if event.kind not in IN_THE_BLOCK:
+            self._live.console.print(
+                printable(f"{event.kind}: {event.text}"), markup=False, highlight=False
+            )
+
+    def tick(self, progress: Progress) -> None:
+        """Redraw, at most twice a second."""
+        from rich.text import Text
+
+        if time.monotonic() - self._drawn_at >= REDRAW_SECONDS:
+            self._drawn_at = time.monotonic()
+            text = printable(block(progress, self._live.console.width))
+            self._live.update(Text(text), refresh=True)
+
+    def __enter__(self) -> "LiveBlock":
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+
+def watching(output: Output, *, plain: bool, as_json: bool) -> AbstractContextManager[Watcher]:
+    """Choose the output of a launch: JSON lines, or the live block on a terminal, or plain lines.
+
+    Plain lines are also chosen in CI (variable CI) and with --no-progress or --quiet.
+    """
+    if as_json:
+        return nullcontext(JsonLines())
+    can_draw = sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+    if plain or output.quiet or os.environ.get("CI") or not can_draw:
+        return nullcontext(PlainLog(output))
+    return LiveBlock()
+
+
+def state_line(progress: Progress) -> str:
+    """Return `search 38/48, 5 m 58 s left; best hinet/12 .7641`."""
+    phase, left, best = progress.phase, progress.seconds_left, progress.best
+    text = f"{phase.name} {phase.done}/{phase.total}"
+    if left is not None:
+        text += f", {duration(left)} left"
+    if best is not None:
+        text += f"; best {best.name}/{best.best_trial} {value_or_dash(best.best)}"
+    return text
+
+
+def block(progress: Progress, width: int) -> str:
+    """Draw arms, slots and time left in at most `width` columns, from counters, never trials."""
+    num_hidden = max(0, len(progress.arms) - MAX_ARMS)
+    lines = [
+        _headline(progress),
+        *(f"  {line}" for line in _arm_table(progress).splitlines()),
+        *([f"  ...{num_hidden} more"] if num_hidden else []),
+        *(f"  {line}" for line in _slot_table(progress).splitlines()),
+        _last_line(progress),
+        "Ctrl-C stops safely, the same command resumes",
+    ]
+    return "\n".join(line[: width - 1] for line in lines)
+
+
+def _arm_table(progress: Progress) -> str:
+    best = progress.best
+    arms = list(progress.arms.values())[:MAX_ARMS]
+    return table_text(
+        [_arm(arm, is_best=arm is best) for arm in arms],
+        ("arm", "best", "trial", "progress", "done", "pruned", "failed"),
+        right={2, 4, 5, 6},
+        least_widths={0: NAME, 1: 8, 2: 5, 4: 5},
+    )
+
+
+def _slot_table(progress: Progress) -> str:
+    jobs = sorted(progress.running.values(), key=lambda job: job.slot)
+    return table_text(
+        [_job(job, progress.passes) for job in jobs],
+        ("slot", "runs", "pass", "valid", "rows/s", "memory"),
+        right={2, 4, 5},
+        least_widths={1: KEY, 2: 9, 3: 14, 4: 8, 5: 8},
+    )
+
+
+def _headline(progress: Progress) -> str:
+    hours, rest = divmod(round(progress.seconds), 3600)
+    slots = f"{counted(progress.slots, 'slot')} on {progress.device}"
+    clock = f"{hours:02d}:{rest // 60:02d}:{rest % 60:02d}"
+    return f"{clock} · {progress.study} · {counted(len(progress.arms), 'arm')} · {slots}"
+
+
+def _arm(arm: ArmProgress, *, is_best: bool) -> tuple["RenderableType", ...]:
+    from rich.progress_bar import ProgressBar
+
+    best = f"{value_or_dash(arm.best)}{' ▲' if is_best else ''}"
+    trial = "" if arm.best_trial is None else str(arm.best_trial)
+    progress = ProgressBar(total=arm.budget, completed=arm.trained, width=BAR)
+    return arm.name[:NAME], best, trial, progress, str(arm.done), str(arm.pruned), str(arm.failed)
+
+
+def _job(job: JobProgress, passes: float) -> tuple[str, ...]:
+    done = "" if job.passes is None else f"{job.passes:.2f}/{plain(passes)}"
+    value = f"{value_or_dash(job.values[-1])} {sparkline(job.values)}" if job.values else ""
+    speed = "" if job.rows_per_second is None else compact(job.rows_per_second)
+    memory = "" if job.memory_bytes is None else byte_size(job.memory_bytes)
+    return str(job.slot), job.key[:KEY], done, value, speed, memory
+
+
+def _last_line(progress: Progress) -> str:
+    left, phase = progress.seconds_left, progress.phase
+    parts = [f"{phase.name} {phase.done} of {phase.total}"]
+    parts += [f"{duration(left)} left"] if left is not None else []
+    parts += [f"{progress.retried} retried ({progress.last_retry})"] if progress.retried else []
+    return " · ".join(parts)
+
+
+def sparkline(values: Sequence[float], width: int = 8) -> str:
+    """Draw the last values as bars of eight heights, from the lowest to the highest value."""
+    last = values[-width:]
+    low, high = min(last), max(last)
+    if high > low:
+        return "".join(SPARKS[round((value - low) / (high - low) * 7)] for value in last)
+    return SPARKS[3] * len(last)
+
+
+class TolerantWatcher:
+    """Forwards events and ignores write errors: a closed terminal or a full disk stops no study."""
+
+    def __init__(self, watcher: AbstractContextManager[Watcher]) -> None:
+        self._context = watcher
+        self._watcher: Watcher = NullWatcher()
+
+    def event(self, event: Event) -> None:
+        """Forward it."""
+        with ignoring_lost_output():
+            self._watcher.event(event)
+
+    def tick(self, progress: Progress) -> None:
+        """Forward it."""
+        with ignoring_lost_output():
+            self._watcher.tick(progress)
+
+    def __enter__(self) -> "TolerantWatcher":
+        self._watcher = self._context.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with ignoring_lost_output():
+            self._context.__exit__(kind, error, trace)

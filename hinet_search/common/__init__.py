@@ -1,0 +1,1 @@
+"""Common: what every package may use: errors, atomic files, retries, plug-ins."""

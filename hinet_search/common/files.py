@@ -1,0 +1,199 @@
+"""Disk: write files and folders atomically, and report a full disk.
+
+A file is written into a temporary folder beside its destination, synced to the disk and then
+renamed. So a full disk damages nothing, and of several writers of one path the last one wins.
+A writer locks its temporary folder. The next writer of the same path removes the folders without
+a lock, which killed writers left. Only the owner may read folders, whatever the umask is.
+"""
+
+import errno
+import fcntl
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from hinet_search.common import crash_points
+from hinet_search.common.errors import DiskFull
+
+# The disk is full, the user's quota is used up, the file would exceed the allowed size.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_PART = ".part"  # suffix of temporary folders
+_LONGEST_NAME = 255  # bytes
+FOLDER, FILE = 0o700, 0o600
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its missing parents, readable by the owner only; keep an existing one."""
+    if not folder.is_dir() and folder != folder.parent:  # the current folder may be deleted
+        make_folder(folder.parent)
+        with suppress(FileExistsError):  # another process made it
+            folder.mkdir(mode=FOLDER)
+
+
+def make_file(file: Path) -> bool:
+    """Make an empty file, readable by the owner only, and return whether it was made.
+
+    An existing file is not even opened: to close any descriptor of a file gives up all locks that
+    this process has on it, those of SQLite's connections too.
+    """
+    if file.exists():
+        return False
+    try:
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE))
+    except FileExistsError:  # another process made it
+        return False
+    return True
+
+
+@contextmanager
+def replacing(path: Path, num_bytes: int) -> Iterator[Path]:
+    """Yield a temporary path to write a file at, and move the file to `path` afterwards.
+
+    `num_bytes` is its approximate size. If `path` is a link, its target is written.
+    Errors: DiskFull, and what the writing raises; `path` is then unchanged. OSError if `path` is a
+    folder or a special file.
+    """
+    refuse_special(path)
+    with _put_in_place(path, num_bytes) as part:
+        yield part
+        _force(part)
+        crash_points.point("before_file_renamed")
+
+
+@contextmanager
+def replacing_folder(folder: Path, num_bytes: int) -> Iterator[Path]:
+    """Do the same as `replacing` for a folder; `folder` must not exist or must be empty."""
+    with _put_in_place(folder, num_bytes) as part:
+        part.mkdir()
+        yield part
+        for path in sorted(part.rglob("*"), reverse=True):
+            _force(path)
+        _force(part)
+
+
+def whole_files(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder, except those that are being written or removed meanwhile."""
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.endswith(_PART)]
+        yield from (Path(parent, name) for name in names)
+
+
+def refuse_special(path: Path) -> None:
+    """Raise OSError if a folder, a device, a pipe or a socket is where a file is to be written."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder, not a file", str(path))
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is a device, a pipe or a socket, not a file", str(path))
+
+
+def free_bytes(path: Path) -> int:
+    """Return the free bytes on the disk of a path, which need not exist yet."""
+    existing = path.absolute()
+    while not os.path.exists(existing):  # noqa: PTH110 -- Path.exists raises for a long name
+        existing = existing.parent
+    return shutil.disk_usage(existing).free
+
+
+@contextmanager
+def _put_in_place(path: Path, num_bytes: int) -> Iterator[Path]:
+    target = Path(os.path.realpath(path))
+    with _full_disk_reported(path, num_bytes), _locked_folder(target) as folder:
+        part = folder / target.name
+        yield part
+        part.replace(target)
+        _force(target.parent)
+
+
+@contextmanager
+def _locked_folder(target: Path) -> Iterator[Path]:
+    """Yield an empty folder beside a path; remove it afterwards."""
+    make_folder(target.parent)
+    _remove_abandoned(target)
+    folder, lock = _make_locked(target)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _make_locked(target: Path) -> tuple[Path, int]:
+    """Make a folder; return it and the descriptor that holds its lock.
+
+    Another writer may remove it before it is locked: then it is made again.
+    """
+    while True:
+        folder = target.with_name(f"{_prefix(target)}{secrets.token_hex(4)}{_PART}")
+        folder.mkdir(mode=FOLDER)
+        with suppress(FileNotFoundError):
+            lock = os.open(folder, os.O_RDONLY)
+            # Without locks in the file system no other writer can lock the folder to remove it.
+            with suppress(OSError):
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            if folder.exists():
+                return folder, lock
+            os.close(lock)
+
+
+def _remove_abandoned(target: Path) -> None:
+    """Remove the folders that killed writers of a path left."""
+    prefix = _prefix(target)
+    for entry in list(os.scandir(target.parent)):
+        if entry.name.startswith(prefix) and entry.name.endswith(_PART):
+            with suppress(OSError):  # it is in use, or already removed
+                _remove_unlocked(Path(entry.path))
+
+
+def _remove_unlocked(folder: Path) -> None:
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder)
+    finally:
+        os.close(lock)
+
+
+def _prefix(target: Path) -> str:
+    """Return the prefix of the temporary folders of a path; a long name is cut."""
+    name = target.name
+    while len(os.fsencode(name)) > _LONGEST_NAME - len(f"..12345678{_PART}"):
+        name = name[:-1]
+    return f".{name}."
+
+
+@contextmanager
+def _full_disk_reported(path: Path, num_bytes: int) -> Iterator[None]:
+    """Raise DiskFull in place of an error that a full disk caused."""
+    try:
+        yield
+    except Exception as error:
+        if not _is_full(error):
+            raise
+        free = free_bytes(path)
+        raise DiskFull(
+            f"{path}: no room for about {num_bytes:,} bytes, {free:,} are free",
+            remedy="free some space on that disk",
+        ) from error
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """Return whether a full disk caused an error.
+
+    Some libraries name the system's error only in their message, or raise another error from it.
+    """
+    if error is None:
+        return False
+    has_errno = isinstance(error, OSError) and error.errno in FULL
+    return has_errno or f"os error {errno.ENOSPC}" in str(error) or _is_full(error.__context__)
+
+
+def _force(path: Path) -> None:
+    """Sync a file or a folder to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,79 @@
+"""Plug-ins: find plug-ins by file name, so that adding one is adding one file.
+
+Names are listed from the folder, never by importing, so that listing stays cheap. Code of another
+package is imported only if the user named the package when starting the process: a study file or a
+database alone cannot make any code run.
+"""
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+from hinet_search.common.errors import ConfigurationError, did_you_mean
+
+_DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
+_allowed: list[str] = []
+
+
+def names(package: str) -> tuple[str, ...]:
+    """Return the sorted names of the plug-ins in `package`, such as `hinet_search.models`.
+
+    None is imported.
+    """
+    folder = Path(__file__).parents[1].joinpath(*package.split(".")[1:])
+    modules = [module for module in pkgutil.iter_modules([str(folder)]) if not module.ispkg]
+    return tuple(sorted(module.name for module in modules if not module.name.startswith("_")))
+
+
+def allow_only(packages: Sequence[str]) -> None:
+    """Allow modules of exactly these packages as plug-ins beside our own, in this process."""
+    for package in packages:
+        if not _DOTTED.fullmatch(package):
+            raise ConfigurationError(
+                f"--plugin must be the dotted name of a package, got {package!r}",
+                remedy="say --plugin my_lab.models",
+            )
+    _allowed[:] = packages
+
+
+def allowed() -> tuple[str, ...]:
+    """Return the allowed packages; a job carries them to the process that runs it."""
+    return tuple(_allowed)
+
+
+def load(package: str, name: str) -> ModuleType:
+    """Import plug-in `name`, or a module of an allowed package by its dotted name.
+
+    Errors: ConfigurationError with the known names.
+    """
+    known = names(package)
+    if name in known:
+        return importlib.import_module(f"{package}.{name}")
+    is_allowed = any(name == allowed or name.startswith(f"{allowed}.") for allowed in _allowed)
+    if is_allowed and _DOTTED.fullmatch(name):
+        return _import_foreign(name)
+    kind = package.rsplit(".", 1)[-1].rstrip("s")
+    raise ConfigurationError(
+        f"{kind} '{name}' is not known, must be one of {', '.join(known)}"
+        f"{did_you_mean(name, known)}{_how_to_allow(name)}"
+    )
+
+
+def _import_foreign(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ConfigurationError(
+            f"plug-in {name} cannot be imported: {error}",
+            remedy="install its package, or put the folder that holds it into PYTHONPATH",
+        ) from error
+
+
+def _how_to_allow(name: str) -> str:
+    package = name.rpartition(".")[0]
+    if not package or not _DOTTED.fullmatch(name):
+        return ""
+    return f", or of a package that is allowed: --plugin {package}"

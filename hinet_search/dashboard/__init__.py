@@ -1,0 +1,1 @@
+"""Live: pages that update themselves with a running study's report cards and its progress."""

@@ -1,0 +1,193 @@
+"""Dashboard: serve live reports and optuna-dashboard for one database, guarded."""
+
+import errno
+import logging
+import socket
+import socketserver
+import warnings
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import replace
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+import optuna
+from optuna_dashboard import wsgi
+
+from hinet_search.common.errors import EnvironmentFault
+from hinet_search.dashboard.access import Access, guard
+from hinet_search.dashboard.live_pages import study_page, with_live_pages
+from hinet_search.report.text.untrusted import without_formulas
+from hinet_search.results.records import ArmRecord, TrialRecord
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.storage.engine import Database, connect
+from hinet_search.storage.listing import read_change_marker
+from hinet_search.storage.optuna.notes import leave_note, optuna_name
+
+SILENT_SECONDS = 30.0  # an idle connection is closed after this time
+
+
+class _Server(socketserver.ThreadingMixIn, WSGIServer):
+    """A server with one thread per request, so that the files of a page load in parallel."""
+
+    daemon_threads = True
+
+    def __init__(self, host: str, port: int) -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, port), _QuietHandler)
+
+
+class _QuietHandler(WSGIRequestHandler):
+    """A handler that does not log requests."""
+
+    timeout = SILENT_SECONDS
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the base's name
+        """Log nothing; the command line prints the address once."""
+
+
+def make_server(database_url: str, access: Access, study: str | None = None) -> WSGIServer:
+    """Return a server that listens as `access` says (port 0: any free port), for `serve_forever`.
+
+    Errors: those of `Access.check` and `connect`; EnvironmentFault if the port cannot be used;
+    ConfigurationError if the database has no such study.
+    """
+    access.check()
+    database = connect(database_url)  # raises if the database does not exist
+    if access.writable:
+        database.close()
+        database = connect(database_url, create=True)
+    if study is not None:
+        read_change_marker(database, study)
+    try:
+        server = _Server(access.host, access.port)
+    except (OSError, OverflowError) as error:
+        database.close()
+        raise EnvironmentFault(
+            f"port {access.port} of {access.host} cannot be used: {_reason(error)}",
+            remedy="choose another one with --port",
+        ) from error
+    _log_first_lines()
+    listening = replace(access, port=server.server_port)
+    pages = with_live_pages(database, _with_plain_csv(wsgi(database.storage)))
+    server.set_app(guard(pages, listening))
+    return server
+
+
+def serve(
+    database_url: str, access: Access, say: Callable[[str], None], study: str | None = None
+) -> None:
+    """Serve the dashboard until a signal ends it; pass `say` its URL, or that of a study's page.
+
+    Errors are those of `make_server`.
+    """
+    with make_server(database_url, access, study) as server:
+        host = f"[{access.host}]" if ":" in access.host else access.host
+        say(f"http://{host}:{server.server_port}{'' if study is None else study_page(study)}")
+        with warnings.catch_warnings():
+            # Optuna warns of importances from few trials; its page shows their number.
+            warnings.simplefilter("ignore", UserWarning)
+            server.serve_forever()
+
+
+def _log_first_lines() -> None:
+    """Log only the first line of optuna-dashboard's messages, which may be tracebacks."""
+    logger = logging.getLogger("optuna_dashboard")
+    if not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(_FirstLine("optuna-dashboard: %(message)s"))
+        logger.addHandler(handler)
+        logger.propagate = False
+
+
+class _FirstLine(logging.Formatter):
+    """Format log records without tracebacks and without control characters."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the first line, with unprintable characters escaped."""
+        line = super().format(record).split("\n")[0]
+        return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
+
+
+def _with_plain_csv(application: WSGIApplication) -> WSGIApplication:
+    """Return the application with spreadsheet formulas in its CSV responses escaped."""
+
+    def plain(environment: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        if not environment["PATH_INFO"].startswith("/csv/"):
+            return application(environment, start)
+        responses: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def collect(
+            status: str, headers: list[tuple[str, str]], _error: object = None, /
+        ) -> Callable[[bytes], object]:
+            responses.append((status, headers))
+            return lambda _: None
+
+        body = b"".join(application(environment, collect))
+        status, headers = responses[-1]
+        if "text/csv" in dict(headers).get("Content-Type", ""):
+            body = without_formulas(body.decode()).encode()
+        passed_on = [header for header in headers if header[0].lower() != "content-length"]
+        start(status, [*passed_on, ("Content-Length", str(len(body)))])
+        return [body]
+
+    return plain
+
+
+def annotate(database: Database, record: StudyRecord, *, verdict: str, report: str) -> None:
+    """Write notes for Optuna's dashboard on each arm and its best trial.
+
+    `verdict` is one sentence, `report` a path. Notes with the same text are not written again.
+    """
+    with database.guarded():
+        for arm in record.arms:
+            study = _optuna_study(database, record.name, arm.name)
+            if study is None or not arm.trials:
+                continue
+            leave_note(study, _study_note(record, arm, verdict, report))
+            best = _best(record, arm)
+            if best is not None:
+                study_id = database.storage.get_study_id_from_name(study.study_name)
+                trial_id = database.storage.get_trial_id_from_study_id_trial_number(
+                    study_id, best.number
+                )
+                leave_note(optuna.Trial(study, trial_id), _best_note(record, arm, best))
+
+
+def _optuna_study(database: Database, study: str, arm: str) -> optuna.Study | None:
+    """Optuna's copy of an arm; None where it was deleted, or the arm has not begun."""
+    with suppress(KeyError):
+        return optuna.load_study(study_name=optuna_name(study, arm), storage=database.storage)
+    return None
+
+
+def _study_note(record: StudyRecord, arm: ArmRecord, verdict: str, report: str) -> str:
+    trained = sum(trial.counts and trial.state != "running" for trial in arm.trials)
+    return (
+        f"{verdict}\n\n"
+        f"Arm {arm.name} of study {record.name}: {trained} of {record.budget_of(arm)} trials, "
+        f"{record.state}.\n\n"
+        f"    {record.command}\n\n"
+        f"Report:\n\n    {report}\n"
+    )
+
+
+def _best_note(record: StudyRecord, arm: ArmRecord, best: TrialRecord) -> str:
+    kind = "; it is the default configuration" if best.is_default else ""
+    return (
+        f"Best trial of arm {arm.name}: {record.objective} {best.value:.5f} on validation{kind}.\n"
+    )
+
+
+def _best(record: StudyRecord, arm: ArmRecord) -> TrialRecord | None:
+    complete = [
+        trial for trial in arm.trials if trial.state == "complete" and trial.value is not None
+    ]
+    choose: Callable[..., TrialRecord | None] = max if record.maximize else min
+    return choose(complete, key=lambda trial: trial.value, default=None)
+
+
+def _reason(error: OSError | OverflowError) -> str:
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return "another program listens there"
+    return str(error)

@@ -1,0 +1,148 @@
+"""Written: write the guesses of a table as a data definition, with reasons as comments."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from hinet_search.data.frequent import ScenarioRows
+from hinet_search.data.guess.column_facts import ColumnFacts
+from hinet_search.data.guess.column_roles import ColumnRole, ColumnRoles
+from hinet_search.data.guess.names import parts_of
+
+PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+WORDS_OF_YAML = ("true", "false", "null", "yes", "no", "on", "off", "y", "n")
+
+
+@dataclass(frozen=True)
+class GuessedTable:
+    """A table with the guessed roles of its columns.
+
+    `path` is the path of the table from the study's folder. `tasks` maps the name of a task to its
+    label; `rare` are labels with too few rows of a class. `cuts` are the cut points of a split by
+    time, None where there are no good ones. `taken` are the scenario values with enough rows of
+    every task.
+    """
+
+    path: str
+    columns: tuple[ColumnFacts, ...]
+    guesses: ColumnRoles
+    scenarios: tuple[ScenarioRows, ...]
+    tasks: dict[str, ColumnRole]
+    rare: tuple[ColumnRole, ...] = ()
+    cuts: tuple[str, str] | None = None
+    taken: frozenset[str] = field(default_factory=frozenset)
+
+
+def definition_text(table: GuessedTable) -> str:
+    """The text of the definition, with unprintable characters escaped in texts and comments."""
+    return "".join(f"{printable(line)}\n" for line in _lines(table))
+
+
+def quoted(text: str) -> str:
+    """The text as a YAML scalar, quoted where it needs to be."""
+    is_plain = PLAIN.fullmatch(text) and text.lower() not in WORDS_OF_YAML
+    return text if is_plain else json.dumps(text, ensure_ascii=False)
+
+
+def printable(line: str) -> str:
+    """The line with a YAML escape in place of every unprintable character."""
+    return "".join(letter if letter.isprintable() else _escape(ord(letter)) for letter in line)
+
+
+def _escape(code: int) -> str:
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _lines(table: GuessedTable) -> Iterator[str]:
+    guesses, num_rows = table.guesses, table.columns[0].rows
+    yield (
+        f"# Guessed from {num_rows:,} rows of {len(table.columns)} columns. "
+        "Every key: docs/data.md. Look at lines with a 'check'."
+    )
+    yield f"source: {{kind: table, path: {quoted(table.path)}}}"
+    yield from _scenario_lines(table)
+    yield "tasks:                # in the order of the funnel: the most frequent first"
+    for name, task in table.tasks.items():
+        yield _with_comment(f"  {quoted(name)}: {{{_label(task.column)}}}", task)
+    for key, guess in (("user", guesses.user), ("item", guesses.item), ("time", guesses.time)):
+        if guess:
+            yield _with_comment(f"{key}: {quoted(guess.column.name)}", guess)
+    yield from _feature_lines(guesses, table.rare)
+    yield _split_line(guesses.split, table.cuts)
+    if guesses.left_out:
+        yield "# Left out:"
+        for guess in guesses.left_out:
+            yield f"#   {quoted(guess.column.name)}: {guess.reason}"
+
+
+def _scenario_lines(table: GuessedTable) -> Iterator[str]:
+    """The scenario with the values that are taken; the others as comments."""
+    assert table.guesses.scenario is not None, "a table without a scenario is refused"
+    column = table.guesses.scenario.column
+    yield "scenario:"
+    yield _with_comment(f"  column: {quoted(column.name)}", table.guesses.scenario)
+    yield "  values:             # value in the table: name in the report"
+    labels = [guess.column.name for guess in table.guesses.tasks]
+    for scenario in table.scenarios:
+        positives_of = dict(zip(labels, scenario.positives, strict=True))
+        positives = [
+            f"{name} {positives_of[task.column.name]:,}" for name, task in table.tasks.items()
+        ]
+        line = f"{_value(scenario.value, column)}: {quoted(scenario.value)}"
+        reason = f"{scenario.rows:,} rows; {', '.join(positives)}"
+        if scenario.value in table.taken:
+            yield f"    {line}   # {reason}"
+        else:
+            yield f"    # {line}   left out, too few of a class: {reason}"
+
+
+def _feature_lines(guesses: ColumnRoles, rare: Sequence[ColumnRole]) -> Iterator[str]:
+    yield "features:"
+    for kind, features in (("categorical", guesses.categorical), ("numeric", guesses.numeric)):
+        if features:
+            yield f"  {kind}:"
+        for guess in features:
+            yield _with_comment(f"    - {quoted(guess.column.name)}", guess)
+    never_features = (*guesses.outcomes, *rare)
+    if never_features:
+        yield "never_features:"
+    for guess in never_features:
+        yield _with_comment(f"  - {quoted(guess.column.name)}", guess)
+    if any(guess.column.not_finite for guess in guesses.numeric):
+        yield "not_finite: impute    # NaN and infinity become the mean of training, with a flag"
+
+
+def _split_line(split: ColumnRole | None, cuts: tuple[str, str] | None) -> str:
+    if split is not None:
+        parts = parts_of([value for value, _ in split.column.values])
+        renamed = [f"{part}: {quoted(value)}" for part, value in parts.items() if part != value]
+        keys = ", ".join(["by: column", f"column: {quoted(split.column.name)}", *renamed])
+        return _with_comment(f"split: {{{keys}}}", split)
+    if cuts is not None:
+        line = f"split: {{by: time, valid_from: {cuts[0]}, test_from: {cuts[1]}}}"
+        return f"{line}   # about 70, 15 and 15 % of the rows"
+    return "split: {by: random}   # check: no column splits by time, which is the honest way"
+
+
+def _with_comment(line: str, guess: ColumnRole) -> str:
+    """The line with the reason of a guess, and its doubt as something to check."""
+    if guess.to_check:
+        return f"{line}   # check: {guess.reason}; {guess.to_check}"
+    return f"{line}   # {guess.reason}"
+
+
+def _label(column: ColumnFacts) -> str:
+    """The column of a label and, unless it holds 0 and 1, the rule for a 1."""
+    line = f"column: {quoted(column.name)}"
+    if column.is_binary:
+        return line
+    rule = f"equals: {_value(column.positive, column)}" if column.positive else "above: 0"
+    return f"{line}, {rule}"
+
+
+def _value(text: str, column: ColumnFacts) -> str:
+    """A value of the table: whole numbers, true and false as they are, others quoted as needed."""
+    return text if column.dtype.is_integer() or column.dtype == pl.Boolean else quoted(text)

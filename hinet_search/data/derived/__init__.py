@@ -1,0 +1,1 @@
+"""Derived: inputs that are made of other columns: statistics, lists, matches."""

@@ -1,0 +1,123 @@
+"""Derive: compute the inputs made from labels and lists, and the groups a search can leave out.
+
+Shape legend: R rows, D distinct lists, S slots of one list.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from hinet_search.common.errors import DataError
+from hinet_search.data.derived.matches import known_of, match_names, match_numbers
+from hinet_search.data.derived.statistics import statistic_names, target_statistics
+from hinet_search.data.encode import Encoding, missing_name
+from hinet_search.data.lists import ListedRows, encode_list
+from hinet_search.data.rows import Rows
+from hinet_search.data.schema import ListField
+from hinet_search.study.data_definition import DataDefinition
+from hinet_search.study.feature_definition import (
+    LISTS,
+    MATCHES,
+    STATISTICS,
+    FeatureDefinition,
+    ListDefinition,
+)
+
+
+@dataclass(frozen=True)
+class DerivedNumbers:
+    """Numeric inputs computed from other columns, aligned with the rows of the table."""
+
+    statistics: pl.DataFrame
+    matches: pl.DataFrame
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names, statistics first."""
+        return (*self.statistics.columns, *self.matches.columns)
+
+
+@dataclass(frozen=True)
+class EncodedLists:
+    """The pooled lists of a data set.
+
+    Each has its field, its distinct lists as ids (D, S), and the number of every row's list (R,).
+    """
+
+    fields: tuple[ListField, ...]
+    ids: tuple[NDArray[np.int32], ...]
+    numbers: tuple[NDArray[np.int64], ...]
+
+    def slots(self, block: slice, num_rows: int) -> NDArray[np.int32]:
+        """Slots of all lists side by side, for the `num_rows` rows of a block."""
+        empty = np.zeros((num_rows, 0), dtype=np.int32)
+        slots = [
+            id_DS[number_R[block]] for id_DS, number_R in zip(self.ids, self.numbers, strict=True)
+        ]
+        return np.concatenate([empty, *slots], axis=1)
+
+
+def derive_numbers(definition: DataDefinition, rows: Rows) -> DerivedNumbers:
+    """Statistics and matches of a definition; DataError when one has the name of another column."""
+    features = definition.features
+    _refuse_repeated_names(definition, rows)
+    statistics = matches = pl.DataFrame()
+    if features.statistics is not None:
+        statistics = target_statistics(features.statistics, rows, tuple(definition.tasks))
+    if features.matches is not None:
+        known = known_of(definition, features.matches, rows)
+        matches = match_numbers(known, features.matches, features.lists, rows.listed)
+    return DerivedNumbers(statistics, matches)
+
+
+def _refuse_repeated_names(definition: DataDefinition, rows: Rows) -> None:
+    features = definition.features
+    names: list[str] = []
+    if features.statistics is not None:
+        names += statistic_names(features.statistics, tuple(definition.tasks))
+    if features.matches is not None:
+        names += match_names(features.matches)
+    all_names = [*rows.frame.columns, *names]
+    repeated = sorted({name for name in names if all_names.count(name) > 1})
+    if repeated:
+        raise DataError(
+            "data.features: every derived input needs its own name, but these are taken: "
+            f"{', '.join(repeated)}",
+            remedy="rename the list or the column",
+        )
+
+
+def encode_lists(
+    lists: Mapping[str, ListDefinition], rows: ListedRows, encoding: Encoding
+) -> EncodedLists:
+    """Encode the pooled lists of a definition, each by the vocabulary of its item."""
+    field_of = {vocabulary.name: field for field, vocabulary in enumerate(encoding.vocabularies)}
+    fields, ids, numbers = [], [], []
+    for name, list_ in lists.items():
+        if not list_.pooled:
+            continue
+        field = field_of[list_.item]
+        vocabulary = encoding.vocabularies[field]
+        fields.append(ListField(name, field, list_.length, list_.pooling))
+        ids.append(encode_list(rows.lists[list_.column], vocabulary, list_.length))
+        numbers.append(rows.list_numbers(list_.column))
+    return EncodedLists(tuple(fields), tuple(ids), tuple(numbers))
+
+
+def input_groups(
+    features: FeatureDefinition, derived: DerivedNumbers, encoding: Encoding
+) -> Mapping[str, tuple[str, ...]]:
+    """The inputs of every group of `features.group_names`; a number and its flag stay together."""
+    groups = {
+        STATISTICS: tuple(derived.statistics.columns),
+        LISTS: tuple(name for name, list_ in features.lists.items() if list_.pooled),
+        MATCHES: tuple(derived.matches.columns),
+    }
+    flagged = {scale.name for scale in encoding.scales if scale.flagged}
+    for name, columns in features.groups.items():
+        flags = [missing_name(column) for column in columns if column in flagged]
+        groups[name] = (*columns, *flags)
+    return {name: groups[name] for name in features.group_names}

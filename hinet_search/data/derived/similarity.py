@@ -1,0 +1,116 @@
+"""Similarity of a row's item and the entries of its list, from the users whose lists hold both.
+
+The factors of an item are its row in a truncated SVD of the 0/1 matrix of users and the items of
+their lists, scaled to length 1. The similarity is the mean product with the factors of the list's
+entries, leaving out the item itself.
+
+Shape legend: R rows, D distinct lists, E entries of all distinct lists, U users, I items that occur
+in lists, K factors, B rows of a block, S the smaller and L the larger of users and items.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.linalg import LinearOperator, eigsh
+
+from hinet_search.data.lists import NONE, DistinctLists, codes_of, count_agreeing, distinct_values
+
+SEED = 0
+ROUNDING = 1e-8  # factors this far below the largest are rounding errors
+ROWS_AT_ONCE = 2**16
+
+
+@dataclass(frozen=True)
+class ItemFactors:
+    """Items in order with their factors; factors are 0 for an item that no user has."""
+
+    items_I: pl.Series
+    factors_IK: NDArray[np.float64]
+
+
+def factors_of(lists: DistinctLists, list_U: NDArray[np.int64], num_factors: int) -> ItemFactors:
+    """Factors of all items of `lists`, computed from the list numbers of users, `list_U`."""
+    items_I = distinct_values(lists.entries_E)
+    if items_I.is_empty():
+        return ItemFactors(items_I, np.zeros((0, 1)))
+    times_DI = _times(lists, codes_of(lists.entries_E, items_I), len(items_I))
+    return ItemFactors(
+        items_I, item_factors((times_DI[list_U] > 0).astype(np.float64), num_factors)
+    )
+
+
+def similarity(
+    known: ItemFactors, lists: DistinctLists, list_R: NDArray[np.int64], item: pl.Series
+) -> NDArray[np.float64]:
+    """Similarity of each row's item to its list, in -1 to 1 (R,).
+
+    0 for an item without factors, and for a list without any other item that has factors.
+    """
+    items_I, factors_IK = known.items_I, known.factors_IK
+    if items_I.is_empty():
+        return np.zeros(list_R.size)
+    item_E, item_R = codes_of(lists.entries_E, items_I), codes_of(item, items_I)
+    times_DI = _times(lists, item_E, len(items_I))
+    known_I = (factors_IK != 0).sum(axis=1) > 0
+    sum_DK, num_known_D = times_DI @ factors_IK, times_DI @ known_I.astype(np.float64)
+    item_R = np.where((item_R != NONE) & known_I[item_R], item_R, NONE)
+    own_R = count_agreeing(lists, item_E, list_R, item_R)
+    others_R = num_known_D[list_R] - own_R
+    product_R = _products(factors_IK, item_R, sum_DK, list_R)
+    product_R -= own_R  # an item's product with itself is 1
+    return np.where((item_R != NONE) & (others_R > 0), product_R / np.maximum(others_R, 1), 0.0)
+
+
+def item_factors(has_UI: csr_array, num_factors: int) -> NDArray[np.float64]:
+    """Factors (I, K) of length 1, or 0 for an item that no user has; K < min(users, items).
+
+    ARPACK iterates to convergence; a randomised sketch would depend on its draw where singular
+    values fall slowly. ARPACK draws vectors where it meets an invariant subspace. They come from a
+    seeded generator, so that the same matrix has the same factors; SciPy's `svds` leaves that
+    generator unseeded.
+    """
+    num_items, smaller = has_UI.shape[1], min(has_UI.shape)
+    if has_UI.nnz == 0 or smaller == 1:
+        return np.zeros((num_items, 1))
+    generator = np.random.default_rng(SEED)
+    tall_LS = has_UI if num_items == smaller else has_UI.T.tocsr()
+    gram_SS = LinearOperator(
+        (smaller, smaller), matvec=lambda x_S: tall_LS.T @ (tall_LS @ x_S), dtype=np.float64
+    )
+    start_S = generator.random(smaller)
+    _, vector_SK = eigsh(gram_SS, min(num_factors, smaller - 1), v0=start_S, rng=generator)
+    basis_SK, _ = np.linalg.qr(vector_SK)  # for clustered values they are not quite orthogonal
+    of_rows_LK, value_K, rotation_KK = np.linalg.svd(tall_LS @ basis_SK, full_matrices=False)
+    direction_IK = basis_SK @ rotation_KK.T if num_items == smaller else of_rows_LK
+    factors_IK = direction_IK[:, ::-1] * value_K[::-1]
+    length_I1 = np.linalg.norm(factors_IK, axis=1, keepdims=True)
+    is_known_I1 = length_I1 > ROUNDING * length_I1.max()
+    return np.where(is_known_I1, factors_IK / np.where(is_known_I1, length_I1, 1.0), 0.0)
+
+
+def _times(lists: DistinctLists, item_E: NDArray[np.int64], num_items: int) -> csr_array:
+    """How often each list holds each item (D, I); entries that are NONE are left out."""
+    known_E = item_E != NONE
+    positions = (lists.list_of_entry[known_E], item_E[known_E])
+    ones = np.ones(positions[0].size)
+    times_DI = csr_array((ones, positions), shape=(lists.num_lists, num_items))
+    times_DI.sum_duplicates()
+    return times_DI
+
+
+def _products(
+    factors_IK: NDArray[np.float64],
+    item_R: NDArray[np.int64],
+    sum_DK: NDArray[np.float64],
+    list_R: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Product of each row's item with the sum of its list's factors, in blocks to save memory."""
+    product_R = np.zeros(item_R.size)
+    for start in range(0, item_R.size, ROWS_AT_ONCE):
+        block = slice(start, start + ROWS_AT_ONCE)
+        factors_BK, sum_BK = factors_IK[item_R[block]], sum_DK[list_R[block]]
+        product_R[block] = np.einsum("rk,rk->r", factors_BK, sum_BK)
+    return product_R

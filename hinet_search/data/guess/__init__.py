@@ -1,0 +1,1 @@
+"""Guess: a data definition proposed from the columns of a table."""

@@ -1,0 +1,245 @@
+"""Facts: what every column of a table holds, and why it cannot be an input as it is.
+
+The facts are the input of the guesses, and are read in two streamed passes.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from hinet_search.data.checks import INTEGERS, TEXTS, is_list_of
+from hinet_search.data.raw_values import as_text
+from hinet_search.data.reading import is_pattern
+
+FEW_VALUES = 50  # up to so many distinct values are counted one by one
+ISO_DATE = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?$"
+DECIMAL_COMMA = r"^[+-]?\d+(,\d+)?$"
+YES_AND_NO = {
+    "yes": "no",
+    "y": "n",
+    "true": "false",
+    "t": "f",
+    "1": "0",
+    "ja": "nein",
+    "oui": "non",
+    "si": "no",
+    "sí": "no",
+    "是": "否",
+}
+# A text with more distinct values than this share of the rows says nothing about other rows.
+MAX_DISTINCT_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class ColumnFacts:
+    """What one column holds.
+
+    `key` is its name in the `numbered` table. `values` are (value as text, number of rows), the
+    most frequent first, where there are at most FEW_VALUES. `low` and `high` are of numbers
+    (without NaN and infinity), dates and datetimes; None for years without four digits. The last
+    two facts are about texts and come from a sample.
+    """
+
+    name: str
+    key: str
+    dtype: pl.DataType
+    rows: int
+    missing: int
+    num_values: int  # distinct values without null; approximate where there are many
+    low: Any = None
+    high: Any = None
+    not_finite: int = 0
+    is_whole: bool = False  # integers, or floats that are all whole numbers
+    values: tuple[tuple[str, int], ...] = ()
+    holds_dates_as_text: bool = False
+    holds_decimal_commas: bool = False
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it holds numbers; true and false are none."""
+        return self.dtype.is_numeric()
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it holds texts, categories included."""
+        return isinstance(self.dtype, TEXTS)
+
+    @property
+    def positive(self) -> str:
+        """The value, as text, that is the 1 of a label; empty where the column is no label.
+
+        A label has two values: 0 and 1, false and true, no and yes.
+        """
+        if len(self.values) != 2:
+            return ""
+        if self.is_number:
+            numbers = {float(text): text for text, _ in self.values}
+            return numbers[1] if set(numbers) == {0, 1} else ""
+        texts = {text.strip().lower(): text for text, _ in self.values}
+        for yes, no in YES_AND_NO.items():
+            if set(texts) == {yes, no}:
+                return texts[yes]
+        return ""
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether it holds 0 and 1 (or true and false) in every row, both of them."""
+        return bool(self.positive) and self.missing == 0 and not self.is_text
+
+
+def numbered(lazy: pl.LazyFrame) -> pl.LazyFrame:
+    """The table with columns named c0, c1, ...: Polars takes names like `^a.*$` for patterns."""
+    names = lazy.collect_schema().names()
+    return lazy.rename({name: f"c{position}" for position, name in enumerate(names)})
+
+
+def facts_of(lazy: pl.LazyFrame) -> tuple[ColumnFacts, ...]:
+    """The facts of every column, in order."""
+    names = lazy.collect_schema().names()
+    lazy = numbered(lazy)
+    dtypes = dict(lazy.collect_schema())
+    counts: list[pl.Expr] = []
+    for key, dtype in dtypes.items():
+        counts += _counts(key, dtype)
+    counted = (
+        lazy.select(pl.len().alias("rows"), *counts).collect(engine="streaming").row(0, named=True)
+    )
+    sample = lazy.head(1000).collect()
+    return tuple(
+        _facts(name, counted, lazy, sample[key]) for name, key in zip(names, dtypes, strict=True)
+    )
+
+
+def _counts(key: str, dtype: pl.DataType) -> list[pl.Expr]:
+    """Expressions for the facts of a column, named `FACT KEY`."""
+    column = pl.col(key)
+    counts = {"missing": column.null_count()}
+    if not dtype.is_nested() and dtype not in (pl.Null, pl.Binary, pl.Object):
+        present = column.drop_nulls()
+        can_approximate = dtype.is_integer() or dtype == pl.String
+        counts["num"] = present.approx_n_unique() if can_approximate else present.n_unique()
+    if dtype.is_float():
+        finite = column.filter(column.is_finite())
+        counts |= {
+            "low": finite.min(),
+            "high": finite.max(),
+            "not_finite": (~column.is_finite()).sum(),
+        }
+        counts["whole"] = (finite == finite.floor()).all()
+    elif dtype.is_numeric():
+        counts |= {"low": column.min(), "high": column.max()}
+    elif isinstance(
+        dtype, pl.Date | pl.Datetime
+    ):  # as numbers: Python's dates end in the year 9999, with a panic
+        counts |= {"low": column.min().to_physical(), "high": column.max().to_physical()}
+    return [count.alias(f"{fact} {key}") for fact, count in counts.items()]
+
+
+def _facts(
+    name: str, counted: dict[str, Any], lazy: pl.LazyFrame, sample: pl.Series
+) -> ColumnFacts:
+    key, dtype = sample.name, sample.dtype
+    num_values = int(counted.get(f"num {key}", 0))
+    has_few_values = 0 < num_values <= FEW_VALUES and not dtype.is_temporal()
+    values = _values(lazy, key) if has_few_values else ()
+    low, high = (_moment(counted.get(f"{end} {key}"), dtype) for end in ("low", "high"))
+    not_finite = int(counted.get(f"not_finite {key}") or 0)
+    return ColumnFacts(
+        name=name,
+        key=key,
+        dtype=dtype,
+        rows=int(counted["rows"]),
+        missing=int(counted[f"missing {key}"]),
+        num_values=len(values) or num_values,
+        low=low,
+        high=high,
+        not_finite=not_finite,
+        is_whole=isinstance(dtype, INTEGERS)
+        or (bool(counted.get(f"whole {key}")) and not not_finite),
+        values=values,
+        holds_dates_as_text=_all_match(sample, ISO_DATE),
+        holds_decimal_commas=_all_match(sample, DECIMAL_COMMA) and sample.str.contains(",").any(),
+    )
+
+
+def _values(lazy: pl.LazyFrame, key: str) -> tuple[tuple[str, int], ...]:
+    """(value as text, number of rows), the most frequent first."""
+    counts = lazy.group_by(key).agg(pl.len().alias("rows")).drop_nulls(key).collect()
+    counts = counts.sort(["rows", key], descending=[True, False])
+    return tuple(zip(as_text(counts[key]).to_list(), counts["rows"].to_list(), strict=True))
+
+
+def _moment(value: Any, dtype: pl.DataType) -> Any:
+    """A lowest or highest value; a date from its number, None if Python cannot hold it."""
+    if value is None or not isinstance(dtype, pl.Date | pl.Datetime):
+        return value
+    series = pl.Series([value]).cast(dtype)
+    return series.item() if 1 < (series.dt.year().item() or 0) < 9999 else None
+
+
+def _all_match(texts: pl.Series, pattern: str) -> bool:
+    present = texts.drop_nulls()
+    return texts.dtype == pl.String and len(present) > 0 and present.str.contains(pattern).all()
+
+
+def unusable_reason(column: ColumnFacts) -> str:
+    """Why a column cannot be used whatever its role; empty when it can."""
+    return name_reason(column.name) or _value_reason(column) or _type_reason(column.dtype)
+
+
+def name_reason(name: str) -> str:
+    """Why a column of that name cannot be read; empty when it can."""
+    if not name:
+        return "a column without a name"
+    if is_pattern(name):
+        return "a name that Polars, which reads the table, takes for a pattern: rename it"
+    return ""
+
+
+def _type_reason(dtype: pl.DataType) -> str:
+    """Why values of a type cannot be used; empty when they can."""
+    if isinstance(dtype, pl.List | pl.Array):
+        return _list_reason(dtype)
+    if isinstance(dtype, pl.Struct):
+        return "structs: its fields as columns of their own could be features"
+    if dtype == pl.Time:
+        return "a time of day: as a number, such as its hour, it could be a feature"
+    if dtype == pl.Duration:
+        return "a duration: as a number, such as its seconds, it could be a feature"
+    if dtype in (pl.Binary, pl.Object, pl.Null, pl.Unknown):
+        return f"values of type {dtype}"
+    return ""
+
+
+def _list_reason(dtype: pl.List | pl.Array) -> str:
+    if is_list_of(dtype, *INTEGERS, *TEXTS):
+        return "lists; to use them see `lists` in docs/data.md: they must end before the first row"
+    if getattr(dtype, "inner", pl.Null()).is_numeric():
+        return "lists of numbers: as a column for each entry they could be features"
+    return "lists of lists or structs: single columns of it could be features"
+
+
+def _value_reason(column: ColumnFacts) -> str:
+    """Why the values of a column say nothing whatever its role; empty when they do."""
+    if column.rows == column.missing:
+        return "no value in any row"
+    if column.rows == column.missing + column.not_finite:
+        return "no finite number in any row"
+    if column.num_values == 1:
+        where = "wherever it has one" if column.missing else "in every row"
+        return f"the same value {where}"
+    if column.holds_dates_as_text:
+        return "dates as text; as a column of dates it could split by time"
+    if column.holds_decimal_commas:
+        return "numbers as text, with a decimal comma: with a point they could be a feature"
+    return ""
+
+
+def feature_reason(column: ColumnFacts) -> str:
+    """Why a column without another role cannot be a feature as it is; empty when it can."""
+    if isinstance(column.dtype, pl.Date | pl.Datetime):
+        return "a date: as a number, such as days before the row, it could be a feature"
+    if not column.is_number and column.num_values > MAX_DISTINCT_SHARE * column.rows:
+        return "nearly every row has its own"
+    return ""

@@ -1,0 +1,396 @@
+"""Guesses: guess the role of every column of a table from its name, type and values.
+
+A guess carries its reason, and a doubt where it should be checked.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from hinet_search.common.amounts import percent
+from hinet_search.data.guess import names
+from hinet_search.data.guess.column_facts import (
+    ColumnFacts,
+    feature_reason,
+    name_reason,
+    unusable_reason,
+)
+from hinet_search.data.raw_values import listed
+from hinet_search.study.data_definition import truth_column
+
+MAX_SCENARIOS = 30
+FEW_NUMBERS = 50  # up to so many distinct whole numbers are taken for codes, more for amounts
+NEARLY_ALL = 0.95  # of the rows; distinct values are counted approximately
+
+# Ranges of numbers that are seconds, milli-, micro- or nanoseconds since 1970, or dates (20260503).
+_MOMENT_RANGES = ((1e8, 1e10), (1e11, 1e13), (1e14, 1e16), (1e17, 1e19), (19_000_101, 21_000_101))
+
+
+@dataclass(frozen=True)
+class ColumnRole:
+    """A column in its role, with the reason; `to_check` is empty when sure."""
+
+    column: ColumnFacts
+    reason: str
+    to_check: str = ""
+
+
+@dataclass(frozen=True)
+class ColumnRoles:
+    """The roles of all columns. `scenario` is None where no column fits; tasks may be empty."""
+
+    scenario: ColumnRole | None
+    tasks: tuple[ColumnRole, ...]
+    user: ColumnRole | None
+    item: ColumnRole | None
+    time: ColumnRole | None
+    split: ColumnRole | None
+    categorical: tuple[ColumnRole, ...]
+    numeric: tuple[ColumnRole, ...]
+    outcomes: tuple[ColumnRole, ...]
+    left_out: tuple[ColumnRole, ...]
+
+
+def guess_roles(columns: Sequence[ColumnFacts]) -> ColumnRoles:
+    """Guess one role for every column; user, item and scenario are features as well."""
+    useless = _reasons(columns, _why_useless)
+    useful = [column for column in columns if column.name not in useless]
+    tasks = _tasks(useful)
+    candidates = _without(useful, tasks)
+    split = _split(candidates)
+    candidates = _without(candidates, [split])
+    scenario = _scenario(candidates) or _single_scenario(columns, candidates)
+    scenario = scenario or _unnamed_scenario(candidates)
+    time = _time(candidates)
+    user = _id_column(candidates, names.USER_WORDS, scenario)
+    item = _id_column(candidates, names.ITEM_WORDS, scenario)
+    rest = _without(candidates, [scenario, time, user, item])
+    truths = {truth_column(name) for name in names.task_names([task.column.name for task in tasks])}
+    unfit = _reasons(rest, lambda column: _why_no_feature(column, truths))
+    fit = [column for column in rest if column.name not in unfit]
+    outcomes = [_outcome(column) for column in fit if _is_outcome(column)]
+    fit = _without(fit, outcomes)
+    categorical, numeric = _features(fit)
+    return ColumnRoles(
+        scenario=scenario,
+        tasks=tuple(tasks),
+        user=user,
+        item=item,
+        time=time,
+        split=split,
+        categorical=(*_ids(user, item), *categorical),
+        numeric=tuple(numeric),
+        outcomes=tuple(outcomes),
+        left_out=_left_out(columns, useless | unfit, scenario),
+    )
+
+
+def no_labels(columns: Sequence[ColumnFacts]) -> list[str]:
+    """Say of every column that is named like a task why it is no label."""
+    named = [
+        column for column in columns if _has_word(column, names.TASK_WORDS) and not column.positive
+    ]
+    return [
+        f"column '{column.name}' is no label: {_why_useless(column) or _held(column)}"
+        for column in named
+    ]
+
+
+def counted(column: ColumnFacts) -> str:
+    """`1,204 values`, with the share that is missing."""
+    plural = "" if column.num_values == 1 else "s"
+    return f"{column.num_values:,} value{plural}{_missing(column)}"
+
+
+def _missing(column: ColumnFacts) -> str:
+    return f", {percent(column.missing / column.rows)} missing" if column.missing else ""
+
+
+def _held(column: ColumnFacts) -> str:
+    if column.values:
+        return f"it holds {listed([value for value, _ in column.values])}"
+    return f"it holds {column.num_values:,} values"
+
+
+def _reasons(
+    columns: Sequence[ColumnFacts], reason_of: Callable[[ColumnFacts], str]
+) -> dict[str, str]:
+    """The reasons by column, without those that are empty."""
+    reasons = {column.name: reason_of(column) for column in columns}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def _without(
+    columns: Sequence[ColumnFacts], guesses: Sequence[ColumnRole | None]
+) -> list[ColumnFacts]:
+    taken = {guess.column.name for guess in guesses if guess}
+    return [column for column in columns if column.name not in taken]
+
+
+def _has_word(column: ColumnFacts, words: str) -> bool:
+    """Whether the column's name has one of the words.
+
+    Words of scripts without spaces may stand anywhere in the name.
+    """
+    hints = words.split()
+    if not set(hints).isdisjoint(names.words_of(column.name)):
+        return True
+    return any(word in column.name for word in hints if not word.isascii())
+
+
+def _names(columns: Sequence[ColumnFacts]) -> str:
+    return listed([column.name for column in columns])
+
+
+def _first_of(columns: Sequence[ColumnFacts], reason: str) -> ColumnRole:
+    """The first column, with the other candidates as the doubt."""
+    doubt = f"or one of: {_names(columns[1:])}?" if columns[1:] else ""
+    return ColumnRole(columns[0], reason, doubt)
+
+
+def _why_useless(column: ColumnFacts) -> str:
+    """Why a column can have no role at all; empty when it can."""
+    if reason := unusable_reason(column):
+        return reason
+    may_be_id = column.is_whole or column.is_text
+    is_distinct = column.num_values >= NEARLY_ALL * column.rows
+    if (
+        may_be_id
+        and is_distinct
+        and not _has_word(column, f"{names.USER_WORDS} {names.ITEM_WORDS} {names.TIME_WORDS}")
+    ):
+        return "a different value in every row"
+    return ""
+
+
+def _why_no_feature(column: ColumnFacts, truths: Collection[str]) -> str:
+    """Why a column without another role is no feature; empty when it is one."""
+    if column.name in truths:
+        return "the true probability of a task, by its name"
+    if _has_word(column, names.SPLIT_WORDS):
+        return "named like a split, but its values are not one for each of train, valid and test"
+    return feature_reason(column)
+
+
+def _left_out(
+    columns: Sequence[ColumnFacts], reasons: dict[str, str], scenario: ColumnRole | None
+) -> tuple[ColumnRole, ...]:
+    """Columns without a role and why; a constant column may still be the scenario."""
+    left = [column for column in _without(columns, [scenario]) if column.name in reasons]
+    return tuple(ColumnRole(column, reasons[column.name]) for column in left)
+
+
+def _tasks(columns: Sequence[ColumnFacts]) -> list[ColumnRole]:
+    """Labels, those with the most positives first.
+
+    These are the yes/no columns and counts that are named like a task; without any of them, all
+    yes/no columns.
+    """
+    named = [column for column in columns if _has_word(column, names.TASK_WORDS)]
+    tasks = [_label(column, "") for column in named if column.positive]
+    counts = [column for column in named if _holds_few_counts(column)]
+    tasks += [ColumnRole(column, "counts", "a value above 0 counts as a 1") for column in counts]
+    if not tasks:
+        doubt = "a label, or a feature that is known before?"
+        tasks = [_label(column, doubt) for column in columns if column.positive]
+    return sorted(tasks, key=lambda task: -_positive_rate(task.column))
+
+
+def _label(column: ColumnFacts, doubt: str) -> ColumnRole:
+    values = ["0", "1"] if column.is_number else sorted(value for value, _ in column.values)
+    reason = f"{' and '.join(values)}, {percent(_positive_rate(column))} of rows"
+    gaps = f"{column.missing:,} rows without a value count as no" if column.missing else ""
+    return ColumnRole(column, reason, "; ".join(filter(None, [gaps, doubt])))
+
+
+def _holds_few_counts(column: ColumnFacts) -> bool:
+    is_count = column.dtype.is_integer() and column.low == 0 and column.missing == 0
+    is_id = _has_word(column, names.ID_WORDS)
+    return is_count and not is_id and 2 < column.num_values <= FEW_NUMBERS
+
+
+def _positive_rate(column: ColumnFacts) -> float:
+    """The share of rows with a 1; of counts, the share above 0."""
+    positives = 0
+    for text, rows in column.values:
+        is_positive = text == column.positive if column.positive else True
+        if is_positive and text != "0":
+            positives += rows
+    return positives / column.rows
+
+
+def _split(columns: Sequence[ColumnFacts]) -> ColumnRole | None:
+    """The column that says train, valid or test in every row; one named like a split first."""
+    splits = []
+    for column in columns:
+        values = [value for value, _ in column.values]
+        if len(names.parts_of(values)) == 3:
+            splits.append(column)
+    if not splits:
+        return None
+    splits.sort(key=lambda column: not _has_word(column, names.SPLIT_WORDS))
+    doubt = f"or by one of: {_names(splits[1:])}?" if splits[1:] else ""
+    return ColumnRole(splits[0], counted(splits[0]), doubt)
+
+
+def _scenario(columns: Sequence[ColumnFacts]) -> ColumnRole | None:
+    """A column of few values that is named like a scenario."""
+    named = [column for column in _few_valued(columns) if _has_word(column, names.SCENARIO_WORDS)]
+    if not named:
+        return None
+    return _first_of(named, f"{counted(named[0])}, and a name like a scenario's")
+
+
+def _single_scenario(
+    columns: Sequence[ColumnFacts], candidates: Sequence[ColumnFacts]
+) -> ColumnRole | None:
+    """A column of a single value that is named like a scenario."""
+    single = [
+        column
+        for column in columns
+        if column.num_values == 1 and column.values and _has_word(column, names.SCENARIO_WORDS)
+    ]
+    single = [column for column in single if _may_name_scenarios(column)]
+    if not single:
+        return None
+    few = _by_fitness(candidates)
+    doubt = f"or one of: {_names(few)}?" if few else "is there another?"
+    reason = "a name like a scenario's, and one value: a study of a single scenario"
+    return ColumnRole(single[0], reason, doubt)
+
+
+def _unnamed_scenario(columns: Sequence[ColumnFacts]) -> ColumnRole | None:
+    """The column of few values that fits best, whatever its name."""
+    few = _by_fitness(columns)
+    if not few:
+        return None
+    doubt = "found by its few values alone; is it the scenario?"
+    return ColumnRole(few[0], counted(few[0]), doubt)
+
+
+def _few_valued(columns: Sequence[ColumnFacts]) -> list[ColumnFacts]:
+    few = [column for column in columns if 2 <= len(column.values) <= MAX_SCENARIOS]
+    return [column for column in few if _may_name_scenarios(column)]
+
+
+def _by_fitness(columns: Sequence[ColumnFacts]) -> list[ColumnFacts]:
+    """Columns of few values: texts first, then those that are no label, then the fewest values."""
+    few = _few_valued(columns)
+    few.sort(key=lambda column: (not column.is_text, bool(column.positive), column.num_values))
+    return few
+
+
+def _may_name_scenarios(column: ColumnFacts) -> bool:
+    is_short = all(len(value) <= names.LONGEST_NAME for value, _ in column.values)
+    return is_short and not name_reason(column.name) and (column.is_whole or not column.is_number)
+
+
+def _id_column(
+    columns: Sequence[ColumnFacts], words: str, scenario: ColumnRole | None
+) -> ColumnRole | None:
+    """User or item: whole numbers or texts with such a name, one with `id` in it first."""
+    named = [
+        column
+        for column in _without(columns, [scenario])
+        if _has_word(column, words) and (column.is_whole or column.is_text)
+    ]
+    if not named:
+        return None
+    best = min(
+        named, key=lambda column: (not _has_word(column, names.ID_WORDS), -column.num_values)
+    )
+    if _has_word(best, names.ID_WORDS):
+        return ColumnRole(best, counted(best))
+    if best.num_values <= FEW_NUMBERS:
+        return None
+    return ColumnRole(best, counted(best), "an id?")
+
+
+def _ids(user: ColumnRole | None, item: ColumnRole | None) -> list[ColumnRole]:
+    """User and item as categorical features."""
+    return [ColumnRole(guess.column, counted(guess.column)) for guess in (user, item) if guess]
+
+
+def _time(columns: Sequence[ColumnFacts]) -> ColumnRole | None:
+    """A date of the row, else numbers that are moments by name and range; without gaps."""
+    complete = [
+        column
+        for column in columns
+        if not column.missing and not column.not_finite and column.num_values >= 3
+    ]
+    return _date(complete) or _moment(complete)
+
+
+def _date(columns: Sequence[ColumnFacts]) -> ColumnRole | None:
+    dates = [column for column in columns if _may_be_date_of_row(column)]
+    if not dates:
+        return None
+    dates.sort(
+        key=lambda column: (
+            not _has_word(column, names.TIME_WORDS),
+            isinstance(column.dtype, pl.Date),
+        )
+    )
+    first = _first_of(dates, f"{dates[0].low} to {dates[0].high}")
+    if first.to_check or _has_word(first.column, names.TIME_WORDS):
+        return first
+    return ColumnRole(first.column, first.reason, "is it the time of the row?")
+
+
+def _moment(columns: Sequence[ColumnFacts]) -> ColumnRole | None:
+    moments = [column for column in columns if _may_be_moments(column)]
+    if not moments:
+        return None
+    reason = f"{moments[0].low:.0f} to {moments[0].high:.0f}"
+    return ColumnRole(moments[0], reason, "do these numbers grow with time?")
+
+
+def _may_be_date_of_row(column: ColumnFacts) -> bool:
+    is_date = isinstance(column.dtype, pl.Date | pl.Datetime)
+    has_range = column.low is not None and column.high is not None
+    return is_date and has_range and not _has_word(column, names.DATE_OF_USER_WORDS)
+
+
+def _may_be_moments(column: ColumnFacts) -> bool:
+    if not column.is_whole or not _has_word(column, names.TIME_WORDS):
+        return False
+    return any(low <= column.low and column.high < high for low, high in _MOMENT_RANGES)
+
+
+def _is_outcome(column: ColumnFacts) -> bool:
+    return _has_word(column, names.OUTCOME_WORDS) and column.is_number
+
+
+def _outcome(column: ColumnFacts) -> ColumnRole:
+    reason = "sounds like something known only afterwards"
+    return ColumnRole(column, reason, "an outcome? if it is known before, list it as a feature")
+
+
+def _features(columns: Sequence[ColumnFacts]) -> tuple[list[ColumnRole], list[ColumnRole]]:
+    """Categorical and numeric features."""
+    categorical, numeric = [], []
+    for column in columns:
+        is_like_a_task = column.positive or _has_word(column, names.TASK_WORDS)
+        doubt = "known before, and no outcome?" if is_like_a_task else ""
+        if column.is_binary:
+            numeric.append(_label(column, doubt))
+        elif _holds_amounts(column):
+            numeric.append(ColumnRole(column, _range(column), doubt))
+        else:
+            categorical.append(ColumnRole(column, counted(column), doubt))
+    return categorical, numeric
+
+
+def _holds_amounts(column: ColumnFacts) -> bool:
+    """Whether a feature holds amounts rather than codes: fractions, or many numbers."""
+    is_id = _has_word(column, names.ID_WORDS) and column.is_whole
+    if not column.is_number or is_id:
+        return False
+    return not column.dtype.is_integer() or column.num_values > FEW_NUMBERS
+
+
+def _range(column: ColumnFacts) -> str:
+    not_finite = f", {column.not_finite:,} NaN or infinite" if column.not_finite else ""
+    low, high = float(column.low or 0), float(column.high or 0)
+    return f"{low:g} to {high:g}{_missing(column)}{not_finite}"

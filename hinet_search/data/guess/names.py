@@ -1,0 +1,92 @@
+"""Names: words in the names of columns that hint at roles, names of tasks, values of a split."""
+
+import re
+from collections.abc import Sequence
+
+from hinet_search.data.columns import SPLITS
+
+# Of a task, and of a value that can be a scenario. YAML allows keys of up to 1,024 characters.
+LONGEST_NAME = 64
+_BETWEEN_WORDS = re.compile(r"[\x00-/:-@\[-`{-\x7f\s]+")  # whitespace and ASCII punctuation
+_TRAIN = ("train", "training", "tr")
+_VALID = ("valid", "val", "validation", "validate", "dev", "development")
+_TEST = ("test", "testing", "holdout")
+_EVALUATION = ("eval", "evaluation")  # means valid, or test where another value means valid
+
+# Words in the name of a column that hint at its role.
+TASK_WORDS = (
+    "click clicked clk order ordered orders buy bought purchase purchased pay paid convert "
+    "converted conversion cvr like liked follow followed share shared comment favorite collect "
+    "cart install subscribe label target 点击 下单 购买 转化 成交 支付 收藏"
+)
+SCENARIO_WORDS = (
+    "scenario scene domain channel tab surface placement page slot site market 场景 频道 渠道"
+)
+USER_WORDS = "user uid member customer visitor account buyer 用户 会员"
+ITEM_WORDS = (
+    "item product sku video goods poi shop article song movie ad creative merchant 商品 商家 视频"
+)
+TIME_WORDS = "time timestamp ts date datetime day at when 时间 日期"
+OUTCOME_WORDS = "dwell duration stay watch played revenue gmv paid refund rating amount 时长 金额"
+ID_WORDS = "id uid uuid key code 编号"
+SPLIT_WORDS = "split fold partition subset"
+DATE_OF_USER_WORDS = (
+    "birth birthday birthdate born dob registration registered signup joined since expiry expires "
+    "生日 注册"
+)
+
+
+def task_names(columns: Sequence[str]) -> tuple[str, ...]:
+    """Names of tasks from their label columns: `is_click`, `Was clicked?` become click, clicked.
+
+    If short names would clash, all tasks have the names of their columns; if one of these is too
+    long or empty, the short names are cut and numbered.
+    """
+    short_names = [_short_name(column) for column in columns]
+    for names in (short_names, columns):
+        are_distinct = len(set(names)) == len(names)
+        if are_distinct and all(0 < len(name) <= LONGEST_NAME for name in names):
+            return tuple(names)
+    cut_names = [name[:LONGEST_NAME] or "task" for name in short_names]
+    return tuple(f"{name}_{number}" for number, name in enumerate(cut_names, start=1))
+
+
+def words_of(name: str) -> list[str]:
+    """The words of a name: `shownAt`, `shown_at` and `Shown at` are shown, at."""
+    return re.findall(r"[^\W\d_]+", _split_camel_case(name))
+
+
+def _short_name(column: str) -> str:
+    words = [word for word in _BETWEEN_WORDS.split(_split_camel_case(column)) if word]
+    if words[1:] and words[0] in ("is", "was", "has", "did"):
+        words = words[1:]
+    return "_".join(words)
+
+
+def _split_camel_case(name: str) -> str:
+    """`shownAt` as `shown at`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+
+
+def parts_of(values: Sequence[str]) -> dict[str, str]:
+    """The value for each of train, valid and test that occurs.
+
+    Empty where a value means none of them, or two values mean the same (`val` and `dev`).
+    """
+    words = {value.strip().lower(): value for value in values}
+    if len(words) < len(values):
+        return {}
+    part_of_word = {
+        **dict.fromkeys(_TRAIN, "train"),
+        **dict.fromkeys(_VALID, "valid"),
+        **dict.fromkeys(_TEST, "test"),
+    }
+    has_valid = any(word in _VALID for word in words)
+    part_of_word |= dict.fromkeys(_EVALUATION, "test" if has_valid else "valid")
+    value_of_part: dict[str, str] = {}
+    for word, value in words.items():
+        part = part_of_word.get(word)
+        if part is None or part in value_of_part:
+            return {}
+        value_of_part[part] = value
+    return {part: value_of_part[part] for part in SPLITS if part in value_of_part}

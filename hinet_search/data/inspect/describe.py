@@ -1,0 +1,208 @@
+"""Describe: facts about the data to know before trusting a model trained on them.
+
+Shape legend: R rows, M scenarios, T tasks, D distinct lists, E entries of all distinct lists.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from hinet_search.data.columns import SPLITS, Columns, Dataset
+from hinet_search.data.inspect.leaks import leak_suspects
+from hinet_search.data.inspect.unseen import unseen_rate
+from hinet_search.data.lists import NONE, codes_of, distinct_values
+from hinet_search.data.rows import Rows, read_rows
+from hinet_search.results.records import CellCount, LeakSuspect
+from hinet_search.study.data_definition import DataDefinition
+from hinet_search.study.feature_definition import ListDefinition
+
+MAX_BROKEN_SHARE = 0.05  # of the later task's positives; above it the tasks are no funnel
+
+
+@dataclass(frozen=True)
+class CategoricalFacts:
+    """A categorical feature: distinct values, missing values, shares of rows without an id."""
+
+    name: str
+    num_values: int
+    missing: int
+    unseen_valid: float
+    unseen_test: float
+
+
+@dataclass(frozen=True)
+class NumericFacts:
+    """A numeric feature: rows without a finite value, and the range of the others."""
+
+    name: str
+    missing: int
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class ListFacts:
+    """A list: mean entries a row, share of empty lists, share of entries unseen in train."""
+
+    name: str
+    mean_length: float
+    empty: float
+    unseen: float
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """`share[row][column]`: share of the row scenario's users or items that the column also has."""
+
+    what: str
+    count: int
+    share: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class FunnelBreak:
+    """Rows with the later task alone, in a scenario where nearly all rows have both."""
+
+    scenario: str
+    earlier: str
+    later: str
+    rows: int
+    first_rows: tuple[int, ...]  # row numbers in the source, from 0
+
+
+@dataclass(frozen=True)
+class Description:
+    """The data in numbers; `time` is the range of the time column as text."""
+
+    source: str
+    split: str
+    rows: tuple[int, int, int]
+    cells: tuple[CellCount, ...]
+    categorical: tuple[CategoricalFacts, ...]
+    numeric: tuple[NumericFacts, ...]
+    lists: tuple[ListFacts, ...]
+    groups: Mapping[str, int]  # inputs of every group that a search can leave out
+    overlaps: tuple[Overlap, ...]
+    funnel_breaks: tuple[FunnelBreak, ...]
+    leaks: tuple[LeakSuspect, ...]
+    time: tuple[str, str] | None
+    warnings: tuple[str, ...]
+
+
+def describe(definition: DataDefinition, dataset: Dataset, folder: Path) -> Description:
+    """Describe the rows of a definition and their encoding; `folder` is the folder of the study.
+
+    Reads the source again.
+    """
+    rows = read_rows(definition, folder, cache=dataset.folder.parent)
+    record = dataset.record
+    return Description(
+        source=record.source,
+        split=record.split,
+        rows=record.rows,
+        cells=record.cells,
+        categorical=_categorical(dataset, rows),
+        numeric=tuple(_numeric(rows.frame[name]) for name in definition.features.numeric),
+        lists=tuple(
+            _list_facts(name, list_, rows) for name, list_ in definition.features.lists.items()
+        ),
+        groups=record.groups,
+        overlaps=_overlaps(definition, rows),
+        funnel_breaks=_funnel_breaks(rows, record.tasks),
+        leaks=leak_suspects(dataset),
+        time=_time_range(definition, rows.frame),
+        warnings=record.warnings,
+    )
+
+
+def _categorical(dataset: Dataset, rows: Rows) -> tuple[CategoricalFacts, ...]:
+    names = dataset.full_schema.categorical
+    unseen_valid = _unseen(rows, dataset.valid, "valid", names)
+    unseen_test = _unseen(rows, dataset.test, "test", names)
+    return tuple(
+        CategoricalFacts(
+            name=name,
+            num_values=rows.frame[name].drop_nulls().n_unique(),
+            missing=rows.frame[name].null_count(),
+            unseen_valid=unseen_valid[field],
+            unseen_test=unseen_test[field],
+        )
+        for field, name in enumerate(names)
+    )
+
+
+def _unseen(rows: Rows, columns: Columns, split: str, names: Sequence[str]) -> tuple[float, ...]:
+    is_of_split = pl.Series(rows.split_R == SPLITS.index(split))
+    return tuple(
+        unseen_rate(rows.frame[name].filter(is_of_split), columns.ids_RF[:, field])
+        for field, name in enumerate(names)
+    )
+
+
+def _numeric(values: pl.Series) -> NumericFacts:
+    numbers = values.cast(pl.Float64)
+    present_R = numbers.drop_nulls().to_numpy()
+    present_R = present_R[np.isfinite(present_R)]
+    if present_R.size == 0:
+        return NumericFacts(values.name, len(values), None, None)
+    low, high = float(present_R.min()), float(present_R.max())
+    return NumericFacts(values.name, len(values) - present_R.size, low, high)
+
+
+def _list_facts(name: str, list_: ListDefinition, rows: Rows) -> ListFacts:
+    lists = rows.lists[list_.column]
+    list_R = rows.listed.list_numbers(list_.column)
+    length_R = lists.length_D[list_R]
+    seen = distinct_values(rows.frame[list_.item].filter(rows.split_R == SPLITS.index("train")))
+    is_unseen_E = codes_of(lists.entries_E, seen) == NONE
+    unseen_D = np.bincount(lists.list_of_entry[is_unseen_E], minlength=lists.num_lists)
+    return ListFacts(
+        name=name,
+        mean_length=float(length_R.mean()),
+        empty=float((length_R == 0).mean()),
+        unseen=float(unseen_D[list_R].sum() / max(length_R.sum(), 1)),
+    )
+
+
+def _overlaps(definition: DataDefinition, rows: Rows) -> tuple[Overlap, ...]:
+    columns = [("users", definition.user), ("items", definition.item)]
+    return tuple(
+        _overlap(what, rows.frame[column], rows) for what, column in columns if column is not None
+    )
+
+
+def _overlap(what: str, ids: pl.Series, rows: Rows) -> Overlap:
+    pairs = pl.DataFrame({"id": ids, "scenario": rows.scenario_R}).drop_nulls().unique()
+    both = pairs.join(pairs, on="id").group_by("scenario", "scenario_right").len()
+    count_MM = np.zeros((len(rows.scenarios), len(rows.scenarios)))
+    pair_of_scenarios = both["scenario"].to_numpy(), both["scenario_right"].to_numpy()
+    count_MM[pair_of_scenarios] = both["len"].to_numpy()
+    share_MM = count_MM / np.maximum(count_MM.diagonal()[:, None], 1)
+    shares = tuple(tuple(row) for row in share_MM.tolist())
+    return Overlap(what, pairs["id"].n_unique(), shares)
+
+
+def _funnel_breaks(rows: Rows, tasks: Sequence[str]) -> tuple[FunnelBreak, ...]:
+    """Breaks between consecutive tasks that are nested in nearly all rows of a scenario."""
+    breaks = []
+    for (earlier, name), (later, later_name) in pairwise(enumerate(tasks)):
+        positive_R = rows.labels_RT[:, later] == 1
+        broken_R = positive_R & (rows.labels_RT[:, earlier] == 0)
+        for scenario, scenario_name in enumerate(rows.scenarios):
+            is_here_R = rows.scenario_R == scenario
+            numbers = rows.row_R[broken_R & is_here_R]
+            num_positive = (positive_R & is_here_R).sum()
+            if 0 < numbers.size < MAX_BROKEN_SHARE * num_positive:
+                first = tuple(int(row) for row in numbers[:2])
+                breaks.append(FunnelBreak(scenario_name, name, later_name, numbers.size, first))
+    return tuple(breaks)
+
+
+def _time_range(definition: DataDefinition, frame: pl.DataFrame) -> tuple[str, str] | None:
+    if definition.time is None or frame[definition.time].drop_nulls().is_empty():
+        return None
+    return str(frame[definition.time].min()), str(frame[definition.time].max())

@@ -1,0 +1,80 @@
+"""Leaks: find single inputs that predict a label so well that they probably contain it.
+
+Shape legend: R rows, F categorical fields, N numeric inputs, S slots of all lists, T tasks.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hinet_search.data.cell_counts import auc
+from hinet_search.data.columns import Dataset
+from hinet_search.data.hashing import uniform
+from hinet_search.data.schema import Schema
+from hinet_search.results.records import LeakSuspect
+
+SUSPICIOUS_AUC = 0.95
+PRIOR_ROWS = 10.0  # an id needs about this many rows before its own rate counts more than the mean
+MAX_ROWS = 200_000
+
+
+def leak_suspects(dataset: Dataset) -> tuple[LeakSuspect, ...]:
+    """Inputs with a suspicious AUC on training rows (every k-th of more than MAX_ROWS).
+
+    A number is scored by its value, an id by its out-of-fold label rate, a list by how often it
+    holds the row's own item.
+    """
+    train, schema = dataset.train, dataset.full_schema
+    step = -(-train.num_rows // MAX_ROWS)
+    labels_RT = np.asarray(train.labels_RT[::step])
+    numeric_RN, ids_RF = np.asarray(train.numeric_RN[::step]), np.asarray(train.ids_RF[::step])
+    lists = _own_item_counts(schema, np.asarray(train.lists_RS[::step]), ids_RF)
+    suspects = []
+    for task, task_name in enumerate(schema.tasks):
+        labels_R = labels_RT[:, task]
+        scores: list[tuple[str, NDArray[np.float64]]] = []
+        for position, name in enumerate(schema.numeric):
+            scores.append((name, numeric_RN[:, position].astype(np.float64)))
+        for field, name in enumerate(schema.categorical):
+            scores.append((name, out_of_fold_rates(ids_RF[:, field], labels_R)))
+        scores += lists.items()
+        for name, score_R in scores:
+            area = auc(score_R, labels_R)
+            if area is not None and not 1 - SUSPICIOUS_AUC <= area <= SUSPICIOUS_AUC:
+                suspects.append(LeakSuspect(name, task_name, area))
+    return tuple(suspects)
+
+
+def _own_item_counts(
+    schema: Schema, lists_RS: NDArray[np.int32], ids_RF: NDArray[np.int32]
+) -> dict[str, NDArray[np.float64]]:
+    """How often each list holds the row's own item.
+
+    A history that reaches past its row already contains the item that was watched.
+    """
+    counts, start = {}, 0
+    for list_ in schema.lists:
+        slots_RS = lists_RS[:, start : start + list_.length]
+        item_R1 = ids_RF[:, list_.field, None]
+        is_own_RS = (slots_RS == item_R1) & (item_R1 > 0)
+        counts[list_.name] = is_own_RS.sum(axis=1).astype(np.float64)
+        start += list_.length
+    return counts
+
+
+def out_of_fold_rates(ids_R: NDArray[np.int32], labels_R: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Label rate of each row's id in the half of the rows that the row is not in.
+
+    Rates are shrunk towards the mean of that half. A rate that counted the row itself would make
+    every rare id look like a leak.
+    """
+    num_ids = int(ids_R.max()) + 1
+    half_R = uniform(np.arange(ids_R.size, dtype=np.uint64), seed=0) < 0.5
+    rates_R = np.empty(ids_R.size)
+    for inside_R in (half_R, ~half_R):
+        other_ids, other_labels = ids_R[~inside_R], labels_R[~inside_R]
+        counts = np.bincount(other_ids, minlength=num_ids)
+        positives = np.bincount(other_ids, weights=other_labels, minlength=num_ids)
+        mean = other_labels.mean() if other_labels.size else 0.0
+        rates = (positives + PRIOR_ROWS * mean) / (counts + PRIOR_ROWS)
+        rates_R[inside_R] = rates[ids_R[inside_R]]
+    return rates_R

@@ -1,0 +1,52 @@
+"""Data of a study: encode its rows, and report problems with their line in the definition."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hinet_search.common.errors import ConfigurationError, DataError
+from hinet_search.data.columns import Dataset
+from hinet_search.data.encoded_folder import is_complete
+from hinet_search.data.fingerprint import FileHasher
+from hinet_search.data.prepare import prepare, target_folder
+from hinet_search.study.load_study import Study
+
+
+def dataset_of(study: Study, cache: Path, progress: Callable[[str], None]) -> Dataset:
+    """The encoded data of a study, read from `cache` or encoded into it.
+
+    Errors: ConfigurationError for wrong options of the source, DataError for wrong rows; each
+    problem starts with its place in the definition.
+    """
+    with _placed_errors(study):
+        return prepare(study.spec.data, study.folder, cache, progress)
+
+
+def is_encoded(study: Study, cache: Path) -> bool:
+    """Whether `cache` has the encoded data of a study for the present content of its source.
+
+    Errors: as in `dataset_of`, for options and missing files.
+    """
+    with _placed_errors(study):
+        return is_complete(
+            target_folder(study.spec.data, study.folder, FileHasher(cache, lambda _: None))
+        )
+
+
+def fingerprint_of(study: Study, cache: Path, progress: Callable[[str], None]) -> str:
+    """Fingerprint of the data of a study for the present content of its source; encodes nothing.
+
+    Errors: as in `is_encoded`.
+    """
+    with _placed_errors(study):
+        return target_folder(study.spec.data, study.folder, FileHasher(cache, progress)).name
+
+
+@contextmanager
+def _placed_errors(study: Study) -> Iterator[None]:
+    """Add the place in the definition to every problem of an error."""
+    try:
+        yield
+    except (ConfigurationError, DataError) as error:
+        problems = [study.placed(problem) for problem in error.problems]
+        raise type(error)(*problems, remedy=error.remedy) from error

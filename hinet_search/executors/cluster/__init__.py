@@ -1,0 +1,1 @@
+"""Cluster: the connection to Ray, and the code that runs on its nodes."""

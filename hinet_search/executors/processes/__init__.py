@@ -1,0 +1,1 @@
+"""Processes: slots on this machine, their channel and their environment."""

@@ -1,0 +1,54 @@
+"""Optional methods of a model beyond `forward`. Having the method is enough; nothing is registered.
+
+Every model is an `nn.Module` built as `Model(config, schema)`. Its `forward(batch)` returns logits
+(B, T) of each row's own scenario.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from torch import nn
+
+from hinet_search.models.layers.batch import Batch
+from hinet_search.results.records import Insight
+
+
+@runtime_checkable
+class PassAware(Protocol):
+    """A model whose structure changes between passes over the training data (SAN's top_k)."""
+
+    def begin_pass(self, passes_done: int) -> None:
+        """Prepare for the next pass; called before every pass with the number of finished ones."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A module and the cells that it alone decides; cells are numbered scenario by scenario."""
+
+    module: nn.Module
+    cells: tuple[int, ...]
+
+
+@runtime_checkable
+class IndependentParts(Protocol):
+    """A model of parts that share no parameter, so that each part can keep its own best weights."""
+
+    def independent_parts(self) -> tuple[Part, ...]:
+        """Return the parts; together they hold every parameter and every cell exactly once."""
+
+
+@runtime_checkable
+class Explainable(Protocol):
+    """A model that can report its attention and gate weights."""
+
+    def insight(self, batch: Batch) -> Insight:
+        """Return SAN attention and mean gate weights on the rows of `batch`."""
+
+
+@runtime_checkable
+class WeightDependent(Protocol):
+    """A module that may choose what to compute by its weights, so that copies can differ."""
+
+    @property
+    def reads_weights(self) -> bool:
+        """Whether this module does so; such models cannot be stacked."""

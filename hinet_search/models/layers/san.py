@@ -1,0 +1,192 @@
+"""SAN, the scenario-aware attentive network: attention of a scenario to the other scenarios.
+
+A_i = sum over m != i of a_i[m] * S_m(x), a_i = softmax(W_i Emb(i)) over the M - 1 other scenarios
+(arXiv 2303.06095, section III-B). The weights depend only on the scenario, so they form one M x M
+table with a diagonal of 0.
+Shape legend: M scenarios, B rows sorted by scenario, D inputs, H width of S_m, P tables,
+R (row, scenario) pairs, E embedding width.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import accumulate, compress, pairwise
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from hinet_search.common.frozen_model import Count, Frozen, Layers
+from hinet_search.models.layers.batch import repeat_each
+from hinet_search.models.layers.gates import mix
+from hinet_search.models.layers.linear import StackedLinear
+
+AttendedScenarios = tuple[tuple[int, ...], ...]  # for each scenario, those that it attends to
+INITIAL_STD = 0.1  # attention starts close to uniform, so that chance favours no scenario
+
+
+class SANConfig(Frozen):
+    """Options of SAN.
+
+    `top_k`: after `warmup_passes` passes every scenario keeps only the k others with the largest
+    weights. The choice is final; the weights still learn and are divided by their sum. The cost of
+    a row then does not depend on the number of scenarios. `stop_gradient`: rows of scenario i do
+    not train S_m of other scenarios, which saves their backward pass.
+    """
+
+    enabled: bool = True
+    embedding_dim: Count = 16
+    hidden_widths: Layers = ()
+    top_k: Count | None = None
+    warmup_passes: Count = 1
+    stop_gradient: bool = False
+
+
+class ScenarioAttention(nn.Module):
+    """The table of attention weights: row i holds the weights that scenario i gives to others.
+
+    `chosen` is a copy of the buffer `kept_MM` on the host, None while all others are kept.
+    """
+
+    kept_MM: Tensor
+    chosen: AttendedScenarios | None
+
+    def __init__(self, num_scenarios: int, config: SANConfig) -> None:
+        super().__init__()
+        self.num_scenarios = num_scenarios
+        num_others = num_scenarios - 1
+        keeps_all = config.top_k is None or config.top_k >= num_others
+        self.top_k = None if keeps_all else config.top_k
+        self.embedding = nn.Embedding(num_scenarios, config.embedding_dim)
+        nn.init.normal_(self.embedding.weight, std=INITIAL_STD)
+        widths = [config.embedding_dim, *config.hidden_widths]
+        self.hidden = nn.ModuleList(nn.Linear(*step) for step in pairwise(widths))
+        self.output = StackedLinear(widths[-1], num_others, num_scenarios, bias=False)
+        others_MM = torch.ones(num_scenarios, num_scenarios, dtype=torch.bool)
+        self.register_buffer("kept_MM", others_MM.fill_diagonal_(fill_value=False))
+        self.chosen = None
+        self.register_load_state_dict_post_hook(_read_chosen)  # type: ignore[no-untyped-call]
+
+    def forward(self) -> Float[Tensor, "M M"]:
+        """Return the table; rows sum to 1, the diagonal and what top_k dropped are exactly 0."""
+        hidden_ME = self.embedding.weight
+        for layer in self.hidden:
+            hidden_ME = torch.relu(layer(hidden_ME))
+        logits: Tensor = self.output(hidden_ME.unsqueeze(1))
+        table_MM = self._off_diagonal(logits[:, 0].softmax(dim=-1))
+        if self.top_k is None:
+            return table_MM
+        kept_MM = table_MM * self.kept_MM
+        return kept_MM / kept_MM.sum(dim=-1, keepdim=True)
+
+    def _off_diagonal(self, others: Float[Tensor, "M others"]) -> Float[Tensor, "M M"]:
+        """Return a table with the M - 1 weights of each row around its diagonal of 0."""
+        row_M1 = torch.arange(self.num_scenarios, device=others.device).unsqueeze(1)
+        number = torch.arange(others.shape[1], device=others.device)
+        column = number + (number >= row_M1)
+        return others.new_zeros(len(row_M1), len(row_M1)).scatter(1, column, others)
+
+    def choose(self) -> None:
+        """Fix the others that each scenario keeps, those with its `top_k` largest weights.
+
+        A second call changes nothing.
+        """
+        if self.top_k is None or self.chosen is not None:
+            return
+        with torch.no_grad():
+            largest = self().topk(self.top_k, dim=-1).indices
+            self.kept_MM.zero_().scatter_(-1, largest, value=True)
+        _read_chosen(self)
+
+    @property
+    def reads_weights(self) -> bool:
+        """True with `top_k`: the weights decide which scenarios are kept."""
+        return self.top_k is not None
+
+    def needed_others(self) -> AttendedScenarios | None:
+        """Return the others that each scenario attends to, None before `choose` has dropped any."""
+        return self.chosen
+
+
+def _read_chosen(attention: ScenarioAttention, _missing: object = None) -> None:
+    """Copy the kept scenarios to the host, once after a choice or a load instead of every step."""
+    scenarios = range(attention.num_scenarios)
+    kept = tuple(tuple(compress(scenarios, row)) for row in attention.kept_MM.tolist())
+    has_chosen = all(len(others) == attention.top_k for others in kept)
+    attention.chosen = kept if has_chosen else None
+
+
+class BottleneckAttention(nn.Module):
+    """SAN's table as in the code published with HiNet, only for comparison.
+
+    One ReLU unit lies between embedding and logits, negative logits are cut to 0, the softmax is
+    over all M scenarios, and the diagonal is set to 0 afterwards, so rows sum to less than 1.
+    """
+
+    def __init__(self, num_scenarios: int, config: SANConfig) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(num_scenarios, config.embedding_dim)
+        self.bottleneck = nn.Linear(config.embedding_dim, 1)
+        self.output = nn.Linear(1, num_scenarios)
+
+    def forward(self) -> Float[Tensor, "M M"]:
+        """Return the table; the diagonal is exactly 0, rows sum to less than 1."""
+        unit_M1 = torch.relu(self.bottleneck(self.embedding.weight))
+        table_MM = torch.relu(self.output(unit_M1)).softmax(dim=-1)
+        diagonal_MM = torch.eye(len(table_MM), dtype=table_MM.dtype, device=table_MM.device)
+        return table_MM * (1 - diagonal_MM)
+
+    def choose(self) -> None:
+        """Do nothing: this table always attends to all scenarios."""
+
+    def needed_others(self) -> None:
+        """Return None: every scenario attends to all others."""
+
+
+def weighted_sums(
+    mixture: Callable[[Tensor, Sequence[int] | None], Tensor],
+    x_BD: Float[Tensor, "B D"],
+    sizes: Sequence[int],
+    tables_PMM: Float[Tensor, "P M M"],
+    needed: AttendedScenarios | None = None,
+) -> Float[Tensor, "P B H"]:
+    """Return, for each table, the sum over m of table[i, m] * S_m(x) for every row x of scenario i.
+
+    `mixture` is the Mixture of all S_m. Without `needed` every S_m is computed for every row. With
+    it, S_m is computed only for rows of scenarios i with m in needed[i], so that the cost of a row
+    does not depend on M.
+    """
+    weights_PBM = tables_PMM[:, repeat_each(range(len(sizes)), sizes, x_BD.device)]
+    if needed is None:
+        return mix(weights_PBM, mixture(x_BD, None).unsqueeze(0))
+    column_R, row_R, num_rows_by_column = _needed_pairs(sizes, needed, x_BD.device)
+    s_RH = mixture(x_BD[row_R], num_rows_by_column)[0]
+    weighted_PRH = weights_PBM[:, row_R, column_R].unsqueeze(-1) * s_RH
+    sums_PBH = weighted_PRH.new_zeros(len(tables_PMM), len(x_BD), s_RH.shape[-1])
+    return sums_PBH.index_add(1, row_R, weighted_PRH)
+
+
+def _needed_pairs(
+    sizes: Sequence[int], needed: AttendedScenarios, device: torch.device
+) -> tuple[Int[Tensor, "R"], Int[Tensor, "R"], list[int]]:
+    """Return the m and the row of every pair such that the row needs S_m, and the count of each m.
+
+    First come all rows that need S_0, then all rows that need S_1, and so on.
+    """
+    scenarios_by_column: list[list[int]] = [[] for _ in sizes]  # the scenarios that need S_m
+    for scenario, others in enumerate(needed):
+        for m in others:
+            scenarios_by_column[m].append(scenario)
+    first_rows = list(accumulate(sizes, initial=0))
+    columns, lengths, shifts, num_rows_by_column, position = [], [], [], [], 0
+    for m, scenarios in enumerate(scenarios_by_column):
+        column_start = position
+        for scenario in scenarios:
+            # The pair at position p of the result is row p + shift, while p is in this run.
+            columns.append(m)
+            lengths.append(sizes[scenario])
+            shifts.append(first_rows[scenario] - position)
+            position += sizes[scenario]
+        num_rows_by_column.append(position - column_start)
+    position_R = torch.arange(position, device=device)
+    column_R = repeat_each(columns, lengths, device)
+    row_R = position_R + repeat_each(shifts, lengths, device)
+    return column_R, row_R, num_rows_by_column

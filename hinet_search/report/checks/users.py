@@ -1,0 +1,31 @@
+"""Users: whether the verdict's intervals count the variation over users, besides seeds."""
+
+from hinet_search.report.drawing import numbers
+from hinet_search.report.facts import record as record_facts
+from hinet_search.report.finding import Finding, passed, warning
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import in_words, title
+from hinet_search.results.winner import is_fully_tested
+
+ORDER = 91
+
+
+def check(record: StudyRecord) -> Finding | None:
+    """Warn of finalists evaluated on test without resamplings of its users."""
+    opened = [
+        (arm, finalist) for arm, finalist in record_facts.finalists(record) if is_fully_tested(arm)
+    ]
+    if not opened:
+        return None
+    lacking = [title(arm.name) for arm, finalist in opened if finalist.summary is None]
+    if lacking:
+        return warning(
+            f"Users are not counted for {in_words(lacking)}.",
+            ["A verdict from seeds alone is wrong too often: it is an observation, not a claim."],
+            remedy="Launch the study again: it computes what is missing.",
+        )
+    resampled = next(
+        finalist.summary.resampled for _, finalist in opened if finalist.summary is not None
+    )
+    units = f"{numbers.compact(resampled.num_units)} {resampled.unit}"
+    return passed(f"{units} of test counted for each of {numbers.plural(len(opened), 'arm')}.")

@@ -1,0 +1,1 @@
+"""Drawing: numbers, figures and HTML of a report."""

@@ -1,0 +1,318 @@
+"""Figures: HTML positioned in per cent, and SVG without text, so phones show legible labels."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import floor, isfinite, log10
+from statistics import median, quantiles
+
+from markupsafe import Markup
+
+from hinet_search.report.drawing.html import Content, join, tag
+from hinet_search.report.drawing.numbers import gain, interval, ticks
+from hinet_search.results.statistics.paired_difference import Difference
+
+CostPoint = tuple[float, float]
+
+SYMBOLS = {"better": "▲", "unclear": "≈", "worse": "▼", "observation": "○"}
+LAST_LABEL = 97  # per cent of a forest's axis; a label beyond it would leave the page
+CLASSES = {"better": "win", "unclear": "tie", "worse": "loss", "observation": "seen"}
+# With half of all times in the first eighth, a linear axis would show one step and a flat line.
+CROWDED = 8
+MOST_LABELS = 6
+UNITS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "m"), (1.0, "s"))
+ROUND = (
+    1,
+    2,
+    5,
+    10,
+    30,
+    60,
+    120,
+    300,
+    600,
+    1_800,
+    3_600,
+    7_200,
+    18_000,
+    36_000,
+    86_400,
+    172_800,
+    432_000,
+    864_000,
+)
+
+
+def marked(difference: Difference) -> Markup:
+    """Return a gain with its mark: a shape, and a word for screen readers."""
+    shape = tag("i", SYMBOLS[difference.mark], role="img", aria_label=difference.mark)
+    return join([shape, f" {gain(difference.mean)}"])
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A linear axis from `low` to `high`; positions on it are in per cent of its length."""
+
+    low: float
+    high: float
+
+    def place(self, value: float) -> float:
+        """Return the position of a value in per cent, clipped to the axis."""
+        return min(100.0, max(0.0, 100 * (value - self.low) / (self.high - self.low)))
+
+    def ticks(self, most: int = 5) -> list[float]:
+        """Return at most `most` round values inside the axis."""
+        raw = (self.high - self.low) / most
+        size = 10.0 ** floor(log10(raw))
+        step = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= raw)
+        first = -floor(-self.low / step)
+        return [round(k * step, 12) for k in range(first, floor(self.high / step) + 1)]
+
+
+def axis_over(values: Sequence[float], margin: float = 0.06) -> Axis:
+    """Return an axis over all finite values with a margin; a single value is centred."""
+    finite = [value for value in values if isfinite(value)] or [0.0]
+    low, high = min(finite), max(finite)
+    padding = (high - low) * margin or abs(high) * 0.01 or 0.001
+    return Axis(low - padding, high + padding)
+
+
+def axis_near_the_best(values: Sequence[float], bests: Sequence[float], *, maximize: bool) -> Axis:
+    """Return an axis from the worse quartile of all values to the best.
+
+    The first draws may be far off and would flatten the rest.
+    """
+    if len(values) < 4:
+        return axis_over(values)
+    lower, _, upper = quantiles(values, n=4)
+    shown = [value for value in values if (value >= lower if maximize else value <= upper)]
+    return axis_over([*shown, *bests], margin=0.12)
+
+
+def spread_apart(places: Sequence[float], gap: float) -> list[float]:
+    """Move positions (per cent) until they are `gap` apart, in an upward and a downward sweep."""
+    gap = min(gap, 100 / max(1, len(places) - 1))
+    order = sorted(range(len(places)), key=lambda k: places[k])
+    moved = list(places)
+    for before, current in pairwise(order):
+        moved[current] = max(moved[current], moved[before] + gap)
+    highest = 100.0
+    for current in reversed(order):
+        moved[current] = min(moved[current], highest)
+        highest = moved[current] - gap
+    return moved
+
+
+@dataclass(frozen=True)
+class ForestRow:
+    """One row: name, remark, and a difference; `reason` says why it or its interval is missing."""
+
+    name: str
+    remark: str
+    difference: Difference | None
+    reason: str = ""
+
+
+def forest(rows: Sequence[ForestRow], first: str, second: str) -> Markup:
+    """Draw a dot and an interval per row around a zero line, with the numbers as text beside them.
+
+    `first` and `second` head the columns of names and of values.
+    """
+    differences = [row.difference for row in rows if row.difference is not None]
+    axis = _forest_axis(differences)
+    alike = len({difference.lacks for difference in differences}) == 1
+    values = axis.ticks()
+    labels = [
+        tag("span", text, style=f"left:{axis.place(value):.1f}%")
+        for value, text in zip(values, ticks(values, signed=True), strict=True)
+        if axis.place(value) < LAST_LABEL
+    ]
+    header = tag(
+        "tr",
+        tag("th", first, scope="col"),
+        tag("th", second, scope="col", class_="r"),
+        tag("th", "Interval", scope="col", class_="iv-text"),
+        tag(
+            "th",
+            tag("span", "drawn", class_="sr"),
+            tag("div", *labels, class_="ax"),
+            scope="col",
+            class_="plot",
+        ),
+    )
+    body = tag("tbody", *(_forest_row(row, axis, alike=alike) for row in rows))
+    return tag("table", tag("thead", header), body, class_="forest")
+
+
+def _forest_axis(differences: Sequence[Difference]) -> Axis:
+    """Return an axis over all means, and over the intervals up to three times the largest mean."""
+    reach = 3 * max([abs(difference.mean) for difference in differences], default=0.0) or 0.001
+    values = [0.0]
+    for difference in differences:
+        known = (difference.low, difference.mean, difference.high)
+        values += [min(reach, max(-reach, value)) for value in known if value is not None]
+    return axis_over(values)
+
+
+def leaves_the_picture(differences: Sequence[Difference]) -> bool:
+    """Whether the forest plot of these differences cuts off an interval."""
+    axis = _forest_axis(differences)
+    return any(
+        difference.low < axis.low or (difference.high or 0.0) > axis.high
+        for difference in differences
+        if difference.low is not None
+    )
+
+
+def _forest_row(row: ForestRow, axis: Axis, *, alike: bool) -> Markup:
+    """Draw one row; what an observation lacks is written unless all rows are `alike` in it."""
+    name = tag("th", row.name, " ", tag("small", row.remark) if row.remark else "", scope="row")
+    zero = tag("i", class_="z", style=f"left:{axis.place(0):.1f}%")
+    difference = row.difference
+    if difference is None:
+        plot = tag("td", tag("div", zero, class_="iv"), class_="plot")
+        return tag("tr", name, tag("td", row.reason, class_="t why", colspan="2"), plot)
+    span = interval(difference.low, difference.high)
+    if difference.low is None and row.reason:
+        span = row.reason
+    spoken = f"{gain(difference.mean)}, interval {span}"
+    text: list[Content] = [span]
+    if difference.lacks:
+        spoken += ", an observation"
+        lacks = "observation" if alike else f"observation: {difference.lacks}"
+        text += [" ", tag("small", lacks)]
+    kind = CLASSES[difference.mark]
+    dot = tag("i", class_="d", style=f"left:{axis.place(difference.mean):.1f}%")
+    drawn = [zero, _whisker(difference, axis), dot]
+    plot = tag("div", *drawn, class_=f"iv {kind}", role="img", aria_label=spoken)
+    return tag(
+        "tr",
+        name,
+        tag("td", marked(difference), class_=f"gain {kind}"),
+        tag("td", *text, class_="iv-text"),
+        tag("td", plot, class_="plot"),
+    )
+
+
+def _whisker(difference: Difference, axis: Axis) -> Markup:
+    if difference.low is None or difference.high is None:
+        return Markup("")
+    left, right = axis.place(difference.low), axis.place(difference.high)
+    classes = ["w"]
+    if difference.low < axis.low:
+        classes.append("cut-left")
+    if difference.high > axis.high:
+        classes.append("cut-right")
+    place = f"left:{left:.1f}%;width:{right - left:.1f}%"
+    return tag("i", class_=" ".join(classes), style=place)
+
+
+def bar(share: float, class_: str = "") -> Markup:
+    """Return a table cell with a bar over that share of its width."""
+    width = 100 * min(1.0, max(0.0, share))
+    drawn = tag("i", style=f"width:{width:.0f}%")
+    return tag("td", drawn, class_=f"bar {class_}".strip())
+
+
+def path(points: Sequence[CostPoint], x_axis: Axis, y_axis: Axis) -> str:
+    """Return SVG path data in a 100 x 100 box, y upwards."""
+    places = [(_short(x_axis.place(x)), _short(100 - y_axis.place(y))) for x, y in points]
+    return f"M{places[0][0]} {places[0][1]}" + "".join(_stroke(*pair) for pair in pairwise(places))
+
+
+def _stroke(start: tuple[str, str], end: tuple[str, str]) -> str:
+    """Return one segment of a path; horizontal and vertical ones take a single number."""
+    if start == end:
+        return ""
+    if start[1] == end[1]:
+        return f"H{end[0]}"
+    return f"V{end[1]}" if start[0] == end[0] else f"L{end[0]} {end[1]}"
+
+
+def _short(place: float) -> str:
+    return f"{round(place, 1):g}"
+
+
+def svg(*shapes: Markup) -> Markup:
+    """Return a drawing that fills its box; it has no text, so it may be stretched."""
+    return tag(
+        "svg", *shapes, viewBox="0 0 100 100", preserveAspectRatio="none", aria_hidden="true"
+    )
+
+
+def line(points: Sequence[CostPoint], x_axis: Axis, y_axis: Axis, class_: str = "") -> Markup:
+    """Return a line through points."""
+    return tag("path", d=path(points, x_axis, y_axis), class_=class_)
+
+
+def band(
+    lower: Sequence[CostPoint],
+    upper: Sequence[CostPoint],
+    x_axis: Axis,
+    y_axis: Axis,
+    class_: str = "band",
+) -> Markup:
+    """Return the area between two lines over the same x."""
+    return tag("path", d=path([*upper, *reversed(lower)], x_axis, y_axis) + "Z", class_=class_)
+
+
+def grid(y_axis: Axis, most: int = 5) -> Markup:
+    """Return horizontal lines at round values, labelled at the left."""
+    values = y_axis.ticks(most)
+    return join(
+        tag("i", tag("span", text), class_="gy", style=f"bottom:{y_axis.place(value):.1f}%")
+        for value, text in zip(values, ticks(values), strict=True)
+    )
+
+
+@dataclass(frozen=True)
+class TimeAxis:
+    """A time axis; `axis` is in seconds, or in log10 of seconds if `log`."""
+
+    axis: Axis
+    log: bool
+
+    @property
+    def words(self) -> str:
+        """Label of the axis."""
+        return f"training time of the arm{', log scale' if self.log else ''}"
+
+    def along(self, seconds: float) -> float:
+        """Convert seconds to the unit of the axis; a log axis clips times before its start."""
+        if not self.log:
+            return seconds
+        return max(self.axis.low, log10(seconds)) if seconds > 0 else self.axis.low
+
+    def labels(self) -> Iterator[Markup]:
+        """Yield round times as labels; every second one is shown on wide screens only."""
+        for k, (seconds, text) in enumerate(self._round_times()):
+            place = self.axis.place(self.along(seconds))
+            yield tag("span", text, class_="tx wide" if k % 2 else "tx", style=f"left:{place:.1f}%")
+
+    def _round_times(self) -> list[tuple[float, str]]:
+        if self.log:
+            inside = [
+                float(size) for size in ROUND if self.axis.low <= log10(size) <= self.axis.high
+            ]
+            thinned = inside[:: max(1, -(-len(inside) // MOST_LABELS))]
+            return [(seconds, _in_its_unit(seconds)) for seconds in thinned]
+        size, unit = next((unit for unit in UNITS if self.axis.high >= 2 * unit[0]), UNITS[-1])
+        ticks = Axis(self.axis.low / size, self.axis.high / size).ticks(MOST_LABELS)
+        return [(size * tick, f"{tick:g} {unit}" if tick else "0") for tick in ticks]
+
+
+def time_axis_over(times: Sequence[float], longest: float) -> TimeAxis:
+    """Return an axis up to `longest` seconds on which most of `times` are distinguishable.
+
+    It is linear from 0, or logarithmic from the first time if half of the times lie in the first
+    eighth.
+    """
+    later = sorted(time for time in times if time > 0)
+    if later and later[0] < longest and median(later) < longest / CROWDED:
+        return TimeAxis(Axis(log10(later[0]), log10(longest)), log=True)
+    return TimeAxis(Axis(0.0, longest or 1.0), log=False)
+
+
+def _in_its_unit(seconds: float) -> str:
+    size, unit = next((unit for unit in UNITS if seconds >= unit[0]), UNITS[-1])
+    return f"{seconds / size:g} {unit}"

@@ -1,0 +1,171 @@
+"""Numbers: format for the report, with at most four digits, a true minus and no leading zero.
+
+A missing number is a dash; the text around it says why it is missing.
+"""
+
+from collections.abc import Iterable, Sequence
+from math import floor, isfinite, log10
+
+from hinet_search.common import amounts
+from hinet_search.results.records import Scalar
+
+DASH = "–"
+MINUS = "−"
+_SUFFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_WORDS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def metric(value: float | None) -> str:
+    """Format a metric: `.7123`, `1.204` (log loss), `1.000`."""
+    if value is None:
+        return DASH
+    if not isfinite(value):
+        return _signed("∞", value, plus="")
+    rounded = round(abs(value), 4)
+    decimals = 4 if rounded < 1 else max(0, 3 - floor(log10(rounded)))
+    return _signed(f"{rounded:.{decimals}f}".removeprefix("0"), value, plus="")
+
+
+def gain(value: float | None) -> str:
+    """Format a gain with its sign: `+.0043`, `−.0034`; a gain that rounds to zero has none."""
+    return DASH if value is None else _signed(metric(abs(value)), value, plus="+")
+
+
+def probability(value: float | None) -> str:
+    """Format a p-value: `.0312`, `< .0001`."""
+    return "< .0001" if value is not None and value < 0.0001 else metric(value)
+
+
+def spread(value: float | None) -> str:
+    """Format a standard deviation: `±.0006`; empty with one seed."""
+    return "" if value is None else f"±{metric(value)}"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """Format an interval, `+.0027 to +.0059`, or say why there is none."""
+    if low is None or high is None:
+        return "one seed, no interval"
+    return f"{gain(low)} to {gain(high)}"
+
+
+def compact(value: float) -> str:
+    """Format a count with three digits: `412`, `8.11 M`, `13.1 k`, `.25`."""
+    return without_zero(amounts.compact(value))
+
+
+def plain(value: float, decimals: int = 2) -> str:
+    """Format a number with the decimals that it needs, `decimals` at most: `2`, `1.5`, `.25`."""
+    return without_zero(amounts.plain(value, decimals))
+
+
+def without_zero(text: str) -> str:
+    """Drop the zero before a decimal point: `0.5` becomes `.5`."""
+    return text.removeprefix("0") if text.startswith("0.") else text
+
+
+def ratio(value: float) -> str:
+    """Format a ratio with two digits: `.04`, `1.5`, `12`, `120`."""
+    rounded = f"{value:.2g}"
+    return without_zero(rounded) if value < 99.5 else f"{float(rounded):,.0f}"
+
+
+def round_size(value: float) -> str:
+    """Format a round count as an axis label: `1.5 M`, `20 k`."""
+    for size, suffix in _SUFFIXES:
+        if value >= size:
+            return f"{value / size:g} {suffix}"
+    return f"{value:g}"
+
+
+def duration(seconds: float) -> str:
+    """Format a duration: `.4 s`, `45 s`, `9 m 12 s`, `2 h 3 m`, `3 d 4 h`."""
+    if seconds < 0.05:
+        return "0 s"
+    if seconds < 9.95:
+        return f"{without_zero(f'{seconds:.1f}')} s"
+    whole_seconds = round(seconds)
+    units = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s"))
+    for size, unit, smaller_size, smaller_unit in units:
+        if whole_seconds >= size:
+            count, rest = divmod(whole_seconds, size)
+            return f"{count} {unit} {rest // smaller_size} {smaller_unit}"
+    return f"{whole_seconds} s"
+
+
+def milliseconds(value: float) -> str:
+    """Format milliseconds with three digits: `3.91 ms`, `.482 ms`, `1.20 s`."""
+    if value >= 1000:
+        return f"{_three_digits(value / 1000)} s"
+    return f"{without_zero(_three_digits(value)) if value else '0'} ms"
+
+
+def percent(share: float) -> str:
+    """Format a share as per cent: `4.1 %`, `41 %`, `.31 %`."""
+    return amounts.percent(share)
+
+
+def change(share: float | None) -> str:
+    """Format a relative gain with its sign: `+4.1 %`, `−.31 %`."""
+    return DASH if share is None else _signed(percent(abs(share)), share, plus="+")
+
+
+def share(weight: float) -> str:
+    """Format a weight of 0 to 1 with two digits: `.97`, `1.00`."""
+    return without_zero(f"{weight:.2f}")
+
+
+def setting(value: Scalar) -> str:
+    """Format a hyperparameter with at most three digits: `8.4e-4`, `.12`, `4096`, `true`."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, float):
+        return "none" if value is None else str(value)
+    if value != 0 and not 0.001 <= abs(value) < 10_000:
+        mantissa, exponent = f"{value:.1e}".split("e")
+        return f"{mantissa.removesuffix('.0')}e{int(exponent)}".replace(
+            "-", MINUS, 1 if value < 0 else 0
+        )
+    return _signed(without_zero(f"{abs(value):.3g}"), value, plus="")
+
+
+def plural(count: float, noun: str) -> str:
+    """Format a count with its noun: `1 seed`, `5 seeds`, `.5 passes`."""
+    several = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{without_zero(f'{count:.15g}')} {noun if count == 1 else several}"
+
+
+def seeds(counts: Iterable[int]) -> str:
+    """Format the seeds of several arms or finalists: `1 seed`, `5 seeds`, `3 to 5 seeds`."""
+    ordered = sorted(counts)
+    fewest, most = ordered[0], ordered[-1]
+    return plural(fewest, "seed") if fewest == most else f"{fewest} to {most} seeds"
+
+
+def spelled(count: int) -> str:
+    """Spell a count in words up to ten, `three`, and in digits above; 0 is `none`."""
+    return _WORDS[count] if count < len(_WORDS) else str(count)
+
+
+def ticks(values: Sequence[float], *, signed: bool = False) -> list[str]:
+    """Format the labels of an axis with equal, few decimals: `.76`, `.765`; zero is `0`."""
+    decimals = 0
+    while decimals < 6 and any(abs(round(value, decimals) - value) >= 1e-9 for value in values):
+        decimals += 1
+    plus = "+" if signed else ""
+    labels = [without_zero(f"{abs(value):.{decimals}f}") for value in values]
+    return [
+        _signed(label, value, plus=plus) if value else "0"
+        for label, value in zip(labels, values, strict=True)
+    ]
+
+
+def _three_digits(value: float) -> str:
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:.{max(0, 2 - floor(log10(abs(rounded))))}f}"
+
+
+def _signed(text: str, value: float, *, plus: str) -> str:
+    """Put a sign before a text, unless it is zero."""
+    if not text.strip("0. %"):
+        return text
+    return (MINUS if value < 0 else plus) + text

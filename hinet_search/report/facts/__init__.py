@@ -1,0 +1,1 @@
+"""Facts: what the cards of a report say, computed from records."""

@@ -1,0 +1,262 @@
+"""Reading: facts of a study's record that several sections need. Values and words, no drawing."""
+
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import log
+
+from hinet_search.results.finalist_values import Split, chosen, headline, pair_of
+from hinet_search.results.objectives import Objective
+from hinet_search.results.records import (
+    ArmRecord,
+    FinalistRecord,
+    ParameterRange,
+    Scalar,
+    TrialRecord,
+)
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import title
+
+EDGE = 0.05  # a value within this share of an end of its range lies at the edge
+FEW_POSITIVES = 100
+PLACES = ("--output", "--storage")  # options of every command that say where a study is stored
+SAME_STUDY = ("--size", "--set", "--plugin")  # options of a launch that change its study
+_METRIC_WORDS = {
+    "auc": "AUC",
+    "gauc": "grouped AUC",
+    "logloss": "log loss",
+    "ece": "calibration error",
+}
+
+
+@dataclass(frozen=True)
+class BestSoFar:
+    """The best value so far: (trial number, value) at each improvement, in order."""
+
+    changes: tuple[tuple[int, float], ...]
+    last_trial: int
+
+    @property
+    def best_trial(self) -> int:
+        """Number of the trial with the best value."""
+        return self.changes[-1][0]
+
+    @property
+    def best(self) -> float:
+        """The best value of all trials."""
+        return self.changes[-1][1]
+
+
+@dataclass(frozen=True)
+class RangePosition:
+    """The position of a value in its range, 0 to 1, and the end it touches: low, high or ""."""
+
+    share: float
+    edge: str
+
+
+def objective_in_words(record: StudyRecord) -> str:
+    """Return the objective for running text: `mean AUC`, `log loss`, `AUC in Home feed · click`."""
+    return metric_in_words(record.objective)
+
+
+def headline_in_words(record: StudyRecord) -> str:
+    """Return the measure of the verdict for running text."""
+    return metric_in_words(headline(record.objective))
+
+
+def metric_in_words(objective: str) -> str:
+    """Return the name of an objective as readers write it."""
+    cell = Objective(objective).cell
+    name = objective if cell is None else objective.split("[", maxsplit=1)[0]
+    written = " ".join(_METRIC_WORDS.get(word, word) for word in name.split("_"))
+    return written if cell is None else f"{written} in {cell_in_words(*cell)}"
+
+
+def report_command(record: StudyRecord) -> str:
+    """Return the command that writes this page again, with the launch's database and folder."""
+    is_command = record.command.startswith("hinet-search ")  # else a call in Python
+    launched = shlex.split(record.command) if is_command else []
+    return shlex.join(["hinet-search", "report", record.name, *_options(launched, PLACES)])
+
+
+def export_command(record: StudyRecord, arm: ArmRecord) -> str:
+    """Return the command that exports an arm, with the study file and options of the launch."""
+    is_launch = record.command.startswith("hinet-search launch ")
+    words = shlex.split(record.command) if is_launch else []
+    file = next((word for word in words[2:] if _is_study(word, record.name)), record.name)
+    command = ["hinet-search", "export", f"{file}/{arm.name}", "-o", f"{arm.name}-{record.name}"]
+    return shlex.join([*command, *_options(words, (*SAME_STUDY, *PLACES))])
+
+
+def _is_study(word: str, name: str) -> bool:
+    """Whether a word of a launch is the study of that name; the name may end in a size."""
+    stem = word.rpartition("/")[2].removesuffix(".yaml").removesuffix(".yml")
+    return not word.startswith("-") and (name == stem or name.startswith(f"{stem}-"))
+
+
+def _options(words: Sequence[str], options: Sequence[str]) -> Iterator[str]:
+    """Yield those of the options that occur among the words of a command, with their values."""
+    for word, after in pairwise([*words, ""]):
+        if word in options:
+            yield from (word, after)
+        elif word.startswith(tuple(f"{option}=" for option in options)):
+            yield word
+
+
+def capitalized(text: str) -> str:
+    """Capitalize the first letter and leave the others (`mean AUC` becomes `Mean AUC`)."""
+    return text[:1].upper() + text[1:]
+
+
+def ordered_arms(record: StudyRecord) -> tuple[ArmRecord, ...]:
+    """Return the focus arm first, then its rival, then the others in the study's order."""
+    pair = [arm for arm in pair_of(record) if arm is not None]
+    names = [arm.name for arm in pair]
+    return (*pair, *(arm for arm in record.arms if arm.name not in names))
+
+
+def finalists(record: StudyRecord) -> tuple[tuple[ArmRecord, FinalistRecord], ...]:
+    """Return every arm that has a chosen finalist, with that finalist."""
+    pairs = [(arm, chosen(arm)) for arm in ordered_arms(record)]
+    return tuple((arm, finalist) for arm, finalist in pairs if finalist is not None)
+
+
+def focus_of(record: StudyRecord) -> ArmRecord | None:
+    """Return the arm the report is about; without finalists the first HiNet, or the first arm."""
+    focus = pair_of(record)[0]
+    if focus is not None or not record.arms:
+        return focus
+    return next((arm for arm in record.arms if arm.model == "hinet"), record.arms[0])
+
+
+def last_split(finalist: FinalistRecord) -> Split:
+    """Return `test` if the finalist was evaluated on test, else `valid`."""
+    return "test" if any(run.test_cells is not None for run in finalist.runs) else "valid"
+
+
+def has_flops(arm: ArmRecord) -> bool:
+    """Whether the arm's chosen finalist is a torch model, with counted FLOPs and parameters."""
+    finalist = chosen(arm)
+    return finalist is not None and finalist.runs[0].cost.flops_per_row > 0
+
+
+def milliseconds_per_100(finalist: FinalistRecord) -> float | None:
+    """Return the time to score 100 rows, mean over seeds; None unless measured for every seed."""
+    times = [run.cost.milliseconds_per_100 for run in finalist.runs]
+    known = [time for time in times if time is not None]
+    return sum(known) / len(known) if len(known) == len(times) else None
+
+
+def ranked(record: StudyRecord, arm: ArmRecord) -> list[TrialRecord]:
+    """Return complete trials with a value, best first."""
+    valued = [
+        trial for trial in arm.trials if trial.state == "complete" and trial.value is not None
+    ]
+    return sorted(valued, key=lambda trial: trial.value or 0.0, reverse=record.maximize)
+
+
+def best_so_far(record: StudyRecord, arm: ArmRecord) -> BestSoFar | None:
+    """Return the improvements of the best value over complete trials; None without such trials."""
+    sign = 1 if record.maximize else -1
+    changes: list[tuple[int, float]] = []
+    for trial in arm.trials:
+        if trial.state != "complete" or trial.value is None:
+            continue
+        if not changes or sign * trial.value > sign * changes[-1][1]:
+            changes.append((trial.number, trial.value))
+    if not changes:
+        return None
+    return BestSoFar(tuple(changes), last_trial=max(trial.number for trial in arm.trials))
+
+
+def states(arm: ArmRecord) -> Counter[str]:
+    """Count trials by state; `outside` are duplicates and oversized draws, outside the budget."""
+    return Counter(trial.state if trial.counts else "outside" for trial in arm.trials)
+
+
+def best_parameters(record: StudyRecord, arm: ArmRecord) -> dict[str, Scalar]:
+    """Return the parameters of the chosen finalist, else of the best trial, else nothing."""
+    finalist = chosen(arm)
+    if finalist is not None:
+        return dict(finalist.parameters)
+    trials = ranked(record, arm)
+    return dict(trials[0].parameters) if trials else {}
+
+
+def range_position(searched: ParameterRange, value: Scalar) -> RangePosition | None:
+    """Return a numeric value's position in its range; None for choices and unset parameters."""
+    low, high = searched.low, searched.high
+    if isinstance(value, bool | str) or value is None:
+        return None
+    if low is None or high is None or high <= low:
+        return None
+    number = float(value)
+    share = log(number / low) / log(high / low) if searched.log else (number - low) / (high - low)
+    share = min(1.0, max(0.0, share))
+    margin = 0.0 if searched.kind == "int" else EDGE
+    if share <= margin:
+        return RangePosition(share, "" if starts_at_a_natural_limit(searched) else "low")
+    return RangePosition(share, "high" if share >= 1 - margin else "")
+
+
+def starts_at_a_natural_limit(searched: ParameterRange) -> bool:
+    """Whether no lower value is possible: counts start at 0 or 1, other quantities at 0."""
+    return searched.low in ((0, 1) if searched.kind == "int" else (0,))
+
+
+def at_the_edge(record: StudyRecord, arm: ArmRecord) -> list[tuple[ParameterRange, Scalar, str]]:
+    """Return (parameter, best value, end) for best values that touch an end of their range."""
+    best = best_parameters(record, arm)
+    edges = []
+    for searched in arm.ranges:
+        value = best.get(searched.name)
+        where = range_position(searched, value)
+        if where is not None and where.edge:
+            edges.append((searched, value, where.edge))
+    return edges
+
+
+def scarce_cells(record: StudyRecord) -> list[tuple[str, int]]:
+    """Return (cell, positives) of cells with fewer than 100 test positives, fewest first."""
+    scarce = [
+        (cell_in_words(cell.scenario, cell.task), cell.positives[2])
+        for cell in record.data.cells
+        if cell.positives[2] < FEW_POSITIVES
+    ]
+    return sorted(scarce, key=lambda pair: pair[1])
+
+
+def cell_in_words(scenario: str, task: str) -> str:
+    """Name a cell: `Home feed · click`."""
+    return f"{scenario} · {task}"
+
+
+def gate_in_words(where: str) -> str:
+    """Name a gate: `Home feed/click` is `Home feed · click`; only scenarios may contain a slash."""
+    scenario, _, gate = where.rpartition("/")
+    return cell_in_words(scenario, gate) if scenario else gate
+
+
+def arm_titles(arms: Sequence[ArmRecord]) -> list[str]:
+    """Return the arms' names as readers write them."""
+    return [title(arm.name) for arm in arms]
+
+
+def thinned(points: Sequence[tuple[float, float]], limit: int) -> list[tuple[float, float]]:
+    """Return every k-th point and the last one, about `limit` points in all, without smoothing."""
+    stride = max(1, -(-len(points) // limit))
+    thinned_points = list(points[::stride])
+    if points and thinned_points[-1] != points[-1]:
+        thinned_points.append(points[-1])
+    return thinned_points
+
+
+def as_steps(changes: Sequence[tuple[float, float]], end: float) -> list[tuple[float, float]]:
+    """Return the corner points of a staircase through the changes, up to `end`."""
+    corners = list(changes[:1])
+    for (_, before), (x, after) in pairwise(changes):
+        corners += [(x, before), (x, after)]
+    return [*corners, (end, changes[-1][1])]

@@ -1,0 +1,225 @@
+"""Embedded data: the study as one JSON document, for the page and for `report --format json`.
+
+The page holds it gzipped, in base64. All trials are one table (column names once, then rows) in
+which a setting that an arm does not search is null. Times are seconds after the start of the first
+trial. Values by cell are in the order of `cells`. The curves of single trials stay in the database:
+10,000 trials with every cell of every evaluation would be hundreds of megabytes.
+docs/report_data.md describes every key.
+"""
+
+import base64
+import gzip
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from math import isfinite
+
+from hinet_search.results.cell_gains import over_reference
+from hinet_search.results.contrasts import Contrast
+from hinet_search.results.finalist_values import headline
+from hinet_search.results.records import (
+    ArmRecord,
+    CellValue,
+    FinalistRecord,
+    FinalistSummary,
+    ParameterRange,
+    TrialRecord,
+)
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import title, verdict
+
+SCHEMA = 1
+TRIAL = ("arm", "number", "state", "cause", "value", "seconds", "parameters", "started", "finished")
+
+Cells = Sequence[tuple[str, str]]
+Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
+
+
+def embedded_json(record: StudyRecord) -> str:
+    """Return the document gzipped, in base64.
+
+    The same record gives the same text, and no character of it can end its script element.
+    """
+    return packed(json_text(record).encode())
+
+
+def json_text(record: StudyRecord) -> str:
+    """Return the document as text, on one line."""
+    return json.dumps(_study(record), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def packed(content: bytes) -> str:
+    """Gzip bytes and encode them in base64."""
+    return base64.b64encode(gzip.compress(content, mtime=0)).decode()
+
+
+def _study(record: StudyRecord) -> Json:
+    outcome = verdict(record)
+    cells = [(cell.scenario, cell.task) for cell in record.data.cells]
+    return {
+        "schema": SCHEMA,
+        "kind": "report",
+        "study": record.name,
+        "state": record.state,
+        "verdict": {
+            "status": outcome.status,
+            "sentence": outcome.sentence,
+            "focus": outcome.focus,
+            "headline": headline(record.objective),
+            "contrasts": [_contrast(contrast) for contrast in outcome.contrasts],
+        },
+        "objective": {"name": record.objective, "maximize": record.maximize},
+        "data": {
+            "source": record.data.source,
+            "fingerprint": record.data.fingerprint,
+            "split": record.data.split,
+            "rows": list(record.data.rows),
+        },
+        "versions": dict(record.versions),
+        "study_yaml": record.study_yaml,
+        "cells": [
+            [cell.scenario, cell.task, list(cell.rows), list(cell.positives)]
+            for cell in record.data.cells
+        ],
+        "arms": [_arm(record, arm, cells) for arm in record.arms],
+        "trials": _trials(record),
+    }
+
+
+def _contrast(contrast: Contrast) -> Json:
+    difference = contrast.difference
+    return {
+        "arm": contrast.arm,
+        "gain": _plain(difference.mean) if difference else None,
+        "interval": [_plain(difference.low), _plain(difference.high)] if difference else None,
+        "p": _plain(contrast.p),
+        "p_holm": _plain(contrast.p_holm),
+        "seed_error": _plain(contrast.seed_error),
+        "user_error": _plain(contrast.user_error),
+        "mark": contrast.mark,
+        "lacks": contrast.lacks,
+    }
+
+
+def _arm(record: StudyRecord, arm: ArmRecord, cells: Cells) -> Json:
+    return {
+        "name": arm.name,
+        "title": title(arm.name),
+        "model": arm.model,
+        "size_of": arm.size_of,
+        "fixed": {name: _plain(value) for name, value in arm.fixed.items()},
+        "searched": [_range(searched) for searched in arm.ranges],
+        "importances": {name: _plain(value) for name, value in arm.importances.items()},
+        "finalists": [_finalist(finalist, cells) for finalist in arm.finalists],
+        "over_reference": _over_reference(record, arm),
+    }
+
+
+def _over_reference(record: StudyRecord, arm: ArmRecord) -> Json:
+    """Return gains as shares, cells in the record's order; null without gains."""
+    gains = over_reference(record, arm)
+    if gains is None or gains.multi_task_gain is None:
+        return None
+    return {
+        "rela_impr": _plain(gains.rela_impr),
+        "multi_task_gain": _plain(gains.multi_task_gain),
+        "cells": [
+            [cell.scenario, cell.task, _plain(cell.rela_impr), _plain(cell.share)]
+            for cell in gains.cells
+        ],
+    }
+
+
+def _range(searched: ParameterRange) -> Json:
+    ends = [_plain(searched.low), _plain(searched.high)]
+    return {
+        "name": searched.name,
+        "kind": searched.kind,
+        "range": None if searched.low is None else ends,
+        "log": searched.log,
+        "choices": list(searched.choices),
+    }
+
+
+def _trials(record: StudyRecord) -> Json:
+    names = sorted(
+        {name for arm in record.arms for trial in arm.trials for name in trial.parameters}
+    )
+    since = _clock(record)
+    return {
+        "columns": [*TRIAL, *names],
+        "rows": [_row(arm, trial, names, since) for arm in record.arms for trial in arm.trials],
+    }
+
+
+def _row(
+    arm: ArmRecord, trial: TrialRecord, names: Sequence[str], since: Callable[[str], int | None]
+) -> Json:
+    """Return a trial's row; `parameters` excludes embeddings and is null unless a torch model."""
+    cost = trial.cost
+    return [
+        arm.name,
+        trial.number,
+        trial.state if trial.counts else "outside",
+        trial.cause,
+        _plain(trial.value),
+        round(cost.seconds) if cost else None,
+        cost.dense_parameters if cost and cost.flops_per_row else None,
+        since(trial.started),
+        since(trial.finished),
+        *(_plain(trial.parameters.get(name), digits=4) for name in names),
+    ]
+
+
+def _clock(record: StudyRecord) -> Callable[[str], int | None]:
+    """Return a function from a time to whole seconds since the first trial, None for no time."""
+    starts = [trial.started for arm in record.arms for trial in arm.trials if trial.started]
+    first = datetime.fromisoformat(min(starts)) if starts else None
+
+    def since(moment: str) -> int | None:
+        if not moment or first is None:
+            return None
+        return round((datetime.fromisoformat(moment) - first).total_seconds())
+
+    return since
+
+
+def _finalist(finalist: FinalistRecord, cells: Cells) -> Json:
+    """Return lists with one entry per seed; `test` is null for seeds not evaluated on test."""
+    return {
+        "trial": finalist.trial_number,
+        "default": finalist.is_default,
+        "chosen": finalist.chosen,
+        "seeds": [run.seed for run in finalist.runs],
+        "valid": [_plain(run.valid_objective) for run in finalist.runs],
+        "test": [_values(run.test_cells, cells) for run in finalist.runs],
+        "ensemble": _ensemble(finalist.summary, cells),
+    }
+
+
+def _ensemble(summary: FinalistSummary | None, cells: Cells) -> Json:
+    if summary is None:
+        return None
+    return {
+        "valid": _values(summary.ensemble_valid_cells, cells),
+        "test": _values(summary.ensemble_test_cells, cells),
+    }
+
+
+def _values(values: Sequence[CellValue] | None, cells: Cells) -> Json:
+    """Return columns with one entry per cell, in the order of the study's `cells`."""
+    if values is None:
+        return None
+    known = {(cell.scenario, cell.task): cell for cell in values}
+    ordered = [known.get(cell) for cell in cells]
+    return {
+        "auc": [None if cell is None else _plain(cell.auc) for cell in ordered],
+        "logloss": [None if cell is None else _plain(cell.logloss) for cell in ordered],
+    }
+
+
+def _plain(value: float | str | None, digits: int = 5) -> Json:
+    """Round to significant digits, beyond any number's precision; NaN becomes null."""
+    if isinstance(value, float):
+        return float(f"{value:.{digits}g}") if isfinite(value) else None
+    return value

@@ -1,0 +1,1 @@
+"""Text: sentences and Markdown of a report."""

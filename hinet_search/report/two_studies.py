@@ -1,0 +1,154 @@
+"""Pair: compare two studies with the same test rows on one page, arm by arm."""
+
+from collections.abc import Iterator
+
+from markupsafe import Markup
+
+from hinet_search.report.card import Card
+from hinet_search.report.drawing import numbers
+from hinet_search.report.drawing.figures import ForestRow, forest
+from hinet_search.report.drawing.html import head, note, row, scroll, table, tag, words
+from hinet_search.report.facts import record as record_facts
+from hinet_search.report.page import environment, source
+from hinet_search.report.text.baselines import how_drawn
+from hinet_search.results.contrasts import Contrast
+from hinet_search.results.finalist_values import headline
+from hinet_search.results.records import ArmRecord, ParameterRange
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.two_studies import across, common_arms, refuse_other_data, sentence
+from hinet_search.results.verdict import title
+
+Fact = tuple[str, str, str]  # what, before, after
+
+
+def render_pair(before: StudyRecord, after: StudyRecord) -> str:
+    """Return the page; ConfigurationError if the two studies cannot be compared."""
+    refuse_other_data(before, after)
+    templates = environment()
+    outcome = sentence(before, after)
+    return templates.get_template("pair.html").render(
+        title=outcome,
+        heading=outcome,
+        names=(before.name, after.name),
+        forest=_forest(before, after, across(before, after)),
+        cards=(_differences(before, after), _limits(before, after)),
+        script=Markup(source(templates, "script.js")),  # noqa: S704  # our own file
+    )
+
+
+def _forest(before: StudyRecord, after: StudyRecord, contrasts: tuple[Contrast, ...]) -> Markup:
+    rows = [
+        ForestRow(title(contrast.arm), "", contrast.difference, contrast.reason)
+        for contrast in contrasts
+    ]
+    picture = forest(rows, "Arm", f"Gain of {after.name}")
+    measure = record_facts.metric_in_words(headline(after.objective))
+    lower = "" if after.maximize else f" Lower {measure} is better; a positive gain means lower."
+    what = f"Gain of the chosen finalist of {after.name} over that of {before.name}"
+    legend = (
+        f"{what} in {measure} on test ({after.data.split}), difference of the means over seeds. "
+        f"{how_drawn(contrasts, 'arm')}{lower}"
+    )
+    return picture + note(legend)
+
+
+def _differences(before: StudyRecord, after: StudyRecord) -> Card:
+    differing = [(what, old, new) for what, old, new in _facts(before, after) if old != new]
+    if not differing:
+        return Card("differs", "", "No other recorded difference", "", Markup(""))
+    rows = [row(what, words(old), words(new)) for what, old, new in differing]
+    header = head("What", before.name, after.name, numeric_from=9)
+    heading = f"{len(differing)} recorded difference{'s' if len(differing) > 1 else ''}"
+    lead = "A gain comes with all of these together."
+    content = scroll("What differs", table(header, rows, class_="words"))
+    return Card("differs", "", heading, lead, content)
+
+
+def _facts(before: StudyRecord, after: StudyRecord) -> Iterator[Fact]:
+    """Yield what may differ between the studies, with its two values."""
+    old_facts, new_facts = _of_study(before), _of_study(after)
+    for what, old_value in old_facts.items():
+        yield what, str(old_value), str(new_facts[what])
+    for old, new in common_arms(before, after):
+        name = title(new.name)
+        yield f"Trials of {name}", str(old.trials_done), str(new.trials_done)
+        old_settings, new_settings = _settings(old), _settings(new)
+        only_old = _only_in(old_settings, new_settings)
+        only_new = _only_in(new_settings, old_settings)
+        yield f"Settings of {name}", only_old, only_new
+    for name in dict.fromkeys([*before.versions, *after.versions]):
+        versions = [record.versions.get(name, "not recorded") for record in (before, after)]
+        yield f"Version: {name}", versions[0], versions[1]
+
+
+def _of_study(record: StudyRecord) -> dict[str, object]:
+    """Return the facts of a study apart from its arms and versions."""
+    budget, data = record.budget, record.data
+    return {
+        "Trials per arm": budget.trials or "none",
+        "Passes": numbers.plain(budget.passes, 6) if budget.passes else "none",
+        "Seeds per finalist": budget.finalist_seeds or "none",
+        "Finalists per arm": budget.finalist_top or "none",
+        "Cost limit": numbers.plain(budget.cost_limit, 6) if budget.cost_limit else "none",
+        "Objective": record.objective,
+        "Sampler": record.sampler,
+        "Pruner": record.pruner,
+        "Seed": record.seed,
+        "Data": data.fingerprint,
+        "Categorical inputs": data.num_categorical,
+        "Numeric inputs": data.num_numeric,
+        "Training rows": f"{data.rows[0]:,}",
+    }
+
+
+def _settings(arm: ArmRecord) -> dict[str, str]:
+    """Return what the arm fixed or searched, in words."""
+    return {
+        **{name: numbers.setting(value) for name, value in arm.fixed.items()},
+        **{searched.name: _range(searched) for searched in arm.ranges},
+    }
+
+
+def _range(searched: ParameterRange) -> str:
+    if searched.low is None or searched.high is None:
+        return f"one of {', '.join(searched.choices)}"
+    low, high = (numbers.without_zero(f"{end:g}") for end in (searched.low, searched.high))
+    return f"{low} to {high}{', log' if searched.log else ''}"
+
+
+def _only_in(settings: dict[str, str], others: dict[str, str]) -> str:
+    """Return the settings that the other study does not have in the same words."""
+    differing = [f"{name}: {text}" for name, text in settings.items() if others.get(name) != text]
+    return "; ".join(differing) or "no others"
+
+
+def _limits(before: StudyRecord, after: StudyRecord) -> Card:
+    shared = {new.name for _, new in common_arms(before, after)}
+    alone = [
+        f"{title(arm.name)} ({record.name})"
+        for record in (before, after)
+        for arm in record.arms
+        if arm.name not in shared
+    ]
+    accesses = max(before.test_accesses, after.test_accesses)
+    uses = numbers.plural(accesses, "time")
+    used = f"The test split was used {uses}: each use makes a difference by chance more likely."
+    searches = (
+        "Each side is the best of its own search. The searches differ in everything listed above, "
+        "so a gain here cannot be attributed to a single setting."
+    )
+    lines = [f"{_same_rows(before, after)} {used}", searches]
+    if alone:
+        lines.append(f"In one study only, and not compared: {', '.join(alone)}.")
+    listed = tag("ul", *(tag("li", line) for line in lines), class_="said")
+    return Card("limits", "", "Limits of this comparison", "", listed)
+
+
+def _same_rows(before: StudyRecord, after: StudyRecord) -> str:
+    same = "Both studies are tested on the same rows, with the same scenarios and labels"
+    if before.data.fingerprint == after.data.fingerprint:
+        return f"{same} (fingerprint {after.data.fingerprint})."
+    return (
+        f"{same}, as hashes of these rows show, though their data differ otherwise "
+        f"(fingerprints {before.data.fingerprint} and {after.data.fingerprint})."
+    )

@@ -1,0 +1,281 @@
+"""Contrasts: compare the focus with each baseline in the headline measure on test.
+
+Errors are those of seeds and users (welch.py). Holm's procedure keeps the probability of any false
+claim at 5 % over all baselines. Every interval has the level that Holm used for it, so mark and
+interval agree. A contrast whose error lacks a part is an observation: it has no mark and is left
+out of the procedure.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+from hinet_search.results.finalist_values import chosen, foci, headline_by_seed, pair_of
+from hinet_search.results.records import ArmRecord
+from hinet_search.results.statistics.paired_difference import Difference, Mark, seeds_to_show
+from hinet_search.results.statistics.simultaneous import LEVEL, HolmStep, holm
+from hinet_search.results.statistics.welch import (
+    SEEDS_FOR_A_CLAIM,
+    ArmValues,
+    Estimate,
+    difference_of_means,
+    estimate,
+    lacking,
+)
+from hinet_search.results.study_record import StudyRecord
+
+SMALL_EFFECT = 0.001  # this much AUC counts as a gain in the literature
+SAME_SIZE = 0.1  # arms have the same size if dense parameters differ by at most this share
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """The gain of the focus over `arm`, larger is better.
+
+    Without a `difference`, `reason` says why. Only claims have p-values. `degrees` are those of the
+    seeds' error. Errors and degrees are None if the spread is unknown (one seed), `user_error` is
+    None without stored resamplings. `level` is 1 - confidence of the interval; `family` is the
+    number of comparisons in Holm's procedure.
+    """
+
+    arm: str
+    difference: Difference | None
+    reason: str = ""
+    p: float | None = None
+    p_holm: float | None = None
+    seed_error: float | None = None
+    user_error: float | None = None
+    degrees: float | None = None
+    level: float = LEVEL
+    seeds: tuple[int, int] = (0, 0)  # of the focus, of the arm
+    # "15,803 users", or "43,285 rows" if the data have no users; empty without `user_error`.
+    units: str = ""
+    family: int = 0
+
+    @property
+    def lacks(self) -> str:
+        """What the contrast lacks to be a claim, in words; empty for a claim."""
+        return self.reason if self.difference is None else self.difference.lacks
+
+    @property
+    def mark(self) -> Mark:
+        """Better or worse only if the interval excludes 0 and nothing is lacking."""
+        return self.difference.mark if self.difference is not None else "observation"
+
+    @property
+    def counted(self) -> str:
+        """The seeds and users that the interval covers: `5 seeds an arm and 15,803 users`."""
+        ours, theirs = self.seeds
+        seeds = (
+            f"{ours} seed{'s' if ours != 1 else ''} an arm"
+            if ours == theirs
+            else f"{ours} and {theirs} seeds"
+        )
+        return f"{seeds} and {self.units}" if self.units else f"{seeds}; users are not counted"
+
+    @property
+    def chance(self) -> str:
+        """The sources of chance that the interval covers: `the seeds and users`, or `the seeds`."""
+        return f"the seeds and {self.units.split()[-1]}" if self.units else "the seeds"
+
+
+def contrasts(record: StudyRecord) -> tuple[Contrast, ...]:
+    """Compare the focus with every other arm, in the order of the arms; empty without a focus.
+
+    If the focus was chosen on validation among several arms, Holm's procedure covers all
+    comparisons that the choice could have led to: an arm that was lucky on validation is lucky on
+    test too.
+    """
+    focus, _ = pair_of(record)
+    if focus is None:
+        return ()
+    sides = {arm.name: arm_values(record, arm) for arm in record.arms}
+    candidates = [arm.name for arm in foci(record)]
+    other_pairs = [
+        (sides[left], sides[right])
+        for left, right in combinations(sides, 2)
+        if (left in candidates or right in candidates) and focus.name not in (left, right)
+    ]
+    pairs = [(name, sides[focus.name], side) for name, side in sides.items() if name != focus.name]
+    return judged(pairs, _units(focus), other_pairs)
+
+
+def judged(
+    pairs: Sequence[tuple[str, ArmValues, ArmValues]],
+    units: str,
+    unasked: Sequence[tuple[ArmValues, ArmValues]] = (),
+) -> tuple[Contrast, ...]:
+    """Compare each (name, left, right), left minus right.
+
+    `units` are the users of the resamplings in words. Holm's procedure covers the pairs that can be
+    claims, and the `unasked` ones: pairs that would have been compared under another focus.
+    """
+    estimates = [
+        estimate(left, right) if left.values and right.values else None for _, left, right in pairs
+    ]
+    lacks = [lacking(left, right) for _, left, right in pairs]
+    others = [estimate(*pair) for pair in unasked if not lacking(*pair)]
+    claimed = [
+        difference
+        for difference, lack in zip(estimates, lacks, strict=True)
+        if difference is not None and not lack
+    ]
+    claimed += [difference for difference in others if difference is not None]
+    steps = iter(holm([difference.p for difference in claimed]))
+    judgements: list[Contrast] = []
+    for (name, left, right), difference, lack in zip(pairs, estimates, lacks, strict=True):
+        if difference is None:
+            judgements.append(_without_interval(name, left, right, lack))
+        elif lack:
+            judgements.append(_observation(name, difference, lack, units))
+        else:
+            judgements.append(_claim(name, difference, next(steps), units, len(claimed)))
+    return tuple(judgements)
+
+
+def arm_values(record: StudyRecord, arm: ArmRecord) -> ArmValues:
+    """Return the arm's headline on test by seed and resampling, signed so that larger is better."""
+    finalist = chosen(arm)
+    if finalist is None:
+        return ArmValues(())
+    sign = 1.0 if record.maximize else -1.0
+    values = tuple(sign * value for value in headline_by_seed(record, finalist, "test").values())
+    side = ArmValues(values, one_order=record.shared_batches)
+    if finalist.summary is None:
+        return side
+    resamplings = finalist.summary.resampled
+    return replace(
+        side,
+        resampled=tuple(sign * value for value in resamplings.headline),
+        num_units=resamplings.num_units,
+    )
+
+
+def _units(arm: ArmRecord) -> str:
+    finalist = chosen(arm)
+    if finalist is None or finalist.summary is None:
+        return ""
+    return f"{finalist.summary.resampled.num_units:,} {finalist.summary.resampled.unit}"
+
+
+def _claim(arm: str, difference: Estimate, step: HolmStep, units: str, family: int) -> Contrast:
+    contrast = _with_interval(arm, difference, units, level=step.level)
+    return replace(contrast, p=difference.p, p_holm=step.p_holm, family=family)
+
+
+def _observation(arm: str, difference: Estimate, lack: str, units: str) -> Contrast:
+    """Return an observation with a plain 95 % interval.
+
+    Holm's procedure cannot control an error of which parts are missing.
+    """
+    return _with_interval(arm, difference, units, level=LEVEL, lack=lack)
+
+
+def _with_interval(
+    arm: str, estimated: Estimate, units: str, *, level: float, lack: str = ""
+) -> Contrast:
+    low, high = estimated.interval(level)
+    difference = Difference(
+        estimated.mean, low, high, estimated.deviation, min(estimated.seeds), lack
+    )
+    return Contrast(
+        arm=arm,
+        difference=difference,
+        seed_error=estimated.seed_error,
+        user_error=estimated.user_error,
+        degrees=estimated.degrees,
+        level=level,
+        seeds=estimated.seeds,
+        units="" if estimated.user_error is None else units,
+    )
+
+
+def _without_interval(arm: str, ours: ArmValues, theirs: ArmValues, lack: str) -> Contrast:
+    seeds = len(ours.values), len(theirs.values)
+    if not min(seeds):
+        return Contrast(arm, None, "no value on test", seeds=seeds)
+    difference = Difference(difference_of_means(ours, theirs), None, None, None, min(seeds), lack)
+    return Contrast(arm, difference, "one seed has no spread", seeds=seeds)
+
+
+def seeds_needed(contrast: Contrast, effect: float = SMALL_EFFECT) -> int | None:
+    """Return the seeds per arm that would show `effect`, at least as many as a claim needs.
+
+    None if the users' error alone hides the effect, or if the spread is unknown.
+    """
+    if (
+        contrast.difference is None
+        or contrast.difference.deviation is None
+        or contrast.user_error is None
+    ):
+        return None
+    needed = seeds_to_show(
+        effect, contrast.difference.deviation, contrast.user_error, contrast.level
+    )
+    return None if needed is None else max(needed, SEEDS_FOR_A_CLAIM)
+
+
+def resolution(contrast: Contrast, effect: float = SMALL_EFFECT) -> str:
+    """Say in one sentence whether the seeds of this contrast can show `effect`."""
+    size = f"{effect:.4f}".rstrip("0").lstrip("0")
+    if contrast.seed_error is None:
+        return (
+            "Without a second seed nothing is known of whether a difference of "
+            f"{size} would be seen."
+        )
+    if contrast.user_error is None:
+        return (
+            "Without the users' part of the error it is not known how many seeds would show "
+            f"a difference of {size}."
+        )
+    needed, seeds = seeds_needed(contrast, effect), min(contrast.seeds)
+    if needed is None:
+        error = f"{contrast.user_error:.4f}".lstrip("0")
+        return (
+            f"No number of seeds would show a difference of {size}: "
+            f"the error of {contrast.units} alone is {error}."
+        )
+    if needed > seeds:
+        return (
+            f"About {needed:,} seeds of each arm would show a difference of {size}; "
+            f"there are {seeds}."
+        )
+    if contrast.lacks:
+        return (
+            f"{needed:,} seeds of each arm or more, each with its own order of rows, "
+            f"would show a difference of {size}."
+        )
+    return f"These {seeds} seeds show a difference of {size} in at least four of five studies."
+
+
+def claims(among: Sequence[Contrast], mark: Mark) -> list[Contrast]:
+    """Return the contrasts with that mark, the largest difference first."""
+    marked = [
+        (abs(contrast.difference.mean), contrast)
+        for contrast in among
+        if contrast.difference is not None and contrast.mark == mark
+    ]
+    ordered = sorted(marked, key=lambda pair: pair[0], reverse=True)
+    return [contrast for _, contrast in ordered]
+
+
+def same_size(record: StudyRecord, focus: ArmRecord) -> tuple[ArmRecord, ...]:
+    """Return the other arms of the same size as `focus`.
+
+    Arms built to its size come first, then arms within 10 % of its dense parameters.
+    """
+    others = [arm for arm in record.arms if arm.name != focus.name]
+    built = [arm for arm in others if arm.size_of == focus.name]
+    ours = dense_parameters(focus)
+    near = [arm for arm in others if arm not in built and _near(dense_parameters(arm), ours)]
+    return (*built, *near)
+
+
+def dense_parameters(arm: ArmRecord) -> int | None:
+    """Return the parameters of the chosen finalist without embeddings; None without a finalist."""
+    finalist = chosen(arm)
+    return finalist.runs[0].cost.dense_parameters if finalist else None
+
+
+def _near(theirs: int | None, ours: int | None) -> bool:
+    return bool(ours and theirs) and abs((theirs or 0) - (ours or 0)) <= SAME_SIZE * (ours or 0)

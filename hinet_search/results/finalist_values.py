@@ -1,0 +1,190 @@
+"""Finalist values: an arm's values by seed on a split, and the arms that the verdict compares.
+
+An arm's values are those of its chosen finalist.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from hinet_search.common.errors import ConfigurationError
+from hinet_search.results.objectives import DEFAULT, objective_named
+from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord
+from hinet_search.results.statistics.weighted_metrics import metric_of
+from hinet_search.results.study_record import StudyRecord
+
+Split = Literal["valid", "test"]
+CellMetric = Callable[[Sequence[CellValue]], float | None]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What is compared in one cell; `of` returns None if the cell has no value."""
+
+    name: str
+    maximize: bool
+    of: Callable[[CellValue], float | None]
+
+
+_MEASURES = {
+    "auc": Measure("AUC", maximize=True, of=lambda cell: cell.auc),
+    "gauc": Measure("grouped AUC", maximize=True, of=lambda cell: cell.gauc),
+    "logloss": Measure("log loss", maximize=False, of=lambda cell: cell.logloss),
+    "ece": Measure("calibration error", maximize=False, of=lambda cell: cell.ece),
+}
+
+
+def measure(record: StudyRecord) -> Measure:
+    """Return the measure by which cells are compared: that of the objective, AUC by default."""
+    return _MEASURES[metric_of(record.objective)]
+
+
+def headline(objective: str) -> str:
+    """Return the objective that the verdict is about.
+
+    It is macro AUC for `mean_auc`, whose mix is only for selection; otherwise the objective itself.
+    """
+    return "macro_auc" if objective == DEFAULT else objective
+
+
+def chosen(arm: ArmRecord) -> FinalistRecord | None:
+    """Return the chosen finalist of an arm; None without one, or without runs."""
+    return next((finalist for finalist in arm.finalists if finalist.chosen and finalist.runs), None)
+
+
+def by_seed(finalist: FinalistRecord, split: Split, value: CellMetric) -> dict[int, float]:
+    """Map each seed to `value` of its cells on that split; seeds without a value are left out."""
+    values: dict[int, float] = {}
+    for run in finalist.runs:
+        cells = run.valid_cells if split == "valid" else run.test_cells
+        number = value(cells) if cells else None
+        if number is not None:
+            values[run.seed] = number
+    return values
+
+
+def objective_by_seed(
+    record: StudyRecord, finalist: FinalistRecord, split: Split
+) -> dict[int, float]:
+    """Map each seed to the study's objective; seeds without a value are left out."""
+    if split == "valid":
+        return {run.seed: run.valid_objective for run in finalist.runs}
+    return by_seed(finalist, split, values_by(record.objective))
+
+
+def headline_by_seed(
+    record: StudyRecord, finalist: FinalistRecord, split: Split
+) -> dict[int, float]:
+    """Map each seed to the headline objective; seeds without a value are left out."""
+    return by_seed(finalist, split, values_by(headline(record.objective)))
+
+
+def values_by(name: str) -> CellMetric:
+    """Return the objective as a function of cells that gives None instead of an error."""
+    objective = objective_named(name)
+
+    def value(cells: Sequence[CellValue]) -> float | None:
+        try:
+            return objective(cells)
+        except ConfigurationError:  # no cell has both classes: a missing value, not an error
+            return None
+
+    return value
+
+
+def cell_by_seed(
+    record: StudyRecord, finalist: FinalistRecord, split: Split, cell: tuple[str, str]
+) -> dict[int, float]:
+    """Map each seed to the study's measure in one (scenario, task)."""
+    cell_measure = measure(record).of
+
+    def value(cells: Sequence[CellValue]) -> float | None:
+        for candidate in cells:
+            if (candidate.scenario, candidate.task) == cell:
+                return cell_measure(candidate)
+        return None
+
+    return by_seed(finalist, split, value)
+
+
+def cells_of(record: StudyRecord) -> tuple[tuple[str, str], ...]:
+    """Return all (scenario, task), with scenarios in the outer loop."""
+    return tuple(
+        (scenario, task) for scenario in record.data.scenarios for task in record.data.tasks
+    )
+
+
+def best_on_validation(record: StudyRecord, arms: Sequence[ArmRecord]) -> ArmRecord | None:
+    """Return the arm whose chosen finalist has the best mean objective on validation."""
+    pairs = [(arm, chosen(arm)) for arm in arms]
+    means = [(_mean_objective(finalist), arm) for arm, finalist in pairs if finalist is not None]
+    if not means:
+        return None
+    pick = max if record.maximize else min
+    return pick(means, key=lambda pair: pair[0])[1]
+
+
+def _mean_objective(finalist: FinalistRecord) -> float:
+    return float(np.mean([run.valid_objective for run in finalist.runs]))
+
+
+def is_tested(arm: ArmRecord) -> bool:
+    """Whether a seed of the arm's chosen finalist has test values."""
+    finalist = chosen(arm)
+    return finalist is not None and any(run.test_cells is not None for run in finalist.runs)
+
+
+def compared(record: StudyRecord) -> tuple[ArmRecord, ...]:
+    """Return the arms to compare: all while a study runs, then those tested.
+
+    If fewer than two were tested, return those with a finalist.
+    """
+    if record.state != "done":
+        return record.arms
+    tested = tuple(arm for arm in record.arms if is_tested(arm))
+    if len(tested) > 1:
+        return tested
+    return tuple(arm for arm in record.arms if chosen(arm) is not None)
+
+
+def foci(record: StudyRecord) -> tuple[ArmRecord, ...]:
+    """Return the candidates for the focus: the HiNets, or all arms if there is none.
+
+    The best of them on validation becomes the focus. If all arms have one model, they are variants
+    of the reference, and the reference is the focus once it has a chosen finalist.
+    """
+    arms = compared(record)
+    reference = tuple(arm for arm in arms if arm.name == record.reference and chosen(arm))
+    if reference and len({arm.model for arm in arms}) == 1:
+        return reference
+    hinets = tuple(arm for arm in arms if arm.model == "hinet" and chosen(arm))
+    return hinets if hinets and any(arm.model != "hinet" for arm in arms) else arms
+
+
+def pair_of(record: StudyRecord) -> tuple[ArmRecord | None, ArmRecord | None]:
+    """Return (focus, rival), each the best of its candidates on validation.
+
+    The rival of a HiNet has another model if there is one.
+    """
+    focus = best_on_validation(record, foci(record))
+    if focus is None:
+        return None, None
+    others = [arm for arm in compared(record) if arm.name != focus.name]
+    if focus.model == "hinet":
+        others = [arm for arm in others if arm.model != "hinet"] or others
+    return focus, best_on_validation(record, others)
+
+
+def missing(finalist: FinalistRecord | None, cell: tuple[str, str]) -> str:
+    """Say why a cell has no value on test."""
+    tested = (
+        [run.test_cells for run in finalist.runs if run.test_cells is not None] if finalist else []
+    )
+    if not tested:
+        return "not opened on test"
+    reasons = [value.reason for value in tested[0] if (value.scenario, value.task) == cell]
+    if not reasons:
+        return "no rows"
+    return reasons[0] or "one class"

@@ -1,0 +1,177 @@
+"""Frames: the arms of a study as tidy Polars tables of trials, evaluations and finalists."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from hinet_search.results.records import (
+    ArmRecord,
+    Cost,
+    EvaluationRecord,
+    FinalistRecord,
+    FinalistRun,
+    TrialRecord,
+)
+
+_COST = {
+    "parameters": pl.Int64,
+    "dense_parameters": pl.Int64,
+    "flops_per_row": pl.Int64,
+    "rows_per_second": pl.Float64,
+    "seconds": pl.Float64,
+    "peak_memory_bytes": pl.Int64,
+    "device": pl.String,
+}
+_TRIAL: dict[str, Any] = {
+    "arm": pl.String,
+    "model": pl.String,
+    "trial": pl.Int64,
+    "state": pl.String,
+    "value": pl.Float64,
+    "is_default": pl.Boolean,
+    "counts": pl.Boolean,
+    "cause": pl.String,
+    "attempt": pl.Int64,
+    "started": pl.Datetime("us", "UTC"),
+    "finished": pl.Datetime("us", "UTC"),
+    **_COST,
+}
+_EVALUATION = {
+    "arm": pl.String,
+    "trial": pl.Int64,
+    "seed": pl.Int64,
+    "step": pl.Int64,
+    "passes": pl.Float64,
+    "objective": pl.Float64,
+    "train_loss": pl.Float64,
+    "seconds": pl.Float64,
+}
+_FINALIST = {
+    "arm": pl.String,
+    "trial": pl.Int64,
+    "is_default": pl.Boolean,
+    "chosen": pl.Boolean,
+    "seed": pl.Int64,
+    "split": pl.String,
+    "scenario": pl.String,
+    "task": pl.String,
+    "rows": pl.Int64,
+    "positives": pl.Int64,
+    "auc": pl.Float64,
+    "logloss": pl.Float64,
+    "gauc": pl.Float64,
+    "calibration": pl.Float64,
+    "ece": pl.Float64,
+    "reason": pl.String,
+}
+
+
+def trials(arms: Sequence[ArmRecord]) -> pl.DataFrame:
+    """Return a row per trial with its end, its cost, and a column for every searched setting.
+
+    A setting that the trial's arm does not draw is null.
+    """
+    pairs = [(arm, trial) for arm in arms for trial in arm.trials]
+    rows = [_trial_row(arm, trial) for arm, trial in pairs]
+    names = dict.fromkeys(parameter.name for arm in arms for parameter in arm.ranges)
+    parameters = [trial.parameters for _, trial in pairs]
+    settings = [_setting(name, parameters) for name in names]
+    return pl.DataFrame(rows, schema=_TRIAL).hstack(settings)
+
+
+def evaluations(arms: Sequence[ArmRecord]) -> pl.DataFrame:
+    """Return a row per evaluation on validation; `seed` is null for trials."""
+    return pl.DataFrame(list(_evaluation_rows(arms)), schema=_EVALUATION)
+
+
+def finalists(arms: Sequence[ArmRecord]) -> pl.DataFrame:
+    """Return a row per finalist, seed, split and cell; test rows only of opened finalists."""
+    return pl.DataFrame(list(_finalist_rows(arms)), schema=_FINALIST)
+
+
+def _trial_row(arm: ArmRecord, trial: TrialRecord) -> Mapping[str, Any]:
+    return {
+        "arm": arm.name,
+        "model": arm.model,
+        "trial": trial.number,
+        "state": trial.state,
+        "value": trial.value,
+        "is_default": trial.is_default,
+        "counts": trial.counts,
+        "cause": trial.cause,
+        "attempt": trial.attempt,
+        "started": _moment(trial.started),
+        "finished": _moment(trial.finished),
+        **_costs(trial.cost),
+    }
+
+
+def _finalist_rows(arms: Sequence[ArmRecord]) -> Iterator[Mapping[str, Any]]:
+    for arm, finalist, run in _runs(arms):
+        run_columns = {
+            "arm": arm.name,
+            "trial": finalist.trial_number,
+            "is_default": finalist.is_default,
+            "chosen": finalist.chosen,
+            "seed": run.seed,
+        }
+        for split, cells in (("valid", run.valid_cells), ("test", run.test_cells or ())):
+            for cell in cells:
+                yield {**run_columns, "split": split, **asdict(cell)}
+
+
+def _runs(arms: Sequence[ArmRecord]) -> Iterator[tuple[ArmRecord, FinalistRecord, FinalistRun]]:
+    for arm in arms:
+        for finalist in arm.finalists:
+            yield from ((arm, finalist, run) for run in finalist.runs)
+
+
+def _evaluation_rows(arms: Sequence[ArmRecord]) -> Iterator[Mapping[str, Any]]:
+    for arm in arms:
+        for trial in arm.trials:
+            key = {"arm": arm.name, "trial": trial.number, "seed": None}
+            yield from _evaluations_of(trial.evaluations, key)
+    for arm, finalist, run in _runs(arms):
+        key = {"arm": arm.name, "trial": finalist.trial_number, "seed": run.seed}
+        yield from _evaluations_of(run.evaluations, key)
+
+
+def _evaluations_of(
+    evaluations: Iterable[EvaluationRecord], key: Mapping[str, Any]
+) -> Iterator[Mapping[str, Any]]:
+    for evaluation in evaluations:
+        yield {
+            **key,
+            "step": evaluation.step,
+            "passes": evaluation.passes,
+            "objective": evaluation.objective,
+            "train_loss": evaluation.train_loss,
+            "seconds": evaluation.seconds,
+        }
+
+
+def _costs(cost: Cost | None) -> Mapping[str, Any]:
+    return dict.fromkeys(_COST) if cost is None else asdict(cost)
+
+
+def _moment(text: str) -> datetime | None:
+    """Parse a stored moment; None if it is empty."""
+    return datetime.fromisoformat(text) if text else None
+
+
+def _setting(name: str, parameters: Sequence[Mapping[str, Any]]) -> pl.Series:
+    """Return the values of one setting in all trials: as they are if of one type, else as text.
+
+    Integers and floats together become floats.
+    """
+    values = [of_trial.get(name) for of_trial in parameters]
+    kinds = {type(value) for value in values if value is not None}
+    if kinds <= {int, float} and len(kinds) == 2:
+        return pl.Series(name, values, dtype=pl.Float64, strict=False)
+    if len(kinds) > 1:
+        texts = [None if value is None else str(value) for value in values]
+        return pl.Series(name, texts, dtype=pl.String)
+    return pl.Series(name, values, dtype=None if kinds else pl.String)

@@ -1,0 +1,320 @@
+"""Records: the frozen results of a study, as jobs send them and reports read them.
+
+A cell is one (scenario, task). A missing value is None and has a reason in words beside it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+Scalar = bool | int | float | str | None
+MARGIN = 0.002
+# Beginnings of the causes of trials that were drawn but not trained: outside the budget.
+UNCOUNTED_CAUSES = ("duplicate", "too large")
+
+
+@dataclass(frozen=True)
+class CellValue:
+    """Metrics of one cell on one split. If a class is missing, `auc` is None and `reason` set."""
+
+    scenario: str
+    task: str
+    rows: int
+    positives: int
+    auc: float | None
+    logloss: float | None
+    gauc: float | None = None
+    calibration: float | None = None  # sum of predicted probabilities over number of positives
+    ece: float | None = None  # expected calibration error, 10 equal-count bins
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class EvaluationRecord:
+    """One evaluation on validation.
+
+    `step` counts evaluations from 1, `passes` is the position in the training data.
+    """
+
+    step: int
+    passes: float
+    objective: float
+    train_loss: float
+    seconds: float
+    cells: tuple[CellValue, ...]
+    # Peak so far, for progress displays; the final value is in the trial's cost.
+    memory_bytes: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Cost of a trial. FLOPs are for the forward pass of one row; a multiply-add counts as 2."""
+
+    parameters: int
+    dense_parameters: int  # without embeddings
+    flops_per_row: int
+    rows_per_second: float
+    seconds: float
+    peak_memory_bytes: int
+    device: str
+    # To score 100 rows at once on `device`; measured for finalists only.
+    milliseconds_per_100: float | None = None
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial of an arm.
+
+    `state` is complete, pruned, failed or running; `cause` says why the trial ended in it.
+    """
+
+    number: int
+    state: str
+    value: float | None
+    parameters: Mapping[str, Scalar]
+    is_default: bool
+    cause: str
+    evaluations: tuple[EvaluationRecord, ...]
+    cost: Cost | None
+    started: str = ""  # ISO 8601, UTC
+    finished: str = ""
+    attempt: int = 1
+
+    @property
+    def counts(self) -> bool:
+        """Whether the trial counts towards the budget; duplicates and oversized draws do not."""
+        return not self.cause.startswith(UNCOUNTED_CAUSES)
+
+
+@dataclass(frozen=True)
+class GateUsage:
+    """Mean weight that one gate gives to each of its experts on validation rows.
+
+    `where` names scenario and task. Experts of the same name are one module only if their owners
+    are equal. An owner is `scenario/gate`; a part is empty if the expert is shared across it.
+    Without owners (older records) every name is one module.
+    """
+
+    where: str
+    experts: tuple[str, ...]
+    weights: tuple[float, ...]
+    owners: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ExpertSimilarity:
+    """Similarity of the outputs of neighbouring experts on validation rows.
+
+    1 means equal up to a rotation. `where` is their place in the model; `table[k][l]` is the
+    linear CKA (Kornblith et al., ICML 2019) of experts k and l, a mean over groups if every
+    scenario has its own experts.
+    """
+
+    where: str
+    table: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class ModelPart:
+    """One part of a model, `depth` levels down, with `count` outputs of `width`.
+
+    A part comes after the part that contains it.
+    """
+
+    name: str
+    kind: str
+    depth: int
+    count: int
+    width: int
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Insight:
+    """Diagnostics of a trained model: SAN attention, gates, similarities and parts.
+
+    A row of `attention` belongs to the attending scenario, its columns to the attended ones.
+    """
+
+    attention: tuple[tuple[float, ...], ...] | None = None
+    gates: tuple[GateUsage, ...] = ()
+    similarities: tuple[ExpertSimilarity, ...] = ()
+    parts: tuple[ModelPart, ...] = ()
+
+
+@dataclass(frozen=True)
+class FinalistRun:
+    """One seed of one finalist. `test_cells` is None until the finalist is opened on test."""
+
+    seed: int
+    valid_objective: float
+    valid_cells: tuple[CellValue, ...]
+    test_cells: tuple[CellValue, ...] | None
+    evaluations: tuple[EvaluationRecord, ...]
+    cost: Cost
+    insight: Insight = field(default_factory=Insight)
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """Test metrics of a finalist under `len(headline)` resamplings of the test users.
+
+    Each value is the mean over seeds. Resampling r draws the same users for every arm of a study,
+    so the difference of two arms has its spread over users too. `headline` is the measure of the
+    verdict. `cells[c]` holds the values of cell c, in the order of a run's cells; it is empty if
+    the cell lacks a class in some resampling.
+    """
+
+    unit: str  # "users", or "rows" if the data have no users
+    num_units: int
+    headline: tuple[float, ...]
+    cells: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class FinalistSummary:
+    """All seeds of the chosen finalist together: metrics of their ensemble, and their spread."""
+
+    seeds: tuple[int, ...]
+    ensemble_valid_cells: tuple[CellValue, ...]
+    ensemble_test_cells: tuple[CellValue, ...]
+    resampled: Resampled
+
+
+@dataclass(frozen=True)
+class FinalistRecord:
+    """A configuration retrained with several seeds.
+
+    `chosen` marks the one with the best mean validation objective. `summary` is set once the
+    finalist was opened on test.
+    """
+
+    trial_number: int
+    is_default: bool
+    chosen: bool
+    parameters: Mapping[str, Scalar]
+    runs: tuple[FinalistRun, ...]
+    summary: FinalistSummary | None = None
+
+
+@dataclass(frozen=True)
+class ParameterRange:
+    """One searched parameter as the search space declares it: kind, range or choices, default."""
+
+    name: str
+    kind: str  # int, float, categorical, widths
+    low: float | None
+    high: float | None
+    log: bool
+    choices: tuple[str, ...]
+    default: Scalar
+    when: str = ""
+
+
+@dataclass(frozen=True)
+class ArmRecord:
+    """One model with its search space, trials and finalists.
+
+    `importances` maps parameter names to shares that sum to 1.
+    """
+
+    name: str
+    model: str
+    ranges: tuple[ParameterRange, ...]
+    fixed: Mapping[str, Scalar]
+    trials: tuple[TrialRecord, ...]
+    finalists: tuple[FinalistRecord, ...]
+    importances: Mapping[str, float]
+    size_of: str = ""  # the arm whose size this arm has, fixed in `fixed`; empty if none
+    configurations: int | None = None  # in the space, if not more than the budget's trials
+
+    @property
+    def trials_done(self) -> int:
+        """Number of ended trials that count towards the budget, in any state."""
+        return sum(trial.counts and trial.state != "running" for trial in self.trials)
+
+    @property
+    def is_searched_whole(self) -> bool:
+        """Whether every configuration of a finite space was tried or rejected as too large."""
+        if self.configurations is None:
+            return False
+        tried = {
+            _comparison_key(trial.parameters) for trial in self.trials if trial.state != "running"
+        }
+        return len(tried) >= self.configurations
+
+
+def _comparison_key(parameters: Mapping[str, Scalar]) -> tuple[tuple[str, str], ...]:
+    """Return a key that is equal for equal configurations, despite rounding errors of floats."""
+    return tuple(
+        sorted(
+            (name, f"{value:.10g}" if isinstance(value, float) else repr(value))
+            for name, value in parameters.items()
+        )
+    )
+
+
+@dataclass(frozen=True)
+class CellCount:
+    """Rows and positives of one cell in train, valid and test, in this order."""
+
+    scenario: str
+    task: str
+    rows: tuple[int, int, int]
+    positives: tuple[int, int, int]
+    reachable_auc: float | None = None  # on test, known for synthetic data only
+
+
+@dataclass(frozen=True)
+class LeakSuspect:
+    """An input whose AUC for a task on training rows is above .95 or below .05 on its own."""
+
+    feature: str
+    task: str
+    auc: float
+
+
+@dataclass(frozen=True)
+class RowHashes:
+    """Hashes that identify the test rows of a data set.
+
+    If either one agrees, the rows are the same. Neither depends on the features of a study.
+    """
+
+    in_order: str  # of scenarios and labels, in the order of the source
+    # Of user, item, time, scenario and labels, in any order; None if no such column is named.
+    by_identity: str | None
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """The data of a study in numbers. `leaks` is None if leaks were not searched for."""
+
+    source: str
+    fingerprint: str
+    split: str  # in words: "by column 'split'", "time: valid from 2022-05-03, test from 2022-05-04"
+    rows: tuple[int, int, int]  # train, valid, test
+    scenarios: tuple[str, ...]
+    tasks: tuple[str, ...]
+    num_categorical: int
+    num_numeric: int
+    cells: tuple[CellCount, ...]
+    warnings: tuple[str, ...] = ()
+    # Number of inputs in each group that a search can leave out.
+    groups: Mapping[str, int] = field(default_factory=dict)
+    leaks: tuple[LeakSuspect, ...] | None = None
+    test_rows: RowHashes | None = None  # None in records of versions that did not store it
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Budget of every arm, and the margin of quality that a cheaper arm may lose."""
+
+    trials: int
+    passes: float
+    finalist_seeds: int
+    finalist_top: int
+    wall_clock_seconds: float | None = None
+    # Highest FLOPs per row of a draw, as a multiple of the default HiNet's.
+    cost_limit: float | None = None
+    # Largest loss in the measure of the verdict with which a cheaper arm is still recommended.
+    margin: float = MARGIN

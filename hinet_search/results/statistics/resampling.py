@@ -1,0 +1,186 @@
+"""Resampling: compute a finalist's test metrics under resamplings of the test users.
+
+This is a cluster bootstrap: users are drawn with replacement together with all their rows, because
+rows of one user are alike. Without users, rows are drawn; a row whose user is missing is drawn
+alone. Resampling r depends only on (seed, r) and the users of the split. Every arm of a study thus
+gets the same users, and the difference of two arms over resamplings has the right spread.
+Shape legend: S seeds, R rows, T tasks, C cells, D resamplings, U units (users or rows),
+B resamplings of a block.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_expit
+
+from hinet_search.common import heartbeat
+from hinet_search.common.errors import ConfigurationError
+from hinet_search.results.objectives import Objective, objective_named
+from hinet_search.results.records import CellValue, Resampled
+from hinet_search.results.statistics.weighted_metrics import (
+    METRICS,
+    CellScores,
+    Floats,
+    Weighted,
+    metric_of,
+)
+
+RESAMPLINGS = 200
+BLOCK_NUMBERS = 2_000_000  # numbers in one array of a block (16 MB), for any size of the split
+
+
+@dataclass(frozen=True)
+class ScoredRows:
+    """Rows of a split with the logits of all seeds of one finalist; user_R is -1 for no user."""
+
+    logits_SRT: NDArray[np.float32]
+    labels_RT: NDArray[np.uint8]
+    scenario_R: NDArray[np.int16]
+    user_R: NDArray[np.int32]
+    scenarios: Sequence[str]
+    tasks: Sequence[str]
+
+    @property
+    def cells(self) -> list[tuple[str, str]]:
+        """All (scenario, task) with scenarios in the outer loop, the order of a run's cells."""
+        return [(scenario, task) for scenario in self.scenarios for task in self.tasks]
+
+
+def resampled(
+    scored: ScoredRows, *, headline: str, seed: int, resamplings: int = RESAMPLINGS
+) -> Resampled:
+    """Compute `headline` and its metric in every cell under each resampling, as means over seeds.
+
+    `headline` is the name of an objective. The cells hold the metric that it reads: AUC (ties
+    count half), grouped AUC, log loss or calibration error. The headline is computed per seed from
+    the resampled cells; an objective that weights uses their resampled rows. A resampling without
+    a value (a cell lacks a class) is left out, for every arm alike.
+    """
+    unit_R, num_units = _units(scored.user_R)
+    rows_of_cell, metrics_SC = _prepared(scored, unit_R, num_units, metric_of(headline))
+    rows_UC = np.stack(
+        [np.bincount(unit_R[rows], minlength=num_units) for rows in rows_of_cell], axis=1
+    ).astype(float)
+    value_blocks, row_blocks = [], []
+    for multiplicity_UB in _blocks(num_units, len(unit_R), seed, resamplings):
+        values_of_seeds = [_values(metrics_C, multiplicity_UB) for metrics_C in metrics_SC]
+        value_blocks.append(np.stack(values_of_seeds))
+        row_blocks.append(rows_UC.T @ multiplicity_UB)
+        heartbeat.send_heartbeat()
+    value_SCD, rows_CD = np.concatenate(value_blocks, axis=2), np.concatenate(row_blocks, axis=1)
+    return Resampled(
+        unit="users" if _has_users(scored.user_R) else "rows",
+        num_units=num_units,
+        headline=tuple(_headlines(objective_named(headline), scored.cells, value_SCD, rows_CD)),
+        cells=tuple(
+            () if np.isnan(row_D).any() else tuple(row_D.tolist())
+            for row_D in value_SCD.mean(axis=0)
+        ),
+    )
+
+
+def _values(metrics_C: Sequence[Weighted], multiplicity_UB: Floats) -> Floats:
+    """(C, B): the value of every cell under every resampling of a block."""
+    return np.stack([metric(multiplicity_UB) for metric in metrics_C])
+
+
+def ensemble_logits(logits_SRT: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(R, T): the logit of the mean probability over seeds.
+
+    Computed in float64; finite for any finite logits.
+    """
+    wide_SRT = logits_SRT.astype(np.float64)
+    yes_RT: Floats = np.logaddexp.reduce(log_expit(wide_SRT), axis=0)
+    no_RT: Floats = np.logaddexp.reduce(log_expit(-wide_SRT), axis=0)
+    return (yes_RT - no_RT).astype(np.float32)
+
+
+def _has_users(user_R: NDArray[np.int32]) -> bool:
+    return bool((user_R >= 0).any())
+
+
+def _units(user_R: NDArray[np.int32]) -> tuple[NDArray[np.int64], int]:
+    """Return the unit of every row, numbered from 0 in order of user code, and the number of units.
+
+    A row without a user is its own unit, after the users, because such rows need not belong
+    together.
+    """
+    alone_R = user_R < 0
+    code_R = np.where(alone_R, user_R.max(initial=-1) + np.cumsum(alone_R), user_R)
+    code_U, unit_R = np.unique(code_R, return_inverse=True)
+    return unit_R.astype(np.int64), len(code_U)
+
+
+def _prepared(
+    scored: ScoredRows, unit_R: NDArray[np.int64], num_units: int, metric: str
+) -> tuple[list[NDArray[np.int64]], list[list[Weighted]]]:
+    """Return the rows of every cell, and per seed and cell the metric as a function.
+
+    The function maps the multiplicities of units to the metric.
+    """
+    by_scenario = [
+        np.flatnonzero(scored.scenario_R == number) for number in range(len(scored.scenarios))
+    ]
+    places = [(rows, task) for rows in by_scenario for task in range(len(scored.tasks))]
+    grouped_without_users = metric == "gauc" and not _has_users(scored.user_R)
+
+    def prepared(logits_RT: NDArray[np.float32], rows: NDArray[np.int64], task: int) -> Weighted:
+        if not len(rows) or grouped_without_users:
+            return lambda multiplicity_UB: np.full(multiplicity_UB.shape[1], np.nan)
+        logit_C = logits_RT[rows, task].astype(np.float64)
+        return METRICS[metric](
+            CellScores(logit_C, scored.labels_RT[rows, task], unit_R[rows], num_units)
+        )
+
+    metrics_SC = [
+        [prepared(logits_RT, *place) for place in places] for logits_RT in scored.logits_SRT
+    ]
+    return [rows for rows, _ in places], metrics_SC
+
+
+def _blocks(num_units: int, num_rows: int, seed: int, resamplings: int) -> Iterator[Floats]:
+    """Multiplicities (U, B): how often each unit is drawn in the resamplings of a block."""
+    size = max(1, min(resamplings, BLOCK_NUMBERS // max(num_rows, 1)))
+    for start in range(0, resamplings, size):
+        numbers = range(start, min(start + size, resamplings))
+        yield np.stack([_draw(num_units, seed, number) for number in numbers], axis=1)
+
+
+def _draw(num_units: int, seed: int, number: int) -> Floats:
+    generator = np.random.default_rng([seed, number])
+    return np.bincount(generator.integers(num_units, size=num_units), minlength=num_units).astype(
+        np.float64
+    )
+
+
+def _headlines(
+    objective: Objective, names: Sequence[tuple[str, str]], value_SCD: Floats, rows_CD: Floats
+) -> Iterator[float]:
+    for resampling in range(value_SCD.shape[2]):
+        rows_C = rows_CD[:, resampling]
+        try:
+            yield float(
+                np.mean(
+                    [
+                        objective(_cells(names, rows_C, value_C))
+                        for value_C in value_SCD[:, :, resampling]
+                    ]
+                )
+            )
+        except ConfigurationError:  # no cell of the headline has a value here
+            continue
+
+
+def _cells(names: Sequence[tuple[str, str]], rows_C: Floats, value_C: Floats) -> list[CellValue]:
+    """Return cells for an objective, which reads one metric: every field holds the value."""
+    return [
+        _cell(*name, int(rows), None if np.isnan(value) else float(value))
+        for name, rows, value in zip(names, rows_C, value_C, strict=True)
+    ]
+
+
+def _cell(scenario: str, task: str, rows: int, value: float | None) -> CellValue:
+    """Return a cell with `value` in every metric."""
+    return CellValue(scenario, task, rows, 0, auc=value, logloss=value, gauc=value, ece=value)

@@ -1,0 +1,107 @@
+"""Study record: a stored study with its tables as Polars frames and its notebook view."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+from hinet_search.results.records import ArmRecord, Budget, DataRecord, FinalistRecord
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MOST_ARMS = 20  # rows of the notebook view
+_HEADS = ("arm", "model", "trials", "failed", "best (valid)", "seeds on test")
+
+
+@dataclass(frozen=True, repr=False)
+class StudyRecord:
+    """A stored study, as reports read it.
+
+    `trials`, `evaluations` and `finalists` are its contents as tables.
+    """
+
+    name: str
+    description: str
+    state: str  # running, stopped, interrupted (its process died), done
+    objective: str
+    maximize: bool
+    sampler: str
+    pruner: str
+    seed: int
+    slots: int
+    budget: Budget
+    data: DataRecord
+    arms: tuple[ArmRecord, ...]
+    study_yaml: str
+    command: str
+    versions: Mapping[str, str]
+    test_accesses: int  # test accesses to these rows by all studies of this database
+    started: str = ""
+    updated: str = ""
+    seconds: float = 0.0
+    reference: str = "single"  # the arm that gains are measured against
+    shared_batches: bool = False  # all seeds of a finalist had the rows in one order
+    verdict: str = ""  # the sentence stored at the end of a launch
+
+    def budget_of(self, arm: ArmRecord) -> int:
+        """Return the trials of an arm: those of the budget, at most one per configuration."""
+        if arm.configurations is None:
+            return self.budget.trials
+        return min(self.budget.trials, arm.configurations)
+
+    @property
+    def trials(self) -> "pl.DataFrame":
+        """A row per trial, with a column for every searched setting."""
+        from hinet_search.results import frames
+
+        return frames.trials(self.arms)
+
+    @property
+    def evaluations(self) -> "pl.DataFrame":
+        """A row per evaluation on validation; only finalists have a `seed`."""
+        from hinet_search.results import frames
+
+        return frames.evaluations(self.arms)
+
+    @property
+    def finalists(self) -> "pl.DataFrame":
+        """A row per finalist, seed, split (valid, test) and cell."""
+        from hinet_search.results import frames
+
+        return frames.finalists(self.arms)
+
+    def __repr__(self) -> str:
+        done = sum(arm.trials_done for arm in self.arms)
+        return f"<StudyRecord {self.name}, {self.state}, {len(self.arms)} arms, {done} trials>"
+
+    def _repr_html_(self) -> str:
+        """Return name, state, verdict and a row per arm as HTML; all texts are escaped."""
+        summary = f"{self.state}: {self.verdict}" if self.verdict else self.state
+        head = "".join(f'<th scope="col">{name}</th>' for name in _HEADS)
+        rows = "".join(self._html_row(arm) for arm in self.arms[:MOST_ARMS])
+        hidden = len(self.arms) - MOST_ARMS
+        more = f"<p>and {hidden} more arms</p>" if hidden > 0 else ""
+        return (
+            f"<p><b>{escape(self.name)}</b>, {escape(summary)}</p>"
+            f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}"
+        )
+
+    def _html_row(self, arm: ArmRecord) -> str:
+        values = [trial.value for trial in arm.trials if trial.value is not None]
+        best = (max if self.maximize else min)(values, default=None)
+        failed = sum(trial.state == "failed" for trial in arm.trials)
+        seeds_on_test = [_seeds_on_test(finalist) for finalist in arm.finalists]
+        cells = (
+            arm.name,
+            arm.model,
+            f"{arm.trials_done}/{self.budget_of(arm)}",
+            str(failed),
+            "" if best is None else f"{best:.4f}",
+            str(max(seeds_on_test, default=0)),
+        )
+        return f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
+
+
+def _seeds_on_test(finalist: FinalistRecord) -> int:
+    return sum(run.test_cells is not None for run in finalist.runs)

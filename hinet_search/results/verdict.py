@@ -1,0 +1,321 @@
+"""Verdict of a study: a sentence built by rules, without free text or claims about causes.
+
+Validation decides which arms are compared (`focus`, `rival`); test decides the outcome.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from hinet_search.results.cell_gains import CellDifference, cell_gains
+from hinet_search.results.contrasts import Contrast, claims, contrasts
+from hinet_search.results.finalist_values import (
+    best_on_validation,
+    chosen,
+    compared,
+    headline_by_seed,
+    is_tested,
+    pair_of,
+)
+from hinet_search.results.records import ArmRecord
+from hinet_search.results.statistics.paired_difference import Difference, Mark
+from hinet_search.results.study_record import StudyRecord
+
+NAMED = 3  # more arms than these are counted, not named
+# An arm with fewer than this share of the largest arm's trials is not comparable.
+EQUAL_BUDGETS = 0.8
+
+Status = Literal["undecided", "incomparable", "observation", "unclear", "better", "worse"]
+_WRITTEN = {
+    "hinet": "HiNet",
+    "mmoe": "MMoE",
+    "ple": "PLE",
+    "hmoe": "HMoE",
+    "star": "STAR",
+    "single": "Single",
+    "shared_bottom": "Shared Bottom",
+    "flat_moe": "Flat MoE",
+    "trees": "Trees",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome by rules. Names are those of arms; what is unknown yet is None."""
+
+    status: Status  # of the focus against the rival
+    sentence: str  # of the focus against all
+    best: str | None = None  # on validation
+    focus: str | None = None  # the arm that the verdict is about: see pair_of
+    rival: str | None = None  # the best other arm on validation
+    difference: Difference | None = None  # focus against rival, headline on test
+    cells: tuple[CellDifference, ...] = ()  # focus against rival
+    contrasts: tuple[Contrast, ...] = ()  # focus against every other arm
+
+    def count(self, mark: Mark) -> int:
+        """Count the cells with that mark."""
+        return sum(
+            cell.difference is not None and cell.difference.mark == mark for cell in self.cells
+        )
+
+
+def title(name: str) -> str:
+    """Return an arm's display name: `flat_moe` is Flat MoE; unknown names stay as given."""
+    return _WRITTEN.get(name, name)
+
+
+def verdict(record: StudyRecord) -> Verdict:
+    """Return the verdict of a study; missing results make it undecided, never an error.
+
+    Once a study is done, a failed arm does not block the comparison of the others: it is left out
+    and named.
+    """
+    arms = _comparable(record)
+    if len(arms) < 2:
+        return _judge(record)
+    outcome = _judge(replace(record, arms=arms))
+    return replace(outcome, sentence=f"{outcome.sentence}{_left_out(record, arms)}")
+
+
+def _comparable(record: StudyRecord) -> tuple[ArmRecord, ...]:
+    """Return the arms to compare.
+
+    Once a study is done, arms short of trials are left out, unless the focus is one of them.
+    """
+    arms, (focus, _) = compared(record), pair_of(record)
+    short = _short_of_trials(arms)
+    enough = tuple(arm for arm in arms if arm.name not in short)
+    may_leave_out = (
+        record.state == "done" and len(enough) > 1 and focus is not None and focus.name not in short
+    )
+    return enough if may_leave_out else arms
+
+
+def _left_out(record: StudyRecord, arms: Sequence[ArmRecord]) -> str:
+    """Name the arms that are not in `arms`, with the reason."""
+    names, short = {arm.name for arm in arms}, _short_of_trials(compared(record))
+    by_reason: dict[str, list[str]] = {}
+    for arm in record.arms:
+        if arm.name not in names:
+            by_reason.setdefault(_what_is_missing(arm, short), []).append(title(arm.name))
+    named = [f"{in_words(titles)} ({reason})" for reason, titles in by_reason.items()]
+    return f" Left out: {', '.join(named)}." if named else ""
+
+
+def _what_is_missing(arm: ArmRecord, short: Mapping[str, str]) -> str:
+    states = {trial.state for trial in arm.trials if trial.counts}
+    if states == {"failed"}:
+        return "all trials failed"
+    if chosen(arm) is None:
+        return "no finalist"
+    return short.get(arm.name, "not opened on test")
+
+
+def _judge(record: StudyRecord) -> Verdict:
+    best, (focus, rival) = best_on_validation(record, record.arms), pair_of(record)
+    open_question = Verdict(
+        "undecided",
+        _blocker(record),
+        best=best.name if best else None,
+        focus=focus.name if focus else None,
+        rival=rival.name if rival else None,
+    )
+    if open_question.sentence:
+        return open_question
+    unequal = _unequal(record)
+    if unequal:
+        return replace(open_question, status="incomparable", sentence=unequal)
+    assert focus is not None, "a study without blockers has two arms with finalists"
+    assert rival is not None, "a study without blockers has two arms with finalists"
+    return _decided(record, focus, rival, open_question)
+
+
+def _decided(
+    record: StudyRecord, focus: ArmRecord, rival: ArmRecord, open_question: Verdict
+) -> Verdict:
+    if not _seeds_on_test(record, focus) & _seeds_on_test(record, rival):
+        sentence = (
+            f"Not comparable: {title(focus.name)} and {title(rival.name)} "
+            "share no seed with a test value."
+        )
+        return replace(open_question, status="incomparable", sentence=sentence)
+    all_contrasts = contrasts(record)
+    difference = next(
+        contrast.difference for contrast in all_contrasts if contrast.arm == rival.name
+    )
+    assert difference is not None, "two arms with a common seed have values"
+    cells = cell_gains(record, focus, rival)
+    outcome = replace(
+        open_question,
+        status=difference.mark,
+        difference=difference,
+        cells=cells,
+        contrasts=all_contrasts,
+    )
+    return replace(outcome, sentence=_sentence(outcome, difference))
+
+
+def _seeds_on_test(record: StudyRecord, arm: ArmRecord) -> set[int]:
+    """Return the seeds of the arm's chosen finalist that have a headline value on test."""
+    finalist = chosen(arm)
+    return set(headline_by_seed(record, finalist, "test")) if finalist else set()
+
+
+def _blocker(record: StudyRecord) -> str:
+    """Say why nothing can be decided yet; empty if something can."""
+    if not record.arms:
+        return "Nothing to compare: no arm has run yet."
+    if len(record.arms) < 2:
+        return "Nothing to compare: the study has one arm."
+    done = sum(arm.trials_done for arm in record.arms)
+    planned = sum(map(record.budget_of, record.arms))
+    if record.state != "done" and done < planned:
+        return f"Not decided yet: {done} of {planned} trial{'s' if planned > 1 else ''}."
+    waiting = [arm for arm in record.arms if chosen(arm) is None]
+    if waiting:
+        have_finalists = any(arm.finalists for arm in waiting)
+        missing = "no finalist is chosen" if have_finalists else "no finalists"
+        names = [title(arm.name) for arm in waiting]
+        return f"Not decided yet: {missing}{_for_arms(names, record)}."
+    closed = [title(arm.name) for arm in record.arms if not is_tested(arm)]
+    return f"Not decided yet: test is not opened{_for_arms(closed, record)}." if closed else ""
+
+
+def _for_arms(names: Sequence[str], record: StudyRecord) -> str:
+    """Name the arms; empty if they are all arms of the study."""
+    return "" if len(names) == len(record.arms) else f" for {in_words(names)}"
+
+
+def _unequal(record: StudyRecord) -> str:
+    """Name the arm with the fewest trials if they are too few to compare it; else empty."""
+    short = _short_of_trials(record.arms)
+    arms = [arm for arm in record.arms if arm.name in short]
+    if not arms:
+        return ""
+    fewest = min(arms, key=lambda arm: (arm.trials_done, title(arm.name)))
+    return f"Not comparable: {title(fewest.name)} had {short[fewest.name]}."
+
+
+def _short_of_trials(arms: Sequence[ArmRecord]) -> dict[str, str]:
+    """Map each arm with too few trials to a text like "20 of 60 trials".
+
+    An arm whose finite space was searched completely is not short of trials.
+    """
+    most = max((arm.trials_done for arm in arms), default=0)
+    return {
+        arm.name: f"{arm.trials_done} of {most} trials"
+        for arm in arms
+        if arm.trials_done < EQUAL_BUDGETS * most and not arm.is_searched_whole
+    }
+
+
+def _sentence(outcome: Verdict, difference: Difference) -> str:
+    focus, rival = title(outcome.focus or ""), title(outcome.rival or "")
+    ahead = [
+        contrast for contrast in claims(outcome.contrasts, "worse") if contrast.arm != outcome.rival
+    ]
+    unclaimed = _unclaimed(outcome, difference.lacks)
+    if outcome.status == "better":
+        return f"{_better(outcome, difference, ahead)}{unclaimed}"
+    also_ahead = _also_ahead(focus, ahead)
+    if outcome.status == "worse":
+        return f"{_lost(outcome, difference, focus, rival)}{also_ahead}{unclaimed}"
+    beaten = _beaten(outcome, focus)
+    if outcome.status == "observation":
+        return f"{_observation(difference, focus, rival)}{beaten}{also_ahead}{unclaimed}"
+    chances = (contrast.chance for contrast in outcome.contrasts if contrast.arm == outcome.rival)
+    return (
+        f"No clear winner: {focus} and {rival} differ by less than {next(chances)} do."
+        f"{beaten}{also_ahead}{unclaimed}"
+    )
+
+
+def _observation(difference: Difference, focus: str, rival: str) -> str:
+    """Describe an observation: something is lacking, so nothing is claimed."""
+    if difference.low is not None and difference.direction == "unclear":
+        return (
+            f"No clear winner between {focus} and {rival}: "
+            f"an observation, not a claim ({difference.lacks})."
+        )
+    side = "ahead of" if difference.mean > 0 else "behind"
+    return (
+        f"{focus} is {side} {rival} by {magnitude(difference)}: "
+        f"an observation, not a claim ({difference.lacks})."
+    )
+
+
+def _beaten(outcome: Verdict, focus: str) -> str:
+    """Name the arms that the focus is better than."""
+    behind = in_words([title(contrast.arm) for contrast in claims(outcome.contrasts, "better")])
+    return f" {focus} is better than {behind}." if behind else ""
+
+
+def _lost(outcome: Verdict, difference: Difference, focus: str, rival: str) -> str:
+    """Say that the focus is worse; the rival wins if no other arm is further ahead."""
+    others = [
+        contrast.difference for contrast in outcome.contrasts if contrast.difference is not None
+    ]
+    size = magnitude(difference)
+    if all(other.mean >= difference.mean for other in others):
+        return f"{rival} wins. {focus} is worse by {size}."
+    return f"{focus} is worse than {rival} by {size}."
+
+
+def _better(outcome: Verdict, difference: Difference, ahead: Sequence[Contrast]) -> str:
+    """Say that the focus is better than its rival; it wins if it is better than every other arm."""
+    focus, rival = title(outcome.focus or ""), title(outcome.rival or "")
+    size = magnitude(difference)
+    if ahead:
+        also_ahead = _also_ahead(focus, ahead)
+        return f"{focus} is better than {rival} by {size}, but does not win.{also_ahead}"
+    better = in_words([title(contrast.arm) for contrast in claims(outcome.contrasts, "better")])
+    unclear = [title(contrast.arm) for contrast in outcome.contrasts if contrast.mark == "unclear"]
+    if unclear:
+        others = in_words(unclear) if len(unclear) <= NAMED else f"{len(unclear)} other arms"
+        return (
+            f"No clear winner: {focus} is better than {better}, "
+            f"but not significantly different from {others}."
+        )
+    if any(contrast.mark == "observation" for contrast in outcome.contrasts):
+        return f"{focus} is better than {better}."
+    return _won(outcome, focus, rival, size)
+
+
+def _unclaimed(outcome: Verdict, known_lack: str) -> str:
+    """Name the other arms without a claim by reason; the reason `known_lack` is already stated."""
+    by_reason: dict[str, list[str]] = {}
+    for contrast in outcome.contrasts:
+        if contrast.mark == "observation" and contrast.lacks != known_lack:
+            by_reason.setdefault(contrast.lacks, []).append(title(contrast.arm))
+    return "".join(
+        f" No claim about {in_words(names)} ({lacks})." for lacks, names in by_reason.items()
+    )
+
+
+def _won(outcome: Verdict, focus: str, rival: str, size: str) -> str:
+    better, worse, decided = outcome.count("better"), outcome.count("worse"), len(outcome.cells)
+    if not better and not worse:
+        return f"{focus} wins over {rival} by {size}, though no single cell is decided."
+    if not worse:
+        return f"{focus} wins in every cell that could be decided, {better} of {decided}."
+    return f"{focus} wins. It is better in {better} of {decided} cells and worse in {worse}."
+
+
+def _also_ahead(focus: str, ahead: Sequence[Contrast]) -> str:
+    """Name the other arms that are better than the focus."""
+    named = [
+        f"{title(contrast.arm)} by {magnitude(contrast.difference)}"
+        for contrast in ahead
+        if contrast.difference is not None
+    ]
+    return f" Ahead of {focus} on test: {in_words(named)}." if named else ""
+
+
+def magnitude(difference: Difference) -> str:
+    """Format the absolute value of a difference: `.0043`."""
+    return f"{abs(difference.mean):.4f}".lstrip("0")
+
+
+def in_words(names: Sequence[str]) -> str:
+    """Join names: `a`, `a and b`, `a, b and c`."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -1,0 +1,42 @@
+"""Context: what every phase of a study needs."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from hinet_search.search.progress import Event, Progress, Watcher
+from hinet_search.storage.store import StudyStore
+from hinet_search.study.study_spec import StudySpec
+from hinet_search.training.device import Wanted
+
+
+@dataclass(frozen=True)
+class PhaseContext:
+    """The study, the places of its data, rows and files, and its progress and watcher."""
+
+    spec: StudySpec
+    store: StudyStore
+    dataset: Path
+    fingerprint: str
+    artifacts: Path
+    progress: Progress
+    watcher: Watcher
+
+    def report_retry(self, key: str, attempt: int, cause: str, prefix: str = "") -> None:
+        """Report that a job starts again in another process."""
+        self.progress.retry(key, cause)
+        self.watcher.event(Event("retry", f"{prefix}{key} attempt {attempt}: {cause}", key))
+
+    def drop(self, folder: Path) -> None:
+        """Remove a folder of checkpoints."""
+        shutil.rmtree(folder, ignore_errors=True)
+
+    @property
+    def device(self) -> Wanted:
+        """The device that the study asks for."""
+        return self.spec.device
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints; each running training has a folder of its own in it."""
+        return self.artifacts / "checkpoints"

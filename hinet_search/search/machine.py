@@ -1,0 +1,187 @@
+"""Machine: describe what a study depends on in this machine, and what would stop a study here."""
+
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import text
+
+from hinet_search.common.amounts import byte_size, plain
+from hinet_search.common.database_url import parse_address
+from hinet_search.common.errors import EnvironmentFault, HinetSearchError
+from hinet_search.storage.engine import connect
+from hinet_search.storage.sqlite_file import OVER_THE_NETWORK, file_system_of
+from hinet_search.study.launch_options import LaunchOptions, num_cores
+from hinet_search.study.load_study import Study
+from hinet_search.study.study_spec import Device
+
+GIGABYTE = 1_000_000_000
+LOW_DISK, LOW_MEMORY = 2 * GIGABYTE, 2 * GIGABYTE
+SLOW_FSYNC = 0.1  # seconds; every trial waits for a few fsyncs
+ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class MachineFact:
+    """One fact.
+
+    `problem` says what is wrong and what to do; `blocks` is true when no study can run like this.
+    """
+
+    name: str
+    value: str
+    problem: str = ""
+    blocks: bool = False
+
+
+def examine(options: LaunchOptions, study: Study | None = None) -> Iterator[MachineFact]:
+    """Yield the facts one by one, about the database, folder, device and data of a launch.
+
+    Without a study they are the defaults of a study file, and data are left out.
+    """
+    yield from _versions()
+    yield _processors()
+    yield _memory()
+    yield _device(study.spec.device if study else "auto")
+    yield from _folder(options.folder)
+    yield _database(options.storage_url(study))
+    if study:
+        yield _data(study, options.cache)
+
+
+def _versions() -> Iterator[MachineFact]:
+    from hinet_search.search.launch import versions
+
+    yield MachineFact(
+        "versions", ", ".join(f"{name} {version}" for name, version in versions().items())
+    )
+
+
+def _processors() -> MachineFact:
+    usable = num_cores()
+    return MachineFact(
+        "processors", f"{usable} usable; {min(usable, 4)} slots by default, one thread each"
+    )
+
+
+def _memory() -> MachineFact:
+    file = Path("/proc/meminfo")
+    lines = file.read_text(encoding="ascii").splitlines() if file.exists() else []
+    available = next((line for line in lines if line.startswith("MemAvailable")), None)
+    if available is None:
+        return MachineFact("memory", "not known on this system")
+    free = int(available.split()[1]) * 1024
+    problem = ""
+    if free < LOW_MEMORY:
+        problem = "a slot with a million rows takes about half a gigabyte: use fewer slots"
+    return MachineFact("memory", f"{byte_size(free)} free", problem)
+
+
+def _device(wanted: Device) -> MachineFact:
+    import torch
+
+    from hinet_search.training.device import choose_device
+
+    try:
+        chosen_device = choose_device(wanted)
+    except EnvironmentFault as error:
+        return _blocking("device", error)
+    if wanted == "cpu":
+        return MachineFact("device", "cpu, as the study says")
+    if chosen_device.device.type != "cuda":
+        return MachineFact("device", chosen_device.note.removeprefix("device auto: "))
+    total = torch.cuda.get_device_properties(chosen_device.device).total_memory
+    return MachineFact(
+        "device", f"{torch.cuda.get_device_name(chosen_device.device)}, {byte_size(total)}"
+    )
+
+
+def _folder(folder: Path) -> Iterator[MachineFact]:
+    """Examine the nearest existing folder; leave nothing in it."""
+    path = folder.absolute()
+    place = next(parent for parent in (path, *path.parents) if parent.is_dir())
+    kind = file_system_of(place)
+    on_kind = f" on {kind}" if kind else ""
+    free = shutil.disk_usage(place).free
+    problem = ""
+    if free < LOW_DISK:
+        problem = f"less than {plain(LOW_DISK / GIGABYTE)} GB: free some, or name another --output"
+    yield MachineFact("disk", f"{byte_size(free)} free for {folder}{on_kind}", problem)
+    try:
+        seconds = _median_seconds(_fsync_in(place))
+    except OSError as error:
+        yield MachineFact(
+            "writing",
+            f"{place}: {error.strerror}",
+            "name a folder that can be written: --output",
+            blocks=True,
+        )
+        return
+    slow = ""
+    if seconds > SLOW_FSYNC:
+        slow = "every trial waits for a few of them: name a faster disk with --output"
+    yield MachineFact("writing", f"{1000 * seconds:.1f} ms until a small file is on the disk", slow)
+
+
+def _fsync_in(place: Path) -> Callable[[], None]:
+    def write() -> None:
+        with tempfile.NamedTemporaryFile(dir=place, prefix=".hinet-search-doctor-") as file:
+            file.write(b"x" * 4096)
+            file.flush()
+            os.fsync(file.fileno())
+
+    return write
+
+
+def _database(url: str) -> MachineFact:
+    """Examine the database and write nothing."""
+    try:
+        address = parse_address(url)
+        if address.file is not None:
+            kind = file_system_of(address.file)
+            if kind in OVER_THE_NETWORK:
+                remedy = (
+                    "SQLite can be damaged by two writers there: "
+                    "name a local file or PostgreSQL with --storage"
+                )
+                return MachineFact("database", f"{address.masked} on {kind}", remedy, blocks=True)
+            if not address.file.exists():
+                return MachineFact(
+                    "database", f"{address.masked}: none yet, the first launch makes it"
+                )
+        with closing(connect(url)) as database, database.reading() as connection:
+            seconds = _median_seconds(lambda: connection.execute(text("SELECT 1")).close())
+    except HinetSearchError as error:
+        return _blocking("database", error)
+    return MachineFact("database", f"{address.masked}: {1000 * seconds:.1f} ms a round trip")
+
+
+def _data(study: Study, cache: Path) -> MachineFact:
+    """Check that the data exist; `hinet-search check` reads them."""
+    from hinet_search.data.study_data import is_encoded
+
+    try:
+        encoded = is_encoded(study, cache)
+    except HinetSearchError as error:
+        return _blocking("data", error)
+    state = "encoded already" if encoded else "there, not encoded yet"
+    return MachineFact("data", f"{study.spec.data.source.kind}: {state}")
+
+
+def _blocking(name: str, error: HinetSearchError) -> MachineFact:
+    return MachineFact(name, error.problems[0], error.remedy or "see above", blocks=True)
+
+
+def _median_seconds(work: Callable[[], object]) -> float:
+    durations = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        work()
+        durations.append(time.perf_counter() - began)
+    return statistics.median(durations)

@@ -1,0 +1,1 @@
+"""Phases: the parts of a launch, each a source of jobs."""

@@ -1,0 +1,243 @@
+"""Finalists: train each arm's best trials and its default with paired seeds; choose on validation.
+
+Every arm uses the same seeds, hence the same order of rows per seed.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from hinet_search.common import crash_points
+from hinet_search.executors import Job
+from hinet_search.results.objectives import Objective
+from hinet_search.results.records import EvaluationRecord, FinalistRecord, FinalistRun, Scalar
+from hinet_search.search.arm_search import ArmSearch
+from hinet_search.search.context import PhaseContext
+from hinet_search.search.progress import Event, value_text
+from hinet_search.search.sampling import derive_seed
+from hinet_search.study.load_study import Arm
+from hinet_search.study.study_spec import StudySpec
+from hinet_search.training.jobs.messages import (
+    SeedMessage,
+    SeedsJob,
+    TrainingFailed,
+    TrainingResult,
+    TrainJob,
+    weights_path,
+)
+from hinet_search.training.jobs.train import train, train_seeds
+from hinet_search.training.trial_config import TrialConfig, build_config
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A configuration that may represent its arm, and the draw that it was built from."""
+
+    arm: Arm
+    trial_number: int
+    drawn: Mapping[str, Scalar]
+    config: TrialConfig
+
+    @property
+    def key(self) -> str:
+        """The candidate's name, such as `hinet/12`."""
+        return f"{self.arm.name}/{self.trial_number}"
+
+    @property
+    def is_default(self) -> bool:
+        """Whether this is the default configuration, which is always trial 0."""
+        return self.trial_number == 0
+
+
+@dataclass(frozen=True)
+class CandidateRun:
+    """One candidate with one seed."""
+
+    candidate: Candidate
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """The run's name, such as `hinet/12 seed 7`."""
+        return f"{self.candidate.key} seed {self.seed}"
+
+    def weights(self, artifacts: Path) -> Path:
+        """Return the file of its best weights."""
+        return weights_path(
+            artifacts, self.candidate.arm.name, self.candidate.trial_number, self.seed
+        )
+
+
+def candidates_of(search: ArmSearch, top: int) -> list[Candidate]:
+    """Return the `top` best complete trials and the default, which may have been pruned."""
+    default = search.trained_default()
+    trials = [*search.complete_trials()[:top], *([default] if default else [])]
+    arm = search.arm
+    by_number = {
+        trial.number: Candidate(
+            arm, trial.number, trial.params, build_config(arm.model, arm.space.values(trial.params))
+        )
+        for trial in trials
+    }
+    return list(by_number.values())
+
+
+def paired_seeds(spec: StudySpec) -> list[int]:
+    """Return the finalist seeds, the same for every arm."""
+    return [derive_seed(spec.seed, "finalist", index) for index in range(spec.finalists.seeds)]
+
+
+class FinalistPhase:
+    """Trains the runs that are not stored yet, and stores their results and weights."""
+
+    def __init__(
+        self,
+        runs: list[CandidateRun],
+        stored: Mapping[str, tuple[FinalistRecord, ...]],
+        context: PhaseContext,
+    ) -> None:
+        done = {
+            (arm, finalist.trial_number, run.seed)
+            for arm, finalists in stored.items()
+            for finalist in finalists
+            for run in finalist.runs
+        }
+        self._context = context
+        missing = [
+            run
+            for run in runs
+            if (run.candidate.arm.name, run.candidate.trial_number, run.seed) not in done
+        ]
+        self._waiting = (
+            _by_candidate(missing)
+            if context.spec.finalists.shared_batches
+            else [(run,) for run in missing]
+        )
+        self._running: dict[str, tuple[CandidateRun, ...]] = {}
+        self._evaluations: dict[str, list[EvaluationRecord]] = {}
+        self._outcomes: dict[str, TrainingResult | TrainingFailed] = {}
+        context.progress.begin("finalists", len(runs) - len(missing), len(runs))
+
+    def next_job(self) -> Job | None:
+        """Return the next run, or all runs of the next candidate where they share batches."""
+        if not self._waiting:
+            return None
+        runs = self._waiting.pop(0)
+        jobs = tuple(self._train_job(run) for run in runs)
+        shared = self._context.spec.finalists.shared_batches
+        key = f"{runs[0].candidate.key} all seeds" if shared else runs[0].key
+        self._running[key] = runs
+        self._begin(key)
+        if shared:
+            return Job(key, 1, train_seeds, SeedsJob(jobs, paired_seeds(self._context.spec)[0]))
+        return Job(key, 1, train, jobs[0])
+
+    def _train_job(self, run: CandidateRun) -> TrainJob:
+        context = self._context
+        return TrainJob(
+            context.dataset,
+            run.candidate.config,
+            run.seed,
+            context.spec.objective,
+            context.device,
+            run.weights(context.artifacts),
+            self._checkpoints(run),
+        )
+
+    def handle_message(self, key: str, body: object, stop: Callable[[], None]) -> None:  # noqa: ARG002
+        """Take an evaluation or the outcome of a run; finalists are never pruned."""
+        run = self._running[key][0]
+        if isinstance(body, SeedMessage):
+            seed, body = body.seed, body.body
+            run = next(run for run in self._running[key] if run.seed == seed)
+        if isinstance(body, TrainingResult | TrainingFailed):
+            self._outcomes[run.key] = body
+            return
+        assert isinstance(body, EvaluationRecord), "a training sends evaluations and one outcome"
+        self._evaluations[run.key].append(body)
+        self._context.progress.running[key].on_evaluation(body, self._context.progress.rows)
+
+    def end(self, key: str, cause: str, *, stopping: bool) -> None:
+        """Store the runs that sent a result; the next launch resumes runs that a signal stopped."""
+        self._context.progress.running.pop(key)
+        for run in self._running.pop(key):
+            self._end(run, cause, stopping=stopping)
+
+    def _checkpoints(self, run: CandidateRun) -> Path:
+        return self._context.checkpoints / run.candidate.key / f"seed-{run.seed}"
+
+    def _end(self, run: CandidateRun, cause: str, *, stopping: bool) -> None:
+        outcome = self._outcomes.pop(run.key, None)
+        is_cut_off = stopping and isinstance(outcome, TrainingResult) and outcome.stopped
+        if isinstance(outcome, TrainingResult) and outcome.best is not None and not is_cut_off:
+            self._store(run, outcome)
+        elif not stopping:
+            self._context.progress.phase.done += 1
+            if isinstance(outcome, TrainingFailed):
+                cause = outcome.cause
+            text = f"finalist {run.key}: {cause or 'ended without a result'}"
+            self._context.watcher.event(Event("failed", text, run.key))
+
+    def _store(self, run: CandidateRun, outcome: TrainingResult) -> None:
+        assert outcome.best is not None, "checked by the caller"
+        result = FinalistRun(
+            run.seed,
+            outcome.best.objective,
+            outcome.best.cells,
+            None,
+            tuple(self._evaluations[run.key]),
+            outcome.cost,
+            outcome.insight,
+        )
+        candidate = run.candidate
+        self._context.store.record_finalist(
+            candidate.arm.name,
+            candidate.trial_number,
+            candidate.drawn,
+            result,
+            is_default=candidate.is_default,
+        )
+        crash_points.point("after_finalist")
+        self._context.drop(self._checkpoints(run))
+        self._context.progress.phase.done += 1
+        value = result.valid_objective
+        text = f"{run.key}: {value_text(value)} (valid)"
+        self._context.watcher.event(Event("finalist", text, run.key, value))
+
+    def retry(self, key: str, attempt: int, cause: str) -> None:
+        """Prepare for a run that resumes from its last checkpoint in another process."""
+        self._begin(key)
+        self._context.report_retry(key, attempt, cause, "finalist ")
+
+    def _begin(self, key: str) -> None:
+        for run in self._running[key]:
+            self._evaluations[run.key] = []
+            self._outcomes.pop(run.key, None)
+        self._context.progress.start(key)
+
+
+def _by_candidate(runs: Sequence[CandidateRun]) -> list[tuple[CandidateRun, ...]]:
+    """Group runs by candidate."""
+    by_key: dict[str, list[CandidateRun]] = {}
+    for run in runs:
+        by_key.setdefault(run.candidate.key, []).append(run)
+    return [tuple(of_candidate) for of_candidate in by_key.values()]
+
+
+def choose(
+    finalists: Sequence[FinalistRecord], objective: Objective, seeds: list[int]
+) -> FinalistRecord | None:
+    """Return the finalist with the best mean validation value, among those with every seed.
+
+    None when there is none.
+    """
+    sign = 1.0 if objective.maximize else -1.0
+
+    def is_complete(finalist: FinalistRecord) -> bool:
+        return {run.seed for run in finalist.runs} >= set(seeds)
+
+    def mean_value(finalist: FinalistRecord) -> float:
+        return sign * fmean(run.valid_objective for run in finalist.runs if run.seed in seeds)
+
+    return max(filter(is_complete, finalists), key=mean_value, default=None)

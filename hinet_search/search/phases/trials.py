@@ -1,0 +1,253 @@
+"""Trials: run all arms' trials on the slots, so that arms spend equal shares of the budget."""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import takewhile
+
+from optuna.trial import TrialState
+
+from hinet_search.common import crash_points
+from hinet_search.common.errors import AllTrialsFailed
+from hinet_search.executors import Job
+from hinet_search.results.causes import without_numbers
+from hinet_search.results.objectives import Objective
+from hinet_search.results.records import EvaluationRecord
+from hinet_search.search.arm_search import ArmSearch
+from hinet_search.search.context import PhaseContext
+from hinet_search.search.progress import Event, JobProgress, Progress, difference_text, value_text
+from hinet_search.search.sampling import derive_seed
+from hinet_search.training.jobs.messages import TrainingFailed, TrainingResult, TrainJob
+from hinet_search.training.jobs.train import train
+from hinet_search.training.trial_config import TrialConfig
+
+SAME_CAUSE_LIMIT = 5
+
+
+@dataclass(frozen=True)
+class _End:
+    """How a trial of an arm ended. `cause` is empty when the trial gave a value."""
+
+    arm: str
+    cause: str
+
+
+class TrialPhase:
+    """Asks arms for trials, passes evaluations on to them, and ends each trial.
+
+    These arms, and those searched before them, may use `share` of the study's minutes; the earlier
+    ones spent `seconds_before`. The default of every arm is trained in any case. An arm ends when
+    its last SAME_CAUSE_LIMIT trials failed with one cause; the study ends when no other arm has
+    given a value. A running trial keeps its checkpoints in a folder of its own.
+    """
+
+    def __init__(
+        self,
+        arms: list[ArmSearch],
+        context: PhaseContext,
+        *,
+        seconds_before: float,
+        share: float = 1.0,
+    ) -> None:
+        self._arms = {arm.arm.name: arm for arm in arms}
+        self._context = context
+        self._spec = context.spec
+        self._progress = context.progress
+        self._watcher = context.watcher
+        self._objective = Objective(context.spec.objective)
+        self._seconds_before = seconds_before
+        self._minutes = (
+            math.inf
+            if context.spec.wall_clock_minutes is None
+            else share * context.spec.wall_clock_minutes
+        )
+        self._outcomes: dict[str, TrainingResult | TrainingFailed] = {}
+        self._pruned: set[str] = set()
+        self._ends: list[_End] = []
+        self._events_sent: set[str] = set()
+        for name, arm in self._arms.items():
+            _fill(context.progress, name, arm)
+        context.progress.begin("search", self._trained(), sum(arm.budget for arm in arms))
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the phase began."""
+        return self._progress.seconds - self._progress.phase.began
+
+    def next_job(self) -> Job | None:
+        """Return a trial of the arm that has started the fewest.
+
+        When time is up, only an interrupted trial, or the first trial of an arm.
+        """
+        in_time = self._seconds_before + self.seconds <= self._minutes * 60
+        if not in_time:
+            minutes, names = f"{round(self._minutes, 1):g}", ", ".join(self._arms)
+            self._say_once(
+                f"time is up after {minutes} minutes of search: no further trial of {names} starts"
+            )
+        for arm in sorted(self._arms.values(), key=lambda arm: arm.started):
+            if self._fails(arm):
+                continue
+            job = self._next_of(arm, in_time=in_time)
+            if arm.exhausted:
+                self._say_once(
+                    f"{arm.arm.name} ends with {arm.started} of {self._spec.trials} trials: "
+                    f"{arm.why_exhausted}"
+                )
+            if job is not None:
+                return job
+        return None
+
+    def _next_of(self, arm: ArmSearch, *, in_time: bool) -> Job | None:
+        """Return the next trial of an arm; one whose values do not fit together fails at once."""
+        while not self._fails(arm):
+            drawn_trial = arm.ask(new=in_time or arm.started == 0)
+            if drawn_trial is None:
+                return None
+            if drawn_trial.config is not None:
+                return self._job(arm, drawn_trial.number, drawn_trial.attempt, drawn_trial.config)
+            self._failed(arm, drawn_trial.number, drawn_trial.problem)
+            self._count_end(arm)
+        return None
+
+    def _job(self, arm: ArmSearch, number: int, attempt: int, config: TrialConfig) -> Job:
+        key = f"{arm.arm.name}/{number}"
+        self._progress.start(key)
+        payload = TrainJob(
+            self._context.dataset,
+            config,
+            derive_seed(self._spec.seed, "trial", number),
+            self._spec.objective,
+            self._context.device,
+            checkpoints=self._context.checkpoints / key,
+        )
+        return Job(key, attempt, train, payload)
+
+    def _say_once(self, text: str) -> None:
+        if text not in self._events_sent:
+            self._events_sent.add(text)
+            self._watcher.event(Event("short", text))
+
+    def handle_message(self, key: str, body: object, stop: Callable[[], None]) -> None:
+        """Take an evaluation or the outcome of a training; stop a trial that should be pruned."""
+        if isinstance(body, TrainingResult | TrainingFailed):
+            self._outcomes[key] = body
+            return
+        assert isinstance(body, EvaluationRecord), "a training sends evaluations and one outcome"
+        arm, number = self._of(key)
+        self._progress.running[key].on_evaluation(body, self._progress.rows)
+        if arm.on_evaluation(number, body) and key not in self._pruned:
+            self._pruned.add(key)
+            stop()
+
+    def end(self, key: str, cause: str, *, stopping: bool) -> None:
+        """Complete, prune or fail the trial; the next launch resumes a trial that a signal stopped.
+
+        A result counts once it was sent, even when the process died before it reported its end.
+        """
+        arm, number = self._of(key)
+        running = self._progress.running.pop(key)
+        outcome = self._outcomes.pop(key, None)
+        was_cut_off = (
+            isinstance(outcome, TrainingResult) and outcome.stopped and key not in self._pruned
+        )
+        if stopping and (outcome is None or was_cut_off):
+            arm.leave(number)
+            return
+        if isinstance(outcome, TrainingResult) and outcome.best is not None:
+            self._succeeded(arm, number, outcome, running)
+        else:
+            if isinstance(outcome, TrainingFailed):
+                cause = outcome.cause
+            self._failed(arm, number, cause or "ended without a result")
+        self._context.drop(self._context.checkpoints / key)  # after the trial's end is written
+        crash_points.point("after_checkpoints_dropped")
+        self._count_end(arm)
+
+    def retry(self, key: str, attempt: int, cause: str) -> None:
+        """Prepare for a trial that resumes from its last checkpoint in another process."""
+        arm, number = self._of(key)
+        self._pruned.discard(key)
+        self._outcomes.pop(key, None)
+        arm.began(number, attempt)
+        self._progress.start(key)
+        self._context.report_retry(key, attempt, cause)
+
+    def _succeeded(
+        self, arm: ArmSearch, number: int, outcome: TrainingResult, running: JobProgress
+    ) -> None:
+        assert outcome.best is not None, "checked by the caller"
+        counters = self._progress.arms[arm.arm.name]
+        value = outcome.best.objective
+        self._ends.append(_End(arm.arm.name, ""))
+        if running.key in self._pruned and outcome.stopped:
+            cause = (
+                f"pruned at pass {running.passes:.2f}: "
+                f"{self._objective.name} {value_text(running.values[-1])}"
+            )
+            arm.finish(number, TrialState.PRUNED, None, outcome.cost, cause)
+            counters.pruned += 1
+            return
+        arm.finish(number, TrialState.COMPLETE, value, outcome.cost, "")
+        counters.done += 1
+        if counters.best is None or self._objective.better(value, counters.best):
+            before, counters.best, counters.best_trial = counters.best, value, number
+            change = "" if before is None else f" ({difference_text(value - before)})"
+            self._watcher.event(
+                Event("best", f"{running.key} {value_text(value)}{change}", running.key, value)
+            )
+
+    def _failed(self, arm: ArmSearch, number: int, cause: str) -> None:
+        arm.finish(number, TrialState.FAIL, None, None, cause)
+        self._progress.arms[arm.arm.name].failed += 1
+        self._watcher.event(
+            Event("failed", f"{arm.arm.name}/{number}: {cause}", f"{arm.arm.name}/{number}")
+        )
+        self._ends.append(_End(arm.arm.name, cause))
+
+    def _count_end(self, arm: ArmSearch) -> None:
+        """Count a trial that ended; stop the study or say so where too many fail with one cause."""
+        self._progress.phase.done += 1
+        self._stop_at_one_cause()
+        self._say_when_it_fails(arm)
+
+    def _stop_at_one_cause(self) -> None:
+        """Stop the study when every arm that ever gave a value now fails with one cause."""
+        recent = _in_a_row(self._ends)
+        have_worked = {arm.name for arm in self._progress.arms.values() if arm.done or arm.pruned}
+        if len(recent) >= SAME_CAUSE_LIMIT and have_worked <= {end.arm for end in recent}:
+            raise AllTrialsFailed(
+                f"{len(recent)} trials in a row failed with one cause: {recent[0].cause}"
+            )
+
+    def _fails(self, arm: ArmSearch) -> list[_End]:
+        """Return the last ends of an arm if they failed with one cause and are enough to end it."""
+        recent = _in_a_row(end for end in self._ends if end.arm == arm.arm.name)
+        return recent if len(recent) >= SAME_CAUSE_LIMIT else []
+
+    def _say_when_it_fails(self, arm: ArmSearch) -> None:
+        if recent := self._fails(arm):
+            trials = f"{self._progress.arms[arm.arm.name].trained} of {self._spec.trials} trials"
+            causes = f"its last {SAME_CAUSE_LIMIT} failed with one cause: {recent[0].cause}"
+            self._say_once(f"{arm.arm.name} ends with {trials}: {causes}")
+
+    def _of(self, key: str) -> tuple[ArmSearch, int]:
+        name, number = key.rsplit("/", 1)
+        return self._arms[name], int(number)
+
+    def _trained(self) -> int:
+        return sum(self._progress.arms[name].trained for name in self._arms)
+
+
+def _in_a_row(ends: Iterable[_End]) -> list[_End]:
+    """Return the latest ends that failed with one cause, the last one first."""
+    last_first = list(ends)[::-1]
+    cause = without_numbers(last_first[0].cause) if last_first else ""
+    return list(takewhile(lambda end: cause and without_numbers(end.cause) == cause, last_first))
+
+
+def _fill(progress: Progress, name: str, arm: ArmSearch) -> None:
+    """Set an arm's counters from the trials of earlier launches."""
+    counts, counters = arm.counts(), progress.arms[name]
+    counters.done, counters.pruned, counters.failed = counts.done, counts.pruned, counts.failed
+    counters.best, counters.best_trial = counts.best, counts.best_trial

@@ -1,0 +1,209 @@
+"""Check study: build every arm's configuration at its default and at every bound of its space."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from torch import nn
+
+from hinet_search.common.errors import ConfigurationError, did_you_mean
+from hinet_search.study.distributions import Value
+from hinet_search.study.feature_definition import (
+    ALL,
+    AND,
+    LISTS,
+    NONE,
+    FeatureDefinition,
+    chosen_groups,
+)
+from hinet_search.study.load_study import DENSE_PARAMETERS, EVALUATIONS, PASSES, Arm, Study
+from hinet_search.study.search_space import SearchSpace
+from hinet_search.study.validation_messages import Location
+from hinet_search.training.trial_config import build_config, known_names, model_module
+
+GROUPS, POOLING = "features.groups", "features.pooling"
+# The only training settings that apply to a model that is not a network.
+OF_ANY_GROWTH = (PASSES, "train.patience", EVALUATIONS)
+
+
+def try_study(study: Study) -> Study:
+    """Apply the study's fixed model settings to every arm whose model has them; check every arm.
+
+    A space need not name such a setting. ConfigurationError lists every problem of all arms, and
+    the settings that no arm's model has.
+    """
+    _import_models(study)
+    problems = _settings_of_no_model(study)
+    arms = tuple(_with_study_settings(arm, study) for arm in study.arms)
+    for arm in arms:
+        cannot_be_sized = _cannot_be_sized(arm, arms)
+        takes_size = arm.size_of and not cannot_be_sized
+        try:
+            try_bounds(arm.fixing({DENSE_PARAMETERS: 1}) if takes_size else arm)
+        except ConfigurationError as error:
+            problems += error.problems
+        features = study.spec.data.features
+        problems += [*_wrong_groups(arm, features), *_without_effect(arm, study), *cannot_be_sized]
+    if problems:
+        raise ConfigurationError(*dict.fromkeys(problems))
+    return replace(study, arms=arms)
+
+
+def _import_models(study: Study) -> None:
+    """Import every arm's model; ConfigurationError lists those that cannot be imported."""
+    problems, remedies = [], []
+    for arm in study.arms:
+        try:
+            model_module(arm.model)
+        except ConfigurationError as error:
+            problems += [f"{arm.place}: {problem}" for problem in error.problems]
+            remedies += [error.remedy] if error.remedy else []
+    if problems:
+        raise ConfigurationError(*problems, remedy="\n".join(dict.fromkeys(remedies)))
+
+
+def _wrong_groups(arm: Arm, features: FeatureDefinition) -> list[str]:
+    """List values of `features.groups` that name unknown groups, or leave a model no inputs."""
+    known, space = features.group_names, arm.space
+    searched = space.parameters[GROUPS].bounds if GROUPS in space.parameters else ()
+    values = [
+        value for value in (space.fixed.get(GROUPS, ALL), *searched) if isinstance(value, str)
+    ]
+    place = space.places.get(GROUPS, arm.place)
+    unknown = [
+        f"{place}: {GROUPS} must be {ALL}, {NONE} or names joined by {AND}, got '{value}'; "
+        f"'{name}' is no group of the data, "
+        f"known: {', '.join(known) or NONE}{did_you_mean(name, known)}"
+        for value in values
+        for name in sorted(chosen_groups(value, known) - set(known))
+    ]
+    return unknown or [
+        f"{place}: {GROUPS} must leave a column of the row or numbers made of others, "
+        f"got '{value}'; leave a feature out of all groups"
+        for value in values
+        if not features.leaves_inputs(value)
+    ]
+
+
+def _without_effect(arm: Arm, study: Study) -> list[str]:
+    """List settings of a space or an arm that have no effect.
+
+    A setting that the study fixes for all arms may have no effect in some of them.
+    """
+    space, problems = arm.space, []
+    if (
+        POOLING in (*space.parameters, *space.fixed)
+        and LISTS not in study.spec.data.features.group_names
+    ):
+        problems.append(
+            f"{space.places[POOLING]}: {POOLING} needs a list in the data that is pooled, got none"
+        )
+    if not _is_network(arm.model):
+        known = known_names(arm.model)
+        of_all = {name: study.file.place(("fixed", name)) for name in study.spec.fixed}
+        useful = [name for name in known if not name.startswith("train.") or name in OF_ANY_GROWTH]
+        problems += [
+            f"{space.places[name]}: {name} has no meaning for {arm.model}, "
+            "which is no network; leave it out"
+            f"{did_you_mean(name, useful)}"
+            for name in (*space.parameters, *space.fixed)
+            if name in known and name not in useful and space.places[name] != of_all.get(name)
+        ]
+    return problems
+
+
+def _cannot_be_sized(arm: Arm, arms: Sequence[Arm]) -> list[str]:
+    """List why an arm cannot get the size of another arm."""
+    if not arm.size_of:
+        return []
+    if DENSE_PARAMETERS not in known_names(arm.model):
+        needed = f"a model with the setting {DENSE_PARAMETERS}"
+        return [f"{arm.place}: size_of needs {needed}, got {arm.model}"]
+    if DENSE_PARAMETERS in (*arm.space.parameters, *arm.space.fixed):
+        place = arm.space.places[DENSE_PARAMETERS]
+        return [f"{place}: {DENSE_PARAMETERS} is what size_of gives; leave one of them out"]
+    models = {other.name: other.model for other in arms}
+    if not _is_network(models.get(arm.size_of, arm.size_of)):
+        problem = f"got '{arm.size_of}', which has no parameters"
+        return [f"{arm.place}: size_of must name a network, {problem}"]
+    return []
+
+
+def _is_network(model: str) -> bool:
+    return issubclass(model_module(model).Model, nn.Module)
+
+
+def _settings_of_no_model(study: Study) -> list[str]:
+    known = dict.fromkeys(name for arm in study.arms for name in known_names(arm.model))
+    return [
+        f"{study.file.place(('fixed', name))}: "
+        f"'{name}' is a setting of no arm's model{did_you_mean(name, known)}"
+        for name in study.spec.fixed
+        if name.startswith("model.") and name not in known
+    ]
+
+
+def _with_study_settings(arm: Arm, study: Study) -> Arm:
+    """Add the study's fixed model settings to an arm, except those that it fixes itself."""
+    space = arm.space
+    for name in known_names(arm.model):
+        if name in study.spec.fixed and name not in space.fixed:
+            space = space.with_fixed(
+                {name: study.spec.fixed[name]}, study.file.place(("fixed", name))
+            )
+    return replace(arm, space=space)
+
+
+def try_bounds(arm: Arm) -> None:
+    """Build the configuration at the default and at every bound of every parameter.
+
+    ConfigurationError lists all failures, and every name that no configuration has, with its place
+    in the space.
+    """
+    known = known_names(arm.model)
+    default = {
+        name: value
+        for name, value in arm.space.values(arm.space.default()).items()
+        if name in known
+    }
+    problems = _problems(arm, default)
+    if not problems:  # a problem of the default would be repeated at every bound
+        for name, bound in _bounds(arm.space):
+            problems += _problems(arm, {**default, name: bound}, name)
+    problems = [*_unknown_names(arm), *problems]
+    if problems:
+        raise ConfigurationError(*dict.fromkeys(problems))
+
+
+def _problems(arm: Arm, values: Mapping[str, Value], name: str = "") -> list[str]:
+    """List a configuration's problems, at the place of `name`, of the wrong value or of the arm."""
+    places = arm.space.places
+
+    def place(location: Location) -> str:
+        steps = [str(step) for step in location]
+        settings = [".".join(steps[:end]) for end in range(len(steps), 0, -1)]
+        known = [places[setting] for setting in (name, *settings) if setting in places]
+        return known[0] if known else arm.place
+
+    try:
+        build_config(arm.model, values, place)
+    except ConfigurationError as error:
+        return list(error.problems)
+    return []
+
+
+def _bounds(space: SearchSpace) -> list[tuple[str, Value]]:
+    return [
+        (name, bound)
+        for name, distribution in space.parameters.items()
+        for bound in distribution.bounds
+    ]
+
+
+def _unknown_names(arm: Arm) -> list[str]:
+    known = known_names(arm.model)
+    return [
+        f"{arm.space.places.get(name, arm.place)}: "
+        f"'{name}' is no setting of {arm.model}{did_you_mean(name, known)}"
+        for name in (*arm.space.parameters, *arm.space.fixed)
+        if name not in known
+    ]

@@ -1,0 +1,326 @@
+"""Plan: check all that can be checked before a study exists, and estimate what it will cost."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hinet_search.common import files
+from hinet_search.common.errors import ConfigurationError, EnvironmentFault, did_you_mean
+from hinet_search.data.checks import check_model_fits
+from hinet_search.data.columns import SPLITS, Dataset
+from hinet_search.data.study_data import dataset_of
+from hinet_search.results.objectives import Objective
+from hinet_search.search.plan.check_study import try_study
+from hinet_search.search.plan.probe import probe
+from hinet_search.search.plan.size_limits import SizeLimits, default_of
+from hinet_search.study.distributions import Choice
+from hinet_search.study.launch_options import num_slots
+from hinet_search.study.load_study import Arm, Study
+from hinet_search.study.study_spec import StudySpec
+from hinet_search.training.checkpoint import NUM_KEPT, seconds_apart
+from hinet_search.training.device import ChosenDevice, choose_device
+from hinet_search.training.model_size import num_parameters, sizes_of
+from hinet_search.training.trial_config import TrialConfig, build_config
+
+DRAWS = 21
+PROBE_SECONDS = 20.0  # for the probes of all arms together
+FIXED_SECONDS = 6.0  # to start the slots and to write a report
+JOB_SECONDS = 0.1  # of a training, beside its steps
+BYTES = 4  # of a float
+COPIES = 4  # of the weights in a checkpoint: the model's, its best ones, and two moments of Adam
+OF_DATABASE = 50_000_000  # bytes of the database and the report
+
+
+@dataclass(frozen=True)
+class ArmPlan:
+    """What one arm will do.
+
+    `parameters` are those of `DRAWS` random draws, embeddings included. `trials` and `finalists`
+    are upper bounds. A trial is timed by the draw of median size, finalists by that draw and the
+    default. Memory is that of one slot.
+    """
+
+    name: str
+    model: str
+    trials: int
+    finalists: int
+    searched: int
+    parameters: tuple[int, int, int]  # min, median, max
+    seconds_per_trial: float
+    seconds_per_finalist: float
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class PreparedStudy:
+    """A study that passed every check, with its data encoded."""
+
+    study: Study
+    dataset: Dataset
+    device: ChosenDevice
+    slots: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A ready study and what it will cost.
+
+    `probe_seconds` were spent on probes, now or in an earlier check.
+    """
+
+    ready: PreparedStudy
+    arms: tuple[ArmPlan, ...]
+    probe_seconds: float
+
+    @property
+    def trials(self) -> int:
+        """Trials of all arms."""
+        return sum(arm.trials for arm in self.arms)
+
+    @property
+    def finalist_runs(self) -> int:
+        """Finalist trainings with all seeds, at most: the default may also be a best trial."""
+        return sum(arm.finalists for arm in self.arms) * self._seeds
+
+    @property
+    def finalist_runs_are_known(self) -> bool:
+        """Whether `finalist_runs` is exact, apart from failures: each trial becomes a finalist."""
+        spec = self.ready.study.spec
+        top, prunes = spec.finalists.top, spec.pruner.kind != "none"
+        return all(arm.trials == 1 or (arm.trials <= top and not prunes) for arm in self.arms)
+
+    @property
+    def seconds(self) -> float:
+        """Estimated wall clock: all trials and finalists over the slots, start and report."""
+        of_arms = (
+            arm.seconds_per_trial * arm.trials
+            + arm.seconds_per_finalist * arm.finalists * self._seeds
+            for arm in self.arms
+        )
+        of_jobs = JOB_SECONDS * (self.trials + self.finalist_runs)
+        return FIXED_SECONDS + (sum(of_arms) + of_jobs) / self.ready.slots
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of memory if every slot trained the largest model probed.
+
+        Columns that slots share are counted for each slot.
+        """
+        return self.ready.slots * max(arm.memory_bytes for arm in self.arms)
+
+    @property
+    def disk_bytes(self) -> int:
+        """Bytes that the study writes beside its data, at draws of median size."""
+        ready = self.ready
+        return bytes_needed(
+            ready.study.spec, ready.dataset, [arm.parameters[1] for arm in self.arms], ready.slots
+        )
+
+    @property
+    def _seeds(self) -> int:
+        return self.ready.study.spec.finalists.seeds
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Notes on the arms whose space is smaller than the budget."""
+        trials = self.ready.study.spec.trials
+        return tuple(
+            f"arm {arm.name}: its space has {arm.trials} "
+            f"configuration{'s' if arm.trials > 1 else ''}, so it is searched whole "
+            f"with {arm.trials} of {trials} trials"
+            for arm in self.arms
+            if arm.trials < trials
+        )
+
+
+def prepare_study(
+    study: Study, cache: Path, output: Path, say: Callable[[str], None]
+) -> PreparedStudy:
+    """Check spaces, device, data and the disk of `output`, in this order; encode the data.
+
+    Errors are those of each check.
+    """
+    study = try_study(study)
+    seconds_apart()
+    device = choose_device(study.spec.device)
+    dataset = dataset_of(study, cache, say)
+    _check_objective(study, dataset)
+    size_limits = SizeLimits.of(dataset, study.spec)
+    arms = [size_limits.sized(arm, study.arms) for arm in study.arms]
+    problems = [text for arm in arms for text in _default_too_large(arm, size_limits)]
+    if problems:
+        raise ConfigurationError(*problems)
+    parameters = [_parameters_that_fit(arm, dataset) for arm in arms]
+    slots = num_slots(study)
+    check_disk_space(output, bytes_needed(study.spec, dataset, parameters, slots))
+    return PreparedStudy(study, dataset, device, slots)
+
+
+def make_plan(ready: PreparedStudy, probe_seconds: float = PROBE_SECONDS) -> Plan:
+    """Draw from each arm's space; probe its default and one draw on this machine.
+
+    All probes together take `probe_seconds` or a little more.
+    """
+    size_limits = SizeLimits.of(ready.dataset, ready.study.spec)
+    arms, began = ready.study.arms, time.perf_counter()
+    planned = [
+        _arm_plan(size_limits.sized(arm, arms), ready, probe_seconds / len(arms)) for arm in arms
+    ]
+    return Plan(ready, tuple(planned), time.perf_counter() - began)
+
+
+def _check_objective(study: Study, dataset: Dataset) -> None:
+    """Check that an objective of one cell has a known scenario, and values on valid and test."""
+    objective, scenarios = Objective(study.spec.objective), dataset.full_schema.scenarios
+    place = f"{study.file.place(('objective',))}: objective {objective.name}"
+    if objective.cell and objective.cell[0] not in scenarios:
+        raise ConfigurationError(
+            f"{place} names no scenario, known: {', '.join(scenarios)}"
+            f"{did_you_mean(objective.cell[0], scenarios)}"
+        )
+    needed = "both classes" if objective.maximize else "rows"
+    problems = [
+        f"{place} needs {needed} in {split}, got {positives:,} positives of {rows:,} rows"
+        for cell in dataset.record.cells
+        for split, rows, positives in zip(SPLITS, cell.rows, cell.positives, strict=True)
+        if (cell.scenario, cell.task) == objective.cell and split != "train"
+        if not (0 < positives < rows if objective.maximize else rows)
+    ]
+    if problems:
+        raise ConfigurationError(
+            *problems, remedy="name a cell that has them, or an objective over all cells"
+        )
+
+
+def _default_too_large(arm: Arm, size_limits: SizeLimits) -> list[str]:
+    """Return the problem of a default over the limits; they must admit it, since it is trial 0."""
+    refusal = size_limits.refusal(arm, default_of(arm))
+    if not refusal:
+        return []
+    remedy = _how_to_admit(arm, size_limits.dataset)
+    return [
+        f"{arm.place}: limits must admit the default configuration, which is {refusal}; {remedy}"
+    ]
+
+
+def _how_to_admit(arm: Arm, dataset: Dataset) -> str:
+    config, most = default_of(arm), arm.space.max_parameters
+    total, dense = sizes_of(config, config.features.schema_of(dataset))
+    if most is None or total <= most:
+        return "raise cost_limit, or lower the defaults of its space"
+    own_space = (
+        f"give it its own space with 'include: [{arm.space.name}]' and 'max_parameters: {total}'"
+    )
+    if dense > most:
+        return own_space
+    return f"{total - dense:,} are of embeddings: raise data.minimum_frequency, or {own_space}"
+
+
+def _parameters_that_fit(arm: Arm, dataset: Dataset) -> int:
+    """Count the parameters of the default configuration, which must fit into memory."""
+    config = default_of(arm)
+    schema = config.features.schema_of(dataset)
+    parameters = num_parameters(config, schema)
+    check_model_fits(arm.place, parameters, schema)
+    return parameters
+
+
+def _arm_plan(arm: Arm, ready: PreparedStudy, seconds: float) -> ArmPlan:
+    dataset, spec, device = ready.dataset, ready.study.spec, ready.device.device
+
+    def size_of(config: TrialConfig) -> int:
+        return num_parameters(config, config.features.schema_of(dataset))
+
+    configs = sorted(_configs(arm), key=size_of)
+    sizes = [size_of(config) for config in configs]
+    middle = len(configs) // 2
+    trials, finalists = arm.most_trials(spec), arm.most_finalists(spec)
+    middle_config = configs[middle] if trials > 1 else default_of(arm)  # the only trial is trial 0
+    try:
+        typical = probe(middle_config, dataset, device, seconds / 2)
+        default = probe(default_of(arm), dataset, device, seconds / 2)
+    except MemoryError as error:
+        raise EnvironmentFault(
+            f"{arm.place}: a trial of {arm.name} must fit into memory, but it ran out: {error}"
+        ) from error
+    seconds_of_finalists = (
+        finalists - 1
+    ) * typical.seconds_per_finalist + default.seconds_per_finalist
+    return ArmPlan(
+        arm.name,
+        arm.model,
+        trials,
+        finalists,
+        len(arm.space.default()),
+        (sizes[0], sizes[middle], sizes[-1]),
+        typical.seconds_per_trial,
+        seconds_of_finalists / finalists,
+        max(typical.memory_bytes, default.memory_bytes),
+    )
+
+
+def _configs(arm: Arm) -> Iterator[TrialConfig]:
+    """Yield the default and random draws; skip draws with values that do not fit together."""
+    yield default_of(arm)
+    for seed in range(DRAWS - 1):
+        with suppress(ConfigurationError):
+            yield build_config(arm.model, arm.space.values(arm.space.suggest(RandomDraw(seed))))
+
+
+class RandomDraw:
+    """Draws uniformly (on the log scale where asked), without a sampler, for plans and tests."""
+
+    def __init__(self, seed: int) -> None:
+        self._generator = np.random.default_rng(seed)
+
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int:
+        """Draw an integer from low to high."""
+        if log:
+            return min(high, int(np.exp(self._generator.uniform(np.log(low), np.log(high + 1)))))
+        return low + step * int(self._generator.integers((high - low) // step + 1))
+
+    def suggest_float(
+        self,
+        name: str,
+        low: float,
+        high: float,
+        *,
+        step: float | None = None,
+        log: bool = False,
+    ) -> float:
+        """Draw a number from low to high."""
+        if log:
+            return float(np.exp(self._generator.uniform(np.log(low), np.log(high))))
+        drawn = float(self._generator.uniform(low, high))
+        return drawn if step is None else low + step * round((drawn - low) / step)
+
+    def suggest_categorical(self, name: str, choices: tuple[Choice, ...]) -> Choice:
+        """Draw one of the choices."""
+        return choices[int(self._generator.integers(len(choices)))]
+
+
+def bytes_needed(spec: StudySpec, dataset: Dataset, parameters: list[int], slots: int) -> int:
+    """Estimate the bytes that a study writes; `parameters` are those of a typical model per arm."""
+    num_checkpoints = slots * (NUM_KEPT + 1)  # one more while it is written
+    checkpoints = num_checkpoints * COPIES * BYTES * max(parameters)
+    weights = spec.most_finalists * spec.finalists.seeds * BYTES * sum(parameters)
+    rows = dataset.valid.num_rows + dataset.test.num_rows
+    scores = spec.finalists.seeds * len(parameters) * rows * len(dataset.full_schema.tasks) * BYTES
+    return checkpoints + weights + scores + OF_DATABASE
+
+
+def check_disk_space(folder: Path, needed: int) -> None:
+    """Raise EnvironmentFault when the disk of the folder has less than `needed` bytes free."""
+    free = files.free_bytes(folder)
+    if free < needed:
+        raise EnvironmentFault(
+            f"{folder}: this study needs about {needed:,} bytes on its disk, {free:,} are free",
+            remedy="free some, name a folder on another disk with --output, "
+            "or use fewer slots or finalist seeds",
+        )

@@ -1,0 +1,125 @@
+"""Probe: train one configuration briefly to estimate a trial's duration and a slot's memory."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter
+
+import torch
+from torch import nn
+
+from hinet_search.data.columns import Dataset
+from hinet_search.models.layers.measure import REPEATS
+from hinet_search.training.device import (
+    begin_peak_memory,
+    memory_errors_explained,
+    peak_memory_bytes,
+)
+from hinet_search.training.feed import Feed, make_feed
+from hinet_search.training.fit_staged import Staged
+from hinet_search.training.loss import matrix_products, own_scenario_loss
+from hinet_search.training.optimiser import make_optimiser
+from hinet_search.training.train_config import TrainConfig
+from hinet_search.training.trainable import CANDIDATES, INSIGHT_ROWS
+from hinet_search.training.trial_config import TrialConfig
+
+PROBE_ROWS = 16_384
+GROWTH_ROWS = 32_768  # the time of a stage on fewer rows says little about one on all rows
+FEWEST_STEPS, MOST_STEPS = 3, 100  # the first step is slower than all that follow
+# Of the passes after the first, the share that a trial takes on average, with early stopping and
+# pruning.
+SHARE_OF_PASSES = 0.7
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """Expected seconds of trainings on one slot, and peak memory.
+
+    A finalist is trained to its end, measured and diagnosed, and may be scored on test.
+    """
+
+    seconds_per_trial: float
+    seconds_per_finalist: float
+    memory_bytes: int
+
+
+def probe(
+    config: TrialConfig, dataset: Dataset, device: torch.device, seconds: float
+) -> ProbeResult:
+    """Train for about `seconds`, at least three steps; train one stage of a model that grows.
+
+    Errors: MemoryError, with the text of `memory_errors_explained`.
+    """
+    with memory_errors_explained(device, f"batch size {config.train.batch_size:,}"):
+        return _probed(config, dataset, device, seconds)
+
+
+def _probed(
+    config: TrialConfig, dataset: Dataset, device: torch.device, seconds: float
+) -> ProbeResult:
+    dataset, schema = config.features.view(dataset)
+    begin_peak_memory(device)
+    model = config.build(schema)
+    share = _share_of(config.train.passes)
+    if isinstance(model, Staged):
+        training = _seconds_of_growth(model, dataset)
+        return ProbeResult(share * training, training, peak_memory_bytes(torch.device("cpu")))
+    feed = make_feed(dataset.train.head(PROBE_ROWS), device)
+    seconds_per_row = _seconds_per_row(model.to(device), feed, config.train, seconds)
+    evaluations = config.train.passes * config.train.evaluations_per_pass
+    # Without a backward pass a row takes about a third of the time.
+    rows = config.train.passes * dataset.train.num_rows + evaluations * dataset.valid.num_rows / 3
+    # Diagnostics use rows to compare experts, and requests of CANDIDATES rows to time the model.
+    diagnosed = min(INSIGHT_ROWS, dataset.valid.num_rows) + REPEATS * CANDIDATES
+    scored = (dataset.valid.num_rows + dataset.test.num_rows) / 3
+    training = rows * seconds_per_row
+    finalist = training + (diagnosed + scored) * seconds_per_row
+    return ProbeResult(share * training, finalist, peak_memory_bytes(device))
+
+
+def _share_of(passes: float) -> float:
+    """Return the share of all passes that a trial takes on average; few are pruned in the first."""
+    return 1.0 if passes <= 1 else (1 + SHARE_OF_PASSES * (passes - 1)) / passes
+
+
+def _seconds_of_growth(model: Staged, dataset: Dataset) -> float:
+    """Estimate the seconds of all stages from the first stage on the first rows."""
+    rows = dataset.train.head(GROWTH_ROWS)
+    began = perf_counter()
+    with _one_thread():
+        share = next(model.stages(rows, seed=0))
+    return (perf_counter() - began) / share * dataset.train.num_rows / rows.num_rows
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Limit torch to one thread, as in a slot."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _seconds_per_row(model: nn.Module, feed: Feed, config: TrainConfig, seconds: float) -> float:
+    """Return the median over the steps of a short training on the first rows."""
+    optimiser = make_optimiser(model, config)
+    rows_B = torch.arange(min(config.batch_size, len(feed)))
+    durations: list[float] = []
+    with _one_thread():
+        while len(durations) < FEWEST_STEPS or (
+            sum(durations) < seconds and len(durations) < MOST_STEPS
+        ):
+            began = perf_counter()
+            batch, labels_BT = feed.select(rows_B)
+            optimiser.zero_grad()
+            with matrix_products(config, feed.device):
+                logits_BT = model(batch)
+            torch.autograd.backward(own_scenario_loss(logits_BT.float(), labels_BT))
+            optimiser.step()
+            if feed.device.type == "cuda":
+                torch.cuda.synchronize(feed.device)  # nothing else waits for the kernels
+            durations.append(perf_counter() - began)
+    return median(durations) / len(rows_B)

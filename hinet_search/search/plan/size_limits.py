@@ -1,0 +1,116 @@
+"""Size limits: decide which draws are too large to train, and size an arm like another arm.
+
+All arms have the same limit on FLOPs per row: `cost_limit` times the FLOPs of the default HiNet on
+the same inputs, with the model settings that the study fixes for all arms. A draw above it is not
+trained, whatever its model. An arm with `size_of` is held to its own size: whatever its default
+costs at that size is within both limits.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from hinet_search.common.amounts import plain
+from hinet_search.data.columns import Dataset
+from hinet_search.data.schema import Schema
+from hinet_search.study.load_study import DENSE_PARAMETERS, Arm
+from hinet_search.study.study_spec import StudySpec
+from hinet_search.training.model_size import flops_of, num_parameters, sizes_of
+from hinet_search.training.train_config import TrainConfig
+from hinet_search.training.trial_config import (
+    FeatureConfig,
+    TrialConfig,
+    build_config,
+    config_type,
+    known_names,
+)
+
+YARDSTICK = "hinet"
+
+
+@dataclass(frozen=True)
+class SizeLimits:
+    """The size limits of a study. Sizes are measured with the schema of its data."""
+
+    dataset: Dataset
+    cost_limit: float | None
+    yardstick: TrialConfig = field(default_factory=lambda: build_config(YARDSTICK, {}))
+
+    @classmethod
+    def of(cls, dataset: Dataset, spec: StudySpec) -> "SizeLimits":
+        """Build the limits of a study; its fixed model settings apply to the default HiNet too."""
+        known = known_names(YARDSTICK)
+        settings = {
+            name: value
+            for name, value in spec.fixed.items()
+            if name.startswith("model.") and name in known
+        }
+        return cls(dataset, spec.cost_limit, build_config(YARDSTICK, settings))
+
+    def refusal(self, arm: Arm, config: TrialConfig) -> str:
+        """Return why a configuration is not trained, `too large: ...`; empty when it is trained."""
+        schema = config.features.schema_of(self.dataset)
+        own = default_of(arm) if arm.size_of else None
+        return self._too_many_parameters(arm, config, own, schema) or self._too_costly(
+            arm, config, own, schema
+        )
+
+    def _too_many_parameters(
+        self, arm: Arm, config: TrialConfig, own: TrialConfig | None, schema: Schema
+    ) -> str:
+        size, most = num_parameters(config, schema), arm.space.max_parameters
+        if most is None or size <= most:
+            return ""
+        of_default = num_parameters(own, own.features.schema_of(self.dataset)) if own else 0
+        if of_default <= most:
+            return f"too large: {size:,} parameters, max_parameters is {most:,}"
+        if size <= of_default:
+            return ""
+        return (
+            f"too large: {size:,} parameters, "
+            f"its default at the size of {arm.size_of} has {of_default:,}"
+        )
+
+    def _too_costly(
+        self, arm: Arm, config: TrialConfig, own: TrialConfig | None, schema: Schema
+    ) -> str:
+        """Apply the cost limit.
+
+        `own` is the default of an arm with `size_of`; the limit is relative to it where it needs
+        more FLOPs than the default HiNet.
+        """
+        if self.cost_limit is None:
+            return ""
+        flops = flops_of(config, schema)
+        allowed = int(self.cost_limit * flops_of(self.yardstick, schema))
+        times, whose = self.cost_limit, "the default HiNet's are"
+        own_times = max(1.0, self.cost_limit)
+        own_allowed = int(own_times * flops_of(own, schema)) if own else 0
+        if own_allowed > allowed:
+            times, allowed = own_times, own_allowed
+            whose = f"its default's at the size of {arm.size_of} are"
+        if flops <= allowed:
+            return ""
+        return f"too large: {flops:,} FLOPs a row, {plain(times)} times {whose} {allowed:,}"
+
+    def size_of_default(self, name: str, arms: Sequence[Arm]) -> int:
+        """Count the parameters, without embeddings, of the default of an arm.
+
+        Where no arm has the name, it is that of a model.
+        """
+        arm = next((arm for arm in arms if arm.name == name), None)
+        if arm:
+            config = default_of(arm)
+        else:
+            config = TrialConfig(name, config_type(name)(), TrainConfig(), FeatureConfig())
+        return sizes_of(config, config.features.schema_of(self.dataset))[1]
+
+    def sized(self, arm: Arm, arms: Sequence[Arm]) -> Arm:
+        """Return the arm with the default size of its `size_of`, known before a study runs."""
+        if not arm.size_of:
+            return arm
+        return arm.fixing({DENSE_PARAMETERS: self.size_of_default(arm.size_of, arms)})
+
+
+def default_of(arm: Arm) -> TrialConfig:
+    """Return the default configuration of an arm, which is always its trial 0."""
+    return build_config(arm.model, arm.space.values(arm.space.default()))

@@ -1,0 +1,157 @@
+"""Damage: check each row where it is read, and name a row that is not what was written.
+
+Errors raised here name the table and the row; the engine adds the database.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from functools import wraps
+from typing import Any, TypeVar
+
+from sqlalchemy import Boolean, Float, Integer, Row, String, Table
+
+from hinet_search.common.errors import ConfigurationError
+from hinet_search.results.objectives import objective_named
+
+REMEDY = (
+    "restore a copy of it, delete what is damaged, "
+    "or name another database with --storage or --output"
+)
+
+AnyRow = Row[Any]
+Record = TypeVar("Record")
+
+# What Python, pydantic and Optuna raise for content that they did not write.
+_WRONG_CONTENT = (
+    *(ValueError, TypeError, LookupError, ArithmeticError),
+    *(AttributeError, AssertionError, RecursionError),
+)
+# Column type: the types of its values, and their name in words.
+_KINDS: Mapping[type, tuple[tuple[type, ...], str]] = {
+    Boolean: ((bool,), "true or false"),
+    Integer: ((int,), "an integer"),
+    Float: ((float, int), "a number"),
+    String: ((str,), "a text"),
+}
+# Metrics and times are smaller: a training whose numbers are not finite is stopped.
+LARGEST = 1e18
+_MAX_CHARACTERS = 60  # of a wrong value in a message
+
+
+class DamagedRow(Exception):
+    """A row or a table is not what was written; the text names it and says why."""
+
+
+def reads(table: Table) -> Callable[[Callable[[AnyRow], Record]], Callable[[AnyRow], Record]]:
+    """Decorate a function that makes a record of a row of the table.
+
+    The decorated function checks the row first, and raises DamagedRow for a damaged row.
+    """
+
+    def decorate(build: Callable[[AnyRow], Record]) -> Callable[[AnyRow], Record]:
+        @wraps(build)
+        def read(row: AnyRow) -> Record:
+            keys = {key.name: getattr(row, key.name) for key in table.primary_key}
+            with row_of(table.name, **keys):
+                _check(row, table)
+                return build(row)
+
+        return read
+
+    return decorate
+
+
+@contextmanager
+def row_of(table: str, **keys: object) -> Iterator[None]:
+    """Turn errors about a row's content into DamagedRow, with the table and the row's keys."""
+    try:
+        yield
+    except _WRONG_CONTENT as error:
+        row_keys = ", ".join(f"{name} {_short(key)}" for name, key in keys.items())
+        problem = str(error).splitlines()[0] if str(error) else type(error).__name__
+        separator = ", " if row_keys else ""
+        raise DamagedRow(f"table {table}{separator}{row_keys}: {problem}") from error
+
+
+def _check(row: AnyRow, table: Table) -> None:
+    """Raise ValueError for the first column with a wrong value."""
+    for column in table.columns:
+        value = getattr(row, column.name)
+        if value is None and column.nullable:
+            continue
+        kinds, words = next(
+            entry for kind, entry in _KINDS.items() if isinstance(column.type, kind)
+        )
+        is_of_kind = isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
+        if not is_of_kind or (isinstance(value, str) and not _is_unicode(value)):
+            raise ValueError(f"column {column.name} must hold {words}, got {_short(value)}")
+        if isinstance(column.type, Float) and abs(value) > LARGEST:
+            raise ValueError(
+                f"column {column.name} must hold {words} up to {LARGEST:.0e}, got {_short(value)}"
+            )
+        must, holds = _FURTHER.get(f"{table.name}.{column.name}") or _FURTHER.get(
+            column.name, ("", _anything)
+        )
+        if not holds(value):
+            raise ValueError(f"column {column.name} must hold {must}, got {_short(value)}")
+
+
+def _anything(_value: Any) -> bool:
+    return True
+
+
+def printable(name: object) -> str:
+    """Return a name that may be damaged as printable text."""
+    return str(name).encode("utf-8", "backslashreplace").decode()
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether the text was read from valid UTF-8."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _is_objective(name_or_value: float | str) -> bool:
+    """Whether a column `objective` is right: its name in a study, its value in an evaluation."""
+    try:
+        return not isinstance(name_or_value, str) or bool(objective_named(name_or_value))
+    except ConfigurationError:
+        return False
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def _short(value: object) -> str:
+    is_unprintable = isinstance(value, str) and not value.isprintable()
+    text = ascii(value) if is_unprintable else repr(value)
+    return text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]}..."
+
+
+_COUNT = (">= 0", lambda number: number >= 0)
+_FROM_ONE = (">= 1", lambda number: number >= 1)
+_TIME = ("a time in ISO 8601 with its zone", _is_time)
+# Column (of one table, or of any): what it must hold beside its type, and the test.
+_FURTHER: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "version": _FROM_ONE,
+    "objective": ("the name of an objective", _is_objective),
+    "hs_study.state": ("running, stopped or done", ("running", "stopped", "done").__contains__),
+    "hs_trial.state": (
+        "running, complete, pruned or failed",
+        ("running", "complete", "pruned", "failed").__contains__,
+    ),
+    "started": _TIME,
+    "finished": _TIME,
+    "updated": _TIME,
+    "position": _COUNT,
+    "number": _COUNT,
+    "trial_number": _COUNT,
+    "step": _COUNT,
+    "attempt": _FROM_ONE,
+    "slots": _FROM_ONE,
+    "pid": _FROM_ONE,
+}

@@ -1,0 +1,1 @@
+"""Optuna: copy our rows to Optuna's storage and to studies in memory."""

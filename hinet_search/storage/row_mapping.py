@@ -1,0 +1,318 @@
+"""Row mapping: convert frozen records to the columns of our tables and back, nested ones as JSON.
+
+JSON has no NaN and infinity, so they are written as the strings "NaN" and "Infinity" and read back
+as numbers. (In a free scalar, such as a parameter's value, they would stay strings; validation
+allows only finite parameters.) The identity that a study was launched with (`spec_json`) is written
+by search/identity.py and read here.
+"""
+
+import json
+import math
+import re
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache, lru_cache
+from types import GenericAlias
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from hinet_search.results.records import (
+    Budget,
+    CellValue,
+    Cost,
+    DataRecord,
+    EvaluationRecord,
+    FinalistRecord,
+    FinalistRun,
+    FinalistSummary,
+    Insight,
+    ParameterRange,
+    Scalar,
+)
+from hinet_search.storage import tables
+from hinet_search.storage.damage import AnyRow, reads, row_of
+from hinet_search.storage.rows import ArmRow, StudyRow, TrialRow
+from hinet_search.study.distributions import Distribution
+from hinet_search.study.search_space import SearchSpace, parents_first
+
+CELLS = tuple[CellValue, ...]
+EVALUATIONS = tuple[EvaluationRecord, ...]
+RANGES = tuple[ParameterRange, ...]
+PARAMETERS = Mapping[str, Scalar]
+IMPORTANCES = Mapping[str, float]
+VERSIONS = Mapping[str, str]
+
+_PLAIN = (  # columns of hs_study that are fields of StudyRow without conversion
+    *(
+        "name",
+        "uuid",
+        "state",
+        "spec_json",
+        "study_yaml",
+        "command",
+        "description",
+        "objective",
+        "maximize",
+        "reference",
+    ),
+    *("sampler", "pruner", "seed", "slots", "started", "updated", "seconds", "verdict"),
+)
+
+TrialKey = tuple[str, str, int]  # study, arm, trial number
+_PARAMETERS: TypeAdapter[dict[str, Distribution]] = TypeAdapter(dict[str, Distribution])
+
+
+def study_to_row(study: StudyRow) -> dict[str, object]:
+    """Convert a study to columns of hs_study."""
+    return {
+        **{name: getattr(study, name) for name in _PLAIN},
+        "budget_json": to_json(Budget, study.budget),
+        "data_json": to_json(DataRecord, study.data),
+        "versions_json": to_json(VERSIONS, study.versions),
+    }
+
+
+@reads(tables.study)
+def study_from_row(row: AnyRow) -> StudyRow:
+    """Convert a row of hs_study."""
+    return StudyRow(
+        **{name: getattr(row, name) for name in _PLAIN},
+        budget=budget_from_row(row),
+        data=_json(DataRecord, row, "data_json"),
+        versions=_json(VERSIONS, row, "versions_json"),
+    )
+
+
+def arm_to_row(study: str, position: int, arm: ArmRow) -> dict[str, object]:
+    """Convert an arm to columns of hs_arm."""
+    return {
+        "study": study,
+        "arm": arm.name,
+        "position": position,
+        "model": arm.model,
+        "ranges_json": to_json(RANGES, arm.ranges),
+        "fixed_json": to_json(PARAMETERS, arm.fixed),
+        "size_of": arm.size_of,
+        "importances_json": to_json(IMPORTANCES, arm.importances),
+    }
+
+
+def budget_from_row(row: AnyRow) -> Budget:
+    """Read the budget in a row of hs_study."""
+    budget: Budget = _json(Budget, row, "budget_json")
+    if budget.trials < 1:
+        raise ValueError(f"column budget_json must hold trials >= 1, got {budget.trials}")
+    return budget
+
+
+@reads(tables.arm)
+def arm_from_row(row: AnyRow) -> ArmRow:
+    """Convert a row of hs_arm."""
+    return ArmRow(
+        name=row.arm,
+        model=row.model,
+        ranges=_json(RANGES, row, "ranges_json"),
+        fixed=_json(PARAMETERS, row, "fixed_json"),
+        importances=_json(IMPORTANCES, row, "importances_json"),
+        size_of=row.size_of,
+    )
+
+
+def trial_to_row(study: str, arm: str, trial: TrialRow) -> dict[str, object]:
+    """Convert a trial to columns of hs_trial."""
+    return {
+        "study": study,
+        "arm": arm,
+        "number": trial.number,
+        "attempt": trial.attempt,
+        "is_default": trial.is_default,
+        "state": trial.state,
+        "value": trial.value,
+        "parameters_json": to_json(PARAMETERS, trial.parameters),
+        "started": trial.started,
+        "finished": trial.finished or None,
+        "cause": trial.cause,
+        "cost_json": None if trial.cost is None else to_json(Cost, trial.cost),
+    }
+
+
+@reads(tables.trial)
+def trial_from_row(row: AnyRow) -> TrialRow:
+    """Convert a row of hs_trial."""
+    if row.state == "complete" and row.value is None:
+        raise ValueError("a complete trial must have a value")
+    return TrialRow(
+        number=row.number,
+        attempt=row.attempt,
+        is_default=row.is_default,
+        parameters=_json(PARAMETERS, row, "parameters_json"),
+        started=row.started,
+        state=row.state,
+        value=row.value,
+        finished=row.finished or "",
+        cause=row.cause,
+        cost=None if row.cost_json is None else _json(Cost, row, "cost_json"),
+    )
+
+
+def evaluation_to_row(
+    key: TrialKey, attempt: int, evaluation: EvaluationRecord
+) -> dict[str, object]:
+    """Convert an evaluation to columns of hs_evaluation."""
+    study, arm, number = key
+    return {
+        "study": study,
+        "arm": arm,
+        "number": number,
+        "step": evaluation.step,
+        "attempt": attempt,
+        "passes": to_column(evaluation.passes),
+        "objective": to_column(evaluation.objective),
+        "train_loss": to_column(evaluation.train_loss),
+        "seconds": to_column(evaluation.seconds),
+        "cells_json": to_json(CELLS, evaluation.cells),
+    }
+
+
+@reads(tables.evaluation)
+def evaluation_from_row(row: AnyRow) -> EvaluationRecord:
+    """Convert a row of hs_evaluation."""
+    return EvaluationRecord(
+        step=row.step,
+        passes=from_column(row.passes),
+        objective=from_column(row.objective),
+        train_loss=from_column(row.train_loss),
+        seconds=from_column(row.seconds),
+        cells=_json(CELLS, row, "cells_json"),
+    )
+
+
+def finalist_to_row(
+    key: TrialKey, parameters: Mapping[str, Scalar], run: FinalistRun, *, is_default: bool
+) -> dict[str, object]:
+    """Convert one seed of a finalist to columns of hs_finalist; `chosen` is false."""
+    study, arm, trial_number = key
+    return {
+        "study": study,
+        "arm": arm,
+        "trial_number": trial_number,
+        "seed": run.seed,
+        "is_default": is_default,
+        "chosen": False,
+        "parameters_json": to_json(PARAMETERS, parameters),
+        "valid_objective": to_column(run.valid_objective),
+        "valid_cells_json": to_json(CELLS, run.valid_cells),
+        "test_cells_json": None if run.test_cells is None else to_json(CELLS, run.test_cells),
+        "evaluations_json": to_json(EVALUATIONS, run.evaluations),
+        "cost_json": to_json(Cost, run.cost),
+        "insight_json": to_json(Insight, run.insight),
+    }
+
+
+@reads(tables.finalist)
+def finalist_run_from_row(row: AnyRow) -> FinalistRun:
+    """Convert a row of hs_finalist, without what all seeds of the finalist share."""
+    return FinalistRun(
+        seed=row.seed,
+        valid_objective=from_column(row.valid_objective),
+        valid_cells=_json(CELLS, row, "valid_cells_json"),
+        test_cells=None if row.test_cells_json is None else _json(CELLS, row, "test_cells_json"),
+        evaluations=_json(EVALUATIONS, row, "evaluations_json"),
+        cost=_json(Cost, row, "cost_json"),
+        insight=_with_names_of_today(_json(Insight, row, "insight_json")),
+    )
+
+
+def _with_names_of_today(insight: Insight) -> Insight:
+    """Name specific experts as models do now; earlier versions stored them as `own`."""
+    gates = tuple(
+        replace(
+            gate,
+            where=re.sub("/own sub-experts$", "/specific sub-experts", gate.where),
+            experts=tuple(re.sub(r"^own (?=\d)", "specific ", name) for name in gate.experts),
+        )
+        for gate in insight.gates
+    )
+    return replace(insight, gates=gates)
+
+
+def finalist_from_rows(rows: Sequence[AnyRow]) -> FinalistRecord:
+    """Convert the rows of hs_finalist of one finalist; each row is one seed."""
+    runs, first = tuple(finalist_run_from_row(row) for row in rows), rows[0]
+    with row_of(
+        "hs_finalist",
+        study=first.study,
+        arm=first.arm,
+        trial_number=first.trial_number,
+        seed=first.seed,
+    ):
+        return FinalistRecord(
+            trial_number=first.trial_number,
+            is_default=first.is_default,
+            chosen=first.chosen,
+            parameters=_json(PARAMETERS, first, "parameters_json"),
+            runs=runs,
+            summary=_json(FinalistSummary, first, "summary_json") if first.summary_json else None,
+        )
+
+
+def _json(kind: Hashable, row: AnyRow, column: str) -> Any:
+    """Read the value in a column of JSON; ValueError names the column and the problem."""
+    try:
+        return from_json(kind, getattr(row, column))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join([column, *(str(part) for part in first["loc"][1:])])
+        raise ValueError(
+            f"column {place} must hold what was written, but: {first['msg']}"
+        ) from error
+
+
+@cache
+def _adapter(kind: Hashable) -> TypeAdapter[Any]:
+    # Inside a tuple, because pydantic does not apply this configuration to an outermost dataclass.
+    shape: Any = GenericAlias(tuple, (kind,))
+    return TypeAdapter(shape, config=ConfigDict(ser_json_inf_nan="strings"))
+
+
+def to_json(kind: Hashable, value: object) -> str:
+    """Write `value`, of type `kind`, as JSON without the fields that have their default."""
+    return str(_adapter(kind).dump_json((value,), exclude_defaults=True), "utf-8")
+
+
+def from_json(kind: Hashable, text: str) -> Any:
+    """Read the value of type `kind` that `to_json` wrote."""
+    return _adapter(kind).validate_json(text)[0]
+
+
+def to_column(number: float) -> float | None:
+    """Convert a float to a column's value: NaN becomes NULL."""
+    return None if math.isnan(number) else number
+
+
+def from_column(number: float | None) -> float:
+    """Read the float that `to_column` wrote."""
+    return math.nan if number is None else number
+
+
+def shared_batches(spec_json: str) -> bool:
+    """Whether all seeds of a finalist see the rows in one order."""
+    return bool(json.loads(spec_json).get("shared_batches", False))
+
+
+@lru_cache(maxsize=64)
+def configurations(spec_json: str, trials: int) -> Mapping[str, int]:
+    """Count the configurations of each arm whose space has at most `trials`; keys are arm names."""
+    arms = json.loads(spec_json).get("arms", {})
+    sizes = {name: _space(name, arm).size(trials + 1) for name, arm in arms.items()}
+    return {name: size for name, size in sizes.items() if size <= trials}
+
+
+def _space(name: str, arm: Mapping[str, Any]) -> SearchSpace:
+    fixed = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in arm["fixed"].items()
+    }
+    parameters = parents_first(_PARAMETERS.validate_python(arm["parameters"]), fixed, {})
+    return SearchSpace(name, parameters, fixed, None, {})

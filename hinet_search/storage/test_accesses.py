@@ -1,0 +1,95 @@
+"""Test accesses: count the uses of a test split; deleting a study does not unsee the split."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, and_, func, or_, select
+
+from hinet_search.results.records import DataRecord
+from hinet_search.storage import tables
+from hinet_search.storage.damage import AnyRow, reads
+from hinet_search.storage.row_mapping import from_json, to_json
+from hinet_search.storage.rows import utc_now
+from hinet_search.storage.tables import insert_if_absent, test_access, test_rows
+
+
+def record_test_rows(connection: Connection, data: DataRecord) -> None:
+    """Note the test rows of a fingerprint; they apply to test accesses stored before this too."""
+    if data.test_rows is None:
+        return
+    row = {
+        "fingerprint": data.fingerprint,
+        "in_order": data.test_rows.in_order,
+        "by_identity": data.test_rows.by_identity,
+    }
+    insert_if_absent(connection, test_rows, row)
+
+
+def record_test_access(
+    connection: Connection, fingerprint: str, finalist: tuple[str, str, int], seeds: Sequence[int]
+) -> None:
+    """Note a test access by a finalist (study, arm, trial number).
+
+    Do nothing when accesses of these seeds are noted already.
+    """
+    study, arm, trial_number = finalist
+    if accessed_seeds(connection, fingerprint, finalist) >= set(seeds):
+        return
+    row = {
+        "fingerprint": fingerprint,
+        "study": study,
+        "arm": arm,
+        "trial_number": trial_number,
+        "seeds_json": to_json(tuple[int, ...], tuple(seeds)),
+        "opened": utc_now(),
+    }
+    connection.execute(test_access.insert().values(row))
+
+
+def accessed_seeds(
+    connection: Connection, fingerprint: str, finalist: tuple[str, str, int]
+) -> set[int]:
+    """Return a finalist's seeds that were scored on the test split of this data.
+
+    `finalist` is study, arm and trial number. Accesses of an earlier study of the same name, since
+    deleted, do not count: they were of other weights.
+    """
+    study, arm, trial_number = finalist
+    began = select(tables.study.c.started).where(tables.study.c.name == study).scalar_subquery()
+    of_finalist = and_(
+        test_access.c.fingerprint == fingerprint,
+        test_access.c.study == study,
+        test_access.c.arm == arm,
+        test_access.c.trial_number == trial_number,
+        test_access.c.opened >= began,
+    )
+    rows = connection.execute(select(test_access).where(of_finalist)).all()
+    return {seed for row in rows for seed in _to_seeds(row)}
+
+
+@reads(test_access)
+def _to_seeds(row: AnyRow) -> tuple[int, ...]:
+    seeds: tuple[int, ...] = from_json(tuple[int, ...], row.seeds_json)
+    return seeds
+
+
+def count_test_accesses(connection: Connection, fingerprint: str) -> int:
+    """Count the test accesses of these test rows by all studies of the database.
+
+    Studies that use other features of the same rows count too.
+    """
+    same_rows = test_rows.alias()
+    either = or_(
+        test_rows.c.in_order == same_rows.c.in_order,
+        test_rows.c.by_identity == same_rows.c.by_identity,
+    )
+    fingerprints = (
+        select(test_rows.c.fingerprint)
+        .join(same_rows, either)
+        .where(same_rows.c.fingerprint == fingerprint)
+    )
+    is_counted = or_(
+        test_access.c.fingerprint == fingerprint, test_access.c.fingerprint.in_(fingerprints)
+    )
+    return connection.execute(
+        select(func.count()).select_from(test_access).where(is_counted)
+    ).scalar_one()

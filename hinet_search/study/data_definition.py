@@ -1,0 +1,228 @@
+"""Data definition: what the columns of a table mean, independent of how they are stored.
+
+It is part of a study under `data:` or a YAML file of its own.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from hinet_search.common.frozen_model import Fraction, Frozen, Large, Text
+from hinet_search.study.feature_definition import FeatureDefinition
+
+
+class SourceDefinition(BaseModel):
+    """Where rows come from.
+
+    `kind` names a file in data/sources; its Options type checks the other keys.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    kind: Text
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keys beside `kind`, as written; the source's Options type converts them."""
+        return dict(self.model_extra or {})
+
+    @property
+    def in_words(self) -> str:
+        """The kind, followed by all text options such as the path."""
+        texts = [value for value in self.options.values() if isinstance(value, str)]
+        return " ".join([self.kind, *texts])
+
+
+class ScenarioDefinition(Frozen):
+    """The column with the scenario of each row, and the values to use.
+
+    `values` maps a raw value to its display name, in the order of the report. Values with the same
+    name form one scenario; rows with other values are left out. Values are compared as text: 1
+    matches the number 1, 1.0 and "1". Without `values` every value of the column is a scenario,
+    sorted.
+    """
+
+    column: Text
+    values: dict[bool | int | str, str] | None = None
+
+
+class TaskDefinition(Frozen):
+    """A label. At most one rule defines a 1; without a rule the column must hold only 0 and 1."""
+
+    column: Text
+    equals: bool | int | str | None = None
+    above: float | None = None
+    at_least: float | None = None
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> "TaskDefinition":
+        if sum(rule is not None for rule in (self.equals, self.above, self.at_least)) > 1:
+            raise ValueError("a task needs at most one of 'equals', 'above', 'at_least'")
+        return self
+
+
+class ColumnSplit(Frozen):
+    """Split by a column of the table, which has one value per split."""
+
+    by: Literal["column"]
+    column: Text
+    train: str | int = "train"
+    valid: str | int = "valid"
+    test: str | int = "test"
+
+
+class TimeSplit(Frozen):
+    """Split by cut points on the time column.
+
+    Rows before `valid_from` are for training, rows from `test_from` on for test. Numbers are in the
+    unit of the column; dates (2022-05-03) are for date and datetime columns.
+    """
+
+    by: Literal["time"]
+    valid_from: int | float | str
+    test_from: int | float | str
+
+    @field_validator("valid_from", "test_from")
+    @classmethod
+    def _number_or_date(cls, cut: int | float | str) -> int | float | str:
+        try:
+            _moment(cut)
+        except ValueError as error:
+            raise ValueError(
+                f"must be a number or an ISO date such as 2026-05-08, got {cut!r}"
+            ) from error
+        return cut
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "TimeSplit":
+        first, second = _moment(self.valid_from), _moment(self.test_from)
+        if _kind(first) != _kind(second):
+            raise ValueError(
+                "valid_from and test_from must be two numbers, two dates, "
+                "or two dates with an offset"
+            )
+        if first >= second:
+            raise ValueError(
+                f"valid_from must be before test_from, got {self.valid_from} and {self.test_from}"
+            )
+        return self
+
+
+def _moment(cut: int | float | str) -> Any:
+    """Convert a cut point to an ordered value; ValueError if a text is no ISO date or datetime."""
+    return datetime.fromisoformat(cut) if isinstance(cut, str) else cut
+
+
+def _kind(moment: float | datetime) -> tuple[bool, bool]:
+    """Return the kind of a cut point; different kinds have no order.
+
+    Kinds are numbers, dates, and dates with an offset from UTC.
+    """
+    return isinstance(moment, datetime), isinstance(moment, datetime) and moment.tzinfo is not None
+
+
+def _leaves_training_rows(valid: float, test: float) -> None:
+    if valid + test >= 1:
+        raise ValueError(
+            f"valid + test must be below 1 so that training rows are left, got {valid} + {test}"
+        )
+
+
+class RandomSplit(Frozen):
+    """Split rows by a hash of row number and seed: stable, without a random generator."""
+
+    by: Literal["random"]
+    seed: Annotated[int, Field(gt=-(2**63), lt=2**63)] = 0
+    valid: Fraction = 0.1
+    test: Fraction = 0.2
+
+    @model_validator(mode="after")
+    def _some_training(self) -> "RandomSplit":
+        _leaves_training_rows(self.valid, self.test)
+        return self
+
+
+class UserSplit(Frozen):
+    """Split users by a hash of user id and seed: all rows of a user are in one split."""
+
+    by: Literal["user"]
+    seed: Annotated[int, Field(gt=-(2**63), lt=2**63)] = 0
+    valid: Fraction = 0.1
+    test: Fraction = 0.2
+
+    @model_validator(mode="after")
+    def _some_training(self) -> "UserSplit":
+        _leaves_training_rows(self.valid, self.test)
+        return self
+
+
+Split = Annotated[ColumnSplit | TimeSplit | RandomSplit | UserSplit, Field(discriminator="by")]
+
+
+class DataDefinition(Frozen):
+    """What the columns of a table mean.
+
+    `never_features` lists outcomes (play time) and keys; using one of them as a feature is an
+    error. `minimum_frequency` maps rarer ids to 0 = unknown. `not_finite` sets how NaN and infinity
+    in numeric features are handled: refuse (default), impute (the training mean, with a flag), or
+    drop the rows. Null is always imputed with a flag. If a source has a column `truth_TASK`, it is
+    the true probability of that task: it gives the reachable AUC and is never a feature.
+    """
+
+    source: SourceDefinition
+    scenario: ScenarioDefinition
+    tasks: dict[Text, TaskDefinition] = Field(min_length=1)
+    features: FeatureDefinition
+    split: Split
+    user: Text | None = None
+    item: Text | None = None
+    time: Text | None = None
+    never_features: tuple[Text, ...] = ()
+    minimum_frequency: Large = 1
+    not_finite: Literal["refuse", "impute", "drop"] = "refuse"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "DataDefinition":
+        labels = {task.column for task in self.tasks.values()}
+        barred = {**dict.fromkeys(self.never_features, "is listed in never_features")}
+        barred |= dict.fromkeys(labels, "is the label of a task")
+        barred |= {truth_column(task): "is the true probability of a task" for task in self.tasks}
+        if isinstance(self.split, ColumnSplit):
+            barred[self.split.column] = "is the split column"
+        wrong = [
+            f"{name} {barred[name]}" for name in sorted(self.features.seen_columns & set(barred))
+        ]
+        if wrong:
+            raise ValueError(f"a feature must not be an outcome: {'; '.join(wrong)}")
+        statistics = self.features.statistics
+        if statistics is not None and statistics.clock in labels:
+            raise ValueError(
+                "the clock of statistics must be a column of days, "
+                f"got the label {statistics.clock}"
+            )
+        if isinstance(self.split, TimeSplit) and self.time is None:
+            raise ValueError("a split by time needs the key 'time' (the time column)")
+        if isinstance(self.split, UserSplit) and self.user is None:
+            raise ValueError("a split by user needs the key 'user' (the user column)")
+        matches = self.features.matches
+        if matches is not None and (matches.rates or matches.similarity) and self.user is None:
+            raise ValueError(
+                "rates and similarity of matches need the key 'user' "
+                "(one list of every user counts)"
+            )
+        return self
+
+
+def truth_column(task: str) -> str:
+    """Return the name of the column with the true probability of a task."""
+    return f"truth_{task}"
+
+
+def split_in_words(split: ColumnSplit | TimeSplit | RandomSplit | UserSplit) -> str:
+    """Describe the split as in reports: `time: valid from 2022-05-03, test from 2022-05-04`."""
+    if isinstance(split, ColumnSplit):
+        return f"by column '{split.column}'"
+    if isinstance(split, TimeSplit):
+        return f"time: valid from {split.valid_from}, test from {split.test_from}"
+    kind = "random rows" if isinstance(split, RandomSplit) else "by user"
+    return f"{kind}: {split.valid:.0%} valid, {split.test:.0%} test, seed {split.seed}"

@@ -1,0 +1,235 @@
+"""Feature definition: the input columns of a model, and inputs derived from labels and lists.
+
+statistics   smoothed label rates and row counts of a key (a user, a video, a user in a tab), from
+             earlier days
+lists        list-valued columns (watched videos), pooled with the item's embedding
+matches      numbers that compare a row's item with the lists: how many are by the same author
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from hinet_search.common.frozen_model import Frozen, Positive, Text
+
+Pooling = Literal["mean", "attention"]
+STATISTICS, LISTS, MATCHES = "statistics", "lists", "matches"
+# Predefined groups: each is all inputs of that kind.
+DERIVED = (STATISTICS, LISTS, MATCHES)
+ALL, NONE, AND = "all", "none", "+"
+
+Key = Text | tuple[Text, ...]
+Finite = Annotated[float, Field(ge=-1e30, le=1e30, allow_inf_nan=False)]
+
+
+class StatisticsDefinition(Frozen):
+    """Target statistics: per key and task a smoothed label rate, and per key its number of rows.
+
+    A key is one column or several together. `clock` is a column whose values are days in order:
+    with it a row counts labels of strictly earlier days, without it training rows are counted out
+    of fold. `smoothing` is the number of rows at the mean rate that are added to every key.
+    """
+
+    by: Annotated[tuple[Key, ...], Field(min_length=1)]
+    clock: Text | None = None
+    smoothing: Positive = 20.0
+    folds: Annotated[int, Field(ge=2, le=100)] = 5
+
+    @property
+    def keys(self) -> tuple[tuple[str, ...], ...]:
+        """Every key as a tuple of columns."""
+        return tuple((key,) if isinstance(key, str) else key for key in self.by)
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "StatisticsDefinition":
+        repeated = {key_name(key) for key in self.keys if self.keys.count(key) > 1}
+        repeated |= {key_name(key) for key in self.keys if len(set(key)) < len(key)}
+        if repeated or () in self.keys:
+            raise ValueError(
+                "statistics need every key once, of different columns: "
+                f"{', '.join(sorted(repeated)) or 'one is empty'}"
+            )
+        return self
+
+
+class ListDefinition(Frozen):
+    """A column of lists of ids of the categorical feature `item`.
+
+    It shares vocabulary and embedding with that feature. Only the first `length` entries are used.
+    A list that is not `pooled` is not an input itself: only `matches` use it.
+    """
+
+    column: Text
+    item: Text
+    length: Annotated[int, Field(ge=1, le=1000)] = 50
+    pooled: bool = True
+    pooling: Pooling = "mean"
+
+
+class MatchesDefinition(Frozen):
+    """Numbers that compare a row's item with the row's lists.
+
+    `by` names columns of the row: the item or attributes of it. For each of `lists` they give the
+    number and the share of entries that agree with the row. `rates` such as
+    `{long_watched: watched}` give, for every column of `by`, how often the row's value occurs in
+    all users' long_watched lists per occurrence in their watched lists, smoothed. `similarity`
+    names lists whose entries are compared with the item by their common users (`factors` of a
+    truncated SVD).
+    """
+
+    lists: Annotated[tuple[Text, ...], Field(min_length=1)]
+    by: Annotated[tuple[Text, ...], Field(min_length=1)]
+    rates: dict[Text, Text] = Field(default_factory=dict)
+    similarity: tuple[Text, ...] = ()
+    smoothing: Positive = 20.0
+    factors: Annotated[int, Field(ge=2, le=256)] = 32
+
+    @property
+    def named_lists(self) -> tuple[str, ...]:
+        """Every list that is used for a number, each once."""
+        return tuple(
+            dict.fromkeys([*self.lists, *self.rates, *self.rates.values(), *self.similarity])
+        )
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "MatchesDefinition":
+        for key, names in (("lists", self.lists), ("by", self.by), ("similarity", self.similarity)):
+            repeated = sorted({name for name in names if names.count(name) > 1})
+            if repeated:
+                raise ValueError(
+                    f"matches need every name of '{key}' once, got twice: {', '.join(repeated)}"
+                )
+        return self
+
+
+class FeatureDefinition(Frozen):
+    """The input columns of a model, and the inputs derived from others.
+
+    `clip` limits numeric columns to a range, `{income: [0, 1000000]}`: values outside become the
+    nearest end. `groups` names sets of columns that a search can switch off together;
+    `features.groups` of a configuration is `all`, `none` (only ungrouped columns) or names joined
+    by `+`.
+    """
+
+    categorical: tuple[Text, ...] = ()
+    numeric: tuple[Text, ...] = ()
+    statistics: StatisticsDefinition | None = None
+    lists: dict[Text, ListDefinition] = Field(default_factory=dict)
+    matches: MatchesDefinition | None = None
+    groups: dict[Text, tuple[Text, ...]] = Field(default_factory=dict)
+    clip: dict[Text, tuple[Finite, Finite]] = Field(default_factory=dict)
+
+    @property
+    def group_names(self) -> tuple[str, ...]:
+        """Names that `features.groups` may join: the defined derived kinds, then the groups."""
+        is_defined = {
+            STATISTICS: self.statistics is not None,
+            LISTS: any(definition.pooled for definition in self.lists.values()),
+            MATCHES: self.matches is not None,
+        }
+        return (*(name for name in DERIVED if is_defined[name]), *self.groups)
+
+    def leaves_inputs(self, groups: str) -> bool:
+        """Whether a model has any input with this (valid) value of `features.groups`."""
+        chosen = chosen_groups(groups, self.group_names)
+        dropped = {
+            name for group, names in self.groups.items() if group not in chosen for name in names
+        }
+        return bool({STATISTICS, MATCHES} & chosen or {*self.categorical, *self.numeric} - dropped)
+
+    @property
+    def seen_columns(self) -> frozenset[str]:
+        """Every column whose value in a row is an input of the model, itself or as a key."""
+        keys = self.statistics.keys if self.statistics else ()
+        by = self.matches.by if self.matches else ()
+        key_columns = (column for key in keys for column in key)
+        list_columns = (definition.column for definition in self.lists.values())
+        return frozenset([*self.categorical, *self.numeric, *key_columns, *by, *list_columns])
+
+    @model_validator(mode="after")
+    def _some_and_distinct(self) -> "FeatureDefinition":
+        names = [*self.categorical, *self.numeric]
+        if not names:
+            raise ValueError("features need at least one categorical or numeric column")
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"features are named twice: {', '.join(repeated)}")
+        return self
+
+    @model_validator(mode="after")
+    def _clip_of_numbers(self) -> "FeatureDefinition":
+        for name, (low, high) in self.clip.items():
+            if name not in self.numeric:
+                raise ValueError(f"clip: '{name}' must be one of the numeric features")
+            if low >= high:
+                raise ValueError(
+                    f"clip: the range of '{name}' must be [LOW, HIGH] with LOW < HIGH, "
+                    f"got {[low, high]}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _lists_of_items(self) -> "FeatureDefinition":
+        for name, definition in self.lists.items():
+            if definition.item not in self.categorical:
+                raise ValueError(
+                    f"list {name}: item '{definition.item}' must be one of the categorical features"
+                )
+            if name in (*self.categorical, *self.numeric):
+                raise ValueError(f"list {name}: must not have the name of a feature")
+        return self
+
+    @model_validator(mode="after")
+    def _matches_of_lists(self) -> "FeatureDefinition":
+        if self.matches is not None:
+            unknown = sorted(set(self.matches.named_lists) - set(self.lists))
+            if unknown:
+                raise ValueError(
+                    f"matches name no list: {', '.join(unknown)}, "
+                    f"known: {', '.join(self.lists) or 'none'}"
+                )
+            self._rates_of_one_item(self.matches)
+        return self
+
+    def _rates_of_one_item(self, matches: MatchesDefinition) -> None:
+        for numerator, denominator in matches.rates.items():
+            items = self.lists[numerator].item, self.lists[denominator].item
+            if len(set(items)) > 1:
+                raise ValueError(
+                    f"rate {numerator}: {denominator} must be of lists of one item, "
+                    f"got {items[0]} and {items[1]}"
+                )
+
+    @model_validator(mode="after")
+    def _groups_of_columns(self) -> "FeatureDefinition":
+        grouped = [column for columns in self.groups.values() for column in columns]
+        wrong = [
+            f"'{name}' is the name of a kind of inputs"
+            for name in self.groups
+            if name in (*DERIVED, ALL, NONE)
+        ]
+        wrong += [f"'{name}' must not hold '{AND}'" for name in self.groups if AND in name]
+        wrong += [f"'{name}' is empty" for name, columns in self.groups.items() if not columns]
+        wrong += [
+            f"'{name}' is no feature"
+            for name in grouped
+            if name not in (*self.categorical, *self.numeric)
+        ]
+        wrong += [
+            f"'{name}' is in two groups" for name in sorted(set(grouped)) if grouped.count(name) > 1
+        ]
+        if wrong:
+            raise ValueError(f"groups hold features, each once: {'; '.join(dict.fromkeys(wrong))}")
+        return self
+
+
+def key_name(key: tuple[str, ...]) -> str:
+    """Return the display name of a key: `user_id`, `user_id x tab`."""
+    return " x ".join(key)
+
+
+def chosen_groups(groups: str, known: tuple[str, ...]) -> frozenset[str]:
+    """Return the groups that a valid `features.groups` selects."""
+    if groups in (ALL, NONE):
+        return frozenset(known if groups == ALL else ())
+    return frozenset(groups.split(AND))

@@ -1,0 +1,155 @@
+"""Launch options: values that override those of a study file, and the folders of a launch.
+
+Options take precedence over the environment, the environment over the study file, the file over the
+defaults.
+"""
+
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hinet_search.common.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from hinet_search.study.load_study import Study
+    from hinet_search.study.study_spec import Device
+    from hinet_search.study.yaml_file import Override
+
+DEFAULT_OUTPUT = Path(".hinet-search")
+STORAGE, CACHE = "HINET_SEARCH_STORAGE", "HINET_SEARCH_CACHE"
+ENVIRONMENT = {  # key of a study: variable
+    "slots": "HINET_SEARCH_SLOTS",
+    "device": "HINET_SEARCH_DEVICE",
+    "executor.kind": "HINET_SEARCH_EXECUTOR",
+    "executor.address": "HINET_SEARCH_ADDRESS",
+}
+OPTIONS = {
+    "trials": "trials",
+    "finalists.seeds": "finalist_seeds",
+    "slots": "slots",
+    "device": "device",
+    "executor.kind": "executor",
+    "executor.address": "address",
+    "seed": "seed",
+}  # key of a study: option
+
+
+@dataclass(frozen=True)
+class LaunchOptions:
+    """Values that override those of the study file; None keeps the file's value.
+
+    `settings` overrides any value by its dotted name: a key of the study (`finalists.seeds`) or a
+    setting of every arm (`train.batch_size`), as in `load_study`.
+    """
+
+    trials: int | None = None
+    finalist_seeds: int | None = None
+    slots: int | None = None
+    device: "Device | None" = None
+    executor: str | None = None
+    address: str | None = None  # of the executor's cluster
+    storage: str | None = None
+    output: Path | None = None
+    seed: int | None = None
+    size: str | None = None  # one of the sizes of the study
+    plugins: tuple[str, ...] = ()  # packages whose modules may be models
+    extend: bool = False  # allow more arms, wider ranges and higher limits for a stored study
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of database, cache and artifacts."""
+        return self.output or DEFAULT_OUTPUT
+
+    @property
+    def cache(self) -> Path:
+        """The folder of encoded data: HINET_SEARCH_CACHE, else in the output folder."""
+        return Path(os.environ.get(CACHE) or self.folder / "cache")
+
+    @property
+    def reports(self) -> Path:
+        """The folder of reports: in the output folder if one was given, else reports/."""
+        return self.output / "reports" if self.output else Path("reports")
+
+    def storage_url(self, study: "Study | None" = None) -> str:
+        """Return the address of the database.
+
+        Order: the option, HINET_SEARCH_STORAGE, the study file, a SQLite file in the output folder.
+        """
+        from_file = study.spec.storage if study else None
+        default = str(self.folder / "studies.sqlite3")
+        return self.storage or os.environ.get(STORAGE) or from_file or default
+
+    def overrides(self) -> "Mapping[str, Override]":
+        """Return the values that override the study file, by the dotted name of their key.
+
+        Options take precedence over the environment, the environment over settings.
+        """
+        # Imported here: commands that read no study file start without it.
+        from hinet_search.study.yaml_file import Override
+
+        overrides = {
+            name: Override(value, f"--set {name}") for name, value in self.settings.items()
+        }
+        for name, variable in ENVIRONMENT.items():
+            if os.environ.get(variable):
+                overrides[name] = Override(os.environ[variable], variable)
+        for name, option in OPTIONS.items():
+            value = getattr(self, option)
+            if value is not None:
+                overrides[name] = Override(value, f"--{option.replace('_', '-')}")
+        return overrides
+
+    def recorded(self, text: str) -> str:
+        """Return the text of a study file to store, followed by the settings as comments."""
+        settings = [f"# --set {name}={value}" for name, value in self.settings.items()]
+        return "\n".join([text.rstrip("\n"), *settings, ""]) if settings else text
+
+    def load(self, study: str) -> "Study":
+        """Load the study of that name or path with these options; errors are those of load_study.
+
+        A study file is stored and shown in the report, so it must not hold a password.
+        """
+        from hinet_search.common.database_url import parse_address
+        from hinet_search.study.load_study import load_study
+
+        loaded = load_study(study, self.size, self.overrides())
+        storage = loaded.spec.storage
+        if storage and parse_address(storage).password is not None:
+            raise ConfigurationError(
+                f"{loaded.file.place(('storage',))}: a study file is stored and shown "
+                "in its report, so its storage must hold no password",
+                remedy="leave the password out and set PGPASSFILE, "
+                "or set HINET_SEARCH_STORAGE to the whole URL",
+            )
+        return loaded
+
+
+def refuse_places_of_the_file(study: "Study") -> None:
+    """Raise ConfigurationError if only the study file names a cluster.
+
+    The file may come from someone else.
+    """
+    address = study.spec.executor.options.get("address", "local")
+    if address != "local" and ("executor", "address") not in study.file.sources:
+        raise ConfigurationError(
+            f"{study.file.place(('executor', 'address'))}: "
+            f"address {address} gets the data and runs the code of the study, "
+            "so the launch must name it, but only the file does",
+            remedy=f"add {shlex.join(('--address', address))}",
+        )
+
+
+def num_slots(study: "Study") -> int:
+    """Return the slots of a study: as set, else one per CPU core and at most 4."""
+    return study.spec.slots or min(num_cores(), 4)
+
+
+def num_cores() -> int:
+    """Return the number of CPU cores that this process may use; all if the system does not say."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

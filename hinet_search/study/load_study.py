@@ -1,0 +1,326 @@
+"""Load a study: read a file in studies/ and resolve its arms, models, spaces and size."""
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from os.path import normpath
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from hinet_search.common.errors import ConfigurationError, ErrorCollector, did_you_mean
+from hinet_search.common.plugins import load, names
+from hinet_search.study.data_definition import DataDefinition
+from hinet_search.study.distributions import Value
+from hinet_search.study.find_file import find, is_known
+from hinet_search.study.search_space import SearchSpace, load_space
+from hinet_search.study.study_spec import ArmSpec, ExecutorSpec, SizeSpec, StudySpec
+from hinet_search.study.validation_messages import Location
+from hinet_search.study.yaml_file import Override, Place, YamlFile, read, validated_at
+
+STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+MODELS = "hinet_search.models"
+KINDS = ("executor", "sampler", "pruner")  # keys whose value may be a plain kind
+EXECUTORS = "hinet_search.executors"
+COMMON_SPACE = "training"
+PASSES = "train.passes"
+EVALUATIONS = "train.evaluations_per_pass"
+DENSE_PARAMETERS = "model.dense_parameters"
+# First parts of the names that configure an arm, not the study.
+SETTINGS = ("model", "train", "features")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A resolved arm: its model exists and its search space is loaded."""
+
+    name: str
+    model: str
+    space: SearchSpace
+    place: str
+    size_of: str = ""
+
+    def most_trials(self, spec: StudySpec) -> int:
+        """Return the highest number of trials; no configuration is trained twice."""
+        return self.space.size(spec.trials)
+
+    def most_finalists(self, spec: StudySpec) -> int:
+        """Return the highest number of configurations that are retrained."""
+        return min(spec.most_finalists, self.most_trials(spec))
+
+    def fixing(self, values: Mapping[str, Value]) -> "Arm":
+        """Return the arm with `values` fixed; errors name the arm's place."""
+        return replace(self, space=self.space.with_fixed(values, self.place))
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study file, read and resolved."""
+
+    name: str
+    spec: StudySpec
+    arms: tuple[Arm, ...]
+    file: YamlFile
+    definition_file: YamlFile | None = None  # the file that `data` names, if any
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the study file, to which its relative paths refer."""
+        return self.file.path.resolve().parent
+
+    @property
+    def guesses_to_check(self) -> tuple[str, ...]:
+        """Guesses to check, with their places: comments `# check: ...` of study and definition."""
+        if self.definition_file is None:
+            return self.file.guesses_to_check
+        return (*self.file.guesses_to_check, *self.definition_file.guesses_to_check)
+
+    def placed(self, problem: str) -> str:
+        """Put the place of its key before a data problem (`data.tasks.click: ...`).
+
+        Other problems are returned unchanged.
+        """
+        location = problem.partition(":")[0].split(".")
+        if location[0] != "data":
+            return problem
+        if self.definition_file is None:
+            return f"{self.file.place(location)}: {problem}"
+        return f"{self.definition_file.place(location[1:])}: {problem.removeprefix('data.')}"
+
+
+def load_study(
+    name: str, size: str | None = None, overrides: Mapping[str, Override] | None = None
+) -> Study:
+    """Load a study by name or path.
+
+    A study with sizes is loaded at one of them and has the size in its name. `overrides` overrides
+    values by their dotted names: `finalists.seeds`, `data.split.valid`,
+    `arms.hinet.fixed.model.dropout`. A setting (`train.batch_size`) is placed under `fixed`, and so
+    applies to every arm. ConfigurationError holds every problem of file, arms and spaces.
+    """
+    file = read(find("studies", name))
+    size = _size(file, size)
+    file, definition_file = _with_overrides(file, overrides or {}, size)
+    spec = _spec(file, definition_file)
+    study_name = spec.name or file.path.stem
+    problems = ErrorCollector()
+    with problems.collecting():
+        check_study_name(study_name, file.place(("name",)))
+    with problems.collecting():
+        _check_executor(spec.executor, file.place)
+    with problems.collecting():
+        arms = _arms(file, spec)
+    problems.raise_if_any()
+    return _at_size(Study(study_name, spec, arms, file, definition_file), size)
+
+
+def _size(file: YamlFile, size: str | None) -> str | None:
+    """Return the size of the study: by default its first one, None if it has no sizes."""
+    sizes = file.tree.get("sizes")
+    known = [str(name) for name in sizes] if isinstance(sizes, dict) else []
+    if size is not None and size not in known:
+        raise ConfigurationError(
+            f"{file.place(('sizes',))}: '{size}' is not a size of this study, "
+            f"known: {', '.join(known) or 'none'}{did_you_mean(size, known)}"
+        )
+    return size or next(iter(known), None)
+
+
+def _with_overrides(
+    file: YamlFile, overrides: Mapping[str, Override], size: str | None
+) -> tuple[YamlFile, YamlFile | None]:
+    """Return the study file and its data definition file, if any, with overrides applied."""
+    of_data: dict[Location, Override] = {}
+    of_study: dict[Location, Override] = {}
+    for name, override in overrides.items():
+        if name.startswith("data."):
+            of_data[tuple(name.split("."))] = override
+        else:
+            of_study[_location(file, name, size)] = override
+    file = _with_kinds(file, overrides).with_overrides(of_study)
+    definition_file = _definition_file(file)
+    if definition_file is None:
+        return file.with_overrides(of_data), None
+    return file, definition_file.with_overrides({at[1:]: value for at, value in of_data.items()})
+
+
+def _with_kinds(file: YamlFile, overrides: Mapping[str, Override]) -> YamlFile:
+    """Turn a plain kind into a mapping if a key inside it is overridden.
+
+    Options written for another kind are dropped.
+    """
+    tree = {**file.tree}
+    for key in KINDS:
+        if not any(name.startswith(f"{key}.") for name in overrides):
+            continue
+        written = {"kind": tree[key]} if isinstance(tree.get(key), str) else tree.get(key)
+        kind = overrides.get(f"{key}.kind")
+        if kind and isinstance(written, dict) and written.get("kind") != kind.value:
+            written = {}
+        tree[key] = written
+    return replace(file, tree=tree)
+
+
+def _location(file: YamlFile, name: str, size: str | None) -> Location:
+    """Return the location of a dotted name in a study file.
+
+    Keys of `fixed` contain dots; a key that the size sets is located in the size.
+    """
+    parts = name.split(".")
+    if parts[0] in SETTINGS:
+        return ("fixed", name)
+    if "fixed" in parts[:-1]:
+        end = parts.index("fixed") + 1
+        return (*parts[:end], ".".join(parts[end:]))
+    of_size = file.tree["sizes"][size] if size is not None else None
+    if isinstance(of_size, dict) and parts[0] in of_size:
+        return ("sizes", str(size), *parts)
+    return tuple(parts)
+
+
+def _definition_file(file: YamlFile) -> YamlFile | None:
+    """Read the file that `data` names; None if `data` is written in the study."""
+    written = file.tree.get("data")
+    if not isinstance(written, str):
+        return None
+    # `studies/../data/rows.yaml` is read as `data/rows.yaml`.
+    path = Path(normpath(file.path.parent / written))
+    if not path.is_file():
+        raise ConfigurationError(f"{file.place(('data',))}: there is no data definition {path}")
+    return read(path)
+
+
+def _spec(file: YamlFile, definition_file: YamlFile | None) -> StudySpec:
+    """Parse the study; if it has errors, also report those of its arms and spaces."""
+    problems = ErrorCollector()
+    with problems.collecting():
+        tree = {**file.tree}
+        if definition_file is not None:
+            tree["data"] = definition_file.parse(DataDefinition)
+        return file.parse(StudySpec, tree)
+    arms = file.tree.get("arms")
+    for name, arm in arms.items() if isinstance(arms, dict) else ():
+        with problems.collecting(), suppress(ValidationError):  # reported above
+            _model_and_space(str(name), ArmSpec.model_validate(arm or {}), file)
+    problems.raise_if_any()
+    raise AssertionError("the study was wrong")
+
+
+def _at_size(study: Study, size: str | None) -> Study:
+    if size is None:
+        return study
+    name = f"{study.name}-{size}"
+    check_study_name(name, study.file.place(("sizes", size)))
+    return _with_budget(replace(study, name=name), study.spec.sizes[size])
+
+
+def _with_budget(study: Study, size: SizeSpec) -> Study:
+    """Apply a size to the study; its passes become a fixed setting of every arm."""
+    values = {name: getattr(size, name) for name in SizeSpec.model_fields}
+    given = {name: value for name, value in values.items() if value is not None}
+    spec = study.spec.model_copy(update=given)
+    arms = (
+        replace(arm, space=arm.space.with_fixed({PASSES: spec.passes}, arm.space.places[PASSES]))
+        for arm in study.arms
+    )
+    return replace(study, spec=spec, arms=tuple(arms))
+
+
+def check_study_name(name: str, where: str = "study name", whose: str = "a study's") -> None:
+    """Raise ConfigurationError unless the name is valid.
+
+    Valid names have 1 to 64 letters, digits, dots, dashes and underscores, and begin with a letter
+    or digit.
+    """
+    if not STUDY_NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"{where}: {whose} name must be 1 to 64 of A-Z a-z 0-9 . _ - "
+            f"and begin with a letter or digit, got {name[:80]!r}"
+        )
+
+
+def _check_executor(executor: ExecutorSpec, place: Place) -> None:
+    """Raise ConfigurationError unless the executor exists and knows the options."""
+    known = names(EXECUTORS)
+    if executor.kind not in known:
+        raise ConfigurationError(
+            f"{place(('executor', 'kind'))}: '{executor.kind}' is not an executor, "
+            f"known: {', '.join(known)}{did_you_mean(executor.kind, known)}"
+        )
+    options = load(EXECUTORS, executor.kind).Options
+    validated_at(options, executor.options, lambda location: place(("executor", *location)))
+
+
+def _arms(file: YamlFile, spec: StudySpec) -> tuple[Arm, ...]:
+    """Resolve every arm; problems of all arms are reported together."""
+    arms: list[Arm] = []
+    problems = ErrorCollector()
+    for name, arm in spec.arms.items():
+        with problems.collecting():
+            arms.append(_arm(name, arm, spec, file))
+    problems.raise_if_any()
+    return tuple(arms)
+
+
+def _default_space(model: str, beside: Path) -> str:
+    """Return the space with the model's name; without one, the space of training settings."""
+    return model if is_known("spaces", model, beside) else COMMON_SPACE
+
+
+def _model_and_space(name: str, arm: ArmSpec, file: YamlFile) -> tuple[str, SearchSpace]:
+    place = file.place(("arms", name))
+    check_study_name(name, place, "an arm's")
+    model, known = arm.model or name, names(MODELS)
+    if model not in known and "." not in model:  # a dotted name is checked when models are loaded
+        raise ConfigurationError(
+            f"{place}: '{model}' is not a model, "
+            f"known: {', '.join(known)}{did_you_mean(model, known)}"
+        )
+    folder = file.path.parent
+    return model, load_space(arm.space or _default_space(model, folder), folder, place)
+
+
+def _arm(name: str, arm: ArmSpec, spec: StudySpec, file: YamlFile) -> Arm:
+    """Resolve one arm: its model, its space and its fixed values."""
+    model, space = _model_and_space(name, arm, file)
+    for key, value in spec.fixed.items():
+        # Model settings only if the space names them: check_study fixes those its model has.
+        if not key.startswith("model.") or key in space.parameters or key in space.fixed:
+            space = space.with_fixed({key: value}, file.place(("fixed", key)))
+    for key, value in arm.fixed.items():
+        place = file.place(("arms", name, "fixed", key))
+        if ("fixed", key) in file.sources and ("arms", name, "fixed", key) not in file.sources:
+            raise ConfigurationError(
+                f"{file.sources['fixed', key]}: arm {name} holds {key} itself ({place}); "
+                f"set arms.{name}.fixed.{key} too"
+            )
+        space = space.with_fixed({key: value}, place)
+    if PASSES in space.places:
+        raise ConfigurationError(
+            f"{space.places[PASSES]}: {PASSES} must be the same for every arm; "
+            "use the study's key 'passes'"
+        )
+    if EVALUATIONS in space.parameters:
+        raise ConfigurationError(
+            f"{space.places[EVALUATIONS]}: {EVALUATIONS} must be fixed, "
+            "as pruning compares trials evaluation by evaluation"
+        )
+    size_of = _size_of(name, arm, spec, file)
+    space = space.with_fixed({PASSES: spec.passes}, file.place(("passes",)))
+    return Arm(name, model, space, file.place(("arms", name)), size_of)
+
+
+def _size_of(name: str, arm: ArmSpec, spec: StudySpec, file: YamlFile) -> str:
+    """Return the arm or model whose size this arm gets; empty if none."""
+    if arm.size_of is None:
+        return ""
+    known = [other for other, other_arm in spec.arms.items() if other_arm.size_of is None]
+    known += [model for model in names(MODELS) if model not in spec.arms]
+    if arm.size_of in known:
+        return arm.size_of
+    place = file.place(("arms", name, "size_of"))
+    raise ConfigurationError(
+        f"{place}: size_of must name an arm that is not sized itself, or a model, "
+        f"got '{arm.size_of}'{did_you_mean(arm.size_of, known)}"
+    )

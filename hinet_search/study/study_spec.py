@@ -1,0 +1,181 @@
+"""Study specification: the keys of a file in studies/, their types and constraints."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from hinet_search.common.errors import ConfigurationError, did_you_mean
+from hinet_search.common.frozen_model import Count, Frozen, Minutes, Passes, Positive, Seed, Text
+from hinet_search.results.objectives import DEFAULT, objective_named
+from hinet_search.results.records import MARGIN
+from hinet_search.study.data_definition import DataDefinition
+from hinet_search.study.distributions import Value
+
+Device = Literal["auto", "cpu", "cuda"]
+
+
+class ArmSpec(Frozen):
+    """One model with its search space.
+
+    The model defaults to the arm's name, the space to that of the model (`training` if the model
+    has none). `fixed` fixes values in this arm only. `size_of` names an arm that is searched
+    first: the size of its chosen finalist is then fixed here as `model.dense_parameters`. If the
+    study has no such arm, it names a model whose default has the size.
+    """
+
+    model: Text | None = None
+    space: Text | None = None
+    fixed: dict[Text, Value] = Field(default_factory=dict)
+    size_of: Text | None = None
+
+
+class SamplerSpec(Frozen):
+    """How parameters are drawn: tpe (multivariate, grouped), random or gp."""
+
+    kind: Literal["tpe", "random", "gp"] = "tpe"
+    startup_trials: Count = 8
+
+
+class PrunerSpec(Frozen):
+    """When a trial is pruned.
+
+    Never before `after_passes`: earlier values rank learning rates, not quality.
+    """
+
+    kind: Literal["none", "median", "asha", "hyperband"] = "median"
+    after_passes: Annotated[float, Field(ge=0, le=10_000)] = 1.5
+    startup_trials: Count = 4
+
+
+class FinalistSpec(Frozen):
+    """Retraining of the `top` best trials of each arm and its default with `seeds` seeds.
+
+    With `shared_batches` all seeds have the row order of the first seed and train in one job, as
+    one model if that is faster. Seeds then differ only in initial weights and dropout, not in row
+    order. Nothing is claimed from such seeds: every difference is an observation.
+    """
+
+    top: Count = 3
+    seeds: Count = 5
+    shared_batches: bool = False
+
+
+class ComparisonSpec(Frozen):
+    """Settings of the comparison.
+
+    A cheaper arm is recommended only if its loss in the measure of the verdict is shown to be below
+    `margin`.
+    """
+
+    margin: Annotated[float, Field(ge=0, le=1)] = MARGIN
+
+
+class ExecutorSpec(BaseModel):
+    """What runs the slots.
+
+    `kind` names a file in executors; its Options type checks the other keys.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    kind: Text = "local"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keys beside `kind`, as written; the executor's Options type converts them."""
+        return dict(self.model_extra or {})
+
+
+class SizeSpec(Frozen):
+    """The values that a size of a study replaces."""
+
+    trials: Count | None = None
+    passes: Passes | None = None
+    finalists: FinalistSpec | None = None
+
+
+class StudySpec(Frozen):
+    """A study. Every arm gets the same number of trials, passes and finalist seeds.
+
+    `cost_limit` limits every draw to that many times the FLOPs per row of the default HiNet on the
+    same inputs; null sets no limit. For an arm with `size_of` the limit is that many times its own
+    default at that size, if that is higher. Trees have no FLOPs.
+
+    `wall_clock_minutes` covers the search without finalists: once it is over, only the first trial
+    of an arm may start. Arms with `size_of` run later and get their share of it. Earlier launches
+    count with the training time of their finished trials, divided by the slots.
+
+    A job that neither trains nor scores for `silence_minutes` has hung: it is killed and retried
+    with twice the time; 0 sets no limit. `sizes` are variants of the study with other budgets
+    (`--size NAME`); the default is the first.
+    """
+
+    data: DataDefinition
+    arms: dict[Text, ArmSpec] = Field(min_length=1)
+    name: Text | None = None
+    description: str = ""
+    objective: str = DEFAULT
+    trials: Count = 20
+    passes: Passes = 4.0
+    wall_clock_minutes: Annotated[Minutes, Field(gt=0)] | None = None
+    silence_minutes: Annotated[Minutes, Field(ge=0)] = 10.0
+    sampler: SamplerSpec = SamplerSpec()
+    pruner: PrunerSpec = PrunerSpec()
+    finalists: FinalistSpec = FinalistSpec()
+    comparison: ComparisonSpec = ComparisonSpec()
+    fixed: dict[Text, Value] = Field(default_factory=dict)
+    cost_limit: Positive | None = 2.0
+    sizes: dict[Text, SizeSpec] = Field(default_factory=dict)
+    reference: Text = "single"
+    seed: Seed = 0
+    slots: Count | None = None
+    device: Device = "auto"
+    executor: ExecutorSpec = ExecutorSpec()
+    storage: Text | None = None
+
+    @property
+    def most_finalists(self) -> int:
+        """The highest number of configurations of an arm that are retrained.
+
+        These are the best trials and the default, which may be one of them.
+        """
+        return min(self.finalists.top + 1, self.trials)
+
+    @field_validator("sampler", "pruner", "executor", mode="before")
+    @classmethod
+    def _word_is_kind(cls, value: Any) -> Any:
+        return {"kind": value} if isinstance(value, str) else value
+
+    @field_validator("arms", mode="before")
+    @classmethod
+    def _empty_arm_is_default(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {name: arm or {} for name, arm in value.items()}
+
+    @field_validator("objective")
+    @classmethod
+    def _objective_is_known(cls, name: str, others: ValidationInfo) -> str:
+        try:
+            cell = objective_named(name).cell
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from error
+        data = others.data.get("data")  # absent if it is invalid itself
+        if cell and data and cell[1] not in data.tasks:
+            raise ValueError(f"objective {name} names no task{did_you_mean(cell[1], data.tasks)}")
+        if name == "gauc" and data and data.user is None:
+            raise ValueError(
+                "objective gauc needs the key 'user' of the data, got none; "
+                "add it, or take weighted_auc"
+            )
+        return name
+
+    @field_validator("reference")
+    @classmethod
+    def _reference_is_an_arm(cls, name: str, others: ValidationInfo) -> str:
+        arms = others.data.get("arms", {name: None})
+        if name not in arms:
+            raise ValueError(
+                f"reference must be one of {', '.join(arms)}, "
+                f"got '{name}'{did_you_mean(name, arms)}"
+            )
+        return name

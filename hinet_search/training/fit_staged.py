@@ -1,0 +1,135 @@
+"""Staged: train a model that is no torch module, stage by stage, and keep its best stage.
+
+Pruners, patience, curves and budgets see the same events as from a network: the whole growth counts
+as the passes that the study allows.
+Shape legend: R rows, T tasks.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hinet_search.data.columns import Columns
+from hinet_search.results.records import EvaluationRecord
+from hinet_search.training.best_weights import BestModel
+from hinet_search.training.device import begin_peak_memory, peak_memory_bytes
+from hinet_search.training.loss import own_scenario_loss
+from hinet_search.training.metrics import cell_values
+from hinet_search.training.run_state import Conditions, FitResult, TrainingWatcher
+
+CPU = torch.device("cpu")
+LOSS_ROWS = 8192  # training rows, evenly spaced, on which the training loss is computed
+
+
+@runtime_checkable
+class Staged(Protocol):
+    """A model that grows in stages.
+
+    Like a network's, its state is named tensors, stored with safetensors and loaded without data.
+    """
+
+    def stages(self, train: Columns, seed: int) -> Iterator[float]:
+        """Grow from nothing; after every stage yield the finished share, at the end exactly 1."""
+
+    def logits(self, columns: Columns) -> NDArray[np.float32]:
+        """Return logits (R, T) of each row's own scenario, from the stages grown so far."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return all that `logits` needs besides configuration and schema."""
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> object:
+        """Restore a state of a model with the same configuration and schema."""
+
+    @property
+    def num_parameters(self) -> int:
+        """The number of learned values; before anything has grown, the maximum."""
+
+    def describe(self) -> str:
+        """Describe in a few lines what would be trained."""
+
+
+@dataclass(frozen=True)
+class _StagedRun:
+    """What stays the same while a model grows."""
+
+    model: Staged
+    conditions: Conditions
+    best: BestModel
+    began: float
+
+
+def fit_staged(model: Staged, conditions: Conditions, watcher: TrainingWatcher) -> FitResult:
+    """Grow `model` in place on the CPU; it ends as it was after its best stage on validation.
+
+    Of the training configuration only `passes`, which the whole growth counts as, and `patience`
+    are used. The watcher can stop the growth between stages. `rows_per_second` is computed from
+    these passes. The number of threads is left to the caller.
+    """
+    objective = conditions.objective
+    growth = _StagedRun(model, conditions, BestModel(model, objective), time.perf_counter())
+    begin_peak_memory(CPU)
+    records: list[EvaluationRecord] = []
+    stopped = _grow(growth, records, watcher)
+    growth.best.restore()
+    seconds = time.perf_counter() - growth.began
+    passes = records[-1].passes if records else 0.0
+    num_rows = conditions.dataset.train.num_rows
+    return FitResult(
+        evaluations=tuple(records),
+        best_step=growth.best.evaluation,
+        valid_cells=growth.best.cells,
+        valid_objective=objective(growth.best.cells) if records else None,
+        stopped=stopped,
+        rows_per_second=passes * num_rows / seconds,
+        seconds=seconds,
+        peak_memory_bytes=peak_memory_bytes(CPU),
+    )
+
+
+def _grow(growth: _StagedRun, records: list[EvaluationRecord], watcher: TrainingWatcher) -> bool:
+    """Grow and evaluate until the growth or patience ends; True if the watcher stopped it."""
+    conditions = growth.conditions
+    stages = growth.model.stages(conditions.dataset.train, conditions.seed)
+    patience = conditions.config.patience
+    share = 0.0
+    while share < 1.0:
+        if watcher.should_stop():
+            return True
+        share = next(stages)
+        records.append(_evaluate(growth, len(records) + 1, share))
+        watcher.on_evaluation(records[-1])
+        if patience and len(records) - growth.best.evaluation >= patience:
+            break
+    return False
+
+
+def _evaluate(growth: _StagedRun, number: int, share: float) -> EvaluationRecord:
+    conditions = growth.conditions
+    schema, valid = conditions.schema, conditions.dataset.valid
+    logits_RT = growth.model.logits(valid)
+    cells = cell_values(logits_RT, valid, schema.scenarios, schema.tasks)
+    growth.best.offer(number, cells)
+    return EvaluationRecord(
+        step=number,
+        passes=share * conditions.config.passes,
+        objective=conditions.objective(cells),
+        train_loss=_loss(growth.model, conditions.dataset.train),
+        seconds=time.perf_counter() - growth.began,
+        cells=cells,
+        memory_bytes=peak_memory_bytes(CPU),
+    )
+
+
+def _loss(model: Staged, train: Columns) -> float:
+    """Return the mean cross-entropy on a sample of the training rows."""
+    step = -(-train.num_rows // LOSS_ROWS)
+    columns = {field.name: getattr(train, field.name)[::step] for field in fields(Columns)}
+    sample = Columns(**columns)
+    labels_RT = torch.from_numpy(sample.labels_RT.astype(np.float32))
+    return own_scenario_loss(torch.from_numpy(model.logits(sample)), labels_RT).item()

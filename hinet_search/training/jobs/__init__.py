@@ -1,0 +1,1 @@
+"""Jobs of a slot: train a trial, open the test split, summarise a finalist."""

@@ -1,0 +1,94 @@
+"""Messages: the jobs of a slot, what they send to the coordinator, and the paths of their files."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hinet_search.common.plugins import allowed
+from hinet_search.results.records import CellValue, Cost, EvaluationRecord, Insight
+from hinet_search.training.device import Wanted
+from hinet_search.training.trial_config import TrialConfig
+
+Emit = Callable[[object], None]  # sends an object to the coordinator
+ShouldStop = Callable[[], bool]  # returns whether the coordinator asks the job to stop
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """Train one configuration with one seed.
+
+    `weights` is a file for the best weights; with it the job also computes insights. Neither is
+    done for a stopped training: its weights must not be mistaken for those of a recorded run.
+    `checkpoints` is a folder of this job, from which an interrupted training resumes. `plugins` are
+    the packages from which models may come: those of the process that made the job.
+    """
+
+    dataset: Path
+    config: TrialConfig
+    seed: int
+    objective: str
+    device: Wanted
+    weights: Path | None = None
+    checkpoints: Path | None = None
+    plugins: tuple[str, ...] = field(default_factory=allowed)
+
+
+@dataclass(frozen=True)
+class SeedsJob:
+    """Trainings that differ only in seed and `weights`; `order_seed` orders the rows of all."""
+
+    jobs: tuple[TrainJob, ...]
+    order_seed: int
+
+
+@dataclass(frozen=True)
+class ScoreTestJob:
+    """Score the test split with stored weights; the scores (rows, tasks) are stored beside them."""
+
+    dataset: Path
+    config: TrialConfig
+    device: Wanted
+    weights: Path
+    plugins: tuple[str, ...] = field(default_factory=allowed)
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """A training ended, or was stopped after at least one evaluation."""
+
+    best: EvaluationRecord | None
+    stopped: bool
+    cost: Cost
+    insight: Insight = field(default_factory=Insight)
+
+
+@dataclass(frozen=True)
+class TrainingFailed:
+    """A training diverged and has no result."""
+
+    cause: str
+
+
+@dataclass(frozen=True)
+class SeedMessage:
+    """A message of the training with one seed, in a job with several."""
+
+    seed: int
+    body: object
+
+
+@dataclass(frozen=True)
+class MetricsOnTest:
+    """Metrics of every cell on the test split."""
+
+    cells: tuple[CellValue, ...]
+
+
+def weights_path(artifacts: Path, arm: str, trial_number: int, seed: int) -> Path:
+    """Return the path of the best weights of one finalist with one seed."""
+    return artifacts / arm / f"trial-{trial_number}-seed-{seed}.safetensors"
+
+
+def scores_path(weights: Path) -> Path:
+    """Return the path of the scores of stored weights, which opening the test split writes."""
+    return weights.with_suffix(".scores.safetensors")

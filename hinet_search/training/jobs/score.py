@@ -1,0 +1,96 @@
+"""Score: score stored weights on the test split, and read the scores."""
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hinet_search.common import crash_points
+from hinet_search.common.errors import DataError
+from hinet_search.common.plugins import allow_only
+from hinet_search.data.columns import Columns, Dataset
+from hinet_search.data.prepare import reopen
+from hinet_search.training.device import choose_device, memory_errors_explained
+from hinet_search.training.jobs.coordinator_link import CoordinatorLink
+from hinet_search.training.jobs.messages import (
+    Emit,
+    MetricsOnTest,
+    ScoreTestJob,
+    ShouldStop,
+    scores_path,
+)
+from hinet_search.training.metrics import cell_values
+from hinet_search.training.tensors import read_tensors, read_weights, save_tensors
+from hinet_search.training.trainable import Trainable, put_weights, trainable
+
+LAUNCH_AGAIN = "launch the study again under another name: what its training left is damaged"
+
+
+@dataclass(frozen=True)
+class RestoredModel:
+    """A model with its stored weights, and its view of the data."""
+
+    model: Trainable
+    dataset: Dataset
+
+
+def score_test(job: ScoreTestJob, emit: Emit, should_stop: ShouldStop) -> None:
+    """Score the test split; emit Opened and store the scores of valid and test beside the weights.
+
+    Errors: DiskFull if the disk stays full.
+    """
+    limit_threads()
+    batch_size = job.config.train.batch_size
+    with memory_errors_explained(choose_device(job.device).device, f"batch size {batch_size:,}"):
+        stored = restore_model(job)
+        test, schema = stored.dataset.test, stored.model.schema
+        logits_RT = stored.model.scores(test)
+        scores = {
+            "valid_logits": stored.model.scores(stored.dataset.valid),
+            "test_logits": logits_RT,
+        }
+    tensors = {name: torch.from_numpy(logits) for name, logits in scores.items()}
+    CoordinatorLink(emit, should_stop).retry(
+        lambda: save_tensors(tensors, scores_path(job.weights))
+    )
+    crash_points.point("after_scores_before_opened")
+    emit(MetricsOnTest(cell_values(logits_RT, test, schema.scenarios, schema.tasks)))
+
+
+def restore_model(job: ScoreTestJob) -> RestoredModel:
+    """Load the model of a job with the weights that its training stored."""
+    allow_only(job.plugins)
+    dataset, schema = job.config.features.view(open_dataset(job.dataset))
+    built = job.config.build(schema)
+    put_weights(built, read_weights(job.weights, LAUNCH_AGAIN), job.weights, LAUNCH_AGAIN)
+    return RestoredModel(trainable(built, schema, choose_device(job.device).device), dataset)
+
+
+def read_scores(path: Path, split: str, columns: Columns) -> NDArray[np.float32]:
+    """Read the logits (R, T) of a split that `score_test` stored.
+
+    Errors: DataError if the file is damaged or does not fit the rows of the split.
+    """
+    name, shape = f"{split}_logits", columns.labels_RT.shape
+    scores = read_tensors(path, LAUNCH_AGAIN).get(name)
+    if scores is None or scores.dtype != torch.float32 or scores.shape != shape:
+        got = "none" if scores is None else f"{list(scores.shape)} of {scores.dtype}"
+        raise DataError(
+            f"{path}: must hold {list(shape)} {name} in float32, got {got}", remedy=LAUNCH_AGAIN
+        )
+    return scores.numpy()
+
+
+@lru_cache(maxsize=2)
+def open_dataset(folder: Path) -> Dataset:
+    """Open the encoded data; they stay mapped between the jobs of a slot."""
+    return reopen(folder)
+
+
+def limit_threads() -> None:
+    """Let torch use OMP_NUM_THREADS threads, one by default."""
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))

@@ -1,0 +1,59 @@
+"""Summarise: compute a finalist's ensemble and spread from the stored scores of its seeds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hinet_search.data.columns import Columns, Dataset
+from hinet_search.data.prepare import reopen
+from hinet_search.results.records import CellValue, FinalistSummary
+from hinet_search.results.statistics.resampling import ScoredRows, ensemble_logits, resampled
+from hinet_search.training.jobs.score import read_scores
+from hinet_search.training.metrics import cell_values
+
+
+@dataclass(frozen=True)
+class SummaryJob:
+    """Score files in the order of `seeds`.
+
+    `headline` is the metric of the verdict; `seed` is that of the resampling of users.
+    """
+
+    dataset: Path
+    scores: tuple[Path, ...]
+    seeds: tuple[int, ...]
+    headline: str
+    seed: int
+
+
+def summarise(
+    job: SummaryJob, emit: Callable[[object], None], should_stop: Callable[[], bool]
+) -> None:
+    """Emit a FinalistSummary; the models are not needed."""
+    dataset = reopen(job.dataset)
+    schema, test = dataset.full_schema, dataset.test
+    valid_SRT, test_SRT = (
+        np.stack([read_scores(path, split, columns) for path in job.scores])
+        for split, columns in (("valid", dataset.valid), ("test", test))
+    )
+    scored = ScoredRows(
+        test_SRT, test.labels_RT, test.scenario_R, test.user_R, schema.scenarios, schema.tasks
+    )
+    emit(
+        FinalistSummary(
+            seeds=job.seeds,
+            ensemble_valid_cells=_ensemble(valid_SRT, dataset, dataset.valid),
+            ensemble_test_cells=_ensemble(test_SRT, dataset, test),
+            resampled=resampled(scored, headline=job.headline, seed=job.seed),
+        )
+    )
+
+
+def _ensemble(
+    logits_SRT: NDArray[np.float32], dataset: Dataset, split: Columns
+) -> tuple[CellValue, ...]:
+    schema = dataset.full_schema
+    return cell_values(ensemble_logits(logits_SRT), split, schema.scenarios, schema.tasks)

@@ -1,0 +1,148 @@
+"""Train: train one configuration on a slot, with one seed or several, and emit the results.
+
+Jobs depend neither on optuna nor on the database: only what they emit leaves the slot.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import NoReturn
+
+import torch
+
+from hinet_search.common import crash_points
+from hinet_search.common.plugins import allow_only
+from hinet_search.common.retry import Retry
+from hinet_search.data.columns import Dataset
+from hinet_search.results.objectives import objective_named
+from hinet_search.results.records import Cost
+from hinet_search.training.checkpoint import Checkpoints, seconds_apart
+from hinet_search.training.device import choose_device, memory_errors_explained
+from hinet_search.training.divergence import Diverged
+from hinet_search.training.feed import forget_copies
+from hinet_search.training.jobs.coordinator_link import CoordinatorLink
+from hinet_search.training.jobs.messages import (
+    Emit,
+    SeedMessage,
+    SeedsJob,
+    ShouldStop,
+    TrainingFailed,
+    TrainingResult,
+    TrainJob,
+)
+from hinet_search.training.jobs.score import limit_threads, open_dataset
+from hinet_search.training.run_state import Conditions, FitResult
+from hinet_search.training.seeding import seeded_model
+from hinet_search.training.snapshot import LAYOUT
+from hinet_search.training.tensors import save_tensors
+from hinet_search.training.trainable import Trainable, fit_all, trainable
+
+DEVICE_LOST = 75  # exit code
+
+
+def train(job: TrainJob, emit: Emit, should_stop: ShouldStop) -> None:
+    """Train and emit an EvaluationRecord per evaluation, then Trained or TrainingFailed.
+
+    Errors: DiskFull if the disk stays full, MemoryError with the batch size.
+    """
+    _train((job,), job.seed, CoordinatorLink(emit, should_stop), lambda _seed, body: body)
+
+
+def train_seeds(job: SeedsJob, emit: Emit, should_stop: ShouldStop) -> None:
+    """Train with every seed and emit the messages of `train`, each as OfSeed."""
+    _train(job.jobs, job.order_seed, CoordinatorLink(emit, should_stop), SeedMessage)
+
+
+def _train(
+    jobs: Sequence[TrainJob],
+    order_seed: int,
+    link: CoordinatorLink,
+    of_seed: Callable[[int, object], object],
+) -> None:
+    limit_threads()
+    allow_only(jobs[0].plugins)
+    config, device = jobs[0].config, choose_device(jobs[0].device).device
+    objective = objective_named(jobs[0].objective)
+    with _device_errors(device, config.train.batch_size, link):
+        dataset, schema = config.features.view(open_dataset(jobs[0].dataset))
+        models = [
+            trainable(seeded_model(lambda: config.build(schema), job.seed), schema, device)
+            for job in jobs
+        ]
+        conditions = [
+            Conditions(dataset, schema, config.train, job.seed, order_seed, objective, device)
+            for job in jobs
+        ]
+        links = [link.mapping(partial(of_seed, job.seed)) for job in jobs]
+        checkpoints = [_checkpoints(job, order_seed, link.notice) for job in jobs]
+        outcomes = fit_all(models, conditions, links, checkpoints)
+        for job, model, seed_link, outcome in zip(jobs, models, links, outcomes, strict=True):
+            if isinstance(outcome, Diverged):
+                seed_link.emit(TrainingFailed(f"diverged: {outcome}"))
+            else:
+                seed_link.emit(_trained(job, model, dataset, outcome, link.retry))
+            crash_points.point("after_result")
+
+
+@contextmanager
+def _device_errors(device: torch.device, batch_size: int, link: CoordinatorLink) -> Iterator[None]:
+    """Explain memory errors and free what a smaller trial could use; end with a failed device."""
+    try:
+        with memory_errors_explained(device, f"batch size {batch_size:,}"):
+            yield
+    except MemoryError:
+        forget_copies()  # so that a smaller trial fits
+        raise
+    except torch.AcceleratorError as error:
+        _end_with_device(device, error, link)
+
+
+def _end_with_device(device: torch.device, error: Exception, link: CoordinatorLink) -> NoReturn:
+    """End this process: its device would fail again. Another one resumes from the checkpoint."""
+    link.notice(f"{device} failed in this process, which ends: {str(error).splitlines()[0]}")
+    os._exit(DEVICE_LOST)
+
+
+def _checkpoints(job: TrainJob, order_seed: int, say: Callable[[str], None]) -> Checkpoints | None:
+    """Return the job's checkpoints, identified by everything that its steps depend on."""
+    if job.checkpoints is None:
+        return None
+    settings = (
+        job.config,
+        job.seed,
+        order_seed,
+        job.objective,
+        job.dataset.name,
+        job.device,
+        torch.__version__,
+        LAYOUT,
+    )
+    digest = hashlib.sha256(repr(settings).encode()).hexdigest()
+    return Checkpoints(job.checkpoints, digest, seconds_apart(), say)
+
+
+def _trained(
+    job: TrainJob, model: Trainable, dataset: Dataset, result: FitResult, retry: Retry
+) -> TrainingResult:
+    """Return the result of a training; for a job with `weights`, store them and take insights."""
+    parameters, dense = model.num_parameters()
+    cost = Cost(
+        parameters=parameters,
+        dense_parameters=dense,
+        flops_per_row=model.flops_per_row(),
+        rows_per_second=result.rows_per_second,
+        seconds=result.seconds,
+        peak_memory_bytes=result.peak_memory_bytes,
+        device=str(model.device),
+    )
+    best = next((record for record in result.evaluations if record.step == result.best_step), None)
+    if job.weights is None or best is None or result.stopped:
+        return TrainingResult(best, result.stopped, cost)
+    weights, path = model.model.state_dict(), job.weights
+    retry(lambda: save_tensors(weights, path))
+    crash_points.point("after_weights_before_result")
+    cost = replace(cost, milliseconds_per_100=model.milliseconds_per_100(dataset.valid))
+    return TrainingResult(best, result.stopped, cost, model.insight(dataset.valid))

@@ -1,0 +1,85 @@
+"""Model size: parameters and FLOPs per row of a configuration, before anything is trained."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from hinet_search.common.errors import ConfigurationError
+from hinet_search.data.schema import Schema
+from hinet_search.training.train_config import TrainConfig
+from hinet_search.training.trainable import BuiltModel, trainable
+from hinet_search.training.trial_config import FeatureConfig, TrialConfig
+
+
+def num_parameters(config: TrialConfig, schema: Schema) -> int:
+    """Count the model's parameters with its embeddings; no weights are allocated."""
+    return sizes_of(config, schema)[0]
+
+
+def sizes_of(config: TrialConfig, schema: Schema) -> tuple[int, int]:
+    """Count the model's parameters: (all, without embeddings); no weights are allocated."""
+    return _sizes_of(_untrained(config), schema)
+
+
+@lru_cache(maxsize=64)
+def _sizes_of(config: TrialConfig, schema: Schema) -> tuple[int, int]:
+    return trainable(meta_model(config, schema), schema, torch.device("meta")).num_parameters()
+
+
+def _untrained(config: TrialConfig) -> TrialConfig:
+    """Return the configuration with default training, so that equal models are measured once."""
+    return replace(config, train=TrainConfig(), features=FeatureConfig())
+
+
+def meta_model(config: TrialConfig, schema: Schema) -> BuiltModel:
+    """Build the model without memory for its weights; it can be counted, not run.
+
+    Errors: ConfigurationError if it is too large to be counted.
+    """
+    try:
+        with torch.device("meta"), _NoInitialisation():
+            return config.build(schema)
+    except RuntimeError as error:  # a size in bytes beyond 64 bits
+        raise ConfigurationError(
+            f"{config.model_name}: its settings must give a number of weights "
+            f"that can be counted, but: {str(error).splitlines()[0]}",
+            remedy="lower its widths and counts",
+        ) from error
+
+
+class _NoInitialisation(TorchFunctionMode):
+    """Skips the drawing of weights: on the meta device torch would load its compiler, in 1 s."""
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: object,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        named = kwargs or {}
+        if function in (Tensor.normal_, Tensor.uniform_):
+            return args[0]
+        if getattr(function, "__module__", "") == nn.init.__name__:
+            return named["tensor"]
+        return function(*args, **named)
+
+
+def flops_of(config: TrialConfig, schema: Schema) -> int:
+    """Count the FLOPs of the forward pass of one row.
+
+    They do not depend on the number of ids, so each field gets two.
+    """
+    small = replace(schema, vocabulary_sizes=(2,) * len(schema.vocabulary_sizes))
+    return _flops_of(_untrained(config), small)
+
+
+@lru_cache(maxsize=64)
+def _flops_of(config: TrialConfig, small: Schema) -> int:
+    with torch.random.fork_rng(devices=()):
+        return trainable(config.build(small), small, torch.device("cpu")).flops_per_row()

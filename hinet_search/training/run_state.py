@@ -1,0 +1,320 @@
+"""Training run: the conditions, schedule, state, batches and evaluations of one training.
+
+Everything that changes during training is in TrainingState, the weights, the optimiser and torch's
+random generators. The rows of every step depend only on the seed and the pass, not on the model:
+
+`rows`    every order of rows is equally likely; it is drawn before the first step of a pass, which
+          takes one core .3 s for 10 million rows and 4.5 s for 100 million, and 4 bytes a row
+`blocks`  blocks of neighbouring rows are drawn, and the rows of several blocks are shuffled
+          together: they are read from few places, so that data larger than memory are read from
+          disk once a pass
+
+Shape legend: B rows of a batch, R rows of a split, W rows shuffled together, T tasks.
+"""
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import count, islice
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+
+from hinet_search.data.columns import Columns, Dataset
+from hinet_search.data.schema import Schema
+from hinet_search.models.layers.contracts import PassAware
+from hinet_search.results.objectives import Objective
+from hinet_search.results.records import CellValue, EvaluationRecord
+from hinet_search.training.best_weights import Best, keep_best
+from hinet_search.training.device import peak_memory_bytes
+from hinet_search.training.divergence import Diverged, StepLog
+from hinet_search.training.feed import Feed, make_feed
+from hinet_search.training.metrics import NonFiniteScores, cell_values
+from hinet_search.training.predict import predict
+from hinet_search.training.seeding import Purpose, derived_seed
+from hinet_search.training.train_config import Shuffle, TrainConfig
+
+BLOCK_ROWS = 4096
+BLOCKS_AT_ONCE = 64
+
+
+@runtime_checkable
+class TrainingWatcher(Protocol):
+    """Follows a training from outside."""
+
+    def on_evaluation(self, record: EvaluationRecord) -> None:
+        """Receive a record; called after every evaluation."""
+
+    def should_stop(self) -> bool:
+        """Return True to stop the training; called before every step, so it must be cheap."""
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """The outcome of a training, apart from the weights.
+
+    `best_step` is the `step` of the best evaluation and `valid_objective` its value, by which
+    trainings are compared; 0 and None before the first evaluation. `valid_cells` are of the weights
+    that the model ends with; independent parts can take theirs from different evaluations.
+    `stopped` is True if the watcher ended the training, and False after patience. `seconds` is the
+    whole time, `rows_per_second` is of training steps alone, `peak_memory_bytes` is as in
+    training/device.py.
+    """
+
+    evaluations: tuple[EvaluationRecord, ...]
+    best_step: int
+    valid_cells: tuple[CellValue, ...]
+    valid_objective: float | None
+    stopped: bool
+    rows_per_second: float
+    seconds: float
+    peak_memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What one model is trained on and how.
+
+    `order_seed` decides the order of rows, `seed` everything else that is random.
+    """
+
+    dataset: Dataset
+    schema: Schema
+    config: TrainConfig
+    seed: int
+    order_seed: int
+    objective: Objective
+    device: torch.device
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When a training ends and is evaluated. Steps count batches from 1.
+
+    The last batch of a pass may be smaller, so that a pass has every row once.
+    """
+
+    steps_per_pass: int
+    total_steps: int
+    evaluation_steps: frozenset[int]
+
+
+def make_schedule(num_rows: int, config: TrainConfig) -> Schedule:
+    """Space evaluations evenly; one is at the end of every pass and one after the last step."""
+    steps_per_pass = math.ceil(num_rows / config.batch_size)
+    total_steps = max(1, round(config.passes * steps_per_pass))
+    spacing = steps_per_pass / config.evaluations_per_pass
+    planned = (round(number * spacing) for number in range(1, int(total_steps / spacing) + 1))
+    return Schedule(steps_per_pass, total_steps, frozenset({*planned, total_steps} - {0}))
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """What stays the same while a model trains. `began` is a value of `time.perf_counter`."""
+
+    model: nn.Module
+    conditions: Conditions
+    feed: Feed
+    valid_feed: Feed
+    schedule: Schedule
+    began: float
+
+    @property
+    def valid(self) -> Columns:
+        """The validation split."""
+        return self.conditions.dataset.valid
+
+
+@dataclass
+class TrainingState:
+    """What changes while a model trains, apart from weights, optimiser and random generators.
+
+    `step` counts finished batches, `without_improvement` the latest evaluations in a row that were
+    no better. `loop_began` is a value of `time.perf_counter`, shifted on a resume so that the pause
+    between two processes does not count.
+    """
+
+    best: Best
+    step_log: StepLog
+    step: int = 0
+    rows: int = 0
+    evaluations: list[EvaluationRecord] = field(default_factory=list)
+    best_objective: float | None = None
+    without_improvement: int = 0
+    evaluation_seconds: float = 0.0
+    loop_began: float = 0.0
+
+
+def begin(
+    model: nn.Module, conditions: Conditions, began: float
+) -> tuple[TrainingRun, TrainingState]:
+    """Set up a training before its first step."""
+    dataset, config, device = conditions.dataset, conditions.config, conditions.device
+    run = TrainingRun(
+        model=model,
+        conditions=conditions,
+        feed=make_feed(dataset.train, device),
+        valid_feed=make_feed(dataset.valid, device),
+        schedule=make_schedule(dataset.train.num_rows, config),
+        began=began,
+    )
+    readings = StepLog(config.learning_rate, at_once=device.type == "cpu")
+    return run, TrainingState(keep_best(model, conditions.objective), readings)
+
+
+def batches(
+    run: TrainingRun, first_step: int, models: Sequence[nn.Module]
+) -> Iterator[Int[Tensor, "B"]]:
+    """Yield the row numbers of every step after `first_step`; announce each pass to the models."""
+    schedule, config = run.schedule, run.conditions.config
+    for pass_number in count(first_step // schedule.steps_per_pass):
+        steps_before = pass_number * schedule.steps_per_pass
+        steps_left = schedule.total_steps - steps_before
+        if steps_left <= 0:
+            return
+        skipped = max(first_step - steps_before, 0)
+        if skipped == 0:
+            _announce_pass(models, pass_number)
+        rows_of_pass = batches_of_pass(
+            len(run.feed),
+            config.batch_size,
+            config.shuffle,
+            seed=run.conditions.order_seed,
+            pass_number=pass_number,
+        )
+        yield from islice(rows_of_pass, skipped, steps_left)
+
+
+def _announce_pass(models: Sequence[nn.Module], passes_done: int) -> None:
+    for model in models:
+        if isinstance(model, PassAware):
+            model.begin_pass(passes_done)
+
+
+def evaluate(run: TrainingRun, state: TrainingState) -> EvaluationRecord:
+    """Score the validation split and keep the best weights.
+
+    Errors: Diverged when a loss, gradient norm or score is not finite.
+    """
+    conditions, objective = run.conditions, run.conditions.objective
+    state.step_log.read(state.step)
+    began = time.perf_counter()
+    scores_RT = predict(run.model, run.valid_feed)
+    try:
+        schema = conditions.schema
+        cells = cell_values(scores_RT, run.valid, schema.scenarios, schema.tasks)
+    except NonFiniteScores as error:
+        raise Diverged(state.step, conditions.config.learning_rate, error.value, "score") from error
+    number = len(state.evaluations) + 1
+    state.best.offer(number, cells)
+    _count_improvement(state, objective)
+    now = time.perf_counter()
+    record = EvaluationRecord(
+        step=number,
+        passes=state.step / run.schedule.steps_per_pass,
+        objective=objective(cells),
+        train_loss=state.step_log.take_mean_loss(),
+        seconds=now - run.began,
+        cells=cells,
+        memory_bytes=peak_memory_bytes(conditions.device),
+    )
+    state.evaluations.append(record)
+    state.evaluation_seconds += now - began
+    return record
+
+
+def _count_improvement(state: TrainingState, objective: Objective) -> None:
+    """Update the best objective of the kept weights and the evaluations without improvement."""
+    value = objective(state.best.cells)
+    if state.best_objective is None or objective.better(value, state.best_objective):
+        state.best_objective = value
+        state.without_improvement = 0
+    else:
+        state.without_improvement += 1
+
+
+def best_evaluation(
+    evaluations: Sequence[EvaluationRecord], objective: Objective
+) -> EvaluationRecord | None:
+    """Return the best evaluation, the earlier of two equal ones; None without any."""
+    best: EvaluationRecord | None = None
+    for evaluation in evaluations:
+        if best is None or objective.better(evaluation.objective, best.objective):
+            best = evaluation
+    return best
+
+
+def out_of_patience(run: TrainingRun, state: TrainingState) -> bool:
+    """Return whether as many evaluations as patience allows have brought no improvement."""
+    patience = run.conditions.config.patience
+    return patience > 0 and state.without_improvement >= patience
+
+
+def finish(
+    run: TrainingRun,
+    state: TrainingState,
+    *,
+    stopped: bool,
+    stack: Sequence[TrainingState] = (),
+) -> FitResult:
+    """Restore the best weights and return the result.
+
+    `stack` are the states of all trainings that took their steps as one, this one included; each
+    then counts an equal share of the seconds.
+    """
+    states = stack or (state,)
+    share = 1 / len(states)
+    evaluation_seconds = sum(each.evaluation_seconds for each in states)
+    loop_seconds = (time.perf_counter() - state.loop_began - evaluation_seconds) * share
+    best = best_evaluation(state.evaluations, run.conditions.objective)
+    state.best.restore()
+    run.model.eval()
+    return FitResult(
+        evaluations=tuple(state.evaluations),
+        best_step=best.step if best else 0,
+        valid_cells=state.best.cells,
+        valid_objective=best.objective if best else None,
+        stopped=stopped,
+        rows_per_second=state.rows / loop_seconds,
+        seconds=(time.perf_counter() - run.began) * share,
+        peak_memory_bytes=peak_memory_bytes(run.conditions.device),
+    )
+
+
+def batches_of_pass(
+    num_rows: int, batch_size: int, shuffle: Shuffle, *, seed: int, pass_number: int
+) -> Iterator[Int[Tensor, "B"]]:
+    """Yield the row numbers of every step of a pass, on the host; the last step has the rest."""
+    generator = torch.Generator().manual_seed(derived_seed(seed, Purpose.DATA_ORDER, pass_number))
+    rest = torch.empty(0, dtype=number_type(num_rows))
+    for rows_W in _windows(num_rows, shuffle, generator):
+        waiting = torch.cat([rest, rows_W]) if len(rest) else rows_W
+        num_in_batches = len(waiting) - len(waiting) % batch_size
+        if num_in_batches:
+            yield from torch.split(waiting[:num_in_batches], batch_size)
+        rest = waiting[num_in_batches:]
+    if len(rest):
+        yield rest
+
+
+def _windows(
+    num_rows: int, shuffle: Shuffle, generator: torch.Generator
+) -> Iterator[Int[Tensor, "W"]]:
+    """Yield runs of row numbers in their order."""
+    if shuffle == "rows":
+        yield torch.randperm(num_rows, generator=generator, dtype=number_type(num_rows))
+        return
+    offsets = torch.arange(BLOCK_ROWS, dtype=number_type(num_rows))
+    blocks = torch.randperm(-(-num_rows // BLOCK_ROWS), generator=generator, dtype=offsets.dtype)
+    for window_blocks in torch.split(blocks, BLOCKS_AT_ONCE):
+        rows_W = (window_blocks[:, None] * BLOCK_ROWS + offsets).flatten()
+        rows_W = rows_W[rows_W < num_rows]  # the last block may be short
+        yield rows_W[torch.randperm(len(rows_W), generator=generator)]
+
+
+def number_type(num_rows: int) -> torch.dtype:
+    """Return int32 where it suffices, since drawing is bound by memory; the order is the same."""
+    return torch.int32 if num_rows <= torch.iinfo(torch.int32).max else torch.int64

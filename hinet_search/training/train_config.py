@@ -1,0 +1,39 @@
+"""Training configuration: the options `train.*`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hinet_search.common.frozen_model import Frozen, Large
+
+Rate = Annotated[float, Field(strict=True, gt=0, le=10)]
+Strength = Annotated[float, Field(strict=True, ge=0, le=1e3)]
+Shuffle = Literal["rows", "blocks"]
+
+
+class TrainConfig(Frozen):
+    """How one model is trained. The defaults were tuned on KuaiRand; every study starts from them.
+
+    `weight_decay` is decoupled and applies to dense weights only. `embedding_l2` is a penalty in
+    the loss on the embedding rows that a batch looks up. `passes` is the number of passes over the
+    training rows, which may be fractional. `patience` is the number of evaluations without
+    improvement after which training stops, 0 = never. `clip_norm` bounds the gradient norm, 0 =
+    off. `embedding_optimiser`: `adam` updates all rows of a table at every step, the others only
+    the rows that the batch looked up (training/optimiser.py). `precision` applies to the matrix
+    products of a training step; weights, loss, optimiser and evaluation always are fp32. `shuffle`
+    is the order of rows in a pass (training/run_state.py); `blocks` is for data larger than memory.
+    """
+
+    learning_rate: Rate = 1e-3
+    embedding_learning_rate_multiplier: Annotated[float, Field(strict=True, gt=0, le=100)] = 1.0
+    batch_size: Annotated[Large, Field(strict=True)] = 1024
+    weight_decay: Strength = 1e-3
+    embedding_l2: Strength = 0.0
+    passes: Annotated[float, Field(strict=True, gt=0, le=1e4)] = 4.0
+    evaluations_per_pass: Annotated[int, Field(strict=True, ge=1, le=1000)] = 4
+    patience: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] = 3
+    clip_norm: Annotated[float, Field(strict=True, ge=0, le=1_000_000_000)] = 10.0
+    optimiser: Literal["adam"] = "adam"
+    embedding_optimiser: Literal["adam", "sparse_adam", "rowwise_adagrad", "lazy_adam"] = "adam"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    shuffle: Shuffle = "rows"

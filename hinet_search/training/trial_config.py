@@ -1,0 +1,166 @@
+"""Trial configuration: build a model's Config, TrainConfig and FeatureConfig from dotted names."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
+from types import ModuleType
+from typing import Any
+
+from pydantic import BaseModel, create_model
+
+from hinet_search.common.errors import ConfigurationError, did_you_mean
+from hinet_search.common.frozen_model import Frozen, Large
+from hinet_search.common.plugins import load
+from hinet_search.data.columns import Dataset
+from hinet_search.data.schema import Schema
+from hinet_search.models.layers.protocol import ProtocolConfig, build_in_protocol
+from hinet_search.study.distributions import Value
+from hinet_search.study.feature_definition import ALL, Pooling
+from hinet_search.study.load_study import MODELS
+from hinet_search.study.validation_messages import Location
+from hinet_search.study.yaml_file import Place, validated_at
+from hinet_search.training.train_config import TrainConfig
+from hinet_search.training.trainable import BuiltModel
+
+
+class FeatureConfig(Frozen):
+    """The inputs of a model.
+
+    Ids rarer than `minimum_frequency` in training become 0 = unknown. `groups` is `all`, `none`
+    (only the ungrouped features) or names of groups joined by `+`. `pooling` replaces that of every
+    list.
+    """
+
+    minimum_frequency: Large = 1
+    groups: str = ALL
+    pooling: Pooling | None = None
+
+    def schema_of(self, dataset: Dataset) -> Schema:
+        """Return the schema of the chosen inputs; no data are copied."""
+        return dataset.schema(self.minimum_frequency, self.groups, self.pooling)
+
+    def view(self, dataset: Dataset) -> tuple[Dataset, Schema]:
+        """Return the data with only the chosen inputs, and their schema."""
+        return dataset.with_groups(self.groups), self.schema_of(dataset)
+
+
+@dataclass(frozen=True)
+class TrialConfig:
+    """Everything that determines how one model is built and trained, except data and seed.
+
+    It is validated where its values are drawn or read; a job carries it to its slot as it is.
+    """
+
+    model_name: str
+    model: BaseModel
+    train: TrainConfig
+    features: FeatureConfig
+
+    @property
+    def sections(self) -> dict[str, Any]:
+        """Every setting as plain values, in the form that `whole_config` takes."""
+        parts = {"model": self.model, "train": self.train, "features": self.features}
+        return {name: part.model_dump(mode="json") for name, part in parts.items()}
+
+    def build(self, schema: Schema) -> BuiltModel:
+        """Build a freshly initialised model; it uses torch's global random generator."""
+        build: Callable[[Schema], Any] = partial(model_module(self.model_name).Model, self.model)
+        if isinstance(self.model, ProtocolConfig):
+            return build_in_protocol(self.model.protocol, build, schema)
+        built: BuiltModel = build(schema)
+        return built
+
+
+def config_type(model: str) -> type[BaseModel]:
+    """Return the Config of a model."""
+    config: type[BaseModel] = model_module(model).Config
+    return config
+
+
+def model_module(model: str) -> ModuleType:
+    """Import the file of a model; raise ConfigurationError if it lacks Config or Model."""
+    module = load(MODELS, model)
+    missing = [name for name in ("Config", "Model") if not hasattr(module, name)]
+    if missing:
+        raise ConfigurationError(
+            f"model {model} must have Config and Model, {module.__file__} lacks {missing[0]}"
+        )
+    return module
+
+
+def _no_place(_location: Location) -> str:
+    return "configuration"
+
+
+def build_config(model: str, values: Mapping[str, Value], place: Place = _no_place) -> TrialConfig:
+    """Build the configuration of flat dotted `values`.
+
+    Errors: ConfigurationError; each of its lines begins with the place of a value.
+    """
+    _refuse_unknown(model, values, place)
+    sections: dict[str, dict[str, Any]] = {"model": {}, "train": {}, "features": {}}
+    for name, value in values.items():
+        *path, leaf = name.split(".")
+        node: dict[str, Any] = sections
+        for step in path:
+            node = node.setdefault(step, {})
+        node[leaf] = value
+    return whole_config(model, sections, place)
+
+
+def whole_config(model: str, sections: Mapping[str, Any], place: Place = _no_place) -> TrialConfig:
+    """Build the configuration of the mappings `model`, `train` and `features`.
+
+    Errors: as `build_config`.
+    """
+    validated = validated_at(_sections(config_type(model)), sections, place)
+    return TrialConfig(model_name=model, **dict(validated))
+
+
+@cache
+def _sections(config: type[BaseModel]) -> type[BaseModel]:
+    """Return a model's Config, TrainConfig and FeatureConfig as one type.
+
+    Its errors then have complete dotted names.
+    """
+    return create_model(
+        "Sections",
+        __base__=Frozen,
+        model=(config, ...),
+        train=(TrainConfig, ...),
+        features=(FeatureConfig, ...),
+    )
+
+
+def known_names(model: str) -> tuple[str, ...]:
+    """Return every dotted name of a configuration of this model."""
+    types: dict[str, type[BaseModel]] = {
+        "model": config_type(model),
+        "train": TrainConfig,
+        "features": FeatureConfig,
+    }
+    return tuple(name for prefix, type_ in types.items() for name in _dotted(type_, prefix))
+
+
+def _dotted(type_: type[BaseModel], prefix: str) -> list[str]:
+    names: list[str] = []
+    for field, information in type_.model_fields.items():
+        inner = information.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            names += _dotted(inner, f"{prefix}.{field}")
+        else:
+            names.append(f"{prefix}.{field}")
+    return names
+
+
+def _refuse_unknown(model: str, values: Mapping[str, Value], place: Place) -> None:
+    """Raise ConfigurationError with one line per name that is no setting of the model."""
+    known = known_names(model)
+    unknown = [
+        f"{place(tuple(name.split('.')))}: "
+        f"'{name}' is no setting of {model}{did_you_mean(name, known)}"
+        for name in values
+        if name not in known
+    ]
+    if unknown:
+        raise ConfigurationError(*unknown)

@@ -1,0 +1,198 @@
+"""Files are complete or absent, whatever else writes to the same place and whenever a writer dies."""
+
+import os
+import random
+import shutil
+import signal
+import socket
+import stat
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from hinet_search.api import write_files
+from hinet_search.common.files import replacing, replacing_folder, whole_files
+from tests.waiting import wait_until
+
+LETTERS = "abcdef"
+SIZE = 200_000
+
+
+def write(path: Path, letter: str) -> None:
+    content = letter.encode() * SIZE
+    with replacing(path, SIZE) as part:
+        part.write_bytes(content)
+
+
+def write_folder(folder: Path, letter: str) -> None:
+    with replacing_folder(folder, SIZE) as part:
+        (part / "inside").mkdir()
+        (part / "inside" / "file").write_bytes(letter.encode() * SIZE)
+
+
+def start(work: Callable[[], object]) -> int:
+    """Start a process that does the work; its exit code is 0 if nothing was raised."""
+    process = os.fork()
+    if process == 0:
+        code = 1
+        try:
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    return process
+
+
+def exit_code(process: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def is_whole(path: Path) -> bool:
+    content = path.read_bytes()
+    return len(content) == SIZE and len(set(content)) == 1
+
+
+def remove_folder(place: Path) -> None:
+    if place.is_dir():
+        shutil.rmtree(place, ignore_errors=True)
+
+
+@pytest.fixture
+def usual_umask() -> Iterator[None]:
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+def test_six_writers_of_one_report_all_succeed_and_leave_one_whole_file(tmp_path: Path) -> None:
+    path, go = tmp_path / "report.html", tmp_path / "go"
+
+    def write_often(letter: str) -> None:
+        wait_until(go.exists, pause=0.001)
+        for _ in range(20):
+            write_files("study", {".html": letter * SIZE}, path)
+
+    processes = [start(lambda letter=letter: write_often(letter)) for letter in LETTERS]
+    go.touch()
+    assert [exit_code(process) for process in processes] == [0] * 6
+    go.unlink()
+    assert is_whole(path)
+    assert names(tmp_path) == ["report.html"]
+
+
+@pytest.mark.parametrize("make", [write, write_folder])
+def test_a_writer_killed_at_any_moment_leaves_the_place_whole(
+    make: Callable[[Path, str], None], tmp_path: Path
+) -> None:
+    place = tmp_path / "place"
+    draw = random.Random(0)
+
+    def write_on() -> None:
+        while True:
+            remove_folder(place)
+            make(place, draw.choice(LETTERS))
+
+    for _ in range(25):
+        process = start(write_on)
+        time.sleep(draw.uniform(0.0, 0.01))
+        os.kill(process, signal.SIGKILL)
+        exit_code(process)
+        assert make is write_folder or not place.exists() or is_whole(place)
+        assert len([name for name in names(tmp_path) if name.endswith(".part")]) <= 1
+        remove_folder(place)
+        make(place, "z")
+        assert names(tmp_path) == ["place"], "the next writer removes what was left"
+
+
+def test_what_a_living_writer_writes_is_not_removed(tmp_path: Path) -> None:
+    path = tmp_path / "report"
+    with replacing(path, 5) as part:
+        part.write_bytes(b"first")
+        write(path, "z")
+        assert part.read_bytes() == b"first"
+    assert path.read_bytes() == b"first"
+    assert names(tmp_path) == ["report"]
+
+
+def test_a_writer_that_fails_leaves_what_was_there_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "report").write_bytes(b"before")
+    with suppress(KeyError), replacing(tmp_path / "report", 4) as part:
+        part.write_bytes(b"half")
+        raise KeyError
+    assert (tmp_path / "report").read_bytes() == b"before"
+    assert names(tmp_path) == ["report"]
+
+
+def test_of_two_writers_of_one_folder_the_later_is_refused(tmp_path: Path) -> None:
+    later = replacing_folder(tmp_path / "model", 1)
+    later.__enter__()
+    write_folder(tmp_path / "model", "z")
+    with pytest.raises(OSError, match="not empty"):
+        later.__exit__(None, None, None)
+    assert is_whole(tmp_path / "model" / "inside" / "file")
+    assert names(tmp_path) == ["model"]
+
+
+@pytest.mark.usefixtures("usual_umask")
+def test_a_file_has_the_mode_of_any_new_file(tmp_path: Path) -> None:
+    write(tmp_path / "report", "a")
+    assert stat.S_IMODE((tmp_path / "report").stat().st_mode) == 0o644
+
+
+@pytest.mark.usefixtures("usual_umask")
+def test_a_file_that_is_being_written_is_for_its_owner_alone(tmp_path: Path) -> None:
+    with replacing(tmp_path / "report", 1) as part:
+        part.touch()
+        assert stat.S_IMODE(part.parent.stat().st_mode) == 0o700
+
+
+def test_a_link_stays_a_link_and_its_file_is_written(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    link = tmp_path / "report"
+    link.symlink_to(tmp_path / "far" / "real")
+    write(link, "a")
+    write(link, "b")
+    assert link.is_symlink()
+    assert is_whole(tmp_path / "far" / "real")
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "é" * 127, "x" * 250 + ".html"])
+def test_a_name_may_be_as_long_as_the_system_allows(name: str, tmp_path: Path) -> None:
+    write(tmp_path / name, "a")
+    assert names(tmp_path) == [name]
+
+
+def test_a_folder_is_no_place_for_a_file(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError, match="it is a folder, not a file"):
+        write(tmp_path, "a")
+
+
+def test_a_pipe_and_a_socket_are_not_replaced(tmp_path: Path) -> None:
+    pipe, listening = tmp_path / "pipe", socket.socket(socket.AF_UNIX)
+    os.mkfifo(pipe)
+    listening.bind(str(tmp_path / "socket"))
+    for special in (pipe, tmp_path / "socket"):
+        with pytest.raises(OSError, match="it is a device, a pipe or a socket, not a file"):
+            write(special, "a")
+    listening.close()
+    assert pipe.is_fifo()
+
+
+def test_a_device_is_not_replaced() -> None:
+    with pytest.raises(OSError, match="it is a device, a pipe or a socket, not a file"):
+        write(Path("/dev/null"), "a")
+    assert Path("/dev/null").is_char_device()
+
+
+def test_files_that_are_being_written_are_no_whole_files(tmp_path: Path) -> None:
+    write(tmp_path / "whole", "a")
+    with replacing(tmp_path / "new", 4) as part:
+        part.write_bytes(b"half")
+        assert list(whole_files(tmp_path)) == [tmp_path / "whole"]

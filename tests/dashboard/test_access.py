@@ -1,0 +1,304 @@
+"""The guard in front of a dashboard: every request that it refuses, and what it adds to every answer."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from io import BytesIO
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+import pytest
+
+from hinet_search.common.errors import ConfigurationError
+from hinet_search.dashboard.access import Access, guard
+
+TOKEN = "a-token-of-some-length"
+OTHERS = Access("10.0.0.5", 80, token=TOKEN)
+WRITABLE = Access(writable=True)
+OWN_PAGE = {"HTTP_ORIGIN": "http://127.0.0.1:8080", "HTTP_SEC_FETCH_SITE": "same-origin"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    text: str
+    headers: dict[str, str]
+
+
+def bare(environment: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+    """As optuna-dashboard answers: an artifact may be a page, and any site may read it."""
+    start(
+        "200 OK",
+        [
+            ("Content-Type", "text/html"),
+            ("access-control-allow-origin", "*"),
+            *_policy(environment),
+        ],
+    )
+    return [b"done"]
+
+
+def _policy(environment: WSGIEnvironment) -> list[tuple[str, str]]:
+    path = environment["PATH_INFO"]
+    return (
+        [("content-security-policy", "default-src 'self'")]
+        if path in ("/dashboard", "/artifacts/2/ab")
+        else []
+    )
+
+
+def ask(access: Access, method: str = "GET", path: str = "/dashboard", **headers: str) -> Answer:
+    """What the guarded application answers to one request, by default under its own name."""
+    said: list[tuple[str, list[tuple[str, str]]]] = []
+    path, _, query = path.partition("?")
+    environment = {
+        "REQUEST_METHOD": method,
+        "PATH_INFO": path,
+        "QUERY_STRING": query,
+        "HTTP_HOST": f"{access.host}:{access.port}",
+        "wsgi.input": BytesIO(),
+        **headers,
+    }
+    body = b"".join(
+        guard(bare, access)(environment, lambda status, headers, *_: said.append((status, headers)))
+    )
+    ((status, sent),) = said
+    names = [name for name, _ in sent]
+    assert len(set(names)) == len(names), "no header is sent twice"
+    return Answer(int(status.split()[0]), body.decode(), dict(sent))
+
+
+# Host
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8080", "127.0.0.1", "127.0.0.1:1", "0.0.0.0:8080", ""]
+)
+def test_another_host_is_refused(host: str) -> None:
+    assert ask(Access(), HTTP_HOST=host).status == 403
+
+
+def test_a_refusal_says_why_in_one_line() -> None:
+    assert (
+        ask(Access(), HTTP_HOST="evil").text == "this dashboard answers on its own address only\n"
+    )
+
+
+def test_a_request_without_a_host_is_refused() -> None:
+    environment = {"REQUEST_METHOD": "GET", "PATH_INFO": "/"}
+    said: list[str] = []
+    guard(bare, Access())(environment, lambda status, _headers: said.append(status))
+    assert said == ["403 Forbidden"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8080", "localhost:8080", "LOCALHOST:8080"])
+def test_this_machines_own_names_are_answered(host: str) -> None:
+    assert ask(Access(), HTTP_HOST=host).status == 200
+
+
+def test_loopback_of_ipv6_has_brackets() -> None:
+    assert ask(Access("::1"), HTTP_HOST="[::1]:8080").status == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("studies.example", 200), ("studies.example:80", 200), ("localhost:80", 403)],
+)
+def test_a_name_is_answered_with_and_without_the_port(host: str, status: int) -> None:
+    access = Access("0.0.0.0", 80, names=("studies.example",), token=TOKEN)
+    assert ask(access, HTTP_HOST=host, HTTP_AUTHORIZATION=f"Bearer {TOKEN}").status == status
+
+
+@pytest.mark.parametrize("path", ["//artifacts/1/ab", "/artifacts//1/ab", "/arti\xfffacts/1/ab"])
+def test_a_path_that_the_application_would_read_as_another_is_refused(path: str) -> None:
+    assert ask(Access(), path=path).status == 400
+
+
+# Token
+
+
+@pytest.mark.parametrize(
+    "access",
+    [
+        Access(token="short"),
+        Access(token=""),
+        Access(token="fifteen chars.."),
+        Access(token="späces and ümlauts"),
+    ],
+)
+def test_a_token_that_can_be_guessed_or_sent_in_no_header_is_refused(access: Access) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"a token must be at least 16 letters, digits or signs, got \d+"
+    ):
+        access.check()
+
+
+@pytest.mark.parametrize("host", ["10.0.0.5", "0.0.0.0", "::", "", "my-machine"])
+def test_without_a_token_no_other_machine_is_let_in(host: str) -> None:
+    with pytest.raises(
+        ConfigurationError,
+        match="lets other machines in, so it needs a token\nset HINET_SEARCH_TOKEN",
+    ):
+        Access(host).check()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
+def test_on_loopback_no_token_is_needed(host: str) -> None:
+    Access(host).check()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", ""])
+def test_every_address_at_once_needs_a_name(host: str) -> None:
+    with pytest.raises(
+        ConfigurationError, match="so --name must give the host name that browsers use"
+    ):
+        Access(host, token=TOKEN).check()
+    Access(host, token=TOKEN, names=("studies.example",)).check()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"HTTP_AUTHORIZATION": "Bearer another-token-of-length"},
+        {"HTTP_AUTHORIZATION": f"Basic {TOKEN}"},
+        {"HTTP_AUTHORIZATION": "Bearer tök\xffen"},
+        {"HTTP_AUTHORIZATION": "Bearer"},
+        {"HTTP_COOKIE": f"hinet_search_80={TOKEN}"},
+        {"HTTP_COOKIE": "hinet_search_80="},
+        {"HTTP_COOKIE": ";;="},
+    ],
+)
+def test_a_request_without_the_token_is_asked_for_it(headers: dict[str, str]) -> None:
+    answer = ask(OTHERS, path="/api/studies", **headers)
+    assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+    assert "needs its token" in answer.text
+
+
+def test_a_wrong_token_in_the_address_is_no_token() -> None:
+    assert ask(OTHERS, path="/?token=another-token-of-length").status == 401
+
+
+def test_a_program_brings_the_token_in_a_header() -> None:
+    assert ask(OTHERS, HTTP_AUTHORIZATION=f"Bearer {TOKEN}").text == "done"
+
+
+def test_a_browser_turns_the_token_in_the_address_into_a_cookie() -> None:
+    signed_in = ask(OTHERS, path=f"/?token={TOKEN}")
+    cookie, *kind = signed_in.headers["Set-Cookie"].split("; ")
+    assert kind == ["Path=/", "HttpOnly", "SameSite=Strict"]
+    assert TOKEN not in cookie + signed_in.text
+    assert signed_in.headers["Cache-Control"] == "no-store"
+    assert ask(OTHERS, HTTP_COOKIE=f"other=1; {cookie}").text == "done"
+
+
+def test_another_token_makes_old_cookies_void() -> None:
+    cookie = ask(OTHERS, path=f"/?token={TOKEN}").headers["Set-Cookie"].partition(";")[0]
+    assert (
+        ask(Access("10.0.0.5", 80, token="another-token-of-length"), HTTP_COOKIE=cookie).status
+        == 401
+    )
+
+
+def test_a_token_is_not_in_what_may_be_printed() -> None:
+    assert TOKEN not in repr(OTHERS)
+
+
+def test_on_loopback_a_token_keeps_other_users_of_the_machine_out() -> None:
+    assert ask(Access(token=TOKEN)).status == 401
+
+
+# Changes
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "get"])
+def test_a_method_that_may_change_something_is_refused(method: str) -> None:
+    answer = ask(Access(), method, **OWN_PAGE)
+    assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
+    assert answer.text == "this dashboard is read-only\n"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_a_page_of_a_writable_dashboard_may_change_something(method: str) -> None:
+    assert ask(WRITABLE, method, **OWN_PAGE).text == "done"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"HTTP_ORIGIN": "null"},
+        {"HTTP_ORIGIN": "http://evil.example"},
+        {"HTTP_ORIGIN": "http://127.0.0.1:9999"},
+        {"HTTP_ORIGIN": "http://localhost:8080"},
+        {"HTTP_ORIGIN": "http://127.0.0.1:8080.evil.example"},
+        {"HTTP_ORIGIN": "http://127.0.0.1:8080", "HTTP_SEC_FETCH_SITE": "cross-site"},
+        {"HTTP_ORIGIN": "http://127.0.0.1:8080", "HTTP_SEC_FETCH_SITE": "same-site"},
+    ],
+)
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_a_change_from_another_page_is_refused(method: str, headers: dict[str, str]) -> None:
+    answer = ask(WRITABLE, method, **headers)
+    assert (answer.status, answer.text) == (
+        403,
+        "a change must come from a page of this dashboard\n",
+    )
+
+
+@pytest.mark.parametrize("method", ["PATCH", "OPTIONS", "TRACE"])
+def test_other_methods_are_never_allowed(method: str) -> None:
+    answer = ask(WRITABLE, method, **OWN_PAGE)
+    assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD, POST, PUT, DELETE")
+
+
+# Answers
+
+
+@pytest.mark.parametrize("path", ["/dashboard", "/api/studies", "/artifacts/1/ab"])
+def test_no_other_site_may_read_frame_or_reinterpret_an_answer(path: str) -> None:
+    headers = ask(Access(), path=path).headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert not [name for name in headers if name.lower().startswith("access-control-")]
+
+
+def test_nothing_runs_in_an_answer_without_a_policy_of_its_own() -> None:
+    assert (
+        ask(Access(), path="/api/studies").headers["Content-Security-Policy"]
+        == "sandbox; default-src 'none'"
+    )
+
+
+def test_a_page_keeps_its_own_policy() -> None:
+    assert ask(Access()).headers["content-security-policy"] == "default-src 'self'"
+
+
+@pytest.mark.parametrize(
+    "path", ["/artifacts/1/ab", "/artifacts/2/ab"], ids=["without a policy", "with a policy"]
+)
+def test_an_artifact_is_a_file_to_save_whatever_it_says_of_itself(path: str) -> None:
+    headers = {name.lower(): value for name, value in ask(Access(), path=path).headers.items()}
+    assert headers["content-disposition"] == "attachment"
+    assert headers["content-security-policy"] == "sandbox; default-src 'none'"
+
+
+# Form
+
+
+@pytest.mark.parametrize("path", ["/csv/9999999999999999999", "/study/1234567890123456789/x"])
+def test_a_number_that_no_database_has_is_refused_in_a_path(path: str) -> None:
+    assert ask(Access(), path=path).status == 400
+
+
+@pytest.mark.parametrize("length", ["x", "-1", "1.5", "٣", "10000001", "9" * 5000])
+def test_a_body_without_a_readable_length_is_refused(length: str) -> None:
+    answer = ask(WRITABLE, "POST", "/api/studies", CONTENT_LENGTH=length, **OWN_PAGE)
+    assert (answer.status, answer.text) == (
+        400,
+        "Content-Length must be a whole number of at most 10000000 bytes\n",
+    )
+
+
+@pytest.mark.parametrize("length", ["", "0", "12"])
+def test_a_body_with_a_length_passes(length: str) -> None:
+    assert ask(WRITABLE, "POST", "/api/studies", CONTENT_LENGTH=length, **OWN_PAGE).status == 200

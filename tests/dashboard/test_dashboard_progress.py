@@ -1,0 +1,170 @@
+"""Progress in numbers: ended trials, remaining time, causes of failures."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from hinet_search.dashboard import progress
+from hinet_search.dashboard.progress_card import build, ribbon, roughly
+from hinet_search.results.records import Cost, EvaluationRecord, TrialRecord
+from hinet_search.results.study_record import StudyRecord
+from tests.report.arms import Shape
+from tests.report.studies import empty, study
+
+BEGAN = datetime(2026, 11, 25, 12, tzinfo=UTC)
+COST = Cost(1000, 200, 4000, 1e5, 30.0, 1 << 30, "cuda:0")
+
+
+def trial(
+    number: int, minute: float, state: str = "complete", cause: str = "", seconds: float = 30.0
+) -> TrialRecord:
+    value = 0.7 if state == "complete" else None
+    finished = (BEGAN + timedelta(minutes=minute)).isoformat()
+    return TrialRecord(
+        number,
+        state,
+        value,
+        {},
+        False,
+        cause,
+        (),
+        replace(COST, seconds=seconds),
+        finished=finished,
+    )
+
+
+def running(*trials: TrialRecord, budget: int = 10) -> StudyRecord:
+    """Return a running study of one arm with these trials."""
+    record = study(Shape(arms=("hinet",), trials=1, finalists=False), state="running")
+    (arm,) = record.arms
+    return replace(
+        record, budget=replace(record.budget, trials=budget), arms=(replace(arm, trials=trials),)
+    )
+
+
+def test_duplicates_and_oversized_draws_do_not_count() -> None:
+    record = running(
+        trial(0, 0),
+        trial(1, 1, "pruned", "duplicate of trial 0"),
+        trial(2, 2, "failed"),
+        trial(3, 3, "pruned"),
+    )
+    result = progress.arm_status(record, record.arms[0])
+    assert (result.ended, result.complete, result.pruned, result.failed) == (3, 1, 1, 1)
+
+
+def test_the_time_left_follows_the_pace_of_the_last_trials() -> None:
+    record = running(*(trial(k, 0.5 * k) for k in range(5)))
+    assert progress.seconds_left(record) == pytest.approx(5 * 30)
+
+
+def test_a_night_between_two_launches_is_no_part_of_the_pace() -> None:
+    record = running(trial(0, 0), trial(1, 0.5), trial(2, 600), trial(3, 600.5))
+    assert progress.seconds_left(record) == pytest.approx(6 * 30)
+
+
+def test_a_long_trial_is_no_night() -> None:
+    record = running(trial(0, 0), trial(1, 10, seconds=550), budget=3)
+    assert progress.seconds_left(record) == pytest.approx(600)
+
+
+@pytest.mark.parametrize("ends", [[], [0], [0, 0, 0]])
+def test_no_time_left_is_shown_before_two_trials_ended_one_after_the_other(
+    ends: list[float],
+) -> None:
+    record = running(*(trial(number, minute) for number, minute in enumerate(ends)))
+    assert progress.seconds_left(record) is None
+
+
+def test_an_arm_beyond_a_lowered_budget_misses_nothing() -> None:
+    assert progress.missing(running(*(trial(k, k) for k in range(5)), budget=3)) == 0
+
+
+def test_causes_are_counted_by_their_first_line() -> None:
+    record = running(
+        trial(0, 0, "failed", "out of memory\nTraceback"),
+        trial(1, 1, "failed", "out of memory"),
+        trial(2, 2, "failed"),
+    )
+    assert progress.causes(record) == {"out of memory": 2, "no cause recorded": 1}
+
+
+def test_causes_that_differ_in_numbers_alone_are_counted_as_one() -> None:
+    causes = ("loss 123.4 at step 5", "loss 99.1 at step 7", "out of memory")
+    record = running(
+        *(trial(number, number, "failed", cause) for number, cause in enumerate(causes))
+    )
+    assert progress.causes(record) == {"loss 123.4 at step 5": 2, "out of memory": 1}
+
+
+def test_trials_under_way_show_their_evaluations_without_those_that_are_no_number() -> None:
+    evaluations = tuple(
+        EvaluationRecord(k + 1, k / 4, value, 0.4, 1.0, ())
+        for k, value in enumerate([0.6, float("nan"), 0.7])
+    )
+    record = running(
+        TrialRecord(
+            7,
+            "running",
+            None,
+            {},
+            False,
+            "",
+            evaluations,
+            None,
+            started="2026-11-25T12:00:00+00:00",
+        )
+    )
+    (result,) = progress.running_trials(record)
+    assert (result.arm, result.number, result.points) == ("hinet", 7, ((0.0, 0.6), (0.5, 0.7)))
+    assert "Running trials" in build(record, None, {}).body
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(4, "0 s"), (47, "40 s"), (61, "1 min"), (299, "4 min"), (7300, "2 h"), (200_000, "2 d")],
+)
+def test_the_time_without_heartbeats_has_one_unit(seconds: float, text: str) -> None:
+    assert roughly(seconds) == text
+
+
+def test_a_coordinator_without_heartbeats_is_reported_with_the_last_trial() -> None:
+    record = replace(running(trial(0, 122)), state="interrupted")
+    assert ribbon(record, 250.0) == (
+        "Preliminary: the study is interrupted, no heartbeat for 4 min, last trial 2026-11-25 14:02 UTC"
+    )
+    assert build(record, 250.0, {}).lead.startswith(
+        "No heartbeat for 4 min, last trial 2026-11-25 14:02 UTC."
+    )
+
+
+def test_a_stopped_study_says_how_to_resume_it() -> None:
+    record = replace(running(trial(0, 122)), state="stopped")
+    card = build(record, None, {})
+    assert card.heading == "Stopped with 9 trials to go"
+    assert card.lead.startswith("No launch is running, last trial 2026-11-25 14:02 UTC.")
+    assert "<code>hinet-search launch studies/shop.yaml</code>" in card.lead
+
+
+def test_a_running_study_shows_what_is_left_and_where_it_trains() -> None:
+    card = build(running(trial(0, 0), trial(1, 0.5)), 3.0, {})
+    assert card.heading == "8 trials to go, about 4 m 0 s"
+    assert (
+        card.lead
+        == "At the pace of the last 20 trials. 4 slots; trials so far were trained on cuda:0."
+    )
+
+
+def test_a_study_whose_trials_have_ended_trains_finalists() -> None:
+    card = build(running(trial(0, 0), trial(1, 1), budget=2), 3.0, {})
+    assert card.heading == "All trials have ended; training the finalists"
+
+
+def test_a_study_without_a_trial_has_a_card() -> None:
+    card = build(empty(), 3.0, {})
+    assert (card.heading, card.lead) == ("84 trials to go", "4 slots.")
+
+
+def test_a_done_study_has_no_ribbon() -> None:
+    assert ribbon(study(), None) == ""

@@ -1,0 +1,264 @@
+"""Dashboard: what it shows, and what it refuses."""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+from threading import Thread
+
+import optuna
+import pytest
+from optuna_dashboard import get_note
+
+from hinet_search.common.errors import ConfigurationError, EnvironmentFault
+from hinet_search.dashboard.access import Access
+from hinet_search.dashboard.server import annotate, make_server
+from hinet_search.storage.engine import Database, connect
+from hinet_search.storage.load import load_record
+from tests.storage.small_study import new_store, small_study
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Database:
+    return small_study(tmp_path_factory.mktemp("dashboard") / "h.db")
+
+
+@pytest.fixture(scope="module")
+def port(database: Database) -> Iterator[int]:
+    with serving(database) as port:
+        yield port
+
+
+@contextmanager
+def serving(database: Database) -> Iterator[int]:
+    """Serve the dashboard in the context and return its port."""
+    with make_server(str(database.engine.url.database), Access(port=0)) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+def test_the_page_loads_with_its_script(port: int) -> None:
+    with _ask(port, "GET", "/dashboard") as page:
+        assert page.status == 200
+        assert b"/static/bundle.js" in page.read()
+    with _ask(port, "GET", "/static/bundle.js") as script:
+        assert script.status == 200
+        assert len(script.read()) > 100_000
+
+
+def test_a_client_that_names_no_encoding_gets_the_script_too(port: int) -> None:
+    with closing(HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+        connection.putrequest("GET", "/static/bundle.js", skip_accept_encoding=True)
+        connection.endheaders()
+        assert connection.getresponse().status == 200
+
+
+@pytest.mark.parametrize("path", ["/optuna", "/optuna/"])
+def test_optunas_dashboard_is_found_under_its_name(port: int, path: str) -> None:
+    with _ask(port, "GET", path) as response:
+        assert (response.status, response.headers["Location"]) == (302, "/dashboard")
+
+
+def test_every_arm_is_listed_as_a_study_of_its_own(port: int) -> None:
+    with _ask(port, "GET", "/api/studies") as response:
+        studies = json.load(response)["study_summaries"]
+    assert [study["study_name"] for study in studies] == ["small/hinet", "small/single"]
+
+
+def test_an_arms_page_has_its_trials_and_the_objectives_name(port: int) -> None:
+    with _ask(port, "GET", "/api/studies/1") as response:
+        study = json.load(response)
+    assert [trial["state"] for trial in study["trials"]] == [
+        "Complete",
+        "Complete",
+        "Pruned",
+        "Pruned",
+        "Fail",
+    ]
+    assert study["objective_names"] == ["mean_auc"]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+def test_a_method_that_may_change_something_is_refused_and_changes_nothing(
+    port: int, database: Database, method: str
+) -> None:
+    with _ask(port, method, "/api/studies/1") as response:
+        assert (response.status, response.headers["Allow"]) == (405, "GET, HEAD")
+    assert len(database.storage.get_all_studies()) == 2
+
+
+def test_a_head_request_is_answered(port: int) -> None:
+    with _ask(port, "HEAD", "/dashboard") as response:
+        assert response.status == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "0.0.0.0:{port}", ""],
+)
+def test_a_foreign_host_is_refused(port: int, host: str) -> None:
+    with _ask(port, "GET", "/api/studies", host.format(port=port)) as response:
+        assert response.status == 403
+        assert b"small" not in response.read()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:{port}", "localhost:{port}"])
+def test_this_machines_own_names_are_answered(port: int, host: str) -> None:
+    with _ask(port, "GET", "/api/studies", host.format(port=port)) as response:
+        assert response.status == 200
+
+
+@pytest.mark.parametrize("path", ["/dashboard", "/api/studies", "/api/studies/99"])
+def test_no_other_page_may_frame_an_answer_or_guess_its_type(port: int, path: str) -> None:
+    with _ask(port, "GET", path) as response:
+        assert (
+            response.headers["X-Frame-Options"],
+            response.headers["X-Content-Type-Options"],
+        ) == ("DENY", "nosniff")
+
+
+def test_requests_leave_no_line_on_the_terminal(
+    port: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with _ask(port, "GET", "/api/meta") as response:
+        response.read()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_request_that_optunas_dashboard_cannot_read_costs_a_line_and_no_traceback(
+    database: Database, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("optuna_dashboard"), "handlers", [])
+    with serving(database) as port, _ask(port, "GET", "/api/studies/1?after=%1b[31m") as response:
+        assert response.status == 500
+    assert capfd.readouterr().err == (
+        "optuna-dashboard: Exception: invalid literal for int() with base 10: '\\x1b[31m'\n"
+    )
+
+
+def test_it_listens_on_loopback(database: Database) -> None:
+    with make_server(str(database.engine.url.database), Access(port=0)) as server:
+        assert server.server_address[0] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.168.1.2", "example.org"])
+def test_an_address_for_others_is_refused_before_the_database_is_opened(
+    host: str, tmp_path: Path
+) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"lets other machines in, so it needs a token\n.*ssh -L 8080:127"
+    ):
+        make_server(str(tmp_path / "none.db"), Access(host))
+
+
+def test_it_listens_on_loopback_of_ipv6_where_asked(database: Database) -> None:
+    with make_server(str(database.engine.url.database), Access("::1", port=0)) as server:
+        assert server.server_address[0] == "::1"
+
+
+def test_what_only_reads_cannot_write_even_past_the_guard(database: Database) -> None:
+    reader = connect(str(database.engine.url.database))
+    with pytest.raises(EnvironmentFault, match="readonly"), reader.guarded():
+        reader.storage.delete_study(1)
+    assert len(database.storage.get_all_studies()) == 2
+
+
+def test_a_writable_dashboard_makes_no_database(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentFault, match="launch a study first"):
+        make_server(str(tmp_path / "none.db"), Access(writable=True))
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_cell_of_a_csv_answer_is_a_formula(tmp_path: Path) -> None:
+    database = small_study(tmp_path / "h.db")
+    study = optuna.create_study(storage=database.storage, study_name="foreign")
+    trial = optuna.trial.create_trial(
+        value=-0.5,
+        params={"x": "=cmd|'/c calc'!A0"},
+        distributions={"x": optuna.distributions.CategoricalDistribution(["=cmd|'/c calc'!A0"])},
+        user_attrs={"note": "@SUM(1)"},
+    )
+    study.add_trial(trial)
+    with serving(database) as port, _ask(port, "GET", "/csv/3") as answer:
+        assert answer.headers["Content-Disposition"] == "attachment; filename=foreign.csv"
+        assert (
+            answer.read().decode().splitlines()[1] == "0,COMPLETE,-0.5,'=cmd|'/c calc'!A0,'@SUM(1)"
+        )
+
+
+def test_a_port_that_is_taken_is_named_with_the_remedy(port: int, database: Database) -> None:
+    with pytest.raises(EnvironmentFault) as caught:
+        make_server(str(database.engine.url.database), Access(port=port))
+    assert str(caught.value) == (
+        f"port {port} of 127.0.0.1 cannot be used: another program listens there\nchoose another one with --port"
+    )
+    assert caught.value.exit_code == 4
+
+
+def test_a_port_out_of_range_is_refused(database: Database) -> None:
+    with pytest.raises(EnvironmentFault, match="port 70000 of"):
+        make_server(str(database.engine.url.database), Access(port=70_000))
+
+
+def test_a_missing_database_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentFault, match="launch a study first"):
+        make_server(str(tmp_path / "none.db"), Access())
+
+
+def test_a_study_carries_its_verdict_command_and_report(tmp_path: Path) -> None:
+    database = small_study(tmp_path / "h.db")
+    annotate(
+        database, load_record(database, "small"), verdict="HiNet wins.", report="reports/small.html"
+    )
+    for arm in ("hinet", "single"):
+        note = get_note(optuna.load_study(study_name=f"small/{arm}", storage=database.storage))
+        assert note.startswith("HiNet wins.\n")
+        assert "\n    hinet-search launch small\n" in note
+        assert "\n    reports/small.html\n" in note
+
+
+def test_the_best_trial_of_an_arm_says_that_it_is_the_best(tmp_path: Path) -> None:
+    database = small_study(tmp_path / "h.db")
+    annotate(database, load_record(database, "small"), verdict="", report="")
+    notes = [_trial_note(database, "small/hinet", number) for number in range(5)]
+    assert notes == ["", "Best trial of arm hinet: mean_auc 0.75000 on validation.\n", "", "", ""]
+
+
+def test_a_best_trial_that_is_the_default_says_so(tmp_path: Path) -> None:
+    database = small_study(tmp_path / "h.db")
+    annotate(database, load_record(database, "small"), verdict="", report="")
+    assert "it is the default configuration" in _trial_note(database, "small/single", 0)
+
+
+def test_annotating_again_writes_nothing(tmp_path: Path) -> None:
+    database = small_study(tmp_path / "h.db")
+    seen = []
+    for _ in range(2):
+        annotate(database, load_record(database, "small"), verdict="x", report="y")
+        seen.append([database.storage.get_study_system_attrs(study_id) for study_id in (1, 2)])
+    assert seen[0] == seen[1]
+
+
+def test_a_study_without_trials_is_left_alone(tmp_path: Path) -> None:
+    database = new_store(tmp_path / "h.db").database
+    annotate(database, load_record(database, "small"), verdict="x", report="y")
+    assert database.storage.get_all_studies() == []
+
+
+def _trial_note(database: Database, study_name: str, number: int) -> str:
+    study = optuna.load_study(study_name=study_name, storage=database.storage)
+    return str(get_note(optuna.Trial(study, study.trials[number]._trial_id)))
+
+
+@contextmanager
+def _ask(port: int, method: str, path: str, host: str | None = None) -> Iterator[HTTPResponse]:
+    with closing(HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+        connection.request(
+            method, path, headers={"Host": f"127.0.0.1:{port}" if host is None else host}
+        )
+        yield connection.getresponse()

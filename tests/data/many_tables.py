@@ -1,0 +1,358 @@
+"""Odd tables as exports produce them, each with its outcome: a study that runs, or a refusal."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+ROWS = 480
+BEGUN = datetime(2026, 5, 1)  # noqa: DTZ001  exports have no zone
+
+
+@dataclass(frozen=True)
+class OddTable:
+    """A file and its outcome.
+
+    `refused_by` is `init` or `check`, empty where the study must run. `says` are texts that the
+    written definition, or the error, must contain.
+    """
+
+    file: str
+    write: Callable[[Path], object]
+    says: tuple[str, ...] = ()
+    refused_by: str = ""
+
+
+def ordinary(rows: int = ROWS) -> pl.DataFrame:
+    """Two channels, ten days, a click that follows from the price."""
+    draw = np.random.default_rng(0)
+    price = np.round(draw.gamma(2.0, 20.0, rows), 2)
+    second = np.sort(draw.integers(0, 10 * 86_400, rows))
+    return pl.DataFrame(
+        {
+            "channel": draw.choice(["home", "search"], rows, p=[0.6, 0.4]),
+            "user_id": draw.integers(0, 40, rows),
+            "item_id": draw.integers(0, 30, rows),
+            "price": price,
+            "shown_at": [BEGUN + timedelta(seconds=int(value)) for value in second],
+            "is_click": (price + draw.normal(0, 20, rows) > 36).astype(np.int64),
+        }
+    )
+
+
+def cycle(values: list[object], rows: int = ROWS) -> list[object]:
+    """The values again and again."""
+    return (values * (rows // len(values) + 1))[:rows]
+
+
+def _parquet(says: list[str] | str = (), refused_by: str = "", **columns: object) -> OddTable:  # type: ignore[assignment]
+    return _table(lambda: ordinary().with_columns(**_series(columns)), says, refused_by)
+
+
+def _table(
+    frame: Callable[[], pl.DataFrame], says: list[str] | str = (), refused_by: str = ""
+) -> OddTable:  # type: ignore[assignment]
+    lines = (says,) if isinstance(says, str) else tuple(says)
+    return OddTable("rows.parquet", lambda path: frame().write_parquet(path), lines, refused_by)
+
+
+def _csv(text: Callable[[str], str], says: str = "", refused_by: str = "") -> OddTable:
+    """The ordinary table as a CSV file with edited text."""
+    return OddTable(
+        "rows.csv",
+        lambda path: path.write_text(text(ordinary().write_csv()), encoding="utf-8"),
+        (says,) if says else (),
+        refused_by,
+    )
+
+
+def _series(columns: dict[str, object]) -> dict[str, object]:
+    return {
+        name: value
+        if isinstance(value, pl.Series | pl.Expr)
+        else pl.Series(cycle(list(value)), strict=False)  # type: ignore[call-overload]
+        for name, value in columns.items()
+    }
+
+
+def _renamed(names: dict[str, str]) -> Callable[[], pl.DataFrame]:
+    return lambda: ordinary().with_columns(city=pl.Series(cycle(["a", "b", "c"]))).rename(names)
+
+
+def _header(line: str) -> Callable[[str], str]:
+    return lambda text: "\n".join([line, *text.splitlines()[1:], ""])
+
+
+def _line_by_line(change: Callable[[str], str]) -> Callable[[str], str]:
+    return lambda text: "\n".join([*map(change, text.splitlines()), ""])
+
+
+def _mixed(line: str) -> str:
+    """A number, a text, or nothing in one more column."""
+    return (
+        f"{line},{cycle(['12', 'unknown', '', '3.5', 'n/a'])[len(line)]}"
+        if line[0] != "c"
+        else f"{line},mixed"
+    )
+
+
+def _wide() -> pl.DataFrame:
+    draw = np.random.default_rng(1)
+    return ordinary().with_columns(
+        pl.Series(f"x{place}", draw.normal(size=ROWS)) for place in range(494)
+    )
+
+
+DAYS = [date(1990, 1, 1) + timedelta(days=97 * value) for value in range(50)]
+SPLIT = ["train"] * 14 + ["valid"] * 3 + ["test"] * 3
+CLICK = pl.col("is_click")
+
+TABLES: dict[str, OddTable] = {
+    "dates": _parquet(
+        ["#   birthday: a date: as a number", "#   registered_at: a date", "time: shown_at"],
+        birthday=[*DAYS, None],
+        registered_at=[datetime(2020, 1, day, 12) for day in range(1, 29)],  # noqa: DTZ001
+    ),
+    "dates in a CSV": OddTable(
+        "rows.csv",
+        lambda path: ordinary().with_columns(birthday=pl.Series(cycle(DAYS))).write_csv(path),
+        ("#   birthday: a date", "split: {by: time"),
+    ),
+    "dates as text": _parquet("#   day: dates as text", day=[value.isoformat() for value in DAYS]),
+    "only a birthday": _table(
+        lambda: ordinary().drop("shown_at").with_columns(birthday=pl.Series(cycle(DAYS))),
+        ["#   birthday: a date", "split: {by: random}"],
+    ),
+    "zones": _parquet(
+        ["split: {by: time", "#   seen_utc: a date"],
+        shown_at=pl.col("shown_at").dt.replace_time_zone("Europe/Berlin"),
+        seen_utc=pl.col("shown_at").dt.replace_time_zone("UTC"),
+    ),
+    "a time with gaps": _parquet(
+        ["#   shown_at: a date", "split: {by: random}"],
+        shown_at=pl.when(pl.col("item_id") > 3).then(pl.col("shown_at")),
+    ),
+    "dates beyond the year 9999": _parquet(
+        "#   valid_until: a date",
+        valid_until=pl.Series(cycle([2**61, 0, 2**60])).cast(pl.Datetime("ms")),
+    ),
+    "durations and times of day": _parquet(
+        ["#   waited: a duration", "#   opened: a time of day"],
+        waited=[timedelta(seconds=value) for value in range(90)],
+        opened=[time(hour) for hour in range(24)],
+    ),
+    "decimals": _parquet(
+        ["- price", "click: {column: is_click}"],
+        price=pl.col("price").cast(pl.Decimal(10, 2)),
+        is_click=CLICK.cast(pl.Decimal(4, 2)),
+    ),
+    "booleans with nulls": _parquet(
+        ["click: {column: is_click, equals: true}", "- is_new"],
+        is_click=pl.when(pl.col("item_id") > 3).then(CLICK == 1),
+        is_new=[True, False, None],
+    ),
+    "a label with nulls": _parquet(
+        "click: {column: is_click, equals: 1}", is_click=pl.when(pl.col("item_id") > 3).then(CLICK)
+    ),
+    "nested lists": _parquet("#   seen: lists of lists or structs", seen=[[[1], [2, 3]], [[4]]]),
+    "lists of ids": _parquet("#   viewed: lists; to use them", viewed=[[1, 2], [3], []]),
+    "embeddings": _parquet(
+        ["#   vector: lists of numbers", "#   array: lists of numbers"],
+        vector=[[0.5, 1.5]],
+        array=pl.Series([[0.5, 1.5]] * ROWS, dtype=pl.Array(pl.Float32, 2)),
+    ),
+    "structs and bytes": _parquet(
+        ["#   device: structs", "#   raw: values of type Binary"],
+        device=[{"os": "a", "ram": 4}, {"os": "b", "ram": 8}],
+        raw=[b"\x00\xff", b"b"],
+    ),
+    "constants": _parquet(
+        [
+            "#   version: the same value in every row",
+            "#   flag: the same value wherever it has one",
+        ],
+        version=["v1"],
+        flag=[True, None],
+    ),
+    "columns of nothing": _parquet(
+        ["#   nothing: no value in any row", "#   nan: no finite number in any row"],
+        nothing=pl.Series([None] * ROWS, dtype=pl.Null),
+        text=pl.Series([None] * ROWS, dtype=pl.String),
+        nan=[float("nan"), float("inf")],
+    ),
+    "no rows": _table(
+        lambda: ordinary().head(0),
+        "must have at least 60 rows, 30 of both classes of a label, got 0",
+        "init",
+    ),
+    "no columns": _table(pl.DataFrame, "must have columns, got none", "init"),
+    "one row": _table(lambda: ordinary().head(1), "must have at least 60 rows", "init"),
+    "two rows": _table(
+        lambda: pl.DataFrame({"channel": ["a", "b"], "is_click": [0, 1], "user_id": [1, 2]}),
+        "must have at least 60 rows",
+        "init",
+    ),
+    "500 columns": _table(_wide, "- x493"),
+    "categories": _parquet(
+        ["column: channel", "user: user_id", "- city"],
+        channel=pl.col("channel").cast(pl.Categorical),
+        user_id=pl.col("user_id").cast(pl.String).cast(pl.Categorical),
+        city=pl.Series(cycle(["a", "b", "c"]), dtype=pl.Enum(["c", "b", "a"])),
+    ),
+    "ids above 2^63": _parquet("user: user_id", user_id=pl.col("user_id").cast(pl.UInt64) + 2**63),
+    "negative ids": _parquet("user: user_id", user_id=-pl.col("user_id") - 1),
+    "ids as floats": _parquet(
+        ["user: user_id", "item: item_id"],
+        user_id=pl.when(pl.col("item_id") > 3).then(pl.col("user_id").cast(pl.Float64)),
+        item_id=pl.col("item_id").cast(pl.Float64),
+    ),
+    "names of many scripts": _table(
+        _renamed(
+            {
+                "channel": "频道",
+                "is_click": "点击",
+                "user_id": "用户 id",
+                "price": "Цена",
+                "city": "🏙️ शहर",
+            }
+        ),
+        ['column: "频道"', 'user: "用户 id"', '"点击": {column: "点击"}'],
+    ),
+    "names with signs": _table(
+        _renamed(
+            {
+                "channel": 'the "channel": #1',
+                "price": "a.b, {c}\n[d]",
+                "city": "\x1b[31m\u2028 - x",
+                "item_id": "y",
+            }
+        ),
+        [r"\u001b[31m\u2028 - x", r"a.b, {c}\n[d]", '- "y"'],
+    ),
+    "names that Polars reads as patterns": _table(
+        _renamed({"price": "*", "city": "^.*$", "item_id": "^item id"}),
+        ['#   "*": a name that Polars', '#   "^.*$": a name that Polars', 'item: "^item id"'],
+    ),
+    "names of YAML": _table(
+        _renamed(
+            {"channel": "Null", "is_click": "true", "price": "<<", "city": "~", "item_id": "1e3"}
+        )
+    ),
+    "columns called the same": _csv(
+        _header("channel,price,price,price,shown_at,is_click"), "- price_duplicated_0"
+    ),
+    "a CSV with a byte order mark": OddTable(
+        "rows.csv",
+        lambda path: path.write_text("\ufeff" + ordinary().write_csv(), encoding="utf-8"),
+        ("column: channel",),
+    ),
+    "an index without a name": _csv(
+        lambda text: "\n".join(
+            [
+                f",{text.splitlines()[0]}",
+                *(f"{row},{line}" for row, line in enumerate(text.splitlines()[1:])),
+                "",
+            ]
+        ),
+        '#   "": a column without a name',
+    ),
+    "semicolons": _csv(
+        lambda text: text.replace(",", ";"),
+        "columns must be separated by commas, got ';' between them",
+        "init",
+    ),
+    "semicolons and decimal commas": _csv(
+        lambda text: text.replace(",", ";").replace(".", ","),
+        "columns must be separated by commas, got ';'",
+        "init",
+    ),
+    "decimal commas": OddTable(
+        "rows.csv",
+        lambda path: (
+            ordinary()
+            .with_columns(price=pl.col("price").cast(pl.String).str.replace(".", ",", literal=True))
+            .write_csv(path)
+        ),
+        ("#   price: numbers as text, with a decimal comma",),
+    ),
+    "mixed types": _csv(_line_by_line(_mixed), "- mixed"),
+    "no label": _table(
+        lambda: ordinary().drop("is_click"), "a column of 0 and 1 (a label) is needed", "init"
+    ),
+    "a label of zeros": _parquet(
+        "'is_click' is no label: the same value in every row", "init", is_click=[0]
+    ),
+    "a rare label": _parquet(
+        ["never_features:\n  - is_order   # a label with fewer than 30"], is_order=[1] + [0] * 59
+    ),
+    "labels that are rare": _parquet(
+        "must have 30 rows of both classes of 'is_click'", "init", is_click=[1] + [0] * 59
+    ),
+    "one scenario": _parquet("a study of a single scenario", channel=["home"]),
+    "no scenario": _table(
+        lambda: ordinary().drop("channel").with_columns(pl.col("user_id", "item_id") * 1.5),
+        "a column of few values (a scenario) is needed",
+        "init",
+    ),
+    "ids alone": _table(lambda: ordinary().drop("price", "shown_at"), "split: {by: random}"),
+    "nothing but label and scenario": _table(
+        lambda: ordinary().select("channel", "is_click"),
+        "a column that can be a feature is needed",
+        "init",
+    ),
+    "long texts": _parquet(
+        ["column: channel", "- text"], text=[("word " * 4000) + str(value) for value in range(3)]
+    ),
+    "long names": _table(
+        lambda: ordinary().rename({"is_click": "is_click" + "_of_a_page" * 300}), "_1:"
+    ),
+    "a split": _table(
+        lambda: ordinary().sort("item_id").with_columns(split=pl.Series(cycle(SPLIT))),
+        "split: {by: column, column: split}",
+    ),
+    "a split in other words": _parquet(
+        ['split: {by: column, column: "data set", train: TRAIN, valid: dev, test: Eval}'],
+        **{
+            "data set": [
+                {"train": "TRAIN", "valid": "dev", "test": "Eval"}[value] for value in SPLIT
+            ]
+        },
+    ),
+    "a split without valid": _parquet(
+        ["#   fold: named like a split", "split: {by: time"], fold=["train", "test"]
+    ),
+    "income_50k": _table(
+        lambda: ordinary().rename({"is_click": "income_50k"}), "  income_50k: {column: income_50k}"
+    ),
+    "yes and no": _parquet(
+        ['click: {column: is_click, equals: "Yes"}'],
+        is_click=pl.when(CLICK == 1).then(pl.lit("Yes")).otherwise(pl.lit("No")),
+    ),
+    "labels called the same": _parquet(
+        ["  is_click: {column: is_click}", "  Click: {column: Click}"], Click=[True, False, True]
+    ),
+    "seconds since 1970": _parquet(
+        ["time: timestamp", "split: {by: time, valid_from: 17"],
+        timestamp=pl.col("shown_at").dt.epoch("s"),
+        shown_at=[1],
+    ),
+    "thousandths as floats": _parquet(
+        ["time: ts", "split: {by: time, valid_from: 17"],
+        ts=pl.col("shown_at").dt.epoch("ms").cast(pl.Float64),
+        shown_at=[1],
+    ),
+    "weeks of the year": _parquet("- week_of_year", week_of_year=list(range(1, 54))),
+    "infinite and missing numbers": _parquet(
+        ["not_finite: impute", "- ratio"], ratio=[0.5, float("nan"), float("inf"), None, -1.5, 2.5]
+    ),
+    "sorted by label": _table(
+        lambda: ordinary().sort("is_click").drop("shown_at"), "split: {by: random}"
+    ),
+    "a truth": _parquet("#   truth_click: the true probability", truth_click=[0.25, 0.5, 0.75]),
+    "names of our own columns": _parquet(
+        ["- rows", '- "positives 0"'], **{"rows": [1, 2, 3], "positives 0": [0.5, 1.5]}
+    ),
+}

@@ -1,0 +1,264 @@
+"""Guesses: the role of a column is guessed from its name, type and values."""
+
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+
+import polars as pl
+import pytest
+
+from hinet_search.data.guess.column_facts import ColumnFacts, facts_of
+from hinet_search.data.guess.column_roles import ColumnRole, ColumnRoles, guess_roles
+from tests.data.odd_tables import odd_table
+
+N = 600
+CLOCK = [datetime(2026, 5, 1) + timedelta(hours=hour) for hour in range(N)]  # noqa: DTZ001  exports have no zone
+
+
+def facts(**columns: object) -> tuple[ColumnFacts, ...]:
+    return facts_of(pl.DataFrame(columns).lazy())
+
+
+def guessed(**columns: object) -> ColumnRoles:
+    """Guesses of a table that has a label and a scenario beside the given columns."""
+    fixed = {"is_click": [0, 1] * (N // 2), "scene": ["a", "b", "c"] * (N // 3)}
+    return guess_roles(facts(**{**fixed, **columns}))
+
+
+def names(guesses: tuple[ColumnRole, ...]) -> list[str]:
+    return [role.column.name for role in guesses]
+
+
+@pytest.fixture(scope="module")
+def odd() -> ColumnRoles:
+    return guess_roles(facts_of(odd_table().lazy()))
+
+
+def test_labels_scenario_user_item_and_time_of_an_odd_table_are_found(odd: ColumnRoles) -> None:
+    assert odd.scenario is not None
+    assert odd.user is not None
+    assert odd.item is not None
+    assert odd.time is not None
+    roles = (odd.scenario, odd.user, odd.item, odd.time)
+    assert names(roles) == ["Channel", "user id", "商品 id", "shownAt"]
+    assert names(odd.tasks) == ["is clicked", "Order count"]
+
+
+def test_features_of_an_odd_table_are_separated_from_outcomes_and_useless_columns(
+    odd: ColumnRoles,
+) -> None:
+    assert names(odd.categorical) == ["user id", "商品 id", "yes"]
+    assert names(odd.numeric) == ["Preis (€)", "age: days", "is new"]
+    assert names(odd.outcomes) == ["dwell seconds"]
+    assert {role.column.name: role.reason for role in odd.left_out} == {
+        "viewed": "lists; to use them see `lists` in docs/data.md: they must end before the first row",
+        "nested": "structs: its fields as columns of their own could be features",
+        "note": "no value in any row",
+        "version": "the same value in every row",
+        "row": "a different value in every row",
+        "day as text": "dates as text; as a column of dates it could split by time",
+    }
+
+
+def test_what_is_unsure_says_what_to_look_at(odd: ColumnRoles) -> None:
+    doubts = {
+        role.column.name for role in (*odd.tasks, *odd.numeric, *odd.outcomes) if role.to_check
+    }
+    assert doubts == {"Order count", "is new", "dwell seconds"}
+
+
+def test_without_a_name_like_an_outcome_every_binary_column_is_a_label_to_review() -> None:
+    guesses = guess_roles(
+        facts(scene=["a", "b", "c"] * 200, flag=[0, 1] * 300, other=[0, 0, 0, 1] * 150)
+    )
+    assert names(guesses.tasks) == ["flag", "other"]
+    assert all(role.to_check for role in guesses.tasks)
+
+
+def test_labels_are_in_the_order_of_the_funnel() -> None:
+    guesses = guessed(is_order=[0, 0, 0, 1] * 150, is_like=[1, 1, 1, 0] * 150)
+    assert names(guesses.tasks) == ["is_like", "is_click", "is_order"]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([i % 7 for i in range(N)], "categorical"),
+        ([i % 300 for i in range(N)], "numeric"),
+        ([f"w{i % 7}" for i in range(N)], "categorical"),
+        ([f"w{i % 400}" for i in range(N)], "left_out"),
+        ([i / 7 for i in range(N)], "numeric"),
+        ([True, False, None] * 200, "categorical"),
+        ([b"x"] * N, "left_out"),
+        ([None] * N, "left_out"),
+    ],
+)
+def test_a_column_without_a_known_name_is_classed_by_its_values(
+    values: list[object], kind: str
+) -> None:
+    assert names(getattr(guessed(thing=values), kind)) == ["thing"]
+
+
+def test_without_a_scenario_by_name_the_text_of_fewest_values_is_taken_with_a_doubt() -> None:
+    scenario = guess_roles(
+        facts(is_click=[0, 1] * 300, city=["x", "y", "z"] * 200, kind=[1, 2] * 300)
+    ).scenario
+    assert scenario is not None
+    assert scenario.column.name == "city"
+    assert scenario.to_check
+
+
+def test_a_table_without_a_column_of_few_values_has_no_scenario() -> None:
+    assert (
+        guess_roles(facts(is_click=[0, 1] * 300, price=[i / 7 for i in range(N)])).scenario is None
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "is_time"),
+    [
+        ([1_700_000_000 + i for i in range(N)], True),
+        ([1_700_000_000_000 + i for i in range(N)], True),
+        ([20260501 + i % 20 for i in range(N)], True),
+        ([i % 24 for i in range(N)], False),
+        ([*range(1_700_000_000, 1_700_000_000 + N - 1), None], False),
+    ],
+)
+def test_numbers_are_a_clock_where_they_can_be_moments_and_have_no_gaps(
+    values: list[object], *, is_time: bool
+) -> None:
+    assert (guessed(timestamp=values).time is not None) is is_time
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ([date(1990, 1, day + 1) for day in range(30)], "a date: as a number"),
+        ([timedelta(seconds=second) for second in range(90)], "a duration: as a number"),
+        ([time(hour) for hour in range(24)], "a time of day: as a number"),
+        ([[1], [2]], "lists; to use them see `lists`"),
+        ([[[1]], [[2]]], "lists of lists or structs"),
+        ([[0.5], [1.5]], "lists of numbers"),
+        ([{"a": 1}, {"a": 2}], "structs: its fields"),
+        ([b"a", b"b"], "values of type Binary"),
+        ([float("nan"), float("inf")], "no finite number in any row"),
+        (["1,5", "2,5", "3"], "numbers as text, with a decimal comma"),
+        (["v", None], "the same value wherever it has one"),
+    ],
+)
+def test_a_column_that_can_be_no_feature_is_left_out_with_what_would_make_it_one(
+    values: list[object], reason: str
+) -> None:
+    guesses = guessed(thing=values * (N // len(values)) + values[: N % len(values)], shown_at=CLOCK)
+    assert [(role.column.name, role.reason.startswith(reason)) for role in guesses.left_out] == [
+        ("thing", True)
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["birthday", "date_of_birth", "registered_at", "signup date", "生日"]
+)
+def test_a_date_that_belongs_to_a_person_is_not_the_time(name: str) -> None:
+    assert guessed(**{name: CLOCK}).time is None
+
+
+def test_a_date_whose_name_says_nothing_is_the_time_with_a_doubt() -> None:
+    time_guess = guessed(moment=CLOCK).time
+    assert time_guess is not None
+    assert time_guess.to_check == "is it the time of the row?"
+
+
+def test_dates_that_python_has_no_year_for_are_left_out() -> None:
+    guesses = guessed(until=pl.Series([2**61, 0, 2**60] * (N // 3)).cast(pl.Datetime("ms")))
+    assert guesses.time is None
+    assert names(guesses.left_out) == ["until"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["yes", "no"],
+        ["N", "Y"],
+        ["True", "False"],
+        ["是", "否"],
+        [True, None, False],
+        [1, 0, None],
+        [0.0, 1.0],
+    ],
+)
+def test_two_values_that_mean_yes_and_no_are_a_label(values: list[object]) -> None:
+    guesses = guess_roles(
+        facts(
+            scene=["a", "b", "c"] * (N // 3),
+            is_order=(values * N)[:N],
+            price=[i / 7 for i in range(N)],
+        )
+    )
+    assert names(guesses.tasks) == ["is_order"]
+    assert names(guesses.numeric) == ["price"]
+
+
+def test_labels_without_a_value_in_some_rows_say_how_many_count_as_no() -> None:
+    (task,) = guess_roles(
+        facts(scene=["a", "b", "c"] * (N // 3), is_order=[1, 0, None] * (N // 3))
+    ).tasks
+    assert task.to_check == "200 rows without a value count as no"
+
+
+def test_ids_that_are_whole_floats_are_ids() -> None:
+    guesses = guessed(
+        user_id=[float(i % 50) for i in range(N)], shop_id=[float(i % 7) for i in range(N)]
+    )
+    assert guesses.user is not None
+    assert names(guesses.categorical) == ["user_id", "shop_id"]
+
+
+def test_decimals_are_amounts_however_many_differ() -> None:
+    assert names(guessed(price=pl.Series([Decimal(i) / 100 for i in range(N)])).numeric) == [
+        "price"
+    ]
+
+
+def test_a_column_named_like_an_outcome_is_no_feature_without_a_doubt() -> None:
+    (feature,) = guessed(click_rate=[i / 7 for i in range(N)]).numeric
+    assert feature.to_check == "known before, and no outcome?"
+
+
+def test_a_column_of_train_valid_and_test_is_the_split_and_no_feature() -> None:
+    guesses = guessed(
+        fold=["train", "train", "val", "test"] * (N // 4), price=[i / 7 for i in range(N)]
+    )
+    assert guesses.split is not None
+    assert guesses.split.column.name == "fold"
+    assert names(guesses.categorical) == []
+
+
+@pytest.mark.parametrize("values", [["train", "test"], [0, 1, 2, 3]])
+def test_a_column_named_like_a_split_without_its_values_is_left_out(values: list[object]) -> None:
+    assert names(
+        guessed(fold=values * (N // len(values)), is_click=[1, 0, 0] * (N // 3)).left_out
+    ) == ["fold"]
+
+
+def test_a_column_named_like_a_split_and_an_outcome_is_listed_once() -> None:
+    guesses = guessed(split_amount=[0.5, 1.5, 2.5] * (N // 3))
+    assert names(guesses.left_out) == ["split_amount"]
+    assert guesses.outcomes == ()
+
+
+def test_a_scenario_of_one_value_is_taken_by_its_name_and_the_others_are_listed() -> None:
+    scenario = guess_roles(
+        facts(is_click=[0, 1] * 300, scene=["a"] * N, city=["x", "y", "z"] * 200)
+    ).scenario
+    assert scenario is not None
+    assert (scenario.column.name, scenario.to_check) == ("scene", "or one of: city?")
+
+
+def test_long_texts_are_no_scenario() -> None:
+    assert (
+        guess_roles(facts(is_click=[0, 1] * 300, text=["a" * 100, "b" * 100] * 300)).scenario
+        is None
+    )
+
+
+def test_the_truth_of_a_task_is_no_feature() -> None:
+    assert names(guessed(truth_click=[i / N for i in range(N)]).left_out) == ["truth_click"]

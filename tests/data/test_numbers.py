@@ -1,0 +1,174 @@
+"""Numbers: values that a model cannot use are refused or clipped, and outliers are reported."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from pydantic import ValidationError
+from tables import definition, prepared, shop
+
+from hinet_search.common.errors import DataError
+from hinet_search.data.encode import Encoding, Scale, encode_numbers
+from hinet_search.data.encoded_folder import open_encoding
+from hinet_search.data.fingerprint import fingerprint
+
+FEATURES: dict[str, Any] = {"categorical": ["user", "item"], "numeric": ["price", "age"]}
+LAST = float(np.finfo(np.float64).max)
+CLIPPED = FEATURES | {"clip": {"price": [0, 200]}}
+
+
+def with_value(value: float, *rows: int, column: str = "price") -> pl.DataFrame:
+    """The shop with a value in some rows; rows to 419 are of train, to 509 of valid."""
+    return shop().with_columns(
+        pl.when(pl.col("minute").is_in(rows)).then(pl.lit(value)).otherwise(column).alias(column)
+    )
+
+
+@pytest.mark.parametrize("value", [1e39, 1e160, LAST, -LAST])
+@pytest.mark.parametrize("row", [5, 450, 599], ids=["train", "valid", "test"])
+def test_a_value_beyond_float32_is_refused_with_column_rows_and_value(
+    value: float, row: int, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError) as caught:
+        prepared(with_value(value, row), tmp_path)
+    (problem,) = caught.value.problems
+    assert problem == (
+        "data.features.numeric: column 'price' must lie between -3.4e+38 and 3.4e+38, got "
+        f"{value:.6g} in 1 row (first in row {row}); write null for what is missing, or give its "
+        "range, that of the others is features: {clip: {price: [46.901, 153.166]}}"
+    )
+
+
+def test_infinity_and_large_values_are_reported_at_once(tmp_path: Path) -> None:
+    frame = with_value(1e160, 3, 4).with_columns(
+        age=pl.when(pl.col("minute") == 7).then(float("inf")).otherwise("age")
+    )
+    with pytest.raises(DataError) as caught:
+        prepared(frame, tmp_path)
+    assert ["1e+160 in 2 rows" in problem for problem in caught.value.problems] == [True, False]
+    assert "age' must be finite" in caught.value.problems[1]
+
+
+def test_a_value_outside_its_range_counts_as_the_nearest_end(tmp_path: Path) -> None:
+    (tmp_path / "huge").mkdir()
+    (tmp_path / "end").mkdir()
+    huge = prepared(with_value(LAST, 5, 450), tmp_path / "huge", features=CLIPPED)
+    end = prepared(with_value(200.0, 5, 450), tmp_path / "end", features=CLIPPED)
+    for split in ("train", "valid"):
+        assert (getattr(huge, split).numeric_RN == getattr(end, split).numeric_RN).all()
+    assert huge.record.warnings == ()
+
+
+def test_infinity_is_no_value_of_a_range(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="column 'price' must be finite"):
+        prepared(with_value(float("inf"), 5), tmp_path, features=CLIPPED)
+
+
+def test_a_range_that_takes_nothing_in_changes_no_byte(tmp_path: Path) -> None:
+    (tmp_path / "wide").mkdir()
+    wide = prepared(shop(), tmp_path / "wide", features=FEATURES | {"clip": {"price": [0, 1e6]}})
+    assert (wide.train.numeric_RN == prepared(shop(), tmp_path).train.numeric_RN).all()
+
+
+def test_data_without_a_range_keep_their_name() -> None:
+    assert fingerprint(definition(), "rows") == "3e7b21aa9dad0ecb"
+    assert fingerprint(definition(features=CLIPPED), "rows") != fingerprint(definition(), "rows")
+
+
+def test_a_large_value_is_imputed_or_dropped_where_infinity_is(tmp_path: Path) -> None:
+    frame = with_value(1e160, 5)
+    assert prepared(frame, tmp_path, not_finite="drop").train.num_rows == 419
+    train = prepared(frame, tmp_path, not_finite="impute").train
+    assert train.numeric_RN[5].tolist()[::2] == [
+        0.0,
+        1.0,
+    ]  # the mean, and the flag of what is missing
+
+
+def test_a_value_that_is_too_far_from_those_of_train_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        DataError,
+        match=r"'price' must lie between -2e\+19 and 2e\+19, got 1e\+30 in 1 row \(.* 450\)",
+    ):
+        prepared(with_value(1e30, 450), tmp_path)
+
+
+def test_a_constant_column_has_no_limits_but_those_of_float32(tmp_path: Path) -> None:
+    frame = shop().with_columns(price=pl.when(pl.col("minute") == 450).then(1e30).otherwise(7.0))
+    assert (np.asarray(prepared(frame, tmp_path).valid.numeric_RN)[:, 0] == 0).all()
+
+
+@pytest.mark.parametrize("value", [2**63 - 1, -(2**63)])
+def test_a_sentinel_that_makes_all_others_one_value_is_a_warning(
+    value: int, tmp_path: Path
+) -> None:
+    (warning,) = prepared(with_value(value, 5, 9, column="age"), tmp_path).record.warnings
+    assert warning.startswith(
+        f"age: 2 rows of train lie so far out (up to {value:.6g}) that to a model all others"
+    )
+    assert warning.endswith("give the range of the others under clip: [18, 79]")
+
+
+@pytest.mark.parametrize(
+    "price",
+    [
+        (pl.col("minute") == 5).cast(pl.Int8),
+        pl.when(pl.col("minute") == 5).then(1e9).otherwise(0.0),
+        ((pl.col("price") - 100) / 10).exp(),
+        pl.lit(None, pl.Float64),
+    ],
+    ids=["seldom 1", "all others equal", "a long tail", "nothing"],
+)
+def test_values_that_a_model_can_distinguish_are_no_warning(price: pl.Expr, tmp_path: Path) -> None:
+    assert prepared(shop().with_columns(price=price), tmp_path).record.warnings == ()
+
+
+def test_large_numbers_keep_their_spread(tmp_path: Path) -> None:
+    microseconds = shop().with_columns(price=1.7e15 + pl.col("minute") % 8 * 1e5)
+    train = np.asarray(prepared(microseconds, tmp_path).train.numeric_RN, dtype=np.float64)[:, 0]
+    assert train.std() == pytest.approx(1, abs=1e-6)
+    assert np.unique(train).size == 8
+
+
+def test_large_numbers_that_count_as_constant_are_a_warning(tmp_path: Path) -> None:
+    (warning,) = prepared(
+        shop().with_columns(price=1e15 + pl.col("minute") % 8), tmp_path
+    ).record.warnings
+    assert warning == (
+        "price: values like 1e+15 differ by so little for their size that they count as constant; "
+        "subtract what they have in common"
+    )
+
+
+def test_a_constant_that_differs_by_rounding_is_no_warning(tmp_path: Path) -> None:
+    price = pl.when(pl.col("minute") % 2 == 0).then(0.1 + 0.2).otherwise(0.3)
+    assert prepared(shop().with_columns(price=price), tmp_path).record.warnings == ()
+
+
+def test_the_range_is_stored_with_the_scale(tmp_path: Path) -> None:
+    scales = open_encoding(prepared(shop(), tmp_path, features=CLIPPED).folder).scales
+    assert [scale.clip for scale in scales] == [(0.0, 200.0), None]
+
+
+def test_new_rows_are_taken_into_the_range_too() -> None:
+    encoding = Encoding((), (Scale("price", 50.0, 10.0, flagged=False, clip=(0.0, 100.0)),))
+    numeric_RN = encode_numbers(pl.DataFrame({"price": [LAST, -LAST, 60.0]}), encoding)
+    assert numeric_RN[:, 0].tolist() == [5.0, -5.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("clip", "problem"),
+    [
+        ({"cost": [0, 1]}, "clip: 'cost' must be one of the numeric features"),
+        ({"user": [0, 1]}, "clip: 'user' must be one of the numeric features"),
+        ({"price": [1, 1]}, "must be [LOW, HIGH] with LOW < HIGH, got [1.0, 1.0]"),
+        ({"price": [0, float("inf")]}, "finite"),
+        ({"price": [0]}, "required"),
+    ],
+)
+def test_a_range_that_means_nothing_is_refused(clip: dict[str, list[float]], problem: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        definition(features=FEATURES | {"clip": clip})
+    assert problem in str(caught.value)

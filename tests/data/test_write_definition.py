@@ -1,0 +1,212 @@
+"""Draft: a table gets a definition and a study that can be checked as they are."""
+
+import os
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from hinet_search.common.errors import ConfigurationError, DataError
+from hinet_search.data.guess import write_definition
+from hinet_search.data.guess.write_definition import cut_points, write_draft
+from hinet_search.data.prepare import prepare
+from hinet_search.study.load_study import load_study
+from tests.data.odd_tables import write_odd_table
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_written_study_can_be_loaded_and_its_data_encoded(folder: Path) -> None:
+    written = write_draft(write_odd_table(Path()), None, force=False)
+    assert written.files == (Path("data/odd_rows.yaml"), Path("studies/odd_rows.yaml"))
+    study = load_study("studies/odd_rows.yaml")
+    assert study.name == "odd_rows-quick"
+    record = prepare(study.spec.data, study.folder, folder / "cache", lambda _: None).record
+    assert record.scenarios == ("home page", "Suche", "推送")
+    assert record.tasks == ("clicked", "order_count")
+    assert record.warnings == ("8 rows of other scenarios are left out",)
+
+
+def test_every_guess_that_is_unsure_is_marked_with_its_line(folder: Path) -> None:
+    written = write_draft(write_odd_table(Path()), None, force=False)
+    assert load_study("studies/odd_rows.yaml").guesses_to_check == written.guesses_to_check
+    lines = Path("data/odd_rows.yaml").read_text().splitlines()
+    marked = [number for number, line in enumerate(lines, start=1) if "# check: " in line]
+    assert [int(doubt.split(":")[1]) for doubt in written.guesses_to_check] == marked
+    assert len(marked) == 3
+
+
+def test_the_definition_says_rows_and_reasons_and_what_was_left_out(folder: Path) -> None:
+    write_draft(write_odd_table(Path()), "shop", force=False)
+    text = Path("data/shop.yaml").read_text()
+    assert '"home page": "home page"   # 3,' in text
+    assert "# Kiosk: Kiosk   left out, too few of a class: 8 rows" in text
+    assert "#   version: the same value in every row" in text
+
+
+def test_files_that_are_there_are_written_over_only_when_asked_to(folder: Path) -> None:
+    table = write_odd_table(Path())
+    write_draft(table, "shop", force=False)
+    Path("data/shop.yaml").write_text("mine\n")
+    with pytest.raises(ConfigurationError) as caught:
+        write_draft(table, "shop", force=False)
+    assert caught.value.problems == (
+        "data/shop.yaml is there already",
+        "studies/shop.yaml is there already",
+    )
+    assert Path("data/shop.yaml").read_text() == "mine\n"
+    write_draft(table, "shop", force=True)
+    assert Path("data/shop.yaml").read_text() != "mine\n"
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (
+            pl.DataFrame({"price": [1.0, 2.5] * 30}),
+            (
+                "rows.parquet: a column of few values (a scenario) is needed and none was found among price"
+            ),
+        ),
+        (
+            pl.DataFrame({"scene": ["a", "b"] * 30, "price": [1.0, 2.5] * 30}),
+            "a column of 0 and 1 (a label) is needed",
+        ),
+        (
+            pl.DataFrame({"scene": ["a", "b"], "is_click": [0, 1]}),
+            "must have at least 60 rows, 30 of both classes",
+        ),
+        (
+            pl.DataFrame({"scene": ["a", "b"] * 30, "is_click": [0, 1, 1, 0] * 15}),
+            "a column that can be a feature is",
+        ),
+    ],
+)
+def test_a_table_without_scenario_or_label_is_refused_and_nothing_written(
+    folder: Path, table: pl.DataFrame, message: str
+) -> None:
+    table.write_parquet("rows.parquet")
+    with pytest.raises(DataError) as caught:
+        write_draft(Path("rows.parquet"), None, force=False)
+    assert message in caught.value.problems[0]
+    assert [path.name for path in folder.iterdir()] == ["rows.parquet"]
+
+
+def test_a_missing_table_is_reported() -> None:
+    with pytest.raises(DataError, match=r"nowhere\.parquet"):
+        write_draft(Path("nowhere.parquet"), None, force=False)
+
+
+SHOP = pl.DataFrame(
+    {"tab": ["a", "b"] * 200, "is_click": [0, 1, 1, 0] * 100, "price": [i / 7 for i in range(400)]}
+)
+
+
+def test_a_label_that_is_rare_everywhere_is_no_task_and_no_feature(folder: Path) -> None:
+    SHOP.with_columns(is_order=pl.Series([1] * 10 + [0] * 390)).write_parquet("rows.parquet")
+    write_draft(Path("rows.parquet"), None, force=False)
+    definition = load_study("rows").spec.data
+    assert list(definition.tasks) == ["click"]
+    assert definition.never_features == ("is_order",)
+
+
+def test_the_written_study_has_a_name_that_fits_its_sizes(folder: Path) -> None:
+    SHOP.write_parquet(f"{'a' * 80}.parquet")
+    written = write_draft(Path(f"{'a' * 80}.parquet"), None, force=False)
+    assert load_study(str(written.files[1]), "quick").name == f"{'a' * 58}-quick"
+    with pytest.raises(ConfigurationError, match="--name: a study's name must be 1 to 64"):
+        write_draft(Path("any.parquet"), "a" * 60, force=False)
+
+
+def test_a_table_of_the_data_folder_is_found_by_the_study(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "shared").mkdir()
+    SHOP.write_parquet("shared/rows.parquet")
+    monkeypatch.setenv("HINET_SEARCH_DATA", str(folder / "shared"))
+    write_draft(Path("rows.parquet"), None, force=False)
+    study = load_study("rows")
+    assert prepare(
+        study.spec.data, study.folder, folder / "cache", lambda _: None
+    ).record.tasks == ("click",)
+
+
+def test_a_path_that_is_no_text_is_refused_before_anything_is_written(folder: Path) -> None:
+    path = Path(os.fsdecode(b"rows\xff.parquet"))
+    path.touch()
+    with pytest.raises(ConfigurationError, match="TABLE must be a path in UTF-8"):
+        write_draft(path, None, force=False)
+    assert [path.suffix for path in folder.iterdir()] == [".parquet"]
+
+
+def test_a_table_of_too_many_columns_is_refused_before_anything_is_written(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write_definition, "MAX_BYTES", 100)
+    SHOP.write_parquet("rows.parquet")
+    with pytest.raises(
+        DataError, match=r"a definition must be at most 100 bytes, got \d+ for 3 columns"
+    ):
+        write_draft(Path("rows.parquet"), None, force=False)
+    assert [path.name for path in folder.iterdir()] == ["rows.parquet"]
+
+
+def test_rows_that_cannot_be_read_are_reported(folder: Path) -> None:
+    Path("rows.csv").write_text("tab,is_click\na,1\nb,0,7\n")
+    with pytest.raises(DataError, match=r"rows\.csv: "):
+        write_draft(Path("rows.csv"), None, force=False)
+
+
+@pytest.mark.parametrize("sign", [";", "\t", "|"])
+def test_a_csv_with_other_separators_is_refused_with_commas_as_the_remedy(
+    folder: Path, sign: str
+) -> None:
+    Path("rows.csv").write_text(SHOP.write_csv(separator=sign))
+    with pytest.raises(DataError, match="columns must be separated by commas") as caught:
+        write_draft(Path("rows.csv"), None, force=False)
+    assert "or as Parquet" in caught.value.remedy
+
+
+def test_a_csv_is_looked_at_too(folder: Path) -> None:
+    rows = 600
+    pl.DataFrame(
+        {
+            "tab": [1, 2, 3] * 200,
+            "click": [i % 2 for i in range(rows)],
+            "price": [i / 7 for i in range(rows)],
+        }
+    ).write_csv("rows.csv")
+    write_draft(Path("rows.csv"), None, force=False)
+    definition = load_study("rows").spec.data
+    assert definition.scenario.values == {1: "1", 2: "2", 3: "3"}
+    assert definition.split.by == "random"
+
+
+def days(count: int, rows_a_day: int = 10) -> list[date]:
+    return [
+        date(2026, 5, 1) + timedelta(days=day) for day in range(count) for _ in range(rows_a_day)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("moments", "cuts"),
+    [
+        (days(20), ("2026-05-15", "2026-05-18")),
+        (days(3), None),
+        (days(2), None),
+        (
+            [datetime(2026, 5, 1, 0, minute, tzinfo=UTC) for minute in range(20)],
+            ("2026-05-01T00:14:00", "2026-05-01T00:17:00"),
+        ),
+        (list(range(1000, 1020)), ("1014", "1017")),
+    ],
+)
+def test_a_split_by_time_cuts_near_70_and_85_percent(
+    moments: list[object], cuts: tuple[str, str] | None
+) -> None:
+    assert cut_points(pl.DataFrame({"at": moments}).lazy(), "at") == cuts

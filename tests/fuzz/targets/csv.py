@@ -1,0 +1,124 @@
+"""CSV files: what `data init` and `check` make of the bytes of a table."""
+
+from pathlib import Path
+
+from hypothesis import strategies as st
+
+from tests.fuzz import shop
+from tests.fuzz.commands import outcome, stand_still, temporary_files_here, typed
+from tests.fuzz.inputs import CHARACTERS, as_bytes, byte_edits, edited_bytes
+
+TABLE = shop.csv()
+CELLS = (
+    "", " ", "null", "NaN", "inf", "-inf", "1e160", "1.7976931348623157e308", "9223372036854775808", "-1", "2", "0.5", "true", "2026-01-01",
+    "2026-01-01T00:00:00Z", "2026-01-01 25:61", "12:00", "[1, 2]", "{}", '"a,b"', '"a\nb"', '"', '""', "'", "=cmd|'/c calc'!A0", "é", "\U0001f600", "\x00",
+    "\x1b[31m", "\u202e", "a" * 5000, "0x1f", "1_000", "1,5", "home", "push",
+)  # fmt: skip
+NAMES = (
+    "place", "user", "click", "buy", "split", "part", "time", "date", "birthday", "registered_at", "label", "income_50k", "is_new", "truth_click", "position",
+    "index", "len", "count", "row", "rows of it", "text of it", "key of the row: user", "user of the row", "literal", "value", "", " ", "a.b", "a: b", "# a", "- a", "\x1b[31m", "\x00",
+    "é", "a\nb", '"', "{a}", "*a", "!a", "null", "true", "yes", "1", "1.5", "scenario", "train", "valid", "test",
+)  # fmt: skip
+
+
+def _changed(column: str, *values: str) -> bytes:
+    """The table with other values in a column, again and again."""
+    head, *lines = TABLE.rstrip("\n").split("\n")
+    at = head.split(",").index(column)
+    rows = [line.split(",") for line in lines]
+    changed = [[*row[:at], values[i % len(values)], *row[at + 1 :]] for i, row in enumerate(rows)]
+    return as_bytes("\n".join([head, *map(",".join, changed), ""]))
+
+
+def _added(name: str, *values: str) -> bytes:
+    """The table with one more column."""
+    head, *lines = TABLE.rstrip("\n").split("\n")
+    return as_bytes(
+        "\n".join(
+            [
+                f"{head},{name}",
+                *(f"{line},{values[i % len(values)]}" for i, line in enumerate(lines)),
+                "",
+            ]
+        )
+    )
+
+
+SEEDS = {
+    "the table as it is": as_bytes(TABLE),
+    "no bytes": b"",
+    "a head alone": as_bytes(TABLE.split("\n")[0]),
+    "one row": as_bytes("\n".join(TABLE.split("\n")[:2])),
+    "two rows": as_bytes("\n".join(TABLE.split("\n")[:3])),
+    "a birthday": _added("birthday", "1990-05-06", "2001-12-31", ""),
+    "a moment that is not the time": _added("registered_at", "2026-05-01T10:00:00", "2026-05-02T11:30:00"),
+    "a time of the day": _added("at", "10:00:00", "11:30:00"),
+    "a sentinel": _changed("price", "1.5", "1e160", "2.5"),
+    "the largest number": _changed("price", "1.5", "1.7976931348623157e308", "2.5"),
+    "infinity": _changed("price", "1.5", "inf", "-inf"),
+    "a column with its split": _added("split", *["train"] * 7, "valid", "test"),
+    "a label named for a sum": _added("income_50k", "0", "1"),
+    "an escape in a name": _added("\x1b[31mred", "1", "2", "3"),
+    "an escape in a value": _changed("item", "a", "\x1b[31mb", "c"),
+    "an escape in a scenario": _changed("place", "home", "\x1b[2Jpush"),
+    "a null character in a name": _added("a\x00b", "1", "2"),
+    "a line in a name": _added('"a\nb"', "1", "2"),
+    "no name": _added("", "1", "2"),
+    "a name of ours: rows": _added("rows of it", "1", "2"),
+    "a name of ours: text": _added("text of it", "1", "2"),
+    "a name of ours: key": _added("key of the row: user", "1", "2"),
+    "a name of ours: truth": _added("truth_click", "0.1", "0.9"),
+    "names twice": as_bytes(TABLE.replace("user,item", "user,user", 1)),
+    "scenarios that are no UTF-8": as_bytes(TABLE).replace(b"push", b"pu\xffh"),
+    "a name that is no UTF-8": as_bytes(TABLE).replace(b"price", b"pri\xe9"),
+    "UTF-16": TABLE.encode("utf-16"),
+    "a mark of bytes": b"\xef\xbb\xbf" + as_bytes(TABLE),
+    "null characters": as_bytes(TABLE).replace(b"home", b"\x00\x00"),
+    "lines of carriage returns": as_bytes(TABLE).replace(b"\n", b"\r\n"),
+    "a quote that does not end": as_bytes(TABLE).replace(b"home", b'"home', 1),
+    "a row too long": as_bytes(TABLE) + b"1,2,3,4,5,6,7,8,9,10\n",
+    "a row too short": as_bytes(TABLE) + b"1,2\n",
+    "a constant column": _added("constant", "1"),
+    "an empty column": _added("nothing", ""),
+    "500 columns": as_bytes("\n".join(f"{line}{',1' * 500 if i else ''.join(f',c{k}' for k in range(500))}" for i, line in enumerate(TABLE.rstrip().split("\n")))),
+    "bytes of Parquet": b"PAR1" + bytes(64) + b"PAR1",
+}  # fmt: skip
+
+
+def inputs() -> st.SearchStrategy[bytes]:
+    """The table with other bytes, cells or columns."""
+    cell = st.sampled_from(CELLS) | st.text(CHARACTERS, max_size=4)
+    cells = st.lists(cell, min_size=1, max_size=3)
+    column = st.sampled_from(shop.COLUMNS)
+    name = st.sampled_from(NAMES) | st.text(CHARACTERS, max_size=4)
+    return st.one_of(
+        st.builds(lambda name, values: _changed(name, *values), column, cells),
+        st.builds(lambda name, values: _added(name, *values), name, cells),
+        byte_edits(len(TABLE)).map(lambda edits: edited_bytes(as_bytes(TABLE), edits)),
+        st.builds(
+            lambda old, new: as_bytes(TABLE.replace(old, new)),
+            st.sampled_from([",", "\n", "home", "user", "0", "."]),
+            cell,
+        ),
+        st.binary(max_size=200),
+    )
+
+
+def begin(_home: Path) -> None:
+    """Start no slots."""
+    stand_still()
+
+
+def run(content: bytes, _state: None) -> str:
+    """Guess the columns' roles and encode the guess; check a study that defines the roles."""
+    shop.write(rows_csv=content, small_yaml=shop.plain_study())
+    return described("rows.csv")
+
+
+def described(table: str) -> str:
+    """What `data init` makes of a table, `data describe` of its guess, and `check` of the study."""
+    with temporary_files_here():
+        guessed = typed("data", "init", table, "--name", "guess")
+        if guessed.code == 0:
+            guessed = typed("data", "describe", "studies/guess.yaml", "--output", "out")
+        return f"{outcome(guessed)}, {outcome(typed('check', 'small.yaml', '--output', 'out'))}"

@@ -1,0 +1,138 @@
+"""Database rows: what `status` and `report` make of a database that something else has changed."""
+
+import shutil
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+
+from hypothesis import strategies as st
+
+from tests.fuzz.commands import outcome, temporary_files_here, typed
+from tests.fuzz.faults import Fault
+from tests.fuzz.inputs import byte_edits, edited_bytes
+
+COLUMNS = {
+    "hs_study": ("uuid", "state", "spec_json", "study_yaml", "command", "description", "objective", "maximize", "reference", "sampler", "pruner", "seed", "slots", "budget_json", "data_json", "versions_json", "started", "updated", "seconds", "verdict", "name"),
+    "hs_arm": ("position", "model", "ranges_json", "fixed_json", "size_of", "importances_json", "optuna_study_id", "arm", "study"),
+    "hs_trial": ("attempt", "is_default", "state", "value", "parameters_json", "started", "finished", "cause", "cost_json", "number", "arm"),
+    "hs_evaluation": ("step", "attempt", "passes", "objective", "train_loss", "seconds", "cells_json", "number"),
+    "hs_finalist": ("trial_number", "seed", "is_default", "chosen", "parameters_json", "valid_objective", "valid_cells_json", "test_cells_json", "evaluations_json", "cost_json", "insight_json", "summary_json"),
+    "hs_opening": ("fingerprint", "study", "arm", "trial_number", "seeds_json", "opened"),
+    "hs_test_rows": ("fingerprint", "in_order", "by_identity"),
+    "hs_schema": ("version",),
+    "studies": ("study_name", "study_id"),
+    "trials": ("number", "study_id", "state", "datetime_start", "datetime_complete", "trial_id"),
+    "trial_params": ("param_name", "param_value", "distribution_json", "trial_id"),
+    "trial_values": ("objective", "value", "value_type"),
+    "trial_user_attributes": ("key", "value_json"),
+}  # fmt: skip
+VALUES: tuple[object, ...] = (
+    None, "", 0, 1, -1, 2**63 - 1, -(2**63), 1e308, float("inf"), b"\xff\x00", b"", "x", "null", "[]", "{}", "[1]", '{"a": 1}', "NaN", '"x"', "[" * 20_000, "{", "1e999",
+    '{"trials": 1e999}', '[["a", 1]]', "2026-13-45T99:00:00", "0000-00-00", "\x1b[31mred", "a\x00b", "done", "running", "COMPLETE", "RUNNING", "WAITING", "FAIL", "gauc", "auc(home, click)", "small", "other", "9" * 5000,
+)  # fmt: skip
+WHERE = " where study='small'"
+SEEDS: dict[str, tuple[tuple[object, ...], ...]] = {
+    "the database as it is": (),
+    "a budget that is no JSON": (("update hs_study set budget_json='{' where name='small'", ()),),
+    "a budget that is a list": (("update hs_study set budget_json='[]' where name='small'", ()),),
+    "data that are no JSON": (("update hs_study set data_json='' where name='small'", ()),),
+    "a time that is none": (("update hs_study set updated='never' where name='small'", ()),),
+    "a time without a zone": (("update hs_study set updated='2026-01-01T00:00:00' where name='small'", ()),),
+    "bytes in place of a text": (("update hs_study set verdict=x'ff00' where name='small'", ()),),
+    "a state of no name": (("update hs_study set state='x' where name='small'", ()),),
+    "an objective of no name": (("update hs_study set objective='x' where name='small'", ()),),
+    "an escape in a verdict": (("update hs_study set verdict='\x1b[31m' where name='small'", ()),),
+    "an escape in a state": (("update hs_study set state='\x1b[31m' where name='small'", ()),),
+    "a text in place of a number": (("update hs_trial set attempt='x'" + WHERE, ()),),
+    "a cost that is no JSON": (("update hs_trial set cost_json='['" + WHERE, ()),),
+    "a cost 20,000 deep": (("update hs_trial set cost_json=?" + WHERE, ("[" * 20_000,)),),
+    "cells that are no JSON": (("update hs_evaluation set cells_json='x'" + WHERE, ()),),
+    "a step of a text": (("update hs_evaluation set step='x'" + WHERE + " and step=1", ()),),
+    "an objective that is infinite": (("update hs_evaluation set objective=9e999" + WHERE, ()),),
+    "a trial's parameters that are no JSON": (("update hs_trial set parameters_json='x'" + WHERE, ()),),
+    "parameters that are a list": (("update hs_finalist set parameters_json='[]'" + WHERE, ()),),
+    "ranges that are no JSON": (("update hs_arm set ranges_json='x'" + WHERE, ()),),
+    "a trial's state of no name": (("update hs_trial set state='x'" + WHERE, ()),),
+    "a trial's time that is none": (("update hs_trial set started='x'" + WHERE, ()),),
+    "a complete trial without a value": (("update hs_trial set value=null" + WHERE, ()),),
+    "no arms": (("delete from hs_arm" + WHERE, ()),),
+    "no trials of Optuna's": (("delete from trials", ()),),
+    "a layout of the future": (("update hs_schema set version=99", ()),),
+    "no layout": (("delete from hs_schema", ()),),
+    "a layout of a text": (("update hs_schema set version='x'", ()),),
+    **{f"no table {name}": ((f"drop table {name}", ()),) for name in COLUMNS},
+    "a file of zeros": (("bytes", ((0, bytes(100)),)),),
+    "half a file": (("bytes", ((20_000, b""),)),),
+    "no bytes": (("bytes", ((0, b""),)),),
+    "another file": (("bytes", ((0, b"not a database at all"),)),),
+}  # fmt: skip
+
+
+def inputs() -> st.SearchStrategy[tuple[tuple[object, ...], ...]]:
+    """Rows with other values, rows that are gone, and other bytes of the file."""
+    places = [(table, column) for table, columns in COLUMNS.items() for column in columns]
+    update = st.builds(
+        lambda place, number, value: (f"update or ignore {place[0]} set {place[1]}=? where rowid % 3 = {number}", (value,)),
+        st.sampled_from(places), st.integers(0, 2), st.sampled_from(VALUES),
+    )  # fmt: skip
+    gone = st.sampled_from(sorted(COLUMNS)).map(
+        lambda table: (f"delete from {table} where rowid % 2 = 1", ())
+    )
+    damage = byte_edits(140_000).map(lambda edits: ("bytes", tuple(edits)))
+    return st.lists(st.one_of(update, update, gone, damage), min_size=1, max_size=3).map(tuple)
+
+
+def begin(home: Path) -> Path:
+    """A database of two studies, made by the first process that needs it."""
+    path = home / "studies.db"
+    if not path.exists():
+        make(path)
+    return path
+
+
+def make(path: Path) -> None:
+    """Write a database of the studies `small` and `other`."""
+    from tests.storage.small_study import small_study
+
+    for name in ("small", "other"):
+        small_study(path, name).close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("pragma journal_mode=delete")
+    path.with_name(path.name + ".lock").unlink(missing_ok=True)
+
+
+def run(changes: tuple[tuple[object, ...], ...], database: Path) -> str:
+    """Change the database and read it; what is read stays as it is."""
+    path = Path("h.db")
+    shutil.copyfile(database, path)
+    change(path, changes)
+    before, beside = path.read_bytes(), sorted(Path().glob("h.db*"))
+    with temporary_files_here():
+        storage = ("--storage", "h.db")
+        status = typed("status", *storage)
+        report = typed("report", "small", *storage, "--to", "small.html")
+        other = typed("report", "other", *storage, "--to", "other.html")
+    if path.read_bytes() != before or sorted(Path().glob("h.db*")) != beside:
+        raise Fault("wrong", "a reader changed the database", str(sorted(Path().glob("h.db*"))))
+    rows_alone = all(
+        what != "bytes" for what, _ in changes
+    )  # of a page that is damaged no more than that is known
+    if rows_alone and other.code == 0 and "other" not in status.out:
+        raise Fault("wrong", "a damaged row hides a whole study from status", status.err)
+    return f"{outcome(status)}, {outcome(report)}"
+
+
+def change(path: Path, changes: tuple[tuple[object, ...], ...]) -> None:
+    """Write what no program of this package would."""
+    for what, values in changes:
+        if what == "bytes":
+            path.write_bytes(edited_bytes(path.read_bytes(), values))  # type: ignore[arg-type]
+            continue
+        with (
+            closing(sqlite3.connect(path)) as connection,
+            suppress(sqlite3.Error, UnicodeDecodeError),
+        ):  # damaged before
+            connection.execute("pragma foreign_keys=off")
+            connection.execute("pragma ignore_check_constraints=on")
+            connection.execute(str(what), values)
+            connection.commit()

@@ -1,0 +1,79 @@
+"""Settings: what `launch --set NAME=VALUE` makes of names and values."""
+
+from pathlib import Path
+
+from hypothesis import strategies as st
+
+from tests.fuzz import shop
+from tests.fuzz.commands import outcome, stand_still, temporary_files_here, typed
+from tests.fuzz.inputs import CHARACTERS, values
+
+NAMES = (
+    "trials", "passes", "seed", "slots", "device", "objective", "reference", "name", "description", "storage", "executor", "executor.kind",
+    "executor.address", "sampler", "sampler.kind", "pruner.after_passes", "finalists.seeds", "finalists.top", "finalists", "cost_limit",
+    "wall_clock_minutes", "silence_minutes", "fixed", "arms", "arms.mmoe", "arms.mmoe.fixed.model.dropout", "arms.x.model", "arms.mmoe.size_of",
+    "train.batch_size", "train.learning_rate", "train.passes", "train.patience", "model.embedding_dim", "model.num_experts", "model.protocol",
+    "features.groups", "features.minimum_frequency", "data", "data.source.path", "data.source", "data.split.by", "data.split.valid_from",
+    "data.scenario.values", "data.user", "data.tasks.click.column", "data.tasks.click.above", "data.features.numeric", "data.minimum_frequency",
+    "sizes", "sizes.quick.trials", "a", "", ".", "..", "a.", ".a", "train.", "data.", "\x1b[31m", "é",
+)  # fmt: skip
+DEEP = "[" * 20_000
+SEEDS = {
+    "a number": (("trials", "3"),),
+    "brackets 20,000 deep": (("trials", DEEP),),
+    "closed brackets 2,000 deep": (("trials", "[" * 2000 + "]" * 2000),),
+    "braces 20,000 deep": (("trials", "{a: " * 20_000),),
+    "a tag": (("seed", '!!python/x ["id"]'),),
+    "a tag of a word": (("seed", "!x y"),),
+    "a seed over 64 bits": (("seed", "9223372036854775808"),),
+    "a number of 5,000 digits": (("trials", "0x" + "f" * 5000),),
+    "an alias of itself": (("fixed", "&a {b: *a}"),),
+    "a merge of itself": (("fixed", "&a {<<: *a}"),),
+    "a second document": (("trials", "3\n---\na: b"),),
+    "a line that ends the value": (("trials", "3\nseed: 4"),),
+    "a name of 5,000 characters": (("a" * 5000, "3"),),
+    "an escape in the value": (("objective", '"\\e[31m"'),),
+    "an escape in the name": (("\x1b[31m", "3"),),
+    "a value of an escape": (("description", "\x1b[31mred"),),
+    "a half character": (("description", "\udcff"),),
+    "a data path of a dot": (("data.source.path", "."),),
+    "a data path that is no glob": (("data.source.path", "a**b["),),
+    "a storage that is a device": (("storage", "/dev/full"),),
+    "a part of a number": (("trials.x", "3"),),
+    "a size that is not there": (("sizes.x.trials", "3"),),
+    "a part of nothing": (("", "3"),),
+}
+
+
+def inputs() -> st.SearchStrategy[tuple[tuple[str, str], ...]]:
+    """One to three settings."""
+    name = st.sampled_from(NAMES) | st.text(CHARACTERS, max_size=6)
+    return st.lists(st.tuples(name, values()), min_size=1, max_size=3).map(tuple)
+
+
+def begin(_home: Path) -> None:
+    """Start no slots."""
+    stand_still()
+
+
+def run(settings: tuple[tuple[str, str], ...], _state: None) -> str:
+    """Launch a study with them; as a shell gives them, without null characters."""
+    shop.write(small_yaml=shop.study())
+    given = [
+        word
+        for name, value in settings
+        for word in ("--set", f"{name}={value}".replace("\x00", ""))
+    ]
+    given = [
+        word.encode("utf-8", "surrogateescape" if _is_escaped(word) else "replace").decode(
+            "utf-8", "surrogateescape"
+        )
+        for word in given
+    ]
+    with temporary_files_here():
+        return outcome(typed("launch", "small.yaml", "--output", "out", *given))
+
+
+def _is_escaped(word: str) -> bool:
+    """Whether its half characters stand for bytes, as Python gives those of a command line."""
+    return all("\udc80" <= letter <= "\udcff" for letter in word if "\ud800" <= letter <= "\udfff")

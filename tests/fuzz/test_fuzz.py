@@ -1,0 +1,35 @@
+"""The short form of `make fuzz`: the corpus of every target, and a few inputs from a fixed seed."""
+
+import time
+
+import pytest
+
+from tests.fuzz.explore import TARGETS, Figures, Round, load
+from tests.fuzz.worker import Workers
+
+SEEDS = [
+    pytest.param(target, name, id=f"{target}: {name}")
+    for target in TARGETS
+    for name in load(target).SEEDS
+]
+SECONDS, INPUTS = 60.0, 8
+
+
+@pytest.mark.parametrize(("target", "seed"), SEEDS)
+def test_an_input_of_the_corpus_is_taken_or_refused_in_words(
+    workers: Workers, target: str, seed: str
+) -> None:
+    outcome = workers.run(target, load(target).SEEDS[seed])
+    assert not outcome.is_fault, f"{outcome.signature}\n{outcome.detail}"
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_inputs_from_a_fixed_seed_are_taken_or_refused_in_words(
+    workers: Workers, target: str
+) -> None:
+    figures = Figures(target)
+    Round(target, workers, figures, time.monotonic() + SECONDS, lambda _: None).run(
+        load(target).inputs(), 1, INPUTS
+    )
+    assert not figures.faults
+    assert figures.inputs > INPUTS // 2

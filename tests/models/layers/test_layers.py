@@ -1,0 +1,176 @@
+"""Layers that models share: grouped experts, gates, towers, mixtures."""
+
+from itertools import product
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from hinet_search.models.layers.diagnostics import gate_usage, numbered
+from hinet_search.models.layers.experts import Experts, Mixture, Towers
+from hinet_search.models.layers.gates import WIDE, Gate, mix
+from hinet_search.models.layers.linear import StackedLinear
+
+
+def normal(*shape: int) -> torch.Tensor:
+    return torch.randn(
+        *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(sum(shape))
+    )
+
+
+@given(
+    st.lists(st.integers(0, 4), min_size=1, max_size=4),
+    st.sampled_from(["shared", "own"]),
+    st.sampled_from(["bias", "none"]),
+)
+def test_each_row_passes_the_layers_of_its_own_group_alone(
+    sizes: list[int], inputs: str, bias: str
+) -> None:
+    layer = StackedLinear(3, 2, 2, num_groups=len(sizes), bias=bias == "bias").double()
+    x = normal(2, sum(sizes), 3) if inputs == "own" else normal(sum(sizes), 3)
+    group = [number for number, size in enumerate(sizes) for _ in range(size)]
+    expected = torch.zeros(2, sum(sizes), 2, dtype=torch.float64)
+    for row, number in enumerate(group):
+        for s in range(2):
+            row_input = x[s, row] if inputs == "own" else x[row]
+            expected[s, row] = row_input @ layer.weight_LIO[number * 2 + s]
+            if layer.bias_LO is not None:
+                expected[s, row] += layer.bias_LO[number * 2 + s]
+    torch.testing.assert_close(layer(x, sizes), expected, rtol=0, atol=1e-12)
+
+
+class RowsOfProducts(TorchDispatchMode):
+    """Record the number of rows of every matrix product."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[int] = []
+
+    def __torch_dispatch__(self, function, _types, arguments=(), named=None):
+        if function.name() in ("aten::mm", "aten::bmm", "aten::addmm", "aten::baddbmm"):
+            self.rows.append(arguments[-2].shape[-2])
+        return function(*arguments, **(named or {}))
+
+
+@pytest.mark.parametrize("inputs", ["shared", "own"])
+@pytest.mark.parametrize("bias", ["bias", "none"])
+def test_in_bf16_groups_of_all_sizes_share_few_shapes_and_keep_their_rows(
+    inputs: str, bias: str
+) -> None:
+    layer, sizes = StackedLinear(3, 2, 2, num_groups=5, bias=bias == "bias"), [5, 60, 0, 33, 64]
+    x = (
+        (normal(2, sum(sizes), 3) if inputs == "own" else normal(sum(sizes), 3))
+        .float()
+        .requires_grad_()
+    )
+    with torch.autocast("cpu", torch.bfloat16), RowsOfProducts() as products:
+        y = layer(x, sizes)
+    assert products.rows == [32, 64, 0, 64, 64]
+    exact = layer(x, sizes)
+    torch.testing.assert_close(y.float(), exact, rtol=0.02, atol=0.02)
+    (gradient,) = torch.autograd.grad(y.sum(), x)
+    (exact_gradient,) = torch.autograd.grad(exact.sum(), x)
+    torch.testing.assert_close(gradient, exact_gradient, rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize("inputs", ["shared", "own"])
+def test_in_full_precision_no_row_is_added(inputs: str) -> None:
+    layer = StackedLinear(3, 2, 2, num_groups=2)
+    with RowsOfProducts() as products:
+        layer((normal(2, 7, 3) if inputs == "own" else normal(7, 3)).float(), [5, 2])
+    assert products.rows == [5, 2]
+
+
+def test_without_sizes_every_row_passes_all_layers_group_by_group() -> None:
+    layer, x = StackedLinear(3, 2, 2, num_groups=3).double(), normal(5, 3)
+    torch.testing.assert_close(
+        layer(x)[4], x @ layer.weight_LIO[4] + layer.bias_LO[4], rtol=0, atol=1e-12
+    )
+    assert layer(x).shape == (6, 5, 2)
+
+
+def test_a_group_without_rows_gets_a_gradient_of_zero() -> None:
+    layer = StackedLinear(3, 2, 1, num_groups=3).double()
+    layer(normal(4, 3), [2, 0, 2]).sum().backward()
+    assert torch.equal(layer.weight_LIO.grad[1], torch.zeros(3, 2, dtype=torch.float64))
+    assert (layer.weight_LIO.grad[[0, 2]] != 0).all()
+
+
+def test_stacked_layers_start_with_the_spread_of_linear_layers() -> None:
+    torch.manual_seed(0)
+    stacked, linear = StackedLinear(64, 500, 3), nn.Linear(64, 500)
+    for start, expected in ((stacked.weight_LIO, linear.weight), (stacked.bias_LO, linear.bias)):
+        assert float(start.detach().std()) == pytest.approx(float(expected.detach().std()), rel=0.1)
+        assert float(start.detach().abs().max()) <= 1 / 8
+
+
+def test_experts_end_with_a_rectifier() -> None:
+    output = Experts(3, (8, 6), 4)(normal(50, 3).float())
+    assert float(output.min().detach()) == 0.0
+    assert output.shape == (4, 50, 6)
+
+
+def test_a_gate_that_prefers_one_expert_returns_that_expert() -> None:
+    gate, y_SKBH = Gate(1, 3, "softmax").double(), normal(1, 3, 4, 2)
+    with torch.no_grad():
+        gate.logits.weight_LIO.copy_(torch.tensor([[[0.0, 1000.0, 0.0]]]))
+    assert torch.equal(mix(gate(torch.ones(4, 1, dtype=torch.float64)), y_SKBH)[0], y_SKBH[0, 1])
+
+
+def test_gates_of_every_row_sum_to_one_over_experts() -> None:
+    weights = Gate(3, 4, "softmax", num_gates=2, num_groups=2).double()(normal(5, 3), [2, 3])
+    assert weights.shape == (2, 5, 4)
+    torch.testing.assert_close(weights.sum(dim=-1), torch.ones(2, 5, dtype=torch.float64))
+
+
+def test_a_uniform_gate_is_the_mean_of_the_experts_and_has_nothing_to_learn() -> None:
+    gate, y_SKBH = Gate(3, 4, "uniform"), normal(1, 4, 5, 2)
+    torch.testing.assert_close(mix(gate(normal(5, 3)), y_SKBH), y_SKBH.mean(dim=1))
+    assert list(gate.parameters()) == []
+
+
+def test_a_gate_over_one_expert_weighs_it_one_and_has_nothing_to_learn() -> None:
+    gate = Gate(3, 1, "softmax")
+    assert torch.equal(gate(torch.ones(2, 3)), torch.ones(1, 2, 1))
+    assert list(gate.parameters()) == []
+
+
+@pytest.mark.parametrize("width", [3, WIDE])
+@pytest.mark.parametrize("sets_of_experts", [1, 2])
+def test_a_mix_is_the_weighted_sum_of_the_experts(width: int, sets_of_experts: int) -> None:
+    weights_SBK, y_SKBH = normal(2, 5, 4), normal(sets_of_experts, 4, 5, width)
+    expected_SBH = torch.zeros(2, 5, width, dtype=torch.float64)
+    for s, b, k in product(range(2), range(5), range(4)):
+        expected_SBH[s, b] += weights_SBK[s, b, k] * y_SKBH[s % sets_of_experts, k, b]
+    torch.testing.assert_close(mix(weights_SBK, y_SKBH), expected_SBH, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["softmax", "uniform"])
+def test_a_mixture_for_all_groups_holds_the_mixture_of_the_own_group(kind: str) -> None:
+    mixture = Mixture(Experts(3, (4,), 2, num_groups=3), Gate(3, 2, kind, num_groups=3)).double()
+    x, sizes = normal(6, 3), [1, 0, 5]
+    everything, own = mixture(x), mixture(x, sizes)
+    assert everything.shape == (3, 6, 4)
+    torch.testing.assert_close(
+        own[0], torch.cat([everything[0, :1], everything[2, 1:]]), rtol=0, atol=1e-12
+    )
+
+
+def test_a_tower_without_hidden_layers_is_linear() -> None:
+    towers, x = Towers(3, (), 2, num_scenarios=2).double(), normal(4, 3)
+    zero = torch.zeros_like(x)
+    torch.testing.assert_close(
+        towers(2 * x, [1, 3]) - towers(zero, [1, 3]), 2 * (towers(x, [1, 3]) - towers(zero, [1, 3]))
+    )
+    assert towers(x, [1, 3]).shape == (4, 2)
+
+
+def test_gate_usage_is_the_mean_over_the_rows_of_a_scenario() -> None:
+    weights = torch.tensor([[[0.2, 0.8], [0.5, 0.5], [1.0, 0.0]]], dtype=torch.float64)
+    usage = gate_usage(weights, [1, 0, 2], ("a", "b", "c"), ("click",), numbered("expert", 2))
+    assert [entry.where for entry in usage] == ["a/click", "c/click"]
+    assert usage[1].weights == (0.75, 0.25)
+    assert usage[1].experts == ("expert 1", "expert 2")

@@ -1,0 +1,168 @@
+"""Lists: which entries count, what they become, and what they learn."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from hinet_search.data.schema import ListField, Schema
+from hinet_search.models.layers.batch import Batch
+from hinet_search.models.layers.embedding import AttentionPooling, FeatureEmbedding, make_pooling
+
+SCHEMA = Schema(("a", "b"), ("click",), ("user", "item"), (4, 6), ("age",))
+KINDS = ("mean", "attention")
+every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+def embedding_of(
+    *lists: ListField, width: int = 3, with_scenario: bool = False
+) -> FeatureEmbedding:
+    torch.manual_seed(0)
+    embedding = FeatureEmbedding(
+        replace(SCHEMA, lists=lists), width, with_scenario=with_scenario
+    ).double()
+    with torch.no_grad():
+        embedding.table.weight.normal_()
+    return embedding
+
+
+def rows(slots: list[list[int]], items: list[int] | None = None) -> Batch:
+    ids_BF = torch.tensor([[1, item] for item in items or [2] * len(slots)])
+    numeric_BN = torch.full((len(slots), 1), 7.0, dtype=torch.float64)
+    return Batch(
+        ids_BF, numeric_BN, torch.zeros(len(slots), dtype=torch.int64), torch.tensor(slots)
+    )
+
+
+def watched(kind: str, length: int = 4) -> ListField:
+    return ListField("watched", 1, length, kind)
+
+
+def item_vectors(embedding: FeatureEmbedding) -> torch.Tensor:
+    return embedding.table.weight[4:10]
+
+
+def pooled(embedding: FeatureEmbedding, batch: Batch) -> torch.Tensor:
+    return embedding(batch)[:, 6:9]
+
+
+def test_the_mean_is_that_of_the_items_own_vectors() -> None:
+    embedding = embedding_of(watched("mean"))
+    vectors = pooled(embedding, rows([[3, 0, 5, 0]]))
+    torch.testing.assert_close(
+        vectors[0], item_vectors(embedding)[[3, 5]].mean(dim=0), rtol=0, atol=1e-15
+    )
+
+
+def test_an_entry_that_is_there_twice_counts_twice_in_the_mean() -> None:
+    embedding = embedding_of(watched("mean"))
+    vectors = pooled(embedding, rows([[3, 3, 5, 0]]))
+    expected = item_vectors(embedding)[[3, 3, 5]].mean(dim=0)
+    torch.testing.assert_close(vectors[0], expected, rtol=0, atol=1e-15)
+
+
+def test_attention_is_the_softmax_of_the_items_match_with_the_known_entries() -> None:
+    embedding = embedding_of(watched("attention"))
+    (pooling,) = embedding.poolings
+    with torch.no_grad():
+        pooling.weight_EE.normal_()
+    key_LE, item_E = item_vectors(embedding)[[3, 5]], item_vectors(embedding)[1]
+    weight_L = torch.softmax(key_LE @ (pooling.weight_EE.T @ item_E) / 3**0.5, dim=0)
+    vectors = pooled(embedding, rows([[3, 0, 5, 0]], items=[1]))
+    torch.testing.assert_close(vectors[0], weight_L @ key_LE, rtol=0, atol=1e-14)
+
+
+def test_attention_starts_as_the_plain_match_of_vectors() -> None:
+    assert torch.equal(AttentionPooling(3).weight_EE, torch.eye(3))
+
+
+def test_an_item_draws_attention_to_the_entries_like_itself() -> None:
+    embedding = embedding_of(watched("attention"), width=5)
+    with torch.no_grad():
+        embedding.table.weight[4:9] = 20 * torch.eye(5)
+    vectors = embedding(rows([[1, 2, 3, 4], [1, 2, 3, 4]], items=[2, 4]))[:, 10:15]
+    torch.testing.assert_close(vectors, item_vectors(embedding)[[2, 4]], rtol=0, atol=1e-12)
+
+
+@every_kind
+@pytest.mark.parametrize("beyond", [6, 99])
+def test_entries_beyond_the_vocabulary_count_no_more_than_empty_slots(
+    kind: str, beyond: int
+) -> None:
+    embedding = embedding_of(watched(kind))
+    assert torch.equal(embedding(rows([[3, beyond, 5, 0]])), embedding(rows([[3, 0, 5, 0]])))
+
+
+@every_kind
+def test_a_row_without_a_known_entry_gets_zeros_beside_other_rows(kind: str) -> None:
+    vectors = pooled(embedding_of(watched(kind)), rows([[0, 0, 0, 0], [9, 0, 6, 0], [3, 0, 0, 0]]))
+    assert torch.equal(vectors[:2], torch.zeros(2, 3, dtype=torch.float64))
+    assert (vectors[2] != 0).all()
+
+
+@every_kind
+@pytest.mark.parametrize("num_rows", [1, 5])
+def test_a_batch_without_any_known_entry_gives_finite_gradients_and_none_to_entries(
+    kind: str, num_rows: int
+) -> None:
+    embedding = embedding_of(watched(kind))
+    x_BD = embedding(rows([[0, 0, 0, 9]] * num_rows))
+    x_BD[:, 6:9].sum().backward()
+    assert x_BD.shape == (num_rows, embedding.width)
+    assert torch.equal(x_BD[:, 6:9], torch.zeros(num_rows, 3, dtype=torch.float64))
+    assert torch.equal(embedding.table.weight.grad, torch.zeros(10, 3, dtype=torch.float64))
+
+
+@every_kind
+def test_the_order_of_the_entries_does_not_matter(kind: str) -> None:
+    embedding = embedding_of(watched(kind))
+    vectors = pooled(embedding, rows([[3, 0, 5, 1], [1, 5, 3, 0]]))
+    torch.testing.assert_close(vectors[0], vectors[1], rtol=0, atol=1e-14)
+
+
+@every_kind
+def test_known_entries_alone_get_gradient(kind: str) -> None:
+    embedding = embedding_of(watched(kind))
+    (pooled(embedding, rows([[3, 0, 5, 9]])) * torch.tensor([1.0, 2.0, -3.0])).sum().backward()
+    touched = embedding.table.weight.grad.abs().sum(dim=1).nonzero()[:, 0].tolist()
+    asking = [4 + 2] if kind == "attention" else []
+    assert touched == [*asking, 4 + 3, 4 + 5]
+
+
+@every_kind
+def test_gradients_agree_with_differences(kind: str) -> None:
+    pooling = make_pooling(kind, 3).double()
+    generator = torch.Generator().manual_seed(3)
+    entries_BLE = torch.randn(2, 4, 3, dtype=torch.float64, generator=generator, requires_grad=True)
+    item_BE = torch.randn(2, 3, dtype=torch.float64, generator=generator, requires_grad=True)
+    known_BL = torch.tensor([[True, False, True, True], [False] * 4])
+    assert torch.autograd.gradcheck(
+        lambda entries, item: pooling(entries, known_BL, item), (entries_BLE, item_BE)
+    )
+
+
+def test_lists_stand_between_fields_and_numeric_inputs_in_their_order() -> None:
+    users = ListField("friends", 0, 2, "attention")
+    embedding = embedding_of(watched("mean"), users)
+    x_D = embedding(rows([[3, 0, 0, 0, 2, 0]]))[0]
+    table = embedding.table.weight
+    expected = torch.cat([table[1], table[4 + 2], table[4 + 3], table[2], torch.tensor([7.0])])
+    torch.testing.assert_close(x_D, expected, rtol=0, atol=1e-14)
+    assert embedding.width == len(x_D)
+
+
+def test_the_scenario_field_moves_the_lists_and_not_their_vectors() -> None:
+    lists = (watched("mean"), watched("attention"))
+    plain, with_scenario = embedding_of(*lists), embedding_of(*lists, with_scenario=True)
+    with torch.no_grad():
+        with_scenario.table.weight[:10] = plain.table.weight
+    batch = rows([[3, 0, 5, 1, 4, 4, 0, 1]])
+    assert with_scenario.width == plain.width + 3
+    assert torch.equal(with_scenario(batch)[:, 9:], plain(batch)[:, 6:])
+
+
+def test_ids_of_32_bits_are_looked_up_like_those_of_64() -> None:
+    embedding = embedding_of(watched("mean"), watched("attention"))
+    batch = rows([[3, 0, 5, 1, 4, 4, 0, 1]])
+    narrow = replace(batch, ids_BF=batch.ids_BF.int(), lists_BS=batch.lists_BS.int())
+    assert torch.equal(embedding(narrow), embedding(batch))

@@ -1,0 +1,133 @@
+"""Facts of a record: edges of ranges, names and commands."""
+
+from dataclasses import replace
+
+import pytest
+
+from hinet_search.report.facts.record import (
+    export_command,
+    gate_in_words,
+    objective_in_words,
+    range_position,
+    report_command,
+)
+from hinet_search.results.records import ParameterRange
+from tests.report.studies import small
+
+
+def searched(kind: str, low: float, high: float, *, log: bool = False) -> ParameterRange:
+    return ParameterRange("model.x", kind, low, high, log, (), low)
+
+
+@pytest.mark.parametrize(
+    ("over", "value"),
+    [
+        (searched("int", 1, 20, log=True), 1),
+        (searched("int", 1, 5), 1),
+        (searched("int", 0, 4), 0),
+        (searched("float", 0.0, 0.6), 0.0),
+        (searched("float", 0.0, 0.6), 0.01),
+    ],
+    ids=str,
+)
+def test_a_low_end_that_no_configuration_can_pass_is_no_edge(
+    over: ParameterRange, value: float
+) -> None:
+    where = range_position(over, value)
+    assert where is not None
+    assert (where.share < 0.05, where.edge) == (True, "")
+
+
+@pytest.mark.parametrize(
+    ("over", "value", "edge"),
+    [
+        (searched("int", 2, 8), 2, "low"),
+        (searched("float", 1.0, 3.0), 1.0, "low"),
+        (searched("float", 3e-4, 5e-3, log=True), 3e-4, "low"),
+        (searched("float", 0.0, 0.6), 0.6, "high"),
+        (searched("float", 0.0, 0.6), 0.59, "high"),
+        (searched("int", 1, 5), 5, "high"),
+        (searched("int", 1, 5), 2, ""),
+    ],
+    ids=str,
+)
+def test_any_other_end_is_an_edge(over: ParameterRange, value: float, edge: str) -> None:
+    where = range_position(over, value)
+    assert where is not None
+    assert where.edge == edge
+
+
+@pytest.mark.parametrize(
+    ("launched", "places"),
+    [
+        ("hinet-search launch shop --trials 5", ""),
+        ("hinet-search launch shop --output /tmp/try --trials 5", " --output /tmp/try"),
+        (
+            "hinet-search launch --storage=sqlite:///a.db shop --output=out",
+            " --storage=sqlite:///a.db --output=out",
+        ),
+        ("hinet-search launch shop --output '/tmp/my runs'", " --output '/tmp/my runs'"),
+        ("hinet-search launch shop --output-format x --slots 2", ""),
+        ('hinet_search.launch("it\'s --output x")', ""),
+        ("", ""),
+    ],
+)
+def test_the_report_command_looks_where_the_launch_has_stored(launched: str, places: str) -> None:
+    assert report_command(replace(small(), command=launched)) == f"hinet-search report shop{places}"
+
+
+@pytest.mark.parametrize(
+    ("launched", "name", "command"),
+    [
+        (
+            "hinet-search launch studies/shop.yaml --trials 5",
+            "shop",
+            "studies/shop.yaml/ple -o ple-shop",
+        ),
+        (
+            "hinet-search launch --slots 4 shop --output out",
+            "shop",
+            "shop/ple -o ple-shop --output out",
+        ),
+        (
+            "hinet-search launch shop --size tiny --set a=1",
+            "shop-tiny",
+            "shop/ple -o ple-shop-tiny --size tiny --set a=1",
+        ),
+        ('hinet_search.launch("shop")', "shop", "shop/ple -o ple-shop"),
+        ("", "my shop", "'my shop/ple' -o 'ple-my shop'"),
+    ],
+)
+def test_the_export_command_names_the_study_as_it_was_launched(
+    launched: str, name: str, command: str
+) -> None:
+    record = replace(small(), command=launched, name=name)
+    ple = next(arm for arm in record.arms if arm.name == "ple")
+    assert export_command(record, ple) == f"hinet-search export {command}"
+
+
+def test_a_name_with_a_space_is_one_word_of_the_command() -> None:
+    assert report_command(replace(small(), name="my shop")) == "hinet-search report 'my shop'"
+
+
+@pytest.mark.parametrize(
+    ("objective", "words"),
+    [
+        ("mean_auc", "mean AUC"),
+        ("gauc", "grouped AUC"),
+        ("logloss", "log loss"),
+        ("ece", "calibration error"),
+        ("auc[new_users/click]", "AUC in new_users · click"),
+        ("logloss[Home/feed/click]", "log loss in Home/feed · click"),
+    ],
+)
+def test_an_objective_reads_as_it_stands_beside_a_number(objective: str, words: str) -> None:
+    assert objective_in_words(replace(small(), objective=objective)) == words
+
+
+@pytest.mark.parametrize(
+    ("where", "words"),
+    [("Home/click", "Home · click"), ("Home/feed/click", "Home/feed · click"), ("all", "all")],
+)
+def test_a_gate_is_named_by_scenario_and_task(where: str, words: str) -> None:
+    assert gate_in_words(where) == words

@@ -1,0 +1,100 @@
+"""An objective is one number of all cells, by hand-made cells."""
+
+import pytest
+
+from hinet_search.common.errors import ConfigurationError
+from hinet_search.results.objectives import DEFAULT, NAMES, Objective, objective_named
+from hinet_search.results.records import CellValue
+
+BIG = CellValue("home", "click", rows=900, positives=90, auc=0.8, logloss=0.3, gauc=0.6, ece=0.02)
+SMALL = CellValue("push", "click", rows=100, positives=10, auc=0.6, logloss=0.5, gauc=0.7, ece=0.04)
+ONE_CLASS = CellValue(
+    "push", "order", rows=1000, positives=0, auc=None, logloss=0.1, reason="no positive row"
+)
+SLASH = CellValue("a/b", "click", rows=10, positives=5, auc=0.9, logloss=0.2)
+
+VALUES = {
+    "macro_auc": (0.8 + 0.6) / 2,
+    "weighted_auc": (0.8 * 900 + 0.6 * 100) / 1000,
+    "mean_auc": ((0.8 + 0.6) / 2 + (0.8 * 900 + 0.6 * 100) / 1000) / 2,
+    "worst_auc": 0.6,
+    "logloss": (0.3 * 900 + 0.5 * 100 + 0.1 * 1000) / 2000,
+    "gauc": 0.9 * 0.6 + 0.1 * 0.7,
+    "ece": (0.02 + 0.04) / 2,
+    "auc[home/click]": 0.8,
+    "auc[push/click]": 0.6,
+    "logloss[push/order]": 0.1,
+    "auc[a/b/click]": 0.9,
+}
+SMALLER_IS_BETTER = {"logloss", "ece", "logloss[push/order]"}
+
+
+def test_every_named_objective_has_a_value_here() -> None:
+    assert set(NAMES) <= set(VALUES)
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_an_objective_of_cells_worked_out_by_hand(name: str) -> None:
+    cells = [BIG, SMALL, ONE_CLASS, *([SLASH] if "a/b" in name else [])]
+    assert objective_named(name)(cells) == pytest.approx(VALUES[name], rel=1e-12)
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_losses_and_calibration_errors_are_minimised_and_all_else_is_maximised(name: str) -> None:
+    objective = objective_named(name)
+    assert objective.maximize == (name not in SMALLER_IS_BETTER)
+    assert objective.better(2.0, 1.0) == objective.maximize
+    assert objective.better(1.0, 2.0) != objective.maximize
+    assert not objective.better(1.0, 1.0)
+
+
+def test_the_default_objective_is_known() -> None:
+    assert objective_named(DEFAULT) == Objective("mean_auc")
+
+
+@pytest.mark.parametrize(
+    "name", ["macro_auc", "weighted_auc", "mean_auc", "worst_auc", "gauc", "ece"]
+)
+def test_cells_that_have_no_value_give_the_objective_none(name: str) -> None:
+    with pytest.raises(
+        ConfigurationError, match="has no value: no cell of the split has both classes"
+    ):
+        objective_named(name)([ONE_CLASS])
+
+
+def test_one_cell_without_a_value_gives_its_objective_none() -> None:
+    with pytest.raises(ConfigurationError, match=r"auc\[push/order\] has no value"):
+        objective_named("auc[push/order]")([BIG, ONE_CLASS])
+
+
+def test_a_cell_that_is_not_there_is_named() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"objective auc\[moon/click\]: there is no cell moon/click"
+    ):
+        objective_named("auc[moon/click]")([BIG])
+
+
+def test_an_objective_of_one_cell_names_it() -> None:
+    assert objective_named("logloss[a/b/click]").cell == ("a/b", "click")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_objective_of_all_cells_names_none(name: str) -> None:
+    assert objective_named(name).cell is None
+
+
+@pytest.mark.parametrize(
+    "name", ["", "auc", "auc[home]", "gauc[home/click]", "auc[/click]", "auc[home/]", "MEAN_AUC"]
+)
+def test_what_names_no_objective_is_refused(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="is not known"):
+        objective_named(name)
+
+
+def test_an_unknown_objective_gets_all_names_and_the_nearest() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        objective_named("macro_acu")
+    assert str(caught.value) == (
+        "objective 'macro_acu' is not known, must be one of mean_auc, macro_auc, weighted_auc, worst_auc, gauc, "
+        "logloss, ece, auc[SCENARIO/TASK], logloss[SCENARIO/TASK]; did you mean 'macro_auc'?"
+    )

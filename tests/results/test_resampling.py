@@ -1,0 +1,209 @@
+"""Resamplings of users, against rows replicated one by one; ensembles of seeds."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from hinet_search.data.columns import Columns
+from hinet_search.results.objectives import NAMES, objective_named
+from hinet_search.results.statistics import resampling
+from hinet_search.results.statistics.resampling import ScoredRows, ensemble_logits, resampled
+from hinet_search.training.metrics import cell_values
+
+SCENARIOS, TASKS = ("Home", "Push"), ("click", "order")
+SEED, RESAMPLINGS = 11, 5
+
+
+def scored(num_rows: int = 400, num_users: int = 60) -> ScoredRows:
+    """Two seeds on rows with many tied scores; user codes have gaps."""
+    draw = np.random.default_rng(3)
+    labels_RT = (draw.random((num_rows, 2)) < (0.4, 0.2)).astype(np.uint8)
+    return ScoredRows(
+        logits_SRT=(draw.normal(size=(2, num_rows, 2)) + labels_RT).round(1).astype(np.float32),
+        labels_RT=labels_RT,
+        scenario_R=(draw.random(num_rows) < 0.3).astype(np.int16),
+        user_R=(7 * draw.integers(num_users, size=num_rows)).astype(np.int32),
+        scenarios=SCENARIOS,
+        tasks=TASKS,
+    )
+
+
+def replicated(split: ScoredRows, number: int) -> NDArray[np.int64]:
+    """Rows of resampling `number`, each as often as its user is drawn."""
+    users = np.unique(split.user_R)
+    drawn = users[np.random.default_rng([SEED, number]).integers(len(users), size=len(users))]
+    return np.concatenate([np.flatnonzero(split.user_R == user) for user in drawn])
+
+
+def columns(split: ScoredRows, rows: NDArray[np.int64]) -> Columns:
+    return Columns(
+        ids_RF=np.zeros((len(rows), 0), np.int32),
+        numeric_RN=np.zeros((len(rows), 0), np.float32),
+        scenario_R=split.scenario_R[rows],
+        labels_RT=split.labels_RT[rows],
+        user_R=split.user_R[rows],
+        lists_RS=np.zeros((len(rows), 0), np.int32),
+    )
+
+
+def test_the_auc_of_a_cell_is_that_of_rows_replicated_one_by_one() -> None:
+    split = scored()
+    cells = resampled(split, headline="macro_auc", seed=SEED, resamplings=RESAMPLINGS).cells
+    for number in range(RESAMPLINGS):
+        rows = replicated(split, number)
+        rows = rows[split.scenario_R[rows] == 1]
+        expected = [
+            roc_auc_score(split.labels_RT[rows, 1], logits_RT[rows, 1])
+            for logits_RT in split.logits_SRT
+        ]
+        assert cells[3][number] == pytest.approx(np.mean(expected), abs=1e-12)
+
+
+@pytest.mark.parametrize("headline", [*NAMES, "auc[Push/order]", "logloss[Home/click]"])
+def test_a_headline_is_the_mean_over_seeds_of_the_objective_on_replicated_rows(
+    headline: str,
+) -> None:
+    split = scored()
+    values = resampled(split, headline=headline, seed=SEED, resamplings=RESAMPLINGS).headline
+    for number in range(RESAMPLINGS):
+        rows = replicated(split, number)
+        expected = [
+            objective_named(headline)(
+                cell_values(logits_RT[rows], columns(split, rows), SCENARIOS, TASKS)
+            )
+            for logits_RT in split.logits_SRT
+        ]
+        assert values[number] == pytest.approx(np.mean(expected), abs=1e-9)
+
+
+def test_every_arm_meets_the_same_users() -> None:
+    split = scored()
+    shifted = replace(
+        split, logits_SRT=(split.logits_SRT * 4).astype(np.float32)
+    )  # the order of rows is the same
+    left, right = (resampled(rows, headline="macro_auc", seed=SEED) for rows in (split, shifted))
+    assert left == right
+
+
+def test_another_seed_draws_other_users() -> None:
+    left, right = (
+        resampled(scored(), headline="macro_auc", seed=seed, resamplings=3) for seed in (1, 2)
+    )
+    assert not set(left.headline) & set(right.headline)
+
+
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = resampled(scored(), headline="mean_auc", seed=SEED, resamplings=7)
+    monkeypatch.setattr(resampling, "BLOCK_NUMBERS", 1200)  # three resamplings of 400 rows
+    assert resampled(scored(), headline="mean_auc", seed=SEED, resamplings=7) == whole
+
+
+def test_units_are_the_users_of_the_split() -> None:
+    split = scored()
+    drawn = resampled(split, headline="macro_auc", seed=SEED, resamplings=2)
+    assert (drawn.unit, drawn.num_units) == ("users", len(set(split.user_R.tolist())))
+
+
+def test_without_users_rows_are_drawn() -> None:
+    split = scored()
+    drawn = resampled(
+        replace(split, user_R=np.full(400, -1, np.int32)), headline="macro_auc", seed=SEED
+    )
+    assert (drawn.unit, drawn.num_units, len(drawn.headline)) == ("rows", 400, 200)
+
+
+def test_rows_without_a_user_are_drawn_one_by_one_and_not_as_one_user() -> None:
+    split = scored()
+    named_R = np.arange(400) < 100
+    drawn = resampled(
+        replace(split, user_R=np.where(named_R, split.user_R, -1)), headline="macro_auc", seed=SEED
+    )
+    assert (drawn.unit, drawn.num_units) == (
+        "users",
+        len(set(split.user_R[named_R].tolist())) + 300,
+    )
+
+
+def test_without_users_there_is_no_grouped_auc() -> None:
+    drawn = resampled(
+        replace(scored(), user_R=np.full(400, -1, np.int32)), headline="gauc", seed=SEED
+    )
+    assert (drawn.headline, drawn.cells) == ((), ((), (), (), ()))
+
+
+def test_four_alike_rows_of_every_user_double_the_spread() -> None:
+    once = scored(num_rows=300)
+    four = ScoredRows(
+        np.repeat(once.logits_SRT, 4, axis=1), np.repeat(once.labels_RT, 4, axis=0), np.repeat(once.scenario_R, 4),
+        np.repeat(np.arange(300, dtype=np.int32), 4), SCENARIOS, TASKS,
+    )  # fmt: skip
+    by_user = resampled(four, headline="logloss", seed=SEED, resamplings=400)
+    by_row = resampled(
+        replace(four, user_R=np.full(1200, -1, np.int32)),
+        headline="logloss",
+        seed=SEED,
+        resamplings=400,
+    )
+    assert np.std(by_user.headline) / np.std(by_row.headline) == pytest.approx(2, rel=0.15)
+
+
+def test_the_spread_of_a_mean_over_rows_is_its_standard_error() -> None:
+    split = replace(
+        scored(2000), user_R=np.arange(2000, dtype=np.int32), scenarios=("Home",), tasks=TASKS[:1]
+    )
+    split = replace(split, scenario_R=np.zeros(2000, np.int16))
+    logit_R = split.logits_SRT[0, :, 0].astype(float)
+    loss_R = np.log1p(np.exp(np.where(split.labels_RT[:, 0] == 1, -logit_R, logit_R)))
+    alone = replace(split, logits_SRT=split.logits_SRT[:1])
+    drawn = resampled(alone, headline="logloss", seed=SEED, resamplings=1000)
+    assert np.std(drawn.headline) == pytest.approx(np.std(loss_R) / 2000**0.5, rel=0.08)
+
+
+def with_one_positive_in_the_last_cell() -> ScoredRows:
+    split = scored()
+    labels_RT = split.labels_RT.copy()
+    labels_RT[split.scenario_R == 1, 1] = 0
+    labels_RT[np.flatnonzero(split.scenario_R == 1)[0], 1] = 1
+    return replace(split, labels_RT=labels_RT)
+
+
+def test_a_cell_that_loses_a_class_in_some_resampling_has_no_values() -> None:
+    drawn = resampled(with_one_positive_in_the_last_cell(), headline="macro_auc", seed=SEED)
+    assert [len(cell) for cell in drawn.cells] == [200, 200, 200, 0]
+    assert len(drawn.headline) == 200
+
+
+def test_resamplings_in_which_the_headline_has_no_value_are_left_out() -> None:
+    split = with_one_positive_in_the_last_cell()
+    drawn = resampled(split, headline="auc[Push/order]", seed=SEED)
+    user = split.user_R[(split.scenario_R == 1) & (split.labels_RT[:, 1] == 1)][0]
+    having = sum(user in split.user_R[replicated(split, number)] for number in range(200))
+    assert 0 < len(drawn.headline) == having < 200
+
+
+def test_a_scenario_without_rows_has_no_values() -> None:
+    split = replace(scored(), scenario_R=np.zeros(400, np.int16))
+    assert resampled(split, headline="macro_auc", seed=SEED).cells[2:] == ((), ())
+
+
+def test_an_ensemble_is_the_logit_of_the_mean_probability() -> None:
+    logits_SRT = np.array([[[0.0, 2.0]], [[1.0, -3.0]]], dtype=np.float32)
+    mean_RT = (1 / (1 + np.exp(-logits_SRT.astype(float)))).mean(axis=0)
+    assert ensemble_logits(logits_SRT) == pytest.approx(np.log(mean_RT / (1 - mean_RT)), abs=1e-6)
+
+
+def test_an_ensemble_of_certain_seeds_is_finite_and_in_order() -> None:
+    logits_SRT = np.array([[[90.0], [95.0], [-90.0]], [[80.0], [85.0], [-95.0]]], dtype=np.float32)
+    mean_logit_R = ensemble_logits(logits_SRT)[:, 0]
+    assert mean_logit_R == pytest.approx(
+        [80 + np.log(2), 85 + np.log(2), -90 - np.log(2)], abs=0.01
+    )  # the less certain seed decides, as half of its doubt is left
+
+
+def test_one_seed_is_its_own_ensemble() -> None:
+    assert ensemble_logits(np.array([[[3.25, -40.0]]], dtype=np.float32)).tolist() == [
+        [3.25, -40.0]
+    ]

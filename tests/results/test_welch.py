@@ -1,0 +1,233 @@
+"""Differences of two arms: errors of seeds and users, degrees of freedom, and how often a claim is false."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from scipy import stats
+
+from hinet_search.results.statistics.welch import ArmValues, Estimate, StandardErrors, estimate
+
+VALUES = st.lists(st.floats(0.4, 0.99), min_size=2, max_size=8)
+ERRORS = st.floats(1e-6, 0.1) | st.just(0.0)
+OURS, THEIRS = ArmValues((0.71, 0.72, 0.705, 0.715, 0.72)), ArmValues((0.70, 0.69, 0.71))
+
+
+def known(left: ArmValues, right: ArmValues) -> Estimate:
+    difference = estimate(left, right)
+    assert difference is not None
+    return difference
+
+
+def test_with_equal_spreads_and_no_resamplings_it_is_students_test() -> None:
+    other = ArmValues(tuple(value + 0.01 for value in OURS.values))
+    expected = stats.ttest_ind(OURS.values, other.values)
+    difference = known(OURS, other)
+    interval = expected.confidence_interval(0.95)
+    assert (difference.p, difference.degrees) == (
+        pytest.approx(expected.pvalue),
+        pytest.approx(expected.df),
+    )
+    assert difference.interval(0.05) == pytest.approx((interval.low, interval.high))
+
+
+def test_an_arm_that_has_all_the_spread_gives_students_t_of_its_seeds() -> None:
+    difference = known(OURS, ArmValues((0.7, 0.7, 0.7)))
+    assert difference.p == pytest.approx(stats.ttest_1samp(OURS.values, 0.7).pvalue)
+
+
+@given(VALUES, VALUES)
+def test_degrees_are_never_more_than_those_of_welch(ours: list[float], theirs: list[float]) -> None:
+    assume(np.ptp(ours) > 1e-6 and np.ptp(theirs) > 1e-6)
+    difference = known(ArmValues(tuple(ours)), ArmValues(tuple(theirs)))
+    fewest = min(len(ours), len(theirs)) - 1
+    assert fewest * (1 - 1e-9) <= difference.degrees
+    assert difference.degrees <= stats.ttest_ind(ours, theirs, equal_var=False).df * (1 + 1e-9)
+
+
+def test_without_resamplings_the_error_of_users_is_not_known() -> None:
+    assert known(OURS, THEIRS).user_error is None
+
+
+def test_users_add_the_spread_of_the_difference_under_the_same_users() -> None:
+    left, right = (
+        ArmValues(OURS.values, (0.70, 0.72, 0.74), 100),
+        ArmValues(THEIRS.values, (0.70, 0.71, 0.72), 100),
+    )
+    assert known(left, right).user_error == pytest.approx(0.01)  # of 0, .01, .02
+
+
+def test_what_users_do_to_both_arms_alike_is_no_error() -> None:
+    drawn = (0.60, 0.72, 0.81)
+    left, right = (
+        ArmValues(OURS.values, drawn, 100),
+        ArmValues(THEIRS.values, tuple(value - 0.05 for value in drawn), 100),
+    )
+    assert known(left, right).user_error == pytest.approx(0, abs=1e-12)
+
+
+def test_errors_of_seeds_and_users_add_as_squares() -> None:
+    difference = replace(known(OURS, THEIRS), seed_error=0.003, user_error=0.004)
+    assert difference.error == pytest.approx(0.005)
+
+
+def test_degrees_of_seeds_are_their_variance_over_the_largest_of_an_arm_per_degree() -> None:
+    left = ArmValues((0.0, 2.0))  # variance 2 of two seeds: part 1 with 1 degree
+    right = ArmValues((0.0, 3.0, 6.0))  # variance 9 of three seeds: part 3 with 2 degrees
+    assert known(left, right).degrees == pytest.approx((1 + 3) / (3 / 2))
+
+
+def test_users_count_at_most_as_many_degrees_as_there_are_resamplings() -> None:
+    drawn = tuple(float(value) for value in range(5))
+    pairs = [
+        (ArmValues((0.0, 0.0), drawn, units), ArmValues((0.0, 0.0), (0.0,) * 5, units))
+        for units in (3, 10_000)
+    ]
+    assert [known(*pair).user_degrees for pair in pairs] == [2, 4]
+
+
+def test_without_a_spread_over_seeds_it_is_students_t_of_the_resamplings() -> None:
+    drawn = tuple(np.random.default_rng(2).normal(0.7, 0.01, 30).tolist())
+    difference = known(ArmValues((0.7, 0.7), drawn, 100), ArmValues((0.68, 0.68), (0.0,) * 30, 100))
+    assert difference.p == pytest.approx(2 * stats.t.sf(0.02 / np.std(drawn, ddof=1), 29), rel=1e-4)
+
+
+@given(st.floats(1, 300), st.floats(2, 300), st.floats(0, 1))
+def test_p_is_the_tail_of_the_sum_of_a_t_of_seeds_and_one_of_users(
+    degrees: float, more: float, share: float
+) -> None:
+    spread = StandardErrors(share**0.5, degrees, (1 - share) ** 0.5, more)
+    draw = np.random.default_rng(4)
+    drawn = spread.seed_error * draw.standard_t(
+        degrees, 20_000
+    ) + spread.user_error * draw.standard_t(more, 20_000)
+    assert spread.tail(2.0) == pytest.approx(
+        np.mean(np.abs(drawn) > 2), abs=0.012
+    )  # four standard errors and more
+
+
+@given(ERRORS, st.floats(1, 300), ERRORS, st.floats(1, 300), st.floats(1e-4, 0.4))
+def test_an_interval_ends_where_the_tail_is_its_level(
+    seeds: float, degrees: float, users: float, more: float, level: float
+) -> None:
+    assume(seeds + users > 0)
+    spread = StandardErrors(seeds, degrees, users, more)
+    assert spread.tail(spread.reach(level)) == pytest.approx(level, rel=1e-6)
+
+
+@given(ERRORS, ERRORS, st.floats(1e-4, 0.4), st.floats(1.01, 2))
+def test_a_stricter_level_gives_a_wider_interval(
+    seeds: float, users: float, level: float, factor: float
+) -> None:
+    assume(seeds + users > 0)
+    spread = StandardErrors(seeds, 5.0, users, 199.0)
+    assert spread.reach(level / factor) > spread.reach(level)
+
+
+@given(VALUES, VALUES)
+def test_turned_round_a_difference_has_the_same_p(ours: list[float], theirs: list[float]) -> None:
+    left, right = ArmValues(tuple(ours)), ArmValues(tuple(theirs))
+    assert known(left, right).p == pytest.approx(known(right, left).p)
+
+
+SPREADS = [(0.0015, 0.0015), (0.0012, 0.0026), (0.0005, 0.0029)]
+
+
+@pytest.mark.parametrize("level", [0.05, 0.05 / 8])
+@pytest.mark.parametrize("users", [0.0003, 0.001, 0.0017])
+@pytest.mark.parametrize("spreads", SPREADS)
+def test_equal_arms_are_called_different_in_no_more_studies_than_the_level_says(
+    spreads: tuple[float, float], users: float, level: float
+) -> None:
+    """Given the errors that a study estimates, the chance of a claim is that of a normal, so few studies do."""
+    draw = np.random.default_rng(6)
+    part_N2 = np.square(spreads) / 5 * draw.chisquare(4, (200, 2)) / 4
+    user_N = users * np.sqrt(draw.chisquare(199, 200) / 199)
+    true_error = np.sqrt(np.square(spreads).sum() / 5 + users**2)
+    reach_N = [
+        StandardErrors(
+            float(part.sum()) ** 0.5, float(4 * part.sum() / part.max()), float(user), 199.0
+        ).reach(level)
+        for part, user in zip(part_N2, user_N, strict=True)
+    ]
+    chance_N = 2 * stats.norm.sf(np.array(reach_N) / true_error)
+    assert chance_N.mean() <= level + 2 * chance_N.std() / 200**0.5
+
+
+@pytest.mark.parametrize("sides", [(ArmValues((0.7,)), OURS), (OURS, ArmValues((0.7,)))])
+def test_with_one_seed_of_a_side_there_is_no_estimate(sides: tuple[ArmValues, ArmValues]) -> None:
+    assert estimate(*sides) is None
+
+
+def test_equal_values_without_spread_do_not_differ() -> None:
+    assert known(ArmValues((0.5, 0.5)), ArmValues((0.5, 0.5))).p == 1
+
+
+def test_unequal_values_without_spread_differ_for_certain() -> None:
+    difference = known(ArmValues((0.75, 0.75)), ArmValues((0.5, 0.5)))
+    assert (difference.p, difference.interval(0.05)) == (0, (0.25, 0.25))
+
+
+@given(VALUES, VALUES, st.floats(0.001, 0.2))
+def test_an_interval_excludes_0_where_p_is_below_its_level(
+    ours: list[float], theirs: list[float], level: float
+) -> None:
+    difference = known(ArmValues(tuple(ours)), ArmValues(tuple(theirs)))
+    low, high = difference.interval(level)
+    if abs(difference.p - level) > 1e-9:
+        assert (low > 0 or high < 0) == (difference.p < level)
+
+
+def simulated(gain: float, num_studies: int, *, counted: bool) -> list[float]:
+    """p-values of studies with 5 seeds (sd .0015) and users who favour one arm by chance (sd .002)."""
+    draw = np.random.default_rng(8)
+    p_values = []
+    for _ in range(num_studies):
+        ours, theirs = draw.normal(0.72, 0.0015, (2, 5))
+        favour = float(draw.normal(0, 0.002))
+        drawn = draw.normal(gain + favour, 0.002, 200)
+        left = ArmValues(tuple((ours + gain + favour).tolist()), tuple(drawn.tolist()), 15_000)
+        right = ArmValues(tuple(theirs.tolist()), (0.0,) * 200, 15_000)
+        if not counted:
+            left, right = ArmValues(left.values), ArmValues(right.values)
+        p_values.append(known(left, right).p)
+    return p_values
+
+
+def share_claimed(p_values: list[float]) -> float:
+    return sum(p < 0.05 for p in p_values) / len(p_values)
+
+
+def test_equal_arms_are_called_different_in_at_most_5_of_100_studies() -> None:
+    assert 0.03 < share_claimed(simulated(0.0, 2000, counted=True)) < 0.05
+
+
+def test_without_the_users_equal_arms_are_called_different_far_too_often() -> None:
+    assert share_claimed(simulated(0.0, 500, counted=False)) > 0.25
+
+
+def found_with_5_seeds(gain: float) -> float:
+    """Share of studies that find a gain; seeds have sd .0015, users .0005 as they favour like arms little."""
+    draw = np.random.default_rng(9)
+    claims = 0
+    for _ in range(500):
+        ours, theirs = draw.normal(0.72, 0.0015, (2, 5))
+        shift = gain + float(draw.normal(0, 0.0005))
+        left = ArmValues(
+            tuple((ours + shift).tolist()), tuple(draw.normal(shift, 0.0005, 200).tolist()), 15_000
+        )
+        claims += (
+            known(left, ArmValues(tuple(theirs.tolist()), (0.0,) * 200, 15_000)).interval(0.05)[0]
+            > 0
+        )
+    return claims / 500
+
+
+def test_a_true_gain_of_4_thousandths_is_found_with_5_seeds() -> None:
+    assert found_with_5_seeds(0.004) > 0.85
+
+
+def test_a_true_gain_of_a_tenth_of_a_thousandth_is_not() -> None:
+    assert found_with_5_seeds(0.0001) < 0.06

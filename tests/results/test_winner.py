@@ -1,0 +1,165 @@
+"""Winner: validation chooses, test rules out, and a cheaper arm wins only if its loss is shown to be small."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import verdict
+from hinet_search.results.winner import is_fully_tested, recommended_arm
+from tests.duels import (
+    NOISE,
+    chosen_of,
+    duel,
+    meeting,
+    with_chosen,
+    with_resampled,
+    with_seeds_opened,
+    without_users,
+)
+from tests.report.arms import Shape
+from tests.report.studies import empty, study
+
+AHEAD = meeting(
+    star=[0.76 + n for n in NOISE], ple=[0.75 + n for n in NOISE], hinet=[0.70 + n for n in NOISE]
+)
+ALIKE = duel([0.70 + n for n in NOISE], [0.70 + n for n in NOISE])
+WIDE = [0.006, -0.006, 0.003, -0.003, 0.0]  # a spread of seeds in which a loss of .002 is lost
+
+
+def with_flops(record: StudyRecord, **flops: int) -> StudyRecord:
+    for name, number in flops.items():
+        runs = chosen_of(record, name).runs
+        counted = (replace(run, cost=replace(run.cost, flops_per_row=number)) for run in runs)
+        record = with_chosen(record, name, runs=tuple(counted))
+    return record
+
+
+def around(mean: float, noise: list[float] = NOISE) -> list[float]:
+    return [mean + n for n in noise]
+
+
+def taken(record: StudyRecord) -> tuple[str, str]:
+    arm, why = recommended_arm(record, verdict(record))
+    assert arm is not None
+    return arm.name, why
+
+
+@pytest.mark.parametrize(
+    ("record", "name", "why"),
+    [
+        (duel(around(0.75), around(0.70)), "hinet", "better than every other arm on test"),
+        (duel(around(0.70), around(0.75)), "ple", "better than HiNet on test"),
+        (duel([0.75, 0.751], [0.7, 0.701]), "hinet", "the best on validation"),
+        (
+            meeting(star=around(0.69), ple=around(0.70, WIDE), hinet=around(0.70, WIDE)),
+            "hinet",
+            (
+                "the best on validation of the arms that are not shown to be worse on test; "
+                "PLE needs 86 % of its FLOPs, but may lose up to .0069, more than the margin of .002: "
+                "about 91 seeds of each arm would decide"
+            ),
+        ),
+    ],
+    ids=["won", "lost", "few seeds", "one is worse"],
+)
+def test_the_arm_to_take_follows_from_the_verdict(record: StudyRecord, name: str, why: str) -> None:
+    assert taken(record) == (name, why)
+
+
+def test_a_cheaper_arm_whose_loss_is_shown_to_be_below_the_margin_is_taken() -> None:
+    assert taken(with_flops(ALIKE, ple=5, hinet=100)) == (
+        "ple",
+        (
+            "it needs 5.0 % of the FLOPs of HiNet (the best on validation) and is shown to lose at most .0009, less than "
+            "the margin of .002"
+        ),
+    )
+
+
+def test_a_cheaper_arm_that_may_lose_more_is_refused_with_the_possible_loss() -> None:
+    record = with_flops(duel(around(0.7067, WIDE), around(0.70, WIDE)), ple=5, hinet=100)
+    assert verdict(record).status == "unclear"
+    assert taken(record) == (
+        "hinet",
+        (
+            "the best on validation; PLE needs 5.0 % of its FLOPs, but may lose up to .0123, more than the margin of .002 "
+            "(its mean is .0067 lower)"
+        ),
+    )
+
+
+def test_where_more_seeds_would_decide_it_is_said_how_many() -> None:
+    name, why = taken(duel(around(0.70, WIDE), around(0.70, WIDE)))
+    assert name == "hinet"
+    assert why.endswith(": about 72 seeds of each arm would decide")
+
+
+def test_where_no_number_of_seeds_would_decide_the_users_are_named() -> None:
+    users = tuple((0.7 + np.random.default_rng(0).normal(0, 0.003, 200)).tolist())
+    record = with_resampled(
+        with_resampled(ALIKE, "hinet", users, (users,)), "ple", (0.7,) * 200, ((0.7,) * 200,)
+    )
+    assert taken(record)[1].endswith(
+        ": no number of seeds would show less, as the users alone differ by more"
+    )
+
+
+def test_a_smaller_margin_asks_for_more_and_needs_no_other_study() -> None:
+    record = replace(ALIKE, budget=replace(ALIKE.budget, margin=0.0005))
+    assert taken(record)[0] == "hinet"
+
+
+def test_of_several_cheaper_arms_within_the_margin_the_cheapest_is_taken() -> None:
+    record = meeting(star=around(0.70), mmoe=around(0.70), ple=around(0.70), hinet=around(0.70))
+    assert taken(with_flops(record, star=20, mmoe=10, ple=30, hinet=100))[0] == "mmoe"
+
+
+def test_an_arm_that_is_shown_to_be_worse_is_not_taken_however_cheap() -> None:
+    record = meeting(star=around(0.6985), ple=around(0.70), hinet=around(0.70))
+    assert verdict(record).count("worse") == 0
+    assert taken(with_flops(record, star=1, ple=50, hinet=100))[0] == "ple"
+
+
+@pytest.mark.parametrize(
+    "lacking", [without_users(ALIKE, "ple"), with_seeds_opened(ALIKE, "ple", 4)]
+)
+def test_an_arm_of_which_nothing_is_claimed_is_not_taken_for_being_cheap(
+    lacking: StudyRecord,
+) -> None:
+    assert taken(lacking) == ("hinet", "the best on validation")
+
+
+def test_an_arm_that_test_shows_ahead_by_chance_is_named_and_not_taken() -> None:
+    record = with_flops(duel(around(0.70, WIDE), around(0.7030, WIDE)), ple=200, hinet=100)
+    assert taken(record) == (
+        "hinet",
+        "the best on validation; PLE is .0030 ahead of it on test, which chance allows",
+    )
+
+
+def test_an_arm_without_flops_computes_neither_more_nor_less() -> None:
+    assert taken(with_flops(ALIKE, ple=0)) == ("hinet", "the best on validation")
+
+
+def test_of_several_arms_ahead_the_best_on_validation_is_taken() -> None:
+    assert taken(with_flops(AHEAD, star=200, ple=100)) == (
+        "ple",
+        "better than HiNet on test; STAR is .0100 ahead of it on test, which chance allows",
+    )
+
+
+def test_a_cheaper_arm_that_is_ahead_is_shown_to_lose_nothing() -> None:
+    assert taken(with_flops(AHEAD, star=50, ple=100)) == (
+        "star",
+        "it needs 50 % of the FLOPs of PLE (better than HiNet on test) and is shown to lose nothing",
+    )
+
+
+@pytest.mark.parametrize(
+    "record", [empty(), study(Shape(finalists=False))], ids=["running", "done without finalists"]
+)
+def test_nothing_is_taken_while_no_finalist_is_opened(record: StudyRecord) -> None:
+    assert recommended_arm(record, verdict(record))[0] is None
+    assert not any(map(is_fully_tested, record.arms))

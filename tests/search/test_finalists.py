@@ -1,0 +1,90 @@
+"""Which finalist represents its arm, and with which seeds the finalists of every arm train."""
+
+from pathlib import Path
+
+import pytest
+
+from hinet_search.results.objectives import Objective
+from hinet_search.results.records import FinalistRecord, FinalistRun
+from hinet_search.search.phases.finalists import choose
+from hinet_search.training.jobs.messages import SeedsJob, TrainJob
+from tests.search import studies
+from tests.search.pretended import Pretender, Studio
+
+ARMS = "{mmoe: {space: rate}, shared_bottom: {space: rate}}"
+SEEDS = [11, 22, 33]
+
+
+@pytest.fixture
+def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
+    return Studio(tmp_path, monkeypatch)
+
+
+def finalist(number: int, *values: float) -> FinalistRecord:
+    """A finalist whose seeds have these values on validation."""
+    runs = tuple(
+        FinalistRun(seed, value, (), None, (), studies.COST)
+        for seed, value in zip(SEEDS, values, strict=False)
+    )
+    return FinalistRecord(number, is_default=number == 0, chosen=False, parameters={}, runs=runs)
+
+
+def chosen_of(*finalists: FinalistRecord, objective: str = "mean_auc") -> int | None:
+    best = choose(finalists, Objective(objective), SEEDS)
+    return best.trial_number if best else None
+
+
+def test_the_best_mean_is_chosen_and_not_the_best_seed() -> None:
+    assert chosen_of(finalist(1, 0.9, 0.5, 0.5), finalist(2, 0.7, 0.7, 0.7)) == 2
+
+
+def test_the_best_mean_is_chosen_and_not_the_best_of_the_worst_seeds() -> None:
+    assert chosen_of(finalist(1, 0.6, 0.6, 0.6), finalist(2, 0.5, 0.9, 0.9)) == 2
+
+
+def test_the_lowest_mean_loss_is_chosen_and_not_the_lowest_seed() -> None:
+    assert (
+        chosen_of(finalist(1, 0.1, 0.9, 0.9), finalist(2, 0.5, 0.5, 0.5), objective="logloss") == 2
+    )
+
+
+def test_a_finalist_that_lacks_a_seed_is_not_chosen() -> None:
+    assert chosen_of(finalist(1, 0.9, 0.9), finalist(2, 0.5, 0.5, 0.5)) == 2
+
+
+def jobs_of_finalists(pretender: Pretender) -> list[TrainJob]:
+    """Trainings of finalists, alone or several in one job."""
+    jobs: list[TrainJob] = []
+    for job in pretender.jobs:
+        if isinstance(job.payload, SeedsJob):
+            jobs += job.payload.jobs
+        elif isinstance(job.payload, TrainJob) and job.payload.weights:
+            jobs.append(job.payload)
+    return jobs
+
+
+def seeds_of(model: str, jobs: list[TrainJob]) -> set[int]:
+    return {job.seed for job in jobs if job.config.model_name == model}
+
+
+@pytest.mark.parametrize("shared_batches", ["false", "true"])
+def test_finalists_of_every_arm_train_with_the_seeds_that_are_kept(
+    studio: Studio, shared_batches: str
+) -> None:
+    finalists = f"{{top: 1, seeds: 3, shared_batches: {shared_batches}}}"
+    record, pretender = studio.launch(arms=ARMS, finalists=finalists, more="reference: mmoe\n")
+    kept = {run.seed for arm in record.arms for finalist in arm.finalists for run in finalist.runs}
+    jobs = jobs_of_finalists(pretender)
+    assert len(kept) == 3
+    assert (seeds_of("mmoe", jobs), seeds_of("shared_bottom", jobs)) == (kept, kept)
+
+
+def test_trials_of_one_number_have_one_seed_in_every_arm(studio: Studio) -> None:
+    _, pretender = studio.launch(arms=ARMS, more="reference: mmoe\n")
+    seeds = {
+        job.key: job.payload.seed for job in pretender.jobs if isinstance(job.payload, TrainJob)
+    }
+    numbers = range(4)
+    assert [seeds[f"mmoe/{number}"] for number in numbers] == [
+        seeds[f"shared_bottom/{number}"] for number in numbers
+    ]

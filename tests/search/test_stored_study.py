@@ -1,0 +1,99 @@
+"""Before a launch, a check reports what is stored of the study and what the machine lacks for it."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from hinet_search.common.errors import DatabaseAway, StudyConflict
+from hinet_search.search import stored_study as module
+from hinet_search.search.plan.plan import ArmPlan, Plan, PreparedStudy
+from hinet_search.search.stored_study import StoredStudy, find_stored_study, shortages
+from hinet_search.study.launch_options import LaunchOptions
+from hinet_search.training.device import ChosenDevice
+from tests.search.pretended import PretendedData, Studio
+
+
+@pytest.fixture
+def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
+    return Studio(tmp_path, monkeypatch)
+
+
+def ready(studio: Studio, **options: object) -> PreparedStudy:
+    """The study that the studio launches, with other options."""
+    study = LaunchOptions(**options).load(str(studio.folder / "s.yaml"))  # type: ignore[arg-type]  # as a caller's
+    return PreparedStudy(study, PretendedData(studio.folder), ChosenDevice(torch.device("cpu")), 1)  # type: ignore[arg-type]
+
+
+def stored(studio: Studio) -> LaunchOptions:
+    return LaunchOptions(output=studio.folder / "out")
+
+
+def test_a_launched_study_is_shown_with_the_part_of_its_budget_that_is_done(
+    studio: Studio,
+) -> None:
+    studio.launch()
+    assert find_stored_study(ready(studio, trials=9), stored(studio)) == StoredStudy("done", 4, 9)
+
+
+def test_a_missing_study_or_database_is_not_stored_and_is_not_made(
+    studio: Studio,
+) -> None:
+    studio.launch()
+    assert find_stored_study(ready(studio), LaunchOptions(output=studio.folder / "none")) is None
+    assert not (studio.folder / "none").exists()
+    assert find_stored_study(ready(studio, settings={"name": "another"}), stored(studio)) is None
+
+
+def test_a_study_of_another_form_is_refused_before_it_is_launched(studio: Studio) -> None:
+    studio.launch()
+    with pytest.raises(StudyConflict, match="exists with another seed: stored 0, now 8"):
+        find_stored_study(ready(studio, seed=8), stored(studio))
+
+
+def test_a_study_that_is_wider_than_the_stored_one_says_in_what(studio: Studio) -> None:
+    studio.launch()
+    with (studio.folder / "s.yaml").open("a") as file:
+        file.write("cost_limit: 3.0\n")
+    stored_study = find_stored_study(ready(studio), stored(studio))
+    assert stored_study is not None
+    assert stored_study.wider
+
+
+def test_a_database_that_cannot_be_reached_is_reported(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio.launch()
+
+    def away(url: str) -> None:
+        raise DatabaseAway("it is gone")
+
+    monkeypatch.setattr(module, "connect_if_there", away)
+    with pytest.raises(DatabaseAway):
+        find_stored_study(ready(studio), stored(studio))
+
+
+def plan(studio: Studio, *, memory: int, parameters: int) -> Plan:
+    studio.launch()
+    arm = ArmPlan("mmoe", "mmoe", 4, 2, 1, (1, parameters, parameters), 1.0, 1.0, memory)
+    return Plan(ready(studio), (arm,), 0.0)
+
+
+def test_what_the_machine_lacks_is_reported_with_both_sizes(studio: Studio, tmp_path: Path) -> None:
+    lacking = plan(studio, memory=2**60, parameters=2**50)
+    memory, disk = shortages(lacking, tmp_path / "out" / "not" / "there")
+    assert memory.startswith("memory: 1.15 EB are needed and ")
+    assert memory.endswith("use fewer slots")
+    assert disk.endswith("name another --output")
+
+
+def test_a_machine_with_enough_lacks_nothing(studio: Studio, tmp_path: Path) -> None:
+    assert shortages(plan(studio, memory=1, parameters=1), tmp_path) == []
+
+
+def test_the_disk_that_is_needed_holds_finalists_and_checkpoints(studio: Studio) -> None:
+    runs, checkpoints = (1 + 1) * 2, 3  # of one slot: two that stay, and one that is being written
+    small, large = (plan(studio, memory=1, parameters=number).disk_bytes for number in (1000, 3000))
+    assert large - small == 4 * 2000 * (
+        runs + 4 * checkpoints
+    )  # weights twice, two moments of Adam

@@ -1,0 +1,109 @@
+"""Set-up that tests share: slots are forked from a process that has torch, and a SQLite database is copied from an empty one.
+
+A spawned slot imports for two seconds, and making the tables takes a tenth of one. Tests of either use `as_shipped`.
+"""
+
+import multiprocessing
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from hinet_search.executors.processes import slots
+from hinet_search.storage import engine as storage_engine
+
+PRELOADED = [  # what a slot and a coordinator import
+    "alembic.command",
+    "hinet_search.search.launch",
+    "hinet_search.training.jobs.summarise",
+    "optuna.importance",
+    "lightgbm",
+    "tests.search.pretended",
+    "torch._dynamo",
+]
+TABLES = "SELECT count(*) FROM sqlite_master"
+
+_make_tables = storage_engine.make_or_migrate
+_empty: list[bytes] = []  # a database with tables and no study, once one was made
+_making = threading.Lock()
+
+
+class ForkedSlot(ForkServerProcess):
+    """A slot with the environment of the moment at which it is started, as a spawned one has."""
+
+    def start(self) -> None:
+        """Start it."""
+        self._args = (dict(os.environ), self._target, *self._args)
+        self._target = _in_environment
+        super().start()
+
+
+def _in_environment(
+    environment: dict[str, str], target: Callable[..., None], *arguments: object
+) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+    target(*arguments)
+
+
+class ForkingContext(ForkServerContext):
+    """A context whose processes are forked slots."""
+
+    Process = ForkedSlot
+
+
+def preloaded(context: ForkServerContext) -> ForkServerContext:
+    """Return the context with what a launch imports preloaded; all contexts of this process share one server."""
+    context.set_forkserver_preload(PRELOADED)
+    return context
+
+
+def _copy_tables(engine: Engine, url: str, say: Callable[[str], None]) -> None:
+    """Fill a SQLite file in which nothing is; make or migrate the tables of any other database."""
+    if engine.name == "sqlite":
+        with engine.connect() as connection:
+            file: Any = connection.connection.driver_connection
+            if file.execute(TABLES).fetchone() == (0,):
+                with closing(sqlite3.connect(":memory:")) as empty:
+                    empty.deserialize(_empty_database())
+                    empty.backup(file)
+    _make_tables(engine, url, say)
+
+
+def _empty_database() -> bytes:
+    with _making:
+        if not _empty:
+            with TemporaryDirectory() as folder, as_shipped():
+                path = Path(folder) / "empty.db"
+                storage_engine.connect(str(path), create=True).close()
+                with closing(sqlite3.connect(path)) as made:
+                    made.execute("PRAGMA journal_mode=DELETE")
+                    _empty.append(made.serialize())
+        return _empty[0]
+
+
+def install(patch: pytest.MonkeyPatch) -> None:
+    """Take the shortcuts from now on."""
+    forking = SimpleNamespace(
+        **{**vars(multiprocessing), "get_context": lambda _method: preloaded(ForkingContext())}
+    )
+    patch.setattr(slots, "multiprocessing", forking)
+    patch.setattr(storage_engine, "make_or_migrate", _copy_tables)
+
+
+@contextmanager
+def as_shipped() -> Iterator[None]:
+    """Without the shortcuts: slots are spawned, tables are made."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(slots, "multiprocessing", multiprocessing)
+        patch.setattr(storage_engine, "make_or_migrate", _make_tables)
+        yield

@@ -1,0 +1,108 @@
+"""PostgreSQL: the same study makes the same record there."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from hinet_search.common.errors import StudyConflict
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.storage.engine import Database, connect
+from hinet_search.storage.lease import this_process
+from hinet_search.storage.listing import list_studies
+from hinet_search.storage.load import load_record
+from hinet_search.storage.store import StudyStore
+from tests.postgres import emptied
+from tests.storage.small_study import evaluation, small_study, study_row
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture(scope="module")
+def database(url: str) -> Iterator[Database]:
+    """The small study, on the server."""
+    opened = small_study(url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def url(postgres: Any) -> str:
+    """An empty database, in which the tests of this file make the tables."""
+    return emptied(postgres)
+
+
+def test_a_database_without_our_tables_is_refused(url: str) -> None:
+    with pytest.raises(StudyConflict, match="table hs_schema is missing\nlaunch a study first"):
+        connect(url)
+
+
+def test_four_that_make_one_database_at_once_all_come_up(url: str) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        opened = list(pool.map(lambda _: connect(url, create=True), range(4)))
+    assert [list_studies(database) for database in opened] == [()] * 4
+    for database in opened:
+        database.close()
+
+
+def test_a_study_makes_the_same_record_as_on_sqlite(database: Database, tmp_path: Path) -> None:
+    records = [
+        load_record(place, "small", trial_cells=True)
+        for place in (database, small_study(tmp_path / "h.db"))
+    ]
+    assert _timeless(records[0]) == _timeless(records[1])
+
+
+def test_a_list_counts_by_state_there_too(database: Database) -> None:
+    (summary,) = list_studies(database)
+    assert (summary.done, summary.budget, summary.best_value, summary.best_arm) == (
+        5,
+        10,
+        0.75,
+        "hinet",
+    )
+
+
+def test_a_lease_keeps_others_out_there_too(database: Database) -> None:
+    mine = StudyStore(database, "small")
+    replace(mine, holder=replace(this_process(), host="other-host", pid=4321)).acquire_lease()
+    with pytest.raises(StudyConflict, match=r"process 4321 on other-host \(heartbeat 0 s ago\)"):
+        mine.acquire_lease()
+
+
+def test_an_evaluation_written_twice_is_there_once_there_too(database: Database) -> None:
+    store = StudyStore(database, "small")
+    for objective in (0.1, 0.75):
+        store.record_evaluation("hinet", 1, 1, evaluation(1, objective))
+    assert load_record(database, "small", trial_cells=True).arms[0].trials[1].evaluations == (
+        evaluation(1, 0.75),
+    )
+
+
+def test_a_study_is_made_once_there_too(database: Database) -> None:
+    with pytest.raises(StudyConflict, match="exists already"):
+        StudyStore(database, "small").create_study(study_row(), ())
+
+
+def test_sessions_are_in_utc(database: Database) -> None:
+    with database.reading() as connection:
+        assert connection.execute(text("SHOW timezone")).scalar().lower() == "utc"
+
+
+def test_reading_sees_one_state_of_the_database(database: Database) -> None:
+    with database.reading() as reader:
+        before = reader.execute(text("SELECT state FROM hs_study")).scalar()
+        StudyStore(database, "small").set_state("stopped")
+        assert reader.execute(text("SELECT state FROM hs_study")).scalar() == before == "done"
+
+
+def _timeless(record: StudyRecord) -> StudyRecord:
+    arms = tuple(
+        replace(arm, trials=tuple(replace(trial, started="", finished="") for trial in arm.trials))
+        for arm in record.arms
+    )
+    return replace(record, arms=arms, updated="")

@@ -1,0 +1,123 @@
+"""Row mapping: every record is read from JSON as it was written."""
+
+import json
+import math
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hinet_search.results.records import (
+    Budget,
+    CellValue,
+    Cost,
+    DataRecord,
+    EvaluationRecord,
+    FinalistRun,
+    GateUsage,
+    Insight,
+    ParameterRange,
+    TrialRecord,
+)
+from hinet_search.storage.row_mapping import (
+    finalist_run_from_row,
+    finalist_to_row,
+    from_column,
+    from_json,
+    to_column,
+    to_json,
+)
+from tests.storage.small_study import finalist_run
+
+KINDS = (
+    Budget,
+    CellValue,
+    Cost,
+    DataRecord,
+    EvaluationRecord,
+    FinalistRun,
+    Insight,
+    ParameterRange,
+)
+SETTINGS = settings(max_examples=30, deadline=None)
+
+# NaN differs from itself, so equality is asked of infinities and numbers here, and of NaN below.
+st.register_type_strategy(float, st.floats(allow_nan=False))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_a_record_comes_back_equal_and_its_text_is_strict_json(kind: type[Any]) -> None:
+    @SETTINGS
+    @given(st.builds(kind, **({"default": FINITE_SCALAR} if kind is ParameterRange else {})))
+    def round_trip(record: object) -> None:
+        text = to_json(kind, record)
+        json.loads(text, parse_constant=_refuse)
+        assert from_json(kind, text) == record
+
+    round_trip()
+
+
+FINITE_SCALAR = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text()
+    | st.floats(allow_nan=False, allow_infinity=False)
+)
+
+
+@SETTINGS
+@given(st.dictionaries(st.text(), FINITE_SCALAR))
+def test_parameters_keep_their_types(parameters: dict[str, object]) -> None:
+    kind = TrialRecord.__annotations__["parameters"]
+    back = from_json(kind, to_json(kind, parameters))
+    assert [(name, type(value), value) for name, value in back.items()] == [
+        (name, type(value), value) for name, value in parameters.items()
+    ]
+
+
+def test_gates_that_were_stored_without_owners_of_their_experts_are_read() -> None:
+    stored = '[{"gates": [{"where": "home/click", "experts": ["a", "b"], "weights": [0.3, 0.7]}]}]'
+    assert from_json(Insight, stored) == Insight(
+        gates=(GateUsage("home/click", ("a", "b"), (0.3, 0.7)),)
+    )
+
+
+def test_not_a_number_is_written_as_a_string_and_read_as_a_number() -> None:
+    cell = CellValue("home", "click", 1, 0, auc=math.nan, logloss=-math.inf)
+    text = to_json(CellValue, cell)
+    assert json.loads(text)[0]["auc"] == "NaN"
+    back = from_json(CellValue, text)
+    assert math.isnan(back.auc)
+    assert back.logloss == -math.inf
+
+
+def test_a_missing_value_is_not_the_same_as_not_a_number() -> None:
+    cell = CellValue("home", "click", 1, 0, auc=None, logloss=None, reason="one class")
+    assert from_json(CellValue, to_json(CellValue, cell)).auc is None
+
+
+def test_a_column_takes_not_a_number_as_null() -> None:
+    assert to_column(math.nan) is None
+    assert math.isnan(from_column(None))
+
+
+@pytest.mark.parametrize("number", [0.0, 0.1, -math.inf])
+def test_a_column_takes_every_other_number_as_it_is(number: float) -> None:
+    assert from_column(to_column(number)) == number
+
+
+def _refuse(constant: str) -> None:
+    raise AssertionError(f"{constant} is no JSON")
+
+
+def test_specific_experts_that_an_earlier_version_stored_as_own_have_their_name() -> None:
+    stored = GateUsage("own shop/own sub-experts", ("shared 1", "own 1", "own 12"), (0.2, 0.3, 0.5))
+    run = replace(finalist_run(0), insight=Insight(gates=(stored,)))
+    row = finalist_to_row(("small", "hinet", 3), {}, run, is_default=False)
+    (gate,) = finalist_run_from_row(SimpleNamespace(**row, summary_json=None)).insight.gates
+    assert gate.where == "own shop/specific sub-experts"
+    assert gate.experts == ("shared 1", "specific 1", "specific 12")

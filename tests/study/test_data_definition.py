@@ -1,0 +1,114 @@
+"""The data definition: what it accepts, and the errors for the rest."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from hinet_search.common.errors import ConfigurationError
+from hinet_search.study.data_definition import DataDefinition, TimeSplit, split_in_words
+from hinet_search.study.yaml_file import read
+
+KEYS: dict[str, Any] = {
+    "source": {"kind": "table", "path": "rows.parquet"},
+    "scenario": {"column": "tab"},
+    "tasks": {"click": {"column": "is_click"}},
+    "features": {"categorical": ["user_id"], "numeric": ["price"]},
+    "split": {"by": "random"},
+}
+
+
+def define(**changes: Any) -> DataDefinition:
+    return DataDefinition.model_validate(KEYS | changes)
+
+
+def test_options_of_a_source_are_its_keys_beside_the_kind() -> None:
+    assert define().source.options == {"path": "rows.parquet"}
+
+
+@pytest.mark.parametrize(
+    ("feature", "changes", "problem"),
+    [
+        ("is_click", {}, "is_click is the label of a task"),
+        ("truth_click", {}, "truth_click is the true probability of a task"),
+        ("part", {"split": {"by": "column", "column": "part"}}, "part is the split column"),
+        ("seconds", {"never_features": ["seconds"]}, "seconds is listed in never_features"),
+    ],
+)
+def test_an_outcome_is_refused_as_a_feature(
+    feature: str, changes: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        define(features={"numeric": [feature]}, **changes)
+
+
+def test_a_feature_named_twice_is_refused() -> None:
+    with pytest.raises(ValidationError, match="features are named twice: price"):
+        define(features={"categorical": ["price"], "numeric": ["price"]})
+
+
+def test_a_task_with_two_rules_is_refused() -> None:
+    with pytest.raises(ValidationError, match="at most one of"):
+        define(tasks={"click": {"column": "c", "above": 1, "equals": 2}})
+
+
+@pytest.mark.parametrize("by", ["random", "user"])
+def test_a_split_that_leaves_no_training_rows_is_refused(by: str) -> None:
+    with pytest.raises(ValidationError, match="so that training rows are left"):
+        define(split={"by": by, "valid": 0.5, "test": 0.5}, user="user_id")
+
+
+@pytest.mark.parametrize(("by", "key"), [("time", "time"), ("user", "user")])
+def test_a_split_that_needs_a_column_says_which_key_is_missing(by: str, key: str) -> None:
+    cuts = {"valid_from": 1, "test_from": 2} if by == "time" else {}
+    with pytest.raises(ValidationError, match=f"needs the key '{key}'"):
+        define(split={"by": by, **cuts})
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (5, 5),
+        (6, 5),
+        ("2022-05-04", "2022-05-03"),
+        ("2022-05-03T01:00+02:00", "2022-05-02T23:00+00:00"),
+    ],
+)
+def test_a_test_period_must_begin_after_validation(first: int | str, second: int | str) -> None:
+    with pytest.raises(ValidationError, match="valid_from must be before test_from"):
+        TimeSplit(by="time", valid_from=first, test_from=second)
+
+
+@pytest.mark.parametrize("key", ["valid_from", "test_from"])
+def test_a_cut_point_that_is_no_date_is_refused_with_its_name_and_line(
+    key: str, tmp_path: Path
+) -> None:
+    cuts = {"valid_from": "2026-05-07", "test_from": "2026-05-09", key: "8.5.2026"}
+    path = tmp_path / "d.yaml"
+    path.write_text("by: time\n" + "".join(f"{name}: {cut}\n" for name, cut in cuts.items()))
+    with pytest.raises(ConfigurationError) as caught:
+        read(path).parse(TimeSplit)
+    said = f"{key}: must be a number or an ISO date such as 2026-05-08, got '8.5.2026'"
+    assert caught.value.problems == (f"{path}:{2 if key == 'valid_from' else 3}:1: {said}",)
+
+
+@pytest.mark.parametrize("other", [3, "2022-05-02T00:00:00+00:00"])
+def test_cut_points_of_two_kinds_are_no_pair(other: int | str) -> None:
+    with pytest.raises(
+        ValidationError, match="two numbers, two dates, or two dates with an offset"
+    ):
+        TimeSplit(by="time", valid_from=other, test_from="2022-05-03")
+
+
+@pytest.mark.parametrize(
+    ("split", "words"),
+    [
+        ({"by": "column", "column": "part"}, "by column 'part'"),
+        ({"by": "time", "valid_from": 3, "test_from": 4}, "time: valid from 3, test from 4"),
+        ({"by": "random", "seed": 7}, "random rows: 10% valid, 20% test, seed 7"),
+        ({"by": "user", "valid": 0.2}, "by user: 20% valid, 20% test, seed 0"),
+    ],
+)
+def test_every_split_says_in_words_what_it_is(split: dict[str, Any], words: str) -> None:
+    assert split_in_words(define(split=split, time="t", user="u").split) == words

@@ -1,0 +1,138 @@
+"""Spaces and studies ship inside the wheel and are found by name, as a path, or in the current folder."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import hinet_search
+from hinet_search.common.errors import ConfigurationError
+from hinet_search.study import find_file
+from hinet_search.study.find_file import find, known_names, shipped_folder
+from hinet_search.study.load_study import load_study
+
+ROOT = Path(hinet_search.__file__).parent.parent
+FILES = [
+    path.relative_to(shipped_folder("studies"))
+    for path in shipped_folder("studies").rglob("*.yaml")
+]
+STUDIES = sorted(str(path.with_suffix("")) for path in FILES if path.parts[0] != "data")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(path: str) -> Path:
+    file = Path(path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("a: 1\n", encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize("kind", ["studies", "spaces"])
+def test_the_wheel_takes_each_folder_to_where_it_is_looked_for(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"][
+        "targets"
+    ]["wheel"]
+    assert list((ROOT / kind).glob("*.yaml"))
+    inside = tmp_path / wheel["force-include"][kind]
+    inside.mkdir(parents=True)
+    monkeypatch.setattr(find_file, "_PACKAGE", tmp_path / "hinet_search")
+    assert shipped_folder(kind) == inside
+
+
+@pytest.mark.parametrize("kind", ["studies", "spaces"])
+def test_a_checkout_ships_its_own_folders(kind: str) -> None:
+    assert shipped_folder(kind) == ROOT / kind
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_shipped_study_loads_from_anywhere(folder: Path, name: str) -> None:
+    study = load_study(name)
+    assert study.name.removesuffix("-standard").replace("-", "_") == name.replace("/", "_")
+    assert {arm.name for arm in study.arms} == set(study.spec.arms)
+
+
+def test_a_path_means_itself(folder: Path) -> None:
+    write("studies/mine.yaml")
+    assert find("studies", str(write("elsewhere/mine.yaml"))) == Path("elsewhere/mine.yaml")
+
+
+def test_a_name_means_the_file_beside_the_one_that_names_it_first(folder: Path) -> None:
+    write("spaces/hinet.yaml")
+    write("mine/hinet.yaml")
+    assert find("spaces", "hinet", Path("mine")) == Path("mine/hinet.yaml")
+
+
+def test_a_name_means_the_file_in_the_current_folder_before_the_shipped_one(folder: Path) -> None:
+    assert find("spaces", "hinet") == ROOT / "spaces/hinet.yaml"
+    write("spaces/hinet.yaml")
+    assert find("spaces", "hinet") == Path("spaces/hinet.yaml")
+
+
+def test_a_name_that_nothing_has_gets_places_the_nearest_name_and_all_names(folder: Path) -> None:
+    write("studies/mine.yaml")
+    with pytest.raises(ConfigurationError) as caught:
+        find("studies", "quikstart")
+    looked_at = f"studies/quikstart.yaml, {ROOT}/studies/quikstart.yaml"
+    assert caught.value.problems == (
+        f"there is no study 'quikstart': looked at {looked_at}; did you mean 'quickstart'?",
+    )
+    assert caught.value.remedy == f"known: {', '.join(sorted([*STUDIES, 'mine']))}"
+
+
+def test_a_folder_in_place_of_a_study_is_reported(folder: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        find("studies", str(folder))
+    assert caught.value.problems == (
+        f"there is no study '{folder}': must be a YAML file, got a folder",
+    )
+
+
+def test_a_table_in_place_of_a_study_is_reported(folder: Path) -> None:
+    Path("rows.parquet").touch()
+    with pytest.raises(ConfigurationError) as caught:
+        find("studies", "rows.parquet")
+    assert caught.value.problems == (
+        "there is no study 'rows.parquet': must be a YAML file (.yaml or .yml), got another kind of file",
+    )
+
+
+def test_a_table_beside_the_study_in_place_of_a_space_is_reported(folder: Path) -> None:
+    Path("mine").mkdir()
+    Path("mine/rows.csv").touch()
+    with pytest.raises(ConfigurationError) as caught:
+        find("spaces", "rows.csv", Path("mine"), "s.yaml:3")
+    assert caught.value.problems == (
+        "s.yaml:3: there is no space 'rows.csv': must be a YAML file (.yaml or .yml), got another kind of file",
+    )
+
+
+def test_an_absolute_path_that_is_not_there_is_looked_at_once(folder: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        find("studies", "/nowhere/zzz")
+    assert caught.value.problems == (
+        "there is no study '/nowhere/zzz': looked at /nowhere/zzz.yaml",
+    )
+
+
+@pytest.mark.parametrize("name", ["", "\0", "x" * 5000, "../../etc/passwd", "a\nb"])
+def test_no_name_is_so_strange_that_it_is_not_simply_unknown(folder: Path, name: str) -> None:
+    with pytest.raises(ConfigurationError, match="there is no study"):
+        find("studies", name)
+
+
+def test_data_that_studies_share_are_no_study() -> None:
+    assert any(path.parts[0] == "data" for path in FILES)
+    assert not any(name.startswith("data/") for name in known_names("studies"))
+
+
+def test_names_of_the_current_folder_and_shipped_ones_are_listed_once(folder: Path) -> None:
+    write("studies/quickstart.yaml")
+    write("studies/mine.yaml")
+    assert known_names("studies") == sorted([*STUDIES, "mine"])

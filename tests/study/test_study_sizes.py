@@ -1,0 +1,144 @@
+"""Sizes of a study, and arms that are to be as large as another, are checked and resolved with the study file."""
+
+from pathlib import Path
+
+import pytest
+
+from hinet_search.common.errors import ConfigurationError
+from hinet_search.search.plan.check_study import try_study
+from hinet_search.study.load_study import PASSES, Study, load_study
+from hinet_search.study.study_spec import FinalistSpec
+
+DATA = """\
+data:
+  source: {kind: synthetic}
+  scenario: {column: scenario}
+  tasks: {click: {column: click}}
+  features: {categorical: [user_id], numeric: [price], groups: {money: [price]}}
+  split: {by: random}
+"""
+ARMS = "arms: {mmoe: , shared_bottom: }\n"
+SIZES = "passes: 4\ntrials: 9\nsizes: {quick: {passes: 1, trials: 2}, whole: {finalists: {top: 1, seeds: 7}}}\n"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def load(text: str, size: str | None = None, data: str = DATA) -> Study:
+    Path("s.yaml").write_text(data + text, encoding="utf-8")
+    return load_study("s.yaml", size)
+
+
+def refusal(text: str, size: str | None = None, data: str = DATA) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        try_study(load(text, size, data))
+    return str(caught.value)
+
+
+def test_a_size_replaces_what_it_names_and_nothing_else() -> None:
+    quick, whole = load(ARMS + SIZES, "quick").spec, load(ARMS + SIZES, "whole").spec
+    assert (quick.trials, quick.passes, quick.finalists) == (2, 1.0, FinalistSpec())
+    assert (whole.trials, whole.passes, whole.finalists) == (9, 4.0, FinalistSpec(top=1, seeds=7))
+
+
+def test_the_passes_of_a_size_reach_every_arm() -> None:
+    assert {arm.space.fixed[PASSES] for arm in load(ARMS + SIZES, "quick").arms} == {1.0}
+    assert {arm.space.fixed[PASSES] for arm in load(ARMS + SIZES, "whole").arms} == {4.0}
+
+
+def test_the_name_of_a_study_at_a_size_has_the_size_in_it() -> None:
+    assert load(ARMS + SIZES, "whole").name == "s-whole"
+
+
+def test_the_first_size_is_taken_when_none_is_named() -> None:
+    assert load(ARMS + SIZES).name == "s-quick"
+
+
+def test_a_study_without_sizes_keeps_its_name() -> None:
+    assert load(ARMS).name == "s"
+
+
+def test_an_unknown_size_is_reported_with_the_nearest_and_the_line_of_the_sizes() -> None:
+    assert (
+        "s.yaml:10:1: 'quik' is not a size of this study, known: quick, whole; did you mean 'quick'?"
+        in refusal(ARMS + SIZES, "quik")
+    )
+
+
+def test_a_size_of_a_study_that_has_none_is_reported() -> None:
+    assert "'quick' is not a size of this study, known: none" in refusal(ARMS, "quick")
+
+
+@pytest.mark.parametrize("other", ["nowhere", "mmoe"])
+def test_an_arm_takes_its_size_from_another_arm_or_model(other: str) -> None:
+    said = refusal(
+        f"arms:\n  shared_bottom:\n  mmoe: {{size_of: {other}}}\nreference: shared_bottom\n"
+    )
+    assert (
+        f"s.yaml:9:10: size_of must name an arm that is not sized itself, or a model, got '{other}'"
+        in said
+    )
+
+
+def test_an_arm_that_is_sized_itself_gives_no_size_and_is_not_proposed() -> None:
+    said = refusal(
+        "arms: {flat_moe: {size_of: mmoe}, mmoe: {size_of: flat_moe}}\nreference: mmoe\n"
+    )
+    assert "size_of must name an arm that is not sized itself" in said
+    assert "did you mean 'mmoe'" not in said
+
+
+def test_a_model_that_cannot_be_sized_is_reported() -> None:
+    said = refusal("arms: {mmoe: {size_of: hinet}, hinet: }\nreference: hinet\n")
+    assert "size_of needs a model with the setting model.dense_parameters, got mmoe" in said
+
+
+def test_an_arm_with_a_size_of_its_own_is_not_sized_too() -> None:
+    arm = "{size_of: hinet, fixed: {model.dense_parameters: 9000}}"
+    said = refusal(f"arms: {{flat_moe: {arm}, hinet: }}\nreference: hinet\n")
+    assert (
+        "s.yaml:7:43: model.dense_parameters is what size_of gives; leave one of them out" in said
+    )
+
+
+def test_a_sized_arm_is_tried_with_a_size() -> None:
+    arm = "{size_of: hinet, fixed: {model.protocol: per_task}}"
+    said = refusal(f"arms: {{flat_moe: {arm}, hinet: }}\nreference: hinet\n")
+    assert (
+        "dense_parameters is the size of one joint model and needs protocol: mdmt, got per_task"
+        in said
+    )
+
+
+def test_a_model_that_is_no_network_gives_no_size() -> None:
+    said = refusal(
+        "arms: {flat_moe: {size_of: forest}, forest: {model: trees}}\nreference: forest\n"
+    )
+    assert "s.yaml:7:8: size_of must name a network, got 'forest', which has no parameters" in said
+
+
+def test_a_model_that_the_study_has_no_arm_of_gives_its_size() -> None:
+    study = load("arms: {flat_moe: {size_of: hinet}, mmoe: }\nreference: mmoe\n")
+    assert next(arm for arm in study.arms if arm.name == "flat_moe").size_of == "hinet"
+
+
+@pytest.mark.parametrize("groups", ["all", "none", "money"])
+def test_a_group_of_the_data_may_be_chosen(groups: str) -> None:
+    study = load(ARMS + f"reference: mmoe\nfixed: {{features.groups: {groups}}}\n")
+    assert {arm.space.fixed["features.groups"] for arm in try_study(study).arms} == {groups}
+
+
+def test_a_group_that_the_data_do_not_have_is_reported_with_the_nearest() -> None:
+    said = refusal(ARMS + "reference: mmoe\nfixed: {features.groups: money+mony}\n")
+    assert "'mony' is no group of the data, known: money; did you mean 'money'?" in said
+
+
+def test_groups_that_leave_a_model_no_input_are_reported_at_their_line() -> None:
+    data = DATA.replace("groups: {", "groups: {ids: [user_id], ")
+    said = refusal(ARMS + "reference: mmoe\nfixed: {features.groups: none}\n", data=data)
+    assert (
+        "s.yaml:9:9: features.groups must leave a column of the row or numbers made of others, got 'none'"
+        in said
+    )

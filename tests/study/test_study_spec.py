@@ -1,0 +1,325 @@
+"""A study file is checked whole, with its own lines, before anything is created."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hinet_search.common.errors import ConfigurationError
+from hinet_search.common.plugins import names
+from hinet_search.results.objectives import NAMES
+from hinet_search.study.load_study import MODELS, Study, check_study_name, load_study
+from hinet_search.study.study_spec import ArmSpec, FinalistSpec, PrunerSpec, SamplerSpec, StudySpec
+
+DATA = """\
+data:
+  source: {kind: synthetic}
+  scenario: {column: scenario}
+  tasks: {click: {column: click}, order: {column: order}}
+  features: {categorical: [user_id]}
+  split: {by: random}
+"""
+SMALL = DATA + "arms: {mmoe: , shared_bottom: }\n"
+KNOWN = ", ".join([*NAMES, "auc[SCENARIO/TASK]", "logloss[SCENARIO/TASK]"])
+HOSTILE = [
+    "../../etc/passwd", "a/b", "/", ".hidden", "-rf", "", " a", "a b", "a\n", "a\0b", "<script>alert(1)</script>",
+    "{{ 7 * 7 }}", "'; DROP TABLE studies; --", "ｆｕｌｌ", "é", "a" * 65, "a" * 10_000, "%00", "a:b", "~",
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def load(text: str, **others: str) -> Study:
+    """Writes files and loads the first: `load("text of s.yaml", data="text of data.yaml")`."""
+    for name, content in {"s": text, **others}.items():
+        Path(f"{name}.yaml").write_text(content, encoding="utf-8")
+    return load_study("s.yaml")
+
+
+def refusal(text: str, **others: str) -> tuple[str, ...]:
+    with pytest.raises(ConfigurationError) as caught:
+        load(text, **others)
+    return caught.value.problems
+
+
+def test_a_study_with_data_and_arms_alone_is_complete() -> None:
+    study = load(SMALL)
+    assert study.name == "s"
+    assert [(arm.name, arm.model, arm.space.name) for arm in study.arms] == [
+        ("mmoe", "mmoe", "mmoe"),
+        ("shared_bottom", "shared_bottom", "shared_bottom"),
+    ]
+    spec = study.spec
+    assert (spec.trials, spec.passes, spec.seed, spec.objective) == (20, 4.0, 0, "mean_auc")
+    assert (spec.sampler, spec.pruner, spec.finalists) == (
+        SamplerSpec(),
+        PrunerSpec(),
+        FinalistSpec(),
+    )
+
+
+def test_a_name_in_the_file_comes_before_the_name_of_the_file() -> None:
+    assert load(SMALL + "name: other\n").name == "other"
+
+
+def test_relative_paths_start_where_the_study_file_is(folder: Path) -> None:
+    Path("inside").mkdir()
+    Path("inside/s.yaml").write_text(SMALL)
+    assert load_study("inside/s.yaml").folder == folder.resolve() / "inside"
+
+
+@pytest.mark.parametrize("written", ["random", "{kind: random}"])
+def test_a_sampler_may_be_one_word(written: str) -> None:
+    assert load(SMALL + f"sampler: {written}\n").spec.sampler == SamplerSpec(kind="random")
+
+
+@pytest.mark.parametrize("written", ["asha", "{kind: asha}"])
+def test_a_pruner_may_be_one_word(written: str) -> None:
+    assert load(SMALL + f"pruner: {written}\n").spec.pruner == PrunerSpec(kind="asha")
+
+
+def test_an_arm_may_have_another_name_than_its_model_and_space() -> None:
+    study = load(
+        DATA + "arms:\n  small: {model: mmoe, space: training, fixed: {model.num_experts: 2}}\n"
+    )
+    (arm,) = study.arms
+    assert (arm.name, arm.model, arm.space.name, arm.place) == (
+        "small",
+        "mmoe",
+        "training",
+        "s.yaml:8:3",
+    )
+    assert arm.space.fixed["model.num_experts"] == 2
+    assert study.spec.arms == {
+        "small": ArmSpec(model="mmoe", space="training", fixed={"model.num_experts": 2})
+    }
+
+
+@pytest.mark.parametrize("name", names(MODELS))
+def test_every_model_can_be_an_arm_by_its_name_alone(name: str) -> None:
+    (arm,) = load(DATA + f"arms: {{{name}: }}\n").arms
+    assert (arm.model, arm.space.name) == (name, name)
+
+
+def test_a_space_beside_the_study_comes_before_the_shipped_one() -> None:
+    study = load(DATA + "arms: {mmoe: }\n", mmoe="fixed: {model.num_experts: 2}\n")
+    assert study.arms[0].space.parameters == {}
+
+
+def test_all_arms_have_the_passes_of_the_study() -> None:
+    study = load(SMALL + "passes: 2.5\n")
+    assert [arm.space.fixed["train.passes"] for arm in study.arms] == [2.5, 2.5]
+
+
+def test_a_setting_fixed_in_the_study_is_searched_in_no_arm() -> None:
+    study = load(SMALL + "fixed:\n  train.batch_size: 512\n")
+    for arm in study.arms:
+        assert "train.batch_size" not in arm.space.parameters
+        assert arm.space.fixed["train.batch_size"] == 512
+        assert arm.space.places["train.batch_size"] == "s.yaml:9:3"
+
+
+def test_a_setting_fixed_in_one_arm_is_still_searched_in_the_others() -> None:
+    mmoe, shared_bottom = load(
+        DATA + "arms: {mmoe: {fixed: {train.batch_size: 512}}, shared_bottom: }\n"
+    ).arms
+    assert mmoe.space.fixed["train.batch_size"] == 512
+    assert "train.batch_size" in shared_bottom.space.parameters
+
+
+def test_an_arm_has_the_last_word_over_the_study() -> None:
+    study = load(
+        DATA + "arms: {mmoe: {fixed: {train.batch_size: 64}}}\nfixed: {train.batch_size: 512}\n"
+    )
+    assert study.arms[0].space.fixed["train.batch_size"] == 64
+
+
+def test_a_model_setting_fixed_in_the_study_holds_in_the_arms_that_have_it() -> None:
+    mmoe, shared_bottom = load(SMALL + "fixed: {model.num_experts: 2}\n").arms
+    assert mmoe.space.fixed["model.num_experts"] == 2
+    assert "model.num_experts" not in shared_bottom.space.fixed
+
+
+def test_a_definition_in_a_file_of_its_own_is_read_from_beside_the_study() -> None:
+    rows = DATA.replace("data:\n", "").replace("\n  ", "\n").removeprefix("  ")
+    study = load("data: rows.yaml\narms: {mmoe: }\n", rows=rows)
+    assert study.spec.data == load(SMALL).spec.data
+
+
+def test_a_definition_in_a_file_of_its_own_has_its_own_lines_in_errors() -> None:
+    rows = (
+        DATA.replace("data:\n", "")
+        .replace("\n  ", "\n")
+        .removeprefix("  ")
+        .replace("split", "splti")
+    )
+    assert set(refusal("data: rows.yaml\narms: {mmoe: }\n", rows=rows)) == {
+        "rows.yaml:5:1: unknown key 'splti'; did you mean 'split'?",
+        "rows.yaml:1: key 'split' is needed and missing",
+    }
+
+
+def test_a_problem_of_no_key_has_no_place() -> None:
+    assert load(SMALL).placed("cell a/b: must have") == "cell a/b: must have"
+
+
+REFUSED = {
+    "no data": ("arms: {mmoe: }\n", ["s.yaml:1: key 'data' is needed and missing"]),
+    "neither data nor arms": (
+        "trials: 3\n", ["s.yaml:1: key 'data' is needed and missing", "s.yaml:1: key 'arms' is needed and missing"],
+    ),
+    "no arms": (DATA, ["s.yaml:1: key 'arms' is needed and missing"]),
+    "an empty set of arms": (DATA + "arms: {}\n", ["s.yaml:7:1: arms: must have at least one value, got an empty mapping"]),
+    "a list of arms": (DATA + "arms: [mmoe]\n", ["s.yaml:7:1: arms: must be a mapping of keys, got a list"]),
+    "a definition that is not there": (
+        "arms: {mmoe: }\ndata: rows.yaml\n", ["s.yaml:2:1: there is no data definition rows.yaml"],
+    ),
+    "an unknown key": (SMALL + "epohcs: 3\npases: 3\n", [
+        "s.yaml:8:1: unknown key 'epohcs'", "s.yaml:9:1: unknown key 'pases'; did you mean 'passes'?",
+    ]),
+    "an unknown key of an arm": (
+        DATA + "arms:\n  mmoe:\n    modle: mmoe\n", ["s.yaml:9:5: unknown key 'modle' in 'arms.mmoe'; did you mean 'model'?"],
+    ),
+    "an unknown key of the data": (
+        SMALL.replace("scenario:", "scenaro:"),
+        ["s.yaml:3:3: unknown key 'scenaro' in 'data'; did you mean 'scenario'?", "s.yaml:1:1: key 'data.scenario' is needed and missing"],
+    ),
+    "no trial": (SMALL + "trials: 0\n", ["s.yaml:8:1: trials: must be greater than or equal to 1, got 0"]),
+    "no passes": (SMALL + "passes: 0\n", ["s.yaml:8:1: passes: must be greater than 0, got 0"]),
+    "an unknown sampler": (SMALL + "sampler: tep\n", ["s.yaml:8:1: sampler.kind: must be 'tpe', 'random' or 'gp', got 'tep'"]),
+    "an unknown device": (SMALL + "device: gpu\n", ["s.yaml:8:1: device: must be 'auto', 'cpu' or 'cuda', got 'gpu'"]),
+    "an unknown objective": (SMALL + "objective: macro_acu\n", [
+        f"s.yaml:8:1: objective 'macro_acu' is not known, must be one of {KNOWN}; did you mean 'macro_auc'?",
+    ]),
+    "an objective over users of data without users": (
+        SMALL + "objective: gauc\n", [
+        "s.yaml:8:1: objective gauc needs the key 'user' of the data, got none; add it, or take weighted_auc",
+    ]),
+    "an objective of an unknown task": (
+        SMALL + "objective: auc[home/clik]\n", ["s.yaml:8:1: objective auc[home/clik] names no task; did you mean 'click'?"],
+    ),
+    "a reference that is no arm": (
+        SMALL + "reference: mmeo\n",
+        ["s.yaml:8:1: reference must be one of mmoe, shared_bottom, got 'mmeo'; did you mean 'mmoe'?"],
+    ),
+    "an unknown model": (DATA + "arms:\n  mmoe:\n  mmeo:\n", [
+        f"s.yaml:9:3: 'mmeo' is not a model, known: {', '.join(names(MODELS))}; did you mean 'mmoe'?",
+    ]),
+    "passes as a setting of one arm": (
+        DATA + "arms:\n  mmoe:\n    fixed:\n      train.passes: 9\n",
+        ["s.yaml:10:7: train.passes must be the same for every arm; use the study's key 'passes'"],
+    ),
+    "passes as a setting of the study": (
+        SMALL + "fixed: {train.passes: 9}\n",
+        ["s.yaml:8:9: train.passes must be the same for every arm; use the study's key 'passes'"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_study_that_cannot_be_meant_is_refused_with_places_and_remedies(case: str) -> None:
+    text, messages = REFUSED[case]
+    assert sorted(refusal(text)) == sorted(messages)
+
+
+def test_passes_that_a_space_searches_are_refused_with_the_place_in_the_space() -> None:
+    space = "parameters:\n  train.passes: {kind: int, low: 1, high: 9, default: 1}\n"
+    assert refusal(DATA + "arms: {mmoe: {space: x}}\n", x=space) == (
+        "x.yaml:2:3: train.passes must be the same for every arm; use the study's key 'passes'",
+    )
+
+
+def test_evaluations_that_a_space_searches_are_refused_as_pruning_compares_them() -> None:
+    space = "parameters:\n  train.evaluations_per_pass: {kind: int, low: 1, high: 9, default: 4}\n"
+    assert refusal(DATA + "arms: {mmoe: {space: x}}\n", x=space) == (
+        "x.yaml:2:3: train.evaluations_per_pass must be fixed, as pruning compares trials evaluation by evaluation",
+    )
+
+
+def test_problems_of_all_arms_and_their_spaces_are_reported_at_once() -> None:
+    text = DATA + "arms:\n  mmeo:\n  shared_bottom: {space: x}\n  'a b': {model: mmoe}\n"
+    lines = refusal(text, x="paramters: {}\n")
+    assert [line.split(": ")[0] for line in lines] == ["s.yaml:8:3", "x.yaml:1:1", "s.yaml:10:3"]
+
+
+def test_a_missing_space_is_reported_with_the_arm_and_the_known_ones() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load(DATA + "arms:\n  mmoe: {space: mmeo}\n")
+    (message,) = caught.value.problems
+    assert message.startswith("s.yaml:8:3: there is no space 'mmeo': looked at mmeo.yaml, ")
+    assert message.endswith("; did you mean 'mmoe'?")
+    assert "shared_bottom" in caught.value.remedy
+
+
+@pytest.mark.parametrize("objective", ["logloss", "auc[home/click]", "logloss[a/b/order]"])
+def test_an_objective_of_known_tasks_is_accepted(objective: str) -> None:
+    assert load(SMALL + f"objective: {objective}\n").spec.objective == objective
+
+
+def test_the_default_reference_need_not_be_an_arm() -> None:
+    assert load(SMALL).spec.reference == "single"
+
+
+def test_an_arm_can_be_the_reference() -> None:
+    assert load(SMALL + "reference: mmoe\n").spec.reference == "mmoe"
+
+
+@pytest.mark.parametrize("name", ["a", "9", "Study_1.2-b", "a" * 64, "A..b"])
+def test_a_plain_name_is_a_study_name(name: str) -> None:
+    check_study_name(name)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_any_other_name_is_refused_and_shown_harmlessly(name: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        check_study_name(name)
+    (message,) = caught.value.problems
+    assert message.startswith(
+        "study name: a study's name must be 1 to 64 of A-Z a-z 0-9 . _ - and begin with"
+    )
+    assert message.isprintable()
+    assert len(message) < 250
+
+
+def test_a_hostile_name_in_a_file_is_refused_with_its_line() -> None:
+    (message,) = refusal(SMALL + "name: ../../etc\n")
+    assert message.startswith("s.yaml:8:1: a study's name must be")
+
+
+def test_a_file_whose_own_name_is_no_study_name_is_refused() -> None:
+    Path("a b.yaml").write_text(SMALL)
+    with pytest.raises(
+        ConfigurationError, match=r"a b\.yaml:1: a study's name must be .* got 'a b'"
+    ):
+        load_study("a b.yaml")
+
+
+def test_a_hostile_name_of_an_arm_is_refused_with_its_line() -> None:
+    (message,) = refusal(DATA + "arms:\n  a/b: {model: mmoe}\n")
+    assert message.startswith("s.yaml:8:3: an arm's name must be")
+    assert message.endswith("got 'a/b'")
+
+
+def test_a_study_cannot_be_changed_once_it_is_read() -> None:
+    change: Callable[[], None] = lambda: setattr(load(SMALL).spec, "trials", 3)  # noqa: E731  mypy refuses the plain form
+    with pytest.raises(ValueError, match="frozen"):
+        change()
+
+
+def test_a_specification_from_python_is_checked_like_one_from_a_file() -> None:
+    with pytest.raises(ValueError, match="reference must be one of mmoe"):
+        StudySpec(data=load(SMALL).spec.data, arms={"mmoe": ArmSpec()}, reference="x")
+
+
+def test_problems_of_the_study_its_arms_and_their_spaces_are_reported_at_once() -> None:
+    text = DATA + "arms:\n  pel:\n  mmoe: {space: x}\ntrails: 3\n"
+    space = "parameters:\n  model.dropout: {kind: float, low: 0.5, high: 0.1, default: 0.2}\n"
+    assert [line.split(": ")[0] for line in refusal(text, x=space)] == [
+        "s.yaml:10:1",
+        "s.yaml:8:3",
+        "x.yaml:2:3",
+    ]

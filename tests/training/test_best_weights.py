@@ -1,0 +1,212 @@
+"""Which weights a training keeps: the best evaluation's, or each independent part's own."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+from datasets import columns, dataset
+from fake_models import CPU, DATA, TRUTH_RT, Scripted, fit_on, linear, scores, scripted
+from torch import Tensor, nn
+
+from hinet_search.models.layers.batch import Batch
+from hinet_search.models.layers.contracts import Part
+from hinet_search.training.feed import make_feed
+from hinet_search.training.metrics import cell_values
+from hinet_search.training.predict import predict
+
+
+def names(data):
+    return data.full_schema.scenarios, data.full_schema.tasks
+
+
+def test_the_model_is_left_with_the_weights_of_the_best_evaluation():
+    model = scripted(0.2, 0.8, 0.5, 0.1)
+    result = fit_on(DATA, model, passes=1, evaluations_per_pass=4)
+    assert [record.step for record in result.evaluations] == [1, 2, 3, 4]
+    assert result.best_step == 2
+    assert result.valid_objective == result.evaluations[1].objective
+    assert result.valid_cells == result.evaluations[1].cells
+    assert int(model.mark) == 5, "the second of four evaluations comes after step 5"
+
+
+def test_an_overfitted_model_goes_back_to_where_validation_was_best():
+    noisy = dataset(columns(64, 1, flip=0.4), columns(400, 2))
+    model = linear(noisy)
+    result = fit_on(
+        noisy, model, learning_rate=0.3, passes=40, evaluations_per_pass=1, objective="logloss"
+    )
+    assert result.best_step < len(result.evaluations)
+    again = cell_values(predict(model, make_feed(noisy.valid, CPU)), noisy.valid, *names(noisy))
+    assert again == result.valid_cells
+    assert result.valid_objective == min(record.objective for record in result.evaluations)
+
+
+def test_of_two_equal_evaluations_the_earlier_one_is_best():
+    assert fit_on(DATA, scripted(0.5, 0.5), passes=1, evaluations_per_pass=2).best_step == 1
+
+
+class Cell(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(()))
+        self.register_buffer("mark", torch.zeros((), dtype=torch.int64))
+
+
+class Cells(Scripted):
+    """Parts that share nothing and decide the given cells, one each by default.
+
+    Every part counts the training steps.
+    """
+
+    def __init__(
+        self, scripts: list[Tensor], decided: Sequence[tuple[int, ...]] = ((0,), (1,), (2,), (3,))
+    ) -> None:
+        super().__init__(scripts)
+        del self.weight
+        self.decided = decided
+        self.cells = nn.ModuleList(Cell() for _ in decided)
+
+    def independent_parts(self) -> tuple[Part, ...]:
+        return tuple(
+            Part(cell, decided) for cell, decided in zip(self.cells, self.decided, strict=True)
+        )
+
+    def forward(self, batch: Batch) -> Tensor:
+        if not self.training:
+            return next(self.scripts)
+        for cell in self.cells:
+            cell.mark += 1
+        return sum(cell.weight for cell in self.cells) * batch.numeric_BN
+
+
+def per_cell(*qualities: float) -> Tensor:
+    """Return validation scores with a quality per (scenario, task)."""
+    grid_ST = torch.tensor(qualities).reshape(2, 2)
+    quality_RT = grid_ST[torch.from_numpy(DATA.valid.scenario_R.astype(np.int64))]
+    return quality_RT * TRUTH_RT + scores(0.0)
+
+
+GRID = [
+    per_cell(0.1, 0.9, 0.2, 0.8),
+    per_cell(0.9, 0.1, 0.2, 0.7),
+    per_cell(0.3, 0.3, 0.6, 0.1),
+    per_cell(0, 0, 0, 0),
+]
+
+
+def test_independent_parts_keep_their_own_best_weights():
+    model = Cells(list(GRID))
+    fit_on(DATA, model, passes=0.4, evaluations_per_pass=10)
+    assert [int(cell.mark) for cell in model.cells] == [2, 1, 3, 1]
+
+
+def test_a_model_of_parts_is_compared_by_one_evaluation_as_every_other():
+    grids = [
+        per_cell(0.1, 0.9, 0.2, 0.8),
+        per_cell(0.9, 0.1, 0.3, 0.9),
+        per_cell(0.3, 0.3, 0.6, 0.1),
+    ]
+    joint = fit_on(DATA, Scripted(list(grids)), passes=0.3, evaluations_per_pass=10)
+    parts = fit_on(DATA, Cells(list(grids)), passes=0.3, evaluations_per_pass=10)
+    assert (parts.best_step, parts.valid_objective) == (joint.best_step, joint.valid_objective)
+    assert parts.best_step == 2
+    for of_parts, of_joint in zip(parts.evaluations, joint.evaluations, strict=True):
+        assert of_parts.cells == of_joint.cells
+
+
+def test_kept_cells_of_independent_parts_are_those_of_the_composed_model():
+    result = fit_on(DATA, Cells(list(GRID)), passes=0.4, evaluations_per_pass=10)
+    alone = [cell_values(grid.numpy(), DATA.valid, *names(DATA)) for grid in GRID]
+    expected = tuple(
+        max((cells[index] for cells in alone), key=lambda cell: cell.auc) for index in range(4)
+    )
+    assert result.valid_cells == expected
+    assert result.valid_objective == max(record.objective for record in result.evaluations)
+
+
+def test_patience_of_independent_parts_counts_on_the_composed_model():
+    better_elsewhere = [
+        per_cell(0.5, 0.5, 0.5, 0.5),
+        per_cell(0.9, 0, 0, 0),
+        per_cell(0, 0.9, 0, 0),
+        *GRID[3:] * 3,
+    ]
+    result = fit_on(DATA, Cells(better_elsewhere), passes=0.6, evaluations_per_pass=10, patience=2)
+    assert len(result.evaluations) == 5
+
+
+def test_cells_without_both_classes_go_by_their_log_loss():
+    one_class = columns(200, 2)
+    one_class.labels_RT[:, 1] = 0
+    data = dataset(DATA.train, one_class)
+    click = TRUTH_RT[:, :1]
+    scripts = [
+        torch.cat([click, torch.full_like(click, order)], dim=1) for order in (0.0, -3.0, -1.0)
+    ]
+    model = Cells(scripts)
+    fit_on(data, model, passes=0.3, evaluations_per_pass=10)
+    assert [int(cell.mark) for cell in model.cells] == [1, 2, 1, 2]
+
+
+def test_a_cell_without_validation_rows_keeps_its_latest_weights():
+    home_only = columns(200, 2)
+    home_only.scenario_R[:] = 0
+    model = Cells([scores(0.9), scores(0.5)])
+    fit_on(dataset(DATA.train, home_only), model, passes=0.2, evaluations_per_pass=10)
+    assert [int(cell.mark) for cell in model.cells] == [1, 1, 2, 2]
+
+
+SCENARIOS, TASKS = ((0, 1), (2, 3)), ((0, 2), (1, 3))
+
+
+@pytest.mark.parametrize(
+    ("decided", "grids", "kept"),
+    [
+        (SCENARIOS, [per_cell(0.9, 0.2, 0.1, 0.5), per_cell(0.3, 0.4, 0.2, 0.9)], [1, 2]),
+        (TASKS, [per_cell(0.2, 0.1, 0.1, 0.9), per_cell(0.1, 0.1, 0.9, 0.2)], [2, 1]),
+    ],
+    ids=["scenarios", "tasks"],
+)
+def test_a_part_of_several_cells_goes_by_the_mean_of_their_auc(
+    decided: tuple[tuple[int, ...], ...], grids: list[Tensor], kept: list[int]
+):
+    model = Cells(list(grids), decided)
+    result = fit_on(DATA, model, passes=0.2, evaluations_per_pass=10)
+    assert [int(cell.mark) for cell in model.cells] == kept
+    alone = [cell_values(grid.numpy(), DATA.valid, *names(DATA)) for grid in grids]
+    of_part = {cell: part for part, cells in enumerate(decided) for cell in cells}
+    assert result.valid_cells == tuple(alone[kept[of_part[cell]] - 1][cell] for cell in range(4))
+
+
+def test_a_part_takes_a_worse_cell_along_with_a_better_one():
+    model = Cells([per_cell(0.3, 0.3, 0, 0), per_cell(0.1, 1.0, 0, 0)], SCENARIOS)
+    result = fit_on(DATA, model, passes=0.2, evaluations_per_pass=10)
+    assert int(model.cells[0].mark) == 2
+    assert result.valid_cells[0].auc < result.evaluations[0].cells[0].auc
+
+
+def test_a_cell_of_one_class_is_ignored_if_another_of_its_part_has_an_auc():
+    one_class = columns(200, 2)
+    one_class.labels_RT[:, 1] = 0
+    click = TRUTH_RT[:, :1]
+    worse_click = torch.cat([scores(0.1)[:, :1], torch.full_like(click, -9.0)], dim=1)
+    scripts = [torch.cat([click, torch.full_like(click, 3.0)], dim=1), worse_click]
+    model = Cells(scripts, SCENARIOS)
+    fit_on(dataset(DATA.train, one_class), model, passes=0.2, evaluations_per_pass=10)
+    assert [int(cell.mark) for cell in model.cells] == [1, 1]
+
+
+@pytest.mark.parametrize(("objective", "kept"), [("logloss", 1), ("macro_auc", 2)])
+def test_parts_are_kept_by_the_objective_of_the_study(objective: str, kept: int):
+    in_order_but_overconfident = 50 * per_cell(0.6, 0.6, 0.6, 0.6)
+    model = Cells([per_cell(0.5, 0.5, 0.5, 0.5), in_order_but_overconfident])
+    result = fit_on(DATA, model, passes=0.2, evaluations_per_pass=10, objective=objective)
+    assert [int(cell.mark) for cell in model.cells] == [kept] * 4
+    assert result.valid_objective == result.evaluations[kept - 1].objective
+
+
+def test_parts_that_do_not_move_the_objective_go_by_their_own_auc():
+    model = Cells([per_cell(0.9, 0.1, 0.1, 0.1), per_cell(0.1, 0.9, 0.1, 0.9)])
+    fit_on(DATA, model, passes=0.2, evaluations_per_pass=10, objective="auc[home/click]")
+    assert [int(cell.mark) for cell in model.cells] == [1, 2, 1, 2]

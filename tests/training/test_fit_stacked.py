@@ -1,0 +1,201 @@
+"""Stacked seeds: each has its own training run and its own end."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+import torch
+from fake_models import CPU, DATA, Linear, Watch, linear, scripted
+from torch import Tensor, nn
+
+from hinet_search.models.layers.batch import Batch
+from hinet_search.results.objectives import objective_named
+from hinet_search.training import fit_stacked as stacked
+from hinet_search.training.divergence import Diverged
+from hinet_search.training.feed import make_feed
+from hinet_search.training.fit_stacked import Stack, fit_stacked, fit_together
+from hinet_search.training.run_state import Conditions, FitResult, begin, finish
+from hinet_search.training.seeding import seeded_model
+from hinet_search.training.train_config import TrainConfig
+
+
+def make_conditions(seeds: Sequence[int], **train: object) -> list[Conditions]:
+    config = TrainConfig.model_validate({"batch_size": 32, "patience": 0, **train})
+    objective = objective_named("macro_auc")
+    return [
+        Conditions(DATA, DATA.full_schema, config, seed, seeds[0], objective, CPU) for seed in seeds
+    ]
+
+
+def test_a_model_that_diverges_leaves_the_others_alone() -> None:
+    models = [linear(DATA, seed) for seed in (1, 2, 3)]
+    with torch.no_grad():
+        models[1].heads[0].weight.fill_(torch.nan)
+    first, lost, last = fit_stacked(
+        models, make_conditions((1, 2, 3), passes=4, learning_rate=0.03), [Watch() for _ in models]
+    )
+    assert isinstance(lost, Diverged)
+    assert (lost.step, lost.what) == (1, "loss")
+    for result in (first, last):
+        assert isinstance(result, FitResult)
+        assert len(result.evaluations) > 0
+        assert result.valid_objective > 0.9
+
+
+def test_each_runs_out_of_its_own_patience_and_keeps_its_own_best() -> None:
+    models = [scripted(0.9, 0.1, 0.1, 0.1), scripted(0.1, 0.2, 0.3, 0.9)]
+    watches = [Watch(), Watch()]
+    conditions = make_conditions((0, 1), passes=4, evaluations_per_pass=1, patience=2)
+    results = fit_stacked(models, conditions, watches)
+    assert [len(watch.records) for watch in watches] == [3, 4]
+    assert [result.best_step for result in results] == [1, 4]
+    # Steps until the best evaluation, of 10 a pass.
+    assert [int(model.mark) for model in models] == [10, 40]
+
+
+def test_training_ends_when_all_are_out_of_patience() -> None:
+    models = [scripted(0.9, 0.1, 0.1), scripted(0.8, 0.1, 0.1)]
+    conditions = make_conditions((0, 1), passes=9, evaluations_per_pass=1, patience=2)
+    results = fit_stacked(models, conditions, [Watch(), Watch()])
+    assert [len(result.evaluations) for result in results] == [3, 3]
+    assert [result.stopped for result in results] == [False, False]
+
+
+def test_one_watcher_stops_all_that_are_not_done() -> None:
+    results = fit_stacked(
+        [linear(DATA), linear(DATA, 1)],
+        make_conditions((0, 1), evaluations_per_pass=1),
+        [Watch(), Watch(stop_after=3)],
+    )
+    assert [(result.stopped, result.best_step, len(result.evaluations)) for result in results] == [
+        (True, 0, 0)
+    ] * 2
+
+
+def test_seconds_of_a_stack_are_shared_out() -> None:
+    models, watches = [linear(DATA, seed) for seed in range(4)], [Watch() for _ in range(4)]
+    began = time.perf_counter()
+    results = fit_stacked(models, make_conditions(range(4), passes=2), watches)
+    took = time.perf_counter() - began
+    assert took / 2 < sum(result.seconds for result in results) <= took
+    seconds = sum(result.seconds for result in results)
+    assert all(result.rows_per_second > 640 / seconds for result in results)
+
+
+def test_a_longer_evaluation_of_one_model_does_not_change_its_speed() -> None:
+    trainings = [
+        begin(linear(DATA, seed), conditions, 0.0)
+        for seed, conditions in enumerate(make_conditions((0, 1)))
+    ]
+    states = [state for _, state in trainings]
+    for state, evaluating in zip(states, (1.0, 7.0), strict=True):
+        state.loop_began = time.perf_counter() - 10.0
+        state.evaluation_seconds = evaluating
+        state.rows = 640
+    results = [finish(run, state, stopped=False, stack=states) for run, state in trainings]
+    # Each took a second of steps.
+    assert [result.rows_per_second for result in results] == pytest.approx([640.0] * 2, rel=0.1)
+
+
+def test_each_models_gradients_are_clipped_by_their_own_norm() -> None:
+    stack = Stack([linear(DATA, 1), linear(DATA, 2)])
+    for weight in stack.weights.values():
+        weight.grad = torch.ones_like(weight)
+        weight.grad[1] *= 0.001
+    size = sum(weight[0].numel() for weight in stack.weights.values())
+    norm_K = stack.clip_gradients(1.0)
+    torch.testing.assert_close(norm_K, torch.tensor([size**0.5, 0.001 * size**0.5]))
+    left = [
+        sum(weight.grad[k].square().sum() for weight in stack.weights.values()).sqrt()
+        for k in range(2)
+    ]
+    torch.testing.assert_close(
+        torch.stack(left), torch.tensor([1.0, 0.001 * size**0.5]), rtol=1e-4, atol=0
+    )
+
+
+@pytest.mark.parametrize("pays", [True, False])
+def test_stacked_or_not_all_seeds_see_the_rows_of_one_order(
+    monkeypatch: pytest.MonkeyPatch, *, pays: bool
+) -> None:
+    monkeypatch.setattr(stacked, "stacking_pays", lambda *_: pays)
+    seen: list[Tensor] = []
+
+    def build() -> nn.Module:
+        return Linear(
+            DATA.full_schema, see=lambda batch: seen.append(batch.numeric_BN[:, 0].clone())
+        )
+
+    models = [seeded_model(build, seed) for seed in (1, 2)]
+    conditions = make_conditions((1, 2), passes=1, evaluations_per_pass=1)
+    fit_together(models, conditions, [Watch(), Watch()])
+    orders = [batch for batch in seen if len(batch) == 32]
+    last_pass = torch.cat(orders[-10:])
+    assert torch.equal(
+        last_pass.sort().values, torch.from_numpy(DATA.train.numeric_RN[:, 0]).sort().values
+    )
+    if not pays:
+        assert torch.equal(torch.cat(orders[-20:-10]), last_pass)
+
+
+def pays(num_models: int, batch_size: int, vocabulary: int = 10, device: str = "cpu") -> bool:
+    """Return whether small models of one linear layer are stacked."""
+    (conditions,) = make_conditions((1,), batch_size=batch_size)
+    schema = replace(DATA.full_schema, vocabulary_sizes=(vocabulary,))
+    model = Linear(schema)
+    return stacked.stacking_pays(
+        model, replace(conditions, schema=schema, device=torch.device(device)), num_models
+    )
+
+
+def test_short_steps_are_stacked_and_long_ones_are_not() -> None:
+    assert pays(5, batch_size=256)
+    assert not pays(5, batch_size=10**9)
+
+
+def test_a_large_table_whose_update_takes_most_of_a_step_is_not_stacked() -> None:
+    assert not pays(5, batch_size=256, vocabulary=3_000_000)
+
+
+def test_two_models_are_too_few_for_a_stack() -> None:
+    assert (pays(2, batch_size=256), pays(3, batch_size=256)) == (False, True)
+
+
+def test_on_a_gpu_every_stack_pays() -> None:
+    assert pays(2, batch_size=10**9, device="cuda")
+
+
+def test_deciding_whether_a_stack_pays_leaves_the_model_as_it_is() -> None:
+    model, state = linear(DATA, 1, dropout=0.5), torch.get_rng_state()
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    stacked.stacking_pays(model, make_conditions((1,))[0], 5)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
+
+
+def test_dropout_draws_apart_for_each_model() -> None:
+    class Drops(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(()))
+            self.dropout = nn.Dropout(0.5)
+
+        def forward(self, batch: Batch) -> Tensor:
+            return self.dropout(self.weight.expand(len(batch), 2))
+
+    batch, _ = make_feed(DATA.train, CPU).select(torch.arange(64))
+    first, second = Stack([Drops(), Drops()]).logits(batch)
+    assert not torch.equal(first, second)
+
+
+def test_a_separate_training_that_diverges_does_not_stop_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stacked, "stacking_pays", lambda *_: False)
+    models = [linear(DATA, seed) for seed in (1, 2)]
+    with torch.no_grad():
+        models[0].heads[0].weight.fill_(torch.nan)
+    lost, other = fit_together(models, make_conditions((1, 2)), [Watch(), Watch()])
+    assert isinstance(lost, Diverged)
+    assert isinstance(other, FitResult)

@@ -1,0 +1,289 @@
+"""A job trains on a slot, leaves weights only when its training came to its end, and scores with what it left."""
+
+import platform
+import re
+import resource
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from hinet_search import api
+from hinet_search.common.errors import EnvironmentFault
+from hinet_search.common.retry import Notice
+from hinet_search.executors.processes.slots import ProcessExecutor
+from hinet_search.results.records import EvaluationRecord
+from hinet_search.search.plan.plan import PreparedStudy
+from hinet_search.study.distributions import Value
+from hinet_search.study.launch_options import LaunchOptions
+from hinet_search.training import run_state
+from hinet_search.training.jobs import train as trial
+from hinet_search.training.jobs.messages import (
+    MetricsOnTest,
+    ScoreTestJob,
+    SeedsJob,
+    TrainingResult,
+    TrainJob,
+    scores_path,
+)
+from hinet_search.training.jobs.score import restore_model, score_test
+from hinet_search.training.jobs.train import DEVICE_LOST, train, train_seeds
+from hinet_search.training.metrics import cell_values
+from hinet_search.training.model_size import flops_of
+from hinet_search.training.run_state import batches_of_pass
+from hinet_search.training.trial_config import TrialConfig, build_config
+from tests.executors.driving import ends, run
+from tests.small import STUDY, write_study
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> PreparedStudy:
+    folder = tmp_path_factory.mktemp("trial")
+    text = STUDY.replace("arms: {shared_bottom: , mmoe: }", "arms: {shared_bottom: , trees: }")
+    return api.ready(str(write_study(folder, text)), LaunchOptions(output=folder / "out"))
+
+
+every_kind = pytest.mark.parametrize("arm", [0, 1], ids=["a network", "a model that grows"])
+
+
+def values_of(ready: PreparedStudy, arm: int) -> dict[str, Value]:
+    space = ready.study.arms[arm].space
+    return {**space.values(space.default()), **({"model.max_rounds": 10} if arm else {})}
+
+
+def trained(
+    ready: PreparedStudy, weights: Path, arm: int, *, stop_after: int | None = None
+) -> TrainingResult:
+    """The outcome of a training that is stopped after so many evaluations."""
+    sent: list[object] = []
+    job = TrainJob(ready.dataset.folder, config_of(ready, arm), 3, "mean_auc", "cpu", weights)
+    train(job, sent.append, lambda: stop_after is not None and len(sent) >= stop_after)
+    (outcome,) = [message for message in sent if isinstance(message, TrainingResult)]
+    assert [message for message in sent if isinstance(message, EvaluationRecord)]
+    return outcome
+
+
+def kept(ready: PreparedStudy, weights: Path, arm: int) -> ScoreTestJob:
+    return ScoreTestJob(ready.dataset.folder, config_of(ready, arm), "cpu", weights)
+
+
+def config_of(ready: PreparedStudy, arm: int, **values: Value) -> TrialConfig:
+    return build_config(ready.study.arms[arm].model, {**values_of(ready, arm), **values})
+
+
+@every_kind
+def test_a_whole_training_leaves_its_weights(
+    ready: PreparedStudy, tmp_path: Path, arm: int
+) -> None:
+    outcome = trained(ready, tmp_path / "w.safetensors", arm)
+    assert not outcome.stopped
+    assert [path.name for path in tmp_path.iterdir()] == ["w.safetensors"]
+
+
+@every_kind
+def test_a_whole_training_is_timed_on_a_hundred_rows(
+    ready: PreparedStudy, tmp_path: Path, arm: int
+) -> None:
+    spent = trained(ready, tmp_path / "w.safetensors", arm).cost.milliseconds_per_100
+    assert spent is not None
+    assert spent > 0
+
+
+def test_a_whole_training_of_a_network_shows_its_parts(
+    ready: PreparedStudy, tmp_path: Path
+) -> None:
+    parts = trained(ready, tmp_path / "w.safetensors", 0).insight.parts
+    assert [part.name for part in parts if part.depth == 1] == ["embedding", "trunk", "towers"]
+
+
+@every_kind
+def test_several_seeds_in_one_job_are_each_reported_and_kept(
+    ready: PreparedStudy, tmp_path: Path, arm: int
+) -> None:
+    first = trained(ready, tmp_path / "alone.safetensors", arm)
+    config, sent = config_of(ready, arm), []
+    jobs = tuple(
+        TrainJob(
+            ready.dataset.folder,
+            config,
+            seed,
+            "mean_auc",
+            "cpu",
+            tmp_path / f"{seed}.safetensors",
+        )
+        for seed in (3, 4)
+    )
+    train_seeds(SeedsJob(jobs, order_seed=3), sent.append, lambda: False)
+    outcomes = {
+        message.seed: message.body for message in sent if isinstance(message.body, TrainingResult)
+    }
+    assert outcomes[3].best.objective == pytest.approx(first.best.objective, abs=0.02)
+    assert {message.seed for message in sent if isinstance(message.body, EvaluationRecord)} == {
+        3,
+        4,
+    }
+    kept = [load_file(tmp_path / f"{seed}.safetensors") for seed in (3, 4)]
+    assert any(not torch.equal(weight, kept[1][name]) for name, weight in kept[0].items())
+
+
+def test_models_that_train_with_one_seed_see_the_rows_in_one_order(
+    ready: PreparedStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders: dict[str, list[list[int]]] = {}
+
+    def noting(model: str) -> Callable[..., Iterator[torch.Tensor]]:
+        def batches(*given: Any, **how: Any) -> Iterator[torch.Tensor]:
+            for rows_B in batches_of_pass(*given, **how):
+                orders.setdefault(model, []).append(rows_B.tolist())
+                yield rows_B
+
+        return batches
+
+    training = {
+        name: value for name, value in values_of(ready, 0).items() if name.startswith("train.")
+    }
+    for model in ("mmoe", "shared_bottom", "ple"):
+        monkeypatch.setattr(run_state, "batches_of_pass", noting(model))
+        train(
+            TrainJob(ready.dataset.folder, build_config(model, training), 3, "mean_auc", "cpu"),
+            lambda _: None,
+            lambda: False,
+        )
+    assert len(orders["mmoe"]) > 2
+    assert orders["mmoe"] == orders["shared_bottom"] == orders["ple"]
+
+
+@every_kind
+def test_a_stopped_training_leaves_no_weights(
+    ready: PreparedStudy, tmp_path: Path, arm: int
+) -> None:
+    outcome = trained(ready, tmp_path / "w.safetensors", arm, stop_after=1)
+    assert outcome.stopped
+    assert outcome.best is not None
+    assert list(tmp_path.iterdir()) == []
+
+
+@every_kind
+def test_what_a_training_kept_scores_validation_as_its_best_evaluation_did(
+    ready: PreparedStudy, tmp_path: Path, arm: int
+) -> None:
+    outcome = trained(ready, tmp_path / "w.safetensors", arm)
+    kept_model = restore_model(kept(ready, tmp_path / "w.safetensors", arm))
+    schema, valid = kept_model.model.schema, kept_model.dataset.valid
+    assert outcome.best is not None
+    assert (
+        cell_values(kept_model.model.scores(valid), valid, schema.scenarios, schema.tasks)
+        == outcome.best.cells
+    )
+
+
+@every_kind
+def test_an_opening_sends_the_cells_of_the_scores_that_it_keeps(
+    ready: PreparedStudy, tmp_path: Path, arm: int
+) -> None:
+    weights, sent = tmp_path / "w.safetensors", []
+    trained(ready, weights, arm)
+    score_test(kept(ready, weights, arm), sent.append, lambda: False)
+    logits_RT = load_file(scores_path(weights))["test_logits"].numpy()
+    schema = ready.dataset.full_schema
+    assert sent == [
+        MetricsOnTest(cell_values(logits_RT, ready.dataset.test, schema.scenarios, schema.tasks))
+    ]
+
+
+def test_the_cost_of_a_model_that_grows_is_its_nodes_and_no_flops(
+    ready: PreparedStudy, tmp_path: Path
+) -> None:
+    cost = trained(ready, tmp_path / "w.safetensors", 1).cost
+    nodes = len(load_file(tmp_path / "w.safetensors")["value_N"])
+    assert (cost.parameters, cost.dense_parameters, cost.flops_per_row) == (nodes, nodes, 0)
+
+
+def test_estimated_flops_are_those_of_the_trained_model(
+    ready: PreparedStudy, tmp_path: Path
+) -> None:
+    flops = flops_of(config_of(ready, 0), ready.dataset.full_schema)
+    assert flops == trained(ready, tmp_path / "w.safetensors", 0).cost.flops_per_row > 0
+    assert flops_of(config_of(ready, 1), ready.dataset.full_schema) == 0
+
+
+def test_flops_of_a_schema_with_a_thousand_million_ids_take_no_memory(ready: PreparedStudy) -> None:
+    large = replace(ready.dataset.full_schema, vocabulary_sizes=(10**9,) * 4)
+    assert flops_of(config_of(ready, 0), large) == flops_of(
+        config_of(ready, 0), ready.dataset.full_schema
+    )
+
+
+def test_counting_flops_leaves_the_caller_s_random_numbers_alone(ready: PreparedStudy) -> None:
+    torch.manual_seed(1)
+    expected = torch.rand(1)
+    torch.manual_seed(1)
+    flops_of(config_of(ready, 0), ready.dataset.full_schema)
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_data_missing_on_a_machine_are_a_fault_of_the_machine_not_of_the_trial(
+    ready: PreparedStudy, tmp_path: Path
+) -> None:
+    """Otherwise the trial would fail; here the study ends and the trial stays open."""
+    job = TrainJob(tmp_path / "gone", config_of(ready, 0), 1, "mean_auc", "cpu")
+    with pytest.raises(EnvironmentFault, match=f"{platform.node()}: .*gone"):
+        train(job, lambda _: None, lambda: False)
+
+
+def test_a_process_whose_device_failed_says_so_and_ends(
+    ready: PreparedStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every further training in this process would fail; in another process the trial can be retried."""
+
+    def failing(*_: object) -> None:
+        raise torch.AcceleratorError("CUDA error: unspecified launch failure\nmore")
+
+    def ended(code: int) -> None:
+        raise SystemExit(code)
+
+    monkeypatch.setattr(trial, "fit_all", failing)
+    monkeypatch.setattr(trial.os, "_exit", ended)
+    job = TrainJob(ready.dataset.folder, config_of(ready, 0), 1, "mean_auc", "cpu")
+    said: list[object] = []
+    with pytest.raises(SystemExit) as caught:
+        train(job, said.append, lambda: False)
+    assert caught.value.code == DEVICE_LOST
+    assert said == [
+        Notice("cpu failed in this process, which ends: CUDA error: unspecified launch failure")
+    ]
+
+
+WIDE = (20_000, 20_000)  # 1.6 GB of weights
+LEFT = 2**28  # bytes that the process may still take
+
+
+def train_in_little_memory(job: TrainJob, emit: trial.Emit, should_stop: trial.ShouldStop) -> None:
+    """Train where the machine gives no more than a little memory."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + LEFT
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    train(job, emit, should_stop)
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="elsewhere the system does not say how much a process has"
+)
+def test_a_trial_that_runs_out_of_memory_costs_an_attempt_and_names_the_remedy(
+    ready: PreparedStudy,
+) -> None:
+    wide = config_of(ready, 0, **{"model.trunk.widths": WIDE, "train.batch_size": 512})
+    job = TrainJob(ready.dataset.folder, wide, 1, "mean_auc", "cpu")
+    slots = ProcessExecutor([0])
+    (end,) = ends(run(slots, train_in_little_memory, job))
+    slots.close()
+    assert end.died, "it may be tried again"
+    assert re.fullmatch(
+        r"out of memory: batch size 512 on cpu \(.*DefaultCPUAllocator.*\); a smaller train\.batch_size .* need less",
+        end.cause,
+    )
