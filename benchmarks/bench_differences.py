@@ -16,6 +16,7 @@ from hinet_search.training.fit import TrainingSteps
 from hinet_search.training.fit_stacked import Stack, StackedSteps
 from hinet_search.training.run_state import Conditions, begin
 from hinet_search.training.seeding import seeded_model
+from hinet_search.training.teaching import StepLoss
 from hinet_search.training.trial_config import TrialConfig, build_config
 from layout import aligned
 
@@ -52,7 +53,9 @@ def _differences(
     alone = [begin(_without_dropout(config, schema, seed, precision), given, 0.0) for seed in SEEDS]
     lone = [(TrainingSteps(course), state) for course, state in alone]
     models = [_without_dropout(config, schema, seed, precision) for seed in SEEDS]
-    stacked = StackedSteps(Stack(models), make_feed(dataset.train, CPU), config.train)
+    stacked = StackedSteps(
+        Stack(models), make_feed(dataset.train, CPU), config.train, StepLoss(config.train, None)
+    )
     differences = []
     for step in range(1, max(wanted) + 1):
         rows_B = torch.arange((step - 1) * BATCH, step * BATCH) % dataset.train.num_rows

@@ -97,9 +97,21 @@ def _costs(plan: "Plan") -> str:
     rows = [
         ("plan", f"{slots}, {room}"),
         ("finalists", f"{chosen}: {finalist_trainings(plan)}"),
+        *_students(plan),
         ("time", seconds),
     ]
     return table_text(rows)
+
+
+def _students(plan: "Plan") -> Iterator[tuple[str, str]]:
+    """Yield what a study that teaches does after its finalists."""
+    teaching, most = plan.ready.study.spec.teaching, plan.student_trainings
+    if teaching is None:
+        return
+    names = ", ".join(teaching.students)
+    if teaching.students == "auto":
+        names = "the best arm and the cheapest within the margin"
+    yield "students", f"{names}: at most {counted(most, 'training')}"
 
 
 def _print_json(plan: "Plan", stored: "StoredStudy | None", warnings: list[str]) -> None:
@@ -121,6 +133,7 @@ def _print_json(plan: "Plan", stored: "StoredStudy | None", warnings: list[str])
         trials=plan.trials,
         finalist_runs=plan.finalist_runs,
         finalist_runs_are_known=plan.finalist_runs_are_known,
+        student_trainings=plan.student_trainings,
         seconds=round(plan.seconds, 1),
         memory_bytes=plan.memory_bytes,
         disk_bytes=plan.disk_bytes,

@@ -26,6 +26,8 @@ OfCoordinator = Literal[
     "after_choice",
     "after_opening",
     "after_test_cells",
+    "after_ensemble",
+    "after_ensemble_on_test",
     "after_summary",
     "after_phases",
     "after_state",

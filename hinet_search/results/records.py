@@ -4,10 +4,13 @@ A cell is one (scenario, task). A missing value is None and has a reason in word
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import inf
+from statistics import median
 
 Scalar = bool | int | float | str | None
 MARGIN = 0.002
+TAUGHT = "taught_"  # begins the name of a student; the rest is that of its arm
 # Beginnings of the causes of trials that were drawn but not trained: outside the budget.
 UNCOUNTED_CAUSES = ("duplicate", "too large")
 
@@ -195,6 +198,13 @@ class FinalistRecord:
     runs: tuple[FinalistRun, ...]
     summary: FinalistSummary | None = None
 
+    @property
+    def cost(self) -> Cost:
+        """The cost of a run, with the median of the time to score over all runs."""
+        times = [run.cost.milliseconds_per_100 for run in self.runs]
+        known = [time for time in times if time is not None]
+        return replace(self.runs[0].cost, milliseconds_per_100=median(known) if known else None)
+
 
 @dataclass(frozen=True)
 class ParameterRange:
@@ -226,6 +236,7 @@ class ArmRecord:
     importances: Mapping[str, float]
     size_of: str = ""  # the arm whose size this arm has, fixed in `fixed`; empty if none
     configurations: int | None = None  # in the space, if not more than the budget's trials
+    student_of: str = ""  # the finalist that a student learns as (`star/12`); else empty
 
     @property
     def trials_done(self) -> int:
@@ -306,6 +317,35 @@ class DataRecord:
 
 
 @dataclass(frozen=True)
+class ServingLimits:
+    """What a shipped model may cost; None sets no limit.
+
+    Milliseconds are those of scoring 100 rows as one request, as measured for finalists.
+    """
+
+    max_ms_per_100_rows: float | None = None
+    max_flops_per_row: float | None = None
+
+    def share(self, cost: Cost) -> float:
+        """Return the larger share that a model takes of the limits; above 1 it does not meet them.
+
+        Infinite if there is a limit on a time that was not measured.
+        """
+        shares = [0.0]
+        if self.max_ms_per_100_rows is not None:
+            milliseconds = cost.milliseconds_per_100
+            shares.append(inf if milliseconds is None else milliseconds / self.max_ms_per_100_rows)
+        if self.max_flops_per_row is not None:
+            shares.append(cost.flops_per_row / self.max_flops_per_row)
+        return max(shares)
+
+    @property
+    def are_set(self) -> bool:
+        """Whether there is any limit."""
+        return self != ServingLimits()
+
+
+@dataclass(frozen=True)
 class Budget:
     """Budget of every arm, and the margin of quality that a cheaper arm may lose."""
 
@@ -318,3 +358,5 @@ class Budget:
     cost_limit: float | None = None
     # Largest loss in the measure of the verdict with which a cheaper arm is still recommended.
     margin: float = MARGIN
+    student_trials: int = 0  # of each student; 0 if the study teaches none
+    serving: ServingLimits = ServingLimits()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
+from hinet_search.results.ensemble_records import EnsembleRecord
 from hinet_search.results.records import ArmRecord, Budget, DataRecord, FinalistRecord
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ _HEADS = ("arm", "model", "trials", "failed", "best (valid)", "seeds on test")
 class StudyRecord:
     """A stored study, as reports read it.
 
-    `trials`, `evaluations` and `finalists` are its contents as tables.
+    `trials`, `evaluations` and `finalists` are its contents as tables. `students` stand on the
+    finalists of `arms`, and `ensembles` on both, so neither is compared as an arm.
     """
 
     name: str
@@ -43,9 +45,17 @@ class StudyRecord:
     reference: str = "single"  # the arm that gains are measured against
     shared_batches: bool = False  # all seeds of a finalist had the rows in one order
     verdict: str = ""  # the sentence stored at the end of a launch
+    students: tuple[ArmRecord, ...] = ()
+    ensembles: tuple[EnsembleRecord, ...] = ()
+
+    def ensemble(self, name: str) -> EnsembleRecord | None:
+        """Return the ensemble of that name, if the study has it."""
+        return next((ensemble for ensemble in self.ensembles if ensemble.name == name), None)
 
     def budget_of(self, arm: ArmRecord) -> int:
         """Return the trials of an arm: those of the budget, at most one per configuration."""
+        if arm.student_of:
+            return self.budget.student_trials
         if arm.configurations is None:
             return self.budget.trials
         return min(self.budget.trials, arm.configurations)
@@ -55,21 +65,21 @@ class StudyRecord:
         """A row per trial, with a column for every searched setting."""
         from hinet_search.results import frames
 
-        return frames.trials(self.arms)
+        return frames.trials((*self.arms, *self.students))
 
     @property
     def evaluations(self) -> "pl.DataFrame":
         """A row per evaluation on validation; only finalists have a `seed`."""
         from hinet_search.results import frames
 
-        return frames.evaluations(self.arms)
+        return frames.evaluations((*self.arms, *self.students))
 
     @property
     def finalists(self) -> "pl.DataFrame":
         """A row per finalist, seed, split (valid, test) and cell."""
         from hinet_search.results import frames
 
-        return frames.finalists(self.arms)
+        return frames.finalists((*self.arms, *self.students))
 
     def __repr__(self) -> str:
         done = sum(arm.trials_done for arm in self.arms)

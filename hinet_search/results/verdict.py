@@ -17,7 +17,7 @@ from hinet_search.results.finalist_values import (
     is_tested,
     pair_of,
 )
-from hinet_search.results.records import ArmRecord
+from hinet_search.results.records import TAUGHT, ArmRecord
 from hinet_search.results.statistics.paired_difference import Difference, Mark
 from hinet_search.results.study_record import StudyRecord
 
@@ -61,6 +61,8 @@ class Verdict:
 
 def title(name: str) -> str:
     """Return an arm's display name: `flat_moe` is Flat MoE; unknown names stay as given."""
+    if name.startswith(TAUGHT):
+        return f"Taught {title(name.removeprefix(TAUGHT))}"
     return _WRITTEN.get(name, name)
 
 

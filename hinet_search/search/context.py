@@ -6,13 +6,17 @@ from pathlib import Path
 
 from hinet_search.search.progress import Event, Progress, Watcher
 from hinet_search.storage.store import StudyStore
+from hinet_search.study.load_study import Arm
 from hinet_search.study.study_spec import StudySpec
 from hinet_search.training.device import Wanted
 
 
 @dataclass(frozen=True)
 class PhaseContext:
-    """The study, the places of its data, rows and files, and its progress and watcher."""
+    """The study, the places of its data, rows and files, and its progress and watcher.
+
+    `teacher` is the file of the scores that students learn from.
+    """
 
     spec: StudySpec
     store: StudyStore
@@ -21,6 +25,7 @@ class PhaseContext:
     artifacts: Path
     progress: Progress
     watcher: Watcher
+    teacher: Path | None = None
 
     def report_retry(self, key: str, attempt: int, cause: str, prefix: str = "") -> None:
         """Report that a job starts again in another process."""
@@ -30,6 +35,11 @@ class PhaseContext:
     def drop(self, folder: Path) -> None:
         """Remove a folder of checkpoints."""
         shutil.rmtree(folder, ignore_errors=True)
+
+    def teacher_of(self, arm: Arm) -> Path | None:
+        """Return the file of the teacher's scores for a student; None for any other arm."""
+        assert self.teacher or not arm.student_of, "students are trained once their teacher is made"
+        return self.teacher if arm.student_of else None
 
     @property
     def device(self) -> Wanted:

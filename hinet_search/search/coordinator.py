@@ -1,6 +1,6 @@
 """Coordinator: run a study: trials, finalists, one test access per arm, summaries."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -11,11 +11,13 @@ from hinet_search.common.errors import AllTrialsFailed, Interrupted, TransientEr
 from hinet_search.common.files import whole_files
 from hinet_search.common.retry import Retry, once
 from hinet_search.executors import Executor
+from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER, RunKey
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import FinalistRecord
 from hinet_search.search.arm_search import ArmSearch
 from hinet_search.search.context import PhaseContext
 from hinet_search.search.dispatch import HeartbeatMonitor, Phase, StopFlag, clock, drive
+from hinet_search.search.ensembles import Ensembles, run_key
 from hinet_search.search.phases.finalists import (
     Candidate,
     CandidateRun,
@@ -23,6 +25,7 @@ from hinet_search.search.phases.finalists import (
     candidates_of,
     choose,
     paired_seeds,
+    serving_limits,
 )
 from hinet_search.search.phases.score_test_split import ScoreTestPhase
 from hinet_search.search.phases.summaries import SummaryPhase, finalists_to_summarise
@@ -30,10 +33,11 @@ from hinet_search.search.phases.trials import TrialPhase
 from hinet_search.search.plan.plan import PreparedStudy
 from hinet_search.search.plan.size_limits import SizeLimits
 from hinet_search.search.progress import ArmProgress, Event, Progress, Watcher, value_text
+from hinet_search.search.students import Taught, choose_students, student_of, teach
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.load_study import Arm
 from hinet_search.training.checkpoint import SUFFIX
-from hinet_search.training.jobs.messages import weights_path
+from hinet_search.training.jobs.messages import scores_path, weights_path
 
 LEASE_RENEWAL_SECONDS = 10.0
 
@@ -51,6 +55,7 @@ class Coordinator:
         self._artifacts = artifacts
         self._watcher = watcher
         self._objective = Objective(self._spec.objective)
+        self._limits = serving_limits(self._spec)
         stored = store.load_study()
         self._seconds_before = stored.seconds if stored else 0.0
         self._seconds = clock()
@@ -58,6 +63,7 @@ class Coordinator:
         self._renewed = 0.0
         self._slots_wait = ""  # what slots wait for, as last reported
         self._progress = self._new_progress()
+        self._students: list[Arm] = []
 
     def _new_progress(self) -> Progress:
         ready, spec = self._ready, self._spec
@@ -123,15 +129,77 @@ class Coordinator:
                 "no trial of the study gave a value; "
                 "their causes are in the report and the dashboard"
             )
-        unseen = self._choose(candidates)
-        lost_runs = [run for run in unseen if not run.weights(self._artifacts).exists()]
-        self._drive(executor, FinalistPhase(lost_runs, {}, context))
-        runs = [run for run in unseen if run.weights(self._artifacts).exists()]
-        self._drive(executor, ScoreTestPhase(runs, context))
+        drive = partial(self._drive, executor)
+        self._test(candidates, context, drive)
+        self._ensembles(candidates, context, drive)
         finalists = finalists_to_summarise(self._stored_finalists(), paired_seeds(self._spec))
-        self._drive(executor, SummaryPhase(finalists, context))
+        drive(SummaryPhase(finalists, context))
         crash_points.point("after_phases")
         self._drop_files(context)
+
+    def _test(
+        self, candidates: list[Candidate], context: PhaseContext, drive: Callable[[Phase], None]
+    ) -> None:
+        """Choose the finalist of each arm, and score those without a test score on test."""
+        unseen = self._choose(candidates)
+        lost_runs = [run for run in unseen if not run.weights(self._artifacts).exists()]
+        drive(FinalistPhase(lost_runs, {}, context))
+        runs = [run for run in unseen if run.weights(self._artifacts).exists()]
+        drive(ScoreTestPhase(runs, context))
+
+    def _ensembles(
+        self, candidates: list[Candidate], context: PhaseContext, drive: Callable[[Phase], None]
+    ) -> None:
+        """Teach students, and choose an ensemble, if the study asks for them; open both on test."""
+        if self._spec.teaching:
+            context, of_students = self._teach(candidates, context, drive)
+            self._test(of_students, context, drive)
+            candidates = [*candidates, *of_students]
+        if self._spec.ensemble:
+            ensembles, pool = Ensembles(context, drive), self._runs_of(candidates)
+            if ensemble := ensembles.make(ENSEMBLE, pool):
+                ensembles.open_on_test(ensemble, pool)
+
+    def _teach(
+        self, candidates: list[Candidate], context: PhaseContext, drive: Callable[[Phase], None]
+    ) -> tuple[PhaseContext, list[Candidate]]:
+        """Make a teacher of the finalists and teach students; return its context and them."""
+        ensembles, pool = Ensembles(context, drive), self._runs_of(candidates)
+        teacher, taught = ensembles.make(TEACHER, pool), self._taught(candidates)
+        scores = ensembles.teach(teacher, pool) if teacher and taught else None
+        if scores is None:
+            return context, []
+        self._students = [student_of(each) for each in taught]
+        self._progress.turn = ", ".join(arm.name for arm in self._students)
+        context = replace(context, teacher=scores)
+        of_students = teach(self._students, context, drive)
+        self._progress.turn = ""
+        return context, of_students
+
+    def _runs_of(self, candidates: list[Candidate]) -> list[CandidateRun]:
+        """Return the runs of these candidates that have a result."""
+        stored = {
+            RunKey(arm, finalist.trial_number, run.seed)
+            for arm, finalists in self._store.finalists().items()
+            for finalist in finalists
+            for run in finalist.runs
+        }
+        seeds = paired_seeds(self._spec)
+        runs = [CandidateRun(candidate, seed) for candidate in candidates for seed in seeds]
+        return [run for run in runs if run_key(run) in stored]
+
+    def _taught(self, candidates: list[Candidate]) -> list[Taught]:
+        """Return the finalists from which students are made."""
+        assert self._spec.teaching is not None, "checked by the caller"
+        arms = {candidate.arm.name: candidate.arm for candidate in candidates}
+        chosen = [
+            Taught(arms[name], finalist)
+            for name, finalists in self._stored_finalists().items()
+            for finalist in finalists
+            if finalist.chosen and name in arms
+        ]
+        margin = self._spec.comparison.margin
+        return choose_students(chosen, self._spec.teaching, margin, self._objective)
 
     def _context(self) -> PhaseContext:
         dataset = self._ready.dataset
@@ -155,7 +223,8 @@ class Coordinator:
         turns = in_turns(searches)
         for index, turn in enumerate(turns):
             later = [search for later_turn in turns[index + 1 :] for search in later_turn]
-            self._progress.ahead = self._jobs_ahead(turn, later)
+            of_students = self._spec.most_student_trainings
+            self._progress.ahead = self._jobs_ahead(turn, later) + of_students
             waiting = [search.arm.name for search in turn if search.waits_for_size]
             self._progress.turn = ", ".join(waiting)
             for search in turn:
@@ -174,7 +243,7 @@ class Coordinator:
         return candidates
 
     def _jobs_ahead(self, turn: list[ArmSearch], later: list[ArmSearch]) -> int:
-        """Count, at most, the finalist trainings of these arms and all trainings of later arms."""
+        """Count, at most, the finalist trainings of these arms and all later trainings."""
         finalists = sum(search.arm.most_finalists(self._spec) for search in (*turn, *later))
         trials = sum(search.arm.most_trials(self._spec) for search in later)
         return finalists * self._spec.finalists.seeds + trials
@@ -203,7 +272,7 @@ class Coordinator:
         eligible = [
             finalist for finalist in finalists.get(name, ()) if finalist.trial_number in numbers
         ]
-        chosen = choose(eligible, self._objective, paired_seeds(self._spec))
+        chosen = choose(eligible, self._objective, paired_seeds(self._spec), self._limits)
         size = chosen.runs[0].cost.dense_parameters if chosen else self._size_of_default(name)
         search.take_size(size)
         self._watcher.event(
@@ -229,7 +298,7 @@ class Coordinator:
                 if candidate.arm.name == arm
             }
             eligible = [finalist for finalist in finalists if finalist.trial_number in by_number]
-            chosen = choose(eligible, self._objective, seeds)
+            chosen = choose(eligible, self._objective, seeds, self._limits)
             if chosen is None:
                 continue
             self._store.mark_chosen(arm, chosen.trial_number)
@@ -244,19 +313,26 @@ class Coordinator:
 
     def _stored_finalists(self) -> Mapping[str, tuple[FinalistRecord, ...]]:
         by_arm = self._store.finalists()
-        return {arm.name: by_arm.get(arm.name, ()) for arm in self._ready.study.arms}
+        arms = (*self._ready.study.arms, *self._students)
+        return {arm.name: by_arm.get(arm.name, ()) for arm in arms}
 
     def _drop_files(self, context: PhaseContext) -> None:
-        """Keep only the weights of the chosen finalists, and no checkpoints."""
+        """Keep only the weights of chosen finalists and of the ensemble, and no checkpoints."""
         context.drop(context.checkpoints)
+        averaged = {
+            member.run
+            for ensemble in self._store.ensembles()
+            if ensemble.name == ENSEMBLE
+            for member in ensemble.members
+        }
         for arm, finalists in self._stored_finalists().items():
             for finalist in finalists:
-                if finalist.chosen:
-                    continue
                 for run in finalist.runs:
                     number = finalist.trial_number
-                    weights = weights_path(self._artifacts, arm, number, run.seed)
-                    weights.unlink(missing_ok=True)
+                    if not finalist.chosen and RunKey(arm, number, run.seed) not in averaged:
+                        weights = weights_path(self._artifacts, arm, number, run.seed)
+                        weights.unlink(missing_ok=True)
+                        scores_path(weights).unlink(missing_ok=True)
 
     def _drive(self, executor: Executor, phase: Phase) -> None:
         drive(executor, phase, self._stop, partial(self._tick, executor), self._say, self._monitor)

@@ -15,12 +15,13 @@ from hinet_search.common.plugins import load
 from hinet_search.data.inspect.leaks import leak_suspects
 from hinet_search.executors import Executor
 from hinet_search.results.objectives import Objective
-from hinet_search.results.records import Budget, Scalar
+from hinet_search.results.records import Budget
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
 from hinet_search.search.artifacts import claim, refuse_files_of_another, refuse_unwritable
 from hinet_search.search.coordinator import Coordinator
 from hinet_search.search.identity import extension, identity, refuse_difference, refuse_extension
+from hinet_search.search.phases.finalists import serving_limits
 from hinet_search.search.plan.plan import PreparedStudy
 from hinet_search.search.progress import Event, Watcher
 from hinet_search.storage.engine import Database, connect, connect_if_there
@@ -28,7 +29,7 @@ from hinet_search.storage.load import load_record
 from hinet_search.storage.rows import ArmRow, StudyRow, utc_now
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.launch_options import LaunchOptions
-from hinet_search.study.load_study import EXECUTORS, Arm, Study
+from hinet_search.study.load_study import EXECUTORS, Study
 from hinet_search.study.study_spec import StudySpec
 
 LIBRARIES = ("hinet-search", "torch", "optuna", "polars", "numpy", "lightgbm")
@@ -93,7 +94,7 @@ def _enter(
 ) -> Path:
     """Write the study, or what is new in it; claim the folder of its files and return it."""
     study, stored = ready.study, store.load_study()
-    arms = [_arm_row(arm) for arm in study.arms]
+    arms = [ArmRow.of(arm) for arm in study.arms]
     artifacts = artifacts_of(study.name, options)
     refuse_files_of_another(artifacts, stored or row)
     if stored is None:
@@ -152,15 +153,10 @@ def _budget(spec: StudySpec) -> Budget:
         finalist_top=spec.finalists.top,
         cost_limit=spec.cost_limit,
         margin=spec.comparison.margin,
+        student_trials=spec.teaching.trials if spec.teaching else 0,
+        serving=serving_limits(spec),
         wall_clock_seconds=None if minutes is None else minutes * 60,
     )
-
-
-def _arm_row(arm: Arm) -> ArmRow:
-    fixed: dict[str, Scalar] = {}
-    for name, value in arm.space.fixed.items():
-        fixed[name] = "-".join(map(str, value)) if isinstance(value, tuple) else value
-    return ArmRow(arm.name, arm.model, arm.space.ranges(), fixed, size_of=arm.size_of)
 
 
 def versions() -> Mapping[str, str]:

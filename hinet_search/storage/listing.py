@@ -56,7 +56,10 @@ def _counts_by_study(connection: Connection) -> Mapping[str, list[AnyRow]]:
 
 
 def _counts() -> Select[tuple[object, ...]]:
-    """Select per arm the number of ended trials, and the extreme values of complete trials."""
+    """Select per arm the number of ended trials, and the extreme values of complete trials.
+
+    Students are left out: what they do stands on the arms, and is outside the budget.
+    """
     arm, trial = tables.arm, tables.trial
     outside = or_(*(trial.c.cause.startswith(cause) for cause in UNCOUNTED_CAUSES))
     ended = and_(trial.c.state.in_(["complete", "pruned", "failed"]), ~outside)
@@ -71,6 +74,7 @@ def _counts() -> Select[tuple[object, ...]]:
             func.max(value).label("highest"),
         )
         .select_from(joined)
+        .where(arm.c.student_of == "")
         .group_by(arm.c.study, arm.c.arm, arm.c.position)
         .order_by(arm.c.study, arm.c.position)
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, Table, literal, select
 
+from hinet_search.results.ensemble_records import EnsembleRecord
 from hinet_search.results.records import ArmRecord, EvaluationRecord, FinalistRecord, TrialRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.storage import row_mapping, tables
@@ -38,6 +39,7 @@ def load_record(database: Database, study: str, *, trial_cells: bool = False) ->
         finalists = _finalists(
             _rows(connection, tables.finalist, study, "arm", "trial_number", "seed")
         )
+        ensembles = load_ensembles(connection, study)
         test_accesses = count_test_accesses(connection, row.data.fingerprint)
         with row_of("hs_study", name=study):
             sizes = configurations(row.spec_json, row.budget.trials)
@@ -58,10 +60,13 @@ def load_record(database: Database, study: str, *, trial_cells: bool = False) ->
             importances=arm.importances,
             size_of=arm.size_of,
             configurations=sizes.get(arm.name),
+            student_of=arm.student_of,
         )
 
     records = tuple(arm_record(arm) for arm in arms)
-    return replace(_record(row, records, test_accesses), shared_batches=one_order)
+    return replace(
+        _record(row, records, test_accesses), shared_batches=one_order, ensembles=ensembles
+    )
 
 
 def _study_row(connection: Connection, study: str) -> StudyRow:
@@ -74,6 +79,12 @@ def _rows(connection: Connection, table: Table, study: str, *order: str) -> Sequ
         select(table).where(table.c.study == study).order_by(*(table.c[name] for name in order))
     )
     return connection.execute(statement).all()
+
+
+def load_ensembles(connection: Connection, study: str) -> tuple[EnsembleRecord, ...]:
+    """Load the ensembles of a study, by name."""
+    rows = _rows(connection, tables.ensemble, study, "name")
+    return tuple(row_mapping.ensemble_from_row(row) for row in rows)
 
 
 def load_finalists(database: Database, study: str) -> Mapping[str, tuple[FinalistRecord, ...]]:
@@ -161,7 +172,8 @@ def _record(row: StudyRow, arms: tuple[ArmRecord, ...], test_accesses: int) -> S
         slots=row.slots,
         budget=row.budget,
         data=row.data,
-        arms=arms,
+        arms=tuple(arm for arm in arms if not arm.student_of),
+        students=tuple(arm for arm in arms if arm.student_of),
         study_yaml=row.study_yaml,
         command=row.command,
         versions=row.versions,

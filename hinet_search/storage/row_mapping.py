@@ -17,6 +17,7 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from hinet_search.results.ensemble_records import EnsembleRecord
 from hinet_search.results.records import (
     Budget,
     CellValue,
@@ -94,8 +95,22 @@ def arm_to_row(study: str, position: int, arm: ArmRow) -> dict[str, object]:
         "ranges_json": to_json(RANGES, arm.ranges),
         "fixed_json": to_json(PARAMETERS, arm.fixed),
         "size_of": arm.size_of,
+        "student_of": arm.student_of,
         "importances_json": to_json(IMPORTANCES, arm.importances),
     }
+
+
+def ensemble_to_row(study: str, ensemble: EnsembleRecord) -> dict[str, object]:
+    """Convert an ensemble to columns of hs_ensemble."""
+    record_json = to_json(EnsembleRecord, ensemble)
+    return {"study": study, "name": ensemble.name, "record_json": record_json}
+
+
+@reads(tables.ensemble)
+def ensemble_from_row(row: AnyRow) -> EnsembleRecord:
+    """Convert a row of hs_ensemble."""
+    record: EnsembleRecord = _json(EnsembleRecord, row, "record_json")
+    return record
 
 
 def budget_from_row(row: AnyRow) -> Budget:
@@ -116,6 +131,7 @@ def arm_from_row(row: AnyRow) -> ArmRow:
         fixed=_json(PARAMETERS, row, "fixed_json"),
         importances=_json(IMPORTANCES, row, "importances_json"),
         size_of=row.size_of,
+        student_of=row.student_of,
     )
 
 

@@ -12,6 +12,7 @@ from hinet_search.results.records import (
     ParameterRange,
     Scalar,
 )
+from hinet_search.study.load_study import Arm
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,22 @@ class ArmRow:
     fixed: Mapping[str, Scalar]
     importances: Mapping[str, float] = field(default_factory=dict)
     size_of: str = ""  # the arm or model whose size `model.dense_parameters` is fixed to
+    student_of: str = ""  # the finalist that a student learns as (`star/12`); else empty
+
+    @classmethod
+    def of(cls, arm: Arm) -> "ArmRow":
+        """Return the row of an arm before its search."""
+        fixed: dict[str, Scalar] = {}
+        for name, value in arm.space.fixed.items():
+            fixed[name] = "-".join(map(str, value)) if isinstance(value, tuple) else value
+        return cls(
+            arm.name,
+            arm.model,
+            arm.space.ranges(),
+            fixed,
+            size_of=arm.size_of,
+            student_of=arm.student_of,
+        )
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial
-from sqlalchemy import ColumnElement, Connection, Table, and_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, select, update
 
 from hinet_search.common.errors import StudyConflict
 from hinet_search.common.retry import Retry, once, with_retries
+from hinet_search.results.ensemble_records import EnsembleRecord
 from hinet_search.results.records import (
     CellValue,
     EvaluationRecord,
@@ -23,7 +24,7 @@ from hinet_search.results.records import (
 from hinet_search.storage import lease, row_mapping, tables
 from hinet_search.storage.engine import Database
 from hinet_search.storage.lease import Holder, this_process
-from hinet_search.storage.load import load_finalists, load_reports
+from hinet_search.storage.load import load_ensembles, load_finalists, load_reports
 from hinet_search.storage.optuna.notes import optuna_name
 from hinet_search.storage.optuna.read_trials import all_as_optuna
 from hinet_search.storage.optuna.write_trials import OptunaArm, OptunaCopy
@@ -35,6 +36,7 @@ from hinet_search.storage.test_accesses import (
     count_test_accesses,
     record_test_access,
     record_test_rows,
+    rename_accesses,
 )
 
 _ADDED_TO_ARM = ("fixed_json", "importances_json")  # columns that a running study writes
@@ -118,6 +120,39 @@ class StudyStore:
                 connection,
                 {key: value for key, value in row.items() if key not in (*fixed, "updated")},
             )
+
+    def add_arm(self, arm: ArmRow) -> None:
+        """Write an arm after all others, unless it exists."""
+        last = select(func.max(tables.arm.c.position)).where(tables.arm.c.study == self.study)
+        with self._writing() as connection:
+            position = connection.execute(last).scalar_one() + 1
+            row = row_mapping.arm_to_row(self.study, position, arm)
+            insert_if_absent(connection, tables.arm, row)
+            self._touch(connection)
+
+    def drop_students(self) -> Sequence[str]:
+        """Delete all students with their trials and finalists; return their names.
+
+        Their test accesses stay counted.
+        """
+        is_student = and_(tables.arm.c.study == self.study, tables.arm.c.student_of != "")
+        with self._writing() as connection:
+            names = connection.execute(select(tables.arm.c.arm).where(is_student)).scalars().all()
+            rename_accesses(connection, self.study, names)
+            connection.execute(delete(tables.arm).where(is_student))
+            self._touch(connection)
+        return names
+
+    def record_ensemble(self, ensemble: EnsembleRecord) -> None:
+        """Write an ensemble, or what is new of it."""
+        with self._writing() as connection:
+            upsert(connection, tables.ensemble, row_mapping.ensemble_to_row(self.study, ensemble))
+            self._touch(connection)
+
+    def ensembles(self) -> tuple[EnsembleRecord, ...]:
+        """Return the ensembles of the study."""
+        with self.database.reading() as connection:
+            return load_ensembles(connection, self.study)
 
     def set_state(self, state: str, seconds: float | None = None) -> None:
         """Set running, stopped or done, and the seconds spent when given."""

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-VERSION = 6  # every change here needs a step in migrations/
+VERSION = 7  # every change here needs a step in migrations/
 
 metadata = MetaData()
 
@@ -67,6 +67,7 @@ arm = Table(
     Column("ranges_json", Text, nullable=False),
     Column("fixed_json", Text, nullable=False),
     Column("size_of", Text, nullable=False),
+    Column("student_of", Text, nullable=False),
     Column("importances_json", Text, nullable=False),
     # Key of the arm's copy in Optuna's storage; NULL until the copy is complete.
     Column("optuna_study_id", Integer),
@@ -128,6 +129,14 @@ finalist = Table(
     Column("cost_json", Text, nullable=False),
     Column("insight_json", Text, nullable=False),
     Column("summary_json", Text),  # over all seeds; the same in every row of a finalist
+)
+
+ensemble = Table(
+    "hs_ensemble",
+    metadata,
+    Column("study", ForeignKey("hs_study.name", ondelete="CASCADE"), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("record_json", Text, nullable=False),
 )
 
 # Test accesses outlive the study: deleting a study does not unsee the split.

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import Connection, and_, func, or_, select, update
 
 from hinet_search.results.records import DataRecord
 from hinet_search.storage import tables
@@ -43,6 +43,14 @@ def record_test_access(
         "opened": utc_now(),
     }
     connection.execute(test_access.insert().values(row))
+
+
+def rename_accesses(connection: Connection, study: str, arms: Sequence[str]) -> None:
+    """Keep counting the test accesses of arms whose names other weights may take."""
+    of_arms = and_(test_access.c.study == study, test_access.c.arm.in_(arms))
+    connection.execute(
+        update(test_access).where(of_arms).values(arm=test_access.c.arm + f" until {utc_now()}")
+    )
 
 
 def accessed_seeds(

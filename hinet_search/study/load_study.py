@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from hinet_search.common.errors import ConfigurationError, ErrorCollector, did_you_mean
 from hinet_search.common.plugins import load, names
+from hinet_search.results.records import TAUGHT
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.distributions import Value
 from hinet_search.study.find_file import find, is_known
@@ -27,19 +28,24 @@ COMMON_SPACE = "training"
 PASSES = "train.passes"
 EVALUATIONS = "train.evaluations_per_pass"
 DENSE_PARAMETERS = "model.dense_parameters"
+OF_TEACHER = ("train.teacher_weight", "train.teacher_temperature")
 # First parts of the names that configure an arm, not the study.
 SETTINGS = ("model", "train", "features")
 
 
 @dataclass(frozen=True)
 class Arm:
-    """A resolved arm: its model exists and its search space is loaded."""
+    """A resolved arm: its model exists and its search space is loaded.
+
+    `student_of` names the finalist that a student learns as (`star/12`).
+    """
 
     name: str
     model: str
     space: SearchSpace
     place: str
     size_of: str = ""
+    student_of: str = ""
 
     def most_trials(self, spec: StudySpec) -> int:
         """Return the highest number of trials; no configuration is trained twice."""
@@ -306,9 +312,25 @@ def _arm(name: str, arm: ArmSpec, spec: StudySpec, file: YamlFile) -> Arm:
             f"{space.places[EVALUATIONS]}: {EVALUATIONS} must be fixed, "
             "as pruning compares trials evaluation by evaluation"
         )
+    _refuse_teacher(name, space, spec, file)
     size_of = _size_of(name, arm, spec, file)
     space = space.with_fixed({PASSES: spec.passes}, file.place(("passes",)))
     return Arm(name, model, space, file.place(("arms", name)), size_of)
+
+
+def _refuse_teacher(name: str, space: SearchSpace, spec: StudySpec, file: YamlFile) -> None:
+    """Raise ConfigurationError for settings or a name that only a student has."""
+    if spec.teaching and name.startswith(TAUGHT):
+        raise ConfigurationError(
+            f"{file.place(('arms', name))}: names of arms must not begin with {TAUGHT} in a study "
+            f"that teaches, got '{name}'; its students have such names"
+        )
+    for setting in OF_TEACHER:
+        if setting in space.parameters or setting in space.fixed:
+            raise ConfigurationError(
+                f"{space.places[setting]}: {setting} must not be set, as only students have a "
+                "teacher; the key 'teaching' adds students to the study"
+            )
 
 
 def _size_of(name: str, arm: ArmSpec, spec: StudySpec, file: YamlFile) -> str:

@@ -12,6 +12,7 @@ from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.distributions import Value
 
 Device = Literal["auto", "cpu", "cuda"]
+MOST_AUTO = 3  # students with `students: auto`: the best arm and the two cheapest
 
 
 class ArmSpec(Frozen):
@@ -70,6 +71,34 @@ class ComparisonSpec(Frozen):
     margin: Annotated[float, Field(ge=0, le=1)] = MARGIN
 
 
+class ServingSpec(Frozen):
+    """What a model may cost to serve; finalists, students and the ensemble are chosen within it.
+
+    Milliseconds are those of scoring 100 rows as one request on one slot.
+    """
+
+    max_ms_per_100_rows: Annotated[float, Field(gt=0, le=1e9)] | None = None
+    max_flops_per_row: Annotated[float, Field(gt=0, le=1e18)] | None = None
+
+
+class TeachingSpec(Frozen):
+    """Students: finalists that are trained again with a teacher's scores beside the labels.
+
+    `students` names arms, whose chosen finalists become students; `auto` takes the best arm on
+    validation and the two with the fewest FLOPs that are within the margin of it. A student is
+    searched with `trials` trials over the teacher's weight and temperature (space `teaching`). Its
+    `top` best trials and its default are retrained with the seeds of all finalists.
+    """
+
+    students: Literal["auto"] | Annotated[tuple[Text, ...], Field(min_length=1)] = "auto"
+    trials: Count = 6
+    top: Count = 1
+
+    def most_students(self, num_arms: int) -> int:
+        """Return the highest number of students."""
+        return min(MOST_AUTO if self.students == "auto" else len(self.students), num_arms)
+
+
 class ExecutorSpec(BaseModel):
     """What runs the slots.
 
@@ -107,6 +136,10 @@ class StudySpec(Frozen):
     A job that neither trains nor scores for `silence_minutes` has hung: it is killed and retried
     with twice the time; 0 sets no limit. `sizes` are variants of the study with other budgets
     (`--size NAME`); the default is the first.
+
+    With `teaching` (`auto`, or its keys), the study teaches students once all finalists are
+    trained. With `ensemble`, it also chooses an ensemble of all finalists, students among them, and
+    opens it on test.
     """
 
     data: DataDefinition
@@ -122,6 +155,9 @@ class StudySpec(Frozen):
     pruner: PrunerSpec = PrunerSpec()
     finalists: FinalistSpec = FinalistSpec()
     comparison: ComparisonSpec = ComparisonSpec()
+    serving: ServingSpec = ServingSpec()
+    teaching: TeachingSpec | None = None
+    ensemble: bool = False
     fixed: dict[Text, Value] = Field(default_factory=dict)
     cost_limit: Positive | None = 2.0
     sizes: dict[Text, SizeSpec] = Field(default_factory=dict)
@@ -140,10 +176,37 @@ class StudySpec(Frozen):
         """
         return min(self.finalists.top + 1, self.trials)
 
+    @property
+    def most_student_trainings(self) -> int:
+        """The highest number of trainings of students: their trials and finalists."""
+        if self.teaching is None:
+            return 0
+        finalists = min(self.teaching.top + 1, self.teaching.trials) * self.finalists.seeds
+        return self.teaching.most_students(len(self.arms)) * (self.teaching.trials + finalists)
+
     @field_validator("sampler", "pruner", "executor", mode="before")
     @classmethod
     def _word_is_kind(cls, value: Any) -> Any:
         return {"kind": value} if isinstance(value, str) else value
+
+    @field_validator("teaching", mode="before")
+    @classmethod
+    def _auto_is_default(cls, value: Any) -> Any:
+        return {} if value == "auto" else value
+
+    @field_validator("teaching")
+    @classmethod
+    def _students_are_arms(
+        cls, teaching: TeachingSpec | None, others: ValidationInfo
+    ) -> TeachingSpec | None:
+        arms = others.data.get("arms", {})
+        named = teaching.students if teaching and teaching.students != "auto" else ()
+        for name in named:
+            if arms and name not in arms:
+                raise ValueError(
+                    f"students must be arms of the study, got '{name}'{did_you_mean(name, arms)}"
+                )
+        return teaching
 
     @field_validator("arms", mode="before")
     @classmethod

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from hinet_search.training import snapshot
 from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.device import begin_peak_memory
-from hinet_search.training.loss import matrix_products, own_scenario_loss
+from hinet_search.training.loss import matrix_products
 from hinet_search.training.optimiser import EmbeddingPenalty, clip_gradients, make_optimiser
 from hinet_search.training.run_state import (
     Conditions,
@@ -27,6 +27,7 @@ from hinet_search.training.run_state import (
     out_of_patience,
 )
 from hinet_search.training.seeding import Purpose, seeded
+from hinet_search.training.teaching import step_loss
 
 
 def fit(
@@ -66,6 +67,7 @@ class TrainingSteps:
         config = run.conditions.config
         self.run = run
         self.optimiser = make_optimiser(run.model, config)
+        self._loss = step_loss(config, run.conditions.teacher_RT, run.feed.device)
         # Collected once: walking through all modules at every step is slow.
         self._parameters = tuple(run.model.parameters())
         self._penalty: EmbeddingPenalty | None = None
@@ -79,7 +81,7 @@ class TrainingSteps:
         self.optimiser.zero_grad()
         with matrix_products(config, feed.device):
             logits_BT = model(batch)
-        loss = own_scenario_loss(logits_BT.float(), labels_BT)
+        loss = self._loss(logits_BT.float(), labels_BT, rows_B)
         total_loss = loss + self._penalty.take(len(batch)) if self._penalty else loss
         torch.autograd.backward(total_loss)
         norm = clip_gradients(self._parameters, config.clip_norm)

@@ -28,7 +28,7 @@ from hinet_search.training.device import begin_peak_memory
 from hinet_search.training.divergence import Diverged
 from hinet_search.training.feed import Feed
 from hinet_search.training.fit import fit
-from hinet_search.training.loss import matrix_products, own_scenario_loss
+from hinet_search.training.loss import matrix_products
 from hinet_search.training.optimiser import adam
 from hinet_search.training.run_state import (
     Conditions,
@@ -43,6 +43,7 @@ from hinet_search.training.run_state import (
     out_of_patience,
 )
 from hinet_search.training.seeding import Purpose, seeded
+from hinet_search.training.teaching import StepLoss, step_loss
 from hinet_search.training.train_config import TrainConfig
 
 STACK = "stack"
@@ -99,10 +100,11 @@ class Stack:
 class StackedSteps:
     """Training steps of a stack."""
 
-    def __init__(self, stack: Stack, feed: Feed, config: TrainConfig) -> None:
+    def __init__(self, stack: Stack, feed: Feed, config: TrainConfig, loss: StepLoss) -> None:
         self._stack = stack
         self._feed = feed
         self._config = config
+        self._loss = loss
         self.optimiser = adam(stack.models[0], stack.weights, config)
 
     def take(self, rows_B: Int[Tensor, "B"]) -> tuple[Float[Tensor, "K"], Float[Tensor, "K"]]:
@@ -112,7 +114,7 @@ class StackedSteps:
         with matrix_products(self._config, self._feed.device):
             logits_KBT = self._stack.logits(batch)
         losses = [
-            own_scenario_loss(logits_BT, labels_BT) for logits_BT in logits_KBT.float().unbind(0)
+            self._loss(logits_BT, labels_BT, rows_B) for logits_BT in logits_KBT.float().unbind(0)
         ]
         loss_K = torch.stack(losses)
         torch.autograd.backward(loss_K.sum())  # no loss depends on another model's weights
@@ -180,7 +182,8 @@ def fit_stacked(
     for model, model_conditions, watcher in zip(models, conditions, watchers, strict=True):
         run, state = begin(model, model_conditions, began)
         lanes.append(_Lane(run, state, watcher))
-    steps = StackedSteps(stack, lanes[0].run.feed, conditions[0].config)
+    loss = step_loss(conditions[0].config, conditions[0].teacher_RT, device)
+    steps = StackedSteps(stack, lanes[0].run.feed, conditions[0].config, loss)
     for lane in lanes:
         lane.state.loop_began = time.perf_counter()
     with seeded(conditions[0].seed, Purpose.DROPOUT, device):

@@ -19,8 +19,10 @@ from dataclasses import dataclass, field
 from itertools import count, islice
 from typing import Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from jaxtyping import Int
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hinet_search.data.columns import Columns, Dataset
@@ -78,7 +80,8 @@ class FitResult:
 class Conditions:
     """What one model is trained on and how.
 
-    `order_seed` decides the order of rows, `seed` everything else that is random.
+    `order_seed` decides the order of rows, `seed` everything else that is random. `teacher_RT` are
+    a teacher's logits of the training rows, for a student.
     """
 
     dataset: Dataset
@@ -88,6 +91,7 @@ class Conditions:
     order_seed: int
     objective: Objective
     device: torch.device
+    teacher_RT: NDArray[np.float16] | None = None
 
 
 @dataclass(frozen=True)

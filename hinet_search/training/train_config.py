@@ -22,6 +22,7 @@ class TrainConfig(Frozen):
     the rows that the batch looked up (training/optimiser.py). `precision` applies to the matrix
     products of a training step; weights, loss, optimiser and evaluation always are fp32. `shuffle`
     is the order of rows in a pass (training/run_state.py); `blocks` is for data larger than memory.
+    `teacher_weight` and `teacher_temperature` apply to students (training/teaching.py).
     """
 
     learning_rate: Rate = 1e-3
@@ -37,3 +38,5 @@ class TrainConfig(Frozen):
     embedding_optimiser: Literal["adam", "sparse_adam", "rowwise_adagrad", "lazy_adam"] = "adam"
     precision: Literal["fp32", "bf16"] = "fp32"
     shuffle: Shuffle = "rows"
+    teacher_weight: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.0
+    teacher_temperature: Annotated[float, Field(strict=True, ge=1, le=100)] = 1.0

@@ -20,6 +20,7 @@ from hinet_search.training.fit import TrainingSteps
 from hinet_search.training.fit_stacked import Stack, StackedSteps, can_stack
 from hinet_search.training.predict import logits
 from hinet_search.training.run_state import Conditions, begin
+from hinet_search.training.teaching import StepLoss
 from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.trial_config import build_config
 from tests.training.datasets import separable
@@ -88,6 +89,11 @@ def test_no_form_of_hinet_asks_its_device(values: dict[str, Value]) -> None:
 def test_no_stack_asks_its_device(case: Case) -> None:
     models = [case.build(DATA.full_schema, seed).to(UNREADABLE).train() for seed in (1, 2)]
     assert can_stack(models[0], CONDITIONS.config)
-    steps = StackedSteps(Stack(models), make_feed(DATA.train, UNREADABLE), CONDITIONS.config)
+    steps = StackedSteps(
+        Stack(models),
+        make_feed(DATA.train, UNREADABLE),
+        CONDITIONS.config,
+        StepLoss(CONDITIONS.config, None),
+    )
     loss_K, norm_K = steps.take(torch.arange(32))
     assert (len(loss_K), len(norm_K)) == (2, 2)

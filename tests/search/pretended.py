@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hinet_search.results.statistics.crossfitting import CrossFittedGain
+from hinet_search.results.statistics.ensemble_selection import Selection
 
 from hinet_search.data.columns import Columns
 from hinet_search.data.schema import Schema
@@ -18,6 +20,14 @@ from hinet_search.search.plan.plan import PreparedStudy
 from hinet_search.search.progress import NullWatcher, Watcher
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.training.device import ChosenDevice
+from hinet_search.training.jobs.ensemble import (
+    EnsembleOnTest,
+    ScoreEnsembleJob,
+    Selected,
+    SelectJob,
+    TeacherStored,
+    TeachJob,
+)
 from hinet_search.training.jobs.messages import (
     MetricsOnTest,
     ScoreTestJob,
@@ -25,6 +35,7 @@ from hinet_search.training.jobs.messages import (
     SeedsJob,
     TrainingResult,
     TrainJob,
+    scores_path,
 )
 from hinet_search.training.jobs.summarise import SummaryJob
 from tests.search import studies
@@ -46,6 +57,7 @@ device: cpu
 ARMS = "{mmoe: {space: rate}}"
 SPACE = f"parameters:\n  {RATE}: {{kind: float, low: 1.0e-4, high: 1.0e-2, log: true, default: 1.0e-3}}\n"
 
+TESTED = CellValue("home", "click", 5, 2, auc=0.6, logloss=0.6)
 Value = Callable[[TrainJob], float]
 
 
@@ -121,7 +133,7 @@ class Pretender:
     def _bodies(self, payload: object) -> list[object]:
         if isinstance(payload, ScoreTestJob):
             assert payload.weights.exists(), "test is scored with the weights of the run"
-            return [MetricsOnTest((CellValue("home", "click", 5, 2, auc=0.6, logloss=0.6),))]
+            return [MetricsOnTest((TESTED,))]
         if isinstance(payload, SummaryJob):
             return [
                 FinalistSummary(
@@ -132,12 +144,43 @@ class Pretender:
             return [
                 SeedMessage(job.seed, body) for job in payload.jobs for body in self._bodies(job)
             ]
+        if isinstance(payload, SelectJob | TeachJob | ScoreEnsembleJob):
+            return [self.of_ensemble(payload)]
         assert isinstance(payload, TrainJob)
+        return self.of_training(payload)
+
+    def of_ensemble(self, payload: SelectJob | TeachJob | ScoreEnsembleJob) -> object:
+        """Do nothing with the models, but check that their files are there."""
+        if isinstance(payload, SelectJob):
+            assert all(path.exists() for path in payload.scores), "each run left its scores"
+            return self.selected(payload)
+        if isinstance(payload, TeachJob):
+            payload.path.write_text("scores")
+            return TeacherStored()
+        assert all(member.model.weights.exists() for member in payload.members)
+        return EnsembleOnTest((TESTED,), Resampled("users", 5, (0.6, 0.6), ((0.6, 0.6),)))
+
+    def of_training(self, payload: TrainJob) -> list[object]:
+        """Leave weights and scores, and send one evaluation and the result."""
+        assert payload.teacher is None or payload.teacher.exists(), "the teacher came before"
         if payload.weights:
             payload.weights.parent.mkdir(parents=True, exist_ok=True)
             payload.weights.write_text(str(payload.seed))
+            scores_path(payload.weights).write_text(str(payload.seed))
         evaluation: EvaluationRecord = studies.evaluation(1, self.value(payload))
         return [evaluation, TrainingResult(evaluation, stopped=False, cost=studies.COST)]
+
+    def selected(self, job: SelectJob) -> Selected:
+        """Select the plain mean of all runs."""
+        share = 1 / len(job.scores)
+        selection = Selection(
+            (share,) * len(job.scores),
+            "mean",
+            "logits",
+            CrossFittedGain(0.0, -0.1, 0.1, 0.6, 0.6),
+            (),
+        )
+        return Selected(selection, (TESTED,))
 
     def keys(self, kind: type[TrainJob] | type[ScoreTestJob] | type[SummaryJob]) -> list[str]:
         """Keys of the submitted jobs, in order."""
@@ -185,7 +228,8 @@ class Studio:
 
     def weights(self) -> list[str]:
         """Names of the weights on disk."""
-        return sorted(path.name for path in self.folder.rglob("*.safetensors"))
+        paths = self.folder.rglob("trial-*.safetensors")
+        return sorted(path.name for path in paths if ".scores." not in path.name)
 
 
 def chosen(record: StudyRecord) -> Mapping[str, int]:

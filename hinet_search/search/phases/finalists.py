@@ -11,7 +11,13 @@ from statistics import fmean
 from hinet_search.common import crash_points
 from hinet_search.executors import Job
 from hinet_search.results.objectives import Objective
-from hinet_search.results.records import EvaluationRecord, FinalistRecord, FinalistRun, Scalar
+from hinet_search.results.records import (
+    EvaluationRecord,
+    FinalistRecord,
+    FinalistRun,
+    Scalar,
+    ServingLimits,
+)
 from hinet_search.search.arm_search import ArmSearch
 from hinet_search.search.context import PhaseContext
 from hinet_search.search.progress import Event, value_text
@@ -143,6 +149,7 @@ class FinalistPhase:
             context.device,
             run.weights(context.artifacts),
             self._checkpoints(run),
+            context.teacher_of(run.candidate.arm),
         )
 
     def handle_message(self, key: str, body: object, stop: Callable[[], None]) -> None:  # noqa: ARG002
@@ -225,12 +232,20 @@ def _by_candidate(runs: Sequence[CandidateRun]) -> list[tuple[CandidateRun, ...]
     return [tuple(of_candidate) for of_candidate in by_key.values()]
 
 
+def serving_limits(spec: StudySpec) -> ServingLimits:
+    """Return what a shipped model of the study may cost."""
+    return ServingLimits(**spec.serving.model_dump())
+
+
 def choose(
-    finalists: Sequence[FinalistRecord], objective: Objective, seeds: list[int]
+    finalists: Sequence[FinalistRecord],
+    objective: Objective,
+    seeds: list[int],
+    limits: ServingLimits,
 ) -> FinalistRecord | None:
     """Return the finalist with the best mean validation value, among those with every seed.
 
-    None when there is none.
+    If some meet the serving limits, it is one of them. None when no finalist has every seed.
     """
     sign = 1.0 if objective.maximize else -1.0
 
@@ -240,4 +255,9 @@ def choose(
     def mean_value(finalist: FinalistRecord) -> float:
         return sign * fmean(run.valid_objective for run in finalist.runs if run.seed in seeds)
 
-    return max(filter(is_complete, finalists), key=mean_value, default=None)
+    def meets_limits(finalist: FinalistRecord) -> bool:
+        return limits.share(finalist.cost) <= 1
+
+    complete = [finalist for finalist in finalists if is_complete(finalist)]
+    eligible = [finalist for finalist in complete if meets_limits(finalist)] or complete
+    return max(eligible, key=mean_value, default=None)

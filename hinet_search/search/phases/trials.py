@@ -120,6 +120,7 @@ class TrialPhase:
             self._spec.objective,
             self._context.device,
             checkpoints=self._context.checkpoints / key,
+            teacher=self._context.teacher_of(arm.arm),
         )
         return Job(key, attempt, train, payload)
 

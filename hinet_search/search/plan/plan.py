@@ -95,14 +95,26 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """Estimated wall clock: all trials and finalists over the slots, start and report."""
+        """Estimated wall clock: all trials, finalists and students, start and report."""
         of_arms = (
             arm.seconds_per_trial * arm.trials
             + arm.seconds_per_finalist * arm.finalists * self._seeds
             for arm in self.arms
         )
-        of_jobs = JOB_SECONDS * (self.trials + self.finalist_runs)
-        return FIXED_SECONDS + (sum(of_arms) + of_jobs) / self.ready.slots
+        of_jobs = JOB_SECONDS * (self.trials + self.finalist_runs + self.student_trainings)
+        whole = sum(of_arms) + self._seconds_of_students + of_jobs
+        return FIXED_SECONDS + whole / self.ready.slots
+
+    @property
+    def student_trainings(self) -> int:
+        """Trainings of students, at most."""
+        return self.ready.study.spec.most_student_trainings
+
+    @property
+    def _seconds_of_students(self) -> float:
+        """Seconds of their trainings: which arms are taught is not known yet."""
+        mean = sum(arm.seconds_per_finalist for arm in self.arms) / len(self.arms)
+        return mean * self.student_trainings
 
     @property
     def memory_bytes(self) -> int:

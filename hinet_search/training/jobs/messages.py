@@ -19,8 +19,9 @@ class TrainJob:
 
     `weights` is a file for the best weights; with it the job also computes insights. Neither is
     done for a stopped training: its weights must not be mistaken for those of a recorded run.
-    `checkpoints` is a folder of this job, from which an interrupted training resumes. `plugins` are
-    the packages from which models may come: those of the process that made the job.
+    `checkpoints` is a folder of this job, from which an interrupted training resumes. `teacher` is
+    the file of the teacher's scores of a student (training/teaching.py). `plugins` are the packages
+    from which models may come: those of the process that made the job.
     """
 
     dataset: Path
@@ -30,6 +31,7 @@ class TrainJob:
     device: Wanted
     weights: Path | None = None
     checkpoints: Path | None = None
+    teacher: Path | None = None
     plugins: tuple[str, ...] = field(default_factory=allowed)
 
 
@@ -42,14 +44,19 @@ class SeedsJob:
 
 
 @dataclass(frozen=True)
-class ScoreTestJob:
-    """Score the test split with stored weights; the scores (rows, tasks) are stored beside them."""
+class StoredModel:
+    """A configuration with the weights of its training."""
 
     dataset: Path
     config: TrialConfig
     device: Wanted
     weights: Path
     plugins: tuple[str, ...] = field(default_factory=allowed)
+
+
+@dataclass(frozen=True)
+class ScoreTestJob(StoredModel):
+    """Score the test split with stored weights; the scores (rows, tasks) are stored beside them."""
 
 
 @dataclass(frozen=True)
@@ -90,5 +97,8 @@ def weights_path(artifacts: Path, arm: str, trial_number: int, seed: int) -> Pat
 
 
 def scores_path(weights: Path) -> Path:
-    """Return the path of the scores of stored weights, which opening the test split writes."""
+    """Return the path of the scores of stored weights.
+
+    The training writes those of validation, opening the test split writes those of both.
+    """
     return weights.with_suffix(".scores.safetensors")

@@ -21,6 +21,7 @@ from hinet_search.training.jobs.messages import (
     MetricsOnTest,
     ScoreTestJob,
     ShouldStop,
+    StoredModel,
     scores_path,
 )
 from hinet_search.training.metrics import cell_values
@@ -61,13 +62,14 @@ def score_test(job: ScoreTestJob, emit: Emit, should_stop: ShouldStop) -> None:
     emit(MetricsOnTest(cell_values(logits_RT, test, schema.scenarios, schema.tasks)))
 
 
-def restore_model(job: ScoreTestJob) -> RestoredModel:
-    """Load the model of a job with the weights that its training stored."""
-    allow_only(job.plugins)
-    dataset, schema = job.config.features.view(open_dataset(job.dataset))
-    built = job.config.build(schema)
-    put_weights(built, read_weights(job.weights, LAUNCH_AGAIN), job.weights, LAUNCH_AGAIN)
-    return RestoredModel(trainable(built, schema, choose_device(job.device).device), dataset)
+def restore_model(stored: StoredModel) -> RestoredModel:
+    """Load a model with the weights that its training stored."""
+    allow_only(stored.plugins)
+    dataset, schema = stored.config.features.view(open_dataset(stored.dataset))
+    built = stored.config.build(schema)
+    weights = read_weights(stored.weights, LAUNCH_AGAIN)
+    put_weights(built, weights, stored.weights, LAUNCH_AGAIN)
+    return RestoredModel(trainable(built, schema, choose_device(stored.device).device), dataset)
 
 
 def read_scores(path: Path, split: str, columns: Columns) -> NDArray[np.float32]:

@@ -11,7 +11,9 @@ from dataclasses import replace
 from functools import partial
 from typing import NoReturn
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from hinet_search.common import crash_points
 from hinet_search.common.plugins import allow_only
@@ -32,11 +34,13 @@ from hinet_search.training.jobs.messages import (
     TrainingFailed,
     TrainingResult,
     TrainJob,
+    scores_path,
 )
 from hinet_search.training.jobs.score import limit_threads, open_dataset
 from hinet_search.training.run_state import Conditions, FitResult
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.snapshot import LAYOUT
+from hinet_search.training.teaching import read_teacher
 from hinet_search.training.tensors import save_tensors
 from hinet_search.training.trainable import Trainable, fit_all, trainable
 
@@ -72,10 +76,17 @@ def _train(
             trainable(seeded_model(lambda: config.build(schema), job.seed), schema, device)
             for job in jobs
         ]
-        conditions = [
-            Conditions(dataset, schema, config.train, job.seed, order_seed, objective, device)
-            for job in jobs
-        ]
+        shared = Conditions(
+            dataset,
+            schema,
+            config.train,
+            0,
+            order_seed,
+            objective,
+            device,
+            _teacher(jobs[0], dataset),
+        )
+        conditions = [replace(shared, seed=job.seed) for job in jobs]
         links = [link.mapping(partial(of_seed, job.seed)) for job in jobs]
         checkpoints = [_checkpoints(job, order_seed, link.notice) for job in jobs]
         outcomes = fit_all(models, conditions, links, checkpoints)
@@ -85,6 +96,13 @@ def _train(
             else:
                 seed_link.emit(_trained(job, model, dataset, outcome, link.retry))
             crash_points.point("after_result")
+
+
+def _teacher(job: TrainJob, dataset: Dataset) -> NDArray[np.float16] | None:
+    """Return the teacher's logits of a student's training rows."""
+    if job.teacher is None:
+        return None
+    return read_teacher(job.teacher, dataset.train.labels_RT.shape)
 
 
 @contextmanager
@@ -117,6 +135,7 @@ def _checkpoints(job: TrainJob, order_seed: int, say: Callable[[str], None]) -> 
         job.objective,
         job.dataset.name,
         job.device,
+        job.teacher and job.teacher.name,  # which names its members
         torch.__version__,
         LAYOUT,
     )
@@ -127,7 +146,7 @@ def _checkpoints(job: TrainJob, order_seed: int, say: Callable[[str], None]) -> 
 def _trained(
     job: TrainJob, model: Trainable, dataset: Dataset, result: FitResult, retry: Retry
 ) -> TrainingResult:
-    """Return the result of a training; for a job with `weights`, store them and take insights."""
+    """Return the result of a training; for a job with `weights`, store them, score and explain."""
     parameters, dense = model.num_parameters()
     cost = Cost(
         parameters=parameters,
@@ -142,6 +161,8 @@ def _trained(
     if job.weights is None or best is None or result.stopped:
         return TrainingResult(best, result.stopped, cost)
     weights, path = model.model.state_dict(), job.weights
+    scores = {"valid_logits": torch.from_numpy(model.scores(dataset.valid))}
+    retry(lambda: save_tensors(scores, scores_path(path)))
     retry(lambda: save_tensors(weights, path))
     crash_points.point("after_weights_before_result")
     cost = replace(cost, milliseconds_per_100=model.milliseconds_per_100(dataset.valid))

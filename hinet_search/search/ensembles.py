@@ -1,0 +1,232 @@
+"""Ensembles: choose finalist runs to average, let the average teach, and open it on test.
+
+An ensemble is made once for a pool of runs. A later launch with the same pool finds it stored; one
+with another pool makes it again, and first retrains the runs whose weights are gone.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from hinet_search.common import crash_points
+from hinet_search.results.ensemble_records import (
+    ENSEMBLE,
+    TEACHER,
+    EnsembleRecord,
+    EnsembleSize,
+    Member,
+    RunKey,
+    SelectionGain,
+)
+from hinet_search.results.finalist_values import headline
+from hinet_search.results.objectives import Objective
+from hinet_search.results.records import ServingLimits
+from hinet_search.search.context import PhaseContext
+from hinet_search.search.dispatch import Phase
+from hinet_search.search.phases.finalists import CandidateRun, FinalistPhase, serving_limits
+from hinet_search.search.phases.single_job import SingleJob
+from hinet_search.search.progress import Event, difference_text, value_text
+from hinet_search.search.sampling import derive_seed
+from hinet_search.training.jobs.ensemble import (
+    EnsembleOnTest,
+    ScoreEnsembleJob,
+    Selected,
+    SelectJob,
+    TeachJob,
+    WeightedModel,
+    score_ensemble,
+    score_train,
+    select_members,
+)
+from hinet_search.training.jobs.messages import StoredModel, scores_path
+
+# The name under which test accesses of an ensemble are counted; no arm can have it.
+OF_ENSEMBLE = "(ensemble)"
+
+
+class Ensembles:
+    """Makes the ensembles of one study on its executor; `drive` runs a phase."""
+
+    def __init__(self, context: PhaseContext, drive: Callable[[Phase], None]) -> None:
+        self._context = context
+        self._drive = drive
+
+    def stored(self, name: str, pool: Sequence[CandidateRun]) -> EnsembleRecord | None:
+        """Return the stored ensemble of that name, if it was made from this pool."""
+        keys = {run_key(run) for run in pool}
+        for ensemble in self._context.store.ensembles():
+            if ensemble.name == name and set(ensemble.pool) == keys:
+                return ensemble
+        return None
+
+    def make(self, name: str, pool: Sequence[CandidateRun]) -> EnsembleRecord | None:
+        """Select the members from the pool and store the ensemble; None if the job failed."""
+        context, spec = self._context, self._context.spec
+        if stored := self.stored(name, pool):
+            return stored
+        self._retrain_lost(pool)
+        if name == TEACHER:
+            self._forget_students()
+        scores = tuple(scores_path(run.weights(context.artifacts)) for run in pool)
+        seed = derive_seed(spec.seed, name, 0)
+        limits = serving_limits(spec) if name == ENSEMBLE else ServingLimits()
+        job = SelectJob(context.dataset, scores, spec.objective, seed, self._shares(pool, limits))
+        phase = SingleJob(name, f"selection of the {name}", select_members, job, context)
+        self._drive(phase)
+        if not isinstance(phase.result, Selected):
+            return None
+        record = _record(name, pool, phase.result, Objective(spec.objective))
+        context.store.record_ensemble(record)
+        crash_points.point("after_ensemble")
+        text = f"{name} of {len(record.members)} of {len(pool)} runs ({record.method})"
+        value = record.valid_objective
+        context.watcher.event(
+            Event("ensemble", f"{text}: {value_text(value)} (valid){_gain(record)}", name, value)
+        )
+        return record
+
+    def teach(self, teacher: EnsembleRecord, pool: Sequence[CandidateRun]) -> Path | None:
+        """Return the file of the teacher's scores of the training rows, made unless it is there.
+
+        None if the job failed.
+        """
+        context = self._context
+        path = context.artifacts / f"teacher-{identity_of(teacher)}.safetensors"
+        if path.exists():
+            return path
+        job = TeachJob(self._members(teacher, pool), teacher.scale, path)
+        self._drive(SingleJob("teacher", "scores of the teacher", score_train, job, context))
+        return path if path.exists() else None
+
+    def open_on_test(self, ensemble: EnsembleRecord, pool: Sequence[CandidateRun]) -> None:
+        """Score the ensemble on test, unless that was done; its test access is counted first."""
+        context, spec = self._context, self._context.spec
+        if ensemble.test_cells is not None:
+            return
+        self._count(ensemble)
+        job = ScoreEnsembleJob(
+            self._members(ensemble, pool),
+            ensemble.scale,
+            ensemble_scores_path(context.artifacts),
+            headline(spec.objective),
+            derive_seed(spec.seed, "users", 0),
+        )
+        phase = SingleJob("test", "test of the ensemble", score_ensemble, job, context)
+        self._drive(phase)
+        if isinstance(phase.result, EnsembleOnTest):
+            cells, resampled = phase.result.cells, phase.result.resampled
+            context.store.record_ensemble(replace(ensemble, test_cells=cells, resampled=resampled))
+            crash_points.point("after_ensemble_on_test")
+
+    def _shares(
+        self, pool: Sequence[CandidateRun], limits: ServingLimits
+    ) -> tuple[float, ...] | None:
+        """Return the share of the serving limits that each run takes; None without limits."""
+        if not limits.are_set:
+            return None
+        costs = {
+            (arm, finalist.trial_number): finalist.cost
+            for arm, finalists in self._context.store.finalists().items()
+            for finalist in finalists
+        }
+        return tuple(
+            limits.share(costs[run.candidate.arm.name, run.candidate.trial_number]) for run in pool
+        )
+
+    def _retrain_lost(self, runs: Sequence[CandidateRun]) -> None:
+        """Train the runs again whose weights or scores are gone."""
+        lost = [run for run in runs if not has_files(run, self._context.artifacts)]
+        if lost:
+            self._drive(FinalistPhase(lost, {}, self._context))
+
+    def _forget_students(self) -> None:
+        """Drop the students of another teacher."""
+        for arm in self._context.store.drop_students():
+            self._context.drop(self._context.artifacts / arm)
+
+    def _members(
+        self, ensemble: EnsembleRecord, pool: Sequence[CandidateRun]
+    ) -> tuple[WeightedModel, ...]:
+        """Return the members as jobs need them, all with their weights."""
+        context, weights = self._context, {each.run: each.weight for each in ensemble.members}
+        runs = [run for run in pool if run_key(run) in weights]
+        self._retrain_lost(runs)
+        return tuple(
+            WeightedModel(
+                StoredModel(
+                    context.dataset,
+                    run.candidate.config,
+                    context.device,
+                    run.weights(context.artifacts),
+                ),
+                weights[run_key(run)],
+            )
+            for run in runs
+        )
+
+    def _count(self, ensemble: EnsembleRecord) -> None:
+        """Count the test access of an ensemble; another selection is another access."""
+        store, fingerprint = self._context.store, self._context.fingerprint
+        number = int(identity_of(ensemble)[:7], 16)
+        if store.accessed_seeds(fingerprint, OF_ENSEMBLE, number):
+            return
+        seeds = sorted({member.run.seed for member in ensemble.members})
+        store.record_test_access(fingerprint, OF_ENSEMBLE, number, seeds)
+        crash_points.point("after_opening")
+        text = f"test split for the ensemble of {len(ensemble.members)} runs"
+        self._context.watcher.event(Event("opened", text, ensemble.name))
+
+
+def run_key(run: CandidateRun) -> RunKey:
+    """Return the name of a run in an ensemble."""
+    return RunKey(run.candidate.arm.name, run.candidate.trial_number, run.seed)
+
+
+def has_files(run: CandidateRun, artifacts: Path) -> bool:
+    """Whether the weights of a run and its scores of validation are there."""
+    weights = run.weights(artifacts)
+    return weights.exists() and scores_path(weights).exists()
+
+
+def identity_of(ensemble: EnsembleRecord) -> str:
+    """Return 16 digits that differ between ensembles with other members or weights."""
+    text = repr((ensemble.scale, sorted(ensemble.members, key=repr)))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def ensemble_scores_path(artifacts: Path) -> Path:
+    """Return the path of the ensemble's scores of the test split."""
+    return artifacts / "ensemble.scores.safetensors"
+
+
+def _record(
+    name: str, pool: Sequence[CandidateRun], selected: Selected, objective: Objective
+) -> EnsembleRecord:
+    keys, selection = [run_key(run) for run in pool], selected.selection
+    members = tuple(
+        Member(key, weight)
+        for key, weight in zip(keys, selection.weight_M, strict=True)
+        if weight > 0
+    )
+    sizes = tuple(
+        EnsembleSize(tuple(keys[index] for index in size.members), size.value, size.crossfitted)
+        for size in selection.sizes
+    )
+    return EnsembleRecord(
+        name,
+        tuple(keys),
+        members,
+        selection.method,
+        selection.scale,
+        objective(selected.valid_cells),
+        selected.valid_cells,
+        SelectionGain(**asdict(selection.gain)),
+        sizes,
+    )
+
+
+def _gain(record: EnsembleRecord) -> str:
+    if record.gain is None:
+        return ""
+    return f", selecting gains {difference_text(record.gain.estimate)} over the mean, cross-fitted"

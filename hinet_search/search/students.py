@@ -1,0 +1,119 @@
+"""Students: which arms are taught, and the arm of a student.
+
+A student is the chosen finalist of an arm, trained again with a teacher's scores beside the labels.
+Its search space holds the teacher's weight and temperature; everything else is fixed to what the
+finalist has.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from hinet_search.results.objectives import Objective
+from hinet_search.results.records import TAUGHT, FinalistRecord
+from hinet_search.search.arm_search import ArmSearch
+from hinet_search.search.context import PhaseContext
+from hinet_search.search.dispatch import Phase
+from hinet_search.search.phases.finalists import (
+    Candidate,
+    CandidateRun,
+    FinalistPhase,
+    candidates_of,
+    paired_seeds,
+)
+from hinet_search.search.phases.trials import TrialPhase
+from hinet_search.search.progress import ArmProgress
+from hinet_search.storage.rows import ArmRow
+from hinet_search.study.load_study import Arm
+from hinet_search.study.search_space import load_space
+from hinet_search.study.study_spec import MOST_AUTO, StudySpec, TeachingSpec
+from hinet_search.training.trial_config import TrialConfig
+
+SPACE = "teaching"
+
+
+@dataclass(frozen=True)
+class Taught:
+    """An arm with its chosen finalist."""
+
+    arm: Arm
+    finalist: FinalistRecord
+
+    @property
+    def flops(self) -> int:
+        """FLOPs of the forward pass of a row; 0 for models that are not networks."""
+        return self.finalist.runs[0].cost.flops_per_row
+
+    @property
+    def value(self) -> float:
+        """Mean of the objective on validation over the seeds."""
+        return fmean(run.valid_objective for run in self.finalist.runs)
+
+
+def choose_students(
+    finalists: Sequence[Taught], teaching: TeachingSpec, margin: float, objective: Objective
+) -> list[Taught]:
+    """Return the networks to teach: those named, or the best and the cheapest within the margin."""
+    networks = [each for each in finalists if each.flops > 0]
+    if teaching.students != "auto":
+        return [each for each in networks if each.arm.name in teaching.students]
+    if not networks:
+        return []
+    sign = 1.0 if objective.maximize else -1.0
+    best = max(networks, key=lambda each: sign * each.value)
+    near = [each for each in networks if sign * (best.value - each.value) <= margin]
+    cheapest = sorted(near, key=lambda each: each.flops)[: MOST_AUTO - 1]
+    return [each for each in networks if each is best or each in cheapest]
+
+
+def student_of(taught: Taught) -> Arm:
+    """Return the arm of a student: a finalist's configuration, searched over its teacher."""
+    arm, finalist = taught.arm, taught.finalist
+    values = arm.space.values(finalist.parameters)
+    space = replace(load_space(SPACE).with_fixed(values, arm.place), max_parameters=None)
+    key = f"{arm.name}/{finalist.trial_number}"
+    return Arm(f"{TAUGHT}{arm.name}", arm.model, space, arm.place, student_of=key)
+
+
+class NoLimits:
+    """Size limits of a student: those of the finalist that it learns as were checked."""
+
+    def refusal(self, arm: Arm, config: TrialConfig) -> str:  # noqa: ARG002
+        """Refuse nothing."""
+        return ""
+
+
+def teach(
+    students: Sequence[Arm], context: PhaseContext, drive: Callable[[Phase], None]
+) -> list[Candidate]:
+    """Search the students and train their finalists; `context` has the teacher's scores."""
+    context = replace(context, spec=spec_of_students(context.spec))
+    spec, store, progress = context.spec, context.store, context.progress
+    for arm in students:
+        store.add_arm(ArmRow.of(arm))
+        progress.arms[arm.name] = ArmProgress(arm.name, spec.trials)
+    objective = Objective(spec.objective)
+    searches = [ArmSearch(arm, spec, objective, store, NoLimits()) for arm in students]
+    drive(TrialPhase(searches, context, seconds_before=0.0))
+    for search in searches:
+        store.record_importances(search.arm.name, search.importances())
+    candidates = [
+        candidate for search in searches for candidate in candidates_of(search, spec.finalists.top)
+    ]
+    runs = [CandidateRun(each, seed) for seed in paired_seeds(spec) for each in candidates]
+    drive(FinalistPhase(runs, store.finalists(), context))
+    return candidates
+
+
+def spec_of_students(spec: StudySpec) -> StudySpec:
+    """Return the study with the trials and finalists of its students, and no limit of minutes."""
+    teaching = spec.teaching
+    assert teaching is not None, "asked of a study that teaches"
+    finalists = spec.finalists.model_copy(update={"top": teaching.top})
+    return spec.model_copy(
+        update={
+            "trials": teaching.trials,
+            "finalists": finalists,
+            "wall_clock_minutes": None,
+        }
+    )

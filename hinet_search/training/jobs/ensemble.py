@@ -1,0 +1,158 @@
+"""Ensemble: choose runs to average, score with their average, and pass it to students.
+
+Shape legend: M runs, R rows of a split, T tasks, S scorers (one, or the seeds of a finalist).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hinet_search.data.columns import Columns, Dataset
+from hinet_search.data.prepare import reopen
+from hinet_search.results.ensemble_records import Scale
+from hinet_search.results.records import CellValue, Resampled
+from hinet_search.results.statistics.ensemble import RunningMean, combined
+from hinet_search.results.statistics.ensemble_selection import ScoredRuns, Selection, select
+from hinet_search.results.statistics.resampling import ScoredRows, resampled
+from hinet_search.training.device import memory_errors_explained
+from hinet_search.training.jobs.coordinator_link import CoordinatorLink
+from hinet_search.training.jobs.messages import Emit, ShouldStop, StoredModel
+from hinet_search.training.jobs.score import (
+    limit_threads,
+    open_dataset,
+    read_scores,
+    restore_model,
+)
+from hinet_search.training.metrics import cell_values
+from hinet_search.training.teaching import save_teacher
+from hinet_search.training.tensors import save_tensors
+
+
+@dataclass(frozen=True)
+class SelectJob:
+    """Choose among runs by their stored scores of validation.
+
+    `shares` are the shares of the serving limits that the runs take, at most 1 together.
+    """
+
+    dataset: Path
+    scores: tuple[Path, ...]
+    objective: str
+    seed: int
+    shares: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Selected:
+    """A selection from the runs of a job, and the metrics of its average on validation."""
+
+    selection: Selection
+    valid_cells: tuple[CellValue, ...]
+
+
+@dataclass(frozen=True)
+class WeightedModel:
+    """A member of an ensemble as a job needs it."""
+
+    model: StoredModel
+    weight: float
+
+
+@dataclass(frozen=True)
+class TeachJob:
+    """Score the training rows with an ensemble, and store its logits at `path`."""
+
+    members: tuple[WeightedModel, ...]
+    scale: Scale
+    path: Path
+
+
+@dataclass(frozen=True)
+class ScoreEnsembleJob:
+    """Score the test split with an ensemble, and store its logits at `path`.
+
+    `headline` is the metric of the verdict; `seed` is that of the resampling of users.
+    """
+
+    members: tuple[WeightedModel, ...]
+    scale: Scale
+    path: Path
+    headline: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class EnsembleOnTest:
+    """Metrics of an ensemble on the test split, and under resampled users."""
+
+    cells: tuple[CellValue, ...]
+    resampled: Resampled
+
+
+@dataclass(frozen=True)
+class TeacherStored:
+    """The teacher's scores are stored."""
+
+
+def select_members(job: SelectJob, emit: Emit, should_stop: ShouldStop) -> None:  # noqa: ARG001
+    """Emit a Selected; the models are not needed."""
+    dataset = reopen(job.dataset)
+    schema, valid = dataset.full_schema, dataset.valid
+    logits_MRT = np.stack([read_scores(path, "valid", valid) for path in job.scores])
+    runs = ScoredRuns(
+        logits_MRT, valid.labels_RT, valid.scenario_R, valid.user_R, schema.scenarios, schema.tasks
+    )
+    limit = None if job.shares is None else 1.0
+    selection = select(runs, job.objective, seed=job.seed, cost_M=job.shares, limit=limit)
+    logits_RT = combined(logits_MRT, np.array(selection.weight_M), selection.scale)
+    emit(Selected(selection, cell_values(logits_RT, valid, schema.scenarios, schema.tasks)))
+
+
+def score_train(job: TeachJob, emit: Emit, should_stop: ShouldStop) -> None:
+    """Score the training rows with every member, and store their average.
+
+    Errors: DiskFull if the disk stays full.
+    """
+    logits_RT = _average(job.members, job.scale, lambda dataset: dataset.train)
+    CoordinatorLink(emit, should_stop).retry(lambda: save_teacher(logits_RT, job.path))
+    emit(TeacherStored())
+
+
+def score_ensemble(job: ScoreEnsembleJob, emit: Emit, should_stop: ShouldStop) -> None:
+    """Score the test split with every member; emit the metrics of their average.
+
+    Errors: DiskFull if the disk stays full.
+    """
+    logits_RT = _average(job.members, job.scale, lambda dataset: dataset.test)
+    scores = {"test_logits": torch.from_numpy(logits_RT)}
+    CoordinatorLink(emit, should_stop).retry(lambda: save_tensors(scores, job.path))
+    dataset = open_dataset(job.members[0].model.dataset)
+    schema, test = dataset.full_schema, dataset.test
+    rows = ScoredRows(
+        logits_RT[None],
+        test.labels_RT,
+        test.scenario_R,
+        test.user_R,
+        schema.scenarios,
+        schema.tasks,
+    )
+    cells = cell_values(logits_RT, test, schema.scenarios, schema.tasks)
+    emit(EnsembleOnTest(cells, resampled(rows, headline=job.headline, seed=job.seed)))
+
+
+def _average(
+    members: Sequence[WeightedModel], scale: Scale, split: Callable[[Dataset], Columns]
+) -> NDArray[np.float32]:
+    """Return the average of the members' logits; only one model is in memory at a time."""
+    limit_threads()
+    mean = RunningMean(scale)
+    for member in members:
+        stored = restore_model(member.model)
+        work = f"{member.model.weights.name} of an ensemble"
+        with memory_errors_explained(stored.model.device, work):
+            mean.add(stored.model.scores(split(stored.dataset)), member.weight)
+    return mean.result()

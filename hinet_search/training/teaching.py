@@ -1,0 +1,82 @@
+"""Teaching: a student learns from a teacher's scores of the training rows beside their labels.
+
+The loss of a step is (1 - w) L(z, y) + w T^2 L(z / T, sigmoid(t / T)) with logits z, labels y,
+teacher's logits t, the cross-entropy L of loss.py, the weight w (`train.teacher_weight`) and the
+temperature T (`train.teacher_temperature`): Hinton, Vinyals and Dean, Distilling the Knowledge in a
+Neural Network, 2015, section 2, for a sigmoid of each task. T^2 keeps the size of the gradient.
+Shape legend: R training rows, B rows of a batch, T tasks, H heads as in loss.py.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hinet_search.common.errors import DataError
+from hinet_search.models.layers.batch import to_device
+from hinet_search.training.loss import own_scenario_loss
+from hinet_search.training.tensors import read_tensors, save_tensors
+from hinet_search.training.train_config import TrainConfig
+
+TEACHER_LOGITS = "train_logits"
+LAUNCH_AGAIN = "launch the study again: it makes the teacher's scores again if they are removed"
+
+
+@dataclass(frozen=True)
+class StepLoss:
+    """The loss of a training step; without a teacher it is that of the labels alone."""
+
+    config: TrainConfig
+    teacher_RT: Float[Tensor, "R T"] | None  # float16, on the device of the model
+
+    def __call__(
+        self,
+        logits_BH: Float[Tensor, "B H"],
+        labels_BT: Float[Tensor, "B T"],
+        rows_B: Int[Tensor, "B"],
+    ) -> Float[Tensor, ""]:
+        """Return the loss of these training rows; `rows_B` is on the host."""
+        loss = own_scenario_loss(logits_BH, labels_BT)
+        if self.teacher_RT is None:
+            return loss
+        weight, temperature = self.config.teacher_weight, self.config.teacher_temperature
+        rows_B = to_device(rows_B, self.teacher_RT.device)
+        teacher_BT = self.teacher_RT.index_select(0, rows_B).float()
+        taught = own_scenario_loss(logits_BH / temperature, (teacher_BT / temperature).sigmoid())
+        return (1 - weight) * loss + weight * temperature**2 * taught
+
+
+def step_loss(
+    config: TrainConfig, teacher_RT: NDArray[np.float16] | None, device: torch.device
+) -> StepLoss:
+    """Return the loss of a training on a device."""
+    if teacher_RT is None:
+        return StepLoss(config, None)
+    return StepLoss(config, torch.from_numpy(teacher_RT).to(device))
+
+
+def save_teacher(logits_RT: NDArray[np.float32], path: Path) -> None:
+    """Store a teacher's logits of the training rows as float16 (three digits, 2 bytes each)."""
+    limit = float(np.finfo(np.float16).max)
+    halved_RT = np.clip(logits_RT, -limit, limit).astype(np.float16)
+    save_tensors({TEACHER_LOGITS: torch.from_numpy(halved_RT)}, path)
+
+
+def read_teacher(path: Path, shape: tuple[int, ...]) -> NDArray[np.float16]:
+    """Read a teacher's logits of the training rows; `shape` is (rows, tasks).
+
+    Errors: DataError if the file is missing, damaged, or of other rows.
+    """
+    logits = read_tensors(path, LAUNCH_AGAIN).get(TEACHER_LOGITS)
+    if logits is None or logits.dtype != torch.float16 or logits.shape != shape:
+        got = "none" if logits is None else f"{list(logits.shape)} of {logits.dtype}"
+        raise DataError(
+            f"{path}: must hold {list(shape)} {TEACHER_LOGITS} in float16, got {got}",
+            remedy=LAUNCH_AGAIN,
+        )
+    logits_RT: NDArray[np.float16] = logits.numpy()
+    return logits_RT

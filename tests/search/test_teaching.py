@@ -1,0 +1,185 @@
+"""A study that teaches makes a teacher of its finalists, trains students with it, and keeps both through relaunches."""
+
+from pathlib import Path
+
+import pytest
+
+from hinet_search.common.errors import ConfigurationError
+from hinet_search.executors import Job
+from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER
+from hinet_search.results.finalist_values import chosen
+from hinet_search.training.jobs.ensemble import ScoreEnsembleJob, SelectJob, TeachJob
+from hinet_search.training.jobs.messages import ScoreTestJob, TrainJob
+from tests.search.pretended import RATE, Pretender, Studio
+
+ARMS = "{mmoe: {space: rate}, shared_bottom: {space: rate}}"
+TEACHING = "reference: mmoe\nteaching: {students: [mmoe], trials: 3}\n"
+BOTH = TEACHING + "ensemble: true\n"
+
+
+@pytest.fixture
+def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
+    return Studio(tmp_path, monkeypatch)
+
+
+def trainings(pretender: Pretender, arm: str) -> list[TrainJob]:
+    """Jobs that train models of that arm."""
+    return [
+        job.payload
+        for job in pretender.jobs
+        if isinstance(job.payload, TrainJob) and job.key.split("/")[0] == arm
+    ]
+
+
+def of_kind(pretender: Pretender, kind: type) -> list:
+    return [job.payload for job in pretender.jobs if isinstance(job.payload, kind)]
+
+
+def test_a_student_has_all_that_its_finalist_has_but_the_labels(studio: Studio) -> None:
+    record, pretender = studio.launch(arms=ARMS, more=TEACHING)
+    finalist = chosen(record.arms[0])
+    assert finalist is not None
+    (student,) = record.students
+    assert student.name == "taught_mmoe"
+    assert student.student_of == f"mmoe/{finalist.trial_number}"
+    rates = {job.config.train.learning_rate for job in trainings(pretender, "taught_mmoe")}
+    assert rates == {finalist.parameters[RATE]}
+
+
+def test_a_student_is_searched_over_weight_and_temperature_of_its_teacher(studio: Studio) -> None:
+    record, _ = studio.launch(arms=ARMS, more=TEACHING)
+    (student,) = record.students
+    assert student.trials[0].parameters["train.teacher_weight"] == 0.9
+    drawn = {(*trial.parameters.values(),) for trial in student.trials}
+    assert len(drawn) == len(student.trials) == record.budget_of(student) == 3
+
+
+def test_students_alone_read_the_teachers_scores(studio: Studio) -> None:
+    _, pretender = studio.launch(arms=ARMS, more=TEACHING)
+    (teaching,) = of_kind(pretender, TeachJob)
+    assert {job.teacher for job in trainings(pretender, "taught_mmoe")} == {teaching.path}
+    assert {job.teacher for job in trainings(pretender, "mmoe")} == {None}
+
+
+def test_the_teacher_is_chosen_from_every_finalist_run_of_every_arm(studio: Studio) -> None:
+    record, _ = studio.launch(arms=ARMS, more=TEACHING)
+    teacher = record.ensemble(TEACHER)
+    assert teacher is not None
+    runs = {
+        (arm.name, finalist.trial_number, run.seed)
+        for arm in record.arms
+        for finalist in arm.finalists
+        for run in finalist.runs
+    }
+    assert {(run.arm, run.trial_number, run.seed) for run in teacher.pool} == runs
+
+
+def test_students_are_no_arms_of_the_comparison(studio: Studio) -> None:
+    record, _ = studio.launch(arms=ARMS, more=TEACHING)
+    assert [arm.name for arm in record.arms] == ["mmoe", "shared_bottom"]
+    assert "Taught" not in record.verdict
+
+
+def test_a_student_is_opened_on_test_once_for_all_its_seeds(studio: Studio) -> None:
+    record, pretender = studio.launch(arms=ARMS, more=TEACHING)
+    assert record.test_accesses == 3
+    tested = [key for key in pretender.keys(ScoreTestJob) if key.startswith("taught_mmoe")]
+    assert len(tested) == 2
+    finalist = chosen(record.students[0])
+    assert finalist is not None
+    assert finalist.summary is not None
+
+
+def test_the_ensemble_counts_as_one_access_to_test(studio: Studio) -> None:
+    record, pretender = studio.launch(arms=ARMS, more=BOTH)
+    assert record.test_accesses == 4
+    ensemble = record.ensemble(ENSEMBLE)
+    assert ensemble is not None
+    assert ensemble.test_cells is not None
+    assert len(of_kind(pretender, ScoreEnsembleJob)) == 1
+
+
+def test_students_can_be_members_of_the_ensemble_but_not_of_the_teacher(studio: Studio) -> None:
+    record, _ = studio.launch(arms=ARMS, more=BOTH)
+    pools = {each.name: {run.arm for run in each.pool} for each in record.ensembles}
+    assert pools == {
+        TEACHER: {"mmoe", "shared_bottom"},
+        ENSEMBLE: {"mmoe", "shared_bottom", "taught_mmoe"},
+    }
+
+
+def test_weights_stay_for_chosen_finalists_and_for_members_alone(studio: Studio) -> None:
+    studio.launch(arms=ARMS, more=TEACHING)
+    without = studio.weights()
+    studio.launch(arms=ARMS, more=BOTH)
+    assert len(without) == 6, "three arms, students included, with two seeds each"
+    assert len(studio.weights()) > 6
+
+
+def test_a_relaunch_of_a_done_study_trains_and_scores_nothing(studio: Studio) -> None:
+    before, _ = studio.launch(arms=ARMS, more=BOTH)
+    after, pretender = studio.launch(arms=ARMS, more=BOTH)
+    assert pretender.jobs == []
+    assert after.students == before.students
+    assert after.ensembles == before.ensembles
+
+
+def test_teaching_can_be_added_to_a_done_study(studio: Studio) -> None:
+    studio.launch(arms=ARMS, more="reference: mmoe\n")
+    record, _ = studio.launch(arms=ARMS, more=BOTH)
+    assert len(record.students) == 1
+    assert record.ensemble(ENSEMBLE) is not None
+
+
+def test_other_finalists_make_another_teacher_and_other_students(studio: Studio) -> None:
+    before, _ = studio.launch(arms=ARMS, more=BOTH)
+    after, pretender = studio.launch(arms=ARMS, more=BOTH, finalist_seeds=3)
+    assert len(of_kind(pretender, TeachJob)) == 1
+    assert len(trainings(pretender, "taught_mmoe")) == 3 + 3
+    assert before.students[0].trials != after.students[0].trials
+    assert after.test_accesses == before.test_accesses + 2 + 2, (
+        "a further seed of both arms, and the student and the ensemble, which are others now"
+    )
+
+
+@pytest.mark.parametrize(("margin", "students"), [(0, ["mmoe"]), (1, ["mmoe", "shared_bottom"])])
+def test_the_best_arm_and_the_cheapest_within_the_margin_are_taught(
+    studio: Studio, margin: int, students: list[str]
+) -> None:
+    more = f"reference: mmoe\nteaching: auto\ncomparison: {{margin: {margin}}}\n"
+    record, _ = studio.launch(arms=ARMS, more=more)
+    assert [student.name for student in record.students] == [f"taught_{arm}" for arm in students]
+
+
+def test_a_study_goes_on_without_students_where_no_teacher_can_be_made(studio: Studio) -> None:
+    def fails(job: Job) -> str:
+        return "no memory" if isinstance(job.payload, SelectJob) else ""
+
+    record, _ = studio.launch(Pretender(failing=fails), arms=ARMS, more=BOTH)
+    assert record.state == "done"
+    assert record.students == ()
+    assert record.ensembles == ()
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        (
+            "teaching: {students: [mmo]}",
+            "students must be arms of the study, got 'mmo'; did you mean 'mmoe'",
+        ),
+        ("teaching: {students: []}", "students"),
+        ("fixed: {train.teacher_weight: .5}", "only students have a teacher"),
+    ],
+)
+def test_teaching_that_cannot_be_is_refused_at_the_door(
+    studio: Studio, more: str, problem: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=problem):
+        studio.launch(arms=ARMS, more=f"reference: mmoe\n{more}\n")
+
+
+def test_an_arm_cannot_have_the_name_of_a_student(studio: Studio) -> None:
+    arms = "{mmoe: {space: rate}, taught_mmoe: {model: mmoe, space: rate}}"
+    with pytest.raises(ConfigurationError, match="must not begin with taught_"):
+        studio.launch(arms=arms, more=TEACHING)

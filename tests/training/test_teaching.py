@@ -1,0 +1,103 @@
+"""A student's loss is that of its labels and of its teacher's scores, whichever loop trains it."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from fake_models import CPU, DATA, Watch, linear, weights_hash
+from numpy.typing import NDArray
+from torch import nn
+
+from hinet_search.common.errors import DataError
+from hinet_search.results.objectives import objective_named
+from hinet_search.training.fit import fit
+from hinet_search.training.fit_stacked import fit_stacked
+from hinet_search.training.run_state import Conditions
+from hinet_search.training.teaching import StepLoss, read_teacher, save_teacher
+from hinet_search.training.train_config import TrainConfig
+
+SHAPE = DATA.train.labels_RT.shape
+RANDOM = np.random.default_rng(0)
+TEACHER_RT = RANDOM.normal(size=SHAPE).astype(np.float16)
+
+
+def conditions(teacher_RT: NDArray[np.float16] | None = TEACHER_RT, **train: object) -> Conditions:
+    given = {"batch_size": 32, "patience": 0, "passes": 3, "learning_rate": 0.03, **train}
+    config = TrainConfig.model_validate(given)
+    objective = objective_named("macro_auc")
+    return Conditions(DATA, DATA.full_schema, config, 0, 0, objective, CPU, teacher_RT)
+
+
+def trained(**train: object) -> nn.Module:
+    model = linear(DATA)
+    fit(model, conditions(**train), Watch())
+    return model
+
+
+@pytest.mark.parametrize(("weight", "temperature"), [(0.9, 1.0), (0.3, 2.5), (1.0, 4.0)])
+def test_the_loss_equals_a_plain_loop_over_rows_and_tasks(
+    weight: float, temperature: float
+) -> None:
+    rows_B = torch.tensor([7, 3, 50])
+    logits_BT = torch.randn(3, SHAPE[1], dtype=torch.float64)
+    labels_BT = torch.from_numpy(DATA.train.labels_RT)[rows_B].double()
+
+    def cross_entropy(logit: float, target: float) -> float:
+        probability = 1 / (1 + math.exp(-logit))
+        return -target * math.log(probability) - (1 - target) * math.log(1 - probability)
+
+    expected = 0.0
+    for b, row in enumerate(rows_B):
+        for t in range(SHAPE[1]):
+            logit, teacher = float(logits_BT[b, t]), float(TEACHER_RT[row, t])
+            soft = 1 / (1 + math.exp(-teacher / temperature))
+            expected += (1 - weight) * cross_entropy(logit, float(labels_BT[b, t]))
+            expected += weight * temperature**2 * cross_entropy(logit / temperature, soft)
+    config = TrainConfig(teacher_weight=weight, teacher_temperature=temperature)
+    loss = StepLoss(config, torch.from_numpy(TEACHER_RT))(logits_BT, labels_BT, rows_B)
+    assert loss.item() == pytest.approx(expected / logits_BT.numel(), rel=1e-6)
+
+
+def test_a_teacher_without_weight_changes_nothing() -> None:
+    alone = linear(DATA)
+    fit(alone, conditions(None), Watch())
+    assert weights_hash(trained(teacher_weight=0.0)) == weights_hash(alone)
+
+
+def test_a_student_believes_its_teacher_where_all_labels_are_wrong() -> None:
+    labels_RT = DATA.train.labels_RT
+    wrong = replace(DATA, train=replace(DATA.train, labels_RT=1 - labels_RT))
+    teacher_RT = (6.0 * labels_RT - 3.0).astype(np.float16)
+    given = replace(conditions(teacher_RT, teacher_weight=1.0), dataset=wrong)
+    assert fit(linear(DATA), given, Watch()).valid_objective > 0.9
+    untaught = replace(given, teacher_RT=None)
+    assert fit(linear(DATA), untaught, Watch()).valid_objective < 0.5
+
+
+def test_stacked_students_learn_what_each_learns_alone() -> None:
+    train = {"teacher_weight": 0.8, "teacher_temperature": 2.0}
+    models = [linear(DATA), linear(DATA)]
+    fit_stacked(models, [conditions(**train)] * 2, [Watch(), Watch()])
+    for name, weight in trained(**train).state_dict().items():
+        for model in models:
+            assert torch.allclose(model.state_dict()[name], weight, atol=1e-6), name
+
+
+def test_a_teachers_scores_are_read_as_they_were_stored(tmp_path: Path) -> None:
+    save_teacher(TEACHER_RT.astype(np.float32), tmp_path / "t")
+    assert np.array_equal(read_teacher(tmp_path / "t", SHAPE), TEACHER_RT)
+
+
+def test_scores_beyond_half_precision_stay_finite(tmp_path: Path) -> None:
+    save_teacher(np.array([[1e6, -1e6]], dtype=np.float32), tmp_path / "t")
+    assert np.isfinite(read_teacher(tmp_path / "t", (1, 2))).all()
+
+
+def test_scores_of_other_rows_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    save_teacher(np.zeros((3, 2), dtype=np.float32), tmp_path / "t")
+    with pytest.raises(DataError, match=r"must hold \[4, 2\] train_logits") as caught:
+        read_teacher(tmp_path / "t", (4, 2))
+    assert "launch the study again" in caught.value.remedy
