@@ -27,6 +27,7 @@ OfCoordinator = Literal[
     "after_opening",
     "after_test_cells",
     "after_ensemble",
+    "after_ensemble_opening",
     "after_ensemble_on_test",
     "after_summary",
     "after_phases",

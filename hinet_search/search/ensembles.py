@@ -173,7 +173,7 @@ class Ensembles:
             return
         seeds = sorted({member.run.seed for member in ensemble.members})
         store.record_test_access(fingerprint, OF_ENSEMBLE, number, seeds)
-        crash_points.point("after_opening")
+        crash_points.point("after_ensemble_opening")
         text = f"test split for the ensemble of {len(ensemble.members)} runs"
         self._context.watcher.event(Event("opened", text, ensemble.name))
 

@@ -20,6 +20,7 @@ from tests.chaos.deaths import exit_code, launched
 from tests.search.pretended import RATE, Pretender, Studio
 
 FEW_RATES = f"parameters:\n  {RATE}: {{kind: categorical, choices: [0.001, 0.002, 0.004, 0.008], default: 0.001}}\n"
+TEACHING = "teaching: {students: [mmoe], trials: 2}\nensemble: true\n"
 DATABASE = "out/studies.sqlite3"
 
 
@@ -38,7 +39,7 @@ class DiesOnce(Pretender):
 def launch(studio: Studio) -> None:
     """Launch a study that refuses draws, retries a trial, prunes nothing, and scores a finalist on test."""
     (studio.folder / "few.yaml").write_text(FEW_RATES)
-    studio.launch(DiesOnce(), arms="{mmoe: {space: few}}")
+    studio.launch(DiesOnce(), TEACHING, "{mmoe: {space: few}}")
 
 
 def stored(folder: Path) -> StudyRecord:
@@ -91,9 +92,11 @@ def differences_of_the_copy(folder: Path) -> list[str]:
 
 def told(record: StudyRecord) -> object:
     """Return all of a study's record except times and attempts."""
-    (arm,) = record.arms
-    trials = [replace(trial, attempt=0, started="", finished="") for trial in arm.trials]
-    return record.state, record.test_accesses, trials, arm.finalists, arm.importances
+    arms = []
+    for arm in (*record.arms, *record.students):
+        trials = [replace(trial, attempt=0, started="", finished="") for trial in arm.trials]
+        arms.append((trials, arm.finalists, arm.importances))
+    return record.state, record.test_accesses, arms, record.ensembles
 
 
 @pytest.fixture(scope="module")

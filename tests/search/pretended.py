@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hinet_search.results.statistics.crossfitting import CrossFittedGain
-from hinet_search.results.statistics.ensemble_selection import Selection
 
 from hinet_search.data.columns import Columns
 from hinet_search.data.schema import Schema
 from hinet_search.executors import Job, JobEnd, JobEvent, Message, local
 from hinet_search.results.records import CellValue, EvaluationRecord, FinalistSummary, Resampled
+from hinet_search.results.statistics.crossfitting import CrossFittedGain
+from hinet_search.results.statistics.ensemble_selection import Selection
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search.launch import launch
 from hinet_search.search.plan.plan import PreparedStudy

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -82,7 +83,17 @@ def test_a_whole_training_leaves_its_weights(
 ) -> None:
     outcome = trained(ready, tmp_path / "w.safetensors", arm)
     assert not outcome.stopped
-    assert [path.name for path in tmp_path.iterdir()] == ["w.safetensors"]
+    assert {path.name for path in tmp_path.iterdir()} == {"w.safetensors", "w.scores.safetensors"}
+
+
+@every_kind
+def test_a_whole_training_leaves_its_scores_of_validation(
+    ready: PreparedStudy, tmp_path: Path, arm: int
+) -> None:
+    trained(ready, tmp_path / "w.safetensors", arm)
+    kept_model = restore_model(kept(ready, tmp_path / "w.safetensors", arm))
+    logits_RT = load_file(scores_path(tmp_path / "w.safetensors"))["valid_logits"].numpy()
+    assert np.array_equal(logits_RT, kept_model.model.scores(kept_model.dataset.valid))
 
 
 @every_kind

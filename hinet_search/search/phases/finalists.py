@@ -241,7 +241,7 @@ def choose(
     finalists: Sequence[FinalistRecord],
     objective: Objective,
     seeds: list[int],
-    limits: ServingLimits,
+    limits: ServingLimits = ServingLimits(),
 ) -> FinalistRecord | None:
     """Return the finalist with the best mean validation value, among those with every seed.
 

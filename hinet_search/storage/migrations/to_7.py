@@ -11,7 +11,9 @@ def upgrade(operations: Operations) -> None:
         arm.alter_column("student_of", server_default=None)
     operations.create_table(
         "hs_ensemble",
-        Column("study", ForeignKey("hs_study.name", ondelete="CASCADE"), primary_key=True),
+        Column(
+            "study", String(64), ForeignKey("hs_study.name", ondelete="CASCADE"), primary_key=True
+        ),
         Column("name", String(64), primary_key=True),
         Column("record_json", Text, nullable=False),
     )
