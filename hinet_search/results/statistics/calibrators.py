@@ -1,0 +1,295 @@
+"""Calibrators: make the probabilities of each cell right, without changing the order of its rows.
+
+A calibrator is fitted on validation, per cell. Two kinds are tried: Platt scaling, a line on the
+logit, and isotonic regression. Every calibrator increases strictly, so the order of a cell's rows
+and its AUC stay as they are.
+Shape legend: R rows of a split, T tasks, C rows of a cell in ascending order of logit, K points
+(distinct or pooled logits), B blocks of points, P parameters of a fit, U units (users, or rows
+without a user).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit, stdtrit
+
+from hinet_search.common import heartbeat
+from hinet_search.results.records import Calibration, Calibrator, CellCalibration
+from hinet_search.results.statistics.resampling import _units
+from hinet_search.results.statistics.weighted_metrics import METRICS, CellScores, Floats
+
+NUM_FOLDS = 5
+MIN_OF_CLASS = 50  # positives, and negatives, of a cell that is calibrated
+CONFIDENCE = 0.95  # one-sided, that a calibrator lowers the log loss
+MIN_SLOPE = 0.01  # of Platt's line, per standard deviation of the logits
+LINE_SHARE = 0.01  # of Platt's line in an isotonic calibrator, so that it increases strictly
+MAX_PRIOR = 15.0  # largest |logit| that Platt's line adds to a block of an isotonic calibrator
+MAX_STEPS = 100
+MAX_HALVINGS = 40
+TOLERANCE = 1e-12  # log loss per row that a last step of Newton may still gain
+
+
+@dataclass(frozen=True)
+class LogitPoints:
+    """Rows and positives at ascending logits. Pooled rows are counted at their mean logit."""
+
+    logit_K: Floats
+    rows_K: Floats
+    positives_K: Floats
+
+
+def calibrate(  # noqa: PLR0913  the rows of a split with their names, and a seed
+    logits_RT: NDArray[np.float32],
+    labels_RT: NDArray[np.uint8],
+    scenario_R: NDArray[np.int16],
+    user_R: NDArray[np.int32],
+    scenarios: Sequence[str],
+    tasks: Sequence[str],
+    *,
+    seed: int,
+) -> Calibration:
+    """Choose and fit the calibrator of every cell on the rows of validation.
+
+    Logits must be finite; `user_R` is -1 for no user. The units of a cell, its users and its rows
+    without a user, are divided into five folds by `seed`, and every row is calibrated by a fit on
+    the other folds. The kind with the lowest cross-fitted log loss is fitted again on all rows if
+    the lower end of a one-sided 95 % interval of its gain is above 0. The interval is Student's,
+    with the standard error of a mean over clusters of rows: what resampling the units estimates,
+    without draws. So a cell that is calibrated already is left alone, and a calibrator is kept
+    only if it helps users that it has not seen. The result does not depend on the order of rows.
+    """
+    cells = []
+    for scenario_number, scenario in enumerate(scenarios):
+        rows = np.flatnonzero(scenario_R == scenario_number)
+        for task_number, task in enumerate(tasks):
+            cell = _sorted_cell(
+                logits_RT[rows, task_number], labels_RT[rows, task_number], user_R[rows]
+            )
+            generator = np.random.default_rng([seed, scenario_number, task_number])
+            cells.append(_calibrate_cell((scenario, task), cell, generator))
+            heartbeat.send_heartbeat()
+    return Calibration(tuple(cells))
+
+
+def apply(
+    calibration: Calibration, logits_RT: NDArray[np.float32], scenario_R: NDArray[np.int16]
+) -> NDArray[np.float32]:
+    """(R, T): the calibrated logits, finite for finite logits.
+
+    The order within a cell is kept. Logits that differ by less than float32 resolves after
+    calibration (a ten-millionth of the value) may become equal.
+    """
+    num_tasks = logits_RT.shape[1]
+    calibrated_RT = logits_RT.astype(np.float32)
+    limit = np.finfo(np.float32).max
+    for number, cell in enumerate(calibration.cells):
+        if cell.calibrator.kind == "none":
+            continue
+        scenario_number, task_number = divmod(number, num_tasks)
+        rows = np.flatnonzero(scenario_R == scenario_number)
+        calibrated_C = calibrated_logits(cell.calibrator, logits_RT[rows, task_number])
+        calibrated_RT[rows, task_number] = calibrated_C.clip(-limit, limit)
+    return calibrated_RT
+
+
+def calibrated_logits(calibrator: Calibrator, logit_C: NDArray[np.floating]) -> Floats:
+    """(C,): the calibrated logits of one cell, in float64 and in any order of rows."""
+    wide_C = logit_C.astype(np.float64)
+    inside_C = wide_C.clip(calibrator.knots[0], calibrator.knots[-1])
+    between_C = np.interp(inside_C, calibrator.knots, calibrator.values)
+    value_C: Floats = between_C + calibrator.slope * (wide_C - inside_C)
+    return value_C
+
+
+def platt(points: LogitPoints) -> Calibrator:
+    """Fit slope and intercept by maximum likelihood, on Platt's smoothed targets.
+
+    The targets, (P + 1) / (P + 2) for P positives and 1 / (N + 2) for N negatives, keep the fit
+    finite if the logits separate the labels. The slope is at least MIN_SLOPE: if logits tell
+    nothing, or the reverse, calibrated logits are nearly the intercept, but in the same order.
+    """
+    mean = np.average(points.logit_K, weights=points.rows_K)
+    spread = np.sqrt(np.average((points.logit_K - mean) ** 2, weights=points.rows_K))
+    scale = spread if spread > 0 else 1.0
+    scaled_K = (points.logit_K - mean) / scale  # for a well-conditioned fit
+    ones_K = np.ones_like(scaled_K)
+    slope = MIN_SLOPE
+    if spread > 0:
+        design_KP = np.stack([scaled_K, ones_K], axis=1)
+        slope, at_mean = _newton(points, design_KP, np.zeros_like(ones_K))
+    if slope <= MIN_SLOPE:  # the log loss is convex, so its minimum is where the slope is least
+        slope = MIN_SLOPE
+        (at_mean,) = _newton(points, ones_K[:, np.newaxis], slope * scaled_K)
+    return Calibrator(
+        "platt", float(slope / scale), values=(float(at_mean - slope * mean / scale),)
+    )
+
+
+def isotonic(points: LogitPoints) -> Calibrator:
+    """Fit an increasing function by isotonic regression, with a knot at the centre of each block.
+
+    Isotonic regression pools neighbours into blocks whose share of positives increases. A block
+    counts at its mean logit, not as a step (centred isotonic regression, Oron and Flournoy 2017),
+    so rows of a block keep their order. Platt's line adds one row to each block, which keeps
+    blocks of one class finite. It also has a hundredth of every knot's value and continues the
+    function outside the knots, so the slope is nowhere below a hundredth of the line's.
+    """
+    line = platt(points)
+    blocks = _pooled(points)
+    prior_B = expit(calibrated_logits(line, blocks.logit_K).clip(-MAX_PRIOR, MAX_PRIOR))
+    smoothed = _pooled(LogitPoints(blocks.logit_K, blocks.rows_K + 1, blocks.positives_K + prior_B))
+    value_B = logit(smoothed.positives_K / smoothed.rows_K)
+    line_B = calibrated_logits(line, smoothed.logit_K)
+    blended_B = (1 - LINE_SHARE) * value_B + LINE_SHARE * line_B
+    return Calibrator(
+        "isotonic", line.slope, tuple(smoothed.logit_K.tolist()), tuple(blended_B.tolist())
+    )
+
+
+KINDS: Mapping[str, Callable[[LogitPoints], Calibrator]] = {"platt": platt, "isotonic": isotonic}
+
+
+def points_of(logit_C: Floats, label_C: NDArray[np.uint8]) -> LogitPoints:
+    """Count rows and positives at each distinct logit; `logit_C` must be in ascending order."""
+    first_K = np.flatnonzero(np.diff(logit_C, prepend=-np.inf))
+    rows_K = np.diff(first_K, append=len(logit_C)).astype(np.float64)
+    positives_K = np.add.reduceat(label_C.astype(np.float64), first_K)
+    return LogitPoints(logit_C[first_K], rows_K, positives_K)
+
+
+def _sorted_cell(
+    logit_C: NDArray[np.float32], label_C: NDArray[np.uint8], user_C: NDArray[np.int32]
+) -> CellScores:
+    """Return the rows in an order, and with units, that depend on their values alone."""
+    order_C = np.lexsort((user_C, label_C, logit_C))
+    unit_C, num_units = _units(user_C[order_C])
+    return CellScores(logit_C[order_C].astype(np.float64), label_C[order_C], unit_C, num_units)
+
+
+def _calibrate_cell(
+    name: tuple[str, str], cell: CellScores, generator: np.random.Generator
+) -> CellCalibration:
+    """Choose the kind of one cell by its cross-fitted log loss, and fit it on all rows."""
+    before = _errors(cell, cell.logit_C)
+    reason = _not_enough(cell)
+    if reason:
+        return _uncalibrated(name, before, reason)
+    fold_C = (generator.permutation(cell.num_units) % NUM_FOLDS)[cell.unit_C]
+    fitted = {kind: _cross_fitted(cell, fold_C, fit) for kind, fit in KINDS.items()}
+    loss = {kind: float(_loss(cell, logit_C).mean()) for kind, logit_C in fitted.items()}
+    best = min(loss, key=loss.__getitem__)
+    gain_C = _loss(cell, cell.logit_C) - _loss(cell, fitted[best])
+    if not _is_shown(cell.per_unit(gain_C), cell.per_unit()):
+        reason = f"no gain shown: log loss {before[0]:.6f}, and {loss[best]:.6f} with {best}"
+        return _uncalibrated(name, before, reason)
+    after = _errors(cell, fitted[best])
+    calibrator = KINDS[best](points_of(cell.logit_C, cell.label_C))
+    return CellCalibration(*name, calibrator, before[0], after[0], before[1], after[1])
+
+
+def _uncalibrated(
+    name: tuple[str, str], errors: tuple[float | None, float | None], reason: str
+) -> CellCalibration:
+    logloss, ece = errors
+    return CellCalibration(*name, Calibrator(), logloss, logloss, ece, ece, reason)
+
+
+def _not_enough(cell: CellScores) -> str:
+    """Return why the cell has too few rows or units to be calibrated; empty if it has enough."""
+    positives = int(cell.label_C.sum())
+    negatives = len(cell.label_C) - positives
+    if min(positives, negatives) < MIN_OF_CLASS:
+        needed = f"{MIN_OF_CLASS} of each are needed"
+        return f"{positives} positives and {negatives} negatives: {needed}"
+    if cell.num_units < NUM_FOLDS:
+        return f"rows of {cell.num_units} users: {NUM_FOLDS} are needed to cross-fit"
+    return ""
+
+
+def _errors(cell: CellScores, logit_C: Floats) -> tuple[float | None, float | None]:
+    """Return log loss and calibration error of the cell with these logits; None without rows."""
+    if not len(logit_C):
+        return None, None
+    scores = CellScores(logit_C, cell.label_C, cell.unit_C, cell.num_units)
+    once_UB = np.ones((cell.num_units, 1))
+    return float(METRICS["logloss"](scores)(once_UB)[0]), float(METRICS["ece"](scores)(once_UB)[0])
+
+
+def _loss(cell: CellScores, logit_C: Floats) -> Floats:
+    """(C,): the log loss of each row."""
+    loss_C: Floats = np.logaddexp(0.0, logit_C) - cell.label_C * logit_C
+    return loss_C
+
+
+def _cross_fitted(
+    cell: CellScores, fold_C: NDArray[np.int64], fit: Callable[[LogitPoints], Calibrator]
+) -> Floats:
+    """(C,): logits of the rows of each fold, calibrated by a fit on the rows of the others."""
+    fitted_C = np.empty_like(cell.logit_C)
+    for fold in range(NUM_FOLDS):
+        held_out_C = fold_C == fold
+        calibrator = fit(points_of(cell.logit_C[~held_out_C], cell.label_C[~held_out_C]))
+        fitted_C[held_out_C] = calibrated_logits(calibrator, cell.logit_C[held_out_C])
+    return fitted_C
+
+
+def _is_shown(gain_U: Floats, rows_U: Floats) -> bool:
+    """Whether the one-sided interval of the mean gain per row is above 0, units being clusters."""
+    num_units = len(gain_U)
+    mean = gain_U.sum() / rows_U.sum()
+    residual_U = gain_U - mean * rows_U
+    variance = num_units / (num_units - 1) * (residual_U**2).sum()
+    error = np.sqrt(variance) / rows_U.sum()
+    return bool(mean > stdtrit(num_units - 1, CONFIDENCE) * error)
+
+
+def _pooled(points: LogitPoints) -> LogitPoints:
+    """Pool neighbouring points until the share of positives increases: isotonic regression."""
+    from scipy.optimize import isotonic_regression
+
+    share_K = points.positives_K / points.rows_K
+    first_B = isotonic_regression(share_K, weights=points.rows_K).blocks[:-1]
+    rows_B = np.add.reduceat(points.rows_K, first_B)
+    centre_B = np.add.reduceat(points.rows_K * points.logit_K, first_B) / rows_B
+    return LogitPoints(centre_B, rows_B, np.add.reduceat(points.positives_K, first_B))
+
+
+def _newton(points: LogitPoints, design_KP: Floats, offset_K: Floats) -> Floats:
+    """(P,): the parameters that minimise log loss on smoothed targets, by Newton's method.
+
+    The logit of a point is `offset_K + design_KP @ parameters`. The log loss is convex, and a step
+    that would increase it is halved.
+    """
+    target_K = _smoothed_positives(points)
+
+    def loss(parameter_P: Floats) -> float:
+        logit_K = offset_K + design_KP @ parameter_P
+        return float(points.rows_K @ np.logaddexp(0.0, logit_K) - target_K @ logit_K)
+
+    parameter_P = np.zeros(design_KP.shape[1])
+    for _ in range(MAX_STEPS):
+        probability_K = expit(offset_K + design_KP @ parameter_P)
+        weight_K = points.rows_K * probability_K * (1 - probability_K)
+        gradient_P = design_KP.T @ (points.rows_K * probability_K - target_K)
+        step_P = np.linalg.solve(design_KP.T @ (weight_K[:, np.newaxis] * design_KP), gradient_P)
+        is_last = gradient_P @ step_P <= TOLERANCE * points.rows_K.sum()
+        for _ in range(0 if is_last else MAX_HALVINGS):
+            if loss(parameter_P - step_P) <= loss(parameter_P):
+                break
+            step_P = step_P / 2
+        parameter_P = parameter_P - step_P
+        if is_last:
+            break
+    return parameter_P
+
+
+def _smoothed_positives(points: LogitPoints) -> Floats:
+    """(K,): the sum of Platt's targets over the rows of each point."""
+    positives = points.positives_K.sum()
+    negatives = points.rows_K.sum() - positives
+    of_positive, of_negative = (positives + 1) / (positives + 2), 1 / (negatives + 2)
+    negatives_K = points.rows_K - points.positives_K
+    target_K: Floats = points.positives_K * of_positive + negatives_K * of_negative
+    return target_K
