@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from statistics import median
 
+from hinet_search.results.calibration_records import Calibration
+
 Scalar = bool | int | float | str | None
 MARGIN = 0.002
 TAUGHT = "taught_"  # begins the name of a student; the rest is that of its arm
@@ -181,6 +183,7 @@ class FinalistSummary:
     ensemble_valid_cells: tuple[CellValue, ...]
     ensemble_test_cells: tuple[CellValue, ...]
     resampled: Resampled
+    calibration: Calibration | None = None  # of the seed that is best on validation
 
 
 @dataclass(frozen=True)
@@ -204,45 +207,6 @@ class FinalistRecord:
         times = [run.cost.milliseconds_per_100 for run in self.runs]
         known = [time for time in times if time is not None]
         return replace(self.runs[0].cost, milliseconds_per_100=median(known) if known else None)
-
-
-@dataclass(frozen=True)
-class Calibrator:
-    """A strictly increasing map from logits to calibrated logits: linear between its knots.
-
-    Outside the knots it goes on with `slope`, per unit of logit. `kind` is none (the logit itself),
-    platt (one knot: the intercept at logit 0) or isotonic.
-    """
-
-    kind: str = "none"
-    slope: float = 1.0
-    knots: tuple[float, ...] = (0.0,)  # logits, ascending
-    values: tuple[float, ...] = (0.0,)  # calibrated logits at the knots, ascending
-
-
-@dataclass(frozen=True)
-class CellCalibration:
-    """The calibrator of one cell, and the errors of its probabilities on validation.
-
-    "After" is cross-fitted over users: every row is calibrated without rows of its user. If `kind`
-    is none, it equals "before" and `reason` says why. Errors are None in a cell without rows.
-    """
-
-    scenario: str
-    task: str
-    calibrator: Calibrator
-    logloss_before: float | None
-    logloss_after: float | None
-    ece_before: float | None
-    ece_after: float | None
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Calibration of a model or an ensemble; cells with scenarios in the outer loop."""
-
-    cells: tuple[CellCalibration, ...]
 
 
 @dataclass(frozen=True)
@@ -381,7 +345,10 @@ class ServingLimits:
     @property
     def are_set(self) -> bool:
         """Whether there is any limit."""
-        return self != ServingLimits()
+        return self != NO_LIMITS
+
+
+NO_LIMITS = ServingLimits()
 
 
 @dataclass(frozen=True)
@@ -398,4 +365,4 @@ class Budget:
     # Largest loss in the measure of the verdict with which a cheaper arm is still recommended.
     margin: float = MARGIN
     student_trials: int = 0  # of each student; 0 if the study teaches none
-    serving: ServingLimits = ServingLimits()
+    serving: ServingLimits = NO_LIMITS

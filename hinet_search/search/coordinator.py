@@ -132,7 +132,9 @@ class Coordinator:
         drive = partial(self._drive, executor)
         self._test(candidates, context, drive)
         self._ensembles(candidates, context, drive)
-        finalists = finalists_to_summarise(self._stored_finalists(), paired_seeds(self._spec))
+        finalists = finalists_to_summarise(
+            self._stored_finalists(), paired_seeds(self._spec), self._objective
+        )
         drive(SummaryPhase(finalists, context))
         crash_points.point("after_phases")
         self._drop_files(context)

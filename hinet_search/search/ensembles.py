@@ -21,7 +21,7 @@ from hinet_search.results.ensemble_records import (
 )
 from hinet_search.results.finalist_values import headline
 from hinet_search.results.objectives import Objective
-from hinet_search.results.records import ServingLimits
+from hinet_search.results.records import NO_LIMITS, ServingLimits
 from hinet_search.search.context import PhaseContext
 from hinet_search.search.dispatch import Phase
 from hinet_search.search.phases.finalists import CandidateRun, FinalistPhase, serving_limits
@@ -70,7 +70,7 @@ class Ensembles:
             self._forget_students()
         scores = tuple(scores_path(run.weights(context.artifacts)) for run in pool)
         seed = derive_seed(spec.seed, name, 0)
-        limits = serving_limits(spec) if name == ENSEMBLE else ServingLimits()
+        limits = serving_limits(spec) if name == ENSEMBLE else NO_LIMITS
         job = SelectJob(context.dataset, scores, spec.objective, seed, self._shares(pool, limits))
         phase = SingleJob(name, f"selection of the {name}", select_members, job, context)
         self._drive(phase)
@@ -223,6 +223,8 @@ def _record(
         selected.valid_cells,
         SelectionGain(**asdict(selection.gain)),
         sizes,
+        calibration=selected.calibration,
+        copies=tuple((keys[left], keys[right]) for left, right in selected.copies),
     )
 
 

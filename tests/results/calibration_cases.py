@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from hinet_search.results.records import Calibration
+from hinet_search.results.calibration_records import Calibration
 from hinet_search.results.statistics.calibrators import calibrate
 
 TASKS = ("click", "order")

@@ -14,7 +14,7 @@ from scipy.stats import rankdata
 from sklearn.isotonic import IsotonicRegression, isotonic_regression
 from sklearn.metrics import log_loss, roc_auc_score
 
-from hinet_search.results.records import Calibration, Calibrator, CellCalibration
+from hinet_search.results.calibration_records import Calibration, Calibrator, CellCalibration
 from hinet_search.results.statistics.calibrators import (
     KINDS,
     LINE_SHARE,

@@ -11,6 +11,7 @@ import torch
 from hinet_search.data.columns import Columns
 from hinet_search.data.schema import Schema
 from hinet_search.executors import Job, JobEnd, JobEvent, Message, local
+from hinet_search.results.calibration_records import Calibration
 from hinet_search.results.records import CellValue, EvaluationRecord, FinalistSummary, Resampled
 from hinet_search.results.statistics.crossfitting import CrossFittedGain
 from hinet_search.results.statistics.ensemble_selection import Selection
@@ -180,7 +181,7 @@ class Pretender:
             CrossFittedGain(0.0, -0.1, 0.1, 0.6, 0.6),
             (),
         )
-        return Selected(selection, (TESTED,))
+        return Selected(selection, (TESTED,), Calibration(()), ())
 
     def keys(self, kind: type[TrainJob] | type[ScoreTestJob] | type[SummaryJob]) -> list[str]:
         """Keys of the submitted jobs, in order."""

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit, stdtrit
 
 from hinet_search.common import heartbeat
-from hinet_search.results.records import Calibration, Calibrator, CellCalibration
-from hinet_search.results.statistics.resampling import _units
+from hinet_search.results.calibration_records import Calibration, Calibrator, CellCalibration
+from hinet_search.results.statistics.resampling import units_of_rows
 from hinet_search.results.statistics.weighted_metrics import METRICS, CellScores, Floats
 
 NUM_FOLDS = 5
@@ -164,7 +164,7 @@ def _sorted_cell(
 ) -> CellScores:
     """Return the rows in an order, and with units, that depend on their values alone."""
     order_C = np.lexsort((user_C, label_C, logit_C))
-    unit_C, num_units = _units(user_C[order_C])
+    unit_C, num_units = units_of_rows(user_C[order_C])
     return CellScores(logit_C[order_C].astype(np.float64), label_C[order_C], unit_C, num_units)
 
 

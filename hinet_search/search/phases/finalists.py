@@ -12,6 +12,7 @@ from hinet_search.common import crash_points
 from hinet_search.executors import Job
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import (
+    NO_LIMITS,
     EvaluationRecord,
     FinalistRecord,
     FinalistRun,
@@ -241,7 +242,7 @@ def choose(
     finalists: Sequence[FinalistRecord],
     objective: Objective,
     seeds: list[int],
-    limits: ServingLimits = ServingLimits(),
+    limits: ServingLimits = NO_LIMITS,
 ) -> FinalistRecord | None:
     """Return the finalist with the best mean validation value, among those with every seed.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from hinet_search.common import crash_points
 from hinet_search.executors import Job
 from hinet_search.results.finalist_values import headline
+from hinet_search.results.objectives import Objective
 from hinet_search.results.records import FinalistRecord, FinalistSummary
 from hinet_search.search.context import PhaseContext
 from hinet_search.search.progress import Event
@@ -21,6 +22,7 @@ class ScoredFinalist:
     arm: str
     trial_number: int
     seeds: tuple[int, ...]
+    best_seed: int  # on validation
 
     @property
     def key(self) -> str:
@@ -29,7 +31,7 @@ class ScoredFinalist:
 
 
 def finalists_to_summarise(
-    stored: Mapping[str, Sequence[FinalistRecord]], seeds: Sequence[int]
+    stored: Mapping[str, Sequence[FinalistRecord]], seeds: Sequence[int], objective: Objective
 ) -> list[ScoredFinalist]:
     """Return the chosen finalists that are scored on every seed and lack a summary of the seeds."""
     missing = []
@@ -39,8 +41,15 @@ def finalists_to_summarise(
             is_complete = finalist.chosen and scored >= set(seeds)
             summary = finalist.summary
             if is_complete and (summary is None or summary.seeds != tuple(seeds)):
-                missing.append(ScoredFinalist(arm, finalist.trial_number, tuple(seeds)))
+                best = _best_seed(finalist, seeds, objective)
+                missing.append(ScoredFinalist(arm, finalist.trial_number, tuple(seeds), best))
     return missing
+
+
+def _best_seed(finalist: FinalistRecord, seeds: Sequence[int], objective: Objective) -> int:
+    pick = max if objective.maximize else min
+    runs = [run for run in finalist.runs if run.seed in seeds]
+    return pick(runs, key=lambda run: run.valid_objective).seed
 
 
 class SummaryPhase:
@@ -65,6 +74,7 @@ class SummaryPhase:
             dataset=context.dataset,
             scores=tuple(scores_path(path) for path in paths),
             seeds=finalist.seeds,
+            best_seed=finalist.best_seed,
             headline=headline(context.spec.objective),
             seed=derive_seed(context.spec.seed, "users", 0),
         )

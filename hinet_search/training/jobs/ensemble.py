@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from hinet_search.data.columns import Columns, Dataset
 from hinet_search.data.prepare import reopen
+from hinet_search.results.calibration_records import Calibration
 from hinet_search.results.ensemble_records import Scale
 from hinet_search.results.records import CellValue, Resampled
-from hinet_search.results.statistics.ensemble import RunningMean, combined
+from hinet_search.results.statistics.ensemble import RunningMean, combined, copies
 from hinet_search.results.statistics.ensemble_selection import ScoredRuns, Selection, select
 from hinet_search.results.statistics.resampling import ScoredRows, resampled
 from hinet_search.training.device import memory_errors_explained
@@ -27,6 +28,7 @@ from hinet_search.training.jobs.score import (
     read_scores,
     restore_model,
 )
+from hinet_search.training.jobs.summarise import calibrated
 from hinet_search.training.metrics import cell_values
 from hinet_search.training.teaching import save_teacher
 from hinet_search.training.tensors import save_tensors
@@ -48,10 +50,12 @@ class SelectJob:
 
 @dataclass(frozen=True)
 class Selected:
-    """A selection from the runs of a job, and the metrics of its average on validation."""
+    """A selection from the runs of a job, its average on validation, and runs that are copies."""
 
     selection: Selection
     valid_cells: tuple[CellValue, ...]
+    calibration: Calibration
+    copies: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,9 @@ def select_members(job: SelectJob, emit: Emit, should_stop: ShouldStop) -> None:
     limit = None if job.shares is None else 1.0
     selection = select(runs, job.objective, seed=job.seed, cost_M=job.shares, limit=limit)
     logits_RT = combined(logits_MRT, np.array(selection.weight_M), selection.scale)
-    emit(Selected(selection, cell_values(logits_RT, valid, schema.scenarios, schema.tasks)))
+    cells = cell_values(logits_RT, valid, schema.scenarios, schema.tasks)
+    calibration = calibrated(logits_RT, dataset, job.seed)
+    emit(Selected(selection, cells, calibration, tuple(copies(logits_MRT))))
 
 
 def score_train(job: TeachJob, emit: Emit, should_stop: ShouldStop) -> None:

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from hinet_search.data.columns import Columns, Dataset
 from hinet_search.data.prepare import reopen
+from hinet_search.results.calibration_records import Calibration
 from hinet_search.results.records import CellValue, FinalistSummary
+from hinet_search.results.statistics.calibrators import calibrate
 from hinet_search.results.statistics.ensemble import ensemble_logits
 from hinet_search.results.statistics.resampling import ScoredRows, resampled
 from hinet_search.training.jobs.score import read_scores
@@ -20,12 +22,14 @@ from hinet_search.training.metrics import cell_values
 class SummaryJob:
     """Score files in the order of `seeds`.
 
-    `headline` is the metric of the verdict; `seed` is that of the resampling of users.
+    `best_seed` is the seed that is best on validation, `headline` the metric of the verdict, `seed`
+    that of the resampling of users.
     """
 
     dataset: Path
     scores: tuple[Path, ...]
     seeds: tuple[int, ...]
+    best_seed: int
     headline: str
     seed: int
 
@@ -49,7 +53,22 @@ def summarise(
             ensemble_valid_cells=_ensemble(valid_SRT, dataset, dataset.valid),
             ensemble_test_cells=_ensemble(test_SRT, dataset, test),
             resampled=resampled(scored, headline=job.headline, seed=job.seed),
+            calibration=calibrated(valid_SRT[job.seeds.index(job.best_seed)], dataset, job.seed),
         )
+    )
+
+
+def calibrated(valid_RT: NDArray[np.float32], dataset: Dataset, seed: int) -> Calibration:
+    """Calibrate a model in every cell by its logits of validation."""
+    schema, valid = dataset.full_schema, dataset.valid
+    return calibrate(
+        valid_RT,
+        valid.labels_RT,
+        valid.scenario_R,
+        valid.user_R,
+        schema.scenarios,
+        schema.tasks,
+        seed=seed,
     )
 
 

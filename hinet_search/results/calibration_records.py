@@ -1,0 +1,42 @@
+"""Calibration records: how the probabilities of a model are calibrated in every cell."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Calibrator:
+    """A strictly increasing map from logits to calibrated logits: linear between its knots.
+
+    Outside the knots it goes on with `slope`, per unit of logit. `kind` is none (the logit itself),
+    platt (one knot: the intercept at logit 0) or isotonic.
+    """
+
+    kind: str = "none"
+    slope: float = 1.0
+    knots: tuple[float, ...] = (0.0,)  # logits, ascending
+    values: tuple[float, ...] = (0.0,)  # calibrated logits at the knots, ascending
+
+
+@dataclass(frozen=True)
+class CellCalibration:
+    """The calibrator of one cell, and the errors of its probabilities on validation.
+
+    "After" is cross-fitted over users: every row is calibrated without rows of its user. If `kind`
+    is none, it equals "before" and `reason` says why. Errors are None in a cell without rows.
+    """
+
+    scenario: str
+    task: str
+    calibrator: Calibrator
+    logloss_before: float | None
+    logloss_after: float | None
+    ece_before: float | None
+    ece_after: float | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Calibration of a model or an ensemble; cells with scenarios in the outer loop."""
+
+    cells: tuple[CellCalibration, ...]
