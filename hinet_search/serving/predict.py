@@ -22,7 +22,7 @@ from hinet_search.data.mapped_table import collect_to_mapped_file
 from hinet_search.data.numbers import rows_in_words
 from hinet_search.data.reading import FAILURES, OWN, unreadable
 from hinet_search.data.sources.table import scan
-from hinet_search.results.statistics.resampling import ensemble_logits
+from hinet_search.results.statistics.ensemble import ensemble_logits
 from hinet_search.serving.inputs import (
     MAX_EXAMPLES,
     cast_rows,

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_expit
 
 from hinet_search.common import heartbeat
 from hinet_search.common.errors import ConfigurationError
@@ -58,14 +57,14 @@ def resampled(
     the resampled cells; an objective that weights uses their resampled rows. A resampling without
     a value (a cell lacks a class) is left out, for every arm alike.
     """
-    unit_R, num_units = _units(scored.user_R)
-    rows_of_cell, metrics_SC = _prepared(scored, unit_R, num_units, metric_of(headline))
+    unit_R, num_units = units_of_rows(scored.user_R)
+    rows_of_cell, metrics_SC = prepared_metrics(scored, unit_R, num_units, metric_of(headline))
     rows_UC = np.stack(
         [np.bincount(unit_R[rows], minlength=num_units) for rows in rows_of_cell], axis=1
     ).astype(float)
     value_blocks, row_blocks = [], []
-    for multiplicity_UB in _blocks(num_units, len(unit_R), seed, resamplings):
-        values_of_seeds = [_values(metrics_C, multiplicity_UB) for metrics_C in metrics_SC]
+    for multiplicity_UB in multiplicity_blocks(num_units, len(unit_R), seed, resamplings):
+        values_of_seeds = [metric_values(metrics_C, multiplicity_UB) for metrics_C in metrics_SC]
         value_blocks.append(np.stack(values_of_seeds))
         row_blocks.append(rows_UC.T @ multiplicity_UB)
         heartbeat.send_heartbeat()
@@ -81,27 +80,16 @@ def resampled(
     )
 
 
-def _values(metrics_C: Sequence[Weighted], multiplicity_UB: Floats) -> Floats:
+def metric_values(metrics_C: Sequence[Weighted], multiplicity_UB: Floats) -> Floats:
     """(C, B): the value of every cell under every resampling of a block."""
     return np.stack([metric(multiplicity_UB) for metric in metrics_C])
-
-
-def ensemble_logits(logits_SRT: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(R, T): the logit of the mean probability over seeds.
-
-    Computed in float64; finite for any finite logits.
-    """
-    wide_SRT = logits_SRT.astype(np.float64)
-    yes_RT: Floats = np.logaddexp.reduce(log_expit(wide_SRT), axis=0)
-    no_RT: Floats = np.logaddexp.reduce(log_expit(-wide_SRT), axis=0)
-    return (yes_RT - no_RT).astype(np.float32)
 
 
 def _has_users(user_R: NDArray[np.int32]) -> bool:
     return bool((user_R >= 0).any())
 
 
-def _units(user_R: NDArray[np.int32]) -> tuple[NDArray[np.int64], int]:
+def units_of_rows(user_R: NDArray[np.int32]) -> tuple[NDArray[np.int64], int]:
     """Return the unit of every row, numbered from 0 in order of user code, and the number of units.
 
     A row without a user is its own unit, after the users, because such rows need not belong
@@ -113,7 +101,7 @@ def _units(user_R: NDArray[np.int32]) -> tuple[NDArray[np.int64], int]:
     return unit_R.astype(np.int64), len(code_U)
 
 
-def _prepared(
+def prepared_metrics(
     scored: ScoredRows, unit_R: NDArray[np.int64], num_units: int, metric: str
 ) -> tuple[list[NDArray[np.int64]], list[list[Weighted]]]:
     """Return the rows of every cell, and per seed and cell the metric as a function.
@@ -140,7 +128,9 @@ def _prepared(
     return [rows for rows, _ in places], metrics_SC
 
 
-def _blocks(num_units: int, num_rows: int, seed: int, resamplings: int) -> Iterator[Floats]:
+def multiplicity_blocks(
+    num_units: int, num_rows: int, seed: int, resamplings: int
+) -> Iterator[Floats]:
     """Multiplicities (U, B): how often each unit is drawn in the resamplings of a block."""
     size = max(1, min(resamplings, BLOCK_NUMBERS // max(num_rows, 1)))
     for start in range(0, resamplings, size):
@@ -164,7 +154,7 @@ def _headlines(
             yield float(
                 np.mean(
                     [
-                        objective(_cells(names, rows_C, value_C))
+                        objective(metric_cells(names, rows_C, value_C))
                         for value_C in value_SCD[:, :, resampling]
                     ]
                 )
@@ -173,7 +163,9 @@ def _headlines(
             continue
 
 
-def _cells(names: Sequence[tuple[str, str]], rows_C: Floats, value_C: Floats) -> list[CellValue]:
+def metric_cells(
+    names: Sequence[tuple[str, str]], rows_C: Floats, value_C: Floats
+) -> list[CellValue]:
     """Return cells for an objective, which reads one metric: every field holds the value."""
     return [
         _cell(*name, int(rows), None if np.isnan(value) else float(value))

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from hinet_search.data.columns import Columns, Dataset
 from hinet_search.data.prepare import reopen
 from hinet_search.results.records import CellValue, FinalistSummary
-from hinet_search.results.statistics.resampling import ScoredRows, ensemble_logits, resampled
+from hinet_search.results.statistics.ensemble import ensemble_logits
+from hinet_search.results.statistics.resampling import ScoredRows, resampled
 from hinet_search.training.jobs.score import read_scores
 from hinet_search.training.metrics import cell_values
 

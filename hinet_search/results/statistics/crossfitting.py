@@ -1,0 +1,175 @@
+"""Cross-fitting: values of ensembles on users that did not choose them, and a gain's interval.
+
+In a repeat, every fold of users is scored by ensembles that were chosen on the other folds. A
+cell's metric is its mean over the folds in which it has a value, weighted by rows: scores of
+different ensembles are never ranked against each other. The objective of the cells is averaged over
+repeats.
+
+The interval of a gain is normal. Its variance is that of the gain when users are resampled, for all
+folds of all repeats alike and with the ensembles of the folds held fixed (Bayle et al.,
+Cross-validation confidence intervals for test error, NeurIPS 2020), times 1 + held / seen units:
+users of a fold also choose for the other folds, and this ratio is the correction of Nadeau and
+Bengio (Inference for the generalization error, Machine Learning 2003). In simulations of small
+splits, 95 % intervals without the factor covered 91 %.
+Shape legend: A ensembles, R rows, C cells, U units (users or rows), H units of a fold,
+B resamplings of a block.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from hinet_search.common import heartbeat
+from hinet_search.common.errors import ConfigurationError
+from hinet_search.results.objectives import Objective
+from hinet_search.results.statistics.paired_difference import CONFIDENCE
+from hinet_search.results.statistics.resampling import (
+    RESAMPLINGS,
+    ScoredRows,
+    metric_cells,
+    metric_values,
+    multiplicity_blocks,
+    prepared_metrics,
+)
+from hinet_search.results.statistics.weighted_metrics import Floats, Weighted, metric_of
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Rows of a held-out fold of a repeat, scored by the A ensembles of the other folds."""
+
+    repeat: int
+    scored: ScoredRows  # its seeds are the ensembles
+    unit_R: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class CrossFittedGain:
+    """Gain of a selection over the plain mean on users that did not choose; larger is better.
+
+    `low` and `high` are the ends of the 95 % interval; `mean_value` and `selected_value` are the
+    cross-fitted values of the objective.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    mean_value: float
+    selected_value: float
+
+
+@dataclass(frozen=True)
+class _PreparedFold:
+    """Metrics of every ensemble and cell as functions of the multiplicities of the fold's units."""
+
+    repeat: int
+    unit_H: NDArray[np.int64]
+    metrics_AC: list[list[Weighted]]
+    rows_HC: Floats
+
+
+class CrossFit:
+    """All held-out folds, prepared to be evaluated under any multiplicities of the units."""
+
+    def __init__(self, folds: Sequence[HeldOut], objective: Objective, num_units: int) -> None:
+        self._objective = objective
+        self._num_units = num_units
+        self._num_rows = max(len(fold.unit_R) for fold in folds)
+        self._cells = folds[0].scored.cells
+        self._folds = [_prepared(fold, metric_of(objective.name)) for fold in folds]
+
+    def values(self) -> Floats:
+        """(A,): the cross-fitted value of every ensemble; ConfigurationError if it has none."""
+        value_A: Floats = self._values(np.ones((self._num_units, 1)), None)[:, 0]
+        if np.isnan(value_A).any():
+            raise ConfigurationError(
+                f"{self._objective.name} has no value: no cell has both classes in a fold of users",
+                remedy="select by logloss, or on a larger validation split",
+            )
+        return value_A
+
+    def gain(self, seed: int, *, held_over_seen: float) -> CrossFittedGain:
+        """Compute the gain of the second ensemble of every fold over the first.
+
+        `held_over_seen` is the ratio of the units of a fold to those that chose for it.
+        """
+        mean_value, selected_value = self.values()[:2].tolist()
+        sign = 1 if self._objective.maximize else -1
+        blocks = []
+        for multiplicity_UB in multiplicity_blocks(
+            self._num_units, self._num_rows, seed, RESAMPLINGS
+        ):
+            value_AB = self._values(multiplicity_UB, 2)
+            blocks.append(sign * (value_AB[1] - value_AB[0]))
+            heartbeat.send_heartbeat()
+        gain_B = np.concatenate(blocks)
+        variance = float(np.var(gain_B[~np.isnan(gain_B)], ddof=1)) * (1 + held_over_seen)
+        half = float(stdtrit(self._num_units - 1, (1 + CONFIDENCE) / 2)) * variance**0.5
+        estimate = sign * (selected_value - mean_value)
+        return CrossFittedGain(
+            estimate, estimate - half, estimate + half, mean_value, selected_value
+        )
+
+    def _values(self, multiplicity_UB: Floats, num_ensembles: int | None) -> Floats:
+        """(A, B): the objective of the first ensembles, a mean over repeats; NaN if it has none."""
+        repeats = {fold.repeat for fold in self._folds}
+        value_of_repeats = []
+        for repeat in sorted(repeats):
+            folds = [fold for fold in self._folds if fold.repeat == repeat]
+            value_ACB, rows_CB = _mean_over_folds(folds, multiplicity_UB, num_ensembles)
+            value_of_repeats.append([self._objectives(value_CB, rows_CB) for value_CB in value_ACB])
+        value_AB: Floats = np.mean(value_of_repeats, axis=0)
+        return value_AB
+
+    def _objectives(self, value_CB: Floats, rows_CB: Floats) -> list[float]:
+        return [
+            self._objective_of(value_C, rows_C)
+            for value_C, rows_C in zip(value_CB.T, rows_CB.T, strict=True)
+        ]
+
+    def _objective_of(self, value_C: Floats, rows_C: Floats) -> float:
+        if np.isnan(value_C).all():
+            return float("nan")
+        try:
+            return self._objective(metric_cells(self._cells, rows_C, value_C))
+        except ConfigurationError:  # the cell that the objective names has no value here
+            return float("nan")
+
+
+def _prepared(fold: HeldOut, metric: str) -> _PreparedFold:
+    unit_H, local_R = np.unique(fold.unit_R, return_inverse=True)
+    rows_of_cell, metrics_AC = prepared_metrics(fold.scored, local_R, len(unit_H), metric)
+    rows_of_units = [np.bincount(local_R[rows], minlength=len(unit_H)) for rows in rows_of_cell]
+    rows_HC = np.stack(rows_of_units, axis=1).astype(np.float64)
+    heartbeat.send_heartbeat()
+    return _PreparedFold(fold.repeat, unit_H, metrics_AC, rows_HC)
+
+
+def _mean_over_folds(
+    folds: Sequence[_PreparedFold], multiplicity_UB: Floats, num_ensembles: int | None
+) -> tuple[Floats, Floats]:
+    """(A, C, B) and (C, B): the metric of every cell, NaN without a value, and its rows."""
+    num_cells, num_resamplings = folds[0].rows_HC.shape[1], multiplicity_UB.shape[1]
+    num_chosen = len(folds[0].metrics_AC[:num_ensembles])
+    total_ACB = np.zeros((num_chosen, num_cells, num_resamplings))
+    weight_ACB = np.zeros_like(total_ACB)
+    rows_CB = np.zeros((num_cells, num_resamplings))
+    for fold in folds:
+        multiplicity_HB = multiplicity_UB[fold.unit_H]
+        fold_rows_CB = fold.rows_HC.T @ multiplicity_HB
+        value_ACB = np.stack(
+            [
+                metric_values(metrics_C, multiplicity_HB)
+                for metrics_C in fold.metrics_AC[:num_ensembles]
+            ]
+        )
+        has_value_ACB = ~np.isnan(value_ACB)
+        total_ACB += fold_rows_CB * np.nan_to_num(value_ACB)
+        weight_ACB += fold_rows_CB * has_value_ACB
+        rows_CB += fold_rows_CB
+    mean_ACB = np.full_like(total_ACB, np.nan)
+    np.divide(total_ACB, weight_ACB, out=mean_ACB, where=weight_ACB > 0)
+    return mean_ACB, rows_CB

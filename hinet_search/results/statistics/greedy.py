@@ -1,0 +1,241 @@
+"""Greedy selection of an ensemble: add the run that helps most, again and again.
+
+Of Caruana et al., Ensemble Selection from Libraries of Models (ICML 2004): with replacement, so
+that a run may weigh more, from several random subsets (bags) of the runs. A step evaluates only the
+SHORTLIST of runs towards which the objective rises fastest, and all runs where there are not more;
+the first step always evaluates all. The rise is divided by the spread of a run's scores, as a run
+with wide scores promises more than its share of the mean keeps. (For the calibration error, which
+is neither smooth nor concave, it is a rough guide.) Ties go to the run that comes first.
+Shape legend: M runs, N rows of a cell, C cells, B tracks, X candidates.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import compress
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hinet_search.common import heartbeat
+from hinet_search.results.objectives import Objective
+from hinet_search.results.statistics.ensemble import Scale
+from hinet_search.results.statistics.fast_metrics import FAST_METRICS, CellRows, FastMetric, Means
+from hinet_search.results.statistics.resampling import metric_cells
+from hinet_search.results.statistics.weighted_metrics import Floats, metric_of
+
+SHORTLIST = 8
+LEAST_SPREAD = 1e-9
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class CellRuns:
+    """A cell's rows (positives first) with the scores of all runs on either scale."""
+
+    name: tuple[str, str]
+    rows: CellRows
+    score_MN: Mapping[Scale, Means]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Runs on the rows that a selection may see, as their scores on one scale.
+
+    `weight_C` are the weights of the cells in the objective; None for the worst cell. Scores of
+    means are in the direction of the objective: larger is better.
+    """
+
+    score_CMN: tuple[Means, ...]
+    metrics_C: tuple[FastMetric, ...]
+    weight_C: Floats | None
+    sign: int
+
+    @property
+    def num_runs(self) -> int:
+        """M."""
+        return len(self.score_CMN[0])
+
+    def scores(self, mean_CXN: Sequence[Means]) -> Floats:
+        """(X,): the objective of every candidate mean, larger is better."""
+        value_XC = self._cell_values(mean_CXN)
+        value_X: Floats = (
+            value_XC.min(axis=1) if self.weight_C is None else value_XC @ self.weight_C
+        )
+        return value_X if self.sign > 0 else -value_X
+
+    def slopes(self, mean_CBN: Sequence[Means]) -> Floats:
+        """(B, M): how fast the objective rises from each of B means towards every run."""
+        weight_BC = self._weights_at(mean_CBN)
+        slope_BM = np.zeros((len(weight_BC), self.num_runs))
+        for cell, (metric, mean_BN) in enumerate(zip(self.metrics_C, mean_CBN, strict=True)):
+            slope_BN = np.stack([metric.slope(mean_N) for mean_N in mean_BN])
+            slope_BN *= self.sign * weight_BC[:, cell, None]
+            slope_BM += slope_BN.astype(np.float32) @ self.score_CMN[cell].T
+            slope_BM -= (slope_BN * mean_BN).sum(axis=1, keepdims=True)
+        return slope_BM
+
+    def spreads(self) -> Floats:
+        """(M,): the standard deviation of the scores of every run, as a mean over cells."""
+        spreads = [score_MN.std(axis=1) for score_MN in self.score_CMN]
+        return np.maximum(np.mean(spreads, axis=0, dtype=np.float64), LEAST_SPREAD)
+
+    def singles(self) -> Floats:
+        """(M,): the objective of every run alone, larger is better."""
+        starts = range(0, self.num_runs, SHORTLIST)
+        blocks = [slice(start, start + SHORTLIST) for start in starts]
+        return np.concatenate(
+            [self.scores([score_MN[block] for score_MN in self.score_CMN]) for block in blocks]
+        )
+
+    def mean_score(self, weight_M: Floats) -> float:
+        """Return the objective of a weighted mean, larger is better."""
+        weights = (weight_M / weight_M.sum()).astype(np.float32)
+        means = [(weights @ score_MN)[None] for score_MN in self.score_CMN]
+        return float(self.scores(means)[0])
+
+    def _cell_values(self, mean_CXN: Sequence[Means]) -> Floats:
+        """(X, C): the metric of every cell for every mean."""
+        values = [
+            metric.values(mean_XN) for metric, mean_XN in zip(self.metrics_C, mean_CXN, strict=True)
+        ]
+        return np.stack(values, axis=1)
+
+    def _weights_at(self, mean_CBN: Sequence[Means]) -> Floats:
+        """(B, C): the derivative of the objective in the value of every cell."""
+        num_means, num_cells = len(mean_CBN[0]), len(self.metrics_C)
+        if self.weight_C is not None:
+            return np.broadcast_to(self.weight_C, (num_means, num_cells))
+        worst_B = self._cell_values(mean_CBN).argmin(axis=1)
+        is_worst_BC: Floats = np.eye(num_cells)[worst_B]
+        return is_worst_BC
+
+
+def make_pool(
+    cells: Sequence[CellRuns], is_seen_U: Mask, objective: Objective, scale: Scale
+) -> Pool:
+    """Take the rows of the units that are seen; ConfigurationError if no cell has a value."""
+    scores, metrics, num_rows = [], [], []
+    for cell in cells:
+        is_seen_N = is_seen_U[cell.rows.unit_N]
+        rows = CellRows(cell.rows.label_N[is_seen_N], cell.rows.unit_N[is_seen_N])
+        metrics.append(FAST_METRICS[metric_of(objective.name)](rows, scale))
+        scores.append(np.compress(is_seen_N, cell.score_MN[scale], axis=1))
+        num_rows.append(len(rows.label_N))
+    names = [cell.name for cell in cells]
+    has_value_C = np.array([metric is not None for metric in metrics], dtype=bool)
+    return Pool(
+        score_CMN=tuple(compress(scores, has_value_C)),
+        metrics_C=tuple(metric for metric in metrics if metric is not None),
+        weight_C=_cell_weights(objective, names, np.array(num_rows, float), has_value_C),
+        sign=1 if objective.maximize else -1,
+    )
+
+
+def _cell_weights(
+    objective: Objective, names: Sequence[tuple[str, str]], rows_C: Floats, has_value_C: Mask
+) -> Floats | None:
+    """Return the weights of the cells with a value; None if the objective is the worst cell.
+
+    All other objectives are linear in the values of the cells.
+    """
+    unit_CC = np.where(has_value_C, np.eye(len(names)), np.nan)
+    if not has_value_C.any():
+        objective(metric_cells(names, rows_C, np.full(len(names), np.nan)))  # raises
+    if objective.name == "worst_auc":
+        return None
+    return np.array(
+        [objective(metric_cells(names, rows_C, unit_C)) for unit_C in unit_CC[has_value_C]]
+    )
+
+
+@dataclass(frozen=True)
+class Track:
+    """What one greedy search may add: runs that are offered, within a limit on their total cost."""
+
+    is_offered_M: Mask
+    cost_M: Floats
+    limit: float
+    with_replacement: bool = True
+
+    def may_add(self, picks: Sequence[int]) -> NDArray[np.int64]:
+        """Return the runs that may be added to these; a run that is in costs nothing more."""
+        is_in_M = np.zeros(len(self.cost_M), bool)
+        is_in_M[list(picks)] = True
+        is_open_M = ~is_in_M & (self.cost_M[is_in_M].sum() + self.cost_M <= self.limit)
+        if self.with_replacement:
+            is_open_M |= is_in_M
+        return np.flatnonzero(self.is_offered_M & is_open_M)
+
+
+@dataclass(frozen=True)
+class Path:
+    """Runs in the order in which they were added, and the objective after each."""
+
+    picks: tuple[int, ...]
+    scores: tuple[float, ...]
+
+    def best_weights(self, num_runs: int) -> Floats:
+        """(M,): weights of the best mean on the path, the shortest if there are several."""
+        length = int(np.argmax(self.scores)) + 1
+        return np.bincount(self.picks[:length], minlength=num_runs) / length
+
+
+def walk(pool: Pool, tracks: Sequence[Track], most: int) -> list[Path]:
+    """Add up to `most` runs on every track, one at a time; a path ends if no run may be added."""
+    single_M, spread_M = pool.singles(), pool.spreads()
+    searches = [_Search(pool, track) for track in tracks]
+    for search in searches:
+        first_X = search.track.may_add(())
+        search.add(first_X, single_M[first_X])
+    for _ in range(most - 1):
+        slope_BM = _slopes(pool, searches) / spread_M
+        for search, slope_M in zip(searches, slope_BM, strict=True):
+            open_X = _shortlist(search.track.may_add(search.picks), slope_M)
+            search.add(open_X, search.scores_with(open_X))
+        heartbeat.send_heartbeat()
+    return [Path(tuple(search.picks), tuple(search.scores)) for search in searches]
+
+
+class _Search:
+    """A path in the making."""
+
+    def __init__(self, pool: Pool, track: Track) -> None:
+        self.pool, self.track = pool, track
+        self.picks: list[int] = []
+        self.scores: list[float] = []
+        self.sum_CN: list[Means] = [np.zeros_like(score_MN[0]) for score_MN in pool.score_CMN]
+
+    def scores_with(self, open_X: NDArray[np.int64]) -> Floats:
+        """(X,): the objective after each of these runs is added."""
+        length = np.float32(len(self.picks) + 1)
+        means = [
+            (sum_N + score_MN[open_X]) / length
+            for sum_N, score_MN in zip(self.sum_CN, self.pool.score_CMN, strict=True)
+        ]
+        return self.pool.scores(means)
+
+    def add(self, open_X: NDArray[np.int64], score_X: Floats) -> None:
+        """Add the best of these runs, if there are any."""
+        if not len(open_X):
+            return
+        best = int(np.argmax(score_X))
+        self.picks.append(int(open_X[best]))
+        self.scores.append(float(score_X[best]))
+        for sum_N, score_MN in zip(self.sum_CN, self.pool.score_CMN, strict=True):
+            np.add(sum_N, score_MN[self.picks[-1]], out=sum_N)
+
+
+def _slopes(pool: Pool, searches: Sequence[_Search]) -> Floats:
+    """(B, M): slopes at the mean of every search; zeros where the shortlist has all runs."""
+    if pool.num_runs <= SHORTLIST:
+        return np.zeros((len(searches), pool.num_runs))
+    sums = zip(*(search.sum_CN for search in searches), strict=True)
+    length_B = np.array([[len(search.picks)] for search in searches], np.float32)
+    mean_CBN = [np.divide(np.stack(sum_BN), length_B, dtype=np.float32) for sum_BN in sums]
+    return pool.slopes(mean_CBN)
+
+
+def _shortlist(open_X: NDArray[np.int64], slope_M: Floats) -> NDArray[np.int64]:
+    """Return the SHORTLIST of these runs with the largest slopes, in the order of the runs."""
+    return np.sort(open_X[np.argsort(-slope_M[open_X], kind="stable")[:SHORTLIST]])
