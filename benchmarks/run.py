@@ -24,6 +24,7 @@ import bench_platform
 import bench_report
 import bench_restart
 import bench_scenarios
+import bench_selection
 import bench_slots
 import bench_stacked
 import bench_statistics
@@ -86,6 +87,11 @@ BENCHES = {
             make_dataset(FEW // 4), batch_sizes=(256,), numbers=(5,), rounds=5
         ),
         bench_stacked.table,
+    ),
+    "selection": Bench(
+        lambda: bench_selection.bench_selection(FEW // 10, rounds=3),
+        lambda: bench_selection.bench_selection(FEW // 40, rounds=1),
+        bench_selection.table,
     ),
     "differences": Bench(
         lambda: bench_differences.bench_differences(make_dataset(FEW // 4), steps=(1, 10, 50)),

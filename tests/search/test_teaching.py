@@ -136,7 +136,7 @@ def test_other_finalists_make_another_teacher_and_other_students(studio: Studio)
     after, pretender = studio.launch(arms=ARMS, more=BOTH, finalist_seeds=3)
     assert len(of_kind(pretender, TeachJob)) == 1
     assert len(trainings(pretender, "taught_mmoe")) == 3 + 3
-    assert before.students[0].trials != after.students[0].trials
+    assert before.ensemble(TEACHER) != after.ensemble(TEACHER)
     assert after.test_accesses == before.test_accesses + 2 + 2, (
         "a further seed of both arms, and the student and the ensemble, which are others now"
     )

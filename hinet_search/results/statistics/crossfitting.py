@@ -4,6 +4,13 @@ In a repeat, every fold of users is scored by ensembles that were chosen on the 
 cell's metric is its mean over the folds in which it has a value, weighted by rows: scores of
 different ensembles are never ranked against each other. The objective of the cells is averaged over
 repeats.
+
+The interval of a gain is normal. Its variance is that of the gain when users are resampled, for all
+folds of all repeats alike and with the ensembles of the folds held fixed (Bayle et al.,
+Cross-validation confidence intervals for test error, NeurIPS 2020), times 1 + held / seen units:
+users of a fold also choose for the other folds, and this ratio is the correction of Nadeau and
+Bengio (Inference for the generalization error, Machine Learning 2003). In simulations of small
+splits, 95 % intervals without the factor covered 91 %.
 Shape legend: A ensembles, R rows, C cells, U units (users or rows), H units of a fold,
 B resamplings of a block.
 """
@@ -84,27 +91,30 @@ class CrossFit:
             )
         return value_A
 
-    def gain(self, seed: int, resamplings: int = RESAMPLINGS) -> CrossFittedGain:
-        """Compute the gain of the second ensemble of every fold over the first."""
+    def gain(self, seed: int, *, held_over_seen: float) -> CrossFittedGain:
+        """Compute the gain of the second ensemble of every fold over the first.
+
+        `held_over_seen` is the ratio of the units of a fold to those that chose for it.
+        """
         mean_value, selected_value = self.values()[:2].tolist()
         sign = 1 if self._objective.maximize else -1
         blocks = []
         for multiplicity_UB in multiplicity_blocks(
-            self._num_units, self._num_rows, seed, resamplings
+            self._num_units, self._num_rows, seed, RESAMPLINGS
         ):
             value_AB = self._values(multiplicity_UB, 2)
             blocks.append(sign * (value_AB[1] - value_AB[0]))
             heartbeat.send_heartbeat()
         gain_B = np.concatenate(blocks)
-        deviation = float(np.std(gain_B[~np.isnan(gain_B)], ddof=1))
-        half = float(stdtrit(self._num_units - 1, (1 + CONFIDENCE) / 2)) * deviation
+        variance = float(np.var(gain_B[~np.isnan(gain_B)], ddof=1)) * (1 + held_over_seen)
+        half = float(stdtrit(self._num_units - 1, (1 + CONFIDENCE) / 2)) * variance**0.5
         estimate = sign * (selected_value - mean_value)
         return CrossFittedGain(
             estimate, estimate - half, estimate + half, mean_value, selected_value
         )
 
     def _values(self, multiplicity_UB: Floats, num_ensembles: int | None) -> Floats:
-        """(A, B): the objective of the first ensembles, a mean over repeats; NaN without a value."""
+        """(A, B): the objective of the first ensembles, a mean over repeats; NaN if it has none."""
         repeats = {fold.repeat for fold in self._folds}
         value_of_repeats = []
         for repeat in sorted(repeats):

@@ -4,16 +4,13 @@ A mean is taken of logits or of probabilities; both are returned as logits.
 Shape legend: M runs (S if they are the seeds of one finalist), R rows, T tasks.
 """
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
 from hinet_search.common import heartbeat
+from hinet_search.results.ensemble_records import Scale
 from hinet_search.results.statistics.weighted_metrics import Floats
-
-Scale = Literal["logits", "probabilities"]
 
 CHUNK_NUMBERS = 1_000_000  # logits of one run that are widened to float64 at once (8 MB)
 CERTAIN = 700.0  # larger logits count as this: their probability is 1 in float64
@@ -84,11 +81,16 @@ def copies(
     """
     mean_M = np.array([logits_RT.mean(dtype=np.float64) for logits_RT in logits_MRT])
     order_M = np.argsort(mean_M, kind="stable")
+    sorted_M = mean_M[order_M]
     pairs = []
-    for place, left in enumerate(order_M):
-        end = np.searchsorted(mean_M[order_M], mean_M[left] + 2 * tolerance, side="right")
-        for right in order_M[place + 1 : end]:
-            if np.abs(logits_MRT[left] - logits_MRT[right]).max(initial=0.0) <= tolerance:
-                pairs.append((int(min(left, right)), int(max(left, right))))
+    for place, left in enumerate(order_M.tolist()):
+        end = np.searchsorted(sorted_M, sorted_M[place] + 2 * tolerance, side="right")
+        near = order_M[place + 1 : end].tolist()
+        pairs += [(left, right) for right in near if _is_copy(logits_MRT, left, right, tolerance)]
         heartbeat.send_heartbeat()
-    return sorted(pairs)
+    return sorted((min(pair), max(pair)) for pair in pairs)
+
+
+def _is_copy(logits_MRT: NDArray[np.float32], left: int, right: int, tolerance: float) -> bool:
+    difference_RT = np.abs(logits_MRT[left] - logits_MRT[right])
+    return bool(difference_RT.max(initial=0.0) <= tolerance)

@@ -6,10 +6,7 @@ cross-fitted: users are divided into folds, everything (scale, weights, and unde
 baseline) is chosen on the other folds, and the fold only measures (crossfitting.py). The selection
 replaces the baseline only if the 95 % interval of that gain lies above 0.
 
-The interval is normal around the estimate. Its deviation is that of the gain when users are
-resampled, for all folds of all repeats alike, with the selections of the folds held fixed: they
-share most of their users and differ little (Bayle et al., Cross-validation confidence intervals for
-test error, NeurIPS 2020). It is the interval of selections on a little less than all users.
+The gain is that of selections on a little less than all users; crossfitting.py has its interval.
 
 Equal inputs and seed give equal results. Runs are sorted by a hash of their logits, so that the
 order in which they come does not matter, except between identical runs.
@@ -26,9 +23,10 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from hinet_search.common.errors import ConfigurationError
+from hinet_search.results.ensemble_records import Scale
 from hinet_search.results.objectives import Objective, objective_named
 from hinet_search.results.statistics.crossfitting import CrossFit, CrossFittedGain, HeldOut
-from hinet_search.results.statistics.ensemble import RunningMean, Scale, combined
+from hinet_search.results.statistics.ensemble import RunningMean, combined
 from hinet_search.results.statistics.fast_metrics import CellRows
 from hinet_search.results.statistics.greedy import CellRuns, Mask, Pool, Track, make_pool, walk
 from hinet_search.results.statistics.resampling import ScoredRows, units_of_rows
@@ -74,6 +72,7 @@ class EnsembleOfSize:
     """
 
     members: tuple[int, ...]
+    scale: Scale
     value: float
     crossfitted: float
 
@@ -155,21 +154,25 @@ def select(  # noqa: PLR0913  settings of one procedure
 
 def _select(runs: ScoredRuns, settings: _Settings) -> Selection:
     unit_R, num_units = units_of_rows(runs.user_R)
-    cells = _cells(runs, unit_R, settings.objective)
+    cells = runs_of_cells(runs, unit_R, settings.objective)
     whole = _choose(cells, np.ones(num_units, bool), settings)
     choices = list(_choices_of_folds(cells, num_units, settings))
+    if not choices:
+        raise ConfigurationError(
+            f"{settings.objective.name} has no value without any one of {settings.folds} folds of "
+            f"users, so its gain cannot be cross-fitted",
+            remedy="select by logloss, or on a larger validation split",
+        )
     num_sizes = min(len(choice.order) for choice in [whole, *(choice for *_, choice in choices)])
     folds = [
         _held_out(runs, unit_R, is_held_U, choice, num_sizes, repeat)
         for repeat, is_held_U, choice in choices
     ]
-    in_sample = CrossFit(
-        [_held_out(runs, unit_R, np.ones(num_units, bool), whole, num_sizes, 0)],
-        settings.objective,
-        num_units,
-    )
     crossfit = CrossFit(folds, settings.objective, num_units)
-    gain = crossfit.gain(settings.seed)
+    everything = _held_out(runs, unit_R, np.ones(num_units, bool), whole, num_sizes, 0)
+    value_A = CrossFit([everything], settings.objective, num_units).values()
+    crossfitted_A = crossfit.values()
+    gain = crossfit.gain(settings.seed, held_over_seen=1 / (settings.folds - 1))
     replaces = gain.low > 0
     return Selection(
         weight_M=tuple((whole.weight_M if replaces else whole.baseline_M).tolist()),
@@ -177,12 +180,9 @@ def _select(runs: ScoredRuns, settings: _Settings) -> Selection:
         scale=whole.scale if replaces else "probabilities",
         gain=gain,
         sizes=tuple(
-            EnsembleOfSize(whole.order[:size], value, crossfitted)
-            for size, value, crossfitted in zip(
-                range(1, num_sizes + 1),
-                in_sample.values()[2:].tolist(),
-                crossfit.values()[2:].tolist(),
-                strict=True,
+            EnsembleOfSize(whole.order[: number + 1], whole.scale, value, crossfitted)
+            for number, (value, crossfitted) in enumerate(
+                zip(value_A[2:].tolist(), crossfitted_A[2:].tolist(), strict=True)
             )
         ),
     )
@@ -211,7 +211,9 @@ def _costs(cost_M: Sequence[float] | None, limit: float | None, num_runs: int) -
     return np.array(cost_M, dtype=np.float64)
 
 
-def _cells(runs: ScoredRuns, unit_R: NDArray[np.int64], objective: Objective) -> list[CellRuns]:
+def runs_of_cells(
+    runs: ScoredRuns, unit_R: NDArray[np.int64], objective: Objective
+) -> list[CellRuns]:
     """Return the cells that the objective reads, each with its positives first."""
     cells = []
     for number, scenario in enumerate(runs.scenarios):

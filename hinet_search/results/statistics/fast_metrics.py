@@ -8,18 +8,19 @@ computed on a random sample of them.
 
 `slope` is the derivative of the value in the mean of every row. For AUC, a step function, it is
 smoothed: the density of the other class around a row, within SMOOTHING of the ranks on each side.
-Shape legend: N rows of a cell, X candidate means, P (positive, negative) pairs within units.
+Shape legend: N rows of a cell, X candidate means, P (positive, negative) pairs within units,
+G bins of calibration or groups of rows by unit.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from hinet_search.results.statistics.ensemble import Scale
+from hinet_search.results.ensemble_records import Scale
 from hinet_search.results.statistics.weighted_metrics import NUM_CALIBRATION_BINS, Floats
 
 SMOOTHING = 1 / 16
@@ -87,13 +88,15 @@ class FastAuc:
 
     def _rank_sum(self, mean_XN: Means, bit_of_positives: int, bit_of_negatives: int) -> Floats:
         """(X,): the sum of the ranks of the positives, from 0, with their ties by the last bit."""
-        key_XN = mean_XN.view(np.int32) & ~1
+        key_XN = (mean_XN + np.float32(0)).view(np.int32)  # the sum is new, and has no -0.0
+        key_XN &= ~1
         key_XN[:, : self.num_positives] |= bit_of_positives
         key_XN[:, self.num_positives :] |= bit_of_negatives
-        key_XN = np.sort(key_XN.view(np.float32), axis=1).view(np.int32) & 1
-        ranks_N = np.arange(key_XN.shape[1], dtype=np.float64)
-        sum_X: Floats = key_XN.astype(np.float64) @ ranks_N
-        return sum_X if bit_of_positives else ranks_N.sum() - sum_X
+        sorted_XN = np.sort(key_XN.view(np.float32), axis=1)
+        is_marked_XN = (sorted_XN.view(np.int32) & 1).astype(np.float64)
+        rank_N = np.arange(is_marked_XN.shape[1], dtype=np.float64)
+        marked_X: Floats = is_marked_XN @ rank_N
+        return marked_X if bit_of_positives else rank_N.sum() - marked_X
 
 
 @dataclass(frozen=True)
@@ -114,9 +117,9 @@ class FastGroupedAuc:
         scale = max(float(np.median(np.abs(distance_P))), LEAST)
         near_P = self.weight_P * np.exp(-((distance_P / scale) ** 2)) / scale
         num_rows = len(mean_N)
-        rising_N = np.bincount(self.positive_P, near_P, num_rows)
-        slope_N: Floats = rising_N - np.bincount(self.negative_P, near_P, num_rows)
-        return slope_N
+        rising_N = np.bincount(self.positive_P, near_P, num_rows).astype(np.float64)
+        falling_N = np.bincount(self.negative_P, near_P, num_rows).astype(np.float64)
+        return rising_N - falling_N
 
     def _value(self, mean_N: Means) -> float:
         positive_P, negative_P = mean_N[self.positive_P], mean_N[self.negative_P]
@@ -142,7 +145,7 @@ class FastLogLoss:
     def slope(self, mean_N: Means) -> Floats:
         """(N,): (p - label) / N for logits, divided by p (1 - p) for probabilities."""
         p_N = _probabilities(mean_N, self.scale).astype(np.float64)
-        surprise_N = _surprise(p_N, self.num_positives)
+        surprise_N: Floats = _surprise(p_N, self.num_positives)
         if self.scale == "probabilities":
             surprise_N /= p_N * (1 - p_N)
         return surprise_N / len(p_N)
@@ -157,35 +160,47 @@ class FastCalibrationError:
 
     def values(self, mean_XN: Means) -> Floats:
         """(X,): the mean |mean probability - share of positives| over bins."""
-        return np.array([np.abs(self._gap_of_bins(mean_N)[0]).sum() for mean_N in mean_XN])
+        error_X: Floats = np.abs(self._gap_of_bins(mean_XN)[0]).sum(axis=1)
+        return error_X
 
     def slope(self, mean_N: Means) -> Floats:
         """(N,): the sign of the gap of a row's bin, in units of its mean."""
-        gap_of_bin, bin_N = self._gap_of_bins(mean_N)
-        p_N = _probabilities(mean_N, self.scale).astype(np.float64)
-        rise_N = p_N * (1 - p_N) if self.scale == "logits" else np.ones(len(p_N))
-        slope_N: Floats = np.sign(gap_of_bin)[bin_N] * rise_N / len(p_N)
-        return slope_N
+        gap_XG, order_XN = self._gap_of_bins(mean_N[None])
+        num_rows = len(mean_N)
+        sign_N = np.empty(num_rows)
+        bin_N = np.arange(num_rows) * NUM_CALIBRATION_BINS // num_rows
+        sign_N[order_XN[0]] = np.sign(gap_XG[0])[bin_N]
+        if self.scale == "logits":
+            p_N = _probabilities(mean_N, self.scale).astype(np.float64)
+            sign_N *= p_N * (1 - p_N)
+        return sign_N / num_rows
 
-    def _gap_of_bins(self, mean_N: Means) -> tuple[Floats, NDArray[np.int64]]:
-        """Return the sum of p - label of every bin over N, and the bin of every row."""
-        p_N = _probabilities(mean_N, self.scale).astype(np.float64)
-        num_rows = len(p_N)
-        order_N = np.argsort(p_N, kind="stable")
-        up_to_N = np.concatenate([[0.0], np.cumsum(_surprise(p_N, self.num_positives)[order_N])])
-        edges = np.linspace(0, num_rows, NUM_CALIBRATION_BINS + 1)
-        bin_N = np.empty(num_rows, np.int64)
-        bin_N[order_N] = np.arange(num_rows) * NUM_CALIBRATION_BINS // num_rows
-        return np.diff(np.interp(edges, np.arange(num_rows + 1), up_to_N)) / num_rows, bin_N
+    def _gap_of_bins(self, mean_XN: Means) -> tuple[Floats, NDArray[np.int64]]:
+        """(X, G) and (X, N): the sum of p - label of every bin over N, and the order of the rows.
+
+        A row on an edge is divided between its bins.
+        """
+        order_XN = np.argsort(mean_XN, axis=1)
+        surprise_XN = _surprise(_probabilities(mean_XN, self.scale), self.num_positives)
+        sorted_XN = np.take_along_axis(surprise_XN, order_XN, axis=1)
+        up_to_XN = np.zeros((len(mean_XN), mean_XN.shape[1] + 1))
+        np.cumsum(sorted_XN, axis=1, dtype=np.float64, out=up_to_XN[:, 1:])
+        num_rows = mean_XN.shape[1]
+        edge_G = np.arange(NUM_CALIBRATION_BINS + 1) * num_rows
+        whole_G, part_G = np.divmod(edge_G, NUM_CALIBRATION_BINS)
+        next_G = np.minimum(whole_G + 1, num_rows)
+        share_G = part_G / NUM_CALIBRATION_BINS
+        up_to_XG = (1 - share_G) * up_to_XN[:, whole_G] + share_G * up_to_XN[:, next_G]
+        return np.diff(up_to_XG, axis=1) / num_rows, order_XN
 
 
-def _fast_auc(rows: CellRows, scale: Scale) -> FastMetric | None:
+def _fast_auc(rows: CellRows, _scale: Scale) -> FastMetric | None:
     num_negatives = len(rows.label_N) - rows.num_positives
     has_both = rows.num_positives and num_negatives
     return FastAuc(rows.num_positives, num_negatives) if has_both else None
 
 
-def _fast_grouped_auc(rows: CellRows, scale: Scale) -> FastMetric | None:
+def _fast_grouped_auc(rows: CellRows, _scale: Scale) -> FastMetric | None:
     """Pair the rows of every unit that has both labels; a unit weighs as much as it has rows."""
     row_N = np.argsort(rows.unit_N, kind="stable")  # positives first within a unit
     first_G, size_G = np.unique(rows.unit_N[row_N], return_index=True, return_counts=True)[1:]
@@ -229,8 +244,8 @@ def _probabilities(mean: Means, scale: Scale) -> Means:
     return p
 
 
-def _surprise(p_N: Floats, num_positives: int) -> Floats:
-    """(N,): p - label."""
-    surprise_N = p_N.copy()
-    surprise_N[:num_positives] -= 1
-    return surprise_N
+def _surprise(p: NDArray[Any], num_positives: int) -> NDArray[Any]:
+    """(..., N): p - label."""
+    surprise = p.copy()
+    surprise[..., :num_positives] -= 1
+    return surprise

@@ -1,0 +1,47 @@
+"""Pools of simulated runs: a common signal, and noise of every run's own."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hinet_search.data.columns import Columns
+from hinet_search.results.objectives import objective_named
+from hinet_search.results.statistics.ensemble_selection import ScoredRuns
+from hinet_search.training.metrics import cell_values
+
+SCENARIOS, TASKS = ("Home", "Push"), ("click", "order")
+
+
+def draw_runs(
+    noise_M: Sequence[float], *, seed: int = 0, rows: int = 600, users: int = 60
+) -> ScoredRuns:
+    """Runs whose logits are a signal plus noise of these deviations; users share a part of both."""
+    draw = np.random.default_rng(seed)
+    user_R = draw.integers(users, size=rows).astype(np.int32)
+    signal_RT = draw.normal(size=(rows, 2)) + 0.5 * draw.normal(size=(users, 2))[user_R]
+    labels_RT = (draw.random((rows, 2)) < 1 / (1 + np.exp(1 - signal_RT))).astype(np.uint8)
+    noise_MRT = draw.normal(size=(len(noise_M), rows, 2))
+    noise_MRT += 0.5 * draw.normal(size=(len(noise_M), users, 2))[:, user_R]
+    logits_MRT = 0.8 * signal_RT - 1 + np.reshape(noise_M, (-1, 1, 1)) * noise_MRT
+    return ScoredRuns(
+        logits_MRT=logits_MRT.astype(np.float32),
+        labels_RT=labels_RT,
+        scenario_R=(draw.random(rows) < 0.3).astype(np.int16),
+        user_R=user_R,
+        scenarios=SCENARIOS,
+        tasks=TASKS,
+    )
+
+
+def exact_value(runs: ScoredRuns, logits_RT: NDArray[np.float32], objective: str) -> float:
+    """The objective by the metrics of an evaluation."""
+    columns = Columns(
+        ids_RF=np.zeros((len(runs.user_R), 0), np.int32),
+        numeric_RN=np.zeros((len(runs.user_R), 0), np.float32),
+        scenario_R=runs.scenario_R,
+        labels_RT=runs.labels_RT,
+        user_R=runs.user_R,
+        lists_RS=np.zeros((len(runs.user_R), 0), np.int32),
+    )
+    return objective_named(objective)(cell_values(logits_RT, columns, runs.scenarios, runs.tasks))
