@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart dev fix lint test test-fast check chaos fuzz bench bench-quick packages
+.PHONY: help quickstart dev fix lint test test-again test-fast check chaos fuzz bench bench-quick packages
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/pytest
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 test: $(STAMP) packages ## install and run all tests
 	$(PYTEST) $(PARALLEL) -m "not alone"
+	$(PYTEST) -m alone tests/chaos tests/executors
+
+test-again: $(STAMP) ## run the tests that failed once more, one at a time, then those that run alone
+	$(PYTEST) --last-failed --last-failed-no-failures none -m "not alone" -rA --tb=long || [ $$? = 5 ]
 	$(PYTEST) -m alone tests/chaos tests/executors
 
 test-fast: $(STAMP) ## run the fast tests: no killed processes, Ray, browser or server

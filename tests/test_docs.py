@@ -63,9 +63,11 @@ def test_every_yaml_block_is_of_its_type(page: str, text: str, tmp_path: Path) -
     path = tmp_path / page
     path.write_text(text)
     file = read(path)
-    if "arms" in file.tree:
-        data = _definition(tmp_path) if isinstance(file.tree["data"], str) else file.tree["data"]
-        file.parse(StudySpec, {**file.tree, "data": data})
+    of_study = set(file.tree) <= set(StudySpec.model_fields)
+    if "arms" in file.tree or of_study:  # a study, or keys to add to one
+        tree = {"arms": {"single": {}}, "data": "rows", **file.tree}
+        data = _definition(tmp_path) if isinstance(tree["data"], str) else tree["data"]
+        file.parse(StudySpec, {**tree, "data": data})
     elif "parameters" in file.tree:
         space = file.parse(SpaceFile)
         assert set(space.parameters) | set(space.fixed) <= set(known_names("mmoe"))
