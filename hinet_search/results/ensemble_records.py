@@ -34,8 +34,8 @@ class Member:
 class SelectionGain:
     """Gain of the greedy selection over the plain mean on validation, with its 95 % interval.
 
-    It is cross-fitted over users: the selection never saw the users that it is scored on. The values
-    are the objective of the mean and of the selection, also cross-fitted.
+    It is cross-fitted over users: the selection never saw the users that it is scored on. The
+    values are the objective of the mean and of the selection, also cross-fitted.
     """
 
     estimate: float
@@ -59,8 +59,9 @@ class EnsembleRecord:
     """An ensemble: what it was chosen from, its members, and its metrics.
 
     `method` is `mean` (of the whole pool) or `selected`, `scale` says what is averaged.
-    `gain` is None if there was nothing to select from. Test cells and their
-    resamplings are None until the ensemble is opened on test; a teacher never is.
+    `gain` is None if there was nothing to select from. `copies` are pairs of runs of the pool with
+    the same scores. Test cells and their resamplings are None until the ensemble is opened on test;
+    a teacher never is.
     """
 
     name: str
@@ -74,6 +75,7 @@ class EnsembleRecord:
     sizes: tuple[EnsembleSize, ...] = ()
     test_cells: tuple[CellValue, ...] | None = None
     resampled: Resampled | None = None
+    copies: tuple[tuple[RunKey, RunKey], ...] = ()
 
     @property
     def honest_value(self) -> float:

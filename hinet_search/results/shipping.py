@@ -18,7 +18,7 @@ from statistics import fmean
 from typing import Literal
 
 from hinet_search.results.contrasts import claims
-from hinet_search.results.ensemble_records import ENSEMBLE, EnsembleRecord, RunKey
+from hinet_search.results.ensemble_records import ENSEMBLE, RunKey
 from hinet_search.results.finalist_values import (
     best_on_validation,
     chosen,
@@ -89,6 +89,20 @@ def shipment(record: StudyRecord, outcome: Verdict) -> Shipment:
     return Shipment(offers, next((offer for offer in offers if offer.name == name), None), why)
 
 
+def ensembles_by_size(record: StudyRecord) -> tuple[Offer, ...]:
+    """Return the best ensembles of two and more runs with their cross-fitted values.
+
+    None of them is an offer by itself; they show what more members bring.
+    """
+    ensemble = record.ensemble(ENSEMBLE)
+    offers = []
+    for size in ensemble.sizes if ensemble else ():
+        if len(size.runs) > 1 and size.cross_fitted is not None:
+            name = f"{len(size.runs)} runs"
+            offers.append(_average(record, name, size.runs, size.cross_fitted, None))
+    return tuple(offers)
+
+
 def serving_cost(record: StudyRecord, runs: Sequence[RunKey]) -> Cost:
     """Return the cost of a run, with FLOPs and milliseconds of all runs together.
 
@@ -111,7 +125,9 @@ def _offers(record: StudyRecord) -> Iterable[Offer]:
             yield _single(record, arm, finalist)
     ensemble = record.ensemble(ENSEMBLE)
     if ensemble is not None:
-        yield _average(record, ensemble)
+        runs = [member.run for member in ensemble.members]
+        test = values_by(headline(record.objective))(ensemble.test_cells or ())
+        yield _average(record, ENSEMBLE, runs, ensemble.honest_value, test)
 
 
 def _single(record: StudyRecord, arm: ArmRecord, finalist: FinalistRecord) -> Offer:
@@ -127,17 +143,19 @@ def _single(record: StudyRecord, arm: ArmRecord, finalist: FinalistRecord) -> Of
     )
 
 
-def _average(record: StudyRecord, ensemble: EnsembleRecord) -> Offer:
-    cost = serving_cost(record, [member.run for member in ensemble.members])
+def _average(
+    record: StudyRecord, name: str, runs: Sequence[RunKey], valid: float, test: float | None
+) -> Offer:
+    cost = serving_cost(record, runs)
     return Offer(
-        ENSEMBLE,
+        name,
         "ensemble",
-        ensemble.honest_value,
-        values_by(headline(record.objective))(ensemble.test_cells or ()),
+        valid,
+        test,
         cost.milliseconds_per_100,
         cost.flops_per_row,
         record.budget.serving.share(cost),
-        members=len(ensemble.members),
+        members=len(runs),
     )
 
 

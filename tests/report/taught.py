@@ -116,7 +116,11 @@ def with_ensemble(
 
     `changes` replace fields of the ensemble.
     """
-    pool = all_runs(record)
+    pool = (
+        all_runs(record, *(arm.name for arm in record.arms))
+        if name == TEACHER
+        else all_runs(record)
+    )
     kept = tuple(members) or pool
     best = _best_run(record)
     cells = _better(best.valid_cells, gain)
