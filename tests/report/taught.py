@@ -24,12 +24,24 @@ from hinet_search.results.records import (
     ServingLimits,
 )
 from hinet_search.results.study_record import StudyRecord
+from tests.report.nine_arms import few_rows
 
 OF_TEACHER = (
     ParameterRange("train.teacher_weight", "float", 0.3, 1.0, False, (), 0.9),
     ParameterRange("train.teacher_temperature", "float", 1.0, 4.0, True, (), 1.0),
 )
 DRAWN = {"train.teacher_weight": 0.7, "train.teacher_temperature": 1.5}
+
+
+def taught(record: StudyRecord | None = None) -> StudyRecord:
+    """Teach STAR and HiNet of nine arms by the mean of all runs, select an ensemble, and set limits.
+
+    It is too slow for them.
+    """
+    record = with_student(record or few_rows(), "star", valid=0.009, test=0.007)
+    record = with_ensemble(with_student(record, "hinet", valid=0.001, test=0.0012), name=TEACHER)
+    members = all_runs(record, "trees", "hinet", "taught_star")[::5]
+    return with_limits(with_ensemble(record, members=members), milliseconds=5.0)
 
 
 def with_student(

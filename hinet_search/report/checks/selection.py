@@ -22,19 +22,17 @@ def check(record: StudyRecord) -> Finding | None:
         return passed(" ".join(_passed(ensemble, gain) for ensemble, gain in judged))
     return warning(
         "The gain of selecting members vanishes on users that the selection did not see.",
-        [
-            f"{ensemble.name.capitalize()}: {numbers.gain(_in_sample(record, ensemble, gain))} on the "
-            f"rows that chose it, {_cross_fitted(gain)} on others."
-            for ensemble, gain in vanishing
-        ],
+        [_vanishes(record, ensemble, gain) for ensemble, gain in vanishing],
         remedy="Take the plain mean or a single model, or launch the study again, which selects "
         "only where that is shown to gain.",
     )
 
 
-def _in_sample(record: StudyRecord, ensemble: EnsembleRecord, gain: SelectionGain) -> float:
+def _vanishes(record: StudyRecord, ensemble: EnsembleRecord, gain: SelectionGain) -> str:
     sign = 1.0 if record.maximize else -1.0
-    return sign * (ensemble.valid_objective - gain.mean_value)
+    in_sample = numbers.gain(sign * (ensemble.valid_objective - gain.mean_value))
+    name = ensemble.name.capitalize()
+    return f"{name}: {in_sample} on the rows that chose it, {_cross_fitted(gain)} on others."
 
 
 def _cross_fitted(gain: SelectionGain) -> str:

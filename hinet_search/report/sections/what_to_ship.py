@@ -26,7 +26,7 @@ from hinet_search.report.drawing.html import (
 from hinet_search.report.drawing.scatter import ScatterPoint, front, marks, sides_of, size_labels
 from hinet_search.report.facts import record as record_facts
 from hinet_search.report.text.advice import export_block
-from hinet_search.report.text.shipping import lead, remarks
+from hinet_search.report.text.shipping import has_more_than_arms, lead, remarks
 from hinet_search.results.ensemble_records import ENSEMBLE
 from hinet_search.results.shipping import Offer, Shipment, ensembles_by_size, shipment
 from hinet_search.results.study_record import StudyRecord
@@ -51,8 +51,7 @@ class CostScale:
 
 def build(record: StudyRecord) -> Card:
     """Build the frontier, the table of offers, and the export command of the one to take."""
-    ensemble = record.ensemble(ENSEMBLE)
-    if not record.students and ensemble is None and not record.budget.serving.are_set:
+    if not has_more_than_arms(record):
         raise NotApplicable(
             "needs students, an ensemble or serving limits; "
             "`teaching: auto`, `ensemble: true` or `serving:` in the study file adds them"
@@ -128,14 +127,12 @@ def _time(offer: Offer) -> str:
 
 
 def _share(share: float) -> str:
-    """Return the share of the limits that an offer takes: `yes, 41 %`, `no, 1.4 ×`."""
+    """Return the share of the limits that an offer takes: `yes, 41 %`, `no, 140 %`."""
     if not isfinite(share):
         return "not timed"
     if not share:
         return "yes"
-    if share <= 1:
-        return f"yes, {numbers.percent(share)}"
-    return f"no, {numbers.ratio(share)} ×"
+    return f"{'yes' if share <= 1 else 'no'}, {numbers.percent(share)}"
 
 
 def _sizes(record: StudyRecord, sizes: Sequence[Offer]) -> Markup:

@@ -9,6 +9,12 @@ from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words, title
 
 
+def has_more_than_arms(record: StudyRecord) -> bool:
+    """Whether a study has students, an ensemble or serving limits."""
+    has_ensemble = record.ensemble(ENSEMBLE) is not None
+    return bool(record.students) or has_ensemble or record.budget.serving.are_set
+
+
 def lead(record: StudyRecord, shipped: Shipment) -> str:
     """Say what to take and why, within which limits; `backticks` mark code."""
     why = shipped.why
