@@ -121,7 +121,7 @@ def test_the_export_command_is_that_of_what_to_take() -> None:
 
 
 def test_if_nothing_meets_the_limits_page_and_box_say_by_how_much() -> None:
-    record = with_limits(small(), flops=1e6)
+    record = with_limits(study(Shape(arms=("single", "ple", "hinet"))), flops=1e6)
     for text in (ship(record), plain(verdict.build(record).body)):
         assert "othing meets the serving limits; Single is nearest and takes 2.40 times" in text
         assert "raise serving.max_flops_per_row to 2,400,000" in text

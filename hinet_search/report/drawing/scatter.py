@@ -32,7 +32,10 @@ Box = tuple[float, float, float, float]  # left, right, bottom, top in per cent
 
 @dataclass(frozen=True)
 class ScatterPoint:
-    """One dot; `size` is log10 of its cost, `kind` a CSS class, `label` the text beside it."""
+    """One dot; `size` is log10 of its cost, `kind` a CSS class, `label` the text beside it.
+
+    A dot `is_small` to be less important.
+    """
 
     name: str
     is_focus: bool
@@ -40,6 +43,7 @@ class ScatterPoint:
     value: float
     kind: str = ""
     label: str | None = None
+    is_small: bool = False
 
     @property
     def written(self) -> str:
@@ -50,7 +54,9 @@ class ScatterPoint:
 def sides_of(points: Sequence[ScatterPoint], x_axis: Axis, y_axis: Axis) -> list[str]:
     """Return the side of each point that its name is on; "" for a name that does not fit."""
     places = [(x_axis.place(point.size), y_axis.place(point.value)) for point in points]
-    taken, sides = [_dot_box(x, y) for x, y in places], []
+    scales = [0.5 if point.is_small else 1.0 for point in points]
+    taken = [_dot_box(*place, scale) for place, scale in zip(places, scales, strict=True)]
+    sides = []
     for point, (x, y) in zip(points, places, strict=True):
         side, box = _free_side(point.written, x, y, taken) if point.written else ("", None)
         sides.append(side)
@@ -67,6 +73,7 @@ def marks(
         ring = " ring" if any(_beats(other, point, maximize=maximize) for other in points) else ""
         me, at = " me" if point.is_focus else "", f"left:{x:.1f}%;bottom:{y:.1f}%"
         kind = f" {point.kind}" if point.kind else ""
+        kind += " small" if point.is_small else ""
         yield tag("i", class_=f"dot{kind}{me}{ring}", style=at, title=point.name)
         if side:
             yield tag("span", point.written, class_=f"tag {side}{me}", style=at)
@@ -106,8 +113,8 @@ def size_labels(x_axis: Axis) -> list[Markup]:
     return labels
 
 
-def _dot_box(x: float, y: float) -> Box:
-    return x - 1.5, x + 1.5, y - 3, y + 3
+def _dot_box(x: float, y: float, scale: float = 1.0) -> Box:
+    return x - 1.5 * scale, x + 1.5 * scale, y - 3 * scale, y + 3 * scale
 
 
 def _free_side(name: str, x: float, y: float, taken: Sequence[Box]) -> tuple[str, Box]:

@@ -185,7 +185,7 @@ def _picture(record: StudyRecord, offers: Sequence[Offer], shipped: Shipment) ->
     )
     label = f"Value on validation against {scale.words}, cheapest first: {spoken}"
     box = tag("div", *drawn, class_="plot-box", role="img", aria_label=label)
-    plot = scroll("Value against cost", tag("div", box, class_="picture"))
+    plot = scroll("Value against cost", tag("div", box, class_="picture ship"))
     objective = record_facts.capitalized(record_facts.objective_in_words(record))
     return join(
         [tag("h3", f"{objective} on validation and cost"), plot, note(_legend(scale, offers))]
@@ -214,8 +214,9 @@ def _point(offer: Offer, cost: float, *, is_taken: bool, is_last: bool) -> Scatt
         is_taken,
         log10(cost),
         offer.valid,
-        "of-size" if is_size else offer.kind,
-        "" if is_size and not is_last else None,
+        "" if is_size else offer.kind,
+        label="" if is_size and not is_last else None,
+        is_small=is_size,
     )
 
 

@@ -21,12 +21,7 @@ def lead(record: StudyRecord, shipped: Shipment) -> str:
     if shipped.taken is not None:
         why = f"{title(shipped.taken.name)}: {why}"
     sentences = [f"{why[:1].upper()}{why[1:]}.", limits_in_words(record)]
-    outside = _outside(record)
-    if outside:
-        sentences.append(
-            f"{outside} of all arms, outside their equal budgets, and no part of their comparison."
-        )
-    return " ".join(sentences)
+    return " ".join([*sentences, *_outside(record)])
 
 
 def limits_in_words(record: StudyRecord) -> str:
@@ -46,13 +41,14 @@ def limits_in_words(record: StudyRecord) -> str:
     )
 
 
-def _outside(record: StudyRecord) -> str:
+def _outside(record: StudyRecord) -> Iterator[str]:
+    """Say what is no part of the comparison of arms."""
+    on = "the finalists of all arms, outside their equal budgets; arms are compared without"
     has_ensemble = record.ensemble(ENSEMBLE) is not None
-    if record.students and has_ensemble:
-        return "Students and the ensemble stand on the finalists"
     if record.students:
-        return "Students stand on the finalists"
-    return "The ensemble stands on the finalists" if has_ensemble else ""
+        yield f"Students {'and the ensemble ' * has_ensemble}stand on {on} them."
+    elif has_ensemble:
+        yield f"The ensemble stands on {on} it."
 
 
 def remarks(record: StudyRecord, shipped: Shipment) -> Iterator[str]:
