@@ -1,7 +1,6 @@
 """Checks of the trust card: each warns of its own fault only; all pass on a clean study."""
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -10,14 +9,13 @@ from hinet_search.common import plugins
 from hinet_search.report.finding import CHECKS, MOST_DETAILS, Finding, warning
 from hinet_search.report.page import render
 from hinet_search.report.sections import trust
-from hinet_search.results.records import FinalistRun, TrialRecord
+from hinet_search.results.records import TrialRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
 from tests.duels import with_seeds_opened, with_test_aucs
 from tests.report.arms import Shape
 from tests.report.planted import PLANTED, SCENARIOS, clean, hinet_cells, with_failed, with_seeds
 from tests.report.studies import empty, study
-from tests.report.taught import each_run, with_student
 
 CLEAN = clean()
 ONLY_TOLD = {"cost_limit"}  # never warns
@@ -389,55 +387,6 @@ def test_every_finding_has_an_anchor_of_its_check_and_warnings_come_first() -> N
 def test_the_heading_counts_the_warnings() -> None:
     assert trust.build(CLEAN).heading == "Every check passed"
     assert trust.build(PLANTED["long_tail"]).heading == "Two things to know before you trust this"
-
-
-@pytest.mark.parametrize("name", ["copies", "selection", "taught_calibration"])
-def test_checks_of_students_and_ensembles_need_some(name: str) -> None:
-    bare = replace(CLEAN, students=(), ensembles=())
-    assert result_of(name, bare) is None
-
-
-def test_students_and_the_ensemble_are_planned_uses_of_the_test_split() -> None:
-    assert CLEAN.test_accesses == 5
-    assert finding_of("test_accesses", CLEAN).subject == (
-        "The test split was used once per arm, student and ensemble, 5 times in all."
-    )
-
-
-def test_the_gain_of_a_selection_is_told_as_cross_fitted() -> None:
-    assert finding_of("selection", CLEAN).subject == (
-        "Teacher: the plain mean, as selecting is not shown to gain on users that it did not see. "
-        "Ensemble: selecting members gains +.0012 (+.0004 to +.0020) on users that it did not see."
-    )
-
-
-@pytest.mark.parametrize(("rise", "warns"), [(1.009, False), (1.011, True)])
-def test_a_student_may_lose_a_hundredth_of_its_log_loss(rise: float, warns: bool) -> None:
-    arm = CLEAN.arms[2]
-    (student,) = with_student(replace(CLEAN, students=()), arm.name).students
-
-    def raised(run: FinalistRun) -> FinalistRun:
-        cells = (replace(cell, logloss=rise * (cell.logloss or 0.0)) for cell in run.valid_cells)
-        return replace(run, valid_cells=tuple(cells))
-
-    record = replace(CLEAN, students=(each_run(student, raised),))
-    assert finding_of("taught_calibration", record).warns == warns
-
-
-@pytest.mark.parametrize(("rise", "warns"), [(0.004, False), (0.006, True)])
-def test_a_student_may_gain_a_two_hundredth_of_calibration_error(rise: float, warns: bool) -> None:
-    def with_ece(error: float) -> Callable[[FinalistRun], FinalistRun]:
-        return lambda run: replace(
-            run, valid_cells=tuple(replace(cell, ece=error) for cell in run.valid_cells)
-        )
-
-    *others, arm = CLEAN.arms
-    record = replace(
-        CLEAN,
-        arms=(*others, each_run(arm, with_ece(0.01))),
-        students=tuple(each_run(student, with_ece(0.01 + rise)) for student in CLEAN.students),
-    )
-    assert finding_of("taught_calibration", record).warns == warns
 
 
 def test_a_study_without_trials_has_the_checks_of_its_data() -> None:
