@@ -16,6 +16,7 @@ from math import isfinite
 
 from hinet_search.results.cell_gains import over_reference
 from hinet_search.results.contrasts import Contrast
+from hinet_search.results.ensemble_records import EnsembleRecord, RunKey
 from hinet_search.results.finalist_values import headline
 from hinet_search.results.records import (
     ArmRecord,
@@ -25,8 +26,10 @@ from hinet_search.results.records import (
     ParameterRange,
     TrialRecord,
 )
+from hinet_search.results.shipping import Offer, shipment
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.verdict import title, verdict
+from hinet_search.results.taught_contrasts import student_contrasts
+from hinet_search.results.verdict import Verdict, title, verdict
 
 SCHEMA = 1
 TRIAL = ("arm", "number", "state", "cause", "value", "seconds", "parameters", "started", "finished")
@@ -82,7 +85,73 @@ def _study(record: StudyRecord) -> Json:
             for cell in record.data.cells
         ],
         "arms": [_arm(record, arm, cells) for arm in record.arms],
-        "trials": _trials(record),
+        "trials": _trials(record, record.arms),
+        **_on_top(record, outcome, cells),
+    }
+
+
+def _on_top(record: StudyRecord, outcome: Verdict, cells: Cells) -> dict[str, Json]:
+    """Return students, ensembles and shipment; empty for a study of arms alone."""
+    if not (record.students or record.ensembles or record.budget.serving.are_set):
+        return {}
+    shipped = shipment(record, outcome)
+    gains = {contrast.arm: _contrast(contrast) for contrast in student_contrasts(record)}
+    return {
+        "students": [
+            {
+                **_description(student, cells),
+                "student_of": student.student_of,
+                "contrast": gains.get(student.name),
+            }
+            for student in record.students
+        ],
+        "student_trials": _trials(record, record.students),
+        "ensembles": [_averaged(ensemble, cells) for ensemble in record.ensembles],
+        "shipment": {
+            "taken": shipped.taken.name if shipped.taken else None,
+            "why": shipped.why,
+            "max_ms_per_100_rows": _plain(record.budget.serving.max_ms_per_100_rows),
+            "max_flops_per_row": _plain(record.budget.serving.max_flops_per_row),
+            "offers": [_offer(offer) for offer in shipped.offers],
+        },
+    }
+
+
+def _averaged(ensemble: EnsembleRecord, cells: Cells) -> Json:
+    """Return an ensemble; `gain` is that of the selection, cross-fitted, with its interval."""
+    gain = ensemble.gain
+    return {
+        "name": ensemble.name,
+        "method": ensemble.method,
+        "scale": ensemble.scale,
+        "pool": len(ensemble.pool),
+        "members": [[*_run(member.run), _plain(member.weight)] for member in ensemble.members],
+        "valid": _plain(ensemble.valid_objective),
+        "gain": [_plain(gain.estimate), _plain(gain.low), _plain(gain.high)] if gain else None,
+        "sizes": [
+            [len(size.runs), _plain(size.value), _plain(size.cross_fitted)]
+            for size in ensemble.sizes
+        ],
+        "valid_cells": _values(ensemble.valid_cells, cells),
+        "test": _values(ensemble.test_cells, cells),
+    }
+
+
+def _run(run: RunKey) -> list[Json]:
+    return [run.arm, run.trial_number, run.seed]
+
+
+def _offer(offer: Offer) -> Json:
+    return {
+        "name": offer.name,
+        "kind": offer.kind,
+        "members": offer.members,
+        "valid": _plain(offer.valid),
+        "test": _plain(offer.test),
+        "milliseconds_per_100": _plain(offer.milliseconds),
+        "flops_per_row": offer.flops_per_row,
+        "share_of_limits": _plain(offer.share),
+        "meets_limits": offer.meets_limits,
     }
 
 
@@ -102,6 +171,10 @@ def _contrast(contrast: Contrast) -> Json:
 
 
 def _arm(record: StudyRecord, arm: ArmRecord, cells: Cells) -> Json:
+    return {**_description(arm, cells), "over_reference": _over_reference(record, arm)}
+
+
+def _description(arm: ArmRecord, cells: Cells) -> dict[str, Json]:
     return {
         "name": arm.name,
         "title": title(arm.name),
@@ -111,7 +184,6 @@ def _arm(record: StudyRecord, arm: ArmRecord, cells: Cells) -> Json:
         "searched": [_range(searched) for searched in arm.ranges],
         "importances": {name: _plain(value) for name, value in arm.importances.items()},
         "finalists": [_finalist(finalist, cells) for finalist in arm.finalists],
-        "over_reference": _over_reference(record, arm),
     }
 
 
@@ -141,14 +213,12 @@ def _range(searched: ParameterRange) -> Json:
     }
 
 
-def _trials(record: StudyRecord) -> Json:
-    names = sorted(
-        {name for arm in record.arms for trial in arm.trials for name in trial.parameters}
-    )
+def _trials(record: StudyRecord, arms: Sequence[ArmRecord]) -> Json:
+    names = sorted({name for arm in arms for trial in arm.trials for name in trial.parameters})
     since = _clock(record)
     return {
         "columns": [*TRIAL, *names],
-        "rows": [_row(arm, trial, names, since) for arm in record.arms for trial in arm.trials],
+        "rows": [_row(arm, trial, names, since) for arm in arms for trial in arm.trials],
     }
 
 

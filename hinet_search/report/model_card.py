@@ -12,11 +12,12 @@ from hinet_search.report.facts import record as record_facts
 from hinet_search.report.finding import findings
 from hinet_search.report.redact import redact
 from hinet_search.report.text.untrusted import plain, table, warned
+from hinet_search.results.ensemble_records import TEACHER
 from hinet_search.results.finalist_values import chosen, headline_by_seed
 from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord
+from hinet_search.results.shipping import shipment
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.verdict import title, verdict
-from hinet_search.results.winner import recommended_arm
+from hinet_search.results.verdict import in_words, title, verdict
 
 LIMITS = (
     "Rows of scenarios that the model does not know are refused.",
@@ -26,9 +27,13 @@ LIMITS = (
 
 
 def model_card(record: StudyRecord, arm: str, seeds: Sequence[int], notes: Sequence[str]) -> str:
-    """Return the card of an arm's chosen finalist with these seeds; `notes` extend its limits."""
+    """Return the card of the chosen finalist of an arm or student with these seeds.
+
+    `notes` extend its limits.
+    """
     published = redact(record)
-    exported = next(candidate for candidate in published.arms if candidate.name == arm)
+    candidates = (*published.arms, *published.students)
+    exported = next(candidate for candidate in candidates if candidate.name == arm)
     finalist = chosen(exported)
     assert finalist is not None, "an exported arm has a chosen finalist"
     return "\n".join(_lines(published, exported, finalist, seeds, notes)) + "\n"
@@ -49,6 +54,7 @@ def _lines(
         f"{title(arm.name)} predicts the probabilities of {tasks} for a row of {scenarios}."
     )
     yield from _facts(record, finalist, seeds)
+    yield from _teacher(record, arm)
     yield from _cells(finalist, seeds)
     yield from _rivals(record, arm)
     yield from _warnings(record)
@@ -72,6 +78,17 @@ def _facts(record: StudyRecord, finalist: FinalistRecord, seeds: Sequence[int]) 
     }
     yield ""
     yield from (f"- **{name}**: {plain(text)}" for name, text in facts.items())
+
+
+def _teacher(record: StudyRecord, arm: ArmRecord) -> Iterator[str]:
+    """Yield what a student learnt from; nothing for an arm."""
+    teacher = record.ensemble(TEACHER)
+    if not arm.student_of or teacher is None:
+        return
+    arms = dict.fromkeys(title(member.run.arm) for member in teacher.members)
+    runs = numbers.plural(len(teacher.members), "run")
+    text = f"the mean of the {teacher.scale} of {runs} of {in_words(list(arms))}, beside the labels"
+    yield f"- **Taught by**: {plain(text)}"
 
 
 def _seeds_in_words(seeds: Sequence[int], num_seeds: int) -> str:
@@ -123,8 +140,9 @@ def _cell(cell: CellValue) -> tuple[str, ...]:
 
 
 def _rivals(record: StudyRecord, arm: ArmRecord) -> Iterator[str]:
-    """Yield the table of all arms by their chosen finalists, the exported arm first."""
-    arms = [arm, *(other for other in record.arms if other is not arm)]
+    """Yield the table of arms and students by their chosen finalists, the exported one first."""
+    others = (*record.arms, *record.students)
+    arms = [arm, *(other for other in others if other is not arm)]
     values = (
         (other, headline_by_seed(record, finalist, "test"))
         for other in arms
@@ -144,13 +162,11 @@ def _rivals(record: StudyRecord, arm: ArmRecord) -> Iterator[str]:
         rows,
     )
     outcome = verdict(record)
-    taken, why = recommended_arm(record, outcome)
+    shipped = shipment(record, outcome)
     yield from ("", plain(outcome.sentence))
-    if taken is not None:
-        yield from (
-            "",
-            plain(f"The arm to take by the rules of the study: {title(taken.name)}, {why}."),
-        )
+    if shipped.taken is not None:
+        name, why = title(shipped.taken.name), shipped.why
+        yield from ("", plain(f"What to take by the rules of the study: {name}, {why}."))
 
 
 def _warnings(record: StudyRecord) -> Iterator[str]:

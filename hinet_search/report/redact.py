@@ -1,8 +1,8 @@
 """Public: a copy of a study's record that names no people and no machines.
 
 Free text and exception messages may contain anything, so these are removed: the study file, its
-description, commands, and causes after their first colon. The names of scenarios, tasks, features
-and settings stay: they are what the study is about.
+description, commands, and causes after their first colon. The names of scenarios, tasks, features,
+arms, students and settings stay: they are what the study is about.
 """
 
 import re
@@ -38,6 +38,7 @@ def redact(record: StudyRecord) -> StudyRecord:
             warnings=tuple(map(_scrubbed, data.warnings)),
         ),
         arms=tuple(map(_arm, record.arms)),
+        students=tuple(map(_arm, record.students)),
         versions={name: _scrubbed(version) for name, version in record.versions.items()},
     )
 

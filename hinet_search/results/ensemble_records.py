@@ -60,9 +60,9 @@ class EnsembleRecord:
     """An ensemble: what it was chosen from, its members, and its metrics.
 
     `method` is `mean` (of the whole pool) or `selected`, `scale` says what is averaged.
-    `gain` is None if there was nothing to select from. `copies` are pairs of runs in the pool whose
-    scores are the same. Test cells and their
-    resamplings are None until the ensemble is opened on test; a teacher never is.
+    `gain` is None if there was nothing to select from. `copies` are pairs of runs of the pool with
+    the same scores. Test cells and their resamplings are None until the ensemble is opened on test;
+    a teacher never is.
     """
 
     name: str

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from hinet_search.results.ensemble_records import EnsembleRecord
 from hinet_search.results.records import (
     ArmRecord,
     Cost,
@@ -67,6 +68,13 @@ _FINALIST = {
     "ece": pl.Float64,
     "reason": pl.String,
 }
+_MEMBER = {
+    "ensemble": pl.String,
+    "arm": pl.String,
+    "trial": pl.Int64,
+    "seed": pl.Int64,
+    "weight": pl.Float64,
+}
 
 
 def trials(arms: Sequence[ArmRecord]) -> pl.DataFrame:
@@ -90,6 +98,22 @@ def evaluations(arms: Sequence[ArmRecord]) -> pl.DataFrame:
 def finalists(arms: Sequence[ArmRecord]) -> pl.DataFrame:
     """Return a row per finalist, seed, split and cell; test rows only of opened finalists."""
     return pl.DataFrame(list(_finalist_rows(arms)), schema=_FINALIST)
+
+
+def members(ensembles: Sequence[EnsembleRecord]) -> pl.DataFrame:
+    """Return a row per member of an ensemble; `weight` sums to 1 within an ensemble."""
+    rows = [
+        {
+            "ensemble": ensemble.name,
+            "arm": member.run.arm,
+            "trial": member.run.trial_number,
+            "seed": member.run.seed,
+            "weight": member.weight,
+        }
+        for ensemble in ensembles
+        for member in ensemble.members
+    ]
+    return pl.DataFrame(rows, schema=_MEMBER)
 
 
 def _trial_row(arm: ArmRecord, trial: TrialRecord) -> Mapping[str, Any]:

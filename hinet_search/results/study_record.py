@@ -81,6 +81,13 @@ class StudyRecord:
 
         return frames.finalists((*self.arms, *self.students))
 
+    @property
+    def members(self) -> "pl.DataFrame":
+        """A row per member of an ensemble, with its weight."""
+        from hinet_search.results import frames
+
+        return frames.members(self.ensembles)
+
     def __repr__(self) -> str:
         done = sum(arm.trials_done for arm in self.arms)
         return f"<StudyRecord {self.name}, {self.state}, {len(self.arms)} arms, {done} trials>"

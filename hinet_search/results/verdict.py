@@ -36,6 +36,7 @@ _WRITTEN = {
     "shared_bottom": "Shared Bottom",
     "flat_moe": "Flat MoE",
     "trees": "Trees",
+    "ensemble": "Ensemble",
 }
 
 

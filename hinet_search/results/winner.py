@@ -55,16 +55,15 @@ class CheaperArm:
 def recommended_arm(record: StudyRecord, outcome: Verdict) -> tuple[ArmRecord | None, str]:
     """Return the recommended arm and the reason; None while no finalist is opened on test."""
     opened = _candidates(record, outcome)
-    among, why = _not_worse(outcome, opened)
+    among, why = not_ruled_out(record, outcome)
     best = best_on_validation(record, among)
     if best is None or not outcome.contrasts:
         return best, why
     margin = record.budget.margin
     cheaper = cheaper_than(record, best, among, others=len(opened) - 1)
-    within_margin = [candidate for candidate in cheaper if candidate.least > -margin]
-    if within_margin:
-        cheapest = min(within_margin, key=lambda candidate: candidate.share)
-        return cheapest.arm, _within_margin(cheapest, title(best.name), why, margin)
+    cheapest = cheapest_within(cheaper, margin)
+    if cheapest is not None:
+        return cheapest.arm, within_margin_in_words(cheapest, best, why, margin)
     return best, f"{why}{_ahead_on_test(record, best, among)}{_not_shown(cheaper, margin)}"
 
 
@@ -77,8 +76,9 @@ def _candidates(record: StudyRecord, outcome: Verdict) -> list[ArmRecord]:
     return [arm for arm in opened if arm.name in compared]
 
 
-def _not_worse(outcome: Verdict, opened: Sequence[ArmRecord]) -> tuple[list[ArmRecord], str]:
-    """Return the arms that test does not rule out, and the reason to take the best of them."""
+def not_ruled_out(record: StudyRecord, outcome: Verdict) -> tuple[list[ArmRecord], str]:
+    """Return the opened arms that test does not rule out, and the reason to take the best."""
+    opened = _candidates(record, outcome)
     focus = title(outcome.focus or "")
     ahead = {contrast.arm for contrast in claims(outcome.contrasts, "worse")}
     if ahead:
@@ -113,13 +113,19 @@ def cheaper_than(
     return tuple(candidates)
 
 
-def _within_margin(cheapest: CheaperArm, best: str, why: str, margin: float) -> str:
-    """Say why the cheaper arm is recommended instead of the best."""
+def cheapest_within(cheaper: Sequence[CheaperArm], margin: float) -> CheaperArm | None:
+    """Return the arm with the fewest FLOPs that is shown to lose less than the margin."""
+    within_margin = [candidate for candidate in cheaper if candidate.least > -margin]
+    return min(within_margin, key=lambda candidate: candidate.share, default=None)
+
+
+def within_margin_in_words(cheapest: CheaperArm, best: ArmRecord, why: str, margin: float) -> str:
+    """Say why the cheaper arm is recommended instead of the best, which is so for reason `why`."""
     loss = "nothing"
     if cheapest.least < 0:
         loss = f"at most {_size(cheapest.least)}, less than the margin of {_margin(margin)}"
     return (
-        f"it needs {_percent(cheapest.share)} of the FLOPs of {best} ({why}) "
+        f"it needs {_percent(cheapest.share)} of the FLOPs of {title(best.name)} ({why}) "
         f"and is shown to lose {loss}"
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from hinet_search.results.ensemble_records import TEACHER
 from hinet_search.results.records import (
     ArmRecord,
     CellValue,
@@ -16,6 +17,7 @@ from hinet_search.results.records import (
 from hinet_search.results.study_record import StudyRecord
 from tests.report.arms import Shape
 from tests.report.studies import study
+from tests.report.taught import all_runs, each_run, with_ensemble, with_student
 
 SCENARIOS = ("Home", "Search", "Push")
 SHAPE = Shape(arms=("single", "ple", "hinet"), scenarios=SCENARIOS, tasks=("click",), trials=8)
@@ -31,11 +33,14 @@ EVEN = ((0.0, 0.6, 0.4), (0.5, 0.0, 0.5), (0.7, 0.3, 0.0))
 
 
 def clean() -> StudyRecord:
-    """Three arms in three scenarios; HiNet gains everywhere."""
+    """Three arms in three scenarios; HiNet gains everywhere. It is taught, and averaged with PLE."""
     record = study(SHAPE)
     data = replace(record.data, leaks=())
     arms = tuple(replace(arm, trials=tuple(map(_never_failed, arm.trials))) for arm in record.arms)
-    return _each_finalist(replace(record, data=data, arms=arms), _in_order)
+    record = _each_finalist(replace(record, data=data, arms=arms), _in_order)
+    record = with_student(record, "hinet", valid=0.001, test=0.001)
+    teacher = with_ensemble(record, name=TEACHER)
+    return with_ensemble(teacher, members=all_runs(record, "ple", "taught_hinet")[:18])
 
 
 def _never_failed(trial: TrialRecord) -> TrialRecord:
@@ -228,6 +233,41 @@ def _calibration() -> StudyRecord:
     return hinet_cells(Push={"calibration": 1.5})
 
 
+def _copies() -> StudyRecord:
+    """Two members of the ensemble are one model; so are two runs outside of it."""
+    record = clean()
+    ensemble = record.ensembles[-1]
+    first, second, *_ = [member.run for member in ensemble.members]
+    others = [run for run in ensemble.pool if run.arm == "single"]
+    return _with_ensemble_changed(record, copies=((first, second), (others[0], others[1])))
+
+
+def _selection() -> StudyRecord:
+    """On the rows that chose it the selection gains; on others it may not."""
+    ensemble = clean().ensembles[-1]
+    assert ensemble.gain is not None
+    gain = replace(ensemble.gain, estimate=0.0001, low=-0.0003, high=0.0005)
+    return _with_ensemble_changed(clean(), gain=gain)
+
+
+def _with_ensemble_changed(record: StudyRecord, **changes: Any) -> StudyRecord:
+    *others, ensemble = record.ensembles
+    return replace(record, ensembles=(*others, replace(ensemble, **changes)))
+
+
+def _taught_calibration() -> StudyRecord:
+    """The student's log loss is 10 % higher than that of its arm."""
+
+    def sharpened(run: FinalistRun) -> FinalistRun:
+        cells = (replace(cell, logloss=1.1 * (cell.logloss or 0.0)) for cell in run.valid_cells)
+        return replace(run, valid_cells=tuple(cells))
+
+    record = clean()
+    return replace(
+        record, students=tuple(each_run(student, sharpened) for student in record.students)
+    )
+
+
 def _test_accesses() -> StudyRecord:
     return replace(clean(), test_accesses=9)
 
@@ -248,5 +288,8 @@ PLANTED = {
     "attention": _attention(),
     "seesaw": _seesaw(),
     "calibration": _calibration(),
+    "copies": _copies(),
+    "selection": _selection(),
+    "taught_calibration": _taught_calibration(),
     "test_accesses": _test_accesses(),
 }

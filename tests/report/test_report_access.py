@@ -15,12 +15,14 @@ from tests.report.conftest import Open
 from tests.report.nine_arms import NAMES, SHAPE, nine_arms
 from tests.report.planted import PLANTED
 from tests.report.studies import empty, hostile, study
+from tests.report.taught import taught
 
 pytestmark = pytest.mark.browser
 
 PAGES: dict[str, Callable[[], str]] = {
     "nine arms": lambda: render(nine_arms()),
     "warnings": lambda: render(PLANTED["gates"]),
+    "taught": lambda: render(taught(nine_arms())),
     "empty": lambda: render(empty()),
     "explore": lambda: render(nine_arms(), explore=True),
 }

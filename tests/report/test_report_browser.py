@@ -11,7 +11,8 @@ from hinet_search.results.study_record import StudyRecord
 from tests.report.arms import ARMS, Shape
 from tests.report.conftest import Open
 from tests.report.nine_arms import nine_arms
-from tests.report.studies import empty, hostile, study
+from tests.report.studies import INJECTION, empty, hostile, study
+from tests.report.taught import taught, with_ensemble, with_student
 
 pytestmark = pytest.mark.browser
 
@@ -25,6 +26,8 @@ WIDE = {
     ),
     "empty": empty(),
     "hostile": hostile(),
+    "taught": taught(nine_arms()),
+    "taught and hostile": with_ensemble(with_student(hostile(), INJECTION)),
 }
 
 

@@ -11,11 +11,19 @@ from hinet_search.report.card import Card
 from hinet_search.report.page import SECTIONS, cards
 from tests.report.nine_arms import few_rows, running
 from tests.report.studies import empty, small
+from tests.report.taught import taught
 
 GOLDEN = Path(__file__).parent / "golden"
 REGENERATE = "HINET_SEARCH_REGENERATE"
-STUDIES = {"small": small(), "nine_arms": few_rows(), "empty": empty(), "running": running()}
+STUDIES = {
+    "small": small(),
+    "nine_arms": few_rows(),
+    "empty": empty(),
+    "running": running(),
+    "taught": taught(),
+}
 CHANGED = ("verdict", "leaderboard", "cost", "budget-curves", "trust")
+ON_TOP = ("verdict", "what-to-ship", "trust")  # of students and ensembles
 IDS = tuple(card.id for card in cards(small()))
 
 
@@ -28,7 +36,8 @@ def golden_text(card: Card) -> str:
 
 
 def files() -> list[tuple[str, str]]:
-    return [(study, card) for study in STUDIES for card in (IDS if study == "small" else CHANGED)]
+    of_study = {"small": IDS, "taught": ON_TOP}
+    return [(study, card) for study in STUDIES for card in of_study.get(study, CHANGED)]
 
 
 @pytest.mark.parametrize(("study", "card"), files(), ids="-".join)

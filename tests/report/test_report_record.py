@@ -102,8 +102,7 @@ def test_the_export_command_names_the_study_as_it_was_launched(
     launched: str, name: str, command: str
 ) -> None:
     record = replace(small(), command=launched, name=name)
-    ple = next(arm for arm in record.arms if arm.name == "ple")
-    assert export_command(record, ple) == f"hinet-search export {command}"
+    assert export_command(record, "ple") == f"hinet-search export {command}"
 
 
 def test_a_name_with_a_space_is_one_word_of_the_command() -> None:

@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 
 from hinet_search.report.card import NotApplicable
+from hinet_search.report.drawing import scatter
+from hinet_search.report.drawing.figures import Axis
 from hinet_search.report.sections import (
     ablations,
-    cost,
     experts,
     failures,
     insight,
@@ -239,12 +240,12 @@ def test_failures_that_differ_in_numbers_alone_stand_in_one_line() -> None:
 
 def test_the_front_holds_what_no_smaller_arm_reaches() -> None:
     points = [
-        cost.CostPoint("a", False, 1.0, 0.70),
-        cost.CostPoint("b", False, 2.0, 0.69),
-        cost.CostPoint("c", True, 3.0, 0.72),
+        scatter.ScatterPoint("a", False, 1.0, 0.70),
+        scatter.ScatterPoint("b", False, 2.0, 0.69),
+        scatter.ScatterPoint("c", True, 3.0, 0.72),
     ]
-    axis = cost.Axis(0.0, 4.0)
-    assert cost._front(points, axis, maximize=True) == [
+    axis = Axis(0.0, 4.0)
+    assert scatter.front(points, axis, maximize=True) == [
         (1.0, 0.70),
         (3.0, 0.70),
         (3.0, 0.72),

@@ -70,11 +70,11 @@ def ratio(value: float) -> str:
 
 
 def round_size(value: float) -> str:
-    """Format a round count as an axis label: `1.5 M`, `20 k`."""
+    """Format a round size as an axis label: `1.5 M`, `20 k`, `.5`."""
     for size, suffix in _SUFFIXES:
         if value >= size:
             return f"{value / size:g} {suffix}"
-    return f"{value:g}"
+    return without_zero(f"{value:g}")
 
 
 def duration(seconds: float) -> str:

@@ -82,12 +82,15 @@ def report_command(record: StudyRecord) -> str:
     return shlex.join(["hinet-search", "report", record.name, *_options(launched, PLACES)])
 
 
-def export_command(record: StudyRecord, arm: ArmRecord) -> str:
-    """Return the command that exports an arm, with the study file and options of the launch."""
+def export_command(record: StudyRecord, name: str) -> str:
+    """Return the command that exports an arm, a student or the ensemble.
+
+    It has the study file and options of the launch.
+    """
     is_launch = record.command.startswith("hinet-search launch ")
     words = shlex.split(record.command) if is_launch else []
     file = next((word for word in words[2:] if _is_study(word, record.name)), record.name)
-    command = ["hinet-search", "export", f"{file}/{arm.name}", "-o", f"{arm.name}-{record.name}"]
+    command = ["hinet-search", "export", f"{file}/{name}", "-o", f"{name}-{record.name}"]
     return shlex.join([*command, *_options(words, (*SAME_STUDY, *PLACES))])
 
 

@@ -1,4 +1,4 @@
-"""Markdown for a pull request: the verdict, the gains over all arms, the cells and warnings."""
+"""Markdown for a pull request: verdict, gains over all arms, what to ship, cells and warnings."""
 
 from collections.abc import Iterator, Mapping
 
@@ -6,11 +6,15 @@ from hinet_search.report.drawing import numbers
 from hinet_search.report.drawing.figures import SYMBOLS
 from hinet_search.report.facts import record as record_facts
 from hinet_search.report.finding import findings
-from hinet_search.report.text.untrusted import code, plain, table, warned
+from hinet_search.report.text.shipping import has_more_than_arms, lead
+from hinet_search.report.text.taught import against_its_arm, against_the_focus, of_ensemble
+from hinet_search.report.text.untrusted import code, plain, prose, table, warned
 from hinet_search.results.cell_gains import CellDifference
 from hinet_search.results.contrasts import Contrast
+from hinet_search.results.shipping import shipment
 from hinet_search.results.statistics.paired_difference import Difference
 from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.taught_contrasts import student_contrasts
 from hinet_search.results.verdict import Verdict, title, verdict
 
 
@@ -28,6 +32,8 @@ def _lines(record: StudyRecord) -> Iterator[str]:
         f"Data {record.data.fingerprint}, {record.data.split}."
     )
     yield from _contrasts(record, outcome)
+    yield from _taught(record)
+    yield from _shipment(record, outcome)
     yield from _cells(record, outcome)
     yield from _trust(record)
     yield ""
@@ -60,6 +66,45 @@ def _contrast(contrast: Contrast) -> tuple[str, ...]:
         if not contrast.lacks
         else f"observation: {contrast.lacks}",
     )
+
+
+def _taught(record: StudyRecord) -> Iterator[str]:
+    """Yield the gains of students over their arms and of the ensemble over the focus, if any."""
+    rows = [
+        (against_its_arm(record, contrast), *_contrast(contrast)[1:])
+        for contrast in student_contrasts(record)
+    ]
+    of_all = of_ensemble(record)
+    if of_all is not None:
+        rows.append((against_the_focus(of_all), *_contrast(of_all)[1:]))
+    if rows:
+        yield from table(
+            "On top of the arms", ("Compared", "Gain", "Interval", "p after Holm"), rows
+        )
+
+
+def _shipment(record: StudyRecord, outcome: Verdict) -> Iterator[str]:
+    """Yield what can be shipped and what to take, if that is more than the arms."""
+    if not has_more_than_arms(record):
+        return
+    shipped = shipment(record, outcome)
+    head = ("Name", "Kind", "Models", "Validation", "Test", "100 rows", "FLOPs per row")
+    rows = (
+        (
+            title(offer.name),
+            offer.kind,
+            str(offer.members),
+            numbers.metric(offer.valid),
+            numbers.metric(offer.test),
+            numbers.DASH
+            if offer.milliseconds is None
+            else numbers.milliseconds(offer.milliseconds),
+            numbers.compact(offer.flops_per_row) if offer.flops_per_row else numbers.DASH,
+        )
+        for offer in shipped.offers
+    )
+    yield from table("What to ship", head, rows)
+    yield from ("", prose(lead(record, shipped)))
 
 
 def _cells(record: StudyRecord, outcome: Verdict) -> Iterator[str]:

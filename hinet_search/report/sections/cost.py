@@ -1,6 +1,6 @@
 """Cost: size, compute and speed of each arm's chosen finalist, against its value."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log10
 from statistics import fmean
@@ -9,8 +9,15 @@ from markupsafe import Markup
 
 from hinet_search.report.card import Card, NotApplicable
 from hinet_search.report.drawing import numbers
-from hinet_search.report.drawing.figures import Axis, axis_over, grid, line, svg
+from hinet_search.report.drawing.figures import axis_over, grid, line, svg
 from hinet_search.report.drawing.html import head, join, note, row, scroll, table, tag
+from hinet_search.report.drawing.scatter import (
+    ScatterPoint,
+    front,
+    marks,
+    sides_of,
+    size_labels,
+)
 from hinet_search.report.facts import record as record_facts
 from hinet_search.results.finalist_values import Split, headline_by_seed
 from hinet_search.results.records import Cost
@@ -18,21 +25,7 @@ from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
 
 ORDER = 30
-LETTER = 1.75  # width of a letter of a label, per cent of the plot at its narrowest (430 px)
-MOST_LABELS = 6
 ALIKE = 0.05
-SIZES = tuple(
-    tuple(tenth * 10**power / 10 for power in range(13) for tenth in tenths)
-    for tenths in (
-        (10, 11, 12, 13, 14, 15, 16, 18),
-        range(10, 100, 2),
-        (10, 15, 20, 30, 50, 70),
-        (10, 20, 50),
-        (10,),
-    )
-)
-SIDES = ("right", "left", "above", "below", "above from", "below from")  # from: starts at the point
-Box = tuple[float, float, float, float]  # left, right, bottom, top in per cent
 
 
 @dataclass(frozen=True)
@@ -44,16 +37,6 @@ class CostEntry:
     cost: Cost
     milliseconds: float | None  # for 100 rows
     value: float | None
-
-
-@dataclass(frozen=True)
-class CostPoint:
-    """One arm in the plot; `size` is log10 of its parameters without embeddings."""
-
-    name: str
-    is_focus: bool
-    size: float
-    value: float
 
 
 def build(record: StudyRecord) -> Card:
@@ -164,7 +147,7 @@ def _row(entry: CostEntry, *, timed: bool) -> Markup:
 def _picture(record: StudyRecord, entries: Sequence[CostEntry], split: Split) -> Markup:
     """Plot value against size, each arm with its name; empty with fewer than two arms to draw."""
     points = [
-        CostPoint(entry.name, entry.is_focus, log10(entry.cost.dense_parameters), entry.value)
+        ScatterPoint(entry.name, entry.is_focus, log10(entry.cost.dense_parameters), entry.value)
         for entry in entries
         if entry.value is not None and entry.cost.dense_parameters and entry.cost.flops_per_row
     ]
@@ -176,12 +159,12 @@ def _picture(record: StudyRecord, entries: Sequence[CostEntry], split: Split) ->
         f"{point.name} {numbers.metric(point.value)}"
         for point in sorted(points, key=lambda p: p.size)
     )
-    sides = _sides(points, x_axis, y_axis)
+    sides = sides_of(points, x_axis, y_axis)
     drawn = [
         grid(y_axis),
-        svg(line(_front(points, x_axis, maximize=record.maximize), x_axis, y_axis, "front")),
-        *_size_labels(x_axis),
-        *_marks(points, sides, (x_axis, y_axis), maximize=record.maximize),
+        svg(line(front(points, x_axis, maximize=record.maximize), x_axis, y_axis, "front")),
+        *size_labels(x_axis),
+        *marks(points, sides, (x_axis, y_axis), maximize=record.maximize),
         tag("span", "parameters without embeddings, log scale", class_="xt"),
     ]
     label = f"Value against size, smallest first: {spoken}"
@@ -193,91 +176,3 @@ def _picture(record: StudyRecord, entries: Sequence[CostEntry], split: Split) ->
     if not all(sides):
         legend += " Point at a dot without a name to see it."
     return join([heading, plot, note(legend)])
-
-
-def _sides(points: Sequence[CostPoint], x_axis: Axis, y_axis: Axis) -> list[str]:
-    """Return the side of each point that its name is on; "" for a name that does not fit."""
-    places = [(x_axis.place(point.size), y_axis.place(point.value)) for point in points]
-    taken, sides = [_dot_box(x, y) for x, y in places], []
-    for point, (x, y) in zip(points, places, strict=True):
-        side, box = _free_side(point.name, x, y, taken)
-        sides.append(side)
-        taken += [box] if side else []
-    return sides
-
-
-def _marks(
-    points: Sequence[CostPoint], sides: Sequence[str], axes: tuple[Axis, Axis], *, maximize: bool
-) -> Iterator[Markup]:
-    for point, side in zip(points, sides, strict=True):
-        x, y = axes[0].place(point.size), axes[1].place(point.value)
-        ring = " ring" if any(_beats(other, point, maximize=maximize) for other in points) else ""
-        me, at = " me" if point.is_focus else "", f"left:{x:.1f}%;bottom:{y:.1f}%"
-        yield tag("i", class_=f"dot{me}{ring}", style=at, title=point.name)
-        if side:
-            yield tag("span", point.name, class_=f"tag {side}{me}", style=at)
-
-
-def _front(
-    points: Sequence[CostPoint], x_axis: Axis, *, maximize: bool
-) -> list[tuple[float, float]]:
-    """Return the Pareto front as a staircase: the best value up to each size."""
-    best = [
-        point
-        for point in points
-        if not any(_beats(other, point, maximize=maximize) for other in points)
-    ]
-    steps = sorted((point.size, point.value) for point in best)
-    return record_facts.as_steps(steps, x_axis.high)
-
-
-def _beats(left: CostPoint, right: CostPoint, *, maximize: bool) -> bool:
-    better = left.value > right.value if maximize else left.value < right.value
-    return better and left.size <= right.size
-
-
-def _size_labels(x_axis: Axis) -> list[Markup]:
-    """Label round sizes inside the axis, by the finest steps that give at most six labels."""
-    sizes: list[float] = []
-    for steps in SIZES:
-        sizes = [size for size in steps if x_axis.low <= log10(size) <= x_axis.high]
-        if len(sizes) <= MOST_LABELS:
-            break
-    else:
-        sizes = []
-    labels = []
-    for size in sizes:
-        place = f"left:{x_axis.place(log10(size)):.1f}%"
-        labels.append(tag("span", numbers.round_size(size), class_="tx", style=place))
-    return labels
-
-
-def _dot_box(x: float, y: float) -> Box:
-    return x - 1.5, x + 1.5, y - 3, y + 3
-
-
-def _free_side(name: str, x: float, y: float, taken: Sequence[Box]) -> tuple[str, Box]:
-    """Return the first side of a point where its label fits, with its box; "" if there is none."""
-    width = LETTER * len(name) + 1.5
-    centred = (x - width / 2, x + width / 2)
-    begun = (x - 1.5, x + width)
-    above, below = (y + 3, y + 10), (y - 10, y - 3)
-    boxes = {
-        "right": (x + 1.5, x + width + 1, y - 3, y + 3),
-        "left": (x - width - 1, x - 1.5, y - 3, y + 3),
-        "above": (*centred, *above),
-        "below": (*centred, *below),
-        "above from": (*begun, *above),
-        "below from": (*begun, *below),
-    }
-    for side in SIDES:
-        box = boxes[side]
-        is_inside = box[0] >= 0 and box[1] <= 100
-        if is_inside and not any(_overlap(box, other) for other in taken):
-            return side, box
-    return "", _dot_box(x, y)
-
-
-def _overlap(box: Box, other: Box) -> bool:
-    left, right, bottom, top = other
-    return box[0] < right and left < box[1] and box[2] < top and bottom < box[3]

@@ -12,6 +12,7 @@ from hinet_search.report.facts import record as record_facts
 from hinet_search.report.facts.standings import loses_everywhere
 from hinet_search.report.text.advice import MOST_CELLS, box, worse_cells
 from hinet_search.report.text.baselines import against_all, counted, rivals_of_size, span, tests
+from hinet_search.report.text.taught import beside_arms
 from hinet_search.results.cell_gains import against_reference
 from hinet_search.results.contrasts import Contrast
 from hinet_search.results.finalist_values import (
@@ -36,13 +37,14 @@ def build(record: StudyRecord) -> Card:
     """Build the card that opens the report; it applies to every study."""
     outcome = verdict(record)
     if outcome.difference is None:
-        body = [_counts(record), box(record, outcome), in_words(record)]
+        body = [_counts(record), beside_arms(record), box(record, outcome), in_words(record)]
         return Card("verdict", "Verdict", outcome.sentence, _progress(record), join(body))
     focus = next(arm for arm in record.arms if arm.name == outcome.focus)
     rival = next(contrast for contrast in outcome.contrasts if contrast.arm == outcome.rival)
     body = [
         _four_numbers(record, outcome, focus, outcome.difference),
         against_all(record, outcome, focus),
+        beside_arms(record),
         box(record, outcome),
         folds([tests(outcome), in_words(record)]),
     ]

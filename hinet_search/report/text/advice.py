@@ -11,39 +11,41 @@ from hinet_search.report.facts import record as record_facts
 from hinet_search.results.cell_gains import CellDifference
 from hinet_search.results.contrasts import Contrast, resolution
 from hinet_search.results.records import ArmRecord
+from hinet_search.results.shipping import Shipment, shipment
 from hinet_search.results.statistics.welch import SEEDS_FOR_A_CLAIM
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import Verdict, in_words, title
-from hinet_search.results.winner import recommended_arm
 
 MOST_CELLS = 3
 
 
 def box(record: StudyRecord, outcome: Verdict) -> Markup:
-    """Return the lines, the recommended arm's export command and a button to copy the launch."""
-    lines = tag("ul", *(tag("li", line) for line in _lines(record, outcome)))
+    """Return the lines, the export command of what to take and a button to copy the launch."""
+    shipped = shipment(record, outcome)
+    lines = tag("ul", *(tag("li", line) for line in _lines(record, outcome, shipped)))
     command = record.command or shlex.join(["hinet-search", "launch", record.name])
     copy = tag("button", "Copy the launch command", data_copy=command, hidden=True)
     heading = tag("h2", "What to do next")
-    return tag("div", heading, lines, _export(record, outcome), copy, class_="do")
+    return tag("div", heading, lines, export_block(record, shipped), copy, class_="do")
 
 
-def _export(record: StudyRecord, outcome: Verdict) -> Markup:
-    """Return the export command, or nothing while no arm can be exported."""
-    arm = recommended_arm(record, outcome)[0] if record.state == "done" else None
-    if arm is None:
+def export_block(record: StudyRecord, shipped: Shipment) -> Markup:
+    """Return the export command, or nothing while nothing can be exported."""
+    if shipped.taken is None or record.state != "done":
         return Markup("")
-    return tag("pre", tag("code", record_facts.export_command(record, arm)), tabindex="0")
+    command = record_facts.export_command(record, shipped.taken.name)
+    return tag("pre", tag("code", command), tabindex="0")
 
 
-def _lines(record: StudyRecord, outcome: Verdict) -> list[Content]:
+def _lines(record: StudyRecord, outcome: Verdict, shipped: Shipment) -> list[Content]:
     focus = next((arm for arm in record.arms if arm.name == outcome.focus), None)
     rival = next(
         (contrast for contrast in outcome.contrasts if contrast.arm == outcome.rival), None
     )
     if focus is None or rival is None:
         return [_not_yet(record)]
-    return [*map(prose, _take(record, outcome, rival)), resolution(rival), *_wider(record, focus)]
+    take = map(prose, _take(outcome, rival, shipped))
+    return [*take, resolution(rival), *_wider(record, focus)]
 
 
 def _not_yet(record: StudyRecord) -> str:
@@ -55,14 +57,16 @@ def _not_yet(record: StudyRecord) -> str:
     return "No decision yet: if the study stops, the same launch command resumes it."
 
 
-def _take(record: StudyRecord, outcome: Verdict, rival: Contrast) -> Iterator[str]:
-    """Say which arm to take by the rules and why, or what is missing for a decision."""
-    arm, why = recommended_arm(record, outcome)
+def _take(outcome: Verdict, rival: Contrast, shipped: Shipment) -> Iterator[str]:
+    """Say what to take by the rules and why, or what is missing for a decision."""
+    taken, why = shipped.taken, shipped.why
     if outcome.status == "observation":
         yield _missing(rival)
-    elif arm is not None:
-        exceptions = _except(outcome, title(rival.arm)) if arm.name == outcome.focus else ""
-        yield f"Take {title(arm.name)}{exceptions}: {why}."
+    elif taken is not None:
+        exceptions = _except(outcome, title(rival.arm)) if taken.name == outcome.focus else ""
+        yield f"Take {title(taken.name)}{exceptions}: {why}."
+    else:
+        yield f"Take none yet: {why}."
 
 
 def _missing(rival: Contrast) -> str:

@@ -169,10 +169,22 @@ def estimate(left: ArmValues, right: ArmValues) -> Estimate | None:
         seed_error=seed_variance**0.5,
         user_error=None if user_variance is None else user_variance**0.5,
         degrees=_degrees(parts),
-        # A variance from D resamplings has at most D - 1 degrees itself.
-        user_degrees=max(1.0, min(left.num_units, len(left.resampled)) - 1.0),
+        user_degrees=_user_degrees(left),
         seeds=seeds,
     )
+
+
+def errors_of_users(left: ArmValues, right: ArmValues) -> StandardErrors | None:
+    """Return the errors of a difference whose seeds are not counted; None without resamplings."""
+    variance = _user_variance(left.resampled, right.resampled)
+    if variance is None:
+        return None
+    return StandardErrors(0.0, 1.0, variance**0.5, _user_degrees(left))
+
+
+def _user_degrees(side: ArmValues) -> float:
+    """Return degrees of freedom: a variance from D resamplings has at most D - 1 itself."""
+    return max(1.0, min(side.num_units, len(side.resampled)) - 1.0)
 
 
 def _user_variance(left: Sequence[float], right: Sequence[float]) -> float | None:

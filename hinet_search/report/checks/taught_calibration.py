@@ -1,0 +1,69 @@
+"""Taught calibration: whether students predict probabilities as well as their own arms."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from hinet_search.report.drawing import numbers
+from hinet_search.report.finding import Finding, passed, warning
+from hinet_search.results.finalist_values import by_seed, chosen, values_by
+from hinet_search.results.records import ArmRecord
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.taught_contrasts import untaught
+from hinet_search.results.verdict import in_words, title
+
+ORDER = 146
+
+
+@dataclass(frozen=True)
+class CalibrationMeasure:
+    """A measure on validation of which less is better; `allowed` is by how much it may rise."""
+
+    words: str
+    objective: str
+    allowed: Callable[[float], float]
+
+
+MEASURES = (
+    CalibrationMeasure("log loss", "logloss", lambda value: 0.01 * value),
+    CalibrationMeasure("calibration error", "ece", lambda value: 0.005),  # noqa: ARG005  absolute
+)
+
+
+def check(record: StudyRecord) -> Finding | None:
+    """Warn of students whose log loss rises by 1 %, or calibration error by .005."""
+    pairs = [(student, untaught(record, student)) for student in record.students]
+    known = [(student, arm) for student, arm in pairs if arm is not None and chosen(student)]
+    if not known:
+        return None
+    details = [text for student, arm in known for text in _worse(student, arm)]
+    names = in_words([title(student.name) for student, _ in known])
+    if not details:
+        verb = "predicts" if len(known) == 1 else "predict"
+        return passed(f"{names} {verb} probabilities as well as untaught, on validation.")
+    return warning(
+        "A teacher has made the probabilities of a student worse.",
+        details,
+        remedy="Rescale its scores before you use them as probabilities, or search lower values of "
+        "`train.teacher_weight` (space `teaching`). The order of rows is not affected.",
+    )
+
+
+def _worse(student: ArmRecord, arm: ArmRecord) -> Iterator[str]:
+    for measure in MEASURES:
+        taught, before = _mean(student, measure.objective), _mean(arm, measure.objective)
+        if taught is None or before is None or taught <= before + measure.allowed(before):
+            continue
+        yield (
+            f"{title(student.name)}: {measure.words} {numbers.metric(taught)} on validation, "
+            f"untaught {numbers.metric(before)}."
+        )
+
+
+def _mean(arm: ArmRecord, objective: str) -> float | None:
+    """Return the mean over the seeds of the arm's chosen finalist; None without a value."""
+    finalist = chosen(arm)
+    values: Sequence[float] = ()
+    if finalist is not None:
+        values = list(by_seed(finalist, "valid", values_by(objective)).values())
+    return fmean(values) if values else None

@@ -1,0 +1,103 @@
+"""Shipping in words: what to take and why, the serving limits, and what students stand on."""
+
+from collections.abc import Iterator
+
+from hinet_search.report.drawing import numbers
+from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER, EnsembleRecord, SelectionGain
+from hinet_search.results.shipping import Offer, Shipment
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import in_words, title
+
+
+def has_more_than_arms(record: StudyRecord) -> bool:
+    """Whether a study has students, an ensemble or serving limits."""
+    has_ensemble = record.ensemble(ENSEMBLE) is not None
+    return bool(record.students) or has_ensemble or record.budget.serving.are_set
+
+
+def lead(record: StudyRecord, shipped: Shipment) -> str:
+    """Say what to take and why, within which limits; `backticks` mark code."""
+    why = shipped.why
+    if shipped.taken is not None:
+        why = f"{title(shipped.taken.name)}: {why}"
+    sentences = [f"{why[:1].upper()}{why[1:]}.", limits_in_words(record)]
+    return " ".join([*sentences, *_outside(record)])
+
+
+def limits_in_words(record: StudyRecord) -> str:
+    """State the serving limits, or that there are none."""
+    limits, parts = record.budget.serving, []
+    if limits.max_ms_per_100_rows is not None:
+        parts.append(f"{numbers.milliseconds(limits.max_ms_per_100_rows)} for 100 rows")
+    if limits.max_flops_per_row is not None:
+        parts.append(f"{numbers.compact(limits.max_flops_per_row)} FLOPs per row")
+    if parts:
+        return f"Serving limits: at most {' and '.join(parts)}."
+    if record.ensemble(ENSEMBLE) is None:
+        return "There are no serving limits."
+    return (
+        "Without serving limits (`serving:`) only single models are taken, as an ensemble costs as "
+        "much as all of its members."
+    )
+
+
+def _outside(record: StudyRecord) -> Iterator[str]:
+    """Say what is no part of the comparison of arms."""
+    on = "the finalists of all arms, outside their equal budgets; arms are compared without"
+    has_ensemble = record.ensemble(ENSEMBLE) is not None
+    if record.students:
+        yield f"Students {'and the ensemble ' * has_ensemble}stand on {on} them."
+    elif has_ensemble:
+        yield f"The ensemble stands on {on} it."
+
+
+def remarks(record: StudyRecord, shipped: Shipment) -> Iterator[str]:
+    """Yield sentences on ensemble, teacher and trees."""
+    ensemble, teacher = record.ensemble(ENSEMBLE), record.ensemble(TEACHER)
+    if ensemble is not None:
+        yield f"The ensemble {_averages(ensemble)}"
+    if teacher is not None:
+        yield f"The students' teacher {_averages(teacher)}"
+    best = _best_single(record, shipped)
+    if best is not None and not best.flops_per_row:
+        yield (
+            f"{title(best.name)} is the best single model on validation. It is no network: it can "
+            "teach and be a member of an ensemble, but cannot be taught, and has no FLOPs."
+        )
+    flops_limit = record.budget.serving.max_flops_per_row
+    without = [
+        title(offer.name)
+        for offer in shipped.offers
+        if not offer.flops_per_row and offer is not best
+    ]
+    if without and flops_limit is not None:
+        yield f"FLOPs of {in_words(without)} are not counted, so the limit of FLOPs does not bind."
+
+
+def _averages(ensemble: EnsembleRecord) -> str:
+    """Say what an ensemble averages, and whether selecting its members gains anything."""
+    count, pool = len(ensemble.members), len(ensemble.pool)
+    runs = f"all {pool} finalist runs" if count == pool else f"{count} of {pool} finalist runs"
+    what = f"averages the {ensemble.scale} of {runs}"
+    gain = ensemble.gain
+    if gain is None:
+        return f"{what}."
+    if ensemble.method == "selected":
+        return (
+            f"{what}, selected on validation. On users that the selection did not see, it gains "
+            f"{_gained(gain)} over the plain mean; the value above is also of such users."
+        )
+    return (
+        f"{what}, with equal weights. Selecting among them gains {_gained(gain)} over this plain "
+        "mean on users that the selection did not see, which is not shown to be a gain."
+    )
+
+
+def _gained(gain: SelectionGain) -> str:
+    return f"{numbers.gain(gain.estimate)} (95 % interval {numbers.interval(gain.low, gain.high)})"
+
+
+def _best_single(record: StudyRecord, shipped: Shipment) -> Offer | None:
+    sign = 1.0 if record.maximize else -1.0
+    singles = [offer for offer in shipped.offers if offer.kind != "ensemble"]
+    return max(singles, key=lambda offer: sign * offer.valid, default=None)

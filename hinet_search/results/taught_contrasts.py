@@ -1,0 +1,91 @@
+"""Taught contrasts: compare each student with its own arm, and the ensemble with the focus.
+
+They are no part of the comparison of arms. Students are compared like arms, and Holm's procedure
+covers the students alone. An ensemble has no seeds: its interval is over users only, so it is
+always an observation.
+"""
+
+from dataclasses import replace
+
+from hinet_search.results.contrasts import Contrast, arm_values, judged
+from hinet_search.results.ensemble_records import EnsembleRecord
+from hinet_search.results.finalist_values import chosen, headline, values_by
+from hinet_search.results.records import ArmRecord
+from hinet_search.results.statistics.paired_difference import Difference
+from hinet_search.results.statistics.simultaneous import LEVEL
+from hinet_search.results.statistics.welch import (
+    ArmValues,
+    difference_of_means,
+    errors_of_users,
+)
+from hinet_search.results.study_record import StudyRecord
+
+USERS_ONLY = "over users only"
+
+
+def untaught(record: StudyRecord, student: ArmRecord) -> ArmRecord | None:
+    """Return the arm whose finalist a student learns as."""
+    name = student.student_of.rpartition("/")[0]
+    return next((arm for arm in record.arms if arm.name == name), None)
+
+
+def student_contrasts(record: StudyRecord) -> tuple[Contrast, ...]:
+    """Return the gain of every student over its own arm, in the headline measure on test.
+
+    Here `arm` of a contrast names the student. Students without a value on test are left out.
+    """
+    pairs = [(student, untaught(record, student)) for student in record.students]
+    sides = [
+        (student.name, arm_values(record, student), arm_values(record, arm))
+        for student, arm in pairs
+        if arm is not None
+    ]
+    return judged([side for side in sides if side[1].values], _units(record))
+
+
+def ensemble_contrast(
+    record: StudyRecord, ensemble: EnsembleRecord, arm: ArmRecord
+) -> Contrast | None:
+    """Return the gain of an ensemble over an arm in the headline measure on test.
+
+    Its 95 % interval is that of the same resamplings of users for both. None unless both have
+    values on test.
+    """
+    ours, theirs = _ensemble_values(record, ensemble), arm_values(record, arm)
+    if not ours.values or not theirs.values:
+        return None
+    mean, seeds = difference_of_means(ours, theirs), (1, len(theirs.values))
+    errors = errors_of_users(ours, theirs)
+    if errors is None:
+        lacks = "users not counted"
+        difference = Difference(mean, None, None, None, 1, lacks)
+        return Contrast(arm.name, difference, lacks, seeds=seeds)
+    reach = errors.reach(LEVEL)
+    return Contrast(
+        arm.name,
+        Difference(mean, mean - reach, mean + reach, None, 1, USERS_ONLY),
+        user_error=errors.user_error,
+        seeds=seeds,
+        units=_units(record),
+    )
+
+
+def _ensemble_values(record: StudyRecord, ensemble: EnsembleRecord) -> ArmValues:
+    """Return the ensemble's headline on test as that of one seed, signed: larger is better."""
+    value = values_by(headline(record.objective))(ensemble.test_cells or ())
+    if value is None:
+        return ArmValues(())
+    sign = 1.0 if record.maximize else -1.0
+    side = ArmValues((sign * value,))
+    if ensemble.resampled is None:
+        return side
+    resampled = tuple(sign * drawn for drawn in ensemble.resampled.headline)
+    return replace(side, resampled=resampled, num_units=ensemble.resampled.num_units)
+
+
+def _units(record: StudyRecord) -> str:
+    """Return the resampled users in words; empty without resamplings."""
+    finalists = [chosen(arm) for arm in (*record.students, *record.arms)]
+    summaries = [each.summary for each in finalists if each is not None]
+    drawn = next((each.resampled for each in summaries if each is not None), None)
+    return f"{drawn.num_units:,} {drawn.unit}" if drawn else ""

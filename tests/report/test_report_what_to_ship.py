@@ -1,0 +1,314 @@
+"""What to ship: the card, the second plot of the verdict, and the same facts in every format."""
+
+import csv
+import io
+import json
+import re
+from dataclasses import replace
+
+import pytest
+
+from hinet_search.report.card import NotApplicable
+from hinet_search.report.formats import csv as csv_format
+from hinet_search.report.formats import md
+from hinet_search.report.json_document import json_text
+from hinet_search.report.model_card import model_card
+from hinet_search.report.page import cards, render
+from hinet_search.report.redact import HIDDEN, redact
+from hinet_search.report.sections import verdict, what_to_ship
+from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER
+from hinet_search.results.shipping import shipment
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import verdict as outcome_of
+from tests.duels import NOISE, duel, meeting
+from tests.report.arms import Shape
+from tests.report.nine_arms import few_rows, nine_arms
+from tests.report.planted import clean
+from tests.report.studies import empty, small, study
+from tests.report.taught import (
+    all_runs,
+    taught,
+    with_costs,
+    with_ensemble,
+    with_limits,
+    with_student,
+)
+
+TAUGHT = taught()
+NINE = few_rows()
+
+
+def plain(html: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html)).strip()
+
+
+def ship(record: StudyRecord) -> str:
+    """Return the visible text of the card."""
+    card = what_to_ship.build(record)
+    return plain(f"{card.heading} {card.lead} {card.body}")
+
+
+def rows_of(record: StudyRecord) -> dict[str, list[str]]:
+    """Return the cells of the table of offers by name."""
+    body = what_to_ship.build(record).body.split("<details>")[0]
+    rows = re.findall(r"<tr[^>]*><th scope=\"row\">(.*?)</th>(.*?)</tr>", body)
+    return {
+        plain(name): [plain(cell) for cell in cells.split("</td>")[:-1]] for name, cells in rows
+    }
+
+
+def dots(record: StudyRecord) -> dict[str, tuple[float, float, str]]:
+    """Return left, bottom and class of every dot by name."""
+    drawn = re.findall(
+        r'<i class="dot ([^"]*)" style="left:([\d.]+)%;bottom:([\d.]+)%" title="([^"]*)">',
+        what_to_ship.build(record).body,
+    )
+    return {name: (float(left), float(bottom), kind) for kind, left, bottom, name in drawn}
+
+
+@pytest.mark.parametrize("record", [small(), NINE, empty()])
+def test_a_study_of_arms_alone_has_no_card_and_is_told_the_keys(record: StudyRecord) -> None:
+    with pytest.raises(NotApplicable, match="`teaching: auto`, `ensemble: true` or `serving:`"):
+        what_to_ship.build(record)
+
+
+def test_before_finalists_there_is_nothing_to_ship() -> None:
+    with pytest.raises(NotApplicable, match="needs finalists"):
+        what_to_ship.build(with_limits(empty(), flops=1.0))
+
+
+def test_the_card_comes_right_after_the_verdict() -> None:
+    assert [card.id for card in cards(TAUGHT)][:3] == ["verdict", "what-to-ship", "leaderboard"]
+
+
+def test_the_heading_is_what_to_take_and_the_table_marks_it() -> None:
+    assert ship(TAUGHT).startswith(
+        "Ship Taught STAR Taught STAR: the best on validation within the serving limits, "
+        "which 11 of 12 meet. Serving limits: at most 5.00 ms for 100 rows."
+    )
+    assert [name for name in rows_of(TAUGHT) if name.endswith("taken")] == ["Taught STAR taken"]
+
+
+def test_every_offer_has_a_row_with_its_numbers_best_first() -> None:
+    rows = rows_of(TAUGHT)
+    offers = shipment(TAUGHT, outcome_of(TAUGHT)).offers
+    assert len(rows) == len(offers) == 12
+    assert list(rows)[:2] == ["Ensemble", "Taught STAR taken"]
+    assert rows["Taught STAR taken"] == [
+        "student",
+        "1",
+        ".7572",
+        ".7544",
+        "1.50 ms",
+        "2.64 M",
+        "yes, 30 %",
+    ]
+    assert rows["Ensemble"][-1] == "no, 435 %"
+    assert rows["Trees"][-2] == "–"
+
+
+def test_columns_of_times_and_limits_appear_only_if_there_are_any() -> None:
+    assert len(next(iter(rows_of(with_student(small(), "hinet")).values()))) == 5
+    assert len(next(iter(rows_of(with_student(NINE, "hinet")).values()))) == 6
+    assert len(next(iter(rows_of(with_limits(NINE, flops=1e9)).values()))) == 7
+
+
+def test_the_export_command_is_that_of_what_to_take() -> None:
+    command = "hinet-search export kuairand/taught_star -o taught_star-kuairand"
+    assert command in ship(TAUGHT)
+    assert command in plain(verdict.build(TAUGHT).body)
+    assert "Take Taught STAR: the best on validation" in plain(verdict.build(TAUGHT).body)
+
+
+def test_if_nothing_meets_the_limits_page_and_box_say_by_how_much() -> None:
+    record = with_limits(study(Shape(arms=("single", "ple", "hinet"))), flops=1e6)
+    for text in (ship(record), plain(verdict.build(record).body)):
+        assert "othing meets the serving limits; Single is nearest and takes 2.40 times" in text
+        assert "raise serving.max_flops_per_row to 2,400,000" in text
+    assert "hinet-search export" not in ship(record)
+
+
+def test_students_and_ensemble_are_said_to_stand_on_all_arms() -> None:
+    told = "stand on the finalists of all arms, outside their equal budgets"
+    assert f"Students and the ensemble {told}" in ship(TAUGHT)
+    assert f"Students {told}" in ship(with_student(NINE, "hinet"))
+    assert "The ensemble stands on the finalists of all arms" in ship(with_ensemble(NINE))
+    assert "stand" not in what_to_ship.build(with_limits(NINE, flops=1e9)).lead
+
+
+def test_the_gain_of_a_selected_ensemble_is_cross_fitted_with_its_interval() -> None:
+    assert (
+        "On users that the selection did not see, it gains +.0012 "
+        "(95 % interval +.0004 to +.0020) over the plain mean"
+    ) in ship(TAUGHT)
+
+
+def test_of_a_plain_mean_it_is_said_that_selecting_is_not_shown_to_gain() -> None:
+    text = ship(with_ensemble(NINE))
+    assert "averages the probabilities of all 135 finalist runs, with equal weights" in text
+    assert "which is not shown to be a gain" in text
+
+
+def test_trees_that_are_the_best_single_model_are_said_to_be() -> None:
+    levels = {"trees": 0.75, "ple": 0.70, "hinet": 0.70}
+    record = meeting(**{name: [mean + n for n in NOISE] for name, mean in levels.items()})
+    record = with_costs(record, trees=(0, 1.0))
+    ahead = tuple(
+        replace(
+            finalist,
+            runs=tuple(replace(run, valid_objective=0.9) for run in finalist.runs),
+        )
+        for finalist in record.arms[0].finalists
+    )
+    record = replace(record, arms=(replace(record.arms[0], finalists=ahead), *record.arms[1:]))
+    assert "Trees is the best single model on validation." in ship(with_ensemble(record))
+    assert "best single model" not in ship(TAUGHT)
+
+
+def test_cheaper_is_further_left_and_better_is_higher() -> None:
+    places = dots(TAUGHT)
+    assert places["Taught STAR"][0] < places["Taught HiNet"][0] < places["Ensemble"][0]
+    assert places["STAR"][1] < places["HiNet"][1] < places["Taught STAR"][1]
+
+
+def test_what_is_beaten_on_both_sides_is_a_ring() -> None:
+    places = dots(TAUGHT)
+    assert places["Taught STAR"][2] == "student me"
+    assert places["Taught HiNet"][2] == "student ring"
+    assert places["Ensemble"][2] == "ensemble"
+
+
+def test_ensembles_by_size_have_their_cross_fitted_values() -> None:
+    ensemble = TAUGHT.ensemble(ENSEMBLE)
+    assert ensemble is not None
+    table = plain(what_to_ship.build(TAUGHT).body.split("The best ensembles by size")[1])
+    for size in ensemble.sizes[1:]:
+        assert size.cross_fitted is not None
+        assert f"{len(size.runs)} {size.cross_fitted:.4f}".replace(" 0.", " .") in table
+    assert "2 runs" in dots(TAUGHT)
+    assert "1 runs" not in dots(TAUGHT)
+
+
+def test_costs_are_flops_where_a_time_is_not_known() -> None:
+    record = with_costs(with_student(NINE, "hinet"), ple=(3_000_000, None))
+    assert "FLOPs per row, log scale" in ship(record)
+    assert "Without FLOPs per row, so not drawn: Trees." in ship(record)
+    assert "Trees" not in dots(record)
+
+
+@pytest.mark.parametrize(("limit", "drawn"), [(3.0, True), (2000.0, False)])
+def test_a_limit_is_drawn_if_it_is_near_the_costs(limit: float, drawn: bool) -> None:
+    assert (
+        "serving limit<" in what_to_ship.build(with_limits(NINE, milliseconds=limit)).body
+    ) == drawn
+
+
+def test_of_an_observation_nothing_is_recommended_in_the_heading() -> None:
+    record = with_student(duel([0.75, 0.751], [0.7, 0.701]), "hinet", valid=0.01)
+    assert what_to_ship.build(record).heading == "What can be shipped"
+
+
+def test_before_test_is_opened_the_offers_are_shown_and_none_is_taken() -> None:
+    record = with_student(study(Shape(opened=False)), "hinet")
+    assert what_to_ship.build(record).heading == "What can be shipped"
+    assert what_to_ship.build(record).lead.startswith("No finalist is opened on test yet.")
+
+
+def test_the_verdict_has_a_row_per_student_and_one_for_the_ensemble() -> None:
+    text = plain(verdict.build(TAUGHT).body)
+    assert "Taught STAR against STAR ▲ +.0070" in text
+    assert "Taught HiNet against HiNet ≈ +.0012" in text
+    assert "Ensemble against HiNet 7 models ○ +.0045" in text
+    assert "Holm over 2 students" in text
+    assert "its 95 % interval is over users only, an observation" in text
+    assert "They stand on all arms, outside the equal budgets" in text
+
+
+def test_the_claims_of_arms_do_not_change() -> None:
+    before, after = verdict.build(NINE), verdict.build(replace(TAUGHT, budget=NINE.budget))
+    assert (before.heading, before.lead) == (after.heading, after.lead)
+    assert str(before.body).split("<table")[1].split("</table>")[0] in after.body
+
+
+def test_a_study_of_one_arm_shows_what_teaching_gained() -> None:
+    record = with_student(study(Shape(arms=("hinet",))), "hinet", test=0.01)
+    assert "Taught HiNet against HiNet ▲ +.0100" in plain(verdict.build(record).body)
+
+
+def test_markdown_has_the_gains_of_students_and_what_to_ship() -> None:
+    text = md.files(TAUGHT)[".md"]
+    assert "| Taught STAR against STAR | ▲ +.0070 |" in text
+    assert "| Ensemble against HiNet | ○ +.0045 |" in text
+    assert "| Taught STAR | student | 1 | .7572 | .7544 | 1.50 ms | 2.64 M |" in text
+    assert "Taught STAR: the best on validation within the serving limits" in text
+    assert "What to ship" not in md.files(NINE)[".md"]
+
+
+def test_the_document_has_students_ensembles_and_the_shipment() -> None:
+    data = json.loads(json_text(TAUGHT))
+    assert [(each["name"], each["student_of"]) for each in data["students"]] == [
+        ("taught_star", "star/1"),
+        ("taught_hinet", "hinet/1"),
+    ]
+    assert data["students"][0]["contrast"]["gain"] == pytest.approx(0.007)
+    assert {row[0] for row in data["student_trials"]["rows"]} == {"taught_star", "taught_hinet"}
+    teacher, ensemble = data["ensembles"]
+    assert (teacher["name"], teacher["test"], len(teacher["members"])) == (TEACHER, None, 135)
+    assert (ensemble["method"], ensemble["gain"]) == ("selected", [0.0012, 0.0004, 0.002])
+    assert sum(member[-1] for member in ensemble["members"]) == pytest.approx(1.0, abs=1e-4)
+    assert data["shipment"]["taken"] == "taught_star"
+    assert [offer["name"] for offer in data["shipment"]["offers"] if not offer["meets_limits"]] == [
+        "ensemble"
+    ]
+
+
+def test_students_are_no_arms_of_the_document() -> None:
+    data, before = json.loads(json_text(TAUGHT)), json.loads(json_text(NINE))
+    assert data["arms"] == before["arms"]
+    assert data["trials"] == before["trials"]
+    assert "students" not in before
+
+
+def test_the_csv_has_a_row_per_member_with_its_weight() -> None:
+    rows = list(csv.DictReader(io.StringIO(csv_format.files(TAUGHT)[".members.csv"])))
+    assert [row["ensemble"] for row in rows].count(ENSEMBLE) == 7
+    assert {row["arm"] for row in rows if row["ensemble"] == ENSEMBLE} == {
+        "trees",
+        "hinet",
+        "taught_star",
+    }
+    assert ".members.csv" not in csv_format.files(NINE)
+
+
+def test_the_card_of_a_student_names_its_teacher_and_compares_it_with_its_arm() -> None:
+    card = model_card(TAUGHT, "taught_star", [0], [])
+    assert card.startswith("# kuairand / taught\\_star")
+    assert (
+        "**Taught by**: the mean of the probabilities of 135 runs of Single, Shared Bottom" in card
+    )
+    assert re.search(r"\| Taught STAR \| \.7544 \| 5 \|", card)
+    assert re.search(r"\| STAR \| \.7474 \| 5 \|", card)
+    assert "What to take by the rules of the study: Taught STAR" in card
+    assert "Taught by" not in model_card(TAUGHT, "star", [0], [])
+
+
+def test_a_public_report_hides_the_same_of_students_as_of_arms() -> None:
+    student = replace(TAUGHT.students[0], fixed={"data.path": "/home/ann/orders"})
+    published = redact(replace(TAUGHT, students=(student, *TAUGHT.students[1:])))
+    assert published.students[0].fixed == {"data.path": HIDDEN}
+    assert "ann" not in re.sub(r"\w*ann\w+|\w+ann\w*", "", render(published))
+
+
+def test_nine_arms_with_two_students_and_an_ensemble_fit_150_kilobytes() -> None:
+    assert len(render(taught(nine_arms())).encode()) <= 150_000
+
+
+def test_a_whole_page_with_students_renders_and_every_check_passes() -> None:
+    html = render(clean())
+    assert "id=what-to-ship" in html or 'id="what-to-ship"' in html
+    assert "Every check passed" in html
+
+
+def test_all_runs_can_be_members() -> None:
+    record = with_ensemble(NINE, members=all_runs(NINE)[:1])
+    assert rows_of(record)["Ensemble"][1] == "1"

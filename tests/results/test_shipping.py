@@ -1,0 +1,222 @@
+"""Shipping: one model without limits, the best on validation within them, and test only rules out."""
+
+from dataclasses import replace
+
+import pytest
+
+from hinet_search.results.ensemble_records import ENSEMBLE
+from hinet_search.results.shipping import NOTHING_TESTED, Offer, Shipment, serving_cost, shipment
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import verdict
+from hinet_search.results.winner import recommended_arm
+from tests.duels import NOISE, duel, meeting
+from tests.report.arms import Shape
+from tests.report.studies import empty, failed_only, small, study
+from tests.report.taught import all_runs, with_costs, with_ensemble, with_limits, with_student
+
+
+def around(mean: float) -> list[float]:
+    return [mean + noise for noise in NOISE]
+
+
+ALIKE = with_costs(duel(around(0.70), around(0.70)), hinet=(100, 4.0), ple=(60, 2.0))
+WON = with_costs(duel(around(0.75), around(0.70)), hinet=(100, 4.0), ple=(60, 2.0))
+
+
+def shipped(record: StudyRecord) -> Shipment:
+    return shipment(record, verdict(record))
+
+
+def taken(record: StudyRecord) -> str | None:
+    offer = shipped(record).taken
+    return offer.name if offer else None
+
+
+def offer_of(record: StudyRecord, name: str) -> Offer:
+    return next(offer for offer in shipped(record).offers if offer.name == name)
+
+
+@pytest.mark.parametrize("record", [WON, ALIKE, small(), study()])
+def test_without_students_and_limits_the_recommended_arm_is_taken(record: StudyRecord) -> None:
+    arm, why = recommended_arm(record, verdict(record))
+    assert arm is not None
+    assert (taken(record), shipped(record).why) == (arm.name, why)
+
+
+def test_every_arm_student_and_ensemble_is_offered_with_its_kind() -> None:
+    record = with_ensemble(with_student(WON, "ple"))
+    assert [(offer.name, offer.kind) for offer in shipped(record).offers] == [
+        ("ple", "arm"),
+        ("hinet", "arm"),
+        ("taught_ple", "student"),
+        ("ensemble", "ensemble"),
+    ]
+
+
+def test_a_student_that_is_better_on_validation_is_taken() -> None:
+    record = with_student(WON, "hinet", valid=0.0123)
+    assert taken(record) == "taught_hinet"
+    assert shipped(record).why == ".0123 better on validation than HiNet, the recommended arm"
+
+
+def test_a_student_that_is_not_better_on_validation_is_not_taken() -> None:
+    assert taken(with_student(WON, "hinet", valid=-0.0001, test=0.01)) == "hinet"
+
+
+def test_a_student_that_test_shows_to_be_worse_than_its_arm_is_not_taken() -> None:
+    record = with_student(WON, "hinet", valid=0.01, test=-0.01)
+    assert taken(record) == "hinet"
+    assert taken(with_limits(record, flops=1000)) == "hinet"
+
+
+def test_a_student_that_was_not_opened_on_test_is_not_taken() -> None:
+    record = with_student(WON, "hinet", valid=0.01)
+    (student,) = record.students
+    closed = tuple(replace(run, test_cells=None) for run in student.finalists[0].runs)
+    student = replace(student, finalists=(replace(student.finalists[0], runs=closed),))
+    record = replace(record, students=(student,))
+    assert taken(record) == "hinet"
+    assert offer_of(record, "taught_hinet").test is None
+
+
+def test_a_cheaper_student_is_taken_if_its_loss_is_shown_to_be_below_the_margin() -> None:
+    record = with_student(WON, "ple", valid=0.0, test=0.05)  # on test as good as HiNet
+    assert taken(record) == "taught_ple"
+    assert shipped(record).why == (
+        "it needs 60 % of the FLOPs of HiNet (better than every other arm on test) "
+        "and is shown to lose at most .0009, less than the margin of .002"
+    )
+
+
+def test_a_cheaper_student_that_may_lose_more_than_the_margin_is_not_taken() -> None:
+    assert taken(with_student(WON, "ple", valid=0.0, test=0.047)) == "hinet"
+
+
+def test_the_recommended_arm_stays_if_it_is_cheaper_than_the_best_student() -> None:
+    record = with_student(ALIKE, "hinet", valid=0.01)
+    assert recommended_arm(record, verdict(record))[0] is record.arms[0]
+    assert taken(record) == "ple"
+    assert ".0200" not in shipped(record).why
+    assert "than PLE, the recommended arm" in shipped(record).why
+
+
+def test_without_limits_no_ensemble_is_taken_however_good() -> None:
+    assert taken(with_ensemble(WON, gain=0.1)) == "hinet"
+
+
+def test_within_limits_the_best_on_validation_is_taken_with_the_ensemble_among_them() -> None:
+    record = with_ensemble(with_student(WON, "hinet", valid=0.001), gain=0.1)
+    assert taken(with_limits(record, flops=1e9)) == ENSEMBLE
+    assert taken(with_limits(record, flops=100)) == "taught_hinet"
+    assert taken(with_limits(record, flops=60)) == "ple"
+
+
+def test_an_ensemble_that_is_not_better_on_validation_is_not_taken_within_limits() -> None:
+    assert taken(with_limits(with_ensemble(WON, gain=-0.1), flops=1e9)) == "hinet"
+
+
+def test_an_ensemble_that_was_not_opened_on_test_is_not_taken() -> None:
+    record = with_ensemble(WON, gain=0.1, test_cells=None, resampled=None)
+    assert taken(with_limits(record, flops=1e9)) == "hinet"
+
+
+def test_a_selected_ensemble_is_worth_its_cross_fitted_value() -> None:
+    record = with_ensemble(WON, members=all_runs(WON)[:4])
+    ensemble = record.ensemble(ENSEMBLE)
+    assert ensemble is not None
+    assert ensemble.gain is not None
+    assert offer_of(record, ENSEMBLE).valid == ensemble.gain.selected_value
+    assert ensemble.gain.selected_value < ensemble.valid_objective
+
+
+def test_it_is_said_how_many_meet_the_limits() -> None:
+    record = with_ensemble(WON)
+    assert shipped(with_limits(record, flops=100)).why == (
+        "the best on validation within the serving limits, which 2 of 3 meet"
+    )
+    assert shipped(with_limits(record, flops=1e9)).why.endswith("which all meet")
+
+
+def test_within_limits_an_arm_that_another_is_shown_to_beat_is_not_taken() -> None:
+    record = meeting(star=around(0.60), ple=around(0.75), hinet=around(0.70))
+    record = with_costs(record, star=(50, 1.0), ple=(60, 1.0), hinet=(60, 1.0))
+    assert verdict(record).status == "worse"
+    assert taken(with_limits(record, flops=100)) == "ple"
+
+
+def test_an_arm_that_cannot_be_served_rules_out_none_that_can() -> None:
+    record = meeting(star=around(0.60), ple=around(0.75), hinet=around(0.70))
+    record = with_costs(record, star=(50, 1.0), ple=(200, 1.0), hinet=(60, 1.0))
+    assert taken(with_limits(record, flops=100)) == "hinet"
+
+
+def test_if_nothing_meets_the_limits_the_nearest_is_named_with_what_it_needs() -> None:
+    record = with_limits(WON, flops=40, milliseconds=1.6)
+    assert taken(record) is None
+    assert shipped(record).why == (
+        "nothing meets the serving limits; PLE is nearest and takes 1.50 times what they allow: "
+        "search smaller models, or raise `serving.max_flops_per_row` to 60 "
+        "and `serving.max_ms_per_100_rows` to 2"
+    )
+
+
+def test_only_the_limit_that_is_missed_is_named() -> None:
+    why = shipped(with_limits(WON, flops=40, milliseconds=100.0)).why
+    assert why.endswith("or raise `serving.max_flops_per_row` to 60")
+
+
+def test_raising_the_limits_as_told_admits_the_nearest() -> None:
+    assert taken(with_limits(WON, flops=60, milliseconds=2.0)) == "ple"
+
+
+def test_an_unknown_time_meets_no_limit_of_time() -> None:
+    record = with_costs(WON, hinet=(100, None))
+    assert taken(with_limits(record, milliseconds=100.0)) == "ple"
+    record = with_costs(record, ple=(60, None))
+    assert taken(with_limits(record, milliseconds=100.0)) is None
+    assert "launch the study again" in shipped(with_limits(record, milliseconds=100.0)).why
+
+
+def test_an_ensemble_costs_as_much_as_all_of_its_members() -> None:
+    members = (*all_runs(WON, "ple")[:2], *all_runs(WON, "hinet")[:1])
+    offer = offer_of(with_limits(with_ensemble(WON, members=members), flops=110), ENSEMBLE)
+    assert (offer.flops_per_row, offer.milliseconds, offer.members) == (220, 8.0, 3)
+    assert offer.share == pytest.approx(2.0)
+
+
+def test_the_time_of_an_ensemble_is_unknown_if_that_of_a_member_is() -> None:
+    record = with_costs(WON, ple=(60, None))
+    assert serving_cost(record, all_runs(record)).milliseconds_per_100 is None
+    assert serving_cost(record, all_runs(record, "hinet")).milliseconds_per_100 == 60.0
+
+
+def test_if_less_is_better_the_student_with_the_lower_loss_is_taken() -> None:
+    record = study(Shape(arms=("ple", "hinet"), objective="logloss"))
+    arm, _ = recommended_arm(record, verdict(record))
+    assert arm is not None
+    better = with_student(record, arm.name, valid=0.01)
+    worse = with_student(record, arm.name, valid=-0.01)
+    assert offer_of(better, f"taught_{arm.name}").valid < offer_of(better, arm.name).valid
+    assert (taken(better), taken(worse)) == (f"taught_{arm.name}", arm.name)
+
+
+def test_if_less_is_better_the_ensemble_with_the_lower_loss_is_taken_within_limits() -> None:
+    record = study(Shape(arms=("ple", "hinet"), objective="logloss"))
+    better, worse = with_ensemble(record, gain=0.05), with_ensemble(record, gain=-0.05)
+    assert taken(with_limits(better, flops=1e12)) == ENSEMBLE
+    assert taken(with_limits(worse, flops=1e12)) != ENSEMBLE
+
+
+@pytest.mark.parametrize(
+    "record", [empty(), failed_only(), study(Shape(finalists=False, opened=False))]
+)
+def test_nothing_is_offered_without_finalists(record: StudyRecord) -> None:
+    assert shipped(record) == Shipment((), None, NOTHING_TESTED)
+    assert shipped(with_limits(record, flops=1.0)).taken is None
+
+
+def test_nothing_is_taken_before_test_is_opened() -> None:
+    record = study(Shape(opened=False))
+    for each in (record, with_limits(record, flops=1e12)):
+        assert (taken(each), shipped(each).why) == (None, NOTHING_TESTED)
+        assert {offer.test for offer in shipped(each).offers} == {None}
