@@ -7,9 +7,9 @@ import pytest
 from hinet_search.api import split_target
 from hinet_search.common.errors import ConfigurationError, StudyConflict
 from hinet_search.results.finalist_values import chosen
+from hinet_search.results.shipping import shipment
 from hinet_search.results.verdict import verdict
-from hinet_search.results.winner import recommended_arm
-from hinet_search.serving.rebuild import choose
+from hinet_search.serving.choice import choose
 from tests.report.arms import Shape
 from tests.report.studies import empty, small, study
 
@@ -18,13 +18,14 @@ DONE = replace(small(), state="done")
 
 def test_an_arm_that_is_named_is_taken_without_a_reason() -> None:
     what = choose(DONE, "ple", "best")
-    assert (what.arm.name, what.why, len(what.seeds)) == ("ple", "", 1)
+    assert (what.name, what.why, len(what.seeds)) == ("ple", "", 1)
 
 
-def test_without_a_name_it_is_the_arm_that_the_report_says_to_take() -> None:
-    arm, why = recommended_arm(DONE, verdict(DONE))
+def test_without_a_name_it_is_what_the_study_says_to_ship() -> None:
+    shipped = shipment(DONE, verdict(DONE))
+    assert shipped.taken is not None
     what = choose(DONE, None, "best")
-    assert (what.arm, what.why) == (arm, why)
+    assert (what.name, what.why) == (shipped.taken.name, shipped.why)
 
 
 def test_all_seeds_are_those_of_the_chosen_finalist() -> None:
@@ -35,7 +36,10 @@ def test_all_seeds_are_those_of_the_chosen_finalist() -> None:
 
 def test_where_less_is_better_the_least_is_the_best_seed() -> None:
     what = choose(replace(DONE, maximize=False), "ple", "best")
-    assert what.runs[0].valid_objective == min(run.valid_objective for run in what.finalist.runs)
+    finalist = chosen(next(arm for arm in DONE.arms if arm.name == "ple"))
+    assert finalist is not None
+    least = min(finalist.runs, key=lambda run: run.valid_objective)
+    assert what.seeds == (least.seed,)
 
 
 def test_an_unknown_arm_is_reported_with_the_nearest() -> None:
@@ -48,7 +52,7 @@ def test_an_unknown_arm_is_reported_with_the_nearest() -> None:
 @pytest.mark.parametrize("state", ["running", "stopped", "interrupted"])
 def test_a_study_that_is_not_done_names_the_launch_that_resumes_it(state: str) -> None:
     with pytest.raises(
-        StudyConflict, match=f"must be done before an arm of it is exported, it is {state}"
+        StudyConflict, match=f"must be done before it is exported, it is {state}"
     ) as caught:
         choose(replace(DONE, state=state), None, "best")
     assert caught.value.remedy == DONE.command
