@@ -47,5 +47,5 @@ def test_an_unknown_setting_of_format_1_is_reported_with_its_line(tmp_path: Path
     config = folder / "config.yaml"
     config.write_text(config.read_text().replace("    patience:", "    patiense:"))
     seal(folder)
-    with pytest.raises(ConfigurationError, match=r"config\.yaml:27:5: .*did you mean 'patience'"):
+    with pytest.raises(ConfigurationError, match=r"config\.yaml:30:5: .*did you mean 'patience'"):
         open_folder(folder, CPU)

@@ -181,9 +181,12 @@ def test_lost_weights_of_members_are_named_with_their_members(shop: Shop, tmp_pa
     members = ensemble_of(shop.record).members
     lost = [members[1].run, members[7].run]
     paths = [weights_of(shop, run) for run in lost]
-    with moved(paths[0], tmp_path / "first"), moved(paths[1], tmp_path / "other"):
-        with pytest.raises(EnvironmentFault) as caught:
-            shop.export(ENSEMBLE, tmp_path / "folder")
+    with (
+        moved(paths[0], tmp_path / "first"),
+        moved(paths[1], tmp_path / "other"),
+        pytest.raises(EnvironmentFault) as caught,
+    ):
+        shop.export(ENSEMBLE, tmp_path / "folder")
     assert caught.value.problems == tuple(
         f"{path}: the weights of arm '{run.arm}', trial {run.trial_number}, seed {run.seed} must "
         "be there from the study's launch, but are not"
@@ -228,9 +231,7 @@ def test_a_member_without_a_finite_score_makes_the_rows_refused(shop: Shop, tmp_
     other = shop.export(ENSEMBLE, tmp_path / "other").folder
     path = next(other.glob("weights-0-*"))
     tensors = load_file(path)
-    for array in tensors.values():
-        array *= 1e30 if array.dtype.kind == "f" else 1
-    save_file(tensors, path)
+    save_file({name: array * np.float32(1e30) for name, array in tensors.items()}, path)
     seal(other)
     with pytest.raises(DataError, match="every row must get a finite score"):
         scored(other, tmp_path)
