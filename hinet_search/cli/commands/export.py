@@ -29,8 +29,7 @@ from hinet_search.common.amounts import byte_size
     examples=(
         "hinet-search export quickstart -o winner",
         "hinet-search export shop/hinet -o hinet-shop --seeds all",
-        "hinet-search export shop/ensemble -o shop-ensemble",
-        "hinet-search export studies/shop.yaml/ple --output runs -o ple-shop --json",
+        "hinet-search export studies/shop.yaml/ensemble --output runs -o shop-ensemble --json",
     ),
 )
 @click.argument("target", metavar="STUDY[/NAME]", shell_complete=complete_target)
