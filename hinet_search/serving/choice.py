@@ -92,7 +92,8 @@ def _named(record: StudyRecord, name: str) -> ArmRecord | EnsembleRecord:
 def _shipped(record: StudyRecord) -> tuple[ArmRecord | EnsembleRecord, str]:
     """Return what the study says to ship, and why."""
     shipped = shipment(record, verdict(record))
-    if not shipped.offers:
+    singles = (*record.arms, *record.students)
+    if not any(map(is_fully_tested, singles)):
         raise _nothing_opened(f"study '{record.name}'")
     if shipped.taken is None:
         raise StudyConflict(
@@ -103,7 +104,6 @@ def _shipped(record: StudyRecord) -> tuple[ArmRecord | EnsembleRecord, str]:
     ensemble = record.ensemble(ENSEMBLE)
     if shipped.taken.kind == "ensemble" and ensemble is not None:
         return ensemble, shipped.why
-    singles = (*record.arms, *record.students)
     arm = next(single for single in singles if single.name == shipped.taken.name)
     return arm, shipped.why
 

@@ -39,8 +39,13 @@ def average(
     for member in members:
         if member.inputs != inputs:
             inputs, selected = member.inputs, member.inputs.columns(columns)
-        logits_RT = member.model.scores(selected)
-        is_finite_member_RT = np.isfinite(logits_RT)
-        mean.add(np.where(is_finite_member_RT, logits_RT, np.float32(0)), member.weight)
-        is_finite_RT &= is_finite_member_RT
+        is_finite_RT &= _add(mean, member, selected)
     return np.where(is_finite_RT, mean.result(), np.float32(np.nan))
+
+
+def _add(mean: RunningMean, member: ExportedMember, columns: Columns) -> NDArray[np.bool_]:
+    """Add the logits of a member; return where they are finite (R, T)."""
+    logits_RT = member.model.scores(columns)
+    is_finite_RT = np.isfinite(logits_RT)
+    mean.add(np.where(is_finite_RT, logits_RT, np.float32(0)), member.weight)
+    return is_finite_RT

@@ -1,8 +1,11 @@
 """Exports of ensembles and students: one folder of networks, trees and students, as in training."""
 
+import random
+import shutil
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +18,22 @@ from scipy.special import expit
 
 import hinet_search as hs
 from hinet_search import api
-from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
+from hinet_search.common.errors import (
+    ConfigurationError,
+    DataError,
+    EnvironmentFault,
+    HinetSearchError,
+)
+from hinet_search.data.columns import Columns
 from hinet_search.results.ensemble_records import ENSEMBLE, EnsembleRecord, Member, RunKey, Scale
 from hinet_search.results.study_record import StudyRecord
+from hinet_search.serving.inputs import cast_rows
+from hinet_search.serving.members import average as members_average
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.sealed import seal
 from hinet_search.serving.verify import TOLERANCE
 from hinet_search.training.jobs.messages import ensemble_scores_path, scores_path, weights_path
+from tests.serving import damage
 from tests.serving.shop import STUDY, Shop, rows, test_part
 
 ARMS = """\
@@ -263,3 +275,43 @@ def test_without_a_name_the_study_says_what_it_ships(shop: Shop, tmp_path: Path)
     assert written.why
     assert written.arm in {"star", "mmoe", "trees", "taught_star"}
     assert said[0] == f"exporting shop/{written.arm}, trial 0, {written.why}"
+
+
+def test_a_damaged_configuration_is_refused_or_scores_finite_probabilities(
+    folder: Path, tmp_path: Path
+) -> None:
+    cases = [case for case in damage.of_settings(folder) if "'train'" not in case[0]]
+    for number, (name, change) in enumerate(random.Random(3).sample(cases, 20)):
+        other = Path(shutil.copytree(folder, tmp_path / str(number)))
+        change(other)
+        seal(other)
+        try:
+            scores_RT = scored(other, tmp_path)
+        except HinetSearchError:
+            continue
+        assert np.all((scores_RT >= 0) & (scores_RT <= 1)), name
+
+
+@dataclass(frozen=True)
+class WatchedModel:
+    """A model that notes how many arrays of earlier scores still exist when it scores."""
+
+    arrays: list[weakref.ref[np.ndarray]]
+    alive: list[int]
+
+    def scores(self, columns: Columns) -> np.ndarray:
+        self.alive.append(sum(array() is not None for array in self.arrays))
+        logits_RT = np.zeros((columns.num_rows, 2), dtype=np.float32)
+        self.arrays.append(weakref.ref(logits_RT))
+        return logits_RT
+
+
+def test_the_scores_of_one_member_are_held_at_a_time(folder: Path) -> None:
+    exported = open_folder(folder, CPU)
+    frame = test_part(rows()).select(exported.file.inputs.columns)
+    encoder = exported.encoder
+    columns = encoder.columns(cast_rows(encoder.inputs, frame.lazy(), encoder.types).collect())
+    watched = WatchedModel([], [])
+    members = [replace(member, model=watched) for member in exported.members]
+    members_average(members, "probabilities", columns)
+    assert watched.alive == [0] * len(members)
