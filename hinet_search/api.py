@@ -4,7 +4,7 @@ Training imports torch (2 s), comparisons import scipy (0.2 s). Only the calls t
 them: a status needs neither, a report does not need torch.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from hinet_search.search.plan.plan import Plan, PreparedStudy
+    from hinet_search.serving.choice import Seeds
     from hinet_search.serving.export import Export
     from hinet_search.serving.predict import Prediction
-    from hinet_search.serving.rebuild import LoadedStudy, Seeds
+    from hinet_search.serving.rebuild import LoadedStudy
     from hinet_search.training.device import Wanted
 
 FORMATS = "hinet_search.report.formats"
@@ -179,15 +180,16 @@ def export(
     say: Callable[[str], None] = quiet,
     **options: Any,
 ) -> "Export":
-    """Write an arm's finalist as a folder that scores new rows, checked against its training.
+    """Write a finalist or the ensemble as a folder that scores new rows, checked on test rows.
 
-    Options are `storage`, `output`, `size` and `settings` of the launch. Without `arm` the verdict
-    decides which arm is exported. `say` is called with a line before each long step.
+    `arm` is the name of an arm, of a student, or `ensemble`; without it the study decides what is
+    exported. Options are `storage`, `output`, `size` and `settings` of the launch. `say` is called
+    with a line before each long step.
     Errors: those of `choose`, `_stored` and `serving.export`; then nothing is written.
     """
-    from hinet_search.report.model_card import model_card
+    from hinet_search.report.model_card import ensemble_card, model_card
     from hinet_search.serving import export as serving
-    from hinet_search.serving.rebuild import choose
+    from hinet_search.serving.choice import ExportChoice, choose
 
     launch_options = _launch_options(options)
     allow_only(launch_options.plugins)
@@ -196,14 +198,15 @@ def export(
     record = load(study, **options)
     choice = choose(record, arm, seeds)
     reason = f", {choice.why}" if choice.why else ""
-    say(f"exporting {record.name}/{choice.arm.name}, trial {choice.finalist.trial_number}{reason}")
+    say(f"exporting {record.name}/{choice.name}, {choice.title}{reason}")
     stored = _stored(study, record, launch_options, say)
-    return serving.export(
-        stored,
-        choice,
-        folder,
-        lambda exported, notes: model_card(record, exported.arm.name, exported.seeds, notes),
-    )
+
+    def card(exported: ExportChoice, notes: Sequence[str]) -> str:
+        if exported.is_ensemble:
+            return ensemble_card(record, notes)
+        return model_card(record, exported.name, exported.seeds, notes)
+
+    return serving.export(stored, choice, folder, card)
 
 
 def _stored(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -24,10 +25,10 @@ def complete_study(
 def complete_target(
     context: click.Context, parameter: click.Parameter, word: str
 ) -> list[CompletionItem]:
-    """Complete studies, and after a study and a slash its arms."""
+    """Complete studies, and after a study and a slash what it can export."""
     study, slash, _ = word.rpartition("/")
-    arms = _keys(study, "arms") if slash and is_known("studies", study) else ()
-    targets = _matching((f"{study}/{arm}" for arm in arms), word)
+    exported = _exported(study) if slash and is_known("studies", study) else ()
+    targets = _matching((f"{study}/{name}" for name in exported), word)
     return [*complete_study(context, parameter, word), *targets]
 
 
@@ -63,15 +64,30 @@ def _study(context: click.Context) -> str | None:
     return study
 
 
-def _keys(study: str, key: str) -> list[str]:
-    """Return the keys below a key of a study file; none if the file cannot be read."""
+def _exported(study: str) -> list[str]:
+    """Return the arms of a study file, and the students and the ensemble that it may have."""
+    from hinet_search.results.ensemble_records import ENSEMBLE
+    from hinet_search.results.records import TAUGHT
+
+    tree, arms = _tree(study), _keys(study, "arms")
+    students = [f"{TAUGHT}{arm}" for arm in arms] if tree.get("teaching") else []
+    return [*arms, *students, *([ENSEMBLE] if tree.get("ensemble") else [])]
+
+
+def _tree(study: str) -> dict[Any, Any]:
+    """Return the content of a study file; nothing if the file cannot be read."""
     from hinet_search.common.errors import ConfigurationError
     from hinet_search.study.yaml_file import read
 
     try:
-        section = read(find("studies", study)).tree.get(key)
+        return read(find("studies", study)).tree
     except ConfigurationError:
-        return []
+        return {}
+
+
+def _keys(study: str, key: str) -> list[str]:
+    """Return the keys below a key of a study file; none if the file cannot be read."""
+    section = _tree(study).get(key)
     return [str(name) for name in section] if isinstance(section, dict) else []
 
 

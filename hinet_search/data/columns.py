@@ -8,7 +8,7 @@ T tasks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import accumulate
 from pathlib import Path
@@ -87,81 +87,90 @@ class Dataset:
         Ids are in order of frequency, so a smaller vocabulary leaves the rare ones out. `pooling`
         replaces the pooling of every list.
         """
-        full, selection = self.full_schema, self._selection(groups)
-        sizes = tuple(
-            int((self.frequencies[field] >= minimum_frequency).sum()) + 1
-            for field in selection.fields
-        )
-        lists = tuple(
-            replace(
-                list_,
-                field=selection.fields.index(list_.field),
-                pooling=pooling or list_.pooling,
-            )
-            for list_ in selection.lists
-        )
-        return replace(
-            full,
-            categorical=tuple(full.categorical[field] for field in selection.fields),
-            vocabulary_sizes=sizes,
-            numeric=tuple(full.numeric[number] for number in selection.numbers),
-            lists=lists,
-        )
+        return self.inputs_of(groups).schema(self.frequencies, minimum_frequency, pooling)
 
     def with_groups(self, groups: str) -> Dataset:
-        """The data set with the inputs of the chosen groups only: itself for `all`, else a copy.
-
-        A list needs the field of its item, so it is left out with that field.
-        """
+        """The data set with the inputs of the chosen groups only: itself for `all`, else a copy."""
         if groups == ALL:
             return self
-        selection = self._selection(groups)
-        slots: list[int] = []
-        for list_, start in zip(self.full_schema.lists, _starts(self.full_schema), strict=True):
-            if list_ in selection.lists:
-                slots += range(start, start + list_.length)
-
-        def restricted(columns: Columns) -> Columns:
-            return replace(
-                columns,
-                ids_RF=columns.ids_RF[:, selection.fields],
-                numeric_RN=columns.numeric_RN[:, selection.numbers],
-                lists_RS=columns.lists_RS[:, slots],
-            )
-
+        chosen = self.inputs_of(groups)
         return replace(
             self,
             full_schema=self.schema(groups=groups),
-            frequencies=tuple(self.frequencies[field] for field in selection.fields),
-            train=restricted(self.train),
-            valid=restricted(self.valid),
-            test=restricted(self.test),
+            frequencies=tuple(self.frequencies[field] for field in chosen.fields),
+            train=chosen.columns(self.train),
+            valid=chosen.columns(self.valid),
+            test=chosen.columns(self.test),
             groups={},
         )
 
-    def _selection(self, groups: str) -> _Selection:
-        chosen, full = chosen_groups(groups, tuple(self.groups)), self.full_schema
-        dropped: set[str] = set()
-        for group, names in self.groups.items():
-            if group not in chosen:
-                dropped.update(names)
-        fields = [field for field, name in enumerate(full.categorical) if name not in dropped]
-        return _Selection(
-            fields=fields,
-            numbers=[number for number, name in enumerate(full.numeric) if name not in dropped],
-            lists=[
-                list_ for list_ in full.lists if list_.name not in dropped and list_.field in fields
-            ],
-        )
+    def inputs_of(self, groups: str) -> ChosenInputs:
+        """The inputs of the chosen groups."""
+        return ChosenInputs.of(self.full_schema, self.groups, groups)
 
 
 @dataclass(frozen=True)
-class _Selection:
-    """Selected inputs: positions of fields and numeric inputs, and lists of the full schema."""
+class ChosenInputs:
+    """Selected inputs of the schema `full`: positions of fields and numeric inputs, and lists."""
 
-    fields: list[int]
-    numbers: list[int]
-    lists: list[ListField]
+    full: Schema
+    fields: tuple[int, ...]
+    numbers: tuple[int, ...]
+    lists: tuple[ListField, ...]
+
+    @staticmethod
+    def of(full: Schema, groups: Mapping[str, tuple[str, ...]], chosen: str) -> ChosenInputs:
+        """Select all inputs but those of the groups that `chosen`, a `features.groups`, leaves out.
+
+        A list needs the field of its item, so it is left out with that field.
+        """
+        kept, dropped = chosen_groups(chosen, tuple(groups)), set[str]()
+        for group, names in groups.items():
+            if group not in kept:
+                dropped.update(names)
+        fields = [field for field, name in enumerate(full.categorical) if name not in dropped]
+        numbers = [number for number, name in enumerate(full.numeric) if name not in dropped]
+        lists = [
+            list_ for list_ in full.lists if list_.name not in dropped and list_.field in fields
+        ]
+        return ChosenInputs(full, tuple(fields), tuple(numbers), tuple(lists))
+
+    def schema(
+        self,
+        frequencies: Sequence[NDArray[np.int64]],
+        minimum_frequency: int = 1,
+        pooling: Pooling | None = None,
+    ) -> Schema:
+        """The schema of the selected inputs, see `Dataset.schema`; `frequencies` are of `full`."""
+        sizes = tuple(
+            int((frequencies[field] >= minimum_frequency).sum()) + 1 for field in self.fields
+        )
+        lists = tuple(
+            replace(list_, field=self.fields.index(list_.field), pooling=pooling or list_.pooling)
+            for list_ in self.lists
+        )
+        return replace(
+            self.full,
+            categorical=tuple(self.full.categorical[field] for field in self.fields),
+            vocabulary_sizes=sizes,
+            numeric=tuple(self.full.numeric[number] for number in self.numbers),
+            lists=lists,
+        )
+
+    def columns(self, columns: Columns) -> Columns:
+        """The selected inputs of columns of `full`: themselves if all are selected, else copies."""
+        if self == ChosenInputs.of(self.full, {}, ALL):
+            return columns
+        slots: list[int] = []
+        for list_, start in zip(self.full.lists, _starts(self.full), strict=True):
+            if list_ in self.lists:
+                slots += range(start, start + list_.length)
+        return replace(
+            columns,
+            ids_RF=columns.ids_RF[:, list(self.fields)],
+            numeric_RN=columns.numeric_RN[:, list(self.numbers)],
+            lists_RS=columns.lists_RS[:, slots],
+        )
 
 
 def _starts(schema: Schema) -> list[int]:

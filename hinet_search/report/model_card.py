@@ -3,7 +3,8 @@
 The card names no paths, hosts or people, and does not cover licences.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean
 
 from hinet_search.report.checks.calibration import OFF
@@ -12,7 +13,7 @@ from hinet_search.report.facts import record as record_facts
 from hinet_search.report.finding import findings
 from hinet_search.report.redact import redact
 from hinet_search.report.text.untrusted import plain, table, warned
-from hinet_search.results.ensemble_records import TEACHER
+from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER
 from hinet_search.results.finalist_values import chosen, headline_by_seed
 from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord
 from hinet_search.results.shipping import shipment
@@ -32,47 +33,74 @@ def model_card(record: StudyRecord, arm: str, seeds: Sequence[int], notes: Seque
     `notes` extend its limits.
     """
     published = redact(record)
-    candidates = (*published.arms, *published.students)
-    exported = next(candidate for candidate in candidates if candidate.name == arm)
+    singles = (*published.arms, *published.students)
+    exported = next(candidate for candidate in singles if candidate.name == arm)
     finalist = chosen(exported)
     assert finalist is not None, "an exported arm has a chosen finalist"
-    return "\n".join(_lines(published, exported, finalist, seeds, notes)) + "\n"
+    objective = record_facts.objective_in_words(published)
+    facts = {
+        "Configuration": f"trial {finalist.trial_number}, the best on validation by {objective}",
+        "Seeds": _seeds_in_words(seeds, len(finalist.runs)),
+    }
+    cells, subject = _measured(finalist, seeds)
+    about = _About(exported.name, title(exported.name), facts, cells, subject, (exported,))
+    return "\n".join(_lines(published, about, notes)) + "\n"
 
 
-def _lines(
-    record: StudyRecord,
-    arm: ArmRecord,
-    finalist: FinalistRecord,
-    seeds: Sequence[int],
-    notes: Sequence[str],
-) -> Iterator[str]:
+def ensemble_card(record: StudyRecord, notes: Sequence[str]) -> str:
+    """Return the card of the study's ensemble; `notes` extend its limits."""
+    published, ensemble = redact(record), record.ensemble(ENSEMBLE)
+    assert ensemble is not None, "an exported ensemble has a record"
+    members = (
+        f"{title(member.run.arm)} (trial {member.run.trial_number}, seed {member.run.seed}) "
+        f"{numbers.percent(member.weight)}"
+        for member in ensemble.members
+    )
+    facts = {"Members": ", ".join(members)}
+    subject = f"weighted mean of the {ensemble.scale} of {len(ensemble.members)} models"
+    about = _About(ENSEMBLE, "The ensemble", facts, ensemble.test_cells or (), subject, ())
+    return "\n".join(_lines(published, about, notes)) + "\n"
+
+
+@dataclass(frozen=True)
+class _About:
+    """What a card is about: its name and title, own facts, test cells and what they are of.
+
+    `first` begins the table of the arms.
+    """
+
+    name: str
+    title: str
+    facts: Mapping[str, str]
+    cells: Sequence[CellValue]
+    subject: str
+    first: tuple[ArmRecord, ...]
+
+
+def _lines(record: StudyRecord, about: _About, notes: Sequence[str]) -> Iterator[str]:
     data = record.data
-    yield f"# {plain(record.name)} / {plain(arm.name)}"
+    yield f"# {plain(record.name)} / {plain(about.name)}"
     yield ""
     tasks, scenarios = ", ".join(data.tasks), ", ".join(data.scenarios)
-    yield plain(
-        f"{title(arm.name)} predicts the probabilities of {tasks} for a row of {scenarios}."
-    )
-    yield from _facts(record, finalist, seeds)
-    yield from _teacher(record, arm)
-    yield from _cells(finalist, seeds)
-    yield from _rivals(record, arm)
+    yield plain(f"{about.title} predicts the probabilities of {tasks} for a row of {scenarios}.")
+    yield from _facts(record, about.facts)
+    yield from _teacher(record, about.first)
+    yield from _cells(about.cells, about.subject)
+    yield from _rivals(record, about.first)
     yield from _warnings(record)
     yield from ("", "### Limits", "", *(f"- {plain(note)}" for note in (*LIMITS, *notes)))
 
 
-def _facts(record: StudyRecord, finalist: FinalistRecord, seeds: Sequence[int]) -> Iterator[str]:
+def _facts(record: StudyRecord, own: Mapping[str, str]) -> Iterator[str]:
     data = record.data
     counts = " / ".join(f"{rows:,}" for rows in data.rows)
-    objective = record_facts.objective_in_words(record)
     versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
     facts = {
         "Data": f"{data.source}, fingerprint {data.fingerprint}",
         "Split": data.split,
         "Rows": f"{counts} in train / valid / test",
         "Trained": f"{record.started[:10]} to {record.updated[:10]} (UTC), on training rows only",
-        "Configuration": f"trial {finalist.trial_number}, the best on validation by {objective}",
-        "Seeds": _seeds_in_words(seeds, len(finalist.runs)),
+        **own,
         "Test split": f"used {numbers.plural(record.test_accesses, 'time')}",
         "Software": versions or "not recorded",
     }
@@ -80,10 +108,10 @@ def _facts(record: StudyRecord, finalist: FinalistRecord, seeds: Sequence[int]) 
     yield from (f"- **{name}**: {plain(text)}" for name, text in facts.items())
 
 
-def _teacher(record: StudyRecord, arm: ArmRecord) -> Iterator[str]:
+def _teacher(record: StudyRecord, first: Sequence[ArmRecord]) -> Iterator[str]:
     """Yield what a student learnt from; nothing for an arm."""
     teacher = record.ensemble(TEACHER)
-    if not arm.student_of or teacher is None:
+    if teacher is None or not any(arm.student_of for arm in first):
         return
     arms = dict.fromkeys(title(member.run.arm) for member in teacher.members)
     runs = numbers.plural(len(teacher.members), "run")
@@ -97,8 +125,7 @@ def _seeds_in_words(seeds: Sequence[int], num_seeds: int) -> str:
     return f"{seeds[0]}, the best on validation of {num_seeds}" if num_seeds > 1 else str(seeds[0])
 
 
-def _cells(finalist: FinalistRecord, seeds: Sequence[int]) -> Iterator[str]:
-    cells, subject = _measured(finalist, seeds)
+def _cells(cells: Sequence[CellValue], subject: str) -> Iterator[str]:
     head = ("Cell", "Rows", "Positives", "AUC", "Log loss", "Predicted per positive")
     yield from table(f"On test, {subject}", head, map(_cell, cells))
     yield from ("", plain(_calibration(cells)))
@@ -139,10 +166,10 @@ def _cell(cell: CellValue) -> tuple[str, ...]:
     )
 
 
-def _rivals(record: StudyRecord, arm: ArmRecord) -> Iterator[str]:
-    """Yield the table of arms and students by their chosen finalists, the exported one first."""
+def _rivals(record: StudyRecord, first: tuple[ArmRecord, ...]) -> Iterator[str]:
+    """Yield the table of arms and students by their chosen finalists, those in `first` first."""
     others = (*record.arms, *record.students)
-    arms = [arm, *(other for other in others if other is not arm)]
+    arms = [*first, *(other for other in others if other not in first)]
     values = (
         (other, headline_by_seed(record, finalist, "test"))
         for other in arms

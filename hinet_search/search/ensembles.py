@@ -39,7 +39,7 @@ from hinet_search.training.jobs.ensemble import (
     score_train,
     select_members,
 )
-from hinet_search.training.jobs.messages import StoredModel, scores_path
+from hinet_search.training.jobs.messages import StoredModel, ensemble_scores_path, scores_path
 
 # The name under which test accesses of an ensemble are counted; no arm can have it.
 OF_ENSEMBLE = "(ensemble)"
@@ -193,11 +193,6 @@ def identity_of(ensemble: EnsembleRecord) -> str:
     """Return 16 digits that differ between ensembles with other members or weights."""
     text = repr((ensemble.scale, sorted(ensemble.members, key=repr)))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def ensemble_scores_path(artifacts: Path) -> Path:
-    """Return the path of the ensemble's scores of the test split."""
-    return artifacts / "ensemble.scores.safetensors"
 
 
 def _record(

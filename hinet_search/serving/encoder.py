@@ -1,4 +1,4 @@
-"""Encoder: encode new rows as a model's training rows were encoded.
+"""Encoder: encode new rows as training rows were encoded, once for all models of a folder.
 
 Shape legend: R rows, F categorical fields, T tasks.
 """
@@ -8,22 +8,24 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from hinet_search.data.columns import Columns
+from hinet_search.data.columns import ChosenInputs, Columns
 from hinet_search.data.derived.inputs import encode_lists
-from hinet_search.data.encode import Encoding, encode_ids, encode_numbers
+from hinet_search.data.encode import COUNT, Encoding, encode_ids, encode_numbers
 from hinet_search.data.lists import with_numbered_lists
 from hinet_search.data.raw_values import as_text
 from hinet_search.data.schema import ListField, Schema
 from hinet_search.serving.history import History
 from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.tables import Types
+from hinet_search.training.trial_config import FeatureConfig
 
 
 @dataclass(frozen=True)
 class Encoder:
     """Turns rows with the column types `types` into encoded columns.
 
-    Its vocabularies hold only values that have an embedding.
+    Its vocabularies hold only values that have an embedding in some model. A model reads a part of
+    the columns: `chosen` and `schema_of` say which.
     """
 
     inputs: Inputs
@@ -33,7 +35,7 @@ class Encoder:
 
     @property
     def schema(self) -> Schema:
-        """The schema that the model was built for."""
+        """The schema of all inputs."""
         inputs, vocabularies = self.inputs, self.encoding.vocabularies
         lists = [
             ListField(name, inputs.categorical.index(list_.item), list_.length, list_.pooling)
@@ -48,6 +50,18 @@ class Encoder:
             numeric=self.encoding.numeric_inputs,
             lists=tuple(lists),
         )
+
+    def chosen(self, features: FeatureConfig) -> ChosenInputs:
+        """The inputs of a model with this configuration."""
+        return ChosenInputs.of(self.schema, self.inputs.groups, features.groups)
+
+    def schema_of(self, features: FeatureConfig) -> Schema:
+        """The schema that a model with this configuration was built for."""
+        frequencies = [
+            vocabulary.table[COUNT].to_numpy() for vocabulary in self.encoding.vocabularies
+        ]
+        chosen = self.chosen(features)
+        return chosen.schema(frequencies, features.minimum_frequency, features.pooling)
 
     def columns(self, frame: pl.DataFrame) -> Columns:
         """Encode rows that passed the checks; labels are 0.

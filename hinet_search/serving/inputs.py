@@ -15,7 +15,7 @@ from hinet_search.common.frozen_model import Frozen, Text
 from hinet_search.data.checks import INTEGERS
 from hinet_search.data.derived.matches import match_names
 from hinet_search.data.derived.statistics import statistic_names
-from hinet_search.data.encode import Scale
+from hinet_search.data.encode import Scale, missing_name
 from hinet_search.data.numbers import LARGEST, Range, farthest, rows_in_words
 from hinet_search.data.raw_values import as_text, listed
 from hinet_search.data.reading import NUM_ROWS
@@ -44,8 +44,9 @@ class ScenarioInput(Frozen):
 class Inputs(Frozen):
     """What the model reads of a row.
 
-    `numeric` are columns; `scales` are of all numeric inputs, derived ones included. `keys` are
-    columns that are copied beside the scores if new rows have them.
+    `numeric` are columns; `scales` are of all numeric inputs, derived ones included. `groups` has
+    the inputs of each group that some model of a folder leaves out. `keys` are columns that are
+    copied beside the scores if new rows have them.
     """
 
     scenario: ScenarioInput
@@ -56,6 +57,7 @@ class Inputs(Frozen):
     statistics: StatisticsDefinition | None = None
     lists: dict[Text, ListDefinition]
     matches: MatchesDefinition | None = None
+    groups: dict[Text, tuple[Text, ...]] = Field(default_factory=dict)
     not_finite: Literal["refuse", "impute"]
     keys: tuple[Text, ...]
 
@@ -93,6 +95,16 @@ class Inputs(Frozen):
                 raise ValueError(
                     f"list {name}: item '{list_.item}' must be one of the categorical inputs"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _groups_of_inputs(self) -> "Inputs":
+        flags = (missing_name(scale.name) for scale in self.scales if scale.flagged)
+        known = {*self.categorical, *self.scaled, *flags, *self.lists}
+        for group, names in self.groups.items():
+            unknown = sorted(set(names) - known)
+            if unknown:
+                raise ValueError(f"group {group} must name inputs, got {', '.join(unknown)}")
         return self
 
     @property

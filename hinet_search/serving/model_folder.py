@@ -1,9 +1,10 @@
-"""Folder: an exported model on disk.
+"""Folder: an exported model, or the ensemble of several, on disk.
 
 It needs no study, no database and no table, and reading it executes nothing from it.
 
-config.yaml            what the model is and what it reads, see ModelFile
-weights.safetensors    one file, or `weights-SEED.safetensors` for each of several seeds
+config.yaml            what the models are and what they read, see ModelFile
+weights.safetensors    one file, or one for each of several members: `weights-SEED.safetensors`, or
+                       `weights-MODEL-SEED.safetensors` if they are of several models
 encoding/              columns (no rows: names and types), vocabulary.N (values with an id, in order
                        of their ids), and facts from labels and lists of the study: days,
                        statistics.N, usual.N, counts.N, factors.N
@@ -13,18 +14,26 @@ manifest.json          SHA-256 of every other file
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
 
 import polars as pl
 import torch
-from pydantic import Field, model_validator
 
-from hinet_search.common.errors import DataError
-from hinet_search.common.frozen_model import Frozen, Seed, Text
+from hinet_search.common.errors import ConfigurationError
 from hinet_search.data.encode import COUNT, VALUE, Encoding, Vocabulary
 from hinet_search.serving.encoder import Encoder
-from hinet_search.serving.history import history_of_folder, table_names, tables_of
+from hinet_search.serving.history import history_of_folder, tables_of
 from hinet_search.serving.inputs import Inputs
+from hinet_search.serving.members import ExportedMember
+from hinet_search.serving.model_file import (
+    COLUMNS,
+    CONFIG,
+    ENCODING,
+    ModelFile,
+    ModelOfFile,
+    WeightedSeed,
+    parse_model_file,
+    place_of_model,
+)
 from hinet_search.serving.sealed import AGAIN, refuse_other_files, sealed_files
 from hinet_search.serving.tables import (
     Types,
@@ -35,66 +44,25 @@ from hinet_search.serving.tables import (
     widened,
     wrong_content,
 )
-from hinet_search.study.validation_messages import in_words
 from hinet_search.study.yaml_file import YamlFile, read, written
 from hinet_search.training.model_size import meta_model
 from hinet_search.training.tensors import read_weights
-from hinet_search.training.trainable import Trainable, put_weights, refuse_other_weights, trainable
-from hinet_search.training.trial_config import TrialConfig, whole_config
+from hinet_search.training.trainable import put_weights, refuse_other_weights, trainable
+from hinet_search.training.trial_config import TrialConfig, model_module, whole_config
 
-FORMAT = 1
-CONFIG, CARD, ENCODING = "config.yaml", "card.md", "encoding"
-COLUMNS = "columns"
+CARD = "card.md"
 HEAD = "# An exported model of hinet-search, and the columns that it reads. Do not edit.\n"
-
-
-class ModelFile(Frozen):
-    """Content of config.yaml.
-
-    `settings` are all settings of the configuration, `data` is the fingerprint of its data.
-    """
-
-    format: Literal[1]
-    study: Text
-    arm: Text
-    trial: Annotated[int, Field(ge=0, lt=2**31)]
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
-    model: Text
-    settings: dict[Text, dict[Text, Any]]
-    inputs: Inputs
-    data: Text
-    versions: dict[Text, Text]
-
-    @model_validator(mode="after")
-    def _seeds_once(self) -> "ModelFile":
-        if len(set(self.seeds)) < len(self.seeds):
-            seeds = ", ".join(map(str, self.seeds))
-            raise ValueError(f"seeds must name every seed once, got {seeds}")
-        return self
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """All files that the model is read from."""
-        vocabularies = [f"vocabulary.{field}" for field in range(len(self.inputs.categorical))]
-        tables = [COLUMNS, *vocabularies, *table_names(self.inputs)]
-        return (CONFIG, *self.weight_files, *(f"{ENCODING}/{name}.parquet" for name in tables))
-
-    @property
-    def weight_files(self) -> tuple[str, ...]:
-        """One file for every seed."""
-        if len(self.seeds) == 1:
-            return ("weights.safetensors",)
-        return tuple(f"weights-{seed}.safetensors" for seed in self.seeds)
 
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """An exported model in memory: the encoder, and a network (or forest) for every seed."""
+    """An exported folder in memory: the encoder, and a network (or forest) for every member."""
 
     folder: Path
     file: ModelFile
     encoder: Encoder
-    models: tuple[Trainable, ...]
+    members: tuple[ExportedMember, ...]
+    device: torch.device
 
 
 def write_tables(folder: Path, encoder: Encoder) -> None:
@@ -123,35 +91,56 @@ def open_folder(folder: Path, device: torch.device) -> ExportedModel:
     sealed = sealed_files(folder)
     refuse_other_files(folder, sealed & {CONFIG}, [CONFIG])
     yaml = read(folder / CONFIG)
-    _refuse_other_format(yaml)
-    file = yaml.parse(ModelFile)
+    file = parse_model_file(yaml)
     refuse_other_files(folder, sealed, file.files)
-    config = whole_config(
-        file.model, file.settings, lambda location: yaml.place(("settings", *location))
-    )
     encoder = _open_encoder(folder / ENCODING, file.inputs)
-    models = [_model(folder / name, config, encoder, device) for name in file.weight_files]
-    return ExportedModel(folder, file, encoder, tuple(models))
+    weights = iter(folder / name for name in file.weight_files)
+    members: list[ExportedMember] = []
+    for number, model in enumerate(file.models):
+        opening = _Opening(yaml.path, _config(yaml, number, model), encoder, device)
+        members += [opening.member(each, next(weights)) for each in model.seeds]
+    return ExportedModel(folder, file, encoder, tuple(members), device)
 
 
-def _refuse_other_format(yaml: YamlFile) -> None:
-    got = yaml.tree.get("format")
-    if got != FORMAT:
-        raise DataError(
-            f"{yaml.place(('format',))}: format must be {FORMAT}, got {in_words(got)}",
-            remedy=f"install the version of hinet-search that {CONFIG} names, "
-            "or export the model again",
-        )
+def _config(yaml: YamlFile, number: int, model: ModelOfFile) -> TrialConfig:
+    """The configuration of a model; an error names its place, and the model if it is unknown."""
+    try:
+        model_module(model.model)
+    except ConfigurationError as error:
+        at = f"{place_of_model(yaml, number, ('model',))}: {model.title}"
+        raise ConfigurationError(
+            *(f"{at}: {problem}" for problem in error.problems), remedy=error.remedy
+        ) from error
+    return whole_config(
+        model.model,
+        model.settings,
+        lambda location: place_of_model(yaml, number, ("settings", *location)),
+    )
 
 
-def _model(weights: Path, config: TrialConfig, encoder: Encoder, device: torch.device) -> Trainable:
-    remedy = f"{AGAIN}; or install the version of hinet-search that {CONFIG} names"
-    tensors = read_weights(weights, remedy)
-    # Compare with the model on the meta device, before memory is allocated for it.
-    refuse_other_weights(meta_model(config, encoder.schema), tensors, weights, remedy)
-    built = config.build(encoder.schema)
-    put_weights(built, tensors, weights, remedy)
-    return trainable(built, encoder.schema, device)
+@dataclass(frozen=True)
+class _Opening:
+    """Opens the members of one configuration."""
+
+    config_file: Path
+    config: TrialConfig
+    encoder: Encoder
+    device: torch.device
+
+    def member(self, seed: WeightedSeed, weights: Path) -> ExportedMember:
+        """Build a member with the weights of a file."""
+        features = self.config.features
+        schema, inputs = self.encoder.schema_of(features), self.encoder.chosen(features)
+        if not (schema.categorical or schema.numeric):
+            raise wrong_content(self.config_file, "leave inputs to every model", "leaves one none")
+        remedy = f"{AGAIN}; or install the version of hinet-search that {CONFIG} names"
+        tensors = read_weights(weights, remedy)
+        # Compare with the model on the meta device, before memory is allocated for it.
+        refuse_other_weights(meta_model(self.config, schema), tensors, weights, remedy)
+        built = self.config.build(schema)
+        put_weights(built, tensors, weights, remedy)
+        model = trainable(built, schema, self.device)
+        return ExportedMember(seed.seed, seed.weight, inputs, model)
 
 
 def _open_encoder(folder: Path, inputs: Inputs) -> Encoder:

@@ -1,6 +1,6 @@
 """Predict: write the probabilities of a table's rows to a file, one block in memory at a time.
 
-Shape legend: R rows, S seeds, T tasks.
+Shape legend: R rows, T tasks.
 """
 
 import errno
@@ -22,7 +22,6 @@ from hinet_search.data.mapped_table import collect_to_mapped_file
 from hinet_search.data.numbers import rows_in_words
 from hinet_search.data.reading import FAILURES, OWN, unreadable
 from hinet_search.data.sources.table import scan
-from hinet_search.results.statistics.ensemble import ensemble_logits
 from hinet_search.serving.inputs import (
     MAX_EXAMPLES,
     cast_rows,
@@ -31,6 +30,7 @@ from hinet_search.serving.inputs import (
     misread_columns,
     value_problems,
 )
+from hinet_search.serving.members import average
 from hinet_search.serving.model_folder import ExportedModel
 from hinet_search.training.device import memory_errors_explained
 
@@ -65,9 +65,7 @@ def score_table(exported: ExportedModel, path: str, to: Path) -> Prediction:
     """
     _refuse_other_formats(to)
     try:
-        with memory_errors_explained(
-            exported.models[0].device, f"{RUN_ROWS:,} rows at once", NEEDS_LESS
-        ):
+        with memory_errors_explained(exported.device, f"{RUN_ROWS:,} rows at once", NEEDS_LESS):
             return _predict(exported, path, to)
     except MemoryError as error:
         raise EnvironmentFault(
@@ -100,15 +98,12 @@ def _predict(exported: ExportedModel, path: str, to: Path) -> Prediction:
 def probabilities(exported: ExportedModel, columns: Columns) -> NDArray[np.float32]:
     """P(task = 1) of every row in its own scenario (R, T).
 
-    Several seeds are combined as an ensemble. NaN where a model has no finite logit: an infinite
-    logit would pass for a probability of 1.
+    Several members are averaged; NaN where one has no finite logit.
     """
     if columns.num_rows == 0:
         return np.zeros((0, len(exported.file.inputs.tasks)), dtype=np.float32)
-    logits_SRT = np.stack([model.scores(columns) for model in exported.models])
-    logits_RT = logits_SRT[0] if len(logits_SRT) == 1 else ensemble_logits(logits_SRT)
-    is_finite_RT = np.isfinite(logits_SRT).all(axis=0)
-    return np.asarray(np.where(is_finite_RT, expit(logits_RT), np.nan), dtype=np.float32)
+    logits_RT = average(exported.members, exported.file.scale, columns)
+    return np.asarray(expit(logits_RT), dtype=np.float32)
 
 
 def _refuse_other_formats(to: Path) -> None:

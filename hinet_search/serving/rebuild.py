@@ -1,91 +1,34 @@
-"""Recipe: choose the arm to export, and rebuild its configuration and encoder from its study."""
+"""Rebuild: the configurations and the encoder of exported models, from their study."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from hinet_search.common.errors import ConfigurationError, StudyConflict, did_you_mean
+from hinet_search.common.errors import StudyConflict
 from hinet_search.data.columns import Dataset
 from hinet_search.data.encode import Encoding, Vocabulary
 from hinet_search.data.encoded_folder import open_encoding
 from hinet_search.data.raw_values import text_of
 from hinet_search.data.rows import Rows, source_rows
 from hinet_search.data.schema import Schema
-from hinet_search.results.finalist_values import chosen
-from hinet_search.results.records import ArmRecord, FinalistRecord, FinalistRun
+from hinet_search.results.ensemble_records import RunKey
+from hinet_search.results.records import ArmRecord, FinalistRecord
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.verdict import verdict
-from hinet_search.results.winner import is_fully_tested, recommended_arm
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import history_of
 from hinet_search.serving.inputs import Inputs, ScenarioInput, raw_types
 from hinet_search.study.distributions import Value
 from hinet_search.study.feature_definition import (
+    AND,
     MATCHES,
+    NONE,
     STATISTICS,
     FeatureDefinition,
     ListDefinition,
     chosen_groups,
 )
 from hinet_search.study.load_study import DENSE_PARAMETERS, Study
-from hinet_search.training.trial_config import TrialConfig, build_config
-
-Seeds = Literal["best", "all"]
-
-
-@dataclass(frozen=True)
-class ExportChoice:
-    """What to export, and why this arm if none was named."""
-
-    arm: ArmRecord
-    finalist: FinalistRecord
-    seeds: tuple[int, ...]
-    why: str
-
-    @property
-    def runs(self) -> tuple[FinalistRun, ...]:
-        """The records of the chosen seeds."""
-        return tuple(run for run in self.finalist.runs if run.seed in self.seeds)
-
-
-def choose(record: StudyRecord, arm: str | None, seeds: Seeds) -> ExportChoice:
-    """Choose the finalist to export and its best seed, or all seeds.
-
-    The arm is the named one, else the one that the verdict recommends.
-    Errors: ConfigurationError for an unknown arm, StudyConflict with nothing to export yet.
-    """
-    arm_record, why = _arm_to_export(record, arm)
-    finalist = None
-    if arm_record is not None and is_fully_tested(arm_record):
-        finalist = chosen(arm_record)
-    if arm_record is None or finalist is None:
-        which = f"arm '{arm}' of study '{record.name}'" if arm else f"study '{record.name}'"
-        raise StudyConflict(
-            f"{which} must have a finalist that was opened on test, but has none",
-            remedy="see the failures of its finalists in the report, then launch the study again",
-        )
-    if seeds == "all":
-        return ExportChoice(arm_record, finalist, tuple(run.seed for run in finalist.runs), why)
-    best = max if record.maximize else min
-    best_run = best(finalist.runs, key=lambda run: run.valid_objective)
-    return ExportChoice(arm_record, finalist, (best_run.seed,), why)
-
-
-def _arm_to_export(record: StudyRecord, arm: str | None) -> tuple[ArmRecord | None, str]:
-    """The named arm, else the one that the verdict recommends and why; None when it has none."""
-    arms = {arm_record.name: arm_record for arm_record in record.arms}
-    if arm is not None and arm not in arms:
-        raise ConfigurationError(
-            f"study '{record.name}' has no arm '{arm}', "
-            f"known: {', '.join(arms)}{did_you_mean(arm, arms)}"
-        )
-    if record.state != "done":
-        raise StudyConflict(
-            f"study '{record.name}' must be done before an arm of it is exported, "
-            f"it is {record.state}",
-            remedy=record.command or f"hinet-search launch {record.name}",
-        )
-    return (arms[arm], "") if arm is not None else recommended_arm(record, verdict(record))
+from hinet_search.training.trial_config import FeatureConfig, TrialConfig, build_config
 
 
 @dataclass(frozen=True)
@@ -98,39 +41,89 @@ class LoadedStudy:
     artifacts: Path
 
 
-def config_of(stored: LoadedStudy, what: ExportChoice) -> TrialConfig:
-    """The configuration of the finalist, with the size that its arm was given."""
-    arms = {arm.name: arm for arm in stored.study.arms}
-    arm = arms.get(what.arm.name)
-    drawn = what.finalist.parameters
-    if arm is None or arm.model != what.arm.model or set(drawn) - set(arm.space.parameters):
-        raise StudyConflict(
-            f"{stored.study.file.path}: arm '{what.arm.name}' must be as it was launched, "
-            "but has changed since",
-            remedy="export with the file, --set and --size of the launch, which the report shows",
-        )
-    values: dict[str, Value] = arm.space.values(drawn)
-    if arm.size_of:
-        size = what.arm.fixed[DENSE_PARAMETERS]
-        assert isinstance(size, int), "an arm that has finalists was given its size"
-        values[DENSE_PARAMETERS] = size
+def config_of(stored: LoadedStudy, run: RunKey) -> TrialConfig:
+    """The configuration of a finalist, with the size that its arm was given.
+
+    A student has the values of the finalist that it learns as, beside the settings of its teacher.
+    """
+    arm, finalist = _records(stored.record, run.arm, run.trial_number)
+    if not arm.student_of:
+        return build_config(arm.model, _values(stored, arm, finalist))
+    name, _, number = arm.student_of.rpartition("/")
+    parent, learned_as = _records(stored.record, name, int(number))
+    values = {**_values(stored, parent, learned_as), **finalist.parameters}
     return build_config(arm.model, values)
 
 
-def encoder_of(stored: LoadedStudy, config: TrialConfig, rows: Rows) -> Encoder:
-    """The encoder of the inputs of this configuration; `rows` are the rows of the study.
+def _records(record: StudyRecord, name: str, number: int) -> tuple[ArmRecord, FinalistRecord]:
+    """The records of an arm or student and of its finalist."""
+    arm = next(arm for arm in (*record.arms, *record.students) if arm.name == name)
+    finalist = next(each for each in arm.finalists if each.trial_number == number)
+    return arm, finalist
 
-    Its vocabularies hold only values that have an embedding.
+
+def _values(stored: LoadedStudy, record: ArmRecord, finalist: FinalistRecord) -> dict[str, Value]:
+    """The values of a finalist of an arm; StudyConflict if the arm has changed since the launch."""
+    arms = {arm.name: arm for arm in stored.study.arms}
+    arm = arms.get(record.name)
+    drawn = finalist.parameters
+    if arm is None or arm.model != record.model or set(drawn) - set(arm.space.parameters):
+        raise StudyConflict(
+            f"{stored.study.file.path}: arm '{record.name}' must be as it was launched, "
+            "but has changed since",
+            remedy="export with the file, --set and --size of the launch, which the report shows",
+        )
+    values = arm.space.values(drawn)
+    if arm.size_of:
+        size = record.fixed[DENSE_PARAMETERS]
+        assert isinstance(size, int), "an arm that has finalists was given its size"
+        values[DENSE_PARAMETERS] = size
+    return values
+
+
+def encoder_of(stored: LoadedStudy, features: Sequence[FeatureConfig], rows: Rows) -> Encoder:
+    """The encoder of what models with these features read together; `rows` are the study's rows.
+
+    Its vocabularies hold only values that have an embedding in one of the models.
     """
-    schema = config.features.schema_of(stored.dataset)
-    encoding = _encoding_of(schema, open_encoding(stored.dataset.folder))
-    inputs = _inputs(stored, config, schema, encoding)
-    definition = stored.study.spec.data
+    definition, dataset = stored.study.spec.data, stored.dataset
+    group_names = definition.features.group_names
+    groups_of_models = [chosen_groups(each.groups, group_names) for each in features]
+    together = _together(features, groups_of_models, group_names)
+    schema = together.schema_of(dataset)
+    encoding = _encoding_of(schema, open_encoding(dataset.folder))
+    some_leave_out = frozenset.union(*groups_of_models) - frozenset.intersection(*groups_of_models)
+    groups = {name: _names_in(schema, dataset.groups[name]) for name in sorted(some_leave_out)}
+    inputs = _inputs(stored, together, schema, encoding)
+    inputs = inputs.model_copy(update={"groups": groups})
     source_types = source_rows(definition, stored.study.folder).collect_schema()
     types = raw_types(inputs, source_types)
     encoder = Encoder(inputs, encoding, types, history_of(definition, inputs, rows))
-    assert encoder.schema == schema, "an export encodes what the model was built for"
+    for each in features:
+        is_own = encoder.schema_of(each) == each.schema_of(dataset)
+        assert is_own, "an export encodes what its models were built for"
     return encoder
+
+
+def _together(
+    features: Sequence[FeatureConfig],
+    groups_of_models: Sequence[frozenset[str]],
+    group_names: Sequence[str],
+) -> FeatureConfig:
+    """The features that these have together; the pooling is that of all, else of the lists."""
+    groups = frozenset.union(*groups_of_models)
+    pooling = {each.pooling for each in features}
+    return FeatureConfig(
+        minimum_frequency=min(each.minimum_frequency for each in features),
+        groups=AND.join(name for name in group_names if name in groups) or NONE,
+        pooling=features[0].pooling if len(pooling) == 1 else None,
+    )
+
+
+def _names_in(schema: Schema, names: Sequence[str]) -> tuple[str, ...]:
+    """Those of the names that are inputs of a schema."""
+    known = {*schema.categorical, *schema.numeric, *(list_.name for list_ in schema.lists)}
+    return tuple(name for name in names if name in known)
 
 
 def _encoding_of(schema: Schema, full: Encoding) -> Encoding:
@@ -145,10 +138,12 @@ def _encoding_of(schema: Schema, full: Encoding) -> Encoding:
     return Encoding(tuple(vocabularies), tuple(scales))
 
 
-def _inputs(stored: LoadedStudy, config: TrialConfig, schema: Schema, encoding: Encoding) -> Inputs:
+def _inputs(
+    stored: LoadedStudy, together: FeatureConfig, schema: Schema, encoding: Encoding
+) -> Inputs:
     definition = stored.study.spec.data
-    groups = chosen_groups(config.features.groups, definition.features.group_names)
     features = definition.features
+    groups = chosen_groups(together.groups, features.group_names)
     column = definition.scenario.column
     scenarios = definition.scenario.values or {name: name for name in stored.record.data.scenarios}
     keys = (column, definition.user, definition.item, definition.time)

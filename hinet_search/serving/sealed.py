@@ -19,7 +19,7 @@ MANIFEST = "manifest.json"
 AGAIN = "export the model again, or copy the whole folder again"
 MAX_BYTES = 1_000_000
 
-_NAME = r"^(config\.yaml|weights(-[0-9]+)?\.safetensors|encoding/[a-z]+(\.[0-9]+)?\.parquet)$"
+_NAME = r"^(config\.yaml|weights(-[0-9]+){0,2}\.safetensors|encoding/[a-z]+(\.[0-9]+)?\.parquet)$"
 _MANIFEST = TypeAdapter(
     dict[Annotated[str, Field(pattern=_NAME)], Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
 )

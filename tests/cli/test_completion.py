@@ -13,7 +13,8 @@ from tests.small import STUDY, write_study
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    write_study(tmp_path, STUDY + "sizes: {tiny: {trials: 1}, whole: {}}\n", "shop")
+    text = f"{STUDY}sizes: {{tiny: {{trials: 1}}, whole: {{}}}}\nteaching: auto\nensemble: true\n"
+    write_study(tmp_path, text, "shop")
     (tmp_path / "rows.parquet").touch()
     (tmp_path / "notes.txt").touch()
     return tmp_path
@@ -41,6 +42,8 @@ def completed(*words: str) -> list[str]:
         (("check", "sh"), ["shop.yaml"]),
         (("export", "sh"), ["shop.yaml"]),
         (("export", "shop.yaml/mm"), ["shop.yaml/mmoe"]),
+        (("export", "shop.yaml/taught_m"), ["shop.yaml/taught_mmoe"]),
+        (("export", "shop.yaml/e"), ["shop.yaml/ensemble"]),
         (("check", "paper/ab"), ["paper/ablation"]),
         (("check", "shop.yaml", "--size", "t"), ["tiny"]),
         (("describe", "hm"), ["hmoe"]),

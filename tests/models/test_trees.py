@@ -16,6 +16,7 @@ from hinet_search.common.errors import EnvironmentFault
 from hinet_search.common.heartbeat import receive_heartbeats
 from hinet_search.data.columns import Columns
 from hinet_search.data.schema import ListField, Schema
+from hinet_search.models.layers import forest
 from hinet_search.models.trees import Config, Model, _Boosting
 
 SMALL = {
@@ -104,7 +105,11 @@ def with_boosters(**options: float) -> tuple[Model, _Boosting]:
 
 
 @pytest.mark.parametrize("max_ids", [255, 1000], ids=["small fields", "all fields"])
-def test_the_logits_are_those_of_a_walk_over_the_trees_that_lightgbm_dumps(max_ids: int) -> None:
+@pytest.mark.parametrize("few_rows", [0, 100], ids=["as many rows", "as few rows"])
+def test_the_logits_are_those_of_a_walk_over_the_trees_that_lightgbm_dumps(
+    few_rows: int, max_ids: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forest, "FEW_ROWS", few_rows)
     model, growth = with_boosters(max_ids=max_ids)
     new = rows(100, seed=1)
     expected_RT = np.zeros((new.num_rows, 2))
@@ -196,6 +201,23 @@ def test_a_row_is_scored_alike_in_whatever_block_of_rows_it_is() -> None:
         **{field.name: getattr(columns, field.name)[::-1] for field in fields(columns)}
     )
     assert np.array_equal(model.logits(reversed_columns)[::-1], model.logits(columns))
+
+
+@pytest.mark.parametrize("num_rows", [0, 1, forest.FEW_ROWS, forest.FEW_ROWS + 1])
+@pytest.mark.parametrize("descents_at_once", [1, 2_000, forest.DESCENTS_AT_ONCE])
+def test_few_and_many_rows_are_scored_alike_to_the_last_bit(
+    num_rows: int, descents_at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forest, "DESCENTS_AT_ONCE", descents_at_once)
+    model, columns = grown(max_ids=1000), rows(num_rows, seed=1)
+    assert model.forest is not None
+    assert model.forest.num_ids_N.any()
+    sums_RT = [np.full((num_rows, 2), 0.3) for _ in range(3)]
+    model.forest.add_to(sums_RT[0], model._inputs(columns), first_tree=5)
+    for sum_RT, few_rows in zip(sums_RT[1:], (-1, num_rows), strict=True):
+        monkeypatch.setattr(forest, "FEW_ROWS", few_rows)
+        model.forest.add_to(sum_RT, model._inputs(columns), first_tree=5)
+        assert np.array_equal(sum_RT, sums_RT[0])
 
 
 def test_stages_yield_the_finished_share_and_end_at_exactly_one() -> None:

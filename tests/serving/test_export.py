@@ -15,8 +15,8 @@ from hinet_search.common.errors import (
     StudyConflict,
 )
 from hinet_search.search.artifacts import MARK
-from hinet_search.serving.export import TOLERANCE
-from hinet_search.serving.rebuild import choose
+from hinet_search.serving.choice import choose
+from hinet_search.serving.verify import TOLERANCE
 from hinet_search.training.jobs.messages import scores_path
 from tests.serving.shop import ARMS, Shop
 
@@ -124,7 +124,11 @@ def test_files_of_the_launch_that_are_gone_are_named(of, shop: Shop, tmp_path: P
             shop.export("star", tmp_path / "folder")
     finally:
         (tmp_path / "away").rename(path)
-    assert caught.value.problems == (f"{path}: must be there from the study's launch, but is not",)
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"{path}: the ")
+    assert problem.endswith(
+        f" of arm 'star', trial 0, seed {seed} must be there from the study's launch, but are not"
+    )
     assert "--output" in caught.value.remedy
 
 

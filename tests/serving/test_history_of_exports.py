@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 import hinet_search as hs
-from hinet_search.serving.export import TOLERANCE
+from hinet_search.serving.verify import TOLERANCE
 from tests.serving.shop import rows
 
 STUDY = """\
@@ -47,6 +47,7 @@ finalists: {{top: 1, seeds: 1}}
 fixed: {{train.batch_size: 128}}
 slots: 1
 device: cpu
+ensemble: true
 """
 CLOCKS = {"day": "clock: day", "no clock": "folds: 3"}
 ARMS = ("all", "trees", "pooled", "matched", "counted", "raw")
@@ -82,7 +83,7 @@ def export(launched: Path, arm: str, to: Path) -> hs.Export:
     return hs.export(str(launched), to, arm=arm, output=launched.parent / "out")
 
 
-@pytest.mark.parametrize("arm", ARMS)
+@pytest.mark.parametrize("arm", [*ARMS, "ensemble"])
 def test_test_rows_of_every_day_score_as_in_training(
     arm: str, launched: Path, tmp_path: Path
 ) -> None:

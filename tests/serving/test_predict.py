@@ -278,12 +278,13 @@ def test_a_model_of_another_package_is_imported_where_it_is_allowed_alone(
     folder = shop.export("mmoe", tmp_path / "mmoe").folder
     config = folder / "config.yaml"
     config.write_text(
-        config.read_text().replace("\nmodel: mmoe\n", "\nmodel: antigravity.models\n")
+        config.read_text().replace("\n  model: mmoe\n", "\n  model: antigravity.models\n")
     )
     seal(folder)
     with pytest.raises(
         ConfigurationError,
-        match=r"'antigravity\.models' is not known, .* allowed: --plugin antigravity",
+        match=r"config\.yaml:9:3: arm 'mmoe', trial 0: model 'antigravity\.models' is not known, "
+        r".* allowed: --plugin antigravity",
     ):
         open_folder(folder, torch.device("cpu"))
     assert "antigravity" not in sys.modules
@@ -297,7 +298,7 @@ def test_a_setting_that_this_version_does_not_know_is_reported_with_its_line(
     config.write_text(config.read_text().replace("    patience:", "    patiense:"))
     seal(folder)
     with pytest.raises(
-        ConfigurationError, match=r"config\.yaml:\d+:5: .*'patiense'.*; did you mean 'patience'\?"
+        ConfigurationError, match=r"config\.yaml:\d+:7: .*'patiense'.*; did you mean 'patience'\?"
     ):
         open_folder(folder, torch.device("cpu"))
 

@@ -29,10 +29,10 @@ from hinet_search.common.amounts import byte_size
     examples=(
         "hinet-search export quickstart -o winner",
         "hinet-search export shop/hinet -o hinet-shop --seeds all",
-        "hinet-search export studies/shop.yaml/ple --output runs -o ple-shop --json",
+        "hinet-search export studies/shop.yaml/ensemble --output runs -o shop-ensemble --json",
     ),
 )
-@click.argument("target", metavar="STUDY[/ARM]", shell_complete=complete_target)
+@click.argument("target", metavar="STUDY[/NAME]", shell_complete=complete_target)
 @study_options(SIZE, SETTINGS, PLUGIN)
 @places
 @output_options(
@@ -60,9 +60,10 @@ def command(
     as_json: bool,  # noqa: FBT001  click passes flags by name
     **given: Any,
 ) -> None:
-    """Write the chosen finalist of an arm as a folder, if test rows score from it as in training.
+    """Write a finished model as a folder, if test rows score from it as in training.
 
-    Without ARM, export the arm that the report recommends. Repeat --set and --size of the launch.
+    NAME is an arm, a student (taught_ARM) or `ensemble`. Without it, export what the study
+    recommends to ship. Repeat --set and --size of the launch.
     """
     from dataclasses import asdict
 
@@ -74,8 +75,13 @@ def command(
     if as_json:
         print_document("export", **asdict(written))
         return
-    main_files = [f"{name} {byte_size(written.files[name])}" for name in written.main_files]
-    echo(f"wrote {to}/: {', '.join(main_files)}, {len(written.files) - len(main_files)} more")
+    sizes = [f"{name} {byte_size(size)}" for name, size in written.main_files.items()]
+    more = len(written.files) - len(written.main_files)
+    if len(written.members) > 1:
+        size = byte_size(sum(written.weight_files.values()))
+        sizes.append(f"weights of {len(written.members)} members {size}")
+        more -= len(written.members)
+    echo(f"wrote {to}/: {', '.join(sizes)}, {more} more")
     largest = f"{written.max_difference:.7f}".rstrip("0").rstrip(".")
     echo(
         f"checked: {written.checked_rows:,} test rows score the same as in training "

@@ -32,7 +32,7 @@ PLACES = ("storage", "output")
 SAME_STUDY = ("size", "settings", "plugins")  # these make a different study of a file
 
 if TYPE_CHECKING:
-    from hinet_search.results.records import ArmRecord
+    from hinet_search.results.shipping import Shipment
     from hinet_search.results.study_record import StudyRecord
     from hinet_search.search.plan.plan import PreparedStudy
     from hinet_search.search.progress import Watcher
@@ -119,26 +119,26 @@ def _print_outcome(
     *,
     as_json: bool,
 ) -> None:
-    """Print the verdict, the path of the report, the arm to take, and the commands to run next."""
+    """Print the verdict, the path of the report, what to take, and the commands to run next."""
     from hinet_search.api import report_path
+    from hinet_search.results.shipping import shipment
     from hinet_search.results.verdict import verdict
-    from hinet_search.results.winner import recommended_arm
 
     options, outcome = launch_options(given), verdict(record)
-    path, (arm, reason) = report_path(checked.study, options), recommended_arm(record, outcome)
+    path, shipped = report_path(checked.study, options), shipment(record, outcome)
     try:
         if as_json:
             _print_done(record, outcome.sentence, path)
             return
-        _print_result(record, outcome.sentence, path, arm, reason)
+        _print_result(record, outcome.sentence, path, shipped)
     except OutputLost as error:
         error.remedy = f"the study is done and stored, its report is {path}"
         raise
     commands = []
     if outcome.status == "observation":
         commands = _launch_with_more_seeds(study, checked, given, options)
-    if arm is not None and not commands:
-        commands = [_export(study, record.name, arm.name, given, options)]
+    if shipped.taken is not None and not commands:
+        commands = [_export(study, record.name, shipped.taken.name, given, options)]
     folders = {name: given[name] for name in PLACES}
     dashboard = shlex.join(["hinet-search", "dashboard", *as_typed(folders, options)])
     output().next(*commands, dashboard)
@@ -156,14 +156,15 @@ def _print_done(record: "StudyRecord", sentence: str, path: Path) -> None:
     )
 
 
-def _print_result(
-    record: "StudyRecord", sentence: str, path: Path, arm: "ArmRecord | None", reason: str
-) -> None:
+def _print_result(record: "StudyRecord", sentence: str, path: Path, shipped: "Shipment") -> None:
     from hinet_search.results.verdict import title
 
     echo(f"done in {duration(record.seconds)}: {sentence}")
     rows = [("report", f"{path} ({byte_size(path.stat().st_size)})")]
-    rows += [("take", f"{title(arm.name)}: {reason}")] if arm is not None else []
+    if shipped.taken is not None:
+        rows.append(("take", f"{title(shipped.taken.name)}: {shipped.why}"))
+    elif record.budget.serving.are_set:
+        rows.append(("take", f"nothing: {shipped.why}"))
     echo(table_text(rows))
 
 
@@ -184,11 +185,11 @@ def _launch_with_more_seeds(
 
 
 def _export(
-    study: str, name: str, arm: str, given: Mapping[str, Any], options: "LaunchOptions"
+    study: str, name: str, taken: str, given: Mapping[str, Any], options: "LaunchOptions"
 ) -> str:
-    """Return the command that exports the arm to take."""
+    """Return the command that exports what to take."""
     same_options = {key: given[key] for key in (*SAME_STUDY, *PLACES)}
-    words = ["hinet-search", "export", f"{study}/{arm}", "-o", f"{arm}-{name}"]
+    words = ["hinet-search", "export", f"{study}/{taken}", "-o", f"{taken}-{name}"]
     return shlex.join([*words, *as_typed(same_options, options)])
 
 

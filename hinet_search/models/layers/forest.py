@@ -2,13 +2,14 @@
 
 Plain arrays can be stored in a safe format and read without the library that grew the trees.
 Shape legend: R rows, I inputs, T tasks, Q trees of all tasks, N nodes of all trees, C ids of all
-splits by id.
+splits by id, D descents (pairs of a tree and a row), P descents that are not yet at a leaf.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -16,6 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 ROWS_AT_ONCE = 16_384  # so that the rows of a tree's descent stay in the processor's cache
+# Up to so many rows, taking all trees at once is faster than all rows. Measured with 1,000 trees of
+# 31 leaves on one thread: 6 times as fast for 100 rows, 1.1 times for 500, .9 times for 700.
+FEW_ROWS = 512
+DESCENTS_AT_ONCE = 1_000_000  # pairs of row and tree, 8 MB an array
+ID_SPACE = 2**32  # more than any id, so that node and id make one key
 EARLIER_FORMAT = "left_KV"  # a tensor of the trees that the package grew before it used LightGBM
 
 
@@ -82,12 +88,62 @@ class Forest:
         self, sum_RT: NDArray[np.float64], inputs_RI: NDArray[np.float32], first_tree: int = 0
     ) -> None:
         """Add to the logits in place, in the order of growth, the trees from `first_tree` on."""
+        if len(inputs_RI) <= FEW_ROWS:
+            self._add_to_few(sum_RT, inputs_RI, first_tree)
+            return
         for start in range(0, len(inputs_RI), ROWS_AT_ONCE):
             block_IR = np.ascontiguousarray(inputs_RI[start : start + ROWS_AT_ONCE].T)
             block_TR = np.ascontiguousarray(sum_RT[start : start + ROWS_AT_ONCE].T)
             for tree in range(first_tree, self.num_trees):
                 self._add_leaves(int(self.root_Q[tree]), block_IR, block_TR[self.task_Q[tree]])
             sum_RT[start : start + ROWS_AT_ONCE] = block_TR.T
+
+    def _add_to_few(
+        self, sum_RT: NDArray[np.float64], inputs_RI: NDArray[np.float32], first_tree: int
+    ) -> None:
+        """Add what `add_to` adds, to the last bit, with a descent of many trees at once."""
+        num_at_once = max(1, DESCENTS_AT_ONCE // max(1, len(inputs_RI)))
+        for start in range(first_tree, self.num_trees, num_at_once):
+            trees = slice(start, start + num_at_once)
+            value_QR = self.value_N[self._leaves(self.root_Q[trees], inputs_RI)]
+            for task, value_R in zip(self.task_Q[trees], value_QR, strict=True):
+                sum_RT[:, task] += value_R
+
+    def _leaves(
+        self, root_Q: NDArray[np.int64], inputs_RI: NDArray[np.float32]
+    ) -> NDArray[np.int64]:
+        """Return the leaf (Q, R) of every row in the trees at these roots."""
+        num_rows = len(inputs_RI)
+        node_D = np.repeat(root_Q, num_rows)
+        row_D = np.tile(np.arange(num_rows), len(root_Q))
+        waiting_P = np.flatnonzero(self.left_N[node_D] != node_D)
+        while waiting_P.size:
+            node_P = node_D[waiting_P]
+            value_P = inputs_RI[row_D[waiting_P], self.feature_N[node_P]]
+            goes_left_P = self._go_left(node_P, value_P)
+            node_P = np.where(goes_left_P, self.left_N[node_P], self.right_N[node_P])
+            node_D[waiting_P] = node_P
+            waiting_P = waiting_P[self.left_N[node_P] != node_P]
+        return node_D.reshape(len(root_Q), num_rows)
+
+    def _go_left(
+        self, node_P: NDArray[np.int64], value_P: NDArray[np.float32]
+    ) -> NDArray[np.bool_]:
+        """Return whether each value goes left at its own node."""
+        goes_left_P: NDArray[np.bool_] = value_P <= self.threshold_N[node_P]
+        by_id = np.flatnonzero(self.num_ids_N[node_P])
+        if by_id.size:
+            keys = node_P[by_id] * ID_SPACE + value_P[by_id].astype(np.int64)
+            key_C = self._node_and_id
+            places = np.searchsorted(key_C, keys).clip(max=key_C.size - 1)
+            goes_left_P[by_id] = key_C[places] == keys
+        return goes_left_P
+
+    @cached_property
+    def _node_and_id(self) -> NDArray[np.int64]:
+        """Node and id of every split by id as one number (C), in ascending order."""
+        node_C = np.repeat(np.arange(self.value_N.size), self.num_ids_N)
+        return node_C * ID_SPACE + self.left_id_C
 
     def _add_leaves(
         self, root: int, block_IR: NDArray[np.float32], sum_R: NDArray[np.float64]

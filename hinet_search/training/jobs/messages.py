@@ -102,3 +102,8 @@ def scores_path(weights: Path) -> Path:
     The training writes those of validation, opening the test split writes those of both.
     """
     return weights.with_suffix(".scores.safetensors")
+
+
+def ensemble_scores_path(artifacts: Path) -> Path:
+    """Return the path of the ensemble's scores of the test split."""
+    return artifacts / "ensemble.scores.safetensors"

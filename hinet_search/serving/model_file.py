@@ -1,0 +1,171 @@
+"""Model file: config.yaml of an exported folder, which says what its models are and what they read.
+
+A folder holds models of one finalist or of several, each with the seeds that are members. A folder
+of format 1 holds one finalist, whose seeds have equal weights.
+"""
+
+from math import isclose
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from hinet_search.common.errors import DataError
+from hinet_search.common.frozen_model import Frozen, Seed, Text
+from hinet_search.results.ensemble_records import Member, RunKey, Scale
+from hinet_search.serving.history import table_names
+from hinet_search.serving.inputs import Inputs
+from hinet_search.study.validation_messages import Location, in_words
+from hinet_search.study.yaml_file import YamlFile
+
+FORMAT, EARLIER_FORMAT = 2, 1
+CONFIG, ENCODING, COLUMNS = "config.yaml", "encoding", "columns"
+
+TrialNumber = Annotated[int, Field(ge=0, lt=2**31)]
+Settings = dict[Text, dict[Text, Any]]
+
+
+class WeightedSeed(Frozen):
+    """A seed of a finalist, and its weight in the average."""
+
+    seed: Seed
+    weight: Annotated[float, Field(gt=0, le=1)]
+
+
+class ModelOfFile(Frozen):
+    """A finalist: all settings of its configuration, and the seeds that are members."""
+
+    arm: Text
+    trial: TrialNumber
+    model: Text
+    settings: Settings
+    seeds: Annotated[tuple[WeightedSeed, ...], Field(min_length=1)]
+
+    @property
+    def title(self) -> str:
+        """`arm 'ple', trial 3`."""
+        return f"arm '{self.arm}', trial {self.trial}"
+
+
+class ModelFile(Frozen):
+    """Content of config.yaml.
+
+    `name` is that of an arm, a student or `ensemble`. `inputs` are what all models together read,
+    `data` is the fingerprint of the study's data. The weights of all members sum to 1.
+    """
+
+    format: Literal[2]
+    study: Text
+    name: Text
+    scale: Scale
+    models: Annotated[tuple[ModelOfFile, ...], Field(min_length=1)]
+    inputs: Inputs
+    data: Text
+    versions: dict[Text, Text]
+
+    @model_validator(mode="after")
+    def _every_member_once(self) -> "ModelFile":
+        runs = [
+            (member.run.arm, member.run.trial_number, member.run.seed) for member in self.members
+        ]
+        repeated = sorted({run for run in runs if runs.count(run) > 1})
+        if repeated:
+            arm, trial, seed = repeated[0]
+            raise ValueError(
+                f"models must name every seed once, got twice: arm '{arm}', trial {trial}, "
+                f"seed {seed}"
+            )
+        total = sum(member.weight for member in self.members)
+        if not isclose(total, 1, rel_tol=1e-6):
+            raise ValueError(f"weights of all seeds must sum to 1, got {total:g}")
+        return self
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """The seeds of all models with their weights, in the order of `weight_files`."""
+        return tuple(
+            Member(RunKey(model.arm, model.trial, each.seed), each.weight)
+            for model in self.models
+            for each in model.seeds
+        )
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All files that the models are read from."""
+        vocabularies = [f"vocabulary.{field}" for field in range(len(self.inputs.categorical))]
+        tables = [COLUMNS, *vocabularies, *table_names(self.inputs)]
+        return (CONFIG, *self.weight_files, *(f"{ENCODING}/{name}.parquet" for name in tables))
+
+    @property
+    def weight_files(self) -> tuple[str, ...]:
+        """One file for every member, named after its seed, and after its model if needed."""
+        if len(self.members) == 1:
+            return ("weights.safetensors",)
+        if len(self.models) == 1:
+            return tuple(f"weights-{each.seed}.safetensors" for each in self.models[0].seeds)
+        return tuple(
+            f"weights-{number}-{each.seed}.safetensors"
+            for number, model in enumerate(self.models)
+            for each in model.seeds
+        )
+
+
+class EarlierModelFile(Frozen):
+    """Content of config.yaml in format 1."""
+
+    format: Literal[1]
+    study: Text
+    arm: Text
+    trial: TrialNumber
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
+    model: Text
+    settings: Settings
+    inputs: Inputs
+    data: Text
+    versions: dict[Text, Text]
+
+    @model_validator(mode="after")
+    def _seeds_once(self) -> "EarlierModelFile":
+        if len(set(self.seeds)) < len(self.seeds):
+            seeds = ", ".join(map(str, self.seeds))
+            raise ValueError(f"seeds must name every seed once, got {seeds}")
+        return self
+
+    @property
+    def current(self) -> ModelFile:
+        """The same folder in the current format."""
+        weight = 1 / len(self.seeds)
+        seeds = tuple(WeightedSeed(seed=seed, weight=weight) for seed in self.seeds)
+        model = ModelOfFile(
+            arm=self.arm, trial=self.trial, model=self.model, settings=self.settings, seeds=seeds
+        )
+        return ModelFile(
+            format=FORMAT,
+            study=self.study,
+            name=self.arm,
+            scale="probabilities",
+            models=(model,),
+            inputs=self.inputs,
+            data=self.data,
+            versions=self.versions,
+        )
+
+
+def parse_model_file(yaml: YamlFile) -> ModelFile:
+    """Parse config.yaml of the current or the earlier format; DataError for another format."""
+    got = yaml.tree.get("format")
+    if got == EARLIER_FORMAT:
+        return yaml.parse(EarlierModelFile).current
+    if got == FORMAT:
+        return yaml.parse(ModelFile)
+    raise DataError(
+        f"{yaml.place(('format',))}: format must be {EARLIER_FORMAT} or {FORMAT}, "
+        f"got {in_words(got)}",
+        remedy=f"install the version of hinet-search that {CONFIG} names, "
+        "or export the model again",
+    )
+
+
+def place_of_model(yaml: YamlFile, number: int, location: Location) -> str:
+    """Return the place of a key of model `number`; in format 1 its keys are those of the file."""
+    is_earlier = yaml.tree.get("format") == EARLIER_FORMAT
+    return yaml.place(location if is_earlier else ("models", number, *location))

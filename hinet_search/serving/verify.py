@@ -1,0 +1,105 @@
+"""Verify: raw rows of the test split must score from a folder as in training.
+
+Shape legend: R rows, T tasks.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from hinet_search.common.errors import DataError
+from hinet_search.data.columns import SPLITS
+from hinet_search.data.reading import ROW_NUMBER
+from hinet_search.data.rows import Rows, reading_of, source_rows
+from hinet_search.serving.inputs import cast_rows
+from hinet_search.serving.members import ExportedMember, average
+from hinet_search.serving.model_folder import ExportedModel
+from hinet_search.study.data_definition import DataDefinition
+
+MAX_ROWS = 1_000
+# Of a logit, relative to logits above 1: what the order of additions and the device may change.
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class ScoresOfTraining:
+    """Logits (R, T) of all test rows that training stored: of one seed, or of the ensemble."""
+
+    seed: int | None  # None for the ensemble
+    logits_RT: NDArray[np.float32]
+
+    @property
+    def title(self) -> str:
+        """`seed 12`, or `all members`."""
+        return "all members" if self.seed is None else f"seed {self.seed}"
+
+    def members(self, exported: ExportedModel) -> Sequence[ExportedMember]:
+        """Return the members of a folder whose average has these scores."""
+        return [member for member in exported.members if self.seed in (None, member.seed)]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The number of test rows that were scored, and the largest difference of a logit."""
+
+    rows: int
+    difference: float
+
+
+def verify_scores(
+    exported: ExportedModel,
+    raw: pl.DataFrame,
+    position_R: NDArray[np.intp],
+    scores: Sequence[ScoresOfTraining],
+) -> Verification:
+    """Score `raw` rows, which are at `position_R` of the test split, and compare with `scores`.
+
+    DataError when a row does not score the same.
+    """
+    encoder = exported.encoder
+    columns = encoder.columns(cast_rows(encoder.inputs, raw.lazy(), encoder.types).collect())
+    largest = 0.0
+    for stored in scores:
+        training_RT = stored.logits_RT[position_R].astype(np.float64)
+        folder_RT = average(stored.members(exported), exported.file.scale, columns)
+        difference_RT = np.abs(folder_RT - training_RT)
+        tolerance_RT = TOLERANCE * np.maximum(1.0, np.abs(training_RT))
+        agrees_R = np.all(difference_RT <= tolerance_RT, axis=1)
+        if not agrees_R.all():
+            _refuse(exported, stored.title, difference_RT, agrees_R)
+        largest = max(largest, float(difference_RT.max(initial=0.0)))
+    return Verification(len(raw), largest)
+
+
+def sample_test_rows(
+    definition: DataDefinition, folder: Path, rows: Rows
+) -> tuple[pl.DataFrame, NDArray[np.intp]]:
+    """Evenly spaced raw rows of the test split from the source, and their positions in it."""
+    test_rows = np.flatnonzero(rows.split_R == SPLITS.index("test"))
+    spaced = np.linspace(0, test_rows.size - 1, min(MAX_ROWS, test_rows.size))
+    position_R = np.unique(spaced.astype(np.intp))
+    numbers = pl.Series(rows.row_R[test_rows[position_R]])
+    lazy = source_rows(definition, folder).with_row_index(ROW_NUMBER)
+    with reading_of(definition):
+        raw = lazy.filter(pl.col(ROW_NUMBER).is_in(numbers.implode())).collect(engine="streaming")
+    return raw.sort(ROW_NUMBER), position_R
+
+
+def _refuse(
+    exported: ExportedModel,
+    title: str,
+    difference_RT: NDArray[np.float64],
+    agrees_R: NDArray[np.bool_],
+) -> None:
+    file = exported.file
+    raise DataError(
+        f"{file.study}/{file.name}, {title}: {len(agrees_R):,} test rows must score as in "
+        f"training, but {(~agrees_R).sum():,} do not: a logit differs by up to "
+        f"{np.nanmax(difference_RT):.3g}; nothing is exported",
+        remedy="launch the study again under another name if its rows or the versions of its "
+        "libraries have changed, and export that one; else report it",
+    )

@@ -1,0 +1,317 @@
+"""Exports of ensembles and students: one folder of networks, trees and students, as in training."""
+
+import random
+import shutil
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from safetensors.numpy import load_file, save_file
+from scipy.special import expit
+
+import hinet_search as hs
+from hinet_search import api
+from hinet_search.common.errors import (
+    ConfigurationError,
+    DataError,
+    EnvironmentFault,
+    HinetSearchError,
+)
+from hinet_search.data.columns import Columns
+from hinet_search.results.ensemble_records import ENSEMBLE, EnsembleRecord, Member, RunKey, Scale
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.serving.inputs import cast_rows
+from hinet_search.serving.members import average as members_average
+from hinet_search.serving.model_folder import open_folder
+from hinet_search.serving.sealed import seal
+from hinet_search.serving.verify import TOLERANCE
+from hinet_search.training.jobs.messages import ensemble_scores_path, scores_path, weights_path
+from tests.serving import damage
+from tests.serving.shop import STUDY, Shop, rows, test_part
+
+ARMS = """\
+  star: {fixed: {features.minimum_frequency: 20, features.groups: none}}
+  mmoe:
+  trees: {fixed: {features.groups: person}}"""
+TASKS = ["click", "buy"]
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """A study with a student and an ensemble, whose arms read different inputs."""
+    folder = tmp_path_factory.mktemp("together")
+    rows().write_parquet(folder / "shop.parquet")
+    text = STUDY.format(arms=ARMS) + "teaching: {students: [star], trials: 1}\nensemble: true\n"
+    numeric = "    numeric: [price, age]\n"
+    groups = "    groups: {looks: [colour], person: [age]}\n"
+    path = folder / "shop.yaml"
+    path.write_text(text.replace(numeric, numeric + groups))
+    return Shop(path, folder / "out", hs.launch(str(path), output=folder / "out"))
+
+
+@pytest.fixture(scope="module")
+def folder(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The exported ensemble."""
+    return shop.export(ENSEMBLE, tmp_path_factory.mktemp("exported") / ENSEMBLE).folder
+
+
+def ensemble_of(record: StudyRecord) -> EnsembleRecord:
+    ensemble = record.ensemble(ENSEMBLE)
+    assert ensemble is not None
+    return ensemble
+
+
+def stored_logits(shop: Shop, run: RunKey) -> np.ndarray:
+    """What training left of the test rows, in float64."""
+    path = scores_path(weights_of(shop, run))
+    return load_file(path)["test_logits"].astype(np.float64)
+
+
+def weights_of(shop: Shop, run: RunKey) -> Path:
+    artifacts = shop.out / "artifacts" / shop.record.name
+    return weights_path(artifacts, run.arm, run.trial_number, run.seed)
+
+
+def average(shop: Shop, ensemble: EnsembleRecord) -> np.ndarray:
+    """The weighted mean probabilities, or those of the mean logits, member by member."""
+    total = 0.0
+    for member in ensemble.members:
+        logits_RT = stored_logits(shop, member.run)
+        value_RT = logits_RT if ensemble.scale == "logits" else expit(logits_RT)
+        total = total + member.weight * value_RT
+    return expit(total) if ensemble.scale == "logits" else np.asarray(total)
+
+
+def scored(folder: Path, at: Path) -> np.ndarray:
+    """The scores of the test rows."""
+    test_part(rows()).drop("clicked", "bought").write_parquet(at / "rows.parquet")
+    hs.predict(folder, at / "rows.parquet", at / "scores.parquet")
+    return pl.read_parquet(at / "scores.parquet").select(TASKS).to_numpy()
+
+
+@contextmanager
+def moved(path: Path, to: Path) -> Iterator[None]:
+    """Take a file away for a while."""
+    path.rename(to)
+    try:
+        yield
+    finally:
+        to.rename(path)
+
+
+def test_a_student_is_exported_in_the_form_of_its_arm(shop: Shop, tmp_path: Path) -> None:
+    written = shop.export("taught_star", tmp_path / "student")
+    assert (written.arm, written.trial) == ("taught_star", 0)
+    assert written.checked_rows == len(test_part(rows()))
+    assert written.max_difference <= TOLERANCE
+    (model,) = open_folder(written.folder, CPU).file.models
+    parent = shop.export("star", tmp_path / "parent").folder
+    (of_parent,) = open_folder(parent, CPU).file.models
+    assert model.settings["model"] == of_parent.settings["model"]
+    assert model.settings["features"] == of_parent.settings["features"]
+    card = (written.folder / "card.md").read_text()
+    assert card.startswith("# shop / taught\\_star\n")
+    assert f"### On test, seed {written.seeds[0]}" in card
+
+
+def test_an_ensemble_of_networks_trees_and_students_is_one_folder(shop: Shop, folder: Path) -> None:
+    exported = open_folder(folder, CPU)
+    assert {model.arm for model in exported.file.models} == {"star", "mmoe", "trees", "taught_star"}
+    assert exported.file.members == ensemble_of(shop.record).members
+    assert len(list(folder.glob("weights-*.safetensors"))) == len(exported.members) == 8
+    card = (folder / "card.md").read_text()
+    assert "### On test, weighted mean of the probabilities of 8 models" in card
+
+
+def test_an_ensemble_scores_as_the_mean_of_what_training_left_of_its_members(
+    shop: Shop, folder: Path, tmp_path: Path
+) -> None:
+    expected = average(shop, ensemble_of(shop.record))
+    assert_allclose(scored(folder, tmp_path), expected, atol=1e-6)
+
+
+def test_each_member_reads_its_own_inputs_of_those_that_are_encoded_once(folder: Path) -> None:
+    exported = open_folder(folder, CPU)
+    schemas = {
+        model.arm: member.model.schema
+        for member, model in zip(exported.members[::2], exported.file.models, strict=True)
+    }
+    assert exported.encoder.schema == schemas["mmoe"]
+    assert schemas["star"].categorical == ("user", "item")
+    assert schemas["star"].numeric == ("price",)
+    assert schemas["star"].vocabulary_sizes[0] < schemas["mmoe"].vocabulary_sizes[0]
+    assert schemas["trees"].categorical == ("user", "item")
+    assert schemas["trees"].numeric == ("price", "age", "age_missing")
+    assert schemas["taught_star"] == schemas["star"]
+
+
+@pytest.mark.parametrize("scale", ["logits", "probabilities"])
+def test_weights_and_scale_are_those_of_the_ensemble(
+    scale: Scale, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [member.run for member in ensemble_of(shop.record).members]
+    members = tuple(map(Member, (runs[0], runs[7], runs[4], runs[1]), (0.1, 0.2, 0.65, 0.05)))
+    planted = replace(ensemble_of(shop.record), members=members, scale=scale)
+    record = replace(shop.record, ensembles=(planted,))
+    expected = average(shop, planted)
+    logits = np.log(expected) - np.log1p(-expected)
+    path = ensemble_scores_path(shop.out / "artifacts" / "shop")
+    monkeypatch.setattr(api, "load", lambda *_, **__: record)
+    with moved(path, tmp_path / "away"):
+        save_file({"test_logits": logits.astype(np.float32)}, path)
+        written = shop.export(ENSEMBLE, tmp_path / "planted")
+        path.unlink()
+    assert [member.weight for member in written.members] == [0.1, 0.05, 0.2, 0.65]
+    assert_allclose(scored(written.folder, tmp_path), expected, atol=1e-6)
+
+
+def test_an_ensemble_that_does_not_score_as_in_training_is_refused(
+    shop: Shop, tmp_path: Path
+) -> None:
+    path = ensemble_scores_path(shop.out / "artifacts" / "shop")
+    scores = load_file(path)["test_logits"]
+    scores[3, 1] += 1e-3
+    with moved(path, tmp_path / "away"):
+        save_file({"test_logits": scores}, path)
+        with pytest.raises(
+            DataError, match=r"shop/ensemble, all members: 194 test rows .* but 1 do not"
+        ):
+            shop.export(ENSEMBLE, tmp_path / "folder")
+        path.unlink()
+    assert not (tmp_path / "folder").exists()
+
+
+def test_lost_weights_of_members_are_named_with_their_members(shop: Shop, tmp_path: Path) -> None:
+    members = ensemble_of(shop.record).members
+    lost = [members[1].run, members[7].run]
+    paths = [weights_of(shop, run) for run in lost]
+    with (
+        moved(paths[0], tmp_path / "first"),
+        moved(paths[1], tmp_path / "other"),
+        pytest.raises(EnvironmentFault) as caught,
+    ):
+        shop.export(ENSEMBLE, tmp_path / "folder")
+    assert caught.value.problems == tuple(
+        f"{path}: the weights of arm '{run.arm}', trial {run.trial_number}, seed {run.seed} must "
+        "be there from the study's launch, but are not"
+        for path, run in zip(paths, lost, strict=True)
+    )
+    assert "name the folder of the launch with --output" in caught.value.remedy
+
+
+def test_lost_scores_of_the_ensemble_are_named(shop: Shop, tmp_path: Path) -> None:
+    path = ensemble_scores_path(shop.out / "artifacts" / "shop")
+    with (
+        moved(path, tmp_path / "away"),
+        pytest.raises(EnvironmentFault, match="the scores of the ensemble must be there"),
+    ):
+        shop.export(ENSEMBLE, tmp_path / "folder")
+
+
+def test_a_member_of_another_package_is_named_with_the_option_that_allows_it(
+    shop: Shop, tmp_path: Path
+) -> None:
+    other = shop.export(ENSEMBLE, tmp_path / "other").folder
+    config = other / "config.yaml"
+    config.write_text(config.read_text().replace("model: mmoe\n", "model: antigravity.models\n"))
+    seal(other)
+    with pytest.raises(
+        ConfigurationError,
+        match=r"arm 'mmoe', trial 0: model 'antigravity\.models' .* --plugin antigravity",
+    ):
+        open_folder(other, CPU)
+    text = shop.study.read_text()
+    shop.study.write_text(text.replace("  mmoe:\n", "  mmoe: {model: antigravity.models}\n"))
+    try:
+        with pytest.raises(
+            ConfigurationError, match=r"shop\.yaml:\d+:3: model .*--plugin antigravity"
+        ):
+            shop.export(ENSEMBLE, tmp_path / "folder")
+    finally:
+        shop.study.write_text(text)
+
+
+def test_a_member_without_a_finite_score_makes_the_rows_refused(shop: Shop, tmp_path: Path) -> None:
+    other = shop.export(ENSEMBLE, tmp_path / "other").folder
+    path = next(other.glob("weights-0-*"))
+    tensors = load_file(path)
+    save_file({name: array * np.float32(1e30) for name, array in tensors.items()}, path)
+    seal(other)
+    with pytest.raises(DataError, match="every row must get a finite score"):
+        scored(other, tmp_path)
+
+
+def test_a_member_that_is_left_without_inputs_is_refused(shop: Shop, tmp_path: Path) -> None:
+    other = shop.export(ENSEMBLE, tmp_path / "other").folder
+    config = other / "config.yaml"
+    text = config.read_text()
+    names = "".join(f"\n    - {name}" for name in ("user", "item", "price"))
+    config.write_text(text.replace("    looks:\n    - colour", f"    looks:\n    - colour{names}"))
+    seal(other)
+    with pytest.raises(DataError, match=r"config\.yaml: must leave inputs to every model"):
+        open_folder(other, CPU)
+
+
+def test_weights_that_do_not_sum_to_one_are_refused(shop: Shop, tmp_path: Path) -> None:
+    other = shop.export(ENSEMBLE, tmp_path / "other").folder
+    config = other / "config.yaml"
+    config.write_text(config.read_text().replace("weight: 0.125", "weight: 0.5", 1))
+    seal(other)
+    with pytest.raises(ConfigurationError, match=r"weights of all seeds must sum to 1, got 1\.375"):
+        open_folder(other, CPU)
+
+
+def test_without_a_name_the_study_says_what_it_ships(shop: Shop, tmp_path: Path) -> None:
+    said: list[str] = []
+    written = hs.export(str(shop.study), tmp_path / "folder", output=shop.out, say=said.append)
+    assert written.why
+    assert written.arm in {"star", "mmoe", "trees", "taught_star"}
+    assert said[0] == f"exporting shop/{written.arm}, trial 0, {written.why}"
+
+
+def test_a_damaged_configuration_is_refused_or_scores_finite_probabilities(
+    folder: Path, tmp_path: Path
+) -> None:
+    cases = [case for case in damage.of_settings(folder) if "'train'" not in case[0]]
+    for number, (name, change) in enumerate(random.Random(3).sample(cases, 20)):
+        other = Path(shutil.copytree(folder, tmp_path / str(number)))
+        change(other)
+        seal(other)
+        try:
+            scores_RT = scored(other, tmp_path)
+        except HinetSearchError:
+            continue
+        assert np.all((scores_RT >= 0) & (scores_RT <= 1)), name
+
+
+@dataclass(frozen=True)
+class WatchedModel:
+    """A model that notes how many arrays of earlier scores still exist when it scores."""
+
+    arrays: list[weakref.ref[np.ndarray]]
+    alive: list[int]
+
+    def scores(self, columns: Columns) -> np.ndarray:
+        self.alive.append(sum(array() is not None for array in self.arrays))
+        logits_RT = np.zeros((columns.num_rows, 2), dtype=np.float32)
+        self.arrays.append(weakref.ref(logits_RT))
+        return logits_RT
+
+
+def test_the_scores_of_one_member_are_held_at_a_time(folder: Path) -> None:
+    exported = open_folder(folder, CPU)
+    frame = test_part(rows()).select(exported.file.inputs.columns)
+    encoder = exported.encoder
+    columns = encoder.columns(cast_rows(encoder.inputs, frame.lazy(), encoder.types).collect())
+    watched = WatchedModel([], [])
+    members = [replace(member, model=watched) for member in exported.members]
+    members_average(members, "probabilities", columns)
+    assert watched.alive == [0] * len(members)
