@@ -4,6 +4,7 @@ Training imports torch (2 s), comparisons import scipy (0.2 s). Only the calls t
 them: a status needs neither, a report does not need torch.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -177,13 +178,15 @@ def export(
     *,
     arm: str | None = None,
     seeds: "Seeds" = "best",
+    calibrated: bool = True,
     say: Callable[[str], None] = quiet,
     **options: Any,
 ) -> "Export":
     """Write a finalist or the ensemble as a folder that scores new rows, checked on test rows.
 
     `arm` is the name of an arm, of a student, or `ensemble`; without it the study decides what is
-    exported. Options are `storage`, `output`, `size` and `settings` of the launch. `say` is called
+    exported. Its probabilities are calibrated where the study has shown a gain, unless `calibrated`
+    is false. Options are `storage`, `output`, `size` and `settings` of the launch. `say` is called
     with a line before each long step.
     Errors: those of `choose`, `_stored` and `serving.export`; then nothing is written.
     """
@@ -197,6 +200,8 @@ def export(
     serving.refuse_full(folder)
     record = load(study, **options)
     choice = choose(record, arm, seeds)
+    if not calibrated:
+        choice = dataclasses.replace(choice, calibration=None)
     reason = f", {choice.why}" if choice.why else ""
     say(f"exporting {record.name}/{choice.name}, {choice.title}{reason}")
     stored = _stored(study, record, launch_options, say)

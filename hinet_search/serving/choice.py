@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hinet_search.common.errors import ConfigurationError, StudyConflict, did_you_mean
+from hinet_search.results.calibration_records import Calibration
 from hinet_search.results.ensemble_records import (
     ENSEMBLE,
     EnsembleRecord,
@@ -26,6 +27,7 @@ class ExportChoice:
     """What to export: the members of an average, of `scale`, and why if nothing was named.
 
     `name` is that of an arm, a student or the ensemble, whose members are runs of any of them.
+    `calibration` is that of the average; None if the study has none for just these members.
     """
 
     name: str
@@ -33,6 +35,7 @@ class ExportChoice:
     scale: Scale
     why: str
     is_ensemble: bool = False
+    calibration: Calibration | None = None
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -120,7 +123,9 @@ def _finalist(record: StudyRecord, arm: ArmRecord, seeds: Seeds, why: str) -> Ex
     members = tuple(
         Member(RunKey(arm.name, finalist.trial_number, run.seed), 1 / len(runs)) for run in runs
     )
-    return ExportChoice(arm.name, members, "probabilities", why)
+    summary = finalist.summary if seeds == "best" else None
+    calibration = summary.calibration if summary else None
+    return ExportChoice(arm.name, members, "probabilities", why, calibration=calibration)
 
 
 def _whole_ensemble(
@@ -143,7 +148,14 @@ def _whole_ensemble(
         ensemble.members,
         key=lambda member: finalists.index((member.run.arm, member.run.trial_number)),
     )
-    return ExportChoice(ENSEMBLE, tuple(members), ensemble.scale, why, is_ensemble=True)
+    return ExportChoice(
+        ENSEMBLE,
+        tuple(members),
+        ensemble.scale,
+        why,
+        is_ensemble=True,
+        calibration=ensemble.calibration,
+    )
 
 
 def _nothing_opened(what: str) -> StudyConflict:

@@ -13,7 +13,13 @@ from hinet_search.data.rows import read_rows
 from hinet_search.results.ensemble_records import Member, RunKey
 from hinet_search.serving.choice import ExportChoice
 from hinet_search.serving.encoder import Encoder
-from hinet_search.serving.model_file import FORMAT, ModelFile, ModelOfFile, WeightedSeed
+from hinet_search.serving.model_file import (
+    FORMAT,
+    ModelFile,
+    ModelOfFile,
+    WeightedSeed,
+    calibrated_cells,
+)
 from hinet_search.serving.model_folder import CARD, open_folder, write_config, write_tables
 from hinet_search.serving.rebuild import LoadedStudy, config_of, encoder_of
 from hinet_search.serving.sealed import MANIFEST, seal
@@ -105,7 +111,8 @@ def export(stored: LoadedStudy, what: ExportChoice, folder: Path, write_card: Ca
             seal(part)
             exported = open_folder(part, torch.device("cpu"))
             checked = verify_scores(exported, raw, position_R, scores)
-            (part / CARD).write_text(write_card(what, _notes(encoder, checked)), encoding="utf-8")
+            card = write_card(what, _notes(encoder, checked, what))
+            (part / CARD).write_text(card, encoding="utf-8")
     except OSError as error:
         raise EnvironmentFault(
             f"{folder}: cannot be written: {error.strerror}", remedy="name another with -o"
@@ -168,12 +175,23 @@ def _scores(stored: LoadedStudy, what: ExportChoice) -> Iterator[ScoresOfTrainin
         yield ScoresOfTraining(member.run.seed, read_scores(path, "test", test))
 
 
-def _notes(encoder: Encoder, checked: Verification) -> list[str]:
+def _notes(encoder: Encoder, checked: Verification, what: ExportChoice) -> list[str]:
     check = (
         f"Checked at export: {checked.rows:,} test rows, read from the study's source, score as in "
         f"training; the largest difference of a logit is {checked.difference:.2g}."
     )
-    return [*encoder.history.notes(encoder.inputs), check]
+    return [*encoder.history.notes(encoder.inputs), _calibration(what), check]
+
+
+def _calibration(what: ExportChoice) -> str:
+    if what.calibration is None:
+        return "Probabilities are as the models give them: they are not calibrated."
+    cells = len(what.calibration.cells)
+    changed = len(calibrated_cells(what.calibration))
+    return (
+        f"Probabilities are calibrated on validation in {changed} of {cells} cells; in the others "
+        "no gain was shown. Metrics on test are those before calibration."
+    )
 
 
 def _model_file(
@@ -205,4 +223,5 @@ def _model_file(
         inputs=encoder.inputs,
         data=stored.record.data.fingerprint,
         versions=dict(stored.record.versions),
+        calibration=calibrated_cells(what.calibration),
     )

@@ -4,13 +4,16 @@ A folder holds models of one finalist or of several, each with the seeds that ar
 of format 1 holds one finalist, whose seeds have equal weights.
 """
 
+from collections.abc import Sequence
+from itertools import pairwise
 from math import isclose
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, FiniteFloat, model_validator
 
 from hinet_search.common.errors import DataError
 from hinet_search.common.frozen_model import Frozen, Seed, Text
+from hinet_search.results.calibration_records import Calibration, Calibrator, CellCalibration
 from hinet_search.results.ensemble_records import Member, RunKey, Scale
 from hinet_search.serving.history import table_names
 from hinet_search.serving.inputs import Inputs
@@ -46,11 +49,30 @@ class ModelOfFile(Frozen):
         return f"arm '{self.arm}', trial {self.trial}"
 
 
+class CalibratedCell(Frozen):
+    """The map from the logits of a cell to calibrated logits, see Calibrator."""
+
+    scenario: Text
+    task: Text
+    kind: Literal["platt", "isotonic"]
+    slope: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    knots: Annotated[tuple[FiniteFloat, ...], Field(min_length=1)]
+    values: Annotated[tuple[FiniteFloat, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _increases(self) -> "CalibratedCell":
+        steps = [*pairwise(self.knots), *pairwise(self.values)]
+        if len(self.knots) != len(self.values) or any(left > right for left, right in steps):
+            raise ValueError("knots and values must be equally many and ascending")
+        return self
+
+
 class ModelFile(Frozen):
     """Content of config.yaml.
 
     `name` is that of an arm, a student or `ensemble`. `inputs` are what all models together read,
-    `data` is the fingerprint of the study's data. The weights of all members sum to 1.
+    `data` is the fingerprint of the study's data. The weights of all members sum to 1. Cells that
+    `calibration` does not name keep their probabilities.
     """
 
     format: Literal[2]
@@ -61,6 +83,7 @@ class ModelFile(Frozen):
     inputs: Inputs
     data: Text
     versions: dict[Text, Text]
+    calibration: tuple[CalibratedCell, ...] = ()
 
     @model_validator(mode="after")
     def _every_member_once(self) -> "ModelFile":
@@ -78,6 +101,12 @@ class ModelFile(Frozen):
         if not isclose(total, 1, rel_tol=1e-6):
             raise ValueError(f"weights of all seeds must sum to 1, got {total:g}")
         return self
+
+    def calibration_of(self, scenarios: Sequence[str]) -> Calibration:
+        """Return the calibration of all cells, with `scenarios` in the outer loop."""
+        known = {(cell.scenario, cell.task): cell for cell in self.calibration}
+        cells = [(scenario, task) for scenario in scenarios for task in self.inputs.tasks]
+        return Calibration(tuple(_cell(*names, known.get(names)) for names in cells))
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -107,6 +136,29 @@ class ModelFile(Frozen):
             for number, model in enumerate(self.models)
             for each in model.seeds
         )
+
+
+def calibrated_cells(calibration: Calibration | None) -> tuple[CalibratedCell, ...]:
+    """Return the cells whose probabilities a calibration changes."""
+    return tuple(
+        CalibratedCell(
+            scenario=cell.scenario,
+            task=cell.task,
+            kind=cell.calibrator.kind,
+            slope=cell.calibrator.slope,
+            knots=cell.calibrator.knots,
+            values=cell.calibrator.values,
+        )
+        for cell in (calibration.cells if calibration else ())
+        if cell.calibrator.kind != "none"
+    )
+
+
+def _cell(scenario: str, task: str, given: CalibratedCell | None) -> CellCalibration:
+    calibrator = Calibrator()
+    if given is not None:
+        calibrator = Calibrator(given.kind, given.slope, given.knots, given.values)
+    return CellCalibration(scenario, task, calibrator, None, None, None, None)
 
 
 class EarlierModelFile(Frozen):

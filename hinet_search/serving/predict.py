@@ -22,6 +22,7 @@ from hinet_search.data.mapped_table import collect_to_mapped_file
 from hinet_search.data.numbers import rows_in_words
 from hinet_search.data.reading import FAILURES, OWN, unreadable
 from hinet_search.data.sources.table import scan
+from hinet_search.results.statistics.calibrators import apply
 from hinet_search.serving.inputs import (
     MAX_EXAMPLES,
     cast_rows,
@@ -98,11 +99,13 @@ def _predict(exported: ExportedModel, path: str, to: Path) -> Prediction:
 def probabilities(exported: ExportedModel, columns: Columns) -> NDArray[np.float32]:
     """P(task = 1) of every row in its own scenario (R, T).
 
-    Several members are averaged; NaN where one has no finite logit.
+    Several members are averaged, and the average is calibrated; NaN where a member has no finite
+    logit.
     """
     if columns.num_rows == 0:
         return np.zeros((0, len(exported.file.inputs.tasks)), dtype=np.float32)
-    logits_RT = average(exported.members, exported.file.scale, columns)
+    raw_RT = average(exported.members, exported.file.scale, columns)
+    logits_RT = apply(exported.calibration, raw_RT, columns.scenario_R)
     return np.asarray(expit(logits_RT), dtype=np.float32)
 
 

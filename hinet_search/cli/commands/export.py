@@ -51,12 +51,19 @@ from hinet_search.common.amounts import byte_size
         show_default=True,
         help="The seed that is best on validation, or all, whose probabilities are averaged.",
     ),
+    click.option(
+        "--calibrated/--raw",
+        default=True,
+        show_default=True,
+        help="Calibrate the probabilities where validation has shown a gain, or leave them.",
+    ),
     as_json,
 )
 def command(
     target: str,
     to: Path,
     seeds: Any,
+    calibrated: bool,  # noqa: FBT001
     as_json: bool,  # noqa: FBT001  click passes flags by name
     **given: Any,
 ) -> None:
@@ -71,7 +78,8 @@ def command(
 
     options = launch_options(given)
     study, arm = split_target(target)
-    written = export(study, to, arm=arm, seeds=seeds, say=output().note, **vars(options))
+    chosen = {"arm": arm, "seeds": seeds, "calibrated": calibrated}
+    written = export(study, to, **chosen, say=output().note, **vars(options))
     if as_json:
         print_document("export", **asdict(written))
         return

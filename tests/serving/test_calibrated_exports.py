@@ -1,0 +1,125 @@
+"""An export calibrates its probabilities as its study does, cell by cell, and can leave them as they are."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from numpy.testing import assert_allclose
+from scipy.special import expit, logit
+
+import hinet_search as hs
+from hinet_search import api
+from hinet_search.common.errors import ConfigurationError
+from hinet_search.results.calibration_records import Calibration, Calibrator, CellCalibration
+from hinet_search.results.finalist_values import chosen
+from hinet_search.results.records import FinalistRecord
+from hinet_search.results.statistics.calibrators import calibrated_logits
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.serving.model_file import CONFIG
+from hinet_search.serving.sealed import seal
+from tests.serving.shop import Shop, rows, test_part
+
+TASKS = ["click", "buy"]
+PLATT = Calibrator("platt", 0.5, (0.0,), (-1.0,))
+ISOTONIC = Calibrator("isotonic", 0.1, (-1.0, 0.0, 0.5), (-2.0, 0.1, 3.0))
+OF_CELLS = {("Home", "click"): PLATT, ("Push", "buy"): ISOTONIC}
+ARM = "shared_bottom"
+
+
+def planted(record: StudyRecord) -> StudyRecord:
+    """The record with a calibration of one arm's finalist."""
+    cells = tuple(
+        CellCalibration(*names, OF_CELLS.get(names, Calibrator()), 0.6, 0.5, 0.1, 0.01)
+        for names in ((scenario, task) for scenario in record.data.scenarios for task in TASKS)
+    )
+
+    def calibrated(finalist: FinalistRecord) -> FinalistRecord:
+        assert finalist.summary is not None
+        summary = replace(finalist.summary, calibration=Calibration(cells))
+        return replace(finalist, summary=summary)
+
+    arms = [
+        replace(arm, finalists=tuple(map(calibrated, arm.finalists))) if arm.name == ARM else arm
+        for arm in record.arms
+    ]
+    return replace(record, arms=tuple(arms))
+
+
+@pytest.fixture
+def calibrated(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    monkeypatch.setattr(api, "load", lambda *_, **__: planted(shop.record))
+    return shop
+
+
+def scores(folder: Path) -> tuple[pl.DataFrame, np.ndarray]:
+    """Rows of test, and their probabilities (R, T)."""
+    new = test_part(rows())
+    table = folder.parent / "new.parquet"
+    new.write_parquet(table)
+    to = folder.parent / "scores.parquet"
+    hs.predict(folder, str(table), to)
+    return new, pl.read_parquet(to).select(TASKS).to_numpy()
+
+
+def test_probabilities_of_a_cell_go_through_its_calibrator(
+    calibrated: Shop, tmp_path: Path
+) -> None:
+    calibrated.export(ARM, tmp_path / "model")
+    calibrated.export(ARM, tmp_path / "raw", calibrated=False)
+    new, probability_RT = scores(tmp_path / "model")
+    _, raw_RT = scores(tmp_path / "raw")
+    names = {1: "Home", 2: "Push", 3: "Cart"}
+    for row, place in enumerate(new["place"]):
+        for number, task in enumerate(TASKS):
+            raw = logit(raw_RT[row, number : number + 1].astype(float))
+            calibrator = OF_CELLS.get((names[place], task), Calibrator())
+            expected = expit(calibrated_logits(calibrator, raw))
+            assert_allclose(probability_RT[row, number], expected[0], atol=1e-5)
+
+
+def test_calibration_changes_no_order_within_a_cell(calibrated: Shop, tmp_path: Path) -> None:
+    calibrated.export(ARM, tmp_path / "model")
+    calibrated.export(ARM, tmp_path / "raw", calibrated=False)
+    new, probability_RT = scores(tmp_path / "model")
+    _, raw_RT = scores(tmp_path / "raw")
+    for place in (1, 2, 3):
+        of_cell = (new["place"] == place).to_numpy()
+        for task in range(2):
+            order = np.argsort(raw_RT[of_cell, task], kind="stable")
+            assert (np.diff(probability_RT[of_cell, task][order]) >= -1e-7).all()
+
+
+def test_the_card_says_how_many_cells_are_calibrated(calibrated: Shop, tmp_path: Path) -> None:
+    calibrated.export(ARM, tmp_path / "model")
+    assert "calibrated on validation in 2 of 6 cells" in (tmp_path / "model/card.md").read_text()
+    calibrated.export(ARM, tmp_path / "raw", calibrated=False)
+    assert "they are not calibrated" in (tmp_path / "raw/card.md").read_text()
+
+
+def test_all_seeds_together_have_no_calibration_of_one(calibrated: Shop, tmp_path: Path) -> None:
+    calibrated.export(ARM, tmp_path / "model", seeds="all")
+    assert "they are not calibrated" in (tmp_path / "model/card.md").read_text()
+
+
+def test_a_calibrator_that_does_not_increase_is_refused(calibrated: Shop, tmp_path: Path) -> None:
+    calibrated.export(ARM, tmp_path / "model")
+    config = tmp_path / "model" / CONFIG
+    text = config.read_text()
+    assert "0.1" in text
+    config.write_text(text.replace("- 0.1\n", "- 4.1\n", 1))
+    (tmp_path / "model" / "manifest.json").unlink()
+    seal(tmp_path / "model")
+    test_part(rows()).write_parquet(tmp_path / "new.parquet")
+    with pytest.raises(ConfigurationError, match="equally many and ascending"):
+        hs.predict(tmp_path / "model", str(tmp_path / "new.parquet"), tmp_path / "s.parquet")
+
+
+def test_the_summary_of_a_study_calibrates_the_seed_that_is_exported(shop: Shop) -> None:
+    for arm in shop.record.arms:
+        finalist = chosen(arm)
+        assert finalist is not None
+        assert finalist.summary is not None
+        assert finalist.summary.calibration is not None
+        assert len(finalist.summary.calibration.cells) == 6
