@@ -66,7 +66,7 @@ def running_trials(record: StudyRecord) -> tuple[RunningTrial, ...]:
     """Return the trials that have started and not ended, the oldest first."""
     trials = [
         RunningTrial(arm.name, trial.number, trial.attempt, trial.started, _points(trial))
-        for arm in record.arms
+        for arm in record.arms_and_students
         for trial in arm.trials
         if trial.state == "running"
     ]
@@ -83,17 +83,17 @@ def _points(trial: TrialRecord) -> tuple[tuple[float, float], ...]:
 
 def planned(record: StudyRecord) -> int:
     """Count the trials in the budget of all arms."""
-    return sum(map(record.budget_of, record.arms))
+    return sum(map(record.budget_of, record.arms_and_students))
 
 
 def done(record: StudyRecord) -> int:
     """Count the trials that ended and count against the budget."""
-    return sum(arm.trials_done for arm in record.arms)
+    return sum(arm.trials_done for arm in record.arms_and_students)
 
 
 def missing(record: StudyRecord) -> int:
     """Count the trials still to come; an arm may have more than its budget if that was lowered."""
-    return sum(max(0, record.budget_of(arm) - arm.trials_done) for arm in record.arms)
+    return sum(max(0, record.budget_of(arm) - arm.trials_done) for arm in record.arms_and_students)
 
 
 def seconds_left(record: StudyRecord) -> float | None:
@@ -121,7 +121,7 @@ def causes(record: StudyRecord) -> Counter[str]:
     """Count failed trials by cause."""
     failed = (
         trial
-        for arm in record.arms
+        for arm in record.arms_and_students
         for trial in arm.trials
         if trial.state == "failed" and trial.counts
     )
@@ -131,7 +131,10 @@ def causes(record: StudyRecord) -> Counter[str]:
 def _ended(record: StudyRecord) -> list[TrialRecord]:
     """Return the ended trials that count against the budget, in the order of their ends."""
     trials = [
-        trial for arm in record.arms for trial in arm.trials if trial.finished and trial.counts
+        trial
+        for arm in record.arms_and_students
+        for trial in arm.trials
+        if trial.finished and trial.counts
     ]
     return sorted(trials, key=lambda trial: trial.finished)
 

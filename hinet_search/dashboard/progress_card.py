@@ -107,7 +107,7 @@ def _arms(record: StudyRecord, optuna: Mapping[str, int]) -> Markup:
     focus = record_facts.focus_of(record)
     rows = [
         _arm(progress.arm_status(record, arm), optuna.get(arm.name), is_focus=arm == focus)
-        for arm in record.arms
+        for arm in record.arms_and_students
     ]
     counts = ("Complete", "Pruned", "Failed", "Rows/s", "Finalist runs")
     header = head("Arm", unnamed("progress"), "Ended", "Best", "At trial", *counts)

@@ -140,7 +140,7 @@ def annotate(database: Database, record: StudyRecord, *, verdict: str, report: s
     `verdict` is one sentence, `report` a path. Notes with the same text are not written again.
     """
     with database.guarded():
-        for arm in record.arms:
+        for arm in record.arms_and_students:
             study = _optuna_study(database, record.name, arm.name)
             if study is None or not arm.trials:
                 continue

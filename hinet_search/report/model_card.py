@@ -168,7 +168,7 @@ def _cell(cell: CellValue) -> tuple[str, ...]:
 
 def _rivals(record: StudyRecord, first: tuple[ArmRecord, ...]) -> Iterator[str]:
     """Yield the table of arms and students by their chosen finalists, those in `first` first."""
-    others = (*record.arms, *record.students)
+    others = record.arms_and_students
     arms = [*first, *(other for other in others if other not in first)]
     values = (
         (other, headline_by_seed(record, finalist, "test"))

@@ -119,7 +119,7 @@ def serving_cost(record: StudyRecord, runs: Sequence[RunKey]) -> Cost:
 
 
 def _offers(record: StudyRecord) -> Iterable[Offer]:
-    for arm in (*record.arms, *record.students):
+    for arm in record.arms_and_students:
         finalist = chosen(arm)
         if finalist is not None:
             yield _single(record, arm, finalist)
@@ -162,7 +162,7 @@ def _average(
 def _finalist(record: StudyRecord, run: RunKey) -> FinalistRecord:
     return next(
         finalist
-        for arm in (*record.arms, *record.students)
+        for arm in record.arms_and_students
         if arm.name == run.arm
         for finalist in arm.finalists
         if finalist.trial_number == run.trial_number

@@ -48,6 +48,11 @@ class StudyRecord:
     students: tuple[ArmRecord, ...] = ()
     ensembles: tuple[EnsembleRecord, ...] = ()
 
+    @property
+    def arms_and_students(self) -> tuple[ArmRecord, ...]:
+        """Everything that has trials and finalists."""
+        return (*self.arms, *self.students)
+
     def ensemble(self, name: str) -> EnsembleRecord | None:
         """Return the ensemble of that name, if the study has it."""
         return next((ensemble for ensemble in self.ensembles if ensemble.name == name), None)
@@ -65,21 +70,21 @@ class StudyRecord:
         """A row per trial, with a column for every searched setting."""
         from hinet_search.results import frames
 
-        return frames.trials((*self.arms, *self.students))
+        return frames.trials(self.arms_and_students)
 
     @property
     def evaluations(self) -> "pl.DataFrame":
         """A row per evaluation on validation; only finalists have a `seed`."""
         from hinet_search.results import frames
 
-        return frames.evaluations((*self.arms, *self.students))
+        return frames.evaluations(self.arms_and_students)
 
     @property
     def finalists(self) -> "pl.DataFrame":
         """A row per finalist, seed, split (valid, test) and cell."""
         from hinet_search.results import frames
 
-        return frames.finalists((*self.arms, *self.students))
+        return frames.finalists(self.arms_and_students)
 
     @property
     def members(self) -> "pl.DataFrame":

@@ -74,7 +74,7 @@ def choose(record: StudyRecord, name: str | None, seeds: Seeds) -> ExportChoice:
 
 def _named(record: StudyRecord, name: str) -> ArmRecord | EnsembleRecord:
     """Return the arm, student or ensemble of that name; an arm named `ensemble` comes first."""
-    singles = {single.name: single for single in (*record.arms, *record.students)}
+    singles = {single.name: single for single in record.arms_and_students}
     if name in singles:
         return singles[name]
     ensemble = record.ensemble(ENSEMBLE)
@@ -95,7 +95,7 @@ def _named(record: StudyRecord, name: str) -> ArmRecord | EnsembleRecord:
 def _shipped(record: StudyRecord) -> tuple[ArmRecord | EnsembleRecord, str]:
     """Return what the study says to ship, and why."""
     shipped = shipment(record, verdict(record))
-    singles = (*record.arms, *record.students)
+    singles = record.arms_and_students
     if not any(map(is_fully_tested, singles)):
         raise _nothing_opened(f"study '{record.name}'")
     if shipped.taken is None:

@@ -57,7 +57,7 @@ def config_of(stored: LoadedStudy, run: RunKey) -> TrialConfig:
 
 def _records(record: StudyRecord, name: str, number: int) -> tuple[ArmRecord, FinalistRecord]:
     """The records of an arm or student and of its finalist."""
-    arm = next(arm for arm in (*record.arms, *record.students) if arm.name == name)
+    arm = next(arm for arm in record.arms_and_students if arm.name == name)
     finalist = next(each for each in arm.finalists if each.trial_number == number)
     return arm, finalist
 

@@ -14,7 +14,7 @@ ORDER = 150
 
 def check(record: StudyRecord) -> Finding | None:
     """Warn if several finalists of an arm, or studies of the same rows, used the test split."""
-    arms = (*record.arms, *record.students)
+    arms = record.arms_and_students
     counts = {title(arm.name): _tested_finalists(arm) for arm in arms}
     has_ensemble = any(ensemble.test_cells is not None for ensemble in record.ensembles)
     used_here = sum(counts.values()) + has_ensemble

@@ -54,7 +54,7 @@ def _of_shipped(record: StudyRecord) -> tuple[str, Calibration | None]:
     ensemble = record.ensemble(ENSEMBLE)
     if taken.kind == "ensemble" and ensemble is not None:
         return taken.name, ensemble.calibration
-    arms = (*record.arms, *record.students)
+    arms = record.arms_and_students
     finalist = chosen(next(arm for arm in arms if arm.name == taken.name))
     summary = finalist.summary if finalist else None
     return taken.name, summary.calibration if summary else None
