@@ -1,8 +1,16 @@
 """Study specification: the keys of a file in studies/, their types and constraints."""
 
+from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 
 from hinet_search.common.errors import ConfigurationError, did_you_mean
 from hinet_search.common.frozen_model import Count, Frozen, Minutes, Passes, Positive, Seed, Text
@@ -99,6 +107,24 @@ class TeachingSpec(Frozen):
         return min(MOST_AUTO if self.students == "auto" else len(self.students), num_arms)
 
 
+def _auto_is_default(value: Any) -> Any:
+    return {} if value == "auto" else value
+
+
+def refuse_other_students(teaching: TeachingSpec | None, arms: Collection[str] | None) -> None:
+    """Raise ValueError for a student that is no arm; `arms` is None if they are invalid."""
+    if teaching is None or teaching.students == "auto" or arms is None:
+        return
+    for name in teaching.students:
+        if name not in arms:
+            raise ValueError(
+                f"students must be arms of the study, got '{name}'{did_you_mean(name, arms)}"
+            )
+
+
+Teaching = Annotated[TeachingSpec, BeforeValidator(_auto_is_default)]
+
+
 class ExecutorSpec(BaseModel):
     """What runs the slots.
 
@@ -120,6 +146,8 @@ class SizeSpec(Frozen):
     trials: Count | None = None
     passes: Passes | None = None
     finalists: FinalistSpec | None = None
+    teaching: Teaching | None = None
+    ensemble: bool | None = None
 
 
 class StudySpec(Frozen):
@@ -156,7 +184,7 @@ class StudySpec(Frozen):
     finalists: FinalistSpec = FinalistSpec()
     comparison: ComparisonSpec = ComparisonSpec()
     serving: ServingSpec = ServingSpec()
-    teaching: TeachingSpec | None = None
+    teaching: Teaching | None = None
     ensemble: bool = False
     fixed: dict[Text, Value] = Field(default_factory=dict)
     cost_limit: Positive | None = 2.0
@@ -189,24 +217,22 @@ class StudySpec(Frozen):
     def _word_is_kind(cls, value: Any) -> Any:
         return {"kind": value} if isinstance(value, str) else value
 
-    @field_validator("teaching", mode="before")
-    @classmethod
-    def _auto_is_default(cls, value: Any) -> Any:
-        return {} if value == "auto" else value
-
     @field_validator("teaching")
     @classmethod
     def _students_are_arms(
         cls, teaching: TeachingSpec | None, others: ValidationInfo
     ) -> TeachingSpec | None:
-        arms = others.data.get("arms", {})
-        named = teaching.students if teaching and teaching.students != "auto" else ()
-        for name in named:
-            if arms and name not in arms:
-                raise ValueError(
-                    f"students must be arms of the study, got '{name}'{did_you_mean(name, arms)}"
-                )
+        refuse_other_students(teaching, others.data.get("arms"))
         return teaching
+
+    @field_validator("sizes")
+    @classmethod
+    def _students_of_sizes_are_arms(
+        cls, sizes: dict[str, SizeSpec], others: ValidationInfo
+    ) -> dict[str, SizeSpec]:
+        for size in sizes.values():
+            refuse_other_students(size.teaching, others.data.get("arms"))
+        return sizes
 
     @field_validator("arms", mode="before")
     @classmethod

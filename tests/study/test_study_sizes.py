@@ -7,7 +7,7 @@ import pytest
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.search.plan.check_study import try_study
 from hinet_search.study.load_study import PASSES, Study, load_study
-from hinet_search.study.study_spec import FinalistSpec
+from hinet_search.study.study_spec import FinalistSpec, TeachingSpec
 
 DATA = """\
 data:
@@ -41,6 +41,20 @@ def test_a_size_replaces_what_it_names_and_nothing_else() -> None:
     quick, whole = load(ARMS + SIZES, "quick").spec, load(ARMS + SIZES, "whole").spec
     assert (quick.trials, quick.passes, quick.finalists) == (2, 1.0, FinalistSpec())
     assert (whole.trials, whole.passes, whole.finalists) == (9, 4.0, FinalistSpec(top=1, seeds=7))
+
+
+def test_a_size_can_teach_and_another_not() -> None:
+    text = ARMS + "sizes: {quick: {trials: 1}, full: {teaching: auto, ensemble: true}}\n"
+    assert load(text).spec.teaching is None
+    assert not load(text).spec.ensemble
+    assert load(text, "full").spec.teaching == TeachingSpec()
+    assert load(text, "full").spec.ensemble
+
+
+def test_students_of_a_size_must_be_arms() -> None:
+    assert "got 'mmo'; did you mean 'mmoe'?" in refusal(
+        ARMS + "sizes: {full: {teaching: {students: [mmo]}}}\n"
+    )
 
 
 def test_the_passes_of_a_size_reach_every_arm() -> None:

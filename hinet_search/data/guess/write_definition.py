@@ -41,7 +41,12 @@ arms:                          # every arm gets the same budget
   trees:                       # gradient-boosted trees: no network
 sizes:                         # the first one is taken where none is named
   quick: {{trials: 3, passes: 2, finalists: {{top: 1, seeds: 2}}}}   # to see that all works
-  full: {{trials: 20, passes: 4, finalists: {{top: 3, seeds: 5}}}}   # to believe: --size full
+  full:                        # to believe: --size full
+    trials: 20
+    passes: 4
+    finalists: {{top: 3, seeds: 5}}
+    teaching: auto             # the best and the cheapest arms learn from all finalists
+    ensemble: true             # the mean of the best finalists, if you can serve several models
 """
 VALID_FROM, TEST_FROM = 0.7, 0.85  # wanted shares of the rows before each cut
 MIN_TRAIN, MIN_OTHER = 0.5, 0.03  # smallest shares of train, and of valid and test
