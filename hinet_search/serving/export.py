@@ -117,6 +117,10 @@ def export(stored: LoadedStudy, what: ExportChoice, folder: Path, write_card: Ca
         raise EnvironmentFault(
             f"{folder}: cannot be written: {error.strerror}", remedy="name another with -o"
         ) from error
+    return _written(folder, file, what, checked)
+
+
+def _written(folder: Path, file: ModelFile, what: ExportChoice, checked: Verification) -> Export:
     written = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     return Export(
         folder=folder,

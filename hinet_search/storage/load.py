@@ -50,22 +50,31 @@ def load_record(database: Database, study: str, *, trial_cells: bool = False) ->
             _trial(trial, evaluations.get((arm.name, trial.number), ()))
             for trial in trials[arm.name]
         ]
-        return ArmRecord(
-            name=arm.name,
-            model=arm.model,
-            ranges=arm.ranges,
-            fixed=arm.fixed,
-            trials=tuple(arm_trials),
-            finalists=tuple(finalists[arm.name]),
-            importances=arm.importances,
-            size_of=arm.size_of,
-            configurations=sizes.get(arm.name),
-            student_of=arm.student_of,
-        )
+        return _arm(arm, arm_trials, finalists[arm.name], sizes.get(arm.name))
 
     records = tuple(arm_record(arm) for arm in arms)
     return replace(
         _record(row, records, test_accesses), shared_batches=one_order, ensembles=ensembles
+    )
+
+
+def _arm(
+    arm: ArmRow,
+    trials: Sequence[TrialRecord],
+    finalists: Sequence[FinalistRecord],
+    configurations: int | None,
+) -> ArmRecord:
+    return ArmRecord(
+        name=arm.name,
+        model=arm.model,
+        ranges=arm.ranges,
+        fixed=arm.fixed,
+        trials=tuple(trials),
+        finalists=tuple(finalists),
+        importances=arm.importances,
+        size_of=arm.size_of,
+        configurations=configurations,
+        student_of=arm.student_of,
     )
 
 

@@ -2,6 +2,7 @@
 
 import time
 import webbrowser
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,11 +77,9 @@ def command(
     """Write the report of STUDY from what is stored, finished or not; of two studies,
     what the second gained over the first.
     """
-    from hinet_search.api import load, write_pair, write_report
+    from hinet_search.api import load
     from hinet_search.report.json_document import json_text
     from hinet_search.report.redact import redact
-    from hinet_search.results import two_studies
-    from hinet_search.results.verdict import verdict
 
     kind, is_public, opens = (given.pop(name) for name in ("kind", "is_public", "opens"))
     if as_json and (after is not None or to is not None or opens or kind not in ("html", "json")):
@@ -102,18 +101,29 @@ def command(
     if as_json:
         echo_json(json_text(record))
         return
-    if after is None:
-        files = write_report(record, path_for(record.name), kind)
-        sentence = verdict(record).sentence
-    else:
-        other = stored(after)
-        files = write_pair(record, other, path_for(f"{record.name}-and-{other.name}"))
-        sentence = two_studies.sentence(record, other)
+    files, sentence = _write(record, None if after is None else stored(after), path_for, kind)
     size = byte_size(sum(file.stat().st_size for file in files))
     seconds = time.perf_counter() - started
     echo(f"wrote {', '.join(map(str, files))} ({size}, {seconds:.1f} s): {sentence}")
     if opens and not webbrowser.open(files[0].resolve().as_uri()):
         output().note("no browser could be started; open the file in one")
+
+
+def _write(
+    record: "StudyRecord",
+    other: "StudyRecord | None",
+    path_for: Callable[[str], Path],
+    kind: str,
+) -> tuple[Sequence[Path], str]:
+    """Write the report of one study or of two; return its files and what it says."""
+    from hinet_search.api import write_pair, write_report
+    from hinet_search.results import two_studies
+    from hinet_search.results.verdict import verdict
+
+    if other is None:
+        return write_report(record, path_for(record.name), kind), verdict(record).sentence
+    path = path_for(f"{record.name}-and-{other.name}")
+    return write_pair(record, other, path), two_studies.sentence(record, other)
 
 
 def _require_page(after: str | None, kind: str) -> None:
