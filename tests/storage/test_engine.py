@@ -110,10 +110,10 @@ def test_a_database_of_another_program_is_refused_and_left_alone(tmp_path: Path)
 @pytest.mark.parametrize("create", [False, True])
 def test_a_database_of_another_version_is_refused(database: Database, *, create: bool) -> None:
     with database.writing() as connection:
-        connection.execute(text("UPDATE hs_schema SET version = 7"))
+        connection.execute(text("UPDATE hs_schema SET version = 99"))
     with pytest.raises(
         StudyConflict,
-        match=f"has tables of version 7, this hinet-search reads version {tables.VERSION}",
+        match=f"has tables of version 99, this hinet-search reads version {tables.VERSION}",
     ):
         connect(_path(database), create=create)
 
