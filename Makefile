@@ -28,14 +28,15 @@ lint: $(STAMP) ## check format, lint, types and import contracts
 
 # tests/groups.py says which tests run alone, and which are slow. Long files come first, so that all workers end together.
 PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/pytest
+ALONE := -m alone tests/chaos tests/executors
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 test: $(STAMP) packages ## install and run all tests
 	$(PYTEST) $(PARALLEL) -m "not alone"
-	$(PYTEST) -m alone tests/chaos tests/executors
+	$(PYTEST) $(ALONE)
 
 test-again: $(STAMP) ## run the tests that failed once more, one at a time, then those that run alone
 	$(PYTEST) --last-failed --last-failed-no-failures none -m "not alone" -rA --tb=long || [ $$? = 5 ]
-	$(PYTEST) -m alone tests/chaos tests/executors
+	$(PYTEST) $(ALONE)
 
 test-fast: $(STAMP) ## run the fast tests: no killed processes, Ray, browser or server
 	tests/in_memory.sh env $(PYTEST) $(PARALLEL) -m "not (alone or slow or browser or postgres)"

@@ -98,6 +98,7 @@ def _costs(plan: "Plan") -> str:
         ("plan", f"{slots}, {room}"),
         ("finalists", f"{chosen}: {finalist_trainings(plan)}"),
         *_students(plan),
+        *_refits(plan),
         ("time", seconds),
     ]
     return table_text(rows)
@@ -112,6 +113,13 @@ def _students(plan: "Plan") -> Iterator[tuple[str, str]]:
     if teaching.students == "auto":
         names = "the best arm and the cheapest within the margin"
     yield "students", f"{names}: at most {counted(most, 'training')}"
+
+
+def _refits(plan: "Plan") -> Iterator[tuple[str, str]]:
+    """Yield what a study with refits does at its end."""
+    if plan.refits:
+        rows = "on the rows of train and validation"
+        yield "refit", f"{counted(plan.refits, 'training')} {rows}, or one per ensemble member"
 
 
 def _print_json(plan: "Plan", stored: "StoredStudy | None", warnings: list[str]) -> None:

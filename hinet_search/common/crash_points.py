@@ -30,6 +30,7 @@ OfCoordinator = Literal[
     "after_ensemble_opening",
     "after_ensemble_on_test",
     "after_summary",
+    "after_refit",
     "after_phases",
     "after_state",
 ]

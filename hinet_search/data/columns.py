@@ -52,6 +52,16 @@ class Columns:
         """Copies of the chosen rows."""
         return self._select(is_chosen_R)
 
+    def followed_by(self, others: Columns) -> Columns:
+        """Copies of these rows and then of the others, in memory."""
+        arrays = [array.name for array in fields(self)]
+        return Columns(
+            **{
+                name: np.concatenate([getattr(self, name), getattr(others, name)])
+                for name in arrays
+            }
+        )
+
     def _select(self, rows: slice | NDArray[np.bool_]) -> Columns:
         return Columns(**{array.name: getattr(self, array.name)[rows] for array in fields(self)})
 

@@ -366,3 +366,4 @@ class Budget:
     margin: float = MARGIN
     student_trials: int = 0  # of each student; 0 if the study teaches none
     serving: ServingLimits = NO_LIMITS
+    refit: bool = False  # whether what is shipped was trained again on train and validation rows

@@ -1,4 +1,4 @@
-"""Coordinator: run a study: trials, finalists, one test access per arm, summaries."""
+"""Coordinator: run a study: trials, finalists, one test access per arm, summaries, refits."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -33,11 +33,11 @@ from hinet_search.search.phases.trials import TrialPhase
 from hinet_search.search.plan.plan import PreparedStudy
 from hinet_search.search.plan.size_limits import SizeLimits
 from hinet_search.search.progress import ArmProgress, Event, Progress, Watcher, value_text
+from hinet_search.search.refit import drop_files, refit_shipped
 from hinet_search.search.students import Taught, choose_students, student_of, teach
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.load_study import Arm
 from hinet_search.training.checkpoint import SUFFIX
-from hinet_search.training.jobs.messages import scores_path, weights_path
 
 LEASE_RENEWAL_SECONDS = 10.0
 
@@ -131,13 +131,15 @@ class Coordinator:
             )
         drive = partial(self._drive, executor)
         self._test(candidates, context, drive)
-        self._ensembles(candidates, context, drive)
+        context, candidates = self._ensembles(candidates, context, drive)
         finalists = finalists_to_summarise(
             self._stored_finalists(), paired_seeds(self._spec), self._objective
         )
         drive(SummaryPhase(finalists, context))
+        refit = self._spec.finalists.refit
+        refitted = refit_shipped(candidates, context, drive) if refit else ()
         crash_points.point("after_phases")
-        self._drop_files(context)
+        drop_files(context, self._stored_finalists(), refitted)
 
     def _test(
         self, candidates: list[Candidate], context: PhaseContext, drive: Callable[[Phase], None]
@@ -151,8 +153,11 @@ class Coordinator:
 
     def _ensembles(
         self, candidates: list[Candidate], context: PhaseContext, drive: Callable[[Phase], None]
-    ) -> None:
-        """Teach students, and choose an ensemble, if the study asks for them; open both on test."""
+    ) -> tuple[PhaseContext, list[Candidate]]:
+        """Teach students, and choose an ensemble, if the study asks for them; open both on test.
+
+        Return the context with the teacher's scores, and all candidates, students among them.
+        """
         if self._spec.teaching:
             context, of_students = self._teach(candidates, context, drive)
             self._test(of_students, context, drive)
@@ -161,6 +166,7 @@ class Coordinator:
             ensembles, pool = Ensembles(context, drive), self._runs_of(candidates)
             if ensemble := ensembles.make(ENSEMBLE, pool):
                 ensembles.open_on_test(ensemble, pool)
+        return context, candidates
 
     def _teach(
         self, candidates: list[Candidate], context: PhaseContext, drive: Callable[[Phase], None]
@@ -317,24 +323,6 @@ class Coordinator:
         by_arm = self._store.finalists()
         arms = (*self._ready.study.arms, *self._students)
         return {arm.name: by_arm.get(arm.name, ()) for arm in arms}
-
-    def _drop_files(self, context: PhaseContext) -> None:
-        """Keep only the weights of chosen finalists and of the ensemble, and no checkpoints."""
-        context.drop(context.checkpoints)
-        averaged = {
-            member.run
-            for ensemble in self._store.ensembles()
-            if ensemble.name == ENSEMBLE
-            for member in ensemble.members
-        }
-        for arm, finalists in self._stored_finalists().items():
-            for finalist in finalists:
-                for run in finalist.runs:
-                    number = finalist.trial_number
-                    if not finalist.chosen and RunKey(arm, number, run.seed) not in averaged:
-                        weights = weights_path(self._artifacts, arm, number, run.seed)
-                        weights.unlink(missing_ok=True)
-                        scores_path(weights).unlink(missing_ok=True)
 
     def _drive(self, executor: Executor, phase: Phase) -> None:
         drive(executor, phase, self._stop, partial(self._tick, executor), self._say, self._monitor)

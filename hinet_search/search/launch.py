@@ -155,6 +155,7 @@ def _budget(spec: StudySpec) -> Budget:
         margin=spec.comparison.margin,
         student_trials=spec.teaching.trials if spec.teaching else 0,
         serving=serving_limits(spec),
+        refit=spec.finalists.refit,
         wall_clock_seconds=None if minutes is None else minutes * 60,
     )
 

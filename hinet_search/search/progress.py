@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 class Event:
     """One event of a running study.
 
-    `kind` is one word: best, failed, retry, short (of a budget), finalist, size, opened, waiting,
-    database, extended. `key` names the job or trial (`hinet/12`) and `value` is its objective,
-    where the event has them.
+    `kind` is one word: best, failed, retry, short (of a budget), finalist, ensemble, refit, size,
+    opened, waiting, database, extended. `key` names the job or trial (`hinet/12`) and `value` is
+    its objective, where the event has them.
     """
 
     kind: str
@@ -42,7 +42,7 @@ class ArmProgress:
 
 @dataclass
 class JobProgress:
-    """A running job. `passes` is None for a job that trains nothing.
+    """A running job. `passes` is None for a job that sends no evaluations.
 
     `rows_per_second` is the speed between the last two evaluations.
     """

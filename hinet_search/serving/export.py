@@ -1,7 +1,7 @@
 """Export: write an arm, a student or the ensemble of a study as a folder, checked on test rows."""
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import torch
 from hinet_search.common.errors import ConfigurationError, EnvironmentFault
 from hinet_search.common.files import replacing_folder
 from hinet_search.data.rows import read_rows
-from hinet_search.results.ensemble_records import Member, RunKey
+from hinet_search.results.ensemble_records import Member
 from hinet_search.serving.choice import ExportChoice
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.model_file import (
@@ -23,16 +23,20 @@ from hinet_search.serving.model_file import (
 from hinet_search.serving.model_folder import CARD, open_folder, write_config, write_tables
 from hinet_search.serving.rebuild import LoadedStudy, config_of, encoder_of
 from hinet_search.serving.sealed import MANIFEST, seal
+from hinet_search.serving.trained_files import TrainedFiles, files_of
 from hinet_search.serving.verify import (
-    ScoresOfTraining,
     Verification,
     sample_test_rows,
     verify_scores,
 )
-from hinet_search.training.jobs.messages import ensemble_scores_path, scores_path, weights_path
-from hinet_search.training.jobs.score import LAUNCH_AGAIN, read_scores
+from hinet_search.training.jobs.score import LAUNCH_AGAIN
 from hinet_search.training.tensors import read_weights
 from hinet_search.training.trial_config import TrialConfig
+
+REFITTED = (
+    "Trained again on the rows of train and validation together, for as many steps as were best on "
+    "validation. Metrics on test are those of the model before, whose training had fewer rows."
+)
 
 # Writes the card of an export as Markdown, from what is exported and notes about it.
 Card = Callable[[ExportChoice, Sequence[str]], str]
@@ -90,17 +94,17 @@ def export(stored: LoadedStudy, what: ExportChoice, folder: Path, write_card: Ca
     written; DataError when one of these files is damaged, a weight is not finite, or test rows do
     not score as in training.
     """
-    _refuse_missing(stored, what)
-    for member in what.members:
-        read_weights(_weights(stored, member.run), LAUNCH_AGAIN)  # an error names the original
-    scores = list(_scores(stored, what))
+    files = files_of(stored, what)
+    for path in files.weights.values():
+        read_weights(path, LAUNCH_AGAIN)  # an error names the original
+    scores = list(files.scores_of_test())
     definition, study_folder = stored.study.spec.data, stored.study.folder
     rows = read_rows(definition, study_folder, stored.dataset.folder.parent)
     configs = {_finalist(member): config_of(stored, member.run) for member in what.members}
     encoder = encoder_of(stored, [config.features for config in configs.values()], rows)
     raw, position_R = sample_test_rows(definition, study_folder, rows)
     file = _model_file(stored, what, configs, encoder)
-    weights = [_weights(stored, member.run) for member in file.members]
+    weights = [files.weights[member.run] for member in file.members]
     size = sum(path.stat().st_size for path in weights)
     try:
         with replacing_folder(folder, size) as part:
@@ -111,8 +115,8 @@ def export(stored: LoadedStudy, what: ExportChoice, folder: Path, write_card: Ca
             seal(part)
             exported = open_folder(part, torch.device("cpu"))
             checked = verify_scores(exported, raw, position_R, scores)
-            card = write_card(what, _notes(encoder, checked, what))
-            (part / CARD).write_text(card, encoding="utf-8")
+            notes = _notes(encoder, checked, files)
+            (part / CARD).write_text(write_card(what, notes), encoding="utf-8")
     except OSError as error:
         raise EnvironmentFault(
             f"{folder}: cannot be written: {error.strerror}", remedy="name another with -o"
@@ -136,55 +140,17 @@ def _written(folder: Path, file: ModelFile, what: ExportChoice, checked: Verific
     )
 
 
-def _weights(stored: LoadedStudy, run: RunKey) -> Path:
-    return weights_path(stored.artifacts, run.arm, run.trial_number, run.seed)
-
-
 def _finalist(member: Member) -> tuple[str, int]:
     return member.run.arm, member.run.trial_number
 
 
-def _refuse_missing(stored: LoadedStudy, what: ExportChoice) -> None:
-    """EnvironmentFault that names each missing file of weights or scores, and its member."""
-    of = {}
-    for member in what.members:
-        path, run = _weights(stored, member.run), member.run
-        title = f"arm '{run.arm}', trial {run.trial_number}, seed {run.seed}"
-        of[path] = f"the weights of {title}"
-        if not what.is_ensemble:
-            of[scores_path(path)] = f"the scores of {title}"
-    if what.is_ensemble:
-        of[ensemble_scores_path(stored.artifacts)] = "the scores of the ensemble"
-    missing = {path: content for path, content in of.items() if not path.is_file()}
-    if missing:
-        raise EnvironmentFault(
-            *(
-                f"{path}: {content} must be there from the study's launch, but are not"
-                for path, content in missing.items()
-            ),
-            remedy="name the folder of the launch with --output; if its files were removed, "
-            "launch the study under another name",
-        )
-
-
-def _scores(stored: LoadedStudy, what: ExportChoice) -> Iterator[ScoresOfTraining]:
-    """Read the scores of the test split: one for every seed, or that of the whole ensemble."""
-    test = stored.dataset.test
-    if what.is_ensemble:
-        path = ensemble_scores_path(stored.artifacts)
-        yield ScoresOfTraining(None, read_scores(path, "test", test))
-        return
-    for member in what.members:
-        path = scores_path(_weights(stored, member.run))
-        yield ScoresOfTraining(member.run.seed, read_scores(path, "test", test))
-
-
-def _notes(encoder: Encoder, checked: Verification, what: ExportChoice) -> list[str]:
+def _notes(encoder: Encoder, checked: Verification, files: TrainedFiles) -> list[str]:
     check = (
         f"Checked at export: {checked.rows:,} test rows, read from the study's source, score as in "
         f"training; the largest difference of a logit is {checked.difference:.2g}."
     )
-    return [*encoder.history.notes(encoder.inputs), _calibration(what), check]
+    notes = [*encoder.history.notes(encoder.inputs), _calibration(files.what), check]
+    return [*notes, REFITTED] if files.is_refitted else notes
 
 
 def _calibration(what: ExportChoice) -> str:

@@ -21,10 +21,11 @@ from hinet_search.results.records import (
     FinalistSummary,
     Scalar,
 )
+from hinet_search.results.study_record import StudyRecord
 from hinet_search.storage import lease, row_mapping, tables
 from hinet_search.storage.engine import Database
 from hinet_search.storage.lease import Holder, this_process
-from hinet_search.storage.load import load_ensembles, load_finalists, load_reports
+from hinet_search.storage.load import load_ensembles, load_finalists, load_record, load_reports
 from hinet_search.storage.optuna.notes import optuna_name
 from hinet_search.storage.optuna.read_trials import all_as_optuna
 from hinet_search.storage.optuna.write_trials import OptunaArm, OptunaCopy
@@ -99,6 +100,10 @@ class StudyStore:
         with self.database.reading() as connection:
             row = connection.execute(ours).one_or_none()
             return None if row is None else row_mapping.study_from_row(row)
+
+    def load_record(self) -> StudyRecord:
+        """Return the study as reports read it."""
+        return load_record(self.database, self.study)
 
     def continue_study(self, study: StudyRow, arms: Sequence[ArmRow]) -> None:
         """Write what may differ between launches: budget, slots, command, versions, limits, YAML.

@@ -62,11 +62,16 @@ class FinalistSpec(Frozen):
     With `shared_batches` all seeds have the row order of the first seed and train in one job, as
     one model if that is faster. Seeds then differ only in initial weights and dropout, not in row
     order. Nothing is claimed from such seeds: every difference is an observation.
+
+    With `refit`, what the study ships is trained once more at its end, on the rows of train and
+    validation together, for as many steps as were best on validation. All metrics are of the
+    models before.
     """
 
     top: Count = 3
     seeds: Count = 5
     shared_batches: bool = False
+    refit: bool = False
 
 
 class ComparisonSpec(Frozen):

@@ -68,8 +68,9 @@ def fit_staged(model: Staged, conditions: Conditions, watcher: TrainingWatcher) 
     """Grow `model` in place on the CPU; it ends as it was after its best stage on validation.
 
     Of the training configuration only `passes`, which the whole growth counts as, and `patience`
-    are used. The watcher can stop the growth between stages. `rows_per_second` is computed from
-    these passes. The number of threads is left to the caller.
+    are used; with `fixed_steps` the growth ends after so many stages and is evaluated only then.
+    The watcher can stop the growth between stages. `rows_per_second` is computed from these passes.
+    The number of threads is left to the caller.
     """
     objective = conditions.objective
     growth = _StagedRun(model, conditions, BestModel(model, objective), time.perf_counter())
@@ -94,17 +95,19 @@ def fit_staged(model: Staged, conditions: Conditions, watcher: TrainingWatcher) 
 
 def _grow(growth: _StagedRun, records: list[EvaluationRecord], watcher: TrainingWatcher) -> bool:
     """Grow and evaluate until the growth or patience ends; True if the watcher stopped it."""
-    conditions = growth.conditions
+    conditions, fixed = growth.conditions, growth.conditions.fixed_steps
     stages = growth.model.stages(conditions.dataset.train, conditions.seed)
     patience = conditions.config.patience
-    share = 0.0
+    stage, share = 0, 0.0
     while share < 1.0:
         if watcher.should_stop():
             return True
-        share = next(stages)
-        records.append(_evaluate(growth, len(records) + 1, share))
+        stage, share = stage + 1, next(stages)
+        if fixed and stage < fixed.total:
+            continue
+        records.append(_evaluate(growth, stage, share))
         watcher.on_evaluation(records[-1])
-        if patience and len(records) - growth.best.evaluation >= patience:
+        if fixed or (patience and stage - growth.best.evaluation >= patience):
             break
     return False
 

@@ -77,11 +77,24 @@ class FitResult:
 
 
 @dataclass(frozen=True)
+class FixedSteps:
+    """A length that is given, not decided by validation: `total` steps, evaluated after the last.
+
+    Models are told of a new pass after every `per_pass` steps, whatever the number of rows. For a
+    staged model, `total` counts stages.
+    """
+
+    total: int
+    per_pass: int
+
+
+@dataclass(frozen=True)
 class Conditions:
     """What one model is trained on and how.
 
     `order_seed` decides the order of rows, `seed` everything else that is random. `teacher_RT` are
-    a teacher's logits of the training rows, for a student.
+    a teacher's logits of the training rows, for a student. With `fixed_steps` neither passes nor
+    patience of the configuration end the training.
     """
 
     dataset: Dataset
@@ -92,27 +105,45 @@ class Conditions:
     objective: Objective
     device: torch.device
     teacher_RT: NDArray[np.float16] | None = None
+    fixed_steps: FixedSteps | None = None
 
 
 @dataclass(frozen=True)
 class Schedule:
     """When a training ends and is evaluated. Steps count batches from 1.
 
-    The last batch of a pass may be smaller, so that a pass has every row once.
+    The last batch of a pass may be smaller, so that a pass has every row once. Models are told of a
+    new pass every `steps_per_announcement` steps.
     """
 
     steps_per_pass: int
     total_steps: int
     evaluation_steps: frozenset[int]
+    steps_per_announcement: int
 
 
 def make_schedule(num_rows: int, config: TrainConfig) -> Schedule:
     """Space evaluations evenly; one is at the end of every pass and one after the last step."""
-    steps_per_pass = math.ceil(num_rows / config.batch_size)
+    steps_per_pass = count_steps(num_rows, config)
     total_steps = max(1, round(config.passes * steps_per_pass))
     spacing = steps_per_pass / config.evaluations_per_pass
     planned = (round(number * spacing) for number in range(1, int(total_steps / spacing) + 1))
-    return Schedule(steps_per_pass, total_steps, frozenset({*planned, total_steps} - {0}))
+    evaluation_steps = frozenset({*planned, total_steps} - {0})
+    return Schedule(steps_per_pass, total_steps, evaluation_steps, steps_per_pass)
+
+
+def count_steps(num_rows: int, config: TrainConfig) -> int:
+    """Return the steps of a pass."""
+    return math.ceil(num_rows / config.batch_size)
+
+
+def _schedule(conditions: Conditions) -> Schedule:
+    num_rows, config = conditions.dataset.train.num_rows, conditions.config
+    fixed = conditions.fixed_steps
+    if fixed is None:
+        return make_schedule(num_rows, config)
+    steps_per_pass = count_steps(num_rows, config)
+    return Schedule(steps_per_pass, fixed.total, frozenset({fixed.total}), fixed.per_pass)
 
 
 @dataclass(frozen=True)
@@ -162,7 +193,7 @@ def begin(
         conditions=conditions,
         feed=make_feed(dataset.train, device),
         valid_feed=make_feed(dataset.valid, device),
-        schedule=make_schedule(dataset.train.num_rows, config),
+        schedule=_schedule(conditions),
         began=began,
     )
     readings = StepLog(config.learning_rate, at_once=device.type == "cpu")
@@ -173,6 +204,14 @@ def batches(
     run: TrainingRun, first_step: int, models: Sequence[nn.Module]
 ) -> Iterator[Int[Tensor, "B"]]:
     """Yield the row numbers of every step after `first_step`; announce each pass to the models."""
+    steps_apart = run.schedule.steps_per_announcement
+    for step, rows_B in enumerate(_rows_of_steps(run, first_step), start=first_step):
+        if step % steps_apart == 0:
+            _announce_pass(models, step // steps_apart)
+        yield rows_B
+
+
+def _rows_of_steps(run: TrainingRun, first_step: int) -> Iterator[Int[Tensor, "B"]]:
     schedule, config = run.schedule, run.conditions.config
     for pass_number in count(first_step // schedule.steps_per_pass):
         steps_before = pass_number * schedule.steps_per_pass
@@ -180,8 +219,6 @@ def batches(
         if steps_left <= 0:
             return
         skipped = max(first_step - steps_before, 0)
-        if skipped == 0:
-            _announce_pass(models, pass_number)
         rows_of_pass = batches_of_pass(
             len(run.feed),
             config.batch_size,

@@ -4,11 +4,14 @@ The loss of a step is (1 - w) L(z, y) + w T^2 L(z / T, sigmoid(t / T)) with logi
 teacher's logits t, the cross-entropy L of loss.py, the weight w (`train.teacher_weight`) and the
 temperature T (`train.teacher_temperature`): Hinton, Vinyals and Dean, Distilling the Knowledge in a
 Neural Network, 2015, section 2, for a sigmoid of each task. T^2 keeps the size of the gradient.
-Shape legend: R training rows, B rows of a batch, T tasks, H heads as in loss.py.
+The scores of validation are stored too: a refit (jobs/refit.py) learns from both.
+Shape legend: R rows of a split, B rows of a batch, T tasks, H heads as in loss.py.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -22,7 +25,7 @@ from hinet_search.training.loss import own_scenario_loss
 from hinet_search.training.tensors import read_tensors, save_tensors
 from hinet_search.training.train_config import TrainConfig
 
-TEACHER_LOGITS = "train_logits"
+Learned = Literal["train", "valid"]  # the splits that a student can learn from
 LAUNCH_AGAIN = "launch the study again: it makes the teacher's scores again if they are removed"
 
 
@@ -59,23 +62,32 @@ def step_loss(
     return StepLoss(config, torch.from_numpy(teacher_RT).to(device))
 
 
-def save_teacher(logits_RT: NDArray[np.float32], path: Path) -> None:
-    """Store a teacher's logits of the training rows as float16 (three digits, 2 bytes each)."""
+def save_teacher(logits: Mapping[Learned, NDArray[np.float32]], path: Path) -> None:
+    """Store a teacher's logits (R, T) of each split as float16 (three digits, 2 bytes each)."""
+    save_tensors({_name(split): _halved(logits_RT) for split, logits_RT in logits.items()}, path)
+
+
+def _name(split: Learned) -> str:
+    return f"{split}_logits"
+
+
+def _halved(logits_RT: NDArray[np.float32]) -> Float[Tensor, "R T"]:
     limit = float(np.finfo(np.float16).max)
-    halved_RT = np.clip(logits_RT, -limit, limit).astype(np.float16)
-    save_tensors({TEACHER_LOGITS: torch.from_numpy(halved_RT)}, path)
+    return torch.from_numpy(np.clip(logits_RT, -limit, limit).astype(np.float16))
 
 
-def read_teacher(path: Path, shape: tuple[int, ...]) -> NDArray[np.float16]:
-    """Read a teacher's logits of the training rows; `shape` is (rows, tasks).
+def read_teacher(
+    path: Path, shape: tuple[int, ...], split: Learned = "train"
+) -> NDArray[np.float16]:
+    """Read a teacher's logits of a split; `shape` is (rows, tasks).
 
     Errors: DataError if the file is missing, damaged, or of other rows.
     """
-    logits = read_tensors(path, LAUNCH_AGAIN).get(TEACHER_LOGITS)
+    logits = read_tensors(path, LAUNCH_AGAIN).get(_name(split))
     if logits is None or logits.dtype != torch.float16 or logits.shape != shape:
         got = "none" if logits is None else f"{list(logits.shape)} of {logits.dtype}"
         raise DataError(
-            f"{path}: must hold {list(shape)} {TEACHER_LOGITS} in float16, got {got}",
+            f"{path}: must hold {list(shape)} {_name(split)} in float16, got {got}",
             remedy=LAUNCH_AGAIN,
         )
     logits_RT: NDArray[np.float16] = logits.numpy()

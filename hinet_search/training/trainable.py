@@ -20,7 +20,7 @@ from hinet_search.models.layers.contracts import Explainable
 from hinet_search.models.layers.diagnostics import expert_similarities
 from hinet_search.models.layers.measure import count_parameters, flops_per_row, milliseconds
 from hinet_search.models.layers.outline import draw, outline, parts
-from hinet_search.results.records import Insight
+from hinet_search.results.records import EvaluationRecord, Insight
 from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.feed import make_feed
 from hinet_search.training.fit_stacked import Outcome, fit_together
@@ -74,6 +74,10 @@ class Network:
         feed = make_feed(columns.head(CANDIDATES), self.device)
         return milliseconds(lambda: predict(self.model, feed))
 
+    def steps_until(self, evaluation: EvaluationRecord, steps_per_pass: int) -> int:
+        """Return the steps of its training up to an evaluation."""
+        return round(evaluation.passes * steps_per_pass)
+
     def describe(self) -> str:
         """Return the model's outline."""
         return draw(outline(self.model, self.schema))
@@ -106,6 +110,10 @@ class StagedModel:
     def milliseconds_per_100(self, columns: Columns) -> float:
         """Return the median time to score the first rows as one request, from columns to logits."""
         return milliseconds(lambda: self.model.logits(columns.head(CANDIDATES)))
+
+    def steps_until(self, evaluation: EvaluationRecord, steps_per_pass: int) -> int:  # noqa: ARG002  a stage has no steps
+        """Return the stages of its growth up to an evaluation: one after every stage."""
+        return evaluation.step
 
     def describe(self) -> str:
         """Return the model's own description."""

@@ -21,6 +21,7 @@ from tests.search.pretended import RATE, Pretender, Studio
 
 FEW_RATES = f"parameters:\n  {RATE}: {{kind: categorical, choices: [0.001, 0.002, 0.004, 0.008], default: 0.001}}\n"
 TEACHING = "teaching: {students: [mmoe], trials: 2}\nensemble: true\n"
+FINALISTS = "{top: 1, seeds: 2, refit: true}"
 DATABASE = "out/studies.sqlite3"
 
 
@@ -39,7 +40,7 @@ class DiesOnce(Pretender):
 def launch(studio: Studio) -> None:
     """Launch a study that refuses draws, retries a trial, prunes nothing, and scores a finalist on test."""
     (studio.folder / "few.yaml").write_text(FEW_RATES)
-    studio.launch(DiesOnce(), TEACHING, "{mmoe: {space: few}}")
+    studio.launch(DiesOnce(), TEACHING, "{mmoe: {space: few}}", FINALISTS)
 
 
 def stored(folder: Path) -> StudyRecord:
@@ -107,12 +108,23 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def files_of(folder: Path) -> list[str]:
+    """Return the files of weights and scores, refits among them."""
+    artifacts = folder / "out" / "artifacts"
+    return sorted(str(path.relative_to(folder)) for path in artifacts.rglob("*.safetensors"))
+
+
 @pytest.fixture(scope="module")
-def undisturbed(empty: Path, tmp_path_factory: pytest.TempPathFactory) -> StudyRecord:
+def undisturbed_folder(empty: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed")
     shutil.copytree(empty, folder, dirs_exist_ok=True)
     launched(folder, launch)
-    return stored(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(undisturbed_folder: Path) -> StudyRecord:
+    return stored(undisturbed_folder)
 
 
 def test_the_study_passes_what_it_is_to_show(undisturbed: StudyRecord) -> None:
@@ -122,10 +134,19 @@ def test_the_study_passes_what_it_is_to_show(undisturbed: StudyRecord) -> None:
     assert arm.trials[1].attempt == 2
 
 
+def test_the_study_leaves_a_refit_of_what_it_ships(undisturbed_folder: Path) -> None:
+    assert sum(".refit.safetensors" in name for name in files_of(undisturbed_folder)) == 2
+
+
 @pytest.mark.parametrize("nth", [1, 2])
 @pytest.mark.parametrize("point", crash_points.COORDINATOR)
 def test_a_relaunch_after_a_crash_there_gives_the_results_of_an_uninterrupted_study(
-    point: str, nth: int, empty: Path, undisturbed: StudyRecord, tmp_path: Path
+    point: str,
+    nth: int,
+    empty: Path,
+    undisturbed: StudyRecord,
+    undisturbed_folder: Path,
+    tmp_path: Path,
 ) -> None:
     shutil.copytree(empty, tmp_path, dirs_exist_ok=True)
     code = exit_code(lambda: launched(tmp_path, launch), f"{point}:{nth}")
@@ -134,6 +155,7 @@ def test_a_relaunch_after_a_crash_there_gives_the_results_of_an_uninterrupted_st
         assert exit_code(lambda: launched(tmp_path, launch)) == 0
     assert told(stored(tmp_path)) == told(undisturbed)
     assert differences_of_the_copy(tmp_path) == []
+    assert files_of(tmp_path) == files_of(undisturbed_folder)
 
 
 def test_every_named_moment_is_somewhere_in_the_program() -> None:

@@ -312,3 +312,11 @@ def test_a_whole_page_with_students_renders_and_every_check_passes() -> None:
 def test_all_runs_can_be_members() -> None:
     record = with_ensemble(NINE, members=all_runs(NINE)[:1])
     assert rows_of(record)["Ensemble"][1] == "1"
+
+
+def test_a_study_that_refits_says_whose_metrics_these_are() -> None:
+    plain = few_rows()
+    refitting = replace(plain, budget=replace(plain.budget, refit=True))
+    body = str(what_to_ship.build(refitting).body)
+    assert "is of the model before" in body
+    assert "is of the model before" not in str(what_to_ship.build(taught()).body)

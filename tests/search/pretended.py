@@ -31,6 +31,8 @@ from hinet_search.training.jobs.ensemble import (
 )
 from hinet_search.training.jobs.messages import (
     MetricsOnTest,
+    RefitJob,
+    Refitted,
     ScoreTestJob,
     SeedMessage,
     SeedsJob,
@@ -147,6 +149,8 @@ class Pretender:
             ]
         if isinstance(payload, SelectJob | TeachJob | ScoreEnsembleJob):
             return [self.of_ensemble(payload)]
+        if isinstance(payload, RefitJob):
+            return [self.of_refit(payload)]
         assert isinstance(payload, TrainJob)
         return self.of_training(payload)
 
@@ -160,6 +164,15 @@ class Pretender:
             return TeacherStored()
         assert all(member.model.weights.exists() for member in payload.members)
         return EnsembleOnTest((TESTED,), Resampled("users", 5, (0.6, 0.6), ((0.6, 0.6),)))
+
+    def of_refit(self, payload: RefitJob) -> Refitted:
+        """Leave weights and scores."""
+        training = payload.training
+        assert training.weights is not None
+        assert training.teacher is None or training.teacher.exists(), "the teacher stays"
+        scores_path(training.weights).write_text("refit")
+        training.weights.write_text("refit")
+        return Refitted(10, 4)
 
     def of_training(self, payload: TrainJob) -> list[object]:
         """Leave weights and scores, and send one evaluation and the result."""
@@ -230,7 +243,12 @@ class Studio:
     def weights(self) -> list[str]:
         """Names of the weights on disk."""
         paths = self.folder.rglob("trial-*.safetensors")
-        return sorted(path.name for path in paths if ".scores." not in path.name)
+        return sorted(path.name for path in paths if not {".scores", ".refit"} & {*path.suffixes})
+
+    def refits(self) -> list[str]:
+        """Files of refits on disk."""
+        paths = self.folder.rglob("trial-*.refit.*")
+        return sorted(f"{path.parent.name}/{path.name}" for path in paths)
 
 
 def chosen(record: StudyRecord) -> Mapping[str, int]:

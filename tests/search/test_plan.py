@@ -177,20 +177,22 @@ def test_an_arm_that_runs_out_of_memory_in_its_probe_is_reported_at_its_line(
     )
 
 
-def test_the_time_of_a_study_adds_trials_finalists_jobs_and_a_fixed_part(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("refit", [False, True])
+def test_the_time_of_a_study_adds_trials_finalists_refits_jobs_and_a_fixed_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, refit: bool
 ) -> None:
     default = iter([False, True, False, True])
     monkeypatch.setattr(
         plan, "probe", lambda *_: probe.ProbeResult(2.0, 8.0 if next(default) else 4.0, 0)
     )
-    planned = api.check(str(write_study(tmp_path)), output=tmp_path / "out")
+    text = STUDY.replace("seeds: 2}", f"seeds: 2, refit: {str(refit).lower()}}}")
+    planned = api.check(str(write_study(tmp_path, text)), output=tmp_path / "out")
     arms, slots, trials, seeds = 2, 2, 3, 2
     finalists = seeds * (4.0 + 8.0)  # the best draw and the default
-    jobs = plan.JOB_SECONDS * arms * (trials + 2 * seeds)
-    assert planned.seconds == pytest.approx(
-        plan.FIXED_SECONDS + (arms * (trials * 2.0 + finalists) + jobs) / slots
-    )
+    refits = seeds if refit else 0
+    jobs = plan.JOB_SECONDS * (arms * (trials + 2 * seeds) + refits)
+    trainings = arms * (trials * 2.0 + finalists) + refits * planned.arms[0].seconds_per_finalist
+    assert planned.seconds == pytest.approx(plan.FIXED_SECONDS + (trainings + jobs) / slots)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hinet_search.data.columns import Columns
 from hinet_search.results.objectives import objective_named
 from hinet_search.training.fit_staged import Staged, fit_staged
 from hinet_search.training.metrics import cell_values
-from hinet_search.training.run_state import Conditions, FitResult
+from hinet_search.training.run_state import Conditions, FitResult, FixedSteps
 from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.trainable import fit_all, trainable
 
@@ -130,6 +130,15 @@ def test_a_watcher_stops_the_growth_before_the_next_stage(allowed: int) -> None:
     assert result.stopped
     assert len(result.evaluations) == allowed
     assert result.valid_objective == (result.evaluations[0].objective if allowed else None)
+
+
+def test_a_growth_of_fixed_length_ends_after_its_stages_and_is_evaluated_once() -> None:
+    model, config = Stairs(0.9, 0.1, 0.5), TrainConfig(passes=3, patience=1)
+    objective = objective_named("macro_auc")
+    fixed = FixedSteps(2, 1)
+    conditions = Conditions(DATA, DATA.full_schema, config, 0, 0, objective, CPU, fixed_steps=fixed)
+    (evaluation,) = fit_staged(model, conditions, Watch()).evaluations
+    assert (evaluation.step, evaluation.passes, model.stage) == (2, 2.0, 2)
 
 
 def test_a_growth_that_came_to_its_end_was_not_stopped() -> None:

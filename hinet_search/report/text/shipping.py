@@ -10,9 +10,10 @@ from hinet_search.results.verdict import in_words, title
 
 
 def has_more_than_arms(record: StudyRecord) -> bool:
-    """Whether a study has students, an ensemble or serving limits."""
+    """Whether a study has students, an ensemble or serving limits, or refits what it ships."""
     has_ensemble = record.ensemble(ENSEMBLE) is not None
-    return bool(record.students) or has_ensemble or record.budget.serving.are_set
+    budget = record.budget
+    return bool(record.students) or has_ensemble or budget.serving.are_set or budget.refit
 
 
 def lead(record: StudyRecord, shipped: Shipment) -> str:
@@ -52,7 +53,12 @@ def _outside(record: StudyRecord) -> Iterator[str]:
 
 
 def remarks(record: StudyRecord, shipped: Shipment) -> Iterator[str]:
-    """Yield sentences on ensemble, teacher and trees."""
+    """Yield sentences on the refit, ensemble, teacher and trees."""
+    if record.budget.refit:
+        yield (
+            "What is shipped is trained once more on train and validation together, when the study "
+            "is done. Every metric here, test included, is of the model before."
+        )
     ensemble, teacher = record.ensemble(ENSEMBLE), record.ensemble(TEACHER)
     if ensemble is not None:
         yield f"The ensemble {_averages(ensemble)}"

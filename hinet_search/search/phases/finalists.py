@@ -31,6 +31,7 @@ from hinet_search.training.jobs.messages import (
     TrainingFailed,
     TrainingResult,
     TrainJob,
+    refit_files,
     weights_path,
 )
 from hinet_search.training.jobs.train import train, train_seeds
@@ -131,6 +132,8 @@ class FinalistPhase:
         if not self._waiting:
             return None
         runs = self._waiting.pop(0)
+        for run in runs:
+            _drop_refit(run, self._context.artifacts)
         jobs = tuple(self._train_job(run) for run in runs)
         shared = self._context.spec.finalists.shared_batches
         key = f"{runs[0].candidate.key} all seeds" if shared else runs[0].key
@@ -223,6 +226,12 @@ class FinalistPhase:
             self._evaluations[run.key] = []
             self._outcomes.pop(run.key, None)
         self._context.progress.start(key)
+
+
+def _drop_refit(run: CandidateRun, artifacts: Path) -> None:
+    """Remove the refit of a run whose weights are made again."""
+    for path in refit_files(run.weights(artifacts)):
+        path.unlink(missing_ok=True)
 
 
 def _by_candidate(runs: Sequence[CandidateRun]) -> list[tuple[CandidateRun, ...]]:

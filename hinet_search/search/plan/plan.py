@@ -95,14 +95,16 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """Estimated wall clock: all trials, finalists and students, start and report."""
+        """Estimated wall clock: all trials, finalists, students and refits, start and report."""
         of_arms = (
             arm.seconds_per_trial * arm.trials
             + arm.seconds_per_finalist * arm.finalists * self._seeds
             for arm in self.arms
         )
-        of_jobs = JOB_SECONDS * (self.trials + self.finalist_runs + self.student_trainings)
-        whole = sum(of_arms) + self._seconds_of_students + of_jobs
+        later = self.student_trainings + self.refits
+        mean = sum(arm.seconds_per_finalist for arm in self.arms) / len(self.arms)
+        of_jobs = JOB_SECONDS * (self.trials + self.finalist_runs + later)
+        whole = sum(of_arms) + mean * later + of_jobs  # of which arms is not known yet
         return FIXED_SECONDS + whole / self.ready.slots
 
     @property
@@ -111,10 +113,9 @@ class Plan:
         return self.ready.study.spec.most_student_trainings
 
     @property
-    def _seconds_of_students(self) -> float:
-        """Seconds of their trainings: which arms are taught is not known yet."""
-        mean = sum(arm.seconds_per_finalist for arm in self.arms) / len(self.arms)
-        return mean * self.student_trainings
+    def refits(self) -> int:
+        """Refits if a single model is shipped; those of an ensemble are as many as its members."""
+        return self._seeds if self.ready.study.spec.finalists.refit else 0
 
     @property
     def memory_bytes(self) -> int:
@@ -323,8 +324,9 @@ def bytes_needed(spec: StudySpec, dataset: Dataset, parameters: list[int], slots
     checkpoints = num_checkpoints * COPIES * BYTES * max(parameters)
     weights = spec.most_finalists * spec.finalists.seeds * BYTES * sum(parameters)
     rows = dataset.valid.num_rows + dataset.test.num_rows
+    refits = spec.finalists.seeds * BYTES * max(parameters) if spec.finalists.refit else 0
     scores = spec.finalists.seeds * len(parameters) * rows * len(dataset.full_schema.tasks) * BYTES
-    return checkpoints + weights + scores + OF_DATABASE
+    return checkpoints + weights + refits + scores + OF_DATABASE
 
 
 def check_disk_space(folder: Path, needed: int) -> None:

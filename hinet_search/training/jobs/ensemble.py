@@ -68,7 +68,7 @@ class WeightedModel:
 
 @dataclass(frozen=True)
 class TeachJob:
-    """Score the training rows with an ensemble, and store its logits at `path`."""
+    """Score the training and validation rows with an ensemble, and store its logits at `path`."""
 
     members: tuple[WeightedModel, ...]
     scale: Scale
@@ -119,12 +119,16 @@ def select_members(job: SelectJob, emit: Emit, should_stop: ShouldStop) -> None:
 
 
 def score_train(job: TeachJob, emit: Emit, should_stop: ShouldStop) -> None:
-    """Score the training rows with every member, and store their average.
+    """Score the training and validation rows with every member, and store their average.
 
     Errors: DiskFull if the disk stays full.
     """
-    logits_RT = _average(job.members, job.scale, lambda dataset: dataset.train)
-    CoordinatorLink(emit, should_stop).retry(lambda: save_teacher(logits_RT, job.path))
+    train_RT, valid_RT = _average(
+        job.members, job.scale, lambda dataset: dataset.train, lambda dataset: dataset.valid
+    )
+    CoordinatorLink(emit, should_stop).retry(
+        lambda: save_teacher({"train": train_RT, "valid": valid_RT}, job.path)
+    )
     emit(TeacherStored())
 
 
@@ -133,7 +137,7 @@ def score_ensemble(job: ScoreEnsembleJob, emit: Emit, should_stop: ShouldStop) -
 
     Errors: DiskFull if the disk stays full.
     """
-    logits_RT = _average(job.members, job.scale, lambda dataset: dataset.test)
+    (logits_RT,) = _average(job.members, job.scale, lambda dataset: dataset.test)
     scores = {"test_logits": torch.from_numpy(logits_RT)}
     CoordinatorLink(emit, should_stop).retry(lambda: save_tensors(scores, job.path))
     dataset = open_dataset(job.members[0].model.dataset)
@@ -151,14 +155,15 @@ def score_ensemble(job: ScoreEnsembleJob, emit: Emit, should_stop: ShouldStop) -
 
 
 def _average(
-    members: Sequence[WeightedModel], scale: Scale, split: Callable[[Dataset], Columns]
-) -> NDArray[np.float32]:
-    """Return the average of the members' logits; only one model is in memory at a time."""
+    members: Sequence[WeightedModel], scale: Scale, *splits: Callable[[Dataset], Columns]
+) -> list[NDArray[np.float32]]:
+    """Return the average of the members' logits of each split; one model is in memory at a time."""
     limit_threads()
-    mean = RunningMean(scale)
+    means = [RunningMean(scale) for _ in splits]
     for member in members:
         stored = restore_model(member.model)
         work = f"{member.model.weights.name} of an ensemble"
         with memory_errors_explained(stored.model.device, work):
-            mean.add(stored.model.scores(split(stored.dataset)), member.weight)
-    return mean.result()
+            for mean, split in zip(means, splits, strict=True):
+                mean.add(stored.model.scores(split(stored.dataset)), member.weight)
+    return [mean.result() for mean in means]

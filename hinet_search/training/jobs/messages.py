@@ -44,6 +44,19 @@ class SeedsJob:
 
 
 @dataclass(frozen=True)
+class RefitJob:
+    """Train on training and validation rows together, for the steps until the `best` evaluation.
+
+    `best` is that of the training on the training rows alone. The files of `training` are those of
+    the refit.
+    """
+
+    training: TrainJob
+    order_seed: int
+    best: EvaluationRecord
+
+
+@dataclass(frozen=True)
 class StoredModel:
     """A configuration with the weights of its training."""
 
@@ -77,6 +90,14 @@ class TrainingFailed:
 
 
 @dataclass(frozen=True)
+class Refitted:
+    """A refit ended, and its weights and scores are stored; a staged model's steps are stages."""
+
+    steps: int
+    rows: int
+
+
+@dataclass(frozen=True)
 class SeedMessage:
     """A message of the training with one seed, in a job with several."""
 
@@ -107,3 +128,14 @@ def scores_path(weights: Path) -> Path:
 def ensemble_scores_path(artifacts: Path) -> Path:
     """Return the path of the ensemble's scores of the test split."""
     return artifacts / "ensemble.scores.safetensors"
+
+
+def refit_path(weights: Path) -> Path:
+    """Return the path of the weights that a refit makes in place of these."""
+    return weights.with_suffix(".refit.safetensors")
+
+
+def refit_files(weights: Path) -> tuple[Path, Path]:
+    """Return the files of the refit of these weights: its weights, and its scores of test."""
+    path = refit_path(weights)
+    return path, scores_path(path)

@@ -70,7 +70,7 @@ def _train(
     allow_only(jobs[0].plugins)
     config, device = jobs[0].config, choose_device(jobs[0].device).device
     objective = objective_named(jobs[0].objective)
-    with _device_errors(device, config.train.batch_size, link):
+    with device_errors(device, config.train.batch_size, link):
         dataset, schema = config.features.view(open_dataset(jobs[0].dataset))
         models = [
             trainable(seeded_model(lambda: config.build(schema), job.seed), schema, device)
@@ -88,7 +88,7 @@ def _train(
         )
         conditions = [replace(shared, seed=job.seed) for job in jobs]
         links = [link.mapping(partial(of_seed, job.seed)) for job in jobs]
-        checkpoints = [_checkpoints(job, order_seed, link.notice) for job in jobs]
+        checkpoints = [checkpoints_of(job, order_seed, link.notice) for job in jobs]
         outcomes = fit_all(models, conditions, links, checkpoints)
         for job, model, seed_link, outcome in zip(jobs, models, links, outcomes, strict=True):
             if isinstance(outcome, Diverged):
@@ -106,7 +106,7 @@ def _teacher(job: TrainJob, dataset: Dataset) -> NDArray[np.float16] | None:
 
 
 @contextmanager
-def _device_errors(device: torch.device, batch_size: int, link: CoordinatorLink) -> Iterator[None]:
+def device_errors(device: torch.device, batch_size: int, link: CoordinatorLink) -> Iterator[None]:
     """Explain memory errors and free what a smaller trial could use; end with a failed device."""
     try:
         with memory_errors_explained(device, f"batch size {batch_size:,}"):
@@ -124,8 +124,13 @@ def _end_with_device(device: torch.device, error: Exception, link: CoordinatorLi
     os._exit(DEVICE_LOST)
 
 
-def _checkpoints(job: TrainJob, order_seed: int, say: Callable[[str], None]) -> Checkpoints | None:
-    """Return the job's checkpoints, identified by everything that its steps depend on."""
+def checkpoints_of(
+    job: TrainJob, order_seed: int, say: Callable[[str], None], *more: object
+) -> Checkpoints | None:
+    """Return the job's checkpoints, identified by everything that its steps depend on.
+
+    `more` is what they depend on beyond the job.
+    """
     if job.checkpoints is None:
         return None
     settings = (
@@ -138,6 +143,7 @@ def _checkpoints(job: TrainJob, order_seed: int, say: Callable[[str], None]) -> 
         job.teacher and job.teacher.name,  # which names its members
         torch.__version__,
         LAYOUT,
+        *more,
     )
     digest = hashlib.sha256(repr(settings).encode()).hexdigest()
     return Checkpoints(job.checkpoints, digest, seconds_apart(), say)

@@ -87,17 +87,20 @@ def test_stacked_students_learn_what_each_learns_alone() -> None:
 
 
 def test_a_teachers_scores_are_read_as_they_were_stored(tmp_path: Path) -> None:
-    save_teacher(TEACHER_RT.astype(np.float32), tmp_path / "t")
+    valid_RT = RANDOM.normal(size=(7, 2)).astype(np.float32)
+    save_teacher({"train": TEACHER_RT.astype(np.float32), "valid": valid_RT}, tmp_path / "t")
     assert np.array_equal(read_teacher(tmp_path / "t", SHAPE), TEACHER_RT)
+    halved_RT = read_teacher(tmp_path / "t", (7, 2), "valid")
+    assert np.array_equal(halved_RT, valid_RT.astype(np.float16))
 
 
 def test_scores_beyond_half_precision_stay_finite(tmp_path: Path) -> None:
-    save_teacher(np.array([[1e6, -1e6]], dtype=np.float32), tmp_path / "t")
+    save_teacher({"train": np.array([[1e6, -1e6]], dtype=np.float32)}, tmp_path / "t")
     assert np.isfinite(read_teacher(tmp_path / "t", (1, 2))).all()
 
 
 def test_scores_of_other_rows_are_refused_with_what_to_do(tmp_path: Path) -> None:
-    save_teacher(np.zeros((3, 2), dtype=np.float32), tmp_path / "t")
+    save_teacher({"train": np.zeros((3, 2), dtype=np.float32)}, tmp_path / "t")
     with pytest.raises(DataError, match=r"must hold \[4, 2\] train_logits") as caught:
         read_teacher(tmp_path / "t", (4, 2))
     assert "launch the study again" in caught.value.remedy

@@ -1,0 +1,107 @@
+"""Refit: find the runs that a study ships, and train each on train and validation rows together.
+
+What is shipped follows from the record (results/shipping.py): every seed of the finalist of an arm
+or a student, or every member of the ensemble. A later launch that ships something else refits that.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from hinet_search.results.ensemble_records import ENSEMBLE, RunKey
+from hinet_search.results.finalist_values import chosen
+from hinet_search.results.objectives import Objective
+from hinet_search.results.records import EvaluationRecord, FinalistRecord
+from hinet_search.results.shipping import shipment
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import verdict
+from hinet_search.search.context import PhaseContext
+from hinet_search.search.dispatch import Phase
+from hinet_search.search.phases.finalists import Candidate, CandidateRun
+from hinet_search.search.phases.refit import RefitPhase, ShippedRun
+from hinet_search.search.progress import Event
+from hinet_search.training.jobs.messages import refit_files, scores_path, weights_path
+from hinet_search.training.run_state import best_evaluation
+
+
+def refit_shipped(
+    candidates: Sequence[Candidate], context: PhaseContext, drive: Callable[[Phase], None]
+) -> Collection[RunKey]:
+    """Refit what the study ships, unless that was done; return its runs.
+
+    A run of an earlier launch that this one does not train is told and left as it is.
+    """
+    # All but the refit is done, and what a done study ships may differ from a running one.
+    record = replace(context.store.load_record(), state="done")
+    keys = shipped_runs(record)
+    if not keys:
+        context.watcher.event(Event("failed", "no refit: the study has nothing to ship yet"))
+    by_number = {(each.arm.name, each.trial_number): each for each in candidates}
+    evaluations, objective = _evaluations(record), Objective(record.objective)
+    runs = []
+    for key in keys:
+        candidate = by_number.get((key.arm, key.trial_number))
+        best = best_evaluation(evaluations[key], objective)
+        if candidate is None or best is None:
+            text = f"no refit of {key.arm}/{key.trial_number}: this launch does not train it"
+            context.watcher.event(Event("failed", text, f"{key.arm}/{key.trial_number}"))
+        else:
+            runs.append(ShippedRun(CandidateRun(candidate, key.seed), best))
+    drive(RefitPhase(runs, context))
+    return keys
+
+
+def shipped_runs(record: StudyRecord) -> list[RunKey]:
+    """Return the runs of what a done study ships; none while it has nothing to ship."""
+    taken = shipment(record, verdict(record)).taken
+    if taken is None:
+        return []
+    if taken.kind == "ensemble":
+        ensemble = record.ensemble(ENSEMBLE)
+        return [member.run for member in ensemble.members] if ensemble else []
+    arm = next(arm for arm in (*record.arms, *record.students) if arm.name == taken.name)
+    finalist = chosen(arm)
+    return list(_runs(arm.name, [finalist])) if finalist else []
+
+
+def drop_files(
+    context: PhaseContext,
+    finalists: Mapping[str, Sequence[FinalistRecord]],
+    refitted: Collection[RunKey],
+) -> None:
+    """Keep only what can be shipped: no checkpoints, and refits of the runs `refitted` alone.
+
+    Weights stay of chosen finalists and of the members of the ensemble.
+    """
+    context.drop(context.checkpoints)
+    artifacts, ensembles = context.artifacts, context.store.ensembles()
+    kept = {member.run for each in ensembles if each.name == ENSEMBLE for member in each.members}
+    for arm, of_arm in finalists.items():
+        kept.update(_runs(arm, [finalist for finalist in of_arm if finalist.chosen]))
+        for run in set(_runs(arm, of_arm)) - kept:
+            weights = _weights(artifacts, run)
+            weights.unlink(missing_ok=True)
+            scores_path(weights).unlink(missing_ok=True)
+    refits = {path for run in refitted for path in refit_files(_weights(artifacts, run))}
+    for path in set(artifacts.rglob("trial-*.refit.*safetensors")) - refits:
+        path.unlink(missing_ok=True)
+
+
+def _runs(arm: str, finalists: Iterable[FinalistRecord]) -> Iterable[RunKey]:
+    for finalist in finalists:
+        for run in finalist.runs:
+            yield RunKey(arm, finalist.trial_number, run.seed)
+
+
+def _weights(artifacts: Path, run: RunKey) -> Path:
+    return weights_path(artifacts, run.arm, run.trial_number, run.seed)
+
+
+def _evaluations(record: StudyRecord) -> Mapping[RunKey, tuple[EvaluationRecord, ...]]:
+    """Return the evaluations of every run of a finalist."""
+    return {
+        RunKey(arm.name, finalist.trial_number, run.seed): run.evaluations
+        for arm in (*record.arms, *record.students)
+        for finalist in arm.finalists
+        for run in finalist.runs
+    }

@@ -1,0 +1,83 @@
+"""Trained files: the weights that a study left of what is exported, and its scores of test rows."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hinet_search.common.errors import EnvironmentFault
+from hinet_search.results.ensemble_records import RunKey
+from hinet_search.results.statistics.ensemble import RunningMean
+from hinet_search.serving.choice import ExportChoice
+from hinet_search.serving.rebuild import LoadedStudy
+from hinet_search.serving.verify import ScoresOfTraining
+from hinet_search.training.jobs.messages import (
+    ensemble_scores_path,
+    refit_path,
+    scores_path,
+    weights_path,
+)
+from hinet_search.training.jobs.score import read_scores
+
+
+@dataclass(frozen=True)
+class TrainedFiles:
+    """The files of what is exported; of refits only if every member has one."""
+
+    stored: LoadedStudy
+    what: ExportChoice
+    weights: Mapping[RunKey, Path]
+    is_refitted: bool
+
+    @property
+    def scores(self) -> Mapping[Path, str]:
+        """The files of scores, and what they hold."""
+        if self.what.is_ensemble and not self.is_refitted:
+            return {ensemble_scores_path(self.stored.artifacts): "the scores of the ensemble"}
+        return {
+            scores_path(path): f"the scores of {_title(run)}" for run, path in self.weights.items()
+        }
+
+    def scores_of_test(self) -> Iterator[ScoresOfTraining]:
+        """Read the scores of the test split: one for every seed, or that of the ensemble."""
+        test, scores = self.stored.dataset.test, tuple(self.scores)
+        if not self.what.is_ensemble:
+            for run, path in zip(self.weights, scores, strict=True):
+                yield ScoresOfTraining(run.seed, read_scores(path, "test", test))
+        elif self.is_refitted:
+            mean = RunningMean(self.what.scale)
+            for member, path in zip(self.what.members, scores, strict=True):
+                mean.add(read_scores(path, "test", test), member.weight)
+            yield ScoresOfTraining(None, mean.result())
+        else:
+            yield ScoresOfTraining(None, read_scores(scores[0], "test", test))
+
+
+def files_of(stored: LoadedStudy, what: ExportChoice) -> TrainedFiles:
+    """Return the files of what is exported; EnvironmentFault names each one that is missing."""
+    weights = {
+        member.run: weights_path(
+            stored.artifacts, member.run.arm, member.run.trial_number, member.run.seed
+        )
+        for member in what.members
+    }
+    refits = {run: refit_path(path) for run, path in weights.items()}
+    is_refitted = stored.record.budget.refit and all(path.exists() for path in refits.values())
+    files = TrainedFiles(stored, what, refits if is_refitted else weights, is_refitted)
+    contents = {path: f"the weights of {_title(run)}" for run, path in files.weights.items()}
+    contents |= files.scores
+    missing = [
+        f"{path}: {content} must be there from the study's launch, but are not"
+        for path, content in contents.items()
+        if not path.is_file()
+    ]
+    if missing:
+        raise EnvironmentFault(
+            *missing,
+            remedy="name the folder of the launch with --output; if its files were removed, "
+            "launch the study under another name",
+        )
+    return files
+
+
+def _title(run: RunKey) -> str:
+    return f"arm '{run.arm}', trial {run.trial_number}, seed {run.seed}"

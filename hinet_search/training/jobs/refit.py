@@ -1,0 +1,107 @@
+"""Refit: train a model once more, on training and validation rows, for the steps that were best.
+
+Once validation has decided everything, its rows can be learned from. Nothing is left to choose the
+length of a training by, so it takes the steps of the best evaluation before (Goodfellow, Bengio and
+Courville, Deep Learning, 2016, algorithm 7.2). Inputs stay encoded as the training rows decided.
+Shape legend: R rows, T tasks.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hinet_search.common.plugins import allow_only
+from hinet_search.data.columns import Dataset
+from hinet_search.data.schema import Schema
+from hinet_search.results.objectives import objective_named
+from hinet_search.training.device import choose_device
+from hinet_search.training.divergence import Diverged
+from hinet_search.training.feed import forget_copies
+from hinet_search.training.jobs.coordinator_link import CoordinatorLink
+from hinet_search.training.jobs.messages import (
+    Emit,
+    RefitJob,
+    Refitted,
+    ShouldStop,
+    TrainingFailed,
+    TrainJob,
+    scores_path,
+)
+from hinet_search.training.jobs.score import limit_threads, open_dataset
+from hinet_search.training.jobs.train import checkpoints_of, device_errors
+from hinet_search.training.run_state import Conditions, FixedSteps, count_steps
+from hinet_search.training.seeding import seeded_model
+from hinet_search.training.teaching import read_teacher
+from hinet_search.training.tensors import save_tensors
+from hinet_search.training.trainable import fit_all, trainable
+
+
+def refit(job: RefitJob, emit: Emit, should_stop: ShouldStop) -> None:
+    """Train, store the weights and the scores of the test split, and emit Refitted.
+
+    Emit TrainingFailed if the training diverges, nothing if it is stopped. Labels of the test split
+    are not read and no metric of it is computed, so this is no further use of it: an export is
+    checked with the scores. Its evaluation, of rows that it learned from, is not sent.
+
+    Errors: DiskFull if the disk stays full, MemoryError with the batch size.
+    """
+    limit_threads()
+    training, link = job.training, CoordinatorLink(emit, should_stop)
+    allow_only(training.plugins)
+    config, device = training.config, choose_device(training.device).device
+    forget_copies()  # of the training rows alone
+    with device_errors(device, config.train.batch_size, link):
+        dataset, schema = config.features.view(open_dataset(training.dataset))
+        built = seeded_model(lambda: config.build(schema), training.seed)
+        model = trainable(built, schema, device)
+        steps_per_pass = count_steps(dataset.train.num_rows, config.train)
+        steps = FixedSteps(model.steps_until(job.best, steps_per_pass), steps_per_pass)
+        conditions = _conditions(job, dataset, schema, device, steps)
+        silent = CoordinatorLink(lambda _message: None, should_stop)
+        checkpoints = checkpoints_of(training, job.order_seed, link.notice, "refit", steps)
+        (outcome,) = fit_all([model], [conditions], [silent], [checkpoints])
+        if isinstance(outcome, Diverged):
+            emit(TrainingFailed(f"diverged: {outcome}"))
+            return
+        if outcome.stopped:
+            return
+        scores = {"test_logits": torch.from_numpy(model.scores(dataset.test))}
+    path = training.weights
+    assert path is not None, "a refit is made for its weights"
+    link.retry(lambda: save_tensors(scores, scores_path(path)))
+    # Last, since a refit is complete once its weights are there.
+    link.retry(lambda: save_tensors(model.model.state_dict(), path))
+    emit(Refitted(steps.total, conditions.dataset.train.num_rows))
+
+
+def _conditions(
+    job: RefitJob, dataset: Dataset, schema: Schema, device: torch.device, steps: FixedSteps
+) -> Conditions:
+    training = job.training
+    return Conditions(
+        dataset=with_validation_rows(dataset),
+        schema=schema,
+        config=training.config.train,
+        seed=training.seed,
+        order_seed=job.order_seed,
+        objective=objective_named(training.objective),
+        device=device,
+        teacher_RT=_teacher(training, dataset),
+        fixed_steps=steps,
+    )
+
+
+def with_validation_rows(dataset: Dataset) -> Dataset:
+    """Return the data set with the rows of validation after those of training."""
+    return replace(dataset, train=dataset.train.followed_by(dataset.valid))
+
+
+def _teacher(training: TrainJob, dataset: Dataset) -> NDArray[np.float16] | None:
+    """Return the teacher's logits (R, T) of the training rows, then of those of validation."""
+    if training.teacher is None:
+        return None
+    train_RT = read_teacher(training.teacher, dataset.train.labels_RT.shape, "train")
+    valid_RT = read_teacher(training.teacher, dataset.valid.labels_RT.shape, "valid")
+    return np.concatenate([train_RT, valid_RT])
