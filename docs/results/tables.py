@@ -9,7 +9,9 @@ from hinet_search.results.cell_gains import against_reference
 from hinet_search.results.contrasts import contrasts, resolution
 from hinet_search.results.objectives import macro_auc, weighted_auc
 from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord, FinalistRun
+from hinet_search.results.shipping import serving_cost
 from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.taught_contrasts import student_contrasts
 from hinet_search.results.verdict import title, verdict
 
 Metric = Callable[[Sequence[CellValue]], float]
@@ -88,6 +90,47 @@ def arms_table(record: StudyRecord) -> list[str]:
         if default is not None and default is not chosen:
             rows.append(finalist_row(f"{arm.name}, default", default))
     return table(head, rows)
+
+
+def taught_table(record: StudyRecord) -> list[str]:
+    """Students with their teacher's weight and temperature, their gains, and the ensembles."""
+    head = ["", "valid macro", "valid weighted", "test macro", "test weighted", "FLOPs a row"]
+    rows = []
+    for student in record.students:
+        finalist = chosen_of(student)
+        values = finalist.parameters
+        name = (
+            f"{student.name}, weight {values['train.teacher_weight']:.2f}, "
+            f"temperature {values['train.teacher_temperature']:.1f}"
+        )
+        cells = finalist_row(name, finalist)
+        rows.append([*cells[:5], cells[7]])
+    for ensemble in record.ensembles:
+        flops = serving_cost(record, [member.run for member in ensemble.members]).flops_per_row
+        on_test = ensemble.test_cells
+        rows.append(
+            [
+                f"{ensemble.name} of {len(ensemble.members)} of {len(ensemble.pool)} runs "
+                f"({ensemble.method})",
+                number(macro_auc(ensemble.valid_cells)),
+                number(weighted_auc(ensemble.valid_cells)),
+                number(macro_auc(on_test)) if on_test else "",
+                number(weighted_auc(on_test)) if on_test else "",
+                f"{flops:,}",
+            ]
+        )
+    gains = [
+        f"{contrast.arm} against its arm, test: "
+        f"{number(contrast.difference.mean, signed=True)} "
+        f"({number(contrast.difference.low, signed=True)} to "
+        f"{number(contrast.difference.high, signed=True)}), p (Holm) {contrast.p_holm:.3f}"
+        for contrast in student_contrasts(record)
+        if contrast.difference
+        and contrast.difference.low is not None
+        and contrast.difference.high is not None
+        and contrast.p_holm is not None
+    ]
+    return [*table(head, rows), "", *(f"- {gain}" for gain in gains)]
 
 
 def contrasts_table(record: StudyRecord) -> list[str]:
@@ -184,5 +227,7 @@ if __name__ == "__main__":
     stored = hinet_search.load(sys.argv[1])
     if any(not any(finalist.chosen for finalist in arm.finalists) for arm in stored.arms):
         sys.exit(f"{stored.name} has no chosen finalists yet: it is {stored.state}")
-    parts = (arms_table, contrasts_table, reference_table, cells_table)
+    parts = [arms_table, contrasts_table, reference_table, cells_table]
+    if stored.students or stored.ensembles:
+        parts.insert(1, taught_table)
     print("\n\n".join("\n".join(part(stored)) for part in parts))
