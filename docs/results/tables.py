@@ -98,27 +98,20 @@ def taught_table(record: StudyRecord) -> list[str]:
     rows = []
     for student in record.students:
         finalist = chosen_of(student)
-        values = finalist.parameters
+        drawn = finalist.parameters
         name = (
-            f"{student.name}, weight {values['train.teacher_weight']:.2f}, "
-            f"temperature {values['train.teacher_temperature']:.1f}"
+            f"{student.name}, weight {drawn['train.teacher_weight']:.2f}, "
+            f"temperature {drawn['train.teacher_temperature']:.1f}"
         )
         cells = finalist_row(name, finalist)
         rows.append([*cells[:5], cells[7]])
     for ensemble in record.ensembles:
         flops = serving_cost(record, [member.run for member in ensemble.members]).flops_per_row
-        on_test = ensemble.test_cells
-        rows.append(
-            [
-                f"{ensemble.name} of {len(ensemble.members)} of {len(ensemble.pool)} runs "
-                f"({ensemble.method})",
-                number(macro_auc(ensemble.valid_cells)),
-                number(weighted_auc(ensemble.valid_cells)),
-                number(macro_auc(on_test)) if on_test else "",
-                number(weighted_auc(on_test)) if on_test else "",
-                f"{flops:,}",
-            ]
-        )
+        members, on_test = len(ensemble.members), ensemble.test_cells
+        name = f"{ensemble.name} of {members} of {len(ensemble.pool)} runs ({ensemble.method})"
+        values = [metric(ensemble.valid_cells) for metric in (macro_auc, weighted_auc)]
+        values += [metric(on_test) for metric in (macro_auc, weighted_auc) if on_test]
+        rows.append([name, *map(number, values), *[""] * (4 - len(values)), f"{flops:,}"])
     gains = [
         f"{contrast.arm} against its arm, test: "
         f"{number(contrast.difference.mean, signed=True)} "
