@@ -9,7 +9,7 @@ from itertools import pairwise
 from math import isclose
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, FiniteFloat, model_validator
+from pydantic import Field, model_validator
 
 from hinet_search.common.errors import DataError
 from hinet_search.common.frozen_model import Frozen, Seed, Text
@@ -25,6 +25,8 @@ CONFIG, ENCODING, COLUMNS = "config.yaml", "encoding", "columns"
 
 TrialNumber = Annotated[int, Field(ge=0, lt=2**31)]
 Settings = dict[Text, dict[Text, Any]]
+LARGEST = 1e40  # beyond any logit in float32
+Logit = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
 
 
 class WeightedSeed(Frozen):
@@ -55,9 +57,9 @@ class CalibratedCell(Frozen):
     scenario: Text
     task: Text
     kind: Literal["platt", "isotonic"]
-    slope: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    knots: Annotated[tuple[FiniteFloat, ...], Field(min_length=1)]
-    values: Annotated[tuple[FiniteFloat, ...], Field(min_length=1)]
+    slope: Annotated[float, Field(ge=0, le=LARGEST)]
+    knots: Annotated[tuple[Logit, ...], Field(min_length=1)]
+    values: Annotated[tuple[Logit, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _increases(self) -> "CalibratedCell":

@@ -86,7 +86,7 @@ def test_what_was_there_stays_when_there_is_no_room_for_more(small: SmallDisk) -
     assert [path_left.name for path_left in small.folder.iterdir()] == ["weights"]
 
 
-def test_a_training_waits_for_room_for_its_weights_and_says_so(
+def test_a_training_waits_for_room_for_what_it_leaves_and_says_so(
     small: SmallDisk, ready: PreparedStudy
 ) -> None:
     small.fill()
@@ -94,7 +94,7 @@ def test_a_training_waits_for_room_for_its_weights_and_says_so(
     train(job_in(small.folder, ready), heard, lambda: False)
     begins, ends = heard.notices
     assert re.match(
-        rf"{small.folder}/weights: no room for about [\d,]+ bytes, [\d,]+ are free; waiting for it, training continues "
+        rf"{small.folder}/weights.scores.safetensors: no room for about [\d,]+ bytes, [\d,]+ are free; waiting for it, training continues "
         r"\(at most 300 s\)",
         begins,
     )
