@@ -152,11 +152,13 @@ def _with_overrides(
 
 
 def _with_kinds(file: YamlFile, overrides: Mapping[str, Override]) -> YamlFile:
-    """Turn a plain kind into a mapping if a key inside it is overridden.
+    """Turn a plain word into a mapping if a key inside it is overridden.
 
     Options written for another kind are dropped.
     """
     tree = {**file.tree}
+    if tree.get("teaching") == "auto" and any(name.startswith("teaching.") for name in overrides):
+        tree["teaching"] = {}  # the word stands for the defaults of its keys
     for key in KINDS:
         if not any(name.startswith(f"{key}.") for name in overrides):
             continue

@@ -8,6 +8,7 @@ from hinet_search.common.errors import ConfigurationError
 from hinet_search.search.plan.check_study import try_study
 from hinet_search.study.load_study import PASSES, Study, load_study
 from hinet_search.study.study_spec import FinalistSpec, TeachingSpec
+from hinet_search.study.yaml_file import Override
 
 DATA = """\
 data:
@@ -49,6 +50,13 @@ def test_a_size_can_teach_and_another_not() -> None:
     assert not load(text).spec.ensemble
     assert load(text, "full").spec.teaching == TeachingSpec()
     assert load(text, "full").spec.ensemble
+
+
+def test_a_key_of_teaching_can_be_set_where_the_file_has_the_word_auto() -> None:
+    Path("s.yaml").write_text(DATA + ARMS + "teaching: auto\n", encoding="utf-8")
+    overrides = {"teaching.students": Override(["mmoe"], "--set teaching.students")}
+    teaching = load_study("s.yaml", None, overrides).spec.teaching
+    assert teaching == TeachingSpec(students=("mmoe",))
 
 
 def test_students_of_a_size_must_be_arms() -> None:
