@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hinet_search.results.calibration_records import Calibration
-from hinet_search.results.records import CellValue, Resampled
+from hinet_search.results.records import NO_LIMITS, CellValue, Resampled, ServingLimits
 
 TEACHER, ENSEMBLE = "teacher", "ensemble"
 Scale = Literal["logits", "probabilities"]  # what is averaged
@@ -62,7 +62,7 @@ class EnsembleRecord:
     `method` is `mean` (of the whole pool) or `selected`, `scale` says what is averaged.
     `gain` is None if there was nothing to select from. `copies` are pairs of runs of the pool with
     the same scores. Test cells and their resamplings are None until the ensemble is opened on test;
-    a teacher never is.
+    a teacher never is. `limits` are the serving limits that its members meet together.
     """
 
     name: str
@@ -78,6 +78,7 @@ class EnsembleRecord:
     resampled: Resampled | None = None
     calibration: Calibration | None = None
     copies: tuple[tuple[RunKey, RunKey], ...] = ()
+    limits: ServingLimits = NO_LIMITS
 
     @property
     def honest_value(self) -> float:

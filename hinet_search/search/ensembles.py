@@ -28,6 +28,7 @@ from hinet_search.search.phases.finalists import CandidateRun, FinalistPhase, se
 from hinet_search.search.phases.single_job import SingleJob
 from hinet_search.search.progress import Event, difference_text, value_text
 from hinet_search.search.sampling import derive_seed
+from hinet_search.search.students import drop_students
 from hinet_search.training.jobs.ensemble import (
     EnsembleOnTest,
     ScoreEnsembleJob,
@@ -52,31 +53,35 @@ class Ensembles:
         self._context = context
         self._drive = drive
 
-    def stored(self, name: str, pool: Sequence[CandidateRun]) -> EnsembleRecord | None:
-        """Return the stored ensemble of that name, if it was made from this pool."""
+    def _stored(
+        self, name: str, pool: Sequence[CandidateRun], limits: ServingLimits
+    ) -> EnsembleRecord | None:
+        """Return the stored ensemble of that name made from this pool within these limits."""
         keys = {run_key(run) for run in pool}
         for ensemble in self._context.store.ensembles():
-            if ensemble.name == name and set(ensemble.pool) == keys:
+            is_same = set(ensemble.pool) == keys and ensemble.limits == limits
+            if ensemble.name == name and is_same:
                 return ensemble
         return None
 
     def make(self, name: str, pool: Sequence[CandidateRun]) -> EnsembleRecord | None:
         """Select the members from the pool and store the ensemble; None if the job failed."""
         context, spec = self._context, self._context.spec
-        if stored := self.stored(name, pool):
+        limits = serving_limits(spec) if name == ENSEMBLE else NO_LIMITS
+        if stored := self._stored(name, pool, limits):
             return stored
         self._retrain_lost(pool)
         if name == TEACHER:
             self._forget_students()
         scores = tuple(scores_path(run.weights(context.artifacts)) for run in pool)
         seed = derive_seed(spec.seed, name, 0)
-        limits = serving_limits(spec) if name == ENSEMBLE else NO_LIMITS
         job = SelectJob(context.dataset, scores, spec.objective, seed, self._shares(pool, limits))
         phase = SingleJob(name, f"selection of the {name}", select_members, job, context)
         self._drive(phase)
         if not isinstance(phase.result, Selected):
             return None
         record = _record(name, pool, phase.result, Objective(spec.objective))
+        record = replace(record, limits=limits)
         context.store.record_ensemble(record)
         crash_points.point("after_ensemble")
         text = f"{name} of {len(record.members)} of {len(pool)} runs ({record.method})"
@@ -142,8 +147,7 @@ class Ensembles:
 
     def _forget_students(self) -> None:
         """Drop the students of another teacher."""
-        for arm in self._context.store.drop_students():
-            self._context.drop(self._context.artifacts / arm)
+        drop_students(self._context, tuple(self._context.store.students()))
 
     def _members(
         self, ensemble: EnsembleRecord, pool: Sequence[CandidateRun]

@@ -89,6 +89,11 @@ def teach(
     """Search the students and train their finalists; `context` has the teacher's scores."""
     context = replace(context, spec=spec_of_students(context.spec))
     spec, store, progress = context.spec, context.store, context.progress
+    stored = store.students()
+    drop_students(
+        context,
+        [arm.name for arm in students if stored.get(arm.name, arm.student_of) != arm.student_of],
+    )
     for arm in students:
         store.add_arm(ArmRow.of(arm))
         progress.arms[arm.name] = ArmProgress(arm.name, spec.trials)
@@ -103,6 +108,14 @@ def teach(
     runs = [CandidateRun(each, seed) for seed in paired_seeds(spec) for each in candidates]
     drive(FinalistPhase(runs, store.finalists(), context))
     return candidates
+
+
+def drop_students(context: PhaseContext, names: Sequence[str]) -> None:
+    """Drop students of another teacher or another finalist, with their files."""
+    if names:
+        context.store.drop_students(names)
+    for name in names:
+        context.drop(context.artifacts / name)
 
 
 def spec_of_students(spec: StudySpec) -> StudySpec:

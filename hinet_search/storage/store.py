@@ -135,18 +135,22 @@ class StudyStore:
             insert_if_absent(connection, tables.arm, row)
             self._touch(connection)
 
-    def drop_students(self) -> Sequence[str]:
-        """Delete all students with their trials and finalists; return their names.
+    def students(self) -> Mapping[str, str]:
+        """Return the finalist that each student learns as (`star/12`), by the student's name."""
+        arm = tables.arm.c
+        of_students = select(arm.arm, arm.student_of).where(
+            arm.study == self.study, arm.student_of != ""
+        )
+        with self.database.reading() as connection:
+            return {row.arm: row.student_of for row in connection.execute(of_students)}
 
-        Their test accesses stay counted.
-        """
-        is_student = and_(tables.arm.c.study == self.study, tables.arm.c.student_of != "")
+    def drop_students(self, names: Sequence[str]) -> None:
+        """Delete students with their trials and finalists; their test accesses stay counted."""
+        of_students = and_(tables.arm.c.study == self.study, tables.arm.c.arm.in_(names))
         with self._writing() as connection:
-            names = connection.execute(select(tables.arm.c.arm).where(is_student)).scalars().all()
             rename_accesses(connection, self.study, names)
-            connection.execute(delete(tables.arm).where(is_student))
+            connection.execute(delete(tables.arm).where(of_students))
             self._touch(connection)
-        return names
 
     def record_ensemble(self, ensemble: EnsembleRecord) -> None:
         """Write an ensemble, or what is new of it."""
