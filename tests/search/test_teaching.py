@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.executors import Job
 from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER
 from hinet_search.results.finalist_values import chosen
+from hinet_search.storage.engine import connect
 from hinet_search.training.jobs.ensemble import ScoreEnsembleJob, SelectJob, TeachJob
 from hinet_search.training.jobs.messages import ScoreTestJob, TrainJob
 from tests.search.pretended import RATE, Pretender, Studio
@@ -149,6 +151,31 @@ def test_the_best_arm_and_the_cheapest_within_the_margin_are_taught(
     more = f"reference: mmoe\nteaching: auto\ncomparison: {{margin: {margin}}}\n"
     record, _ = studio.launch(arms=ARMS, more=more)
     assert [student.name for student in record.students] == [f"taught_{arm}" for arm in students]
+
+
+def test_other_serving_limits_make_another_ensemble_and_the_same_teacher(studio: Studio) -> None:
+    studio.launch(arms=ARMS, more=BOTH)
+    limits = "serving: {max_flops_per_row: 1000}\n"
+    record, pretender = studio.launch(arms=ARMS, more=BOTH + limits)
+    (job,) = of_kind(pretender, SelectJob)
+    assert job.shares == (0.02,) * len(job.scores)
+    assert trainings(pretender, "taught_mmoe") == []
+    assert of_kind(studio.launch(arms=ARMS, more=BOTH + limits)[1], SelectJob) == []
+    ensemble = record.ensemble(ENSEMBLE)
+    assert ensemble is not None
+    assert ensemble.test_cells is not None
+
+
+def test_a_student_of_another_finalist_is_taught_anew(studio: Studio) -> None:
+    before, _ = studio.launch(arms=ARMS, more=TEACHING)
+    database = connect(str(studio.folder / "out" / "studies.sqlite3"), create=True)
+    with database.writing() as connection:
+        connection.execute(text("UPDATE hs_arm SET student_of = 'mmoe/9' WHERE student_of != ''"))
+    database.close()
+    after, pretender = studio.launch(arms=ARMS, more=TEACHING)
+    assert len(trainings(pretender, "taught_mmoe")) == 3 + 2
+    assert after.students[0].student_of == before.students[0].student_of
+    assert after.test_accesses == before.test_accesses + 1, "it is another model"
 
 
 def test_a_study_goes_on_without_students_where_no_teacher_can_be_made(studio: Studio) -> None:
