@@ -67,8 +67,11 @@ def sent() -> list[str]:
     """Files of the repository that docker build gets."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return [path for path in listed.stdout.splitlines() if is_sent(path, IGNORE)]
 
 

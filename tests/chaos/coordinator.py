@@ -92,9 +92,18 @@ class LightExecutor:
             return Light("open", key, self._where, rate)
         number = key.split("/")[1].split(maxsplit=1)[0]
         return Light(
-            "train", key, self._where, rate, payload.seed, (), self._plan.evaluations, self._plan.seconds,
-            "well" if payload.weights else self._plan.manners.get(number, "well"), payload.checkpoints, payload.weights,
-        )  # fmt: skip
+            "train",
+            key,
+            self._where,
+            rate,
+            payload.seed,
+            (),
+            self._plan.evaluations,
+            self._plan.seconds,
+            "well" if payload.weights else self._plan.manners.get(number, "well"),
+            payload.checkpoints,
+            payload.weights,
+        )
 
 
 def _heavy(body: Any) -> object:
@@ -165,9 +174,12 @@ def coordinate(folder: Path) -> None:
         )
     )
     options = LaunchOptions(
-        output=folder / "out", storage=plan.storage, trials=plan.trials, slots=plan.slots,
+        output=folder / "out",
+        storage=plan.storage,
+        trials=plan.trials,
+        slots=plan.slots,
         settings={"silence_minutes": plan.silence_minutes},
-    )  # fmt: skip
+    )
     study = options.load(str(folder / f"{NAME}.yaml"))
     ready = PreparedStudy(
         study, PretendedData(folder), ChosenDevice(torch.device("cpu")), plan.slots

@@ -148,5 +148,7 @@ def test_a_typo_is_reported_with_the_nearest_name_and_what_to_try(
     assert (said.code, said.out) == (2, "")
     assert re.search(r"[Dd]id you mean '(launch|--trials|quickstart)'\?", said.err)
     assert said.err.splitlines()[-1] in (
-        "Next: hinet-search --help", "Next: hinet-search check --help", "Next: hinet-search check quickstart",
-    )  # fmt: skip
+        "Next: hinet-search --help",
+        "Next: hinet-search check --help",
+        "Next: hinet-search check quickstart",
+    )

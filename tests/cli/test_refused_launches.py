@@ -125,12 +125,25 @@ def artifacts_in_a_file(patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str,
 @pytest.mark.parametrize(
     "arrange",
     [
-        wrong_study, wrong_data, objective_of_no_scenario, no_device, no_room, no_cluster, database_over_the_network,
-        database_that_is_none, database_that_is_a_folder, database_that_is_a_device, database_whose_name_is_too_long,
-        output_that_is_a_file, database_in_a_file, database_that_does_not_answer, newer_tables, artifacts_in_a_file,
+        wrong_study,
+        wrong_data,
+        objective_of_no_scenario,
+        no_device,
+        no_room,
+        no_cluster,
+        database_over_the_network,
+        database_that_is_none,
+        database_that_is_a_folder,
+        database_that_is_a_device,
+        database_whose_name_is_too_long,
+        output_that_is_a_file,
+        database_in_a_file,
+        database_that_does_not_answer,
+        newer_tables,
+        artifacts_in_a_file,
     ],
     ids=lambda arrange: arrange.__name__,
-)  # fmt: skip
+)
 def test_a_first_launch_that_is_refused_leaves_no_file(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arrange: Arrange
 ) -> None:

@@ -35,32 +35,52 @@ def rows(**changed: list[object]) -> pl.DataFrame:
 
 STUDY_CASES = {
     "an unknown key": (
-        STUDY.replace("trials: 3", "trails: 3"), 2, "small.yaml:24:1: unknown key 'trails'; did you mean 'trials'?",
+        STUDY.replace("trials: 3", "trails: 3"),
+        2,
+        "small.yaml:24:1: unknown key 'trails'; did you mean 'trials'?",
     ),
     "an unknown key deep inside": (
-        STUDY.replace("valid: 0.2", "vaild: 0.2"), 2, "small.yaml:22:32: unknown key 'vaild' in 'data.split'; did you mean 'valid'?",
+        STUDY.replace("valid: 0.2", "vaild: 0.2"),
+        2,
+        "small.yaml:22:32: unknown key 'vaild' in 'data.split'; did you mean 'valid'?",
     ),
-    "a key twice": (STUDY + "trials: 4\n", 2, "small.yaml:31:1: is not valid YAML: key 'trials' is written twice, first on line 24"),
+    "a key twice": (
+        STUDY + "trials: 4\n",
+        2,
+        "small.yaml:31:1: is not valid YAML: key 'trials' is written twice, first on line 24",
+    ),
     "an unknown model": (
-        STUDY.replace("mmoe: ", "mmeo: "), 2, "small.yaml:23:25: 'mmeo' is not a model, known: ",
+        STUDY.replace("mmoe: ", "mmeo: "),
+        2,
+        "small.yaml:23:25: 'mmeo' is not a model, known: ",
     ),
     "a setting that the model does not have": (
-        STUDY.replace("mmoe: }", "mmoe: {fixed: {model.num_expert: 3}}}"), 2,
+        STUDY.replace("mmoe: }", "mmoe: {fixed: {model.num_expert: 3}}}"),
+        2,
         "small.yaml:23:40: 'model.num_expert' is no setting of mmoe; did you mean 'model.num_experts'?",
     ),
     "a value out of bounds": (
-        STUDY.replace("mmoe: }", "mmoe: {fixed: {model.num_experts: 0}}}"), 2, "small.yaml:23:40: model.num_experts: must be",
+        STUDY.replace("mmoe: }", "mmoe: {fixed: {model.num_experts: 0}}}"),
+        2,
+        "small.yaml:23:40: model.num_experts: must be",
     ),
     "an unknown objective": (
-        STUDY + "objective: macro_acu\n", 2, "objective 'macro_acu' is not known, must be one of mean_auc, macro_auc",
+        STUDY + "objective: macro_acu\n",
+        2,
+        "objective 'macro_acu' is not known, must be one of mean_auc, macro_auc",
     ),
-    "a hostile name": (STUDY + "name: ../../etc\n", 2, "a study's name must be 1 to 64 of A-Z a-z 0-9 . _ -"),
+    "a hostile name": (
+        STUDY + "name: ../../etc\n",
+        2,
+        "a study's name must be 1 to 64 of A-Z a-z 0-9 . _ -",
+    ),
     "a label that is a feature": (
-        STUDY.replace("numeric: [numeric_0, numeric_1]", "numeric: [numeric_0, click]"), 2,
+        STUDY.replace("numeric: [numeric_0, numeric_1]", "numeric: [numeric_0, click]"),
+        2,
         "a feature must not be an outcome: click is the label of a task",
     ),
     "no such table": (TABLE, 3, "rows.csv"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", STUDY_CASES)

@@ -30,16 +30,37 @@ def value_of(text: str) -> float:
 
 @pytest.mark.parametrize(
     ("number", "text"),
-    [(0, "0"), (999, "999"), (999.4, "999"), (999.5, "1.00 k"), (1_000, "1.00 k"), (999_499, "999 k"), (999_500, "1.00 M"), (999_999, "1.00 M"), (1_920_000, "1.92 M"), (24_149, "24.1 k"), (1e21, "1000 E")],
-)  # fmt: skip
+    [
+        (0, "0"),
+        (999, "999"),
+        (999.4, "999"),
+        (999.5, "1.00 k"),
+        (1_000, "1.00 k"),
+        (999_499, "999 k"),
+        (999_500, "1.00 M"),
+        (999_999, "1.00 M"),
+        (1_920_000, "1.92 M"),
+        (24_149, "24.1 k"),
+        (1e21, "1000 E"),
+    ],
+)
 def test_a_count_rolls_over_to_the_next_unit(number: float, text: str) -> None:
     assert compact(number) == text
 
 
 @pytest.mark.parametrize(
     ("number", "text"),
-    [(0, "0 kB"), (1, "1 kB"), (3_400, "3 kB"), (812_000, "812 kB"), (999_400, "999 kB"), (999_600, "1.00 MB"), (1_404_000, "1.40 MB"), (31_200_000_000, "31.2 GB")],
-)  # fmt: skip
+    [
+        (0, "0 kB"),
+        (1, "1 kB"),
+        (3_400, "3 kB"),
+        (812_000, "812 kB"),
+        (999_400, "999 kB"),
+        (999_600, "1.00 MB"),
+        (1_404_000, "1.40 MB"),
+        (31_200_000_000, "31.2 GB"),
+    ],
+)
 def test_bytes_roll_over_to_the_next_unit(number: float, text: str) -> None:
     assert byte_size(number) == text
 

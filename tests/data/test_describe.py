@@ -172,5 +172,11 @@ def test_elsewhere_a_long_name_is_neither_cut_nor_wrapped(tmp_path: Path) -> Non
 
 def test_shares_are_shown_with_two_digits() -> None:
     assert [percent(share) for share in (1.0, 0.453, 0.048, 0.0999, 0.0036, 0.00996, 0.0)] == [
-        "100 %", "45 %", "4.8 %", "10 %", ".36 %", "1.0 %", "0 %",
-    ]  # fmt: skip
+        "100 %",
+        "45 %",
+        "4.8 %",
+        "10 %",
+        ".36 %",
+        "1.0 %",
+        "0 %",
+    ]

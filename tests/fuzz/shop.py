@@ -72,11 +72,17 @@ def rows(num_rows: int = ROWS) -> list[tuple[object, ...]]:
     """Two places, a click in every third row, a buy in every sixth; some ages are missing."""
     return [
         (
-            ("home", "push")[(i // 2) % 2], i % 17, "abcde"[i % 5], 10 + i % 7 + 0.5, None if i % 11 == 0 else 18 + i % 40,
-            i, int(i % 3 == 0), int(i % 6 == 0),
+            ("home", "push")[(i // 2) % 2],
+            i % 17,
+            "abcde"[i % 5],
+            10 + i % 7 + 0.5,
+            None if i % 11 == 0 else 18 + i % 40,
+            i,
+            int(i % 3 == 0),
+            int(i % 6 == 0),
         )
         for i in range(num_rows)
-    ]  # fmt: skip
+    ]
 
 
 def csv(num_rows: int = ROWS) -> str:

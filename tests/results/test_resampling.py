@@ -137,9 +137,13 @@ def test_without_users_there_is_no_grouped_auc() -> None:
 def test_four_alike_rows_of_every_user_double_the_spread() -> None:
     once = scored(num_rows=300)
     four = ScoredRows(
-        np.repeat(once.logits_SRT, 4, axis=1), np.repeat(once.labels_RT, 4, axis=0), np.repeat(once.scenario_R, 4),
-        np.repeat(np.arange(300, dtype=np.int32), 4), SCENARIOS, TASKS,
-    )  # fmt: skip
+        np.repeat(once.logits_SRT, 4, axis=1),
+        np.repeat(once.labels_RT, 4, axis=0),
+        np.repeat(once.scenario_R, 4),
+        np.repeat(np.arange(300, dtype=np.int32), 4),
+        SCENARIOS,
+        TASKS,
+    )
     by_user = resampled(four, headline="logloss", seed=SEED, resamplings=400)
     by_row = resampled(
         replace(four, user_R=np.full(1200, -1, np.int32)),

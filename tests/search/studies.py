@@ -70,10 +70,25 @@ def store(folder: Path) -> tuple[Database, StudyStore]:
     if tiny.load_study() is None:
         budget = Budget(trials=5, passes=4.0, finalist_seeds=2, finalist_top=1)
         row = StudyRow(
-            name="tiny", uuid="u", state="running", spec_json="{}", study_yaml="", command="", description="", objective="mean_auc",
-            maximize=True, sampler="tpe", pruner="median", seed=0, slots=1, budget=budget, data=DATA, versions={},
-            started="2026-01-01T00:00:00+00:00", updated="2026-01-01T00:00:00+00:00",
-        )  # fmt: skip
+            name="tiny",
+            uuid="u",
+            state="running",
+            spec_json="{}",
+            study_yaml="",
+            command="",
+            description="",
+            objective="mean_auc",
+            maximize=True,
+            sampler="tpe",
+            pruner="median",
+            seed=0,
+            slots=1,
+            budget=budget,
+            data=DATA,
+            versions={},
+            started="2026-01-01T00:00:00+00:00",
+            updated="2026-01-01T00:00:00+00:00",
+        )
         tiny.create_study(row, [ArmRow("hinet", "hinet", (), {})])
     return database, tiny
 

@@ -204,8 +204,14 @@ def test_the_time_of_a_study_adds_trials_finalists_refits_jobs_and_a_fixed_part(
         ({"top: 1": "top: 5", "pruner: none": "pruner: median"}, [3, 3], 12, False),
         ({"mmoe: }": "mmoe: {space: nothing}}"}, [2, 1], 6, False),
     ],
-    ids=["the default may be best", "the default alone", "every trial", "every trial that is not pruned", "nothing to search"],
-)  # fmt: skip
+    ids=[
+        "the default may be best",
+        "the default alone",
+        "every trial",
+        "every trial that is not pruned",
+        "nothing to search",
+    ],
+)
 def test_finalists_are_no_more_than_there_are_configurations(
     changes: dict[str, str], finalists: list[int], runs: int, *, known: bool, tmp_path: Path
 ) -> None:

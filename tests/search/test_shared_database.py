@@ -12,8 +12,16 @@ from hinet_search.storage.engine import connect
 from tests.search.pretended import Studio
 from tests.storage.small_study import small_study
 
-LARGE = ("trials", "trial_params", "trial_values", "trial_intermediate_values", "trial_system_attributes", "hs_trial",
-         "hs_evaluation", "hs_finalist")  # fmt: skip
+LARGE = (
+    "trials",
+    "trial_params",
+    "trial_values",
+    "trial_intermediate_values",
+    "trial_system_attributes",
+    "hs_trial",
+    "hs_evaluation",
+    "hs_finalist",
+)
 
 
 @contextmanager

@@ -137,5 +137,10 @@ def test_phases_of_the_sized_arm_have_its_name(studio: Studio) -> None:
     phases = Phases()
     studio.launch(arms=ARMS, more="reference: hinet\n", watcher=phases)
     assert phases.seen == [
-        "search", "finalists", "search of flat_moe", "finalists of flat_moe", "test", "summaries"
-    ]  # fmt: skip
+        "search",
+        "finalists",
+        "search of flat_moe",
+        "finalists of flat_moe",
+        "test",
+        "summaries",
+    ]

@@ -185,8 +185,13 @@ def ran_by_each(
     program.write_text(ONE_AFTER_ANOTHER)
     said = subprocess.run(
         [sys.executable, str(program)],
-        input=json.dumps(COMMANDS), cwd=hostile, env=without_a_path(os.environ), capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        input=json.dumps(COMMANDS),
+        cwd=hostile,
+        env=without_a_path(os.environ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert said.returncode == 0, said.stderr
     codes = json.loads(said.stdout.splitlines()[-1])
     assert codes == [0] * len(COMMANDS), said.stdout + said.stderr

@@ -76,10 +76,19 @@ def test_a_place_where_no_database_can_be_is_refused_and_nothing_is_made(
 @pytest.mark.parametrize(
     "address",
     [
-        "", "a\0b", "sqlite:///a%00b", "sqlite://", "sqlite:///:memory:", ":memory:", "file:h.db?mode=memory",
-        "sqlite:///file:h.db?mode=ro&uri=true", "sqlite:///h.db?timeout=abc", "\udcff.db", "postgresql://ann@h/a\0b",
+        "",
+        "a\0b",
+        "sqlite:///a%00b",
+        "sqlite://",
+        "sqlite:///:memory:",
+        ":memory:",
+        "file:h.db?mode=memory",
+        "sqlite:///file:h.db?mode=ro&uri=true",
+        "sqlite:///h.db?timeout=abc",
+        "\udcff.db",
+        "postgresql://ann@h/a\0b",
     ],
-)  # fmt: skip
+)
 def test_an_address_of_no_file_is_refused_in_words(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

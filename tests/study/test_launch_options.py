@@ -307,13 +307,18 @@ def test_a_setting_of_data_in_a_file_of_their_own_is_set_there() -> None:
         ("trails", 3, "--set trails: unknown key 'trails'; did you mean 'trials'?"),
         ("trials", "many", "--set trials: trials: must be an integer, got 'many'"),
         ("trials.of", 3, "--set trials.of: 'trials' must be a mapping of keys, got 5"),
-        ("train.passes", 3, "--set train.passes: train.passes must be the same for every arm; use the study's key 'passes'"),
         (
-            "model.dropout", 0.5,
+            "train.passes",
+            3,
+            "--set train.passes: train.passes must be the same for every arm; use the study's key 'passes'",
+        ),
+        (
+            "model.dropout",
+            0.5,
             "--set model.dropout: arm mmoe holds model.dropout itself (s.yaml:7:23); set arms.mmoe.fixed.model.dropout too",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_setting_that_cannot_be_set_is_reported_at_its_origin(
     name: str, value: object, message: str
 ) -> None:

@@ -27,59 +27,99 @@ def refusal(text: str, **others: str) -> tuple[str, ...]:
 
 
 REFUSED = {
-    "low above high": ("kind: int, low: 8, high: 3, default: 5", "parameters.x: needs low < high, got low 8 >= high 3"),
-    "low equal to high": ("kind: float, low: 1, high: 1, default: 1", "parameters.x: needs low < high, got low 1.0 >= high 1.0"),
-    "log from zero": ("kind: float, low: 0, high: 1, default: .5, log: true", "parameters.x: needs low > 0 with log: true, got low 0.0"),
-    "log below zero": ("kind: int, low: -1, high: 3, default: 1, log: true", "parameters.x: needs low > 0 with log: true, got low -1"),
-    "log with a step": ("kind: int, low: 1, high: 3, default: 1, log: true, step: 2", "parameters.x: takes 'log' or 'step', not both"),
+    "low above high": (
+        "kind: int, low: 8, high: 3, default: 5",
+        "parameters.x: needs low < high, got low 8 >= high 3",
+    ),
+    "low equal to high": (
+        "kind: float, low: 1, high: 1, default: 1",
+        "parameters.x: needs low < high, got low 1.0 >= high 1.0",
+    ),
+    "log from zero": (
+        "kind: float, low: 0, high: 1, default: .5, log: true",
+        "parameters.x: needs low > 0 with log: true, got low 0.0",
+    ),
+    "log below zero": (
+        "kind: int, low: -1, high: 3, default: 1, log: true",
+        "parameters.x: needs low > 0 with log: true, got low -1",
+    ),
+    "log with a step": (
+        "kind: int, low: 1, high: 3, default: 1, log: true, step: 2",
+        "parameters.x: takes 'log' or 'step', not both",
+    ),
     "a step that does not divide": (
-        "kind: int, low: 1, high: 8, default: 1, step: 3", "parameters.x: needs a step that divides high - low, got step 3 and 7",
+        "kind: int, low: 1, high: 8, default: 1, step: 3",
+        "parameters.x: needs a step that divides high - low, got step 3 and 7",
     ),
     "a fractional step that does not divide": (
-        "kind: float, low: 0, high: 1, default: 0, step: .3", "parameters.x: needs a step that divides high - low, got step 0.3 and 1.0",
+        "kind: float, low: 0, high: 1, default: 0, step: .3",
+        "parameters.x: needs a step that divides high - low, got step 0.3 and 1.0",
     ),
     "a default between two steps": (
         "kind: int, low: 0, high: 8, default: 3, step: 2",
         "parameters.x: needs a default whole steps above low, got default 3, low 0 and step 2",
     ),
     "a default outside": (
-        "kind: int, low: 1, high: 3, default: 4", "parameters.x: needs low <= default <= high, got default 4 outside 1 to 3",
+        "kind: int, low: 1, high: 3, default: 4",
+        "parameters.x: needs low <= default <= high, got default 4 outside 1 to 3",
     ),
-    "no default": ("kind: int, low: 1, high: 3", "key 'parameters.x.default' is needed and missing"),
-    "no choice": ("kind: categorical, choices: [], default: 1", "parameters.x.choices: must have at least one value, got an empty list"),
+    "no default": (
+        "kind: int, low: 1, high: 3",
+        "key 'parameters.x.default' is needed and missing",
+    ),
+    "no choice": (
+        "kind: categorical, choices: [], default: 1",
+        "parameters.x.choices: must have at least one value, got an empty list",
+    ),
     "a choice that is a list": (
         "kind: categorical, choices: [1, [2]], default: 1",
         "parameters.x.choices.1: must be true or false, an integer, a number or a text, got a list",
     ),
-    "a choice twice": ("kind: categorical, choices: [a, b, a], default: a", "parameters.x: names a choice twice: a, b, a"),
+    "a choice twice": (
+        "kind: categorical, choices: [a, b, a], default: a",
+        "parameters.x: names a choice twice: a, b, a",
+    ),
     "a choice twice in two types": (
-        "kind: categorical, choices: [1, true], default: 1", "parameters.x: names a choice twice: 1, True",
+        "kind: categorical, choices: [1, true], default: 1",
+        "parameters.x: names a choice twice: 1, True",
     ),
     "a default that is no choice": (
-        "kind: categorical, choices: [a, b], default: c", "parameters.x: needs a default among its choices, got 'c'",
+        "kind: categorical, choices: [a, b], default: c",
+        "parameters.x: needs a default among its choices, got 'c'",
     ),
     "a width of zero": (
-        "kind: widths, choices: {a: [64, 0]}, default: a", "parameters.x.choices.a.1: must be greater than or equal to 1, got 0",
+        "kind: widths, choices: {a: [64, 0]}, default: a",
+        "parameters.x.choices.a.1: must be greater than or equal to 1, got 0",
     ),
-    "no widths": ("kind: widths, choices: {}, default: a", "parameters.x.choices: must have at least one value, got an empty mapping"),
+    "no widths": (
+        "kind: widths, choices: {}, default: a",
+        "parameters.x.choices: must have at least one value, got an empty mapping",
+    ),
     "a default that is no name of widths": (
         "kind: widths, choices: {small: [8], large: [64]}, default: smal",
         "parameters.x: needs a default among small, large; did you mean 'small'?",
     ),
     "an unknown kind": (
-        "kind: integer, low: 1, high: 3, default: 1", "parameters.x.kind: must be one of int, float, categorical, widths, got 'integer'; did you mean 'int'?",
+        "kind: integer, low: 1, high: 3, default: 1",
+        "parameters.x.kind: must be one of int, float, categorical, widths, got 'integer'; did you mean 'int'?",
     ),
     "an unknown key": (
-        "kind: int, low: 1, hihg: 3, high: 4, default: 1", "unknown key 'hihg' in 'parameters.x'; did you mean 'high'?",
+        "kind: int, low: 1, hihg: 3, high: 4, default: 1",
+        "unknown key 'hihg' in 'parameters.x'; did you mean 'high'?",
     ),
-    "an infinite bound": ("kind: float, low: 1, high: .inf, default: 1", "numbers must be finite, got inf"),
+    "an infinite bound": (
+        "kind: float, low: 1, high: .inf, default: 1",
+        "numbers must be finite, got inf",
+    ),
     "a condition that is a number": (
-        "kind: int, low: 1, high: 3, default: 1, when: 5", "parameters.x.when: must be a text or a mapping of keys, got 5",
+        "kind: int, low: 1, high: 3, default: 1, when: 5",
+        "parameters.x.when: must be a text or a mapping of keys, got 5",
     ),
     "a condition on an unknown parameter": (
-        "kind: int, low: 1, high: 3, default: 1, when: y", "x has a condition on 'y', which the space does not name",
+        "kind: int, low: 1, high: 3, default: 1, when: y",
+        "x has a condition on 'y', which the space does not name",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", REFUSED)

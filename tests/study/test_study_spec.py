@@ -22,9 +22,27 @@ data:
 SMALL = DATA + "arms: {mmoe: , shared_bottom: }\n"
 KNOWN = ", ".join([*NAMES, "auc[SCENARIO/TASK]", "logloss[SCENARIO/TASK]"])
 HOSTILE = [
-    "../../etc/passwd", "a/b", "/", ".hidden", "-rf", "", " a", "a b", "a\n", "a\0b", "<script>alert(1)</script>",
-    "{{ 7 * 7 }}", "'; DROP TABLE studies; --", "ｆｕｌｌ", "é", "a" * 65, "a" * 10_000, "%00", "a:b", "~",
-]  # fmt: skip
+    "../../etc/passwd",
+    "a/b",
+    "/",
+    ".hidden",
+    "-rf",
+    "",
+    " a",
+    "a b",
+    "a\n",
+    "a\0b",
+    "<script>alert(1)</script>",
+    "{{ 7 * 7 }}",
+    "'; DROP TABLE studies; --",
+    "ｆｕｌｌ",
+    "é",
+    "a" * 65,
+    "a" * 10_000,
+    "%00",
+    "a:b",
+    "~",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -170,45 +188,84 @@ def test_a_problem_of_no_key_has_no_place() -> None:
 REFUSED = {
     "no data": ("arms: {mmoe: }\n", ["s.yaml:1: key 'data' is needed and missing"]),
     "neither data nor arms": (
-        "trials: 3\n", ["s.yaml:1: key 'data' is needed and missing", "s.yaml:1: key 'arms' is needed and missing"],
+        "trials: 3\n",
+        [
+            "s.yaml:1: key 'data' is needed and missing",
+            "s.yaml:1: key 'arms' is needed and missing",
+        ],
     ),
     "no arms": (DATA, ["s.yaml:1: key 'arms' is needed and missing"]),
-    "an empty set of arms": (DATA + "arms: {}\n", ["s.yaml:7:1: arms: must have at least one value, got an empty mapping"]),
-    "a list of arms": (DATA + "arms: [mmoe]\n", ["s.yaml:7:1: arms: must be a mapping of keys, got a list"]),
-    "a definition that is not there": (
-        "arms: {mmoe: }\ndata: rows.yaml\n", ["s.yaml:2:1: there is no data definition rows.yaml"],
+    "an empty set of arms": (
+        DATA + "arms: {}\n",
+        ["s.yaml:7:1: arms: must have at least one value, got an empty mapping"],
     ),
-    "an unknown key": (SMALL + "epohcs: 3\npases: 3\n", [
-        "s.yaml:8:1: unknown key 'epohcs'", "s.yaml:9:1: unknown key 'pases'; did you mean 'passes'?",
-    ]),
+    "a list of arms": (
+        DATA + "arms: [mmoe]\n",
+        ["s.yaml:7:1: arms: must be a mapping of keys, got a list"],
+    ),
+    "a definition that is not there": (
+        "arms: {mmoe: }\ndata: rows.yaml\n",
+        ["s.yaml:2:1: there is no data definition rows.yaml"],
+    ),
+    "an unknown key": (
+        SMALL + "epohcs: 3\npases: 3\n",
+        [
+            "s.yaml:8:1: unknown key 'epohcs'",
+            "s.yaml:9:1: unknown key 'pases'; did you mean 'passes'?",
+        ],
+    ),
     "an unknown key of an arm": (
-        DATA + "arms:\n  mmoe:\n    modle: mmoe\n", ["s.yaml:9:5: unknown key 'modle' in 'arms.mmoe'; did you mean 'model'?"],
+        DATA + "arms:\n  mmoe:\n    modle: mmoe\n",
+        ["s.yaml:9:5: unknown key 'modle' in 'arms.mmoe'; did you mean 'model'?"],
     ),
     "an unknown key of the data": (
         SMALL.replace("scenario:", "scenaro:"),
-        ["s.yaml:3:3: unknown key 'scenaro' in 'data'; did you mean 'scenario'?", "s.yaml:1:1: key 'data.scenario' is needed and missing"],
+        [
+            "s.yaml:3:3: unknown key 'scenaro' in 'data'; did you mean 'scenario'?",
+            "s.yaml:1:1: key 'data.scenario' is needed and missing",
+        ],
     ),
-    "no trial": (SMALL + "trials: 0\n", ["s.yaml:8:1: trials: must be greater than or equal to 1, got 0"]),
+    "no trial": (
+        SMALL + "trials: 0\n",
+        ["s.yaml:8:1: trials: must be greater than or equal to 1, got 0"],
+    ),
     "no passes": (SMALL + "passes: 0\n", ["s.yaml:8:1: passes: must be greater than 0, got 0"]),
-    "an unknown sampler": (SMALL + "sampler: tep\n", ["s.yaml:8:1: sampler.kind: must be 'tpe', 'random' or 'gp', got 'tep'"]),
-    "an unknown device": (SMALL + "device: gpu\n", ["s.yaml:8:1: device: must be 'auto', 'cpu' or 'cuda', got 'gpu'"]),
-    "an unknown objective": (SMALL + "objective: macro_acu\n", [
-        f"s.yaml:8:1: objective 'macro_acu' is not known, must be one of {KNOWN}; did you mean 'macro_auc'?",
-    ]),
+    "an unknown sampler": (
+        SMALL + "sampler: tep\n",
+        ["s.yaml:8:1: sampler.kind: must be 'tpe', 'random' or 'gp', got 'tep'"],
+    ),
+    "an unknown device": (
+        SMALL + "device: gpu\n",
+        ["s.yaml:8:1: device: must be 'auto', 'cpu' or 'cuda', got 'gpu'"],
+    ),
+    "an unknown objective": (
+        SMALL + "objective: macro_acu\n",
+        [
+            f"s.yaml:8:1: objective 'macro_acu' is not known, must be one of {KNOWN}; did you mean 'macro_auc'?",
+        ],
+    ),
     "an objective over users of data without users": (
-        SMALL + "objective: gauc\n", [
-        "s.yaml:8:1: objective gauc needs the key 'user' of the data, got none; add it, or take weighted_auc",
-    ]),
+        SMALL + "objective: gauc\n",
+        [
+            "s.yaml:8:1: objective gauc needs the key 'user' of the data, got none; add it, or take weighted_auc",
+        ],
+    ),
     "an objective of an unknown task": (
-        SMALL + "objective: auc[home/clik]\n", ["s.yaml:8:1: objective auc[home/clik] names no task; did you mean 'click'?"],
+        SMALL + "objective: auc[home/clik]\n",
+        ["s.yaml:8:1: objective auc[home/clik] names no task; did you mean 'click'?"],
     ),
     "a reference that is no arm": (
         SMALL + "reference: mmeo\n",
-        ["s.yaml:8:1: reference must be one of mmoe, shared_bottom, got 'mmeo'; did you mean 'mmoe'?"],
+        [
+            "s.yaml:8:1: reference must be one of mmoe, shared_bottom, got 'mmeo'; did you mean 'mmoe'?"
+        ],
     ),
-    "an unknown model": (DATA + "arms:\n  mmoe:\n  mmeo:\n", [
-        f"s.yaml:9:3: 'mmeo' is not a model, known: {', '.join(names(MODELS))}; did you mean 'mmoe'?",
-    ]),
+    "an unknown model": (
+        DATA + "arms:\n  mmoe:\n  mmeo:\n",
+        [
+            f"s.yaml:9:3: 'mmeo' is not a model, known: {', '.join(names(MODELS))}; did you mean 'mmoe'?",
+        ],
+    ),
     "passes as a setting of one arm": (
         DATA + "arms:\n  mmoe:\n    fixed:\n      train.passes: 9\n",
         ["s.yaml:10:7: train.passes must be the same for every arm; use the study's key 'passes'"],
@@ -217,7 +274,7 @@ REFUSED = {
         SMALL + "fixed: {train.passes: 9}\n",
         ["s.yaml:8:9: train.passes must be the same for every arm; use the study's key 'passes'"],
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", REFUSED)

@@ -10,15 +10,93 @@ from tests.fuzz.inputs import CHARACTERS, as_bytes, byte_edits, edited_bytes
 
 TABLE = shop.csv()
 CELLS = (
-    "", " ", "null", "NaN", "inf", "-inf", "1e160", "1.7976931348623157e308", "9223372036854775808", "-1", "2", "0.5", "true", "2026-01-01",
-    "2026-01-01T00:00:00Z", "2026-01-01 25:61", "12:00", "[1, 2]", "{}", '"a,b"', '"a\nb"', '"', '""', "'", "=cmd|'/c calc'!A0", "é", "\U0001f600", "\x00",
-    "\x1b[31m", "\u202e", "a" * 5000, "0x1f", "1_000", "1,5", "home", "push",
-)  # fmt: skip
+    "",
+    " ",
+    "null",
+    "NaN",
+    "inf",
+    "-inf",
+    "1e160",
+    "1.7976931348623157e308",
+    "9223372036854775808",
+    "-1",
+    "2",
+    "0.5",
+    "true",
+    "2026-01-01",
+    "2026-01-01T00:00:00Z",
+    "2026-01-01 25:61",
+    "12:00",
+    "[1, 2]",
+    "{}",
+    '"a,b"',
+    '"a\nb"',
+    '"',
+    '""',
+    "'",
+    "=cmd|'/c calc'!A0",
+    "é",
+    "\U0001f600",
+    "\x00",
+    "\x1b[31m",
+    "\u202e",
+    "a" * 5000,
+    "0x1f",
+    "1_000",
+    "1,5",
+    "home",
+    "push",
+)
 NAMES = (
-    "place", "user", "click", "buy", "split", "part", "time", "date", "birthday", "registered_at", "label", "income_50k", "is_new", "truth_click", "position",
-    "index", "len", "count", "row", "rows of it", "text of it", "key of the row: user", "user of the row", "literal", "value", "", " ", "a.b", "a: b", "# a", "- a", "\x1b[31m", "\x00",
-    "é", "a\nb", '"', "{a}", "*a", "!a", "null", "true", "yes", "1", "1.5", "scenario", "train", "valid", "test",
-)  # fmt: skip
+    "place",
+    "user",
+    "click",
+    "buy",
+    "split",
+    "part",
+    "time",
+    "date",
+    "birthday",
+    "registered_at",
+    "label",
+    "income_50k",
+    "is_new",
+    "truth_click",
+    "position",
+    "index",
+    "len",
+    "count",
+    "row",
+    "rows of it",
+    "text of it",
+    "key of the row: user",
+    "user of the row",
+    "literal",
+    "value",
+    "",
+    " ",
+    "a.b",
+    "a: b",
+    "# a",
+    "- a",
+    "\x1b[31m",
+    "\x00",
+    "é",
+    "a\nb",
+    '"',
+    "{a}",
+    "*a",
+    "!a",
+    "null",
+    "true",
+    "yes",
+    "1",
+    "1.5",
+    "scenario",
+    "train",
+    "valid",
+    "test",
+)
 
 
 def _changed(column: str, *values: str) -> bytes:
@@ -51,7 +129,9 @@ SEEDS = {
     "one row": as_bytes("\n".join(TABLE.split("\n")[:2])),
     "two rows": as_bytes("\n".join(TABLE.split("\n")[:3])),
     "a birthday": _added("birthday", "1990-05-06", "2001-12-31", ""),
-    "a moment that is not the time": _added("registered_at", "2026-05-01T10:00:00", "2026-05-02T11:30:00"),
+    "a moment that is not the time": _added(
+        "registered_at", "2026-05-01T10:00:00", "2026-05-02T11:30:00"
+    ),
     "a time of the day": _added("at", "10:00:00", "11:30:00"),
     "a sentinel": _changed("price", "1.5", "1e160", "2.5"),
     "the largest number": _changed("price", "1.5", "1.7976931348623157e308", "2.5"),
@@ -80,9 +160,14 @@ SEEDS = {
     "a row too short": as_bytes(TABLE) + b"1,2\n",
     "a constant column": _added("constant", "1"),
     "an empty column": _added("nothing", ""),
-    "500 columns": as_bytes("\n".join(f"{line}{',1' * 500 if i else ''.join(f',c{k}' for k in range(500))}" for i, line in enumerate(TABLE.rstrip().split("\n")))),
+    "500 columns": as_bytes(
+        "\n".join(
+            f"{line}{',1' * 500 if i else ''.join(f',c{k}' for k in range(500))}"
+            for i, line in enumerate(TABLE.rstrip().split("\n"))
+        )
+    ),
     "bytes of Parquet": b"PAR1" + bytes(64) + b"PAR1",
-}  # fmt: skip
+}
 
 
 def inputs() -> st.SearchStrategy[bytes]:

@@ -12,11 +12,77 @@ from tests.fuzz.faults import Fault
 from tests.fuzz.inputs import byte_edits, edited_bytes
 
 COLUMNS = {
-    "hs_study": ("uuid", "state", "spec_json", "study_yaml", "command", "description", "objective", "maximize", "reference", "sampler", "pruner", "seed", "slots", "budget_json", "data_json", "versions_json", "started", "updated", "seconds", "verdict", "name"),
-    "hs_arm": ("position", "model", "ranges_json", "fixed_json", "size_of", "importances_json", "optuna_study_id", "arm", "study"),
-    "hs_trial": ("attempt", "is_default", "state", "value", "parameters_json", "started", "finished", "cause", "cost_json", "number", "arm"),
-    "hs_evaluation": ("step", "attempt", "passes", "objective", "train_loss", "seconds", "cells_json", "number"),
-    "hs_finalist": ("trial_number", "seed", "is_default", "chosen", "parameters_json", "valid_objective", "valid_cells_json", "test_cells_json", "evaluations_json", "cost_json", "insight_json", "summary_json"),
+    "hs_study": (
+        "uuid",
+        "state",
+        "spec_json",
+        "study_yaml",
+        "command",
+        "description",
+        "objective",
+        "maximize",
+        "reference",
+        "sampler",
+        "pruner",
+        "seed",
+        "slots",
+        "budget_json",
+        "data_json",
+        "versions_json",
+        "started",
+        "updated",
+        "seconds",
+        "verdict",
+        "name",
+    ),
+    "hs_arm": (
+        "position",
+        "model",
+        "ranges_json",
+        "fixed_json",
+        "size_of",
+        "importances_json",
+        "optuna_study_id",
+        "arm",
+        "study",
+    ),
+    "hs_trial": (
+        "attempt",
+        "is_default",
+        "state",
+        "value",
+        "parameters_json",
+        "started",
+        "finished",
+        "cause",
+        "cost_json",
+        "number",
+        "arm",
+    ),
+    "hs_evaluation": (
+        "step",
+        "attempt",
+        "passes",
+        "objective",
+        "train_loss",
+        "seconds",
+        "cells_json",
+        "number",
+    ),
+    "hs_finalist": (
+        "trial_number",
+        "seed",
+        "is_default",
+        "chosen",
+        "parameters_json",
+        "valid_objective",
+        "valid_cells_json",
+        "test_cells_json",
+        "evaluations_json",
+        "cost_json",
+        "insight_json",
+        "summary_json",
+    ),
     "hs_opening": ("fingerprint", "study", "arm", "trial_number", "seeds_json", "opened"),
     "hs_test_rows": ("fingerprint", "in_order", "by_identity"),
     "hs_schema": ("version",),
@@ -25,11 +91,48 @@ COLUMNS = {
     "trial_params": ("param_name", "param_value", "distribution_json", "trial_id"),
     "trial_values": ("objective", "value", "value_type"),
     "trial_user_attributes": ("key", "value_json"),
-}  # fmt: skip
+}
 VALUES: tuple[object, ...] = (
-    None, "", 0, 1, -1, 2**63 - 1, -(2**63), 1e308, float("inf"), b"\xff\x00", b"", "x", "null", "[]", "{}", "[1]", '{"a": 1}', "NaN", '"x"', "[" * 20_000, "{", "1e999",
-    '{"trials": 1e999}', '[["a", 1]]', "2026-13-45T99:00:00", "0000-00-00", "\x1b[31mred", "a\x00b", "done", "running", "COMPLETE", "RUNNING", "WAITING", "FAIL", "gauc", "auc(home, click)", "small", "other", "9" * 5000,
-)  # fmt: skip
+    None,
+    "",
+    0,
+    1,
+    -1,
+    2**63 - 1,
+    -(2**63),
+    1e308,
+    float("inf"),
+    b"\xff\x00",
+    b"",
+    "x",
+    "null",
+    "[]",
+    "{}",
+    "[1]",
+    '{"a": 1}',
+    "NaN",
+    '"x"',
+    "[" * 20_000,
+    "{",
+    "1e999",
+    '{"trials": 1e999}',
+    '[["a", 1]]',
+    "2026-13-45T99:00:00",
+    "0000-00-00",
+    "\x1b[31mred",
+    "a\x00b",
+    "done",
+    "running",
+    "COMPLETE",
+    "RUNNING",
+    "WAITING",
+    "FAIL",
+    "gauc",
+    "auc(home, click)",
+    "small",
+    "other",
+    "9" * 5000,
+)
 WHERE = " where study='small'"
 SEEDS: dict[str, tuple[tuple[object, ...], ...]] = {
     "the database as it is": (),
@@ -37,7 +140,9 @@ SEEDS: dict[str, tuple[tuple[object, ...], ...]] = {
     "a budget that is a list": (("update hs_study set budget_json='[]' where name='small'", ()),),
     "data that are no JSON": (("update hs_study set data_json='' where name='small'", ()),),
     "a time that is none": (("update hs_study set updated='never' where name='small'", ()),),
-    "a time without a zone": (("update hs_study set updated='2026-01-01T00:00:00' where name='small'", ()),),
+    "a time without a zone": (
+        ("update hs_study set updated='2026-01-01T00:00:00' where name='small'", ()),
+    ),
     "bytes in place of a text": (("update hs_study set verdict=x'ff00' where name='small'", ()),),
     "a state of no name": (("update hs_study set state='x' where name='small'", ()),),
     "an objective of no name": (("update hs_study set objective='x' where name='small'", ()),),
@@ -49,7 +154,9 @@ SEEDS: dict[str, tuple[tuple[object, ...], ...]] = {
     "cells that are no JSON": (("update hs_evaluation set cells_json='x'" + WHERE, ()),),
     "a step of a text": (("update hs_evaluation set step='x'" + WHERE + " and step=1", ()),),
     "an objective that is infinite": (("update hs_evaluation set objective=9e999" + WHERE, ()),),
-    "a trial's parameters that are no JSON": (("update hs_trial set parameters_json='x'" + WHERE, ()),),
+    "a trial's parameters that are no JSON": (
+        ("update hs_trial set parameters_json='x'" + WHERE, ()),
+    ),
     "parameters that are a list": (("update hs_finalist set parameters_json='[]'" + WHERE, ()),),
     "ranges that are no JSON": (("update hs_arm set ranges_json='x'" + WHERE, ()),),
     "a trial's state of no name": (("update hs_trial set state='x'" + WHERE, ()),),
@@ -65,16 +172,21 @@ SEEDS: dict[str, tuple[tuple[object, ...], ...]] = {
     "half a file": (("bytes", ((20_000, b""),)),),
     "no bytes": (("bytes", ((0, b""),)),),
     "another file": (("bytes", ((0, b"not a database at all"),)),),
-}  # fmt: skip
+}
 
 
 def inputs() -> st.SearchStrategy[tuple[tuple[object, ...], ...]]:
     """Rows with other values, rows that are gone, and other bytes of the file."""
     places = [(table, column) for table, columns in COLUMNS.items() for column in columns]
     update = st.builds(
-        lambda place, number, value: (f"update or ignore {place[0]} set {place[1]}=? where rowid % 3 = {number}", (value,)),
-        st.sampled_from(places), st.integers(0, 2), st.sampled_from(VALUES),
-    )  # fmt: skip
+        lambda place, number, value: (
+            f"update or ignore {place[0]} set {place[1]}=? where rowid % 3 = {number}",
+            (value,),
+        ),
+        st.sampled_from(places),
+        st.integers(0, 2),
+        st.sampled_from(VALUES),
+    )
     gone = st.sampled_from(sorted(COLUMNS)).map(
         lambda table: (f"delete from {table} where rowid % 2 = 1", ())
     )

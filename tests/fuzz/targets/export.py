@@ -51,7 +51,10 @@ Change = tuple[str, str, Any]
 
 SEEDS: dict[str, tuple[bool, tuple[Change, ...]]] = {
     "the folder as it is": (False, ()),
-    "an emptied manifest and other weights": (False, ((MANIFEST, "write", b"{}"), (WEIGHTS, "edit", ((-9, b"\x01"),)))),
+    "an emptied manifest and other weights": (
+        False,
+        ((MANIFEST, "write", b"{}"), (WEIGHTS, "edit", ((-9, b"\x01"),))),
+    ),
     "an emptied manifest": (False, ((MANIFEST, "write", b"{}"),)),
     "a manifest of a list": (False, ((MANIFEST, "write", b"[]"),)),
     "a manifest that is nested": (False, ((MANIFEST, "write", b"[" * 100_000),)),
@@ -62,24 +65,56 @@ SEEDS: dict[str, tuple[bool, tuple[Change, ...]]] = {
     "weights that are no numbers": (True, ((WEIGHTS, "fill", "nan"),)),
     "weights that are infinite": (True, ((WEIGHTS, "fill", "inf"),)),
     "weights without a name": (True, ((WEIGHTS, "write", (2).to_bytes(8, "little") + b"{}"),)),
-    "weights of a head of 4 GB": (True, ((WEIGHTS, "write", (2**32).to_bytes(8, "little") + b"{}"),)),
-    **{f"resealed without {name}": (True, ((name, "drop", None),)) for name in NAMES if name != MANIFEST},
+    "weights of a head of 4 GB": (
+        True,
+        ((WEIGHTS, "write", (2**32).to_bytes(8, "little") + b"{}"),),
+    ),
+    **{
+        f"resealed without {name}": (True, ((name, "drop", None),))
+        for name in NAMES
+        if name != MANIFEST
+    },
     **{f"without {name}": (False, ((name, "drop", None),)) for name in NAMES},
-    **{f"resealed with an empty {name}": (True, ((name, "write", b""),)) for name in NAMES if name != MANIFEST},
+    **{
+        f"resealed with an empty {name}": (True, ((name, "write", b""),))
+        for name in NAMES
+        if name != MANIFEST
+    },
     "one more file": (False, (("more.txt", "write", b"x"),)),
     "a vocabulary of other columns": (True, ((VOCABULARY, "copy", "encoding/columns.parquet"),)),
     "columns of another table": (True, (("encoding/columns.parquet", "copy", VOCABULARY),)),
     "a format of the future": (True, ((CONFIG, "replace", ("format: 1", "format: 2")),)),
-    "a seed over 64 bits": (True, ((CONFIG, "replace", ("trial: ", "trial: 99999999999999999999")),)),
-    "a model that is not there": (True, ((CONFIG, "replace", ("model: shared_bottom", "model: nothing")),)),
-    "a model of another package": (True, ((CONFIG, "replace", ("model: shared_bottom", "model: os.path")),)),
-    "a width of 2,000,000,000": (True, ((CONFIG, "replace", ("embedding_dim: 8", "embedding_dim: 2000000000")),)),
-    "an escape in the model's name": (True, ((CONFIG, "replace", ("model: shared_bottom", 'model: "\\e[31m"')),)),
+    "a seed over 64 bits": (
+        True,
+        ((CONFIG, "replace", ("trial: ", "trial: 99999999999999999999")),),
+    ),
+    "a model that is not there": (
+        True,
+        ((CONFIG, "replace", ("model: shared_bottom", "model: nothing")),),
+    ),
+    "a model of another package": (
+        True,
+        ((CONFIG, "replace", ("model: shared_bottom", "model: os.path")),),
+    ),
+    "a width of 2,000,000,000": (
+        True,
+        ((CONFIG, "replace", ("embedding_dim: 8", "embedding_dim: 2000000000")),),
+    ),
+    "an escape in the model's name": (
+        True,
+        ((CONFIG, "replace", ("model: shared_bottom", 'model: "\\e[31m"')),),
+    ),
     "no rows": (False, (("../rows.csv", "write", b""),)),
     "rows without a column": (False, (("../rows.csv", "write", b"place,user,item\nhome,1,a\n"),)),
-    "rows of an unknown place": (False, (("../rows.csv", "write", b"place,user,item,price\n\x1b[31m,1,a,2\n"),)),
-    "rows that are no numbers": (False, (("../rows.csv", "write", b"place,user,item,price\nhome,x,a,nan\n"),)),
-}  # fmt: skip
+    "rows of an unknown place": (
+        False,
+        (("../rows.csv", "write", b"place,user,item,price\n\x1b[31m,1,a,2\n"),),
+    ),
+    "rows that are no numbers": (
+        False,
+        (("../rows.csv", "write", b"place,user,item,price\nhome,x,a,nan\n"),),
+    ),
+}
 
 
 def inputs() -> st.SearchStrategy[tuple[bool, tuple[Change, ...]]]:

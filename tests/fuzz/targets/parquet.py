@@ -86,24 +86,43 @@ def _kinds() -> Mapping[str, tuple[Callable[[Any], "pa.DataType"], list[Any]]]:
 KINDS = _kinds()
 SEEDS: dict[str, tuple[str, Any]] = {
     "the table as it is": ("columns", ()),
-    **{f"a column and a feature of {kind}": ("columns", (("extra", kind), ("price", kind))) for kind in KINDS},
-    **{f"{name} of lists": ("columns", ((name, "list"),)) for name in ("place", "user", "item", "minute", "click")},
-    **{f"{name} of bytes": ("columns", ((name, "bytes"),)) for name in ("place", "user", "item", "click")},
-    **{f"{name} of {kind}": ("columns", ((name, kind),)) for name in ("place", "user") for kind in ("structure", "no value", "category")},
+    **{
+        f"a column and a feature of {kind}": ("columns", (("extra", kind), ("price", kind)))
+        for kind in KINDS
+    },
+    **{
+        f"{name} of lists": ("columns", ((name, "list"),))
+        for name in ("place", "user", "item", "minute", "click")
+    },
+    **{
+        f"{name} of bytes": ("columns", ((name, "bytes"),))
+        for name in ("place", "user", "item", "click")
+    },
+    **{
+        f"{name} of {kind}": ("columns", ((name, kind),))
+        for name in ("place", "user")
+        for kind in ("structure", "no value", "category")
+    },
     "minute of duration": ("columns", (("minute", "duration"),)),
     "scenarios of bytes that are texts": ("columns", (("place", "bytes of texts"),)),
-    "columns with our own names": ("columns", (("rows of it", "whole number"), ("text of it", "text"), ("positives 0", "label"))),
+    "columns with our own names": (
+        "columns",
+        (("rows of it", "whole number"), ("text of it", "text"), ("positives 0", "label")),
+    ),
     "a column named as a key": ("columns", (("key of the row: user", "whole number"),)),
     "a split column": ("columns", (("split", "split"),)),
     "an escape in a name": ("columns", (("\x1b[31mred", "label"),)),
     "a null character in a name": ("columns", (("a\x00b", "label"),)),
     "an empty name": ("columns", (("", "label"),)),
-    **{f"damaged: {path.stem}": ("bytes", path.read_bytes()) for path in sorted(CORPUS.glob("*.parquet"))},
+    **{
+        f"damaged: {path.stem}": ("bytes", path.read_bytes())
+        for path in sorted(CORPUS.glob("*.parquet"))
+    },
     "no bytes": ("bytes", b""),
     "two marks": ("bytes", b"PAR1PAR1"),
     "a foot of 4 GB": ("bytes", b"PAR1" + b"\xff\xff\xff\xff" + b"PAR1"),
     "half a file": ("damage", ((3000, b""),)),
-}  # fmt: skip
+}
 
 
 def inputs() -> st.SearchStrategy[tuple[str, Any]]:
