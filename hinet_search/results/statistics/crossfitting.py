@@ -9,8 +9,8 @@ The interval of a gain is normal. Its variance is that of the gain when users ar
 folds of all repeats alike and with the ensembles of the folds held fixed (Bayle et al.,
 Cross-validation confidence intervals for test error, NeurIPS 2020), times 1 + held / seen units:
 users of a fold also choose for the other folds, and this ratio is the correction of Nadeau and
-Bengio (Inference for the generalization error, Machine Learning 2003). In simulations of small
-splits (1,500 rows, 150 users), 95 % intervals covered 92 to 95 % with the factor, 91 % without it.
+Bengio (Inference for the generalization error, Machine Learning 2003). Without that factor,
+intervals are too narrow on small splits; tests/results/test_selection_rates.py checks them.
 Shape legend: A ensembles, R rows, C cells, U units (users or rows), H units of a fold,
 B resamplings of a block.
 """
