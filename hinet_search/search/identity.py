@@ -43,8 +43,13 @@ def identity(study: Study, fingerprint: str) -> str:
 
 def refuse_difference(name: str, stored: str, now: str) -> None:
     """Raise StudyConflict with one line per difference."""
-    before, after = _settings(stored), _settings(now)
+    before, after = json.loads(stored), json.loads(now)
     lines = [
+        *(f"study '{name}' exists with arm {arm}" for arm in _only_in(before, after)),
+        *(f"study '{name}' exists without arm {arm}" for arm in _only_in(after, before)),
+    ]
+    before, after = _settings(before), _settings(after)
+    lines += [
         f"study '{name}' exists with another {key}: "
         f"stored {before.get(key, 'nothing')}, now {after.get(key, 'nothing')}"
         for key in sorted({*before, *after})
@@ -52,6 +57,14 @@ def refuse_difference(name: str, stored: str, now: str) -> None:
     ]
     if lines:
         raise StudyConflict(*lines, remedy=ANOTHER)
+
+
+def _only_in(form: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """Take the arms out of a form that the other one lacks; return their names."""
+    names = sorted(set(form["arms"]) - set(other["arms"]))
+    for name in names:
+        del form["arms"][name]
+    return names
 
 
 def refuse_extension(name: str, words: Iterable[str]) -> None:
@@ -78,9 +91,8 @@ def _arm(arm: Arm) -> dict[str, Any]:
     }
 
 
-def _settings(identity: str) -> dict[str, str]:
+def _settings(tree: dict[str, Any]) -> dict[str, str]:
     """Return every setting of an identity, by its name in words, as JSON."""
-    tree = json.loads(identity)
     settings: dict[str, Any] = {}
     for arm, parts in tree.pop("arms").items():
         fixed, parameters = parts.pop("fixed"), parts.pop("parameters")
