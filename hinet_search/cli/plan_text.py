@@ -10,6 +10,7 @@ from hinet_search.common.amounts import byte_size, compact, counted, plain
 from hinet_search.common.terminal import table_text
 
 if TYPE_CHECKING:
+    from hinet_search.data.inspect.input_counts import InputCounts
     from hinet_search.search.plan.plan import Plan
     from hinet_search.search.stored_study import StoredStudy
     from hinet_search.study.launch_options import LaunchOptions
@@ -56,11 +57,14 @@ def _print(plan: "Plan", stored: "StoredStudy | None", warnings: list[str]) -> N
 
 def _facts(plan: "Plan", stored: "StoredStudy | None") -> Iterator[tuple[str, str]]:
     """Yield the names and values of what was checked."""
+    from hinet_search.data.inspect.input_counts import count_inputs
+
     spec, data = plan.ready.study.spec, plan.ready.dataset.record
     train, valid, test = data.rows
     rows = f"{train + valid + test:,} rows"
     cells = f"{len(data.scenarios)} scenarios x {len(data.tasks)} tasks"
     yield "data", f"{rows}, {cells}, fingerprint {data.fingerprint[:8]}"
+    yield "inputs", _inputs(count_inputs(plan.ready.dataset, spec.data.features))
     yield "split", f"{data.split}: train {train:,}, valid {valid:,}, test {test:,}"
     names = ", ".join(arm.name for arm in plan.arms)
     each = f"{'at most ' if plan.notes else ''}{counted(spec.trials, 'trial')} each"
@@ -74,6 +78,23 @@ def _facts(plan: "Plan", stored: "StoredStudy | None") -> Iterator[tuple[str, st
             "stored",
             f"{stored.state}, {stored.done} of {stored.budget} trials: a launch resumes it",
         )
+
+
+def _inputs(counts: "InputCounts") -> str:
+    """Return `41: 9 categorical, 8 numeric, 24 statistics of 8 keys (3.10 MB, 0.4 s once)`."""
+    numbers = {
+        f"{counts.categorical:,} categorical": counts.categorical,
+        f"{counts.numeric:,} numeric": counts.numeric,
+        counted(counts.flags, "flag of missing numbers", "flags of missing numbers"): counts.flags,
+        f"{counts.statistics:,} statistics of {counted(counts.keys, 'key')}": counts.statistics,
+        counted(counts.matches, "match", "matches"): counts.matches,
+        counted(counts.lists, "list"): counts.lists,
+    }
+    kinds = ", ".join(text for text, number in numbers.items() if number)
+    cost = [byte_size(counts.derived_bytes)] if counts.derived_bytes else []
+    if counts.derived_seconds is not None:
+        cost.append(f"{counts.derived_seconds:.1f} s once")
+    return f"{counts.total:,}: {kinds}" + (f" ({', '.join(cost)})" if cost else "")
 
 
 def _arms(plan: "Plan") -> str:
@@ -123,6 +144,8 @@ def _refits(plan: "Plan") -> Iterator[tuple[str, str]]:
 
 
 def _print_json(plan: "Plan", stored: "StoredStudy | None", warnings: list[str]) -> None:
+    from hinet_search.data.inspect.input_counts import count_inputs
+
     spec, data, checked = plan.ready.study.spec, plan.ready.dataset.record, plan.ready
     print_document(
         "check",
@@ -133,6 +156,7 @@ def _print_json(plan: "Plan", stored: "StoredStudy | None", warnings: list[str])
             "tasks": data.tasks,
             "split": data.split,
             "fingerprint": data.fingerprint,
+            "inputs": count_inputs(checked.dataset, spec.data.features),
         },
         arms=plan.arms,
         finalists=spec.finalists.model_dump(),

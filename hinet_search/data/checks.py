@@ -79,6 +79,7 @@ def column_problems(definition: DataDefinition, dtypes: Mapping[str, pl.DataType
         *_feature_types(definition, present),
         *_long_decimals(definition, present),
         *_list_types(definition, present),
+        *_clock_type(definition, present),
         *_label_types(definition, present),
         *_time_type(definition, present),
     ]
@@ -144,6 +145,21 @@ def _holds_items(dtype: pl.DataType, item: pl.DataType) -> bool:
 def is_list_of(dtype: pl.DataType, *kinds: type[pl.DataType]) -> bool:
     """Whether the type is a list of one of the kinds."""
     return isinstance(dtype, pl.List) and isinstance(dtype.inner, kinds)
+
+
+def _clock_type(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -> Iterator[str]:
+    """A length of days where the clock holds no numbers."""
+    statistics = definition.features.statistics
+    if statistics is None or statistics.clock is None or statistics.day_length is None:
+        return
+    dtype = dtypes.get(statistics.clock)
+    if dtype is not None and not dtype.is_numeric():
+        is_date = isinstance(dtype, pl.Date | pl.Datetime)
+        days = "its day is its date" if is_date else "each of its values is a day"
+        yield (
+            f"data.features.statistics.day_length: the clock '{statistics.clock}' must hold "
+            f"numbers, got {dtype}: {days}; remove day_length"
+        )
 
 
 def _label_types(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -> Iterator[str]:

@@ -72,7 +72,7 @@ class Dataset:
 
     `frequencies[f][i]` is the training count of id i + 1 of field f, in descending order. `groups`
     maps each group that `features.groups` can leave out to its inputs: fields, numeric inputs and
-    lists.
+    lists. Statistics and matches were computed in `derived_seconds`, None if that was not measured.
     """
 
     folder: Path
@@ -83,6 +83,7 @@ class Dataset:
     test: Columns
     record: DataRecord
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    derived_seconds: float | None = None
 
     @property
     def fingerprint(self) -> str:

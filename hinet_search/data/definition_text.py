@@ -11,6 +11,7 @@ from hinet_search.data.frequent import ScenarioRows
 from hinet_search.data.guess.column_facts import ColumnFacts
 from hinet_search.data.guess.column_roles import ColumnRole, ColumnRoles
 from hinet_search.data.guess.names import parts_of
+from hinet_search.data.guess.target_statistics import ProposedKey, ProposedStatistics
 
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 WORDS_OF_YAML = ("true", "false", "null", "yes", "no", "on", "off", "y", "n")
@@ -23,7 +24,7 @@ class GuessedTable:
     `path` is the path of the table from the study's folder. `tasks` maps the name of a task to its
     label; `rare` are labels with too few rows of a class. `cuts` are the cut points of a split by
     time, None where there are no good ones. `taken` are the scenario values with enough rows of
-    every task.
+    every task. `statistics` are the proposed ones.
     """
 
     path: str
@@ -34,6 +35,7 @@ class GuessedTable:
     rare: tuple[ColumnRole, ...] = ()
     cuts: tuple[str, str] | None = None
     taken: frozenset[str] = field(default_factory=frozenset)
+    statistics: ProposedStatistics | None = None
 
 
 def definition_text(table: GuessedTable) -> str:
@@ -70,7 +72,10 @@ def _lines(table: GuessedTable) -> Iterator[str]:
     for key, guess in (("user", guesses.user), ("item", guesses.item), ("time", guesses.time)):
         if guess:
             yield _with_comment(f"{key}: {quoted(guess.column.name)}", guess)
-    yield from _feature_lines(guesses, table.rare)
+    yield from _feature_lines(guesses)
+    if table.statistics is not None:
+        yield from _statistics_lines(table.statistics)
+    yield from _other_lines(guesses, table.rare)
     yield _split_line(guesses.split, table.cuts)
     if guesses.left_out:
         yield "# Left out:"
@@ -99,13 +104,42 @@ def _scenario_lines(table: GuessedTable) -> Iterator[str]:
             yield f"    # {line}   left out, too few of a class: {reason}"
 
 
-def _feature_lines(guesses: ColumnRoles, rare: Sequence[ColumnRole]) -> Iterator[str]:
+def _feature_lines(guesses: ColumnRoles) -> Iterator[str]:
     yield "features:"
     for kind, features in (("categorical", guesses.categorical), ("numeric", guesses.numeric)):
         if features:
             yield f"  {kind}:"
         for guess in features:
             yield _with_comment(f"    - {quoted(guess.column.name)}", guess)
+
+
+def _statistics_lines(statistics: ProposedStatistics) -> Iterator[str]:
+    """The keys of target statistics and their clock; a comment where there is none."""
+    left_out = [f"{_key(key)}: {key.reason}" for key in statistics.left_out]
+    if not statistics.keys:
+        yield from (f"  # no statistics by {line}" for line in left_out)
+        return
+    yield "  statistics:           # label rates and row counts of every key, from other rows"
+    yield "    by:"
+    yield from (f"      - {_key(key)}   # {key.reason}" for key in statistics.keys)
+    yield from (f"      # left out: {line}" for line in left_out)
+    clock = statistics.clock
+    if clock is None:
+        yield f"    # no clock, as {statistics.why_no_clock}: a row counts labels of other folds"
+        return
+    yield f"    clock: {quoted(clock.column)}   # {clock.reason}"
+    if clock.day_length is not None:
+        yield f"    day_length: {clock.day_length}   # {clock.unit}"
+
+
+def _key(key: ProposedKey) -> str:
+    """A key as YAML: a column, or several in brackets."""
+    columns = [quoted(column) for column in key.columns]
+    return columns[0] if len(columns) == 1 else f"[{', '.join(columns)}]"
+
+
+def _other_lines(guesses: ColumnRoles, rare: Sequence[ColumnRole]) -> Iterator[str]:
+    """Outcomes, and what becomes of numbers that are not finite."""
     never_features = (*guesses.outcomes, *rare)
     if never_features:
         yield "never_features:"

@@ -49,13 +49,17 @@ class FileChecksum:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Content of dataset.json; `seal` is the checksum of the content with a seal of 0."""
+    """Content of dataset.json; `seal` is the checksum of the content with a seal of 0.
+
+    `derived_seconds` is not in the file if there are no derived numbers, nor in older folders.
+    """
 
     schema: Schema
     scales: tuple[Scale, ...]
     groups: dict[str, tuple[str, ...]]
     record: DataRecord
     files: dict[str, FileChecksum]
+    derived_seconds: float | None = None
     seal: int = 0
 
 
@@ -71,6 +75,7 @@ class Encoded:
     lists: tuple[ListField, ...]
     groups: Mapping[str, tuple[str, ...]]
     record: DataRecord
+    derived_seconds: float | None = None  # that statistics and matches took
 
 
 _MANIFEST = TypeAdapter(Manifest)
@@ -125,6 +130,7 @@ def open_dataset(folder: Path) -> Dataset:
         test=test,
         record=manifest.record,
         groups=manifest.groups,
+        derived_seconds=manifest.derived_seconds,
     )
 
 
@@ -177,7 +183,12 @@ def _read_manifest(folder: Path) -> Manifest:
 
 
 def _sealed(manifest: Manifest) -> Manifest:
-    return replace(manifest, seal=zlib.crc32(_MANIFEST.dump_json(replace(manifest, seal=0))))
+    return replace(manifest, seal=zlib.crc32(_as_json(replace(manifest, seal=0))))
+
+
+def _as_json(manifest: Manifest, indent: int | None = None) -> bytes:
+    left_out = {"derived_seconds"} if manifest.derived_seconds is None else None
+    return _MANIFEST.dump_json(manifest, indent=indent, exclude=left_out)
 
 
 def _broken(folder: Path, what: str) -> DataError:
@@ -215,8 +226,10 @@ def _write(folder: Path, encoded: Encoded) -> None:
         file.name: FileChecksum(file.stat().st_size, _crc32(file))
         for file in sorted(folder.iterdir())
     }
-    manifest = Manifest(schema, encoding.scales, dict(encoded.groups), record, files)
-    (folder / MANIFEST).write_bytes(_MANIFEST.dump_json(_sealed(manifest), indent=1))
+    manifest = Manifest(
+        schema, encoding.scales, dict(encoded.groups), record, files, encoded.derived_seconds
+    )
+    (folder / MANIFEST).write_bytes(_as_json(_sealed(manifest), indent=1))
 
 
 def _write_splits(folder: Path, encoded: Encoded) -> None:

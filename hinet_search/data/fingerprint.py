@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 from hinet_search.common.amounts import byte_size
@@ -20,15 +21,16 @@ LARGE_BYTES = 64 * 2**20
 HASHES = ".contents"  # in the cache: an empty file `FILE.HASH` for each large file that was read
 
 # Keys added later. Where one is empty, the data keep the fingerprint from before the key existed.
-ADDED_KEYS = (("features", "clip"),)
+ADDED_KEYS = (("features", "clip"), ("features", "statistics", "day_length"))
 
 
 def fingerprint(definition: DataDefinition, identity: str) -> str:
     """16 hexadecimal digits from the definition and the source's `identity`, whatever its path."""
     meaning = definition.model_dump(exclude={"source"})
-    for section, key in ADDED_KEYS:
-        if not meaning[section][key]:
-            del meaning[section][key]
+    for *sections, key in ADDED_KEYS:
+        section = reduce(lambda outer, name: outer and outer[name], sections, meaning)
+        if section and not section[key]:
+            del section[key]
     text = f"{ENCODING_VERSION}\n{definition.source.kind}\n{identity}\n{meaning!r}"
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 

@@ -9,6 +9,7 @@ import platform
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 import polars as pl
@@ -119,7 +120,9 @@ def _encode(
     # Before derived inputs are added: these depend on the split.
     test_rows = row_hashes(definition, rows)
     duplicates = duplicate_warnings(definition, rows.frame, rows.split_R)
+    began = perf_counter()
     derived = derive_numbers(definition, rows)
+    derived_seconds = round(perf_counter() - began, 3) if derived.names else None
     derived_columns = derived.statistics.get_columns() + derived.matches.get_columns()
     rows = replace(rows, frame=rows.frame.with_columns(derived_columns))
     is_train = pl.Series(rows.split_R == SPLITS.index("train"))
@@ -142,7 +145,7 @@ def _encode(
         test_rows=test_rows,
     )
     blocks = _blocks(rows, encoding, lists, _user_codes(definition, rows))
-    save(target, Encoded(blocks, encoding, lists.fields, groups, record))
+    save(target, Encoded(blocks, encoding, lists.fields, groups, record, derived_seconds))
 
 
 def _data_record(

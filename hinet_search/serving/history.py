@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from hinet_search.data.derived.days import day_type
 from hinet_search.data.derived.matches import (
     COUNT,
     ITEM,
@@ -66,7 +67,7 @@ class History:
         if self.counts is not None and inputs.statistics is not None:
             clock = inputs.statistics.clock
             yield (
-                f"Label statistics are of {self._labels_in_words(clock)}. "
+                f"Label statistics are of {self._labels_in_words(inputs.statistics)}. "
                 "New rows do not add to them: export again for newer labels."
             )
             if clock is not None:
@@ -80,12 +81,15 @@ class History:
                 "a row brings its own lists."
             )
 
-    def _labels_in_words(self, clock: str | None) -> str:
+    def _labels_in_words(self, definition: StatisticsDefinition) -> str:
         assert self.counts is not None, "only called with statistics"
-        days = self.counts.days
-        if clock is None or days.is_empty():
+        days, length = self.counts.days, definition.day_length
+        if definition.clock is None or days.is_empty():
             return "training rows"
-        return f"train and valid, {clock} {days[0]} to {days[-1]}, none of test"
+        first, last = days[0], days[-1]
+        if length is not None:  # in the unit of the clock
+            first, last = f"{first * length:.0f}", f"{(last + 1) * length:.0f}"
+        return f"train and valid, {definition.clock} {first} to {last}, none of test"
 
 
 def history_of(definition: DataDefinition, inputs: Inputs, rows: Rows) -> History:
@@ -147,8 +151,8 @@ def _label_counts(
     inputs: Inputs, definition: StatisticsDefinition, types: Types, path_of: PathOf
 ) -> LabelCounts:
     path = path_of(DAYS)
-    day_type = types[definition.clock] if definition.clock is not None else pl.Int64()
-    days = as_typed(path, read_table(path), {DAY: day_type}, [DAY])[DAY]
+    table = read_table(path)
+    days = as_typed(path, table, {DAY: _type_of_days(table, definition, types)}, [DAY])[DAY]
     require(path, days.is_sorted(), "have its days in order", "has not")
     amounts = quantities(len(inputs.tasks))
     of_keys = {}
@@ -164,6 +168,22 @@ def _label_counts(
             _require_range(path, table[name], (0, MAX_COUNT), f"hold counts in '{name}'")
         of_keys[key] = table
     return LabelCounts(days, of_keys)
+
+
+def _type_of_days(
+    table: pl.DataFrame, definition: StatisticsDefinition, types: Types
+) -> pl.DataType:
+    """The type that the days of a stored table must have.
+
+    In models of old, the day of a datetime was the moment itself.
+    """
+    if definition.clock is None:
+        return pl.Int64()
+    clock_type = types[definition.clock]
+    has_moments = isinstance(table.schema.get(DAY), pl.Datetime)
+    if isinstance(clock_type, pl.Datetime) and has_moments:
+        return clock_type
+    return day_type(clock_type, definition.day_length)
 
 
 def _known_matches(

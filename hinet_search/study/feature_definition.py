@@ -20,18 +20,22 @@ ALL, NONE, AND = "all", "none", "+"
 
 Key = Text | tuple[Text, ...]
 Finite = Annotated[float, Field(ge=-1e30, le=1e30, allow_inf_nan=False)]
+DayLength = Annotated[float, Field(gt=0, le=1e18)]
 
 
 class StatisticsDefinition(Frozen):
     """Target statistics: per key and task a smoothed label rate, and per key its number of rows.
 
-    A key is one column or several together. `clock` is a column whose values are days in order:
-    with it a row counts labels of strictly earlier days, without it training rows are counted out
-    of fold. `smoothing` is the number of rows at the mean rate that are added to every key.
+    A key is one column or several together. `clock` is a column of dates, datetimes, or numbers
+    that are the same all day: with it a row counts labels of strictly earlier days, without it
+    training rows are counted out of fold. For a clock of numbers that grow during a day,
+    `day_length` is the length of a day in its unit: 86400 for seconds. `smoothing` is the number of
+    rows at the mean rate that are added to every key.
     """
 
     by: Annotated[tuple[Key, ...], Field(min_length=1)]
     clock: Text | None = None
+    day_length: DayLength | None = None
     smoothing: Positive = 20.0
     folds: Annotated[int, Field(ge=2, le=100)] = 5
 
@@ -48,6 +52,15 @@ class StatisticsDefinition(Frozen):
             raise ValueError(
                 "statistics need every key once, of different columns: "
                 f"{', '.join(sorted(repeated)) or 'one is empty'}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _days_of_a_clock(self) -> "StatisticsDefinition":
+        if self.day_length is not None and self.clock is None:
+            raise ValueError(
+                "'day_length' divides the numbers of a clock into days, but there is no clock: "
+                "name a time column under 'clock', or remove 'day_length'"
             )
         return self
 

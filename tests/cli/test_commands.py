@@ -31,6 +31,7 @@ def test_check_prints_the_plan_and_creates_no_study(run: Run, tmp_path: Path) ->
     said = run("check", "small.yaml")
     assert said.code == 0, said.err
     assert "4,000 rows, 3 scenarios x 2 tasks" in said.out
+    assert "ok  inputs  6: 4 categorical, 2 numeric\n" in said.out
     assert re.search(r"shared_bottom +shared_bottom +\d+ +3", said.out)
     assert "about" in said.out
     assert not list(tmp_path.rglob("*.sqlite3"))

@@ -96,6 +96,8 @@ def test_check_gives_its_plan_as_a_document(run: Run, tmp_path: Path) -> None:
         8,
         None,
     )
+    inputs = plan["data"]["inputs"]  # type: ignore[index]
+    assert inputs["total"] == inputs["categorical"] + inputs["numeric"] > 0
     assert {
         "name",
         "model",

@@ -127,7 +127,7 @@ TABLES: dict[str, OddTable] = {
         ["#   birthday: a date", "split: {by: random}"],
     ),
     "zones": _parquet(
-        ["split: {by: time", "#   seen_utc: a date"],
+        ["split: {by: time", "    clock: shown_at   # ", "#   seen_utc: a date"],
         shown_at=pl.col("shown_at").dt.replace_time_zone("Europe/Berlin"),
         seen_utc=pl.col("shown_at").dt.replace_time_zone("UTC"),
     ),
@@ -297,7 +297,32 @@ TABLES: dict[str, OddTable] = {
         "a column of few values (a scenario) is needed",
         "init",
     ),
-    "ids alone": _table(lambda: ordinary().drop("price", "shown_at"), "split: {by: random}"),
+    "ids alone": _table(
+        lambda: ordinary().drop("price", "shown_at"),
+        [
+            "split: {by: random}",
+            "      - [user_id, channel]   # ",
+            "    # no clock, as there is no",
+        ],
+    ),
+    "no ids": _table(
+        lambda: (
+            ordinary()
+            .drop("user_id", "item_id")
+            .with_columns(city=pl.Series(cycle(["a", "b", "c"])))
+        ),
+        ["    by:\n      - [city, channel]", "    clock: shown_at   # "],
+    ),
+    "a column named like user and item": _table(
+        lambda: ordinary().rename({"user_id": "user_item_id"}),
+        ["user: user_item_id", "item: item_id"],
+    ),
+    "a split in the order of time": _table(
+        lambda: ordinary().with_columns(
+            split=pl.Series(["train"] * 336 + ["valid"] * 72 + ["test"] * 72)
+        ),
+        ["split: {by: column, column: split}", "    clock: shown_at   # "],
+    ),
     "nothing but label and scenario": _table(
         lambda: ordinary().select("channel", "is_click"),
         "a column that can be a feature is needed",
@@ -335,12 +360,12 @@ TABLES: dict[str, OddTable] = {
         ["  is_click: {column: is_click}", "  Click: {column: Click}"], Click=[True, False, True]
     ),
     "seconds since 1970": _parquet(
-        ["time: timestamp", "split: {by: time, valid_from: 17"],
+        ["time: timestamp", "split: {by: time, valid_from: 17", "    day_length: 86400   # sec"],
         timestamp=pl.col("shown_at").dt.epoch("s"),
         shown_at=[1],
     ),
     "thousandths as floats": _parquet(
-        ["time: ts", "split: {by: time, valid_from: 17"],
+        ["time: ts", "split: {by: time, valid_from: 17", "    day_length: 86400000   # mil"],
         ts=pl.col("shown_at").dt.epoch("ms").cast(pl.Float64),
         shown_at=[1],
     ),

@@ -28,6 +28,13 @@ def names(guesses: tuple[ColumnRole, ...]) -> list[str]:
     return [role.column.name for role in guesses]
 
 
+def test_a_column_that_is_named_like_user_and_item_is_the_user_alone() -> None:
+    roles = guessed(user_item_id=list(range(N // 2)) * 2)
+    assert roles.user is not None
+    assert roles.item is None
+    assert names(roles.categorical) == ["user_item_id"]
+
+
 @pytest.fixture(scope="module")
 def odd() -> ColumnRoles:
     return guess_roles(facts_of(odd_table().lazy()))

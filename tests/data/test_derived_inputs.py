@@ -1,5 +1,6 @@
 """Derived inputs: statistics, lists and matches, and the groups that a search can leave out."""
 
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,38 @@ def test_a_column_of_lists_is_no_key_and_no_clock(
     assert caught.value.problems == (
         f"data.features.{key}: column 'watched' must hold one value a row, got List(String)",
     )
+
+
+@pytest.mark.parametrize(
+    ("clock", "says"),
+    [
+        (pl.lit(date(2026, 5, 3)), "got Date: its day is its date; remove day_length"),
+        (
+            pl.lit(datetime(2026, 5, 3, tzinfo=UTC)),
+            r"got Datetime\(.*\): its day is its date; remove day_length",
+        ),
+        (pl.lit("Monday"), "got String: each of its values is a day; remove day_length"),
+        (pl.lit(value=True), "got Boolean: each of its values is a day; remove day_length"),
+    ],
+)
+def test_a_length_of_days_is_refused_for_a_clock_without_numbers(
+    clock: pl.Expr, says: str, tmp_path: Path
+) -> None:
+    statistics = {"by": ["user"], "clock": "minute", "day_length": 1440}
+    frame = shop().with_columns(clock.alias("minute"))
+    place = "data.features.statistics.day_length: the clock 'minute' must hold numbers, "
+    with pytest.raises(DataError, match=place + says):
+        prepared(frame, tmp_path, features={"categorical": ["item"], "statistics": statistics})
+
+
+def test_a_definition_without_a_length_of_days_keeps_its_fingerprint() -> None:
+    def fingerprint_with(**keys: float) -> str:
+        statistics = {"by": ["user"], "clock": "minute", **keys}
+        features = {"categorical": ["user"], "statistics": statistics}
+        return fingerprint(definition(features=features), "rows")
+
+    assert fingerprint_with() == "ed1c7a1b0b2b18ab"
+    assert fingerprint_with(day_length=60) != fingerprint_with()
 
 
 def test_a_derived_input_with_the_name_of_a_column_is_refused(tmp_path: Path) -> None:

@@ -136,6 +136,20 @@ def test_the_clock_of_statistics_may_be_a_column_that_must_never_be_a_feature() 
     )
 
 
+def test_a_length_of_days_needs_a_clock() -> None:
+    with pytest.raises(
+        ValidationError, match="there is no clock: name a time column under 'clock'"
+    ):
+        data(features={"statistics": {"by": ["user"], "day_length": 86_400}})
+
+
+@pytest.mark.parametrize("length", [0, -1, float("nan"), float("inf")])
+def test_a_day_must_have_a_positive_length(length: float) -> None:
+    statistics = {"by": ["user"], "clock": "date", "day_length": length}
+    with pytest.raises(ValidationError, match="day_length"):
+        data(features={"statistics": statistics})
+
+
 def test_a_label_is_no_clock_of_statistics() -> None:
     with pytest.raises(ValidationError, match="must be a column of days, got the label is_click"):
         data(features={"statistics": {"by": ["user"], "clock": "is_click"}})

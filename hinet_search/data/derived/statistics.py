@@ -6,8 +6,9 @@ counted rows of the key, p positives among them, and the prior the rate of all r
 counted, whatever their key. So 0 means that nothing is known.
 
 Which labels a row counts decides whether the statistics help or leak:
-    with a clock      labels of strictly earlier days, never of the row's own day. Rows of train and
-                      valid count labels of train only; rows of test count those of train and valid.
+    with a clock      labels of strictly earlier days, never of the row's own day (days.py says what
+                      a day is). Rows of train and valid count labels of train only; rows of test
+                      count those of train and valid.
     without a clock   labels of train only. A training row counts those of other folds; its fold is
                       a hash of its row number in the source, so it does not depend on row order.
 No row counts labels of test. A row without a day counts nothing and is not counted; a row with a
@@ -28,6 +29,7 @@ import numpy as np
 import polars as pl
 
 from hinet_search.data.columns import SPLITS
+from hinet_search.data.derived.days import days_of
 from hinet_search.data.encode import known_values
 from hinet_search.data.hashing import uniform
 from hinet_search.data.lists import codes_of, distinct_values
@@ -130,7 +132,7 @@ def _labels(definition: StatisticsDefinition, rows: Rows) -> _Labels:
         # Valid and test share a period of their own: they count every fold, and not one another.
         period = pl.Series(np.where(rows.split_R == TRAIN, fold_R, -1))
     else:
-        period = known_values(rows.frame[clock])
+        period = days_of(rows.frame[clock], definition.day_length)
     names = quantities(rows.labels_RT.shape[1])
     amounts = [np.ones(len(rows.frame), dtype=np.uint8), *rows.labels_RT.T]
     columns = [period.alias(PERIOD), pl.Series(IS_TEST, rows.split_R == TEST)]
@@ -219,7 +221,7 @@ def label_counts(definition: StatisticsDefinition, rows: Rows) -> LabelCounts:
         day = pl.Series(np.zeros(int(is_counted.sum()), dtype=np.int64))
     else:
         is_counted = pl.Series(rows.split_R <= VALID)
-        day = rows.frame[clock].filter(is_counted)
+        day = days_of(rows.frame[clock].filter(is_counted), definition.day_length)
     days = distinct_values(day)
     number = pl.Series(DAY, codes_of(day, days))
     labels_RT = rows.labels_RT[is_counted.to_numpy()]
@@ -246,7 +248,10 @@ def later_statistics(
     if clock is None:
         last_R = np.zeros(len(frame), dtype=np.int64)
     else:  # a row without a day counts nothing, like a row before all days
-        next_day = counts.days.search_sorted(known_values(frame[clock]), side="left")
+        day = frame[clock]
+        if not isinstance(counts.days.dtype, pl.Datetime):  # models of old: a day is a moment
+            day = days_of(day, definition.day_length)
+        next_day = counts.days.search_sorted(day, side="left")
         last_R = next_day.to_numpy().astype(np.int64) - 1
     number = pl.Series(DAY, last_R)
 

@@ -64,7 +64,7 @@ def guess_roles(columns: Sequence[ColumnFacts]) -> ColumnRoles:
     scenario = scenario or _unnamed_scenario(candidates)
     time = _time(candidates)
     user = _id_column(candidates, names.USER_WORDS, scenario)
-    item = _id_column(candidates, names.ITEM_WORDS, scenario)
+    item = _id_column(_without(candidates, [user]), names.ITEM_WORDS, scenario)
     rest = _without(candidates, [scenario, time, user, item])
     truths = {truth_column(name) for name in names.task_names([task.column.name for task in tasks])}
     unfit = _reasons(rest, lambda column: _why_no_feature(column, truths))

@@ -17,6 +17,7 @@ from hinet_search.data.frequent import MIN_CLASS_ROWS, frequent_labels, scenario
 from hinet_search.data.guess.column_facts import ColumnFacts, facts_of, numbered
 from hinet_search.data.guess.column_roles import ColumnRole, ColumnRoles, guess_roles, no_labels
 from hinet_search.data.guess.names import task_names
+from hinet_search.data.guess.target_statistics import propose_statistics
 from hinet_search.data.raw_values import listed
 from hinet_search.data.reading import reading
 from hinet_search.data.sources import table
@@ -142,15 +143,20 @@ def _guessed_table(rows: Path, path: str) -> GuessedTable:
         raise DataError(_too_few(rows, guesses), remedy=f"add rows, or {BY_HAND}")
     names = task_names([label.name for label in labels])
     rare = [guesses.tasks[label] for label in range(len(labels)) if label not in frequent]
+    taken = frozenset(row.value for row in scenarios if row.has_all(frequent))
+    tasks = {names[label]: guesses.tasks[label] for label in frequent}
+    with reading(str(rows)):
+        statistics = propose_statistics(lazy, columns, guesses, list(tasks), cuts, len(taken))
     return GuessedTable(
         path=path,
         columns=columns,
         guesses=guesses,
         scenarios=scenarios,
-        tasks={names[label]: guesses.tasks[label] for label in frequent},
+        tasks=tasks,
         rare=tuple(_rare(task) for task in rare),
         cuts=cuts,
-        taken=frozenset(row.value for row in scenarios if row.has_all(frequent)),
+        taken=taken,
+        statistics=statistics,
     )
 
 

@@ -1,0 +1,51 @@
+"""Days: the day of every row by the clock of target statistics.
+
+The day of a date is the date, that of a datetime its date in the zone of the column. The values of
+any other column are days themselves, unless `day_length` divides numbers such as seconds since 1970
+into days.
+"""
+
+from datetime import UTC, datetime
+
+import polars as pl
+
+from hinet_search.data.checks import SIGNED, UNSIGNED
+from hinet_search.data.encode import known_values
+
+UNITS_A_SECOND = {"ms": 10**3, "us": 10**6, "ns": 10**9}
+DAY_SECONDS = 86_400
+# Dates far outside these years cannot be moved to another time zone. All of them count as one day.
+EARLIEST = datetime(2, 1, 1, tzinfo=UTC)
+LATEST = datetime(9998, 12, 31, tzinfo=UTC)
+
+
+def days_of(values: pl.Series, day_length: float | None = None) -> pl.Series:
+    """The day of each value of a clock, null where it is missing; days are in order of time."""
+    column = known_values(values).alias("clock")
+    return column.to_frame().select(day(pl.col("clock"), values.dtype, day_length)).to_series()
+
+
+def day_type(dtype: pl.DataType, day_length: float | None = None) -> pl.DataType:
+    """The type of `days_of` a column of type `dtype`."""
+    return days_of(pl.Series(dtype=dtype), day_length).dtype
+
+
+def day(column: pl.Expr, dtype: pl.DataType, day_length: float | None = None) -> pl.Expr:
+    """The day of each value of a column of type `dtype` without NaN."""
+    if isinstance(dtype, pl.Datetime):
+        return _within_calendar(column, dtype).dt.date()
+    if day_length is None:
+        return column
+    if dtype in (*SIGNED, *UNSIGNED) and day_length == int(day_length):
+        is_wide = dtype in (pl.UInt64, pl.Int128, pl.UInt128)
+        return (column if is_wide else column.cast(pl.Int64)) // int(day_length)
+    return (column.cast(pl.Float64) / day_length).floor()
+
+
+def _within_calendar(column: pl.Expr, dtype: pl.Datetime) -> pl.Expr:
+    """The moments, those before EARLIEST and after LATEST at these ends."""
+    units_a_second = UNITS_A_SECOND[dtype.time_unit]
+    most = 2**63 - 2 * DAY_SECONDS * units_a_second  # two days from the end of 64 bits
+    earliest = max(int(EARLIEST.timestamp()) * units_a_second, -most)
+    latest = min(int(LATEST.timestamp()) * units_a_second, most)
+    return column.to_physical().clip(earliest, latest).cast(dtype)

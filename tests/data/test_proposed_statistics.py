@@ -1,0 +1,248 @@
+"""Proposed statistics: `data init` names the keys that have enough rows, and a clock where it can."""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from numpy.typing import NDArray
+
+from hinet_search.data.guess.target_statistics import MAX_KEYS
+from hinet_search.data.guess.write_definition import write_draft
+from hinet_search.data.prepare import prepare
+from hinet_search.study.data_definition import DataDefinition
+from hinet_search.study.feature_definition import StatisticsDefinition
+from hinet_search.study.yaml_file import read
+
+ROWS = 2000
+BEGUN = datetime(2026, 5, 1, tzinfo=UTC)
+IDS = ("user_id", "item_id", ("user_id", "channel"), ("item_id", "channel"))
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def drawn(seed: int, num_values: int) -> NDArray[np.int64]:
+    return np.random.default_rng(seed).integers(0, num_values, ROWS)
+
+
+def table(**columns: Any) -> pl.DataFrame:
+    """A label and a scenario of two values, with further columns."""
+    label_R = np.random.default_rng(1).random(ROWS) < 0.4
+    channel_R = np.where(drawn(2, 2) == 0, "home", "search")
+    return pl.DataFrame({"is_click": label_R.astype(np.int64), "channel": channel_R, **columns})
+
+
+def ids(**columns: Any) -> pl.DataFrame:
+    """A table of 100 users and 50 items."""
+    return table(user_id=drawn(3, 100), item_id=drawn(4, 50), **columns)
+
+
+def moments(num_days: float = 10) -> pl.Series:
+    """Moments of so many days, in order."""
+    seconds = np.sort(np.random.default_rng(5).integers(0, int(num_days * 86_400), ROWS))
+    return pl.Series([BEGUN + timedelta(seconds=int(second)) for second in seconds])
+
+
+def drafted(frame: pl.DataFrame) -> tuple[DataDefinition, str]:
+    """The definition that is written for a table, and its text."""
+    frame.write_parquet("rows.parquet")
+    write_draft(Path("rows.parquet"), None, force=True)
+    path = Path("data/rows.yaml")
+    return read(path).parse(DataDefinition), path.read_text()
+
+
+def proposed(frame: pl.DataFrame) -> StatisticsDefinition:
+    """The statistics that are written for a table."""
+    statistics = drafted(frame)[0].features.statistics
+    assert statistics is not None
+    return statistics
+
+
+def test_users_and_items_are_keys_by_themselves_and_in_a_scenario() -> None:
+    definition, text = drafted(ids())
+    assert definition.features.statistics == StatisticsDefinition(by=IDS)
+    assert re.search(r"      - user_id   # (9[5-9]|10[0-5]) users, (19|20|21) rows each\n", text)
+    assert "# no clock, as there is no time column: a row counts labels of other folds" in text
+
+
+def test_the_inputs_of_a_written_definition_are_a_group_of_their_own(folder: Path) -> None:
+    definition, _ = drafted(ids(shown_at=moments()))
+    data = prepare(definition, folder / "studies", folder / "cache", lambda _: None)
+    assert len(data.groups["statistics"]) == 4 * 2
+    assert set(data.groups["statistics"]) == set(data.full_schema.numeric)
+
+
+def test_the_days_of_a_datetime_are_a_clock() -> None:
+    definition, text = drafted(ids(shown_at=moments()))
+    statistics = definition.features.statistics
+    assert statistics == StatisticsDefinition(by=IDS, clock="shown_at")
+    assert "clock: shown_at   # 7 days of train; a row counts labels of earlier days" in text
+
+
+@pytest.mark.parametrize(
+    ("unit", "length"),
+    [("s", 86_400), ("ms", 86_400_000), ("us", 86_400_000_000), ("ns", 86_400_000_000_000)],
+)
+def test_numbers_since_1970_are_a_clock_with_a_length_of_days(unit: Any, length: int) -> None:
+    statistics = proposed(ids(timestamp=moments().dt.epoch(unit)))
+    assert (statistics.clock, statistics.day_length) == ("timestamp", length)
+
+
+def test_milliseconds_as_floats_are_a_clock_with_a_length_of_days() -> None:
+    statistics = proposed(ids(timestamp=moments().dt.epoch("ms").cast(pl.Float64)))
+    assert (statistics.clock, statistics.day_length) == ("timestamp", 86_400_000)
+
+
+@pytest.mark.parametrize(
+    "days",
+    [moments().dt.date(), moments().dt.strftime("%Y%m%d").cast(pl.Int64)],
+    ids=["dates", "numbers"],
+)
+def test_dates_and_numbers_of_a_day_are_a_clock_as_they_are(days: pl.Series) -> None:
+    statistics = proposed(ids(date=days))
+    assert (statistics.clock, statistics.day_length) == ("date", None)
+
+
+def parts(*shares: tuple[str, float]) -> list[str]:
+    """The parts of a split in the order of the rows."""
+    values = [part for part, share in shares for _ in range(int(share * ROWS))]
+    return values + [shares[-1][0]] * (ROWS - len(values))
+
+
+IN_ORDER = parts(("train", 0.7), ("valid", 0.15), ("test", 0.15))
+
+
+def test_a_split_column_in_the_order_of_time_has_a_clock() -> None:
+    definition, text = drafted(ids(shown_at=moments(), split=IN_ORDER))
+    assert definition.split.by == "column"
+    assert definition.features.statistics == StatisticsDefinition(by=IDS, clock="shown_at")
+    assert "clock: shown_at   # 8 days of train" in text  # the last one in part
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        parts(("valid", 0.15), ("train", 0.7), ("test", 0.15)),
+        parts(("train", 0.7), ("test", 0.15), ("valid", 0.15)),
+        np.random.default_rng(6).choice(["train", "valid", "test"], ROWS, p=[0.7, 0.15, 0.15]),
+    ],
+    ids=["valid first", "test before valid", "at random"],
+)
+def test_a_split_column_that_is_not_in_the_order_of_time_has_no_clock(split: Any) -> None:
+    definition, text = drafted(ids(shown_at=moments(), split=split))
+    assert definition.features.statistics == StatisticsDefinition(by=IDS)
+    assert "# no clock, as the parts of the split are not in the order of shown_at: " in text
+
+
+def test_train_of_three_days_has_no_clock() -> None:
+    definition, text = drafted(
+        ids(shown_at=moments(4), split=parts(("train", 0.74), ("valid", 0.13), ("test", 0.13)))
+    )
+    assert definition.features.statistics == StatisticsDefinition(by=IDS)
+    assert "# no clock, as train has 3 days, and a clock needs 4: " in text
+
+
+def test_a_time_that_does_not_cut_well_is_no_clock() -> None:
+    days = pl.Series([date(2026, 5, 1)] * (ROWS - 2) + [date(2026, 5, 2), date(2026, 5, 3)])
+    definition, text = drafted(ids(date=days))
+    assert definition.split.by == "random"
+    assert "# no clock, as the split is random: " in text
+
+
+def test_users_of_three_rows_are_a_key_and_pairs_of_fewer_than_two_are_none() -> None:
+    assert proposed(ids().with_columns(user_id=pl.int_range(pl.len()) // 3)).by == (
+        "user_id",
+        "item_id",
+        ("item_id", "channel"),
+    )
+
+
+def test_users_of_fewer_than_two_rows_are_no_key_and_the_reason_is_written() -> None:
+    definition, text = drafted(ids().with_columns(user_id=pl.int_range(pl.len()) * 5 // 8))
+    assert definition.features.statistics == StatisticsDefinition(
+        by=("item_id", ("item_id", "channel"))
+    )
+    assert re.search(r"      # left out: user_id: 1,\d\d\d users, 1\.\d rows each\n", text)
+
+
+def test_an_item_that_is_in_one_scenario_has_no_key_in_a_scenario() -> None:
+    frame = ids().with_columns(
+        channel=pl.when(pl.col("item_id") < 25).then(pl.lit("home")).otherwise(pl.lit("search"))
+    )
+    assert proposed(frame).by == ("user_id", "item_id", ("user_id", "channel"))
+
+
+def test_attributes_of_many_values_follow_those_of_most_values_first() -> None:
+    frame = ids(
+        brand=[f"b{value}" for value in drawn(7, 40)],
+        city=[f"c{value}" for value in drawn(8, 90)],
+        colour=[f"d{value}" for value in drawn(9, 19)],  # too few values
+        campaign=[f"e{value}" for value in drawn(10, 600)],  # too few rows a value
+    )
+    attributes = ("city", ("city", "channel"), "brand", ("brand", "channel"))
+    assert proposed(frame).by == (*IDS, *attributes)
+
+
+def test_an_attribute_that_may_be_an_outcome_is_no_key() -> None:
+    frame = ids(order_state=[f"s{value}" for value in drawn(7, 40)])
+    definition, _ = drafted(frame)
+    assert "order_state" in definition.features.categorical
+    assert proposed(frame).by == IDS
+
+
+def test_there_are_twelve_keys_at_most_and_fewer_with_many_tasks() -> None:
+    attributes = {f"a{place}": [f"x{v}" for v in drawn(place, 60)] for place in range(20, 28)}
+    assert len(proposed(ids(**attributes)).by) == MAX_KEYS
+    labels = {f"is_click_{place}": drawn(place, 2) for place in range(40, 68)}
+    few = proposed(ids(**attributes, **labels))
+    assert few.by == IDS  # 120 inputs, of 30 a key
+
+
+def test_without_ids_attributes_of_few_values_are_keys_in_a_scenario() -> None:
+    frame = table(
+        city=[f"c{value}" for value in drawn(8, 90)],
+        age_group=[f"g{value}" for value in drawn(9, 3)],
+        gender=[f"s{value}" for value in drawn(10, 2)],  # too few values
+    )
+    assert proposed(frame).by == ("city", ("city", "channel"), ("age_group", "channel"))
+
+
+def test_without_ids_and_other_scenarios_an_attribute_is_a_key_by_itself() -> None:
+    frame = table(age_group=[f"g{value}" for value in drawn(9, 3)]).with_columns(
+        channel=pl.lit("home")
+    )
+    assert proposed(frame).by == ("age_group",)
+
+
+def test_a_single_scenario_is_in_no_key() -> None:
+    assert proposed(ids().with_columns(channel=pl.lit("home"))).by == ("user_id", "item_id")
+
+
+def test_a_table_of_numbers_alone_has_no_statistics() -> None:
+    definition, text = drafted(table(price=np.random.default_rng(7).random(ROWS)))
+    assert definition.features.statistics is None
+    assert "statistics" not in text
+
+
+def test_a_key_whose_inputs_would_have_the_name_of_a_column_is_left_out() -> None:
+    frame = ids(**{"item_id rows": np.random.default_rng(7).random(ROWS)})
+    assert proposed(frame).by == ("user_id", ("user_id", "channel"), ("item_id", "channel"))
+
+
+def test_pairs_are_counted_without_missing_values() -> None:
+    frame = ids().with_columns(
+        user_id=pl.when(pl.col("item_id") < 25).then(pl.col("user_id")), item_id=pl.lit("same")
+    )
+    _, text = drafted(frame)
+    pairs = frame.drop_nulls("user_id").select("user_id", "channel").n_unique()
+    (line,) = (line for line in text.splitlines() if "- [user_id, channel]" in line)
+    num_pairs = int(line.split("# ")[1].split()[0])
+    assert num_pairs == pytest.approx(pairs, rel=0.05)
+    assert line.endswith(f"{frame['user_id'].count() / num_pairs:.1f} rows each")

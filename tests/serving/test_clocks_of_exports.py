@@ -1,0 +1,143 @@
+"""Exports whose clock is a time stamp count labels by day, as training did."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+import hinet_search as hs
+from hinet_search.data.derived.days import days_of
+from hinet_search.serving.model_folder import open_folder
+from hinet_search.serving.sealed import seal
+from hinet_search.serving.verify import TOLERANCE
+
+STUDY = """\
+data:
+  source: {{kind: table, path: shop.parquet}}
+  scenario: {{column: place}}
+  tasks: {{click: {{column: clicked}}}}
+  user: user
+  time: at
+  features:
+    categorical: [user]
+    statistics: {{by: [user, [user, place]], {clock}}}
+  never_features: [at]
+  split: {{by: time, valid_from: {valid_from}, test_from: {test_from}}}
+arms: {{shared_bottom: }}
+reference: shared_bottom
+trials: 1
+passes: 1
+finalists: {{top: 1, seeds: 1}}
+fixed: {{train.batch_size: 128}}
+slots: 1
+device: cpu
+"""
+BEGUN = 1_777_593_600_000  # 2026-05-01 in milliseconds since 1970
+DAY = 86_400_000
+KINDS = {
+    "datetime": ("clock: at", "2026-05-08T06:00:00", "2026-05-09T18:00:00"),
+    "milliseconds": (
+        f"clock: at, day_length: {DAY}",
+        BEGUN + 7 * DAY + DAY // 4,
+        BEGUN + 8 * DAY + 3 * DAY // 4,
+    ),
+}
+
+
+def table(kind: str) -> pl.DataFrame:
+    """Eleven days, cut into train, valid and test in the middle of days."""
+    generator = np.random.default_rng(0)
+    num_rows = 1500
+    user, taste = generator.integers(0, 60, num_rows), generator.normal(size=60)
+    at = pl.Series("at", BEGUN + np.sort(generator.integers(0, 11 * DAY, num_rows)))
+    moment = at.cast(pl.Datetime("ms", "UTC")).dt.convert_time_zone("Asia/Tokyo")
+    return pl.DataFrame(
+        {
+            "place": generator.choice(["a", "b"], num_rows),
+            "user": user,
+            "clicked": (generator.random(num_rows) < 1 / (1 + np.exp(-2 * taste[user]))).astype(
+                np.int8
+            ),
+            "at": at if kind == "milliseconds" else moment,
+        }
+    )
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def model(kind: str, tmp_path_factory: pytest.TempPathFactory) -> hs.Export:
+    folder = tmp_path_factory.mktemp(kind)
+    table(kind).write_parquet(folder / "shop.parquet")
+    clock, valid_from, test_from = KINDS[kind]
+    study = folder / "shop.yaml"
+    study.write_text(STUDY.format(clock=clock, valid_from=valid_from, test_from=test_from))
+    hs.launch(str(study), output=folder / "out")
+    return hs.export(str(study), folder / "model", output=folder / "out")
+
+
+def scored(model: Path, rows: pl.DataFrame, at: Path) -> np.ndarray:
+    rows.drop("clicked").write_parquet(at / "rows.parquet")
+    hs.predict(model, at / "rows.parquet", at / "scores.parquet")
+    return pl.read_parquet(at / "scores.parquet")["click"].to_numpy()
+
+
+def test_test_rows_score_as_in_training(model: hs.Export) -> None:
+    assert model.checked_rows > 200
+    assert model.max_difference <= TOLERANCE
+
+
+def test_the_hour_of_a_row_does_not_change_its_score(
+    kind: str, model: hs.Export, tmp_path: Path
+) -> None:
+    rows = table(kind).tail(200)
+    at = pl.col("at")
+    of_day = at // DAY * DAY + DAY - 1 if kind == "milliseconds" else at.dt.truncate("1d")
+    other_hour = rows.with_columns(of_day)
+    assert (rows["at"] != other_hour["at"]).all()
+    np.testing.assert_array_equal(
+        scored(model.folder, rows, tmp_path), scored(model.folder, other_hour, tmp_path)
+    )
+
+
+def test_a_later_day_counts_other_labels(kind: str, model: hs.Export, tmp_path: Path) -> None:
+    rows = table(kind).head(200)
+    step = DAY if kind == "milliseconds" else pl.duration(days=1)
+    later = rows.with_columns(pl.col("at") + 5 * step)
+    assert (
+        scored(model.folder, rows, tmp_path) != scored(model.folder, later, tmp_path)
+    ).mean() > 0.9
+
+
+def test_the_card_says_up_to_when_labels_are_known(kind: str, model: hs.Export) -> None:
+    known = "2026-05-01 to 2026-05-09" if kind == "datetime" else f"{BEGUN} to {BEGUN + 9 * DAY}"
+    text = (model.folder / "card.md").read_text()
+    assert f"Label statistics are of train and valid, at {known}, none of test." in text
+
+
+@pytest.mark.parametrize("kind", ["datetime"], indirect=True)
+def test_a_model_of_old_whose_days_are_moments_is_still_read(
+    kind: str, model: hs.Export, tmp_path: Path
+) -> None:
+    """Its moments are those of midnight here, so that rows of midnight count as by day."""
+    old = shutil.copytree(model.folder, tmp_path / "old")
+    (stored,) = old.rglob("days.parquet")
+    days = pl.read_parquet(stored)
+    days.select(
+        pl.col("day").cast(pl.Datetime("ms")).dt.replace_time_zone("Asia/Tokyo")
+    ).write_parquet(stored)
+    seal(old)
+    assert isinstance(
+        open_folder(old, torch.device("cpu")).encoder.history.counts.days.dtype, pl.Datetime
+    )
+    midnight = table(kind).tail(200).with_columns(pl.col("at").dt.truncate("1d"))
+    assert days_of(midnight["at"]).n_unique() > 1
+    np.testing.assert_array_equal(
+        scored(model.folder, midnight, tmp_path), scored(old, midnight, tmp_path)
+    )
