@@ -153,7 +153,8 @@ class Categorical(Frozen):
                 f"names a choice twice: {', '.join(str(choice) for choice in self.choices)}"
             )
         if self.default not in self.choices:
-            raise ValueError(f"needs a default among its choices, got {self.default!r}")
+            choices = ", ".join(str(choice) for choice in self.choices)
+            raise ValueError(f"needs a default among its choices {choices}, got {self.default!r}")
         return self
 
     def suggest(self, name: str, trial: TrialLike) -> Choice:

@@ -15,6 +15,7 @@ from hinet_search.results.records import TAUGHT
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.distributions import Value
 from hinet_search.study.find_file import find, is_known
+from hinet_search.study.parameter_changes import PARAMETERS, changed, refuse_unsearched
 from hinet_search.study.search_space import SearchSpace, load_space
 from hinet_search.study.study_spec import ArmSpec, ExecutorSpec, SizeSpec, StudySpec
 from hinet_search.study.validation_messages import Location
@@ -117,6 +118,7 @@ def load_study(
         _check_executor(spec.executor, file.place)
     with problems.collecting():
         arms = _arms(file, spec)
+        refuse_unsearched(spec.parameters, [arm.space for arm in arms], file.place)
     problems.raise_if_any()
     return _at_size(Study(study_name, spec, arms, file, definition_file), size)
 
@@ -173,11 +175,13 @@ def _with_kinds(file: YamlFile, overrides: Mapping[str, Override]) -> YamlFile:
 def _location(file: YamlFile, name: str, size: str | None) -> Location:
     """Return the location of a dotted name in a study file.
 
-    Keys of `fixed` contain dots; a key that the size sets is located in the size.
+    Keys of `fixed` and `parameters` contain dots; a key that the size sets is located in the size.
     """
     parts = name.split(".")
     if parts[0] in SETTINGS:
         return ("fixed", name)
+    if parts[0] == PARAMETERS:
+        return (PARAMETERS, ".".join(parts[1:-1]), parts[-1])
     if "fixed" in parts[:-1]:
         end = parts.index("fixed") + 1
         return (*parts[:end], ".".join(parts[end:]))
@@ -290,8 +294,9 @@ def _model_and_space(name: str, arm: ArmSpec, file: YamlFile) -> tuple[str, Sear
 
 
 def _arm(name: str, arm: ArmSpec, spec: StudySpec, file: YamlFile) -> Arm:
-    """Resolve one arm: its model, its space and its fixed values."""
+    """Resolve one arm: its model, its space, and the study's and its own changes to the space."""
     model, space = _model_and_space(name, arm, file)
+    space = changed(space, spec.parameters, file.place)
     for key, value in spec.fixed.items():
         # Model settings only if the space names them: check_study fixes those its model has.
         if not key.startswith("model.") or key in space.parameters or key in space.fixed:

@@ -18,6 +18,7 @@ from hinet_search.results.objectives import DEFAULT, objective_named
 from hinet_search.results.records import MARGIN
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.distributions import Value
+from hinet_search.study.parameter_changes import ParameterChange
 
 Device = Literal["auto", "cpu", "cuda"]
 MOST_AUTO = 3  # students with `students: auto`: the best arm and the two cheapest
@@ -158,6 +159,9 @@ class SizeSpec(Frozen):
 class StudySpec(Frozen):
     """A study. Every arm gets the same number of trials, passes and finalist seeds.
 
+    `fixed` are settings that are searched in no arm, `parameters` changes of defaults, ranges and
+    choices, in every arm that searches them.
+
     `cost_limit` limits every draw to that many times the FLOPs per row of the default HiNet on the
     same inputs; null sets no limit. For an arm with `size_of` the limit is that many times its own
     default at that size, if that is higher. Trees have no FLOPs.
@@ -192,6 +196,7 @@ class StudySpec(Frozen):
     teaching: Teaching | None = None
     ensemble: bool = False
     fixed: dict[Text, Value] = Field(default_factory=dict)
+    parameters: dict[Text, ParameterChange] = Field(default_factory=dict)
     cost_limit: Positive | None = 2.0
     sizes: dict[Text, SizeSpec] = Field(default_factory=dict)
     reference: Text = "single"
@@ -221,6 +226,16 @@ class StudySpec(Frozen):
     @classmethod
     def _word_is_kind(cls, value: Any) -> Any:
         return {"kind": value} if isinstance(value, str) else value
+
+    @field_validator("parameters")
+    @classmethod
+    def _changes_are_not_fixed(
+        cls, changes: dict[str, ParameterChange], others: ValidationInfo
+    ) -> dict[str, ParameterChange]:
+        both = [name for name in changes if name in others.data.get("fixed", {})]
+        if both:
+            raise ValueError(f"must be either fixed or searched: {', '.join(both)}")
+        return changes
 
     @field_validator("teaching")
     @classmethod

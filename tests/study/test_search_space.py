@@ -85,7 +85,7 @@ REFUSED = {
     ),
     "a default that is no choice": (
         "kind: categorical, choices: [a, b], default: c",
-        "parameters.x: needs a default among its choices, got 'c'",
+        "parameters.x: needs a default among its choices a, b, got 'c'",
     ),
     "a width of zero": (
         "kind: widths, choices: {a: [64, 0]}, default: a",

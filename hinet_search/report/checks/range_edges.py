@@ -16,7 +16,11 @@ def check(record: StudyRecord) -> Finding | None:
     details: dict[str, str] = {}
     for arm in record.arms:
         edges = record_facts.at_the_edge(record, arm)
-        values = [f"{searched.name} = {numbers.setting(value)}" for searched, value, _ in edges]
+        values = [
+            f"{searched.name} = {numbers.setting(value)} "
+            f"(`{{{end}: {record_facts.wider_end(searched, end):g}}}`)"
+            for searched, value, end in edges
+        ]
         if values:
             details[title(arm.name)] = f"{title(arm.name)}: {', '.join(values)}."
     if not details:
@@ -26,5 +30,6 @@ def check(record: StudyRecord) -> Finding | None:
         f"{in_words(list(details))} {have} at the edge of a range.",
         list(details.values()),
         remedy="A wider range may contain a better value: "
-        "move that end in the arm's space and launch with `--extend`.",
+        "write the end in brackets under `parameters` of the study, beside the parameter's name, "
+        "and launch with `--extend`.",
     )

@@ -222,6 +222,18 @@ def at_the_edge(record: StudyRecord, arm: ArmRecord) -> list[tuple[ParameterRang
     return edges
 
 
+def wider_end(searched: ParameterRange, end: str) -> float:
+    """Return an end (`low`, `high`) that makes the range half as wide again, on its scale."""
+    low, high = searched.low, searched.high
+    assert low is not None and high is not None, "a value at an end has a range"
+    by = 0.5 if end == "high" else -0.5
+    limit = high if end == "high" else low
+    wider = limit * (high / low) ** by if searched.log else limit + by * (high - low)
+    if end == "low" and low > 0:  # what is positive stays so
+        wider = max(wider, 1 if searched.kind == "int" else 0)
+    return round(wider) if searched.kind == "int" else float(f"{wider:.2g}")
+
+
 def scarce_cells(record: StudyRecord) -> list[tuple[str, int]]:
     """Return (cell, positives) of cells with fewer than 100 test positives, fewest first."""
     scarce = [

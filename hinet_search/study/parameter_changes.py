@@ -1,0 +1,76 @@
+"""Parameter changes: what a study replaces in the parameters of its arms' spaces.
+
+A space says what a model is tuned over; a study knows its data, so it may ask for another default,
+range or list of choices without a space of its own.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from pydantic import model_validator
+
+from hinet_search.common.errors import ConfigurationError, did_you_mean
+from hinet_search.common.frozen_model import Frozen, Layers, Text
+from hinet_search.study.distributions import Choice
+from hinet_search.study.search_space import SearchSpace
+from hinet_search.study.validation_messages import Location
+from hinet_search.study.yaml_file import Place, validated_at
+
+PARAMETERS = "parameters"  # the key of a study
+
+
+class ParameterChange(Frozen):
+    """The keys of a parameter that a study replaces; the others are those of the space.
+
+    `low` and `high` are of numbers, `choices` of the other kinds.
+    """
+
+    default: Choice = None
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[Choice, ...] | dict[Text, Layers] | None = None
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> "ParameterChange":
+        if not self.model_fields_set:
+            raise ValueError("must have at least one of default, low, high, choices, got none")
+        return self
+
+
+def changed(
+    space: SearchSpace, changes: Mapping[str, ParameterChange], place: Place
+) -> SearchSpace:
+    """Return the space with the changes to parameters that it has; others are passed over.
+
+    `place` gives the place of a key of the study. ConfigurationError if a change does not fit, such
+    as a default outside its range.
+    """
+    parameters, places = dict(space.parameters), dict(space.places)
+    for name, change in changes.items():
+        if name not in parameters:
+            continue
+        distribution = parameters[name]
+        merged = {**distribution.model_dump(), **change.model_dump(exclude_unset=True)}
+
+        def place_of_key(location: Location, name: str = name) -> str:
+            return f"{place((PARAMETERS, name, *location))}: {name}, merged with its space"
+
+        parameters[name] = validated_at(type(distribution), merged, place_of_key)
+        places[name] = place((PARAMETERS, name))
+    return replace(space, parameters=parameters, places=places)
+
+
+def refuse_unsearched(
+    changes: Collection[str], spaces: Collection[SearchSpace], place: Place
+) -> None:
+    """Raise ConfigurationError for every change to a parameter that no space has."""
+    known = dict.fromkeys(name for space in spaces for name in space.parameters)
+    problems = [
+        f"{place((PARAMETERS, name))}: '{name}' is searched in no arm{did_you_mean(name, known)}"
+        for name in changes
+        if name not in known
+    ]
+    if problems:
+        raise ConfigurationError(
+            *problems, remedy="name a parameter of a space, or put its value under 'fixed'"
+        )

@@ -1,0 +1,104 @@
+"""A study changes defaults, ranges and choices of the parameters that its arms search."""
+
+from pathlib import Path
+
+import pytest
+
+from hinet_search.common.errors import ConfigurationError
+from hinet_search.study.load_study import Study, load_study
+from hinet_search.study.yaml_file import Override
+
+STUDY = """\
+data:
+  source: {kind: synthetic}
+  scenario: {column: scenario}
+  tasks: {click: {column: click}}
+  features: {categorical: [user_id]}
+  split: {by: random}
+arms: {mmoe: , shared_bottom: }
+parameters:
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def load(*changes: str, **overrides: object) -> Study:
+    Path("s.yaml").write_text(STUDY + "".join(f"  {change}\n" for change in changes))
+    return load_study(
+        "s.yaml", None, {name: Override(value, "--set") for name, value in overrides.items()}
+    )
+
+
+def problems(*changes: str, more: str = "") -> tuple[str, ...]:
+    Path("s.yaml").write_text(STUDY + "".join(f"  {change}\n" for change in changes) + more)
+    with pytest.raises(ConfigurationError) as caught:
+        load_study("s.yaml")
+    return caught.value.problems
+
+
+def test_a_change_reaches_every_arm_and_keeps_the_other_keys() -> None:
+    for arm in load("train.learning_rate: {default: 0.003, high: 0.02}").arms:
+        learning_rate = arm.space.parameters["train.learning_rate"]
+        assert (learning_rate.default, learning_rate.bounds) == (0.003, (0.0003, 0.02))
+        assert learning_rate.log
+        assert arm.space.default()["train.learning_rate"] == 0.003
+        assert arm.space.places["train.learning_rate"] == "s.yaml:9:3"
+
+
+def test_choices_can_be_added_with_a_default_among_them() -> None:
+    (arm, _) = load("train.batch_size: {choices: [256, 512], default: 256}").arms
+    assert arm.space.parameters["train.batch_size"].bounds == (256, 512)
+
+
+def test_widths_can_be_changed_by_name() -> None:
+    (_, arm) = load("model.trunk.widths: {choices: {narrow: [8]}, default: narrow}").arms
+    assert arm.space.values(arm.space.default())["model.trunk.widths"] == (8,)
+
+
+def test_a_parameter_that_only_some_arms_search_is_changed_in_these() -> None:
+    mmoe, shared_bottom = load("model.num_experts: {default: 5}").arms
+    assert mmoe.space.default()["model.num_experts"] == 5
+    assert "model.num_experts" not in shared_bottom.space.parameters
+
+
+def test_an_integer_stays_an_integer() -> None:
+    (mmoe, _) = load("model.num_experts: {high: 12}").arms
+    assert repr(mmoe.space.parameters["model.num_experts"].bounds) == "(2, 12)"
+
+
+def test_the_command_line_changes_a_key() -> None:
+    overrides = {"parameters.train.learning_rate.high": 0.02}
+    (arm, _) = load("train.learning_rate: {default: 0.003}", **overrides).arms
+    assert arm.space.parameters["train.learning_rate"].bounds == (0.0003, 0.02)
+
+
+def test_a_change_that_does_not_fit_is_reported_once_with_its_place() -> None:
+    (problem,) = problems("train.batch_size: {default: 333}")
+    assert problem == (
+        "s.yaml:9:3: train.batch_size, merged with its space: "
+        "needs a default among its choices 1024, 2048, 4096, got 333"
+    )
+
+
+def test_a_parameter_that_no_arm_searches_is_refused_with_a_suggestion() -> None:
+    (problem,) = problems("train.learning_rat: {default: 0.003}")
+    assert problem == (
+        "s.yaml:9:3: 'train.learning_rat' is searched in no arm; "
+        "did you mean 'train.learning_rate'?"
+    )
+
+
+def test_a_parameter_is_not_fixed_and_changed() -> None:
+    (problem,) = problems(
+        "train.learning_rate: {default: 0.003}", more="fixed: {train.learning_rate: 0.001}\n"
+    )
+    assert problem.endswith("must be either fixed or searched: train.learning_rate")
+
+
+def test_an_empty_change_is_refused() -> None:
+    (problem,) = problems("train.learning_rate: {}")
+    assert "must have at least one of default, low, high, choices" in problem
