@@ -17,20 +17,22 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, fields, replace
+from dataclasses import field as dataclass_field
 from itertools import pairwise, product
 from pathlib import Path
-from typing import IO
+from typing import IO, Annotated
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from hinet_search.common.errors import DataError, EnvironmentFault
 from hinet_search.common.files import FOLDER, make_folder, replacing_folder
 from hinet_search.data.columns import SPLITS, Columns, Dataset
 from hinet_search.data.encode import COUNT, Encoding, Scale, Vocabulary
 from hinet_search.data.schema import ListField, Schema
+from hinet_search.data.transforms import Knots
 from hinet_search.results.records import DataRecord
 
 MANIFEST = "dataset.json"
@@ -49,7 +51,10 @@ class FileChecksum:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Content of dataset.json; `seal` is the checksum of the content with a seal of 0."""
+    """Content of dataset.json; `seal` is the checksum of the content with a seal of 0.
+
+    Empty `knots` are not written: folders from before there were any keep their seal.
+    """
 
     schema: Schema
     scales: tuple[Scale, ...]
@@ -57,6 +62,9 @@ class Manifest:
     record: DataRecord
     files: dict[str, FileChecksum]
     seal: int = 0
+    knots: Annotated[dict[str, Knots], Field(exclude_if=lambda knots: not knots)] = dataclass_field(
+        default_factory=dict
+    )
 
 
 @dataclass(frozen=True)
@@ -135,7 +143,7 @@ def open_encoding(folder: Path) -> Encoding:
         Vocabulary(name, pl.read_parquet(folder / _vocabulary_file(field)))
         for field, name in enumerate(manifest.schema.categorical)
     ]
-    return Encoding(tuple(vocabularies), manifest.scales)
+    return Encoding(tuple(vocabularies), manifest.scales, manifest.knots)
 
 
 def save(folder: Path, encoded: Encoded) -> None:
@@ -215,7 +223,9 @@ def _write(folder: Path, encoded: Encoded) -> None:
         file.name: FileChecksum(file.stat().st_size, _crc32(file))
         for file in sorted(folder.iterdir())
     }
-    manifest = Manifest(schema, encoding.scales, dict(encoded.groups), record, files)
+    manifest = Manifest(
+        schema, encoding.scales, dict(encoded.groups), record, files, knots=dict(encoding.knots)
+    )
     (folder / MANIFEST).write_bytes(_MANIFEST.dump_json(_sealed(manifest), indent=1))
 
 

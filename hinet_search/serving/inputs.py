@@ -19,11 +19,15 @@ from hinet_search.data.encode import Scale, missing_name
 from hinet_search.data.numbers import LARGEST, Range, farthest, rows_in_words
 from hinet_search.data.raw_values import as_text, listed
 from hinet_search.data.reading import NUM_ROWS
+from hinet_search.data.transforms import Wave
 from hinet_search.serving.tables import Types, in_words, kind, plain, widened
 from hinet_search.study.feature_definition import (
+    PARTS,
+    QUANTILE,
     ListDefinition,
     MatchesDefinition,
     StatisticsDefinition,
+    cycle_input,
 )
 
 MAX_EXAMPLES = 5
@@ -78,7 +82,7 @@ class Inputs(Frozen):
 
     @model_validator(mode="after")
     def _scales_of_numbers(self) -> "Inputs":
-        difference = {*self.numeric, *self._derived()} ^ set(self.scaled)
+        difference = {*self.numeric, *self._derived()} ^ {scale.column for scale in self.scales}
         if difference:
             raise ValueError(
                 "scales must be of every numeric input and of nothing else, got a difference in "
@@ -86,7 +90,26 @@ class Inputs(Frozen):
             )
         for scale in self.scales:
             _check_scale(scale)
+            if scale.transform is not None:
+                self._check_transform(scale)
         return self
+
+    def _check_transform(self, scale: Scale) -> None:
+        """ValueError unless a transform is of a column, and a cycle positive with both inputs."""
+        if scale.column not in self.numeric:
+            raise ValueError(f"scales of '{scale.name}', which is derived, must have no transform")
+        wave = scale.transform
+        if not isinstance(wave, Wave):
+            return
+        parts = [cycle_input(scale.column, part) for part in PARTS]
+        named = [each.name for each in self.scales if each.column == scale.column]
+        if named != parts or scale.name != cycle_input(scale.column, wave.part):
+            raise ValueError(
+                f"scales of the cycle of '{scale.column}' must be {' and '.join(parts)}, "
+                f"got {', '.join(named)}"
+            )
+        if not (isfinite(wave.cycle) and wave.cycle > 0):
+            raise ValueError(f"the cycle of '{scale.column}' must be > 0, got {wave.cycle}")
 
     @model_validator(mode="after")
     def _items_of_lists(self) -> "Inputs":
@@ -99,7 +122,7 @@ class Inputs(Frozen):
 
     @model_validator(mode="after")
     def _groups_of_inputs(self) -> "Inputs":
-        flags = (missing_name(scale.name) for scale in self.scales if scale.flagged)
+        flags = (missing_name(scale.column) for scale in self.scales if scale.flagged)
         known = {*self.categorical, *self.scaled, *flags, *self.lists}
         for group, names in self.groups.items():
             unknown = sorted(set(names) - known)
@@ -111,6 +134,11 @@ class Inputs(Frozen):
     def scaled(self) -> tuple[str, ...]:
         """Names of the numeric inputs, without flags."""
         return tuple(scale.name for scale in self.scales)
+
+    @property
+    def ranked(self) -> tuple[str, ...]:
+        """Columns whose transform is `quantile`, which needs a table of knots."""
+        return tuple(scale.name for scale in self.scales if scale.transform == QUANTILE)
 
     def _derived(self) -> list[str]:
         """Names of the numeric inputs that are derived from labels and lists."""
@@ -308,9 +336,9 @@ def _number_problems(inputs: Inputs, rows: pl.LazyFrame) -> list[str]:
     not_finite = {name: _is_not_finite(name) for name in refused}
     limits, outside = {}, {}
     for scale in inputs.scales:
-        if scale.name in inputs.numeric and not scale.clip:
-            limits[scale.name] = scale.limits
-            outside[scale.name] = _is_outside(scale.name, scale.limits, inputs)
+        if scale.column in inputs.numeric and not scale.clip:
+            limits[scale.column] = scale.limits
+            outside[scale.column] = _is_outside(scale.column, scale.limits, inputs)
     problems = [
         f"column '{name}' must be finite, got NaN or infinity in {which}; "
         "write null for what is missing"
