@@ -11,6 +11,7 @@ from hinet_search.data.frequent import ScenarioRows
 from hinet_search.data.guess.column_facts import ColumnFacts
 from hinet_search.data.guess.column_roles import ColumnRole, ColumnRoles
 from hinet_search.data.guess.names import parts_of
+from hinet_search.data.guess.transforms import ProposedTransform
 
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 WORDS_OF_YAML = ("true", "false", "null", "yes", "no", "on", "off", "y", "n")
@@ -34,6 +35,7 @@ class GuessedTable:
     rare: tuple[ColumnRole, ...] = ()
     cuts: tuple[str, str] | None = None
     taken: frozenset[str] = field(default_factory=frozenset)
+    transforms: tuple[ProposedTransform, ...] = ()
 
 
 def definition_text(table: GuessedTable) -> str:
@@ -70,7 +72,7 @@ def _lines(table: GuessedTable) -> Iterator[str]:
     for key, guess in (("user", guesses.user), ("item", guesses.item), ("time", guesses.time)):
         if guess:
             yield _with_comment(f"{key}: {quoted(guess.column.name)}", guess)
-    yield from _feature_lines(guesses, table.rare)
+    yield from _feature_lines(guesses, table.transforms, table.rare)
     yield _split_line(guesses.split, table.cuts)
     if guesses.left_out:
         yield "# Left out:"
@@ -99,13 +101,19 @@ def _scenario_lines(table: GuessedTable) -> Iterator[str]:
             yield f"    # {line}   left out, too few of a class: {reason}"
 
 
-def _feature_lines(guesses: ColumnRoles, rare: Sequence[ColumnRole]) -> Iterator[str]:
+def _feature_lines(
+    guesses: ColumnRoles, transforms: Sequence[ProposedTransform], rare: Sequence[ColumnRole]
+) -> Iterator[str]:
     yield "features:"
     for kind, features in (("categorical", guesses.categorical), ("numeric", guesses.numeric)):
         if features:
             yield f"  {kind}:"
         for guess in features:
             yield _with_comment(f"    - {quoted(guess.column.name)}", guess)
+    if transforms:
+        yield "  transforms:         # of numbers: heavy tails, and cycles"
+    for proposed in transforms:
+        yield _with_comment(f"    {quoted(proposed.name)}: {proposed.transform}", proposed)
     never_features = (*guesses.outcomes, *rare)
     if never_features:
         yield "never_features:"
@@ -127,7 +135,7 @@ def _split_line(split: ColumnRole | None, cuts: tuple[str, str] | None) -> str:
     return "split: {by: random}   # check: no column splits by time, which is the honest way"
 
 
-def _with_comment(line: str, guess: ColumnRole) -> str:
+def _with_comment(line: str, guess: ColumnRole | ProposedTransform) -> str:
     """The line with the reason of a guess, and its doubt as something to check."""
     if guess.to_check:
         return f"{line}   # check: {guess.reason}; {guess.to_check}"

@@ -4,7 +4,6 @@ Columns are named as in the study's table. Labels, split and outcomes are not am
 """
 
 from collections.abc import Iterator, Mapping
-from math import isfinite
 from typing import Annotated, Literal
 
 import polars as pl
@@ -18,16 +17,15 @@ from hinet_search.data.derived.statistics import statistic_names
 from hinet_search.data.encode import Scale, missing_name
 from hinet_search.data.numbers import LARGEST, Range, farthest, rows_in_words
 from hinet_search.data.raw_values import as_text, listed
-from hinet_search.data.reading import NUM_ROWS
-from hinet_search.data.transforms import Wave
+from hinet_search.data.reading import NUM_ROWS, ROW_NUMBER
+from hinet_search.data.text_numbers import parsed, text_columns, wrong_texts
+from hinet_search.serving.checked_scales import check_scales
 from hinet_search.serving.tables import Types, in_words, kind, plain, widened
 from hinet_search.study.feature_definition import (
-    PARTS,
     QUANTILE,
     ListDefinition,
     MatchesDefinition,
     StatisticsDefinition,
-    cycle_input,
 )
 
 MAX_EXAMPLES = 5
@@ -88,28 +86,8 @@ class Inputs(Frozen):
                 "scales must be of every numeric input and of nothing else, got a difference in "
                 f"{', '.join(sorted(difference))}"
             )
-        for scale in self.scales:
-            _check_scale(scale)
-            if scale.transform is not None:
-                self._check_transform(scale)
+        check_scales(self.scales, self.numeric)
         return self
-
-    def _check_transform(self, scale: Scale) -> None:
-        """ValueError unless a transform is of a column, and a cycle positive with both inputs."""
-        if scale.column not in self.numeric:
-            raise ValueError(f"scales of '{scale.name}', which is derived, must have no transform")
-        wave = scale.transform
-        if not isinstance(wave, Wave):
-            return
-        parts = [cycle_input(scale.column, part) for part in PARTS]
-        named = [each.name for each in self.scales if each.column == scale.column]
-        if named != parts or scale.name != cycle_input(scale.column, wave.part):
-            raise ValueError(
-                f"scales of the cycle of '{scale.column}' must be {' and '.join(parts)}, "
-                f"got {', '.join(named)}"
-            )
-        if not (isfinite(wave.cycle) and wave.cycle > 0):
-            raise ValueError(f"the cycle of '{scale.column}' must be > 0, got {wave.cycle}")
 
     @model_validator(mode="after")
     def _items_of_lists(self) -> "Inputs":
@@ -179,33 +157,26 @@ class Inputs(Frozen):
             yield from (self.lists[name].item for name in self.matches.similarity)
 
 
-def _check_scale(scale: Scale) -> None:
-    """ValueError unless mean, spread and the range of `clip` are finite and in order."""
-    if not (isfinite(scale.mean) and isfinite(scale.spread) and scale.spread >= 0):
-        raise ValueError(
-            f"scales of '{scale.name}' must be a finite mean and a finite spread >= 0, "
-            f"got {scale.mean} and {scale.spread}"
-        )
-    if scale.clip is None:
-        return
-    low, high = scale.clip
-    if not (isfinite(low) and isfinite(high) and low < high):
-        raise ValueError(
-            f"clip of '{scale.name}' must be [LOW, HIGH] with LOW < HIGH, got {list(scale.clip)}"
-        )
-
-
 def cast_rows(inputs: Inputs, rows: pl.LazyFrame, types: Types) -> pl.LazyFrame:
     """Cast the columns of `types` to these types; they must be of the same kinds.
 
     A value that does not fit becomes null, like a value that no training row has. On the clock of
-    statistics it becomes the nearest end of the type, which is before or after all days.
+    statistics it becomes the nearest end of the type, which is before or after all days. Numbers
+    may be text.
     """
     clock = inputs.statistics.clock if inputs.statistics is not None else None
-    return rows.with_columns(
-        _to_nearest_end(name, dtype) if name == clock else pl.col(name).cast(dtype, strict=False)
-        for name, dtype in types.items()
-    )
+    casts = {name: pl.col(name).cast(dtype, strict=False) for name, dtype in types.items()}
+    if clock is not None:
+        casts[clock] = _to_nearest_end(clock, types[clock])
+    for name in numbers_as_text(inputs, rows.collect_schema()):
+        casts[name] = parsed(name)
+    return rows.with_columns(**casts)
+
+
+def numbers_as_text(inputs: Inputs, row_types: Types) -> list[str]:
+    """Numeric columns, and of no other use, that new rows have as text."""
+    columns = text_columns(inputs.numeric, row_types)
+    return [name for name in columns if name not in inputs.compared]
 
 
 def _to_nearest_end(name: str, dtype: pl.DataType) -> pl.Expr:
@@ -289,11 +260,12 @@ def _wrong_kinds(inputs: Inputs, types: Types, row_types: Types) -> list[str]:
 
 
 def _no_numbers(inputs: Inputs, row_types: Types) -> list[str]:
-    """Numeric columns that hold no numbers."""
+    """Numeric columns that hold neither numbers nor texts, which may be numbers."""
     wrong = []
+    texts = numbers_as_text(inputs, row_types)
     for name in inputs.numeric:
         dtype = row_types.get(name, pl.Null())
-        if not dtype.is_numeric() and dtype not in (pl.Boolean, pl.Null):
+        if not dtype.is_numeric() and dtype not in (pl.Boolean, pl.Null) and name not in texts:
             wrong.append(name)
     return wrong
 
@@ -305,6 +277,16 @@ def _can_be_parsed(dtype: pl.DataType) -> bool:
     """
     is_local_datetime = isinstance(dtype, pl.Datetime) and dtype.time_zone is None
     return dtype.is_numeric() or dtype in (pl.String, pl.Boolean, pl.Date) or is_local_datetime
+
+
+def text_problems(inputs: Inputs, rows: pl.LazyFrame) -> list[str]:
+    """Texts that must be numbers and are none; one pass over the rows if any column is text."""
+    columns = numbers_as_text(inputs, rows.collect_schema())
+    return [
+        f"column '{texts.column}' must hold numbers, {texts.in_words}; "
+        "write nothing where a value is missing"
+        for texts in wrong_texts(rows.with_row_index(ROW_NUMBER), columns)
+    ]
 
 
 def value_problems(inputs: Inputs, rows: pl.LazyFrame) -> list[str]:

@@ -17,6 +17,7 @@ from hinet_search.data.frequent import MIN_CLASS_ROWS, frequent_labels, scenario
 from hinet_search.data.guess.column_facts import ColumnFacts, facts_of, numbered
 from hinet_search.data.guess.column_roles import ColumnRole, ColumnRoles, guess_roles, no_labels
 from hinet_search.data.guess.names import task_names
+from hinet_search.data.guess.transforms import propose_transforms
 from hinet_search.data.raw_values import listed
 from hinet_search.data.reading import reading
 from hinet_search.data.sources import table
@@ -137,6 +138,8 @@ def _guessed_table(rows: Path, path: str) -> GuessedTable:
         labels = [task.column for task in guesses.tasks]
         scenarios = scenario_rows(lazy, guesses.scenario.column, labels)
         cuts = cut_points(lazy, guesses.time.column.key) if guesses.time else None
+        numeric = [role.column for role in guesses.numeric]
+        transforms = propose_transforms(lazy, numeric, [column.name for column in columns])
     frequent = frequent_labels(scenarios, len(labels))
     if not frequent:
         raise DataError(_too_few(rows, guesses), remedy=f"add rows, or {BY_HAND}")
@@ -151,6 +154,7 @@ def _guessed_table(rows: Path, path: str) -> GuessedTable:
         rare=tuple(_rare(task) for task in rare),
         cuts=cuts,
         taken=frozenset(row.value for row in scenarios if row.has_all(frequent)),
+        transforms=transforms,
     )
 
 
