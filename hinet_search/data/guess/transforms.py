@@ -13,6 +13,7 @@ from hinet_search.data.guess.column_facts import ColumnFacts
 from hinet_search.data.guess.names import words_of
 from hinet_search.data.numbers import usable
 from hinet_search.data.reading import ROW_NUMBER
+from hinet_search.data.text_numbers import parsed
 from hinet_search.study.feature_definition import LOG, PARTS, QUANTILE, cycle_input
 
 MOST_ROWS = 50_000  # of the sample
@@ -136,7 +137,9 @@ def propose_transforms(
 
 def _sample(lazy: pl.LazyFrame, columns: Sequence[ColumnFacts]) -> pl.DataFrame:
     """At most about MOST_ROWS rows, spread over the table without a period."""
-    lazy = lazy.select(column.key for column in columns)
+    lazy = lazy.select(
+        parsed(column.key) if column.is_text else pl.col(column.key) for column in columns
+    )
     step = ceil(columns[0].rows / MOST_ROWS)
     if step > 1:
         scattered = pl.col(ROW_NUMBER).cast(pl.UInt64) * 2_654_435_769 % 2**32
