@@ -111,7 +111,7 @@ def _feature_lines(
         for guess in features:
             yield _with_comment(f"    - {quoted(guess.column.name)}", guess)
     if transforms:
-        yield "  transforms:         # of numbers: heavy tails, and cycles"
+        yield "  transforms:         # of numbers: far tails, and cycles"
     for proposed in transforms:
         yield _with_comment(f"    {quoted(proposed.name)}: {proposed.transform}", proposed)
     never_features = (*guesses.outcomes, *rare)

@@ -284,15 +284,15 @@ TABLES: dict[str, OddTable] = {
         rank=[str(value) for value in range(7)],
         price=pl.when(pl.col("item_id") > 3).then(pl.col("price").cast(pl.String)).fill_null(""),
     ),
-    "heavy tails and cycles": _parquet(
+    "far tails and cycles": _parquet(
         ["income: log   # median", "balance: quantile", "minute: {cycle: 60}"],
-        income=[round(1.02**value, 2) for value in range(ROWS)],
-        balance=[(value - 240) ** 5 / 7 for value in range(ROWS)],
+        income=[*(1.02**value for value in range(ROWS - 1)), 1e7],
+        balance=[(value - 240) / 7 for value in range(ROWS - 1)] + [-1e9],
         minute=list(range(60)),
     ),
-    "heavy tails without a value": _parquet(
+    "a far tail without some values": _parquet(
         ["income: log", "not_finite: impute"],
-        income=[float("nan"), None, *(float(value**4) for value in range(100)), float("inf")],
+        income=[float("nan"), None, *(1.02**value for value in range(470)), 1e7, float("inf")],
     ),
     "mixed types": _csv(_line_by_line(_mixed), "- mixed"),
     "no label": _table(

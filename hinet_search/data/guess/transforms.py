@@ -1,5 +1,8 @@
-"""Transforms: propose one for a number with a heavy tail, or with a cycle such as that of an hour.
+"""Transforms: propose one for a number with a far tail, or with a cycle such as that of an hour.
 
+A tail is far if its end is ten times as far from the median as the middle 98 % are wide: the few
+values there can take up most of the spread by which all are standardised. Milder tails get none, as
+logs of these cost validation AUC where it was measured (docs/data.md).
 Quantiles are of a bounded sample of rows from the whole table.
 """
 
@@ -19,11 +22,9 @@ from hinet_search.study.feature_definition import LOG, PARTS, QUANTILE, cycle_in
 MOST_ROWS = 50_000  # of the sample
 FEWEST_NUMBERS = 100  # in the sample: fewer say nothing of one per cent
 FEW_VALUES = 10  # up to so many distinct values have no tail
-HEAVY = 5.0  # times as far from the median: 99 % compared with 1 %
-FAR = 10.0  # times as far from the median: the last value compared with 99 %
-WIDE = 8.0  # times as wide: the middle 98 % compared with the middle half; normal numbers have 3.4
+FAR = 10.0  # times as far from the median as the middle 98 % are wide
 BENT = 3.0  # the slope of the log at 1 % over that at 99 %: below it the log is nearly a line
-SHARES = (0.01, 0.25, 0.5, 0.75, 0.99)
+SHARES = (0.01, 0.5, 0.99)
 
 # The length of a cycle by the last words of a name.
 CYCLES = {
@@ -70,52 +71,35 @@ class Quantiles:
 
     low: float
     p1: float
-    p25: float
     median: float
-    p75: float
     p99: float
     high: float
 
     @property
+    def width(self) -> float:
+        """The range of the middle 98 %; 0 where nearly all values are equal."""
+        return self.p99 - self.p1
+
+    @property
     def is_far_above(self) -> bool:
         """Whether single values lie far above all others."""
-        return self.high - self.median > FAR * (self.p99 - self.median)
+        return self.high - self.median > FAR * self.width > 0
 
     @property
     def is_far_below(self) -> bool:
         """Whether single values lie far below all others."""
-        return self.median - self.low > FAR * (self.median - self.p1)
-
-    @property
-    def is_heavy_above(self) -> bool:
-        """Whether the upper tail is heavy."""
-        is_skewed = self.p99 - self.median > HEAVY * (self.median - self.p1)
-        return is_skewed or self.is_far_above
-
-    @property
-    def is_heavy(self) -> bool:
-        """Whether any tail is heavy."""
-        is_skewed_down = self.median - self.p1 > HEAVY * (self.p99 - self.median)
-        is_wide = self.p99 - self.p1 > WIDE * (self.p75 - self.p25)
-        return self.is_heavy_above or is_skewed_down or self.is_far_below or is_wide
+        return self.median - self.low > FAR * self.width > 0
 
     @property
     def of_logs(self) -> "Quantiles":
         """Quantiles of the logs; all must be at least 0."""
-        return Quantiles(
-            low=log1p(self.low),
-            p1=log1p(self.p1),
-            p25=log1p(self.p25),
-            median=log1p(self.median),
-            p75=log1p(self.p75),
-            p99=log1p(self.p99),
-            high=log1p(self.high),
-        )
+        ends = log1p(self.low), log1p(self.high)
+        return Quantiles(ends[0], log1p(self.p1), log1p(self.median), log1p(self.p99), ends[1])
 
     @property
     def are_mended_by_logs(self) -> bool:
         """Whether the logs of an upper tail no longer lie far out."""
-        if self.low < 0 or not self.is_heavy_above:
+        if self.low < 0 or self.is_far_below:
             return False
         return 1 + self.p99 >= BENT * (1 + self.p1) and not self.of_logs.is_far_above
 
@@ -167,18 +151,17 @@ def _cycle(column: ColumnFacts, taken: Collection[str]) -> ProposedTransform | N
 
 
 def _of_tails(column: ColumnFacts, values: pl.Series) -> ProposedTransform | None:
-    """A log, or normal scores where a log does not help, for a column with a heavy tail."""
+    """A log, or normal scores where a log does not help, for a column with a far tail."""
     numbers = values.drop_nulls()
     if len(numbers) < FEWEST_NUMBERS:
         return None
-    p1, p25, median, p75, p99 = (float(numbers.quantile(share) or 0) for share in SHARES)
+    p1, median, p99 = (float(numbers.quantile(share) or 0) for share in SHARES)
     low, high = float(column.low), float(column.high)
-    quantiles = Quantiles(low, p1, p25, median, p75, p99, high)
-    if not quantiles.is_heavy:
+    quantiles = Quantiles(low, p1, median, p99, high)
+    if not (quantiles.is_far_above or quantiles.is_far_below):
         return None
     if quantiles.are_mended_by_logs:
-        highest = f", highest {_number(high)}" if quantiles.is_far_above else ""
-        reason = f"median {_number(median)}, 99 % below {_number(p99)}{highest}"
+        reason = f"median {_number(median)}, 99 % below {_number(p99)}, highest {_number(high)}"
         return ProposedTransform(column.name, LOG, reason)
     reason = (
         f"median {_number(median)}, 98 % from {_number(p1)} to {_number(p99)}, "
