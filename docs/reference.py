@@ -153,6 +153,8 @@ def rows_of(
         inner = list(inside(name, field, types))
         if not inner and "const" not in field:  # a tag stands in the name already
             yield name, type_in_words(field, types), default_in_words(value)
+        for path, words in words_beside(name, field):
+            yield path, f"{words} or a mapping", default_in_words(NEEDED)
         for path, variant in inner:
             for below, words, inner_default in rows_of(variant, types, told, value):
                 yield f"{path}.{below}", words, inner_default
@@ -183,6 +185,16 @@ def inside(name: str, field: Schema, types: Schema) -> Iterator[tuple[str, Schem
         yield from inside(f"{name}.NAME", field["additionalProperties"], types)
     if "items" in field:
         yield from inside(f"{name}[]", field["items"], types)
+
+
+def words_beside(name: str, field: Schema) -> Iterator[tuple[str, str]]:
+    """Yield the words that a key may hold instead of a mapping of known keys."""
+    options = field.get("anyOf", ())
+    for option in options if any("$ref" in option for option in options) else ():
+        if "enum" in option:
+            yield name, ", ".join(f"`{word}`" for word in option["enum"])
+    if isinstance(field.get("additionalProperties"), dict):
+        yield from words_beside(f"{name}.NAME", field["additionalProperties"])
 
 
 def type_in_words(field: Schema, types: Schema) -> str:

@@ -92,7 +92,9 @@ def _is_number(dtype: pl.DataType) -> bool:
 def _feature_types(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -> Iterator[str]:
     """Numeric features that hold no numbers, and lists where one value a row is needed."""
     for name in definition.features.numeric:
-        if name in dtypes and not _is_number(dtypes[name]):
+        if name in dtypes and isinstance(dtypes[name], TEXTS):
+            yield from _other_uses(definition, name)
+        elif name in dtypes and not _is_number(dtypes[name]):
             yield (
                 f"data.features.numeric: column '{name}' must hold numbers, got {dtypes[name]}; "
                 "list it under categorical"
@@ -103,6 +105,17 @@ def _feature_types(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]
             continue
         if name in dtypes and (dtypes[name].is_nested() or name in list_columns):
             yield f"data.{key}: column '{name}' must hold one value a row, got {dtypes[name]}"
+
+
+def _other_uses(definition: DataDefinition, name: str) -> Iterator[str]:
+    """Other keys that name a column of text whose texts are read as numbers."""
+    others = [key for key, column in named_columns(definition) if column == name]
+    others = [key for key in others if key != "features.numeric"]
+    if others:
+        yield (
+            f"data.features.numeric: column '{name}' is text, and must then have no other use, got "
+            f"data.{others[0]} too; list it under categorical, or write it as numbers in the table"
+        )
 
 
 def _long_decimals(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -> Iterator[str]:

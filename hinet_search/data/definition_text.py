@@ -12,6 +12,7 @@ from hinet_search.data.guess.column_facts import ColumnFacts
 from hinet_search.data.guess.column_roles import ColumnRole, ColumnRoles
 from hinet_search.data.guess.names import parts_of
 from hinet_search.data.guess.target_statistics import ProposedKey, ProposedStatistics
+from hinet_search.data.guess.transforms import ProposedTransform
 
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 WORDS_OF_YAML = ("true", "false", "null", "yes", "no", "on", "off", "y", "n")
@@ -36,6 +37,7 @@ class GuessedTable:
     cuts: tuple[str, str] | None = None
     taken: frozenset[str] = field(default_factory=frozenset)
     statistics: ProposedStatistics | None = None
+    transforms: tuple[ProposedTransform, ...] = ()
 
 
 def definition_text(table: GuessedTable) -> str:
@@ -72,7 +74,7 @@ def _lines(table: GuessedTable) -> Iterator[str]:
     for key, guess in (("user", guesses.user), ("item", guesses.item), ("time", guesses.time)):
         if guess:
             yield _with_comment(f"{key}: {quoted(guess.column.name)}", guess)
-    yield from _feature_lines(guesses)
+    yield from _feature_lines(guesses, table.transforms)
     if table.statistics is not None:
         yield from _statistics_lines(table.statistics)
     yield from _other_lines(guesses, table.rare)
@@ -104,13 +106,17 @@ def _scenario_lines(table: GuessedTable) -> Iterator[str]:
             yield f"    # {line}   left out, too few of a class: {reason}"
 
 
-def _feature_lines(guesses: ColumnRoles) -> Iterator[str]:
+def _feature_lines(guesses: ColumnRoles, transforms: Sequence[ProposedTransform]) -> Iterator[str]:
     yield "features:"
     for kind, features in (("categorical", guesses.categorical), ("numeric", guesses.numeric)):
         if features:
             yield f"  {kind}:"
         for guess in features:
             yield _with_comment(f"    - {quoted(guess.column.name)}", guess)
+    if transforms:
+        yield "  transforms:         # of numbers: far tails, and cycles"
+    for proposed in transforms:
+        yield _with_comment(f"    {quoted(proposed.name)}: {proposed.transform}", proposed)
 
 
 def _statistics_lines(statistics: ProposedStatistics) -> Iterator[str]:
@@ -161,7 +167,7 @@ def _split_line(split: ColumnRole | None, cuts: tuple[str, str] | None) -> str:
     return "split: {by: random}   # check: no column splits by time, which is the honest way"
 
 
-def _with_comment(line: str, guess: ColumnRole) -> str:
+def _with_comment(line: str, guess: ColumnRole | ProposedTransform) -> str:
     """The line with the reason of a guess, and its doubt as something to check."""
     if guess.to_check:
         return f"{line}   # check: {guess.reason}; {guess.to_check}"

@@ -1,21 +1,36 @@
 """Encoding: ids in order of training frequency and standardised numbers, fitted on training rows.
 
+Numbers are clipped, transformed and then standardised.
+
 Shape legend: R rows, F categorical fields, N numeric inputs (features, derived inputs, then flags
 for missing values).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from math import expm1, log1p
+from typing import Annotated
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from pydantic import Field
 
 from hinet_search.data.numbers import LARGEST, Range, usable
-from hinet_search.study.feature_definition import FeatureDefinition
+from hinet_search.data.transforms import (
+    InputTransform,
+    Knots,
+    Wave,
+    fit_knots,
+    input_transforms,
+    transformed,
+)
+from hinet_search.study.feature_definition import LOG, QUANTILE, FeatureDefinition
 
 VALUE, COUNT = "value", "count"
 RELATIVE_ROUNDING = 1e-12  # a spread this far below the mean is rounding, not variation
+LEFT_OUT_IF_NONE = Field(exclude_if=lambda value: value is None)  # where a value is written
 FARTHEST = 1e18  # spreads from the mean: a little less than the square root of the largest float32
 
 
@@ -37,9 +52,10 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class Scale:
-    """How one numeric feature is standardised; `flagged` adds a 0/1 input for missing values.
+    """How one numeric input is standardised; `flagged` adds a 0/1 input for missing values.
 
-    A value outside the range `clip` counts as its nearest end.
+    A value outside the range `clip` counts as its nearest end. Mean and spread are of transformed
+    training values. A scale without a transform is written as before there were transforms.
     """
 
     name: str
@@ -47,6 +63,12 @@ class Scale:
     spread: float  # standard deviation on training rows; 0 for a constant, which becomes 0
     flagged: bool
     clip: Range | None = None
+    transform: Annotated[InputTransform | None, LEFT_OUT_IF_NONE] = None
+
+    @property
+    def column(self) -> str:
+        """The column of the input, whose name it has unless the input is one of a cycle."""
+        return self.transform.column if isinstance(self.transform, Wave) else self.name
 
     @property
     def limits(self) -> Range:
@@ -54,10 +76,14 @@ class Scale:
 
         Values with a `clip` need no check.
         """
-        if not self.spread:
+        is_bounded = self.transform is not None and self.transform != LOG
+        if not self.spread or is_bounded:
             return -LARGEST, LARGEST
         reach = FARTHEST * self.spread
-        return max(-LARGEST, self.mean - reach), min(LARGEST, self.mean + reach)
+        low, high = self.mean - reach, self.mean + reach
+        if self.transform == LOG:
+            low, high = _before_log(low), _before_log(high)
+        return max(-LARGEST, low), min(LARGEST, high)
 
 
 @dataclass(frozen=True)
@@ -66,12 +92,19 @@ class Encoding:
 
     vocabularies: tuple[Vocabulary, ...]
     scales: tuple[Scale, ...]
+    knots: Mapping[str, Knots] = dataclass_field(default_factory=dict)  # of columns with `quantile`
 
     @property
     def numeric_inputs(self) -> tuple[str, ...]:
         """Names of the N numeric inputs."""
-        flags = tuple(missing_name(scale.name) for scale in self.scales if scale.flagged)
+        flags = tuple(missing_name(scale.column) for scale in self.scales if scale.flagged)
         return (*(scale.name for scale in self.scales), *flags)
+
+    def transformed(self, values: pl.Series, scale: Scale) -> pl.Series:
+        """The usable values of a scale's column, transformed but not yet standardised."""
+        return transformed(
+            usable(values, scale.clip), scale.transform, self.knots.get(scale.column)
+        )
 
 
 def missing_name(feature: str) -> str:
@@ -97,11 +130,20 @@ def fit_encoding(
         return frame[name] if is_train is None else frame[name].filter(is_train)
 
     vocabularies = [_vocabulary(train(name), minimum_frequency) for name in features.categorical]
-    scales = [
-        _scale(train(name), input_names, features.clip.get(name))
-        for name in (*features.numeric, *derived)
-    ]
-    return Encoding(tuple(vocabularies), tuple(scales))
+    scales: list[Scale] = []
+    knots: dict[str, Knots] = {}
+    for name in (*features.numeric, *derived):
+        clip, transform = features.clip.get(name), features.transforms.get(name)
+        values = usable(train(name), clip)
+        # The table may have a feature of the flag's name; then it flags its missing values itself.
+        has_flag = values.has_nulls() and missing_name(name) not in input_names
+        if transform == QUANTILE:
+            knots[name] = fit_knots(values.drop_nulls().to_numpy())
+        for number, (input_name, each) in enumerate(input_transforms(name, transform)):
+            inputs = transformed(values, each, knots.get(name))
+            mean, spread = _mean_and_spread(inputs, each)
+            scales.append(Scale(input_name, mean, spread, has_flag and number == 0, clip, each))
+    return Encoding(tuple(vocabularies), tuple(scales), knots)
 
 
 def encode_ids(frame: pl.DataFrame, encoding: Encoding) -> NDArray[np.int32]:
@@ -131,7 +173,7 @@ def encode_numbers(frame: pl.DataFrame, encoding: Encoding) -> NDArray[np.float3
     numeric_RN = np.empty((len(frame), len(encoding.numeric_inputs)), dtype=np.float32)
     flag = len(encoding.scales)
     for position, scale in enumerate(encoding.scales):
-        values = usable(frame[scale.name], scale.clip)
+        values = encoding.transformed(frame[scale.column], scale)
         centred = values.fill_null(scale.mean) - scale.mean
         numeric_RN[:, position] = centred / scale.spread if scale.spread else 0.0
         if scale.flagged:
@@ -155,13 +197,17 @@ def _vocabulary(values: pl.Series, minimum_frequency: int) -> Vocabulary:
     return Vocabulary(values.name, frequent.sort(COUNT, VALUE, descending=[True, False]))
 
 
-def _scale(values: pl.Series, input_names: tuple[str, ...], clip: Range | None) -> Scale:
-    """Fit a scale; flag missing values unless the table already has an input of the flag's name."""
-    present = usable(values, clip).drop_nulls()
-    flagged = len(present) < len(values) and missing_name(values.name) not in input_names
-    if present.is_empty():
-        return Scale(values.name, 0.0, 0.0, flagged, clip)
-    numbers_R = present.to_numpy()
-    mean, spread = float(numbers_R.mean()), float(numbers_R.std())
-    constant = spread <= RELATIVE_ROUNDING * abs(mean)
-    return Scale(values.name, mean, 0.0 if constant else spread, flagged, clip)
+def _mean_and_spread(inputs: pl.Series, transform: InputTransform | None) -> tuple[float, float]:
+    """Of the transformed training values that are present; the spread of a constant is 0."""
+    present_R = inputs.drop_nulls().to_numpy()
+    if not present_R.size:
+        return 0.0, 0.0
+    mean, spread = float(present_R.mean()), float(present_R.std())
+    size = 1.0 if isinstance(transform, Wave) else abs(mean)  # sin(pi) is a rounding away from 0
+    return mean, 0.0 if spread <= RELATIVE_ROUNDING * size else spread
+
+
+def _before_log(value: float) -> float:
+    """The number whose `log` is the value, at most LARGEST in size."""
+    size = min(abs(value), log1p(LARGEST))
+    return expm1(size) if value >= 0 else -expm1(size)

@@ -17,20 +17,22 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, fields, replace
+from dataclasses import field as dataclass_field
 from itertools import pairwise, product
 from pathlib import Path
-from typing import IO
+from typing import IO, Annotated
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from hinet_search.common.errors import DataError, EnvironmentFault
 from hinet_search.common.files import FOLDER, make_folder, replacing_folder
 from hinet_search.data.columns import SPLITS, Columns, Dataset
 from hinet_search.data.encode import COUNT, Encoding, Scale, Vocabulary
 from hinet_search.data.schema import ListField, Schema
+from hinet_search.data.transforms import Knots
 from hinet_search.results.records import DataRecord
 
 MANIFEST = "dataset.json"
@@ -51,7 +53,8 @@ class FileChecksum:
 class Manifest:
     """Content of dataset.json; `seal` is the checksum of the content with a seal of 0.
 
-    `derived_seconds` is not in the file if there are no derived numbers, nor in older folders.
+    `derived_seconds` and `knots` are not written where there are none: older folders, which have
+    neither, keep their seal.
     """
 
     schema: Schema
@@ -59,8 +62,13 @@ class Manifest:
     groups: dict[str, tuple[str, ...]]
     record: DataRecord
     files: dict[str, FileChecksum]
-    derived_seconds: float | None = None
+    derived_seconds: Annotated[float | None, Field(exclude_if=lambda seconds: seconds is None)] = (
+        None
+    )
     seal: int = 0
+    knots: Annotated[dict[str, Knots], Field(exclude_if=lambda knots: not knots)] = dataclass_field(
+        default_factory=dict
+    )
 
 
 @dataclass(frozen=True)
@@ -141,7 +149,7 @@ def open_encoding(folder: Path) -> Encoding:
         Vocabulary(name, pl.read_parquet(folder / _vocabulary_file(field)))
         for field, name in enumerate(manifest.schema.categorical)
     ]
-    return Encoding(tuple(vocabularies), manifest.scales)
+    return Encoding(tuple(vocabularies), manifest.scales, manifest.knots)
 
 
 def save(folder: Path, encoded: Encoded) -> None:
@@ -183,12 +191,7 @@ def _read_manifest(folder: Path) -> Manifest:
 
 
 def _sealed(manifest: Manifest) -> Manifest:
-    return replace(manifest, seal=zlib.crc32(_as_json(replace(manifest, seal=0))))
-
-
-def _as_json(manifest: Manifest, indent: int | None = None) -> bytes:
-    left_out = {"derived_seconds"} if manifest.derived_seconds is None else None
-    return _MANIFEST.dump_json(manifest, indent=indent, exclude=left_out)
+    return replace(manifest, seal=zlib.crc32(_MANIFEST.dump_json(replace(manifest, seal=0))))
 
 
 def _broken(folder: Path, what: str) -> DataError:
@@ -227,9 +230,15 @@ def _write(folder: Path, encoded: Encoded) -> None:
         for file in sorted(folder.iterdir())
     }
     manifest = Manifest(
-        schema, encoding.scales, dict(encoded.groups), record, files, encoded.derived_seconds
+        schema,
+        encoding.scales,
+        dict(encoded.groups),
+        record,
+        files,
+        derived_seconds=encoded.derived_seconds,
+        knots=dict(encoding.knots),
     )
-    (folder / MANIFEST).write_bytes(_as_json(_sealed(manifest), indent=1))
+    (folder / MANIFEST).write_bytes(_MANIFEST.dump_json(_sealed(manifest), indent=1))
 
 
 def _write_splits(folder: Path, encoded: Encoded) -> None:

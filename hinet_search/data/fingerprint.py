@@ -21,7 +21,11 @@ LARGE_BYTES = 64 * 2**20
 HASHES = ".contents"  # in the cache: an empty file `FILE.HASH` for each large file that was read
 
 # Keys added later. Where one is empty, the data keep the fingerprint from before the key existed.
-ADDED_KEYS = (("features", "clip"), ("features", "statistics", "day_length"))
+ADDED_KEYS = (
+    ("features", "clip"),
+    ("features", "transforms"),
+    ("features", "statistics", "day_length"),
+)
 
 
 def fingerprint(definition: DataDefinition, identity: str) -> str:

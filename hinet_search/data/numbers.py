@@ -86,20 +86,20 @@ def farthest(values: pl.Series) -> float:
     return float(number_R[np.abs(number_R).argmax()])
 
 
-def squash_warning(values: pl.Series, mean: float, spread: float) -> str:
+def squash_warning(values: pl.Series, inputs: pl.Series, mean: float, spread: float) -> str:
     """Warn if usable training values, or all but a few outliers, become nearly one number.
 
-    Empty when they do not.
+    Empty when they do not. `inputs` are the transformed values, with their mean and spread.
     """
-    number_R = values.drop_nulls().to_numpy()
+    number_R, input_R = values.drop_nulls().to_numpy(), inputs.drop_nulls().to_numpy()
     if number_R.size == 0:
         return ""
     if not spread:
         return _constant_warning(values.name, number_R)
-    distance_R = np.abs(number_R - mean)
+    distance_R = np.abs(input_R - mean)
     is_outlier_R = distance_R > distance_R.max() / 2
     other_R = number_R[~is_outlier_R]
-    if other_R.size == 0 or not 0 < other_R.std() < SQUASHED * spread:
+    if other_R.size == 0 or not 0 < input_R[~is_outlier_R].std() < SQUASHED * spread:
         return ""
     return (
         f"{values.name}: {rows_in_words(int(is_outlier_R.sum()))} of train lie so far out (up to "

@@ -198,8 +198,8 @@ def _too_far(rows: Rows, encoding: Encoding, numeric: Sequence[str]) -> list[str
     """Report values of numeric features, in any split, too far from train for float32."""
     problems: list[str] = []
     for scale in encoding.scales:
-        if scale.name in numeric and scale.clip is None:
-            values = usable(rows.frame[scale.name], None)
+        if scale.column in numeric and scale.clip is None:
+            values = usable(rows.frame[scale.column], None)
             problems += limit_problems(values, scale.limits, rows.row_R)
     return problems
 
@@ -208,9 +208,10 @@ def _squash_warnings(rows: Rows, encoding: Encoding, numeric: Sequence[str]) -> 
     is_train = pl.Series(rows.split_R == SPLITS.index("train"))
     warnings = []
     for scale in encoding.scales:
-        if scale.name in numeric:
+        if scale.name in numeric:  # not the inputs of a cycle, which have no outliers
             values = usable(rows.frame[scale.name].filter(is_train), scale.clip)
-            warnings.append(squash_warning(values, scale.mean, scale.spread))
+            inputs = encoding.transformed(values, scale)
+            warnings.append(squash_warning(values, inputs, scale.mean, scale.spread))
     return [warning for warning in warnings if warning]
 
 

@@ -39,6 +39,7 @@ from hinet_search.data.reading import (
     refuse_patterns,
     shorten,
 )
+from hinet_search.data.text_numbers import parsed, text_columns, wrong_texts
 from hinet_search.study.data_definition import (
     ColumnSplit,
     DataDefinition,
@@ -120,7 +121,8 @@ def read_rows(definition: DataDefinition, folder: Path, cache: Path) -> Rows:
     """Read, filter and check the rows, streamed into a file in the folder `cache`.
 
     DataError holds every problem of the first stage that has one. Stages: columns; scenario
-    values; values of features, labels, time and user; splits without a row.
+    values; texts that must be numbers; values of features, labels, time and user; splits without a
+    row.
     """
     frame, scenarios, notes = _read_frame(definition, folder, cache)
     list_columns = [list_.column for list_ in definition.features.lists.values()]
@@ -162,12 +164,11 @@ def _read_frame(
     raise_problems(column_problems(definition, dtypes))
     lazy = _select_columns(definition, lazy, dtypes)
     scenarios, notes = _scenarios(definition, lazy)
-    is_of_scenario = pl.col(definition.scenario.column).is_in(scenarios.raw.implode())
+    lazy = lazy.filter(pl.col(definition.scenario.column).is_in(scenarios.raw.implode()))
+    lazy = _with_numbers_of_texts(definition, lazy, dtypes)
     dropped = _not_usable(definition) if definition.not_finite == "drop" else []
     with reading_of(definition):
-        frame = collect_to_mapped_file(
-            lazy.filter(is_of_scenario, *(~is_dropped for is_dropped in dropped)), cache
-        )
+        frame = collect_to_mapped_file(lazy.filter(*(~is_dropped for is_dropped in dropped)), cache)
     notes += _count_note(scenarios.num_rows - len(frame), "rows with NaN or infinity are dropped")
     return frame, scenarios, notes
 
@@ -197,6 +198,25 @@ def _select_columns(
         pl.col(categories).cast(pl.String),
         pl.col(category_lists).cast(pl.List(pl.String)),
     )
+
+
+def _with_numbers_of_texts(
+    definition: DataDefinition, lazy: pl.LazyFrame, dtypes: dict[str, pl.DataType]
+) -> pl.LazyFrame:
+    """Numeric features that are text as numbers; DataError for a text that is none."""
+    columns = text_columns(definition.features.numeric, dtypes)
+    if not columns:
+        return lazy
+    with reading_of(definition):
+        wrong = wrong_texts(lazy, columns)
+    raise_problems(
+        [
+            f"data.features.numeric: column '{texts.column}' must hold numbers, {texts.in_words}; "
+            "write nothing where a value is missing, or list it under categorical"
+            for texts in wrong
+        ]
+    )
+    return lazy.with_columns(parsed(name) for name in columns)
 
 
 def _count_note(count: int, what: str) -> list[str]:

@@ -4,7 +4,6 @@ Columns are named as in the study's table. Labels, split and outcomes are not am
 """
 
 from collections.abc import Iterator, Mapping
-from math import isfinite
 from typing import Annotated, Literal
 
 import polars as pl
@@ -18,9 +17,12 @@ from hinet_search.data.derived.statistics import statistic_names
 from hinet_search.data.encode import Scale, missing_name
 from hinet_search.data.numbers import LARGEST, Range, farthest, rows_in_words
 from hinet_search.data.raw_values import as_text, listed
-from hinet_search.data.reading import NUM_ROWS
+from hinet_search.data.reading import NUM_ROWS, ROW_NUMBER
+from hinet_search.data.text_numbers import parsed, text_columns, wrong_texts
+from hinet_search.serving.checked_scales import check_scales
 from hinet_search.serving.tables import Types, in_words, kind, plain, widened
 from hinet_search.study.feature_definition import (
+    QUANTILE,
     ListDefinition,
     MatchesDefinition,
     StatisticsDefinition,
@@ -78,14 +80,13 @@ class Inputs(Frozen):
 
     @model_validator(mode="after")
     def _scales_of_numbers(self) -> "Inputs":
-        difference = {*self.numeric, *self._derived()} ^ set(self.scaled)
+        difference = {*self.numeric, *self._derived()} ^ {scale.column for scale in self.scales}
         if difference:
             raise ValueError(
                 "scales must be of every numeric input and of nothing else, got a difference in "
                 f"{', '.join(sorted(difference))}"
             )
-        for scale in self.scales:
-            _check_scale(scale)
+        check_scales(self.scales, self.numeric)
         return self
 
     @model_validator(mode="after")
@@ -99,7 +100,7 @@ class Inputs(Frozen):
 
     @model_validator(mode="after")
     def _groups_of_inputs(self) -> "Inputs":
-        flags = (missing_name(scale.name) for scale in self.scales if scale.flagged)
+        flags = (missing_name(scale.column) for scale in self.scales if scale.flagged)
         known = {*self.categorical, *self.scaled, *flags, *self.lists}
         for group, names in self.groups.items():
             unknown = sorted(set(names) - known)
@@ -111,6 +112,11 @@ class Inputs(Frozen):
     def scaled(self) -> tuple[str, ...]:
         """Names of the numeric inputs, without flags."""
         return tuple(scale.name for scale in self.scales)
+
+    @property
+    def ranked(self) -> tuple[str, ...]:
+        """Columns whose transform is `quantile`, which needs a table of knots."""
+        return tuple(scale.name for scale in self.scales if scale.transform == QUANTILE)
 
     def _derived(self) -> list[str]:
         """Names of the numeric inputs that are derived from labels and lists."""
@@ -151,33 +157,26 @@ class Inputs(Frozen):
             yield from (self.lists[name].item for name in self.matches.similarity)
 
 
-def _check_scale(scale: Scale) -> None:
-    """ValueError unless mean, spread and the range of `clip` are finite and in order."""
-    if not (isfinite(scale.mean) and isfinite(scale.spread) and scale.spread >= 0):
-        raise ValueError(
-            f"scales of '{scale.name}' must be a finite mean and a finite spread >= 0, "
-            f"got {scale.mean} and {scale.spread}"
-        )
-    if scale.clip is None:
-        return
-    low, high = scale.clip
-    if not (isfinite(low) and isfinite(high) and low < high):
-        raise ValueError(
-            f"clip of '{scale.name}' must be [LOW, HIGH] with LOW < HIGH, got {list(scale.clip)}"
-        )
-
-
 def cast_rows(inputs: Inputs, rows: pl.LazyFrame, types: Types) -> pl.LazyFrame:
     """Cast the columns of `types` to these types; they must be of the same kinds.
 
     A value that does not fit becomes null, like a value that no training row has. On the clock of
-    statistics it becomes the nearest end of the type, which is before or after all days.
+    statistics it becomes the nearest end of the type, which is before or after all days. Numbers
+    may be text.
     """
     clock = inputs.statistics.clock if inputs.statistics is not None else None
-    return rows.with_columns(
-        _to_nearest_end(name, dtype) if name == clock else pl.col(name).cast(dtype, strict=False)
-        for name, dtype in types.items()
-    )
+    casts = {name: pl.col(name).cast(dtype, strict=False) for name, dtype in types.items()}
+    if clock is not None:
+        casts[clock] = _to_nearest_end(clock, types[clock])
+    for name in numbers_as_text(inputs, rows.collect_schema()):
+        casts[name] = parsed(name)
+    return rows.with_columns(**casts)
+
+
+def numbers_as_text(inputs: Inputs, row_types: Types) -> list[str]:
+    """Numeric columns, and of no other use, that new rows have as text."""
+    columns = text_columns(inputs.numeric, row_types)
+    return [name for name in columns if name not in inputs.compared]
 
 
 def _to_nearest_end(name: str, dtype: pl.DataType) -> pl.Expr:
@@ -261,11 +260,12 @@ def _wrong_kinds(inputs: Inputs, types: Types, row_types: Types) -> list[str]:
 
 
 def _no_numbers(inputs: Inputs, row_types: Types) -> list[str]:
-    """Numeric columns that hold no numbers."""
+    """Numeric columns that hold neither numbers nor texts, which may be numbers."""
     wrong = []
+    texts = numbers_as_text(inputs, row_types)
     for name in inputs.numeric:
         dtype = row_types.get(name, pl.Null())
-        if not dtype.is_numeric() and dtype not in (pl.Boolean, pl.Null):
+        if not dtype.is_numeric() and dtype not in (pl.Boolean, pl.Null) and name not in texts:
             wrong.append(name)
     return wrong
 
@@ -277,6 +277,16 @@ def _can_be_parsed(dtype: pl.DataType) -> bool:
     """
     is_local_datetime = isinstance(dtype, pl.Datetime) and dtype.time_zone is None
     return dtype.is_numeric() or dtype in (pl.String, pl.Boolean, pl.Date) or is_local_datetime
+
+
+def text_problems(inputs: Inputs, rows: pl.LazyFrame) -> list[str]:
+    """Texts that must be numbers and are none; one pass over the rows if any column is text."""
+    columns = numbers_as_text(inputs, rows.collect_schema())
+    return [
+        f"column '{texts.column}' must hold numbers, {texts.in_words}; "
+        "write nothing where a value is missing"
+        for texts in wrong_texts(rows.with_row_index(ROW_NUMBER), columns)
+    ]
 
 
 def value_problems(inputs: Inputs, rows: pl.LazyFrame) -> list[str]:
@@ -308,9 +318,9 @@ def _number_problems(inputs: Inputs, rows: pl.LazyFrame) -> list[str]:
     not_finite = {name: _is_not_finite(name) for name in refused}
     limits, outside = {}, {}
     for scale in inputs.scales:
-        if scale.name in inputs.numeric and not scale.clip:
-            limits[scale.name] = scale.limits
-            outside[scale.name] = _is_outside(scale.name, scale.limits, inputs)
+        if scale.column in inputs.numeric and not scale.clip:
+            limits[scale.column] = scale.limits
+            outside[scale.column] = _is_outside(scale.column, scale.limits, inputs)
     problems = [
         f"column '{name}' must be finite, got NaN or infinity in {which}; "
         "write null for what is missing"

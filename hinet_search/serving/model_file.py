@@ -21,7 +21,7 @@ from hinet_search.study.validation_messages import Location, in_words
 from hinet_search.study.yaml_file import YamlFile
 
 FORMAT, EARLIER_FORMAT = 2, 1
-CONFIG, ENCODING, COLUMNS = "config.yaml", "encoding", "columns"
+CONFIG, ENCODING, COLUMNS, KNOTS = "config.yaml", "encoding", "columns", "knots"
 
 TrialNumber = Annotated[int, Field(ge=0, lt=2**31)]
 Settings = dict[Text, dict[Text, Any]]
@@ -123,7 +123,8 @@ class ModelFile(Frozen):
     def files(self) -> tuple[str, ...]:
         """All files that the models are read from."""
         vocabularies = [f"vocabulary.{field}" for field in range(len(self.inputs.categorical))]
-        tables = [COLUMNS, *vocabularies, *table_names(self.inputs)]
+        knots = [f"{KNOTS}.{number}" for number in range(len(self.inputs.ranked))]
+        tables = [COLUMNS, *vocabularies, *knots, *table_names(self.inputs)]
         return (CONFIG, *self.weight_files, *(f"{ENCODING}/{name}.parquet" for name in tables))
 
     @property

@@ -6,8 +6,9 @@ config.yaml            what the models are and what they read, see ModelFile
 weights.safetensors    one file, or one for each of several members: `weights-SEED.safetensors`, or
                        `weights-MODEL-SEED.safetensors` if they are of several models
 encoding/              columns (no rows: names and types), vocabulary.N (values with an id, in order
-                       of their ids), and facts from labels and lists of the study: days,
-                       statistics.N, usual.N, counts.N, factors.N
+                       of their ids), knots.N (of the N-th column with the transform `quantile`),
+                       and facts from labels and lists of the study: days, statistics.N, usual.N,
+                       counts.N, factors.N
 card.md                for people
 manifest.json          SHA-256 of every other file
 """
@@ -15,11 +16,13 @@ manifest.json          SHA-256 of every other file
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import torch
 
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.data.encode import COUNT, VALUE, Encoding, Vocabulary
+from hinet_search.data.transforms import Knots
 from hinet_search.results.calibration_records import Calibration
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import history_of_folder, tables_of
@@ -29,6 +32,7 @@ from hinet_search.serving.model_file import (
     COLUMNS,
     CONFIG,
     ENCODING,
+    KNOTS,
     ModelFile,
     ModelOfFile,
     WeightedSeed,
@@ -51,7 +55,7 @@ from hinet_search.training.tensors import read_weights
 from hinet_search.training.trainable import put_weights, refuse_other_weights, trainable
 from hinet_search.training.trial_config import TrialConfig, model_module, whole_config
 
-CARD = "card.md"
+CARD, SCORE = "card.md", "score"
 HEAD = "# An exported model of hinet-search, and the columns that it reads. Do not edit.\n"
 
 
@@ -78,6 +82,9 @@ def write_tables(folder: Path, encoder: Encoder) -> None:
     tables = {COLUMNS: pl.DataFrame(schema=dict(encoder.types))}
     for field, vocabulary in enumerate(encoder.encoding.vocabularies):
         tables[f"vocabulary.{field}"] = vocabulary.table
+    for number, column in enumerate(encoder.inputs.ranked):
+        knots = encoder.encoding.knots[column]
+        tables[f"{KNOTS}.{number}"] = pl.DataFrame({VALUE: knots.values, SCORE: knots.scores})
     tables |= tables_of(encoder.history, encoder.inputs)
     for name, table in tables.items():
         table.write_parquet(_table(encoding_folder, name))
@@ -156,7 +163,12 @@ def _open_encoder(folder: Path, inputs: Inputs) -> Encoder:
         for field, name in enumerate(inputs.categorical)
     ]
     history = history_of_folder(inputs, types, lambda name: _table(folder, name))
-    return Encoder(inputs, Encoding(tuple(vocabularies), inputs.scales), types, history)
+    knots = {
+        column: _knots(_table(folder, f"{KNOTS}.{number}"))
+        for number, column in enumerate(inputs.ranked)
+    }
+    encoding = Encoding(tuple(vocabularies), inputs.scales, knots)
+    return Encoder(inputs, encoding, types, history)
 
 
 def _types(path: Path, inputs: Inputs) -> Types:
@@ -184,6 +196,17 @@ def _types(path: Path, inputs: Inputs) -> Types:
 def _vocabulary(path: Path, name: str, dtype: pl.DataType) -> Vocabulary:
     types = {VALUE: dtype, COUNT: pl.UInt32()}
     return Vocabulary(name, as_typed(path, read_table(path), types, [VALUE]))
+
+
+def _knots(path: Path) -> Knots:
+    """Knots, which must be finite and ascend."""
+    types = {VALUE: pl.Float64(), SCORE: pl.Float64()}
+    table = as_typed(path, read_table(path), types)
+    for name in types:
+        number_K = table[name].to_numpy()
+        ascends = bool(np.isfinite(number_K).all() and (np.diff(number_K) > 0).all())
+        require(path, ascends, f"hold finite numbers in ascending order in '{name}'", "does not")
+    return Knots(tuple(table[VALUE].to_list()), tuple(table[SCORE].to_list()))
 
 
 def _table(folder: Path, name: str) -> Path:

@@ -29,6 +29,7 @@ from hinet_search.serving.inputs import (
     column_problems,
     count_unfit,
     misread_columns,
+    text_problems,
     value_problems,
 )
 from hinet_search.serving.members import average
@@ -141,6 +142,7 @@ def _checked(
     _raise(path, column_problems(inputs, types, lazy.collect_schema()))
     copies = [pl.col(name).alias(f"{KEY}{name}") for name in keys]
     try:
+        _raise(path, text_problems(inputs, lazy))
         rows = cast_rows(inputs, lazy.select(*inputs.columns, *copies), types)
         frame = collect_to_mapped_file(rows, folder)
         unfit = count_unfit(inputs, lazy, types)

@@ -135,7 +135,9 @@ def _encoding_of(schema: Schema, full: Encoding) -> Encoding:
         if vocabulary.name in sizes
     ]
     scales = [scale for scale in full.scales if scale.name in schema.numeric]
-    return Encoding(tuple(vocabularies), tuple(scales))
+    columns = {scale.column for scale in scales}
+    knots = {column: knots for column, knots in full.knots.items() if column in columns}
+    return Encoding(tuple(vocabularies), tuple(scales), knots)
 
 
 def _inputs(
@@ -143,6 +145,7 @@ def _inputs(
 ) -> Inputs:
     definition = stored.study.spec.data
     features = definition.features
+    scaled = {scale.column for scale in encoding.scales}
     groups = chosen_groups(together.groups, features.group_names)
     column = definition.scenario.column
     scenarios = definition.scenario.values or {name: name for name in stored.record.data.scenarios}
@@ -154,7 +157,7 @@ def _inputs(
         ),
         tasks=schema.tasks,
         categorical=schema.categorical,
-        numeric=tuple(name for name in features.numeric if name in schema.numeric),
+        numeric=tuple(name for name in features.numeric if name in scaled),
         scales=encoding.scales,
         statistics=features.statistics if STATISTICS in groups else None,
         lists=_lists(features, schema, matched=MATCHES in groups),

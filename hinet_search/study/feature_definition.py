@@ -17,6 +17,8 @@ STATISTICS, LISTS, MATCHES = "statistics", "lists", "matches"
 # Predefined groups: each is all inputs of that kind.
 DERIVED = (STATISTICS, LISTS, MATCHES)
 ALL, NONE, AND = "all", "none", "+"
+LOG, QUANTILE = "log", "quantile"
+PARTS: tuple[Literal["sin", "cos"], ...] = ("sin", "cos")  # of a cycle: its two inputs
 
 Key = Text | tuple[Text, ...]
 Finite = Annotated[float, Field(ge=-1e30, le=1e30, allow_inf_nan=False)]
@@ -115,11 +117,24 @@ class MatchesDefinition(Frozen):
         return self
 
 
+class CycleDefinition(Frozen):
+    """A cycle of that length, such as 24 for hours: sine and cosine of 2 pi x / cycle."""
+
+    cycle: Positive
+
+
+Transform = Literal["log", "quantile"] | CycleDefinition
+
+
 class FeatureDefinition(Frozen):
     """The input columns of a model, and the inputs derived from others.
 
     `clip` limits numeric columns to a range, `{income: [0, 1000000]}`: values outside become the
-    nearest end. `groups` names sets of columns that a search can switch off together;
+    nearest end. `transforms` are of numeric columns, `{income: log, hour: {cycle: 24}}`, and come
+    after `clip`: `log` is sign(x) log(1 + |x|), `quantile` the normal score of a value's rank among
+    training rows, and a cycle replaces the column by two inputs.
+
+    `groups` names sets of columns that a search can switch off together;
     `features.groups` of a configuration is `all`, `none` (only ungrouped columns) or names joined
     by `+`.
     """
@@ -131,6 +146,7 @@ class FeatureDefinition(Frozen):
     matches: MatchesDefinition | None = None
     groups: dict[Text, tuple[Text, ...]] = Field(default_factory=dict)
     clip: dict[Text, tuple[Finite, Finite]] = Field(default_factory=dict)
+    transforms: dict[Text, Transform] = Field(default_factory=dict)
 
     @property
     def group_names(self) -> tuple[str, ...]:
@@ -159,6 +175,11 @@ class FeatureDefinition(Frozen):
         list_columns = (definition.column for definition in self.lists.values())
         return frozenset([*self.categorical, *self.numeric, *key_columns, *by, *list_columns])
 
+    def inputs_of(self, column: str) -> tuple[str, ...]:
+        """The inputs that a feature becomes, without flags: two for a cycle, else one."""
+        is_cycle = isinstance(self.transforms.get(column), CycleDefinition)
+        return tuple(cycle_input(column, part) for part in PARTS) if is_cycle else (column,)
+
     @model_validator(mode="after")
     def _some_and_distinct(self) -> "FeatureDefinition":
         names = [*self.categorical, *self.numeric]
@@ -178,6 +199,24 @@ class FeatureDefinition(Frozen):
                 raise ValueError(
                     f"clip: the range of '{name}' must be [LOW, HIGH] with LOW < HIGH, "
                     f"got {[low, high]}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _transforms_of_numbers(self) -> "FeatureDefinition":
+        for name in self.transforms:
+            if name not in self.numeric:
+                raise ValueError(
+                    f"transforms: '{name}' must be one of the numeric features, got "
+                    f"{', '.join(self.numeric) or 'none'}; list it under numeric, or remove its "
+                    "transform"
+                )
+            taken = {*self.categorical, *self.numeric, *self.lists} - {name}
+            clashes = sorted(taken.intersection(self.inputs_of(name)))
+            if clashes:
+                raise ValueError(
+                    f"transforms: the cycle of '{name}' adds the input '{clashes[0]}', which must "
+                    "not be the name of another feature or list; rename that one"
                 )
         return self
 
@@ -234,6 +273,11 @@ class FeatureDefinition(Frozen):
         if wrong:
             raise ValueError(f"groups hold features, each once: {'; '.join(dict.fromkeys(wrong))}")
         return self
+
+
+def cycle_input(column: str, part: str) -> str:
+    """Return the name of an input of a cycle: `hour sin`."""
+    return f"{column} {part}"
 
 
 def key_name(key: tuple[str, ...]) -> str:

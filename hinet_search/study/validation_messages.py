@@ -52,15 +52,17 @@ def _no_member_fits(
 def _before_member(values: Mapping[Any, Any], error: ErrorDetails) -> Location:
     """Return an error's location up to the member of a union.
 
-    For `fixed.x.tuple[int, ...].0` it is `fixed.x`.
+    For `fixed.x.tuple[int, ...].0` it is `fixed.x`. A member that is a model has the name of its
+    class, as in `transforms.x.CycleDefinition.cycle`.
     """
     location = error["loc"]
-    if error["type"] == "missing":
-        return location
+    is_missing = error["type"] == "missing"  # its last step is the key, which values do not have
     for index, step in enumerate(location):
         reached = reachable(values, location[: index + 1])
         is_key = reached[-1:] == (step,) and len(reached) > len(reachable(values, location[:index]))
-        if not is_key and ("[" in str(step) or index == len(location) - 1):
+        is_member = "[" in str(step) or str(step)[:1].isupper()
+        is_end = index == len(location) - 1 and not is_missing
+        if not is_key and (is_member or is_end):
             return location[:index]
     return location
 

@@ -278,6 +278,22 @@ TABLES: dict[str, OddTable] = {
         ),
         ("#   price: numbers as text, with a decimal comma",),
     ),
+    "numbers as text": _parquet(
+        ["- age   # 18 to 97, as text", "- rank   # 7 values", "- price"],
+        age=[str(18 + value) for value in range(80)],
+        rank=[str(value) for value in range(7)],
+        price=pl.when(pl.col("item_id") > 3).then(pl.col("price").cast(pl.String)).fill_null(""),
+    ),
+    "far tails and cycles": _parquet(
+        ["income: log   # median", "balance: quantile", "minute: {cycle: 60}"],
+        income=[*(1.02**value for value in range(ROWS - 1)), 1e7],
+        balance=[(value - 240) / 7 for value in range(ROWS - 1)] + [-1e9],
+        minute=list(range(60)),
+    ),
+    "a far tail without some values": _parquet(
+        ["income: log", "not_finite: impute"],
+        income=[float("nan"), None, *(1.02**value for value in range(470)), 1e7, float("inf")],
+    ),
     "mixed types": _csv(_line_by_line(_mixed), "- mixed"),
     "no label": _table(
         lambda: ordinary().drop("is_click"), "a column of 0 and 1 (a label) is needed", "init"

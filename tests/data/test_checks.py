@@ -1,5 +1,6 @@
 """Checks: a wrong table is refused with place, rule, value and remedy before any writing."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,10 @@ def test_missing_columns_are_reported_at_once_with_the_nearest_names(tmp_path: P
     ]
 
 
-def test_a_text_column_is_no_numeric_feature(tmp_path: Path) -> None:
-    assert problems(shop(), tmp_path, features={"numeric": ["item"]}) == [
-        (
-            "data.features.numeric: column 'item' must hold numbers, got String; list it under categorical"
-        )
+def test_a_column_of_dates_is_no_numeric_feature(tmp_path: Path) -> None:
+    frame = shop().with_columns(day=pl.lit(date(2026, 5, 1)))
+    assert problems(frame, tmp_path, features={"numeric": ["day"]}) == [
+        "data.features.numeric: column 'day' must hold numbers, got Date; list it under categorical"
     ]
 
 

@@ -269,3 +269,56 @@ def test_long_texts_are_no_scenario() -> None:
 
 def test_the_truth_of_a_task_is_no_feature() -> None:
     assert names(guessed(truth_click=[i / N for i in range(N)]).left_out) == ["truth_click"]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "kind"),
+    [
+        ("age", [str(18 + i % 80) for i in range(N)], "numeric"),
+        ("age", [str(18 + i % 80) if i % 9 else "" for i in range(N)], "numeric"),
+        ("price", ["0.5", "1.25", "12"] * (N // 3), "numeric"),
+        ("price", [f"{i / 7:.3f}" for i in range(N)], "numeric"),
+        ("level", [str(i % 7) for i in range(N)], "categorical"),
+        ("level_id", [str(i % 300) for i in range(N)], "categorical"),
+        ("zip", [f"{i % 200:05d}" for i in range(N)], "categorical"),
+        ("age", [str(18 + i % 80) if i % 99 else "old" for i in range(N)], "categorical"),
+        ("row", [str(i) for i in range(N)], "left_out"),
+    ],
+    ids=[
+        "many",
+        "blanks",
+        "fractions",
+        "distinct fractions",
+        "few",
+        "an id",
+        "leading zeros",
+        "a word",
+        "distinct",
+    ],
+)
+@pytest.mark.parametrize("dtype", [pl.String, pl.Categorical])
+def test_a_text_is_a_number_where_a_column_of_its_numbers_would_be_one(
+    name: str, values: list[str], kind: str, dtype: pl.DataType
+) -> None:
+    guesses = guessed(**{name: pl.Series(values, dtype=dtype)})
+    assert names(getattr(guesses, kind)) == [name]
+
+
+def test_numbers_as_text_have_their_range_and_missing_values_as_the_reason() -> None:
+    (age,) = guessed(age=[str(18 + i % 80) if i % 10 else " " for i in range(N)]).numeric
+    assert age.reason == "19 to 97, as text, 10 % missing"
+
+
+def test_moments_as_text_are_left_out_with_what_would_make_them_the_time() -> None:
+    guesses = guessed(timestamp=[str(1_700_000_000 + i) for i in range(N)])
+    assert guesses.time is None
+    (left,) = guesses.left_out
+    assert left.reason == "numbers as text that may be moments: as numbers they could split by time"
+
+
+def test_an_outcome_as_text_is_an_outcome() -> None:
+    assert names(guessed(dwell=[f"{i / 7:.2f}" for i in range(N)]).outcomes) == ["dwell"]
+
+
+def test_0_and_1_as_text_beside_a_blank_is_no_label() -> None:
+    assert names(guessed(is_like=["0", "1", ""] * (N // 3)).tasks) == ["is_click"]

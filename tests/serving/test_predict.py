@@ -3,6 +3,7 @@
 import errno
 import sys
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -195,7 +196,7 @@ def test_every_problem_of_the_columns_is_reported_at_once(folder: Path, tmp_path
     wrong = (
         asked()
         .rename({"item": "items"})
-        .with_columns(user=pl.col("user").cast(pl.String), price=pl.lit("dear"))
+        .with_columns(user=pl.col("user").cast(pl.String), price=pl.lit(date(2026, 5, 1)))
     )
     with pytest.raises(DataError) as caught:
         scored(folder, wrong, tmp_path)
@@ -203,7 +204,7 @@ def test_every_problem_of_the_columns_is_reported_at_once(folder: Path, tmp_path
     assert caught.value.problems == (
         f"{at}: column 'item' is not in the rows; did you mean 'items'?",
         f"{at}: column 'user' must hold whole numbers as in training, got String; cast it",
-        f"{at}: column 'price' must hold numbers, got String; cast it",
+        f"{at}: column 'price' must hold numbers, got Date; cast it",
     )
     assert not (tmp_path / "scores.parquet").exists()
 

@@ -80,7 +80,8 @@ def _refuse_repeated_names(definition: DataDefinition, rows: Rows) -> None:
         names += statistic_names(features.statistics, tuple(definition.tasks))
     if features.matches is not None:
         names += match_names(features.matches)
-    all_names = [*rows.frame.columns, *names]
+    cycles = [name for column in features.transforms for name in features.inputs_of(column)]
+    all_names = [*{*rows.frame.columns, *cycles}, *names]
     repeated = sorted({name for name in names if all_names.count(name) > 1})
     if repeated:
         raise DataError(
@@ -116,8 +117,9 @@ def input_groups(
         LISTS: tuple(name for name, list_ in features.lists.items() if list_.pooled),
         MATCHES: tuple(derived.matches.columns),
     }
-    flagged = {scale.name for scale in encoding.scales if scale.flagged}
+    flagged = {scale.column for scale in encoding.scales if scale.flagged}
     for name, columns in features.groups.items():
+        inputs = [each for column in columns for each in features.inputs_of(column)]
         flags = [missing_name(column) for column in columns if column in flagged]
-        groups[name] = (*columns, *flags)
+        groups[name] = (*inputs, *flags)
     return {name: groups[name] for name in features.group_names}

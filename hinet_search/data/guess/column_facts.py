@@ -11,10 +11,16 @@ import polars as pl
 from hinet_search.data.checks import INTEGERS, TEXTS, is_list_of
 from hinet_search.data.raw_values import as_text
 from hinet_search.data.reading import is_pattern
+from hinet_search.data.text_numbers import is_no_number, parsed
 
 FEW_VALUES = 50  # up to so many distinct values are counted one by one
 ISO_DATE = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?$"
 DECIMAL_COMMA = r"^[+-]?\d+(,\d+)?$"
+LEADING_ZERO = r"^\s*[+-]?0\d"  # of a code, such as 02139
+FACTS_OF_NUMBERS = ("low", "high", "not_finite", "whole")
+FACTS = ("missing", "num", "blank", "words", *FACTS_OF_NUMBERS)
+# Seconds, milli-, micro- or nanoseconds since 1970, or dates such as 20260503.
+MOMENT_RANGES = ((1e8, 1e10), (1e11, 1e13), (1e14, 1e16), (1e17, 1e19), (19_000_101, 21_000_101))
 YES_AND_NO = {
     "yes": "no",
     "y": "n",
@@ -37,8 +43,9 @@ class ColumnFacts:
 
     `key` is its name in the `numbered` table. `values` are (value as text, number of rows), the
     most frequent first, where there are at most FEW_VALUES. `low` and `high` are of numbers
-    (without NaN and infinity), dates and datetimes; None for years without four digits. The last
-    two facts are about texts and come from a sample.
+    (without NaN and infinity), dates and datetimes; None for years without four digits. Texts that
+    are all numbers are numbers, and blank ones among them are missing. The last two facts are about
+    texts and come from a sample.
     """
 
     name: str
@@ -50,15 +57,16 @@ class ColumnFacts:
     low: Any = None
     high: Any = None
     not_finite: int = 0
-    is_whole: bool = False  # integers, or floats that are all whole numbers
+    is_whole: bool = False  # integers, or other numbers that are all whole
     values: tuple[tuple[str, int], ...] = ()
+    holds_numbers_as_text: bool = False  # without leading zeros, which are of codes
     holds_dates_as_text: bool = False
     holds_decimal_commas: bool = False
 
     @property
     def is_number(self) -> bool:
-        """Whether it holds numbers; true and false are none."""
-        return self.dtype.is_numeric()
+        """Whether it holds numbers, as text too; true and false are none."""
+        return self.dtype.is_numeric() or self.holds_numbers_as_text
 
     @property
     def is_text(self) -> bool:
@@ -73,7 +81,7 @@ class ColumnFacts:
         """
         if len(self.values) != 2:
             return ""
-        if self.is_number:
+        if self.dtype.is_numeric():
             numbers = {float(text): text for text, _ in self.values}
             return numbers[1] if set(numbers) == {0, 1} else ""
         texts = {text.strip().lower(): text for text, _ in self.values}
@@ -81,6 +89,13 @@ class ColumnFacts:
             if set(texts) == {yes, no}:
                 return texts[yes]
         return ""
+
+    @property
+    def is_like_moments(self) -> bool:
+        """Whether it holds whole numbers of the size of moments."""
+        return self.is_whole and any(
+            low <= self.low and self.high < high for low, high in MOMENT_RANGES
+        )
 
     @property
     def is_binary(self) -> bool:
@@ -120,13 +135,12 @@ def _counts(key: str, dtype: pl.DataType) -> list[pl.Expr]:
         can_approximate = dtype.is_integer() or dtype == pl.String
         counts["num"] = present.approx_n_unique() if can_approximate else present.n_unique()
     if dtype.is_float():
-        finite = column.filter(column.is_finite())
-        counts |= {
-            "low": finite.min(),
-            "high": finite.max(),
-            "not_finite": (~column.is_finite()).sum(),
-        }
-        counts["whole"] = (finite == finite.floor()).all()
+        counts |= _of_floats(column)
+    elif isinstance(dtype, TEXTS):
+        counts |= _of_floats(parsed(key))
+        is_code = column.cast(pl.String).str.contains(LEADING_ZERO)
+        is_word = (is_no_number(key) | is_code).fill_null(value=False)
+        counts |= {"blank": parsed(key).null_count(), "words": is_word.sum()}
     elif dtype.is_numeric():
         counts |= {"low": column.min(), "high": column.max()}
     elif isinstance(
@@ -136,28 +150,44 @@ def _counts(key: str, dtype: pl.DataType) -> list[pl.Expr]:
     return [count.alias(f"{fact} {key}") for fact, count in counts.items()]
 
 
+def _of_floats(numbers: pl.Expr) -> dict[str, pl.Expr]:
+    """Expressions for FACTS_OF_NUMBERS."""
+    finite = numbers.filter(numbers.is_finite())
+    return {
+        "low": finite.min(),
+        "high": finite.max(),
+        "not_finite": (~numbers.is_finite()).sum(),
+        "whole": (finite == finite.floor()).all(),
+    }
+
+
 def _facts(
     name: str, counted: dict[str, Any], lazy: pl.LazyFrame, sample: pl.Series
 ) -> ColumnFacts:
     key, dtype = sample.name, sample.dtype
-    num_values = int(counted.get(f"num {key}", 0))
+    counts = {fact: counted.get(f"{fact} {key}") for fact in FACTS}
+    are_numbers = counts["words"] == 0 and counts["low"] is not None
+    if are_numbers:
+        counts["missing"] = counts["blank"]
+    elif isinstance(dtype, TEXTS):
+        counts |= dict.fromkeys(FACTS_OF_NUMBERS)
+    num_values = int(counts["num"] or 0)
     has_few_values = 0 < num_values <= FEW_VALUES and not dtype.is_temporal()
     values = _values(lazy, key) if has_few_values else ()
-    low, high = (_moment(counted.get(f"{end} {key}"), dtype) for end in ("low", "high"))
-    not_finite = int(counted.get(f"not_finite {key}") or 0)
+    not_finite = int(counts["not_finite"] or 0)
     return ColumnFacts(
         name=name,
         key=key,
         dtype=dtype,
         rows=int(counted["rows"]),
-        missing=int(counted[f"missing {key}"]),
+        missing=int(counts["missing"] or 0),
         num_values=len(values) or num_values,
-        low=low,
-        high=high,
+        low=_moment(counts["low"], dtype),
+        high=_moment(counts["high"], dtype),
         not_finite=not_finite,
-        is_whole=isinstance(dtype, INTEGERS)
-        or (bool(counted.get(f"whole {key}")) and not not_finite),
+        is_whole=isinstance(dtype, INTEGERS) or (bool(counts["whole"]) and not not_finite),
         values=values,
+        holds_numbers_as_text=are_numbers,
         holds_dates_as_text=_all_match(sample, ISO_DATE),
         holds_decimal_commas=_all_match(sample, DECIMAL_COMMA) and sample.str.contains(",").any(),
     )

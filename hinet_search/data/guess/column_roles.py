@@ -23,9 +23,6 @@ MAX_SCENARIOS = 30
 FEW_NUMBERS = 50  # up to so many distinct whole numbers are taken for codes, more for amounts
 NEARLY_ALL = 0.95  # of the rows; distinct values are counted approximately
 
-# Ranges of numbers that are seconds, milli-, micro- or nanoseconds since 1970, or dates (20260503).
-_MOMENT_RANGES = ((1e8, 1e10), (1e11, 1e13), (1e14, 1e16), (1e17, 1e19), (19_000_101, 21_000_101))
-
 
 @dataclass(frozen=True)
 class ColumnRole:
@@ -153,7 +150,7 @@ def _why_useless(column: ColumnFacts) -> str:
     """Why a column can have no role at all; empty when it can."""
     if reason := unusable_reason(column):
         return reason
-    may_be_id = column.is_whole or column.is_text
+    may_be_id = column.is_whole or (column.is_text and not column.is_number)
     is_distinct = column.num_values >= NEARLY_ALL * column.rows
     if (
         may_be_id
@@ -170,6 +167,8 @@ def _why_no_feature(column: ColumnFacts, truths: Collection[str]) -> str:
         return "the true probability of a task, by its name"
     if _has_word(column, names.SPLIT_WORDS):
         return "named like a split, but its values are not one for each of train, valid and test"
+    if column.is_text and _may_be_moments(column):
+        return "numbers as text that may be moments: as numbers they could split by time"
     return feature_reason(column)
 
 
@@ -339,7 +338,7 @@ def _date(columns: Sequence[ColumnFacts]) -> ColumnRole | None:
 
 
 def _moment(columns: Sequence[ColumnFacts]) -> ColumnRole | None:
-    moments = [column for column in columns if _may_be_moments(column)]
+    moments = [column for column in columns if _may_be_moments(column) and not column.is_text]
     if not moments:
         return None
     reason = f"{moments[0].low:.0f} to {moments[0].high:.0f}"
@@ -353,9 +352,7 @@ def _may_be_date_of_row(column: ColumnFacts) -> bool:
 
 
 def _may_be_moments(column: ColumnFacts) -> bool:
-    if not column.is_whole or not _has_word(column, names.TIME_WORDS):
-        return False
-    return any(low <= column.low and column.high < high for low, high in _MOMENT_RANGES)
+    return column.is_like_moments and _has_word(column, names.TIME_WORDS)
 
 
 def _is_outcome(column: ColumnFacts) -> bool:
@@ -387,10 +384,12 @@ def _holds_amounts(column: ColumnFacts) -> bool:
     is_id = _has_word(column, names.ID_WORDS) and column.is_whole
     if not column.is_number or is_id:
         return False
-    return not column.dtype.is_integer() or column.num_values > FEW_NUMBERS
+    may_be_code = column.dtype.is_integer() or (column.is_text and column.is_whole)
+    return not may_be_code or column.num_values > FEW_NUMBERS
 
 
 def _range(column: ColumnFacts) -> str:
     not_finite = f", {column.not_finite:,} NaN or infinite" if column.not_finite else ""
     low, high = float(column.low or 0), float(column.high or 0)
-    return f"{low:g} to {high:g}{_missing(column)}{not_finite}"
+    as_text = ", as text" if column.is_text else ""
+    return f"{low:g} to {high:g}{as_text}{_missing(column)}{not_finite}"

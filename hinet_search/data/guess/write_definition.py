@@ -18,6 +18,7 @@ from hinet_search.data.guess.column_facts import ColumnFacts, facts_of, numbered
 from hinet_search.data.guess.column_roles import ColumnRole, ColumnRoles, guess_roles, no_labels
 from hinet_search.data.guess.names import task_names
 from hinet_search.data.guess.target_statistics import propose_statistics
+from hinet_search.data.guess.transforms import propose_transforms
 from hinet_search.data.raw_values import listed
 from hinet_search.data.reading import reading
 from hinet_search.data.sources import table
@@ -138,6 +139,8 @@ def _guessed_table(rows: Path, path: str) -> GuessedTable:
         labels = [task.column for task in guesses.tasks]
         scenarios = scenario_rows(lazy, guesses.scenario.column, labels)
         cuts = cut_points(lazy, guesses.time.column.key) if guesses.time else None
+        numeric = [role.column for role in guesses.numeric]
+        transforms = propose_transforms(lazy, numeric, [column.name for column in columns])
     frequent = frequent_labels(scenarios, len(labels))
     if not frequent:
         raise DataError(_too_few(rows, guesses), remedy=f"add rows, or {BY_HAND}")
@@ -157,6 +160,7 @@ def _guessed_table(rows: Path, path: str) -> GuessedTable:
         cuts=cuts,
         taken=taken,
         statistics=statistics,
+        transforms=transforms,
     )
 
 

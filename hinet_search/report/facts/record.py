@@ -225,7 +225,8 @@ def at_the_edge(record: StudyRecord, arm: ArmRecord) -> list[tuple[ParameterRang
 def wider_end(searched: ParameterRange, end: str) -> float:
     """Return an end (`low`, `high`) that makes the range half as wide again, on its scale."""
     low, high = searched.low, searched.high
-    assert low is not None and high is not None, "a value at an end has a range"
+    assert low is not None, "a value at an end has a range"
+    assert high is not None, "a value at an end has a range"
     by = 0.5 if end == "high" else -0.5
     limit = high if end == "high" else low
     wider = limit * (high / low) ** by if searched.log else limit + by * (high - low)

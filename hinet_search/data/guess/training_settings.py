@@ -1,0 +1,59 @@
+"""Training settings: passes and defaults of training that follow from a table.
+
+The rule is judged on twelve tasks (docs/results/defaults.md). What it needs to know of a table is
+how many rows a training learns from, and whether its ids come with label statistics.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+STEPS_A_PASS = 250  # wanted: fewer steps learn too slowly, more take time
+SMALLEST_BATCH, LARGEST_BATCH = 256, 4096
+MANY_ROWS = 300_000  # enough to fill embeddings of 32 numbers
+# Passes of a quick study: so many rows are learned from in one training.
+QUICK_ROWS = 300_000
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """What a study of a table should start from.
+
+    `passes` are the most passes of a training, which ends before once validation stops improving;
+    `quick_passes` are those of a quick study.
+    """
+
+    passes: int
+    quick_passes: int
+    batch_size: int
+    learning_rate: float
+    embedding_learning_rate_multiplier: float
+    embedding_dim: int
+    minimum_frequency: int
+
+    def lines(self) -> Iterator[str]:
+        """Lines of a study's key `parameters`."""
+        size = self.batch_size
+        choices = sorted({max(SMALLEST_BATCH // 2, size // 2), size, size * 2})
+        dims = sorted({self.embedding_dim // 2, self.embedding_dim, self.embedding_dim * 2})
+        yield f"train.batch_size: {{default: {size}, choices: {choices}}}"
+        yield f"train.learning_rate: {{default: {self.learning_rate:g}}}"
+        multiplier = self.embedding_learning_rate_multiplier
+        yield f"train.embedding_learning_rate_multiplier: {{default: {multiplier:g}, high: 10}}"
+        yield f"model.embedding_dim: {{default: {self.embedding_dim}, choices: {dims}}}"
+        yield f"features.minimum_frequency: {{default: {self.minimum_frequency}}}"
+
+
+def training_settings(num_rows: int, *, has_statistics: bool) -> TrainingSettings:
+    """Return what training on `num_rows` rows should start from."""
+    batch_size = 2 ** round(math.log2(max(1, num_rows / STEPS_A_PASS)))
+    passes = 4 if has_statistics else 8
+    return TrainingSettings(
+        passes=passes,
+        quick_passes=min(passes, max(1, round(QUICK_ROWS / num_rows))),
+        batch_size=min(LARGEST_BATCH, max(SMALLEST_BATCH, batch_size)),
+        learning_rate=0.001 if has_statistics else 0.002,
+        embedding_learning_rate_multiplier=0.3 if has_statistics else 3.0,
+        embedding_dim=32 if num_rows >= MANY_ROWS else 16,
+        minimum_frequency=3,
+    )

@@ -1,0 +1,326 @@
+"""Transforms: numbers become logs, normal scores or places in a cycle before they are standardised."""
+
+import json
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from pydantic import ValidationError
+from tables import definition, prepared, shop
+
+from hinet_search.common.errors import ConfigurationError, DataError
+from hinet_search.data.encode import Encoding, encode_numbers, fit_encoding
+from hinet_search.data.encoded_folder import open_dataset, open_encoding
+from hinet_search.data.fingerprint import fingerprint
+from hinet_search.data.transforms import MOST_KNOTS, Knots, Wave, fit_knots, transformed
+from hinet_search.study.data_definition import DataDefinition
+from hinet_search.study.feature_definition import FeatureDefinition
+from hinet_search.study.yaml_file import read
+
+FINITE = st.floats(-1e30, 1e30)
+SOME = st.lists(FINITE, min_size=1, max_size=400)
+FEW = st.lists(st.integers(-20, 20), min_size=1, max_size=60)
+FEATURES: dict[str, Any] = {"categorical": ["user", "item"], "numeric": ["price", "age"]}
+
+
+def fitted(train: list[float | None], transform: object, **more: object) -> Encoding:
+    features = FeatureDefinition.model_validate(
+        {"numeric": ["x"], "transforms": {"x": transform}, **more}
+    )
+    return fit_encoding(pl.DataFrame({"x": train}, {"x": pl.Float64}), features)
+
+
+def inputs(encoding: Encoding, values: list[float | None]) -> np.ndarray:
+    return encode_numbers(pl.DataFrame({"x": values}, {"x": pl.Float64}), encoding)
+
+
+def standardised(values: list[float]) -> np.ndarray:
+    """What the values are without a transform."""
+    features = FeatureDefinition(numeric=("x",))
+    frame = pl.DataFrame({"x": values}, {"x": pl.Float64})
+    return encode_numbers(frame, fit_encoding(frame, features))
+
+
+def brute_force_score(value: float, train: list[float]) -> float:
+    """The normal score of the mid-rank of a training value."""
+    below = sum(other < value for other in train)
+    equal = sum(other == value for other in train)
+    return NormalDist().inv_cdf((below + equal / 2) / len(train))
+
+
+@given(FEW)
+def test_a_score_is_that_of_the_mid_rank_among_training_rows(values: list[int]) -> None:
+    train = [float(value) for value in values]
+    scores = fit_knots(np.array(train)).scores_of(np.array(train))
+    assert_allclose(scores, [brute_force_score(value, train) for value in train], atol=1e-12)
+
+
+@given(SOME, SOME)
+def test_scores_never_decrease_in_the_value(train: list[float], others: list[float]) -> None:
+    scores = fit_knots(np.array(train)).scores_of(np.sort([*train, *others]))
+    assert (np.diff(scores) >= 0).all()
+    assert np.isfinite(scores).all()
+
+
+@given(st.lists(st.floats(0, 1e-300), min_size=1, max_size=50), st.lists(st.floats(0, 1e-300)))
+def test_scores_of_tiny_values_are_finite(train: list[float], others: list[float]) -> None:
+    scores = fit_knots(np.array(train)).scores_of(np.array(others))
+    assert np.isfinite(scores).all()
+
+
+@given(FEW, st.sampled_from([np.exp, np.cbrt, np.arctan, lambda x: 3 * x - 7]))
+def test_scores_of_training_values_do_not_change_under_a_monotone_map(
+    values: list[int], monotone: Any
+) -> None:
+    train = np.array(values, dtype=np.float64) / 4
+    mapped = monotone(train)
+    assert_array_equal(fit_knots(train).scores_of(train), fit_knots(mapped).scores_of(mapped))
+
+
+def test_with_many_values_a_monotone_map_moves_scores_by_less_than_a_knot() -> None:
+    train = np.random.default_rng(0).normal(size=20_000)
+    knots, mapped = fit_knots(train), fit_knots(np.exp(3 * train))
+    assert_array_equal(np.exp(3 * np.array(knots.values)), mapped.values)
+    difference = np.abs(knots.scores_of(train) - mapped.scores_of(np.exp(3 * train)))
+    assert difference.max() < np.diff(knots.scores).max()
+
+
+def test_knots_are_at_most_200_and_reach_from_end_to_end() -> None:
+    train = np.random.default_rng(0).standard_cauchy(50_000)
+    knots = fit_knots(train)
+    assert len(knots.values) <= MOST_KNOTS
+    assert (knots.values[0], knots.values[-1]) == (train.min(), train.max())
+
+
+def test_knots_of_many_values_give_scores_near_those_of_all_ranks() -> None:
+    train = np.random.default_rng(0).lognormal(0, 3, 50_000)
+    rank_R = (np.argsort(np.argsort(train)) + 0.5) / train.size
+    exact = np.array([NormalDist().inv_cdf(rank) for rank in rank_R])
+    assert np.abs(fit_knots(train).scores_of(train) - exact).max() < 0.1
+
+
+def test_between_two_knots_scores_are_linear_and_outside_constant() -> None:
+    knots = Knots((0.0, 4.0, 5.0), (-1.0, 1.0, 3.0))
+    scores = knots.scores_of(np.array([-9.0, 0.0, 1.0, 4.0, 4.5, 5.0, 9.0]))
+    assert scores.tolist() == [-1.0, -1.0, -0.5, 1.0, 2.0, 3.0, 3.0]
+
+
+@given(FINITE)
+def test_the_log_of_a_negative_number_is_minus_that_of_the_positive(value: float) -> None:
+    logs = transformed(pl.Series("x", [value, -value, abs(value)]), "log")
+    assert logs[0] == -logs[1]
+    assert logs[2] == pytest.approx(np.log(1 + abs(value)), abs=1e-12)
+
+
+@given(st.floats(0.01, 1e4), st.integers(-50, 50), st.sampled_from(["sin", "cos"]))
+def test_a_cycle_is_continuous_where_it_wraps(length: float, turns: int, part: Any) -> None:
+    wrap = turns * length
+    step = length * 1e-7
+    around = Wave("x", length, part).of(np.array([wrap - step, wrap, wrap + step]))
+    assert np.abs(np.diff(around)).max() < 1e-5
+
+
+@given(st.integers(-1000, 1000), st.integers(1, 1440), st.integers(-9, 9))
+def test_whole_cycles_apart_is_the_same_to_the_bit(value: int, length: int, turns: int) -> None:
+    numbers = np.array([value, value + turns * length], dtype=np.float64)
+    for part in ("sin", "cos"):
+        first, second = Wave("x", length, part).of(numbers)
+        assert first == second
+
+
+def test_a_cycle_becomes_the_sine_and_the_cosine_of_its_angle() -> None:
+    hours = [0.0, 6.0, 12.0, 18.0, 24.0]
+    encoding = fitted(hours, {"cycle": 24})
+    assert encoding.numeric_inputs == ("x sin", "x cos")
+    angles = 2 * np.pi * np.array(hours) / 24
+    for place, wave in enumerate((np.sin(angles), np.cos(angles))):
+        expected = (wave - wave.mean()) / wave.std()
+        assert_allclose(inputs(encoding, list(hours))[:, place], expected, atol=1e-6)
+
+
+def test_a_sine_that_is_constant_but_for_rounding_is_zero() -> None:
+    assert (inputs(fitted([0.0, 12.0, 36.0, 0.0], {"cycle": 24}), [6.0, 0.0])[:, 0] == 0).all()
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=30))
+def test_a_transform_is_the_same_as_a_column_that_is_transformed_before(
+    values: list[float],
+) -> None:
+    logs = [float(np.copysign(np.log1p(abs(value)), value)) for value in values]
+    assert_array_equal(inputs(fitted(list(values), "log"), list(values)), standardised(logs))
+    scores = fit_knots(np.array(values)).scores_of(np.array(values)).tolist()
+    assert_array_equal(inputs(fitted(list(values), "quantile"), list(values)), standardised(scores))
+
+
+@pytest.mark.parametrize("transform", ["log", "quantile"])
+def test_a_missing_value_sits_at_the_mean_of_transformed_values(transform: str) -> None:
+    encoding = fitted([1.0, 10.0, 1000.0, None, float("nan")], transform)
+    assert encoding.numeric_inputs == ("x", "x_missing")
+    assert inputs(encoding, [None, float("inf")]).tolist() == [[0.0, 1.0], [0.0, 1.0]]
+    assert inputs(encoding, [1.0, 10.0, 1000.0])[:, 0].mean() == pytest.approx(0, abs=1e-6)
+
+
+def test_a_cycle_with_missing_values_has_one_flag() -> None:
+    encoding = fitted([0.0, 7.0, None], {"cycle": 24})
+    assert encoding.numeric_inputs == ("x sin", "x cos", "x_missing")
+    assert inputs(encoding, [None]).tolist() == [[0.0, 0.0, 1.0]]
+
+
+@pytest.mark.parametrize("transform", ["log", "quantile", {"cycle": 24}])
+def test_a_column_without_training_values_is_zero_with_its_flag(transform: object) -> None:
+    encoded = inputs(fitted([None, None], transform), [5.0, None])
+    assert encoded[:, -1].tolist() == [0.0, 1.0]
+    assert (encoded[:, :-1] == 0).all()
+
+
+def test_a_range_comes_before_the_transform() -> None:
+    encoding = fitted([0.0, 10.0, 500.0], "log", clip={"x": [0, 100]})
+    expected = standardised([0.0, float(np.log1p(10)), float(np.log1p(100))])
+    assert_array_equal(inputs(encoding, [0.0, 10.0, 1e300]), expected)
+
+
+@given(st.floats(0, 1e-20), st.floats(1e-25, 1e-20))
+def test_within_the_limits_of_a_log_a_model_can_square_its_input(low: float, gap: float) -> None:
+    encoding = fitted([low, low + gap], "log")
+    limits = encoding.scales[0].limits
+    with np.errstate(over="raise"):
+        assert np.isfinite(inputs(encoding, list(limits)) ** 2).all()
+
+
+def test_numbers_beyond_float32_are_refused_under_a_transform_too(tmp_path: Path) -> None:
+    frame = shop().with_columns(
+        price=pl.when(pl.col("minute") == 450).then(1e39).otherwise("price")
+    )
+    with pytest.raises(DataError, match="'price' must lie between"):
+        prepared(frame, tmp_path, features=FEATURES | {"transforms": {"price": "log"}})
+
+
+def test_outliers_that_a_transform_takes_in_are_no_warning(tmp_path: Path) -> None:
+    frame = shop().with_columns(price=pl.when(pl.col("minute") == 5).then(1e9).otherwise("price"))
+    (tmp_path / "plain").mkdir()
+    assert prepared(frame, tmp_path / "plain").record.warnings != ()
+    for transform in ("log", "quantile"):
+        (tmp_path / transform).mkdir()
+        features = FEATURES | {"transforms": {"price": transform}}
+        assert prepared(frame, tmp_path / transform, features=features).record.warnings == ()
+
+
+def test_transforms_are_stored_with_the_encoded_data(tmp_path: Path) -> None:
+    frame = shop().with_columns(pl.col("age").cast(pl.Float64))
+    transforms = {"price": "quantile", "age": {"cycle": 365}}
+    data = prepared(frame, tmp_path, features=FEATURES | {"transforms": transforms})
+    assert data.full_schema.numeric == ("price", "age sin", "age cos")
+    encoding = open_encoding(data.folder)
+    train = frame.filter(pl.col("part") == "train")
+    assert encoding.knots == {"price": fit_knots(train["price"].to_numpy())}
+    assert_array_equal(encode_numbers(train, encoding), data.train.numeric_RN)
+
+
+def test_data_without_transforms_are_written_as_before_there_were_any(tmp_path: Path) -> None:
+    folder = prepared(shop(), tmp_path).folder
+    manifest = json.loads((folder / "dataset.json").read_text())
+    assert "knots" not in manifest
+    assert set(manifest["scales"][0]) == {"name", "mean", "spread", "flagged", "clip"}
+    open_dataset(folder)
+
+
+def test_transforms_give_data_another_name_and_their_absence_the_old_one() -> None:
+    names = {
+        fingerprint(definition(features=FEATURES | {"transforms": {"age": transform}}), "rows")
+        for transform in ("log", "quantile", {"cycle": 24}, {"cycle": 7})
+    }
+    assert len(names) == 4
+    without = definition(features=FEATURES | {"transforms": {}})
+    assert fingerprint(without, "rows") == "3e7b21aa9dad0ecb"
+
+
+def test_a_group_leaves_out_both_inputs_of_a_cycle_with_its_flag(tmp_path: Path) -> None:
+    frame = shop().with_columns(age=pl.when(pl.col("age") > 30).then("age"))
+    features = FEATURES | {"transforms": {"age": {"cycle": 80}}, "groups": {"person": ["age"]}}
+    data = prepared(frame, tmp_path, features=features)
+    assert data.groups == {"person": ("age sin", "age cos", "age_missing")}
+    assert data.schema(groups="none").numeric == ("price",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        (
+            {"transforms": {"cost": "log"}},
+            (
+                "transforms: 'cost' must be one of the numeric features, got price, age; list it under "
+                "numeric, or remove its transform"
+            ),
+        ),
+        ({"transforms": {"user": "log"}}, "transforms: 'user' must be one of the numeric features"),
+        (
+            {"transforms": {"age": {"cycle": 24}}, "numeric": ["price", "age", "age sin"]},
+            (
+                "transforms: the cycle of 'age' adds the input 'age sin', which must not be the name "
+                "of another feature or list; rename that one"
+            ),
+        ),
+        (
+            {"transforms": {"age": {"cycle": 24}}, "categorical": ["item", "age cos"]},
+            "the cycle of 'age' adds the input 'age cos'",
+        ),
+    ],
+)
+def test_a_transform_that_means_nothing_is_refused(changes: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        definition(features=FEATURES | changes)
+    assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("transform", "problem"),
+    [
+        ("{cycle: 0}", "features.transforms.age.cycle: must be greater than 0, got 0"),
+        ("{cycle: -7}", "features.transforms.age.cycle: must be greater than 0, got -7"),
+        ("{cycle: .inf}", "numbers must be finite, got inf"),
+        ("{cycle: day}", "features.transforms.age.cycle: must be a number, got 'day'"),
+        ("{period: 7}", "unknown key 'period' in 'features.transforms.age'"),
+        (
+            "sqrt",
+            (
+                "features.transforms.age: must be 'log' or 'quantile' or a mapping of keys, "
+                "got 'sqrt'"
+            ),
+        ),
+    ],
+)
+def test_an_unknown_transform_is_refused_with_its_line(
+    transform: str, problem: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "data.yaml"
+    file.write_text(
+        "source: {kind: table, path: a.parquet}\n"
+        "scenario: {column: place}\n"
+        "tasks: {click: {column: click}}\n"
+        "split: {by: random}\n"
+        f"features:\n  numeric: [age]\n  transforms:\n    age: {transform}\n"
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        read(file).parse(DataDefinition)
+    assert any("data.yaml:8:" in line and problem in line for line in caught.value.problems)
+
+
+def test_a_cycle_must_not_have_the_name_of_a_derived_input(tmp_path: Path) -> None:
+    features = FEATURES | {
+        "numeric": ["price", "age", "item sin"],
+        "transforms": {"item sin": {"cycle": 3}},
+        "statistics": {"by": ["user"]},
+    }
+    frame = shop().with_columns(pl.col("age").alias("item sin"))
+    assert prepared(frame, tmp_path, features=features).full_schema.numeric[:4] == (
+        "price",
+        "age",
+        "item sin sin",
+        "item sin cos",
+    )

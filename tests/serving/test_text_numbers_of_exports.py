@@ -1,0 +1,58 @@
+"""Text numbers of exports: a model trained on numbers as text scores numbers, and texts of them."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from numpy.testing import assert_array_equal
+
+import hinet_search as hs
+from hinet_search.common.errors import DataError
+from tests.serving.shop import STUDY, rows, test_part
+
+ONE_ARM = STUDY.format(arms="  mmoe:").replace("seeds: 2", "seeds: 1")
+AS_TEXT = pl.col("price", "age").cast(pl.String)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose table had prices and ages as text; its export was checked on test rows."""
+    folder = tmp_path_factory.mktemp("texts")
+    rows().with_columns(AS_TEXT).write_parquet(folder / "shop.parquet")
+    (folder / "shop.yaml").write_text(ONE_ARM)
+    hs.launch(str(folder / "shop.yaml"), output=folder / "out")
+    return hs.export(str(folder / "shop.yaml"), folder / "model", output=folder / "out").folder
+
+
+def scores(model: Path, table: Path) -> np.ndarray:
+    hs.predict(model, table, table.with_name("scores.parquet"))
+    return pl.read_parquet(table.with_name("scores.parquet")).select("click", "buy").to_numpy()
+
+
+def test_numbers_and_their_texts_score_the_same(model: Path, tmp_path: Path) -> None:
+    frame = test_part(rows())
+    frame.write_parquet(tmp_path / "numbers.parquet")
+    expected = scores(model, tmp_path / "numbers.parquet")
+    frame.with_columns(AS_TEXT).write_parquet(tmp_path / "texts.parquet")
+    assert_array_equal(scores(model, tmp_path / "texts.parquet"), expected)
+    frame.with_columns(pl.col("price").cast(pl.String) + " ").write_csv(tmp_path / "texts.csv")
+    assert_array_equal(scores(model, tmp_path / "texts.csv"), expected)
+
+
+@pytest.mark.parametrize("name", ["texts.parquet", "texts.csv"])
+def test_a_text_that_is_no_number_is_refused_with_its_row(
+    name: str, model: Path, tmp_path: Path
+) -> None:
+    is_second = pl.int_range(pl.len()) == 1
+    ages = pl.when(is_second).then(pl.lit("old")).otherwise(pl.col("age").cast(pl.String))
+    frame = test_part(rows()).with_columns(age=ages)
+    (frame.write_csv if name.endswith("csv") else frame.write_parquet)(tmp_path / name)
+    with pytest.raises(DataError) as caught:
+        scores(model, tmp_path / name)
+    assert caught.value.problems == (
+        (
+            f"{tmp_path / name}: column 'age' must hold numbers, got 'old' in 1 row (first in row 1); "
+            "write nothing where a value is missing"
+        ),
+    )
