@@ -125,7 +125,7 @@ def _size(worth: float) -> str:
 def _fate(choice: InputChoice, *, is_followed: bool) -> str:
     """Say what happens to the useless groups."""
     if choice.dropped:
-        return "dropped" if is_followed else "not dropped: the study sets the inputs of its arms"
+        return "dropped" if is_followed else "measured only"
     if choice.together is None:
         return "kept: no model without all of them was trained"
     return f"kept: together they improve it by {_size(choice.together)}"

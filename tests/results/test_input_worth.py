@@ -123,7 +123,7 @@ def test_an_arm_follows_if_its_groups_are_those_chosen() -> None:
         (
             runs(full=[0.8], place=[0.8]),
             False,
-            "Validation does not improve with place (not dropped: the study sets the inputs of its arms).",
+            "Validation does not improve with place (measured only).",
         ),
         (
             runs(full=[0.8], lists=[0.8], place=[0.8], lists__place=[0.7]),
