@@ -19,6 +19,7 @@ from hinet_search.search.progress import Event
 from hinet_search.search.sampling import derive_seed
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.load_study import Arm
+from hinet_search.training.trial_config import TrialConfig
 
 
 def with_chosen_inputs(
@@ -84,33 +85,31 @@ class Measurement:
         """Train what is not stored yet, and choose."""
         self._context.store.drop_input_runs(self._arm.name)
         optional = self._features.optional_groups
-        sets: list[tuple[str, ...]] = [(), *((group,) for group in optional)]
-        self._train(sets)
-        choice = self._choice()
+        choice = self._measure([(), *((group,) for group in optional)])
         useless = tuple(group for group in optional if group in choice.useless)
         if len(useless) > 1 and self._features.leaves_inputs_without(useless):
-            self._train([useless])
-            choice = self._choice()
+            choice = self._measure([useless])
         return choice
 
-    def _choice(self) -> InputChoice:
-        store = self._context.store
-        record_runs = store.input_runs()
-        return choose_inputs(record_runs, maximize=self._context.progress.maximize)
+    def _measure(self, sets: Sequence[tuple[str, ...]]) -> InputChoice:
+        """Train without each of these sets of groups; return the choice from all trainings.
 
-    def _train(self, sets: Sequence[tuple[str, ...]]) -> None:
-        """Train without each of these sets of groups, all sets with one seed before the next."""
-        spec, arm = self._context.spec, self._arm
+        All sets are trained with one seed before the next, so that seeds stay paired if the study
+        stops.
+        """
+        context, spec = self._context, self._context.spec
         assert spec.inputs is not None, "asked of a study that measures its inputs"
         seeds = [derive_seed(spec.seed, "inputs", index) for index in range(spec.inputs.seeds)]
-        known = self._features.group_names
-        configs = {
-            left_out: default_of(arm.fixing({GROUPS: groups_without(left_out, known)}))
-            for left_out in sets
-        }
+        configs = {left_out: self._config(left_out) for left_out in sets}
         trainings = [
-            InputTraining(arm.name, left_out, config, seed)
+            InputTraining(self._arm.name, left_out, config, seed)
             for seed in seeds
             for left_out, config in configs.items()
         ]
-        self._drive(InputWorthPhase(trainings, self._context.store.input_runs(), self._context))
+        self._drive(InputWorthPhase(trainings, context.store.input_runs(), context))
+        return choose_inputs(context.store.input_runs(), maximize=context.progress.maximize)
+
+    def _config(self, left_out: tuple[str, ...]) -> TrialConfig:
+        """Return the default configuration of the arm without some groups."""
+        groups = groups_without(left_out, self._features.group_names)
+        return default_of(self._arm.fixing({GROUPS: groups}))

@@ -8,11 +8,16 @@ import pytest
 
 from hinet_search.common.errors import ConfigurationError, Interrupted
 from hinet_search.executors import Job
+from hinet_search.results.input_worth import InputRun
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.search.progress import Event, NullWatcher
+from hinet_search.search.context import PhaseContext
+from hinet_search.search.phases.input_worth import InputTraining, InputWorthPhase
+from hinet_search.search.progress import Event, NullWatcher, Progress
 from hinet_search.storage.engine import connect
 from hinet_search.storage.listing import list_studies
-from hinet_search.training.jobs.messages import TrainJob
+from hinet_search.training.jobs.messages import TrainingResult, TrainJob
+from hinet_search.training.trial_config import build_config
+from tests.search import studies
 from tests.search.pretended import Pretender, Studio
 
 FEATURES = "{categorical: [user_id, item_id, city], numeric: [age, price], "
@@ -22,9 +27,6 @@ INPUTS = "reference: mmoe\ninputs: {seeds: 2}\n"
 ARMS = "{mmoe: {space: rate}, shared_bottom: {space: rate}}"
 SEARCHED = "include: [./rate.yaml]\nparameters:\n  features.groups: "
 SEARCHED += "{kind: categorical, choices: [all, who], default: all}\n"
-
-# What a group adds to the value of a pretended training.
-Worths = dict[str, float]
 
 
 def groups_of(job: TrainJob) -> frozenset[str]:
@@ -245,6 +247,29 @@ def test_trainings_of_an_arm_are_not_compared_with_those_of_another(studio: Stud
     record = launch(studio, pretender := Pretender(HELPFUL), more)
     assert len(trainings(pretender, of_inputs=True)) == 4 * 2
     assert {run.arm for run in record.input_runs} == {"mmoe"}
+
+
+@pytest.mark.parametrize("is_cut_off", [True, False])
+def test_after_a_signal_only_a_training_that_reached_its_end_is_stored(
+    tmp_path: Path, *, is_cut_off: bool
+) -> None:
+    database, store = studies.store(tmp_path)
+    progress = Progress("tiny", 1, "cpu", 4.0, {})
+    context = PhaseContext(
+        studies.spec(), store, tmp_path, "f00d", tmp_path, progress, NullWatcher()
+    )
+    training = InputTraining("hinet", ("who",), build_config("hinet", {}), seed=1)
+    phase = InputWorthPhase([training], (), context)
+    job = phase.next_job()
+    assert job is not None
+    evaluation = studies.evaluation(1, 0.6)
+    result = TrainingResult(evaluation, stopped=is_cut_off, cost=studies.COST)
+    phase.handle_message(job.key, evaluation, lambda: None)
+    phase.handle_message(job.key, result, lambda: None)
+    phase.end(job.key, "", stopping=True)
+    stored = store.input_runs()
+    database.close()
+    assert stored == (() if is_cut_off else (InputRun("hinet", ("who",), 1, 0.6),))
 
 
 def test_the_status_says_what_groups_are_worth_once_that_is_decided(studio: Studio) -> None:
