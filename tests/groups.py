@@ -49,6 +49,7 @@ SLOW = (  # they launch, train, kill, or try very many inputs
     "tests/search/test_draws.py",
     "tests/search/test_extension.py",
     "tests/search/test_failing_arms.py",
+    "tests/search/test_inputs_of_a_table.py",
     "tests/search/test_interrupted_draws.py",
     "tests/search/test_kill.py",
     "tests/search/test_launch*.py",

@@ -117,12 +117,22 @@ def _costs(plan: "Plan") -> str:
     seconds = f"about {duration(plan.seconds)} (probe of {duration(plan.probe_seconds)})"
     rows = [
         ("plan", f"{slots}, {room}"),
+        *_inputs(plan),
         ("finalists", f"{chosen}: {finalist_trainings(plan)}"),
         *_students(plan),
         *_refits(plan),
         ("time", seconds),
     ]
     return table_text(rows)
+
+
+def _inputs(plan: "Plan") -> Iterator[tuple[str, str]]:
+    """Yield what a study that measures its inputs does before its trials."""
+    spec = plan.ready.study.spec
+    if spec.inputs is not None and plan.input_trainings:
+        groups = ", ".join(spec.data.features.optional_groups)
+        seeds, most = counted(spec.inputs.seeds, "seed"), counted(plan.input_trainings, "training")
+        yield "inputs", f"{plan.measuring_arm} with and without {groups} x {seeds}: at most {most}"
 
 
 def _students(plan: "Plan") -> Iterator[tuple[str, str]]:
@@ -165,6 +175,7 @@ def _print_json(plan: "Plan", stored: "StoredStudy | None", warnings: list[str])
         trials=plan.trials,
         finalist_runs=plan.finalist_runs,
         finalist_runs_are_known=plan.finalist_runs_are_known,
+        input_trainings=plan.input_trainings,
         student_trainings=plan.student_trainings,
         seconds=round(plan.seconds, 1),
         memory_bytes=plan.memory_bytes,
@@ -185,9 +196,11 @@ def origin_table(study: "Study", options: "LaunchOptions") -> str:
 
 def plan_line(plan: "Plan") -> str:
     """Return `60 trials, then 12 finalist trainings, 4 slots on cpu, about 6 h 30 m`."""
-    ready = plan.ready
+    ready, inputs = plan.ready, ""
+    if plan.input_trainings:
+        inputs = f"at most {counted(plan.input_trainings, 'input training')}, then "
     return (
-        f"{counted(plan.trials, 'trial')}, then {finalist_trainings(plan)}, "
+        f"{inputs}{counted(plan.trials, 'trial')}, then {finalist_trainings(plan)}, "
         f"{counted(ready.slots, 'slot')} on {ready.device.device}, about {duration(plan.seconds)}"
     )
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from math import isfinite
 
+from hinet_search.report.facts.measured_inputs import measured_inputs
 from hinet_search.results.cell_gains import over_reference
 from hinet_search.results.contrasts import Contrast
 from hinet_search.results.ensemble_records import EnsembleRecord, RunKey
@@ -86,7 +87,33 @@ def _study(record: StudyRecord) -> Json:
         ],
         "arms": [_arm(record, arm, cells) for arm in record.arms],
         "trials": _trials(record, record.arms),
+        **_inputs(record),
         **_on_top(record, outcome, cells),
+    }
+
+
+def _inputs(record: StudyRecord) -> dict[str, Json]:
+    """Return what groups of inputs are worth; empty unless that was measured."""
+    measured = measured_inputs(record)
+    if measured is None:
+        return {}
+    worths = [(group, measured.worth([group])) for group in measured.choice.worths]
+    return {
+        "inputs": {
+            "arm": measured.arm,
+            "seeds": measured.num_seeds,
+            "groups": [
+                {
+                    "name": group,
+                    "worth": _plain(worth.mean),
+                    "interval": [_plain(worth.low), _plain(worth.high)],
+                    "dropped": group in measured.dropped,
+                }
+                for group, worth in worths
+                if worth is not None
+            ],
+            "followed_by": [arm.name for arm in measured.followers],
+        }
     }
 
 

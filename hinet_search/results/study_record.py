@@ -6,6 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from hinet_search.results.ensemble_records import EnsembleRecord
+from hinet_search.results.input_worth import InputRun
 from hinet_search.results.records import ArmRecord, Budget, DataRecord, FinalistRecord
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class StudyRecord:
     verdict: str = ""  # the sentence stored at the end of a launch
     students: tuple[ArmRecord, ...] = ()
     ensembles: tuple[EnsembleRecord, ...] = ()
+    input_runs: tuple[InputRun, ...] = ()  # trainings that measured what groups of inputs are worth
 
     @property
     def arms_and_students(self) -> tuple[ArmRecord, ...]:

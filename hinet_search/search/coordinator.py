@@ -1,4 +1,4 @@
-"""Coordinator: run a study: trials, finalists, one test access per arm, summaries, refits."""
+"""Coordinator: run a study: inputs, trials, finalists, a test access per arm, summaries, refits."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +15,7 @@ from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER, RunKey
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import FinalistRecord
 from hinet_search.search.arm_search import ArmSearch
+from hinet_search.search.chosen_inputs import with_chosen_inputs
 from hinet_search.search.context import PhaseContext
 from hinet_search.search.dispatch import HeartbeatMonitor, Phase, StopFlag, clock, drive
 from hinet_search.search.ensembles import Ensembles, run_key
@@ -83,9 +84,19 @@ class Coordinator:
     def run(self, executor: Executor) -> None:
         """Run all phases. Errors: Interrupted by a signal, AllTrialsFailed."""
         with self._recorded():
+            self._choose_inputs(partial(self._drive, executor))
             searches = [self._arm_search(arm) for arm in self._ready.study.arms]
             self._leave_notes()
             self._phases(executor, searches)
+
+    def _choose_inputs(self, drive: Callable[[Phase], None]) -> None:
+        """Give the arms the groups of inputs that help, if the study asks for it."""
+        study, spec = self._ready.study, self._spec
+        trials = sum(arm.most_trials(spec) for arm in study.arms)
+        finalists = sum(arm.most_finalists(spec) for arm in study.arms) * spec.finalists.seeds
+        self._progress.ahead = trials + finalists + spec.most_student_trainings
+        arms = with_chosen_inputs(self._ready, self._context(), drive)
+        self._ready = replace(self._ready, study=replace(study, arms=arms))
 
     def _leave_notes(self) -> None:
         """Write a note for each arm that Optuna's dashboard shows until there is a verdict.

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 class Event:
     """One event of a running study.
 
-    `kind` is one word: best, failed, retry, short (of a budget), finalist, ensemble, refit, size,
-    opened, waiting, database, extended. `key` names the job or trial (`hinet/12`) and `value` is
-    its objective, where the event has them.
+    `kind` is one word: inputs, best, failed, retry, short (of a budget), finalist, ensemble, refit,
+    size, opened, waiting, database, extended. `key` names the job or trial (`hinet/12`) and `value`
+    is its objective, where the event has them.
     """
 
     kind: str
@@ -101,7 +101,7 @@ class Progress:
     last_retry: str = ""
 
     def begin(self, name: str, done: int, total: int) -> None:
-        """Start counting another phase: search, finalists, test or summaries."""
+        """Start counting another phase: inputs, search, finalists, test or summaries."""
         of_turn = f" of {self.turn}" if self.turn else ""
         self.phase = PhaseProgress(f"{name}{of_turn}", done, total, done, self.seconds)
 

@@ -12,6 +12,7 @@ from hinet_search.data.raw_values import text_of
 from hinet_search.data.rows import Rows, source_rows
 from hinet_search.data.schema import Schema
 from hinet_search.results.ensemble_records import RunKey
+from hinet_search.results.input_groups import AND, GROUPS, NONE, chosen_groups
 from hinet_search.results.records import ArmRecord, FinalistRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.serving.encoder import Encoder
@@ -19,13 +20,10 @@ from hinet_search.serving.history import history_of
 from hinet_search.serving.inputs import Inputs, ScenarioInput, raw_types
 from hinet_search.study.distributions import Value
 from hinet_search.study.feature_definition import (
-    AND,
     MATCHES,
-    NONE,
     STATISTICS,
     FeatureDefinition,
     ListDefinition,
-    chosen_groups,
 )
 from hinet_search.study.load_study import DENSE_PARAMETERS, Study
 from hinet_search.training.trial_config import FeatureConfig, TrialConfig, build_config
@@ -42,7 +40,7 @@ class LoadedStudy:
 
 
 def config_of(stored: LoadedStudy, run: RunKey) -> TrialConfig:
-    """The configuration of a finalist, with the size that its arm was given.
+    """The configuration of a finalist, with the size and the inputs that its arm was given.
 
     A student has the values of the finalist that it learns as, beside the settings of its teacher.
     """
@@ -74,6 +72,8 @@ def _values(stored: LoadedStudy, record: ArmRecord, finalist: FinalistRecord) ->
             remedy="export with the file, --set and --size of the launch, which the report shows",
         )
     values = arm.space.values(drawn)
+    if GROUPS in record.fixed:
+        values.setdefault(GROUPS, record.fixed[GROUPS])  # chosen by the launch
     if arm.size_of:
         size = record.fixed[DENSE_PARAMETERS]
         assert isinstance(size, int), "an arm that has finalists was given its size"

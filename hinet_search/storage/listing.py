@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection, Select, and_, case, func, or_, select
 
 from hinet_search.common.errors import ConfigurationError, did_you_mean
+from hinet_search.results.input_worth import choose_inputs, follows, sentence
 from hinet_search.results.records import UNCOUNTED_CAUSES
 from hinet_search.storage import row_mapping, tables
 from hinet_search.storage.damage import AnyRow, DamagedRow, printable, row_of
@@ -33,6 +34,7 @@ def _listed(connection: Connection, row: AnyRow, counts: list[AnyRow], url: str)
             sizes = configurations(study.spec_json, study.budget.trials)
         with row_of("hs_trial", study=study.name):
             summary = _summary(study, counts, sizes)
+        summary = replace(summary, inputs=_inputs(connection, study, has_trials=summary.done > 0))
         return replace(summary, state=state_now(connection, study.name, study.state))
     except DamagedRow as error:
         return StudySummary(
@@ -105,6 +107,19 @@ def _summary(study: StudyRow, arms: list[AnyRow], sizes: Mapping[str, int]) -> S
         updated=study.updated,
         verdict=study.verdict,
     )
+
+
+def _inputs(connection: Connection, study: StudyRow, *, has_trials: bool) -> str:
+    """Say what groups of inputs are worth; empty while they are measured, or if they are not."""
+    of_study = select(tables.input_worth).where(tables.input_worth.c.study == study.name)
+    runs = [row_mapping.input_run_from_row(row) for row in connection.execute(of_study)]
+    if not runs:
+        return ""
+    arms = connection.execute(select(tables.arm).where(tables.arm.c.study == study.name)).all()
+    choice = choose_inputs(runs, maximize=study.maximize)
+    fixed = [row_mapping.arm_from_row(arm).fixed for arm in arms]
+    is_followed = any(follows(each, choice, tuple(study.data.groups)) for each in fixed)
+    return sentence(choice, is_followed=is_followed) if is_followed or has_trials else ""
 
 
 def find_study(connection: Connection, study: str) -> AnyRow:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, Table, literal, select
 
 from hinet_search.results.ensemble_records import EnsembleRecord
+from hinet_search.results.input_worth import InputRun
 from hinet_search.results.records import ArmRecord, EvaluationRecord, FinalistRecord, TrialRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.storage import row_mapping, tables
@@ -40,6 +41,7 @@ def load_record(database: Database, study: str, *, trial_cells: bool = False) ->
             _rows(connection, tables.finalist, study, "arm", "trial_number", "seed")
         )
         ensembles = load_ensembles(connection, study)
+        input_runs = load_input_runs(connection, study)
         test_accesses = count_test_accesses(connection, row.data.fingerprint)
         with row_of("hs_study", name=study):
             sizes = configurations(row.spec_json, row.budget.trials)
@@ -54,7 +56,10 @@ def load_record(database: Database, study: str, *, trial_cells: bool = False) ->
 
     records = tuple(arm_record(arm) for arm in arms)
     return replace(
-        _record(row, records, test_accesses), shared_batches=one_order, ensembles=ensembles
+        _record(row, records, test_accesses),
+        shared_batches=one_order,
+        ensembles=ensembles,
+        input_runs=input_runs,
     )
 
 
@@ -94,6 +99,12 @@ def load_ensembles(connection: Connection, study: str) -> tuple[EnsembleRecord, 
     """Load the ensembles of a study, by name."""
     rows = _rows(connection, tables.ensemble, study, "name")
     return tuple(row_mapping.ensemble_from_row(row) for row in rows)
+
+
+def load_input_runs(connection: Connection, study: str) -> tuple[InputRun, ...]:
+    """Load the trainings that measured the inputs of a study."""
+    rows = _rows(connection, tables.input_worth, study, "left_out", "seed")
+    return tuple(row_mapping.input_run_from_row(row) for row in rows)
 
 
 def load_finalists(database: Database, study: str) -> Mapping[str, tuple[FinalistRecord, ...]]:

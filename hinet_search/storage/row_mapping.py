@@ -18,6 +18,8 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from hinet_search.results.ensemble_records import EnsembleRecord
+from hinet_search.results.input_groups import AND
+from hinet_search.results.input_worth import InputRun
 from hinet_search.results.records import (
     Budget,
     CellValue,
@@ -111,6 +113,24 @@ def ensemble_from_row(row: AnyRow) -> EnsembleRecord:
     """Convert a row of hs_ensemble."""
     record: EnsembleRecord = _json(EnsembleRecord, row, "record_json")
     return record
+
+
+def input_run_to_row(study: str, run: InputRun) -> dict[str, object]:
+    """Convert a training that measures inputs to columns of hs_input_worth."""
+    return {
+        "study": study,
+        "left_out": AND.join(run.left_out),
+        "seed": run.seed,
+        "arm": run.arm,
+        "value": to_column(run.value),
+    }
+
+
+@reads(tables.input_worth)
+def input_run_from_row(row: AnyRow) -> InputRun:
+    """Convert a row of hs_input_worth."""
+    left_out = tuple(row.left_out.split(AND)) if row.left_out else ()
+    return InputRun(row.arm, left_out, row.seed, from_column(row.value))
 
 
 def budget_from_row(row: AnyRow) -> Budget:

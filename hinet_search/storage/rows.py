@@ -117,6 +117,7 @@ class StudySummary:
     best_arm: str | None
     updated: str
     verdict: str = ""  # the verdict's sentence; empty until a launch has ended
+    inputs: str = ""  # what groups of inputs are worth, in a sentence; empty if not measured
     # The problem of its rows; then the state is "damaged", and nothing else is known.
     damage: str = ""
 

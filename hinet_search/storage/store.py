@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, sel
 from hinet_search.common.errors import StudyConflict
 from hinet_search.common.retry import Retry, once, with_retries
 from hinet_search.results.ensemble_records import EnsembleRecord
+from hinet_search.results.input_worth import InputRun
 from hinet_search.results.records import (
     CellValue,
     EvaluationRecord,
@@ -25,7 +26,13 @@ from hinet_search.results.study_record import StudyRecord
 from hinet_search.storage import lease, row_mapping, tables
 from hinet_search.storage.engine import Database
 from hinet_search.storage.lease import Holder, this_process
-from hinet_search.storage.load import load_ensembles, load_finalists, load_record, load_reports
+from hinet_search.storage.load import (
+    load_ensembles,
+    load_finalists,
+    load_input_runs,
+    load_record,
+    load_reports,
+)
 from hinet_search.storage.optuna.notes import optuna_name
 from hinet_search.storage.optuna.read_trials import all_as_optuna
 from hinet_search.storage.optuna.write_trials import OptunaArm, OptunaCopy
@@ -162,6 +169,24 @@ class StudyStore:
         """Return the ensembles of the study."""
         with self.database.reading() as connection:
             return load_ensembles(connection, self.study)
+
+    def record_input_run(self, run: InputRun) -> None:
+        """Write a training that measures inputs."""
+        with self._writing() as connection:
+            upsert(connection, tables.input_worth, row_mapping.input_run_to_row(self.study, run))
+            self._touch(connection)
+
+    def drop_input_runs(self, arm: str) -> None:
+        """Delete the trainings that measured inputs with another arm than this one."""
+        table = tables.input_worth
+        of_others = and_(table.c.study == self.study, table.c.arm != arm)
+        with self._writing() as connection:
+            connection.execute(delete(table).where(of_others))
+
+    def input_runs(self) -> tuple[InputRun, ...]:
+        """Return the trainings that measured the inputs of the study."""
+        with self.database.reading() as connection:
+            return load_input_runs(connection, self.study)
 
     def set_state(self, state: str, seconds: float | None = None) -> None:
         """Set running, stopped or done, and the seconds spent when given."""

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-VERSION = 7  # every change here needs a step in migrations/
+VERSION = 8  # every change here needs a step in migrations/
 
 metadata = MetaData()
 
@@ -137,6 +137,16 @@ ensemble = Table(
     Column("study", ForeignKey("hs_study.name", ondelete="CASCADE"), primary_key=True),
     Column("name", String(64), primary_key=True),
     Column("record_json", Text, nullable=False),
+)
+
+input_worth = Table(
+    "hs_input_worth",
+    metadata,
+    Column("study", ForeignKey("hs_study.name", ondelete="CASCADE"), primary_key=True),
+    Column("left_out", Text, primary_key=True),  # groups of inputs joined by `+`, or empty
+    Column("seed", BigInteger, primary_key=True),
+    Column("arm", Text, nullable=False),
+    Column("value", Float),
 )
 
 # Test accesses outlive the study: deleting a study does not unsee the split.

@@ -6,17 +6,18 @@ lists        list-valued columns (watched videos), pooled with the item's embedd
 matches      numbers that compare a row's item with the lists: how many are by the same author
 """
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from hinet_search.common.frozen_model import Frozen, Positive, Text
+from hinet_search.results.input_groups import ALL, AND, NONE, chosen_groups, groups_without
 
 Pooling = Literal["mean", "attention"]
 STATISTICS, LISTS, MATCHES = "statistics", "lists", "matches"
 # Predefined groups: each is all inputs of that kind.
 DERIVED = (STATISTICS, LISTS, MATCHES)
-ALL, NONE, AND = "all", "none", "+"
 LOG, QUANTILE = "log", "quantile"
 PARTS: tuple[Literal["sin", "cos"], ...] = ("sin", "cos")  # of a cycle: its two inputs
 
@@ -167,6 +168,15 @@ class FeatureDefinition(Frozen):
         return bool({STATISTICS, MATCHES} & chosen or {*self.categorical, *self.numeric} - dropped)
 
     @property
+    def optional_groups(self) -> tuple[str, ...]:
+        """The groups without which a model has inputs."""
+        return tuple(group for group in self.group_names if self.leaves_inputs_without([group]))
+
+    def leaves_inputs_without(self, left_out: Collection[str]) -> bool:
+        """Whether a model has any input without these groups."""
+        return self.leaves_inputs(groups_without(left_out, self.group_names))
+
+    @property
     def seen_columns(self) -> frozenset[str]:
         """Every column whose value in a row is an input of the model, itself or as a key."""
         keys = self.statistics.keys if self.statistics else ()
@@ -283,10 +293,3 @@ def cycle_input(column: str, part: str) -> str:
 def key_name(key: tuple[str, ...]) -> str:
     """Return the display name of a key: `user_id`, `user_id x tab`."""
     return " x ".join(key)
-
-
-def chosen_groups(groups: str, known: tuple[str, ...]) -> frozenset[str]:
-    """Return the groups that a valid `features.groups` selects."""
-    if groups in (ALL, NONE):
-        return frozenset(known if groups == ALL else ())
-    return frozenset(groups.split(AND))

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from os.path import normpath
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -17,13 +18,14 @@ from hinet_search.study.distributions import Value
 from hinet_search.study.find_file import find, is_known
 from hinet_search.study.parameter_changes import PARAMETERS, changed, refuse_unsearched
 from hinet_search.study.search_space import SearchSpace, load_space
-from hinet_search.study.study_spec import ArmSpec, ExecutorSpec, SizeSpec, StudySpec
+from hinet_search.study.study_spec import AUTO, ArmSpec, ExecutorSpec, SizeSpec, StudySpec
 from hinet_search.study.validation_messages import Location
 from hinet_search.study.yaml_file import Override, Place, YamlFile, read, validated_at
 
 STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MODELS = "hinet_search.models"
 KINDS = ("executor", "sampler", "pruner")  # keys whose value may be a plain kind
+AUTOMATIC = ("inputs", "teaching")  # keys whose value may be the word `auto`
 EXECUTORS = "hinet_search.executors"
 COMMON_SPACE = "training"
 PASSES = "train.passes"
@@ -146,21 +148,22 @@ def _with_overrides(
             of_data[tuple(name.split("."))] = override
         else:
             of_study[_location(file, name, size)] = override
-    file = _with_kinds(file, overrides).with_overrides(of_study)
+    file = _with_kinds(file, overrides, size).with_overrides(of_study)
     definition_file = _definition_file(file)
     if definition_file is None:
         return file.with_overrides(of_data), None
     return file, definition_file.with_overrides({at[1:]: value for at, value in of_data.items()})
 
 
-def _with_kinds(file: YamlFile, overrides: Mapping[str, Override]) -> YamlFile:
+def _with_kinds(file: YamlFile, overrides: Mapping[str, Override], size: str | None) -> YamlFile:
     """Turn a plain word into a mapping if a key inside it is overridden.
 
     Options written for another kind are dropped.
     """
-    tree = {**file.tree}
-    if tree.get("teaching") == "auto" and any(name.startswith("teaching.") for name in overrides):
-        tree["teaching"] = {}  # the word stands for the defaults of its keys
+    tree = _without_auto(file.tree, overrides)
+    of_size = tree["sizes"][size] if size is not None else None
+    if isinstance(of_size, dict):
+        tree["sizes"] = {**tree["sizes"], size: _without_auto(of_size, overrides)}
     for key in KINDS:
         if not any(name.startswith(f"{key}.") for name in overrides):
             continue
@@ -170,6 +173,16 @@ def _with_kinds(file: YamlFile, overrides: Mapping[str, Override]) -> YamlFile:
             written = {}
         tree[key] = written
     return replace(file, tree=tree)
+
+
+def _without_auto(tree: Mapping[Any, Any], overrides: Mapping[str, Override]) -> dict[Any, Any]:
+    """Replace the word `auto`, which stands for defaults, where a key inside it is overridden."""
+    spelled_out: dict[Any, Any] = {
+        key: {}
+        for key in AUTOMATIC
+        if tree.get(key) == AUTO and any(name.startswith(f"{key}.") for name in overrides)
+    }
+    return {**tree, **spelled_out}
 
 
 def _location(file: YamlFile, name: str, size: str | None) -> Location:

@@ -21,6 +21,7 @@ from hinet_search.study.distributions import Value
 from hinet_search.study.parameter_changes import ParameterChange
 
 Device = Literal["auto", "cpu", "cuda"]
+AUTO = "auto"
 MOST_AUTO = 3  # students with `students: auto`: the best arm and the two cheapest
 
 
@@ -113,8 +114,31 @@ class TeachingSpec(Frozen):
         return min(MOST_AUTO if self.students == "auto" else len(self.students), num_arms)
 
 
+class InputsSpec(Frozen):
+    """What each group of inputs is worth, measured before the search; useless groups are dropped.
+
+    The default configuration of one arm is trained with all inputs and without each group
+    (`features.groups` of the data) with `seeds` seeds. `arm` names that arm; `auto` takes
+    `shared_bottom`, or without such an arm the network with the fewest FLOPs. An arm that fixes or
+    searches `features.groups` keeps its inputs.
+    """
+
+    arm: Text = AUTO
+    seeds: Count = 3
+
+
 def _auto_is_default(value: Any) -> Any:
-    return {} if value == "auto" else value
+    return {} if value == AUTO else value
+
+
+def refuse_other_arm(inputs: InputsSpec | None, arms: Collection[str] | None) -> None:
+    """Raise ValueError if no arm can measure; `arms` is None if they are invalid."""
+    if inputs is None or inputs.arm == AUTO or arms is None or inputs.arm in arms:
+        return
+    raise ValueError(
+        f"arm must be {AUTO} or an arm of the study, "
+        f"got '{inputs.arm}'{did_you_mean(inputs.arm, arms)}"
+    )
 
 
 def refuse_other_students(teaching: TeachingSpec | None, arms: Collection[str] | None) -> None:
@@ -129,6 +153,7 @@ def refuse_other_students(teaching: TeachingSpec | None, arms: Collection[str] |
 
 
 Teaching = Annotated[TeachingSpec, BeforeValidator(_auto_is_default)]
+Inputs = Annotated[InputsSpec, BeforeValidator(_auto_is_default)]
 
 
 class ExecutorSpec(BaseModel):
@@ -152,6 +177,7 @@ class SizeSpec(Frozen):
     trials: Count | None = None
     passes: Passes | None = None
     finalists: FinalistSpec | None = None
+    inputs: Inputs | None = None
     teaching: Teaching | None = None
     ensemble: bool | None = None
 
@@ -174,6 +200,8 @@ class StudySpec(Frozen):
     with twice the time; 0 sets no limit. `sizes` are variants of the study with other budgets
     (`--size NAME`); the default is the first.
 
+    With `inputs` (`auto`, or its keys), groups of inputs must earn their place before the search.
+
     With `teaching` (`auto`, or its keys), the study teaches students once all finalists are
     trained. With `ensemble`, it also chooses an ensemble of all finalists, students among them, and
     opens it on test.
@@ -193,6 +221,7 @@ class StudySpec(Frozen):
     finalists: FinalistSpec = FinalistSpec()
     comparison: ComparisonSpec = ComparisonSpec()
     serving: ServingSpec = ServingSpec()
+    inputs: Inputs | None = None
     teaching: Teaching | None = None
     ensemble: bool = False
     fixed: dict[Text, Value] = Field(default_factory=dict)
@@ -222,6 +251,17 @@ class StudySpec(Frozen):
         finalists = min(self.teaching.top + 1, self.teaching.trials) * self.finalists.seeds
         return self.teaching.most_students(len(self.arms)) * (self.teaching.trials + finalists)
 
+    @property
+    def most_input_trainings(self) -> int:
+        """The highest number of trainings that measure what groups of inputs are worth.
+
+        These are trainings with all groups, without each, and without several together.
+        """
+        num_groups = len(self.data.features.optional_groups)
+        if self.inputs is None or num_groups == 0:
+            return 0
+        return self.inputs.seeds * (1 + num_groups + (num_groups > 1))
+
     @field_validator("sampler", "pruner", "executor", mode="before")
     @classmethod
     def _word_is_kind(cls, value: Any) -> Any:
@@ -245,13 +285,22 @@ class StudySpec(Frozen):
         refuse_other_students(teaching, others.data.get("arms"))
         return teaching
 
+    @field_validator("inputs")
+    @classmethod
+    def _inputs_name_an_arm(
+        cls, inputs: InputsSpec | None, others: ValidationInfo
+    ) -> InputsSpec | None:
+        refuse_other_arm(inputs, others.data.get("arms"))
+        return inputs
+
     @field_validator("sizes")
     @classmethod
-    def _students_of_sizes_are_arms(
+    def _sizes_name_arms(
         cls, sizes: dict[str, SizeSpec], others: ValidationInfo
     ) -> dict[str, SizeSpec]:
         for size in sizes.values():
             refuse_other_students(size.teaching, others.data.get("arms"))
+            refuse_other_arm(size.inputs, others.data.get("arms"))
         return sizes
 
     @field_validator("arms", mode="before")

@@ -14,8 +14,9 @@ from hinet_search.common.plugins import load
 from hinet_search.data.columns import Dataset
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.protocol import ProtocolConfig, build_in_protocol
+from hinet_search.results.input_groups import ALL
 from hinet_search.study.distributions import Value
-from hinet_search.study.feature_definition import ALL, Pooling
+from hinet_search.study.feature_definition import Pooling
 from hinet_search.study.load_study import MODELS
 from hinet_search.study.validation_messages import Location
 from hinet_search.study.yaml_file import Place, validated_at

@@ -20,7 +20,8 @@ from tests.chaos.deaths import exit_code, launched
 from tests.search.pretended import RATE, Pretender, Studio
 
 FEW_RATES = f"parameters:\n  {RATE}: {{kind: categorical, choices: [0.001, 0.002, 0.004, 0.008], default: 0.001}}\n"
-TEACHING = "teaching: {students: [mmoe], trials: 2}\nensemble: true\n"
+MORE = "inputs: {seeds: 1}\nteaching: {students: [mmoe], trials: 2}\nensemble: true\n"
+GROUPED = "{categorical: [user_id], numeric: [age, price], groups: {who: [age], what: [price]}}"
 FINALISTS = "{top: 1, seeds: 2, refit: true}"
 DATABASE = "out/studies.sqlite3"
 
@@ -38,9 +39,10 @@ class DiesOnce(Pretender):
 
 
 def launch(studio: Studio) -> None:
-    """Launch a study that refuses draws, retries a trial, prunes nothing, and scores a finalist on test."""
+    """Launch a study that chooses inputs, refuses draws, retries a trial, and scores a finalist on test."""
     (studio.folder / "few.yaml").write_text(FEW_RATES)
-    studio.launch(DiesOnce(), TEACHING, "{mmoe: {space: few}}", FINALISTS)
+    arms = "{mmoe: {space: few}}"
+    studio.launch(DiesOnce(), MORE, arms, FINALISTS, features=GROUPED)
 
 
 def stored(folder: Path) -> StudyRecord:
@@ -96,8 +98,8 @@ def told(record: StudyRecord) -> object:
     arms = []
     for arm in (*record.arms, *record.students):
         trials = [replace(trial, attempt=0, started="", finished="") for trial in arm.trials]
-        arms.append((trials, arm.finalists, arm.importances))
-    return record.state, record.test_accesses, arms, record.ensembles
+        arms.append((trials, arm.finalists, arm.importances, arm.fixed))
+    return record.state, record.test_accesses, arms, record.ensembles, record.input_runs
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +134,11 @@ def test_the_study_passes_what_it_is_to_show(undisturbed: StudyRecord) -> None:
     assert [trial.counts for trial in arm.trials].count(True) == 4
     assert any("duplicate" in trial.cause for trial in arm.trials)
     assert arm.trials[1].attempt == 2
+
+
+def test_the_study_chooses_its_inputs(undisturbed: StudyRecord) -> None:
+    assert len(undisturbed.input_runs) == 4, "all, without each group, and without both"
+    assert undisturbed.arms[0].fixed["features.groups"] == "none"
 
 
 def test_the_study_leaves_a_refit_of_what_it_ships(undisturbed_folder: Path) -> None:

@@ -1,5 +1,6 @@
 """The commands, run one after another on a small study as a user would."""
 
+import json
 import re
 import subprocess
 import sys
@@ -128,6 +129,17 @@ def test_check_names_the_limit_of_cost(run: Run, tmp_path: Path) -> None:
     )
     write_study(tmp_path, STUDY + "cost_limit: null\n")
     assert "a draw may need any number of FLOPs a row" in run("check", "small.yaml").out
+
+
+def test_check_counts_the_trainings_that_measure_inputs(run: Run, tmp_path: Path) -> None:
+    groups = "numeric_1]\n    groups: {first: [numeric_0], second: [numeric_1]}"
+    text = STUDY.replace("numeric_1]", groups) + "inputs: {seeds: 2}\n"
+    write_study(tmp_path, text)
+    said = run("check", "small.yaml", "--output", "out").out
+    words = "shared_bottom with and without first, second x 2 seeds: at most 8 trainings"
+    assert words in " ".join(said.split())
+    document = run("check", "small.yaml", "--output", "out", "--json").out
+    assert json.loads(document)["input_trainings"] == 8
 
 
 def test_check_keeps_the_columns_of_a_long_name_apart(run: Run, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from hinet_search.results.input_worth import InputRun
 from hinet_search.storage.store import StudyStore
 from tests.cli.conftest import Run
 from tests.storage.small_study import small_study
@@ -32,6 +33,18 @@ def test_a_study_without_a_stored_verdict_has_the_command_that_says_it(
 def test_a_study_that_is_not_done_has_no_verdict(run: Run, store: StudyStore) -> None:
     store.set_state("stopped")
     assert len(run("status", "--output", "out").out.splitlines()) == 2
+
+
+def test_what_inputs_are_worth_is_said_below_the_verdict(run: Run, store: StudyStore) -> None:
+    store.record_input_run(InputRun("single", (), 1, 0.75))
+    store.record_input_run(InputRun("single", ("lists",), 1, 0.71))
+    store.set_state("done")
+    store.set_verdict("HiNet wins.")
+    lines = run("status", "--output", "out").out.splitlines()
+    assert lines[-2:] == [
+        "small: HiNet wins.",
+        "small: Validation improves by .0400 with lists.",
+    ]
 
 
 def test_markup_and_control_characters_in_a_name_are_printed_as_they_are_written(

@@ -16,6 +16,7 @@ from hinet_search.results.records import (
 )
 from hinet_search.results.study_record import StudyRecord
 from tests.report.arms import Shape
+from tests.report.measured import with_inputs
 from tests.report.studies import study
 from tests.report.taught import all_runs, each_run, with_ensemble, with_student
 
@@ -33,11 +34,15 @@ EVEN = ((0.0, 0.6, 0.4), (0.5, 0.0, 0.5), (0.7, 0.3, 0.0))
 
 
 def clean() -> StudyRecord:
-    """Three arms in three scenarios; HiNet gains everywhere. It is taught, and averaged with PLE."""
+    """Three arms in three scenarios; HiNet gains everywhere. It is taught, and averaged with PLE.
+
+    Statistics are worth their place among the inputs, lists were dropped, both beyond doubt.
+    """
     record = study(SHAPE)
     data = replace(record.data, leaks=())
     arms = tuple(replace(arm, trials=tuple(map(_never_failed, arm.trials))) for arm in record.arms)
     record = _each_finalist(replace(record, data=data, arms=arms), _in_order)
+    record = with_inputs(record, {"statistics": 0.03, "lists": -0.004})
     record = with_student(record, "hinet", valid=0.001, test=0.001)
     teacher = with_ensemble(record, name=TEACHER)
     return with_ensemble(teacher, members=all_runs(record, "ple", "taught_hinet")[:18])
@@ -116,6 +121,11 @@ def _leaks() -> StudyRecord:
     return replace(
         record, data=replace(record.data, leaks=(LeakSuspect("watch_time", "click", 0.987),))
     )
+
+
+def _inputs() -> StudyRecord:
+    """Matches were kept, lists dropped, and chance may have decided on both."""
+    return with_inputs(clean(), {"statistics": 0.03, "matches": 0.0003, "lists": -0.0001})
 
 
 def _few_positives() -> StudyRecord:
@@ -275,6 +285,7 @@ def _test_accesses() -> StudyRecord:
 PLANTED = {
     "data": _data(),
     "leaks": _leaks(),
+    "inputs": _inputs(),
     "few_positives": _few_positives(),
     "long_tail": _long_tail(),
     "budgets": _budgets(),

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from hinet_search.results.input_worth import InputRun
 from hinet_search.results.records import (
     Budget,
     CellCount,
@@ -100,8 +101,14 @@ def hostile() -> StudyRecord:
     )
     trial = TrialRecord(99, "failed", None, {INJECTION: INJECTION}, False, INJECTION, (), None)
     data = replace(
-        record.data, source=INJECTION, fingerprint=INJECTION, split=INJECTION, warnings=(INJECTION,)
+        record.data,
+        source=INJECTION,
+        fingerprint=INJECTION,
+        split=INJECTION,
+        warnings=(INJECTION,),
+        groups={INJECTION: 1},
     )
+    runs = (InputRun(INJECTION, (), 1, 0.7), InputRun(INJECTION, (INJECTION,), 1, 0.7))
     arms = tuple(
         replace(
             arm,
@@ -116,6 +123,7 @@ def hostile() -> StudyRecord:
         record,
         data=data,
         arms=arms,
+        input_runs=runs,
         versions={INJECTION: INJECTION},
         sampler=INJECTION,
         pruner=INJECTION,

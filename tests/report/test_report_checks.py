@@ -15,7 +15,16 @@ from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
 from tests.duels import with_seeds_opened, with_test_aucs
 from tests.report.arms import Shape
-from tests.report.planted import PLANTED, SCENARIOS, clean, hinet_cells, with_failed, with_seeds
+from tests.report.measured import with_inputs
+from tests.report.planted import (
+    PLANTED,
+    SCENARIOS,
+    SHAPE,
+    clean,
+    hinet_cells,
+    with_failed,
+    with_seeds,
+)
 from tests.report.studies import empty, study
 
 CLEAN = clean()
@@ -71,6 +80,10 @@ def test_a_planted_fault_is_found_by_its_own_check_alone(name: str) -> None:
         (
             "leaks",
             "An input may leak the label. | watch_time alone reaches an AUC of .9870 for click in training.",
+        ),
+        (
+            "inputs",
+            "Chance may have decided on groups of inputs; the riskiest is lists (dropped): up to .0008 may be lost. | lists (dropped): −.0001 (−.0010 to +.0008). | matches (kept): +.0003 (−.0006 to +.0012).",
         ),
         ("few_positives", "1 cell has fewer than 100 positive rows in test. | Push · click: 40."),
         (
@@ -139,6 +152,22 @@ def test_a_space_that_was_searched_whole_has_had_its_budget() -> None:
         warns=False,
         subject="8 trials for each of 2 arms; Single was searched exhaustively, 7 configurations.",
     )
+
+
+def test_groups_that_were_only_measured_are_in_no_doubt() -> None:
+    record = with_inputs(study(SHAPE), {"lists": -0.0001}, follow=False)
+    assert finding_of("inputs", record) == Finding(
+        warns=False,
+        subject="Groups of inputs were only measured: no arm follows the choice.",
+    )
+
+
+def test_a_group_that_was_measured_with_one_seed_is_in_doubt() -> None:
+    record = with_inputs(study(SHAPE), {"statistics": 0.03, "lists": -0.02})
+    runs = tuple(run for run in record.input_runs if run.seed == 0)
+    finding = finding_of("inputs", replace(record, input_runs=runs))
+    assert finding.subject.startswith("Chance may have decided on groups of inputs; ")
+    assert finding.details[0].endswith("(one seed, no interval).")
 
 
 def test_seeds_that_were_not_opened_on_test_do_not_count() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hinet_search.common import plugins
 from hinet_search.report.card import Card
 from hinet_search.report.page import SECTIONS, cards
+from tests.report.measured import measured
 from tests.report.nine_arms import few_rows, running
 from tests.report.studies import empty, small
 from tests.report.taught import taught
@@ -21,8 +22,10 @@ STUDIES = {
     "empty": empty(),
     "running": running(),
     "taught": taught(),
+    "measured": measured(),
 }
 CHANGED = ("verdict", "leaderboard", "cost", "budget-curves", "trust")
+OF_INPUTS = ("inputs", "trust")
 ON_TOP = ("verdict", "what-to-ship", "trust")  # of students and ensembles
 IDS = tuple(card.id for card in cards(small()))
 
@@ -36,7 +39,7 @@ def golden_text(card: Card) -> str:
 
 
 def files() -> list[tuple[str, str]]:
-    of_study = {"small": IDS, "taught": ON_TOP}
+    of_study = {"small": IDS, "taught": ON_TOP, "measured": OF_INPUTS}
     return [(study, card) for study in STUDIES for card in of_study.get(study, CHANGED)]
 
 

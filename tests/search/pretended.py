@@ -44,13 +44,14 @@ from hinet_search.training.jobs.summarise import SummaryJob
 from tests.search import studies
 
 RATE = "train.learning_rate"
-STUDY = """\
+FEATURES = "{categorical: [user_id]}"
+STUDY = f"""\
 data:
-  source: {kind: synthetic}
-  scenario: {column: scenario}
-  tasks: {click: {column: click}}
-  features: {categorical: [user_id]}
-  split: {by: random}
+  source: {{kind: synthetic}}
+  scenario: {{column: scenario}}
+  tasks: {{click: {{column: click}}}}
+  features: {FEATURES}
+  split: {{by: random}}
 trials: 4
 sampler: random
 pruner: none
@@ -226,14 +227,18 @@ class Studio:
         finalists: str = "{top: 1, seeds: 2}",
         watcher: Watcher | None = None,
         slots: int = 1,
+        *,
+        features: str = FEATURES,
         **options: object,
     ) -> tuple[StudyRecord, Pretender]:
-        """Run or resume study `s`; `more` are further lines of its file, `arms` its arms."""
+        """Run or resume study `s`; `more` are further lines of its file, `arms` and `features` its own."""
         made = pretender or Pretender()
         self.patch.setattr(local, "start", lambda *_: made)
         (self.folder / "rate.yaml").write_text(SPACE)
         path = self.folder / "s.yaml"
-        path.write_text(STUDY + f"arms: {arms}\nfinalists: {finalists}\n" + more)
+        path.write_text(
+            STUDY.replace(FEATURES, features) + f"arms: {arms}\nfinalists: {finalists}\n" + more
+        )
         given = LaunchOptions(output=self.folder / "out", **options)  # type: ignore[arg-type]  # as a caller writes them
         study = given.load(str(path))
         device = ChosenDevice(torch.device("cpu"))

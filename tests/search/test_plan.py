@@ -12,6 +12,7 @@ from hinet_search.data import checks
 from hinet_search.data.schema import Schema
 from hinet_search.results.records import CellCount, DataRecord
 from hinet_search.search.plan import plan, probe
+from hinet_search.search.plan.measuring_arm import measuring_arm
 from hinet_search.search.plan.size_limits import default_of
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.study.load_study import load_study
@@ -193,6 +194,45 @@ def test_the_time_of_a_study_adds_trials_finalists_refits_jobs_and_a_fixed_part(
     jobs = plan.JOB_SECONDS * (arms * (trials + 2 * seeds) + refits)
     trainings = arms * (trials * 2.0 + finalists) + refits * planned.arms[0].seconds_per_finalist
     assert planned.seconds == pytest.approx(plan.FIXED_SECONDS + (trainings + jobs) / slots)
+
+
+GROUPED = STUDY.replace("numeric_1]", "numeric_1]\n    groups: {a: [numeric_0], b: [numeric_1]}")
+
+
+def test_trainings_that_measure_inputs_take_the_time_of_finalists_of_their_arm(
+    tmp_path: Path,
+) -> None:
+    without = api.check(str(write_study(tmp_path, GROUPED)), output=tmp_path / "out")
+    study = GROUPED + "inputs: {arm: mmoe, seeds: 2}\n"
+    planned = api.check(str(write_study(tmp_path, study)), output=tmp_path / "out")
+    assert without.input_trainings == 0
+    assert planned.input_trainings == 2 * (1 + 2 + 1)
+    assert planned.measuring_arm == "mmoe"
+    by_hand = replace(planned, ready=without.ready).seconds
+    seconds = 8 * (planned.arms[1].seconds_per_finalist + plan.JOB_SECONDS)
+    assert planned.seconds == pytest.approx(by_hand + seconds / 2)
+
+
+@pytest.mark.parametrize(
+    ("arms", "inputs", "name"),
+    [
+        ("{mmoe: , shared_bottom: , trees: }", "auto", "shared_bottom"),
+        ("{hinet: , mmoe: , trees: }", "auto", "mmoe"),
+        ("{trees: }", "auto", "trees"),
+        ("{mmoe: , shared_bottom: , trees: }", "{arm: mmoe}", "mmoe"),
+        ("{hinet: , flat_moe: {size_of: hinet}}", "{arm: flat_moe}", "flat_moe"),
+    ],
+)
+def test_inputs_are_measured_by_the_arm_that_is_named_or_a_fast_network(
+    arms: str, inputs: str, name: str, tmp_path: Path
+) -> None:
+    text = GROUPED.replace("{shared_bottom: , mmoe: }", arms) + f"inputs: {inputs}\n"
+    text += f"reference: {name}\n"
+    ready = api.ready(str(write_study(tmp_path, text)), LaunchOptions(output=tmp_path / "out"))
+    arm = measuring_arm(ready.study, ready.dataset)
+    assert arm.name == name
+    if name == "flat_moe":
+        assert "model.dense_parameters" in arm.space.fixed
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from optuna.trial import TrialState
 from sqlalchemy import text
 
 from hinet_search.common.errors import StudyConflict
+from hinet_search.results.input_worth import InputRun
 from hinet_search.results.records import RowHashes
 from hinet_search.storage.engine import connect
 from hinet_search.storage.load import load_record
@@ -223,12 +224,39 @@ def test_openings_outlive_their_study(store: StudyStore) -> None:
     assert store.count_test_accesses("abc") == 1
 
 
+def test_trainings_that_measure_inputs_come_back_as_written(store: StudyStore) -> None:
+    runs = (
+        InputRun("single", (), 2**40, 0.7),
+        InputRun("single", ("lists", "my place"), 1, 0.6),
+        InputRun("single", ("lists",), 1, 0.65),
+    )
+    for run in (*runs, runs[0]):
+        store.record_input_run(run)
+    assert set(store.input_runs()) == set(load_record(store.database, "small").input_runs)
+    assert sorted(store.input_runs(), key=repr) == sorted(runs, key=repr)
+
+
+def test_trainings_of_another_arm_are_dropped(store: StudyStore) -> None:
+    store.record_input_run(InputRun("single", (), 1, 0.7))
+    store.drop_input_runs("single")
+    assert len(store.input_runs()) == 1
+    store.drop_input_runs("hinet")
+    assert store.input_runs() == ()
+
+
+def test_a_value_of_inputs_that_is_no_number_comes_back_as_such(store: StudyStore) -> None:
+    store.record_input_run(InputRun("single", (), 1, math.nan))
+    (run,) = store.input_runs()
+    assert math.isnan(run.value)
+
+
 def test_deleting_a_study_deletes_its_rows(store: StudyStore) -> None:
     run_trial(store, "hinet", TrialState.COMPLETE, 0.7)
+    store.record_input_run(InputRun("single", (), 1, 0.7))
     store.record_finalist("hinet", 0, {}, finalist_run(1), is_default=False)
     with store.database.writing() as connection:
         connection.execute(text("DELETE FROM hs_study"))
-        for table in ("hs_arm", "hs_trial", "hs_evaluation", "hs_finalist"):
+        for table in ("hs_arm", "hs_trial", "hs_evaluation", "hs_finalist", "hs_input_worth"):
             assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar() == 0
 
 

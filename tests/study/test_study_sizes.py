@@ -7,7 +7,7 @@ import pytest
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.search.plan.check_study import try_study
 from hinet_search.study.load_study import PASSES, Study, load_study
-from hinet_search.study.study_spec import FinalistSpec, TeachingSpec
+from hinet_search.study.study_spec import FinalistSpec, InputsSpec, TeachingSpec
 from hinet_search.study.yaml_file import Override
 
 DATA = """\
@@ -57,6 +57,34 @@ def test_a_key_of_teaching_can_be_set_where_the_file_has_the_word_auto() -> None
     overrides = {"teaching.students": Override(["mmoe"], "--set teaching.students")}
     teaching = load_study("s.yaml", None, overrides).spec.teaching
     assert teaching == TeachingSpec(students=("mmoe",))
+
+
+def test_a_size_can_measure_inputs_and_another_not() -> None:
+    text = ARMS + "sizes: {quick: {trials: 1}, full: {inputs: auto}}\n"
+    assert load(text).spec.inputs is None
+    assert load(text, "full").spec.inputs == InputsSpec(arm="auto", seeds=3)
+
+
+@pytest.mark.parametrize("text", ["inputs: auto\n", "sizes: {full: {inputs: auto}}\n"])
+def test_a_key_of_inputs_can_be_set_where_the_file_has_the_word_auto(text: str) -> None:
+    Path("s.yaml").write_text(DATA + ARMS + text, encoding="utf-8")
+    overrides = {"inputs.seeds": Override(5, "--set inputs.seeds")}
+    assert load_study("s.yaml", None, overrides).spec.inputs == InputsSpec(seeds=5)
+
+
+def test_trainings_of_inputs_are_with_all_groups_without_each_and_without_several() -> None:
+    one_group = load(ARMS + "inputs: {seeds: 4}\n").spec
+    assert one_group.most_input_trainings == 4 * 2, "without the only group is without several"
+    more = DATA.replace("{money: [price]}", "{money: [price], who: [user_id]}")
+    assert load(ARMS + "inputs: {seeds: 4}\n", data=more).spec.most_input_trainings == 4 * (
+        1 + 2 + 1
+    )
+    assert load(ARMS).spec.most_input_trainings == 0
+
+
+def test_a_group_without_which_a_model_has_no_input_is_not_measured() -> None:
+    alone = DATA.replace("{money: [price]}", "{everything: [user_id, price]}")
+    assert load(ARMS + "inputs: auto\n", data=alone).spec.most_input_trainings == 0
 
 
 def test_students_of_a_size_must_be_arms() -> None:

@@ -1,7 +1,7 @@
 """Run: show the stored studies: state, trials, best value, verdict."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -66,13 +66,12 @@ def command(
 
 
 def _print(studies: Sequence["StudySummary"], where: Sequence[str]) -> None:
-    """Print the table of studies, then the verdict of each that is done."""
+    """Print the table of studies, then the verdict of each that is done, and what inputs add."""
     header = ("study", "state", "trials", "best on validation", "updated")
     echo(table_text([_row(study) for study in studies], header, right={2}, width=output_width()))
-    done = [study for study in studies if study.state == "done"]
-    verdicts = [f"{study.name}: {_verdict(study, where)}" for study in done]
-    if verdicts:
-        echo("\n" + "\n".join(verdicts))
+    lines = [line for study in studies for line in _results(study, where)]
+    if lines:
+        echo("\n" + "\n".join(lines))
     if any(study.state == "interrupted" for study in studies):
         output().note("interrupted: its process has ended; the same launch resumes it")
 
@@ -93,6 +92,14 @@ def _row(study: "StudySummary") -> tuple[str, ...]:
     best = f"{study.best_arm} {value_or_dash(study.best_value)}" if study.best_arm else "none yet"
     updated = ago((datetime.now(UTC) - datetime.fromisoformat(study.updated)).total_seconds())
     return (study.name, study.state, f"{study.done}/{study.budget}", best, updated)
+
+
+def _results(study: "StudySummary", where: Sequence[str]) -> Iterator[str]:
+    """Yield what is known of a study, a sentence a line."""
+    if study.state == "done":
+        yield f"{study.name}: {_verdict(study, where)}"
+    if study.inputs:
+        yield f"{study.name}: {study.inputs}"
 
 
 def _verdict(study: "StudySummary", where: Sequence[str]) -> str:

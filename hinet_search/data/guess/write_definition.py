@@ -42,11 +42,12 @@ arms:                          # every arm gets the same budget
   single:                      # a network per scenario and task: gains are measured against it
   trees:                       # gradient-boosted trees: no network
 sizes:                         # the first one is taken where none is named
-  quick: {{trials: 3, passes: 2, finalists: {{top: 1, seeds: 2}}}}   # to see that all works
+  quick: {{trials: 3, passes: 2, finalists: {{top: 1, seeds: 2}}, inputs: auto}}   # to see it work
   full:                        # to believe: --size full
     trials: 20
     passes: 4
     finalists: {{top: 3, seeds: 5}}
+    inputs: auto               # groups of inputs that do not help on validation are left out
     teaching: auto             # the best and the cheapest arms learn from all finalists
     ensemble: true             # the mean of the best finalists, if you can serve several models
 """

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from hinet_search.report.drawing import numbers
 from hinet_search.report.drawing.figures import SYMBOLS
 from hinet_search.report.facts import record as record_facts
+from hinet_search.report.facts.measured_inputs import measured_inputs
 from hinet_search.report.finding import findings
 from hinet_search.report.text.shipping import has_more_than_arms, lead
 from hinet_search.report.text.taught import against_its_arm, against_the_focus, of_ensemble
@@ -35,6 +36,7 @@ def _lines(record: StudyRecord) -> Iterator[str]:
     yield from _taught(record)
     yield from _shipment(record, outcome)
     yield from _cells(record, outcome)
+    yield from _inputs(record)
     yield from _trust(record)
     yield ""
     yield code(record_facts.report_command(record))
@@ -124,6 +126,13 @@ def _cells(record: StudyRecord, outcome: Verdict) -> Iterator[str]:
         return words, *sizes, _marked(cell.difference), _interval(cell.difference, cell.reason)
 
     yield from table("By cell on test", head, map(row, outcome.cells))
+
+
+def _inputs(record: StudyRecord) -> Iterator[str]:
+    """Yield what groups of inputs are worth, if that was measured."""
+    measured = measured_inputs(record)
+    if measured is not None:
+        yield from ("", plain(f"Inputs: {measured.sentence}"))
 
 
 def _marked(difference: Difference | None) -> str:

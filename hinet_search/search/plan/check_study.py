@@ -6,21 +6,15 @@ from dataclasses import replace
 from torch import nn
 
 from hinet_search.common.errors import ConfigurationError, did_you_mean
+from hinet_search.results.input_groups import ALL, AND, GROUPS, NONE, chosen_groups
 from hinet_search.study.distributions import Value
-from hinet_search.study.feature_definition import (
-    ALL,
-    AND,
-    LISTS,
-    NONE,
-    FeatureDefinition,
-    chosen_groups,
-)
+from hinet_search.study.feature_definition import LISTS, FeatureDefinition
 from hinet_search.study.load_study import DENSE_PARAMETERS, EVALUATIONS, PASSES, Arm, Study
 from hinet_search.study.search_space import SearchSpace
 from hinet_search.study.validation_messages import Location
 from hinet_search.training.trial_config import build_config, known_names, model_module
 
-GROUPS, POOLING = "features.groups", "features.pooling"
+POOLING = "features.pooling"
 # The only training settings that apply to a model that is not a network.
 OF_ANY_GROWTH = (PASSES, "train.patience", EVALUATIONS)
 

@@ -15,6 +15,7 @@ from hinet_search.data.columns import SPLITS, Dataset
 from hinet_search.data.study_data import dataset_of
 from hinet_search.results.objectives import Objective
 from hinet_search.search.plan.check_study import try_study
+from hinet_search.search.plan.measuring_arm import measuring_arm
 from hinet_search.search.plan.probe import probe
 from hinet_search.search.plan.size_limits import SizeLimits, default_of
 from hinet_search.study.distributions import Choice
@@ -95,7 +96,7 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """Estimated wall clock: all trials, finalists, students and refits, start and report."""
+        """Estimated wall clock: inputs, trials, finalists, students, refits, start and report."""
         of_arms = (
             arm.seconds_per_trial * arm.trials
             + arm.seconds_per_finalist * arm.finalists * self._seeds
@@ -103,9 +104,27 @@ class Plan:
         )
         later = self.student_trainings + self.refits
         mean = sum(arm.seconds_per_finalist for arm in self.arms) / len(self.arms)
-        of_jobs = JOB_SECONDS * (self.trials + self.finalist_runs + later)
+        of_jobs = JOB_SECONDS * (self.trials + self.finalist_runs + self.input_trainings + later)
         whole = sum(of_arms) + mean * later + of_jobs  # of which arms is not known yet
+        whole += self._seconds_of_inputs
         return FIXED_SECONDS + whole / self.ready.slots
+
+    @property
+    def input_trainings(self) -> int:
+        """Trainings that measure groups of inputs, at most."""
+        return self.ready.study.spec.most_input_trainings
+
+    @property
+    def measuring_arm(self) -> str:
+        """The arm that measures groups of inputs; empty if none does."""
+        if not self.input_trainings:
+            return ""
+        return measuring_arm(self.ready.study, self.ready.dataset).name
+
+    @property
+    def _seconds_of_inputs(self) -> float:
+        by_arm = {arm.name: arm.seconds_per_finalist for arm in self.arms}
+        return self.input_trainings * by_arm.get(self.measuring_arm, 0.0)
 
     @property
     def student_trainings(self) -> int:

@@ -1,0 +1,80 @@
+"""Inputs: what each group of inputs is worth on validation, and which groups were dropped."""
+
+from collections.abc import Iterator
+
+from hinet_search.report.card import Card, NotApplicable
+from hinet_search.report.drawing import numbers
+from hinet_search.report.drawing.figures import ForestRow, forest
+from hinet_search.report.drawing.html import join, note
+from hinet_search.report.facts import record as record_facts
+from hinet_search.report.facts.measured_inputs import MeasuredInputs, measured_inputs
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import in_words, title
+
+ORDER = 49
+
+
+def build(record: StudyRecord) -> Card:
+    """Build a row for each group, the one with the highest worth first."""
+    measured = measured_inputs(record)
+    if measured is None:
+        raise NotApplicable(
+            "needs data with groups of inputs, measured before the search; "
+            "`inputs: auto` in the study file measures them"
+        )
+    objective = record_facts.objective_in_words(record)
+    legend = note(
+        f"Worth: the gain in {objective} on validation from a group beside all others, "
+        "a mean over paired seeds with its 95 % interval over seeds alone. ",
+        "Groups without a positive worth are dropped together, if validation is not worse "
+        f"without all of them. {_own_inputs(measured)}",
+    )
+    lead = (
+        f"{measured.sentence} Measured before the search with the default configuration of "
+        f"{title(measured.arm)} and {numbers.plural(measured.num_seeds, 'seed')}; "
+        "other arms may use a group better or worse."
+    )
+    body = join([forest(list(_rows(measured)), "Group of inputs", "Worth"), legend])
+    return Card("inputs", "Search", _heading(measured), lead, body)
+
+
+def _heading(measured: MeasuredInputs) -> str:
+    choice, heading = measured.choice, "What the inputs are worth"
+    useful = [group for group in choice.worths if group not in choice.useless]
+    if useful:
+        heading += f": {useful[0]} most"
+    if measured.dropped:
+        heading += f"{';' if useful else ':'} {in_words(measured.dropped)} dropped"
+    return heading
+
+
+def _rows(measured: MeasuredInputs) -> Iterator[ForestRow]:
+    choice, sizes = measured.choice, measured.record.data.groups
+    others = [group for group in sizes if group not in choice.worths]
+    for group in (*choice.worths, *others):
+        remark = [numbers.plural(sizes[group], "input")] if group in sizes else []
+        if measured.followers:
+            remark.append("dropped" if group in measured.dropped else "kept")
+        yield _row(measured, group, ", ".join(remark), (group,))
+    if len(choice.useless) > 1:
+        yield _row(measured, in_words(choice.useless), "together", choice.useless)
+
+
+def _row(measured: MeasuredInputs, name: str, remark: str, left_out: tuple[str, ...]) -> ForestRow:
+    difference = measured.worth(left_out)
+    reason = "" if difference else "not measured: no training without it"
+    return ForestRow(name, remark, difference, reason)
+
+
+def _own_inputs(measured: MeasuredInputs) -> str:
+    """Name the arms that do not follow the choice."""
+    names = [title(arm.name) for arm in measured.record.arms if arm not in measured.followers]
+    if not names:
+        return ""
+    if not measured.followers:
+        return (
+            "No arm follows this choice: the study or a space sets its inputs, "
+            "or trials were made before."
+        )
+    keep = "keeps its" if len(names) == 1 else "keep their"
+    return f"{in_words(names)} {keep} own inputs, as the study or a space sets them."
