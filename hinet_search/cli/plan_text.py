@@ -117,7 +117,7 @@ def _costs(plan: "Plan") -> str:
     seconds = f"about {duration(plan.seconds)} (probe of {duration(plan.probe_seconds)})"
     rows = [
         ("plan", f"{slots}, {room}"),
-        *_inputs(plan),
+        *_input_trainings(plan),
         ("finalists", f"{chosen}: {finalist_trainings(plan)}"),
         *_students(plan),
         *_refits(plan),
@@ -126,13 +126,13 @@ def _costs(plan: "Plan") -> str:
     return table_text(rows)
 
 
-def _inputs(plan: "Plan") -> Iterator[tuple[str, str]]:
+def _input_trainings(plan: "Plan") -> Iterator[tuple[str, str]]:
     """Yield what a study that measures its inputs does before its trials."""
     spec = plan.ready.study.spec
     if spec.inputs is not None and plan.input_trainings:
         groups = ", ".join(spec.data.features.optional_groups)
         seeds, most = counted(spec.inputs.seeds, "seed"), counted(plan.input_trainings, "training")
-        yield "inputs", f"{plan.measuring_arm} with and without {groups} x {seeds}: at most {most}"
+        yield "groups", f"{plan.measuring_arm} with and without {groups} x {seeds}: at most {most}"
 
 
 def _students(plan: "Plan") -> Iterator[tuple[str, str]]:

@@ -18,6 +18,7 @@ from hinet_search.data.guess.column_facts import ColumnFacts, facts_of, numbered
 from hinet_search.data.guess.column_roles import ColumnRole, ColumnRoles, guess_roles, no_labels
 from hinet_search.data.guess.names import task_names
 from hinet_search.data.guess.target_statistics import propose_statistics
+from hinet_search.data.guess.training_settings import training_settings
 from hinet_search.data.guess.transforms import propose_transforms
 from hinet_search.data.raw_values import listed
 from hinet_search.data.reading import reading
@@ -41,13 +42,19 @@ arms:                          # every arm gets the same budget
   flat_moe: {{size_of: hinet}}   # a mixture of HiNet's size without its structure
   single:                      # a network per scenario and task: gains are measured against it
   trees:                       # gradient-boosted trees: no network
+parameters:                    # where the search starts, for {rows} rows of training {statistics}
+{parameters}
 sizes:                         # the first one is taken where none is named
-  quick: {{trials: 3, passes: 2, finalists: {{top: 1, seeds: 2}}, inputs: auto}}   # to see it work
+  quick:                       # to see it work
+    trials: 3
+    passes: {quick_passes}
+    finalists: {{top: 1, seeds: 2}}
+    inputs: auto               # groups of inputs that do not help on validation are left out
   full:                        # to believe: --size full
     trials: 20
-    passes: 4
+    passes: {passes}
     finalists: {{top: 3, seeds: 5}}
-    inputs: auto               # groups of inputs that do not help on validation are left out
+    inputs: auto
     teaching: auto             # the best and the cheapest arms learn from all finalists
     ensemble: true             # the mean of the best finalists, if you can serve several models
 """
@@ -90,13 +97,27 @@ def write_draft(rows: Path, name: str | None, *, force: bool) -> DraftStudy:
             f"{len(described.columns):,} columns",
             remedy="write a table of the columns that matter, with shorter names",
         )
-    description = printable(quoted(f"What is best for {rows.name}?"))
-    definition_path = os.path.relpath(definition, study.parent)
     _write(definition, text)
-    _write(study, STUDY.format(description=description, definition=definition_path))
+    _write(study, _study_text(described, rows.name, os.path.relpath(definition, study.parent)))
     written = read(definition)
     written.parse(DataDefinition)
     return DraftStudy((definition, study), written.guesses_to_check)
+
+
+def _study_text(described: GuessedTable, table_name: str, definition: str) -> str:
+    taken = [scenario.rows for scenario in described.scenarios if scenario.value in described.taken]
+    num_rows = round(VALID_FROM * sum(taken))
+    has_statistics = described.statistics is not None and bool(described.statistics.keys)
+    settings = training_settings(num_rows, has_statistics=has_statistics)
+    return STUDY.format(
+        description=printable(quoted(f"What is best for {table_name}?")),
+        definition=definition,
+        rows=f"about {num_rows:,}",
+        statistics="with statistics" if has_statistics else "without statistics",
+        parameters="\n".join(f"  {line}" for line in settings.lines()),
+        passes=settings.passes,
+        quick_passes=settings.quick_passes,
+    )
 
 
 def _name_of(rows: Path) -> str:
