@@ -66,6 +66,12 @@ class Encoding:
 
     vocabularies: tuple[Vocabulary, ...]
     scales: tuple[Scale, ...]
+    list_vocabularies: tuple[Vocabulary, ...] = ()  # of lists with a vocabulary of their own
+
+    @property
+    def all_vocabularies(self) -> tuple[Vocabulary, ...]:
+        """The vocabularies of the categorical fields, then those of lists, as a Schema has them."""
+        return (*self.vocabularies, *self.list_vocabularies)
 
     @property
     def numeric_inputs(self) -> tuple[str, ...]:
@@ -151,8 +157,13 @@ def _vocabulary(values: pl.Series, minimum_frequency: int) -> Vocabulary:
         .group_by(VALUE)
         .agg(pl.len().alias(COUNT))
     )
+    return vocabulary_of(values.name, counts, minimum_frequency)
+
+
+def vocabulary_of(name: str, counts: pl.DataFrame, minimum_frequency: int) -> Vocabulary:
+    """The vocabulary of a table of distinct values and their training counts."""
     frequent = counts.filter(pl.col(COUNT) >= minimum_frequency)
-    return Vocabulary(values.name, frequent.sort(COUNT, VALUE, descending=[True, False]))
+    return Vocabulary(name, frequent.sort(COUNT, VALUE, descending=[True, False]))
 
 
 def _scale(values: pl.Series, input_names: tuple[str, ...], clip: Range | None) -> Scale:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hinet_search.common.amounts import byte_size
 from hinet_search.common.files import make_file, make_folder
@@ -20,17 +21,27 @@ LARGE_BYTES = 64 * 2**20
 HASHES = ".contents"  # in the cache: an empty file `FILE.HASH` for each large file that was read
 
 # Keys added later. Where one is empty, the data keep the fingerprint from before the key existed.
-ADDED_KEYS = (("features", "clip"),)
+# `*` stands for every name.
+ADDED_KEYS = (("features", "clip"), ("features", "lists", "*", "separator"))
 
 
 def fingerprint(definition: DataDefinition, identity: str) -> str:
     """16 hexadecimal digits from the definition and the source's `identity`, whatever its path."""
     meaning = definition.model_dump(exclude={"source"})
-    for section, key in ADDED_KEYS:
-        if not meaning[section][key]:
-            del meaning[section][key]
+    for path in ADDED_KEYS:
+        _delete_empty(meaning, path)
     text = f"{ENCODING_VERSION}\n{definition.source.kind}\n{identity}\n{meaning!r}"
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _delete_empty(tree: dict[str, Any], path: tuple[str, ...]) -> None:
+    """Delete a key where its value is empty."""
+    key, *rest = path
+    if rest:
+        for branch in tree.values() if key == "*" else [tree[key]]:
+            _delete_empty(branch, tuple(rest))
+    elif not tree[key]:
+        del tree[key]
 
 
 @dataclass(frozen=True)

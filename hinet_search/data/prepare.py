@@ -21,6 +21,7 @@ from hinet_search.data.derived.inputs import (
     EncodedLists,
     derive_numbers,
     encode_lists,
+    fit_list_vocabularies,
     input_groups,
 )
 from hinet_search.data.encode import (
@@ -122,10 +123,14 @@ def _encode(
     derived = derive_numbers(definition, rows)
     derived_columns = derived.statistics.get_columns() + derived.matches.get_columns()
     rows = replace(rows, frame=rows.frame.with_columns(derived_columns))
-    is_train = pl.Series(rows.split_R == SPLITS.index("train"))
+    is_train_R = rows.split_R == SPLITS.index("train")
     encoding = fit_encoding(
-        rows.frame, features, definition.minimum_frequency, derived.names, is_train
+        rows.frame, features, definition.minimum_frequency, derived.names, pl.Series(is_train_R)
     )
+    of_lists = fit_list_vocabularies(
+        features.lists, rows.listed, is_train_R, definition.minimum_frequency
+    )
+    encoding = replace(encoding, list_vocabularies=of_lists)
     raise_problems(_too_far(rows, encoding, features.numeric))
     lists = encode_lists(features.lists, rows.listed, encoding)
     groups = input_groups(features, derived, encoding)

@@ -123,8 +123,7 @@ def read_rows(definition: DataDefinition, folder: Path, cache: Path) -> Rows:
     values; values of features, labels, time and user; splits without a row.
     """
     frame, scenarios, notes = _read_frame(definition, folder, cache)
-    list_columns = [list_.column for list_ in definition.features.lists.values()]
-    listed = with_numbered_lists(frame, list_columns)
+    listed = with_numbered_lists(frame, definition.features.lists.values(), frame.schema)
     frame = listed.frame
     row_R = frame.drop_in_place(ROW_NUMBER).to_numpy().astype(np.uint64)
     raise_problems(value_problems(definition, frame, row_R))

@@ -9,11 +9,11 @@ import numpy as np
 import polars as pl
 
 from hinet_search.data.columns import ChosenInputs, Columns
-from hinet_search.data.derived.inputs import encode_lists
+from hinet_search.data.derived.inputs import encode_lists, list_fields
 from hinet_search.data.encode import COUNT, Encoding, encode_ids, encode_numbers
 from hinet_search.data.lists import with_numbered_lists
 from hinet_search.data.raw_values import as_text
-from hinet_search.data.schema import ListField, Schema
+from hinet_search.data.schema import Schema
 from hinet_search.serving.history import History
 from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.tables import Types
@@ -36,19 +36,14 @@ class Encoder:
     @property
     def schema(self) -> Schema:
         """The schema of all inputs."""
-        inputs, vocabularies = self.inputs, self.encoding.vocabularies
-        lists = [
-            ListField(name, inputs.categorical.index(list_.item), list_.length, list_.pooling)
-            for name, list_ in inputs.lists.items()
-            if list_.pooled
-        ]
+        inputs, vocabularies = self.inputs, self.encoding.all_vocabularies
         return Schema(
             scenarios=inputs.scenario.names,
             tasks=inputs.tasks,
             categorical=inputs.categorical,
             vocabulary_sizes=tuple(vocabulary.size for vocabulary in vocabularies),
             numeric=self.encoding.numeric_inputs,
-            lists=tuple(lists),
+            lists=list_fields(inputs.lists, inputs.categorical),
         )
 
     def chosen(self, features: FeatureConfig) -> ChosenInputs:
@@ -58,7 +53,7 @@ class Encoder:
     def schema_of(self, features: FeatureConfig) -> Schema:
         """The schema that a model with this configuration was built for."""
         frequencies = [
-            vocabulary.table[COUNT].to_numpy() for vocabulary in self.encoding.vocabularies
+            vocabulary.table[COUNT].to_numpy() for vocabulary in self.encoding.all_vocabularies
         ]
         chosen = self.chosen(features)
         return chosen.schema(frequencies, features.minimum_frequency, features.pooling)
@@ -69,7 +64,7 @@ class Encoder:
         A number too far from training for float32 becomes infinite.
         """
         inputs, num_rows = self.inputs, len(frame)
-        rows = with_numbered_lists(frame, [list_.column for list_ in inputs.lists.values()])
+        rows = with_numbered_lists(frame, inputs.lists.values(), frame.schema)
         names = inputs.scenario.names
         index = {text: names.index(name) for text, name in inputs.scenario.values.items()}
         scenarios = as_text(frame[inputs.scenario.column])

@@ -76,8 +76,8 @@ def write_tables(folder: Path, encoder: Encoder) -> None:
     encoding_folder = folder / ENCODING
     encoding_folder.mkdir()
     tables = {COLUMNS: pl.DataFrame(schema=dict(encoder.types))}
-    for field, vocabulary in enumerate(encoder.encoding.vocabularies):
-        tables[f"vocabulary.{field}"] = vocabulary.table
+    for number, vocabulary in enumerate(encoder.encoding.all_vocabularies):
+        tables[f"vocabulary.{number}"] = vocabulary.table
     tables |= tables_of(encoder.history, encoder.inputs)
     for name, table in tables.items():
         table.write_parquet(_table(encoding_folder, name))
@@ -151,26 +151,35 @@ class _Opening:
 
 def _open_encoder(folder: Path, inputs: Inputs) -> Encoder:
     types = _types(_table(folder, COLUMNS), inputs)
-    vocabularies = [
-        _vocabulary(_table(folder, f"vocabulary.{field}"), name, types[name])
-        for field, name in enumerate(inputs.categorical)
-    ]
+    vocabularies = []
+    for number, name in enumerate(inputs.vocabularies):
+        is_field = number < len(inputs.categorical)
+        dtype = types[name] if is_field else inputs.type_of_entries(inputs.lists[name], types)
+        vocabularies.append(_vocabulary(_table(folder, f"vocabulary.{number}"), name, dtype))
+    num_fields = len(inputs.categorical)
+    encoding = Encoding(
+        tuple(vocabularies[:num_fields]), inputs.scales, tuple(vocabularies[num_fields:])
+    )
     history = history_of_folder(inputs, types, lambda name: _table(folder, name))
-    return Encoder(inputs, Encoding(tuple(vocabularies), inputs.scales), types, history)
+    return Encoder(inputs, encoding, types, history)
 
 
 def _types(path: Path, inputs: Inputs) -> Types:
     """The types that new rows are cast to: those of training, widened.
 
-    Numeric features must be float64, columns of lists must be lists, and nothing else nested.
+    Numeric features must be float64, columns of lists must be lists (or text, where a separator
+    splits it), and nothing else nested.
     """
     types = read_table(path).schema
     has_columns = list(types) == list(inputs.columns)
     require(path, has_columns, f"name {', '.join(inputs.columns)}", f"names {', '.join(types)}")
-    list_columns = {list_.column for list_ in inputs.lists.values()}
+    list_columns = {list_.column for list_ in inputs.lists.values() if not list_.separator}
+    split_columns = {list_.column for list_ in inputs.lists.values() if list_.separator}
     for name, dtype in types.items():
         got = f"holds {dtype}"
         value_type = dtype
+        is_text = name not in split_columns or dtype == pl.String
+        require(path, is_text, f"hold text in '{name}'", got)
         if name in list_columns:
             if not isinstance(dtype, pl.List):
                 raise wrong_content(path, f"hold lists in '{name}'", got)

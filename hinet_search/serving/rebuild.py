@@ -128,14 +128,17 @@ def _names_in(schema: Schema, names: Sequence[str]) -> tuple[str, ...]:
 
 def _encoding_of(schema: Schema, full: Encoding) -> Encoding:
     """The part of the data's encoding that a schema uses."""
-    sizes = dict(zip(schema.categorical, schema.vocabulary_sizes, strict=True))
-    vocabularies = [
-        Vocabulary(vocabulary.name, vocabulary.table.head(sizes[vocabulary.name] - 1))
-        for vocabulary in full.vocabularies
-        if vocabulary.name in sizes
-    ]
-    scales = [scale for scale in full.scales if scale.name in schema.numeric]
-    return Encoding(tuple(vocabularies), tuple(scales))
+    sizes = dict(zip(schema.vocabularies, schema.vocabulary_sizes, strict=True))
+    of_fields, of_lists = (
+        tuple(
+            Vocabulary(vocabulary.name, vocabulary.table.head(sizes[vocabulary.name] - 1))
+            for vocabulary in vocabularies
+            if vocabulary.name in sizes
+        )
+        for vocabularies in (full.vocabularies, full.list_vocabularies)
+    )
+    scales = tuple(scale for scale in full.scales if scale.name in schema.numeric)
+    return Encoding(of_fields, scales, of_lists)
 
 
 def _inputs(
