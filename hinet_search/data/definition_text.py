@@ -10,6 +10,7 @@ import polars as pl
 from hinet_search.data.frequent import ScenarioRows
 from hinet_search.data.guess.column_facts import ColumnFacts
 from hinet_search.data.guess.column_roles import ColumnRole, ColumnRoles
+from hinet_search.data.guess.lists import GuessedList
 from hinet_search.data.guess.names import parts_of
 
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -34,6 +35,7 @@ class GuessedTable:
     rare: tuple[ColumnRole, ...] = ()
     cuts: tuple[str, str] | None = None
     taken: frozenset[str] = field(default_factory=frozenset)
+    lists: tuple[GuessedList, ...] = ()
 
 
 def definition_text(table: GuessedTable) -> str:
@@ -70,7 +72,7 @@ def _lines(table: GuessedTable) -> Iterator[str]:
     for key, guess in (("user", guesses.user), ("item", guesses.item), ("time", guesses.time)):
         if guess:
             yield _with_comment(f"{key}: {quoted(guess.column.name)}", guess)
-    yield from _feature_lines(guesses, table.rare)
+    yield from _feature_lines(guesses, table.lists, table.rare)
     yield _split_line(guesses.split, table.cuts)
     if guesses.left_out:
         yield "# Left out:"
@@ -99,13 +101,19 @@ def _scenario_lines(table: GuessedTable) -> Iterator[str]:
             yield f"    # {line}   left out, too few of a class: {reason}"
 
 
-def _feature_lines(guesses: ColumnRoles, rare: Sequence[ColumnRole]) -> Iterator[str]:
+def _feature_lines(
+    guesses: ColumnRoles, lists: Sequence[GuessedList], rare: Sequence[ColumnRole]
+) -> Iterator[str]:
     yield "features:"
     for kind, features in (("categorical", guesses.categorical), ("numeric", guesses.numeric)):
         if features:
             yield f"  {kind}:"
         for guess in features:
             yield _with_comment(f"    - {quoted(guess.column.name)}", guess)
+    if lists:
+        yield "  lists:"
+    for list_ in lists:
+        yield _with_comment(f"    {_list(list_)}", list_)
     never_features = (*guesses.outcomes, *rare)
     if never_features:
         yield "never_features:"
@@ -127,7 +135,16 @@ def _split_line(split: ColumnRole | None, cuts: tuple[str, str] | None) -> str:
     return "split: {by: random}   # check: no column splits by time, which is the honest way"
 
 
-def _with_comment(line: str, guess: ColumnRole) -> str:
+def _list(guess: GuessedList) -> str:
+    """The key of a list, named after its column, and its values."""
+    name = quoted(guess.column.name)
+    keys = [f"column: {name}", f"length: {guess.length}"]
+    if guess.separator:
+        keys.insert(1, f"separator: {quoted(guess.separator)}")
+    return f"{name}: {{{', '.join(keys)}}}"
+
+
+def _with_comment(line: str, guess: ColumnRole | GuessedList) -> str:
     """The line with the reason of a guess, and its doubt as something to check."""
     if guess.to_check:
         return f"{line}   # check: {guess.reason}; {guess.to_check}"

@@ -16,6 +16,7 @@ from hinet_search.data.definition_text import GuessedTable, definition_text, pri
 from hinet_search.data.frequent import MIN_CLASS_ROWS, frequent_labels, scenario_rows
 from hinet_search.data.guess.column_facts import ColumnFacts, facts_of, numbered
 from hinet_search.data.guess.column_roles import ColumnRole, ColumnRoles, guess_roles, no_labels
+from hinet_search.data.guess.lists import guess_lists
 from hinet_search.data.guess.names import task_names
 from hinet_search.data.raw_values import listed
 from hinet_search.data.reading import reading
@@ -132,7 +133,7 @@ def _guessed_table(rows: Path, path: str) -> GuessedTable:
     with reading(str(rows)):
         columns = facts_of(lazy)
         lazy = numbered(lazy)
-        guesses = _guessed(columns, rows)
+        guesses, lists = guess_lists(lazy, _guessed(columns, rows))
         assert guesses.scenario is not None, "_guessed raises without a scenario"
         labels = [task.column for task in guesses.tasks]
         scenarios = scenario_rows(lazy, guesses.scenario.column, labels)
@@ -151,6 +152,7 @@ def _guessed_table(rows: Path, path: str) -> GuessedTable:
         rare=tuple(_rare(task) for task in rare),
         cuts=cuts,
         taken=frozenset(row.value for row in scenarios if row.has_all(frequent)),
+        lists=lists,
     )
 
 
