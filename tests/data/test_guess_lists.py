@@ -94,6 +94,11 @@ def test_texts_of_items_of_the_table_are_a_history_that_is_left_out() -> None:
     )
 
 
+def test_numbers_that_few_of_the_items_have_too_are_no_history() -> None:
+    _, (list_,) = guessed(tags=joined([str(7 * number) for number in range(8)], ","))
+    assert list_.reason == "8 entries, at most 4 a row"
+
+
 def test_a_text_named_like_a_history_is_to_be_checked() -> None:
     _, (list_,) = guessed(viewed_genres=joined(GENRES, "|"))
     assert list_.to_check == "known before the row, and not made from what is to be predicted?"
@@ -112,7 +117,7 @@ def test_short_lists_of_few_entries_are_to_be_checked() -> None:
 @pytest.mark.parametrize(
     ("name", "values"),
     [
-        ("tags", [[7, 14], [21], []]),  # values of the items
+        ("tags", [[7 * number, 7 * (number + 1)] for number in range(19)]),  # values of the items
         ("viewed", [["a", "b"], ["c"], []]),  # a name like a history's
         ("tags", [[str(number) for number in range(21)], ["1"]]),  # too long
         ("tags", [["a"], ["a"], []]),  # one entry only

@@ -30,6 +30,7 @@ MAX_ATTRIBUTES = 1000  # distinct entries of a column of lists; with more, entri
 MAX_LIST = 20  # entries of a column of lists; histories are longer
 MAX_LENGTH = 50  # slots that a definition gives a list
 MOSTLY = 0.5  # of the distinct entries
+MIN_COVERED = 0.2  # of the ids; small numbers such as tags are ids too, but only of few users
 HISTORY_WORDS = (
     "history hist seq sequence viewed clicked watched bought ordered liked seen visited recent "
     "last past previous played 历史 浏览"
@@ -206,9 +207,15 @@ def _are_attributes(entries: _Entries) -> bool:
 def _column_with(
     entries: pl.Series, lazy: pl.LazyFrame, ids: Sequence[ColumnFacts]
 ) -> ColumnFacts | None:
-    """The first column of ids that has most of the entries among its values."""
+    """The first column of ids that has most of the entries among its values.
+
+    Entries that are numbers must also be a good share of the ids.
+    """
     distinct = entries.unique().cast(pl.String)
+    are_numbers = distinct.str.contains(NUMBER).to_numpy().mean() > MOSTLY
     for column in ids:
+        if are_numbers and len(distinct) < MIN_COVERED * column.num_values:
+            continue
         values = lazy.select(pl.col(column.key).cast(pl.String)).unique().collect().to_series()
         is_value = distinct.is_in(values.drop_nulls().implode())
         if is_value.to_numpy().mean() > MOSTLY:
