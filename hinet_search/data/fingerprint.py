@@ -22,7 +22,11 @@ HASHES = ".contents"  # in the cache: an empty file `FILE.HASH` for each large f
 
 # Keys added later. Where one is empty, the data keep the fingerprint from before the key existed.
 # `*` stands for every name.
-ADDED_KEYS = (("features", "clip"), ("features", "lists", "*", "separator"))
+ADDED_KEYS = (
+    ("features", "clip"),
+    ("features", "distinct_by_scenario"),
+    ("features", "lists", "*", "separator"),
+)
 
 
 def fingerprint(definition: DataDefinition, identity: str) -> str:

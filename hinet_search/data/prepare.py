@@ -42,6 +42,9 @@ from hinet_search.data.encoded_folder import (
 )
 from hinet_search.data.fingerprint import FileHasher, fingerprint
 from hinet_search.data.hashing import keys_of, mix_bits
+from hinet_search.data.inspect.numbering import numbering_warnings
+from hinet_search.data.inspect.scenarios import scenario_warnings
+from hinet_search.data.inspect.shifts import SplitSample, sampled, shift_warnings
 from hinet_search.data.inspect.unseen import duplicate_warnings, unseen_rate, unseen_warnings
 from hinet_search.data.numbers import limit_problems, squash_warning, usable
 from hinet_search.data.raw_values import as_text
@@ -120,6 +123,7 @@ def _encode(
     # Before derived inputs are added: these depend on the split.
     test_rows = row_hashes(definition, rows)
     duplicates = duplicate_warnings(definition, rows.frame, rows.split_R)
+    rows = rows.with_distinct_ids(features.distinct_by_scenario)
     derived = derive_numbers(definition, rows)
     derived_columns = derived.statistics.get_columns() + derived.matches.get_columns()
     rows = replace(rows, frame=rows.frame.with_columns(derived_columns))
@@ -142,6 +146,9 @@ def _encode(
             *_squash_warnings(rows, encoding, features.numeric),
             *duplicates,
             *unseen_warnings(_unseen_in_valid(rows, encoding), features.categorical),
+            *scenario_warnings(definition, rows),
+            *numbering_warnings(definition, rows),
+            *_shift_warnings(definition, rows, encoding),
         ),
         groups={name: len(inputs) for name, inputs in groups.items()},
         test_rows=test_rows,
@@ -214,6 +221,18 @@ def _squash_warnings(rows: Rows, encoding: Encoding, numeric: Sequence[str]) -> 
             values = usable(rows.frame[scale.name].filter(is_train), scale.clip)
             warnings.append(squash_warning(values, scale.mean, scale.spread))
     return [warning for warning in warnings if warning]
+
+
+def _shift_warnings(definition: DataDefinition, rows: Rows, encoding: Encoding) -> list[str]:
+    samples = []
+    for split in range(len(SPLITS)):
+        row_R = np.flatnonzero(rows.split_R == split)
+        row_R = row_R[sampled(row_R.size)]
+        numeric_RN = encode_numbers(rows.frame[row_R], encoding)
+        samples.append(SplitSample(numeric_RN, rows.labels_RT[row_R]))
+    train, valid, test = samples
+    tasks = tuple(definition.tasks)
+    return shift_warnings(encoding.numeric_inputs, tasks, train, valid, test.numeric_RN)
 
 
 def _user_codes(definition: DataDefinition, rows: Rows) -> NDArray[np.int32]:

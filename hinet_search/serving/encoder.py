@@ -3,7 +3,7 @@
 Shape legend: R rows, F categorical fields, T tasks.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -13,6 +13,7 @@ from hinet_search.data.derived.inputs import encode_lists, list_fields
 from hinet_search.data.encode import COUNT, Encoding, encode_ids, encode_numbers
 from hinet_search.data.lists import with_numbered_lists
 from hinet_search.data.raw_values import as_text
+from hinet_search.data.rows import distinct_by_scenario
 from hinet_search.data.schema import Schema
 from hinet_search.serving.history import History
 from hinet_search.serving.inputs import Inputs
@@ -68,6 +69,9 @@ class Encoder:
         names = inputs.scenario.names
         index = {text: names.index(name) for text, name in inputs.scenario.values.items()}
         scenarios = as_text(frame[inputs.scenario.column])
+        scenario_R = scenarios.replace_strict(index, return_dtype=pl.Int16).to_numpy()
+        distinct = distinct_by_scenario(rows.frame, inputs.distinct_by_scenario, scenario_R)
+        rows = replace(rows, frame=distinct)
         with_derived = rows.frame.with_columns(self.history.numbers(inputs, rows))
         with np.errstate(over="ignore"):
             numeric_RN = encode_numbers(with_derived, self.encoding)
@@ -75,7 +79,7 @@ class Encoder:
         return Columns(
             ids_RF=encode_ids(rows.frame, self.encoding),
             numeric_RN=numeric_RN,
-            scenario_R=scenarios.replace_strict(index, return_dtype=pl.Int16).to_numpy(),
+            scenario_R=scenario_R,
             labels_RT=np.zeros((num_rows, len(inputs.tasks)), dtype=np.uint8),
             user_R=np.full(num_rows, -1, dtype=np.int32),
             lists_RS=lists.slots(slice(num_rows), num_rows),

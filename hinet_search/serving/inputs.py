@@ -58,6 +58,7 @@ class Inputs(Frozen):
     lists: dict[Text, ListDefinition]
     matches: MatchesDefinition | None = None
     groups: dict[Text, tuple[Text, ...]] = Field(default_factory=dict)
+    distinct_by_scenario: tuple[Text, ...] = ()
     not_finite: Literal["refuse", "impute"]
     keys: tuple[Text, ...]
 
@@ -98,6 +99,13 @@ class Inputs(Frozen):
         return self
 
     @model_validator(mode="after")
+    def _distinct_of_compared(self) -> "Inputs":
+        unknown = sorted(set(self.distinct_by_scenario) - set(self.compared))
+        if unknown:
+            raise ValueError(f"distinct_by_scenario must name inputs, got {', '.join(unknown)}")
+        return self
+
+    @model_validator(mode="after")
     def _groups_of_inputs(self) -> "Inputs":
         flags = (missing_name(scale.name) for scale in self.scales if scale.flagged)
         known = {*self.categorical, *self.scaled, *flags, *self.lists}
@@ -135,6 +143,10 @@ class Inputs(Frozen):
         """The column or list of every vocabulary: first those of the categorical inputs."""
         own = (name for name, list_ in self.lists.items() if list_.item is None)
         return (*self.categorical, *own)
+
+    def encoded_types(self, types: Types) -> dict[str, pl.DataType]:
+        """The types of the values that are encoded: ids distinct by scenario are texts."""
+        return {**types, **dict.fromkeys(self.distinct_by_scenario, pl.String())}
 
     def type_of_entries(self, list_: ListDefinition, types: Types) -> pl.DataType:
         """The type of a list's entries, by the types of the columns."""

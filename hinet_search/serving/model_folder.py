@@ -151,16 +151,21 @@ class _Opening:
 
 def _open_encoder(folder: Path, inputs: Inputs) -> Encoder:
     types = _types(_table(folder, COLUMNS), inputs)
+    encoded_types = inputs.encoded_types(types)
     vocabularies = []
     for number, name in enumerate(inputs.vocabularies):
         is_field = number < len(inputs.categorical)
-        dtype = types[name] if is_field else inputs.type_of_entries(inputs.lists[name], types)
+        dtype = (
+            encoded_types[name]
+            if is_field
+            else inputs.type_of_entries(inputs.lists[name], encoded_types)
+        )
         vocabularies.append(_vocabulary(_table(folder, f"vocabulary.{number}"), name, dtype))
     num_fields = len(inputs.categorical)
     encoding = Encoding(
         tuple(vocabularies[:num_fields]), inputs.scales, tuple(vocabularies[num_fields:])
     )
-    history = history_of_folder(inputs, types, lambda name: _table(folder, name))
+    history = history_of_folder(inputs, encoded_types, lambda name: _table(folder, name))
     return Encoder(inputs, encoding, types, history)
 
 

@@ -150,7 +150,7 @@ def _inputs(
     column = definition.scenario.column
     scenarios = definition.scenario.values or {name: name for name in stored.record.data.scenarios}
     keys = (column, definition.user, definition.item, definition.time)
-    return Inputs(
+    inputs = Inputs(
         scenario=ScenarioInput(
             column=column,
             values={text_of(value): name for value, name in scenarios.items()},
@@ -165,6 +165,8 @@ def _inputs(
         not_finite="impute" if definition.not_finite == "impute" else "refuse",
         keys=tuple(dict.fromkeys(name for name in keys if name is not None)),
     )
+    distinct = tuple(name for name in features.distinct_by_scenario if name in inputs.compared)
+    return inputs.model_copy(update={"distinct_by_scenario": distinct})
 
 
 def _lists(

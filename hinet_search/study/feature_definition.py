@@ -126,7 +126,8 @@ class FeatureDefinition(Frozen):
     `clip` limits numeric columns to a range, `{income: [0, 1000000]}`: values outside become the
     nearest end. `groups` names sets of columns that a search can switch off together;
     `features.groups` of a configuration is `all`, `none` (only ungrouped columns) or names joined
-    by `+`.
+    by `+`. `distinct_by_scenario` names categorical features whose ids every scenario numbers for
+    itself: value and scenario together are the category, also as a key of statistics.
     """
 
     categorical: tuple[Text, ...] = ()
@@ -136,6 +137,7 @@ class FeatureDefinition(Frozen):
     matches: MatchesDefinition | None = None
     groups: dict[Text, tuple[Text, ...]] = Field(default_factory=dict)
     clip: dict[Text, tuple[Finite, Finite]] = Field(default_factory=dict)
+    distinct_by_scenario: tuple[Text, ...] = ()
 
     @property
     def group_names(self) -> tuple[str, ...]:
@@ -184,6 +186,25 @@ class FeatureDefinition(Frozen):
                     f"clip: the range of '{name}' must be [LOW, HIGH] with LOW < HIGH, "
                     f"got {[low, high]}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _distinct_features(self) -> "FeatureDefinition":
+        items = {definition.item for definition in self.lists.values()}
+        compared = set(self.matches.by) if self.matches is not None else set()
+        clock = self.statistics.clock if self.statistics is not None else None
+        for name in self.distinct_by_scenario:
+            if name not in self.categorical:
+                raise ValueError(
+                    f"distinct_by_scenario: '{name}' must be one of the categorical features"
+                )
+            if name in items | compared:
+                raise ValueError(
+                    f"distinct_by_scenario: '{name}' must not be the item of a list or a column of "
+                    "matches, as entries of lists are of no scenario"
+                )
+            if name == clock:
+                raise ValueError(f"distinct_by_scenario: '{name}' is a clock and no id")
         return self
 
     @model_validator(mode="after")

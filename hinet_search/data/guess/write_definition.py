@@ -18,6 +18,7 @@ from hinet_search.data.guess.column_facts import ColumnFacts, facts_of, numbered
 from hinet_search.data.guess.column_roles import ColumnRole, ColumnRoles, guess_roles, no_labels
 from hinet_search.data.guess.lists import guess_lists
 from hinet_search.data.guess.names import task_names
+from hinet_search.data.guess.scenarios import doubt_features
 from hinet_search.data.raw_values import listed
 from hinet_search.data.reading import reading
 from hinet_search.data.sources import table
@@ -134,6 +135,7 @@ def _guessed_table(rows: Path, path: str) -> GuessedTable:
         columns = facts_of(lazy)
         lazy = numbered(lazy)
         guesses, lists = guess_lists(lazy, _guessed(columns, rows))
+        guesses = doubt_features(lazy, guesses)
         assert guesses.scenario is not None, "_guessed raises without a scenario"
         labels = [task.column for task in guesses.tasks]
         scenarios = scenario_rows(lazy, guesses.scenario.column, labels)

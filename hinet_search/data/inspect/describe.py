@@ -99,6 +99,7 @@ def describe(definition: DataDefinition, dataset: Dataset, folder: Path) -> Desc
     Reads the source again.
     """
     rows = read_rows(definition, folder, cache=dataset.folder.parent)
+    rows = rows.with_distinct_ids(definition.features.distinct_by_scenario)
     record = dataset.record
     return Description(
         source=record.source,
