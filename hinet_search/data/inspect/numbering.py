@@ -112,14 +112,14 @@ def _are_numbered(ids: pl.Series, scenario_R: NDArray[np.int16]) -> bool:
 
 
 @dataclass(frozen=True)
-class _Counts:
+class _CountsOfIds:
     """Rows (M, H, I) of every id in both halves of every scenario, and positives (T, M, H, I)."""
 
     rows_MHI: NDArray[np.float64]
     positives_TMHI: NDArray[np.float64]
 
 
-def _count(id_R: Numbers, scenario_R: Numbers, labels_RT: NDArray[np.uint8]) -> _Counts:
+def _count(id_R: Numbers, scenario_R: Numbers, labels_RT: NDArray[np.uint8]) -> _CountsOfIds:
     """Count; rows are in the first and second half by turns."""
     shape = (int(scenario_R.max()) + 1, 2, int(id_R.max()) + 1)
     half_R = np.arange(id_R.size) % 2
@@ -130,7 +130,7 @@ def _count(id_R: Numbers, scenario_R: Numbers, labels_RT: NDArray[np.uint8]) -> 
         for label_R in labels_RT.T
     ]
     rows_MHI = np.bincount(place_R, minlength=size).reshape(shape).astype(np.float64)
-    return _Counts(rows_MHI, np.stack(positives))
+    return _CountsOfIds(rows_MHI, np.stack(positives))
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class _Known:
         return bool(self.between + error > self.within / 2)
 
 
-def _correlations(counts: _Counts, tasks: tuple[str, ...]) -> Iterator[_Known]:
+def _correlations(counts: _CountsOfIds, tasks: tuple[str, ...]) -> Iterator[_Known]:
     """The agreement of the number of rows, and of the label rate of every task."""
     rows_MHI = counts.rows_MHI
     has_rows_I = (rows_MHI >= MIN_ROWS).all(axis=(0, 1))

@@ -56,19 +56,19 @@ def scenario_source(values: pl.Series, scenario: pl.Series) -> ScenarioSource | 
 
 
 @dataclass(frozen=True)
-class _Counts:
+class _RowsOfSide:
     """Rows of every value of one side, and the largest part of them that one of the other has."""
 
     sums: NDArray[np.int64]
     largest: NDArray[np.int64]
 
 
-def _sums_and_largest(table_V: pl.DataFrame, side: str) -> _Counts:
+def _sums_and_largest(table_V: pl.DataFrame, side: str) -> _RowsOfSide:
     grouped = table_V.group_by(side).agg(
         pl.col(COUNT).sum().alias("sum"), pl.col(COUNT).max().alias("largest")
     )
     sums, largest = (grouped[name].to_numpy().astype(np.int64) for name in ("sum", "largest"))
-    return _Counts(sums, largest)
+    return _RowsOfSide(sums, largest)
 
 
 def scenario_warnings(definition: DataDefinition, rows: Rows) -> list[str]:
