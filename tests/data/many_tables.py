@@ -159,6 +159,23 @@ TABLES: dict[str, OddTable] = {
     ),
     "nested lists": _parquet("#   seen: lists of lists or structs", seen=[[[1], [2, 3]], [[4]]]),
     "lists of ids": _parquet("#   viewed: lists; to use them", viewed=[[1, 2], [3], []]),
+    "lists of tags": _parquet(
+        "    tags: {column: tags, length: 2}   # check: 3 entries, at most 2 a row",
+        tags=[["new", "red"], ["red"], [], None, ["big", "new"]],
+    ),
+    "texts with separators": _parquet(
+        [
+            '    genres: {column: genres, separator: "|", length: 3}   # 4 entries, at most 3 a row',
+            "#   before: texts of values of 'user_id' with ',' between them",
+        ],
+        genres=["Action|Drama", "Drama", "War|Drama|Comedy", None, "", "|", "War", "Comedy|War"],
+        before=[f"{n % 39},{7 * n % 37}{',5' * (n % 3)}" for n in range(200)],
+    ),
+    "a scenario made of another column": _parquet(
+        ["    - age   # check: 4 values; every value is in one", "#   place: the scenario under"],
+        age=pl.col("item_id") % 2 + pl.when(pl.col("channel") == "home").then(2).otherwise(0),
+        place=pl.col("channel").str.to_uppercase(),
+    ),
     "embeddings": _parquet(
         ["#   vector: lists of numbers", "#   array: lists of numbers"],
         vector=[[0.5, 1.5]],

@@ -65,6 +65,7 @@ def test_ids_of_which_nothing_is_known_are_not_told() -> None:
     [
         pl.col("item") + 2,  # does not begin at 0 or 1
         pl.col("item") * 2,  # has gaps
+        pl.col("item").cast(pl.UInt64) + 2**63,
         pl.col("item").cast(pl.String),
         pl.col("item") % 30,  # too few
         pl.col("item") + pl.when(pl.col("place") == "push").then(NUM_IDS).otherwise(0),

@@ -97,7 +97,7 @@ def _are_numbered(ids: pl.Series, scenario_R: NDArray[np.int16]) -> bool:
         .agg(
             pl.len().alias("rows"),
             pl.col("id").n_unique().alias("count"),
-            pl.col("id").min().alias("first").cast(pl.Int64),
+            pl.col("id").min().alias("first").cast(pl.Float64),
             pl.col("id").max().alias("last").cast(pl.Float64),
         )
         .top_k(MAX_SCENARIOS, by="rows")
