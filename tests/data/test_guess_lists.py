@@ -104,6 +104,13 @@ def test_a_text_named_like_a_history_is_to_be_checked() -> None:
     assert list_.to_check == "known before the row, and not made from what is to be predicted?"
 
 
+def test_a_text_of_very_many_entries_is_to_be_checked() -> None:
+    words = [f"w{number}" for number in range(40)]
+    _, (list_,) = guessed(words=joined(words, "|", most=21))
+    assert list_.length == 21
+    assert list_.to_check == "known before the row, and not made from what is to be predicted?"
+
+
 def lists_of(values: list[list[object]]) -> pl.Series:
     return pl.Series([values[number % len(values)] for number in range(N)], strict=False)
 

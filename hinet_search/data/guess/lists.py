@@ -27,7 +27,7 @@ MIN_REPEATS = 3  # texts that an entry is in, on average
 LONGEST_ENTRY = 40  # characters
 MAX_WORDS = 3  # of an entry, on average: free text has more between its commas
 MAX_ATTRIBUTES = 1000  # distinct entries of a column of lists; with more, entries are ids
-MAX_LIST = 20  # entries of a column of lists; histories are longer
+MAX_LIST = 20  # entries of a row; histories are longer
 MAX_LENGTH = 50  # slots that a definition gives a list
 MOSTLY = 0.5  # of the distinct entries
 MIN_COVERED = 0.2  # of the ids; small numbers such as tags are ids too, but only of few users
@@ -232,6 +232,6 @@ def _history_reason(ids: ColumnFacts, separator: str) -> str:
 
 def _doubt(column: ColumnFacts, entries: _Entries) -> str:
     may_be_history = names.has_word(column.name, f"{HISTORY_WORDS} {names.TASK_WORDS}")
-    if entries.separator and not may_be_history:
+    if entries.separator and entries.longest <= MAX_LIST and not may_be_history:
         return ""
     return "known before the row, and not made from what is to be predicted?"

@@ -10,7 +10,6 @@ from hinet_search.study.distributions import Value
 from hinet_search.study.feature_definition import (
     ALL,
     AND,
-    LISTS,
     NONE,
     FeatureDefinition,
     chosen_groups,
@@ -90,12 +89,12 @@ def _without_effect(arm: Arm, study: Study) -> list[str]:
     A setting that the study fixes for all arms may have no effect in some of them.
     """
     space, problems = arm.space, []
-    if (
-        POOLING in (*space.parameters, *space.fixed)
-        and LISTS not in study.spec.data.features.group_names
-    ):
+    lists = study.spec.data.features.lists.values()
+    has_items = any(definition.pooled and definition.item for definition in lists)
+    if POOLING in (*space.parameters, *space.fixed) and not has_items:
         problems.append(
-            f"{space.places[POOLING]}: {POOLING} needs a list in the data that is pooled, got none"
+            f"{space.places[POOLING]}: {POOLING} needs a list of items in the data that is pooled, "
+            "got none"
         )
     if not _is_network(arm.model):
         known = known_names(arm.model)
