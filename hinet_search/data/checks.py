@@ -25,7 +25,7 @@ from hinet_search.study.data_definition import (
     TimeSplit,
     UserSplit,
 )
-from hinet_search.study.feature_definition import FeatureDefinition
+from hinet_search.study.feature_definition import FeatureDefinition, ListDefinition
 
 MAX_EXAMPLES = 5
 COPIES = 3  # weights and Adam's two moments
@@ -104,7 +104,8 @@ def _feature_types(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]
         if key == "features.numeric" or key.startswith("features.lists."):
             continue
         if name in dtypes and (dtypes[name].is_nested() or name in list_columns):
-            yield f"data.{key}: column '{name}' must hold one value a row, got {dtypes[name]}"
+            got = dtypes[name] if dtypes[name].is_nested() else "a column of features.lists"
+            yield f"data.{key}: column '{name}' must hold one value a row, got {got}"
 
 
 def _other_uses(definition: DataDefinition, name: str) -> Iterator[str]:
@@ -132,20 +133,39 @@ def _long_decimals(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]
 def _list_types(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -> Iterator[str]:
     """Columns of lists that hold no lists, or whose entries cannot be values of the item column."""
     for name, list_ in definition.features.lists.items():
-        if list_.column not in dtypes or list_.item not in dtypes:
+        if list_.column not in dtypes or (list_.item is not None and list_.item not in dtypes):
             continue
-        dtype, item = dtypes[list_.column], dtypes[list_.item]
         where = f"data.features.lists.{name}: column '{list_.column}' must hold"
-        if not is_list_of(dtype, *INTEGERS, *TEXTS, pl.Null):
-            yield (
-                f"{where} lists of whole numbers or texts, got {dtype}; "
-                "write the table as Parquet with a column of lists"
-            )
-        elif not _holds_items(dtype, item):
-            yield (
-                f"{where} values of '{list_.item}', which is {item}, got {dtype}; "
-                "cast one as the other"
-            )
+        item = dtypes[list_.item] if list_.item is not None else None
+        if list_.separator is not None:
+            yield from _split_type(where, list_, dtypes[list_.column], item)
+        else:
+            yield from _list_type(where, list_, dtypes[list_.column], item)
+
+
+def _list_type(
+    where: str, list_: ListDefinition, dtype: pl.DataType, item: pl.DataType | None
+) -> Iterator[str]:
+    """What is wrong with a column that must hold lists."""
+    if not is_list_of(dtype, *INTEGERS, *TEXTS, pl.Null):
+        remedy = "write the table as Parquet with a column of lists"
+        if dtype in TEXTS:
+            remedy += ", or say with 'separator' what is between two entries"
+        yield f"{where} lists of whole numbers or texts, got {dtype}; {remedy}"
+    elif item is not None and not _holds_items(dtype, item):
+        yield (
+            f"{where} values of '{list_.item}', which is {item}, got {dtype}; cast one as the other"
+        )
+
+
+def _split_type(
+    where: str, list_: ListDefinition, dtype: pl.DataType, item: pl.DataType | None
+) -> Iterator[str]:
+    """What is wrong with a column of texts that a separator must split."""
+    if dtype not in TEXTS:
+        yield f"{where} texts, as it has a separator, got {dtype}; leave out 'separator'"
+    elif item is not None and item not in (*INTEGERS, *TEXTS):
+        yield f"{where} values of '{list_.item}', which must be whole numbers or texts, got {item}"
 
 
 def _holds_items(dtype: pl.DataType, item: pl.DataType) -> bool:
@@ -313,7 +333,7 @@ def check_model_fits(
     needed = num_parameters * BYTES_PER_WEIGHT * COPIES
     if needed <= available:
         return
-    fields = zip(schema.vocabulary_sizes, schema.categorical, strict=True)
+    fields = zip(schema.vocabulary_sizes, schema.vocabularies, strict=True)
     num_ids, column = max(fields, default=(0, ""))
     if column:
         largest = f"column '{column}' has {num_ids:,} ids"

@@ -29,7 +29,7 @@ class Columns:
     """The encoded arrays of one split, compared by identity.
 
     Ids are in order of training frequency, 0 = unknown. `user_R` is -1 where a row has no user.
-    `lists_RS` holds ids of the lists' item fields, list after list; an empty slot and an unknown
+    `lists_RS` holds ids of the lists' vocabularies, list after list; an empty slot and an unknown
     id are both 0.
     """
 
@@ -71,9 +71,10 @@ class Columns:
 class Dataset:
     """An encoded data set.
 
-    `frequencies[f][i]` is the training count of id i + 1 of field f, in descending order. `groups`
-    maps each group that `features.groups` can leave out to its inputs: fields, numeric inputs and
-    lists. Statistics and matches were computed in `derived_seconds`, None if that was not measured.
+    `frequencies[v][i]` is the training count of id i + 1 of vocabulary v, in descending order.
+    `groups` maps each group that `features.groups` can leave out to its inputs: fields, numeric
+    inputs and lists. Statistics and matches were computed in `derived_seconds`, None
+    if that was not measured.
     """
 
     folder: Path
@@ -97,7 +98,7 @@ class Dataset:
         """The schema of the chosen groups, without ids rarer in training than `minimum_frequency`.
 
         Ids are in order of frequency, so a smaller vocabulary leaves the rare ones out. `pooling`
-        replaces the pooling of every list.
+        replaces the pooling of every list with an item.
         """
         return self.inputs_of(groups).schema(self.frequencies, minimum_frequency, pooling)
 
@@ -109,7 +110,7 @@ class Dataset:
         return replace(
             self,
             full_schema=self.schema(groups=groups),
-            frequencies=tuple(self.frequencies[field] for field in chosen.fields),
+            frequencies=tuple(self.frequencies[number] for number in chosen.vocabularies),
             train=chosen.columns(self.train),
             valid=chosen.columns(self.valid),
             test=chosen.columns(self.test),
@@ -134,7 +135,7 @@ class ChosenInputs:
     def of(full: Schema, groups: Mapping[str, tuple[str, ...]], chosen: str) -> ChosenInputs:
         """Select all inputs but those of the groups that `chosen`, a `features.groups`, leaves out.
 
-        A list needs the field of its item, so it is left out with that field.
+        A list with an item needs its field, so it is left out with that field.
         """
         kept, dropped = chosen_groups(chosen, tuple(groups)), set[str]()
         for group, names in groups.items():
@@ -143,9 +144,17 @@ class ChosenInputs:
         fields = [field for field, name in enumerate(full.categorical) if name not in dropped]
         numbers = [number for number, name in enumerate(full.numeric) if name not in dropped]
         lists = [
-            list_ for list_ in full.lists if list_.name not in dropped and list_.field in fields
+            list_
+            for list_ in full.lists
+            if list_.name not in dropped and (list_.field in fields or not full.has_item(list_))
         ]
         return ChosenInputs(full, tuple(fields), tuple(numbers), tuple(lists))
+
+    @property
+    def vocabularies(self) -> tuple[int, ...]:
+        """Positions of the vocabularies of the fields, then of the own ones of lists."""
+        own = (list_.field for list_ in self.lists if not self.full.has_item(list_))
+        return (*self.fields, *own)
 
     def schema(
         self,
@@ -155,18 +164,20 @@ class ChosenInputs:
     ) -> Schema:
         """The schema of the selected inputs, see `Dataset.schema`; `frequencies` are of `full`."""
         sizes = tuple(
-            int((frequencies[field] >= minimum_frequency).sum()) + 1 for field in self.fields
+            int((frequencies[number] >= minimum_frequency).sum()) + 1
+            for number in self.vocabularies
         )
-        lists = tuple(
-            replace(list_, field=self.fields.index(list_.field), pooling=pooling or list_.pooling)
-            for list_ in self.lists
-        )
+        lists = []
+        for list_ in self.lists:
+            number = self.vocabularies.index(list_.field)
+            replaced = pooling if self.full.has_item(list_) else None
+            lists.append(replace(list_, field=number, pooling=replaced or list_.pooling))
         return replace(
             self.full,
             categorical=tuple(self.full.categorical[field] for field in self.fields),
             vocabulary_sizes=sizes,
             numeric=tuple(self.full.numeric[number] for number in self.numbers),
-            lists=lists,
+            lists=tuple(lists),
         )
 
     def columns(self, columns: Columns) -> Columns:

@@ -10,6 +10,7 @@ import polars as pl
 from hinet_search.data.frequent import ScenarioRows
 from hinet_search.data.guess.column_facts import ColumnFacts
 from hinet_search.data.guess.column_roles import ColumnRole, ColumnRoles
+from hinet_search.data.guess.lists import GuessedList
 from hinet_search.data.guess.names import parts_of
 from hinet_search.data.guess.target_statistics import ProposedKey, ProposedStatistics
 from hinet_search.data.guess.transforms import ProposedTransform
@@ -38,6 +39,7 @@ class GuessedTable:
     taken: frozenset[str] = field(default_factory=frozenset)
     statistics: ProposedStatistics | None = None
     transforms: tuple[ProposedTransform, ...] = ()
+    lists: tuple[GuessedList, ...] = ()
 
 
 def definition_text(table: GuessedTable) -> str:
@@ -74,7 +76,7 @@ def _lines(table: GuessedTable) -> Iterator[str]:
     for key, guess in (("user", guesses.user), ("item", guesses.item), ("time", guesses.time)):
         if guess:
             yield _with_comment(f"{key}: {quoted(guess.column.name)}", guess)
-    yield from _feature_lines(guesses, table.transforms)
+    yield from _feature_lines(table)
     if table.statistics is not None:
         yield from _statistics_lines(table.statistics)
     yield from _other_lines(guesses, table.rare)
@@ -106,17 +108,22 @@ def _scenario_lines(table: GuessedTable) -> Iterator[str]:
             yield f"    # {line}   left out, too few of a class: {reason}"
 
 
-def _feature_lines(guesses: ColumnRoles, transforms: Sequence[ProposedTransform]) -> Iterator[str]:
+def _feature_lines(table: GuessedTable) -> Iterator[str]:
+    guesses = table.guesses
     yield "features:"
     for kind, features in (("categorical", guesses.categorical), ("numeric", guesses.numeric)):
         if features:
             yield f"  {kind}:"
         for guess in features:
             yield _with_comment(f"    - {quoted(guess.column.name)}", guess)
-    if transforms:
+    if table.transforms:
         yield "  transforms:         # of numbers: far tails, and cycles"
-    for proposed in transforms:
+    for proposed in table.transforms:
         yield _with_comment(f"    {quoted(proposed.name)}: {proposed.transform}", proposed)
+    if table.lists:
+        yield "  lists:"
+    for list_ in table.lists:
+        yield _with_comment(f"    {_list(list_)}", list_)
 
 
 def _statistics_lines(statistics: ProposedStatistics) -> Iterator[str]:
@@ -167,7 +174,16 @@ def _split_line(split: ColumnRole | None, cuts: tuple[str, str] | None) -> str:
     return "split: {by: random}   # check: no column splits by time, which is the honest way"
 
 
-def _with_comment(line: str, guess: ColumnRole | ProposedTransform) -> str:
+def _list(guess: GuessedList) -> str:
+    """The key of a list, named after its column, and its values."""
+    name = quoted(guess.column.name)
+    keys = [f"column: {name}", f"length: {guess.length}"]
+    if guess.separator:
+        keys.insert(1, f"separator: {quoted(guess.separator)}")
+    return f"{name}: {{{', '.join(keys)}}}"
+
+
+def _with_comment(line: str, guess: ColumnRole | ProposedTransform | GuessedList) -> str:
     """The line with the reason of a guess, and its doubt as something to check."""
     if guess.to_check:
         return f"{line}   # check: {guess.reason}; {guess.to_check}"

@@ -93,6 +93,12 @@ class Encoding:
     vocabularies: tuple[Vocabulary, ...]
     scales: tuple[Scale, ...]
     knots: Mapping[str, Knots] = dataclass_field(default_factory=dict)  # of columns with `quantile`
+    list_vocabularies: tuple[Vocabulary, ...] = ()  # of lists with a vocabulary of their own
+
+    @property
+    def all_vocabularies(self) -> tuple[Vocabulary, ...]:
+        """The vocabularies of the categorical fields, then those of lists, as a Schema has them."""
+        return (*self.vocabularies, *self.list_vocabularies)
 
     @property
     def numeric_inputs(self) -> tuple[str, ...]:
@@ -193,8 +199,13 @@ def _vocabulary(values: pl.Series, minimum_frequency: int) -> Vocabulary:
         .group_by(VALUE)
         .agg(pl.len().alias(COUNT))
     )
+    return vocabulary_of(values.name, counts, minimum_frequency)
+
+
+def vocabulary_of(name: str, counts: pl.DataFrame, minimum_frequency: int) -> Vocabulary:
+    """The vocabulary of a table of distinct values and their training counts."""
     frequent = counts.filter(pl.col(COUNT) >= minimum_frequency)
-    return Vocabulary(values.name, frequent.sort(COUNT, VALUE, descending=[True, False]))
+    return Vocabulary(name, frequent.sort(COUNT, VALUE, descending=[True, False]))
 
 
 def _mean_and_spread(inputs: pl.Series, transform: InputTransform | None) -> tuple[float, float]:

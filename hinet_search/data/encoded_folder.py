@@ -6,8 +6,8 @@ for accidental changes and is computed at the speed of the disk.
 dataset.json          names, sizes, the record, length and checksum of every other file, and its own
                       checksum; written last
 train.ids_RF.npy      one file per split and array of Columns
-frequencies.npy       training counts of all fields, one after the other
-vocabulary.3.parquet  values and counts of field 3, to encode new rows
+frequencies.npy       training counts of all vocabularies, one after the other
+vocabulary.3.parquet  values and counts of vocabulary 3, to encode new rows
 """
 
 import shutil
@@ -145,11 +145,13 @@ def open_dataset(folder: Path) -> Dataset:
 def open_encoding(folder: Path) -> Encoding:
     """Open the encoding that turns new rows into inputs of models trained on this folder."""
     manifest = _read_manifest(folder)
-    vocabularies = [
-        Vocabulary(name, pl.read_parquet(folder / _vocabulary_file(field)))
-        for field, name in enumerate(manifest.schema.categorical)
-    ]
-    return Encoding(tuple(vocabularies), manifest.scales, manifest.knots)
+    schema = manifest.schema
+    vocabularies = tuple(
+        Vocabulary(name, pl.read_parquet(folder / _vocabulary_file(number)))
+        for number, name in enumerate(schema.vocabularies)
+    )
+    of_fields, of_lists = vocabularies[: schema.num_fields], vocabularies[schema.num_fields :]
+    return Encoding(of_fields, manifest.scales, manifest.knots, of_lists)
 
 
 def save(folder: Path, encoded: Encoded) -> None:
@@ -213,15 +215,15 @@ def _write(folder: Path, encoded: Encoded) -> None:
     encoding, record = encoded.encoding, encoded.record
     _write_splits(folder, encoded)
     counts = [np.zeros(0, dtype=np.int64)]
-    for field, vocabulary in enumerate(encoding.vocabularies):
+    for number, vocabulary in enumerate(encoding.all_vocabularies):
         counts.append(vocabulary.table[COUNT].to_numpy().astype(np.int64))
-        vocabulary.table.write_parquet(folder / _vocabulary_file(field))
+        vocabulary.table.write_parquet(folder / _vocabulary_file(number))
     np.save(folder / FREQUENCIES, np.concatenate(counts))
     schema = Schema(
         scenarios=record.scenarios,
         tasks=record.tasks,
         categorical=tuple(vocabulary.name for vocabulary in encoding.vocabularies),
-        vocabulary_sizes=tuple(vocabulary.size for vocabulary in encoding.vocabularies),
+        vocabulary_sizes=tuple(vocabulary.size for vocabulary in encoding.all_vocabularies),
         numeric=encoding.numeric_inputs,
         lists=encoded.lists,
     )
@@ -292,8 +294,8 @@ def _array_file(split: str, array: str) -> str:
     return f"{split}.{array}.npy"
 
 
-def _vocabulary_file(field: int) -> str:
-    return f"vocabulary.{field}.parquet"
+def _vocabulary_file(number: int) -> str:
+    return f"vocabulary.{number}.parquet"
 
 
 def _num_bytes(encoded: Encoded) -> int:

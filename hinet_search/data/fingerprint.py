@@ -9,8 +9,8 @@ import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
+from typing import Any
 
 from hinet_search.common.amounts import byte_size
 from hinet_search.common.files import make_file, make_folder
@@ -21,22 +21,34 @@ LARGE_BYTES = 64 * 2**20
 HASHES = ".contents"  # in the cache: an empty file `FILE.HASH` for each large file that was read
 
 # Keys added later. Where one is empty, the data keep the fingerprint from before the key existed.
+# `*` stands for every name.
 ADDED_KEYS = (
     ("features", "clip"),
     ("features", "transforms"),
     ("features", "statistics", "day_length"),
+    ("features", "distinct_by_scenario"),
+    ("features", "lists", "*", "separator"),
 )
 
 
 def fingerprint(definition: DataDefinition, identity: str) -> str:
     """16 hexadecimal digits from the definition and the source's `identity`, whatever its path."""
     meaning = definition.model_dump(exclude={"source"})
-    for *sections, key in ADDED_KEYS:
-        section = reduce(lambda outer, name: outer and outer[name], sections, meaning)
-        if section and not section[key]:
-            del section[key]
+    for path in ADDED_KEYS:
+        _delete_empty(meaning, path)
     text = f"{ENCODING_VERSION}\n{definition.source.kind}\n{identity}\n{meaning!r}"
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _delete_empty(tree: dict[str, Any], path: tuple[str, ...]) -> None:
+    """Delete a key where its value is empty."""
+    key, *rest = path
+    if rest:
+        branches = tree.values() if key == "*" else [tree[key]]
+        for branch in filter(None, branches):
+            _delete_empty(branch, tuple(rest))
+    elif not tree[key]:
+        del tree[key]
 
 
 @dataclass(frozen=True)

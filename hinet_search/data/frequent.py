@@ -33,7 +33,7 @@ def scenario_rows(
 ) -> tuple[ScenarioRows, ...]:
     """Rows and positives of every value, the most frequent first; `lazy` is the numbered table."""
     positives = [
-        _is_positive(label).sum().alias(f"positives {position}")
+        is_positive(label).sum().alias(f"positives {position}")
         for position, label in enumerate(labels)
     ]
     counts = (
@@ -63,7 +63,8 @@ def frequent_labels(scenarios: Sequence[ScenarioRows], num_labels: int) -> tuple
     return frequent
 
 
-def _is_positive(label: ColumnFacts) -> pl.Expr:
+def is_positive(label: ColumnFacts) -> pl.Expr:
+    """Whether a label of the numbered table is a 1, in every row."""
     column = pl.col(label.key)
     if label.is_number:
         return (column > 0).fill_null(value=False)

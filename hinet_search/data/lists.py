@@ -1,8 +1,9 @@
 """Lists: store a column of lists as its distinct lists, encode them, and compare their entries.
 
-Rows of one user mostly have the same list, so every distinct list is stored once and a row holds
-the number of its list. Values are compared as codes: their positions in a sorted table of distinct
-values. NONE (missing or unknown) agrees with nothing.
+A column of texts with a separator becomes one of lists. Rows of one user mostly have the same list,
+so every distinct list is stored once and a row holds the number of its list. Values are compared as
+codes: their positions in a sorted table of distinct values. NONE (missing or unknown) agrees with
+nothing.
 Shape legend: R rows, D distinct lists, E entries of all distinct lists (one list after the other),
 S slots of one list, K entries with a slot, V distinct values, P pairs of list and code.
 """
@@ -14,10 +15,20 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinet_search.data.encode import VALUE, Vocabulary, ids_of, known_values
+from hinet_search.data.encode import (
+    COUNT,
+    VALUE,
+    Vocabulary,
+    ids_of,
+    known_values,
+    vocabulary_of,
+)
+from hinet_search.study.feature_definition import ListDefinition
 
 FIRST, LIST = "first row", "list"
 NONE = -1
+
+Types = Mapping[str, pl.DataType]
 
 
 @dataclass(frozen=True)
@@ -56,25 +67,81 @@ class ListedRows:
         return self.frame[column].to_numpy().astype(np.int64)
 
 
-def with_numbered_lists(frame: pl.DataFrame, columns: Iterable[str]) -> ListedRows:
-    """Replace the lists in these columns of a frame by their numbers."""
-    lists = {}
-    for column in dict.fromkeys(columns):
-        numbers, lists[column] = distinct_lists(frame[column])
+def with_numbered_lists(
+    frame: pl.DataFrame, definitions: Iterable[ListDefinition], entry_types: Types
+) -> ListedRows:
+    """Replace the lists in the columns of these definitions by their numbers.
+
+    `entry_types` has the types of the items: entries of texts with a separator are cast to them.
+    """
+    lists: dict[str, DistinctLists] = {}
+    for definition in definitions:
+        name, separator = definition.column, definition.separator
+        if name in lists:
+            continue
+        if separator is None:
+            numbers, lists[name] = distinct_lists(frame[name])
+        else:
+            entry_type = entry_types[definition.item] if definition.item else pl.String()
+            numbers, lists[name] = distinct_texts(frame[name], separator, entry_type)
         frame = frame.with_columns(numbers)
     return ListedRows(frame, lists)
 
 
 def distinct_lists(column: pl.Series) -> tuple[pl.Series, DistinctLists]:
     """The number of each row's list (R,), and the distinct lists in order of first occurrence."""
-    lists = pl.DataFrame({LIST: column.fill_null([]).list.drop_nulls()}).with_row_index(FIRST)
-    grouped = lists.group_by(LIST, maintain_order=True).agg(FIRST)
+    number_R, list_D = _numbered(column.fill_null([]).list.drop_nulls())
+    return number_R, _distinct(list_D)
+
+
+def distinct_texts(
+    column: pl.Series, separator: str, entry_type: pl.DataType
+) -> tuple[pl.Series, DistinctLists]:
+    """As `distinct_lists`, of texts: every distinct text is split once, see `split_texts`."""
+    number_R, text_D = _numbered(column.fill_null(""))
+    list_D = split_texts(text_D, separator)
+    return number_R, _distinct(list_D.list.eval(pl.element().cast(entry_type, strict=False)))
+
+
+def split_texts(texts: pl.Series, separator: str) -> pl.Series:
+    """Lists of the texts between separators, stripped of white space, without empty ones."""
+    entry = pl.element().str.strip_chars()
+    return texts.str.split(separator).list.eval(entry.filter(entry != ""))
+
+
+def _numbered(values: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """The number of each row's value (R,), and the distinct values in order of first occurrence."""
+    rows = pl.DataFrame({LIST: values}).with_row_index(FIRST)
+    grouped = rows.group_by(LIST, maintain_order=True).agg(FIRST)
     number_of_row = (
         grouped.select(FIRST).with_row_index("number").explode(FIRST).sort(FIRST)["number"]
     )
-    length_D = grouped[LIST].list.len().to_numpy().astype(np.int64)
-    entries_E = grouped[LIST].explode().drop_nulls()
-    return number_of_row.alias(column.name), DistinctLists(entries_E, length_D)
+    return number_of_row.alias(values.name), grouped[LIST]
+
+
+def _distinct(list_D: pl.Series) -> DistinctLists:
+    lists = list_D.list.drop_nulls()
+    length_D = lists.list.len().to_numpy().astype(np.int64)
+    return DistinctLists(lists.explode().drop_nulls(), length_D)
+
+
+def fit_list_vocabulary(
+    name: str,
+    lists: DistinctLists,
+    list_R: NDArray[np.int64],
+    length: int,
+    minimum_frequency: int,
+) -> Vocabulary:
+    """The vocabulary of a list of its own; `list_R` are the list numbers of training rows.
+
+    The first `length` entries of every row count.
+    """
+    num_rows_D = np.bincount(list_R, minlength=lists.num_lists)
+    num_rows_E = num_rows_D[lists.list_of_entry]
+    is_used_E = (lists.position_of_entry < length) & (num_rows_E > 0)
+    used = pl.DataFrame({VALUE: lists.entries_E, COUNT: num_rows_E}).filter(pl.Series(is_used_E))
+    counts = used.group_by(VALUE).agg(pl.col(COUNT).sum().cast(pl.UInt32))
+    return vocabulary_of(name, counts, minimum_frequency)
 
 
 def encode_list(lists: DistinctLists, vocabulary: Vocabulary, length: int) -> NDArray[np.int32]:

@@ -22,6 +22,7 @@ from hinet_search.data.derived.inputs import (
     EncodedLists,
     derive_numbers,
     encode_lists,
+    fit_list_vocabularies,
     input_groups,
 )
 from hinet_search.data.encode import (
@@ -42,6 +43,9 @@ from hinet_search.data.encoded_folder import (
 )
 from hinet_search.data.fingerprint import FileHasher, fingerprint
 from hinet_search.data.hashing import keys_of, mix_bits
+from hinet_search.data.inspect.numbering import numbering_warnings
+from hinet_search.data.inspect.scenarios import scenario_warnings
+from hinet_search.data.inspect.shifts import SplitSample, sampled, shift_warnings
 from hinet_search.data.inspect.unseen import duplicate_warnings, unseen_rate, unseen_warnings
 from hinet_search.data.numbers import limit_problems, squash_warning, usable
 from hinet_search.data.raw_values import as_text
@@ -120,15 +124,20 @@ def _encode(
     # Before derived inputs are added: these depend on the split.
     test_rows = row_hashes(definition, rows)
     duplicates = duplicate_warnings(definition, rows.frame, rows.split_R)
+    rows = rows.with_distinct_ids(features.distinct_by_scenario)
     began = perf_counter()
     derived = derive_numbers(definition, rows)
     derived_seconds = round(perf_counter() - began, 3) if derived.names else None
     derived_columns = derived.statistics.get_columns() + derived.matches.get_columns()
     rows = replace(rows, frame=rows.frame.with_columns(derived_columns))
-    is_train = pl.Series(rows.split_R == SPLITS.index("train"))
+    is_train_R = rows.split_R == SPLITS.index("train")
     encoding = fit_encoding(
-        rows.frame, features, definition.minimum_frequency, derived.names, is_train
+        rows.frame, features, definition.minimum_frequency, derived.names, pl.Series(is_train_R)
     )
+    of_lists = fit_list_vocabularies(
+        features.lists, rows.listed, is_train_R, definition.minimum_frequency
+    )
+    encoding = replace(encoding, list_vocabularies=of_lists)
     raise_problems(_too_far(rows, encoding, features.numeric))
     lists = encode_lists(features.lists, rows.listed, encoding)
     groups = input_groups(features, derived, encoding)
@@ -140,6 +149,9 @@ def _encode(
             *_squash_warnings(rows, encoding, features.numeric),
             *duplicates,
             *unseen_warnings(_unseen_in_valid(rows, encoding), features.categorical),
+            *scenario_warnings(definition, rows),
+            *numbering_warnings(definition, rows),
+            *_shift_warnings(definition, rows, encoding),
         ),
         groups={name: len(inputs) for name, inputs in groups.items()},
         test_rows=test_rows,
@@ -213,6 +225,18 @@ def _squash_warnings(rows: Rows, encoding: Encoding, numeric: Sequence[str]) -> 
             inputs = encoding.transformed(values, scale)
             warnings.append(squash_warning(values, inputs, scale.mean, scale.spread))
     return [warning for warning in warnings if warning]
+
+
+def _shift_warnings(definition: DataDefinition, rows: Rows, encoding: Encoding) -> list[str]:
+    samples = []
+    for split in range(len(SPLITS)):
+        row_R = np.flatnonzero(rows.split_R == split)
+        row_R = row_R[sampled(row_R.size)]
+        numeric_RN = encode_numbers(rows.frame[row_R], encoding)
+        samples.append(SplitSample(numeric_RN, rows.labels_RT[row_R]))
+    train, valid, test = samples
+    tasks = tuple(definition.tasks)
+    return shift_warnings(encoding.numeric_inputs, tasks, train, valid, test.numeric_RN)
 
 
 def _user_codes(definition: DataDefinition, rows: Rows) -> NDArray[np.int32]:

@@ -4,9 +4,9 @@ A split is 0, 1, 2 in the order of SPLITS; LEFT_OUT marks a row in no split.
 Shape legend: R rows of the study, T tasks.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -82,6 +82,10 @@ class Rows:
         """Frame and lists, without what belongs to a study."""
         return ListedRows(self.frame, self.lists)
 
+    def with_distinct_ids(self, columns: Iterable[str]) -> "Rows":
+        """The rows with ids that are distinct by scenario, see `distinct_by_scenario`."""
+        return replace(self, frame=distinct_by_scenario(self.frame, columns, self.scenario_R))
+
 
 @dataclass(frozen=True)
 class _Scenarios:
@@ -91,6 +95,17 @@ class _Scenarios:
     index: list[int]
     names: tuple[str, ...]
     num_rows: int
+
+
+def distinct_by_scenario(
+    frame: pl.DataFrame, columns: Iterable[str], scenario_R: NDArray[np.int16]
+) -> pl.DataFrame:
+    """Replace ids in these columns by texts of scenario number and id; null stays null."""
+    scenarios = pl.Series(scenario_R).cast(pl.String)
+    replaced = [
+        (scenarios + "/" + as_text(known_values(frame[name]))).alias(name) for name in columns
+    ]
+    return frame.with_columns(replaced)
 
 
 def source_identity(definition: DataDefinition, folder: Path, contents: FileHasher) -> str:
@@ -125,8 +140,7 @@ def read_rows(definition: DataDefinition, folder: Path, cache: Path) -> Rows:
     row.
     """
     frame, scenarios, notes = _read_frame(definition, folder, cache)
-    list_columns = [list_.column for list_ in definition.features.lists.values()]
-    listed = with_numbered_lists(frame, list_columns)
+    listed = with_numbered_lists(frame, definition.features.lists.values(), frame.schema)
     frame = listed.frame
     row_R = frame.drop_in_place(ROW_NUMBER).to_numpy().astype(np.uint64)
     raise_problems(value_problems(definition, frame, row_R))

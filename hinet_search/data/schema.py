@@ -10,7 +10,11 @@ from hinet_search.study.feature_definition import Pooling
 
 @dataclass(frozen=True)
 class ListField:
-    """A list of ids of categorical field number `field`, `length` slots long; empty slots are 0."""
+    """A list of ids of vocabulary number `field`, `length` slots long; empty slots are 0.
+
+    The vocabulary is that of the categorical field of this number. A list with a vocabulary of its
+    own has a number beyond those of the categorical fields.
+    """
 
     name: str
     field: int
@@ -22,8 +26,9 @@ class ListField:
 class Schema:
     """Sizes and names of the encoded data. Id 0 of every categorical field is `unknown`.
 
-    `vocabulary_sizes[f]` counts ids including 0. `numeric` names the numeric inputs, with the flags
-    of missing values.
+    `vocabulary_sizes[v]` counts ids including 0: of every categorical field, then of every list
+    with a vocabulary of its own. `numeric` names the numeric inputs, with the flags of missing
+    values.
     """
 
     scenarios: tuple[str, ...]
@@ -42,6 +47,21 @@ class Schema:
     def num_tasks(self) -> int:
         """T."""
         return len(self.tasks)
+
+    @property
+    def num_fields(self) -> int:
+        """The number of categorical fields."""
+        return len(self.categorical)
+
+    @property
+    def vocabularies(self) -> tuple[str, ...]:
+        """The field or list of every vocabulary, aligned with `vocabulary_sizes`."""
+        own = (list_field.name for list_field in self.lists if not self.has_item(list_field))
+        return (*self.categorical, *own)
+
+    def has_item(self, list_field: ListField) -> bool:
+        """Whether a list shares the vocabulary of a categorical field."""
+        return list_field.field < self.num_fields
 
     @property
     def num_slots(self) -> int:

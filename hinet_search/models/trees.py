@@ -164,7 +164,7 @@ class Model:
 
 def _fields(config: Config, schema: Schema) -> list[int]:
     """Return the fields that are inputs: all if the limit would leave only the scenario."""
-    sizes = schema.vocabulary_sizes
+    sizes = schema.vocabulary_sizes[: schema.num_fields]
     small = [field for field, size in enumerate(sizes) if size <= config.max_ids]
     if small or schema.numeric:
         return small

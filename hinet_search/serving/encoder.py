@@ -3,17 +3,18 @@
 Shape legend: R rows, F categorical fields, T tasks.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
 from hinet_search.data.columns import ChosenInputs, Columns
-from hinet_search.data.derived.inputs import encode_lists
+from hinet_search.data.derived.inputs import encode_lists, list_fields
 from hinet_search.data.encode import COUNT, Encoding, encode_ids, encode_numbers
 from hinet_search.data.lists import with_numbered_lists
 from hinet_search.data.raw_values import as_text
-from hinet_search.data.schema import ListField, Schema
+from hinet_search.data.rows import distinct_by_scenario
+from hinet_search.data.schema import Schema
 from hinet_search.serving.history import History
 from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.tables import Types
@@ -36,19 +37,14 @@ class Encoder:
     @property
     def schema(self) -> Schema:
         """The schema of all inputs."""
-        inputs, vocabularies = self.inputs, self.encoding.vocabularies
-        lists = [
-            ListField(name, inputs.categorical.index(list_.item), list_.length, list_.pooling)
-            for name, list_ in inputs.lists.items()
-            if list_.pooled
-        ]
+        inputs, vocabularies = self.inputs, self.encoding.all_vocabularies
         return Schema(
             scenarios=inputs.scenario.names,
             tasks=inputs.tasks,
             categorical=inputs.categorical,
             vocabulary_sizes=tuple(vocabulary.size for vocabulary in vocabularies),
             numeric=self.encoding.numeric_inputs,
-            lists=tuple(lists),
+            lists=list_fields(inputs.lists, inputs.categorical),
         )
 
     def chosen(self, features: FeatureConfig) -> ChosenInputs:
@@ -58,7 +54,7 @@ class Encoder:
     def schema_of(self, features: FeatureConfig) -> Schema:
         """The schema that a model with this configuration was built for."""
         frequencies = [
-            vocabulary.table[COUNT].to_numpy() for vocabulary in self.encoding.vocabularies
+            vocabulary.table[COUNT].to_numpy() for vocabulary in self.encoding.all_vocabularies
         ]
         chosen = self.chosen(features)
         return chosen.schema(frequencies, features.minimum_frequency, features.pooling)
@@ -69,10 +65,13 @@ class Encoder:
         A number too far from training for float32 becomes infinite.
         """
         inputs, num_rows = self.inputs, len(frame)
-        rows = with_numbered_lists(frame, [list_.column for list_ in inputs.lists.values()])
+        rows = with_numbered_lists(frame, inputs.lists.values(), frame.schema)
         names = inputs.scenario.names
         index = {text: names.index(name) for text, name in inputs.scenario.values.items()}
         scenarios = as_text(frame[inputs.scenario.column])
+        scenario_R = scenarios.replace_strict(index, return_dtype=pl.Int16).to_numpy()
+        distinct = distinct_by_scenario(rows.frame, inputs.distinct_by_scenario, scenario_R)
+        rows = replace(rows, frame=distinct)
         with_derived = rows.frame.with_columns(self.history.numbers(inputs, rows))
         with np.errstate(over="ignore"):
             numeric_RN = encode_numbers(with_derived, self.encoding)
@@ -80,7 +79,7 @@ class Encoder:
         return Columns(
             ids_RF=encode_ids(rows.frame, self.encoding),
             numeric_RN=numeric_RN,
-            scenario_R=scenarios.replace_strict(index, return_dtype=pl.Int16).to_numpy(),
+            scenario_R=scenario_R,
             labels_RT=np.zeros((num_rows, len(inputs.tasks)), dtype=np.uint8),
             user_R=np.full(num_rows, -1, dtype=np.int32),
             lists_RS=lists.slots(slice(num_rows), num_rows),

@@ -100,6 +100,7 @@ def export(stored: LoadedStudy, what: ExportChoice, folder: Path, write_card: Ca
     scores = list(files.scores_of_test())
     definition, study_folder = stored.study.spec.data, stored.study.folder
     rows = read_rows(definition, study_folder, stored.dataset.folder.parent)
+    rows = rows.with_distinct_ids(definition.features.distinct_by_scenario)
     configs = {_finalist(member): config_of(stored, member.run) for member in what.members}
     encoder = encoder_of(stored, [config.features for config in configs.values()], rows)
     raw, position_R = sample_test_rows(definition, study_folder, rows)

@@ -34,7 +34,7 @@ from hinet_search.data.encode import VALUE
 from hinet_search.data.lists import ListedRows
 from hinet_search.data.rows import Rows
 from hinet_search.serving.inputs import Inputs
-from hinet_search.serving.tables import Types, as_typed, inner_type, read_table, require
+from hinet_search.serving.tables import Types, as_typed, read_table, require
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.feature_definition import MatchesDefinition, StatisticsDefinition
 
@@ -189,7 +189,11 @@ def _type_of_days(
 def _known_matches(
     inputs: Inputs, matches: MatchesDefinition, types: Types, path_of: PathOf
 ) -> KnownMatches:
-    item_types = {list_.item: inner_type(types[list_.column]) for list_ in inputs.lists.values()}
+    item_types = {
+        list_.item: inputs.type_of_entries(list_, types)
+        for list_ in inputs.lists.values()
+        if list_.item is not None
+    }
     usual = {}
     for number, (item, column) in enumerate(usual_pairs(matches, inputs.lists)):
         path = path_of(f"usual.{number}")
@@ -198,7 +202,7 @@ def _known_matches(
     counts = _value_counts(matches, types, path_of)
     factors = {}
     for number, name in enumerate(matches.similarity):
-        item_type = item_types[inputs.lists[name].item]
+        item_type = inputs.type_of_entries(inputs.lists[name], types)
         factors[name] = _item_factors(path_of(f"factors.{number}"), item_type)
     return KnownMatches(usual, counts, factors)
 

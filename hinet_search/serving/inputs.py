@@ -20,7 +20,7 @@ from hinet_search.data.raw_values import as_text, listed
 from hinet_search.data.reading import NUM_ROWS, ROW_NUMBER
 from hinet_search.data.text_numbers import parsed, text_columns, wrong_texts
 from hinet_search.serving.checked_scales import check_scales
-from hinet_search.serving.tables import Types, in_words, kind, plain, widened
+from hinet_search.serving.tables import Types, in_words, inner_type, kind, plain, widened
 from hinet_search.study.feature_definition import (
     QUANTILE,
     ListDefinition,
@@ -60,6 +60,7 @@ class Inputs(Frozen):
     lists: dict[Text, ListDefinition]
     matches: MatchesDefinition | None = None
     groups: dict[Text, tuple[Text, ...]] = Field(default_factory=dict)
+    distinct_by_scenario: tuple[Text, ...] = ()
     not_finite: Literal["refuse", "impute"]
     keys: tuple[Text, ...]
 
@@ -92,10 +93,17 @@ class Inputs(Frozen):
     @model_validator(mode="after")
     def _items_of_lists(self) -> "Inputs":
         for name, list_ in self.lists.items():
-            if list_.pooled and list_.item not in self.categorical:
+            if list_.item and list_.pooled and list_.item not in self.categorical:
                 raise ValueError(
                     f"list {name}: item '{list_.item}' must be one of the categorical inputs"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _distinct_of_compared(self) -> "Inputs":
+        unknown = sorted(set(self.distinct_by_scenario) - set(self.compared))
+        if unknown:
+            raise ValueError(f"distinct_by_scenario must name inputs, got {', '.join(unknown)}")
         return self
 
     @model_validator(mode="after")
@@ -130,8 +138,27 @@ class Inputs(Frozen):
                     f"matches name no list: {', '.join(unknown)}, "
                     f"known: {', '.join(self.lists) or 'none'}"
                 )
+            without_item = [name for name in self.matches.named_lists if not self.lists[name].item]
+            if without_item:
+                raise ValueError(f"matches need lists of items, got {', '.join(without_item)}")
             names += match_names(self.matches)
         return names
+
+    @property
+    def vocabularies(self) -> tuple[str, ...]:
+        """The column or list of every vocabulary: first those of the categorical inputs."""
+        own = (name for name, list_ in self.lists.items() if list_.item is None)
+        return (*self.categorical, *own)
+
+    def encoded_types(self, types: Types) -> dict[str, pl.DataType]:
+        """The types of the values that are encoded: ids distinct by scenario are texts."""
+        return {**types, **dict.fromkeys(self.distinct_by_scenario, pl.String())}
+
+    def type_of_entries(self, list_: ListDefinition, types: Types) -> pl.DataType:
+        """The type of a list's entries, by the types of the columns."""
+        if list_.separator is None:
+            return inner_type(types[list_.column])
+        return types[list_.item] if list_.item is not None else pl.String()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -152,9 +179,11 @@ class Inputs(Frozen):
             if self.statistics.clock:
                 yield self.statistics.clock
         yield from (list_.column for list_ in self.lists.values())
+        # Entries of texts with a separator are cast to the type of their item.
+        yield from (list_.item for list_ in self.lists.values() if list_.separator and list_.item)
         if self.matches is not None:
             yield from self.matches.by
-            yield from (self.lists[name].item for name in self.matches.similarity)
+            yield from (self.lists[name].own_item for name in self.matches.similarity)
 
 
 def cast_rows(inputs: Inputs, rows: pl.LazyFrame, types: Types) -> pl.LazyFrame:

@@ -122,7 +122,7 @@ class ModelFile(Frozen):
     @property
     def files(self) -> tuple[str, ...]:
         """All files that the models are read from."""
-        vocabularies = [f"vocabulary.{field}" for field in range(len(self.inputs.categorical))]
+        vocabularies = [f"vocabulary.{number}" for number in range(len(self.inputs.vocabularies))]
         knots = [f"{KNOTS}.{number}" for number in range(len(self.inputs.ranked))]
         tables = [COLUMNS, *vocabularies, *knots, *table_names(self.inputs)]
         return (CONFIG, *self.weight_files, *(f"{ENCODING}/{name}.parquet" for name in tables))

@@ -80,8 +80,8 @@ def write_tables(folder: Path, encoder: Encoder) -> None:
     encoding_folder = folder / ENCODING
     encoding_folder.mkdir()
     tables = {COLUMNS: pl.DataFrame(schema=dict(encoder.types))}
-    for field, vocabulary in enumerate(encoder.encoding.vocabularies):
-        tables[f"vocabulary.{field}"] = vocabulary.table
+    for number, vocabulary in enumerate(encoder.encoding.all_vocabularies):
+        tables[f"vocabulary.{number}"] = vocabulary.table
     for number, column in enumerate(encoder.inputs.ranked):
         knots = encoder.encoding.knots[column]
         tables[f"{KNOTS}.{number}"] = pl.DataFrame({VALUE: knots.values, SCORE: knots.scores})
@@ -158,31 +158,44 @@ class _Opening:
 
 def _open_encoder(folder: Path, inputs: Inputs) -> Encoder:
     types = _types(_table(folder, COLUMNS), inputs)
-    vocabularies = [
-        _vocabulary(_table(folder, f"vocabulary.{field}"), name, types[name])
-        for field, name in enumerate(inputs.categorical)
-    ]
-    history = history_of_folder(inputs, types, lambda name: _table(folder, name))
+    encoded_types = inputs.encoded_types(types)
+    vocabularies = []
+    for number, name in enumerate(inputs.vocabularies):
+        is_field = number < len(inputs.categorical)
+        dtype = (
+            encoded_types[name]
+            if is_field
+            else inputs.type_of_entries(inputs.lists[name], encoded_types)
+        )
+        vocabularies.append(_vocabulary(_table(folder, f"vocabulary.{number}"), name, dtype))
+    num_fields = len(inputs.categorical)
     knots = {
         column: _knots(_table(folder, f"{KNOTS}.{number}"))
         for number, column in enumerate(inputs.ranked)
     }
-    encoding = Encoding(tuple(vocabularies), inputs.scales, knots)
+    encoding = Encoding(
+        tuple(vocabularies[:num_fields]), inputs.scales, knots, tuple(vocabularies[num_fields:])
+    )
+    history = history_of_folder(inputs, encoded_types, lambda name: _table(folder, name))
     return Encoder(inputs, encoding, types, history)
 
 
 def _types(path: Path, inputs: Inputs) -> Types:
     """The types that new rows are cast to: those of training, widened.
 
-    Numeric features must be float64, columns of lists must be lists, and nothing else nested.
+    Numeric features must be float64, columns of lists must be lists (or text, where a separator
+    splits it), and nothing else nested.
     """
     types = read_table(path).schema
     has_columns = list(types) == list(inputs.columns)
     require(path, has_columns, f"name {', '.join(inputs.columns)}", f"names {', '.join(types)}")
-    list_columns = {list_.column for list_ in inputs.lists.values()}
+    list_columns = {list_.column for list_ in inputs.lists.values() if not list_.separator}
+    split_columns = {list_.column for list_ in inputs.lists.values() if list_.separator}
     for name, dtype in types.items():
         got = f"holds {dtype}"
         value_type = dtype
+        is_text = name not in split_columns or dtype == pl.String
+        require(path, is_text, f"hold text in '{name}'", got)
         if name in list_columns:
             if not isinstance(dtype, pl.List):
                 raise wrong_content(path, f"hold lists in '{name}'", got)

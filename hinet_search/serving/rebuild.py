@@ -128,16 +128,19 @@ def _names_in(schema: Schema, names: Sequence[str]) -> tuple[str, ...]:
 
 def _encoding_of(schema: Schema, full: Encoding) -> Encoding:
     """The part of the data's encoding that a schema uses."""
-    sizes = dict(zip(schema.categorical, schema.vocabulary_sizes, strict=True))
-    vocabularies = [
-        Vocabulary(vocabulary.name, vocabulary.table.head(sizes[vocabulary.name] - 1))
-        for vocabulary in full.vocabularies
-        if vocabulary.name in sizes
-    ]
-    scales = [scale for scale in full.scales if scale.name in schema.numeric]
+    sizes = dict(zip(schema.vocabularies, schema.vocabulary_sizes, strict=True))
+    of_fields, of_lists = (
+        tuple(
+            Vocabulary(vocabulary.name, vocabulary.table.head(sizes[vocabulary.name] - 1))
+            for vocabulary in vocabularies
+            if vocabulary.name in sizes
+        )
+        for vocabularies in (full.vocabularies, full.list_vocabularies)
+    )
+    scales = tuple(scale for scale in full.scales if scale.name in schema.numeric)
     columns = {scale.column for scale in scales}
     knots = {column: knots for column, knots in full.knots.items() if column in columns}
-    return Encoding(tuple(vocabularies), tuple(scales), knots)
+    return Encoding(of_fields, scales, knots, of_lists)
 
 
 def _inputs(
@@ -150,7 +153,7 @@ def _inputs(
     column = definition.scenario.column
     scenarios = definition.scenario.values or {name: name for name in stored.record.data.scenarios}
     keys = (column, definition.user, definition.item, definition.time)
-    return Inputs(
+    inputs = Inputs(
         scenario=ScenarioInput(
             column=column,
             values={text_of(value): name for value, name in scenarios.items()},
@@ -165,6 +168,8 @@ def _inputs(
         not_finite="impute" if definition.not_finite == "impute" else "refuse",
         keys=tuple(dict.fromkeys(name for name in keys if name is not None)),
     )
+    distinct = tuple(name for name in features.distinct_by_scenario if name in inputs.compared)
+    return inputs.model_copy(update={"distinct_by_scenario": distinct})
 
 
 def _lists(

@@ -2,7 +2,8 @@
 
 statistics   smoothed label rates and row counts of a key (a user, a video, a user in a tab), from
              earlier days
-lists        list-valued columns (watched videos), pooled with the item's embedding
+lists        list-valued columns (watched videos, genres), pooled with the item's embedding or one
+             of their own
 matches      numbers that compare a row's item with the lists: how many are by the same author
 """
 
@@ -69,17 +70,34 @@ class StatisticsDefinition(Frozen):
 
 
 class ListDefinition(Frozen):
-    """A column of lists of ids of the categorical feature `item`.
+    """A column of lists, or of texts that `separator` splits into lists.
 
-    It shares vocabulary and embedding with that feature. Only the first `length` entries are used.
-    A list that is not `pooled` is not an input itself: only `matches` use it.
+    With `item`, a categorical feature, entries are its ids: the list shares its vocabulary and
+    embedding. Without it, the list has a vocabulary and embedding of its own. Only the first
+    `length` entries are used. A list that is not `pooled` is not an input itself: only `matches`
+    use it.
     """
 
     column: Text
-    item: Text
+    item: Text | None = None
     length: Annotated[int, Field(ge=1, le=1000)] = 50
     pooled: bool = True
     pooling: Pooling = "mean"
+    separator: Text | None = None
+
+    @property
+    def own_item(self) -> str:
+        """The feature `item` of a list that has one, as those of matches do."""
+        assert self.item is not None, "only called for lists with an item"
+        return self.item
+
+    @model_validator(mode="after")
+    def _without_item(self) -> "ListDefinition":
+        if self.item is None and not self.pooled:
+            raise ValueError("a list without 'item' must be pooled: matches need lists of items")
+        if self.item is None and self.pooling == "attention":
+            raise ValueError("attention is by the row's item: it needs the key 'item'")
+        return self
 
 
 class MatchesDefinition(Frozen):
@@ -137,7 +155,8 @@ class FeatureDefinition(Frozen):
 
     `groups` names sets of columns that a search can switch off together;
     `features.groups` of a configuration is `all`, `none` (only ungrouped columns) or names joined
-    by `+`.
+    by `+`. `distinct_by_scenario` names categorical features whose ids every scenario numbers for
+    itself: value and scenario together are the category, also as a key of statistics.
     """
 
     categorical: tuple[Text, ...] = ()
@@ -148,6 +167,7 @@ class FeatureDefinition(Frozen):
     groups: dict[Text, tuple[Text, ...]] = Field(default_factory=dict)
     clip: dict[Text, tuple[Finite, Finite]] = Field(default_factory=dict)
     transforms: dict[Text, Transform] = Field(default_factory=dict)
+    distinct_by_scenario: tuple[Text, ...] = ()
 
     @property
     def group_names(self) -> tuple[str, ...]:
@@ -231,14 +251,39 @@ class FeatureDefinition(Frozen):
         return self
 
     @model_validator(mode="after")
+    def _distinct_features(self) -> "FeatureDefinition":
+        items = {definition.item for definition in self.lists.values()}
+        compared = set(self.matches.by) if self.matches is not None else set()
+        clock = self.statistics.clock if self.statistics is not None else None
+        for name in self.distinct_by_scenario:
+            if name not in self.categorical:
+                raise ValueError(
+                    f"distinct_by_scenario: '{name}' must be one of the categorical features"
+                )
+            if name in items | compared:
+                raise ValueError(
+                    f"distinct_by_scenario: '{name}' must not be the item of a list or a column of "
+                    "matches, as entries of lists are of no scenario"
+                )
+            if name == clock:
+                raise ValueError(f"distinct_by_scenario: '{name}' is a clock and no id")
+        return self
+
+    @model_validator(mode="after")
     def _lists_of_items(self) -> "FeatureDefinition":
+        columns = [definition.column for definition in self.lists.values()]
         for name, definition in self.lists.items():
-            if definition.item not in self.categorical:
+            if definition.item is not None and definition.item not in self.categorical:
                 raise ValueError(
                     f"list {name}: item '{definition.item}' must be one of the categorical features"
                 )
             if name in (*self.categorical, *self.numeric):
                 raise ValueError(f"list {name}: must not have the name of a feature")
+            if definition.separator is not None and columns.count(definition.column) > 1:
+                raise ValueError(
+                    f"list {name}: column '{definition.column}' has a separator and must be of one "
+                    "list only"
+                )
         return self
 
     @model_validator(mode="after")
@@ -249,6 +294,13 @@ class FeatureDefinition(Frozen):
                 raise ValueError(
                     f"matches name no list: {', '.join(unknown)}, "
                     f"known: {', '.join(self.lists) or 'none'}"
+                )
+            without_item = [
+                name for name in self.matches.named_lists if self.lists[name].item is None
+            ]
+            if without_item:
+                raise ValueError(
+                    f"matches need lists with the key 'item', {', '.join(without_item)} has none"
                 )
             self._rates_of_one_item(self.matches)
         return self

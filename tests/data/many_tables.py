@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +110,8 @@ def _wide() -> pl.DataFrame:
 DAYS = [date(1990, 1, 1) + timedelta(days=97 * value) for value in range(50)]
 SPLIT = ["train"] * 14 + ["valid"] * 3 + ["test"] * 3
 CLICK = pl.col("is_click")
+WORDS = ("Action", "Comedy", "Drama", "War")
+GENRES = [words for count in (1, 2, 3) for words in combinations(WORDS, count)]
 
 TABLES: dict[str, OddTable] = {
     "dates": _parquet(
@@ -159,6 +162,23 @@ TABLES: dict[str, OddTable] = {
     ),
     "nested lists": _parquet("#   seen: lists of lists or structs", seen=[[[1], [2, 3]], [[4]]]),
     "lists of ids": _parquet("#   viewed: lists; to use them", viewed=[[1, 2], [3], []]),
+    "lists of tags": _parquet(
+        "    tags: {column: tags, length: 2}   # check: 3 entries, at most 2 a row",
+        tags=[["new", "red"], ["red"], [], None, ["big", "new"]],
+    ),
+    "texts with separators": _parquet(
+        [
+            '    genres: {column: genres, separator: "|", length: 3}   # 4 entries, at most 3 a row',
+            "#   before: texts of values of 'user_id' with ',' between them",
+        ],
+        genres=[None, "", "|", *map("|".join, GENRES)],
+        before=[f"{n % 39},{7 * n % 37}{',5' * (n % 3)}" for n in range(200)],
+    ),
+    "a scenario made of another column": _parquet(
+        ["    - age   # check: 4 values; every value is in one", "#   place: the scenario under"],
+        age=pl.col("item_id") % 2 + pl.when(pl.col("channel") == "home").then(2).otherwise(0),
+        place=pl.col("channel").str.to_uppercase(),
+    ),
     "embeddings": _parquet(
         ["#   vector: lists of numbers", "#   array: lists of numbers"],
         vector=[[0.5, 1.5]],

@@ -116,7 +116,8 @@ def test_entries_may_be_whole_numbers_of_another_size_than_the_item(tmp_path: Pa
             pl.col("watched").list.join(" "),
             (
                 "data.features.lists.watched: column 'watched' must hold lists of whole numbers or "
-                "texts, got String; write the table as Parquet with a column of lists"
+                "texts, got String; write the table as Parquet with a column of lists, or say with "
+                "'separator' what is between two entries"
             ),
         ),
         (

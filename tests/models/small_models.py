@@ -11,7 +11,13 @@ from hinet_search.models.layers.measure import synthetic_batch
 
 SCHEMA = Schema(("feed", "search", "cart"), ("click", "order"), ("user", "item"), (7, 5), ("age",))
 WITH_LISTS = replace(
-    SCHEMA, lists=(ListField("watched", 1, 4, "mean"), ListField("liked", 1, 3, "attention"))
+    SCHEMA,
+    vocabulary_sizes=(7, 5, 6),
+    lists=(
+        ListField("watched", 1, 4, "mean"),
+        ListField("genres", 2, 3, "mean"),  # has a vocabulary of its own
+        ListField("liked", 1, 3, "attention"),
+    ),
 )
 
 

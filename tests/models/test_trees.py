@@ -379,11 +379,13 @@ def test_the_module_is_imported_without_lightgbm() -> None:
 
 
 def test_a_description_names_inputs_by_kind_and_what_is_left_out() -> None:
-    schema = replace(SCHEMA, lists=(ListField("watched", 0, 3, "mean"),))
+    lists = (ListField("watched", 0, 3, "mean"), ListField("genres", 2, 3, "mean"))
+    sizes = (*SCHEMA.vocabulary_sizes, 9)  # of the genres, which are a vocabulary and no field
+    schema = replace(SCHEMA, vocabulary_sizes=sizes, lists=lists)
     assert Model(Config(max_ids=255), schema).describe().splitlines()[1:] == [
         "split by id: hour, the scenario",
         "split by threshold: 2 inputs",
-        "left out: user, watched",
+        "left out: user, watched, genres",
     ]
 
 

@@ -91,7 +91,7 @@ def test_what_a_study_fixes_for_all_arms_need_not_concern_trees() -> None:
 def test_pooling_needs_a_list_that_is_pooled() -> None:
     said = refusal("arms: {mmoe: }\nreference: mmoe\nfixed: {features.pooling: mean}\n")
     assert said == (
-        f"s.yaml:{LINE + 2}:9: features.pooling needs a list in the data that is pooled, got none",
+        f"s.yaml:{LINE + 2}:9: features.pooling needs a list of items in the data that is pooled, got none",
     )
 
 

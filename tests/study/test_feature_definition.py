@@ -50,6 +50,26 @@ def matches(**changes: Any) -> dict[str, Any]:
             "list seen: item 'shop' must be one of the categorical",
         ),
         ({"lists": {"price": LISTS["watched"]}}, "list price: must not have the name of a feature"),
+        (
+            {"lists": {"tags": {"column": "c", "pooled": False}}},
+            "a list without 'item' must be pooled: matches need lists of items",
+        ),
+        (
+            {"lists": {"tags": {"column": "c", "pooling": "attention"}}},
+            "attention is by the row's item: it needs the key 'item'",
+        ),
+        (
+            {"lists": {"tags": {"column": "c", "separator": ""}}},
+            "at least 1 character",
+        ),
+        (
+            {"lists": {"a": {"column": "c", "separator": "|"}, "b": {"column": "c"}}},
+            "list a: column 'c' has a separator and must be of one list only",
+        ),
+        (
+            {"lists": LISTS | {"tags": {"column": "c"}}, "matches": matches(lists=["tags"])},
+            "matches need lists with the key 'item', tags has none",
+        ),
         ({"lists": {"seen": LISTS["watched"] | {"length": 0}}}, "greater than or equal to 1"),
         ({"lists": {"seen": LISTS["watched"] | {"pooling": "max"}}}, "'mean' or 'attention'"),
         (

@@ -3,7 +3,7 @@
 Shape legend: R rows, D distinct lists, S slots of one list.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from hinet_search.common.errors import DataError
 from hinet_search.data.derived.matches import known_of, match_names, match_numbers
 from hinet_search.data.derived.statistics import statistic_names, target_statistics
-from hinet_search.data.encode import Encoding, missing_name
-from hinet_search.data.lists import ListedRows, encode_list
+from hinet_search.data.encode import Encoding, Vocabulary, missing_name
+from hinet_search.data.lists import ListedRows, encode_list, fit_list_vocabulary
 from hinet_search.data.rows import Rows
 from hinet_search.data.schema import ListField
 from hinet_search.study.data_definition import DataDefinition
@@ -91,21 +91,51 @@ def _refuse_repeated_names(definition: DataDefinition, rows: Rows) -> None:
         )
 
 
+def fit_list_vocabularies(
+    lists: Mapping[str, ListDefinition],
+    rows: ListedRows,
+    is_train_R: NDArray[np.bool_],
+    minimum_frequency: int,
+) -> tuple[Vocabulary, ...]:
+    """The vocabularies of the lists without an item, fitted on training rows."""
+    vocabularies = []
+    for name, list_ in lists.items():
+        if list_.item is None:
+            list_R = rows.list_numbers(list_.column)[is_train_R]
+            entries = rows.lists[list_.column]
+            vocabularies.append(
+                fit_list_vocabulary(name, entries, list_R, list_.length, minimum_frequency)
+            )
+    return tuple(vocabularies)
+
+
+def list_fields(
+    lists: Mapping[str, ListDefinition], categorical: Sequence[str]
+) -> tuple[ListField, ...]:
+    """The pooled lists of a schema with these fields, each with the number of its vocabulary."""
+    own = [name for name, list_ in lists.items() if list_.item is None]
+    fields = []
+    for name, list_ in lists.items():
+        if list_.pooled:
+            has_item = list_.item is not None
+            number = (
+                categorical.index(list_.item) if has_item else len(categorical) + own.index(name)
+            )
+            fields.append(ListField(name, number, list_.length, list_.pooling))
+    return tuple(fields)
+
+
 def encode_lists(
     lists: Mapping[str, ListDefinition], rows: ListedRows, encoding: Encoding
 ) -> EncodedLists:
-    """Encode the pooled lists of a definition, each by the vocabulary of its item."""
-    field_of = {vocabulary.name: field for field, vocabulary in enumerate(encoding.vocabularies)}
-    fields, ids, numbers = [], [], []
-    for name, list_ in lists.items():
-        if not list_.pooled:
-            continue
-        field = field_of[list_.item]
-        vocabulary = encoding.vocabularies[field]
-        fields.append(ListField(name, field, list_.length, list_.pooling))
-        ids.append(encode_list(rows.lists[list_.column], vocabulary, list_.length))
-        numbers.append(rows.list_numbers(list_.column))
-    return EncodedLists(tuple(fields), tuple(ids), tuple(numbers))
+    """Encode the pooled lists of a definition, each by its vocabulary."""
+    categorical = [vocabulary.name for vocabulary in encoding.vocabularies]
+    fields, ids, numbers = list_fields(lists, categorical), [], []
+    for field in fields:
+        column, vocabulary = lists[field.name].column, encoding.all_vocabularies[field.field]
+        ids.append(encode_list(rows.lists[column], vocabulary, field.length))
+        numbers.append(rows.list_numbers(column))
+    return EncodedLists(fields, tuple(ids), tuple(numbers))
 
 
 def input_groups(

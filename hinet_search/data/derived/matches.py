@@ -125,7 +125,7 @@ def usual_pairs(matches: MatchesDefinition, lists: Lists) -> list[tuple[str, str
     """(item column, column of `by`) for values that entries of a list have through their item."""
     pairs: dict[tuple[str, str], None] = {}
     for name in dict.fromkeys([*matches.lists, *_rated(matches)]):
-        item = lists[name].item
+        item = lists[name].own_item
         pairs |= dict.fromkeys((item, column) for column in matches.by if column != item)
     return list(pairs)
 
@@ -157,7 +157,7 @@ def _codes(
     """Position in `values_V` of the value that every entry has in a column (E,)."""
     if column == list_.item:
         return codes_of(entries_E, values_V)
-    table = usual[list_.item, column]
+    table = usual[list_.own_item, column]
     codes = pl.Series(codes_of(table[VALUE], values_V), dtype=pl.Int64)
     return map_values(entries_E, table[ITEM], codes)
 
@@ -246,5 +246,8 @@ def _similarity(
     factors: ItemFactors, list_: ListDefinition, rows: ListedRows
 ) -> NDArray[np.float64]:
     return similarity(
-        factors, rows.lists[list_.column], rows.list_numbers(list_.column), rows.frame[list_.item]
+        factors,
+        rows.lists[list_.column],
+        rows.list_numbers(list_.column),
+        rows.frame[list_.own_item],
     )

@@ -126,14 +126,8 @@ def _without(
 
 
 def _has_word(column: ColumnFacts, words: str) -> bool:
-    """Whether the column's name has one of the words.
-
-    Words of scripts without spaces may stand anywhere in the name.
-    """
-    hints = words.split()
-    if not set(hints).isdisjoint(names.words_of(column.name)):
-        return True
-    return any(word in column.name for word in hints if not word.isascii())
+    """Whether the column's name has one of the words."""
+    return names.has_word(column.name, words)
 
 
 def _names(columns: Sequence[ColumnFacts]) -> str:

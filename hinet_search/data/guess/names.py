@@ -51,6 +51,17 @@ def task_names(columns: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{name}_{number}" for number, name in enumerate(cut_names, start=1))
 
 
+def has_word(name: str, words: str) -> bool:
+    """Whether a name has one of the words.
+
+    Words of scripts without spaces may stand anywhere in the name.
+    """
+    hints = words.split()
+    if not set(hints).isdisjoint(words_of(name)):
+        return True
+    return any(word in name for word in hints if not word.isascii())
+
+
 def words_of(name: str) -> list[str]:
     """The words of a name: `shownAt`, `shown_at` and `Shown at` are shown, at."""
     return re.findall(r"[^\W\d_]+", _split_camel_case(name))

@@ -16,7 +16,9 @@ from hinet_search.data.definition_text import GuessedTable, definition_text, pri
 from hinet_search.data.frequent import MIN_CLASS_ROWS, frequent_labels, scenario_rows
 from hinet_search.data.guess.column_facts import ColumnFacts, facts_of, numbered
 from hinet_search.data.guess.column_roles import ColumnRole, ColumnRoles, guess_roles, no_labels
+from hinet_search.data.guess.lists import guess_lists
 from hinet_search.data.guess.names import task_names
+from hinet_search.data.guess.scenarios import doubt_features
 from hinet_search.data.guess.target_statistics import propose_statistics
 from hinet_search.data.guess.training_settings import training_settings
 from hinet_search.data.guess.transforms import propose_transforms
@@ -156,7 +158,8 @@ def _guessed_table(rows: Path, path: str) -> GuessedTable:
     with reading(str(rows)):
         columns = facts_of(lazy)
         lazy = numbered(lazy)
-        guesses = _guessed(columns, rows)
+        guesses, lists = guess_lists(lazy, _guessed(columns, rows))
+        guesses = doubt_features(lazy, guesses)
         assert guesses.scenario is not None, "_guessed raises without a scenario"
         labels = [task.column for task in guesses.tasks]
         scenarios = scenario_rows(lazy, guesses.scenario.column, labels)
@@ -183,6 +186,7 @@ def _guessed_table(rows: Path, path: str) -> GuessedTable:
         taken=taken,
         statistics=statistics,
         transforms=transforms,
+        lists=lists,
     )
 
 

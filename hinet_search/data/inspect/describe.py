@@ -99,6 +99,7 @@ def describe(definition: DataDefinition, dataset: Dataset, folder: Path) -> Desc
     Reads the source again.
     """
     rows = read_rows(definition, folder, cache=dataset.folder.parent)
+    rows = rows.with_distinct_ids(definition.features.distinct_by_scenario)
     record = dataset.record
     return Description(
         source=record.source,
@@ -157,7 +158,13 @@ def _list_facts(name: str, list_: ListDefinition, rows: Rows) -> ListFacts:
     lists = rows.lists[list_.column]
     list_R = rows.listed.list_numbers(list_.column)
     length_R = lists.length_D[list_R]
-    seen = distinct_values(rows.frame[list_.item].filter(rows.split_R == SPLITS.index("train")))
+    is_train_R = rows.split_R == SPLITS.index("train")
+    if list_.item is not None:
+        seen = distinct_values(rows.frame[list_.item].filter(is_train_R))
+    else:
+        is_of_train_D = np.bincount(list_R[is_train_R], minlength=lists.num_lists) > 0
+        is_of_train_E = pl.Series(is_of_train_D[lists.list_of_entry])
+        seen = distinct_values(lists.entries_E.filter(is_of_train_E))
     is_unseen_E = codes_of(lists.entries_E, seen) == NONE
     unseen_D = np.bincount(lists.list_of_entry[is_unseen_E], minlength=lists.num_lists)
     return ListFacts(

@@ -21,13 +21,13 @@ def leak_suspects(dataset: Dataset) -> tuple[LeakSuspect, ...]:
     """Inputs with a suspicious AUC on training rows (every k-th of more than MAX_ROWS).
 
     A number is scored by its value, an id by its out-of-fold label rate, a list by how often it
-    holds the row's own item.
+    holds the row's own item, or by its length if it has no item.
     """
     train, schema = dataset.train, dataset.full_schema
     step = -(-train.num_rows // MAX_ROWS)
     labels_RT = np.asarray(train.labels_RT[::step])
     numeric_RN, ids_RF = np.asarray(train.numeric_RN[::step]), np.asarray(train.ids_RF[::step])
-    lists = _own_item_counts(schema, np.asarray(train.lists_RS[::step]), ids_RF)
+    lists = _entry_counts(schema, np.asarray(train.lists_RS[::step]), ids_RF)
     suspects = []
     for task, task_name in enumerate(schema.tasks):
         labels_R = labels_RT[:, task]
@@ -44,19 +44,20 @@ def leak_suspects(dataset: Dataset) -> tuple[LeakSuspect, ...]:
     return tuple(suspects)
 
 
-def _own_item_counts(
+def _entry_counts(
     schema: Schema, lists_RS: NDArray[np.int32], ids_RF: NDArray[np.int32]
 ) -> dict[str, NDArray[np.float64]]:
-    """How often each list holds the row's own item.
+    """How often each list holds the row's own item; without an item, its known entries.
 
     A history that reaches past its row already contains the item that was watched.
     """
     counts, start = {}, 0
     for list_ in schema.lists:
         slots_RS = lists_RS[:, start : start + list_.length]
-        item_R1 = ids_RF[:, list_.field, None]
-        is_own_RS = (slots_RS == item_R1) & (item_R1 > 0)
-        counts[list_.name] = is_own_RS.sum(axis=1).astype(np.float64)
+        is_counted_RS = slots_RS > 0
+        if schema.has_item(list_):
+            is_counted_RS &= slots_RS == ids_RF[:, list_.field, None]
+        counts[list_.name] = is_counted_RS.sum(axis=1).astype(np.float64)
         start += list_.length
     return counts
 

@@ -1,7 +1,8 @@
 """Feature embedding: turn a row's ids, pooled lists and numeric inputs into one input vector x.
 
-All fields share one table, with an offset per field: one look-up and one gradient instead of F.
-Entries of a list are ids of its item's field and use the same vectors.
+All vocabularies share one table, with an offset for each: one look-up and one gradient instead of
+F. Entries of a list are ids of its item's field and use the same vectors, or the list has a
+vocabulary of its own.
 Shape legend: B rows, F categorical fields (plus the scenario, if it is a field), P lists, L slots
 of one list, S slots of all lists, E embedding width, N numeric inputs, D width of x, V rows of the
 table.
@@ -54,7 +55,7 @@ class FeatureEmbedding(nn.Module):
 
     Its `width` D is (F + P) * embedding_dim + N. An id at or beyond its field's vocabulary size
     becomes 0 = unknown: ids are in order of frequency, so a minimum frequency is a cut-off per
-    field. In a list, 0 also marks an empty slot and is ignored. `with_scenario` appends the
+    vocabulary. In a list, 0 also marks an empty slot and is ignored. `with_scenario` appends the
     scenario as a field.
     """
 
@@ -65,11 +66,17 @@ class FeatureEmbedding(nn.Module):
         super().__init__()
         scenario_field = (schema.num_scenarios,) if with_scenario else ()
         sizes = [*schema.vocabulary_sizes, *scenario_field]
+        offsets = list(accumulate(sizes, initial=0))[:-1]
+        fields = [*range(schema.num_fields), *range(len(schema.vocabulary_sizes), len(sizes))]
         self.with_scenario = with_scenario
+        self.num_fields = schema.num_fields
         self.lists = schema.lists
-        self.width = (len(sizes) + len(schema.lists)) * embedding_dim + len(schema.numeric)
-        self.register_buffer("sizes_F", torch.tensor(sizes, dtype=torch.int64), persistent=False)
-        offsets_F = torch.tensor(list(accumulate(sizes, initial=0))[:-1], dtype=torch.int64)
+        self.size_of_lists = [sizes[list_field.field] for list_field in schema.lists]
+        self.offset_of_lists = [offsets[list_field.field] for list_field in schema.lists]
+        self.width = (len(fields) + len(schema.lists)) * embedding_dim + len(schema.numeric)
+        sizes_F = torch.tensor([sizes[field] for field in fields], dtype=torch.int64)
+        offsets_F = torch.tensor([offsets[field] for field in fields], dtype=torch.int64)
+        self.register_buffer("sizes_F", sizes_F, persistent=False)
         self.register_buffer("offsets_F", offsets_F, persistent=False)
         self.table = EmbeddingTable(sum(sizes), embedding_dim)
         self.poolings = nn.ModuleList(
@@ -96,12 +103,13 @@ class FeatureEmbedding(nn.Module):
         """
         slots = torch.split(lists_BS, [list_field.length for list_field in self.lists], dim=1)
         pooled = []
-        for list_field, pooling, ids_BL in zip(self.lists, self.poolings, slots, strict=True):
-            field = list_field.field
-            known_BL = (ids_BL > 0) & (ids_BL < self.sizes_F[field])
-            rows_BL = torch.where(known_BL, ids_BL, 0) + self.offsets_F[field]
+        for position, ids_BL in enumerate(slots):
+            field, pooling = self.lists[position].field, self.poolings[position]
+            known_BL = (ids_BL > 0) & (ids_BL < self.size_of_lists[position])
+            rows_BL = torch.where(known_BL, ids_BL, 0) + self.offset_of_lists[position]
             entries_BLE = self.table.look_up(rows_BL)
-            pooled.append(pooling(entries_BLE, known_BL, embedded_BFE[:, field]))
+            item_BE = embedded_BFE[:, field] if field < self.num_fields else None
+            pooled.append(pooling(entries_BLE, known_BL, item_BE))
         return pooled
 
 
@@ -112,9 +120,9 @@ class MeanPooling(nn.Module):
         self,
         entries_BLE: Float[Tensor, "B L E"],
         known_BL: Bool[Tensor, "B L"],
-        _item_BE: Float[Tensor, "B E"],
+        _item_BE: Float[Tensor, "B E"] | None,
     ) -> Float[Tensor, "B E"]:
-        """Return one vector per row; the row's own item is ignored."""
+        """Return one vector per row; the row's own item, if the list has one, is ignored."""
         is_known_BL = known_BL.to(entries_BLE.dtype)
         num_known_B1 = is_known_BL.sum(dim=1, keepdim=True).clamp(min=1)
         return _weighted_sum(is_known_BL / num_known_B1, entries_BLE)

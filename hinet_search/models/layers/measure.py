@@ -84,7 +84,9 @@ def synthetic_batch(schema: Schema, rows: int, seed: int) -> Batch:
         torch.randint(sizes[field.field], (rows, field.length), generator=generator)
         for field in schema.lists
     ]
-    columns = [torch.randint(size, (rows, 1), generator=generator) for size in sizes]
+    columns = [
+        torch.randint(size, (rows, 1), generator=generator) for size in sizes[: schema.num_fields]
+    ]
     empty = torch.empty(rows, 0, dtype=torch.int64)
     return Batch(
         ids_BF=torch.cat([empty, *columns], dim=-1),

@@ -8,7 +8,7 @@ from torch import nn
 from hinet_search.common.errors import ConfigurationError, did_you_mean
 from hinet_search.results.input_groups import ALL, AND, GROUPS, NONE, chosen_groups
 from hinet_search.study.distributions import Value
-from hinet_search.study.feature_definition import LISTS, FeatureDefinition
+from hinet_search.study.feature_definition import FeatureDefinition
 from hinet_search.study.load_study import DENSE_PARAMETERS, EVALUATIONS, PASSES, Arm, Study
 from hinet_search.study.search_space import SearchSpace
 from hinet_search.study.validation_messages import Location
@@ -84,12 +84,12 @@ def _without_effect(arm: Arm, study: Study) -> list[str]:
     A setting that the study fixes for all arms may have no effect in some of them.
     """
     space, problems = arm.space, []
-    if (
-        POOLING in (*space.parameters, *space.fixed)
-        and LISTS not in study.spec.data.features.group_names
-    ):
+    lists = study.spec.data.features.lists.values()
+    has_items = any(definition.pooled and definition.item for definition in lists)
+    if POOLING in (*space.parameters, *space.fixed) and not has_items:
         problems.append(
-            f"{space.places[POOLING]}: {POOLING} needs a list in the data that is pooled, got none"
+            f"{space.places[POOLING]}: {POOLING} needs a list of items in the data that is pooled, "
+            "got none"
         )
     if not _is_network(arm.model):
         known = known_names(arm.model)

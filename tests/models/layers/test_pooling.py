@@ -151,6 +151,21 @@ def test_lists_stand_between_fields_and_numeric_inputs_in_their_order() -> None:
     assert embedding.width == len(x_D)
 
 
+@pytest.mark.parametrize("with_scenario", [False, True])
+def test_a_list_of_its_own_pools_vectors_that_no_field_uses(with_scenario: bool) -> None:
+    schema = replace(SCHEMA, vocabulary_sizes=(4, 6, 5), lists=(ListField("genres", 2, 3, "mean"),))
+    embedding = FeatureEmbedding(schema, 3, with_scenario=with_scenario).double()
+    start = 9 if with_scenario else 6
+    batch = rows([[2, 0, 4], [5, 0, 0]])  # 5 is beyond the vocabulary
+    pooled_BE = embedding(batch)[:, start : start + 3]
+    own = embedding.table.weight[10:15]
+    torch.testing.assert_close(pooled_BE[0], own[[2, 4]].mean(dim=0), rtol=0, atol=1e-15)
+    assert torch.equal(pooled_BE[1], torch.zeros(3, dtype=torch.float64))
+    pooled_BE.sum().backward()
+    touched = embedding.table.weight.grad.abs().sum(dim=1).nonzero()[:, 0].tolist()
+    assert touched == [10 + 2, 10 + 4]
+
+
 def test_the_scenario_field_moves_the_lists_and_not_their_vectors() -> None:
     lists = (watched("mean"), watched("attention"))
     plain, with_scenario = embedding_of(*lists), embedding_of(*lists, with_scenario=True)

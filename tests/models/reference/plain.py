@@ -13,12 +13,15 @@ from hinet_search.models.layers.linear import StackedLinear
 
 
 def input_vector(embedding: FeatureEmbedding, schema: Schema, batch: Batch, row: int) -> Tensor:
-    fields = list(zip(schema.vocabulary_sizes, batch.ids_BF[row].tolist(), strict=True))
+    sizes, ids = list(schema.vocabulary_sizes), batch.ids_BF[row].tolist()
+    ids += [None] * (len(sizes) - len(ids))  # vocabularies of lists are no fields
     if embedding.with_scenario:
-        fields.append((schema.num_scenarios, int(batch.scenario_B[row])))
+        sizes.append(schema.num_scenarios)
+        ids.append(int(batch.scenario_B[row]))
     parts, first = [], 0
-    for size, identifier in fields:
-        parts.append(embedding.table.weight[first + (identifier if identifier < size else 0)])
+    for size, identifier in zip(sizes, ids, strict=True):
+        if identifier is not None:
+            parts.append(embedding.table.weight[first + (identifier if identifier < size else 0)])
         first += size
     return torch.cat([*parts, *pooled(embedding, schema, batch, row), batch.numeric_BN[row]])
 

@@ -15,7 +15,8 @@ def pooled(embedding: FeatureEmbedding, schema: Schema, batch: Batch, row: int) 
     vectors, first = [], 0
     for number, list_field in enumerate(schema.lists):
         slots = batch.lists_BS[row, first : first + list_field.length].tolist()
-        item = int(batch.ids_BF[row, list_field.field])
+        has_item = list_field.field < len(schema.categorical)
+        item = int(batch.ids_BF[row, list_field.field]) if has_item else 0
         vectors.append(_of_list(embedding, schema, list_field, number, slots, item))
         first += list_field.length
     return vectors

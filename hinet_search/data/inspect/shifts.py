@@ -1,0 +1,170 @@
+"""Shifts: tell numeric inputs that are others on test than on train, or that know training labels.
+
+Only the inputs of test rows are used, never their labels.
+Shape legend: R rows of a split, N numeric inputs, T tasks.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import hypot, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hinet_search.common.amounts import percent
+from hinet_search.data.cell_counts import auc
+
+MAX_ROWS = 50_000  # of a split: every k-th of more
+MAX_DISTANCE = 0.3  # between the distributions of an input on train and on test
+MAX_DROP = 0.1  # of a single input's AUC from train to valid
+ERRORS = 4.0  # standard errors that a drop must exceed
+MIN_ROWS = 100  # of a split; of fewer rows distributions always differ
+MAX_NAMED = 5  # inputs in one warning
+
+Inputs = NDArray[np.float32]
+Labels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class SplitSample:
+    """Numeric inputs and labels of some rows of a split."""
+
+    numeric_RN: Inputs
+    labels_RT: Labels
+
+    def input_of(self, position: int, task: int) -> "_Labelled":
+        """One input with the labels of a task."""
+        return _Labelled(self.numeric_RN[:, position], self.labels_RT[:, task])
+
+
+@dataclass(frozen=True)
+class _Labelled:
+    input_R: Inputs
+    labels_R: Labels
+
+    @property
+    def auc(self) -> float | None:
+        """AUC of the input alone; None where a class is missing."""
+        return auc(self.input_R.astype(np.float64), self.labels_R)
+
+    @property
+    def error(self) -> float:
+        """About the largest standard error that the AUC can have, by its smaller class."""
+        num_positive = int(self.labels_R.sum())
+        return 0.5 / sqrt(max(1, min(num_positive, self.labels_R.size - num_positive)))
+
+
+def sampled(num_rows: int) -> slice:
+    """The rows of a split that are looked at."""
+    return slice(None, None, max(1, -(-num_rows // MAX_ROWS)))
+
+
+@dataclass(frozen=True)
+class Shift:
+    """An input with other values on test than on train."""
+
+    name: str
+    apart: float  # the largest difference of the distribution functions
+    beyond: float  # share of test rows outside the range of train
+
+
+@dataclass(frozen=True)
+class Drop:
+    """An input that predicts a task much better on train than on valid, by itself."""
+
+    name: str
+    task: str
+    train: float  # AUC
+    valid: float
+
+
+def shift_warnings(
+    names: Sequence[str],
+    tasks: Sequence[str],
+    train: SplitSample,
+    valid: SplitSample,
+    test_RN: Inputs,
+) -> list[str]:
+    """Warn of inputs that shift from train to test, and of AUCs that drop from train to valid."""
+    shifted = shifts(names, train.numeric_RN, test_RN)
+    dropped = drops(names, tasks, train, valid)
+    return [*_shifts_in_words(shifted), *map(_drop_in_words, dropped)]
+
+
+def shifts(names: Sequence[str], train_RN: Inputs, test_RN: Inputs) -> list[Shift]:
+    """The inputs that shift, the farthest first."""
+    if min(len(train_RN), len(test_RN)) < MIN_ROWS:
+        return []
+    shifted = []
+    for name, train_R, test_R in zip(names, train_RN.T, test_RN.T, strict=True):
+        apart = distance(train_R, test_R)
+        if apart > MAX_DISTANCE:
+            is_beyond_R = (test_R < train_R.min()) | (test_R > train_R.max())
+            shifted.append(Shift(name, apart, float(is_beyond_R.mean())))
+    return sorted(shifted, key=lambda shift: -shift.apart)
+
+
+def distance(left_R: Inputs, right_R: Inputs) -> float:
+    """The largest difference of two distribution functions (Kolmogorov and Smirnov)."""
+    values = np.unique(np.concatenate([left_R, right_R]))
+    below_left = np.searchsorted(np.sort(left_R), values, side="right") / left_R.size
+    below_right = np.searchsorted(np.sort(right_R), values, side="right") / right_R.size
+    return float(np.abs(below_left - below_right).max())
+
+
+def drops(
+    names: Sequence[str], tasks: Sequence[str], train: SplitSample, valid: SplitSample
+) -> list[Drop]:
+    """The inputs whose AUC drops, each with the task of its largest drop."""
+    dropped = []
+    for position, name in enumerate(names):
+        of_tasks = [
+            _drop(name, task_name, train.input_of(position, task), valid.input_of(position, task))
+            for task, task_name in enumerate(tasks)
+        ]
+        of_input = [drop for drop in of_tasks if drop is not None]
+        if of_input:
+            dropped.append(max(of_input, key=lambda drop: abs(drop.train - drop.valid)))
+    return dropped
+
+
+def _drop(name: str, task: str, train: "_Labelled", valid: "_Labelled") -> Drop | None:
+    """Compare in the direction in which the input helps on train."""
+    train_auc, valid_auc = train.auc, valid.auc
+    if train_auc is None or valid_auc is None:
+        return None
+    sign = 1 if train_auc >= 0.5 else -1
+    largest = max(MAX_DROP, ERRORS * hypot(train.error, valid.error))
+    has_dropped = sign * (train_auc - valid_auc) > largest
+    return Drop(name, task, train_auc, valid_auc) if has_dropped else None
+
+
+def _shifts_in_words(shifted: Sequence[Shift]) -> Iterator[str]:
+    if not shifted:
+        return
+    names = [_shift_in_words(shift) for shift in shifted[:MAX_NAMED]]
+    num_more = len(shifted) - len(names)
+    more = f" and {num_more} more inputs" if num_more else ""
+    yield (
+        f"the values of test rows are not those of train rows in {', '.join(names)}{more}. Numbers "
+        "that grow with time say little of later rows: take a difference or a share instead, or "
+        "leave them out"
+    )
+
+
+def _shift_in_words(shift: Shift) -> str:
+    """`price (distributions .45 apart, 21 % beyond train's range)`."""
+    beyond = f", {percent(shift.beyond)} beyond train's range" if shift.beyond >= 0.01 else ""
+    return f"{shift.name} (distributions {_short(shift.apart)} apart{beyond})"
+
+
+def _drop_in_words(drop: Drop) -> str:
+    return (
+        f"{drop.name} alone has AUC {_short(drop.train)} for {drop.task} on train and "
+        f"{_short(drop.valid)} on valid: it may be made of the labels of its own row; count only "
+        "labels of earlier days, or leave it out"
+    )
+
+
+def _short(number: float) -> str:
+    return f"{number:.2f}".lstrip("0")

@@ -1,0 +1,95 @@
+"""Exports whose ids are distinct by scenario score test rows as in training, and new rows."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+import hinet_search as hs
+from hinet_search.serving.verify import TOLERANCE
+from tests.serving.shop import rows
+
+STUDY = """\
+data:
+  source: {kind: table, path: shop.parquet}
+  scenario: {column: place, values: {2: Push, 1: Home}}
+  tasks: {click: {column: clicked}, buy: {column: bought}}
+  user: user
+  item: item
+  time: minute
+  features:
+    categorical: [user, item, shelf]
+    numeric: [price]
+    statistics: {by: [user, [shelf, item]], folds: 3}
+    distinct_by_scenario: [user, shelf]
+    groups: {who: [user], where: [shelf]}
+  split: {by: random, seed: 1, valid: 0.2, test: 0.2}
+arms:
+  all: {model: hinet}
+  trees: {model: trees}
+  counted: {model: mmoe, fixed: {features.groups: statistics}}
+  raw: {model: mmoe, fixed: {features.groups: who}}
+  none: {model: mmoe, fixed: {features.groups: none}}
+trials: 1
+passes: 1
+finalists: {top: 1, seeds: 1}
+fixed: {train.batch_size: 128}
+slots: 1
+device: cpu
+ensemble: true
+"""
+ARMS = ("all", "trees", "counted", "raw", "none", "ensemble")
+
+
+def table() -> pl.DataFrame:
+    """The shop with shelves as small whole numbers, some of them missing."""
+    shelf = (pl.col("user") % 5).cast(pl.Int8)
+    return rows().with_columns(shelf=pl.when(pl.col("minute") % 7 > 0).then(shelf))
+
+
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The study file of a shop with distinct ids, launched."""
+    folder = tmp_path_factory.mktemp("distinct")
+    table().write_parquet(folder / "shop.parquet")
+    path = folder / "shop.yaml"
+    path.write_text(STUDY)
+    hs.launch(str(path), output=folder / "out")
+    return path
+
+
+def export(launched: Path, arm: str, to: Path) -> hs.Export:
+    return hs.export(str(launched), to, arm=arm, output=launched.parent / "out")
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_test_rows_score_as_in_training(arm: str, launched: Path, tmp_path: Path) -> None:
+    written = export(launched, arm, tmp_path / "folder")
+    assert written.checked_rows > 200
+    assert written.max_difference <= TOLERANCE
+
+
+def test_rows_keep_their_own_ids_and_types(launched: Path, tmp_path: Path) -> None:
+    folder = export(launched, "all", tmp_path / "folder").folder
+    types = pl.read_parquet(folder / "encoding" / "columns.parquet").schema
+    assert (types["user"], types["shelf"]) == (pl.Int64, pl.Int8)
+    asked = table().filter(pl.col("place") < 3)[:100]
+    asked.write_parquet(tmp_path / "rows.parquet")
+    hs.predict(folder, tmp_path / "rows.parquet", tmp_path / "scores.parquet")
+    scores = pl.read_parquet(tmp_path / "scores.parquet")
+    assert scores["user"].to_list() == asked["user"].to_list()
+
+
+def test_ids_of_other_types_that_are_unknown_or_missing_are_scored(
+    launched: Path, tmp_path: Path
+) -> None:
+    folder = export(launched, "all", tmp_path / "folder").folder
+    few = table().filter(pl.col("place") < 3)[:50]
+    scores = []
+    for shelf in (pl.lit(99), pl.lit(None, pl.Int64), pl.lit(-1, pl.Int16)):
+        few.with_columns(shelf=shelf).write_parquet(tmp_path / "rows.parquet")
+        hs.predict(folder, tmp_path / "rows.parquet", tmp_path / "scores.parquet")
+        scores.append(pl.read_parquet(tmp_path / "scores.parquet").select("click").to_numpy())
+    np.testing.assert_array_equal(scores[0], scores[2])
+    assert np.isfinite(scores[1]).all()
