@@ -25,6 +25,7 @@ from hinet_search.data.derived.inputs import (
     fit_list_vocabularies,
     input_groups,
 )
+from hinet_search.data.derived.statistics import growing_statistics
 from hinet_search.data.encode import (
     Encoding,
     encode_ids,
@@ -236,7 +237,8 @@ def _shift_warnings(definition: DataDefinition, rows: Rows, encoding: Encoding) 
         samples.append(SplitSample(numeric_RN, rows.labels_RT[row_R]))
     train, valid, test = samples
     tasks = tuple(definition.tasks)
-    return shift_warnings(encoding.numeric_inputs, tasks, train, valid, test.numeric_RN)
+    growing = growing_statistics(definition.features.statistics)
+    return shift_warnings(encoding.numeric_inputs, tasks, train, valid, test.numeric_RN, growing)
 
 
 def _user_codes(definition: DataDefinition, rows: Rows) -> NDArray[np.int32]:

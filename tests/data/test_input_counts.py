@@ -88,7 +88,7 @@ def test_a_folder_of_before_seconds_were_kept_is_opened(tmp_path: Path) -> None:
     path = data.folder / encoded_folder.MANIFEST
     manifest = encoded_folder._read_manifest(data.folder)
     older = encoded_folder._sealed(replace(manifest, derived_seconds=None))
-    path.write_bytes(encoded_folder._as_json(older, indent=1))
+    path.write_bytes(encoded_folder._MANIFEST.dump_json(older, indent=1))
     assert "derived_seconds" not in json.loads(path.read_text())
     assert damage(data.folder) == ""
     assert open_dataset(data.folder).derived_seconds is None

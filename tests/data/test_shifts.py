@@ -134,6 +134,13 @@ def test_a_sample_is_spread_over_all_rows_and_has_a_limit(num_rows: int) -> None
     assert len(set(np.diff(rows))) <= 1
 
 
+def test_what_grows_by_nature_is_not_told_to_shift() -> None:
+    split = labelled(0.0, 1000)
+    moved_RN = split.numeric_RN + 1000
+    assert len(shift_warnings(["rows"], ["click"], split, split, moved_RN)) == 1
+    assert shift_warnings(["rows"], ["click"], split, split, moved_RN, ["rows"]) == []
+
+
 def test_the_data_warn_of_a_column_that_grows(tmp_path: Path) -> None:
     features = {"categorical": ["item"], "numeric": ["price", "minute"]}
     (warning,) = prepared(shop(2000), tmp_path, features=features).record.warnings

@@ -83,6 +83,13 @@ def statistic_names(definition: StatisticsDefinition, tasks: Sequence[str]) -> t
     return tuple(names)
 
 
+def growing_statistics(definition: StatisticsDefinition | None) -> tuple[str, ...]:
+    """The statistics that grow from day to day: the counts of rows up to a clock's day."""
+    if definition is None or definition.clock is None:
+        return ()
+    return tuple(_rows_name(key) for key in definition.keys)
+
+
 def target_statistics(
     definition: StatisticsDefinition, rows: Rows, tasks: Sequence[str]
 ) -> pl.DataFrame:

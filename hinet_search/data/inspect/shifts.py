@@ -4,7 +4,7 @@ Only the inputs of test rows are used, never their labels.
 Shape legend: R rows of a split, N numeric inputs, T tasks.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from math import hypot, sqrt
 
@@ -84,9 +84,15 @@ def shift_warnings(
     train: SplitSample,
     valid: SplitSample,
     test_RN: Inputs,
+    growing: Collection[str] = (),
 ) -> list[str]:
-    """Warn of inputs that shift from train to test, and of AUCs that drop from train to valid."""
-    shifted = shifts(names, train.numeric_RN, test_RN)
+    """Warn of inputs that shift from train to test, and of AUCs that drop from train to valid.
+
+    Inputs that are `growing` by nature are not told to shift.
+    """
+    shifted = [
+        shift for shift in shifts(names, train.numeric_RN, test_RN) if shift.name not in growing
+    ]
     dropped = drops(names, tasks, train, valid)
     return [*_shifts_in_words(shifted), *map(_drop_in_words, dropped)]
 

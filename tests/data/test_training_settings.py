@@ -1,0 +1,31 @@
+"""Where a search starts follows from the rows of a table, and from whether ids have statistics."""
+
+import pytest
+
+from hinet_search.data.guess.training_settings import (
+    LARGEST_BATCH,
+    SMALLEST_BATCH,
+    training_settings,
+)
+
+
+@pytest.mark.parametrize("has_statistics", [False, True])
+def test_batches_grow_with_the_rows_between_two_ends(has_statistics: bool) -> None:
+    rows = [2, 100, 6_668, 69_801, 129_380, 700_137, 10**8]
+    sizes = [training_settings(n, has_statistics=has_statistics).batch_size for n in rows]
+    assert sizes == sorted(sizes)
+    assert (sizes[0], sizes[-1]) == (SMALLEST_BATCH, LARGEST_BATCH)
+    assert all(size & (size - 1) == 0 for size in sizes), "powers of two"
+
+
+@pytest.mark.parametrize("rows", [1_000, 200_000, 5_000_000])
+def test_a_quick_study_has_at_least_one_pass_and_no_more_than_a_full_one(rows: int) -> None:
+    settings = training_settings(rows, has_statistics=True)
+    assert 1 <= settings.quick_passes <= settings.passes
+
+
+def test_ids_without_statistics_learn_faster_and_longer() -> None:
+    alone = training_settings(100_000, has_statistics=False)
+    helped = training_settings(100_000, has_statistics=True)
+    assert alone.passes > helped.passes
+    assert alone.embedding_learning_rate_multiplier > helped.embedding_learning_rate_multiplier
