@@ -5,12 +5,14 @@ how many rows a training learns from, and whether its ids come with label statis
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 STEPS_A_PASS = 250  # wanted: fewer steps learn too slowly, more take time
 SMALLEST_BATCH, LARGEST_BATCH = 256, 4096
 MANY_ROWS = 300_000  # enough to fill embeddings of 32 numbers
+HIGHEST_RATE, HIGHEST_MULTIPLIER = 0.01, 10.0  # ends of the search
 # Passes of a quick study: so many rows are learned from in one training.
 QUICK_ROWS = 300_000
 
@@ -31,17 +33,26 @@ class TrainingSettings:
     embedding_dim: int
     minimum_frequency: int
 
+    @property
+    def parameters(self) -> Mapping[str, Mapping[str, Any]]:
+        """The study's key `parameters`: a default, and the values around it to search."""
+        size, dim = self.batch_size, self.embedding_dim
+        return {
+            "train.batch_size": {"default": size, "choices": [size // 2, size, size * 2]},
+            "train.learning_rate": {"default": self.learning_rate, "high": HIGHEST_RATE},
+            "train.embedding_learning_rate_multiplier": {
+                "default": self.embedding_learning_rate_multiplier,
+                "high": HIGHEST_MULTIPLIER,
+            },
+            "model.embedding_dim": {"default": dim, "choices": [dim // 2, dim, dim * 2]},
+            "features.minimum_frequency": {"default": self.minimum_frequency},
+        }
+
     def lines(self) -> Iterator[str]:
-        """Lines of a study's key `parameters`."""
-        size = self.batch_size
-        choices = sorted({max(SMALLEST_BATCH // 2, size // 2), size, size * 2})
-        dims = sorted({self.embedding_dim // 2, self.embedding_dim, self.embedding_dim * 2})
-        yield f"train.batch_size: {{default: {size}, choices: {choices}}}"
-        yield f"train.learning_rate: {{default: {self.learning_rate:g}}}"
-        multiplier = self.embedding_learning_rate_multiplier
-        yield f"train.embedding_learning_rate_multiplier: {{default: {multiplier:g}, high: 10}}"
-        yield f"model.embedding_dim: {{default: {self.embedding_dim}, choices: {dims}}}"
-        yield f"features.minimum_frequency: {{default: {self.minimum_frequency}}}"
+        """The parameters as lines of YAML."""
+        for name, change in self.parameters.items():
+            keys = ", ".join(f"{key}: {value}" for key, value in change.items())
+            yield f"{name}: {{{keys}}}"
 
 
 def training_settings(num_rows: int, *, has_statistics: bool) -> TrainingSettings:
