@@ -89,7 +89,7 @@ def _configurations(
         name: ParameterChange.model_validate(change) for name, change in settings.parameters.items()
     }
     around = changed(space, changes, lambda location: ".".join(map(str, location)))
-    passes = {"train.passes": float(settings.passes)}
+    passes = {**settings.fixed, "train.passes": float(settings.passes)}
     yield AFTER, {**around.values(around.default()), **passes}
     for number in range(num_draws):
         drawn = around.suggest(_RandomTrial(number))

@@ -21,17 +21,27 @@ QUICK_ROWS = 300_000
 class TrainingSettings:
     """What a study of a table should start from.
 
-    `passes` are the most passes of a training, which ends before once validation stops improving;
-    `quick_passes` are those of a quick study.
+    `passes` are the most passes of a training, which ends before once `patience` evaluations bring
+    no improvement; `quick_passes` are those of a quick study.
     """
 
     passes: int
     quick_passes: int
+    evaluations_per_pass: int
+    patience: int
     batch_size: int
     learning_rate: float
     embedding_learning_rate_multiplier: float
     embedding_dim: int
     minimum_frequency: int
+
+    @property
+    def fixed(self) -> Mapping[str, int]:
+        """The study's key `fixed`."""
+        return {
+            "train.evaluations_per_pass": self.evaluations_per_pass,
+            "train.patience": self.patience,
+        }
 
     @property
     def parameters(self) -> Mapping[str, Mapping[str, Any]]:
@@ -56,12 +66,18 @@ class TrainingSettings:
 
 
 def training_settings(num_rows: int, *, has_statistics: bool) -> TrainingSettings:
-    """Return what training on `num_rows` rows should start from."""
+    """Return what training on `num_rows` rows should start from.
+
+    Ids alone learn slowly: they get fast embeddings, more passes, and patience for two of them. With
+    statistics models are soon as good as they get, and fast embeddings then learn rows by heart.
+    """
     batch_size = 2 ** round(math.log2(max(1, num_rows / STEPS_A_PASS)))
     passes = 4 if has_statistics else 8
     return TrainingSettings(
         passes=passes,
         quick_passes=min(passes, max(1, round(QUICK_ROWS / num_rows))),
+        evaluations_per_pass=4 if has_statistics else 2,
+        patience=4,
         batch_size=min(LARGEST_BATCH, max(SMALLEST_BATCH, batch_size)),
         learning_rate=0.001 if has_statistics else 0.002,
         embedding_learning_rate_multiplier=0.3 if has_statistics else 3.0,

@@ -46,6 +46,7 @@ arms:                          # every arm gets the same budget
   trees:                       # gradient-boosted trees: no network
 parameters:                    # where the search starts, for {rows} rows of training {statistics}
 {parameters}
+fixed: {{{fixed}}}
 sizes:                         # the first one is taken where none is named
   quick:                       # to see it work
     trials: 3
@@ -117,6 +118,7 @@ def _study_text(described: GuessedTable, table_name: str, definition: str) -> st
         rows=f"about {num_rows:,}",
         statistics="with statistics" if has_statistics else "without statistics",
         parameters="\n".join(f"  {line}" for line in settings.lines()),
+        fixed=", ".join(f"{name}: {value}" for name, value in settings.fixed.items()),
         passes=settings.passes,
         quick_passes=settings.quick_passes,
     )
