@@ -68,8 +68,8 @@ class TrainingSettings:
 def training_settings(num_rows: int, *, has_statistics: bool) -> TrainingSettings:
     """Return what training on `num_rows` rows should start from.
 
-    Ids alone learn slowly: they get fast embeddings, more passes, and patience for two of them. With
-    statistics models are soon as good as they get, and fast embeddings then learn rows by heart.
+    Ids alone learn slowly: they get fast embeddings, more passes, and patience for two of them.
+    With statistics, models are soon as good as they get, and fast embeddings learn rows by heart.
     """
     batch_size = 2 ** round(math.log2(max(1, num_rows / STEPS_A_PASS)))
     passes = 4 if has_statistics else 8
