@@ -51,16 +51,23 @@ def scenario_rows(
 
 
 def frequent_labels(scenarios: Sequence[ScenarioRows], num_labels: int) -> tuple[int, ...]:
-    """Labels for which some scenario has enough rows, all of them in the same scenario.
+    """Labels that have enough rows in so many scenarios that a study has the most cells.
 
-    Labels are added in order as long as such a scenario is left.
+    A study takes the scenarios with enough rows of all its labels. Labels are added one by one, as
+    long as that makes more cells: a rare label must not cost the scenarios that lack it.
     """
     frequent: tuple[int, ...] = ()
-    for label in range(num_labels):
-        candidates = (*frequent, label)
-        if any(scenario.has_all(candidates) for scenario in scenarios):
-            frequent = candidates
-    return frequent
+    while len(frequent) < num_labels:
+        others = [label for label in range(num_labels) if label not in frequent]
+        best = max(others, key=lambda label: _num_cells(scenarios, (*frequent, label)))
+        if _num_cells(scenarios, (*frequent, best)) <= _num_cells(scenarios, frequent):
+            break
+        frequent = (*frequent, best)
+    return tuple(sorted(frequent))
+
+
+def _num_cells(scenarios: Sequence[ScenarioRows], labels: Sequence[int]) -> int:
+    return len(labels) * sum(scenario.has_all(labels) for scenario in scenarios)
 
 
 def is_positive(label: ColumnFacts) -> pl.Expr:

@@ -17,7 +17,7 @@ _EVALUATION = ("eval", "evaluation")  # means valid, or test where another value
 TASK_WORDS = (
     "click clicked clk order ordered orders buy bought purchase purchased pay paid convert "
     "converted conversion cvr like liked follow followed share shared comment favorite collect "
-    "cart install subscribe label target 点击 下单 购买 转化 成交 支付 收藏"
+    "cart install subscribe view viewed visit visited forward hate dislike label target 点击 下单 购买 转化 成交 支付 收藏"
 )
 SCENARIO_WORDS = (
     "scenario scene domain channel tab surface placement page slot site market 场景 频道 渠道"
@@ -27,7 +27,10 @@ ITEM_WORDS = (
     "item product sku video goods poi shop article song movie ad creative merchant 商品 商家 视频"
 )
 TIME_WORDS = "time timestamp ts date datetime day at when 时间 日期"
-OUTCOME_WORDS = "dwell duration stay watch played revenue gmv paid refund rating amount 时长 金额"
+OUTCOME_WORDS = (
+    "dwell duration stay watch play played spend spent revenue gmv paid refund rating amount "
+    "时长 金额"
+)
 ID_WORDS = "id uid uuid key code 编号"
 SPLIT_WORDS = "split fold partition subset"
 DATE_OF_USER_WORDS = (

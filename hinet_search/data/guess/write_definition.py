@@ -18,6 +18,7 @@ from hinet_search.data.guess.column_facts import ColumnFacts, facts_of, numbered
 from hinet_search.data.guess.column_roles import ColumnRole, ColumnRoles, guess_roles, no_labels
 from hinet_search.data.guess.lists import guess_lists
 from hinet_search.data.guess.names import task_names
+from hinet_search.data.guess.outcomes import without_outcomes
 from hinet_search.data.guess.scenarios import doubt_features
 from hinet_search.data.guess.target_statistics import propose_statistics
 from hinet_search.data.guess.training_settings import training_settings
@@ -161,7 +162,7 @@ def _guessed_table(rows: Path, path: str) -> GuessedTable:
         columns = facts_of(lazy)
         lazy = numbered(lazy)
         guesses, lists = guess_lists(lazy, _guessed(columns, rows))
-        guesses = doubt_features(lazy, guesses)
+        guesses = doubt_features(lazy, without_outcomes(lazy, guesses))
         assert guesses.scenario is not None, "_guessed raises without a scenario"
         labels = [task.column for task in guesses.tasks]
         scenarios = scenario_rows(lazy, guesses.scenario.column, labels)
@@ -230,7 +231,7 @@ def _too_few(rows: Path, guesses: ColumnRoles) -> str:
 
 
 def _rare(task: ColumnRole) -> ColumnRole:
-    reason = f"a label with fewer than {MIN_CLASS_ROWS} rows of a class in the scenarios"
+    reason = f"a label with fewer than {MIN_CLASS_ROWS} rows of a class in most scenarios"
     return ColumnRole(task.column, reason)
 
 
