@@ -17,7 +17,8 @@ _EVALUATION = ("eval", "evaluation")  # means valid, or test where another value
 TASK_WORDS = (
     "click clicked clk order ordered orders buy bought purchase purchased pay paid convert "
     "converted conversion cvr like liked follow followed share shared comment favorite collect "
-    "cart install subscribe view viewed visit visited forward hate dislike label target 点击 下单 购买 转化 成交 支付 收藏"
+    "cart install subscribe view viewed visit visited forward hate dislike label target "
+    "点击 下单 购买 转化 成交 支付 收藏"
 )
 SCENARIO_WORDS = (
     "scenario scene domain channel tab surface placement page slot site market 场景 频道 渠道"
