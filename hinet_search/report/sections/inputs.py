@@ -42,7 +42,7 @@ def _heading(measured: MeasuredInputs) -> str:
     choice, heading = measured.choice, "What the inputs are worth"
     useful = [group for group in choice.worths if group not in choice.useless]
     if useful:
-        heading += f": {useful[0]} most"
+        heading += f": {useful[0]} most" if len(choice.worths) > 1 else f": {useful[0]} help"
     if measured.dropped:
         heading += f"{';' if useful else ':'} {in_words(measured.dropped)} dropped"
     return heading
