@@ -11,7 +11,7 @@ from pydantic import model_validator
 
 from hinet_search.common.errors import ConfigurationError, did_you_mean
 from hinet_search.common.frozen_model import Frozen, Layers, Text
-from hinet_search.study.distributions import Choice
+from hinet_search.study.distributions import Choice, Number
 from hinet_search.study.search_space import SearchSpace
 from hinet_search.study.validation_messages import Location
 from hinet_search.study.yaml_file import Place, validated_at
@@ -26,8 +26,8 @@ class ParameterChange(Frozen):
     """
 
     default: Choice = None
-    low: float | None = None
-    high: float | None = None
+    low: Number | None = None
+    high: Number | None = None
     choices: tuple[Choice, ...] | dict[Text, Layers] | None = None
 
     @model_validator(mode="after")

@@ -1,5 +1,6 @@
 """Matches: every number equals that of a plain loop over rows and lists."""
 
+import json
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from tables import definition, prepared, shop, with_lists, write
 
 from hinet_search.data.derived.matches import known_of, match_numbers
 from hinet_search.data.derived.similarity import item_factors
+from hinet_search.data.encoded_folder import MANIFEST
 from hinet_search.data.rows import read_rows
 
 LISTS: dict[str, Any] = {
@@ -271,8 +273,14 @@ def test_lists_of_few_kinds_are_encoded_to_the_same_bytes_twice(tmp_path: Path) 
     for place in ("first", "second"):
         (tmp_path / place).mkdir()
         encoded.append(prepared(frame, tmp_path / place, features=features).folder)
-    files = [{file.name: file.read_bytes() for file in folder.iterdir()} for folder in encoded]
+    files = [
+        {file.name: file.read_bytes() for file in folder.iterdir() if file.name != MANIFEST}
+        for folder in encoded
+    ]
     assert files[0] == files[1]
+    manifests = [json.loads((folder / MANIFEST).read_text()) for folder in encoded]
+    measured = {"derived_seconds": 0, "seal": 0}  # and the checksum of all the rest
+    assert manifests[0] | measured == manifests[1] | measured
 
 
 def test_numbers_are_in_the_order_of_the_definition(tmp_path: Path) -> None:

@@ -179,7 +179,7 @@ def test_seeds_that_were_not_opened_on_test_do_not_count() -> None:
 def test_best_values_at_the_edge_are_listed_by_arm() -> None:
     finding = finding_of("range_edges", PLANTED["range_edges"])
     assert finding.subject == "Single, PLE and HiNet have best values at the edge of a range."
-    assert finding.details[0] == "Single: model.scenario.num_sub_experts = 8 (`{high: 12}`)."
+    assert finding.details[0] == "Single: model.scenario.num_sub_experts = 8 (high: 12)."
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def check(record: StudyRecord) -> Finding | None:
         edges = record_facts.at_the_edge(record, arm)
         values = [
             f"{searched.name} = {numbers.setting(value)} "
-            f"(`{{{end}: {record_facts.wider_end(searched, end):g}}}`)"
+            f"({end}: {record_facts.wider_end(searched, end):g})"
             for searched, value, end in edges
         ]
         if values:
