@@ -14,7 +14,7 @@ SMALLEST_BATCH, LARGEST_BATCH = 256, 4096
 MANY_ROWS = 300_000  # enough to fill embeddings of 32 numbers
 HIGHEST_RATE, HIGHEST_MULTIPLIER = 0.01, 10.0  # ends of the search
 # Passes of a quick study: so many rows are learned from in one training.
-QUICK_ROWS = 300_000
+QUICK_ROWS = 150_000
 
 
 @dataclass(frozen=True)
