@@ -1,9 +1,10 @@
-"""Out-of-fold teachers: does a student learn more from scores of rows that its teacher never saw?
+"""Teachers: does a student learn more from scores out of fold, or from a second generation?
 
-`docs/results/out_of_fold.py STUDY`: a teacher is the mean of the logits of one default model of
-each arm in TEACHERS. In-sample, each learned from all training rows; out of fold, each row is
-scored by models that learned from the other folds. Both teach the default of each arm in STUDENTS,
-with paired seeds. Values are the study's objective on validation; no test split is opened.
+`docs/results/teachers.py STUDY`: a teacher is the mean of the logits of one default model of each
+arm in TEACHERS. In-sample, each learned from all training rows; out of fold, each row is scored by
+models that learned from the other folds; in the second generation, students of the first teacher
+are teachers too. All teach the default of each arm in STUDENTS, with paired seeds. Values are the
+study's objective on validation; no test split is opened.
 Shape legend: R training rows, T tasks.
 """
 
@@ -31,6 +32,7 @@ TEACHERS = ("shared_bottom", "star", "mmoe", "ple")
 STUDENTS = ("shared_bottom", "star")
 WEIGHT = 0.9  # of the teacher, the default of the space `teaching`
 FOLDS, FOLD_SEED = 5, 20
+TEACHER_SEED = 100
 CPU = torch.device("cpu")
 
 
@@ -93,7 +95,13 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     study = Study(api.ready(options.study, LaunchOptions()))
-    teachers = {"none": None, "in-sample": in_sample(study), "out of fold": out_of_fold(study)}
+    first_RT = in_sample(study)
+    teachers = {
+        "none": None,
+        "in-sample": first_RT,
+        "out of fold": out_of_fold(study),
+        "second generation": second_generation(study, first_RT),
+    }
     for arm in STUDENTS:
         values = {
             name: [taught(study, arm, teacher_RT, seed) for seed in range(1, options.seeds + 1)]
@@ -110,12 +118,22 @@ def taught(study: Study, arm: str, teacher_RT: NDArray[np.float16] | None, seed:
 
 def in_sample(study: Study) -> NDArray[np.float16]:
     """The teacher's logits, each model having learned from all rows."""
-    logits = []
-    for number, arm in enumerate(TEACHERS):
-        config = study.config(arm)
-        model, _ = study.train(config, 100 + number)
-        logits.append(study.scores(model, config))
-    return mean(logits)
+    return mean([logits_of(study, arm, number) for number, arm in enumerate(TEACHERS)])
+
+
+def second_generation(study: Study, first_RT: NDArray[np.float16]) -> NDArray[np.float16]:
+    """The logits of a teacher that is half the first one, half its students."""
+    students = [logits_of(study, arm, number, first_RT) for number, arm in enumerate(STUDENTS)]
+    return mean([first_RT, mean(students)])
+
+
+def logits_of(
+    study: Study, arm: str, number: int, teacher_RT: NDArray[np.float16] | None = None
+) -> NDArray[np.float32]:
+    """The logits of a default model that learned from all rows, and from a teacher if given."""
+    config = study.config(arm, teacher_weight=0.0 if teacher_RT is None else WEIGHT)
+    model, _ = study.train(config, TEACHER_SEED + number, teacher_RT)
+    return study.scores(model, config)
 
 
 def out_of_fold(study: Study) -> NDArray[np.float16]:
@@ -127,13 +145,13 @@ def out_of_fold(study: Study) -> NDArray[np.float16]:
         config = study.config(arm)
         logits_RT = np.zeros(study.prepared.dataset.train.labels_RT.shape, dtype=np.float32)
         for fold in range(FOLDS):
-            model, _ = study.train(config, 100 + number, is_learned_R=fold_R != fold)
+            model, _ = study.train(config, TEACHER_SEED + number, is_learned_R=fold_R != fold)
             logits_RT[fold_R == fold] = study.scores(model, config)[fold_R == fold]
         logits.append(logits_RT)
     return mean(logits)
 
 
-def mean(logits: Sequence[NDArray[np.float32]]) -> NDArray[np.float16]:
+def mean(logits: Sequence[NDArray[np.floating]]) -> NDArray[np.float16]:
     """The mean of logits (R, T), in the precision of stored teachers."""
     mean_RT: NDArray[np.float16] = np.mean(logits, axis=0).astype(np.float16)
     return mean_RT
