@@ -55,7 +55,13 @@ def test_so_is_a_number_that_falls_where_a_label_is_a_one() -> None:
 def test_a_later_step_of_the_funnel_is_an_outcome() -> None:
     definition, text = drafted(finished=ORDER)
     assert definition.never_features == ("finished",)
-    assert "is_click in 100 % of rows with a 1" in text
+    assert "is_click in 100 % of rows with 1" in text
+
+
+def test_a_step_of_the_funnel_may_be_written_as_yes_and_no() -> None:
+    definition, text = drafted(finished=np.where(ORDER == 1, "yes", "no"))
+    assert definition.never_features == ("finished",)
+    assert "is_click in 100 % of rows with yes" in text
 
 
 def test_an_earlier_step_of_the_funnel_is_an_outcome() -> None:

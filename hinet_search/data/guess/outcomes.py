@@ -1,8 +1,8 @@
 """Outcomes: take features away that are known only after the row, as their values betray.
 
 A number that alone orders the rows nearly as a label does was probably measured after it (how long
-a video played). A column of 0 and 1 that is 1 wherever a label is, or only where it is, is another
-step of the same funnel (a visit before a conversion).
+a video played). A column of yes and no that is yes wherever a label is, or only where it is, is
+another step of the same funnel (a visit before a conversion).
 Shape legend: R rows.
 """
 
@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from hinet_search.common.amounts import percent
 from hinet_search.data.cell_counts import auc
+from hinet_search.data.frequent import is_positive
 from hinet_search.data.guess.column_facts import ColumnFacts
 from hinet_search.data.guess.column_roles import ColumnRole, ColumnRoles
-from hinet_search.data.guess.table_sample import TableSample, sample_of
+from hinet_search.data.guess.table_sample import TableSample
 
 SUSPICIOUS_AUC = 0.95
 NEARLY_ALWAYS = 0.99
@@ -26,40 +27,46 @@ MIN_ROWS = 30  # with a 1
 DOUBT = "an outcome? if it is known before, list it as a feature"
 
 
-def without_outcomes(lazy: pl.LazyFrame, roles: ColumnRoles) -> ColumnRoles:
-    """List numbers among the outcomes that give a label away; `lazy` is the numbered table.
+def without_outcomes(sample: TableSample, roles: ColumnRoles) -> ColumnRoles:
+    """List features among the outcomes that give a label away.
 
     Roles stay as they are if no feature would be left.
     """
-    if not roles.numeric or not roles.tasks or roles.scenario is None:
-        return roles
-    sample = sample_of(lazy, roles)
-    reasons = {role.column.name: _reason(sample, role.column) for role in roles.numeric}
-    numeric = tuple(role for role in roles.numeric if not reasons[role.column.name])
-    if not (numeric or roles.categorical):
+    features = (*roles.categorical, *roles.numeric)
+    reasons = {role.column.name: _reason(sample, role.column) for role in features}
+    categorical, numeric = (
+        tuple(role for role in kind if not reasons[role.column.name])
+        for kind in (roles.categorical, roles.numeric)
+    )
+    if not (categorical or numeric):
         return roles
     outcomes = tuple(
         ColumnRole(role.column, reasons[role.column.name], DOUBT)
-        for role in roles.numeric
+        for role in features
         if reasons[role.column.name]
     )
-    return replace(roles, numeric=numeric, outcomes=(*roles.outcomes, *outcomes))
+    return replace(
+        roles, categorical=categorical, numeric=numeric, outcomes=(*roles.outcomes, *outcomes)
+    )
 
 
 def _reason(sample: TableSample, column: ColumnFacts) -> str:
     """Why a column seems to be an outcome; empty when it does not."""
-    reasons = _of_binary(sample, column) if column.is_binary else _of_number(sample, column)
-    return next(reasons, "")
+    if column.positive:
+        return next(_of_binary(sample, column), "")
+    return next(_of_number(sample, column), "") if column.is_number else ""
 
 
 def _of_binary(sample: TableSample, column: ColumnFacts) -> Iterator[str]:
-    is_one_R = (sample[column].cast(pl.Float64) == 1).fill_null(value=False).to_numpy()
+    is_one_R = sample.frame.select(is_positive(column)).to_series().to_numpy()
     for label, labels_R in zip(sample.labels, sample.labels_RT.T, strict=True):
         is_positive_R = labels_R == 1
         if _implies(is_positive_R, is_one_R):
-            yield f"1 in {percent(is_one_R[is_positive_R].mean())} of rows with {label.name}"
+            share = percent(is_one_R[is_positive_R].mean())
+            yield f"{column.positive} in {share} of rows with {label.name}"
         if _implies(is_one_R, is_positive_R):
-            yield f"{label.name} in {percent(is_positive_R[is_one_R].mean())} of rows with a 1"
+            share = percent(is_positive_R[is_one_R].mean())
+            yield f"{label.name} in {share} of rows with {column.positive}"
 
 
 def _implies(condition_R: NDArray[np.bool_], result_R: NDArray[np.bool_]) -> bool:
@@ -70,9 +77,9 @@ def _implies(condition_R: NDArray[np.bool_], result_R: NDArray[np.bool_]) -> boo
 
 
 def _of_number(sample: TableSample, column: ColumnFacts) -> Iterator[str]:
-    number_R = sample[column].cast(pl.Float64, strict=False).fill_nan(None)
-    is_known_R = number_R.is_not_null().to_numpy()
-    known_R = number_R.drop_nulls().to_numpy()
+    numbers = sample[column].cast(pl.Float64).fill_nan(None)
+    is_known_R = numbers.is_not_null().to_numpy()
+    known_R = numbers.drop_nulls().to_numpy()
     for label, labels_R in zip(sample.labels, sample.labels_RT.T, strict=True):
         area = auc(known_R, labels_R[is_known_R])
         if area is not None and not 1 - SUSPICIOUS_AUC < area < SUSPICIOUS_AUC:

@@ -3,11 +3,10 @@
 from dataclasses import replace
 
 import numpy as np
-import polars as pl
 
 from hinet_search.data.guess.column_facts import ColumnFacts
 from hinet_search.data.guess.column_roles import ColumnRole, ColumnRoles
-from hinet_search.data.guess.table_sample import TableSample, sample_of
+from hinet_search.data.guess.table_sample import TableSample
 from hinet_search.data.inspect.numbering import RepeatedIds, repeated_ids
 from hinet_search.data.inspect.scenarios import MAX_NUMBERS, scenario_source
 
@@ -15,14 +14,13 @@ EQUAL = "the scenario under another name: models are told the scenario anyway"
 MADE_OF = "every value is in one scenario only: is the scenario made of it? then leave it out"
 
 
-def doubt_features(lazy: pl.LazyFrame, roles: ColumnRoles) -> ColumnRoles:
-    """Leave out features that are the scenario, and doubt others; `lazy` is the numbered table."""
+def doubt_features(sample: TableSample, roles: ColumnRoles) -> ColumnRoles:
+    """Leave out features that are the scenario, and doubt others."""
     if roles.scenario is None or roles.scenario.column.num_values < 2:
         return roles
     ids = [role.column.name for role in (roles.user, roles.item) if role]
     features = [role.column for role in (*roles.categorical, *roles.numeric)]
     few_valued = [column for column in features if column.num_values <= MAX_NUMBERS]
-    sample = sample_of(lazy, roles)
     sources = {
         column.name: scenario_source(sample[column], sample[roles.scenario.column])
         for column in few_valued

@@ -20,6 +20,7 @@ from hinet_search.data.guess.lists import guess_lists
 from hinet_search.data.guess.names import task_names
 from hinet_search.data.guess.outcomes import without_outcomes
 from hinet_search.data.guess.scenarios import doubt_features
+from hinet_search.data.guess.table_sample import sample_of
 from hinet_search.data.guess.target_statistics import propose_statistics
 from hinet_search.data.guess.training_settings import training_settings
 from hinet_search.data.guess.transforms import propose_transforms
@@ -162,7 +163,8 @@ def _guessed_table(rows: Path, path: str) -> GuessedTable:
         columns = facts_of(lazy)
         lazy = numbered(lazy)
         guesses, lists = guess_lists(lazy, _guessed(columns, rows))
-        guesses = doubt_features(lazy, without_outcomes(lazy, guesses))
+        sample = sample_of(lazy, guesses)
+        guesses = doubt_features(sample, without_outcomes(sample, guesses))
         assert guesses.scenario is not None, "_guessed raises without a scenario"
         labels = [task.column for task in guesses.tasks]
         scenarios = scenario_rows(lazy, guesses.scenario.column, labels)
