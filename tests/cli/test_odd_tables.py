@@ -6,7 +6,8 @@ import pytest
 
 from hinet_search.search.plan import probe
 from tests.cli.conftest import CommandResult, Run
-from tests.data.many_tables import TABLES, OddTable
+from tests.data.many_tables import TABLES
+from tests.data.table_makers import OddTable
 
 LIGHT = ("--set", "arms={single: }")
 

@@ -13,7 +13,8 @@ from time import perf_counter
 
 from hinet_search.cli import main as command_line
 from hinet_search.search.plan import probe
-from tests.data.many_tables import TABLES, OddTable
+from tests.data.many_tables import TABLES
+from tests.data.table_makers import OddTable
 
 STAGES = ("init", "check", "launch")
 SHORT = ("--set", "arms={single: }")

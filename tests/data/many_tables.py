@@ -1,111 +1,24 @@
 """Odd tables as exports produce them, each with its outcome: a study that runs, or a refusal."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from itertools import combinations
-from pathlib import Path
 
-import numpy as np
 import polars as pl
 
-ROWS = 480
-BEGUN = datetime(2026, 5, 1)  # noqa: DTZ001  exports have no zone
-
-
-@dataclass(frozen=True)
-class OddTable:
-    """A file and its outcome.
-
-    `refused_by` is `init` or `check`, empty where the study must run. `says` are texts that the
-    written definition, or the error, must contain.
-    """
-
-    file: str
-    write: Callable[[Path], object]
-    says: tuple[str, ...] = ()
-    refused_by: str = ""
-
-
-def ordinary(rows: int = ROWS) -> pl.DataFrame:
-    """Two channels, ten days, a click that follows from the price."""
-    draw = np.random.default_rng(0)
-    price = np.round(draw.gamma(2.0, 20.0, rows), 2)
-    second = np.sort(draw.integers(0, 10 * 86_400, rows))
-    return pl.DataFrame(
-        {
-            "channel": draw.choice(["home", "search"], rows, p=[0.6, 0.4]),
-            "user_id": draw.integers(0, 40, rows),
-            "item_id": draw.integers(0, 30, rows),
-            "price": price,
-            "shown_at": [BEGUN + timedelta(seconds=int(value)) for value in second],
-            "is_click": (price + draw.normal(0, 20, rows) > 36).astype(np.int64),
-        }
-    )
-
-
-def cycle(values: list[object], rows: int = ROWS) -> list[object]:
-    """The values again and again."""
-    return (values * (rows // len(values) + 1))[:rows]
-
-
-def _parquet(says: list[str] | str = (), refused_by: str = "", **columns: object) -> OddTable:  # type: ignore[assignment]
-    return _table(lambda: ordinary().with_columns(**_series(columns)), says, refused_by)
-
-
-def _table(
-    frame: Callable[[], pl.DataFrame], says: list[str] | str = (), refused_by: str = ""
-) -> OddTable:  # type: ignore[assignment]
-    lines = (says,) if isinstance(says, str) else tuple(says)
-    return OddTable("rows.parquet", lambda path: frame().write_parquet(path), lines, refused_by)
-
-
-def _csv(text: Callable[[str], str], says: str = "", refused_by: str = "") -> OddTable:
-    """The ordinary table as a CSV file with edited text."""
-    return OddTable(
-        "rows.csv",
-        lambda path: path.write_text(text(ordinary().write_csv()), encoding="utf-8"),
-        (says,) if says else (),
-        refused_by,
-    )
-
-
-def _series(columns: dict[str, object]) -> dict[str, object]:
-    return {
-        name: value
-        if isinstance(value, pl.Series | pl.Expr)
-        else pl.Series(cycle(list(value)), strict=False)  # type: ignore[call-overload]
-        for name, value in columns.items()
-    }
-
-
-def _renamed(names: dict[str, str]) -> Callable[[], pl.DataFrame]:
-    return lambda: ordinary().with_columns(city=pl.Series(cycle(["a", "b", "c"]))).rename(names)
-
-
-def _header(line: str) -> Callable[[str], str]:
-    return lambda text: "\n".join([line, *text.splitlines()[1:], ""])
-
-
-def _line_by_line(change: Callable[[str], str]) -> Callable[[str], str]:
-    return lambda text: "\n".join([*map(change, text.splitlines()), ""])
-
-
-def _mixed(line: str) -> str:
-    """A number, a text, or nothing in one more column."""
-    return (
-        f"{line},{cycle(['12', 'unknown', '', '3.5', 'n/a'])[len(line)]}"
-        if line[0] != "c"
-        else f"{line},mixed"
-    )
-
-
-def _wide() -> pl.DataFrame:
-    draw = np.random.default_rng(1)
-    return ordinary().with_columns(
-        pl.Series(f"x{place}", draw.normal(size=ROWS)) for place in range(494)
-    )
-
+from tests.data.table_makers import (
+    ROWS,
+    OddTable,
+    csv,
+    cycle,
+    header,
+    line_by_line,
+    mixed,
+    ordinary,
+    parquet,
+    renamed,
+    table,
+    wide,
+)
 
 DAYS = [date(1990, 1, 1) + timedelta(days=97 * value) for value in range(50)]
 SPLIT = ["train"] * 14 + ["valid"] * 3 + ["test"] * 3
@@ -114,7 +27,7 @@ WORDS = ("Action", "Comedy", "Drama", "War")
 GENRES = [words for count in (1, 2, 3) for words in combinations(WORDS, count)]
 
 TABLES: dict[str, OddTable] = {
-    "dates": _parquet(
+    "dates": parquet(
         ["#   birthday: a date: as a number", "#   registered_at: a date", "time: shown_at"],
         birthday=[*DAYS, None],
         registered_at=[datetime(2020, 1, day, 12) for day in range(1, 29)],  # noqa: DTZ001
@@ -124,49 +37,49 @@ TABLES: dict[str, OddTable] = {
         lambda path: ordinary().with_columns(birthday=pl.Series(cycle(DAYS))).write_csv(path),
         ("#   birthday: a date", "split: {by: time"),
     ),
-    "dates as text": _parquet("#   day: dates as text", day=[value.isoformat() for value in DAYS]),
-    "only a birthday": _table(
+    "dates as text": parquet("#   day: dates as text", day=[value.isoformat() for value in DAYS]),
+    "only a birthday": table(
         lambda: ordinary().drop("shown_at").with_columns(birthday=pl.Series(cycle(DAYS))),
         ["#   birthday: a date", "split: {by: random}"],
     ),
-    "zones": _parquet(
+    "zones": parquet(
         ["split: {by: time", "    clock: shown_at   # ", "#   seen_utc: a date"],
         shown_at=pl.col("shown_at").dt.replace_time_zone("Europe/Berlin"),
         seen_utc=pl.col("shown_at").dt.replace_time_zone("UTC"),
     ),
-    "a time with gaps": _parquet(
+    "a time with gaps": parquet(
         ["#   shown_at: a date", "split: {by: random}"],
         shown_at=pl.when(pl.col("item_id") > 3).then(pl.col("shown_at")),
     ),
-    "dates beyond the year 9999": _parquet(
+    "dates beyond the year 9999": parquet(
         "#   valid_until: a date",
         valid_until=pl.Series(cycle([2**61, 0, 2**60])).cast(pl.Datetime("ms")),
     ),
-    "durations and times of day": _parquet(
+    "durations and times of day": parquet(
         ["#   waited: a duration", "#   opened: a time of day"],
         waited=[timedelta(seconds=value) for value in range(90)],
         opened=[time(hour) for hour in range(24)],
     ),
-    "decimals": _parquet(
+    "decimals": parquet(
         ["- price", "click: {column: is_click}"],
         price=pl.col("price").cast(pl.Decimal(10, 2)),
         is_click=CLICK.cast(pl.Decimal(4, 2)),
     ),
-    "booleans with nulls": _parquet(
+    "booleans with nulls": parquet(
         ["click: {column: is_click, equals: true}", "- is_new"],
         is_click=pl.when(pl.col("item_id") > 3).then(CLICK == 1),
         is_new=[True, False, None],
     ),
-    "a label with nulls": _parquet(
+    "a label with nulls": parquet(
         "click: {column: is_click, equals: 1}", is_click=pl.when(pl.col("item_id") > 3).then(CLICK)
     ),
-    "nested lists": _parquet("#   seen: lists of lists or structs", seen=[[[1], [2, 3]], [[4]]]),
-    "lists of ids": _parquet("#   viewed: lists; to use them", viewed=[[1, 2], [3], []]),
-    "lists of tags": _parquet(
+    "nested lists": parquet("#   seen: lists of lists or structs", seen=[[[1], [2, 3]], [[4]]]),
+    "lists of ids": parquet("#   viewed: lists; to use them", viewed=[[1, 2], [3], []]),
+    "lists of tags": parquet(
         "    tags: {column: tags, length: 2}   # check: 3 entries, at most 2 a row",
         tags=[["new", "red"], ["red"], [], None, ["big", "new"]],
     ),
-    "texts with separators": _parquet(
+    "texts with separators": parquet(
         [
             '    genres: {column: genres, separator: "|", length: 3}   # 4 entries, at most 3 a row',
             "#   before: texts of values of 'user_id' with ',' between them",
@@ -174,22 +87,22 @@ TABLES: dict[str, OddTable] = {
         genres=[None, "", "|", *map("|".join, GENRES)],
         before=[f"{n % 39},{7 * n % 37}{',5' * (n % 3)}" for n in range(200)],
     ),
-    "a scenario made of another column": _parquet(
+    "a scenario made of another column": parquet(
         ["    - age   # check: 4 values; every value is in one", "#   place: the scenario under"],
         age=pl.col("item_id") % 2 + pl.when(pl.col("channel") == "home").then(2).otherwise(0),
         place=pl.col("channel").str.to_uppercase(),
     ),
-    "embeddings": _parquet(
+    "embeddings": parquet(
         ["#   vector: lists of numbers", "#   array: lists of numbers"],
         vector=[[0.5, 1.5]],
         array=pl.Series([[0.5, 1.5]] * ROWS, dtype=pl.Array(pl.Float32, 2)),
     ),
-    "structs and bytes": _parquet(
+    "structs and bytes": parquet(
         ["#   device: structs", "#   raw: values of type Binary"],
         device=[{"os": "a", "ram": 4}, {"os": "b", "ram": 8}],
         raw=[b"\x00\xff", b"b"],
     ),
-    "constants": _parquet(
+    "constants": parquet(
         [
             "#   version: the same value in every row",
             "#   flag: the same value wherever it has one",
@@ -197,40 +110,40 @@ TABLES: dict[str, OddTable] = {
         version=["v1"],
         flag=[True, None],
     ),
-    "columns of nothing": _parquet(
+    "columns of nothing": parquet(
         ["#   nothing: no value in any row", "#   nan: no finite number in any row"],
         nothing=pl.Series([None] * ROWS, dtype=pl.Null),
         text=pl.Series([None] * ROWS, dtype=pl.String),
         nan=[float("nan"), float("inf")],
     ),
-    "no rows": _table(
+    "no rows": table(
         lambda: ordinary().head(0),
         "must have at least 60 rows, 30 of both classes of a label, got 0",
         "init",
     ),
-    "no columns": _table(pl.DataFrame, "must have columns, got none", "init"),
-    "one row": _table(lambda: ordinary().head(1), "must have at least 60 rows", "init"),
-    "two rows": _table(
+    "no columns": table(pl.DataFrame, "must have columns, got none", "init"),
+    "one row": table(lambda: ordinary().head(1), "must have at least 60 rows", "init"),
+    "two rows": table(
         lambda: pl.DataFrame({"channel": ["a", "b"], "is_click": [0, 1], "user_id": [1, 2]}),
         "must have at least 60 rows",
         "init",
     ),
-    "500 columns": _table(_wide, "- x493"),
-    "categories": _parquet(
+    "500 columns": table(wide, "- x493"),
+    "categories": parquet(
         ["column: channel", "user: user_id", "- city"],
         channel=pl.col("channel").cast(pl.Categorical),
         user_id=pl.col("user_id").cast(pl.String).cast(pl.Categorical),
         city=pl.Series(cycle(["a", "b", "c"]), dtype=pl.Enum(["c", "b", "a"])),
     ),
-    "ids above 2^63": _parquet("user: user_id", user_id=pl.col("user_id").cast(pl.UInt64) + 2**63),
-    "negative ids": _parquet("user: user_id", user_id=-pl.col("user_id") - 1),
-    "ids as floats": _parquet(
+    "ids above 2^63": parquet("user: user_id", user_id=pl.col("user_id").cast(pl.UInt64) + 2**63),
+    "negative ids": parquet("user: user_id", user_id=-pl.col("user_id") - 1),
+    "ids as floats": parquet(
         ["user: user_id", "item: item_id"],
         user_id=pl.when(pl.col("item_id") > 3).then(pl.col("user_id").cast(pl.Float64)),
         item_id=pl.col("item_id").cast(pl.Float64),
     ),
-    "names of many scripts": _table(
-        _renamed(
+    "names of many scripts": table(
+        renamed(
             {
                 "channel": "频道",
                 "is_click": "点击",
@@ -241,8 +154,8 @@ TABLES: dict[str, OddTable] = {
         ),
         ['column: "频道"', 'user: "用户 id"', '"点击": {column: "点击"}'],
     ),
-    "names with signs": _table(
-        _renamed(
+    "names with signs": table(
+        renamed(
             {
                 "channel": 'the "channel": #1',
                 "price": "a.b, {c}\n[d]",
@@ -252,24 +165,24 @@ TABLES: dict[str, OddTable] = {
         ),
         [r"\u001b[31m\u2028 - x", r"a.b, {c}\n[d]", '- "y"'],
     ),
-    "names that Polars reads as patterns": _table(
-        _renamed({"price": "*", "city": "^.*$", "item_id": "^item id"}),
+    "names that Polars reads as patterns": table(
+        renamed({"price": "*", "city": "^.*$", "item_id": "^item id"}),
         ['#   "*": a name that Polars', '#   "^.*$": a name that Polars', 'item: "^item id"'],
     ),
-    "names of YAML": _table(
-        _renamed(
+    "names of YAML": table(
+        renamed(
             {"channel": "Null", "is_click": "true", "price": "<<", "city": "~", "item_id": "1e3"}
         )
     ),
-    "columns called the same": _csv(
-        _header("channel,price,price,price,shown_at,is_click"), "- price_duplicated_0"
+    "columns called the same": csv(
+        header("channel,price,price,price,shown_at,is_click"), "- price_duplicated_0"
     ),
     "a CSV with a byte order mark": OddTable(
         "rows.csv",
         lambda path: path.write_text("\ufeff" + ordinary().write_csv(), encoding="utf-8"),
         ("column: channel",),
     ),
-    "an index without a name": _csv(
+    "an index without a name": csv(
         lambda text: "\n".join(
             [
                 f",{text.splitlines()[0]}",
@@ -279,12 +192,12 @@ TABLES: dict[str, OddTable] = {
         ),
         '#   "": a column without a name',
     ),
-    "semicolons": _csv(
+    "semicolons": csv(
         lambda text: text.replace(",", ";"),
         "columns must be separated by commas, got ';' between them",
         "init",
     ),
-    "semicolons and decimal commas": _csv(
+    "semicolons and decimal commas": csv(
         lambda text: text.replace(",", ";").replace(".", ","),
         "columns must be separated by commas, got ';'",
         "init",
@@ -298,42 +211,42 @@ TABLES: dict[str, OddTable] = {
         ),
         ("#   price: numbers as text, with a decimal comma",),
     ),
-    "numbers as text": _parquet(
+    "numbers as text": parquet(
         ["- age   # 18 to 97, as text", "- rank   # 7 values", "- price"],
         age=[str(18 + value) for value in range(80)],
         rank=[str(value) for value in range(7)],
         price=pl.when(pl.col("item_id") > 3).then(pl.col("price").cast(pl.String)).fill_null(""),
     ),
-    "far tails and cycles": _parquet(
+    "far tails and cycles": parquet(
         ["income: log   # median", "balance: quantile", "minute: {cycle: 60}"],
         income=[*(1.02**value for value in range(ROWS - 1)), 1e7],
         balance=[(value - 240) / 7 for value in range(ROWS - 1)] + [-1e9],
         minute=list(range(60)),
     ),
-    "a far tail without some values": _parquet(
+    "a far tail without some values": parquet(
         ["income: log", "not_finite: impute"],
         income=[float("nan"), None, *(1.02**value for value in range(470)), 1e7, float("inf")],
     ),
-    "mixed types": _csv(_line_by_line(_mixed), "- mixed"),
-    "no label": _table(
+    "mixed types": csv(line_by_line(mixed), "- mixed"),
+    "no label": table(
         lambda: ordinary().drop("is_click"), "a column of 0 and 1 (a label) is needed", "init"
     ),
-    "a label of zeros": _parquet(
+    "a label of zeros": parquet(
         "'is_click' is no label: the same value in every row", "init", is_click=[0]
     ),
-    "a rare label": _parquet(
+    "a rare label": parquet(
         ["never_features:\n  - is_order   # a label with fewer than 30"], is_order=[1] + [0] * 59
     ),
-    "labels that are rare": _parquet(
+    "labels that are rare": parquet(
         "must have 30 rows of both classes of 'is_click'", "init", is_click=[1] + [0] * 59
     ),
-    "one scenario": _parquet("a study of a single scenario", channel=["home"]),
-    "no scenario": _table(
+    "one scenario": parquet("a study of a single scenario", channel=["home"]),
+    "no scenario": table(
         lambda: ordinary().drop("channel").with_columns(pl.col("user_id", "item_id") * 1.5),
         "a column of few values (a scenario) is needed",
         "init",
     ),
-    "ids alone": _table(
+    "ids alone": table(
         lambda: ordinary().drop("price", "shown_at"),
         [
             "split: {by: random}",
@@ -341,7 +254,7 @@ TABLES: dict[str, OddTable] = {
             "    # no clock, as there is no",
         ],
     ),
-    "no ids": _table(
+    "no ids": table(
         lambda: (
             ordinary()
             .drop("user_id", "item_id")
@@ -349,32 +262,32 @@ TABLES: dict[str, OddTable] = {
         ),
         ["    by:\n      - [city, channel]", "    clock: shown_at   # "],
     ),
-    "a column named like user and item": _table(
+    "a column named like user and item": table(
         lambda: ordinary().rename({"user_id": "user_item_id"}),
         ["user: user_item_id", "item: item_id"],
     ),
-    "a split in the order of time": _table(
+    "a split in the order of time": table(
         lambda: ordinary().with_columns(
             split=pl.Series(["train"] * 336 + ["valid"] * 72 + ["test"] * 72)
         ),
         ["split: {by: column, column: split}", "    clock: shown_at   # "],
     ),
-    "nothing but label and scenario": _table(
+    "nothing but label and scenario": table(
         lambda: ordinary().select("channel", "is_click"),
         "a column that can be a feature is needed",
         "init",
     ),
-    "long texts": _parquet(
+    "long texts": parquet(
         ["column: channel", "- text"], text=[("word " * 4000) + str(value) for value in range(3)]
     ),
-    "long names": _table(
+    "long names": table(
         lambda: ordinary().rename({"is_click": "is_click" + "_of_a_page" * 300}), "_1:"
     ),
-    "a split": _table(
+    "a split": table(
         lambda: ordinary().sort("item_id").with_columns(split=pl.Series(cycle(SPLIT))),
         "split: {by: column, column: split}",
     ),
-    "a split in other words": _parquet(
+    "a split in other words": parquet(
         ['split: {by: column, column: "data set", train: TRAIN, valid: dev, test: Eval}'],
         **{
             "data set": [
@@ -382,38 +295,38 @@ TABLES: dict[str, OddTable] = {
             ]
         },
     ),
-    "a split without valid": _parquet(
+    "a split without valid": parquet(
         ["#   fold: named like a split", "split: {by: time"], fold=["train", "test"]
     ),
-    "income_50k": _table(
+    "income_50k": table(
         lambda: ordinary().rename({"is_click": "income_50k"}), "  income_50k: {column: income_50k}"
     ),
-    "yes and no": _parquet(
+    "yes and no": parquet(
         ['click: {column: is_click, equals: "Yes"}'],
         is_click=pl.when(CLICK == 1).then(pl.lit("Yes")).otherwise(pl.lit("No")),
     ),
-    "labels called the same": _parquet(
+    "labels called the same": parquet(
         ["  is_click: {column: is_click}", "  Click: {column: Click}"], Click=[True, False, True]
     ),
-    "seconds since 1970": _parquet(
+    "seconds since 1970": parquet(
         ["time: timestamp", "split: {by: time, valid_from: 17", "    day_length: 86400   # sec"],
         timestamp=pl.col("shown_at").dt.epoch("s"),
         shown_at=[1],
     ),
-    "thousandths as floats": _parquet(
+    "thousandths as floats": parquet(
         ["time: ts", "split: {by: time, valid_from: 17", "    day_length: 86400000   # mil"],
         ts=pl.col("shown_at").dt.epoch("ms").cast(pl.Float64),
         shown_at=[1],
     ),
-    "weeks of the year": _parquet("- week_of_year", week_of_year=list(range(1, 54))),
-    "infinite and missing numbers": _parquet(
+    "weeks of the year": parquet("- week_of_year", week_of_year=list(range(1, 54))),
+    "infinite and missing numbers": parquet(
         ["not_finite: impute", "- ratio"], ratio=[0.5, float("nan"), float("inf"), None, -1.5, 2.5]
     ),
-    "sorted by label": _table(
+    "sorted by label": table(
         lambda: ordinary().sort("is_click").drop("shown_at"), "split: {by: random}"
     ),
-    "a truth": _parquet("#   truth_click: the true probability", truth_click=[0.25, 0.5, 0.75]),
-    "names of our own columns": _parquet(
+    "a truth": parquet("#   truth_click: the true probability", truth_click=[0.25, 0.5, 0.75]),
+    "names of our own columns": parquet(
         ["- rows", '- "positives 0"'], **{"rows": [1, 2, 3], "positives 0": [0.5, 1.5]}
     ),
 }

@@ -71,6 +71,17 @@ def test_an_earlier_step_of_the_funnel_is_an_outcome() -> None:
     assert "1 in 100 % of rows with is_click" in text
 
 
+def test_a_number_as_text_is_judged_as_a_number() -> None:
+    watched = np.where(CLICK == 1, 10.0, 0.0) + DRAW.random(NUM_ROWS)
+    definition, _ = drafted(seconds=watched.round(3).astype(str))
+    assert definition.never_features == ("seconds",)
+
+
+def test_a_user_of_two_values_is_no_outcome() -> None:
+    definition, _ = drafted(user_id=ORDER)
+    assert (definition.user, definition.never_features) == ("user_id", ())
+
+
 def test_what_nearly_every_row_has_is_no_outcome() -> None:
     definition, _ = drafted(known=np.maximum(CLICK, DRAW.random(NUM_ROWS) < 0.9).astype(int))
     assert "known" in definition.features.numeric

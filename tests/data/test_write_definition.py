@@ -9,6 +9,7 @@ import pytest
 
 from hinet_search.common.errors import ConfigurationError, DataError
 from hinet_search.data.guess import write_definition
+from hinet_search.data.guess.training_settings import training_settings
 from hinet_search.data.guess.write_definition import cut_points, write_draft
 from hinet_search.data.prepare import prepare
 from hinet_search.study.load_study import load_study
@@ -30,6 +31,19 @@ def test_the_written_study_can_be_loaded_and_its_data_encoded(folder: Path) -> N
     assert record.scenarios == ("home page", "Suche", "推送")
     assert record.tasks == ("clicked", "order_count")
     assert record.warnings == ("8 rows of other scenarios are left out",)
+
+
+def test_a_search_starts_where_rows_and_statistics_of_the_table_say(folder: Path) -> None:
+    write_draft(write_odd_table(Path()), None, force=False)
+    study = load_study("studies/odd_rows.yaml", "full")
+    assert study.spec.data.features.statistics is not None
+    settings = training_settings(round(0.7 * 6_000), has_statistics=True)
+    space = next(arm.space for arm in study.arms if arm.name == "mmoe")
+    default = space.values(space.default())
+    started = {name: change["default"] for name, change in settings.parameters.items()}
+    assert {name: default[name] for name in started} == started
+    assert study.spec.passes == settings.passes
+    assert {name: space.fixed[name] for name in settings.fixed} == settings.fixed
 
 
 def test_every_guess_that_is_unsure_is_marked_with_its_line(folder: Path) -> None:

@@ -15,7 +15,7 @@ from hinet_search.data.checks import named_columns
 from hinet_search.data.guess.write_definition import write_draft
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.yaml_file import read
-from tests.data.many_tables import cycle
+from tests.data.table_makers import cycle
 
 ROWS = 240
 SIGNS = (

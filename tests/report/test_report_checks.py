@@ -6,20 +6,17 @@ from dataclasses import replace
 import pytest
 
 from hinet_search.common import plugins
-from hinet_search.report.facts.record import wider_end
 from hinet_search.report.finding import CHECKS, MOST_DETAILS, Finding, warning
 from hinet_search.report.page import render
 from hinet_search.report.sections import trust
-from hinet_search.results.records import ParameterRange, TrialRecord
+from hinet_search.results.records import TrialRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
 from tests.duels import with_seeds_opened, with_test_aucs
 from tests.report.arms import Shape
-from tests.report.measured import with_inputs
 from tests.report.planted import (
     PLANTED,
     SCENARIOS,
-    SHAPE,
     clean,
     hinet_cells,
     with_failed,
@@ -154,49 +151,10 @@ def test_a_space_that_was_searched_whole_has_had_its_budget() -> None:
     )
 
 
-def test_groups_that_were_only_measured_are_in_no_doubt() -> None:
-    record = with_inputs(study(SHAPE), {"lists": -0.0001}, follow=False)
-    assert finding_of("inputs", record) == Finding(
-        warns=False,
-        subject="Groups of inputs were only measured: no arm follows the choice.",
-    )
-
-
-def test_a_group_that_was_measured_with_one_seed_is_in_doubt() -> None:
-    record = with_inputs(study(SHAPE), {"statistics": 0.03, "lists": -0.02})
-    runs = tuple(run for run in record.input_runs if run.seed == 0)
-    finding = finding_of("inputs", replace(record, input_runs=runs))
-    assert finding.subject.startswith("Chance may have decided on groups of inputs; ")
-    assert finding.details[0].endswith("(one seed, no interval).")
-
-
 def test_seeds_that_were_not_opened_on_test_do_not_count() -> None:
     finding = finding_of("seeds", with_seeds_opened(CLEAN, "ple", 2))
     assert finding.subject == "Only 2 seeds of PLE."
     assert finding.remedy == "See why these trainings are missing, then launch the study again."
-
-
-def test_best_values_at_the_edge_are_listed_by_arm() -> None:
-    finding = finding_of("range_edges", PLANTED["range_edges"])
-    assert finding.subject == "Single, PLE and HiNet have best values at the edge of a range."
-    assert finding.details[0] == "Single: model.scenario.num_sub_experts = 8 (high: 12)."
-
-
-@pytest.mark.parametrize(
-    ("searched", "end", "wider"),
-    [
-        (ParameterRange("x", "float", 1e-4, 1e-2, True, (), 1e-3, ""), "high", 0.1),
-        (ParameterRange("x", "float", 1e-4, 1e-2, True, (), 1e-3, ""), "low", 1e-5),
-        (ParameterRange("x", "float", 0.0, 0.6, False, (), 0.2, ""), "high", 0.9),
-        (ParameterRange("x", "float", 0.1, 0.6, False, (), 0.2, ""), "low", 0.0),
-        (ParameterRange("x", "int", 2, 8, False, (), 3, ""), "low", 1),
-        (ParameterRange("x", "int", 2, 8, False, (), 3, ""), "high", 11),
-    ],
-)
-def test_a_range_becomes_half_as_wide_again_at_one_end(
-    searched: ParameterRange, end: str, wider: float
-) -> None:
-    assert wider_end(searched, end) == wider
 
 
 def test_an_auc_that_is_too_good_is_a_suspect_even_where_no_input_is() -> None:

@@ -19,6 +19,7 @@ from hinet_search.data.frequent import is_positive
 from hinet_search.data.guess.column_facts import ColumnFacts
 from hinet_search.data.guess.column_roles import ColumnRole, ColumnRoles
 from hinet_search.data.guess.table_sample import TableSample
+from hinet_search.data.text_numbers import parsed
 
 SUSPICIOUS_AUC = 0.95
 NEARLY_ALWAYS = 0.99
@@ -32,29 +33,30 @@ def without_outcomes(sample: TableSample, roles: ColumnRoles) -> ColumnRoles:
 
     Roles stay as they are if no feature would be left.
     """
-    features = (*roles.categorical, *roles.numeric)
-    reasons = {role.column.name: _reason(sample, role.column) for role in features}
+    ids = [role.column for role in (roles.user, roles.item) if role]
+    outcomes = []
+    for column in (role.column for role in (*roles.categorical, *roles.numeric)):
+        is_numeric = any(role.column is column for role in roles.numeric)
+        reason = "" if column in ids else _reason(sample, column, is_numeric=is_numeric)
+        if reason:
+            outcomes.append(ColumnRole(column, reason, DOUBT))
+    names = {outcome.column.name for outcome in outcomes}
     categorical, numeric = (
-        tuple(role for role in kind if not reasons[role.column.name])
+        tuple(role for role in kind if role.column.name not in names)
         for kind in (roles.categorical, roles.numeric)
     )
     if not (categorical or numeric):
         return roles
-    outcomes = tuple(
-        ColumnRole(role.column, reasons[role.column.name], DOUBT)
-        for role in features
-        if reasons[role.column.name]
-    )
     return replace(
         roles, categorical=categorical, numeric=numeric, outcomes=(*roles.outcomes, *outcomes)
     )
 
 
-def _reason(sample: TableSample, column: ColumnFacts) -> str:
-    """Why a column seems to be an outcome; empty when it does not."""
+def _reason(sample: TableSample, column: ColumnFacts, *, is_numeric: bool) -> str:
+    """Why a column seems to be an outcome; empty when it does not. Codes have no order."""
     if column.positive:
         return next(_of_binary(sample, column), "")
-    return next(_of_number(sample, column), "") if column.is_number else ""
+    return next(_of_number(sample, column), "") if is_numeric else ""
 
 
 def _of_binary(sample: TableSample, column: ColumnFacts) -> Iterator[str]:
@@ -77,7 +79,8 @@ def _implies(condition_R: NDArray[np.bool_], result_R: NDArray[np.bool_]) -> boo
 
 
 def _of_number(sample: TableSample, column: ColumnFacts) -> Iterator[str]:
-    numbers = sample[column].cast(pl.Float64).fill_nan(None)
+    number = parsed(column.key) if column.is_text else pl.col(column.key).cast(pl.Float64)
+    numbers = sample.frame.select(number.fill_nan(None)).to_series()
     is_known_R = numbers.is_not_null().to_numpy()
     known_R = numbers.drop_nulls().to_numpy()
     for label, labels_R in zip(sample.labels, sample.labels_RT.T, strict=True):
