@@ -1,182 +1,104 @@
-"""Defaults: what the default configuration of every joint arm reaches on the development tasks.
+"""Defaults: how far default configurations are from the best of many draws, by task and arm.
 
-`python benchmarks/tasks.py FOLDER`, then `python benchmarks/defaults.py FOLDER`. On every task it
-trains each arm's default as the spaces have it (*before*, at most 4 passes), the default that
-`data init` would write for the task (*after*), and `--draws` random configurations of the space
-around the latter. Values are the objective `mean_auc` on validation, of one seed; no test split is
-opened. Results are appended to FOLDER/defaults.jsonl, and what is there is not trained again, so
-it can be stopped at any time. The last lines that are printed are the table.
+`python benchmarks/defaults.py` prints tables of what `record.py` recorded. Values are the objective
+`mean_auc` on validation, of one seed: of the spaces' default, the rule's default within the passes
+of a quick study, the rule's default, and the best of all draws.
 """
 
-import argparse
-import json
-import time
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import numpy as np
-import torch
+from hinet_search.data.guess.training_settings import training_settings
+from recorded import DEFAULT_AFTER, DEFAULT_BEFORE, Training, load, recorded
+from tasks import TASKS, WITH_STATISTICS
 
-from hinet_search import api
-from hinet_search.data.columns import Dataset
-from hinet_search.data.guess.training_settings import TrainingSettings, training_settings
-from hinet_search.results.objectives import objective_named
-from hinet_search.results.records import EvaluationRecord
-from hinet_search.study.distributions import Choice, Value
-from hinet_search.study.launch_options import LaunchOptions
-from hinet_search.study.load_study import Arm, Study
-from hinet_search.study.parameter_changes import ParameterChange, changed
-from hinet_search.training.run_state import Conditions
-from hinet_search.training.seeding import seeded_model
-from hinet_search.training.trainable import fit_all, trainable
-from hinet_search.training.trial_config import build_config
-from tasks import TASKS
+NEAR, FAR = 0.004, 0.01
 
-BEFORE, AFTER = "before", "after"
-PASSES_BEFORE = 4.0
-SEED = 1
-OBJECTIVE = "mean_auc"
-CPU = torch.device("cpu")
 
-Result = dict[str, Any]
+@dataclass(frozen=True)
+class Reached:
+    """What one arm reaches on one task."""
+
+    before: float
+    quick: float
+    after: float
+    best: float
+    draws: int
+
+    @property
+    def shortfall(self) -> float:
+        """What the rule's default lacks to the best of all."""
+        return self.best - self.after
 
 
 def main() -> None:
-    """Train what is missing, then print the table of all results."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=list(TASKS))
-    parser.add_argument("--arms", nargs="+")
-    parser.add_argument("--draws", type=int, default=0)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    path = options.folder / "defaults.jsonl"
-    for task in options.tasks:
-        for trained in _missing(options.folder / f"{task}.yaml", path, options):
-            with path.open("a") as file:
-                file.write(json.dumps({"task": task, **trained}) + "\n")
-    print("\n".join(_table(_results(path))))
+    """Print a table of values, one of quick studies, and how often the bars are met."""
+    reached = {key: _reached(*key) for key in recorded()}
+    tasks = [task for task in TASKS if any(task == key[0] for key in reached)]
+    arms = list(dict.fromkeys(arm for _, arm in reached))
+    print(*_table(tasks, arms, reached), sep="\n")
+    print(*_quick(tasks, reached), sep="\n")
+    print(*_bars(arms, reached), sep="\n")
 
 
-def _missing(study: Path, path: Path, options: argparse.Namespace) -> Iterator[Result]:
-    """Train what a task lacks."""
-    known = {(r["task"], r["arm"], r["what"]) for r in _results(path)}
-    prepared = api.ready(str(study), LaunchOptions())
-    settings = _settings(prepared.study, prepared.dataset)
-    for arm in prepared.study.arms:
-        if options.arms and arm.name not in options.arms:
-            continue
-        for what, values in _configurations(arm, settings, options.draws):
-            if (study.stem, arm.name, what) not in known:
-                yield {"arm": arm.name, "what": what, **_train(arm, values, prepared.dataset)}
+Table = dict[tuple[str, str], Reached]
 
 
-def _settings(study: Study, dataset: Dataset) -> TrainingSettings:
-    has_statistics = study.spec.data.features.statistics is not None
-    return training_settings(dataset.train.num_rows, has_statistics=has_statistics)
+def _reached(task: str, arm: str) -> Reached:
+    trainings = {t.configuration: t for t in load(task, arm) if t.seed == 1}
+    after = trainings[DEFAULT_AFTER]
+    return Reached(
+        before=trainings[DEFAULT_BEFORE].best(),
+        quick=after.best(_quick_passes(task, after)),
+        after=after.best(),
+        best=max(training.best() for training in trainings.values()),
+        draws=sum(training.is_draw for training in trainings.values()),
+    )
 
 
-def _configurations(
-    arm: Arm, settings: TrainingSettings, num_draws: int
-) -> Iterator[tuple[str, Mapping[str, Value]]]:
-    """Every configuration of an arm with its name."""
-    space = arm.space
-    yield BEFORE, {**space.values(space.default()), "train.passes": PASSES_BEFORE}
-    changes = {
-        name: ParameterChange.model_validate(change) for name, change in settings.parameters.items()
-    }
-    around = changed(space, changes, lambda location: ".".join(map(str, location)))
-    passes = {**settings.fixed, "train.passes": float(settings.passes)}
-    yield AFTER, {**around.values(around.default()), **passes}
-    for number in range(num_draws):
-        drawn = around.suggest(_RandomTrial(number))
-        yield f"draw {number}", {**around.values(drawn), **passes}
+def _quick_passes(task: str, training: Training) -> int:
+    settings = training_settings(training.train_rows, has_statistics=task in WITH_STATISTICS)
+    return settings.quick_passes
 
 
-def _train(arm: Arm, values: Mapping[str, Value], dataset: Dataset) -> Result:
-    config = build_config(arm.model, values)
-    data, schema = config.features.view(dataset)
-    model = trainable(seeded_model(lambda: config.build(schema), SEED), schema, CPU)
-    watcher = _Watcher([])
-    began = time.process_time()
-    conditions = Conditions(data, schema, config.train, SEED, SEED, objective_named(OBJECTIVE), CPU)
-    fit_all([model], [conditions], [watcher], [None])
-    best = max(watcher.evaluations, key=lambda record: record.objective)
-    seconds = round(time.process_time() - began, 1)
-    return {
-        "value": best.objective,
-        "passes": best.passes,
-        "seconds": seconds,
-        "settings": {name: value for name, value in values.items() if "." in name},
-    }
-
-
-@dataclass(frozen=True)
-class _Watcher:
-    """Keeps the evaluations of a training, and never stops it."""
-
-    evaluations: list[EvaluationRecord]
-
-    def on_evaluation(self, record: EvaluationRecord) -> None:
-        self.evaluations.append(record)
-
-    def should_stop(self) -> bool:
-        return False
-
-
-@dataclass(frozen=True)
-class _RandomTrial:
-    """A random configuration: a parameter has the same value in every arm that has its range."""
-
-    number: int
-
-    def suggest_int(
-        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
-    ) -> int:
-        if log:
-            return round(self.suggest_float(name, low, high, log=True))
-        return int(self._generator(name).choice(np.arange(low, high + 1, step)))
-
-    def suggest_float(
-        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
-    ) -> float:
-        share = self._generator(name).random()
-        if log:
-            return float(low * (high / low) ** share)
-        drawn = low + share * (high - low)
-        return float(drawn if step is None else low + round((drawn - low) / step) * step)
-
-    def suggest_categorical(self, name: str, choices: tuple[Choice, ...]) -> Choice:
-        return choices[self._generator(name).integers(len(choices))]
-
-    def _generator(self, name: str) -> np.random.Generator:
-        return np.random.default_rng([self.number, zlib.crc32(name.encode())])
-
-
-def _results(path: Path) -> list[Result]:
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
-def _table(results: Sequence[Result]) -> Iterator[str]:
-    """A row for every task: before / after / best of all configurations, by arm."""
-    arms = list(dict.fromkeys(result["arm"] for result in results))
+def _table(tasks: list[str], arms: list[str], reached: Table) -> Iterator[str]:
+    """Before / quick / after / best of all, with the number of draws."""
     yield f"| task | {' | '.join(arms)} |"
     yield "|---" * (len(arms) + 1) + "|"
-    for task in dict.fromkeys(result["task"] for result in results):
-        cells = [
-            _cell([r for r in results if (r["task"], r["arm"]) == (task, arm)]) for arm in arms
-        ]
+    for task in tasks:
+        cells = [_cell(reached.get((task, arm))) for arm in arms]
         yield f"| {task} | {' | '.join(cells)} |"
 
 
-def _cell(results: Sequence[Result]) -> str:
-    values = {result["what"]: result["value"] for result in results}
-    draws = len([what for what in values if what.startswith("draw")])
-    parts = [values.get(BEFORE), values.get(AFTER), max(values.values()) if draws else None]
-    return " / ".join(f"{part:.4f}".lstrip("0") for part in parts if part is not None)
+def _cell(reached: Reached | None) -> str:
+    if reached is None:
+        return ""
+    values = [reached.before, reached.quick, reached.after]
+    best = [f"{_short(reached.best)} of {reached.draws}"] if reached.draws else []
+    return " / ".join([*map(_short, values), *best])
+
+
+def _quick(tasks: list[str], reached: Table) -> Iterator[str]:
+    """The best arm of a quick study's first trials against the best of everything."""
+    yield "\n| task | quick: best default | best of all | lacks |\n|---|---|---|---|"
+    for task in tasks:
+        arms = [value for key, value in reached.items() if key[0] == task]
+        quick, best = max(arm.quick for arm in arms), max(arm.best for arm in arms)
+        yield f"| {task} | {_short(quick)} | {_short(best)} | {_short(best - quick)} |"
+
+
+def _bars(arms: list[str], reached: Table) -> Iterator[str]:
+    """How many tasks are near the best of their draws, by arm."""
+    yield "\n| arm | tasks | within .004 | off by more than .01 | most |\n|---|---|---|---|---|"
+    for arm in arms:
+        lacks = [value.shortfall for key, value in reached.items() if key[1] == arm and value.draws]
+        if lacks:
+            near, far = sum(x <= NEAR for x in lacks), sum(x > FAR for x in lacks)
+            yield f"| {arm} | {len(lacks)} | {near} | {far} | {_short(max(lacks))} |"
+
+
+def _short(value: float) -> str:
+    return f"{value:.4f}".lstrip("0")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from hinet_search.study.yaml_file import read
 
 DATA = Path(os.environ.get("HINET_SEARCH_DATA", "../shared/data"))
 USER_SEED = 1
+WITH_STATISTICS = ("kuairand_statistics", "kuairand_40_000")
 ARMS = ("hinet", "mmoe", "ple", "hmoe", "star", "shared_bottom")
 NUM_TABS = 15
 ONE_CLASS = (3, 9, 10, 11, 14)

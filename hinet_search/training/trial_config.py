@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from pydantic import BaseModel, create_model
+from torch import nn
 
 from hinet_search.common.errors import ConfigurationError, did_you_mean
 from hinet_search.common.frozen_model import Frozen, Large
@@ -87,6 +88,11 @@ def model_module(model: str) -> ModuleType:
             f"model {model} must have Config and Model, {module.__file__} lacks {missing[0]}"
         )
     return module
+
+
+def is_network(model: str) -> bool:
+    """Return whether a model is a torch module, trained by gradients."""
+    return issubclass(model_module(model).Model, nn.Module)
 
 
 def _no_place(_location: Location) -> str:

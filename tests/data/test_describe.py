@@ -1,5 +1,7 @@
 """Description of data: its numbers, its leak suspects and its text."""
 
+import json
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from hinet_search.data.hashing import uniform
 from hinet_search.data.inspect.describe import Description, describe
 from hinet_search.data.inspect.leaks import out_of_fold_rates
 from hinet_search.data.inspect.text import percent, render
+from hinet_search.study.yaml_file import read
 
 
 def described(frame: pl.DataFrame, folder: Path, **changes: Any) -> Description:
@@ -180,3 +183,14 @@ def test_shares_are_shown_with_two_digits() -> None:
         "1.0 %",
         "0 %",
     ]
+
+
+def test_the_text_ends_with_keys_of_a_study_that_can_be_pasted(tmp_path: Path) -> None:
+    description = described(shop(), tmp_path)
+    keys = render(description).split("#start-from-your-rows):\n")[1]
+    study = tmp_path / "pasted.yaml"
+    study.write_text(textwrap.dedent(keys))
+    pasted = read(study).tree
+    assert pasted["parameters"] == json.loads(json.dumps(description.settings.parameters))
+    assert pasted["fixed"] == description.settings.fixed
+    assert pasted["passes"] == description.settings.passes

@@ -12,6 +12,7 @@ from hinet_search.data import checks
 from hinet_search.data.schema import Schema
 from hinet_search.results.records import CellCount, DataRecord
 from hinet_search.search.plan import plan, probe
+from hinet_search.search.plan.few_steps import few_steps
 from hinet_search.search.plan.measuring_arm import measuring_arm
 from hinet_search.search.plan.size_limits import default_of
 from hinet_search.study.launch_options import LaunchOptions
@@ -306,3 +307,21 @@ def test_a_space_that_is_smaller_than_the_budget_is_said_and_planned_for(tmp_pat
 
 def test_a_plan_of_spaces_that_are_large_enough_has_no_notes(tmp_path: Path) -> None:
     assert api.check(str(write_study(tmp_path, ONE_ARM)), output=tmp_path / "out").notes == ()
+
+
+def test_batches_that_leave_few_steps_of_a_pass_are_told_with_the_batch_that_fits(
+    tmp_path: Path,
+) -> None:
+    options = LaunchOptions(output=tmp_path / "out")
+    large = api.ready(str(write_study(tmp_path)), options)  # 1,024 rows a batch by default
+    (warning,) = few_steps(large)
+    rows = f"{large.dataset.train.num_rows:,}"
+    assert f"1,024 make 3 steps of a pass over {rows} rows (shared_bottom, mmoe)" in warning
+    assert "256 rows a batch follow from the rows" in warning
+    text = STUDY + "fixed: {train.batch_size: 512}\n"
+    assert not list(few_steps(api.ready(str(write_study(tmp_path, text, "fits")), options)))
+
+
+def test_trees_have_no_steps_to_tell_of(tmp_path: Path) -> None:
+    path = write_study(tmp_path, ONE_ARM.replace("shared_bottom", "trees"))
+    assert not list(few_steps(api.ready(str(path), LaunchOptions(output=tmp_path / "out"))))

@@ -59,10 +59,12 @@ class TrainingSettings:
         }
 
     def lines(self) -> Iterator[str]:
-        """The parameters as lines of YAML."""
+        """The keys `parameters` and `fixed` of a study as lines of YAML."""
+        yield "parameters:"
         for name, change in self.parameters.items():
             keys = ", ".join(f"{key}: {value}" for key, value in change.items())
-            yield f"{name}: {{{keys}}}"
+            yield f"  {name}: {{{keys}}}"
+        yield f"fixed: {{{', '.join(f'{name}: {value}' for name, value in self.fixed.items())}}}"
 
 
 def training_settings(num_rows: int, *, has_statistics: bool) -> TrainingSettings:

@@ -46,9 +46,8 @@ arms:                          # every arm gets the same budget
   flat_moe: {{size_of: hinet}}   # a mixture of HiNet's size without its structure
   single:                      # a network per scenario and task: gains are measured against it
   trees:                       # gradient-boosted trees: no network
-parameters:                    # where the search starts, for {rows} rows of training {statistics}
-{parameters}
-fixed: {{{fixed}}}
+# where the search starts, for {rows} rows of training {statistics}
+{settings}
 sizes:                         # the first one is taken where none is named
   quick:                       # to see it work
     trials: 3
@@ -119,8 +118,7 @@ def _study_text(described: GuessedTable, table_name: str, definition: str) -> st
         definition=definition,
         rows=f"about {num_rows:,}",
         statistics="with statistics" if has_statistics else "without statistics",
-        parameters="\n".join(f"  {line}" for line in settings.lines()),
-        fixed=", ".join(f"{name}: {value}" for name, value in settings.fixed.items()),
+        settings="\n".join(settings.lines()),
         passes=settings.passes,
         quick_passes=settings.quick_passes,
     )

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from hinet_search.data.columns import SPLITS, Columns, Dataset
+from hinet_search.data.guess.training_settings import TrainingSettings, training_settings
 from hinet_search.data.inspect.leaks import leak_suspects
 from hinet_search.data.inspect.unseen import unseen_rate
 from hinet_search.data.lists import NONE, codes_of, distinct_values
@@ -76,7 +77,10 @@ class FunnelBreak:
 
 @dataclass(frozen=True)
 class Description:
-    """The data in numbers; `time` is the range of the time column as text."""
+    """The data in numbers; `time` is the range of the time column as text.
+
+    `settings` are what training on these rows should start from.
+    """
 
     source: str
     split: str
@@ -91,6 +95,7 @@ class Description:
     leaks: tuple[LeakSuspect, ...]
     time: tuple[str, str] | None
     warnings: tuple[str, ...]
+    settings: TrainingSettings
 
 
 def describe(definition: DataDefinition, dataset: Dataset, folder: Path) -> Description:
@@ -117,6 +122,9 @@ def describe(definition: DataDefinition, dataset: Dataset, folder: Path) -> Desc
         leaks=leak_suspects(dataset),
         time=_time_range(definition, rows.frame),
         warnings=record.warnings,
+        settings=training_settings(
+            dataset.train.num_rows, has_statistics=definition.features.statistics is not None
+        ),
     )
 
 

@@ -10,6 +10,7 @@ from rich.console import RenderableType
 from hinet_search.common.amounts import percent
 from hinet_search.common.terminal import UNCUT, table_text
 from hinet_search.data.columns import SPLITS
+from hinet_search.data.guess.training_settings import TrainingSettings
 from hinet_search.data.inspect.describe import Description, ListFacts, Overlap
 from hinet_search.results.records import CellCount
 
@@ -32,6 +33,7 @@ def render(description: Description, width: int = UNCUT) -> str:
     for overlap in description.overlaps:
         lines += _overlap(overlap, scenarios, width)
     lines += _features(description)
+    lines += _settings(description.settings)
     return "\n".join(lines)
 
 
@@ -131,6 +133,11 @@ def _features(description: Description) -> Iterator[str]:
     yield from _listed("unseen in test", unseen_test)
     yield from _listed("lists", [_list_in_words(facts) for facts in description.lists])
     yield from _listed("inputs of groups", groups)
+
+
+def _settings(settings: TrainingSettings) -> Iterator[str]:
+    yield "keys of a study that follow from these rows (docs/studies.md#start-from-your-rows):"
+    yield from (f"   {line}" for line in [*settings.lines(), f"passes: {settings.passes}"])
 
 
 def _list_in_words(facts: ListFacts) -> str:

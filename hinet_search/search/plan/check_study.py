@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from torch import nn
-
 from hinet_search.common.errors import ConfigurationError, did_you_mean
 from hinet_search.results.input_groups import ALL, AND, GROUPS, NONE, chosen_groups
 from hinet_search.study.distributions import Value
@@ -12,7 +10,7 @@ from hinet_search.study.feature_definition import FeatureDefinition
 from hinet_search.study.load_study import DENSE_PARAMETERS, EVALUATIONS, PASSES, Arm, Study
 from hinet_search.study.search_space import SearchSpace
 from hinet_search.study.validation_messages import Location
-from hinet_search.training.trial_config import build_config, known_names, model_module
+from hinet_search.training.trial_config import build_config, is_network, known_names, model_module
 
 POOLING = "features.pooling"
 # The only training settings that apply to a model that is not a network.
@@ -91,7 +89,7 @@ def _without_effect(arm: Arm, study: Study) -> list[str]:
             f"{space.places[POOLING]}: {POOLING} needs a list of items in the data that is pooled, "
             "got none"
         )
-    if not _is_network(arm.model):
+    if not is_network(arm.model):
         known = known_names(arm.model)
         of_all = {name: study.file.place(("fixed", name)) for name in study.spec.fixed}
         useful = [name for name in known if not name.startswith("train.") or name in OF_ANY_GROWTH]
@@ -116,14 +114,10 @@ def _cannot_be_sized(arm: Arm, arms: Sequence[Arm]) -> list[str]:
         place = arm.space.places[DENSE_PARAMETERS]
         return [f"{place}: {DENSE_PARAMETERS} is what size_of gives; leave one of them out"]
     models = {other.name: other.model for other in arms}
-    if not _is_network(models.get(arm.size_of, arm.size_of)):
+    if not is_network(models.get(arm.size_of, arm.size_of)):
         problem = f"got '{arm.size_of}', which has no parameters"
         return [f"{arm.place}: size_of must name a network, {problem}"]
     return []
-
-
-def _is_network(model: str) -> bool:
-    return issubclass(model_module(model).Model, nn.Module)
 
 
 def _settings_of_no_model(study: Study) -> list[str]:

@@ -1,0 +1,172 @@
+"""Record: trains configurations of the joint arms on the development tasks, and keeps their curves.
+
+`python benchmarks/tasks.py FOLDER`, then `python benchmarks/record.py FOLDER [--tasks --arms
+--draws 40]`. On every task it trains each arm's default as the spaces have it (at most 4 passes),
+the default that `data init` would write for the task, and random configurations of the space
+around the latter. Trainings end when validation stops improving, and nothing prunes them; no test
+split is opened. Files are those of `recorded.py`: what is there is not trained again, so it can be
+stopped at any time, and two processes may record different tasks or arms.
+"""
+
+import argparse
+import json
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from hinet_search import api
+from hinet_search.data.columns import Dataset
+from hinet_search.data.guess.training_settings import TrainingSettings, training_settings
+from hinet_search.results.objectives import objective_named
+from hinet_search.results.records import EvaluationRecord
+from hinet_search.study.distributions import Choice, Value
+from hinet_search.study.launch_options import LaunchOptions
+from hinet_search.study.load_study import Arm, Study
+from hinet_search.study.parameter_changes import ParameterChange, changed
+from hinet_search.training.run_state import Conditions
+from hinet_search.training.seeding import seeded_model
+from hinet_search.training.trainable import fit_all, trainable
+from hinet_search.training.trial_config import build_config
+from recorded import DEFAULT_AFTER, DEFAULT_BEFORE, Training, load, save
+from tasks import TASKS
+
+PASSES_BEFORE = 4.0
+OBJECTIVE = "mean_auc"
+CPU = torch.device("cpu")
+
+
+def main() -> None:
+    """Train and keep what is missing."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=list(TASKS))
+    parser.add_argument("--arms", nargs="+")
+    parser.add_argument("--draws", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    for task in options.tasks:
+        prepared = api.ready(str(options.folder / f"{task}.yaml"), LaunchOptions())
+        settings = settings_of(prepared.study, prepared.dataset)
+        arms = {arm.name: arm for arm in prepared.study.arms}
+        for name in options.arms or arms:
+            _record(task, arms[name], prepared.dataset, settings, options)
+
+
+def settings_of(study: Study, dataset: Dataset) -> TrainingSettings:
+    """Return what `data init` would write for the task."""
+    has_statistics = study.spec.data.features.statistics is not None
+    return training_settings(dataset.train.num_rows, has_statistics=has_statistics)
+
+
+def _record(
+    task: str, arm: Arm, dataset: Dataset, settings: TrainingSettings, options: argparse.Namespace
+) -> None:
+    """Train what the file of a task and an arm lacks."""
+    trainings = load(task, arm.name)
+    known = {(training.configuration, training.seed) for training in trainings}
+    for name, values in _configurations(arm, settings, options.draws):
+        if (name, options.seed) in known:
+            continue
+        training = _train(name, arm, values, dataset, options.seed)
+        trainings.append(training)
+        save(task, arm.name, trainings)
+        seconds = training.seconds_E[-1]
+        print(f"{task} {arm.name} {name}: {training.best():.4f} in {seconds:.0f} s", flush=True)
+
+
+def _configurations(
+    arm: Arm, settings: TrainingSettings, num_draws: int
+) -> Iterator[tuple[str, Mapping[str, Value]]]:
+    """Every configuration of an arm with its name."""
+    space = arm.space
+    yield DEFAULT_BEFORE, {**space.values(space.default()), "train.passes": PASSES_BEFORE}
+    changes = {
+        name: ParameterChange.model_validate(change) for name, change in settings.parameters.items()
+    }
+    around = changed(space, changes, lambda location: ".".join(map(str, location)))
+    passes = {**settings.fixed, "train.passes": float(settings.passes)}
+    yield DEFAULT_AFTER, {**around.values(around.default()), **passes}
+    for number in range(num_draws):
+        drawn = around.suggest(_RandomTrial(number))
+        yield f"draw {number}", {**around.values(drawn), **passes}
+
+
+def _train(
+    name: str, arm: Arm, values: Mapping[str, Value], dataset: Dataset, seed: int
+) -> Training:
+    config = build_config(arm.model, values)
+    data, schema = config.features.view(dataset)
+    model = trainable(seeded_model(lambda: config.build(schema), seed), schema, CPU)
+    watcher = _Watcher([], [], time.process_time())
+    conditions = Conditions(data, schema, config.train, seed, seed, objective_named(OBJECTIVE), CPU)
+    fit_all([model], [conditions], [watcher], [None])
+    evaluations = watcher.evaluations
+    return Training(
+        configuration=name,
+        seed=seed,
+        settings=json.dumps({key: value for key, value in values.items() if "." in key}),
+        parameters=model.num_parameters()[0],
+        flops_per_row=model.flops_per_row(),
+        train_rows=data.train.num_rows,
+        cells=[f"{cell.scenario} / {cell.task}" for cell in evaluations[0].cells],
+        passes_E=[record.passes for record in evaluations],
+        seconds_E=watcher.seconds,
+        objective_E=[record.objective for record in evaluations],
+        train_loss_E=[record.train_loss for record in evaluations],
+        auc_EC=[[cell.auc for cell in record.cells] for record in evaluations],
+    )
+
+
+@dataclass(frozen=True)
+class _Watcher:
+    """Keeps the evaluations of a training with their CPU seconds, and never stops it."""
+
+    evaluations: list[EvaluationRecord]
+    seconds: list[float]
+    began: float
+
+    def on_evaluation(self, record: EvaluationRecord) -> None:
+        self.evaluations.append(record)
+        self.seconds.append(time.process_time() - self.began)
+
+    def should_stop(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True)
+class _RandomTrial:
+    """A random configuration: a parameter has the same value in every arm that has its range."""
+
+    number: int
+
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int:
+        if log:
+            return round(self.suggest_float(name, low, high, log=True))
+        return int(self._generator(name).choice(np.arange(low, high + 1, step)))
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        share = self._generator(name).random()
+        if log:
+            return float(low * (high / low) ** share)
+        drawn = low + share * (high - low)
+        return float(drawn if step is None else low + round((drawn - low) / step) * step)
+
+    def suggest_categorical(self, name: str, choices: tuple[Choice, ...]) -> Choice:
+        return choices[self._generator(name).integers(len(choices))]
+
+    def _generator(self, name: str) -> np.random.Generator:
+        return np.random.default_rng([self.number, zlib.crc32(name.encode())])
+
+
+if __name__ == "__main__":
+    main()

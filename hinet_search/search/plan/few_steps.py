@@ -1,0 +1,33 @@
+"""Few steps: warn of arms whose default batches are too large for the rows."""
+
+import math
+from collections.abc import Iterator
+
+from hinet_search.common.amounts import counted
+from hinet_search.data.guess.training_settings import training_settings
+from hinet_search.search.plan.plan import PreparedStudy
+from hinet_search.training.trial_config import build_config, is_network
+
+TOO_LARGE = 4  # times the batch that follows from the rows
+
+
+def few_steps(prepared: PreparedStudy) -> Iterator[str]:
+    """Yield a warning if networks start with batches that make too few steps of a pass.
+
+    On 6,668 rows, batches of 1,024 lost up to .11 of AUC (docs/results/defaults.md).
+    """
+    rows = prepared.dataset.train.num_rows
+    has_statistics = prepared.study.spec.data.features.statistics is not None
+    wanted = training_settings(rows, has_statistics=has_statistics).batch_size
+    large: dict[int, list[str]] = {}
+    for arm in prepared.study.arms:
+        size = build_config(arm.model, arm.space.values(arm.space.default())).train.batch_size
+        if is_network(arm.model) and size >= TOO_LARGE * wanted:
+            large.setdefault(size, []).append(arm.name)
+    for size, names in large.items():
+        steps = counted(math.ceil(rows / size), "step")
+        yield (
+            f"batches of {size:,} make {steps} of a pass over {rows:,} rows ({', '.join(names)}), "
+            f"few to learn by; {wanted:,} rows a batch follow from the rows. For this and other "
+            "settings: hinet-search data describe"
+        )
