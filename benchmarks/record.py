@@ -11,12 +11,10 @@ stopped at any time, and two processes may record different tasks or arms.
 import argparse
 import json
 import time
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from hinet_search import api
@@ -24,14 +22,14 @@ from hinet_search.data.columns import Dataset
 from hinet_search.data.guess.training_settings import TrainingSettings, training_settings
 from hinet_search.results.objectives import objective_named
 from hinet_search.results.records import EvaluationRecord
-from hinet_search.study.distributions import Choice, Value
+from hinet_search.study.distributions import Value
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.study.load_study import Arm, Study
-from hinet_search.study.parameter_changes import ParameterChange, changed
 from hinet_search.training.run_state import Conditions
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.trainable import fit_all, trainable
 from hinet_search.training.trial_config import build_config
+from random_draws import draw, space_around
 from recorded import DEFAULT_AFTER, DEFAULT_BEFORE, Training, load, save
 from tasks import TASKS
 
@@ -86,14 +84,11 @@ def _configurations(
     """Every configuration of an arm with its name."""
     space = arm.space
     yield DEFAULT_BEFORE, {**space.values(space.default()), "train.passes": PASSES_BEFORE}
-    changes = {
-        name: ParameterChange.model_validate(change) for name, change in settings.parameters.items()
-    }
-    around = changed(space, changes, lambda location: ".".join(map(str, location)))
+    around = space_around(space, settings)
     passes = {**settings.fixed, "train.passes": float(settings.passes)}
     yield DEFAULT_AFTER, {**around.values(around.default()), **passes}
     for number in range(num_draws):
-        drawn = around.suggest(_RandomTrial(number))
+        drawn = draw(around, number)
         yield f"draw {number}", {**around.values(drawn), **passes}
 
 
@@ -137,35 +132,6 @@ class _Watcher:
 
     def should_stop(self) -> bool:
         return False
-
-
-@dataclass(frozen=True)
-class _RandomTrial:
-    """A random configuration: a parameter has the same value in every arm that has its range."""
-
-    number: int
-
-    def suggest_int(
-        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
-    ) -> int:
-        if log:
-            return round(self.suggest_float(name, low, high, log=True))
-        return int(self._generator(name).choice(np.arange(low, high + 1, step)))
-
-    def suggest_float(
-        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
-    ) -> float:
-        share = self._generator(name).random()
-        if log:
-            return float(low * (high / low) ** share)
-        drawn = low + share * (high - low)
-        return float(drawn if step is None else low + round((drawn - low) / step) * step)
-
-    def suggest_categorical(self, name: str, choices: tuple[Choice, ...]) -> Choice:
-        return choices[self._generator(name).integers(len(choices))]
-
-    def _generator(self, name: str) -> np.random.Generator:
-        return np.random.default_rng([self.number, zlib.crc32(name.encode())])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Replay: search strategies on recorded trainings, on a simulated clock."""

@@ -1,0 +1,110 @@
+"""With Optuna: its samplers and pruners as they come, and ours, which are built on them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import optuna
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
+from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
+from optuna.trial import Trial, TrialState
+
+from hinet_search.search.sampling import make_pruner, make_sampler
+from hinet_search.study.study_spec import PrunerSpec, SamplerSpec
+from replay.strategy import Decision, New, Strategy
+from replay.table import Parameter, Table, Values
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+class OptunaSearch:
+    """A sampler and a pruner of Optuna. `first` are values to start with; None is the default."""
+
+    def __init__(
+        self,
+        table: Table,
+        sampler: BaseSampler,
+        pruner: BasePruner,
+        first: Sequence[Values | None] = (),
+    ) -> None:
+        self._table, self._first = table, list(first)
+        self._study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
+        self._trials: list[Trial] = []
+
+    def next(self) -> New:
+        """Propose the first values, then what the sampler draws."""
+        if self._first:
+            return New(self._first.pop(0))
+        trial = self._study.ask()
+        values = _suggest(trial, self._table)
+        self._study.tell(trial, state=TrialState.FAIL)  # only the nearest in the table is tried
+        return New(values)
+
+    def started(self, trial: int, values: Values) -> None:
+        """Open a trial of the true values."""
+        assert trial == len(self._trials)
+        self._study.enqueue_trial(dict(values))
+        self._trials.append(self._study.ask())
+        _suggest(self._trials[-1], self._table)
+
+    def evaluated(self, trial: int, passes: float, value: float) -> Decision:
+        """Report the value, and ask the pruner."""
+        running = self._trials[trial]
+        running.report(value, round(passes * self._table.evaluations_per_pass))
+        if not running.should_prune():
+            return Decision.GO_ON
+        self._study.tell(running, state=TrialState.PRUNED)
+        return Decision.STOP
+
+    def ended(self, trial: int, value: float) -> None:
+        """Complete the trial, unless the pruner spoke at its last evaluation."""
+        running = self._trials[trial]
+        if self._study.get_trials(deepcopy=False)[running.number].state == TrialState.RUNNING:
+            self._study.tell(running, value)
+
+
+def _suggest(trial: Trial, table: Table) -> dict[str, Any]:
+    """Draw every parameter that applies."""
+    drawn: dict[str, Any] = {}
+    for parameter in table.parameters:
+        if not parameter.parent or drawn.get(parameter.parent):
+            drawn[parameter.name] = _draw(trial, parameter)
+    return drawn
+
+
+def _draw(trial: Trial, parameter: Parameter) -> Any:
+    if parameter.kind == "categorical":
+        return trial.suggest_categorical(parameter.name, parameter.choices)
+    if parameter.kind == "int":
+        low, high = int(parameter.low), int(parameter.high)
+        return trial.suggest_int(parameter.name, low, high, log=parameter.log)
+    return trial.suggest_float(parameter.name, parameter.low, parameter.high, log=parameter.log)
+
+
+def plain(make: Callable[[int], BaseSampler], pruner: BasePruner | None = None) -> "MakeStrategy":
+    """Return Optuna as it comes, with a sampler made from a seed."""
+    return lambda table, seed: OptunaSearch(table, make(seed), pruner or NopPruner())
+
+
+def ours(
+    sampler: SamplerSpec, pruner: PrunerSpec, first: Sequence[Values | None] = (None,)
+) -> "MakeStrategy":
+    """Return what a study file asks of Optuna: the default first, a sampler, a pruner."""
+
+    def make(table: Table, seed: int) -> Strategy:
+        rule = make_pruner(pruner, table.most_passes, table.evaluations_per_pass)
+        return OptunaSearch(table, make_sampler(sampler, seed), rule, first)
+
+    return make
+
+
+MakeStrategy = Callable[[Table, int], Strategy]
+STRATEGIES: Mapping[str, MakeStrategy] = {
+    "random": plain(lambda seed: RandomSampler(seed=seed)),
+    "optuna tpe": plain(lambda seed: TPESampler(seed=seed)),
+    "optuna tpe, median": plain(lambda seed: TPESampler(seed=seed), MedianPruner()),
+    "optuna tpe, hyperband": plain(lambda seed: TPESampler(seed=seed), HyperbandPruner()),
+    "optuna gp": plain(lambda seed: GPSampler(seed=seed, warn_independent_sampling=False)),
+    "ours": ours(SamplerSpec(), PrunerSpec()),
+    "ours, no pruner": ours(SamplerSpec(), PrunerSpec(kind="none")),
+    "ours, asha": ours(SamplerSpec(), PrunerSpec(kind="asha", after_passes=0.5)),
+}
