@@ -45,7 +45,9 @@ Table = dict[tuple[str, str], Reached]
 
 
 def _reached(task: str, arm: str) -> Reached:
-    trainings = {t.configuration: t for t in load(task, arm) if t.seed == 1}
+    recording = load(task, arm)
+    assert recording is not None
+    trainings = {each.configuration: each for each in recording.trainings if each.seed == 1}
     after = trainings[DEFAULT_AFTER]
     return Reached(
         before=trainings[DEFAULT_BEFORE].best(),

@@ -1,19 +1,22 @@
 """Record: trains configurations of the joint arms on the development tasks, and keeps their curves.
 
 `python benchmarks/tasks.py FOLDER`, then `python benchmarks/record.py FOLDER [--tasks --arms
---draws 40]`. On every task it trains each arm's default as the spaces have it (at most 4 passes),
-the default that `data init` would write for the task, and random configurations of the space
-around the latter. Trainings end when validation stops improving, and nothing prunes them; no test
-split is opened. Files are those of `recorded.py`: what is there is not trained again, so it can be
-stopped at any time, and two processes may record different tasks or arms.
+--draws 40 --again 0.1]`. On every task it trains each arm's default as the spaces have it (at most
+4 passes), the default that `data init` would write for the task, and random configurations of the
+space around the latter. `--again` trains that default and the best share of the draws with four
+more seeds, since the best of many draws was lucky too. Trainings end when validation stops
+improving, and nothing prunes them; no test split is opened. Files are those of `recorded.py`: what
+is there is not trained again, so it can be stopped at any time, and two processes may record
+different tasks or arms.
 """
 
 import argparse
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -29,12 +32,14 @@ from hinet_search.training.run_state import Conditions
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.trainable import fit_all, trainable
 from hinet_search.training.trial_config import build_config
-from random_draws import draw, space_around
-from recorded import DEFAULT_AFTER, DEFAULT_BEFORE, Training, load, save
+from random_draws import draw, parameters_of, space_around
+from recorded import DEFAULT_AFTER, DEFAULT_BEFORE, Recording, Training, best_draws, load, save
+from replay.table import Parameter
 from tasks import TASKS
 
 PASSES_BEFORE = 4.0
 OBJECTIVE = "mean_auc"
+SEED, MORE_SEEDS = 1, (2, 3, 4, 5)
 CPU = torch.device("cpu")
 
 
@@ -45,7 +50,7 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=list(TASKS))
     parser.add_argument("--arms", nargs="+")
     parser.add_argument("--draws", type=int, default=0)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--again", type=float, default=0.0)
     options = parser.parse_args()
     torch.set_num_threads(1)
     for task in options.tasks:
@@ -65,37 +70,72 @@ def settings_of(study: Study, dataset: Dataset) -> TrainingSettings:
 def _record(
     task: str, arm: Arm, dataset: Dataset, settings: TrainingSettings, options: argparse.Namespace
 ) -> None:
-    """Train what the file of a task and an arm lacks."""
-    trainings = load(task, arm.name)
-    known = {(training.configuration, training.seed) for training in trainings}
-    for name, values in _configurations(arm, settings, options.draws):
-        if (name, options.seed) in known:
-            continue
-        training = _train(name, arm, values, dataset, options.seed)
-        trainings.append(training)
-        save(task, arm.name, trainings)
-        seconds = training.seconds_E[-1]
-        print(f"{task} {arm.name} {name}: {training.best():.4f} in {seconds:.0f} s", flush=True)
+    """Train what the file of a task and an arm lacks, and defaults that have changed."""
+    around = space_around(arm.space, settings)
+    recording = load(task, arm.name) or Recording(parameters_of(around))
+    configurations = {
+        each.name: each for each in _configurations(arm, settings, recording.space, options.draws)
+    }
+
+    def train(names: Iterable[str], seed: int) -> Recording:
+        trained = recording
+        for name in names:
+            configuration = configurations[name]
+            if not configuration.is_in(trained.trainings, seed):
+                training = _train(configuration, arm, dataset, seed)
+                trained = trained.with_training(training)
+                save(task, arm.name, trained)
+                best, seconds = training.best(), training.seconds_E[-1]
+                said = f"{task} {arm.name} {name}, seed {seed}: {best:.4f} in {seconds:.0f} s"
+                print(said, flush=True)
+        return trained
+
+    recording = train(configurations, SEED)
+    if options.again:
+        again = [DEFAULT_AFTER, *best_draws(recording.trainings, options.again)]
+        for seed in MORE_SEEDS:
+            recording = train(again, seed)
+
+
+@dataclass(frozen=True)
+class _Configuration:
+    """A configuration of an arm: its name, what was drawn, and all its values."""
+
+    name: str
+    drawn: Mapping[str, Any]
+    values: Mapping[str, Value]
+
+    @property
+    def settings(self) -> str:
+        """Its values as JSON."""
+        return json.dumps({key: value for key, value in self.values.items() if "." in key})
+
+    def is_in(self, trainings: Iterable[Training], seed: int) -> bool:
+        """Whether it is recorded with a seed. A draw is known by its name alone."""
+        return any(
+            (each.configuration, each.seed) == (self.name, seed)
+            and (each.is_draw or each.settings == self.settings)
+            for each in trainings
+        )
 
 
 def _configurations(
-    arm: Arm, settings: TrainingSettings, num_draws: int
-) -> Iterator[tuple[str, Mapping[str, Value]]]:
-    """Every configuration of an arm with its name."""
-    space = arm.space
-    yield DEFAULT_BEFORE, {**space.values(space.default()), "train.passes": PASSES_BEFORE}
-    around = space_around(space, settings)
+    arm: Arm, settings: TrainingSettings, recorded: Sequence[Parameter], num_draws: int
+) -> Iterator[_Configuration]:
+    """Yield every configuration of an arm; draws are from the recorded space."""
+    space, around = arm.space, space_around(arm.space, settings)
+    passes_before = {"train.passes": PASSES_BEFORE}
+    default = space.default()
+    yield _Configuration(DEFAULT_BEFORE, default, {**space.values(default), **passes_before})
     passes = {**settings.fixed, "train.passes": float(settings.passes)}
-    yield DEFAULT_AFTER, {**around.values(around.default()), **passes}
-    for number in range(num_draws):
-        drawn = draw(around, number)
-        yield f"draw {number}", {**around.values(drawn), **passes}
+    draws = {DEFAULT_AFTER: around.default()}
+    draws |= {f"draw {number}": draw(recorded, number) for number in range(num_draws)}
+    for name, drawn in draws.items():
+        yield _Configuration(name, drawn, {**around.values(drawn), **passes})
 
 
-def _train(
-    name: str, arm: Arm, values: Mapping[str, Value], dataset: Dataset, seed: int
-) -> Training:
-    config = build_config(arm.model, values)
+def _train(configuration: _Configuration, arm: Arm, dataset: Dataset, seed: int) -> Training:
+    config = build_config(arm.model, configuration.values)
     data, schema = config.features.view(dataset)
     model = trainable(seeded_model(lambda: config.build(schema), seed), schema, CPU)
     watcher = _Watcher([], [], time.process_time())
@@ -103,9 +143,10 @@ def _train(
     fit_all([model], [conditions], [watcher], [None])
     evaluations = watcher.evaluations
     return Training(
-        configuration=name,
+        configuration=configuration.name,
         seed=seed,
-        settings=json.dumps({key: value for key, value in values.items() if "." in key}),
+        drawn=json.dumps(configuration.drawn),
+        settings=configuration.settings,
         parameters=model.num_parameters()[0],
         flops_per_row=model.flops_per_row(),
         train_rows=data.train.num_rows,

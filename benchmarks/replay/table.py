@@ -109,14 +109,15 @@ def read_table(path: Path) -> Table:
     tree = json.loads(path.read_text())
     return Table(
         tree["name"],
-        tuple(_parameter(each) for each in tree["parameters"]),
+        tuple(parameter_of(each) for each in tree["parameters"]),
         tuple(_configuration(each) for each in tree["configurations"]),
         tree["most_passes"],
         tree["evaluations_per_pass"],
     )
 
 
-def _parameter(tree: dict[str, Any]) -> Parameter:
+def parameter_of(tree: dict[str, Any]) -> Parameter:
+    """Return the parameter that `asdict` made a tree of."""
     return Parameter(**{**tree, "choices": tuple(tree["choices"])})
 
 
