@@ -1,0 +1,144 @@
+"""Search: how soon strategies find the best configuration of a recorded table.
+
+Every strategy searches every table with several seeds, on a simulated clock with some slots. The
+target is a configuration whose truth (its mean over seeds) is within .001 of the best. Seconds are
+those until the trial that looks best is that good, and stays so. Ratios are against Optuna's TPE.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import isinf
+from statistics import mean, median
+
+import numpy as np
+
+from recorded import recorded
+from replay.clock import Trace, simulate
+from replay.recorded_tables import recorded_table
+from replay.table import Table
+from replay.with_optuna import STRATEGIES, MakeStrategy
+
+NEAR = 0.001
+TRIALS = 60  # whole trainings of mean length that a slot has time for, at most
+FEWEST = 30  # configurations of a table that is searched
+YARDSTICK = "optuna tpe"
+SHARES = (0.1, 0.25, 0.5)  # of the time, at which regret is told
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class SearchFigure:
+    """One strategy on one table, over all repeats.
+
+    `seconds` is the median to the target, infinity when most repeats never reach it, `low` and
+    `high` its 95 % interval by bootstrap. `never` is the share of repeats that do not reach it.
+    `regret` is the mean at `SHARES` of the time.
+    """
+
+    table: str
+    slots: int
+    strategy: str
+    repeats: int
+    seconds: float
+    low: float
+    high: float
+    never: float
+    regret: tuple[float, ...]
+    trials: float
+
+
+def bench_search(slots: Sequence[int], *, repeats: int) -> list[SearchFigure]:
+    """Replay every strategy on every table that is large enough."""
+    tables = [recorded_table(task, arm) for task, arm in recorded()]
+    large = [table for table in tables if len(table.configurations) >= FEWEST]
+    return [
+        figure(table, number, name, make, repeats)
+        for table in large
+        for number in slots
+        for name, make in STRATEGIES.items()
+    ]
+
+
+def figure(table: Table, slots: int, name: str, make: MakeStrategy, repeats: int) -> SearchFigure:
+    """Replay one strategy on one table."""
+    time = _seconds(table) / slots
+    traces = [
+        simulate(table, lambda known, seed=seed: make(known, seed), slots, time)  # type: ignore[misc]
+        for seed in range(repeats)
+    ]
+    return summary(table, slots, name, traces)
+
+
+def summary(table: Table, slots: int, name: str, traces: Sequence[Trace]) -> SearchFigure:
+    """Summarise the repeats of a strategy."""
+    time = _seconds(table) / slots
+    reached = np.array([trace.seconds_to(table.best_truth - NEAR) for trace in traces])
+    generator = np.random.default_rng(0)
+    drawn = np.sort(generator.choice(reached, size=(RESAMPLES, len(reached))), axis=1)
+    medians = np.sort(drawn[:, len(reached) // 2])
+    first = min(known.truth for known in table.configurations)
+    return SearchFigure(
+        table.name,
+        slots,
+        name,
+        len(traces),
+        median(reached),
+        float(medians[round(0.025 * RESAMPLES)]),
+        float(medians[round(0.975 * RESAMPLES) - 1]),
+        float(np.isinf(reached).mean()),
+        tuple(
+            mean(table.best_truth - max(trace.at(share * time), first) for trace in traces)
+            for share in SHARES
+        ),
+        mean(trace.trials for trace in traces),
+    )
+
+
+def _seconds(table: Table) -> float:
+    """Seconds that one slot has: those of `TRIALS` mean trainings, at most the whole table."""
+    whole = [known.seconds[-1] for known in table.configurations]
+    return min(TRIALS * mean(whole), sum(whole))
+
+
+def table(figures: Sequence[SearchFigure]) -> str:
+    """A line for every table, number of slots and strategy."""
+    return "\n".join(_lines(figures))
+
+
+def _lines(figures: Sequence[SearchFigure]) -> Iterator[str]:
+    yield "| table | slots | strategy | seconds to .001 | x TPE | never | regret | trials |"
+    yield "|---" * 8 + "|"
+    for each in figures:
+        base = next(
+            other.seconds
+            for other in figures
+            if (other.table, other.slots, other.strategy) == (each.table, each.slots, YARDSTICK)
+        )
+        ratio = "" if isinf(base) or isinf(each.seconds) else f"{each.seconds / base:.2f}"
+        regret = " / ".join(f"{value:.4f}".lstrip("0") for value in each.regret)
+        yield (
+            f"| {each.table} | {each.slots} | {each.strategy} | {_span(each)} | {ratio} "
+            f"| {each.never:.0%} | {regret} | {each.trials:.0f} |"
+        )
+
+
+def _span(each: SearchFigure) -> str:
+    low, middle, high = (
+        "never" if isinf(second) else f"{second:.0f}"
+        for second in (each.low, each.seconds, each.high)
+    )
+    return f"{middle} ({low} to {high})"
+
+
+def main() -> None:
+    """Print the table of some strategies."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--slots", nargs="+", type=int, default=[1])
+    parser.add_argument("--repeats", type=int, default=10)
+    options = parser.parse_args()
+    print(table(bench_search(options.slots, repeats=options.repeats)))
+
+
+if __name__ == "__main__":
+    main()
