@@ -12,9 +12,10 @@ from typing import Any
 STEPS_A_PASS = 250  # wanted: fewer steps learn too slowly, more take time
 SMALLEST_BATCH, LARGEST_BATCH = 256, 4096
 MANY_ROWS = 300_000  # enough to fill embeddings of 32 numbers
-HIGHEST_RATE, HIGHEST_MULTIPLIER = 0.01, 10.0  # ends of the search
-# Passes of a quick study: so many rows are learned from in one training.
-QUICK_ROWS = 150_000
+HIGHEST_RATE = 0.01
+# A training of a quick study learns from so many rows: without statistics it takes longer to be
+# near the best.
+QUICK_ROWS, QUICK_ROWS_OF_IDS = 150_000, 400_000
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class TrainingSettings:
     batch_size: int
     learning_rate: float
     embedding_learning_rate_multiplier: float
+    multiplier_range: tuple[float, float]
     embedding_dim: int
     minimum_frequency: int
 
@@ -47,12 +49,14 @@ class TrainingSettings:
     def parameters(self) -> Mapping[str, Mapping[str, Any]]:
         """The study's key `parameters`: a default, and the values around it to search."""
         size, dim = self.batch_size, self.embedding_dim
+        low, high = self.multiplier_range
         return {
             "train.batch_size": {"default": size, "choices": [size // 2, size, size * 2]},
             "train.learning_rate": {"default": self.learning_rate, "high": HIGHEST_RATE},
             "train.embedding_learning_rate_multiplier": {
                 "default": self.embedding_learning_rate_multiplier,
-                "high": HIGHEST_MULTIPLIER,
+                "low": low,
+                "high": high,
             },
             "model.embedding_dim": {"default": dim, "choices": [dim // 2, dim, dim * 2]},
             "features.minimum_frequency": {"default": self.minimum_frequency},
@@ -75,14 +79,16 @@ def training_settings(num_rows: int, *, has_statistics: bool) -> TrainingSetting
     """
     batch_size = 2 ** round(math.log2(max(1, num_rows / STEPS_A_PASS)))
     passes = 4 if has_statistics else 8
+    quick_rows = QUICK_ROWS if has_statistics else QUICK_ROWS_OF_IDS
     return TrainingSettings(
         passes=passes,
-        quick_passes=min(passes, max(1, round(QUICK_ROWS / num_rows))),
+        quick_passes=min(passes, max(1, round(quick_rows / num_rows))),
         evaluations_per_pass=4 if has_statistics else 2,
         patience=4,
         batch_size=min(LARGEST_BATCH, max(SMALLEST_BATCH, batch_size)),
         learning_rate=0.001 if has_statistics else 0.002,
-        embedding_learning_rate_multiplier=0.3 if has_statistics else 3.0,
+        embedding_learning_rate_multiplier=0.15 if has_statistics else 3.0,
+        multiplier_range=(0.03, 3.0) if has_statistics else (0.3, 10.0),
         embedding_dim=32 if num_rows >= MANY_ROWS else 16,
         minimum_frequency=3,
     )
