@@ -1,6 +1,7 @@
 """Arm search: draw the trials of one arm within an exact budget, and record how they end.
 
-Samplers and pruners see an Optuna study in memory that is built from our rows. Each event of a
+Samplers and pruners see an Optuna study in memory that is built from our rows. There a trial that
+diverged or ran out of memory is pruned, so that samplers keep away from its like. Each event of a
 trial (a draw with all its parameters, an evaluation, an end) is written to our rows first, and
 then to Optuna's storage, which Optuna's dashboard shows.
 """
@@ -33,6 +34,8 @@ from hinet_search.training.trial_config import TrialConfig, build_config
 MAX_REDRAWS = 20
 SAMPLED_REDRAWS = 4  # by the study's sampler; later ones are random
 RANDOM = SamplerSpec(kind="random")
+# Failures that come of the values drawn, by the beginning of their causes.
+OF_VALUES = ("diverged", "out of memory")
 WORDS = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 
 
@@ -93,6 +96,8 @@ class ArmSearch:
         for trial in stored:
             if not self._rows[trial.number].counts:
                 trial.state = TrialState.FAIL  # samplers learn nothing from a failed trial
+            elif trial.state == TrialState.FAIL:
+                trial.state = _as_learned(trial.state, self._rows[trial.number].cause)
             elif trial.state == TrialState.COMPLETE:
                 self._pruning.remember(trial.intermediate_values)
         self._memory = in_memory(self._optuna.name, stored, maximize=objective.maximize)
@@ -195,7 +200,7 @@ class ArmSearch:
         self, number: int, state: TrialState, value: float | None, cost: Cost | None, cause: str
     ) -> None:
         """Complete, prune or fail a running trial."""
-        self._study.tell(self._live.pop(number), value, state=state)
+        self._study.tell(self._live.pop(number), value, state=_as_learned(state, cause))
         crash_points.point("before_end")
         self._record(
             replace(
@@ -242,6 +247,8 @@ class ArmSearch:
 
     def trained_default(self) -> FrozenTrial | None:
         """Return trial 0 if it is complete or pruned; None when it failed or was too large."""
+        if not self._rows or self._rows[0].state == "failed":
+            return None
         good = (TrialState.COMPLETE, TrialState.PRUNED)
         return next((trial for trial in self._trials()[:1] if trial.state in good), None)
 
@@ -341,6 +348,12 @@ class ArmSearch:
         if config_key(drawn) in self._tried | running:
             return "duplicate of an earlier trial"
         return "" if config is None else self._size_limits.refusal(self.arm, config)
+
+
+def _as_learned(state: TrialState, cause: str) -> TrialState:
+    """Return the state in which samplers see a trial: they pass over failed ones."""
+    of_values = state == TrialState.FAIL and cause.startswith(OF_VALUES)
+    return TrialState.PRUNED if of_values else state
 
 
 def config_key(drawn: Mapping[str, Scalar]) -> str:

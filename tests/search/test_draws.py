@@ -13,7 +13,7 @@ from hinet_search.search.arm_search import ArmSearch, DrawnTrial
 from hinet_search.search.sampling import derive_seed, make_sampler
 from hinet_search.study.study_spec import SamplerSpec
 from tests.search import studies
-from tests.search.arms import Begin
+from tests.search.arms import Begin, complete
 
 TRIALS = 9
 SPACE = """\
@@ -87,3 +87,41 @@ def _by_plain_optuna(sampler: SamplerSpec, folder: Path) -> dict[int, dict[str, 
             else:
                 study.tell(before, value_of(drawn[number - 1]))
     return drawn
+
+
+RATES = """\
+parameters:
+  train.learning_rate: {kind: float, low: 1.0e-4, high: 10.0, log: true, default: 1.0e-3}
+  model.scenario.num_shared_sub_experts: {kind: int, low: 1, high: 40, default: 4}
+"""
+DIVERGES_ABOVE = 0.1  # two fifths of the range
+
+
+@pytest.mark.parametrize("relaunched", [False, True])
+@pytest.mark.parametrize(
+    ("cause", "is_avoided"),
+    [
+        ("diverged: the loss is nan", True),
+        ("out of memory: 3 GB", True),
+        ("killed by a signal", False),
+    ],
+)
+def test_a_sampler_keeps_away_from_values_that_make_a_training_fail(
+    cause: str, is_avoided: bool, relaunched: bool, begin: Begin
+) -> None:
+    """Values do not depend on the rate. Where nothing is known, a sampler looks most: unless it
+    learns of failures, most later draws are from the failing two fifths of the range.
+    """
+    search, failed = begin(RATES, trials=40), []
+    for turn in range(40):
+        if relaunched and turn == 20:
+            search = begin(RATES, trials=40)
+        asked = search.ask()
+        assert asked is not None
+        failed.append(float(str(asked.drawn["train.learning_rate"])) > DIVERGES_ABOVE)
+        if failed[-1]:
+            search.finish(asked.number, TrialState.FAIL, None, None, cause)
+        else:
+            complete(search, asked, 0.7 + 0.001 * (asked.number * 5 % 13))
+    assert (sum(failed[20:]) < 10) == is_avoided
+    assert search.counts().failed == sum(failed)
