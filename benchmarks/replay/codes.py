@@ -1,6 +1,7 @@
 """Codes: values in which every choice is its index, for libraries that want numbers."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from replay.table import Parameter, Table, Values
 
@@ -18,7 +19,7 @@ def to_codes(table: Table, values: Values) -> dict[str, float]:
 
 def to_values(table: Table, codes: Codes) -> Values:
     """Return the values of the codes; a parameter whose parent is false has none."""
-    values: dict[str, object] = {}
+    values: dict[str, Any] = {}
     for parameter in table.parameters:
         if not parameter.parent or values.get(parameter.parent):
             code = codes[parameter.name]
@@ -27,9 +28,9 @@ def to_values(table: Table, codes: Codes) -> Values:
     return values
 
 
-def _to_code(parameter: Parameter, value: object) -> float:
+def _to_code(parameter: Parameter, value: Any) -> float:
     if parameter.kind != "categorical":
-        return value  # type: ignore[return-value]
+        return float(value) if parameter.kind == "float" else int(value)
     return [each == value and type(each) is type(value) for each in parameter.choices].index(True)
 
 

@@ -17,7 +17,7 @@ from syne_tune.optimizer.baselines import ASHA, ASHABORE, ASHACQR, BOHB, CQR, Ra
 from syne_tune.optimizer.scheduler import SchedulerDecision, TrialScheduler
 
 from replay.codes import evaluation, middle, to_codes, to_values
-from replay.strategy import Decision, MakeStrategy, New
+from replay.strategy import Decision, MakeStrategy, New, Strategy
 from replay.table import Parameter, Table, Values
 
 OBJECTIVE, EVALUATION = "objective", "evaluation"
@@ -78,10 +78,10 @@ def _domain(parameter: Parameter) -> Any:
     return (loguniform if parameter.log else uniform)(parameter.low, parameter.high)
 
 
-def _full(make: Callable[..., TrialScheduler], **arguments: Any) -> MakeStrategy:
-    """Return a search by full trainings."""
+def _with(make: Callable[..., TrialScheduler], **arguments: Any) -> MakeStrategy:
+    """Return a scheduler that is made from a space, a seed and arguments."""
 
-    def strategy(table: Table, seed: int) -> SyneTuneSearch:
+    def strategy(table: Table, seed: int) -> Strategy:
         np.random.seed(seed)  # some searchers draw from numpy's global generator
         made = make(_space(table), do_minimize=False, random_seed=seed, **arguments)
         return SyneTuneSearch(table, made)
@@ -89,22 +89,30 @@ def _full(make: Callable[..., TrialScheduler], **arguments: Any) -> MakeStrategy
     return strategy
 
 
-def _halving(make: Callable[..., TrialScheduler]) -> MakeStrategy:
+def _halving(make: Callable[..., TrialScheduler], **arguments: Any) -> MakeStrategy:
     """Return a search that stops trainings by asynchronous successive halving."""
 
-    def strategy(table: Table, seed: int) -> SyneTuneSearch:
+    def strategy(table: Table, seed: int) -> Strategy:
         most = ceil(table.most_passes * table.evaluations_per_pass)
-        arguments = {"metric": OBJECTIVE, "time_attr": EVALUATION, "max_t": most}
-        return _full(make, **arguments)(table, seed)
+        resource = {"metric": OBJECTIVE, "time_attr": EVALUATION, "max_t": most}
+        return _with(make, **resource, **arguments)(table, seed)
 
     return strategy
 
 
+def _bohb(table: Table, seed: int) -> Strategy:
+    """Return a search with densities, from the fewest trials on that they can be fitted to.
+
+    By default there is none before 15 % of the trials are more than the parameters.
+    """
+    return _halving(BOHB, num_min_data_points=len(table.parameters) + 1)(table, seed)
+
+
 STRATEGIES: Mapping[str, MakeStrategy] = {
-    "syne tune random": _full(RandomSearch, metrics=[OBJECTIVE]),
-    "syne tune cqr": _full(CQR, metric=OBJECTIVE),
+    "syne tune random": _with(RandomSearch, metrics=[OBJECTIVE]),
+    "syne tune cqr": _with(CQR, metric=OBJECTIVE),
     "syne tune asha": _halving(ASHA),
-    "syne tune bohb": _halving(BOHB),
+    "syne tune bohb": _bohb,
     "syne tune asha bore": _halving(ASHABORE),
     "syne tune asha cqr": _halving(ASHACQR),
 }
