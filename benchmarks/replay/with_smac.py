@@ -130,7 +130,10 @@ def _hyperparameter(parameter: Parameter) -> Any:
 def _search(
     table: Table, seed: int, facade: type[AbstractFacade], retrain_after: int
 ) -> SmacSearch:
-    """Return a facade; its surrogate is trained anew after so many configurations."""
+    """Return a facade; its surrogate is trained anew after so many configurations.
+
+    It may try the whole table, so by its own rule it starts with a quarter of it without surrogate.
+    """
     with TemporaryDirectory() as folder:  # of what SMAC writes when it starts
         scenario = Scenario(
             _space(table),
