@@ -7,14 +7,9 @@ thread; no figure contains its start. The environments are made by pip once and 
 
 import argparse
 import json
-import os
-import platform
 import shutil
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -22,6 +17,7 @@ from statistics import median
 import numpy as np
 
 from bench_training import TrainingFigure
+from environments import make_environment, run
 from hinet_search.data.columns import Dataset
 from layout import aligned
 from work import make_dataset
@@ -32,7 +28,7 @@ MODELS = ("Shared Bottom", "MMoE", "PLE")
 BATCH_SIZE = 2048
 TIMED_ROWS = 40 * BATCH_SIZE
 FEWEST_ROWS = 10 * BATCH_SIZE  # an epoch of fewer has too little to time after the first steps
-INSTALL_SECONDS, RUN_SECONDS = 1_800, 600
+RUN_SECONDS = 600
 # Our release of torch, so that no ratio compares two releases.
 TORCH = f"torch=={version('torch').split('+')[0]}"
 
@@ -82,14 +78,6 @@ class PeerFigure:
     rows: int | None = None
     rows_per_second: float | None = None
     evaluate_rows_per_second: float | None = None
-    failure: str = ""
-
-
-@dataclass(frozen=True)
-class Environment:
-    """The interpreter of a peer; not to be used where there is a `failure`."""
-
-    python: Path
     failure: str = ""
 
 
@@ -149,55 +137,16 @@ def measure(
 ) -> PeerFigure:
     """Start a peer with one model, time `timed_rows` training rows (at most an epoch)."""
     unmeasured = PeerFigure(peer.name, peer.release, model)
-    environment = install(peer)
+    environment = make_environment(CACHE / peer.name, peer.requirements)
     if environment.failure:
         return replace(unmeasured, failure=environment.failure)
     command = [str(environment.python), str(HERE / "peers" / peer.script), str(work)]
     command += ["--models", model, "--rows", str(timed_rows), *(["--evaluate"] if evaluate else [])]
-    output, failure = _run(command, RUN_SECONDS)
+    output, failure = run(command, RUN_SECONDS)
     lines = [line for line in output.splitlines() if line.startswith('{"peer"')]
     if failure or not lines:
         return replace(unmeasured, failure=failure or "it printed no figure")
     return PeerFigure(**json.loads(lines[-1]))
-
-
-@cache
-def install(peer: Peer) -> Environment:
-    """Return the peer's environment; make it if missing, or if Python or the pins changed."""
-    folder = CACHE / peer.name
-    python, done = folder / "bin" / "python", folder / "requirements.txt"
-    wanted = "\n".join((f"# Python {platform.python_version()}", *peer.requirements)) + "\n"
-    if done.exists() and done.read_text(encoding="utf-8") == wanted:
-        return Environment(python)
-    _, failure = _run([sys.executable, "-m", "venv", "--clear", str(folder)], INSTALL_SECONDS)
-    if not failure:
-        _, failure = _run(
-            [str(python), "-m", "pip", "install", "--quiet", *peer.requirements], INSTALL_SECONDS
-        )
-    if failure:
-        return Environment(python, f"not installed: {failure}")
-    done.write_text(wanted, encoding="utf-8")
-    return Environment(python)
-
-
-def _run(command: Sequence[str], seconds: int) -> tuple[str, str]:
-    """Return the output of a process on one thread, and its last line of error, or nothing."""
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    environment = {**os.environ, **threads}
-    environment.pop("PYTHONPATH", None)
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=seconds, env=environment
-        )
-    except subprocess.TimeoutExpired:
-        return "", f"no answer within {seconds} s"
-    except OSError as error:
-        return "", str(error)
-    if done.returncode == 0:
-        return done.stdout, ""
-    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    by_pip = [line for line in lines if line.startswith("ERROR:")]  # pip ends with hints
-    return done.stdout, (by_pip or lines or [f"exit status {done.returncode}"])[-1]
 
 
 def table(figures: Sequence[PeerFigure]) -> str:

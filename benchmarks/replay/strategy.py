@@ -3,11 +3,12 @@
 The standard library alone: strategies of other libraries are of this form too.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from replay.table import Values
+from replay.table import Table, Values
 
 
 class Decision(Enum):
@@ -46,3 +47,6 @@ class Strategy(Protocol):
 
     def ended(self, trial: int, value: float) -> None:
         """Learn the best value of a training that came to its own end."""
+
+
+MakeStrategy = Callable[[Table, int], Strategy]  # the integer is a seed

@@ -10,7 +10,7 @@ from optuna.trial import Trial, TrialState
 
 from hinet_search.search.sampling import make_pruner, make_sampler
 from hinet_search.study.study_spec import PrunerSpec, SamplerSpec
-from replay.strategy import Decision, New, Strategy
+from replay.strategy import Decision, MakeStrategy, New, Strategy
 from replay.table import Parameter, Table, Values
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -80,14 +80,14 @@ def _draw(trial: Trial, parameter: Parameter) -> Any:
     return trial.suggest_float(parameter.name, parameter.low, parameter.high, log=parameter.log)
 
 
-def plain(make: Callable[[int], BaseSampler], pruner: BasePruner | None = None) -> "MakeStrategy":
+def plain(make: Callable[[int], BaseSampler], pruner: BasePruner | None = None) -> MakeStrategy:
     """Return Optuna as it comes, with a sampler made from a seed."""
     return lambda table, seed: OptunaSearch(table, make(seed), pruner or NopPruner())
 
 
 def ours(
     sampler: SamplerSpec, pruner: PrunerSpec, first: Sequence[Values | None] = (None,)
-) -> "MakeStrategy":
+) -> MakeStrategy:
     """Return what a study file asks of Optuna: the default first, a sampler, a pruner."""
 
     def make(table: Table, seed: int) -> Strategy:
@@ -97,7 +97,6 @@ def ours(
     return make
 
 
-MakeStrategy = Callable[[Table, int], Strategy]
 STRATEGIES: Mapping[str, MakeStrategy] = {
     "random": plain(lambda seed: RandomSampler(seed=seed)),
     "optuna tpe": plain(lambda seed: TPESampler(seed=seed)),
