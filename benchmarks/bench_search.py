@@ -3,12 +3,14 @@
 Every strategy searches every table with several seeds, on a simulated clock with some slots. The
 target is a configuration whose truth (its mean over seeds) is within .001 of the best. Seconds are
 those until the trial that looks best is that good, and stays so. Ratios are against Optuna's TPE.
+Other libraries search in environments of their own (`search_peers.py`).
 """
 
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import isinf
+from functools import partial
+from math import inf, isinf
 from statistics import mean, median
 
 import numpy as np
@@ -16,8 +18,10 @@ import numpy as np
 from recorded import recorded
 from replay.clock import Trace, simulate
 from replay.recorded_tables import recorded_table
+from replay.strategy import MakeStrategy, Strategy
 from replay.table import Table
-from replay.with_optuna import STRATEGIES, MakeStrategy
+from replay.with_optuna import STRATEGIES
+from search_peers import replay_peers
 
 NEAR = 0.001
 TRIALS = 60  # whole trainings of mean length that a slot has time for, at most
@@ -33,7 +37,7 @@ class SearchFigure:
 
     `seconds` is the median to the target, infinity when most repeats never reach it, `low` and
     `high` its 95 % interval by bootstrap. `never` is the share of repeats that do not reach it.
-    `regret` is the mean at `SHARES` of the time.
+    `regret` is the mean at `SHARES` of the time. `failure` says why a peer has no figures.
     """
 
     table: str
@@ -46,28 +50,44 @@ class SearchFigure:
     never: float
     regret: tuple[float, ...]
     trials: float
+    failure: str = ""
 
 
-def bench_search(slots: Sequence[int], *, repeats: int) -> list[SearchFigure]:
+def bench_search(
+    slots: Sequence[int], *, repeats: int, with_peers: bool = False
+) -> list[SearchFigure]:
     """Replay every strategy on every table that is large enough."""
     tables = [recorded_table(task, arm) for task, arm in recorded()]
     large = [table for table in tables if len(table.configurations) >= FEWEST]
-    return [
-        figure(table, number, name, make, repeats)
-        for table in large
-        for number in slots
-        for name, make in STRATEGIES.items()
-    ]
+    figures = []
+    for searched in large:
+        for number in slots:
+            figures += [
+                figure(searched, number, name, make, repeats) for name, make in STRATEGIES.items()
+            ]
+            if with_peers:
+                figures += list(_of_peers(searched, number, repeats))
+    return figures
+
+
+def _of_peers(searched: Table, slots: int, repeats: int) -> Iterator[SearchFigure]:
+    for replayed in replay_peers(searched, slots, _seconds(searched) / slots, repeats):
+        if not replayed.failure:
+            yield summary(searched, slots, replayed.strategy, replayed.traces)
+            continue
+        names = (searched.name, slots, replayed.strategy)
+        yield SearchFigure(*names, 0, inf, inf, inf, 1.0, (), 0.0, replayed.failure)
 
 
 def figure(table: Table, slots: int, name: str, make: MakeStrategy, repeats: int) -> SearchFigure:
     """Replay one strategy on one table."""
     time = _seconds(table) / slots
-    traces = [
-        simulate(table, lambda known, seed=seed: make(known, seed), slots, time)  # type: ignore[misc]
-        for seed in range(repeats)
-    ]
+    traces = [simulate(table, partial(_made, make, seed), slots, time) for seed in range(repeats)]
     return summary(table, slots, name, traces)
+
+
+def _made(make: MakeStrategy, seed: int, table: Table) -> Strategy:
+    return make(table, seed)
 
 
 def summary(table: Table, slots: int, name: str, traces: Sequence[Trace]) -> SearchFigure:
@@ -110,6 +130,9 @@ def _lines(figures: Sequence[SearchFigure]) -> Iterator[str]:
     yield "| table | slots | strategy | seconds to .001 | x TPE | never | regret | trials |"
     yield "|---" * 8 + "|"
     for each in figures:
+        if each.failure:
+            yield f"| {each.table} | {each.slots} | {each.strategy} | {each.failure} |||||"
+            continue
         base = next(
             other.seconds
             for other in figures
@@ -136,8 +159,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--slots", nargs="+", type=int, default=[1])
     parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--peers", action="store_true")
     options = parser.parse_args()
-    print(table(bench_search(options.slots, repeats=options.repeats)))
+    figures = bench_search(options.slots, repeats=options.repeats, with_peers=options.peers)
+    print(table(figures))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ import bench_platform
 import bench_report
 import bench_restart
 import bench_scenarios
+import bench_search
 import bench_selection
 import bench_slots
 import bench_stacked
@@ -93,6 +94,11 @@ BENCHES = {
         lambda: bench_selection.bench_selection(FEW // 40, rounds=1),
         bench_selection.table,
     ),
+    "search": Bench(
+        lambda: bench_search.bench_search((1, 4, 16), repeats=50, with_peers=True),
+        None,
+        bench_search.table,
+    ),
     "differences": Bench(
         lambda: bench_differences.bench_differences(make_dataset(FEW // 4), steps=(1, 10, 50)),
         None,
@@ -124,6 +130,9 @@ BENCHES = {
 }
 
 
+USUAL = [name for name in BENCHES if name != "search"]  # it takes hours
+
+
 @dataclass(frozen=True)
 class Machine:
     """Machine of the figures; `load` is the mean number of running processes a minute before."""
@@ -143,7 +152,7 @@ def main() -> None:
         "--quick", action="store_true", help="fewer rows and rounds, no peers: under two minutes"
     )
     parser.add_argument(
-        "--only", nargs="+", choices=BENCHES, default=list(BENCHES), help="these parts alone"
+        "--only", nargs="+", choices=BENCHES, default=USUAL, help="these parts alone"
     )
     options = parser.parse_args()
     _as_a_slot()
