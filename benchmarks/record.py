@@ -27,7 +27,7 @@ from hinet_search.results.objectives import objective_named
 from hinet_search.results.records import EvaluationRecord
 from hinet_search.study.distributions import Value
 from hinet_search.study.launch_options import LaunchOptions
-from hinet_search.study.load_study import Arm, Study
+from hinet_search.study.load_study import PASSES, Arm, Study
 from hinet_search.training.run_state import Conditions
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.trainable import fit_all, trainable
@@ -114,9 +114,16 @@ class _Configuration:
         """Whether it is recorded with a seed. A draw is known by its name alone."""
         return any(
             (each.configuration, each.seed) == (self.name, seed)
-            and (each.is_draw or each.settings == self.settings)
+            and (each.is_draw or self._trains_like(each))
             for each in trainings
         )
+
+    def _trains_like(self, training: Training) -> bool:
+        """Whether it would train alike: its passes may differ if patience ended the training."""
+        mine, recorded = json.loads(self.settings), dict(training.values)
+        passes = {mine.pop(PASSES), recorded.pop(PASSES)}
+        ended_by_patience = training.passes_E[-1] < min(passes)
+        return mine == recorded and (len(passes) == 1 or ended_by_patience)
 
 
 def _configurations(
@@ -124,10 +131,10 @@ def _configurations(
 ) -> Iterator[_Configuration]:
     """Yield every configuration of an arm; draws are from the recorded space."""
     space, around = arm.space, space_around(arm.space, settings)
-    passes_before = {"train.passes": PASSES_BEFORE}
+    passes_before = {PASSES: PASSES_BEFORE}
     default = space.default()
     yield _Configuration(DEFAULT_BEFORE, default, {**space.values(default), **passes_before})
-    passes = {**settings.fixed, "train.passes": float(settings.passes)}
+    passes = {**settings.fixed, PASSES: float(settings.passes)}
     draws = {DEFAULT_AFTER: around.default()}
     draws |= {f"draw {number}": draw(recorded, number) for number in range(num_draws)}
     for name, drawn in draws.items():

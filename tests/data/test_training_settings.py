@@ -24,8 +24,9 @@ def test_a_quick_study_has_at_least_one_pass_and_no_more_than_a_full_one(rows: i
     assert 1 <= settings.quick_passes <= settings.passes
 
 
-def test_ids_without_statistics_learn_faster_and_longer() -> None:
+def test_ids_without_statistics_learn_faster_and_get_more_patience() -> None:
     alone = training_settings(100_000, has_statistics=False)
     helped = training_settings(100_000, has_statistics=True)
-    assert alone.passes > helped.passes
+    passes_of_patience = [each.patience / each.evaluations_per_pass for each in (alone, helped)]
+    assert passes_of_patience == [2.0, 1.0]
     assert alone.embedding_learning_rate_multiplier > helped.embedding_learning_rate_multiplier

@@ -13,6 +13,7 @@ STEPS_A_PASS = 250  # wanted: fewer steps learn too slowly, more take time
 SMALLEST_BATCH, LARGEST_BATCH = 256, 4096
 MANY_ROWS = 300_000  # enough to fill embeddings of 32 numbers
 HIGHEST_RATE = 0.01
+MOST_PASSES = 8  # patience ends most trainings before
 # A training of a quick study learns from so many rows: without statistics it takes longer to be
 # near the best.
 QUICK_ROWS, QUICK_ROWS_OF_IDS = 150_000, 400_000
@@ -74,15 +75,14 @@ class TrainingSettings:
 def training_settings(num_rows: int, *, has_statistics: bool) -> TrainingSettings:
     """Return what training on `num_rows` rows should start from.
 
-    Ids alone learn slowly: they get fast embeddings, more passes, and patience for two of them.
+    Ids alone learn slowly: they get fast embeddings, and patience for two passes.
     With statistics, models are soon as good as they get, and fast embeddings learn rows by heart.
     """
     batch_size = 2 ** round(math.log2(max(1, num_rows / STEPS_A_PASS)))
-    passes = 4 if has_statistics else 8
     quick_rows = QUICK_ROWS if has_statistics else QUICK_ROWS_OF_IDS
     return TrainingSettings(
-        passes=passes,
-        quick_passes=min(passes, max(1, round(quick_rows / num_rows))),
+        passes=MOST_PASSES,
+        quick_passes=min(MOST_PASSES, max(1, round(quick_rows / num_rows))),
         evaluations_per_pass=4 if has_statistics else 2,
         patience=4,
         batch_size=min(LARGEST_BATCH, max(SMALLEST_BATCH, batch_size)),
