@@ -82,7 +82,7 @@ def _record(
         for name in names:
             configuration = configurations[name]
             if not configuration.is_in(trained.trainings, seed):
-                training = _train(configuration, arm, dataset, seed)
+                training = train_one(configuration, arm, dataset, seed)
                 trained = trained.with_training(training)
                 save(task, arm.name, trained)
                 best, seconds = training.best(), training.seconds_E[-1]
@@ -98,7 +98,7 @@ def _record(
 
 
 @dataclass(frozen=True)
-class _Configuration:
+class Configuration:
     """A configuration of an arm: its name, what was drawn, and all its values."""
 
     name: str
@@ -128,20 +128,20 @@ class _Configuration:
 
 def _configurations(
     arm: Arm, settings: TrainingSettings, recorded: Sequence[Parameter], num_draws: int
-) -> Iterator[_Configuration]:
+) -> Iterator[Configuration]:
     """Yield every configuration of an arm; draws are from the recorded space."""
     space, around = arm.space, space_around(arm.space, settings)
     passes_before = {PASSES: PASSES_BEFORE}
     default = space.default()
-    yield _Configuration(DEFAULT_BEFORE, default, {**space.values(default), **passes_before})
+    yield Configuration(DEFAULT_BEFORE, default, {**space.values(default), **passes_before})
     passes = {**settings.fixed, PASSES: float(settings.passes)}
     draws = {DEFAULT_AFTER: around.default()}
     draws |= {f"draw {number}": draw(recorded, number) for number in range(num_draws)}
     for name, drawn in draws.items():
-        yield _Configuration(name, drawn, {**around.values(drawn), **passes})
+        yield Configuration(name, drawn, {**around.values(drawn), **passes})
 
 
-def _train(configuration: _Configuration, arm: Arm, dataset: Dataset, seed: int) -> Training:
+def train_one(configuration: Configuration, arm: Arm, dataset: Dataset, seed: int) -> Training:
     config = build_config(arm.model, configuration.values)
     data, schema = config.features.view(dataset)
     model = trainable(seeded_model(lambda: config.build(schema), seed), schema, CPU)
