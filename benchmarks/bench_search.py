@@ -9,7 +9,6 @@ Other libraries search in environments of their own (`search_peers.py`).
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from math import inf, isinf
 from statistics import mean, median
 
@@ -18,7 +17,7 @@ import numpy as np
 from recorded import recorded
 from replay.clock import Trace, simulate
 from replay.recorded_tables import recorded_table
-from replay.strategy import MakeStrategy, Strategy
+from replay.strategy import MakeStrategy
 from replay.table import Table
 from replay.with_optuna import STRATEGIES
 from search_peers import replay_peers
@@ -82,12 +81,8 @@ def _of_peers(searched: Table, slots: int, repeats: int) -> Iterator[SearchFigur
 def figure(table: Table, slots: int, name: str, make: MakeStrategy, repeats: int) -> SearchFigure:
     """Replay one strategy on one table."""
     time = _seconds(table) / slots
-    traces = [simulate(table, partial(_made, make, seed), slots, time) for seed in range(repeats)]
+    traces = [simulate(table, make(table, seed), slots, time) for seed in range(repeats)]
     return summary(table, slots, name, traces)
-
-
-def _made(make: MakeStrategy, seed: int, table: Table) -> Strategy:
-    return make(table, seed)
 
 
 def summary(table: Table, slots: int, name: str, traces: Sequence[Trace]) -> SearchFigure:

@@ -5,7 +5,7 @@ Proposals take no time. A resumed trial goes on from where it paused.
 
 import heapq
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from replay.strategy import Decision, New, Strategy
@@ -103,11 +103,9 @@ class _Run:
         return decision == Decision.GO_ON
 
 
-def simulate(
-    table: Table, make_strategy: Callable[[Table], Strategy], slots: int, seconds: float
-) -> Trace:
+def simulate(table: Table, strategy: Strategy, slots: int, seconds: float) -> Trace:
     """Run a strategy until the clock shows `seconds`, or the table is used up."""
-    run = _Run(table, make_strategy(table))
+    run = _Run(table, strategy)
     for _ in range(slots):
         run.start(0.0)
     while run.events:

@@ -6,13 +6,12 @@ Runs in the environment of that library: python -m replay.run_peer TABLE.json "s
 import argparse
 import json
 from dataclasses import asdict
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 
 from replay.clock import simulate
-from replay.strategy import MakeStrategy, Strategy
-from replay.table import Table, read_table
+from replay.strategy import MakeStrategy
+from replay.table import read_table
 
 LIBRARIES = ("syne tune", "smac", "ray")
 
@@ -35,12 +34,8 @@ def main() -> None:
     options = parser.parse_args()
     table, make = read_table(options.table), strategy(options.strategy)
     for seed in range(options.repeats):
-        trace = simulate(table, partial(_made, make, seed), options.slots, options.seconds)
+        trace = simulate(table, make(table, seed), options.slots, options.seconds)
         print(json.dumps(asdict(trace)), flush=True)
-
-
-def _made(make: MakeStrategy, seed: int, table: Table) -> Strategy:
-    return make(table, seed)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Table: recorded configurations of one search space, from which a strategy draws.
 
-A strategy proposes values; it gets the nearest configuration that nobody has tried. So all values
-that it learns from were measured, and none comes of a model of the space. This file needs numpy
+A strategy proposes values; it gets the nearest configuration that has not been tried. So all values
+that it learns from were measured, and none comes from a model of the space. This file needs numpy
 alone: it also runs in the environments of other search libraries. Shape legend: N configurations,
 F features of the encoded space.
 """

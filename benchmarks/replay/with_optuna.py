@@ -1,7 +1,6 @@
 """With Optuna: its samplers and pruners as they come, and ours, which are built on them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import optuna
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
@@ -11,7 +10,8 @@ from optuna.trial import Trial, TrialState
 from hinet_search.search.sampling import make_pruner, make_sampler
 from hinet_search.study.study_spec import PrunerSpec, SamplerSpec
 from replay.strategy import Decision, MakeStrategy, New, Strategy
-from replay.table import Parameter, Table, Values
+from replay.suggest import suggest
+from replay.table import Table, Values
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -35,7 +35,7 @@ class OptunaSearch:
         if self._first:
             return New(self._first.pop(0))
         trial = self._study.ask()
-        values = _suggest(trial, self._table)
+        values = suggest(trial, self._table)
         self._study.tell(trial, state=TrialState.FAIL)  # only the nearest in the table is tried
         return New(values)
 
@@ -44,7 +44,7 @@ class OptunaSearch:
         assert trial == len(self._trials)
         self._study.enqueue_trial(dict(values))
         self._trials.append(self._study.ask())
-        _suggest(self._trials[-1], self._table)
+        suggest(self._trials[-1], self._table)
 
     def evaluated(self, trial: int, passes: float, value: float) -> Decision:
         """Report the value, and ask the pruner."""
@@ -60,24 +60,6 @@ class OptunaSearch:
         running = self._trials[trial]
         if self._study.get_trials(deepcopy=False)[running.number].state == TrialState.RUNNING:
             self._study.tell(running, value)
-
-
-def _suggest(trial: Trial, table: Table) -> dict[str, Any]:
-    """Draw every parameter that applies."""
-    drawn: dict[str, Any] = {}
-    for parameter in table.parameters:
-        if not parameter.parent or drawn.get(parameter.parent):
-            drawn[parameter.name] = _draw(trial, parameter)
-    return drawn
-
-
-def _draw(trial: Trial, parameter: Parameter) -> Any:
-    if parameter.kind == "categorical":
-        return trial.suggest_categorical(parameter.name, parameter.choices)
-    if parameter.kind == "int":
-        low, high = int(parameter.low), int(parameter.high)
-        return trial.suggest_int(parameter.name, low, high, log=parameter.log)
-    return trial.suggest_float(parameter.name, parameter.low, parameter.high, log=parameter.log)
 
 
 def plain(make: Callable[[int], BaseSampler], pruner: BasePruner | None = None) -> MakeStrategy:

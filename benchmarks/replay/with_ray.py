@@ -20,7 +20,8 @@ from ray.tune.search.optuna import OptunaSearch
 
 from replay.codes import evaluation
 from replay.strategy import Decision, MakeStrategy, New
-from replay.table import Parameter, Table, Values
+from replay.suggest import suggest
+from replay.table import Table, Values
 
 OBJECTIVE, EVALUATION, STUDY = "objective", "training_iteration", "study"
 CONTROLLER: Any = None  # schedulers take it, and these do not use it
@@ -87,20 +88,8 @@ class RaySearch:
 
 
 def _draw(table: Table, trial: Any) -> None:
-    """Draw every parameter that applies."""
-    drawn: dict[str, Any] = {}
-    for parameter in table.parameters:
-        if not parameter.parent or drawn.get(parameter.parent):
-            drawn[parameter.name] = _suggest(trial, parameter)
-
-
-def _suggest(trial: Any, parameter: Parameter) -> Any:
-    if parameter.kind == "categorical":
-        return trial.suggest_categorical(parameter.name, parameter.choices)
-    if parameter.kind == "int":
-        low, high = int(parameter.low), int(parameter.high)
-        return trial.suggest_int(parameter.name, low, high, log=parameter.log)
-    return trial.suggest_float(parameter.name, parameter.low, parameter.high, log=parameter.log)
+    """Draw as Ray wants it: the values are known to the trial."""
+    suggest(trial, table)
 
 
 def _full(sampler: Callable[..., BaseSampler]) -> MakeStrategy:

@@ -60,7 +60,7 @@ class Scripted:
 
 def test_one_slot_trains_one_configuration_after_another_until_the_table_is_used_up() -> None:
     strategy = Scripted([New({"rate": 1.0}), New({"rate": 0.9})])
-    trace = simulate(table([0.1, 0.2], [0.3], [0.25, 0.5]), lambda _: strategy, 1, 1000.0)
+    trace = simulate(table([0.1, 0.2], [0.3], [0.25, 0.5]), strategy, 1, 1000.0)
     assert [heard[0] for heard in strategy.heard] == [0, 0, 1, 2, 2]
     assert [values["rate"] for values in strategy.begun] == [1.0, 0.5, 0.0]
     assert trace.seconds == [10.0, 20.0]  # nothing later looks better than the first
@@ -70,7 +70,7 @@ def test_one_slot_trains_one_configuration_after_another_until_the_table_is_used
 def test_several_slots_share_the_clock() -> None:
     curves = [[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]]
     strategy = Scripted([New({"rate": 0.0}), New({"rate": 0.5}), New({"rate": 1.0})])
-    trace = simulate(table(*curves), lambda _: strategy, 2, 1000.0)
+    trace = simulate(table(*curves), strategy, 2, 1000.0)
     assert [heard[:2] for heard in strategy.heard] == [
         *[(0, 0.25), (1, 0.25), (0, 0.5), (1, 0.5)],
         *[(2, 0.25), (2, 0.5)],
@@ -80,7 +80,7 @@ def test_several_slots_share_the_clock() -> None:
 
 def test_a_stopped_training_frees_its_slot_and_is_not_complete() -> None:
     strategy = Scripted([New(None), New({"rate": 1.0})], {(0, 0.25): Decision.STOP})
-    trace = simulate(table([0.1, 0.9], [0.3, 0.4]), lambda _: strategy, 1, 1000.0)
+    trace = simulate(table([0.1, 0.9], [0.3, 0.4]), strategy, 1, 1000.0)
     assert strategy.complete == [(1, 0.4)]
     assert trace.truth == [0.9, 0.4, 0.4]  # the first trial is known by its first value alone
     assert trace.seconds == [10.0, 20.0, 30.0]
@@ -89,14 +89,14 @@ def test_a_stopped_training_frees_its_slot_and_is_not_complete() -> None:
 def test_a_resumed_training_costs_what_is_left_of_it() -> None:
     script = [New(None), New({"rate": 1.0}), Resume(0)]
     strategy = Scripted(script, {(0, 0.25): Decision.PAUSE})
-    trace = simulate(table([0.1, 0.9], [0.3, 0.4]), lambda _: strategy, 1, 1000.0)
+    trace = simulate(table([0.1, 0.9], [0.3, 0.4]), strategy, 1, 1000.0)
     assert strategy.heard[-1] == (0, 0.5, 0.9)
     assert trace.seconds[-1] == 40.0
 
 
 def test_nothing_is_heard_after_the_time_is_over() -> None:
     strategy = Scripted([])
-    simulate(table([0.1, 0.2, 0.3]), lambda _: strategy, 1, 20.0)
+    simulate(table([0.1, 0.2, 0.3]), strategy, 1, 20.0)
     assert len(strategy.heard) == 2
 
 
