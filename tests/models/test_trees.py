@@ -1,7 +1,5 @@
 """Trees: their inputs, equality with LightGBM's, and saving and restoring of stages."""
 
-import subprocess
-import sys
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
-from hinet_search.common.errors import EnvironmentFault
 from hinet_search.common.heartbeat import receive_heartbeats
 from hinet_search.data.columns import Columns
 from hinet_search.data.schema import ListField, Schema
@@ -357,25 +354,6 @@ def test_damaged_trees_are_refused(words: str) -> None:
     arrays[name][node] = value if value != -1 or at != "by id" else len(arrays["left_N"]) - 1
     with pytest.raises(ValueError, match=words):
         model.load_state_dict({key: torch.from_numpy(array) for key, array in arrays.items()})
-
-
-def test_a_machine_without_openmp_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Broken:
-        def find_spec(self, name: str, *_: object) -> None:
-            if name == "lightgbm":
-                raise OSError("libgomp.so.1: cannot open shared object file")
-
-    monkeypatch.delitem(sys.modules, "lightgbm", raising=False)
-    monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
-    with pytest.raises(EnvironmentFault, match=r"libgomp\.so\.1") as caught:
-        grown()
-    assert "apt install libgomp1" in caught.value.remedy
-
-
-def test_the_module_is_imported_without_lightgbm() -> None:
-    code = "import sys, hinet_search.models.trees; print('lightgbm' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
 
 
 def test_a_description_names_inputs_by_kind_and_what_is_left_out() -> None:
