@@ -8,6 +8,7 @@ import pytest
 
 from hinet_search.data.guess.column_facts import ColumnFacts, facts_of
 from hinet_search.data.guess.column_roles import ColumnRole, ColumnRoles, guess_roles
+from hinet_search.data.raw_values import as_text
 from tests.data.odd_tables import odd_table
 
 N = 600
@@ -26,6 +27,25 @@ def guessed(**columns: object) -> ColumnRoles:
 
 def names(guesses: tuple[ColumnRole, ...]) -> list[str]:
     return [role.column.name for role in guesses]
+
+
+def test_values_of_all_columns_in_one_pass_are_those_of_each_column_alone() -> None:
+    columns = {
+        "channel": ["b", "a", None] * 4,
+        "same channel": ["b", "a", "a"] * 4,
+        "level": [3, 1, 1, None] * 3,
+        "share": [0.5, None, -1.0, 0.5] * 3,
+        "seen": [True, False, None] * 4,
+        "price": [Decimal("1.50"), None, Decimal("2.00")] * 4,
+        "nothing": [None] * 12,
+    }
+    table = pl.DataFrame(columns).with_columns(kind=pl.col("channel").cast(pl.Categorical))
+    for column in facts_of(table.lazy()):
+        present = table[column.name].drop_nulls()
+        rows = {value: present.eq(value).sum() for value in present.unique()}
+        in_order = sorted(rows, key=lambda value: (-rows[value], value))
+        texts = as_text(pl.Series(in_order, dtype=column.dtype)).to_list()
+        assert column.values == tuple(zip(texts, (rows[each] for each in in_order), strict=True))
 
 
 def test_a_column_that_is_named_like_user_and_item_is_the_user_alone() -> None:
