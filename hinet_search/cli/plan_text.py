@@ -115,7 +115,8 @@ def _costs(plan: "Plan") -> str:
     ready, finalists = plan.ready, plan.ready.study.spec.finalists
     slots = f"{counted(ready.slots, 'slot')} on {ready.device.device}"
     room = f"{byte_size(plan.memory_bytes)} of memory, {byte_size(plan.disk_bytes)} of disk"
-    chosen = f"top {finalists.top} + default x {counted(finalists.seeds, 'seed')}"
+    default = " + default" if finalists.default else ""
+    chosen = f"top {finalists.top}{default} x {counted(finalists.seeds, 'seed')}"
     seconds = f"about {duration(plan.seconds)} (probe of {duration(plan.probe_seconds)})"
     rows = [
         ("plan", f"{slots}, {room}"),

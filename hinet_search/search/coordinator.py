@@ -252,7 +252,7 @@ class Coordinator:
             searched += self._search(executor, turn, context, searched, share)
             of_turn: list[Candidate] = []
             for search in turn:
-                of_turn += candidates_of(search, self._spec.finalists.top)
+                of_turn += candidates_of(search, self._spec.finalists)
             seeds = paired_seeds(self._spec)
             runs = [CandidateRun(candidate, seed) for seed in seeds for candidate in of_turn]
             self._progress.ahead -= self._jobs_ahead(turn, [])

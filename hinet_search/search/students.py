@@ -103,7 +103,7 @@ def teach(
     for search in searches:
         store.record_importances(search.arm.name, search.importances())
     candidates = [
-        candidate for search in searches for candidate in candidates_of(search, spec.finalists.top)
+        candidate for search in searches for candidate in candidates_of(search, spec.finalists)
     ]
     runs = [CandidateRun(each, seed) for seed in paired_seeds(spec) for each in candidates]
     drive(FinalistPhase(runs, store.finalists(), context))

@@ -1,7 +1,7 @@
 """Load a study: read a file in studies/ and resolve its arms, models, spaces and size."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from os.path import normpath
@@ -16,7 +16,12 @@ from hinet_search.results.records import TAUGHT
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.distributions import Value
 from hinet_search.study.find_file import find, is_known
-from hinet_search.study.parameter_changes import PARAMETERS, changed, refuse_unsearched
+from hinet_search.study.parameter_changes import (
+    PARAMETERS,
+    ParameterChange,
+    changed,
+    refuse_unsearched,
+)
 from hinet_search.study.search_space import SearchSpace, load_space
 from hinet_search.study.study_spec import AUTO, ArmSpec, ExecutorSpec, SizeSpec, StudySpec
 from hinet_search.study.validation_messages import Location
@@ -34,6 +39,8 @@ DENSE_PARAMETERS = "model.dense_parameters"
 OF_TEACHER = ("train.teacher_weight", "train.teacher_temperature")
 # First parts of the names that configure an arm, not the study.
 SETTINGS = ("model", "train", "features")
+
+Changes = tuple[Mapping[str, ParameterChange], Place]  # changes to parameters, and where
 
 
 @dataclass(frozen=True)
@@ -113,14 +120,16 @@ def load_study(
     file, definition_file = _with_overrides(file, overrides or {}, size)
     spec = _spec(file, definition_file)
     study_name = spec.name or file.path.stem
+    changes = _changes(file, spec, size)
     problems = ErrorCollector()
     with problems.collecting():
         check_study_name(study_name, file.place(("name",)))
     with problems.collecting():
         _check_executor(spec.executor, file.place)
     with problems.collecting():
-        arms = _arms(file, spec)
-        refuse_unsearched(spec.parameters, [arm.space for arm in arms], file.place)
+        arms = _arms(file, spec, changes)
+        for of_key, place in changes:
+            refuse_unsearched(of_key, [arm.space for arm in arms], place)
     problems.raise_if_any()
     return _at_size(Study(study_name, spec, arms, file, definition_file), size)
 
@@ -191,15 +200,18 @@ def _location(file: YamlFile, name: str, size: str | None) -> Location:
     Keys of `fixed` and `parameters` contain dots; a key that the size sets is located in the size.
     """
     parts = name.split(".")
+    of_size = file.tree["sizes"][size] if size is not None else None
+    written = of_size if isinstance(of_size, dict) else {}
     if parts[0] in SETTINGS:
         return ("fixed", name)
     if parts[0] == PARAMETERS:
-        return (PARAMETERS, ".".join(parts[1:-1]), parts[-1])
+        parameter = ".".join(parts[1:-1])
+        is_of_size = parameter in (written.get(PARAMETERS) or {})
+        return (*(("sizes", str(size)) if is_of_size else ()), PARAMETERS, parameter, parts[-1])
     if "fixed" in parts[:-1]:
         end = parts.index("fixed") + 1
         return (*parts[:end], ".".join(parts[end:]))
-    of_size = file.tree["sizes"][size] if size is not None else None
-    if isinstance(of_size, dict) and parts[0] in of_size:
+    if parts[0] in written:
         return ("sizes", str(size), *parts)
     return tuple(parts)
 
@@ -232,6 +244,16 @@ def _spec(file: YamlFile, definition_file: YamlFile | None) -> StudySpec:
     raise AssertionError("the study was wrong")
 
 
+def _changes(file: YamlFile, spec: StudySpec, size: str | None) -> list[Changes]:
+    """Return the changes to parameters by the study, then those by its size."""
+    changes: list[Changes] = [(spec.parameters, file.place)]
+    if size is not None and spec.sizes[size].parameters:
+        changes.append(
+            (spec.sizes[size].parameters, lambda at: file.place(("sizes", str(size), *at)))
+        )
+    return changes
+
+
 def _at_size(study: Study, size: str | None) -> Study:
     if size is None:
         return study
@@ -241,9 +263,13 @@ def _at_size(study: Study, size: str | None) -> Study:
 
 
 def _with_budget(study: Study, size: SizeSpec) -> Study:
-    """Apply a size to the study; its passes become a fixed setting of every arm."""
+    """Apply a size to the study; its passes become a fixed setting of every arm.
+
+    The arms have its changes to parameters already.
+    """
     values = {name: getattr(size, name) for name in SizeSpec.model_fields}
     given = {name: value for name, value in values.items() if value is not None}
+    given[PARAMETERS] = {**study.spec.parameters, **size.parameters}
     spec = study.spec.model_copy(update=given)
     arms = (
         replace(arm, space=arm.space.with_fixed({PASSES: spec.passes}, arm.space.places[PASSES]))
@@ -277,13 +303,13 @@ def _check_executor(executor: ExecutorSpec, place: Place) -> None:
     validated_at(options, executor.options, lambda location: place(("executor", *location)))
 
 
-def _arms(file: YamlFile, spec: StudySpec) -> tuple[Arm, ...]:
+def _arms(file: YamlFile, spec: StudySpec, changes: Sequence[Changes]) -> tuple[Arm, ...]:
     """Resolve every arm; problems of all arms are reported together."""
     arms: list[Arm] = []
     problems = ErrorCollector()
     for name, arm in spec.arms.items():
         with problems.collecting():
-            arms.append(_arm(name, arm, spec, file))
+            arms.append(_arm(name, arm, spec, file, changes))
     problems.raise_if_any()
     return tuple(arms)
 
@@ -306,10 +332,13 @@ def _model_and_space(name: str, arm: ArmSpec, file: YamlFile) -> tuple[str, Sear
     return model, load_space(arm.space or _default_space(model, folder), folder, place)
 
 
-def _arm(name: str, arm: ArmSpec, spec: StudySpec, file: YamlFile) -> Arm:
+def _arm(
+    name: str, arm: ArmSpec, spec: StudySpec, file: YamlFile, changes: Sequence[Changes]
+) -> Arm:
     """Resolve one arm: its model, its space, and the study's and its own changes to the space."""
     model, space = _model_and_space(name, arm, file)
-    space = changed(space, spec.parameters, file.place)
+    for of_key, place_of_key in changes:
+        space = changed(space, of_key, place_of_key)
     for key, value in spec.fixed.items():
         # Model settings only if the space names them: check_study fixes those its model has.
         if not key.startswith("model.") or key in space.parameters or key in space.fixed:

@@ -61,6 +61,9 @@ class PrunerSpec(Frozen):
 class FinalistSpec(Frozen):
     """Retraining of the `top` best trials of each arm and its default with `seeds` seeds.
 
+    With `default: false` the default is retrained only where it is one of these trials, or where
+    none ended: cheaper, but the report cannot say what the search gained.
+
     With `shared_batches` all seeds have the row order of the first seed and train in one job, as
     one model if that is faster. Seeds then differ only in initial weights and dropout, not in row
     order. Nothing is claimed from such seeds: every difference is an observation.
@@ -72,8 +75,13 @@ class FinalistSpec(Frozen):
 
     top: Count = 3
     seeds: Count = 5
+    default: bool = True
     shared_batches: bool = False
     refit: bool = False
+
+    def most(self, trials: int) -> int:
+        """Return the highest number of configurations that are retrained after so many trials."""
+        return min(self.top + self.default, trials)
 
 
 class ComparisonSpec(Frozen):
@@ -152,6 +160,13 @@ def refuse_other_students(teaching: TeachingSpec | None, arms: Collection[str] |
             )
 
 
+def refuse_fixed(parameters: Collection[str], fixed: Collection[str] | None) -> None:
+    """Raise ValueError for parameters that are also fixed; `fixed` is None if it is invalid."""
+    both = [name for name in parameters if name in (fixed or ())]
+    if both:
+        raise ValueError(f"must be either fixed or searched: {', '.join(both)}")
+
+
 Teaching = Annotated[TeachingSpec, BeforeValidator(_auto_is_default)]
 Inputs = Annotated[InputsSpec, BeforeValidator(_auto_is_default)]
 
@@ -172,7 +187,7 @@ class ExecutorSpec(BaseModel):
 
 
 class SizeSpec(Frozen):
-    """The values that a size of a study replaces."""
+    """The values that a size of a study replaces; `parameters` change those of the study."""
 
     trials: Count | None = None
     passes: Passes | None = None
@@ -180,6 +195,7 @@ class SizeSpec(Frozen):
     inputs: Inputs | None = None
     teaching: Teaching | None = None
     ensemble: bool | None = None
+    parameters: dict[Text, ParameterChange] = Field(default_factory=dict)
 
 
 class StudySpec(Frozen):
@@ -241,15 +257,16 @@ class StudySpec(Frozen):
 
         These are the best trials and the default, which may be one of them.
         """
-        return min(self.finalists.top + 1, self.trials)
+        return self.finalists.most(self.trials)
 
     @property
     def most_student_trainings(self) -> int:
         """The highest number of trainings of students: their trials and finalists."""
         if self.teaching is None:
             return 0
-        finalists = min(self.teaching.top + 1, self.teaching.trials) * self.finalists.seeds
-        return self.teaching.most_students(len(self.arms)) * (self.teaching.trials + finalists)
+        finalists = self.finalists.model_copy(update={"top": self.teaching.top})
+        trainings = self.teaching.trials + finalists.most(self.teaching.trials) * finalists.seeds
+        return self.teaching.most_students(len(self.arms)) * trainings
 
     @property
     def most_input_trainings(self) -> int:
@@ -272,9 +289,7 @@ class StudySpec(Frozen):
     def _changes_are_not_fixed(
         cls, changes: dict[str, ParameterChange], others: ValidationInfo
     ) -> dict[str, ParameterChange]:
-        both = [name for name in changes if name in others.data.get("fixed", {})]
-        if both:
-            raise ValueError(f"must be either fixed or searched: {', '.join(both)}")
+        refuse_fixed(changes, others.data.get("fixed"))
         return changes
 
     @field_validator("teaching")
@@ -301,6 +316,7 @@ class StudySpec(Frozen):
         for size in sizes.values():
             refuse_other_students(size.teaching, others.data.get("arms"))
             refuse_other_arm(size.inputs, others.data.get("arms"))
+            refuse_fixed(size.parameters, others.data.get("fixed"))
         return sizes
 
     @field_validator("arms", mode="before")

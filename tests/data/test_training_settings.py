@@ -7,6 +7,7 @@ from hinet_search.data.guess.training_settings import (
     SMALLEST_BATCH,
     training_settings,
 )
+from hinet_search.models.trees import Config as Trees
 
 
 @pytest.mark.parametrize("has_statistics", [False, True])
@@ -30,3 +31,20 @@ def test_ids_without_statistics_learn_faster_and_get_more_patience() -> None:
     passes_of_patience = [each.patience / each.evaluations_per_pass for each in (alone, helped)]
     assert passes_of_patience == [2.0, 1.0]
     assert alone.embedding_learning_rate_multiplier > helped.embedding_learning_rate_multiplier
+
+
+def test_a_quick_study_of_a_single_pass_learns_faster_and_grows_fewer_trees() -> None:
+    for has_statistics in (False, True):
+        settings = training_settings(10**6, has_statistics=has_statistics)
+        quick = settings.quick_parameters
+        assert settings.quick_passes == 1
+        assert quick["train.learning_rate"]["default"] > settings.learning_rate
+        assert quick["model.max_rounds"]["default"] < Trees().max_rounds
+        assert quick["model.learning_rate"]["default"] > Trees().learning_rate
+
+
+def test_a_quick_study_of_several_passes_starts_where_the_full_one_does() -> None:
+    settings = training_settings(10_000, has_statistics=True)
+    assert settings.quick_passes > 1
+    assert settings.quick_parameters == {}
+    assert list(settings.quick_lines()) == []

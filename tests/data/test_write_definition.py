@@ -46,6 +46,19 @@ def test_a_search_starts_where_rows_and_statistics_of_the_table_say(folder: Path
     assert {name: space.fixed[name] for name in settings.fixed} == settings.fixed
 
 
+def test_a_quick_study_of_a_single_pass_starts_elsewhere_than_the_full_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("hinet_search.data.guess.training_settings.QUICK_ROWS", 1)
+    write_draft(write_odd_table(Path()), None, force=False)
+    starts = {}
+    for size in ("quick", "full"):
+        arms = {arm.name: arm for arm in load_study("studies/odd_rows.yaml", size).arms}
+        rate = arms["mmoe"].space.default()["train.learning_rate"]
+        starts[size] = (rate, arms["trees"].space.default()["model.max_rounds"])
+    assert starts == {"quick": (0.003, 150), "full": (0.001, 500)}
+
+
 def test_every_guess_that_is_unsure_is_marked_with_its_line(folder: Path) -> None:
     written = write_draft(write_odd_table(Path()), None, force=False)
     assert load_study("studies/odd_rows.yaml").guesses_to_check == written.guesses_to_check

@@ -161,6 +161,19 @@ def test_one_of_everything_is_written_in_the_singular() -> None:
     assert "The best configuration of each arm and its default were retrained with 1 seed;" in words
 
 
+def test_a_default_that_was_not_retrained_is_not_said_to_be() -> None:
+    record = study(Shape(arms=("single", "hinet")))
+    alone = [
+        replace(arm, finalists=tuple(each for each in arm.finalists if not each.is_default)[:1])
+        for arm in record.arms
+    ]
+    budget = replace(record.budget, finalist_top=1)
+    words = words_of(replace(record, arms=tuple(alone), budget=budget))
+    assert (
+        "The best configuration of each arm was retrained with 5 seeds; it represents the" in words
+    )
+
+
 def test_with_one_seed_nothing_is_said_of_spread_or_intervals_at_once() -> None:
     several, single = (words_of(study(Shape(seeds=seeds))) for seeds in (5, 1))
     for words in (

@@ -14,7 +14,7 @@ from hinet_search.search.plan.size_limits import default_of
 from hinet_search.search.sampling import make_sampler
 from hinet_search.storage.engine import Database
 from hinet_search.study.load_study import Arm
-from hinet_search.study.study_spec import SamplerSpec
+from hinet_search.study.study_spec import FinalistSpec, SamplerSpec
 from hinet_search.training.trial_config import TrialConfig, build_config
 from tests.search import studies
 from tests.search.arms import Begin, complete, record, run_to_the_end
@@ -218,24 +218,39 @@ def test_a_default_that_was_pruned_is_a_finalist_all_the_same(begin: Begin) -> N
     search.finish(asked.number, TrialState.PRUNED, None, studies.COST, "pruned at pass 1")
     run_to_the_end(search)
     assert [
-        (candidate.trial_number, candidate.is_default) for candidate in candidates_of(search, 1)
+        (candidate.trial_number, candidate.is_default)
+        for candidate in candidates_of(search, FinalistSpec(top=1))
     ] == [
         (2, False),
         (0, True),
     ]
 
 
+def test_a_default_that_is_not_wanted_is_a_finalist_if_it_is_the_best_or_nothing_ended(
+    begin: Begin,
+) -> None:
+    without_default = FinalistSpec(top=1, default=False)
+    search = begin(trials=3)
+    default = search.ask()
+    assert default is not None
+    search.on_evaluation(default.number, studies.evaluation(1, 0.1))
+    search.finish(default.number, TrialState.PRUNED, None, studies.COST, "pruned at pass 1")
+    assert [each.trial_number for each in candidates_of(search, without_default)] == [0]
+    run_to_the_end(search)
+    assert [each.trial_number for each in candidates_of(search, without_default)] == [2]
+
+
 def test_a_default_that_failed_is_no_finalist(begin: Begin) -> None:
     search = begin(trials=2)
     search.finish(search.ask().number, TrialState.FAIL, None, None, "diverged")
     run_to_the_end(search)
-    assert [candidate.trial_number for candidate in candidates_of(search, 3)] == [1]
+    assert [candidate.trial_number for candidate in candidates_of(search, FinalistSpec())] == [1]
 
 
 def test_a_default_that_is_the_best_trial_is_one_finalist(begin: Begin) -> None:
     search = begin(trials=1)
     run_to_the_end(search)
-    assert [candidate.trial_number for candidate in candidates_of(search, 3)] == [0]
+    assert [candidate.trial_number for candidate in candidates_of(search, FinalistSpec())] == [0]
 
 
 def test_a_sampler_that_repeats_a_refused_point_gives_way_to_random_draws(

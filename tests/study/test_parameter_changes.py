@@ -33,6 +33,20 @@ def load(*changes: str, **overrides: object) -> Study:
     )
 
 
+SIZES = """\
+  train.learning_rate: {default: 0.002, high: 0.02}
+sizes:
+  quick: {parameters: {train.learning_rate: {default: 0.004}, train.batch_size: {default: 2048}}}
+  full: {trials: 5}
+"""
+
+
+def at_size(size: str, more: str = "", **overrides: object) -> Study:
+    Path("s.yaml").write_text(STUDY + SIZES + more)
+    given = {name: Override(value, "--set") for name, value in overrides.items()}
+    return load_study("s.yaml", size, given)
+
+
 def problems(*changes: str, more: str = "") -> tuple[str, ...]:
     Path("s.yaml").write_text(STUDY + "".join(f"  {change}\n" for change in changes) + more)
     with pytest.raises(ConfigurationError) as caught:
@@ -102,3 +116,42 @@ def test_a_parameter_is_not_fixed_and_changed() -> None:
 def test_an_empty_change_is_refused() -> None:
     (problem,) = problems("train.learning_rate: {}")
     assert "must have at least one of default, low, high, choices" in problem
+
+
+def test_a_size_changes_parameters_beside_those_of_the_study() -> None:
+    for arm in at_size("quick").arms:
+        learning_rate = arm.space.parameters["train.learning_rate"]
+        assert (learning_rate.default, learning_rate.bounds) == (0.004, (0.0003, 0.02))
+        assert arm.space.default()["train.batch_size"] == 2048
+        assert arm.space.places["train.learning_rate"] == "s.yaml:11:24"
+    assert at_size("full").arms[0].space.default()["train.learning_rate"] == 0.002
+
+
+def test_the_command_line_changes_a_key_of_the_size_that_has_it() -> None:
+    default = {"parameters.train.learning_rate.default": 0.005}
+    for size in ("quick", "full"):
+        (arm, _) = at_size(size, **default).arms
+        assert arm.space.default()["train.learning_rate"] == 0.005
+    (arm, _) = at_size("quick", **{"parameters.train.learning_rate.high": 0.03}).arms
+    assert arm.space.parameters["train.learning_rate"].bounds == (0.0003, 0.03)
+    assert arm.space.default()["train.learning_rate"] == 0.004
+
+
+@pytest.mark.parametrize(
+    ("key", "problem"),
+    [
+        ("train.batch_size: {default: 333}", "s.yaml:13:23: train.batch_size, merged with its"),
+        ("train.batch_sizes: {default: 512}", "s.yaml:13:23: 'train.batch_sizes' is searched in"),
+        ("train.batch_size: {}", "s.yaml:13:23: sizes.tiny.parameters.train.batch_size: must have"),
+    ],
+)
+def test_a_wrong_change_of_a_size_is_reported_at_its_place(key: str, problem: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        at_size("tiny", f"  tiny: {{parameters: {{{key}}}}}\n")
+    (found,) = caught.value.problems
+    assert found.startswith(problem)
+
+
+def test_what_the_study_fixes_a_size_does_not_search() -> None:
+    with pytest.raises(ConfigurationError, match="must be either fixed or searched"):
+        at_size("quick", "fixed: {train.batch_size: 256}\n")

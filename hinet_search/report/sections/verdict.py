@@ -276,9 +276,24 @@ def _selected(record: StudyRecord) -> str:
     criterion = "mean" if max(counts) > 1 else "value"
     top = record.budget.finalist_top
     tuned = f"{top} best configurations" if top > 1 else "best configuration"
+    retrained = f"retrained with {numbers.seeds(counts)}"
+    if _retrained_defaults(record, top):
+        were = "and its default were"
+    elif top > 1:
+        were = "were"
+    else:
+        return f"The {tuned} of each arm was {retrained}; it represents the arm."
     return (
-        f"The {tuned} of each arm and its default were retrained with {numbers.seeds(counts)}; "
+        f"The {tuned} of each arm {were} {retrained}; "
         f"the one with the best {criterion} on validation represents the arm."
+    )
+
+
+def _retrained_defaults(record: StudyRecord, top: int) -> bool:
+    """Whether defaults were retrained beside the `top` best trials, or are among them."""
+    finalists = [arm.finalists for arm in record.arms if arm.finalists]
+    return any(len(of_arm) > top for of_arm in finalists) or all(
+        any(finalist.is_default for finalist in of_arm) for of_arm in finalists
     )
 
 

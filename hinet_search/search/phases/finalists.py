@@ -24,7 +24,7 @@ from hinet_search.search.context import PhaseContext
 from hinet_search.search.progress import Event, value_text
 from hinet_search.search.sampling import derive_seed
 from hinet_search.study.load_study import Arm
-from hinet_search.study.study_spec import StudySpec
+from hinet_search.study.study_spec import FinalistSpec, StudySpec
 from hinet_search.training.jobs.messages import (
     SeedMessage,
     SeedsJob,
@@ -77,10 +77,15 @@ class CandidateRun:
         )
 
 
-def candidates_of(search: ArmSearch, top: int) -> list[Candidate]:
-    """Return the `top` best complete trials and the default, which may have been pruned."""
+def candidates_of(search: ArmSearch, finalists: FinalistSpec) -> list[Candidate]:
+    """Return the `top` best complete trials and the default, which may have been pruned.
+
+    Without `finalists.default`, the default is only a candidate if no trial is complete.
+    """
+    trials = search.complete_trials()[: finalists.top]
     default = search.trained_default()
-    trials = [*search.complete_trials()[:top], *([default] if default else [])]
+    if default and (finalists.default or not trials):
+        trials.append(default)
     arm = search.arm
     by_number = {
         trial.number: Candidate(
