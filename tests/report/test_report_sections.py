@@ -7,6 +7,7 @@ import pytest
 
 from hinet_search.common import plugins
 from hinet_search.report.card import Card, NotApplicable
+from hinet_search.report.drawing.numbers import metric
 from hinet_search.report.page import SECTIONS, cards
 from hinet_search.results.study_record import StudyRecord
 from tests.report.arms import Shape
@@ -172,6 +173,24 @@ def test_a_default_that_was_not_retrained_is_not_said_to_be() -> None:
     assert (
         "The best configuration of each arm was retrained with 5 seeds; it represents the" in words
     )
+
+
+@pytest.mark.parametrize(
+    ("in_search", "words"),
+    [
+        (0.9, "best trials lost .1463: the best of several was partly lucky."),
+        (0.7, "best trials lost nothing."),
+    ],
+)
+def test_what_best_trials_lost_with_new_seeds_is_said(in_search: float, words: str) -> None:
+    record = study(Shape(arms=("single", "hinet")))
+    arms = [
+        replace(arm, trials=(replace(arm.trials[1], state="complete", value=in_search),))
+        for arm in record.arms
+    ]
+    body = build("default_beside_tuned", replace(record, arms=tuple(arms))).body
+    assert f"The best trial of HiNet had {metric(in_search)} in the search and has .75" in body
+    assert f"with 5 seeds that did not choose it. On average over 2 arms, {words}" in body
 
 
 def test_with_one_seed_nothing_is_said_of_spread_or_intervals_at_once() -> None:

@@ -1,6 +1,7 @@
 """Default beside tuned: validation of every finalist, to show what the search gained."""
 
 from collections.abc import Sequence
+from statistics import mean
 
 from markupsafe import Markup
 
@@ -21,6 +22,7 @@ from hinet_search.report.drawing.html import (
 from hinet_search.report.facts import record as record_facts
 from hinet_search.results.finalist_values import chosen, objective_by_seed
 from hinet_search.results.records import ArmRecord, FinalistRecord
+from hinet_search.results.shrinkage import shrinkage
 from hinet_search.results.statistics.paired_difference import Difference, Summary, gain, summary
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
@@ -49,7 +51,13 @@ def build(record: StudyRecord) -> Card:
     num_default = sum(finalist is not None and finalist.is_default for finalist in finalists)
     count = f"{num_default or 'None'} of {numbers.plural(len(arms), 'arm')}"
     heading = f"{count} kept the default configuration"
-    body = join([_summary(record, arms), _every_finalist(record, arms, several=several)])
+    body = join(
+        [
+            _summary(record, arms),
+            _luck(record, arms),
+            _every_finalist(record, arms, several=several),
+        ]
+    )
     return Card("default-beside-tuned", "Search", heading, lead, body, half=True)
 
 
@@ -109,6 +117,29 @@ def _gain_cell(
         return number(tag("small", "not comparable"))
     difference: Difference = gain(left, right, maximize=record.maximize)
     return number(marked(difference), CLASSES[difference.mark])
+
+
+def _luck(record: StudyRecord, arms: Sequence[ArmRecord]) -> Markup:
+    """Say what the best trials lost when new seeds trained them."""
+    shrunk = [found for arm in arms if (found := shrinkage(record, arm)) is not None]
+    if not shrunk:
+        return Markup("")
+    focus = record_facts.focus_of(record)
+    of_focus = next((each for each in shrunk if focus and each.arm == focus.name), shrunk[0])
+    said = (
+        f"The best trial of {title(of_focus.arm)} had {numbers.metric(of_focus.in_search)} in the "
+        f"search and has {numbers.metric(of_focus.over_seeds)} with "
+        f"{numbers.seeds([of_focus.num_seeds])} that did not choose it."
+    )
+    if len(shrunk) == 1:
+        return note(said)
+    average = mean(each.lost for each in shrunk)
+    lost = (
+        f"lost {numbers.metric(average)}: the best of several was partly lucky"
+        if average > 0
+        else "lost nothing"
+    )
+    return note(f"{said} On average over {len(shrunk)} arms, best trials {lost}.")
 
 
 def _every_finalist(record: StudyRecord, arms: Sequence[ArmRecord], *, several: bool) -> Markup:
