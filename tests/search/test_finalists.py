@@ -88,3 +88,15 @@ def test_trials_of_one_number_have_one_seed_in_every_arm(studio: Studio) -> None
     assert [seeds[f"mmoe/{number}"] for number in numbers] == [
         seeds[f"shared_bottom/{number}"] for number in numbers
     ]
+
+
+def test_without_defaults_every_arm_retrains_its_best_trials_alone(studio: Studio) -> None:
+    finalists = "{top: 1, seeds: 2, default: false}"
+    record, pretender = studio.launch(arms=ARMS, finalists=finalists, more="reference: mmoe\n")
+    assert len(jobs_of_finalists(pretender)) == 2 * len(record.arms)
+    for arm in record.arms:
+        (finalist,) = arm.finalists
+        best = max(trial.value or 0.0 for trial in arm.trials)
+        (trial,) = (each for each in arm.trials if each.number == finalist.trial_number)
+        assert trial.value == best
+        assert finalist.chosen
