@@ -28,13 +28,16 @@ class Shrinkage:
 
 
 def shrinkage(record: StudyRecord, arm: ArmRecord) -> Shrinkage | None:
-    """Return what the best trial of an arm lost; None if no trial is complete or retrained."""
+    """Return what the best trial of an arm lost.
+
+    None if fewer than two trials are complete, as nothing was chosen, or if it was not retrained.
+    """
     complete = [
         (trial, trial.value)
         for trial in arm.trials
         if trial.state == "complete" and trial.value is not None
     ]
-    if not complete:
+    if len(complete) < 2:
         return None
     sign = 1.0 if record.maximize else -1.0
     trial, value = max(complete, key=lambda pair: (sign * pair[1], -pair[0].number))

@@ -185,7 +185,13 @@ def test_a_default_that_was_not_retrained_is_not_said_to_be() -> None:
 def test_what_best_trials_lost_with_new_seeds_is_said(in_search: float, words: str) -> None:
     record = study(Shape(arms=("single", "hinet")))
     arms = [
-        replace(arm, trials=(replace(arm.trials[1], state="complete", value=in_search),))
+        replace(
+            arm,
+            trials=tuple(
+                replace(trial, state="complete", value=value)
+                for trial, value in zip(arm.trials, (0.5, in_search), strict=False)
+            ),
+        )
         for arm in record.arms
     ]
     body = build("default_beside_tuned", replace(record, arms=tuple(arms))).body

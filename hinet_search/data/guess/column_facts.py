@@ -213,12 +213,10 @@ def _values(lazy: pl.LazyFrame, keys: list[str]) -> dict[str, tuple[tuple[str, i
         pairs = lazy.unpivot(same, variable_name="key", value_name="value").drop_nulls("value")
         counts = pairs.group_by("key", "value").agg(pl.len().alias("rows"))
         counts = counts.sort(["rows", "value"], descending=[True, False])
-        for (key,), of_key in (
-            counts.collect(engine="streaming").partition_by("key", as_dict=True).items()
-        ):
-            values[key] = tuple(
-                zip(as_text(of_key["value"]).to_list(), of_key["rows"].to_list(), strict=True)
-            )
+        by_key = counts.collect(engine="streaming").partition_by("key", as_dict=True)
+        for (key,), counted in by_key.items():
+            texts, rows = as_text(counted["value"]), counted["rows"]
+            values[key] = tuple(zip(texts.to_list(), rows.to_list(), strict=True))
     return values
 
 
