@@ -21,6 +21,7 @@ def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
     """Check a study, time its arms and print what a launch would do."""
     from hinet_search.api import ready
     from hinet_search.search.plan.few_steps import few_steps
+    from hinet_search.search.plan.left_out_starts import left_out_starts
     from hinet_search.search.plan.probe_cache import cached_plan
     from hinet_search.search.stored_study import find_stored_study, shortages
 
@@ -35,6 +36,7 @@ def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
     warnings += [
         *plan.notes,
         *few_steps(checked),
+        *left_out_starts(checked.study),
         *checked.dataset.record.warnings,
         *checked.study.guesses_to_check,
         *shortages(plan, options.folder),

@@ -94,12 +94,7 @@ class ArmSearch:
         self._optuna, stored = self._open_copy()
         self._rows = {row.number: row for row in store.trial_rows(arm.name)}
         for trial in stored:
-            if not self._rows[trial.number].counts:
-                trial.state = TrialState.FAIL  # samplers learn nothing from a failed trial
-            elif trial.state == TrialState.FAIL:
-                trial.state = _as_learned(trial.state, self._rows[trial.number].cause)
-            elif trial.state == TrialState.COMPLETE:
-                self._pruning.remember(trial.intermediate_values)
+            self._remember(trial)
         self._memory = in_memory(self._optuna.name, stored, maximize=objective.maximize)
         self._study = self._memory.study
         self._study.pruner = self._pruning.pruner
@@ -111,8 +106,18 @@ class ArmSearch:
         finished = [row for row in self._rows.values() if row.state != "running" and row.counts]
         self._num_counted = len(finished)
         self._tried = {config_key(row.parameters) for row in finished}
+        self._starts = self._untried_starts()
         self.exhausted = False
         self._small_space = self._all_draws()
+
+    def _remember(self, trial: FrozenTrial) -> None:
+        """Prepare a stored trial for samplers and pruners."""
+        if not self._rows[trial.number].counts:
+            trial.state = TrialState.FAIL  # samplers learn nothing from a failed trial
+        elif trial.state == TrialState.FAIL:
+            trial.state = _as_learned(trial.state, self._rows[trial.number].cause)
+        elif trial.state == TrialState.COMPLETE:
+            self._pruning.remember(trial.intermediate_values)
 
     @property
     def started(self) -> int:
@@ -269,6 +274,19 @@ class ArmSearch:
         drawn = tuple(islice(self.arm.space.draws(), self._spec.trials + 1))
         return drawn if len(drawn) <= self._spec.trials else ()
 
+    def _untried_starts(self) -> list[dict[str, Scalar]]:
+        """Return the arm's starts that no trial has had; inputs may have been fixed since."""
+        space = self.arm.space
+        tried = [space.default(), *(row.parameters for row in self._rows.values())]
+        starts = [
+            {name: value for name, value in start.items() if name in space.parameters}
+            for start in self.arm.starts
+        ]
+        by_key = {config_key(start): start for start in starts}  # each once
+        for drawn in tried:
+            by_key.pop(config_key(drawn), None)
+        return list(by_key.values())
+
     def _untried(self) -> list[dict[str, Scalar]]:
         """Return the draws of a small space that no trial has used."""
         tried = {config_key(row.parameters) for row in self._rows.values()}
@@ -279,6 +297,8 @@ class ArmSearch:
         for redraw in range(MAX_REDRAWS):
             if self._small_space and not self._untried():
                 return None
+            if self._starts and self._num_trials > 0:  # the default is drawn before
+                self._study.enqueue_trial(self._starts.pop(0))
             if next_trial := self._offer(self._draw(at_random=redraw > SAMPLED_REDRAWS)):
                 return next_trial
         return None

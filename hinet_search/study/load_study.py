@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from hinet_search.common.errors import ConfigurationError, ErrorCollector, did_you_mean
 from hinet_search.common.plugins import load, names
-from hinet_search.results.records import TAUGHT
+from hinet_search.results.records import TAUGHT, Scalar
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.distributions import Value
 from hinet_search.study.find_file import find, is_known
@@ -23,6 +23,7 @@ from hinet_search.study.parameter_changes import (
     refuse_unsearched,
 )
 from hinet_search.study.search_space import SearchSpace, load_space
+from hinet_search.study.starts import resolved_starts
 from hinet_search.study.study_spec import AUTO, ArmSpec, ExecutorSpec, SizeSpec, StudySpec
 from hinet_search.study.validation_messages import Location
 from hinet_search.study.yaml_file import Override, Place, YamlFile, read, validated_at
@@ -47,7 +48,8 @@ Changes = tuple[Mapping[str, ParameterChange], Place]  # changes to parameters, 
 class Arm:
     """A resolved arm: its model exists and its search space is loaded.
 
-    `student_of` names the finalist that a student learns as (`star/12`).
+    `starts` are draws that are tried first, after the default. `student_of` names the finalist
+    that a student learns as (`star/12`).
     """
 
     name: str
@@ -55,6 +57,7 @@ class Arm:
     space: SearchSpace
     place: str
     size_of: str = ""
+    starts: tuple[Mapping[str, Scalar], ...] = ()
     student_of: str = ""
 
     def most_trials(self, spec: StudySpec) -> int:
@@ -247,10 +250,9 @@ def _spec(file: YamlFile, definition_file: YamlFile | None) -> StudySpec:
 def _changes(file: YamlFile, spec: StudySpec, size: str | None) -> list[Changes]:
     """Return the changes to parameters by the study, then those by its size."""
     changes: list[Changes] = [(spec.parameters, file.place)]
-    if size is not None and spec.sizes[size].parameters:
-        changes.append(
-            (spec.sizes[size].parameters, lambda at: file.place(("sizes", str(size), *at)))
-        )
+    if size is not None:
+        of_size = spec.sizes[size].parameters
+        changes.append((of_size, lambda at: file.place(("sizes", str(size), *at))))
     return changes
 
 
@@ -364,7 +366,8 @@ def _arm(
     _refuse_teacher(name, space, spec, file)
     size_of = _size_of(name, arm, spec, file)
     space = space.with_fixed({PASSES: spec.passes}, file.place(("passes",)))
-    return Arm(name, model, space, file.place(("arms", name)), size_of)
+    starts = resolved_starts(arm.start, space, lambda at: file.place(("arms", name, "start", *at)))
+    return Arm(name, model, space, file.place(("arms", name)), size_of, starts)
 
 
 def _refuse_teacher(name: str, space: SearchSpace, spec: StudySpec, file: YamlFile) -> None:

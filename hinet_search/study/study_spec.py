@@ -17,7 +17,7 @@ from hinet_search.common.frozen_model import Count, Frozen, Minutes, Passes, Pos
 from hinet_search.results.objectives import DEFAULT, objective_named
 from hinet_search.results.records import MARGIN
 from hinet_search.study.data_definition import DataDefinition
-from hinet_search.study.distributions import Value
+from hinet_search.study.distributions import Choice, Value
 from hinet_search.study.parameter_changes import ParameterChange
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -31,13 +31,15 @@ class ArmSpec(Frozen):
     The model defaults to the arm's name, the space to that of the model (`training` if the model
     has none). `fixed` fixes values in this arm only. `size_of` names an arm that is searched
     first: the size of its chosen finalist is then fixed here as `model.dense_parameters`. If the
-    study has no such arm, it names a model whose default has the size.
+    study has no such arm, it names a model whose default has the size. `start` lists configurations
+    that are tried first, after the default; what they do not name is as in the default.
     """
 
     model: Text | None = None
     space: Text | None = None
     fixed: dict[Text, Value] = Field(default_factory=dict)
     size_of: Text | None = None
+    start: tuple[dict[Text, Choice], ...] = ()
 
 
 class SamplerSpec(Frozen):

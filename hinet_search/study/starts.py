@@ -1,0 +1,52 @@
+"""Starts: configurations that an arm tries first, written as changes of its default."""
+
+from collections.abc import Mapping, Sequence
+
+from hinet_search.common.errors import ConfigurationError, ErrorCollector, did_you_mean
+from hinet_search.results.records import Scalar
+from hinet_search.study.distributions import Choice
+from hinet_search.study.parameter_changes import ParameterChange, changed
+from hinet_search.study.search_space import SearchSpace
+from hinet_search.study.validation_messages import Location
+from hinet_search.study.yaml_file import Place
+
+
+def resolved_starts(
+    starts: Sequence[Mapping[str, Choice]], space: SearchSpace, place: Place
+) -> tuple[dict[str, Scalar], ...]:
+    """Return each start as a draw: its values, and the default's for all other parameters.
+
+    `place` gives the place of a key inside `start`. ConfigurationError holds a problem for every
+    parameter that the arm does not search, and for every value outside its range or choices.
+    """
+    draws = []
+    problems = ErrorCollector()
+    for index, start in enumerate(starts):
+        with problems.collecting():
+            draws.append(_draw(index, start, space, place))
+    problems.raise_if_any()
+    return tuple(draws)
+
+
+def _draw(
+    index: int, start: Mapping[str, Choice], space: SearchSpace, place: Place
+) -> dict[str, Scalar]:
+    not_searched = [
+        f"{place((index, name))}: '{name}' is not searched in this arm{_reason(name, space)}"
+        for name in start
+        if name not in space.parameters
+    ]
+    if not_searched:
+        raise ConfigurationError(*not_searched)
+
+    def place_of_value(location: Location) -> str:
+        return place((index, *location[1:2]))  # without the key `parameters`, and `default`
+
+    defaults = {name: ParameterChange(default=value) for name, value in start.items()}
+    return changed(space, defaults, place_of_value).default()
+
+
+def _reason(name: str, space: SearchSpace) -> str:
+    if name in space.fixed:
+        return f", it is fixed ({space.places[name]})"
+    return did_you_mean(name, space.parameters)

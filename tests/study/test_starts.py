@@ -1,0 +1,107 @@
+"""A study names configurations that an arm tries first, as changes of its default."""
+
+from pathlib import Path
+
+import pytest
+
+from hinet_search.common.errors import ConfigurationError
+from hinet_search.search.plan.left_out_starts import left_out_starts
+from hinet_search.study.load_study import Study, load_study
+
+STUDY = """\
+data:
+  source: {kind: synthetic}
+  scenario: {column: scenario}
+  tasks: {click: {column: click}}
+  features: {categorical: [user_id]}
+  split: {by: random}
+trials: 3
+arms:
+  mmoe:
+    space: tiny.yaml
+    fixed: {train.patience: 3}
+    start:
+"""
+SPACE = """\
+parameters:
+  train.learning_rate: {kind: float, low: 0.001, high: 0.1, log: true, default: 0.01}
+  model.num_experts: {kind: int, low: 2, high: 8, default: 4}
+  model.expert_widths: {kind: widths, choices: {narrow: [8], wide: [64]}, default: narrow}
+  train.shuffle: {kind: categorical, choices: [true, false], default: true}
+  train.dropout:
+    {kind: float, low: 0.0, high: 0.5, default: 0.1, when: {model.expert_widths: wide}}
+"""
+DEFAULT = {
+    "train.learning_rate": 0.01,
+    "model.num_experts": 4,
+    "model.expert_widths": "narrow",
+    "train.shuffle": True,
+}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def load(*starts: str) -> Study:
+    Path("tiny.yaml").write_text(SPACE)
+    Path("s.yaml").write_text(STUDY + "".join(f"      - {start}\n" for start in starts))
+    return load_study("s.yaml")
+
+
+def test_a_start_is_the_default_with_the_values_that_it_names() -> None:
+    (arm,) = load("{train.learning_rate: 0.05}", "{model.num_experts: 8}").arms
+    assert arm.starts == (
+        {**DEFAULT, "train.learning_rate": 0.05},
+        {**DEFAULT, "model.num_experts": 8},
+    )
+
+
+def test_a_start_has_the_parameters_whose_condition_it_meets() -> None:
+    (arm,) = load("{model.expert_widths: wide}").arms
+    assert arm.starts == ({**DEFAULT, "model.expert_widths": "wide", "train.dropout": 0.1},)
+
+
+def test_an_arm_without_a_start_has_none() -> None:
+    Path("tiny.yaml").write_text(SPACE)
+    Path("s.yaml").write_text(STUDY.replace("    start:\n", ""))
+    (arm,) = load_study("s.yaml").arms
+    assert arm.starts == ()
+
+
+@pytest.mark.parametrize(
+    ("start", "problem"),
+    [
+        (
+            "{train.learning_rates: 0.05}",
+            "s.yaml:13:10: 'train.learning_rates' is not searched in this arm; did you mean 'train",
+        ),
+        (
+            "{train.patience: 2}",
+            "s.yaml:13:10: 'train.patience' is not searched in this arm, it is fixed (s.yaml:11:13)",
+        ),
+        ("{model.num_experts: 9}", "s.yaml:13:10: model.num_experts"),
+        ("{train.shuffle: maybe}", "s.yaml:13:10: train.shuffle"),
+        ("0.05", "s.yaml:13:9: arms.mmoe.start.0: must be a mapping"),
+    ],
+)
+def test_a_start_that_cannot_be_tried_is_reported_at_its_place(start: str, problem: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load(start)
+    assert caught.value.problems[0].startswith(problem), caught.value.problems
+
+
+def test_problems_of_all_starts_are_reported_together() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load("{model.num_experts: 9}", "{}", "{x: 1, y: 2}")
+    assert [problem.split(":")[1] for problem in caught.value.problems] == ["13", "15", "15"]
+
+
+def test_starts_that_no_trial_is_left_for_are_told() -> None:
+    starts = [f"{{model.num_experts: {number}}}" for number in (2, 3, 5)]
+    assert list(left_out_starts(load(*starts[:2]))) == []
+    assert list(left_out_starts(load(*starts))) == [
+        "arm mmoe starts with 3 configurations after its default, of which 2 fit into 3 trials"
+    ]
