@@ -297,7 +297,7 @@ class ArmSearch:
         for redraw in range(MAX_REDRAWS):
             if self._small_space and not self._untried():
                 return None
-            if self._starts and self._num_trials > 0:  # the default is drawn before
+            if self._starts:
                 self._study.enqueue_trial(self._starts.pop(0))
             if next_trial := self._offer(self._draw(at_random=redraw > SAMPLED_REDRAWS)):
                 return next_trial

@@ -7,7 +7,6 @@ from hinet_search.results.records import Scalar
 from hinet_search.study.distributions import Choice
 from hinet_search.study.parameter_changes import ParameterChange, changed
 from hinet_search.study.search_space import SearchSpace
-from hinet_search.study.validation_messages import Location
 from hinet_search.study.yaml_file import Place
 
 
@@ -39,11 +38,8 @@ def _draw(
     if not_searched:
         raise ConfigurationError(*not_searched)
 
-    def place_of_value(location: Location) -> str:
-        return place((index, *location[1:2]))  # without the key `parameters`, and `default`
-
     defaults = {name: ParameterChange(default=value) for name, value in start.items()}
-    return changed(space, defaults, place_of_value).default()
+    return changed(space, defaults, lambda at: place((index, *at))).default()
 
 
 def _reason(name: str, space: SearchSpace) -> str:

@@ -199,6 +199,14 @@ def test_what_best_trials_lost_with_new_seeds_is_said(in_search: float, words: s
     assert f"with 5 seeds that did not choose it. On average over 2 arms, {words}" in body
 
 
+def test_defaults_were_retrained_although_that_of_one_arm_failed() -> None:
+    record = study(Shape(arms=("single", "hinet")))
+    budget = replace(record.budget, finalist_top=2)
+    first = replace(record.arms[0], finalists=record.arms[0].finalists[1:])
+    words = words_of(replace(record, arms=(first, record.arms[1]), budget=budget))
+    assert "The 2 best configurations of each arm and its default were retrained with 5" in words
+
+
 def test_with_one_seed_nothing_is_said_of_spread_or_intervals_at_once() -> None:
     several, single = (words_of(study(Shape(seeds=seeds))) for seeds in (5, 1))
     for words in (

@@ -82,7 +82,10 @@ def test_an_arm_without_a_start_has_none() -> None:
             "{train.patience: 2}",
             "s.yaml:13:10: 'train.patience' is not searched in this arm, it is fixed (s.yaml:11:13)",
         ),
-        ("{model.num_experts: 9}", "s.yaml:13:10: model.num_experts"),
+        (
+            "{train.learning_rate: 0.05, model.num_experts: 9}",
+            "s.yaml:13:37: model.num_experts, merged with its space: needs low <= default <= high",
+        ),
         ("{train.shuffle: maybe}", "s.yaml:13:10: train.shuffle"),
         ("0.05", "s.yaml:13:9: arms.mmoe.start.0: must be a mapping"),
     ],

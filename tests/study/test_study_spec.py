@@ -380,3 +380,13 @@ def test_problems_of_the_study_its_arms_and_their_spaces_are_reported_at_once() 
         "s.yaml:8:3",
         "x.yaml:2:3",
     ]
+
+
+@pytest.mark.parametrize(
+    ("default", "most"), [(True, {1: 1, 2: 2, 3: 3, 20: 3}), (False, {1: 1, 2: 2, 3: 2, 20: 2})]
+)
+def test_finalists_are_the_best_trials_and_the_default_if_it_is_wanted(
+    default: bool, most: dict[int, int]
+) -> None:
+    finalists = FinalistSpec(top=2, default=default)
+    assert {trials: finalists.most(trials) for trials in most} == most
