@@ -23,6 +23,7 @@ ANY_VALUE = (
     "default",
     "when",
     "settings",
+    "start",
 )  # checked by the type of what it is a value of
 
 
