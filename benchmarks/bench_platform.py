@@ -176,7 +176,7 @@ def make_workplace(folder: Path) -> Workplace:
     (folder / f"{NAME}.yaml").write_text(STUDY)
     study, dataset = load_study(str(folder / f"{NAME}.yaml")), make_dataset(1_000)
     place = Workplace(
-        study, SizeLimits.of(dataset, study.spec), folder / "ours.sqlite3", folder / "plain.sqlite3"
+        study, SizeLimits.of(dataset, study), folder / "ours.sqlite3", folder / "plain.sqlite3"
     )
     spec, arm = study.spec, study.arms[0]
     row = StudyRow(

@@ -299,7 +299,7 @@ class Coordinator:
         )
 
     def _size_of_default(self, name: str) -> int:
-        return SizeLimits.of(self._ready.dataset, self._spec).size_of_default(
+        return SizeLimits.of(self._ready.dataset, self._ready.study).size_of_default(
             name, self._ready.study.arms
         )
 
@@ -370,7 +370,7 @@ class Coordinator:
         self._watcher.tick(self._progress)
 
     def _arm_search(self, arm: Arm) -> ArmSearch:
-        size_limits = SizeLimits.of(self._ready.dataset, self._spec)
+        size_limits = SizeLimits.of(self._ready.dataset, self._ready.study)
         return ArmSearch(arm, self._spec, self._objective, self._store, size_limits)
 
 

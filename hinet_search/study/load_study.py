@@ -20,6 +20,7 @@ from hinet_search.study.parameter_changes import (
     PARAMETERS,
     ParameterChange,
     changed,
+    merged,
     refuse_unsearched,
 )
 from hinet_search.study.search_space import SearchSpace, load_space
@@ -265,13 +266,10 @@ def _at_size(study: Study, size: str | None) -> Study:
 
 
 def _with_budget(study: Study, size: SizeSpec) -> Study:
-    """Apply a size to the study; its passes become a fixed setting of every arm.
-
-    The arms have its changes to parameters already.
-    """
+    """Apply a size, whose changes the arms have; its passes become a fixed setting of each."""
     values = {name: getattr(size, name) for name in SizeSpec.model_fields}
     given = {name: value for name, value in values.items() if value is not None}
-    given[PARAMETERS] = {**study.spec.parameters, **size.parameters}
+    given[PARAMETERS] = merged(study.spec.parameters, size.parameters)
     spec = study.spec.model_copy(update=given)
     arms = (
         replace(arm, space=arm.space.with_fixed({PASSES: spec.passes}, arm.space.places[PASSES]))

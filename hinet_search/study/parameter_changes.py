@@ -6,6 +6,7 @@ range or list of choices without a space of its own.
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from typing import Any
 
 from pydantic import model_validator
 
@@ -36,6 +37,22 @@ class ParameterChange(Frozen):
             raise ValueError("must have at least one of default, low, high, choices, got none")
         return self
 
+    @property
+    def given(self) -> dict[str, Any]:
+        """The keys that are written, with their values."""
+        return self.model_dump(exclude_unset=True)
+
+
+def merged(
+    changes: Mapping[str, ParameterChange], later: Mapping[str, ParameterChange]
+) -> dict[str, ParameterChange]:
+    """Return all changes; where both change a key of a parameter, the later one."""
+    both = dict(changes)
+    for name, change in later.items():
+        before = both[name].given if name in both else {}
+        both[name] = ParameterChange(**{**before, **change.given})
+    return both
+
 
 def changed(
     space: SearchSpace, changes: Mapping[str, ParameterChange], place: Place
@@ -50,7 +67,7 @@ def changed(
         if name not in parameters:
             continue
         distribution = parameters[name]
-        merged = {**distribution.model_dump(), **change.model_dump(exclude_unset=True)}
+        merged = {**distribution.model_dump(), **change.given}
 
         def place_of_key(location: Location, name: str = name) -> str:
             return f"{place((PARAMETERS, name, *location))}: {name}, merged with its space"

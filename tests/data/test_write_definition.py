@@ -7,11 +7,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from hinet_search import api
 from hinet_search.common.errors import ConfigurationError, DataError
 from hinet_search.data.guess import write_definition
 from hinet_search.data.guess.training_settings import training_settings
 from hinet_search.data.guess.write_definition import cut_points, write_draft
 from hinet_search.data.prepare import prepare
+from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.study.load_study import load_study
 from tests.data.odd_tables import write_odd_table
 
@@ -57,6 +59,19 @@ def test_a_quick_study_of_a_single_pass_starts_elsewhere_than_the_full_one(
         rate = arms["mmoe"].space.default()["train.learning_rate"]
         starts[size] = (rate, arms["trees"].space.default()["model.max_rounds"])
     assert starts == {"quick": (0.003, 150), "full": (0.001, 500)}
+
+
+def test_the_study_of_a_table_of_many_rows_has_defaults_within_its_limits(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hinet_search.data.guess.training_settings.MANY_ROWS", 1)
+    table = pl.read_parquet(write_odd_table(Path()))
+    fields = {f"kind {k}": (pl.int_range(pl.len()) % (40 + k)).cast(pl.String) for k in range(12)}
+    table.with_columns(**fields).write_parquet("wide.parquet")
+    write_draft(Path("wide.parquet"), None, force=False)
+    ready = api.ready("studies/wide.yaml", LaunchOptions(output=folder))
+    hinet = next(arm for arm in ready.study.arms if arm.name == "hinet")
+    assert hinet.space.default()["model.embedding_dim"] == 32
 
 
 def test_every_guess_that_is_unsure_is_marked_with_its_line(folder: Path) -> None:

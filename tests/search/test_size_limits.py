@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +12,7 @@ from hinet_search.results.records import Scalar
 from hinet_search.search.plan.plan import RandomDraw
 from hinet_search.search.plan.size_limits import SizeLimits, default_of
 from hinet_search.study.load_study import DENSE_PARAMETERS, Arm
+from hinet_search.study.parameter_changes import ParameterChange, changed
 from hinet_search.study.search_space import load_space
 from hinet_search.study.study_spec import StudySpec
 from hinet_search.training import model_size
@@ -62,6 +64,11 @@ def experts(number: int) -> dict[str, Scalar]:
     return {"model.num_experts": number}
 
 
+def limits_of(spec: StudySpec, *arms: Arm) -> SizeLimits:
+    parts = SimpleNamespace(spec=spec, arms=arms)
+    return SizeLimits.of(Data(), parts)  # type: ignore[arg-type]  # the parts that are read
+
+
 def refusal(limits: SizeLimits, arm: Arm, drawn: Mapping[str, Scalar]) -> str:
     """Why the configuration of a draw is not trained."""
     return limits.refusal(arm, build_config(arm.model, arm.space.values(drawn)))
@@ -106,9 +113,31 @@ def test_the_yardstick_sees_the_inputs_that_the_draw_sees(arm: Arm) -> None:
 def test_what_a_study_fixes_for_all_arms_holds_for_the_yardstick(arm: Arm) -> None:
     fixed = {"model.embedding_dim": 64, "model.protocol": "per_task", "train.batch_size": 4096}
     spec = StudySpec.model_construct(fixed=fixed, cost_limit=1.0)
-    wide = SizeLimits.of(Data(), spec)  # type: ignore[arg-type]  # the part that is read
+    wide = limits_of(spec, arm)
     allowed = flops_of(build_config("hinet", {"model.embedding_dim": 64}), SCHEMA)
     assert refusal(wide, arm, experts(60)).endswith(f"1 times the default HiNet's are {allowed:,}")
+
+
+def test_defaults_that_a_study_changes_for_all_arms_hold_for_the_yardstick(tmp_path: Path) -> None:
+    path = tmp_path / "space.yaml"
+    path.write_text(
+        "parameters:\n"
+        "  model.embedding_dim: {kind: categorical, choices: [8, 64], default: 8}\n"
+        "  model.tower.widths: {kind: widths, choices: {a: [8], b: [96]}, default: a}\n"
+        "  model.cgc.dropout: {kind: float, low: 0.0, high: 0.5, default: 0.1}\n"
+    )
+    changes = {
+        "model.embedding_dim": ParameterChange(default=64),
+        "model.tower.widths": ParameterChange(default="b"),
+        "model.cgc.dropout": ParameterChange(high=0.4),
+        "train.learning_rate": ParameterChange(default=0.01),
+    }
+    space = changed(load_space(str(path)), changes, lambda _: "s.yaml:1")
+    hinet = Arm("hinet", "hinet", space, "s.yaml:1")
+    limits = limits_of(StudySpec.model_construct(parameters=changes, cost_limit=1.0), hinet)
+    wide = {"model.embedding_dim": 64, "model.tower.widths": (96,)}
+    assert limits.yardstick == build_config("hinet", wide)
+    assert limits.refusal(hinet, default_of(hinet)) == ""
 
 
 def test_a_model_that_counts_no_flops_is_within_any_cost_limit(tmp_path: Path) -> None:

@@ -124,6 +124,11 @@ def test_a_size_changes_parameters_beside_those_of_the_study() -> None:
         assert (learning_rate.default, learning_rate.bounds) == (0.004, (0.0003, 0.02))
         assert arm.space.default()["train.batch_size"] == 2048
         assert arm.space.places["train.learning_rate"] == "s.yaml:11:24"
+    changes = at_size("quick").spec.parameters
+    assert {name: change.given for name, change in changes.items()} == {
+        "train.learning_rate": {"default": 0.004, "high": 0.02},
+        "train.batch_size": {"default": 2048},
+    }
     assert at_size("full").arms[0].space.default()["train.learning_rate"] == 0.002
 
 

@@ -18,7 +18,7 @@ def measuring_arm(study: Study, dataset: Dataset) -> Arm:
     if named == AUTO:
         names = [arm.name for arm in study.arms]
         named = PREFERRED if PREFERRED in names else ""
-    size_limits = SizeLimits.of(dataset, study.spec)
+    size_limits = SizeLimits.of(dataset, study)
     arms = [size_limits.sized(arm, study.arms) for arm in study.arms]
     return next((arm for arm in arms if arm.name == named), None) or _cheapest(arms, dataset)
 

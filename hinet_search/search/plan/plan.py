@@ -181,7 +181,7 @@ def prepare_study(
     device = choose_device(study.spec.device)
     dataset = dataset_of(study, cache, say)
     _check_objective(study, dataset)
-    size_limits = SizeLimits.of(dataset, study.spec)
+    size_limits = SizeLimits.of(dataset, study)
     arms = [size_limits.sized(arm, study.arms) for arm in study.arms]
     problems = [text for arm in arms for text in _default_too_large(arm, size_limits)]
     if problems:
@@ -197,7 +197,7 @@ def make_plan(ready: PreparedStudy, probe_seconds: float = PROBE_SECONDS) -> Pla
 
     All probes together take `probe_seconds` or a little more.
     """
-    size_limits = SizeLimits.of(ready.dataset, ready.study.spec)
+    size_limits = SizeLimits.of(ready.dataset, ready.study)
     arms, began = ready.study.arms, time.perf_counter()
     planned = [
         _arm_plan(size_limits.sized(arm, arms), ready, probe_seconds / len(arms)) for arm in arms

@@ -1,9 +1,9 @@
 """Size limits: decide which draws are too large to train, and size an arm like another arm.
 
 All arms have the same limit on FLOPs per row: `cost_limit` times the FLOPs of the default HiNet on
-the same inputs, with the model settings that the study fixes for all arms. A draw above it is not
-trained, whatever its model. An arm with `size_of` is held to its own size: whatever its default
-costs at that size is within both limits.
+the same inputs, with the model settings that the study fixes for all arms and the defaults that it
+changes in all. A draw above it is not trained, whatever its model. An arm with `size_of` is held to
+its own size: whatever its default costs at that size is within both limits.
 """
 
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from hinet_search.common.amounts import plain
 from hinet_search.data.columns import Dataset
 from hinet_search.data.schema import Schema
-from hinet_search.study.load_study import DENSE_PARAMETERS, Arm
-from hinet_search.study.study_spec import StudySpec
+from hinet_search.study.distributions import Value
+from hinet_search.study.load_study import DENSE_PARAMETERS, Arm, Study
 from hinet_search.training.model_size import flops_of, num_parameters, sizes_of
 from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.trial_config import (
@@ -36,15 +36,15 @@ class SizeLimits:
     yardstick: TrialConfig = field(default_factory=lambda: build_config(YARDSTICK, {}))
 
     @classmethod
-    def of(cls, dataset: Dataset, spec: StudySpec) -> "SizeLimits":
-        """Build the limits of a study; its fixed model settings apply to the default HiNet too."""
+    def of(cls, dataset: Dataset, study: Study) -> "SizeLimits":
+        """Build the limits of a study; its model settings apply to the default HiNet too."""
         known = known_names(YARDSTICK)
         settings = {
             name: value
-            for name, value in spec.fixed.items()
+            for name, value in {**_changed_defaults(study), **study.spec.fixed}.items()
             if name.startswith("model.") and name in known
         }
-        return cls(dataset, spec.cost_limit, build_config(YARDSTICK, settings))
+        return cls(dataset, study.spec.cost_limit, build_config(YARDSTICK, settings))
 
     def refusal(self, arm: Arm, config: TrialConfig) -> str:
         """Return why a configuration is not trained, `too large: ...`; empty when it is trained."""
@@ -109,6 +109,20 @@ class SizeLimits:
         if not arm.size_of:
             return arm
         return arm.fixing({DENSE_PARAMETERS: self.size_of_default(arm.size_of, arms)})
+
+
+def _changed_defaults(study: Study) -> dict[str, Value]:
+    """Return the defaults that the study's `parameters` change, as values of a configuration."""
+    changed = [n for n, change in study.spec.parameters.items() if "default" in change.given]
+    values: dict[str, Value] = {}
+    for arm in study.arms:
+        drawn = {
+            name: arm.space.parameters[name].default
+            for name in changed
+            if name in arm.space.parameters
+        }
+        values |= {n: value for n, value in arm.space.values(drawn).items() if n in drawn}
+    return values
 
 
 def default_of(arm: Arm) -> TrialConfig:
