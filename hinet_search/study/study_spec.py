@@ -207,8 +207,9 @@ class StudySpec(Frozen):
     choices, in every arm that searches them.
 
     `cost_limit` limits every draw to that many times the FLOPs per row of the default HiNet on the
-    same inputs, with the settings in `fixed` and the defaults in `parameters`; null sets no limit. For an arm with `size_of` the limit is that many times its own
-    default at that size, if that is higher. Trees have no FLOPs.
+    same inputs, with the settings in `fixed` and the defaults in `parameters`; null sets no limit.
+    For an arm with `size_of` the limit is that many times its own default at that size, if that is
+    higher. Trees have no FLOPs.
 
     `wall_clock_minutes` covers the search without finalists: once it is over, only the first trial
     of an arm may start. Arms with `size_of` run later and get their share of it. Earlier launches
