@@ -7,6 +7,7 @@ import pytest
 from hinet_search.common.errors import StudyConflict
 from hinet_search.search.identity import identity, refuse_difference
 from hinet_search.study.load_study import Study, load_study
+from tests.study_texts import DATA
 
 SPACE = """\
 parameters:
@@ -14,15 +15,12 @@ parameters:
   model.tower.widths: {kind: widths, choices: {none: [], "16": [16]}, default: none}
 fixed: {train.patience: 3}
 """
-STUDY = """\
-data:
-  source: {kind: synthetic}
-  scenario: {column: scenario}
-  tasks: {click: {column: click}}
-  features: {categorical: [user_id]}
-  split: {by: random}
+STUDY = (
+    DATA
+    + """\
 arms: {mmoe: {space: x}}
 """
+)
 
 
 EVERY_LINE = "study 's' exists with another "

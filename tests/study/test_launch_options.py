@@ -11,19 +11,17 @@ from hinet_search.common.errors import ConfigurationError
 from hinet_search.study.launch_options import LaunchOptions, num_slots, refuse_places_of_the_file
 from hinet_search.study.load_study import Study, load_study
 from hinet_search.study.study_spec import FinalistSpec
+from tests.study_texts import DATA
 
-STUDY = """\
-data:
-  source: {kind: synthetic}
-  scenario: {column: scenario}
-  tasks: {click: {column: click}}
-  features: {categorical: [user_id]}
-  split: {by: random}
+STUDY = (
+    DATA
+    + """\
 arms: {mmoe: }
 trials: 5
 finalists: {top: 2, seeds: 3}
 seed: 7
 """
+)
 
 
 @pytest.fixture(autouse=True)

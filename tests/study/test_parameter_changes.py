@@ -7,17 +7,15 @@ import pytest
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.study.load_study import Study, load_study
 from hinet_search.study.yaml_file import Override
+from tests.study_texts import DATA
 
-STUDY = """\
-data:
-  source: {kind: synthetic}
-  scenario: {column: scenario}
-  tasks: {click: {column: click}}
-  features: {categorical: [user_id]}
-  split: {by: random}
+STUDY = (
+    DATA
+    + """\
 arms: {mmoe: , shared_bottom: }
 parameters:
 """
+)
 
 
 @pytest.fixture(autouse=True)

@@ -7,14 +7,11 @@ import pytest
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.search.plan.left_out_starts import left_out_starts
 from hinet_search.study.load_study import Study, load_study
+from tests.study_texts import DATA
 
-STUDY = """\
-data:
-  source: {kind: synthetic}
-  scenario: {column: scenario}
-  tasks: {click: {column: click}}
-  features: {categorical: [user_id]}
-  split: {by: random}
+STUDY = (
+    DATA
+    + """\
 trials: 3
 arms:
   mmoe:
@@ -22,6 +19,7 @@ arms:
     fixed: {train.patience: 3}
     start:
 """
+)
 SPACE = """\
 parameters:
   train.learning_rate: {kind: float, low: 0.001, high: 0.1, log: true, default: 0.01}
