@@ -77,10 +77,13 @@ class TrainingSettings:
         """The key `parameters` of a quick size, empty unless it has a single pass."""
         if self.quick_passes > 1:
             return {}
-        rate, multiplier = QUICK_RATE, {MULTIPLIER: {"default": QUICK_MULTIPLIER}}
-        if not self.has_statistics:  # their embeddings are fast already
-            rate, multiplier = QUICK_RATE_OF_IDS, {}
-        return {"train.learning_rate": {"default": rate}, **multiplier, **QUICK_TREES}
+        if not self.has_statistics:  # embeddings are fast already
+            return {"train.learning_rate": {"default": QUICK_RATE_OF_IDS}, **QUICK_TREES}
+        return {
+            "train.learning_rate": {"default": QUICK_RATE},
+            MULTIPLIER: {"default": QUICK_MULTIPLIER},
+            **QUICK_TREES,
+        }
 
     def lines(self) -> Iterator[str]:
         """The keys `parameters` and `fixed` of a study as lines of YAML."""
@@ -90,6 +93,7 @@ class TrainingSettings:
     def quick_lines(self) -> Iterator[str]:
         """The key `parameters` of a quick size as lines of YAML, if it has one."""
         if self.quick_parameters:
+            yield "# a single pass: networks learn faster, and fewer trees grow"
             yield from _parameter_lines(self.quick_parameters)
 
 

@@ -22,7 +22,7 @@ from hinet_search.data.guess.outcomes import without_outcomes
 from hinet_search.data.guess.scenarios import doubt_features
 from hinet_search.data.guess.table_sample import sample_of
 from hinet_search.data.guess.target_statistics import propose_statistics
-from hinet_search.data.guess.training_settings import TrainingSettings, training_settings
+from hinet_search.data.guess.training_settings import training_settings
 from hinet_search.data.guess.transforms import propose_transforms
 from hinet_search.data.raw_values import listed
 from hinet_search.data.reading import reading
@@ -121,13 +121,8 @@ def _study_text(described: GuessedTable, table_name: str, definition: str) -> st
         settings="\n".join(settings.lines()),
         passes=settings.passes,
         quick_passes=settings.quick_passes,
-        quick_parameters=_of_one_pass(settings),
+        quick_parameters="".join(f"    {line}\n" for line in settings.quick_lines()),
     )
-
-
-def _of_one_pass(settings: TrainingSettings) -> str:
-    lines = [f"    {line}\n" for line in settings.quick_lines()]
-    return "".join(lines).replace("parameters:", "parameters:                # of a single pass", 1)
 
 
 def _name_of(rows: Path) -> str:
