@@ -142,6 +142,14 @@ def test_check_counts_the_trainings_that_measure_inputs(run: Run, tmp_path: Path
     assert json.loads(document)["input_trainings"] == 8
 
 
+def test_check_tells_starts_that_no_trial_is_left_for(run: Run, tmp_path: Path) -> None:
+    starts = ", ".join(f"{{model.num_experts: {number}}}" for number in (4, 5, 6))
+    write_study(tmp_path, STUDY.replace("mmoe: }", f"mmoe: {{start: [{starts}]}}}}"))
+    said = " ".join(run("check", "small.yaml", "--output", "out").out.split())
+    words = "arm mmoe starts with 3 configurations after its default, of which 2 fit into 3 trials"
+    assert words in said
+
+
 def test_check_keeps_the_columns_of_a_long_name_apart(run: Run, tmp_path: Path) -> None:
     write_study(
         tmp_path,
