@@ -9,6 +9,8 @@ from optuna.trial import Trial, TrialState
 
 from hinet_search.search.sampling import make_pruner, make_sampler
 from hinet_search.study.study_spec import PrunerSpec, SamplerSpec
+from portfolio import data_set, portfolio
+from random_draws import draw
 from replay.strategy import Decision, MakeStrategy, New, Strategy
 from replay.suggest import suggest
 from replay.table import Table, Values
@@ -79,6 +81,17 @@ def ours(
     return make
 
 
+def with_portfolio(sampler: SamplerSpec, pruner: PrunerSpec) -> MakeStrategy:
+    """Return ours that tries a portfolio after the default, chosen without the table's data set."""
+
+    def make(table: Table, seed: int) -> Strategy:
+        numbers = portfolio(left_out=data_set(table.name))
+        first = (None, *(draw(table.parameters, number) for number in numbers))
+        return ours(sampler, pruner, first)(table, seed)
+
+    return make
+
+
 STRATEGIES: Mapping[str, MakeStrategy] = {
     "random": plain(lambda seed: RandomSampler(seed=seed)),
     "optuna tpe": plain(lambda seed: TPESampler(seed=seed)),
@@ -86,6 +99,8 @@ STRATEGIES: Mapping[str, MakeStrategy] = {
     "optuna tpe, hyperband": plain(lambda seed: TPESampler(seed=seed), HyperbandPruner()),
     "optuna gp": plain(lambda seed: GPSampler(seed=seed, warn_independent_sampling=False)),
     "ours": ours(SamplerSpec(), PrunerSpec()),
+    "ours, portfolio": with_portfolio(SamplerSpec(), PrunerSpec()),
+    "ours, portfolio, no pruner": with_portfolio(SamplerSpec(), PrunerSpec(kind="none")),
     "ours, no pruner": ours(SamplerSpec(), PrunerSpec(kind="none")),
     "ours, asha": ours(SamplerSpec(), PrunerSpec(kind="asha", after_passes=0.5)),
 }

@@ -123,6 +123,7 @@ def _costs(plan: "Plan") -> str:
     rows = [
         ("plan", f"{slots}, {room}"),
         *_input_trainings(plan),
+        ("search", _search(plan)),
         ("finalists", f"{chosen}: {finalist_trainings(plan)}"),
         *_students(plan),
         *_refits(plan),
@@ -138,6 +139,23 @@ def _input_trainings(plan: "Plan") -> Iterator[tuple[str, str]]:
         groups = ", ".join(spec.data.features.optional_groups)
         seeds, most = counted(spec.inputs.seeds, "seed"), counted(plan.input_trainings, "training")
         yield "groups", f"{plan.measuring_arm} with and without {groups} x {seeds}: at most {most}"
+
+
+def _search(plan: "Plan") -> str:
+    """Return `the default, 8 of the portfolio, then tpe; pruner median`.
+
+    Of arms that differ, the one with most configurations is told.
+    """
+    spec = plan.ready.study.spec
+    arms = plan.ready.study.arms
+    named = max(len(spec.arms[arm.name].start) for arm in arms)
+    portfolio = max(len(arm.starts) - len(spec.arms[arm.name].start) for arm in arms)
+    first = ["the default"]
+    if named:
+        first.append(f"{counted(named, 'configuration')} of the study")
+    if portfolio:
+        first.append(f"{portfolio} of the portfolio")
+    return f"{', '.join(first)}, then {spec.sampler.kind}; pruner {spec.pruner.kind}"
 
 
 def _students(plan: "Plan") -> Iterator[tuple[str, str]]:

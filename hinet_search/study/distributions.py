@@ -1,6 +1,6 @@
 """Distributions: the values of one hyperparameter, drawn through a Protocol without a sampler."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from itertools import count
 from typing import Annotated, Literal, Protocol
@@ -32,6 +32,15 @@ class TrialLike(Protocol):
 
     def suggest_categorical(self, name: str, choices: tuple[Choice, ...]) -> Choice:
         """Draw one of the choices."""
+
+
+def _share_of_range(low: float, high: float, share: float, *, log: bool) -> float:
+    """Return the number at a share of the way from low to high."""
+    return min(high, low * (high / low) ** share if log else low + share * (high - low))
+
+
+def _share_of_choices(choices: Sequence[Choice], share: float) -> Choice:
+    return choices[round(share * (len(choices) - 1))]
 
 
 def _is_whole(steps: float) -> bool:
@@ -82,6 +91,12 @@ class IntRange(Frozen):
         """Yield every value once."""
         yield from range(self.low, self.high + 1, self.step or 1)
 
+    def at(self, share: float) -> Choice:
+        """Return the value at a share of the range: 0 is low, 1 is high."""
+        step = self.step or 1
+        number = _share_of_range(self.low, self.high, share, log=self.log)
+        return self.low + round((number - self.low) / step) * step
+
     @property
     def bounds(self) -> tuple[Value, ...]:
         """The extreme values: if a configuration accepts them, it accepts all others."""
@@ -115,6 +130,10 @@ class FloatRange(Frozen):
         if self.step is None:
             return drawn
         return self._at(round((drawn - self.low) / self.step))
+
+    def at(self, share: float) -> Choice:
+        """Return the value at a share of the range: 0 is low, 1 is high."""
+        return self.exact(_share_of_range(self.low, self.high, share, log=self.log))
 
     def _at(self, index: int) -> float:
         return float(Decimal(str(self.low)) + index * Decimal(str(self.step)))
@@ -165,6 +184,10 @@ class Categorical(Frozen):
         """Yield every choice once."""
         yield from self.choices
 
+    def at(self, share: float) -> Choice:
+        """Return the choice at a share of the list: 0 is the first, 1 is the last."""
+        return _share_of_choices(self.choices, share)
+
     @property
     def bounds(self) -> tuple[Value, ...]:
         """Every choice."""
@@ -195,6 +218,10 @@ class LayerWidths(Frozen):
     def each(self) -> Iterator[Choice]:
         """Yield the name of every list once."""
         yield from self.choices
+
+    def at(self, share: float) -> Choice:
+        """Return the name at a share of the lists: 0 is the first, 1 is the last."""
+        return _share_of_choices(tuple(self.choices), share)
 
     @property
     def bounds(self) -> tuple[Value, ...]:

@@ -365,6 +365,8 @@ def _arm(
     size_of = _size_of(name, arm, spec, file)
     space = space.with_fixed({PASSES: spec.passes}, file.place(("passes",)))
     starts = resolved_starts(arm.start, space, lambda at: file.place(("arms", name, "start", *at)))
+    if spec.sampler.portfolio:
+        starts += tuple(map(space.at, space.portfolio))
     return Arm(name, model, space, file.place(("arms", name)), size_of, starts)
 
 

@@ -6,7 +6,7 @@ applies. Optuna is not imported.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -31,13 +31,20 @@ from hinet_search.study.distributions import (
 from hinet_search.study.find_file import find
 from hinet_search.study.yaml_file import YamlFile, read
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
 
 class SpaceFile(Frozen):
-    """The content of a file in spaces/. Includes come first; later keys replace earlier ones."""
+    """The content of a file in spaces/. Includes come first; later keys replace earlier ones.
+
+    `portfolio` lists configurations that a search tries first: the share of its range that each
+    parameter has, from 0 (low, or the first choice) to 1.
+    """
 
     include: tuple[Text, ...] = ()
     parameters: dict[Text, Distribution] = Field(default_factory=dict)
     fixed: dict[Text, Value] = Field(default_factory=dict)
+    portfolio: tuple[dict[Text, Share], ...] = ()
     max_parameters: Annotated[int, Field(ge=1, le=10**15)] | None = None
 
     @model_validator(mode="after")
@@ -57,6 +64,7 @@ class SearchSpace:
     fixed: Mapping[str, Value]
     max_parameters: int | None
     places: Mapping[str, str]  # where each name was written: `spaces/hinet.yaml:7`
+    portfolio: tuple[Mapping[str, float], ...] = ()
 
     def suggest(self, trial: TrialLike) -> dict[str, Scalar]:
         """Draw every parameter whose condition holds; lists of widths are drawn by name."""
@@ -68,10 +76,15 @@ class SearchSpace:
 
     def default(self) -> dict[str, Scalar]:
         """Return the default configuration as a draw."""
+        return self.at({})
+
+    def at(self, shares: Mapping[str, float]) -> dict[str, Scalar]:
+        """Return the draw at shares of the ranges; parameters without one have their default."""
         chosen: dict[str, Scalar] = {}
         for name, distribution in self.parameters.items():
             if self._holds(distribution.when, chosen):
-                chosen[name] = distribution.default
+                share = shares.get(name)
+                chosen[name] = distribution.default if share is None else distribution.at(share)
         return chosen
 
     def draws(self) -> Iterator[dict[str, Scalar]]:
@@ -109,9 +122,7 @@ class SearchSpace:
             name: _named_widths(self.parameters.get(name), value) for name, value in fixed.items()
         }
         places = {**self.places, **dict.fromkeys(fixed, where)}
-        return SearchSpace(
-            self.name, searched, {**self.fixed, **decoded}, self.max_parameters, places
-        )
+        return replace(self, parameters=searched, fixed={**self.fixed, **decoded}, places=places)
 
     def ranges(self) -> tuple[ParameterRange, ...]:
         """Return the parameters for the report."""
@@ -152,7 +163,9 @@ def load_space(name: str, beside: Path | None = None, where: str = "") -> Search
     fixed = {
         key: _named_widths(draft.parameters.get(key), value) for key, value in draft.fixed.items()
     }
-    return SearchSpace(path.stem, ordered, fixed, draft.max_parameters, draft.places)
+    return SearchSpace(
+        path.stem, ordered, fixed, draft.max_parameters, draft.places, draft.portfolio
+    )
 
 
 @dataclass
@@ -163,6 +176,7 @@ class _Draft:
     fixed: dict[str, Value] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
     max_parameters: int | None = None
+    portfolio: tuple[Mapping[str, float], ...] = ()
 
 
 def _collect(file: YamlFile, trail: tuple[Path, ...], draft: _Draft) -> None:
@@ -183,6 +197,8 @@ def _collect(file: YamlFile, trail: tuple[Path, ...], draft: _Draft) -> None:
         draft.places[name] = file.place(("fixed", name))
     if "max_parameters" in parsed.model_fields_set:  # null removes the limit of an included file
         draft.max_parameters = parsed.max_parameters
+    if "portfolio" in parsed.model_fields_set:  # so does an empty list its portfolio
+        draft.portfolio = parsed.portfolio
 
 
 def _named_widths(distribution: AnyDistribution | None, value: Value) -> Value:

@@ -43,10 +43,14 @@ class ArmSpec(Frozen):
 
 
 class SamplerSpec(Frozen):
-    """How parameters are drawn: tpe (multivariate, grouped), random or gp."""
+    """How parameters are drawn: tpe (multivariate, grouped), random or gp.
+
+    With `portfolio` the configurations of the space's portfolio are tried before.
+    """
 
     kind: Literal["tpe", "random", "gp"] = "tpe"
     startup_trials: Count = 8
+    portfolio: bool = True
 
 
 class PrunerSpec(Frozen):

@@ -4,6 +4,7 @@ import pytest
 
 from hinet_search.data.guess.training_settings import (
     LARGEST_BATCH,
+    MANY_ROWS,
     SMALLEST_BATCH,
     training_settings,
 )
@@ -33,9 +34,19 @@ def test_ids_without_statistics_learn_faster_and_get_more_patience() -> None:
     assert alone.embedding_learning_rate_multiplier > helped.embedding_learning_rate_multiplier
 
 
+def test_from_many_rows_embeddings_matter_beside_statistics_too() -> None:
+    settings = [
+        training_settings(num_rows, has_statistics=has_statistics)
+        for num_rows in (MANY_ROWS - 1, MANY_ROWS)
+        for has_statistics in (True, False)
+    ]
+    assert [each.learns_ids for each in settings] == [False, True, True, True]
+    assert settings[2] == settings[3]
+
+
 def test_a_quick_study_of_a_single_pass_learns_faster_and_grows_fewer_trees() -> None:
     for has_statistics in (False, True):
-        settings = training_settings(10**6, has_statistics=has_statistics)
+        settings = training_settings(MANY_ROWS - 1, has_statistics=has_statistics)
         quick = settings.quick_parameters
         assert settings.quick_passes == 1
         assert quick["train.learning_rate"]["default"] > settings.learning_rate

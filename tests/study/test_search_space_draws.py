@@ -324,3 +324,39 @@ def test_a_default_is_among_the_draws_of_its_steps() -> None:
 def test_a_number_without_steps_is_taken_as_it_was_drawn() -> None:
     space = load(space_with_x("kind: float, low: 0, high: 1, default: .5"))
     assert space.suggest(Told(x=0.1 + 2 * 0.1)) == {"x": 0.1 + 2 * 0.1}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_configuration_of_a_shipped_portfolio_is_a_draw_of_its_space(name: str) -> None:
+    space = load_space(name)
+    for shares in space.portfolio:
+        draw = space.at(shares)
+        assert within(space, draw)
+        assert space.suggest(Told(**draw)) == draw
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+@given(share=st.floats(0, 1))
+def test_any_share_of_any_range_is_a_value_of_it(name: str, share: float) -> None:
+    space = load_space(name)
+    draw = space.at(dict.fromkeys(space.parameters, share))
+    assert within(space, draw)
+    assert space.suggest(Told(**draw)) == draw
+
+
+def test_shares_go_from_the_low_end_to_the_high_end_on_the_scale_of_the_range() -> None:
+    space = load("""\
+parameters:
+  int: {kind: int, low: 1, high: 7, step: 3, default: 1}
+  log: {kind: int, low: 1, high: 100, log: true, default: 1}
+  rate: {kind: float, low: 0.001, high: 0.1, log: true, default: 0.1}
+  step: {kind: float, low: 0.1, high: 0.7, step: 0.2, default: 0.1}
+  word: {kind: categorical, choices: [a, b, c], default: a}
+  widths: {kind: widths, choices: {none: [], "8": [8]}, default: "8"}
+""")
+    values = [
+        list(space.at(dict.fromkeys(space.parameters, share)).values()) for share in (0, 0.5, 1)
+    ]
+    assert values[0] == [1, 1, 0.001, 0.1, "a", "none"]
+    assert values[1] == [4, 10, pytest.approx(0.01), 0.5, "b", "none"]
+    assert values[2] == [7, 100, 0.1, 0.7, "c", "8"]

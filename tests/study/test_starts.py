@@ -110,3 +110,77 @@ def test_starts_that_no_trial_is_left_for_are_told() -> None:
     assert list(left_out_starts(load(*starts))) == [
         "arm mmoe starts with 3 configurations after its default, of which 2 fit into 3 trials"
     ]
+
+
+PORTFOLIO = """\
+portfolio:
+  - {train.learning_rate: 1, model.expert_widths: 1}
+  - {train.learning_rate: 0.5, model.num_experts: 0.3, model.of_another_model: 0.2}
+"""
+OF_PORTFOLIO = (
+    {**DEFAULT, "train.learning_rate": 0.1, "model.expert_widths": "wide", "train.dropout": 0.1},
+    {**DEFAULT, "train.learning_rate": pytest.approx(0.01), "model.num_experts": 4},
+)
+
+
+def load_with_portfolio(*starts: str, more: str = "", portfolio: str = PORTFOLIO) -> Study:
+    Path("tiny.yaml").write_text(SPACE + portfolio)
+    lines = "".join(f"      - {start}\n" for start in starts) if starts else "      []\n"
+    Path("s.yaml").write_text(STUDY + lines + more)
+    return load_study("s.yaml")
+
+
+def test_a_portfolio_has_shares_of_the_ranges_and_leaves_the_rest_at_the_default() -> None:
+    (arm,) = load_with_portfolio().arms
+    assert arm.starts == OF_PORTFOLIO
+
+
+def test_configurations_of_the_study_come_before_those_of_the_portfolio() -> None:
+    (arm,) = load_with_portfolio("{model.num_experts: 8}").arms
+    assert arm.starts == ({**DEFAULT, "model.num_experts": 8}, *OF_PORTFOLIO)
+
+
+def test_a_portfolio_follows_the_ranges_and_defaults_of_the_study() -> None:
+    parameters = (
+        "parameters: {train.learning_rate: {high: 0.04}, model.num_experts: {default: 5}}\n"
+    )
+    (arm,) = load_with_portfolio(more=parameters).arms
+    assert arm.starts[0]["train.learning_rate"] == 0.04
+    assert arm.starts[0]["model.num_experts"] == 5
+
+
+def test_a_portfolio_leaves_out_what_the_arm_fixes() -> None:
+    (arm,) = load_with_portfolio(more="fixed: {train.learning_rate: 0.02}\n").arms
+    assert "train.learning_rate" not in arm.starts[0]
+    assert arm.starts[0]["model.expert_widths"] == "wide"
+
+
+def test_a_study_may_search_without_the_portfolio() -> None:
+    (arm,) = load_with_portfolio(more="sampler: {portfolio: false}\n").arms
+    assert arm.starts == ()
+
+
+def test_no_warning_comes_of_a_portfolio_that_is_longer_than_the_trials() -> None:
+    study = load_with_portfolio(portfolio="portfolio:\n" + "  - {train.learning_rate: 0.7}\n" * 5)
+    assert len(study.arms[0].starts) == 5
+    assert list(left_out_starts(study)) == []
+
+
+def test_a_space_takes_the_portfolio_of_the_space_that_it_includes_unless_it_has_its_own() -> None:
+    Path("base.yaml").write_text(PORTFOLIO)
+    include = "include: [base.yaml]\n"
+    (arm,) = load_with_portfolio(portfolio=include).arms
+    assert arm.starts == OF_PORTFOLIO
+    (arm,) = load_with_portfolio(portfolio=include + "portfolio: [{model.num_experts: 1}]\n").arms
+    assert arm.starts == ({**DEFAULT, "model.num_experts": 8},)
+    (arm,) = load_with_portfolio(portfolio=include + "portfolio: []\n").arms
+    assert arm.starts == ()
+
+
+def test_a_share_outside_0_to_1_is_refused_with_its_place() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_with_portfolio(portfolio="portfolio:\n  - {train.learning_rate: 1.5}\n")
+    (problem,) = caught.value.problems
+    assert problem == (
+        "tiny.yaml:9:6: portfolio.0.train.learning_rate: must be less than or equal to 1, got 1.5"
+    )

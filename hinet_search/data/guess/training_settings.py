@@ -12,11 +12,11 @@ from typing import Any
 MULTIPLIER = "train.embedding_learning_rate_multiplier"
 STEPS_A_PASS = 250  # wanted: fewer steps learn too slowly, more take time
 SMALLEST_BATCH, LARGEST_BATCH = 256, 4096
-MANY_ROWS = 300_000  # enough to fill embeddings of 32 numbers
+# Enough to fill embeddings of 32 numbers, which then know more of an id than its statistics do.
+MANY_ROWS = 300_000
 HIGHEST_RATE = 0.01
 MOST_PASSES = 8  # patience ends most trainings before
-# A training of a quick study learns from so many rows: without statistics it takes longer to be
-# near the best.
+# A training of a quick study learns from so many rows: embeddings take longer to be near the best.
 QUICK_ROWS, QUICK_ROWS_OF_IDS = 150_000, 400_000
 # Where a quick study has one pass, networks learn faster, and trees take larger steps of which
 # they need fewer: a third of the time.
@@ -31,11 +31,12 @@ QUICK_TREES: Mapping[str, Mapping[str, Any]] = {
 class TrainingSettings:
     """What a study of a table should start from.
 
+    With `learns_ids` quality is in the embeddings of ids, else in statistics of their labels.
     `passes` are the most passes of a training, which ends before once `patience` evaluations bring
     no improvement; `quick_passes` are those of a quick study.
     """
 
-    has_statistics: bool
+    learns_ids: bool
     passes: int
     quick_passes: int
     evaluations_per_pass: int
@@ -77,7 +78,7 @@ class TrainingSettings:
         """The key `parameters` of a quick size, empty unless it has a single pass."""
         if self.quick_passes > 1:
             return {}
-        if not self.has_statistics:  # embeddings are fast already
+        if self.learns_ids:  # embeddings are fast already
             return {"train.learning_rate": {"default": QUICK_RATE_OF_IDS}, **QUICK_TREES}
         return {
             "train.learning_rate": {"default": QUICK_RATE},
@@ -107,21 +108,23 @@ def _parameter_lines(parameters: Mapping[str, Mapping[str, Any]]) -> Iterator[st
 def training_settings(num_rows: int, *, has_statistics: bool) -> TrainingSettings:
     """Return what training on `num_rows` rows should start from.
 
-    Ids alone learn slowly: they get fast embeddings, and patience for two passes.
-    With statistics, models are soon as good as they get, and fast embeddings learn rows by heart.
+    Embeddings of ids learn slowly: they get higher rates, and patience for two passes. With
+    statistics and few rows, models are soon as good as they get, and fast embeddings learn rows by
+    heart.
     """
+    learns_ids = not has_statistics or num_rows >= MANY_ROWS
     batch_size = 2 ** round(math.log2(max(1, num_rows / STEPS_A_PASS)))
-    quick_rows = QUICK_ROWS if has_statistics else QUICK_ROWS_OF_IDS
+    quick_rows = QUICK_ROWS_OF_IDS if learns_ids else QUICK_ROWS
     return TrainingSettings(
-        has_statistics=has_statistics,
+        learns_ids=learns_ids,
         passes=MOST_PASSES,
         quick_passes=min(MOST_PASSES, max(1, round(quick_rows / num_rows))),
-        evaluations_per_pass=4 if has_statistics else 2,
+        evaluations_per_pass=2 if learns_ids else 4,
         patience=4,
         batch_size=min(LARGEST_BATCH, max(SMALLEST_BATCH, batch_size)),
-        learning_rate=0.001 if has_statistics else 0.002,
-        embedding_learning_rate_multiplier=0.15 if has_statistics else 3.0,
-        multiplier_range=(0.03, 3.0) if has_statistics else (0.3, 10.0),
+        learning_rate=0.002 if learns_ids else 0.001,
+        embedding_learning_rate_multiplier=3.0 if learns_ids else 0.15,
+        multiplier_range=(0.3, 10.0) if learns_ids else (0.03, 3.0),
         embedding_dim=32 if num_rows >= MANY_ROWS else 16,
         minimum_frequency=3,
     )

@@ -10,8 +10,9 @@ def left_out_starts(study: Study) -> Iterator[str]:
     """Yield a warning for each arm whose `start` and default need more trials than there are."""
     for arm in study.arms:
         most = arm.most_trials(study.spec) - 1  # after the default
-        if len(arm.starts) > most:
-            configurations = counted(len(arm.starts), "configuration")
+        starts = study.spec.arms[arm.name].start
+        if len(starts) > most:
+            configurations = counted(len(starts), "configuration")
             yield (
                 f"arm {arm.name} starts with {configurations} after its default, of which "
                 f"{most or 'none'} fit into {counted(study.spec.trials, 'trial')}"
