@@ -51,13 +51,14 @@ def ready(
     user hides. Without `to_launch` the study's file alone may name a cluster.
     """
     from hinet_search.search.plan.plan import prepare_study
+    from hinet_search.search.warm_start import warm_started
 
     allow_only(options.plugins)
     loaded = options.load(study)
     if to_launch:
         refuse_places_of_the_file(loaded)
     _report_hidden_files(study, loaded, say)
-    return prepare_study(loaded, options.cache, options.folder, say)
+    return warm_started(prepare_study(loaded, options.cache, options.folder, say), options)
 
 
 def _report_hidden_files(name: str, study: Study, say: Callable[[str], None]) -> None:

@@ -1,6 +1,7 @@
 """Plan text: print the plan of a study for `check` and `launch --dry-run`."""
 
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from hinet_search.common.terminal import table_text
 
 if TYPE_CHECKING:
     from hinet_search.data.inspect.input_counts import InputCounts
+    from hinet_search.results.records import Start
     from hinet_search.search.plan.plan import Plan
     from hinet_search.search.stored_study import StoredStudy
     from hinet_search.study.launch_options import LaunchOptions
@@ -142,20 +144,22 @@ def _input_trainings(plan: "Plan") -> Iterator[tuple[str, str]]:
 
 
 def _search(plan: "Plan") -> str:
-    """Return `the default, 8 of the portfolio, then tpe; pruner median`.
+    """Return `the default, 3 of study shop, 8 of the portfolio, then tpe; pruner median`.
 
-    Of arms that differ, the one with most configurations is told.
+    Of arms that differ, the highest number is told.
     """
-    spec = plan.ready.study.spec
-    arms = plan.ready.study.arms
-    named = max(len(spec.arms[arm.name].start) for arm in arms)
-    portfolio = max(len(arm.starts) - len(spec.arms[arm.name].start) for arm in arms)
-    first = ["the default"]
-    if named:
-        first.append(f"{counted(named, 'configuration')} of the study")
-    if portfolio:
-        first.append(f"{portfolio} of the portfolio")
-    return f"{', '.join(first)}, then {spec.sampler.kind}; pruner {spec.pruner.kind}"
+    study = plan.ready.study
+    by_arm = [Counter(map(_origin, arm.starts)) for arm in study.arms]
+    origins = dict.fromkeys(origin for counts in by_arm for origin in counts)
+    first = [f"{max(counts[origin] for counts in by_arm)} {origin}" for origin in origins]
+    last = f"then {study.spec.sampler.kind}; pruner {study.spec.pruner.kind}"
+    return ", ".join(["the default", *first, last])
+
+
+def _origin(start: "Start") -> str:
+    if start.study:
+        return f"of study {start.study}"
+    return "of the portfolio" if start.source.startswith("portfolio") else "named by the study"
 
 
 def _students(plan: "Plan") -> Iterator[tuple[str, str]]:

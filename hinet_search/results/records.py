@@ -224,6 +224,19 @@ class ParameterRange:
 
 
 @dataclass(frozen=True)
+class Start:
+    """A configuration that an arm tries first, after its default.
+
+    `source` says where it is from: `start 2` (of the arm), `portfolio 3` (of its space), or
+    `mmoe/12` (arm and trial) of the study `study`.
+    """
+
+    values: Mapping[str, Scalar]
+    source: str
+    study: str = ""
+
+
+@dataclass(frozen=True)
 class ArmRecord:
     """One model with its search space, trials and finalists.
 
@@ -240,6 +253,7 @@ class ArmRecord:
     size_of: str = ""  # the arm whose size this arm has, fixed in `fixed`; empty if none
     configurations: int | None = None  # in the space, if not more than the budget's trials
     student_of: str = ""  # the finalist that a student learns as (`star/12`); else empty
+    starts: tuple[Start, ...] = ()
 
     @property
     def trials_done(self) -> int:
@@ -255,6 +269,17 @@ class ArmRecord:
             _comparison_key(trial.parameters) for trial in self.trials if trial.state != "running"
         }
         return len(tried) >= self.configurations
+
+    def start_of(self, trial: TrialRecord) -> Start | None:
+        """Return the start that a trial is; None for the default and for draws of the sampler."""
+        if trial.is_default:
+            return None
+        key = _comparison_key(trial.parameters)
+        for start in self.starts:  # inputs may have been fixed since
+            known = {name: start.values[name] for name in start.values if name in trial.parameters}
+            if _comparison_key(known) == key:
+                return start
+        return None
 
 
 def _comparison_key(parameters: Mapping[str, Scalar]) -> tuple[tuple[str, str], ...]:

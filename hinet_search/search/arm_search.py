@@ -279,7 +279,7 @@ class ArmSearch:
         space = self.arm.space
         tried = [space.default(), *(row.parameters for row in self._rows.values())]
         starts = [
-            {name: value for name, value in start.items() if name in space.parameters}
+            {name: value for name, value in start.values.items() if name in space.parameters}
             for start in self.arm.starts
         ]
         by_key = {config_key(start): start for start in starts}  # each once

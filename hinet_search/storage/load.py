@@ -10,7 +10,13 @@ from sqlalchemy import Connection, Select, Table, literal, select
 
 from hinet_search.results.ensemble_records import EnsembleRecord
 from hinet_search.results.input_worth import InputRun
-from hinet_search.results.records import ArmRecord, EvaluationRecord, FinalistRecord, TrialRecord
+from hinet_search.results.records import (
+    ArmRecord,
+    EvaluationRecord,
+    FinalistRecord,
+    Start,
+    TrialRecord,
+)
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.storage import row_mapping, tables
 from hinet_search.storage.damage import AnyRow, row_of
@@ -80,6 +86,7 @@ def _arm(
         size_of=arm.size_of,
         configurations=configurations,
         student_of=arm.student_of,
+        starts=arm.starts,
     )
 
 
@@ -114,6 +121,13 @@ def load_finalists(database: Database, study: str) -> Mapping[str, tuple[Finalis
             _rows(connection, tables.finalist, study, "arm", "trial_number", "seed")
         )
     return {arm: tuple(finalists) for arm, finalists in by_arm.items()}
+
+
+def load_starts(database: Database, study: str) -> Mapping[str, tuple[Start, ...]]:
+    """Load what every stored arm tries first; nothing for a study that is not stored."""
+    with database.reading() as connection:
+        arms = map(row_mapping.arm_from_row, _rows(connection, tables.arm, study))
+        return {arm.name: arm.starts for arm in arms}
 
 
 def load_reports(

@@ -32,6 +32,7 @@ from hinet_search.results.records import (
     Insight,
     ParameterRange,
     Scalar,
+    Start,
 )
 from hinet_search.storage import tables
 from hinet_search.storage.damage import AnyRow, reads, row_of
@@ -42,6 +43,7 @@ from hinet_search.study.search_space import SearchSpace, parents_first
 CELLS = tuple[CellValue, ...]
 EVALUATIONS = tuple[EvaluationRecord, ...]
 RANGES = tuple[ParameterRange, ...]
+STARTS = tuple[Start, ...]
 PARAMETERS = Mapping[str, Scalar]
 IMPORTANCES = Mapping[str, float]
 VERSIONS = Mapping[str, str]
@@ -99,6 +101,7 @@ def arm_to_row(study: str, position: int, arm: ArmRow) -> dict[str, object]:
         "size_of": arm.size_of,
         "student_of": arm.student_of,
         "importances_json": to_json(IMPORTANCES, arm.importances),
+        "starts_json": to_json(STARTS, arm.starts),
     }
 
 
@@ -152,6 +155,7 @@ def arm_from_row(row: AnyRow) -> ArmRow:
         importances=_json(IMPORTANCES, row, "importances_json"),
         size_of=row.size_of,
         student_of=row.student_of,
+        starts=_json(STARTS, row, "starts_json"),
     )
 
 

@@ -11,6 +11,7 @@ from hinet_search.results.records import (
     DataRecord,
     ParameterRange,
     Scalar,
+    Start,
 )
 from hinet_search.study.load_study import Arm
 
@@ -58,6 +59,7 @@ class ArmRow:
     importances: Mapping[str, float] = field(default_factory=dict)
     size_of: str = ""  # the arm or model whose size `model.dense_parameters` is fixed to
     student_of: str = ""  # the finalist that a student learns as (`star/12`); else empty
+    starts: tuple[Start, ...] = ()
 
     @classmethod
     def of(cls, arm: Arm) -> "ArmRow":
@@ -72,6 +74,7 @@ class ArmRow:
             fixed,
             size_of=arm.size_of,
             student_of=arm.student_of,
+            starts=arm.starts,
         )
 
 

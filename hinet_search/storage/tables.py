@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-VERSION = 8  # every change here needs a step in migrations/
+VERSION = 9  # every change here needs a step in migrations/
 
 metadata = MetaData()
 
@@ -69,6 +69,7 @@ arm = Table(
     Column("size_of", Text, nullable=False),
     Column("student_of", Text, nullable=False),
     Column("importances_json", Text, nullable=False),
+    Column("starts_json", Text, nullable=False),
     # Key of the arm's copy in Optuna's storage; NULL until the copy is complete.
     Column("optuna_study_id", Integer),
 )

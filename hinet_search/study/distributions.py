@@ -36,7 +36,7 @@ class TrialLike(Protocol):
 
 def _share_of_range(low: float, high: float, share: float, *, log: bool) -> float:
     """Return the number at a share of the way from low to high."""
-    return min(high, low * (high / low) ** share if log else low + share * (high - low))
+    return low * (high / low) ** share if log else low + share * (high - low)
 
 
 def _share_of_choices(choices: Sequence[Choice], share: float) -> Choice:
@@ -93,9 +93,12 @@ class IntRange(Frozen):
 
     def at(self, share: float) -> Choice:
         """Return the value at a share of the range: 0 is low, 1 is high."""
-        step = self.step or 1
-        number = _share_of_range(self.low, self.high, share, log=self.log)
-        return self.low + round((number - self.low) / step) * step
+        return self.nearest(_share_of_range(self.low, self.high, share, log=self.log))
+
+    def nearest(self, number: float) -> Choice:
+        """Return the value of the range that is nearest to a number."""
+        step, inside = self.step or 1, min(max(number, self.low), self.high)
+        return self.low + round((inside - self.low) / step) * step
 
     @property
     def bounds(self) -> tuple[Value, ...]:
@@ -133,7 +136,11 @@ class FloatRange(Frozen):
 
     def at(self, share: float) -> Choice:
         """Return the value at a share of the range: 0 is low, 1 is high."""
-        return self.exact(_share_of_range(self.low, self.high, share, log=self.log))
+        return self.nearest(_share_of_range(self.low, self.high, share, log=self.log))
+
+    def nearest(self, number: float) -> Choice:
+        """Return the value of the range that is nearest to a number."""
+        return self.exact(min(max(number, self.low), self.high))
 
     def _at(self, index: int) -> float:
         return float(Decimal(str(self.low)) + index * Decimal(str(self.step)))

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from hinet_search.common.errors import ConfigurationError, ErrorCollector, did_you_mean
 from hinet_search.common.plugins import load, names
-from hinet_search.results.records import TAUGHT, Scalar
+from hinet_search.results.records import TAUGHT, Start
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.distributions import Value
 from hinet_search.study.find_file import find, is_known
@@ -24,7 +24,7 @@ from hinet_search.study.parameter_changes import (
     refuse_unsearched,
 )
 from hinet_search.study.search_space import SearchSpace, load_space
-from hinet_search.study.starts import resolved_starts
+from hinet_search.study.starts import portfolio, resolved_starts
 from hinet_search.study.study_spec import AUTO, ArmSpec, ExecutorSpec, SizeSpec, StudySpec
 from hinet_search.study.validation_messages import Location
 from hinet_search.study.yaml_file import Override, Place, YamlFile, read, validated_at
@@ -49,8 +49,8 @@ Changes = tuple[Mapping[str, ParameterChange], Place]  # changes to parameters, 
 class Arm:
     """A resolved arm: its model exists and its search space is loaded.
 
-    `starts` are draws that are tried first, after the default. `student_of` names the finalist
-    that a student learns as (`star/12`).
+    `starts` are tried first, after the default. `student_of` names the finalist that a student
+    learns as (`star/12`).
     """
 
     name: str
@@ -58,7 +58,7 @@ class Arm:
     space: SearchSpace
     place: str
     size_of: str = ""
-    starts: tuple[Mapping[str, Scalar], ...] = ()
+    starts: tuple[Start, ...] = ()
     student_of: str = ""
 
     def most_trials(self, spec: StudySpec) -> int:
@@ -366,7 +366,7 @@ def _arm(
     space = space.with_fixed({PASSES: spec.passes}, file.place(("passes",)))
     starts = resolved_starts(arm.start, space, lambda at: file.place(("arms", name, "start", *at)))
     if spec.sampler.portfolio:
-        starts += tuple(map(space.at, space.portfolio))
+        starts += portfolio(space)
     return Arm(name, model, space, file.place(("arms", name)), size_of, starts)
 
 

@@ -76,16 +76,25 @@ class SearchSpace:
 
     def default(self) -> dict[str, Scalar]:
         """Return the default configuration as a draw."""
-        return self.at({})
+        return self.default_with({})
 
-    def at(self, shares: Mapping[str, float]) -> dict[str, Scalar]:
-        """Return the draw at shares of the ranges; parameters without one have their default."""
+    def default_with(self, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        """Return the default as a draw, with other values where they are given and apply."""
         chosen: dict[str, Scalar] = {}
         for name, distribution in self.parameters.items():
             if self._holds(distribution.when, chosen):
-                share = shares.get(name)
-                chosen[name] = distribution.default if share is None else distribution.at(share)
+                chosen[name] = values.get(name, distribution.default)
         return chosen
+
+    def at(self, shares: Mapping[str, float]) -> dict[str, Scalar]:
+        """Return the draw at shares of the ranges; parameters without one have their default."""
+        return self.default_with(
+            {
+                name: self.parameters[name].at(share)
+                for name, share in shares.items()
+                if name in self.parameters
+            }
+        )
 
     def draws(self) -> Iterator[dict[str, Scalar]]:
         """Yield every draw once; a continuous parameter makes them endless."""

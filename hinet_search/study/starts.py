@@ -1,9 +1,13 @@
-"""Starts: configurations that an arm tries first, written as changes of its default."""
+"""Starts: configurations that an arm tries first, after its default.
+
+A study writes them as changes of the default, a space as a portfolio of shares of its ranges, and a
+warm start takes them from another study.
+"""
 
 from collections.abc import Mapping, Sequence
 
 from hinet_search.common.errors import ConfigurationError, ErrorCollector, did_you_mean
-from hinet_search.results.records import Scalar
+from hinet_search.results.records import Scalar, Start
 from hinet_search.study.distributions import Choice
 from hinet_search.study.parameter_changes import ParameterChange, changed
 from hinet_search.study.search_space import SearchSpace
@@ -12,8 +16,8 @@ from hinet_search.study.yaml_file import Place
 
 def resolved_starts(
     starts: Sequence[Mapping[str, Choice]], space: SearchSpace, place: Place
-) -> tuple[dict[str, Scalar], ...]:
-    """Return each start as a draw: its values, and the default's for all other parameters.
+) -> tuple[Start, ...]:
+    """Return the configurations of a study: values, and the default's for all other parameters.
 
     `place` gives the place of a key inside `start`. ConfigurationError holds a problem for every
     parameter that the arm does not search, and for every value outside its range or choices.
@@ -22,9 +26,17 @@ def resolved_starts(
     problems = ErrorCollector()
     for index, start in enumerate(starts):
         with problems.collecting():
-            draws.append(_draw(index, start, space, place))
+            draws.append(Start(_draw(index, start, space, place), f"start {index + 1}"))
     problems.raise_if_any()
     return tuple(draws)
+
+
+def portfolio(space: SearchSpace) -> tuple[Start, ...]:
+    """Return the portfolio of a space; places are those in the portfolio, from 1."""
+    return tuple(
+        Start(space.at(shares), f"portfolio {place}")
+        for place, shares in enumerate(space.portfolio, start=1)
+    )
 
 
 def _draw(

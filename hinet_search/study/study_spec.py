@@ -223,6 +223,8 @@ class StudySpec(Frozen):
     with twice the time; 0 sets no limit. `sizes` are variants of the study with other budgets
     (`--size NAME`); the default is the first.
 
+    With `warm_start`, arms first try what other studies of the same database found best.
+
     With `inputs` (`auto`, or its keys), groups of inputs must earn their place before the search.
 
     With `teaching` (`auto`, or its keys), the study teaches students once all finalists are
@@ -249,6 +251,7 @@ class StudySpec(Frozen):
     ensemble: bool = False
     fixed: dict[Text, Value] = Field(default_factory=dict)
     parameters: dict[Text, ParameterChange] = Field(default_factory=dict)
+    warm_start: tuple[Text, ...] = ()
     cost_limit: Positive | None = 2.0
     sizes: dict[Text, SizeSpec] = Field(default_factory=dict)
     reference: Text = "single"

@@ -20,6 +20,7 @@ from hinet_search.results.records import (
     ParameterRange,
     Resampled,
     Scalar,
+    Start,
     TrialRecord,
 )
 
@@ -97,6 +98,16 @@ def made_up_arm(shape: Shape, name: str, index: int) -> ArmRecord:
         importances={
             searched.name: float(weight) for searched, weight in zip(ranges, weights, strict=True)
         },
+        starts=_starts(trials),
+    )
+
+
+def _starts(trials: tuple[TrialRecord, ...]) -> tuple[Start, ...]:
+    """The trials after the default: one of another study, and two of a portfolio."""
+    sources = ("ple/7", "portfolio 1", "portfolio 2")
+    return tuple(
+        Start(trial.parameters, source, study="" if source.startswith("portfolio") else "summer")
+        for trial, source in zip(trials[1:], sources, strict=False)
     )
 
 

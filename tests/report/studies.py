@@ -8,6 +8,7 @@ from hinet_search.results.records import (
     CellCount,
     DataRecord,
     ParameterRange,
+    Start,
     TrialRecord,
 )
 from hinet_search.results.study_record import StudyRecord
@@ -116,6 +117,7 @@ def hostile() -> StudyRecord:
             trials=(*arm.trials, trial),
             importances={INJECTION: 1.0},
             fixed={INJECTION: INJECTION},
+            starts=(Start({INJECTION: INJECTION}, INJECTION, INJECTION),),
         )
         for arm in record.arms
     )

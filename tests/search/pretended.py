@@ -19,6 +19,7 @@ from hinet_search.results.study_record import StudyRecord
 from hinet_search.search.launch import launch
 from hinet_search.search.plan.plan import PreparedStudy
 from hinet_search.search.progress import NullWatcher, Watcher
+from hinet_search.search.warm_start import warm_started
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.training.device import ChosenDevice
 from hinet_search.training.jobs.ensemble import (
@@ -243,6 +244,7 @@ class Studio:
         study = given.load(str(path))
         device = ChosenDevice(torch.device("cpu"))
         ready = PreparedStudy(study, PretendedData(self.folder), device, slots)  # type: ignore[arg-type]  # the part that is read
+        ready = warm_started(ready, given)
         return launch(ready, given, "hinet-search launch s", watcher or NullWatcher()), made
 
     def weights(self) -> list[str]:

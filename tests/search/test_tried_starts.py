@@ -7,7 +7,7 @@ import pytest
 from optuna.trial import TrialState
 
 from hinet_search.results.objectives import Objective
-from hinet_search.results.records import Scalar
+from hinet_search.results.records import Scalar, Start
 from hinet_search.search.arm_search import ArmSearch
 from hinet_search.storage.engine import Database
 from hinet_search.study.load_study import Arm
@@ -26,7 +26,7 @@ class Launches:
     def begin(self, *rates: float, arm: Arm | None = None, trials: int = 5) -> ArmSearch:
         database, store = studies.store(self.folder)
         self.opened.append(database)
-        starts: tuple[dict[str, Scalar], ...] = tuple({RATE: rate} for rate in rates)
+        starts = tuple(Start({RATE: rate}, "start") for rate in rates)
         arm = replace(arm or studies.arm(self.folder), starts=starts)
         spec = studies.spec(trials=trials)
         return ArmSearch(arm, spec, Objective("mean_auc"), store, studies.Admission(""))

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from hinet_search.common.errors import ConfigurationError
+from hinet_search.results.records import Start
 from hinet_search.search.plan.left_out_starts import left_out_starts
 from hinet_search.study.load_study import Study, load_study
 from tests.study_texts import DATA
@@ -52,14 +53,15 @@ def load(*starts: str) -> Study:
 def test_a_start_is_the_default_with_the_values_that_it_names() -> None:
     (arm,) = load("{train.learning_rate: 0.05}", "{model.num_experts: 8}").arms
     assert arm.starts == (
-        {**DEFAULT, "train.learning_rate": 0.05},
-        {**DEFAULT, "model.num_experts": 8},
+        Start({**DEFAULT, "train.learning_rate": 0.05}, "start 1"),
+        Start({**DEFAULT, "model.num_experts": 8}, "start 2"),
     )
 
 
 def test_a_start_has_the_parameters_whose_condition_it_meets() -> None:
     (arm,) = load("{model.expert_widths: wide}").arms
-    assert arm.starts == ({**DEFAULT, "model.expert_widths": "wide", "train.dropout": 0.1},)
+    values = {**DEFAULT, "model.expert_widths": "wide", "train.dropout": 0.1}
+    assert arm.starts == (Start(values, "start 1"),)
 
 
 def test_an_arm_without_a_start_has_none() -> None:
@@ -117,10 +119,11 @@ portfolio:
   - {train.learning_rate: 1, model.expert_widths: 1}
   - {train.learning_rate: 0.5, model.num_experts: 0.3, model.of_another_model: 0.2}
 """
-OF_PORTFOLIO = (
+FIRST, SECOND = (
     {**DEFAULT, "train.learning_rate": 0.1, "model.expert_widths": "wide", "train.dropout": 0.1},
     {**DEFAULT, "train.learning_rate": pytest.approx(0.01), "model.num_experts": 4},
 )
+OF_PORTFOLIO = (Start(FIRST, "portfolio 1"), Start(SECOND, "portfolio 2"))
 
 
 def load_with_portfolio(*starts: str, more: str = "", portfolio: str = PORTFOLIO) -> Study:
@@ -137,7 +140,8 @@ def test_a_portfolio_has_shares_of_the_ranges_and_leaves_the_rest_at_the_default
 
 def test_configurations_of_the_study_come_before_those_of_the_portfolio() -> None:
     (arm,) = load_with_portfolio("{model.num_experts: 8}").arms
-    assert arm.starts == ({**DEFAULT, "model.num_experts": 8}, *OF_PORTFOLIO)
+    named = Start({**DEFAULT, "model.num_experts": 8}, "start 1")
+    assert arm.starts == (named, *OF_PORTFOLIO)
 
 
 def test_a_portfolio_follows_the_ranges_and_defaults_of_the_study() -> None:
@@ -145,14 +149,14 @@ def test_a_portfolio_follows_the_ranges_and_defaults_of_the_study() -> None:
         "parameters: {train.learning_rate: {high: 0.04}, model.num_experts: {default: 5}}\n"
     )
     (arm,) = load_with_portfolio(more=parameters).arms
-    assert arm.starts[0]["train.learning_rate"] == 0.04
-    assert arm.starts[0]["model.num_experts"] == 5
+    assert arm.starts[0].values["train.learning_rate"] == 0.04
+    assert arm.starts[0].values["model.num_experts"] == 5
 
 
 def test_a_portfolio_leaves_out_what_the_arm_fixes() -> None:
     (arm,) = load_with_portfolio(more="fixed: {train.learning_rate: 0.02}\n").arms
-    assert "train.learning_rate" not in arm.starts[0]
-    assert arm.starts[0]["model.expert_widths"] == "wide"
+    assert "train.learning_rate" not in arm.starts[0].values
+    assert arm.starts[0].values["model.expert_widths"] == "wide"
 
 
 def test_a_study_may_search_without_the_portfolio() -> None:
@@ -172,7 +176,7 @@ def test_a_space_takes_the_portfolio_of_the_space_that_it_includes_unless_it_has
     (arm,) = load_with_portfolio(portfolio=include).arms
     assert arm.starts == OF_PORTFOLIO
     (arm,) = load_with_portfolio(portfolio=include + "portfolio: [{model.num_experts: 1}]\n").arms
-    assert arm.starts == ({**DEFAULT, "model.num_experts": 8},)
+    assert arm.starts == (Start({**DEFAULT, "model.num_experts": 8}, "portfolio 1"),)
     (arm,) = load_with_portfolio(portfolio=include + "portfolio: []\n").arms
     assert arm.starts == ()
 

@@ -1,0 +1,114 @@
+"""Warm start: what other studies of the same database found best, for the arms of a new one.
+
+An arm first tries the best configurations of arms with its model. Where a study has no such arm, it
+tries what its parameters share with the best configuration of all. Best is meant on validation: no
+test value is read.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import replace
+
+from hinet_search.common.errors import ConfigurationError, did_you_mean
+from hinet_search.results.finalist_values import chosen
+from hinet_search.results.records import ArmRecord, Start, TrialRecord
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.search.plan.plan import PreparedStudy
+from hinet_search.storage.engine import Database, connect_if_there
+from hinet_search.storage.listing import list_studies
+from hinet_search.storage.load import load_record, load_starts
+from hinet_search.study.carry_over import carried_over
+from hinet_search.study.launch_options import LaunchOptions
+from hinet_search.study.load_study import Arm, Study
+
+# Configurations of an arm from one study: more if it has the same data.
+OF_SAME_DATA, OF_OTHER_DATA = 5, 3
+OF_OTHER_MODEL = 1
+
+
+def warm_started(ready: PreparedStudy, options: LaunchOptions) -> PreparedStudy:
+    """Return the study with the starts of its `warm_start`, before those of portfolios.
+
+    An arm that is stored keeps the starts that it had. ConfigurationError for a study that is not
+    in the database, or has no complete trial.
+    """
+    study = ready.study
+    if not study.spec.warm_start:
+        return ready
+    url = options.storage_url(study)
+    database = connect_if_there(url)
+    if database is None:
+        raise ConfigurationError(
+            f"{study.file.place(('warm_start',))}: warm_start needs studies in the database of "
+            f"this one, and {url} is not there, or of an earlier version",
+            remedy="launch those studies first, or bring them forward with hinet-search migrate",
+        )
+    with closing(database):
+        sources = _sources(study, database)
+        stored = load_starts(database, study.name)
+
+    def with_starts(arm: Arm) -> Arm:
+        if arm.name in stored:
+            warm = [start for start in stored[arm.name] if start.study]
+        else:
+            fingerprint = ready.dataset.fingerprint
+            warm = [start for source in sources for start in _starts(arm, source, fingerprint)]
+        named = len(study.spec.arms[arm.name].start)
+        return replace(arm, starts=(*arm.starts[:named], *warm, *arm.starts[named:]))
+
+    return replace(ready, study=replace(study, arms=tuple(map(with_starts, study.arms))))
+
+
+def _sources(study: Study, database: Database) -> list[StudyRecord]:
+    known = [summary.name for summary in list_studies(database) if summary.name != study.name]
+    records, problems = [], []
+    for index, name in enumerate(study.spec.warm_start):
+        place = study.file.place(("warm_start", index))
+        if name == study.name:
+            problems.append(f"{place}: warm_start must name other studies, got '{name}' itself")
+        elif name not in known:
+            problems.append(
+                f"{place}: warm_start names '{name}', which is no study of {database.url}; "
+                f"known: {', '.join(known) or 'none'}{did_you_mean(name, known)}"
+            )
+        else:
+            records.append(load_record(database, name))
+            if not any(_best_first(records[-1], records[-1].arms)):
+                problems.append(f"{place}: study '{name}' has no complete trial to start from")
+    if problems:
+        raise ConfigurationError(*problems)
+    return records
+
+
+def _starts(arm: Arm, source: StudyRecord, fingerprint: str) -> Iterator[Start]:
+    """Yield what an arm takes from a study, best first, each configuration once."""
+    same_model = [known for known in source.arms if known.model == arm.model]
+    most = OF_OTHER_MODEL
+    if same_model:
+        most = OF_SAME_DATA if source.data.fingerprint == fingerprint else OF_OTHER_DATA
+    taken = [arm.space.default()]
+    for known, trial in _best_first(source, same_model or source.arms):
+        values = carried_over(trial.parameters, known.ranges, arm.space)
+        if values not in taken:
+            taken.append(values)
+            yield Start(values, f"{known.name}/{trial.number}", source.name)
+        if len(taken) > most:
+            return
+
+
+def _best_first(
+    record: StudyRecord, arms: Iterable[ArmRecord]
+) -> list[tuple[ArmRecord, TrialRecord]]:
+    """Return complete trials: those of chosen finalists, then the others, each by value."""
+    sign = 1.0 if record.maximize else -1.0
+    trials = []
+    for arm in arms:
+        finalist = chosen(arm)
+        number = finalist.trial_number if finalist else None
+        trials += [
+            ((trial.number == number, sign * trial.value), arm, trial)
+            for trial in arm.trials
+            if trial.state == "complete" and trial.value is not None
+        ]
+    trials.sort(key=lambda each: each[0], reverse=True)
+    return [(arm, trial) for _, arm, trial in trials]
