@@ -73,7 +73,7 @@ def _facts(plan: "Plan", stored: "StoredStudy | None") -> Iterator[tuple[str, st
     yield "inputs", _inputs(count_inputs(plan.ready.dataset, spec.data.features))
     yield "split", f"{data.split}: train {train:,}, valid {valid:,}, test {test:,}"
     names = ", ".join(arm.name for arm in plan.arms)
-    each = f"{'at most ' if plan.notes else ''}{counted(spec.trials, 'trial')} each"
+    each = _trials_each(plan)
     passes = f"at most {counted(spec.passes, 'pass', 'passes')}"
     yield "arms", f"{names}: {each}, {plan.trials} in all, {passes}"
     yield "limit", _limit(spec.cost_limit)
@@ -84,6 +84,15 @@ def _facts(plan: "Plan", stored: "StoredStudy | None") -> Iterator[tuple[str, st
             "stored",
             f"{stored.state}, {stored.done} of {stored.budget} trials: a launch resumes it",
         )
+
+
+def _trials_each(plan: "Plan") -> str:
+    """Return `20 trials each`, or `about 23 trials each in 2 h`."""
+    spec = plan.ready.study.spec
+    if spec.budget is None:
+        return f"{'at most ' if plan.notes else ''}{counted(spec.trials, 'trial')} each"
+    most = max(arm.trials for arm in plan.arms)
+    return f"about {counted(most, 'trial')} each in {duration(60 * spec.budget)}"
 
 
 def _inputs(counts: "InputCounts") -> str:
@@ -226,8 +235,9 @@ def plan_line(plan: "Plan") -> str:
     ready, inputs = plan.ready, ""
     if plan.input_trainings:
         inputs = f"at most {counted(plan.input_trainings, 'input training')}, then "
+    about = "" if ready.study.spec.budget is None else "about "
     return (
-        f"{inputs}{counted(plan.trials, 'trial')}, then {finalist_trainings(plan)}, "
+        f"{inputs}{about}{counted(plan.trials, 'trial')}, then {finalist_trainings(plan)}, "
         f"{counted(ready.slots, 'slot')} on {ready.device.device}, about {duration(plan.seconds)}"
     )
 

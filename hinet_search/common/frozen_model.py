@@ -4,9 +4,10 @@ Every number has bounds, as a test checks: products of a few of them, in bytes t
 64 bits of a database, torch and numpy.
 """
 
-from typing import Annotated
+import re
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]  # of trials, of experts, of units in a layer
@@ -16,6 +17,22 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Layers = Annotated[tuple[Count, ...], Field(max_length=100)]  # widths, one a layer
 Passes = Annotated[float, Field(gt=0, le=10_000)]
 Minutes = Annotated[float, Field(le=10_000_000)]
+_DURATION = re.compile(r"(?:([\d.]+) *h)? *(?:([\d.]+) *m)? *(?:([\d.]+) *s)?")
+
+
+def _minutes(duration: Any) -> float:
+    """Return the minutes of `2h`, `90m`, `1h 30m` or `45s`; ValueError for anything else."""
+    match = _DURATION.fullmatch(duration.strip()) if isinstance(duration, str) else None
+    if match is None or not any(match.groups()):
+        raise ValueError(f"must be a time like 2h, 90m, 1h 30m or 45s, got {duration!r:.40}")
+    hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    return 60 * hours + minutes + seconds / 60
+
+
+# Minutes, written as text.
+Duration = Annotated[
+    Minutes, Field(gt=0), BeforeValidator(_minutes), WithJsonSchema({"type": "string"})
+]
 Positive = Annotated[float, Field(gt=0, le=1_000_000_000)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 

@@ -385,6 +385,7 @@ class Budget:
     finalist_seeds: int
     finalist_top: int
     wall_clock_seconds: float | None = None
+    seconds: float | None = None  # of the whole study, from which `trials` follow
     # Highest FLOPs per row of a draw, as a multiple of the default HiNet's.
     cost_limit: float | None = None
     # Largest loss in the measure of the verdict with which a cheaper arm is still recommended.

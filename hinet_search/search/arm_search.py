@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
+from statistics import mean
 from typing import Protocol
 
 import optuna
@@ -142,6 +143,14 @@ class ArmSearch:
         return sum(row.cost.seconds for row in self._rows.values() if row.cost)
 
     @property
+    def seconds_of_training(self) -> float:
+        """Mean seconds of a training that was not pruned; 0 without one."""
+        seconds = [
+            row.cost.seconds for row in self._rows.values() if row.cost and row.state == "complete"
+        ]
+        return mean(seconds) if seconds else 0.0
+
+    @property
     def waits_for_size(self) -> bool:
         """Whether the arm takes the size of another arm, and that size is not known yet."""
         return bool(self.arm.size_of) and DENSE_PARAMETERS not in self.arm.space.fixed
@@ -151,6 +160,12 @@ class ArmSearch:
         self.arm = self.arm.fixing({DENSE_PARAMETERS: dense_parameters})
         self._store.record_fixed(self.arm.name, {DENSE_PARAMETERS: dense_parameters})
         self._small_space = self._all_draws()
+
+    def allow(self, trials: int) -> None:
+        """Change the budget to so many trials."""
+        self._spec = self._spec.model_copy(update={"trials": trials})
+        self._small_space = self._all_draws()
+        self.exhausted = False
 
     def counts(self) -> TrialCounts:
         """Count the arm's trials by state, and find the best one."""

@@ -23,19 +23,18 @@ from hinet_search.search.phases.finalists import (
     Candidate,
     CandidateRun,
     FinalistPhase,
-    candidates_of,
     choose,
     paired_seeds,
     serving_limits,
 )
 from hinet_search.search.phases.score_test_split import ScoreTestPhase
 from hinet_search.search.phases.summaries import SummaryPhase, finalists_to_summarise
-from hinet_search.search.phases.trials import TrialPhase
 from hinet_search.search.plan.plan import PreparedStudy
 from hinet_search.search.plan.size_limits import SizeLimits
 from hinet_search.search.progress import ArmProgress, Event, Progress, Watcher, value_text
 from hinet_search.search.refit import drop_files, refit_shipped
 from hinet_search.search.students import Taught, choose_students, student_of, teach
+from hinet_search.search.turns import Turns
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.load_study import Arm
 from hinet_search.training.checkpoint import SUFFIX
@@ -129,18 +128,21 @@ class Coordinator:
             store = replace(store, retry=once)  # retrying took its full time already
             raise
         finally:
-            store.set_state(state, self._seconds_before + self._seconds())
+            store.set_state(state, self._elapsed())
             crash_points.point("after_state")
 
+    def _elapsed(self) -> float:
+        """Seconds of the study, over all launches."""
+        return self._seconds_before + self._seconds()
+
     def _phases(self, executor: Executor, searches: list[ArmSearch]) -> None:
-        context = self._context()
-        candidates = self._search_all(executor, searches, context)
+        context, drive = self._context(), partial(self._drive, executor)
+        candidates = Turns(self._ready, searches, context, drive, self._elapsed).run()
         if not candidates:
             raise AllTrialsFailed(
                 "no trial of the study gave a value; "
                 "their causes are in the report and the dashboard"
             )
-        drive = partial(self._drive, executor)
         self._test(candidates, context, drive)
         context, candidates = self._ensembles(candidates, context, drive)
         finalists = finalists_to_summarise(
@@ -232,77 +234,6 @@ class Coordinator:
             self._watcher,
         )
 
-    def _search_all(
-        self, executor: Executor, searches: list[ArmSearch], context: PhaseContext
-    ) -> list[Candidate]:
-        """Run the trials and finalists of all arms; return the candidates."""
-        candidates: list[Candidate] = []
-        earlier_launches = sum(search.seconds for search in searches) / self._ready.slots
-        searched = earlier_launches
-        turns = in_turns(searches)
-        for index, turn in enumerate(turns):
-            later = [search for later_turn in turns[index + 1 :] for search in later_turn]
-            of_students = self._spec.most_student_trainings
-            self._progress.ahead = self._jobs_ahead(turn, later) + of_students
-            waiting = [search.arm.name for search in turn if search.waits_for_size]
-            self._progress.turn = ", ".join(waiting)
-            for search in turn:
-                self._give_size(search, candidates)
-            share = sum(map(len, turns[: index + 1])) / len(searches)
-            searched += self._search(executor, turn, context, searched, share)
-            of_turn: list[Candidate] = []
-            for search in turn:
-                of_turn += candidates_of(search, self._spec.finalists)
-            seeds = paired_seeds(self._spec)
-            runs = [CandidateRun(candidate, seed) for seed in seeds for candidate in of_turn]
-            self._progress.ahead -= self._jobs_ahead(turn, [])
-            self._drive(executor, FinalistPhase(runs, self._stored_finalists(), context))
-            candidates += of_turn
-        self._progress.turn = ""
-        return candidates
-
-    def _jobs_ahead(self, turn: list[ArmSearch], later: list[ArmSearch]) -> int:
-        """Count, at most, the finalist trainings of these arms and all later trainings."""
-        finalists = sum(search.arm.most_finalists(self._spec) for search in (*turn, *later))
-        trials = sum(search.arm.most_trials(self._spec) for search in later)
-        return finalists * self._spec.finalists.seeds + trials
-
-    def _search(
-        self,
-        executor: Executor,
-        searches: list[ArmSearch],
-        context: PhaseContext,
-        seconds_before: float,
-        share: float,
-    ) -> float:
-        """Run the trials of some arms and record the importances; return the trials' seconds."""
-        phase = TrialPhase(searches, context, seconds_before=seconds_before, share=share)
-        self._drive(executor, phase)
-        for search in searches:
-            self._store.record_importances(search.arm.name, search.importances())
-        return phase.seconds
-
-    def _give_size(self, search: ArmSearch, candidates: list[Candidate]) -> None:
-        """Give a waiting arm the size of the finalist that represents the arm it names."""
-        if not search.waits_for_size:
-            return
-        name, finalists = search.arm.size_of, self._stored_finalists()
-        numbers = {candidate.trial_number for candidate in candidates if candidate.arm.name == name}
-        eligible = [
-            finalist for finalist in finalists.get(name, ()) if finalist.trial_number in numbers
-        ]
-        chosen = choose(eligible, self._objective, paired_seeds(self._spec), self._limits)
-        size = chosen.runs[0].cost.dense_parameters if chosen else self._size_of_default(name)
-        search.take_size(size)
-        self._watcher.event(
-            Event("size", f"{search.arm.name} gets the size of {name}: {size:,} dense parameters")
-        )
-
-    def _size_of_default(self, name: str) -> int:
-        return SizeLimits.of(self._ready.dataset, self._ready.study).size_of_default(
-            name, self._ready.study.arms
-        )
-
     def _choose(self, candidates: list[Candidate]) -> list[CandidateRun]:
         """Choose each arm's finalist on validation; return its runs without a test score.
 
@@ -372,10 +303,3 @@ class Coordinator:
     def _arm_search(self, arm: Arm) -> ArmSearch:
         size_limits = SizeLimits.of(self._ready.dataset, self._ready.study)
         return ArmSearch(arm, self._spec, self._objective, self._store, size_limits)
-
-
-def in_turns(searches: list[ArmSearch]) -> list[list[ArmSearch]]:
-    """Group the arms: those that wait for another arm's size come after all others."""
-    first = [search for search in searches if not search.waits_for_size]
-    second = [search for search in searches if search.waits_for_size]
-    return [turn for turn in (first, second) if turn]

@@ -157,6 +157,7 @@ def _budget(spec: StudySpec) -> Budget:
         serving=serving_limits(spec),
         refit=spec.finalists.refit,
         wall_clock_seconds=None if minutes is None else minutes * 60,
+        seconds=None if spec.budget is None else spec.budget * 60,
     )
 
 

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 class Event:
     """One event of a running study.
 
-    `kind` is one word: inputs, best, failed, retry, short (of a budget), finalist, ensemble, refit,
-    size, opened, waiting, database, extended. `key` names the job or trial (`hinet/12`) and `value`
-    is its objective, where the event has them.
+    `kind` is one word: inputs, best, failed, retry, short (of a budget), budget, finalist,
+    ensemble, refit, size, opened, waiting, database, extended. `key` names the job or trial
+    (`hinet/12`) and `value` is its objective, where the event has them.
     """
 
     kind: str
@@ -97,6 +97,7 @@ class Progress:
     rows: int = 0  # training rows
     maximize: bool = True
     ahead: int = 0
+    until: float | None = None  # seconds of this run until the budget of time is used
     retried: int = 0
     last_retry: str = ""
 
@@ -127,8 +128,11 @@ class Progress:
     def seconds_left(self) -> float | None:
         """Seconds left, estimated from this run's speed in the phase; None before the first result.
 
-        Assumes that jobs of later phases take as long as jobs of this phase.
+        While the trials of a budget of time run, what is left of the budget. Otherwise, assumes
+        that jobs of later phases take as long as jobs of this phase.
         """
+        if self.until is not None:
+            return max(0.0, self.until - self.seconds)
         gained = self.phase.done - self.phase.before
         if gained <= 0:
             return None

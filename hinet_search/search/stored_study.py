@@ -51,7 +51,9 @@ def find_stored_study(ready: PreparedStudy, options: LaunchOptions) -> StoredStu
         (summary,) = [listed for listed in list_studies(database) if listed.name == study.name]
     if summary.damage:
         raise EnvironmentFault(summary.damage, remedy=REMEDY)
-    budget = sum(arm.most_trials(study.spec) for arm in study.arms)
+    budget = summary.budget  # in time, it is what the last round allowed
+    if study.spec.budget is None:
+        budget = sum(arm.most_trials(study.spec) for arm in study.arms)
     return StoredStudy(summary.state, summary.done, budget, wider or ())
 
 

@@ -128,5 +128,6 @@ def spec_of_students(spec: StudySpec) -> StudySpec:
             "trials": teaching.trials,
             "finalists": finalists,
             "wall_clock_minutes": None,
+            "budget": None,
         }
     )

@@ -135,7 +135,8 @@ def load_study(
         for of_key, place in changes:
             refuse_unsearched(of_key, [arm.space for arm in arms], place)
     problems.raise_if_any()
-    return _at_size(Study(study_name, spec, arms, file, definition_file), size)
+    study = _at_size(Study(study_name, spec, arms, file, definition_file), size)
+    return replace(study, spec=study.spec.with_most_trials)
 
 
 def _size(file: YamlFile, size: str | None) -> str | None:

@@ -10,10 +10,20 @@ from pydantic import (
     Field,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from hinet_search.common.errors import ConfigurationError, did_you_mean
-from hinet_search.common.frozen_model import Count, Frozen, Minutes, Passes, Positive, Seed, Text
+from hinet_search.common.frozen_model import (
+    Count,
+    Duration,
+    Frozen,
+    Minutes,
+    Passes,
+    Positive,
+    Seed,
+    Text,
+)
 from hinet_search.results.objectives import DEFAULT, objective_named
 from hinet_search.results.records import MARGIN
 from hinet_search.study.data_definition import DataDefinition
@@ -22,6 +32,7 @@ from hinet_search.study.parameter_changes import ParameterChange
 
 Device = Literal["auto", "cpu", "cuda"]
 AUTO = "auto"
+MOST_IN_TIME = 1_000  # trials of an arm within a budget of time
 MOST_AUTO = 3  # students with `students: auto`: the best arm and the two cheapest
 
 
@@ -215,6 +226,10 @@ class StudySpec(Frozen):
     For an arm with `size_of` the limit is that many times its own default at that size, if that is
     higher. Trees have no FLOPs.
 
+    With `budget` (`2h`, `90m`), the study takes about so long, finalists and what follows included:
+    all arms get as many trials as fit, at most `trials` if that is written, and the search ends
+    earlier if another hour would bring less than `least_gain` in any arm.
+
     `wall_clock_minutes` covers the search without finalists: once it is over, only the first trial
     of an arm may start. Arms with `size_of` run later and get their share of it. Earlier launches
     count with the training time of their finished trials, divided by the slots.
@@ -238,6 +253,8 @@ class StudySpec(Frozen):
     description: str = ""
     objective: str = DEFAULT
     trials: Count = 20
+    budget: Duration | None = None
+    least_gain: Annotated[float, Field(ge=0, le=1)] = 0.0
     passes: Passes = 4.0
     wall_clock_minutes: Annotated[Minutes, Field(gt=0)] | None = None
     silence_minutes: Annotated[Minutes, Field(ge=0)] = 10.0
@@ -260,6 +277,13 @@ class StudySpec(Frozen):
     device: Device = "auto"
     executor: ExecutorSpec = ExecutorSpec()
     storage: Text | None = None
+
+    @property
+    def with_most_trials(self) -> "StudySpec":
+        """The study with the most trials; with a budget of time, these are `trials` if written."""
+        if self.budget is None or "trials" in self.model_fields_set:
+            return self
+        return self.model_copy(update={"trials": MOST_IN_TIME})
 
     @property
     def most_finalists(self) -> int:
@@ -293,6 +317,15 @@ class StudySpec(Frozen):
     @classmethod
     def _word_is_kind(cls, value: Any) -> Any:
         return {"kind": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_limit_of_time(self) -> "StudySpec":
+        if self.budget is not None and self.wall_clock_minutes is not None:
+            raise ValueError(
+                "takes budget, the time of the whole study, or wall_clock_minutes, that of the "
+                "search, not both"
+            )
+        return self
 
     @field_validator("parameters")
     @classmethod

@@ -230,15 +230,22 @@ class Studio:
         slots: int = 1,
         *,
         features: str = FEATURES,
+        without: str = "",
         **options: object,
     ) -> tuple[StudyRecord, Pretender]:
-        """Run or resume study `s`; `more` are further lines of its file, `arms` and `features` its own."""
+        """Run or resume study `s`; `more` are further lines of its file, `arms` and `features` its own.
+
+        The key `without` is left out.
+        """
         made = pretender or Pretender()
         self.patch.setattr(local, "start", lambda *_: made)
         (self.folder / "rate.yaml").write_text(SPACE)
         path = self.folder / "s.yaml"
+        lines = STUDY.replace(FEATURES, features).splitlines(keepends=True)
         path.write_text(
-            STUDY.replace(FEATURES, features) + f"arms: {arms}\nfinalists: {finalists}\n" + more
+            "".join(line for line in lines if not without or not line.startswith(f"{without}:"))
+            + f"arms: {arms}\nfinalists: {finalists}\n"
+            + more
         )
         given = LaunchOptions(output=self.folder / "out", **options)  # type: ignore[arg-type]  # as a caller writes them
         study = given.load(str(path))

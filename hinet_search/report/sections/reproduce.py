@@ -66,6 +66,11 @@ def _versions(record: StudyRecord) -> Markup:
     counts = " / ".join(numbers.compact(rows) for rows in data.rows)
     machine = ", ".join(_devices(record)) or "unknown"
     seeds = numbers.plural(budget.finalist_seeds, "seed")
+    time = (
+        ""
+        if budget.seconds is None
+        else f", as many as fit into {numbers.duration(budget.seconds)}"
+    )
     software = ", ".join(f"{name} {version}" for name, version in record.versions.items())
     facts = {
         "Study": f"{record.description or record.name}; {record.state}{_moment(record.updated)}",
@@ -75,7 +80,7 @@ def _versions(record: StudyRecord) -> Markup:
         "Split": data.split,
         "Objective": f"{record.objective}, {'larger' if record.maximize else 'smaller'} is better",
         "Search": f"{record.sampler}, pruner {record.pruner}, seed {record.seed}",
-        "Budget": f"{numbers.plural(budget.trials, 'trial')} per arm, "
+        "Budget": f"{numbers.plural(budget.trials, 'trial')} per arm{time}, "
         f"{numbers.plural(budget.passes, 'pass')}, "
         f"{seeds} for {numbers.plural(budget.finalist_top, 'finalist')}",
         "Machine": f"{machine}; {numbers.plural(record.slots, 'slot')}, "

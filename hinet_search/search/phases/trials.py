@@ -56,11 +56,8 @@ class TrialPhase:
         self._watcher = context.watcher
         self._objective = Objective(context.spec.objective)
         self._seconds_before = seconds_before
-        self._minutes = (
-            math.inf
-            if context.spec.wall_clock_minutes is None
-            else share * context.spec.wall_clock_minutes
-        )
+        minutes = context.spec.wall_clock_minutes or context.spec.budget
+        self._minutes = math.inf if minutes is None else share * minutes
         self._outcomes: dict[str, TrainingResult | TrainingFailed] = {}
         self._pruned: set[str] = set()
         self._ends: list[_End] = []

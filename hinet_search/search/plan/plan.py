@@ -160,6 +160,8 @@ class Plan:
     def notes(self) -> tuple[str, ...]:
         """Notes on the arms whose space is smaller than the budget."""
         trials = self.ready.study.spec.trials
+        if self.ready.study.spec.budget is not None:
+            return ()  # how many trials there will be is not known
         return tuple(
             f"arm {arm.name}: its space has {arm.trials} "
             f"configuration{'s' if arm.trials > 1 else ''}, so it is searched whole "

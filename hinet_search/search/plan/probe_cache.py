@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from hinet_search.common.errors import DiskFull
 from hinet_search.common.files import replacing
 from hinet_search.common.plugins import allowed
+from hinet_search.search.plan.fit_budget import fit_budget
 from hinet_search.search.plan.plan import PROBE_SECONDS, ArmPlan, Plan, PreparedStudy, make_plan
 from hinet_search.study.launch_options import num_cores
 from hinet_search.study.load_study import Arm
@@ -44,11 +45,11 @@ def cached_plan(ready: PreparedStudy, probe_seconds: float = PROBE_SECONDS) -> P
     file = ready.dataset.folder.parent / FOLDER / f"{_key(ready)}.json"
     cached = _read(file)
     if cached is not None:
-        return Plan(ready, cached.arms, cached.probe_seconds)
+        return fit_budget(Plan(ready, cached.arms, cached.probe_seconds))
     plan = make_plan(ready, probe_seconds)
     if probe_seconds >= PROBE_SECONDS and not allowed():  # a plug-in's code may change unseen
         _write(file, CachedProbe(plan.arms, plan.probe_seconds))
-    return plan
+    return fit_budget(plan)
 
 
 def _read(file: Path) -> CachedProbe | None:

@@ -1,0 +1,156 @@
+"""Turns: search all arms and train their finalists, arms that take another's size after the others.
+
+Within a budget of time, the trials come in rounds: as many as fit.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from hinet_search.results.objectives import Objective
+from hinet_search.search.arm_search import ArmSearch
+from hinet_search.search.context import PhaseContext
+from hinet_search.search.dispatch import Phase
+from hinet_search.search.phases.finalists import (
+    Candidate,
+    CandidateRun,
+    FinalistPhase,
+    candidates_of,
+    choose,
+    paired_seeds,
+    serving_limits,
+)
+from hinet_search.search.phases.trials import TrialPhase
+from hinet_search.search.plan.plan import PreparedStudy
+from hinet_search.search.plan.size_limits import SizeLimits
+from hinet_search.search.progress import Event
+from hinet_search.search.time_budget import FIRST_ROUND, Spent, next_round
+
+
+class Turns:
+    """The searches of a study's arms, in turns. `elapsed` are the seconds of the study so far."""
+
+    def __init__(
+        self,
+        ready: PreparedStudy,
+        searches: Sequence[ArmSearch],
+        context: PhaseContext,
+        drive: Callable[[Phase], None],
+        elapsed: Callable[[], float],
+    ) -> None:
+        self._ready = ready
+        self._searches = searches
+        self._context = context
+        self._drive = drive
+        self._elapsed = elapsed
+        self._progress = context.progress
+        self._seconds = sum(search.seconds for search in searches) / ready.slots  # searched so far
+
+    def run(self) -> list[Candidate]:
+        """Run the trials and finalists of all arms; return the candidates."""
+        candidates: list[Candidate] = []
+        turns = _in_turns(self._searches)
+        for index, turn in enumerate(turns):
+            later = [search for later_turn in turns[index + 1 :] for search in later_turn]
+            self._begin(turn, later, candidates)
+            if self._context.spec.budget is not None and index == 0:
+                self._search_in_time(turn)
+            else:
+                share = sum(map(len, turns[: index + 1])) / len(self._searches)
+                self._search(turn, share)
+            of_turn = self._candidates(turn)
+            seeds = paired_seeds(self._context.spec)
+            runs = [CandidateRun(candidate, seed) for seed in seeds for candidate in of_turn]
+            self._progress.ahead -= self._jobs_ahead(turn, [])
+            self._drive(FinalistPhase(runs, self._context.store.finalists(), self._context))
+            candidates += of_turn
+        self._progress.turn = ""
+        return candidates
+
+    def _begin(
+        self, turn: list[ArmSearch], later: list[ArmSearch], candidates: list[Candidate]
+    ) -> None:
+        """Set the progress to a turn, and give its arms the sizes that they wait for."""
+        of_students = self._context.spec.most_student_trainings
+        self._progress.ahead = self._jobs_ahead(turn, later) + of_students
+        waiting = [search.arm.name for search in turn if search.waits_for_size]
+        self._progress.turn = ", ".join(waiting)
+        for search in turn:
+            self._give_size(search, candidates)
+
+    def _candidates(self, turn: list[ArmSearch]) -> list[Candidate]:
+        finalists = self._context.spec.finalists
+        return [candidate for search in turn for candidate in candidates_of(search, finalists)]
+
+    def _jobs_ahead(self, turn: list[ArmSearch], later: list[ArmSearch]) -> int:
+        """Count, at most, the finalist trainings of these arms and all later trainings."""
+        spec = self._context.spec
+        finalists = sum(search.arm.most_finalists(spec) for search in (*turn, *later))
+        trials = sum(search.arm.most_trials(spec) for search in later)
+        return finalists * spec.finalists.seeds + trials
+
+    def _search(self, turn: list[ArmSearch], share: float) -> None:
+        """Run the trials of some arms, which may use a share of the time, and their importances."""
+        phase = TrialPhase(turn, self._context, seconds_before=self._seconds, share=share)
+        self._drive(phase)
+        for search in turn:
+            self._context.store.record_importances(search.arm.name, search.importances())
+        self._seconds += phase.seconds
+
+    def _search_in_time(self, turn: list[ArmSearch]) -> None:
+        """Run rounds of trials of some arms while more fit into the budget of time."""
+        most = self._context.spec
+        assert most.budget is not None, "checked by the caller"
+        self._progress.until = self._progress.seconds + 60 * most.budget - self._elapsed()
+        trials = min(most.trials, max(FIRST_ROUND, *(search.started for search in turn)))
+        while True:
+            self._allow(trials)
+            self._search(turn, 1.0)
+            spent = Spent(trials, self._seconds, self._elapsed(), self._ready.slots)
+            following = next_round(most, turn, len(self._searches), spent)
+            self._context.watcher.event(Event("budget", following.words))
+            if following.trials == trials:
+                self._progress.until = None
+                return
+            trials = following.trials
+
+    def _allow(self, trials: int) -> None:
+        """Let all arms have so many trials, and store that as their budget."""
+        spec = self._context.spec.model_copy(update={"trials": trials})
+        self._context = replace(self._context, spec=spec)
+        for search in self._searches:
+            search.allow(trials)
+            self._progress.arms[search.arm.name].budget = search.budget
+        store = self._context.store
+        stored = store.load_study()
+        assert stored is not None, "it was written before it runs"
+        store.continue_study(replace(stored, budget=replace(stored.budget, trials=trials)), ())
+
+    def _give_size(self, search: ArmSearch, candidates: list[Candidate]) -> None:
+        """Give a waiting arm the size of the finalist that represents the arm it names."""
+        if not search.waits_for_size:
+            return
+        spec, name = self._context.spec, search.arm.size_of
+        numbers = {candidate.trial_number for candidate in candidates if candidate.arm.name == name}
+        eligible = [
+            finalist
+            for finalist in self._context.store.finalists().get(name, ())
+            if finalist.trial_number in numbers
+        ]
+        objective = Objective(spec.objective)
+        chosen = choose(eligible, objective, paired_seeds(spec), serving_limits(spec))
+        size = chosen.runs[0].cost.dense_parameters if chosen else self._size_of_default(name)
+        search.take_size(size)
+        self._context.watcher.event(
+            Event("size", f"{search.arm.name} gets the size of {name}: {size:,} dense parameters")
+        )
+
+    def _size_of_default(self, name: str) -> int:
+        study = self._ready.study
+        return SizeLimits.of(self._ready.dataset, study).size_of_default(name, study.arms)
+
+
+def _in_turns(searches: Sequence[ArmSearch]) -> list[list[ArmSearch]]:
+    """Group the arms: those that wait for another arm's size come after all others."""
+    first = [search for search in searches if not search.waits_for_size]
+    second = [search for search in searches if search.waits_for_size]
+    return [turn for turn in (first, second) if turn]
