@@ -87,12 +87,11 @@ def _tables() -> Iterator[tuple[str, Sequence[float]]]:
             yield task, [best[name] for name in NAMES]
 
 
-def _shares(number: int) -> Iterator[str]:
-    """The shares of a draw in the ranges of the parameters that most arms have."""
+def shares(number: int) -> dict[str, float]:
+    """Return the shares of a draw in the ranges of the parameters that most arms have."""
     parameters = {parameter.name: parameter for space in _spaces() for parameter in space}
     drawn = draw([parameters[name] for name in NAMES_OF_MOST], number)
-    for name, value in drawn.items():
-        yield f"{name}: {_share(parameters[name], value):.2g}"
+    return {name: float(f"{_share(parameters[name], value):.2g}") for name, value in drawn.items()}
 
 
 def _share(parameter: Parameter, value: Any) -> float:
@@ -116,7 +115,8 @@ def main() -> None:
     print(f"# with all: draws {portfolio()}")
     print("portfolio:")
     for number in portfolio():
-        print("  -", "\n    ".join(_shares(number)))
+        lines = [f"{name}: {share:g}" for name, share in shares(number).items()]
+        print("  -", "\n    ".join(lines))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from random_draws import draw
 from replay.strategy import Decision, MakeStrategy, New, Strategy
 from replay.suggest import suggest
 from replay.table import Table, Values
+from replay.warm_start import carried_from_another
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -81,15 +82,19 @@ def ours(
     return make
 
 
-def with_portfolio(sampler: SamplerSpec, pruner: PrunerSpec) -> MakeStrategy:
-    """Return ours that tries a portfolio after the default, chosen without the table's data set."""
+def with_starts(pruner: PrunerSpec, *starts: Callable[[Table], Sequence[Values]]) -> MakeStrategy:
+    """Return ours that first tries what these functions give for the table, after the default."""
 
     def make(table: Table, seed: int) -> Strategy:
-        numbers = portfolio(left_out=data_set(table.name))
-        first = (None, *(draw(table.parameters, number) for number in numbers))
-        return ours(sampler, pruner, first)(table, seed)
+        first = (None, *(values for given in starts for values in given(table)))
+        return ours(SamplerSpec(), pruner, first)(table, seed)
 
     return make
+
+
+def _portfolio(table: Table) -> Sequence[Values]:
+    """Return the portfolio that is chosen without the table's data set."""
+    return [draw(table.parameters, number) for number in portfolio(data_set(table.name))]
 
 
 STRATEGIES: Mapping[str, MakeStrategy] = {
@@ -98,9 +103,9 @@ STRATEGIES: Mapping[str, MakeStrategy] = {
     "optuna tpe, median": plain(lambda seed: TPESampler(seed=seed), MedianPruner()),
     "optuna tpe, hyperband": plain(lambda seed: TPESampler(seed=seed), HyperbandPruner()),
     "optuna gp": plain(lambda seed: GPSampler(seed=seed, warn_independent_sampling=False)),
-    "ours": ours(SamplerSpec(), PrunerSpec()),
-    "ours, portfolio": with_portfolio(SamplerSpec(), PrunerSpec()),
-    "ours, portfolio, no pruner": with_portfolio(SamplerSpec(), PrunerSpec(kind="none")),
-    "ours, no pruner": ours(SamplerSpec(), PrunerSpec(kind="none")),
-    "ours, asha": ours(SamplerSpec(), PrunerSpec(kind="asha", after_passes=0.5)),
+    "ours": with_starts(PrunerSpec(), _portfolio),
+    "ours, warm start": with_starts(PrunerSpec(), carried_from_another, _portfolio),
+    "ours, no portfolio": ours(SamplerSpec(), PrunerSpec()),
+    "ours, no pruner": with_starts(PrunerSpec(kind="none"), _portfolio),
+    "ours, asha": with_starts(PrunerSpec(kind="asha", after_passes=0.5), _portfolio),
 }
