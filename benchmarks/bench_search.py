@@ -7,9 +7,11 @@ Other libraries search in environments of their own (`search_peers.py`).
 """
 
 import argparse
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from math import inf, isinf
+from pathlib import Path
 from statistics import mean, median
 
 import numpy as np
@@ -27,6 +29,7 @@ TRIALS = 60  # whole trainings of mean length that a slot has time for, at most
 FEWEST = 30  # configurations of a table that is searched
 YARDSTICK = "optuna tpe"
 SHARES = (0.1, 0.25, 0.5)  # of the time, at which regret is told
+CURVE = tuple(number / 40 for number in range(1, 41))  # shares of the time of a drawn curve
 RESAMPLES = 1000
 
 
@@ -36,7 +39,8 @@ class SearchFigure:
 
     `seconds` is the median to the target, infinity when most repeats never reach it, `low` and
     `high` its 95 % interval by bootstrap. `never` is the share of repeats that do not reach it.
-    `regret` is the mean at `SHARES` of the time. `failure` says why a peer has no figures.
+    `regret` is the mean at `SHARES` of the time, `curve` that at `CURVE`. `failure` says why a peer
+    has no figures.
     """
 
     table: str
@@ -48,16 +52,23 @@ class SearchFigure:
     high: float
     never: float
     regret: tuple[float, ...]
+    curve: tuple[float, ...]
     trials: float
     failure: str = ""
 
 
 def bench_search(
-    slots: Sequence[int], *, repeats: int, with_peers: bool = False
+    slots: Sequence[int],
+    *,
+    repeats: int,
+    with_peers: bool = False,
+    names: Container[str] | None = None,
 ) -> list[SearchFigure]:
-    """Replay every strategy on every table that is large enough."""
+    """Replay every strategy on every table that is large enough, or on those of some names."""
     tables = [recorded_table(task, arm) for task, arm in recorded()]
     large = [table for table in tables if len(table.configurations) >= FEWEST]
+    if names is not None:
+        large = [table for table in large if table.name in names]
     figures = []
     for searched in large:
         for number in slots:
@@ -75,7 +86,7 @@ def _of_peers(searched: Table, slots: int, repeats: int) -> Iterator[SearchFigur
             yield summary(searched, slots, replayed.strategy, replayed.traces)
             continue
         names = (searched.name, slots, replayed.strategy)
-        yield SearchFigure(*names, 0, inf, inf, inf, 1.0, (), 0.0, replayed.failure)
+        yield SearchFigure(*names, 0, inf, inf, inf, 1.0, (), (), 0.0, replayed.failure)
 
 
 def figure(table: Table, slots: int, name: str, make: MakeStrategy, repeats: int) -> SearchFigure:
@@ -93,6 +104,10 @@ def summary(table: Table, slots: int, name: str, traces: Sequence[Trace]) -> Sea
     drawn = np.sort(generator.choice(reached, size=(RESAMPLES, len(reached))), axis=1)
     medians = np.sort(drawn[:, len(reached) // 2])
     first = min(known.truth for known in table.configurations)
+
+    def regret(share: float) -> float:
+        return mean(table.best_truth - max(trace.at(share * time), first) for trace in traces)
+
     return SearchFigure(
         table.name,
         slots,
@@ -102,10 +117,8 @@ def summary(table: Table, slots: int, name: str, traces: Sequence[Trace]) -> Sea
         float(medians[round(0.025 * RESAMPLES)]),
         float(medians[round(0.975 * RESAMPLES) - 1]),
         float(np.isinf(reached).mean()),
-        tuple(
-            mean(table.best_truth - max(trace.at(share * time), first) for trace in traces)
-            for share in SHARES
-        ),
+        tuple(map(regret, SHARES)),
+        tuple(map(regret, CURVE)),
         mean(trace.trials for trace in traces),
     )
 
@@ -150,14 +163,23 @@ def _span(each: SearchFigure) -> str:
 
 
 def main() -> None:
-    """Print the table of some strategies."""
+    """Print the table of some strategies, and add its figures to a file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--slots", nargs="+", type=int, default=[1])
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--tables", nargs="+", metavar="TASK.ARM")
+    parser.add_argument("--to", type=Path, metavar="FILE.json")
     options = parser.parse_args()
-    figures = bench_search(options.slots, repeats=options.repeats, with_peers=options.peers)
+    names = [name.replace(".", " ") for name in options.tables] if options.tables else None
+    figures = bench_search(
+        options.slots, repeats=options.repeats, with_peers=options.peers, names=names
+    )
     print(table(figures))
+    if options.to:
+        known = json.loads(options.to.read_text()) if options.to.exists() else {"search": []}
+        known["search"] += [asdict(figure) for figure in figures]
+        options.to.write_text(json.dumps(known))
 
 
 if __name__ == "__main__":

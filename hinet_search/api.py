@@ -58,7 +58,8 @@ def ready(
     if to_launch:
         refuse_places_of_the_file(loaded)
     _report_hidden_files(study, loaded, say)
-    return warm_started(prepare_study(loaded, options.cache, options.folder, say), options)
+    prepared = prepare_study(loaded, options.cache, options.folder, say)
+    return warm_started(prepared, options, say)
 
 
 def _report_hidden_files(name: str, study: Study, say: Callable[[str], None]) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hinet_search.search.plan.plan import Plan
     from hinet_search.search.stored_study import StoredStudy
     from hinet_search.study.launch_options import LaunchOptions
-    from hinet_search.study.load_study import Study
+    from hinet_search.study.load_study import Arm, Study
 
 
 def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
@@ -155,14 +155,29 @@ def _input_trainings(plan: "Plan") -> Iterator[tuple[str, str]]:
 def _search(plan: "Plan") -> str:
     """Return `the default, 3 of study shop, 8 of the portfolio, then tpe; pruner median`.
 
-    Of arms that differ, the highest number is told.
+    Of arms that differ, the one that tries most is told.
     """
-    study = plan.ready.study
-    by_arm = [Counter(map(_origin, arm.starts)) for arm in study.arms]
-    origins = dict.fromkeys(origin for counts in by_arm for origin in counts)
-    first = [f"{max(counts[origin] for counts in by_arm)} {origin}" for origin in origins]
-    last = f"then {study.spec.sampler.kind}; pruner {study.spec.pruner.kind}"
-    return ", ".join(["the default", *first, last])
+    spec = plan.ready.study.spec
+    trials = {arm.name: arm.trials for arm in plan.arms}
+    tried = [_tried_first(arm, trials[arm.name] - 1) for arm in plan.ready.study.arms]
+    most: list[str] = max(tried, key=len)
+    first = ["the default", *(f"{number} {origin}" for origin, number in Counter(most).items())]
+    searches = any(
+        len(origins) + 1 < number for origins, number in zip(tried, trials.values(), strict=True)
+    )
+    sampler = f", then {spec.sampler.kind}" if searches else ""
+    return f"{', '.join(first)}{sampler}; pruner {spec.pruner.kind}"
+
+
+def _tried_first(arm: "Arm", most: int) -> list[str]:
+    """Return the origins of the different configurations that an arm tries after its default."""
+    values = [arm.space.default()]
+    origins = []
+    for start in arm.starts:
+        if start.values not in values:
+            values.append(dict(start.values))
+            origins.append(_origin(start))
+    return origins[:most]
 
 
 def _origin(start: "Start") -> str:

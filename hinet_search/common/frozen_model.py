@@ -17,7 +17,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Layers = Annotated[tuple[Count, ...], Field(max_length=100)]  # widths, one a layer
 Passes = Annotated[float, Field(gt=0, le=10_000)]
 Minutes = Annotated[float, Field(le=10_000_000)]
-_DURATION = re.compile(r"(?:([\d.]+) *h)? *(?:([\d.]+) *m)? *(?:([\d.]+) *s)?")
+_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?) *h)? *(?:(\d+(?:\.\d+)?) *m)? *(?:(\d+(?:\.\d+)?) *s)?")
 
 
 def _minutes(duration: Any) -> float:

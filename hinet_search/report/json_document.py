@@ -33,7 +33,10 @@ from hinet_search.results.taught_contrasts import student_contrasts
 from hinet_search.results.verdict import Verdict, title, verdict
 
 SCHEMA = 1
-TRIAL = ("arm", "number", "state", "cause", "value", "seconds", "parameters", "started", "finished")
+TRIAL = (
+    *("arm", "number", "state", "cause", "origin", "value", "seconds", "parameters"),
+    *("started", "finished"),
+)
 
 Cells = Sequence[tuple[str, str]]
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
@@ -259,6 +262,7 @@ def _row(
         trial.number,
         trial.state if trial.counts else "outside",
         trial.cause,
+        arm.origin_of(trial),
         _plain(trial.value),
         round(cost.seconds) if cost else None,
         cost.dense_parameters if cost and cost.flops_per_row else None,

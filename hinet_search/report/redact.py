@@ -2,13 +2,13 @@
 
 Free text and exception messages may contain anything, so these are removed: the study file, its
 description, commands, and causes after their first colon. The names of scenarios, tasks, features,
-arms, students and settings stay: they are what the study is about.
+arms, students and settings stay: they are what the study is about. Other studies are not named.
 """
 
 import re
 from dataclasses import replace
 
-from hinet_search.results.records import ArmRecord, Scalar, TrialRecord
+from hinet_search.results.records import ArmRecord, Scalar, Start, TrialRecord
 from hinet_search.results.study_record import StudyRecord
 
 HIDDEN = "(left out)"
@@ -48,7 +48,14 @@ def _arm(arm: ArmRecord) -> ArmRecord:
         arm,
         fixed={name: _value(value) for name, value in arm.fixed.items()},
         trials=tuple(map(_trial, arm.trials)),
+        starts=tuple(map(_start, arm.starts)),
     )
+
+
+def _start(start: Start) -> Start:
+    """Hide the name of the other study that a configuration is from, and its arm."""
+    values = {name: _value(value) for name, value in start.values.items()}
+    return Start(values, HIDDEN, HIDDEN) if start.study else replace(start, values=values)
 
 
 def _trial(trial: TrialRecord) -> TrialRecord:

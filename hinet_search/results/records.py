@@ -5,6 +5,7 @@ A cell is one (scenario, task). A missing value is None and has a reason in word
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from math import inf
 from statistics import median
 
@@ -235,6 +236,11 @@ class Start:
     source: str
     study: str = ""
 
+    @property
+    def origin(self) -> str:
+        """Its source, with the study that it is from: `spring: mmoe/12`, `portfolio 3`."""
+        return f"{self.study}: {self.source}" if self.study else self.source
+
 
 @dataclass(frozen=True)
 class ArmRecord:
@@ -274,12 +280,18 @@ class ArmRecord:
         """Return the start that a trial is; None for the default and for draws of the sampler."""
         if trial.is_default:
             return None
-        key = _comparison_key(trial.parameters)
-        for start in self.starts:  # inputs may have been fixed since
-            known = {name: start.values[name] for name in start.values if name in trial.parameters}
-            if _comparison_key(known) == key:
-                return start
-        return None
+        return self._start_by_key.get(_comparison_key(trial.parameters))
+
+    def origin_of(self, trial: TrialRecord) -> str:
+        """Return where a trial is from: `default`, `portfolio 3`, `spring: mmoe/12`, `sampler`."""
+        start = self.start_of(trial)
+        if start is not None:
+            return start.origin
+        return "default" if trial.is_default else "sampler"
+
+    @cached_property
+    def _start_by_key(self) -> Mapping[tuple[tuple[str, str], ...], Start]:
+        return {_comparison_key(start.values): start for start in reversed(self.starts)}
 
 
 def _comparison_key(parameters: Mapping[str, Scalar]) -> tuple[tuple[str, str], ...]:

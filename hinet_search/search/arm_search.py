@@ -126,6 +126,11 @@ class ArmSearch:
         return self._num_counted + len(self._live)
 
     @property
+    def begun(self) -> int:
+        """Trials within the budget that have ever started, interrupted ones too."""
+        return self.started + len(self._interrupted)
+
+    @property
     def budget(self) -> int:
         """Trials that the arm may have: at most the number of configurations in its space."""
         return len(self._small_space) or self._spec.trials
@@ -165,7 +170,6 @@ class ArmSearch:
         """Change the budget to so many trials."""
         self._spec = self._spec.model_copy(update={"trials": trials})
         self._small_space = self._all_draws()
-        self.exhausted = False
 
     def counts(self) -> TrialCounts:
         """Count the arm's trials by state, and find the best one."""
@@ -308,12 +312,14 @@ class ArmSearch:
         return [drawn for drawn in self._small_space if config_key(drawn) not in tried]
 
     def _new_draw(self) -> DrawnTrial | None:
-        """Return the first of MAX_REDRAWS draws that is not refused."""
+        """Return the first start, or else of MAX_REDRAWS draws, that is not refused."""
+        while self._starts:
+            self._study.enqueue_trial(self._starts.pop(0))
+            if next_trial := self._offer(self._draw()):
+                return next_trial
         for redraw in range(MAX_REDRAWS):
             if self._small_space and not self._untried():
                 return None
-            if self._starts:
-                self._study.enqueue_trial(self._starts.pop(0))
             if next_trial := self._offer(self._draw(at_random=redraw > SAMPLED_REDRAWS)):
                 return next_trial
         return None

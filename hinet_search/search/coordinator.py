@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from hinet_search.common import crash_points
+from hinet_search.common.amounts import counted
 from hinet_search.common.errors import AllTrialsFailed, Interrupted, TransientError
 from hinet_search.common.files import whole_files
 from hinet_search.common.retry import Retry, once
@@ -34,6 +35,7 @@ from hinet_search.search.plan.size_limits import SizeLimits
 from hinet_search.search.progress import ArmProgress, Event, Progress, Watcher, value_text
 from hinet_search.search.refit import drop_files, refit_shipped
 from hinet_search.search.students import Taught, choose_students, student_of, teach
+from hinet_search.search.time_budget import FIRST_ROUND
 from hinet_search.search.turns import Turns
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.load_study import Arm
@@ -67,9 +69,9 @@ class Coordinator:
 
     def _new_progress(self) -> Progress:
         ready, spec = self._ready, self._spec
-        arms = {
-            arm.name: ArmProgress(arm.name, arm.space.size(spec.trials)) for arm in ready.study.arms
-        }
+        trials = spec.trials if spec.budget is None else FIRST_ROUND
+        arms = {arm.name: ArmProgress(arm.name, arm.space.size(trials)) for arm in ready.study.arms}
+        until = None if spec.budget is None else 60 * spec.budget - self._seconds_before
         return Progress(
             ready.study.name,
             ready.slots,
@@ -78,6 +80,7 @@ class Coordinator:
             arms,
             rows=ready.dataset.record.rows[0],
             maximize=self._objective.maximize,
+            until=until,
         )
 
     def run(self, executor: Executor) -> None:
@@ -110,10 +113,14 @@ class Coordinator:
                 f"No verdict yet: study {stored.name} is not done. "
                 f"To see whether it runs, and its progress:\n\n"
                 f"    hinet-search status\n\n"
-                f"Arm {arm.name} has {arm.space.size(self._spec.trials)} trials to make. "
-                f"To run or resume it:\n\n"
+                f"Arm {arm.name} has {self._trials_in_words(arm)} to make. To run or resume it:\n\n"
                 f"    {stored.command}\n",
             )
+
+    def _trials_in_words(self, arm: Arm) -> str:
+        if self._spec.budget is None:
+            return counted(arm.space.size(self._spec.trials), "trial")
+        return "as many trials as its budget of time has room for"
 
     @contextmanager
     def _recorded(self) -> Iterator[None]:

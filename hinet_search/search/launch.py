@@ -24,6 +24,7 @@ from hinet_search.search.identity import extension, identity, refuse_difference,
 from hinet_search.search.phases.finalists import serving_limits
 from hinet_search.search.plan.plan import PreparedStudy
 from hinet_search.search.progress import Event, Watcher
+from hinet_search.search.time_budget import FIRST_ROUND
 from hinet_search.storage.engine import Database, connect, connect_if_there
 from hinet_search.storage.load import load_record
 from hinet_search.storage.rows import ArmRow, StudyRow, utc_now
@@ -107,6 +108,9 @@ def _enter(
         )
         for line in extensions:
             watcher.event(Event("extended", line))
+        if study.spec.budget is not None:  # the trials that its rounds have reached
+            trials = stored.budget.trials
+            row = replace(row, budget=replace(row.budget, trials=trials))
         store.continue_study(row, arms)
     claim(artifacts, stored or row, store.database.url)
     return artifacts
@@ -147,7 +151,7 @@ def _row(ready: PreparedStudy, options: LaunchOptions, command: str, uuid: str) 
 def _budget(spec: StudySpec) -> Budget:
     minutes = spec.wall_clock_minutes
     return Budget(
-        trials=spec.trials,
+        trials=spec.trials if spec.budget is None else FIRST_ROUND,
         passes=spec.passes,
         finalist_seeds=spec.finalists.seeds,
         finalist_top=spec.finalists.top,

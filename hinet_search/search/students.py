@@ -99,7 +99,7 @@ def teach(
         progress.arms[arm.name] = ArmProgress(arm.name, spec.trials)
     objective = Objective(spec.objective)
     searches = [ArmSearch(arm, spec, objective, store, NoLimits()) for arm in students]
-    drive(TrialPhase(searches, context, seconds_before=0.0))
+    drive(TrialPhase(searches, context))
     for search in searches:
         store.record_importances(search.arm.name, search.importances())
     candidates = [

@@ -6,16 +6,20 @@ take, and how many more trials fit; a round at most doubles the trials.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import floor, inf
+from math import floor
+from statistics import mean
 
+from hinet_search.common.amounts import counted
 from hinet_search.results.objectives import Objective
 from hinet_search.results.statistics.expected_gain import expected_gain
 from hinet_search.search.arm_search import ArmSearch
 from hinet_search.search.progress import value_text
 from hinet_search.study.study_spec import StudySpec
 
-FIRST_ROUND = 4  # trials; as many as the median pruner waits for
+FIRST_ROUND = 1  # trial: the default
+HOUR = 3600.0
 FEWEST_TO_FORECAST = 8
+SHORTEST = 1e-6  # seconds of a trial
 
 
 @dataclass(frozen=True)
@@ -44,45 +48,66 @@ def next_round(
     `searches` are the arms that are searched now, of `num_arms` in all; the trials in `spec` are
     the most that an arm may have. Without a further round, trials are what they were.
     """
-    assert spec.budget is not None, "asked of a study with a budget of time"
-    trials = spent.trials
-    of_one_more = spent.searched / trials * num_arms / len(searches)  # seconds, of all arms
-    later = _seconds_of_later(spec, searches, num_arms) / spent.slots
-    left = 60 * spec.budget - spent.seconds - later
-    fitting = min(floor(left / max(of_one_more, 1e-9)), spec.trials - trials)
-    if all(search.budget < trials for search in searches):
-        return Round(trials, "the space of every arm is searched whole")
+    done = f"{counted(spent.trials, 'trial')} of every arm"
+    if all(search.exhausted or search.budget < spent.trials for search in searches):
+        return Round(spent.trials, "the space of every arm is searched whole")
+    if spent.trials >= spec.trials:
+        return Round(spent.trials, f"{done}, the most of the study, are done")
+    started = max(1, sum(search.started for search in searches))
+    of_one_more = max(SHORTEST, spent.searched / started * num_arms)  # seconds, of all arms
+    fitting = floor(seconds_left(spec, searches, num_arms, spent) / of_one_more)
     if fitting < 1:
-        return Round(trials, f"the time is used with {trials} trials of every arm")
-    hour = max(1, round(3600 / of_one_more))
+        return Round(spent.trials, f"time is up after {done}")
+    gain = _most_gain(spec, searches, max(1, round(HOUR / of_one_more)))
+    words = f"another hour would bring at most about {value_text(gain or 0.0)} in any arm"
+    if gain is not None and gain < spec.least_gain:
+        return Round(spent.trials, f"{words}, less than least_gain {spec.least_gain:g}")
+    trials = min(spec.trials, spent.trials + min(fitting, spent.trials))
+    more = f"{done} done, {fitting} more fit"
+    return Round(trials, more if gain is None else f"{more}; {words}")
+
+
+def seconds_left(
+    spec: StudySpec, searches: Sequence[ArmSearch], num_arms: int, spent: Spent
+) -> float:
+    """Return what the budget leaves for trials, after finalists, students and refits."""
+    assert spec.budget is not None, "asked of a study with a budget of time"
+    later = _seconds_of_later(spec, searches, num_arms, spent.trials) / spent.slots
+    return 60 * spec.budget - spent.seconds - later
+
+
+def _most_gain(spec: StudySpec, searches: Sequence[ArmSearch], hour: int) -> float | None:
+    """Return what `hour` more trials bring in the arm that gains most; None after too few.
+
+    Each further trial brings less than the one before, so it is at most what the last ones brought,
+    in any order: `hour` of them, or in proportion what the last half did.
+    """
     maximize = Objective(spec.objective).maximize
-    gain = max(_gain(search, hour, maximize=maximize) for search in searches)
-    forecast = (
-        "" if gain == inf else f"another hour would bring about {value_text(gain)} in the best arm"
-    )
-    if gain < spec.least_gain:
-        return Round(trials, f"{forecast}, less than least_gain {spec.least_gain:g}")
-    more = min(fitting, trials)
-    words = f"{trials} trials of every arm are done, {fitting} more fit into the budget"
-    return Round(trials + more, f"{words}; {forecast}" if forecast else words)
+    gains = []
+    for search in searches:
+        values = _values(search, maximize=maximize)
+        if search.exhausted:
+            continue
+        if len(values) < FEWEST_TO_FORECAST:
+            return None
+        last = min(hour, len(values) // 2)
+        gains.append(expected_gain(values, last) * hour / last)
+    return max(gains, default=0.0)
 
 
-def _gain(search: ArmSearch, more: int, *, maximize: bool) -> float:
-    """Forecast what more trials bring; infinity after too few. Pruned ones count as the worst."""
+def _values(search: ArmSearch, *, maximize: bool) -> list[float]:
+    """Return the values of trials, larger is better; pruned ones count as the worst complete."""
     sign = 1.0 if maximize else -1.0
     values = [sign * trial.value for trial in search.complete_trials() if trial.value is not None]
-    values += values[-1:] * search.counts().pruned
-    return expected_gain(values, more) if len(values) >= FEWEST_TO_FORECAST else inf
+    return values + values[-1:] * search.counts().pruned
 
 
-def _seconds_of_later(spec: StudySpec, searches: Sequence[ArmSearch], num_arms: int) -> float:
+def _seconds_of_later(
+    spec: StudySpec, searches: Sequence[ArmSearch], num_arms: int, trials: int
+) -> float:
     """Estimate the training of finalists, students and refits, if they take as long as trials."""
     means = [search.seconds_of_training for search in searches]
-    mean = sum(means) / len(means)
-    of_finalists = sum(
-        search.arm.most_finalists(spec) * seconds
-        for search, seconds in zip(searches, means, strict=True)
-    )
-    whole = of_finalists * spec.finalists.seeds * num_arms / len(searches)
+    finalists = spec.finalists.most(trials)
+    of_arms = finalists * spec.finalists.seeds * mean(means) * num_arms
     refits = spec.finalists.seeds if spec.finalists.refit else 0
-    return whole + mean * (spec.most_student_trainings + refits)
+    return of_arms + mean(means) * (spec.most_student_trainings + refits)

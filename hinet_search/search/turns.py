@@ -3,6 +3,7 @@
 Within a budget of time, the trials come in rounds: as many as fit.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -23,7 +24,7 @@ from hinet_search.search.phases.trials import TrialPhase
 from hinet_search.search.plan.plan import PreparedStudy
 from hinet_search.search.plan.size_limits import SizeLimits
 from hinet_search.search.progress import Event
-from hinet_search.search.time_budget import FIRST_ROUND, Spent, next_round
+from hinet_search.search.time_budget import FIRST_ROUND, Spent, next_round, seconds_left
 
 
 class Turns:
@@ -52,15 +53,12 @@ class Turns:
         for index, turn in enumerate(turns):
             later = [search for later_turn in turns[index + 1 :] for search in later_turn]
             self._begin(turn, later, candidates)
-            if self._context.spec.budget is not None and index == 0:
-                self._search_in_time(turn)
-            else:
-                share = sum(map(len, turns[: index + 1])) / len(self._searches)
-                self._search(turn, share)
+            share = sum(map(len, turns[: index + 1])) / len(self._searches)
+            self._search(turn, share, is_first=index == 0)
             of_turn = self._candidates(turn)
             seeds = paired_seeds(self._context.spec)
             runs = [CandidateRun(candidate, seed) for seed in seeds for candidate in of_turn]
-            self._progress.ahead -= self._jobs_ahead(turn, [])
+            self._progress.ahead = self._jobs_ahead([], later)
             self._drive(FinalistPhase(runs, self._context.store.finalists(), self._context))
             candidates += of_turn
         self._progress.turn = ""
@@ -70,8 +68,7 @@ class Turns:
         self, turn: list[ArmSearch], later: list[ArmSearch], candidates: list[Candidate]
     ) -> None:
         """Set the progress to a turn, and give its arms the sizes that they wait for."""
-        of_students = self._context.spec.most_student_trainings
-        self._progress.ahead = self._jobs_ahead(turn, later) + of_students
+        self._progress.ahead = self._jobs_ahead(turn, later)
         waiting = [search.arm.name for search in turn if search.waits_for_size]
         self._progress.turn = ", ".join(waiting)
         for search in turn:
@@ -86,32 +83,54 @@ class Turns:
         spec = self._context.spec
         finalists = sum(search.arm.most_finalists(spec) for search in (*turn, *later))
         trials = sum(search.arm.most_trials(spec) for search in later)
-        return finalists * spec.finalists.seeds + trials
+        return finalists * spec.finalists.seeds + trials + spec.most_student_trainings
 
-    def _search(self, turn: list[ArmSearch], share: float) -> None:
-        """Run the trials of some arms, which may use a share of the time, and their importances."""
-        phase = TrialPhase(turn, self._context, seconds_before=self._seconds, share=share)
-        self._drive(phase)
+    def _search(self, turn: list[ArmSearch], share: float, *, is_first: bool) -> None:
+        """Run the trials of some arms; these and earlier ones may use a share of the time.
+
+        Within a budget of time, the first turn finds how many trials all arms get.
+        """
+        spec, limit = self._context.spec, math.inf
+        if spec.budget is not None and is_first:
+            self._search_in_time(turn)
+        else:
+            if spec.wall_clock_minutes is not None:
+                limit = share * 60 * spec.wall_clock_minutes
+            self._finish(TrialPhase(turn, self._context, self._seconds, limit))
         for search in turn:
             self._context.store.record_importances(search.arm.name, search.importances())
+
+    def _finish(self, phase: TrialPhase) -> None:
+        self._drive(phase)
         self._seconds += phase.seconds
 
     def _search_in_time(self, turn: list[ArmSearch]) -> None:
         """Run rounds of trials of some arms while more fit into the budget of time."""
-        most = self._context.spec
-        assert most.budget is not None, "checked by the caller"
-        self._progress.until = self._progress.seconds + 60 * most.budget - self._elapsed()
-        trials = min(most.trials, max(FIRST_ROUND, *(search.started for search in turn)))
+        most, num_arms = self._context.spec, len(self._searches)
+        trials = min(most.trials, max(FIRST_ROUND, *(search.begun for search in turn)))
+        phase: TrialPhase | None = None
+        num_rounds = 0
         while True:
             self._allow(trials)
-            self._search(turn, 1.0)
-            spent = Spent(trials, self._seconds, self._elapsed(), self._ready.slots)
-            following = next_round(most, turn, len(self._searches), spent)
+            limit = self._seconds + seconds_left(most, turn, num_arms, self._spent(trials))
+            begun = sum(search.begun for search in turn)
+            if phase is None:
+                phase = TrialPhase(turn, self._context, self._seconds, limit)
+            else:
+                phase.go_on(self._context, self._seconds, limit)
+            self._finish(phase)
+            following = next_round(most, turn, num_arms, self._spent(trials))
             self._context.watcher.event(Event("budget", following.words))
-            if following.trials == trials:
+            is_stuck = num_rounds > 0 and sum(search.begun for search in turn) == begun
+            if following.trials == trials or is_stuck:  # no arm has anything left to try
                 self._progress.until = None
                 return
-            trials = following.trials
+            trials, num_rounds = following.trials, num_rounds + 1
+
+    def _spent(self, trials: int) -> Spent:
+        # A killed launch left no trace of its time but that of its trials.
+        seconds = max(self._elapsed(), self._seconds)
+        return Spent(trials, self._seconds, seconds, self._ready.slots)
 
     def _allow(self, trials: int) -> None:
         """Let all arms have so many trials, and store that as their budget."""

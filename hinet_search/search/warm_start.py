@@ -1,14 +1,15 @@
-"""Warm start: what other studies of the same database found best, for the arms of a new one.
+"""Warm start: what the arms of a study try first: what its file, other studies and portfolios name.
 
-An arm first tries the best configurations of arms with its model. Where a study has no such arm, it
-tries what its parameters share with the best configuration of all. Best is meant on validation: no
-test value is read.
+With `warm_start`, an arm tries the best configurations that other studies of the same database have
+for its model. Where a study has no such arm, it tries what its parameters share with the best
+configuration of all. Best is meant on validation: no test value is read.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 
+from hinet_search.common.database_url import parse_address
 from hinet_search.common.errors import ConfigurationError, did_you_mean
 from hinet_search.results.finalist_values import chosen
 from hinet_search.results.records import ArmRecord, Start, TrialRecord
@@ -26,37 +27,59 @@ OF_SAME_DATA, OF_OTHER_DATA = 5, 3
 OF_OTHER_MODEL = 1
 
 
-def warm_started(ready: PreparedStudy, options: LaunchOptions) -> PreparedStudy:
-    """Return the study with the starts of its `warm_start`, before those of portfolios.
+def warm_started(
+    ready: PreparedStudy, options: LaunchOptions, say: Callable[[str], None]
+) -> PreparedStudy:
+    """Return the study with all that its arms try first.
 
-    An arm that is stored keeps the starts that it had. ConfigurationError for a study that is not
-    in the database, or has no complete trial.
+    An arm that is stored keeps what it had at its first launch, and what its file names is added.
+    ConfigurationError for a study in `warm_start` that is not in the database, or has no complete
+    trial. `say` is called where a new `warm_start` changes nothing.
     """
     study = ready.study
-    if not study.spec.warm_start:
-        return ready
-    url = options.storage_url(study)
-    database = connect_if_there(url)
+    database = connect_if_there(options.storage_url(study))
     if database is None:
+        _refuse_without_database(study, options)
+        return ready
+    with closing(database):
+        stored = load_starts(database, study.name)
+        is_new = any(arm.name not in stored for arm in study.arms)
+        sources = _sources(study, database) if study.spec.warm_start and is_new else []
+
+    def with_starts(arm: Arm) -> Arm:
+        named = arm.starts[: len(study.spec.arms[arm.name].start)]
+        if arm.name in stored:
+            values = [start.values for start in stored[arm.name]]
+            new = (start for start in named if start.values not in values)
+            return replace(arm, starts=(*stored[arm.name], *new))
+        fingerprint = ready.dataset.fingerprint
+        warm = (start for source in sources for start in _starts(arm, source, fingerprint))
+        return replace(arm, starts=(*named, *warm, *arm.starts[len(named) :]))
+
+    _tell_of_ignored(study, stored, say)
+    return replace(ready, study=replace(study, arms=tuple(map(with_starts, study.arms))))
+
+
+def _refuse_without_database(study: Study, options: LaunchOptions) -> None:
+    if study.spec.warm_start:
+        url = parse_address(options.storage_url(study)).masked
         raise ConfigurationError(
             f"{study.file.place(('warm_start',))}: warm_start needs studies in the database of "
             f"this one, and {url} is not there, or of an earlier version",
             remedy="launch those studies first, or bring them forward with hinet-search migrate",
         )
-    with closing(database):
-        sources = _sources(study, database)
-        stored = load_starts(database, study.name)
 
-    def with_starts(arm: Arm) -> Arm:
-        if arm.name in stored:
-            warm = [start for start in stored[arm.name] if start.study]
-        else:
-            fingerprint = ready.dataset.fingerprint
-            warm = [start for source in sources for start in _starts(arm, source, fingerprint)]
-        named = len(study.spec.arms[arm.name].start)
-        return replace(arm, starts=(*arm.starts[:named], *warm, *arm.starts[named:]))
 
-    return replace(ready, study=replace(study, arms=tuple(map(with_starts, study.arms))))
+def _tell_of_ignored(
+    study: Study, stored: Mapping[str, Sequence[Start]], say: Callable[[str], None]
+) -> None:
+    known = {start.study for starts in stored.values() for start in starts}
+    new = [name for name in study.spec.warm_start if stored and name not in known]
+    if new:
+        say(
+            f"warm_start: {', '.join(new)} changes nothing for arms that are stored, which keep "
+            "what they tried first at their first launch"
+        )
 
 
 def _sources(study: Study, database: Database) -> list[StudyRecord]:
@@ -64,6 +87,8 @@ def _sources(study: Study, database: Database) -> list[StudyRecord]:
     records, problems = [], []
     for index, name in enumerate(study.spec.warm_start):
         place = study.file.place(("warm_start", index))
+        if name == study.name and study.spec.sizes:
+            continue  # another size starts from this one
         if name == study.name:
             problems.append(f"{place}: warm_start must name other studies, got '{name}' itself")
         elif name not in known:

@@ -47,7 +47,8 @@ from hinet_search.storage.test_accesses import (
     rename_accesses,
 )
 
-_ADDED_TO_ARM = ("fixed_json", "importances_json")  # columns that a running study writes
+# Columns that a running study writes, and what an arm tried first.
+_ADDED_TO_ARM = ("fixed_json", "importances_json", "starts_json")
 
 
 def _nothing() -> None:

@@ -32,6 +32,7 @@ from hinet_search.study.yaml_file import Override, Place, YamlFile, read, valida
 STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MODELS = "hinet_search.models"
 KINDS = ("executor", "sampler", "pruner")  # keys whose value may be a plain kind
+OF_ANY_KIND = ("portfolio",)  # keys beside a kind that are no options of it
 AUTOMATIC = ("inputs", "teaching")  # keys whose value may be the word `auto`
 EXECUTORS = "hinet_search.executors"
 COMMON_SPACE = "training"
@@ -136,7 +137,7 @@ def load_study(
             refuse_unsearched(of_key, [arm.space for arm in arms], place)
     problems.raise_if_any()
     study = _at_size(Study(study_name, spec, arms, file, definition_file), size)
-    return replace(study, spec=study.spec.with_most_trials)
+    return replace(study, spec=study.spec.in_time)
 
 
 def _size(file: YamlFile, size: str | None) -> str | None:
@@ -184,7 +185,7 @@ def _with_kinds(file: YamlFile, overrides: Mapping[str, Override], size: str | N
         written = {"kind": tree[key]} if isinstance(tree.get(key), str) else tree.get(key)
         kind = overrides.get(f"{key}.kind")
         if kind and isinstance(written, dict) and written.get("kind") != kind.value:
-            written = {}
+            written = {name: value for name, value in written.items() if name in OF_ANY_KIND}
         tree[key] = written
     return replace(file, tree=tree)
 

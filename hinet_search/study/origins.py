@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from hinet_search.common.database_url import parse_address
 from hinet_search.study.launch_options import CACHE, STORAGE, LaunchOptions
 from hinet_search.study.load_study import Study
-from hinet_search.study.study_spec import StudySpec
+from hinet_search.study.study_spec import MOST_IN_TIME, StudySpec
 from hinet_search.study.validation_messages import Location
 from hinet_search.study.yaml_file import YamlFile
 
@@ -37,11 +37,21 @@ def origins(study: Study, options: LaunchOptions) -> Iterator[Origin]:
     size = study.name.removeprefix(f"{base_name}-") if study.spec.sizes else ""
     for name in StudySpec.model_fields:
         if name not in NO_VALUES:
-            yield from _of_key(study, name, getattr(study.spec, name), size)
+            yield from _of_key(study, name, _shown(study.spec, name), size)
     for name, value in study.spec.fixed.items():
         yield Origin(name, str(value), study.file.place(("fixed", name)))
     yield _of_storage(study, options)
     yield Origin("cache", str(options.cache), _cache_source(options))
+
+
+def _shown(spec: StudySpec, name: str) -> Any:
+    """Return a value as it is shown; with a budget of time, trials are not known."""
+    value = getattr(spec, name)
+    if spec.budget is not None and name == "budget":
+        return f"{spec.budget:g} minutes"
+    if spec.budget is not None and name == "trials" and value == MOST_IN_TIME:
+        return "as many as fit into the budget"
+    return value
 
 
 def _of_key(study: Study, name: str, value: Any, size: str) -> Iterator[Origin]:

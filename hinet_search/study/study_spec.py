@@ -228,7 +228,7 @@ class StudySpec(Frozen):
 
     With `budget` (`2h`, `90m`), the study takes about so long, finalists and what follows included:
     all arms get as many trials as fit, at most `trials` if that is written, and the search ends
-    earlier if another hour would bring less than `least_gain` in any arm.
+    earlier if another hour would bring less than `least_gain` in every arm.
 
     `wall_clock_minutes` covers the search without finalists: once it is over, only the first trial
     of an arm may start. Arms with `size_of` run later and get their share of it. Earlier launches
@@ -279,8 +279,8 @@ class StudySpec(Frozen):
     storage: Text | None = None
 
     @property
-    def with_most_trials(self) -> "StudySpec":
-        """The study with the most trials; with a budget of time, these are `trials` if written."""
+    def in_time(self) -> "StudySpec":
+        """The study itself; with a budget of time and no trials written, with MOST_IN_TIME."""
         if self.budget is None or "trials" in self.model_fields_set:
             return self
         return self.model_copy(update={"trials": MOST_IN_TIME})
@@ -319,11 +319,15 @@ class StudySpec(Frozen):
         return {"kind": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _one_limit_of_time(self) -> "StudySpec":
+    def _limits_of_time_fit(self) -> "StudySpec":
         if self.budget is not None and self.wall_clock_minutes is not None:
             raise ValueError(
                 "takes budget, the time of the whole study, or wall_clock_minutes, that of the "
                 "search, not both"
+            )
+        if self.least_gain and self.budget is None:
+            raise ValueError(
+                "takes least_gain only with a budget, in which the search may end early"
             )
         return self
 

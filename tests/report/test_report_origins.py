@@ -1,21 +1,23 @@
 """The card of origins says what each source of configurations reached, and which the best are from."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from hinet_search.report.card import NotApplicable
+from hinet_search.report.json_document import json_text
+from hinet_search.report.redact import redact
 from hinet_search.report.sections.origins import build
-from hinet_search.results.records import ArmRecord, Scalar, Start, TrialRecord
+from hinet_search.results.records import Scalar, Start, TrialRecord
 from hinet_search.results.study_record import StudyRecord
 from tests.report.studies import Shape, study
 
 RATE = "train.learning_rate"
-GROUPS = "features.groups"
 STARTS = (
-    Start({RATE: 0.1, GROUPS: "all"}, "start 1"),
-    Start({RATE: 0.2, GROUPS: "all"}, "mmoe/12", "spring"),
-    Start({RATE: 0.3, GROUPS: "all"}, "portfolio 1"),
+    Start({RATE: 0.1}, "start 1"),
+    Start({RATE: 0.2}, "mmoe/12", "spring"),
+    Start({RATE: 0.3}, "portfolio 1"),
 )
 
 
@@ -68,7 +70,7 @@ def test_the_best_trial_is_told_with_its_origin(best: int, words: str, origin: s
     trials = tuple(replace(each, value=0.9) if each.number == best else each for each in TRIALS)
     card = build(record(*trials))
     assert words in str(card.body)
-    assert card.heading == f"Of 1 arm, the best trial is {origin} in 1"
+    assert card.heading == f"Best trials of 1 arm: {origin} for 1"
 
 
 def test_where_less_is_better_the_best_value_is_the_lowest() -> None:
@@ -81,10 +83,19 @@ def test_an_origin_without_a_complete_trial_has_no_value() -> None:
     assert "– <small>of 1</small>" in body
 
 
-def test_a_start_is_known_without_the_inputs_that_were_fixed_since() -> None:
-    arm: ArmRecord = record().arms[0]
-    found = [arm.start_of(each) for each in arm.trials]
-    assert found == [None, *STARTS, None, None]
+def test_a_trial_has_its_origin_in_frames_and_files() -> None:
+    origins = ["default", "start 1", "spring: mmoe/12", "portfolio 1", "sampler", "sampler"]
+    assert record().trials.get_column("origin").to_list() == origins
+    trials = json.loads(json_text(record()))["trials"]
+    place = trials["columns"].index("origin")
+    assert [row[place] for row in trials["rows"]] == origins
+
+
+def test_a_published_report_names_no_other_study() -> None:
+    public = redact(record())
+    assert "spring" not in str(build(public).body)
+    assert "mmoe" not in str(build(public).body)
+    assert public.arms[0].start_of(public.arms[0].trials[2]) is not None
 
 
 def test_arms_without_starts_have_no_card() -> None:

@@ -251,7 +251,7 @@ class Studio:
         study = given.load(str(path))
         device = ChosenDevice(torch.device("cpu"))
         ready = PreparedStudy(study, PretendedData(self.folder), device, slots)  # type: ignore[arg-type]  # the part that is read
-        ready = warm_started(ready, given)
+        ready = warm_started(ready, given, lambda _: None)
         return launch(ready, given, "hinet-search launch s", watcher or NullWatcher()), made
 
     def weights(self) -> list[str]:

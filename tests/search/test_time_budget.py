@@ -1,7 +1,7 @@
 """A study with a budget of time has as many trials of every arm as fit, and ends in time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -9,14 +9,16 @@ from pydantic import TypeAdapter, ValidationError
 
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.common.frozen_model import Duration
+from hinet_search.executors import Job
+from hinet_search.results.statistics.expected_gain import expected_gain
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search import turns
 from hinet_search.search.plan.fit_budget import fit_budget
 from hinet_search.search.plan.plan import ArmPlan, Plan, PreparedStudy
-from hinet_search.search.progress import Event, NullWatcher, Progress, Watcher
+from hinet_search.search.progress import Event, NullWatcher, Progress, Watcher, value_text
 from hinet_search.search.time_budget import Round, Spent, next_round
 from hinet_search.study.launch_options import LaunchOptions
-from hinet_search.study.study_spec import MOST_IN_TIME, StudySpec
+from hinet_search.study.study_spec import StudySpec
 from tests.search import studies
 from tests.search.pretended import STUDY, Pretender, Studio
 
@@ -35,30 +37,26 @@ class Counts:
 
 @dataclass
 class Search:
-    """What a round asks of an arm: four finalists of ten seconds a training."""
+    """What a round asks of an arm whose trainings take ten seconds."""
 
     values: Sequence[float] = ()
     pruned: int = 0
     budget: int = 10**6
     seconds_of_training: float = 10.0
-
-    @property
-    def arm(self) -> "Search":
-        return self
-
-    def most_finalists(self, spec: StudySpec) -> int:
-        return 4
+    started: int = 4
+    exhausted: bool = False
 
     def complete_trials(self) -> list[Value]:
-        return [Value(value) for value in sorted(self.values, reverse=True)]
+        return [Value(value) for value in self.values]
 
     def counts(self) -> Counts:
         return Counts(self.pruned)
 
 
 def spec(**values: object) -> StudySpec:
-    made = studies.spec(**{"budget": "10m", "finalists": {"top": 3, "seeds": 2}, **values})
-    return made.model_copy(update={"trials": values.get("trials", MOST_IN_TIME)})
+    return studies.spec(
+        **{"budget": "10m", "finalists": {"top": 3, "seeds": 2}, "trials": 1000, **values}
+    )
 
 
 def after(
@@ -67,10 +65,12 @@ def after(
     searched: float = 80.0,
     seconds: float = 90.0,
     num_arms: int = 1,
+    slots: int = 1,
     **values: object,
 ) -> Round:
-    spent = Spent(done, searched, seconds, slots=1)
-    return next_round(spec(**values), searches or [Search()], num_arms, spent)  # type: ignore[arg-type]  # the part that is asked
+    arms = [replace(search, started=done) for search in searches or [Search()]]
+    spent = Spent(done, searched, seconds, slots)
+    return next_round(spec(**values), arms, num_arms, spent)  # type: ignore[arg-type]  # the part that is asked
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,9 @@ def test_a_time_has_hours_minutes_and_seconds(written: str, minutes: float) -> N
     assert MINUTES.validate_python(written) == minutes
 
 
-@pytest.mark.parametrize("written", ["", "2", 2, "2 days", "h", "-1h", "0m", "m2", None, "1e9h"])
+@pytest.mark.parametrize(
+    "written", ["", "2", 2, "2 days", "h", "-1h", "0m", "m2", None, "1e9h", "1.2.3h"]
+)
 def test_no_other_time_is_taken(written: object) -> None:
     with pytest.raises(ValidationError):
         MINUTES.validate_python(written)
@@ -92,13 +94,35 @@ def test_a_study_has_one_limit_of_time() -> None:
         studies.spec(budget="2h", wall_clock_minutes=5)
 
 
+def test_least_gain_needs_a_budget() -> None:
+    with pytest.raises(ValidationError, match="takes least_gain only with a budget"):
+        studies.spec(least_gain=0.001)
+
+
 def test_what_finalists_need_is_left_for_them() -> None:
     # 600 s - 90 s - 4 finalists x 2 seeds x 10 s = 430 s; a trial takes 20 s
-    assert after(4).trials == 4 + 4, "a round at most doubles the trials"
-    assert after(4).words == "4 trials of every arm are done, 21 more fit into the budget"
+    assert after(4) == Round(8, "4 trials of every arm done, 21 more fit")
     assert after(16, searched=320.0, seconds=330.0) == Round(
-        16 + 9, "16 trials of every arm are done, 9 more fit into the budget"
+        25, "16 trials of every arm done, 9 more fit"
     )
+
+
+def test_finalists_are_at_most_the_trials() -> None:
+    # 2 finalists x 2 seeds x 10 s
+    assert after(2, searched=40.0) == Round(4, "2 trials of every arm done, 23 more fit")
+
+
+def test_finalists_share_the_slots() -> None:
+    # 80 s of finalists on two slots
+    assert "23 more fit" in after(4, slots=2).words
+
+
+def test_students_and_refits_are_left_their_time_too() -> None:
+    # 20 s of refits, 4 trials and 3 x 2 finalist trainings of a student
+    finalists = {"top": 3, "seeds": 2, "refit": True}
+    assert "20 more fit" in after(4, finalists=finalists).words
+    teaching = {"students": ["hinet"], "trials": 4, "top": 2}
+    assert "16 more fit" in after(4, teaching=teaching).words
 
 
 def test_arms_that_are_searched_later_count_as_those_of_now() -> None:
@@ -108,38 +132,70 @@ def test_arms_that_are_searched_later_count_as_those_of_now() -> None:
 
 def test_the_search_ends_when_no_trial_fits_any_more() -> None:
     assert after(16, searched=320.0, seconds=510.0) == Round(
-        16, "the time is used with 16 trials of every arm"
+        16, "time is up after 16 trials of every arm"
     )
 
 
 def test_written_trials_are_the_most() -> None:
     assert after(4, trials=6).trials == 6
-    assert after(6, trials=6).trials == 6
+    assert after(6, trials=6) == Round(6, "6 trials of every arm, the most of the study, are done")
 
 
 def test_the_search_ends_when_another_hour_would_bring_too_little() -> None:
-    tight = Search([0.7 + 0.00001 * number for number in range(8)])
-    following = after(8, tight, searched=160.0, least_gain=0.001)
+    tight = Search([0.7 + 0.00001 * number for number in reversed(range(8))])
+    following = after(8, tight, searched=4000.0, seconds=4000.0, budget="2h", least_gain=0.001)
     assert following.trials == 8
     assert following.words == (
-        "another hour would bring about .0000 in the best arm, less than least_gain 0.001"
+        "another hour would bring at most about .0000 in any arm, less than least_gain 0.001"
     )
-    wide = Search([0.5, 0.52, 0.54, 0.56, 0.58, 0.6, 0.62, 0.64])
-    following = after(8, tight, wide, searched=160.0, num_arms=2, least_gain=0.001)
-    assert following.trials > 8, "an arm still gains"
-    assert following.words.endswith(
-        "more fit into the budget; another hour would bring about .0160 in the best arm"
+    wide = Search([0.64, 0.62, 0.6, 0.58, 0.56, 0.54, 0.52, 0.5])
+    both = after(
+        8, tight, wide, searched=4000.0, seconds=4000.0, num_arms=2, budget="2h", least_gain=0.001
     )
+    assert both.trials > 8, "an arm still gains"
+
+
+def test_an_hour_of_more_trials_than_there_were_is_told_in_proportion() -> None:
+    values = [0.64, 0.62, 0.6, 0.58, 0.56, 0.54, 0.52, 0.5]
+    of_half = expected_gain(values, 4)
+    # an hour has 90 trials of 40 s
+    told = after(8, Search(values), searched=320.0, seconds=320.0, budget="2h").words
+    assert told.endswith(f"at most about {value_text(of_half * 90 / 4)} in any arm")
+
+
+def test_where_less_is_better_the_forecast_is_of_lower_values() -> None:
+    values = [0.50, 0.52, 0.54, 0.56, 0.58, 0.6, 0.62, 0.64]
+    of_half = expected_gain([-value for value in values], 4)
+    told = after(8, Search(values), searched=320.0, seconds=320.0, objective="logloss", budget="2h")
+    assert told.words.endswith(f"at most about {value_text(of_half * 90 / 4)} in any arm")
 
 
 def test_pruned_trials_count_as_the_worst() -> None:
-    alone = after(8, Search([0.5, 0.6, 0.61, 0.62], pruned=4), searched=160.0).words
-    assert ".0" in alone.partition("about ")[2]
-    assert "hour" not in after(8, Search([0.5, 0.6, 0.61, 0.62]), searched=160.0).words
+    four = [0.62, 0.61, 0.6, 0.5]
+    alone = after(8, Search(four), searched=320.0, budget="2h").words
+    assert "hour" not in alone, "four trials forecast nothing"
+    pruned = after(8, Search(four, pruned=4), searched=320.0, budget="2h").words
+    of_half = expected_gain([*four, 0.5, 0.5, 0.5, 0.5], 4)
+    assert pruned.endswith(f"at most about {value_text(of_half * 90 / 4)} in any arm")
+
+
+def test_an_arm_that_is_searched_whole_promises_nothing() -> None:
+    tight = Search([0.7] * 8)
+    wide = Search([0.64, 0.62, 0.6, 0.58, 0.56, 0.54, 0.52, 0.5], exhausted=True)
+    following = after(
+        8, tight, wide, searched=4000.0, seconds=4000.0, num_arms=2, budget="2h", least_gain=1e-9
+    )
+    assert following.trials == 8
 
 
 def test_spaces_that_are_searched_whole_end_the_search() -> None:
-    assert after(8, Search(budget=6)) == Round(8, "the space of every arm is searched whole")
+    words = "the space of every arm is searched whole"
+    assert after(8, Search(budget=6)) == Round(8, words)
+    assert after(8, Search(exhausted=True)) == Round(8, words)
+
+
+def test_trials_that_took_no_time_are_followed_by_others() -> None:
+    assert after(4, searched=0.0).trials == 8
 
 
 @dataclass
@@ -169,9 +225,18 @@ ARMS = "{mmoe: {space: rate}, ple: {space: rate}}"
 
 
 def in_time(
-    studio: Studio, budget: str = "10m", watcher: Watcher | None = None
+    studio: Studio,
+    budget: str = "10m",
+    watcher: Watcher | None = None,
+    pretender: Pretender | None = None,
+    arms: str = ARMS,
 ) -> tuple[StudyRecord, Pretender]:
-    return studio.launch(more=f"budget: {budget}\n", arms=ARMS, without="trials", watcher=watcher)
+    more = f"budget: {budget}\n"
+    return studio.launch(pretender, more=more, arms=arms, without="trials", watcher=watcher)
+
+
+def counts(record: StudyRecord) -> list[int]:
+    return [arm.trials_done for arm in record.arms]
 
 
 def test_all_arms_get_the_trials_of_the_last_round(
@@ -180,9 +245,8 @@ def test_all_arms_get_the_trials_of_the_last_round(
     rounds(monkeypatch, 8, 11, 11)
     heard = Heard()
     record, _ = in_time(studio, watcher=heard)
-    assert [len(arm.trials) for arm in record.arms] == [11, 11]
-    assert record.budget.trials == 11
-    assert record.budget.seconds == 600
+    assert counts(record) == [11, 11]
+    assert (record.budget.trials, record.budget.seconds) == (11, 600)
     assert [event.text for event in heard.events if event.kind == "budget"] == ["so it is"] * 3
     assert all(0 < left <= 600 for left in heard.left[:8] if left is not None)
 
@@ -194,20 +258,67 @@ def test_a_later_launch_goes_on_with_the_trials_that_there_are(
     in_time(studio)
     rounds(monkeypatch, 8)
     again, pretender = in_time(studio)
-    assert [len(arm.trials) for arm in again.arms] == [8, 8]
+    assert counts(again) == [8, 8]
     assert pretender.jobs == []
 
 
-def test_a_study_in_time_ends_by_itself(studio: Studio) -> None:
-    record, _ = in_time(studio, "1s")
-    counts = [len(arm.trials) for arm in record.arms]
-    assert min(counts) >= 1
-    assert record.state == "done"
+def test_a_launch_that_was_cut_off_ends_its_round_with_equal_trials(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds(monkeypatch, 8, 8)
+
+    class CutOff(Exception):
+        pass
+
+    def sixth(job: Job) -> str:
+        if job.key == "mmoe/5":
+            raise CutOff
+        return ""
+
+    with pytest.raises(CutOff):
+        in_time(studio, pretender=Pretender(failing=sixth))
+    rounds(monkeypatch, 6)
+    again, _ = in_time(studio)
+    assert counts(again) == [6, 6]
+    assert again.budget.trials == 6
+
+
+def test_an_arm_that_fails_ends_once_and_the_others_go_on(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds(monkeypatch, 2, 4, 8, 16, 16)
+    heard = Heard()
+    failing = Pretender(failing=lambda job: "broken" if job.key.startswith("ple/") else "")
+    record, _ = in_time(studio, pretender=failing, watcher=heard)
+    assert counts(record) == [16, 5]
+    told = [event.text for event in heard.events if "ple" in event.text and event.kind == "short"]
+    assert len(told) == 1
+
+
+def test_an_arm_with_the_size_of_another_gets_as_many_trials(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds(monkeypatch, 2, 3, 3)
+    arms = "{mmoe: {space: rate}, flat_moe: {space: rate, size_of: mmoe}}"
+    record, _ = in_time(studio, arms=arms)
+    assert counts(record) == [3, 3]
+
+
+def test_spaces_that_are_searched_whole_end_a_study_in_time(studio: Studio) -> None:
+    (studio.folder / "two.yaml").write_text(studies.TWO)
+    record, _ = in_time(studio, arms="{mmoe: {space: two}, ple: {space: two}}")
+    assert counts(record) == [2, 2]
+
+
+def test_the_first_trial_is_trained_in_any_case(studio: Studio) -> None:
+    record, _ = in_time(studio, "0.001s")
+    assert counts(record) == [1, 1]
+    assert (record.state, record.budget.trials) == ("done", 1)
 
 
 def test_written_trials_are_the_most_of_a_study_in_time(studio: Studio) -> None:
     record, _ = studio.launch(more="budget: 10m\n", trials=6)
-    assert len(record.arms[0].trials) == 6
+    assert counts(record) == [6]
 
 
 def test_a_budget_that_is_no_time_is_refused_at_its_place(studio: Studio) -> None:
@@ -231,4 +342,5 @@ def test_the_plan_counts_the_trials_that_fit(studio: Studio) -> None:
 
 
 def test_the_plan_of_a_short_time_has_one_trial(studio: Studio) -> None:
-    assert fit_budget(plan(studio, "1s")).trials == 1
+    fitted = fit_budget(plan(studio, "1s"))
+    assert (fitted.trials, fitted.finalist_runs) == (1, 5)

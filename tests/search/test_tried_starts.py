@@ -8,9 +8,10 @@ from optuna.trial import TrialState
 
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import Scalar, Start
-from hinet_search.search.arm_search import ArmSearch
+from hinet_search.search.arm_search import ArmSearch, SizeCheck
 from hinet_search.storage.engine import Database
 from hinet_search.study.load_study import Arm
+from hinet_search.training.trial_config import TrialConfig
 from tests.search import studies
 from tests.search.arms import complete, record, run_to_the_end
 
@@ -23,13 +24,21 @@ class Launches:
     def __init__(self, folder: Path, opened: list[Database]) -> None:
         self.folder, self.opened = folder, opened
 
-    def begin(self, *rates: float, arm: Arm | None = None, trials: int = 5) -> ArmSearch:
+    def begin(
+        self,
+        *rates: float,
+        arm: Arm | None = None,
+        trials: int = 5,
+        size_limits: SizeCheck | None = None,
+    ) -> ArmSearch:
         database, store = studies.store(self.folder)
         self.opened.append(database)
         starts = tuple(Start({RATE: rate}, "start") for rate in rates)
         arm = replace(arm or studies.arm(self.folder), starts=starts)
         spec = studies.spec(trials=trials)
-        return ArmSearch(arm, spec, Objective("mean_auc"), store, studies.Admission(""))
+        return ArmSearch(
+            arm, spec, Objective("mean_auc"), store, size_limits or studies.Admission("")
+        )
 
     def rows(self) -> list[tuple[Scalar, str]]:
         """Rate and state of every trial, those outside the budget too."""
@@ -91,3 +100,18 @@ def test_starts_that_differ_in_what_was_fixed_since_are_one_and_take_no_trial(
     arm = studies.arm(launches.folder, studies.WIDE + another).fixing({RATE: 0.004})
     run_to_the_end(launches.begin(0.003, 0.002, arm=arm))
     assert launches.rows() == [(None, "complete")] * 5
+
+
+class NoHighRates:
+    """Refuses rates from .005 on."""
+
+    def refusal(self, arm: Arm, config: TrialConfig) -> str:
+        return "too large: a rate" if config.train.learning_rate >= 0.005 else ""
+
+
+def test_refused_starts_cost_no_trial_and_do_not_end_the_arm(launches: Launches) -> None:
+    rates = [0.005 + 0.0001 * number for number in range(30)]
+    search = launches.begin(*rates, 0.002, size_limits=NoHighRates())
+    drawn = [asked.drawn[RATE] for asked in run_to_the_end(search)]
+    assert drawn[:2] == [0.001, 0.002]
+    assert len(drawn) == 5

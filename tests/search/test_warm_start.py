@@ -1,16 +1,24 @@
 """A study first tries what other studies of its database found best on validation."""
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from hinet_search.common.errors import AllTrialsFailed, ConfigurationError
 from hinet_search.executors import Job
 from hinet_search.results.records import Start
 from hinet_search.results.study_record import StudyRecord
+from hinet_search.search import warm_start
+from hinet_search.search.plan.plan import PreparedStudy
+from hinet_search.search.warm_start import warm_started
+from hinet_search.study.launch_options import LaunchOptions
+from hinet_search.training.device import ChosenDevice
 from hinet_search.training.jobs.messages import TrainJob
-from tests.search.pretended import RATE, PretendedData, Pretender, Studio
+from tests.search.pretended import RATE, SPACE, STUDY, PretendedData, Pretender, Studio
 from tests.search.studies import DATA
 
 SPRING = "name: spring\nseed: 3\n"
@@ -143,3 +151,80 @@ def test_without_a_database_the_remedy_is_told(studio: Studio) -> None:
     ) as caught:
         studio.launch(more=SUMMER)
     assert "launch those studies first" in caught.value.remedy
+
+
+def test_a_database_that_is_not_there_is_named_without_its_password(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warm_start, "connect_if_there", lambda url: None)
+    with pytest.raises(ConfigurationError) as caught:
+        studio.launch(more=SUMMER, storage="postgresql://me:secret@host.example/x")
+    assert "host.example" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_later_launch_needs_the_other_study_no_more(studio: Studio) -> None:
+    studio.launch(more=SPRING, trials=3)
+    summer, _ = studio.launch(more=SUMMER, trials=2)
+    with closing(sqlite3.connect(studio.folder / "out/studies.sqlite3")) as database:
+        database.execute("DELETE FROM hs_study WHERE name = 'spring'")
+        database.commit()
+    again, _ = studio.launch(more=SUMMER, trials=4)
+    assert again.arms[0].starts == summer.arms[0].starts
+
+
+def ready(studio: Studio, more: str, size: str | None = None) -> tuple[PreparedStudy, list[str]]:
+    """Return the study as a check makes it ready, and what was said."""
+    path = studio.folder / "s.yaml"
+    path.write_text(STUDY + "arms: {mmoe: {space: rate}}\n" + more)
+    options = LaunchOptions(output=studio.folder / "out", size=size)
+    study = options.load(str(path))
+    prepared = PreparedStudy(
+        study, PretendedData(studio.folder), ChosenDevice(torch.device("cpu")), 1
+    )
+    said: list[str] = []
+    return warm_started(prepared, options, said.append), said
+
+
+def test_a_warm_start_that_changes_nothing_is_told(studio: Studio) -> None:
+    studio.launch(more=SPRING, trials=3)
+    studio.launch(more="name: summer\n", trials=3)
+    prepared, said = ready(studio, SUMMER)
+    assert prepared.study.arms[0].starts == ()
+    (told,) = said
+    assert told.startswith("warm_start: spring changes nothing for arms that are stored, which")
+    assert ready(studio, "name: autumn\nwarm_start: [spring]\n")[1] == []
+
+
+def test_what_a_later_launch_names_is_added_to_what_is_stored(studio: Studio) -> None:
+    studio.launch(more=SPRING, trials=3)
+    summer, _ = studio.launch(more=SUMMER, trials=2)
+    again, _ = studio.launch(
+        more=SUMMER, arms=f"{{mmoe: {{space: rate, start: [{{{RATE}: 0.002}}]}}}}", trials=5
+    )
+    assert 0.002 in rates(again)[:4]
+    assert again.arms[0].starts == summer.arms[0].starts, "as at the first launch"
+
+
+def test_a_size_of_a_study_starts_from_another_size(studio: Studio) -> None:
+    sizes = "sizes: {quick: {trials: 3}, full: {trials: 4}}\nwarm_start: [s-quick]\n"
+    studio.launch(more=sizes.replace("warm_start: [s-quick]\n", ""))
+    prepared, _ = ready(studio, sizes, "full")
+    assert [start.study for start in prepared.study.arms[0].starts] == ["s-quick"] * 2
+    assert ready(studio, sizes, "quick")[0].study.name == "s-quick"
+
+
+def test_another_study_comes_before_the_portfolio(studio: Studio) -> None:
+    studio.launch(more=SPRING, trials=2)
+    (studio.folder / "rate.yaml").write_text(SPACE + f"portfolio: [{{{RATE}: 1}}]\n")
+    prepared, _ = ready(studio, "name: autumn\nwarm_start: [spring]\n")
+    assert [start.source for start in prepared.study.arms[0].starts] == ["mmoe/1", "portfolio 1"]
+
+
+def test_where_less_is_better_the_lowest_values_are_taken(studio: Studio) -> None:
+    losses = "objective: logloss\n"
+    spring, _ = studio.launch(more=SPRING + losses, trials=8)
+    summer, _ = studio.launch(more=SUMMER + losses)
+    lowest = min(spring.arms[0].trials, key=lambda trial: trial.value or 0.0)
+    second = by_value(spring)[-1][0] if lowest.is_default else lowest.parameters[RATE]
+    assert summer.arms[0].starts[0].values[RATE] == second

@@ -17,6 +17,9 @@ parameters:
   model.widths: {kind: widths, choices: {"64": [64], "128": [128]}, default: "64"}
   train.shuffle: {kind: categorical, choices: [rows, blocks], default: rows}
   train.decay: {kind: float, low: 0.0, high: 1.0, default: 0.0}
+  train.bound: {kind: int, low: 1, high: 64, log: true, default: 8}
+  train.layers: {kind: categorical, choices: [0, 1, 2], default: 1}
+  train.flag: {kind: categorical, choices: [true, false], default: true}
   only.here: {kind: int, low: 1, high: 8, default: 3}
 """
 TO = """\
@@ -28,6 +31,9 @@ parameters:
   model.widths: {kind: widths, choices: {"128": [128], "256": [256]}, default: "256"}
   train.shuffle: {kind: categorical, choices: [rows, other], default: other}
   train.decay: {kind: float, low: 0.001, high: 1.0, log: true, default: 0.01}
+  train.bound: {kind: int, low: 1, high: 100, log: true, default: 16}
+  train.layers: {kind: categorical, choices: [0, 1, 4], default: 4}
+  train.flag: {kind: categorical, choices: [true, false], default: false}
   only.there: {kind: int, low: 1, high: 8, default: 5}
   only.wide: {kind: int, low: 1, high: 8, default: 6, when: {model.widths: "128"}}
 """
@@ -70,6 +76,11 @@ def test_a_default_becomes_the_default() -> None:
         ("model.widths", "64", "256"),  # the default, as there
         ("train.shuffle", "blocks", "other"),  # no choice there
         ("train.decay", 0.5, 0.01),  # no multiple of 0
+        ("train.bound", 32, 64),
+        ("train.bound", 64, 100),
+        ("train.layers", 0, 0),  # a choice, as 0 has no multiple
+        ("train.layers", 2, 4),  # no choice there
+        ("train.flag", False, False),
     ],
 )
 def test_a_value_is_as_far_from_the_default_as_it_was(

@@ -58,7 +58,8 @@ def _why_short(record: StudyRecord, short: Mapping[str, int]) -> list[str]:
 
 def _why_without_a_failure(record: StudyRecord) -> str:
     exhausted = "the space of an arm had no new configuration left"
-    if record.budget.wall_clock_seconds is None:
+    seconds = record.budget.wall_clock_seconds or record.budget.seconds
+    if seconds is None:
         return f"{record_facts.capitalized(exhausted)}."
-    limit = numbers.duration(record.budget.wall_clock_seconds)
+    limit = numbers.duration(seconds)
     return f"The time limit of {limit} was reached, or {exhausted}."

@@ -49,12 +49,12 @@ def build(record: StudyRecord) -> Card:
     origins = [_origins(record, arm, sampler) for arm in arms]
     lead = (
         f"Best {record_facts.objective_in_words(record)} on validation of the trials of each "
-        "origin, with one seed. All but the sampler's are tried first, in this order."
+        "origin, with one seed. All but the sampler's come first, in this order."
     )
     explained = note(
-        "A portfolio is of configurations that did well on other data. Configurations of another "
-        "study are its best on validation, changed as the defaults differ. More trials find more "
-        "by luck alone."
+        "A portfolio is a list of configurations that did well on other data. Configurations of "
+        "another study are its best on validation, changed as the defaults differ. More trials "
+        "find more by luck alone."
     )
     body = scroll("Origins", _table(record, origins, sampler)) + explained
     return Card("origins", "Search", _heading(origins, sampler), lead, body, half=True)
@@ -67,8 +67,8 @@ def _origins(record: StudyRecord, arm: ArmRecord, sampler: str) -> ArmOrigins:
             by_origin[_origin(arm, trial, sampler)].append(trial)
     best = _best(record, arm.trials)
     start = None if best is None else arm.start_of(best)
-    words_of_best = "" if start is None else f": {start.source}"
-    number_of_best = "" if best is None else f"trial {best.number}{words_of_best}"
+    source = "" if start is None else f": {start.source}"
+    number_of_best = "" if best is None else f"trial {best.number}{source}"
     origin = "" if best is None else _origin(arm, best, sampler)
     return ArmOrigins(title(arm.name), by_origin, number_of_best, origin)
 
@@ -96,8 +96,8 @@ def _best(record: StudyRecord, trials: Sequence[TrialRecord]) -> TrialRecord | N
 
 def _heading(origins: Sequence[ArmOrigins], sampler: str) -> str:
     counts = Counter(arm.best_origin for arm in origins).most_common()
-    parts = [f"{_in_words(origin, sampler)} in {count}" for origin, count in counts]
-    return f"Of {numbers.plural(len(origins), 'arm')}, the best trial is {', '.join(parts)}"
+    parts = [f"{_in_words(origin, sampler)} for {count}" for origin, count in counts]
+    return f"Best trials of {numbers.plural(len(origins), 'arm')}: {', '.join(parts)}"
 
 
 def _in_words(origin: str, sampler: str) -> str:

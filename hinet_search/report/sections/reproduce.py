@@ -66,11 +66,7 @@ def _versions(record: StudyRecord) -> Markup:
     counts = " / ".join(numbers.compact(rows) for rows in data.rows)
     machine = ", ".join(_devices(record)) or "unknown"
     seeds = numbers.plural(budget.finalist_seeds, "seed")
-    time = (
-        ""
-        if budget.seconds is None
-        else f", as many as fit into {numbers.duration(budget.seconds)}"
-    )
+    time = "" if budget.seconds is None else f" in a budget of {numbers.duration(budget.seconds)}"
     software = ", ".join(f"{name} {version}" for name, version in record.versions.items())
     facts = {
         "Study": f"{record.description or record.name}; {record.state}{_moment(record.updated)}",

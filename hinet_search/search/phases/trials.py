@@ -35,8 +35,8 @@ class _End:
 class TrialPhase:
     """Asks arms for trials, passes evaluations on to them, and ends each trial.
 
-    These arms, and those searched before them, may use `share` of the study's minutes; the earlier
-    ones spent `seconds_before`. The default of every arm is trained in any case. An arm ends when
+    These arms, and those searched before them, may search for `most_seconds`; the earlier ones
+    spent `seconds_before`. The default of every arm is trained in any case. An arm ends when
     its last SAME_CAUSE_LIMIT trials failed with one cause; the study ends when no other arm has
     given a value. A running trial keeps its checkpoints in a folder of its own.
     """
@@ -45,9 +45,8 @@ class TrialPhase:
         self,
         arms: list[ArmSearch],
         context: PhaseContext,
-        *,
-        seconds_before: float,
-        share: float = 1.0,
+        seconds_before: float = 0.0,
+        most_seconds: float = math.inf,
     ) -> None:
         self._arms = {arm.arm.name: arm for arm in arms}
         self._context = context
@@ -56,15 +55,24 @@ class TrialPhase:
         self._watcher = context.watcher
         self._objective = Objective(context.spec.objective)
         self._seconds_before = seconds_before
-        minutes = context.spec.wall_clock_minutes or context.spec.budget
-        self._minutes = math.inf if minutes is None else share * minutes
+        self._most_seconds = most_seconds
         self._outcomes: dict[str, TrainingResult | TrainingFailed] = {}
         self._pruned: set[str] = set()
         self._ends: list[_End] = []
         self._events_sent: set[str] = set()
+        self._begin()
+
+    def go_on(self, context: PhaseContext, seconds_before: float, most_seconds: float) -> None:
+        """Prepare for another round: more trials, or another limit of time."""
+        self._context, self._spec = context, context.spec
+        self._seconds_before, self._most_seconds = seconds_before, most_seconds
+        self._begin()
+
+    def _begin(self) -> None:
         for name, arm in self._arms.items():
-            _fill(context.progress, name, arm)
-        context.progress.begin("search", self._trained(), sum(arm.budget for arm in arms))
+            _fill(self._progress, name, arm)
+        budget = sum(arm.budget for arm in self._arms.values())
+        self._progress.begin("search", self._trained(), budget)
 
     @property
     def seconds(self) -> float:
@@ -76,9 +84,9 @@ class TrialPhase:
 
         When time is up, only an interrupted trial, or the first trial of an arm.
         """
-        in_time = self._seconds_before + self.seconds <= self._minutes * 60
+        in_time = self._seconds_before + self.seconds <= self._most_seconds
         if not in_time:
-            minutes, names = f"{round(self._minutes, 1):g}", ", ".join(self._arms)
+            minutes, names = f"{round(self._most_seconds / 60, 1):g}", ", ".join(self._arms)
             self._say_once(
                 f"time is up after {minutes} minutes of search: no further trial of {names} starts"
             )
