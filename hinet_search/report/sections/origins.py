@@ -9,6 +9,7 @@ from markupsafe import Markup
 from hinet_search.report.card import Card, NotApplicable
 from hinet_search.report.drawing import numbers
 from hinet_search.report.drawing.html import (
+    column,
     head,
     join,
     note,
@@ -123,7 +124,7 @@ def _table(record: StudyRecord, origins: Sequence[ArmOrigins], sampler: str) -> 
         )
         for arm in origins
     ]
-    return table(head("Arm", *columns, "Best trial"), rows)
+    return table(head("Arm", *columns, column("Best trial")), rows)
 
 
 def _cell(record: StudyRecord, trials: Sequence[TrialRecord]) -> Markup:
