@@ -26,6 +26,7 @@ DRAWN = (
     "smac, hyperband",
     "ours, no portfolio",
     "ours",
+    "ours, no pruner",
 )
 YARDSTICK, SCALE = "optuna tpe", "random"
 

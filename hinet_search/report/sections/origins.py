@@ -10,6 +10,7 @@ from hinet_search.report.card import Card, NotApplicable
 from hinet_search.report.drawing import numbers
 from hinet_search.report.drawing.html import (
     column,
+    details,
     head,
     join,
     note,
@@ -17,7 +18,6 @@ from hinet_search.report.drawing.html import (
     row,
     scroll,
     table,
-    tag,
     words,
 )
 from hinet_search.report.facts import record as record_facts
@@ -25,7 +25,7 @@ from hinet_search.results.records import ArmRecord, TrialRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
 
-ORDER = 52
+ORDER = 58
 DEFAULT, NAMED, PORTFOLIO = "Default", "Named by the study", "Portfolio"
 
 
@@ -57,7 +57,8 @@ def build(record: StudyRecord) -> Card:
         "another study are its best on validation, changed as the defaults differ. More trials "
         "find more by luck alone."
     )
-    body = scroll("Origins", _table(record, origins, sampler)) + explained
+    content = join([scroll("Origins", _table(record, origins, sampler)), explained])
+    body = details("What each origin reached, by arm", content)
     return Card("origins", "Search", _heading(origins, sampler), lead, body, half=True)
 
 
@@ -133,4 +134,4 @@ def _cell(record: StudyRecord, trials: Sequence[TrialRecord]) -> Markup:
         return number(numbers.DASH)
     best = _best(record, trials)
     value = numbers.metric(best.value if best else None)
-    return number(join([value, " ", tag("small", f"of {len(trials)}")]))
+    return number(f"{value} of {len(trials)}")
