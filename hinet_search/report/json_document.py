@@ -19,6 +19,7 @@ from hinet_search.results.cell_gains import over_reference
 from hinet_search.results.contrasts import Contrast
 from hinet_search.results.ensemble_records import EnsembleRecord, RunKey
 from hinet_search.results.finalist_values import headline
+from hinet_search.results.origins import Origins
 from hinet_search.results.records import (
     ArmRecord,
     CellValue,
@@ -248,12 +249,20 @@ def _trials(record: StudyRecord, arms: Sequence[ArmRecord]) -> Json:
     since = _clock(record)
     return {
         "columns": [*TRIAL, *names],
-        "rows": [_row(arm, trial, names, since) for arm in arms for trial in arm.trials],
+        "rows": [
+            _row(arm, trial, names, since, origins.of(trial))
+            for arm, origins in ((arm, Origins(arm)) for arm in arms)
+            for trial in arm.trials
+        ],
     }
 
 
 def _row(
-    arm: ArmRecord, trial: TrialRecord, names: Sequence[str], since: Callable[[str], int | None]
+    arm: ArmRecord,
+    trial: TrialRecord,
+    names: Sequence[str],
+    since: Callable[[str], int | None],
+    origin: str,
 ) -> Json:
     """Return a trial's row; `parameters` excludes embeddings and is null unless a torch model."""
     cost = trial.cost
@@ -262,7 +271,7 @@ def _row(
         trial.number,
         trial.state if trial.counts else "outside",
         trial.cause,
-        arm.origin_of(trial),
+        origin,
         _plain(trial.value),
         round(cost.seconds) if cost else None,
         cost.dense_parameters if cost and cost.flops_per_row else None,

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from hinet_search.results.ensemble_records import EnsembleRecord
+from hinet_search.results.origins import Origins
 from hinet_search.results.records import (
     ArmRecord,
     Cost,
@@ -84,7 +85,8 @@ def trials(arms: Sequence[ArmRecord]) -> pl.DataFrame:
     A setting that the trial's arm does not draw is null.
     """
     pairs = [(arm, trial) for arm in arms for trial in arm.trials]
-    rows = [_trial_row(arm, trial) for arm, trial in pairs]
+    origins = {arm.name: Origins(arm) for arm in arms}
+    rows = [_trial_row(arm, trial, origins[arm.name].of(trial)) for arm, trial in pairs]
     names = dict.fromkeys(parameter.name for arm in arms for parameter in arm.ranges)
     parameters = [trial.parameters for _, trial in pairs]
     settings = [_setting(name, parameters) for name in names]
@@ -117,7 +119,7 @@ def members(ensembles: Sequence[EnsembleRecord]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=_MEMBER)
 
 
-def _trial_row(arm: ArmRecord, trial: TrialRecord) -> Mapping[str, Any]:
+def _trial_row(arm: ArmRecord, trial: TrialRecord, origin: str) -> Mapping[str, Any]:
     return {
         "arm": arm.name,
         "model": arm.model,
@@ -125,7 +127,7 @@ def _trial_row(arm: ArmRecord, trial: TrialRecord) -> Mapping[str, Any]:
         "state": trial.state,
         "value": trial.value,
         "is_default": trial.is_default,
-        "origin": arm.origin_of(trial),
+        "origin": origin,
         "counts": trial.counts,
         "cause": trial.cause,
         "attempt": trial.attempt,

@@ -5,7 +5,6 @@ A cell is one (scenario, task). A missing value is None and has a reason in word
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from math import inf
 from statistics import median
 
@@ -272,29 +271,12 @@ class ArmRecord:
         if self.configurations is None:
             return False
         tried = {
-            _comparison_key(trial.parameters) for trial in self.trials if trial.state != "running"
+            comparison_key(trial.parameters) for trial in self.trials if trial.state != "running"
         }
         return len(tried) >= self.configurations
 
-    def start_of(self, trial: TrialRecord) -> Start | None:
-        """Return the start that a trial is; None for the default and for draws of the sampler."""
-        if trial.is_default:
-            return None
-        return self._start_by_key.get(_comparison_key(trial.parameters))
 
-    def origin_of(self, trial: TrialRecord) -> str:
-        """Return where a trial is from: `default`, `portfolio 3`, `spring: mmoe/12`, `sampler`."""
-        start = self.start_of(trial)
-        if start is not None:
-            return start.origin
-        return "default" if trial.is_default else "sampler"
-
-    @cached_property
-    def _start_by_key(self) -> Mapping[tuple[tuple[str, str], ...], Start]:
-        return {_comparison_key(start.values): start for start in reversed(self.starts)}
-
-
-def _comparison_key(parameters: Mapping[str, Scalar]) -> tuple[tuple[str, str], ...]:
+def comparison_key(parameters: Mapping[str, Scalar]) -> tuple[tuple[str, str], ...]:
     """Return a key that is equal for equal configurations, despite rounding errors of floats."""
     return tuple(
         sorted(

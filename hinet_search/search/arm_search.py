@@ -296,15 +296,13 @@ class ArmSearch:
     def _untried_starts(self) -> list[dict[str, Scalar]]:
         """Return the arm's starts that no trial has had; inputs may have been fixed since."""
         space = self.arm.space
-        tried = [space.default(), *(row.parameters for row in self._rows.values())]
-        starts = [
-            {name: value for name, value in start.values.items() if name in space.parameters}
-            for start in self.arm.starts
-        ]
-        by_key = {config_key(start): start for start in starts}  # each once
-        for drawn in tried:
-            by_key.pop(config_key(drawn), None)
-        return list(by_key.values())
+        tried = {config_key(row.parameters) for row in self._rows.values()}
+        tried.add(config_key(space.default()))
+        by_key: dict[str, dict[str, Scalar]] = {}  # each once
+        for start in self.arm.starts:
+            values = {name: start.values[name] for name in start.values if name in space.parameters}
+            by_key.setdefault(config_key(values), values)
+        return [values for key, values in by_key.items() if key not in tried]
 
     def _untried(self) -> list[dict[str, Scalar]]:
         """Return the draws of a small space that no trial has used."""

@@ -32,7 +32,7 @@ from hinet_search.study.yaml_file import Override, Place, YamlFile, read, valida
 STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MODELS = "hinet_search.models"
 KINDS = ("executor", "sampler", "pruner")  # keys whose value may be a plain kind
-OF_ANY_KIND = ("portfolio",)  # keys beside a kind that are no options of it
+OF_ANY_KIND = ("portfolio",)  # keys beside a kind that belong to none
 AUTOMATIC = ("inputs", "teaching")  # keys whose value may be the word `auto`
 EXECUTORS = "hinet_search.executors"
 COMMON_SPACE = "training"
@@ -136,8 +136,7 @@ def load_study(
         for of_key, place in changes:
             refuse_unsearched(of_key, [arm.space for arm in arms], place)
     problems.raise_if_any()
-    study = _at_size(Study(study_name, spec, arms, file, definition_file), size)
-    return replace(study, spec=study.spec.in_time)
+    return _at_size(Study(study_name, spec, arms, file, definition_file), size)
 
 
 def _size(file: YamlFile, size: str | None) -> str | None:
@@ -261,7 +260,7 @@ def _changes(file: YamlFile, spec: StudySpec, size: str | None) -> list[Changes]
 
 def _at_size(study: Study, size: str | None) -> Study:
     if size is None:
-        return study
+        return replace(study, spec=study.spec.in_time)
     name = f"{study.name}-{size}"
     check_study_name(name, study.file.place(("sizes", size)))
     return _with_budget(replace(study, name=name), study.spec.sizes[size])
@@ -272,7 +271,7 @@ def _with_budget(study: Study, size: SizeSpec) -> Study:
     values = {name: getattr(size, name) for name in SizeSpec.model_fields}
     given = {name: value for name, value in values.items() if value is not None}
     given[PARAMETERS] = merged(study.spec.parameters, size.parameters)
-    spec = study.spec.model_copy(update=given)
+    spec = study.spec.model_copy(update=given).in_time
     arms = (
         replace(arm, space=arm.space.with_fixed({PASSES: spec.passes}, arm.space.places[PASSES]))
         for arm in study.arms
@@ -367,8 +366,7 @@ def _arm(
     size_of = _size_of(name, arm, spec, file)
     space = space.with_fixed({PASSES: spec.passes}, file.place(("passes",)))
     starts = resolved_starts(arm.start, space, lambda at: file.place(("arms", name, "start", *at)))
-    if spec.sampler.portfolio:
-        starts += portfolio(space)
+    starts += portfolio(space) if spec.sampler.portfolio else ()
     return Arm(name, model, space, file.place(("arms", name)), size_of, starts)
 
 

@@ -281,9 +281,8 @@ class StudySpec(Frozen):
     @property
     def in_time(self) -> "StudySpec":
         """The study itself; with a budget of time and no trials written, with MOST_IN_TIME."""
-        if self.budget is None or "trials" in self.model_fields_set:
-            return self
-        return self.model_copy(update={"trials": MOST_IN_TIME})
+        is_known = self.budget is None or "trials" in self.model_fields_set
+        return self if is_known else self.model_copy(update={"trials": MOST_IN_TIME})
 
     @property
     def most_finalists(self) -> int:
@@ -322,8 +321,7 @@ class StudySpec(Frozen):
     def _limits_of_time_fit(self) -> "StudySpec":
         if self.budget is not None and self.wall_clock_minutes is not None:
             raise ValueError(
-                "takes budget, the time of the whole study, or wall_clock_minutes, that of the "
-                "search, not both"
+                "takes budget, the time of the study, or wall_clock_minutes, that of its search"
             )
         if self.least_gain and self.budget is None:
             raise ValueError(

@@ -90,7 +90,7 @@ def test_no_other_time_is_taken(written: object) -> None:
 
 
 def test_a_study_has_one_limit_of_time() -> None:
-    with pytest.raises(ValidationError, match="takes budget, the time of the whole study, or wall"):
+    with pytest.raises(ValidationError, match="takes budget, the time of the study, or wall"):
         studies.spec(budget="2h", wall_clock_minutes=5)
 
 

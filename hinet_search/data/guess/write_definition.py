@@ -48,7 +48,7 @@ arms:                          # every arm gets the same budget
   trees:                       # gradient-boosted trees: no network
 # where the search starts, for {rows} rows of training {statistics}
 {settings}
-pruner: none                   # patience ends poor trainings; pruning lost the best of recorded ones
+pruner: none                   # patience ends poor trainings; pruning lost the best recorded ones
 sizes:                         # the first one is taken where none is named
   quick:                       # to see it work
     trials: 2

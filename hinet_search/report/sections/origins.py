@@ -21,6 +21,7 @@ from hinet_search.report.drawing.html import (
     words,
 )
 from hinet_search.report.facts import record as record_facts
+from hinet_search.results.origins import Origins
 from hinet_search.results.records import ArmRecord, TrialRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
@@ -63,22 +64,22 @@ def build(record: StudyRecord) -> Card:
 
 
 def _origins(record: StudyRecord, arm: ArmRecord, sampler: str) -> ArmOrigins:
-    by_origin = defaultdict(list)
+    of_arm, by_origin = Origins(arm), defaultdict(list)
     for trial in arm.trials:
         if trial.counts and trial.state != "running":
-            by_origin[_origin(arm, trial, sampler)].append(trial)
+            by_origin[_origin(of_arm, trial, sampler)].append(trial)
     best = _best(record, arm.trials)
-    start = None if best is None else arm.start_of(best)
+    start = None if best is None else of_arm.start_of(best)
     source = "" if start is None else f": {start.source}"
     number_of_best = "" if best is None else f"trial {best.number}{source}"
-    origin = "" if best is None else _origin(arm, best, sampler)
+    origin = "" if best is None else _origin(of_arm, best, sampler)
     return ArmOrigins(title(arm.name), by_origin, number_of_best, origin)
 
 
-def _origin(arm: ArmRecord, trial: TrialRecord, sampler: str) -> str:
+def _origin(origins: Origins, trial: TrialRecord, sampler: str) -> str:
     if trial.is_default:
         return DEFAULT
-    start = arm.start_of(trial)
+    start = origins.start_of(trial)
     if start is None:
         return sampler
     if start.study:
