@@ -48,7 +48,8 @@ def ready(
     """Load and check a study and encode its data.
 
     `say` is called with a line before each long step, and for every shipped file that a file of the
-    user hides. Without `to_launch` the study's file alone may name a cluster.
+    user hides. Without `to_launch` the study's file alone may name a cluster, and the database is
+    not opened: arms lack what other studies and earlier launches let them try first.
     """
     from hinet_search.search.plan.plan import prepare_study
     from hinet_search.search.warm_start import warm_started
@@ -59,7 +60,7 @@ def ready(
         refuse_places_of_the_file(loaded)
     _report_hidden_files(study, loaded, say)
     prepared = prepare_study(loaded, options.cache, options.folder, say)
-    return warm_started(prepared, options, say)
+    return warm_started(prepared, options, say) if to_launch else prepared
 
 
 def _report_hidden_files(name: str, study: Study, say: Callable[[str], None]) -> None:

@@ -11,11 +11,12 @@ import pytest
 
 import hinet_search as hs
 from hinet_search import api
+from hinet_search.common.errors import ConfigurationError
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search.plan import plan, probe
 from hinet_search.study.launch_options import LaunchOptions
 from tests.report.studies import small
-from tests.small import write_study
+from tests.small import STUDY, write_study
 
 PAGE = (Path(__file__).parent.parent / "docs" / "python.md").read_text()
 
@@ -187,3 +188,15 @@ def test_a_folder_may_be_a_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     planned = hs.check(str(write_study(tmp_path)), output="out", settings={"passes": 1})
     assert planned.ready.study.spec.passes == 1
     assert (tmp_path / "out" / "cache").is_dir()
+
+
+def test_a_study_that_is_made_ready_to_launch_takes_its_warm_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = str(
+        write_study(tmp_path, STUDY.replace("rows: 4000", "rows: 400") + "warm_start: [x]\n")
+    )
+    assert api.ready(path, LaunchOptions(), to_launch=False).study.spec.warm_start == ("x",)
+    with pytest.raises(ConfigurationError, match="warm_start needs studies in the database of"):
+        api.ready(path, LaunchOptions())
