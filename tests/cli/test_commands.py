@@ -99,9 +99,9 @@ SIZES = "sizes: {tiny: {trials: 1, passes: 1, finalists: {top: 1, seeds: 1}}, wh
 def test_check_names_the_launch_with_the_options_that_it_was_given_itself(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "hinet_search.search.stored_study.find_stored_study", lambda *_: None
-    )  # no such database is asked
+    # no such database is asked
+    monkeypatch.setattr("hinet_search.search.stored_study.find_stored_study", lambda *_: None)
+    monkeypatch.setattr("hinet_search.search.warm_start.connect_if_there", lambda _: None)
     write_study(tmp_path, STUDY + SIZES)
     said = run(
         "check", "small.yaml", "--size", "tiny", "--storage", "postgresql://me:s3cret@db/studies"
