@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from random_draws import draw
-from recorded import DEFAULT_AFTER, load, recorded
+from recorded import DEFAULT_AFTER, Recording, load, recorded
 from replay.table import Parameter
 
 DRAWS = 40
@@ -78,18 +78,15 @@ def _complete_tables() -> tuple[tuple[str, Sequence[float]], ...]:
 
 def _tables() -> Iterator[tuple[str, Sequence[float]]]:
     for task, arm in recorded():
-        recording = load(task, arm)
-        assert recording is not None
-        best = {
-            each.configuration: each.best() for each in recording.trainings if each.seed == SEED
-        }
+        trainings = _recording(task, arm).trainings
+        best = {each.configuration: each.best() for each in trainings if each.seed == SEED}
         if set(NAMES) <= best.keys():
             yield task, [best[name] for name in NAMES]
 
 
 def shares(number: int) -> dict[str, float]:
     """Return the shares of a draw in the ranges of the parameters that most arms have."""
-    parameters = {parameter.name: parameter for space in _spaces() for parameter in space}
+    parameters = _parameters()
     drawn = draw([parameters[name] for name in NAMES_OF_MOST], number)
     return {name: float(f"{_share(parameters[name], value):.2g}") for name, value in drawn.items()}
 
@@ -100,11 +97,16 @@ def _share(parameter: Parameter, value: Any) -> float:
     return parameter.encode(value)[0]
 
 
-def _spaces() -> Iterator[Sequence[Parameter]]:
-    for task, arm in recorded():
-        recording = load(task, arm)
-        assert recording is not None
-        yield recording.space
+@cache
+def _parameters() -> dict[str, Parameter]:
+    """Every recorded parameter by its name, with the range of the last table that has it."""
+    return {each.name: each for task, arm in recorded() for each in _recording(task, arm).space}
+
+
+def _recording(task: str, arm: str) -> Recording:
+    recording = load(task, arm)
+    assert recording is not None, "its file is there"
+    return recording
 
 
 def main() -> None:

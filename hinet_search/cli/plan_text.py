@@ -155,12 +155,12 @@ def _input_trainings(plan: "Plan") -> Iterator[tuple[str, str]]:
 def _search(plan: "Plan") -> str:
     """Return `the default, 3 of study shop, 8 of the portfolio, then tpe; pruner median`.
 
-    Of arms that differ, the one that tries most is told.
+    Of arms that differ, the one with most origins is told.
     """
     spec = plan.ready.study.spec
     trials = {arm.name: arm.trials for arm in plan.arms}
     tried = [_tried_first(arm, trials[arm.name] - 1) for arm in plan.ready.study.arms]
-    most: list[str] = max(tried, key=len)
+    most = max(tried, key=lambda origins: (len(set(origins)), len(origins)))
     first = ["the default", *(f"{number} {origin}" for origin, number in Counter(most).items())]
     searches = any(
         len(origins) + 1 < number for origins, number in zip(tried, trials.values(), strict=True)
@@ -171,19 +171,15 @@ def _search(plan: "Plan") -> str:
 
 def _tried_first(arm: "Arm", most: int) -> list[str]:
     """Return the origins of the different configurations that an arm tries after its default."""
-    values = [arm.space.default()]
-    origins = []
-    for start in arm.starts:
-        if start.values not in values:
-            values.append(dict(start.values))
-            origins.append(_origin(start))
-    return origins[:most]
+    from hinet_search.study.starts import distinct
+
+    return [_origin(start) for start in distinct(arm.starts, arm.space)][:most]
 
 
 def _origin(start: "Start") -> str:
     if start.study:
         return f"of study {start.study}"
-    return "of the portfolio" if start.source.startswith("portfolio") else "named by the study"
+    return "of the portfolio" if start.is_of_portfolio else "named by the study"
 
 
 def _students(plan: "Plan") -> Iterator[tuple[str, str]]:

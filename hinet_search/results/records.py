@@ -12,6 +12,7 @@ from hinet_search.results.calibration_records import Calibration
 
 Scalar = bool | int | float | str | None
 MARGIN = 0.002
+PORTFOLIO = "portfolio"  # begins the source of a start of a portfolio
 TAUGHT = "taught_"  # begins the name of a student; the rest is that of its arm
 # Beginnings of the causes of trials that were drawn but not trained: outside the budget.
 UNCOUNTED_CAUSES = ("duplicate", "too large")
@@ -234,6 +235,11 @@ class Start:
     values: Mapping[str, Scalar]
     source: str
     study: str = ""
+
+    @property
+    def is_of_portfolio(self) -> bool:
+        """Whether it is of the portfolio of its arm's space."""
+        return not self.study and self.source.startswith(PORTFOLIO)
 
     @property
     def origin(self) -> str:

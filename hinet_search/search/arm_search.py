@@ -28,6 +28,7 @@ from hinet_search.storage.optuna.write_trials import OptunaArm
 from hinet_search.storage.rows import TrialRow, utc_now
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.load_study import DENSE_PARAMETERS, EVALUATIONS, Arm
+from hinet_search.study.starts import distinct
 from hinet_search.study.study_spec import SamplerSpec, StudySpec
 from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.trial_config import TrialConfig, build_config
@@ -293,16 +294,11 @@ class ArmSearch:
         drawn = tuple(islice(self.arm.space.draws(), self._spec.trials + 1))
         return drawn if len(drawn) <= self._spec.trials else ()
 
-    def _untried_starts(self) -> list[dict[str, Scalar]]:
-        """Return the arm's starts that no trial has had; inputs may have been fixed since."""
-        space = self.arm.space
+    def _untried_starts(self) -> list[Mapping[str, Scalar]]:
+        """Return the arm's starts that no trial has had."""
         tried = {config_key(row.parameters) for row in self._rows.values()}
-        tried.add(config_key(space.default()))
-        by_key: dict[str, dict[str, Scalar]] = {}  # each once
-        for start in self.arm.starts:
-            values = {name: start.values[name] for name in start.values if name in space.parameters}
-            by_key.setdefault(config_key(values), values)
-        return [values for key, values in by_key.items() if key not in tried]
+        starts = distinct(self.arm.starts, self.arm.space)
+        return [start.values for start in starts if config_key(start.values) not in tried]
 
     def _untried(self) -> list[dict[str, Scalar]]:
         """Return the draws of a small space that no trial has used."""
@@ -312,7 +308,7 @@ class ArmSearch:
     def _new_draw(self) -> DrawnTrial | None:
         """Return the first start, or else of MAX_REDRAWS draws, that is not refused."""
         while self._starts:
-            self._study.enqueue_trial(self._starts.pop(0))
+            self._study.enqueue_trial(dict(self._starts.pop(0)))
             if next_trial := self._offer(self._draw()):
                 return next_trial
         for redraw in range(MAX_REDRAWS):

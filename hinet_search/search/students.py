@@ -119,15 +119,8 @@ def drop_students(context: PhaseContext, names: Sequence[str]) -> None:
 
 
 def spec_of_students(spec: StudySpec) -> StudySpec:
-    """Return the study with the trials and finalists of its students, and no limit of minutes."""
+    """Return the study with the trials and finalists of its students."""
     teaching = spec.teaching
     assert teaching is not None, "asked of a study that teaches"
     finalists = spec.finalists.model_copy(update={"top": teaching.top})
-    return spec.model_copy(
-        update={
-            "trials": teaching.trials,
-            "finalists": finalists,
-            "wall_clock_minutes": None,
-            "budget": None,
-        }
-    )
+    return spec.model_copy(update={"trials": teaching.trials, "finalists": finalists})

@@ -32,7 +32,6 @@ from hinet_search.study.yaml_file import Override, Place, YamlFile, read, valida
 STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MODELS = "hinet_search.models"
 KINDS = ("executor", "sampler", "pruner")  # keys whose value may be a plain kind
-OF_ANY_KIND = ("portfolio",)  # keys beside a kind that belong to none
 AUTOMATIC = ("inputs", "teaching")  # keys whose value may be the word `auto`
 EXECUTORS = "hinet_search.executors"
 COMMON_SPACE = "training"
@@ -184,7 +183,7 @@ def _with_kinds(file: YamlFile, overrides: Mapping[str, Override], size: str | N
         written = {"kind": tree[key]} if isinstance(tree.get(key), str) else tree.get(key)
         kind = overrides.get(f"{key}.kind")
         if kind and isinstance(written, dict) and written.get("kind") != kind.value:
-            written = {name: value for name, value in written.items() if name in OF_ANY_KIND}
+            written = {}
         tree[key] = written
     return replace(file, tree=tree)
 
@@ -366,7 +365,8 @@ def _arm(
     size_of = _size_of(name, arm, spec, file)
     space = space.with_fixed({PASSES: spec.passes}, file.place(("passes",)))
     starts = resolved_starts(arm.start, space, lambda at: file.place(("arms", name, "start", *at)))
-    starts += portfolio(space) if spec.sampler.portfolio else ()
+    if spec.portfolio:
+        starts += portfolio(space)
     return Arm(name, model, space, file.place(("arms", name)), size_of, starts)
 
 

@@ -4,10 +4,10 @@ A study writes them as changes of the default, a space as a portfolio of shares 
 warm start takes them from another study.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from hinet_search.common.errors import ConfigurationError, ErrorCollector, did_you_mean
-from hinet_search.results.records import Scalar, Start
+from hinet_search.results.records import PORTFOLIO, Scalar, Start
 from hinet_search.study.distributions import Choice
 from hinet_search.study.parameter_changes import ParameterChange, changed
 from hinet_search.study.search_space import SearchSpace
@@ -34,9 +34,20 @@ def resolved_starts(
 def portfolio(space: SearchSpace) -> tuple[Start, ...]:
     """Return the portfolio of a space; places are those in the portfolio, from 1."""
     return tuple(
-        Start(space.at(shares), f"portfolio {place}")
+        Start(space.at(shares), f"{PORTFOLIO} {place}")
         for place, shares in enumerate(space.portfolio, start=1)
     )
+
+
+def distinct(starts: Iterable[Start], space: SearchSpace) -> list[Start]:
+    """Return the starts that differ from the default of the space and from each other."""
+    known: list[Mapping[str, Scalar]] = [space.default()]
+    different = []
+    for start in starts:
+        if start.values not in known:
+            known.append(start.values)
+            different.append(start)
+    return different
 
 
 def _draw(

@@ -54,14 +54,10 @@ class ArmSpec(Frozen):
 
 
 class SamplerSpec(Frozen):
-    """How parameters are drawn: tpe (multivariate, grouped), random or gp.
-
-    With `portfolio` the configurations of the space's portfolio are tried before.
-    """
+    """How parameters are drawn: tpe (multivariate, grouped), random or gp."""
 
     kind: Literal["tpe", "random", "gp"] = "tpe"
     startup_trials: Count = 8
-    portfolio: bool = True
 
 
 class PrunerSpec(Frozen):
@@ -238,7 +234,8 @@ class StudySpec(Frozen):
     with twice the time; 0 sets no limit. `sizes` are variants of the study with other budgets
     (`--size NAME`); the default is the first.
 
-    With `warm_start`, arms first try what other studies of the same database found best.
+    With `warm_start`, arms first try what other studies of the same database found best, and with
+    `portfolio` what the portfolios of their spaces list.
 
     With `inputs` (`auto`, or its keys), groups of inputs must earn their place before the search.
 
@@ -269,6 +266,7 @@ class StudySpec(Frozen):
     fixed: dict[Text, Value] = Field(default_factory=dict)
     parameters: dict[Text, ParameterChange] = Field(default_factory=dict)
     warm_start: tuple[Text, ...] = ()
+    portfolio: bool = True
     cost_limit: Positive | None = 2.0
     sizes: dict[Text, SizeSpec] = Field(default_factory=dict)
     reference: Text = "single"

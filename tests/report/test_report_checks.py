@@ -296,8 +296,9 @@ def test_before_the_end_unequal_numbers_of_trials_are_a_warning() -> None:
     )
 
 
-def test_where_time_was_limited_it_may_have_been_up() -> None:
-    limited = replace(CLEAN.budget, wall_clock_seconds=5400.0)
+@pytest.mark.parametrize("limit", ["wall_clock_seconds", "seconds"])
+def test_where_time_was_limited_it_may_have_been_up(limit: str) -> None:
+    limited = replace(CLEAN.budget, **{limit: 5400.0})
     finding = short(budget=limited).details
     assert finding == (
         "The time limit of 1 h 30 m was reached, or the space of an arm had no new configuration left.",

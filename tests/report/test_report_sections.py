@@ -257,3 +257,11 @@ def test_causes_of_failures_are_counted() -> None:
     body = build("failures", failed_only()).body
     assert body.count("out of memory at batch 8192") == 7
     assert "Traceback" not in body
+
+
+def test_a_budget_of_time_is_told_where_the_study_is_reproduced() -> None:
+    record = study()
+    body = build("reproduce", record).body
+    assert "24 trials per arm, 4 passes" in body
+    in_time = replace(record, budget=replace(record.budget, seconds=7200.0))
+    assert "24 trials per arm in a budget of 2 h 00 m, 4 passes" in build("reproduce", in_time).body

@@ -61,6 +61,13 @@ def test_another_budget_is_probed_anew(tmp_path: Path, probes: list[float]) -> N
     assert len(probes) == 4
 
 
+def test_probed_or_cached_a_plan_has_the_trials_that_fit_into_a_budget(tmp_path: Path) -> None:
+    in_time = ONE_ARM.replace("trials: 3", "budget: 60s")
+    trials = [check(tmp_path, in_time).trials for _ in range(2)]
+    assert 1 < trials[0] < 100
+    assert trials[0] == trials[1]
+
+
 @pytest.mark.parametrize("name", ["_code", "platform.node"])
 def test_other_code_and_another_machine_are_probed_anew(
     tmp_path: Path, probes: list[float], monkeypatch: pytest.MonkeyPatch, name: str

@@ -36,6 +36,12 @@ def test_a_launched_study_is_shown_with_the_part_of_its_budget_that_is_done(
     assert find_stored_study(ready(studio, trials=9), stored(studio)) == StoredStudy("done", 4, 9)
 
 
+def test_a_study_in_time_has_the_budget_of_its_last_round(studio: Studio) -> None:
+    studio.launch(more="budget: 10m\n", trials=6)
+    in_time = ready(studio, trials=9, settings={"budget": "20m"})
+    assert find_stored_study(in_time, stored(studio)) == StoredStudy("done", 6, 6)
+
+
 def test_a_missing_study_or_database_is_not_stored_and_is_not_made(
     studio: Studio,
 ) -> None:

@@ -202,12 +202,14 @@ def test_trials_that_took_no_time_are_followed_by_others() -> None:
 class Heard(NullWatcher):
     events: list[Event] = field(default_factory=list)
     left: list[float | None] = field(default_factory=list)
+    until: list[float | None] = field(default_factory=list)
 
     def event(self, event: Event) -> None:
         self.events.append(event)
 
     def tick(self, progress: Progress) -> None:
         self.left.append(progress.seconds_left)
+        self.until.append(progress.until)
 
 
 @pytest.fixture
@@ -248,7 +250,23 @@ def test_all_arms_get_the_trials_of_the_last_round(
     assert counts(record) == [11, 11]
     assert (record.budget.trials, record.budget.seconds) == (11, 600)
     assert [event.text for event in heard.events if event.kind == "budget"] == ["so it is"] * 3
-    assert all(0 < left <= 600 for left in heard.left[:8] if left is not None)
+    assert heard.left[0] is not None
+    assert 590 < heard.left[0] <= 600, "what is left of the budget"
+    assert heard.until[-1] is None, "the search is over"
+
+
+def test_no_trial_starts_once_only_the_time_of_finalists_is_left(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds(monkeypatch, 4, 4)
+    left = iter([60.0, -1.0])
+    monkeypatch.setattr(turns, "seconds_left", lambda *_: next(left))
+    heard = Heard()
+    record, _ = in_time(studio, watcher=heard)
+    assert counts(record) == [1, 1]
+    assert [event.text.split(":")[1] for event in heard.events if event.kind == "short"] == [
+        " no further trial of mmoe, ple starts"
+    ]
 
 
 def test_a_later_launch_goes_on_with_the_trials_that_there_are(

@@ -93,15 +93,6 @@ def test_of_more_starts_than_trials_the_first_are_tried(launches: Launches) -> N
     assert [asked.drawn[RATE] for asked in run_to_the_end(search)] == [0.001, 0.003, 0.002]
 
 
-def test_starts_that_differ_in_what_was_fixed_since_are_one_and_take_no_trial(
-    launches: Launches,
-) -> None:
-    another = studies.WIDE.replace(RATE, "model.dropout").removeprefix("parameters:\n")
-    arm = studies.arm(launches.folder, studies.WIDE + another).fixing({RATE: 0.004})
-    run_to_the_end(launches.begin(0.003, 0.002, arm=arm))
-    assert launches.rows() == [(None, "complete")] * 5
-
-
 class NoHighRates:
     """Refuses rates from .005 on."""
 

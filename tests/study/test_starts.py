@@ -160,7 +160,7 @@ def test_a_portfolio_leaves_out_what_the_arm_fixes() -> None:
 
 
 def test_a_study_may_search_without_the_portfolio() -> None:
-    (arm,) = load_with_portfolio(more="sampler: {portfolio: false}\n").arms
+    (arm,) = load_with_portfolio(more="portfolio: false\n").arms
     assert arm.starts == ()
 
 

@@ -84,7 +84,7 @@ def _origin(origins: Origins, trial: TrialRecord, sampler: str) -> str:
         return sampler
     if start.study:
         return f"Study {start.study}"
-    return PORTFOLIO if start.source.startswith("portfolio") else NAMED
+    return PORTFOLIO if start.is_of_portfolio else NAMED
 
 
 def _complete(trials: Sequence[TrialRecord]) -> list[TrialRecord]:

@@ -1,0 +1,75 @@
+"""`check` says what a search will try, in which order, and how many trials fit into a budget."""
+
+from pathlib import Path
+
+import pytest
+
+from hinet_search.search.plan import plan, probe
+from tests.cli.conftest import Run
+from tests.small import STUDY, write_study
+
+PORTFOLIO = "portfolio: [{train.learning_rate: 0.9}, {train.learning_rate: 0.1}]\n"
+
+
+@pytest.fixture(autouse=True)
+def quick_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a trial take ten seconds, and a finalist too, without training one."""
+    monkeypatch.setattr(plan, "probe", lambda *_: probe.ProbeResult(10.0, 10.0, 1000))
+
+
+def row(run: Run, name: str, study: str = STUDY) -> str:
+    """The row of that name in what `check` prints."""
+    write_study(Path(), study)
+    said = run("check", "small.yaml")
+    assert said.code == 0, said.err
+    return next(
+        line.removeprefix("ok").split(maxsplit=1)[1]
+        for line in said.out.splitlines()
+        if line.removeprefix("ok").split()[:1] == [name]
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("", "the default, 2 of the portfolio; pruner none"),
+        ("portfolio: false\n", "the default, then tpe; pruner none"),
+    ],
+)
+def test_what_is_tried_first_is_told(run: Run, more: str, words: str) -> None:
+    assert row(run, "search", STUDY + more) == words
+
+
+def test_the_sampler_comes_where_trials_are_left(run: Run) -> None:
+    study = STUDY.replace("trials: 3", "trials: 12")
+    words = "the default, 8 of the portfolio, then tpe; pruner none"
+    assert row(run, "search", study) == words
+
+
+def test_configurations_of_the_study_are_told_apart_and_equal_ones_are_one(run: Run) -> None:
+    start = "{start: [{train.learning_rate: 0.002}, {train.learning_rate: 0.002}]}"
+    study = STUDY.replace("mmoe: }", f"mmoe: {start}}}").replace("trials: 3", "trials: 4")
+    words = "the default, 1 named by the study, 2 of the portfolio; pruner none"
+    assert row(run, "search", study) == words
+
+
+def test_an_arm_whose_portfolio_is_fixed_tries_nothing_first(run: Run) -> None:
+    Path("tiny.yaml").write_text(
+        "parameters:\n  model.dropout: {kind: float, low: 0.0, high: 0.6, default: 0.2}\n"
+        + PORTFOLIO
+    )
+    study = STUDY.replace("{shared_bottom: , mmoe: }", "{mmoe: {space: tiny.yaml}}")
+    assert row(run, "search", study) == "the default, then tpe; pruner none"
+
+
+def test_trials_that_fit_into_a_budget_are_told_as_an_estimate(run: Run) -> None:
+    # 5 m: 6 s to start and report; 20.2 s for a trial of both arms on two slots halve to 10.1 s
+    study = STUDY.replace("trials: 3", "budget: 5m").replace("seeds: 2", "seeds: 1")
+    told = row(run, "arms", study)
+    assert "about 27 trials each in 5 m 00 s, 54 in all" in told
+
+
+def test_a_launch_says_about_how_many_trials_a_budget_has(run: Run) -> None:
+    write_study(Path(), STUDY.replace("trials: 3", "budget: 5m"))
+    said = run("launch", "small.yaml", "--dry-run")
+    assert "about " in said.out
