@@ -264,4 +264,4 @@ def test_a_budget_of_time_is_told_where_the_study_is_reproduced() -> None:
     body = build("reproduce", record).body
     assert "24 trials per arm, 4 passes" in body
     in_time = replace(record, budget=replace(record.budget, seconds=7200.0))
-    assert "24 trials per arm in a budget of 2 h 00 m, 4 passes" in build("reproduce", in_time).body
+    assert "24 trials per arm in a budget of 2 h 0 m, 4 passes" in build("reproduce", in_time).body
