@@ -108,9 +108,6 @@ def _enter(
         )
         for line in extensions:
             watcher.event(Event("extended", line))
-        if study.spec.budget is not None:  # the trials that its rounds have reached
-            trials = stored.budget.trials
-            row = replace(row, budget=replace(row.budget, trials=trials))
         store.continue_study(row, arms)
     claim(artifacts, stored or row, store.database.url)
     return artifacts

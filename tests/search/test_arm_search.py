@@ -331,3 +331,16 @@ def test_refused_draws_are_no_startup_trials(begin: Begin, monkeypatch: pytest.M
     search._size_limits = RefusesSome(6)
     run_to_the_end(search)
     assert learned_from == [3, 4, 5]
+
+
+def test_the_time_of_a_training_is_that_of_trainings_that_were_not_pruned(begin: Begin) -> None:
+    search = begin(trials=3)
+    assert search.seconds_of_training == 0.0
+    ends = ((TrialState.COMPLETE, 10.0), (TrialState.PRUNED, 2.0), (TrialState.COMPLETE, 30.0))
+    for state, seconds in ends:
+        asked = search.ask()
+        assert asked is not None
+        search.on_evaluation(asked.number, studies.evaluation(1, 0.5))
+        value = 0.5 if state == TrialState.COMPLETE else None
+        search.finish(asked.number, state, value, replace(studies.COST, seconds=seconds), "")
+    assert search.seconds_of_training == 20.0

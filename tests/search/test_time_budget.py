@@ -1,6 +1,8 @@
 """A study with a budget of time has as many trials of every arm as fit, and ends in time."""
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -164,7 +166,7 @@ def test_an_hour_of_more_trials_than_there_were_is_told_in_proportion() -> None:
 
 
 def test_where_less_is_better_the_forecast_is_of_lower_values() -> None:
-    values = [0.50, 0.52, 0.54, 0.56, 0.58, 0.6, 0.62, 0.64]
+    values = [0.40, 0.52, 0.54, 0.56, 0.58, 0.6, 0.62, 0.64]
     of_half = expected_gain([-value for value in values], 4)
     told = after(8, Search(values), searched=320.0, seconds=320.0, objective="logloss", budget="2h")
     assert told.words.endswith(f"at most about {value_text(of_half * 90 / 4)} in any arm")
@@ -324,8 +326,46 @@ def test_an_arm_with_the_size_of_another_gets_as_many_trials(
 
 def test_spaces_that_are_searched_whole_end_a_study_in_time(studio: Studio) -> None:
     (studio.folder / "two.yaml").write_text(studies.TWO)
-    record, _ = in_time(studio, arms="{mmoe: {space: two}, ple: {space: two}}")
+    heard = Heard()
+    record, _ = in_time(studio, arms="{mmoe: {space: two}, ple: {space: two}}", watcher=heard)
     assert counts(record) == [2, 2]
+    told = [event.text for event in heard.events if event.kind == "short"]
+    assert all("its space has 2 configurations" in text for text in told)
+    assert [event.text for event in heard.events if event.kind == "budget"][-1] == (
+        "the space of every arm is searched whole"
+    )
+
+
+def test_a_round_that_has_nothing_to_try_is_the_last(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (studio.folder / "two.yaml").write_text(studies.TWO)
+    rounds(monkeypatch, 2, 4, 8, 16, 32, 64)
+    failing = Pretender(failing=lambda job: "broken" if job.key.startswith("ple/") else "")
+    heard, arms = Heard(), "{mmoe: {space: two}, ple: {space: rate}}"
+    record, _ = in_time(studio, pretender=failing, arms=arms, watcher=heard)
+    assert counts(record) == [2, 5]
+    assert sum(event.kind == "budget" for event in heard.events) == 5, "of 1, 2, 4, 8, 16 trials"
+
+
+def test_the_trials_of_a_killed_launch_count_though_it_left_no_time(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds(monkeypatch, 8, 8)
+    in_time(studio)
+    with closing(sqlite3.connect(studio.folder / "out/studies.sqlite3")) as database:
+        database.execute("UPDATE hs_study SET seconds = 0")
+        database.commit()
+    told: list[Spent] = []
+
+    def remember(spec: StudySpec, searches: object, num_arms: int, spent: Spent) -> Round:
+        told.append(spent)
+        return Round(8, "so it is")
+
+    monkeypatch.setattr(turns, "next_round", remember)
+    in_time(studio)
+    assert told[0].searched == 16 * studies.COST.seconds
+    assert told[0].seconds >= told[0].searched
 
 
 def test_the_first_trial_is_trained_in_any_case(studio: Studio) -> None:
