@@ -77,10 +77,11 @@ def seconds_left(
 
 
 def _most_gain(spec: StudySpec, searches: Sequence[ArmSearch], hour: int) -> float | None:
-    """Return what `hour` more trials bring in the arm that gains most; None after too few.
+    """Return what `hour` more trials bring in the arm that gains most.
 
     Each further trial brings less than the one before, so it is at most what the last ones brought,
-    in any order: `hour` of them, or in proportion what the last half did.
+    in any order: `hour` of them, or in proportion what the last half did. None after too few: fewer
+    than an hour has say little of it.
     """
     maximize = Objective(spec.objective).maximize
     gains = []
@@ -88,7 +89,7 @@ def _most_gain(spec: StudySpec, searches: Sequence[ArmSearch], hour: int) -> flo
         values = _values(search, maximize=maximize)
         if search.exhausted:
             continue
-        if len(values) < FEWEST_TO_FORECAST:
+        if len(values) < max(hour, FEWEST_TO_FORECAST):
             return None
         last = min(hour, len(values) // 2)
         gains.append(expected_gain(values, last) * hour / last)

@@ -157,28 +157,41 @@ def test_the_search_ends_when_another_hour_would_bring_too_little() -> None:
     assert both.trials > 8, "an arm still gains"
 
 
-def test_an_hour_of_more_trials_than_there_were_is_told_in_proportion() -> None:
-    values = [0.64, 0.62, 0.6, 0.58, 0.56, 0.54, 0.52, 0.5]
-    of_half = expected_gain(values, 4)
-    # an hour has 90 trials of 40 s
-    told = after(8, Search(values), searched=320.0, seconds=320.0, budget="2h").words
-    assert told.endswith(f"at most about {value_text(of_half * 90 / 4)} in any arm")
+def told(*searches: Search, searched: float = 3600.0, **values: object) -> str:
+    """What is told after eight trials, of which an hour has as many, in a long study."""
+    return after(8, *searches, searched=searched, seconds=searched, budget="9h", **values).words
+
+
+def forecast(values: Sequence[float], trials: int, of_hour: int) -> str:
+    return (
+        f"at most about {value_text(expected_gain(values, trials) * of_hour / trials)} in any arm"
+    )
+
+
+DOWN = [0.64, 0.62, 0.6, 0.58, 0.56, 0.54, 0.52, 0.4]
+
+
+def test_half_of_the_trials_tell_in_proportion_what_an_hour_brings() -> None:
+    assert told(Search(DOWN)).endswith(forecast(DOWN, 4, 8))
+    # four trials an hour
+    assert told(Search(DOWN), searched=7200.0).endswith(forecast(DOWN, 4, 4))
+    assert told(Search(DOWN), searched=14400.0).endswith(forecast(DOWN, 2, 2))
+
+
+def test_fewer_trials_than_an_hour_has_tell_nothing() -> None:
+    assert "hour" not in told(Search(DOWN), searched=3200.0)
 
 
 def test_where_less_is_better_the_forecast_is_of_lower_values() -> None:
-    values = [0.40, 0.52, 0.54, 0.56, 0.58, 0.6, 0.62, 0.64]
-    of_half = expected_gain([-value for value in values], 4)
-    told = after(8, Search(values), searched=320.0, seconds=320.0, objective="logloss", budget="2h")
-    assert told.words.endswith(f"at most about {value_text(of_half * 90 / 4)} in any arm")
+    losses = DOWN[::-1]
+    words = told(Search(losses), objective="logloss")
+    assert words.endswith(forecast([-value for value in losses], 4, 8))
 
 
 def test_pruned_trials_count_as_the_worst() -> None:
     four = [0.62, 0.61, 0.6, 0.5]
-    alone = after(8, Search(four), searched=320.0, budget="2h").words
-    assert "hour" not in alone, "four trials forecast nothing"
-    pruned = after(8, Search(four, pruned=4), searched=320.0, budget="2h").words
-    of_half = expected_gain([*four, 0.5, 0.5, 0.5, 0.5], 4)
-    assert pruned.endswith(f"at most about {value_text(of_half * 90 / 4)} in any arm")
+    assert "hour" not in told(Search(four)), "four trials forecast nothing"
+    assert told(Search(four, pruned=4)).endswith(forecast([*four, 0.5, 0.5, 0.5, 0.5], 4, 8))
 
 
 def test_an_arm_that_is_searched_whole_promises_nothing() -> None:
