@@ -102,3 +102,13 @@ def test_a_published_report_names_no_other_study() -> None:
 def test_arms_without_starts_have_no_card() -> None:
     with pytest.raises(NotApplicable, match="needs a complete trial of an arm that has"):
         build(record(starts=()))
+
+
+def test_a_configuration_of_two_origins_is_of_the_first() -> None:
+    twice = (*STARTS, Start(STARTS[0].values, "portfolio 2"))
+    assert record(starts=twice).trials.get_column("origin").to_list()[1] == "start 1"
+
+
+def test_a_draw_that_was_not_trained_is_not_counted() -> None:
+    duplicate = replace(trial(6, 0.6, None, "pruned"), cause="duplicate of trial 4")
+    assert ">.7400 of 2<" in build(record(*TRIALS, duplicate)).body

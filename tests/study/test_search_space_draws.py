@@ -360,3 +360,8 @@ parameters:
     assert values[0] == [1, 1, 0.001, 0.1, "a", "none"]
     assert values[1] == [4, 10, pytest.approx(0.01), 0.5, "b", "none"]
     assert values[2] == [7, 100, 0.1, 0.7, "c", "8"]
+    assert space.at({"word": 0.9, "widths": 0.6}) == {
+        **space.default(),
+        "word": "c",
+        "widths": "8",
+    }, "the nearest choice"
