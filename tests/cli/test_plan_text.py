@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from hinet_search import api
+from hinet_search.cli.plan_text import plan_line
 from hinet_search.search.plan import plan, probe
 from tests.cli.conftest import Run
 from tests.small import STUDY, write_study
@@ -69,7 +71,9 @@ def test_trials_that_fit_into_a_budget_are_told_as_an_estimate(run: Run) -> None
     assert "about 27 trials each in 5 m 00 s, 54 in all" in told
 
 
-def test_a_launch_says_about_how_many_trials_a_budget_has(run: Run) -> None:
-    write_study(Path(), STUDY.replace("trials: 3", "budget: 5m"))
-    said = run("launch", "small.yaml", "--dry-run")
-    assert "about " in said.out
+@pytest.mark.parametrize(
+    ("trials", "words"), [("budget: 5m", "about 50 trials, then"), ("trials: 3", "6 trials, then")]
+)
+def test_a_launch_says_how_many_trials_it_plans(run: Run, trials: str, words: str) -> None:
+    path = write_study(Path(), STUDY.replace("trials: 3", trials))
+    assert plan_line(api.check(str(path))).startswith(words)

@@ -29,6 +29,7 @@ def test_the_written_study_can_be_loaded_and_its_data_encoded(folder: Path) -> N
     assert written.files == (Path("data/odd_rows.yaml"), Path("studies/odd_rows.yaml"))
     study = load_study("studies/odd_rows.yaml")
     assert study.name == "odd_rows-quick"
+    assert study.spec.pruner.kind == "none"
     record = prepare(study.spec.data, study.folder, folder / "cache", lambda _: None).record
     assert record.scenarios == ("home page", "Suche", "推送")
     assert record.tasks == ("clicked", "order_count")
