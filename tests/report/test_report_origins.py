@@ -61,17 +61,17 @@ def test_every_origin_has_a_column_with_its_best_value_and_its_trials() -> None:
     ("best", "words", "origin"),
     [
         (0, "trial 0<", "the default"),
-        (1, "trial 1: start 1<", "named by the study"),
-        (2, "trial 2: mmoe/12<", "of study spring"),
-        (3, "trial 3: portfolio 1<", "of the portfolio"),
-        (4, "trial 4<", "of the sampler"),
+        (1, "trial 1: start 1<", "what the study names"),
+        (2, "trial 2: mmoe/12<", "study spring"),
+        (3, "trial 3: portfolio 1<", "the portfolio"),
+        (4, "trial 4<", "the sampler"),
     ],
 )
 def test_the_best_trial_is_told_with_its_origin(best: int, words: str, origin: str) -> None:
     trials = tuple(replace(each, value=0.9) if each.number == best else each for each in TRIALS)
     card = build(record(*trials))
     assert words in str(card.body)
-    assert card.heading == f"Best trials of 1 arm: {origin} for 1"
+    assert card.heading == f"The best trials came from {origin} in 1 arm"
 
 
 def test_where_less_is_better_the_best_value_is_the_lowest() -> None:

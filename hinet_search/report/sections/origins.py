@@ -99,18 +99,21 @@ def _best(record: StudyRecord, trials: Sequence[TrialRecord]) -> TrialRecord | N
 
 def _heading(origins: Sequence[ArmOrigins], sampler: str) -> str:
     counts = Counter(arm.best_origin for arm in origins).most_common()
-    parts = [f"{_in_words(origin, sampler)} for {count}" for origin, count in counts]
-    return f"Best trials of {numbers.plural(len(origins), 'arm')}: {', '.join(parts)}"
+    parts = [
+        f"{_in_words(origin, sampler)} in {numbers.plural(count, 'arm')}"
+        for origin, count in counts
+    ]
+    return f"The best trials came from {', '.join(parts)}"
 
 
 def _in_words(origin: str, sampler: str) -> str:
     known = {
         DEFAULT: "the default",
-        NAMED: "named by the study",
-        PORTFOLIO: "of the portfolio",
-        sampler: "of the sampler",
+        NAMED: "what the study names",
+        PORTFOLIO: "the portfolio",
+        sampler: "the sampler",
     }
-    return known.get(origin, f"of {origin[0].lower()}{origin[1:]}")
+    return known.get(origin, f"{origin[0].lower()}{origin[1:]}")
 
 
 def _table(record: StudyRecord, origins: Sequence[ArmOrigins], sampler: str) -> Markup:
