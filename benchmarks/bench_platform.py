@@ -24,6 +24,7 @@ from hinet_search.api import load
 from hinet_search.executors import Job, JobEnd, JobEvent, Message
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import Budget
+from hinet_search.results.trade_offs import Objectives
 from hinet_search.search.arm_search import ArmSearch
 from hinet_search.search.context import PhaseContext
 from hinet_search.search.dispatch import StopFlag, drive
@@ -264,7 +265,9 @@ def our_trials(
         connect(str(shutil.copy(place.ours, f"{place.ours}-copy")), create=True)
     ) as database:
         store, arm = StudyStore(database, NAME), place.study.arms[0]
-        search = ArmSearch(arm, spec, Objective(spec.objective), store, place.size_limits)
+        search = ArmSearch(
+            arm, spec, Objectives(Objective(spec.objective)), store, place.size_limits
+        )
         progress = Progress(NAME, 1, "cpu", spec.passes, {ARM: ArmProgress(ARM, spec.trials)})
         context = PhaseContext(
             spec, store, place.ours.parent, "none", place.ours.parent, progress, NullWatcher()

@@ -175,34 +175,38 @@ def split_target(target: str) -> tuple[str, str | None]:
     return (target, None) if is_study or not slash else (study, arm)
 
 
-def export(
+def export(  # noqa: PLR0913  what to export, and in which form
     study: str,
     to: "str | PathLike[str]",
     *,
     arm: str | None = None,
     seeds: "Seeds" = "best",
     calibrated: bool = True,
+    at: str | None = None,
     say: Callable[[str], None] = quiet,
     **options: Any,
 ) -> "Export":
     """Write a finalist or the ensemble as a folder that scores new rows, checked on test rows.
 
     `arm` is the name of an arm, of a student, or `ensemble`; without it the study decides what is
-    exported. Its probabilities are calibrated where the study has shown a gain, unless `calibrated`
-    is false. Options are `storage`, `output`, `size` and `settings` of the launch. `say` is called
-    with a line before each long step.
-    Errors: those of `choose`, `_stored` and `serving.export`; then nothing is written.
+    exported. `at` (`5ms`, `flops_per_row=2000000`) takes the best finalist on validation within
+    that limit. Its probabilities are calibrated where the study has shown a gain, unless
+    `calibrated` is false. Options are `storage`, `output`, `size` and `settings` of the launch.
+    `say` is called with a line before each long step.
+    Errors: those of `choose`, `choose_at`, `_stored` and `serving.export`; then nothing is written.
     """
     from hinet_search.report.model_card import ensemble_card, model_card
     from hinet_search.serving import export as serving
     from hinet_search.serving.choice import ExportChoice, choose
+    from hinet_search.serving.choice_at import choose_at, limit_of
 
+    limit = None if at is None else limit_of(at)
     launch_options = _launch_options(options)
     allow_only(launch_options.plugins)
     folder = Path(to)
     serving.refuse_full(folder)
     record = load(study, **options)
-    choice = choose(record, arm, seeds)
+    choice = choose_at(record, arm, seeds, limit) if limit else choose(record, arm, seeds)
     if not calibrated:
         choice = dataclasses.replace(choice, calibration=None)
     reason = f", {choice.why}" if choice.why else ""
@@ -212,7 +216,8 @@ def export(
     def card(exported: ExportChoice, notes: Sequence[str]) -> str:
         if exported.is_ensemble:
             return ensemble_card(record, notes)
-        return model_card(record, exported.name, exported.seeds, notes)
+        of_exported = (exported.name, exported.seeds, notes, exported.trial, exported.why)
+        return model_card(record, *of_exported)
 
     return serving.export(stored, choice, folder, card)
 

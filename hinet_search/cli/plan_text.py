@@ -166,7 +166,8 @@ def _search(plan: "Plan") -> str:
         len(origins) + 1 < number for origins, number in zip(tried, trials.values(), strict=True)
     )
     sampler = f", then {spec.sampler.kind}" if searches else ""
-    return f"{', '.join(first)}{sampler}; pruner {spec.pruner.kind}"
+    traded = f"; trades {' against '.join(spec.objectives)}" if spec.other_objectives else ""
+    return f"{', '.join(first)}{sampler}; pruner {spec.pruner.kind}{traded}"
 
 
 def _tried_first(arm: "Arm", most: int) -> list[str]:

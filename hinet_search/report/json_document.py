@@ -19,6 +19,7 @@ from hinet_search.results.cell_gains import over_reference
 from hinet_search.results.contrasts import Contrast
 from hinet_search.results.ensemble_records import EnsembleRecord, RunKey
 from hinet_search.results.finalist_values import headline
+from hinet_search.results.front import finalists_of, objectives_of
 from hinet_search.results.origins import Origins
 from hinet_search.results.records import (
     ArmRecord,
@@ -93,6 +94,7 @@ def _study(record: StudyRecord) -> Json:
         "trials": _trials(record, record.arms),
         **_inputs(record),
         **_on_top(record, outcome, cells),
+        **_front(record),
     }
 
 
@@ -145,6 +147,26 @@ def _on_top(record: StudyRecord, outcome: Verdict, cells: Cells) -> dict[str, Js
             "max_flops_per_row": _plain(record.budget.serving.max_flops_per_row),
             "offers": [_offer(offer) for offer in shipped.offers],
         },
+    }
+
+
+def _front(record: StudyRecord) -> dict[str, Json]:
+    """Return the finalists with their value in every objective; empty for a study with one."""
+    if not record.other_objectives:
+        return {}
+    return {
+        "front": {
+            "objectives": [record.objective, *record.other_objectives],
+            "finalists": [
+                {
+                    "arm": candidate.arm.name,
+                    "trial": candidate.trial_number,
+                    "values": [_plain(value) for value in candidate.values],
+                    "on_front": candidate.is_on_front,
+                }
+                for candidate in finalists_of(record, objectives_of(record))
+            ],
+        }
     }
 
 

@@ -27,23 +27,37 @@ LIMITS = (
 )
 
 
-def model_card(record: StudyRecord, arm: str, seeds: Sequence[int], notes: Sequence[str]) -> str:
-    """Return the card of the chosen finalist of an arm or student with these seeds.
+def model_card(
+    record: StudyRecord,
+    arm: str,
+    seeds: Sequence[int],
+    notes: Sequence[str],
+    trial: int | None = None,
+    why: str = "",
+) -> str:
+    """Return the card of a finalist of an arm or student with these seeds; the chosen by default.
 
-    `notes` extend its limits.
+    `notes` extend its limits; `why` says why another than the chosen one is taken. Metrics are of
+    validation if it is not opened on test.
     """
     published = redact(record)
     singles = (*published.arms, *published.students)
     exported = next(candidate for candidate in singles if candidate.name == arm)
     finalist = chosen(exported)
+    if trial is not None:
+        finalist = next(each for each in exported.finalists if each.trial_number == trial)
     assert finalist is not None, "an exported arm has a chosen finalist"
-    objective = record_facts.objective_in_words(published)
+    best = f"the best on validation by {record_facts.objective_in_words(published)}"
     facts = {
-        "Configuration": f"trial {finalist.trial_number}, the best on validation by {objective}",
+        "Configuration": f"trial {finalist.trial_number}, {best if finalist.chosen else why}",
         "Seeds": _seeds_in_words(seeds, len(finalist.runs)),
     }
     cells, subject = _measured(finalist, seeds)
-    about = _About(exported.name, title(exported.name), facts, cells, subject, (exported,))
+    split = "test" if cells else "validation"
+    if not cells:
+        cells = next(run for run in finalist.runs if run.seed == seeds[0]).valid_cells
+        facts["Test"] = "not opened for this finalist, which its arm did not choose"
+    about = _About(exported.name, title(exported.name), facts, cells, subject, (exported,), split)
     return "\n".join(_lines(published, about, notes)) + "\n"
 
 
@@ -64,7 +78,7 @@ def ensemble_card(record: StudyRecord, notes: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class _About:
-    """What a card is about: its name and title, own facts, test cells and what they are of.
+    """What a card is about: its name and title, own facts, cells of `split` and what they are of.
 
     `first` begins the table of the arms.
     """
@@ -75,6 +89,7 @@ class _About:
     cells: Sequence[CellValue]
     subject: str
     first: tuple[ArmRecord, ...]
+    split: str = "test"
 
 
 def _lines(record: StudyRecord, about: _About, notes: Sequence[str]) -> Iterator[str]:
@@ -85,7 +100,7 @@ def _lines(record: StudyRecord, about: _About, notes: Sequence[str]) -> Iterator
     yield plain(f"{about.title} predicts the probabilities of {tasks} for a row of {scenarios}.")
     yield from _facts(record, about.facts)
     yield from _teacher(record, about.first)
-    yield from _cells(about.cells, about.subject)
+    yield from _cells(about.cells, f"On {about.split}, {about.subject}")
     yield from _rivals(record, about.first)
     yield from _warnings(record)
     yield from ("", "### Limits", "", *(f"- {plain(note)}" for note in (*LIMITS, *notes)))
@@ -125,9 +140,9 @@ def _seeds_in_words(seeds: Sequence[int], num_seeds: int) -> str:
     return f"{seeds[0]}, the best on validation of {num_seeds}" if num_seeds > 1 else str(seeds[0])
 
 
-def _cells(cells: Sequence[CellValue], subject: str) -> Iterator[str]:
+def _cells(cells: Sequence[CellValue], heading: str) -> Iterator[str]:
     head = ("Cell", "Rows", "Positives", "AUC", "Log loss", "Predicted per positive")
-    yield from table(f"On test, {subject}", head, map(_cell, cells))
+    yield from table(heading, head, map(_cell, cells))
     yield from ("", plain(_calibration(cells)))
 
 

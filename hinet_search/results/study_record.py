@@ -48,6 +48,7 @@ class StudyRecord:
     verdict: str = ""  # the sentence stored at the end of a launch
     students: tuple[ArmRecord, ...] = ()
     ensembles: tuple[EnsembleRecord, ...] = ()
+    other_objectives: tuple[str, ...] = ()  # after the first, which trials and verdict go by
     input_runs: tuple[InputRun, ...] = ()  # trainings that measured what groups of inputs are worth
 
     @property

@@ -1,29 +1,26 @@
 """Arm search: draw the trials of one arm within an exact budget, and record how they end.
 
-Samplers and pruners see an Optuna study in memory that is built from our rows. There a trial that
-diverged or ran out of memory is pruned, so that samplers keep away from its like. Each event of a
-trial (a draw with all its parameters, an evaluation, an end) is written to our rows first, and
-then to Optuna's storage, which Optuna's dashboard shows.
+Samplers and pruners see an Optuna study in memory that is built from our rows (arm_memory.py). Each
+event of a trial (a draw with all its parameters, an evaluation, an end) is written to our rows
+first, and then to Optuna's storage, which Optuna's dashboard shows.
 """
 
 import json
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from statistics import mean
 from typing import Protocol
 
-import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from hinet_search.common import crash_points
 from hinet_search.common.errors import ConfigurationError
-from hinet_search.results.objectives import Objective
 from hinet_search.results.records import Cost, EvaluationRecord, Scalar
+from hinet_search.results.trade_offs import Objectives, needs_cells
+from hinet_search.search.arm_memory import ArmMemory
 from hinet_search.search.identity import distributions
-from hinet_search.search.sampling import Pruning, derive_seed, make_sampler
-from hinet_search.storage.optuna.read_trials import in_memory
+from hinet_search.search.sampling import Pruning, derive_seed
 from hinet_search.storage.optuna.write_trials import OptunaArm
 from hinet_search.storage.rows import TrialRow, utc_now
 from hinet_search.storage.store import StudyStore
@@ -36,8 +33,6 @@ from hinet_search.training.trial_config import TrialConfig, build_config
 MAX_REDRAWS = 20
 SAMPLED_REDRAWS = 4  # by the study's sampler; later ones are random
 RANDOM = SamplerSpec(kind="random")
-# Failures that come of the values drawn, by the beginning of their causes.
-OF_VALUES = ("diverged", "out of memory")
 WORDS = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 
 
@@ -80,7 +75,7 @@ class ArmSearch:
         self,
         arm: Arm,
         spec: StudySpec,
-        objective: Objective,
+        objectives: Objectives,
         store: StudyStore,
         size_limits: SizeCheck,
     ) -> None:
@@ -92,16 +87,16 @@ class ArmSearch:
         if isinstance(stored_size, int):
             self.arm = arm.fixing({DENSE_PARAMETERS: stored_size})
         evaluations = int(str(arm.space.fixed.get(EVALUATIONS, TrainConfig().evaluations_per_pass)))
-        self._pruning = Pruning(spec.pruner, spec.passes, evaluations, maximize=objective.maximize)
+        self._pruning = Pruning(spec.pruner, spec.passes, evaluations)
         self._optuna, stored = self._open_copy()
         self._rows = {row.number: row for row in store.trial_rows(arm.name)}
-        for trial in stored:
-            self._remember(trial)
-        self._memory = in_memory(self._optuna.name, stored, maximize=objective.maximize)
-        self._study = self._memory.study
-        self._study.pruner = self._pruning.pruner
+        self._objectives = objectives
+        evaluated = store.evaluations(arm.name) if needs_cells(objectives.others) else {}
+        self._memory = ArmMemory(
+            self._optuna.name, self._pruning, objectives, stored, self._rows, evaluated
+        )
         if not stored:
-            self._study.enqueue_trial(arm.space.default())
+            self._memory.enqueue(arm.space.default())
         self._live: dict[int, Trial] = {}
         self._interrupted = [trial.number for trial in stored if trial.state == TrialState.RUNNING]
         self._num_trials = len(stored)
@@ -111,15 +106,6 @@ class ArmSearch:
         self._starts = self._untried_starts()
         self.exhausted = False
         self._small_space = self._all_draws()
-
-    def _remember(self, trial: FrozenTrial) -> None:
-        """Prepare a stored trial for samplers and pruners."""
-        if not self._rows[trial.number].counts:
-            trial.state = TrialState.FAIL  # samplers learn nothing from a failed trial
-        elif trial.state == TrialState.FAIL:
-            trial.state = _as_learned(trial.state, self._rows[trial.number].cause)
-        elif trial.state == TrialState.COMPLETE:
-            self._pruning.remember(trial.intermediate_values)
 
     @property
     def started(self) -> int:
@@ -204,28 +190,27 @@ class ArmSearch:
         self._record(replace(self._rows[number], attempt=attempt))
         crash_points.point("after_attempt_row")
 
+    def measured(self, number: int, cost: Cost) -> None:
+        """Note what a running trial costs, for the objectives that are costs."""
+        self._memory.measured(number, cost)
+
     def on_evaluation(self, number: int, evaluation: EvaluationRecord) -> bool:
         """Record an evaluation; return whether the trial should be pruned."""
-        trial, step = self._live[number], self._pruning.step(evaluation.passes)
         self._store.record_evaluation(self.arm.name, number, self._rows[number].attempt, evaluation)
         crash_points.point("between_evaluation_and_optuna")
-        before = self._memory.trial(number)
-        if step in before.intermediate_values:  # an earlier attempt, or this step, reported already
+        reported = self._memory.report(self._live[number], evaluation)
+        if reported is None:
             return False
-        trial.report(evaluation.objective, step)
-        gives_up = self._pruning.gives_up(trial, self._memory.trial(number).intermediate_values)
-        notes = self._memory.trial(number).system_attrs
-        noted = {key: notes[key] for key in notes.keys() - before.system_attrs.keys()}
         crash_points.point("before_report")
-        self._optuna.report(number, step, evaluation.objective, noted)
+        self._optuna.report(number, reported.step, evaluation.objective, reported.notes)
         crash_points.point("after_report")
-        return gives_up
+        return reported.gives_up
 
     def finish(
         self, number: int, state: TrialState, value: float | None, cost: Cost | None, cause: str
     ) -> None:
         """Complete, prune or fail a running trial."""
-        self._study.tell(self._live.pop(number), value, state=_as_learned(state, cause))
+        self._memory.end(self._live.pop(number), state, value, cost, cause)
         crash_points.point("before_end")
         self._record(
             replace(
@@ -238,8 +223,6 @@ class ArmSearch:
             )
         )
         crash_points.point("after_end")
-        if state == TrialState.COMPLETE:
-            self._pruning.remember(self._memory.trial(number).intermediate_values)
         self._num_counted += 1
         self._tried.add(config_key(self._rows[number].parameters))
 
@@ -248,46 +231,36 @@ class ArmSearch:
         self._live.pop(number)
 
     def importances(self) -> dict[str, float]:
-        """Return each parameter's share in the spread of values (PED-ANOVA).
+        """Return each parameter's share in the spread of values; empty for too few trials."""
+        return self._memory.importances()
 
-        Empty when there are too few complete trials.
-        """
-        complete = self.complete_trials()
-        if len(complete) < 4 or len({trial.value for trial in complete}) == 1:
-            return {}
-        with warnings.catch_warnings():
-            # Optuna warns of few trials; the report says how many there were.
-            warnings.simplefilter("ignore", UserWarning)
-            importances = optuna.importance.get_param_importances(self._study)
-        total = sum(importances.values())
-        if total <= 0:
-            return {}
-        return {name: share / total for name, share in importances.items()}
-
-    def complete_trials(self) -> list[FrozenTrial]:
+    def complete_trials(self) -> list[TrialRow]:
         """Return the complete trials, best first."""
-        trials = [trial for trial in self._trials() if trial.state == TrialState.COMPLETE]
-        sign = -1.0 if self._study.direction == optuna.study.StudyDirection.MAXIMIZE else 1.0
-        return sorted(trials, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
+        sign = -1.0 if self._objectives.first.maximize else 1.0
+        complete = [row for row in self._rows.values() if row.state == "complete"]
+        return sorted(complete, key=lambda row: (sign * (row.value or 0.0), row.number))
 
-    def trained_default(self) -> FrozenTrial | None:
+    def best_trials(self, count: int) -> list[TrialRow]:
+        """Return the best complete trials, or with several objectives those that spread best."""
+        return [self._rows[number] for number in self._memory.best(count)]
+
+    def trained_default(self) -> TrialRow | None:
         """Return trial 0 if it is complete or pruned; None when it failed or was too large."""
-        if not self._rows or self._rows[0].state == "failed":
-            return None
-        good = (TrialState.COMPLETE, TrialState.PRUNED)
-        return next((trial for trial in self._trials()[:1] if trial.state in good), None)
-
-    def _trials(self) -> list[FrozenTrial]:
-        return self._study.get_trials(deepcopy=False)
+        default = self._rows.get(0)
+        good = default is not None and default.counts and default.state in ("complete", "pruned")
+        return default if good else None
 
     def _draw(self, *, at_random: bool = False) -> Trial:
         """Draw a trial, with the study's sampler or uniformly.
 
         A confident sampler could propose the same refused point for ever, hence the uniform draws.
         """
-        self._seed_sampler(self._num_trials, RANDOM if at_random else self._spec.sampler)
+        sampler, seed = RANDOM if at_random else self._spec.sampler, self._seed(self._num_trials)
         self._num_trials += 1
-        return self._study.ask()
+        return self._memory.ask(sampler, seed)
+
+    def _seed(self, number: int) -> int:
+        return derive_seed(self._spec.seed, self.arm.name, number)
 
     def _all_draws(self) -> tuple[dict[str, Scalar], ...]:
         """Return every draw of a space that fits into the budget; nothing for a larger space."""
@@ -308,7 +281,7 @@ class ArmSearch:
     def _new_draw(self) -> DrawnTrial | None:
         """Return the first start, or else of MAX_REDRAWS draws, that is not refused."""
         while self._starts:
-            self._study.enqueue_trial(dict(self._starts.pop(0)))
+            self._memory.enqueue(self._starts.pop(0))
             if next_trial := self._offer(self._draw()):
                 return next_trial
         for redraw in range(MAX_REDRAWS):
@@ -321,20 +294,15 @@ class ArmSearch:
     def _left_over(self) -> DrawnTrial | None:
         """Return an untried draw of a small space: random draws may take long to reach the last."""
         for drawn in self._untried():
-            self._study.enqueue_trial(drawn)
+            self._memory.enqueue(drawn)
             if next_trial := self._offer(self._draw()):
                 return next_trial
         return None
 
     def _resume(self, number: int) -> DrawnTrial | None:
         """Resume a trial that an earlier launch left running."""
-        self._seed_sampler(number, self._spec.sampler)
-        return self._offer(self._memory.resume(number))
-
-    def _seed_sampler(self, number: int, sampler: SamplerSpec) -> None:
-        self._study.sampler = make_sampler(
-            sampler, derive_seed(self._spec.seed, self.arm.name, number)
-        )
+        trial = self._memory.resume(number, self._spec.sampler, self._seed(number))
+        return self._offer(trial)
 
     def _offer(self, trial: Trial) -> DrawnTrial | None:
         """Return the trial to train; None when it is refused and recorded outside the budget."""
@@ -350,8 +318,7 @@ class ArmSearch:
         attempt, started = (earlier.attempt + 1, earlier.started) if earlier else (1, utc_now())
         row = TrialRow(number, attempt, is_default=number == 0, parameters=drawn, started=started)
         if refusal := self._refusal(drawn, config):
-            # Samplers learn nothing from a failed trial.
-            self._study.tell(trial, state=TrialState.FAIL)
+            self._memory.refuse(trial)
             self._record(replace(row, state="pruned", finished=utc_now(), cause=refusal))
             crash_points.point("after_refusal")
             return None
@@ -368,7 +335,7 @@ class ArmSearch:
         self._rows[row.number] = row
         self._store.record_trial(self.arm.name, row)
         crash_points.point("between_row_and_optuna")
-        if not self._optuna.write(row, self._memory.trial(row.number).intermediate_values):
+        if not self._optuna.write(row, self._memory.values_of(row.number)):
             self._optuna, _ = self._open_copy()
 
     def _open_copy(self) -> tuple[OptunaArm, list[FrozenTrial]]:
@@ -383,12 +350,6 @@ class ArmSearch:
         if config_key(drawn) in self._tried | running:
             return "duplicate of an earlier trial"
         return "" if config is None else self._size_limits.refusal(self.arm, config)
-
-
-def _as_learned(state: TrialState, cause: str) -> TrialState:
-    """Return the state in which samplers see a trial: they pass over failed ones."""
-    of_values = state == TrialState.FAIL and cause.startswith(OF_VALUES)
-    return TrialState.PRUNED if of_values else state
 
 
 def config_key(drawn: Mapping[str, Scalar]) -> str:

@@ -15,6 +15,7 @@ from hinet_search.executors import Executor
 from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER, RunKey
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import FinalistRecord
+from hinet_search.results.trade_offs import Objectives
 from hinet_search.search.arm_search import ArmSearch
 from hinet_search.search.chosen_inputs import with_chosen_inputs
 from hinet_search.search.context import PhaseContext
@@ -309,4 +310,5 @@ class Coordinator:
 
     def _arm_search(self, arm: Arm) -> ArmSearch:
         size_limits = SizeLimits.of(self._ready.dataset, self._ready.study)
-        return ArmSearch(arm, self._spec, self._objective, self._store, size_limits)
+        objectives = Objectives(self._objective, self._spec.other_objectives)
+        return ArmSearch(arm, self._spec, objectives, self._store, size_limits)

@@ -36,6 +36,8 @@ def identity(study: Study, fingerprint: str) -> str:
         "cost_limit": spec.cost_limit,
         "arms": {arm.name: _arm(arm) for arm in study.arms},
     }
+    if spec.other_objectives:
+        tree["objectives"] = spec.objectives
     if spec.finalists.shared_batches:
         tree["shared_batches"] = True  # changes what the spread between seeds means
     return json.dumps(tree, sort_keys=True)

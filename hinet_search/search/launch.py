@@ -142,6 +142,7 @@ def _row(ready: PreparedStudy, options: LaunchOptions, command: str, uuid: str) 
         started=utc_now(),
         updated=utc_now(),
         reference=spec.reference,
+        other_objectives=spec.other_objectives,
     )
 
 

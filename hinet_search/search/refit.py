@@ -71,13 +71,15 @@ def drop_files(
 ) -> None:
     """Keep only what can be shipped: no checkpoints, and refits of the runs `refitted` alone.
 
-    Weights stay of chosen finalists and of the members of the ensemble.
+    Weights stay of chosen finalists and of the members of the ensemble, with several objectives of
+    all finalists.
     """
     context.drop(context.checkpoints)
     artifacts, ensembles = context.artifacts, context.store.ensembles()
+    several = bool(context.spec.other_objectives)
     kept = {member.run for each in ensembles if each.name == ENSEMBLE for member in each.members}
     for arm, of_arm in finalists.items():
-        kept.update(_runs(arm, [finalist for finalist in of_arm if finalist.chosen]))
+        kept.update(_runs(arm, [each for each in of_arm if each.chosen or several]))
         for run in set(_runs(arm, of_arm)) - kept:
             weights = _weights(artifacts, run)
             weights.unlink(missing_ok=True)

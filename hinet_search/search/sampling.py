@@ -6,7 +6,6 @@ values kept in order. The other pruners keep notes in Optuna's study and are cal
 
 import hashlib
 import math
-import operator
 import warnings
 from bisect import insort
 from collections import defaultdict
@@ -17,6 +16,7 @@ import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.trial import Trial
 
+from hinet_search.results.trade_offs import Point, is_no_worse
 from hinet_search.study.study_spec import PrunerSpec, SamplerSpec
 
 
@@ -70,6 +70,9 @@ def make_pruner(
     return optuna.pruners.NopPruner()
 
 
+Curve = Mapping[int, Point]  # the values of a trial by step, larger is better
+
+
 class Pruning:
     """Decide which running trials of one arm are pruned.
 
@@ -78,49 +81,53 @@ class Pruning:
     for all evaluations, or a model grows in stages.
     """
 
-    def __init__(
-        self, spec: PrunerSpec, passes: float, evaluations_per_pass: int, *, maximize: bool
-    ) -> None:
+    def __init__(self, spec: PrunerSpec, passes: float, evaluations_per_pass: int) -> None:
         self.pruner = make_pruner(spec, passes, evaluations_per_pass)
         self._kind, self._evaluations_per_pass = spec.kind, evaluations_per_pass
         self._first = math.ceil(spec.after_passes * evaluations_per_pass)
-        self._median = _Median(spec.startup_trials, maximize=maximize)
+        self._median = _Median(spec.startup_trials)
 
     def step(self, passes: float) -> int:
         """Return the step of an evaluation after `passes`; several evaluations may share a step."""
         return round(passes * self._evaluations_per_pass)
 
-    def remember(self, values: Mapping[int, float]) -> None:
+    def remember(self, curve: Curve) -> None:
         """Add the values of a complete trial."""
-        self._median.add(values)
+        self._median.add(curve)
 
-    def gives_up(self, trial: Trial, values: Mapping[int, float]) -> bool:
+    def gives_up(self, trial: Trial, curve: Curve) -> bool:
         """Whether to prune a running trial whose last value was just reported."""
-        if self._kind == "none" or max(values) < self._first:
+        if self._kind == "none" or max(curve) < self._first:
             return False
-        return self._median.ends(values) if self._kind == "median" else trial.should_prune()
+        return self._median.ends(curve) if self._kind == "median" else trial.should_prune()
 
 
 class _Median:
-    """Optuna's median rule.
+    """Optuna's median rule, for one objective or several.
 
-    Prune a trial whose best value is worse than the median of complete trials at its last step.
+    Prune a trial whose best value is worse than the median of complete trials at its last step. Of
+    several objectives this is the first, and only those trials count that are at least as good as
+    this one in all others, so a trial that trades the first for another one is not pruned.
     """
 
-    def __init__(self, startup_trials: int, *, maximize: bool) -> None:
+    def __init__(self, startup_trials: int) -> None:
         self._startup_trials = startup_trials
-        self._best, self._is_worse = (max, operator.lt) if maximize else (min, operator.gt)
         self._num_trials = 0
-        self._sorted: defaultdict[int, list[float]] = defaultdict(list)
+        self._sorted: defaultdict[int, list[Point]] = defaultdict(list)
 
-    def add(self, values: Mapping[int, float]) -> None:
+    def add(self, curve: Curve) -> None:
         self._num_trials += 1
-        for step, value in values.items():
-            insort(self._sorted[step], value)
+        for step, point in curve.items():
+            insort(self._sorted[step], point)
 
-    def ends(self, values: Mapping[int, float]) -> bool:
-        others = self._sorted[max(values)]
-        if self._num_trials < self._startup_trials or not others:
+    def ends(self, curve: Curve) -> bool:
+        last = max(curve)
+        others, fewest = self._sorted[last], 1
+        if len(curve[last]) > 1:
+            others = [point for point in others if is_no_worse(point[1:], curve[last][1:])]
+            fewest = self._startup_trials
+        if self._num_trials < self._startup_trials or len(others) < max(fewest, 1):
             return False
         middle = others[(len(others) - 1) // 2 : len(others) // 2 + 1]
-        return bool(self._is_worse(self._best(values.values()), np.percentile(middle, 50)))
+        best = max(value for value, *_ in curve.values())
+        return bool(best < np.percentile([value for value, *_ in middle], 50))

@@ -11,6 +11,7 @@ from statistics import fmean
 
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import TAUGHT, FinalistRecord
+from hinet_search.results.trade_offs import Objectives
 from hinet_search.search.arm_search import ArmSearch
 from hinet_search.search.context import PhaseContext
 from hinet_search.search.dispatch import Phase
@@ -97,8 +98,8 @@ def teach(
     for arm in students:
         store.add_arm(ArmRow.of(arm))
         progress.arms[arm.name] = ArmProgress(arm.name, spec.trials)
-    objective = Objective(spec.objective)
-    searches = [ArmSearch(arm, spec, objective, store, NoLimits()) for arm in students]
+    objectives = Objectives(Objective(spec.objective))  # a teacher changes no cost
+    searches = [ArmSearch(arm, spec, objectives, store, NoLimits()) for arm in students]
     drive(TrialPhase(searches, context))
     for search in searches:
         store.record_importances(search.arm.name, search.importances())

@@ -13,7 +13,7 @@ from hinet_search.results.ensemble_records import (
     Scale,
 )
 from hinet_search.results.finalist_values import chosen
-from hinet_search.results.records import ArmRecord
+from hinet_search.results.records import ArmRecord, FinalistRecord
 from hinet_search.results.shipping import shipment
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
@@ -27,7 +27,8 @@ class ExportChoice:
     """What to export: the members of an average, of `scale`, and why if nothing was named.
 
     `name` is that of an arm, a student or the ensemble, whose members are runs of any of them.
-    `calibration` is that of the average; None if the study has none for just these members.
+    `calibration` is that of the average; None if the study has none for just these members. What
+    is not opened on test has no test metrics.
     """
 
     name: str
@@ -35,6 +36,7 @@ class ExportChoice:
     scale: Scale
     why: str
     is_ensemble: bool = False
+    is_tested: bool = True
     calibration: Calibration | None = None
 
     @property
@@ -116,6 +118,13 @@ def _finalist(record: StudyRecord, arm: ArmRecord, seeds: Seeds, why: str) -> Ex
     finalist = chosen(arm) if is_fully_tested(arm) else None
     if finalist is None:
         raise _nothing_opened(f"arm '{arm.name}' of study '{record.name}'")
+    return of_finalist(record, arm, finalist, seeds, why)
+
+
+def of_finalist(
+    record: StudyRecord, arm: ArmRecord, finalist: FinalistRecord, seeds: Seeds, why: str
+) -> ExportChoice:
+    """Return the best seed of a finalist, or all."""
     runs = finalist.runs
     if seeds == "best":
         best = max if record.maximize else min
@@ -124,8 +133,14 @@ def _finalist(record: StudyRecord, arm: ArmRecord, seeds: Seeds, why: str) -> Ex
         Member(RunKey(arm.name, finalist.trial_number, run.seed), 1 / len(runs)) for run in runs
     )
     summary = finalist.summary if seeds == "best" else None
-    calibration = summary.calibration if summary else None
-    return ExportChoice(arm.name, members, "probabilities", why, calibration=calibration)
+    return ExportChoice(
+        arm.name,
+        members,
+        "probabilities",
+        why,
+        is_tested=all(run.test_cells is not None for run in runs),
+        calibration=summary.calibration if summary else None,
+    )
 
 
 def _whole_ensemble(

@@ -4,19 +4,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hinet_search.common.errors import EnvironmentFault
 from hinet_search.results.ensemble_records import RunKey
 from hinet_search.results.statistics.ensemble import RunningMean
 from hinet_search.serving.choice import ExportChoice
-from hinet_search.serving.rebuild import LoadedStudy
+from hinet_search.serving.rebuild import LoadedStudy, config_of
 from hinet_search.serving.verify import ScoresOfTraining
 from hinet_search.training.jobs.messages import (
+    StoredModel,
     ensemble_scores_path,
     refit_path,
     scores_path,
     weights_path,
 )
-from hinet_search.training.jobs.score import read_scores
+from hinet_search.training.jobs.score import read_scores, restore_model
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class TrainedFiles:
     @property
     def scores(self) -> Mapping[Path, str]:
         """The files of scores, and what they hold."""
+        if not self.what.is_tested:
+            return {}
         if self.what.is_ensemble and not self.is_refitted:
             return {ensemble_scores_path(self.stored.artifacts): "the scores of the ensemble"}
         return {
@@ -38,9 +44,15 @@ class TrainedFiles:
         }
 
     def scores_of_test(self) -> Iterator[ScoresOfTraining]:
-        """Read the scores of the test split: one for every seed, or that of the ensemble."""
+        """Read the scores of the test split: one for every seed, or that of the ensemble.
+
+        What is not opened on test is scored now, without a look at the labels.
+        """
         test, scores = self.stored.dataset.test, tuple(self.scores)
-        if not self.what.is_ensemble:
+        if not self.what.is_tested:
+            for run in self.weights:
+                yield ScoresOfTraining(run.seed, self._score_now(run))
+        elif not self.what.is_ensemble:
             for run, path in zip(self.weights, scores, strict=True):
                 yield ScoresOfTraining(run.seed, read_scores(path, "test", test))
         elif self.is_refitted:
@@ -50,6 +62,12 @@ class TrainedFiles:
             yield ScoresOfTraining(None, mean.result())
         else:
             yield ScoresOfTraining(None, read_scores(scores[0], "test", test))
+
+    def _score_now(self, run: RunKey) -> NDArray[np.float32]:
+        folder = self.stored.dataset.folder.absolute()
+        model = StoredModel(folder, config_of(self.stored, run), "cpu", self.weights[run])
+        restored = restore_model(model)
+        return restored.model.scores(restored.dataset.test)
 
 
 def files_of(stored: LoadedStudy, what: ExportChoice) -> TrainedFiles:

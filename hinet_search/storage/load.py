@@ -18,6 +18,7 @@ from hinet_search.results.records import (
     TrialRecord,
 )
 from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.trade_offs import needs_cells
 from hinet_search.storage import row_mapping, tables
 from hinet_search.storage.damage import AnyRow, row_of
 from hinet_search.storage.engine import Database
@@ -34,15 +35,16 @@ _Evaluations = Mapping[tuple[str, int], tuple[EvaluationRecord, ...]]
 def load_record(database: Database, study: str, *, trial_cells: bool = False) -> StudyRecord:
     """Load the current state of a study; ConfigurationError when the database has no such study.
 
-    `trial_cells=False` leaves out the cells of trials' evaluations: they are many, and no report
-    reads them. Finalists' evaluations keep theirs.
+    `trial_cells=False` leaves out the cells of trials' evaluations: they are many, and reports read
+    them only for further objectives that are metrics. Finalists' evaluations keep theirs.
     """
     with database.reading() as connection:
         row = _study_row(connection, study)
         arm_rows = _rows(connection, tables.arm, study, "position")
         arms = [row_mapping.arm_from_row(arm_row) for arm_row in arm_rows]
         trials = _trials(_rows(connection, tables.trial, study, "arm", "number"))
-        evaluations = _evaluations(_evaluation_rows(connection, study, trial_cells=trial_cells))
+        with_cells = trial_cells or needs_cells(row.other_objectives)
+        evaluations = _evaluations(_evaluation_rows(connection, study, trial_cells=with_cells))
         finalists = _finalists(
             _rows(connection, tables.finalist, study, "arm", "trial_number", "seed")
         )
@@ -131,11 +133,11 @@ def load_starts(database: Database, study: str) -> Mapping[str, tuple[Start, ...
 
 
 def load_reports(
-    connection: Connection, study: str, arm: str
+    connection: Connection, study: str, arm: str, *, cells: bool = False
 ) -> Mapping[int, list[EvaluationRecord]]:
-    """Load the evaluations of an arm's trials, by trial number: of all attempts, without cells."""
+    """Load the evaluations of an arm's trials, by trial number: of all attempts."""
     by_number = defaultdict(list)
-    for row in _evaluation_rows(connection, study, trial_cells=False, arm=arm):
+    for row in _evaluation_rows(connection, study, trial_cells=cells, arm=arm):
         by_number[row.number].append(row_mapping.evaluation_from_row(row))
     return by_number
 
@@ -217,4 +219,5 @@ def _record(row: StudyRow, arms: tuple[ArmRecord, ...], test_accesses: int) -> S
         seconds=row.seconds,
         reference=row.reference,
         verdict=row.verdict,
+        other_objectives=row.other_objectives,
     )

@@ -47,6 +47,7 @@ STARTS = tuple[Start, ...]
 PARAMETERS = Mapping[str, Scalar]
 IMPORTANCES = Mapping[str, float]
 VERSIONS = Mapping[str, str]
+NAMES = tuple[str, ...]
 
 _PLAIN = (  # columns of hs_study that are fields of StudyRow without conversion
     *(
@@ -75,6 +76,7 @@ def study_to_row(study: StudyRow) -> dict[str, object]:
         "budget_json": to_json(Budget, study.budget),
         "data_json": to_json(DataRecord, study.data),
         "versions_json": to_json(VERSIONS, study.versions),
+        "other_objectives_json": to_json(NAMES, study.other_objectives),
     }
 
 
@@ -86,6 +88,7 @@ def study_from_row(row: AnyRow) -> StudyRow:
         budget=budget_from_row(row),
         data=_json(DataRecord, row, "data_json"),
         versions=_json(VERSIONS, row, "versions_json"),
+        other_objectives=_json(NAMES, row, "other_objectives_json"),
     )
 
 

@@ -46,6 +46,7 @@ class StudyRow:
     seconds: float = 0.0
     reference: str = "single"  # the arm that gains are measured against
     verdict: str = ""  # the verdict's sentence; empty until a launch has ended
+    other_objectives: tuple[str, ...] = ()  # after the first
 
 
 @dataclass(frozen=True)

@@ -236,6 +236,11 @@ class StudyStore:
             )
         return OptunaArm(self.database, name, study_id, distributions, running, self.retry), trials
 
+    def evaluations(self, arm: str) -> Mapping[int, list[EvaluationRecord]]:
+        """Return the evaluations of an arm's trials, by trial number, with their cells."""
+        with self.database.reading() as connection:
+            return load_reports(connection, self.study, arm, cells=True)
+
     def leave_note(self, arm: str, text: str) -> None:
         """Write a note on the Optuna study of an arm, for Optuna's dashboard."""
         # Imported here, because Optuna's dashboard is slow to import.

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-VERSION = 9  # every change here needs a step in migrations/
+VERSION = 10  # every change here needs a step in migrations/
 
 metadata = MetaData()
 
@@ -43,6 +43,7 @@ study = Table(
     Column("description", Text, nullable=False),
     Column("objective", Text, nullable=False),
     Column("maximize", Boolean, nullable=False),
+    Column("other_objectives_json", Text, nullable=False),
     Column("reference", Text, nullable=False),
     Column("sampler", Text, nullable=False),
     Column("pruner", Text, nullable=False),

@@ -1,6 +1,5 @@
 """Study specification: the keys of a file in studies/, their types and constraints."""
 
-from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -13,7 +12,7 @@ from pydantic import (
     model_validator,
 )
 
-from hinet_search.common.errors import ConfigurationError, did_you_mean
+from hinet_search.common.errors import did_you_mean
 from hinet_search.common.frozen_model import (
     Count,
     Duration,
@@ -24,11 +23,18 @@ from hinet_search.common.frozen_model import (
     Seed,
     Text,
 )
-from hinet_search.results.objectives import DEFAULT, objective_named
+from hinet_search.results.objectives import DEFAULT
 from hinet_search.results.records import MARGIN
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.distributions import Choice, Value
 from hinet_search.study.parameter_changes import ParameterChange
+from hinet_search.study.refusals import (
+    refuse_fixed,
+    refuse_objective,
+    refuse_objectives,
+    refuse_other_arm,
+    refuse_other_students,
+)
 
 Device = Literal["auto", "cpu", "cuda"]
 AUTO = "auto"
@@ -152,32 +158,9 @@ def _auto_is_default(value: Any) -> Any:
     return {} if value == AUTO else value
 
 
-def refuse_other_arm(inputs: InputsSpec | None, arms: Collection[str] | None) -> None:
-    """Raise ValueError if no arm can measure; `arms` is None if they are invalid."""
-    if inputs is None or inputs.arm == AUTO or arms is None or inputs.arm in arms:
-        return
-    raise ValueError(
-        f"arm must be {AUTO} or an arm of the study, "
-        f"got '{inputs.arm}'{did_you_mean(inputs.arm, arms)}"
-    )
-
-
-def refuse_other_students(teaching: TeachingSpec | None, arms: Collection[str] | None) -> None:
-    """Raise ValueError for a student that is no arm; `arms` is None if they are invalid."""
-    if teaching is None or teaching.students == "auto" or arms is None:
-        return
-    for name in teaching.students:
-        if name not in arms:
-            raise ValueError(
-                f"students must be arms of the study, got '{name}'{did_you_mean(name, arms)}"
-            )
-
-
-def refuse_fixed(parameters: Collection[str], fixed: Collection[str] | None) -> None:
-    """Raise ValueError for parameters that are also fixed; `fixed` is None if it is invalid."""
-    both = [name for name in parameters if name in (fixed or ())]
-    if both:
-        raise ValueError(f"must be either fixed or searched: {', '.join(both)}")
+def _students(teaching: TeachingSpec | None) -> tuple[str, ...]:
+    """Return the students that are named."""
+    return () if teaching is None or teaching.students == "auto" else teaching.students
 
 
 Teaching = Annotated[TeachingSpec, BeforeValidator(_auto_is_default)]
@@ -214,6 +197,10 @@ class SizeSpec(Frozen):
 class StudySpec(Frozen):
     """A study. Every arm gets the same number of trials, passes and finalist seeds.
 
+    `objective` is the measure by which trials and arms are compared. `objectives` lists it with
+    others that the search trades against it: metrics, or costs (`latency_ms`, `flops_per_row`,
+    `parameters`, `dense_parameters`).
+
     `fixed` are settings that are searched in no arm, `parameters` changes of defaults, ranges and
     choices, in every arm that searches them.
 
@@ -249,6 +236,7 @@ class StudySpec(Frozen):
     name: Text | None = None
     description: str = ""
     objective: str = DEFAULT
+    objectives: tuple[Text, ...] = ()
     trials: Count = 20
     budget: Duration | None = None
     least_gain: Annotated[float, Field(ge=0, le=1)] = 0.0
@@ -281,6 +269,11 @@ class StudySpec(Frozen):
         """The study itself; with a budget of time and no trials written, with MOST_IN_TIME."""
         is_known = self.budget is None or "trials" in self.model_fields_set
         return self if is_known else self.model_copy(update={"trials": MOST_IN_TIME})
+
+    @property
+    def other_objectives(self) -> tuple[str, ...]:
+        """The objectives after the first."""
+        return self.objectives[1:]
 
     @property
     def most_finalists(self) -> int:
@@ -316,6 +309,20 @@ class StudySpec(Frozen):
         return {"kind": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
+    def _objectives_fit(self) -> "StudySpec":
+        if not self.objectives:
+            return self
+        if "objective" in self.model_fields_set and self.objective != self.objectives[0]:
+            raise ValueError(
+                f"objective ({self.objective}) and objectives are both given; leave one out"
+            )
+        if len(self.objectives) > 1 and self.pruner.kind not in ("none", "median"):
+            raise ValueError(
+                f"pruner must be none or median with several objectives, got {self.pruner.kind}"
+            )
+        return self.model_copy(update={"objective": self.objectives[0]})
+
+    @model_validator(mode="after")
     def _limits_of_time_fit(self) -> "StudySpec":
         if self.budget is not None and self.wall_clock_minutes is not None:
             raise ValueError(
@@ -340,7 +347,7 @@ class StudySpec(Frozen):
     def _students_are_arms(
         cls, teaching: TeachingSpec | None, others: ValidationInfo
     ) -> TeachingSpec | None:
-        refuse_other_students(teaching, others.data.get("arms"))
+        refuse_other_students(_students(teaching), others.data.get("arms"))
         return teaching
 
     @field_validator("inputs")
@@ -348,7 +355,7 @@ class StudySpec(Frozen):
     def _inputs_name_an_arm(
         cls, inputs: InputsSpec | None, others: ValidationInfo
     ) -> InputsSpec | None:
-        refuse_other_arm(inputs, others.data.get("arms"))
+        refuse_other_arm(inputs.arm if inputs else AUTO, others.data.get("arms"))
         return inputs
 
     @field_validator("sizes")
@@ -357,8 +364,8 @@ class StudySpec(Frozen):
         cls, sizes: dict[str, SizeSpec], others: ValidationInfo
     ) -> dict[str, SizeSpec]:
         for size in sizes.values():
-            refuse_other_students(size.teaching, others.data.get("arms"))
-            refuse_other_arm(size.inputs, others.data.get("arms"))
+            refuse_other_students(_students(size.teaching), others.data.get("arms"))
+            refuse_other_arm(size.inputs.arm if size.inputs else AUTO, others.data.get("arms"))
             refuse_fixed(size.parameters, others.data.get("fixed"))
         return sizes
 
@@ -372,19 +379,16 @@ class StudySpec(Frozen):
     @field_validator("objective")
     @classmethod
     def _objective_is_known(cls, name: str, others: ValidationInfo) -> str:
-        try:
-            cell = objective_named(name).cell
-        except ConfigurationError as error:
-            raise ValueError(str(error)) from error
-        data = others.data.get("data")  # absent if it is invalid itself
-        if cell and data and cell[1] not in data.tasks:
-            raise ValueError(f"objective {name} names no task{did_you_mean(cell[1], data.tasks)}")
-        if name == "gauc" and data and data.user is None:
-            raise ValueError(
-                "objective gauc needs the key 'user' of the data, got none; "
-                "add it, or take weighted_auc"
-            )
+        refuse_objective(name, others.data.get("data"))
         return name
+
+    @field_validator("objectives")
+    @classmethod
+    def _objectives_are_known(
+        cls, names: tuple[str, ...], others: ValidationInfo
+    ) -> tuple[str, ...]:
+        refuse_objectives(names, others.data.get("data"))
+        return names
 
     @field_validator("reference")
     @classmethod

@@ -44,6 +44,11 @@ class Network:
     schema: Schema
     device: torch.device
 
+    @property
+    def costs_are_known(self) -> bool:
+        """Whether the model costs the same before its training as after."""
+        return True
+
     def scores(self, columns: Columns) -> NDArray[np.float32]:
         """Return logits (R, T)."""
         return predict(self.model.to(self.device), make_feed(columns, self.device))
@@ -71,8 +76,8 @@ class Network:
 
     def milliseconds_per_100(self, columns: Columns) -> float:
         """Return the median time to score the first rows as one request, from columns to logits."""
-        feed = make_feed(columns.head(CANDIDATES), self.device)
-        return milliseconds(lambda: predict(self.model, feed))
+        feed, model = make_feed(columns.head(CANDIDATES), self.device), self.model.to(self.device)
+        return milliseconds(lambda: predict(model, feed))
 
     def steps_until(self, evaluation: EvaluationRecord, steps_per_pass: int) -> int:
         """Return the steps of its training up to an evaluation."""
@@ -90,6 +95,11 @@ class StagedModel:
     model: Staged
     schema: Schema
     device: torch.device = CPU
+
+    @property
+    def costs_are_known(self) -> bool:
+        """Whether the model costs the same before its training as after: it has yet to grow."""
+        return False
 
     def scores(self, columns: Columns) -> NDArray[np.float32]:
         """Return logits (R, T)."""

@@ -13,6 +13,7 @@ from tests.report.measured import measured
 from tests.report.nine_arms import few_rows, running
 from tests.report.studies import empty, small
 from tests.report.taught import taught
+from tests.report.traded import traded
 
 GOLDEN = Path(__file__).parent / "golden"
 REGENERATE = "HINET_SEARCH_REGENERATE"
@@ -23,6 +24,7 @@ STUDIES = {
     "running": running(),
     "taught": taught(),
     "measured": measured(),
+    "traded": traded(("latency_ms", "worst_auc")),
 }
 CHANGED = ("verdict", "leaderboard", "cost", "budget-curves", "trust")
 OF_INPUTS = ("inputs", "trust")
@@ -39,7 +41,7 @@ def golden_text(card: Card) -> str:
 
 
 def files() -> list[tuple[str, str]]:
-    of_study = {"small": IDS, "taught": ON_TOP, "measured": OF_INPUTS}
+    of_study = {"small": IDS, "taught": ON_TOP, "measured": OF_INPUTS, "traded": ("trade-off",)}
     return [(study, card) for study in STUDIES for card in of_study.get(study, CHANGED)]
 
 

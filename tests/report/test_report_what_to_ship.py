@@ -78,7 +78,7 @@ def test_before_finalists_there_is_nothing_to_ship() -> None:
 
 
 def test_the_card_comes_right_after_the_verdict() -> None:
-    assert [card.id for card in cards(TAUGHT)][:3] == ["verdict", "what-to-ship", "leaderboard"]
+    assert [card.id for card in cards(TAUGHT)][:2] == ["verdict", "what-to-ship"]
 
 
 def test_the_heading_is_what_to_take_and_the_table_marks_it() -> None:
@@ -114,7 +114,7 @@ def test_columns_of_times_and_limits_appear_only_if_there_are_any() -> None:
 
 
 def test_the_export_command_is_that_of_what_to_take() -> None:
-    command = "hinet-search export kuairand/taught_star -o taught_star-kuairand"
+    command = "hinet-search export studies/shop.yaml/taught_star -o taught_star-kuairand"
     assert command in ship(TAUGHT)
     assert command in plain(verdict.build(TAUGHT).body)
     assert "Take Taught STAR: the best on validation" in plain(verdict.build(TAUGHT).body)

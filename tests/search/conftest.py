@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hinet_search.results.objectives import Objective
+from hinet_search.results.trade_offs import Objectives
 from hinet_search.search.arm_search import ArmSearch
 from hinet_search.storage.engine import Database
 from tests.search import studies
@@ -31,7 +32,7 @@ def begin(tmp_path: Path, opened: list[Database]) -> Begin:
         return ArmSearch(
             studies.arm(tmp_path, text),
             studies.spec(**values),
-            Objective("mean_auc"),
+            Objectives(Objective("mean_auc")),
             store,
             size_limits,
         )

@@ -7,7 +7,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from hinet_search.search import arm_search
+from hinet_search.search import arm_memory
 from hinet_search.search.arm_search import SAMPLED_REDRAWS, config_key
 from hinet_search.search.phases.finalists import candidates_of
 from hinet_search.search.plan.size_limits import default_of
@@ -196,7 +196,7 @@ def test_of_two_evaluations_after_equal_passes_optuna_gets_one_and_both_are_kept
             asked.number, replace(studies.evaluation(step, step / 10), passes=passes)
         )
     search.finish(asked.number, TrialState.COMPLETE, 0.3, studies.COST, "")
-    assert search._study.trials[0].intermediate_values == {1: 0.1, 2: 0.3}
+    assert search._memory.values_of(0) == {1: 0.1, 2: 0.3}
     assert [evaluation.objective for evaluation in record(opened).trials[0].evaluations] == [
         0.1,
         0.2,
@@ -263,7 +263,7 @@ def test_a_sampler_that_repeats_a_refused_point_gives_way_to_random_draws(
     def make(spec: SamplerSpec, seed: int) -> optuna.samplers.BaseSampler:
         return make_sampler(spec, seed) if spec.kind == "random" else Sure()
 
-    monkeypatch.setattr(arm_search, "make_sampler", make)
+    monkeypatch.setattr(arm_memory, "make_sampler", make)
     assert len(run_to_the_end(begin(studies.TWO, trials=2))) == 2
 
 
@@ -289,7 +289,7 @@ def test_after_a_refused_draw_the_sampler_has_some_more_tries(
         asked.append(spec.kind)
         return make_sampler(spec, seed)
 
-    monkeypatch.setattr(arm_search, "make_sampler", noting)
+    monkeypatch.setattr(arm_memory, "make_sampler", noting)
     search = begin(trials=2)
     search._size_limits = RefusesSome(SAMPLED_REDRAWS + 2)
     run_to_the_end(search)

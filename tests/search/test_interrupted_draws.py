@@ -9,6 +9,7 @@ from sqlalchemy.exc import OperationalError
 
 from hinet_search.common.errors import EnvironmentFault, StudyConflict
 from hinet_search.results.objectives import Objective
+from hinet_search.results.trade_offs import Objectives
 from hinet_search.search.arm_search import ArmSearch
 from hinet_search.storage import store
 from hinet_search.storage.engine import Database
@@ -40,7 +41,7 @@ def test_a_draw_that_was_cut_off_is_drawn_again_as_it_was(
     search = begin()
     complete(search, search.ask())
     cut_off(search, monkeypatch)
-    drawn = search._study.trials[1].params
+    drawn = search._memory._study.trials[1].params
     again = begin().ask()
     assert (again.number, again.attempt, again.drawn) == (1, 1, drawn)
 
@@ -81,7 +82,7 @@ def test_a_trial_that_an_older_version_only_numbered_is_drawn_as_planned(
         return ArmSearch(
             studies.arm(other),
             studies.spec(),
-            Objective("mean_auc"),
+            Objectives(Objective("mean_auc")),
             elsewhere,
             studies.Admission(),
         )
@@ -94,7 +95,7 @@ def test_a_trial_that_an_older_version_only_numbered_is_drawn_as_planned(
     database.close()
     assert (again.number, dict(again.drawn)) == (1, dict(uninterrupted.drawn))
     assert [trial.params for trial in trials] == [
-        older._study.trials[0].params,
+        older._memory._study.trials[0].params,
         dict(uninterrupted.drawn),
     ]
 

@@ -12,6 +12,7 @@ from hinet_search.data import checks
 from hinet_search.data.schema import Schema
 from hinet_search.results.records import CellCount, DataRecord
 from hinet_search.search.plan import plan, probe
+from hinet_search.search.plan.check_objectives import check_objectives
 from hinet_search.search.plan.few_steps import few_steps
 from hinet_search.search.plan.measuring_arm import measuring_arm
 from hinet_search.search.plan.size_limits import default_of
@@ -106,16 +107,47 @@ def test_an_objective_of_a_cell_that_gives_it_no_value_is_refused(
 ) -> None:
     path = write_study(tmp_path, STUDY + f'objective: "{objective}"\n')
     with pytest.raises(ConfigurationError) as caught:
-        plan._check_objective(load_study(str(path)), COUNTED)
+        check_objectives(load_study(str(path)), COUNTED)
     place = f"{path}:{len(STUDY.splitlines()) + 1}:1: objective {objective}"
     assert list(caught.value.problems) == [f"{place} {problem}" for problem in problems]
+
+
+def test_a_further_objective_is_checked_too_and_told_with_its_place(tmp_path: Path) -> None:
+    text = (
+        STUDY + "objectives:\n- mean_auc\n- latency_ms\n- auc[Push/order]\n- logloss[Hom/order]\n"
+    )
+    path = write_study(tmp_path, text)
+    lines = len(STUDY.splitlines())
+    with pytest.raises(ConfigurationError) as caught:
+        check_objectives(load_study(str(path)), COUNTED)
+    assert caught.value.problems[0].startswith(
+        f"{path}:{lines + 4}:3: objective auc[Push/order] needs"
+    )
+    path = write_study(tmp_path, text.replace("- auc[Push/order]\n", ""))
+    with pytest.raises(
+        ConfigurationError, match=r"logloss\[Hom/order\] names no scenario, known: "
+    ):
+        check_objectives(load_study(str(path)), COUNTED)
+
+
+def test_flops_are_no_objective_of_trees(tmp_path: Path) -> None:
+    text = STUDY.replace("{shared_bottom: , mmoe: }", "{mmoe: , trees: }")
+    text += "reference: mmoe\nobjectives: [mean_auc, flops_per_row]\n"
+    with pytest.raises(ConfigurationError) as caught:
+        api.check(str(write_study(tmp_path, text)), output=tmp_path / "out")
+    assert "objective flops_per_row needs a network, and trees is none" in str(caught.value)
+    assert caught.value.remedy == "take latency_ms in its place, or leave out the arm"
+    api.check(
+        str(write_study(tmp_path, text.replace("flops_per_row", "latency_ms"))),
+        output=tmp_path / "out",
+    )
 
 
 @pytest.mark.parametrize(
     "objective", ["mean_auc", "auc[Home/order]", "logloss[Home/order]", "logloss[Cart/order]"]
 )
 def test_an_objective_that_has_a_value_is_admitted(tmp_path: Path, objective: str) -> None:
-    plan._check_objective(
+    check_objectives(
         load_study(str(write_study(tmp_path, STUDY + f'objective: "{objective}"\n'))), COUNTED
     )
 

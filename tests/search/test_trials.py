@@ -7,6 +7,7 @@ import pytest
 
 from hinet_search.common.errors import AllTrialsFailed
 from hinet_search.results.objectives import Objective
+from hinet_search.results.trade_offs import Objectives
 from hinet_search.search.arm_search import ArmSearch
 from hinet_search.search.context import PhaseContext
 from hinet_search.search.phases.trials import TrialPhase
@@ -29,7 +30,9 @@ def store(tmp_path: Path) -> Iterator[StudyStore]:
 
 
 def phase_of(folder: Path, store: StudyStore, spec: StudySpec) -> TrialPhase:
-    search = ArmSearch(studies.arm(folder), spec, Objective("mean_auc"), store, studies.Admission())
+    search = ArmSearch(
+        studies.arm(folder), spec, Objectives(Objective("mean_auc")), store, studies.Admission()
+    )
     progress = Progress("tiny", 1, "cpu", 4.0, {"hinet": ArmProgress("hinet", spec.trials)})
     context = PhaseContext(
         spec, store, folder, "none", folder / "artifacts", progress, NullWatcher()

@@ -8,6 +8,7 @@ from optuna.trial import TrialState
 
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import Scalar, Start
+from hinet_search.results.trade_offs import Objectives
 from hinet_search.search.arm_search import ArmSearch, SizeCheck
 from hinet_search.storage.engine import Database
 from hinet_search.study.load_study import Arm
@@ -37,7 +38,11 @@ class Launches:
         arm = replace(arm or studies.arm(self.folder), starts=starts)
         spec = studies.spec(trials=trials)
         return ArmSearch(
-            arm, spec, Objective("mean_auc"), store, size_limits or studies.Admission("")
+            arm,
+            spec,
+            Objectives(Objective("mean_auc")),
+            store,
+            size_limits or studies.Admission(""),
         )
 
     def rows(self) -> list[tuple[Scalar, str]]:

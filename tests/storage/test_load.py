@@ -1,6 +1,7 @@
 """Load and list: a stored study as reports and the command line see it."""
 
 import time
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -69,6 +70,21 @@ def test_cells_of_trials_are_read_only_when_they_are_asked_for(
         for arm in record.arms
     ]
     assert lean == replace(record, arms=tuple(without))
+
+
+@pytest.mark.parametrize(("others", "with_cells"), [(("latency_ms",), False), (("ece",), True)])
+def test_cells_are_also_read_for_objectives_that_are_metrics(
+    tmp_path: Path, others: tuple[str, ...], with_cells: bool
+) -> None:
+    with closing(connect(str(tmp_path / "h.db"), create=True)) as database:
+        store = StudyStore(database, "small")
+        store.create_study(replace(study_row(), other_objectives=others), (HINET,))
+        store.record_trial("hinet", trial_row(0))
+        store.record_evaluation("hinet", 0, 1, evaluation(1))
+        stored = load_record(database, "small")
+        assert stored.other_objectives == others
+        assert bool(stored.arms[0].trials[0].evaluations[0].cells) is with_cells
+        assert store.evaluations("hinet") == {0: [evaluation(1)]}
 
 
 def test_a_record_has_the_studys_own_fields(record: StudyRecord) -> None:

@@ -254,6 +254,34 @@ REFUSED = {
         SMALL + "objective: auc[home/clik]\n",
         ["s.yaml:8:1: objective auc[home/clik] names no task; did you mean 'click'?"],
     ),
+    "a further objective that is unknown": (
+        SMALL + "objectives: [mean_auc, latency]\n",
+        [
+            f"s.yaml:8:1: objectives: 'latency' is not known, must be one of {KNOWN}, latency_ms, flops_per_row, parameters, dense_parameters; did you mean 'latency_ms'?",
+        ],
+    ),
+    "a further objective of an unknown task": (
+        SMALL + "objectives: [mean_auc, 'auc[home/clik]']\n",
+        ["s.yaml:8:1: objectives: objective auc[home/clik] names no task; did you mean 'click'?"],
+    ),
+    "a cost as the first objective": (
+        SMALL + "objectives: [latency_ms, mean_auc]\n",
+        [
+            "s.yaml:8:1: objectives: the first must be a metric, by which trials and arms are compared, got latency_ms; write it after one"
+        ],
+    ),
+    "an objective that is listed twice": (
+        SMALL + "objectives: [mean_auc, ece, ece]\n",
+        ["s.yaml:8:1: objectives must differ, got ece more than once"],
+    ),
+    "an objective beside others that begin with another": (
+        SMALL + "objectives: [mean_auc, ece]\nobjective: logloss\n",
+        ["s.yaml:1: objective (logloss) and objectives are both given; leave one out"],
+    ),
+    "several objectives with a pruner for one": (
+        SMALL + "objectives: [mean_auc, ece]\npruner: asha\n",
+        ["s.yaml:1: pruner must be none or median with several objectives, got asha"],
+    ),
     "a reference that is no arm": (
         SMALL + "reference: mmeo\n",
         [
@@ -310,6 +338,14 @@ def test_a_missing_space_is_reported_with_the_arm_and_the_known_ones() -> None:
     assert message.startswith("s.yaml:8:3: there is no space 'mmeo': looked at mmeo.yaml, ")
     assert message.endswith("; did you mean 'mmoe'?")
     assert "shared_bottom" in caught.value.remedy
+
+
+def test_the_first_of_several_objectives_is_the_one_of_the_study() -> None:
+    spec = load(SMALL + "objectives: [logloss, latency_ms, 'auc[home/click]']\n").spec
+    assert spec.objective == "logloss"
+    assert spec.other_objectives == ("latency_ms", "auc[home/click]")
+    assert load(SMALL + "objectives: [ece]\npruner: asha\n").spec.other_objectives == ()
+    assert load(SMALL + "objective: ece\nobjectives: [ece, logloss]\n").spec.objective == "ece"
 
 
 @pytest.mark.parametrize("objective", ["logloss", "auc[home/click]", "logloss[a/b/order]"])

@@ -28,7 +28,7 @@ from hinet_search.common.amounts import byte_size
     codes=("3", "4", "5"),
     examples=(
         "hinet-search export quickstart -o winner",
-        "hinet-search export shop/hinet -o hinet-shop --seeds all",
+        "hinet-search export shop --at 5ms --seeds all -o fast-shop",
         "hinet-search export studies/shop.yaml/ensemble --output runs -o shop-ensemble --json",
     ),
 )
@@ -52,6 +52,12 @@ from hinet_search.common.amounts import byte_size
         help="The seed that is best on validation, or all, whose probabilities are averaged.",
     ),
     click.option(
+        "--at",
+        metavar="LIMIT",
+        help="The best finalist on validation within a limit: the time to score 100 rows (5ms), or "
+        "NAME=VALUE of another cost or metric (flops_per_row=2000000, worst_auc=0.7).",
+    ),
+    click.option(
         "--calibrated/--raw",
         default=True,
         show_default=True,
@@ -63,6 +69,7 @@ def command(
     target: str,
     to: Path,
     seeds: Any,
+    at: str | None,
     calibrated: bool,  # noqa: FBT001
     as_json: bool,  # noqa: FBT001  click passes flags by name
     **given: Any,
@@ -78,7 +85,7 @@ def command(
 
     options = launch_options(given)
     study, arm = split_target(target)
-    chosen = {"arm": arm, "seeds": seeds, "calibrated": calibrated}
+    chosen = {"arm": arm, "seeds": seeds, "calibrated": calibrated, "at": at}
     written = export(study, to, **chosen, say=output().note, **vars(options))
     if as_json:
         print_document("export", **asdict(written))

@@ -29,6 +29,12 @@ _METRIC_WORDS = {
     "logloss": "log loss",
     "ece": "calibration error",
 }
+_COST_WORDS = {
+    "latency_ms": "milliseconds for 100 rows",
+    "flops_per_row": "FLOPs per row",
+    "parameters": "parameters",
+    "dense_parameters": "parameters without embeddings",
+}
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,8 @@ def headline_in_words(record: StudyRecord) -> str:
 
 def metric_in_words(objective: str) -> str:
     """Return the name of an objective as readers write it."""
+    if objective in _COST_WORDS:
+        return _COST_WORDS[objective]
     cell = Objective(objective).cell
     name = objective if cell is None else objective.split("[", maxsplit=1)[0]
     written = " ".join(_METRIC_WORDS.get(word, word) for word in name.split("_"))
@@ -82,16 +90,25 @@ def report_command(record: StudyRecord) -> str:
     return shlex.join(["hinet-search", "report", record.name, *_options(launched, PLACES)])
 
 
-def export_command(record: StudyRecord, name: str) -> str:
-    """Return the command that exports an arm, a student or the ensemble.
+def export_command(record: StudyRecord, name: str, at: str = "") -> str:
+    """Return the command that exports an arm, a student or the ensemble, or the best `at` a limit.
 
     It has the study file and options of the launch.
     """
     is_launch = record.command.startswith("hinet-search launch ")
     words = shlex.split(record.command) if is_launch else []
-    file = next((word for word in words[2:] if _is_study(word, record.name)), record.name)
-    command = ["hinet-search", "export", f"{file}/{name}", "-o", f"{name}-{record.name}"]
+    file = _study_of(words, record.name)
+    what = ["--at", at, "-o", f"front-{record.name}"] if at else ["-o", f"{name}-{record.name}"]
+    command = ["hinet-search", "export", f"{file}/{name}".rstrip("/"), *what]
     return shlex.join([*command, *_options(words, (*SAME_STUDY, *PLACES))])
+
+
+def _study_of(words: Sequence[str], name: str) -> str:
+    """Return the study that a launch names: the word of its name, else its first argument."""
+    places = [word for before, word in pairwise(words[1:]) if before not in (*PLACES, *SAME_STUDY)]
+    first = [word for word in words[2:3] if not word.startswith("-")]
+    named = [word for word in places if _is_study(word, name)]
+    return next(iter([*named, *first]), name)
 
 
 def _is_study(word: str, name: str) -> bool:

@@ -82,14 +82,17 @@ def candidates_of(search: ArmSearch, finalists: FinalistSpec) -> list[Candidate]
 
     Without `finalists.default`, the default is only a candidate if no trial is complete.
     """
-    trials = search.complete_trials()[: finalists.top]
+    trials = search.best_trials(finalists.top)
     default = search.trained_default()
     if default and (finalists.default or not trials):
         trials.append(default)
     arm = search.arm
     by_number = {
         trial.number: Candidate(
-            arm, trial.number, trial.params, build_config(arm.model, arm.space.values(trial.params))
+            arm,
+            trial.number,
+            trial.parameters,
+            build_config(arm.model, arm.space.values(trial.parameters)),
         )
         for trial in trials
     }

@@ -12,7 +12,7 @@ from hinet_search.common.errors import AllTrialsFailed
 from hinet_search.executors import Job
 from hinet_search.results.causes import without_numbers
 from hinet_search.results.objectives import Objective
-from hinet_search.results.records import EvaluationRecord
+from hinet_search.results.records import Cost, EvaluationRecord
 from hinet_search.search.arm_search import ArmSearch
 from hinet_search.search.context import PhaseContext
 from hinet_search.search.progress import Event, JobProgress, Progress, difference_text, value_text
@@ -126,6 +126,7 @@ class TrialPhase:
             self._context.device,
             checkpoints=self._context.checkpoints / key,
             teacher=self._context.teacher_of(arm.arm),
+            measured_first=bool(self._spec.other_objectives),
         )
         return Job(key, attempt, train, payload)
 
@@ -135,12 +136,15 @@ class TrialPhase:
             self._watcher.event(Event("short", text))
 
     def handle_message(self, key: str, body: object, stop: Callable[[], None]) -> None:
-        """Take an evaluation or the outcome of a training; stop a trial that should be pruned."""
+        """Take a cost, an evaluation or the outcome; stop a trial that should be pruned."""
         if isinstance(body, TrainingResult | TrainingFailed):
             self._outcomes[key] = body
             return
-        assert isinstance(body, EvaluationRecord), "a training sends evaluations and one outcome"
         arm, number = self._of(key)
+        if isinstance(body, Cost):
+            arm.measured(number, body)
+            return
+        assert isinstance(body, EvaluationRecord), "a training sends evaluations and one outcome"
         self._progress.running[key].on_evaluation(body, self._progress.rows)
         if arm.on_evaluation(number, body) and key not in self._pruned:
             self._pruned.add(key)

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from hinet_search.common import files
-from hinet_search.common.errors import ConfigurationError, EnvironmentFault, did_you_mean
+from hinet_search.common.errors import ConfigurationError, EnvironmentFault
 from hinet_search.data.checks import check_model_fits
-from hinet_search.data.columns import SPLITS, Dataset
+from hinet_search.data.columns import Dataset
 from hinet_search.data.study_data import dataset_of
-from hinet_search.results.objectives import Objective
+from hinet_search.search.plan.check_objectives import check_objectives, refuse_without_flops
 from hinet_search.search.plan.check_study import try_study
 from hinet_search.search.plan.measuring_arm import measuring_arm
 from hinet_search.search.plan.probe import probe
@@ -182,9 +182,10 @@ def prepare_study(
     seconds_apart()
     device = choose_device(study.spec.device)
     dataset = dataset_of(study, cache, say)
-    _check_objective(study, dataset)
+    check_objectives(study, dataset)
     size_limits = SizeLimits.of(dataset, study)
     arms = [size_limits.sized(arm, study.arms) for arm in study.arms]
+    refuse_without_flops(study, arms, dataset)
     problems = [text for arm in arms for text in _default_too_large(arm, size_limits)]
     if problems:
         raise ConfigurationError(*problems)
@@ -205,29 +206,6 @@ def make_plan(ready: PreparedStudy, probe_seconds: float = PROBE_SECONDS) -> Pla
         _arm_plan(size_limits.sized(arm, arms), ready, probe_seconds / len(arms)) for arm in arms
     ]
     return Plan(ready, tuple(planned), time.perf_counter() - began)
-
-
-def _check_objective(study: Study, dataset: Dataset) -> None:
-    """Check that an objective of one cell has a known scenario, and values on valid and test."""
-    objective, scenarios = Objective(study.spec.objective), dataset.full_schema.scenarios
-    place = f"{study.file.place(('objective',))}: objective {objective.name}"
-    if objective.cell and objective.cell[0] not in scenarios:
-        raise ConfigurationError(
-            f"{place} names no scenario, known: {', '.join(scenarios)}"
-            f"{did_you_mean(objective.cell[0], scenarios)}"
-        )
-    needed = "both classes" if objective.maximize else "rows"
-    problems = [
-        f"{place} needs {needed} in {split}, got {positives:,} positives of {rows:,} rows"
-        for cell in dataset.record.cells
-        for split, rows, positives in zip(SPLITS, cell.rows, cell.positives, strict=True)
-        if (cell.scenario, cell.task) == objective.cell and split != "train"
-        if not (0 < positives < rows if objective.maximize else rows)
-    ]
-    if problems:
-        raise ConfigurationError(
-            *problems, remedy="name a cell that has them, or an objective over all cells"
-        )
 
 
 def _default_too_large(arm: Arm, size_limits: SizeLimits) -> list[str]:

@@ -85,6 +85,10 @@ class MemoryStudy:
         """Return the current trial without a copy of all trials, as the study's own list would."""
         return self.storage.get_trial(self._trial_id(number))
 
+    def report(self, number: int, step: int, value: float) -> None:
+        """Add a value of the first objective; a trial cannot report where there are several."""
+        self.storage.set_trial_intermediate_value(self._trial_id(number), step, value)
+
     def resume(self, number: int) -> Trial:
         """Return a running trial, to resume it."""
         return Trial(self.study, self._trial_id(number))
@@ -93,10 +97,10 @@ class MemoryStudy:
         return self.storage.get_trial_id_from_study_id_trial_number(self.study_id, number)
 
 
-def in_memory(name: str, trials: Sequence[FrozenTrial], *, maximize: bool) -> MemoryStudy:
-    """Build an Optuna study of these trials in memory."""
+def in_memory(name: str, trials: Sequence[FrozenTrial], maximize: Sequence[bool]) -> MemoryStudy:
+    """Build an Optuna study of these trials in memory; `maximize` says it of every objective."""
     memory = InMemoryStorage()
-    study_id = memory.create_new_study([direction_of(maximize=maximize)], name)
+    study_id = memory.create_new_study([direction_of(maximize=each) for each in maximize], name)
     for trial in trials:
         memory.create_new_trial(study_id, trial)
     return MemoryStudy(optuna.load_study(study_name=name, storage=memory), memory, study_id)

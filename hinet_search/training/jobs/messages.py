@@ -20,7 +20,8 @@ class TrainJob:
     `weights` is a file for the best weights; with it the job also computes insights. Neither is
     done for a stopped training: its weights must not be mistaken for those of a recorded run.
     `checkpoints` is a folder of this job, from which an interrupted training resumes. `teacher` is
-    the file of the teacher's scores of a student (training/teaching.py). `plugins` are the packages
+    the file of the teacher's scores of a student (training/teaching.py). A job that is
+    `measured_first` sends what the model costs before it is trained. `plugins` are the packages
     from which models may come: those of the process that made the job.
     """
 
@@ -32,6 +33,7 @@ class TrainJob:
     weights: Path | None = None
     checkpoints: Path | None = None
     teacher: Path | None = None
+    measured_first: bool = False
     plugins: tuple[str, ...] = field(default_factory=allowed)
 
 

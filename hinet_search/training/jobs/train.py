@@ -48,7 +48,9 @@ DEVICE_LOST = 75  # exit code
 
 
 def train(job: TrainJob, emit: Emit, should_stop: ShouldStop) -> None:
-    """Train and emit an EvaluationRecord per evaluation, then Trained or TrainingFailed.
+    """Train and emit an EvaluationRecord per evaluation, then TrainingResult or TrainingFailed.
+
+    A job that is `measured_first` emits its Cost before, where that is known.
 
     Errors: DiskFull if the disk stays full, MemoryError with the batch size.
     """
@@ -89,6 +91,8 @@ def _train(
         conditions = [replace(shared, seed=job.seed) for job in jobs]
         links = [link.mapping(partial(of_seed, job.seed)) for job in jobs]
         checkpoints = [checkpoints_of(job, order_seed, link.notice) for job in jobs]
+        if jobs[0].measured_first and models[0].costs_are_known:
+            links[0].emit(_cost_before(models[0], dataset))
         outcomes = fit_all(models, conditions, links, checkpoints)
         for job, model, seed_link, outcome in zip(jobs, models, links, outcomes, strict=True):
             if isinstance(outcome, Diverged):
@@ -149,21 +153,30 @@ def checkpoints_of(
     return Checkpoints(job.checkpoints, digest, seconds_apart(), say)
 
 
+def _size(model: Trainable) -> Cost:
+    """Return what is known of a model's cost without training or scoring."""
+    parameters, dense = model.num_parameters()
+    return Cost(parameters, dense, model.flops_per_row(), 0.0, 0.0, 0, str(model.device))
+
+
+def _cost_before(model: Trainable, dataset: Dataset) -> Cost:
+    """Return what is known of a model's cost before its training."""
+    return replace(_size(model), milliseconds_per_100=model.milliseconds_per_100(dataset.valid))
+
+
 def _trained(
     job: TrainJob, model: Trainable, dataset: Dataset, result: FitResult, retry: Retry
 ) -> TrainingResult:
     """Return the result of a training; for a job with `weights`, store them, score and explain."""
-    parameters, dense = model.num_parameters()
-    cost = Cost(
-        parameters=parameters,
-        dense_parameters=dense,
-        flops_per_row=model.flops_per_row(),
+    cost = replace(
+        _size(model),
         rows_per_second=result.rows_per_second,
         seconds=result.seconds,
         peak_memory_bytes=result.peak_memory_bytes,
-        device=str(model.device),
     )
     best = next((record for record in result.evaluations if record.step == result.best_step), None)
+    if job.measured_first:
+        cost = replace(cost, milliseconds_per_100=model.milliseconds_per_100(dataset.valid))
     if job.weights is None or best is None or result.stopped:
         return TrainingResult(best, result.stopped, cost)
     weights, path = model.model.state_dict(), job.weights

@@ -1,0 +1,250 @@
+"""Trade-off: the finalists of a study with several objectives, and which of them nothing beats."""
+
+from collections.abc import Iterator, Sequence
+from math import isfinite, log10
+from statistics import fmean
+
+from markupsafe import Markup
+
+from hinet_search.report.card import Card, NotApplicable
+from hinet_search.report.drawing import numbers
+from hinet_search.report.drawing.figures import Axis, axis_over, grid, line, svg
+from hinet_search.report.drawing.html import (
+    column,
+    details,
+    head,
+    join,
+    note,
+    row,
+    scroll,
+    table,
+    tag,
+    words,
+)
+from hinet_search.report.drawing.scatter import ScatterPoint, front, marks, sides_of, size_labels
+from hinet_search.report.facts import record as record_facts
+from hinet_search.results.finalist_values import headline_by_seed
+from hinet_search.results.front import Candidate, finalists_of, objectives_of, trials_of
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.trade_offs import COSTS, LATENCY, Objectives, is_on_front
+from hinet_search.results.verdict import in_words, title
+
+ORDER = 14
+LEGEND = (
+    "Filled: no finalist is as good in one and better in the other. Ring: another one is. "
+    "Small: trials on the front of their arm, with one seed."
+)
+
+
+def build(record: StudyRecord) -> Card:
+    """Build a picture for every further objective, and the table of the front."""
+    if not record.other_objectives:
+        raise NotApplicable("needs several objectives; `objectives:` in the study file lists them")
+    objectives = objectives_of(record)
+    finalists = finalists_of(record, objectives)
+    trials = _fronts_of_trials(record, objectives)
+    if not finalists and not trials:
+        raise NotApplicable("needs a complete trial, which the launch command trains")
+    on_front = [candidate for candidate in finalists if candidate.is_on_front]
+    body = [
+        *(
+            _picture(record, objectives, place, finalists, trials)
+            for place in range(1, len(objectives.directions))
+        ),
+        _table(record, on_front),
+        _beaten(record, [each for each in finalists if not each.is_on_front]),
+        _command(record, on_front),
+    ]
+    heading = _heading(record, finalists, on_front)
+    return Card("trade-off", "Verdict", heading, _lead(finalists, on_front), join(body))
+
+
+def _heading(
+    record: StudyRecord, finalists: Sequence[Candidate], on_front: Sequence[Candidate]
+) -> str:
+    names = [record.objective, *record.other_objectives]
+    of_all = in_words([record_facts.metric_in_words(name) for name in names])
+    if not finalists:
+        return f"The trade-off of {of_all} so far"
+    stand = "stands" if len(on_front) == 1 else "stand"
+    return (
+        f"{len(on_front)} of {numbers.plural(len(finalists), 'finalist')} {stand} on the front of "
+        f"{of_all}"
+    )
+
+
+def _lead(finalists: Sequence[Candidate], on_front: Sequence[Candidate]) -> str:
+    if not finalists:
+        return "Complete trials on validation, with one seed; finalists come later."
+    arms = list(dict.fromkeys(title(candidate.arm.name) for candidate in on_front))
+    return (
+        f"Nothing beats these finalists, of {in_words(arms)}: whatever is better in one objective "
+        "is worse in another. Values are of validation, means over seeds. Differences within the "
+        "spread between seeds decide who stands on the front too."
+    )
+
+
+def _fronts_of_trials(record: StudyRecord, objectives: Objectives) -> list[Candidate]:
+    """Return the trials on the front of their arm, without those far below every finalist."""
+    by_arm: dict[str, list[Candidate]] = {}
+    for candidate in trials_of(record, objectives):
+        by_arm.setdefault(candidate.arm.name, []).append(candidate)
+    kept = []
+    for of_arm in by_arm.values():
+        points = [objectives.signed(candidate.values) for candidate in of_arm]
+        kept += [each for each, mark in zip(of_arm, is_on_front(points), strict=True) if mark]
+    return kept
+
+
+def _picture(
+    record: StudyRecord,
+    objectives: Objectives,
+    place: int,
+    finalists: Sequence[Candidate],
+    trials: Sequence[Candidate],
+) -> Markup:
+    """Plot the first objective against another one; empty with fewer than two to draw."""
+    name, maximize = objectives.others[place - 1], objectives.directions[place]
+
+    def points_of(candidates: Sequence[Candidate]) -> list[ScatterPoint]:
+        return [
+            _point(candidate, place, name, maximize=maximize)
+            for candidate in candidates
+            if _can_be_drawn(candidate.values[place], name)
+        ]
+
+    points, small = points_of(finalists), points_of(_in_sight(finalists, trials, objectives))
+    if len(points) + len(small) < 2:
+        return Markup("")
+    x_axis = axis_over([point.size for point in (*points, *small)], margin=0.18)
+    y_axis = axis_over([point.value for point in (*points, *small)], margin=0.14)
+    of_other, of_first = record_facts.metric_in_words(name), record_facts.objective_in_words(record)
+    scale = "log scale, " if name in COSTS else ""
+    shapes = [
+        grid(y_axis),
+        svg(line(front(points, x_axis, maximize=record.maximize), x_axis, y_axis, "front"))
+        if points
+        else Markup(""),
+        *(size_labels(x_axis) if name in COSTS else _labels(x_axis, maximize=maximize)),
+        *(_small_mark(point, x_axis, y_axis) for point in small),
+        *marks(
+            points, sides_of(points, x_axis, y_axis), (x_axis, y_axis), maximize=record.maximize
+        ),
+        tag("span", f"{of_other}, {scale}better to the left", class_="xt"),
+    ]
+    named = sorted((point for point in points if point.label), key=lambda point: point.size)
+    spoken = ", ".join(f"{point.name} {numbers.metric(point.value)}" for point in named)
+    label = f"{of_first} against {of_other}, from better to worse of the latter: {spoken}"
+    box = tag("div", *shapes, class_="plot-box", role="img", aria_label=label)
+    heading = f"{record_facts.capitalized(of_first)} and {of_other} on validation"
+    plot = scroll(heading, tag("div", box, class_="picture ship"))
+    return join([tag("h3", heading), plot, note(LEGEND)])
+
+
+def _small_mark(point: ScatterPoint, x_axis: Axis, y_axis: Axis) -> Markup:
+    place = f"left:{x_axis.place(point.size):.1f}%;bottom:{y_axis.place(point.value):.1f}%"
+    return tag("i", class_="dot small ring", style=place, title=point.name)
+
+
+def _in_sight(
+    finalists: Sequence[Candidate], trials: Sequence[Candidate], objectives: Objectives
+) -> list[Candidate]:
+    """Return the trials that do not flatten the finalists: those within twice their range."""
+    values = [objectives.signed(each.values)[0] for each in finalists]
+    if not values:
+        return list(trials)
+    lowest = 2 * min(values) - max(values)
+    return [each for each in trials if objectives.signed(each.values)[0] >= lowest]
+
+
+def _can_be_drawn(value: float, name: str) -> bool:
+    return isfinite(value) and (name not in COSTS or value > 0)
+
+
+def _point(candidate: Candidate, place: int, name: str, *, maximize: bool) -> ScatterPoint:
+    value = candidate.values[place]
+    size = log10(value) if name in COSTS else (-value if maximize else value)
+    shown = title(candidate.arm.name)
+    return ScatterPoint(
+        f"{shown}, trial {candidate.trial_number}",
+        False,
+        size,
+        candidate.values[0],
+        label=shown if candidate.is_on_front else "",
+    )
+
+
+def _labels(x_axis: Axis, *, maximize: bool) -> Iterator[Markup]:
+    """Yield round values of a metric along the axis, where lower ones lie further left."""
+    values = x_axis.ticks()
+    shown = [-value if maximize else value for value in values]
+    for value, text in zip(values, numbers.ticks(shown), strict=True):
+        yield tag("span", text, class_="tx", style=f"left:{x_axis.place(value):.1f}%")
+
+
+def _table(record: StudyRecord, candidates: Sequence[Candidate]) -> Markup:
+    if not candidates:
+        return Markup("")
+    names = [record.objective, *record.other_objectives]
+    measures = [
+        _column(record_facts.metric_in_words(name), "" if name in COSTS else "validation")
+        for name in names
+    ]
+    on_test = _column(record_facts.headline_in_words(record), "test")
+    header = head("Finalist", *measures, on_test, column("Chosen"))
+    rows = [
+        row(
+            f"{title(each.arm.name)}, trial {each.trial_number}",
+            *(_value(name, value) for name, value in zip(names, each.values, strict=True)),
+            _on_test(record, each),
+            words("of its arm" if each.finalist and each.finalist.chosen else numbers.DASH),
+        )
+        for each in candidates
+    ]
+    return scroll("Finalists and their objectives", table(header, rows, class_="cost"))
+
+
+def _column(measure: str, split: str) -> Markup:
+    return column(join([measure, tag("br"), tag("small", split)]) if split else measure, "r")
+
+
+def _value(name: str, value: float) -> str:
+    if not isfinite(value):
+        return numbers.DASH
+    if name == LATENCY:
+        return numbers.milliseconds(value)
+    return numbers.compact(value) if name in COSTS else numbers.metric(value)
+
+
+def _on_test(record: StudyRecord, candidate: Candidate) -> str:
+    assert candidate.finalist is not None, "only finalists have a row"
+    values = headline_by_seed(record, candidate.finalist, "test").values()
+    return numbers.metric(fmean(values)) if values else "not opened"
+
+
+def _beaten(record: StudyRecord, candidates: Sequence[Candidate]) -> Markup:
+    if not candidates:
+        return Markup("")
+    summary = f"{numbers.plural(len(candidates), 'finalist')} that another one beats"
+    return details(record_facts.capitalized(summary), _table(record, candidates))
+
+
+def _command(record: StudyRecord, on_front: Sequence[Candidate]) -> Markup:
+    """Return the command that exports a member of the front, by its first further objective."""
+    if record.state != "done" or not on_front:
+        return Markup("")
+    name, cheapest = record.other_objectives[0], on_front[-1]
+    limit = _limit(name, cheapest.values[1])
+    said = note(
+        "Exports the best finalist on validation within that limit, whatever its arm; another "
+        "limit takes another one. Only the chosen finalist of an arm is opened on test."
+    )
+    command = record_facts.export_command(record, "", at=limit)
+    return join([tag("pre", tag("code", command), tabindex="0"), said])
+
+
+def _limit(name: str, value: float) -> str:
+    """Return what `--at` takes to admit this value: `2.5ms`, `flops_per_row=12345`."""
+    if name == LATENCY:
+        return f"{value * 1.005:.3g}ms"
+    return f"{name}={value:.0f}" if name in COSTS else f"{name}={value:.4f}"

@@ -1,0 +1,143 @@
+"""Trade-offs: what several objectives of a study are worth together, and its front.
+
+The first objective is the study's: trials, finalists and the verdict go by it. Further ones are
+metrics of validation or costs. In a point every value is signed so that larger is better. A point
+beats another one that is nowhere better and somewhere worse; the front is what nothing beats.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from hinet_search.common.errors import ConfigurationError, did_you_mean
+from hinet_search.results.objectives import NAMES, Objective, objective_named
+from hinet_search.results.records import CellValue, Cost
+
+LATENCY = "latency_ms"
+FLOPS = "flops_per_row"
+# Costs by their names in a study. Latency is that of scoring 100 rows as one request.
+COSTS: Mapping[str, Callable[[Cost], float | None]] = {
+    LATENCY: lambda cost: cost.milliseconds_per_100,
+    FLOPS: lambda cost: cost.flops_per_row or None,  # trees have none
+    "parameters": lambda cost: cost.parameters,
+    "dense_parameters": lambda cost: cost.dense_parameters,
+}
+
+Point = tuple[float, ...]
+
+
+def refuse_unknown(name: str) -> None:
+    """Raise ConfigurationError unless this is the name of a metric or a cost."""
+    if name in COSTS:
+        return
+    try:
+        objective_named(name)
+    except ConfigurationError:
+        known = [*NAMES, "auc[SCENARIO/TASK]", "logloss[SCENARIO/TASK]", *COSTS]
+        raise ConfigurationError(
+            f"'{name}' is not known, must be one of {', '.join(known)}"
+            f"{did_you_mean(name, (*NAMES, *COSTS))}"
+        ) from None
+
+
+def is_maximized(name: str) -> bool:
+    """Whether larger is better."""
+    return name not in COSTS and Objective(name).maximize
+
+
+def needs_cells(others: Sequence[str]) -> bool:
+    """Whether one of the further objectives is a metric."""
+    return any(name not in COSTS for name in others)
+
+
+@dataclass(frozen=True)
+class Objectives:
+    """The objectives of a study: the first, and the names of all others."""
+
+    first: Objective
+    others: tuple[str, ...] = ()
+
+    @property
+    def directions(self) -> tuple[bool, ...]:
+        """Whether each one is maximized."""
+        return (self.first.maximize, *map(is_maximized, self.others))
+
+    def values(
+        self, value: float, cells: Sequence[CellValue], cost: Cost | None
+    ) -> tuple[float, ...]:
+        """Return the value of every objective; NaN for a cost that is not known."""
+        return (value, *(_value(name, cells, cost) for name in self.others))
+
+    def point(self, value: float, cells: Sequence[CellValue], cost: Cost | None) -> Point:
+        """Return the values, signed."""
+        return self.signed(self.values(value, cells, cost))
+
+    def signed(self, values: Sequence[float]) -> Point:
+        """Return these values so that larger is better."""
+        signs = (1.0 if maximize else -1.0 for maximize in self.directions)
+        return tuple(sign * value for sign, value in zip(signs, values, strict=True))
+
+
+def _value(name: str, cells: Sequence[CellValue], cost: Cost | None) -> float:
+    if name not in COSTS:
+        return Objective(name)(cells)
+    value = None if cost is None else COSTS[name](cost)
+    return math.nan if value is None else float(value)
+
+
+def beats(left: Point, right: Point) -> bool:
+    """Whether `left` is nowhere worse than `right` and somewhere better; never with a NaN."""
+    return left != right and is_no_worse(left, right)
+
+
+def is_no_worse(left: Point, right: Point) -> bool:
+    """Whether `left` is at least as good as `right` in every objective."""
+    return all(ours >= theirs for ours, theirs in zip(left, right, strict=True))
+
+
+def is_on_front(points: Sequence[Point]) -> list[bool]:
+    """Return which points no other point beats."""
+    return [not any(beats(other, point) for other in points) for point in points]
+
+
+def spread(points: Sequence[Point], count: int) -> list[int]:
+    """Return the positions of `count` points to go on with: first the best by the first objective.
+
+    Each of the others adds the most to the volume that those before it cover. The volume begins at
+    the median of all points, so what half of them beat adds nothing. Where nothing adds anything,
+    and always with one objective, the best by the first objective comes next.
+    """
+    if not points:
+        return []
+    middle = [median(values) for values in zip(*points, strict=True)]
+    sizes = [_size(point, middle) for point in points]
+    best_first = sorted(range(len(points)), key=lambda index: points[index][0], reverse=True)
+    taken = best_first[:1]
+    while len(taken) < min(count, len(points)):
+        covered = [sizes[index] for index in taken]
+        left = [index for index in best_first if index not in taken]
+        taken.append(max(left, key=lambda index: volume([*covered, sizes[index]])))
+    return taken
+
+
+def _size(point: Point, middle: Sequence[float]) -> Point:
+    """Return the sides of the box between the median and a point; no box if it is worse there."""
+    sides = tuple(value - origin for value, origin in zip(point, middle, strict=True))
+    return sides if min(sides) > 0 else (0.0,) * len(sides)
+
+
+def volume(boxes: Sequence[Point]) -> float:
+    """Return the volume of the union of boxes, given by their sides, that share one corner."""
+    if not boxes:
+        return 0.0
+    if len(boxes[0]) == 1:
+        return max(side for (side,) in boxes)
+    highest_first = sorted(boxes, key=lambda sides: sides[-1], reverse=True)
+    heights = [sides[-1] for sides in highest_first]
+    slices = zip(heights, [*heights[1:], 0.0], strict=True)
+    return sum(
+        (top - bottom) * volume([sides[:-1] for sides in highest_first[: index + 1]])
+        for index, (top, bottom) in enumerate(slices)
+        if top > bottom
+    )

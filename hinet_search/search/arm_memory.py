@@ -1,0 +1,214 @@
+"""Arm memory: what samplers and pruners know of one arm, as an Optuna study in memory.
+
+There a trial that failed because of its values (diverged, out of memory) is pruned, so that
+samplers keep away from its like; other failures teach nothing. With several objectives a pruned
+trial is complete with its last values, since Optuna ranks no pruned ones, and a trial that failed
+because of its values violates a constraint.
+"""
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import optuna
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+
+from hinet_search.results.records import CellValue, Cost, EvaluationRecord, Scalar
+from hinet_search.results.trade_offs import Objectives, Point, needs_cells, spread
+from hinet_search.search.sampling import Curve, Pruning, make_sampler
+from hinet_search.storage.optuna.read_trials import in_memory
+from hinet_search.storage.rows import TrialRow
+from hinet_search.study.study_spec import SamplerSpec
+
+# Failures that come of the values drawn, by the beginning of their causes.
+OF_VALUES = ("diverged", "out of memory")
+INFEASIBLE = "trains"  # the constraint that such a trial violates
+FEWEST_FOR_IMPORTANCES = 4
+Seen = tuple[float, Sequence[CellValue]]  # the first objective and, where needed, the cells
+
+
+@dataclass(frozen=True)
+class Reported:
+    """What a report changed: whether to prune the trial, and the new notes of the pruner."""
+
+    step: int
+    gives_up: bool
+    notes: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class _Learned:
+    """A trial as samplers see it. `values` is None where it gives none."""
+
+    state: TrialState
+    values: Sequence[float] | None = None
+    is_infeasible: bool = False
+
+
+class ArmMemory:
+    """The Optuna study of one arm in memory."""
+
+    def __init__(
+        self,
+        name: str,
+        pruning: Pruning,
+        objectives: Objectives,
+        stored: Sequence[FrozenTrial],
+        rows: Mapping[int, TrialRow],
+        evaluations: Mapping[int, Sequence[EvaluationRecord]],
+    ) -> None:
+        """Take in the stored trials; `evaluations` with cells, if an objective needs them."""
+        self._pruning = pruning
+        self._objectives = objectives
+        self._with_cells = needs_cells(objectives.others)
+        self._costs: dict[int, Cost] = {}
+        self._seen: dict[int, dict[int, Seen]] = {}  # of running trials, by step
+        self._points: dict[int, Point] = {}  # of complete trials
+        learned = [
+            self._take_in(trial, rows[trial.number], evaluations.get(trial.number, ()))
+            for trial in stored
+        ]
+        self._memory = in_memory(name, learned, objectives.directions)
+        self._study = self._memory.study
+        self._study.pruner = pruning.pruner
+
+    def _take_in(
+        self, trial: FrozenTrial, row: TrialRow, evaluations: Sequence[EvaluationRecord]
+    ) -> FrozenTrial:
+        """Return a stored trial as samplers see it; pruners learn of it too."""
+        number = trial.number
+        seen: dict[int, Seen] = {step: (v, ()) for step, v in trial.intermediate_values.items()}
+        if self._with_cells:
+            seen = {}
+            for each in evaluations:
+                seen.setdefault(self._pruning.step(each.passes), (each.objective, each.cells))
+        self._seen[number] = seen
+        if trial.state == TrialState.RUNNING:
+            return trial
+        state = trial.state if row.counts else TrialState.FAIL
+        learned = self._learn(number, state, row.value, row.cost, row.cause)
+        if not self._objectives.others:
+            trial.state = learned.state
+            return trial
+        return create_trial(
+            state=learned.state,
+            values=learned.values,
+            params=trial.params,
+            distributions=trial.distributions,
+            intermediate_values=trial.intermediate_values,
+            constraints={INFEASIBLE: 1.0} if learned.is_infeasible else None,
+        )
+
+    def enqueue(self, drawn: Mapping[str, Scalar]) -> None:
+        """Make this the next draw."""
+        self._study.enqueue_trial(dict(drawn))
+
+    def ask(self, sampler: SamplerSpec, seed: int) -> Trial:
+        """Begin a trial, drawn by that sampler."""
+        self._study.sampler = make_sampler(sampler, seed)
+        return self._begun(self._study.ask())
+
+    def resume(self, number: int, sampler: SamplerSpec, seed: int) -> Trial:
+        """Go on with a stored trial that was running."""
+        self._study.sampler = make_sampler(sampler, seed)
+        return self._begun(self._memory.resume(number))
+
+    def _begun(self, trial: Trial) -> Trial:
+        self._seen.setdefault(trial.number, {})
+        return trial
+
+    def refuse(self, trial: Trial) -> None:
+        """End a trial that is not trained: samplers learn nothing from it."""
+        self._study.tell(trial, state=TrialState.FAIL)
+
+    def measured(self, number: int, cost: Cost) -> None:
+        """Note what a running trial costs."""
+        self._costs[number] = cost
+
+    def values_of(self, number: int) -> Mapping[int, float]:
+        """Return the reported values of a trial by step."""
+        return self._memory.trial(number).intermediate_values
+
+    def report(self, trial: Trial, evaluation: EvaluationRecord) -> Reported | None:
+        """Add an evaluation; None if its step is known, by an earlier attempt too."""
+        number, step = trial.number, self._pruning.step(evaluation.passes)
+        before = self._memory.trial(number)
+        if step in before.intermediate_values:
+            return None
+        cells = evaluation.cells if self._with_cells else ()
+        self._seen[number][step] = (evaluation.objective, cells)
+        self._memory.report(number, step, evaluation.objective)
+        gives_up = self._pruning.gives_up(trial, self._curve(number))
+        notes = self._memory.trial(number).system_attrs
+        added = {key: notes[key] for key in notes.keys() - before.system_attrs.keys()}
+        return Reported(step, gives_up, added)
+
+    def end(
+        self, trial: Trial, state: TrialState, value: float | None, cost: Cost | None, cause: str
+    ) -> None:
+        """Complete, prune or fail a running trial."""
+        learned = self._learn(trial.number, state, value, cost, cause)
+        if learned.is_infeasible:
+            trial.set_constraint(INFEASIBLE, 1.0)
+        self._study.tell(trial, learned.values, state=learned.state)
+
+    def _learn(
+        self, number: int, state: TrialState, value: float | None, cost: Cost | None, cause: str
+    ) -> _Learned:
+        """Return an ended trial as samplers see it; a complete one is remembered by pruners too."""
+        if cost:
+            self._costs[number] = cost
+        if state == TrialState.COMPLETE and value is not None:
+            self._pruning.remember(self._curve(number))
+            values = self._values(number, value)
+            self._points[number] = self._objectives.signed(values)
+        elif state == TrialState.PRUNED and self._objectives.others and self._seen[number]:
+            values = self._values(number, self._seen[number][max(self._seen[number])][0])
+        else:
+            values = None
+        del self._seen[number]
+        self._costs.pop(number, None)
+        of_values = state == TrialState.FAIL and cause.startswith(OF_VALUES)
+        if not self._objectives.others:
+            return _Learned(TrialState.PRUNED if of_values else state, values)
+        if values is not None and not any(map(math.isnan, values)):
+            return _Learned(TrialState.COMPLETE, values)
+        return _Learned(TrialState.PRUNED if of_values else TrialState.FAIL, None, of_values)
+
+    def _curve(self, number: int) -> Curve:
+        cost = self._costs.get(number)
+        return {
+            step: self._objectives.point(value, cells, cost)
+            for step, (value, cells) in self._seen[number].items()
+        }
+
+    def _values(self, number: int, value: float) -> tuple[float, ...]:
+        """Return the value in every objective of a trial with this value in the first."""
+        seen = self._seen[number].values()
+        cells = next((cells for each, cells in seen if each == value), ())
+        return self._objectives.values(value, cells, self._costs.get(number))
+
+    def best(self, count: int) -> list[int]:
+        """Return the numbers of the complete trials to go on with (results/trade_offs.py)."""
+        numbers = sorted(self._points)
+        chosen = spread([self._points[number] for number in numbers], count)
+        return [numbers[index] for index in chosen]
+
+    def importances(self) -> dict[str, float]:
+        """Return each parameter's share in the spread of the first objective (PED-ANOVA).
+
+        Empty when there are too few complete trials.
+        """
+        values = {point[0] for point in self._points.values()}
+        if len(self._points) < FEWEST_FOR_IMPORTANCES or len(values) == 1:
+            return {}
+        of_first = (lambda trial: trial.values[0]) if self._objectives.others else None
+        with warnings.catch_warnings():
+            # Optuna warns of few trials; the report says how many there were.
+            warnings.simplefilter("ignore", UserWarning)
+            importances = optuna.importance.get_param_importances(self._study, target=of_first)
+        total = sum(importances.values())
+        if total <= 0:
+            return {}
+        return {name: share / total for name, share in importances.items()}

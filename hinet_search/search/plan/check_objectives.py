@@ -1,0 +1,59 @@
+"""Check objectives: that each has values on the data of a study and from its arms."""
+
+from collections.abc import Sequence
+
+from hinet_search.common.errors import ConfigurationError, did_you_mean
+from hinet_search.data.columns import SPLITS, Dataset
+from hinet_search.results.objectives import Objective
+from hinet_search.results.trade_offs import COSTS, FLOPS, LATENCY
+from hinet_search.search.plan.size_limits import default_of
+from hinet_search.study.load_study import Arm, Study
+from hinet_search.study.validation_messages import Location
+from hinet_search.training.model_size import flops_of
+
+
+def check_objectives(study: Study, dataset: Dataset) -> None:
+    """Raise ConfigurationError for an objective of a cell that is unknown or has no values."""
+    spec = study.spec
+    keys: list[tuple[Location, str]] = [
+        (("objectives", place), name) for place, name in enumerate(spec.objectives)
+    ]
+    for key, name in keys or [(("objective",), spec.objective)]:
+        if name not in COSTS:
+            _check(key, Objective(name), study, dataset)
+
+
+def _check(key: Location, objective: Objective, study: Study, dataset: Dataset) -> None:
+    """Check that an objective of one cell has a known scenario, and values on valid and test."""
+    scenarios = dataset.full_schema.scenarios
+    place = f"{study.file.place(key)}: objective {objective.name}"
+    if objective.cell and objective.cell[0] not in scenarios:
+        raise ConfigurationError(
+            f"{place} names no scenario, known: {', '.join(scenarios)}"
+            f"{did_you_mean(objective.cell[0], scenarios)}"
+        )
+    needed = "both classes" if objective.maximize else "rows"
+    problems = [
+        f"{place} needs {needed} in {split}, got {positives:,} positives of {rows:,} rows"
+        for cell in dataset.record.cells
+        for split, rows, positives in zip(SPLITS, cell.rows, cell.positives, strict=True)
+        if (cell.scenario, cell.task) == objective.cell and split != "train"
+        if not (0 < positives < rows if objective.maximize else rows)
+    ]
+    if problems:
+        raise ConfigurationError(
+            *problems, remedy="name a cell that has them, or an objective over all cells"
+        )
+
+
+def refuse_without_flops(study: Study, arms: Sequence[Arm], dataset: Dataset) -> None:
+    """Refuse FLOPs as an objective of arms that have none."""
+    if FLOPS not in study.spec.other_objectives:
+        return
+    for arm in arms:
+        default = default_of(arm)
+        if flops_of(default, default.features.schema_of(dataset)) == 0:
+            raise ConfigurationError(
+                f"{arm.place}: objective {FLOPS} needs a network, and {arm.model} is none",
+                remedy=f"take {LATENCY} in its place, or leave out the arm",
+            )

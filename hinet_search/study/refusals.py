@@ -1,0 +1,70 @@
+"""Refusals: names in a study that do not fit its data or its arms, each as a ValueError.
+
+What a name is compared with is None if that is invalid itself; then nothing is refused.
+"""
+
+from collections.abc import Collection, Sequence
+
+from hinet_search.common.errors import ConfigurationError, did_you_mean
+from hinet_search.results.objectives import objective_named
+from hinet_search.results.trade_offs import COSTS, refuse_unknown
+from hinet_search.study.data_definition import DataDefinition
+
+
+def refuse_objective(name: str, data: DataDefinition | None) -> None:
+    """Raise ValueError unless this metric can be computed; `data` is None if it is invalid."""
+    try:
+        cell = objective_named(name).cell
+    except ConfigurationError as error:
+        raise ValueError(str(error)) from error
+    if cell and data and cell[1] not in data.tasks:
+        raise ValueError(f"objective {name} names no task{did_you_mean(cell[1], data.tasks)}")
+    if name == "gauc" and data and data.user is None:
+        raise ValueError(
+            "objective gauc needs the key 'user' of the data, got none; "
+            "add it, or take weighted_auc"
+        )
+
+
+def refuse_objectives(names: Sequence[str], data: DataDefinition | None) -> None:
+    """Raise ValueError unless these are a metric, which comes first, and other metrics or costs."""
+    for name in names:
+        try:
+            refuse_unknown(name)
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from error
+        if name not in COSTS:
+            refuse_objective(name, data)
+    if names and names[0] in COSTS:
+        raise ValueError(
+            f"the first must be a metric, by which trials and arms are compared, "
+            f"got {names[0]}; write it after one"
+        )
+    if repeated := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise ValueError(f"objectives must differ, got {', '.join(repeated)} more than once")
+
+
+def refuse_other_arm(name: str, arms: Collection[str] | None) -> None:
+    """Refuse an arm for measuring inputs that is none."""
+    if arms is not None and name not in ("auto", *arms):
+        raise ValueError(
+            f"arm must be auto or an arm of the study, got '{name}'{did_you_mean(name, arms)}"
+        )
+
+
+def refuse_other_students(names: Sequence[str], arms: Collection[str] | None) -> None:
+    """Refuse a student that is no arm."""
+    if arms is None:
+        return
+    for name in names:
+        if name not in arms:
+            raise ValueError(
+                f"students must be arms of the study, got '{name}'{did_you_mean(name, arms)}"
+            )
+
+
+def refuse_fixed(parameters: Collection[str], fixed: Collection[str] | None) -> None:
+    """Refuse parameters that are also fixed."""
+    both = [name for name in parameters if name in (fixed or ())]
+    if both:
+        raise ValueError(f"must be either fixed or searched: {', '.join(both)}")
