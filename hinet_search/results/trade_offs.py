@@ -66,7 +66,7 @@ class Objectives:
     def values(
         self, value: float, cells: Sequence[CellValue], cost: Cost | None
     ) -> tuple[float, ...]:
-        """Return the value of every objective; NaN for a cost that is not known."""
+        """Return the value of every objective; NaN for a cost or cells that are not known."""
         return (value, *(_value(name, cells, cost) for name in self.others))
 
     def point(self, value: float, cells: Sequence[CellValue], cost: Cost | None) -> Point:
@@ -81,7 +81,7 @@ class Objectives:
 
 def _value(name: str, cells: Sequence[CellValue], cost: Cost | None) -> float:
     if name not in COSTS:
-        return Objective(name)(cells)
+        return Objective(name)(cells) if cells else math.nan
     value = None if cost is None else COSTS[name](cost)
     return math.nan if value is None else float(value)
 

@@ -120,6 +120,7 @@ class ArmMemory:
 
     def refuse(self, trial: Trial) -> None:
         """End a trial that is not trained: samplers learn nothing from it."""
+        del self._seen[trial.number]
         self._study.tell(trial, state=TrialState.FAIL)
 
     def measured(self, number: int, cost: Cost) -> None:
@@ -184,9 +185,13 @@ class ArmMemory:
         }
 
     def _values(self, number: int, value: float) -> tuple[float, ...]:
-        """Return the value in every objective of a trial with this value in the first."""
+        """Return the value in every objective of a trial with this value in the first.
+
+        The cells are those of the evaluation that is nearest to it: the best one may share its
+        step with an earlier one.
+        """
         seen = self._seen[number].values()
-        cells = next((cells for each, cells in seen if each == value), ())
+        _, cells = min(seen, key=lambda each: abs(each[0] - value), default=(value, ()))
         return self._objectives.values(value, cells, self._costs.get(number))
 
     def best(self, count: int) -> list[int]:

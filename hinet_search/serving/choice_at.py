@@ -13,7 +13,7 @@ from hinet_search.common.errors import ConfigurationError, StudyConflict, did_yo
 from hinet_search.results.front import Candidate, finalists_of
 from hinet_search.results.objectives import Objective
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.trade_offs import COSTS, LATENCY, Objectives, refuse_unknown
+from hinet_search.results.trade_offs import LATENCY, Objectives, is_maximized, refuse_unknown
 from hinet_search.serving.choice import ExportChoice, Seeds, of_finalist
 
 _TIME = re.compile(r"(?P<value>[0-9.]+(e[-+]?[0-9]+)?) ?(?P<unit>ms|s)")
@@ -35,7 +35,7 @@ class Limit:
     @property
     def maximize(self) -> bool:
         """Whether larger is better."""
-        return self.name not in COSTS and Objective(self.name).maximize
+        return is_maximized(self.name)
 
     def admits(self, value: float) -> bool:
         """Whether a value is at least as good; one that is not known is not."""

@@ -67,7 +67,7 @@ class SamplerSpec(Frozen):
 
 
 class PrunerSpec(Frozen):
-    """When a trial is pruned.
+    """When a trial is pruned; a study without the key prunes none.
 
     Never before `after_passes`: earlier values rank learning rates, not quality.
     """
@@ -244,7 +244,7 @@ class StudySpec(Frozen):
     wall_clock_minutes: Annotated[Minutes, Field(gt=0)] | None = None
     silence_minutes: Annotated[Minutes, Field(ge=0)] = 10.0
     sampler: SamplerSpec = SamplerSpec()
-    pruner: PrunerSpec = PrunerSpec()
+    pruner: PrunerSpec = PrunerSpec(kind="none")
     finalists: FinalistSpec = FinalistSpec()
     comparison: ComparisonSpec = ComparisonSpec()
     serving: ServingSpec = ServingSpec()

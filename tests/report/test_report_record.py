@@ -94,6 +94,11 @@ def test_the_report_command_looks_where_the_launch_has_stored(launched: str, pla
             "shop-tiny",
             "shop/ple -o ple-shop-tiny --size tiny --set a=1",
         ),
+        (
+            "hinet-search launch quick --output /tmp/two --set name=two",
+            "two",
+            "quick/ple -o ple-two --output /tmp/two --set name=two",
+        ),
         ('hinet_search.launch("shop")', "shop", "shop/ple -o ple-shop"),
         ("", "my shop", "'my shop/ple' -o 'ple-my shop'"),
     ],

@@ -68,7 +68,8 @@ def test_the_same_study_is_the_same_study() -> None:
         "storage: other.sqlite3",
         "description: other words",
         "sampler: random",
-        "pruner: none",
+        "pruner: median",
+        "objectives: [mean_auc]",
     ],
 )
 def test_budget_machine_and_words_may_change(more: str) -> None:
@@ -86,6 +87,9 @@ def test_the_order_of_arms_and_parameters_is_no_difference() -> None:
 WIDTHS = '{"choices": {"16": [16], "none": []}, "default": "none", "kind": "widths", "when": null}'
 CHANGES = {
     "objective: logloss": ('objective: stored "mean_auc", now "logloss"',),
+    "objectives: [mean_auc, latency_ms]": (
+        'objectives: stored nothing, now ["mean_auc", "latency_ms"]',
+    ),
     "seed: 3": ("seed: stored 0, now 3",),
     "passes: 2": ("arms mmoe fixed train.passes: stored 4.0, now 2.0",),
     "fixed: {train.patience: 9}": ("arms mmoe fixed train.patience: stored 3, now 9",),

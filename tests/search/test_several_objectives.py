@@ -101,6 +101,17 @@ def test_samplers_see_all_values_a_pruned_trial_too_and_keep_away_from_what_dive
     assert states == ["complete", "pruned", "failed", "failed"]
 
 
+def test_a_best_value_whose_step_an_earlier_one_had_takes_the_cells_of_that(begin: Begin) -> None:
+    search = begin(("worst_auc",))
+    asked = search.ask()
+    search.on_evaluation(asked.number, evaluation(1, 0.6, 0.4))
+    search.on_evaluation(asked.number, evaluation(2, 0.69, 0.5))
+    search.on_evaluation(asked.number, replace(evaluation(3, 0.7, 0.65), passes=0.5))
+    search.finish(asked.number, TrialState.COMPLETE, 0.7, studies.COST, "")
+    assert search._memory._study.trials[0].values == [0.7, 0.5]
+    assert begin(("worst_auc",))._memory._study.trials[0].values == [0.7, 0.5]
+
+
 def test_a_trial_without_a_measured_time_teaches_nothing(begin: Begin) -> None:
     search = begin(("latency_ms",))
     asked = search.ask()

@@ -75,7 +75,7 @@ def test_a_study_with_data_and_arms_alone_is_complete() -> None:
     assert (spec.trials, spec.passes, spec.seed, spec.objective) == (20, 4.0, 0, "mean_auc")
     assert (spec.sampler, spec.pruner, spec.finalists) == (
         SamplerSpec(),
-        PrunerSpec(),
+        PrunerSpec(kind="none"),
         FinalistSpec(),
     )
 
@@ -93,6 +93,11 @@ def test_relative_paths_start_where_the_study_file_is(folder: Path) -> None:
 @pytest.mark.parametrize("written", ["random", "{kind: random}"])
 def test_a_sampler_may_be_one_word(written: str) -> None:
     assert load(SMALL + f"sampler: {written}\n").spec.sampler == SamplerSpec(kind="random")
+
+
+def test_a_pruner_of_which_only_settings_are_given_is_the_median_rule() -> None:
+    spec = load(SMALL + "pruner: {after_passes: 2}\n").spec
+    assert (spec.pruner.kind, spec.pruner.after_passes) == ("median", 2)
 
 
 @pytest.mark.parametrize("written", ["asha", "{kind: asha}"])

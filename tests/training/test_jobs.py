@@ -18,7 +18,7 @@ from hinet_search import api
 from hinet_search.common.errors import EnvironmentFault
 from hinet_search.common.retry import Notice
 from hinet_search.executors.processes.slots import ProcessExecutor
-from hinet_search.results.records import EvaluationRecord
+from hinet_search.results.records import Cost, EvaluationRecord
 from hinet_search.search.plan.plan import PreparedStudy
 from hinet_search.study.distributions import Value
 from hinet_search.study.launch_options import LaunchOptions
@@ -103,6 +103,38 @@ def test_a_whole_training_is_timed_on_a_hundred_rows(
     spent = trained(ready, tmp_path / "w.safetensors", arm).cost.milliseconds_per_100
     assert spent is not None
     assert spent > 0
+
+
+@every_kind
+@pytest.mark.parametrize("stop_after", [None, 2])
+def test_a_job_that_is_measured_first_tells_a_networks_costs_before_it_trains(
+    ready: PreparedStudy, arm: int, stop_after: int | None
+) -> None:
+    sent: list[object] = []
+    job = TrainJob(
+        ready.dataset.folder, config_of(ready, arm), 3, "mean_auc", "cpu", measured_first=True
+    )
+    train(job, sent.append, lambda: stop_after is not None and len(sent) >= stop_after)
+    known = [message for message in sent if isinstance(message, Cost)]
+    assert known == sent[:1] if arm == 0 else known == []  # trees have yet to grow
+    outcome = sent[-1]
+    assert isinstance(outcome, TrainingResult)
+    assert outcome.cost.milliseconds_per_100 > 0
+    if known:
+        (before,) = known
+        assert before.milliseconds_per_100 > 0
+        assert (before.parameters, before.flops_per_row) == (
+            outcome.cost.parameters,
+            outcome.cost.flops_per_row,
+        )
+
+
+def test_other_trials_are_not_timed(ready: PreparedStudy) -> None:
+    sent: list[object] = []
+    job = TrainJob(ready.dataset.folder, config_of(ready, 0), 3, "mean_auc", "cpu")
+    train(job, sent.append, lambda: False)
+    assert not [message for message in sent if isinstance(message, Cost)]
+    assert sent[-1].cost.milliseconds_per_100 is None
 
 
 def test_a_whole_training_of_a_network_shows_its_parts(
