@@ -111,6 +111,14 @@ def test_the_next_point_is_the_one_that_covers_most_beyond_the_first() -> None:
     assert 3 not in spread(trials, 3)
 
 
+def test_what_half_of_all_points_beat_in_some_objective_adds_nothing() -> None:
+    #        best         too slow    knee        beyond it   useless      more useless
+    trials = [(10.0, 1.0), (9.5, 0.5), (8.0, 6.0), (7.0, 6.5), (2.0, 99.0), (1.0, 50.0)]
+    trials += [(5.0, 4.0), (5.5, 4.1), (6.0, 3.9)]
+    assert spread(trials, 3) == [0, 2, 3]
+    assert spread(trials, 4) == [0, 2, 3, 1]  # nothing adds any more: the best that is left
+
+
 def test_of_no_points_none_is_taken() -> None:
     assert spread([], 3) == []
     assert volume([]) == 0.0

@@ -11,7 +11,9 @@ from hinet_search.results.objectives import Objective
 from hinet_search.results.records import CellValue, EvaluationRecord
 from hinet_search.results.trade_offs import Objectives
 from hinet_search.search.arm_search import ArmSearch
+from hinet_search.search.phases.finalists import candidates_of
 from hinet_search.storage.engine import Database
+from hinet_search.study.study_spec import FinalistSpec
 from tests.search import studies
 from tests.search.arms import Begin
 
@@ -146,6 +148,8 @@ def test_finalists_are_the_best_and_those_that_trade_most(begin: Begin) -> None:
     assert [row.number for row in search.best_trials(2)] == [1, 3]
     assert [row.number for row in begin(("latency_ms",), trials=9).best_trials(2)] == [1, 3]
     assert search.complete_trials()[0].number == 1
+    spec = FinalistSpec(top=2, default=False)
+    assert [each.trial_number for each in candidates_of(search, spec)] == [1, 3]
 
 
 def test_importances_are_those_of_the_first_objective(begin: Begin) -> None:
