@@ -5,14 +5,10 @@
     s_aux  = a small MLP, shared by all scenarios, on the embedding of the scenario and x
     logits = s_main + s_aux
 
-Every task has its own main and auxiliary networks; all tasks share embeddings and normalisation:
-
-    training     (x - mean of the scenario's rows in the batch) / sqrt(their variance + EPSILON)
-    evaluation   the same with the scenario's moving mean and variance
-    then         * gamma gamma_p + (beta + beta_p), where gamma_p starts at 1 and beta_p at 0
-
-Shape legend: M scenarios, T tasks, B rows sorted by scenario, R rows of one scenario, D width of x,
-I inputs and O outputs of a layer, E embedding width.
+Every task has its own main and auxiliary networks; all tasks share embeddings and normalisation
+(models/layers/partitioned_norm.py).
+Shape legend: M scenarios, T tasks, B rows sorted by scenario, D width of x, I inputs and O outputs
+of a layer, E embedding width.
 """
 
 import math
@@ -32,10 +28,8 @@ from hinet_search.models.layers.batch import Batch, rows_by_scenario
 from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.models.layers.experts import TowerConfig, Towers
 from hinet_search.models.layers.linear import linear
+from hinet_search.models.layers.partitioned_norm import PartitionedNorm
 from hinet_search.models.layers.protocol import ProtocolConfig
-
-EPSILON = 1e-5
-MOMENTUM = 0.1  # the share of the newest batch in the moving statistics
 
 
 class Config(ProtocolConfig):
@@ -146,64 +140,3 @@ class Model(nn.Module):
             x_BD if self.norm is None else self.norm(x_BD, rows.sizes), rows.sizes
         )
         return rows.restore(s_main_BT + s_aux_BT)
-
-
-class PartitionedNorm(nn.Module):
-    """Normalise every column of x within each scenario.
-
-    A single row of a scenario in a training batch has no variance: it is normalised with the
-    scenario's moving statistics (mean 0 and variance 1 before the first update), which are not
-    updated. Statistics of absent scenarios are not updated either. For the first 1 / MOMENTUM
-    updates the moving statistics are a plain mean over batches: new embeddings have a variance near
-    1e-4, and an initial 1 would dominate it for a hundred batches.
-    """
-
-    mean_MD: Tensor
-    variance_MD: Tensor
-    num_updates_M: Tensor
-
-    def __init__(self, width: int, num_scenarios: int) -> None:
-        super().__init__()
-        self.gamma_D = nn.Parameter(torch.ones(width))
-        self.beta_D = nn.Parameter(torch.zeros(width))
-        # Stored as gamma_p - 1, so that weight decay pulls it to 1 and not to 0.
-        self.gamma_change_MD = nn.Parameter(torch.zeros(num_scenarios, width))
-        self.beta_change_MD = nn.Parameter(torch.zeros(num_scenarios, width))
-        self.register_buffer("mean_MD", torch.zeros(num_scenarios, width))
-        self.register_buffer("variance_MD", torch.ones(num_scenarios, width))
-        self.register_buffer("num_updates_M", torch.zeros(num_scenarios, dtype=torch.int64))
-
-    def forward(self, x_BD: Float[Tensor, "B D"], sizes: Sequence[int]) -> Float[Tensor, "B D"]:
-        """Normalise rows sorted by scenario, `sizes[m]` of them for scenario m, which may be 0.
-
-        In training mode this updates the moving statistics.
-        """
-        gammas = (self.gamma_D * (1 + self.gamma_change_MD)).unbind(0)
-        betas = (self.beta_D + self.beta_change_MD).unbind(0)
-        runs = zip(torch.split(x_BD, list(sizes)), gammas, betas, strict=True)
-        normalised = []
-        for scenario, (run_RD, gamma_D, beta_D) in enumerate(runs):
-            if len(run_RD) > 0:
-                normalised.append(self._standardise(run_RD, scenario) * gamma_D + beta_D)
-        return torch.cat(normalised)
-
-    def _standardise(self, run_RD: Float[Tensor, "R D"], scenario: int) -> Float[Tensor, "R D"]:
-        mean_D, variance_D = self.mean_MD[scenario], self.variance_MD[scenario]
-        if self.training and len(run_RD) > 1:
-            variance_D, mean_D = torch.var_mean(run_RD, dim=0, correction=0)
-            self._move(scenario, mean_D, variance_D, len(run_RD))
-        return (run_RD - mean_D) * torch.rsqrt(variance_D + EPSILON)
-
-    @torch.no_grad()
-    def _move(
-        self,
-        scenario: int,
-        mean_D: Float[Tensor, "D"],
-        variance_D: Float[Tensor, "D"],
-        num_rows: int,
-    ) -> None:
-        """Move the moving statistics towards a batch's mean and unbiased variance."""
-        self.num_updates_M[scenario] += 1
-        share = (1 / self.num_updates_M[scenario].to(mean_D.dtype)).clamp(min=MOMENTUM)
-        self.mean_MD[scenario].lerp_(mean_D, share)
-        self.variance_MD[scenario].lerp_(variance_D * (num_rows / (num_rows - 1)), share)

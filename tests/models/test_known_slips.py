@@ -16,8 +16,8 @@ from torch import nn
 from hinet_search.data.columns import Columns, Dataset
 from hinet_search.models.layers.gates import Gate
 from hinet_search.models.layers.measure import evaluating
+from hinet_search.models.layers.partitioned_norm import PartitionedNorm
 from hinet_search.models.star import Model as Star
-from hinet_search.models.star import PartitionedNorm
 from hinet_search.results.objectives import objective_named
 from hinet_search.results.records import DataRecord, EvaluationRecord
 from hinet_search.training.fit import fit

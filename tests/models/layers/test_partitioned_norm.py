@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hinet_search.models.star import EPSILON, MOMENTUM, PartitionedNorm
+from hinet_search.models.layers.partitioned_norm import EPSILON, MOMENTUM, PartitionedNorm
 
 
 def normal(*shape: int, seed: int = 0) -> torch.Tensor:

@@ -5,7 +5,8 @@ from reference.plain import input_vector, tower
 from torch import Tensor
 
 from hinet_search.models.layers.batch import Batch
-from hinet_search.models.star import EPSILON, Model, PartitionedNorm, StarLinear
+from hinet_search.models.layers.partitioned_norm import EPSILON, PartitionedNorm
+from hinet_search.models.star import Model, StarLinear
 
 
 def logits(model: Model, batch: Batch) -> Tensor:
