@@ -35,6 +35,7 @@ _WRITTEN = {
     "single": "Single",
     "shared_bottom": "Shared Bottom",
     "flat_moe": "Flat MoE",
+    "m3oe": "M3oE",
     "trees": "Trees",
     "ensemble": "Ensemble",
 }

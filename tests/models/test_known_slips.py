@@ -25,7 +25,7 @@ from hinet_search.training.run_state import Conditions
 from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.trial_config import build_config
 
-GATED = ("hinet", "hmoe", "mmoe", "ple", "flat_moe")
+GATED = ("hinet", "hmoe", "m3oe", "mmoe", "ple", "flat_moe")
 
 
 @every_case
