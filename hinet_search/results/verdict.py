@@ -36,6 +36,7 @@ _WRITTEN = {
     "shared_bottom": "Shared Bottom",
     "flat_moe": "Flat MoE",
     "m3oe": "M3oE",
+    "hamur": "HAMUR",
     "trees": "Trees",
     "ensemble": "Ensemble",
 }
