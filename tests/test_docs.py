@@ -17,6 +17,7 @@ from hinet_search.cli import cli
 from hinet_search.cli.errors import EXIT_CODES
 from hinet_search.common import errors
 from hinet_search.common.plugins import names
+from hinet_search.data.get import known_data_sets
 from hinet_search.report.page import render
 from hinet_search.results.objectives import NAMES
 from hinet_search.study.data_definition import DataDefinition
@@ -251,6 +252,11 @@ def test_the_index_names_every_page() -> None:
 def test_the_models_page_names_every_model() -> None:
     page = (ROOT / "docs" / "models.md").read_text()
     assert all(f"`{model}`" in page for model in names(MODELS))
+
+
+def test_the_page_of_public_data_names_every_data_set() -> None:
+    page = (ROOT / "docs" / "public_data.md").read_text()
+    assert [name for name in known_data_sets() if f"`{name}`" not in page] == []
 
 
 def test_the_studies_page_names_every_objective() -> None:

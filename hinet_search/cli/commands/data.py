@@ -1,4 +1,4 @@
-"""Data: generate a data definition, or describe the data of a study."""
+"""Data: convert a published data set, generate a data definition, or describe a study's data."""
 
 import shlex
 from pathlib import Path
@@ -15,7 +15,59 @@ from hinet_search.cli.output import echo, mark, output, output_width, print_docu
 
 @click.group(name="data")
 def command() -> None:
-    """Generate a data definition, or describe the data of a study."""
+    """Convert a published data set, generate a data definition, or describe the data of a study."""
+
+
+@command.command(
+    name="get",
+    cls=Command,
+    codes=("3", "4"),
+    examples=(
+        "hinet-search data get kuairand-pure --from KuaiRand-Pure -o public",
+        "hinet-search data get movielens-1m --from ml-1m -o public",
+        "hinet-search data get movielens-1m --from ml-1m -o public --force",
+    ),
+)
+@click.argument("name")
+@option_group(
+    "What is read and written",
+    click.option(
+        "--from",
+        "folder",
+        metavar="FOLDER",
+        required=True,
+        help="Folder of the unpacked files, as they are published.",
+    ),
+    click.option(
+        "-o",
+        "--output",
+        "target",
+        metavar="FOLDER",
+        required=True,
+        help="Folder to write into.",
+    ),
+    click.option("--force", is_flag=True, help="Overwrite an existing study and its tables."),
+)
+@output_options()
+def get_command(
+    name: str,
+    folder: str,
+    target: str,
+    force: bool,  # noqa: FBT001  click passes flags by name
+) -> None:
+    """Convert the published files of data set NAME into tables, a data definition and a study.
+
+    Nothing is downloaded: licences forbid passing the files on. If files are missing, the error
+    says where they are published. An unknown NAME lists the known data sets.
+    """
+    from hinet_search.data.get import get
+
+    converted = get(name, Path(folder), Path(target), output().note, force=force)
+    for path, num_rows in converted.tables.items():
+        echo(f"wrote {path}: {num_rows:,} rows")
+    echo(f"wrote {converted.definition}")
+    echo(f"wrote {converted.study}")
+    output().next(f"hinet-search check {shlex.quote(str(converted.study))}")
 
 
 @command.command(

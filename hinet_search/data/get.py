@@ -1,0 +1,207 @@
+"""Get: convert a published data set into the tables and the study that our results are made of.
+
+Nothing is downloaded: most licences forbid passing the files on, so a user unpacks them first.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from hinet_search.common.errors import (
+    ConfigurationError,
+    DataError,
+    EnvironmentFault,
+    did_you_mean,
+    shortened,
+)
+from hinet_search.common.files import replacing
+from hinet_search.common.plugins import load, names
+from hinet_search.data.raw_text import Tell
+from hinet_search.study.find_file import SHARED, shipped_folder
+
+FAMILIES = "hinet_search.data.published"
+
+STUDY = """\
+description: {description}
+data: {definition}
+arms:
+  hinet:
+  mmoe:
+  ple:
+  hmoe:
+  star:
+  shared_bottom:
+  flat_moe: {{size_of: hinet}}
+  single:
+trials: 8
+passes: {passes}
+finalists: {{top: 1, seeds: 5}}
+seed: 1
+slots: 2
+"""
+
+Files = Mapping[str, tuple[Path, ...]]  # the files of a data set by their names or globs
+MakeTable = Callable[[Files, Tell], Iterator[pl.DataFrame]]
+
+
+@dataclass(frozen=True)
+class StudyTexts:
+    """A study and its data definition, as YAML; `definition_name` is what the study calls it."""
+
+    name: str
+    text: str
+    definition_name: str
+    definition: str
+
+
+@dataclass(frozen=True)
+class PublishedDataSet:
+    """A data set: where it is published, its files, and what is made of them.
+
+    The files lie in one of `folders`, relative to the folder that the user names. `tables` are the
+    functions that yield the rows of every table, by its path below the output folder.
+    """
+
+    name: str
+    published_at: str
+    folders: tuple[str, ...]
+    files: tuple[str, ...]
+    tables: Mapping[str, MakeTable]
+    study: Callable[[], StudyTexts]
+
+
+@dataclass(frozen=True)
+class Converted:
+    """The written files with their rows, tables first and the study last."""
+
+    tables: Mapping[Path, int]
+    definition: Path
+    study: Path
+
+
+def known_data_sets() -> dict[str, PublishedDataSet]:
+    """Every data set of every family by name."""
+    families = [load(FAMILIES, family).DATA_SETS for family in names(FAMILIES)]
+    data_sets = [data_set for family in families for data_set in family]
+    return {data_set.name: data_set for data_set in sorted(data_sets, key=lambda each: each.name)}
+
+
+def get(name: str, folder: Path, output: Path, tell: Tell, *, force: bool = False) -> Converted:
+    """Convert the published files in `folder` into `output`; every file is whole or absent.
+
+    The study is written last, so an interrupted conversion starts again.
+    Errors: ConfigurationError for an unknown name, or when the study exists (`force` overwrites
+    it); DataError for files that are missing or broken; EnvironmentFault when one cannot be
+    written.
+    """
+    data_set = _find(name)
+    texts = data_set.study()
+    study = output / f"{texts.name}.yaml"
+    definition = output / texts.definition_name
+    if study.exists() and not force:
+        raise ConfigurationError(
+            f"{study} is there already",
+            remedy="name another folder with -o, or write over it with --force",
+        )
+    files = _find_files(data_set, folder)
+    num_bytes = sum(path.stat().st_size for paths in files.values() for path in paths)
+    written = {}
+    for path, make_table in data_set.tables.items():
+        tell(f"writing {output / path}")
+        written[output / path] = _write_table(output / path, make_table(files, tell), num_bytes)
+    _write_text(definition, _introduced(data_set, texts.definition))
+    _write_text(study, _introduced(data_set, texts.text))
+    return Converted(written, definition, study)
+
+
+def shipped_study(name: str, definition: str) -> StudyTexts:
+    """A shipped study and its definition `data/DEFINITION.yaml`."""
+    folder = shipped_folder("studies")
+    definition_name = f"{SHARED}/{definition}.yaml"
+    return StudyTexts(
+        name,
+        (folder / f"{name}.yaml").read_text(encoding="utf-8"),
+        definition_name,
+        (folder / definition_name).read_text(encoding="utf-8"),
+    )
+
+
+def new_study(name: str, description: str, definition: str, passes: int) -> StudyTexts:
+    """A study of its own for a data set without a shipped one."""
+    definition_name = f"{SHARED}/{name}.yaml"
+    text = STUDY.format(description=description, definition=definition_name, passes=passes)
+    return StudyTexts(name, text, definition_name, definition)
+
+
+def _find(name: str) -> PublishedDataSet:
+    known = known_data_sets()
+    if name not in known:
+        raise ConfigurationError(
+            f"NAME: there is no data set '{shortened(name)}'{did_you_mean(name, known)}",
+            remedy=f"known: {', '.join(known)}",
+        )
+    return known[name]
+
+
+def _find_files(data_set: PublishedDataSet, folder: Path) -> Files:
+    """The files in the folder that has most of them; DataError names those that are missing."""
+    tried = [_files_in(folder / inner, data_set.files) for inner in data_set.folders]
+    files = max(tried, key=lambda files: sum(map(bool, files.values())))
+    missing = [name for name, paths in files.items() if not paths]
+    if missing:
+        raise DataError(
+            *(f"--from: {folder / name} must be a file of {data_set.name}" for name in missing),
+            remedy=f"download {data_set.name} from {data_set.published_at}, unpack it, "
+            "and name its folder with --from",
+        )
+    return files
+
+
+def _files_in(folder: Path, wanted: tuple[str, ...]) -> Files:
+    return {
+        name: tuple(sorted(path for path in folder.glob(name) if path.is_file())) for name in wanted
+    }
+
+
+def _write_table(path: Path, frames: Iterator[pl.DataFrame], num_bytes: int) -> int:
+    """Write the rows as they come; the number of rows. `num_bytes` is at most what it takes."""
+    num_rows = 0
+    writer = None
+    with _writing(path), replacing(path, num_bytes) as part:
+        try:
+            for frame in frames:
+                rows = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+                writer = writer or pq.ParquetWriter(part, rows.schema, compression="zstd")
+                writer.write_table(rows)
+                num_rows += len(frame)
+        finally:
+            if writer is not None:
+                writer.close()
+        if num_rows == 0:
+            raise DataError(f"{path}: must have rows, the files have none that belong to it")
+    return num_rows
+
+
+def _write_text(path: Path, text: str) -> None:
+    with _writing(path), replacing(path, len(text.encode())) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Raise EnvironmentFault when a file cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise EnvironmentFault(
+            f"{path} cannot be written: {error.strerror or error}",
+            remedy="name a folder that can be written with -o",
+        ) from error
+
+
+def _introduced(data_set: PublishedDataSet, text: str) -> str:
+    return f"# Written by `hinet-search data get {data_set.name}`, beside its tables.\n{text}"

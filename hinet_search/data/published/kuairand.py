@@ -1,0 +1,282 @@
+"""KuaiRand: impressions of a short-video app (Gao et al., CIKM 2022) in its sizes Pure, 1K and 27K.
+
+Rows are the standard log of 25 April to 6 May 2022, split by date. What a user watched before the
+first day is a table of its own. Rows of Pure are in order of time, as in our results; those of the
+other sizes stay in the order of the files.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from hinet_search.common.errors import DataError
+from hinet_search.data.get import Files, MakeTable, PublishedDataSet, StudyTexts, shipped_study
+from hinet_search.data.raw_text import (
+    AGAIN,
+    Field,
+    Layout,
+    Tell,
+    broken,
+    check_once,
+    columns_of,
+    counted,
+    read_csv,
+)
+
+FIRST_DAY, VALID_DAY, TEST_DAY, LAST_DAY = 20220425, 20220503, 20220504, 20220506
+MAX_HISTORY = 50  # latest videos of every list of a user
+ORDER = ("time_ms", "user_id", "video_id")
+LABELS = (
+    *("is_click", "is_like", "is_follow", "is_comment", "is_forward", "is_hate", "long_view"),
+    "is_profile_enter",
+)
+LOG = Layout(
+    (
+        *("user_id", "video_id", "date", "hourmin", "time_ms", "is_click", "is_like"),
+        *("is_follow", "is_comment", "is_forward", "is_hate", "long_view", "play_time_ms"),
+        *("duration_ms", "profile_stay_time", "comment_stay_time", "is_profile_enter"),
+        *("is_rand", "tab"),
+    )
+)
+LOG_FIELDS = {
+    **columns_of(("user_id", "video_id", "date", "play_time_ms", "duration_ms"), pl.Int32),
+    **{label: Field(pl.Int8, values=(0, 1)) for label in LABELS},
+    "hourmin": Field(pl.Int16),
+    "time_ms": Field(pl.Int64),
+    "tab": Field(pl.Int8, values=tuple(range(15))),
+}
+NUMBERS_AND_RANGES = (
+    *("follow_user_num", "follow_user_num_range", "fans_user_num", "fans_user_num_range"),
+    *("friend_user_num", "friend_user_num_range", "register_days", "register_days_range"),
+)
+FLAGS = ("is_lowactive_period", "is_live_streamer", "is_video_author")
+ONEHOT = tuple(f"onehot_feat{number}" for number in range(18))
+USER = Layout(("user_id", "user_active_degree", *FLAGS, *NUMBERS_AND_RANGES, *ONEHOT))
+USER_FIELDS = {
+    "user_id": Field(pl.Int32),
+    "user_active_degree": Field(pl.String),
+    **columns_of(FLAGS, pl.Int8),
+    **{
+        name: Field(pl.String if name.endswith("_range") else pl.Int32)
+        for name in NUMBERS_AND_RANGES
+    },
+    **columns_of(ONEHOT, pl.Int16, optional=True),
+}
+VIDEO = Layout(
+    (
+        *("video_id", "author_id", "video_type", "upload_dt", "upload_type", "visible_status"),
+        *("video_duration", "server_width", "server_height", "music_id", "music_type", "tag"),
+    )
+)
+VIDEO_FIELDS = {
+    **columns_of(("video_id", "author_id"), pl.Int32),
+    **columns_of(("video_type", "upload_dt", "upload_type"), pl.String),
+    **columns_of(("server_width", "server_height"), pl.Int16, optional=True),
+    "music_id": Field(pl.Int64, optional=True),
+    "music_type": Field(pl.Int8, optional=True),
+    "tag": Field(pl.String, optional=True),
+}
+FEATURES_OF_VIDEOS = ("author_id", "tag_first", "music_id", "music_type", "video_type")
+TABLE = (
+    *("user_id", "video_id", "tab", "is_click", "long_view", "is_like", "is_follow"),
+    *("is_comment", "is_forward", "is_hate", "is_profile_enter", "play_time_ms", "date", "hour"),
+    *("weekday", "time_ms", *FEATURES_OF_VIDEOS, "upload_type", "server_width", "server_height"),
+    *("duration_ms", "freshness_days", *USER.columns[1:], "tag", "split"),
+)
+LISTS: Mapping[str, pl.Expr] = {
+    "watch_seq": pl.lit(value=True),
+    "like_seq": pl.col("is_like") == 1,
+    "long_watch_seq": pl.col("long_view") == 1,
+}
+
+
+@dataclass(frozen=True)
+class Size:
+    """One size of KuaiRand: the suffix of its files, and whether its rows are sorted by time."""
+
+    suffix: str
+    folder: str
+    published_folder: str
+    is_sorted: bool = False
+
+    @property
+    def logs(self) -> tuple[str, str]:
+        """The earlier and the later standard log; 27K has several files of each."""
+        parts = "*" if self.suffix == "27k" else ""
+        return (
+            f"log_standard_4_08_to_4_21_{self.suffix}{parts}.csv",
+            f"log_standard_4_22_to_5_08_{self.suffix}{parts}.csv",
+        )
+
+    @property
+    def users(self) -> str:
+        """The file of users."""
+        return f"user_features_{self.suffix}.csv"
+
+    @property
+    def videos(self) -> str:
+        """The file of videos."""
+        return f"video_features_basic_{self.suffix}.csv"
+
+
+def _log(size: Size) -> MakeTable:
+    def rows(files: Files, tell: Tell) -> Iterator[pl.DataFrame]:
+        (user_file,), (video_file,) = files[size.users], files[size.videos]
+        users, videos = _users(user_file), _videos(video_file)
+        frames = []
+        for batch in _batches(files[size.logs[1]], tell):
+            chosen = batch.filter(pl.col("date").is_between(FIRST_DAY, LAST_DAY))
+            _check_known(chosen, users, "user_id", user_file)
+            _check_known(chosen, videos, "video_id", video_file)
+            joined = _joined(chosen, users, videos)
+            if size.is_sorted:
+                frames.append(joined)
+            else:
+                yield joined
+        if frames:
+            yield pl.concat(frames).sort(ORDER)
+
+    return rows
+
+
+def _batches(files: tuple[Path, ...], tell: Tell) -> Iterator[pl.DataFrame]:
+    for file in files:
+        yield from counted(read_csv(file, LOG, LOG_FIELDS), file, tell)
+
+
+def _joined(rows: pl.DataFrame, users: pl.DataFrame, videos: pl.DataFrame) -> pl.DataFrame:
+    """The rows with their user and video, and with the columns that follow from the date."""
+    day = pl.col("date").cast(pl.String).str.to_date("%Y%m%d")
+    split = (
+        pl.when(pl.col("date") < VALID_DAY)
+        .then(pl.lit("train"))
+        .when(pl.col("date") < TEST_DAY)
+        .then(pl.lit("valid"))
+        .otherwise(pl.lit("test"))
+    )
+    return (
+        rows.join(users, on="user_id", how="left", maintain_order="left")
+        .join(videos, on="video_id", how="left", maintain_order="left")
+        .with_columns(
+            hour=(pl.col("hourmin") // 100).cast(pl.Int8),
+            weekday=day.dt.weekday(),
+            freshness_days=(day - pl.col("upload_day")).dt.total_days().cast(pl.Int32),
+            split=split,
+        )
+        .select(TABLE)
+    )
+
+
+def _check_known(rows: pl.DataFrame, others: pl.DataFrame, key: str, file: Path) -> None:
+    unknown = rows.join(others.select(key), on=key, how="anti")
+    if not unknown.is_empty():
+        raise DataError(
+            f"{file}: must have every {key} of the log, has no {unknown[key][0]}", remedy=AGAIN
+        )
+
+
+def _users(file: Path) -> pl.DataFrame:
+    users = pl.concat(read_csv(file, USER, USER_FIELDS))
+    check_once(users, "user_id", file, first_line=2)
+    return users.with_columns(pl.col(ONEHOT).fill_null(-1))
+
+
+def _videos(file: Path) -> pl.DataFrame:
+    """The videos; what is missing has a value of its own, as in our results."""
+    raw = pl.concat(read_csv(file, VIDEO, VIDEO_FIELDS))
+    check_once(raw, "video_id", file, first_line=2)
+    videos = raw.with_columns(
+        upload_day=pl.col("upload_dt").str.to_date("%Y-%m-%d", strict=False),
+        tag_first=pl.col("tag").str.split(",").list.first().cast(pl.Int16, strict=False),
+    )
+    _check_parsed(videos, "upload_dt", "upload_day", "a date such as 2022-04-09", file)
+    _check_parsed(videos, "tag", "tag_first", "whole numbers separated by commas", file)
+    return videos.with_columns(
+        pl.col("tag").fill_null("unknown"),
+        pl.col("tag_first", "music_type").fill_null(-1),
+        pl.col("music_id").fill_null(0),
+    ).drop("upload_dt")
+
+
+def _check_parsed(videos: pl.DataFrame, text: str, value: str, wanted: str, file: Path) -> None:
+    wrong = videos[text].is_not_null() & videos[value].is_null()
+    row = wrong.arg_max() if wrong.any() else None
+    if row is not None:
+        raise broken(file, row + 2, f"{text} must be {wanted}, got {videos[text][row]!r}")
+
+
+def _history(size: Size) -> MakeTable:
+    def rows(files: Files, tell: Tell) -> Iterator[pl.DataFrame]:
+        """Per user: rows before the first day, the latest time, and the latest videos of LISTS."""
+        totals = pl.DataFrame()
+        latest: dict[str, list[pl.DataFrame]] = {name: [] for name in LISTS}
+        for batch in _batches((*files[size.logs[0]], *files[size.logs[1]]), tell):
+            earlier = batch.filter(pl.col("date") < FIRST_DAY)
+            found = earlier.group_by("user_id").agg(
+                history_len=pl.len().cast(pl.Int32), last_time_ms=pl.col("time_ms").max()
+            )
+            totals = _added(pl.concat([totals, found]) if len(totals) else found)
+            for name, kept in LISTS.items():
+                chosen = earlier.filter(kept).select(ORDER)
+                latest[name] = [_latest(pl.concat([*latest[name], chosen]))]
+        history = totals.sort("user_id")
+        for name, (videos,) in latest.items():
+            lists = videos.group_by("user_id", maintain_order=True).agg(
+                pl.col("video_id").alias(name)
+            )
+            history = history.join(lists, on="user_id", how="left", maintain_order="left")
+        yield history.with_columns(pl.col(list(LISTS)).fill_null([]))
+
+    return rows
+
+
+def _added(totals: pl.DataFrame) -> pl.DataFrame:
+    return totals.group_by("user_id").agg(pl.col("history_len").sum(), pl.col("last_time_ms").max())
+
+
+def _latest(rows: pl.DataFrame) -> pl.DataFrame:
+    """The latest rows of every user, in order of time."""
+    ordered = rows.sort("user_id", "time_ms", "video_id")
+    latest = ordered.group_by("user_id", maintain_order=True).tail(MAX_HISTORY)
+    return latest.select(ORDER)
+
+
+def _data_set(name: str, size: Size) -> PublishedDataSet:
+    return PublishedDataSet(
+        name=name,
+        published_at="https://github.com/chongminggao/KuaiRand (CC BY-SA 4.0)",
+        folders=("", "data", f"{size.published_folder}/data"),
+        files=(*size.logs, size.users, size.videos),
+        tables={
+            f"{size.folder}/log.parquet": _log(size),
+            f"{size.folder}/user_history.parquet": _history(size),
+        },
+        study=lambda: _study(size.folder),
+    )
+
+
+def _study(folder: str) -> StudyTexts:
+    """The shipped study of KuaiRand-Pure; for another size with its tables."""
+    shipped = shipped_study("kuairand", "kuairand")
+    if folder == "kuairand_pure":
+        return shipped
+    return StudyTexts(
+        folder,
+        _of_size(shipped.text, folder).replace("data/kuairand.yaml", f"data/{folder}.yaml"),
+        f"data/{folder}.yaml",
+        _of_size(shipped.definition, folder),
+    )
+
+
+def _of_size(text: str, folder: str) -> str:
+    size = folder.rpartition("_")[2].upper()
+    return text.replace("kuairand_pure/", f"{folder}/").replace("KuaiRand-Pure", f"KuaiRand-{size}")
+
+
+DATA_SETS = (
+    _data_set("kuairand-pure", Size("pure", "kuairand_pure", "KuaiRand-Pure", is_sorted=True)),
+    _data_set("kuairand-1k", Size("1k", "kuairand_1k", "KuaiRand-1K")),
+    _data_set("kuairand-27k", Size("27k", "kuairand_27k", "KuaiRand-27K")),
+)

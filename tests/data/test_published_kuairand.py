@@ -1,0 +1,273 @@
+"""KuaiRand: its published files become the table, the histories and the study of our results."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from hinet_search.common.errors import ConfigurationError, DataError
+from hinet_search.data.get import Converted, get
+from tests.data.published_kuairand import FIRST_MOMENT, NAMES, impression, small, user, video, write
+
+
+def silent(_: str) -> None:
+    """Tell nobody."""
+
+
+def converted(folder: Path, **more: list[dict[str, Any]]) -> Converted:
+    write(folder / "raw", small(**more))
+    return get("kuairand-pure", folder / "raw", folder / "out", silent)
+
+
+def log_of(folder: Path, **more: list[dict[str, Any]]) -> pl.DataFrame:
+    converted(folder, **more)
+    return pl.read_parquet(folder / "out" / "kuairand_pure" / "log.parquet")
+
+
+def history_of(folder: Path, **more: list[dict[str, Any]]) -> pl.DataFrame:
+    converted(folder, **more)
+    return pl.read_parquet(folder / "out" / "kuairand_pure" / "user_history.parquet")
+
+
+def problem(folder: Path, **more: list[dict[str, Any]]) -> str:
+    with pytest.raises(DataError) as caught:
+        converted(folder, **more)
+    (line,) = caught.value.problems
+    return line.replace(f"{folder / 'raw'}/", "")
+
+
+def test_rows_are_those_of_25_april_to_6_may_in_order_of_time(tmp_path: Path) -> None:
+    log = log_of(tmp_path)
+    assert log["date"].to_list() == [20220425, 20220503, 20220504]
+    assert log["time_ms"].is_sorted()
+
+
+def test_rows_of_one_moment_are_in_order_of_user_and_video(tmp_path: Path) -> None:
+    pairs = [(1, 0), (0, 1), (0, 0)]
+    rows = [impression(user_id=user_id, video_id=video_id) for user_id, video_id in pairs]
+    assert log_of(tmp_path, later=rows).select("user_id", "video_id").rows() == sorted(pairs)
+
+
+def test_the_split_is_by_date(tmp_path: Path) -> None:
+    dates = [20220425, 20220502, 20220503, 20220504, 20220506]
+    log = log_of(tmp_path, later=[impression(date=date) for date in dates])
+    parts = dict(log.select("date", "split").rows())
+    assert [parts[date] for date in dates] == ["train", "train", "valid", "test", "test"]
+
+
+def test_hour_weekday_and_freshness_are_of_the_date_in_beijing(tmp_path: Path) -> None:
+    log = log_of(tmp_path)
+    assert log["hour"].to_list() == [13, 13, 23]
+    assert log["weekday"].to_list() == [1, 2, 3]
+    assert log["freshness_days"].to_list() == [15, 23, 24]
+
+
+def test_values_that_a_user_or_video_lacks_have_codes_of_their_own(tmp_path: Path) -> None:
+    log = log_of(tmp_path)
+    assert log["onehot_feat4"].to_list() == [0, 0, -1]
+    assert log["onehot_feat17"].to_list() == [1, 1, -1]
+    assert log["tag"].to_list() == ["39,43", "unknown", "39,43"]
+    assert log["tag_first"].to_list() == [39, -1, 39]
+    assert log["music_id"].to_list() == [0, 0, 0]
+    assert log["music_type"].to_list() == [9, -1, 9]
+
+
+def test_columns_have_the_types_of_our_table(tmp_path: Path) -> None:
+    types = log_of(tmp_path).schema
+    assert len(types) == 58
+    assert types["video_id"] == pl.Int32
+    assert types["music_id"] == pl.Int64
+    assert types["weekday"] == types["tab"] == pl.Int8
+    assert types["onehot_feat3"] == types["tag_first"] == pl.Int16
+    assert types["follow_user_num_range"] == pl.String
+
+
+def test_a_history_is_of_the_rows_before_the_first_day_in_both_logs(tmp_path: Path) -> None:
+    (row,) = history_of(tmp_path).rows(named=True)
+    assert row == {
+        "user_id": 0,
+        "history_len": 2,
+        "last_time_ms": FIRST_MOMENT - 5,
+        "watch_seq": [1, 0],
+        "like_seq": [0],
+        "long_watch_seq": [1],
+    }
+
+
+def test_a_history_has_the_latest_50_videos_of_each_kind_and_counts_all(tmp_path: Path) -> None:
+    rows = [
+        impression(date=20220410, time_ms=number, video_id=number % 2, long_view=int(number < 3))
+        for number in reversed(range(60))
+    ]
+    (row,) = history_of(tmp_path, earlier=rows, later=[impression()]).rows(named=True)
+    assert row["history_len"] == 60
+    assert row["watch_seq"] == [number % 2 for number in range(10, 60)]
+    assert row["long_watch_seq"] == [0, 1, 0]
+    assert row["like_seq"] == []
+
+
+@pytest.mark.parametrize("block", [700, 2_000])
+def test_tables_do_not_depend_on_how_much_is_read_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    rows = [
+        impression(
+            date=20220416 + number % 15, time_ms=number, video_id=number % 2, user_id=number % 2
+        )
+        for number in range(90)
+    ]
+    whole = log_of(tmp_path / "a", later=rows), history_of(tmp_path / "b", later=rows)
+    monkeypatch.setattr("hinet_search.data.raw_text.BLOCK_BYTES", block)
+    pieces = log_of(tmp_path / "c", later=rows), history_of(tmp_path / "d", later=rows)
+    assert whole[0].equals(pieces[0])
+    assert whole[1].equals(pieces[1])
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"is_click": 2}, "is_click must be one of 0, 1, got '2'"),
+        (
+            {"tab": 15},
+            "tab must be one of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, got '15'",
+        ),
+        ({"time_ms": "noon"}, "time_ms must be a whole number that Int64 holds, got 'noon'"),
+        ({"video_id": "1.5"}, "video_id must be a whole number that Int32 holds, got '1.5'"),
+        ({"video_id": 2**31}, "video_id must be a whole number that Int32 holds, got '2147483648'"),
+        ({"user_id": ""}, "user_id must be a whole number that Int32 holds, got nothing"),
+    ],
+)
+def test_a_broken_value_is_refused_with_its_line(
+    tmp_path: Path, row: dict[str, Any], message: str
+) -> None:
+    rows = [impression(), impression(), impression(**row), impression(**row)]
+    assert problem(tmp_path, later=rows) == f"{NAMES[1]}:4: {message}"
+
+
+def test_the_line_of_a_broken_value_is_known_in_a_later_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hinet_search.data.raw_text.BLOCK_BYTES", 500)
+    rows = [impression() for _ in range(70)] + [impression(is_like="x")]
+    assert problem(tmp_path, later=rows).startswith(f"{NAMES[1]}:72: is_like must be")
+
+
+@pytest.mark.parametrize(("line", "width"), [("1,2,3", 3), ("," * 19, 20)])
+def test_a_row_of_another_width_is_refused_with_its_line(
+    tmp_path: Path, line: str, width: int
+) -> None:
+    folder = write(tmp_path / "raw", small())
+    with (folder / NAMES[1]).open("a") as file:
+        file.write(f"{line}\n")
+    with pytest.raises(DataError) as caught:
+        get("kuairand-pure", folder, tmp_path / "out", silent)
+    assert caught.value.problems == (
+        f"{folder / NAMES[1]}:7: must have 19 values separated by ',', got {width}: {line}",
+    )
+
+
+def test_bytes_that_are_no_utf8_are_refused_with_their_line(tmp_path: Path) -> None:
+    folder = write(tmp_path / "raw", small())
+    content = (folder / NAMES[3]).read_bytes()
+    (folder / NAMES[3]).write_bytes(content.replace(b"NORMAL", b"\xff", 1))
+    with pytest.raises(DataError, match=f"{NAMES[3]}:2: must be UTF-8"):
+        get("kuairand-pure", folder, tmp_path / "out", silent)
+
+
+def test_a_file_of_another_version_is_refused_with_the_columns_that_differ(tmp_path: Path) -> None:
+    folder = write(tmp_path / "raw", small())
+    header, *rows = (folder / NAMES[2]).read_text().splitlines()
+    header = header.replace("register_days,", "days,")
+    (folder / NAMES[2]).write_text("\n".join([header, *rows]))
+    with pytest.raises(DataError) as caught:
+        get("kuairand-pure", folder, tmp_path / "out", silent)
+    (line,) = caught.value.problems
+    assert line.startswith(f"{folder / NAMES[2]}:1: must have the columns user_id, user_active")
+    assert line.endswith("; it has no 'register_days', has 'days' too")
+    assert "docs/public_data.md" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (
+            {"later": [impression(user_id=7)]},
+            f"{NAMES[2]}: must have every user_id of the log, has no 7",
+        ),
+        (
+            {"later": [impression(video_id=7)]},
+            f"{NAMES[3]}: must have every video_id of the log, has no 7",
+        ),
+        ({"users": [user(), user()]}, f"{NAMES[2]}:3: user_id must be there once, got 0 again"),
+        ({"videos": [video(), video()]}, f"{NAMES[3]}:3: video_id must be there once, got 0 again"),
+        (
+            {"videos": [video(upload_dt="10.04.2022")]},
+            f"{NAMES[3]}:2: upload_dt must be a date such as 2022-04-09, got '10.04.2022'",
+        ),
+        (
+            {"videos": [video(), video(video_id=1, tag="food")]},
+            f"{NAMES[3]}:3: tag must be whole numbers separated by commas, got 'food'",
+        ),
+    ],
+)
+def test_files_that_contradict_one_another_are_refused(
+    tmp_path: Path, files: dict[str, list[dict[str, Any]]], message: str
+) -> None:
+    assert problem(tmp_path, **files) == message
+
+
+def test_nothing_is_left_of_a_table_whose_files_are_broken(tmp_path: Path) -> None:
+    problem(tmp_path, later=[impression(), impression(is_hate=3)])
+    assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == []
+
+
+def test_a_conversion_that_failed_starts_again_with_whole_files(tmp_path: Path) -> None:
+    problem(tmp_path, earlier=[impression(date="x")])  # the log is written, the history is not
+    assert len(log_of(tmp_path)) == 3
+
+
+def test_files_that_are_missing_are_named_with_where_they_are_published(tmp_path: Path) -> None:
+    files = small()
+    write(tmp_path / "raw", {name: files[name] for name in NAMES[1:3]})
+    with pytest.raises(DataError) as caught:
+        get("kuairand-pure", tmp_path / "raw", tmp_path / "out", silent)
+    assert caught.value.problems == tuple(
+        f"--from: {tmp_path / 'raw' / name} must be a file of kuairand-pure"
+        for name in (NAMES[0], NAMES[3])
+    )
+    assert "https://github.com/chongminggao/KuaiRand" in caught.value.remedy
+
+
+@pytest.mark.parametrize("inner", ["", "data", "KuaiRand-Pure/data"])
+def test_the_files_may_lie_as_they_were_unpacked(tmp_path: Path, inner: str) -> None:
+    write(tmp_path / "raw" / inner, small())
+    written = get("kuairand-pure", tmp_path / "raw", tmp_path / "out", silent)
+    assert list(written.tables.values()) == [3, 1]
+
+
+def test_a_study_that_exists_is_kept_unless_it_may_be_overwritten(tmp_path: Path) -> None:
+    written = converted(tmp_path)
+    written.study.write_text("mine")
+    with pytest.raises(ConfigurationError, match="is there already"):
+        converted(tmp_path)
+    assert written.study.read_text() == "mine"
+    get("kuairand-pure", tmp_path / "raw", tmp_path / "out", silent, force=True)
+    assert written.study.read_text() != "mine"
+
+
+def test_the_larger_sizes_have_files_of_their_own_and_parts(tmp_path: Path) -> None:
+    files = small()
+    folder = write(tmp_path / "raw", files)
+    for name in NAMES[2:]:
+        (folder / name).rename(folder / name.replace("pure", "27k"))
+    for name in NAMES[:2]:
+        text = (folder / name).read_text()
+        for part in (1, 2):
+            (folder / name.replace("pure", f"27k_part{part}")).write_text(text)
+    written = get("kuairand-27k", folder, tmp_path / "out", silent)
+    assert list(written.tables.values()) == [6, 1]
+    assert "kuairand_27k/log.parquet" in written.definition.read_text()
+    assert "kuairand_pure" not in written.definition.read_text() + written.study.read_text()
+    times = pl.read_parquet(tmp_path / "out" / "kuairand_27k" / "log.parquet")["time_ms"]
+    assert [time - FIRST_MOMENT for time in times] == [30, 20, 0, 30, 20, 0]

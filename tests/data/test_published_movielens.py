@@ -1,0 +1,221 @@
+"""MovieLens: its published files become the table and the study of our results."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from hinet_search.common.errors import DataError
+from hinet_search.data.get import get
+
+RATINGS = ("1::30::5::50", "1::10::3::40", "2::30::4::7", "3::20::1::9")
+USERS = ("1::F::1::10::48067", "2::M::25::0::02460-1234", "3::M::56::16::70072")
+MOVIES = (
+    "10::Toy Story (1995)::Animation|Children's|Comedy",
+    "20::Cité: a film, or two (1919)::Drama",
+    "30::2010 (1984)::Mystery|Sci-Fi",
+)
+
+
+def write(
+    folder: Path,
+    ratings: tuple[str, ...] = RATINGS,
+    users: tuple[str, ...] = USERS,
+    movies: tuple[str, ...] = MOVIES,
+) -> Path:
+    """Files in the layout of MovieLens-1M."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, lines in (("ratings", ratings), ("users", users), ("movies", movies)):
+        (folder / f"{name}.dat").write_text("".join(f"{line}\n" for line in lines), "latin-1")
+    return folder
+
+
+def silent(_: str) -> None:
+    """Tell nobody."""
+
+
+def table(folder: Path, **files: tuple[str, ...]) -> pl.DataFrame:
+    get("movielens-1m", write(folder / "raw", **files), folder / "out", silent)
+    return pl.read_parquet(folder / "out" / "movielens_1m" / "ratings.parquet")
+
+
+def problem(folder: Path, **files: tuple[str, ...]) -> str:
+    with pytest.raises(DataError) as caught:
+        table(folder, **files)
+    (line,) = caught.value.problems
+    return line.replace(f"{folder / 'raw'}/", "")
+
+
+def test_a_rating_has_its_user_its_film_and_its_labels(tmp_path: Path) -> None:
+    assert table(tmp_path).drop("split", "split_time").row(0, named=True) == {
+        "user_id": 1,
+        "movie_id": 3,
+        "scenario": 0,
+        "click": 1,
+        "like": 1,
+        "rating": 5,
+        "timestamp": 50,
+        "gender": "F",
+        "age": 1,
+        "occupation": 10,
+        "zip": "48067",
+        "zip3": "480",
+        "genre_first": "Mystery",
+        "year": 1984,
+        "orig_row": 0,
+    }
+
+
+def test_films_are_numbered_by_their_line(tmp_path: Path) -> None:
+    assert table(tmp_path)["movie_id"].to_list() == [3, 1, 3, 2]
+
+
+def test_the_scenario_is_the_age_in_three_classes(tmp_path: Path) -> None:
+    ages = (1, 18, 25, 35, 45, 50, 56)
+    users = tuple(f"{number}::M::{age}::0::0" for number, age in enumerate(ages))
+    ratings = tuple(f"{number}::10::3::40" for number in range(7))
+    scenarios = table(tmp_path, users=users, ratings=ratings)["scenario"]
+    assert scenarios.to_list() == [0, 0, 1, 2, 2, 2, 2]
+
+
+def test_a_click_is_above_three_stars_and_a_like_above_four(tmp_path: Path) -> None:
+    ratings = tuple(f"1::10::{stars}::40" for stars in range(1, 6))
+    rows = table(tmp_path, ratings=ratings)
+    assert rows["click"].to_list() == [0, 0, 0, 1, 1]
+    assert rows["like"].to_list() == [0, 0, 0, 0, 1]
+
+
+def test_the_random_split_is_the_hash_of_the_row_number_of_our_table(tmp_path: Path) -> None:
+    ratings = tuple(f"1::10::3::{number}" for number in range(12))
+    assert table(tmp_path, ratings=ratings)["split"].to_list() == [
+        *("train", "valid", "train", "test", "train", "test"),
+        *("train", "train", "test", "train", "test", "train"),
+    ]
+
+
+def test_the_split_by_time_is_of_every_user_with_ties_in_order_of_the_file(tmp_path: Path) -> None:
+    times = (9, 8, 7, 6, 5, 5, 5, 2, 1, 0)
+    ratings = tuple(f"{user}::10::3::{time}" for user in (1, 2) for time in times)
+    parts = table(tmp_path, ratings=ratings)["split_time"].to_list()
+    assert parts[:10] == parts[10:] == ["test", "valid", *["train"] * 8]
+    ties = tuple("1::10::3::5" for _ in range(10))
+    assert table(tmp_path / "ties", ratings=ties)["split_time"].to_list() == [
+        *["train"] * 8,
+        "valid",
+        "test",
+    ]
+
+
+def test_columns_have_the_types_of_our_table(tmp_path: Path) -> None:
+    types = table(tmp_path).schema
+    assert types["user_id"] == types["movie_id"] == types["year"] == types["age"] == pl.Int16
+    assert types["rating"] == types["scenario"] == types["click"] == pl.Int8
+    assert types["orig_row"] == pl.UInt32
+    assert types["timestamp"] == pl.Int64
+    assert types["zip"] == pl.String
+
+
+def test_the_table_does_not_depend_on_how_much_is_read_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ratings = tuple(f"{1 + row // 7}::10::{1 + row % 5}::{row % 4}" for row in range(21))
+    whole = table(tmp_path / "whole", ratings=ratings)
+    for lines in (1, 2, 5, 20, 21):
+        monkeypatch.setattr("hinet_search.data.raw_text.BLOCK_LINES", lines)
+        assert table(tmp_path / str(lines), ratings=ratings).equals(whole)
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (
+            {"ratings": ("1::10::3::40", "1::10::6::41")},
+            "ratings.dat:2: rating must be one of 1, 2, 3, 4, 5, got '6'",
+        ),
+        (
+            {"ratings": ("1::10::3::40", "1::10::3")},
+            "ratings.dat:2: must have 4 values separated by '::', got 3: 1::10::3",
+        ),
+        (
+            {"ratings": ("1::10::3::40", "1::10::3::")},
+            "ratings.dat:2: timestamp must be a whole number that Int64 holds, got nothing",
+        ),
+        (
+            {"ratings": ("1::10::3::40", "2::10::3::1", "1::10::3::2")},
+            "ratings.dat:3: rows must be in order of users, got 1",
+        ),
+        (
+            {"ratings": (*RATINGS, "4::10::3::4")},
+            "ratings.dat:5: user_id must be one of users.dat, got 4",
+        ),
+        (
+            {"ratings": (*RATINGS, "3::40::3::4")},
+            "ratings.dat:5: movie_id must be one of movies.dat, got 40",
+        ),
+        (
+            {"users": (USERS[0], "2::M::26::0::1")},
+            "users.dat:2: age must be one of 1, 18, 25, 35, 45, 50, 56, got '26'",
+        ),
+        (
+            {"movies": (MOVIES[0], "20,Heat,Drama")},
+            "movies.dat:2: must have 3 values separated by '::', got 1: 20,Heat,Drama",
+        ),
+        ({"users": (*USERS, USERS[1])}, "users.dat:4: user_id must be there once, got 2 again"),
+        (
+            {"movies": (*MOVIES, MOVIES[1])},
+            "movies.dat:4: movie_id must be there once, got 20 again",
+        ),
+    ],
+)
+def test_a_broken_row_is_refused_with_its_line(
+    tmp_path: Path, files: dict[str, tuple[str, ...]], message: str
+) -> None:
+    assert problem(tmp_path, **files) == message
+
+
+def test_the_line_of_a_broken_row_is_known_in_a_later_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hinet_search.data.raw_text.BLOCK_LINES", 3)
+    ratings = (*("1::10::3::40",) * 7, "1::10")
+    assert problem(tmp_path, ratings=ratings).startswith("ratings.dat:8: must have 4 values")
+
+
+def later(folder: Path, ratings: str, movies: str) -> pl.DataFrame:
+    """The table of small files in the layout of MovieLens-20M."""
+    raw = folder / "ml-20m"
+    raw.mkdir(parents=True)
+    (raw / "ratings.csv").write_text(f"userId,movieId,rating,timestamp\n{ratings}")
+    (raw / "movies.csv").write_text(f"movieId,title,genres\n{movies}")
+    get("movielens-20m", folder, folder / "out", silent)
+    return pl.read_parquet(folder / "out" / "movielens_20m" / "ratings.parquet")
+
+
+def test_the_scenario_of_a_later_size_is_the_first_genre_of_the_film(tmp_path: Path) -> None:
+    ratings = "1,3,3.5,7\n1,9,4.5,8\n2,7,3.0,9\n2,4,5.0,1\n"
+    movies = (
+        '3,"Postman, The (1994)",Drama\n9,Heat,Action|Crime\n7,X (1999) ,(no genres listed)\n'
+        "4,Y (2001),Comedy\n"
+    )
+    rows = later(tmp_path, ratings, movies)
+    assert rows["scenario"].to_list() == [3, 0, -1, 2]
+    assert rows["year"].to_list() == [1994, None, 1999, 2001]
+    assert rows["click"].to_list() == [1, 1, 0, 1]
+    assert rows["like"].to_list() == [0, 1, 0, 1]
+    assert rows["movie_id"].to_list() == [3, 9, 7, 4]
+
+
+@pytest.mark.parametrize(
+    ("rating", "message"),
+    [
+        ("1,3,five,7", r"ratings\.csv:2: rating must be a finite number, got 'five'"),
+        ("1,3,inf,7", r"ratings\.csv:2: rating must be a finite number, got 'inf'"),
+        ("1,4,5,7", r"ratings\.csv:2: movie_id must be one of movies\.csv, got 4"),
+        ("1,3,5", r"ratings\.csv:2: must have 4 values separated by ',', got 3: 1,3,5"),
+    ],
+)
+def test_a_broken_row_of_a_later_size_is_refused_with_its_line(
+    tmp_path: Path, rating: str, message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        later(tmp_path, f"{rating}\n", "3,Heat (1995),Drama\n")

@@ -1,0 +1,113 @@
+"""Studies of published data sets: they load, and their definitions name what the tables have."""
+
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from hinet_search.data.get import get, known_data_sets
+from hinet_search.data.published import aliexpress, tenrec
+from hinet_search.data.study_data import dataset_of
+from hinet_search.study.load_study import load_study
+
+
+def silent(_: str) -> None:
+    """Tell nobody."""
+
+
+def write_csv(file: Path, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lines = [",".join(columns), *(",".join(map(str, row)) for row in rows)]
+    file.write_text("\n".join(lines) + "\n")
+
+
+def write_aliexpress(folder: Path, draw: random.Random) -> None:
+    num_features = len(aliexpress.CATEGORIES) + len(aliexpress.NUMBERS)
+    for country in aliexpress.COUNTRIES:
+        for part in ("train", "test"):
+            rows = []
+            for number in range(1000):
+                click = draw.randrange(2)
+                features = [draw.randrange(5) for _ in range(num_features)]
+                rows.append([number, *features, click, click * draw.randrange(2)])
+            file = folder / f"AliExpress_{country}" / f"{part}.csv"
+            write_csv(file, aliexpress.ROW.columns, rows)
+
+
+def write_tenrec(folder: Path, draw: random.Random) -> None:
+    for name in tenrec.APPS:
+        rows = [
+            [
+                *(draw.randrange(9) for _ in range(2)),
+                *(draw.randrange(2) for _ in range(4)),
+                1,
+                1,
+                1,
+                1,
+            ]
+            for _ in range(1000)
+        ]
+        write_csv(folder / name, tenrec.ROW.columns, rows)
+
+
+def write_movielens_1m(folder: Path, draw: random.Random) -> None:
+    ages = (1, 25, 35)
+    users = "".join(f"{number}::F::{age}::1::1\n" for number, age in enumerate(ages))
+    movies = "".join(f"{number}::Film (1999)::Drama\n" for number in range(20))
+    ratings = "".join(
+        f"{user}::{draw.randrange(20)}::{draw.randrange(1, 6)}::{time}\n"
+        for user in range(3)
+        for time in range(500)
+    )
+    for name, text in (("users", users), ("movies", movies), ("ratings", ratings)):
+        (folder / f"{name}.dat").write_text(text)
+
+
+def write_movielens_later(folder: Path, draw: random.Random) -> None:
+    genres = ("Action", "Adventure", "Comedy", "Drama")
+    movies = [[number, "Film (1999)", genre] for number, genre in enumerate(genres)]
+    ratings = [
+        [number // 100, draw.randrange(4), draw.randrange(1, 11) / 2, number]
+        for number in range(2000)
+    ]
+    write_csv(folder / "movies.csv", ("movieId", "title", "genres"), movies)
+    write_csv(folder / "ratings.csv", ("userId", "movieId", "rating", "timestamp"), ratings)
+
+
+@pytest.mark.parametrize(
+    ("name", "write_files", "scenarios"),
+    [
+        ("aliexpress", write_aliexpress, ("Netherlands", "Spain", "France", "United States")),
+        ("tenrec", write_tenrec, ("QK video", "QB video")),
+        ("movielens-1m", write_movielens_1m, ("age below 25", "age 25 to 34", "age 35 and over")),
+        ("movielens-20m", write_movielens_later, ("Action", "Adventure", "Comedy", "Drama")),
+        ("movielens-25m", write_movielens_later, ("Action", "Adventure", "Comedy", "Drama")),
+    ],
+)
+def test_the_written_study_encodes_the_written_table(
+    tmp_path: Path,
+    name: str,
+    write_files: Callable[[Path, random.Random], None],
+    scenarios: tuple[str, ...],
+) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    write_files(raw, random.Random(0))
+    converted = get(name, raw, tmp_path / "out", silent)
+    dataset = dataset_of(load_study(str(converted.study)), tmp_path / "cache", silent)
+    assert dataset.schema().scenarios == scenarios
+
+
+@pytest.mark.parametrize("name", known_data_sets())
+def test_the_definition_of_a_data_set_reads_the_tables_that_are_written(
+    tmp_path: Path, name: str
+) -> None:
+    data_set = known_data_sets()[name]
+    texts = data_set.study()
+    (tmp_path / "data").mkdir()
+    (tmp_path / f"{texts.name}.yaml").write_text(texts.text)
+    (tmp_path / texts.definition_name).write_text(texts.definition)
+    options = load_study(str(tmp_path / f"{texts.name}.yaml")).spec.data.source.options
+    paths = [options["path"], *(join["path"] for join in options.get("join", []))]
+    assert paths == list(data_set.tables)
