@@ -178,7 +178,8 @@ def write_movielens(tables: Path, folder: Path) -> None:
     )
     users = rows.unique("user_id", maintain_order=True)
     write_lines(folder / "users.dat", users.select("user_id", "gender", "age", "occupation", "zip"))
-    numbers = pl.DataFrame({"movie_id": range(1, rows["movie_id"].max() + 1)})
+    num_movies = rows.select(pl.col("movie_id").max()).item()
+    numbers = pl.DataFrame({"movie_id": range(1, num_movies + 1)})
     known = rows.unique("movie_id").select(pl.col("movie_id").cast(pl.Int64), "year", "genre_first")
     movies = numbers.join(known, on="movie_id", how="left", maintain_order="left").select(
         pl.col("movie_id") * 2,

@@ -227,6 +227,50 @@ def test_a_conversion_that_failed_starts_again_with_whole_files(tmp_path: Path) 
     assert len(log_of(tmp_path)) == 3
 
 
+def test_an_interrupted_conversion_leaves_no_study_and_no_part_and_starts_again(
+    tmp_path: Path,
+) -> None:
+    def interrupt(text: str) -> None:
+        if "user_history" in text:
+            raise KeyboardInterrupt
+
+    folder = write(tmp_path / "raw", small())
+    with pytest.raises(KeyboardInterrupt):
+        get("kuairand-pure", folder, tmp_path / "out", interrupt)
+    left = [path.name for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert left == ["log.parquet"]
+    get("kuairand-pure", folder, tmp_path / "out", silent)
+    assert (tmp_path / "out" / "kuairand.yaml").exists()
+
+
+def test_a_table_that_is_interrupted_while_it_is_written_is_absent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(text: str) -> None:
+        if "rows/s" in text and "4_22" in text:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("hinet_search.data.raw_text.SECONDS_BETWEEN", 0)
+    folder = write(tmp_path / "raw", small())
+    with pytest.raises(KeyboardInterrupt):
+        get("kuairand-pure", folder, tmp_path / "out", interrupt)
+    assert list((tmp_path / "out" / "kuairand_pure").iterdir()) == []
+
+
+def test_progress_says_how_many_rows_were_read_and_how_fast(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hinet_search.data.raw_text.SECONDS_BETWEEN", 0)
+    monkeypatch.setattr("hinet_search.data.raw_text.BLOCK_BYTES", 700)
+    lines: list[str] = []
+    folder = write(tmp_path / "raw", small(later=[impression() for _ in range(40)]))
+    get("kuairand-pure", folder, tmp_path / "out", lines.append)
+    counts = [line.split(": ")[1].split()[0] for line in lines if line.startswith(NAMES[1])]
+    assert counts[-1] == "40"
+    assert 0 < int(counts[0]) < 40
+    assert all(line.endswith(" rows/s") for line in lines if line.startswith(NAMES[1]))
+
+
 def test_files_that_are_missing_are_named_with_where_they_are_published(tmp_path: Path) -> None:
     files = small()
     write(tmp_path / "raw", {name: files[name] for name in NAMES[1:3]})

@@ -1,0 +1,183 @@
+"""Ali-CCP: clicks and purchases in Taobao, three scenarios (Ma et al., 2018; Tianchi 408).
+
+A sample has features of its own and those of its user, joined by a key. Fields and the rule for
+several features of a field are those of the usual preparation (Scenario-Wise-Rec).
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import polars as pl
+
+from hinet_search.data.get import Files, PublishedDataSet, StudyTexts, new_study
+from hinet_search.data.hashing import uniform
+from hinet_search.data.raw_text import (
+    Field,
+    Layout,
+    Tell,
+    broken,
+    check_once,
+    checked,
+    columns_of,
+    counted,
+    read_csv,
+)
+
+ENTRY, FEATURE, VALUE = "\x01", "\x02", "\x03"  # what begins an entry, its feature, its value
+VALID = 0.5  # share of the samples of test
+SEED = 1
+SCENARIO = "301"
+OF_SAMPLE = ("205", "206", "207", "210", "216", "508", "509", "702", "853", SCENARIO)
+OF_USER = (
+    *("101", "121", "122", "124", "125", "126", "127", "128", "129"),
+    *("109_14", "110_14", "127_14", "150_14"),
+)
+WITH_VALUE = ("109_14", "110_14", "127_14", "150_14", "508", "509", "702", "853")
+SKELETON = Layout(
+    ("sample_id", "click", "purchase", "key", "feature_count", "features"), has_header=False
+)
+SKELETON_FIELDS = {
+    "sample_id": Field(pl.Int64),
+    **{label: Field(pl.Int8, values=(0, 1)) for label in ("click", "purchase")},
+    **columns_of(("key", "features"), pl.String),
+    "feature_count": Field(pl.Int32),
+}
+COMMON = Layout(("key", "feature_count", "features"), has_header=False)
+COMMON_FIELDS = {
+    **columns_of(("key", "features"), pl.String),
+    "feature_count": Field(pl.Int32),
+}
+FOLDER = "ali_ccp"
+CATEGORIES = tuple(field for field in (*OF_USER, *OF_SAMPLE) if field != SCENARIO)
+NUMBERS = tuple(f"D{field}" for field in WITH_VALUE)
+TABLE = ("click", "purchase", SCENARIO, *CATEGORIES, *NUMBERS, "split")
+DEFINITION = f"""\
+# Ali-CCP: three scenarios (field 301), click and purchase, train as published, test halved.
+source: {{kind: table, path: {FOLDER}/samples.parquet}}
+scenario:
+  column: "{SCENARIO}"
+  values: {{1: scenario 1, 2: scenario 2, 3: scenario 3}}
+tasks:
+  click: {{column: click}}
+  purchase: {{column: purchase}}
+user: "101"
+item: "205"
+features:
+  categorical: [{", ".join(f'"{field}"' for field in CATEGORIES)}]
+  numeric: [{", ".join(NUMBERS)}]
+never_features: [split]
+minimum_frequency: 10
+split: {{by: column, column: split}}
+"""
+
+
+def _rows(files: Files, tell: Tell) -> Iterator[pl.DataFrame]:
+    for part in ("train", "test"):
+        (common_file,) = files[f"common_features_{part}.csv"]
+        (file,) = files[f"sample_skeleton_{part}.csv"]
+        users = pl.concat(_with_features(common_file, COMMON, COMMON_FIELDS, OF_USER, tell))
+        check_once(users, "key", common_file, first_line=1)
+        first_line = 1
+        for batch in _with_features(file, SKELETON, SKELETON_FIELDS, OF_SAMPLE, tell):
+            _check_keys(batch, users, file, common_file, first_line)
+            first_line += len(batch)
+            possible = batch.filter(pl.col("click") >= pl.col("purchase"))
+            joined = possible.join(users, on="key", how="left", maintain_order="left")
+            yield joined.with_columns(_split(possible["sample_id"], part)).select(TABLE)
+
+
+def _with_features(
+    file: Path, layout: Layout, fields: Mapping[str, Field], wanted: tuple[str, ...], tell: Tell
+) -> Iterator[pl.DataFrame]:
+    """The rows with a column for every wanted field, and for its value, in place of the list."""
+    first_line = 1
+    for batch in counted(read_csv(file, layout, fields), file, tell):
+        features = _features(batch, wanted, file, first_line)
+        yield batch.drop("features", "feature_count").hstack(features)
+        first_line += len(batch)
+
+
+def _features(
+    batch: pl.DataFrame, wanted: tuple[str, ...], file: Path, first_line: int
+) -> pl.DataFrame:
+    """The last feature of every wanted field of every row, 0 where there is none."""
+    entries = batch.select(
+        row=pl.int_range(pl.len(), dtype=pl.UInt32), entry=pl.col("features").str.split(ENTRY)
+    ).explode("entry", empty_as_null=True)
+    _check_counts(batch, entries, file, first_line)
+    halves = entries.with_columns(pl.col("entry").str.splitn(FEATURE, 2).struct.unnest())
+    parts = halves.rename({"field_0": "field", "field_1": "rest"}).with_columns(
+        pl.col("rest")
+        .str.splitn(VALUE, 2)
+        .struct.rename_fields(["feature", "value"])
+        .struct.unnest()
+    )
+    is_broken = parts["value"].is_null()
+    first = is_broken.arg_max() if is_broken.any() else None
+    if first is not None:
+        line = first_line + parts["row"][first]
+        problem = f"must have entries of field, feature and value, got {parts['entry'][first]!r}"
+        raise broken(file, line, problem)
+    chosen = parts.filter(pl.col("field").is_in(wanted))
+    columns = [_last(field, "feature").alias(field) for field in wanted]
+    columns += [_last(field, "value").alias(f"D{field}") for field in wanted if field in WITH_VALUE]
+    found = chosen.group_by("row").agg(columns)
+    texts = entries.select(pl.col("row").unique(maintain_order=True)).join(
+        found, on="row", how="left", maintain_order="left"
+    )
+    fields = columns_of(wanted, pl.Int64, optional=True) | columns_of(
+        [name for name in NUMBERS if name in texts.columns], pl.Float32, optional=True
+    )
+    return checked(texts, fields, file, first_line).fill_null(0)
+
+
+def _last(field: str, part: str) -> pl.Expr:
+    return pl.col(part).filter(pl.col("field") == field).last()
+
+
+def _check_counts(batch: pl.DataFrame, entries: pl.DataFrame, file: Path, first_line: int) -> None:
+    counts = entries.group_by("row", maintain_order=True).agg(pl.len())["len"]
+    is_wrong = counts != batch["feature_count"]
+    row = is_wrong.arg_max() if is_wrong.any() else None
+    if row is not None:
+        wanted = batch["feature_count"][row]
+        raise broken(file, first_line + row, f"must have {wanted} features, got {counts[row]}")
+
+
+def _check_keys(
+    batch: pl.DataFrame, users: pl.DataFrame, file: Path, common_file: Path, first_line: int
+) -> None:
+    is_unknown = ~batch["key"].is_in(users["key"].implode())
+    row = is_unknown.arg_max() if is_unknown.any() else None
+    if row is not None:
+        problem = f"key must be one of {common_file.name}, got '{batch['key'][row]}'"
+        raise broken(file, first_line + row, problem)
+
+
+def _split(samples: pl.Series, part: str) -> pl.Series:
+    """The published part; test is halved by a hash of the sample."""
+    if part == "train":
+        return pl.repeat("train", len(samples), eager=True).alias("split")
+    position = pl.Series(uniform(samples.cast(pl.UInt64).to_numpy(), SEED))
+    names = pl.select(pl.when(position < VALID).then(pl.lit("valid")).otherwise(pl.lit("test")))
+    return names.to_series().alias("split")
+
+
+def _study() -> StudyTexts:
+    return new_study(FOLDER, "Ali-CCP (three scenarios, click and purchase)", DEFINITION, passes=1)
+
+
+DATA_SETS = (
+    PublishedDataSet(
+        name="ali-ccp",
+        published_at="https://tianchi.aliyun.com/dataset/408",
+        folders=("", "data"),
+        files=tuple(
+            f"{kind}_{part}.csv"
+            for part in ("train", "test")
+            for kind in ("sample_skeleton", "common_features")
+        ),
+        tables={f"{FOLDER}/samples.parquet": _rows},
+        study=_study,
+    ),
+)
