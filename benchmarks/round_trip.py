@@ -183,8 +183,8 @@ def write_movielens(tables: Path, folder: Path) -> None:
     known = rows.unique("movie_id").select(pl.col("movie_id").cast(pl.Int64), "year", "genre_first")
     movies = numbers.join(known, on="movie_id", how="left", maintain_order="left").select(
         pl.col("movie_id") * 2,
-        pl.format("Film: n° {} ({})", "movie_id", pl.col("year").fill_null(1900)),
-        pl.col("genre_first").fill_null("Drama") + "|War",
+        title=pl.format("Film: n° {} ({})", "movie_id", pl.col("year").fill_null(1900)),
+        genres=pl.col("genre_first").fill_null("Drama") + "|War",
     )
     write_lines(folder / "movies.dat", movies)
     print(f"movielens-1m: {len(rows):,} ratings, {len(users):,} users, {len(movies):,} films")

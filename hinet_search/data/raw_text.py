@@ -153,7 +153,8 @@ def _parsed(name: str, dtype: type[pl.DataType]) -> pl.Expr:
         return text
     number = text.cast(pl.Float64, strict=False)
     if dtype.is_float():
-        return pl.when(number.is_finite()).then(number).cast(dtype)
+        held = number.cast(dtype)
+        return pl.when(held.is_finite()).then(held).alias(name)
     is_whole = (number == number.round()) & (number.abs() < 2**53)
     rounded = pl.when(is_whole).then(number).cast(pl.Int64, strict=False)
     return pl.coalesce(text.cast(pl.Int64, strict=False), rounded).cast(dtype, strict=False)

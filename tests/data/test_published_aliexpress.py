@@ -63,6 +63,7 @@ def test_a_tenth_of_the_searches_of_train_is_valid_and_a_search_is_never_divided
     [
         ({"conversion": 1}, "conversion must be 0 where click is 0, got 1"),
         ({"click": 2}, "click must be one of 0, 1, got '2'"),
+        ({"numerical_1": "1e39"}, "numerical_1 must be a finite number, got '1e39'"),
         ({"numerical_63": "much"}, "numerical_63 must be a finite number, got 'much'"),
         (
             {"categorical_1": ""},

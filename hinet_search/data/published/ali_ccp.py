@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from hinet_search.data.get import Files, PublishedDataSet, StudyTexts, new_study
-from hinet_search.data.hashing import uniform
+from hinet_search.data.hashing import keys_of, uniform
 from hinet_search.data.raw_text import (
     Field,
     Layout,
@@ -158,7 +158,7 @@ def _split(samples: pl.Series, part: str) -> pl.Series:
     """The published part; test is halved by a hash of the sample."""
     if part == "train":
         return pl.repeat("train", len(samples), eager=True).alias("split")
-    position = pl.Series(uniform(samples.cast(pl.UInt64).to_numpy(), SEED))
+    position = pl.Series(uniform(keys_of(samples), SEED))
     names = pl.select(pl.when(position < VALID).then(pl.lit("valid")).otherwise(pl.lit("test")))
     return names.to_series().alias("split")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from hinet_search.data.get import Files, PublishedDataSet, StudyTexts, new_study
-from hinet_search.data.hashing import uniform
+from hinet_search.data.hashing import keys_of, uniform
 from hinet_search.data.raw_text import Field, Layout, Tell, broken, columns_of, counted, read_csv
 
 COUNTRIES = ("NL", "ES", "FR", "US")
@@ -71,7 +71,7 @@ def _split(searches: pl.Series, part: str) -> pl.Series:
     """The published part; a tenth of the searches of train is valid, by a hash of their ids."""
     if part == "test":
         return pl.repeat("test", len(searches), eager=True).alias("split")
-    position = pl.Series(uniform(searches.cast(pl.UInt64).to_numpy(), SEED))
+    position = pl.Series(uniform(keys_of(searches), SEED))
     names = pl.select(pl.when(position < VALID).then(pl.lit("valid")).otherwise(pl.lit("train")))
     return names.to_series().alias("split")
 
