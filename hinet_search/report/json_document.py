@@ -159,12 +159,12 @@ def _front(record: StudyRecord) -> dict[str, Json]:
             "objectives": [record.objective, *record.other_objectives],
             "finalists": [
                 {
-                    "arm": candidate.arm.name,
-                    "trial": candidate.trial_number,
-                    "values": [_plain(value) for value in candidate.values],
-                    "on_front": candidate.is_on_front,
+                    "arm": contender.arm.name,
+                    "trial": contender.trial_number,
+                    "values": [_plain(value) for value in contender.values],
+                    "on_front": contender.is_on_front,
                 }
-                for candidate in finalists_of(record, objectives_of(record))
+                for contender in finalists_of(record, objectives_of(record))
             ],
         }
     }

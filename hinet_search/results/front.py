@@ -11,7 +11,7 @@ from hinet_search.results.trade_offs import Objectives, is_on_front
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Contender:
     """A trial or a finalist with its value in every objective, on validation."""
 
     arm: ArmRecord
@@ -31,20 +31,20 @@ def objectives_of(record: StudyRecord) -> Objectives:
     return Objectives(Objective(record.objective), record.other_objectives)
 
 
-def finalists_of(record: StudyRecord, objectives: Objectives) -> list[Candidate]:
+def finalists_of(record: StudyRecord, objectives: Objectives) -> list[Contender]:
     """Return the finalists of arms and students, best first; values are means over their seeds."""
     found = [
-        Candidate(arm, finalist.trial_number, _values_of(objectives, finalist), finalist)
+        Contender(arm, finalist.trial_number, _values_of(objectives, finalist), finalist)
         for arm in record.arms_and_students
         for finalist in arm.finalists
         if finalist.runs
     ]
-    points = [objectives.signed(candidate.values) for candidate in found]
+    points = [objectives.signed(contender.values) for contender in found]
     marked = [
-        replace(candidate, is_on_front=mark)
-        for candidate, mark in zip(found, is_on_front(points), strict=True)
+        replace(contender, is_on_front=mark)
+        for contender, mark in zip(found, is_on_front(points), strict=True)
     ]
-    return sorted(marked, key=lambda candidate: objectives.signed(candidate.values), reverse=True)
+    return sorted(marked, key=lambda contender: objectives.signed(contender.values), reverse=True)
 
 
 def _values_of(objectives: Objectives, finalist: FinalistRecord) -> tuple[float, ...]:
@@ -55,7 +55,7 @@ def _values_of(objectives: Objectives, finalist: FinalistRecord) -> tuple[float,
     return tuple(fmean(values) for values in zip(*by_run, strict=True))
 
 
-def trials_of(record: StudyRecord, objectives: Objectives) -> Iterator[Candidate]:
+def trials_of(record: StudyRecord, objectives: Objectives) -> Iterator[Contender]:
     """Yield the complete trials of arms and students; their values are those of one seed."""
     sign = 1.0 if objectives.first.maximize else -1.0
     for arm in record.arms_and_students:
@@ -64,4 +64,4 @@ def trials_of(record: StudyRecord, objectives: Objectives) -> Iterator[Candidate
                 continue
             best = max(trial.evaluations, key=lambda evaluation: sign * evaluation.objective)
             values = objectives.values(trial.value, best.cells, trial.cost)
-            yield Candidate(arm, trial.number, values)
+            yield Contender(arm, trial.number, values)

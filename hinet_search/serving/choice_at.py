@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 from hinet_search.common.errors import ConfigurationError, StudyConflict, did_you_mean
-from hinet_search.results.front import Candidate, finalists_of
+from hinet_search.results.front import Contender, finalists_of
 from hinet_search.results.objectives import Objective
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.trade_offs import LATENCY, Objectives, is_maximized, refuse_unknown
@@ -86,30 +86,30 @@ def choose_at(record: StudyRecord, name: str | None, seeds: Seeds, limit: Limit)
             f"known: {', '.join(names)}{did_you_mean(name, names)}"
         )
     objectives = Objectives(Objective(record.objective), (limit.name,))
-    candidates = [
-        candidate
-        for candidate in finalists_of(record, objectives)
-        if name in (None, candidate.arm.name) and _is_kept(record, candidate)
+    contenders = [
+        contender
+        for contender in finalists_of(record, objectives)
+        if name in (None, contender.arm.name) and _is_kept(record, contender)
     ]
-    admitted = [each for each in candidates if limit.admits(each.values[1])]
+    admitted = [each for each in contenders if limit.admits(each.values[1])]
     if not admitted:
-        raise _nothing_within(record, objectives, limit, candidates)
+        raise _nothing_within(record, objectives, limit, contenders)
     best = admitted[0]
     assert best.finalist is not None, "it is a finalist"
     why = f"the best of {len(admitted)} finalists on validation with {limit.title}"
     return of_finalist(record, best.arm, best.finalist, seeds, why)
 
 
-def _is_kept(record: StudyRecord, candidate: Candidate) -> bool:
+def _is_kept(record: StudyRecord, contender: Contender) -> bool:
     """Whether the study has kept the weights of a finalist."""
-    is_chosen = candidate.finalist is not None and candidate.finalist.chosen
+    is_chosen = contender.finalist is not None and contender.finalist.chosen
     return is_chosen or bool(record.other_objectives)
 
 
 def _nothing_within(
-    record: StudyRecord, objectives: Objectives, limit: Limit, candidates: Sequence[Candidate]
+    record: StudyRecord, objectives: Objectives, limit: Limit, contenders: Sequence[Contender]
 ) -> StudyConflict:
-    known = [each for each in candidates if isfinite(each.values[1])]
+    known = [each for each in contenders if isfinite(each.values[1])]
     if not known:
         return StudyConflict(
             f"study '{record.name}' has no finalist whose {limit.name} is known",

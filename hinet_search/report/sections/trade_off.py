@@ -24,7 +24,7 @@ from hinet_search.report.drawing.html import (
 from hinet_search.report.drawing.scatter import ScatterPoint, front, marks, sides_of, size_labels
 from hinet_search.report.facts import record as record_facts
 from hinet_search.results.finalist_values import headline_by_seed
-from hinet_search.results.front import Candidate, finalists_of, objectives_of, trials_of
+from hinet_search.results.front import Contender, finalists_of, objectives_of, trials_of
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.trade_offs import COSTS, LATENCY, Objectives, is_on_front
 from hinet_search.results.verdict import in_words, title
@@ -45,7 +45,7 @@ def build(record: StudyRecord) -> Card:
     trials = _fronts_of_trials(record, objectives)
     if not finalists and not trials:
         raise NotApplicable("needs a complete trial, which the launch command trains")
-    on_front = [candidate for candidate in finalists if candidate.is_on_front]
+    on_front = [contender for contender in finalists if contender.is_on_front]
     body = [
         *(
             _picture(record, objectives, place, finalists, trials)
@@ -60,7 +60,7 @@ def build(record: StudyRecord) -> Card:
 
 
 def _heading(
-    record: StudyRecord, finalists: Sequence[Candidate], on_front: Sequence[Candidate]
+    record: StudyRecord, finalists: Sequence[Contender], on_front: Sequence[Contender]
 ) -> str:
     names = [record.objective, *record.other_objectives]
     of_all = in_words([record_facts.metric_in_words(name) for name in names])
@@ -73,10 +73,10 @@ def _heading(
     )
 
 
-def _lead(finalists: Sequence[Candidate], on_front: Sequence[Candidate]) -> str:
+def _lead(finalists: Sequence[Contender], on_front: Sequence[Contender]) -> str:
     if not finalists:
         return "Complete trials on validation, with one seed; finalists come later."
-    arms = list(dict.fromkeys(title(candidate.arm.name) for candidate in on_front))
+    arms = list(dict.fromkeys(title(contender.arm.name) for contender in on_front))
     return (
         f"Nothing beats these finalists, of {in_words(arms)}: whatever is better in one objective "
         "is worse in another. Values are of validation, means over seeds. Differences within the "
@@ -84,14 +84,14 @@ def _lead(finalists: Sequence[Candidate], on_front: Sequence[Candidate]) -> str:
     )
 
 
-def _fronts_of_trials(record: StudyRecord, objectives: Objectives) -> list[Candidate]:
+def _fronts_of_trials(record: StudyRecord, objectives: Objectives) -> list[Contender]:
     """Return the trials on the front of their arm, without those far below every finalist."""
-    by_arm: dict[str, list[Candidate]] = {}
-    for candidate in trials_of(record, objectives):
-        by_arm.setdefault(candidate.arm.name, []).append(candidate)
+    by_arm: dict[str, list[Contender]] = {}
+    for contender in trials_of(record, objectives):
+        by_arm.setdefault(contender.arm.name, []).append(contender)
     kept = []
     for of_arm in by_arm.values():
-        points = [objectives.signed(candidate.values) for candidate in of_arm]
+        points = [objectives.signed(contender.values) for contender in of_arm]
         kept += [each for each, mark in zip(of_arm, is_on_front(points), strict=True) if mark]
     return kept
 
@@ -100,17 +100,17 @@ def _picture(
     record: StudyRecord,
     objectives: Objectives,
     place: int,
-    finalists: Sequence[Candidate],
-    trials: Sequence[Candidate],
+    finalists: Sequence[Contender],
+    trials: Sequence[Contender],
 ) -> Markup:
     """Plot the first objective against another one; empty with fewer than two to draw."""
     name, maximize = objectives.others[place - 1], objectives.directions[place]
 
-    def points_of(candidates: Sequence[Candidate]) -> list[ScatterPoint]:
+    def points_of(contenders: Sequence[Contender]) -> list[ScatterPoint]:
         return [
-            _point(candidate, place, name, maximize=maximize)
-            for candidate in candidates
-            if _can_be_drawn(candidate.values[place], name)
+            _point(contender, place, name, maximize=maximize)
+            for contender in contenders
+            if _can_be_drawn(contender.values[place], name)
         ]
 
     points, small = points_of(finalists), points_of(_in_sight(finalists, trials, objectives))
@@ -147,8 +147,8 @@ def _small_mark(point: ScatterPoint, x_axis: Axis, y_axis: Axis) -> Markup:
 
 
 def _in_sight(
-    finalists: Sequence[Candidate], trials: Sequence[Candidate], objectives: Objectives
-) -> list[Candidate]:
+    finalists: Sequence[Contender], trials: Sequence[Contender], objectives: Objectives
+) -> list[Contender]:
     """Return the trials that do not flatten the finalists: those within twice their range."""
     values = [objectives.signed(each.values)[0] for each in finalists]
     if not values:
@@ -161,16 +161,16 @@ def _can_be_drawn(value: float, name: str) -> bool:
     return isfinite(value) and (name not in COSTS or value > 0)
 
 
-def _point(candidate: Candidate, place: int, name: str, *, maximize: bool) -> ScatterPoint:
-    value = candidate.values[place]
+def _point(contender: Contender, place: int, name: str, *, maximize: bool) -> ScatterPoint:
+    value = contender.values[place]
     size = log10(value) if name in COSTS else (-value if maximize else value)
-    shown = title(candidate.arm.name)
+    shown = title(contender.arm.name)
     return ScatterPoint(
-        f"{shown}, trial {candidate.trial_number}",
+        f"{shown}, trial {contender.trial_number}",
         False,
         size,
-        candidate.values[0],
-        label=shown if candidate.is_on_front else "",
+        contender.values[0],
+        label=shown if contender.is_on_front else "",
     )
 
 
@@ -182,8 +182,8 @@ def _labels(x_axis: Axis, *, maximize: bool) -> Iterator[Markup]:
         yield tag("span", text, class_="tx", style=f"left:{x_axis.place(value):.1f}%")
 
 
-def _table(record: StudyRecord, candidates: Sequence[Candidate]) -> Markup:
-    if not candidates:
+def _table(record: StudyRecord, contenders: Sequence[Contender]) -> Markup:
+    if not contenders:
         return Markup("")
     names = [record.objective, *record.other_objectives]
     measures = [
@@ -199,7 +199,7 @@ def _table(record: StudyRecord, candidates: Sequence[Candidate]) -> Markup:
             _on_test(record, each),
             words("of its arm" if each.finalist and each.finalist.chosen else numbers.DASH),
         )
-        for each in candidates
+        for each in contenders
     ]
     return scroll("Finalists and their objectives", table(header, rows, class_="cost"))
 
@@ -216,20 +216,20 @@ def _value(name: str, value: float) -> str:
     return numbers.compact(value) if name in COSTS else numbers.metric(value)
 
 
-def _on_test(record: StudyRecord, candidate: Candidate) -> str:
-    assert candidate.finalist is not None, "only finalists have a row"
-    values = headline_by_seed(record, candidate.finalist, "test").values()
+def _on_test(record: StudyRecord, contender: Contender) -> str:
+    assert contender.finalist is not None, "only finalists have a row"
+    values = headline_by_seed(record, contender.finalist, "test").values()
     return numbers.metric(fmean(values)) if values else "not opened"
 
 
-def _beaten(record: StudyRecord, candidates: Sequence[Candidate]) -> Markup:
-    if not candidates:
+def _beaten(record: StudyRecord, contenders: Sequence[Contender]) -> Markup:
+    if not contenders:
         return Markup("")
-    summary = f"{numbers.plural(len(candidates), 'finalist')} that another one beats"
-    return details(record_facts.capitalized(summary), _table(record, candidates))
+    summary = f"{numbers.plural(len(contenders), 'finalist')} that another one beats"
+    return details(record_facts.capitalized(summary), _table(record, contenders))
 
 
-def _command(record: StudyRecord, on_front: Sequence[Candidate]) -> Markup:
+def _command(record: StudyRecord, on_front: Sequence[Contender]) -> Markup:
     """Return the command that exports a member of the front, by its first further objective."""
     if record.state != "done" or not on_front:
         return Markup("")
