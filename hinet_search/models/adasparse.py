@@ -8,8 +8,9 @@ factor per neuron (arXiv 2206.13108, section on the domain-aware pruner):
     scaling        v_out = beta sigmoid(v_in),           pi = v_out
     fusion         v_out = beta sigmoid(alpha v_in),     pi = v_out if v_out > epsilon else 0
 
-alpha grows in training from 0.1 to 5, beta is 2 (both from the paper). x holds e_d too. The paper
-has one output; here the trunk and its pruners are shared and every (scenario, task) has a tower.
+alpha grows in training from 0.1 to 5, beta is 2 (as summaries of the paper have it). x holds e_d
+too. The paper has one output; here the trunk and its pruners are shared and every (scenario, task)
+has a tower.
 
 - The paper adds a penalty to the loss that keeps the share of pruned neurons in a range. Models
   here do not change the loss, so there is none: the data alone decide how much is pruned.
