@@ -32,6 +32,7 @@ _WRITTEN = {
     "ple": "PLE",
     "hmoe": "HMoE",
     "star": "STAR",
+    "pepnet": "PEPNet",
     "single": "Single",
     "shared_bottom": "Shared Bottom",
     "flat_moe": "Flat MoE",
