@@ -33,6 +33,7 @@ _WRITTEN = {
     "hmoe": "HMoE",
     "star": "STAR",
     "pepnet": "PEPNet",
+    "m2m": "M2M",
     "single": "Single",
     "shared_bottom": "Shared Bottom",
     "flat_moe": "Flat MoE",

@@ -27,7 +27,7 @@ from hinet_search.training.trial_config import build_config
 
 GATED = ("flat_moe", "hinet", "hmoe", "m3oe", "mmoe", "ple")
 # Scenarios share all weights and differ by the embedding of the scenario.
-SHARED = ("pepnet",)
+SHARED = ("m2m", "pepnet")
 
 
 @every_case
