@@ -155,9 +155,12 @@ def test_rows_of_a_scenario_train_the_vector_of_that_scenario_alone(scenario: in
 def test_generated_weights_start_in_the_range_of_a_linear_layer() -> None:
     torch.manual_seed(0)
     unit, bound = MetaUnit(64, 16, 2, 1), 1 / 8
-    generated = unit.generators[0](torch.zeros(1, 16)).detach()
-    assert float(generated.abs().max()) <= bound
-    assert float(generated.std()) == pytest.approx(bound / 3**0.5, rel=0.05)
+    start = unit.generators[0](torch.zeros(1, 16)).detach()
+    assert float(start.abs().max()) <= bound
+    assert float(start.std()) == pytest.approx(bound / 3**0.5, rel=0.05)
+    step = unit.generators[0](torch.eye(16)).detach() - start  # one part of the knowledge is 1
+    assert float(step.abs().max()) <= bound / 4 + 1e-6
+    assert float(step.std()) == pytest.approx(bound / 4 / 3**0.5, rel=0.05)
 
 
 def test_insight_shows_the_attention_of_present_scenarios() -> None:
