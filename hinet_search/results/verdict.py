@@ -39,6 +39,9 @@ _WRITTEN = {
     "flat_moe": "Flat MoE",
     "m3oe": "M3oE",
     "hamur": "HAMUR",
+    "adasparse": "AdaSparse",
+    "dcn_v2": "DCN-V2",
+    "final_mlp": "FinalMLP",
     "trees": "Trees",
     "ensemble": "Ensemble",
 }
