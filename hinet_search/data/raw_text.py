@@ -14,7 +14,7 @@ from pyarrow import csv
 
 from hinet_search.common.errors import DataError, shortened
 
-BLOCK_BYTES = 16 * 2**20  # of a CSV file, read at once
+BLOCK_BYTES = 4 * 2**20  # of a CSV file, read at once
 BLOCK_LINES = 100_000  # of a file with another separator, read at once
 SECONDS_BETWEEN = 10  # two lines of progress
 AGAIN = "compare the file with its checksum, and unpack or download it again"
