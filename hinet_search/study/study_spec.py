@@ -313,13 +313,10 @@ class StudySpec(Frozen):
         if not self.objectives:
             return self
         if "objective" in self.model_fields_set and self.objective != self.objectives[0]:
-            raise ValueError(
-                f"objective ({self.objective}) and objectives are both given; leave one out"
-            )
-        if len(self.objectives) > 1 and self.pruner.kind not in ("none", "median"):
-            raise ValueError(
-                f"pruner must be none or median with several objectives, got {self.pruner.kind}"
-            )
+            raise ValueError(f"objective ({self.objective}) and objectives differ; leave one out")
+        kind = self.pruner.kind
+        if self.other_objectives and kind not in ("none", "median"):
+            raise ValueError(f"pruner must be none or median with several objectives, got {kind}")
         return self.model_copy(update={"objective": self.objectives[0]})
 
     @model_validator(mode="after")

@@ -93,7 +93,7 @@ def test_without_the_option_nothing_of_the_package_is_imported(lab: Path) -> Non
         hinet_search.launch(str(write_package(lab)))
     (problem,) = caught.value.problems
     assert problem.startswith(
-        f"{lab}/study.yaml:23:8: model 'my_lab.models.wide' is not known, must be one of flat_moe,"
+        f"{lab}/study.yaml:23:8: model 'my_lab.models.wide' is not known, must be one of adasparse,"
     )
     assert problem.endswith("or of a package that is allowed: --plugin my_lab.models")
     assert imported(lab) == 0

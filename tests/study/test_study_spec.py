@@ -281,7 +281,7 @@ REFUSED = {
     ),
     "an objective beside others that begin with another": (
         SMALL + "objectives: [mean_auc, ece]\nobjective: logloss\n",
-        ["s.yaml:1: objective (logloss) and objectives are both given; leave one out"],
+        ["s.yaml:1: objective (logloss) and objectives differ; leave one out"],
     ),
     "several objectives with a pruner for one": (
         SMALL + "objectives: [mean_auc, ece]\npruner: asha\n",

@@ -85,7 +85,7 @@ def _lead(finalists: Sequence[Contender], on_front: Sequence[Contender]) -> str:
 
 
 def _fronts_of_trials(record: StudyRecord, objectives: Objectives) -> list[Contender]:
-    """Return the trials on the front of their arm, without those far below every finalist."""
+    """Return the trials on the front of their arm."""
     by_arm: dict[str, list[Contender]] = {}
     for contender in trials_of(record, objectives):
         by_arm.setdefault(contender.arm.name, []).append(contender)
