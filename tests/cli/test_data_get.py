@@ -1,10 +1,12 @@
-"""From published files to a checked study: `data get`, then `check`."""
+"""From published files to a study that can be launched: `data get`."""
 
 import random
 from pathlib import Path
 
 import pytest
 
+from hinet_search import api
+from hinet_search.study.launch_options import LaunchOptions
 from tests.cli.conftest import Run
 from tests.data.published_kuairand import FIRST_MOMENT, impression, small, user, video, write
 
@@ -50,7 +52,7 @@ def test_a_folder_that_cannot_be_written_is_an_error_of_the_environment(
 
 
 @pytest.mark.slow
-def test_the_study_of_a_converted_data_set_is_accepted_by_check(run: Run, tmp_path: Path) -> None:
+def test_the_study_of_a_converted_data_set_is_ready_to_launch(run: Run, tmp_path: Path) -> None:
     draw = random.Random(0)
     later = [
         impression(
@@ -75,6 +77,5 @@ def test_the_study_of_a_converted_data_set_is_accepted_by_check(run: Run, tmp_pa
     write(tmp_path / "raw", small(earlier=earlier, later=later, users=users, videos=videos))
     converted = run("data", "get", "kuairand-pure", "--from", "raw", "-o", "out")
     assert converted.code == 0, converted.err
-    checked = run("check", "out/kuairand.yaml")
-    assert checked.code == 0, checked.err
-    assert "5 scenarios x 2 tasks" in checked.out
+    ready = api.ready(str(tmp_path / "out" / "kuairand.yaml"), LaunchOptions(output=tmp_path))
+    assert (len(ready.dataset.record.scenarios), len(ready.dataset.record.tasks)) == (5, 2)

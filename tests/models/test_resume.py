@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from cases import APART, JOINT, Case
+from cases import Case, every_case_in_turn
 
 from hinet_search.results.objectives import objective_named
 from hinet_search.results.records import EvaluationRecord
@@ -82,7 +82,7 @@ def check(
     assert seconds == sorted(seconds)
 
 
-@pytest.mark.parametrize("case", [*JOINT, *APART], ids=str)
+@every_case_in_turn
 def test_every_network_resumes_from_the_middle_of_a_pass(case: Case, tmp_path: Path) -> None:
     check(lambda: case.build(DATA.full_schema, 3), conditions(), tmp_path, (7, 16))
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from cases import Case, every_case
+from cases import Case, every_case_in_turn
 from torch import nn
 
 from hinet_search.models.layers.activation import Activation
@@ -42,7 +42,7 @@ def built(case: Case, seed: int) -> nn.Module:
     return model
 
 
-@every_case
+@every_case_in_turn
 def test_stacked_models_end_where_each_ends_alone_on_the_same_batches(case: Case) -> None:
     conditions = make_conditions(clip_norm=0.05)
     alone = [built(case, seed) for seed in SEEDS]
