@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from hinet_search.api import quiet
 from hinet_search.common.errors import DataError
 from hinet_search.data.get import get
 from hinet_search.data.published.ali_ccp import OF_SAMPLE, OF_USER
@@ -16,10 +17,6 @@ USER = [("101", 11, 1.0), ("109_14", 5, 0.5), ("109_14", 6, 2.5), ("999", 1, 1.0
 SAMPLE = [("205", 7, 1.0), ("508", 8, 0.25), ("301", 2, 1.0)]
 
 Entries = list[tuple[str, object, object]]
-
-
-def silent(_: str) -> None:
-    """Tell nobody."""
 
 
 def features(entries: Entries) -> str:
@@ -40,7 +37,7 @@ def write(folder: Path, train: list[str], test: list[str], users: list[str]) -> 
 
 
 def table(folder: Path, train: list[str], test: list[str], users: list[str]) -> pl.DataFrame:
-    get("ali-ccp", write(folder / "raw", train, test, users), folder / "out", silent)
+    get("ali-ccp", write(folder / "raw", train, test, users), folder / "out", quiet)
     return pl.read_parquet(folder / "out" / "ali_ccp" / "samples.parquet")
 
 
@@ -137,6 +134,6 @@ def test_the_written_study_encodes_the_written_table(tmp_path: Path) -> None:
         click = draw.randrange(2)
         samples.append(sample(number, f"u{number % 20}", entries, click, click * draw.randrange(2)))
     raw = write(tmp_path / "raw", samples, samples, users)
-    converted = get("ali-ccp", raw, tmp_path / "out", silent)
-    dataset = dataset_of(load_study(str(converted.study)), tmp_path / "cache", silent)
+    converted = get("ali-ccp", raw, tmp_path / "out", quiet)
+    dataset = dataset_of(load_study(str(converted.study)), tmp_path / "cache", quiet)
     assert dataset.schema().scenarios == ("scenario 1", "scenario 2", "scenario 3")

@@ -5,6 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from hinet_search.api import quiet
 from hinet_search.common.errors import DataError
 from hinet_search.data.get import get
 
@@ -30,12 +31,8 @@ def write(
     return folder
 
 
-def silent(_: str) -> None:
-    """Tell nobody."""
-
-
 def table(folder: Path, **files: tuple[str, ...]) -> pl.DataFrame:
-    get("movielens-1m", write(folder / "raw", **files), folder / "out", silent)
+    get("movielens-1m", write(folder / "raw", **files), folder / "out", quiet)
     return pl.read_parquet(folder / "out" / "movielens_1m" / "ratings.parquet")
 
 
@@ -187,7 +184,7 @@ def later(folder: Path, ratings: str, movies: str) -> pl.DataFrame:
     raw.mkdir(parents=True)
     (raw / "ratings.csv").write_text(f"userId,movieId,rating,timestamp\n{ratings}")
     (raw / "movies.csv").write_text(f"movieId,title,genres\n{movies}")
-    get("movielens-20m", folder, folder / "out", silent)
+    get("movielens-20m", folder, folder / "out", quiet)
     return pl.read_parquet(folder / "out" / "movielens_20m" / "ratings.parquet")
 
 

@@ -6,14 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from hinet_search.api import quiet
 from hinet_search.data.get import get, known_data_sets
 from hinet_search.data.published import aliexpress, tenrec
 from hinet_search.data.study_data import dataset_of
 from hinet_search.study.load_study import load_study
-
-
-def silent(_: str) -> None:
-    """Tell nobody."""
 
 
 def write_csv(file: Path, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -94,8 +91,8 @@ def test_the_written_study_encodes_the_written_table(
     raw = tmp_path / "raw"
     raw.mkdir()
     write_files(raw, random.Random(0))
-    converted = get(name, raw, tmp_path / "out", silent)
-    dataset = dataset_of(load_study(str(converted.study)), tmp_path / "cache", silent)
+    converted = get(name, raw, tmp_path / "out", quiet)
+    dataset = dataset_of(load_study(str(converted.study)), tmp_path / "cache", quiet)
     assert dataset.schema().scenarios == scenarios
 
 

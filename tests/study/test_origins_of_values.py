@@ -1,4 +1,4 @@
-"""Every value of a study is shown with its source, as somebody would write it."""
+"""Every value of a study is shown with its source, as a file would have it."""
 
 from pathlib import Path
 

@@ -7,20 +7,10 @@ import pytest
 
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.common.plugins import names
-from hinet_search.results.objectives import NAMES
-from hinet_search.study.load_study import MODELS, Study, check_study_name, load_study
+from hinet_search.study.load_study import MODELS, check_study_name, load_study
 from hinet_search.study.study_spec import ArmSpec, FinalistSpec, PrunerSpec, SamplerSpec, StudySpec
+from tests.study.written import DATA, SMALL, load, refusal
 
-DATA = """\
-data:
-  source: {kind: synthetic}
-  scenario: {column: scenario}
-  tasks: {click: {column: click}, order: {column: order}}
-  features: {categorical: [user_id]}
-  split: {by: random}
-"""
-SMALL = DATA + "arms: {mmoe: , shared_bottom: }\n"
-KNOWN = ", ".join([*NAMES, "auc[SCENARIO/TASK]", "logloss[SCENARIO/TASK]"])
 HOSTILE = [
     "../../etc/passwd",
     "a/b",
@@ -49,19 +39,6 @@ HOSTILE = [
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def load(text: str, **others: str) -> Study:
-    """Writes files and loads the first: `load("text of s.yaml", data="text of data.yaml")`."""
-    for name, content in {"s": text, **others}.items():
-        Path(f"{name}.yaml").write_text(content, encoding="utf-8")
-    return load_study("s.yaml")
-
-
-def refusal(text: str, **others: str) -> tuple[str, ...]:
-    with pytest.raises(ConfigurationError) as caught:
-        load(text, **others)
-    return caught.value.problems
 
 
 def test_a_study_with_data_and_arms_alone_is_complete() -> None:
@@ -243,50 +220,6 @@ REFUSED = {
         SMALL + "device: gpu\n",
         ["s.yaml:8:1: device: must be 'auto', 'cpu' or 'cuda', got 'gpu'"],
     ),
-    "an unknown objective": (
-        SMALL + "objective: macro_acu\n",
-        [
-            f"s.yaml:8:1: objective 'macro_acu' is not known, must be one of {KNOWN}; did you mean 'macro_auc'?",
-        ],
-    ),
-    "an objective over users of data without users": (
-        SMALL + "objective: gauc\n",
-        [
-            "s.yaml:8:1: objective gauc needs the key 'user' of the data, got none; add it, or take weighted_auc",
-        ],
-    ),
-    "an objective of an unknown task": (
-        SMALL + "objective: auc[home/clik]\n",
-        ["s.yaml:8:1: objective auc[home/clik] names no task; did you mean 'click'?"],
-    ),
-    "a further objective that is unknown": (
-        SMALL + "objectives: [mean_auc, latency]\n",
-        [
-            f"s.yaml:8:1: objectives: 'latency' is not known, must be one of {KNOWN}, latency_ms, flops_per_row, parameters, dense_parameters; did you mean 'latency_ms'?",
-        ],
-    ),
-    "a further objective of an unknown task": (
-        SMALL + "objectives: [mean_auc, 'auc[home/clik]']\n",
-        ["s.yaml:8:1: objectives: objective auc[home/clik] names no task; did you mean 'click'?"],
-    ),
-    "a cost as the first objective": (
-        SMALL + "objectives: [latency_ms, mean_auc]\n",
-        [
-            "s.yaml:8:1: objectives: the first must be a metric, by which trials and arms are compared, got latency_ms; write it after one"
-        ],
-    ),
-    "an objective that is listed twice": (
-        SMALL + "objectives: [mean_auc, ece, ece]\n",
-        ["s.yaml:8:1: objectives must differ, got ece more than once"],
-    ),
-    "an objective beside others that begin with another": (
-        SMALL + "objectives: [mean_auc, ece]\nobjective: logloss\n",
-        ["s.yaml:1: objective (logloss) and objectives differ; leave one out"],
-    ),
-    "several objectives with a pruner for one": (
-        SMALL + "objectives: [mean_auc, ece]\npruner: asha\n",
-        ["s.yaml:1: pruner must be none or median with several objectives, got asha"],
-    ),
     "a reference that is no arm": (
         SMALL + "reference: mmeo\n",
         [
@@ -343,19 +276,6 @@ def test_a_missing_space_is_reported_with_the_arm_and_the_known_ones() -> None:
     assert message.startswith("s.yaml:8:3: there is no space 'mmeo': looked at mmeo.yaml, ")
     assert message.endswith("; did you mean 'mmoe'?")
     assert "shared_bottom" in caught.value.remedy
-
-
-def test_the_first_of_several_objectives_is_the_one_of_the_study() -> None:
-    spec = load(SMALL + "objectives: [logloss, latency_ms, 'auc[home/click]']\n").spec
-    assert spec.objective == "logloss"
-    assert spec.other_objectives == ("latency_ms", "auc[home/click]")
-    assert load(SMALL + "objectives: [ece]\npruner: asha\n").spec.other_objectives == ()
-    assert load(SMALL + "objective: ece\nobjectives: [ece, logloss]\n").spec.objective == "ece"
-
-
-@pytest.mark.parametrize("objective", ["logloss", "auc[home/click]", "logloss[a/b/order]"])
-def test_an_objective_of_known_tasks_is_accepted(objective: str) -> None:
-    assert load(SMALL + f"objective: {objective}\n").spec.objective == objective
 
 
 def test_the_default_reference_need_not_be_an_arm() -> None:
