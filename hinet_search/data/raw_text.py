@@ -134,6 +134,16 @@ def check_once(rows: pl.DataFrame, key: str, file: Path, first_line: int) -> Non
         )
 
 
+def check_known(
+    rows: pl.DataFrame, others: pl.DataFrame, key: str, other: Path, file: Path, lines: pl.Series
+) -> None:
+    """DataError with the line of the first row whose key the rows of another file lack."""
+    is_unknown = ~rows[key].is_in(others[key].implode())
+    row = is_unknown.arg_max() if is_unknown.any() else None
+    if row is not None:
+        raise broken(file, lines[row], f"{key} must be one of {other.name}, got {rows[key][row]!r}")
+
+
 def counted(batches: Iterable[pl.DataFrame], file: Path, tell: Tell) -> Iterator[pl.DataFrame]:
     """The same batches; now and then `tell` says how many rows were read, and how fast."""
     began = told = perf_counter()

@@ -1,31 +1,28 @@
-"""Parts: a column of train, valid and test is recognised by its values."""
+"""A row belongs to the part whose first number is the last one not above its own."""
 
-import pytest
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
 
-from hinet_search.data.guess.names import parts_of
+from hinet_search.data.parts import part_of
 
-
-@pytest.mark.parametrize(
-    ("values", "parts"),
-    [
-        (["train", "valid", "test"], ["train", "valid", "test"]),
-        (["TEST", "Train", "VAL"], ["Train", "VAL", "TEST"]),
-        (["training", "validation", "testing"], ["training", "validation", "testing"]),
-        (["train", "dev", "eval"], ["train", "dev", "eval"]),
-        (["train", "eval", "test"], ["train", "eval", "test"]),
-    ],
-)
-def test_values_for_all_three_parts_are_found(values: list[str], parts: list[str]) -> None:
-    assert parts_of(values) == dict(zip(("train", "valid", "test"), parts, strict=True))
+FIRST = {"train": 0.0, "valid": 0.7, "test": 0.8}
 
 
-@pytest.mark.parametrize(
-    "values",
-    [["train", "val", "dev", "test"], ["train", "valid", "test", "other"], ["Train", "train"]],
-)
-def test_values_that_mean_one_part_twice_or_none_give_no_parts(values: list[str]) -> None:
-    assert parts_of(values) == {}
+@given(st.lists(st.floats(0, 1, allow_nan=False)))
+def test_the_first_number_of_a_part_belongs_to_it(numbers: list[float]) -> None:
+    every = [*numbers, 0.0, 0.7, 0.8]
+    parts = pl.select(part_of(pl.Series(every), FIRST))["split"]
+    assert parts.to_list() == [
+        "test" if number >= 0.8 else "valid" if number >= 0.7 else "train" for number in every
+    ]
 
 
-def test_a_part_without_a_value_is_missing() -> None:
-    assert parts_of(["test", "train"]) == {"train": "train", "test": "test"}
+def test_a_part_may_be_alone_or_in_another_order() -> None:
+    rows = pl.DataFrame({"number": [0.05, 0.1]})
+    assert (
+        rows.with_columns(part_of(pl.col("number"), {"test": 0.0}))["split"].to_list()
+        == ["test"] * 2
+    )
+    turned = part_of(pl.col("number"), {"valid": 0.0, "train": 0.1})
+    assert rows.with_columns(turned)["split"].to_list() == ["valid", "train"]

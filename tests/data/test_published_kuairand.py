@@ -189,12 +189,12 @@ def test_a_file_of_another_version_is_refused_with_the_columns_that_differ(tmp_p
     ("files", "message"),
     [
         (
-            {"later": [impression(user_id=7)]},
-            f"{NAMES[2]}: must have every user_id of the log, has no 7",
+            {"later": [impression(), impression(user_id=7)]},
+            f"{NAMES[1]}:3: user_id must be one of {NAMES[2]}, got 7",
         ),
         (
-            {"later": [impression(video_id=7)]},
-            f"{NAMES[3]}: must have every video_id of the log, has no 7",
+            {"later": [impression(date=20220424), impression(video_id=7)]},
+            f"{NAMES[1]}:3: video_id must be one of {NAMES[3]}, got 7",
         ),
         ({"users": [user(), user()]}, f"{NAMES[2]}:3: user_id must be there once, got 0 again"),
         ({"videos": [video(), video()]}, f"{NAMES[3]}:3: video_id must be there once, got 0 again"),

@@ -11,11 +11,13 @@ import polars as pl
 
 from hinet_search.data.get import Files, PublishedDataSet, StudyTexts, new_study
 from hinet_search.data.hashing import keys_of, uniform
+from hinet_search.data.parts import part_of
 from hinet_search.data.raw_text import (
     Field,
     Layout,
     Tell,
     broken,
+    check_known,
     check_once,
     checked,
     columns_of,
@@ -24,7 +26,7 @@ from hinet_search.data.raw_text import (
 )
 
 ENTRY, FEATURE, VALUE = "\x01", "\x02", "\x03"  # what begins an entry, its feature, its value
-VALID = 0.5  # share of the samples of test
+PARTS = {"train": {"train": 0.0}, "test": {"valid": 0.0, "test": 0.5}}  # of a published part
 SEED = 1
 SCENARIO = "301"
 OF_SAMPLE = ("205", "206", "207", "210", "216", "508", "509", "702", "853", SCENARIO)
@@ -79,11 +81,13 @@ def _rows(files: Files, tell: Tell) -> Iterator[pl.DataFrame]:
         check_once(users, "key", common_file, first_line=1)
         first_line = 1
         for batch in _with_features(file, SKELETON, SKELETON_FIELDS, OF_SAMPLE, tell):
-            _check_keys(batch, users, file, common_file, first_line)
+            lines = pl.int_range(first_line, first_line + len(batch), eager=True)
+            check_known(batch, users, "key", common_file, file, lines)
             first_line += len(batch)
             possible = batch.filter(pl.col("click") >= pl.col("purchase"))
             joined = possible.join(users, on="key", how="left", maintain_order="left")
-            yield joined.with_columns(_split(possible["sample_id"], part)).select(TABLE)
+            position = pl.Series(uniform(keys_of(possible["sample_id"]), SEED))
+            yield joined.with_columns(part_of(position, PARTS[part])).select(TABLE)
 
 
 def _with_features(
@@ -142,25 +146,6 @@ def _check_counts(batch: pl.DataFrame, entries: pl.DataFrame, file: Path, first_
     if row is not None:
         wanted = batch["feature_count"][row]
         raise broken(file, first_line + row, f"must have {wanted} features, got {counts[row]}")
-
-
-def _check_keys(
-    batch: pl.DataFrame, users: pl.DataFrame, file: Path, common_file: Path, first_line: int
-) -> None:
-    is_unknown = ~batch["key"].is_in(users["key"].implode())
-    row = is_unknown.arg_max() if is_unknown.any() else None
-    if row is not None:
-        problem = f"key must be one of {common_file.name}, got '{batch['key'][row]}'"
-        raise broken(file, first_line + row, problem)
-
-
-def _split(samples: pl.Series, part: str) -> pl.Series:
-    """The published part; test is halved by a hash of the sample."""
-    if part == "train":
-        return pl.repeat("train", len(samples), eager=True).alias("split")
-    position = pl.Series(uniform(keys_of(samples), SEED))
-    names = pl.select(pl.when(position < VALID).then(pl.lit("valid")).otherwise(pl.lit("test")))
-    return names.to_series().alias("split")
 
 
 def _study() -> StudyTexts:

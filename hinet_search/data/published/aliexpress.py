@@ -11,10 +11,11 @@ import polars as pl
 
 from hinet_search.data.get import Files, PublishedDataSet, StudyTexts, new_study
 from hinet_search.data.hashing import keys_of, uniform
+from hinet_search.data.parts import part_of
 from hinet_search.data.raw_text import Field, Layout, Tell, broken, columns_of, counted, read_csv
 
 COUNTRIES = ("NL", "ES", "FR", "US")
-VALID = 0.1  # share of the searches of train.csv
+PARTS = {"train": {"valid": 0.0, "train": 0.1}, "test": {"test": 0.0}}  # of a published file
 SEED = 1
 SEARCH = "search_id"
 CATEGORIES = tuple(f"categorical_{number}" for number in range(1, 17))
@@ -49,9 +50,9 @@ def _rows(files: Files, tell: Tell) -> Iterator[pl.DataFrame]:
     for name, (file,) in files.items():
         country = name.partition("/")[0].removeprefix("AliExpress_")
         for batch in counted(_labelled(file), file, tell):
-            yield batch.with_columns(
-                pl.lit(country).alias("country"), _split(batch[SEARCH], Path(name).stem)
-            )
+            position = pl.Series(uniform(keys_of(batch[SEARCH]), SEED))
+            part = part_of(position, PARTS[Path(name).stem])
+            yield batch.with_columns(pl.lit(country).alias("country"), part)
 
 
 def _labelled(file: Path) -> Iterator[pl.DataFrame]:
@@ -65,15 +66,6 @@ def _labelled(file: Path) -> Iterator[pl.DataFrame]:
             raise broken(file, first_line + row, "conversion must be 0 where click is 0, got 1")
         yield batch
         first_line += len(batch)
-
-
-def _split(searches: pl.Series, part: str) -> pl.Series:
-    """The published part; a tenth of the searches of train is valid, by a hash of their ids."""
-    if part == "test":
-        return pl.repeat("test", len(searches), eager=True).alias("split")
-    position = pl.Series(uniform(keys_of(searches), SEED))
-    names = pl.select(pl.when(position < VALID).then(pl.lit("valid")).otherwise(pl.lit("train")))
-    return names.to_series().alias("split")
 
 
 def _study() -> StudyTexts:

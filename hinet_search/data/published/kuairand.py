@@ -11,21 +11,22 @@ from pathlib import Path
 
 import polars as pl
 
-from hinet_search.common.errors import DataError
 from hinet_search.data.get import Files, MakeTable, PublishedDataSet, StudyTexts, shipped_study
+from hinet_search.data.parts import part_of
 from hinet_search.data.raw_text import (
-    AGAIN,
     Field,
     Layout,
     Tell,
     broken,
+    check_known,
     check_once,
     columns_of,
     counted,
     read_csv,
 )
 
-FIRST_DAY, VALID_DAY, TEST_DAY, LAST_DAY = 20220425, 20220503, 20220504, 20220506
+FIRST_DAY, LAST_DAY = 20220425, 20220506
+FIRST_DAYS = {"train": FIRST_DAY, "valid": 20220503, "test": 20220504}
 MAX_HISTORY = 50  # latest videos of every list of a user
 ORDER = ("time_ms", "user_id", "video_id")
 LABELS = (
@@ -126,10 +127,10 @@ def _log(size: Size) -> MakeTable:
         (user_file,), (video_file,) = files[size.users], files[size.videos]
         users, videos = _users(user_file), _videos(video_file)
         frames = []
-        for batch in _batches(files[size.logs[1]], tell):
+        for file, batch in _batches(files[size.logs[1]], tell):
             chosen = batch.filter(pl.col("date").is_between(FIRST_DAY, LAST_DAY))
-            _check_known(chosen, users, "user_id", user_file)
-            _check_known(chosen, videos, "video_id", video_file)
+            check_known(chosen, users, "user_id", user_file, file, chosen["line"])
+            check_known(chosen, videos, "video_id", video_file, file, chosen["line"])
             joined = _joined(chosen, users, videos)
             if size.is_sorted:
                 frames.append(joined)
@@ -141,21 +142,18 @@ def _log(size: Size) -> MakeTable:
     return rows
 
 
-def _batches(files: tuple[Path, ...], tell: Tell) -> Iterator[pl.DataFrame]:
+def _batches(files: tuple[Path, ...], tell: Tell) -> Iterator[tuple[Path, pl.DataFrame]]:
+    """Yield the rows of the logs, each batch with its file; `line` is a row's line there."""
     for file in files:
-        yield from counted(read_csv(file, LOG, LOG_FIELDS), file, tell)
+        first_line = 2
+        for batch in counted(read_csv(file, LOG, LOG_FIELDS), file, tell):
+            yield file, batch.with_row_index("line", offset=first_line)
+            first_line += len(batch)
 
 
 def _joined(rows: pl.DataFrame, users: pl.DataFrame, videos: pl.DataFrame) -> pl.DataFrame:
     """The rows with their user and video, and with the columns that follow from the date."""
     day = pl.col("date").cast(pl.String).str.to_date("%Y%m%d")
-    split = (
-        pl.when(pl.col("date") < VALID_DAY)
-        .then(pl.lit("train"))
-        .when(pl.col("date") < TEST_DAY)
-        .then(pl.lit("valid"))
-        .otherwise(pl.lit("test"))
-    )
     return (
         rows.join(users, on="user_id", how="left", maintain_order="left")
         .join(videos, on="video_id", how="left", maintain_order="left")
@@ -163,18 +161,10 @@ def _joined(rows: pl.DataFrame, users: pl.DataFrame, videos: pl.DataFrame) -> pl
             hour=(pl.col("hourmin") // 100).cast(pl.Int8),
             weekday=day.dt.weekday(),
             freshness_days=(day - pl.col("upload_day")).dt.total_days().cast(pl.Int32),
-            split=split,
+            split=part_of(pl.col("date"), FIRST_DAYS),
         )
         .select(TABLE)
     )
-
-
-def _check_known(rows: pl.DataFrame, others: pl.DataFrame, key: str, file: Path) -> None:
-    unknown = rows.join(others.select(key), on=key, how="anti")
-    if not unknown.is_empty():
-        raise DataError(
-            f"{file}: must have every {key} of the log, has no {unknown[key][0]}", remedy=AGAIN
-        )
 
 
 def _users(file: Path) -> pl.DataFrame:
@@ -212,7 +202,7 @@ def _history(size: Size) -> MakeTable:
         """Per user: rows before the first day, the latest time, and the latest videos of LISTS."""
         totals = pl.DataFrame()
         latest: dict[str, list[pl.DataFrame]] = {name: [] for name in LISTS}
-        for batch in _batches((*files[size.logs[0]], *files[size.logs[1]]), tell):
+        for _, batch in _batches((*files[size.logs[0]], *files[size.logs[1]]), tell):
             earlier = batch.filter(pl.col("date") < FIRST_DAY)
             found = earlier.group_by("user_id").agg(
                 history_len=pl.len().cast(pl.Int32), last_time_ms=pl.col("time_ms").max()

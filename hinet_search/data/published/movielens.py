@@ -16,11 +16,13 @@ from hinet_search.data.get import (
     new_study,
     shipped_study,
 )
+from hinet_search.data.parts import part_of
 from hinet_search.data.raw_text import (
     Field,
     Layout,
     Tell,
     broken,
+    check_known,
     check_once,
     columns_of,
     counted,
@@ -31,8 +33,8 @@ from hinet_search.data.raw_text import (
 AGES = {1: 0, 18: 0, 25: 1, 35: 2, 45: 2, 50: 2, 56: 2}  # scenario by code of the age
 GENRES = {"Action": 0, "Adventure": 1, "Comedy": 2, "Drama": 3}  # scenario by first genre
 HASH = 2_654_435_761  # multiplicative hash of the row number (Knuth)
-RANDOM_CUTS = (0.7, 0.8)  # where valid and test begin in the random split
-TIME_CUTS = (0.8, 0.9)  # the same in every user's ratings
+RANDOM_PARTS = {"train": 0.0, "valid": 0.7, "test": 0.8}  # where each begins
+PARTS_IN_TIME = {"train": 0.0, "valid": 0.8, "test": 0.9}  # the same in every user's ratings
 RATINGS, USERS, MOVIES = "ratings.dat", "users.dat", "movies.dat"
 RATING = Layout(("user_id", "movie_id", "rating", "timestamp"), has_header=False, separator="::")
 RATING_FIELDS = {
@@ -100,8 +102,8 @@ def _rows_1m(files: Files, tell: Tell) -> Iterator[pl.DataFrame]:
     movies = _described(raw).with_row_index("line", offset=1)
     batches = counted(read_lines(ratings, RATING, RATING_FIELDS), ratings, tell)
     for rows in _with_splits(batches, ratings):
-        _check_known(rows, users, "user_id", ratings, user_file)
-        _check_known(rows, movies, "movie_id", ratings, movie_file)
+        check_known(rows, users, "user_id", user_file, ratings, rows["orig_row"] + 1)
+        check_known(rows, movies, "movie_id", movie_file, ratings, rows["orig_row"] + 1)
         yield (
             rows.join(users, on="user_id", how="left", maintain_order="left")
             .join(movies, on="movie_id", how="left", maintain_order="left")
@@ -120,7 +122,7 @@ def _later_rows(files: Files, tell: Tell) -> Iterator[pl.DataFrame]:
     batches = counted(read_csv(ratings, LATER_RATING, LATER_RATING_FIELDS), ratings, tell)
     named = (batch.rename({"userId": "user_id", "movieId": "movie_id"}) for batch in batches)
     for rows in _with_splits(named, ratings, first_line=2):
-        _check_known(rows, movies, "movie_id", ratings, movie_file)
+        check_known(rows, movies, "movie_id", movie_file, ratings, rows["orig_row"] + 2)
         joined = rows.join(movies, on="movie_id", how="left", maintain_order="left")
         yield joined.select(LATER_TABLE)
 
@@ -166,29 +168,9 @@ def _split(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(
         click=(pl.col("rating") > 3).cast(pl.Int8),
         like=(pl.col("rating") > 4).cast(pl.Int8),
-        split=_part(row_hash, *RANDOM_CUTS),
-        split_time=_part(rank / pl.len().over("user_id"), *TIME_CUTS),
+        split=part_of(row_hash, RANDOM_PARTS),
+        split_time=part_of(rank / pl.len().over("user_id"), PARTS_IN_TIME),
     )
-
-
-def _part(position: pl.Expr, valid_from: float, test_from: float) -> pl.Expr:
-    return (
-        pl.when(position < valid_from)
-        .then(pl.lit("train"))
-        .when(position < test_from)
-        .then(pl.lit("valid"))
-        .otherwise(pl.lit("test"))
-    )
-
-
-def _check_known(
-    rows: pl.DataFrame, others: pl.DataFrame, key: str, file: Path, other: Path
-) -> None:
-    is_unknown = ~rows[key].is_in(others[key].implode())
-    row = is_unknown.arg_max() if is_unknown.any() else None
-    if row is not None:
-        line = rows["orig_row"][row] + (1 if file.suffix == ".dat" else 2)
-        raise broken(file, line, f"{key} must be one of {other.name}, got {rows[key][row]}")
 
 
 def _later(size: str) -> PublishedDataSet:

@@ -10,10 +10,11 @@ import polars as pl
 
 from hinet_search.data.get import Files, PublishedDataSet, StudyTexts, new_study
 from hinet_search.data.hashing import uniform
+from hinet_search.data.parts import part_of
 from hinet_search.data.raw_text import Field, Layout, Tell, columns_of, counted, read_csv
 
 APPS = {"QK-video.csv": "QK", "QB-video.csv": "QB"}
-VALID_FROM, TEST_FROM = 0.8, 0.9
+PARTS = {"train": 0.0, "valid": 0.8, "test": 0.9}  # where each begins
 LABELS = ("click", "follow", "like", "share")
 ROW = Layout(
     (
@@ -55,14 +56,7 @@ def _rows(files: Files, tell: Tell) -> Iterator[pl.DataFrame]:
         for batch in counted(read_csv(file, ROW, FIELDS), file, tell):
             row_numbers = np.arange(num_rows, num_rows + len(batch), dtype=np.uint64)
             position = pl.Series(uniform(row_numbers, seed))
-            split = (
-                pl.when(position < VALID_FROM)
-                .then(pl.lit("train"))
-                .when(position < TEST_FROM)
-                .then(pl.lit("valid"))
-                .otherwise(pl.lit("test"))
-            )
-            yield batch.with_columns(app=pl.lit(APPS[name]), split=split)
+            yield batch.with_columns(app=pl.lit(APPS[name]), split=part_of(position, PARTS))
             num_rows += len(batch)
 
 
