@@ -16,12 +16,25 @@ from hinet_search.results.records import CellValue, Cost
 
 LATENCY = "latency_ms"
 FLOPS = "flops_per_row"
-# Costs by their names in a study. Latency is that of scoring 100 rows as one request.
-COSTS: Mapping[str, Callable[[Cost], float | None]] = {
-    LATENCY: lambda cost: cost.milliseconds_per_100,
-    FLOPS: lambda cost: cost.flops_per_row or None,  # trees have none
-    "parameters": lambda cost: cost.parameters,
-    "dense_parameters": lambda cost: cost.dense_parameters,
+
+
+@dataclass(frozen=True)
+class CostMeasure:
+    """A cost as an objective; `of` returns None where it is not known."""
+
+    words: str
+    of: Callable[[Cost], float | None]
+
+
+# Costs by their names in a study.
+COSTS: Mapping[str, CostMeasure] = {
+    LATENCY: CostMeasure("milliseconds for 100 rows", lambda cost: cost.milliseconds_per_100),
+    # Trees have no FLOPs.
+    FLOPS: CostMeasure("FLOPs per row", lambda cost: cost.flops_per_row or None),
+    "parameters": CostMeasure("parameters", lambda cost: cost.parameters),
+    "dense_parameters": CostMeasure(
+        "parameters without embeddings", lambda cost: cost.dense_parameters
+    ),
 }
 
 Point = tuple[float, ...]
@@ -82,7 +95,7 @@ class Objectives:
 def _value(name: str, cells: Sequence[CellValue], cost: Cost | None) -> float:
     if name not in COSTS:
         return Objective(name)(cells) if cells else math.nan
-    value = None if cost is None else COSTS[name](cost)
+    value = None if cost is None else COSTS[name].of(cost)
     return math.nan if value is None else float(value)
 
 

@@ -1,5 +1,6 @@
 """Choice: what of a study to export, an arm, a student or the ensemble, and with which seeds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -63,15 +64,28 @@ def choose(record: StudyRecord, name: str | None, seeds: Seeds) -> ExportChoice:
     with nothing to export yet, or if no model meets the serving limits.
     """
     named = None if name is None else _named(record, name)
+    refuse_undone(record)
+    target, why = (named, "") if named is not None else _shipped(record)
+    if isinstance(target, EnsembleRecord):
+        return _whole_ensemble(record, target, seeds, why)
+    return _finalist(record, target, seeds, why)
+
+
+def refuse_undone(record: StudyRecord) -> None:
+    """Raise StudyConflict unless the study is done."""
     if record.state != "done":
         raise StudyConflict(
             f"study '{record.name}' must be done before it is exported, it is {record.state}",
             remedy=record.command or f"hinet-search launch {record.name}",
         )
-    target, why = (named, "") if named is not None else _shipped(record)
-    if isinstance(target, EnsembleRecord):
-        return _whole_ensemble(record, target, seeds, why)
-    return _finalist(record, target, seeds, why)
+
+
+def unknown_arm(record: StudyRecord, name: str, known: Sequence[str]) -> ConfigurationError:
+    """Return the error for a name that nothing in the study has."""
+    return ConfigurationError(
+        f"study '{record.name}' has no arm '{name}', "
+        f"known: {', '.join(known)}{did_you_mean(name, known)}"
+    )
 
 
 def _named(record: StudyRecord, name: str) -> ArmRecord | EnsembleRecord:
@@ -88,10 +102,7 @@ def _named(record: StudyRecord, name: str) -> ArmRecord | EnsembleRecord:
             remedy="set `ensemble: true` in its file and launch it again",
         )
     known = [*singles, *([ENSEMBLE] if ensemble is not None else [])]
-    raise ConfigurationError(
-        f"study '{record.name}' has no arm '{name}', "
-        f"known: {', '.join(known)}{did_you_mean(name, known)}"
-    )
+    raise unknown_arm(record, name, known)
 
 
 def _shipped(record: StudyRecord) -> tuple[ArmRecord | EnsembleRecord, str]:

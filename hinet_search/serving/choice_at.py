@@ -9,12 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 
-from hinet_search.common.errors import ConfigurationError, StudyConflict, did_you_mean
+from hinet_search.common.errors import ConfigurationError, StudyConflict
 from hinet_search.results.front import Contender, finalists_of
 from hinet_search.results.objectives import Objective
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.trade_offs import LATENCY, Objectives, is_maximized, refuse_unknown
-from hinet_search.serving.choice import ExportChoice, Seeds, of_finalist
+from hinet_search.serving.choice import (
+    ExportChoice,
+    Seeds,
+    of_finalist,
+    refuse_undone,
+    unknown_arm,
+)
 
 _TIME = re.compile(r"(?P<value>[0-9.]+(e[-+]?[0-9]+)?) ?(?P<unit>ms|s)")
 _OTHER = re.compile(r"(?P<name>[^=<>]+?) ?= ?(?P<value>[-+0-9.e]+)")
@@ -74,17 +80,10 @@ def choose_at(record: StudyRecord, name: str | None, seeds: Seeds, limit: Limit)
     ConfigurationError for an unknown name; StudyConflict if no finalist is within the limit, which
     names the nearest.
     """
-    if record.state != "done":
-        raise StudyConflict(
-            f"study '{record.name}' must be done before it is exported, it is {record.state}",
-            remedy=record.command or f"hinet-search launch {record.name}",
-        )
+    refuse_undone(record)
     names = [arm.name for arm in record.arms_and_students]
     if name is not None and name not in names:
-        raise ConfigurationError(
-            f"study '{record.name}' has no arm '{name}', "
-            f"known: {', '.join(names)}{did_you_mean(name, names)}"
-        )
+        raise unknown_arm(record, name, names)
     objectives = Objectives(Objective(record.objective), (limit.name,))
     contenders = [
         contender

@@ -17,6 +17,7 @@ from hinet_search.results.records import (
     TrialRecord,
 )
 from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.trade_offs import COSTS
 from hinet_search.results.verdict import title
 
 EDGE = 0.05  # a value within this share of an end of its range lies at the edge
@@ -28,12 +29,6 @@ _METRIC_WORDS = {
     "gauc": "grouped AUC",
     "logloss": "log loss",
     "ece": "calibration error",
-}
-_COST_WORDS = {
-    "latency_ms": "milliseconds for 100 rows",
-    "flops_per_row": "FLOPs per row",
-    "parameters": "parameters",
-    "dense_parameters": "parameters without embeddings",
 }
 
 
@@ -75,8 +70,8 @@ def headline_in_words(record: StudyRecord) -> str:
 
 def metric_in_words(objective: str) -> str:
     """Return the name of an objective as readers write it."""
-    if objective in _COST_WORDS:
-        return _COST_WORDS[objective]
+    if objective in COSTS:
+        return COSTS[objective].words
     cell = Objective(objective).cell
     name = objective if cell is None else objective.split("[", maxsplit=1)[0]
     written = " ".join(_METRIC_WORDS.get(word, word) for word in name.split("_"))
