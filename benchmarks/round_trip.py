@@ -55,8 +55,9 @@ def compare(name: Path, converted: pl.DataFrame, ours: pl.DataFrame) -> bool:
             if converted.schema.get(column) != dtype:
                 print(f"  {column}: {converted.schema.get(column)}, ours {dtype}")
             elif len(converted) == len(ours):
-                num_rows = (converted[column].ne_missing(ours[column])).sum()
-                print(f"  {column}: {num_rows:,} rows differ") if num_rows else None
+                num_rows = converted[column].ne_missing(ours[column]).sum()
+                if num_rows:
+                    print(f"  {column}: {num_rows:,} rows differ")
     return is_equal
 
 

@@ -28,7 +28,6 @@ Shape legend: M scenarios, T tasks, B rows sorted by scenario, D width of x, I i
 of a layer, K common experts, N = K + M + T experts, U experts of one kind, H width of an expert.
 """
 
-import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated
@@ -47,8 +46,9 @@ from hinet_search.models.layers.diagnostics import Expert, gate_usage, numbered
 from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.models.layers.experts import ExpertConfig, TowerConfig, Towers
 from hinet_search.models.layers.gates import Gate, mix
-from hinet_search.models.layers.linear import StackedLinear, linear
+from hinet_search.models.layers.linear import StackedLinear
 from hinet_search.models.layers.protocol import ProtocolConfig
+from hinet_search.models.layers.star_linear import StarLinear
 from hinet_search.results.records import Insight
 
 INITIAL_WEIGHT = 1.0  # before the sigmoid, as in the released code
@@ -78,7 +78,7 @@ class Model(nn.Module):
         self.embedding = FeatureEmbedding(schema, config.embedding_dim, with_scenario=True)
         width, has_norm = self.embedding.width, config.layer_norm
         z_width, h_width = config.star_widths
-        self.star = StarLayer(width, z_width, num_scenarios)
+        self.star = StarLinear(width, z_width, 1, num_scenarios=num_scenarios)
         self.after_star = Perceptrons(z_width, [h_width], 1, has_norm=has_norm)
         self.skip = Perceptrons(width, [h_width], 1, has_norm=has_norm)
         self.experts = Perceptrons(
@@ -148,36 +148,6 @@ class Model(nn.Module):
             *(Expert(f"task {task}") for task in tasks),
         )
         return Insight(gates=gate_usage(shares_TBN, rows.sizes, scenarios, tasks, experts))
-
-
-class StarLayer(nn.Module):
-    """A linear layer per scenario whose weights are W W_m, its bias b + b_m.
-
-    W and b start like those of nn.Linear, W_m at 1 and b_m at 0.
-    """
-
-    def __init__(self, in_width: int, out_width: int, num_scenarios: int) -> None:
-        super().__init__()
-        bound = 1 / math.sqrt(in_width)
-        self.weight_DO = nn.Parameter(torch.empty(in_width, out_width).uniform_(-bound, bound))
-        self.bias_O = nn.Parameter(torch.empty(out_width).uniform_(-bound, bound))
-        # Stored as W_m - 1, so that weight decay pulls a scenario to the shared layer, not to 0.
-        self.weight_change_MDO = nn.Parameter(torch.zeros(num_scenarios, in_width, out_width))
-        self.bias_change_MO = nn.Parameter(torch.zeros(num_scenarios, out_width))
-
-    def forward(self, x_BD: Float[Tensor, "B D"], sizes: Sequence[int]) -> Float[Tensor, "B O"]:
-        """Apply the layer of its own scenario to each row; `sizes[m]` rows are of scenario m."""
-        # Unbind once: indexing a stacked parameter per scenario would write a full-size gradient
-        # for each scenario.
-        runs = torch.split(x_BD, list(sizes))
-        changes = zip(self.weight_change_MDO.unbind(0), self.bias_change_MO.unbind(0), strict=True)
-        outputs = []
-        for run_BD, (weight_change_DO, bias_change_O) in zip(runs, changes, strict=True):
-            if len(run_BD) > 0:
-                weight_DO = (1 + weight_change_DO) * self.weight_DO
-                bias_O = self.bias_O + bias_change_O
-                outputs.append(linear(run_BD, weight_DO.unsqueeze(0), bias_O.unsqueeze(0))[0])
-        return torch.cat(outputs)
 
 
 class Perceptrons(nn.Module):

@@ -150,31 +150,9 @@ def test_the_gates_train_what_is_before_them_only_without_the_stop(stops: bool) 
 def test_rows_of_a_scenario_train_the_star_weights_of_that_scenario_alone(scenario: int) -> None:
     model = small({})
     model(batch(rows=40, scenarios=(scenario,))).sum().backward()
-    for change in (model.star.weight_change_MDO, model.star.bias_change_MO):
+    for change in (model.star.weight_change_MTIO, model.star.bias_change_MTO):
         reached = [bool(change.grad[m].abs().sum() > 0) for m in range(NUM_SCENARIOS)]
         assert reached == [m == scenario for m in range(NUM_SCENARIOS)]
-
-
-def test_at_the_start_all_scenarios_have_the_shared_star_layer() -> None:
-    model, rows = fresh({}), batch()
-    x_BD = model.embedding(rows)
-    expected = x_BD @ model.star.weight_DO + model.star.bias_O
-    for scenario in range(NUM_SCENARIOS):
-        sizes = [len(rows) * (m == scenario) for m in range(NUM_SCENARIOS)]
-        torch.testing.assert_close(model.star(x_BD, sizes), expected)
-
-
-def test_the_star_layer_multiplies_the_shared_weights_by_those_of_the_scenario() -> None:
-    model = small({})
-    with torch.no_grad():
-        model.star.weight_change_MDO[0] = -1.0
-    x_BD = normal(2, model.embedding.width)
-    z_BO = model.star(x_BD, [1, 1, 0])
-    torch.testing.assert_close(z_BO[0], model.star.bias_O + model.star.bias_change_MO[0])
-    weight_DO = model.star.weight_DO * (1 + model.star.weight_change_MDO[1])
-    torch.testing.assert_close(
-        z_BO[1], x_BD[1] @ weight_DO + model.star.bias_O + model.star.bias_change_MO[1]
-    )
 
 
 def test_the_representation_is_a_sum_with_a_skip_past_the_star_layer() -> None:

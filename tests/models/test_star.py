@@ -11,7 +11,8 @@ from torch import nn
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.batch import Batch
 from hinet_search.models.layers.measure import count_parameters
-from hinet_search.models.star import Config, Model, StarLinear
+from hinet_search.models.layers.star_linear import StarLinear
+from hinet_search.models.star import Config, Model
 from hinet_search.study.search_space import load_space
 from hinet_search.training.trial_config import build_config
 

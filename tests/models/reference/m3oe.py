@@ -5,7 +5,8 @@ from reference.plain import gate, input_vector, linear, tower, weighted
 from torch import Tensor, nn
 
 from hinet_search.models.layers.batch import Batch
-from hinet_search.models.m3oe import Model, Perceptrons, StackedLayerNorm, StarLayer
+from hinet_search.models.layers.star_linear import StarLinear
+from hinet_search.models.m3oe import Model, Perceptrons, StackedLayerNorm
 
 
 def logits(model: Model, batch: Batch) -> Tensor:
@@ -45,9 +46,9 @@ def balanced(own: nn.Parameter | None, number: int, outputs: list[Tensor]) -> Te
     return alpha * outputs[number] + (1 - alpha) * sum(others) / len(others)
 
 
-def star(layer: StarLayer, m: int, x: Tensor) -> Tensor:
-    weight = layer.weight_DO * (layer.weight_change_MDO[m] + 1)
-    return weight.T @ x + layer.bias_O + layer.bias_change_MO[m]
+def star(layer: StarLinear, m: int, x: Tensor) -> Tensor:
+    weight = layer.weight_TIO[0] * (layer.weight_change_MTIO[m, 0] + 1)
+    return weight.T @ x + layer.bias_TO[0] + layer.bias_change_MTO[m, 0]
 
 
 def perceptron(perceptrons: Perceptrons, number: int, x: Tensor) -> Tensor:

@@ -6,7 +6,8 @@ from torch import Tensor
 
 from hinet_search.models.layers.batch import Batch
 from hinet_search.models.layers.partitioned_norm import EPSILON, PartitionedNorm
-from hinet_search.models.star import Model, StarLinear
+from hinet_search.models.layers.star_linear import StarLinear
+from hinet_search.models.star import Model
 
 
 def logits(model: Model, batch: Batch) -> Tensor:
