@@ -86,7 +86,7 @@ def check(study: str, **options: Any) -> "Plan":
 def launch(study: str, *, watcher: Watcher | None = None, **options: Any) -> StudyRecord:
     """Run or resume a study by name or path and write its report.
 
-    Options are those of `LaunchOptions`.
+    Options are those of `LaunchOptions`. Of a study with variants it runs one, by default the first.
     """
     launch_options = _launch_options(options)
     checked = ready(study, launch_options)
@@ -154,9 +154,10 @@ def stored_name(study: str, options: LaunchOptions) -> tuple[str, str]:
     """Return the name and the database of a launched study.
 
     The study's file has both; a name without a file is that of the stored study. A path, or a name
-    with a size, needs a file: no stored study has such a name.
+    with a size or a variant, needs a file: no stored study has such a name.
     """
-    is_file = Path(study).suffix in (".yaml", ".yml") or "/" in study or options.size is not None
+    is_part = options.size is not None or options.variant is not None
+    is_file = Path(study).suffix in (".yaml", ".yml") or "/" in study or is_part
     if is_file or is_known("studies", study):
         loaded = options.load(study)
         return loaded.name, options.storage_url(loaded)
@@ -191,7 +192,8 @@ def export(  # noqa: PLR0913  what to export, and in which form
     `arm` is the name of an arm, of a student, or `ensemble`; without it the study decides what is
     exported. `at` (`5ms`, `flops_per_row=2000000`) takes the best finalist on validation within
     that limit. Its probabilities are calibrated where the study has shown a gain, unless
-    `calibrated` is false. Options are `storage`, `output`, `size` and `settings` of the launch.
+    `calibrated` is false. Options are `storage`, `output`, `size`, `variant` and `settings` of the
+    launch.
     `say` is called with a line before each long step.
     Errors: those of `choose`, `choose_at`, `_stored` and `serving.export`; then nothing is written.
     """

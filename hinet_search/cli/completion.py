@@ -1,4 +1,4 @@
-"""Completion: complete studies, arms, sizes and models in the shell; no database is opened."""
+"""Completion: complete the names of a study and its parts in the shell; no database is opened."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -44,8 +44,14 @@ def complete_size(
     context: click.Context, parameter: click.Parameter, word: str
 ) -> list[CompletionItem]:
     """Complete sizes of the study on the command line."""
-    study = _study(context)
-    return _matching(_keys(study, "sizes") if study else (), word)
+    return _keys_of_study(context, "sizes", word)
+
+
+def complete_variant(
+    context: click.Context, parameter: click.Parameter, word: str
+) -> list[CompletionItem]:
+    """Complete variants of the study on the command line."""
+    return _keys_of_study(context, "variants", word)
 
 
 def complete_table(
@@ -53,6 +59,11 @@ def complete_table(
 ) -> list[CompletionItem]:
     """Complete tables and folders."""
     return _files(word, (".parquet", ".csv"))
+
+
+def _keys_of_study(context: click.Context, key: str, word: str) -> list[CompletionItem]:
+    study = _study(context)
+    return _matching(_keys(study, key) if study else (), word)
 
 
 def _study(context: click.Context) -> str | None:

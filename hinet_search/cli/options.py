@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 from cloup import option_group
 
-from hinet_search.cli.completion import complete_size, complete_study
+from hinet_search.cli.completion import complete_size, complete_study, complete_variant
 from hinet_search.cli.output import KEY, Output, echo_error
 from hinet_search.common.errors import ConfigurationError, did_you_mean, shortened
 from hinet_search.common.plugins import names
@@ -104,6 +104,12 @@ SIZE = click.option(
     help="Size of the study, if it has several.",
     shell_complete=complete_size,
 )
+VARIANT = click.option(
+    "--variant",
+    metavar="NAME",
+    help="Variant of the study, if it has several.",
+    shell_complete=complete_variant,
+)
 SETTINGS = click.option(
     "--set",
     "settings",
@@ -169,7 +175,10 @@ def _setting(text: str) -> tuple[str, Any]:
 
 
 def as_typed(given: Mapping[str, Any], options: "LaunchOptions") -> list[str]:
-    """Repeat the options of the command line for another command, without a database's password."""
+    """Repeat the options of the command line for another command, without a database's password.
+
+    The variant of this moment is named even if the command line means all of them.
+    """
     from hinet_search.common.database_url import parse_address
 
     context = click.get_current_context()
@@ -180,7 +189,8 @@ def as_typed(given: Mapping[str, Any], options: "LaunchOptions") -> list[str]:
             values["storage"] = address.masked
     words: list[str] = []
     for name in given:
-        if context.get_parameter_source(name) == ParameterSource.COMMANDLINE:
+        is_typed = context.get_parameter_source(name) == ParameterSource.COMMANDLINE
+        if is_typed or (name == "variant" and values[name] is not None):
             words += _words(name, values[name])
     return words
 

@@ -77,6 +77,8 @@ def _facts(plan: "Plan", stored: "StoredStudy | None") -> Iterator[tuple[str, st
     passes = f"at most {counted(spec.passes, 'pass', 'passes')}"
     yield "arms", f"{names}: {each}, {plan.trials} in all, {passes}"
     yield "limit", _limit(spec.cost_limit)
+    if spec.variants:
+        yield "variant", f"{plan.ready.study.name}; one of {counted(len(spec.variants), 'variant')}"
     if spec.sizes:
         yield "size", f"{plan.ready.study.name}; sizes of the study: {', '.join(spec.sizes)}"
     if stored is not None:

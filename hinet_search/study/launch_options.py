@@ -55,6 +55,7 @@ class LaunchOptions:
     output: Path | None = None
     seed: int | None = None
     size: str | None = None  # one of the sizes of the study
+    variant: str | None = None  # one of its variants
     plugins: tuple[str, ...] = ()  # packages whose modules may be models
     extend: bool = False  # allow more arms, wider ranges and higher limits for a stored study
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -105,7 +106,8 @@ class LaunchOptions:
 
     def recorded(self, text: str) -> str:
         """Return the text of a study file to store, followed by the settings as comments."""
-        settings = [f"# --set {name}={value}" for name, value in self.settings.items()]
+        settings = [] if self.variant is None else [f"# --variant {self.variant}"]
+        settings += [f"# --set {name}={value}" for name, value in self.settings.items()]
         return "\n".join([text.rstrip("\n"), *settings, ""]) if settings else text
 
     def load(self, study: str) -> "Study":
@@ -116,7 +118,7 @@ class LaunchOptions:
         from hinet_search.common.database_url import parse_address
         from hinet_search.study.load_study import load_study
 
-        loaded = load_study(study, self.size, self.overrides())
+        loaded = load_study(study, self.size, self.overrides(), self.variant)
         storage = loaded.spec.storage
         if storage and parse_address(storage).password is not None:
             raise ConfigurationError(

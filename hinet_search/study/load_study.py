@@ -27,6 +27,7 @@ from hinet_search.study.search_space import SearchSpace, load_space
 from hinet_search.study.starts import portfolio, resolved_starts
 from hinet_search.study.study_spec import AUTO, ArmSpec, ExecutorSpec, SizeSpec, StudySpec
 from hinet_search.study.validation_messages import Location
+from hinet_search.study.variants import SIZES, VARIANTS, chosen, values_of
 from hinet_search.study.yaml_file import Override, Place, YamlFile, read, validated_at
 
 STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -110,24 +111,32 @@ class Study:
 
 
 def load_study(
-    name: str, size: str | None = None, overrides: Mapping[str, Override] | None = None
+    name: str,
+    size: str | None = None,
+    overrides: Mapping[str, Override] | None = None,
+    variant: str | None = None,
 ) -> Study:
     """Load a study by name or path.
 
-    A study with sizes is loaded at one of them and has the size in its name. `overrides` overrides
-    values by their dotted names: `finalists.seeds`, `data.split.valid`,
-    `arms.hinet.fixed.model.dropout`. A setting (`train.batch_size`) is placed under `fixed`, and so
-    applies to every arm. ConfigurationError holds every problem of file, arms and spaces.
+    A study with variants and sizes is loaded as one of each, by default the first, and has both in
+    its name. `overrides` overrides values by their dotted names, also those of the variant:
+    `finalists.seeds`, `data.split.valid`, `arms.hinet.fixed.model.dropout`. A setting
+    (`train.batch_size`) is placed under `fixed`, and so applies to every arm. ConfigurationError
+    holds every problem of file, arms and spaces.
     """
     file = read(find("studies", name))
-    size = _size(file, size)
-    file, definition_file = _with_overrides(file, overrides or {}, size)
+    size, variant = chosen(file, SIZES, size), chosen(file, VARIANTS, variant)
+    values = {**values_of(file, variant), **(overrides or {})}
+    file, definition_file = _with_overrides(file, values, size)
     spec = _spec(file, definition_file)
     study_name = spec.name or file.path.stem
+    if variant is not None:
+        study_name = f"{study_name}-{variant}"
     changes = _changes(file, spec, size)
     problems = ErrorCollector()
     with problems.collecting():
-        check_study_name(study_name, file.place(("name",)))
+        named = ("name",) if variant is None else (VARIANTS, variant)
+        check_study_name(study_name, file.place(named))
     with problems.collecting():
         _check_executor(spec.executor, file.place)
     with problems.collecting():
@@ -136,18 +145,6 @@ def load_study(
             refuse_unsearched(of_key, [arm.space for arm in arms], place)
     problems.raise_if_any()
     return _at_size(Study(study_name, spec, arms, file, definition_file), size)
-
-
-def _size(file: YamlFile, size: str | None) -> str | None:
-    """Return the size of the study: by default its first one, None if it has no sizes."""
-    sizes = file.tree.get("sizes")
-    known = [str(name) for name in sizes] if isinstance(sizes, dict) else []
-    if size is not None and size not in known:
-        raise ConfigurationError(
-            f"{file.place(('sizes',))}: '{size}' is not a size of this study, "
-            f"known: {', '.join(known) or 'none'}{did_you_mean(size, known)}"
-        )
-    return size or next(iter(known), None)
 
 
 def _with_overrides(
@@ -174,9 +171,9 @@ def _with_kinds(file: YamlFile, overrides: Mapping[str, Override], size: str | N
     Options written for another kind are dropped.
     """
     tree = _without_auto(file.tree, overrides)
-    of_size = tree["sizes"][size] if size is not None else None
+    of_size = tree[SIZES][size] if size is not None else None
     if isinstance(of_size, dict):
-        tree["sizes"] = {**tree["sizes"], size: _without_auto(of_size, overrides)}
+        tree[SIZES] = {**tree[SIZES], size: _without_auto(of_size, overrides)}
     for key in KINDS:
         if not any(name.startswith(f"{key}.") for name in overrides):
             continue
@@ -204,19 +201,19 @@ def _location(file: YamlFile, name: str, size: str | None) -> Location:
     Keys of `fixed` and `parameters` contain dots; a key that the size sets is located in the size.
     """
     parts = name.split(".")
-    of_size = file.tree["sizes"][size] if size is not None else None
+    of_size = file.tree[SIZES][size] if size is not None else None
     written = of_size if isinstance(of_size, dict) else {}
     if parts[0] in SETTINGS:
         return ("fixed", name)
     if parts[0] == PARAMETERS:
         parameter = ".".join(parts[1:-1])
         is_of_size = parameter in (written.get(PARAMETERS) or {})
-        return (*(("sizes", str(size)) if is_of_size else ()), PARAMETERS, parameter, parts[-1])
+        return (*((SIZES, str(size)) if is_of_size else ()), PARAMETERS, parameter, parts[-1])
     if "fixed" in parts[:-1]:
         end = parts.index("fixed") + 1
         return (*parts[:end], ".".join(parts[end:]))
     if parts[0] in written:
-        return ("sizes", str(size), *parts)
+        return (SIZES, str(size), *parts)
     return tuple(parts)
 
 
@@ -253,7 +250,7 @@ def _changes(file: YamlFile, spec: StudySpec, size: str | None) -> list[Changes]
     changes: list[Changes] = [(spec.parameters, file.place)]
     if size is not None:
         of_size = spec.sizes[size].parameters
-        changes.append((of_size, lambda at: file.place(("sizes", str(size), *at))))
+        changes.append((of_size, lambda at: file.place((SIZES, str(size), *at))))
     return changes
 
 
@@ -261,7 +258,7 @@ def _at_size(study: Study, size: str | None) -> Study:
     if size is None:
         return replace(study, spec=study.spec.in_time)
     name = f"{study.name}-{size}"
-    check_study_name(name, study.file.place(("sizes", size)))
+    check_study_name(name, study.file.place((SIZES, size)))
     return _with_budget(replace(study, name=name), study.spec.sizes[size])
 
 

@@ -218,8 +218,9 @@ class StudySpec(Frozen):
     count with the training time of their finished trials, divided by the slots.
 
     A job that neither trains nor scores for `silence_minutes` has hung: it is killed and retried
-    with twice the time; 0 sets no limit. `sizes` are variants of the study with other budgets
-    (`--size NAME`); the default is the first.
+    with twice the time; 0 sets no limit. `sizes` are other budgets of the study (`--size NAME`);
+    the default is the first. `variants` are the same study on other data or with other settings,
+    by their dotted names (`--variant NAME`); a launch runs all of them.
 
     With `warm_start`, arms first try what other studies of the same database found best, and with
     `portfolio` what the portfolios of their spaces list.
@@ -257,6 +258,7 @@ class StudySpec(Frozen):
     portfolio: bool = True
     cost_limit: Positive | None = 2.0
     sizes: dict[Text, SizeSpec] = Field(default_factory=dict)
+    variants: dict[Text, dict[Text, Any]] = Field(default_factory=dict)
     reference: Text = "single"
     seed: Seed = 0
     slots: Count | None = None
@@ -366,12 +368,10 @@ class StudySpec(Frozen):
             refuse_fixed(size.parameters, others.data.get("fixed"))
         return sizes
 
-    @field_validator("arms", mode="before")
+    @field_validator("arms", "variants", mode="before")
     @classmethod
-    def _empty_arm_is_default(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        return {name: arm or {} for name, arm in value.items()}
+    def _empty_is_default(cls, value: Any) -> Any:
+        return {name: of or {} for name, of in value.items()} if isinstance(value, dict) else value
 
     @field_validator("objective")
     @classmethod

@@ -4,12 +4,14 @@ from typing import Any
 
 import click
 
+from hinet_search.cli.each_variant import each_variant
 from hinet_search.cli.help import Command
 from hinet_search.cli.options import (
     PLUGIN,
     RUN,
     SETTINGS,
     SIZE,
+    VARIANT,
     as_json,
     output_options,
     places,
@@ -30,7 +32,7 @@ from hinet_search.cli.options import (
     ),
 )
 @study_argument
-@study_options(*RUN, PLUGIN, SIZE, SETTINGS)
+@study_options(*RUN, PLUGIN, SIZE, VARIANT, SETTINGS)
 @places
 @output_options(as_json, verbose)
 def command(
@@ -43,4 +45,5 @@ def command(
     """
     from hinet_search.cli.plan_text import show_plan
 
-    show_plan(study, given, as_json=as_json)
+    for of_variant in each_variant(study, given):
+        show_plan(study, of_variant, as_json=as_json)

@@ -12,6 +12,7 @@ from hinet_search.cli.options import (
     PLUGIN,
     SETTINGS,
     SIZE,
+    VARIANT,
     as_json,
     launch_options,
     output_options,
@@ -33,7 +34,7 @@ from hinet_search.common.amounts import byte_size
     ),
 )
 @click.argument("target", metavar="STUDY[/NAME]", shell_complete=complete_target)
-@study_options(SIZE, SETTINGS, PLUGIN)
+@study_options(SIZE, VARIANT, SETTINGS, PLUGIN)
 @places
 @output_options(
     click.option(

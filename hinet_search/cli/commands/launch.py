@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hinet_search.cli.each_variant import each_variant
 from hinet_search.cli.help import Command
 from hinet_search.cli.options import (
     PLUGIN,
     RUN,
     SETTINGS,
     SIZE,
+    VARIANT,
     as_json,
     as_typed,
     launch_options,
@@ -29,7 +31,7 @@ from hinet_search.common.amounts import byte_size
 from hinet_search.common.terminal import table_text
 
 PLACES = ("storage", "output")
-SAME_STUDY = ("size", "settings", "plugins")  # these make a different study of a file
+SAME_STUDY = ("size", "variant", "settings", "plugins")  # these make a different study of a file
 
 if TYPE_CHECKING:
     from hinet_search.results.shipping import Shipment
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     *RUN,
     PLUGIN,
     SIZE,
+    VARIANT,
     SETTINGS,
     click.option(
         "--extend",
@@ -75,17 +78,19 @@ def command(
     as_json: bool,  # noqa: FBT001  click passes flags by name
     **given: Any,
 ) -> None:
-    """Run or resume STUDY: a path, a name in ./studies, or a shipped study.
+    """Run or resume STUDY: a path, a name in ./studies, or a shipped study. Of a study with
+    variants, all are run, one after another.
 
     Ctrl-C stops safely; the same command resumes where it stopped, with the same budget.
     With --json every event is a JSON document on its own line.
     """
-    if dry_run:
-        from hinet_search.cli.plan_text import show_plan
+    for of_variant in each_variant(study, given):
+        if dry_run:
+            from hinet_search.cli.plan_text import show_plan
 
-        show_plan(study, given, as_json=as_json)
-    else:
-        _launch(study, given, plain=no_progress, as_json=as_json)
+            show_plan(study, of_variant, as_json=as_json)
+        else:
+            _launch(study, of_variant, plain=no_progress, as_json=as_json)
 
 
 def _launch(study: str, given: Mapping[str, Any], *, plain: bool, as_json: bool) -> None:
@@ -106,7 +111,7 @@ def _launch(study: str, given: Mapping[str, Any], *, plain: bool, as_json: bool)
             _print_plan(watcher, checked, options)
             record = launch_ready(checked, options, command_line, watcher)
     except Interrupted as error:
-        error.remedy = f"resume: {command_line}"
+        error.remedy = f"resume: {shlex.join(_words_typed(options))}"
         raise
     _print_outcome(study, record, checked, given, as_json=as_json)
 
@@ -208,7 +213,15 @@ def _print_plan(watcher: "Watcher", checked: "PreparedStudy", options: "LaunchOp
 
 
 def _written(options: "LaunchOptions") -> str:
-    """Return the command as it is stored and printed, without the password of a database."""
+    """Return the command as it is stored, which launches this variant alone."""
+    words = _words_typed(options)
+    if options.variant is not None and "--variant" not in " ".join(words):
+        words += ["--variant", options.variant]
+    return shlex.join(words)
+
+
+def _words_typed(options: "LaunchOptions") -> list[str]:
+    """Return the command as it was typed, without the password of a database."""
     from hinet_search.common.database_url import parse_address
 
     words = ["hinet-search", *sys.argv[1:]]
@@ -216,4 +229,4 @@ def _written(options: "LaunchOptions") -> str:
         address = parse_address(options.storage)
         if address.password is not None:
             words = [word.replace(options.storage, address.masked) for word in words]
-    return shlex.join(words)
+    return words

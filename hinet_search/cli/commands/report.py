@@ -12,6 +12,7 @@ from hinet_search.cli.completion import complete_study
 from hinet_search.cli.help import Command
 from hinet_search.cli.options import (
     SIZE,
+    VARIANT,
     WordChoice,
     as_json,
     launch_options,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 )
 @study_argument
 @click.argument("after", metavar="[STUDY]", required=False, shell_complete=complete_study)
-@study_options(SIZE)
+@study_options(SIZE, VARIANT)
 @places
 @output_options(
     click.option(

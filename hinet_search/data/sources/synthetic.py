@@ -3,7 +3,8 @@
 Every row has a feature vector of random latents of its user, item, attributes and numbers,
 standardised in its scenario; the logit of a task is linear in it, with one weight vector per
 (scenario, task). Weight vectors are mixed from orthogonal parts, so that those of two scenarios
-have exactly the cosine `preference_correlation`, and those of two tasks `task_correlation`. Tasks
+have exactly the cosine `preference_correlation`, and those of two tasks `task_correlation`; with
+many scenarios there are fewer dimensions than parts, and the cosines are only near these. Tasks
 form a funnel: task j + 1 can be 1 only where task j is 1. Column `truth_TASK` holds
 P(task = 1 | row), so AUC(label, truth) is the best that any model can reach.
 
@@ -11,6 +12,7 @@ Shape legend: R rows of a scenario, U users, I items, K latent width, P latent f
 M scenarios, T tasks.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -19,10 +21,11 @@ from typing import Annotated, Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from scipy.optimize import brentq
 from scipy.special import expit
 
+from hinet_search.common.errors import did_you_mean
 from hinet_search.common.frozen_model import Fraction, Frozen, Positive, Seed, Text
 from hinet_search.data.fingerprint import FileHasher
 from hinet_search.study.data_definition import truth_column
@@ -31,6 +34,7 @@ VERSION = 1
 LATENT_WIDTH = 4  # 4 + 4 + 16 id-level features: learnable by embeddings of width 8 and more
 ATTRIBUTE_WIDTH = 2
 SECONDS_PER_ROW = 60
+MOST_SCENARIOS = 1000
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -41,7 +45,10 @@ Cardinality = Annotated[int, Field(ge=2, le=1000)]
 class Options(Frozen):
     """What to generate.
 
-    `scenarios` maps a name to its share of the rows (shares are normalised). `tasks` maps a name,
+    `scenarios` maps a name to its share of the rows (shares are normalised); a number makes that
+    many of equal shares. Scenarios in different `preference_groups` have preferences with nothing
+    in common, those of one group the cosine `preference_correlation`; a scenario in no group is a
+    group of its own, and without groups all are in one. `tasks` maps a name,
     in the order of the funnel, to its rate P(task = 1), one for all scenarios or one per scenario.
     `user_overlap` is the share of users that are active in every scenario; the others have one
     scenario each. `signal` is the standard deviation of the logits within a scenario, `id_effects`
@@ -61,6 +68,7 @@ class Options(Frozen):
     num_items: Annotated[int, Field(ge=2, le=10_000_000)] = 1_000
     user_overlap: Share = 0.5
     preference_correlation: Share = 0.5
+    preference_groups: tuple[tuple[Text, ...], ...] = ()
     task_correlation: Share = 0.7
     signal: Annotated[float, Field(ge=0, le=20)] = 1.5
     id_effects: Share = 0.5
@@ -68,6 +76,30 @@ class Options(Frozen):
     user_attributes: tuple[Cardinality, ...] = (8, 4)
     item_attributes: tuple[Cardinality, ...] = (12, 5)
     num_numeric: Annotated[int, Field(ge=0, le=100)] = 4
+
+    @field_validator("scenarios", mode="before")
+    @classmethod
+    def _number_is_equal_shares(cls, written: Any) -> Any:
+        if not isinstance(written, int) or isinstance(written, bool):
+            return written
+        if not 1 <= written <= MOST_SCENARIOS:
+            raise ValueError(f"must be at least 1 and at most {MOST_SCENARIOS}, got {written}")
+        width = len(str(written))
+        return {f"scenario {number:0{width}}": 1.0 for number in range(1, written + 1)}
+
+    @model_validator(mode="after")
+    def _groups_name_scenarios(self) -> "Options":
+        named = [name for group in self.preference_groups for name in group]
+        unknown = [name for name in named if name not in self.scenarios]
+        if unknown:
+            raise ValueError(
+                f"preference_groups must name scenarios, got '{unknown[0]}'"
+                f"{did_you_mean(unknown[0], self.scenarios)}"
+            )
+        twice = [name for name, times in Counter(named).items() if times > 1]
+        if twice:
+            raise ValueError(f"preference_groups must name a scenario once, got '{twice[0]}' twice")
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> "Options":
@@ -103,6 +135,18 @@ class Options(Frozen):
             rate[scenario] if isinstance(rate, dict) else rate for rate in self.tasks.values()
         )
 
+    def group_numbers(self) -> list[int]:
+        """The number of every scenario's group of preferences, in the order of the scenarios."""
+        if not self.preference_groups:
+            return [0] * len(self.scenarios)
+        groups = [*self.preference_groups]
+        named = {name for group in groups for name in group}
+        groups += [(name,) for name in self.scenarios if name not in named]
+        return [
+            next(number for number, group in enumerate(groups) if name in group)
+            for name in self.scenarios
+        ]
+
 
 @dataclass(frozen=True)
 class _World:
@@ -128,8 +172,9 @@ class _Rows:
 
 
 def identity(options: Options, folder: Path, contents: FileHasher) -> str:  # noqa: ARG001 - a source's arguments
-    """The version of the generator and the options."""
-    return f"synthetic {VERSION} {options.model_dump_json()}"
+    """The version of the generator and the options; groups only if there are, as in older ones."""
+    left_out = None if options.preference_groups else {"preference_groups"}
+    return f"synthetic {VERSION} {options.model_dump_json(exclude=left_out)}"
 
 
 def load(options: Options, folder: Path) -> pl.LazyFrame:  # noqa: ARG001 - a source's arguments
@@ -185,23 +230,26 @@ def _attributes(
 
 def _weights(options: Options, width: int, generator: np.random.Generator) -> Floats:
     """Unit weight vectors (M, T, P) with the correlations of the options as cosines."""
-    num_scenarios, num_tasks = len(options.scenarios), len(options.tasks)
-    across_MC = _mixing(num_scenarios, options.preference_correlation)
-    across_TD = _mixing(num_tasks, options.task_correlation)
-    num_parts = (num_scenarios + 1) * (num_tasks + 1)
+    num_tasks = len(options.tasks)
+    across_MC = _mixing(options.group_numbers(), options.preference_correlation)
+    across_TD = _mixing([0] * num_tasks, options.task_correlation)
+    num_parts = across_MC.shape[1] * (num_tasks + 1)
     parts_XP = generator.standard_normal((num_parts, width))
     if num_parts <= width:  # orthogonal parts, which make the cosines exact
         parts_XP = np.linalg.qr(parts_XP.T)[0].T
-    parts_CDP = parts_XP.reshape(num_scenarios + 1, num_tasks + 1, width)
+    parts_CDP = parts_XP.reshape(across_MC.shape[1], num_tasks + 1, width)
     weights_MTP: Floats = np.einsum("mc,td,cdp->mtp", across_MC, across_TD, parts_CDP)
     lengths_MT1: Floats = np.linalg.norm(weights_MTP, axis=-1, keepdims=True).clip(1e-12)
     return weights_MTP / lengths_MT1
 
 
-def _mixing(count: int, correlation: float) -> Floats:
-    """(count, 1 + count): sqrt(rho) of a shared part in column 0, sqrt(1 - rho) of own parts."""
-    own = np.sqrt(1 - correlation) * np.eye(count)
-    return np.concatenate([np.full((count, 1), np.sqrt(correlation)), own], axis=1)
+def _mixing(groups: list[int], correlation: float) -> Floats:
+    """A row each: sqrt(rho) of the part of its group, sqrt(1 - rho) of an own part after these."""
+    of_group = np.eye(max(groups) + 1)[groups]
+    own = np.eye(len(groups))
+    return np.concatenate(
+        [np.sqrt(correlation) * of_group, np.sqrt(1 - correlation) * own], axis=1
+    )
 
 
 def _zipf(count: int, exponent: float) -> Floats:

@@ -49,7 +49,7 @@ def adapted(
     changes = []
     for h, matrix in zip(hidden, matrices, strict=True):
         down = generated_weight(adapter.down, matrix).T @ h + adapter.down.v.bias
-        a = 1 / (1 + torch.exp(-down))
+        a = torch.sigmoid(down)
         changes.append(generated_weight(adapter.up, matrix).T @ a)
     return [h + normalised(adapter.norm, changes, scenarios, row) for row, h in enumerate(hidden)]
 
