@@ -86,7 +86,7 @@ def check(study: str, **options: Any) -> "Plan":
 def launch(study: str, *, watcher: Watcher | None = None, **options: Any) -> StudyRecord:
     """Run or resume a study by name or path and write its report.
 
-    Options are those of `LaunchOptions`. Of a study with variants it runs one, by default the first.
+    Options are those of `LaunchOptions`. Without `variant` it runs the first one of the study.
     """
     launch_options = _launch_options(options)
     checked = ready(study, launch_options)

@@ -247,9 +247,7 @@ def _mixing(groups: list[int], correlation: float) -> Floats:
     """A row each: sqrt(rho) of the part of its group, sqrt(1 - rho) of an own part after these."""
     of_group = np.eye(max(groups) + 1)[groups]
     own = np.eye(len(groups))
-    return np.concatenate(
-        [np.sqrt(correlation) * of_group, np.sqrt(1 - correlation) * own], axis=1
-    )
+    return np.concatenate([np.sqrt(correlation) * of_group, np.sqrt(1 - correlation) * own], axis=1)
 
 
 def _zipf(count: int, exponent: float) -> Floats:

@@ -1,0 +1,163 @@
+"""Write the tables of results pages from the result files: `python docs/results/write_pages.py`.
+
+A table stands between `<!-- table KIND of NAME -->`, where NAME is a file in docs/results/data, and
+`<!-- end of table -->`. KIND is a function of this file.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from statistics import fmean
+
+from result_files import ArmResult, GainResult, ResultFile, StudyResult, read
+from tables import number, spread, table
+
+from hinet_search.results.verdict import title
+
+ROOT = Path(__file__).parents[2]
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+BLOCK = re.compile(
+    r"(?P<begin><!-- table (?P<kind>\w+) of (?P<name>\w+) -->\n)(?P<rows>.*?)"
+    r"(?P<end><!-- end of table -->)",
+    re.DOTALL,
+)
+
+
+def leaderboard(file: ResultFile) -> list[str]:
+    """The arms of one study: AUC on validation and test, size, FLOPs, seconds of a training."""
+    head = ["arm", "valid macro", "valid weighted", "test macro", "test weighted"]
+    head += ["parameters (dense)", "FLOPs a row", "seconds a run"]
+    return table(head, [_leaderboard_row(arm) for arm in file.studies[0].arms])
+
+
+def _leaderboard_row(arm: ArmResult) -> list[str]:
+    measured = (arm.valid_macro, arm.valid_weighted, arm.test_macro, arm.test_weighted)
+    size = f"{arm.parameters:,} ({arm.dense_parameters:,})"
+    return [arm.name, *map(spread, measured), size, _flops(arm), f"{arm.seconds:.0f}"]
+
+
+def gains(file: ResultFile) -> list[str]:
+    """The gains of the focus of one study over every other arm."""
+    focus = title(file.gains[0].focus)
+    head = [f"{focus} against", "valid", "test", "interval (Holm's level)"]
+    head += ["error of seeds", "of users", "p (Holm)"]
+    rows = [
+        [
+            gain.against,
+            number(gain.valid_gain, signed=True),
+            number(gain.gain, signed=True),
+            _interval(gain),
+            number(gain.seed_error),
+            number(gain.user_error),
+            f"{gain.p_holm:.3f}",
+        ]
+        for gain in file.gains
+    ]
+    return table(head, rows)
+
+
+def values(file: ResultFile) -> list[str]:
+    """The headline of every arm on validation and test, a line per variant."""
+    names = [arm.name for arm in file.studies[0].arms]
+    is_known = any(study.reachable for study in file.studies)
+    head = ["", *names, *(["reachable, test"] if is_known else [])]
+    rows = []
+    for study in file.studies:
+        cells = [
+            f"{spread(arm.valid_headline)} / {number(fmean(arm.test_headline))}"
+            for arm in study.arms
+        ]
+        rows.append(
+            [_variant(file, study.name), *cells, *([_reachable(study)] if is_known else [])]
+        )
+    return table(head, rows)
+
+
+def gains_by_variant(file: ResultFile) -> list[str]:
+    """The gains of the focus over every other arm on validation and test, a line per variant."""
+    others = list(dict.fromkeys(gain.against for gain in file.gains))
+    head = [f"{title(file.gains[0].focus)} against"]
+    for other in others:
+        head += [f"{other}, valid", "test (interval)", "p (Holm)"]
+    rows = []
+    for study in file.studies:
+        row = [_variant(file, study.name)]
+        for gain in (gain for gain in file.gains if gain.study == study.name):
+            row += [
+                number(gain.valid_gain, signed=True),
+                f"{number(gain.gain, signed=True)} ({_interval(gain)})",
+                f"{gain.p_holm:.3f}",
+            ]
+        rows.append(row)
+    return table(head, rows)
+
+
+def costs(file: ResultFile) -> list[str]:
+    """Parameters without embeddings and FLOPs a row of every arm, a line per variant."""
+    names = [arm.name for arm in file.studies[0].arms]
+    rows = [
+        [
+            _variant(file, study.name),
+            *(f"{arm.dense_parameters:,} / {_flops(arm)}" for arm in study.arms),
+        ]
+        for study in file.studies
+    ]
+    return table(["", *names], rows)
+
+
+KINDS: dict[str, Callable[[ResultFile], list[str]]] = {
+    kind.__name__: kind for kind in (leaderboard, gains, values, gains_by_variant, costs)
+}
+
+
+def _flops(arm: ArmResult) -> str:
+    return f"{arm.flops_per_row:,}" if arm.flops_per_row else "–"
+
+
+def _interval(gain: GainResult) -> str:
+    return f"{number(gain.low, signed=True)} to {number(gain.high, signed=True)}"
+
+
+def _variant(file: ResultFile, name: str) -> str:
+    """The name of a study without what all names have in common."""
+    names = [study.name for study in file.studies]
+    start, end = _common(names), _common([name[::-1] for name in names])
+    return name[len(start) : len(name) - len(end)].replace("_", " ")
+
+
+def _common(names: Sequence[str]) -> str:
+    """What all names begin with, up to a dash."""
+    first, last = min(names), max(names)
+    same = next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), 0)
+    return first[: first.rfind("-", 0, same) + 1]
+
+
+def _reachable(study: StudyResult) -> str:
+    """The mean of the cells that the headline is about."""
+    cell = re.fullmatch(r"auc\[(.+)/(.+)\]", study.headline)
+    names = [f"{cell[1]} · {cell[2]}"] if cell else list(study.reachable)
+    known = [study.reachable[name] for name in names if name in study.reachable]
+    return number(fmean(known)) if known else "–"
+
+
+def written(page: str) -> str:
+    """The text of a page with its tables made anew."""
+
+    def block(found: re.Match[str]) -> str:
+        rows = KINDS[found["kind"]](read(found["name"]))
+        return "\n".join([found["begin"].rstrip("\n"), *rows, found["end"]])
+
+    return BLOCK.sub(block, page)
+
+
+def names_of(page: str) -> Iterator[str]:
+    """The result files that a page has tables of."""
+    return (found["name"] for found in BLOCK.finditer(page))
+
+
+if __name__ == "__main__":
+    for path in PAGES:
+        text = path.read_text(encoding="utf-8")
+        if written(text) != text:
+            path.write_text(written(text), encoding="utf-8")
+            print(f"wrote {path.relative_to(ROOT)}")

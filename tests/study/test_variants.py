@@ -1,0 +1,111 @@
+"""Variants of a study: the same study on other data or with other settings, each with a name of its own."""
+
+from pathlib import Path
+
+import pytest
+
+from hinet_search.common.errors import ConfigurationError
+from hinet_search.search.plan.check_study import try_study
+from hinet_search.study.load_study import Study, load_study
+from hinet_search.study.variants import variants_of_study
+from hinet_search.study.yaml_file import Override
+
+TEXT = """\
+data:
+  source: {kind: synthetic}
+  scenario: {column: scenario}
+  tasks: {click: {column: click}}
+  features: {categorical: [user_id]}
+  split: {by: random}
+arms: {mmoe: , shared_bottom: }
+trials: 3
+variants:
+  as_it_is:
+  apart: {data.source.preference_correlation: 0.0, train.batch_size: 64, trials: 5}
+"""
+SIZES = "sizes: {standard: {trials: 9}, quick: {trials: 1}}\n"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def load(variant: str | None = None, text: str = TEXT, size: str | None = None) -> Study:
+    Path("shop.yaml").write_text(text, encoding="utf-8")
+    return load_study("shop.yaml", size, {}, variant)
+
+
+def refusal(text: str, variant: str | None = None) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        try_study(load(variant, text))
+    return str(caught.value)
+
+
+def test_a_variant_changes_data_settings_and_budget_and_nothing_else() -> None:
+    before, apart = load("as_it_is"), load("apart")
+    assert before.spec.data.source.options == {}
+    assert apart.spec.data.source.options == {"preference_correlation": 0.0}
+    assert [arm.space.fixed["train.batch_size"] for arm in apart.arms] == [64, 64]
+    assert all("train.batch_size" in arm.space.parameters for arm in before.arms)
+    assert (before.spec.trials, apart.spec.trials) == (3, 5)
+
+
+def test_the_first_variant_is_the_default() -> None:
+    assert load().name == load("as_it_is").name == "shop-as_it_is"
+
+
+def test_a_variant_at_a_size_has_both_in_its_name_and_its_budget_goes_before_that_of_the_size() -> (
+    None
+):
+    whole, quick = load("apart", TEXT + SIZES), load("as_it_is", TEXT + SIZES, "quick")
+    assert (whole.name, whole.spec.trials) == ("shop-apart-standard", 5)
+    assert (quick.name, quick.spec.trials) == ("shop-as_it_is-quick", 1)
+
+
+def test_an_option_goes_before_a_variant() -> None:
+    load()
+    given = {"trials": Override(7, "--trials")}
+    assert load_study("shop.yaml", None, given, "apart").spec.trials == 7
+
+
+def test_a_variant_can_change_a_data_definition_of_its_own_file() -> None:
+    data, rest = TEXT.split("arms:")
+    lines = [line.removeprefix("  ") for line in data.splitlines()[1:]]
+    Path("rows.yaml").write_text("\n".join(lines), encoding="utf-8")
+    apart = load("apart", f"data: rows.yaml\narms:{rest}")
+    assert apart.spec.data.source.options == {"preference_correlation": 0.0}
+
+
+def test_variants_are_listed_in_their_order() -> None:
+    load()
+    assert variants_of_study("shop.yaml") == ("as_it_is", "apart")
+    Path("shop.yaml").write_text(TEXT.split("variants:")[0], encoding="utf-8")
+    assert variants_of_study("shop.yaml") == ()
+
+
+def test_an_unknown_variant_is_refused_with_the_nearest() -> None:
+    load()
+    with pytest.raises(ConfigurationError) as caught:
+        load_study("shop.yaml", variant="aprt")
+    assert str(caught.value) == (
+        "shop.yaml:9:1: 'aprt' is not a variant of this study, known: as_it_is, apart; "
+        "did you mean 'apart'?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        ("variants: {a: {data.source.zip: 1}}", "shop.yaml:9:15: data.source.zip"),
+        ("variants: {a: {train.batchsize: 64}}", "shop.yaml:9:16: 'train.batchsize'"),
+        ("variants: {a: {trials: none}}", "shop.yaml:9:16: trials must be"),
+        ("variants: {a: 3}", "shop.yaml:9:12: variants.a must be"),
+        ("variants: [a]", "shop.yaml:9:1: variants must be"),
+        ("variants: {a b: {}}", "shop.yaml:9:12: a study's name must be"),
+    ],
+)
+def test_a_wrong_variant_is_refused_at_its_place(wrong: str, problem: str) -> None:
+    text = f"{TEXT.split('variants:')[0]}{wrong}\n"
+    print(refusal(text))
+    assert problem in refusal(text)
