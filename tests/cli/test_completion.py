@@ -13,7 +13,7 @@ from tests.small import STUDY, write_study
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    text = f"{STUDY}sizes: {{tiny: {{trials: 1}}, whole: {{}}}}\nteaching: auto\nensemble: true\n"
+    text = f"{STUDY}sizes: {{tiny: {{trials: 1}}, whole: {{}}}}\nvariants: {{near: {{}}, far: {{}}}}\nteaching: auto\nensemble: true\n"
     write_study(tmp_path, text, "shop")
     (tmp_path / "rows.parquet").touch()
     (tmp_path / "notes.txt").touch()
@@ -46,6 +46,7 @@ def completed(*words: str) -> list[str]:
         (("export", "shop.yaml/e"), ["shop.yaml/ensemble"]),
         (("check", "paper/ab"), ["paper/ablation"]),
         (("check", "shop.yaml", "--size", "t"), ["tiny"]),
+        (("launch", "shop.yaml", "--variant", ""), ["near", "far"]),
         (("describe", "hm"), ["hmoe"]),
         (("describe", "--study", "shop.yaml", ""), ["shared_bottom", "mmoe"]),
         (("check", "--tr"), ["--trials"]),

@@ -201,3 +201,52 @@ def test_options_that_contradict_themselves_are_refused(
 ) -> None:
     with pytest.raises(ValidationError, match=problem):
         Options(**options)
+
+
+def test_a_number_of_scenarios_makes_them_of_equal_shares_with_names_in_order() -> None:
+    frame = rows(scenarios=12, rows=2400)
+    counts = dict(frame.group_by("scenario").len().rows())
+    assert sorted(counts) == [f"scenario {number:02}" for number in range(1, 13)]
+    assert set(counts.values()) == {200}
+
+
+def cosines(**options: Any) -> np.ndarray[Any, Any]:
+    """Of the preferences of every pair of scenarios, by attributes, for the first task."""
+    made = Options(**(SMALL | options))
+    weights_MP = synthetic._world(made, np.random.default_rng(0)).attribute_weights_MTP[:, 0]
+    return weights_MP @ weights_MP.T
+
+
+def test_groups_have_the_correlation_inside_and_nothing_in_common_with_others() -> None:
+    grouped = cosines(
+        scenarios=5,
+        preference_groups=[["scenario 5", "scenario 1"], ["scenario 2", "scenario 3"]],
+        preference_correlation=0.6,
+    )
+    expected = np.eye(5)
+    for left, right in ((0, 4), (1, 2)):
+        expected[left, right] = expected[right, left] = 0.6
+    assert np.allclose(grouped, expected, atol=1e-9)
+
+
+def test_without_groups_all_scenarios_are_one_group() -> None:
+    everyone = [["home", "search", "push"]]
+    assert np.array_equal(cosines(), cosines(preference_groups=everyone))
+    assert synthetic.identity(Options(), Path(), FileHasher(Path(), print)) != synthetic.identity(
+        Options(preference_groups=everyone), Path(), FileHasher(Path(), print)
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"scenarios": 0}, "must be at least 1 and at most 1000, got 0"),
+        ({"scenarios": True}, "scenarios"),
+        ({"preference_groups": [["home", "serch"]]}, "got 'serch'; did you mean 'search'?"),
+        ({"preference_groups": [["home"], ["home", "push"]]}, "once, got 'home' twice"),
+    ],
+)
+def test_wrong_scenarios_and_groups_are_refused(options: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Options(**options)
+    assert problem in str(caught.value)

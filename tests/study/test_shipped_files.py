@@ -10,6 +10,7 @@ from hinet_search.common.errors import ConfigurationError
 from hinet_search.study import find_file
 from hinet_search.study.find_file import find, known_names, shipped_folder
 from hinet_search.study.load_study import load_study
+from hinet_search.study.variants import variants_of_study
 
 ROOT = Path(hinet_search.__file__).parent.parent
 FILES = [
@@ -53,9 +54,11 @@ def test_a_checkout_ships_its_own_folders(kind: str) -> None:
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_shipped_study_loads_from_anywhere(folder: Path, name: str) -> None:
-    study = load_study(name)
-    assert study.name.removesuffix("-standard").replace("-", "_") == name.replace("/", "_")
-    assert {arm.name for arm in study.arms} == set(study.spec.arms)
+    for variant in variants_of_study(name) or (None,):
+        study = load_study(name, variant=variant)
+        alone = study.name.removesuffix("-standard").removesuffix(f"-{variant}")
+        assert alone.replace("-", "_") == name.replace("/", "_")
+        assert {arm.name for arm in study.arms} == set(study.spec.arms)
 
 
 def test_a_path_means_itself(folder: Path) -> None:

@@ -80,7 +80,7 @@ def test_a_variant_can_change_a_data_definition_of_its_own_file() -> None:
 def test_variants_are_listed_in_their_order() -> None:
     load()
     assert variants_of_study("shop.yaml") == ("as_it_is", "apart")
-    Path("shop.yaml").write_text(TEXT.split("variants:")[0], encoding="utf-8")
+    Path("shop.yaml").write_text(TEXT.split("variants:", maxsplit=1)[0], encoding="utf-8")
     assert variants_of_study("shop.yaml") == ()
 
 
@@ -97,15 +97,17 @@ def test_an_unknown_variant_is_refused_with_the_nearest() -> None:
 @pytest.mark.parametrize(
     ("wrong", "problem"),
     [
-        ("variants: {a: {data.source.zip: 1}}", "shop.yaml:9:15: data.source.zip"),
+        (
+            "variants: {a: {data.split.vaild: 0.1}}",
+            "shop.yaml:9:16: unknown key 'vaild' in 'data.split'",
+        ),
         ("variants: {a: {train.batchsize: 64}}", "shop.yaml:9:16: 'train.batchsize'"),
-        ("variants: {a: {trials: none}}", "shop.yaml:9:16: trials must be"),
-        ("variants: {a: 3}", "shop.yaml:9:12: variants.a must be"),
-        ("variants: [a]", "shop.yaml:9:1: variants must be"),
+        ("variants: {a: {trials: none}}", "shop.yaml:9:16: trials: must be an integer, got 'none'"),
+        ("variants: {a: 3}", "shop.yaml:9:12: variants.a: must be a mapping of keys, got 3"),
+        ("variants: [a]", "shop.yaml:9:1: variants: must be a mapping of keys, got a list"),
         ("variants: {a b: {}}", "shop.yaml:9:12: a study's name must be"),
     ],
 )
 def test_a_wrong_variant_is_refused_at_its_place(wrong: str, problem: str) -> None:
-    text = f"{TEXT.split('variants:')[0]}{wrong}\n"
-    print(refusal(text))
+    text = f"{TEXT.split('variants:', maxsplit=1)[0]}{wrong}\n"
     assert problem in refusal(text)

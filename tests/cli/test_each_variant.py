@@ -1,0 +1,48 @@
+"""A study with variants: launch and check take all of them in turn, or the one that is named."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+import hinet_search
+from tests.cli.conftest import Run
+from tests.small import STUDY, write_study
+
+VARIANTS = "variants: {near: {}, far: {data.source.preference_correlation: 0.0}}\n"
+FEW = ("--set", "arms={mmoe: }", "--trials", "1", "--finalist-seeds", "1")
+
+
+@pytest.fixture(autouse=True)
+def study(tmp_path: Path) -> Path:
+    return write_study(tmp_path, STUDY.replace("rows: 4000", "rows: 1500") + VARIANTS, "shop")
+
+
+def test_a_launch_runs_every_variant_and_stores_each_by_its_own_name_and_command(run: Run) -> None:
+    said = run("launch", "shop.yaml", *FEW, "--set", "reference=mmoe")
+    assert said.code == 0, said.err
+    assert said.err.index("variant near (1 of 2)") < said.err.index("variant far (2 of 2)")
+    for variant in ("near", "far"):
+        stored = hinet_search.load("shop.yaml", variant=variant)
+        assert (stored.name, stored.state) == (f"shop-{variant}", "done")
+        assert shlex.split(stored.command)[-2:] == ["--variant", variant]
+        assert f"mmoe-shop-{variant} --variant {variant}" in said.err
+    assert "shop-near.html" in run("report", "shop.yaml").out, "the first"
+    assert "shop-far.html" in run("report", "shop.yaml", "--variant", "far").out
+    exported = run("export", "shop.yaml/mmoe", "-o", "folder", "--variant", "far", *FEW[:2])
+    assert "shop-far" in exported.out + exported.err
+
+
+def test_one_variant_is_launched_alone_and_its_command_is_stored_as_typed(run: Run) -> None:
+    said = run("launch", "shop.yaml", *FEW, "--set", "reference=mmoe", "--variant=far")
+    assert said.code == 0, said.err
+    assert "variant " not in said.err.split("done")[0].replace("--variant", "")
+    assert hinet_search.load("shop-far").command.count("--variant") == 1
+    assert run("status").out.count("shop-") == 2, "the line of the study and that of its verdict"
+
+
+def test_a_check_plans_every_variant_and_names_the_launch_of_each(run: Run) -> None:
+    said = run("check", "shop.yaml", "--trials", "1")
+    assert said.out.count("one of 2 variants") == 2
+    for variant in ("near", "far"):
+        assert f"hinet-search launch shop.yaml --trials 1 --variant {variant}" in said.err
