@@ -1,7 +1,9 @@
 """Write the tables of results pages from the result files: `python docs/results/write_pages.py`.
 
 A table stands between `<!-- table KIND of NAME -->`, where NAME is a file in docs/results/data, and
-`<!-- end of table -->`. KIND is a function of this file.
+`<!-- end of table -->`. KIND is a function of this file. README.md also shows the first
+sentences of answers of docs/results/README.md, between `<!-- answers -->` and
+`<!-- end of answers -->`.
 """
 
 import re
@@ -15,12 +17,19 @@ from tables import number, spread, table
 from hinet_search.results.verdict import title
 
 ROOT = Path(__file__).parents[2]
+INDEX = ROOT / "docs" / "results" / "README.md"
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 BLOCK = re.compile(
     r"(?P<begin><!-- table (?P<kind>\w+) of (?P<name>\w+) -->\n)(?P<rows>.*?)"
     r"(?P<end><!-- end of table -->)",
     re.DOTALL,
 )
+
+LEFT_OUT = "## Settings and statistics"  # a section of the index that is not in README.md
+ANSWERS = re.compile(
+    r"(?P<begin><!-- answers -->\n)(?P<rows>.*?)(?P<end><!-- end of answers -->)", re.DOTALL
+)
+ANSWER = re.compile(r"^\| \[(?P<title>.+?)\]\((?P<page>\S+?)\) \| (?P<answer>.+) \|$", re.MULTILINE)
 
 
 def leaderboard(file: ResultFile) -> list[str]:
@@ -147,7 +156,23 @@ def written(page: str) -> str:
         rows = KINDS[found["kind"]](read(found["name"]))
         return "\n".join([found["begin"].rstrip("\n"), *rows, found["end"]])
 
-    return BLOCK.sub(block, page)
+    page_of_tables = BLOCK.sub(block, page)
+    return ANSWERS.sub(lambda found: f"{found['begin']}{answers()}\n{found['end']}", page_of_tables)
+
+
+def answers() -> str:
+    """The first sentence of the answers of the index, with links from the top of the project."""
+    main = INDEX.read_text(encoding="utf-8").split(LEFT_OUT)[0]
+    rows = [
+        [f"[{row['title']}](docs/results/{row['page']})", first_sentence(row["answer"])]
+        for row in ANSWER.finditer(main)
+    ]
+    return "\n".join(table(["question", "answer"], rows))
+
+
+def first_sentence(text: str) -> str:
+    """A text up to the first point that ends a sentence."""
+    return re.split(r"(?<=[A-Za-z0-9)%])\. (?=[A-Z])", text)[0].rstrip(".")
 
 
 def names_of(page: str) -> Iterator[str]:

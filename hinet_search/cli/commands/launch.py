@@ -215,7 +215,8 @@ def _print_plan(watcher: "Watcher", checked: "PreparedStudy", options: "LaunchOp
 def _written(options: "LaunchOptions") -> str:
     """Return the command as it is stored, which launches this variant alone."""
     words = _words_typed(options)
-    if options.variant is not None and "--variant" not in " ".join(words):
+    is_typed = any(word.startswith("--variant") for word in words)
+    if options.variant is not None and not is_typed:
         words += ["--variant", options.variant]
     return shlex.join(words)
 
