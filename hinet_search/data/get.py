@@ -20,10 +20,12 @@ from hinet_search.common.errors import (
 )
 from hinet_search.common.files import replacing
 from hinet_search.common.plugins import load, names
+from hinet_search.data.finished_tables import read_finished
 from hinet_search.data.raw_text import Tell
 from hinet_search.study.find_file import SHARED, shipped_folder
 
 FAMILIES = "hinet_search.data.published"
+ROWS_PER_GROUP = 2**17  # of a table: few and large groups are small to describe and fast to read
 
 STUDY = """\
 description: {description}
@@ -62,8 +64,9 @@ class StudyTexts:
 class PublishedDataSet:
     """A data set: where it is published, its files, and what is made of them.
 
-    The files lie in one of `folders`, relative to the folder that the user names. `tables` are the
-    functions that yield the rows of every table, by its path below the output folder.
+    The files lie in one of `folders`, relative to the folder that the user names; `other_forms` are
+    the files of other forms in which it is passed on. `tables` are the functions that yield the
+    rows of every table from the files of any form, by its path below the output folder.
     """
 
     name: str
@@ -72,13 +75,15 @@ class PublishedDataSet:
     files: tuple[str, ...]
     tables: Mapping[str, MakeTable]
     study: Callable[[], StudyTexts]
+    other_forms: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)
 class Converted:
-    """The written files with their rows, tables first and the study last."""
+    """The files with the rows of tables; `kept` are tables that an interrupted run had written."""
 
     tables: Mapping[Path, int]
+    kept: tuple[Path, ...]
     definition: Path
     study: Path
 
@@ -93,7 +98,8 @@ def known_data_sets() -> dict[str, PublishedDataSet]:
 def get(name: str, folder: Path, output: Path, tell: Tell, *, force: bool = False) -> Converted:
     """Convert the published files in `folder` into `output`; every file is whole or absent.
 
-    The study is written last, so an interrupted conversion starts again.
+    The study is written last. After an interruption, tables that were written from the same files
+    are kept; `force` writes them again.
     Errors: ConfigurationError for an unknown name, or when the study exists (`force` overwrites
     it); DataError for files that are missing or broken; EnvironmentFault when one cannot be
     written.
@@ -108,14 +114,25 @@ def get(name: str, folder: Path, output: Path, tell: Tell, *, force: bool = Fals
             remedy="name another folder with -o, or write over it with --force",
         )
     files = _find_files(data_set, folder)
-    num_bytes = sum(path.stat().st_size for paths in files.values() for path in paths)
-    written = {}
-    for path, make_table in data_set.tables.items():
-        tell(f"writing {output / path}")
-        written[output / path] = _write_table(output / path, make_table(files, tell), num_bytes)
+    sources = [source for found in files.values() for source in found]
+    num_bytes = sum(source.stat().st_size for source in sources)
+    finished = read_finished(output / f".{name}.finished.json", name, sources)
+    rows, kept = {}, []
+    for table, make_table in data_set.tables.items():
+        path = output / table
+        if finished.has(table) and not force:
+            tell(f"keeping {path}, which was written before an interruption")
+            rows[path] = pq.read_metadata(path).num_rows
+            kept.append(path)
+            continue
+        tell(f"writing {path}")
+        rows[path] = _write_table(path, make_table(files, tell), num_bytes)
+        with _writing(finished.file):
+            finished = finished.with_table(table)
     _write_text(definition, _introduced(data_set, texts.definition))
     _write_text(study, _introduced(data_set, texts.text))
-    return Converted(written, definition, study)
+    finished.file.unlink(missing_ok=True)
+    return Converted(rows, tuple(kept), definition, study)
 
 
 def shipped_study(name: str, definition: str) -> StudyTexts:
@@ -148,9 +165,10 @@ def _find(name: str) -> PublishedDataSet:
 
 
 def _find_files(data_set: PublishedDataSet, folder: Path) -> Files:
-    """The files in the folder that has most of them; DataError names those that are missing."""
-    tried = [_files_in(folder / inner, data_set.files) for inner in data_set.folders]
-    files = max(tried, key=lambda files: sum(map(bool, files.values())))
+    """The files of the form and folder that most are there of; DataError names missing ones."""
+    forms = (data_set.files, *data_set.other_forms)
+    tried = [_files_in(folder / inner, form) for form in forms for inner in data_set.folders]
+    files = max(tried, key=lambda files: sum(map(bool, files.values())) / len(files))
     missing = [name for name, paths in files.items() if not paths]
     if missing:
         raise DataError(
@@ -173,7 +191,7 @@ def _write_table(path: Path, frames: Iterator[pl.DataFrame], num_bytes: int) -> 
     writer = None
     with _writing(path), replacing(path, num_bytes) as part:
         try:
-            for frame in frames:
+            for frame in _in_groups(frames):
                 rows = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
                 writer = writer or pq.ParquetWriter(part, rows.schema, compression="zstd")
                 writer.write_table(rows)
@@ -184,6 +202,18 @@ def _write_table(path: Path, frames: Iterator[pl.DataFrame], num_bytes: int) -> 
         if num_rows == 0:
             raise DataError(f"{path}: must have rows, the files have none that belong to it")
     return num_rows
+
+
+def _in_groups(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """The same rows in frames of at least ROWS_PER_GROUP, but for the last one."""
+    group: list[pl.DataFrame] = []
+    for frame in frames:
+        group.append(frame)
+        if sum(map(len, group)) >= ROWS_PER_GROUP:
+            yield pl.concat(group)
+            group = []
+    if group:
+        yield pl.concat(group)
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -124,26 +124,6 @@ def broken(file: Path, line: int, problem: str) -> DataError:
     return DataError(f"{file}:{line}: {problem}", remedy=AGAIN)
 
 
-def check_once(rows: pl.DataFrame, key: str, file: Path, first_line: int) -> None:
-    """DataError with the line of the first row whose key an earlier row has."""
-    is_repeated = ~rows[key].is_first_distinct()
-    row = is_repeated.arg_max() if is_repeated.any() else None
-    if row is not None:
-        raise broken(
-            file, first_line + row, f"{key} must be there once, got {rows[key][row]} again"
-        )
-
-
-def check_known(
-    rows: pl.DataFrame, others: pl.DataFrame, key: str, other: Path, file: Path, lines: pl.Series
-) -> None:
-    """DataError with the line of the first row whose key the rows of another file lack."""
-    is_unknown = ~rows[key].is_in(others[key].implode())
-    row = is_unknown.arg_max() if is_unknown.any() else None
-    if row is not None:
-        raise broken(file, lines[row], f"{key} must be one of {other.name}, got {rows[key][row]!r}")
-
-
 def counted(batches: Iterable[pl.DataFrame], file: Path, tell: Tell) -> Iterator[pl.DataFrame]:
     """The same batches; now and then `tell` says how many rows were read, and how fast."""
     began = told = perf_counter()

@@ -224,22 +224,6 @@ def test_a_conversion_that_failed_starts_again_with_whole_files(tmp_path: Path) 
     assert len(log_of(tmp_path)) == 3
 
 
-def test_an_interrupted_conversion_leaves_no_study_and_no_part_and_starts_again(
-    tmp_path: Path,
-) -> None:
-    def interrupt(text: str) -> None:
-        if "user_history" in text:
-            raise KeyboardInterrupt
-
-    folder = write(tmp_path / "raw", small())
-    with pytest.raises(KeyboardInterrupt):
-        get("kuairand-pure", folder, tmp_path / "out", interrupt)
-    left = [path.name for path in (tmp_path / "out").rglob("*") if path.is_file()]
-    assert left == ["log.parquet"]
-    get("kuairand-pure", folder, tmp_path / "out", quiet)
-    assert (tmp_path / "out" / "kuairand.yaml").exists()
-
-
 def test_a_table_that_is_interrupted_while_it_is_written_is_absent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

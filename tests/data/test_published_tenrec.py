@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 
 from hinet_search.api import quiet
@@ -51,3 +52,14 @@ def test_a_broken_row_is_refused_with_its_line(tmp_path: Path) -> None:
     assert caught.value.problems == (
         f"{tmp_path}/Tenrec/QB-video.csv:3: click must be one of 0, 1, got '-1'",
     )
+
+
+def test_small_batches_share_a_row_group_of_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hinet_search.data.raw_text.BLOCK_BYTES", 500)
+    monkeypatch.setattr("hinet_search.data.get.ROWS_PER_GROUP", 1000)
+    table(tmp_path, ["1,2,0,0,0,0,3,0,1,4"] * 2600, ["1,2,0,0,0,0,3,0,1,4"])
+    written = pq.read_metadata(tmp_path / "out" / "tenrec" / "videos.parquet")
+    assert written.num_row_groups == 3
+    assert written.num_rows == 2601

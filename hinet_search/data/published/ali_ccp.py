@@ -11,14 +11,13 @@ import polars as pl
 
 from hinet_search.data.get import Files, PublishedDataSet, StudyTexts, new_study
 from hinet_search.data.hashing import keys_of, uniform
+from hinet_search.data.key_lookup import joined, lookup_of
 from hinet_search.data.parts import part_of
 from hinet_search.data.raw_text import (
     Field,
     Layout,
     Tell,
     broken,
-    check_known,
-    check_once,
     checked,
     columns_of,
     counted,
@@ -78,16 +77,16 @@ def _rows(files: Files, tell: Tell) -> Iterator[pl.DataFrame]:
         (common_file,) = files[f"common_features_{part}.csv"]
         (file,) = files[f"sample_skeleton_{part}.csv"]
         users = pl.concat(_with_features(common_file, COMMON, COMMON_FIELDS, OF_USER, tell))
-        check_once(users, "key", common_file, first_line=1)
+        lookup = lookup_of(users, "key", common_file, first_line=1)
         first_line = 1
         for batch in _with_features(file, SKELETON, SKELETON_FIELDS, OF_SAMPLE, tell):
             lines = pl.int_range(first_line, first_line + len(batch), eager=True)
-            check_known(batch, users, "key", common_file, file, lines)
             first_line += len(batch)
-            possible = batch.filter(pl.col("click") >= pl.col("purchase"))
-            joined = possible.join(users, on="key", how="left", maintain_order="left")
-            position = pl.Series(uniform(keys_of(possible["sample_id"]), SEED))
-            yield joined.with_columns(part_of(position, PARTS[part])).select(TABLE)
+            samples = joined(batch, lookup, file, lines).filter(
+                pl.col("click") >= pl.col("purchase")
+            )
+            position = pl.Series(uniform(keys_of(samples["sample_id"]), SEED))
+            yield samples.with_columns(part_of(position, PARTS[part])).select(TABLE)
 
 
 def _with_features(

@@ -1,7 +1,8 @@
 """AliExpress: searches in a shop, a scenario for each of four countries (Tianchi 74690).
 
-Files are those of the Multi-task Recommendation Library, train.csv and test.csv per country, into
-which most papers' numbers go. A tenth of the searches of train.csv is the valid split.
+Files are the published ones, searches and their items apart, or those of the Multi-task
+Recommendation Library, which joins them into train.csv and test.csv. Most papers' numbers go back
+to the latter; both give the same rows. A tenth of the searches of train is the valid split.
 """
 
 from collections.abc import Iterator
@@ -11,11 +12,12 @@ import polars as pl
 
 from hinet_search.data.get import Files, PublishedDataSet, StudyTexts, new_study
 from hinet_search.data.hashing import keys_of, uniform
+from hinet_search.data.key_lookup import joined_known, lookup_of
 from hinet_search.data.parts import part_of
 from hinet_search.data.raw_text import Field, Layout, Tell, broken, columns_of, counted, read_csv
 
 COUNTRIES = ("NL", "ES", "FR", "US")
-PARTS = {"train": {"valid": 0.0, "train": 0.1}, "test": {"test": 0.0}}  # of a published file
+PARTS = {"train": {"valid": 0.0, "train": 0.1}, "test": {"test": 0.0}}  # of a published part
 SEED = 1
 SEARCH = "search_id"
 CATEGORIES = tuple(f"categorical_{number}" for number in range(1, 17))
@@ -26,8 +28,34 @@ FIELDS = {
     SEARCH: Field(pl.Int64),
     **columns_of(CATEGORIES, pl.Int64),
     **columns_of(NUMBERS, pl.Float32, optional=True),
-    **columns_of(LABELS, pl.Int8),
+    **{label: Field(pl.Int8, values=(0, 1)) for label in LABELS},
 }
+CONVERTED = {  # files by country and part
+    (country, part): f"AliExpress_{country}/{part}.csv" for country in COUNTRIES for part in PARTS
+}
+PUBLISHED_FOLDERS = ("aliexpress_{}_datasets/", "AliExpress_{}/", "")  # of a country
+
+# Columns of the published files are numbered. Those of searches are the first 9 categories and 23
+# numbers, those of items the others.
+SEARCHES = Layout(tuple(f"user_{number}" for number in range(1, 34)), has_header=False)
+ITEMS = Layout(tuple(f"item_{number}" for number in range(1, 50)), has_header=False)
+OF_SEARCHES = dict(
+    zip(
+        (SEARCH, *CATEGORIES[:9], *NUMBERS[:23]),
+        (f"user_{number}" for number in (*range(1, 9), 32, 33, *range(9, 32))),
+        strict=True,
+    )
+)
+ITEM_CATEGORIES = (19, 34, 35, 36, 40, 41, 42)
+ITEM_NUMBERS = tuple(number for number in range(2, 49) if number not in ITEM_CATEGORIES)
+FEEDBACK = "item_49"  # 0 nothing, 1 a click, 2 a click and a conversion
+OF_ITEMS = dict(
+    zip(
+        (SEARCH, *CATEGORIES[9:], *NUMBERS[23:], FEEDBACK),
+        (f"item_{number}" for number in (1, *ITEM_CATEGORIES, *ITEM_NUMBERS, 49)),
+        strict=True,
+    )
+)
 FOLDER = "aliexpress"
 DEFINITION = f"""\
 # AliExpress: four countries, click and purchase, test as published, valid a tenth of the searches.
@@ -46,26 +74,81 @@ split: {{by: column, column: split}}
 """
 
 
+def published_files(folder: str) -> dict[tuple[str, str], tuple[str, str]]:
+    """The files of searches and of items, by country and part; `folder` has {} for the country."""
+    return {
+        (country, part): (
+            f"{folder.format(country)}{country.lower()}_user_{part}.csv",
+            f"{folder.format(country)}{country.lower()}_item_{part}.csv",
+        )
+        for country in COUNTRIES
+        for part in PARTS
+    }
+
+
 def _rows(files: Files, tell: Tell) -> Iterator[pl.DataFrame]:
-    for name, (file,) in files.items():
-        country = name.partition("/")[0].removeprefix("AliExpress_")
-        for batch in counted(_labelled(file), file, tell):
-            position = pl.Series(uniform(keys_of(batch[SEARCH]), SEED))
-            part = part_of(position, PARTS[Path(name).stem])
-            yield batch.with_columns(pl.lit(country).alias("country"), part)
+    for country in COUNTRIES:
+        for part, firsts in PARTS.items():
+            for batch in _rows_of(country, part, files, tell):
+                position = pl.Series(uniform(keys_of(batch[SEARCH]), SEED))
+                split = part_of(position, firsts)
+                yield batch.with_columns(pl.lit(country).alias("country"), split)
 
 
-def _labelled(file: Path) -> Iterator[pl.DataFrame]:
-    """The rows; DataError when something is bought without a click."""
+def _rows_of(country: str, part: str, files: Files, tell: Tell) -> Iterator[pl.DataFrame]:
+    """The rows of a country and part in whichever form the files are."""
+    converted = CONVERTED[country, part]
+    if converted in files:
+        (file,) = files[converted]
+        yield from _converted(file, tell)
+    for folder in PUBLISHED_FOLDERS:
+        searches, items = published_files(folder)[country, part]
+        if searches in files:
+            (search_file,), (item_file,) = files[searches], files[items]
+            yield from _published(search_file, item_file, tell)
+
+
+def _converted(file: Path, tell: Tell) -> Iterator[pl.DataFrame]:
+    """The rows of the library's file; DataError when something is bought without a click."""
     first_line = 2
-    fields = {**FIELDS, **{label: Field(pl.Int8, values=(0, 1)) for label in LABELS}}
-    for batch in read_csv(file, ROW, fields):
+    for batch in counted(read_csv(file, ROW, FIELDS), file, tell):
         is_wrong = batch["conversion"] > batch["click"]
         row = is_wrong.arg_max() if is_wrong.any() else None
         if row is not None:
             raise broken(file, first_line + row, "conversion must be 0 where click is 0, got 1")
         yield batch
         first_line += len(batch)
+
+
+def _published(search_file: Path, item_file: Path, tell: Tell) -> Iterator[pl.DataFrame]:
+    """The items with their searches. An item without a search is left out, as by the library."""
+    searches = _renamed(search_file, SEARCHES, OF_SEARCHES, tell)
+    lookup = lookup_of(pl.concat(searches), SEARCH, search_file, first_line=1)
+    num_without = 0
+    for batch in _renamed(item_file, ITEMS, OF_ITEMS, tell):
+        rows = joined_known(batch, lookup)
+        num_without += len(batch) - len(rows)
+        yield rows.with_columns(
+            click=(pl.col(FEEDBACK) > 0).cast(pl.Int8),
+            conversion=(pl.col(FEEDBACK) > 1).cast(pl.Int8),
+        ).select(ROW.columns)
+    if num_without:
+        lacking = f"{search_file.name} lacks their searches"
+        tell(f"{item_file.name}: {num_without:,} rows left out, {lacking}")
+
+
+def _renamed(
+    file: Path, layout: Layout, columns: dict[str, str], tell: Tell
+) -> Iterator[pl.DataFrame]:
+    """The rows of a published file with our names of its columns, which errors do not use."""
+    fields = {published: _field(ours) for ours, published in columns.items()}
+    names = {published: ours for ours, published in columns.items()}
+    for batch in counted(read_csv(file, layout, fields), file, tell):
+        yield batch.rename(names)
+
+
+def _field(name: str) -> Field:
+    return Field(pl.Int8, values=(0, 1, 2)) if name == FEEDBACK else FIELDS[name]
 
 
 def _study() -> StudyTexts:
@@ -77,13 +160,13 @@ def _study() -> StudyTexts:
 DATA_SETS = (
     PublishedDataSet(
         name="aliexpress",
-        published_at="https://github.com/easezyc/Multitask-Recommendation-Library "
-        "(made of https://tianchi.aliyun.com/dataset/74690)",
+        published_at="https://tianchi.aliyun.com/dataset/74690 (or, converted, from "
+        "https://github.com/easezyc/Multitask-Recommendation-Library)",
         folders=("", "data", "AliExpress"),
-        files=tuple(
-            f"AliExpress_{country}/{part}.csv"
-            for country in COUNTRIES
-            for part in ("train", "test")
+        files=tuple(CONVERTED.values()),
+        other_forms=tuple(
+            tuple(name for names in published_files(folder).values() for name in names)
+            for folder in PUBLISHED_FOLDERS
         ),
         tables={f"{FOLDER}/searches.parquet": _rows},
         study=_study,

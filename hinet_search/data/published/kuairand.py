@@ -12,14 +12,13 @@ from pathlib import Path
 import polars as pl
 
 from hinet_search.data.get import Files, MakeTable, PublishedDataSet, StudyTexts, shipped_study
+from hinet_search.data.key_lookup import KeyLookup, joined, lookup_of
 from hinet_search.data.parts import part_of
 from hinet_search.data.raw_text import (
     Field,
     Layout,
     Tell,
     broken,
-    check_known,
-    check_once,
     columns_of,
     counted,
     read_csv,
@@ -129,13 +128,12 @@ def _log(size: Size) -> MakeTable:
         frames = []
         for file, batch in _batches(files[size.logs[1]], tell):
             chosen = batch.filter(pl.col("date").is_between(FIRST_DAY, LAST_DAY))
-            check_known(chosen, users, "user_id", user_file, file, chosen["line"])
-            check_known(chosen, videos, "video_id", video_file, file, chosen["line"])
-            joined = _joined(chosen, users, videos)
+            with_users = joined(chosen, users, file, chosen["line"])
+            rows = _described(joined(with_users, videos, file, chosen["line"]))
             if size.is_sorted:
-                frames.append(joined)
+                frames.append(rows)
             else:
-                yield joined
+                yield rows
         if frames:
             yield pl.concat(frames).sort(ORDER)
 
@@ -151,43 +149,39 @@ def _batches(files: tuple[Path, ...], tell: Tell) -> Iterator[tuple[Path, pl.Dat
             first_line += len(batch)
 
 
-def _joined(rows: pl.DataFrame, users: pl.DataFrame, videos: pl.DataFrame) -> pl.DataFrame:
-    """The rows with their user and video, and with the columns that follow from the date."""
+def _described(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with the columns that follow from the date."""
     day = pl.col("date").cast(pl.String).str.to_date("%Y%m%d")
-    return (
-        rows.join(users, on="user_id", how="left", maintain_order="left")
-        .join(videos, on="video_id", how="left", maintain_order="left")
-        .with_columns(
-            hour=(pl.col("hourmin") // 100).cast(pl.Int8),
-            weekday=day.dt.weekday(),
-            freshness_days=(day - pl.col("upload_day")).dt.total_days().cast(pl.Int32),
-            split=part_of(pl.col("date"), FIRST_DAYS),
-        )
-        .select(TABLE)
+    return rows.with_columns(
+        hour=(pl.col("hourmin") // 100).cast(pl.Int8),
+        weekday=day.dt.weekday(),
+        freshness_days=(day - pl.col("upload_day")).dt.total_days().cast(pl.Int32),
+        split=part_of(pl.col("date"), FIRST_DAYS),
+    ).select(TABLE)
+
+
+def _users(file: Path) -> KeyLookup:
+    users = pl.concat(read_csv(file, USER, USER_FIELDS))
+    return lookup_of(
+        users.with_columns(pl.col(ONEHOT).fill_null(-1)), "user_id", file, first_line=2
     )
 
 
-def _users(file: Path) -> pl.DataFrame:
-    users = pl.concat(read_csv(file, USER, USER_FIELDS))
-    check_once(users, "user_id", file, first_line=2)
-    return users.with_columns(pl.col(ONEHOT).fill_null(-1))
-
-
-def _videos(file: Path) -> pl.DataFrame:
+def _videos(file: Path) -> KeyLookup:
     """The videos; what is missing has a value of its own, as in our results."""
     raw = pl.concat(read_csv(file, VIDEO, VIDEO_FIELDS))
-    check_once(raw, "video_id", file, first_line=2)
     videos = raw.with_columns(
         upload_day=pl.col("upload_dt").str.to_date("%Y-%m-%d", strict=False),
         tag_first=pl.col("tag").str.split(",").list.first().cast(pl.Int16, strict=False),
     )
     _check_parsed(videos, "upload_dt", "upload_day", "a date such as 2022-04-09", file)
     _check_parsed(videos, "tag", "tag_first", "whole numbers separated by commas", file)
-    return videos.with_columns(
+    coded = videos.with_columns(
         pl.col("tag").fill_null("unknown"),
         pl.col("tag_first", "music_type").fill_null(-1),
         pl.col("music_id").fill_null(0),
-    ).drop("upload_dt")
+    )
+    return lookup_of(coded.drop("upload_dt"), "video_id", file, first_line=2)
 
 
 def _check_parsed(videos: pl.DataFrame, text: str, value: str, wanted: str, file: Path) -> None:

@@ -16,14 +16,13 @@ from hinet_search.data.get import (
     new_study,
     shipped_study,
 )
+from hinet_search.data.key_lookup import joined, lookup_of
 from hinet_search.data.parts import part_of
 from hinet_search.data.raw_text import (
     Field,
     Layout,
     Tell,
     broken,
-    check_known,
-    check_once,
     columns_of,
     counted,
     read_csv,
@@ -96,17 +95,16 @@ def _rows_1m(files: Files, tell: Tell) -> Iterator[pl.DataFrame]:
         scenario=pl.col("age").replace_strict(AGES, return_dtype=pl.Int8),
         zip3=pl.col("zip").str.slice(0, 3),
     )
-    check_once(users, "user_id", user_file, first_line=1)
     raw = pl.concat(read_lines(movie_file, MOVIE, MOVIE_FIELDS, "latin-1"))
-    check_once(raw, "movie_id", movie_file, first_line=1)
     movies = _described(raw).with_row_index("line", offset=1)
+    known_users = lookup_of(users, "user_id", user_file, first_line=1)
+    known_movies = lookup_of(movies, "movie_id", movie_file, first_line=1)
     batches = counted(read_lines(ratings, RATING, RATING_FIELDS), ratings, tell)
     for rows in _with_splits(batches, ratings):
-        check_known(rows, users, "user_id", user_file, ratings, rows["orig_row"] + 1)
-        check_known(rows, movies, "movie_id", movie_file, ratings, rows["orig_row"] + 1)
+        lines = rows["orig_row"] + 1
+        with_users = joined(rows, known_users, ratings, lines)
         yield (
-            rows.join(users, on="user_id", how="left", maintain_order="left")
-            .join(movies, on="movie_id", how="left", maintain_order="left")
+            joined(with_users, known_movies, ratings, lines)
             .with_columns(pl.col("line").alias("movie_id"))
             .with_columns(pl.col("user_id", "movie_id").cast(pl.Int16))
             .select(TABLE_1M)
@@ -116,15 +114,14 @@ def _rows_1m(files: Files, tell: Tell) -> Iterator[pl.DataFrame]:
 def _later_rows(files: Files, tell: Tell) -> Iterator[pl.DataFrame]:
     (ratings,), (movie_file,) = files[LATER_RATINGS], files[LATER_MOVIES]
     raw = pl.concat(read_csv(movie_file, LATER_MOVIE, LATER_MOVIE_FIELDS))
-    check_once(raw, "movieId", movie_file, first_line=2)
     scenario = pl.col("genre_first").replace_strict(GENRES, default=-1, return_dtype=pl.Int8)
     movies = _described(raw.rename({"movieId": "movie_id"})).with_columns(scenario=scenario)
+    known_movies = lookup_of(movies, "movie_id", movie_file, first_line=2)
     batches = counted(read_csv(ratings, LATER_RATING, LATER_RATING_FIELDS), ratings, tell)
     named = (batch.rename({"userId": "user_id", "movieId": "movie_id"}) for batch in batches)
     for rows in _with_splits(named, ratings, first_line=2):
-        check_known(rows, movies, "movie_id", movie_file, ratings, rows["orig_row"] + 2)
-        joined = rows.join(movies, on="movie_id", how="left", maintain_order="left")
-        yield joined.select(LATER_TABLE)
+        with_movies = joined(rows, known_movies, ratings, rows["orig_row"] + 2)
+        yield with_movies.select(LATER_TABLE)
 
 
 def _described(movies: pl.DataFrame) -> pl.DataFrame:
