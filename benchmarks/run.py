@@ -21,6 +21,7 @@ import bench_gpu
 import bench_memory
 import bench_peers
 import bench_platform
+import bench_published
 import bench_report
 import bench_restart
 import bench_scenarios
@@ -59,6 +60,7 @@ BENCHES = {
     "memory": Bench(
         lambda: bench_memory.bench_memory(10 * MILLION, passes=0.25), None, bench_memory.table
     ),
+    "published": Bench(bench_published.bench_published, None, bench_published.table),
     "statistics": Bench(
         lambda: bench_statistics.bench_statistics(MILLION, rounds=3),
         lambda: bench_statistics.bench_statistics(FEW, rounds=1),
@@ -130,7 +132,8 @@ BENCHES = {
 }
 
 
-USUAL = [name for name in BENCHES if name != "search"]  # it takes hours
+SLOW = ("published", "search")  # ten minutes and 8 GB of disk; hours
+USUAL = [name for name in BENCHES if name not in SLOW]
 
 
 @dataclass(frozen=True)

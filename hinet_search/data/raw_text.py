@@ -14,7 +14,7 @@ from pyarrow import csv
 
 from hinet_search.common.errors import DataError, shortened
 
-BLOCK_BYTES = 4 * 2**20  # of a CSV file, read at once
+BLOCK_BYTES = 2**20  # of a CSV file, read at once; Arrow reads up to 32 of them ahead
 BLOCK_LINES = 100_000  # of a file with another separator, read at once
 SECONDS_BETWEEN = 10  # two lines of progress
 AGAIN = "compare the file with its checksum, and unpack or download it again"
@@ -186,6 +186,9 @@ def _reading(file: Path, layout: Layout) -> Iterator[None]:
     try:
         yield
     except pa.ArrowInvalid as error:
+        if "straddl" in str(error):
+            problem = f"must have lines of at most {BLOCK_BYTES:,} bytes, got a longer one"
+            raise DataError(f"{file}: {problem}", remedy=AGAIN) from error
         row = _ROW.search(str(error))
         if row is None:
             raise DataError(f"{file}: cannot be read: {error}", remedy=AGAIN) from error

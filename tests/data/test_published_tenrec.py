@@ -63,3 +63,12 @@ def test_small_batches_share_a_row_group_of_the_table(
     written = pq.read_metadata(tmp_path / "out" / "tenrec" / "videos.parquet")
     assert written.num_row_groups == 3
     assert written.num_rows == 2601
+
+
+def test_a_line_that_is_longer_than_a_block_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hinet_search.data.raw_text.BLOCK_BYTES", 100)
+    rows = ["1,2,0,0,0,0,3,0,1,4"] * 9
+    with pytest.raises(DataError, match=r"must have lines of at most 100 bytes, got a longer one"):
+        table(tmp_path, [*rows, "1" * 300 + ",2,0,0,0,0,3,0,1,4"], rows)
