@@ -132,7 +132,7 @@ BENCHES = {
 }
 
 
-SLOW = ("published", "search")  # ten minutes and 8 GB of disk; hours
+SLOW = ("published", "search")  # ten minutes and 4 GB of disk; hours
 USUAL = [name for name in BENCHES if name not in SLOW]
 
 

@@ -39,12 +39,19 @@ arms:
   shared_bottom:
   flat_moe: {{size_of: hinet}}
   single:
-trials: 8
-passes: {passes}
-finalists: {{top: 1, seeds: 5}}
 seed: 1
 slots: 2
+sizes:                         # the first one is taken where none is named
+  quick:                       # to see it work
+    trials: 2
+    passes: {quick_passes:g}
+    finalists: {{top: 1, seeds: 2, default: false}}
+  full:                        # to believe: --size full
+    trials: 8
+    passes: {passes}
+    finalists: {{top: 1, seeds: 5}}
 """
+QUICK = 20  # times as many passes has the full size
 
 Files = Mapping[str, tuple[Path, ...]]  # the files of a data set by their names or globs
 MakeTable = Callable[[Files, Tell], Iterator[pl.DataFrame]]
@@ -150,7 +157,12 @@ def shipped_study(name: str, definition: str) -> StudyTexts:
 def new_study(name: str, description: str, definition: str, passes: int) -> StudyTexts:
     """A study of its own for a data set without a shipped one."""
     definition_name = f"{SHARED}/{name}.yaml"
-    text = STUDY.format(description=description, definition=definition_name, passes=passes)
+    text = STUDY.format(
+        description=description,
+        definition=definition_name,
+        passes=passes,
+        quick_passes=passes / QUICK,
+    )
     return StudyTexts(name, text, definition_name, definition)
 
 

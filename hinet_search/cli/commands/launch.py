@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     examples=(
         "hinet-search launch quickstart",
         "hinet-search launch studies/shop.yaml --slots 4 --trials 30",
-        "hinet-search launch kuairand --size quick --output runs --set train.batch_size=4096",
+        "hinet-search launch studies/rows.yaml --size full --set train.batch_size=4096",
     ),
 )
 @study_argument

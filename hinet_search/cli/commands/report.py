@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     codes=("4", "5"),
     examples=(
         "hinet-search report quickstart --open",
-        "hinet-search report kuairand --size quick --format md --to comment.md",
+        "hinet-search report studies/rows.yaml --size full --format md --to comment.md",
         "hinet-search report before after",
     ),
 )
