@@ -125,3 +125,11 @@ def test_a_missing_file_is_named_in_the_form_of_the_others(tmp_path: Path) -> No
         table(raw)
     missing = raw / "AliExpress_US" / "us_item_test.csv"
     assert caught.value.problems == (f"--from: {missing} must be a file of aliexpress",)
+
+
+def test_without_any_file_those_of_the_published_form_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        table(tmp_path / "raw")
+    missing = tmp_path / "raw" / "aliexpress_NL_datasets" / "nl_user_train.csv"
+    assert caught.value.problems[0] == f"--from: {missing} must be a file of aliexpress"
+    assert len(caught.value.problems) == 16

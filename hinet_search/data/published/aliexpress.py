@@ -74,7 +74,7 @@ split: {{by: column, column: split}}
 """
 
 
-def published_files(folder: str) -> dict[tuple[str, str], tuple[str, str]]:
+def _published_files(folder: str) -> dict[tuple[str, str], tuple[str, str]]:
     """The files of searches and of items, by country and part; `folder` has {} for the country."""
     return {
         (country, part): (
@@ -84,6 +84,10 @@ def published_files(folder: str) -> dict[tuple[str, str], tuple[str, str]]:
         for country in COUNTRIES
         for part in PARTS
     }
+
+
+def _names(folder: str) -> tuple[str, ...]:
+    return tuple(name for pair in _published_files(folder).values() for name in pair)
 
 
 def _rows(files: Files, tell: Tell) -> Iterator[pl.DataFrame]:
@@ -102,7 +106,7 @@ def _rows_of(country: str, part: str, files: Files, tell: Tell) -> Iterator[pl.D
         (file,) = files[converted]
         yield from _converted(file, tell)
     for folder in PUBLISHED_FOLDERS:
-        searches, items = published_files(folder)[country, part]
+        searches, items = _published_files(folder)[country, part]
         if searches in files:
             (search_file,), (item_file,) = files[searches], files[items]
             yield from _published(search_file, item_file, tell)
@@ -160,13 +164,13 @@ def _study() -> StudyTexts:
 DATA_SETS = (
     PublishedDataSet(
         name="aliexpress",
-        published_at="https://tianchi.aliyun.com/dataset/74690 (or, converted, from "
-        "https://github.com/easezyc/Multitask-Recommendation-Library)",
+        published_at="https://tianchi.aliyun.com/dataset/74690 (archives in archives; or train.csv "
+        "and test.csv from https://github.com/easezyc/Multitask-Recommendation-Library)",
         folders=("", "data", "AliExpress"),
-        files=tuple(CONVERTED.values()),
-        other_forms=tuple(
-            tuple(name for names in published_files(folder).values() for name in names)
-            for folder in PUBLISHED_FOLDERS
+        files=_names(PUBLISHED_FOLDERS[0]),
+        other_forms=(
+            tuple(CONVERTED.values()),
+            *(_names(folder) for folder in PUBLISHED_FOLDERS[1:]),
         ),
         tables={f"{FOLDER}/searches.parquet": _rows},
         study=_study,
