@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
-from tests import groups, shortcuts
+from tests import groups, shortcuts, type_checks
 from tests.postgres import emptied, server
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ _hook = install_import_hook(
             if file.stem not in _UNCHECKED
         ),
     ],
-    "beartype.beartype",
+    f"{type_checks.__name__}.checked_once",
 )
 shortcuts.install(pytest.MonkeyPatch())
 

@@ -1,5 +1,6 @@
 """Groups: which tests run alone, after all others and one at a time, and which are left out of `make test-fast`."""
 
+from functools import cache
 from pathlib import PurePath
 
 import pytest
@@ -78,9 +79,18 @@ SLOW = (  # they launch, train, kill, or try very many inputs
 )
 
 
+@cache
+def markers_of(file: str) -> tuple[pytest.MarkDecorator, ...]:
+    """Return the markers of the groups of a test file."""
+    groups = ((pytest.mark.alone, ALONE), (pytest.mark.slow, SLOW))
+    return tuple(
+        marker
+        for marker, patterns in groups
+        if any(PurePath(file).match(pattern) for pattern in patterns)
+    )
+
+
 def mark(item: pytest.Item) -> None:
     """Give a test the markers of its groups."""
-    path = PurePath(item.nodeid.partition("::")[0])
-    for marker, patterns in ((pytest.mark.alone, ALONE), (pytest.mark.slow, SLOW)):
-        if any(path.match(pattern) for pattern in patterns):
-            item.add_marker(marker)
+    for marker in markers_of(item.nodeid.partition("::")[0]):
+        item.add_marker(marker)

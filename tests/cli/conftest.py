@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hinet_search.cli import main
+from hinet_search.search.plan import probe
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
     monkeypatch.chdir(tmp_path)
     for name in ("STORAGE", "DATA", "SLOTS", "DEVICE", "CACHE"):
         monkeypatch.delenv(f"HINET_SEARCH_{name}", raising=False)
+    # how long a training takes is of no interest here
+    monkeypatch.setattr(probe, "MOST_STEPS", probe.FEWEST_STEPS)
 
     def run(*arguments: str) -> CommandResult:
         monkeypatch.setattr(sys, "argv", ["hinet-search", *arguments])

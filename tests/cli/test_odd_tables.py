@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from hinet_search.search.plan import probe
 from tests.cli.conftest import CommandResult, Run
 from tests.data.many_tables import TABLES
 from tests.data.table_makers import OddTable
@@ -14,11 +13,8 @@ LIGHT = ("--set", "arms={single: }")
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=[name.replace(" ", "-") for name in TABLES])
 def test_an_odd_table_can_be_checked_or_is_refused_in_words(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: OddTable
+    run: Run, tmp_path: Path, table: OddTable
 ) -> None:
-    monkeypatch.setattr(
-        probe, "MOST_STEPS", probe.FEWEST_STEPS
-    )  # how long a training takes is of no interest here
     table.write(tmp_path / table.file)
     begun = run("data", "init", table.file)
     if table.refused_by == "init":

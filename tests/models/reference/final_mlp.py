@@ -35,8 +35,6 @@ def _fused(fusion: BilinearFusion, cell: int, o_1: Tensor, o_2: Tensor) -> Tenso
     size_1, size_2 = len(o_1) // fusion.num_heads, len(o_2) // fusion.num_heads
     for head in range(fusion.num_heads):
         w_head = fusion.products.weight_LIO[cell * fusion.num_heads + head]
-        for p in range(size_1):
-            for q in range(size_2):
-                product = o_1[head * size_1 + p] * o_2[head * size_2 + q]
-                logit = logit + w_head[p, q] * product
+        slice_1, slice_2 = o_1[head * size_1 :][:size_1], o_2[head * size_2 :][:size_2]
+        logit = logit + slice_1 @ w_head @ slice_2
     return logit

@@ -1,4 +1,4 @@
-"""M2M row by row, task by task, one generated weight at a time."""
+"""M2M row by row, task by task, one output of a generated layer at a time."""
 
 import torch
 from reference.plain import expert, input_vector, linear, softmax, weighted
@@ -45,8 +45,8 @@ def meta(unit: MetaUnit, task: int, h: Tensor, knowledge: Tensor) -> Tensor:
         generated = linear(generator, task, knowledge)
         outputs = []
         for o in range(width):
-            products = [h[i] * generated[i * width + o] for i in range(width)]
-            outputs.append(sum(products, generated[width * width + o]))
+            weights = generated[o : width * width : width]
+            outputs.append(weights @ h + generated[width * width + o])
         h = _leaky(torch.stack(outputs))
     return h
 

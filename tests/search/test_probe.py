@@ -1,0 +1,54 @@
+"""A probe trains for about the seconds that it is given: at least three steps, at most a hundred."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from hinet_search.models.layers.batch import Batch
+from hinet_search.search.plan import probe
+from hinet_search.training.feed import make_feed
+from hinet_search.training.train_config import TrainConfig
+from tests.training.datasets import separable
+
+DATA = separable(train_rows=40)
+
+
+class Linear(torch.nn.Linear):
+    """A model that counts its steps."""
+
+    def __init__(self) -> None:
+        super().__init__(1, DATA.full_schema.num_tasks)
+        self.steps = 0
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        self.steps += 1
+        return super().forward(torch.ones(len(batch), 1))
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps of 4, 1, 1 ... seconds."""
+    times = ticks()
+    monkeypatch.setattr(probe, "perf_counter", lambda: next(times))
+
+
+def ticks() -> Iterator[float]:
+    now, seconds = 0.0, 4.0
+    while True:
+        yield now
+        now += seconds
+        yield now
+        seconds = 1.0
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize(("seconds", "steps"), [(0.0, 3), (5.5, 3), (20.0, 17), (1000.0, 100)])
+def test_a_probe_ends_after_its_seconds_with_three_to_a_hundred_steps(
+    seconds: float, steps: int
+) -> None:
+    model, feed = Linear(), make_feed(DATA.train, torch.device("cpu"))
+    config = TrainConfig.model_validate({"batch_size": 32})
+    seconds_per_row = probe._seconds_per_row(model, feed, config, seconds)
+    assert model.steps == steps
+    assert seconds_per_row == 1.0 / 32, "the first step is slower, and does not count"

@@ -1,0 +1,59 @@
+"""Shapes and types of a call are checked again unless a call like it passed."""
+
+import pytest
+import torch
+from jaxtyping import Float, TypeCheckError, jaxtyped
+from torch import Tensor
+
+from hinet_search.models.layers.linear import product
+from hinet_search.training.fit import fit
+from tests.type_checks import checked_once
+
+
+@jaxtyped(typechecker=checked_once)
+def joined(
+    first_B: Float[Tensor, "B"], others: list[Float[Tensor, "B"]], kept: int, how: str = "sum"
+) -> Float[Tensor, "B"]:
+    return torch.stack([first_B, *others]).sum(dim=0)[:kept]
+
+
+ONE, TWO = torch.zeros(1), torch.zeros(2)
+
+
+@pytest.fixture(autouse=True)
+def _a_call_that_passes() -> None:
+    assert len(joined(TWO, [TWO], 2)) == 2
+    assert len(joined(TWO, [TWO], kept=2)) == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (TWO[None], [TWO], 2),
+        (TWO, [ONE], 2),
+        (TWO.long(), [TWO], 2),
+        (TWO.tolist(), [TWO], 2),
+        (TWO, TWO, 2),
+        (TWO, [TWO], "2"),
+        (TWO, [TWO], 2, None),
+    ],
+    ids=["dimensions", "size", "dtype", "no tensor", "no list", "no number", "no text"],
+)
+def test_a_wrong_argument_is_reported_however_often(arguments: tuple[object, ...]) -> None:
+    for _ in range(2):
+        with pytest.raises(TypeCheckError, match=r"parameters of test_type_checks\.joined"):
+            joined(*arguments)
+
+
+def test_a_wrong_result_of_right_arguments_is_reported_however_often() -> None:
+    for _ in range(2):
+        with pytest.raises(TypeCheckError, match=r"return value of test_type_checks\.joined"):
+            joined(TWO, [TWO], 1)
+
+
+def test_modules_of_models_and_training_are_checked() -> None:
+    assert len(product(TWO[None], torch.zeros(2, 3))) == 1
+    with pytest.raises(TypeCheckError, match="product"):
+        product(TWO, torch.zeros(2, 3))
+    with pytest.raises(TypeCheckError, match="fit"):
+        fit(None, None, None)
