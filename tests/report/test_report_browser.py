@@ -1,13 +1,13 @@
 """The page in a browser: no requests, no injected script, fits a phone, works by keyboard."""
 
 import json
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from hinet_search.report.page import render
-from hinet_search.results.study_record import StudyRecord
 from tests.report.arms import ARMS, Shape
 from tests.report.conftest import Open
 from tests.report.nine_arms import nine_arms
@@ -31,19 +31,22 @@ WIDE = {
 }
 
 
+@cache
+def page_of(name: str) -> str:
+    return render(WIDE[name])
+
+
 @pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("record", WIDE.values(), ids=WIDE.keys())
-def test_the_page_never_scrolls_sideways(open_page: Open, record: StudyRecord, width: int) -> None:
-    page = open_page(render(record), width=width).page
+@pytest.mark.parametrize("name", WIDE)
+def test_the_page_never_scrolls_sideways(open_page: Open, name: str, width: int) -> None:
+    page = open_page(page_of(name), width=width).page
     page.click("#open") if width > 760 else None
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-@pytest.mark.parametrize("record", WIDE.values(), ids=WIDE.keys())
-def test_the_page_asks_for_nothing_and_complains_of_nothing(
-    open_page: Open, record: StudyRecord
-) -> None:
-    opened = open_page(render(record))
+@pytest.mark.parametrize("name", WIDE)
+def test_the_page_asks_for_nothing_and_complains_of_nothing(open_page: Open, name: str) -> None:
+    opened = open_page(page_of(name))
     assert (opened.requests, opened.complaints) == ([opened.page.url], [])
 
 
@@ -52,7 +55,7 @@ def test_a_script_in_names_does_not_run(open_page: Open) -> None:
 
 
 def test_seven_arms_need_at_most_five_thousand_nodes(open_page: Open) -> None:
-    page = open_page(render(WIDE["seven arms"])).page
+    page = open_page(page_of("seven arms")).page
     assert page.evaluate("document.querySelectorAll('*').length") <= 5_000
 
 
@@ -92,7 +95,7 @@ def test_trials_are_sorted_by_keyboard(open_page: Open) -> None:
 
 
 def test_every_region_that_scrolls_is_reached_by_keyboard_and_has_a_name(open_page: Open) -> None:
-    page = open_page(render(WIDE["seven arms"]), width=390).page
+    page = open_page(page_of("seven arms"), width=390).page
     unnamed = page.evaluate(
         "[...document.querySelectorAll('.scroll')].filter(e=>e.tabIndex!==0||!e.getAttribute('aria-label')).length"
     )
@@ -103,7 +106,7 @@ def test_every_region_that_scrolls_is_reached_by_keyboard_and_has_a_name(open_pa
 def test_with_thirteen_arms_the_names_of_cells_keep_their_width_and_their_place(
     open_page: Open, width: int, label: int
 ) -> None:
-    page = open_page(render(WIDE["thirteen arms"]), width=width).page
+    page = open_page(page_of("thirteen arms"), width=width).page
     name = "document.querySelector('.mat tbody th').getBoundingClientRect()"
     before = page.evaluate(f"[{name}.left,{name}.width]")
     scrolled = page.evaluate(
@@ -117,7 +120,7 @@ def test_with_thirteen_arms_the_names_of_cells_keep_their_width_and_their_place(
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_text_is_at_least_twelve_pixels_high(open_page: Open, width: int) -> None:
-    page = open_page(render(WIDE["seven arms"]), width=width).page
+    page = open_page(page_of("seven arms"), width=width).page
     smallest = page.evaluate(
         "Math.min(...[...document.querySelectorAll('main *')].filter(e=>[...e.childNodes].some(n=>n.nodeType===3&&n.data.trim()))"
         ".map(e=>parseFloat(getComputedStyle(e).fontSize)))"
@@ -143,7 +146,7 @@ def test_names_in_the_size_picture_do_not_overlap(
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_names_at_the_ends_of_the_budget_curves_do_not_overlap(open_page: Open, width: int) -> None:
-    page = open_page(render(WIDE["nine arms"]), width=width).page
+    page = open_page(page_of("nine arms"), width=width).page
     boxes = page.evaluate(
         "[...document.querySelectorAll('.budget .end')].map(e=>{const b=e.getBoundingClientRect();"
         "return [b.top,b.bottom,b.left,b.right]})"
@@ -158,7 +161,7 @@ def test_names_at_the_ends_of_the_budget_curves_do_not_overlap(open_page: Open, 
 def test_the_names_of_the_leaderboard_stay_in_place_when_it_scrolls(
     open_page: Open, width: int
 ) -> None:
-    page = open_page(render(WIDE["nine arms"]), width=width).page
+    page = open_page(page_of("nine arms"), width=width).page
     left = "document.querySelector('.board tbody th').getBoundingClientRect().left"
     before = page.evaluate(left)
     scrolled = page.evaluate(
