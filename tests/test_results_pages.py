@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from statistics import fmean
 from types import ModuleType
 
 import pytest
@@ -71,4 +72,6 @@ def test_gains_of_a_saved_study_are_those_of_its_report() -> None:
         assert gain.focus == focus
         assert gain.gain == pytest.approx(difference.mean, abs=1e-5)
         assert (gain.low, gain.high) == pytest.approx((difference.low, difference.high), abs=1e-5)
+        means = {arm.name: fmean(arm.valid_headline) for arm in saved.studies[0].arms}
+        assert gain.valid_gain == pytest.approx(means[focus] - means[gain.against], abs=2e-5)
         assert gain.p_holm == pytest.approx(reported[gain.against].p_holm, abs=1e-4)

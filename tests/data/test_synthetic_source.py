@@ -219,11 +219,11 @@ def cosines(**options: Any) -> np.ndarray[Any, Any]:
 
 def test_groups_have_the_correlation_inside_and_nothing_in_common_with_others() -> None:
     grouped = cosines(
-        scenarios=5,
+        scenarios=6,
         preference_groups=[["scenario 5", "scenario 1"], ["scenario 2", "scenario 3"]],
         preference_correlation=0.6,
     )
-    expected = np.eye(5)
+    expected = np.eye(6)
     for left, right in ((0, 4), (1, 2)):
         expected[left, right] = expected[right, left] = 0.6
     assert np.allclose(grouped, expected, atol=1e-9)
@@ -232,9 +232,13 @@ def test_groups_have_the_correlation_inside_and_nothing_in_common_with_others() 
 def test_without_groups_all_scenarios_are_one_group() -> None:
     everyone = [["home", "search", "push"]]
     assert np.array_equal(cosines(), cosines(preference_groups=everyone))
-    assert synthetic.identity(Options(), Path(), FileHasher(Path(), print)) != synthetic.identity(
-        Options(preference_groups=everyone), Path(), FileHasher(Path(), print)
-    )
+
+
+def test_only_groups_that_are_written_are_part_of_the_identity() -> None:
+    hasher = FileHasher(Path(), print)
+    grouped = Options(preference_groups=(("home", "push"),))
+    assert "preference_groups" not in synthetic.identity(Options(), Path(), hasher)
+    assert '[["home","push"]]' in synthetic.identity(grouped, Path(), hasher)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from hinet_search.api import stored_name
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.search.plan.check_study import try_study
+from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.study.load_study import Study, load_study
 from hinet_search.study.variants import variants_of_study
 from hinet_search.study.yaml_file import Override
@@ -82,6 +84,16 @@ def test_variants_are_listed_in_their_order() -> None:
     assert variants_of_study("shop.yaml") == ("as_it_is", "apart")
     Path("shop.yaml").write_text(TEXT.split("variants:", maxsplit=1)[0], encoding="utf-8")
     assert variants_of_study("shop.yaml") == ()
+
+
+def test_the_stored_text_of_a_study_says_which_variant_it_is() -> None:
+    assert LaunchOptions(variant="apart").recorded("a: 1") == "a: 1\n# --variant apart\n"
+    assert LaunchOptions().recorded("a: 1") == "a: 1"
+
+
+def test_a_variant_needs_the_file_of_its_study() -> None:
+    with pytest.raises(ConfigurationError, match="no study"):
+        stored_name("ghost", LaunchOptions(variant="apart"))
 
 
 def test_an_unknown_variant_is_refused_with_the_nearest() -> None:
