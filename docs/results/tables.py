@@ -2,7 +2,9 @@
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from statistics import fmean, stdev
+from statistics import fmean
+
+from markdown_tables import number, spread, table
 
 import hinet_search
 from hinet_search.results.cell_gains import against_reference
@@ -15,31 +17,6 @@ from hinet_search.results.taught_contrasts import student_contrasts
 from hinet_search.results.verdict import title, verdict
 
 Metric = Callable[[Sequence[CellValue]], float]
-
-
-def number(value: float, *, signed: bool = False) -> str:
-    """`.7123`, or `+.0012`."""
-    text = f"{value:+.4f}" if signed else f"{value:.4f}"
-    return text.replace("0.", ".", 1).replace("-", "−")
-
-
-def spread(values: Sequence[float]) -> str:
-    """Mean and standard deviation over seeds."""
-    return (
-        f"{number(fmean(values))} ± {number(stdev(values))}"
-        if len(values) > 1
-        else number(values[0])
-    )
-
-
-def line(cells: Sequence[str]) -> str:
-    """One row of a table."""
-    return f"| {' | '.join(cells)} |"
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A whole table."""
-    return [line(head), "|---" * len(head) + "|", *(line(row) for row in rows)]
 
 
 def over_seeds(runs: Sequence[FinalistRun], split: str, metric: Metric) -> str:

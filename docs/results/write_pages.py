@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
 
+from markdown_tables import number, spread, table
 from result_files import ArmResult, GainResult, ResultFile, StudyResult, read
-from tables import number, spread, table
 
 from hinet_search.results.verdict import title
 
