@@ -8,12 +8,11 @@ from pathlib import Path
 from statistics import fmean
 
 from hinet_search.common.frozen_model import Frozen
-from hinet_search.results.contrasts import arm_values, judged
+from hinet_search.results.contrasts import Contrast, arm_values, judged
 from hinet_search.results.finalist_values import chosen, headline, headline_by_seed
 from hinet_search.results.objectives import macro_auc, weighted_auc
 from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord, FinalistRun
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.verdict import verdict
 
 FOLDER = Path(__file__).parent / "data"
 DIGITS = 5
@@ -26,7 +25,6 @@ class ArmResult(Frozen):
     """
 
     name: str
-    trial: int
     parameters: int
     dense_parameters: int
     flops_per_row: int
@@ -41,13 +39,10 @@ class ArmResult(Frozen):
 
 
 class StudyResult(Frozen):
-    """A study as launched; `reachable` is the best AUC of each cell where the truth is known."""
+    """A study; `reachable` is the best AUC on test of each cell where the truth is known."""
 
     name: str
-    command: str
     headline: str
-    rows: tuple[int, int, int]
-    verdict: str
     arms: tuple[ArmResult, ...]
     reachable: dict[str, float]
 
@@ -68,10 +63,19 @@ class GainResult(Frozen):
 
 
 class ResultFile(Frozen):
-    """Studies and the gains of their first arm, with Holm's procedure over all of these."""
+    """Studies and the gains of one of their arms, with Holm's procedure over all of these."""
 
     studies: tuple[StudyResult, ...]
     gains: tuple[GainResult, ...]
+
+    @property
+    def text(self) -> str:
+        """The file as JSON, with a line for every study and every gain."""
+        lists = [
+            f'"{name}": [\n' + ",\n".join(each.model_dump_json() for each in items) + "\n]"
+            for name, items in (("studies", self.studies), ("gains", self.gains))
+        ]
+        return "{" + ",\n".join(lists) + "}\n"
 
 
 def read(name: str) -> ResultFile:
@@ -80,17 +84,17 @@ def read(name: str) -> ResultFile:
 
 
 def result_file(records: Sequence[StudyRecord], focus: str | None = None) -> ResultFile:
-    """Return what pages need of finished studies; the focus is by default their first arm."""
+    """Return what pages need of finished studies; the focus is by default their first arm.
+
+    SystemExit if a study is not finished, has no arm `focus`, or lacks what a claim needs.
+    """
     return ResultFile(studies=tuple(map(_study, records)), gains=_gains(records, focus))
 
 
 def _study(record: StudyRecord) -> StudyResult:
     return StudyResult(
         name=record.name,
-        command=record.command,
         headline=headline(record.objective),
-        rows=record.data.rows,
-        verdict=verdict(record).sentence,
         arms=tuple(_arm(record, arm) for arm in record.arms),
         reachable={
             _cell_name(cell.scenario, cell.task): round(cell.reachable_auc, DIGITS)
@@ -106,7 +110,6 @@ def _arm(record: StudyRecord, arm: ArmRecord) -> ArmResult:
     cost = runs[0].cost
     return ArmResult(
         name=arm.name,
-        trial=finalist.trial_number,
         parameters=cost.parameters,
         dense_parameters=cost.dense_parameters,
         flops_per_row=cost.flops_per_row or 0,
@@ -142,35 +145,36 @@ def _gains(records: Sequence[StudyRecord], focus: str | None) -> tuple[GainResul
         (other.name, arm_values(record, arm), arm_values(record, other))
         for record, arm, other in compared
     ]
-    gains = []
-    for (record, arm, other), contrast in zip(compared, judged(sides, "users"), strict=True):
-        difference = contrast.difference
-        if difference is None or difference.low is None or difference.high is None:
-            raise SystemExit(f"{record.name}: {other.name} cannot be compared: {contrast.reason}")
-        sign = 1.0 if record.maximize else -1.0
-        means = [
-            fmean(headline_by_seed(record, _chosen(side), "valid").values())
-            for side in (arm, other)
-        ]
-        gains.append(
-            GainResult(
-                study=record.name,
-                focus=arm.name,
-                against=other.name,
-                valid_gain=round(sign * (means[0] - means[1]), DIGITS),
-                gain=round(difference.mean, DIGITS),
-                low=round(difference.low, DIGITS),
-                high=round(difference.high, DIGITS),
-                seed_error=round(contrast.seed_error or 0.0, DIGITS),
-                user_error=round(contrast.user_error or 0.0, DIGITS),
-                p_holm=round(1.0 if contrast.p_holm is None else contrast.p_holm, 4),
-            )
-        )
-    return tuple(gains)
+    judged_pairs = zip(compared, judged(sides, "users"), strict=True)
+    return tuple(_gain(*pair, contrast) for pair, contrast in judged_pairs)
+
+
+def _gain(record: StudyRecord, arm: ArmRecord, other: ArmRecord, contrast: Contrast) -> GainResult:
+    difference = contrast.difference
+    if contrast.lacks or difference is None:
+        raise SystemExit(f"{record.name}, {arm.name} against {other.name}: {contrast.lacks}")
+    sign = 1.0 if record.maximize else -1.0
+    valid, valid_other = (
+        fmean(headline_by_seed(record, _chosen(side), "valid").values()) for side in (arm, other)
+    )
+    measured = {
+        "valid_gain": sign * (valid - valid_other),
+        "gain": difference.mean,
+        "low": difference.low,
+        "high": difference.high,
+        "seed_error": contrast.seed_error,
+        "user_error": contrast.user_error,
+        "p_holm": contrast.p_holm,
+    }
+    known = {name: round(value, DIGITS) for name, value in measured.items() if value is not None}
+    return GainResult(study=record.name, focus=arm.name, against=other.name, **known)
 
 
 def _focus(record: StudyRecord, focus: str | None) -> ArmRecord:
-    return next((arm for arm in record.arms if arm.name == focus), record.arms[0])
+    names = [arm.name for arm in record.arms]
+    if focus is not None and focus not in names:
+        raise SystemExit(f"{record.name} has the arms {', '.join(names)}, and no {focus}")
+    return record.arms[0 if focus is None else names.index(focus)]
 
 
 def _chosen(arm: ArmRecord) -> FinalistRecord:

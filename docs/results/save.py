@@ -40,7 +40,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"{options.name}.json"
     saved = result_file(stored, options.focus)
-    path.write_text(saved.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    path.write_text(saved.text, encoding="utf-8")
     print(f"wrote {path}: {len(saved.studies)} studies, {len(saved.gains)} gains")
 
 

@@ -25,6 +25,7 @@ BLOCK = re.compile(
     re.DOTALL,
 )
 
+NUMBERED = re.compile(r"(?P<kind>\D+ )\d+ · ")  # a cell of a scenario with a number
 LEFT_OUT = "## Settings and statistics"  # a section of the index that is not in README.md
 ANSWERS = re.compile(
     r"(?P<begin><!-- answers -->\n)(?P<rows>.*?)(?P<end><!-- end of answers -->)", re.DOTALL
@@ -70,15 +71,14 @@ def values(file: ResultFile) -> list[str]:
     names = [arm.name for arm in file.studies[0].arms]
     is_known = any(study.reachable for study in file.studies)
     head = ["", *names, *(["reachable, test"] if is_known else [])]
-    rows = []
-    for study in file.studies:
-        cells = [
-            f"{spread(arm.valid_headline)} / {number(fmean(arm.test_headline))}"
-            for arm in study.arms
+    rows = [
+        [
+            _variant(file, study.name),
+            *(f"{spread(arm.valid_headline)} / {_mean(arm.test_headline)}" for arm in study.arms),
+            *([_reachable(study)] if is_known else []),
         ]
-        rows.append(
-            [_variant(file, study.name), *cells, *([_reachable(study)] if is_known else [])]
-        )
+        for study in file.studies
+    ]
     return table(head, rows)
 
 
@@ -114,9 +114,39 @@ def costs(file: ResultFile) -> list[str]:
     return table(["", *names], rows)
 
 
+def cells(file: ResultFile) -> list[str]:
+    """The mean test AUC of every cell of the last variant."""
+    last = file.studies[-1]
+    rows = [
+        [cell, *(number(arm.test_cells[cell]) for arm in last.arms)]
+        for cell in last.arms[0].test_cells
+    ]
+    return table([_variant(file, last.name), *(arm.name for arm in last.arms)], rows)
+
+
+def numbered_scenarios(file: ResultFile) -> list[str]:
+    """The mean test AUC over scenarios whose names differ in a number alone: large 1, large 2."""
+    names = [arm.name for arm in file.studies[0].arms]
+    rows = []
+    for study in file.studies:
+        kinds = [NUMBERED.match(cell) for cell in study.arms[0].test_cells]
+        for kind in dict.fromkeys(match["kind"] for match in kinds if match):
+            means = (
+                _mean([auc for cell, auc in arm.test_cells.items() if cell.startswith(kind)])
+                for arm in study.arms
+            )
+            rows.append([f"{_variant(file, study.name)}, {kind.strip()}", *means])
+    return table(["", *names], rows)
+
+
 KINDS: dict[str, Callable[[ResultFile], list[str]]] = {
-    kind.__name__: kind for kind in (leaderboard, gains, values, gains_by_variant, costs)
+    kind.__name__: kind
+    for kind in (leaderboard, gains, values, gains_by_variant, costs, cells, numbered_scenarios)
 }
+
+
+def _mean(values: Sequence[float]) -> str:
+    return number(fmean(values))
 
 
 def _flops(arm: ArmResult) -> str:
@@ -146,18 +176,18 @@ def _reachable(study: StudyResult) -> str:
     cell = re.fullmatch(r"auc\[(.+)/(.+)\]", study.headline)
     names = [f"{cell[1]} · {cell[2]}"] if cell else list(study.reachable)
     known = [study.reachable[name] for name in names if name in study.reachable]
-    return number(fmean(known)) if known else "–"
+    return _mean(known) if known else "–"
 
 
 def written(page: str) -> str:
     """The text of a page with its tables made anew."""
+    with_tables = BLOCK.sub(_block, page)
+    return ANSWERS.sub(lambda block: f"{block['begin']}{answers()}\n{block['end']}", with_tables)
 
-    def block(found: re.Match[str]) -> str:
-        rows = KINDS[found["kind"]](read(found["name"]))
-        return "\n".join([found["begin"].rstrip("\n"), *rows, found["end"]])
 
-    page_of_tables = BLOCK.sub(block, page)
-    return ANSWERS.sub(lambda found: f"{found['begin']}{answers()}\n{found['end']}", page_of_tables)
+def _block(block: re.Match[str]) -> str:
+    rows = KINDS[block["kind"]](read(block["name"]))
+    return "\n".join([block["begin"].rstrip("\n"), *rows, block["end"]])
 
 
 def answers() -> str:
@@ -177,7 +207,7 @@ def first_sentence(text: str) -> str:
 
 def names_of(page: str) -> Iterator[str]:
     """The result files that a page has tables of."""
-    return (found["name"] for found in BLOCK.finditer(page))
+    return (block["name"] for block in BLOCK.finditer(page))
 
 
 if __name__ == "__main__":

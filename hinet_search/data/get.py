@@ -121,7 +121,7 @@ def get(name: str, folder: Path, output: Path, tell: Tell, *, force: bool = Fals
             remedy="name another folder with -o, or write over it with --force",
         )
     files = _find_files(data_set, folder)
-    sources = [source for found in files.values() for source in found]
+    sources = [path for paths in files.values() for path in paths]
     num_bytes = sum(source.stat().st_size for source in sources)
     finished = read_finished(output / f".{name}.finished.json", name, sources)
     rows, kept = {}, []

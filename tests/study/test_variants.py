@@ -11,20 +11,16 @@ from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.study.load_study import Study, load_study
 from hinet_search.study.variants import variants_of_study
 from hinet_search.study.yaml_file import Override
+from tests.study_texts import DATA
 
-TEXT = """\
-data:
-  source: {kind: synthetic}
-  scenario: {column: scenario}
-  tasks: {click: {column: click}}
-  features: {categorical: [user_id]}
-  split: {by: random}
+ARMS = """\
 arms: {mmoe: , shared_bottom: }
 trials: 3
 variants:
   as_it_is:
   apart: {data.source.preference_correlation: 0.0, train.batch_size: 64, trials: 5}
 """
+TEXT = DATA + ARMS
 SIZES = "sizes: {standard: {trials: 9}, quick: {trials: 1}}\n"
 
 
