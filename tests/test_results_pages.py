@@ -1,24 +1,34 @@
 """Tables of results pages are those of their result files, and every result file has a page."""
 
+import importlib
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from types import ModuleType
+from typing import Any
 
 import pytest
+
+from hinet_search.results.contrasts import contrasts
+from tests.report.nine_arms import nine_arms
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "docs" / "results"
 
 
-@pytest.fixture(scope="module")
-def pages() -> ModuleType:
+@pytest.fixture(scope="module", autouse=True)
+def scripts() -> Iterator[None]:
+    """The scripts of results pages can be imported."""
     sys.path.insert(0, str(RESULTS))
-    try:
-        import write_pages
-    finally:
-        sys.path.remove(str(RESULTS))
-    return write_pages
+    yield
+    sys.path.remove(str(RESULTS))
+
+
+@pytest.fixture
+def pages() -> ModuleType:
+    return importlib.import_module("write_pages")
 
 
 def test_every_table_of_a_page_is_what_its_result_file_gives(pages: ModuleType) -> None:
@@ -52,18 +62,10 @@ def test_a_kind_of_table_that_nothing_makes_is_an_error(pages: ModuleType) -> No
 
 
 def test_gains_of_a_saved_study_are_those_of_its_report() -> None:
-    sys.path.insert(0, str(RESULTS))
-    try:
-        import result_files
-    finally:
-        sys.path.remove(str(RESULTS))
-    from hinet_search.results.contrasts import contrasts
-    from tests.report.nine_arms import nine_arms
-
     record = nine_arms()
     reported = {each.arm: each for each in contrasts(record)}
     focus = next(arm.name for arm in record.arms if arm.name not in reported)
-    saved = result_files.result_file([record], focus)
+    saved = importlib.import_module("result_files").result_file([record], focus)
     assert saved.studies[0].name == record.name
     assert {gain.against for gain in saved.gains} == set(reported)
     for gain in saved.gains:
@@ -75,3 +77,102 @@ def test_gains_of_a_saved_study_are_those_of_its_report() -> None:
         means = {arm.name: fmean(arm.valid_headline) for arm in saved.studies[0].arms}
         assert gain.valid_gain == pytest.approx(means[focus] - means[gain.against], abs=2e-5)
         assert gain.p_holm == pytest.approx(reported[gain.against].p_holm, abs=1e-4)
+
+
+def test_what_is_no_claim_and_an_unknown_arm_are_not_saved() -> None:
+    save, record = importlib.import_module("result_files").result_file, nine_arms()
+    with pytest.raises(SystemExit, match="and no hinett"):
+        save([record], "hinett")
+    with pytest.raises(SystemExit, match="seed order|order of rows"):
+        save([replace(record, shared_batches=True)])
+
+
+def arm(name: str, valid: float, test: float, **cells: float) -> dict[str, Any]:
+    named = {cell.replace("_", " ") + " · click": auc for cell, auc in cells.items()}
+    values = {
+        f"{split}_{what}": (auc - 0.01, auc + 0.01)
+        for split, auc in (("valid", valid), ("test", test))
+        for what in ("headline", "macro", "weighted")
+    }
+    sizes = {"parameters": 3000, "dense_parameters": 2000, "flops_per_row": 1000, "seconds": 4.4}
+    return {"name": name, "test_cells": named, **values, **sizes}
+
+
+def gain(study: str, mean: float) -> dict[str, Any]:
+    errors = {"seed_error": 0.001, "user_error": 0.002, "p_holm": 0.04}
+    measured = {"valid_gain": mean / 2, "gain": mean, "low": mean - 0.01, "high": mean + 0.01}
+    return {"study": study, "focus": "hinet", "against": "star", **measured, **errors}
+
+
+def study(name: str, test: float) -> dict[str, Any]:
+    cells = {"large_1": 0.8, "large_2": 0.7, "small_1": test}
+    arms = [arm("hinet", 0.71, test, **cells), arm("star", 0.70, 0.69, **cells)]
+    return {
+        "name": name,
+        "headline": "macro_auc",
+        "arms": arms,
+        "reachable": {"large 1 · click": 0.9},
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "last_row"),
+    [
+        (
+            "leaderboard",
+            "| star | .7000 ± .0141 | .7000 ± .0141 | .6900 ± .0141 | .6900 ± .0141 | 3,000 (2,000) | 1,000 | 4 |",
+        ),
+        ("gains", "| star | −.0100 | −.0200 | −.0300 to −.0100 | .0010 | .0020 | 0.040 |"),
+        ("values", "| far off | .7100 ± .0141 / .6600 | .7000 ± .0141 / .6900 | .9000 |"),
+        ("gains_by_variant", "| far off | −.0100 | −.0200 (−.0300 to −.0100) | 0.040 |"),
+        ("costs", "| far off | 2,000 / 1,000 | 2,000 / 1,000 |"),
+        ("cells", "| small 1 · click | .6600 | .6600 |"),
+        ("numbered_scenarios", "| far off, small | .6600 | .6600 |"),
+    ],
+)
+def test_the_last_row_of_every_kind_of_table(pages: ModuleType, kind: str, last_row: str) -> None:
+    studies = [study("shop-near-full", 0.70), study("shop-far_off-full", 0.66)]
+    gains = [gain("shop-near-full", 0.01), gain("shop-far_off-full", -0.02)]
+    file = pages.ResultFile.model_validate({"studies": studies, "gains": gains})
+    assert pages.KINDS[kind](file)[-1] == last_row
+    assert pages.ResultFile.model_validate_json(file.text) == file
+
+
+def test_the_readme_shows_the_first_sentence_of_an_answer(pages: ModuleType) -> None:
+    assert (
+        pages.first_sentence("It gains .0135 (.0097 to .0173). No more")
+        == "It gains .0135 (.0097 to .0173)"
+    )
+    assert (
+        pages.first_sentence("Only one with .7233 vs. .7 of SAN")
+        == "Only one with .7233 vs. .7 of SAN"
+    )
+
+
+def test_a_new_scenario_and_unseen_users_and_items_are_not_in_training() -> None:
+    cold = importlib.import_module("cold_start_table")
+    table = cold.synthetic.load(cold.OPTIONS, Path()).collect()
+    table = table.with_columns(**cold.split_columns(table))
+    push = table.filter(table["scenario"] == "push")
+    trained = {
+        name: (push[name] == "train").sum() for name in ("new_0", "new_1", "new_10", "new_100")
+    }
+    assert trained["new_0"] == 0
+    assert trained["new_1"] / trained["new_100"] == pytest.approx(0.01, abs=0.003)
+    assert trained["new_10"] / trained["new_100"] == pytest.approx(0.1, abs=0.01)
+    assert set(table.filter(table["scenario"] == "home")["new_0"]) == {"train", "none"}
+    for kind, column in (("users", "user_id"), ("items", "item_id")):
+        scored = {
+            name: set(push.filter(push[name].is_in(["valid", "test"]))[column])
+            for name in (f"{kind}_seen", f"{kind}_unseen")
+        }
+        in_training = {name: set(push.filter(push[name] == "train")[column]) for name in scored}
+        assert scored[f"{kind}_seen"] == scored[f"{kind}_unseen"]
+        assert not scored[f"{kind}_unseen"] & in_training[f"{kind}_unseen"]
+        assert len(in_training[f"{kind}_seen"] - scored[f"{kind}_seen"]) < 0.1 * len(
+            scored[f"{kind}_seen"]
+        )
+        assert (
+            set(table.filter(table[f"{kind}_unseen"] == "train")[column])
+            >= scored[f"{kind}_unseen"]
+        )
