@@ -83,7 +83,7 @@ def test_what_is_no_claim_and_an_unknown_arm_are_not_saved() -> None:
     save, record = importlib.import_module("result_files").result_file, nine_arms()
     with pytest.raises(SystemExit, match="and no hinett"):
         save([record], "hinett")
-    with pytest.raises(SystemExit, match="seed order|order of rows"):
+    with pytest.raises(SystemExit, match="order of rows"):
         save([replace(record, shared_batches=True)])
 
 
@@ -162,17 +162,12 @@ def test_a_new_scenario_and_unseen_users_and_items_are_not_in_training() -> None
     assert trained["new_10"] / trained["new_100"] == pytest.approx(0.1, abs=0.01)
     assert set(table.filter(table["scenario"] == "home")["new_0"]) == {"train", "none"}
     for kind, column in (("users", "user_id"), ("items", "item_id")):
-        scored = {
-            name: set(push.filter(push[name].is_in(["valid", "test"]))[column])
-            for name in (f"{kind}_seen", f"{kind}_unseen")
-        }
-        in_training = {name: set(push.filter(push[name] == "train")[column]) for name in scored}
-        assert scored[f"{kind}_seen"] == scored[f"{kind}_unseen"]
-        assert not scored[f"{kind}_unseen"] & in_training[f"{kind}_unseen"]
-        assert len(in_training[f"{kind}_seen"] - scored[f"{kind}_seen"]) < 0.1 * len(
-            scored[f"{kind}_seen"]
-        )
-        assert (
-            set(table.filter(table[f"{kind}_unseen"] == "train")[column])
-            >= scored[f"{kind}_unseen"]
-        )
+        seen, unseen = f"{kind}_seen", f"{kind}_unseen"
+        scored = set(push.filter(push[unseen].is_in(["valid", "test"]))[column])
+        trained_seen = set(push.filter(push[seen] == "train")[column])
+        trained_unseen = set(push.filter(push[unseen] == "train")[column])
+        assert scored == set(push.filter(push[seen].is_in(["valid", "test"]))[column])
+        assert not scored & trained_unseen
+        assert len(scored & trained_seen) > 0.8 * len(scored)
+        elsewhere = set(table.filter(table[unseen] == "train")[column])
+        assert len(scored & elsewhere) > 0.95 * len(scored)
