@@ -250,7 +250,7 @@ def _stored(
         raise StudyConflict(
             f"study '{record.name}' was launched on data {record.data.fingerprint}, "
             f"its file now says {fingerprint}",
-            remedy="export with the --set and --size of the launch; "
+            remedy="export with the --set, --size and --variant of the launch; "
             "rows that have changed need a study of another name",
         )
     artifacts = options.folder.absolute() / "artifacts" / record.name

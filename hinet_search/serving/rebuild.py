@@ -69,7 +69,8 @@ def _values(stored: LoadedStudy, record: ArmRecord, finalist: FinalistRecord) ->
         raise StudyConflict(
             f"{stored.study.file.path}: arm '{record.name}' must be as it was launched, "
             "but has changed since",
-            remedy="export with the file, --set and --size of the launch, which the report shows",
+            remedy="export with the file, --set, --size and --variant of the launch, "
+            "which the report shows",
         )
     values = arm.space.values(drawn)
     if GROUPS in record.fixed:

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from hinet_search.cli.commands import launch
 from hinet_search.report.facts.record import (
+    SAME_STUDY,
     export_command,
     gate_in_words,
     objective_in_words,
@@ -95,6 +97,11 @@ def test_the_report_command_looks_where_the_launch_has_stored(launched: str, pla
             "shop/ple -o ple-shop-tiny --size tiny --set a=1",
         ),
         (
+            "hinet-search launch shop --size=tiny --variant far",
+            "shop-far-tiny",
+            "shop/ple -o ple-shop-far-tiny --size=tiny --variant far",
+        ),
+        (
             "hinet-search launch quick --output /tmp/two --set name=two",
             "two",
             "quick/ple -o ple-two --output /tmp/two --set name=two",
@@ -108,6 +115,16 @@ def test_the_export_command_names_the_study_as_it_was_launched(
 ) -> None:
     record = replace(small(), command=launched, name=name)
     assert export_command(record, "ple") == f"hinet-search export {command}"
+
+
+def test_the_export_command_repeats_every_option_that_launch_counts_to_the_study() -> None:
+    options = {
+        option.name: option.opts
+        for option in launch.command.params
+        if option.name in launch.SAME_STUDY
+    }
+    assert len(options) == len(launch.SAME_STUDY)
+    assert {word for words in options.values() for word in words} == set(SAME_STUDY)
 
 
 def test_a_name_with_a_space_is_one_word_of_the_command() -> None:

@@ -78,7 +78,7 @@ def command(
     """Write a finished model as a folder, if test rows score from it as in training.
 
     NAME is an arm, a student (taught_ARM) or `ensemble`. Without it, export what the study
-    recommends to ship. Repeat --set and --size of the launch.
+    recommends to ship. Repeat --set, --size and --variant of the launch.
     """
     from dataclasses import asdict
 

@@ -23,7 +23,12 @@ from hinet_search.results.verdict import title
 EDGE = 0.05  # a value within this share of an end of its range lies at the edge
 FEW_POSITIVES = 100
 PLACES = ("--output", "--storage")  # options of every command that say where a study is stored
-SAME_STUDY = ("--size", "--set", "--plugin")  # options of a launch that change its study
+SAME_STUDY = (
+    "--size",
+    "--variant",
+    "--set",
+    "--plugin",
+)  # options of a launch that change its study
 _METRIC_WORDS = {
     "auc": "AUC",
     "gauc": "grouped AUC",
