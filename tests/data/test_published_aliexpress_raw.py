@@ -64,18 +64,33 @@ def test_columns_are_those_of_the_converted_form(tmp_path: Path) -> None:
     ]
 
 
+def convert(published: pl.DataFrame, folder: Path) -> Path:
+    """Files as the library converts those of the Netherlands, the same in every country."""
+    rows = published.filter(pl.col("country") == "NL")
+    for country in COUNTRIES:
+        (folder / f"AliExpress_{country}").mkdir(parents=True, exist_ok=True)
+        for part in ("train", "test"):
+            is_test = pl.col("split") == "test"
+            of_part = rows.filter(is_test if part == "test" else ~is_test).select(ROW.columns)
+            of_part.write_csv(folder / f"AliExpress_{country}" / f"{part}.csv")
+    return folder
+
+
 def test_both_forms_of_the_same_rows_give_the_same_table(tmp_path: Path) -> None:
     items = [item(number % 3, number % 2) for number in range(6)]
     published = table(write(tmp_path / "a" / "raw", [search(n) for n in range(3)], items))
-    converted = published.filter(pl.col("country") == "NL")
-    for country in COUNTRIES:
-        (tmp_path / "b" / "raw" / f"AliExpress_{country}").mkdir(parents=True)
-        for part in ("train", "test"):
-            is_test = pl.col("split") == "test"
-            rows = converted.filter(is_test if part == "test" else ~is_test).select(ROW.columns)
-            rows.write_csv(tmp_path / "b" / "raw" / f"AliExpress_{country}" / f"{part}.csv")
-    assert table(tmp_path / "b" / "raw").equals(published)
+    assert table(convert(published, tmp_path / "b" / "raw")).equals(published)
     assert len(published) == 48
+
+
+def test_of_two_forms_the_one_that_is_whole_is_taken(tmp_path: Path) -> None:
+    raw = write(tmp_path / "raw", [search(1)], [item(1)])
+    published = table(raw)
+    (raw / "aliexpress_US_datasets" / "us_item_test.csv").unlink()
+    both = tmp_path / "again" / "raw"
+    both.parent.mkdir()
+    raw.rename(both)
+    assert table(convert(published, both)).equals(published)
 
 
 def test_feedback_is_nothing_a_click_or_a_click_and_a_conversion(tmp_path: Path) -> None:
