@@ -63,8 +63,9 @@ def bench_search(
     repeats: int,
     with_peers: bool = False,
     names: Container[str] | None = None,
+    strategies: Container[str] | None = None,
 ) -> list[SearchFigure]:
-    """Replay every strategy on every table that is large enough, or on those of some names."""
+    """Replay all strategies, or some, on every table that is large enough, or those named."""
     tables = [recorded_table(task, arm) for task, arm in recorded()]
     large = [table for table in tables if len(table.configurations) >= FEWEST]
     if names is not None:
@@ -73,15 +74,20 @@ def bench_search(
     for searched in large:
         for number in slots:
             figures += [
-                figure(searched, number, name, make, repeats) for name, make in STRATEGIES.items()
+                figure(searched, number, name, make, repeats)
+                for name, make in STRATEGIES.items()
+                if strategies is None or name in strategies
             ]
             if with_peers:
-                figures += list(_of_peers(searched, number, repeats))
+                figures += list(_of_peers(searched, number, repeats, strategies))
     return figures
 
 
-def _of_peers(searched: Table, slots: int, repeats: int) -> Iterator[SearchFigure]:
-    for replayed in replay_peers(searched, slots, _seconds(searched) / slots, repeats):
+def _of_peers(
+    searched: Table, slots: int, repeats: int, strategies: Container[str] | None
+) -> Iterator[SearchFigure]:
+    time = _seconds(searched) / slots
+    for replayed in replay_peers(searched, slots, time, repeats, strategies):
         if not replayed.failure:
             yield summary(searched, slots, replayed.strategy, replayed.traces)
             continue
@@ -141,11 +147,8 @@ def _lines(figures: Sequence[SearchFigure]) -> Iterator[str]:
         if each.failure:
             yield f"| {each.table} | {each.slots} | {each.strategy} | {each.failure} |||||"
             continue
-        base = next(
-            other.seconds
-            for other in figures
-            if (other.table, other.slots, other.strategy) == (each.table, each.slots, YARDSTICK)
-        )
+        known = {(other.table, other.slots, other.strategy): other.seconds for other in figures}
+        base = known.get((each.table, each.slots, YARDSTICK), inf)
         ratio = "" if isinf(base) or isinf(each.seconds) else f"{each.seconds / base:.2f}"
         regret = " / ".join(f"{value:.4f}".lstrip("0") for value in each.regret)
         yield (
@@ -169,11 +172,16 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--peers", action="store_true")
     parser.add_argument("--tables", nargs="+", metavar="TASK.ARM")
+    parser.add_argument("--strategies", nargs="+", metavar="NAME", help="by default all")
     parser.add_argument("--to", type=Path, metavar="FILE.json")
     options = parser.parse_args()
     names = [name.replace(".", " ") for name in options.tables] if options.tables else None
     figures = bench_search(
-        options.slots, repeats=options.repeats, with_peers=options.peers, names=names
+        options.slots,
+        repeats=options.repeats,
+        with_peers=options.peers,
+        names=names,
+        strategies=options.strategies,
     )
     print(table(figures))
     if options.to:

@@ -6,7 +6,7 @@ run has no traces but a reason.
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -77,10 +77,18 @@ class Replayed:
     failure: str = ""
 
 
-def replay_peers(table: Table, slots: int, seconds: float, repeats: int) -> Iterator[Replayed]:
-    """Replay all strategies of all peers on a table."""
+def replay_peers(
+    table: Table,
+    slots: int,
+    seconds: float,
+    repeats: int,
+    strategies: Container[str] | None = None,
+) -> Iterator[Replayed]:
+    """Replay all strategies of all peers on a table, or some."""
     for peer in PEERS:
         for strategy in peer.strategies:
+            if strategies is not None and strategy not in strategies:
+                continue
             yield replay_peer(peer, strategy, table, slots, seconds, repeats)
 
 
