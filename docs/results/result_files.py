@@ -62,18 +62,42 @@ class GainResult(Frozen):
     p_holm: float
 
 
-class ResultFile(Frozen):
-    """Studies and the gains of one of their arms, with Holm's procedure over all of these."""
+class WayResult(Frozen):
+    """A way to a model: what it reaches and costs (`ways.py`).
 
-    studies: tuple[StudyResult, ...]
-    gains: tuple[GainResult, ...]
+    `valid` is the objective and `test` the headline by seed, empty if the split was not opened.
+    `seconds` are those of all trainings behind it, on one slot; milliseconds those to score 100
+    rows. The gain is in the headline on test; without seeds of its own (an ensemble) it has no p.
+    """
+
+    study: str
+    name: str
+    valid: tuple[float, ...]
+    test: tuple[float, ...]
+    seconds: float
+    milliseconds_per_100: float | None
+    flops_per_row: int
+    gain: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p_holm: float | None = None
+
+
+class ResultFile(Frozen):
+    """Studies and the gains of one of their arms, with Holm's procedure over all of these; ways."""
+
+    studies: tuple[StudyResult, ...] = ()
+    gains: tuple[GainResult, ...] = ()
+    ways: tuple[WayResult, ...] = ()
 
     @property
     def text(self) -> str:
-        """The file as JSON, with a line for every study and every gain."""
+        """The file as JSON, with a line for every study, gain and way."""
+        items = (("studies", self.studies), ("gains", self.gains), ("ways", self.ways))
         lists = [
-            f'"{name}": [\n' + ",\n".join(each.model_dump_json() for each in items) + "\n]"
-            for name, items in (("studies", self.studies), ("gains", self.gains))
+            f'"{name}": [\n' + ",\n".join(each.model_dump_json() for each in of_kind) + "\n]"
+            for name, of_kind in items
+            if of_kind
         ]
         return "{" + ",\n".join(lists) + "}\n"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import fmean
 
 from markdown_tables import number, spread, table
-from result_files import ArmResult, GainResult, ResultFile, StudyResult, read
+from result_files import ArmResult, GainResult, ResultFile, StudyResult, WayResult, read
 
 from hinet_search.results.verdict import title
 
@@ -139,9 +139,41 @@ def numbered_scenarios(file: ResultFile) -> list[str]:
     return table(["", *names], rows)
 
 
+def ways(file: ResultFile) -> list[str]:
+    """What every way to a model reaches and costs; gains are over the searched HiNet on test."""
+    head = ["", "way", "valid", "test", "gain on test (interval)", "p (Holm)"]
+    head += ["seconds to make", "ms for 100 rows", "FLOPs a row"]
+    rows = []
+    for way in file.ways:
+        gain = "" if way.gain is None else f"{number(way.gain, signed=True)} ({_interval(way)})"
+        rows.append(
+            [
+                _variant(file, way.study),
+                way.name,
+                spread(way.valid),
+                spread(way.test) if way.test else "not opened",
+                gain,
+                "" if way.p_holm is None else f"{way.p_holm:.3f}",
+                f"{way.seconds:,.0f}",
+                "–" if way.milliseconds_per_100 is None else f"{way.milliseconds_per_100:.1f}",
+                f"{way.flops_per_row:,}" if way.flops_per_row else "–",
+            ]
+        )
+    return table(head, rows)
+
+
 KINDS: dict[str, Callable[[ResultFile], list[str]]] = {
     kind.__name__: kind
-    for kind in (leaderboard, gains, values, gains_by_variant, costs, cells, numbered_scenarios)
+    for kind in (
+        leaderboard,
+        gains,
+        values,
+        gains_by_variant,
+        costs,
+        cells,
+        numbered_scenarios,
+        ways,
+    )
 }
 
 
@@ -153,13 +185,13 @@ def _flops(arm: ArmResult) -> str:
     return f"{arm.flops_per_row:,}" if arm.flops_per_row else "–"
 
 
-def _interval(gain: GainResult) -> str:
+def _interval(gain: GainResult | WayResult) -> str:
     return f"{number(gain.low, signed=True)} to {number(gain.high, signed=True)}"
 
 
 def _variant(file: ResultFile, name: str) -> str:
     """The name of a study without what all names have in common."""
-    names = [study.name for study in file.studies]
+    names = [study.name for study in file.studies] + [way.study for way in file.ways]
     start, end = _common(names), _common([name[::-1] for name in names])
     return name[len(start) : len(name) - len(end)].replace("_", " ")
 
