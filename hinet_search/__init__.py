@@ -8,6 +8,7 @@ The Python interface, with the same calls as the command line:
     record = hs.load("quickstart")    # the stored results; record.trials is a Polars frame
     hs.export("quickstart", "winner")                     # the winner as a folder that scores rows
     hs.predict("winner", "rows.parquet", "scores.parquet")  # probabilities of new rows
+    hs.monitor("winner", "rows.parquet")                  # what has changed since training
 
 Heavy packages are imported at their first use. docs/python.md lists every name.
 """
@@ -16,7 +17,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hinet_search.api import check, export, launch, load, predict
+    from hinet_search.api import check, export, launch, load, monitor, predict
     from hinet_search.common.errors import (
         AllTrialsFailed,
         ConfigurationError,
@@ -30,12 +31,14 @@ if TYPE_CHECKING:
     from hinet_search.search.plan.plan import Plan
     from hinet_search.search.progress import Event, Progress, Watcher
     from hinet_search.serving.export import Export
+    from hinet_search.serving.monitor import Drift
     from hinet_search.serving.predict import Prediction
 
 __all__ = [
     "AllTrialsFailed",
     "ConfigurationError",
     "DataError",
+    "Drift",
     "EnvironmentFault",
     "Event",
     "Export",
@@ -51,15 +54,17 @@ __all__ = [
     "export",
     "launch",
     "load",
+    "monitor",
     "predict",
 ]
 
 # The module of each public name; all others are in common.errors.
 _MODULES = {
-    "api": ("check", "export", "launch", "load", "predict"),
+    "api": ("check", "export", "launch", "load", "monitor", "predict"),
     "search.plan.plan": ("Plan",),
     "search.progress": ("Event", "Progress", "Watcher"),
     "serving.export": ("Export",),
+    "serving.monitor": ("Drift",),
     "serving.predict": ("Prediction",),
     "results.study_record": ("StudyRecord",),
 }

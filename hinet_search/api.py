@@ -1,4 +1,4 @@
-"""API: check, launch, load, export and predict, one call each, for the command line and Python.
+"""API: one call each for the command line and for Python, from check to monitor.
 
 Training imports torch (2 s), comparisons import scipy (0.2 s). Only the calls that need them import
 them: a status needs neither, a report does not need torch.
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from hinet_search.search.plan.plan import Plan, PreparedStudy
     from hinet_search.serving.choice import Seeds
     from hinet_search.serving.export import Export
+    from hinet_search.serving.monitor import Drift
     from hinet_search.serving.predict import Prediction
     from hinet_search.serving.rebuild import LoadedStudy
     from hinet_search.training.device import Wanted
@@ -283,6 +284,32 @@ def predict(
     allow_only(plugins)
     exported = open_folder(Path(folder), choose_device(device).device)
     return score_table(exported, str(rows), Path(to))
+
+
+def monitor(
+    folder: "str | PathLike[str]",
+    rows: "str | PathLike[str]",
+    to: "str | PathLike[str] | None" = None,
+    *,
+    device: "Wanted" = "cpu",
+    plugins: Sequence[str] = (),
+) -> "Drift":
+    """Compare the rows of a table with those that a model in `folder` learned from.
+
+    `to` is a Markdown file for the card of all figures. `plugins` are as for `predict`.
+    Errors: those of `drift_of`, and those of `write_report`.
+    """
+    from hinet_search.serving.drift_card import drift_card
+    from hinet_search.serving.model_folder import open_folder
+    from hinet_search.serving.monitor import drift_of
+    from hinet_search.training.device import choose_device
+
+    allow_only(plugins)
+    exported = open_folder(Path(folder), choose_device(device).device)
+    drift = drift_of(exported, str(rows))
+    if to is not None:
+        write_files("", {Path(to).suffix: drift_card(drift)}, Path(to))
+    return drift
 
 
 def report_path(study: Study, options: LaunchOptions) -> Path:

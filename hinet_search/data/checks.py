@@ -286,7 +286,7 @@ def value_problems(
     if definition.not_finite == "refuse":
         problems += number_problems(definition.features, frame, row_R)
     for name, task in definition.tasks.items():
-        problems += _label_problem(name, task, frame[task.column])
+        problems += label_problems(name, task, frame[task.column])
     split_columns = {TimeSplit: definition.time, UserSplit: definition.user}
     column = split_columns.get(type(definition.split))
     num_without = _num_without_value(frame[column]) if column is not None else 0
@@ -302,7 +302,8 @@ def _num_without_value(values: pl.Series) -> int:
     return int((values.is_null() | not_finite(values)).sum())
 
 
-def _label_problem(name: str, task: TaskDefinition, values: pl.Series) -> list[str]:
+def label_problems(name: str, task: TaskDefinition, values: pl.Series) -> list[str]:
+    """Values of a column of which the label of a task cannot be made."""
     if task.equals is not None:
         return []
     where = f"data.tasks.{name}: column '{task.column}'"

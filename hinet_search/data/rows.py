@@ -151,7 +151,7 @@ def read_rows(definition: DataDefinition, folder: Path, cache: Path) -> Rows:
     if not is_split_R.all():
         frame = collect_to_mapped_file(frame.lazy().filter(pl.Series(is_split_R)), cache)
     notes += _missing_labels(definition, frame)
-    labels = [_labels(task, frame[task.column]) for task in definition.tasks.values()]
+    labels = [labels_of(task, frame[task.column]) for task in definition.tasks.values()]
     truths = [truth_column(task) for task in definition.tasks]
     has_truth = set(truths) <= set(frame.columns)
     return Rows(
@@ -282,7 +282,8 @@ def _missing_labels(definition: DataDefinition, frame: pl.DataFrame) -> Iterator
             )
 
 
-def _labels(task: TaskDefinition, values: pl.Series) -> NDArray[np.uint8]:
+def labels_of(task: TaskDefinition, values: pl.Series) -> NDArray[np.uint8]:
+    """The label of every row (R,), from checked values of the task's column."""
     if task.equals is not None:
         positive = (as_text(values) == text_of(task.equals)).fill_null(value=False)
     elif task.above is not None:

@@ -21,8 +21,9 @@ from hinet_search.serving.model_file import (
     calibrated_cells,
 )
 from hinet_search.serving.model_folder import CARD, open_folder, write_config, write_tables
+from hinet_search.serving.profile import profile_of, write_profile
 from hinet_search.serving.rebuild import LoadedStudy, config_of, encoder_of
-from hinet_search.serving.sealed import MANIFEST, seal
+from hinet_search.serving.sealed import MANIFEST, PROFILE, seal
 from hinet_search.serving.trained_files import TrainedFiles, files_of
 from hinet_search.serving.verify import (
     Verification,
@@ -62,8 +63,8 @@ class Export:
 
     @property
     def main_files(self) -> dict[str, int]:
-        """Bytes of the files at the top of the folder, without manifest and weights of several."""
-        left_out = {MANIFEST, *(self.weight_files if len(self.members) > 1 else ())}
+        """Bytes of the main files at the top of the folder, without weights of several members."""
+        left_out = {MANIFEST, PROFILE, *(self.weight_files if len(self.members) > 1 else ())}
         return {
             name: size
             for name, size in self.files.items()
@@ -113,6 +114,7 @@ def export(stored: LoadedStudy, what: ExportChoice, folder: Path, write_card: Ca
                 shutil.copyfile(path, part / name)
             write_tables(part, encoder)
             write_config(part, file)
+            write_profile(part, profile_of(stored.dataset, encoder.schema, definition.tasks))
             seal(part)
             exported = open_folder(part, torch.device("cpu"))
             checked = verify_scores(exported, raw, position_R, scores)

@@ -77,9 +77,9 @@ def score_table(exported: ExportedModel, path: str, to: Path) -> Prediction:
 
 def _predict(exported: ExportedModel, path: str, to: Path) -> Prediction:
     started = time.perf_counter()
-    lazy = _scanned(exported, path)
+    lazy = scanned(exported, path)
     keys = _keys(exported, lazy)
-    frame, unfit = _checked(exported, lazy, keys, path, to.absolute().parent)
+    frame, unfit = checked(exported, lazy, keys, path, to.absolute().parent)
     unseen = Counter(unfit)
     try:
         num_bytes = len(frame) * BYTES_PER_SCORE * len(exported.file.inputs.tasks)
@@ -118,7 +118,7 @@ def _refuse_other_formats(to: Path) -> None:
         )
 
 
-def _scanned(exported: ExportedModel, path: str) -> pl.LazyFrame:
+def scanned(exported: ExportedModel, path: str) -> pl.LazyFrame:
     """The rows of a table; CSV columns have the types of training, whatever is inferred."""
     lazy = scan(path, Path.cwd(), "rows")
     types = misread_columns(exported.file.inputs, exported.encoder.types, lazy.collect_schema())
@@ -131,7 +131,7 @@ def _keys(exported: ExportedModel, lazy: pl.LazyFrame) -> tuple[str, ...]:
     return tuple(name for name in inputs.keys if name in names and name not in inputs.tasks)
 
 
-def _checked(
+def checked(
     exported: ExportedModel, lazy: pl.LazyFrame, keys: tuple[str, ...], path: str, folder: Path
 ) -> tuple[pl.DataFrame, dict[str, int]]:
     """Check all rows; return their keys and inputs, and the number of values that do not fit.

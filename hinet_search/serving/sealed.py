@@ -16,10 +16,12 @@ from pydantic import Field, TypeAdapter, ValidationError
 from hinet_search.common.errors import DataError, EnvironmentFault
 
 MANIFEST = "manifest.json"
+PROFILE = "profile.json"  # optional, and no part of a model
 AGAIN = "export the model again, or copy the whole folder again"
 MAX_BYTES = 1_000_000
 
-_NAME = r"^(config\.yaml|weights(-[0-9]+){0,2}\.safetensors|encoding/[a-z]+(\.[0-9]+)?\.parquet)$"
+_WEIGHTS = r"weights(-[0-9]+){0,2}\.safetensors"
+_NAME = rf"^(config\.yaml|profile\.json|{_WEIGHTS}|encoding/[a-z]+(\.[0-9]+)?\.parquet)$"
 _MANIFEST = TypeAdapter(
     dict[Annotated[str, Field(pattern=_NAME)], Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
 )
@@ -57,7 +59,7 @@ def refuse_other_files(folder: Path, sealed: Set[str], needed: Iterable[str]) ->
     """DataError unless the manifest has exactly the hashes of the files the model is read from."""
     needed = set(needed)
     problems = [f"lacks {name}" for name in sorted(needed - sealed)]
-    problems += [f"has {name}" for name in sorted(sealed - needed)]
+    problems += [f"has {name}" for name in sorted(sealed - needed - {PROFILE})]
     if problems:
         raise DataError(
             f"{folder / MANIFEST}: must hold the hash of every file of this model and of no other, "

@@ -85,3 +85,17 @@ def test_an_error_about_a_study_without_its_file_says_how_it_was_launched(run: R
     said = run("export", "small/mmoe", "-o", "winner")
     assert said.code == 2
     assert "name the file as it was launched: hinet-search launch small.yaml" in said.err
+
+
+@pytest.mark.usefixtures("launched")
+def test_monitor_marks_what_has_changed(run: Run) -> None:
+    assert run("export", "small.yaml/mmoe", "-o", "winner").code == 0
+    done = run("monitor", "winner", "rows.parquet", "-o", "drift.md")
+    assert done.code == 0, done.err
+    first, *lines = done.out.splitlines()
+    assert re.fullmatch(r"10 rows, compared with [\d,]+ of training of small/mmoe", first)
+    marks = {line.split()[1]: line.split()[0] for line in lines}
+    assert marks == {"scenarios": "ok", "ids": "!!", "inputs": "!!", "labels": "ok"}
+    assert Path("drift.md").read_text().startswith("# Drift: small/mmoe\n")
+    document = json.loads(run("monitor", "winner", "rows.parquet", "--json").out)
+    assert (document["kind"], document["rows"], document["is_notable"]) == ("monitor", 10, True)

@@ -1,0 +1,70 @@
+"""Use: compare new rows with those that an exported model learned from."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+from cloup import option_group
+
+from hinet_search.cli.completion import complete_table
+from hinet_search.cli.help import Command
+from hinet_search.cli.options import PLUGIN, as_json, output_options, study_options
+from hinet_search.cli.output import echo, mark, output, print_document
+
+
+@click.command(
+    name="monitor",
+    cls=Command,
+    codes=("3", "4"),
+    examples=(
+        "hinet-search monitor winner rows.parquet",
+        "hinet-search monitor hinet-shop 'days/*.parquet' -o drift.md",
+        "hinet-search monitor hinet-shop rows.csv --json",
+    ),
+)
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("rows", shell_complete=complete_table)
+@option_group(
+    "Where to run",
+    click.option(
+        "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="cpu", show_default=True
+    ),
+)
+@study_options(PLUGIN)
+@output_options(
+    click.option(
+        "-o",
+        "--to",
+        metavar="FILE.md",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Also write a card with all figures; an existing file is overwritten.",
+    ),
+    as_json,
+)
+def command(
+    folder: Path,
+    rows: str,
+    to: Path | None,
+    as_json: bool,  # noqa: FBT001  click passes flags by name
+    **given: Any,
+) -> None:
+    """Compare ROWS (Parquet or CSV, one file or a glob) with the rows that the model in FOLDER,
+    which hinet-search export wrote, learned from.
+
+    It tells which scenarios, ids and inputs have changed. If the rows have the columns of labels,
+    it also tells what the model is worth on them. !! marks what is more than chance.
+    """
+    from dataclasses import asdict
+
+    from hinet_search.api import monitor
+    from hinet_search.serving.drift_card import drift_lines
+
+    drift = monitor(folder, rows, to, **given)
+    if as_json:
+        print_document("monitor", **asdict(drift), is_notable=drift.is_notable)
+        return
+    echo(f"{drift.rows:,} rows, compared with {drift.training_rows:,} of training of {drift.model}")
+    for line in drift_lines(drift):
+        echo(mark("!!" if line.is_notable else "ok"), f"  {line.about:<10} {line.text}")
+    if to is not None:
+        output().note(f"wrote {to}")

@@ -1,0 +1,272 @@
+"""Monitor: compare new rows with those that an exported model learned from.
+
+Without labels it tells which inputs have other values than in training, which may or may not cost
+quality. With labels it tells what the model is worth on the new rows: its AUC, and whether its
+probabilities add up to the positives.
+Shape legend: R rows of a block, N numeric inputs, K knots of an input, T tasks.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from pathlib import Path
+from tempfile import gettempdir
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from hinet_search.common.errors import DataError
+from hinet_search.data.cell_counts import auc
+from hinet_search.data.checks import label_problems
+from hinet_search.data.rows import labels_of
+from hinet_search.serving.model_folder import ExportedModel
+from hinet_search.serving.predict import KEY, RUN_ROWS, checked, probabilities, scanned
+from hinet_search.serving.profile import Distribution, Profile, read_profile
+from hinet_search.study.data_definition import TaskDefinition
+
+MAX_DISTANCE = 0.1  # between the distributions of an input
+MAX_CHANGE = 0.05  # of a share: of a scenario, or of values without an id
+MAX_RATIO = 1.1  # of predicted to actual positives, or of actual to predicted
+ERRORS = 3.0  # standard errors that a difference must exceed
+
+
+@dataclass(frozen=True)
+class ChangedShare:
+    """The share of some rows, before and among the new ones; `error` is its standard error."""
+
+    name: str
+    before: float
+    now: float
+    error: float
+
+    @property
+    def is_notable(self) -> bool:
+        """Whether it has changed by more than chance and more than five points."""
+        return abs(self.now - self.before) > max(MAX_CHANGE, ERRORS * self.error)
+
+
+@dataclass(frozen=True)
+class InputDrift:
+    """How far the distribution of an input is from that of training rows, and beyond its range."""
+
+    name: str
+    distance: float  # the largest difference of the distribution functions
+    beyond: float  # share of rows outside the range of training rows
+    error: float  # what the distance of samples of one distribution may be
+
+    @property
+    def is_notable(self) -> bool:
+        """Whether it is farther than chance explains."""
+        return self.distance > max(MAX_DISTANCE, self.error)
+
+
+@dataclass(frozen=True)
+class CellOfNewRows:
+    """The labels of a cell against its predictions. `auc` is None if a class is missing."""
+
+    scenario: str
+    task: str
+    rows: int
+    positives: int
+    predicted: float  # the sum of probabilities
+    error: float  # of the number of positives, if the probabilities are right
+    auc: float | None
+
+    @property
+    def is_notable(self) -> bool:
+        """Whether predictions and positives differ by more than chance and more than a tenth."""
+        low, high = sorted((self.predicted, float(self.positives)))
+        is_far = high > MAX_RATIO * low
+        return is_far and abs(self.predicted - self.positives) > ERRORS * self.error
+
+
+@dataclass(frozen=True)
+class Drift:
+    """New rows against the training rows of a model.
+
+    `unlabelled` names the tasks whose label the rows do not have.
+    """
+
+    model: str
+    rows: int
+    training_rows: int
+    scenarios: tuple[ChangedShare, ...]
+    without_id: tuple[ChangedShare, ...]
+    inputs: tuple[InputDrift, ...]
+    cells: tuple[CellOfNewRows, ...]
+    unlabelled: tuple[str, ...] = ()
+
+    @property
+    def is_notable(self) -> bool:
+        """Whether anything is."""
+        has_changed = any(share.is_notable for share in (*self.scenarios, *self.without_id))
+        has_moved = any(each.is_notable for each in self.inputs)
+        return has_changed or has_moved or any(cell.is_notable for cell in self.cells)
+
+
+def drift_of(exported: ExportedModel, path: str) -> Drift:
+    """Compare the rows of a table, Parquet or CSV, with the profile of a model.
+
+    Errors: those of `predict`; DataError for an export without a profile, or a label of which a
+    task cannot be made.
+    """
+    profile = read_profile(exported.folder)
+    lazy = scanned(exported, path)
+    names = lazy.collect_schema().names()
+    tasks = {name: task for name, task in profile.tasks.items() if task.column in names}
+    labels = tuple(dict.fromkeys(task.column for task in tasks.values()))
+    frame, _ = checked(exported, lazy, labels, path, Path(gettempdir()))
+    if frame.is_empty():
+        raise DataError(f"{path}: must have rows to compare, got none")
+    _refuse_labels(path, tasks, frame)
+    starts = range(0, len(frame), RUN_ROWS)
+    blocks = [_block(exported, profile, tasks, frame[start : start + RUN_ROWS]) for start in starts]
+    return _drift(exported, profile, blocks)
+
+
+def _refuse_labels(path: str, tasks: Mapping[str, TaskDefinition], frame: pl.DataFrame) -> None:
+    problems: list[str] = []
+    for name, task in tasks.items():
+        values = frame[f"{KEY}{task.column}"].drop_nulls()
+        is_number = values.dtype.is_numeric() or values.dtype in (pl.Boolean, pl.Null)
+        if is_number or task.equals is not None:
+            problems += label_problems(name, task, values)
+        else:
+            problems.append(f"column '{task.column}' must hold numbers, got {values.dtype}")
+    if problems:
+        raise DataError(*(f"{path}: {problem}" for problem in problems))
+
+
+@dataclass(frozen=True)
+class _Block:
+    """What is counted of a block of rows.
+
+    `at_most[n][k]` counts the rows whose input n is at most knot k of the profile, `beyond` those
+    outside of its knots. Labels are -1 where there is none.
+    """
+
+    scenario_R: NDArray[np.int16]
+    probability_RT: NDArray[np.float32]
+    label_RT: NDArray[np.int8]
+    without_id: Mapping[str, int]
+    at_most: Mapping[str, NDArray[np.int64]]
+    beyond: Mapping[str, int]
+
+
+def _block(
+    exported: ExportedModel,
+    profile: Profile,
+    tasks: Mapping[str, TaskDefinition],
+    frame: pl.DataFrame,
+) -> _Block:
+    """Encode and score a block of checked rows."""
+    encoder = exported.encoder
+    columns = encoder.columns(frame)
+    numbers = dict(zip(encoder.encoding.numeric_inputs, columns.numeric_RN.T, strict=True))
+    fields = zip(encoder.inputs.categorical, columns.ids_RF.T, strict=True)
+    label_RT = np.stack([_labels(frame, tasks.get(name)) for name in encoder.inputs.tasks], axis=1)
+    of_profile = profile.numeric.items()
+    return _Block(
+        scenario_R=columns.scenario_R,
+        probability_RT=probabilities(exported, columns),
+        label_RT=label_RT,
+        without_id={name: int((ids_R == 0).sum()) for name, ids_R in fields},
+        at_most={name: _num_at_most(numbers[name], known) for name, known in of_profile},
+        beyond={name: _num_beyond(numbers[name], known) for name, known in of_profile},
+    )
+
+
+def _labels(frame: pl.DataFrame, task: TaskDefinition | None) -> NDArray[np.int8]:
+    label_R = np.full(len(frame), -1, dtype=np.int8)
+    if task is None:
+        return label_R
+    values = frame[f"{KEY}{task.column}"]
+    is_known_R = values.is_not_null().to_numpy()
+    label_R[is_known_R] = labels_of(task, values.drop_nulls())
+    return label_R
+
+
+def _num_at_most(number_R: NDArray[np.float32], known: Distribution) -> NDArray[np.int64]:
+    sorted_R = np.sort(number_R.astype(np.float64))
+    return np.searchsorted(sorted_R, known.values, side="right").astype(np.int64)
+
+
+def _num_beyond(number_R: NDArray[np.float32], known: Distribution) -> int:
+    return int(((number_R < known.values[0]) | (number_R > known.values[-1])).sum())
+
+
+def _drift(exported: ExportedModel, profile: Profile, blocks: Sequence[_Block]) -> Drift:
+    """Add up all blocks."""
+    scenario_R = np.concatenate([block.scenario_R for block in blocks])
+    label_RT = np.concatenate([block.label_RT for block in blocks])
+    probability_RT = np.concatenate([block.probability_RT for block in blocks])
+    inputs, num_rows = exported.encoder.inputs, len(scenario_R)
+    names = inputs.scenario.names
+    now_M = np.bincount(scenario_R, minlength=len(names))
+    num_without_id = {
+        name: sum(block.without_id[name] for block in blocks) for name in profile.without_id
+    }
+    cells = _cells(names, inputs.tasks, scenario_R, label_RT, probability_RT)
+    return Drift(
+        model=f"{exported.file.study}/{exported.file.name}",
+        rows=num_rows,
+        training_rows=profile.rows,
+        scenarios=tuple(
+            _changed(name, profile.scenarios[name], int(now), num_rows)
+            for name, now in zip(names, now_M, strict=True)
+        ),
+        without_id=tuple(
+            _changed(name, profile.without_id[name], now, num_rows)
+            for name, now in num_without_id.items()
+        ),
+        inputs=tuple(
+            _input_drift(name, known, blocks, num_rows, profile.rows)
+            for name, known in profile.numeric.items()
+        ),
+        cells=tuple(cells),
+        unlabelled=tuple(
+            task for number, task in enumerate(inputs.tasks) if (label_RT[:, number] < 0).all()
+        ),
+    )
+
+
+def _changed(name: str, before: float, count: int, num_rows: int) -> ChangedShare:
+    return ChangedShare(name, before, count / num_rows, sqrt(before * (1 - before) / num_rows))
+
+
+def _input_drift(
+    name: str, known: Distribution, blocks: Sequence[_Block], num_rows: int, num_training_rows: int
+) -> InputDrift:
+    at_most_K = np.sum([block.at_most[name] for block in blocks], axis=0)
+    distance = float(np.abs(at_most_K / num_rows - np.array(known.shares)).max())
+    beyond = sum(block.beyond[name] for block in blocks) / num_rows
+    # Kolmogorov's limit at about 1 in 100,000 for two samples of one distribution.
+    error = 2.5 * sqrt(1 / num_rows + 1 / num_training_rows)
+    return InputDrift(name, distance, beyond, error)
+
+
+def _cells(
+    scenarios: Sequence[str],
+    tasks: Sequence[str],
+    scenario_R: NDArray[np.int16],
+    label_RT: NDArray[np.int8],
+    probability_RT: NDArray[np.float32],
+) -> Iterator[CellOfNewRows]:
+    """Cells with a label, scenarios outermost."""
+    for scenario, scenario_name in enumerate(scenarios):
+        for task, task_name in enumerate(tasks):
+            is_labelled_R = (scenario_R == scenario) & (label_RT[:, task] >= 0)
+            if not is_labelled_R.any():
+                continue
+            labels = label_RT[is_labelled_R, task].astype(np.uint8)
+            predicted = probability_RT[is_labelled_R, task].astype(np.float64)
+            yield CellOfNewRows(
+                scenario=scenario_name,
+                task=task_name,
+                rows=len(labels),
+                positives=int(labels.sum()),
+                predicted=float(predicted.sum()),
+                error=sqrt(float((predicted * (1 - predicted)).sum())),
+                auc=auc(predicted, labels),
+            )

@@ -1,0 +1,208 @@
+"""Monitor: what has changed in new rows is told, with figures that a plain computation gives."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
+
+import hinet_search as hs
+from hinet_search.common.errors import DataError
+from hinet_search.serving.drift_card import drift_lines
+from hinet_search.serving.monitor import CellOfNewRows, ChangedShare, InputDrift
+from hinet_search.serving.profile import MAX_KNOTS, distribution
+from hinet_search.serving.sealed import PROFILE, seal
+from tests.serving.shop import Shop, rows
+
+
+@pytest.fixture(scope="module")
+def folder(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Shared Bottom of the shop, exported."""
+    return shop.export("shared_bottom", tmp_path_factory.mktemp("exported") / "model").folder
+
+
+def training_rows(num_rows: int = 1000) -> pl.DataFrame:
+    return rows().filter((pl.col("minute") < num_rows) & (pl.col("place") != 4))
+
+
+def drift(folder: Path, frame: pl.DataFrame, at: Path) -> hs.Drift:
+    frame.write_parquet(at / "new.parquet")
+    return hs.monitor(folder, at / "new.parquet")
+
+
+def test_rows_of_training_have_changed_in_nothing(folder: Path, tmp_path: Path) -> None:
+    same = drift(folder, training_rows().drop("clicked", "bought"), tmp_path)
+    assert not same.is_notable
+    assert same.rows == same.training_rows == len(training_rows())
+    assert all(share.now == pytest.approx(share.before) for share in same.scenarios)
+    assert max(each.distance for each in same.inputs) == 0
+    assert same.unlabelled == ("click", "buy")
+
+
+def test_a_column_that_has_moved_is_told_with_its_distance(folder: Path, tmp_path: Path) -> None:
+    dearer = training_rows().with_columns(pl.col("price") + 15)
+    moved = drift(folder, dearer, tmp_path)
+    notable = [each.name for each in moved.inputs if each.is_notable]
+    assert notable == ["price"]
+    before, after = training_rows()["price"].to_numpy(), dearer["price"].to_numpy()
+    values = np.concatenate([before, after])
+    exact = max(abs((before <= value).mean() - (after <= value).mean()) for value in values)
+    measured = next(each for each in moved.inputs if each.name == "price")
+    assert exact - 1 / (MAX_KNOTS - 1) <= measured.distance <= exact + 1e-9
+    assert measured.beyond == pytest.approx((after > before.max()).mean())
+
+
+def test_values_without_an_id_are_told_by_column(folder: Path, tmp_path: Path) -> None:
+    strange = training_rows().with_columns(
+        user=pl.when(pl.col("minute") % 2 == 0).then(pl.col("user") + 1000).otherwise("user")
+    )
+    told = drift(folder, strange, tmp_path)
+    assert [share.name for share in told.without_id if share.is_notable] == ["user"]
+    now = next(share.now for share in told.without_id if share.name == "user")
+    assert now == pytest.approx((strange["user"] >= 1000).mean(), abs=0.01)
+
+
+def test_scenarios_that_have_grown_are_told(folder: Path, tmp_path: Path) -> None:
+    only_home = training_rows().filter(pl.col("place") == 1)
+    told = drift(folder, only_home, tmp_path)
+    assert [share.now for share in told.scenarios] == [1, 0, 0]
+    assert all(share.is_notable for share in told.scenarios)
+
+
+def test_labels_are_compared_with_the_probabilities_of_predict(
+    folder: Path, tmp_path: Path
+) -> None:
+    frame = training_rows()
+    told = drift(folder, frame, tmp_path)
+    hs.predict(folder, tmp_path / "new.parquet", tmp_path / "scores.parquet")
+    scores = pl.read_parquet(tmp_path / "scores.parquet")
+    push = (frame["place"] == 2).to_numpy()
+    cell = next(each for each in told.cells if (each.scenario, each.task) == ("Push", "click"))
+    labels, predicted = frame["clicked"].to_numpy()[push], scores["click"].to_numpy()[push]
+    assert (cell.rows, cell.positives) == (push.sum(), labels.sum())
+    assert cell.predicted == pytest.approx(predicted.sum(), rel=1e-6)
+    assert cell.auc == pytest.approx(roc_auc_score(labels, predicted))
+    assert len(told.cells) == 6
+
+
+def test_rows_without_a_label_yet_are_left_out_of_their_cell(folder: Path, tmp_path: Path) -> None:
+    late = training_rows().with_columns(
+        bought=pl.when(pl.col("minute") < 500).then(pl.col("bought"))
+    )
+    told = drift(folder, late, tmp_path)
+    counted = sum(cell.rows for cell in told.cells if cell.task == "buy")
+    assert counted == (late["minute"] < 500).sum()
+    assert sum(cell.rows for cell in told.cells if cell.task == "click") == len(late)
+
+
+def test_positives_that_nobody_predicted_are_notable(folder: Path, tmp_path: Path) -> None:
+    all_buy = training_rows().with_columns(bought=pl.lit(1, dtype=pl.Int8))
+    told = drift(folder, all_buy, tmp_path)
+    assert all(cell.is_notable for cell in told.cells if cell.task == "buy")
+    assert all(cell.auc is None for cell in told.cells if cell.task == "buy")
+
+
+def test_blocks_of_rows_add_up(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = training_rows().with_columns(pl.col("price") + 9)
+    whole = drift(folder, frame, tmp_path)
+    monkeypatch.setattr("hinet_search.serving.monitor.RUN_ROWS", 123)
+    in_blocks = drift(folder, frame, tmp_path)
+    assert in_blocks.inputs == whole.inputs
+    assert in_blocks.without_id == whole.without_id
+    assert [cell.positives for cell in in_blocks.cells] == [cell.positives for cell in whole.cells]
+
+
+@given(st.lists(st.floats(-5, 5, width=32), min_size=1, max_size=300))
+def test_a_distribution_has_the_shares_of_its_rows(numbers: list[float]) -> None:
+    known = distribution(np.array(numbers, dtype=np.float32))
+    assert known.values[0] == min(numbers)
+    assert known.values[-1] == max(numbers)
+    assert len(known.values) <= MAX_KNOTS
+    for value, share in zip(known.values, known.shares, strict=True):
+        assert share == pytest.approx(sum(number <= value for number in numbers) / len(numbers))
+
+
+@pytest.mark.parametrize(
+    ("part", "is_notable"),
+    [
+        (ChangedShare("user", 0.10, 0.16, error=0.01), True),
+        (ChangedShare("user", 0.10, 0.14, error=0.001), False),  # less than five points
+        (ChangedShare("user", 0.10, 0.16, error=0.03), False),  # by chance
+        (InputDrift("price", 0.12, 0.0, error=0.01), True),
+        (InputDrift("price", 0.08, 0.0, error=0.01), False),
+        (InputDrift("price", 0.12, 0.0, error=0.2), False),
+        (CellOfNewRows("home", "click", 1000, 120, 100.0, 5.0, 0.7), True),
+        (CellOfNewRows("home", "click", 1000, 80, 100.0, 5.0, 0.7), True),
+        (CellOfNewRows("home", "click", 1000, 105, 100.0, 1.0, 0.7), False),  # less than a tenth
+        (CellOfNewRows("home", "click", 1000, 120, 100.0, 9.0, 0.7), False),
+    ],
+)
+def test_what_is_large_and_more_than_chance_is_notable(
+    part: ChangedShare | InputDrift | CellOfNewRows, is_notable: bool
+) -> None:
+    assert part.is_notable is is_notable
+
+
+def test_a_folder_without_a_profile_says_how_to_get_one(
+    shop: Shop, folder: Path, tmp_path: Path
+) -> None:
+    earlier = shop.export("shared_bottom", tmp_path / "earlier").folder
+    (earlier / PROFILE).unlink()
+    seal(earlier)
+    with pytest.raises(DataError, match=r"must have profile\.json.*earlier version") as caught:
+        drift(earlier, training_rows(), tmp_path)
+    assert caught.value.remedy == "export the model again"
+    hs.predict(earlier, tmp_path / "new.parquet", tmp_path / "scores.parquet")  # goes on working
+    (earlier / PROFILE).write_text((folder / PROFILE).read_text().replace('"rows":', '"rose":'))
+    seal(earlier)
+    with pytest.raises(DataError, match=r"profile.json: rows: Field required"):
+        drift(earlier, training_rows(), tmp_path)
+
+
+def test_a_profile_that_was_changed_is_refused_like_any_file(shop: Shop, tmp_path: Path) -> None:
+    changed = shop.export("shared_bottom", tmp_path / "changed").folder
+    path = changed / PROFILE
+    path.write_text(path.read_text().replace("0.", "0.0", 1))
+    with pytest.raises(DataError, match=r"profile.json: has changed"):
+        drift(changed, training_rows(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (pl.col("bought").cast(pl.String), "column 'bought' must hold numbers, got String"),
+        (pl.col("clicked") * 2, "column 'clicked' must hold 0 and 1 only, got 2"),
+        (pl.col("place") + 5, "column 'place' must hold scenarios of the model"),
+        (pl.lit("dear").alias("price"), "column 'price' must hold numbers"),
+    ],
+)
+def test_rows_that_cannot_be_compared_are_refused(
+    folder: Path, tmp_path: Path, change: pl.Expr, message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        drift(folder, training_rows().with_columns(change), tmp_path)
+
+
+def test_a_table_without_rows_is_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="must have rows to compare, got none"):
+        drift(folder, training_rows(0), tmp_path)
+
+
+def test_the_card_has_every_figure_and_the_lines_only_what_is_notable(
+    folder: Path, tmp_path: Path
+) -> None:
+    training_rows().with_columns(pl.col("price") + 15).write_parquet(tmp_path / "new.parquet")
+    told = hs.monitor(folder, tmp_path / "new.parquet", tmp_path / "drift.md")
+    card = (tmp_path / "drift.md").read_text()
+    assert "**inputs: price" in card
+    assert "| age |" in card
+    assert "### Labels" in card
+    lines = {line.about: line for line in drift_lines(told)}
+    assert lines["inputs"].is_notable
+    assert not lines["scenarios"].is_notable
+    assert "age" not in lines["inputs"].text
