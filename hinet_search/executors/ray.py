@@ -54,6 +54,13 @@ class Options(Frozen):
             raise ValueError(f"must be local, auto or HOST:PORT, got '{address}'")
         return address
 
+    @field_validator("gpus_per_slot")
+    @classmethod
+    def _is_a_share_or_whole(cls, gpus: float) -> float:
+        if gpus > 1 and not gpus.is_integer():
+            raise ValueError(f"must be at most 1 or a whole number, as Ray asks, got {gpus:g}")
+        return gpus
+
     @model_validator(mode="before")
     @classmethod
     def _needs_no_exchange(cls, options: Any) -> Any:

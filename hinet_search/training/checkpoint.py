@@ -121,7 +121,10 @@ class Checkpoints:
                 if manifest["job"] != self.job:
                     continue
                 if _sha256(path) == manifest["sha256"]:
-                    content: Mapping[str, Any] = torch.load(path, weights_only=True)
+                    # A node without a GPU can read it too; what restores it moves it.
+                    content: Mapping[str, Any] = torch.load(
+                        path, weights_only=True, map_location="cpu"
+                    )
                     return content
                 problem = "its SHA-256 is not that of its manifest"
             except UnpicklingError:  # torch refuses other objects without running their code

@@ -16,7 +16,12 @@ from hinet_search.common.errors import EnvironmentFault
 
 Wanted = Literal["auto", "cpu", "cuda"]
 # Words by which torch's RuntimeErrors say that memory ran out.
-NO_MEMORY = ("DefaultCPUAllocator", "std::bad_alloc", "CUBLAS_STATUS_ALLOC_FAILED")
+NO_MEMORY = (
+    "DefaultCPUAllocator",
+    "std::bad_alloc",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_NOT_INITIALIZED",  # its workspace does not fit
+)
 SMALLER_TRAINING = "a smaller train.batch_size or fewer slots need less"
 
 
@@ -37,7 +42,8 @@ def choose_device(wanted: Wanted) -> ChosenDevice:
     if wanted == "cpu":
         return ChosenDevice(torch.device("cpu"))
     if torch.cuda.is_available():
-        return ChosenDevice(torch.device("cuda"))
+        # With its number, since tensors on it say `cuda:0`, which is not equal to `cuda`.
+        return ChosenDevice(torch.device("cuda", 0))
     why = f"torch {torch.__version__} sees no CUDA device with {_visible_devices()}"
     if wanted == "auto":
         note = f"device auto: training on the CPU, because {why}"
@@ -52,6 +58,7 @@ def choose_device(wanted: Wanted) -> ChosenDevice:
 def begin_peak_memory(device: torch.device) -> None:
     """Start a new measurement of peak memory, so that a long-lived slot measures each trial."""
     if device.type == "cuda":
+        torch.cuda.init()  # type: ignore[no-untyped-call]  # before it, no device has a number
         torch.cuda.reset_peak_memory_stats(device)
         return
     # On Linux, writing 5 resets the high-water mark; elsewhere the peak is that of the process.

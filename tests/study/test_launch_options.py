@@ -249,6 +249,13 @@ def test_a_wrong_option_of_an_executor_is_reported_at_its_line() -> None:
         load("executor:\n  kind: ray\n  gpus: 2\n")
 
 
+def test_gpus_of_a_slot_are_a_share_of_one_or_whole() -> None:
+    for number in ("0", "0.5", "1", "2"):
+        load(f"executor: {{kind: ray, gpus_per_slot: {number}}}\n")
+    with pytest.raises(ConfigurationError, match=r"at most 1 or a whole number.*got 1\.5"):
+        load("executor: {kind: ray, gpus_per_slot: 1.5}\n")
+
+
 SIZED = "sizes: {quick: {trials: 2, finalists: {top: 1, seeds: 2}}, whole: {}}\n"
 
 

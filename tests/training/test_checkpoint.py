@@ -171,3 +171,20 @@ def test_a_kill_at_any_moment_leaves_a_whole_checkpoint(tmp_path: Path) -> None:
         assert latest["step"] >= written
         assert torch.equal(latest["weights"], torch.full((200_000,), float(latest["step"])))
         step = latest["step"]
+
+
+def test_a_checkpoint_of_a_gpu_is_read_into_memory_of_the_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node without that device could not read it otherwise."""
+    asked: list[object] = []
+    load = torch.load
+
+    def loading(path: Path, **options: object) -> object:
+        asked.append(options["map_location"])
+        return load(path, **options)
+
+    monkeypatch.setattr(torch, "load", loading)
+    Checkpoints(tmp_path, "job").save(1, {"weight": torch.ones(2)})
+    assert Checkpoints(tmp_path, "job").latest()["weight"].device.type == "cpu"
+    assert asked == ["cpu"]

@@ -190,3 +190,20 @@ def test_peak_memory_of_the_process_grows_with_what_it_holds():
     held = torch.ones(64 << 20)  # 256 MiB
     assert peak_memory_bytes(CPU) - before > 200 << 20
     del held
+
+
+def test_a_gpu_has_a_number_as_its_tensors_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without one it differs from the device of its tensors, and every feed would be copied again."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for wanted in ("auto", "cuda"):
+        assert choose_device(wanted).device == torch.device("cuda:0") != torch.device("cuda")
+
+
+def test_peak_memory_is_reset_on_a_device_that_is_initialised(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr(torch.cuda, "init", lambda: calls.append("init"))
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda _: calls.append("reset"))
+    begin_peak_memory(torch.device("cuda", 0))
+    assert calls == ["init", "reset"]

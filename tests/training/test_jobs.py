@@ -23,7 +23,9 @@ from hinet_search.search.plan.plan import PreparedStudy
 from hinet_search.study.distributions import Value
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.training import run_state
+from hinet_search.training.jobs import device_errors
 from hinet_search.training.jobs import train as trial
+from hinet_search.training.jobs.device_errors import DEVICE_LOST
 from hinet_search.training.jobs.messages import (
     MetricsOnTest,
     ScoreTestJob,
@@ -33,7 +35,7 @@ from hinet_search.training.jobs.messages import (
     scores_path,
 )
 from hinet_search.training.jobs.score import restore_model, score_test
-from hinet_search.training.jobs.train import DEVICE_LOST, train, train_seeds
+from hinet_search.training.jobs.train import checkpoints_of, train, train_seeds
 from hinet_search.training.metrics import cell_values
 from hinet_search.training.model_size import flops_of
 from hinet_search.training.run_state import batches_of_pass
@@ -279,27 +281,34 @@ def test_data_missing_on_a_machine_are_a_fault_of_the_machine_not_of_the_trial(
         train(job, lambda _: None, lambda: False)
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.AcceleratorError("CUDA error: unspecified launch failure\nmore"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR"),
+    ],
+)
 def test_a_process_whose_device_failed_says_so_and_ends(
-    ready: PreparedStudy, monkeypatch: pytest.MonkeyPatch
+    ready: PreparedStudy, monkeypatch: pytest.MonkeyPatch, error: RuntimeError
 ) -> None:
     """Every further training in this process would fail; in another process the trial can be retried."""
 
     def failing(*_: object) -> None:
-        raise torch.AcceleratorError("CUDA error: unspecified launch failure\nmore")
+        raise error
 
     def ended(code: int) -> None:
         raise SystemExit(code)
 
     monkeypatch.setattr(trial, "fit_all", failing)
-    monkeypatch.setattr(trial.os, "_exit", ended)
+    monkeypatch.setattr(device_errors.os, "_exit", ended)
     job = TrainJob(ready.dataset.folder, config_of(ready, 0), 1, "mean_auc", "cpu")
     said: list[object] = []
     with pytest.raises(SystemExit) as caught:
         train(job, said.append, lambda: False)
     assert caught.value.code == DEVICE_LOST
-    assert said == [
-        Notice("cpu failed in this process, which ends: CUDA error: unspecified launch failure")
-    ]
+    reason = str(error).splitlines()[0]
+    assert said == [Notice(f"cpu failed in this process, which ends: {reason}")]
 
 
 WIDE = (20_000, 20_000)  # 1.6 GB of weights
@@ -330,3 +339,32 @@ def test_a_trial_that_runs_out_of_memory_costs_an_attempt_and_names_the_remedy(
         r"out of memory: batch size 512 on cpu \(.*DefaultCPUAllocator.*\); a smaller train\.batch_size .* need less",
         end.cause,
     )
+
+
+def test_memory_of_a_gpu_is_given_back_after_a_training_even_a_failed_one(
+    ready: PreparedStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_back: list[bool] = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: given_back.append(True))
+    job = TrainJob(ready.dataset.folder, config_of(ready, 0), 1, "mean_auc", "cpu")
+    train(job, lambda _: None, lambda: True)
+    assert given_back == [True]
+    monkeypatch.setattr(trial, "fit_all", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        train(job, lambda _: None, lambda: False)
+    assert given_back == [True, True]
+
+
+def test_a_checkpoint_is_of_the_device_that_trained_not_of_the_word_auto(
+    ready: PreparedStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def job_on(device: str) -> str:
+        job = TrainJob(ready.dataset.folder, config_of(ready, 0), 1, "mean_auc", device)
+        checkpoints = checkpoints_of(replace(job, checkpoints=tmp_path), 0, lambda _: None)
+        assert checkpoints is not None
+        return checkpoints.job
+
+    on_cpu = job_on("cpu")
+    assert job_on("auto") == on_cpu
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert job_on("auto") == job_on("cuda") != on_cpu

@@ -19,8 +19,9 @@ from hinet_search.results.records import CellValue, Resampled
 from hinet_search.results.statistics.ensemble import RunningMean, combined, copies
 from hinet_search.results.statistics.ensemble_selection import ScoredRuns, Selection, select
 from hinet_search.results.statistics.resampling import ScoredRows, resampled
-from hinet_search.training.device import memory_errors_explained
+from hinet_search.training.device import choose_device
 from hinet_search.training.jobs.coordinator_link import CoordinatorLink
+from hinet_search.training.jobs.device_errors import device_errors
 from hinet_search.training.jobs.messages import Emit, ShouldStop, StoredModel
 from hinet_search.training.jobs.score import (
     limit_threads,
@@ -123,12 +124,10 @@ def score_train(job: TeachJob, emit: Emit, should_stop: ShouldStop) -> None:
 
     Errors: DiskFull if the disk stays full.
     """
-    train_RT, valid_RT = _average(
-        job.members, job.scale, lambda dataset: dataset.train, lambda dataset: dataset.valid
-    )
-    CoordinatorLink(emit, should_stop).retry(
-        lambda: save_teacher({"train": train_RT, "valid": valid_RT}, job.path)
-    )
+    link = CoordinatorLink(emit, should_stop)
+    splits = (lambda dataset: dataset.train, lambda dataset: dataset.valid)
+    train_RT, valid_RT = _average(job.members, job.scale, link, *splits)
+    link.retry(lambda: save_teacher({"train": train_RT, "valid": valid_RT}, job.path))
     emit(TeacherStored())
 
 
@@ -137,9 +136,10 @@ def score_ensemble(job: ScoreEnsembleJob, emit: Emit, should_stop: ShouldStop) -
 
     Errors: DiskFull if the disk stays full.
     """
-    (logits_RT,) = _average(job.members, job.scale, lambda dataset: dataset.test)
+    link = CoordinatorLink(emit, should_stop)
+    (logits_RT,) = _average(job.members, job.scale, link, lambda dataset: dataset.test)
     scores = {"test_logits": torch.from_numpy(logits_RT)}
-    CoordinatorLink(emit, should_stop).retry(lambda: save_tensors(scores, job.path))
+    link.retry(lambda: save_tensors(scores, job.path))
     dataset = open_dataset(job.members[0].model.dataset)
     schema, test = dataset.full_schema, dataset.test
     rows = ScoredRows(
@@ -155,15 +155,18 @@ def score_ensemble(job: ScoreEnsembleJob, emit: Emit, should_stop: ShouldStop) -
 
 
 def _average(
-    members: Sequence[WeightedModel], scale: Scale, *splits: Callable[[Dataset], Columns]
+    members: Sequence[WeightedModel],
+    scale: Scale,
+    link: CoordinatorLink,
+    *splits: Callable[[Dataset], Columns],
 ) -> list[NDArray[np.float32]]:
     """Return the average of the members' logits of each split; one model is in memory at a time."""
     limit_threads()
     means = [RunningMean(scale) for _ in splits]
     for member in members:
-        stored = restore_model(member.model)
         work = f"{member.model.weights.name} of an ensemble"
-        with memory_errors_explained(stored.model.device, work):
+        with device_errors(choose_device(member.model.device).device, work, link):
+            stored = restore_model(member.model)
             for mean, split in zip(means, splits, strict=True):
                 mean.add(stored.model.scores(split(stored.dataset)), member.weight)
     return [mean.result() for mean in means]

@@ -20,6 +20,7 @@ from hinet_search.training.device import choose_device
 from hinet_search.training.divergence import Diverged
 from hinet_search.training.feed import forget_copies
 from hinet_search.training.jobs.coordinator_link import CoordinatorLink
+from hinet_search.training.jobs.device_errors import device_errors
 from hinet_search.training.jobs.messages import (
     Emit,
     RefitJob,
@@ -30,7 +31,7 @@ from hinet_search.training.jobs.messages import (
     scores_path,
 )
 from hinet_search.training.jobs.score import limit_threads, open_dataset
-from hinet_search.training.jobs.train import checkpoints_of, device_errors
+from hinet_search.training.jobs.train import checkpoints_of
 from hinet_search.training.run_state import Conditions, FixedSteps, count_steps
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.teaching import read_teacher
@@ -52,7 +53,7 @@ def refit(job: RefitJob, emit: Emit, should_stop: ShouldStop) -> None:
     allow_only(training.plugins)
     config, device = training.config, choose_device(training.device).device
     forget_copies()  # of the training rows alone
-    with device_errors(device, config.train.batch_size, link):
+    with device_errors(device, f"batch size {config.train.batch_size:,}", link):
         dataset, schema = config.features.view(open_dataset(training.dataset))
         built = seeded_model(lambda: config.build(schema), training.seed)
         model = trainable(built, schema, device)

@@ -14,8 +14,9 @@ from hinet_search.common.errors import DataError
 from hinet_search.common.plugins import allow_only
 from hinet_search.data.columns import Columns, Dataset
 from hinet_search.data.prepare import reopen
-from hinet_search.training.device import choose_device, memory_errors_explained
+from hinet_search.training.device import choose_device
 from hinet_search.training.jobs.coordinator_link import CoordinatorLink
+from hinet_search.training.jobs.device_errors import device_errors
 from hinet_search.training.jobs.messages import (
     Emit,
     MetricsOnTest,
@@ -45,8 +46,9 @@ def score_test(job: ScoreTestJob, emit: Emit, should_stop: ShouldStop) -> None:
     Errors: DiskFull if the disk stays full.
     """
     limit_threads()
-    batch_size = job.config.train.batch_size
-    with memory_errors_explained(choose_device(job.device).device, f"batch size {batch_size:,}"):
+    link = CoordinatorLink(emit, should_stop)
+    work = f"batch size {job.config.train.batch_size:,}"
+    with device_errors(choose_device(job.device).device, work, link):
         stored = restore_model(job)
         test, schema = stored.dataset.test, stored.model.schema
         logits_RT = stored.model.scores(test)
@@ -55,9 +57,7 @@ def score_test(job: ScoreTestJob, emit: Emit, should_stop: ShouldStop) -> None:
             "test_logits": logits_RT,
         }
     tensors = {name: torch.from_numpy(logits) for name, logits in scores.items()}
-    CoordinatorLink(emit, should_stop).retry(
-        lambda: save_tensors(tensors, scores_path(job.weights))
-    )
+    link.retry(lambda: save_tensors(tensors, scores_path(job.weights)))
     crash_points.point("after_scores_before_opened")
     emit(MetricsOnTest(cell_values(logits_RT, test, schema.scenarios, schema.tasks)))
 

@@ -4,12 +4,9 @@ Jobs depend neither on optuna nor on the database: only what they emit leaves th
 """
 
 import hashlib
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import NoReturn
 
 import numpy as np
 import torch
@@ -22,10 +19,10 @@ from hinet_search.data.columns import Dataset
 from hinet_search.results.objectives import objective_named
 from hinet_search.results.records import Cost
 from hinet_search.training.checkpoint import Checkpoints, seconds_apart
-from hinet_search.training.device import choose_device, memory_errors_explained
+from hinet_search.training.device import choose_device
 from hinet_search.training.divergence import Diverged
-from hinet_search.training.feed import forget_copies
 from hinet_search.training.jobs.coordinator_link import CoordinatorLink
+from hinet_search.training.jobs.device_errors import device_errors
 from hinet_search.training.jobs.messages import (
     Emit,
     SeedMessage,
@@ -43,8 +40,6 @@ from hinet_search.training.snapshot import LAYOUT
 from hinet_search.training.teaching import read_teacher
 from hinet_search.training.tensors import save_tensors
 from hinet_search.training.trainable import Trainable, fit_all, trainable
-
-DEVICE_LOST = 75  # exit code
 
 
 def train(job: TrainJob, emit: Emit, should_stop: ShouldStop) -> None:
@@ -72,7 +67,7 @@ def _train(
     allow_only(jobs[0].plugins)
     config, device = jobs[0].config, choose_device(jobs[0].device).device
     objective = objective_named(jobs[0].objective)
-    with device_errors(device, config.train.batch_size, link):
+    with device_errors(device, f"batch size {config.train.batch_size:,}", link):
         dataset, schema = config.features.view(open_dataset(jobs[0].dataset))
         models = [
             trainable(seeded_model(lambda: config.build(schema), job.seed), schema, device)
@@ -109,25 +104,6 @@ def _teacher(job: TrainJob, dataset: Dataset) -> NDArray[np.float16] | None:
     return read_teacher(job.teacher, dataset.train.labels_RT.shape)
 
 
-@contextmanager
-def device_errors(device: torch.device, batch_size: int, link: CoordinatorLink) -> Iterator[None]:
-    """Explain memory errors and free what a smaller trial could use; end with a failed device."""
-    try:
-        with memory_errors_explained(device, f"batch size {batch_size:,}"):
-            yield
-    except MemoryError:
-        forget_copies()  # so that a smaller trial fits
-        raise
-    except torch.AcceleratorError as error:
-        _end_with_device(device, error, link)
-
-
-def _end_with_device(device: torch.device, error: Exception, link: CoordinatorLink) -> NoReturn:
-    """End this process: its device would fail again. Another one resumes from the checkpoint."""
-    link.notice(f"{device} failed in this process, which ends: {str(error).splitlines()[0]}")
-    os._exit(DEVICE_LOST)
-
-
 def checkpoints_of(
     job: TrainJob, order_seed: int, say: Callable[[str], None], *more: object
 ) -> Checkpoints | None:
@@ -143,7 +119,7 @@ def checkpoints_of(
         order_seed,
         job.objective,
         job.dataset.name,
-        job.device,
+        choose_device(job.device).device.type,  # `auto` is another device on another node
         job.teacher and job.teacher.name,  # which names its members
         torch.__version__,
         LAYOUT,
