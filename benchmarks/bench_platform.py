@@ -39,7 +39,7 @@ from hinet_search.storage.engine import connect
 from hinet_search.storage.listing import list_studies
 from hinet_search.storage.rows import ArmRow, StudyRow, TrialRow
 from hinet_search.storage.store import StudyStore
-from hinet_search.study.load_study import Study, load_study
+from hinet_search.study.load_study import ResolvedStudy, load_study
 from hinet_search.study.study_spec import SamplerSpec
 from hinet_search.training.jobs.messages import TrainingResult
 from hinet_search.training.trial_config import build_config
@@ -130,7 +130,7 @@ class PlatformFigure:
 class Workplace:
     """Two databases with the same trials, ours and plain Optuna's, and their study."""
 
-    study: Study
+    study: ResolvedStudy
     size_limits: SizeLimits
     ours: Path
     plain: Path

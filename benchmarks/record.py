@@ -27,7 +27,7 @@ from hinet_search.results.objectives import objective_named
 from hinet_search.results.records import EvaluationRecord
 from hinet_search.study.distributions import Value
 from hinet_search.study.launch_options import LaunchOptions
-from hinet_search.study.load_study import PASSES, Arm, Study
+from hinet_search.study.load_study import PASSES, Arm, ResolvedStudy
 from hinet_search.training.run_state import Conditions
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.trainable import fit_all, trainable
@@ -61,7 +61,7 @@ def main() -> None:
             _record(task, arms[name], prepared.dataset, settings, options)
 
 
-def settings_of(study: Study, dataset: Dataset) -> TrainingSettings:
+def settings_of(study: ResolvedStudy, dataset: Dataset) -> TrainingSettings:
     """Return what `data init` would write for the task."""
     has_statistics = study.spec.data.features.statistics is not None
     return training_settings(dataset.train.num_rows, has_statistics=has_statistics)

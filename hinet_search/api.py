@@ -19,7 +19,7 @@ from hinet_search.search.progress import NullWatcher, Watcher
 from hinet_search.storage.engine import connect
 from hinet_search.study.find_file import is_known, shadowed
 from hinet_search.study.launch_options import LaunchOptions, refuse_places_of_the_file
-from hinet_search.study.load_study import Study
+from hinet_search.study.load_study import ResolvedStudy
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -64,7 +64,7 @@ def ready(
     return warm_started(prepared, options, say) if to_launch else prepared
 
 
-def _report_hidden_files(name: str, study: Study, say: Callable[[str], None]) -> None:
+def _report_hidden_files(name: str, study: ResolvedStudy, say: Callable[[str], None]) -> None:
     """Report files of the user that have the name of a shipped one, perhaps by chance."""
     hidden = shadowed("studies", name, None)
     if hidden is not None:
@@ -312,7 +312,7 @@ def monitor(
     return drift
 
 
-def report_path(study: Study, options: LaunchOptions) -> Path:
+def report_path(study: ResolvedStudy, options: LaunchOptions) -> Path:
     """Return the path of a study's report."""
     return options.reports / f"{study.name}.html"
 

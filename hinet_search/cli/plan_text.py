@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hinet_search.search.plan.plan import Plan
     from hinet_search.search.stored_study import StoredStudy
     from hinet_search.study.launch_options import LaunchOptions
-    from hinet_search.study.load_study import Arm, Study
+    from hinet_search.study.load_study import Arm, ResolvedStudy
 
 
 def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
@@ -235,7 +235,7 @@ def _print_json(plan: "Plan", stored: "StoredStudy | None", warnings: list[str])
     )
 
 
-def origin_table(study: "Study", options: "LaunchOptions") -> str:
+def origin_table(study: "ResolvedStudy", options: "LaunchOptions") -> str:
     """Return a table of every value of a study and its origin."""
     from hinet_search.study.origins import origins
 

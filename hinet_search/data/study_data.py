@@ -9,10 +9,10 @@ from hinet_search.data.columns import Dataset
 from hinet_search.data.encoded_folder import is_complete
 from hinet_search.data.fingerprint import FileHasher
 from hinet_search.data.prepare import prepare, target_folder
-from hinet_search.study.load_study import Study
+from hinet_search.study.load_study import ResolvedStudy
 
 
-def dataset_of(study: Study, cache: Path, progress: Callable[[str], None]) -> Dataset:
+def dataset_of(study: ResolvedStudy, cache: Path, progress: Callable[[str], None]) -> Dataset:
     """The encoded data of a study, read from `cache` or encoded into it.
 
     Errors: ConfigurationError for wrong options of the source, DataError for wrong rows; each
@@ -22,7 +22,7 @@ def dataset_of(study: Study, cache: Path, progress: Callable[[str], None]) -> Da
         return prepare(study.spec.data, study.folder, cache, progress)
 
 
-def is_encoded(study: Study, cache: Path) -> bool:
+def is_encoded(study: ResolvedStudy, cache: Path) -> bool:
     """Whether `cache` has the encoded data of a study for the present content of its source.
 
     Errors: as in `dataset_of`, for options and missing files.
@@ -33,7 +33,7 @@ def is_encoded(study: Study, cache: Path) -> bool:
         )
 
 
-def fingerprint_of(study: Study, cache: Path, progress: Callable[[str], None]) -> str:
+def fingerprint_of(study: ResolvedStudy, cache: Path, progress: Callable[[str], None]) -> str:
     """Fingerprint of the data of a study for the present content of its source; encodes nothing.
 
     Errors: as in `is_encoded`.
@@ -43,7 +43,7 @@ def fingerprint_of(study: Study, cache: Path, progress: Callable[[str], None]) -
 
 
 @contextmanager
-def _placed_errors(study: Study) -> Iterator[None]:
+def _placed_errors(study: ResolvedStudy) -> Iterator[None]:
     """Add the place in the definition to every problem of an error."""
     try:
         yield

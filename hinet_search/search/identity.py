@@ -20,13 +20,13 @@ from pydantic import BaseModel, ValidationError
 from hinet_search.common.errors import EnvironmentFault, StudyConflict
 from hinet_search.storage.damage import REMEDY
 from hinet_search.study.distributions import Choice
-from hinet_search.study.load_study import Arm, Study
+from hinet_search.study.load_study import Arm, ResolvedStudy
 from hinet_search.study.search_space import SearchSpace
 
 ANOTHER = "give the study another name (key 'name'), or another --output"
 
 
-def identity(study: Study, fingerprint: str) -> str:
+def identity(study: ResolvedStudy, fingerprint: str) -> str:
     """Return the identity of a study as JSON."""
     spec = study.spec
     tree = {

@@ -30,7 +30,7 @@ from hinet_search.storage.load import load_record
 from hinet_search.storage.rows import ArmRow, StudyRow, utc_now
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.launch_options import LaunchOptions
-from hinet_search.study.load_study import EXECUTORS, Study
+from hinet_search.study.load_study import EXECUTORS, ResolvedStudy
 from hinet_search.study.study_spec import StudySpec
 
 LIBRARIES = ("hinet-search", "torch", "optuna", "polars", "numpy", "lightgbm")
@@ -185,7 +185,7 @@ def _git_commit() -> str:
     return result.stdout.strip()
 
 
-def refuse_early(study: Study, now: str, options: LaunchOptions) -> StudyRow | None:
+def refuse_early(study: ResolvedStudy, now: str, options: LaunchOptions) -> StudyRow | None:
     """Return the stored row of the study, if any; write nothing. Checked again under the lease.
 
     Errors: StudyConflict or EnvironmentFault where a launch of the study, whose identity is `now`,
@@ -217,7 +217,7 @@ def artifacts_of(name: str, options: LaunchOptions) -> Path:
     return options.folder.absolute() / "artifacts" / name
 
 
-def _stored(study: Study, options: LaunchOptions) -> StudyRow | None:
+def _stored(study: ResolvedStudy, options: LaunchOptions) -> StudyRow | None:
     """Return the stored row of a study; None when there is none, or the tables are older.
 
     StudyConflict when a live process runs the study.

@@ -18,7 +18,7 @@ from hinet_search.common.errors import EnvironmentFault, HinetSearchError
 from hinet_search.storage.engine import connect
 from hinet_search.storage.sqlite_file import OVER_THE_NETWORK, file_system_of
 from hinet_search.study.launch_options import LaunchOptions, num_cores
-from hinet_search.study.load_study import Study
+from hinet_search.study.load_study import ResolvedStudy
 from hinet_search.study.study_spec import Device
 
 GIGABYTE = 1_000_000_000
@@ -40,7 +40,7 @@ class MachineFact:
     blocks: bool = False
 
 
-def examine(options: LaunchOptions, study: Study | None = None) -> Iterator[MachineFact]:
+def examine(options: LaunchOptions, study: ResolvedStudy | None = None) -> Iterator[MachineFact]:
     """Yield the facts one by one, about the database, folder, device and data of a launch.
 
     Without a study they are the defaults of a study file, and data are left out.
@@ -162,7 +162,7 @@ def _database(url: str) -> MachineFact:
     return MachineFact("database", f"{address.masked}: {1000 * seconds:.1f} ms a round trip")
 
 
-def _data(study: Study, cache: Path) -> MachineFact:
+def _data(study: ResolvedStudy, cache: Path) -> MachineFact:
     """Check that the data exist; `hinet-search check` reads them."""
     from hinet_search.data.study_data import is_encoded
 

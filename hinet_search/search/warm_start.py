@@ -20,7 +20,7 @@ from hinet_search.storage.listing import list_studies
 from hinet_search.storage.load import load_record, load_starts
 from hinet_search.study.carry_over import carried_over
 from hinet_search.study.launch_options import LaunchOptions
-from hinet_search.study.load_study import Arm, Study
+from hinet_search.study.load_study import Arm, ResolvedStudy
 
 # Configurations of an arm from one study: more if it has the same data.
 OF_SAME_DATA, OF_OTHER_DATA = 5, 3
@@ -60,7 +60,7 @@ def warm_started(
     return replace(ready, study=replace(study, arms=tuple(map(with_starts, study.arms))))
 
 
-def _refuse_without_database(study: Study, options: LaunchOptions) -> None:
+def _refuse_without_database(study: ResolvedStudy, options: LaunchOptions) -> None:
     if study.spec.warm_start:
         url = parse_address(options.storage_url(study)).masked
         raise ConfigurationError(
@@ -71,7 +71,7 @@ def _refuse_without_database(study: Study, options: LaunchOptions) -> None:
 
 
 def _tell_of_ignored(
-    study: Study, stored: Mapping[str, Sequence[Start]], say: Callable[[str], None]
+    study: ResolvedStudy, stored: Mapping[str, Sequence[Start]], say: Callable[[str], None]
 ) -> None:
     known = {start.study for starts in stored.values() for start in starts}
     new = [name for name in study.spec.warm_start if stored and name not in known]
@@ -82,7 +82,7 @@ def _tell_of_ignored(
         )
 
 
-def _sources(study: Study, database: Database) -> list[StudyRecord]:
+def _sources(study: ResolvedStudy, database: Database) -> list[StudyRecord]:
     known = [summary.name for summary in list_studies(database) if summary.name != study.name]
     records, problems = [], []
     for index, name in enumerate(study.spec.warm_start):

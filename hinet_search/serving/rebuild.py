@@ -25,7 +25,7 @@ from hinet_search.study.feature_definition import (
     FeatureDefinition,
     ListDefinition,
 )
-from hinet_search.study.load_study import DENSE_PARAMETERS, Study
+from hinet_search.study.load_study import DENSE_PARAMETERS, ResolvedStudy
 from hinet_search.training.trial_config import FeatureConfig, TrialConfig, build_config
 
 
@@ -34,7 +34,7 @@ class LoadedStudy:
     """A study that was run: its record, file, encoded data, and the folder of its weights."""
 
     record: StudyRecord
-    study: Study
+    study: ResolvedStudy
     dataset: Dataset
     artifacts: Path
 

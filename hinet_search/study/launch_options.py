@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hinet_search.common.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from hinet_search.study.load_study import Study
+    from hinet_search.study.load_study import ResolvedStudy
     from hinet_search.study.study_spec import Device
     from hinet_search.study.yaml_file import Override
 
@@ -75,7 +75,7 @@ class LaunchOptions:
         """The folder of reports: in the output folder if one was given, else reports/."""
         return self.output / "reports" if self.output else Path("reports")
 
-    def storage_url(self, study: "Study | None" = None) -> str:
+    def storage_url(self, study: "ResolvedStudy | None" = None) -> str:
         """Return the address of the database.
 
         Order: the option, HINET_SEARCH_STORAGE, the study file, a SQLite file in the output folder.
@@ -110,7 +110,7 @@ class LaunchOptions:
         settings += [f"# --set {name}={value}" for name, value in self.settings.items()]
         return "\n".join([text.rstrip("\n"), *settings, ""]) if settings else text
 
-    def load(self, study: str) -> "Study":
+    def load(self, study: str) -> "ResolvedStudy":
         """Load the study of that name or path with these options; errors are those of load_study.
 
         A study file is stored and shown in the report, so it must not hold a password.
@@ -130,7 +130,7 @@ class LaunchOptions:
         return loaded
 
 
-def refuse_places_of_the_file(study: "Study") -> None:
+def refuse_places_of_the_file(study: "ResolvedStudy") -> None:
     """Raise ConfigurationError if only the study file names a cluster.
 
     The file may come from someone else.
@@ -145,7 +145,7 @@ def refuse_places_of_the_file(study: "Study") -> None:
         )
 
 
-def num_slots(study: "Study") -> int:
+def num_slots(study: "ResolvedStudy") -> int:
     """Return the slots of a study: as set, else one per CPU core and at most 4."""
     return study.spec.slots or min(num_cores(), 4)
 

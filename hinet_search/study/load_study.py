@@ -76,7 +76,7 @@ class Arm:
 
 
 @dataclass(frozen=True)
-class Study:
+class ResolvedStudy:
     """A study file, read and resolved."""
 
     name: str
@@ -115,7 +115,7 @@ def load_study(
     size: str | None = None,
     overrides: Mapping[str, Override] | None = None,
     variant: str | None = None,
-) -> Study:
+) -> ResolvedStudy:
     """Load a study by name or path.
 
     A study with variants and sizes is loaded as one of each, by default the first, and has both in
@@ -144,7 +144,7 @@ def load_study(
         for of_key, place in changes:
             refuse_unsearched(of_key, [arm.space for arm in arms], place)
     problems.raise_if_any()
-    return _at_size(Study(study_name, spec, arms, file, definition_file), size)
+    return _at_size(ResolvedStudy(study_name, spec, arms, file, definition_file), size)
 
 
 def _with_overrides(
@@ -254,7 +254,7 @@ def _changes(file: YamlFile, spec: StudySpec, size: str | None) -> list[Changes]
     return changes
 
 
-def _at_size(study: Study, size: str | None) -> Study:
+def _at_size(study: ResolvedStudy, size: str | None) -> ResolvedStudy:
     if size is None:
         return replace(study, spec=study.spec.in_time)
     name = f"{study.name}-{size}"
@@ -262,7 +262,7 @@ def _at_size(study: Study, size: str | None) -> Study:
     return _with_budget(replace(study, name=name), study.spec.sizes[size])
 
 
-def _with_budget(study: Study, size: SizeSpec) -> Study:
+def _with_budget(study: ResolvedStudy, size: SizeSpec) -> ResolvedStudy:
     """Apply a size, whose changes the arms have; its passes become a fixed setting of each."""
     values = {name: getattr(size, name) for name in SizeSpec.model_fields}
     given = {name: value for name, value in values.items() if value is not None}

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from hinet_search.common.database_url import parse_address
 from hinet_search.study.launch_options import CACHE, STORAGE, LaunchOptions
-from hinet_search.study.load_study import Study
+from hinet_search.study.load_study import ResolvedStudy
 from hinet_search.study.study_spec import MOST_IN_TIME, StudySpec
 from hinet_search.study.validation_messages import Location
 from hinet_search.study.yaml_file import YamlFile
@@ -31,7 +31,7 @@ class Origin:
     where: str
 
 
-def origins(study: Study, options: LaunchOptions) -> Iterator[Origin]:
+def origins(study: ResolvedStudy, options: LaunchOptions) -> Iterator[Origin]:
     """Yield the values of the study, its fixed settings, its database and its cache."""
     base_name = study.spec.name or study.file.path.stem
     size = study.name.removeprefix(f"{base_name}-") if study.spec.sizes else ""
@@ -54,7 +54,7 @@ def _shown(spec: StudySpec, name: str) -> Any:
     return value
 
 
-def _of_key(study: Study, name: str, value: Any, size: str) -> Iterator[Origin]:
+def _of_key(study: ResolvedStudy, name: str, value: Any, size: str) -> Iterator[Origin]:
     if isinstance(value, BaseModel):
         for key, inner in value:
             yield Origin(f"{name}.{key}", str(inner), _where(study.file, (name, key), size))
@@ -89,7 +89,7 @@ def _cache_source(options: LaunchOptions) -> str:
     return "--output" if options.output else DEFAULT
 
 
-def _of_storage(study: Study, options: LaunchOptions) -> Origin:
+def _of_storage(study: ResolvedStudy, options: LaunchOptions) -> Origin:
     candidates = (
         ("--storage", options.storage),
         (STORAGE, os.environ.get(STORAGE)),

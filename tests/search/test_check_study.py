@@ -6,7 +6,7 @@ import pytest
 
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.search.plan.check_study import try_study
-from hinet_search.study.load_study import Study, load_study
+from hinet_search.study.load_study import ResolvedStudy, load_study
 from hinet_search.training.trial_config import build_config
 from tests.small import STUDY
 
@@ -21,7 +21,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def tried(text: str) -> Study:
+def tried(text: str) -> ResolvedStudy:
     Path("s.yaml").write_text(HEAD + text, encoding="utf-8")
     return try_study(load_study("s.yaml"))
 

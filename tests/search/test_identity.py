@@ -6,7 +6,7 @@ import pytest
 
 from hinet_search.common.errors import StudyConflict
 from hinet_search.search.identity import identity, refuse_difference
-from hinet_search.study.load_study import Study, load_study
+from hinet_search.study.load_study import ResolvedStudy, load_study
 from tests.study_texts import DATA
 
 SPACE = """\
@@ -32,14 +32,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def load(more: str = "", study: str = STUDY, space: str = SPACE) -> Study:
+def load(more: str = "", study: str = STUDY, space: str = SPACE) -> ResolvedStudy:
     Path("x.yaml").write_text(space)
     Path("s.yaml").write_text(study + more)
     return load_study("s.yaml")
 
 
 def differences(
-    before: Study, after: Study, fingerprints: tuple[str, str] = ("f00d", "f00d")
+    before: ResolvedStudy, after: ResolvedStudy, fingerprints: tuple[str, str] = ("f00d", "f00d")
 ) -> tuple[str, ...]:
     """Return the lines of the refusal, without their common beginning."""
     with pytest.raises(StudyConflict) as caught:
@@ -48,7 +48,7 @@ def differences(
     return tuple(line.removeprefix(EVERY_LINE) for line in caught.value.problems)
 
 
-def accept(before: Study, after: Study) -> None:
+def accept(before: ResolvedStudy, after: ResolvedStudy) -> None:
     assert identity(before, "f00d") == identity(after, "f00d")
     refuse_difference("s", identity(before, "f00d"), identity(after, "f00d"))
 

@@ -9,7 +9,7 @@ import hinet_search
 from hinet_search import api
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.study.launch_options import LaunchOptions, num_slots, refuse_places_of_the_file
-from hinet_search.study.load_study import Study, load_study
+from hinet_search.study.load_study import ResolvedStudy, load_study
 from hinet_search.study.study_spec import FinalistSpec
 from tests.study_texts import DATA
 
@@ -32,7 +32,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def load(more: str = "") -> Study:
+def load(more: str = "") -> ResolvedStudy:
     Path("s.yaml").write_text(STUDY + more)
     return load_study("s.yaml")
 
@@ -259,7 +259,7 @@ def test_gpus_of_a_slot_are_a_share_of_one_or_whole() -> None:
 SIZED = "sizes: {quick: {trials: 2, finalists: {top: 1, seeds: 2}}, whole: {}}\n"
 
 
-def said(more: str = "", *, size: str | None = None, **settings: object) -> Study:
+def said(more: str = "", *, size: str | None = None, **settings: object) -> ResolvedStudy:
     load(more)
     return LaunchOptions(
         size=size, settings={name.replace("__", "."): value for name, value in settings.items()}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hinet_search.common.errors import ConfigurationError
-from hinet_search.study.load_study import Study, load_study
+from hinet_search.study.load_study import ResolvedStudy, load_study
 from hinet_search.study.yaml_file import Override
 from tests.study_texts import DATA
 
@@ -24,7 +24,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def load(*changes: str, **overrides: object) -> Study:
+def load(*changes: str, **overrides: object) -> ResolvedStudy:
     Path("s.yaml").write_text(STUDY + "".join(f"  {change}\n" for change in changes))
     return load_study(
         "s.yaml", None, {name: Override(value, "--set") for name, value in overrides.items()}
@@ -39,7 +39,7 @@ sizes:
 """
 
 
-def at_size(size: str, more: str = "", **overrides: object) -> Study:
+def at_size(size: str, more: str = "", **overrides: object) -> ResolvedStudy:
     Path("s.yaml").write_text(STUDY + SIZES + more)
     given = {name: Override(value, "--set") for name, value in overrides.items()}
     return load_study("s.yaml", size, given)

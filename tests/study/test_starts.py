@@ -7,7 +7,7 @@ import pytest
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.results.records import Start
 from hinet_search.search.plan.left_out_starts import left_out_starts
-from hinet_search.study.load_study import Study, load_study
+from hinet_search.study.load_study import ResolvedStudy, load_study
 from tests.study_texts import DATA
 
 STUDY = (
@@ -44,7 +44,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def load(*starts: str) -> Study:
+def load(*starts: str) -> ResolvedStudy:
     Path("tiny.yaml").write_text(SPACE)
     Path("s.yaml").write_text(STUDY + "".join(f"      - {start}\n" for start in starts))
     return load_study("s.yaml")
@@ -126,7 +126,7 @@ FIRST, SECOND = (
 OF_PORTFOLIO = (Start(FIRST, "portfolio 1"), Start(SECOND, "portfolio 2"))
 
 
-def load_with_portfolio(*starts: str, more: str = "", portfolio: str = PORTFOLIO) -> Study:
+def load_with_portfolio(*starts: str, more: str = "", portfolio: str = PORTFOLIO) -> ResolvedStudy:
     Path("tiny.yaml").write_text(SPACE + portfolio)
     lines = "".join(f"      - {start}\n" for start in starts) if starts else "      []\n"
     Path("s.yaml").write_text(STUDY + lines + more)

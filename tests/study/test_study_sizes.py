@@ -6,7 +6,7 @@ import pytest
 
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.search.plan.check_study import try_study
-from hinet_search.study.load_study import PASSES, Study, load_study
+from hinet_search.study.load_study import PASSES, ResolvedStudy, load_study
 from hinet_search.study.study_spec import FinalistSpec, InputsSpec, TeachingSpec
 from hinet_search.study.yaml_file import Override
 
@@ -27,7 +27,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def load(text: str, size: str | None = None, data: str = DATA) -> Study:
+def load(text: str, size: str | None = None, data: str = DATA) -> ResolvedStudy:
     Path("s.yaml").write_text(data + text, encoding="utf-8")
     return load_study("s.yaml", size)
 

@@ -8,7 +8,7 @@ from hinet_search.api import stored_name
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.search.plan.check_study import try_study
 from hinet_search.study.launch_options import LaunchOptions
-from hinet_search.study.load_study import Study, load_study
+from hinet_search.study.load_study import ResolvedStudy, load_study
 from hinet_search.study.variants import variants_of_study
 from hinet_search.study.yaml_file import Override
 from tests.study_texts import DATA
@@ -29,7 +29,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def load(variant: str | None = None, text: str = TEXT, size: str | None = None) -> Study:
+def load(variant: str | None = None, text: str = TEXT, size: str | None = None) -> ResolvedStudy:
     Path("shop.yaml").write_text(text, encoding="utf-8")
     return load_study("shop.yaml", size, {}, variant)
 

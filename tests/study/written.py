@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hinet_search.common.errors import ConfigurationError
-from hinet_search.study.load_study import Study, load_study
+from hinet_search.study.load_study import ResolvedStudy, load_study
 
 DATA = """\
 data:
@@ -18,7 +18,7 @@ data:
 SMALL = DATA + "arms: {mmoe: , shared_bottom: }\n"
 
 
-def load(text: str, **others: str) -> Study:
+def load(text: str, **others: str) -> ResolvedStudy:
     """Writes files and loads the first: `load("text of s.yaml", data="text of data.yaml")`."""
     for name, content in {"s": text, **others}.items():
         Path(f"{name}.yaml").write_text(content, encoding="utf-8")

@@ -7,12 +7,12 @@ from hinet_search.data.columns import SPLITS, Dataset
 from hinet_search.results.objectives import Objective
 from hinet_search.results.trade_offs import COSTS, FLOPS, LATENCY
 from hinet_search.search.plan.size_limits import default_of
-from hinet_search.study.load_study import Arm, Study
+from hinet_search.study.load_study import Arm, ResolvedStudy
 from hinet_search.study.validation_messages import Location
 from hinet_search.training.model_size import flops_of
 
 
-def check_objectives(study: Study, dataset: Dataset) -> None:
+def check_objectives(study: ResolvedStudy, dataset: Dataset) -> None:
     """Raise ConfigurationError for an objective of a cell that is unknown or has no values."""
     spec = study.spec
     keys: list[tuple[Location, str]] = [
@@ -23,7 +23,7 @@ def check_objectives(study: Study, dataset: Dataset) -> None:
             _check(key, Objective(name), study, dataset)
 
 
-def _check(key: Location, objective: Objective, study: Study, dataset: Dataset) -> None:
+def _check(key: Location, objective: Objective, study: ResolvedStudy, dataset: Dataset) -> None:
     """Check that an objective of one cell has a known scenario, and values on valid and test."""
     scenarios = dataset.full_schema.scenarios
     place = f"{study.file.place(key)}: objective {objective.name}"
@@ -46,7 +46,7 @@ def _check(key: Location, objective: Objective, study: Study, dataset: Dataset) 
         )
 
 
-def refuse_without_flops(study: Study, arms: Sequence[Arm], dataset: Dataset) -> None:
+def refuse_without_flops(study: ResolvedStudy, arms: Sequence[Arm], dataset: Dataset) -> None:
     """Refuse FLOPs as an objective of arms that have none."""
     if FLOPS not in study.spec.other_objectives:
         return

@@ -7,7 +7,7 @@ from hinet_search.common.errors import ConfigurationError, did_you_mean
 from hinet_search.results.input_groups import ALL, AND, GROUPS, NONE, chosen_groups
 from hinet_search.study.distributions import Value
 from hinet_search.study.feature_definition import FeatureDefinition
-from hinet_search.study.load_study import DENSE_PARAMETERS, EVALUATIONS, PASSES, Arm, Study
+from hinet_search.study.load_study import DENSE_PARAMETERS, EVALUATIONS, PASSES, Arm, ResolvedStudy
 from hinet_search.study.search_space import SearchSpace
 from hinet_search.study.validation_messages import Location
 from hinet_search.training.trial_config import build_config, is_network, known_names, model_module
@@ -17,7 +17,7 @@ POOLING = "features.pooling"
 OF_ANY_GROWTH = (PASSES, "train.patience", EVALUATIONS)
 
 
-def try_study(study: Study) -> Study:
+def try_study(study: ResolvedStudy) -> ResolvedStudy:
     """Apply the study's fixed model settings to every arm whose model has them; check every arm.
 
     A space need not name such a setting. ConfigurationError lists every problem of all arms, and
@@ -40,7 +40,7 @@ def try_study(study: Study) -> Study:
     return replace(study, arms=arms)
 
 
-def _import_models(study: Study) -> None:
+def _import_models(study: ResolvedStudy) -> None:
     """Import every arm's model; ConfigurationError lists those that cannot be imported."""
     problems, remedies = [], []
     for arm in study.arms:
@@ -76,7 +76,7 @@ def _wrong_groups(arm: Arm, features: FeatureDefinition) -> list[str]:
     ]
 
 
-def _without_effect(arm: Arm, study: Study) -> list[str]:
+def _without_effect(arm: Arm, study: ResolvedStudy) -> list[str]:
     """List settings of a space or an arm that have no effect.
 
     A setting that the study fixes for all arms may have no effect in some of them.
@@ -120,7 +120,7 @@ def _cannot_be_sized(arm: Arm, arms: Sequence[Arm]) -> list[str]:
     return []
 
 
-def _settings_of_no_model(study: Study) -> list[str]:
+def _settings_of_no_model(study: ResolvedStudy) -> list[str]:
     known = dict.fromkeys(name for arm in study.arms for name in known_names(arm.model))
     return [
         f"{study.file.place(('fixed', name))}: "
@@ -130,7 +130,7 @@ def _settings_of_no_model(study: Study) -> list[str]:
     ]
 
 
-def _with_study_settings(arm: Arm, study: Study) -> Arm:
+def _with_study_settings(arm: Arm, study: ResolvedStudy) -> Arm:
     """Add the study's fixed model settings to an arm, except those that it fixes itself."""
     space = arm.space
     for name in known_names(arm.model):

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from hinet_search.common.amounts import counted
-from hinet_search.study.load_study import Study
+from hinet_search.study.load_study import ResolvedStudy
 
 
-def left_out_starts(study: Study) -> Iterator[str]:
+def left_out_starts(study: ResolvedStudy) -> Iterator[str]:
     """Yield a warning for each arm whose `start` and default need more trials than there are."""
     for arm in study.arms:
         most = arm.most_trials(study.spec) - 1  # after the default

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from hinet_search.data.columns import Dataset
 from hinet_search.search.plan.size_limits import SizeLimits, default_of
-from hinet_search.study.load_study import Arm, Study
+from hinet_search.study.load_study import Arm, ResolvedStudy
 from hinet_search.study.study_spec import AUTO
 from hinet_search.training.model_size import flops_of
 
 PREFERRED = "shared_bottom"
 
 
-def measuring_arm(study: Study, dataset: Dataset) -> Arm:
+def measuring_arm(study: ResolvedStudy, dataset: Dataset) -> Arm:
     """Return the arm that the study names, at its size; of `auto`, a network that trains fast."""
     assert study.spec.inputs is not None, "asked of a study that measures its inputs"
     named = study.spec.inputs.arm

@@ -20,7 +20,7 @@ from hinet_search.search.plan.probe import probe
 from hinet_search.search.plan.size_limits import SizeLimits, default_of
 from hinet_search.study.distributions import Choice
 from hinet_search.study.launch_options import num_slots
-from hinet_search.study.load_study import Arm, Study
+from hinet_search.study.load_study import Arm, ResolvedStudy
 from hinet_search.study.study_spec import StudySpec
 from hinet_search.training.checkpoint import NUM_KEPT, seconds_apart
 from hinet_search.training.device import ChosenDevice, choose_device
@@ -60,7 +60,7 @@ class ArmPlan:
 class PreparedStudy:
     """A study that passed every check, with its data encoded."""
 
-    study: Study
+    study: ResolvedStudy
     dataset: Dataset
     device: ChosenDevice
     slots: int
@@ -172,7 +172,7 @@ class Plan:
 
 
 def prepare_study(
-    study: Study, cache: Path, output: Path, say: Callable[[str], None]
+    study: ResolvedStudy, cache: Path, output: Path, say: Callable[[str], None]
 ) -> PreparedStudy:
     """Check spaces, device, data and the disk of `output`, in this order; encode the data.
 

@@ -13,7 +13,7 @@ from hinet_search.common.amounts import plain
 from hinet_search.data.columns import Dataset
 from hinet_search.data.schema import Schema
 from hinet_search.study.distributions import Value
-from hinet_search.study.load_study import DENSE_PARAMETERS, Arm, Study
+from hinet_search.study.load_study import DENSE_PARAMETERS, Arm, ResolvedStudy
 from hinet_search.training.model_size import flops_of, num_parameters, sizes_of
 from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.trial_config import (
@@ -36,7 +36,7 @@ class SizeLimits:
     yardstick: TrialConfig = field(default_factory=lambda: build_config(YARDSTICK, {}))
 
     @classmethod
-    def of(cls, dataset: Dataset, study: Study) -> "SizeLimits":
+    def of(cls, dataset: Dataset, study: ResolvedStudy) -> "SizeLimits":
         """Build the limits of a study; its model settings apply to the default HiNet too."""
         known = known_names(YARDSTICK)
         settings = {
@@ -111,7 +111,7 @@ class SizeLimits:
         return arm.fixing({DENSE_PARAMETERS: self.size_of_default(arm.size_of, arms)})
 
 
-def _changed_defaults(study: Study) -> dict[str, Value]:
+def _changed_defaults(study: ResolvedStudy) -> dict[str, Value]:
     """Return the defaults that the study's `parameters` change, as values of a configuration."""
     changed = [n for n, change in study.spec.parameters.items() if "default" in change.given]
     values: dict[str, Value] = {}
