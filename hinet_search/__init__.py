@@ -10,6 +10,9 @@ The Python interface, with the same calls as the command line:
     hs.predict("winner", "rows.parquet", "scores.parquet")  # probabilities of new rows
     hs.monitor("winner", "rows.parquet")                  # what has changed since training
 
+    study = hs.Study("shop", frame, scenario="channel", tasks={"click": "is_click"})
+    record = study.launch()           # of a frame, without a file of your own
+
 Heavy packages are imported at their first use. docs/python.md lists every name.
 """
 
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
         Interrupted,
         StudyConflict,
     )
+    from hinet_search.notebook.study import Study
     from hinet_search.results.study_record import StudyRecord
     from hinet_search.search.plan.plan import Plan
     from hinet_search.search.progress import Event, Progress, Watcher
@@ -47,6 +51,7 @@ __all__ = [
     "Plan",
     "Prediction",
     "Progress",
+    "Study",
     "StudyConflict",
     "StudyRecord",
     "Watcher",
@@ -63,6 +68,7 @@ _MODULES = {
     "api": ("check", "export", "launch", "load", "monitor", "predict"),
     "search.plan.plan": ("Plan",),
     "search.progress": ("Event", "Progress", "Watcher"),
+    "notebook.study": ("Study",),
     "serving.export": ("Export",),
     "serving.monitor": ("Drift",),
     "serving.predict": ("Prediction",),

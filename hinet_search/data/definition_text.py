@@ -9,13 +9,14 @@ import polars as pl
 
 from hinet_search.data.frequent import ScenarioRows
 from hinet_search.data.guess.column_facts import ColumnFacts
-from hinet_search.data.guess.column_roles import ColumnRole, ColumnRoles
+from hinet_search.data.guess.column_roles import ColumnRole, ColumnRoles, holds_few_counts
 from hinet_search.data.guess.lists import GuessedList
 from hinet_search.data.guess.names import parts_of
 from hinet_search.data.guess.target_statistics import ProposedKey, ProposedStatistics
 from hinet_search.data.guess.transforms import ProposedTransform
 
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+TRAINING_SHARE = 0.7  # of the rows, before validation and test
 WORDS_OF_YAML = ("true", "false", "null", "yes", "no", "on", "off", "y", "n")
 
 
@@ -40,6 +41,17 @@ class GuessedTable:
     statistics: ProposedStatistics | None = None
     transforms: tuple[ProposedTransform, ...] = ()
     lists: tuple[GuessedList, ...] = ()
+
+    @property
+    def num_training_rows(self) -> int:
+        """About how many rows a study trains on."""
+        taken = [scenario.rows for scenario in self.scenarios if scenario.value in self.taken]
+        return round(TRAINING_SHARE * sum(taken))
+
+    @property
+    def has_statistics(self) -> bool:
+        """Whether statistics of labels are proposed."""
+        return self.statistics is not None and bool(self.statistics.keys)
 
 
 def definition_text(table: GuessedTable) -> str:
@@ -191,9 +203,9 @@ def _with_comment(line: str, guess: ColumnRole | ProposedTransform | GuessedList
 
 
 def _label(column: ColumnFacts) -> str:
-    """The column of a label and, unless it holds 0 and 1, the rule for a 1."""
+    """The column of a label and the rule for a 1, where values of yes and no or counts need one."""
     line = f"column: {quoted(column.name)}"
-    if column.is_binary:
+    if column.is_binary or not (column.positive or holds_few_counts(column)):
         return line
     rule = f"equals: {_value(column.positive, column)}" if column.positive else "above: 0"
     return f"{line}, {rule}"

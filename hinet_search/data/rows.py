@@ -284,15 +284,18 @@ def _missing_labels(definition: DataDefinition, frame: pl.DataFrame) -> Iterator
 
 def labels_of(task: TaskDefinition, values: pl.Series) -> NDArray[np.uint8]:
     """The label of every row (R,), from checked values of the task's column."""
+    return positives(task, values).cast(pl.UInt8).to_numpy()
+
+
+def positives(task: TaskDefinition, values: pl.Series) -> pl.Series:
+    """Which values of a label are a 1 by the rule of its task; without a rule, the values."""
     if task.equals is not None:
-        positive = (as_text(values) == text_of(task.equals)).fill_null(value=False)
-    elif task.above is not None:
-        positive = _as_number(values) > task.above
-    elif task.at_least is not None:
-        positive = _as_number(values) >= task.at_least
-    else:
-        positive = values
-    return positive.cast(pl.UInt8).to_numpy()
+        return (as_text(values) == text_of(task.equals)).fill_null(value=False)
+    if task.above is not None:
+        return _as_number(values) > task.above
+    if task.at_least is not None:
+        return _as_number(values) >= task.at_least
+    return values
 
 
 def _as_number(values: pl.Series) -> pl.Series:

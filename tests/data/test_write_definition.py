@@ -10,8 +10,9 @@ import pytest
 from hinet_search import api
 from hinet_search.common.errors import ConfigurationError, DataError
 from hinet_search.data.guess import write_definition
+from hinet_search.data.guess.guess_table import cut_points
 from hinet_search.data.guess.training_settings import training_settings
-from hinet_search.data.guess.write_definition import cut_points, write_draft
+from hinet_search.data.guess.write_definition import write_draft
 from hinet_search.data.prepare import prepare
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.study.load_study import load_study

@@ -31,6 +31,7 @@ HEAVY = (
     "hinet_search.results.verdict",
     "hinet_search.dashboard.server",
     "hinet_search.data.inspect.describe",
+    "hinet_search.data.guess.guess_table",
     "hinet_search.data.guess.write_definition",
     "hinet_search.api",
     "hinet_search.search.plan.probe_cache",

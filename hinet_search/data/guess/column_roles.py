@@ -3,8 +3,8 @@
 A guess carries its reason, and a doubt where it should be checked.
 """
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -21,6 +21,9 @@ from hinet_search.study.data_definition import truth_column
 
 MAX_SCENARIOS = 30
 FEW_NUMBERS = 50  # up to so many distinct whole numbers are taken for codes, more for amounts
+COUNTS_AS_A_1 = "a value above 0 counts as a 1"
+KNOWN_BEFORE = "an outcome? if it is known before, list it as a feature"
+OTHER_TASK = "named like a task, and no task of this study"
 NEARLY_ALL = 0.95  # of the rows; distinct values are counted approximately
 
 
@@ -49,24 +52,54 @@ class ColumnRoles:
     left_out: tuple[ColumnRole, ...]
 
 
-def guess_roles(columns: Sequence[ColumnFacts]) -> ColumnRoles:
+@dataclass(frozen=True)
+class KnownRoles:
+    """Names of columns whose roles are given and not guessed; an empty one leaves it to the guess.
+
+    `tasks` maps the name of a task to its label. Where tasks are given, other columns that are
+    named like a task are outcomes.
+    """
+
+    scenario: str = ""
+    tasks: Mapping[str, str] = field(default_factory=dict)
+    user: str = ""
+    item: str = ""
+    time: str = ""
+    split: str = ""
+    never_features: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """All names that are given."""
+        single = (self.scenario, self.user, self.item, self.time, self.split)
+        return frozenset((*single, *self.tasks.values(), *self.never_features)) - {""}
+
+
+def guess_roles(columns: Sequence[ColumnFacts], known: KnownRoles | None = None) -> ColumnRoles:
     """Guess one role for every column; user, item and scenario are features as well."""
-    useless = _reasons(columns, _why_useless)
-    useful = [column for column in columns if column.name not in useless]
-    tasks = _tasks(useful)
-    candidates = _without(useful, tasks)
-    split = _split(candidates)
+    known = known or KnownRoles()
+    given = {column.name: ColumnRole(column, "given") for column in columns}
+    useless = _reasons(_without(columns, map(given.get, known.columns)), _why_useless)
+    useful = [column for column in columns if column.name not in {*useless, *known.columns}]
+    tasks = [given[name] for name in known.tasks.values()] or _tasks(useful)
+    other_tasks = _named_tasks(useful) if known.tasks else []
+    candidates = _without(useful, [*tasks, *other_tasks])
+    split = given.get(known.split) or _split(candidates)
     candidates = _without(candidates, [split])
-    scenario = _scenario(candidates) or _single_scenario(columns, candidates)
-    scenario = scenario or _unnamed_scenario(candidates)
-    time = _time(candidates)
-    user = _id_column(candidates, names.USER_WORDS, scenario)
-    item = _id_column(_without(candidates, [user]), names.ITEM_WORDS, scenario)
+    scenario = given.get(known.scenario) or _scenario(candidates)
+    scenario = scenario or _single_scenario(columns, candidates) or _unnamed_scenario(candidates)
+    time = _given_time(given[known.time]) if known.time else _time(candidates)
+    user = given.get(known.user) or _id_column(candidates, names.USER_WORDS, scenario)
+    others = _without(candidates, [user])
+    item = given.get(known.item) or _id_column(others, names.ITEM_WORDS, scenario)
     rest = _without(candidates, [scenario, time, user, item])
-    truths = {truth_column(name) for name in names.task_names([task.column.name for task in tasks])}
+    task_names = known.tasks or names.task_names([task.column.name for task in tasks])
+    truths = {truth_column(name) for name in task_names}
     unfit = _reasons(rest, lambda column: _why_no_feature(column, truths))
     fit = [column for column in rest if column.name not in unfit]
-    outcomes = [_outcome(column) for column in fit if _is_outcome(column)]
+    outcomes = [given[name] for name in known.never_features]
+    outcomes += [ColumnRole(task.column, OTHER_TASK, KNOWN_BEFORE) for task in other_tasks]
+    outcomes += [_outcome(column) for column in fit if _is_outcome(column)]
     fit = _without(fit, outcomes)
     categorical, numeric = _features(fit)
     return ColumnRoles(
@@ -119,7 +152,7 @@ def _reasons(
 
 
 def _without(
-    columns: Sequence[ColumnFacts], guesses: Sequence[ColumnRole | None]
+    columns: Sequence[ColumnFacts], guesses: Iterable[ColumnRole | None]
 ) -> list[ColumnFacts]:
     taken = {guess.column.name for guess in guesses if guess}
     return [column for column in columns if column.name not in taken]
@@ -182,14 +215,19 @@ def _tasks(columns: Sequence[ColumnFacts]) -> list[ColumnRole]:
     These are the yes/no columns and counts that are named like a task; without any of them, all
     yes/no columns.
     """
-    named = [column for column in columns if _has_word(column, names.TASK_WORDS)]
-    tasks = [_label(column, "") for column in named if column.positive]
-    counts = [column for column in named if _holds_few_counts(column)]
-    tasks += [ColumnRole(column, "counts", "a value above 0 counts as a 1") for column in counts]
+    tasks = _named_tasks(columns)
     if not tasks:
         doubt = "a label, or a feature that is known before?"
         tasks = [_label(column, doubt) for column in columns if column.positive]
     return sorted(tasks, key=lambda task: -_positive_rate(task.column))
+
+
+def _named_tasks(columns: Sequence[ColumnFacts]) -> list[ColumnRole]:
+    """Yes/no columns and counts that are named like a task."""
+    named = [column for column in columns if _has_word(column, names.TASK_WORDS)]
+    tasks = [_label(column, "") for column in named if column.positive]
+    counts = [column for column in named if holds_few_counts(column)]
+    return tasks + [ColumnRole(column, "counts", COUNTS_AS_A_1) for column in counts]
 
 
 def _label(column: ColumnFacts, doubt: str) -> ColumnRole:
@@ -199,7 +237,8 @@ def _label(column: ColumnFacts, doubt: str) -> ColumnRole:
     return ColumnRole(column, reason, "; ".join(filter(None, [gaps, doubt])))
 
 
-def _holds_few_counts(column: ColumnFacts) -> bool:
+def holds_few_counts(column: ColumnFacts) -> bool:
+    """Whether a column holds counts of events, which are few, and no codes."""
     is_count = column.dtype.is_integer() and column.low == 0 and column.missing == 0
     is_id = _has_word(column, names.ID_WORDS)
     return is_count and not is_id and 2 < column.num_values <= FEW_NUMBERS
@@ -309,12 +348,19 @@ def _ids(user: ColumnRole | None, item: ColumnRole | None) -> list[ColumnRole]:
 
 def _time(columns: Sequence[ColumnFacts]) -> ColumnRole | None:
     """A date of the row, else numbers that are moments by name and range; without gaps."""
-    complete = [
-        column
-        for column in columns
-        if not column.missing and not column.not_finite and column.num_values >= 3
-    ]
+    complete = [column for column in columns if _is_complete(column)]
     return _date(complete) or _moment(complete)
+
+
+def _given_time(time: ColumnRole) -> ColumnRole | None:
+    """The given time if rows can be cut by it; it has no role in the guess otherwise."""
+    column = time.column
+    has_order = column.dtype.is_numeric() or _is_date(column)
+    return time if has_order and _is_complete(column) else None
+
+
+def _is_complete(column: ColumnFacts) -> bool:
+    return not column.missing and not column.not_finite and column.num_values >= 3
 
 
 def _date(columns: Sequence[ColumnFacts]) -> ColumnRole | None:
@@ -342,9 +388,12 @@ def _moment(columns: Sequence[ColumnFacts]) -> ColumnRole | None:
 
 
 def _may_be_date_of_row(column: ColumnFacts) -> bool:
-    is_date = isinstance(column.dtype, pl.Date | pl.Datetime)
+    return _is_date(column) and not _has_word(column, names.DATE_OF_USER_WORDS)
+
+
+def _is_date(column: ColumnFacts) -> bool:
     has_range = column.low is not None and column.high is not None
-    return is_date and has_range and not _has_word(column, names.DATE_OF_USER_WORDS)
+    return has_range and isinstance(column.dtype, pl.Date | pl.Datetime)
 
 
 def _may_be_moments(column: ColumnFacts) -> bool:
@@ -357,7 +406,7 @@ def _is_outcome(column: ColumnFacts) -> bool:
 
 def _outcome(column: ColumnFacts) -> ColumnRole:
     reason = "sounds like something known only afterwards"
-    return ColumnRole(column, reason, "an outcome? if it is known before, list it as a feature")
+    return ColumnRole(column, reason, KNOWN_BEFORE)
 
 
 def _features(columns: Sequence[ColumnFacts]) -> tuple[list[ColumnRole], list[ColumnRole]]:

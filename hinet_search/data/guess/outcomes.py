@@ -17,7 +17,7 @@ from hinet_search.common.amounts import percent
 from hinet_search.data.cell_counts import auc
 from hinet_search.data.frequent import is_positive
 from hinet_search.data.guess.column_facts import ColumnFacts
-from hinet_search.data.guess.column_roles import ColumnRole, ColumnRoles
+from hinet_search.data.guess.column_roles import KNOWN_BEFORE, ColumnRole, ColumnRoles
 from hinet_search.data.guess.table_sample import TableSample
 from hinet_search.data.text_numbers import parsed
 
@@ -25,7 +25,6 @@ SUSPICIOUS_AUC = 0.95
 NEARLY_ALWAYS = 0.99
 USUAL = 0.8  # a value of that share of all rows is no sign of anything
 MIN_ROWS = 30  # with a 1
-DOUBT = "an outcome? if it is known before, list it as a feature"
 
 
 def without_outcomes(sample: TableSample, roles: ColumnRoles) -> ColumnRoles:
@@ -39,7 +38,7 @@ def without_outcomes(sample: TableSample, roles: ColumnRoles) -> ColumnRoles:
         is_numeric = any(role.column is column for role in roles.numeric)
         reason = "" if column in ids else _reason(sample, column, is_numeric=is_numeric)
         if reason:
-            outcomes.append(ColumnRole(column, reason, DOUBT))
+            outcomes.append(ColumnRole(column, reason, KNOWN_BEFORE))
     names = {outcome.column.name for outcome in outcomes}
     categorical, numeric = (
         tuple(role for role in kind if role.column.name not in names)

@@ -1,0 +1,171 @@
+"""Guess table: guess what all columns of a table mean, around those roles that are given."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from itertools import accumulate
+from typing import Any
+
+import polars as pl
+
+from hinet_search.common.errors import DataError
+from hinet_search.data.definition_text import TRAINING_SHARE, GuessedTable
+from hinet_search.data.frequent import MIN_CLASS_ROWS, frequent_labels, scenario_rows
+from hinet_search.data.guess.column_facts import ColumnFacts, facts_of, numbered
+from hinet_search.data.guess.column_roles import (
+    ColumnRole,
+    ColumnRoles,
+    KnownRoles,
+    guess_roles,
+    no_labels,
+)
+from hinet_search.data.guess.lists import guess_lists
+from hinet_search.data.guess.names import task_names
+from hinet_search.data.guess.outcomes import without_outcomes
+from hinet_search.data.guess.scenarios import doubt_features
+from hinet_search.data.guess.table_sample import sample_of
+from hinet_search.data.guess.target_statistics import propose_statistics
+from hinet_search.data.guess.transforms import propose_transforms
+from hinet_search.data.raw_values import listed
+from hinet_search.data.reading import reading
+
+BY_HAND = "write the definition by hand (docs/data.md)"
+VALID_FROM, TEST_FROM = TRAINING_SHARE, 0.85  # wanted shares of the rows before each cut
+MIN_TRAIN, MIN_OTHER = 0.5, 0.03  # smallest shares of train, and of valid and test
+
+
+def guessed_table(
+    lazy: pl.LazyFrame,
+    where: str,
+    path: str,
+    known: KnownRoles | None = None,
+    by_hand: str = BY_HAND,
+) -> GuessedTable:
+    """Guess what the columns of a table mean; messages name the table `where`.
+
+    Tasks that are given are kept, however rare they are. `path` and `by_hand` are for the
+    definition and for the remedies of errors.
+    Errors: DataError if the table is unreadable or a role is missing.
+    """
+    known = known or KnownRoles()
+    with reading(where):
+        columns = facts_of(lazy)
+        lazy = numbered(lazy)
+        guesses, lists = guess_lists(lazy, _guessed(columns, where, known, by_hand))
+        sample = sample_of(lazy, guesses)
+        guesses = doubt_features(sample, without_outcomes(sample, guesses))
+        assert guesses.scenario is not None, "_guessed raises without a scenario"
+        labels = [task.column for task in guesses.tasks]
+        scenarios = scenario_rows(lazy, guesses.scenario.column, labels)
+        cuts = cut_points(lazy, guesses.time.column.key) if guesses.time else None
+        numeric = [role.column for role in guesses.numeric]
+        transforms = propose_transforms(lazy, numeric, [column.name for column in columns])
+    frequent = frequent_labels(scenarios, len(labels))
+    if not frequent:
+        raise DataError(_too_few(where, guesses), remedy=f"add rows, or {by_hand}")
+    names = tuple(known.tasks) or task_names([label.name for label in labels])
+    kept = range(len(labels)) if known.tasks else frequent
+    rare = [guesses.tasks[label] for label in range(len(labels)) if label not in kept]
+    taken = frozenset(row.value for row in scenarios if row.has_all(frequent))
+    tasks = {names[label]: guesses.tasks[label] for label in kept}
+    with reading(where):
+        statistics = propose_statistics(lazy, columns, guesses, list(tasks), cuts, len(taken))
+    return GuessedTable(
+        path=path,
+        columns=columns,
+        guesses=guesses,
+        scenarios=scenarios,
+        tasks=tasks,
+        rare=tuple(_rare(task) for task in rare),
+        cuts=cuts,
+        taken=taken,
+        statistics=statistics,
+        transforms=transforms,
+        lists=lists,
+    )
+
+
+def _guessed(
+    columns: Sequence[ColumnFacts], where: str, known: KnownRoles, by_hand: str
+) -> ColumnRoles:
+    """Guess the roles of columns; DataError when there is no scenario, label or feature."""
+    if not columns:
+        raise DataError(f"{where}: must have columns, got none")
+    if columns[0].rows < 2 * MIN_CLASS_ROWS:
+        raise DataError(
+            f"{where}: must have at least {2 * MIN_CLASS_ROWS} rows, {MIN_CLASS_ROWS} of both "
+            f"classes of a label, got {columns[0].rows}",
+            remedy=f"add rows, or {by_hand}",
+        )
+    guesses = guess_roles(columns, known)
+    names = listed([column.name for column in columns])
+    if guesses.scenario is None or not guesses.tasks:
+        missing = "few values (a scenario)" if guesses.scenario is None else "0 and 1 (a label)"
+        raise DataError(
+            f"{where}: a column of {missing} is needed and none was found among {names}",
+            *(no_labels(columns) if not guesses.tasks else ()),
+            remedy=f"{by_hand}, or add the column",
+        )
+    if not (guesses.categorical or guesses.numeric):
+        raise DataError(
+            f"{where}: a column that can be a feature is needed and none was found among {names}",
+            *(f"column '{left.column.name}': {left.reason}" for left in guesses.left_out),
+            remedy=f"{by_hand}, or add a column that is known before the label",
+        )
+    return guesses
+
+
+def _too_few(where: str, guesses: ColumnRoles) -> str:
+    assert guesses.scenario is not None, "_guessed raises without a scenario"
+    labels = " or ".join(f"'{task.column.name}'" for task in guesses.tasks)
+    return (
+        f"{where}: a value of '{guesses.scenario.column.name}' must have {MIN_CLASS_ROWS} rows of "
+        f"both classes of {labels}, and none has"
+    )
+
+
+def _rare(task: ColumnRole) -> ColumnRole:
+    reason = f"a label with fewer than {MIN_CLASS_ROWS} rows of a class in most scenarios"
+    return ColumnRole(task.column, reason)
+
+
+def cut_points(lazy: pl.LazyFrame, name: str) -> tuple[str, str] | None:
+    """Two cut points as a definition writes them; None where no two cut well.
+
+    Datetimes are cut between days if that is fine enough, else at any moment.
+    """
+    dtype = lazy.collect_schema()[name]
+    moments = [pl.col(name)]
+    if isinstance(dtype, pl.Datetime):
+        moments = [pl.col(name).dt.date(), pl.col(name)]
+    for moment in moments:
+        counts = (
+            lazy.group_by(moment.alias("moment"))
+            .agg(pl.len().alias("rows"))
+            .sort("moment")
+            .collect()
+        )
+        cuts = _cuts(counts["moment"].to_list(), counts["rows"].to_list())
+        if cuts is not None:
+            return cuts
+    return None
+
+
+def _cuts(moments: Sequence[Any], rows: Sequence[int]) -> tuple[str, str] | None:
+    """The moments with the shares of rows before them nearest to VALID_FROM and TEST_FROM."""
+    if len(moments) < 3:
+        return None
+    num_rows = sum(rows)
+    before = [rows_before / num_rows for rows_before in accumulate(rows, initial=0)]
+    valid = min(range(1, len(moments) - 1), key=lambda at: abs(before[at] - VALID_FROM))
+    test = min(range(valid + 1, len(moments)), key=lambda at: abs(before[at] - TEST_FROM))
+    smallest_other = min(before[test] - before[valid], 1 - before[test])
+    if before[valid] < MIN_TRAIN or smallest_other < MIN_OTHER:
+        return None
+    return _as_text(moments[valid]), _as_text(moments[test])
+
+
+def _as_text(moment: Any) -> str:
+    """The cut point as text, without its zone: cut points are in the zone of the column."""
+    if isinstance(moment, datetime):
+        return moment.replace(tzinfo=None).isoformat()
+    return moment.isoformat() if isinstance(moment, date) else str(int(moment))

@@ -1,0 +1,1 @@
+"""Notebook: a study of a frame in Python, kept as a table and a file of YAML."""

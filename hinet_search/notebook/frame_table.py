@@ -1,0 +1,155 @@
+"""Frame table: a frame of Polars, pandas or Arrow as a Parquet file, named by its content."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from polars.exceptions import PolarsError
+
+from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
+from hinet_search.common.files import replacing
+from hinet_search.data.reading import reading, shorten
+
+ROWS_AT_ONCE = 2**18  # that are hashed together
+FORMS = "a Polars, pandas or Arrow frame, or the path of a Parquet or CSV table"
+LENGTH_BYTES = 8  # of the hash that names a table
+
+
+def frame_of(data: Any) -> pl.DataFrame:
+    """Return any frame as a Polars frame with plain texts for categories.
+
+    The index of a pandas frame becomes columns where it has names.
+    Errors: ConfigurationError if `data` is no frame; DataError if it has no rows, two columns of
+    one name, or values that are no table.
+    """
+    frame = _converted(data)
+    if frame.is_empty():
+        shape = f"{frame.height} rows and {frame.width} columns"
+        raise DataError(f"data: a frame must have rows and columns, got {shape}")
+    categories = [
+        name for name, kind in frame.schema.items() if isinstance(kind, pl.Categorical | pl.Enum)
+    ]
+    objects = [name for name, kind in frame.schema.items() if kind == pl.Object]
+    if objects:
+        raise DataError(
+            *(
+                f"data: column '{name}' holds Python objects, which no table has"
+                for name in objects
+            ),
+            remedy="turn them into numbers, texts or dates, or drop the columns",
+        )
+    return frame.with_columns(frame[name].cast(pl.String) for name in categories)
+
+
+def stored_table(frame: pl.DataFrame, folder: Path) -> Path:
+    """Return the Parquet file of a frame in the folder; write it unless it is there.
+
+    Errors: DiskFull; EnvironmentFault if the folder cannot be written.
+    """
+    path = folder / f"{content_hash(frame)}.parquet"
+    if not path.is_file():
+        try:
+            with replacing(path, int(frame.estimated_size())) as part:
+                frame.write_parquet(part)
+        except OSError as error:
+            raise EnvironmentFault(
+                f"{path} cannot be written: {error.strerror}",
+                remedy="name a folder that can be written: output=...",
+            ) from error
+    return path
+
+
+def content_hash(frame: pl.DataFrame) -> str:
+    """Return 16 hexadecimal digits of names, types and values, however the frame is in memory.
+
+    No version of a library is part of it, so that a study resumes after an update.
+    """
+    digest = hashlib.blake2b(digest_size=LENGTH_BYTES)
+    for name, kind in frame.schema.items():
+        digest.update(f"{name}\n{kind}\n".encode())
+    for rows in frame.iter_slices(ROWS_AT_ONCE):
+        for column in rows:
+            for content in _contents(column):
+                digest.update(content)
+    return digest.hexdigest()
+
+
+def _contents(column: pl.Series) -> Iterator[bytes]:
+    """Yield the bytes of a column: which values are missing, then the others without gaps."""
+    yield _bytes(column.is_null())
+    values = column.drop_nulls()
+    if isinstance(column.dtype, pl.Array):
+        values = values.arr.to_list()
+    kind = values.dtype
+    if kind == pl.List:
+        yield _bytes(values.list.len())
+        yield from _contents(values.filter(values.list.len() > 0).explode())
+    elif kind == pl.Struct:
+        for field in values.struct.fields:
+            yield from _contents(values.struct.field(field))
+    elif kind == pl.Binary:
+        yield from _contents(values.bin.encode("hex"))
+    elif kind.is_decimal():
+        yield from _contents(values.cast(pl.String))
+    elif kind == pl.String:
+        yield _bytes(values.str.len_bytes())
+        yield "".join(values).encode()
+    elif kind != pl.Null:
+        yield _bytes(values)
+
+
+def _bytes(values: pl.Series) -> bytes:
+    """Return numbers, moments or booleans as the bytes of numbers."""
+    numbers = values.cast(pl.UInt8) if values.dtype == pl.Boolean else values.to_physical()
+    return numbers.to_numpy().tobytes()
+
+
+def _converted(data: Any) -> pl.DataFrame:
+    if isinstance(data, pl.DataFrame):
+        return data
+    if isinstance(data, pl.LazyFrame):
+        with reading("data"):
+            return data.collect()
+    if type(data).__module__.partition(".")[0] == "pandas" and type(data).__name__ == "DataFrame":
+        return _of_pandas(data)
+    if not hasattr(data, "__arrow_c_stream__") and not hasattr(data, "__arrow_c_array__"):
+        raise ConfigurationError(f"data must be {FORMS}, got {_kind(data)}")
+    _refuse_repeated(list(getattr(getattr(data, "schema", None), "names", ())))
+    frame = pl.from_arrow(data)
+    if not isinstance(frame, pl.DataFrame):
+        raise ConfigurationError(f"data must be {FORMS}, got a single column: {_kind(data)}")
+    return frame
+
+
+def _of_pandas(data: Any) -> pl.DataFrame:
+    import pyarrow as pa
+
+    if any(name is not None for name in data.index.names):
+        data = data.reset_index()
+    _refuse_repeated([str(name) for name in data.columns])
+    try:
+        return pl.from_pandas(data)
+    except (pa.ArrowException, PolarsError, TypeError, ValueError) as error:
+        raise DataError(
+            f"data: the pandas frame cannot be read as a table: {shorten(str(error))}",
+            remedy="give every column values of one type",
+        ) from error
+
+
+def _refuse_repeated(names: list[str]) -> None:
+    repeated = {name: count for name, count in Counter(names).items() if count > 1}
+    if repeated:
+        raise DataError(
+            *(
+                f"data: a frame must have one column of each name, got '{name}' {count} times"
+                for name, count in repeated.items()
+            ),
+            remedy="rename or drop the others",
+        )
+
+
+def _kind(data: Any) -> str:
+    return f"{type(data).__module__}.{type(data).__qualname__}".removeprefix("builtins.")

@@ -1,0 +1,297 @@
+"""Study: a study of a frame, from keywords that are the keys of a study file."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from html import escape
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Never, Protocol, TypedDict, Unpack
+
+import polars as pl
+
+from hinet_search import api
+from hinet_search.common.amounts import counted
+from hinet_search.common.errors import (
+    DataError,
+    EnvironmentFault,
+    HinetSearchError,
+    StudyConflict,
+)
+from hinet_search.common.files import replacing
+from hinet_search.data.checks import column_problems
+from hinet_search.data.reading import reading
+from hinet_search.data.sources import table as table_source
+from hinet_search.notebook.frame_table import frame_of, stored_table
+from hinet_search.notebook.given_keys import GivenKeys, given_keys
+from hinet_search.notebook.study_text import (
+    guess_table,
+    guessed_definition,
+    study_text,
+    whole_definition,
+    with_start,
+)
+from hinet_search.study.data_definition import split_in_words
+from hinet_search.study.launch_options import DEFAULT_OUTPUT
+from hinet_search.study.load_study import ResolvedStudy, check_study_name, load_study
+from hinet_search.study.yaml_text import parsed
+
+if TYPE_CHECKING:
+    from hinet_search.results.study_record import StudyRecord
+    from hinet_search.search.plan.plan import Plan
+    from hinet_search.search.progress import Watcher
+    from hinet_search.serving.choice import Seeds
+    from hinet_search.serving.export import Export
+
+FOLDER = "frames"  # in the output folder: tables and study files
+NO_KEYS = ("self", "name", "data", "output", "unknown")  # arguments that are no keys of a study
+Keys = Mapping[str, Any]
+Device = Literal["auto", "cpu", "cuda"]
+
+
+class ArrowFrame(Protocol):
+    """A frame of pandas, Arrow or another library that speaks Arrow's C interface."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Return the frame as a stream of Arrow."""
+
+
+class CallOptions(TypedDict, total=False):
+    """Options of a call that override keys of the study, as those of the command line."""
+
+    trials: int
+    finalist_seeds: int
+    slots: int
+    device: Device
+    executor: str
+    address: str
+    storage: str
+    seed: int
+    size: str
+    variant: str
+    plugins: tuple[str, ...]
+    extend: bool
+    settings: Mapping[str, Any]
+
+
+class Study:
+    """A study of a frame; docs/python.md has an example.
+
+    `data` is a frame of Polars, pandas or Arrow, or the path of a Parquet or CSV table. `scenario`
+    names a column. `tasks` maps names of tasks to labels, columns of 0 and 1 or mappings with a
+    rule, or lists the columns. `arms` lists models, or maps arms to their keys. Further keywords
+    are the keys of a study and of a data definition, with the same values as in YAML.
+
+    What is not given is guessed as by `hinet-search data init`. A definition with `scenario`,
+    `tasks`, `features` and `split` is taken as it is.
+
+    The frame is written once to `OUTPUT/frames`, as a Parquet file named by its content, and the
+    study beside it as `NAME.yaml`, which the command line takes too. Calls run on that file, with
+    the checks and messages of any other study.
+
+    Errors: ConfigurationError for wrong keywords, as for a wrong study file; DataError for a frame
+    without rows, or whose columns are not those of the definition.
+    """
+
+    def __init__(  # noqa: PLR0913  the keys of a study
+        self,
+        name: str,
+        data: pl.DataFrame | pl.LazyFrame | ArrowFrame | str | PathLike[str],
+        *,
+        scenario: str | Keys | None = None,
+        tasks: Mapping[str, str | Keys] | Sequence[str] | None = None,
+        features: Keys | None = None,
+        split: Keys | None = None,
+        user: str | None = None,
+        item: str | None = None,
+        time: str | None = None,
+        never_features: Sequence[str] | None = None,
+        minimum_frequency: int | None = None,
+        not_finite: Literal["refuse", "impute", "drop"] | None = None,
+        arms: Sequence[str] | Mapping[str, Keys | None] | None = None,
+        description: str | None = None,
+        objective: str | None = None,
+        objectives: Sequence[str] | None = None,
+        trials: int | None = None,
+        budget: str | None = None,
+        least_gain: float | None = None,
+        passes: float | None = None,
+        wall_clock_minutes: float | None = None,
+        silence_minutes: float | None = None,
+        sampler: str | Keys | None = None,
+        pruner: str | Keys | None = None,
+        finalists: Keys | None = None,
+        comparison: Keys | None = None,
+        serving: Keys | None = None,
+        inputs: Literal["auto"] | Keys | None = None,
+        teaching: Literal["auto"] | Keys | None = None,
+        ensemble: bool | None = None,
+        fixed: Keys | None = None,
+        parameters: Mapping[str, Keys] | None = None,
+        warm_start: Sequence[str] | None = None,
+        portfolio: bool | None = None,
+        cost_limit: float | None = 2.0,
+        sizes: Mapping[str, Keys] | None = None,
+        variants: Mapping[str, Keys] | None = None,
+        reference: str | None = None,
+        seed: int | None = None,
+        slots: int | None = None,
+        device: Device | None = None,
+        executor: str | Keys | None = None,
+        storage: str | None = None,
+        output: str | PathLike[str] = DEFAULT_OUTPUT,
+        **unknown: Never,
+    ) -> None:
+        arguments = {**locals(), **unknown}
+        keys = given_keys({key: arguments[key] for key in arguments if key not in NO_KEYS})
+        check_study_name(name, "name")
+        self.name = name
+        self._output = Path(output)
+        self._folder = self._output / FOLDER
+        self._table = self._table_of(data)
+        rows = table_source.scan(self._table, Path.cwd(), "data")
+        with reading("data"):
+            self._columns = rows.collect_schema()
+            self._num_rows = int(rows.select(pl.len()).collect().item())
+        keys.refuse_other_columns(self._columns.names())
+        self._study = self._written(rows, keys)
+
+    def _table_of(self, data: Any) -> str:
+        """Return the path of the table: the given one, or that of the frame, which is written."""
+        if isinstance(data, str | PathLike):
+            return fspath(data)
+        return str(stored_table(frame_of(data), self._folder))
+
+    def _written(self, rows: pl.LazyFrame, keys: GivenKeys) -> ResolvedStudy:
+        """Write the study file and return the study, resolved.
+
+        Where something is guessed, the study is loaded once without a start of the search: what
+        can be started depends on what its arms search.
+        """
+        if keys.is_whole:
+            definition = whole_definition(self._table, keys)
+            return self._load(study_text(self.name, definition, keys.study))
+        table = guess_table(rows, self._table, keys)
+        definition = guessed_definition(table, keys)
+        study = self._load(study_text(self.name, definition, keys.study))
+        searched = {name for arm in study.arms for name in arm.space.parameters}
+        started = with_start(keys.study, table, searched)
+        return self._load(study_text(self.name, definition, started))
+
+    def _load(self, text: str) -> ResolvedStudy:
+        """Write a text as the study file, load it and check its columns."""
+        self._text = text
+        study = load_study(self.file)
+        problems = column_problems(study.spec.data, self._columns)
+        if problems:
+            raise DataError(*(study.placed(problem) for problem in problems))
+        return study
+
+    @property
+    def file(self) -> str:
+        """The path of the study file, written again if another study of the name wrote over it."""
+        path = self._folder / f"{self.name}.yaml"
+        content = self._text.encode()
+        try:
+            if not path.is_file() or path.read_bytes() != content:
+                with replacing(path, len(content)) as part:
+                    part.write_bytes(content)
+        except OSError as error:
+            raise EnvironmentFault(
+                f"{path} cannot be written: {error.strerror}",
+                remedy="name a folder that can be written: output=...",
+            ) from error
+        return str(path)
+
+    def to_yaml(self) -> str:
+        """Return the study with its data definition as the text of a study file."""
+        return self._text
+
+    def check(self, **options: Unpack[CallOptions]) -> "Plan":
+        """Run every check of a launch and return what the study will cost."""
+        return api.check(self.file, output=self._output_option, **options)
+
+    def launch(
+        self, *, watcher: "Watcher | None" = None, **options: Unpack[CallOptions]
+    ) -> "StudyRecord":
+        """Run or resume the study and write its report.
+
+        Errors: those of `hinet_search.launch`; StudyConflict if the frame is another one than that
+        of an earlier launch.
+        """
+        try:
+            return api.launch(self.file, watcher=watcher, output=self._output_option, **options)
+        except StudyConflict as error:
+            raise self._explained(error, options) from error
+
+    def load(self, *, trial_cells: bool = False, **options: Unpack[CallOptions]) -> "StudyRecord":
+        """Return the stored record of the study."""
+        return api.load(self.file, trial_cells=trial_cells, output=self._output_option, **options)
+
+    def export(
+        self,
+        to: str | PathLike[str],
+        *,
+        arm: str | None = None,
+        seeds: "Seeds" = "best",
+        calibrated: bool = True,
+        at: str | None = None,
+        **options: Unpack[CallOptions],
+    ) -> "Export":
+        """Write a finalist or the ensemble as a folder, as `hinet_search.export` does."""
+        return api.export(
+            self.file,
+            to,
+            arm=arm,
+            seeds=seeds,
+            calibrated=calibrated,
+            at=at,
+            output=self._output_option,
+            **options,
+        )
+
+    @property
+    def _output_option(self) -> Path | None:
+        """The output folder as an option; None for the default, so that reports are in reports/."""
+        return None if self._output == DEFAULT_OUTPUT else self._output
+
+    def _explained(self, error: StudyConflict, options: CallOptions) -> StudyConflict:
+        """Return the error in the words of a notebook if the frame is not that of the launch."""
+        with suppress(HinetSearchError):  # what is stored cannot be read: the error says why
+            record = self.load(**options)
+            stored, _ = parsed(record.study_yaml, lambda _: "the stored study")
+            table = stored["data"]["source"].get("path", "")
+            if table != self._table:
+                return StudyConflict(
+                    f"study '{record.name}' was launched with another frame ({table}): values, "
+                    "names or types of its columns differ from those of this one",
+                    remedy="give this study another name, "
+                    f"or launch the rows of before: Study({self.name!r}, {table!r}, ...)",
+                )
+        return error
+
+    def __repr__(self) -> str:
+        return f"<Study {self.name}: {'; '.join(self._summary().values())}>"
+
+    def _repr_html_(self) -> str:
+        """Return what the study is, and the guesses to check, as HTML; all texts are escaped."""
+        rows = "".join(
+            f'<tr><th scope="row">{name}</th><td>{escape(text)}</td></tr>'
+            for name, text in {**self._summary(), "file": self.file}.items()
+        )
+        guesses = "".join(f"<li>{escape(guess)}</li>" for guess in self._study.guesses_to_check)
+        to_check = f"<p>guesses to check:</p><ul>{guesses}</ul>" if guesses else ""
+        return f"<p><b>{escape(self.name)}</b></p><table><tbody>{rows}</tbody></table>{to_check}"
+
+    def _summary(self) -> dict[str, str]:
+        spec = self._study.spec
+        data, features = spec.data, spec.data.features
+        values = list(dict.fromkeys((data.scenario.values or {}).values()))
+        scenarios = f"{data.scenario.column}: {', '.join(values) or 'every value'}"
+        return {
+            "data": f"{counted(self._num_rows, 'row')}, {counted(len(self._columns), 'column')}",
+            "scenarios": scenarios,
+            "tasks": ", ".join(f"{name} ({task.column})" for name, task in data.tasks.items()),
+            "inputs": f"{len(features.categorical)} categorical, {len(features.numeric)} numeric",
+            "split": split_in_words(data.split),
+            "arms": f"{', '.join(spec.arms)}, {counted(spec.trials, 'trial')} each",
+        }

@@ -1,0 +1,252 @@
+"""A study of a frame: as a study file says it, with the same checks, from a notebook."""
+
+import inspect
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import hinet_search as hs
+from hinet_search.data.guess.write_definition import write_draft
+from hinet_search.notebook.study import CallOptions
+from hinet_search.notebook.study_text import ARMS
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.study.data_definition import DataDefinition
+from hinet_search.study.launch_options import LaunchOptions
+from hinet_search.study.load_study import load_study
+from hinet_search.study.study_spec import StudySpec
+from hinet_search.study.yaml_file import read
+from tests.notebook.frames import SMALL, shop
+
+ROLES: dict[str, Any] = {"scenario": "channel", "tasks": {"click": "is_click"}}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def resolved(study: hs.Study) -> StudySpec:
+    return load_study(study.file).spec
+
+
+def refused(**keys: Any) -> hs.HinetSearchError:
+    with pytest.raises(hs.HinetSearchError) as error:
+        hs.Study("shop", **{"data": shop(), **ROLES, **keys})
+    return error.value
+
+
+def test_every_key_of_a_study_and_of_its_data_is_a_keyword() -> None:
+    keywords = set(inspect.signature(hs.Study).parameters) - {"output", "unknown"}
+    keys = {*StudySpec.model_fields, *DataDefinition.model_fields} - {"source"}
+    assert keywords == keys
+
+
+def test_every_option_of_a_launch_but_the_folder_is_an_option_of_a_call() -> None:
+    options = {option.name for option in fields(LaunchOptions)}
+    assert set(CallOptions.__annotations__) == options - {"output"}
+
+
+def test_what_is_not_given_is_guessed_as_data_init_guesses_it(folder: Path) -> None:
+    shop().write_parquet("rows.parquet")
+    write_draft(Path("rows.parquet"), "rows", force=False)
+    drafted = read(folder / "data" / "rows.yaml").parse(DataDefinition)
+    study = hs.Study("shop", "rows.parquet")
+    assert resolved(study).data.model_copy(update={"source": drafted.source}) == drafted
+    full = load_study("studies/rows.yaml", "full").spec
+    spec = resolved(study)
+    assert (spec.parameters, spec.fixed, spec.passes) == (full.parameters, full.fixed, full.passes)
+    assert {name: arm.model_dump(exclude_unset=True) for name, arm in full.arms.items()} == ARMS
+
+
+def test_given_roles_shape_the_guess_of_the_others() -> None:
+    data = resolved(hs.Study("shop", shop(), **ROLES, user="item_id")).data
+    assert data.scenario.values == {"home": "home", "search": "search", "push": "push"}
+    assert {name: task.column for name, task in data.tasks.items()} == {"click": "is_click"}
+    assert data.user == "item_id"
+    assert "is_order" in data.never_features
+
+
+def test_given_keys_stand_as_they_are_given() -> None:
+    split = {"by": "time", "valid_from": "2026-02-10", "test_from": "2026-02-12"}
+    spec = resolved(
+        hs.Study(
+            "shop",
+            shop(),
+            scenario={"column": "channel", "values": {"home": "Home", "push": "Push"}},
+            tasks={"good": {"column": "stars", "above": 3}, "order": "is_order"},
+            features={"categorical": ("user_id",), "numeric": ["price", "is_click"]},
+            split=split,
+            time="shown_at",
+            arms={"small": {"model": "mmoe"}, "trees": None},
+            sampler="random",
+            cost_limit=None,
+            fixed={"train.patience": 2},
+        )
+    )
+    assert spec.data.tasks["good"].above == 3
+    assert spec.data.features.numeric == ("price", "is_click")
+    assert spec.data.split.model_dump() == split
+    assert (spec.arms["small"].model, spec.sampler.kind) == ("mmoe", "random")
+    assert (spec.cost_limit, spec.fixed) == (None, {"train.patience": 2})
+
+
+def test_a_rule_of_a_task_counts_its_rows_in_the_guess() -> None:
+    tasks = {"best": {"column": "stars", "at_least": 5}}
+    data = resolved(hs.Study("shop", shop(), scenario="channel", tasks=tasks)).data
+    assert data.tasks["best"].at_least == 5
+    assert data.scenario.values
+    assert "stars" not in data.features.seen_columns
+
+
+def test_a_list_of_columns_names_tasks_and_a_list_of_models_arms() -> None:
+    study = hs.Study("shop", shop(), tasks=["is_click", "is_order"], arms=["hinet", "trees"])
+    assert list(resolved(study).data.tasks) == ["click", "order"]
+    assert list(resolved(study).arms) == ["hinet", "trees"]
+
+
+def test_a_guessed_start_gives_way_to_what_is_given_or_not_searched() -> None:
+    given = {"train.batch_size": 256, "train.patience": 9}
+    fixed = resolved(hs.Study("shop", shop(), **ROLES, arms=["mmoe"], fixed=given))
+    assert "train.batch_size" not in fixed.parameters
+    assert fixed.fixed == {**given, "train.evaluations_per_pass": 4}
+    rate = {"train.learning_rate": {"default": 0.002}}
+    searched = resolved(hs.Study("shop", shop(), **ROLES, arms=["mmoe"], parameters=rate))
+    assert searched.parameters["train.learning_rate"].given == {"default": 0.002}
+    assert resolved(hs.Study("shop", shop(), **ROLES, arms=["trees"])).parameters == {}
+
+
+def test_the_text_is_a_study_that_can_be_loaded_from_another_file(folder: Path) -> None:
+    study = hs.Study("shop", shop(), **ROLES)
+    (folder / "copy.yaml").write_text(study.to_yaml())
+    assert load_study("copy.yaml").spec == resolved(study)
+    assert load_study("copy.yaml").name == "shop"
+
+
+def test_a_file_that_another_study_wrote_over_is_written_again() -> None:
+    first = hs.Study("shop", shop(), **ROLES, trials=3)
+    hs.Study("shop", shop(), **ROLES, trials=4)
+    assert resolved(first).trials == 3
+
+
+def test_a_study_is_shown_with_its_guesses_and_escaped() -> None:
+    odd = shop().rename({"channel": "<b>"})
+    study = hs.Study("shop", odd, scenario="<b>", tasks=["is_click"], arms=["mmoe"])
+    assert repr(study).startswith("<Study shop: 600 rows, 8 columns; <b>: home, ")
+    shown = study._repr_html_()
+    assert "guesses to check" in shown
+    assert "&lt;b&gt;: home" in shown
+    assert "<b>:" not in shown
+
+
+@pytest.mark.parametrize(
+    ("keys", "kind", "problem"),
+    [
+        ({"scenario": "chanel"}, hs.DataError, "scenario: column 'chanel' is not in the table; did you mean 'channel'?"),
+        ({"tasks": {"click": "is_clck"}}, hs.DataError, "tasks.click: column 'is_clck' is not in the table; did you mean 'is_click'?"),
+        ({"never_features": ["x"]}, hs.DataError, "never_features.x: column 'x' is not in the table"),
+        ({"trails": 3}, hs.ConfigurationError, "Study: unknown keyword 'trails'; did you mean 'trials'?"),
+        ({"tasks": 3}, hs.ConfigurationError, "tasks: must be a mapping of names to columns, or a list of columns, got 3"),
+        ({"arms": "hinet"}, hs.ConfigurationError, "arms: must be a list of models, or a mapping of arms to their keys, got 'hinet'"),
+        ({"never_features": "x"}, hs.ConfigurationError, "never_features: must be a list of columns"),
+        ({"fixed": {"a": object()}}, hs.ConfigurationError, "fixed.a: must be a number, a text, a date, a list or a mapping of these, got object"),
+        ({"name": "a/b"}, hs.ConfigurationError, "name: a study's name must be"),
+        ({"data": [1, 2]}, hs.ConfigurationError, "data must be a Polars, pandas or Arrow frame"),
+        ({"data": shop()[:0]}, hs.DataError, "data: a frame must have rows and columns, got 0 rows"),
+        ({"data": "none.parquet"}, hs.DataError, "data: 'none.parquet' must be a file"),
+        ({"data": shop().select("price", "channel", "user_id"), "tasks": None}, hs.DataError, "data: a column of 0 and 1 (a label) is needed"),
+    ],
+)  # fmt: skip
+def test_wrong_keywords_are_refused_at_once(
+    keys: dict[str, Any], kind: type[hs.HinetSearchError], problem: str
+) -> None:
+    with pytest.raises(kind) as error:
+        hs.Study(**{"name": "shop", "data": shop(), **ROLES, **keys})
+    assert error.value.problems[0].startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [
+        ({"arms": ["mmeo"]}, "'mmeo' is not a model"),
+        ({"trials": "many"}, "trials: must be an integer, got 'many'"),
+        ({"sampler": {"knd": "tpe"}}, "unknown key 'knd' in 'sampler'; did you mean 'kind'?"),
+        ({"tasks": {"click": {"colum": "is_click"}}}, "key 'data.tasks.click.column' is needed"),
+        ({"features": {"numeric": ["prise"]}}, "data.features.numeric: column 'prise' is not in"),
+    ],
+)
+def test_wrong_values_are_refused_with_their_line_as_in_a_study_file(
+    keys: dict[str, Any], problem: str
+) -> None:
+    first = refused(**keys).problems[0]
+    place, _, said = first.partition(": ")
+    assert place.startswith(".hinet-search/frames/shop.yaml:")
+    line = Path(place.split(":")[0]).read_text().splitlines()[int(place.split(":")[1]) - 1]
+    assert line.strip()
+    assert said.startswith(problem)
+
+
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, StudyRecord]:
+    """A folder in which a study of the frame was launched from Python."""
+    folder = tmp_path_factory.mktemp("notebook")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        record = small(shop()).launch()
+    return folder, record
+
+
+def small(frame: pl.DataFrame) -> hs.Study:
+    return hs.Study("shop", frame, **ROLES, arms=["shared_bottom"], **SMALL)
+
+
+def test_a_launched_study_is_found_by_its_name_as_any_other(
+    launched: tuple[Path, StudyRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, record = launched
+    monkeypatch.chdir(folder)
+    assert record.state == "done"
+    assert hs.load("shop").trials.equals(record.trials)
+    assert small(shop()).load().trials.equals(record.trials)
+    assert (folder / "reports" / "shop.html").is_file()
+
+
+def test_the_same_values_in_another_frame_resume_the_study(
+    launched: tuple[Path, StudyRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, record = launched
+    monkeypatch.chdir(folder)
+    again = hs.Study("shop", shop().to_arrow(), **ROLES, arms=["shared_bottom"], **SMALL).launch()
+    assert again.trials.equals(record.trials)
+    assert len(list((folder / ".hinet-search" / "frames").glob("*.parquet"))) == 1
+
+
+def test_another_frame_is_refused_in_words_of_a_notebook(
+    launched: tuple[Path, StudyRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(launched[0])
+    changed = small(shop().with_columns(price=pl.col("price") + 1))
+    with pytest.raises(hs.StudyConflict) as error:
+        changed.launch()
+    assert error.value.problems[0].startswith("study 'shop' was launched with another frame (")
+    before = error.value.remedy.split("Study('shop', '")[1].split("'")[0]
+    assert pl.read_parquet(before).equals(shop())
+
+
+def test_another_change_is_refused_as_for_a_study_file(
+    launched: tuple[Path, StudyRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(launched[0])
+    with pytest.raises(hs.StudyConflict, match="study 'shop' exists with another seed"):
+        hs.Study("shop", shop(), **ROLES, arms=["shared_bottom"], **SMALL, seed=5).launch()
+
+
+def test_the_winner_of_a_frame_is_exported(
+    launched: tuple[Path, StudyRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(launched[0])
+    exported = small(shop()).export("winner", arm="shared_bottom")
+    assert exported.arm == "shared_bottom"
