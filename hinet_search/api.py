@@ -15,7 +15,7 @@ from hinet_search.common.files import replacing
 from hinet_search.common.plugins import allow_only
 from hinet_search.common.plugins import load as load_plugin
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.search.progress import NullWatcher, Watcher
+from hinet_search.search.progress import Event, Watcher
 from hinet_search.storage.engine import connect
 from hinet_search.study.find_file import is_known, shadowed
 from hinet_search.study.launch_options import LaunchOptions, refuse_places_of_the_file
@@ -88,10 +88,15 @@ def launch(study: str, *, watcher: Watcher | None = None, **options: Any) -> Stu
     """Run or resume a study by name or path and write its report.
 
     Options are those of `LaunchOptions`. Without `variant` it runs the first one of the study.
+    Without a watcher a notebook shows the progress, and a script nothing.
     """
+    from hinet_search.search.notebook_progress import watching
+
     launch_options = _launch_options(options)
-    checked = ready(study, launch_options)
-    return launch_ready(checked, launch_options, _call(study, options), watcher or NullWatcher())
+    with watching(watcher) as seen:
+        say = quiet if watcher else lambda text: seen.event(Event("prepare", text))
+        checked = ready(study, launch_options, say)
+        return launch_ready(checked, launch_options, _call(study, options), seen)
 
 
 def _launch_options(options: Mapping[str, Any]) -> LaunchOptions:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
+from hinet_search.common import notebook, plugins
+from hinet_search.common.errors import ConfigurationError
 from hinet_search.results.ensemble_records import EnsembleRecord
 from hinet_search.results.input_worth import InputRun
 from hinet_search.results.records import ArmRecord, Budget, DataRecord, FinalistRecord
@@ -12,6 +14,7 @@ from hinet_search.results.records import ArmRecord, Budget, DataRecord, Finalist
 if TYPE_CHECKING:
     import polars as pl
 
+FORMATS = "hinet_search.report.formats"
 MOST_ARMS = 20  # rows of the notebook view
 _HEADS = ("arm", "model", "trials", "failed", "best (valid)", "seeds on test")
 
@@ -95,6 +98,25 @@ class StudyRecord:
         from hinet_search.results import frames
 
         return frames.members(self.ensembles)
+
+    def show(self, height: int = 720) -> None:
+        """Show the report below the cell of a notebook, `height` pixels high.
+
+        The page keeps its content security policy, and cannot reach the notebook around it.
+        Errors: ConfigurationError outside a notebook.
+        """
+        if not notebook.is_running():
+            raise ConfigurationError(
+                "show: a report is shown in a notebook, and this process runs none",
+                remedy=f"hinet-search report {self.name} --open",
+            )
+        (page,) = plugins.load(FORMATS, "html").files(self).values()
+        frame = (
+            f'<iframe srcdoc="{escape(page)}" title="Report of {escape(self.name)}" '
+            'sandbox="allow-scripts allow-downloads" allow="clipboard-write" '
+            f'style="width:100%;height:{height}px;border:0"></iframe>'
+        )
+        notebook.CellOutput(frame, f"{self!r}: {self.verdict}")
 
     def __repr__(self) -> str:
         done = sum(arm.trials_done for arm in self.arms)

@@ -1,0 +1,108 @@
+"""Notebook progress: the progress of a launch below the cell of a notebook that runs it."""
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from html import escape
+
+from hinet_search.common.amounts import counted
+from hinet_search.common.notebook import CellOutput, is_running
+from hinet_search.report.drawing.numbers import duration
+from hinet_search.search.progress import (
+    ArmProgress,
+    Event,
+    NullWatcher,
+    Progress,
+    Watcher,
+    value_text,
+)
+
+REDRAW_SECONDS = 1.0
+MOST_EVENTS = 6  # the last ones are shown
+IN_THE_TABLE = ("best", "finalist")  # events that the counters show
+HEADS = ("arm", "best", "trial", "progress", "done", "pruned", "failed")
+
+
+class NotebookProgress:
+    """A watcher that draws counters and the last events, at most once a second."""
+
+    def __init__(self) -> None:
+        self._events: deque[Event] = deque(maxlen=MOST_EVENTS)
+        self._progress: Progress | None = None
+        self._output: CellOutput | None = None
+        self._drawn_at = 0.0
+
+    def event(self, event: Event) -> None:
+        """Add an event, unless the table shows it."""
+        if event.kind not in IN_THE_TABLE:
+            self._events.append(event)
+            self.draw()
+
+    def tick(self, progress: Progress) -> None:
+        """Draw the progress if that is due."""
+        self._progress = progress
+        if time.monotonic() - self._drawn_at >= REDRAW_SECONDS:
+            self.draw()
+
+    def draw(self) -> None:
+        """Draw what is known now."""
+        self._drawn_at = time.monotonic()
+        html = progress_html(self._progress, self._events)
+        text = "" if self._progress is None else _last_line(self._progress)
+        if self._output is None:
+            self._output = CellOutput(html, text)
+        else:
+            self._output.update(html, text)
+
+
+@contextmanager
+def watching(watcher: Watcher | None) -> Iterator[Watcher]:
+    """Yield the watcher of a launch: the given one, else progress in a notebook, else none."""
+    if watcher is not None or not is_running():
+        yield watcher or NullWatcher()
+        return
+    progress = NotebookProgress()
+    try:
+        yield progress
+    finally:
+        progress.draw()
+
+
+def progress_html(progress: Progress | None, events: Iterable[Event]) -> str:
+    """Return the counters and events as HTML; all texts are escaped."""
+    lines = "".join(
+        f"<li><b>{escape(event.kind)}</b> {escape(event.text)}</li>" for event in events
+    )
+    below = f"<ul>{lines}</ul>" if lines else ""
+    if progress is None:
+        return f"<p>preparing the study</p>{below}"
+    heads = "".join(f'<th scope="col">{head}</th>' for head in HEADS)
+    rows = "".join(_row(arm, progress) for arm in progress.arms.values())
+    slots = f"{counted(progress.slots, 'slot')} on {progress.device}"
+    return (
+        f"<p><b>{escape(progress.study)}</b>, {slots}, {duration(progress.seconds)}</p>"
+        f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+        f"<p>{escape(_last_line(progress))}</p>{below}"
+    )
+
+
+def _row(arm: ArmProgress, progress: Progress) -> str:
+    mark = " ▲" if arm is progress.best else ""
+    cells = (
+        escape(arm.name),
+        "" if arm.best is None else f"{value_text(arm.best)}{mark}",
+        "" if arm.best_trial is None else str(arm.best_trial),
+        f'<progress value="{min(arm.trained, arm.budget)}" max="{arm.budget}"></progress>',
+        *(str(count) for count in (arm.done, arm.pruned, arm.failed)),
+    )
+    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def _last_line(progress: Progress) -> str:
+    phase, left = progress.phase, progress.seconds_left
+    parts = [f"{phase.name} {phase.done} of {phase.total}"]
+    parts += [f"{', '.join(progress.running)} running"] if progress.running else []
+    parts += [f"{duration(left)} left"] if left is not None else []
+    parts += [f"{progress.retried} retried ({progress.last_retry})"] if progress.retried else []
+    return " · ".join(parts)
