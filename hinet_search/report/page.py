@@ -48,10 +48,11 @@ def render(record: StudyRecord, *, explore: bool = False) -> str:
         "tables": packed(source(templates, "tables.js").encode()),
     }
     if explore:
-        further = _built(exploring.ID, exploring.card, record)
+        figures = exploring.explored(record)
+        further = _built(exploring.ID, lambda of: exploring.card(of, figures), record)
         built.insert(_after_search(built), further)
         if not further.muted:
-            inflated |= exploring.scripts()
+            inflated |= exploring.scripts(figures)
     scripts = "".join(source(templates, name) for name in SCRIPTS)
     script = Markup(scripts)  # noqa: S704  # files of this package
     return templates.get_template("page.html").render(

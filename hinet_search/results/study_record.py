@@ -14,6 +14,8 @@ from hinet_search.results.records import ArmRecord, Budget, DataRecord, Finalist
 if TYPE_CHECKING:
     import polars as pl
 
+    from hinet_search.results.figures import RecordFigures
+
 FORMATS = "hinet_search.report.formats"
 MOST_ARMS = 20  # rows of the notebook view
 _HEADS = ("arm", "model", "trials", "failed", "best (valid)", "seeds on test")
@@ -98,6 +100,13 @@ class StudyRecord:
         from hinet_search.results import frames
 
         return frames.members(self.ensembles)
+
+    @property
+    def figures(self) -> "RecordFigures":
+        """Figures of plotly by name: `record.figures["budget_curves"]`."""
+        from hinet_search.results.figures import RecordFigures
+
+        return RecordFigures(self)
 
     def show(self, height: int = 720) -> None:
         """Show the report below the cell of a notebook, `height` pixels high.

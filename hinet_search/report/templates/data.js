@@ -21,8 +21,8 @@
   draw.onclick = async () => {
     draw.disabled = true;
     try {
-      for (const id of ["plotly", "figures"]) await run(id);
-      await explore(JSON.parse(await inflate("record")));
+      for (const id of ["plotly", "drawing"]) await run(id);
+      await explore(JSON.parse(await inflate("figures")));
       draw.hidden = true;
     } catch (error) { draw.textContent = "Not drawn: " + error.message }
   };
