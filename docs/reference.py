@@ -12,7 +12,8 @@ from hinet_search.cli import cli
 from hinet_search.common.plugins import load, names
 from hinet_search.results import objectives as objective
 from hinet_search.study.data_definition import DataDefinition
-from hinet_search.study.load_study import EXECUTORS, MODELS
+from hinet_search.study.load_study import MODELS
+from hinet_search.study.plugin_keys import EXECUTORS, TRACKERS
 from hinet_search.study.search_space import SpaceFile
 from hinet_search.study.study_spec import StudySpec
 from hinet_search.training.train_config import TrainConfig
@@ -49,6 +50,7 @@ def page() -> str:
         INTRODUCTION,
         *of_type("A study", StudySpec, told={"data": "a data definition, or the path of one"}),
         *(part for name in names(EXECUTORS) for part in of_plugin("executor", EXECUTORS, name)),
+        *(part for name in names(TRACKERS) for part in of_plugin("tracking", TRACKERS, name)),
         *of_type("A data definition", DataDefinition),
         *(part for name in names(SOURCES) for part in of_plugin("source", SOURCES, name)),
         *of_type("A space", SpaceFile, told={"when": CONDITION}),
@@ -89,7 +91,7 @@ def of_type(
 
 
 def of_plugin(key: str, package: str, name: str) -> Iterator[str]:
-    """The options that a source or an executor adds beside its kind."""
+    """The options that a source, an executor or a tracker adds beside its kind."""
     yield from of_type(f"{key}: {name}", load(package, name).Options, level=3, prefix=f"{key}.")
 
 

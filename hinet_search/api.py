@@ -6,6 +6,8 @@ them: a status needs neither, a report does not need torch.
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from hinet_search.search.plan.plan import Plan, PreparedStudy
-    from hinet_search.serving.choice import Seeds
+    from hinet_search.serving.choice import ExportChoice, Seeds
     from hinet_search.serving.export import Export
     from hinet_search.serving.monitor import Drift
     from hinet_search.serving.predict import Prediction
@@ -121,12 +123,25 @@ def launch_ready(
 ) -> StudyRecord:
     """Launch a study that `ready` returned."""
     from hinet_search.search.launch import launch as run
+    from hinet_search.search.tracking.follow import following
 
-    record = run(checked, options, command, watcher)
-    path = report_path(checked.study, options)
-    write_report(record, path)
-    annotate_dashboard(record, options.storage_url(checked.study), path)
+    study, path = checked.study, report_path(checked.study, options)
+    url = options.storage_url(study)
+    with following(study, url, watcher, lambda done: tracked_files(done, path)) as followed:
+        record = run(checked, options, command, followed)
+        write_report(record, path)
+        annotate_dashboard(record, url, path)
     return record
+
+
+def tracked_files(record: StudyRecord, report: Path) -> Mapping[str, str]:
+    """Return the files of a study for a tracker: its report, and the card of what it ships."""
+    from hinet_search.serving.choice import choose
+
+    files = {"report.html": report.read_text()}
+    with suppress(StudyConflict):  # it ships nothing
+        files["model_card.md"] = _card(record, choose(record, None, "best"), ())
+    return files
 
 
 def annotate_dashboard(record: StudyRecord, url: str, report: Path) -> None:
@@ -203,9 +218,8 @@ def export(  # noqa: PLR0913  what to export, and in which form
     `say` is called with a line before each long step.
     Errors: those of `choose`, `choose_at`, `_stored` and `serving.export`; then nothing is written.
     """
-    from hinet_search.report.model_card import ensemble_card, model_card
     from hinet_search.serving import export as serving
-    from hinet_search.serving.choice import ExportChoice, choose
+    from hinet_search.serving.choice import choose
     from hinet_search.serving.choice_at import choose_at, limit_of
 
     limit = None if at is None else limit_of(at)
@@ -220,14 +234,17 @@ def export(  # noqa: PLR0913  what to export, and in which form
     reason = f", {choice.why}" if choice.why else ""
     say(f"exporting {record.name}/{choice.name}, {choice.title}{reason}")
     stored = _stored(study, record, launch_options, say)
+    return serving.export(stored, choice, folder, partial(_card, record))
 
-    def card(exported: ExportChoice, notes: Sequence[str]) -> str:
-        if exported.is_ensemble:
-            return ensemble_card(record, notes)
-        of_exported = (exported.name, exported.seeds, notes, exported.trial, exported.why)
-        return model_card(record, *of_exported)
 
-    return serving.export(stored, choice, folder, card)
+def _card(record: StudyRecord, exported: "ExportChoice", notes: Sequence[str]) -> str:
+    """Return the model card of what is exported; `notes` extend its limits."""
+    from hinet_search.report.model_card import ensemble_card, model_card
+
+    if exported.is_ensemble:
+        return ensemble_card(record, notes)
+    of_exported = (exported.name, exported.seeds, notes, exported.trial, exported.why)
+    return model_card(record, *of_exported)
 
 
 def _stored(

@@ -28,6 +28,7 @@ from hinet_search.common.errors import (
     HinetSearchError,
     Interrupted,
     StudyConflict,
+    hide_passwords,
     nearest,
     shortened,
 )
@@ -38,8 +39,6 @@ from hinet_search.study.find_file import is_known, known_names
 COMMANDS = "hinet_search.cli.commands"
 PLACE = re.compile(r"(?P<file>[^\s:][^:\n]*\.ya?ml):(?P<line>\d+):(?P<column>\d+): ")
 WORD = re.compile(r"""'(?:[^']|'')*'|"(?:\\.|[^"\\])*"|[^\s:,\[\]{}]+|.""")
-# A password in a URL: ann:SECRET@host, ?password=SECRET.
-SECRET = re.compile(r"(?<=:)[^\s/@]+(?=@)|(?<=password=)[^\s&\"']+")
 EXCERPT_WIDTH = 100
 EXIT_CODES = (
     ("0", "done"),
@@ -80,7 +79,7 @@ def fault(error: BaseException) -> HinetSearchError:
     import traceback
 
     first_line, *_ = [*str(error).splitlines(), ""]
-    message = shortened(SECRET.sub("***", first_line))
+    message = shortened(hide_passwords(first_line))
     reason = f": {message}" if message else ""
     frames = traceback.extract_tb(error.__traceback__)
     own_frames = [frame for frame in frames if _PACKAGE in Path(frame.filename).parents]
@@ -225,4 +224,4 @@ def excerpt(problem: str) -> tuple[str, str] | None:
 
 def _masked(text: str) -> str:
     """Make a part of a line printable, without passwords and tabs."""
-    return printable(SECRET.sub("***", text).replace("\t", " "))
+    return printable(hide_passwords(text).replace("\t", " "))

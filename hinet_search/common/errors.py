@@ -15,10 +15,13 @@ reported together (`problems`). The command line prints them without a traceback
       Interrupted               129, 130 or 143, by the signal
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 LONGEST = 100  # characters of a value that a message quotes
+# A password in a URL: ann:SECRET@host, ?password=SECRET.
+_SECRET = re.compile(r"(?<=:)[^\s/@]+(?=@)|(?<=password=)[^\s&\"']+")
 
 
 class HinetSearchError(Exception):
@@ -91,6 +94,11 @@ class Interrupted(HinetSearchError):
 def shortened(text: str) -> str:
     """Shorten a text for a message: a long one to its beginning and its length."""
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text):,} characters)"
+
+
+def hide_passwords(text: str) -> str:
+    """Replace the passwords of URLs in a text, such as the message of a library, by `***`."""
+    return _SECRET.sub("***", text)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -30,7 +30,8 @@ from hinet_search.storage.load import load_record
 from hinet_search.storage.rows import ArmRow, StudyRow, utc_now
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.launch_options import LaunchOptions
-from hinet_search.study.load_study import EXECUTORS, ResolvedStudy
+from hinet_search.study.load_study import ResolvedStudy
+from hinet_search.study.plugin_keys import EXECUTORS
 from hinet_search.study.study_spec import StudySpec
 
 LIBRARIES = ("hinet-search", "torch", "optuna", "polars", "numpy", "lightgbm")

@@ -12,8 +12,8 @@ class Event:
     """One event of a running study.
 
     `kind` is one word: inputs, best, failed, retry, short (of a budget), budget, finalist,
-    ensemble, refit, size, opened, waiting, database, extended. `key` names the job or trial
-    (`hinet/12`) and `value` is its objective, where the event has them.
+    ensemble, refit, size, opened, waiting, database, extended, tracking. `key` names the job or
+    trial (`hinet/12`) and `value` is its objective, where the event has them.
     """
 
     kind: str

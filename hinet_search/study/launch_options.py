@@ -131,7 +131,7 @@ class LaunchOptions:
 
 
 def refuse_places_of_the_file(study: "ResolvedStudy") -> None:
-    """Raise ConfigurationError if only the study file names a cluster.
+    """Raise ConfigurationError if only the study file names a cluster, or a server of a tracker.
 
     The file may come from someone else.
     """
@@ -143,6 +143,19 @@ def refuse_places_of_the_file(study: "ResolvedStudy") -> None:
             "so the launch must name it, but only the file does",
             remedy=f"add {shlex.join(('--address', address))}",
         )
+    uri = study.spec.tracking.options.get("uri", "") if study.spec.tracking else ""
+    if is_elsewhere(uri) and ("tracking", "uri") not in study.file.sources:
+        raise ConfigurationError(
+            f"{study.file.place(('tracking', 'uri'))}: "
+            f"{uri} gets the results of the study and the password of your environment, "
+            "so the launch must name it, but only the file does",
+            remedy=f"add {shlex.join(('--set', f'tracking.uri={uri}'))}",
+        )
+
+
+def is_elsewhere(uri: str) -> bool:
+    """Return whether a URI is of something else than a file of this machine."""
+    return bool(uri) and uri.partition(":")[0] not in ("file", "sqlite")
 
 
 def num_slots(study: "ResolvedStudy") -> int:

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from hinet_search.common.errors import ConfigurationError, ErrorCollector, did_you_mean
-from hinet_search.common.plugins import load, names
+from hinet_search.common.plugins import names
 from hinet_search.results.records import TAUGHT, Start
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.distributions import Value
@@ -23,18 +23,18 @@ from hinet_search.study.parameter_changes import (
     merged,
     refuse_unsearched,
 )
+from hinet_search.study.plugin_keys import check_plugin
 from hinet_search.study.search_space import SearchSpace, load_space
 from hinet_search.study.starts import portfolio, resolved_starts
-from hinet_search.study.study_spec import AUTO, ArmSpec, ExecutorSpec, SizeSpec, StudySpec
+from hinet_search.study.study_spec import AUTO, ArmSpec, SizeSpec, StudySpec
 from hinet_search.study.validation_messages import Location
 from hinet_search.study.variants import SIZES, VARIANTS, chosen, values_of
-from hinet_search.study.yaml_file import Override, Place, YamlFile, read, validated_at
+from hinet_search.study.yaml_file import Override, Place, YamlFile, read
 
 STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MODELS = "hinet_search.models"
-KINDS = ("executor", "sampler", "pruner")  # keys whose value may be a plain kind
+KINDS = ("executor", "sampler", "pruner", "tracking")  # keys whose value may be a plain kind
 AUTOMATIC = ("inputs", "teaching")  # keys whose value may be the word `auto`
-EXECUTORS = "hinet_search.executors"
 COMMON_SPACE = "training"
 PASSES = "train.passes"
 EVALUATIONS = "train.evaluations_per_pass"
@@ -138,7 +138,10 @@ def load_study(
         named = ("name",) if variant is None else (VARIANTS, variant)
         check_study_name(study_name, file.place(named))
     with problems.collecting():
-        _check_executor(spec.executor, file.place)
+        check_plugin("executor", spec.executor, file.place)
+    with problems.collecting():
+        if spec.tracking is not None:
+            check_plugin("tracking", spec.tracking, file.place)
     with problems.collecting():
         arms = _arms(file, spec, changes)
         for of_key, place in changes:
@@ -151,6 +154,7 @@ def _with_overrides(
     file: YamlFile, overrides: Mapping[str, Override], size: str | None
 ) -> tuple[YamlFile, YamlFile | None]:
     """Return the study file and its data definition file, if any, with overrides applied."""
+    overrides = _with_whole_names(overrides)
     of_data: dict[Location, Override] = {}
     of_study: dict[Location, Override] = {}
     for name, override in overrides.items():
@@ -163,6 +167,15 @@ def _with_overrides(
     if definition_file is None:
         return file.with_overrides(of_data), None
     return file, definition_file.with_overrides({at[1:]: value for at, value in of_data.items()})
+
+
+def _with_whole_names(overrides: Mapping[str, Override]) -> Mapping[str, Override]:
+    """Take `tracking=mlflow` as `tracking.kind=mlflow` where another key inside is overridden."""
+    inside = {name.partition(".")[0] for name in overrides if "." in name}
+    return {
+        f"{name}.kind" if name in KINDS and name in inside else name: override
+        for name, override in overrides.items()
+    }
 
 
 def _with_kinds(file: YamlFile, overrides: Mapping[str, Override], size: str | None) -> YamlFile:
@@ -286,18 +299,6 @@ def check_study_name(name: str, where: str = "study name", whose: str = "a study
             f"{where}: {whose} name must be 1 to 64 of A-Z a-z 0-9 . _ - "
             f"and begin with a letter or digit, got {name[:80]!r}"
         )
-
-
-def _check_executor(executor: ExecutorSpec, place: Place) -> None:
-    """Raise ConfigurationError unless the executor exists and knows the options."""
-    known = names(EXECUTORS)
-    if executor.kind not in known:
-        raise ConfigurationError(
-            f"{place(('executor', 'kind'))}: '{executor.kind}' is not an executor, "
-            f"known: {', '.join(known)}{did_you_mean(executor.kind, known)}"
-        )
-    options = load(EXECUTORS, executor.kind).Options
-    validated_at(options, executor.options, lambda location: place(("executor", *location)))
 
 
 def _arms(file: YamlFile, spec: StudySpec, changes: Sequence[Changes]) -> tuple[Arm, ...]:

@@ -3,9 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationInfo,
     field_validator,
@@ -28,6 +26,7 @@ from hinet_search.results.records import MARGIN
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.distributions import Choice, Value
 from hinet_search.study.parameter_changes import ParameterChange
+from hinet_search.study.plugin_keys import ExecutorSpec, TrackingSpec
 from hinet_search.study.refusals import (
     refuse_fixed,
     refuse_objective,
@@ -167,21 +166,6 @@ Teaching = Annotated[TeachingSpec, BeforeValidator(_auto_is_default)]
 Inputs = Annotated[InputsSpec, BeforeValidator(_auto_is_default)]
 
 
-class ExecutorSpec(BaseModel):
-    """What runs the slots.
-
-    `kind` names a file in executors; its Options type checks the other keys.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-    kind: Text = "local"
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The keys beside `kind`, as written; the executor's Options type converts them."""
-        return dict(self.model_extra or {})
-
-
 class SizeSpec(Frozen):
     """The values that a size of a study replaces; `parameters` change those of the study."""
 
@@ -230,6 +214,8 @@ class StudySpec(Frozen):
     With `teaching` (`auto`, or its keys), the study teaches students once all finalists are
     trained. With `ensemble`, it also chooses an ensemble of all finalists, students among them, and
     opens it on test.
+
+    With `tracking` (`mlflow`, or its keys), the launch shows the study in that tool.
     """
 
     data: DataDefinition
@@ -265,6 +251,7 @@ class StudySpec(Frozen):
     device: Device = "auto"
     executor: ExecutorSpec = ExecutorSpec()
     storage: Text | None = None
+    tracking: TrackingSpec | None = None
 
     @property
     def in_time(self) -> "StudySpec":
@@ -305,7 +292,7 @@ class StudySpec(Frozen):
             return 0
         return self.inputs.seeds * (1 + num_groups + (num_groups > 1))
 
-    @field_validator("sampler", "pruner", "executor", mode="before")
+    @field_validator("sampler", "pruner", "executor", "tracking", mode="before")
     @classmethod
     def _word_is_kind(cls, value: Any) -> Any:
         return {"kind": value} if isinstance(value, str) else value

@@ -1,0 +1,1 @@
+"""Tracking: copy a study to a tracker while it runs."""

@@ -1,0 +1,173 @@
+"""Mirror: a thread that copies a stored study to a tracker while the study runs.
+
+The tracker is a copy of the database, and is written like one: the thread reads the study, writes
+the runs that differ from what the tracker has, waits, and begins again. There is no queue between
+the study and the tracker, so a tracker that is slow or away costs no memory and misses nothing:
+what it lacks is written when it answers, at the latest by the next launch.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Protocol
+
+from hinet_search.common.amounts import counted
+from hinet_search.common.errors import hide_passwords, shortened
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.search.tracking.runs import runs_of
+from hinet_search.trackers import RunPath, RunRefused, TrackedRun, Tracker
+
+PAUSE_SECONDS = 10.0
+SHARE = 0.1  # of one core, at most, that the thread takes from the coordinator
+
+
+class ReadStudy(Protocol):
+    """Reads the stored study."""
+
+    def __call__(self, *, always: bool) -> StudyRecord | None:
+        """Return the study; unless `always`, None if it seems unchanged since the last call."""
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The two ends of a mirror.
+
+    `tool` is the tracker's name. `files` returns the files of a study that is done, by name.
+    """
+
+    tool: str
+    connect: Callable[[StudyRecord], Tracker]
+    read: ReadStudy
+    files: Callable[[StudyRecord], Mapping[str, str]]
+
+
+class Mirror:
+    """Copies a study to a tracker, from `start` to `finish`.
+
+    Only its thread calls the ends. What it has to say is fetched with `notes`: the outputs of a
+    launch are not made for several threads.
+    """
+
+    def __init__(self, ends: Ends, pause: float = PAUSE_SECONDS) -> None:
+        self._ends, self._pause = ends, pause
+        self._thread = threading.Thread(target=self._run, name="tracking", daemon=True)
+        self._closing, self._given_up = threading.Event(), threading.Event()
+        self._notes: SimpleQueue[str] = SimpleQueue()
+        self._tracker: Tracker | None = None
+        self._record: StudyRecord | None = None  # as last read
+        self._digests: dict[RunPath, str] = {}  # of the runs that the tracker has
+        self._refused: dict[RunPath, str] = {}  # reasons
+        self._missing, self._num_answers = 0, 0
+        self._trouble = ""
+
+    def start(self) -> None:
+        """Start the thread, once."""
+        if not self.has_started:
+            self._thread.start()
+
+    @property
+    def has_started(self) -> bool:
+        """Whether `start` was called."""
+        return self._thread.ident is not None
+
+    def notes(self) -> list[str]:
+        """Return what there is to say since the last call."""
+        return [self._notes.get() for _ in range(self._notes.qsize())]
+
+    def finish(self, patience: float) -> list[str]:
+        """Copy the last state, and return what there is to say.
+
+        Give up when the tracker has answered nothing for `patience` seconds.
+        """
+        self._closing.set()
+        self.start()
+        num_answers = -1
+        while self._thread.is_alive() and num_answers != self._num_answers:
+            num_answers = self._num_answers
+            self._thread.join(patience)
+        self._given_up.set()
+        return [*self.notes(), self._outcome()]
+
+    def _outcome(self) -> str:
+        if self._trouble or self._tracker is None or self._thread.is_alive():
+            reason = self._trouble or "it does not answer"
+            what = counted(self._missing, "run") if self._missing else "the last files"
+            return (
+                f"{self._ends.tool} lacks {what}: {reason}; the next launch of the study adds them"
+            )
+        num_written = len(self._digests) - len(self._refused)
+        written = f"{counted(num_written, 'run')} in {self._tracker.place}"
+        if not self._refused:
+            return written
+        reason = next(iter(self._refused.values()))
+        return f"{written}; it refused {counted(len(self._refused), 'run')}: {reason}"
+
+    def _run(self) -> None:
+        is_last = False
+        while not (is_last or self._given_up.is_set()):
+            is_last = self._closing.is_set()
+            began = time.thread_time()
+            self._round(is_last=is_last)
+            self._closing.wait(max(self._pause, (time.thread_time() - began) / SHARE))
+
+    def _round(self, *, is_last: bool) -> None:
+        """Copy what has changed; whatever fails is tried again in the next round."""
+        try:
+            self._copy(is_last=is_last)
+            if is_last and self._record is not None and self._record.state == "done":
+                self._attach(self._record)
+        except Exception as error:  # noqa: BLE001  clients raise anything, and none may end a study
+            if not (self._trouble or is_last):  # at the end, `finish` says it
+                self._notes.put(
+                    f"{self._ends.tool} is not usable: {_reason(error)}; "
+                    "the study goes on, and tracking tries again"
+                )
+            self._trouble = _reason(error)
+        else:
+            if self._trouble and not is_last:
+                self._notes.put(f"{self._ends.tool} is usable again")
+            self._trouble = ""
+
+    def _copy(self, *, is_last: bool) -> None:
+        self._record = self._ends.read(always=is_last) or self._record
+        if self._record is None:
+            return
+        runs = list(runs_of(self._record))
+        self._missing = len(self._unwritten(runs))
+        if self._tracker is None:
+            self._tracker = self._ends.connect(self._record)
+            self._digests = dict(self._tracker.digests())
+        unwritten = self._unwritten(runs)
+        for number, run in enumerate(unwritten):
+            self._missing = len(unwritten) - number
+            self._num_answers += 1
+            if self._given_up.is_set():
+                return
+            self._write(self._tracker, run)
+        self._missing = 0
+
+    def _unwritten(self, runs: Sequence[TrackedRun]) -> list[TrackedRun]:
+        return [run for run in runs if self._digests.get(run.path) != run.digest]
+
+    def _write(self, tracker: Tracker, run: TrackedRun) -> None:
+        try:
+            tracker.write(run)
+        except RunRefused as error:
+            self._refused[run.path] = _reason(error)
+        else:
+            self._refused.pop(run.path, None)
+        self._digests[run.path] = run.digest
+
+    def _attach(self, record: StudyRecord) -> None:
+        if self._tracker is not None and (record.name,) not in self._refused:
+            for name, text in self._ends.files(record).items():
+                self._tracker.attach((record.name,), name, text)
+                self._num_answers += 1
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of an error, without passwords."""
+    first_line, *_ = [*str(error).splitlines(), ""]
+    return shortened(hide_passwords(first_line)) or type(error).__name__

@@ -1,0 +1,62 @@
+"""Plug-in keys: keys of a study that name a plug-in and hold its options: executor, tracking."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from hinet_search.common.errors import ConfigurationError, did_you_mean
+from hinet_search.common.frozen_model import Text
+from hinet_search.common.plugins import load, names
+from hinet_search.study.yaml_file import Place, validated_at
+
+EXECUTORS, TRACKERS = "hinet_search.executors", "hinet_search.trackers"
+PLUGINS = {  # by key: what they are, and their package
+    "executor": ("an executor", EXECUTORS),
+    "tracking": ("a tracker", TRACKERS),
+}
+
+
+class ExecutorSpec(BaseModel):
+    """What runs the slots.
+
+    `kind` names a file in executors; its Options type checks the other keys.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    kind: Text = "local"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keys beside `kind`, as written; the executor's Options type converts them."""
+        return dict(self.model_extra or {})
+
+
+class TrackingSpec(BaseModel):
+    """The tool that shows the study while it runs.
+
+    `kind` names a file in trackers; its Options type checks the other keys.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    kind: Text
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keys beside `kind`, as written; the tracker's Options type converts them."""
+        return dict(self.model_extra or {})
+
+
+def check_plugin(key: str, spec: ExecutorSpec | TrackingSpec, place: Place) -> None:
+    """Raise ConfigurationError unless the plug-in of a key exists, is usable, and has the options.
+
+    Its Options type checks that what it needs is installed.
+    """
+    what, package = PLUGINS[key]
+    known = names(package)
+    if spec.kind not in known:
+        raise ConfigurationError(
+            f"{place((key, 'kind'))}: '{spec.kind}' is not {what}, "
+            f"known: {', '.join(known)}{did_you_mean(spec.kind, known)}"
+        )
+    options = load(package, spec.kind).Options
+    validated_at(options, spec.options, lambda location: place((key, *location)))

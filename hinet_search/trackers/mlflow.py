@@ -1,0 +1,261 @@
+"""MLflow: the runs of a study as nested runs of an experiment.
+
+A run is found again by its tags: `hinet_search.study`, `hinet_search.run` (its path), and
+`hinet_search.digest`, which is written last. `hinet_search.step` is the last step of its metrics.
+"""
+
+import logging
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import parse_qs, urlsplit
+
+from pydantic import field_validator, model_validator
+
+from hinet_search.common.errors import hide_passwords
+from hinet_search.common.frozen_model import Frozen, Text
+from hinet_search.trackers import Point, RunPath, RunRefused, TrackedRun, Tracker
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric, Run
+
+ENVIRONMENT = {  # unless it is set
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # the next round tries again
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # two lines for every run
+    "MLFLOW_LOGGING_LEVEL": "WARNING",  # not a line for every table that it creates
+    "MLFLOW_DISABLE_TELEMETRY": "true",  # nothing goes anywhere but to the server of the user
+}
+STATUSES = {
+    "running": "RUNNING",
+    "complete": "FINISHED",
+    "pruned": "KILLED",
+    "failed": "FAILED",
+    "interrupted": "KILLED",
+}
+OF_THE_RUN = (  # errors of one run; any other may pass
+    "BAD_REQUEST",
+    "INVALID_PARAMETER_VALUE",
+    "INVALID_STATE",
+    "RESOURCE_DOES_NOT_EXIST",
+)
+STUDY, RUN, DIGEST, STEP = (
+    f"hinet_search.{name}" for name in ("study", "run", "digest", "step")
+)  # tags
+MOST_METRICS, MOST_PARAMETERS = 1_000, 100  # that MLflow takes at once
+SEPARATOR = " > "  # of a path; no name contains it
+Item = TypeVar("Item")
+
+
+class Options(Frozen):
+    """Where MLflow keeps the runs.
+
+    `uri` is that of a server (http://HOST:PORT) or of a database that MLflow opens itself
+    (sqlite:///FILE). Without it MLFLOW_TRACKING_URI counts, else MLflow's own default. A launch
+    sends runs to a server only if it names the server too. `experiment` is created if there is
+    none of that name.
+    """
+
+    uri: str = ""
+    experiment: Text = "hinet-search"
+
+    @field_validator("uri")
+    @classmethod
+    def _has_no_password(cls, uri: str) -> str:
+        parts = urlsplit(uri)
+        if parts.password is not None or "password" in parse_qs(parts.query):
+            raise ValueError(
+                "must hold no password, since a study is stored and shown in its report: "
+                "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, "
+                "or MLFLOW_TRACKING_URI to the whole URI"
+            )
+        return uri
+
+    @model_validator(mode="after")
+    def _needs_mlflow(self) -> "Options":
+        if find_spec("mlflow") is None:
+            raise ValueError(
+                "needs the package mlflow-skinny: "
+                "pip install '.[mlflow]' in a clone of hinet-search"
+            )
+        return self
+
+
+def connect(options: Options, study: str) -> Tracker:
+    """Open the experiment, and find the runs of the study that earlier launches wrote."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    from mlflow import MlflowClient
+
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # it logs every retry
+    client = MlflowClient(options.uri or None)
+    with _errors_in_words(client.tracking_uri):
+        experiment = client.get_experiment_by_name(options.experiment)
+        number = experiment and experiment.experiment_id
+        return MlflowTracker(client, number or client.create_experiment(options.experiment), study)
+
+
+@dataclass
+class _Written:
+    """What MLflow has of a run. `start` is in milliseconds since 1970, `step` the last one."""
+
+    run_id: str
+    start: int
+    status: str
+    step: int
+    parameters: set[str]
+    digest: str
+
+
+class MlflowTracker:
+    """Writes the runs of one study to an experiment; see `Tracker` for the contract."""
+
+    def __init__(self, client: "MlflowClient", experiment: str, study: str) -> None:
+        self._client, self._experiment, self._study = client, experiment, study
+        self._runs = dict(map(_found, self._stored()))
+        self.place = f"experiment {experiment} at {hide_passwords(client.tracking_uri)}"
+
+    def _stored(self) -> Iterator["Run"]:
+        token = None
+        while token != "":  # the token of a page that none follows
+            page = self._client.search_runs(
+                [self._experiment], f"tags.`{STUDY}` = '{self._study}'", page_token=token
+            )
+            yield from page
+            token = page.token or ""
+
+    def digests(self) -> Mapping[RunPath, str]:
+        """Return the digests of runs that were written completely."""
+        return {path: written.digest for path, written in self._runs.items()}
+
+    def write(self, run: TrackedRun) -> None:
+        """Create the run if it is new, then add what it lacks; its digest comes last."""
+        with _errors_in_words(self._client.tracking_uri):
+            if run.path not in self._runs:
+                self._runs[run.path] = self._create(run)
+            written = self._runs[run.path]
+            self._set_status(run, written)
+            self._log(run, written)
+
+    def attach(self, path: RunPath, name: str, text: str) -> None:
+        """Write an artifact of the run."""
+        with _errors_in_words(self._client.tracking_uri):
+            self._client.log_text(self._runs[path].run_id, text, name)
+
+    def _create(self, run: TrackedRun) -> _Written:
+        start = _milliseconds(run.started) or int(1000 * (time.time() - run.seconds))
+        tags = {STUDY: self._study, RUN: SEPARATOR.join(run.path)}
+        parent = run.path[:-1]
+        if parent and parent not in self._runs:
+            raise RunRefused(f"MLflow refused {SEPARATOR.join(parent)}, which it is nested in")
+        if parent:
+            tags["mlflow.parentRunId"] = self._runs[parent].run_id
+        created = self._client.create_run(self._experiment, start, tags, run.path[-1])
+        return _found(created)[1]
+
+    def _set_status(self, run: TrackedRun, written: _Written) -> None:
+        status = STATUSES[run.state]
+        if status == written.status:
+            return
+        if run.state == "running":  # it was interrupted
+            self._client.update_run(written.run_id, status)
+        else:
+            end = _milliseconds(run.finished) or written.start + int(1000 * run.seconds)
+            self._client.set_terminated(written.run_id, status, end)
+        written.status = status
+
+    def _log(self, run: TrackedRun, written: _Written) -> None:
+        from mlflow.entities import Param, RunTag
+
+        points = [point for point in run.points if point.step > written.step]
+        metrics = [*_series(points, written.start), *_totals(run, written.start)]
+        parameters = [
+            Param(name, str(value))
+            for name, value in run.parameters.items()
+            if name not in written.parameters  # MLflow refuses another value
+        ]
+        for some_metrics in _chunks(metrics, MOST_METRICS):
+            self._client.log_batch(written.run_id, metrics=some_metrics)
+        for some_parameters in _chunks(parameters, MOST_PARAMETERS):
+            self._client.log_batch(written.run_id, params=some_parameters)
+        step = max((point.step for point in points), default=written.step)
+        tags = {**run.tags, "state": run.state, STEP: str(step), DIGEST: run.digest}
+        if run.description:
+            tags["mlflow.note.content"] = run.description
+        self._client.log_batch(written.run_id, tags=[RunTag(*tag) for tag in tags.items()])
+        written.parameters |= set(run.parameters)
+        written.step = step
+
+
+def _found(run: "Run") -> tuple[RunPath, _Written]:
+    tags = run.data.tags
+    written = _Written(
+        run.info.run_id,
+        run.info.start_time,
+        run.info.status,
+        int(tags.get(STEP, 0)),
+        set(run.data.params),
+        tags.get(DIGEST, ""),
+    )
+    return tuple(tags[RUN].split(SEPARATOR)), written
+
+
+def _series(points: Sequence[Point], start: int) -> list["Metric"]:
+    return [
+        _metric(name, value, start + int(1000 * point.seconds), point.step)
+        for point in points
+        for name, value in point.metrics.items()
+    ]
+
+
+def _totals(run: TrackedRun, start: int) -> list["Metric"]:
+    # The time is that of the run's end, so that writing a metric again adds no second value.
+    end = _milliseconds(run.finished) or start + int(1000 * run.seconds)
+    return [_metric(name, value, end, 0) for name, value in run.totals.items()]
+
+
+def _metric(name: str, value: float, milliseconds: int, step: int) -> "Metric":
+    from mlflow.entities import Metric
+
+    return Metric(re.sub(r"[^\w./ :-]", "_", name), value, milliseconds, step)
+
+
+def _chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    for first in range(0, len(items), size):
+        yield items[first : first + size]
+
+
+def _milliseconds(moment: str) -> int:
+    """Milliseconds since 1970 of an ISO 8601 time; 0 for an empty text."""
+    return int(1000 * datetime.fromisoformat(moment).timestamp()) if moment else 0
+
+
+@contextmanager
+def _errors_in_words(uri: str) -> Iterator[None]:
+    """Raise RunRefused for an error that is of the run, ConnectionError if there is no answer."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code in OF_THE_RUN:
+            raise RunRefused(str(error)) from error
+        first = _first(error)
+        if isinstance(first, OSError):  # MLflow's own text is the whole request
+            reason = first.strerror or str(first)
+            raise ConnectionError(f"no answer from {uri}: {reason}") from error
+        raise
+
+
+def _first(error: BaseException) -> BaseException:
+    """Return the error that led to this one, over all errors between."""
+    while (before := error.__cause__ or error.__context__) is not None:
+        error = before
+    return error
