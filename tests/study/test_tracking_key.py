@@ -6,7 +6,7 @@ import pytest
 
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.study.launch_options import LaunchOptions, refuse_places_of_the_file
-from hinet_search.study.load_study import Study
+from hinet_search.study.load_study import ResolvedStudy
 from hinet_search.study.plugin_keys import TrackingSpec
 from hinet_search.trackers import mlflow
 from tests.study_texts import DATA
@@ -14,7 +14,7 @@ from tests.study_texts import DATA
 STUDY = DATA + "arms: {mmoe: }\n"
 
 
-def load(folder: Path, more: str = "", **settings: object) -> Study:
+def load(folder: Path, more: str = "", **settings: object) -> ResolvedStudy:
     """Load a study whose file has `more`, with these values of --set (a dot is `__`)."""
     (folder / "s.yaml").write_text(STUDY + more)
     named = {name.replace("__", "."): value for name, value in settings.items()}

@@ -11,7 +11,7 @@ from hinet_search.search.tracking.mirror import Ends, Mirror
 from hinet_search.storage.engine import connect
 from hinet_search.storage.listing import ChangeMarker, read_change_marker
 from hinet_search.storage.load import load_record
-from hinet_search.study.load_study import Study
+from hinet_search.study.load_study import ResolvedStudy
 from hinet_search.study.plugin_keys import TRACKERS
 from hinet_search.trackers import Tracker
 
@@ -23,7 +23,7 @@ Files = Callable[[StudyRecord], Mapping[str, str]]
 
 
 @contextmanager
-def following(study: Study, url: str, watcher: Watcher, files: Files) -> Iterator[Watcher]:
+def following(study: ResolvedStudy, url: str, watcher: Watcher, files: Files) -> Iterator[Watcher]:
     """Yield a watcher for the launch of a study in the block; at the end, copy its last state.
 
     `url` is the database, `files` returns the files of a study that is done. Without the key
@@ -65,7 +65,7 @@ class FollowingWatcher:
         self._watcher.tick(progress)
 
 
-def _ends(study: Study, url: str, files: Files) -> Ends:
+def _ends(study: ResolvedStudy, url: str, files: Files) -> Ends:
     spec = study.spec.tracking
     assert spec is not None, "checked by the caller"
     plugin = load(TRACKERS, spec.kind)
