@@ -60,7 +60,7 @@ def stand_in(folder: Path) -> None:
     }
     pl.DataFrame(table).write_parquet(folder / "rows.parquet")
     definition = read(folder / "studies" / "quickstart.yaml").parse(StudySpec).data
-    unlabelled = source_rows(definition, folder).drop(
+    unlabelled = source_rows(definition, folder, folder).drop(
         task.column for task in definition.tasks.values()
     )
     unlabelled.head(500).collect().write_parquet(folder / "new_rows.parquet")

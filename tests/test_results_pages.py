@@ -151,7 +151,7 @@ def test_the_readme_shows_the_first_sentence_of_an_answer(pages: ModuleType) -> 
 
 def test_a_new_scenario_and_unseen_users_and_items_are_not_in_training() -> None:
     cold = importlib.import_module("cold_start_table")
-    table = cold.synthetic.load(cold.OPTIONS, Path()).collect()
+    table = cold.synthetic.load(cold.OPTIONS, Path(), Path()).collect()
     table = table.with_columns(**cold.split_columns(table))
     push = table.filter(table["scenario"] == "push")
     trained = {

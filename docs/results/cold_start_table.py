@@ -67,7 +67,7 @@ def _without(split: NDArray[np.str_], is_left_out: NDArray[np.bool_]) -> NDArray
 
 
 if __name__ == "__main__":
-    made = synthetic.load(OPTIONS, Path()).collect()
+    made = synthetic.load(OPTIONS, Path(), Path()).collect()
     target = Path(sys.argv[1]) / "cold_start" / "rows.parquet"
     target.parent.mkdir(parents=True, exist_ok=True)
     made.with_columns(**split_columns(made)).write_parquet(target)

@@ -8,7 +8,7 @@ another processor.
 import hashlib
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ def _delete_empty(tree: dict[str, Any], path: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True)
 class FileHasher:
-    """Hashes files; `say` reports a file that takes long.
+    """Hashes files, and names those that change afterwards; `say` reports a file that takes long.
 
     Hashes of large files are stored in `cache` once it exists. It is not created here: the rows may
     still turn out to be wrong.
@@ -61,14 +61,25 @@ class FileHasher:
 
     cache: Path
     say: Callable[[str], None]
+    changed: list[Path] = field(default_factory=list, init=False)
+    _hashes: dict[Path, tuple[str, str]] = field(default_factory=dict, init=False, repr=False)
 
     def of(self, file: Path) -> str:
         """Size and hash of a file: the same for the same bytes, whatever its path and date."""
         status = file.stat()
         size = status.st_size
+        state = f"{file.resolve()} {size} {status.st_mtime_ns} {status.st_ctime_ns}"
+        state_before, hash_before = self._hashes.get(file, (state, ""))
+        if state != state_before:
+            self.changed.append(file)
+        elif hash_before:
+            return hash_before
+        self._hashes[file] = state, self._hash_of(file, size, state)
+        return self._hashes[file][1]
+
+    def _hash_of(self, file: Path, size: int, state: str) -> str:
         if size <= LARGE_BYTES:
             return f"{size} {_hash(file)}"
-        state = f"{file.resolve()} {size} {status.st_mtime_ns} {status.st_ctime_ns}"
         name = hashlib.blake2b(state.encode(), digest_size=16).hexdigest()
         stored = next((self.cache / HASHES).glob(f"{name}.*"), None)
         if stored is not None:

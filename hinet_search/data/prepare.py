@@ -57,6 +57,7 @@ from hinet_search.study.data_definition import DataDefinition, split_in_words
 BLOCK_ROWS = 2**19  # encoded and written at once
 LARGE_BYTES = 2**30  # of encoded data; progress says when so much is read
 DIGEST_BYTES = 16
+MAX_NAMED = 3
 MISSING = np.uint64(0x6D697373696E6721)  # key of a missing value
 
 
@@ -68,16 +69,28 @@ def prepare(
     `folder` is the folder of the study. DataError holds every problem of the data; nothing is
     written then.
     """
-    target = target_folder(definition, folder, FileHasher(cache, progress))
+    contents = FileHasher(cache, progress)
+    target = target_folder(definition, folder, contents)
     if not _is_encoded(target, progress):
         progress(f"reading {definition.source.in_words}")
         rows = read_rows(definition, folder, cache)
+        if target_folder(definition, folder, contents) != target:
+            raise _changed_meanwhile(contents)
         cells = count_cells(rows, tuple(definition.tasks))
         errors, warnings = cell_problems(cells)
         raise_problems(errors)
         progress(f"encoding {len(rows.frame):,} rows")
         _encode(definition, rows, target, cells, warnings)
     return open_dataset(target)
+
+
+def _changed_meanwhile(contents: FileHasher) -> DataError:
+    names = ", ".join(str(file) for file in contents.changed[:MAX_NAMED])
+    return DataError(
+        "data.source: rows must stay as they are while they are read, but "
+        + (f"{names} changed" if names else "files were added or removed"),
+        remedy="run the command again when nothing writes to them",
+    )
 
 
 def _is_encoded(target: Path, progress: Callable[[str], None]) -> bool:

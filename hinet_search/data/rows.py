@@ -115,11 +115,11 @@ def source_identity(definition: DataDefinition, folder: Path, contents: FileHash
     return str(source.identity(options, folder, contents))
 
 
-def source_rows(definition: DataDefinition, folder: Path) -> pl.LazyFrame:
+def source_rows(definition: DataDefinition, folder: Path, cache: Path) -> pl.LazyFrame:
     """All rows of the source, unchecked; DataError when it has none."""
     source = plugins.load(SOURCES, definition.source.kind)
     options = validated(source.Options, definition.source.options, SOURCE)
-    rows: pl.LazyFrame = source.load(options, folder)
+    rows: pl.LazyFrame = source.load(options, folder, cache)
     with reading_of(definition):
         # Ask a clone: Polars numbers and filters rows while it scans only if the schema of the scan
         # was not asked before.
@@ -172,7 +172,7 @@ def _read_frame(
 ) -> tuple[pl.DataFrame, "_Scenarios", list[str]]:
     """Read the rows of the study's scenarios into a mapped file; check columns and scenarios."""
     # Numbered before the schema is asked: Polars then numbers and filters rows while it scans.
-    lazy = source_rows(definition, folder).with_row_index(ROW_NUMBER)
+    lazy = source_rows(definition, folder, cache).with_row_index(ROW_NUMBER)
     dtypes = {name: dtype for name, dtype in lazy.collect_schema().items() if name != ROW_NUMBER}
     refuse_patterns(SOURCE, dict.fromkeys(column for _, column in named_columns(definition)))
     raise_problems(column_problems(definition, dtypes))

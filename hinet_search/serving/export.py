@@ -100,11 +100,12 @@ def export(stored: LoadedStudy, what: ExportChoice, folder: Path, write_card: Ca
         read_weights(path, LAUNCH_AGAIN)  # an error names the original
     scores = list(files.scores_of_test())
     definition, study_folder = stored.study.spec.data, stored.study.folder
-    rows = read_rows(definition, study_folder, stored.dataset.folder.parent)
+    cache = stored.dataset.folder.parent
+    rows = read_rows(definition, study_folder, cache)
     rows = rows.with_distinct_ids(definition.features.distinct_by_scenario)
     configs = {_finalist(member): config_of(stored, member.run) for member in what.members}
     encoder = encoder_of(stored, [config.features for config in configs.values()], rows)
-    raw, position_R = sample_test_rows(definition, study_folder, rows)
+    raw, position_R = sample_test_rows(definition, study_folder, cache, rows)
     file = _model_file(stored, what, configs, encoder)
     weights = [files.weights[member.run] for member in file.members]
     size = sum(path.stat().st_size for path in weights)

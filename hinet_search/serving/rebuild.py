@@ -97,7 +97,8 @@ def encoder_of(stored: LoadedStudy, features: Sequence[FeatureConfig], rows: Row
     groups = {name: _names_in(schema, dataset.groups[name]) for name in sorted(some_leave_out)}
     inputs = _inputs(stored, together, schema, encoding)
     inputs = inputs.model_copy(update={"groups": groups})
-    source_types = source_rows(definition, stored.study.folder).collect_schema()
+    cache = dataset.folder.parent
+    source_types = source_rows(definition, stored.study.folder, cache).collect_schema()
     types = raw_types(inputs, source_types)
     encoder = Encoder(inputs, encoding, types, history_of(definition, inputs, rows))
     for each in features:

@@ -76,14 +76,14 @@ def verify_scores(
 
 
 def sample_test_rows(
-    definition: DataDefinition, folder: Path, rows: Rows
+    definition: DataDefinition, folder: Path, cache: Path, rows: Rows
 ) -> tuple[pl.DataFrame, NDArray[np.intp]]:
     """Evenly spaced raw rows of the test split from the source, and their positions in it."""
     test_rows = np.flatnonzero(rows.split_R == SPLITS.index("test"))
     spaced = np.linspace(0, test_rows.size - 1, min(MAX_ROWS, test_rows.size))
     position_R = np.unique(spaced.astype(np.intp))
     numbers = pl.Series(rows.row_R[test_rows[position_R]])
-    lazy = source_rows(definition, folder).with_row_index(ROW_NUMBER)
+    lazy = source_rows(definition, folder, cache).with_row_index(ROW_NUMBER)
     with reading_of(definition):
         raw = lazy.filter(pl.col(ROW_NUMBER).is_in(numbers.implode())).collect(engine="streaming")
     return raw.sort(ROW_NUMBER), position_R

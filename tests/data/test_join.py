@@ -19,7 +19,9 @@ def joined(rows: pl.DataFrame, other: pl.DataFrame, folder: Path, **keys: Any) -
     rows.write_parquet(folder / "rows.parquet")
     other.write_parquet(folder / "other.parquet")
     join = {"path": "other.parquet", "on": "user", **keys}
-    return load(Options.model_validate({"path": "rows.parquet", "join": [join]}), folder).collect()
+    return load(
+        Options.model_validate({"path": "rows.parquet", "join": [join]}), folder, folder
+    ).collect()
 
 
 def problem(rows: pl.DataFrame, other: pl.DataFrame, folder: Path, **keys: Any) -> str:
@@ -72,7 +74,7 @@ def test_several_tables_are_joined_one_after_the_other(tmp_path: Path) -> None:
     pl.DataFrame({"city": ["y"], "size": [5]}).write_csv(tmp_path / "two.csv")
     joins = [{"path": "one.parquet", "on": "user"}, {"path": "two.csv", "on": "city"}]
     options = Options.model_validate({"path": "rows.parquet", "join": joins})
-    assert load(options, tmp_path).collect().rows() == [(1, "y", 5)]
+    assert load(options, tmp_path, tmp_path).collect().rows() == [(1, "y", 5)]
 
 
 def test_a_repeated_key_is_refused_with_an_example(tmp_path: Path) -> None:
@@ -148,6 +150,9 @@ def test_a_missing_joined_file_is_reported_at_the_key_of_the_join(tmp_path: Path
     missing = Options.model_validate(
         {"path": "rows.parquet", "join": [{"path": "nowhere.parquet", "on": "user"}]}
     )
-    for reads in (load, partial(identity, contents=FileHasher(tmp_path, print))):
+    for reads in (
+        partial(load, cache=tmp_path),
+        partial(identity, contents=FileHasher(tmp_path, print)),
+    ):
         with pytest.raises(DataError, match=r"^data.source.join: 'nowhere.parquet' must be a file"):
             reads(missing, tmp_path)

@@ -19,7 +19,7 @@ SMALL = {"rows": 20_000, "num_users": 400, "num_items": 100}
 
 
 def rows(**options: Any) -> pl.DataFrame:
-    return load(Options(**(SMALL | options)), Path()).collect()
+    return load(Options(**(SMALL | options)), Path(), Path()).collect()
 
 
 def users_in_several(frame: pl.DataFrame) -> float:

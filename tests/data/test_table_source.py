@@ -10,7 +10,8 @@ from tables import definition, shop
 from hinet_search.common.errors import DataError
 from hinet_search.data import rows
 from hinet_search.data.fingerprint import FileHasher
-from hinet_search.data.sources.table import DATA_FOLDER, Options, identity, load
+from hinet_search.data.sources.table import Options, identity, load
+from hinet_search.data.table_files import DATA_FOLDER
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def rows_of(path: str, folder: Path) -> list[int]:
-    return load(Options(path=path), folder).collect()["x"].to_list()
+    return load(Options(path=path), folder, folder).collect()["x"].to_list()
 
 
 def save(folder: Path, name: str, values: list[int]) -> None:
@@ -91,12 +92,12 @@ def test_an_absolute_glob_is_found(tmp_path: Path) -> None:
 
 def test_dates_of_a_csv_file_are_dates(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("day\n2022-05-03\n2022-05-04\n")
-    assert load(Options(path="t.csv"), tmp_path).collect_schema()["day"] == pl.Date
+    assert load(Options(path="t.csv"), tmp_path, tmp_path).collect_schema()["day"] == pl.Date
 
 
 def test_a_number_that_turns_fractional_late_in_a_csv_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("x\n" + "0\n" * 20_000 + "0.5\n")
-    assert load(Options(path="t.csv"), tmp_path).collect()["x"][-1] == 0.5
+    assert load(Options(path="t.csv"), tmp_path, tmp_path).collect()["x"][-1] == 0.5
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
@@ -112,10 +113,12 @@ def test_a_broken_parquet_file_is_a_data_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [".", "/", "a**b[", "[", "**", "x" * 5000, "*" + "x" * 5000, "a/" * 2500, "\0", "~"]
+    "path", [".", "a**b[", "[", "**", "x" * 5000, "*" + "x" * 5000, "a/" * 2500, "\0", "~"]
 )
 def test_a_path_that_means_no_file_is_a_data_error(path: str, elsewhere: Path) -> None:
-    with pytest.raises(DataError, match="must be a file or a glob of files, found none") as caught:
+    with pytest.raises(
+        DataError, match="must be a file, a folder or a glob of files, found none"
+    ) as caught:
         rows_of(path, elsewhere)
     assert len(str(caught.value)) < 2000
 
@@ -134,7 +137,7 @@ def test_a_folder_named_like_a_file_is_reported(elsewhere: Path) -> None:
         rows_of("rows.parquet", elsewhere)
     assert (
         caught.value.remedy
-        == "it is a folder: write a glob of its files, such as 'rows.parquet/*.parquet'"
+        == "the folder holds no .parquet or .csv file: name the folder of the tables"
     )
 
 

@@ -10,6 +10,7 @@ from hinet_search.data.definition_text import GuessedTable, definition_text, pri
 from hinet_search.data.guess.guess_table import guessed_table
 from hinet_search.data.guess.training_settings import training_settings
 from hinet_search.data.sources import table
+from hinet_search.data.table_files import ROOT, find
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.load_study import check_study_name
 from hinet_search.study.yaml_file import MAX_BYTES, read
@@ -130,7 +131,5 @@ def _path_from(folder: Path, rows: Path) -> str:
         raise ConfigurationError(
             f"TABLE must be a path in UTF-8, got {text!a}", remedy="rename the file"
         )
-    local = Path.cwd().resolve() / rows
-    first = table.find(text, Path.cwd(), "TABLE")[0]
-    is_local = first == local or first.match(str(local))
-    return os.path.relpath(rows, folder) if is_local else text
+    is_in_data_folder = find(text, Path.cwd(), "TABLE").base not in (Path.cwd().resolve(), ROOT)
+    return text if is_in_data_folder else os.path.relpath(rows, folder)

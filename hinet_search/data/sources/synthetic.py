@@ -177,7 +177,7 @@ def identity(options: Options, folder: Path, contents: FileHasher) -> str:  # no
     return f"synthetic {VERSION} {options.model_dump_json(exclude=left_out)}"
 
 
-def load(options: Options, folder: Path) -> pl.LazyFrame:  # noqa: ARG001 - a source's arguments
+def load(options: Options, folder: Path, cache: Path) -> pl.LazyFrame:  # noqa: ARG001 - a source's arguments
     """Rows in random order.
 
     Columns: scenario, user_id, item_id, time, attributes, numeric_*, and per task its label (0/1)

@@ -1,11 +1,7 @@
-"""Table: rows from Parquet or CSV, one file or a glob, joined with columns of other tables.
+"""Table: rows from Parquet or CSV, one file, a folder or a glob, joined with other tables."""
 
-A relative path is looked up in the folder of the study, the current folder, and the data folder:
-environment variable HINET_SEARCH_DATA, else `../shared/data` beside the current folder.
-"""
-
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -16,13 +12,19 @@ from hinet_search.common.errors import DataError, did_you_mean
 from hinet_search.common.frozen_model import Frozen, Text
 from hinet_search.data.checks import INTEGERS, TEXTS
 from hinet_search.data.fingerprint import FileHasher
-from hinet_search.data.reading import NUM_ROWS, reading, refuse_own_names, refuse_patterns, shorten
+from hinet_search.data.partitions import (
+    PATH,
+    partition_columns,
+    partition_of,
+    with_partitions,
+)
+from hinet_search.data.reading import NUM_ROWS, reading, refuse_own_names, refuse_patterns
+from hinet_search.data.table_files import FORMATS, TableFiles, find
 
-DATA_FOLDER = "HINET_SEARCH_DATA"
 ROWS, JOINED = "data.source.path", "data.source.join"  # keys of the definition that name files
 MAX_PROBLEMS = 20
 MAX_EXAMPLES = 3
-_GLOB_CHARACTERS = set("*?[")
+INDEX_OF_PANDAS = re.compile(r"__index_level_\d+__")
 
 
 class Join(Frozen):
@@ -54,16 +56,16 @@ class Join(Frozen):
 
 
 class Options(Frozen):
-    """`path` is a .parquet or .csv file, or a glob of files with the same columns.
+    """`path` is a .parquet or .csv file, or a folder or glob of such files with the same columns.
 
-    So is the path of every join.
+    So is the path of every join. Folders named `day=2026-05-03` below it add the column `day`.
     """
 
     path: Text
     join: tuple[Join, ...] = ()
 
 
-def load(options: Options, folder: Path) -> pl.LazyFrame:
+def load(options: Options, folder: Path, cache: Path) -> pl.LazyFrame:  # noqa: ARG001 - a source's arguments
     """The rows, files in order of their names.
 
     DataError when no file is found, a file cannot be read, or a join is wrong.
@@ -79,34 +81,70 @@ def scan(
 ) -> pl.LazyFrame:
     """Rows of the files at `path`, which is the value of `key` in the definition.
 
-    Types of CSV columns are inferred from all values, except for the columns in `types`.
+    Types of CSV columns and partitions are inferred from all values, except for the columns in
+    `types`. Columns in which pandas keeps its index are left out.
     DataError when there are no such files or one cannot be read.
     """
-    files = find(path, folder, key)
-    formats = {file.suffix.lower() for file in files}
-    if formats not in ({".parquet"}, {".csv"}):
-        raise DataError(
-            f"{path}: files must all be .parquet or all .csv, got {', '.join(sorted(formats))}"
-        )
-    if formats == {".csv"}:
-        _check_separator(files[0])
-    _refuse_unlike_files(files)
-    with reading(_in_words(files)):
-        if formats == {".parquet"}:
-            lazy = pl.scan_parquet(files, glob=False)
-        else:
-            lazy = pl.scan_csv(
-                files,
-                glob=False,
-                try_parse_dates=True,
-                infer_schema_length=None,
-                schema_overrides=types,
-            )
+    table = find(path, folder, key)
+    suffix = _suffix(path, table)
+    if suffix == ".csv":
+        _check_separator(table.files[0])
+    partitions = _partitions(table, types)
+    with reading(table.in_words):
+        lazy = _scanned(table, suffix, partitions, types)
         # Ask a clone: Polars numbers and filters rows while it scans only if the schema of the scan
         # was not asked before.
-        columns = lazy.clone().collect_schema()
-    refuse_own_names(_in_words(files), columns)
-    return lazy
+        columns = lazy.clone().collect_schema().names()
+    refuse_own_names(table.in_words, [name for name in columns if name != PATH])
+    if partitions:
+        lazy = with_partitions(lazy, table, partitions)
+    indexes = [name for name in columns if INDEX_OF_PANDAS.fullmatch(name)]
+    return lazy.drop(indexes) if indexes else lazy
+
+
+def _suffix(path: str, table: TableFiles) -> str:
+    """The suffix of all files; DataError when they have several, or another one."""
+    suffixes = {file.suffix.lower() for file in table.files}
+    if len(suffixes) > 1 or not suffixes <= set(FORMATS):
+        raise DataError(
+            f"{path}: files must all be .parquet or all .csv, got {', '.join(sorted(suffixes))}",
+            remedy="write a glob of one kind, such as 'rows/**/*.parquet'",
+        )
+    return suffixes.pop()
+
+
+def _partitions(
+    table: TableFiles, types: Mapping[str, pl.DataType] | None = None
+) -> list[pl.Series]:
+    """The columns that stand in names of folders only; DataError when files are unlike."""
+    in_files = _columns(table.files[0])
+    _refuse_unlike_files(table, in_files)
+    columns = partition_columns(table, types)
+    refuse_own_names(table.in_words, [column.name for column in columns])
+    return [column for column in columns if column.name not in in_files]
+
+
+def _scanned(
+    table: TableFiles,
+    suffix: str,
+    partitions: Sequence[pl.Series],
+    types: Mapping[str, pl.DataType] | None,
+) -> pl.LazyFrame:
+    """The rows of the files, with the column PATH where there are partitions."""
+    path_column = PATH if partitions else None
+    if suffix == ".parquet":
+        return pl.scan_parquet(
+            list(table.files), glob=False, hive_partitioning=False, include_file_paths=path_column
+        )
+    outside = {column.name for column in partitions}
+    return pl.scan_csv(
+        list(table.files),
+        glob=False,
+        try_parse_dates=True,
+        infer_schema_length=None,
+        schema_overrides={name: of for name, of in (types or {}).items() if name not in outside},
+        include_file_paths=path_column,
+    )
 
 
 def _check_separator(file: Path) -> None:
@@ -133,66 +171,18 @@ def identity(options: Options, folder: Path, contents: FileHasher) -> str:
     return "\n".join(lines)
 
 
-def find(path: str, folder: Path, key: str = ROWS) -> list[Path]:
-    """The files at `path`, from the first base folder that has any.
-
-    DataError names every path that was tried; `key` is where the definition has the path.
-    """
-    bases = _base_folders(path, folder)
-    for base in bases:
-        files = _files(base, path)
-        if files:
-            return files
-    tried = ", ".join(shorten(str(base / path)) for base in bases)
-    raise DataError(
-        f"{key}: '{shorten(path)}' must be a file or a glob of files, "
-        f"found none in any of: {tried}",
-        remedy=_how_to_find(path, bases),
-    )
-
-
-def _files(base: Path, path: str) -> list[Path]:
-    """The file of that path, or the files of a glob in order; none for an invalid path."""
-    if _is(Path.is_file, base / path):
-        return [base / path]
-    if not _GLOB_CHARACTERS & set(path):
-        return []
-    try:
-        return sorted(file for file in base.glob(path.lstrip("/")) if _is(Path.is_file, file))
-    except (OSError, ValueError):  # too long for the file system, or `**` beside a letter
-        return []
-
-
-def _is(kind: Callable[[Path], bool], path: Path) -> bool:
-    try:
-        return kind(path)
-    except OSError:  # too long for the file system, or in a folder that may not be read
-        return False
-
-
-def _how_to_find(path: str, bases: list[Path]) -> str:
-    if any(_is(Path.is_dir, base / path) for base in bases):
-        return f"it is a folder: write a glob of its files, such as '{path.rstrip('/')}/*.parquet'"
-    if any(_is(Path.exists, base / path) for base in bases):
-        return "it is a device, a pipe or a socket: write its rows to a file"
-    if Path(path).is_absolute():
-        return "write the path of a .parquet or .csv file, or a glob such as '/data/rows-*.parquet'"
-    return f"set {DATA_FOLDER} to the folder that holds it, or write an absolute path"
-
-
-def _refuse_unlike_files(files: list[Path]) -> None:
+def _refuse_unlike_files(table: TableFiles, first_columns: dict[str, str]) -> None:
     """DataError when files of one table cannot be read or differ in their columns."""
-    if len(files) == 1:
-        return
-    first, *others = files
-    first_columns = _columns(first)
+    first, *others = table.files
+    wanted = {**_in_folders(table, first), **first_columns}
     problems: list[str] = []
     for file in others:
-        problems += _differences(file, _columns(file), first, first_columns)
+        columns = {**_in_folders(table, file), **_columns(file)}
+        problems += _differences(file, columns, table.name_of(first), wanted)
     if problems:
         raise DataError(
             *problems[:MAX_PROBLEMS],
-            remedy="write the files with the same columns, or name some of them",
+            remedy="write the files with the same columns and types, or name some of them",
         )
 
 
@@ -202,13 +192,19 @@ def _columns(file: Path) -> dict[str, str]:
         if file.suffix.lower() == ".csv":
             schema = pl.scan_csv(file, glob=False, infer_schema=False).collect_schema()
             return dict.fromkeys(schema, "text")
-        return {name: str(dtype) for name, dtype in pl.read_parquet_schema(file).items()}
+        types = pl.read_parquet_schema(file).items()
+    return {name: str(dtype) for name, dtype in types if not INDEX_OF_PANDAS.fullmatch(name)}
+
+
+def _in_folders(table: TableFiles, file: Path) -> dict[str, str]:
+    """What stands in place of a type for the partitions of a file."""
+    return dict.fromkeys(partition_of(table, file), "in the name of a folder")
 
 
 def _differences(
-    file: Path, columns: dict[str, str], first: Path, wanted: dict[str, str]
+    file: Path, columns: dict[str, str], first: str, wanted: dict[str, str]
 ) -> Iterator[str]:
-    where = f"{file}: must have the columns of {first.name}"
+    where = f"{file}: must have the columns of {first}"
     yield from (f"{where}, has no '{name}'" for name in wanted if name not in columns)
     yield from (f"{where}, has '{name}' too" for name in columns if name not in wanted)
     common = [name for name in columns if name in wanted]
@@ -225,22 +221,10 @@ def _have_same_order(names: Sequence[str], wanted: Iterable[str]) -> bool:
     return list(names) == [name for name in wanted if name in chosen]
 
 
-def _in_words(files: list[Path]) -> str:
-    more = f" and {len(files) - 1:,} more" if len(files) > 1 else ""
-    return f"{files[0]}{more}"
-
-
-def _base_folders(path: str, folder: Path) -> list[Path]:
-    if Path(path).is_absolute():
-        return [Path("/")]
-    shared = Path(os.environ.get(DATA_FOLDER) or "../shared/data")
-    return list(dict.fromkeys(base.resolve() for base in (folder, Path.cwd(), shared)))
-
-
 def _contents(contents: FileHasher, path: str, folder: Path, key: str = ROWS) -> str:
-    files = find(path, folder, key)
+    table = find(path, folder, key)
     try:
-        return "\n".join(f"{file.name} {contents.of(file)}" for file in files)
+        return "\n".join(f"{table.name_of(file)} {contents.of(file)}" for file in table.files)
     except OSError as error:
         raise DataError(
             f"{key}: {error.filename or path} cannot be read: {error.strerror}"

@@ -1,0 +1,161 @@
+"""Memory of encoding a partitioned folder of Parquet files, at several sizes.
+
+    python benchmarks/bench_folders.py [--folder FOLDER] [MILLIONS OF ROWS ...]
+
+The rows have eight categorical and three numeric columns, a user and two labels. Scenario and time
+are partitions: folders `tab=home/day=2026-05-03`, a file for each. A process of its own encodes
+every folder; anonymous memory is what it holds beside mapped files. 18 million rows need 3 GB of
+disk in FOLDER, which are freed at the end.
+"""
+
+import argparse
+import multiprocessing
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import product
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from hinet_search.data.prepare import prepare
+from hinet_search.study.data_definition import DataDefinition
+from layout import aligned
+
+MILLION = 1_000_000
+MILLIONS = (2.0, 6.0, 18.0)
+TABS = {"home": 0.6, "search": 0.3, "push": 0.1}
+DAYS = tuple(date(2026, 5, 1) + timedelta(days=day) for day in range(12))
+FIELDS = tuple(f"field_{number}" for number in range(7))
+NUMBERS = ("price", "age", "dwell")
+NUM_IDS, NUM_USERS = 20_000, 200_000
+POLL_SECONDS = 0.02
+# On the disk of the checkout: a folder for temporary files may be memory.
+FOLDER = Path(__file__).resolve().parent.parent / ".benchmarks"
+SPAWN = multiprocessing.get_context("spawn")
+
+
+@dataclass(frozen=True)
+class FolderFigure:
+    """One folder, encoded in a process of its own; megabytes are anonymous, at their highest."""
+
+    num_rows: int
+    num_files: int
+    gigabytes: float
+    seconds: float
+    cpu_seconds: float
+    megabytes: float
+
+
+def bench_folders(folder: Path, millions: tuple[float, ...]) -> Iterator[FolderFigure]:
+    """Write, encode and remove a folder of every size."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for million in millions:
+        with tempfile.TemporaryDirectory(prefix="folders-", dir=folder) as name:
+            write_folder(Path(name) / "rows", round(million * MILLION))
+            yield _figure(Path(name))
+
+
+def write_folder(folder: Path, num_rows: int) -> None:
+    """Write a file for every tab and day; labels carry no signal."""
+    draw = np.random.default_rng(0)
+    for (tab, share), day in product(TABS.items(), DAYS):
+        target = folder / f"tab={tab}" / f"day={day}" / "part-0.parquet"
+        target.parent.mkdir(parents=True)
+        _drawn(draw, round(share * num_rows / len(DAYS))).write_parquet(target)
+
+
+def _drawn(draw: np.random.Generator, size: int) -> pl.DataFrame:
+    columns = {
+        name: (NUM_IDS * draw.random(size) ** 3).astype(np.int32)  # low ids are frequent
+        for name in FIELDS
+    }
+    columns |= {name: draw.lognormal(0, 1, size).astype(np.float32) for name in NUMBERS}
+    columns["user_id"] = draw.integers(0, NUM_USERS, size, dtype=np.int32)
+    click = draw.random(size) < 0.2
+    columns |= {"click": click.astype(np.int8), "order": (click & (draw.random(size) < 0.1))}
+    return pl.DataFrame(columns).with_columns(pl.col("order").cast(pl.Int8))
+
+
+def definition() -> DataDefinition:
+    """Scenario and time are partitions."""
+    return DataDefinition.model_validate(
+        {
+            "source": {"kind": "table", "path": "rows"},
+            "scenario": {"column": "tab"},
+            "tasks": {"click": {"column": "click"}, "order": {"column": "order"}},
+            "features": {"categorical": ["user_id", *FIELDS], "numeric": list(NUMBERS)},
+            "user": "user_id",
+            "time": "day",
+            "split": {"by": "time", "valid_from": str(DAYS[-4]), "test_from": str(DAYS[-2])},
+        }
+    )
+
+
+def _figure(folder: Path) -> FolderFigure:
+    files = list((folder / "rows").glob("**/*.parquet"))
+    ear, say = SPAWN.Pipe(duplex=False)
+    process = SPAWN.Process(target=_encode, args=(say, folder))
+    process.start()
+    highest = 0
+    while not ear.poll() and process.is_alive():
+        highest = max(highest, _anonymous_bytes(process.pid))
+        time.sleep(POLL_SECONDS)
+    num_rows, seconds, cpu_seconds = ear.recv()
+    process.join()
+    return FolderFigure(
+        num_rows=num_rows,
+        num_files=len(files),
+        gigabytes=sum(file.stat().st_size for file in files) / 1e9,
+        seconds=seconds,
+        cpu_seconds=cpu_seconds,
+        megabytes=highest / 2**20,
+    )
+
+
+def _encode(say: Connection, folder: Path) -> None:
+    began, cpu_began = time.perf_counter(), time.process_time()
+    dataset = prepare(definition(), folder, folder / "cache", lambda _: None)
+    seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu_began
+    say.send((sum(dataset.record.rows), seconds, cpu_seconds))
+
+
+def _anonymous_bytes(process_id: int | None) -> int:
+    """Bytes that a process holds beside mapped files; 0 when it is gone."""
+    try:
+        lines = Path(f"/proc/{process_id}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Anonymous:"))
+
+
+def table(figures: list[FolderFigure]) -> str:
+    """The figures as text, a line for each folder."""
+    lines = [("rows", "files", "GB", "seconds", "of CPU", "peak anonymous MB", "bytes a row more")]
+    before = None
+    for figure in figures:
+        more = ""
+        if before is not None:
+            rows = figure.num_rows - before.num_rows
+            more = f"{(figure.megabytes - before.megabytes) * 2**20 / rows:.0f}"
+        cells = (f"{figure.gigabytes:.2f}", f"{figure.seconds:.0f}", f"{figure.cpu_seconds:.0f}")
+        memory = f"{figure.megabytes:,.0f}"
+        lines.append((f"{figure.num_rows:,}", str(figure.num_files), *cells, memory, more))
+        before = figure
+    return aligned(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("millions", nargs="*", type=float, default=list(MILLIONS))
+    parser.add_argument("--folder", type=Path, default=FOLDER)
+    arguments = parser.parse_args()
+    print(table(list(bench_folders(arguments.folder, tuple(arguments.millions)))))
+
+
+if __name__ == "__main__":
+    main()

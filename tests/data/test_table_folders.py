@@ -1,0 +1,242 @@
+"""Tables in folders: which files are read, columns of partitions, and what is refused."""
+
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+from tables import definition, shop
+
+from hinet_search.common.errors import DataError
+from hinet_search.data import prepare as preparing
+from hinet_search.data.fingerprint import FileHasher
+from hinet_search.data.prepare import prepare
+from hinet_search.data.rows import Rows
+from hinet_search.data.sources.table import Options, identity, load, scan
+from hinet_search.study.data_definition import DataDefinition, SourceDefinition
+
+
+def write(path: Path, **columns: list[object]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frame = pl.DataFrame(columns)
+    frame.write_csv(path) if path.suffix == ".csv" else frame.write_parquet(path)
+
+
+def read(path: str, folder: Path) -> pl.DataFrame:
+    return load(Options(path=path), folder, folder).collect()
+
+
+def identity_of(folder: Path, path: str = "rows") -> str:
+    return identity(Options(path=path), folder, FileHasher(folder, print))
+
+
+@pytest.fixture
+def days(tmp_path: Path) -> Path:
+    """A folder with a file of each of two days, and what Spark leaves beside them."""
+    for day, value in (("2026-05-03", 1), ("2026-05-04", 2)):
+        write(tmp_path / "rows" / f"day={day}" / "part-0.parquet", x=[value])
+        (tmp_path / "rows" / f"day={day}" / ".part-0.parquet.crc").write_text("crc")
+    (tmp_path / "rows" / "_SUCCESS").touch()
+    (tmp_path / "rows" / "_metadata").write_text("old")
+    write(tmp_path / "rows" / "_temporary" / "0" / "part-9.parquet", x=[9])
+    write(tmp_path / "rows" / ".ipynb_checkpoints" / "part-0.parquet", x=[9])
+    return tmp_path
+
+
+@pytest.mark.parametrize("path", ["rows", "rows/", "rows/**/*.parquet", "rows/*/*.parquet"])
+def test_a_folder_is_read_without_what_its_writer_left_beside_the_data(
+    path: str, days: Path
+) -> None:
+    assert read(path, days)["x"].to_list() == [1, 2]
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+def test_partitions_are_columns_of_whole_numbers_dates_or_texts(
+    suffix: str, tmp_path: Path
+) -> None:
+    for hour, city in ((9, "a%2Fb"), (10, "7 b")):
+        folder = tmp_path / "rows" / "day=2026-05-03" / f"hour={hour}" / f"city={city}"
+        write(folder / f"part-0.{suffix}", x=[hour])
+    expected = pl.DataFrame(
+        {
+            "x": [10, 9],
+            "day": [date(2026, 5, 3)] * 2,
+            "hour": [10, 9],
+            "city": ["7 b", "a/b"],
+        }
+    )
+    assert_frame_equal(read("rows", tmp_path), expected)
+
+
+def test_a_partition_without_a_value_is_missing(tmp_path: Path) -> None:
+    write(tmp_path / "rows" / "hour=__HIVE_DEFAULT_PARTITION__" / "a.parquet", x=[1])
+    write(tmp_path / "rows" / "hour=7" / "a.parquet", x=[2])
+    assert read("rows", tmp_path)["hour"].to_list() == [7, None]
+
+
+def test_a_column_of_the_files_counts_more_than_the_name_of_their_folder(tmp_path: Path) -> None:
+    write(tmp_path / "rows" / "hour=7" / "a.parquet", x=[1], hour=["seven"])
+    assert read("rows", tmp_path)["hour"].to_list() == ["seven"]
+
+
+def test_folders_above_the_table_are_no_partitions(tmp_path: Path) -> None:
+    write(tmp_path / "user=ann" / "rows" / "a.parquet", x=[1])
+    assert read("rows", tmp_path / "user=ann").columns == ["x"]
+
+
+def test_partitions_have_the_types_of_training_when_new_rows_are_scored(days: Path) -> None:
+    lazy = scan("rows", days, "rows", {"day": pl.String()})
+    assert lazy.collect()["day"].to_list() == ["2026-05-03", "2026-05-04"]
+
+
+def test_the_index_of_pandas_is_no_column(tmp_path: Path) -> None:
+    write(tmp_path / "rows" / "a.parquet", x=[1], __index_level_0__=[5])
+    write(tmp_path / "rows" / "b.parquet", x=[2])
+    assert read("rows", tmp_path).columns == ["x"]
+
+
+def test_a_file_that_is_added_removed_changed_or_moved_changes_the_identity(days: Path) -> None:
+    seen = [identity_of(days)]
+    write(days / "rows" / "day=2026-05-05" / "part-0.parquet", x=[3])
+    seen.append(identity_of(days))
+    write(days / "rows" / "day=2026-05-05" / "part-0.parquet", x=[4])
+    seen.append(identity_of(days))
+    (days / "rows" / "day=2026-05-05").rename(days / "rows" / "day=2026-05-06")
+    seen.append(identity_of(days))
+    (days / "rows" / "day=2026-05-03" / "part-0.parquet").unlink()
+    seen.append(identity_of(days))
+    assert len(set(seen)) == len(seen)
+
+
+def test_what_a_writer_leaves_beside_the_data_does_not_change_the_identity(days: Path) -> None:
+    before = identity_of(days)
+    (days / "rows" / "_SUCCESS").write_text("again")
+    assert identity_of(days) == before
+
+
+def test_the_same_folder_elsewhere_has_the_same_identity(days: Path, tmp_path: Path) -> None:
+    before = identity_of(days)
+    (days / "rows").rename(days / "others")
+    assert identity_of(days, "others") == before
+
+
+def refused(path: str, folder: Path) -> DataError:
+    with pytest.raises(DataError) as caught:
+        read(path, folder)
+    return caught.value
+
+
+def test_a_folder_without_tables_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "rows" / "_SUCCESS").touch()
+    error = refused("rows", tmp_path)
+    assert "must be a file, a folder or a glob of files, found none" in error.problems[0]
+    assert (
+        error.remedy == "the folder holds no .parquet or .csv file: name the folder of the tables"
+    )
+
+
+def test_a_folder_that_holds_other_files_is_refused(days: Path) -> None:
+    (days / "rows" / "notes.txt").touch()
+    error = refused("rows", days)
+    assert error.problems == (
+        f"data.source.path: a folder must hold .parquet or .csv files, got {days}/rows/notes.txt",
+    )
+    assert error.remedy.startswith("move it away, or write a glob of the tables")
+
+
+def test_a_folder_of_parquet_and_csv_files_is_refused(days: Path) -> None:
+    write(days / "rows" / "day=2026-05-04" / "part-1.csv", x=[1])
+    error = refused("rows", days)
+    assert error.problems == ("rows: files must all be .parquet or all .csv, got .csv, .parquet",)
+    assert error.remedy == "write a glob of one kind, such as 'rows/**/*.parquet'"
+
+
+def test_files_of_a_folder_with_other_types_are_named_both_with_the_column(days: Path) -> None:
+    write(days / "rows" / "day=2026-05-04" / "part-0.parquet", x=[0.5])
+    (problem,) = refused("rows", days).problems
+    assert problem == (
+        f"{days}/rows/day=2026-05-04/part-0.parquet: must have the columns of "
+        "day=2026-05-03/part-0.parquet, but 'x' is Float64 in place of Int64"
+    )
+
+
+def test_files_in_folders_of_other_keys_are_refused(days: Path) -> None:
+    write(days / "rows" / "part-0.parquet", x=[3])
+    (problem,) = refused("rows", days).problems
+    assert problem == (
+        f"{days}/rows/part-0.parquet: must have the columns of day=2026-05-03/part-0.parquet, "
+        "has no 'day'"
+    )
+
+
+@pytest.mark.parametrize(("folder", "kind"), [("_delta_log", "Delta"), (".hoodie", "Hudi")])
+def test_a_table_that_keeps_old_versions_is_refused(folder: str, kind: str, days: Path) -> None:
+    (days / "rows" / folder).mkdir()
+    error = refused("rows", days)
+    assert f"is a {kind} table, whose folder also holds files of older versions" in str(error)
+    assert error.remedy == "write the rows of one version into a folder of Parquet files"
+
+
+def test_a_link_to_a_folder_around_it_is_refused(days: Path) -> None:
+    (days / "rows" / "again").symlink_to(days / "rows")
+    assert "again is a link to a folder that holds it" in str(refused("rows", days))
+
+
+def test_a_key_that_is_reserved_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "rows" / "hinet-search: x=1" / "a.parquet", x=[1])
+    assert "names of columns must not begin with" in str(refused("rows", tmp_path))
+
+
+@pytest.fixture
+def partitioned(tmp_path: Path) -> DataDefinition:
+    """The shop, its rows in two folders."""
+    frame = shop()
+    half = len(frame) // 2
+    for part, rows in enumerate((frame.head(half), frame.tail(-half))):
+        (tmp_path / "shop" / f"part={part}").mkdir(parents=True)
+        rows.write_parquet(tmp_path / "shop" / f"part={part}" / "0.parquet")
+    source = SourceDefinition.model_validate({"kind": "table", "path": "shop"})
+    return definition().model_copy(update={"source": source})
+
+
+def while_rows_are_read(monkeypatch: pytest.MonkeyPatch, change: Path) -> None:
+    """Write a file when the rows have been read."""
+    read_rows = preparing.read_rows
+
+    def read_then_change(definition: DataDefinition, folder: Path, cache: Path) -> Rows:
+        rows = read_rows(definition, folder, cache)
+        shop().head(1).write_parquet(change)
+        return rows
+
+    monkeypatch.setattr(preparing, "read_rows", read_then_change)
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [("0.parquet", "part=1/0.parquet changed"), ("1.parquet", "files were added or removed")],
+)
+def test_files_that_change_while_they_are_read_are_noticed(
+    file: str,
+    words: str,
+    partitioned: DataDefinition,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    while_rows_are_read(monkeypatch, tmp_path / "shop" / "part=1" / file)
+    with pytest.raises(DataError, match=words) as caught:
+        prepare(partitioned, tmp_path, tmp_path / "cache", lambda _: None)
+    assert caught.value.remedy == "run the command again when nothing writes to them"
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_folder_is_encoded_like_one_file_of_its_rows(
+    partitioned: DataDefinition, tmp_path: Path
+) -> None:
+    shop().write_parquet(tmp_path / "shop.parquet")
+    of_folder = prepare(partitioned, tmp_path, tmp_path / "cache", lambda _: None)
+    of_file = prepare(definition(), tmp_path, tmp_path / "cache", lambda _: None)
+    assert of_folder.fingerprint != of_file.fingerprint
+    assert (of_folder.train.ids_RF == of_file.train.ids_RF).all()
+    assert (of_folder.test.labels_RT == of_file.test.labels_RT).all()
