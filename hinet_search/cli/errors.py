@@ -61,7 +61,8 @@ def report_error(error: BaseException, context: click.Context) -> int:
     if context.find_root().params.get("debug"):
         import traceback
 
-        echo_error("".join(traceback.format_exception(error)).rstrip("\n"))
+        text = "".join(traceback.format_exception(error)).rstrip("\n")
+        echo_error(SECRET.sub("***", text))
     elif not isinstance(known, ReaderClosed):
         show_error(known, context)
     return known.exit_code

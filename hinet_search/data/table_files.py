@@ -62,6 +62,16 @@ def find(path: str, folder: Path, key: str) -> TableFiles:
     )
 
 
+def find_file(path: str, folder: Path, key: str) -> Path:
+    """The file at `path`, from the first base folder that has it; DataError when none has."""
+    bases = _base_folders(path, folder)
+    for base in bases:
+        if _is(Path.is_file, base / path):
+            return base / path
+    tried = ", ".join(shorten(str(base / path)) for base in bases)
+    raise DataError(f"{key}: '{shorten(path)}' must be a file, found none in any of: {tried}")
+
+
 def _base_folders(path: str, folder: Path) -> list[Path]:
     if Path(path).is_absolute():
         return [ROOT]

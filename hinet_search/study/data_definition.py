@@ -28,9 +28,9 @@ class SourceDefinition(BaseModel):
 
     @property
     def in_words(self) -> str:
-        """The kind, followed by all text options such as the path."""
+        """The kind, followed by all text options such as the path, in one line."""
         texts = [value for value in self.options.values() if isinstance(value, str)]
-        return " ".join([self.kind, *texts])
+        return " ".join([self.kind, *" ".join(texts).split()])
 
 
 class ScenarioDefinition(Frozen):

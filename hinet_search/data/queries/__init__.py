@@ -1,0 +1,1 @@
+"""Rows of SQL databases: address, engines, and the rows that are kept."""

@@ -1,0 +1,75 @@
+"""SQL: rows of a query, which is run once; its rows are kept in the cache and are then a table."""
+
+import os
+import re
+from pathlib import Path
+
+import polars as pl
+from pydantic import ConfigDict, field_validator, model_validator
+
+from hinet_search.common.frozen_model import Frozen, Text
+from hinet_search.data.fingerprint import FileHasher
+from hinet_search.data.queries.address import filled_in, refuse_written_password
+from hinet_search.data.queries.kept_rows import Query, keep_rows, scan_kept
+
+_TABLE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*){0,2}", re.ASCII)
+
+
+class Options(Frozen):
+    """`query` is sent to the database at `url`; `table: shown` is short for SELECT * FROM shown.
+
+    The query is run once, and its rows are kept in the cache. `snapshot` is a name for what it
+    returned, such as the date: under another name it is run again. Variables of the environment
+    stand in the URL as `${NAME}`; a password in the file is refused.
+    """
+
+    model_config = ConfigDict(hide_input_in_errors=True)  # an address may hold a password
+
+    url: Text
+    query: Text | None = None
+    table: Text | None = None
+    snapshot: str = ""
+
+    @field_validator("url")
+    @classmethod
+    def _without_password(cls, url: str) -> str:
+        refuse_written_password(url)
+        return url
+
+    @model_validator(mode="after")
+    def _query_or_table(self) -> "Options":
+        if (self.query is None) == (self.table is None):
+            raise ValueError("a source of SQL needs one of 'query' and 'table'")
+        if self.table is not None and not _TABLE.fullmatch(self.table):
+            raise ValueError(
+                f"table must be a name such as shown or shop.shown, got {self.table!r}; "
+                "for others write a query"
+            )
+        return self
+
+
+def load(options: Options, folder: Path, cache: Path) -> pl.LazyFrame:
+    """The rows that are kept; the query is run where there are none.
+
+    Errors are those of `identity`.
+    """
+    query = _query(options)
+    return scan_kept(query, cache, keep_rows(query, folder, cache, lambda _: None))
+
+
+def identity(options: Options, folder: Path, contents: FileHasher) -> str:
+    """The address without user and password, the query, and the hash of the rows in their order.
+
+    Errors: DataError when the query fails, returns no rows or types that tables do not have;
+    EnvironmentFault when the database cannot be reached, its driver is missing, or rows cannot be
+    kept; ConfigurationError for a variable that is not set.
+    """
+    query = _query(options)
+    kept = keep_rows(query, folder, contents.cache, contents.say)
+    return f"{query.address.shown}\n{query.text}\n{kept.num_rows} {kept.content}"
+
+
+def _query(options: Options) -> Query:
+    text = options.query or f"SELECT * FROM {options.table}"  # noqa: S608 -- its form was checked
+    text = text.strip().rstrip(";")
+    return Query(filled_in(options.url, os.environ), text, options.snapshot)
