@@ -55,8 +55,18 @@ def with_partitions(
 ) -> pl.LazyFrame:
     """The rows with the value of each column for their file, which PATH names; PATH is dropped."""
     paths = pl.Series([str(file) for file in table.files])
-    values = [
-        pl.col(PATH).replace_strict(paths, column, return_dtype=column.dtype).alias(column.name)
-        for column in columns
-    ]
+    values = [_of_files(paths, column) for column in columns]
     return lazy.with_columns(values).drop(PATH)
+
+
+def _of_files(paths: pl.Series, column: pl.Series) -> pl.Expr:
+    """The value of `column` (F,) for the file in PATH.
+
+    Batch by batch: a lazy replacement is a join, which holds all rows.
+    """
+
+    def value_of(files: pl.Series) -> pl.Series:
+        return files.replace_strict(paths, column, return_dtype=column.dtype)
+
+    values = pl.col(PATH).map_batches(value_of, return_dtype=column.dtype, is_elementwise=True)
+    return values.alias(column.name)

@@ -27,15 +27,13 @@ class ContentHash:
             of_sizes, of_values = self._columns.setdefault(
                 name, (hashlib.blake2b(), hashlib.blake2b())
             )
-            of_sizes.update(values.is_null().to_numpy().tobytes())
-            if isinstance(values.dtype, pl.Null):
-                continue
-            if _has_fixed_width(values.dtype):
-                physical_R = values.to_physical().fill_null(_zero(values)).to_numpy()
-                of_values.update(np.ascontiguousarray(physical_R).tobytes())
+            if isinstance(values.dtype, pl.Null) or _has_fixed_width(values.dtype):
+                of_sizes.update(values.is_null().to_numpy().tobytes())
+                of_values.update(_bytes_of(values))
             else:
-                texts = _as_texts(values).fill_null("")
-                of_sizes.update(texts.str.len_bytes().cast(pl.UInt64).to_numpy().tobytes())
+                texts = _as_texts(values)
+                sizes_R = texts.str.len_bytes().cast(pl.Int64).fill_null(-1).to_numpy()
+                of_sizes.update(np.ascontiguousarray(sizes_R).tobytes())
                 of_values.update(texts.str.join("").item().encode())
 
     def digest(self) -> str:
@@ -50,8 +48,12 @@ def _has_fixed_width(dtype: pl.DataType) -> bool:
     return dtype.is_numeric() or dtype.is_temporal() or isinstance(dtype, pl.Boolean)
 
 
-def _zero(values: pl.Series) -> int | bool:
-    return False if isinstance(values.dtype, pl.Boolean) else 0
+def _bytes_of(values: pl.Series) -> bytes:
+    """The values, zeros where they are missing."""
+    if isinstance(values.dtype, pl.Null):
+        return b""
+    zero = False if isinstance(values.dtype, pl.Boolean) else 0
+    return np.ascontiguousarray(values.to_physical().fill_null(zero).to_numpy()).tobytes()
 
 
 def _as_texts(values: pl.Series) -> pl.Series:

@@ -5,7 +5,7 @@ engine that SQLAlchemy knows by an installed dialect, give rows of Python values
 """
 
 import importlib.util
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ URL_KEY, QUERY_KEY = "data.source.url", "data.source.query"
 PACKAGES = {"duckdb": "duckdb", "postgresql": "psycopg[binary]", "mysql": "mysqlclient"}
 READ_ONLY = "-c default_transaction_read_only=on"  # of PostgreSQL's client library
 
-Batches = Iterator[pa.RecordBatch]
+Batches = Generator[pa.RecordBatch]  # closing it closes the connection
 
 
 def batches(address: QueryAddress, query: str, folder: Path) -> Batches:
@@ -121,13 +121,12 @@ def _rows(address: QueryAddress, url: URL, query: str) -> Batches:
         if not result.returns_rows:
             raise DataError(f"{QUERY_KEY}: must return rows, as SELECT does")
         names = list(result.keys())
-        yield _batch(names, [])
         while rows := result.fetchmany(BATCH_ROWS):
             yield _batch(names, rows)
 
 
 def _batch(names: Sequence[str], rows: Sequence[Any]) -> pa.RecordBatch:
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+    columns = zip(*rows, strict=True)
     arrays = [_array(name, values) for name, values in zip(names, columns, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, names=list(names))
 

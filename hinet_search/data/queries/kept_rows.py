@@ -7,12 +7,12 @@
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
-import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
 from hinet_search.common.errors import DataError, EnvironmentFault
@@ -105,29 +105,36 @@ def _read_manifest(folder: Path) -> KeptRows | None:
 def _write_parts(folder: Path, query: Query, study: Path, say: Say) -> None:
     """Write a file for every batch; those of other types than all together are written again."""
     types: dict[str, pl.DataType] = {}
-    num_rows, last_news = 0, time.monotonic()
-    for number, frame in enumerate(_frames(batches(query.address, query.text, study))):
-        types = {
-            name: common_type(name, types.get(name, dtype), dtype)
-            for name, dtype in frame.schema.items()
-        }
-        frame.write_parquet(_part(folder, number))
-        num_rows += len(frame)
-        if time.monotonic() - last_news > SECONDS_BETWEEN_NEWS:
-            say(f"read {num_rows:,} rows")
-            last_news = time.monotonic()
-    if num_rows == 0:
+    news = _News(say)
+    with closing(batches(query.address, query.text, study)) as read:
+        for number, batch in enumerate(read):
+            frame = plain_frame(batch)
+            types = {
+                name: common_type(name, types.get(name, dtype), dtype)
+                for name, dtype in frame.schema.items()
+            }
+            frame.write_parquet(folder / f"part-{number:05}.parquet")
+            news.add(len(frame))
+    if news.num_rows == 0:
         raise DataError(f"{QUERY_KEY}: must return rows, got none")
     for file in sorted(folder.iterdir()):
         if pl.read_parquet_schema(file) != types:
             pl.read_parquet(file).cast(pl.Schema(types)).write_parquet(file)
 
 
-def _frames(parts: Iterator[pa.RecordBatch]) -> Iterator[pl.DataFrame]:
-    for batch in parts:
-        frame = plain_frame(batch)
-        if not frame.is_empty():
-            yield frame
+@dataclass
+class _News:
+    """Counts rows, and says so now and then."""
+
+    say: Say
+    num_rows: int = 0
+    said_at: float = field(default_factory=time.monotonic)
+
+    def add(self, num_rows: int) -> None:
+        self.num_rows += num_rows
+        if num_rows and time.monotonic() - self.said_at > SECONDS_BETWEEN_NEWS:
+            self.say(f"read {self.num_rows:,} rows")
+            self.said_at = time.monotonic()
 
 
 def _write_manifest(folder: Path) -> KeptRows:
@@ -140,7 +147,3 @@ def _write_manifest(folder: Path) -> KeptRows:
     )
     (folder / MANIFEST).write_bytes(_KEPT.dump_json(kept))
     return kept
-
-
-def _part(folder: Path, number: int) -> Path:
-    return folder / f"part-{number:05}.parquet"
