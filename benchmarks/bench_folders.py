@@ -3,13 +3,14 @@
     python benchmarks/bench_folders.py [--folder FOLDER] [MILLIONS OF ROWS ...]
 
 The rows have eight categorical and three numeric columns, a user and two labels. Scenario and time
-are partitions: folders `tab=home/day=2026-05-03`, a file for each. A process of its own encodes
-every folder; anonymous memory is what it holds beside mapped files. 18 million rows need 3 GB of
-disk in FOLDER, which are freed at the end.
+are partitions: folders `tab=home/day=2026-05-03`, a file for each. The same rows are also encoded
+from one file with these two columns. A process of its own encodes each; anonymous memory is what it
+holds beside mapped files. 18 million rows need 3 GB of disk in FOLDER, which are freed at the end.
 """
 
 import argparse
 import multiprocessing
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ import numpy as np
 import polars as pl
 
 from hinet_search.data.prepare import prepare
+from hinet_search.data.sources.table import scan
 from hinet_search.study.data_definition import DataDefinition
 from layout import aligned
 
@@ -41,7 +43,10 @@ SPAWN = multiprocessing.get_context("spawn")
 
 @dataclass(frozen=True)
 class FolderFigure:
-    """One folder, encoded in a process of its own; megabytes are anonymous, at their highest."""
+    """Rows encoded in a process of its own; megabytes are anonymous, at their highest.
+
+    `one_file_megabytes` are those of the same rows in one file.
+    """
 
     num_rows: int
     num_files: int
@@ -49,6 +54,7 @@ class FolderFigure:
     seconds: float
     cpu_seconds: float
     megabytes: float
+    one_file_megabytes: float
 
 
 def bench_folders(folder: Path, millions: tuple[float, ...]) -> Iterator[FolderFigure]:
@@ -81,11 +87,11 @@ def _drawn(draw: np.random.Generator, size: int) -> pl.DataFrame:
     return pl.DataFrame(columns).with_columns(pl.col("order").cast(pl.Int8))
 
 
-def definition() -> DataDefinition:
+def definition(path: str) -> DataDefinition:
     """Scenario and time are partitions."""
     return DataDefinition.model_validate(
         {
-            "source": {"kind": "table", "path": "rows"},
+            "source": {"kind": "table", "path": path},
             "scenario": {"column": "tab"},
             "tasks": {"click": {"column": "click"}, "order": {"column": "order"}},
             "features": {"categorical": ["user_id", *FIELDS], "numeric": list(NUMBERS)},
@@ -98,28 +104,38 @@ def definition() -> DataDefinition:
 
 def _figure(folder: Path) -> FolderFigure:
     files = list((folder / "rows").glob("**/*.parquet"))
-    ear, say = SPAWN.Pipe(duplex=False)
-    process = SPAWN.Process(target=_encode, args=(say, folder))
-    process.start()
-    highest = 0
-    while not ear.poll() and process.is_alive():
-        highest = max(highest, _anonymous_bytes(process.pid))
-        time.sleep(POLL_SECONDS)
-    num_rows, seconds, cpu_seconds = ear.recv()
-    process.join()
+    megabytes, (num_rows, seconds, cpu_seconds) = _encoded(folder, "rows")
+    scan("rows", folder).sink_parquet(folder / "rows.parquet")
+    one_file_megabytes, _ = _encoded(folder, "rows.parquet")
     return FolderFigure(
         num_rows=num_rows,
         num_files=len(files),
         gigabytes=sum(file.stat().st_size for file in files) / 1e9,
         seconds=seconds,
         cpu_seconds=cpu_seconds,
-        megabytes=highest / 2**20,
+        megabytes=megabytes,
+        one_file_megabytes=one_file_megabytes,
     )
 
 
-def _encode(say: Connection, folder: Path) -> None:
+def _encoded(folder: Path, path: str) -> tuple[float, tuple[int, float, float]]:
+    """Encode in a process: its megabytes, and the rows, seconds and seconds of CPU."""
+    ear, say = SPAWN.Pipe(duplex=False)
+    process = SPAWN.Process(target=_encode, args=(say, folder, path))
+    process.start()
+    highest = 0
+    while not ear.poll() and process.is_alive():
+        highest = max(highest, _anonymous_bytes(process.pid))
+        time.sleep(POLL_SECONDS)
+    told: tuple[int, float, float] = ear.recv()
+    process.join()
+    shutil.rmtree(folder / "cache")
+    return highest / 2**20, told
+
+
+def _encode(say: Connection, folder: Path, path: str) -> None:
     began, cpu_began = time.perf_counter(), time.process_time()
-    dataset = prepare(definition(), folder, folder / "cache", lambda _: None)
+    dataset = prepare(definition(path), folder, folder / "cache", lambda _: None)
     seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu_began
     say.send((sum(dataset.record.rows), seconds, cpu_seconds))
 
@@ -135,18 +151,20 @@ def _anonymous_bytes(process_id: int | None) -> int:
 
 def table(figures: list[FolderFigure]) -> str:
     """The figures as text, a line for each folder."""
-    lines = [("rows", "files", "GB", "seconds", "of CPU", "peak anonymous MB", "bytes a row more")]
-    before = None
-    for figure in figures:
-        more = ""
-        if before is not None:
-            rows = figure.num_rows - before.num_rows
-            more = f"{(figure.megabytes - before.megabytes) * 2**20 / rows:.0f}"
-        cells = (f"{figure.gigabytes:.2f}", f"{figure.seconds:.0f}", f"{figure.cpu_seconds:.0f}")
-        memory = f"{figure.megabytes:,.0f}"
-        lines.append((f"{figure.num_rows:,}", str(figure.num_files), *cells, memory, more))
-        before = figure
-    return aligned(lines)
+    head = ("rows", "files", "GB", "seconds", "of CPU", "anonymous MB", "of one file, MB")
+    return aligned([head, *map(_line, figures)])
+
+
+def _line(figure: FolderFigure) -> tuple[str, ...]:
+    return (
+        f"{figure.num_rows:,}",
+        str(figure.num_files),
+        f"{figure.gigabytes:.2f}",
+        f"{figure.seconds:.0f}",
+        f"{figure.cpu_seconds:.0f}",
+        f"{figure.megabytes:,.0f}",
+        f"{figure.one_file_megabytes:,.0f}",
+    )
 
 
 def main() -> None:

@@ -61,7 +61,7 @@ class Prediction:
 def score_table(exported: ExportedModel, path: str, to: Path) -> Prediction:
     """Score the rows of a table and write keys and scores, in the order of the rows.
 
-    The table is Parquet or CSV, one file or a glob.
+    The table is Parquet or CSV, one file, a folder or a glob.
     Errors: DataError when columns or values are not as in training, EnvironmentFault when a file
     cannot be written or memory runs out.
     """

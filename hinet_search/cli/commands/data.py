@@ -92,8 +92,8 @@ def init_command(
     name: str | None,
     force: bool,  # noqa: FBT001  click passes flags by name
 ) -> None:
-    """Read TABLE (Parquet or CSV) and write data/NAME.yaml and studies/NAME.yaml,
-    with the reasons as comments.
+    """Read TABLE (Parquet or CSV, a file, a folder or a glob) and write data/NAME.yaml and
+    studies/NAME.yaml, with the reasons as comments.
 
     Label, scenario, user, item, time and outcomes are guessed from names, types and values. Guesses
     to review are marked `# check:`; `hinet-search check` lists them.
