@@ -177,7 +177,11 @@ def _other_lines(guesses: ColumnRoles, rare: Sequence[ColumnRole]) -> Iterator[s
 def _split_line(split: ColumnRole | None, cuts: tuple[str, str] | None) -> str:
     if split is not None:
         parts = parts_of([value for value, _ in split.column.values])
-        renamed = [f"{part}: {quoted(value)}" for part, value in parts.items() if part != value]
+        renamed = [
+            f"{part}: {_value(value, split.column)}"
+            for part, value in parts.items()
+            if part != value
+        ]
         keys = ", ".join(["by: column", f"column: {quoted(split.column.name)}", *renamed])
         return _with_comment(f"split: {{{keys}}}", split)
     if cuts is not None:

@@ -94,6 +94,7 @@ def test_the_draft_doubts_a_column_and_leaves_out_the_scenario_under_another_nam
             "is_click": DRAW.integers(0, 2, 4000),
             "age": AGES,
             "group": SCENARIO.replace_strict([0, 1, 2], ["old", "mid", "young"]),
+            "app": SCENARIO.replace_strict([0, 1, 2], ["phone", "phone", "web"]),
             "price": DRAW.random(4000),
         }
     )
@@ -108,3 +109,5 @@ def test_the_draft_doubts_a_column_and_leaves_out_the_scenario_under_another_nam
         "#   group: the scenario under another name: models are told the scenario anyway\n" in text
     )
     assert "- group" not in text
+    assert "#   app: follows from the scenario, which models are told anyway\n" in text
+    assert "- app" not in text

@@ -254,3 +254,37 @@ def test_a_split_by_time_cuts_near_70_and_85_percent(
     moments: list[object], cuts: tuple[str, str] | None
 ) -> None:
     assert cut_points(pl.DataFrame({"at": moments}).lazy(), "at") == cuts
+
+
+def odd_parts() -> list[pl.DataFrame]:
+    table = pl.read_parquet(write_odd_table(Path()))
+    return [table.head(3000), table.tail(-3000)]
+
+
+def test_a_folder_of_partitions_is_looked_at_like_a_table(folder: Path) -> None:
+    for number, part in enumerate(odd_parts(), start=18):
+        (folder / "shown" / f"week={number}").mkdir(parents=True)
+        part.write_parquet(folder / "shown" / f"week={number}" / "part-0.parquet")
+    written = write_draft(Path("shown"), None, force=False)
+    assert written.files == (Path("data/shown.yaml"), Path("studies/shown.yaml"))
+    text = Path("data/shown.yaml").read_text()
+    assert 'source: {kind: table, path: "../shown"}' in text
+    assert "    - week   # 2 values\n" in text
+    study = load_study("studies/shown.yaml")
+    record = prepare(study.spec.data, study.folder, folder / "cache", lambda _: None).record
+    assert sum(record.rows) == 5992
+
+
+def test_a_numbered_split_is_written_with_its_numbers_to_check(folder: Path) -> None:
+    table = pl.read_parquet(write_odd_table(Path()))
+    numbers = pl.Series("fold", [0, 0, 0, 1, 2]).sample(len(table), with_replacement=True, seed=1)
+    table.with_columns(numbers).write_parquet("folds.parquet")
+    write_draft(Path("folds.parquet"), None, force=False)
+    (line,) = [
+        line for line in Path("data/folds.yaml").read_text().splitlines() if "split:" in line
+    ]
+    assert line.startswith(
+        "split: {by: column, column: fold, train: 0, valid: 1, test: 2}   # check: 3 values; "
+        "is 0 train, 1 valid and 2 test?"
+    )
+    load_study("studies/folds.yaml")

@@ -16,6 +16,7 @@ from hinet_search.data.guess.column_facts import (
     name_reason,
     unusable_reason,
 )
+from hinet_search.data.guess.split_columns import find_split, split_reason
 from hinet_search.data.raw_values import listed
 from hinet_search.study.data_definition import truth_column
 
@@ -81,13 +82,17 @@ def guess_roles(columns: Sequence[ColumnFacts], known: KnownRoles | None = None)
     given = {column.name: ColumnRole(column, "given") for column in columns}
     useless = _reasons(_without(columns, map(given.get, known.columns)), _why_useless)
     useful = [column for column in columns if column.name not in {*useless, *known.columns}]
-    tasks = [given[name] for name in known.tasks.values()] or _tasks(useful)
+    split = given.get(known.split) or _split(useful)
+    useful = _without(useful, [split])
+    useless |= _reasons(useful, split_reason)
+    useful = [column for column in useful if column.name not in useless]
+    labels = [column for column in useful if not _is_id(column)]
+    tasks = [given[name] for name in known.tasks.values()] or _tasks(labels)
     other_tasks = _named_tasks(useful) if known.tasks else []
     candidates = _without(useful, [*tasks, *other_tasks])
-    split = given.get(known.split) or _split(candidates)
-    candidates = _without(candidates, [split])
-    scenario = given.get(known.scenario) or _scenario(candidates)
-    scenario = scenario or _single_scenario(columns, candidates) or _unnamed_scenario(candidates)
+    places = [column for column in candidates if not _is_id(column)]
+    scenario = given.get(known.scenario) or _scenario(places)
+    scenario = scenario or _single_scenario(columns, places) or _unnamed_scenario(places)
     time = _given_time(given[known.time]) if known.time else _time(candidates)
     user = given.get(known.user) or _id_column(candidates, names.USER_WORDS, scenario)
     others = _without(candidates, [user])
@@ -161,6 +166,11 @@ def _without(
 def _has_word(column: ColumnFacts, words: str) -> bool:
     """Whether the column's name has one of the words."""
     return names.has_word(column.name, words)
+
+
+def _is_id(column: ColumnFacts) -> bool:
+    """Whether it is the id of a user or an item by its name: no label and no scenario."""
+    return names.is_id_of(column.name, f"{names.USER_WORDS} {names.ITEM_WORDS}")
 
 
 def _names(columns: Sequence[ColumnFacts]) -> str:
@@ -255,17 +265,8 @@ def _positive_rate(column: ColumnFacts) -> float:
 
 
 def _split(columns: Sequence[ColumnFacts]) -> ColumnRole | None:
-    """The column that says train, valid or test in every row; one named like a split first."""
-    splits = []
-    for column in columns:
-        values = [value for value, _ in column.values]
-        if len(names.parts_of(values)) == 3:
-            splits.append(column)
-    if not splits:
-        return None
-    splits.sort(key=lambda column: not _has_word(column, names.SPLIT_WORDS))
-    doubt = f"or by one of: {_names(splits[1:])}?" if splits[1:] else ""
-    return ColumnRole(splits[0], counted(splits[0]), doubt)
+    split = find_split(columns)
+    return ColumnRole(split.column, counted(split.column), split.doubt) if split else None
 
 
 def _scenario(columns: Sequence[ColumnFacts]) -> ColumnRole | None:

@@ -12,6 +12,11 @@ _TRAIN = ("train", "training", "tr")
 _VALID = ("valid", "val", "validation", "validate", "dev", "development")
 _TEST = ("test", "testing", "holdout")
 _EVALUATION = ("eval", "evaluation")  # means valid, or test where another value means valid
+NUMBERED_PARTS = {
+    "0": "train",
+    "1": "valid",
+    "2": "test",
+}  # all three, in a column named like a split
 
 # Words in the name of a column that hint at its role.
 TASK_WORDS = (
@@ -71,6 +76,16 @@ def words_of(name: str) -> list[str]:
     return re.findall(r"[^\W\d_]+", _split_camel_case(name))
 
 
+def is_id_of(name: str, words: str) -> bool:
+    """Whether a name is that of an id of one of `words`: `item_id`, `adId`, but not `ad_slot_id`.
+
+    It is the last word beside those of ids that says what is numbered.
+    """
+    parts = words_of(name)
+    others = [part for part in parts if part not in ID_WORDS.split()]
+    return len(others) < len(parts) and has_word(others[-1] if others else "", words)
+
+
 def _short_name(column: str) -> str:
     words = [word for word in _BETWEEN_WORDS.split(_split_camel_case(column)) if word]
     if words[1:] and words[0] in ("is", "was", "has", "did"):
@@ -84,13 +99,15 @@ def _split_camel_case(name: str) -> str:
 
 
 def parts_of(values: Sequence[str]) -> dict[str, str]:
-    """The value for each of train, valid and test that occurs.
+    """The value for each of train, valid and test that occurs; 0, 1 and 2 mean these.
 
     Empty where a value means none of them, or two values mean the same (`val` and `dev`).
     """
     words = {value.strip().lower(): value for value in values}
     if len(words) < len(values):
         return {}
+    if set(words) == set(NUMBERED_PARTS):
+        return {part: words[number] for number, part in NUMBERED_PARTS.items()}
     part_of_word = {
         **dict.fromkeys(_TRAIN, "train"),
         **dict.fromkeys(_VALID, "valid"),

@@ -11,6 +11,7 @@ from hinet_search.data.inspect.numbering import RepeatedIds, repeated_ids
 from hinet_search.data.inspect.scenarios import MAX_NUMBERS, scenario_source
 
 EQUAL = "the scenario under another name: models are told the scenario anyway"
+FOLLOWS = "follows from the scenario, which models are told anyway"
 MADE_OF = "every value is in one scenario only: is the scenario made of it? then leave it out"
 
 
@@ -27,24 +28,37 @@ def doubt_features(sample: TableSample, roles: ColumnRoles) -> ColumnRoles:
         if column.name not in ids
     }
     equal = {name for name, source in sources.items() if source is not None and source.is_equal}
+    following = {
+        column.name for column in few_valued if column.name in sources and _follows(sample, column)
+    }
+    no_news = {**dict.fromkeys(following, FOLLOWS), **dict.fromkeys(equal, EQUAL)}
     doubts = {
         name: MADE_OF
         for name, source in sources.items()
-        if source is not None and name not in equal
+        if source is not None and name not in no_news
     }
     for column in features:
         repeated = _repeated(sample, column) if column.is_whole else None
         if repeated is not None:
             doubts[column.name] = _numbered_anew(column.name, repeated)
     categorical, numeric = (
-        tuple(_doubted(role, doubts) for role in kind if role.column.name not in equal)
+        tuple(_doubted(role, doubts) for role in kind if role.column.name not in no_news)
         for kind in (roles.categorical, roles.numeric)
     )
     if not (categorical or numeric):
         return roles
-    left = tuple(ColumnRole(column, EQUAL) for column in features if column.name in equal)
+    left = tuple(
+        ColumnRole(column, no_news[column.name]) for column in features if column.name in no_news
+    )
     left_out = (*roles.left_out, *left)
     return replace(roles, categorical=categorical, numeric=numeric, left_out=left_out)
+
+
+def _follows(sample: TableSample, column: ColumnFacts) -> bool:
+    """Whether a column without gaps has one value in each scenario."""
+    if column.missing:
+        return False
+    return scenario_source(sample[sample.scenario], sample[column]) is not None
 
 
 def _repeated(sample: TableSample, column: ColumnFacts) -> RepeatedIds | None:

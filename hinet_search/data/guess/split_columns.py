@@ -1,0 +1,57 @@
+"""Split columns: the column that says train, valid or test in every row, and similar ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hinet_search.data.columns import SPLITS
+from hinet_search.data.guess.column_facts import ColumnFacts
+from hinet_search.data.guess.names import NUMBERED_PARTS, SPLIT_WORDS, has_word, parts_of
+from hinet_search.data.raw_values import listed
+
+
+@dataclass(frozen=True)
+class SplitColumn:
+    """The column of the split, and a doubt where it should be checked."""
+
+    column: ColumnFacts
+    doubt: str
+
+
+def find_split(columns: Sequence[ColumnFacts]) -> SplitColumn | None:
+    """A column with a value for each of train, valid and test; one named like a split first."""
+    splits = [column for column in columns if _may_split(column)]
+    if not splits:
+        return None
+    splits.sort(key=lambda column: (not has_word(column.name, SPLIT_WORDS), _is_numbered(column)))
+    first, *others = splits
+    doubts = []
+    if _is_numbered(first):
+        doubts.append("is 0 train, 1 valid and 2 test? or are they folds of the same kind?")
+    if others:
+        doubts.append(f"or by one of: {listed([column.name for column in others])}?")
+    return SplitColumn(first, "; ".join(doubts))
+
+
+def split_reason(column: ColumnFacts) -> str:
+    """Why a column of words of a split, which is not the split, has no role; empty for others."""
+    parts = parts_of(_values(column))
+    if not parts or (len(parts) == len(SPLITS) and not _may_split(column)):
+        return ""
+    if len(parts) == len(SPLITS):
+        return "another split: it says train, valid and test too"
+    missing = [part for part in SPLITS if part not in parts]
+    return f"a split without {' and '.join(missing)}: with rows of every part it could split"
+
+
+def _may_split(column: ColumnFacts) -> bool:
+    """Whether it has a value for every part; numbers need the name of a split."""
+    is_complete = len(parts_of(_values(column))) == len(SPLITS)
+    return is_complete and (not _is_numbered(column) or has_word(column.name, SPLIT_WORDS))
+
+
+def _is_numbered(column: ColumnFacts) -> bool:
+    return set(_values(column)) == set(NUMBERED_PARTS)
+
+
+def _values(column: ColumnFacts) -> list[str]:
+    return [value for value, _ in column.values]
