@@ -62,7 +62,7 @@ def report_error(error: BaseException, context: click.Context) -> int:
         import traceback
 
         text = "".join(traceback.format_exception(error)).rstrip("\n")
-        echo_error(SECRET.sub("***", text))
+        echo_error(hide_passwords(text))
     elif not isinstance(known, ReaderClosed):
         show_error(known, context)
     return known.exit_code

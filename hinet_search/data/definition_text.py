@@ -9,9 +9,10 @@ import polars as pl
 
 from hinet_search.data.frequent import ScenarioRows
 from hinet_search.data.guess.column_facts import ColumnFacts
-from hinet_search.data.guess.column_roles import ColumnRole, ColumnRoles, holds_few_counts
+from hinet_search.data.guess.column_roles import holds_few_counts
 from hinet_search.data.guess.lists import GuessedList
 from hinet_search.data.guess.names import parts_of
+from hinet_search.data.guess.roles import ColumnRole, ColumnRoles
 from hinet_search.data.guess.target_statistics import ProposedKey, ProposedStatistics
 from hinet_search.data.guess.transforms import ProposedTransform
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from hinet_search.common.errors import ConfigurationError, DataError, did_you_mean
-from hinet_search.data.guess.column_roles import KnownRoles
 from hinet_search.data.guess.names import task_names
+from hinet_search.data.guess.roles import KnownRoles
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.study_spec import StudySpec
 

@@ -138,6 +138,7 @@ class Study:
         device: Device | None = None,
         executor: str | Keys | None = None,
         storage: str | None = None,
+        tracking: str | Keys | None = None,
         output: str | PathLike[str] = DEFAULT_OUTPUT,
         **unknown: Never,
     ) -> None:

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from hinet_search.data.guess.column_facts import ColumnFacts, facts_of
-from hinet_search.data.guess.column_roles import ColumnRole, ColumnRoles, guess_roles
+from hinet_search.data.guess.column_roles import guess_roles
+from hinet_search.data.guess.roles import ColumnRole, ColumnRoles
 from hinet_search.data.raw_values import as_text
 from tests.data.odd_tables import odd_table
 

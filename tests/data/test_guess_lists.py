@@ -7,8 +7,9 @@ import polars as pl
 import pytest
 
 from hinet_search.data.guess.column_facts import facts_of, numbered
-from hinet_search.data.guess.column_roles import ColumnRoles, guess_roles
+from hinet_search.data.guess.column_roles import guess_roles
 from hinet_search.data.guess.lists import GuessedList, guess_lists
+from hinet_search.data.guess.roles import ColumnRoles
 from hinet_search.data.guess.write_definition import write_draft
 from hinet_search.data.prepare import prepare
 from hinet_search.study.load_study import load_study

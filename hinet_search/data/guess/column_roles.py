@@ -3,8 +3,7 @@
 A guess carries its reason, and a doubt where it should be checked.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import polars as pl
 
@@ -16,6 +15,7 @@ from hinet_search.data.guess.column_facts import (
     name_reason,
     unusable_reason,
 )
+from hinet_search.data.guess.roles import ColumnRole, ColumnRoles, KnownRoles
 from hinet_search.data.guess.split_columns import find_split, split_reason
 from hinet_search.data.raw_values import listed
 from hinet_search.study.data_definition import truth_column
@@ -26,54 +26,6 @@ COUNTS_AS_A_1 = "a value above 0 counts as a 1"
 KNOWN_BEFORE = "an outcome? if it is known before, list it as a feature"
 OTHER_TASK = "named like a task, and no task of this study"
 NEARLY_ALL = 0.95  # of the rows; distinct values are counted approximately
-
-
-@dataclass(frozen=True)
-class ColumnRole:
-    """A column in its role, with the reason; `to_check` is empty when sure."""
-
-    column: ColumnFacts
-    reason: str
-    to_check: str = ""
-
-
-@dataclass(frozen=True)
-class ColumnRoles:
-    """The roles of all columns. `scenario` is None where no column fits; tasks may be empty."""
-
-    scenario: ColumnRole | None
-    tasks: tuple[ColumnRole, ...]
-    user: ColumnRole | None
-    item: ColumnRole | None
-    time: ColumnRole | None
-    split: ColumnRole | None
-    categorical: tuple[ColumnRole, ...]
-    numeric: tuple[ColumnRole, ...]
-    outcomes: tuple[ColumnRole, ...]
-    left_out: tuple[ColumnRole, ...]
-
-
-@dataclass(frozen=True)
-class KnownRoles:
-    """Names of columns whose roles are given and not guessed; an empty one leaves it to the guess.
-
-    `tasks` maps the name of a task to its label. Where tasks are given, other columns that are
-    named like a task are outcomes.
-    """
-
-    scenario: str = ""
-    tasks: Mapping[str, str] = field(default_factory=dict)
-    user: str = ""
-    item: str = ""
-    time: str = ""
-    split: str = ""
-    never_features: tuple[str, ...] = ()
-
-    @property
-    def columns(self) -> frozenset[str]:
-        """All names that are given."""
-        single = (self.scenario, self.user, self.item, self.time, self.split)
-        return frozenset((*single, *self.tasks.values(), *self.never_features)) - {""}
 
 
 def guess_roles(columns: Sequence[ColumnFacts], known: KnownRoles | None = None) -> ColumnRoles:

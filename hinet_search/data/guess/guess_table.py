@@ -11,16 +11,11 @@ from hinet_search.common.errors import DataError
 from hinet_search.data.definition_text import TRAINING_SHARE, GuessedTable
 from hinet_search.data.frequent import MIN_CLASS_ROWS, frequent_labels, scenario_rows
 from hinet_search.data.guess.column_facts import ColumnFacts, facts_of, numbered
-from hinet_search.data.guess.column_roles import (
-    ColumnRole,
-    ColumnRoles,
-    KnownRoles,
-    guess_roles,
-    no_labels,
-)
+from hinet_search.data.guess.column_roles import guess_roles, no_labels
 from hinet_search.data.guess.lists import guess_lists
 from hinet_search.data.guess.names import task_names
 from hinet_search.data.guess.outcomes import without_outcomes
+from hinet_search.data.guess.roles import ColumnRole, ColumnRoles, KnownRoles
 from hinet_search.data.guess.scenarios import doubt_features
 from hinet_search.data.guess.table_sample import sample_of
 from hinet_search.data.guess.target_statistics import propose_statistics

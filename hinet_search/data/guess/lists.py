@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hinet_search.data.checks import INTEGERS, TEXTS, is_list_of
 from hinet_search.data.guess import names
 from hinet_search.data.guess.column_facts import ColumnFacts, name_reason
-from hinet_search.data.guess.column_roles import ColumnRole, ColumnRoles
+from hinet_search.data.guess.roles import ColumnRole, ColumnRoles
 from hinet_search.data.lists import split_texts
 
 SEPARATORS = "|;,/"

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from hinet_search.data.guess.column_facts import ColumnFacts
-from hinet_search.data.guess.column_roles import ColumnRole, ColumnRoles
+from hinet_search.data.guess.roles import ColumnRole, ColumnRoles
 from hinet_search.data.guess.table_sample import TableSample
 from hinet_search.data.inspect.numbering import RepeatedIds, repeated_ids
 from hinet_search.data.inspect.scenarios import MAX_NUMBERS, scenario_source

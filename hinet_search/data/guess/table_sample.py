@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hinet_search.data.frequent import is_positive
 from hinet_search.data.guess.column_facts import ColumnFacts
-from hinet_search.data.guess.column_roles import ColumnRoles
+from hinet_search.data.guess.roles import ColumnRoles
 
 MAX_ROWS = 200_000  # every k-th of more
 ROW = "row"

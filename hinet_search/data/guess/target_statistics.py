@@ -16,8 +16,8 @@ from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.days import DAY_SECONDS, day, days_of
 from hinet_search.data.derived.statistics import statistic_names
 from hinet_search.data.guess.column_facts import ColumnFacts
-from hinet_search.data.guess.column_roles import ColumnRoles
 from hinet_search.data.guess.names import parts_of
+from hinet_search.data.guess.roles import ColumnRoles
 from hinet_search.data.raw_values import as_text
 from hinet_search.study.feature_definition import StatisticsDefinition
 

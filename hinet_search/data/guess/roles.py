@@ -1,0 +1,54 @@
+"""Roles: what every column of a table means to a study, guessed or given."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hinet_search.data.guess.column_facts import ColumnFacts
+
+
+@dataclass(frozen=True)
+class ColumnRole:
+    """A column in its role, with the reason; `to_check` is empty when sure."""
+
+    column: ColumnFacts
+    reason: str
+    to_check: str = ""
+
+
+@dataclass(frozen=True)
+class ColumnRoles:
+    """The roles of all columns. `scenario` is None where no column fits; tasks may be empty."""
+
+    scenario: ColumnRole | None
+    tasks: tuple[ColumnRole, ...]
+    user: ColumnRole | None
+    item: ColumnRole | None
+    time: ColumnRole | None
+    split: ColumnRole | None
+    categorical: tuple[ColumnRole, ...]
+    numeric: tuple[ColumnRole, ...]
+    outcomes: tuple[ColumnRole, ...]
+    left_out: tuple[ColumnRole, ...]
+
+
+@dataclass(frozen=True)
+class KnownRoles:
+    """Names of columns whose roles are given and not guessed; an empty one leaves it to the guess.
+
+    `tasks` maps the name of a task to its label. Where tasks are given, other columns that are
+    named like a task are outcomes.
+    """
+
+    scenario: str = ""
+    tasks: Mapping[str, str] = field(default_factory=dict)
+    user: str = ""
+    item: str = ""
+    time: str = ""
+    split: str = ""
+    never_features: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """All names that are given."""
+        single = (self.scenario, self.user, self.item, self.time, self.split)
+        return frozenset((*single, *self.tasks.values(), *self.never_features)) - {""}
