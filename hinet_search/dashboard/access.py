@@ -8,30 +8,27 @@ get one under which no script runs, and artifacts are served as downloads, never
 """
 
 import hmac
-import ipaddress
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from types import TracebackType
 from urllib.parse import parse_qs
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from hinet_search.common.access import (
+    EVERY_ADDRESS,
+    LOOPBACK,
+    SAFE_HEADERS,
+    accepted_hosts,
+    check_token,
+    is_equal,
+    is_local,
+)
 from hinet_search.common.errors import ConfigurationError
 
-LOOPBACK = "127.0.0.1"
-TOKEN = re.compile(r"[!-~]{16,}")
-_EVERY_ADDRESS = ("", "0.0.0.0", "::")  # noqa: S104 -- listed here to require a name for them
 _READING = ("GET", "HEAD")
 _CHANGING = ("POST", "PUT", "DELETE")
 MOST_DIGITS = 18  # of a number in a path: database keys are below 2**63
 MOST_BODY_BYTES = 10_000_000
-_HEADERS = [
-    ("X-Content-Type-Options", "nosniff"),
-    ("X-Frame-Options", "DENY"),
-    ("Referrer-Policy", "same-origin"),
-    ("Cross-Origin-Resource-Policy", "same-origin"),
-    ("Cross-Origin-Opener-Policy", "same-origin"),
-]
 _SANDBOX = ("Content-Security-Policy", "sandbox; default-src 'none'")
 _ATTACHMENT = ("Content-Disposition", "attachment")
 _ASK = """<!doctype html><meta charset="utf-8"><title>hinet-search</title>
@@ -60,22 +57,8 @@ class Access:
 
     def check(self) -> None:
         """Raise ConfigurationError if other machines get in without a token or by any name."""
-        if self.token is not None and not TOKEN.fullmatch(self.token):
-            raise ConfigurationError(
-                "a token must be at least 16 letters, digits or signs, "
-                f"got {len(self.token)} characters",
-                remedy="create one with openssl rand -hex 16",
-            )
-        if self.is_local:
-            return
-        if self.token is None:
-            raise ConfigurationError(
-                f"--host {self.host or repr('')} lets other machines in, so it needs a token",
-                remedy="set HINET_SEARCH_TOKEN to 16 or more characters (openssl rand -hex 16), "
-                f"or keep {LOOPBACK} and use a tunnel: "
-                f"ssh -L {self.port}:{LOOPBACK}:{self.port} THIS_MACHINE",
-            )
-        if self.host in _EVERY_ADDRESS and not self.names:
+        check_token(self.host, self.port, self.token)
+        if self.host in EVERY_ADDRESS and not self.names:
             raise ConfigurationError(
                 f"--host {self.host or repr('')} listens on every address of this machine, "
                 "so --name must give the host name that browsers use",
@@ -85,18 +68,11 @@ class Access:
     @property
     def is_local(self) -> bool:
         """Whether only this machine can reach it."""
-        try:
-            return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_local(self.host)
 
     def hosts(self) -> frozenset[str]:
         """Return the accepted Host headers; `names` also without a port, for a proxy in front."""
-        hosts = [f"[{self.host}]" if ":" in self.host else self.host, *self.names]
-        if self.is_local:
-            hosts.append("localhost")
-        with_port = [f"{host}:{self.port}" for host in hosts]
-        return frozenset(host.lower() for host in [*self.names, *with_port])
+        return accepted_hosts(self.host, self.port, self.names)
 
 
 @dataclass(frozen=True)
@@ -121,7 +97,7 @@ class _Answer:
             ("Cache-Control", "no-store"),
             policy,
         ]
-        start(self.status, [*content, *_HEADERS, *self.headers])
+        start(self.status, [*content, *SAFE_HEADERS, *self.headers])
         return [body]
 
 
@@ -177,13 +153,13 @@ def _check_token(environment: WSGIEnvironment, access: Access) -> _Answer | None
         return None
     cookie = _cookie(token, access.port)
     in_url = parse_qs(environment.get("QUERY_STRING", "")).get("token", [""])[0]
-    if environment["REQUEST_METHOD"] == "GET" and _equal(token, in_url):
+    if environment["REQUEST_METHOD"] == "GET" and is_equal(token, in_url):
         set_cookie = ("Set-Cookie", f"{cookie}; Path=/; HttpOnly; SameSite=Strict")
         return _Answer("200 OK", _SIGNED_IN, (set_cookie,))
-    if _equal(f"Bearer {token}", environment.get("HTTP_AUTHORIZATION", "")):
+    if is_equal(f"Bearer {token}", environment.get("HTTP_AUTHORIZATION", "")):
         return None
     cookies = environment.get("HTTP_COOKIE", "").split(";")
-    if any(_equal(cookie, sent.strip()) for sent in cookies):
+    if any(is_equal(cookie, sent.strip()) for sent in cookies):
         return None
     return _Answer("401 Unauthorized", _ASK, (("WWW-Authenticate", "Bearer"),))
 
@@ -211,11 +187,6 @@ def _cookie(token: str, port: int) -> str:
     return f"hinet_search_{port}={proof}"
 
 
-def _equal(secret: str, sent: str) -> bool:
-    """Compare in constant time."""
-    return hmac.compare_digest(secret.encode(), sent.encode("utf-8", "replace"))
-
-
 def _comes_from_here(environment: WSGIEnvironment) -> bool:
     """Whether the request was sent by a page of this dashboard."""
     own = {f"{scheme}://{environment['HTTP_HOST'].lower()}" for scheme in ("http", "https")}
@@ -225,7 +196,7 @@ def _comes_from_here(environment: WSGIEnvironment) -> bool:
 
 def _with_headers(start: StartResponse, *, is_artifact: bool) -> StartResponse:
     """Drop headers that let other sites read a response, and add those that prevent it."""
-    ours = [*_HEADERS, *([_SANDBOX, _ATTACHMENT] if is_artifact else [])]
+    ours = [*SAFE_HEADERS, *([_SANDBOX, _ATTACHMENT] if is_artifact else [])]
     replaced = {name.lower() for name, _ in ours}
 
     def is_passed_on(name: str) -> bool:

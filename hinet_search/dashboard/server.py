@@ -1,8 +1,6 @@
 """Dashboard: serve live reports and optuna-dashboard for one database, guarded."""
 
-import errno
 import logging
-import socket
 import socketserver
 import warnings
 from collections.abc import Callable, Iterable
@@ -14,7 +12,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 import optuna
 from optuna_dashboard import wsgi
 
-from hinet_search.common.errors import EnvironmentFault
+from hinet_search.common.access import address_family, in_url, unusable_port
 from hinet_search.dashboard.access import Access, guard
 from hinet_search.dashboard.live_pages import study_page, with_live_pages
 from hinet_search.report.text.untrusted import without_formulas
@@ -33,7 +31,7 @@ class _Server(socketserver.ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
     def __init__(self, host: str, port: int) -> None:
-        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.address_family = address_family(host)
         super().__init__((host, port), _QuietHandler)
 
 
@@ -63,10 +61,7 @@ def make_server(database_url: str, access: Access, study: str | None = None) -> 
         server = _Server(access.host, access.port)
     except (OSError, OverflowError) as error:
         database.close()
-        raise EnvironmentFault(
-            f"port {access.port} of {access.host} cannot be used: {_reason(error)}",
-            remedy="choose another one with --port",
-        ) from error
+        raise unusable_port(access.host, access.port, error) from error
     _log_first_lines()
     listening = replace(access, port=server.server_port)
     pages = with_live_pages(database, _with_plain_csv(wsgi(database.storage)))
@@ -82,8 +77,8 @@ def serve(
     Errors are those of `make_server`.
     """
     with make_server(database_url, access, study) as server:
-        host = f"[{access.host}]" if ":" in access.host else access.host
-        say(f"http://{host}:{server.server_port}{'' if study is None else study_page(study)}")
+        page = "" if study is None else study_page(study)
+        say(f"http://{in_url(access.host)}:{server.server_port}{page}")
         with warnings.catch_warnings():
             # Optuna warns of importances from few trials; its page shows their number.
             warnings.simplefilter("ignore", UserWarning)
@@ -185,9 +180,3 @@ def _best(record: StudyRecord, arm: ArmRecord) -> TrialRecord | None:
     ]
     choose: Callable[..., TrialRecord | None] = max if record.maximize else min
     return choose(complete, key=lambda trial: trial.value, default=None)
-
-
-def _reason(error: OSError | OverflowError) -> str:
-    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-        return "another program listens there"
-    return str(error)

@@ -108,11 +108,17 @@ def transformed(
     if transform is None:
         return values
     number_R = values.to_numpy()  # NaN where null
-    if isinstance(transform, Wave):
-        input_R = transform.of(number_R)
-    elif transform == LOG:
-        input_R = np.copysign(np.log1p(np.abs(number_R)), number_R)
-    else:
-        assert knots is not None, "an encoding has the knots of every such column"
-        input_R = knots.scores_of(number_R)
+    input_R = transformed_numbers(number_R, transform, knots)
     return pl.Series(values.name, input_R, dtype=pl.Float64, nan_to_null=True)
+
+
+def transformed_numbers(
+    number_R: Floats, transform: InputTransform, knots: Knots | None = None
+) -> Floats:
+    """Transform finite numbers (R,); NaN stays NaN. `knots` are needed for `quantile`."""
+    if isinstance(transform, Wave):
+        return transform.of(number_R)
+    if transform == LOG:
+        return np.copysign(np.log1p(np.abs(number_R)), number_R)
+    assert knots is not None, "an encoding has the knots of every such column"
+    return knots.scores_of(number_R)

@@ -3,7 +3,7 @@
 Columns are named as in the study's table. Labels, split and outcomes are not among them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Annotated, Literal
 
 import polars as pl
@@ -246,11 +246,7 @@ def raw_types(inputs: Inputs, source_types: Types) -> dict[str, pl.DataType]:
 
 def column_problems(inputs: Inputs, types: Types, row_types: Types) -> list[str]:
     """Columns that new rows lack, or have in another kind of type than the study's table."""
-    missing = [
-        f"column '{name}' is not in the rows{did_you_mean(name, row_types)}"
-        for name in inputs.columns
-        if name not in row_types
-    ]
+    missing = missing_columns(inputs.columns, row_types)
     wrong = [
         f"column '{name}' must hold {in_words(types[name])} as in training, "
         f"got {row_types[name]}; cast it"
@@ -267,6 +263,15 @@ def column_problems(inputs: Inputs, types: Types, row_types: Types) -> list[str]
         if row_types.get(name) in (pl.Int128, pl.UInt128)
     ]
     return [*missing, *wrong, *no_number, *too_wide]
+
+
+def missing_columns(wanted: Iterable[str], names: Collection[str]) -> list[str]:
+    """Columns that are wanted and not among the names of those of new rows."""
+    return [
+        f"column '{name}' is not in the rows{did_you_mean(name, names)}"
+        for name in wanted
+        if name not in names
+    ]
 
 
 def misread_columns(inputs: Inputs, types: Types, row_types: Types) -> dict[str, pl.DataType]:
@@ -320,28 +325,34 @@ def text_problems(inputs: Inputs, rows: pl.LazyFrame) -> list[str]:
 
 def value_problems(inputs: Inputs, rows: pl.LazyFrame) -> list[str]:
     """Unknown scenarios and numbers that cannot be used; two passes over the rows, streamed."""
-    return [*_scenario_problems(inputs.scenario, rows), *_number_problems(inputs, rows)]
+    return [*scenario_problems(inputs.scenario, rows), *number_problems(inputs, rows)]
 
 
-def _scenario_problems(scenario: ScenarioInput, rows: pl.LazyFrame) -> list[str]:
-    counts = rows.group_by(scenario.column).agg(pl.len().alias(NUM_ROWS))
+def scenario_problems(scenario: ScenarioInput, rows: pl.LazyFrame) -> list[str]:
+    """Unknown scenarios, each with the number of its rows and the first of them."""
+    counts = (
+        rows.with_row_index(ROW_NUMBER)
+        .group_by(scenario.column)
+        .agg(pl.len().alias(NUM_ROWS), pl.col(ROW_NUMBER).min())
+    )
     table = counts.collect(engine="streaming")
-    texts, numbers = as_text(table[scenario.column]).to_list(), table[NUM_ROWS].to_list()
-    count_of = dict(zip(texts, numbers, strict=True))
+    texts = as_text(table[scenario.column]).to_list()
+    rows_of = dict(zip(texts, table.select(NUM_ROWS, ROW_NUMBER).rows(), strict=True))
     unknown = [text for text in texts if text not in scenario.values]
     if not unknown:
         return []
-    unknown.sort(key=lambda text: -count_of[text])
-    got = [
-        f"{'nothing' if text is None else repr(text)} ({rows_in_words(count_of[text])})"
-        for text in unknown
-    ]
+    unknown.sort(key=lambda text: (-rows_of[text][0], rows_of[text][1]))
+    got = []
+    for text in unknown:
+        num_rows, first = rows_of[text]
+        value = "nothing" if text is None else repr(text)
+        got.append(f"{value} ({rows_in_words(num_rows)}, first in row {first:,})")
     known = listed([repr(value) for value in scenario.values])
     problem = f"column '{scenario.column}' must hold scenarios of the model, {known}"
     return [f"{problem}, got {listed(got)}; leave other rows out"]
 
 
-def _number_problems(inputs: Inputs, rows: pl.LazyFrame) -> list[str]:
+def number_problems(inputs: Inputs, rows: pl.LazyFrame) -> list[str]:
     """Values that are refused as not finite, and values too far from those of training rows."""
     refused = inputs.numeric if inputs.not_finite == "refuse" else ()
     not_finite = {name: _is_not_finite(name) for name in refused}

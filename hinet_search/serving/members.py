@@ -5,6 +5,7 @@ Shape legend: R rows, T tasks.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,14 @@ from numpy.typing import NDArray
 from hinet_search.data.columns import ChosenInputs, Columns
 from hinet_search.results.ensemble_records import Scale
 from hinet_search.results.statistics.ensemble import RunningMean
-from hinet_search.training.trainable import Trainable
+
+
+class ScoresColumns(Protocol):
+    """A model that scores encoded rows."""
+
+    def scores(self, columns: Columns) -> NDArray[np.float32]:
+        """Return logits (R, T)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -22,7 +30,7 @@ class ExportedMember:
     seed: int
     weight: float
     inputs: ChosenInputs
-    model: Trainable
+    model: ScoresColumns
 
 
 def average(

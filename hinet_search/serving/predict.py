@@ -175,7 +175,7 @@ class _Scorer:
         columns = self.exported.encoder.columns(frame)
         self.unseen.update(self.exported.encoder.unseen(frame, columns))
         probability_RT = probabilities(self.exported, columns)
-        _raise(self.path, _missing_scores(probability_RT, first))
+        _raise(self.path, missing_scores(probability_RT, first))
         keys = [frame[f"{KEY}{name}"].alias(name) for name in self.keys]
         scores = [
             pl.Series(task, probability_RT[:, number])
@@ -193,7 +193,7 @@ def _write(scorer: _Scorer, frame: pl.DataFrame, to: Path) -> None:
             writer.write_table(scorer.scored(block, start).to_arrow())
 
 
-def _missing_scores(probability_RT: NDArray[np.float32], first: int) -> list[str]:
+def missing_scores(probability_RT: NDArray[np.float32], first: int) -> list[str]:
     """Report rows without a finite score; `first` is the number of the first row."""
     rows = first + np.flatnonzero(~np.isfinite(probability_RT).all(axis=1))
     if not rows.size:

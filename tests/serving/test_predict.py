@@ -218,11 +218,11 @@ def test_every_problem_of_the_values_is_reported_at_once(folder: Path, tmp_path:
     with pytest.raises(DataError) as caught:
         scored(folder, wrong, tmp_path)
     at = tmp_path / "rows.parquet"
-    count = wrong.filter(late).height
+    count, first = wrong.filter(late).height, int(wrong.select(late.arg_max()).item())
     assert caught.value.problems == (
         (
             f"{at}: column 'place' must hold scenarios of the model, '1', '2', '3', got '9' "
-            f"({count} rows); leave other rows out"
+            f"({count} rows, first in row {first}); leave other rows out"
         ),
         (
             f"{at}: column 'price' must be finite, got NaN or infinity in 2 rows "

@@ -8,12 +8,11 @@ from typing import Any
 import click
 from cloup import option_group
 
+from hinet_search.cli.access_options import TOKEN, TOKEN_FILE, read_token
 from hinet_search.cli.completion import complete_study
 from hinet_search.cli.help import Command
 from hinet_search.cli.options import WholeNumber, launch_options, output_options, places
 from hinet_search.cli.output import output
-
-MOST_OF_A_TOKEN = 4096
 
 
 @click.command(
@@ -53,19 +52,8 @@ MOST_OF_A_TOKEN = 4096
 )
 @option_group(
     "Access",
-    click.option(
-        "--token",
-        envvar="HINET_SEARCH_TOKEN",
-        show_envvar=True,
-        help="Token that every request must bring. "
-        "Others on this machine can read it on a command line.",
-    ),
-    click.option(
-        "--token-file",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        metavar="FILE",
-        help="File that holds the token.",
-    ),
+    TOKEN,
+    TOKEN_FILE,
     click.option(
         "--writable",
         is_flag=True,
@@ -86,7 +74,7 @@ def command(study: str | None, token_file: Path | None, **given: Any) -> None:
     access_options = ("host", "port", "names", "token", "writable")
     access = Access(**{name: given.pop(name) for name in access_options})
     if token_file is not None:
-        access = replace(access, token=_read_token(token_file))
+        access = replace(access, token=read_token(token_file))
 
     def print_address(address: str) -> None:
         readers = "anyone with the token" if access.token else "this machine only"
@@ -97,26 +85,3 @@ def command(study: str | None, token_file: Path | None, **given: Any) -> None:
         options = launch_options(given)
         name, url = (None, options.storage_url()) if study is None else stored_name(study, options)
         serve(url, access, print_address, name)
-
-
-def _read_token(file: Path) -> str:
-    """Read the token of a file; raise ConfigurationError if it has none that can be read."""
-    from hinet_search.common.errors import ConfigurationError
-
-    try:
-        with file.open("rb") as stream:
-            raw = stream.read(MOST_OF_A_TOKEN + 1)
-        token = raw.decode("utf-8").strip()
-    except OSError as error:
-        raise ConfigurationError(
-            f"--token-file: {file} cannot be read: {error.strerror}"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(
-            f"--token-file: {file} must hold text in UTF-8, got other bytes"
-        ) from error
-    if len(raw) > MOST_OF_A_TOKEN:
-        raise ConfigurationError(
-            f"--token-file: {file} must hold a token of at most {MOST_OF_A_TOKEN} bytes, got more"
-        )
-    return token

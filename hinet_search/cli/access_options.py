@@ -1,0 +1,44 @@
+"""Access options: the token of a server, as an option, from the environment or from a file."""
+
+from pathlib import Path
+
+import click
+
+from hinet_search.common.errors import ConfigurationError
+
+MOST_OF_A_TOKEN = 4096
+
+TOKEN = click.option(
+    "--token",
+    envvar="HINET_SEARCH_TOKEN",
+    show_envvar=True,
+    help="Token that every request must bring. "
+    "Others on this machine can read it on a command line.",
+)
+TOKEN_FILE = click.option(
+    "--token-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="File that holds the token.",
+)
+
+
+def read_token(file: Path) -> str:
+    """Read the token of a file; raise ConfigurationError if it has none that can be read."""
+    try:
+        with file.open("rb") as stream:
+            raw = stream.read(MOST_OF_A_TOKEN + 1)
+        token = raw.decode("utf-8").strip()
+    except OSError as error:
+        raise ConfigurationError(
+            f"--token-file: {file} cannot be read: {error.strerror}"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(
+            f"--token-file: {file} must hold text in UTF-8, got other bytes"
+        ) from error
+    if len(raw) > MOST_OF_A_TOKEN:
+        raise ConfigurationError(
+            f"--token-file: {file} must hold a token of at most {MOST_OF_A_TOKEN} bytes, got more"
+        )
+    return token

@@ -1,0 +1,127 @@
+"""Use: score rows over HTTP with an exported model."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+from cloup import option_group
+
+from hinet_search.cli.access_options import TOKEN, TOKEN_FILE, read_token
+from hinet_search.cli.help import Command
+from hinet_search.cli.options import PLUGIN, WholeNumber, output_options, study_options
+from hinet_search.cli.output import output
+
+MEGABYTE = 1_000_000
+EXTRA = ("fastapi", "uvicorn", "prometheus_client")
+
+
+@click.command(
+    name="serve",
+    cls=Command,
+    codes=("3", "4"),
+    examples=(
+        "hinet-search serve winner",
+        "hinet-search serve models/current --watch --port 8001",
+        "hinet-search serve winner --host 10.0.0.5 --token-file token",
+    ),
+)
+@click.argument("folder", type=click.Path(path_type=Path))
+@option_group(
+    "Address",
+    click.option(
+        "--host",
+        default="127.0.0.1",
+        show_default=True,
+        help="Any other than loopback needs a token.",
+    ),
+    click.option(
+        "--port",
+        type=WholeNumber(1, 65535),
+        default=8000,
+        show_default=True,
+        help="Where to listen.",
+    ),
+    TOKEN,
+    TOKEN_FILE,
+)
+@option_group(
+    "Limits",
+    click.option(
+        "--max-rows",
+        type=WholeNumber(min=1),
+        metavar="N",
+        default=10_000,
+        show_default=True,
+        help="Rows of a request.",
+    ),
+    click.option(
+        "--max-megabytes",
+        type=WholeNumber(min=1),
+        metavar="N",
+        default=10,
+        show_default=True,
+        help="Size of a request.",
+    ),
+    click.option(
+        "--max-requests",
+        type=WholeNumber(min=1),
+        metavar="N",
+        default=64,
+        show_default=True,
+        help="Requests at once; others get 503 and Retry-After.",
+    ),
+)
+@option_group(
+    "How to run",
+    click.option(
+        "--threads",
+        type=WholeNumber(min=1),
+        metavar="N",
+        help="Requests computed side by side.  [default: one a core]",
+    ),
+    click.option(
+        "--watch",
+        is_flag=True,
+        help="Load the model again when its files, or the link FOLDER, change. SIGHUP always does.",
+    ),
+)
+@study_options(PLUGIN)
+@output_options()
+def command(folder: Path, token_file: Path | None, plugins: tuple[str, ...], **given: Any) -> None:
+    """Serve the model in FOLDER, which hinet-search export wrote, or in the folder that the link
+    FOLDER leads to.
+
+    POST /score takes {"rows": [{...}, ...]} or {"columns": {...}} and replies with probabilities;
+    GET /docs describes the rest. SIGTERM ends it once running requests are answered.
+    """
+    _refuse_without_packages()
+    import os
+
+    from hinet_search.common.plugins import allow_only
+    from hinet_search.server.run import ServerOptions, serve
+    from hinet_search.server.settings import Limits, Listening
+
+    allow_only(plugins)
+    listening = Listening(given["host"], given["port"], given["token"])
+    if token_file is not None:
+        listening = replace(listening, token=read_token(token_file))
+    max_bytes = given["max_megabytes"] * MEGABYTE
+    limits = Limits(given["max_rows"], max_bytes, given["max_requests"])
+    threads = given["threads"] or len(os.sched_getaffinity(0))
+    options = ServerOptions(folder, listening, limits, threads, watch=given["watch"])
+    serve(options, output().note)
+
+
+def _refuse_without_packages() -> None:
+    """Raise EnvironmentFault unless the packages of the extra are installed."""
+    from importlib.util import find_spec
+
+    from hinet_search.common.errors import EnvironmentFault
+
+    missing = [name for name in EXTRA if find_spec(name) is None]
+    if missing:
+        raise EnvironmentFault(
+            f"serve needs {', '.join(missing)}, which are not installed",
+            remedy="pip install 'hinet-search[serve]'",
+        )

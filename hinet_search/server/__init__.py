@@ -1,0 +1,1 @@
+"""Server: score rows of JSON requests over HTTP with an exported model."""

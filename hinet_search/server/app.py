@@ -1,0 +1,158 @@
+"""App: the addresses of the server as an ASGI application."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from hinet_search.common.errors import did_you_mean
+from hinet_search.server.current_model import CurrentModel, Log
+from hinet_search.server.documentation import ADDRESSES, STATUSES, docs_page
+from hinet_search.server.facts import model_facts
+from hinet_search.server.guard import guarded
+from hinet_search.server.metrics import BUSY, CONTENT_TYPE, DENIED, Metrics
+from hinet_search.server.replies import (
+    ProblemReply,
+    ReadyReply,
+    RequestRefused,
+    ScoreReply,
+    json_reply,
+    problem_reply,
+)
+from hinet_search.server.scoring import RETRY, Scoring
+from hinet_search.server.settings import Limits, Listening
+from hinet_search.serving.requests.served_model import ServedModel
+
+VALUE_SCHEMA: dict[str, Any] = {
+    "description": "A value, null where it is missing; dates are ISO texts",
+    "type": ["string", "number", "boolean", "array", "null"],
+}
+BODY_SCHEMA: dict[str, Any] = {
+    "oneOf": [
+        {
+            "type": "object",
+            "required": ["rows"],
+            "properties": {
+                "rows": {
+                    "type": "array",
+                    "items": {"type": "object", "additionalProperties": VALUE_SCHEMA},
+                }
+            },
+        },
+        {
+            "type": "object",
+            "required": ["columns"],
+            "properties": {
+                "columns": {
+                    "type": "object",
+                    "additionalProperties": {"type": "array", "items": VALUE_SCHEMA},
+                }
+            },
+        },
+    ]
+}
+REQUEST_BODY = {"required": True, "content": {"application/json": {"schema": BODY_SCHEMA}}}
+
+
+@dataclass(frozen=True)
+class Service:
+    """What the application works with."""
+
+    current: CurrentModel
+    metrics: Metrics
+    pool: ThreadPoolExecutor
+    listening: Listening
+    limits: Limits
+    log: Log
+
+
+def make_app(service: Service) -> ASGIApp:
+    """Return the application, guarded."""
+    app = FastAPI(
+        title="hinet-search",
+        description="Scores rows with an exported model, as hinet-search predict does.",
+        docs_url=None,
+        redoc_url=None,
+    )
+    scoring = Scoring(service.current, service.limits, service.metrics, service.pool, service.log)
+    refusals: dict[int | str, dict[str, Any]] = {
+        status: {"description": meaning, "model": ProblemReply}
+        for status, meaning in STATUSES.items()
+        if status != 200
+    }
+    app.add_api_route(
+        "/score",
+        scoring.reply,
+        methods=["POST"],
+        summary="Score rows",
+        response_model=None,
+        responses={200: {"description": "scored", "model": ScoreReply}, **refusals},
+        openapi_extra={"requestBody": REQUEST_BODY},
+    )
+    _add_health(app, service)
+    _add_facts(app, service)
+    app.add_exception_handler(HTTPException, _other_address)
+    return guarded(app, service.listening, lambda: service.metrics.request(DENIED))
+
+
+def _add_health(app: FastAPI, service: Service) -> None:
+    @app.get("/health", summary=ADDRESSES["/health"])
+    async def health() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.get("/ready", summary=ADDRESSES["/ready"], responses={503: {"model": ReadyReply}})
+    async def ready() -> ReadyReply:
+        served = service.current.model
+        reply = ReadyReply(
+            ready=served is not None,
+            model=served.name if served else None,
+            version=served.version if served else None,
+            reload_refused=service.current.refused is not None,
+        )
+        if served is None:
+            return json_reply(reply.model_dump(), 503, RETRY)  # type: ignore[return-value]  # of that model
+        return reply
+
+
+def _add_facts(app: FastAPI, service: Service) -> None:
+    @app.get("/metrics", summary=ADDRESSES["/metrics"], response_model=None)
+    async def metrics() -> Response:
+        return Response(service.metrics.text(), media_type=CONTENT_TYPE)
+
+    @app.get("/model", summary=ADDRESSES["/model"], response_model=None)
+    async def model() -> Response:
+        refused = service.current.refused
+        problems = None if refused is None else list(refused.problems)
+        return _with_model(
+            service, lambda served: json_reply({**model_facts(served), "reload_refused": problems})
+        )
+
+    @app.get("/docs", include_in_schema=False, response_model=None)
+    async def docs() -> Response:
+        return _with_model(
+            service, lambda served: docs_page(served, service.listening, service.limits)
+        )
+
+
+def _with_model(service: Service, reply: Callable[[ServedModel], Response]) -> Response:
+    served = service.current.model
+    if served is None:
+        return RequestRefused(503, BUSY, "the model is being loaded", headers=RETRY).reply
+    return reply(served)
+
+
+async def _other_address(request: Request, error: Exception) -> Response:
+    """Reply to an address or a method that the server does not have."""
+    assert isinstance(error, HTTPException), "it handles these alone"
+    known = ("/score", "/docs", *ADDRESSES)
+    path = request.url.path
+    problem = f"{path!a:.100} is no address of this server{did_you_mean(path, known)}"
+    if error.status_code == 405:
+        problem = f"{path} does not take {request.method}"
+    return problem_reply(error.status_code, [problem], headers=error.headers or {})

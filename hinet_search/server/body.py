@@ -1,0 +1,88 @@
+"""Body: read the JSON document of a request, no further than the limits allow."""
+
+import asyncio
+import json
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+
+from hinet_search.server.metrics import GONE, INVALID, TOO_LARGE
+from hinet_search.server.replies import RequestRefused
+from hinet_search.server.settings import Limits
+from hinet_search.serving.requests.document import num_rows_of
+
+BODY_SECONDS = 30.0
+JSON = "application/json"
+
+
+async def read_body(request: Request, limits: Limits) -> bytes:
+    """Return the body of a request; a larger one is refused before it is read whole.
+
+    RequestRefused for another content type, too many bytes, and a body that does not arrive.
+    """
+    _check_headers(request, limits)
+    parts: list[bytes] = []
+    num_bytes = 0
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in request.stream():
+                num_bytes += len(part)
+                if num_bytes > limits.num_bytes:
+                    raise _too_many_bytes(limits, "more")
+                parts.append(part)
+    except TimeoutError as error:
+        problem = f"the body must arrive within {BODY_SECONDS:.0f} s, got {num_bytes:,} bytes"
+        raise RequestRefused(408, GONE, problem) from error
+    except ClientDisconnect as error:
+        raise RequestRefused(400, GONE, "the client has gone") from error
+    return b"".join(parts)
+
+
+def parse(body: bytes, limits: Limits) -> Any:
+    """Return the JSON document of a body; RequestRefused for another text or too many rows."""
+    try:
+        document = json.loads(body)
+        if b"\\ud" in body.lower():  # half a character has no UTF-8
+            json.dumps(document, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        problem = f"the body must be JSON in UTF-8, but is not: {_reason(error)}"
+        raise RequestRefused(400, INVALID, problem) from error
+    num_rows = num_rows_of(document)
+    if num_rows > limits.rows:
+        raise RequestRefused(
+            413,
+            TOO_LARGE,
+            f"a request must have at most {limits.rows:,} rows, got {num_rows:,}",
+            remedy="send fewer rows at once, or start the server with a larger --max-rows",
+        )
+    return document
+
+
+def _check_headers(request: Request, limits: Limits) -> None:
+    content_type = request.headers.get("content-type", "")
+    if content_type.partition(";")[0].strip().lower() != JSON:
+        problem = f"Content-Type must be {JSON}, got {content_type!a:.100}"
+        raise RequestRefused(415, INVALID, problem, remedy=f"send the header Content-Type: {JSON}")
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding != "identity":
+        problem = f"the body must not be compressed, got Content-Encoding {encoding!a:.100}"
+        raise RequestRefused(415, INVALID, problem)
+    length = request.headers.get("content-length", "")
+    if length.isascii() and length.isdigit() and int(length[:19]) > limits.num_bytes:
+        raise _too_many_bytes(limits, f"{int(length[:19]):,}")
+
+
+def _too_many_bytes(limits: Limits, got: str) -> RequestRefused:
+    return RequestRefused(
+        413,
+        TOO_LARGE,
+        f"a request must have at most {limits.num_bytes:,} bytes, got {got}",
+        remedy="send fewer rows at once, or start the server with a larger --max-megabytes",
+    )
+
+
+def _reason(error: ValueError | RecursionError) -> str:
+    """Why a body is no JSON, without a part of it."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at character {error.pos:,}"
+    return "it is nested too deeply" if isinstance(error, RecursionError) else type(error).__name__

@@ -1,0 +1,95 @@
+"""Current model: the model that answers, and its replacement by a newer one without a lost request.
+
+A request keeps the model that it began with. A new folder is opened and checked beside the old
+model, and replaces it as a whole or not at all.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hinet_search.common.errors import HinetSearchError
+from hinet_search.server.metrics import REFUSED, SWAPPED, Metrics
+from hinet_search.serving.requests.served_model import ServedModel, open_served
+
+WATCH_SECONDS = 1.0
+
+Log = Callable[[str], None]
+Signature = tuple[object, ...]
+
+
+@dataclass(frozen=True)
+class RefusedReload:
+    """Why the newest folder was refused, and when."""
+
+    problems: tuple[str, ...]
+    time: datetime
+
+
+class CurrentModel:
+    """Holds the model of a folder: None until `load` is done, then the newest that is valid."""
+
+    def __init__(self, folder: Path, metrics: Metrics, log: Log) -> None:
+        self.folder = folder
+        self.model: ServedModel | None = None
+        self.refused: RefusedReload | None = None
+        self._metrics = metrics
+        self._log = log
+
+    def load(self) -> None:
+        """Open the first model; errors are those of `open_served`."""
+        self._open()
+
+    def reload(self) -> None:
+        """Replace the model by that of the folder now; the old one stays if that is refused."""
+        try:
+            self._open()
+        except HinetSearchError as error:
+            self.refused = RefusedReload(error.problems, datetime.now(UTC))
+            self._metrics.reload(REFUSED)
+            self._log(f"reload refused, the model stays: {'; '.join(error.problems)}")
+        else:
+            self.refused = None
+            self._metrics.reload(SWAPPED)
+
+    def _open(self) -> None:
+        started = time.perf_counter()
+        self.model = served = open_served(self.folder)
+        self._metrics.model(served)
+        seconds = time.perf_counter() - started
+        self._log(f"loaded {served.name}, version {served.version}, in {seconds:.1f} s")
+
+
+async def keep_current(current: CurrentModel, asked: asyncio.Event, *, watch: bool) -> None:
+    """Reload whenever `asked` is set and, with `watch`, when the files of the folder have changed.
+
+    A folder that is still being written is left alone until a whole second has passed without a
+    change. Runs until it is cancelled.
+    """
+    loaded = seen = signature(current.folder)
+    while True:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WATCH_SECONDS if watch else None):
+                await asked.wait()
+        now = signature(current.folder)
+        is_settled = now == seen and now != loaded
+        if asked.is_set() or is_settled:
+            asked.clear()
+            loaded = now
+            await asyncio.to_thread(current.reload)
+        seen = now
+
+
+def signature(folder: Path) -> Signature:
+    """Return what changes with the files of a folder, or with the folder that a link leads to."""
+    place = folder.resolve()
+    stats: list[Signature] = []
+    for path in sorted(place.rglob("*")):
+        with suppress(OSError):  # removed a moment ago
+            stat = path.stat()
+            stats.append((path, stat.st_ino, stat.st_size, stat.st_mtime_ns))
+    return (place, *stats)

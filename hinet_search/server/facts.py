@@ -1,0 +1,55 @@
+"""Facts: the model that answers as JSON, and what a request for it must hold."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hinet_search.serving.model_folder import CARD
+from hinet_search.serving.requests.served_model import ServedModel
+
+
+def model_facts(served: ServedModel) -> dict[str, Any]:
+    """Return what config.yaml and card.md say of the model, and when it was loaded."""
+    file = served.exported.file
+    members = [
+        {
+            "arm": member.run.arm,
+            "trial": member.run.trial_number,
+            "seed": member.run.seed,
+            "weight": member.weight,
+        }
+        for member in file.members
+    ]
+    return {
+        "study": file.study,
+        "name": file.name,
+        "version": served.version,
+        "loaded": served.loaded.isoformat(timespec="seconds"),
+        "tasks": served.tasks,
+        "scenarios": file.inputs.scenario.names,
+        "columns": columns_in_words(served),
+        "members": members,
+        "average_of": file.scale,
+        "calibrated_cells": [[cell.scenario, cell.task] for cell in file.calibration],
+        "data": file.data,
+        "versions": file.versions,
+        "card": _card(served.exported.folder),
+    }
+
+
+def columns_in_words(served: ServedModel) -> Mapping[str, str]:
+    """Return what each column of a row must hold."""
+    return {reader.name: reader.wanted for reader in served.reader.readers}
+
+
+def example_row(served: ServedModel) -> dict[str, Any]:
+    """Return a row of the first scenario with nothing else known."""
+    inputs = served.exported.file.inputs
+    row: dict[str, Any] = dict.fromkeys(inputs.columns)
+    row[inputs.scenario.column] = next(iter(inputs.scenario.values))
+    return row
+
+
+def _card(folder: Path) -> str:
+    path = folder / CARD
+    return path.read_text(encoding="utf-8") if path.is_file() else ""

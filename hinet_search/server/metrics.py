@@ -1,0 +1,108 @@
+"""Metrics: what the server has done so far, in the text format of Prometheus."""
+
+from collections.abc import Mapping
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+
+from hinet_search.serving.requests.served_model import ServedModel
+
+SCORED, INVALID, TOO_LARGE, BUSY, DENIED, GONE, FAILED = OUTCOMES = (
+    "scored",
+    "invalid",
+    "too_large",
+    "busy",
+    "denied",
+    "gone",
+    "failed",
+)
+SWAPPED, REFUSED = RELOADS = ("swapped", "refused")
+BUCKETS = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+
+class Metrics:
+    """Counters of one server, in a registry of their own."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for every counter, which tells nothing more
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        self._requests = Counter(
+            "hinet_search_requests",
+            "Requests to score, and requests that were denied, by outcome",
+            ["outcome"],
+            registry=self._registry,
+        )
+        self._seconds = Histogram(
+            "hinet_search_request_seconds",
+            "Seconds from the first byte of a request to score to its answer",
+            buckets=BUCKETS,
+            registry=self._registry,
+        )
+        self._rows = Counter("hinet_search_rows", "Rows scored", registry=self._registry)
+        self._unseen = Counter(
+            "hinet_search_unseen_values",
+            "Rows scored with a value that training did not have or was too rare, by column",
+            ["column"],
+            registry=self._registry,
+        )
+        self._reloads = Counter(
+            "hinet_search_reloads", "Reloads by outcome", ["outcome"], registry=self._registry
+        )
+        self._is_refused = Gauge(
+            "hinet_search_reload_is_refused",
+            "1 while the newest folder is refused and an older model answers",
+            registry=self._registry,
+        )
+        self._loaded = Gauge(
+            "hinet_search_model_loaded_timestamp_seconds",
+            "When the model that answers was loaded",
+            registry=self._registry,
+        )
+        self._model = Gauge(
+            "hinet_search_model_info",
+            "1 for the model that answers",
+            ["study", "name", "version"],
+            registry=self._registry,
+        )
+        for outcome in OUTCOMES:  # so that the first of each is an increase
+            self._requests.labels(outcome)
+        for outcome in RELOADS:
+            self._reloads.labels(outcome)
+
+    def request(self, outcome: str, seconds: float | None = None) -> None:
+        """Count a request; seconds are of requests that were read whole."""
+        self._requests.labels(outcome).inc()
+        if seconds is not None:
+            self._seconds.observe(seconds)
+
+    def scored(self, num_rows: int, unseen: Mapping[str, int]) -> None:
+        """Count scored rows, and those with an unseen value by column."""
+        self._rows.inc(num_rows)
+        for column, count in unseen.items():
+            self._unseen.labels(column).inc(count)
+
+    def model(self, served: ServedModel) -> None:
+        """Describe the model that answers from now on."""
+        self._model.clear()
+        file = served.exported.file
+        self._model.labels(file.study, file.name, served.version).set(1)
+        self._loaded.set(served.loaded.timestamp())
+
+    def reload(self, outcome: str) -> None:
+        """Count a reload."""
+        self._reloads.labels(outcome).inc()
+        self._is_refused.set(outcome == REFUSED)
+
+    def text(self) -> bytes:
+        """Return all metrics."""
+        return generate_latest(self._registry)

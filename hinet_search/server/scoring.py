@@ -1,0 +1,89 @@
+"""Scoring: reply to one request to score, in a thread of a pool, as far as the limits admit it."""
+
+import asyncio
+import json
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from polars.exceptions import PanicException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hinet_search.common.errors import DataError
+from hinet_search.server.body import JSON, parse, read_body
+from hinet_search.server.current_model import CurrentModel, Log
+from hinet_search.server.metrics import BUSY, FAILED, INVALID, SCORED, Metrics
+from hinet_search.server.replies import RETRY_SECONDS, RequestRefused
+from hinet_search.server.settings import Limits
+from hinet_search.serving.requests.document import columns_of
+from hinet_search.serving.requests.served_model import ServedModel
+
+RETRY = {"Retry-After": str(RETRY_SECONDS)}
+_PACKAGE = Path(__file__).parents[1]
+
+
+@dataclass
+class Scoring:
+    """Replies to requests, at most `limits.requests` at once; `num_running` of them run now."""
+
+    current: CurrentModel
+    limits: Limits
+    metrics: Metrics
+    pool: ThreadPoolExecutor
+    log: Log
+    num_running: int = 0
+
+    async def reply(self, request: Request) -> Response:
+        """Score the rows of the body."""
+        started = time.perf_counter()
+        try:
+            content = await self._score(request)
+        except RequestRefused as refused:
+            self.metrics.request(refused.outcome)
+            return refused.reply
+        except (Exception, PanicException) as error:  # noqa: BLE001  a bug, which must not end the server
+            self.metrics.request(FAILED)
+            self.log(f"a request failed: {type(error).__name__} in {_place(error)}")
+            problem = "the server failed to score this request; its log names the place"
+            return RequestRefused(500, FAILED, problem).reply
+        self.metrics.request(SCORED, time.perf_counter() - started)
+        return Response(content, media_type=JSON)
+
+    async def _score(self, request: Request) -> bytes:
+        if self.num_running >= self.limits.requests:
+            problem = f"the server answers {self.limits.requests} requests at once, and has them"
+            raise RequestRefused(503, BUSY, problem, remedy="try again", headers=RETRY)
+        self.num_running += 1
+        try:
+            model = self.current.model
+            if model is None:
+                problem = "the model is being loaded"
+                raise RequestRefused(503, BUSY, problem, remedy="try again", headers=RETRY)
+            body = await read_body(request, self.limits)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self.pool, self._scores_of, model, body)
+        finally:
+            self.num_running -= 1
+
+    def _scores_of(self, model: ServedModel, body: bytes) -> bytes:
+        """Return the reply to a body."""
+        try:
+            scores = model.score(columns_of(parse(body, self.limits), model.columns))
+        except DataError as error:
+            raise RequestRefused(422, INVALID, *error.problems, remedy=error.remedy) from error
+        self.metrics.scored(len(scores.probability_RT), scores.unseen)
+        columns = scores.probability_RT.T.tolist()
+        probabilities = dict(zip(model.tasks, columns, strict=True))
+        reply = {"model": model.name, "version": model.version, "probabilities": probabilities}
+        return json.dumps(reply).encode()
+
+
+def _place(error: BaseException) -> str:
+    """The place in this package where an error was raised; its message may hold a row's values."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if _PACKAGE in Path(frame.filename).parents]
+    frame = own[-1]
+    return f"{frame.name}, {Path(frame.filename).relative_to(_PACKAGE)}:{frame.lineno}"

@@ -1,0 +1,163 @@
+"""Encode: turn the rows of a request into encoded columns by look-up, without starting Polars.
+
+To encode a table, Polars builds a search table of each vocabulary for every block of rows. The few
+values of a request are looked up in dictionaries that are built once, about 100 bytes an id. Inputs
+made of statistics and matches come from joins of tables, so a model that has such inputs encodes a
+request as `predict` encodes a block.
+Shape legend: R rows, F categorical fields.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from hinet_search.data.checks import INTEGERS
+from hinet_search.data.columns import Columns
+from hinet_search.data.derived.inputs import list_fields
+from hinet_search.data.encode import VALUE, Vocabulary
+from hinet_search.serving.encoder import Encoder
+from hinet_search.serving.requests.json_values import Value, text_parser
+from hinet_search.serving.requests.list_inputs import Ids, ListInput, all_slots
+from hinet_search.serving.requests.number_inputs import NumberInputs, number_inputs
+from hinet_search.serving.requests.rows import RequestRows, series_of, texts_of
+
+UNSIGNED_LIMITS, SIGNED_LIMITS = (0, 2**64 - 1), (-(2**63), 2**63 - 1)
+
+
+class RequestEncoder(Protocol):
+    """Encodes the rows of a request."""
+
+    def encode(self, rows: RequestRows) -> Columns:
+        """Return encoded columns; labels are 0, users -1."""
+        ...
+
+
+def request_encoder(encoder: Encoder) -> RequestEncoder:
+    """Return the encoder of requests that fits the inputs of a model."""
+    inputs, encoding = encoder.inputs, encoder.encoding
+    if inputs.statistics is not None or inputs.matches is not None or _has_cast_lists(encoder):
+        return FrameEncoder(encoder)
+    ids = [_ids_by_value(vocabulary) for vocabulary in encoding.all_vocabularies]
+    lists = _list_inputs(encoder, ids)
+    return LookupEncoder(encoder, tuple(ids), number_inputs(inputs.numeric, encoding), lists)
+
+
+@dataclass(frozen=True)
+class LookupEncoder:
+    """Encodes by look-up: `ids` are those of every vocabulary, by value."""
+
+    encoder: Encoder
+    ids: tuple[Ids, ...]
+    numbers: NumberInputs
+    lists: tuple[ListInput, ...]
+
+    def encode(self, rows: RequestRows) -> Columns:
+        """Return the encoded columns."""
+        inputs, num_rows = self.encoder.inputs, rows.num_rows
+        ids_RF = np.empty((num_rows, len(inputs.categorical)), dtype=np.int32)
+        for field, name in enumerate(inputs.categorical):
+            ids_RF[:, field] = list(map(self.ids[field].get, self._keys(name, rows), repeat(0)))
+        return _columns(
+            rows,
+            ids_RF,
+            self.numbers.encode(rows.number_CR),
+            all_slots(self.lists, rows.values, num_rows),
+            len(inputs.tasks),
+        )
+
+    def _keys(self, name: str, rows: RequestRows) -> Sequence[Value]:
+        """The values of a column as its vocabulary has them, see `distinct_by_scenario`."""
+        values = rows.values[name]
+        if name not in self.encoder.inputs.distinct_by_scenario:
+            return values
+        texts = texts_of(values, self.encoder.types[name])
+        pairs = zip(rows.scenario_R.tolist(), texts, strict=True)
+        return [None if text is None else f"{scenario}/{text}" for scenario, text in pairs]
+
+
+@dataclass(frozen=True)
+class FrameEncoder:
+    """Encodes as `predict` does, for inputs that need joins."""
+
+    encoder: Encoder
+
+    def encode(self, rows: RequestRows) -> Columns:
+        """Return the encoded columns."""
+        return self.encoder.columns(self._frame(rows))
+
+    def _frame(self, rows: RequestRows) -> pl.DataFrame:
+        inputs, types = self.encoder.inputs, self.encoder.types
+        values = dict(rows.values)
+        clock = inputs.statistics.clock if inputs.statistics is not None else None
+        if clock is not None and types[clock] in INTEGERS:
+            low, high = UNSIGNED_LIMITS if types[clock] == pl.UInt64 else SIGNED_LIMITS
+            values[clock] = [_within(value, low, high) for value in values[clock]]
+        columns = {
+            name: pl.Series(name, number_R, nan_to_null=True)
+            for name, number_R in zip(inputs.numeric, rows.number_CR, strict=True)
+        }
+        for name in inputs.compared:
+            columns[name] = series_of(name, values[name], types[name])
+        return pl.DataFrame(columns)
+
+
+def unseen_values(
+    inputs_names: Sequence[str], rows: RequestRows, columns: Columns
+) -> dict[str, int]:
+    """The number of rows with a value without an id, by categorical column."""
+    num_unknown_F = (columns.ids_RF == 0).sum(axis=0).tolist()
+    return {
+        name: num_unknown - rows.values[name].count(None)
+        for name, num_unknown in zip(inputs_names, num_unknown_F, strict=True)
+    }
+
+
+def _columns(
+    rows: RequestRows,
+    ids_RF: NDArray[np.int32],
+    numeric_RN: NDArray[np.float32],
+    lists_RS: NDArray[np.int32],
+    num_tasks: int,
+) -> Columns:
+    return Columns(
+        ids_RF=ids_RF,
+        numeric_RN=numeric_RN,
+        scenario_R=rows.scenario_R,
+        labels_RT=np.zeros((rows.num_rows, num_tasks), dtype=np.uint8),
+        user_R=np.full(rows.num_rows, -1, dtype=np.int32),
+        lists_RS=lists_RS,
+    )
+
+
+def _ids_by_value(vocabulary: Vocabulary) -> Ids:
+    return {value: id_ for id_, value in enumerate(vocabulary.table[VALUE].to_list(), start=1)}
+
+
+def _has_cast_lists(encoder: Encoder) -> bool:
+    """Whether entries of a pooled list have another type than its vocabulary, as ids may."""
+    inputs, vocabularies = encoder.inputs, encoder.encoding.all_vocabularies
+    return any(
+        inputs.type_of_entries(inputs.lists[each.name], encoder.types)
+        != vocabularies[each.field].table[VALUE].dtype
+        for each in list_fields(inputs.lists, inputs.categorical)
+    )
+
+
+def _list_inputs(encoder: Encoder, ids: Sequence[Ids]) -> tuple[ListInput, ...]:
+    inputs, lists = encoder.inputs, []
+    for each in list_fields(inputs.lists, inputs.categorical):
+        definition = inputs.lists[each.name]
+        parse = text_parser(inputs.type_of_entries(definition, encoder.types))
+        lists.append(
+            ListInput(definition.column, ids[each.field], each.length, definition.separator, parse)
+        )
+    return tuple(lists)
+
+
+def _within(value: Value, low: int, high: int) -> Value:
+    return min(max(value, low), high) if isinstance(value, int) else value

@@ -1,0 +1,63 @@
+"""List inputs: the slots of the pooled lists of a request, by look-up.
+
+The slots are those of `data.lists.encode_list`, which works on the distinct lists of a table.
+Shape legend: R rows, S slots of all lists.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hinet_search.serving.requests.json_values import Value
+
+Ids = Mapping[Value, int]
+
+
+@dataclass(frozen=True)
+class ListInput:
+    """A pooled list: its column, the ids of its entries, and its number of slots.
+
+    A column of texts has a `separator`, and `parse` reads an entry, None for one of another type.
+    """
+
+    column: str
+    ids: Ids
+    length: int
+    separator: str | None
+    parse: Callable[[str], Value]
+
+    def slots(self, values: Sequence[Value]) -> NDArray[np.int32]:
+        """Return the slots (R, `length`) of every row's list; equal lists are looked up once."""
+        slots_RS = np.zeros((len(values), self.length), dtype=np.int32)
+        number_of: dict[Value, int] = {}
+        for row, value in enumerate(values):
+            entries = self._entries(value)
+            first = number_of.setdefault(entries, row)
+            if first == row:
+                ids = [self.ids.get(entry, 0) for entry in entries[: self.length]]
+                known = [id_ for id_ in ids if id_]
+                slots_RS[row, : len(known)] = known
+            else:
+                slots_RS[row] = slots_RS[first]
+        return slots_RS
+
+    def _entries(self, value: Value) -> tuple[Value, ...]:
+        """The entries of a list or text, without missing ones."""
+        if isinstance(value, str):
+            texts = (text.strip() for text in value.split(self.separator))
+            entries: Sequence[Value] = [self.parse(text) for text in texts if text]
+        elif isinstance(value, list):
+            entries = value
+        else:
+            entries = ()
+        return tuple(entry for entry in entries if entry is not None)
+
+
+def all_slots(
+    lists: Sequence[ListInput], columns: Mapping[str, Sequence[Value]], num_rows: int
+) -> NDArray[np.int32]:
+    """Return the slots (R, S) of all lists side by side."""
+    empty_R0 = np.zeros((num_rows, 0), dtype=np.int32)
+    return np.concatenate([empty_R0, *(each.slots(columns[each.column]) for each in lists)], axis=1)

@@ -1,0 +1,108 @@
+"""Served model: an exported folder opened for requests, from JSON columns to probabilities.
+
+Shape legend: R rows, T tasks.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hinet_search.common.errors import DataError
+from hinet_search.serving.inputs import Inputs
+from hinet_search.serving.model_folder import ExportedModel, open_folder
+from hinet_search.serving.predict import missing_scores
+from hinet_search.serving.requests.document import RequestColumns
+from hinet_search.serving.requests.encode import RequestEncoder, request_encoder, unseen_values
+from hinet_search.serving.requests.rows import RowReader, row_reader
+from hinet_search.serving.requests.scorer import Scorer, network_scorer
+from hinet_search.serving.sealed import MANIFEST
+
+VERSION_DIGITS = 12
+WARM_UP_ROUNDS = 3  # the first calls of torch's operations take longer
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Probabilities (R, T) of a request, and its rows with an unseen value by column."""
+
+    probability_RT: NDArray[np.float32]
+    unseen: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A model that answers requests; `version` changes with any file that it is read from."""
+
+    exported: ExportedModel
+    version: str
+    loaded: datetime
+    reader: RowReader
+    encoder: RequestEncoder
+    scorer: Scorer
+
+    @property
+    def name(self) -> str:
+        """`quickstart/hinet`."""
+        return f"{self.exported.file.study}/{self.exported.file.name}"
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks, T."""
+        return self.exported.file.inputs.tasks
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that a row must have."""
+        return self.exported.file.inputs.columns
+
+    def score(self, columns: RequestColumns) -> Scores:
+        """Score the columns of a request.
+
+        DataError with every problem of the values, or if a row has no finite score.
+        """
+        rows = self.reader.read(columns)
+        encoded = self.encoder.encode(rows)
+        probability_RT = self.scorer.score(encoded, rows.scenario)
+        problems = missing_scores(probability_RT, 0)
+        if problems:
+            raise DataError(*problems)
+        unseen = unseen_values(self.exported.file.inputs.categorical, rows, encoded)
+        return Scores(probability_RT, unseen)
+
+
+def open_served(folder: Path) -> ServedModel:
+    """Open an exported folder for requests on the CPU, check it, and score rows to warm up.
+
+    Errors: those of `open_folder`; DataError for a type that JSON has no values for, or if the
+    model has no finite score for a row with nothing known but its scenario.
+    """
+    place = folder.resolve()  # a link may lead elsewhere by the next file
+    exported = open_folder(place, torch.device("cpu"))
+    manifest = (place / MANIFEST).read_bytes()
+    served = ServedModel(
+        exported,
+        hashlib.sha256(manifest).hexdigest()[:VERSION_DIGITS],
+        datetime.now(UTC),
+        row_reader(exported.encoder),
+        request_encoder(exported.encoder),
+        network_scorer(exported),
+    )
+    rows = _least_known_rows(exported.file.inputs)
+    for _ in range(WARM_UP_ROUNDS):
+        served.score(rows)
+    return served
+
+
+def _least_known_rows(inputs: Inputs) -> RequestColumns:
+    """A row of every scenario with nothing else known."""
+    scenarios = list(inputs.scenario.values)
+    columns: dict[str, list[str | None]] = {
+        name: [None] * len(scenarios) for name in inputs.columns
+    }
+    return RequestColumns({**columns, inputs.scenario.column: scenarios}, len(scenarios))

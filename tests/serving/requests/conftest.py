@@ -1,0 +1,20 @@
+"""Folders that are opened once for all tests of requests."""
+
+from pathlib import Path
+
+import pytest
+
+from hinet_search.serving.requests.served_model import ServedModel, open_served
+from tests.serving.requests.exported import COUNTED, EVERYTHING, PLAIN, write_export
+
+FEATURES = {"plain": PLAIN, "everything": EVERYTHING, "counted": COUNTED}
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ServedModel]:
+    """A model of plain inputs, one of every input by look-up, and one with statistics."""
+    folder: Path = tmp_path_factory.mktemp("exports")
+    return {
+        name: open_served(write_export(folder / name, features))
+        for name, features in FEATURES.items()
+    }

@@ -1,0 +1,172 @@
+"""An exported folder that no study has trained: every kind of input, and random weights, in a fraction of a second."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+
+from hinet_search.data.derived.inputs import fit_list_vocabularies
+from hinet_search.data.derived.statistics import label_counts, statistic_names, target_statistics
+from hinet_search.data.encode import fit_encoding
+from hinet_search.data.lists import with_numbered_lists
+from hinet_search.data.rows import Rows, distinct_by_scenario
+from hinet_search.serving.encoder import Encoder
+from hinet_search.serving.history import History
+from hinet_search.serving.inputs import Inputs, ScenarioInput, raw_types
+from hinet_search.serving.model_file import FORMAT, ModelFile, ModelOfFile, WeightedSeed
+from hinet_search.serving.model_folder import CARD, write_config, write_tables
+from hinet_search.serving.sealed import seal
+from hinet_search.study.feature_definition import FeatureDefinition
+from hinet_search.training.tensors import save_tensors
+from hinet_search.training.trial_config import whole_config
+
+SCENARIOS = {"1": "Home", "2": "Push", "3": "Cart"}
+TASKS = ("click", "buy")
+PLAIN = {"categorical": ["user", "item"], "numeric": ["price", "age"]}
+EVERYTHING = {
+    "categorical": ["user", "item", "shelf", "is_new", "weight", "born", "seen"],
+    "numeric": ["price", "age", "income", "hour", "rank"],
+    "transforms": {"income": "log", "hour": {"cycle": 24}, "rank": "quantile"},
+    "clip": {"price": [0, 150]},
+    "distinct_by_scenario": ["shelf"],
+    "lists": {
+        "genres": {"column": "genres", "separator": "|", "length": 2},
+        "tags": {"column": "tags", "length": 3},
+        "friends": {"column": "friends", "item": "user", "separator": ",", "length": 3},
+    },
+}
+COUNTED = {
+    "categorical": ["user"],
+    "numeric": ["price"],
+    "statistics": {"by": ["user", ["user", "item"]], "clock": "minute", "day_length": 100},
+}
+
+
+def table(num_rows: int = 400, seed: int = 0) -> pl.DataFrame:
+    """Rows with columns of every type, some values missing."""
+    draw = np.random.default_rng(seed)
+    user = draw.integers(0, 30, num_rows)
+    minute = np.arange(num_rows)
+    genres = ["Action|Drama", "Drama", "", " War | Drama|Action", None]
+    frame = pl.DataFrame(
+        {
+            "place": draw.integers(1, 4, num_rows),
+            "user": user,
+            "item": [f"0{number}" for number in draw.integers(0, 12, num_rows)],
+            "shelf": draw.integers(0, 5, num_rows).astype(np.int16),
+            "is_new": draw.random(num_rows) < 0.5,
+            "weight": draw.integers(0, 4, num_rows) / 2,
+            "born": [date(1990, 1, 1) + timedelta(days=int(each % 9)) for each in user],
+            "seen": [
+                datetime(2026, 5, 1, tzinfo=UTC) + timedelta(hours=int(h % 5)) for h in minute
+            ],
+            "price": draw.normal(100, 20, num_rows).round(2),
+            "age": draw.integers(18, 80, num_rows),
+            "income": draw.lognormal(8, 1, num_rows),
+            "hour": draw.integers(0, 24, num_rows),
+            "rank": draw.exponential(5, num_rows),
+            "genres": [genres[place] for place in draw.integers(0, len(genres), num_rows)],
+            "tags": [draw.integers(0, 9, each % 5).tolist() for each in minute],
+            "friends": [f"{each % 7}, {each % 11},none" for each in user],
+            "minute": minute,
+        }
+    )
+    with_holes = ("item", "shelf", "age", "income", "tags")
+    return frame.with_columns(
+        pl.when(pl.col("minute") % 13 > place).then(pl.col(name)).alias(name)
+        for place, name in enumerate(with_holes)
+    )
+
+
+def write_export(
+    folder: Path,
+    features: Mapping[str, object] = PLAIN,
+    *,
+    model: str = "shared_bottom",
+    not_finite: str = "refuse",
+    seed: int = 0,
+) -> Path:
+    """Write a folder as hinet-search export does; `seed` changes its weights."""
+    definition = FeatureDefinition.model_validate(features)
+    rows = _rows(table(), definition)
+    encoder = _encoder(rows, definition, not_finite)
+    config = whole_config(model, {"model": {}, "train": {}, "features": {}})
+    torch.manual_seed(seed)
+    built = config.build(encoder.schema_of(config.features))
+    with torch.no_grad():
+        for weight in built.parameters():
+            weight.add_(torch.randn_like(weight) * 0.1)
+    folder.mkdir()
+    save_tensors(built.state_dict(), folder / "weights.safetensors")
+    write_tables(folder, encoder)
+    finalist = ModelOfFile(
+        arm=model,
+        trial=0,
+        model=model,
+        settings=config.sections,
+        seeds=(WeightedSeed(seed=seed, weight=1.0),),
+    )
+    write_config(
+        folder,
+        ModelFile(
+            format=FORMAT,
+            study="shop",
+            name=model,
+            scale="probabilities",
+            models=(finalist,),
+            inputs=encoder.inputs,
+            data="0123456789abcdef",
+            versions={"hinet-search": "0.1.0"},
+        ),
+    )
+    seal(folder)
+    (folder / CARD).write_text("# shop", encoding="utf-8")
+    return folder
+
+
+def _rows(frame: pl.DataFrame, definition: FeatureDefinition) -> Rows:
+    draw = np.random.default_rng(1)
+    scenario_R = (frame["place"].to_numpy() - 1).astype(np.int16)
+    listed = with_numbered_lists(frame, definition.lists.values(), frame.schema)
+    num_rows = len(frame)
+    return Rows(
+        frame=distinct_by_scenario(listed.frame, definition.distinct_by_scenario, scenario_R),
+        row_R=np.arange(num_rows, dtype=np.uint64),
+        scenarios=tuple(SCENARIOS.values()),
+        scenario_R=scenario_R,
+        labels_RT=draw.integers(0, 2, (num_rows, len(TASKS))).astype(np.uint8),
+        split_R=np.zeros(num_rows, dtype=np.uint8),
+        truth_RT=None,
+        notes=(),
+        lists=listed.lists,
+    )
+
+
+def _encoder(rows: Rows, definition: FeatureDefinition, not_finite: str) -> Encoder:
+    derived: tuple[str, ...] = ()
+    history, frame = History(), rows.frame
+    if definition.statistics is not None:
+        derived = statistic_names(definition.statistics, TASKS)
+        frame = frame.hstack(target_statistics(definition.statistics, rows, TASKS).get_columns())
+        history = History(counts=label_counts(definition.statistics, rows))
+    is_train_R = np.ones(len(frame), dtype=np.bool_)
+    encoding = fit_encoding(frame, definition, 2, derived)
+    own = fit_list_vocabularies(definition.lists, rows.listed, is_train_R, 2)
+    encoding = replace(encoding, list_vocabularies=own)
+    inputs = Inputs(
+        scenario=ScenarioInput(column="place", values=SCENARIOS),
+        tasks=TASKS,
+        categorical=definition.categorical,
+        numeric=definition.numeric,
+        scales=encoding.scales,
+        statistics=definition.statistics,
+        lists=definition.lists,
+        distinct_by_scenario=definition.distinct_by_scenario,
+        not_finite=not_finite,  # type: ignore[arg-type]  # one of its words
+        keys=("place", "user"),
+    )
+    return Encoder(inputs, encoding, raw_types(inputs, table().schema), history)

@@ -1,0 +1,120 @@
+"""Rows of a request are encoded as those of a table with the same values."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from datetime import UTC, date, datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+
+from hinet_search.data.columns import Columns
+from hinet_search.serving.inputs import cast_rows
+from hinet_search.serving.predict import probabilities
+from hinet_search.serving.requests.document import RequestColumns
+from hinet_search.serving.requests.encode import FrameEncoder, LookupEncoder, unseen_values
+from hinet_search.serving.requests.served_model import ServedModel
+from tests.serving.requests.exported import table
+
+NUMBERS = st.none() | st.integers(-50, 200) | st.floats(-1e6, 1e6) | st.booleans()
+GENRES = st.none() | st.sampled_from(["Drama", "Action|Drama", "|", "", " War |x|Action|Drama"])
+MOMENTS = [datetime(2026, 5, 1, hour, tzinfo=UTC) for hour in (0, 3, 22)]
+VALUES = {
+    "place": st.integers(1, 3),
+    "user": st.none() | st.integers(-1, 40) | st.just(2**70),
+    "item": st.none() | st.sampled_from(["00", "011", "0", "", "x"]),
+    "shelf": st.none() | st.integers(0, 7),
+    "is_new": st.none() | st.booleans(),
+    "weight": st.none() | st.sampled_from([0.0, -0.0, 0.5, 1.5, 9.25, float("nan")]),
+    "born": st.none() | st.dates(date(1989, 12, 25), date(1990, 1, 20)),
+    "seen": st.none() | st.sampled_from(MOMENTS),
+    "price": NUMBERS,
+    "age": NUMBERS,
+    "income": NUMBERS,
+    "hour": NUMBERS,
+    "rank": NUMBERS,
+    "genres": GENRES,
+    "tags": st.none() | st.lists(st.none() | st.integers(0, 12), max_size=6),
+    "friends": st.none() | st.sampled_from(["", "1,2,3,4", "x,5", " 6 , 99999999999999999999,7"]),
+    "minute": st.none() | st.integers(-100, 900) | st.just(2**70),
+}
+ROWS = st.integers(1, 6).flatmap(
+    lambda size: st.fixed_dictionaries(
+        {name: st.lists(each, min_size=size, max_size=size) for name, each in VALUES.items()}
+    )
+)
+
+
+def as_json(values: Sequence[Any]) -> list[Any]:
+    """Dates and moments as JSON has them."""
+    return [each.isoformat() if isinstance(each, date | datetime) else each for each in values]
+
+
+def of_table(model: ServedModel, values: Mapping[str, Sequence[Any]]) -> pl.DataFrame:
+    """The rows as `predict` reads them from a table."""
+    inputs, types = model.exported.file.inputs, model.exported.encoder.types
+    wide = {dtype: pl.Int128 if dtype == pl.Int64 else dtype for dtype in types.values()}
+    rows = pl.DataFrame(
+        {
+            name: pl.Series(name, values[name], dtype=wide[types[name]], strict=False)
+            for name in inputs.columns
+        }
+    )
+    return cast_rows(inputs, rows.lazy(), types).collect()
+
+
+@pytest.mark.parametrize("name", ["plain", "everything", "counted"])
+def test_a_request_is_encoded_as_a_table(name: str, models: dict[str, ServedModel]) -> None:
+    model = models[name]
+
+    @given(values=ROWS)
+    def check(values: dict[str, list[Any]]) -> None:
+        frame = of_table(model, values)
+        expected = model.exported.encoder.columns(frame)
+        columns = {each: as_json(values[each]) for each in model.columns}
+        rows = model.reader.read(RequestColumns(columns, len(frame)))
+        encoded = model.encoder.encode(rows)
+        for array in fields(Columns):
+            got, wanted = getattr(encoded, array.name), getattr(expected, array.name)
+            assert got.dtype == wanted.dtype
+            assert_array_equal(got, wanted, err_msg=array.name)
+        unseen = unseen_values(model.exported.file.inputs.categorical, rows, encoded)
+        assert unseen.keys() == model.exported.encoder.unseen(frame, expected).keys()
+
+    check()
+
+
+def test_only_statistics_need_the_joins_of_tables(models: dict[str, ServedModel]) -> None:
+    kinds = {name: type(model.encoder) for name, model in models.items()}
+    assert kinds == {
+        "plain": LookupEncoder,
+        "everything": LookupEncoder,
+        "counted": FrameEncoder,
+    }
+
+
+def test_rows_of_training_get_the_scores_of_predict(models: dict[str, ServedModel]) -> None:
+    model = models["everything"]
+    frame = table(50)
+    columns = {name: as_json(frame[name].to_list()) for name in model.columns}
+    typed = of_table(model, frame.to_dict(as_series=False))
+    expected = probabilities(model.exported, model.exported.encoder.columns(typed))
+    assert_array_equal(model.score(RequestColumns(columns, 50)).probability_RT, expected)
+    assert len(np.unique(expected)) > 50
+
+
+def test_values_without_an_id_are_counted_by_column_and_missing_ones_are_not(
+    models: dict[str, ServedModel],
+) -> None:
+    columns = {
+        "place": [1, 1, 1],
+        "user": [999, 998, None],
+        "item": ["00", "01", None],
+        "price": [1, 2, 3],
+        "age": [1, 2, 3],
+    }
+    assert models["plain"].score(RequestColumns(columns, 3)).unseen == {"user": 2, "item": 0}

@@ -1,0 +1,80 @@
+"""An exported folder opened for requests: its version, its threads, and what is refused."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from hinet_search.common.errors import DataError
+from hinet_search.serving.predict import probabilities
+from hinet_search.serving.requests import scorer as scoring
+from hinet_search.serving.requests.document import RequestColumns, columns_of
+from hinet_search.serving.requests.served_model import ServedModel, open_served
+from hinet_search.serving.sealed import seal
+from tests.serving.requests.exported import write_export
+from tests.serving.requests.test_wrong_rows import rows
+
+
+def request(model: ServedModel, *places: int) -> RequestColumns:
+    return columns_of(rows(*({"place": place} for place in places)), model.columns)
+
+
+def test_another_file_is_another_version(tmp_path: Path) -> None:
+    first, same, other = (
+        open_served(write_export(tmp_path / name, seed=seed)).version
+        for name, seed in (("a", 0), ("b", 0), ("c", 1))
+    )
+    assert first == same != other
+
+
+def test_rows_of_several_scenarios_are_scored_each_in_its_own(
+    models: dict[str, ServedModel],
+) -> None:
+    model = models["plain"]
+    mixed = model.score(request(model, 3, 1, 2, 1)).probability_RT
+    alone = [model.score(request(model, place)).probability_RT[0] for place in (3, 1, 2, 1)]
+    np.testing.assert_allclose(mixed, alone, atol=1e-6)
+    assert len(np.unique(mixed[:3], axis=0)) == 3
+
+
+def test_the_scorer_is_told_the_scenario_of_rows_of_one(models: dict[str, ServedModel]) -> None:
+    reader = models["plain"].reader
+    told = [
+        reader.read(request(models["plain"], *places)).scenario for places in ((2, 2), (2, 1), ())
+    ]
+    assert told == [1, None, None]
+
+
+def test_a_request_too_large_for_one_batch_gets_the_scores_of_predict(
+    models: dict[str, ServedModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = models["plain"]
+    read = model.reader.read(request(model, *[1, 2] * 5))
+    whole = model.scorer.score(model.encoder.encode(read), None)
+    monkeypatch.setattr(scoring, "ROWS_AT_ONCE", 4)
+    in_parts = model.scorer.score(model.encoder.encode(read), None)
+    np.testing.assert_array_equal(whole, in_parts)
+    np.testing.assert_allclose(
+        whole, probabilities(model.exported, model.encoder.encode(read)), atol=1e-6
+    )
+
+
+def test_threads_do_not_disturb_one_another(tmp_path: Path) -> None:
+    model = open_served(write_export(tmp_path / "hinet", model="hinet"))
+    columns = request(model, *[1] * 50)
+    alone = model.score(columns).probability_RT
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(model.score, [columns] * 40))
+    assert all((each.probability_RT == alone).all() for each in together)
+
+
+def test_a_model_without_a_finite_score_is_refused_when_it_is_opened(tmp_path: Path) -> None:
+    folder = write_export(tmp_path / "huge")
+    weights = load_file(folder / "weights.safetensors")
+    huge = {name: np.full_like(weight, 1e38) for name, weight in weights.items()}
+    save_file(huge, folder / "weights.safetensors")
+    seal(folder)
+    with pytest.raises(DataError, match="every row must get a finite score, but 3 rows cannot"):
+        open_served(folder)

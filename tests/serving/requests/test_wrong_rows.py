@@ -1,0 +1,259 @@
+"""Rows of a request that do not fit the model are refused with every problem, its column and its rows."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from hinet_search.common.errors import DataError
+from hinet_search.serving.requests.document import columns_of, num_rows_of
+from hinet_search.serving.requests.json_values import reader_of
+from hinet_search.serving.requests.served_model import ServedModel, open_served
+from tests.serving.requests.exported import PLAIN, write_export
+
+GOOD = {"place": 1, "user": 7, "item": "00", "price": 100.5, "age": 30}
+Refused = Callable[[object], tuple[str, ...]]
+
+
+@pytest.fixture
+def refused(models: dict[str, ServedModel]) -> Refused:
+    """The problems of a document."""
+    model = models["plain"]
+
+    def problems(document: object) -> tuple[str, ...]:
+        with pytest.raises(DataError) as caught:
+            model.score(columns_of(document, model.columns))
+        return caught.value.problems
+
+    return problems
+
+
+def rows(*changes: dict[str, Any]) -> dict[str, Any]:
+    """A document of good rows with these changes."""
+    return {"rows": [{**GOOD, **change} for change in changes]}
+
+
+CELLS = {
+    "an unknown scenario": (
+        {"place": 9},
+        (
+            "column 'place' must hold scenarios of the model, '1', '2', '3', got '9' "
+            "(1 row, first in row 1); leave other rows out"
+        ),
+    ),
+    "no scenario": (
+        {"place": None},
+        (
+            "column 'place' must hold scenarios of the model, '1', '2', '3', got nothing "
+            "(1 row, first in row 1); leave other rows out"
+        ),
+    ),
+    "text for a whole number": (
+        {"user": "x7"},
+        "column 'user' must hold whole numbers as in training, got 'x7' in 1 row (first in row 1)",
+    ),
+    "a fraction for a whole number": (
+        {"user": 7.0},
+        "column 'user' must hold whole numbers as in training, got 7.0 in 1 row (first in row 1)",
+    ),
+    "true for a whole number": (
+        {"user": True},
+        "column 'user' must hold whole numbers as in training, got true in 1 row (first in row 1)",
+    ),
+    "a fraction for text": (
+        {"item": 0.5},
+        "column 'item' must hold text as in training, got 0.5 in 1 row (first in row 1)",
+    ),
+    "text for a number": (
+        {"price": "dear"},
+        "column 'price' must hold numbers, got 'dear' in 1 row (first in row 1)",
+    ),
+    "a list for a number": (
+        {"price": [1]},
+        "column 'price' must hold numbers, got a list in 1 row (first in row 1)",
+    ),
+    "a number that is not finite": (
+        {"price": float("nan")},
+        (
+            "column 'price' must be finite, got NaN or infinity in 1 row (first in row 1); "
+            "write null for what is missing"
+        ),
+    ),
+    "a number beyond all floats": (
+        {"price": 10**400},
+        (
+            "column 'price' must be finite, got NaN or infinity in 1 row (first in row 1); "
+            "write null for what is missing"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "problem"), CELLS.values(), ids=CELLS)
+def test_a_wrong_value_is_named_with_its_column_and_row(
+    change: dict[str, Any], problem: str, refused: Refused
+) -> None:
+    assert refused(rows({}, change)) == (problem,)
+
+
+def test_a_number_too_far_from_training_is_named_with_its_limits(refused: Refused) -> None:
+    (problem,) = refused(rows({"price": -1e30}, {}, {"price": 1e30}))
+    assert problem.startswith("column 'price' must lie between -")
+    assert "in 2 rows (first in row 0, 2)" in problem
+
+
+def test_all_problems_of_all_columns_are_reported_at_once(refused: Refused) -> None:
+    document = rows({"place": 8, "user": "x"}, {"price": float("inf")}, {"user": "y"})
+    for row in document["rows"]:
+        row["itme"] = row.pop("item")
+    assert refused(document) == (
+        "column 'item' is not in the rows; did you mean 'itme'?",
+        "column 'user' must hold whole numbers as in training, got 'x' in 2 rows (first in row 0, 2)",
+        (
+            "column 'place' must hold scenarios of the model, '1', '2', '3', got '8' "
+            "(1 row, first in row 0); leave other rows out"
+        ),
+        (
+            "column 'price' must be finite, got NaN or infinity in 1 row (first in row 1); "
+            "write null for what is missing"
+        ),
+    )
+
+
+WANTED = (
+    'a request must be {"rows": [{NAME: VALUE, ...}, ...]} or '
+    '{"columns": {NAME: [VALUE, ...], ...}}'
+)
+DOCUMENTS = {
+    "a list": ([GOOD], f"{WANTED}, got a list"),
+    "no key": ({}, f"{WANTED}, got no key"),
+    "two keys": ({"rows": [], "columns": {}}, f"{WANTED}, got 'rows', 'columns'"),
+    "a mistyped key": ({"row": [GOOD]}, f"{WANTED}, got 'row': a list; did you mean 'rows'?"),
+    "rows that are no list": ({"rows": GOOD}, f"{WANTED}, got 'rows': a mapping"),
+    "a row that is no object": (
+        {"rows": [GOOD, 7]},
+        "a row must be an object, got 7 in 1 row (first in row 1)",
+    ),
+    "a column that is no list": (
+        {"columns": {name: value if name == "age" else [value] for name, value in GOOD.items()}},
+        "column 'age' must be a list of values, got 30",
+    ),
+    "columns of two lengths": (
+        {"columns": {name: [value] * (1 + (name == "age")) for name, value in GOOD.items()}},
+        "columns must have one length, got 1 in 'place' and 2 in 'age'",
+    ),
+    "a row without a column": (
+        {"rows": [GOOD, {name: GOOD[name] for name in ("place", "user", "item", "price")}]},
+        (
+            "column 'age' must be in every row, but is not in 1 row (first in row 1); "
+            "write null where a value is missing"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("document", "problem"), DOCUMENTS.values(), ids=DOCUMENTS)
+def test_a_document_of_another_form_is_refused_with_the_form(
+    document: object, problem: str, refused: Refused
+) -> None:
+    assert refused(document) == (problem,)
+
+
+def test_rows_and_columns_of_the_same_values_get_the_same_scores(
+    models: dict[str, ServedModel],
+) -> None:
+    model = models["plain"]
+    of_rows = columns_of(rows({}, {"user": 3}), model.columns)
+    of_columns = columns_of(
+        {"columns": {name: [row[name] for row in rows({}, {"user": 3})["rows"]] for name in GOOD}},
+        model.columns,
+    )
+    assert (
+        model.score(of_rows).probability_RT.tolist()
+        == model.score(of_columns).probability_RT.tolist()
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "means"), [("12", 12), ("-3", -3), ("9007199254740993", 2**53 + 1)]
+)
+def test_a_text_of_digits_is_a_whole_number_where_training_had_numbers(
+    written: str, means: int
+) -> None:
+    assert reader_of("user", pl.Int64()).read([written]) == ([means], "")
+
+
+@pytest.mark.parametrize(("written", "means"), [("012", "012"), (12, "12")])
+def test_digits_stay_text_where_training_had_text(written: object, means: str) -> None:
+    assert reader_of("zip", pl.String()).read([written])[0] == [means]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "wrong"),
+    [
+        (pl.Int64(), "1_0"),
+        (pl.Int64(), "1.0"),
+        (pl.Float64(), "1_0"),
+        (pl.Float64(), True),
+        (pl.Boolean(), "yes"),
+        (pl.Boolean(), 1),
+        (pl.Date(), "2026-13-01"),
+        (pl.Date(), 20260501),
+        (pl.Datetime("us"), "2026-05-01T12:00:00Z"),
+        (pl.Datetime("us", "UTC"), "2026-05-01T12:00:00"),
+        (pl.List(pl.Int64()), [1, "x"]),
+        (pl.List(pl.Int64()), "1,2"),
+    ],
+    ids=str,
+)
+def test_a_value_of_another_type_is_no_value(dtype: pl.DataType, wrong: object) -> None:
+    values, problem = reader_of("x", dtype).read([None, wrong])
+    assert values == [None, None]
+    assert problem.endswith("in 1 row (first in row 1)")
+
+
+def test_a_blank_text_is_a_missing_number(models: dict[str, ServedModel]) -> None:
+    model = models["plain"]
+    scores = [
+        model.score(columns_of(rows({"age": value}), model.columns)).probability_RT.tolist()
+        for value in (" ", None)
+    ]
+    assert scores[0] == scores[1]
+
+
+def test_infinite_numbers_are_imputed_where_the_study_imputes_them(tmp_path: Path) -> None:
+    model = open_served(write_export(tmp_path / "imputing", PLAIN, not_finite="impute"))
+    scores = [
+        model.score(columns_of(rows({"age": value}), model.columns)).probability_RT.tolist()
+        for value in (float("inf"), float("nan"), None)
+    ]
+    assert scores[0] == scores[1] == scores[2]
+
+
+def test_a_request_without_rows_gets_no_scores(models: dict[str, ServedModel]) -> None:
+    model = models["everything"]
+    columns = {name: [] for name in model.columns}
+    assert model.score(columns_of({"columns": columns}, model.columns)).probability_RT.shape == (
+        0,
+        2,
+    )
+
+
+def test_a_type_that_json_has_no_values_for_is_told_when_the_model_is_opened() -> None:
+    with pytest.raises(DataError, match=r"column 'x' holds Duration.* JSON has no such values"):
+        reader_of("x", pl.Duration("us"))
+
+
+@pytest.mark.parametrize(
+    ("document", "count"),
+    [
+        ({"rows": [1, 2, 3]}, 3),
+        ({"columns": {"a": [1], "b": [1, 2]}}, 2),
+        ({"columns": {}}, 0),
+        ([], 0),
+    ],
+)
+def test_rows_are_counted_before_they_are_checked(document: object, count: int) -> None:
+    assert num_rows_of(document) == count
