@@ -122,6 +122,6 @@ def _refuse_without_packages() -> None:
     missing = [name for name in EXTRA if find_spec(name) is None]
     if missing:
         raise EnvironmentFault(
-            f"serve needs {', '.join(missing)}, which are not installed",
+            f"serve needs packages that are not installed: {', '.join(missing)}",
             remedy="pip install 'hinet-search[serve]'",
         )

@@ -1,0 +1,73 @@
+"""A server as a process: SIGHUP loads the model again, SIGTERM lets a running request finish."""
+
+import json
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+
+from tests.forked import Forked, typed
+from tests.server.conftest import GOOD, body
+from tests.server.test_reload import lead_to
+from tests.waiting import LIMIT_SECONDS, wait_until
+
+HEAD = "POST /score HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\nContent-Length: {size}\r\n\r\n"
+
+
+def free_port() -> int:
+    """A port of which the system says that nobody listens there."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def ready(port: int) -> dict[str, object]:
+    """What /ready says; nothing before the server is."""
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/ready") as reply:
+            return dict(json.load(reply))
+    except (URLError, ConnectionError):
+        return {}
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def process(folder: Path, port: int, tmp_path: Path) -> Iterator[Forked]:
+    """A server of a link in the current folder."""
+    (tmp_path / "current").symlink_to(folder)
+    started = typed(tmp_path, "serve", "current", "--port", str(port), "--threads", "1")
+    yield started
+    started.kill()
+
+
+def test_sighup_loads_the_model_again_and_sigterm_finishes_what_runs(
+    process: Forked, port: int, other: Path, tmp_path: Path
+) -> None:
+    wait_until(lambda: ready(port))
+    before = ready(port)["version"]
+    lead_to(tmp_path / "current", other)
+    process.send_signal(signal.SIGHUP)
+    wait_until(lambda: ready(port)["version"] != before)
+
+    content = body(GOOD)
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(HEAD.format(port=port, size=len(content)).encode() + content[:10])
+        wait_until(lambda: ready(port))  # so that the server has seen the head
+        process.send_signal(signal.SIGTERM)
+        wait_until(lambda: not ready(port))  # it no longer listens
+        client.sendall(content[10:])
+        reply = b"".join(iter(lambda: client.recv(4096), b""))
+    assert reply.startswith(b"HTTP/1.1 200 OK")
+    assert b'"probabilities"' in reply
+    assert process.wait(LIMIT_SECONDS) == 0
+    said = process.said.read_text()
+    assert said.count("loaded shop/shared_bottom") == 2
+    assert said.splitlines()[-1].endswith(" stopped")

@@ -1,0 +1,158 @@
+"""A newer folder replaces the model as a whole, or is refused; no request is lost."""
+
+import asyncio
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from hinet_search.server import current_model
+from hinet_search.server.current_model import keep_current, signature
+from tests.server.conftest import ADDRESS, GOOD, Asked, Make
+from tests.server.test_score import Waiting
+from tests.waiting import wait_until
+
+
+@pytest.fixture
+def linked(make: Make, folder: Path, tmp_path: Path) -> Asked:
+    """A server whose FOLDER is a link."""
+    (tmp_path / "current").symlink_to(folder)
+    return make(tmp_path / "current")
+
+
+def lead_to(link: Path, folder: Path) -> None:
+    """Let a link lead to another folder, at once."""
+    newer = link.with_name("newer")
+    newer.symlink_to(folder)
+    newer.rename(link)
+
+
+def version(server: Asked) -> str:
+    return str(server.ask("/ready").json()["version"])
+
+
+def test_a_link_to_a_newer_folder_is_loaded(linked: Asked, other: Path) -> None:
+    before = version(linked)
+    lead_to(linked.service.current.folder, other)
+    assert version(linked) == before
+    linked.service.current.reload()
+    assert version(linked) != before
+    assert linked.metric('hinet_search_reloads_total{outcome="swapped"}') == 1
+    assert linked.log[-1].startswith(f"loaded shop/shared_bottom, version {version(linked)}, in ")
+
+
+def test_a_broken_folder_is_refused_and_the_model_stays(
+    linked: Asked, other: Path, tmp_path: Path
+) -> None:
+    before = version(linked)
+    broken = shutil.copytree(other, tmp_path / "broken")
+    (broken / "weights.safetensors").write_bytes(b"x")
+    lead_to(linked.service.current.folder, broken)
+    linked.service.current.reload()
+    ready = linked.ask("/ready").json()
+    assert (ready["version"], ready["reload_refused"]) == (before, True)
+    assert linked.score(GOOD).json()["version"] == before
+    assert "reload refused, the model stays: " in linked.log[-1]
+    assert "weights.safetensors: has changed" in linked.log[-1]
+    assert linked.ask("/model").json()["reload_refused"][0].endswith("has changed")
+    assert linked.metric("hinet_search_reload_is_refused") == 1
+    lead_to(linked.service.current.folder, other)
+    linked.service.current.reload()
+    assert linked.ask("/ready").json()["reload_refused"] is False
+    assert linked.metric("hinet_search_reload_is_refused") == 0
+
+
+def test_a_request_keeps_the_model_that_it_began_with(linked: Asked, other: Path) -> None:
+    current, scorer = linked.service.current, Waiting()
+    assert current.model is not None
+    before = current.model.version
+    current.model = replace(current.model, scorer=scorer)
+
+    async def across() -> httpx.Response:
+        transport = httpx.ASGITransport(linked.app)
+        async with httpx.AsyncClient(transport=transport, base_url=ADDRESS) as client:
+            reply = asyncio.create_task(client.post("/score", json={"rows": [GOOD]}))
+            await asyncio.to_thread(scorer.is_asked.wait, 60)
+            lead_to(current.folder, other)
+            await asyncio.to_thread(current.reload)
+            scorer.may_go_on.set()
+            return await reply
+
+    assert asyncio.run(across()).json()["version"] == before
+    assert version(linked) != before
+
+
+class Counted:
+    """A model that counts its reloads."""
+
+    folder = Path("model")
+    reloads = 0
+
+    def reload(self) -> None:
+        self.reloads += 1
+
+
+class Ended(Exception):
+    """There is nothing more to see of the folder."""
+
+
+@pytest.fixture
+def reloads_of(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """How many reloads there are while a watched folder is seen with these contents, one after another."""
+
+    def count(*seen: str) -> int:
+        contents = iter(seen)
+
+        def signature(_folder: Path) -> tuple[str]:
+            for content in contents:
+                return (content,)
+            raise Ended
+
+        monkeypatch.setattr(current_model, "WATCH_SECONDS", 0.001)
+        monkeypatch.setattr(current_model, "signature", signature)
+        counted = Counted()
+        with pytest.raises(Ended):
+            asyncio.run(keep_current(counted, asyncio.Event(), watch=True))  # type: ignore[arg-type]  # it reloads
+        return counted.reloads
+
+    return count
+
+
+@pytest.mark.parametrize(
+    ("seen", "count"),
+    [("aaaa", 0), ("aabb", 1), ("aabbbbb", 1), ("aabcdd", 1), ("abcdef", 0), ("abbcc", 2)],
+)
+def test_a_watched_folder_is_loaded_again_once_it_no_longer_changes(
+    seen: str, count: int, reloads_of: Callable[..., int]
+) -> None:
+    assert reloads_of(*seen) == count
+
+
+def test_what_is_watched_changes_with_the_link_and_with_a_file(
+    linked: Asked, other: Path, tmp_path: Path
+) -> None:
+    link = linked.service.current.folder
+    first = signature(link)
+    assert signature(link) == first
+    copied = shutil.copytree(other, tmp_path / "copied")
+    lead_to(link, copied)
+    second = signature(link)
+    assert second != first
+    (copied / "config.yaml").write_text("format: 2", encoding="utf-8")
+    assert signature(link) != second
+
+
+def test_without_watching_a_folder_is_loaded_again_when_that_is_asked_for() -> None:
+    counted = Counted()
+
+    async def asked_once() -> None:
+        asked = asyncio.Event()
+        keeping = asyncio.create_task(keep_current(counted, asked, watch=False))  # type: ignore[arg-type]  # it reloads
+        asked.set()
+        await asyncio.to_thread(wait_until, lambda: counted.reloads == 1)
+        keeping.cancel()
+
+    asyncio.run(asked_once())
