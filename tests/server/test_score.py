@@ -154,7 +154,7 @@ class Waiting:
     def __init__(self) -> None:
         self.is_asked, self.may_go_on = Event(), Event()
 
-    def score(self, columns: Columns, scenario: int | None) -> NDArray[np.float32]:
+    def score(self, columns: Columns, scenario: str | None) -> NDArray[np.float32]:
         self.is_asked.set()
         assert self.may_go_on.wait(60)
         return np.full((columns.num_rows, 2), 0.5, dtype=np.float32)
@@ -184,7 +184,7 @@ def test_more_requests_than_the_limit_are_asked_to_come_again(make: Make) -> Non
 class Broken:
     """A scorer with a bug, whose message holds values of the row."""
 
-    def score(self, columns: Columns, scenario: int | None) -> NDArray[np.float32]:
+    def score(self, columns: Columns, scenario: str | None) -> NDArray[np.float32]:
         raise KeyError("user 7 of the row")
 
 

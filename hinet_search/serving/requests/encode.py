@@ -88,9 +88,10 @@ class FrameEncoder:
 
     def encode(self, rows: RequestRows) -> Columns:
         """Return the encoded columns."""
-        return self.encoder.columns(self._frame(rows))
+        return self.encoder.columns(self.frame(rows))
 
-    def _frame(self, rows: RequestRows) -> pl.DataFrame:
+    def frame(self, rows: RequestRows) -> pl.DataFrame:
+        """Return the rows as `predict` reads them from a table."""
         inputs, types = self.encoder.inputs, self.encoder.types
         values = dict(rows.values)
         clock = inputs.statistics.clock if inputs.statistics is not None else None

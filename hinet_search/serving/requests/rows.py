@@ -33,23 +33,19 @@ class RequestRows:
     """Rows that passed the checks.
 
     `values` has the values of every column; `number_CR` those of the numeric columns, NaN where
-    missing; `scenario_R` the number of each row's scenario.
+    missing; `scenario_R` the number of each row's scenario; `scenario` the name of that of all
+    rows, None if there are several or no rows.
     """
 
     values: Mapping[str, Sequence[Value]]
     number_CR: Floats
     scenario_R: NDArray[np.int16]
+    scenario: str | None
 
     @property
     def num_rows(self) -> int:
         """The number of rows, R."""
         return len(self.scenario_R)
-
-    @property
-    def scenario(self) -> int | None:
-        """The scenario of all rows; None if there are several, or no rows."""
-        first = self.scenario_R[:1]
-        return int(first[0]) if len(first) and (self.scenario_R == first).all() else None
 
 
 @dataclass(frozen=True)
@@ -97,7 +93,9 @@ class RowReader:
         if problems:
             raise DataError(*problems)
         scenarios = [self.scenario_numbers[text] for text in texts if text is not None]
-        return RequestRows(values, number_CR, np.array(scenarios, dtype=np.int16))
+        are_of_one = len(set(scenarios)) == 1
+        scenario = self.inputs.scenario.names[scenarios[0]] if are_of_one else None
+        return RequestRows(values, number_CR, np.array(scenarios, dtype=np.int16), scenario)
 
     def _are_usable(self, values: Mapping[str, Sequence[Value]], number_CR: Floats) -> bool:
         """Whether all numbers are plainly admitted; of others `number_problems` decides."""

@@ -22,10 +22,10 @@ from hinet_search.training.trainable import Network
 class Scorer(Protocol):
     """Scores encoded rows; safe in several threads at once."""
 
-    def score(self, columns: Columns, scenario: int | None) -> NDArray[np.float32]:
+    def score(self, columns: Columns, scenario: str | None) -> NDArray[np.float32]:
         """Return P(task = 1) of every row (R, T), NaN where the model has no finite score.
 
-        `scenario` is the one of all rows, None if they are of several.
+        `scenario` names that of all rows; None if they are of several.
         """
         ...
 
@@ -36,7 +36,7 @@ class NetworkScorer:
 
     exported: ExportedModel
 
-    def score(self, columns: Columns, scenario: int | None) -> NDArray[np.float32]:  # noqa: ARG002  a batch tells
+    def score(self, columns: Columns, scenario: str | None) -> NDArray[np.float32]:  # noqa: ARG002  a batch tells
         """Return probabilities (R, T)."""
         return probabilities(self.exported, columns)
 

@@ -44,7 +44,7 @@ def test_the_scorer_is_told_the_scenario_of_rows_of_one(models: dict[str, Served
     told = [
         reader.read(request(models["plain"], *places)).scenario for places in ((2, 2), (2, 1), ())
     ]
-    assert told == [1, None, None]
+    assert told == ["Push", None, None]
 
 
 def test_a_request_too_large_for_one_batch_gets_the_scores_of_predict(

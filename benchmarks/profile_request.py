@@ -1,0 +1,74 @@
+"""Profile of a request: where the time goes when 100 candidates of one user are scored in Python.
+
+    OMP_NUM_THREADS=1 python benchmarks/profile_request.py winner new_rows.parquet
+
+Everything of a request but HTTP itself, in one process and one thread, beside the encoding and the
+checks of `predict` for the same rows. A time is the tenth percentile of many, as the machine may be
+busy.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from hinet_search.serving.inputs import value_problems
+from hinet_search.serving.requests.document import columns_of
+from hinet_search.serving.requests.encode import FrameEncoder
+from hinet_search.serving.requests.served_model import open_served
+from load_server import request_of
+
+ROUNDS = 400
+
+
+def main() -> None:
+    """Print a table of parts."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="an exported model")
+    parser.add_argument("rows", help="a Parquet table with rows for it")
+    parser.add_argument("--same", default="user_id", help="columns with one value a request")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    served = open_served(given.folder)
+    body_of = {
+        form: json.dumps(request_of(given.rows, list(served.columns), given.same.split(","), form))
+        for form in ("rows", "columns")
+    }
+    columns = columns_of(json.loads(body_of["columns"]), served.columns)
+    rows = served.reader.read(columns)
+    encoded = served.encoder.encode(rows)
+    scores = served.scorer.score(encoded, rows.scenario)
+    frame_encoder = FrameEncoder(served.exported.encoder)
+    frame, inputs = frame_encoder.frame(rows), served.exported.file.inputs
+    parts: dict[str, Callable[[], object]] = {
+        "parse JSON of columns": lambda: json.loads(body_of["columns"]),
+        "parse JSON of rows": lambda: json.loads(body_of["rows"]),
+        "read and check the values": lambda: served.reader.read(columns),
+        "encode": lambda: served.encoder.encode(rows),
+        "score": lambda: served.scorer.score(encoded, rows.scenario),
+        "write the reply": lambda: json.dumps(scores.T.tolist()),
+        "all of it, from columns": lambda: served.score(columns),
+        "predict: check the values": lambda: value_problems(inputs, frame.lazy()),
+        "predict: encode": lambda: frame_encoder.encoder.columns(frame),
+    }
+    print("| part of a request of 100 rows | ms |\n|---|---|")
+    for name, part in parts.items():
+        print(f"| {name} | {milliseconds(part):.2f} |")
+
+
+def milliseconds(work: Callable[[], object]) -> float:
+    """Return the tenth percentile of the time of many calls."""
+    times = []
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - started)
+    return float(np.percentile(times, 10) * 1e3)
+
+
+if __name__ == "__main__":
+    main()
