@@ -23,7 +23,7 @@ EXTRA = ("fastapi", "uvicorn", "prometheus_client")
     examples=(
         "hinet-search serve winner",
         "hinet-search serve models/current --watch --port 8001",
-        "hinet-search serve winner --host 10.0.0.5 --token-file token",
+        "hinet-search serve winner --max-rows 500 --max-requests 16 --threads 2",
     ),
 )
 @click.argument("folder", type=click.Path(path_type=Path))
