@@ -205,6 +205,7 @@ def export(  # noqa: PLR0913  what to export, and in which form
     seeds: "Seeds" = "best",
     calibrated: bool = True,
     at: str | None = None,
+    formats: Sequence[str] = (),
     say: Callable[[str], None] = quiet,
     **options: Any,
 ) -> "Export":
@@ -213,8 +214,8 @@ def export(  # noqa: PLR0913  what to export, and in which form
     `arm` is the name of an arm, of a student, or `ensemble`; without it the study decides what is
     exported. `at` (`5ms`, `flops_per_row=2000000`) takes the best finalist on validation within
     that limit. Its probabilities are calibrated where the study has shown a gain, unless
-    `calibrated` is false. Options are `storage`, `output`, `size`, `variant` and `settings` of the
-    launch.
+    `calibrated` is false. `formats` (`onnx`, `torch`) adds graphs (docs/compiled.md).
+    Options are `storage`, `output`, `size`, `variant` and `settings` of the launch.
     `say` is called with a line before each long step.
     Errors: those of `choose`, `choose_at`, `_stored` and `serving.export`; then nothing is written.
     """
@@ -225,6 +226,10 @@ def export(  # noqa: PLR0913  what to export, and in which form
     limit = None if at is None else limit_of(at)
     launch_options = _launch_options(options)
     allow_only(launch_options.plugins)
+    if formats:
+        from hinet_search.serving.compiled.write import require
+
+        require(formats)
     folder = Path(to)
     serving.refuse_full(folder)
     record = load(study, **options)
@@ -234,7 +239,7 @@ def export(  # noqa: PLR0913  what to export, and in which form
     reason = f", {choice.why}" if choice.why else ""
     say(f"exporting {record.name}/{choice.name}, {choice.title}{reason}")
     stored = _stored(study, record, launch_options, say)
-    return serving.export(stored, choice, folder, partial(_card, record))
+    return serving.export(stored, choice, folder, partial(_card, record), formats)
 
 
 def _card(record: StudyRecord, exported: "ExportChoice", notes: Sequence[str]) -> str:

@@ -184,16 +184,21 @@ class ChosenInputs:
         """The selected inputs of columns of `full`: themselves if all are selected, else copies."""
         if self == ChosenInputs.of(self.full, {}, ALL):
             return columns
-        slots: list[int] = []
-        for list_, start in zip(self.full.lists, _starts(self.full), strict=True):
-            if list_ in self.lists:
-                slots += range(start, start + list_.length)
         return replace(
             columns,
             ids_RF=columns.ids_RF[:, list(self.fields)],
             numeric_RN=columns.numeric_RN[:, list(self.numbers)],
-            lists_RS=columns.lists_RS[:, slots],
+            lists_RS=columns.lists_RS[:, self.slots],
         )
+
+    @property
+    def slots(self) -> list[int]:
+        """Positions of the slots of the selected lists."""
+        slots: list[int] = []
+        for list_, start in zip(self.full.lists, _starts(self.full), strict=True):
+            if list_ in self.lists:
+                slots += range(start, start + list_.length)
+        return slots
 
 
 def _starts(schema: Schema) -> list[int]:

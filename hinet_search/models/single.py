@@ -57,7 +57,7 @@ class Model(nn.Module):
         rows = rows_by_scenario(batch, self.schema.num_scenarios)
         logits = []
         for cells, run in zip(self.cell_modules(), rows.runs(batch), strict=True):
-            if len(run) > 0:  # networks of an absent scenario get no gradient at all
+            if run.num_rows > 0:  # networks of an absent scenario get no gradient at all
                 logits.append(torch.stack([cell(run) for cell in cells], dim=-1))
         return rows.restore(torch.cat(logits))
 

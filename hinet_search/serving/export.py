@@ -2,9 +2,11 @@
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import polars as pl
 import torch
 
 from hinet_search.common.errors import ConfigurationError, EnvironmentFault
@@ -20,7 +22,13 @@ from hinet_search.serving.model_file import (
     WeightedSeed,
     calibrated_cells,
 )
-from hinet_search.serving.model_folder import CARD, open_folder, write_config, write_tables
+from hinet_search.serving.model_folder import (
+    CARD,
+    ExportedModel,
+    open_folder,
+    write_config,
+    write_tables,
+)
 from hinet_search.serving.profile import profile_of, write_profile
 from hinet_search.serving.rebuild import LoadedStudy, config_of, encoder_of
 from hinet_search.serving.sealed import MANIFEST, PROFILE, seal
@@ -33,6 +41,9 @@ from hinet_search.serving.verify import (
 from hinet_search.training.jobs.score import LAUNCH_AGAIN
 from hinet_search.training.tensors import read_weights
 from hinet_search.training.trial_config import TrialConfig
+
+if TYPE_CHECKING:
+    from hinet_search.serving.compiled.write import Compilation
 
 REFITTED = (
     "Trained again on the rows of train and validation together, for as many steps as were best on "
@@ -47,7 +58,8 @@ Card = Callable[[ExportChoice, Sequence[str]], str]
 class Export:
     """What was written: `files` by name with their bytes, and the result of the check.
 
-    `arm` is the arm, the student or `ensemble`, which has no `trial`.
+    `arm` is the arm, the student or `ensemble`, which has no `trial`. `compiled` are the graphs, if
+    any were asked for.
     """
 
     folder: Path
@@ -60,6 +72,7 @@ class Export:
     files: dict[str, int]
     checked_rows: int
     max_difference: float
+    compiled: "Compilation | None" = None
 
     @property
     def main_files(self) -> dict[str, int]:
@@ -88,12 +101,19 @@ def refuse_full(folder: Path) -> None:
         )
 
 
-def export(stored: LoadedStudy, what: ExportChoice, folder: Path, write_card: Card) -> Export:
+def export(
+    stored: LoadedStudy,
+    what: ExportChoice,
+    folder: Path,
+    write_card: Card,
+    formats: Sequence[str] = (),
+) -> Export:
     """Write the folder atomically; notes for the card include the result of the check.
 
-    Errors: EnvironmentFault when weights or scores of the study are missing or the folder cannot be
-    written; DataError when one of these files is damaged, a weight is not finite, or test rows do
-    not score as in training.
+    Graphs of each of `formats` are written too. Errors: EnvironmentFault when weights or scores of
+    the study are missing or the folder cannot be written; DataError when one of these files is
+    damaged, a weight is not finite, or test rows do not score as in training; those of
+    `write_compiled`.
     """
     files = files_of(stored, what)
     for path in files.weights.values():
@@ -121,11 +141,22 @@ def export(stored: LoadedStudy, what: ExportChoice, folder: Path, write_card: Ca
             checked = verify_scores(exported, raw, position_R, scores)
             notes = _notes(encoder, checked, files)
             (part / CARD).write_text(write_card(what, notes), encoding="utf-8")
+            compiled = _compiled(exported, part, formats, raw)
     except OSError as error:
         raise EnvironmentFault(
             f"{folder}: cannot be written: {error.strerror}", remedy="name another with -o"
         ) from error
-    return _written(folder, file, what, checked)
+    return replace(_written(folder, file, what, checked), compiled=compiled)
+
+
+def _compiled(
+    exported: ExportedModel, folder: Path, formats: Sequence[str], raw: pl.DataFrame
+) -> "Compilation | None":
+    if not formats:
+        return None
+    from hinet_search.serving.compiled.write import write_compiled  # half a second
+
+    return write_compiled(exported, folder, formats, raw)
 
 
 def _written(folder: Path, file: ModelFile, what: ExportChoice, checked: Verification) -> Export:

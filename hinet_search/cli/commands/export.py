@@ -13,6 +13,7 @@ from hinet_search.cli.options import (
     SETTINGS,
     SIZE,
     VARIANT,
+    WordChoice,
     as_json,
     launch_options,
     output_options,
@@ -21,6 +22,7 @@ from hinet_search.cli.options import (
 )
 from hinet_search.cli.output import echo, output, print_document
 from hinet_search.common.amounts import byte_size
+from hinet_search.common.plugins import names
 
 
 @click.command(
@@ -64,14 +66,23 @@ from hinet_search.common.amounts import byte_size
         show_default=True,
         help="Calibrate the probabilities where validation has shown a gain, or leave them.",
     ),
+    click.option(
+        "--format",
+        "formats",
+        metavar="FORMAT",
+        multiple=True,
+        type=WordChoice(names("hinet_search.serving.compiled.formats")),
+        help="Add graphs for other programs: onnx or torch (docs/compiled.md). May be repeated.",
+    ),
     as_json,
 )
-def command(
+def command(  # noqa: PLR0913, PLR0917  click passes every option by name
     target: str,
     to: Path,
     seeds: Any,
     at: str | None,
     calibrated: bool,  # noqa: FBT001
+    formats: tuple[str, ...],
     as_json: bool,  # noqa: FBT001  click passes flags by name
     **given: Any,
 ) -> None:
@@ -86,7 +97,7 @@ def command(
 
     options = launch_options(given)
     study, arm = split_target(target)
-    chosen = {"arm": arm, "seeds": seeds, "calibrated": calibrated, "at": at}
+    chosen = {"arm": arm, "seeds": seeds, "calibrated": calibrated, "at": at, "formats": formats}
     written = export(study, to, **chosen, say=output().note, **vars(options))
     if as_json:
         print_document("export", **asdict(written))
@@ -103,4 +114,11 @@ def command(
         f"checked: {written.checked_rows:,} test rows score the same as in training "
         f"(max difference {largest})"
     )
+    if written.compiled is not None:
+        graphs = written.compiled
+        echo(
+            f"compiled: {', '.join(graphs.formats)}, {graphs.num_graphs} graphs "
+            f"{byte_size(graphs.num_bytes)}; they score the same rows as predict does "
+            f"(max difference of a probability {graphs.difference:.1g})"
+        )
     output().next(f"hinet-search predict {shlex.quote(str(to))} rows.parquet -o scores.parquet")

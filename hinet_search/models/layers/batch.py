@@ -32,6 +32,11 @@ class Batch:
     sizes: tuple[int, ...] | None = None
 
     def __len__(self) -> int:
+        return self.num_rows
+
+    @property
+    def num_rows(self) -> int:
+        """B; unlike `len`, it stays a variable when a graph is exported."""
         return self.scenario_B.shape[0]
 
     def select(self, order_B: Int[Tensor, "B"]) -> "Batch":
@@ -109,5 +114,11 @@ def repeat_each(
     numbers: Sequence[int], times: Sequence[int], device: torch.device
 ) -> Int[Tensor, "R"]:
     """Repeat `numbers[i]` `times[i]` times, in order."""
+    if torch.compiler.is_exporting():  # a tensor cannot hold `times`, which may be variables
+        runs = [
+            torch.full((count,), number, dtype=torch.int64, device=device)
+            for number, count in zip(numbers, times, strict=True)
+        ]
+        return torch.cat(runs)
     pair_2N = to_device(torch.tensor([list(numbers), list(times)], dtype=torch.int64), device)
     return torch.repeat_interleave(pair_2N[0], pair_2N[1], output_size=sum(times))

@@ -79,7 +79,7 @@ def mix(
         # B small matrix products: on the CPU twice as fast as the sums for wide outputs, half as
         # fast for narrow ones.
         return torch.bmm(weights_SBK.transpose(0, 1), y_EKBH[0].transpose(0, 1)).transpose(0, 1)
-    if y_EKBH.is_cuda:
+    if y_EKBH.is_cuda or torch.compiler.is_exporting():
         return (weights_SBK.transpose(1, 2).unsqueeze(-1) * y_EKBH).sum(dim=1)
     sums_SBH: Tensor = _Sums.apply(weights_SBK, y_EKBH)  # type: ignore[no-untyped-call]
     return sums_SBH

@@ -52,13 +52,13 @@ class PartitionedNorm(nn.Module):
         runs = zip(torch.split(x_BD, list(sizes)), gammas, betas, strict=True)
         normalised = []
         for scenario, (run_RD, gamma_D, beta_D) in enumerate(runs):
-            if len(run_RD) > 0:
+            if run_RD.shape[0] > 0:
                 normalised.append(self._standardise(run_RD, scenario) * gamma_D + beta_D)
         return torch.cat(normalised)
 
     def _standardise(self, run_RD: Float[Tensor, "R D"], scenario: int) -> Float[Tensor, "R D"]:
         mean_D, variance_D = self.mean_MD[scenario], self.variance_MD[scenario]
-        if self.training and len(run_RD) > 1:
+        if self.training and run_RD.shape[0] > 1:
             variance_D, mean_D = torch.var_mean(run_RD, dim=0, correction=0)
             self._move(scenario, mean_D, variance_D, len(run_RD))
         return (run_RD - mean_D) * torch.rsqrt(variance_D + EPSILON)

@@ -50,7 +50,7 @@ class PerScenario(nn.Module):
         logits = [
             model(_as_first_scenario(run))
             for model, run in zip(self.scenarios, rows.runs(batch), strict=True)
-            if len(run) > 0  # the model of an absent scenario gets no gradient at all
+            if run.num_rows > 0  # the model of an absent scenario gets no gradient at all
         ]
         return rows.restore(torch.cat(logits))
 
@@ -67,7 +67,7 @@ class PerScenario(nn.Module):
         runs = rows_by_scenario(batch, self.schema.num_scenarios).runs(batch)
         pairs = zip(self.scenarios, runs, strict=True)
         return _gates_of_all(
-            (model, _as_first_scenario(run)) for model, run in pairs if len(run) > 0
+            (model, _as_first_scenario(run)) for model, run in pairs if run.num_rows > 0
         )
 
 
@@ -107,7 +107,7 @@ def build_in_protocol(protocol: str, build: BuildModel, schema: Schema) -> nn.Mo
 
 def _as_first_scenario(run: Batch) -> Batch:
     zeros_B = torch.zeros_like(run.scenario_B)
-    return replace(run, scenario_B=zeros_B, order_B=None, sizes=(len(run),))
+    return replace(run, scenario_B=zeros_B, order_B=None, sizes=(run.num_rows,))
 
 
 def _gates_of_all(pairs: Iterable[tuple[nn.Module, Batch]]) -> Insight:

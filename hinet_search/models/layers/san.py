@@ -160,7 +160,7 @@ def weighted_sums(
     column_R, row_R, num_rows_by_column = _needed_pairs(sizes, needed, x_BD.device)
     s_RH = mixture(x_BD[row_R], num_rows_by_column)[0]
     weighted_PRH = weights_PBM[:, row_R, column_R].unsqueeze(-1) * s_RH
-    sums_PBH = weighted_PRH.new_zeros(len(tables_PMM), len(x_BD), s_RH.shape[-1])
+    sums_PBH = weighted_PRH.new_zeros(len(tables_PMM), x_BD.shape[0], s_RH.shape[-1])
     return sums_PBH.index_add(1, row_R, weighted_PRH)
 
 

@@ -1,0 +1,1 @@
+"""Compiled: the scoring of an exported model as graphs, which need none of this package."""

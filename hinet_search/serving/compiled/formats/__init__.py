@@ -1,0 +1,1 @@
+"""Formats: one file each, which writes programs as graphs and runs them."""

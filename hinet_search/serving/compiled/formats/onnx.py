@@ -1,0 +1,145 @@
+"""ONNX: graphs for onnxruntime and other runtimes; all graphs read their weights from one file."""
+
+import hashlib
+import logging
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+from torch.export import ExportedProgram
+
+from hinet_search.common.errors import EnvironmentFault
+from hinet_search.serving.compiled.layout import INPUTS, PROBABILITIES, SCENARIO
+from hinet_search.serving.compiled.run import Encoded, Run
+
+if TYPE_CHECKING:
+    from onnx_ir import Model
+
+SUFFIX, WEIGHTS, READER = ".onnx", "weights.bin", "score.py"
+PACKAGES = ("onnx", "onnxruntime", "onnxscript")
+SMALLEST = 1024  # bytes of a weight that is kept outside its graph
+ALIGNED = 4096  # weights begin at pages, so that runtimes can map them
+
+
+def require() -> None:
+    """EnvironmentFault unless the packages of the extra are installed."""
+    missing = [name for name in PACKAGES if find_spec(name) is None]
+    if missing:
+        raise EnvironmentFault(
+            f"--format onnx needs the packages {', '.join(PACKAGES)}, "
+            f"but {', '.join(missing)} cannot be imported",
+            remedy="pip install '.[onnx]' in a clone of hinet-search",
+        )
+
+
+def write(programs: Mapping[str, ExportedProgram], folder: Path) -> None:
+    """Write a graph for each program, the weights of all, each once, and the reader."""
+    from onnx_ir import serde
+
+    with (folder / WEIGHTS).open("wb") as file:
+        weights = _Weights(file)
+        for name, program in programs.items():
+            model = _graph(program)
+            weights.take_out(model)
+            graph = serde.serialize_model(model).SerializeToString()
+            (folder / f"{name}{SUFFIX}").write_bytes(graph)
+    shutil.copyfile(Path(__file__).parents[1] / READER, folder.parent / READER)
+
+
+def opened(folder: Path, name: str) -> Run:
+    """Open a graph in onnxruntime, with as many threads as torch has."""
+    require()
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        folder / f"{name}{SUFFIX}", options, providers=["CPUExecutionProvider"]
+    )
+
+    def run(encoded: Encoded) -> NDArray[np.float32]:
+        (probability_RT,) = session.run([PROBABILITIES], dict(encoded))
+        return np.asarray(probability_RT)
+
+    return run
+
+
+def table_scores(compiled: Path, table: pa.Table) -> NDArray[np.float32] | None:
+    """Score a table with the reader; None if it cannot encode the table."""
+    from hinet_search.serving.compiled.score import Scorer
+
+    try:
+        return Scorer(compiled).score(table)
+    except (ValueError, pa.ArrowException):
+        return None
+
+
+def _graph(program: ExportedProgram) -> "Model":
+    """Return the program as an ONNX graph."""
+    with _without_hints():
+        exported = torch.onnx.export(
+            program,
+            dynamo=True,
+            verbose=False,
+            input_names=[*INPUTS, SCENARIO][: len(program.graph_signature.user_inputs)],
+            output_names=[PROBABILITIES],
+        )
+    assert exported is not None, "without a path it is returned"
+    return exported.model
+
+
+@contextmanager
+def _without_hints() -> Iterator[None]:
+    """Keep torch from hints at packages that could be installed and are not needed."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+class _Weights:
+    """The file of all weights; equal ones are written once."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.place_of: dict[bytes, int] = {}
+
+    def take_out(self, model: "Model") -> None:
+        """Write the larger weights of a graph to the file, and refer to them."""
+        from onnx_ir import ExternalTensor, Shape
+
+        for name, value in model.graph.initializers.items():
+            tensor = value.const_value
+            assert tensor is not None, "a program has its weights"
+            if tensor.nbytes < SMALLEST:
+                continue
+            array = tensor.numpy()
+            content = array.tobytes()
+            value.const_value = ExternalTensor(
+                WEIGHTS,
+                self._place(content),
+                len(content),
+                tensor.dtype,
+                shape=Shape(array.shape),
+                name=name,
+            )
+
+    def _place(self, content: bytes) -> int:
+        """Return where the bytes begin in the file."""
+        digest = hashlib.sha256(content).digest()
+        if digest not in self.place_of:
+            self.file.write(bytes(-self.file.tell() % ALIGNED))
+            self.place_of[digest] = self.file.tell()
+            self.file.write(content)
+        return self.place_of[digest]

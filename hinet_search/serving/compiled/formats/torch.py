@@ -1,0 +1,42 @@
+"""torch: programs as .pt2 files, which torch runs in Python and AOTInductor compiles for C++."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+from torch.export import ExportedProgram
+
+from hinet_search.serving.compiled.layout import INPUTS, SCENARIO
+from hinet_search.serving.compiled.run import Encoded, Run
+
+SUFFIX = ".pt2"
+
+
+def require() -> None:
+    """Do nothing: torch is installed."""
+
+
+def write(programs: Mapping[str, ExportedProgram], folder: Path) -> None:
+    """Write a file for each program; each holds all of its weights."""
+    for name, program in programs.items():
+        torch.export.save(program, folder / f"{name}{SUFFIX}")
+
+
+def opened(folder: Path, name: str) -> Run:
+    """Open a program."""
+    module = torch.export.load(folder / f"{name}{SUFFIX}").module()
+
+    def run(encoded: Encoded) -> NDArray[np.float32]:
+        names = [each for each in (*INPUTS, SCENARIO) if each in encoded]
+        with torch.inference_mode():
+            probability_RT = module(*(torch.from_numpy(encoded[name]) for name in names))
+        return np.asarray(probability_RT)
+
+    return run
+
+
+def table_scores(_compiled: Path, _table: pa.Table) -> None:
+    """Return None: programs come without a reader of tables."""

@@ -1,0 +1,191 @@
+"""Layout: compiled.json, which says what the graphs of a folder take and give, for any language.
+
+compiled/compiled.json        this file
+compiled/score.py             a reader in Python, if there are ONNX graphs
+compiled/FORMAT/scenario.M.*  the graph of scenario number M
+compiled/FORMAT/mixed.*       the graph of rows of any scenarios
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError
+
+from hinet_search.common.errors import DataError
+from hinet_search.common.frozen_model import Frozen, Text
+from hinet_search.data.encode import Scale
+from hinet_search.data.transforms import Wave
+from hinet_search.serving.encoder import Encoder
+from hinet_search.serving.inputs import Inputs
+from hinet_search.serving.model_file import KNOTS
+from hinet_search.serving.sealed import AGAIN
+from hinet_search.study.feature_definition import QUANTILE
+
+COMPILED, LAYOUT, MIXED = "compiled", "compiled.json", "mixed"
+IDS, NUMBERS, LISTS, SCENARIO = "ids", "numbers", "lists", "scenario"
+INPUTS = (IDS, NUMBERS, LISTS)  # of the graph of a scenario; that of mixed rows has SCENARIO too
+PROBABILITIES = "probabilities"
+MAX_BYTES = 100_000_000
+
+
+class EncodedField(Frozen):
+    """A column of `ids`: an id is the place of a value in `vocabulary`, from 1; 0 is unknown."""
+
+    column: Text
+    vocabulary: Text
+    distinct_by_scenario: bool
+
+
+class EncodedNumber(Frozen):
+    """A column of `numbers`: (transformed - mean) / spread, 0 where `spread` is 0.
+
+    With `flagged`, a further column that is 1 where a value is missing comes after all numbers.
+    """
+
+    column: Text
+    clip: tuple[float, float] | None
+    transform: Literal["log", "quantile", "sin", "cos"] | None
+    cycle: float | None = None
+    knots: Text | None = None
+    mean: float
+    spread: float
+    flagged: bool
+
+
+class EncodedList(Frozen):
+    """`length` columns of `lists`: the known ids among the first `length` entries, then 0."""
+
+    column: Text
+    separator: str | None
+    vocabulary: Text
+    length: int
+
+
+class GraphLayout(Frozen):
+    """Content of compiled.json.
+
+    `scenarios` are in the order of their numbers; `values` maps the text of each value of
+    `scenario_column` to one of them. `not_encoded` names numbers that are made of labels or lists
+    of earlier rows, which the tables here do not tell. `reads_tables` is false if there are any, or
+    if the reader did not encode test rows alike.
+    `files` has the SHA-256 of every other file.
+    """
+
+    format: Literal[1]
+    tasks: tuple[Text, ...]
+    scenarios: tuple[Text, ...]
+    formats: Annotated[tuple[Text, ...], Field(min_length=1)]
+    num_ids: int
+    num_numbers: int
+    num_slots: int
+    scenario_column: Text
+    values: dict[Text, Text]
+    ids: tuple[EncodedField, ...]
+    numbers: tuple[EncodedNumber, ...]
+    lists: tuple[EncodedList, ...]
+    not_finite: Literal["refuse", "impute"]
+    not_encoded: tuple[Text, ...]
+    reads_tables: bool
+    files: dict[Text, Text]
+
+    @property
+    def graphs(self) -> tuple[str, ...]:
+        """The names of the graphs: of every scenario, then of mixed rows."""
+        return (*(f"scenario.{number}" for number in range(len(self.scenarios))), MIXED)
+
+
+def layout_of(encoder: Encoder, formats: tuple[str, ...]) -> GraphLayout:
+    """The layout of an encoder's graphs, which are yet to be written."""
+    inputs, schema = encoder.inputs, encoder.schema
+    derived = [scale for scale in inputs.scales if scale.column not in inputs.numeric]
+    return GraphLayout(
+        format=1,
+        tasks=inputs.tasks,
+        scenarios=inputs.scenario.names,
+        formats=formats,
+        num_ids=schema.num_fields,
+        num_numbers=len(schema.numeric),
+        num_slots=schema.num_slots,
+        scenario_column=inputs.scenario.column,
+        values=inputs.scenario.values,
+        ids=tuple(
+            EncodedField(
+                column=name,
+                vocabulary=f"vocabulary.{number}",
+                distinct_by_scenario=name in inputs.distinct_by_scenario,
+            )
+            for number, name in enumerate(inputs.categorical)
+        ),
+        numbers=tuple(_number(scale, inputs) for scale in inputs.scales),
+        lists=_lists(encoder),
+        not_finite=inputs.not_finite,
+        not_encoded=tuple(scale.name for scale in derived),
+        reads_tables=not derived,
+        files={},
+    )
+
+
+def _number(scale: Scale, inputs: Inputs) -> EncodedNumber:
+    transform, knots = scale.transform, None
+    wave = transform if isinstance(transform, Wave) else None
+    if transform == QUANTILE:
+        knots = f"{KNOTS}.{inputs.ranked.index(scale.column)}"
+    return EncodedNumber(
+        column=scale.column,
+        clip=scale.clip,
+        transform=transform.part if isinstance(transform, Wave) else transform,
+        cycle=wave.cycle if wave else None,
+        knots=knots,
+        mean=scale.mean,
+        spread=scale.spread,
+        flagged=scale.flagged,
+    )
+
+
+def _lists(encoder: Encoder) -> tuple[EncodedList, ...]:
+    definitions = encoder.inputs.lists
+    return tuple(
+        EncodedList(
+            column=definitions[list_.name].column,
+            separator=definitions[list_.name].separator,
+            vocabulary=f"vocabulary.{list_.field}",
+            length=list_.length,
+        )
+        for list_ in encoder.schema.lists
+    )
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """The SHA-256 of every file of a folder but compiled.json, by its path."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and name != LAYOUT:
+            with path.open("rb") as file:
+                found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def read_layout(folder: Path) -> GraphLayout:
+    """Read compiled.json; DataError unless the folder holds the files that it names."""
+    path = folder / LAYOUT
+    if not path.is_file():
+        raise DataError(
+            f"{folder}: must hold graphs, but has no {LAYOUT}",
+            remedy="hinet-search export STUDY/NAME -o FOLDER --format onnx",
+        )
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES)
+    try:
+        layout = GraphLayout.model_validate_json(content)
+    except ValidationError as error:
+        raise DataError(f"{path}: must describe graphs, but is damaged", remedy=AGAIN) from error
+    found = hashes(folder)
+    wrong = sorted(name for name, sealed in layout.files.items() if found.get(name) != sealed)
+    if wrong:
+        raise DataError(
+            f"{folder}: {', '.join(wrong)} must be as exported, but has changed or is missing",
+            remedy=AGAIN,
+        )
+    return layout

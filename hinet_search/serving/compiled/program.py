@@ -1,0 +1,103 @@
+"""Program: export a module as a torch.export program without what does not depend on the rows.
+
+The models keep weights of all scenarios in one tensor and compute some weights from others (SAN's
+table, STAR's products). In a graph of one scenario these are constants: they are computed once,
+here, and what no row needs is left out. So a model needs no second form for its graphs.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.export import Dim, ExportedProgram
+from torch.fx.node import map_arg
+
+ROWS = "rows"  # the name of the only variable size
+CALL, CONSTANT = "call_function", "get_attr"
+
+
+def program_of(module: nn.Module, inputs: Sequence[Tensor]) -> ExportedProgram:
+    """Export a module for any number of rows; `inputs` are examples, rows on their first axis.
+
+    Parameters must need no gradient. Errors: those of torch.export, of many types.
+    """
+    traced = _traced(module, inputs).module(check_guards=False)
+    assert isinstance(traced, fx.GraphModule), "a program unlifts to a graph"
+    return _traced(_simplified(traced), inputs)
+
+
+def _traced(module: nn.Module, inputs: Sequence[Tensor]) -> ExportedProgram:
+    rows = Dim(ROWS, min=1)
+    shapes = tuple({0: rows} for _ in inputs)
+    program: ExportedProgram = torch.export.export(module, tuple(inputs), dynamic_shapes=shapes)
+    if any(map(_writes, program.graph.nodes)):
+        program = program.run_decompositions({})  # operations that leave their arguments alone
+    return program
+
+
+def _writes(node: fx.Node) -> bool:
+    schema = getattr(node.target, "_schema", None)
+    return schema is not None and schema.is_mutable
+
+
+def _simplified(module: fx.GraphModule) -> fx.GraphModule:
+    """Compute what depends on no input now, and everything else once."""
+    graph, known = module.graph, dict[str, fx.Node]()
+    constants: dict[fx.Node, Any] = {}
+    for node in list(graph.nodes):
+        if node.op not in (CALL, CONSTANT):
+            continue
+        _leave_out_empty(node)
+        same = known.setdefault(f"{node.target} {node.args} {node.kwargs}", node)
+        if same is not node:
+            node.replace_all_uses_with(same)
+            graph.erase_node(node)
+        elif node.op == CONSTANT:
+            constants[node] = _attribute(module, str(node.target))
+        elif all(argument in constants for argument in node.all_input_nodes):
+            constants[node] = _computed(node, constants)
+    _store(module, constants)
+    graph.eliminate_dead_code()
+    return fx.GraphModule(module, graph)  # with those buffers alone that the graph reads
+
+
+def _leave_out_empty(node: fx.Node) -> None:
+    """Leave out what adds no row to a concatenation: the rows of other scenarios."""
+    if node.target != torch.ops.aten.cat.default:
+        return
+    tensors: Any = node.args[0]
+    dim = node.args[1] if len(node.args) > 1 else 0
+    present = [each for each in tensors if not _is_empty(each.meta["val"].shape[dim])]
+    node.update_arg(0, present or tensors)
+    if len(present) == 1:
+        node.replace_all_uses_with(present[0])
+
+
+def _is_empty(size: object) -> bool:
+    return isinstance(size, int) and size == 0  # a variable size is no int
+
+
+def _computed(node: fx.Node, constants: dict[fx.Node, Any]) -> Any:
+    args, kwargs = map_arg((node.args, node.kwargs), constants.__getitem__)
+    with torch.no_grad():
+        return node.target(*args, **kwargs)  # type: ignore[operator]  # it is a call
+
+
+def _store(module: fx.GraphModule, constants: dict[fx.Node, Any]) -> None:
+    """Read constants that are used with inputs from buffers."""
+    for number, (node, value) in enumerate(constants.items()):
+        if all(user in constants for user in node.users):
+            continue
+        name = f"constant_{number}"
+        # A view would be stored with all that it is a view of.
+        is_whole = value.is_contiguous() and value.untyped_storage().nbytes() == value.nbytes
+        buffer = value.detach()
+        module.register_buffer(name, buffer if is_whole else buffer.clone().contiguous())
+        with module.graph.inserting_before(node):
+            node.replace_all_uses_with(module.graph.get_attr(name))
+
+
+def _attribute(module: nn.Module, path: str) -> Any:
+    parent, _, name = path.rpartition(".")
+    return getattr(module.get_submodule(parent), name)

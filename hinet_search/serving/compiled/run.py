@@ -1,0 +1,99 @@
+"""Run: open the graphs of an exported folder and score encoded rows with them.
+
+Shape legend: R rows, T tasks.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hinet_search.common.errors import ConfigurationError, did_you_mean
+from hinet_search.common.plugins import load
+from hinet_search.data.columns import Columns
+from hinet_search.serving.compiled.layout import (
+    COMPILED,
+    IDS,
+    LISTS,
+    NUMBERS,
+    SCENARIO,
+    GraphLayout,
+    read_layout,
+)
+
+FORMATS = "hinet_search.serving.compiled.formats"
+ROWS_AT_ONCE = 4096
+
+Encoded = Mapping[str, NDArray[np.generic]]  # the inputs of a graph by name
+Run = Callable[[Encoded], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """The graphs of a folder in one format, of every scenario by its name."""
+
+    layout: GraphLayout
+    runs: Mapping[str, Run]
+
+    def score(self, columns: Columns, scenario: str | None = None) -> NDArray[np.float32]:
+        """P(task = 1) (R, T), as `predict` gives it, of rows that the folder's encoder encoded.
+
+        With `scenario` all rows count as rows of that scenario; else each is scored in its own, by
+        the graph of that scenario. Errors: ConfigurationError for an unknown scenario.
+        """
+        if scenario is not None:
+            return self._of(scenario, columns)
+        probability_RT = np.empty((columns.num_rows, len(self.layout.tasks)), dtype=np.float32)
+        for number, name in enumerate(self.layout.scenarios):
+            is_of_R = columns.scenario_R == number
+            if is_of_R.any():
+                probability_RT[is_of_R] = self._of(name, columns.where(is_of_R))
+        return probability_RT
+
+    def _of(self, scenario: str, columns: Columns) -> NDArray[np.float32]:
+        if scenario not in self.runs:
+            raise ConfigurationError(
+                f"scenario '{scenario}' is not one of the model's, "
+                f"{', '.join(self.runs)}{did_you_mean(scenario, self.runs)}"
+            )
+        return in_blocks(self.runs[scenario], encoded(columns))
+
+
+def open_compiled(folder: Path, kind: str | None = None) -> Compiled:
+    """Open the graphs of an exported folder, of format `kind` or of the first that it has.
+
+    Errors: DataError without graphs or if one is damaged; EnvironmentFault if the packages that run
+    them are missing.
+    """
+    compiled = folder / COMPILED
+    layout = read_layout(compiled)
+    chosen = layout.formats[0] if kind is None else kind
+    if chosen not in layout.formats:
+        raise ConfigurationError(
+            f"{folder}: has graphs of format {', '.join(layout.formats)}, but not of '{chosen}'"
+        )
+    opened = load(FORMATS, chosen).opened
+    named = zip(layout.scenarios, layout.graphs, strict=False)  # the last graph is of mixed rows
+    return Compiled(layout, {name: opened(compiled / chosen, graph) for name, graph in named})
+
+
+def encoded(columns: Columns, *, mixed: bool = False) -> Encoded:
+    """The inputs of a graph of one scenario, or of mixed rows."""
+    inputs: dict[str, NDArray[np.generic]] = {
+        IDS: columns.ids_RF,
+        NUMBERS: columns.numeric_RN,
+        LISTS: columns.lists_RS,
+    }
+    return inputs | {SCENARIO: columns.scenario_R.astype(np.int32)} if mixed else inputs
+
+
+def in_blocks(run: Run, inputs: Encoded) -> NDArray[np.float32]:
+    """Score rows in blocks, so that memory does not grow with their number; at least one row."""
+    num_rows = len(inputs[IDS])
+    blocks = [
+        run({name: array[start : start + ROWS_AT_ONCE] for name, array in inputs.items()})
+        for start in range(0, num_rows, ROWS_AT_ONCE)
+    ]
+    return np.concatenate(blocks)

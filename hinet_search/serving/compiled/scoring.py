@@ -1,0 +1,163 @@
+"""Scoring: all members of an exported model as one module, from encoded inputs to probabilities.
+
+The module of one scenario takes rows of that scenario. That of mixed rows takes their scenarios
+too: it scores every row in every scenario and returns the row's own.
+Shape legend: R rows, F categorical fields, N numeric inputs, S slots of all lists, T tasks,
+M scenarios, K knots of a calibrator.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from hinet_search.data.columns import ChosenInputs
+from hinet_search.models.layers.batch import Batch
+from hinet_search.models.trees import Model as Trees
+from hinet_search.results.calibration_records import Calibrator
+from hinet_search.results.ensemble_records import Scale
+from hinet_search.results.statistics.ensemble import CERTAIN
+from hinet_search.serving.compiled.forest import ForestScoring
+from hinet_search.serving.members import ExportedMember
+from hinet_search.serving.model_folder import ExportedModel
+
+
+class ScenarioScoring(nn.Module):
+    """Score rows of scenario number `scenario`: the calibrated average of all members."""
+
+    def __init__(self, exported: ExportedModel, scenario: int) -> None:
+        super().__init__()
+        self.scale = exported.file.scale
+        self.members = nn.ModuleList(
+            MemberScoring(member, scenario, exported.encoder.schema.num_scenarios)
+            for member in exported.members
+        )
+        self.weights = [member.weight for member in exported.members]
+        num_tasks = exported.encoder.schema.num_tasks
+        cells = exported.calibration.cells[scenario * num_tasks : (scenario + 1) * num_tasks]
+        self.calibrators = nn.ModuleList(PiecewiseLinear(cell.calibrator) for cell in cells)
+
+    def forward(
+        self, ids_RF: Int[Tensor, "R F"], numeric_RN: Float[Tensor, "R N"], lists_RS: Tensor
+    ) -> Float[Tensor, "R T"]:
+        """Return P(task = 1) of the rows; NaN where a member has no finite logit."""
+        encoded = (ids_RF, numeric_RN, lists_RS)
+        logits = [_finite(member(*encoded)) for member in self.members]
+        wide_RT = logits[0].double() if len(logits) == 1 else self._average(logits)
+        columns = zip(self.calibrators, wide_RT.float().unbind(dim=1), strict=True)
+        calibrated = [calibrator(logit_R.double()) for calibrator, logit_R in columns]
+        return torch.stack(calibrated, dim=1).sigmoid().float()
+
+    def _average(self, logits: Sequence[Float[Tensor, "R T"]]) -> Float[Tensor, "R T"]:
+        """Return the logits of the weighted mean, see RunningMean."""
+        yes_RT, no_RT = torch.zeros_like(logits[0]).double(), torch.zeros_like(logits[0]).double()
+        for logits_RT, weight in zip(logits, self.weights, strict=True):
+            yes, no = _odds(logits_RT.double(), self.scale)
+            yes_RT, no_RT = yes_RT + weight * yes, no_RT + weight * no
+        return yes_RT if self.scale == "logits" else yes_RT.log() - no_RT.log()
+
+
+def _finite(logits_RT: Float[Tensor, "R T"]) -> Float[Tensor, "R T"]:
+    return torch.where(logits_RT.abs() < torch.inf, logits_RT, torch.nan)
+
+
+def _odds(logits_RT: Float[Tensor, "R T"], scale: Scale) -> tuple[Tensor, Tensor]:
+    """Return the two sums' terms: p and 1 - p, or the logit and 0."""
+    if scale == "logits":
+        return logits_RT, torch.zeros_like(logits_RT)
+    certain_RT = logits_RT.clamp(-CERTAIN, CERTAIN)
+    return certain_RT.sigmoid(), (-certain_RT).sigmoid()
+
+
+class MixedScoring(nn.Module):
+    """Score rows of any scenarios."""
+
+    def __init__(self, scenarios: Sequence[ScenarioScoring]) -> None:
+        super().__init__()
+        self.scenarios = nn.ModuleList(scenarios)
+
+    def forward(
+        self,
+        ids_RF: Int[Tensor, "R F"],
+        numeric_RN: Float[Tensor, "R N"],
+        lists_RS: Int[Tensor, "R S"],
+        scenario_R: Int[Tensor, "R"],
+    ) -> Float[Tensor, "R T"]:
+        """Return P(task = 1) of every row in its own scenario."""
+        encoded = (ids_RF, numeric_RN, lists_RS)
+        every_MRT = torch.stack([scoring(*encoded) for scoring in self.scenarios])
+        own_1RT = scenario_R.long()[None, :, None].expand(1, -1, every_MRT.shape[2])
+        return every_MRT.gather(0, own_1RT)[0]
+
+
+class MemberScoring(nn.Module):
+    """The logits of one member, from the inputs of all."""
+
+    def __init__(self, member: ExportedMember, scenario: int, num_scenarios: int) -> None:
+        super().__init__()
+        self.scenario, self.num_scenarios = scenario, num_scenarios
+        self.fields, self.numbers, self.slots = _positions(member.inputs)
+        model = member.model.model
+        if isinstance(model, Trees):
+            self.model: nn.Module = ForestScoring(model, scenario)
+        else:
+            assert isinstance(model, nn.Module), "trees are the only other kind of model"
+            self.model = model.eval().requires_grad_(requires_grad=False)
+
+    def forward(
+        self, ids_RF: Int[Tensor, "R F"], numeric_RN: Float[Tensor, "R N"], lists_RS: Tensor
+    ) -> Float[Tensor, "R T"]:
+        """Return logits, as of a batch whose rows are all of the scenario."""
+        num_rows = ids_RF.shape[0]
+        sizes = [0] * self.num_scenarios
+        sizes[self.scenario] = num_rows
+        scenario_R = torch.full((num_rows,), self.scenario, dtype=torch.int64)
+        batch = Batch(
+            ids_BF=_chosen(ids_RF, self.fields),
+            numeric_BN=_chosen(numeric_RN, self.numbers),
+            scenario_B=scenario_R,
+            lists_BS=_chosen(lists_RS, self.slots),
+            sizes=tuple(sizes),
+        )
+        logits_RT: Tensor = self.model(batch)
+        return logits_RT
+
+
+def _positions(inputs: ChosenInputs) -> tuple[list[int], list[int], list[int]]:
+    return list(inputs.fields), list(inputs.numbers), inputs.slots
+
+
+def _chosen(encoded: Tensor, positions: Sequence[int]) -> Tensor:
+    """Return these columns; positions ascend."""
+    if len(positions) == encoded.shape[1]:
+        return encoded
+    return encoded.index_select(1, torch.tensor(positions, dtype=torch.int64))
+
+
+class PiecewiseLinear(nn.Module):
+    """A calibrator: linear between its knots, and with its slope outside them."""
+
+    knot_K: Tensor
+    value_K: Tensor
+    rise_K: Tensor
+
+    def __init__(self, calibrator: Calibrator) -> None:
+        super().__init__()
+        self.is_none = calibrator.kind == "none"
+        self.slope = calibrator.slope
+        knot_K, value_K = np.array(calibrator.knots), np.array(calibrator.values)
+        width_K = np.diff(knot_K, append=np.inf)  # nothing rises after the last knot
+        rise_K = np.diff(value_K, append=value_K[-1]) / np.where(width_K > 0, width_K, np.inf)
+        for name, array in (("knot_K", knot_K), ("value_K", value_K), ("rise_K", rise_K)):
+            self.register_buffer(name, torch.from_numpy(array))
+
+    def forward(self, logit_R: Float[Tensor, "R"]) -> Float[Tensor, "R"]:
+        """Return calibrated logits."""
+        if self.is_none:
+            return logit_R
+        inside_R = logit_R.clamp(self.knot_K[0], self.knot_K[-1])
+        left_R = (inside_R.unsqueeze(1) >= self.knot_K[1:]).sum(dim=1)
+        between_R = self.value_K[left_R] + self.rise_K[left_R] * (inside_R - self.knot_K[left_R])
+        return between_R + self.slope * (logit_R - inside_R)

@@ -1,0 +1,183 @@
+"""Write: the graphs of an exported model, which must score as the model does.
+
+Shape legend: R rows, T tasks.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+
+from hinet_search.common.errors import ConfigurationError, DataError, HinetSearchError, shortened
+from hinet_search.common.plugins import load
+from hinet_search.data.columns import Columns
+from hinet_search.data.schema import Schema
+from hinet_search.models.trees import Model as Trees
+from hinet_search.serving.compiled.layout import (
+    COMPILED,
+    LAYOUT,
+    MIXED,
+    GraphLayout,
+    hashes,
+    layout_of,
+    read_layout,
+)
+from hinet_search.serving.compiled.program import program_of
+from hinet_search.serving.compiled.run import FORMATS, encoded, in_blocks, open_compiled
+from hinet_search.serving.compiled.scoring import MixedScoring, ScenarioScoring
+from hinet_search.serving.inputs import cast_rows
+from hinet_search.serving.model_folder import ExportedModel
+from hinet_search.serving.predict import probabilities
+
+TOLERANCE = 1e-5  # of a probability
+EXAMPLE_ROWS = 3  # torch takes sizes of 0 and 1 for constants
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """The formats that were written, and the largest difference of a probability on test rows."""
+
+    formats: tuple[str, ...]
+    num_graphs: int
+    num_bytes: int
+    difference: float
+
+
+def require(formats: Sequence[str]) -> None:
+    """Check that formats are known and can be written here, before anything is.
+
+    Errors: ConfigurationError for an unknown one, EnvironmentFault for missing packages.
+    """
+    for kind in formats:
+        load(FORMATS, kind).require()
+
+
+def write_compiled(
+    exported: ExportedModel, folder: Path, formats: Sequence[str], raw: pl.DataFrame
+) -> Compilation:
+    """Write the graphs into `folder`, which holds the model, and check them on `raw` rows.
+
+    Errors: ConfigurationError if a model has no graph; DataError if a row does not score as
+    `probabilities` says.
+    """
+    compiled = folder / COMPILED
+    layout = layout_of(exported.encoder, tuple(formats))
+    with _failures_told(exported):
+        programs = _programs(exported, layout)
+        for kind in formats:
+            (compiled / kind).mkdir(parents=True)
+            load(FORMATS, kind).write(programs, compiled / kind)
+    _write_layout(layout.model_copy(update={"files": hashes(compiled)}), compiled)
+    encoder = exported.encoder
+    columns = encoder.columns(cast_rows(encoder.inputs, raw.lazy(), encoder.types).collect())
+    check = _Check(exported, folder, columns)
+    difference = max(check.largest_difference(kind) for kind in formats)
+    if layout.reads_tables and not all(check.reads_alike(kind, raw) for kind in formats):
+        layout = read_layout(compiled)
+        _write_layout(layout.model_copy(update={"reads_tables": False}), compiled)
+    size = sum(path.stat().st_size for path in compiled.rglob("*") if path.is_file())
+    return Compilation(tuple(formats), len(programs), size, difference)
+
+
+def _write_layout(layout: GraphLayout, compiled: Path) -> None:
+    (compiled / LAYOUT).write_text(layout.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def _programs(exported: ExportedModel, layout: GraphLayout) -> dict[str, ExportedProgram]:
+    """The programs of all graphs by name."""
+    schema = exported.encoder.schema
+    modules = [ScenarioScoring(exported, number) for number in range(schema.num_scenarios)]
+    examples = _examples(schema)
+    programs = [program_of(module, examples[:-1]) for module in modules]
+    programs.append(program_of(MixedScoring(modules), examples))
+    return dict(zip(layout.graphs, programs, strict=True))
+
+
+@contextmanager
+def _failures_told(exported: ExportedModel) -> Iterator[None]:
+    """ConfigurationError with torch's reason if a model cannot become a graph."""
+    models = ", ".join(f"{model.title}, model {model.model}" for model in exported.file.models)
+    for member in exported.members:
+        if not isinstance(member.model.model, nn.Module | Trees):
+            raise ConfigurationError(
+                f"{models}: only torch modules and trees can become graphs, "
+                f"got {type(member.model.model).__qualname__}",
+                remedy="export without --format",
+            )
+    try:
+        yield
+    except (HinetSearchError, OSError):
+        raise
+    except Exception as error:  # torch raises many types, and so does a plug-in
+        reason = next(iter(str(error).splitlines()), "")
+        raise ConfigurationError(
+            f"{models}: cannot become a graph: {type(error).__name__}: {shortened(reason)}",
+            remedy="export without --format; sizes of tensors must not depend on values of rows, "
+            "and numbers of rows must be read as x.shape[0], not as len(x)",
+        ) from error
+
+
+def _examples(schema: Schema) -> tuple[Tensor, ...]:
+    widths = (schema.num_fields, len(schema.numeric), schema.num_slots)
+    types = (torch.int32, torch.float32, torch.int32)
+    inputs = [
+        torch.zeros(EXAMPLE_ROWS, width, dtype=dtype)
+        for width, dtype in zip(widths, types, strict=True)
+    ]
+    return (*inputs, torch.zeros(EXAMPLE_ROWS, dtype=torch.int32))
+
+
+@dataclass(frozen=True)
+class _Check:
+    """Compares the graphs of a folder with its model on some rows."""
+
+    exported: ExportedModel
+    folder: Path
+    columns: Columns
+
+    def largest_difference(self, kind: str) -> float:
+        """The largest difference of a probability; DataError if it is above TOLERANCE.
+
+        The graph of a scenario scores all rows as if they were of it, and one row alone.
+        """
+        compiled = open_compiled(self.folder, kind)
+        differences = {}
+        for number, scenario in enumerate(compiled.layout.scenarios):
+            scenario_R = np.full_like(self.columns.scenario_R, number)
+            columns = replace(self.columns, scenario_R=scenario_R)
+            expected_RT = probabilities(self.exported, columns)
+            alone_RT = compiled.score(columns.head(1), scenario)
+            differences[scenario] = max(
+                _largest(compiled.score(columns, scenario), expected_RT),
+                _largest(alone_RT, expected_RT[:1]),
+            )
+        mixed = load(FORMATS, kind).opened(self.folder / COMPILED / kind, MIXED)
+        mixed_RT = in_blocks(mixed, encoded(self.columns, mixed=True))
+        differences[MIXED] = _largest(mixed_RT, probabilities(self.exported, self.columns))
+        worst = max(differences, key=differences.__getitem__)
+        if not differences[worst] <= TOLERANCE:
+            raise DataError(
+                f"{self.exported.file.study}/{self.exported.file.name}: the {kind} graph '{worst}' "
+                f"must score {self.columns.num_rows:,} test rows as `predict` does, but a "
+                f"probability differs by {differences[worst]:.3g}; nothing is exported",
+                remedy="export without --format, and report it",
+            )
+        return differences[worst]
+
+    def reads_alike(self, kind: str, raw: pl.DataFrame) -> bool:
+        """Whether the reader of a format, if it has one, scores raw rows alike."""
+        read_RT = load(FORMATS, kind).table_scores(self.folder / COMPILED, raw.to_arrow())
+        if read_RT is None:
+            return True
+        return _largest(read_RT, probabilities(self.exported, self.columns)) <= TOLERANCE
+
+
+def _largest(left_RT: NDArray[np.float32], right_RT: NDArray[np.float32]) -> float:
+    return float(np.abs(left_RT - right_RT).max(initial=0.0))
