@@ -32,8 +32,9 @@ class Activation(nn.Module):
         """Apply ReLU and dropout, drawing from torch's default generator, which training seeds."""
         if not self.training or self.rate == 0:
             # In place is safe: nothing else reads a layer's output. With gradients, writing to a
-            # view would cost a copy.
-            return torch.relu(x) if torch.is_grad_enabled() else torch.relu_(x)
+            # view would cost a copy, and a graph that is exported has no places.
+            is_new = torch.is_grad_enabled() or torch.compiler.is_exporting()
+            return torch.relu(x) if is_new else torch.relu_(x)
         if x.device.type != "cpu":
             return functional.dropout(torch.relu(x), self.rate)
         num_dropped = min(round(self.rate * LEVELS), LEVELS - 1)

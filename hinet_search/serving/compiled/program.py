@@ -20,7 +20,7 @@ CALL, CONSTANT = "call_function", "get_attr"
 def program_of(module: nn.Module, inputs: Sequence[Tensor]) -> ExportedProgram:
     """Export a module for any number of rows; `inputs` are examples, rows on their first axis.
 
-    Parameters must need no gradient. Errors: those of torch.export, of many types.
+    Errors: those of torch.export, of many types.
     """
     traced = _traced(module, inputs).module(check_guards=False)
     assert isinstance(traced, fx.GraphModule), "a program unlifts to a graph"
@@ -30,7 +30,10 @@ def program_of(module: nn.Module, inputs: Sequence[Tensor]) -> ExportedProgram:
 def _traced(module: nn.Module, inputs: Sequence[Tensor]) -> ExportedProgram:
     rows = Dim(ROWS, min=1)
     shapes = tuple({0: rows} for _ in inputs)
-    program: ExportedProgram = torch.export.export(module, tuple(inputs), dynamic_shapes=shapes)
+    with torch.no_grad():  # else a part of a model without gradients becomes a graph of its own
+        program: ExportedProgram = torch.export.export(
+            module, tuple(inputs), dynamic_shapes=shapes
+        )
     if any(map(_writes, program.graph.nodes)):
         program = program.run_decompositions({})  # operations that leave their arguments alone
     return program

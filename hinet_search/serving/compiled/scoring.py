@@ -104,7 +104,7 @@ class MemberScoring(nn.Module):
             self.model: nn.Module = ForestScoring(model, scenario)
         else:
             assert isinstance(model, nn.Module), "trees are the only other kind of model"
-            self.model = model.eval().requires_grad_(requires_grad=False)
+            self.model = model.eval()
 
     def forward(
         self, ids_RF: Int[Tensor, "R F"], numeric_RN: Float[Tensor, "R N"], lists_RS: Tensor
