@@ -1,15 +1,15 @@
 """What all tests share: array shapes and types are checked at run time in tests alone, and one browser drives all pages."""
 
+import gc
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
-from jaxtyping import install_import_hook
 
 from tests import groups, shortcuts, type_checks
 from tests.postgres import emptied, server
@@ -38,7 +38,8 @@ settings.load_profile("project")
 # Where tensors are; `trial_config`, `model_size` and jobs also take the fake data of tests.
 _TRAINING = Path(__file__).parents[1] / "hinet_search" / "training"
 _UNCHECKED = {"__init__", "trial_config", "model_size"}
-_hook = install_import_hook(
+type_checks.install(
+    pytest.MonkeyPatch(),
     [
         "hinet_search.models.layers",
         "hinet_search.models",
@@ -49,9 +50,19 @@ _hook = install_import_hook(
             if file.stem not in _UNCHECKED
         ),
     ],
-    f"{type_checks.__name__}.checked_once",
 )
 shortcuts.install(pytest.MonkeyPatch())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Spare the garbage collector what stays to the end: modules and tests are a million objects."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their markers

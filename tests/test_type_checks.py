@@ -1,20 +1,30 @@
 """Shapes and types of a call are checked again unless a call like it passed."""
 
+from dataclasses import dataclass
+
 import pytest
 import torch
-from jaxtyping import Float, TypeCheckError, jaxtyped
+from beartype import beartype
+from jaxtyping import Float, TypeCheckError
 from torch import Tensor
 
 from hinet_search.models.layers.linear import product
 from hinet_search.training.fit import fit
-from tests.type_checks import checked_once
+from tests.type_checks import jaxtyped_once
 
 
-@jaxtyped(typechecker=checked_once)
+@jaxtyped_once(typechecker=beartype)
 def joined(
     first_B: Float[Tensor, "B"], others: list[Float[Tensor, "B"]], kept: int, how: str = "sum"
 ) -> Float[Tensor, "B"]:
     return torch.stack([first_B, *others]).sum(dim=0)[:kept]
+
+
+@jaxtyped_once(typechecker=beartype)
+@dataclass(frozen=True)
+class Pair:
+    first_B: Float[Tensor, "B"]
+    second_B: Float[Tensor, "B"]
 
 
 ONE, TWO = torch.zeros(1), torch.zeros(2)
@@ -49,6 +59,13 @@ def test_a_wrong_result_of_right_arguments_is_reported_however_often() -> None:
     for _ in range(2):
         with pytest.raises(TypeCheckError, match=r"return value of test_type_checks\.joined"):
             joined(TWO, [TWO], 1)
+
+
+def test_a_wrong_field_of_a_dataclass_is_reported_however_often() -> None:
+    assert len(Pair(TWO, TWO).first_B) == 2
+    for _ in range(2):
+        with pytest.raises(TypeCheckError, match=r"parameters of test_type_checks\.Pair\.__init__"):
+            Pair(TWO, ONE)
 
 
 def test_modules_of_models_and_training_are_checked() -> None:

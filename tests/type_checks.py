@@ -4,37 +4,71 @@ What jaxtyping and beartype say of a call depends on the types, dtypes and shape
 A call like one that passed is not checked again; one like one that failed is.
 """
 
+import dataclasses
+import inspect
 from collections.abc import Callable
-from functools import cache
+from functools import cache, wraps
 from typing import Any
 
-from beartype import beartype
+import jaxtyping
+import pytest
+from jaxtyping import jaxtyped
 from torch import Tensor
+
+SEEN_INSIDE = (Tensor, str, type, tuple, list, set, frozenset, dict)
+Function = Callable[..., Any]
+
+
+def install(patch: pytest.MonkeyPatch, modules: list[str]) -> None:
+    """Check the functions and dataclasses of these modules, which are not imported yet."""
+    patch.setattr(jaxtyping, "jaxtyped", jaxtyped_once)  # what the hook decorates with
+    jaxtyping.install_import_hook(modules, "beartype.beartype")
+
+
+def jaxtyped_once(*, typechecker: Callable[[Function], Function]) -> Callable[[Any], Any]:
+    """Decorate as `jaxtyping.jaxtyped` does, but check only calls that are unlike all that passed."""
+
+    def decorate(decorated: Any) -> Any:
+        if not inspect.isclass(decorated):
+            return _checked_once(decorated, typechecker)
+        if dataclasses.is_dataclass(decorated) and "__init__" in vars(decorated):
+            decorated.__init__ = _checked_once(decorated.__init__, typechecker)
+        return decorated
+
+    return decorate
+
+
+def _checked_once(function: Function, typechecker: Callable[[Function], Function]) -> Function:
+    checked = cache(lambda: jaxtyped(function, typechecker=typechecker))
+    passed: dict[object, set[object]] = {}  # what was seen of results, by what was of arguments
+
+    @wraps(function)
+    def call(*arguments: object, **named: object) -> Any:
+        signature = seen(arguments), seen(named)
+        results = passed.get(signature)
+        if results is None:
+            result = checked()(*arguments, **named)
+            passed[signature] = {seen(result)}
+            return result
+        result = function(*arguments, **named)
+        if (seen_result := seen(result)) not in results:
+            returned = wraps(function)(lambda *_arguments, **_named: result)
+            jaxtyped(returned, typechecker=typechecker)(*arguments, **named)
+            results.add(seen_result)
+        return result
+
+    return call
 
 
 def seen(value: object) -> object:
     """Return what a check sees of a value: a type may also name strings and classes."""
     kind = type(value)
+    if not isinstance(value, SEEN_INSIDE):
+        return kind
     if isinstance(value, Tensor):
         return kind, value.dtype, value.shape
     if isinstance(value, str | type):
         return kind, value
-    if isinstance(value, tuple | list | set | frozenset):
-        return kind, *map(seen, value)
     if isinstance(value, dict):
-        return kind, *((seen(key), seen(item)) for key, item in value.items())
-    return kind
-
-
-def checked_once(function: Callable[..., Any]) -> Callable[..., None]:
-    """Check the arguments of a function, unless like ones passed. jaxtyping gives it twice: also with the result as an argument."""
-    passed: set[object] = set()
-    checked = cache(lambda: beartype(function))
-
-    def check(*arguments: object, **named: object) -> None:
-        signature = seen(arguments), seen(named)
-        if signature not in passed:
-            checked()(*arguments, **named)
-            passed.add(signature)
-
-    return check
+        return kind, *[(seen(key), seen(item)) for key, item in value.items()]
+    return kind, *[seen(item) for item in value]

@@ -9,6 +9,7 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
@@ -24,6 +25,12 @@ def names(package: str) -> tuple[str, ...]:
     None is imported.
     """
     folder = Path(__file__).parents[1].joinpath(*package.split(".")[1:])
+    return _modules(folder, folder.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=64)  # a check asks for the models thousands of times
+def _modules(folder: Path, _changed: int) -> tuple[str, ...]:
+    """List the modules of a folder, once for each time at which it was changed."""
     modules = [module for module in pkgutil.iter_modules([str(folder)]) if not module.ispkg]
     return tuple(sorted(module.name for module in modules if not module.name.startswith("_")))
 

@@ -8,6 +8,7 @@ import copy
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar
@@ -129,7 +130,11 @@ def read(path: Path) -> YamlFile:
 
     ConfigurationError if the file is missing, too large, not YAML or no mapping.
     """
-    text = _text(path)
+    return _parsed_file(path, _text(path))
+
+
+@lru_cache(maxsize=64)  # a command reads a study and its spaces several times
+def _parsed_file(path: Path, text: str) -> YamlFile:
     tree, marks = parsed(text, lambda mark: _at(path, mark) if mark else str(path))
     if not isinstance(tree, dict):
         got = "nothing" if tree is None else in_words(tree)

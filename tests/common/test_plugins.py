@@ -1,5 +1,6 @@
 """A plug-in is a file: it is listed by its name without being imported, and loaded by it."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,20 @@ def test_listing_plug_ins_imports_none_of_them() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     assert not {"torch", "hinet_search.models"} & set(loaded)
+
+
+def test_a_plug_in_that_is_added_or_removed_meanwhile_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = tmp_path / "data" / "sources"
+    sources.mkdir(parents=True)
+    monkeypatch.setattr(plugins, "__file__", str(tmp_path / "common" / "plugins.py"))
+    listed = []
+    for minute, change in enumerate([Path.touch, Path.touch, Path.unlink]):
+        change(sources / f"source_{minute % 2}.py")
+        os.utime(sources, (60 * minute, 60 * minute))  # a clock may be slower than this test
+        listed.append(plugins.names("hinet_search.data.sources"))
+    assert listed == [("source_0",), ("source_0", "source_1"), ("source_1",)]
 
 
 def test_a_plug_in_is_loaded_by_its_name() -> None:
