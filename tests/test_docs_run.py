@@ -1,10 +1,13 @@
 """Documentation runs: its commands and programs, in a folder where a small `quickstart` replaces the shipped one.
 
+What later commands need is made by commands typed in a shell; all others run in this process, with probes of few steps.
+
 Parsed only (tests/test_docs.py): what serves until it is stopped, needs a cluster, or takes minutes. Not run: other programs.
 """
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -13,13 +16,15 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from hinet_search.cli import main
 from hinet_search.data.rows import source_rows
+from hinet_search.search.plan import probe
 from hinet_search.study.study_spec import StudySpec
 from hinet_search.study.yaml_file import read
 from tests.test_docs import ROOT, blocks
 
 SMALLER = {  # the shipped quickstart in seconds
-    "rows: 36000": "rows: 4000",
+    "rows: 36000": "rows: 2000",
     "num_users: 2000": "num_users: 200",
     "num_items: 500": "num_items: 50",
     "trials: 4": "trials: 2",
@@ -35,6 +40,7 @@ PARSED_ONLY = (
     "launch studies/rows.yaml",  # minutes: tests/cli/test_data_init.py runs one
 )
 OTHERS = {"pip", "xdg-open", "ray", "RAY_AUTH_MODE=token", "export", "sqlite3", "pg_dump"}
+SHELL_ALONE = set("|&;<>$`*?~")  # has a meaning to a shell
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if not name.startswith("HINET_SEARCH_")},
     "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -108,6 +114,14 @@ def masked(text: str) -> str:
     return " ".join(re.sub(r"\b[0-9a-f]{8}\b|\d[\d.,]*\d|\d", "#", text).split())
 
 
+@pytest.fixture(autouse=True)
+def as_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings of this machine apply to no command, and how long a training takes is of no interest."""
+    for name in os.environ.keys() - ENVIRONMENT.keys():
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(probe, "MOST_STEPS", probe.FEWEST_STEPS)
+
+
 OURS = {line: printed for line, printed in lines() if line.startswith("hinet-search")}
 
 
@@ -115,13 +129,25 @@ OURS = {line: printed for line, printed in lines() if line.startswith("hinet-sea
 @pytest.mark.parametrize(
     "line", [line for line in OURS if not any(part in line for part in PARSED_ONLY)]
 )
-def test_a_command_of_the_pages_runs_and_prints_what_they_say(line: str, launched: Path) -> None:
+def test_a_command_of_the_pages_runs_and_prints_what_they_say(
+    line: str,
+    launched: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     command = f"{line} --force" if "data init" in line else line  # the table has its study by now
     if "export" in line:
         shutil.move(
             launched / "winner", launched / "winner-before"
         )  # an export writes over nothing
-    printed = [masked(output_line) for output_line in run(command, launched).splitlines()]
+    monkeypatch.chdir(launched)
+    assert not SHELL_ALONE & set(command), "this line needs a shell"
+    monkeypatch.setattr(sys, "argv", shlex.split(command))
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capfd.readouterr()
+    assert not ended.value.code, said.err
+    printed = [masked(output_line) for output_line in said.out.splitlines()]
     assert [output_line for output_line in OURS[line] if masked(output_line) not in printed] == []
 
 

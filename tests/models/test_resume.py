@@ -22,7 +22,7 @@ from tests.training.datasets import separable
 from tests.training.fake_models import CPU, Watch, weights_hash
 
 DATA = separable(train_rows=330)  # 11 steps a pass, the last of 10 rows
-FEWER = separable(train_rows=170, valid_rows=100)  # 6 steps a pass, for all networks
+FEWER = separable(train_rows=170, valid_rows=100)  # 6 steps a pass, the last of 10 rows
 Run = tuple[FitResult, str, Watch]  # of a training, with the hash of its weights
 TOP_K: dict[str, Value] = {"model.san.top_k": 1, "model.san.warmup_passes": 1}
 
@@ -85,7 +85,8 @@ def check(
 
 @every_case_in_turn
 def test_every_network_resumes_from_the_middle_of_a_pass(case: Case, tmp_path: Path) -> None:
-    check(lambda: case.build(FEWER.full_schema, 3), conditions(FEWER), tmp_path, (4, 8))
+    given = conditions(FEWER, passes=1.5)
+    check(lambda: case.build(FEWER.full_schema, 3), given, tmp_path, (4, 8))
 
 
 def hinet(values: dict[str, Value]) -> Iterator[object]:
@@ -122,8 +123,8 @@ def test_scenarios_that_attention_has_chosen_stay_chosen(stop: int, tmp_path: Pa
     "more", [{}, {"embedding_l2": 0.01, "clip_norm": 0.1}, {"precision": "bf16"}], ids=str
 )
 def test_every_optimiser_resumes(optimiser: str, more: dict[str, object], tmp_path: Path) -> None:
-    given = conditions(embedding_optimiser=optimiser, **more)
-    check(lambda: Case("shared_bottom").build(DATA.full_schema, 3), given, tmp_path, (8, 13))
+    given = conditions(FEWER, embedding_optimiser=optimiser, passes=1.5, **more)
+    check(lambda: Case("shared_bottom").build(FEWER.full_schema, 3), given, tmp_path, (4, 8))
 
 
 @pytest.mark.parametrize("stop", [6, 12, 14, 20])

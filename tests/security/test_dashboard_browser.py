@@ -1,7 +1,7 @@
 """The dashboard in a real browser: foreign names, pages, hosts and artifacts; each attack also without the guard."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Thread
@@ -69,28 +69,29 @@ def running(server: WSGIServer) -> Iterator[int]:
         server.server_close()
 
 
+@contextmanager
+def serving(
+    folder: Path, access: Access | None, store: FileSystemArtifactStore | None = None
+) -> Iterator[Served]:
+    """A dashboard of a small study; with None in place of the access nothing guards it."""
+    database = small_study(folder / "h.db")
+    server = dashboard.make_server(
+        str(database.engine.url.database), replace(access or Access(), port=0)
+    )
+    if access is None or store is not None:
+        bare = wsgi(database.storage, artifact_store=store)
+        server.set_app(
+            bare if access is None else guard(bare, replace(access, port=server.server_port))
+        )
+    with running(server) as port:
+        yield Served(port, database)
+
+
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
-    """`serve(Access(...))` is a dashboard of a small study; with None in place of the access nothing guards it."""
-    opened = []
-
-    def serve(access: Access | None = None, store: FileSystemArtifactStore | None = None) -> Served:
-        database = small_study(tmp_path / "h.db")
-        server = dashboard.make_server(
-            str(database.engine.url.database), replace(access or Access(), port=0)
-        )
-        if access is None or store is not None:
-            bare = wsgi(database.storage, artifact_store=store)
-            server.set_app(
-                bare if access is None else guard(bare, replace(access, port=server.server_port))
-            )
-        context = running(server)
-        opened.append(context)
-        return Served(context.__enter__(), database)
-
-    yield serve
-    for context in opened:
-        context.__exit__(None, None, None)
+    """`serve(Access(...))` is a dashboard that answers until the test ends."""
+    with ExitStack() as opened:
+        yield lambda *arguments: opened.enter_context(serving(tmp_path, *arguments))
 
 
 @pytest.fixture
@@ -150,6 +151,22 @@ def hostile_study(database: Database) -> None:
     assert choice == INJECTION
 
 
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A dashboard in which every name and note of a study is hostile."""
+    with serving(tmp_path_factory.mktemp("hostile"), Access()) as served:
+        hostile_study(served.database)
+        yield served
+
+
+@pytest.fixture(scope="module")
+def reader(chromium: Browser) -> Iterator[BrowserContext]:
+    """A browser that has the dashboard's scripts from the second page on."""
+    context = chromium.new_context()
+    yield context
+    context.close()
+
+
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")  # names of metrics
 @pytest.mark.parametrize(
     "path",
@@ -163,17 +180,17 @@ def hostile_study(database: Database) -> None:
     ],
 )
 def test_a_script_in_names_and_notes_does_not_run(
-    serve: Callable[..., Served], page: Page, path: str
+    hostile: Served, reader: BrowserContext, path: str
 ) -> None:
-    served = serve(Access())
-    hostile_study(served.database)
     asked: list[str] = []
+    page = reader.new_page()
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(f"{served.address}/dashboard{path}", wait_until="networkidle")
+    page.goto(f"{hostile.address}/dashboard{path}", wait_until="networkidle")
     page.get_by_text("window.P=1").first.wait_for(state="attached")
     assert page.evaluate("typeof window.P") == "undefined"
     assert not [frame for frame in page.frames if frame.evaluate("typeof window.P") != "undefined"]
-    assert not [url for url in asked if not url.startswith((served.address, "data:", "blob:"))]
+    assert not [url for url in asked if not url.startswith((hostile.address, "data:", "blob:"))]
+    page.close()
 
 
 # Pages of others
