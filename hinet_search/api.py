@@ -109,7 +109,9 @@ def _launch_options(options: Mapping[str, Any]) -> LaunchOptions:
 
 def _call(study: str, options: Mapping[str, Any]) -> str:
     """Return the call as it is stored and printed, without the password of a database."""
-    printed = dict(options)
+    printed = {
+        name: str(value) if isinstance(value, Path) else value for name, value in options.items()
+    }
     if printed.get("storage"):
         address = parse_address(printed["storage"])
         if address.password is not None:

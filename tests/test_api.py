@@ -182,6 +182,11 @@ def test_a_launch_is_recorded_as_it_was_called_without_a_password() -> None:
     )
 
 
+def test_a_launch_into_a_folder_is_recorded_with_its_path() -> None:
+    called = api._call("shop", {"output": Path("out"), "slots": 2})
+    assert called == "hinet_search.launch('shop', output='out', slots=2)"
+
+
 def test_a_folder_may_be_a_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(plan, "probe", lambda *_: probe.ProbeResult(1.0, 2.0, 1000))

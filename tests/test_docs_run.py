@@ -18,9 +18,12 @@ import pytest
 
 from hinet_search.cli import main
 from hinet_search.data.rows import source_rows
+from hinet_search.notebook.study import Study
 from hinet_search.search.plan import probe
+from hinet_search.study.load_study import load_study
 from hinet_search.study.study_spec import StudySpec
 from hinet_search.study.yaml_file import read
+from tests.report.studies import small
 from tests.test_docs import ROOT, blocks
 
 SMALLER = {  # the shipped quickstart in seconds
@@ -155,7 +158,8 @@ def test_other_lines_of_console_blocks_are_of_known_programs() -> None:
     assert {line.split()[0] for line, _ in lines() if not line.startswith("hinet-search")} == OTHERS
 
 
-STUDIES = [block for block in blocks("python") if block[0] in ("README.md", "python.md")]
+PROGRAMS = [block for block in blocks("python") if block[0] in ("README.md", "python.md")]
+STUDIES = [(page, text) for page, text in PROGRAMS if "hs.Study(" not in text]
 
 
 @pytest.mark.slow
@@ -170,6 +174,21 @@ def test_a_program_that_runs_a_study_runs(
     assert names["record"].state == "done"
     assert names["plan"].seconds > 0
     assert (tmp_path / "reports" / "quickstart.html").exists()
+
+
+def test_the_program_of_a_frame_makes_a_study_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """tests/notebook/test_first_study.py launches one."""
+    stand_in(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Study, "launch", lambda _: small())
+    ((_, text),) = [program for program in PROGRAMS if program not in STUDIES]
+    names: dict[str, object] = {}
+    exec(text, names)
+    spec = load_study(names["study"].file).spec
+    assert (list(spec.arms), spec.trials) == (["hinet", "mmoe", "trees"], 10)
+    assert names["figure"].data
 
 
 @pytest.mark.slow

@@ -41,7 +41,7 @@ class GivenKeys:
         labels = {name: _column_of(task) for name, task in self.data.get("tasks", {}).items()}
         return KnownRoles(
             scenario=_column_of(self.data.get("scenario")),
-            tasks={name: column for name, column in labels.items() if column},
+            tasks={name: column for name, column in labels.items() if column is not None},
             user=_column_of(self.data.get("user")),
             item=_column_of(self.data.get("item")),
             time=_column_of(self.data.get("time")),
@@ -58,7 +58,7 @@ class GivenKeys:
         problems = [
             f"{key}: column '{column}' is not in the table{did_you_mean(column, columns)}"
             for key, column in named.items()
-            if column and column not in columns
+            if column is not None and column not in columns
         ]
         if problems:
             raise DataError(*problems, remedy=f"its columns: {', '.join(columns)}")
@@ -142,7 +142,7 @@ def _is_list_of_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(text, str) for text in value)
 
 
-def _column_of(role: Any) -> str:
-    """Return the column of a role, given alone or as the key `column`; empty if there is none."""
+def _column_of(role: Any) -> str | None:
+    """Return the column of a role, given alone or as the key `column`; None if there is none."""
     column = role.get("column") if isinstance(role, dict) else role
-    return column if isinstance(column, str) else ""
+    return column if isinstance(column, str) else None

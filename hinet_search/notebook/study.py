@@ -251,9 +251,9 @@ class Study:
         )
 
     @property
-    def _output_option(self) -> Path | None:
+    def _output_option(self) -> str | None:
         """The output folder as an option; None for the default, so that reports are in reports/."""
-        return None if self._output == DEFAULT_OUTPUT else self._output
+        return None if self._output == DEFAULT_OUTPUT else str(self._output)
 
     def _explained(self, error: StudyConflict, options: CallOptions) -> StudyConflict:
         """Return the error in the words of a notebook if the frame is not that of the launch."""

@@ -16,7 +16,12 @@ from hinet_search.results.statistics.ensemble import RunningMean
 
 
 class ScoresColumns(Protocol):
-    """A model that scores encoded rows."""
+    """Scores encoded rows with a model, a torch module or trees."""
+
+    @property
+    def model(self) -> object:
+        """The model."""
+        ...
 
     def scores(self, columns: Columns) -> NDArray[np.float32]:
         """Return logits (R, T)."""

@@ -90,6 +90,13 @@ def test_the_mapping_lists_names_without_drawing_and_refuses_others(record: Stud
     assert figures.get("slise") is None
 
 
+def test_every_figure_is_on_the_page_of_python() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "python.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(\w+)` \|", text.split("## Figures")[1], re.MULTILINE)) == set(
+        names(FIGURES)
+    )
+
+
 def test_every_figure_has_a_title_of_its_own() -> None:
     titles = [load(FIGURES, name).TITLE for name in names(FIGURES)]
     assert len(set(titles)) == len(titles)

@@ -117,6 +117,27 @@ def test_the_export_command_names_the_study_as_it_was_launched(
     assert export_command(record, "ple") == f"hinet-search export {command}"
 
 
+def test_the_commands_of_a_launch_in_python_name_its_file_and_places() -> None:
+    called = (
+        "hinet_search.launch('.hinet-search/frames/shop.yaml', trials=2, output='out', "
+        "plugins=('my.lab',), settings={'train.batch_size': 64, 'model.gate': 'a b'})"
+    )
+    record = replace(small(), command=called)
+    assert report_command(record) == "hinet-search report shop --output out"
+    assert export_command(record, "ple") == (
+        "hinet-search export .hinet-search/frames/shop.yaml/ple -o ple-shop --output out "
+        "--plugin my.lab --set train.batch_size=64 --set 'model.gate=\"a b\"'"
+    )
+
+
+@pytest.mark.parametrize(
+    "called", ["hinet_search.launch('shop', settings=SETTINGS)", "hinet_search.launch('"]
+)
+def test_a_call_with_values_that_are_no_text_names_the_study_alone(called: str) -> None:
+    record = replace(small(), command=called)
+    assert export_command(record, "ple") == "hinet-search export shop/ple -o ple-shop"
+
+
 def test_the_export_command_repeats_every_option_that_launch_counts_to_the_study() -> None:
     options = {
         option.name: option.opts

@@ -31,7 +31,9 @@ NEARLY_ALL = 0.95  # of the rows; distinct values are counted approximately
 def guess_roles(columns: Sequence[ColumnFacts], known: KnownRoles | None = None) -> ColumnRoles:
     """Guess one role for every column; user, item and scenario are features as well."""
     known = known or KnownRoles()
-    given = {column.name: ColumnRole(column, "given") for column in columns}
+    given: dict[str | None, ColumnRole] = {
+        column.name: ColumnRole(column, "given") for column in columns
+    }
     useless = _reasons(_without(columns, map(given.get, known.columns)), _why_useless)
     useful = [column for column in columns if column.name not in {*useless, *known.columns}]
     split = given.get(known.split) or _split(useful)

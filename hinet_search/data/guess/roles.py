@@ -33,22 +33,23 @@ class ColumnRoles:
 
 @dataclass(frozen=True)
 class KnownRoles:
-    """Names of columns whose roles are given and not guessed; an empty one leaves it to the guess.
+    """Names of columns whose roles are given and not guessed; None leaves a role to the guess.
 
     `tasks` maps the name of a task to its label. Where tasks are given, other columns that are
     named like a task are outcomes.
     """
 
-    scenario: str = ""
+    scenario: str | None = None
     tasks: Mapping[str, str] = field(default_factory=dict)
-    user: str = ""
-    item: str = ""
-    time: str = ""
-    split: str = ""
+    user: str | None = None
+    item: str | None = None
+    time: str | None = None
+    split: str | None = None
     never_features: tuple[str, ...] = ()
 
     @property
     def columns(self) -> frozenset[str]:
         """All names that are given."""
         single = (self.scenario, self.user, self.item, self.time, self.split)
-        return frozenset((*single, *self.tasks.values(), *self.never_features)) - {""}
+        given = [name for name in single if name is not None]
+        return frozenset((*given, *self.tasks.values(), *self.never_features))

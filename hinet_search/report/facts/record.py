@@ -1,11 +1,14 @@
 """Reading: facts of a study's record that several sections need. Values and words, no drawing."""
 
+import ast
+import json
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import log
+from typing import Any
 
 from hinet_search.results.finalist_values import Split, chosen, headline, pair_of
 from hinet_search.results.objectives import Objective
@@ -85,8 +88,7 @@ def metric_in_words(objective: str) -> str:
 
 def report_command(record: StudyRecord) -> str:
     """Return the command that writes this page again, with the launch's database and folder."""
-    is_command = record.command.startswith("hinet-search ")  # else a call in Python
-    launched = shlex.split(record.command) if is_command else []
+    launched = _launch_words(record.command)
     return shlex.join(["hinet-search", "report", record.name, *_options(launched, PLACES)])
 
 
@@ -95,12 +97,41 @@ def export_command(record: StudyRecord, name: str, at: str = "") -> str:
 
     It has the study file and options of the launch.
     """
-    is_launch = record.command.startswith("hinet-search launch ")
-    words = shlex.split(record.command) if is_launch else []
+    words = _launch_words(record.command)
     file = _study_of(words, record.name)
     what = ["--at", at, "-o", f"front-{record.name}"] if at else ["-o", f"{name}-{record.name}"]
     command = ["hinet-search", "export", f"{file}/{name}".rstrip("/"), *what]
     return shlex.join([*command, *_options(words, (*SAME_STUDY, *PLACES))])
+
+
+def _launch_words(command: str) -> list[str]:
+    """Return a launch as words of the command line, also if it was a call in Python."""
+    if command.startswith("hinet-search launch "):
+        return shlex.split(command)
+    if not command.startswith("hinet_search.launch("):
+        return []
+    try:
+        call = ast.parse(command, mode="eval").body
+        arguments = [ast.literal_eval(argument) for argument in getattr(call, "args", ())]
+        options = {
+            argument.arg: ast.literal_eval(argument.value)
+            for argument in getattr(call, "keywords", ())
+        }
+    except (SyntaxError, ValueError):  # an option that cannot be written as text
+        return []
+    return ["hinet-search", "launch", *arguments, *_words_of(options)]
+
+
+def _words_of(options: Mapping[str | None, Any]) -> Iterator[str]:
+    """Yield the options of a call that decide which study it is, as on the command line."""
+    for option in (*PLACES, "--size", "--variant"):
+        value = options.get(option.removeprefix("--"))
+        if value is not None:
+            yield from (option, str(value))
+    for plugin in options.get("plugins", ()):
+        yield from ("--plugin", plugin)
+    for name, value in options.get("settings", {}).items():
+        yield from ("--set", f"{name}={json.dumps(value)}")
 
 
 def _study_of(words: Sequence[str], name: str) -> str:

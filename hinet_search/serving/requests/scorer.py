@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from hinet_search.data.columns import Columns
 from hinet_search.models.layers.batch import Batch, count_by_scenario
@@ -56,6 +57,11 @@ class RequestNetwork:
     """A network that scores few rows without a feed."""
 
     network: Network
+
+    @property
+    def model(self) -> nn.Module:
+        """The model."""
+        return self.network.model
 
     def scores(self, columns: Columns) -> NDArray[np.float32]:
         """Return logits (R, T)."""
