@@ -76,7 +76,7 @@ def write_folder(folder: Path, num_rows: int) -> None:
 
 
 def _drawn(draw: np.random.Generator, size: int) -> pl.DataFrame:
-    columns = {
+    columns: dict[str, np.ndarray] = {
         name: (NUM_IDS * draw.random(size) ** 3).astype(np.int32)  # low ids are frequent
         for name in FIELDS
     }

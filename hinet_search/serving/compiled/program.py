@@ -31,9 +31,7 @@ def _traced(module: nn.Module, inputs: Sequence[Tensor]) -> ExportedProgram:
     rows = Dim(ROWS, min=1)
     shapes = tuple({0: rows} for _ in inputs)
     with torch.no_grad():  # else a part of a model without gradients becomes a graph of its own
-        program: ExportedProgram = torch.export.export(
-            module, tuple(inputs), dynamic_shapes=shapes
-        )
+        program: ExportedProgram = torch.export.export(module, tuple(inputs), dynamic_shapes=shapes)
     if any(map(_writes, program.graph.nodes)):
         program = program.run_decompositions({})  # operations that leave their arguments alone
     return program

@@ -1,4 +1,4 @@
-"""Scorer: what turns encoded rows into probabilities, so that a compiled graph may replace it.
+"""RequestScorer: what turns encoded rows into probabilities, so that a compiled graph may replace it.
 
 Shape legend: R rows, B rows of a batch, T tasks.
 """
@@ -20,7 +20,7 @@ from hinet_search.training.predict import ROWS_AT_ONCE
 from hinet_search.training.trainable import Network
 
 
-class Scorer(Protocol):
+class RequestScorer(Protocol):
     """Scores encoded rows; safe in several threads at once."""
 
     def score(self, columns: Columns, scenario: str | None) -> NDArray[np.float32]:

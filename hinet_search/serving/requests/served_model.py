@@ -20,7 +20,7 @@ from hinet_search.serving.predict import missing_scores
 from hinet_search.serving.requests.document import RequestColumns
 from hinet_search.serving.requests.encode import RequestEncoder, request_encoder, unseen_values
 from hinet_search.serving.requests.rows import RowReader, row_reader
-from hinet_search.serving.requests.scorer import Scorer, network_scorer
+from hinet_search.serving.requests.scorer import RequestScorer, network_scorer
 from hinet_search.serving.sealed import MANIFEST
 
 VERSION_DIGITS = 12
@@ -44,7 +44,7 @@ class ServedModel:
     loaded: datetime
     reader: RowReader
     encoder: RequestEncoder
-    scorer: Scorer
+    scorer: RequestScorer
 
     @property
     def name(self) -> str:
