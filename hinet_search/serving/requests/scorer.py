@@ -1,4 +1,4 @@
-"""RequestScorer: what turns encoded rows into probabilities, so that a compiled graph may replace it.
+"""Scorer: what turns encoded rows into probabilities, so that a compiled graph may replace it.
 
 Shape legend: R rows, B rows of a batch, T tasks.
 """
