@@ -29,11 +29,10 @@ from hinet_search.serving.inputs import (
     column_problems,
     count_unfit,
     misread_columns,
-    text_problems,
-    value_problems,
 )
 from hinet_search.serving.members import average
 from hinet_search.serving.model_folder import ExportedModel
+from hinet_search.serving.row_checks import text_problems, value_problems
 from hinet_search.training.device import memory_errors_explained
 
 RUN_ROWS = 2**17

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hinet_search.common.errors import DataError
 from hinet_search.data.raw_values import as_text
 from hinet_search.serving.encoder import Encoder
-from hinet_search.serving.inputs import Inputs, number_problems, scenario_problems
+from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.requests.document import RequestColumns
 from hinet_search.serving.requests.json_values import (
     ColumnReader,
@@ -23,6 +23,7 @@ from hinet_search.serving.requests.json_values import (
     number_reader,
     reader_of,
 )
+from hinet_search.serving.row_checks import number_problems, scenario_problems
 from hinet_search.serving.tables import Types
 
 Floats = NDArray[np.float64]
