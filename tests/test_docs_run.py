@@ -38,11 +38,12 @@ PARSED_ONLY = (
     "--open",  # a browser
     "report before after",  # two studies: tests/report/test_report_two_studies.py
     "--executor ray",  # needs a cluster: tests/executors/test_ray.py
+    "--format onnx",  # a minute of graphs: tests/serving/test_compiled_exports.py
     "data get",  # needs published files: tests/cli/test_data_get.py
     "check public/",  # what that writes
     "launch studies/rows.yaml",  # minutes: tests/cli/test_data_init.py runs one
 )
-OTHERS = {"pip", "xdg-open", "ray", "RAY_AUTH_MODE=token", "export", "sqlite3", "pg_dump"}
+OTHERS = {"pip", "python", "xdg-open", "ray", "RAY_AUTH_MODE=token", "export", "sqlite3", "pg_dump"}
 SHELL_ALONE = set("|&;<>$`*?~")  # has a meaning to a shell
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if not name.startswith("HINET_SEARCH_")},

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import shutil
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -98,12 +99,15 @@ def _graph(program: ExportedProgram) -> "Model":
 
 @contextmanager
 def _without_hints() -> Iterator[None]:
-    """Keep torch from hints at packages that could be installed and are not needed."""
+    """Keep torch from hints at optional packages, and at its own calls that will change."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
     finally:
         logger.setLevel(level)
 

@@ -1,0 +1,305 @@
+"""Exports with graphs: what is written and checked, the reader of tables, and what is refused."""
+
+import copy
+import dataclasses
+import importlib.util
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import jaxtyping
+import numpy as np
+import onnx
+import polars as pl
+import pytest
+import torch
+from numpy.testing import assert_allclose
+
+import hinet_search as hs
+from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
+from hinet_search.data.columns import Columns
+from hinet_search.serving.compiled import write
+from hinet_search.serving.compiled.formats import onnx as onnx_format
+from hinet_search.serving.compiled.layout import COMPILED
+from hinet_search.serving.compiled.program import program_of
+from hinet_search.serving.compiled.run import open_compiled
+from hinet_search.serving.compiled.scoring import MixedScoring, PiecewiseLinear, ScenarioScoring
+from hinet_search.serving.inputs import cast_rows
+from hinet_search.serving.model_file import CalibratedCell
+from hinet_search.serving.model_folder import ExportedModel, open_folder
+from hinet_search.serving.predict import probabilities
+from tests.serving.shop import rows, test_part
+
+STUDY = """\
+data:
+  source: {kind: table, path: shop.parquet}
+  scenario: {column: place, values: {1: Home, 2: Push}}
+  tasks: {click: {column: clicked}, buy: {column: bought}}
+  features:
+    categorical: [user, item, colour]
+    numeric: [price, age, minute]
+    transforms: {price: quantile, age: log, minute: {cycle: 60}}
+    lists:
+      genres: {column: genres, separator: "|", length: 2}
+      liked: {column: liked, item: item, length: 3}
+    distinct_by_scenario: [user]
+  split: {by: random, seed: 1, valid: 0.2, test: 0.2}
+  minimum_frequency: 2
+arms: {shared_bottom: }
+trials: 1
+passes: 1
+finalists: {top: 1, seeds: 1}
+fixed: {train.batch_size: 128, model.trunk.widths: [8], train.learning_rate: 0.02}
+slots: 1
+device: cpu
+"""
+CPU = torch.device("cpu")
+CELLS = (
+    CalibratedCell(scenario="Home", task="click", kind="platt", slope=0.5, knots=(0,), values=(1,)),
+    CalibratedCell(
+        scenario="Push",
+        task="buy",
+        kind="isotonic",
+        slope=0.1,
+        knots=(-0.5, 0.0, 0.0, 0.5),
+        values=(-2.0, 0.1, 0.1, 3.0),
+    ),
+)
+
+
+def table() -> pl.DataFrame:
+    """The shop with genres and liked items of every row, some of them unknown or missing."""
+    frame, draw = rows(600), np.random.default_rng(5)
+    genres = ["Action|Drama", None, "", "|", " Drama | War|Comedy|Action"]
+    liked = [draw.choice(["a", "b", "z"], draw.integers(0, 5)).tolist() for _ in range(600)]
+    return frame.with_columns(
+        pl.Series("genres", [genres[number % 5] for number in range(600)]),
+        pl.Series("liked", liked, dtype=pl.List(pl.String)),
+    )
+
+
+@dataclass(frozen=True)
+class Written:
+    """An export with graphs, opened again, with test rows as they are and encoded."""
+
+    export: hs.Export
+    exported: ExportedModel
+    raw: pl.DataFrame
+    columns: Columns
+
+    @property
+    def folder(self) -> Path:
+        return self.export.folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def variable_shapes() -> Iterator[None]:
+    """Check no shapes: while a graph is exported they are variables."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    """An arm, as graphs of both formats."""
+    folder = tmp_path_factory.mktemp("compiled")
+    table().write_parquet(folder / "shop.parquet")
+    (folder / "shop.yaml").write_text(STUDY)
+    study = str(folder / "shop.yaml")
+    hs.launch(study, output=folder / "out")
+    options = {"formats": ("onnx", "torch"), "output": folder / "out"}
+    export = hs.export(study, folder / "model", arm="shared_bottom", **options)
+    exported = open_folder(export.folder, CPU)
+    raw = table().filter(pl.col("place") <= 2)
+    encoder = exported.encoder
+    columns = encoder.columns(cast_rows(encoder.inputs, raw.lazy(), encoder.types).collect())
+    return Written(export, exported, raw, columns)
+
+
+@pytest.fixture
+def copied(written: Written, tmp_path: Path) -> Path:
+    """A copy of the folder."""
+    return Path(shutil.copytree(written.folder, tmp_path / "model"))
+
+
+def reader(folder: Path) -> object:
+    """The module score.py of a folder."""
+    spec = importlib.util.spec_from_file_location("score", folder / COMPILED / "score.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_an_export_tells_its_graphs_and_the_largest_difference(written: Written) -> None:
+    compiled = written.export.compiled
+    assert compiled is not None
+    assert (compiled.formats, compiled.num_graphs) == (("onnx", "torch"), 3)
+    assert compiled.difference <= 1e-5
+    names = {"onnx/weights.bin", "score.py", "torch/mixed.pt2", "onnx/scenario.1.onnx"}
+    assert {f"{COMPILED}/{name}" for name in names} <= set(written.export.files)
+
+
+@pytest.mark.parametrize("kind", ["onnx", "torch"])
+def test_rows_score_as_predict_scores_them(kind: str, written: Written) -> None:
+    expected_RT = probabilities(written.exported, written.columns)
+    got_RT = open_compiled(written.folder, kind).score(written.columns)
+    assert np.ptp(expected_RT) > 0.1
+    assert_allclose(got_RT, expected_RT, rtol=0, atol=1e-5)
+
+
+def test_a_named_scenario_counts_for_all_rows(written: Written) -> None:
+    at_push = dataclasses.replace(written.columns, scenario_R=1 + 0 * written.columns.scenario_R)
+    got_RT = open_compiled(written.folder).score(written.columns, "Push")
+    assert_allclose(got_RT, probabilities(written.exported, at_push), rtol=0, atol=1e-5)
+    with pytest.raises(ConfigurationError, match="did you mean 'Push'"):
+        open_compiled(written.folder).score(written.columns, "Puhs")
+
+
+def test_the_reader_scores_a_table_without_this_package(written: Written) -> None:
+    module = reader(written.folder)
+    source = (written.folder / COMPILED / "score.py").read_text()
+    assert "hinet_search" not in source
+    assert "import torch" not in source
+    got_RT = module.Scorer(written.folder / COMPILED).score(written.raw.to_arrow())
+    expected_RT = probabilities(written.exported, written.columns)
+    assert_allclose(got_RT, expected_RT, rtol=0, atol=1e-5)
+
+
+def test_the_reader_takes_a_dict_of_columns_and_one_row(written: Written) -> None:
+    scorer = reader(written.folder).Scorer(written.folder / COMPILED)
+    one = written.raw.head(1).drop("colour").with_columns(colour=pl.lit("red"))
+    got_RT = scorer.score(one.to_dict(as_series=False))
+    assert_allclose(got_RT, scorer.score(one.to_arrow()), rtol=0, atol=0)
+
+
+def test_the_reader_names_what_it_cannot_use(written: Written) -> None:
+    scorer = reader(written.folder).Scorer(written.folder / COMPILED)
+    with pytest.raises(ValueError, match="'place' must hold 1, 2, got 9"):
+        scorer.score(written.raw.with_columns(place=pl.lit(9)).to_arrow())
+    with pytest.raises(ValueError, match="'price' must be finite"):
+        scorer.score(written.raw.with_columns(price=pl.lit(np.inf)).to_arrow())
+    scorer.layout |= {"reads_tables": False, "not_encoded": ["user click rate"]}
+    with pytest.raises(ValueError, match="score_encoded: user click rate"):
+        scorer.score(written.raw.to_arrow())
+
+
+def num_weights(model: ExportedModel, prefix: str) -> int:
+    """The number of parameters whose names begin so."""
+    named = model.members[0].model.model.named_parameters()
+    return sum(parameter.numel() for name, parameter in named if name.startswith(prefix))
+
+
+def test_the_graph_of_a_scenario_has_no_towers_of_the_other(written: Written) -> None:
+    folder = written.folder / COMPILED / "onnx"
+    of_one, of_both = (
+        sum(int(np.prod(tensor.dims)) for tensor in onnx.load(folder / name).graph.initializer)
+        for name in ("scenario.0.onnx", "mixed.onnx")
+    )
+    assert of_both - of_one >= num_weights(written.exported, "towers") / 2
+
+
+def test_all_graphs_read_one_copy_of_the_embeddings(written: Written) -> None:
+    embedding = written.exported.members[0].model.model.embedding.table.weight
+    folder, places = written.folder / COMPILED / "onnx", []
+    for path in sorted(folder.glob("*.onnx")):
+        graph = onnx.load(path, load_external_data=False).graph
+        (table,) = [each for each in graph.initializer if tuple(each.dims) == embedding.shape]
+        places.append({entry.key: entry.value for entry in table.external_data})
+    assert len(places) == 3
+    assert places[0] == places[1] == places[2]
+    assert places[0]["location"] == "weights.bin"
+
+
+def test_predict_still_reads_the_folder(written: Written, tmp_path: Path) -> None:
+    test_part(written.raw).write_parquet(tmp_path / "rows.parquet")
+    hs.predict(written.folder, tmp_path / "rows.parquet", tmp_path / "scores.parquet")
+    assert (tmp_path / "scores.parquet").exists()
+
+
+@pytest.mark.parametrize("scale", ["probabilities", "logits"])
+def test_calibrated_averages_are_those_of_predict(scale: str, written: Written) -> None:
+    (first,) = written.exported.members
+    other = copy.deepcopy(first)
+    for parameter in other.model.model.parameters():
+        parameter.data *= -2
+    members = (dataclasses.replace(first, weight=0.3), dataclasses.replace(other, weight=0.7))
+    file = written.exported.file.model_copy(update={"calibration": CELLS, "scale": scale})
+    exported = dataclasses.replace(written.exported, file=file, members=members)
+    expected_RT = probabilities(exported, written.columns)
+    scoring = MixedScoring([ScenarioScoring(exported, number) for number in range(2)])
+    columns = written.columns
+    arrays = (columns.ids_RF, columns.numeric_RN, columns.lists_RS, columns.scenario_R)
+    with torch.no_grad():
+        got_RT = scoring(*map(torch.from_numpy, arrays))
+    assert_allclose(got_RT, expected_RT, rtol=0, atol=1e-6)
+
+
+def test_a_score_that_is_not_finite_is_nan(written: Written) -> None:
+    far = torch.full((1, written.columns.numeric_RN.shape[1]), torch.inf)
+    ids, lists = map(torch.from_numpy, (written.columns.ids_RF[:1], written.columns.lists_RS[:1]))
+    with torch.no_grad():
+        assert ScenarioScoring(written.exported, 0)(ids, far, lists).isnan().all()
+
+
+def test_graphs_that_score_otherwise_are_not_exported(
+    written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write, "probabilities", lambda *rows: probabilities(*rows) + 2e-5)
+    check = write._Check(written.exported, written.folder, written.columns)
+    with pytest.raises(DataError, match=r"the onnx graph 'Home' must score .* nothing is exported"):
+        check.largest_difference("onnx")
+
+
+def test_a_model_that_cannot_become_a_graph_is_told_with_the_reason(
+    written: Written, copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(copied / COMPILED)
+    monkeypatch.setattr(
+        PiecewiseLinear, "forward", lambda _self, logit_R: logit_R[: int(logit_R.sum().item())]
+    )
+    with pytest.raises(ConfigurationError, match=r"arm 'shared_bottom'.* cannot become a graph: "):
+        write.write_compiled(written.exported, copied, ["torch"], written.raw)
+
+
+def test_an_operation_that_writes_into_its_argument_becomes_a_graph() -> None:
+    class Writing(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return (x + 1).mul_(2)
+
+    rows = torch.ones(3, 2)
+    assert torch.equal(program_of(Writing(), [rows]).module()(rows[:1]), torch.full((1, 2), 4.0))
+
+
+def test_formats_that_are_unknown_or_lack_packages_are_refused_first(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigurationError, match="did you mean 'onnx'"):
+        hs.export("no-study", tmp_path, formats=["onxx"])
+    monkeypatch.setattr(onnx_format, "PACKAGES", ("onnx", "not_installed"))
+    with pytest.raises(EnvironmentFault, match=r"not_installed cannot be imported\npip install"):
+        hs.export("no-study", tmp_path, formats=["onnx"])
+
+
+def test_a_changed_graph_is_refused(copied: Path) -> None:
+    path = copied / COMPILED / "onnx" / "scenario.0.onnx"
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(DataError, match=r"onnx/scenario\.0\.onnx must be as exported"):
+        open_compiled(copied)
+
+
+def test_a_folder_without_graphs_or_with_a_damaged_description_is_refused(copied: Path) -> None:
+    path = copied / COMPILED / "compiled.json"
+    content = json.loads(path.read_text())
+    with pytest.raises(ConfigurationError, match="but not of 'tensorrt'"):
+        open_compiled(copied, "tensorrt")
+    path.write_text(json.dumps(content | {"format": 2}))
+    with pytest.raises(DataError, match="must describe graphs, but is damaged"):
+        open_compiled(copied)
+    path.unlink()
+    with pytest.raises(DataError, match=r"has no compiled\.json"):
+        open_compiled(copied)

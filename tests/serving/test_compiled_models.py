@@ -1,0 +1,98 @@
+"""Every model scores the same as a graph of a scenario, in torch and in ONNX; models are discovered by their files."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import jaxtyping
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from scipy.special import expit
+from torch import nn
+
+from hinet_search.common.plugins import load, names
+from hinet_search.data.columns import ChosenInputs, Columns
+from hinet_search.data.schema import Schema
+from hinet_search.models.hinet import Model as HiNet
+from hinet_search.serving.compiled.program import program_of
+from hinet_search.serving.compiled.run import FORMATS, encoded
+from hinet_search.serving.compiled.scoring import MemberScoring
+from hinet_search.serving.members import ExportedMember
+from hinet_search.study.load_study import MODELS
+from hinet_search.training.trainable import trainable
+from hinet_search.training.trial_config import build_config
+
+SCHEMA = Schema(
+    scenarios=("feed", "search", "cart"),
+    tasks=("click", "order"),
+    categorical=("user", "item"),
+    vocabulary_sizes=(7, 5),
+    numeric=("age",),
+)
+SCENARIO = 1
+FORMS = {
+    "top_k": ("hinet", {"model.san.top_k": 1}),
+    "published": ("hinet", {"model.released_code": True}),
+    "partitioned_norm": ("star", {"model.partitioned_norm": True}),
+    "per_scenario": ("mmoe", {"model.protocol": "per_scenario"}),
+}
+SMALLER = {"trees": {"model.max_rounds": 5, "model.min_samples_leaf": 2, "model.l2": 0}}
+CASES = {name: (name, SMALLER.get(name, {})) for name in names(MODELS)} | FORMS
+TOLERANCE = 1e-5
+
+
+def columns(num_rows: int) -> Columns:
+    """Rows of one scenario, with ids up to two beyond their vocabularies."""
+    draw = np.random.default_rng(0)
+    user, item = draw.integers(0, 9, num_rows), draw.integers(0, 7, num_rows)
+    return Columns(
+        ids_RF=np.stack([user, item], axis=1).astype(np.int32),
+        numeric_RN=draw.normal(size=(num_rows, 1)).astype(np.float32),
+        scenario_R=np.full(num_rows, SCENARIO, dtype=np.int16),
+        labels_RT=(draw.random((num_rows, 2)) < 0.1 * user[:, None]).astype(np.uint8),
+        user_R=user.astype(np.int32),
+        lists_RS=np.zeros((num_rows, 0), dtype=np.int32),
+    )
+
+
+def member(case: str) -> ExportedMember:
+    """A model with weights that are large enough to tell its parts apart."""
+    name, settings = CASES[case]
+    torch.manual_seed(0)
+    model = build_config(name, settings).build(SCHEMA)
+    if isinstance(model, nn.Module):
+        for parameter in model.parameters():
+            parameter.data += 0.1 * torch.randn_like(parameter)
+    else:
+        list(model.stages(columns(600), seed=0))
+    if isinstance(model, HiNet):
+        model.begin_pass(passes_done=1)
+    chosen = ChosenInputs.of(SCHEMA, {}, "all")
+    return ExportedMember(0, 1.0, chosen, trainable(model, SCHEMA, torch.device("cpu")))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def variable_shapes() -> Iterator[None]:
+    """Check no shapes: while a graph is exported they are variables."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_model_scores_the_same_as_a_graph(case: str, tmp_path: Path) -> None:
+    built, rows = member(case), columns(40)
+    inputs = encoded(rows)
+    module = MemberScoring(built, SCENARIO, SCHEMA.num_scenarios)
+    program = program_of(module, [torch.from_numpy(array[:3]) for array in inputs.values()])
+    expected_RT = expit(built.model.scores(rows))
+    assert np.ptp(expected_RT, axis=0).min() > 0.01, "rows must differ"
+    for kind in names(FORMATS):
+        folder = tmp_path / kind
+        folder.mkdir()
+        load(FORMATS, kind).write({"graph": program}, folder)
+        run = load(FORMATS, kind).opened(folder, "graph")
+        assert_allclose(expit(run(inputs)), expected_RT, rtol=0, atol=TOLERANCE)
+        alone = {name: array[:1] for name, array in inputs.items()}
+        assert_allclose(expit(run(alone)), expected_RT[:1], rtol=0, atol=TOLERANCE)
