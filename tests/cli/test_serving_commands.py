@@ -8,6 +8,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from hinet_search import api
+from hinet_search.serving.compiled.write import Compilation
+from hinet_search.serving.export import Export
 from tests.cli.conftest import Run
 from tests.forked import typed
 from tests.small import write_study
@@ -99,3 +102,28 @@ def test_monitor_marks_what_has_changed(run: Run) -> None:
     assert Path("drift.md").read_text().startswith("# Drift: small/mmoe\n")
     document = json.loads(run("monitor", "winner", "rows.parquet", "--json").out)
     assert (document["kind"], document["rows"], document["is_notable"]) == ("monitor", 10, True)
+
+
+def test_an_export_with_graphs_says_how_they_score(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graphs = Compilation(("onnx", "torch"), num_graphs=3, num_bytes=8_100_000, difference=6e-8)
+    asked = []
+
+    def export(_study: str, to: Path, *, formats: tuple[str, ...], **_: object) -> Export:
+        asked.append(formats)
+        return Export(to, "shop", "hinet", 1, (1,), (), "", {}, 800, 0.0, graphs)
+
+    monkeypatch.setattr(api, "export", export)
+    said = run("export", "shop/hinet", "-o", "winner", "--format", "onnx", "--format", "torch")
+    assert asked == [("onnx", "torch")]
+    assert said.out.splitlines()[-1] == (
+        "compiled: onnx, torch, 3 graphs 8.10 MB; they score the same rows as predict does "
+        "(max difference of a probability 6e-08)"
+    )
+
+
+def test_an_unknown_format_of_graphs_is_told_with_the_nearest(run: Run) -> None:
+    said = run("export", "shop/hinet", "-o", "winner", "--format", "onxx")
+    assert said.code == 2
+    assert "must be one of onnx, torch, got 'onxx'; did you mean 'onnx'?" in said.err

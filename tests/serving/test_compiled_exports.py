@@ -19,12 +19,13 @@ from numpy.testing import assert_allclose
 
 import hinet_search as hs
 from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
+from hinet_search.common.plugins import load
 from hinet_search.data.columns import Columns
 from hinet_search.serving.compiled import write
 from hinet_search.serving.compiled.formats import onnx as onnx_format
 from hinet_search.serving.compiled.layout import COMPILED
 from hinet_search.serving.compiled.program import program_of
-from hinet_search.serving.compiled.run import open_compiled
+from hinet_search.serving.compiled.run import FORMATS, encoded, open_compiled
 from hinet_search.serving.compiled.scoring import MixedScoring, PiecewiseLinear, ScenarioScoring
 from hinet_search.serving.inputs import cast_rows
 from hinet_search.serving.model_file import CalibratedCell
@@ -170,11 +171,15 @@ def test_the_reader_scores_a_table_without_this_package(written: Written) -> Non
     assert_allclose(got_RT, expected_RT, rtol=0, atol=1e-5)
 
 
-def test_the_reader_takes_a_dict_of_columns_and_one_row(written: Written) -> None:
+def test_the_reader_takes_a_dict_and_scores_a_missing_value_as_an_unknown_one(
+    written: Written,
+) -> None:
     scorer = reader(written.folder).Scorer(written.folder / COMPILED)
-    one = written.raw.head(1).drop("colour").with_columns(colour=pl.lit("red"))
-    got_RT = scorer.score(one.to_dict(as_series=False))
-    assert_allclose(got_RT, scorer.score(one.to_arrow()), rtol=0, atol=0)
+    one = written.raw.head(1)
+    unknown, red = (one.with_columns(colour=pl.lit(colour)) for colour in ("pink", "red"))
+    missing = one.to_dict(as_series=False) | {"colour": [None]}
+    assert_allclose(scorer.score(missing), scorer.score(unknown.to_arrow()), rtol=0, atol=0)
+    assert (scorer.score(missing) != scorer.score(red.to_arrow())).all()
 
 
 def test_the_reader_names_what_it_cannot_use(written: Written) -> None:
@@ -239,6 +244,32 @@ def test_calibrated_averages_are_those_of_predict(scale: str, written: Written) 
     assert_allclose(got_RT, expected_RT, rtol=0, atol=1e-6)
 
 
+class Numbers(torch.nn.Module):
+    """A member whose logits are multiples of the first two numbers."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, _ids: torch.Tensor, numbers: torch.Tensor, _lists: torch.Tensor) -> object:
+        return self.factor * numbers[:, :2]
+
+
+def test_calibrated_averages_are_the_same_in_graphs(written: Written, tmp_path: Path) -> None:
+    file = written.exported.file.model_copy(update={"calibration": CELLS})
+    scoring = ScenarioScoring(dataclasses.replace(written.exported, file=file), 1)
+    scoring.members = torch.nn.ModuleList([Numbers(1), Numbers(-2)])
+    scoring.weights = [0.3, 0.7]
+    inputs = encoded(written.columns)
+    tensors = [torch.from_numpy(array) for array in inputs.values()]
+    program = program_of(scoring, tensors)
+    for kind in ("onnx", "torch"):
+        (tmp_path / kind).mkdir()
+        load(FORMATS, kind).write({"graph": program}, tmp_path / kind)
+        got_RT = load(FORMATS, kind).opened(tmp_path / kind, "graph")(inputs)
+        assert_allclose(got_RT, scoring(*tensors), rtol=0, atol=1e-6)
+
+
 def test_a_score_that_is_not_finite_is_nan(written: Written) -> None:
     far = torch.full((1, written.columns.numeric_RN.shape[1]), torch.inf)
     ids, lists = map(torch.from_numpy, (written.columns.ids_RF[:1], written.columns.lists_RS[:1]))
@@ -251,7 +282,7 @@ def test_graphs_that_score_otherwise_are_not_exported(
 ) -> None:
     monkeypatch.setattr(write, "probabilities", lambda *rows: probabilities(*rows) + 2e-5)
     check = write._Check(written.exported, written.folder, written.columns)
-    with pytest.raises(DataError, match=r"the onnx graph 'Home' must score .* nothing is exported"):
+    with pytest.raises(DataError, match=r"the onnx graph '.*' must score .* nothing is exported"):
         check.largest_difference("onnx")
 
 

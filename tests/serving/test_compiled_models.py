@@ -33,7 +33,6 @@ SCHEMA = Schema(
 SCENARIO = 1
 FORMS = {
     "top_k": ("hinet", {"model.san.top_k": 1}),
-    "published": ("hinet", {"model.released_code": True}),
     "partitioned_norm": ("star", {"model.partitioned_norm": True}),
     "per_scenario": ("mmoe", {"model.protocol": "per_scenario"}),
 }

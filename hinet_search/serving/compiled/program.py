@@ -5,6 +5,7 @@ table, STAR's products). In a graph of one scenario these are constants: they ar
 here, and what no row needs is left out. So a model needs no second form for its graphs.
 """
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,7 +34,9 @@ def _traced(module: nn.Module, inputs: Sequence[Tensor]) -> ExportedProgram:
     with torch.no_grad():  # else a part of a model without gradients becomes a graph of its own
         program: ExportedProgram = torch.export.export(module, tuple(inputs), dynamic_shapes=shapes)
     if any(map(_writes, program.graph.nodes)):
-        program = program.run_decompositions({})  # operations that leave their arguments alone
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of torch, at its own calls
+            program = program.run_decompositions({})  # into others that leave their arguments alone
     return program
 
 

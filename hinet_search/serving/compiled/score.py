@@ -157,7 +157,7 @@ def place_in_row(row_E: Array) -> Array:
 
 def ids_of(column: pa.Array, vocabulary: pa.Array) -> Array:
     """Return the id of each value (R,): its place in the vocabulary, from 1; 0 without one."""
-    places = pc.index_in(column, value_set=vocabulary.cast(column.type))
+    places = pc.index_in(column.cast(vocabulary.type), value_set=vocabulary)
     return np.asarray(pc.fill_null(pc.add(places, 1), 0).to_numpy(zero_copy_only=False))
 
 

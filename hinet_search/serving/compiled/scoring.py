@@ -56,7 +56,7 @@ class ScenarioScoring(nn.Module):
         for logits_RT, weight in zip(logits, self.weights, strict=True):
             yes, no = _odds(logits_RT.double(), self.scale)
             yes_RT, no_RT = yes_RT + weight * yes, no_RT + weight * no
-        return yes_RT if self.scale == "logits" else yes_RT.log() - no_RT.log()
+        return yes_RT / no_RT if self.scale == "logits" else yes_RT.log() - no_RT.log()
 
 
 def _finite(logits_RT: Float[Tensor, "R T"]) -> Float[Tensor, "R T"]:
@@ -64,9 +64,9 @@ def _finite(logits_RT: Float[Tensor, "R T"]) -> Float[Tensor, "R T"]:
 
 
 def _odds(logits_RT: Float[Tensor, "R T"], scale: Scale) -> tuple[Tensor, Tensor]:
-    """Return the two sums' terms: p and 1 - p, or the logit and 0."""
+    """Return the terms of the two sums: p and 1 - p, or the logit and 1."""
     if scale == "logits":
-        return logits_RT, torch.zeros_like(logits_RT)
+        return logits_RT, torch.ones_like(logits_RT)
     certain_RT = logits_RT.clamp(-CERTAIN, CERTAIN)
     return certain_RT.sigmoid(), (-certain_RT).sigmoid()
 

@@ -68,7 +68,8 @@ def write_compiled(
     `probabilities` says.
     """
     compiled = folder / COMPILED
-    layout = layout_of(exported.encoder, tuple(formats))
+    formats = tuple(dict.fromkeys(formats))
+    layout = layout_of(exported.encoder, formats)
     with _failures_told(exported):
         programs = _programs(exported, layout)
         for kind in formats:
@@ -83,7 +84,7 @@ def write_compiled(
         layout = read_layout(compiled)
         _write_layout(layout.model_copy(update={"reads_tables": False}), compiled)
     size = sum(path.stat().st_size for path in compiled.rglob("*") if path.is_file())
-    return Compilation(tuple(formats), len(programs), size, difference)
+    return Compilation(formats, len(programs), size, difference)
 
 
 def _write_layout(layout: GraphLayout, compiled: Path) -> None:

@@ -4,7 +4,7 @@ import hashlib
 import logging
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,20 +24,15 @@ if TYPE_CHECKING:
     from onnx_ir import Model
 
 SUFFIX, WEIGHTS, READER = ".onnx", "weights.bin", "score.py"
-PACKAGES = ("onnx", "onnxruntime", "onnxscript")
+RUNTIME = "onnxruntime"
+PACKAGES = ("onnx", RUNTIME, "onnxscript")
 SMALLEST = 1024  # bytes of a weight that is kept outside its graph
 ALIGNED = 4096  # weights begin at pages, so that runtimes can map them
 
 
 def require() -> None:
     """EnvironmentFault unless the packages of the extra are installed."""
-    missing = [name for name in PACKAGES if find_spec(name) is None]
-    if missing:
-        raise EnvironmentFault(
-            f"--format onnx needs the packages {', '.join(PACKAGES)}, "
-            f"but {', '.join(missing)} cannot be imported",
-            remedy="pip install '.[onnx]' in a clone of hinet-search",
-        )
+    _refuse_missing("--format onnx", PACKAGES)
 
 
 def write(programs: Mapping[str, ExportedProgram], folder: Path) -> None:
@@ -56,7 +51,7 @@ def write(programs: Mapping[str, ExportedProgram], folder: Path) -> None:
 
 def opened(folder: Path, name: str) -> Run:
     """Open a graph in onnxruntime, with as many threads as torch has."""
-    require()
+    _refuse_missing("an ONNX graph", (RUNTIME,))
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -81,6 +76,15 @@ def table_scores(compiled: Path, table: pa.Table) -> NDArray[np.float32] | None:
         return Scorer(compiled).score(table)
     except (ValueError, pa.ArrowException):
         return None
+
+
+def _refuse_missing(what: str, packages: Sequence[str]) -> None:
+    missing = [name for name in packages if find_spec(name) is None]
+    if missing:
+        raise EnvironmentFault(
+            f"{what} needs {', '.join(packages)}, but {', '.join(missing)} cannot be imported",
+            remedy="pip install '.[onnx]' in a clone of hinet-search",
+        )
 
 
 def _graph(program: ExportedProgram) -> "Model":
