@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shlex
 from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
@@ -49,7 +50,7 @@ def docs_page(served: ServedModel, listening: Listening, limits: Limits) -> HTML
         facts=model_facts(served),
         address=f"http://{in_url(listening.host)}:{listening.port}",
         token=" -H 'Authorization: Bearer TOKEN'" if listening.token else "",
-        body=json.dumps({"rows": [example_row(served)]}, ensure_ascii=False),
+        body=shlex.quote(json.dumps({"rows": [example_row(served)]}, ensure_ascii=False)),
         limits=limits,
         statuses=STATUSES,
         addresses=ADDRESSES,

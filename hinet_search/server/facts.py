@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hinet_search.data.raw_values import listed
 from hinet_search.serving.model_folder import CARD
 from hinet_search.serving.requests.served_model import ServedModel
 
@@ -39,7 +40,12 @@ def model_facts(served: ServedModel) -> dict[str, Any]:
 
 def columns_in_words(served: ServedModel) -> Mapping[str, str]:
     """Return what each column of a row must hold."""
-    return {reader.name: reader.wanted for reader in served.reader.readers}
+    scenario = served.exported.file.inputs.scenario
+    of_scenario = f"a scenario of the model: {listed([repr(value) for value in scenario.values])}"
+    return {
+        reader.name: of_scenario if reader.name == scenario.column else reader.wanted
+        for reader in served.reader.readers
+    }
 
 
 def example_row(served: ServedModel) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def serve(options: ServerOptions, say: Log) -> None:
     listening = options.listening
     check_token(listening.host, listening.port, listening.token)
     torch.set_num_threads(1)  # requests run side by side, each on one thread
-    listener = _bind(listening)
+    listener = bound(listening)
     try:
         with _noting_signals() as stop:
             asyncio.run(_serve(options, listener, stop, _stamped(say)))
@@ -112,8 +112,11 @@ async def _keep_loaded(current: CurrentModel, options: ServerOptions, log: Log) 
     await keep_current(current, hangup, watch=options.watch)
 
 
-def _bind(listening: Listening) -> socket.socket:
-    """Return a socket bound to the address; it listens once uvicorn does."""
+def bound(listening: Listening) -> socket.socket:
+    """Return a socket bound to the address, which listens once uvicorn does.
+
+    EnvironmentFault if that cannot be.
+    """
     family = address_family(listening.host)
     # With the protocol named, asyncio sends replies at once (TCP_NODELAY), else up to 40 ms later.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)

@@ -33,7 +33,13 @@ def test_the_model_is_described(server: Asked) -> None:
     facts = server.ask("/model").json()
     assert facts["tasks"] == ["click", "buy"]
     assert facts["scenarios"] == ["Home", "Push", "Cart"]
-    assert facts["columns"]["user"] == "whole numbers as in training"
+    assert facts["columns"] == {
+        "place": "a scenario of the model: '1', '2', '3'",
+        "user": "whole numbers as in training",
+        "item": "text as in training",
+        "price": "numbers",
+        "age": "numbers",
+    }
     assert facts["card"] == "# shop"
     assert facts["version"] == server.ask("/ready").json()["version"]
 

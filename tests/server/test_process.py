@@ -10,6 +10,8 @@ from urllib.request import urlopen
 
 import pytest
 
+from hinet_search.server.run import bound
+from hinet_search.server.settings import Listening
 from tests.forked import Forked, typed
 from tests.server.conftest import GOOD, body
 from tests.server.test_reload import lead_to
@@ -71,3 +73,9 @@ def test_sighup_loads_the_model_again_and_sigterm_finishes_what_runs(
     said = process.said.read_text()
     assert said.count("loaded shop/shared_bottom") == 2
     assert said.splitlines()[-1].endswith(" stopped")
+
+
+def test_replies_are_sent_without_waiting_for_more() -> None:
+    """asyncio sets TCP_NODELAY on connections of a listener with this protocol only."""
+    with bound(Listening(port=0)) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
