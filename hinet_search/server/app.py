@@ -106,8 +106,13 @@ def _add_health(app: FastAPI, service: Service) -> None:
     async def health() -> dict[str, str]:
         return {"status": "alive"}
 
-    @app.get("/ready", summary=ADDRESSES["/ready"], responses={503: {"model": ReadyReply}})
-    async def ready() -> ReadyReply:
+    @app.get(
+        "/ready",
+        summary=ADDRESSES["/ready"],
+        response_model=None,
+        responses={200: {"model": ReadyReply}, 503: {"model": ReadyReply}},
+    )
+    async def ready() -> Response:
         served = service.current.model
         reply = ReadyReply(
             ready=served is not None,
@@ -116,8 +121,8 @@ def _add_health(app: FastAPI, service: Service) -> None:
             reload_refused=service.current.refused is not None,
         )
         if served is None:
-            return json_reply(reply.model_dump(), 503, RETRY)  # type: ignore[return-value]  # of that model
-        return reply
+            return json_reply(reply.model_dump(), 503, RETRY)
+        return json_reply(reply.model_dump())
 
 
 def _add_facts(app: FastAPI, service: Service) -> None:
