@@ -45,13 +45,20 @@ class CurrentModel:
         self._open()
 
     def reload(self) -> None:
-        """Replace the model by that of the folder now; the old one stays if that is refused."""
+        """Replace the model by that of the folder now; the old one stays if that is refused.
+
+        Whatever goes wrong is a reason to refuse, as the old model can go on: two models may need
+        more memory than there is.
+        """
         try:
             self._open()
-        except HinetSearchError as error:
-            self.refused = RefusedReload(error.problems, datetime.now(UTC))
+        except Exception as error:  # noqa: BLE001  see above
+            problems: tuple[str, ...] = (f"{type(error).__name__}: {error}",)
+            if isinstance(error, HinetSearchError):
+                problems = error.problems
+            self.refused = RefusedReload(problems, datetime.now(UTC))
             self._metrics.reload(REFUSED)
-            self._log(f"reload refused, the model stays: {'; '.join(error.problems)}")
+            self._log(f"reload refused, the model stays: {'; '.join(problems)}")
         else:
             self.refused = None
             self._metrics.reload(SWAPPED)
@@ -86,7 +93,10 @@ async def keep_current(current: CurrentModel, asked: asyncio.Event, *, watch: bo
 
 def signature(folder: Path) -> Signature:
     """Return what changes with the files of a folder, or with the folder that a link leads to."""
-    place = folder.resolve()
+    try:
+        place = folder.resolve()
+    except (OSError, RuntimeError):  # a link that leads to itself
+        return ()
     stats: list[Signature] = []
     for path in sorted(place.rglob("*")):
         with suppress(OSError):  # removed a moment ago

@@ -65,6 +65,29 @@ def test_a_broken_folder_is_refused_and_the_model_stays(
     assert linked.metric("hinet_search_reload_is_refused") == 0
 
 
+def no_memory(_folder: Path) -> None:
+    raise MemoryError("for two models")
+
+
+def test_a_model_for_which_there_is_no_memory_is_refused(
+    linked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = version(linked)
+    monkeypatch.setattr(current_model, "open_served", no_memory)
+    linked.service.current.reload()
+    assert version(linked) == before
+    assert linked.log[-1] == "reload refused, the model stays: MemoryError: for two models"
+
+
+def test_a_link_that_leads_to_itself_is_refused(linked: Asked, tmp_path: Path) -> None:
+    before = version(linked)
+    lead_to(linked.service.current.folder, Path("current"))
+    assert signature(linked.service.current.folder) == ()
+    linked.service.current.reload()
+    assert version(linked) == before
+    assert linked.log[-1].endswith("current: must be a folder or lead to one, but leads to itself")
+
+
 def test_a_request_keeps_the_model_that_it_began_with(linked: Asked, other: Path) -> None:
     current, scorer = linked.service.current, Waiting()
     assert current.model is not None

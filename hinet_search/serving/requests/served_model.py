@@ -82,7 +82,12 @@ def open_served(folder: Path) -> ServedModel:
     Errors: those of `open_folder`; DataError for a type that JSON has no values for, or if the
     model has no finite score for a row with nothing known but its scenario.
     """
-    place = folder.resolve()  # a link may lead elsewhere by the next file
+    try:
+        place = folder.resolve()  # a link may lead elsewhere by the next file
+    except RuntimeError as error:
+        raise DataError(
+            f"{folder}: must be a folder or lead to one, but leads to itself"
+        ) from error
     exported = open_folder(place, torch.device("cpu"))
     manifest = (place / MANIFEST).read_bytes()
     served = ServedModel(
