@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart dev fix lint test test-again test-fast check chaos fuzz bench bench-quick docs packages
+.PHONY: help quickstart dev fix lint test test-again test-fast check chaos fuzz bench bench-quick docs package packages
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ bench: $(STAMP) ## compare the speed of two versions in one run, as ratios
 
 bench-quick: $(STAMP) ## the same on fewer rows, in less than two minutes
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run.py --quick
+
+package: $(STAMP) ## build wheel and source archive, install the wheel elsewhere, and launch a small study there
+	OMP_NUM_THREADS=1 .ci/package
 
 docs: $(STAMP) packages ## build the site of the documentation into site/, with the report of the quickstart study
 	test -e reports/quickstart.html || $(BIN)/hinet-search launch quickstart
