@@ -11,12 +11,14 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import polars as pl
 import torch
+from numpy.typing import NDArray
 
 from hinet_search.common.plugins import load
 from hinet_search.data.columns import Columns
@@ -126,7 +128,7 @@ def bench_serving(num_requests: int) -> list[ServingFigure]:
     rows.scenario_R[:] = SCENARIO
     raw = raw_rows(rows)
     columns = exported.encoder.columns(raw)
-    ways: dict[str, Callable[[], object]] = {
+    ways: dict[str, Callable[[], NDArray[np.float32]]] = {
         "predict: encode and score": lambda: probabilities(exported, exported.encoder.columns(raw)),
         "predict: score": lambda: probabilities(exported, columns),
     }
@@ -141,21 +143,23 @@ def bench_serving(num_requests: int) -> list[ServingFigure]:
 
 def _graphs(
     exported: ExportedModel, columns: Columns, folder: Path
-) -> dict[str, Callable[[], object]]:
+) -> dict[str, Callable[[], NDArray[np.float32]]]:
     """The graph of the scenario in each format."""
     inputs = encoded(columns)
     tensors = [torch.from_numpy(array) for array in inputs.values()]
     program = program_of(ScenarioScoring(exported, SCENARIO), tensors)
-    graphs: dict[str, Callable[[], object]] = {}
+    graphs: dict[str, Callable[[], NDArray[np.float32]]] = {}
     for kind in ("onnx", "torch"):
         (folder / kind).mkdir()
         load(FORMATS, kind).write({"scenario": program}, folder / kind)
         run = load(FORMATS, kind).opened(folder / kind, "scenario")
-        graphs[f"{kind} graph: score"] = lambda run=run: run(inputs)
+        graphs[f"{kind} graph: score"] = partial(run, inputs)
     return graphs
 
 
-def _time(ways: dict[str, Callable[[], object]], num_requests: int) -> dict[str, list[float]]:
+def _time(
+    ways: dict[str, Callable[[], NDArray[np.float32]]], num_requests: int
+) -> dict[str, list[float]]:
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(num_requests):
         for name, way in ways.items():

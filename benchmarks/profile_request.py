@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hinet_search.serving.inputs import value_problems
 from hinet_search.serving.requests.document import columns_of
 from hinet_search.serving.requests.encode import FrameEncoder
 from hinet_search.serving.requests.served_model import open_served
+from hinet_search.serving.row_checks import value_problems
 from load_server import request_of
 
 ROUNDS = 400
