@@ -5,11 +5,9 @@ import dataclasses
 import importlib.util
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import jaxtyping
 import numpy as np
 import onnx
 import polars as pl
@@ -93,14 +91,6 @@ class Written:
     @property
     def folder(self) -> Path:
         return self.export.folder
-
-
-@pytest.fixture(scope="module", autouse=True)
-def variable_shapes() -> Iterator[None]:
-    """Check no shapes: while a graph is exported they are variables."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="module")

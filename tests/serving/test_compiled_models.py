@@ -1,9 +1,7 @@
 """Every model scores the same as a graph of a scenario, in torch and in ONNX; models are discovered by their files."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -69,14 +67,6 @@ def member(case: str) -> ExportedMember:
         model.begin_pass(passes_done=1)
     chosen = ChosenInputs.of(SCHEMA, {}, "all")
     return ExportedMember(0, 1.0, chosen, trainable(model, SCHEMA, torch.device("cpu")))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def variable_shapes() -> Iterator[None]:
-    """Check no shapes: while a graph is exported they are variables."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.mark.parametrize("case", CASES)

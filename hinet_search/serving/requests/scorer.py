@@ -1,4 +1,4 @@
-"""Scorer: what turns encoded rows into probabilities, so that a compiled graph may replace it.
+"""Scorer: what turns encoded rows into probabilities, the graphs of a folder or its networks.
 
 Shape legend: R rows, B rows of a batch, T tasks.
 """
@@ -13,6 +13,8 @@ from torch import nn
 
 from hinet_search.data.columns import Columns
 from hinet_search.models.layers.batch import Batch, count_by_scenario
+from hinet_search.serving.compiled.layout import COMPILED
+from hinet_search.serving.compiled.run import open_compiled
 from hinet_search.serving.members import ExportedMember
 from hinet_search.serving.model_folder import ExportedModel
 from hinet_search.serving.predict import probabilities
@@ -40,6 +42,16 @@ class NetworkScorer:
     def score(self, columns: Columns, scenario: str | None) -> NDArray[np.float32]:  # noqa: ARG002  a batch tells
         """Return probabilities (R, T)."""
         return probabilities(self.exported, columns)
+
+
+def scorer_of(exported: ExportedModel) -> RequestScorer:
+    """Return the graphs of a folder that has them (`export --format`), else its networks.
+
+    Errors: those of `open_compiled`.
+    """
+    if (exported.folder / COMPILED).is_dir():
+        return open_compiled(exported.folder)
+    return network_scorer(exported)
 
 
 def network_scorer(exported: ExportedModel) -> NetworkScorer:

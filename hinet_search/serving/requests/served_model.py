@@ -20,7 +20,7 @@ from hinet_search.serving.predict import missing_scores
 from hinet_search.serving.requests.document import RequestColumns
 from hinet_search.serving.requests.encode import RequestEncoder, request_encoder, unseen_values
 from hinet_search.serving.requests.rows import RowReader, row_reader
-from hinet_search.serving.requests.scorer import RequestScorer, network_scorer
+from hinet_search.serving.requests.scorer import RequestScorer, scorer_of
 from hinet_search.serving.sealed import MANIFEST
 
 VERSION_DIGITS = 12
@@ -79,7 +79,7 @@ class ServedModel:
 def open_served(folder: Path) -> ServedModel:
     """Open an exported folder for requests on the CPU, check it, and score rows to warm up.
 
-    Errors: those of `open_folder`; DataError for a type that JSON has no values for, or if the
+    Errors: those of `open_folder` and `scorer_of`; DataError for a type that JSON has no values for, or if the
     model has no finite score for a row with nothing known but its scenario.
     """
     try:
@@ -96,7 +96,7 @@ def open_served(folder: Path) -> ServedModel:
         datetime.now(UTC),
         row_reader(exported.encoder),
         request_encoder(exported.encoder),
-        network_scorer(exported),
+        scorer_of(exported),
     )
     rows = _least_known_rows(exported.file.inputs)
     for _ in range(WARM_UP_ROUNDS):

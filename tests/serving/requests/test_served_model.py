@@ -8,12 +8,14 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from hinet_search.common.errors import DataError
+from hinet_search.serving.compiled.run import Compiled
+from hinet_search.serving.compiled.write import write_compiled
 from hinet_search.serving.predict import probabilities
 from hinet_search.serving.requests import scorer as scoring
 from hinet_search.serving.requests.document import RequestColumns, columns_of
 from hinet_search.serving.requests.served_model import ServedModel, open_served
 from hinet_search.serving.sealed import seal
-from tests.serving.requests.exported import write_export
+from tests.serving.requests.exported import table, write_export
 from tests.serving.requests.test_wrong_rows import rows
 
 
@@ -78,3 +80,17 @@ def test_a_model_without_a_finite_score_is_refused_when_it_is_opened(tmp_path: P
     seal(folder)
     with pytest.raises(DataError, match="every row must get a finite score, but 3 rows cannot"):
         open_served(folder)
+
+
+def test_a_folder_with_graphs_is_scored_by_them_as_by_its_networks(tmp_path: Path) -> None:
+    folder = write_export(tmp_path / "model")
+    networks = open_served(folder)
+    write_compiled(networks.exported, folder, ["torch"], table().head(20))
+    graphs = open_served(folder)
+    assert isinstance(graphs.scorer, Compiled)
+    for places in ((2, 2), (3, 1, 2)):
+        np.testing.assert_allclose(
+            graphs.score(request(graphs, *places)).probability_RT,
+            networks.score(request(networks, *places)).probability_RT,
+            atol=1e-5,
+        )
