@@ -55,6 +55,12 @@ def test_a_wrong_argument_is_reported_however_often(arguments: tuple[object, ...
             joined(*arguments)
 
 
+def test_a_wrong_named_argument_is_reported_however_often() -> None:
+    for _ in range(2):
+        with pytest.raises(TypeCheckError, match=r"parameters of test_type_checks\.joined"):
+            joined(TWO, [TWO], kept="2")
+
+
 def test_a_wrong_result_of_right_arguments_is_reported_however_often() -> None:
     for _ in range(2):
         with pytest.raises(TypeCheckError, match=r"return value of test_type_checks\.joined"):
