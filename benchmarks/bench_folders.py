@@ -125,7 +125,7 @@ def _encoded(folder: Path, path: str) -> tuple[float, tuple[int, float, float]]:
     process.start()
     highest = 0
     while not ear.poll() and process.is_alive():
-        highest = max(highest, _anonymous_bytes(process.pid))
+        highest = max(highest, anonymous_bytes(process.pid))
         time.sleep(POLL_SECONDS)
     told: tuple[int, float, float] = ear.recv()
     process.join()
@@ -140,7 +140,7 @@ def _encode(say: Connection, folder: Path, path: str) -> None:
     say.send((sum(dataset.record.rows), seconds, cpu_seconds))
 
 
-def _anonymous_bytes(process_id: int | None) -> int:
+def anonymous_bytes(process_id: int | None) -> int:
     """Bytes that a process holds beside mapped files; 0 when it is gone."""
     try:
         lines = Path(f"/proc/{process_id}/smaps_rollup").read_text(encoding="ascii").splitlines()

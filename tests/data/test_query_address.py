@@ -62,8 +62,9 @@ def test_every_part_of_a_url_may_be_a_variable() -> None:
     assert (url.database, url.query["sslmode"]) == ("shop", ("require",))
 
 
-def test_a_variable_may_be_the_whole_url() -> None:
-    address = filled_in("${WHOLE}", {"WHOLE": "postgresql://ann:s3cret@db/shop"})
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
+def test_a_variable_may_be_the_whole_url(scheme: str) -> None:
+    address = filled_in("${WHOLE}", {"WHOLE": f"{scheme}://ann:s3cret@db/shop"})
     assert address.url.password == "s3cret"
     assert address.shown == "postgresql://db/shop"
 

@@ -114,10 +114,10 @@ def test_a_csv_file_a_glob_a_folder_and_other_types_of_one_kind_give_the_same_sc
             "age": pl.Float32,
         }
         half.cast(types).write_parquet(tmp_path / f"half-{number}.parquet")
-    for colour, rows in asked().group_by("colour"):
+    for colour, of_colour in asked().group_by("colour"):
         part = tmp_path / "rows" / f"colour={colour[0] or '__HIVE_DEFAULT_PARTITION__'}"
         part.mkdir(parents=True)
-        rows.drop("colour").write_parquet(part / "part-0.parquet")
+        of_colour.drop("colour").write_parquet(part / "part-0.parquet")
     for path in ("rows.csv", "half-*.parquet", "rows"):
         hs.predict(folder, tmp_path / path, tmp_path / "again.parquet")
         again = pl.read_parquet(tmp_path / "again.parquet").sort("minute")

@@ -79,6 +79,8 @@ def filled_in(template: str, variables: Mapping[str, str]) -> QueryAddress:
         taken_apart, stand_ins = _taken_apart(template)
         values = {digits: _value(name, variables) for digits, name in stand_ins.items()}
         url = _with_values(taken_apart, lambda text: _replaced(text, values))
+    if url.drivername == "postgres":  # as some services write it
+        url = url.set(drivername="postgresql")
     secrets = tuple(secret for secret in (url.password, *_secret_values(url)) if secret)
     return QueryAddress(url, _shown(url), secrets)
 

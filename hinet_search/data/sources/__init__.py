@@ -1,1 +1,1 @@
-"""Data sources: one file each, `load(options, folder) -> LazyFrame`."""
+"""Data sources: one file each, `load(options, folder, cache) -> LazyFrame`."""
