@@ -29,18 +29,21 @@ def partition_columns(
 ) -> list[pl.Series]:
     """A column (F,) for every key; all files must have the same keys.
 
-    Values are of a type in `types`, else whole numbers or dates where all are, else texts.
+    Values are of their type in `types` if all are, else whole numbers, dates or texts.
     """
     values = [partition_of(table, file) for file in table.files]
     columns = []
     for key in values[0]:
         texts = pl.Series(key, [of_file[key] for of_file in values], dtype=pl.String)
-        wanted = (types or {}).get(key)
-        columns.append(_typed(texts) if wanted is None else texts.cast(wanted, strict=False))
+        columns.append(_typed(texts, (types or {}).get(key)))
     return columns
 
 
-def _typed(texts: pl.Series) -> pl.Series:
+def _typed(texts: pl.Series, wanted: pl.DataType | None) -> pl.Series:
+    if wanted is not None:
+        values = texts.cast(wanted, strict=False)
+        if values.null_count() == texts.null_count():
+            return values
     present = texts.drop_nulls()
     if present.is_empty():
         return texts

@@ -319,6 +319,27 @@ def test_a_query_that_fails_is_told_in_the_words_of_the_engine(
     assert words in problem
 
 
+def test_a_query_of_duckdb_that_fails_after_its_first_rows_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "BATCH_ROWS", 2048)
+    duck(tmp_path, "CREATE TABLE shown AS SELECT range AS i FROM range(10000)")
+    query = "SELECT CASE WHEN i = 9999 THEN error('a late fault') END AS x FROM shown"
+    (problem,) = refused(tmp_path, DUCKDB, query).problems
+    assert problem.startswith("data.source.query: duckdb refuses the query: ")
+    assert "a late fault" in problem
+
+
+@pytest.mark.postgres
+def test_a_query_of_postgresql_that_fails_after_its_first_rows_is_told(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    query = "SELECT 1 / (50000 - i) AS x FROM generate_series(1, 60000) i"
+    (problem,) = refused(tmp_path, postgres_url, query).problems
+    assert problem.startswith("data.source.query: postgresql refuses the query: ")
+    assert "division by zero" in problem
+
+
 def test_a_database_that_is_not_there_is_told_with_the_places_that_were_tried(
     tmp_path: Path,
 ) -> None:

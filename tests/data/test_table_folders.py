@@ -90,6 +90,13 @@ def test_partitions_have_the_types_of_training_when_new_rows_are_scored(days: Pa
     assert lazy.collect()["day"].to_list() == ["2026-05-03", "2026-05-04"]
 
 
+def test_partitions_that_are_not_of_their_type_in_training_stay_texts(tmp_path: Path) -> None:
+    for hour in ("9", "noon"):
+        write(tmp_path / "rows" / f"hour={hour}" / "a.parquet", x=[1])
+    lazy = scan("rows", tmp_path, "rows", {"hour": pl.Int64()})
+    assert lazy.collect()["hour"].to_list() == ["9", "noon"]
+
+
 def test_the_index_of_pandas_is_no_column(tmp_path: Path) -> None:
     write(tmp_path / "rows" / "a.parquet", x=[1], __index_level_0__=[5])
     write(tmp_path / "rows" / "b.parquet", x=[2])

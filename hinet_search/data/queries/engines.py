@@ -23,6 +23,7 @@ from hinet_search.data.table_files import find_file
 BATCH_ROWS = 100_000
 URL_KEY, QUERY_KEY = "data.source.url", "data.source.query"
 PACKAGES = {"duckdb": "duckdb", "postgresql": "psycopg[binary]", "mysql": "mysqlclient"}
+STREAM_FAILURES = (OSError, pa.ArrowException)  # as which Arrow reports that a query fails later
 READ_ONLY = "-c default_transaction_read_only=on"  # of PostgreSQL's client library
 
 Batches = Generator[pa.RecordBatch]  # closing it closes the connection
@@ -47,7 +48,7 @@ def _duckdb(address: QueryAddress, query: str, folder: Path) -> Batches:
     config: dict[str, str | bool | int | float | list[str]] = {"enable_external_access": False}
     with _opening(address, duckdb.Error):
         connection = duckdb.connect(str(file), read_only=True, config=config)
-    with closing(connection), _querying(address, duckdb.Error):
+    with closing(connection), _querying(address, duckdb.Error, *STREAM_FAILURES):
         relation = connection.sql(query)
         if relation is None:
             raise DataError(f"{QUERY_KEY}: must return rows, as SELECT does")
@@ -74,7 +75,8 @@ def _adbc_postgresql(address: QueryAddress, url: URL, query: str) -> Batches:
 
     with _opening(address, Error):
         connection = dbapi.connect(_for_libpq(url))
-    with closing(connection), _querying(address, Error), connection.cursor() as cursor:
+    failures = (Error, *STREAM_FAILURES)
+    with closing(connection), _querying(address, *failures), connection.cursor() as cursor:
         cursor.execute(query)
         yield from cursor.fetch_record_batch()
 
