@@ -71,7 +71,7 @@ CELLS = (
 def table() -> pl.DataFrame:
     """The shop with genres and liked items of every row, some of them unknown or missing."""
     frame, draw = rows(600), np.random.default_rng(5)
-    genres = ["Action|Drama", None, "", "|", " Drama | War|Comedy|Action"]
+    genres = ["Action|Drama", None, "", "||War", " Drama | War|Comedy|Action"]
     liked = [draw.choice(["a", "b", "z"], draw.integers(0, 5)).tolist() for _ in range(600)]
     return frame.with_columns(
         pl.Series("genres", [genres[number % 5] for number in range(600)]),
@@ -172,6 +172,18 @@ def test_the_reader_takes_a_dict_and_scores_a_missing_value_as_an_unknown_one(
     assert (scorer.score(missing) != scorer.score(red.to_arrow())).all()
 
 
+def test_a_reader_that_encodes_otherwise_is_noticed(written: Written) -> None:
+    expected_RT = probabilities(written.exported, written.columns)
+    prices = written.raw["price"].cast(pl.String) + " EUR"
+    for raw, is_alike in (
+        (written.raw, True),
+        (written.raw.with_columns(pl.col("age") + 5), False),
+        (written.raw.with_columns(prices), False),
+    ):
+        compiled, table = written.folder / COMPILED, raw.to_arrow()
+        assert onnx_format.reads_alike(compiled, table, expected_RT, 1e-5) == is_alike
+
+
 def test_the_reader_names_what_it_cannot_use(written: Written) -> None:
     scorer = reader(written.folder).Scorer(written.folder / COMPILED)
     with pytest.raises(ValueError, match="'place' must hold 1, 2, got 9"):
@@ -260,11 +272,12 @@ def test_calibrated_averages_are_the_same_in_graphs(written: Written, tmp_path: 
         assert_allclose(got_RT, scoring(*tensors), rtol=0, atol=1e-6)
 
 
-def test_a_score_that_is_not_finite_is_nan(written: Written) -> None:
-    far = torch.full((1, written.columns.numeric_RN.shape[1]), torch.inf)
-    ids, lists = map(torch.from_numpy, (written.columns.ids_RF[:1], written.columns.lists_RS[:1]))
-    with torch.no_grad():
-        assert ScenarioScoring(written.exported, 0)(ids, far, lists).isnan().all()
+def test_a_row_is_not_scored_if_a_member_has_no_finite_logit_for_it(written: Written) -> None:
+    scoring = ScenarioScoring(written.exported, 0)
+    scoring.members = torch.nn.ModuleList([Numbers(1), Numbers(torch.inf)])
+    scoring.weights = [0.5, 0.5]
+    ids, numbers, lists = torch.zeros(1, 3), torch.ones(1, 2), torch.zeros(1, 5)
+    assert scoring(ids, numbers, lists).isnan().all()
 
 
 def test_graphs_that_score_otherwise_are_not_exported(

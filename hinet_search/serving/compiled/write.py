@@ -174,11 +174,12 @@ class _Check:
 
     def reads_alike(self, kind: str, raw: pl.DataFrame) -> bool:
         """Whether the reader of a format, if it has one, scores raw rows alike."""
-        read_RT = load(FORMATS, kind).table_scores(self.folder / COMPILED, raw.to_arrow())
-        if read_RT is None:
-            return True
-        return _largest(read_RT, probabilities(self.exported, self.columns)) <= TOLERANCE
+        expected_RT = probabilities(self.exported, self.columns)
+        compiled, table = self.folder / COMPILED, raw.to_arrow()
+        alike: bool = load(FORMATS, kind).reads_alike(compiled, table, expected_RT, TOLERANCE)
+        return alike
 
 
 def _largest(left_RT: NDArray[np.float32], right_RT: NDArray[np.float32]) -> float:
-    return float(np.abs(left_RT - right_RT).max(initial=0.0))
+    """The largest difference; infinite where one of both is NaN."""
+    return float(np.nan_to_num(np.abs(left_RT - right_RT), nan=np.inf).max(initial=0.0))

@@ -68,14 +68,17 @@ def opened(folder: Path, name: str) -> Run:
     return run
 
 
-def table_scores(compiled: Path, table: pa.Table) -> NDArray[np.float32] | None:
-    """Score a table with the reader; None if it cannot encode the table."""
+def reads_alike(
+    compiled: Path, table: pa.Table, expected_RT: NDArray[np.float32], tolerance: float
+) -> bool:
+    """Whether the reader can encode a table, and scores it alike."""
     from hinet_search.serving.compiled.score import Scorer
 
     try:
-        return Scorer(compiled).score(table)
+        read_RT = Scorer(compiled).score(table)
     except (ValueError, pa.ArrowException):
-        return None
+        return False
+    return np.allclose(read_RT, expected_RT, rtol=0, atol=tolerance)
 
 
 def _refuse_missing(what: str, packages: Sequence[str]) -> None:
