@@ -88,6 +88,18 @@ def test_a_request_is_encoded_as_a_table(name: str, models: dict[str, ServedMode
     check()
 
 
+def test_a_number_beyond_float32_counts_as_the_end_of_its_range(
+    models: dict[str, ServedModel],
+) -> None:
+    model = models["everything"]  # where prices are clipped to [0, 150]
+    columns = {name: [1] if name == "place" else [None] for name in model.columns}
+    far, end = (
+        model.score(RequestColumns({**columns, "price": [price]}, 1)).probability_RT
+        for price in (1e300, 150)
+    )
+    assert_array_equal(far, end)
+
+
 def test_only_statistics_need_the_joins_of_tables(models: dict[str, ServedModel]) -> None:
     kinds = {name: type(model.encoder) for name, model in models.items()}
     assert kinds == {
