@@ -21,6 +21,7 @@ STATUSES: Mapping[int, str] = {
     400: "the body is no JSON",
     401: "the token is missing",
     403: "the Host is that of another server",
+    408: "the body did not arrive in time",
     413: "too many rows or bytes",
     415: "another Content-Type than application/json",
     422: "the rows do not fit the model",
