@@ -137,21 +137,25 @@ def test_the_first_view_leaves_the_worst_tenth_out() -> None:
 
 def test_more_than_two_thousand_trials_are_counted_in_bins() -> None:
     binned = RECORDS["bins"]
-
-    def num_complete(name: str) -> int:
-        (arm,) = [arm for arm in binned.arms if arm.name == name]
-        return sum(trial.state == "complete" for trial in arm.trials)
-
-    complete = num_complete("hinet") + num_complete("ple")
-    for name in ("optimization_history", "slice", "size_trade_off"):
+    complete = sum(trial.state == "complete" for arm in binned.arms for trial in arm.trials)
+    for name in ("optimization_history", "size_trade_off"):
         bins, *others = binned.figures[name].data
         assert bins.type == "heatmap"
         counted = sum(count or 0 for row in bins.z for count in row)
-        drawn = complete if name != "slice" else complete - num_complete("ple")
-        assert 0.89 * drawn <= counted <= drawn
+        assert 0.89 * complete <= counted <= complete
         points = [other for other in others if other.mode == "markers"]
         assert {other.visible for other in points} == {"legendonly"}
         assert sum(len(other.x) for other in points) <= plots.MOST_POINTS
+
+
+def test_the_slice_of_many_trials_draws_an_even_part_with_the_best_of_each_arm() -> None:
+    binned = RECORDS["bins"]
+    figure = binned.figures["slice"]
+    assert sum(len(points.x) for points in figure.data) <= plots.MOST_POINTS
+    assert " (1 of 2 of 2,082) by " in figure.layout.meta["caption"]
+    for arm, points in zip(binned.arms, figure.data, strict=True):
+        values = [trial.value or 0 for trial in arm.trials if trial.state == "complete"]
+        assert max(points.y) == plots.rounded(max(values))
 
 
 def test_a_thinned_arm_keeps_its_best_trial() -> None:
@@ -161,14 +165,28 @@ def test_a_thinned_arm_keeps_its_best_trial() -> None:
     assert len(shown) <= plots.MOST_POINTS
 
 
-def test_a_button_of_the_slice_changes_every_trace(record: StudyRecord) -> None:
-    for of_record in (record, RECORDS["bins"]):
-        figure = of_record.figures["slice"]
-        for button in figure.layout.updatemenus[0].buttons:
-            values, layout = button.args
-            assert {len(of_traces) for of_traces in values.values()} == {len(figure.data)}
-            assert layout["xaxis"]["title"]["text"] == button.label
-            assert [len(x) for x in values["x"][-2:]] == [len(y) for y in values["y"][-2:]]
+def test_a_button_of_the_slice_moves_every_point(record: StudyRecord) -> None:
+    figure = record.figures["slice"]
+    sizes = [len(points.y) for points in figure.data]
+    for button in figure.layout.updatemenus[0].buttons:
+        values, layout = button.args
+        assert [len(x) for x in values["x"]] == sizes
+        assert layout["xaxis"]["title"]["text"] == button.label
+
+
+def test_the_slice_leaves_trials_without_the_setting_out(record: StudyRecord) -> None:
+    figure = record.figures["slice"]
+    (button,) = [
+        button
+        for button in figure.layout.updatemenus[0].buttons
+        if button.label == "model.san.top_k"
+    ]
+    by_arm = dict(zip([points.name for points in figure.data], button.args[0]["x"], strict=True))
+    assert set(by_arm["PLE"]) == {None}
+    (arm,) = [arm for arm in record.arms if arm.name == "hinet"]
+    drawn = [trial.parameters.get("model.san.top_k") for trial in arm.trials]
+    assert set(by_arm["HiNet"]) <= set(drawn)
+    assert any(by_arm["HiNet"])
 
 
 def test_the_front_holds_the_points_that_no_smaller_one_reaches() -> None:

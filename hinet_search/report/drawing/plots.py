@@ -5,7 +5,8 @@ plotly is imported in the functions: reports without the Explore card and `--hel
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, log10
+from functools import cached_property
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -50,9 +51,9 @@ Figure = Any  # plotly.graph_objects.Figure; plotly has no types
 
 @dataclass(frozen=True)
 class PlotPoint:
-    """A trial at a place: `x` is a number or, on an axis of categories, a text."""
+    """A trial at a place: `x` is a number, a text on an axis of categories, or None for nowhere."""
 
-    x: float | str
+    x: float | str | None
     y: float
     trial: int
 
@@ -65,7 +66,7 @@ class Cloud:
     maximize: bool
     log: bool = False
 
-    @property
+    @cached_property
     def all_points(self) -> list[PlotPoint]:
         """The points of all arms."""
         return [point for points in self.points.values() for point in points]
@@ -75,7 +76,7 @@ class Cloud:
         """Whether there are too many points to draw each."""
         return len(self.all_points) > MOST_POINTS
 
-    @property
+    @cached_property
     def value_range(self) -> tuple[float, float]:
         """From the best value to the worst, without the worst tenth: it would flatten the rest."""
         values = sorted((point.y for point in self.all_points), reverse=self.maximize)
@@ -86,6 +87,8 @@ class Cloud:
     def thinned(self, arm: str) -> list[PlotPoint]:
         """Return the points of an arm, of too many an even part; its best one is kept."""
         points = self.points[arm]
+        if not self.is_binned:
+            return list(points)
         step = max(1, ceil(len(self.all_points) / MOST_POINTS))
         best = (max if self.maximize else min)(points, key=lambda point: point.y, default=None)
         return [point for at, point in enumerate(points) if at % step == 0 or point is best]
@@ -176,7 +179,7 @@ def points_trace(points: Sequence[PlotPoint]) -> dict[str, Any]:
 
 
 def bins_trace(cloud: Cloud) -> dict[str, Any]:
-    """Return the numbers of trials in bins of both axes."""
+    """Return a map of the numbers of trials in bins of both axes."""
     return {
         "type": "heatmap",
         "name": "all arms, counted in bins",
@@ -189,23 +192,18 @@ def bins_trace(cloud: Cloud) -> dict[str, Any]:
 
 
 def counts_in_bins(cloud: Cloud) -> dict[str, Any]:
-    """Return the bins of a cloud and how many trials are in each; empty ones are None."""
-    points = cloud.all_points
-    categories = sorted({point.x for point in points if isinstance(point.x, str)})
-    places = [
-        categories.index(point.x) if isinstance(point.x, str) else _place(point.x, log=cloud.log)
-        for point in points
-    ]
+    """Return the bins of a cloud of numbers and the trials in each; empty ones are None."""
+    points = [point for point in cloud.all_points if isinstance(point.x, int | float)]
+    places = np.array([point.x for point in points], dtype=np.float64)
+    places = np.log10(places) if cloud.log else places
     low, high = cloud.value_range
     across = np.histogram_bin_edges(places, bins=BINS_ACROSS)
-    if categories:
-        across = np.arange(len(categories) + 1) - 0.5
     up = np.linspace(low, high, BINS_UP + 1)
     values = [point.y for point in points]
     counts, _, _ = np.histogram2d(places, values, bins=(across, up))
     edges = 10**across if cloud.log else across
     return {
-        "x": categories or [rounded(edge) for edge in edges.tolist()],
+        "x": [rounded(edge) for edge in edges.tolist()],
         "y": [rounded(edge) for edge in up.tolist()],
         "z": [[int(count) or None for count in row] for row in counts.T.tolist()],
     }
@@ -260,7 +258,3 @@ def counted_in_words(cloud: Cloud, by: str = "") -> str:
     if not cloud.is_binned:
         return trials
     return f"{trials}, counted in bins (the legend shows an even part of each arm's)"
-
-
-def _place(value: float | str, *, log: bool) -> float:
-    return log10(float(value)) if log else float(value)

@@ -37,7 +37,7 @@ def front_of(points: Sequence[PlotPoint], *, maximize: bool) -> list[PlotPoint]:
     """Return the points that are better than all that are further left or at the same place."""
     sign = 1 if maximize else -1
     front: list[PlotPoint] = []
-    for point in sorted(points, key=lambda point: (point.x, -sign * point.y)):
+    for point in sorted(points, key=lambda point: (point.x or 0, -sign * point.y)):
         if not front or sign * point.y > sign * front[-1].y:
             front.append(point)
     return front

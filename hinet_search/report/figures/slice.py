@@ -1,13 +1,12 @@
 """Slice: the value of every trial against one setting, which a menu chooses."""
 
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hinet_search.report.card import NotApplicable
 from hinet_search.report.drawing import numbers, plots
 from hinet_search.report.drawing.plots import Cloud, Figure, PlotPoint
 from hinet_search.report.facts import record as record_facts
-from hinet_search.results.records import ArmRecord, ParameterRange
+from hinet_search.results.records import ParameterRange, TrialRecord
 from hinet_search.results.study_record import StudyRecord
 
 TITLE = "Values of one setting"
@@ -15,25 +14,38 @@ MOST_SETTINGS = 24  # in the menu
 
 
 def figure(record: StudyRecord) -> Figure:
-    """Return a point per complete trial by the most important setting, and a menu of the others."""
-    clouds = {searched.name: _cloud(record, searched) for searched in _settings(record)}
-    clouds = {name: cloud for name, cloud in clouds.items() if cloud.all_points}
-    if not clouds:
+    """Return a point per complete trial by the most important setting, and a menu of the others.
+
+    Of more than MOST_POINTS trials an even part of each arm is drawn, its best one included.
+    """
+    trials = {arm.name: record_facts.ranked(record, arm) for arm in record.arms}
+    num_trials = sum(map(len, trials.values()))
+    settings = _settings(record)
+    if not settings or num_trials == 0:
         raise NotApplicable("needs a complete trial of an arm with searched parameters")
-    first, cloud = next(iter(clouds.items()))
-    binned = any(of_setting.is_binned for of_setting in clouds.values())
-    across = {name: _axis(name, of_setting) for name, of_setting in clouds.items()}
+    step = -(-num_trials // plots.MOST_POINTS)
+    drawn = {arm: best_first[::step] for arm, best_first in trials.items()}
+    places = {
+        searched.name: {arm: _places(of_arm, searched) for arm, of_arm in drawn.items()}
+        for searched in settings
+    }
+    first = settings[0]
+    points = {arm: _points(of_arm, places[first.name][arm]) for arm, of_arm in drawn.items()}
+    cloud = Cloud(points, record.maximize)
     buttons = [
         {
-            "label": plots.plain_text(name),
-            "args": [_values(of_setting, binned=binned), {"xaxis": across[name]}],
+            "label": plots.plain_text(searched.name),
+            "args": [{"x": list(places[searched.name].values())}, {"xaxis": _axis(searched)}],
         }
-        for name, of_setting in clouds.items()
+        for searched in settings
     ]
-    caption = f"{plots.counted_in_words(cloud, f'by {first}')}; the menu has the other settings."
+    part = f" (1 of {step} of {num_trials:,})" if step > 1 else ""
+    caption = (
+        f"{plots.counted_in_words(cloud)}{part} by {first.name}; the menu has the other settings."
+    )
     value = plots.axis(record_facts.objective_in_words(record), range=list(cloud.value_range))
-    traces = plots.cloud_traces(record, cloud, binned=binned)
-    return plots.figure(traces, caption, across[first], value, updatemenus=plots.menu(buttons))
+    traces = plots.cloud_traces(record, cloud, binned=False)
+    return plots.figure(traces, caption, _axis(first), value, updatemenus=plots.menu(buttons))
 
 
 def _settings(record: StudyRecord) -> list[ParameterRange]:
@@ -46,31 +58,28 @@ def _settings(record: StudyRecord) -> list[ParameterRange]:
     return list(settings.values())[:MOST_SETTINGS]
 
 
-def _cloud(record: StudyRecord, searched: ParameterRange) -> Cloud:
-    """Return the trials of all arms by one setting; arms without it have no points."""
-    points = {arm.name: list(_points(record, arm, searched)) for arm in record.arms}
-    return Cloud(points, record.maximize, log=searched.log)
+def _places(trials: list[TrialRecord], searched: ParameterRange) -> list[float | str | None]:
+    """Return the value of a setting in every trial; None where the trial has none to draw."""
+    return [_place(trial, searched) for trial in trials]
 
 
-def _points(record: StudyRecord, arm: ArmRecord, searched: ParameterRange) -> Iterator[PlotPoint]:
-    for trial in record_facts.ranked(record, arm):
-        value = trial.parameters.get(searched.name)
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if value is None or is_number != (searched.low is not None):
-            continue
-        place = value if is_number else plots.plain_text(numbers.setting(value))
-        yield PlotPoint(place, trial.value or 0.0, trial.number)
+def _place(trial: TrialRecord, searched: ParameterRange) -> float | str | None:
+    value = trial.parameters.get(searched.name)
+    if value is None:
+        return None
+    if searched.low is None:
+        return plots.plain_text(numbers.setting(value))
+    return plots.rounded(value) if isinstance(value, int | float) else None
 
 
-def _axis(name: str, cloud: Cloud) -> dict[str, Any]:
-    is_number = not isinstance(cloud.all_points[0].x, str)
-    kind = "category" if not is_number else "log" if cloud.log else "linear"
-    return plots.axis(name, type=kind, autorange=True)
+def _points(trials: list[TrialRecord], places: list[float | str | None]) -> list[PlotPoint]:
+    return [
+        PlotPoint(place, trial.value or 0.0, trial.number)
+        for trial, place in zip(trials, places, strict=True)
+    ]
 
 
-def _values(cloud: Cloud, *, binned: bool) -> dict[str, Sequence[Any]]:
-    """Return what a button changes in the traces: a list of values, one a trace, by attribute."""
-    traces = [plots.counts_in_bins(cloud)] if binned else []
-    traces += [plots.points_trace(cloud.thinned(arm)) for arm in cloud.points]
-    names = ("x", "y", "text", "z") if binned else ("x", "y", "text")
-    return {name: [trace.get(name) for trace in traces] for name in names}
+def _axis(searched: ParameterRange) -> dict[str, Any]:
+    numeric = "log" if searched.log else "linear"
+    kind = "category" if searched.low is None else numeric
+    return plots.axis(searched.name, type=kind, autorange=True)
