@@ -32,7 +32,8 @@ Explored = Mapping[str, Figure | NotApplicable]
 
 def explored(record: StudyRecord) -> Explored:
     """Return the figures of the card; none before an arm has a finished trial."""
-    if not any(record_facts.ranked(record, arm) for arm in record.arms):
+    trials = (trial for arm in record.arms for trial in arm.trials)
+    if not any(trial.state == "complete" and trial.value is not None for trial in trials):
         return {}
     return {name: _figure(record, name) for name in SHOWN}
 

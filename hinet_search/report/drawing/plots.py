@@ -192,7 +192,7 @@ def bins_trace(cloud: Cloud) -> dict[str, Any]:
 
 
 def counts_in_bins(cloud: Cloud) -> dict[str, Any]:
-    """Return the bins of a cloud of numbers and the trials in each; empty ones are None."""
+    """Return the bins of a cloud of numbers and the trials in each; empty ones are NaN."""
     points = [point for point in cloud.all_points if isinstance(point.x, int | float)]
     places = np.array([point.x for point in points], dtype=np.float64)
     places = np.log10(places) if cloud.log else places
@@ -205,7 +205,7 @@ def counts_in_bins(cloud: Cloud) -> dict[str, Any]:
     return {
         "x": [rounded(edge) for edge in edges.tolist()],
         "y": [rounded(edge) for edge in up.tolist()],
-        "z": [[int(count) or None for count in row] for row in counts.T.tolist()],
+        "z": np.where(counts > 0, counts, np.nan).T.astype(np.float32),
     }
 
 

@@ -27,17 +27,16 @@ def figure(record: StudyRecord) -> Figure:
     ended = [trial for arm in record.arms for trial in arm.trials if trial.finished]
     if not ended:
         raise NotApplicable("needs trials whose ends were recorded")
-    seconds = _seconds_since_the_first(record, ended)
-    length = max(1.0, *seconds)
+    seconds = np.array(_seconds_since_the_first(record, ended))
+    states = np.array([_state(trial) for trial in ended])
+    length = max(1.0, float(seconds.max()))
     size, unit = next((size, unit) for size, unit in UNITS if length >= 2 * size or size == 1)
     edges = np.linspace(0.0, length, NUM_BARS + 1)
     middles = (edges[:-1] + edges[1:]) / 2 / size
     traces = []
     sums = []
     for state, (color, shape) in STATES.items():
-        of_state = [
-            second for second, trial in zip(seconds, ended, strict=True) if _state(trial) == state
-        ]
+        of_state = seconds[states == state]
         counts, _ = np.histogram(of_state, bins=edges)
         sums.append(f"{len(of_state):,} {state}")
         traces.append(
