@@ -11,6 +11,7 @@ import numpy as np
 from hinet_search.common.errors import ConfigurationError, DataError, did_you_mean
 from hinet_search.data.guess.names import task_names
 from hinet_search.data.guess.roles import KnownRoles
+from hinet_search.data.raw_values import listed
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.study_spec import StudySpec
 
@@ -61,7 +62,7 @@ class GivenKeys:
             if column is not None and column not in columns
         ]
         if problems:
-            raise DataError(*problems, remedy=f"its columns: {', '.join(columns)}")
+            raise DataError(*problems, remedy=f"its columns: {listed(list(columns))}")
 
 
 def given_keys(keys: Mapping[str, Any]) -> GivenKeys:

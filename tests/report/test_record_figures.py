@@ -153,7 +153,7 @@ def test_the_slice_of_many_trials_draws_an_even_part_with_the_best_of_each_arm()
     binned = RECORDS["bins"]
     figure = binned.figures["slice"]
     assert sum(len(points.x) for points in figure.data) <= plots.MOST_POINTS
-    assert " (1 of 2 of 2,082) by " in figure.layout.meta["caption"]
+    assert "1,041 of 2,082 complete trials by " in figure.layout.meta["caption"]
     for arm, points in zip(binned.arms, figure.data, strict=True):
         values = [trial.value or 0 for trial in arm.trials if trial.state == "complete"]
         assert max(points.y) == plots.rounded(max(values))
@@ -253,7 +253,7 @@ def test_intermediate_values_draw_an_even_part_of_many_trials() -> None:
     many = replace(small(), arms=(replace(small().arms[0], trials=trials),))
     figure = many.figures["intermediate_values"]
     assert len(figure.data) == 100
-    assert "1 of 5 of 500 trials" in figure.layout.meta["caption"]
+    assert "100 of 500 trials" in figure.layout.meta["caption"]
     assert [line.showlegend for line in figure.data].count(True) == 1
 
 

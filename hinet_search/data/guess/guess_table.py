@@ -51,19 +51,16 @@ def guessed_table(
         assert guesses.scenario is not None, "_guessed raises without a scenario"
         labels = [task.column for task in guesses.tasks]
         scenarios = scenario_rows(lazy, guesses.scenario.column, labels)
+        frequent = frequent_labels(scenarios, len(labels))
+        if not frequent:
+            raise DataError(_too_few(where, guesses), remedy=f"add rows, or {by_hand}")
+        taken = frozenset(row.value for row in scenarios if row.has_all(frequent))
+        tasks = _tasks(guesses, known, frequent)
         cuts = cut_points(lazy, guesses.time.column.key) if guesses.time else None
         numeric = [role.column for role in guesses.numeric]
         transforms = propose_transforms(lazy, numeric, [column.name for column in columns])
-    frequent = frequent_labels(scenarios, len(labels))
-    if not frequent:
-        raise DataError(_too_few(where, guesses), remedy=f"add rows, or {by_hand}")
-    names = tuple(known.tasks) or task_names([label.name for label in labels])
-    kept = range(len(labels)) if known.tasks else frequent
-    rare = [guesses.tasks[label] for label in range(len(labels)) if label not in kept]
-    taken = frozenset(row.value for row in scenarios if row.has_all(frequent))
-    tasks = {names[label]: guesses.tasks[label] for label in kept}
-    with reading(where):
         statistics = propose_statistics(lazy, columns, guesses, list(tasks), cuts, len(taken))
+    rare = [task for task in guesses.tasks if task not in tasks.values()]
     return GuessedTable(
         path=path,
         columns=columns,
@@ -77,6 +74,16 @@ def guessed_table(
         transforms=transforms,
         lists=lists,
     )
+
+
+def _tasks(
+    guesses: ColumnRoles, known: KnownRoles, frequent: Sequence[int]
+) -> dict[str, ColumnRole]:
+    """The tasks by name: all that are given, else the frequent ones."""
+    if known.tasks:
+        return dict(zip(known.tasks, guesses.tasks, strict=True))
+    names = task_names([task.column.name for task in guesses.tasks])
+    return {names[label]: guesses.tasks[label] for label in frequent}
 
 
 def _guessed(

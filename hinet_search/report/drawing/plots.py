@@ -95,9 +95,13 @@ class Cloud:
 
 
 def plain_text(text: str) -> str:
-    """Return a text in which plotly finds no tags, shortened if it is long."""
-    short = text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1]}…"
-    return short.replace("&", "&amp;").replace("<", "&lt;")
+    """Return a name in which plotly finds no tags, shortened if it is long."""
+    return escaped(text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1]}…")
+
+
+def escaped(text: str) -> str:
+    """Return a text in which plotly finds no tags."""
+    return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def rounded(value: float) -> float:
@@ -132,7 +136,7 @@ def figure(traces: Sequence[Any], caption: str, x: Any, y: Any, **layout: Any) -
 
 def axis(text: str, **more: Any) -> dict[str, Any]:
     """Return an axis with a title."""
-    title_of_axis = {"text": plain_text(text), "standoff": 8}
+    title_of_axis = {"text": escaped(text), "standoff": 8}
     lines = {"gridcolor": LINE, "linecolor": MUTED, "zeroline": False}
     return {"title": title_of_axis, **lines, "automargin": True, **more}
 

@@ -20,29 +20,19 @@ def figure(record: StudyRecord) -> Figure:
     ]
     if not gains:
         raise NotApplicable("needs finalists of two arms, scored on test")
-    in_order = sorted(gains, key=lambda gain: gain[1].mean, reverse=True)
-    means = [plots.rounded(difference.mean) for _, difference in in_order]
-    above = [
-        difference.high - difference.mean
-        for _, difference in in_order
-        if difference.high is not None
-    ]
-    below = [
-        difference.mean - difference.low for _, difference in in_order if difference.low is not None
-    ]
-    have_intervals = len(above) == len(below) == len(means)
+    gains.sort(key=lambda gain: gain[1].mean, reverse=True)
     trace = {
         "type": "scatter",
         "mode": "markers",
         "name": "gain",
-        "x": means,
-        "y": [plots.plain_text(title(arm)) for arm, _ in in_order],
+        "x": [plots.rounded(difference.mean) for _, difference in gains],
+        "y": [plots.plain_text(title(arm)) for arm, _ in gains],
         "marker": {"color": plots.BETTER, "size": 10},
         "error_x": {
             "type": "data",
             "symmetric": False,
-            "array": above if have_intervals else [],
-            "arrayminus": below if have_intervals else [],
+            "array": [_length(difference.mean, difference.high) for _, difference in gains],
+            "arrayminus": [_length(difference.mean, difference.low) for _, difference in gains],
             "color": plots.MUTED,
         },
         "hovertemplate": "over %{y}<br>%{x}<extra></extra>",
@@ -53,3 +43,8 @@ def figure(record: StudyRecord) -> Figure:
     arms = plots.axis("", type="category", autorange="reversed")
     shapes = [{**zero, "line": {"color": plots.MUTED, "width": 1}}]
     return plots.figure([trace], outcome.sentence, gain, arms, shapes=shapes)
+
+
+def _length(mean: float, end: float | None) -> float:
+    """Return the length of a whisker; 0 for one seed, which has no interval."""
+    return 0.0 if end is None else abs(end - mean)

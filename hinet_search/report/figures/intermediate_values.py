@@ -19,7 +19,7 @@ def figure(record: StudyRecord) -> Figure:
     arms = {arm.name: [trial for trial in arm.trials if trial.evaluations] for arm in record.arms}
     num_trials = sum(map(len, arms.values()))
     if num_trials == 0:
-        raise NotApplicable("needs evaluations of trials, which `hinet_search.load` returns")
+        raise NotApplicable("needs an evaluated trial; no arm has one yet")
     step = -(-num_trials // MOST_LINES)
     traces = []
     for arm in record.arms:
@@ -28,8 +28,11 @@ def figure(record: StudyRecord) -> Figure:
         traces += [
             {**line, "showlegend": next(is_first, False)} for line in _lines(record, arm, shown)
         ]
-    part = f"1 of {step} of {num_trials:,} trials" if step > 1 else f"{num_trials:,} trials"
-    caption = f"{part}, a point per evaluation on validation; a line that ends early was pruned."
+    part = f"{len(traces):,} of " if step > 1 else ""
+    caption = (
+        f"{part}{num_trials:,} trials, a point per evaluation on validation; "
+        "a line that ends early was pruned."
+    )
     value = plots.axis(record_facts.objective_in_words(record))
     return plots.figure(traces, caption, plots.axis("passes over the training data"), value)
 

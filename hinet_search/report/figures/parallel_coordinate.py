@@ -31,13 +31,14 @@ def figure(record: StudyRecord) -> Figure:
     trace = {
         "type": "parcoords",
         "dimensions": [objective, *dimensions],
+        "labelangle": -12,  # long names beside one another
         "line": {
             "color": values,
             "colorscale": sorted([[worst, plots.LINE], [best, plots.BETTER]]),
         },
     }
     caption = f"{numbers.plural(len(trials), 'complete trial')} of {title(arm.name)}, best in blue."
-    margin = {"l": 64, "r": 64, "t": 64, "b": 32}
+    margin = {"l": 64, "r": 64, "t": 96, "b": 32}
     return plots.figure([trace], caption, {}, {}, margin=margin)
 
 

@@ -1,6 +1,6 @@
 """Pareto front: the trials and finalists of a study with several objectives."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
@@ -14,6 +14,12 @@ from hinet_search.results.trade_offs import COSTS
 from hinet_search.results.verdict import title
 
 TITLE = "Trade-off of the objectives"
+TRIALS, BEATEN, FRONT = "trials, one seed", "finalists that another beats", "front"
+MARKERS = {
+    TRIALS: {"color": plots.MUTED, "size": 4, "opacity": 0.5},
+    BEATEN: {"color": plots.MUTED, "size": 9, "symbol": "circle-open"},
+    FRONT: {"color": plots.BETTER, "size": 9},
+}
 
 
 def figure(record: StudyRecord) -> Figure:
@@ -24,42 +30,42 @@ def figure(record: StudyRecord) -> Figure:
     finalists, trials = finalists_of(record, objectives), list(trials_of(record, objectives))
     if not finalists and not trials:
         raise NotApplicable("needs a complete trial, which the launch command trains")
-    on_front = [contender for contender in finalists if contender.is_on_front]
-    beaten = [contender for contender in finalists if not contender.is_on_front]
-    groups = {
-        "trials, one seed": (trials, {"color": plots.LINE, "size": 5}),
-        "finalists that another beats": (
-            beaten,
-            {"color": plots.MUTED, "size": 9, "symbol": "circle-open"},
-        ),
-        "front": (on_front, {"color": plots.BETTER, "size": 9}),
-    }
+    groups = _groups(finalists, trials)
     traces = [
         {
             "type": "scatter",
             "mode": "markers",
             "name": name,
-            "marker": marker,
+            "marker": MARKERS[name],
             "hovertemplate": "%{text}<br>%{x}<br>%{y}<extra></extra>",
             **_places(contenders, 1),
         }
-        for name, (contenders, marker) in groups.items()
+        for name, contenders in groups.items()
     ]
     axes = [_axis(name) for name in record.other_objectives]
     buttons = [
         {
             "label": record_facts.metric_in_words(name),
-            "args": [_all_places([of for of, _ in groups.values()], place), {"xaxis": axis}],
+            "args": [_all_places(groups, place), {"xaxis": axis}],
         }
         for place, (name, axis) in enumerate(zip(record.other_objectives, axes, strict=True), 1)
     ]
     caption = (
-        f"{numbers.plural(len(on_front), 'finalist')} on the front: nothing is as good in all "
+        f"{numbers.plural(len(groups[FRONT]), 'finalist')} on the front: nothing is as good in all "
         "objectives and better in one. Values are of validation, means over seeds."
     )
     menus = plots.menu(buttons) if len(buttons) > 1 else []
     value = plots.axis(record_facts.objective_in_words(record))
     return plots.figure(traces, caption, axes[0], value, updatemenus=menus)
+
+
+def _groups(
+    finalists: Sequence[Contender], trials: Sequence[Contender]
+) -> dict[str, list[Contender]]:
+    """Return what is drawn, the front last and so on top."""
+    beaten = [contender for contender in finalists if not contender.is_on_front]
+    on_front = [contender for contender in finalists if contender.is_on_front]
+    return {TRIALS: list(trials), BEATEN: beaten, FRONT: on_front}
 
 
 def _axis(name: str) -> dict[str, Any]:
@@ -79,7 +85,7 @@ def _places(contenders: Sequence[Contender], place: int) -> dict[str, list[Any]]
     }
 
 
-def _all_places(groups: Sequence[Sequence[Contender]], place: int) -> dict[str, list[Any]]:
+def _all_places(groups: Mapping[str, Sequence[Contender]], place: int) -> dict[str, list[Any]]:
     """Return the places of all groups as a button changes them."""
-    by_group = [_places(contenders, place) for contenders in groups]
+    by_group = [_places(contenders, place) for contenders in groups.values()]
     return {name: [places[name] for places in by_group] for name in ("x", "y", "text")}

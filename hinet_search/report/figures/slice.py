@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from hinet_search.common.amounts import counted
 from hinet_search.report.card import NotApplicable
 from hinet_search.report.drawing import numbers, plots
 from hinet_search.report.drawing.plots import Cloud, Figure, PlotPoint
@@ -39,10 +40,9 @@ def figure(record: StudyRecord) -> Figure:
         }
         for searched in settings
     ]
-    part = f" (1 of {step} of {num_trials:,})" if step > 1 else ""
-    caption = (
-        f"{plots.counted_in_words(cloud)}{part} by {first.name}; the menu has the other settings."
-    )
+    part = f"{len(cloud.all_points):,} of " if step > 1 else ""
+    all_trials = counted(num_trials, "complete trial")
+    caption = f"{part}{all_trials} by {first.name}; the menu has the other settings."
     value = plots.axis(record_facts.objective_in_words(record), range=list(cloud.value_range))
     traces = plots.cloud_traces(record, cloud, binned=False)
     return plots.figure(traces, caption, _axis(first), value, updatemenus=plots.menu(buttons))
