@@ -63,11 +63,12 @@ def test_what_is_not_given_is_guessed_as_data_init_guesses_it(folder: Path) -> N
 
 
 def test_given_roles_shape_the_guess_of_the_others() -> None:
-    data = resolved(hs.Study("shop", shop(), **ROLES, user="item_id")).data
+    frame = shop().with_columns(is_liked=pl.col("user_id") * 5 % 7 < 2)
+    data = resolved(hs.Study("shop", frame, **ROLES, user="item_id")).data
     assert data.scenario.values == {"home": "home", "search": "search", "push": "push"}
     assert {name: task.column for name, task in data.tasks.items()} == {"click": "is_click"}
     assert data.user == "item_id"
-    assert "is_order" in data.never_features
+    assert {"is_order", "is_liked"} <= set(data.never_features)
 
 
 def test_given_keys_stand_as_they_are_given() -> None:
