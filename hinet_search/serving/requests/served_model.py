@@ -79,8 +79,8 @@ class ServedModel:
 def open_served(folder: Path) -> ServedModel:
     """Open an exported folder for requests on the CPU, check it, and score rows to warm up.
 
-    Errors: those of `open_folder` and `scorer_of`; DataError for a type that JSON has no values for, or if the
-    model has no finite score for a row with nothing known but its scenario.
+    Errors: those of `open_folder` and `scorer_of`; DataError for a type that JSON has no values
+    for, or if the model has no finite score for a row with nothing known but its scenario.
     """
     try:
         place = folder.resolve()  # a link may lead elsewhere by the next file
