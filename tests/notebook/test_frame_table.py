@@ -110,21 +110,24 @@ def test_python_objects_are_refused_with_their_column() -> None:
 
 
 def test_a_pandas_frame_is_read_with_a_named_index_as_a_column() -> None:
-    pandas = pytest.importorskip("pandas")
-    frame = pandas.DataFrame({"user_id": [3, 4], "channel": ["home", None]})
+    import pandas as pd
+
+    frame = pd.DataFrame({"user_id": [3, 4], "channel": ["home", None]})
     read = frame_of(frame.set_index("user_id"))
     assert read.to_dict(as_series=False) == {"user_id": [3, 4], "channel": ["home", None]}
     assert content_hash(read) == content_hash(frame_of(frame))
 
 
 def test_two_columns_of_one_name_in_pandas_are_refused() -> None:
-    pandas = pytest.importorskip("pandas")
-    frame = pandas.DataFrame([[1, 2]], columns=["price", "price"])
+    import pandas as pd
+
+    frame = pd.DataFrame([[1, 2]], columns=["price", "price"])
     with pytest.raises(DataError, match="one column of each name, got 'price' 2 times"):
         frame_of(frame)
 
 
 def test_a_pandas_column_of_several_types_is_refused_with_the_remedy() -> None:
-    pandas = pytest.importorskip("pandas")
+    import pandas as pd
+
     with pytest.raises(DataError, match=r"cannot be read as a table: [\s\S]*one type"):
-        frame_of(pandas.DataFrame({"a": [1, "x"]}))
+        frame_of(pd.DataFrame({"a": [1, "x"]}))
