@@ -296,7 +296,7 @@ TABLES: dict[str, OddTable] = {
         },
     ),
     "a split without valid": parquet(
-        ["#   fold: named like a split", "split: {by: time"], fold=["train", "test"]
+        ["#   fold: a split without valid", "split: {by: time"], fold=["train", "test"]
     ),
     "income_50k": table(
         lambda: ordinary().rename({"is_click": "income_50k"}), "  income_50k: {column: income_50k}"

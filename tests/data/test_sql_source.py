@@ -252,6 +252,7 @@ def test_another_snapshot_of_the_same_rows_is_the_same_data(shown: Path) -> None
     "statement",
     [
         "UPDATE shown SET price = 3",
+        "UPDATE shown SET price = 0 WHERE user = 2",
         "UPDATE shown SET city = 'Um' || 'l' WHERE user = 1",
         "UPDATE shown SET picture = x'00' WHERE user = 2",
         "UPDATE shown SET city = '' WHERE user = 2",

@@ -12,11 +12,7 @@ _TRAIN = ("train", "training", "tr")
 _VALID = ("valid", "val", "validation", "validate", "dev", "development")
 _TEST = ("test", "testing", "holdout")
 _EVALUATION = ("eval", "evaluation")  # means valid, or test where another value means valid
-NUMBERED_PARTS = {
-    "0": "train",
-    "1": "valid",
-    "2": "test",
-}  # all three, in a column named like a split
+NUMBERED_PARTS = {"0": "train", "1": "valid", "2": "test"}  # where a column is named like a split
 
 # Words in the name of a column that hint at its role.
 TASK_WORDS = (
