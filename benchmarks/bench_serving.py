@@ -134,8 +134,9 @@ def bench_serving(num_requests: int) -> list[ServingFigure]:
     }
     with TemporaryDirectory() as folder:
         graphs = _graphs(exported, columns, Path(folder))
+        expected_RT = probabilities(exported, columns)
         for way in (*ways.values(), *graphs.values()):
-            np.testing.assert_allclose(way(), probabilities(exported, columns), atol=1e-5)
+            np.testing.assert_allclose(np.asarray(way()), expected_RT, atol=1e-5)
         seconds = _time(ways | graphs, num_requests)
     baseline = sum(seconds["predict: encode and score"])
     return [_figure(way, each, baseline) for way, each in seconds.items()]
