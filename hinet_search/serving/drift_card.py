@@ -30,7 +30,7 @@ def drift_lines(drift: Drift) -> Iterator[DriftLine]:
     yield _line(
         "ids",
         [_share_in_words(share) for share in drift.without_id if share.is_notable],
-        "are known as often as on validation",
+        "have embeddings as often as on validation",
     )
     moved = sorted(
         (each for each in drift.inputs if each.is_notable), key=lambda each: -each.distance

@@ -7,7 +7,7 @@ Shape legend: R rows of a block, N numeric inputs, K knots of an input, T tasks.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from pathlib import Path
 from tempfile import gettempdir
@@ -33,17 +33,22 @@ ERRORS = 3.0  # standard errors that a difference must exceed
 
 @dataclass(frozen=True)
 class ChangedShare:
-    """The share of some rows, before and among the new ones; `error` is its standard error."""
+    """The share of some rows, before and among the new ones; `error` is its standard error.
+
+    Of rows that a model knows less of, fewer are fine: `may_fall`.
+    """
 
     name: str
     before: float
     now: float
     error: float
+    may_fall: bool = False
 
     @property
     def is_notable(self) -> bool:
         """Whether it has changed by more than chance and more than five points."""
-        return abs(self.now - self.before) > max(MAX_CHANGE, ERRORS * self.error)
+        change = self.now - self.before
+        return (change if self.may_fall else abs(change)) > max(MAX_CHANGE, ERRORS * self.error)
 
 
 @dataclass(frozen=True)
@@ -217,7 +222,7 @@ def _drift(exported: ExportedModel, profile: Profile, blocks: Sequence[_Block]) 
             for name, now in zip(names, now_M, strict=True)
         ),
         without_id=tuple(
-            _changed(name, profile.without_id[name], now, num_rows)
+            replace(_changed(name, profile.without_id[name], now, num_rows), may_fall=True)
             for name, now in num_without_id.items()
         ),
         inputs=tuple(

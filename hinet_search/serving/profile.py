@@ -23,6 +23,7 @@ MAX_KNOTS = 101
 MAX_ROWS = 100_000  # of train: every k-th of more
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Number = Annotated[float, Field(ge=-1e40, le=1e40)]  # an input after encoding, in float32
 
 
 class Distribution(Frozen):
@@ -31,7 +32,7 @@ class Distribution(Frozen):
     The first value is the smallest of the rows, the last one the largest.
     """
 
-    values: Annotated[tuple[float, ...], Field(min_length=1, max_length=MAX_KNOTS)]
+    values: Annotated[tuple[Number, ...], Field(min_length=1, max_length=MAX_KNOTS)]
     shares: tuple[Share, ...]
 
     @model_validator(mode="after")
@@ -50,7 +51,7 @@ class Profile(Frozen):
     `tasks` says how labels follow from the columns of a table.
     """
 
-    rows: Annotated[int, Field(ge=1)]
+    rows: Annotated[int, Field(ge=1, le=2**53)]
     scenarios: dict[Text, Share]
     numeric: dict[Text, Distribution]
     without_id: dict[Text, Share]

@@ -54,5 +54,7 @@ def test_a_missing_table_is_reported_as_it_was_typed(
     (tmp_path / "exports").mkdir()
     said = run("data", "init", table)
     assert said.code == 3
-    assert said.err.startswith(f"error: TABLE: '{table}' must be a file or a glob of files")
+    assert said.err.startswith(
+        f"error: TABLE: '{table}' must be a file, a folder or a glob of files"
+    )
     assert said.err.splitlines()[1].startswith(remedy)

@@ -1,6 +1,5 @@
 """A server of a small model in this process, asked without a socket."""
 
-import asyncio
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from hinet_search.server.app import Service, make_app
 from hinet_search.server.current_model import CurrentModel
 from hinet_search.server.metrics import Metrics
 from hinet_search.server.settings import Limits, Listening
+from tests.server.running import run
 from tests.serving.requests.exported import write_export
 
 GOOD = {"place": 1, "user": 7, "item": "00", "price": 100.5, "age": 30}
@@ -41,7 +41,7 @@ class Asked:
             async with httpx.AsyncClient(transport=transport, base_url=ADDRESS) as client:
                 return await client.request(method, path, **more)
 
-        return asyncio.run(send())
+        return run(send())
 
     def score(self, *rows: dict[str, Any], **more: Any) -> httpx.Response:
         """Ask for the scores of rows."""

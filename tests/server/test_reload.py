@@ -12,6 +12,7 @@ import pytest
 from hinet_search.server import current_model
 from hinet_search.server.current_model import keep_current, signature
 from tests.server.conftest import ADDRESS, GOOD, Asked, Make
+from tests.server.running import run
 from tests.server.test_score import Waiting
 from tests.waiting import wait_until
 
@@ -104,7 +105,7 @@ def test_a_request_keeps_the_model_that_it_began_with(linked: Asked, other: Path
             scorer.may_go_on.set()
             return await reply
 
-    assert asyncio.run(across()).json()["version"] == before
+    assert run(across()).json()["version"] == before
     assert version(linked) != before
 
 
@@ -138,7 +139,7 @@ def reloads_of(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
         monkeypatch.setattr(current_model, "signature", signature)
         counted = Counted()
         with pytest.raises(Ended):
-            asyncio.run(keep_current(counted, asyncio.Event(), watch=True))  # type: ignore[arg-type]  # it reloads
+            run(keep_current(counted, asyncio.Event(), watch=True))  # type: ignore[arg-type]  # it reloads
         return counted.reloads
 
     return count
@@ -178,4 +179,4 @@ def test_without_watching_a_folder_is_loaded_again_when_that_is_asked_for() -> N
         await asyncio.to_thread(wait_until, lambda: counted.reloads == 1)
         keeping.cancel()
 
-    asyncio.run(asked_once())
+    run(asked_once())

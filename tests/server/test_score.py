@@ -17,6 +17,7 @@ from hinet_search.server import body as reading
 from hinet_search.server.settings import Limits
 from hinet_search.serving.requests.document import columns_of
 from tests.server.conftest import ADDRESS, GOOD, Asked, Make, body
+from tests.server.running import run
 
 JSON = {"Content-Type": "application/json"}
 
@@ -121,7 +122,7 @@ def parts_read(server: Asked, parts: list[bytes], headers: dict[str, str]) -> tu
         "query_string": b"",
         "headers": [(name.encode(), value.encode()) for name, value in pairs.items()],
     }
-    asyncio.run(server.app(scope, receive, send))
+    run(server.app(scope, receive, send))
     return statuses[0], num_read
 
 
@@ -175,7 +176,7 @@ def test_more_requests_than_the_limit_are_asked_to_come_again(make: Make) -> Non
             scorer.may_go_on.set()
             return await first, second
 
-    admitted, refused = asyncio.run(both())
+    admitted, refused = run(both())
     assert admitted.json()["probabilities"] == {"click": [0.5], "buy": [0.5]}
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
     assert server.metric('hinet_search_requests_total{outcome="busy"}') == 1

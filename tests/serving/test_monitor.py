@@ -133,6 +133,9 @@ def test_a_distribution_has_the_shares_of_its_rows(numbers: list[float]) -> None
         (ChangedShare("user", 0.10, 0.16, error=0.01), True),
         (ChangedShare("user", 0.10, 0.14, error=0.001), False),  # less than five points
         (ChangedShare("user", 0.10, 0.16, error=0.03), False),  # by chance
+        (ChangedShare("home", 0.16, 0.10, error=0.01), True),
+        (ChangedShare("user", 0.16, 0.10, error=0.01, may_fall=True), False),
+        (ChangedShare("user", 0.10, 0.16, error=0.01, may_fall=True), True),
         (InputDrift("price", 0.12, 0.0, error=0.01), True),
         (InputDrift("price", 0.08, 0.0, error=0.01), False),
         (InputDrift("price", 0.12, 0.0, error=0.2), False),

@@ -28,6 +28,9 @@ INPUTS = (IDS, NUMBERS, LISTS)  # of the graph of a scenario; that of mixed rows
 PROBABILITIES = "probabilities"
 MAX_BYTES = 100_000_000
 
+Size = Annotated[int, Field(ge=0, le=1_000_000_000)]
+Number = Annotated[float, Field(ge=-1.7e308, le=1.7e308)]
+
 
 class EncodedField(Frozen):
     """A column of `ids`: an id is the place of a value in `vocabulary`, from 1; 0 is unknown."""
@@ -44,12 +47,12 @@ class EncodedNumber(Frozen):
     """
 
     column: Text
-    clip: tuple[float, float] | None
+    clip: tuple[Number, Number] | None
     transform: Literal["log", "quantile", "sin", "cos"] | None
-    cycle: float | None = None
+    cycle: Number | None = None
     knots: Text | None = None
-    mean: float
-    spread: float
+    mean: Number
+    spread: Number
     flagged: bool
 
 
@@ -59,7 +62,7 @@ class EncodedList(Frozen):
     column: Text
     separator: str | None
     vocabulary: Text
-    length: int
+    length: Size
 
 
 class GraphLayout(Frozen):
@@ -76,9 +79,9 @@ class GraphLayout(Frozen):
     tasks: tuple[Text, ...]
     scenarios: tuple[Text, ...]
     formats: Annotated[tuple[Text, ...], Field(min_length=1)]
-    num_ids: int
-    num_numbers: int
-    num_slots: int
+    num_ids: Size
+    num_numbers: Size
+    num_slots: Size
     scenario_column: Text
     values: dict[Text, Text]
     ids: tuple[EncodedField, ...]
