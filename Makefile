@@ -28,7 +28,7 @@ lint: $(STAMP) ## check format, lint, types and import contracts
 
 # tests/groups.py says which tests run alone, and which are slow. Long files come first, so that all workers end together.
 PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/pytest
-ALONE := -m alone tests/chaos tests/executors
+ALONE := -m alone tests/chaos tests/executors tests/server
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 test: $(STAMP) packages ## install and run all tests
 	$(PYTEST) $(PARALLEL) -m "not alone"

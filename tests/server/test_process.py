@@ -30,7 +30,7 @@ def free_port() -> int:
 def ready(port: int) -> dict[str, object]:
     """What /ready says; nothing before the server is."""
     try:
-        with urlopen(f"http://127.0.0.1:{port}/ready") as reply:
+        with urlopen(f"http://127.0.0.1:{port}/ready", timeout=10) as reply:
             return dict(json.load(reply))
     except (URLError, ConnectionError):
         return {}
@@ -53,18 +53,18 @@ def process(folder: Path, port: int, tmp_path: Path) -> Iterator[Forked]:
 def test_sighup_loads_the_model_again_and_sigterm_finishes_what_runs(
     process: Forked, port: int, other: Path, tmp_path: Path
 ) -> None:
-    wait_until(lambda: ready(port))
+    wait_until(lambda: ready(port), process.said.read_text)
     before = ready(port)["version"]
     lead_to(tmp_path / "current", other)
     process.send_signal(signal.SIGHUP)
-    wait_until(lambda: ready(port)["version"] != before)
+    wait_until(lambda: ready(port)["version"] != before, process.said.read_text)
 
     content = body(GOOD)
     with socket.create_connection(("127.0.0.1", port)) as client:
         client.sendall(HEAD.format(port=port, size=len(content)).encode() + content[:10])
         wait_until(lambda: ready(port))  # so that the server has seen the head
         process.send_signal(signal.SIGTERM)
-        wait_until(lambda: not ready(port))  # it no longer listens
+        wait_until(lambda: not ready(port), process.said.read_text)  # it no longer listens
         client.sendall(content[10:])
         reply = b"".join(iter(lambda: client.recv(4096), b""))
     assert reply.startswith(b"HTTP/1.1 200 OK")
