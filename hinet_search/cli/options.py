@@ -91,6 +91,13 @@ places = option_group(
         "[default: .hinet-search, reports/; env of the cache: HINET_SEARCH_CACHE]",
     ),
 )
+scored_on = option_group(
+    "Where to run",
+    click.option(
+        "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="cpu", show_default=True
+    ),
+)
+
 PLUGIN = click.option(
     "--plugin",
     "plugins",

@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from cloup import option_group
 
 from hinet_search.cli.completion import complete_table
 from hinet_search.cli.help import Command
-from hinet_search.cli.options import PLUGIN, as_json, output_options, study_options
+from hinet_search.cli.options import PLUGIN, as_json, output_options, scored_on, study_options
 from hinet_search.cli.output import echo, mark, output, print_document
 
 
@@ -24,12 +23,7 @@ from hinet_search.cli.output import echo, mark, output, print_document
 )
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("rows", shell_complete=complete_table)
-@option_group(
-    "Where to run",
-    click.option(
-        "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="cpu", show_default=True
-    ),
-)
+@scored_on
 @study_options(PLUGIN)
 @output_options(
     click.option(

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from cloup import option_group
 
 from hinet_search.cli.completion import complete_table
 from hinet_search.cli.help import Command
-from hinet_search.cli.options import PLUGIN, as_json, output_options, study_options
+from hinet_search.cli.options import PLUGIN, as_json, output_options, scored_on, study_options
 from hinet_search.cli.output import echo, mark, output, print_document
 
 NAMED_FROM = 0.001  # smaller rates are summarised
@@ -27,12 +26,7 @@ NAMED_FROM = 0.001  # smaller rates are summarised
 )
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("rows", shell_complete=complete_table)
-@option_group(
-    "Where to run",
-    click.option(
-        "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="cpu", show_default=True
-    ),
-)
+@scored_on
 @study_options(PLUGIN)
 @output_options(
     click.option(
