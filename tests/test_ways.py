@@ -74,6 +74,20 @@ def test_a_default_that_was_not_chosen_has_no_value_on_test(ways: dict[str, Any]
     assert len(ways["HiNet, searched"].test) == 5
 
 
+def test_a_default_that_was_chosen_is_compared_once(
+    both: tuple[StudyRecord, StudyRecord],
+) -> None:
+    networks, trees = both
+    (arm,) = trees.arms
+    tested = next(finalist for finalist in arm.finalists if finalist.chosen)
+    alone = replace(arm, finalists=(replace(tested, is_default=True),))
+    pair = networks, replace(trees, arms=(alone,))
+    by_name = {way.name: way for way in importlib.import_module("ways").ways([pair])}
+    assert by_name["LightGBM, default"].test == by_name["LightGBM, tuned"].test != ()
+    assert by_name["LightGBM, default"].gain is None
+    assert by_name["LightGBM, tuned"].gain is not None
+
+
 def test_gains_are_over_the_searched_hinet(
     both: tuple[StudyRecord, StudyRecord], ways: dict[str, Any]
 ) -> None:

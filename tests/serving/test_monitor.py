@@ -1,5 +1,6 @@
 """Monitor: what has changed in new rows is told, with figures that a plain computation gives."""
 
+from math import sqrt
 from pathlib import Path
 
 import numpy as np
@@ -7,13 +8,14 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from sklearn.metrics import roc_auc_score
 
 import hinet_search as hs
 from hinet_search.common.errors import DataError
 from hinet_search.serving.drift_card import drift_lines
 from hinet_search.serving.monitor import CellOfNewRows, ChangedShare, InputDrift
-from hinet_search.serving.profile import MAX_KNOTS, distribution
+from hinet_search.serving.profile import MAX_KNOTS, Distribution, distribution
 from hinet_search.serving.sealed import PROFILE, seal
 from tests.serving.shop import Shop, rows
 
@@ -53,6 +55,7 @@ def test_a_column_that_has_moved_is_told_with_its_distance(folder: Path, tmp_pat
     measured = next(each for each in moved.inputs if each.name == "price")
     assert exact - 1 / (MAX_KNOTS - 1) <= measured.distance <= exact + 1e-9
     assert measured.beyond == pytest.approx((after > before.max()).mean())
+    assert measured.error == pytest.approx(2.5 * sqrt(1 / len(before) + 1 / len(after)))
 
 
 def test_values_without_an_id_are_told_by_column(folder: Path, tmp_path: Path) -> None:
@@ -63,6 +66,18 @@ def test_values_without_an_id_are_told_by_column(folder: Path, tmp_path: Path) -
     assert [share.name for share in told.without_id if share.is_notable] == ["user"]
     now = next(share.now for share in told.without_id if share.name == "user")
     assert now == pytest.approx((strange["user"] >= 1000).mean(), abs=0.01)
+
+
+def test_rows_of_validation_are_known_as_they_were_before_rare_ids_too(
+    shop: Shop, tmp_path: Path
+) -> None:
+    seldom = shop.export("seldom", tmp_path / "seldom").folder
+    validation = rows().filter(pl.col("minute").is_between(1000, 1199) & (pl.col("place") != 4))
+    told = drift(seldom, validation, tmp_path)
+    assert all(share.now == pytest.approx(share.before) for share in told.without_id)
+    assert max(share.before for share in told.without_id) > 0
+    assert all(share.may_fall for share in told.without_id)
+    assert not any(share.may_fall for share in told.scenarios)
 
 
 def test_scenarios_that_have_grown_are_told(folder: Path, tmp_path: Path) -> None:
@@ -84,6 +99,7 @@ def test_labels_are_compared_with_the_probabilities_of_predict(
     labels, predicted = frame["clicked"].to_numpy()[push], scores["click"].to_numpy()[push]
     assert (cell.rows, cell.positives) == (push.sum(), labels.sum())
     assert cell.predicted == pytest.approx(predicted.sum(), rel=1e-6)
+    assert cell.error == pytest.approx(np.sqrt((predicted * (1 - predicted)).sum()), rel=1e-5)
     assert cell.auc == pytest.approx(roc_auc_score(labels, predicted))
     assert len(told.cells) == 6
 
@@ -125,6 +141,16 @@ def test_a_distribution_has_the_shares_of_its_rows(numbers: list[float]) -> None
     assert len(known.values) <= MAX_KNOTS
     for value, share in zip(known.values, known.shares, strict=True):
         assert share == pytest.approx(sum(number <= value for number in numbers) / len(numbers))
+
+
+@pytest.mark.parametrize(
+    ("values", "shares"), [((2.0, 1.0), (0.5, 1.0)), ((1.0, 2.0), (1.0, 0.5)), ((1.0,), (0.5, 1.0))]
+)
+def test_a_distribution_that_does_not_ascend_is_refused(
+    values: tuple[float, ...], shares: tuple[float, ...]
+) -> None:
+    with pytest.raises(ValidationError, match="equally many and ascending"):
+        Distribution(values=values, shares=shares)
 
 
 @pytest.mark.parametrize(
