@@ -1,13 +1,22 @@
-"""Access options: the token of a server, as an option, from the environment or from a file."""
+"""Access options: where a server listens, and its token as an option, from environment or file."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
+from hinet_search.cli.options import WholeNumber
 from hinet_search.common.errors import ConfigurationError
 
 MOST_OF_A_TOKEN = 4096
 
+HOST = click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Any other than loopback needs a token.",
+)
 TOKEN = click.option(
     "--token",
     envvar="HINET_SEARCH_TOKEN",
@@ -21,6 +30,17 @@ TOKEN_FILE = click.option(
     metavar="FILE",
     help="File that holds the token.",
 )
+
+
+def port(default: int) -> Callable[[Any], Any]:
+    """Return the option of the port."""
+    return click.option(
+        "--port",
+        type=WholeNumber(1, 65535),
+        default=default,
+        show_default=True,
+        help="Where to listen.",
+    )
 
 
 def read_token(file: Path) -> str:

@@ -6,28 +6,14 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
-from hinet_search.data.guess.column_facts import ColumnFacts, facts_of
+from hinet_search.data.guess.column_facts import facts_of
 from hinet_search.data.guess.column_roles import guess_roles
-from hinet_search.data.guess.roles import ColumnRole, ColumnRoles
+from hinet_search.data.guess.roles import ColumnRoles
 from hinet_search.data.raw_values import as_text
+from tests.data.guessing import N, facts, guessed, names
 from tests.data.odd_tables import odd_table
 
-N = 600
 CLOCK = [datetime(2026, 5, 1) + timedelta(hours=hour) for hour in range(N)]  # noqa: DTZ001  exports have no zone
-
-
-def facts(**columns: object) -> tuple[ColumnFacts, ...]:
-    return facts_of(pl.DataFrame(columns).lazy())
-
-
-def guessed(**columns: object) -> ColumnRoles:
-    """Guesses of a table that has a label and a scenario beside the given columns."""
-    fixed = {"is_click": [0, 1] * (N // 2), "scene": ["a", "b", "c"] * (N // 3)}
-    return guess_roles(facts(**{**fixed, **columns}))
-
-
-def names(guesses: tuple[ColumnRole, ...]) -> list[str]:
-    return [role.column.name for role in guesses]
 
 
 def test_values_of_all_columns_in_one_pass_are_those_of_each_column_alone() -> None:
@@ -251,69 +237,6 @@ def test_a_column_named_like_an_outcome_is_no_feature_without_a_doubt() -> None:
     assert feature.to_check == "known before, and no outcome?"
 
 
-def test_a_column_of_train_valid_and_test_is_the_split_and_no_feature() -> None:
-    guesses = guessed(
-        fold=["train", "train", "val", "test"] * (N // 4), price=[i / 7 for i in range(N)]
-    )
-    assert guesses.split is not None
-    assert guesses.split.column.name == "fold"
-    assert names(guesses.categorical) == []
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        ["train", "valid", "test"],
-        ["TRAIN", "Validation", "TEST"],
-        ["Training", "dev", "holdout"],
-        ["train", "val", "eval"],
-    ],
-)
-def test_the_words_of_a_split_are_known_in_any_case_whatever_the_columns_name(
-    values: list[str],
-) -> None:
-    guesses = guessed(kind=values * (N // 3))
-    assert guesses.split is not None
-    assert guesses.split.to_check == ""
-    assert "kind" not in names(guesses.categorical)
-
-
-def test_0_1_and_2_in_a_column_named_like_a_split_are_one_with_a_doubt() -> None:
-    guesses = guessed(fold=[0, 1, 2] * (N // 3))
-    assert guesses.split is not None
-    assert guesses.split.to_check.startswith("is 0 train, 1 valid and 2 test?")
-
-
-def test_0_1_and_2_in_any_other_column_are_no_split() -> None:
-    guesses = guessed(level=[0, 1, 2] * (N // 3))
-    assert guesses.split is None
-    assert names(guesses.categorical) == ["level"]
-
-
-def test_words_of_a_split_count_more_than_numbers() -> None:
-    guesses = guessed(fold=[0, 1, 2] * (N // 3), split=["train", "valid", "test"] * (N // 3))
-    assert guesses.split is not None
-    assert guesses.split.column.name == "split"
-    assert guesses.split.to_check == "or by one of: fold?"
-    assert names(guesses.left_out) == ["fold"]
-
-
-@pytest.mark.parametrize("column", ["sample", "channel"])
-def test_a_split_without_rows_of_a_part_is_no_feature_no_label_and_no_scenario(column: str) -> None:
-    roles = guess_roles(
-        facts(
-            is_click=[1, 0, 0] * (N // 3),
-            page=["a", "b", "c", "d", "e", "f"] * (N // 6),
-            **{column: ["train", "test"] * (N // 2)},
-        )
-    )
-    assert roles.scenario is not None
-    assert roles.scenario.column.name == "page"
-    assert [(role.column.name, role.reason) for role in roles.left_out] == [
-        (column, "a split without valid: with rows of every part it could split")
-    ]
-
-
 @pytest.mark.parametrize("name", ["item_id", "adId", "site_item_id", "user key", "商品 id"])
 def test_ids_of_few_values_that_repeat_are_no_scenario_and_no_label(name: str) -> None:
     roles = guess_roles(
@@ -335,19 +258,6 @@ def test_an_id_of_a_place_may_be_the_scenario(name: str) -> None:
     roles = guess_roles(facts(**{name: [7, 8, 9] * (N // 3)}, bought=[1, 0] * (N // 2)))
     assert roles.scenario is not None
     assert roles.scenario.column.name == name
-
-
-@pytest.mark.parametrize("values", [["train", "test"], [0, 1, 2, 3]])
-def test_a_column_named_like_a_split_without_its_values_is_left_out(values: list[object]) -> None:
-    assert names(
-        guessed(fold=values * (N // len(values)), is_click=[1, 0, 0] * (N // 3)).left_out
-    ) == ["fold"]
-
-
-def test_a_column_named_like_a_split_and_an_outcome_is_listed_once() -> None:
-    guesses = guessed(split_amount=[0.5, 1.5, 2.5] * (N // 3))
-    assert names(guesses.left_out) == ["split_amount"]
-    assert guesses.outcomes == ()
 
 
 def test_a_scenario_of_one_value_is_taken_by_its_name_and_the_others_are_listed() -> None:

@@ -1,65 +1,21 @@
-"""The SQL source: types of columns, when a query is run, what identifies its rows, and refusals."""
+"""The SQL source: types of columns, when a query is run, and what identifies its rows."""
 
-import sqlite3
-import sys
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from pydantic import ValidationError
 from tables import definition, shop
 
-from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
 from hinet_search.data.fingerprint import FileHasher
 from hinet_search.data.prepare import prepare
 from hinet_search.data.queries import engines
 from hinet_search.data.sources.sql import Options, identity, load
-from tests.postgres import emptied, url_of
+from tests.data.queries import DUCKDB, SHOWN, SQLITE, duck, refused, rows, sqlite
 
-SHOWN = "shown"
 LOCAL = datetime(2026, 5, 3, 10)  # noqa: DTZ001  a timestamp without a zone
-SQLITE, DUCKDB = "sqlite:///shop.db", "duckdb:///shop.duckdb"
-
-
-def sqlite(folder: Path, *statements: str) -> None:
-    connection = sqlite3.connect(folder / "shop.db")
-    for statement in statements:
-        connection.execute(statement)
-    connection.commit()
-    connection.close()
-
-
-def duck(folder: Path, *statements: str) -> None:
-    with duckdb.connect(str(folder / "shop.duckdb")) as connection:
-        for statement in statements:
-            connection.execute(statement)
-
-
-def rows(folder: Path, url: str, query: str, cache: str = "cache") -> pl.DataFrame:
-    return load(Options(url=url, query=query), folder, folder / cache).collect()
-
-
-def refused(folder: Path, url: str, query: str) -> DataError:
-    with pytest.raises(DataError) as caught:
-        rows(folder, url, query)
-    assert not list((folder / "cache").glob(".queries/*")), "nothing is kept of a failed query"
-    return caught.value
-
-
-@pytest.fixture
-def shown(tmp_path: Path) -> Path:
-    """A folder with a SQLite database of a small table."""
-    sqlite(
-        tmp_path,
-        "CREATE TABLE shown (user INTEGER, price REAL, city TEXT, picture BLOB, gone TEXT)",
-        "INSERT INTO shown VALUES (1, 2, 'Ulm', x'00ff', NULL), (2, NULL, NULL, NULL, NULL)",
-    )
-    return tmp_path
 
 
 class Asked:
@@ -128,17 +84,6 @@ def test_the_types_of_duckdb_become_types_of_tables(tmp_path: Path) -> None:
 def test_a_decimal_beyond_64_bits_is_a_float(tmp_path: Path) -> None:
     duck(tmp_path, "CREATE TABLE shown AS SELECT 1e30::DECIMAL(38, 0) AS x")
     assert rows(tmp_path, DUCKDB, "SELECT * FROM shown")["x"].to_list() == [1e30]
-
-
-@pytest.fixture(params=["postgresql", "postgresql+psycopg"], ids=["ADBC", "SQLAlchemy"])
-def postgres_url(
-    request: pytest.FixtureRequest, postgres: Any, monkeypatch: pytest.MonkeyPatch
-) -> str:
-    """The URL of an empty database, read with one driver or the other."""
-    emptied(postgres)
-    monkeypatch.setenv("SHOP_PASSWORD", "a{}%b")
-    url = url_of(postgres).replace("a{}%25b", "${SHOP_PASSWORD}")
-    return url.replace("postgresql", request.param, 1)
 
 
 @pytest.mark.postgres
@@ -291,114 +236,6 @@ def test_a_study_of_a_query_is_encoded_like_one_of_its_table(tmp_path: Path) -> 
     assert of_query.record.source == "sql duckdb:///shop.duckdb shop"
     assert (of_query.train.ids_RF == of_table.train.ids_RF).all()
     assert (of_query.test.labels_RT == of_table.test.labels_RT).all()
-
-
-@pytest.mark.parametrize(
-    ("url", "query", "words"),
-    [
-        (SQLITE, "SELECT * FROM nowhere", "sqlite refuses the query: no such table: nowhere"),
-        (SQLITE, "DELETE FROM shown", "attempt to write a readonly database"),
-        (SQLITE, "SELECT * FROM shown WHERE user > 9", "must return rows, got none"),
-        (
-            SQLITE,
-            "SELECT 1 AS x, 2 AS x",
-            "every column must have a name of its own, got more of x",
-        ),
-        (SQLITE, "PRAGMA user_version = 3", "attempt to write a readonly database"),
-        (DUCKDB, "SELECT INTERVAL 1 DAY AS x", "column 'x' must have a type that tables have"),
-        (DUCKDB, "DELETE FROM shown", "attached in read-only mode"),
-        (DUCKDB, "COPY shown TO 'copy.csv'", "file system operations are disabled"),
-        (DUCKDB, "SELECT * FROM read_text('/etc/hostname')", "operations are disabled"),
-    ],
-)
-def test_a_query_that_fails_is_told_in_the_words_of_the_engine(
-    url: str, query: str, words: str, shown: Path
-) -> None:
-    duck(shown, "CREATE TABLE shown AS SELECT 1 AS x")
-    (problem,) = refused(shown, url, query).problems
-    assert problem.startswith("data.source.query: ")
-    assert words in problem
-
-
-def test_a_query_of_duckdb_that_fails_after_its_first_rows_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(engines, "BATCH_ROWS", 2048)
-    duck(tmp_path, "CREATE TABLE shown AS SELECT range AS i FROM range(10000)")
-    query = "SELECT CASE WHEN i = 9999 THEN error('a late fault') END AS x FROM shown"
-    (problem,) = refused(tmp_path, DUCKDB, query).problems
-    assert problem.startswith("data.source.query: duckdb refuses the query: ")
-    assert "a late fault" in problem
-
-
-@pytest.mark.postgres
-def test_a_query_of_postgresql_that_fails_after_its_first_rows_is_told(
-    postgres_url: str, tmp_path: Path
-) -> None:
-    query = "SELECT 1 / (50000 - i) AS x FROM generate_series(1, 60000) i"
-    (problem,) = refused(tmp_path, postgres_url, query).problems
-    assert problem.startswith("data.source.query: postgresql refuses the query: ")
-    assert "division by zero" in problem
-
-
-def test_a_database_that_is_not_there_is_told_with_the_places_that_were_tried(
-    tmp_path: Path,
-) -> None:
-    (problem,) = refused(tmp_path, SQLITE, "SELECT 1").problems
-    assert problem.startswith("data.source.url: 'shop.db' must be a file, found none in any of: ")
-    assert str(tmp_path / "shop.db") in problem
-
-
-def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "shop.duckdb").write_text("x" * 5000)
-    with pytest.raises(EnvironmentFault, match=r"data.source.url: duckdb:///shop.duckdb cannot be"):
-        rows(tmp_path, DUCKDB, "SELECT 1")
-
-
-@pytest.mark.parametrize("url", ["sqlite://", "duckdb:///:memory:"])
-def test_a_database_without_a_file_is_refused(url: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="must name the file of a database"):
-        rows(tmp_path, url, "SELECT 1")
-
-
-@pytest.fixture
-def without_drivers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for module in ("duckdb", "psycopg"):
-        monkeypatch.setitem(sys.modules, module, None)
-    return
-
-
-@pytest.mark.usefixtures("without_drivers")
-@pytest.mark.parametrize(
-    ("url", "remedy"),
-    [
-        (DUCKDB, "pip install 'duckdb'"),
-        ("postgresql+psycopg://ann@localhost/shop", "pip install 'psycopg[binary]'"),
-        ("nowhere://ann@host/shop", "install the package that has it"),
-    ],
-)
-def test_a_missing_driver_is_told_with_its_package(url: str, remedy: str, tmp_path: Path) -> None:
-    with pytest.raises(EnvironmentFault, match="which is not installed") as caught:
-        rows(tmp_path, url, "SELECT 1")
-    assert caught.value.remedy.startswith(remedy)
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({}, "needs one of 'query' and 'table'"),
-        ({"query": "SELECT 1", "table": "shown"}, "needs one of 'query' and 'table'"),
-        ({"table": "shown; DROP TABLE shown"}, "table must be a name such as shown or shop.shown"),
-        ({"table": "shown", "url": "shop.db"}, "must be a URL such as"),
-        ({"table": "shown", "url": "postgresql://ann:s3cret@db/shop"}, "must not hold a password"),
-    ],
-)
-def test_wrong_options_are_refused_without_repeating_the_address(
-    options: dict[str, str], words: str
-) -> None:
-    with pytest.raises(ValidationError, match=words) as caught:
-        Options(**{"url": SQLITE, **options})  # type: ignore[arg-type]
-    assert "s3cret" not in str(caught.value)
 
 
 def test_progress_says_how_many_rows_were_read(

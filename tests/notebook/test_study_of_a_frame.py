@@ -146,21 +146,61 @@ def test_a_study_is_shown_with_its_guesses_and_escaped() -> None:
 @pytest.mark.parametrize(
     ("keys", "kind", "problem"),
     [
-        ({"scenario": "chanel"}, hs.DataError, "scenario: column 'chanel' is not in the table; did you mean 'channel'?"),
-        ({"tasks": {"click": "is_clck"}}, hs.DataError, "tasks.click: column 'is_clck' is not in the table; did you mean 'is_click'?"),
-        ({"never_features": ["x"]}, hs.DataError, "never_features.x: column 'x' is not in the table"),
-        ({"trails": 3}, hs.ConfigurationError, "Study: unknown keyword 'trails'; did you mean 'trials'?"),
-        ({"tasks": 3}, hs.ConfigurationError, "tasks: must be a mapping of names to columns, or a list of columns, got 3"),
-        ({"arms": "hinet"}, hs.ConfigurationError, "arms: must be a list of models, or a mapping of arms to their keys, got 'hinet'"),
-        ({"never_features": "x"}, hs.ConfigurationError, "never_features: must be a list of columns"),
-        ({"fixed": {"a": object()}}, hs.ConfigurationError, "fixed.a: must be a number, a text, a date, a list or a mapping of these, got object"),
+        (
+            {"scenario": "chanel"},
+            hs.DataError,
+            "scenario: column 'chanel' is not in the table; did you mean 'channel'?",
+        ),
+        (
+            {"tasks": {"click": "is_clck"}},
+            hs.DataError,
+            "tasks.click: column 'is_clck' is not in the table; did you mean 'is_click'?",
+        ),
+        (
+            {"never_features": ["x"]},
+            hs.DataError,
+            "never_features.x: column 'x' is not in the table",
+        ),
+        (
+            {"trails": 3},
+            hs.ConfigurationError,
+            "Study: unknown keyword 'trails'; did you mean 'trials'?",
+        ),
+        (
+            {"tasks": 3},
+            hs.ConfigurationError,
+            "tasks: must be a mapping of names to columns, or a list of columns, got 3",
+        ),
+        (
+            {"arms": "hinet"},
+            hs.ConfigurationError,
+            "arms: must be a list of models, or a mapping of arms to their keys, got 'hinet'",
+        ),
+        (
+            {"never_features": "x"},
+            hs.ConfigurationError,
+            "never_features: must be a list of columns",
+        ),
+        (
+            {"fixed": {"a": object()}},
+            hs.ConfigurationError,
+            "fixed.a: must be a number, a text, a date, a list or a mapping of these, got object",
+        ),
         ({"name": "a/b"}, hs.ConfigurationError, "name: a study's name must be"),
         ({"data": [1, 2]}, hs.ConfigurationError, "data must be a Polars, pandas or Arrow frame"),
-        ({"data": shop()[:0]}, hs.DataError, "data: a frame must have rows and columns, got 0 rows"),
+        (
+            {"data": shop()[:0]},
+            hs.DataError,
+            "data: a frame must have rows and columns, got 0 rows",
+        ),
         ({"data": "none.parquet"}, hs.DataError, "data: 'none.parquet' must be a file"),
-        ({"data": shop().select("price", "channel", "user_id"), "tasks": None}, hs.DataError, "data: a column of 0 and 1 (a label) is needed"),
+        (
+            {"data": shop().select("price", "channel", "user_id"), "tasks": None},
+            hs.DataError,
+            "data: a column of 0 and 1 (a label) is needed",
+        ),
     ],
-)  # fmt: skip
+)
 def test_wrong_keywords_are_refused_at_once(
     keys: dict[str, Any], kind: type[hs.HinetSearchError], problem: str
 ) -> None:

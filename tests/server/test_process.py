@@ -21,7 +21,7 @@ HEAD = "POST /score HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: applicat
 
 
 def free_port() -> int:
-    """A port of which the system says that nobody listens there."""
+    """A port that is free, as the system says."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

@@ -114,7 +114,7 @@ def test_rows_without_a_label_yet_are_left_out_of_their_cell(folder: Path, tmp_p
     assert sum(cell.rows for cell in told.cells if cell.task == "click") == len(late)
 
 
-def test_positives_that_nobody_predicted_are_notable(folder: Path, tmp_path: Path) -> None:
+def test_more_positives_than_predicted_are_notable(folder: Path, tmp_path: Path) -> None:
     all_buy = training_rows().with_columns(bought=pl.lit(1, dtype=pl.Int8))
     told = drift(folder, all_buy, tmp_path)
     assert all(cell.is_notable for cell in told.cells if cell.task == "buy")

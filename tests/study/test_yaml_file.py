@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.common.frozen_model import Frozen
-from hinet_search.study.yaml_file import MAX_BYTES, Override, YamlFile, read, read_value, validated
+from hinet_search.study.yaml_file import MAX_BYTES, YamlFile, read, read_value, validated
 
 
 class Leaf(Frozen):
@@ -379,18 +379,6 @@ def test_values_that_come_from_no_file_are_reported_with_their_origin() -> None:
     assert problems(validated, Leaf, {"depth": 0}, "arm hinet: model") == (
         "arm hinet: model: depth: must be greater than or equal to 1, got 0",
     )
-
-
-def test_a_file_that_has_changed_is_read_again(write: Any) -> None:
-    assert [write(f"a: {number}\n").tree for number in (1, 2)] == [{"a": 1}, {"a": 2}]
-
-
-def test_an_override_changes_no_other_reading_of_the_file(write: Any) -> None:
-    text = "a:\n  b: 1\n"
-    changed = write(text).with_overrides({("a", "b"): Override(2, "--set a.b=2")})
-    again = write(text)
-    assert (changed.tree, again.tree) == ({"a": {"b": 2}}, {"a": {"b": 1}})
-    assert (changed.place(("a", "b")), again.place(("a", "b"))) == ("--set a.b=2", "a.yaml:2:3")
 
 
 @given(text=st.text(st.sampled_from("ab:- \n[]{}!&*'\"#?|>%@,1.~<=\t0x"), max_size=60))

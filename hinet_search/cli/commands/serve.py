@@ -7,7 +7,7 @@ from typing import Any
 import click
 from cloup import option_group
 
-from hinet_search.cli.access_options import TOKEN, TOKEN_FILE, read_token
+from hinet_search.cli.access_options import HOST, TOKEN, TOKEN_FILE, port, read_token
 from hinet_search.cli.help import Command
 from hinet_search.cli.options import PLUGIN, WholeNumber, output_options, study_options
 from hinet_search.cli.output import output
@@ -29,19 +29,8 @@ EXTRA = ("fastapi", "uvicorn", "prometheus_client")
 @click.argument("folder", type=click.Path(path_type=Path))
 @option_group(
     "Address",
-    click.option(
-        "--host",
-        default="127.0.0.1",
-        show_default=True,
-        help="Any other than loopback needs a token.",
-    ),
-    click.option(
-        "--port",
-        type=WholeNumber(1, 65535),
-        default=8000,
-        show_default=True,
-        help="Where to listen.",
-    ),
+    HOST,
+    port(8000),
     TOKEN,
     TOKEN_FILE,
 )

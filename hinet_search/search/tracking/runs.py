@@ -19,7 +19,7 @@ from hinet_search.results.records import (
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.trackers import Point, RunState, TrackedRun
 
-MOST_CELLS = 30  # more make a page of metrics that nobody can read
+MOST_CELLS = 30  # more would hide the other metrics of a run
 TRIAL_STATES: Mapping[str, RunState] = {
     "complete": "complete",
     "pruned": "pruned",
