@@ -22,7 +22,7 @@ from replay.recorded_tables import recorded_table
 from replay.strategy import MakeStrategy
 from replay.table import Table
 from replay.with_optuna import STRATEGIES
-from search_peers import replay_peers
+from search_peers import PEERS, replay_peers
 
 NEAR = 0.001
 TRIALS = 60  # whole trainings of mean length that a slot has time for, at most
@@ -143,11 +143,11 @@ def table(figures: Sequence[SearchFigure]) -> str:
 def _lines(figures: Sequence[SearchFigure]) -> Iterator[str]:
     yield "| table | slots | strategy | seconds to .001 | x TPE | never | regret | trials |"
     yield "|---" * 8 + "|"
+    known = {(each.table, each.slots, each.strategy): each.seconds for each in figures}
     for each in figures:
         if each.failure:
             yield f"| {each.table} | {each.slots} | {each.strategy} | {each.failure} |||||"
             continue
-        known = {(other.table, other.slots, other.strategy): other.seconds for other in figures}
         base = known.get((each.table, each.slots, YARDSTICK), inf)
         ratio = "" if isinf(base) or isinf(each.seconds) else f"{each.seconds / base:.2f}"
         regret = " / ".join(f"{value:.4f}".lstrip("0") for value in each.regret)
@@ -172,7 +172,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--peers", action="store_true")
     parser.add_argument("--tables", nargs="+", metavar="TASK.ARM")
-    parser.add_argument("--strategies", nargs="+", metavar="NAME", help="by default all")
+    of_peers = [strategy for peer in PEERS for strategy in peer.strategies]
+    parser.add_argument("--strategies", nargs="+", choices=[*STRATEGIES, *of_peers], metavar="NAME")
     parser.add_argument("--to", type=Path, metavar="FILE.json")
     options = parser.parse_args()
     names = [name.replace(".", " ") for name in options.tables] if options.tables else None

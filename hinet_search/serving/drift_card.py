@@ -46,7 +46,7 @@ def drift_lines(drift: Drift) -> Iterator[DriftLine]:
         )
     if drift.unlabelled:
         names = ", ".join(drift.unlabelled)
-        yield DriftLine("labels", f"of {names} are not among the columns", is_notable=False)
+        yield DriftLine("labels", f"no row has one of {names}", is_notable=False)
 
 
 def _line(about: str, notable: Sequence[str], otherwise: str) -> DriftLine:

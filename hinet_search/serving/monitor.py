@@ -8,20 +8,27 @@ Shape legend: R rows of a block, N numeric inputs, K knots of an input, T tasks.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import sqrt
+from math import hypot, sqrt
 from pathlib import Path
-from tempfile import gettempdir
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinet_search.common.errors import DataError
 from hinet_search.data.cell_counts import auc
 from hinet_search.data.checks import label_problems
 from hinet_search.data.rows import labels_of
 from hinet_search.serving.model_folder import ExportedModel
-from hinet_search.serving.predict import KEY, RUN_ROWS, checked, probabilities, scanned
+from hinet_search.serving.predict import (
+    KEY,
+    RUN_ROWS,
+    checked,
+    memory_explained,
+    missing_scores,
+    probabilities,
+    refuse,
+    scanned,
+)
 from hinet_search.serving.profile import Distribution, Profile, read_profile
 from hinet_search.study.data_definition import TaskDefinition
 
@@ -33,7 +40,7 @@ ERRORS = 3.0  # standard errors that a difference must exceed
 
 @dataclass(frozen=True)
 class ChangedShare:
-    """The share of some rows, before and among the new ones; `error` is its standard error.
+    """The share of some rows, before and among the new ones; `error` is that of their difference.
 
     Of rows that a model knows less of, fewer are fine: `may_fall`.
     """
@@ -90,7 +97,7 @@ class CellOfNewRows:
 class Drift:
     """New rows against the training rows of a model.
 
-    `unlabelled` names the tasks whose label the rows do not have.
+    `unlabelled` names the tasks of which no row has a label.
     """
 
     model: str
@@ -113,20 +120,27 @@ class Drift:
 def drift_of(exported: ExportedModel, path: str) -> Drift:
     """Compare the rows of a table, Parquet or CSV, with the profile of a model.
 
-    Errors: those of `predict`; DataError for an export without a profile, or a label of which a
-    task cannot be made.
+    Errors: those of `score_table`; DataError for an export without a profile, for a table without
+    rows, and for a column of which a label cannot be made.
     """
+    with memory_explained(exported, path):
+        return _compared(exported, path)
+
+
+def _compared(exported: ExportedModel, path: str) -> Drift:
     profile = read_profile(exported.folder)
     lazy = scanned(exported, path)
     names = lazy.collect_schema().names()
     tasks = {name: task for name, task in profile.tasks.items() if task.column in names}
     labels = tuple(dict.fromkeys(task.column for task in tasks.values()))
-    frame, _ = checked(exported, lazy, labels, path, Path(gettempdir()))
+    frame, _ = checked(exported, lazy, labels, path, Path.cwd())
     if frame.is_empty():
-        raise DataError(f"{path}: must have rows to compare, got none")
+        refuse(path, ["must have rows to compare, got none"])
     _refuse_labels(path, tasks, frame)
     starts = range(0, len(frame), RUN_ROWS)
     blocks = [_block(exported, profile, tasks, frame[start : start + RUN_ROWS]) for start in starts]
+    for start, block in zip(starts, blocks, strict=True):
+        refuse(path, missing_scores(block.probability_RT, start))
     return _drift(exported, profile, blocks)
 
 
@@ -139,8 +153,7 @@ def _refuse_labels(path: str, tasks: Mapping[str, TaskDefinition], frame: pl.Dat
             problems += label_problems(name, task, values)
         else:
             problems.append(f"column '{task.column}' must hold numbers, got {values.dtype}")
-    if problems:
-        raise DataError(*(f"{path}: {problem}" for problem in problems))
+    refuse(path, problems)
 
 
 @dataclass(frozen=True)
@@ -187,6 +200,8 @@ def _labels(frame: pl.DataFrame, task: TaskDefinition | None) -> NDArray[np.int8
     if task is None:
         return label_R
     values = frame[f"{KEY}{task.column}"]
+    if task.equals is not None:  # a missing value is another one, as in training
+        return labels_of(task, values).astype(np.int8)
     is_known_R = values.is_not_null().to_numpy()
     label_R[is_known_R] = labels_of(task, values.drop_nulls())
     return label_R
@@ -218,11 +233,14 @@ def _drift(exported: ExportedModel, profile: Profile, blocks: Sequence[_Block]) 
         rows=num_rows,
         training_rows=profile.rows,
         scenarios=tuple(
-            _changed(name, profile.scenarios[name], int(now), num_rows)
+            _changed(name, profile.scenarios[name], profile.rows, int(now), num_rows)
             for name, now in zip(names, now_M, strict=True)
         ),
         without_id=tuple(
-            replace(_changed(name, profile.without_id[name], now, num_rows), may_fall=True)
+            replace(
+                _changed(name, profile.without_id[name], profile.valid_rows, now, num_rows),
+                may_fall=True,
+            )
             for name, now in num_without_id.items()
         ),
         inputs=tuple(
@@ -236,8 +254,18 @@ def _drift(exported: ExportedModel, profile: Profile, blocks: Sequence[_Block]) 
     )
 
 
-def _changed(name: str, before: float, count: int, num_rows: int) -> ChangedShare:
-    return ChangedShare(name, before, count / num_rows, sqrt(before * (1 - before) / num_rows))
+def _changed(name: str, before: float, num_before: int, count: int, num_rows: int) -> ChangedShare:
+    error = hypot(_error(before * num_before, num_before), _error(count, num_rows))
+    return ChangedShare(name, before, count / num_rows, error)
+
+
+def _error(count: float, num_rows: int) -> float:
+    """The standard error of a share for differences of two (Agresti and Caffo, 2000).
+
+    It has one more row with and one without, so that a few rows without any have an error too.
+    """
+    share = (count + 1) / (num_rows + 2)
+    return sqrt(share * (1 - share) / (num_rows + 2))
 
 
 def _input_drift(

@@ -6,6 +6,8 @@ Shape legend: R rows, T tasks.
 import errno
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,9 +67,16 @@ def score_table(exported: ExportedModel, path: str, to: Path) -> Prediction:
     cannot be written or memory runs out.
     """
     _refuse_other_formats(to)
+    with memory_explained(exported, path):
+        return _predict(exported, path, to)
+
+
+@contextmanager
+def memory_explained(exported: ExportedModel, path: str) -> Iterator[None]:
+    """Raise EnvironmentFault with the remedy if memory runs out while rows are scored."""
     try:
         with memory_errors_explained(exported.device, f"{RUN_ROWS:,} rows at once", NEEDS_LESS):
-            return _predict(exported, path, to)
+            yield
     except MemoryError as error:
         raise EnvironmentFault(
             f"{path}: its rows must be scored within memory, but it ran out: {error}"
@@ -138,21 +147,22 @@ def checked(
     The rows are mapped from a file in `folder`. DataError holds every problem of the rows.
     """
     inputs, types = exported.file.inputs, exported.encoder.types
-    _raise(path, column_problems(inputs, types, lazy.collect_schema()))
+    refuse(path, column_problems(inputs, types, lazy.collect_schema()))
     copies = [pl.col(name).alias(f"{KEY}{name}") for name in keys]
     try:
-        _raise(path, text_problems(inputs, lazy))
+        refuse(path, text_problems(inputs, lazy))
         rows = cast_rows(inputs, lazy.select(*inputs.columns, *copies), types)
         frame = collect_to_mapped_file(rows, folder)
         unfit = count_unfit(inputs, lazy, types)
     except FAILURES as error:
         remedy = AS_TRAINED if "could not parse" in str(error) else ""
         raise unreadable(path, error, remedy) from error
-    _raise(path, value_problems(inputs, frame.lazy()))
+    refuse(path, value_problems(inputs, frame.lazy()))
     return frame, unfit
 
 
-def _raise(path: str, problems: list[str]) -> None:
+def refuse(path: str, problems: list[str]) -> None:
+    """DataError with the problems of the rows at `path`, if there are any."""
     if problems:
         raise DataError(*(f"{path}: {problem}" for problem in problems))
 
@@ -174,7 +184,7 @@ class _Scorer:
         columns = self.exported.encoder.columns(frame)
         self.unseen.update(self.exported.encoder.unseen(frame, columns))
         probability_RT = probabilities(self.exported, columns)
-        _raise(self.path, missing_scores(probability_RT, first))
+        refuse(self.path, missing_scores(probability_RT, first))
         keys = [frame[f"{KEY}{name}"].alias(name) for name in self.keys]
         scores = [
             pl.Series(task, probability_RT[:, number])

@@ -47,13 +47,14 @@ class Profile(Frozen):
     """Rows of train as an exported model sees them.
 
     `scenarios` are their shares, `numeric` the distributions of numeric inputs. `without_id` is
-    the share of validation rows whose value has no embedding of its own, by categorical field.
+    the share of the `valid_rows` whose value has no embedding of its own, by categorical field.
     `tasks` says how labels follow from the columns of a table.
     """
 
     rows: Annotated[int, Field(ge=1, le=2**53)]
     scenarios: dict[Text, Share]
     numeric: dict[Text, Distribution]
+    valid_rows: Annotated[int, Field(ge=1, le=2**53)]
     without_id: dict[Text, Share]
     tasks: dict[Text, TaskDefinition]
 
@@ -72,6 +73,7 @@ def profile_of(dataset: Dataset, schema: Schema, tasks: Mapping[str, TaskDefinit
         numeric={
             name: distribution(train.numeric_RN[every, column]) for name, column in numbers.items()
         },
+        valid_rows=valid.num_rows,
         without_id={
             name: _share_without_id(valid, field, sizes[name]) for name, field in fields.items()
         },
@@ -91,7 +93,7 @@ def distribution(number_R: NDArray[np.float32]) -> Distribution:
 def _share_without_id(columns: Columns, field: int, size: int) -> float:
     """Ids from `size` on have no embedding in the model, 0 stands for missing and unseen values."""
     ids_R = columns.ids_RF[:, field]
-    return float(((ids_R == 0) | (ids_R >= size)).mean()) if len(ids_R) else 0.0
+    return float(((ids_R == 0) | (ids_R >= size)).mean())
 
 
 def write_profile(folder: Path, profile: Profile) -> None:

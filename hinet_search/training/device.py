@@ -16,12 +16,7 @@ from hinet_search.common.errors import EnvironmentFault
 
 Wanted = Literal["auto", "cpu", "cuda"]
 # Words by which torch's RuntimeErrors say that memory ran out.
-NO_MEMORY = (
-    "DefaultCPUAllocator",
-    "std::bad_alloc",
-    "CUBLAS_STATUS_ALLOC_FAILED",
-    "CUBLAS_STATUS_NOT_INITIALIZED",  # its workspace does not fit
-)
+NO_MEMORY = ("DefaultCPUAllocator", "std::bad_alloc", "CUBLAS_STATUS_ALLOC_FAILED")
 SMALLER_TRAINING = "a smaller train.batch_size or fewer slots need less"
 
 

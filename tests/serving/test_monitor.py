@@ -1,5 +1,6 @@
 """Monitor: what has changed in new rows is told, with figures that a plain computation gives."""
 
+import json
 from math import sqrt
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from sklearn.metrics import roc_auc_score
 
 import hinet_search as hs
 from hinet_search.common.errors import DataError
+from hinet_search.data.columns import Columns
+from hinet_search.serving import monitor as monitoring
 from hinet_search.serving.drift_card import drift_lines
 from hinet_search.serving.monitor import CellOfNewRows, ChangedShare, InputDrift
 from hinet_search.serving.profile import MAX_KNOTS, Distribution, distribution
@@ -112,6 +115,58 @@ def test_rows_without_a_label_yet_are_left_out_of_their_cell(folder: Path, tmp_p
     counted = sum(cell.rows for cell in told.cells if cell.task == "buy")
     assert counted == (late["minute"] < 500).sum()
     assert sum(cell.rows for cell in told.cells if cell.task == "click") == len(late)
+
+
+def test_a_missing_value_is_another_one_where_training_took_it_so(
+    shop: Shop, tmp_path: Path
+) -> None:
+    """`equals` makes a 0 of it, so the label is known."""
+    model = shop.export("shared_bottom", tmp_path / "model").folder
+    profile = json.loads((model / PROFILE).read_text())
+    profile["tasks"]["click"] = {"column": "clicked", "equals": 1}
+    (model / PROFILE).write_text(json.dumps(profile))
+    seal(model)
+    some = training_rows().with_columns(clicked=pl.col("clicked").replace(0, None))
+    told = drift(model, some, tmp_path)
+    clicks = [cell for cell in told.cells if cell.task == "click"]
+    assert sum(cell.rows for cell in clicks) == len(some)
+    assert sum(cell.positives for cell in clicks) == training_rows()["clicked"].sum()
+
+
+def test_a_column_of_labels_without_a_value_counts_as_no_label(
+    folder: Path, tmp_path: Path
+) -> None:
+    none_yet = training_rows().with_columns(clicked=pl.lit(None, dtype=pl.Int8))
+    told = drift(folder, none_yet, tmp_path)
+    assert told.unlabelled == ("click",)
+    assert [line.text for line in drift_lines(told)][-1] == "no row has one of click"
+
+
+def test_a_row_without_a_finite_score_is_refused_with_its_number(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def scores(_exported: object, columns: Columns) -> np.ndarray:
+        probability_RT = np.full((columns.num_rows, 2), 0.5, dtype=np.float32)
+        probability_RT[7] = np.nan
+        return probability_RT
+
+    monkeypatch.setattr(monitoring, "probabilities", scores)
+    with pytest.raises(DataError, match=r"must get a finite score.*first in row 7"):
+        drift(folder, training_rows(), tmp_path)
+
+
+def test_one_strange_row_of_a_dozen_is_chance(folder: Path, tmp_path: Path) -> None:
+    """Training and validation have none, so a share of theirs alone would have no error."""
+    dozen = (
+        training_rows()
+        .head(12)
+        .with_columns(
+            item=pl.when(pl.int_range(pl.len()) == 3).then(pl.lit("new")).otherwise("item")
+        )
+    )
+    share = next(each for each in drift(folder, dozen, tmp_path).without_id if each.name == "item")
+    assert share.before == 0 < share.now
+    assert not share.is_notable
 
 
 def test_more_positives_than_predicted_are_notable(folder: Path, tmp_path: Path) -> None:

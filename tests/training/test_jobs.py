@@ -1,9 +1,12 @@
 """A job trains on a slot, leaves weights only when its training came to its end, and scores with what it left."""
 
+import contextlib
+import gc
 import platform
 import re
 import resource
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -341,18 +344,42 @@ def test_a_trial_that_runs_out_of_memory_costs_an_attempt_and_names_the_remedy(
     )
 
 
-def test_memory_of_a_gpu_is_given_back_after_a_training_even_a_failed_one(
+@pytest.mark.parametrize("error", [None, MemoryError("none left")])
+def test_the_model_is_gone_when_memory_of_a_gpu_is_given_back(
+    ready: PreparedStudy, monkeypatch: pytest.MonkeyPatch, error: Exception | None
+) -> None:
+    models: list[weakref.ref[object]] = []
+    alive: list[list[bool]] = []
+    fit = trial.fit_all
+
+    def fitting(trained: list[Any], *more: Any) -> Any:
+        models.append(weakref.ref(trained[0].model))
+        if error is not None:
+            raise error
+        return fit(trained, *more)
+
+    def given_back() -> None:
+        gc.collect()
+        alive.append([model() is not None for model in models])
+
+    monkeypatch.setattr(trial, "fit_all", fitting)
+    monkeypatch.setattr(torch.cuda, "empty_cache", given_back)
+    job = TrainJob(ready.dataset.folder, config_of(ready, 0), 1, "mean_auc", "cpu")
+    with pytest.raises(MemoryError) if error else contextlib.nullcontext():
+        train(job, lambda _: None, lambda: True)
+    assert alive == [[False]]
+
+
+def test_an_error_of_a_configuration_is_no_failure_of_the_device(
     ready: PreparedStudy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given_back: list[bool] = []
-    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: given_back.append(True))
+    def failing(*_: object) -> None:
+        raise RuntimeError("CUDA error: CUBLAS_STATUS_NOT_SUPPORTED when calling `cublasLtMatmul`")
+
+    monkeypatch.setattr(trial, "fit_all", failing)
     job = TrainJob(ready.dataset.folder, config_of(ready, 0), 1, "mean_auc", "cpu")
-    train(job, lambda _: None, lambda: True)
-    assert given_back == [True]
-    monkeypatch.setattr(trial, "fit_all", lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(RuntimeError, match="NOT_SUPPORTED"):
         train(job, lambda _: None, lambda: False)
-    assert given_back == [True, True]
 
 
 def test_a_checkpoint_is_of_the_device_that_trained_not_of_the_word_auto(

@@ -49,17 +49,21 @@ def score_test(job: ScoreTestJob, emit: Emit, should_stop: ShouldStop) -> None:
     link = CoordinatorLink(emit, should_stop)
     work = f"batch size {job.config.train.batch_size:,}"
     with device_errors(choose_device(job.device).device, work, link):
-        stored = restore_model(job)
-        test, schema = stored.dataset.test, stored.model.schema
-        logits_RT = stored.model.scores(test)
-        scores = {
-            "valid_logits": stored.model.scores(stored.dataset.valid),
-            "test_logits": logits_RT,
-        }
-    tensors = {name: torch.from_numpy(logits) for name, logits in scores.items()}
+        valid_RT, test_RT = _scores(job)
+    tensors = {
+        "valid_logits": torch.from_numpy(valid_RT),
+        "test_logits": torch.from_numpy(test_RT),
+    }
     link.retry(lambda: save_tensors(tensors, scores_path(job.weights)))
     crash_points.point("after_scores_before_opened")
-    emit(MetricsOnTest(cell_values(logits_RT, test, schema.scenarios, schema.tasks)))
+    dataset, schema = job.config.features.view(open_dataset(job.dataset))
+    emit(MetricsOnTest(cell_values(test_RT, dataset.test, schema.scenarios, schema.tasks)))
+
+
+def _scores(job: ScoreTestJob) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the logits of validation and of test; the model is free again when this returns."""
+    stored = restore_model(job)
+    return stored.model.scores(stored.dataset.valid), stored.model.scores(stored.dataset.test)
 
 
 def restore_model(stored: StoredModel) -> RestoredModel:

@@ -65,36 +65,40 @@ def _train(
 ) -> None:
     limit_threads()
     allow_only(jobs[0].plugins)
-    config, device = jobs[0].config, choose_device(jobs[0].device).device
-    objective = objective_named(jobs[0].objective)
-    with device_errors(device, f"batch size {config.train.batch_size:,}", link):
-        dataset, schema = config.features.view(open_dataset(jobs[0].dataset))
-        models = [
-            trainable(seeded_model(lambda: config.build(schema), job.seed), schema, device)
-            for job in jobs
-        ]
-        shared = Conditions(
-            dataset,
-            schema,
-            config.train,
-            0,
-            order_seed,
-            objective,
-            device,
-            _teacher(jobs[0], dataset),
-        )
-        conditions = [replace(shared, seed=job.seed) for job in jobs]
-        links = [link.mapping(partial(of_seed, job.seed)) for job in jobs]
-        checkpoints = [checkpoints_of(job, order_seed, link.notice) for job in jobs]
-        if jobs[0].measured_first and models[0].costs_are_known:
-            links[0].emit(_cost_before(models[0], dataset))
-        outcomes = fit_all(models, conditions, links, checkpoints)
-        for job, model, seed_link, outcome in zip(jobs, models, links, outcomes, strict=True):
-            if isinstance(outcome, Diverged):
-                seed_link.emit(TrainingFailed(f"diverged: {outcome}"))
-            else:
-                seed_link.emit(_trained(job, model, dataset, outcome, link.retry))
-            crash_points.point("after_result")
+    device = choose_device(jobs[0].device).device
+    work = f"batch size {jobs[0].config.train.batch_size:,}"
+    with device_errors(device, work, link):
+        _train_on(device, jobs, order_seed, link, of_seed)
+
+
+def _train_on(
+    device: torch.device,
+    jobs: Sequence[TrainJob],
+    order_seed: int,
+    link: CoordinatorLink,
+    of_seed: Callable[[int, object], object],
+) -> None:
+    """Train on a device; what this holds there is free again when it returns."""
+    config, objective = jobs[0].config, objective_named(jobs[0].objective)
+    dataset, schema = config.features.view(open_dataset(jobs[0].dataset))
+    models = [
+        trainable(seeded_model(lambda: config.build(schema), job.seed), schema, device)
+        for job in jobs
+    ]
+    teacher = _teacher(jobs[0], dataset)
+    shared = Conditions(dataset, schema, config.train, 0, order_seed, objective, device, teacher)
+    conditions = [replace(shared, seed=job.seed) for job in jobs]
+    links = [link.mapping(partial(of_seed, job.seed)) for job in jobs]
+    checkpoints = [checkpoints_of(job, order_seed, link.notice) for job in jobs]
+    if jobs[0].measured_first and models[0].costs_are_known:
+        links[0].emit(_cost_before(models[0], dataset))
+    outcomes = fit_all(models, conditions, links, checkpoints)
+    for job, model, seed_link, outcome in zip(jobs, models, links, outcomes, strict=True):
+        if isinstance(outcome, Diverged):
+            seed_link.emit(TrainingFailed(f"diverged: {outcome}"))
+        else:
+            seed_link.emit(_trained(job, model, dataset, outcome, link.retry))
+        crash_points.point("after_result")
 
 
 def _teacher(job: TrainJob, dataset: Dataset) -> NDArray[np.float16] | None:
