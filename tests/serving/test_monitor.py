@@ -166,6 +166,8 @@ def test_one_strange_row_of_a_dozen_is_chance(folder: Path, tmp_path: Path) -> N
     )
     share = next(each for each in drift(folder, dozen, tmp_path).without_id if each.name == "item")
     assert share.before == 0 < share.now
+    valid, new = 1 / 194, 2 / 14  # with one row more of each kind
+    assert share.error == pytest.approx(sqrt(valid * (1 - valid) / 194 + new * (1 - new) / 14))
     assert not share.is_notable
 
 
