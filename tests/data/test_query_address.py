@@ -5,8 +5,16 @@ import pytest
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.data.queries.address import filled_in, refuse_written_password
 
-PASSWORD = "a{}%b@:/?"
-FORMS = (PASSWORD, "a%7B%7D%25b%40%3A/%3F", "a%7B%7D%25b%40%3A%2F%3F")
+PASSWORD = "a{}%b@:/?+c d"
+FORMS = (
+    PASSWORD,
+    "a%7B%7D%25b%40%3A/%3F%2Bc%20d",
+    "a%7B%7D%25b%40%3A%2F%3F%2Bc%20d",
+    "a%7B%7D%25b%40%3A%2F%3F%2Bc+d",
+    "a%7B%7D%25b%40%3A%2F%3F+c d",  # of SQLAlchemy
+    "a%7B%7D%25b%40%3A%2F%3F+c%20d",  # of libpq
+)
+ODBC = "DRIVER%3D%7BODBC 18%7D%3BSERVER%3Ddb%3B"
 
 
 @pytest.mark.parametrize(
@@ -17,6 +25,9 @@ FORMS = (PASSWORD, "a%7B%7D%25b%40%3A/%3F", "a%7B%7D%25b%40%3A%2F%3F")
         "postgresql://ann@db/shop?password=s3cret",
         "snowflake://ann@account/shop?token=s3cret",
         "snowflake://ann@account/shop?private_key_passphrase=s3cret",
+        "kind://account/shop?api_key=s3cret",
+        f"mssql+pyodbc:///?odbc_connect={ODBC}PWD%3Ds3cret",
+        f"mssql+pyodbc:///?odbc_connect={ODBC}Pwd %3D %7Bs3cret%7D%3B",
     ],
 )
 def test_a_password_that_is_written_is_refused_and_not_repeated(url: str) -> None:
@@ -31,6 +42,10 @@ def test_a_password_that_is_written_is_refused_and_not_repeated(url: str) -> Non
         "postgresql://ann@db/shop",
         "postgresql://ann:${SECRET}@db/shop",
         "postgresql://ann@db/shop?password=${SECRET}",
+        "postgresql://ann@db/shop?passfile=/home/ann/.pgpass",
+        "bigquery://project/shop?credentials_path=key.json",
+        f"mssql+pyodbc:///?odbc_connect={ODBC}Trusted_Connection%3Dyes",
+        f"mssql+pyodbc:///?odbc_connect={ODBC}PWD%3D%7B${{SECRET}}%7D",
         "postgresql://${NAME}:${SECRET}@${HOST}:${PORT}/${SHOP}?sslmode=require",
         "${WHOLE}",
         "sqlite:///shop.db",
@@ -47,7 +62,15 @@ def test_what_is_no_url_is_refused_and_not_repeated(url: str) -> None:
     assert "s3cret" not in str(caught.value)
 
 
-def test_every_part_of_a_url_may_be_a_variable() -> None:
+@pytest.mark.parametrize(
+    "url", ["${KIND}://ann@db/shop", "postgresql+${KIND}://db/shop", "postgresql://db/?${KIND}=1"]
+)
+def test_a_variable_in_place_of_a_name_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="must begin with the kind of the database.* got a var"):
+        refuse_written_password(url)
+
+
+def test_every_value_of_a_url_may_be_a_variable() -> None:
     variables = {
         "NAME": "ann",
         "SECRET": PASSWORD,
@@ -105,3 +128,27 @@ def test_user_and_password_are_no_part_of_what_is_shown(template: str) -> None:
 def test_every_form_of_a_password_is_masked(form: str) -> None:
     address = filled_in("postgresql://ann:${SECRET}@db/shop", {"SECRET": PASSWORD})
     assert address.masked(f"refused:\n  {form} is wrong") == "refused: *** is wrong"
+
+
+@pytest.mark.parametrize(
+    ("template", "shown"),
+    [
+        ("mssql+pyodbc:///?odbc_connect=${ODBC}", "mssql://?odbc_connect=${ODBC}"),
+        ("kind://db/shop?colour=${ODBC}&mode=a", "kind://db/shop?colour=${ODBC}&mode=a"),
+        ("${WHOLE}", "mssql://db/shop"),
+    ],
+)
+def test_options_from_variables_are_never_shown(template: str, shown: str) -> None:
+    odbc = "SERVER=db;UID=ann;PWD={s3;cret}"
+    whole = f"mssql+pyodbc://db/shop?odbc_connect={odbc}"
+    address = filled_in(template, {"ODBC": odbc, "WHOLE": whole})
+    assert address.shown == shown
+    assert "cret" not in repr(address)
+    assert address.masked(f"got {odbc}, s3;cret") == "got ***, ***"
+
+
+def test_a_password_inside_of_an_option_is_masked() -> None:
+    template = f"mssql+pyodbc:///?odbc_connect={ODBC}PWD%3D${{SECRET}}"
+    address = filled_in(template, {"SECRET": PASSWORD})
+    assert address.shown.endswith("SERVER%3Ddb%3BPWD%3D${SECRET}")
+    assert address.masked(f"got {PASSWORD}") == "got ***"

@@ -1,7 +1,8 @@
 """Query address: the URL of a database, with its password from the environment and never printed.
 
 A URL is written with variables: `postgresql://ann:${SHOP_PASSWORD}@host/shop`. They are filled in
-after the URL was taken apart, so that a password may hold any character.
+after the URL was taken apart, so that a password may hold any character. The options of a URL, after
+its question mark, may hold secrets under any name: values of variables are never shown there.
 """
 
 import re
@@ -17,7 +18,12 @@ from hinet_search.common.errors import ConfigurationError
 FORM = "a URL such as postgresql://ann@host/shop, sqlite:///shop.db or duckdb:///shop.duckdb"
 MASK = "***"
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_SECRET_KEYS = ("pass", "pwd", "token", "secret", "private_key", "credential")
+_SECRET_KEYS = (
+    *("pass", "pwd", "token", "secret", "credential", "signature", "jwt"),
+    *("apikey", "accesskey", "accountkey", "privatekey"),
+)
+_FILE_KEYS = ("file", "path")  # endings: passfile names a file, and is no secret itself
+_SETTING = re.compile(r"([^=;]+)=\s*(\{[^}]*\}|[^;]*)")  # of ODBC: Server=db;PWD=s3cret
 _FIRST_STAND_IN = 9_180_270_000  # digits, as a variable may also be a port
 
 Fill = Callable[[str], str]
@@ -25,7 +31,10 @@ Fill = Callable[[str], str]
 
 @dataclass(frozen=True)
 class QueryAddress:
-    """A database's address. `shown` is the URL without user and password."""
+    """A database's address. `shown` is the URL without user and password.
+
+    `secrets` must not be printed: passwords, and values of variables that `shown` leaves out.
+    """
 
     url: URL = field(repr=False)
     shown: str
@@ -43,21 +52,34 @@ class QueryAddress:
 
     def masked(self, text: str) -> str:
         """A text of the engine in one line, with a mask in place of every form of a password."""
-        forms = {
-            form
-            for secret in self.secrets
-            for form in (secret, quote(secret), quote(secret, safe=""), quote_plus(secret))
-        }
+        forms = {form for secret in self.secrets for form in _forms(secret)}
         for form in sorted(forms, key=len, reverse=True):
             text = text.replace(form, MASK)
         return " ".join(text.split())
 
 
+def _forms(secret: str) -> tuple[str, ...]:
+    """A secret as it stands in messages and in URLs of drivers."""
+    # SQLAlchemy keeps spaces and plus signs of a password; for libpq spaces are %20.
+    kept = ("/", "", " +", "+")
+    return (secret, quote_plus(secret), *(quote(secret, safe=safe) for safe in kept))
+
+
 def refuse_written_password(template: str) -> None:
-    """ValueError when the text is no URL, or when a password stands in it."""
+    """ValueError when the text is no URL, or when a password stands in it.
+
+    Variables stand for values, not for names: these decide how the rest of the URL is read.
+    """
     if _VARIABLE.fullmatch(template):
         return
     url, stand_ins = _taken_apart(template)
+    names = f"{url.drivername}\n{list(url.query)}"
+    if any(digits in names for digits in stand_ins):
+        raise ValueError(
+            "must begin with the kind of the database, such as postgresql://, and have the names "
+            "of its options, got a variable in place of one; write it out, or put the whole URL "
+            "into one variable"
+        )
     secrets = [url.password, *_secret_values(url)]
     if any(secret and secret not in stand_ins for secret in secrets):
         raise ValueError(
@@ -75,14 +97,21 @@ def filled_in(template: str, variables: Mapping[str, str]) -> QueryAddress:
     whole = _VARIABLE.fullmatch(template)
     if whole is not None:
         url = _parsed(_value(whole[1], variables), f"the value of {whole[1]}")
-    else:
-        taken_apart, stand_ins = _taken_apart(template)
-        values = {digits: _value(name, variables) for digits, name in stand_ins.items()}
-        url = _with_values(taken_apart, lambda text: _replaced(text, values))
-    if url.drivername == "postgres":  # as some services write it
-        url = url.set(drivername="postgresql")
-    secrets = tuple(secret for secret in (url.password, *_secret_values(url)) if secret)
-    return QueryAddress(url, _shown(url), secrets)
+        return _address(url, _shown(url.set(query={})), _options(url))
+    taken_apart, stand_ins = _taken_apart(template)
+    values = {digits: _value(name, variables) for digits, name in stand_ins.items()}
+    names = {digits: f"${{{name}}}" for digits, name in stand_ins.items()}
+    url = _with_values(taken_apart, lambda text: _replaced(text, values))
+    shown = _replaced(_shown(url.set(query=taken_apart.query)), names)
+    options = "\n".join(_options(taken_apart))
+    return _address(url, shown, [values[digits] for digits in values if digits in options])
+
+
+def _address(url: URL, shown: str, hidden: list[str]) -> QueryAddress:
+    """`hidden` are values of options that come from variables, some with passwords inside."""
+    inner = [secret for text in hidden for secret in _settings(text)]
+    secrets = {url.password or "", *_secret_values(url), *hidden, *inner} - {""}
+    return QueryAddress(url, shown, tuple(sorted(secrets)))
 
 
 def _taken_apart(template: str) -> tuple[URL, dict[str, str]]:
@@ -95,7 +124,7 @@ def _taken_apart(template: str) -> tuple[URL, dict[str, str]]:
         return digits
 
     try:
-        return make_url(_VARIABLE.sub(stand_in, template)), stand_ins
+        return _named(make_url(_VARIABLE.sub(stand_in, template))), stand_ins
     except (ArgumentError, ValueError):
         # The text may hold a password, so neither it nor the parser's error is repeated.
         raise ValueError(f"must be {FORM}") from None
@@ -103,9 +132,14 @@ def _taken_apart(template: str) -> tuple[URL, dict[str, str]]:
 
 def _parsed(text: str, what: str) -> URL:
     try:
-        return make_url(text)
+        return _named(make_url(text))
     except (ArgumentError, ValueError):
         raise ConfigurationError(f"data.source.url: {what} must be {FORM}") from None
+
+
+def _named(url: URL) -> URL:
+    """Some services write postgres."""
+    return url.set(drivername="postgresql") if url.drivername == "postgres" else url
 
 
 def _value(name: str, variables: Mapping[str, str]) -> str:
@@ -143,13 +177,27 @@ def _texts(value: str | tuple[str, ...]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else value
 
 
+def _options(url: URL) -> list[str]:
+    return [text for value in url.query.values() for text in _texts(value)]
+
+
 def _is_secret(key: str) -> bool:
-    return any(word in key.lower() for word in _SECRET_KEYS)
+    word = re.sub(r"[^a-z0-9]", "", key.lower())
+    return any(secret in word for secret in _SECRET_KEYS) and not word.endswith(_FILE_KEYS)
 
 
 def _secret_values(url: URL) -> list[str]:
-    values = [_texts(value) for key, value in url.query.items() if _is_secret(key)]
-    return [text for texts in values for text in texts]
+    """The values of secret keys, also of those inside the value of another key."""
+    secrets = []
+    for key, value in url.query.items():
+        for text in _texts(value):
+            secrets += [text] if _is_secret(key) else _settings(text)
+    return secrets
+
+
+def _settings(text: str) -> list[str]:
+    """The secrets in settings of ODBC."""
+    return [value.strip("{} ") for key, value in _SETTING.findall(text) if _is_secret(key)]
 
 
 def _shown(url: URL) -> str:
