@@ -11,7 +11,7 @@ import fcntl
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -64,14 +64,33 @@ def replacing(path: Path, num_bytes: int) -> Iterator[Path]:
 
 
 @contextmanager
-def replacing_folder(folder: Path, num_bytes: int) -> Iterator[Path]:
-    """Do the same as `replacing` for a folder; `folder` must not exist or must be empty."""
+def replacing_folder(folder: Path, num_bytes: int | None) -> Iterator[Path]:
+    """Do the same as `replacing` for a folder; `folder` must not exist or must be empty.
+
+    `num_bytes` is None where the size is not known before.
+    """
     with _put_in_place(folder, num_bytes) as part:
         part.mkdir()
         yield part
         for path in sorted(part.rglob("*"), reverse=True):
             _force(path)
         _force(part)
+
+
+@contextmanager
+def locked(path: Path, wait: Callable[[], None]) -> Iterator[None]:
+    """Hold the lock of a path among the processes of this machine, a file that is removed after.
+
+    `wait` is called if another process holds it. A file system without locks locks nothing.
+    """
+    make_folder(path.parent)
+    file = path.with_name(f"{path.name}.lock")
+    lock = _locked(file, wait)
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+        os.close(lock)
 
 
 def whole_files(folder: Path) -> Iterator[Path]:
@@ -98,7 +117,7 @@ def free_bytes(path: Path) -> int:
 
 
 @contextmanager
-def _put_in_place(path: Path, num_bytes: int) -> Iterator[Path]:
+def _put_in_place(path: Path, num_bytes: int | None) -> Iterator[Path]:
     target = Path(os.path.realpath(path))
     with _full_disk_reported(path, num_bytes), _locked_folder(target) as folder:
         part = folder / target.name
@@ -138,6 +157,25 @@ def _make_locked(target: Path) -> tuple[Path, int]:
             os.close(lock)
 
 
+def _locked(file: Path, wait: Callable[[], None]) -> int:
+    """Make a lock file and return the descriptor that holds its lock.
+
+    A file that the process before removed locks nothing: then it is made again.
+    """
+    while True:
+        lock = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE)
+        with suppress(OSError):  # without locks in the file system
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                wait()
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(file.stat(), os.fstat(lock)):
+                return lock
+        os.close(lock)
+
+
 def _remove_abandoned(target: Path) -> None:
     """Remove the folders that killed writers of a path left."""
     prefix = _prefix(target)
@@ -165,16 +203,20 @@ def _prefix(target: Path) -> str:
 
 
 @contextmanager
-def _full_disk_reported(path: Path, num_bytes: int) -> Iterator[None]:
+def _full_disk_reported(path: Path, num_bytes: int | None) -> Iterator[None]:
     """Raise DiskFull in place of an error that a full disk caused."""
     try:
         yield
     except Exception as error:
         if not _is_full(error):
             raise
-        free = free_bytes(path)
+        free = f"{free_bytes(path):,}"
+        if num_bytes is None:
+            room = f"no room for its content, {free} bytes are free"
+        else:
+            room = f"no room for about {num_bytes:,} bytes, {free} are free"
         raise DiskFull(
-            f"{path}: no room for about {num_bytes:,} bytes, {free:,} are free",
+            f"{path}: {room}",
             remedy="free some space on that disk",
         ) from error
 

@@ -66,7 +66,7 @@ def test_what_is_no_url_is_refused_and_not_repeated(url: str) -> None:
     "url", ["${KIND}://ann@db/shop", "postgresql+${KIND}://db/shop", "postgresql://db/?${KIND}=1"]
 )
 def test_a_variable_in_place_of_a_name_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="must begin with the kind of the database.* got a var"):
+    with pytest.raises(ValueError, match=r"must begin with the kind of the database.* got a var"):
         refuse_written_password(url)
 
 

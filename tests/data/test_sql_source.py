@@ -1,7 +1,9 @@
 """The SQL source: types of columns, when a query is run, and what identifies its rows."""
 
+import errno
 from datetime import UTC, date, datetime
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import polars as pl
@@ -9,11 +11,13 @@ import pytest
 from polars.testing import assert_frame_equal
 from tables import definition, shop
 
+from hinet_search.common.errors import DiskFull
 from hinet_search.data.fingerprint import FileHasher
 from hinet_search.data.prepare import prepare
-from hinet_search.data.queries import engines
+from hinet_search.data.queries import engines, kept_rows
 from hinet_search.data.sources.sql import Options, identity, load
 from tests.data.queries import DUCKDB, SHOWN, SQLITE, duck, refused, rows, sqlite
+from tests.waiting import wait_until
 
 LOCAL = datetime(2026, 5, 3, 10)  # noqa: DTZ001  a timestamp without a zone
 
@@ -181,6 +185,39 @@ def test_a_query_is_run_once_and_its_rows_are_kept(shown: Path) -> None:
     assert len(load(Options(**later.options), shown, later.cache).collect()) == 2
 
 
+def test_of_two_commands_that_start_together_one_runs_the_query_and_the_other_waits(
+    shown: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = Asked(shown), Asked(shown)
+    identities: list[str] = []
+    other = Thread(target=lambda: identities.append(second.identity()))
+
+    def starting_the_other(*arguments: Any) -> engines.Batches:
+        if not other.ident:
+            other.start()
+            wait_until(lambda: bool(second.said))
+        return engines.batches(*arguments)
+
+    monkeypatch.setattr(kept_rows, "batches", starting_the_other)
+    identities.append(first.identity())
+    other.join()
+    assert identities[0] == identities[1]
+    assert second.said == ["waiting for another command that runs the query"]
+    (folder,) = (shown / "cache" / ".queries").iterdir()
+    assert folder.is_dir(), "no lock is left"
+
+
+def test_a_full_disk_is_told_without_a_size_that_nobody_knows(
+    shown: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left on the device")
+
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", full)
+    with pytest.raises(DiskFull, match=r"no room for its content, [\d,]+ bytes are free"):
+        Asked(shown).identity()
+
+
 def test_another_snapshot_runs_the_query_again(shown: Path) -> None:
     before = Asked(shown).identity()
     sqlite(shown, "UPDATE shown SET price = 3 WHERE user = 2")
@@ -241,8 +278,6 @@ def test_a_study_of_a_query_is_encoded_like_one_of_its_table(tmp_path: Path) -> 
 def test_progress_says_how_many_rows_were_read(
     shown: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hinet_search.data.queries import kept_rows
-
     monkeypatch.setattr(engines, "BATCH_ROWS", 1)
     monkeypatch.setattr(kept_rows, "SECONDS_BETWEEN_NEWS", -1)
     asked = Asked(shown)

@@ -1,8 +1,8 @@
 """Query address: the URL of a database, with its password from the environment and never printed.
 
 A URL is written with variables: `postgresql://ann:${SHOP_PASSWORD}@host/shop`. They are filled in
-after the URL was taken apart, so that a password may hold any character. The options of a URL, after
-its question mark, may hold secrets under any name: values of variables are never shown there.
+after the URL was taken apart, so that a password may hold any character. Options, which follow the
+question mark, may hold secrets under any name: values of variables are never shown there.
 """
 
 import re

@@ -2,6 +2,7 @@
 
 .queries/NAME/rows.json          number and hash of the rows, size of every file; written last
 .queries/NAME/part-00000.parquet the rows of a batch
+.queries/NAME.lock               locked by the process that runs the query, removed afterwards
 """
 
 import hashlib
@@ -16,7 +17,7 @@ import polars as pl
 from pydantic import TypeAdapter, ValidationError
 
 from hinet_search.common.errors import DataError, EnvironmentFault
-from hinet_search.common.files import replacing_folder
+from hinet_search.common.files import locked, replacing_folder
 from hinet_search.data.queries.address import QueryAddress
 from hinet_search.data.queries.content_hash import ContentHash
 from hinet_search.data.queries.engines import QUERY_KEY, batches
@@ -65,20 +66,24 @@ def keep_rows(query: Query, folder: Path, cache: Path, say: Say) -> KeptRows:
     kept = _read_manifest(target)
     if kept is not None:
         return kept
-    say(f"running the query on {query.address.shown}")
     try:
-        if target.exists():
-            shutil.rmtree(target)
-        with replacing_folder(target, 0) as part:
-            _write_parts(part, query, folder, say)
-            kept = _write_manifest(part)
+        with locked(target, lambda: say("waiting for another command that runs the query")):
+            return _read_manifest(target) or _fetch(query, target, folder, say)
     except OSError as error:
-        kept = _read_manifest(target)  # another process may have written it first
-        if kept is None:
-            raise EnvironmentFault(
-                f"{target}: rows of the query cannot be written: {error}",
-                remedy="free space, or name another cache (HINET_SEARCH_CACHE)",
-            ) from error
+        raise EnvironmentFault(
+            f"{target}: rows of the query cannot be written: {error}",
+            remedy="free space, or name another cache (HINET_SEARCH_CACHE)",
+        ) from error
+
+
+def _fetch(query: Query, target: Path, folder: Path, say: Say) -> KeptRows:
+    """Run the query and keep its rows in place of damaged ones."""
+    say(f"running the query on {query.address.shown}")
+    if target.exists():
+        shutil.rmtree(target)
+    with replacing_folder(target, None) as part:
+        _write_parts(part, query, folder, say)
+        kept = _write_manifest(part)
     say(f"kept {kept.num_rows:,} rows of the query in {target}")
     return kept
 
