@@ -14,7 +14,7 @@ from hinet_search.data.table_files import TableFiles
 
 PATH = f"{OWN}path"  # the column with the file of every row
 _NO_VALUE = ("", "__HIVE_DEFAULT_PARTITION__")
-_WHOLE_NUMBER = r"^-?\d{1,18}$"
+_WHOLE_NUMBER = r"^-?[0-9]{1,18}$"
 
 
 def partition_of(table: TableFiles, file: Path) -> dict[str, str | None]:

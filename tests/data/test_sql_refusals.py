@@ -80,6 +80,11 @@ def test_a_database_without_a_file_is_refused(url: str, tmp_path: Path) -> None:
         rows(tmp_path, url, "SELECT 1")
 
 
+def test_another_driver_of_postgresql_is_refused_at_the_key_of_the_url(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"^data\.source\.url: PostgreSQL is read with"):
+        rows(tmp_path, "postgresql+psycopg2://ann@localhost/shop", "SELECT 1")
+
+
 @pytest.fixture
 def without_drivers(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("duckdb", "psycopg"):

@@ -69,13 +69,20 @@ def test_partitions_are_columns_of_whole_numbers_dates_or_texts(
     assert_frame_equal(read("rows", tmp_path), expected)
 
 
+def test_a_partition_of_other_digits_is_text(tmp_path: Path) -> None:
+    write(tmp_path / "rows" / "hour=٣" / "a.parquet", x=[1])
+    assert read("rows", tmp_path)["hour"].to_list() == ["٣"]
+
+
 def test_a_partition_without_a_value_is_missing(tmp_path: Path) -> None:
     write(tmp_path / "rows" / "hour=__HIVE_DEFAULT_PARTITION__" / "a.parquet", x=[1])
     write(tmp_path / "rows" / "hour=7" / "a.parquet", x=[2])
     assert read("rows", tmp_path)["hour"].to_list() == [7, None]
 
 
-def test_a_column_of_the_files_counts_more_than_the_name_of_their_folder(tmp_path: Path) -> None:
+def test_a_column_of_the_files_takes_precedence_over_the_name_of_their_folder(
+    tmp_path: Path,
+) -> None:
     write(tmp_path / "rows" / "hour=7" / "a.parquet", x=[1], hour=["seven"])
     assert read("rows", tmp_path)["hour"].to_list() == ["seven"]
 
@@ -97,10 +104,14 @@ def test_partitions_that_are_not_of_their_type_in_training_stay_texts(tmp_path: 
     assert lazy.collect()["hour"].to_list() == ["9", "noon"]
 
 
-def test_the_index_of_pandas_is_no_column(tmp_path: Path) -> None:
-    write(tmp_path / "rows" / "a.parquet", x=[1], __index_level_0__=[5])
-    write(tmp_path / "rows" / "b.parquet", x=[2])
-    assert read("rows", tmp_path).columns == ["x"]
+@pytest.mark.parametrize("names", ["ab", "ba"])
+@pytest.mark.parametrize("root", ["rows", "rows/day=1"])
+def test_the_index_of_pandas_is_no_column(root: str, names: str, tmp_path: Path) -> None:
+    with_index, without = (tmp_path / root / f"{name}.parquet" for name in names)
+    write(with_index, x=[1], __index_level_0__=[5])
+    write(without, x=[2])
+    table = read("rows", tmp_path).drop("day", strict=False)
+    assert table.sort("x").to_dict(as_series=False) == {"x": [1, 2]}
 
 
 def test_a_file_that_is_added_removed_changed_or_moved_changes_the_identity(days: Path) -> None:

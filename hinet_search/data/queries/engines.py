@@ -24,6 +24,7 @@ BATCH_ROWS = 100_000
 URL_KEY, QUERY_KEY = "data.source.url", "data.source.query"
 PACKAGES = {"duckdb": "duckdb", "postgresql": "psycopg[binary]", "mysql": "mysqlclient"}
 STREAM_FAILURES = (OSError, pa.ArrowException)  # as which Arrow reports that a query fails later
+_POSTGRESQL = ("postgresql", "postgresql+psycopg")
 READ_ONLY = "-c default_transaction_read_only=on"  # of PostgreSQL's client library
 
 Batches = Generator[pa.RecordBatch]  # closing it closes the connection
@@ -56,6 +57,11 @@ def _duckdb(address: QueryAddress, query: str, folder: Path) -> Batches:
 
 
 def _postgresql(address: QueryAddress, query: str, folder: Path) -> Batches:  # noqa: ARG001 - an engine's arguments
+    if address.url.drivername not in _POSTGRESQL:
+        raise ConfigurationError(
+            f"{URL_KEY}: PostgreSQL is read with postgresql:// or postgresql+psycopg://, "
+            f"got {address.url.drivername}://"
+        )
     # Another machine is reached by TLS, and the transaction is read-only.
     checked = parse_address(address.with_password)
     url = make_url(checked.url)

@@ -134,7 +134,11 @@ def _scanned(
     path_column = PATH if partitions else None
     if suffix == ".parquet":
         return pl.scan_parquet(
-            list(table.files), glob=False, hive_partitioning=False, include_file_paths=path_column
+            list(table.files),
+            glob=False,
+            hive_partitioning=False,
+            include_file_paths=path_column,
+            extra_columns="ignore",  # an index of pandas; all others were compared before
         )
     outside = {column.name for column in partitions}
     return pl.scan_csv(
