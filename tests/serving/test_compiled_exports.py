@@ -37,15 +37,18 @@ data:
   scenario: {column: place, values: {1: Home, 2: Push}}
   tasks: {click: {column: clicked}, buy: {column: bought}}
   features:
-    categorical: [user, item, colour]
+    categorical: [user, item, colour, shelf]
     numeric: [price, age, minute]
+    clip: {price: [70, 130]}
     transforms: {price: quantile, age: log, minute: {cycle: 60}}
     lists:
       genres: {column: genres, separator: "|", length: 2}
       liked: {column: liked, item: item, length: 3}
+      seen: {column: seen, item: shelf, separator: ",", length: 2}
     distinct_by_scenario: [user]
   split: {by: random, seed: 1, valid: 0.2, test: 0.2}
   minimum_frequency: 2
+  not_finite: impute
 arms: {shared_bottom: }
 trials: 1
 passes: 1
@@ -69,12 +72,19 @@ CELLS = (
 
 
 def table() -> pl.DataFrame:
-    """The shop with genres and liked items of every row, some of them unknown or missing."""
+    """The shop with shelves and lists, some of them unknown or missing, and odd numbers."""
     frame, draw = rows(600), np.random.default_rng(5)
     genres = ["Action|Drama", None, "", "||War", " Drama | War|Comedy|Action"]
     liked = [draw.choice(["a", "b", "z"], draw.integers(0, 5)).tolist() for _ in range(600)]
+    seen = ["3,x, 1", " 007,,5,2", None, "2.0,4,1", "99999999999999999999,-1,6"]
+    is_odd = pl.col("minute") % 13 == 0
+    prices = pl.Series([np.nan, np.inf, -np.inf])
     return frame.with_columns(
+        (pl.col("minute") % 9).alias("shelf"),
+        pl.when(is_odd).then(prices.gather(frame["minute"] % 3)).otherwise("price").alias("price"),
+        pl.when(is_odd).then(1e39).otherwise("age").alias("age"),
         pl.Series("genres", [genres[number % 5] for number in range(600)]),
+        pl.Series("seen", [seen[number % 5] for number in range(600)]),
         pl.Series("liked", liked, dtype=pl.List(pl.String)),
     )
 
@@ -105,9 +115,13 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
     export = hs.export(study, folder / "model", arm="shared_bottom", **options)
     exported = open_folder(export.folder, CPU)
     raw = table().filter(pl.col("place") <= 2)
+    return Written(export, exported, raw, columns_of(exported, raw))
+
+
+def columns_of(exported: ExportedModel, raw: pl.DataFrame) -> Columns:
+    """Raw rows, as the encoder of a model encodes them."""
     encoder = exported.encoder
-    columns = encoder.columns(cast_rows(encoder.inputs, raw.lazy(), encoder.types).collect())
-    return Written(export, exported, raw, columns)
+    return encoder.columns(cast_rows(encoder.inputs, raw.lazy(), encoder.types).collect())
 
 
 @pytest.fixture
@@ -172,6 +186,37 @@ def test_the_reader_takes_a_dict_and_scores_a_missing_value_as_an_unknown_one(
     assert (scorer.score(missing) != scorer.score(red.to_arrow())).all()
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"shelf": pl.when(pl.col("minute") > 99).then(2**63 + pl.col("shelf").cast(pl.UInt64))},
+        {"age": 2**60 + pl.col("minute")},
+        {"age": pl.when(pl.col("minute") > 99).then(pl.lit(" 5.5 ")).otherwise(pl.lit(" "))},
+        {"liked": None, "seen": None, "genres": None, "shelf": None, "age": None},
+    ],
+    ids=["as it is", "large ids", "large numbers", "numbers as text", "missing"],
+)
+def test_the_reader_encodes_odd_values_as_the_model_does(
+    changed: dict[str, object], written: Written
+) -> None:
+    scorer = reader(written.folder).Scorer(written.folder / COMPILED)
+    raw = written.raw.with_columns(**changed)
+    expected, table = columns_of(written.exported, raw), raw.to_arrow()
+    scenario_R = scorer.scenarios(table)
+    np.testing.assert_array_equal(scenario_R, expected.scenario_R)
+    np.testing.assert_array_equal(scorer.ids(table, scenario_R), expected.ids_RF)
+    np.testing.assert_array_equal(scorer.lists(table), expected.lists_RS)
+    assert_allclose(scorer.numbers(table), expected.numeric_RN, rtol=0, atol=1e-5)
+
+
+def test_the_reader_reads_its_files_once(copied: Path, written: Written) -> None:
+    scorer = reader(copied).Scorer(copied / COMPILED)
+    shutil.rmtree(copied)
+    first_RT = scorer.score(written.raw.to_arrow())
+    assert_allclose(scorer.score(written.raw.to_arrow()), first_RT, rtol=0, atol=0)
+
+
 def test_a_reader_that_encodes_otherwise_is_noticed(written: Written) -> None:
     expected_RT = probabilities(written.exported, written.columns)
     prices = written.raw["price"].cast(pl.String) + " EUR"
@@ -188,6 +233,7 @@ def test_the_reader_names_what_it_cannot_use(written: Written) -> None:
     scorer = reader(written.folder).Scorer(written.folder / COMPILED)
     with pytest.raises(ValueError, match="'place' must hold 1, 2, got 9"):
         scorer.score(written.raw.with_columns(place=pl.lit(9)).to_arrow())
+    scorer.layout |= {"not_finite": "refuse"}
     with pytest.raises(ValueError, match="'price' must be finite"):
         scorer.score(written.raw.with_columns(price=pl.lit(np.inf)).to_arrow())
     scorer.layout |= {"reads_tables": False, "not_encoded": ["user click rate"]}

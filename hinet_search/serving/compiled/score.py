@@ -9,7 +9,9 @@ Shape legend: R rows, F fields, N numbers, S slots of lists, T tasks, E entries 
 """
 
 import json
+import re
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +27,51 @@ LARGEST = float(np.finfo(np.float32).max)
 ROWS_AT_ONCE = 4096
 
 
+@dataclass(frozen=True)
+class KnownIds:
+    """The id of every value of a vocabulary: its place there, from 1."""
+
+    type: pa.DataType
+    id_of: dict[Any, int]
+
+    def ids(self, column: pa.Array) -> Array:
+        """Return the id of each value (R,), 0 without one."""
+        if not self.id_of:
+            return np.zeros(len(column), np.int32)
+        coded = fitted(column, self.type).dictionary_encode()
+        ids = [self.id_of.get(value, 0) for value in coded.dictionary.to_pylist()]
+        code_R = coded.indices.fill_null(len(ids)).to_numpy()
+        return np.asarray(np.array([*ids, 0], np.int32)[code_R])
+
+
 class Scorer:
-    """The encoding and the graphs of one folder `compiled/`."""
+    """The encoding and the graphs of one folder `compiled/`, whose files are read once."""
 
     def __init__(self, compiled: Path, num_threads: int = 1) -> None:
-        self.layout = json.loads((compiled / "compiled.json").read_text())
-        self.encoding = compiled.parent / "encoding"
+        self.layout = json.loads((compiled / "compiled.json").read_text(encoding="utf-8"))
+        places = map(self.layout["scenarios"].index, self.layout["values"].values())
+        self.number_of_value = np.array([*places], np.int32)
+        self.known: dict[str, KnownIds] = {}
+        self.knots: dict[str, tuple[Array, Array]] = {}
+        if self.layout["reads_tables"]:
+            self._read(compiled.parent / "encoding")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = num_threads
         self.graphs = [
             onnxruntime.InferenceSession(compiled / "onnx" / f"scenario.{number}.onnx", options)
             for number in range(len(self.layout["scenarios"]))
         ]
+
+    def _read(self, encoding: Path) -> None:
+        for spec in (*self.layout["ids"], *self.layout["lists"]):
+            name = spec["vocabulary"]
+            if name not in self.known:
+                values = plain(pq.read_table(encoding / f"{name}.parquet")["value"])
+                id_of = dict(zip(values.to_pylist(), range(1, len(values) + 1), strict=True))
+                self.known[name] = KnownIds(values.type, id_of)
+        for name in {spec["knots"] for spec in self.layout["numbers"]} - {None}:
+            table = pq.read_table(encoding / f"{name}.parquet")
+            self.knots[name] = table["value"].to_numpy(), table["score"].to_numpy()
 
     def score(self, rows: pa.Table | dict[str, Any]) -> NDArray[np.float32]:
         """Return P(task = 1) (R, T) of raw rows, each in its own scenario."""
@@ -65,12 +100,12 @@ class Scorer:
     def scenarios(self, table: pa.Table) -> Array:
         """Return the number of each row's scenario (R,)."""
         column, values = self.layout["scenario_column"], self.layout["values"]
-        number_of = {text: self.layout["scenarios"].index(name) for text, name in values.items()}
-        texts = as_text(plain(table[column])).to_pylist()
-        unknown = sorted({str(text) for text in texts if text not in number_of})
-        if unknown:
-            raise ValueError(f"column '{column}' must hold {', '.join(values)}, got {unknown[0]}")
-        return np.array([number_of[text] for text in texts], dtype=np.int32)
+        texts = as_text(plain(table[column]))
+        place_R = pc.index_in(texts, value_set=pa.array([*values], pa.string()))
+        if place_R.null_count:
+            unknown = texts.filter(place_R.is_null())[0]
+            raise ValueError(f"column '{column}' must hold {', '.join(values)}, got {unknown}")
+        return np.asarray(self.number_of_value[place_R.to_numpy()])
 
     def ids(self, table: pa.Table, scenario_R: Array) -> Array:
         """Return the ids of all fields (R, F), 0 for what has none."""
@@ -80,7 +115,7 @@ class Scorer:
             if spec["distinct_by_scenario"]:
                 numbers = pc.cast(pa.array(scenario_R), pa.string())
                 column = pc.binary_join_element_wise(numbers, as_text(column), "/")
-            ids_RF[:, field] = ids_of(column, self.vocabulary(spec))
+            ids_RF[:, field] = self.known[spec["vocabulary"]].ids(column)
         return ids_RF
 
     def numbers(self, table: pa.Table) -> Array:
@@ -99,7 +134,7 @@ class Scorer:
 
     def _usable(self, table: pa.Table, spec: dict[str, Any]) -> Array:
         """Return the numbers of a column (R,), NaN where one is missing or cannot be used."""
-        column = pc.cast(plain(table[spec["column"]]), pa.float64())
+        column = as_number(plain(table[spec["column"]]))
         number_R = column.to_numpy(zero_copy_only=False)
         is_finite_R = np.isfinite(number_R)
         is_refused = self.layout["not_finite"] == "refuse"
@@ -114,8 +149,7 @@ class Scorer:
         if kind == "log":
             return np.copysign(np.log1p(np.abs(number_R)), number_R)
         if kind == "quantile":
-            knots = pq.read_table(self.encoding / f"{spec['knots']}.parquet")
-            value_K, score_K = knots["value"].to_numpy(), knots["score"].to_numpy()
+            value_K, score_K = self.knots[spec["knots"]]
             if not len(value_K):
                 return 0 * number_R
             return np.asarray(np.interp(number_R, value_K, score_K))
@@ -128,16 +162,10 @@ class Scorer:
         """Return the slots of all lists side by side (R, S)."""
         slots = [np.zeros((table.num_rows, 0), np.int32)]
         for spec in self.layout["lists"]:
-            column, vocabulary = plain(table[spec["column"]]), self.vocabulary(spec)
-            if spec["separator"] is not None:
-                column = pc.split_pattern(column, spec["separator"])
-            row_E = pc.list_parent_indices(column).to_numpy()
-            entries = plain(pc.list_flatten(column))
-            if spec["separator"] is not None:
-                entries, vocabulary = pc.utf8_trim_whitespace(entries), as_text(vocabulary)
-                entries = pc.if_else(pc.equal(entries, ""), None, entries)
+            known = self.known[spec["vocabulary"]]
+            row_E, entries = entries_of(plain(table[spec["column"]]), spec["separator"], known.type)
             is_known_E = pc.is_valid(entries).to_numpy(zero_copy_only=False)
-            row_E, id_E = row_E[is_known_E], ids_of(entries, vocabulary)[is_known_E]
+            row_E, id_E = row_E[is_known_E], known.ids(entries)[is_known_E]
             kept_E = (place_in_row(row_E) < spec["length"]) & (id_E > 0)
             row_E, id_E = row_E[kept_E], id_E[kept_E]
             slots_RL = np.zeros((table.num_rows, spec["length"]), np.int32)
@@ -145,28 +173,72 @@ class Scorer:
             slots.append(slots_RL)
         return np.concatenate(slots, axis=1)
 
-    def vocabulary(self, spec: dict[str, Any]) -> pa.Array:
-        """Return the values that have an id, in the order of their ids."""
-        return plain(pq.read_table(self.encoding / f"{spec['vocabulary']}.parquet")["value"])
-
 
 def place_in_row(row_E: Array) -> Array:
     """Return the place of each entry among those of its row; rows ascend."""
     return np.asarray(np.arange(len(row_E)) - np.searchsorted(row_E, row_E))
 
 
-def ids_of(column: pa.Array, vocabulary: pa.Array) -> Array:
-    """Return the id of each value (R,): its place in the vocabulary, from 1; 0 without one."""
-    places = pc.index_in(column.cast(vocabulary.type), value_set=vocabulary)
-    return np.asarray(pc.fill_null(pc.add(places, 1), 0).to_numpy(zero_copy_only=False))
+def entries_of(
+    column: pa.Array, separator: str | None, kind: pa.DataType
+) -> tuple[Array, pa.Array]:
+    """Return the row of each entry of all lists (E,), and the entries; `kind` is that of ids."""
+    if pa.types.is_null(column.type):
+        return np.zeros(0, np.int64), pa.nulls(0)
+    if separator is None:
+        return pc.list_parent_indices(column).to_numpy(), plain(pc.list_flatten(column))
+    texts = pc.split_pattern(column, separator)
+    entries = pc.utf8_trim_whitespace(pc.list_flatten(texts))
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        entries = parsed(entries, kind)
+    else:
+        entries = pc.if_else(pc.equal(entries, ""), None, entries)
+    return pc.list_parent_indices(texts).to_numpy(), entries
+
+
+def parsed(texts: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Return texts as numbers of a type; null for a text that is none."""
+    coded = texts.dictionary_encode()
+    numbers = [number_in(text, kind) for text in coded.dictionary.to_pylist()]
+    return pa.array(numbers, kind).take(coded.indices)
+
+
+def number_in(text: str, kind: pa.DataType) -> int | float | None:
+    """Return the number that a text is, if the type has it."""
+    if pa.types.is_floating(kind):
+        try:
+            return float(text) if text.isascii() and "_" not in text else None
+        except ValueError:
+            return None
+    if not re.fullmatch("[+-]?0{0,99}[0-9]{1,20}", text):
+        return None
+    low, high = (0, 2**64) if kind == pa.uint64() else (-(2**63), 2**63)
+    return int(text) if low <= int(text) < high else None
+
+
+def fitted(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Return values as a type; null for an integer that the type does not have."""
+    if pa.types.is_integer(column.type) and pa.types.is_integer(kind) and column.type != kind:
+        # One of both types is uint64: they share the numbers that are not negative as int64.
+        is_shared = pc.greater_equal(pc.cast(column, pa.int64(), safe=False), 0)
+        return pc.if_else(is_shared, pc.cast(column, kind, safe=False), pa.scalar(None, kind))
+    return column.cast(kind)
+
+
+def as_number(column: pa.Array) -> pa.Array:
+    """Return a column as float64, rounded; numbers may be text, where blank is missing."""
+    if pa.types.is_string(column.type):
+        texts = pc.utf8_trim_whitespace(column)
+        column = pc.if_else(pc.equal(texts, ""), None, texts)
+    return pc.cast(column, pa.float64(), safe=False)
 
 
 def plain(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Return a column as one array; texts and integers of any size have one type."""
+    """Return a column as one array: texts have one type, and so have integers but uint64."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
-    if pa.types.is_integer(array.type):
+    if pa.types.is_integer(array.type) and array.type != pa.uint64():
         return array.cast(pa.int64())
     is_text = pa.types.is_large_string(array.type) or pa.types.is_string_view(array.type)
     return array.cast(pa.string()) if is_text else array
