@@ -83,7 +83,7 @@ class RowReader:
             if problem:
                 misread[reader.name] = problem
         column = self.inputs.scenario.column
-        number_CR = _numbers(values, self.inputs.numeric)
+        number_CR = _numbers(values, self.inputs.numeric, columns.num_rows)
         texts = texts_of(values[column], self.types[column])
         problems = [*columns.problems, *misread.values()]
         has_scenarios = column in columns.values and column not in misread
@@ -141,14 +141,14 @@ def series_of(name: str, values: Sequence[Value], dtype: pl.DataType) -> pl.Seri
     return pl.Series(name, values, dtype=dtype, strict=False)
 
 
-def _numbers(values: Mapping[str, Sequence[Value]], names: Sequence[str]) -> Floats:
+def _numbers(values: Mapping[str, Sequence[Value]], names: Sequence[str], num_rows: int) -> Floats:
     """Numbers (C, R), NaN where missing."""
     columns = [values[name] for name in names]
     try:
         number_CR = np.array(columns, dtype=np.float64)
     except OverflowError:
         number_CR = np.array([list(map(_as_float, column)) for column in columns])
-    return number_CR.reshape(len(names), -1)
+    return number_CR.reshape(len(names), num_rows)
 
 
 def _as_float(value: Value) -> float:

@@ -5,14 +5,21 @@ from pathlib import Path
 import pytest
 
 from hinet_search.serving.requests.served_model import ServedModel, open_served
-from tests.serving.requests.exported import COUNTED, EVERYTHING, PLAIN, write_export
+from tests.serving.requests.exported import (
+    COUNTED,
+    EVERYTHING,
+    IDS_ONLY,
+    PLAIN,
+    write_export,
+)
 
-FEATURES = {"plain": PLAIN, "everything": EVERYTHING, "counted": COUNTED}
+FEATURES = {"plain": PLAIN, "everything": EVERYTHING, "counted": COUNTED, "ids": IDS_ONLY}
 
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ServedModel]:
-    """A model of plain inputs, one of every input by look-up, and one with statistics."""
+    """A model of plain inputs, one of every input by look-up, one with statistics, and one without
+    numbers."""
     folder: Path = tmp_path_factory.mktemp("exports")
     return {
         name: open_served(write_export(folder / name, features))

@@ -27,6 +27,7 @@ from hinet_search.training.trial_config import whole_config
 SCENARIOS = {"1": "Home", "2": "Push", "3": "Cart"}
 TASKS = ("click", "buy")
 PLAIN = {"categorical": ["user", "item"], "numeric": ["price", "age"]}
+IDS_ONLY = {"categorical": ["user", "item"]}
 EVERYTHING = {
     "categorical": ["user", "item", "shelf", "is_new", "weight", "born", "seen"],
     "numeric": ["price", "age", "income", "hour", "rank"],

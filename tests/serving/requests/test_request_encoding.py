@@ -67,7 +67,7 @@ def of_table(model: ServedModel, values: Mapping[str, Sequence[Any]]) -> pl.Data
     return cast_rows(inputs, rows.lazy(), types).collect()
 
 
-@pytest.mark.parametrize("name", ["plain", "everything", "counted"])
+@pytest.mark.parametrize("name", ["plain", "everything", "counted", "ids"])
 def test_a_request_is_encoded_as_a_table(name: str, models: dict[str, ServedModel]) -> None:
     model = models[name]
 
@@ -106,6 +106,7 @@ def test_only_statistics_need_the_joins_of_tables(models: dict[str, ServedModel]
         "plain": LookupEncoder,
         "everything": LookupEncoder,
         "counted": FrameEncoder,
+        "ids": LookupEncoder,
     }
 
 
