@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from polars.exceptions import PanicException
+
 from hinet_search.common.errors import HinetSearchError
+from hinet_search.common.files import whole_files
 from hinet_search.server.metrics import REFUSED, SWAPPED, Metrics
 from hinet_search.serving.requests.served_model import ServedModel, open_served
 
@@ -40,9 +43,14 @@ class CurrentModel:
         self._metrics = metrics
         self._log = log
 
-    def load(self) -> None:
-        """Open the first model; errors are those of `open_served`."""
+    def load(self) -> Signature:
+        """Open the first model; return the signature of its folder before that was read.
+
+        Errors: those of `open_served`.
+        """
+        before = signature(self.folder)
         self._open()
+        return before
 
     def reload(self) -> None:
         """Replace the model by that of the folder now; the old one stays if that is refused.
@@ -52,7 +60,7 @@ class CurrentModel:
         """
         try:
             self._open()
-        except Exception as error:  # noqa: BLE001  see above
+        except (Exception, PanicException) as error:  # noqa: BLE001  see above
             problems: tuple[str, ...] = (f"{type(error).__name__}: {error}",)
             if isinstance(error, HinetSearchError):
                 problems = error.problems
@@ -71,18 +79,21 @@ class CurrentModel:
         self._log(f"loaded {served.name}, version {served.version}, in {seconds:.1f} s")
 
 
-async def keep_current(current: CurrentModel, asked: asyncio.Event, *, watch: bool) -> None:
+async def keep_current(
+    current: CurrentModel, asked: asyncio.Event, loaded: Signature, *, watch: bool
+) -> None:
     """Reload whenever `asked` is set and, with `watch`, when the files of the folder have changed.
 
-    A folder that is still being written is left alone until a whole second has passed without a
-    change. Runs until it is cancelled.
+    `loaded` is the signature of what the first model was read from. A folder that is still being
+    written is left alone until a whole second has passed without a change. Runs until it is
+    cancelled.
     """
-    loaded = seen = signature(current.folder)
+    seen = loaded
     while True:
         with suppress(TimeoutError):
             async with asyncio.timeout(WATCH_SECONDS if watch else None):
                 await asked.wait()
-        now = signature(current.folder)
+        now = await asyncio.to_thread(signature, current.folder)
         is_settled = now == seen and now != loaded
         if asked.is_set() or is_settled:
             asked.clear()
@@ -98,7 +109,7 @@ def signature(folder: Path) -> Signature:
     except (OSError, RuntimeError):  # a link that leads to itself
         return ()
     stats: list[Signature] = []
-    for path in sorted(place.rglob("*")):
+    for path in sorted(whole_files(place)):
         with suppress(OSError):  # removed a moment ago
             stat = path.stat()
             stats.append((path, stat.st_ino, stat.st_size, stat.st_mtime_ns))

@@ -105,11 +105,11 @@ async def _keep_loaded(current: CurrentModel, options: ServerOptions, log: Log) 
     """Load the model, then replace it whenever that is asked for or the folder has changed."""
     hangup = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
-    await asyncio.to_thread(current.load)
+    loaded = await asyncio.to_thread(current.load)
     listening = options.listening
     readers = "anyone with the token" if listening.token else "this machine only"
     log(f"serving on http://{in_url(listening.host)}:{listening.port}, {readers}")
-    await keep_current(current, hangup, watch=options.watch)
+    await keep_current(current, hangup, loaded, watch=options.watch)
 
 
 def bound(listening: Listening) -> socket.socket:

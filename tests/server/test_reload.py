@@ -1,16 +1,20 @@
 """A newer folder replaces the model as a whole, or is refused; no request is lost."""
 
 import asyncio
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from polars.exceptions import PanicException
 
 from hinet_search.server import current_model
 from hinet_search.server.current_model import keep_current, signature
+from hinet_search.serving.requests.served_model import ServedModel, open_served
 from tests.server.conftest import ADDRESS, GOOD, Asked, Make
 from tests.server.running import run
 from tests.server.test_score import Waiting
@@ -80,6 +84,19 @@ def test_a_model_for_which_there_is_no_memory_is_refused(
     assert linked.log[-1] == "reload refused, the model stays: MemoryError: for two models"
 
 
+def test_a_model_on_which_polars_panics_is_refused(
+    linked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def panic(_folder: Path) -> None:
+        raise PanicException("a bug")
+
+    before = version(linked)
+    monkeypatch.setattr(current_model, "open_served", panic)
+    linked.service.current.reload()
+    assert version(linked) == before
+    assert linked.log[-1] == "reload refused, the model stays: PanicException: a bug"
+
+
 def test_a_link_that_leads_to_itself_is_refused(linked: Asked, tmp_path: Path) -> None:
     before = version(linked)
     lead_to(linked.service.current.folder, Path("current"))
@@ -128,7 +145,8 @@ def reloads_of(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """How many reloads there are while a watched folder is seen with these contents, one after another."""
 
     def count(*seen: str) -> int:
-        contents = iter(seen)
+        loaded, *later = seen
+        contents = iter(later)
 
         def signature(_folder: Path) -> tuple[str]:
             for content in contents:
@@ -139,7 +157,7 @@ def reloads_of(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
         monkeypatch.setattr(current_model, "signature", signature)
         counted = Counted()
         with pytest.raises(Ended):
-            run(keep_current(counted, asyncio.Event(), watch=True))  # type: ignore[arg-type]  # it reloads
+            run(keep_current(counted, asyncio.Event(), (loaded,), watch=True))  # type: ignore[arg-type]  # it reloads
         return counted.reloads
 
     return count
@@ -169,12 +187,58 @@ def test_what_is_watched_changes_with_the_link_and_with_a_file(
     assert signature(link) != second
 
 
+def test_a_subfolder_may_be_removed_while_the_files_are_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scandir = os.scandir
+    (tmp_path / "config.yaml").touch()
+    (tmp_path / "encoding").mkdir()
+
+    def removed_first(folder: Path | str) -> Any:
+        if Path(folder).name == "encoding":
+            Path(folder).rmdir()
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", removed_first)
+    _, (listed, *_) = signature(tmp_path)  # type: ignore[misc]  # of one file
+    assert listed == tmp_path / "config.yaml"
+    assert not (tmp_path / "encoding").exists()
+
+
+def test_a_link_that_leads_elsewhere_during_the_first_load_is_noticed(
+    make: Make, folder: Path, other: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = tmp_path / "current"
+    link.symlink_to(folder)
+    server = make(link, load=False)
+
+    def open_slowly(place: Path) -> ServedModel:
+        served = open_served(place)
+        lead_to(link, other)
+        return served
+
+    monkeypatch.setattr(current_model, "open_served", open_slowly)
+    loaded = server.service.current.load()
+    assert loaded != signature(link)
+    first = version(server)
+    monkeypatch.setattr(current_model, "open_served", open_served)
+    monkeypatch.setattr(current_model, "WATCH_SECONDS", 0.01)
+
+    async def watched() -> None:
+        current = server.service.current
+        keeping = asyncio.create_task(keep_current(current, asyncio.Event(), loaded, watch=True))
+        await asyncio.to_thread(wait_until, lambda: version(server) != first)
+        keeping.cancel()
+
+    run(watched())
+
+
 def test_without_watching_a_folder_is_loaded_again_when_that_is_asked_for() -> None:
     counted = Counted()
 
     async def asked_once() -> None:
         asked = asyncio.Event()
-        keeping = asyncio.create_task(keep_current(counted, asked, watch=False))  # type: ignore[arg-type]  # it reloads
+        keeping = asyncio.create_task(keep_current(counted, asked, (), watch=False))  # type: ignore[arg-type]  # it reloads
         asked.set()
         await asyncio.to_thread(wait_until, lambda: counted.reloads == 1)
         keeping.cancel()
