@@ -8,12 +8,13 @@ Shape legend: R rows of a block, N numeric inputs, K knots of an input, T tasks.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import hypot, sqrt
+from math import sqrt
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy.stats import fisher_exact
 
 from hinet_search.data.cell_counts import auc
 from hinet_search.data.checks import label_problems
@@ -36,26 +37,29 @@ MAX_DISTANCE = 0.1  # between the distributions of an input
 MAX_CHANGE = 0.05  # of a share: of a scenario, or of values without an id
 MAX_RATIO = 1.1  # of predicted to actual positives, or of actual to predicted
 ERRORS = 3.0  # standard errors that a difference must exceed
+CHANCE = 0.0027  # of a change of a share without a cause; as rare as three standard errors
 
 
 @dataclass(frozen=True)
 class ChangedShare:
-    """The share of some rows, before and among the new ones; `error` is that of their difference.
+    """The share of some rows, before and among the new ones.
 
-    Of rows that a model knows less of, fewer are fine: `may_fall`.
+    `chance` is the probability that rows of one source differ as much (Fisher's exact test). Of
+    rows that a model knows less of, fewer are fine: `may_fall`.
     """
 
     name: str
     before: float
     now: float
-    error: float
+    chance: float
     may_fall: bool = False
 
     @property
     def is_notable(self) -> bool:
         """Whether it has changed by more than chance and more than five points."""
         change = self.now - self.before
-        return (change if self.may_fall else abs(change)) > max(MAX_CHANGE, ERRORS * self.error)
+        is_large = (change if self.may_fall else abs(change)) > MAX_CHANGE
+        return is_large and self.chance < CHANCE
 
 
 @dataclass(frozen=True)
@@ -233,12 +237,12 @@ def _drift(exported: ExportedModel, profile: Profile, blocks: Sequence[_Block]) 
         rows=num_rows,
         training_rows=profile.rows,
         scenarios=tuple(
-            _changed(name, profile.scenarios[name], profile.rows, int(now), num_rows)
+            changed(name, profile.scenarios[name], profile.rows, int(now), num_rows)
             for name, now in zip(names, now_M, strict=True)
         ),
         without_id=tuple(
             replace(
-                _changed(name, profile.without_id[name], profile.valid_rows, now, num_rows),
+                changed(name, profile.without_id[name], profile.valid_rows, now, num_rows),
                 may_fall=True,
             )
             for name, now in num_without_id.items()
@@ -254,18 +258,11 @@ def _drift(exported: ExportedModel, profile: Profile, blocks: Sequence[_Block]) 
     )
 
 
-def _changed(name: str, before: float, num_before: int, count: int, num_rows: int) -> ChangedShare:
-    error = hypot(_error(before * num_before, num_before), _error(count, num_rows))
-    return ChangedShare(name, before, count / num_rows, error)
-
-
-def _error(count: float, num_rows: int) -> float:
-    """The standard error of a share for differences of two (Agresti and Caffo, 2000).
-
-    It has one more row with and one without, so that a few rows without any have an error too.
-    """
-    share = (count + 1) / (num_rows + 2)
-    return sqrt(share * (1 - share) / (num_rows + 2))
+def changed(name: str, before: float, num_before: int, count: int, num_rows: int) -> ChangedShare:
+    """The share of `count` of `num_rows` new rows, against the share `before` of others."""
+    num_with = round(before * num_before)
+    table = [[num_with, num_before - num_with], [count, num_rows - count]]
+    return ChangedShare(name, before, count / num_rows, float(fisher_exact(table).pvalue))
 
 
 def _input_drift(

@@ -1,7 +1,7 @@
 """Monitor: what has changed in new rows is told, with figures that a plain computation gives."""
 
 import json
-from math import sqrt
+from math import comb, sqrt
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from hinet_search.common.errors import DataError
 from hinet_search.data.columns import Columns
 from hinet_search.serving import monitor as monitoring
 from hinet_search.serving.drift_card import drift_lines
-from hinet_search.serving.monitor import CellOfNewRows, ChangedShare, InputDrift
+from hinet_search.serving.monitor import CellOfNewRows, ChangedShare, InputDrift, changed
 from hinet_search.serving.profile import MAX_KNOTS, Distribution, distribution
 from hinet_search.serving.sealed import PROFILE, seal
 from tests.serving.shop import Shop, rows
@@ -156,7 +156,7 @@ def test_a_row_without_a_finite_score_is_refused_with_its_number(
 
 
 def test_one_strange_row_of_a_dozen_is_chance(folder: Path, tmp_path: Path) -> None:
-    """Training and validation have none, so a share of theirs alone would have no error."""
+    """Training and validation have none, so a standard error of their share would be zero."""
     dozen = (
         training_rows()
         .head(12)
@@ -166,9 +166,32 @@ def test_one_strange_row_of_a_dozen_is_chance(folder: Path, tmp_path: Path) -> N
     )
     share = next(each for each in drift(folder, dozen, tmp_path).without_id if each.name == "item")
     assert share.before == 0 < share.now
-    valid, new = 1 / 194, 2 / 14  # with one row more of each kind
-    assert share.error == pytest.approx(sqrt(valid * (1 - valid) / 194 + new * (1 - new) / 14))
+    assert share.chance == pytest.approx(12 / (12 + 192))  # that the one is among the dozen
     assert not share.is_notable
+
+
+def test_few_rows_that_all_differ_are_more_than_chance(folder: Path, tmp_path: Path) -> None:
+    """Their own share would have no standard error, and a corrected one would hide them."""
+    new = training_rows().head(6).with_columns(item=pl.lit("new"))
+    share = next(each for each in drift(folder, new, tmp_path).without_id if each.name == "item")
+    assert share.chance == pytest.approx(1 / comb(6 + 192, 6))
+    assert share.is_notable
+
+
+@given(st.integers(1, 30), st.integers(1, 30), st.data())
+def test_the_chance_of_a_change_is_that_of_all_splits_as_unlikely(
+    num_before: int, num_now: int, data: st.DataObject
+) -> None:
+    before, now = (data.draw(st.integers(0, number)) for number in (num_before, num_now))
+    total = before + now
+
+    def ways(number: int) -> int:
+        return comb(num_now, number) * comb(num_before, total - number)
+
+    every = [ways(number) for number in range(num_now + 1) if number <= total]
+    expected = sum(each for each in every if each <= ways(now)) / sum(every)
+    measured = changed("item", before / num_before, num_before, now, num_now)
+    assert measured.chance == pytest.approx(expected)
 
 
 def test_more_positives_than_predicted_are_notable(folder: Path, tmp_path: Path) -> None:
@@ -213,12 +236,12 @@ def test_a_distribution_that_does_not_ascend_is_refused(
 @pytest.mark.parametrize(
     ("part", "is_notable"),
     [
-        (ChangedShare("user", 0.10, 0.16, error=0.01), True),
-        (ChangedShare("user", 0.10, 0.14, error=0.001), False),  # less than five points
-        (ChangedShare("user", 0.10, 0.16, error=0.03), False),  # by chance
-        (ChangedShare("home", 0.16, 0.10, error=0.01), True),
-        (ChangedShare("user", 0.16, 0.10, error=0.01, may_fall=True), False),
-        (ChangedShare("user", 0.10, 0.16, error=0.01, may_fall=True), True),
+        (ChangedShare("user", 0.10, 0.16, chance=0.001), True),
+        (ChangedShare("user", 0.10, 0.14, chance=1e-9), False),  # less than five points
+        (ChangedShare("user", 0.10, 0.16, chance=0.03), False),  # by chance
+        (ChangedShare("home", 0.16, 0.10, chance=0.001), True),
+        (ChangedShare("user", 0.16, 0.10, chance=0.001, may_fall=True), False),
+        (ChangedShare("user", 0.10, 0.16, chance=0.001, may_fall=True), True),
         (InputDrift("price", 0.12, 0.0, error=0.01), True),
         (InputDrift("price", 0.08, 0.0, error=0.01), False),
         (InputDrift("price", 0.12, 0.0, error=0.2), False),
