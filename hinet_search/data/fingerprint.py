@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hinet_search.common.amounts import byte_size
+from hinet_search.common.errors import DataError
 from hinet_search.common.files import make_file, make_folder
 from hinet_search.study.data_definition import DataDefinition
 
@@ -51,16 +52,22 @@ def _delete_empty(tree: dict[str, Any], path: tuple[str, ...]) -> None:
         del tree[key]
 
 
+class NotFetched(DataError):
+    """Rows of a source are not in the cache, and may not be fetched now."""
+
+
 @dataclass(frozen=True)
 class FileHasher:
     """Hashes files, and names those that change afterwards; `say` reports a file that takes long.
 
     Hashes of large files are stored in `cache` once it exists. It is not created here: the rows may
-    still turn out to be wrong.
+    still turn out to be wrong. A source that would have to fetch rows raises NotFetched unless
+    `may_fetch`.
     """
 
     cache: Path
     say: Callable[[str], None]
+    may_fetch: bool = True
     changed: list[Path] = field(default_factory=list, init=False)
     _hashes: dict[Path, tuple[str, str]] = field(default_factory=dict, init=False, repr=False)
 

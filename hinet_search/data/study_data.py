@@ -3,13 +3,16 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from hinet_search.common.errors import ConfigurationError, DataError
 from hinet_search.data.columns import Dataset
 from hinet_search.data.encoded_folder import is_complete
-from hinet_search.data.fingerprint import FileHasher
+from hinet_search.data.fingerprint import FileHasher, NotFetched
 from hinet_search.data.prepare import prepare, target_folder
 from hinet_search.study.load_study import ResolvedStudy
+
+DataState = Literal["encoded already", "there, not encoded yet", "not fetched yet"]
 
 
 def dataset_of(study: ResolvedStudy, cache: Path, progress: Callable[[str], None]) -> Dataset:
@@ -22,21 +25,24 @@ def dataset_of(study: ResolvedStudy, cache: Path, progress: Callable[[str], None
         return prepare(study.spec.data, study.folder, cache, progress)
 
 
-def is_encoded(study: ResolvedStudy, cache: Path) -> bool:
-    """Whether `cache` has the encoded data of a study for the present content of its source.
+def state_of(study: ResolvedStudy, cache: Path) -> DataState:
+    """What `cache` has of the data of a study; runs no query.
 
     Errors: as in `dataset_of`, for options and missing files.
     """
-    with _placed_errors(study):
-        return is_complete(
-            target_folder(study.spec.data, study.folder, FileHasher(cache, lambda _: None))
-        )
+    contents = FileHasher(cache, lambda _: None, may_fetch=False)
+    try:
+        with _placed_errors(study):
+            target = target_folder(study.spec.data, study.folder, contents)
+    except NotFetched:
+        return "not fetched yet"
+    return "encoded already" if is_complete(target) else "there, not encoded yet"
 
 
 def fingerprint_of(study: ResolvedStudy, cache: Path, progress: Callable[[str], None]) -> str:
     """Fingerprint of the data of a study for the present content of its source; encodes nothing.
 
-    Errors: as in `is_encoded`.
+    Errors: as in `dataset_of`, for options and missing files.
     """
     with _placed_errors(study):
         return target_folder(study.spec.data, study.folder, FileHasher(cache, progress)).name

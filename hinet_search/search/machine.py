@@ -164,13 +164,12 @@ def _database(url: str) -> MachineFact:
 
 def _data(study: ResolvedStudy, cache: Path) -> MachineFact:
     """Check that the data exist; `hinet-search check` reads them."""
-    from hinet_search.data.study_data import is_encoded
+    from hinet_search.data.study_data import state_of
 
     try:
-        encoded = is_encoded(study, cache)
+        state = state_of(study, cache)
     except HinetSearchError as error:
         return _blocking("data", error)
-    state = "encoded already" if encoded else "there, not encoded yet"
     return MachineFact("data", f"{study.spec.data.source.kind}: {state}")
 
 

@@ -56,6 +56,11 @@ class Query:
 _KEPT = TypeAdapter(KeptRows)
 
 
+def read_kept(query: Query, cache: Path) -> KeptRows | None:
+    """Read the manifest of a query's rows; None where there are none."""
+    return _read_manifest(query.kept_in(cache))
+
+
 def keep_rows(query: Query, folder: Path, cache: Path, say: Say) -> KeptRows:
     """Read the manifest of a query's rows; run the query where there are none.
 

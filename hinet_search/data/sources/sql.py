@@ -8,9 +8,15 @@ import polars as pl
 from pydantic import ConfigDict, field_validator, model_validator
 
 from hinet_search.common.frozen_model import Frozen, Text
-from hinet_search.data.fingerprint import FileHasher
+from hinet_search.data.fingerprint import FileHasher, NotFetched
 from hinet_search.data.queries.address import filled_in, refuse_written_password
-from hinet_search.data.queries.kept_rows import Query, keep_rows, scan_kept
+from hinet_search.data.queries.kept_rows import (
+    KeptRows,
+    Query,
+    keep_rows,
+    read_kept,
+    scan_kept,
+)
 
 _TABLE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*){0,2}", re.ASCII)
 
@@ -62,11 +68,21 @@ def identity(options: Options, folder: Path, contents: FileHasher) -> str:
 
     Errors: DataError when the query fails, returns no rows or types that tables do not have;
     EnvironmentFault when the database cannot be reached, its driver is missing, or rows cannot be
-    kept; ConfigurationError for a variable that is not set.
+    kept; ConfigurationError for a variable that is not set; NotFetched.
     """
     query = _query(options)
-    kept = keep_rows(query, folder, contents.cache, contents.say)
+    if contents.may_fetch:
+        kept = keep_rows(query, folder, contents.cache, contents.say)
+    else:
+        kept = _already_kept(query, contents.cache)
     return f"{query.address.shown}\n{query.text}\n{kept.num_rows} {kept.content}"
+
+
+def _already_kept(query: Query, cache: Path) -> KeptRows:
+    kept = read_kept(query, cache)
+    if kept is None:
+        raise NotFetched(f"data.source: the query on {query.address.shown} was not run yet")
+    return kept
 
 
 def _query(options: Options) -> Query:
