@@ -9,7 +9,6 @@ holds beside mapped files. 18 million rows need 3 GB of disk in FOLDER, which ar
 """
 
 import argparse
-import multiprocessing
 import shutil
 import tempfile
 import time
@@ -17,7 +16,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import product
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +24,7 @@ import polars as pl
 from hinet_search.data.prepare import prepare
 from hinet_search.data.sources.table import scan
 from hinet_search.study.data_definition import DataDefinition
+from in_processes import FOLDER, run
 from layout import aligned
 
 MILLION = 1_000_000
@@ -35,10 +34,6 @@ DAYS = tuple(date(2026, 5, 1) + timedelta(days=day) for day in range(12))
 FIELDS = tuple(f"field_{number}" for number in range(7))
 NUMBERS = ("price", "age", "dwell")
 NUM_IDS, NUM_USERS = 20_000, 200_000
-POLL_SECONDS = 0.02
-# On the disk of the checkout: a folder for temporary files may be memory.
-FOLDER = Path(__file__).resolve().parent.parent / ".benchmarks"
-SPAWN = multiprocessing.get_context("spawn")
 
 
 @dataclass(frozen=True)
@@ -120,33 +115,16 @@ def _figure(folder: Path) -> FolderFigure:
 
 def _encoded(folder: Path, path: str) -> tuple[float, tuple[int, float, float]]:
     """Encode in a process: its megabytes, and the rows, seconds and seconds of CPU."""
-    ear, say = SPAWN.Pipe(duplex=False)
-    process = SPAWN.Process(target=_encode, args=(say, folder, path))
-    process.start()
-    highest = 0
-    while not ear.poll() and process.is_alive():
-        highest = max(highest, anonymous_bytes(process.pid))
-        time.sleep(POLL_SECONDS)
-    told: tuple[int, float, float] = ear.recv()
-    process.join()
+    megabytes, (told,) = run((_encode, folder, path))
     shutil.rmtree(folder / "cache")
-    return highest / 2**20, told
+    return megabytes, told
 
 
-def _encode(say: Connection, folder: Path, path: str) -> None:
+def _encode(folder: Path, path: str) -> tuple[int, float, float]:
     began, cpu_began = time.perf_counter(), time.process_time()
     dataset = prepare(definition(path), folder, folder / "cache", lambda _: None)
     seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu_began
-    say.send((sum(dataset.record.rows), seconds, cpu_seconds))
-
-
-def anonymous_bytes(process_id: int | None) -> int:
-    """Bytes that a process holds beside mapped files; 0 when it is gone."""
-    try:
-        lines = Path(f"/proc/{process_id}/smaps_rollup").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return 0
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Anonymous:"))
+    return sum(dataset.record.rows), seconds, cpu_seconds
 
 
 def table(figures: list[FolderFigure]) -> str:

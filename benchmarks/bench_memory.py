@@ -4,14 +4,12 @@ Private memory is what a process holds for itself; the mapped columns belong to 
 the disk's cache.
 """
 
-import multiprocessing
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -22,18 +20,12 @@ from hinet_search.training.jobs.messages import TrainingResult, TrainJob
 from hinet_search.training.jobs.train import train
 from hinet_search.training.train_config import Shuffle
 from hinet_search.training.trial_config import build_config
+from in_processes import FOLDER, run
 from layout import aligned
 from work import write_table
 
-MEGABYTE = 2**20
 SLOTS, TRIALS = 2, 3
 STEPS, BATCH = 200, 2048
-POLL_SECONDS = 0.02
-# On the disk of the checkout: a folder for temporary files may be memory.
-FOLDER = Path(__file__).resolve().parent.parent / ".benchmarks"
-SPAWN = multiprocessing.get_context("spawn")
-
-Started = tuple[multiprocessing.process.BaseProcess, Connection]
 
 
 @dataclass(frozen=True)
@@ -67,12 +59,12 @@ def bench_memory(num_rows: int, *, passes: float) -> MemoryFigure:
         quarter_megabytes, _ = _encoded(folder, num_rows // 4)
         encode_megabytes, encode_seconds = _encoded(folder, num_rows)
         encoded = _dataset_folder(folder, num_rows)
-        slots = [(encoded, STEPS * BATCH / (0.8 * num_rows), "rows", TRIALS)] * SLOTS
-        slots_megabytes, told = _run(*(_process(_train, *slot) for slot in slots))
+        slot = (_train, encoded, STEPS * BATCH / (0.8 * num_rows), "rows", TRIALS)
+        slots_megabytes, told = run(*[slot] * SLOTS)
         rates = {}
         for shuffle in ("rows", "blocks"):
             _warm(encoded) if shuffle == "rows" else _forget(encoded)
-            rates[shuffle] = _run(_process(_train, encoded, passes, shuffle, 1))[1][0][1]
+            rates[shuffle] = run((_train, encoded, passes, shuffle, 1))[1][0][1]
     return MemoryFigure(
         num_rows=num_rows,
         encode_seconds=encode_seconds,
@@ -88,7 +80,7 @@ def bench_memory(num_rows: int, *, passes: float) -> MemoryFigure:
 def _encoded(folder: Path, num_rows: int) -> tuple[float, float]:
     """(megabytes, seconds) of encoding a table that was just written."""
     definition = write_table(folder / f"{num_rows}.parquet", num_rows)
-    megabytes, told = _run(_process(_encode, definition, folder, num_rows))
+    megabytes, told = run((_encode, definition, folder, num_rows))
     return megabytes, told[0]
 
 
@@ -97,10 +89,10 @@ def _dataset_folder(folder: Path, num_rows: int) -> Path:
     return encoded
 
 
-def _encode(say: Connection, definition: DataDefinition, folder: Path, num_rows: int) -> None:
+def _encode(definition: DataDefinition, folder: Path, num_rows: int) -> float:
     began = time.perf_counter()
     prepare(definition, folder, folder / f"cache_{num_rows}", lambda _: None)
-    say.send(time.perf_counter() - began)
+    return time.perf_counter() - began
 
 
 def _note_step(steps: list[float]) -> bool:
@@ -109,8 +101,10 @@ def _note_step(steps: list[float]) -> bool:
     return False
 
 
-def _train(say: Connection, dataset: Path, passes: float, shuffle: Shuffle, trials: int) -> None:
-    """Run jobs in one slot; report the time of each to its first step, and the last rate."""
+def _train(
+    dataset: Path, passes: float, shuffle: Shuffle, trials: int
+) -> tuple[list[float], float]:
+    """Run jobs in one slot; return the time of each to its first step, and the last rate."""
     starts: list[float] = []
     messages: list[object] = []
     for seed in range(trials):
@@ -128,38 +122,7 @@ def _train(say: Connection, dataset: Path, passes: float, shuffle: Shuffle, tria
         )
         starts.append(steps[0] - began)
     (trained,) = [message for message in messages[-1:] if isinstance(message, TrainingResult)]
-    say.send((starts, trained.cost.rows_per_second))
-
-
-def _process(work: Callable[..., None], *arguments: object) -> Started:
-    ear, say = SPAWN.Pipe(duplex=False)
-    return SPAWN.Process(target=work, args=(say, *arguments)), ear
-
-
-def _run(*processes: Started) -> tuple[float, list[Any]]:
-    """Run processes at once; return the highest sum of private megabytes, and their reports."""
-    for process, _ in processes:
-        process.start()
-    highest = 0
-    told: list[Any] = [None] * len(processes)
-    while None in told:
-        highest = max(highest, sum(_private_bytes(process.pid) for process, _ in processes))
-        for place, (_, ear) in enumerate(processes):
-            if told[place] is None and ear.poll():
-                told[place] = ear.recv()
-        time.sleep(POLL_SECONDS)
-    for process, _ in processes:
-        process.join()
-    return highest / MEGABYTE, told
-
-
-def _private_bytes(process_id: int | None) -> int:
-    """Bytes that only this process has; 0 when it is gone."""
-    try:
-        lines = Path(f"/proc/{process_id}/smaps_rollup").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return 0
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Anonymous:"))
+    return starts, trained.cost.rows_per_second
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -7,22 +7,20 @@ it holds beside mapped files. SQLite gives rows of Python values, DuckDB columns
 """
 
 import argparse
-import multiprocessing
 import sqlite3
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 
-from bench_folders import FOLDER, MILLION, POLL_SECONDS, anonymous_bytes
 from hinet_search.data.fingerprint import FileHasher
 from hinet_search.data.sources.sql import Options, identity
+from in_processes import FOLDER, run
 from layout import aligned
 
 MILLIONS = (0.5, 1.5, 4.5)
-SPAWN = multiprocessing.get_context("spawn")
+MILLION = 1_000_000
 COLUMNS = """i AS id, i * 7919 % 50000 AS user_id, i * 104729 % 20000 AS item_id,
 'place ' || (i % 6) AS place, i % 1000 / 7.0 AS price, 'city ' || (i % 1000) AS city,
 i % 5 AS clicks, CASE WHEN i % 3 = 0 THEN i END AS seldom"""
@@ -67,23 +65,15 @@ def write_duckdb(file: Path, num_rows: int) -> None:
 
 
 def _figure(engine: str, folder: Path, num_rows: int) -> QueryFigure:
-    ear, say = SPAWN.Pipe(duplex=False)
-    process = SPAWN.Process(target=_fetch, args=(say, engine, folder))
-    process.start()
-    highest = 0
-    while not ear.poll() and process.is_alive():
-        highest = max(highest, anonymous_bytes(process.pid))
-        time.sleep(POLL_SECONDS)
-    seconds, cpu_seconds = ear.recv()
-    process.join()
-    return QueryFigure(engine, num_rows, seconds, cpu_seconds, highest / 2**20)
+    megabytes, ((seconds, cpu_seconds),) = run((_fetch, engine, folder))
+    return QueryFigure(engine, num_rows, seconds, cpu_seconds, megabytes)
 
 
-def _fetch(say: Connection, engine: str, folder: Path) -> None:
+def _fetch(engine: str, folder: Path) -> tuple[float, float]:
     began, cpu_began = time.perf_counter(), time.process_time()
     options = Options(url=f"{engine}:///shop.db", table="shown")
     identity(options, folder, FileHasher(folder / "cache", lambda _: None))
-    say.send((time.perf_counter() - began, time.process_time() - cpu_began))
+    return time.perf_counter() - began, time.process_time() - cpu_began
 
 
 def table(figures: list[QueryFigure]) -> str:
