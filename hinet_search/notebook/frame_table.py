@@ -1,8 +1,6 @@
 """Frame table: a frame of Polars, pandas or Arrow as a Parquet file, named by its content."""
 
-import hashlib
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +9,11 @@ from polars.exceptions import PolarsError
 
 from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
 from hinet_search.common.files import replacing
+from hinet_search.data.queries.content_hash import ContentHash
 from hinet_search.data.reading import reading, shorten
 
 ROWS_AT_ONCE = 2**18  # that are hashed together
 FORMS = "a Polars, pandas or Arrow frame, or the path of a Parquet or CSV table"
-LENGTH_BYTES = 8  # of the hash that names a table
 
 
 def frame_of(data: Any) -> pl.DataFrame:
@@ -63,48 +61,14 @@ def stored_table(frame: pl.DataFrame, folder: Path) -> Path:
 
 
 def content_hash(frame: pl.DataFrame) -> str:
-    """Return 16 hexadecimal digits of names, types and values, however the frame is in memory.
+    """Return 32 hexadecimal digits of names, types and values, however the frame is in memory.
 
     No version of a library is part of it, so that a study resumes after an update.
     """
-    digest = hashlib.blake2b(digest_size=LENGTH_BYTES)
-    for name, kind in frame.schema.items():
-        digest.update(f"{name}\n{kind}\n".encode())
+    content = ContentHash()
     for rows in frame.iter_slices(ROWS_AT_ONCE):
-        for column in rows:
-            for content in _contents(column):
-                digest.update(content)
-    return digest.hexdigest()
-
-
-def _contents(column: pl.Series) -> Iterator[bytes]:
-    """Yield the bytes of a column: which values are missing, then the others without gaps."""
-    yield _bytes(column.is_null())
-    values = column.drop_nulls()
-    if isinstance(column.dtype, pl.Array):
-        values = values.arr.to_list()
-    kind = values.dtype
-    if kind == pl.List:
-        yield _bytes(values.list.len())
-        yield from _contents(values.filter(values.list.len() > 0).explode())
-    elif kind == pl.Struct:
-        for field in values.struct.fields:
-            yield from _contents(values.struct.field(field))
-    elif kind == pl.Binary:
-        yield from _contents(values.bin.encode("hex"))
-    elif kind.is_decimal():
-        yield from _contents(values.cast(pl.String))
-    elif kind == pl.String:
-        yield _bytes(values.str.len_bytes())
-        yield "".join(values).encode()
-    elif kind != pl.Null:
-        yield _bytes(values)
-
-
-def _bytes(values: pl.Series) -> bytes:
-    """Return numbers, moments or booleans as the bytes of numbers."""
-    numbers = values.cast(pl.UInt8) if values.dtype == pl.Boolean else values.to_physical()
-    return numbers.to_numpy().tobytes()
+        content.add(rows)
+    return content.digest()
 
 
 def _converted(data: Any) -> pl.DataFrame:

@@ -1,6 +1,7 @@
 """Content hash: a hash of rows that does not depend on how they are divided or compressed.
 
-Every column has a hash of its own, of names, types, missing values and values in order.
+Every column has a hash of its own, of names, types, missing values and values in order. A list or
+a struct is hashed as its sizes and the columns inside it, a category as its text.
 Shape legend: R rows.
 """
 
@@ -23,18 +24,30 @@ class ContentHash:
         """Add the rows of a frame after those before."""
         self.num_rows += len(frame)
         for values in frame.get_columns():
-            name = f"{values.name}\n{values.dtype}"
-            of_sizes, of_values = self._columns.setdefault(
-                name, (hashlib.blake2b(), hashlib.blake2b())
-            )
-            if isinstance(values.dtype, pl.Null) or _has_fixed_width(values.dtype):
-                of_sizes.update(values.is_null().to_numpy().tobytes())
-                of_values.update(_bytes_of(values))
-            else:
-                texts = _as_texts(values)
-                sizes_R = texts.str.len_bytes().cast(pl.Int64).fill_null(-1).to_numpy()
-                of_sizes.update(np.ascontiguousarray(sizes_R).tobytes())
-                of_values.update(texts.str.join("").item().encode())
+            self._add(values.name, values)
+
+    def _add(self, name: str, values: pl.Series) -> None:
+        if isinstance(values.dtype, pl.Categorical | pl.Enum):
+            values = values.cast(pl.String)  # codes differ from frame to frame
+        of_sizes, of_values = self._columns.setdefault(
+            f"{name}\n{_type_of(values.dtype)}", (hashlib.blake2b(), hashlib.blake2b())
+        )
+        if isinstance(values.dtype, pl.Array):
+            values = values.arr.to_list()
+        if isinstance(values.dtype, pl.List):
+            of_sizes.update(_sizes(values.list.len()))
+            self._add(f"{name}\n[]", values.filter(values.list.len() > 0).explode())
+        elif isinstance(values.dtype, pl.Struct):
+            of_sizes.update(values.is_null().to_numpy().tobytes())
+            for key in values.struct.fields:
+                self._add(f"{name}\n{key}", values.struct.field(key))
+        elif isinstance(values.dtype, pl.Null) or _has_fixed_width(values.dtype):
+            of_sizes.update(values.is_null().to_numpy().tobytes())
+            of_values.update(_bytes_of(values))
+        else:
+            texts = _as_texts(values)
+            of_sizes.update(_sizes(texts.str.len_bytes()))
+            of_values.update(texts.str.join("").item().encode())
 
     def digest(self) -> str:
         """32 hexadecimal digits."""
@@ -44,8 +57,23 @@ class ContentHash:
         return whole.hexdigest()
 
 
+def _type_of(dtype: pl.DataType) -> str:
+    """The name of a type, without those inside it, which columns of their own have."""
+    if isinstance(dtype, pl.Array):
+        return f"Array({dtype.size})"
+    return str(dtype.base_type()) if dtype.is_nested() else str(dtype)
+
+
 def _has_fixed_width(dtype: pl.DataType) -> bool:
-    return dtype.is_numeric() or dtype.is_temporal() or isinstance(dtype, pl.Boolean)
+    is_number = (
+        dtype.is_numeric() and not dtype.is_decimal() and dtype not in (pl.Int128, pl.UInt128)
+    )
+    return is_number or dtype.is_temporal() or isinstance(dtype, pl.Boolean)
+
+
+def _sizes(lengths_R: pl.Series) -> bytes:
+    """Lengths, -1 where the value is missing."""
+    return np.ascontiguousarray(lengths_R.cast(pl.Int64).fill_null(-1).to_numpy()).tobytes()
 
 
 def _bytes_of(values: pl.Series) -> bytes:
@@ -59,7 +87,4 @@ def _bytes_of(values: pl.Series) -> bytes:
 def _as_texts(values: pl.Series) -> pl.Series:
     if isinstance(values.dtype, pl.Binary):
         return values.bin.encode("hex")
-    if values.dtype.is_nested():
-        name = values.name
-        return pl.DataFrame(values).select(pl.struct(name).struct.json_encode()).to_series()
-    return values
+    return values.cast(pl.String)  # of decimals too
