@@ -98,7 +98,9 @@ def plain(value: Any, where: str) -> Any:
 
     ConfigurationError, beginning with `where`, for a value that YAML does not have.
     """
-    if isinstance(value, np.generic):
+    if isinstance(value, np.datetime64):
+        value = _moment(value)
+    elif isinstance(value, np.generic) and not isinstance(value, np.timedelta64):
         value = value.item()
     if value is None or isinstance(value, bool | int | float | str):
         return value
@@ -108,12 +110,20 @@ def plain(value: Any, where: str) -> Any:
         return fspath(value)
     if isinstance(value, Mapping):
         return {plain(key, where): plain(inner, f"{where}.{key}") for key, inner in value.items()}
+    if isinstance(value, set | frozenset):
+        raise ConfigurationError(f"{where}: must be a list, since a set has no order")
     if isinstance(value, Iterable) and not isinstance(value, bytes):
         return [plain(inner, where) for inner in value]
     raise ConfigurationError(
         f"{where}: must be a number, a text, a date, a list or a mapping of these, "
         f"got {type(value).__qualname__}"
     )
+
+
+def _moment(value: np.datetime64) -> date | None:
+    """Return a date or a time; Python has none that are finer than microseconds."""
+    moment = value.item()
+    return value.astype("datetime64[us]").item() if isinstance(moment, int) else moment
 
 
 def _tasks(given: Any) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Study: a study of a frame, from keywords that are the keys of a study file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from html import escape
 from os import PathLike, fspath
@@ -33,6 +33,7 @@ from hinet_search.notebook.study_text import (
 from hinet_search.study.data_definition import split_in_words
 from hinet_search.study.launch_options import DEFAULT_OUTPUT
 from hinet_search.study.load_study import ResolvedStudy, check_study_name, load_study
+from hinet_search.study.study_spec import StudySpec
 from hinet_search.study.yaml_text import parsed
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 FOLDER = "frames"  # in the output folder: tables and study files
 NO_KEYS = ("self", "name", "data", "output", "unknown")  # arguments that are no keys of a study
+COST_LIMIT: float | None = StudySpec.model_fields["cost_limit"].default  # None is a value of it
 Keys = Mapping[str, Any]
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -129,7 +131,7 @@ class Study:
         parameters: Mapping[str, Keys] | None = None,
         warm_start: Sequence[str] | None = None,
         portfolio: bool | None = None,
-        cost_limit: float | None = 2.0,
+        cost_limit: float | None = COST_LIMIT,
         sizes: Mapping[str, Keys] | None = None,
         variants: Mapping[str, Keys] | None = None,
         reference: str | None = None,
@@ -148,7 +150,7 @@ class Study:
         self.name = name
         self._output = Path(output)
         self._folder = self._output / FOLDER
-        self._table = self._table_of(data)
+        self._table = self._table_of(data, keys)
         rows = table_source.scan(self._table, Path.cwd(), "data")
         with reading("data"):
             self._columns = rows.collect_schema()
@@ -156,11 +158,13 @@ class Study:
         keys.refuse_other_columns(self._columns.names())
         self._study = self._written(rows, keys)
 
-    def _table_of(self, data: Any) -> str:
+    def _table_of(self, data: Any, keys: GivenKeys) -> str:
         """Return the path of the table: the given one, or that of the frame, which is written."""
         if isinstance(data, str | PathLike):
             return fspath(data)
-        return str(stored_table(frame_of(data), self._folder))
+        frame = frame_of(data)
+        keys.refuse_other_columns(frame.columns)
+        return str(stored_table(frame, self._folder))
 
     def _written(self, rows: pl.LazyFrame, keys: GivenKeys) -> ResolvedStudy:
         """Write the study file and return the study, resolved.
@@ -228,7 +232,7 @@ class Study:
         """Return the stored record of the study."""
         return api.load(self.file, trial_cells=trial_cells, output=self._output_option, **options)
 
-    def export(
+    def export(  # noqa: PLR0913  those of `hinet_search.export`
         self,
         to: str | PathLike[str],
         *,
@@ -236,6 +240,8 @@ class Study:
         seeds: "Seeds" = "best",
         calibrated: bool = True,
         at: str | None = None,
+        formats: Sequence[str] = (),
+        say: Callable[[str], None] = api.quiet,
         **options: Unpack[CallOptions],
     ) -> "Export":
         """Write a finalist or the ensemble as a folder, as `hinet_search.export` does."""
@@ -246,6 +252,8 @@ class Study:
             seeds=seeds,
             calibrated=calibrated,
             at=at,
+            formats=formats,
+            say=say,
             output=self._output_option,
             **options,
         )
@@ -260,15 +268,19 @@ class Study:
         with suppress(HinetSearchError):  # what is stored cannot be read: the error says why
             record = self.load(**options)
             stored, _ = parsed(record.study_yaml, lambda _: "the stored study")
-            table = stored["data"]["source"].get("path", "")
-            if table != self._table:
-                return StudyConflict(
-                    f"study '{record.name}' was launched with another frame ({table}): values, "
-                    "names or types of its columns differ from those of this one",
-                    remedy="give this study another name, "
-                    f"or launch the rows of before: Study({self.name!r}, {table!r}, ...)",
-                )
+            match stored:
+                case {"data": {"source": {"path": str(table)}}} if self._is_another(table):
+                    return StudyConflict(
+                        f"study '{record.name}' was launched with another frame ({table}): values, "
+                        "names or types of its columns differ from those of this one",
+                        remedy="give this study another name, "
+                        f"or launch the rows of before: Study({self.name!r}, {table!r}, ...)",
+                    )
         return error
+
+    def _is_another(self, table: str) -> bool:
+        """Return whether a table has another name, that of a frame being its content."""
+        return Path(table).name != Path(self._table).name
 
     def __repr__(self) -> str:
         return f"<Study {self.name}: {'; '.join(self._summary().values())}>"

@@ -1,10 +1,11 @@
 """A study of a frame: as a study file says it, with the same checks, from a notebook."""
 
 import inspect
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -43,6 +44,25 @@ def test_every_key_of_a_study_and_of_its_data_is_a_keyword() -> None:
     keywords = set(inspect.signature(hs.Study).parameters) - {"output", "unknown"}
     keys = {*StudySpec.model_fields, *DataDefinition.model_fields} - {"source"}
     assert keywords == keys
+
+
+def test_every_argument_of_an_export_is_one_of_a_study_of_a_frame() -> None:
+    of_a_study = inspect.signature(hs.Study.export).parameters
+    of_a_file = inspect.signature(hs.export).parameters
+    assert {name: of_a_study[name].default for name in of_a_study if name != "self"} == {
+        name: of_a_file[name].default for name in of_a_file if name != "study"
+    }
+
+
+def test_a_limit_of_costs_that_is_not_given_is_that_of_a_study_file() -> None:
+    default = inspect.signature(hs.Study).parameters["cost_limit"].default
+    assert default == StudySpec.model_fields["cost_limit"].default
+
+
+def test_a_frame_without_a_named_column_is_not_written(folder: Path) -> None:
+    with pytest.raises(hs.DataError):
+        hs.Study("shop", shop(), scenario="chanel", tasks=["is_click"])
+    assert not list(folder.rglob("*.parquet"))
 
 
 def test_every_option_of_a_launch_but_the_folder_is_an_option_of_a_call() -> None:
@@ -93,6 +113,14 @@ def test_given_keys_stand_as_they_are_given() -> None:
     assert spec.data.split.model_dump() == split
     assert (spec.arms["small"].model, spec.sampler.kind) == ("mmoe", "random")
     assert (spec.cost_limit, spec.fixed) == (None, {"train.patience": 2})
+
+
+@pytest.mark.parametrize("unit", ["D", "us", "ns"])
+def test_a_time_of_numpy_is_a_time_of_yaml(unit: Any) -> None:
+    day = np.datetime64("2026-02-10", unit)
+    split = {"by": "time", "valid_from": day, "test_from": np.datetime64("2026-02-12")}
+    given = resolved(hs.Study("shop", shop(), **ROLES, split=split, time="shown_at")).data.split
+    assert str(given.model_dump()["valid_from"]).startswith("2026-02-10")
 
 
 def test_a_rule_of_a_task_counts_its_rows_in_the_guess() -> None:
@@ -186,6 +214,16 @@ def test_a_study_is_shown_with_its_guesses_and_escaped() -> None:
             hs.ConfigurationError,
             "fixed.a: must be a number, a text, a date, a list or a mapping of these, got object",
         ),
+        (
+            {"never_features": {"stars", "price"}},
+            hs.ConfigurationError,
+            "never_features: must be a list, since a set has no order",
+        ),
+        (
+            {"fixed": {"a": np.timedelta64(1, "ns")}},
+            hs.ConfigurationError,
+            "fixed.a: must be a number, a text, a date, a list or a mapping of these, got timedelta",
+        ),
         ({"name": "a/b"}, hs.ConfigurationError, "name: a study's name must be"),
         ({"data": [1, 2]}, hs.ConfigurationError, "data must be a Polars, pandas or Arrow frame"),
         (
@@ -275,6 +313,27 @@ def test_another_frame_is_refused_in_words_of_a_notebook(
     assert error.value.problems[0].startswith("study 'shop' was launched with another frame (")
     before = error.value.remedy.split("Study('shop', '")[1].split("'")[0]
     assert pl.read_parquet(before).equals(shop())
+
+
+def test_a_conflict_with_a_study_whose_data_are_a_file_is_said_as_it_is(
+    launched: tuple[Path, StudyRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(launched[0])
+    record = replace(launched[1], study_yaml="data: rows.yaml\narms: {mmoe: }\n")
+    monkeypatch.setattr("hinet_search.api.load", lambda *_, **__: record)
+    with pytest.raises(hs.StudyConflict, match="study 'shop' exists with another seed"):
+        hs.Study("shop", shop(), **ROLES, arms=["shared_bottom"], **SMALL, seed=5).launch()
+
+
+def test_the_same_frame_in_another_folder_is_not_blamed(
+    launched: tuple[Path, StudyRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(launched[0])
+    before = launched[1].study_yaml.replace(".hinet-search/frames/", "/elsewhere/")
+    record = replace(launched[1], study_yaml=before)
+    monkeypatch.setattr("hinet_search.api.load", lambda *_, **__: record)
+    with pytest.raises(hs.StudyConflict, match="study 'shop' exists with another seed"):
+        hs.Study("shop", shop(), **ROLES, arms=["shared_bottom"], **SMALL, seed=5).launch()
 
 
 def test_another_change_is_refused_as_for_a_study_file(
