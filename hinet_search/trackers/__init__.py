@@ -30,7 +30,7 @@ class TrackedRun:
     """A run as a tracker shows it: a study, an arm, a trial, or one seed of a finalist.
 
     Times are ISO 8601 in UTC, empty if they are not known; then `seconds` is how long it took.
-    `totals` are metrics without a step.
+    `totals` are metrics without a step, as they were at `finished`, or at `updated` while it runs.
     """
 
     path: RunPath
@@ -43,6 +43,7 @@ class TrackedRun:
     points: tuple[Point, ...] = ()
     totals: Mapping[str, float] = field(default_factory=dict)
     description: str = ""  # Markdown
+    updated: str = field(default="", repr=False)  # no value of the run, so not of its digest
 
     @property
     def digest(self) -> str:

@@ -216,8 +216,10 @@ def _series(points: Sequence[Point], start: int) -> list["Metric"]:
 
 
 def _totals(run: TrackedRun, start: int) -> list["Metric"]:
-    # The time is that of the run's end, so that writing a metric again adds no second value.
-    end = _milliseconds(run.finished) or start + int(1000 * run.seconds)
+    # MLflow shows the value of the latest time, and of one time the greatest. The end of a run is
+    # always the same time, so that writing a metric again adds no second value.
+    moment = run.finished or (run.updated if run.state == "running" else "")
+    end = _milliseconds(moment) or start + int(1000 * run.seconds)
     return [_metric(name, value, end, 0) for name, value in run.totals.items()]
 
 

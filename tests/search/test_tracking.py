@@ -116,6 +116,15 @@ def test_a_trial_has_its_parameters_metrics_by_step_value_and_cost() -> None:
     assert "cost/milliseconds_per_100_rows" not in run.totals, "it is measured for finalists only"
 
 
+def test_what_runs_says_when_its_totals_were_read_and_is_the_same_run_without_news() -> None:
+    running = replace(small(), state="running", updated="2026-11-14T11:30:00+00:00")
+    later = replace(running, updated="2026-11-14T11:40:00+00:00")
+    for kind in ("study", "arm", "trial"):
+        before, after = run_of(running, kind), run_of(later, kind)
+        assert (before.updated, after.updated) == (running.updated, later.updated)
+        assert before.digest == after.digest
+
+
 def test_a_failed_trial_has_its_cause() -> None:
     run = run_of(failed_only(), "trial")
     assert (run.state, run.tags["cause"].split("\n")[0]) == (

@@ -109,6 +109,31 @@ def test_a_run_that_is_written_again_by_another_launch_has_each_value_once(
     assert history(options, runs["hinet/3"], "cost/seconds") == [(0, 41.0)]
 
 
+def lowest(value: float, at: str, **changes: object) -> TrackedRun:
+    """The arm as it was at that minute, with its best value of logloss."""
+    moment = f"2026-11-14T11:{at}:00+00:00"
+    best = {"best logloss": value}
+    return replace(ARM, totals=best, updated=moment, **changes)  # type: ignore[arg-type]
+
+
+def test_a_total_that_falls_while_the_arm_runs_is_shown_as_it_is_now(
+    options: mlflow.Options, tracker: Tracker
+) -> None:
+    runs = written(options, tracker, SHOP, lowest(0.6, "30"), lowest(0.5, "40"))
+    assert runs["hinet"].data.metrics == {"best logloss": 0.5}
+
+
+def test_totals_after_a_resume_are_later_than_those_of_the_launch_that_was_stopped(
+    options: mlflow.Options, tracker: Tracker
+) -> None:
+    finished = "2026-11-14T11:50:00+00:00"
+    stopped = lowest(0.6, "50", state="interrupted", finished=finished)
+    written(options, tracker, SHOP, lowest(0.6, "30"), stopped)
+    later = mlflow.connect(options, STUDY)
+    resumed = written(options, later, SHOP, lowest(0.5, "55"))["hinet"]
+    assert resumed.data.metrics == {"best logloss": 0.5}
+
+
 def test_a_later_launch_finds_the_digests_of_its_study_alone(
     options: mlflow.Options, tracker: Tracker
 ) -> None:

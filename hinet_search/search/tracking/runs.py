@@ -62,6 +62,7 @@ def _study(record: StudyRecord) -> TrackedRun:
             **{f"version.{name}": version for name, version in record.versions.items()},
         },
         totals={"trials": float(sum(arm.trials_done for arm in record.arms))},
+        updated=record.updated,
         description="\n\n".join(filter(None, (record.verdict, record.description))),
     )
 
@@ -81,6 +82,7 @@ def _arm(record: StudyRecord, arm: ArmRecord) -> TrackedRun:
             "trials": float(arm.trials_done),
             **({} if best is None else {f"best {record.objective}": best}),
         },
+        updated=record.updated,
     )
 
 
@@ -104,6 +106,7 @@ def _trial(record: StudyRecord, arm: ArmRecord, trial: TrialRecord) -> TrackedRu
         },
         points=_points(record, trial.evaluations),
         totals={**value, **_costs(trial.cost)},
+        updated=record.updated,
     )
 
 
