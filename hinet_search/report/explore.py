@@ -8,11 +8,13 @@ bundle (MIT, plotly/LICENSE), which needs no `eval`.
 import base64
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.resources import files
 
 from markupsafe import Markup
 
 from hinet_search.common import plugins
+from hinet_search.common.errors import shortened
 from hinet_search.report.card import Card, NotApplicable
 from hinet_search.report.drawing.html import join, note, prose, tag
 from hinet_search.report.drawing.plots import STYLE_NAMES, Figure
@@ -26,8 +28,17 @@ BUNDLE = "plotly/cartesian-4.1.1.min.js.gz"
 SCRIPT = "templates/explore.js"
 SHOWN = ("optimization_history", "param_importances", "slice", "size_trade_off", "timeline")
 
+
+@dataclass(frozen=True)
+class DrawnFigure:
+    """A figure as the page holds it: what it shows, and its data and layout as JSON."""
+
+    caption: str
+    document: str
+
+
 # By the names of the figures: a figure, or the reason why there is none.
-Explored = Mapping[str, Figure | NotApplicable]
+Explored = Mapping[str, DrawnFigure | str]
 
 
 def explored(record: StudyRecord) -> Explored:
@@ -38,11 +49,22 @@ def explored(record: StudyRecord) -> Explored:
     return {name: _figure(record, name) for name in SHOWN}
 
 
-def _figure(record: StudyRecord, name: str) -> Figure | NotApplicable:
+def _figure(record: StudyRecord, name: str) -> DrawnFigure | str:
+    """Return a figure as JSON; an error of one figure must not lose the report."""
     try:
-        return plugins.load(FIGURES, name).figure(record)
+        return _drawn(plugins.load(FIGURES, name).figure(record))
     except NotApplicable as reason:
-        return reason
+        return str(reason)
+    except Exception as error:  # noqa: BLE001  plotly and figures raise anything
+        first_line = next(iter(str(error).splitlines()), "")
+        return f"not drawn: {type(error).__name__}: {shortened(first_line)}"
+
+
+def _drawn(figure: Figure) -> DrawnFigure:
+    content = figure.to_plotly_json()
+    shown = {"data": content["data"], "layout": content["layout"]}
+    document = json.dumps(shown, allow_nan=False, separators=(",", ":"))
+    return DrawnFigure(figure.layout.meta["caption"], document)
 
 
 def card(record: StudyRecord, figures: Explored) -> Card:
@@ -68,15 +90,12 @@ def card(record: StudyRecord, figures: Explored) -> Card:
 def scripts(figures: Explored) -> Mapping[str, str]:
     """Return scripts and figures as the page holds them, by the id of their script element."""
     package = files("hinet_search.report")
-    drawn = {
-        name: {"data": content["data"], "layout": content["layout"]}
+    drawn = ",".join(
+        f"{json.dumps(name)}:{figure.document}"
         for name, figure in figures.items()
-        if not isinstance(figure, NotApplicable)
-        for content in [figure.to_plotly_json()]
-    }
-    text = json.dumps(
-        {"colours": STYLE_NAMES, "figures": drawn}, allow_nan=False, separators=(",", ":")
+        if isinstance(figure, DrawnFigure)
     )
+    text = f'{{"colours":{json.dumps(STYLE_NAMES)},"figures":{{{drawn}}}}}'
     return {
         "plotly": base64.b64encode(package.joinpath(BUNDLE).read_bytes()).decode(),
         "drawing": packed(package.joinpath(SCRIPT).read_bytes()),
@@ -84,12 +103,11 @@ def scripts(figures: Explored) -> Mapping[str, str]:
     }
 
 
-def _place(name: str, figure: Figure | NotApplicable) -> Markup:
+def _place(name: str, figure: DrawnFigure | str) -> Markup:
     """Return the place of a figure with its title and caption, or the reason why it is empty."""
     class_ = name.replace("_", "-")
     heading = tag("h3", plugins.load(FIGURES, name).TITLE)
-    if isinstance(figure, NotApplicable):
-        return tag("div", heading, note(f"{record_facts.capitalized(str(figure))}."), class_=class_)
-    caption = figure.layout.meta["caption"]
-    box = tag("div", id=f"explore-{name}", role="img", aria_label=caption)
-    return tag("div", heading, box, note(caption), class_=class_)
+    if isinstance(figure, str):
+        return tag("div", heading, note(f"{record_facts.capitalized(figure)}."), class_=class_)
+    box = tag("div", id=f"explore-{name}", role="img", aria_label=figure.caption)
+    return tag("div", heading, box, note(figure.caption), class_=class_)

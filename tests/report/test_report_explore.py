@@ -205,6 +205,25 @@ def test_a_figure_without_data_says_what_it_needs() -> None:
     assert 'id="explore-timeline"' not in html
 
 
+def test_an_error_of_one_figure_is_the_text_of_its_place_and_loses_no_report() -> None:
+    record = timed(small())
+    (arm, *others) = record.arms
+    spoilt = replace(arm.trials[0], value=float("nan"))
+    arms = (replace(arm, trials=(spoilt, *arm.trials[1:])), *others)
+    html = render(replace(record, arms=arms), explore=True)
+    assert "<h3>Search history</h3><p class=note>Not drawn: ValueError: Out of range" in html
+    assert 'id="explore-optimization_history"' not in html
+    assert "id=explore-timeline" in html
+
+
+def test_an_importance_that_is_no_number_is_left_out() -> None:
+    record = small()
+    shares = {"train.learning_rate": 0.4, "train.batch_size": float("nan")}
+    arms = (replace(record.arms[0], importances=shares), *record.arms[1:])
+    html = render(timed(replace(record, arms=arms)), explore=True)
+    assert "id=explore-param_importances" in html
+
+
 @pytest.mark.browser
 def test_what_cannot_be_drawn_is_said_on_the_button(open_page: Open) -> None:
     html = render(small(), explore=True).replace('id="plotly">', 'id="plotly">AAAA')

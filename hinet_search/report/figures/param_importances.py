@@ -1,6 +1,7 @@
 """Importance of settings: the share of the variation between trials that goes with each."""
 
 from collections.abc import Mapping
+from math import isfinite
 
 from hinet_search.report.card import NotApplicable
 from hinet_search.report.drawing import plots
@@ -43,5 +44,6 @@ def figure(record: StudyRecord) -> Figure:
 
 def _most_important(importances: Mapping[str, float]) -> dict[str, float]:
     """Return the most important settings, the first of them last: bars go upwards."""
-    in_order = sorted(importances.items(), key=lambda pair: pair[1])
+    known = [pair for pair in importances.items() if isfinite(pair[1])]
+    in_order = sorted(known, key=lambda pair: pair[1])
     return dict(in_order[-MOST_SETTINGS:])
