@@ -213,7 +213,7 @@ class Study:
 
     def check(self, **options: Unpack[CallOptions]) -> "Plan":
         """Run every check of a launch and return what the study will cost."""
-        return api.check(self.file, output=self._output_option, **options)
+        return api.check(self.file, output=self._output_option, **self._with_places(options))
 
     def launch(
         self, *, watcher: "Watcher | None" = None, **options: Unpack[CallOptions]
@@ -224,7 +224,12 @@ class Study:
         of an earlier launch.
         """
         try:
-            return api.launch(self.file, watcher=watcher, output=self._output_option, **options)
+            return api.launch(
+                self.file,
+                watcher=watcher,
+                output=self._output_option,
+                **self._with_places(options),
+            )
         except StudyConflict as error:
             raise self._explained(error, options) from error
 
@@ -257,6 +262,20 @@ class Study:
             output=self._output_option,
             **options,
         )
+
+    def _with_places(self, options: CallOptions) -> CallOptions:
+        """Add the cluster and the tracker's server to the settings of a launch.
+
+        A launch must name them, since a study file may be of someone else; this one is ours.
+        """
+        spec, settings = self._study.spec, options.get("settings", {})
+        overridden = {*options, *(name.partition(".")[0] for name in settings)}
+        added = {}
+        if "executor" not in overridden and "address" in spec.executor.options:
+            added["executor.address"] = spec.executor.options["address"]
+        if "tracking" not in overridden and spec.tracking and "uri" in spec.tracking.options:
+            added["tracking.uri"] = spec.tracking.options["uri"]
+        return {**options, "settings": {**added, **settings}} if added else options
 
     @property
     def _output_option(self) -> str | None:

@@ -16,7 +16,7 @@ from hinet_search.common.errors import ConfigurationError
 if TYPE_CHECKING:
     from hinet_search.study.load_study import ResolvedStudy
     from hinet_search.study.study_spec import Device
-    from hinet_search.study.yaml_file import Override
+    from hinet_search.study.yaml_file import Override, YamlFile
 
 DEFAULT_OUTPUT = Path(".hinet-search")
 STORAGE, CACHE = "HINET_SEARCH_STORAGE", "HINET_SEARCH_CACHE"
@@ -133,10 +133,10 @@ class LaunchOptions:
 def refuse_places_of_the_file(study: "ResolvedStudy") -> None:
     """Raise ConfigurationError if only the study file names a cluster, or a server of a tracker.
 
-    The file may come from someone else.
+    The file may come from someone else, and so may its variants.
     """
     address = study.spec.executor.options.get("address", "local")
-    if address != "local" and ("executor", "address") not in study.file.sources:
+    if address != "local" and not _is_named_by_launch(study.file, "executor", "address"):
         raise ConfigurationError(
             f"{study.file.place(('executor', 'address'))}: "
             f"address {address} gets the data and runs the code of the study, "
@@ -144,7 +144,7 @@ def refuse_places_of_the_file(study: "ResolvedStudy") -> None:
             remedy=f"add {shlex.join(('--address', address))}",
         )
     uri = study.spec.tracking.options.get("uri", "") if study.spec.tracking else ""
-    if is_elsewhere(uri) and ("tracking", "uri") not in study.file.sources:
+    if is_elsewhere(uri) and not _is_named_by_launch(study.file, "tracking", "uri"):
         raise ConfigurationError(
             f"{study.file.place(('tracking', 'uri'))}: "
             f"{uri} gets the results of the study and the password of your environment, "
@@ -153,9 +153,23 @@ def refuse_places_of_the_file(study: "ResolvedStudy") -> None:
         )
 
 
+def _is_named_by_launch(file: "YamlFile", key: str, option: str) -> bool:
+    """Return whether an option, or the key that holds it, is set by something else than the file.
+
+    What a variant sets is of the file: its source is a place in it.
+    """
+    for location in ((key, option), (key,)):
+        if location in file.sources:
+            return not file.sources[location].startswith(f"{file.path}:")
+    return False
+
+
 def is_elsewhere(uri: str) -> bool:
-    """Return whether a URI is of something else than a file of this machine."""
-    return bool(uri) and uri.partition(":")[0] not in ("file", "sqlite")
+    """Return whether a URI of a tracker is of something else than a file of this machine."""
+    scheme, colon, _ = uri.partition(":")
+    if not colon:  # a path, but for names that MLflow has for its makers' server
+        return uri in ("databricks", "databricks-uc", "uc")
+    return scheme not in ("file", "sqlite")
 
 
 def num_slots(study: "ResolvedStudy") -> int:

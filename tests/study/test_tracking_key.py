@@ -76,15 +76,29 @@ def test_a_package_that_is_missing_is_named_with_its_command(
     )
 
 
-def test_a_server_that_only_the_file_names_is_refused(tmp_path: Path) -> None:
-    study = load(tmp_path, "tracking: {kind: mlflow, uri: http://server:5000}\n")
+def test_a_server_that_a_variant_of_the_file_names_is_refused(tmp_path: Path) -> None:
+    variants = "variants: {a: {tracking: {kind: mlflow, uri: http://server:5000}}}\n"
+    of_kind = "tracking: mlflow\nvariants: {a: {tracking.uri: http://server:5000}}\n"
+    for more in (variants, of_kind):
+        with pytest.raises(ConfigurationError, match="but only the file does"):
+            refuse_places_of_the_file(load(tmp_path, more))
+
+
+@pytest.mark.parametrize("uri", ["http://server:5000", "databricks", "databricks://profile"])
+def test_a_server_that_only_the_file_names_is_refused(tmp_path: Path, uri: str) -> None:
+    study = load(tmp_path, f"tracking: {{kind: mlflow, uri: '{uri}'}}\n")
     with pytest.raises(ConfigurationError, match="the launch must name it, but only the file does"):
         refuse_places_of_the_file(study)
 
 
-@pytest.mark.parametrize("uri", ["sqlite:///runs.db", ""])
+@pytest.mark.parametrize("uri", ["sqlite:///runs.db", "mlruns", "/runs", "file:///runs", ""])
 def test_a_file_of_this_machine_may_be_named_by_the_study_alone(tmp_path: Path, uri: str) -> None:
     refuse_places_of_the_file(load(tmp_path, f"tracking: {{kind: mlflow, uri: '{uri}'}}\n"))
+
+
+def test_a_launch_may_name_the_server_with_the_whole_key(tmp_path: Path) -> None:
+    whole = {"kind": "mlflow", "uri": "http://server:5000"}
+    refuse_places_of_the_file(load(tmp_path, tracking=whole))
 
 
 def test_a_server_that_the_launch_names_is_used(tmp_path: Path) -> None:
