@@ -20,8 +20,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 LONGEST = 100  # characters of a value that a message quotes
-# A password in a URL: ann:SECRET@host, ?password=SECRET.
-_SECRET = re.compile(r"(?<=:)[^\s/@]+(?=@)|(?<=password=)[^\s&\"']+")
+# A password in a URL, which may hold any sign but a space: all up to the last @ is taken for it.
+_SECRET = re.compile(
+    r"(://[^\s/:@]*:)[^\s\"'<>]+(?=@)"  # http://ann:SECRET@host
+    r"|(https?://)[^\s/:@]+(?=@)"  # http://TOKEN@host
+    r"|(?<=:)[^\s/@]+(?=@)"  # ann:SECRET@host
+    r"|(?<=password=)[^\s&\"']+"
+)
 
 
 class HinetSearchError(Exception):
@@ -98,7 +103,7 @@ def shortened(text: str) -> str:
 
 def hide_passwords(text: str) -> str:
     """Replace the passwords of URLs in a text, such as the message of a library, by `***`."""
-    return _SECRET.sub("***", text)
+    return _SECRET.sub(r"\1\2***", text)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -69,11 +69,12 @@ class Options(Frozen):
     @field_validator("uri")
     @classmethod
     def _has_no_password(cls, uri: str) -> str:
-        parts = urlsplit(uri)
-        if parts.password is not None or "password" in parse_qs(parts.query):
+        _, _, place = uri.partition("://")
+        has_user = "@" in place and not place.startswith("/")  # a path may have an @
+        if has_user or "password" in parse_qs(urlsplit(uri).query):
             raise ValueError(
-                "must hold no password, since a study is stored and shown in its report: "
-                "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, "
+                "must hold no user and no password, since a study is stored and shown in its "
+                "report: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, "
                 "or MLFLOW_TRACKING_URI to the whole URI"
             )
         return uri

@@ -3,7 +3,12 @@
 import pytest
 
 from hinet_search.common import errors
-from hinet_search.common.errors import HinetSearchError, Interrupted, did_you_mean
+from hinet_search.common.errors import (
+    HinetSearchError,
+    Interrupted,
+    did_you_mean,
+    hide_passwords,
+)
 
 CODES = {
     errors.HinetSearchError: 1,
@@ -78,3 +83,20 @@ def test_a_dotted_name_is_offered_when_its_last_part_is_like_the_word(
 
 def test_a_word_like_no_known_one_gets_no_offer() -> None:
     assert did_you_mean("zzz", ["passes", "epochs"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("http://ann:s3@cret@server/x", "http://ann:***@server/x"),
+        ("http://ann:s3/cret@server/x", "http://ann:***@server/x"),
+        ("no answer from https://t0ken@server: reset", "no answer from https://***@server: reset"),
+        ("uri: 'http://ann:pass@server', name: x", "uri: 'http://ann:***@server', name: x"),
+        ("ann:pass@server", "ann:***@server"),
+        ("postgresql://db/x?password=pass&y=1", "postgresql://db/x?password=***&y=1"),
+        ("postgresql://ann@db/x, s.yaml:3:1: a", "postgresql://ann@db/x, s.yaml:3:1: a"),
+        ("http://server:5000/x", "http://server:5000/x"),
+    ],
+)
+def test_the_password_of_a_url_is_hidden_whatever_its_signs(text: str, shown: str) -> None:
+    assert hide_passwords(text) == shown
