@@ -96,7 +96,7 @@ def launch(study: str, *, watcher: Watcher | None = None, **options: Any) -> Stu
 
     launch_options = _launch_options(options)
     with watching(watcher) as seen:
-        say = quiet if watcher else lambda text: seen.event(Event("prepare", text))
+        say = quiet if watcher is not None else lambda text: seen.event(Event("prepare", text))
         checked = ready(study, launch_options, say)
         return launch_ready(checked, launch_options, _call(study, options), seen)
 
@@ -140,7 +140,7 @@ def tracked_files(record: StudyRecord, report: Path) -> Mapping[str, str]:
     """Return the files of a study for a tracker: its report, and the card of what it ships."""
     from hinet_search.serving.choice import choose
 
-    files = {"report.html": report.read_text()}
+    files = {"report.html": report.read_text(encoding="utf-8")}
     with suppress(StudyConflict):  # it ships nothing
         files["model_card.md"] = _card(record, choose(record, None, "best"), ())
     return files

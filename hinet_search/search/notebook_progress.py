@@ -31,19 +31,27 @@ class NotebookProgress:
         self._events: deque[Event] = deque(maxlen=MOST_EVENTS)
         self._progress: Progress | None = None
         self._output: CellOutput | None = None
-        self._drawn_at = 0.0
+        self._drawn_at = -REDRAW_SECONDS  # the first event is drawn at once
 
     def event(self, event: Event) -> None:
         """Add an event, unless the table shows it."""
         if event.kind not in IN_THE_TABLE:
             self._events.append(event)
-            self.draw()
+            self._draw_if_due()
 
     def tick(self, progress: Progress) -> None:
         """Draw the progress if that is due."""
         self._progress = progress
+        self._draw_if_due()
+
+    def _draw_if_due(self) -> None:
         if time.monotonic() - self._drawn_at >= REDRAW_SECONDS:
             self.draw()
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there is anything to draw: a launch that was refused at once has nothing."""
+        return self._progress is not None or bool(self._events)
 
     def draw(self) -> None:
         """Draw what is known now."""
@@ -60,13 +68,14 @@ class NotebookProgress:
 def watching(watcher: Watcher | None) -> Iterator[Watcher]:
     """Yield the watcher of a launch: the given one, else progress in a notebook, else none."""
     if watcher is not None or not is_running():
-        yield watcher or NullWatcher()
+        yield NullWatcher() if watcher is None else watcher
         return
     progress = NotebookProgress()
     try:
         yield progress
     finally:
-        progress.draw()
+        if progress.has_news:
+            progress.draw()
 
 
 def progress_html(progress: Progress | None, events: Iterable[Event]) -> str:

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 class Event:
     """One event of a running study.
 
-    `kind` is one word: inputs, best, failed, retry, short (of a budget), budget, finalist,
-    ensemble, refit, size, opened, waiting, database, extended, tracking. `key` names the job or
-    trial (`hinet/12`) and `value` is its objective, where the event has them.
+    `kind` is one word: prepare (before it runs), inputs, best, failed, retry, short (of a budget),
+    budget, finalist, ensemble, refit, size, opened, waiting, database, extended, tracking. `key`
+    names the job or trial (`hinet/12`) and `value` is its objective, where the event has them.
     """
 
     kind: str

@@ -184,6 +184,26 @@ def test_only_runs_that_have_changed_are_written_again() -> None:
     assert tracker.paths()[num_runs:] == [("shop",)]
 
 
+def test_a_round_without_news_looks_at_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds: list[int] = []
+    looked_at: list[StudyRecord] = []
+
+    def read(*, always: bool) -> StudyRecord | None:
+        rounds.append(1)
+        return small() if len(rounds) == 1 else None
+
+    def looking(record: StudyRecord) -> Iterator[TrackedRun]:
+        looked_at.append(record)
+        return runs_of(record)
+
+    monkeypatch.setattr("hinet_search.search.tracking.mirror.runs_of", looking)
+    follower = Mirror(Ends("fake", lambda _: FakeTracker(), read, lambda _: {}), 0.01)
+    follower.start()
+    wait_until(lambda: len(rounds) > 3)
+    follower.finish(10)
+    assert len(looked_at) == 1
+
+
 def test_what_an_earlier_launch_has_written_is_not_written_again() -> None:
     runs = list(runs_of(small()))
     digests = {run.path: run.digest for run in runs}

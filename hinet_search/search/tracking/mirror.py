@@ -131,34 +131,36 @@ class Mirror:
             self._trouble = ""
 
     def _copy(self, *, is_last: bool) -> None:
-        self._record = self._ends.read(always=is_last) or self._record
-        if self._record is None:
+        read = self._ends.read(always=is_last)
+        self._record = read or self._record
+        is_complete = not (self._missing or self._trouble)
+        if self._record is None or (read is None and is_complete):
             return
-        runs = list(runs_of(self._record))
+        runs = [(run, run.digest) for run in runs_of(self._record)]
         self._missing = len(self._unwritten(runs))
         if self._tracker is None:
             self._tracker = self._ends.connect(self._record)
             self._digests = dict(self._tracker.digests())
         unwritten = self._unwritten(runs)
-        for number, run in enumerate(unwritten):
+        for number, (run, digest) in enumerate(unwritten):
             self._missing = len(unwritten) - number
             self._num_answers += 1
             if self._given_up.is_set():
                 return
-            self._write(self._tracker, run)
+            self._write(self._tracker, run, digest)
         self._missing = 0
 
-    def _unwritten(self, runs: Sequence[TrackedRun]) -> list[TrackedRun]:
-        return [run for run in runs if self._digests.get(run.path) != run.digest]
+    def _unwritten(self, runs: Sequence[tuple[TrackedRun, str]]) -> list[tuple[TrackedRun, str]]:
+        return [(run, digest) for run, digest in runs if self._digests.get(run.path) != digest]
 
-    def _write(self, tracker: Tracker, run: TrackedRun) -> None:
+    def _write(self, tracker: Tracker, run: TrackedRun, digest: str) -> None:
         try:
             tracker.write(run)
         except RunRefused as error:
             self._refused[run.path] = _reason(error)
         else:
             self._refused.pop(run.path, None)
-        self._digests[run.path] = run.digest
+        self._digests[run.path] = digest
 
     def _attach(self, record: StudyRecord) -> None:
         if self._tracker is not None and (record.name,) not in self._refused:
