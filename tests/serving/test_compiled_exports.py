@@ -5,7 +5,8 @@ import dataclasses
 import importlib.util
 import json
 import shutil
-from dataclasses import dataclass
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,46 +19,19 @@ from numpy.testing import assert_allclose
 import hinet_search as hs
 from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
 from hinet_search.common.plugins import load
-from hinet_search.data.columns import Columns
+from hinet_search.data.encode import Scale
 from hinet_search.serving.compiled import write
 from hinet_search.serving.compiled.formats import onnx as onnx_format
-from hinet_search.serving.compiled.layout import COMPILED
+from hinet_search.serving.compiled.formats import torch as torch_format
+from hinet_search.serving.compiled.layout import COMPILED, MIXED, layout_of, read_layout
 from hinet_search.serving.compiled.program import program_of
-from hinet_search.serving.compiled.run import FORMATS, encoded, open_compiled
+from hinet_search.serving.compiled.run import FORMATS, Run, encoded, open_compiled
 from hinet_search.serving.compiled.scoring import MixedScoring, PiecewiseLinear, ScenarioScoring
-from hinet_search.serving.inputs import cast_rows
 from hinet_search.serving.model_file import CalibratedCell
-from hinet_search.serving.model_folder import ExportedModel, open_folder
 from hinet_search.serving.predict import probabilities
-from tests.serving.shop import rows, test_part
+from tests.serving.compiled_shop import Written, columns_of, export_shop
+from tests.serving.shop import test_part
 
-STUDY = """\
-data:
-  source: {kind: table, path: shop.parquet}
-  scenario: {column: place, values: {1: Home, 2: Push}}
-  tasks: {click: {column: clicked}, buy: {column: bought}}
-  features:
-    categorical: [user, item, colour, shelf]
-    numeric: [price, age, minute]
-    clip: {price: [70, 130]}
-    transforms: {price: quantile, age: log, minute: {cycle: 60}}
-    lists:
-      genres: {column: genres, separator: "|", length: 2}
-      liked: {column: liked, item: item, length: 3}
-      seen: {column: seen, item: shelf, separator: ",", length: 2}
-    distinct_by_scenario: [user]
-  split: {by: random, seed: 1, valid: 0.2, test: 0.2}
-  minimum_frequency: 2
-  not_finite: impute
-arms: {shared_bottom: }
-trials: 1
-passes: 1
-finalists: {top: 1, seeds: 1}
-fixed: {train.batch_size: 128, model.trunk.widths: [8], train.learning_rate: 0.02}
-slots: 1
-device: cpu
-"""
-CPU = torch.device("cpu")
 CELLS = (
     CalibratedCell(scenario="Home", task="click", kind="platt", slope=0.5, knots=(0,), values=(1,)),
     CalibratedCell(
@@ -71,57 +45,10 @@ CELLS = (
 )
 
 
-def table() -> pl.DataFrame:
-    """The shop with shelves and lists, some of them unknown or missing, and odd numbers."""
-    frame, draw = rows(600), np.random.default_rng(5)
-    genres = ["Action|Drama", None, "", "||War", " Drama | War|Comedy|Action"]
-    liked = [draw.choice(["a", "b", "z"], draw.integers(0, 5)).tolist() for _ in range(600)]
-    seen = ["3,x, 1", " 007,,5,2", None, "2.0,4,1", "99999999999999999999,-1,6"]
-    is_odd = pl.col("minute") % 13 == 0
-    prices = pl.Series([np.nan, np.inf, -np.inf])
-    return frame.with_columns(
-        (pl.col("minute") % 9).alias("shelf"),
-        pl.when(is_odd).then(prices.gather(frame["minute"] % 3)).otherwise("price").alias("price"),
-        pl.when(is_odd).then(1e39).otherwise("age").alias("age"),
-        pl.Series("genres", [genres[number % 5] for number in range(600)]),
-        pl.Series("seen", [seen[number % 5] for number in range(600)]),
-        pl.Series("liked", liked, dtype=pl.List(pl.String)),
-    )
-
-
-@dataclass(frozen=True)
-class Written:
-    """An export with graphs, opened again, with test rows as they are and encoded."""
-
-    export: hs.Export
-    exported: ExportedModel
-    raw: pl.DataFrame
-    columns: Columns
-
-    @property
-    def folder(self) -> Path:
-        return self.export.folder
-
-
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
     """An arm, as graphs of both formats."""
-    folder = tmp_path_factory.mktemp("compiled")
-    table().write_parquet(folder / "shop.parquet")
-    (folder / "shop.yaml").write_text(STUDY)
-    study = str(folder / "shop.yaml")
-    hs.launch(study, output=folder / "out")
-    options = {"formats": ("onnx", "torch"), "output": folder / "out"}
-    export = hs.export(study, folder / "model", arm="shared_bottom", **options)
-    exported = open_folder(export.folder, CPU)
-    raw = table().filter(pl.col("place") <= 2)
-    return Written(export, exported, raw, columns_of(exported, raw))
-
-
-def columns_of(exported: ExportedModel, raw: pl.DataFrame) -> Columns:
-    """Raw rows, as the encoder of a model encodes them."""
-    encoder = exported.encoder
-    return encoder.columns(cast_rows(encoder.inputs, raw.lazy(), encoder.types).collect())
+    return export_shop(tmp_path_factory.mktemp("compiled"))
 
 
 @pytest.fixture
@@ -163,6 +90,8 @@ def test_a_named_scenario_counts_for_all_rows(written: Written) -> None:
     assert_allclose(got_RT, probabilities(written.exported, at_push), rtol=0, atol=1e-5)
     with pytest.raises(ConfigurationError, match="did you mean 'Push'"):
         open_compiled(written.folder).score(written.columns, "Puhs")
+    none = written.columns.head(0)
+    assert open_compiled(written.folder).score(none, "Push").shape == (0, 2)
 
 
 def test_the_reader_scores_a_table_without_this_package(written: Written) -> None:
@@ -208,6 +137,15 @@ def test_the_reader_encodes_odd_values_as_the_model_does(
     np.testing.assert_array_equal(scorer.ids(table, scenario_R), expected.ids_RF)
     np.testing.assert_array_equal(scorer.lists(table), expected.lists_RS)
     assert_allclose(scorer.numbers(table), expected.numeric_RN, rtol=0, atol=1e-5)
+
+
+def test_the_reader_is_a_command_of_any_folder(written: Written, tmp_path: Path) -> None:
+    written.raw.write_parquet(tmp_path / "rows.parquet")
+    command = [sys.executable, str(written.folder / COMPILED / "score.py"), "rows.parquet", "out"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    expected_RT = probabilities(written.exported, written.columns)
+    assert_allclose(pl.read_parquet(tmp_path / "out"), expected_RT, rtol=0, atol=1e-5)
+    assert pl.read_parquet_schema(tmp_path / "out").names() == ["click", "buy"]
 
 
 def test_the_reader_reads_its_files_once(copied: Path, written: Written) -> None:
@@ -326,7 +264,8 @@ def test_graphs_that_score_otherwise_are_not_exported(
     written: Written, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(write, "probabilities", lambda *rows: probabilities(*rows) + 2e-5)
-    check = write._Check(written.exported, written.folder, written.columns)
+    layout = read_layout(written.folder / COMPILED)
+    check = write._Check(written.exported, written.folder, layout, written.columns)
     with pytest.raises(DataError, match=r"the onnx graph '.*' must score .* nothing is exported"):
         check.largest_difference("onnx")
 
@@ -340,6 +279,61 @@ def test_a_model_that_cannot_become_a_graph_is_told_with_the_reason(
     )
     with pytest.raises(ConfigurationError, match=r"arm 'shared_bottom'.* cannot become a graph: "):
         write.write_compiled(written.exported, copied, ["torch"], written.raw)
+
+
+def test_memory_that_runs_out_is_no_fault_of_the_model(
+    written: Written, copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_arguments: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes")
+
+    shutil.rmtree(copied / COMPILED)
+    monkeypatch.setattr(write, "program_of", full)
+    with pytest.raises(MemoryError, match=r"graphs on cpu .*; export on a machine with more"):
+        write.write_compiled(written.exported, copied, ["torch"], written.raw)
+
+
+@pytest.fixture
+def programs(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs are those of the export, so that they are not made again."""
+    folder = written.folder / COMPILED / "torch"
+    loaded = {path.stem: torch.export.load(path) for path in folder.glob("*.pt2")}
+    monkeypatch.setattr(write, "_programs", lambda *_of_model: loaded)
+
+
+@pytest.mark.usefixtures("programs")
+def test_a_mixed_graph_that_scores_otherwise_leaves_no_folder(
+    written: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(folder: Path, name: str) -> Run:
+        run = open_graph(folder, name)
+        return lambda inputs: run(inputs) + (2e-5 if name == MIXED else 0)
+
+    open_graph = torch_format.opened
+    monkeypatch.setattr(torch_format, "opened", opened)
+    out, study = written.folder.parent / "out", str(written.folder.parent / "shop.yaml")
+    with pytest.raises(DataError, match="the torch graph 'mixed' must score"):
+        hs.export(study, tmp_path / "model", arm="shared_bottom", formats=["torch"], output=out)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("programs")
+def test_a_reader_that_differs_is_told_in_the_layout(
+    written: Written, copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(copied / COMPILED)
+    monkeypatch.setattr(torch_format, "reads_alike", lambda *_read: False)
+    write.write_compiled(written.exported, copied, ["torch"], written.raw)
+    layout = open_compiled(copied).layout
+    assert (layout.reads_tables, layout.not_encoded) == (False, ())
+
+
+def test_numbers_made_of_labels_are_not_read_from_tables(written: Written) -> None:
+    encoder = written.exported.encoder
+    scales = (*encoder.inputs.scales, Scale("click rate of user", 0.1, 1.0, flagged=False))
+    inputs = encoder.inputs.model_copy(update={"scales": scales})
+    layout = layout_of(dataclasses.replace(encoder, inputs=inputs), ("onnx",))
+    assert (layout.reads_tables, layout.not_encoded) == (False, ("click rate of user",))
 
 
 def test_an_operation_that_writes_into_its_argument_becomes_a_graph() -> None:
@@ -366,6 +360,8 @@ def test_a_changed_graph_is_refused(copied: Path) -> None:
     path.write_bytes(path.read_bytes() + b" ")
     with pytest.raises(DataError, match=r"onnx/scenario\.0\.onnx must be as exported"):
         open_compiled(copied)
+    shutil.rmtree(path.parent)
+    assert open_compiled(copied, "torch").runs.keys() == {"Home", "Push"}
 
 
 def test_a_folder_without_graphs_or_with_a_damaged_description_is_refused(copied: Path) -> None:

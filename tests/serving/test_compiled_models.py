@@ -1,5 +1,6 @@
-"""Every model scores the same as a graph of a scenario, in torch and in ONNX; models are discovered by their files."""
+"""Every model scores the same as a graph of a scenario, in torch and in ONNX."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -40,14 +41,16 @@ TOLERANCE = 1e-5
 
 
 def columns(num_rows: int) -> Columns:
-    """Rows of one scenario, with ids up to two beyond their vocabularies."""
+    """Rows of all scenarios, in which labels differ, with ids up to two beyond vocabularies."""
     draw = np.random.default_rng(0)
     user, item = draw.integers(0, 9, num_rows), draw.integers(0, 7, num_rows)
+    scenario = draw.integers(0, len(SCHEMA.scenarios), num_rows)
+    chance = 0.05 * user + np.array([0.0, 0.5, 0.2])[scenario]
     return Columns(
         ids_RF=np.stack([user, item], axis=1).astype(np.int32),
         numeric_RN=draw.normal(size=(num_rows, 1)).astype(np.float32),
-        scenario_R=np.full(num_rows, SCENARIO, dtype=np.int16),
-        labels_RT=(draw.random((num_rows, 2)) < 0.1 * user[:, None]).astype(np.uint8),
+        scenario_R=scenario.astype(np.int16),
+        labels_RT=(draw.random((num_rows, 2)) < chance[:, None]).astype(np.uint8),
         user_R=user.astype(np.int32),
         lists_RS=np.zeros((num_rows, 0), dtype=np.int32),
     )
@@ -72,6 +75,7 @@ def member(case: str) -> ExportedMember:
 @pytest.mark.parametrize("case", CASES)
 def test_a_model_scores_the_same_as_a_graph(case: str, tmp_path: Path) -> None:
     built, rows = member(case), columns(40)
+    rows.scenario_R[:] = SCENARIO
     inputs = encoded(rows)
     module = MemberScoring(built, SCENARIO, SCHEMA.num_scenarios)
     program = program_of(module, [torch.from_numpy(array[:3]) for array in inputs.values()])
@@ -85,3 +89,15 @@ def test_a_model_scores_the_same_as_a_graph(case: str, tmp_path: Path) -> None:
         assert_allclose(expit(run(inputs)), expected_RT, rtol=0, atol=TOLERANCE)
         alone = {name: array[:1] for name, array in inputs.items()}
         assert_allclose(expit(run(alone)), expected_RT[:1], rtol=0, atol=TOLERANCE)
+
+
+def test_trees_split_by_scenario_as_each_scenario_goes() -> None:
+    built, rows = member("trees"), columns(40)
+    forest = built.model.model.forest
+    is_inner_N = forest.left_N != np.arange(forest.value_N.size)
+    assert (forest.feature_N[is_inner_N] == len(SCHEMA.categorical)).any()
+    arrays = [torch.from_numpy(array) for array in encoded(rows).values()]
+    for scenario in range(SCHEMA.num_scenarios):
+        own = replace(rows, scenario_R=np.full_like(rows.scenario_R, scenario))
+        logits_RT = MemberScoring(built, scenario, SCHEMA.num_scenarios)(*arrays).numpy()
+        assert_allclose(expit(logits_RT), expit(built.model.scores(own)), rtol=0, atol=TOLERANCE)

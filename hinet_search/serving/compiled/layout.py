@@ -7,6 +7,7 @@ compiled/FORMAT/mixed.*       the graph of rows of any scenarios
 """
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -159,19 +160,25 @@ def _lists(encoder: Encoder) -> tuple[EncodedList, ...]:
     )
 
 
-def hashes(folder: Path) -> dict[str, str]:
-    """The SHA-256 of every file of a folder but compiled.json, by its path."""
+def written_files(folder: Path) -> list[str]:
+    """The paths of all files of a folder but compiled.json."""
+    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(name for name in names if name != LAYOUT)
+
+
+def hashes(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """The SHA-256 of those of these files that are in a folder."""
     found = {}
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.is_file() and name != LAYOUT:
+    for name in names:
+        path = folder / name
+        if path.is_file():
             with path.open("rb") as file:
                 found[name] = hashlib.file_digest(file, "sha256").hexdigest()
     return found
 
 
 def read_layout(folder: Path) -> GraphLayout:
-    """Read compiled.json; DataError unless the folder holds the files that it names."""
+    """Read compiled.json; DataError if it is missing or damaged."""
     path = folder / LAYOUT
     if not path.is_file():
         raise DataError(
@@ -181,14 +188,18 @@ def read_layout(folder: Path) -> GraphLayout:
     with path.open("rb") as file:
         content = file.read(MAX_BYTES)
     try:
-        layout = GraphLayout.model_validate_json(content)
+        return GraphLayout.model_validate_json(content)
     except ValidationError as error:
         raise DataError(f"{path}: must describe graphs, but is damaged", remedy=AGAIN) from error
-    found = hashes(folder)
-    wrong = sorted(name for name, sealed in layout.files.items() if found.get(name) != sealed)
+
+
+def check_files(folder: Path, layout: GraphLayout, kind: str) -> None:
+    """DataError unless the reader and the graphs of a format are as exported."""
+    wanted = {name for name in layout.files if "/" not in name or name.startswith(f"{kind}/")}
+    found = hashes(folder, wanted)
+    wrong = sorted(name for name in wanted if found.get(name) != layout.files[name])
     if wrong:
         raise DataError(
             f"{folder}: {', '.join(wrong)} must be as exported, but has changed or is missing",
             remedy=AGAIN,
         )
-    return layout

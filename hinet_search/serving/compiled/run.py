@@ -20,6 +20,7 @@ from hinet_search.serving.compiled.layout import (
     NUMBERS,
     SCENARIO,
     GraphLayout,
+    check_files,
     read_layout,
 )
 
@@ -44,21 +45,26 @@ class Compiled:
         the graph of that scenario. Errors: ConfigurationError for an unknown scenario.
         """
         if scenario is not None:
-            return self._of(scenario, columns)
-        probability_RT = np.empty((columns.num_rows, len(self.layout.tasks)), dtype=np.float32)
+            graph = self._of(scenario)
+            return in_blocks(graph, encoded(columns)) if columns.num_rows else self._empty(0)
+        probability_RT = self._empty(columns.num_rows)
         for number, name in enumerate(self.layout.scenarios):
             is_of_R = columns.scenario_R == number
             if is_of_R.any():
-                probability_RT[is_of_R] = self._of(name, columns.where(is_of_R))
+                inputs = encoded(columns.where(is_of_R))
+                probability_RT[is_of_R] = in_blocks(self._of(name), inputs)
         return probability_RT
 
-    def _of(self, scenario: str, columns: Columns) -> NDArray[np.float32]:
+    def _empty(self, num_rows: int) -> NDArray[np.float32]:
+        return np.empty((num_rows, len(self.layout.tasks)), dtype=np.float32)
+
+    def _of(self, scenario: str) -> Run:
         if scenario not in self.runs:
             raise ConfigurationError(
                 f"scenario '{scenario}' is not one of the model's, "
                 f"{', '.join(self.runs)}{did_you_mean(scenario, self.runs)}"
             )
-        return in_blocks(self.runs[scenario], encoded(columns))
+        return self.runs[scenario]
 
 
 def open_compiled(folder: Path, kind: str | None = None) -> Compiled:
@@ -74,6 +80,7 @@ def open_compiled(folder: Path, kind: str | None = None) -> Compiled:
         raise ConfigurationError(
             f"{folder}: has graphs of format {', '.join(layout.formats)}, but not of '{chosen}'"
         )
+    check_files(compiled, layout, chosen)
     opened = load(FORMATS, chosen).opened
     named = zip(layout.scenarios, layout.graphs, strict=False)  # the last graph is of mixed rows
     return Compiled(layout, {name: opened(compiled / chosen, graph) for name, graph in named})

@@ -6,6 +6,7 @@ Shape legend: R rows, T tasks.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -27,16 +28,18 @@ from hinet_search.serving.compiled.layout import (
     GraphLayout,
     hashes,
     layout_of,
-    read_layout,
+    written_files,
 )
 from hinet_search.serving.compiled.program import program_of
-from hinet_search.serving.compiled.run import FORMATS, encoded, in_blocks, open_compiled
+from hinet_search.serving.compiled.run import FORMATS, encoded, in_blocks
 from hinet_search.serving.compiled.scoring import MixedScoring, ScenarioScoring
 from hinet_search.serving.inputs import cast_rows
 from hinet_search.serving.model_folder import ExportedModel
 from hinet_search.serving.predict import probabilities
+from hinet_search.training.device import memory_errors_explained
 
 TOLERANCE = 1e-5  # of a probability
+LESS_MEMORY = "export on a machine with more memory, or without --format"
 EXAMPLE_ROWS = 3  # torch takes sizes of 0 and 1 for constants
 
 
@@ -64,8 +67,8 @@ def write_compiled(
 ) -> Compilation:
     """Write the graphs into `folder`, which holds the model, and check them on `raw` rows.
 
-    Errors: ConfigurationError if a model has no graph; DataError if a row does not score as
-    `probabilities` says.
+    Errors: ConfigurationError if a model has no graph; MemoryError; DataError if a row does not
+    score as `probabilities` says.
     """
     compiled = folder / COMPILED
     formats = tuple(dict.fromkeys(formats))
@@ -75,13 +78,14 @@ def write_compiled(
         for kind in formats:
             (compiled / kind).mkdir(parents=True)
             load(FORMATS, kind).write(programs, compiled / kind)
-    _write_layout(layout.model_copy(update={"files": hashes(compiled)}), compiled)
+    files = hashes(compiled, written_files(compiled))
+    layout = layout.model_copy(update={"files": files})
+    _write_layout(layout, compiled)
     encoder = exported.encoder
     columns = encoder.columns(cast_rows(encoder.inputs, raw.lazy(), encoder.types).collect())
-    check = _Check(exported, folder, columns)
+    check = _Check(exported, folder, layout, columns)
     difference = max(check.largest_difference(kind) for kind in formats)
     if layout.reads_tables and not all(check.reads_alike(kind, raw) for kind in formats):
-        layout = read_layout(compiled)
         _write_layout(layout.model_copy(update={"reads_tables": False}), compiled)
     size = sum(path.stat().st_size for path in compiled.rglob("*") if path.is_file())
     return Compilation(formats, len(programs), size, difference)
@@ -103,7 +107,10 @@ def _programs(exported: ExportedModel, layout: GraphLayout) -> dict[str, Exporte
 
 @contextmanager
 def _failures_told(exported: ExportedModel) -> Iterator[None]:
-    """ConfigurationError with torch's reason if a model cannot become a graph."""
+    """ConfigurationError with torch's reason if a model cannot become a graph.
+
+    MemoryError if memory runs out.
+    """
     models = ", ".join(f"{model.title}, model {model.model}" for model in exported.file.models)
     for member in exported.members:
         if not isinstance(member.model.model, nn.Module | Trees):
@@ -113,8 +120,9 @@ def _failures_told(exported: ExportedModel) -> Iterator[None]:
                 remedy="export without --format",
             )
     try:
-        yield
-    except (HinetSearchError, OSError):
+        with memory_errors_explained(exported.device, f"{models}: graphs", LESS_MEMORY):
+            yield
+    except (HinetSearchError, OSError, MemoryError):
         raise
     except Exception as error:  # torch raises many types, and so does a plug-in
         reason = next(iter(str(error).splitlines()), "")
@@ -141,27 +149,32 @@ class _Check:
 
     exported: ExportedModel
     folder: Path
+    layout: GraphLayout
     columns: Columns
+
+    @cached_property
+    def expected(self) -> dict[str, NDArray[np.float32]]:
+        """What each graph must give (R, T): that of a scenario takes all rows to be of it."""
+        expected = {MIXED: probabilities(self.exported, self.columns)}
+        for number, name in enumerate(self.layout.graphs[:-1]):
+            scenario_R = np.full_like(self.columns.scenario_R, number)
+            columns = replace(self.columns, scenario_R=scenario_R)
+            expected[name] = probabilities(self.exported, columns)
+        return expected
 
     def largest_difference(self, kind: str) -> float:
         """The largest difference of a probability; DataError if it is above TOLERANCE.
 
-        The graph of a scenario scores all rows as if they were of it, and one row alone.
+        Every graph scores all rows, and one row alone.
         """
-        compiled = open_compiled(self.folder, kind)
+        folder, opened = self.folder / COMPILED / kind, load(FORMATS, kind).opened
         differences = {}
-        for number, scenario in enumerate(compiled.layout.scenarios):
-            scenario_R = np.full_like(self.columns.scenario_R, number)
-            columns = replace(self.columns, scenario_R=scenario_R)
-            expected_RT = probabilities(self.exported, columns)
-            alone_RT = compiled.score(columns.head(1), scenario)
-            differences[scenario] = max(
-                _largest(compiled.score(columns, scenario), expected_RT),
-                _largest(alone_RT, expected_RT[:1]),
+        for name, expected_RT in self.expected.items():
+            run, inputs = opened(folder, name), encoded(self.columns, mixed=name == MIXED)
+            alone_RT = run({key: array[:1] for key, array in inputs.items()})
+            differences[name] = max(
+                _largest(in_blocks(run, inputs), expected_RT), _largest(alone_RT, expected_RT[:1])
             )
-        mixed = load(FORMATS, kind).opened(self.folder / COMPILED / kind, MIXED)
-        mixed_RT = in_blocks(mixed, encoded(self.columns, mixed=True))
-        differences[MIXED] = _largest(mixed_RT, probabilities(self.exported, self.columns))
         worst = max(differences, key=differences.__getitem__)
         if not differences[worst] <= TOLERANCE:
             raise DataError(
@@ -174,9 +187,9 @@ class _Check:
 
     def reads_alike(self, kind: str, raw: pl.DataFrame) -> bool:
         """Whether the reader of a format, if it has one, scores raw rows alike."""
-        expected_RT = probabilities(self.exported, self.columns)
         compiled, table = self.folder / COMPILED, raw.to_arrow()
-        alike: bool = load(FORMATS, kind).reads_alike(compiled, table, expected_RT, TOLERANCE)
+        read = load(FORMATS, kind).reads_alike
+        alike: bool = read(compiled, table, self.expected[MIXED], TOLERANCE)
         return alike
 
 
