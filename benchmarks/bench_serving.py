@@ -8,12 +8,15 @@ Shape legend: R rows.
 """
 
 import argparse
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+os.environ["POLARS_MAX_THREADS"] = "1"  # Polars reads it when it is imported
 
 import numpy as np
 import polars as pl
