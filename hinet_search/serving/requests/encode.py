@@ -95,15 +95,18 @@ class FrameEncoder:
         inputs, types = self.encoder.inputs, self.encoder.types
         values = dict(rows.values)
         clock = inputs.statistics.clock if inputs.statistics is not None else None
-        if clock is not None and types[clock] in INTEGERS:
-            low, high = UNSIGNED_LIMITS if types[clock] == pl.UInt64 else SIGNED_LIMITS
-            values[clock] = [_within(value, low, high) for value in values[clock]]
+        limits = None if clock is None else _limits(types[clock])
+        if clock is not None and limits is not None:
+            values[clock] = [_within(value, *limits) for value in values[clock]]
         columns = {
             name: pl.Series(name, number_R, nan_to_null=True)
             for name, number_R in zip(inputs.numeric, rows.number_CR, strict=True)
         }
         for name in inputs.compared:
             columns[name] = series_of(name, values[name], types[name])
+        if clock is not None and isinstance(types[clock], pl.Datetime):
+            every_moment = pl.Datetime("us", types[clock].time_zone)  # of Python fits
+            columns[clock] = series_of(clock, values[clock], every_moment)
         return pl.DataFrame(columns)
 
 
@@ -136,7 +139,11 @@ def _columns(
 
 
 def _ids_by_value(vocabulary: Vocabulary) -> Ids:
-    return {value: id_ for id_, value in enumerate(vocabulary.table[VALUE].to_list(), start=1)}
+    """Ids by value. Datetimes are in UTC: others never equal those of an hour that comes twice."""
+    values = vocabulary.table[VALUE]
+    if isinstance(values.dtype, pl.Datetime) and values.dtype.time_zone is not None:
+        values = values.dt.convert_time_zone("UTC")
+    return {value: id_ for id_, value in enumerate(values.to_list(), start=1)}
 
 
 def _has_cast_lists(encoder: Encoder) -> bool:
@@ -153,11 +160,25 @@ def _list_inputs(encoder: Encoder, ids: Sequence[Ids]) -> tuple[ListInput, ...]:
     inputs, lists = encoder.inputs, []
     for each in list_fields(inputs.lists, inputs.categorical):
         definition = inputs.lists[each.name]
-        parse = text_parser(inputs.type_of_entries(definition, encoder.types))
+        dtype = inputs.type_of_entries(definition, encoder.types)
         lists.append(
-            ListInput(definition.column, ids[each.field], each.length, definition.separator, parse)
+            ListInput(
+                definition.column,
+                ids[each.field],
+                each.length,
+                definition.separator,
+                text_parser(dtype),
+                _limits(dtype),
+            )
         )
     return tuple(lists)
+
+
+def _limits(dtype: pl.DataType) -> tuple[int, int] | None:
+    """The least and the largest value of a type of whole numbers."""
+    if dtype not in INTEGERS:
+        return None
+    return UNSIGNED_LIMITS if dtype == pl.UInt64 else SIGNED_LIMITS
 
 
 def _within(value: Value, low: int, high: int) -> Value:

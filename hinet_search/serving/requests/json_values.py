@@ -1,7 +1,8 @@
 """JSON values: read a column of a request as values of its type in training, as from a CSV file.
 
 JSON has no dates, and clients write large ids as text: a text is read as a value of the column's
-type. Nothing else is converted but whole numbers, which are text where training had text.
+type. Nothing else is converted but whole numbers, which are text where training had text. Numbers
+and datetimes get the precision of the column.
 """
 
 import re
@@ -11,6 +12,7 @@ from datetime import date, datetime
 from math import inf
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from hinet_search.common.errors import DataError
@@ -85,7 +87,7 @@ def reader_of(name: str, dtype: pl.DataType) -> ColumnReader:
         has_zone = dtype.time_zone is not None
         offset, example = ("with", "2026-05-01T12:00:00Z") if has_zone else ("without", "...T12:00")
         wanted = f"datetimes as ISO texts {offset} an offset ({example})"
-        return ColumnReader(name, wanted, frozenset({MISSING}), _datetime(has_zone=has_zone))
+        return ColumnReader(name, wanted, frozenset({MISSING}), _datetime(dtype))
     for dtypes, plain, convert in _SCALARS:
         if dtype in dtypes:
             wanted = _WANTED.get(convert, f"{in_words(dtype)} as in training")
@@ -122,6 +124,11 @@ def _number(value: Value) -> float:
     return nearest_float(value) if type(value) is int else float(_text(value, _NUMBER))
 
 
+def _single(value: Value) -> float:
+    with np.errstate(over="ignore"):
+        return float(np.float32(value if type(value) is float else _number(value)))
+
+
 def _number_or_blank(value: Value) -> float | None:
     if isinstance(value, str):
         value = value.strip()
@@ -144,12 +151,15 @@ def _date(value: Value) -> date:
     return date.fromisoformat(_text(value))
 
 
-def _datetime(*, has_zone: bool) -> Convert:
+def _datetime(dtype: pl.Datetime) -> Convert:
+    has_zone = dtype.time_zone is not None
+    step = 1_000 if dtype.time_unit == "ms" else 1  # microseconds
+
     def convert(value: Value) -> datetime:
         moment = datetime.fromisoformat(_text(value))
         if (moment.tzinfo is not None) != has_zone:
             raise ValueError(value)
-        return moment
+        return moment.replace(microsecond=moment.microsecond // step * step)
 
     return convert
 
@@ -181,13 +191,15 @@ _BOOLEANS: Mapping[str, bool] = {"true": True, "false": False}
 _SCALARS: tuple[tuple[tuple[type[pl.DataType], ...], tuple[type, ...], Convert], ...] = (
     (INTEGERS, (int,), _whole),
     (TEXTS, (str,), _digits),
-    ((pl.Float32, pl.Float64), (float,), _number),
+    ((pl.Float32,), (), _single),
+    ((pl.Float64,), (float,), _number),
     ((pl.Boolean,), (bool,), _boolean),
     ((pl.Date,), (), _date),
     ((pl.Null,), (str,), _nothing),
 )
 _WANTED: Mapping[Convert, str] = {
     _number: "numbers as in training",
+    _single: "numbers as in training",
     _boolean: "true or false as in training",
     _date: "dates as ISO texts (2026-05-01)",
 }

@@ -20,6 +20,7 @@ class ListInput:
     """A pooled list: its column, the ids of its entries, and its number of slots.
 
     A column of texts has a `separator`, and `parse` reads an entry, None for one of another type.
+    Entries that are not within `limits` do not fit the type, and have no place in a list.
     """
 
     column: str
@@ -27,24 +28,26 @@ class ListInput:
     length: int
     separator: str | None
     parse: Callable[[str], Value]
+    limits: tuple[int, int] | None
 
     def slots(self, values: Sequence[Value]) -> NDArray[np.int32]:
-        """Return the slots (R, `length`) of every row's list; equal lists are looked up once."""
+        """Return the slots (R, `length`) of every row's list; equal ones are read once."""
         slots_RS = np.zeros((len(values), self.length), dtype=np.int32)
         number_of: dict[Value, int] = {}
         for row, value in enumerate(values):
-            entries = self._entries(value)
-            first = number_of.setdefault(entries, row)
+            key = tuple(value) if isinstance(value, list) else value
+            first = number_of.setdefault(key, row)
             if first == row:
-                ids = [self.ids.get(entry, 0) for entry in entries[: self.length]]
+                entries = self._entries(value)[: self.length]
+                ids = [self.ids.get(entry, 0) for entry in entries]
                 known = [id_ for id_ in ids if id_]
                 slots_RS[row, : len(known)] = known
             else:
                 slots_RS[row] = slots_RS[first]
         return slots_RS
 
-    def _entries(self, value: Value) -> tuple[Value, ...]:
-        """The entries of a list or text, without missing ones."""
+    def _entries(self, value: Value) -> Sequence[Value]:
+        """The entries of a list or text, without missing ones and those that do not fit."""
         if isinstance(value, str):
             texts = (text.strip() for text in value.split(self.separator))
             entries: Sequence[Value] = [self.parse(text) for text in texts if text]
@@ -52,7 +55,11 @@ class ListInput:
             entries = value
         else:
             entries = ()
-        return tuple(entry for entry in entries if entry is not None)
+        known = [entry for entry in entries if entry is not None]
+        if self.limits is None:
+            return known
+        low, high = self.limits
+        return [entry for entry in known if low <= entry <= high]
 
 
 def all_slots(

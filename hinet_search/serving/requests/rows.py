@@ -137,7 +137,10 @@ def texts_of(values: Sequence[Value], dtype: pl.DataType) -> Sequence[str | None
 
 
 def series_of(name: str, values: Sequence[Value], dtype: pl.DataType) -> pl.Series:
-    """Return values as a Series of the type; null for a whole number that does not fit."""
+    """Return values as a Series of the type; null for a value that does not fit."""
+    if isinstance(dtype, pl.Datetime):
+        moments = pl.Series(name, values, dtype=pl.Datetime("us", dtype.time_zone))
+        return moments.cast(dtype, strict=False)
     return pl.Series(name, values, dtype=dtype, strict=False)
 
 

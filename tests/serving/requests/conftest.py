@@ -10,16 +10,23 @@ from tests.serving.requests.exported import (
     EVERYTHING,
     IDS_ONLY,
     PLAIN,
+    TIMED,
     write_export,
 )
 
-FEATURES = {"plain": PLAIN, "everything": EVERYTHING, "counted": COUNTED, "ids": IDS_ONLY}
+FEATURES = {
+    "plain": PLAIN,
+    "everything": EVERYTHING,
+    "counted": COUNTED,
+    "timed": TIMED,
+    "ids": IDS_ONLY,
+}
 
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ServedModel]:
-    """A model of plain inputs, one of every input by look-up, one with statistics, and one without
-    numbers."""
+    """A model of plain inputs, one of every input by look-up, two with statistics, by a number and by
+    datetimes, and one without numbers."""
     folder: Path = tmp_path_factory.mktemp("exports")
     return {
         name: open_served(write_export(folder / name, features))

@@ -27,9 +27,10 @@ from hinet_search.training.trial_config import whole_config
 SCENARIOS = {"1": "Home", "2": "Push", "3": "Cart"}
 TASKS = ("click", "buy")
 PLAIN = {"categorical": ["user", "item"], "numeric": ["price", "age"]}
+SUMMER_ENDS = datetime(2026, 10, 25, 0, tzinfo=UTC)  # 2 to 3 am are twice in Berlin
 IDS_ONLY = {"categorical": ["user", "item"]}
 EVERYTHING = {
-    "categorical": ["user", "item", "shelf", "is_new", "weight", "born", "seen"],
+    "categorical": ["user", "item", "shelf", "is_new", "weight", "ratio", "born", "seen"],
     "numeric": ["price", "age", "income", "hour", "rank"],
     "transforms": {"income": "log", "hour": {"cycle": 24}, "rank": "quantile"},
     "clip": {"price": [0, 150]},
@@ -40,11 +41,21 @@ EVERYTHING = {
         "friends": {"column": "friends", "item": "user", "separator": ",", "length": 3},
     },
 }
+TIMED = {
+    "categorical": ["user"],
+    "numeric": ["price"],
+    "statistics": {"by": ["user"], "clock": "told"},
+}
 COUNTED = {
     "categorical": ["user"],
     "numeric": ["price"],
     "statistics": {"by": ["user", ["user", "item"]], "clock": "minute", "day_length": 100},
 }
+
+
+def _moments(num_rows: int, first: datetime) -> pl.Series:
+    """Moments of five distinct half hours."""
+    return pl.Series([first + timedelta(minutes=30 * (row % 5)) for row in range(num_rows)])
 
 
 def table(num_rows: int = 400, seed: int = 0) -> pl.DataFrame:
@@ -61,10 +72,10 @@ def table(num_rows: int = 400, seed: int = 0) -> pl.DataFrame:
             "shelf": draw.integers(0, 5, num_rows).astype(np.int16),
             "is_new": draw.random(num_rows) < 0.5,
             "weight": draw.integers(0, 4, num_rows) / 2,
+            "ratio": (draw.integers(1, 5, num_rows) / 10).astype(np.float32),
             "born": [date(1990, 1, 1) + timedelta(days=int(each % 9)) for each in user],
-            "seen": [
-                datetime(2026, 5, 1, tzinfo=UTC) + timedelta(hours=int(h % 5)) for h in minute
-            ],
+            "seen": _moments(num_rows, SUMMER_ENDS).cast(pl.Datetime("ms", "Europe/Berlin")),
+            "told": _moments(num_rows, SUMMER_ENDS).cast(pl.Datetime("ns", "UTC")),
             "price": draw.normal(100, 20, num_rows).round(2),
             "age": draw.integers(18, 80, num_rows),
             "income": draw.lognormal(8, 1, num_rows),

@@ -23,7 +23,13 @@ SCALARS = st.none() | st.booleans() | WHOLE | st.floats() | TEXTS
 VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3), max_leaves=6) | st.just(
     {}
 )
-LIKELY = {"place": st.integers(1, 3), "seen": TEXTS, "born": TEXTS, "tags": st.lists(WHOLE)}
+LIKELY = {
+    "place": st.integers(1, 3),
+    "seen": TEXTS,
+    "told": TEXTS,
+    "born": TEXTS,
+    "tags": st.lists(WHOLE),
+}
 
 
 def requests(names: tuple[str, ...]) -> st.SearchStrategy[dict[str, list[Any]]]:
@@ -49,7 +55,7 @@ def test_any_values_get_scores_or_a_message(models: dict[str, ServedModel]) -> N
     kinds = set()
 
     @settings(max_examples=150)
-    @given(data=st.data(), name=st.sampled_from(["plain", "everything", "counted"]))
+    @given(data=st.data(), name=st.sampled_from(["plain", "everything", "counted", "timed"]))
     def check(data: st.DataObject, name: str) -> None:
         got = answer(models[name], data.draw(requests(models[name].columns)))
         assert np.isfinite(got.probability_RT).all() if isinstance(got, Scores) else got
@@ -63,7 +69,7 @@ def test_one_odd_value_among_good_ones_gets_scores_or_a_message_about_its_column
     models: dict[str, ServedModel],
 ) -> None:
     @settings(max_examples=150)
-    @given(data=st.data(), name=st.sampled_from(["everything", "counted"]), value=VALUES)
+    @given(data=st.data(), name=st.sampled_from(["everything", "counted", "timed"]), value=VALUES)
     def check(data: st.DataObject, name: str, value: Any) -> None:
         columns = {each: [1 if each == "place" else None] for each in models[name].columns}
         odd = data.draw(st.sampled_from(sorted(columns)))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import numpy as np
@@ -13,16 +13,30 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from hinet_search.data.columns import Columns
-from hinet_search.serving.inputs import cast_rows
+from hinet_search.serving.inputs import cast_rows, count_unfit
 from hinet_search.serving.predict import probabilities
 from hinet_search.serving.requests.document import RequestColumns
 from hinet_search.serving.requests.encode import FrameEncoder, LookupEncoder, unseen_values
 from hinet_search.serving.requests.served_model import ServedModel
-from tests.serving.requests.exported import table
+from hinet_search.serving.tables import inner_type
+from tests.serving.requests.exported import SUMMER_ENDS, table
 
 NUMBERS = st.none() | st.integers(-50, 200) | st.floats(-1e6, 1e6) | st.booleans()
 GENRES = st.none() | st.sampled_from(["Drama", "Action|Drama", "|", "", " War |x|Action|Drama"])
-MOMENTS = [datetime(2026, 5, 1, hour, tzinfo=UTC) for hour in (0, 3, 22)]
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+EAST = timezone(timedelta(hours=5, minutes=30))
+AFTER = [timedelta(minutes=minutes) for minutes in (-30, 0, 30, 60, 90)]
+MOMENTS = [
+    moment
+    for after in AFTER
+    for moment in (
+        SUMMER_ENDS + after,
+        (SUMMER_ENDS + after).astimezone(EAST),
+        SUMMER_ENDS + after + timedelta(microseconds=999),
+    )
+]
+TOLD = [SUMMER_ENDS + after for after in (*AFTER, timedelta(2), timedelta(-2))]
+TOLD += [moment.astimezone(EAST) for moment in TOLD]
 VALUES = {
     "place": st.integers(1, 3),
     "user": st.none() | st.integers(-1, 40) | st.just(2**70),
@@ -30,16 +44,20 @@ VALUES = {
     "shelf": st.none() | st.integers(0, 7),
     "is_new": st.none() | st.booleans(),
     "weight": st.none() | st.sampled_from([0.0, -0.0, 0.5, 1.5, 9.25, float("nan")]),
+    "ratio": st.none() | st.sampled_from([0.1, 0.2, 0.3, 0.35, 1e300, float("nan")]),
     "born": st.none() | st.dates(date(1989, 12, 25), date(1990, 1, 20)),
     "seen": st.none() | st.sampled_from(MOMENTS),
+    "told": st.none() | st.sampled_from([*TOLD, FIRST, LAST]),
     "price": NUMBERS,
     "age": NUMBERS,
     "income": NUMBERS,
     "hour": NUMBERS,
     "rank": NUMBERS,
     "genres": GENRES,
-    "tags": st.none() | st.lists(st.none() | st.integers(0, 12), max_size=6),
-    "friends": st.none() | st.sampled_from(["", "1,2,3,4", "x,5", " 6 , 99999999999999999999,7"]),
+    "tags": st.none()
+    | st.lists(st.none() | st.integers(0, 12), max_size=6)
+    | st.just([2**70, 1, 2, 3]),
+    "friends": st.none() | st.sampled_from(["", "1,2,3,4", "x,5", " 6 , 99999999999999999999,7,8"]),
     "minute": st.none() | st.integers(-100, 900) | st.just(2**70),
 }
 ROWS = st.integers(1, 6).flatmap(
@@ -54,26 +72,36 @@ def as_json(values: Sequence[Any]) -> list[Any]:
     return [each.isoformat() if isinstance(each, date | datetime) else each for each in values]
 
 
-def of_table(model: ServedModel, values: Mapping[str, Sequence[Any]]) -> pl.DataFrame:
-    """The rows as `predict` reads them from a table."""
+def of_table(
+    model: ServedModel, values: Mapping[str, Sequence[Any]]
+) -> tuple[pl.DataFrame, Mapping[str, int]]:
+    """The rows as `predict` reads them from a table, and the number of values that do not fit."""
     inputs, types = model.exported.file.inputs, model.exported.encoder.types
-    wide = {dtype: pl.Int128 if dtype == pl.Int64 else dtype for dtype in types.values()}
     rows = pl.DataFrame(
         {
-            name: pl.Series(name, values[name], dtype=wide[types[name]], strict=False)
+            name: pl.Series(name, values[name], dtype=wide(types[name]), strict=False)
             for name in inputs.columns
         }
-    )
-    return cast_rows(inputs, rows.lazy(), types).collect()
+    ).lazy()
+    return cast_rows(inputs, rows, types).collect(), count_unfit(inputs, rows, types)
 
 
-@pytest.mark.parametrize("name", ["plain", "everything", "counted", "ids"])
+def wide(dtype: pl.DataType) -> pl.DataType:
+    """A type that holds whatever a table of new rows may hold."""
+    if isinstance(dtype, pl.List):
+        return pl.List(wide(inner_type(dtype)))
+    if isinstance(dtype, pl.Datetime):
+        return pl.Datetime("us", dtype.time_zone)
+    return pl.Int128() if dtype == pl.Int64 else dtype
+
+
+@pytest.mark.parametrize("name", ["plain", "everything", "counted", "timed", "ids"])
 def test_a_request_is_encoded_as_a_table(name: str, models: dict[str, ServedModel]) -> None:
     model = models[name]
 
     @given(values=ROWS)
     def check(values: dict[str, list[Any]]) -> None:
-        frame = of_table(model, values)
+        frame, num_unfit = of_table(model, values)
         expected = model.exported.encoder.columns(frame)
         columns = {each: as_json(values[each]) for each in model.columns}
         rows = model.reader.read(RequestColumns(columns, len(frame)))
@@ -83,7 +111,10 @@ def test_a_request_is_encoded_as_a_table(name: str, models: dict[str, ServedMode
             assert got.dtype == wanted.dtype
             assert_array_equal(got, wanted, err_msg=array.name)
         unseen = unseen_values(model.exported.file.inputs.categorical, rows, encoded)
-        assert unseen.keys() == model.exported.encoder.unseen(frame, expected).keys()
+        num_unseen = model.exported.encoder.unseen(frame, expected)
+        assert unseen == {
+            name: count + num_unfit.get(name, 0) for name, count in num_unseen.items()
+        }
 
     check()
 
@@ -106,6 +137,7 @@ def test_only_statistics_need_the_joins_of_tables(models: dict[str, ServedModel]
         "plain": LookupEncoder,
         "everything": LookupEncoder,
         "counted": FrameEncoder,
+        "timed": FrameEncoder,
         "ids": LookupEncoder,
     }
 
@@ -114,7 +146,7 @@ def test_rows_of_training_get_the_scores_of_predict(models: dict[str, ServedMode
     model = models["everything"]
     frame = table(50)
     columns = {name: as_json(frame[name].to_list()) for name in model.columns}
-    typed = of_table(model, frame.to_dict(as_series=False))
+    typed, _ = of_table(model, frame.to_dict(as_series=False))
     expected = probabilities(model.exported, model.exported.encoder.columns(typed))
     assert_array_equal(model.score(RequestColumns(columns, 50)).probability_RT, expected)
     assert len(np.unique(expected)) > 50
