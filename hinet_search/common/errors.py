@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 LONGEST = 100  # characters of a value that a message quotes
+MOST_NAMES = 1_000  # among which the nearest to a word is sought
 # A password in a URL, which may hold any sign but a space: all up to the last @ is taken for it.
 _SECRET = re.compile(
     r"(://[^\s/:@]*:)[^\s\"'<>]+(?=@)"  # http://ann:SECRET@host
@@ -116,11 +117,13 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """Return the known name that is most like a word, or an empty string.
 
     The last parts of dotted names must be similar: `train.lr` and `train.clip_norm` share only
-    their section.
+    their section. Long names, and names among very many, are not compared, which takes long.
     """
     from difflib import get_close_matches  # only errors need it
 
-    names = [str(name) for name in known]
+    names = [name for name in map(str, known) if len(name) <= LONGEST]
+    if len(word) > LONGEST or len(names) > MOST_NAMES:
+        return ""
     last_parts = [_last_part(name) for name in names]
     similar_parts = get_close_matches(_last_part(word), last_parts, n=1, cutoff=0.6)
     if not similar_parts:

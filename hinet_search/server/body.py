@@ -41,7 +41,7 @@ async def read_body(request: Request, limits: Limits) -> bytes:
 def parse(body: bytes, limits: Limits) -> Any:
     """Return the JSON document of a body; RequestRefused for another text or too many rows."""
     try:
-        document = json.loads(body)
+        document = json.loads(body.decode())
         if b"\\ud" in body.lower():  # half a character has no UTF-8
             json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:

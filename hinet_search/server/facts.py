@@ -1,16 +1,14 @@
 """Facts: the model that answers as JSON, and what a request for it must hold."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from hinet_search.data.raw_values import listed
-from hinet_search.serving.model_folder import CARD
 from hinet_search.serving.requests.served_model import ServedModel
 
 
 def model_facts(served: ServedModel) -> dict[str, Any]:
-    """Return what config.yaml and card.md say of the model, and when it was loaded."""
+    """Return what config.yaml and card.md say of the model, and when they were read."""
     file = served.exported.file
     members = [
         {
@@ -34,7 +32,7 @@ def model_facts(served: ServedModel) -> dict[str, Any]:
         "calibrated_cells": [[cell.scenario, cell.task] for cell in file.calibration],
         "data": file.data,
         "versions": file.versions,
-        "card": _card(served.exported.folder),
+        "card": served.card,
     }
 
 
@@ -54,8 +52,3 @@ def example_row(served: ServedModel) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(inputs.columns)
     row[inputs.scenario.column] = next(iter(inputs.scenario.values))
     return row
-
-
-def _card(folder: Path) -> str:
-    path = folder / CARD
-    return path.read_text(encoding="utf-8") if path.is_file() else ""

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
+from hinet_search.common.errors import shortened
 from hinet_search.data.numbers import LARGEST, Range, farthest, rows_in_words
 from hinet_search.data.raw_values import as_text, listed
 from hinet_search.data.reading import NUM_ROWS, ROW_NUMBER
@@ -43,7 +44,7 @@ def scenario_problems(scenario: ScenarioInput, rows: pl.LazyFrame) -> list[str]:
     got = []
     for text in unknown:
         num_rows, first = rows_of[text]
-        value = "nothing" if text is None else repr(text)
+        value = "nothing" if text is None else shortened(repr(text))
         got.append(f"{value} ({rows_in_words(num_rows)}, first in row {first:,})")
     known = listed([repr(value) for value in scenario.values])
     problem = f"column '{scenario.column}' must hold scenarios of the model, {known}"

@@ -100,3 +100,16 @@ def test_a_word_like_no_known_one_gets_no_offer() -> None:
 )
 def test_the_password_of_a_url_is_hidden_whatever_its_signs(text: str, shown: str) -> None:
     assert hide_passwords(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("word", "known"),
+    [
+        ("x" * 1_000_000, ["x" * 99]),
+        ("epohcs", ["epochs", *(f"epochs{number}" for number in range(1_000))]),
+        ("epohcs", ["epohcs" * 100_000]),
+    ],
+    ids=["a long word", "many names", "a long name"],
+)
+def test_no_word_is_offered_where_the_search_would_take_long(word: str, known: list[str]) -> None:
+    assert did_you_mean(word, known) == ""

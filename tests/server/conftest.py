@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ class Asked:
     service: Service
     log: list[str] = field(default_factory=list)
 
-    @property
+    @cached_property
     def app(self) -> ASGIApp:
         return make_app(self.service)
 

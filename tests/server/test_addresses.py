@@ -3,11 +3,13 @@
 import hashlib
 import re
 from base64 import b64encode
+from pathlib import Path
 
 import pytest
 
 from hinet_search.server.settings import Listening
 from tests.server.conftest import GOOD, Asked, Make
+from tests.serving.requests.exported import write_export
 
 TOKEN = "a-token-of-some-length"
 WITH_TOKEN = Listening("10.0.0.5", 8000, TOKEN)
@@ -42,6 +44,12 @@ def test_the_model_is_described(server: Asked) -> None:
     }
     assert facts["card"] == "# shop"
     assert facts["version"] == server.ask("/ready").json()["version"]
+
+
+def test_the_card_is_that_of_the_model_which_answers(make: Make, tmp_path: Path) -> None:
+    server = make(write_export(tmp_path / "model"))
+    (tmp_path / "model" / "card.md").write_text("# of another model", encoding="utf-8")
+    assert server.ask("/model").json()["card"] == "# shop"
 
 
 def test_the_model_that_answers_is_a_metric(server: Asked) -> None:

@@ -59,6 +59,16 @@ WRONG = {
         400,
         "the body must be JSON in UTF-8, but is not: UnicodeEncodeError",
     ),
+    "half a character in bytes": (
+        b'{"rows": [{"item": "\xed\xa0\x80"}]}',
+        400,
+        "the body must be JSON in UTF-8, but is not: UnicodeDecodeError",
+    ),
+    "UTF-16": (
+        '{"rows": []}'.encode("utf-16-le"),
+        400,
+        "the body must be JSON in UTF-8, but is not: Expecting",
+    ),
     "deep JSON": (b"[" * 100_000, 400, "the body must be JSON in UTF-8, but is not: it is nested"),
     "another document": (b'{"instances": []}', 422, 'a request must be {"rows": '),
     "nothing": (b"", 400, "the body must be JSON in UTF-8, but is not: Expecting value"),
@@ -167,19 +177,27 @@ def test_more_requests_than_the_limit_are_asked_to_come_again(make: Make) -> Non
     assert current.model is not None
     current.model = replace(current.model, scorer=scorer)
 
-    async def both() -> tuple[httpx.Response, httpx.Response]:
+    async def three() -> tuple[httpx.Response, ...]:
         transport = httpx.ASGITransport(server.app)
         async with httpx.AsyncClient(transport=transport, base_url=ADDRESS) as client:
             first = asyncio.create_task(client.post("/score", json={"rows": [GOOD]}))
             await asyncio.to_thread(scorer.is_asked.wait, 60)
             second = await client.post("/score", json={"rows": [GOOD]})
             scorer.may_go_on.set()
-            return await first, second
+            done = await first
+            return done, second, await client.post("/score", json={"rows": [GOOD]})
 
-    admitted, refused = run(both())
+    admitted, refused, later = run(three())
+    assert later.status_code == 200
     assert admitted.json()["probabilities"] == {"click": [0.5], "buy": [0.5]}
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
     assert server.metric('hinet_search_requests_total{outcome="busy"}') == 1
+
+
+def test_a_refused_request_no_longer_counts_as_running(make: Make) -> None:
+    server = make(limits=Limits(requests=1))
+    assert [server.score({**GOOD, "place": 9}).status_code for _ in range(3)] == [422] * 3
+    assert server.score(GOOD).status_code == 200
 
 
 class Broken:

@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 
 from hinet_search.common.errors import DataError
+from hinet_search.serving.compiled.layout import COMPILED, LAYOUT
 from hinet_search.serving.inputs import Inputs
-from hinet_search.serving.model_folder import ExportedModel, open_folder
+from hinet_search.serving.model_folder import CARD, ExportedModel, open_folder
 from hinet_search.serving.predict import missing_scores
 from hinet_search.serving.requests.document import RequestColumns
 from hinet_search.serving.requests.encode import RequestEncoder, request_encoder, unseen_values
@@ -37,11 +38,14 @@ class Scores:
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A model that answers requests; `version` changes with any file that it is read from."""
+    """A model that answers requests; `version` changes with what it is read from: the files
+    of the manifest and the graphs. `card` is that of the same folder.
+    """
 
     exported: ExportedModel
     version: str
     loaded: datetime
+    card: str
     reader: RowReader
     encoder: RequestEncoder
     scorer: RequestScorer
@@ -89,11 +93,11 @@ def open_served(folder: Path) -> ServedModel:
             f"{folder}: must be a folder or lead to one, but leads to itself"
         ) from error
     exported = open_folder(place, torch.device("cpu"))
-    manifest = (place / MANIFEST).read_bytes()
     served = ServedModel(
         exported,
-        hashlib.sha256(manifest).hexdigest()[:VERSION_DIGITS],
+        _version(place),
         datetime.now(UTC),
+        _card(place),
         row_reader(exported.encoder),
         request_encoder(exported.encoder),
         scorer_of(exported),
@@ -102,6 +106,20 @@ def open_served(folder: Path) -> ServedModel:
     for _ in range(WARM_UP_ROUNDS):
         served.score(rows)
     return served
+
+
+def _version(folder: Path) -> str:
+    """Digits of the hash of the files that have the hashes of all others."""
+    hashed = hashlib.sha256((folder / MANIFEST).read_bytes())
+    graphs = folder / COMPILED / LAYOUT
+    if graphs.is_file():
+        hashed.update(graphs.read_bytes())
+    return hashed.hexdigest()[:VERSION_DIGITS]
+
+
+def _card(folder: Path) -> str:
+    path = folder / CARD
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
 def _least_known_rows(inputs: Inputs) -> RequestColumns:

@@ -88,6 +88,7 @@ def test_a_folder_with_graphs_is_scored_by_them_as_by_its_networks(tmp_path: Pat
     write_compiled(networks.exported, folder, ["torch"], table().head(20))
     graphs = open_served(folder)
     assert isinstance(graphs.scorer, Compiled)
+    assert graphs.version != networks.version
     for places in ((2, 2), (3, 1, 2)):
         np.testing.assert_allclose(
             graphs.score(request(graphs, *places)).probability_RT,

@@ -8,9 +8,11 @@ import polars as pl
 import pytest
 
 from hinet_search.common.errors import DataError
+from hinet_search.serving.inputs import ScenarioInput
 from hinet_search.serving.requests.document import columns_of, num_rows_of
 from hinet_search.serving.requests.json_values import reader_of
 from hinet_search.serving.requests.served_model import ServedModel, open_served
+from hinet_search.serving.row_checks import scenario_problems
 from tests.serving.requests.exported import PLAIN, write_export
 
 GOOD = {"place": 1, "user": 7, "item": "00", "price": 100.5, "age": 30}
@@ -257,3 +259,11 @@ def test_a_type_that_json_has_no_values_for_is_told_when_the_model_is_opened() -
 )
 def test_rows_are_counted_before_they_are_checked(document: object, count: int) -> None:
     assert num_rows_of(document) == count
+
+
+def test_a_long_text_for_a_scenario_is_shortened() -> None:
+    scenario = ScenarioInput(column="place", values={"1": "Home"})
+    rows = pl.LazyFrame({"place": ["x" * 1_000_000]})
+    (problem,) = scenario_problems(scenario, rows)
+    assert "... (1,000,002 characters) (1 row, first in row 0)" in problem
+    assert len(problem) < 300
