@@ -4,7 +4,7 @@ A model computes in float32, so a value beyond LARGEST is infinite to it, unless
 Shape legend: R rows.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import polars as pl
@@ -57,7 +57,7 @@ def _not_finite_problem(values: pl.Series, row_R: NDArray[np.uint64]) -> Iterato
     if wrong_R.any():
         yield (
             f"data.features.numeric: column '{values.name}' must be finite, got NaN or infinity in "
-            f"{rows_in_words(int(wrong_R.sum()))} (first in row {_first(row_R[wrong_R])}); "
+            f"{rows_and_first(int(wrong_R.sum()), row_R[wrong_R])}; "
             "set not_finite: impute or drop"
         )
 
@@ -73,8 +73,9 @@ def limit_problems(values: pl.Series, limits: Range, row_R: NDArray[np.uint64]) 
     span = f"[{inside_R.min():.6g}, {inside_R.max():.6g}]" if inside_R.size else "[LOW, HIGH]"
     yield (
         f"data.features.numeric: column '{values.name}' must lie between {low:.2g} and {high:.2g}, "
-        f"got {farthest(values.filter(outside)):.6g} in {rows_in_words(int(outside.sum()))} "
-        f"(first in row {_first(row_R[outside.to_numpy()])}); write null for what is missing, or "
+        f"got {farthest(values.filter(outside)):.6g} in "
+        f"{rows_and_first(int(outside.sum()), row_R[outside.to_numpy()])}; "
+        "write null for what is missing, or "
         "give its range, that of the others is "
         f"features: {{clip: {{{values.name}: {span}}}}}"
     )
@@ -124,13 +125,15 @@ def rows_in_words(count: int) -> str:
     return f"{count:,} row" if count == 1 else f"{count:,} rows"
 
 
+def rows_and_first(count: int, row_R: Sequence[int] | NDArray[np.uint64]) -> str:
+    """`2 rows (first in row 3, 8)`."""
+    first = ", ".join(f"{row:,}" for row in row_R[:MAX_EXAMPLES])
+    return f"{rows_in_words(count)} (first in row {first})"
+
+
 def _outside(values: pl.Series, limits: Range) -> pl.Series:
     """Whether each value is finite and outside the limits."""
     numbers = values.cast(pl.Float64)
     return ((numbers < limits[0]) | (numbers > limits[1])).fill_null(value=False) & ~not_finite(
         numbers
     )
-
-
-def _first(row_R: NDArray[np.uint64]) -> str:
-    return ", ".join(f"{row:,}" for row in row_R[:MAX_EXAMPLES])

@@ -53,8 +53,9 @@ class Scoring:
         return Response(content, media_type=JSON)
 
     async def _score(self, request: Request) -> bytes:
-        if self.num_running >= self.limits.requests:
-            problem = f"the server answers {self.limits.requests} requests at once, and has them"
+        most = self.limits.requests
+        if self.num_running >= most:
+            problem = f"the server is already answering its maximum of {most} requests"
             raise RequestRefused(503, BUSY, problem, remedy="try again", headers=RETRY)
         self.num_running += 1
         try:

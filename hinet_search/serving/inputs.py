@@ -25,8 +25,6 @@ from hinet_search.study.feature_definition import (
     StatisticsDefinition,
 )
 
-MAX_EXAMPLES = 5
-
 
 class ScenarioInput(Frozen):
     """The scenario column; `values` maps each value, as text, to a scenario of the model."""

@@ -21,12 +21,11 @@ from hinet_search.common.errors import ConfigurationError, DataError, Environmen
 from hinet_search.common.files import replacing
 from hinet_search.data.columns import Columns
 from hinet_search.data.mapped_table import collect_to_mapped_file
-from hinet_search.data.numbers import rows_in_words
+from hinet_search.data.numbers import MAX_EXAMPLES, rows_in_words
 from hinet_search.data.reading import FAILURES, OWN, unreadable
 from hinet_search.data.sources.table import scan
 from hinet_search.results.statistics.calibrators import apply
 from hinet_search.serving.inputs import (
-    MAX_EXAMPLES,
     cast_rows,
     column_problems,
     count_unfit,

@@ -5,11 +5,18 @@ from collections.abc import Iterator, Mapping
 import polars as pl
 
 from hinet_search.common.errors import shortened
-from hinet_search.data.numbers import LARGEST, Range, farthest, rows_in_words
+from hinet_search.data.numbers import (
+    LARGEST,
+    MAX_EXAMPLES,
+    Range,
+    farthest,
+    rows_and_first,
+    rows_in_words,
+)
 from hinet_search.data.raw_values import as_text, listed
 from hinet_search.data.reading import NUM_ROWS, ROW_NUMBER
 from hinet_search.data.text_numbers import wrong_texts
-from hinet_search.serving.inputs import MAX_EXAMPLES, Inputs, ScenarioInput, numbers_as_text
+from hinet_search.serving.inputs import Inputs, ScenarioInput, numbers_as_text
 
 
 def text_problems(inputs: Inputs, rows: pl.LazyFrame) -> list[str]:
@@ -99,8 +106,7 @@ def _rows_where(conditions: Mapping[str, pl.Expr], rows: pl.LazyFrame) -> Iterat
     counts = rows.select(condition.sum().alias(name) for name, condition in conditions.items())
     for name, count in counts.collect(engine="streaming").row(0, named=True).items():
         if count:
-            first = ", ".join(f"{row:,}" for row in _first_rows(rows, conditions[name]))
-            yield name, f"{rows_in_words(count)} (first in row {first})"
+            yield name, rows_and_first(count, _first_rows(rows, conditions[name]))
 
 
 def _first_rows(rows: pl.LazyFrame, condition: pl.Expr) -> list[int]:

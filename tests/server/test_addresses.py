@@ -124,7 +124,7 @@ def test_health_checks_need_no_token(path: str, make: Make) -> None:
 
 
 @pytest.mark.parametrize("path", ["/score", "/health", "/docs", "/x"])
-def test_no_answer_may_be_framed_sniffed_or_kept(path: str, server: Asked) -> None:
+def test_no_answer_may_be_framed_sniffed_or_cached(path: str, server: Asked) -> None:
     headers = server.ask(path).headers
     assert headers["X-Frame-Options"] == "DENY"
     assert headers["X-Content-Type-Options"] == "nosniff"

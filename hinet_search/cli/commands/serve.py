@@ -11,8 +11,9 @@ from hinet_search.cli.access_options import HOST, TOKEN, TOKEN_FILE, port, read_
 from hinet_search.cli.help import Command
 from hinet_search.cli.options import PLUGIN, WholeNumber, output_options, study_options
 from hinet_search.cli.output import output
+from hinet_search.server.settings import MEGABYTE, Limits, Listening
 
-MEGABYTE = 1_000_000
+LIMITS = Limits()
 EXTRA = ("fastapi", "uvicorn", "prometheus_client")
 
 
@@ -30,7 +31,7 @@ EXTRA = ("fastapi", "uvicorn", "prometheus_client")
 @option_group(
     "Address",
     HOST,
-    port(8000),
+    port(Listening().port),
     TOKEN,
     TOKEN_FILE,
 )
@@ -40,7 +41,7 @@ EXTRA = ("fastapi", "uvicorn", "prometheus_client")
         "--max-rows",
         type=WholeNumber(min=1),
         metavar="N",
-        default=10_000,
+        default=LIMITS.rows,
         show_default=True,
         help="Rows of a request.",
     ),
@@ -48,7 +49,7 @@ EXTRA = ("fastapi", "uvicorn", "prometheus_client")
         "--max-megabytes",
         type=WholeNumber(min=1),
         metavar="N",
-        default=10,
+        default=LIMITS.num_bytes // MEGABYTE,
         show_default=True,
         help="Size of a request.",
     ),
@@ -56,7 +57,7 @@ EXTRA = ("fastapi", "uvicorn", "prometheus_client")
         "--max-requests",
         type=WholeNumber(min=1),
         metavar="N",
-        default=64,
+        default=LIMITS.requests,
         show_default=True,
         help="Requests at once; others get 503 and Retry-After.",
     ),
@@ -89,7 +90,6 @@ def command(folder: Path, token_file: Path | None, plugins: tuple[str, ...], **g
 
     from hinet_search.common.plugins import allow_only
     from hinet_search.server.run import ServerOptions, serve
-    from hinet_search.server.settings import Limits, Listening
 
     allow_only(plugins)
     listening = Listening(given["host"], given["port"], given["token"])

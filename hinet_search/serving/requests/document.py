@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hinet_search.common.errors import DataError, did_you_mean, shortened
-from hinet_search.data.numbers import rows_in_words
+from hinet_search.data.numbers import rows_and_first
 from hinet_search.serving.inputs import missing_columns
-from hinet_search.serving.requests.json_values import MAX_EXAMPLES, Value
+from hinet_search.serving.requests.json_values import Value
 from hinet_search.study.validation_messages import in_words
 
 ROWS, COLUMNS = "rows", "columns"
@@ -69,7 +69,9 @@ def _of_uneven_rows(rows: Sequence[object], names: Sequence[str]) -> RequestColu
     if len(objects) < len(rows):
         others = [number for number, row in enumerate(rows) if not isinstance(row, dict)]
         got = in_words(rows[others[0]])
-        raise DataError(f"a row must be an object, got {got} in {_where(others)}")
+        raise DataError(
+            f"a row must be an object, got {got} in {rows_and_first(len(others), others)}"
+        )
     known = set().union(*objects)
     values: dict[str, Sequence[Value]] = {}
     problems = list(missing_columns(names, known))
@@ -79,8 +81,8 @@ def _of_uneven_rows(rows: Sequence[object], names: Sequence[str]) -> RequestColu
             values[name] = [row[name] for row in objects]
         elif name in known:
             problems.append(
-                f"column '{name}' must be in every row, but is not in {_where(without)}; "
-                "write null where a value is missing"
+                f"column '{name}' must be in every row, but is not in "
+                f"{rows_and_first(len(without), without)}; write null where a value is missing"
             )
     return RequestColumns(values, len(rows), tuple(problems))
 
@@ -100,9 +102,3 @@ def _of_columns(columns: Mapping[str, object], names: Sequence[str]) -> RequestC
         got = " and ".join(f"{length:,} in '{name}'" for length, name in lengths.items())
         raise DataError(*problems, f"columns must have one length, got {got}")
     return RequestColumns(values, next(iter(lengths), 0), tuple(problems))
-
-
-def _where(rows: Sequence[int]) -> str:
-    """Return `2 rows (first in row 3, 8)`."""
-    first = ", ".join(f"{row:,}" for row in rows[:MAX_EXAMPLES])
-    return f"{rows_in_words(len(rows))} (first in row {first})"

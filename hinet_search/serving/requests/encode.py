@@ -104,8 +104,9 @@ class FrameEncoder:
         }
         for name in inputs.compared:
             columns[name] = series_of(name, values[name], types[name])
-        if clock is not None and isinstance(types[clock], pl.Datetime):
-            every_moment = pl.Datetime("us", types[clock].time_zone)  # of Python fits
+        clock_type = None if clock is None else types[clock]
+        if clock is not None and isinstance(clock_type, pl.Datetime):
+            every_moment = pl.Datetime("us", clock_type.time_zone)  # of Python fits
             columns[clock] = series_of(clock, values[clock], every_moment)
         return pl.DataFrame(columns)
 

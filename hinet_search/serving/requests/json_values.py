@@ -17,7 +17,7 @@ import polars as pl
 
 from hinet_search.common.errors import DataError
 from hinet_search.data.checks import INTEGERS, TEXTS
-from hinet_search.data.numbers import rows_in_words
+from hinet_search.data.numbers import rows_and_first
 from hinet_search.serving.tables import in_words, inner_type
 from hinet_search.study.validation_messages import in_words as value_in_words
 
@@ -25,7 +25,6 @@ Value = Any  # of JSON, or read from it; None where a value is missing
 Convert = Callable[[Value], Value]  # ValueError for a value that is not of the type
 
 MISSING = type(None)
-MAX_EXAMPLES = 5
 _WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
 _NUMBER = re.compile(
     r"[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|inf(inity)?|nan)", re.IGNORECASE
@@ -62,10 +61,9 @@ class ColumnReader:
         return converted, self._problem(values, wrong) if wrong else ""
 
     def _problem(self, values: Sequence[Value], wrong: Sequence[int]) -> str:
-        first = ", ".join(f"{row:,}" for row in wrong[:MAX_EXAMPLES])
         return (
             f"column '{self.name}' must hold {self.wanted}, got {value_in_words(values[wrong[0]])} "
-            f"in {rows_in_words(len(wrong))} (first in row {first})"
+            f"in {rows_and_first(len(wrong), wrong)}"
         )
 
 
