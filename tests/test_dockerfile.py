@@ -16,6 +16,7 @@ import pytest
 
 from hinet_search.cli.commands.serve import command as serve
 from hinet_search.common.plugins import names
+from hinet_search.serving.compiled.formats.onnx import RUNTIME
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -235,6 +236,11 @@ def test_the_health_of_the_server_is_whether_it_is_ready() -> None:
 
 def test_the_packages_of_the_server_are_installed() -> None:
     assert any(instruction.rest.endswith('".[serve]"') for instruction in stages()[0])
+
+
+def test_the_server_has_what_scores_graphs() -> None:
+    extra = PROJECT["project"]["optional-dependencies"]["serve"]
+    assert any(package.startswith(RUNTIME) for package in extra)
 
 
 def test_it_names_no_address() -> None:

@@ -53,14 +53,16 @@ def test_a_request_too_large_for_one_batch_gets_the_scores_of_predict(
     models: dict[str, ServedModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = models["plain"]
-    read = model.reader.read(request(model, *[1, 2] * 5))
-    whole = model.scorer.score(model.encoder.encode(read), None)
-    monkeypatch.setattr(scoring, "ROWS_AT_ONCE", 4)
-    in_parts = model.scorer.score(model.encoder.encode(read), None)
-    np.testing.assert_array_equal(whole, in_parts)
-    np.testing.assert_allclose(
-        whole, probabilities(model.exported, model.encoder.encode(read)), atol=1e-6
-    )
+    users = list(range(scoring.ROWS_AT_ONCE + 4))
+    places = [1 + user % 2 for user in users]
+    columns = {name: [None] * len(users) for name in model.columns}
+    columns |= {"place": places, "user": users}
+    encoded = model.encoder.encode(model.reader.read(RequestColumns(columns, len(users))))
+    in_parts = model.scorer.score(encoded, None)
+    monkeypatch.setattr(scoring, "ROWS_AT_ONCE", len(users))
+    whole = model.scorer.score(encoded, None)
+    np.testing.assert_allclose(in_parts, whole, atol=1e-6)
+    np.testing.assert_array_equal(in_parts, probabilities(model.exported, encoded))
 
 
 def test_threads_do_not_disturb_one_another(tmp_path: Path) -> None:
