@@ -338,7 +338,7 @@ def test_a_launch_writes_its_last_state_and_what_earlier_launches_have_not(studi
     tracker = FakeTracker()
     record, heard = tracked_launch(studio, tracker)
     last = {run.path: run for run in tracker.written}
-    assert list(last.values()) == list(runs_of(record))
+    assert last == {run.path: run for run in runs_of(record)}
     assert last[("s",)].tags["verdict"] == record.verdict
     assert heard == [f"{len(last)} runs in memory"]
 
