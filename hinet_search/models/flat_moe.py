@@ -20,7 +20,7 @@ from hinet_search.models.layers.diagnostics import gate_usage, numbered
 from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.models.layers.experts import Experts, TowerConfig, Towers
 from hinet_search.models.layers.gates import Gate, mix
-from hinet_search.models.layers.measure import count_parameters
+from hinet_search.models.layers.measure import count_parameters, without_weights
 from hinet_search.models.layers.protocol import MDMT, ProtocolConfig
 from hinet_search.results.records import Insight
 
@@ -101,8 +101,7 @@ def _matching_width(config: Config, schema: Schema) -> int:
 
 
 def _count_dense_parameters(config: Config, schema: Schema, width: int) -> int:
-    # The meta device allocates no memory and draws nothing from the generator.
-    with torch.device("meta"):
+    with without_weights():
         sized_config = config.model_copy(update={"width": width, "dense_parameters": None})
         _, num_dense = count_parameters(Model(sized_config, schema))
     return num_dense

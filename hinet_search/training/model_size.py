@@ -1,16 +1,13 @@
 """Model size: parameters and FLOPs per row of a configuration, before anything is trained."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.data.schema import Schema
+from hinet_search.models.layers.measure import without_weights
 from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.trainable import BuiltModel, trainable
 from hinet_search.training.trial_config import FeatureConfig, TrialConfig
@@ -42,7 +39,7 @@ def meta_model(config: TrialConfig, schema: Schema) -> BuiltModel:
     Errors: ConfigurationError if it is too large to be counted.
     """
     try:
-        with torch.device("meta"), _NoInitialisation():
+        with without_weights():
             return config.build(schema)
     except RuntimeError as error:  # a size in bytes beyond 64 bits
         raise ConfigurationError(
@@ -50,24 +47,6 @@ def meta_model(config: TrialConfig, schema: Schema) -> BuiltModel:
             f"that can be counted, but: {str(error).splitlines()[0]}",
             remedy="lower its widths and counts",
         ) from error
-
-
-class _NoInitialisation(TorchFunctionMode):
-    """Skips the drawing of weights: on the meta device torch would load its compiler, in 1 s."""
-
-    def __torch_function__(
-        self,
-        function: Callable[..., Any],
-        types: object,
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        named = kwargs or {}
-        if function in (Tensor.normal_, Tensor.uniform_):
-            return args[0]
-        if getattr(function, "__module__", "") == nn.init.__name__:
-            return named["tensor"]
-        return function(*args, **named)
 
 
 def flops_of(config: TrialConfig, schema: Schema) -> int:

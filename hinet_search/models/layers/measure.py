@@ -1,13 +1,14 @@
 """Measures of a model: its number of parameters and the work for a row."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from statistics import median
 from time import perf_counter
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -17,6 +18,31 @@ from hinet_search.models.layers.embedding import FeatureEmbedding
 
 ROWS_PER_SCENARIO = 8
 REPEATS = 50
+
+
+@contextmanager
+def without_weights() -> Iterator[None]:
+    """Within it, modules are built without memory for weights: they can be counted, not run."""
+    with torch.device("meta"), _NoInitialisation():
+        yield
+
+
+class _NoInitialisation(TorchFunctionMode):
+    """Skips the drawing of weights: on the meta device torch would load its compiler, in 1 s."""
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: object,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        named = kwargs or {}
+        if function in (Tensor.normal_, Tensor.uniform_):
+            return args[0]
+        if getattr(function, "__module__", "") == nn.init.__name__:
+            return named["tensor"]
+        return function(*args, **named)
 
 
 def count_parameters(model: nn.Module) -> tuple[int, int]:

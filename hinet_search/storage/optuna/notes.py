@@ -1,7 +1,6 @@
 """Names and notes of Optuna's studies and trials, which Optuna's dashboard shows."""
 
 import optuna
-from optuna_dashboard import get_note, save_note
 
 from hinet_search.storage.damage import row_of
 
@@ -13,6 +12,8 @@ def optuna_name(study: str, arm: str) -> str:
 
 def leave_note(target: optuna.Study | optuna.Trial, text: str) -> None:
     """Write the note unless it is there already."""
+    from optuna_dashboard import get_note, save_note  # it imports scikit-learn, in two seconds
+
     if isinstance(target, optuna.Study):
         row = row_of("study_system_attributes", study_name=target.study_name)
     else:
