@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import hinet_search
+from hinet_search.common.errors import Interrupted
 from tests.cli.conftest import Run
 from tests.small import STUDY, write_study
 
@@ -46,3 +47,28 @@ def test_a_check_plans_every_variant_and_names_the_launch_of_each(run: Run) -> N
     assert said.out.count("one of 2 variants") == 2
     for variant in ("near", "far"):
         assert f"hinet-search launch shop.yaml --trials 1 --variant {variant}" in said.err
+
+
+def test_a_variant_that_fails_is_told_at_once_and_the_others_are_planned(
+    run: Run, tmp_path: Path
+) -> None:
+    broken = "variants: {near: {data.source.rows: many}, far: {}}\n"
+    write_study(tmp_path, STUDY.replace("rows: 4000", "rows: 1500") + broken, "shop")
+    said = run("check", "shop.yaml", "--trials", "1")
+    assert said.code == 2
+    assert said.out.count("one of 2 variants") == 1
+    error, planned, end = (
+        said.err.index(text)
+        for text in ("must be an integer", "variant far (2 of 2)", "failed: near (1 of 2 ")
+    )
+    assert error < planned < end
+
+
+def test_an_interruption_ends_all_variants(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise Interrupted("stopped", signal_number=2)
+
+    monkeypatch.setattr("hinet_search.api.ready", interrupted)
+    said = run("launch", "shop.yaml", *FEW)
+    assert said.code == 130
+    assert "variant far" not in said.err

@@ -1,5 +1,6 @@
 """Run: check a study: list every problem and estimate the cost."""
 
+from functools import partial
 from typing import Any
 
 import click
@@ -45,5 +46,4 @@ def command(
     """
     from hinet_search.cli.plan_text import show_plan
 
-    for of_variant in each_variant(study, given):
-        show_plan(study, of_variant, as_json=as_json)
+    each_variant(study, given, partial(show_plan, study, as_json=as_json))

@@ -79,18 +79,21 @@ def command(
     **given: Any,
 ) -> None:
     """Run or resume STUDY: a path, a name in ./studies, or a shipped study. Of a study with
-    variants, all are run, one after another.
+    variants, all are run, one after another; if one fails, the others are run nevertheless.
 
     Ctrl-C stops safely; the same command resumes where it stopped, with the same budget.
     With --json every event is a JSON document on its own line.
     """
-    for of_variant in each_variant(study, given):
+
+    def work(of_variant: dict[str, Any]) -> None:
         if dry_run:
             from hinet_search.cli.plan_text import show_plan
 
             show_plan(study, of_variant, as_json=as_json)
         else:
             _launch(study, of_variant, plain=no_progress, as_json=as_json)
+
+    each_variant(study, given, work)
 
 
 def _launch(study: str, given: Mapping[str, Any], *, plain: bool, as_json: bool) -> None:
