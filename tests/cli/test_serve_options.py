@@ -1,7 +1,9 @@
 """The options of `serve` decide what is served, where, within which limits; wrong ones are refused."""
 
+import asyncio
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,15 @@ from tests.cli.conftest import Run
 from tests.serving.requests.exported import write_export
 
 TOKEN = "a-token-of-some-length"
+
+
+@pytest.fixture(autouse=True)
+def no_running_loop() -> Iterator[None]:
+    """Playwright's loop runs on in this thread after a browser test, and `serve` has its own."""
+    running = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    yield
+    asyncio._set_running_loop(running)
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ def test_a_model_scores_the_same_as_a_graph(case: str, tmp_path: Path) -> None:
     module = MemberScoring(built, SCENARIO, SCHEMA.num_scenarios)
     program = program_of(module, [torch.from_numpy(array[:3]) for array in inputs.values()])
     expected_RT = expit(built.model.scores(rows))
-    assert np.ptp(expected_RT, axis=0).min() > 0.01, "rows must differ"
+    assert np.ptp(expected_RT, axis=0).min() > 0.001, "rows must differ by more than graphs may"
     for kind in names(FORMATS):
         folder = tmp_path / kind
         folder.mkdir()
