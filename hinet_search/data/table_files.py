@@ -15,9 +15,9 @@ from hinet_search.data.reading import shorten
 DATA_FOLDER = "HINET_SEARCH_DATA"
 FORMATS = (".parquet", ".csv")
 ROOT = Path("/")
-_GLOB_CHARACTERS = set("*?[")
+GLOB_CHARACTERS = set("*?[")
 # Folders of formats that keep files of old versions beside those of the table.
-_VERSIONED = {"_delta_log": "Delta", ".hoodie": "Hudi"}
+VERSIONED = {"_delta_log": "Delta", ".hoodie": "Hudi"}
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _found(base: Path, path: str, key: str) -> TableFiles:
 def _matching(base: Path, pattern: str) -> TableFiles:
     root = base
     for part in PurePosixPath(pattern).parts:
-        if _GLOB_CHARACTERS & set(part):
+        if GLOB_CHARACTERS & set(part):
             break
         root /= part
     if root == base / pattern:
@@ -101,7 +101,7 @@ def _matching(base: Path, pattern: str) -> TableFiles:
         matches = sorted(file for file in base.glob(pattern) if _is(Path.is_file, file))
     except (OSError, ValueError):  # too long for the file system, or `**` beside a letter
         return TableFiles(base, root, ())
-    tables = [file for file in matches if not any(map(_is_left_over, file.relative_to(root).parts))]
+    tables = [file for file in matches if not any(map(is_left_over, file.relative_to(root).parts))]
     return TableFiles(base, root, tuple(tables))
 
 
@@ -112,9 +112,9 @@ def _tables_below(folder: Path, key: str) -> Iterator[Path]:
     except OSError as error:
         raise DataError(f"{key}: {folder} cannot be read: {error.strerror}") from error
     for entry in entries:
-        if entry.name in _VERSIONED:
-            _refuse_versions(folder, key, _VERSIONED[entry.name])
-        if _is_left_over(entry.name):
+        if entry.name in VERSIONED:
+            refuse_versions(str(folder), key, entry.name)
+        if is_left_over(entry.name):
             continue
         if _is(Path.is_dir, entry):
             _refuse_loop(entry, key)
@@ -128,9 +128,11 @@ def _tables_below(folder: Path, key: str) -> Iterator[Path]:
             )
 
 
-def _refuse_versions(folder: Path, key: str, kind: str) -> None:
+def refuse_versions(folder: str, key: str, name: str) -> None:
+    """Raise DataError: `name`, one of VERSIONED, is in the folder."""
     raise DataError(
-        f"{key}: {folder} is a {kind} table, whose folder also holds files of older versions",
+        f"{key}: {folder} is a {VERSIONED[name]} table, whose folder also holds files of older "
+        "versions",
         remedy="write the rows of one version into a folder of Parquet files",
     )
 
@@ -142,8 +144,8 @@ def _refuse_loop(entry: Path, key: str) -> None:
         )
 
 
-def _is_left_over(name: str) -> bool:
-    """Whether a writer's file or folder beside the tables: hidden, or with `_`, but no `_key=1`."""
+def is_left_over(name: str) -> bool:
+    """Return whether a writer left it beside tables: hidden, or with `_`, but no `_key=1`."""
     return name.startswith((".", "_")) and "=" not in name
 
 

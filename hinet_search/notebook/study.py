@@ -19,6 +19,7 @@ from hinet_search.common.errors import (
 )
 from hinet_search.common.files import replacing
 from hinet_search.data.checks import column_problems
+from hinet_search.data.object_stores.copies import local_path
 from hinet_search.data.reading import reading
 from hinet_search.data.sources import table as table_source
 from hinet_search.notebook.frame_table import frame_of, stored_table
@@ -31,7 +32,7 @@ from hinet_search.notebook.study_text import (
     with_start,
 )
 from hinet_search.study.data_definition import split_in_words
-from hinet_search.study.launch_options import DEFAULT_OUTPUT
+from hinet_search.study.launch_options import DEFAULT_OUTPUT, LaunchOptions
 from hinet_search.study.load_study import ResolvedStudy, check_study_name, load_study
 from hinet_search.study.study_spec import StudySpec
 from hinet_search.study.yaml_text import parsed
@@ -78,7 +79,8 @@ class CallOptions(TypedDict, total=False):
 class Study:
     """A study of a frame; docs/python.md has an example.
 
-    `data` is a frame of Polars, pandas or Arrow, or the path of a Parquet or CSV table. `scenario`
+    `data` is a frame of Polars, pandas or Arrow, or the path or URL of a Parquet or CSV table;
+    a table at a URL (`s3://bucket/folder`) is copied into the cache once. `scenario`
     names a column. `tasks` maps names of tasks to labels, columns of 0 and 1 or mappings with a
     rule, or lists the columns. `arms` lists models, or maps arms to their keys. Further keywords
     are the keys of a study and of a data definition, with the same values as in YAML.
@@ -151,7 +153,7 @@ class Study:
         self._output = Path(output)
         self._folder = self._output / FOLDER
         self._table = self._table_of(data, keys)
-        rows = table_source.scan(self._table, Path.cwd(), "data")
+        rows = table_source.scan(self._local_table(), Path.cwd(), "data")
         with reading("data"):
             self._columns = rows.collect_schema()
             self._num_rows = int(rows.select(pl.len()).collect().item())
@@ -165,6 +167,11 @@ class Study:
         frame = frame_of(data)
         keys.refuse_other_columns(frame.columns)
         return str(stored_table(frame, self._folder))
+
+    def _local_table(self) -> str:
+        """Return the path of the table on this machine: of its copy, if it is at a URL."""
+        folder = None if self._output == DEFAULT_OUTPUT else self._output
+        return local_path(self._table, "data", LaunchOptions(output=folder).cache, api.quiet)
 
     def _written(self, rows: pl.LazyFrame, keys: GivenKeys) -> ResolvedStudy:
         """Write the study file and return the study, resolved.

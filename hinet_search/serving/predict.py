@@ -22,6 +22,7 @@ from hinet_search.common.files import replacing
 from hinet_search.data.columns import Columns
 from hinet_search.data.mapped_table import collect_to_mapped_file
 from hinet_search.data.numbers import MAX_EXAMPLES, rows_in_words
+from hinet_search.data.object_stores.copies import local_path
 from hinet_search.data.reading import FAILURES, OWN, unreadable
 from hinet_search.data.sources.table import scan
 from hinet_search.results.statistics.calibrators import apply
@@ -34,6 +35,7 @@ from hinet_search.serving.inputs import (
 from hinet_search.serving.members import average
 from hinet_search.serving.model_folder import ExportedModel
 from hinet_search.serving.row_checks import text_problems, value_problems
+from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.training.device import memory_errors_explained
 
 RUN_ROWS = 2**17
@@ -127,9 +129,10 @@ def _refuse_other_formats(to: Path) -> None:
 
 def scanned(exported: ExportedModel, path: str) -> pl.LazyFrame:
     """The rows of a table; CSV columns have the types of training, whatever is inferred."""
-    lazy = scan(path, Path.cwd(), "rows")
+    local = local_path(path, "rows", LaunchOptions().cache, lambda _: None)
+    lazy = scan(local, Path.cwd(), "rows")
     types = misread_columns(exported.file.inputs, exported.encoder.types, lazy.collect_schema())
-    return scan(path, Path.cwd(), "rows", types)
+    return scan(local, Path.cwd(), "rows", types)
 
 
 def _keys(exported: ExportedModel, lazy: pl.LazyFrame) -> tuple[str, ...]:

@@ -77,7 +77,7 @@ def get_command(
     examples=(
         "hinet-search data init rows.parquet",
         "hinet-search data init exports/2026-05.csv --name may",
-        "hinet-search data init rows.parquet --force",
+        "hinet-search data init s3://bucket/shown --force",
     ),
 )
 @click.argument("table", shell_complete=complete_table)
@@ -92,15 +92,15 @@ def init_command(
     name: str | None,
     force: bool,  # noqa: FBT001  click passes flags by name
 ) -> None:
-    """Read TABLE (Parquet or CSV, a file, a folder or a glob) and write data/NAME.yaml and
-    studies/NAME.yaml, with the reasons as comments.
+    """Read TABLE (Parquet or CSV, a file, a folder or a glob, also at a URL of an object store) and
+    write data/NAME.yaml and studies/NAME.yaml, with the reasons as comments.
 
     Label, scenario, user, item, time and outcomes are guessed from names, types and values. Guesses
     to review are marked `# check:`; `hinet-search check` lists them.
     """
     from hinet_search.data.guess.write_definition import write_draft
 
-    draft = write_draft(Path(table), name, force=force)
+    draft = write_draft(table, name, force=force, say=output().note)
     for path in draft.files:
         echo(f"wrote {path}")
     for doubt in draft.guesses_to_check:

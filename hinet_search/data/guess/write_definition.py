@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +10,12 @@ from hinet_search.common.errors import ConfigurationError, DataError, Environmen
 from hinet_search.data.definition_text import GuessedTable, definition_text, printable, quoted
 from hinet_search.data.guess.guess_table import guessed_table
 from hinet_search.data.guess.training_settings import training_settings
+from hinet_search.data.object_stores.address import is_url
+from hinet_search.data.object_stores.copies import local_path
 from hinet_search.data.sources import table
 from hinet_search.data.table_files import ROOT, find
 from hinet_search.study.data_definition import DataDefinition
+from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.study.load_study import check_study_name
 from hinet_search.study.yaml_file import MAX_BYTES, read
 
@@ -56,14 +60,22 @@ class DraftStudy:
     guesses_to_check: tuple[str, ...]
 
 
-def write_draft(rows: Path, name: str | None, *, force: bool) -> DraftStudy:
+def write_draft(
+    rows: str | os.PathLike[str],
+    name: str | None,
+    *,
+    force: bool,
+    say: Callable[[str], None] = lambda _: None,
+) -> DraftStudy:
     """Inspect a table and write data/NAME.yaml and studies/NAME.yaml into the current folder.
 
+    A table at a URL is copied into the cache; `say` gets the progress.
     Errors: DataError when the table cannot be read or has no scenario, label or feature;
     ConfigurationError for a wrong name, or when a file exists already (`force` overwrites it);
-    EnvironmentFault when a file cannot be written.
+    EnvironmentFault when a file cannot be written; those of `local_path`.
     """
-    chosen_name = name or _name_of(rows)
+    given = os.fspath(rows)
+    chosen_name = name or _name_of(given)
     for size in SIZES:
         check_study_name(f"{chosen_name}-{size}", "--name")
     definition = Path("data", f"{chosen_name}.yaml")
@@ -74,18 +86,21 @@ def write_draft(rows: Path, name: str | None, *, force: bool) -> DraftStudy:
             *(f"{path} is there already" for path in existing),
             remedy="name another with --name, or write over it with --force",
         )
-    path = _path_from(study.parent, rows)
-    described = guessed_table(table.scan(str(rows), Path.cwd(), "TABLE"), str(rows), path)
+    path = _path_from(study.parent, given)
+    local = local_path(given, "TABLE", LaunchOptions().cache, say)
+    described = guessed_table(table.scan(local, Path.cwd(), "TABLE"), given, path)
     text = definition_text(described)
     num_bytes = len(text.encode())
     if num_bytes > MAX_BYTES:
         raise DataError(
-            f"{rows}: a definition must be at most {MAX_BYTES:,} bytes, got {num_bytes:,} for "
+            f"{given}: a definition must be at most {MAX_BYTES:,} bytes, got {num_bytes:,} for "
             f"{len(described.columns):,} columns",
             remedy="write a table of the columns that matter, with shorter names",
         )
     _write(definition, text)
-    _write(study, _study_text(described, rows.name, os.path.relpath(definition, study.parent)))
+    _write(
+        study, _study_text(described, Path(given).name, os.path.relpath(definition, study.parent))
+    )
     written = read(definition)
     written.parse(DataDefinition)
     return DraftStudy((definition, study), written.guesses_to_check)
@@ -107,9 +122,9 @@ def _study_text(described: GuessedTable, table_name: str, definition: str) -> st
     )
 
 
-def _name_of(rows: Path) -> str:
+def _name_of(rows: str) -> str:
     """The name of a study for a table: its file name, without what a name must not have."""
-    name = re.sub(r"[^A-Za-z0-9._-]+", "_", rows.stem).strip("._-")
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(rows).stem).strip("._-")
     return name[:LONGEST_NAME] or "rows"
 
 
@@ -124,12 +139,13 @@ def _write(path: Path, text: str) -> None:
         ) from error
 
 
-def _path_from(folder: Path, rows: Path) -> str:
-    """The path of the rows relative to a folder; unchanged for rows in the data folder."""
-    text = str(rows)
-    if any("\ud800" <= letter <= "\udfff" for letter in text):
+def _path_from(folder: Path, rows: str) -> str:
+    """The path of the rows relative to a folder; unchanged for a URL and in the data folder."""
+    if any("\ud800" <= letter <= "\udfff" for letter in rows):
         raise ConfigurationError(
-            f"TABLE must be a path in UTF-8, got {text!a}", remedy="rename the file"
+            f"TABLE must be a path in UTF-8, got {rows!a}", remedy="rename the file"
         )
-    is_in_data_folder = find(text, Path.cwd(), "TABLE").base not in (Path.cwd().resolve(), ROOT)
-    return text if is_in_data_folder else os.path.relpath(rows, folder)
+    if is_url(rows):
+        return rows
+    is_in_data_folder = find(rows, Path.cwd(), "TABLE").base not in (Path.cwd().resolve(), ROOT)
+    return rows if is_in_data_folder else os.path.relpath(rows, folder)

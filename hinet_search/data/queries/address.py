@@ -22,6 +22,7 @@ _SECRET_KEYS = (
     *("pass", "pwd", "token", "secret", "credential", "signature", "jwt"),
     *("apikey", "accesskey", "accountkey", "privatekey"),
 )
+_SECRET_WORDS = ("sig",)  # whole names: a signature of Azure
 _FILE_KEYS = ("file", "path")  # endings: passfile names a file, and is no secret itself
 _SETTING = re.compile(r"([^=;]+)=\s*(\{[^}]*\}|[^;]*)")  # of ODBC: Server=db;PWD=s3cret
 _FIRST_STAND_IN = 9_180_270_000  # digits, as a variable may also be a port
@@ -181,9 +182,11 @@ def _options(url: URL) -> list[str]:
     return [text for value in url.query.values() for text in _texts(value)]
 
 
-def _is_secret(key: str) -> bool:
+def is_secret(key: str) -> bool:
+    """Return whether the value of a URL's option is a secret, by the name of the option."""
     word = re.sub(r"[^a-z0-9]", "", key.lower())
-    return any(secret in word for secret in _SECRET_KEYS) and not word.endswith(_FILE_KEYS)
+    is_key = word in _SECRET_WORDS or any(secret in word for secret in _SECRET_KEYS)
+    return is_key and not word.endswith(_FILE_KEYS)
 
 
 def _secret_values(url: URL) -> list[str]:
@@ -191,18 +194,18 @@ def _secret_values(url: URL) -> list[str]:
     secrets = []
     for key, value in url.query.items():
         for text in _texts(value):
-            secrets += [text] if _is_secret(key) else _settings(text)
+            secrets += [text] if is_secret(key) else _settings(text)
     return secrets
 
 
 def _settings(text: str) -> list[str]:
     """The secrets in settings of ODBC."""
-    return [value.strip("{} ") for key, value in _SETTING.findall(text) if _is_secret(key)]
+    return [value.strip("{} ") for key, value in _SETTING.findall(text) if is_secret(key)]
 
 
 def _shown(url: URL) -> str:
     """The URL without user, password and other secrets; sorted, as it identifies the data."""
-    query = {key: value for key, value in sorted(url.query.items()) if not _is_secret(key)}
+    query = {key: value for key, value in sorted(url.query.items()) if not is_secret(key)}
     shown = URL.create(
         url.get_backend_name(), host=url.host, port=url.port, database=url.database, query=query
     )

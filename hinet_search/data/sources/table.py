@@ -1,4 +1,7 @@
-"""Table: rows from Parquet or CSV, one file, a folder or a glob, joined with other tables."""
+"""Table: rows from Parquet or CSV, one file, a folder or a glob, joined with other tables.
+
+A table at a URL of an object store is copied into the cache once and read there.
+"""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -6,12 +9,14 @@ from pathlib import Path
 from typing import Annotated
 
 import polars as pl
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from hinet_search.common.errors import DataError, did_you_mean
 from hinet_search.common.frozen_model import Frozen, Text
 from hinet_search.data.checks import INTEGERS, TEXTS
-from hinet_search.data.fingerprint import FileHasher
+from hinet_search.data.fingerprint import FileHasher, NotFetched
+from hinet_search.data.object_stores.address import refuse_credentials
+from hinet_search.data.object_stores.copies import copied_path, local_path
 from hinet_search.data.partitions import (
     PATH,
     partition_columns,
@@ -24,6 +29,7 @@ from hinet_search.data.table_files import FORMATS, TableFiles, find
 ROWS, JOINED = "data.source.path", "data.source.join"  # keys of the definition that name files
 MAX_PROBLEMS = 20
 MAX_EXAMPLES = 3
+TablePath = Annotated[Text, AfterValidator(refuse_credentials)]
 INDEX_OF_PANDAS = re.compile(r"__index_level_\d+__")
 
 
@@ -34,7 +40,9 @@ class Join(Frozen):
     join, by default all.
     """
 
-    path: Text
+    model_config = ConfigDict(hide_input_in_errors=True)  # a URL may hold a key
+
+    path: TablePath
     on: Text | Annotated[tuple[Text, ...], Field(min_length=1)]
     columns: tuple[Text, ...] | None = None
 
@@ -58,22 +66,29 @@ class Join(Frozen):
 class Options(Frozen):
     """`path` is a .parquet or .csv file, or a folder or glob of such files with the same columns.
 
-    So is the path of every join. Folders named `day=2026-05-03` below it add the column `day`.
+    So is the path of every join. Folders named `day=2026-05-03` below it add the column `day`. A
+    path may be a URL such as `s3://bucket/folder`, without user and key.
     """
 
-    path: Text
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    path: TablePath
     join: tuple[Join, ...] = ()
 
 
-def load(options: Options, folder: Path, cache: Path) -> pl.LazyFrame:  # noqa: ARG001 - a source's arguments
-    """The rows, files in order of their names.
+def load(options: Options, folder: Path, cache: Path) -> pl.LazyFrame:
+    """The rows, files in order of their names; a table at a URL as `identity` has copied it.
 
     DataError when no file is found, a file cannot be read, or a join is wrong.
     """
-    lazy = scan(options.path, folder)
+    lazy = scan(_present_path(options.path, ROWS, cache), folder)
     for join in options.join:
-        lazy = joined(lazy, scan(join.path, folder, JOINED), join)
+        lazy = joined(lazy, scan(_present_path(join.path, JOINED, cache), folder, JOINED), join)
     return lazy
+
+
+def _present_path(path: str, key: str, cache: Path) -> str:
+    return copied_path(path, cache) or local_path(path, key, cache, lambda _: None)
 
 
 def scan(
@@ -167,7 +182,10 @@ def _check_separator(file: Path) -> None:
 
 
 def identity(options: Options, folder: Path, contents: FileHasher) -> str:
-    """Names, sizes and hashes of the files: equal content is the same data wherever it lies."""
+    """Names, sizes and hashes of the files: equal content is the same data wherever it lies.
+
+    Errors: DataError when a file is missing; NotFetched; those of `local_path`.
+    """
     lines = [_contents(contents, options.path, folder)]
     for join in options.join:
         lines.append(f"join {join.keys!r} {join.columns!r}")
@@ -226,13 +244,24 @@ def _have_same_order(names: Sequence[str], wanted: Iterable[str]) -> bool:
 
 
 def _contents(contents: FileHasher, path: str, folder: Path, key: str = ROWS) -> str:
-    table = find(path, folder, key)
+    if contents.may_fetch:
+        local = local_path(path, key, contents.cache, contents.say)
+    else:
+        local = _already_copied(path, key, contents.cache)
+    table = find(local, folder, key)
     try:
         return "\n".join(f"{table.name_of(file)} {contents.of(file)}" for file in table.files)
     except OSError as error:
         raise DataError(
             f"{key}: {error.filename or path} cannot be read: {error.strerror}"
         ) from error
+
+
+def _already_copied(path: str, key: str, cache: Path) -> str:
+    copied = copied_path(path, cache)
+    if copied is None:
+        raise NotFetched(f"{key}: {path} was not copied yet")
+    return copied
 
 
 def joined(rows: pl.LazyFrame, other: pl.LazyFrame, join: Join) -> pl.LazyFrame:
