@@ -1,6 +1,7 @@
 """From a table without a definition to its report in three commands."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,27 @@ def test_an_odd_table_is_three_commands_from_its_report(run: Run, tmp_path: Path
     assert "home page" in page
     again = run("report", "studies/odd_rows.yaml")
     assert again.code == 0, again.err
+
+
+def test_a_table_of_an_object_store_is_drafted_and_then_checked_from_its_copy(
+    object_store: Any, run: Run, tmp_path: Path
+) -> None:
+    table = write_odd_table(tmp_path, rows=4000)
+    object_store.put(str(table), "/bucket/shown/part-0.parquet")
+    begun = run("data", "init", "memory://bucket/shown")
+    assert begun.code == 0, begun.err
+    assert "copying 1 object (" in begun.err
+    assert 'path: "memory://bucket/shown"' in (tmp_path / "data" / "shown.yaml").read_text()
+    checked = run("check", "studies/shown.yaml")
+    assert checked.code == 0, checked.err
+    assert "copying" not in checked.err
+
+
+def test_a_key_in_the_url_of_a_table_is_refused_and_not_printed(run: Run) -> None:
+    said = run("--debug", "data", "init", "s3://KEY:s3cret@bucket/shown")
+    assert said.code == 2
+    assert "TABLE: must be a URL without user, key and signature" in said.err
+    assert "s3cret" not in said.err + said.out
 
 
 def test_a_table_without_labels_is_refused_with_what_to_do(run: Run, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import polars as pl
 import pytest
 from fsspec.implementations.memory import MemoryFile, MemoryFileSystem
@@ -25,14 +24,6 @@ ROWS = "memory://bucket/rows"
 DAYS = ("2026-05-03", "2026-05-04")
 
 
-@pytest.fixture
-def store() -> Iterator[Any]:
-    """An empty store in memory."""
-    MemoryFileSystem.store.clear()
-    yield fsspec.filesystem("memory")
-    MemoryFileSystem.store.clear()
-
-
 def parquet(**columns: list[object]) -> bytes:
     buffer = io.BytesIO()
     pl.DataFrame(columns).write_parquet(buffer)
@@ -40,13 +31,13 @@ def parquet(**columns: list[object]) -> bytes:
 
 
 @pytest.fixture
-def days(store: Any) -> Any:
+def days(object_store: Any) -> Any:
     """A store with a table of two days, and what Spark leaves beside them."""
     for number, day in enumerate(DAYS):
-        store.pipe(f"/bucket/rows/day={day}/part-0.parquet", parquet(x=[number]))
-    store.pipe("/bucket/rows/_SUCCESS", b"")
-    store.pipe("/bucket/rows/_temporary/part-9.parquet", parquet(x=[9]))
-    return store
+        object_store.pipe(f"/bucket/rows/day={day}/part-0.parquet", parquet(x=[number]))
+    object_store.pipe("/bucket/rows/_SUCCESS", b"")
+    object_store.pipe("/bucket/rows/_temporary/part-9.parquet", parquet(x=[9]))
+    return object_store
 
 
 def identity_of(url: str, cache: Path, said: list[str] | None = None) -> str:
@@ -88,10 +79,10 @@ def test_folders_of_a_store_are_columns(days: Any, tmp_path: Path) -> None:
 
 
 def test_a_table_in_a_store_is_encoded_to_the_data_of_the_local_table(
-    store: Any, tmp_path: Path
+    object_store: Any, tmp_path: Path
 ) -> None:
     shop().write_parquet(tmp_path / "shop.parquet")
-    store.put(str(tmp_path / "shop.parquet"), "/bucket/shop.parquet")
+    object_store.put(str(tmp_path / "shop.parquet"), "/bucket/shop.parquet")
     local = prepare(definition(), tmp_path, tmp_path / "cache", print)
     source = {"kind": "table", "path": "memory://bucket/shop.parquet"}
     remote = prepare(definition(source=source), tmp_path, tmp_path / "cache", print)

@@ -21,6 +21,12 @@ from hinet_search.data.sources.table import Options, load
 Change = Callable[[pa.Array], pa.Array]
 
 
+def write_like_spark(table: pa.Table, file: Path) -> None:
+    """Time stamps are INT96, small decimals are integers, and no types of Arrow are stored."""
+    options = {"use_deprecated_int96_timestamps": True, "store_decimal_as_integer": True}
+    pq.write_table(table, file, **options, store_schema=False, compression="snappy")
+
+
 def encoded(table: pa.Table, folder: Path, **changes: Any) -> Dataset:
     """The shop table, written by Arrow, and encoded."""
     folder.mkdir(exist_ok=True)
@@ -119,3 +125,72 @@ def test_an_index_that_pandas_wrote_is_no_column(tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "shop.parquet")
     lazy = load(Options(path="shop.parquet"), tmp_path, tmp_path)
     assert "__index_level_0__" not in lazy.collect_schema()
+
+
+@pytest.mark.parametrize("year", [1, 1500, 2026, 9999])
+def test_time_stamps_of_spark_are_read_in_any_year(year: int, tmp_path: Path) -> None:
+    time = datetime(year, 12, 31, 1, 2, 3, 456789)  # noqa: DTZ001
+    table = pa.table({"at": pa.array([time, None], pa.timestamp("us")), "x": [1, 2]})
+    write_like_spark(table, tmp_path / "rows.parquet")
+    rows = load(Options(path="rows.parquet"), tmp_path, tmp_path)
+    assert rows.collect()["at"].to_list() == [time, None]
+
+
+def test_nanoseconds_that_are_not_of_spark_stay_nanoseconds(tmp_path: Path) -> None:
+    times = pa.array([1, 1_800_000_000_123_456_789], pa.timestamp("ns"))
+    pq.write_table(pa.table({"at": times}), tmp_path / "rows.parquet")
+    rows = load(Options(path="rows.parquet"), tmp_path, tmp_path)
+    assert rows.collect()["at"].cast(pl.Int64).to_list() == times.cast(pa.int64()).to_pylist()
+
+
+@pytest.fixture
+def of_spark(tmp_path: Path) -> Path:
+    """A folder as Spark writes it: two parts, one without rows, and files beside them."""
+    folder = tmp_path / "rows"
+    folder.mkdir()
+    table = pa.table(
+        {
+            "at": pa.array([datetime(2026, 5, 1)], pa.timestamp("us")),  # noqa: DTZ001
+            "price": pa.array([Decimal("1.50")], pa.decimal128(7, 2)),
+            "item": pa.array(["a"]),
+        }
+    ).replace_schema_metadata(
+        {"org.apache.spark.version": "3.5.1", "org.apache.spark.sql.parquet.row.metadata": "{}"}
+    )
+    for number, part in enumerate((table.slice(0, 0), table)):
+        name = f"part-{number:05}-8c1d2f-c000.snappy.parquet"
+        write_like_spark(part, folder / name)
+        (folder / f".{name}.crc").write_bytes(b"crc")
+    (folder / "_SUCCESS").touch()
+    pq.write_metadata(table.schema, folder / "_metadata")
+    pq.write_metadata(table.schema, folder / "_common_metadata")
+    return tmp_path
+
+
+def test_a_folder_of_spark_is_read_with_its_types(of_spark: Path) -> None:
+    frame = load(Options(path="rows"), of_spark, of_spark).collect()
+    assert frame.rows() == [(datetime(2026, 5, 1), Decimal("1.50"), "a")]  # noqa: DTZ001
+    assert frame.schema["price"] == pl.Decimal(7, 2)
+
+
+def test_nullable_columns_of_pandas_keep_values_and_gaps(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(
+        {
+            "count": pandas.array([1, None, 3], dtype="Int64"),
+            "share": pandas.array([0.5, None, 1.5], dtype="Float64"),
+            "clicked": pandas.array([True, None, False], dtype="boolean"),
+            "name": pandas.array(["a", None, "c"], dtype="string"),
+            "size": pandas.Categorical(["s", None, "l"], ["s", "l"], ordered=True),
+        }
+    )
+    frame.set_index(pandas.Index(["u", "v", "w"], name="key")).to_parquet(tmp_path / "rows.parquet")
+    rows = load(Options(path="rows.parquet"), tmp_path, tmp_path).collect()
+    assert rows.with_columns(pl.col("size").cast(pl.String)).to_dict(as_series=False) == {
+        "count": [1, None, 3],
+        "share": [0.5, None, 1.5],
+        "clicked": [True, None, False],
+        "name": ["a", None, "c"],
+        "size": ["s", None, "l"],
+        "key": ["u", "v", "w"],
+    }

@@ -82,6 +82,14 @@ def test_what_is_not_given_is_guessed_as_data_init_guesses_it(folder: Path) -> N
     assert {name: arm.model_dump(exclude_unset=True) for name, arm in full.arms.items()} == ARMS
 
 
+def test_a_table_of_an_object_store_is_named_by_its_url(object_store: Any) -> None:
+    shop().write_parquet("rows.parquet")
+    object_store.put("rows.parquet", "/bucket/rows.parquet")
+    study = hs.Study("shop", "memory://bucket/rows.parquet", output="out")
+    assert resolved(study).data.source.options == {"path": "memory://bucket/rows.parquet"}
+    assert [file.name for file in Path("out/cache").rglob("*.parquet")] == ["rows.parquet"]
+
+
 def test_given_roles_shape_the_guess_of_the_others() -> None:
     frame = shop().with_columns(is_liked=pl.col("user_id") * 5 % 7 < 2)
     data = resolved(hs.Study("shop", frame, **ROLES, user="item_id")).data

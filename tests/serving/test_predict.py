@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -52,6 +53,16 @@ def test_rows_of_the_test_split_get_the_probabilities_of_training(
     scores, _ = scored(exported.folder, asked(), tmp_path)
     expected = expit(shop.test_logits(arm, exported.seeds[0]).astype(np.float64))
     assert_allclose(scores.select(TASKS).to_numpy(), expected, atol=1e-6)
+
+
+def test_rows_of_an_object_store_get_the_scores_of_the_local_rows(
+    object_store: Any, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HINET_SEARCH_CACHE", str(tmp_path / "cache"))
+    expected, _ = scored(folder, asked(), tmp_path)
+    object_store.put(str(tmp_path / "rows.parquet"), "/bucket/day=1/rows.parquet")
+    hs.predict(folder, "memory://bucket/day=1", tmp_path / "remote.parquet")
+    assert pl.read_parquet(tmp_path / "remote.parquet").equals(expected)
 
 
 def test_all_seeds_give_the_mean_of_their_probabilities(shop: Shop, tmp_path: Path) -> None:

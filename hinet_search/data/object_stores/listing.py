@@ -72,8 +72,9 @@ class Place:
                 f"{self}: needs a package that is not installed: {_in_words(error)}",
                 remedy="pip install s3fs for s3://, gcsfs for gs://, adlfs for az:// and abfs://",
             ) from None
-        except Exception as error:  # each store raises errors of its own library
-            raise EnvironmentFault(f"{self}: cannot be read: {_in_words(error)}") from error
+        except Exception as error:  # noqa: BLE001  each store raises errors of its own library
+            # Not raised from it: its text may hold a password.
+            raise EnvironmentFault(f"{self}: cannot be read: {_in_words(error)}") from None
 
     def nothing(self, reason: str) -> DataError:
         """Return the error for a URL without objects."""

@@ -150,6 +150,7 @@ def _scanned(
     if suffix == ".parquet":
         return pl.scan_parquet(
             list(table.files),
+            schema=_schema_of_times(table.files[0]),
             glob=False,
             hive_partitioning=False,
             include_file_paths=path_column,
@@ -164,6 +165,25 @@ def _scanned(
         schema_overrides={name: of for name, of in (types or {}).items() if name not in outside},
         include_file_paths=path_column,
     )
+
+
+def _schema_of_times(file: Path) -> pl.Schema | None:
+    """The schema by which INT96, time stamps of Spark, are microseconds; None without such columns.
+
+    64 bits of nanoseconds hold the years 1677 to 2262. Polars reads all others as the last of these
+    moments, 0001-01-01 too.
+    """
+    schema = pl.read_parquet_schema(file)
+    if pl.Datetime("ns") not in schema.values():
+        return None
+    from pyarrow.parquet import read_metadata
+
+    stored = read_metadata(file).schema
+    columns = (stored.column(number) for number in range(len(stored)))
+    old = {column.path for column in columns if column.physical_type == "INT96"}
+    types = {name: pl.Datetime("us") if name in old else dtype for name, dtype in schema.items()}
+    plain = {name: of for name, of in types.items() if not INDEX_OF_PANDAS.fullmatch(name)}
+    return pl.Schema(plain) if old else None
 
 
 def _check_separator(file: Path) -> None:
