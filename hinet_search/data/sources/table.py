@@ -151,6 +151,7 @@ def _scanned(
         return pl.scan_parquet(
             list(table.files),
             schema=_schema_of_times(table.files[0]),
+            cast_options=pl.ScanCastOptions(datetime_cast="nanosecond-downcast"),
             glob=False,
             hive_partitioning=False,
             include_file_paths=path_column,
