@@ -215,7 +215,8 @@ class StudySpec(Frozen):
     trained. With `ensemble`, it also chooses an ensemble of all finalists, students among them, and
     opens it on test.
 
-    With `tracking` (`mlflow`, or its keys), the launch shows the study in that tool.
+    With `tracking` (`mlflow` or `tensorboard`, or its keys), the launch shows the study in that
+    tool.
     """
 
     data: DataDefinition

@@ -187,6 +187,33 @@ def test_an_object_that_is_written_meanwhile_is_named_and_no_copy_is_whole(
     assert not is_copied(tmp_path)
 
 
+def test_an_object_that_arrives_cut_off_is_named_and_not_kept(
+    days: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off(store: MemoryFileSystem, path: str, local: str, **named: Any) -> None:
+        Path(local).write_bytes(store.cat_file(path)[:100])
+
+    monkeypatch.setattr(MemoryFileSystem, "get_file", cut_off)
+    with pytest.raises(DataError, match=f"but day={DAYS[0]}/part-0.parquet changed"):
+        identity_of(ROWS, tmp_path)
+    assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_a_listing_that_fsspec_remembers_is_not_believed(
+    days: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find, remembered = MemoryFileSystem.find, {}
+
+    def find_once(store: MemoryFileSystem, path: str, **named: Any) -> Any:
+        return remembered.setdefault(path, find(store, path, **named))
+
+    monkeypatch.setattr(MemoryFileSystem, "find", find_once)
+    monkeypatch.setattr(MemoryFileSystem, "invalidate_cache", lambda *_: remembered.clear())
+    identity_of(ROWS, tmp_path)
+    days.rm(f"/bucket/rows/day={DAYS[0]}", recursive=True)
+    assert values(ROWS, tmp_path) == [1]
+
+
 def test_a_damaged_copy_is_mended(days: Any, tmp_path: Path) -> None:
     identity_of(ROWS, tmp_path)
     copied = next((tmp_path / copies.FOLDER).rglob("*.parquet"))

@@ -8,7 +8,7 @@ from hinet_search.common.errors import ConfigurationError
 from hinet_search.study.launch_options import LaunchOptions, refuse_places_of_the_file
 from hinet_search.study.load_study import ResolvedStudy
 from hinet_search.study.plugin_keys import TrackingSpec
-from hinet_search.trackers import mlflow
+from hinet_search.trackers import mlflow, tensorboard
 from tests.study_texts import DATA
 
 STUDY = DATA + "arms: {mmoe: }\n"
@@ -46,7 +46,7 @@ def test_kind_and_options_may_be_set_together(tmp_path: Path) -> None:
     [
         (
             "tracking: mlflaw\n",
-            "'mlflaw' is not a tracker, known: mlflow; did you mean 'mlflow'?",
+            "'mlflaw' is not a tracker, known: mlflow, tensorboard; did you mean 'mlflow'?",
         ),
         ("tracking: {kind: mlflow, url: x}\n", "unknown key 'url'; did you mean 'uri'?"),
         ("tracking: {uri: sqlite:///a.db}\n", "key 'tracking.kind' is needed and missing"),
@@ -69,11 +69,11 @@ def test_a_wrong_value_is_refused_with_its_place(tmp_path: Path, more: str, line
 def test_a_package_that_is_missing_is_named_with_its_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mlflow, "find_spec", lambda name: None)
-    assert (
-        "needs the package mlflow-skinny: pip install '.[mlflow]' in a clone of hinet-search"
-        in message(tmp_path, "tracking: mlflow\n")
-    )
+    for tracker, package in ((mlflow, "mlflow-skinny"), (tensorboard, "tensorboard")):
+        kind = tracker.__name__.rpartition(".")[2]
+        monkeypatch.setattr(tracker, "find_spec", lambda name: None)
+        said = message(tmp_path, f"tracking: {kind}\n")
+        assert f"needs the package {package}: pip install '.[{kind}]' in a clone" in said
 
 
 def test_a_server_that_a_variant_of_the_file_names_is_refused(tmp_path: Path) -> None:

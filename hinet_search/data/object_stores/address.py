@@ -32,8 +32,7 @@ def refuse_credentials(path: str) -> str:
 def _holds_credentials(url: str) -> bool:
     scheme, _, place = url.partition("://")
     authority = re.split(r"[/?#]", place, maxsplit=1)[0]
-    user, at, _ = authority.rpartition("@")
-    if at and (scheme.lower() not in _WITH_CONTAINER or ":" in user):
+    if "@" in authority and scheme.lower() not in _WITH_CONTAINER:
         return True
     # A key may hold a slash, which ends the authority: KEY:SEC/RET@bucket.
     _, colon, port = authority.partition(":")
