@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from hinet_search.common.database_url import parse_address
 from hinet_search.common.errors import ConfigurationError, DiskFull, EnvironmentFault, StudyConflict
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from hinet_search.search.plan.plan import Plan, PreparedStudy
-    from hinet_search.serving.choice import ExportChoice, Seeds
+    from hinet_search.serving.choice import ExportChoice, Seeds, Weights
     from hinet_search.serving.export import Export
     from hinet_search.serving.monitor import Drift
     from hinet_search.serving.predict import Prediction
@@ -208,6 +208,7 @@ def export(  # noqa: PLR0913  what to export, and in which form
     calibrated: bool = True,
     at: str | None = None,
     formats: Sequence[str] = (),
+    weights: "Weights" = "fp32",
     say: Callable[[str], None] = quiet,
     **options: Any,
 ) -> "Export":
@@ -216,7 +217,8 @@ def export(  # noqa: PLR0913  what to export, and in which form
     `arm` is the name of an arm, of a student, or `ensemble`; without it the study decides what is
     exported. `at` (`5ms`, `flops_per_row=2000000`) takes the best finalist on validation within
     that limit. Its probabilities are calibrated where the study has shown a gain, unless
-    `calibrated` is false. `formats` (`onnx`, `torch`) adds graphs (docs/compiled.md).
+    `calibrated` is false. `formats` (`onnx`, `torch`) adds graphs (docs/compiled.md), whose
+    embeddings are of `weights` (`fp32`, `fp16` or `int8`).
     Options are `storage`, `output`, `size`, `variant` and `settings` of the launch.
     `say` is called with a line before each long step.
     Errors: those of `choose`, `choose_at`, `_stored` and `serving.export`; then nothing is written.
@@ -228,10 +230,7 @@ def export(  # noqa: PLR0913  what to export, and in which form
     limit = None if at is None else limit_of(at)
     launch_options = _launch_options(options)
     allow_only(launch_options.plugins)
-    if formats:
-        from hinet_search.serving.compiled.write import require
-
-        require(formats)
+    graphs = _graphs(formats, weights)
     folder = Path(to)
     serving.refuse_full(folder)
     record = load(study, **options)
@@ -241,7 +240,26 @@ def export(  # noqa: PLR0913  what to export, and in which form
     reason = f", {choice.why}" if choice.why else ""
     say(f"exporting {record.name}/{choice.name}, {choice.title}{reason}")
     stored = _stored(study, record, launch_options, say)
-    return serving.export(stored, choice, folder, partial(_card, record), formats)
+    return serving.export(stored, choice, folder, partial(_card, record), graphs)
+
+
+def _graphs(formats: Sequence[str], weights: "Weights") -> "GraphChoice":
+    """Return the graphs to write; ConfigurationError if there are none of that kind."""
+    from hinet_search.serving.choice import GraphChoice, Weights
+
+    if weights not in get_args(Weights):
+        known = ", ".join(get_args(Weights))
+        raise ConfigurationError(f"weights must be one of {known}, got {weights!r}")
+    if formats:
+        from hinet_search.serving.compiled.write import require
+
+        require(formats)
+    elif weights != "fp32":
+        raise ConfigurationError(
+            f"weights of {weights} are for graphs, but no format of graphs is named",
+            remedy="add --format onnx (formats=['onnx'])",
+        )
+    return GraphChoice(tuple(formats), weights)
 
 
 def _card(record: StudyRecord, exported: "ExportChoice", notes: Sequence[str]) -> str:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from hinet_search.results.study_record import StudyRecord
     from hinet_search.search.plan.plan import Plan
     from hinet_search.search.progress import Watcher
-    from hinet_search.serving.choice import Seeds
+    from hinet_search.serving.choice import Seeds, Weights
     from hinet_search.serving.export import Export
 
 FOLDER = "frames"  # in the output folder: tables and study files
@@ -253,6 +253,7 @@ class Study:
         calibrated: bool = True,
         at: str | None = None,
         formats: Sequence[str] = (),
+        weights: "Weights" = "fp32",
         say: Callable[[str], None] = api.quiet,
         **options: Unpack[CallOptions],
     ) -> "Export":
@@ -265,6 +266,7 @@ class Study:
             calibrated=calibrated,
             at=at,
             formats=formats,
+            weights=weights,
             say=say,
             output=self._output_option,
             **options,

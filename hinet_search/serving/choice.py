@@ -21,6 +21,15 @@ from hinet_search.results.verdict import verdict
 from hinet_search.results.winner import is_fully_tested
 
 Seeds = Literal["best", "all"]
+Weights = Literal["fp32", "fp16", "int8"]
+
+
+@dataclass(frozen=True)
+class GraphChoice:
+    """The formats of graphs to add to an export, if any, and the weights of their embeddings."""
+
+    formats: tuple[str, ...] = ()
+    weights: Weights = "fp32"
 
 
 @dataclass(frozen=True)

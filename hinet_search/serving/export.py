@@ -11,9 +11,10 @@ import torch
 
 from hinet_search.common.errors import ConfigurationError, EnvironmentFault
 from hinet_search.common.files import replacing_folder
+from hinet_search.data.columns import Columns
 from hinet_search.data.rows import read_rows
 from hinet_search.results.ensemble_records import Member
-from hinet_search.serving.choice import ExportChoice
+from hinet_search.serving.choice import ExportChoice, GraphChoice
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.model_file import (
     FORMAT,
@@ -30,7 +31,7 @@ from hinet_search.serving.model_folder import (
     write_tables,
 )
 from hinet_search.serving.profile import profile_of, write_profile
-from hinet_search.serving.rebuild import LoadedStudy, config_of, encoder_of
+from hinet_search.serving.rebuild import LoadedStudy, config_of, encoder_of, valid_columns
 from hinet_search.serving.sealed import MANIFEST, PROFILE, seal
 from hinet_search.serving.trained_files import TrainedFiles, files_of
 from hinet_search.serving.verify import (
@@ -106,14 +107,14 @@ def export(
     what: ExportChoice,
     folder: Path,
     write_card: Card,
-    formats: Sequence[str] = (),
+    graphs: GraphChoice,
 ) -> Export:
     """Write the folder atomically; notes for the card include the result of the check.
 
-    Graphs of each of `formats` are written too. Errors: EnvironmentFault when weights or scores of
+    Graphs of each format are written too. Errors: EnvironmentFault when weights or scores of
     the study are missing or the folder cannot be written; DataError when one of these files is
     damaged, a weight is not finite, or test rows do not score as in training; those of
-    `write_compiled`.
+    `write_compiled` and `narrowed`.
     """
     files = files_of(stored, what)
     for path in files.weights.values():
@@ -124,7 +125,8 @@ def export(
     rows = read_rows(definition, study_folder, cache)
     rows = rows.with_distinct_ids(definition.features.distinct_by_scenario)
     configs = {_finalist(member): config_of(stored, member.run) for member in what.members}
-    encoder = encoder_of(stored, [config.features for config in configs.values()], rows)
+    features = [config.features for config in configs.values()]
+    encoder = encoder_of(stored, features, rows)
     raw, position_R = sample_test_rows(definition, study_folder, cache, rows)
     file = _model_file(stored, what, configs, encoder)
     weights = [files.weights[member.run] for member in file.members]
@@ -141,7 +143,7 @@ def export(
             checked = verify_scores(exported, raw, position_R, scores)
             notes = _notes(encoder, checked, files)
             (part / CARD).write_text(write_card(what, notes), encoding="utf-8")
-            compiled = _compiled(exported, part, formats, raw)
+            compiled = _compiled(exported, graphs, raw, lambda: valid_columns(stored, features))
     except OSError as error:
         raise EnvironmentFault(
             f"{folder}: cannot be written: {error.strerror}", remedy="name another with -o"
@@ -150,13 +152,22 @@ def export(
 
 
 def _compiled(
-    exported: ExportedModel, folder: Path, formats: Sequence[str], raw: pl.DataFrame
+    exported: ExportedModel,
+    graphs: GraphChoice,
+    raw: pl.DataFrame,
+    read_valid: Callable[[], Columns],
 ) -> "Compilation | None":
-    if not formats:
+    if not graphs.formats:
         return None
+    from hinet_search.serving.compiled.weights import cost_of, narrowed
     from hinet_search.serving.compiled.write import write_compiled  # half a second
 
-    return write_compiled(exported, folder, formats, raw)
+    narrow = narrowed(exported, graphs.weights)
+    compiled = write_compiled(narrow, exported.folder, graphs, raw)
+    if narrow is exported:
+        return compiled
+    cost = cost_of(exported, narrow, graphs.weights, read_valid())
+    return replace(compiled, cost=cost)
 
 
 def _written(folder: Path, file: ModelFile, what: ExportChoice, checked: Verification) -> Export:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hinet_search.common.errors import StudyConflict
-from hinet_search.data.columns import Dataset
+from hinet_search.data.columns import Columns, Dataset
 from hinet_search.data.encode import Encoding, Vocabulary
 from hinet_search.data.encoded_folder import open_encoding
 from hinet_search.data.raw_values import text_of
@@ -90,7 +90,7 @@ def encoder_of(stored: LoadedStudy, features: Sequence[FeatureConfig], rows: Row
     definition, dataset = stored.study.spec.data, stored.dataset
     group_names = definition.features.group_names
     groups_of_models = [chosen_groups(each.groups, group_names) for each in features]
-    together = _together(features, groups_of_models, group_names)
+    together = _together(features, group_names)
     schema = together.schema_of(dataset)
     encoding = _encoding_of(schema, open_encoding(dataset.folder))
     some_leave_out = frozenset.union(*groups_of_models) - frozenset.intersection(*groups_of_models)
@@ -107,13 +107,15 @@ def encoder_of(stored: LoadedStudy, features: Sequence[FeatureConfig], rows: Row
     return encoder
 
 
-def _together(
-    features: Sequence[FeatureConfig],
-    groups_of_models: Sequence[frozenset[str]],
-    group_names: Sequence[str],
-) -> FeatureConfig:
+def valid_columns(stored: LoadedStudy, features: Sequence[FeatureConfig]) -> Columns:
+    """The rows of validation as `encoder_of` encodes them, from the encoded data of the study."""
+    together = _together(features, stored.study.spec.data.features.group_names)
+    return stored.dataset.inputs_of(together.groups).columns(stored.dataset.valid)
+
+
+def _together(features: Sequence[FeatureConfig], group_names: Sequence[str]) -> FeatureConfig:
     """The features that these have together; the pooling is that of all, else of the lists."""
-    groups = frozenset.union(*groups_of_models)
+    groups = frozenset.union(*(chosen_groups(each.groups, group_names) for each in features))
     pooling = {each.pooling for each in features}
     return FeatureConfig(
         minimum_frequency=min(each.minimum_frequency for each in features),

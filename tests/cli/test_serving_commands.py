@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from hinet_search import api
+from hinet_search.serving.compiled.weights import CellCost, WeightsCost
 from hinet_search.serving.compiled.write import Compilation
 from hinet_search.serving.export import Export
 from tests.cli.conftest import Run
@@ -121,6 +122,32 @@ def test_an_export_with_graphs_says_how_they_score(
         "compiled: onnx, torch, 3 graphs 8.10 MB; they score the same rows as predict does "
         "(max difference of a probability 6e-08)"
     )
+
+
+def test_an_export_with_narrow_weights_says_what_they_save_and_cost(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    costs = (CellCost("Home", "click", 0.75, 0.750012), CellCost("Push", "click", 0.75, 0.749))
+    cost = WeightsCost("fp16", 2_000_000, 1_000_000, 1234, 0.00031, costs)
+    graphs = Compilation(("onnx",), 3, 1_400_000, 6e-8, cost)
+
+    def export(_study: str, to: Path, *, weights: str, **_: object) -> Export:
+        assert weights == "fp16"
+        return Export(to, "shop", "hinet", 1, (1,), (), "", {}, 800, 0.0, graphs)
+
+    monkeypatch.setattr(api, "export", export)
+    said = run("export", "shop/hinet", "-o", "w", "--format", "onnx", "--weights", "fp16")
+    compiled, weights, *cells = (" ".join(line.split()) for line in said.out.splitlines()[2:])
+    assert "as predict does with embeddings of fp16 (max difference" in compiled
+    assert weights == (
+        "weights: embeddings 1.00 MB in place of 2.00 MB; on 1,234 rows of validation a "
+        "probability differs by up to 0.0003"
+    )
+    assert cells == [
+        "cell AUC change",
+        "Home / click .7500 +.000012",
+        "Push / click .7490 −.001000",
+    ]
 
 
 def test_an_unknown_format_of_graphs_is_told_with_the_nearest(run: Run) -> None:

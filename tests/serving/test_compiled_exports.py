@@ -20,6 +20,7 @@ import hinet_search as hs
 from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
 from hinet_search.common.plugins import load
 from hinet_search.data.encode import Scale
+from hinet_search.serving.choice import GraphChoice
 from hinet_search.serving.compiled import write
 from hinet_search.serving.compiled.formats import onnx as onnx_format
 from hinet_search.serving.compiled.formats import torch as torch_format
@@ -32,6 +33,7 @@ from hinet_search.serving.predict import probabilities
 from tests.serving.compiled_shop import Written, columns_of, export_shop
 from tests.serving.shop import test_part
 
+TORCH = GraphChoice(("torch",))
 CELLS = (
     CalibratedCell(scenario="Home", task="click", kind="platt", slope=0.5, knots=(0,), values=(1,)),
     CalibratedCell(
@@ -278,7 +280,7 @@ def test_a_model_that_cannot_become_a_graph_is_told_with_the_reason(
         PiecewiseLinear, "forward", lambda _self, logit_R: logit_R[: int(logit_R.sum().item())]
     )
     with pytest.raises(ConfigurationError, match=r"arm 'shared_bottom'.* cannot become a graph: "):
-        write.write_compiled(written.exported, copied, ["torch"], written.raw)
+        write.write_compiled(written.exported, copied, TORCH, written.raw)
 
 
 def test_memory_that_runs_out_is_no_fault_of_the_model(
@@ -290,7 +292,7 @@ def test_memory_that_runs_out_is_no_fault_of_the_model(
     shutil.rmtree(copied / COMPILED)
     monkeypatch.setattr(write, "program_of", full)
     with pytest.raises(MemoryError, match=r"graphs on cpu .*; export on a machine with more"):
-        write.write_compiled(written.exported, copied, ["torch"], written.raw)
+        write.write_compiled(written.exported, copied, TORCH, written.raw)
 
 
 @pytest.fixture
@@ -323,7 +325,7 @@ def test_a_reader_that_differs_is_told_in_the_layout(
 ) -> None:
     shutil.rmtree(copied / COMPILED)
     monkeypatch.setattr(torch_format, "reads_alike", lambda *_read: False)
-    write.write_compiled(written.exported, copied, ["torch"], written.raw)
+    write.write_compiled(written.exported, copied, TORCH, written.raw)
     layout = open_compiled(copied).layout
     assert (layout.reads_tables, layout.not_encoded) == (False, ())
 
@@ -332,7 +334,7 @@ def test_numbers_made_of_labels_are_not_read_from_tables(written: Written) -> No
     encoder = written.exported.encoder
     scales = (*encoder.inputs.scales, Scale("click rate of user", 0.1, 1.0, flagged=False))
     inputs = encoder.inputs.model_copy(update={"scales": scales})
-    layout = layout_of(dataclasses.replace(encoder, inputs=inputs), ("onnx",))
+    layout = layout_of(dataclasses.replace(encoder, inputs=inputs), GraphChoice(("onnx",)))
     assert (layout.reads_tables, layout.not_encoded) == (False, ("click rate of user",))
 
 

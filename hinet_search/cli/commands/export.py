@@ -2,7 +2,7 @@
 
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,6 +23,11 @@ from hinet_search.cli.options import (
 from hinet_search.cli.output import echo, output, print_document
 from hinet_search.common.amounts import byte_size
 from hinet_search.common.plugins import names
+from hinet_search.common.terminal import table_text
+
+if TYPE_CHECKING:
+    from hinet_search.serving.compiled.weights import WeightsCost
+    from hinet_search.serving.compiled.write import Compilation
 
 
 @click.command(
@@ -74,6 +79,13 @@ from hinet_search.common.plugins import names
         type=WordChoice(names("hinet_search.serving.compiled.formats")),
         help="Add graphs for other programs: onnx or torch (docs/compiled.md). May be repeated.",
     ),
+    click.option(
+        "--weights",
+        type=click.Choice(["fp32", "fp16", "int8"]),
+        default="fp32",
+        show_default=True,
+        help="Embeddings of graphs: whole, in half precision, or in bytes with a scale a vector.",
+    ),
     as_json,
 )
 def command(  # noqa: PLR0913, PLR0917  click passes every option by name
@@ -83,6 +95,7 @@ def command(  # noqa: PLR0913, PLR0917  click passes every option by name
     at: str | None,
     calibrated: bool,  # noqa: FBT001
     formats: tuple[str, ...],
+    weights: Any,
     as_json: bool,  # noqa: FBT001  click passes flags by name
     **given: Any,
 ) -> None:
@@ -97,7 +110,8 @@ def command(  # noqa: PLR0913, PLR0917  click passes every option by name
 
     options = launch_options(given)
     study, arm = split_target(target)
-    chosen = {"arm": arm, "seeds": seeds, "calibrated": calibrated, "at": at, "formats": formats}
+    chosen = {"arm": arm, "seeds": seeds, "calibrated": calibrated, "at": at}
+    chosen |= {"formats": formats, "weights": weights}
     written = export(study, to, **chosen, say=output().note, **vars(options))
     if as_json:
         print_document("export", **asdict(written))
@@ -115,10 +129,37 @@ def command(  # noqa: PLR0913, PLR0917  click passes every option by name
         f"(max difference {largest})"
     )
     if written.compiled is not None:
-        graphs = written.compiled
-        echo(
-            f"compiled: {', '.join(graphs.formats)}, {graphs.num_graphs} graphs "
-            f"{byte_size(graphs.num_bytes)}; they score the same rows as predict does "
-            f"(max difference of a probability {graphs.difference:.1g})"
-        )
+        _show_graphs(written.compiled)
     output().next(f"hinet-search predict {shlex.quote(str(to))} rows.parquet -o scores.parquet")
+
+
+def _show_graphs(graphs: "Compilation") -> None:
+    weights = "" if graphs.cost is None else f" with embeddings of {graphs.cost.weights}"
+    echo(
+        f"compiled: {', '.join(graphs.formats)}, {graphs.num_graphs} graphs "
+        f"{byte_size(graphs.num_bytes)}; they score the same rows as predict does{weights} "
+        f"(max difference of a probability {graphs.difference:.1g})"
+    )
+    if graphs.cost is not None:
+        _show_cost(graphs.cost)
+
+
+def _show_cost(cost: "WeightsCost") -> None:
+    """Print what narrow embeddings save and cost, cell by cell."""
+    from hinet_search.report.drawing.numbers import metric
+
+    echo(
+        f"weights: embeddings {byte_size(cost.num_bytes)} in place of "
+        f"{byte_size(cost.num_bytes_fp32)}; on {cost.rows:,} rows of validation a probability "
+        f"differs by up to {cost.difference:.1g}"
+    )
+    rows = [
+        (f"{cell.scenario} / {cell.task}", metric(cell.auc), _change(cell.auc - cell.auc_fp32))
+        for cell in cost.cells
+    ]
+    echo(table_text(rows, header=("cell", "AUC", "change"), right={1, 2}))
+
+
+def _change(of_auc: float) -> str:
+    """Format a small change with its sign: `+.000012`."""
+    return f"{of_auc:+.6f}".replace("0.", ".", 1).replace("-", "−")

@@ -17,6 +17,7 @@ from hinet_search.common.errors import DataError
 from hinet_search.common.frozen_model import Frozen, Text
 from hinet_search.data.encode import Scale
 from hinet_search.data.transforms import Wave
+from hinet_search.serving.choice import GraphChoice, Weights
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.model_file import KNOTS
@@ -73,13 +74,14 @@ class GraphLayout(Frozen):
     `scenario_column` to one of them. `not_encoded` names numbers that are made of labels or lists
     of earlier rows, which the tables here do not tell. `reads_tables` is false if there are any, or
     if the reader did not encode test rows alike.
-    `files` has the SHA-256 of every other file.
+    `weights` are those of the embeddings. `files` has the SHA-256 of every other file.
     """
 
     format: Literal[1]
     tasks: tuple[Text, ...]
     scenarios: tuple[Text, ...]
     formats: Annotated[tuple[Text, ...], Field(min_length=1)]
+    weights: Weights = "fp32"
     num_ids: Size
     num_numbers: Size
     num_slots: Size
@@ -99,7 +101,7 @@ class GraphLayout(Frozen):
         return (*(f"scenario.{number}" for number in range(len(self.scenarios))), MIXED)
 
 
-def layout_of(encoder: Encoder, formats: tuple[str, ...]) -> GraphLayout:
+def layout_of(encoder: Encoder, graphs: GraphChoice) -> GraphLayout:
     """The layout of an encoder's graphs, which are yet to be written."""
     inputs, schema = encoder.inputs, encoder.schema
     derived = [scale for scale in inputs.scales if scale.column not in inputs.numeric]
@@ -107,7 +109,8 @@ def layout_of(encoder: Encoder, formats: tuple[str, ...]) -> GraphLayout:
         format=1,
         tasks=inputs.tasks,
         scenarios=inputs.scenario.names,
-        formats=formats,
+        formats=graphs.formats,
+        weights=graphs.weights,
         num_ids=schema.num_fields,
         num_numbers=len(schema.numeric),
         num_slots=schema.num_slots,

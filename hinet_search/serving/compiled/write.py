@@ -21,6 +21,7 @@ from hinet_search.common.plugins import load
 from hinet_search.data.columns import Columns
 from hinet_search.data.schema import Schema
 from hinet_search.models.trees import Model as Trees
+from hinet_search.serving.choice import GraphChoice
 from hinet_search.serving.compiled.layout import (
     COMPILED,
     LAYOUT,
@@ -33,6 +34,7 @@ from hinet_search.serving.compiled.layout import (
 from hinet_search.serving.compiled.program import program_of
 from hinet_search.serving.compiled.run import FORMATS, encoded, in_blocks
 from hinet_search.serving.compiled.scoring import MixedScoring, ScenarioScoring
+from hinet_search.serving.compiled.weights import WeightsCost
 from hinet_search.serving.inputs import cast_rows
 from hinet_search.serving.model_folder import ExportedModel
 from hinet_search.serving.predict import probabilities
@@ -45,12 +47,17 @@ EXAMPLE_ROWS = 3  # torch takes sizes of 0 and 1 for constants
 
 @dataclass(frozen=True)
 class Compilation:
-    """The formats that were written, and the largest difference of a probability on test rows."""
+    """The formats that were written, and the largest difference of a probability on test rows.
+
+    With narrow embeddings it is the difference to a model with these; `cost` compares it with the
+    model of float32.
+    """
 
     formats: tuple[str, ...]
     num_graphs: int
     num_bytes: int
     difference: float
+    cost: WeightsCost | None = None  # of narrow embeddings
 
 
 def require(formats: Sequence[str]) -> None:
@@ -63,7 +70,7 @@ def require(formats: Sequence[str]) -> None:
 
 
 def write_compiled(
-    exported: ExportedModel, folder: Path, formats: Sequence[str], raw: pl.DataFrame
+    exported: ExportedModel, folder: Path, graphs: GraphChoice, raw: pl.DataFrame
 ) -> Compilation:
     """Write the graphs into `folder`, which holds the model, and check them on `raw` rows.
 
@@ -71,8 +78,8 @@ def write_compiled(
     score as `probabilities` says.
     """
     compiled = folder / COMPILED
-    formats = tuple(dict.fromkeys(formats))
-    layout = layout_of(exported.encoder, formats)
+    formats = tuple(dict.fromkeys(graphs.formats))
+    layout = layout_of(exported.encoder, replace(graphs, formats=formats))
     with _failures_told(exported):
         programs = _programs(exported, layout)
         for kind in formats:

@@ -8,6 +8,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from hinet_search.common.errors import DataError
+from hinet_search.serving.choice import GraphChoice
 from hinet_search.serving.compiled.run import Compiled
 from hinet_search.serving.compiled.write import write_compiled
 from hinet_search.serving.predict import probabilities
@@ -87,7 +88,7 @@ def test_a_model_without_a_finite_score_is_refused_when_it_is_opened(tmp_path: P
 def test_a_folder_with_graphs_is_scored_by_them_as_by_its_networks(tmp_path: Path) -> None:
     folder = write_export(tmp_path / "model")
     networks = open_served(folder)
-    write_compiled(networks.exported, folder, ["torch"], table().head(20))
+    write_compiled(networks.exported, folder, GraphChoice(("torch",)), table().head(20))
     graphs = open_served(folder)
     assert isinstance(graphs.scorer, Compiled)
     assert graphs.version != networks.version
