@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from hinet_search.search.plan.plan import Plan, PreparedStudy
-    from hinet_search.serving.choice import ExportChoice, Seeds, Weights
+    from hinet_search.serving.choice import ExportChoice, GraphChoice, Seeds, Weights
     from hinet_search.serving.export import Export
     from hinet_search.serving.monitor import Drift
     from hinet_search.serving.predict import Prediction
