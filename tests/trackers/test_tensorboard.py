@@ -1,5 +1,6 @@
 """TensorBoard: its own reader finds every value once, whatever was interrupted or written again."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -84,13 +85,14 @@ def test_metrics_have_their_steps_and_times(tmp_path: Path) -> None:
 def test_parameters_and_the_end_are_hyperparameters_of_the_run(tmp_path: Path) -> None:
     start, end = hyperparameters(written(tmp_path, TRIAL)).values()
     values = {
-        name: value.ListFields()[0][1] for name, value in start.session_start_info.hparams.items()
+        name: (value.WhichOneof("kind"), value.ListFields()[0][1])
+        for name, value in start.session_start_info.hparams.items()
     }
     assert values == {
-        "train.learning_rate": 0.5,
-        "model.san.enabled": True,
-        "loss": "bce",
-        "cap": "None",
+        "train.learning_rate": ("number_value", 0.5),
+        "model.san.enabled": ("bool_value", True),
+        "loss": ("string_value", "bce"),
+        "cap": ("string_value", "None"),
     }
     assert start.session_start_info.start_time_secs == START
     assert (end.session_end_info.status, end.session_end_info.end_time_secs) == (1, START + 60)
@@ -141,8 +143,23 @@ def test_a_later_launch_finds_the_digests_of_its_study_alone(tmp_path: Path) -> 
 def test_what_a_killed_launch_wrote_last_is_written_once(tmp_path: Path) -> None:
     written(tmp_path, replace(TRIAL, points=TRIAL.points[:1]))
     events = next(tmp_path.rglob("events.*"))
-    events.write_bytes(events.read_bytes() + b"half of a record")
+    events.write_bytes(events.read_bytes() + b"half of a record" * 1000)
     assert series(written(tmp_path, TRIAL), "valid/auc") == [(1, 20.0, 0.5), (2, 40.0, 0.75)]
+
+
+def test_a_run_that_has_not_changed_adds_no_byte(tmp_path: Path) -> None:
+    written(tmp_path, TRIAL)
+    content = next(tmp_path.rglob("events.*")).read_bytes()
+    written(tmp_path, TRIAL)
+    assert next(tmp_path.rglob("events.*")).read_bytes() == content
+
+
+def test_a_run_whose_events_were_cut_off_is_written_again(tmp_path: Path) -> None:
+    written(tmp_path, TRIAL)
+    events = next(tmp_path.rglob("events.*"))
+    events.write_bytes(events.read_bytes()[:-5])
+    assert connect(tmp_path).digests() == {}
+    assert series(written(tmp_path, TRIAL), "cost/seconds") == [(0, 60.0, 41.0)]
 
 
 @pytest.mark.parametrize("name", ["events.*", tensorboard.NOTES])
@@ -156,6 +173,7 @@ def test_a_run_of_which_a_file_was_deleted_is_written_again(name: str, tmp_path:
 def test_a_run_without_times_takes_as_long_as_it_says(tmp_path: Path) -> None:
     seed = TrackedRun((*ARM.path, "hinet/3 seed 1"), "complete", seconds=12.5)
     start, end = hyperparameters(written(tmp_path, seed)).values()
+    assert end.session_end_info.end_time_secs <= time.time()
     assert end.session_end_info.end_time_secs - start.session_start_info.start_time_secs == 12.5
 
 
