@@ -1,6 +1,7 @@
 """Cells: count and check the rows and positives of every (scenario, task) and split.
 
-Shape legend: R rows, M scenarios, T tasks, S splits in the order of SPLITS.
+Shape legend: R rows, M scenarios, T tasks, S splits in the order of SPLITS,
+G pairs of scenario and split.
 """
 
 from collections.abc import Sequence
@@ -32,24 +33,34 @@ def count_cells(rows: Rows, tasks: Sequence[str]) -> tuple[CellCount, ...]:
 
     Where the source knows the true probabilities, a cell also has the best reachable test AUC.
     """
-    num_groups = len(rows.scenarios) * len(SPLITS)
-    group_R = rows.scenario_R.astype(np.int64) * len(SPLITS) + rows.split_R
-    rows_MS = np.bincount(group_R, minlength=num_groups).reshape(-1, len(SPLITS))
+    rows_MS, positives_TMS = _counts(rows, len(tasks))
     counts = []
     for scenario, name in enumerate(rows.scenarios):
         for task, task_name in enumerate(tasks):
-            positive_R = (rows.labels_RT[:, task] == 1) & (rows.scenario_R == scenario)
-            positives_S = np.bincount(rows.split_R[positive_R], minlength=len(SPLITS))
             counts.append(
                 CellCount(
                     scenario=name,
                     task=task_name,
                     rows=_by_split(rows_MS[scenario]),
-                    positives=_by_split(positives_S),
+                    positives=_by_split(positives_TMS[task, scenario]),
                     reachable_auc=_reachable_auc(rows, scenario, task),
                 )
             )
     return tuple(counts)
+
+
+def _counts(rows: Rows, num_tasks: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows (M, S), and positives (T, M, S) of every task."""
+    num_groups = len(rows.scenarios) * len(SPLITS)
+    rows_G = np.zeros(num_groups, dtype=np.int64)
+    positives_TG = np.zeros((num_tasks, num_groups), dtype=np.int64)
+    for block in rows.blocks():
+        group_R = rows.scenario_R[block].astype(np.int64) * len(SPLITS) + rows.split_R[block]
+        rows_G += np.bincount(group_R, minlength=num_groups)
+        for task, label_R in enumerate(rows.labels_RT[block].T):
+            positives_TG[task] += np.bincount(group_R[label_R == 1], minlength=num_groups)
+    shape = (len(rows.scenarios), len(SPLITS))
+    return rows_G.reshape(shape), positives_TG.reshape(num_tasks, *shape)
 
 
 def _by_split(counts_S: NDArray[np.int64]) -> tuple[int, int, int]:

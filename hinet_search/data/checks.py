@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from polars.exceptions import ComputeError
 
 from hinet_search.common.errors import DataError, did_you_mean
+from hinet_search.data.blocks import blocks_of
 from hinet_search.data.numbers import not_finite, number_problems, rows_in_words
 from hinet_search.data.raw_values import cut_literal, listed, text_of
 from hinet_search.data.schema import Schema
@@ -299,7 +300,8 @@ def value_problems(
 
 
 def _num_without_value(values: pl.Series) -> int:
-    return int((values.is_null() | not_finite(values)).sum())
+    blocks = (values[block] for block in blocks_of(len(values)))
+    return sum(int((block.is_null() | not_finite(block)).sum()) for block in blocks)
 
 
 def label_problems(name: str, task: TaskDefinition, values: pl.Series) -> list[str]:
@@ -312,7 +314,8 @@ def label_problems(name: str, task: TaskDefinition, values: pl.Series) -> list[s
         if not num_without:
             return []
         return [f"{where} must have a finite value in every row, got {num_without:,} without"]
-    wrong = values.filter(~values.cast(pl.Float64).is_in([0.0, 1.0]).fill_null(value=False))
+    blocks = (values[block] for block in blocks_of(len(values)))
+    wrong = pl.concat(block.filter(~_is_zero_or_one(block)) for block in blocks)
     if wrong.is_empty():
         return []
     counts = wrong.value_counts(sort=True).head(MAX_EXAMPLES).rows()
@@ -321,6 +324,10 @@ def label_problems(name: str, task: TaskDefinition, values: pl.Series) -> list[s
     )
     remedy = "say with 'equals', 'above' or 'at_least' which values are a 1"
     return [f"{where} must hold 0 and 1 only, got {examples}; {remedy}"]
+
+
+def _is_zero_or_one(values: pl.Series) -> pl.Series:
+    return values.cast(pl.Float64).is_in([0.0, 1.0]).fill_null(value=False)
 
 
 def check_model_fits(

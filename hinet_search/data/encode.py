@@ -6,10 +6,11 @@ Shape legend: R rows, F categorical fields, N numeric inputs (features, derived 
 for missing values).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from math import expm1, log1p
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -17,18 +18,23 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import Field
 
-from hinet_search.data.numbers import LARGEST, Range, usable
+from hinet_search.data.blocks import blocks_of
+from hinet_search.data.mapped_array import mapped_array
+from hinet_search.data.numbers import LARGEST, Range, mean_and_deviation, usable
+from hinet_search.data.reading import OWN
 from hinet_search.data.transforms import (
     InputTransform,
     Knots,
     Wave,
     fit_knots,
     input_transforms,
+    inputs_of,
     transformed,
 )
 from hinet_search.study.feature_definition import LOG, QUANTILE, FeatureDefinition
 
 VALUE, COUNT = "value", "count"
+IS_TRAIN = f"{OWN}is train"
 RELATIVE_ROUNDING = 1e-12  # a spread this far below the mean is rounding, not variation
 LEFT_OUT_IF_NONE = Field(exclude_if=lambda value: value is None)  # where a value is written
 FARTHEST = 1e18  # spreads from the mean: a little less than the square root of the largest float32
@@ -118,36 +124,73 @@ def missing_name(feature: str) -> str:
     return f"{feature}_missing"
 
 
+@dataclass(frozen=True)
+class TrainingRows:
+    """The rows of `frame` that are training rows, all without `is_train` (R booleans).
+
+    Arrays of many rows are mapped from files in the folder `cache`; without one they are in memory.
+    """
+
+    frame: pl.DataFrame
+    is_train: pl.Series | None = None
+    cache: Path | None = None
+
+    @property
+    def num_rows(self) -> int:
+        """The number of training rows."""
+        return len(self.frame) if self.is_train is None else int(self.is_train.sum())
+
+    def counts(self, name: str) -> pl.DataFrame:
+        """The distinct values of a column, and how many rows have each; without null and NaN."""
+        rows = self.frame.select(name)
+        values = rows.lazy()
+        if self.is_train is not None:
+            values = rows.with_columns(self.is_train.alias(IS_TRAIN)).lazy().filter(IS_TRAIN)
+        known = values.select(known_column(name, rows[name].dtype).alias(VALUE)).drop_nulls()
+        counts = known.group_by(VALUE).agg(pl.len().alias(COUNT))
+        return counts.collect(engine="streaming")
+
+    def numbers(self, name: str, clip: Range | None) -> NDArray[np.float64]:
+        """The usable values of a numeric column, in the order of the rows; an array of its own."""
+        return mapped_array(
+            (usable(values, clip).drop_nulls().to_numpy() for values in self._blocks(name)),
+            self.cache,
+        )
+
+    def _blocks(self, name: str) -> Iterator[pl.Series]:
+        for block in blocks_of(len(self.frame)):
+            values = self.frame[name][block]
+            yield values if self.is_train is None else values.filter(self.is_train[block])
+
+
 def fit_encoding(
-    frame: pl.DataFrame,
+    rows: TrainingRows,
     features: FeatureDefinition,
     minimum_frequency: int = 1,
     derived: Sequence[str] = (),
-    is_train: pl.Series | None = None,
 ) -> Encoding:
     """Fit vocabularies and scales on training rows.
 
     Values seen fewer than `minimum_frequency` times get no id. `derived` names further columns of
-    `frame` that are numeric inputs. Without `is_train` (R booleans) all rows are training rows.
+    the rows that are numeric inputs.
     """
     input_names = (*features.categorical, *features.numeric, *derived)
-
-    def train(name: str) -> pl.Series:
-        return frame[name] if is_train is None else frame[name].filter(is_train)
-
-    vocabularies = [_vocabulary(train(name), minimum_frequency) for name in features.categorical]
+    vocabularies = [
+        vocabulary_of(name, rows.counts(name), minimum_frequency) for name in features.categorical
+    ]
     scales: list[Scale] = []
     knots: dict[str, Knots] = {}
     for name in (*features.numeric, *derived):
         clip, transform = features.clip.get(name), features.transforms.get(name)
-        values = usable(train(name), clip)
+        number_R = rows.numbers(name, clip)
         # The table may have a feature of the flag's name; then it flags its missing values itself.
-        has_flag = values.has_nulls() and missing_name(name) not in input_names
+        has_missing = number_R.size < rows.num_rows
+        has_flag = has_missing and missing_name(name) not in input_names
         if transform == QUANTILE:
-            knots[name] = fit_knots(values.drop_nulls().to_numpy())
+            knots[name] = fit_knots(number_R, rows.cache)
         for number, (input_name, each) in enumerate(input_transforms(name, transform)):
-            inputs = transformed(values, each, knots.get(name))
-            mean, spread = _mean_and_spread(inputs, each)
+            input_R = inputs_of(number_R, each, knots.get(name), rows.cache)
+            mean, spread = _mean_and_spread(input_R, each)
             scales.append(Scale(input_name, mean, spread, has_flag and number == 0, clip, each))
     return Encoding(tuple(vocabularies), tuple(scales), knots)
 
@@ -193,13 +236,9 @@ def known_values(values: pl.Series) -> pl.Series:
     return values.fill_nan(None) if values.dtype.is_float() else values
 
 
-def _vocabulary(values: pl.Series, minimum_frequency: int) -> Vocabulary:
-    counts = (
-        pl.DataFrame({VALUE: known_values(values).drop_nulls()})
-        .group_by(VALUE)
-        .agg(pl.len().alias(COUNT))
-    )
-    return vocabulary_of(values.name, counts, minimum_frequency)
+def known_column(name: str, dtype: pl.DataType) -> pl.Expr:
+    """The values of a column of this type, with null in place of NaN."""
+    return pl.col(name).fill_nan(None) if dtype.is_float() else pl.col(name)
 
 
 def vocabulary_of(name: str, counts: pl.DataFrame, minimum_frequency: int) -> Vocabulary:
@@ -208,12 +247,13 @@ def vocabulary_of(name: str, counts: pl.DataFrame, minimum_frequency: int) -> Vo
     return Vocabulary(name, frequent.sort(COUNT, VALUE, descending=[True, False]))
 
 
-def _mean_and_spread(inputs: pl.Series, transform: InputTransform | None) -> tuple[float, float]:
-    """Of the transformed training values that are present; the spread of a constant is 0."""
-    present_R = inputs.drop_nulls().to_numpy()
-    if not present_R.size:
+def _mean_and_spread(
+    input_R: NDArray[np.float64], transform: InputTransform | None
+) -> tuple[float, float]:
+    """Of transformed training values, which are overwritten; the spread of a constant is 0."""
+    if not input_R.size:
         return 0.0, 0.0
-    mean, spread = float(present_R.mean()), float(present_R.std())
+    mean, spread = mean_and_deviation(input_R)
     size = 1.0 if isinstance(transform, Wave) else abs(mean)  # sin(pi) is a rounding away from 0
     return mean, 0.0 if spread <= RELATIVE_ROUNDING * size else spread
 

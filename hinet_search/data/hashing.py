@@ -4,10 +4,14 @@ Shape legend: R rows.
 """
 
 import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+from hinet_search.data.raw_values import refuse_undecodable
 
 
 def mix_bits(keys_R: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:
@@ -36,9 +40,44 @@ def keys_of(values: pl.Series) -> NDArray[np.uint64]:
     if values.dtype.is_integer():
         return values.cast(pl.UInt64, wrap_numerical=True).to_numpy()  # modulo 2^64
     texts = values.cast(pl.String)
-    distinct = texts.unique()
-    keys = pl.Series([_text_key(text) for text in distinct], dtype=pl.UInt64)
-    return texts.replace_strict(distinct, keys, return_dtype=pl.UInt64).to_numpy()
+    return _TextKeys.of(texts.unique()).keys(texts)
+
+
+def keys_of_blocks(
+    values: pl.Series, as_keyed: Callable[[pl.Series], pl.Series]
+) -> Callable[[slice], NDArray[np.uint64]]:
+    """The function that returns `keys_of` what `as_keyed` makes of a block of values.
+
+    `as_keyed` returns whole numbers or texts, value by value. A text in many blocks is hashed once.
+    DataError for bytes that are no UTF-8.
+    """
+    refuse_undecodable(values)
+    dtype = as_keyed(values.clear()).dtype
+    if dtype.is_integer():
+        return lambda block: keys_of(as_keyed(values[block]))
+    keyed = pl.first().map_batches(as_keyed, return_dtype=dtype, is_elementwise=True)
+    texts = values.to_frame().lazy().select(keyed.cast(pl.String))
+    distinct = texts.unique().collect(engine="streaming").to_series()
+    known = _TextKeys.of(distinct)
+    return lambda block: known.keys(as_keyed(values[block]).cast(pl.String))
+
+
+@dataclass(frozen=True)
+class _TextKeys:
+    """Distinct texts and their keys."""
+
+    texts: pl.Series
+    keys_of_texts: pl.Series
+
+    @staticmethod
+    def of(texts: pl.Series) -> "_TextKeys":
+        keys = [_text_key(text) for text in texts]
+        return _TextKeys(texts, pl.Series(keys, dtype=pl.UInt64))
+
+    def keys(self, texts: pl.Series) -> NDArray[np.uint64]:
+        """The key of every text (R,)."""
+        keys = texts.replace_strict(self.texts, self.keys_of_texts, return_dtype=pl.UInt64)
+        return keys.to_numpy()
 
 
 def _text_key(text: str) -> int:

@@ -10,11 +10,13 @@ S slots of one list, K entries with a slot, V distinct values, P pairs of list a
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from hinet_search.data.blocks import is_one_block
 from hinet_search.data.encode import (
     COUNT,
     VALUE,
@@ -23,9 +25,10 @@ from hinet_search.data.encode import (
     known_values,
     vocabulary_of,
 )
+from hinet_search.data.mapped_table import collect_to_mapped_file
 from hinet_search.study.feature_definition import ListDefinition
 
-FIRST, LIST = "first row", "list"
+ROW, LIST, NUMBER, USER = "row", "list", "number", "user"
 NONE = -1
 
 Types = Mapping[str, pl.DataType]
@@ -66,13 +69,21 @@ class ListedRows:
         """The number of each row's list of a column (R,)."""
         return self.frame[column].to_numpy().astype(np.int64)
 
+    def block(self, rows: slice) -> "ListedRows":
+        """Some of the rows, with all lists."""
+        return ListedRows(self.frame[rows], self.lists)
+
 
 def with_numbered_lists(
-    frame: pl.DataFrame, definitions: Iterable[ListDefinition], entry_types: Types
+    frame: pl.DataFrame,
+    definitions: Iterable[ListDefinition],
+    entry_types: Types,
+    cache: Path | None = None,
 ) -> ListedRows:
     """Replace the lists in the columns of these definitions by their numbers.
 
     `entry_types` has the types of the items: entries of texts with a separator are cast to them.
+    Numbers of many rows are mapped from a file in the folder `cache`.
     """
     lists: dict[str, DistinctLists] = {}
     for definition in definitions:
@@ -80,25 +91,26 @@ def with_numbered_lists(
         if name in lists:
             continue
         if separator is None:
-            numbers, lists[name] = distinct_lists(frame[name])
+            numbers, lists[name] = distinct_lists(frame[name], cache)
         else:
             entry_type = entry_types[definition.item] if definition.item else pl.String()
-            numbers, lists[name] = distinct_texts(frame[name], separator, entry_type)
+            numbers, lists[name] = distinct_texts(frame[name], separator, entry_type, cache)
         frame = frame.with_columns(numbers)
     return ListedRows(frame, lists)
 
 
-def distinct_lists(column: pl.Series) -> tuple[pl.Series, DistinctLists]:
+def distinct_lists(column: pl.Series, cache: Path | None = None) -> tuple[pl.Series, DistinctLists]:
     """The number of each row's list (R,), and the distinct lists in order of first occurrence."""
-    number_R, list_D = _numbered(column.fill_null([]).list.drop_nulls())
+    lists = pl.col(column.name).fill_null([]).list.drop_nulls()
+    number_R, list_D = _numbered(column, lists, cache)
     return number_R, _distinct(list_D)
 
 
 def distinct_texts(
-    column: pl.Series, separator: str, entry_type: pl.DataType
+    column: pl.Series, separator: str, entry_type: pl.DataType, cache: Path | None = None
 ) -> tuple[pl.Series, DistinctLists]:
     """As `distinct_lists`, of texts: every distinct text is split once, see `split_texts`."""
-    number_R, text_D = _numbered(column.fill_null(""))
+    number_R, text_D = _numbered(column, pl.col(column.name).fill_null(""), cache)
     list_D = split_texts(text_D, separator)
     return number_R, _distinct(list_D.list.eval(pl.element().cast(entry_type, strict=False)))
 
@@ -109,14 +121,18 @@ def split_texts(texts: pl.Series, separator: str) -> pl.Series:
     return texts.str.split(separator).list.eval(entry.filter(entry != ""))
 
 
-def _numbered(values: pl.Series) -> tuple[pl.Series, pl.Series]:
+def _numbered(column: pl.Series, value: pl.Expr, cache: Path | None) -> tuple[pl.Series, pl.Series]:
     """The number of each row's value (R,), and the distinct values in order of first occurrence."""
-    rows = pl.DataFrame({LIST: values}).with_row_index(FIRST)
-    grouped = rows.group_by(LIST, maintain_order=True).agg(FIRST)
-    number_of_row = (
-        grouped.select(FIRST).with_row_index("number").explode(FIRST).sort(FIRST)["number"]
-    )
-    return number_of_row.alias(values.name), grouped[LIST]
+    rows = column.to_frame().lazy().select(value.alias(LIST))
+    first_rows = rows.with_row_index(ROW).group_by(LIST).agg(pl.col(ROW).min())
+    distinct = first_rows.collect(engine="streaming").sort(ROW)[LIST]
+    numbered = distinct.to_frame().with_row_index(NUMBER).lazy()
+    numbers = rows.join(numbered, on=LIST, how="left", maintain_order="left").select(NUMBER)
+    if cache is None or is_one_block(len(column)):
+        number_R = numbers.collect()[NUMBER]
+    else:
+        number_R = collect_to_mapped_file(numbers, cache)[NUMBER]
+    return number_R.alias(column.name), distinct
 
 
 def _distinct(list_D: pl.Series) -> DistinctLists:
@@ -128,15 +144,14 @@ def _distinct(list_D: pl.Series) -> DistinctLists:
 def fit_list_vocabulary(
     name: str,
     lists: DistinctLists,
-    list_R: NDArray[np.int64],
+    num_rows_D: NDArray[np.int64],
     length: int,
     minimum_frequency: int,
 ) -> Vocabulary:
-    """The vocabulary of a list of its own; `list_R` are the list numbers of training rows.
+    """The vocabulary of a list of its own; `num_rows_D` are the training rows of every list.
 
     The first `length` entries of every row count.
     """
-    num_rows_D = np.bincount(list_R, minlength=lists.num_lists)
     num_rows_E = num_rows_D[lists.list_of_entry]
     is_used_E = (lists.position_of_entry < length) & (num_rows_E > 0)
     used = pl.DataFrame({VALUE: lists.entries_E, COUNT: num_rows_E}).filter(pl.Series(is_used_E))
@@ -158,7 +173,8 @@ def encode_list(lists: DistinctLists, vocabulary: Vocabulary, length: int) -> ND
 
 def distinct_values(values: pl.Series) -> pl.Series:
     """The distinct values without null and NaN, sorted (V,)."""
-    return known_values(values).drop_nulls().unique().sort()
+    distinct = values.to_frame().lazy().unique().collect(engine="streaming").to_series()
+    return known_values(distinct).drop_nulls().sort()
 
 
 def codes_of(values: pl.Series, distinct_V: pl.Series) -> NDArray[np.int64]:
@@ -173,26 +189,36 @@ def map_values(values: pl.Series, distinct_V: pl.Series, code_V: pl.Series) -> N
     return codes.to_numpy()
 
 
-def count_agreeing(
-    lists: DistinctLists,
-    code_E: NDArray[np.int64],
-    list_R: NDArray[np.int64],
-    code_R: NDArray[np.int64],
-) -> NDArray[np.int64]:
-    """Count the entries of each row's list that have the row's code (R,)."""
-    num_codes = 1 + max(code_E.max(initial=0), code_R.max(initial=0))
-    known_E = code_E != NONE
-    pair_P, count_P = np.unique(
-        lists.list_of_entry[known_E] * num_codes + code_E[known_E], return_counts=True
-    )
-    if pair_P.size == 0:
-        return np.zeros(code_R.size, dtype=np.int64)
-    pair_R = list_R * num_codes + code_R
-    position_R = np.searchsorted(pair_P, pair_R).clip(max=pair_P.size - 1)
-    return np.where((pair_P[position_R] == pair_R) & (code_R != NONE), count_P[position_R], 0)
+@dataclass(frozen=True)
+class AgreeingEntries:
+    """How often each list holds each code: the pairs of list and code that occur, ascending."""
+
+    num_codes: int
+    pair_P: NDArray[np.int64]
+    count_P: NDArray[np.int64]
+
+    @staticmethod
+    def of(lists: DistinctLists, code_E: NDArray[np.int64], num_codes: int) -> "AgreeingEntries":
+        """Count the entries; their codes are below `num_codes`, or NONE."""
+        known_E = code_E != NONE
+        pair_E = lists.list_of_entry[known_E] * num_codes + code_E[known_E]
+        pair_P, count_P = np.unique(pair_E, return_counts=True)
+        return AgreeingEntries(num_codes, pair_P, count_P)
+
+    def count(self, list_R: NDArray[np.int64], code_R: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Count the entries of each row's list that have the row's code (R,)."""
+        if self.pair_P.size == 0:
+            return np.zeros(code_R.size, dtype=np.int64)
+        pair_R = list_R * self.num_codes + code_R
+        position_R = np.searchsorted(self.pair_P, pair_R).clip(max=self.pair_P.size - 1)
+        agrees_R = (self.pair_P[position_R] == pair_R) & (code_R != NONE)
+        return np.where(agrees_R, self.count_P[position_R], 0)
 
 
-def lists_of_users(user: pl.Series, list_: pl.Series) -> NDArray[np.int64]:
-    """The list number of every user, taken from the user's last row."""
-    rows = pl.DataFrame({"user": known_values(user), "list": list_}).drop_nulls()
-    return rows.unique("user", keep="last", maintain_order=True)["list"].to_numpy().astype(np.int64)
+def lists_of_users(rows: pl.LazyFrame, user: pl.Expr, list_: str) -> NDArray[np.int64]:
+    """The list number of every user, taken from the user's last row, in the order of these rows."""
+    numbered = rows.select(user.alias(USER), pl.col(list_).alias(LIST)).with_row_index(ROW)
+    present = numbered.drop_nulls()
+    last_rows = present.group_by(USER).agg(pl.col(ROW).max()).select(ROW)
+    of_users = present.join(last_rows, on=ROW, how="semi").collect(engine="streaming")
+    return of_users.sort(ROW)[LIST].to_numpy().astype(np.int64)

@@ -5,11 +5,15 @@ Shape legend: R rows.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from hinet_search.data.blocks import blocks_of
+from hinet_search.data.mapped_array import mapped_array
 from hinet_search.study.feature_definition import FeatureDefinition
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -17,6 +21,7 @@ SQUASHED = 1e-3  # of the spread: below this, all values but a few outliers are 
 ROUNDINGS = 16  # times the spacing of float64: a difference that rounding can make
 MAX_EXAMPLES = 5
 
+Floats = NDArray[np.float64]
 Range = tuple[float, float]
 
 
@@ -40,6 +45,14 @@ def usable(values: pl.Series, clip: Range | None) -> pl.Series:
     return numbers if clip is None else numbers.clip(*clip)
 
 
+def mean_and_deviation(number_R: Floats) -> tuple[float, float]:
+    """Mean and standard deviation of numbers (R,), which are overwritten to save memory."""
+    mean = number_R.mean()
+    number_R -= mean
+    number_R *= number_R
+    return float(mean), float(np.sqrt(number_R.mean()))
+
+
 def number_problems(
     features: FeatureDefinition, frame: pl.DataFrame, row_R: NDArray[np.uint64]
 ) -> list[str]:
@@ -52,33 +65,73 @@ def number_problems(
     return problems
 
 
+@dataclass
+class _WrongRows:
+    """How many rows of a column are wrong, and the first of them."""
+
+    count: int = 0
+    first: list[int] = field(default_factory=list)
+
+    def add(self, is_wrong: pl.Series, row_R: NDArray[np.uint64]) -> None:
+        """Add the rows of a block."""
+        self.count += int(is_wrong.sum())
+        num_more = MAX_EXAMPLES - len(self.first)
+        self.first += row_R[is_wrong.arg_true().head(num_more).to_numpy()].tolist()
+
+    @property
+    def in_words(self) -> str:
+        return rows_and_first(self.count, self.first)
+
+
 def _not_finite_problem(values: pl.Series, row_R: NDArray[np.uint64]) -> Iterator[str]:
-    wrong_R = not_finite(values).to_numpy()
-    if wrong_R.any():
+    wrong = _WrongRows()
+    for block in blocks_of(len(values)):
+        wrong.add(not_finite(values[block]), row_R[block])
+    if wrong.count:
         yield (
             f"data.features.numeric: column '{values.name}' must be finite, got NaN or infinity in "
-            f"{rows_and_first(int(wrong_R.sum()), row_R[wrong_R])}; "
-            "set not_finite: impute or drop"
+            f"{wrong.in_words}; set not_finite: impute or drop"
         )
 
 
-def limit_problems(values: pl.Series, limits: Range, row_R: NDArray[np.uint64]) -> Iterator[str]:
-    """Report finite values of a numeric feature outside the limits, and the range of the others."""
-    outside = _outside(values, limits)
-    if not outside.any():
+def limit_problems(
+    values: pl.Series, limits: Range, row_R: NDArray[np.uint64], *, usable_only: bool = False
+) -> Iterator[str]:
+    """Report finite values of a numeric feature outside the limits, and the range of the others.
+
+    With `usable_only`, values beyond LARGEST count as missing.
+    """
+    wrong, of_blocks = _WrongRows(), list[float]()
+    for block in blocks_of(len(values)):
+        numbers = usable(values[block], None) if usable_only else values[block]
+        outside = _outside(numbers, limits)
+        wrong.add(outside, row_R[block])
+        if outside.any():
+            of_blocks.append(farthest(numbers.filter(outside)))
+    if not wrong.count:
         return
     low, high = limits
-    inside = values.filter(~outside & ~not_finite(values)).drop_nulls()
-    inside_R = inside.cast(pl.Float64).to_numpy()
-    span = f"[{inside_R.min():.6g}, {inside_R.max():.6g}]" if inside_R.size else "[LOW, HIGH]"
     yield (
         f"data.features.numeric: column '{values.name}' must lie between {low:.2g} and {high:.2g}, "
-        f"got {farthest(values.filter(outside)):.6g} in "
-        f"{rows_and_first(int(outside.sum()), row_R[outside.to_numpy()])}; "
+        f"got {max(of_blocks, key=abs):.6g} in {wrong.in_words}; "
         "write null for what is missing, or "
         "give its range, that of the others is "
-        f"features: {{clip: {{{values.name}: {span}}}}}"
+        f"features: {{clip: {{{values.name}: {_range_inside(values, limits)}}}}}"
     )
+
+
+def _range_inside(values: pl.Series, limits: Range) -> str:
+    """The range of the values inside the limits, in words."""
+    inside: list[Range] = []
+    for block in blocks_of(len(values)):
+        numbers = usable(values[block], None)
+        number_R = numbers.filter(~_outside(numbers, limits)).drop_nulls().to_numpy()
+        if number_R.size:
+            inside.append((number_R.min(), number_R.max()))
+    if not inside:
+        return "[LOW, HIGH]"
+    lows, highs = zip(*inside, strict=True)
+    return f"[{min(lows):.6g}, {max(highs):.6g}]"
 
 
 def farthest(values: pl.Series) -> float:
@@ -87,32 +140,53 @@ def farthest(values: pl.Series) -> float:
     return float(number_R[np.abs(number_R).argmax()])
 
 
-def squash_warning(values: pl.Series, inputs: pl.Series, mean: float, spread: float) -> str:
+def squash_warning(
+    name: str, number_R: Floats, input_R: Floats, mean: float, spread: float, cache: Path | None
+) -> str:
     """Warn if usable training values, or all but a few outliers, become nearly one number.
 
-    Empty when they do not. `inputs` are the transformed values, with their mean and spread.
+    Empty when they do not. `input_R` are the transformed values, with their mean and spread.
+    Arrays of many rows are mapped from a file in the folder `cache`.
     """
-    number_R, input_R = values.drop_nulls().to_numpy(), inputs.drop_nulls().to_numpy()
     if number_R.size == 0:
         return ""
     if not spread:
-        return _constant_warning(values.name, number_R)
-    distance_R = np.abs(input_R - mean)
-    is_outlier_R = distance_R > distance_R.max() / 2
-    other_R = number_R[~is_outlier_R]
-    if other_R.size == 0 or not 0 < input_R[~is_outlier_R].std() < SQUASHED * spread:
+        return _constant_warning(name, number_R)
+    farthest_row = _farthest_row(input_R, mean)
+    limit = np.abs(input_R[farthest_row] - mean) / 2
+    blocks = list(blocks_of(input_R.size))
+    is_outlier_R = mapped_array((np.abs(input_R[block] - mean) > limit for block in blocks), cache)
+    num_outliers = sum(int(is_outlier_R[block].sum()) for block in blocks)
+    if num_outliers == input_R.size:
         return ""
+    others = (input_R[block][~is_outlier_R[block]] for block in blocks)
+    _, deviation = mean_and_deviation(mapped_array(others, cache))
+    if not 0 < deviation < SQUASHED * spread:
+        return ""
+    other_R = mapped_array((number_R[block][~is_outlier_R[block]] for block in blocks), cache)
     return (
-        f"{values.name}: {rows_in_words(int(is_outlier_R.sum()))} of train lie so far out (up to "
-        f"{number_R[distance_R.argmax()]:.6g}) that to a model all others are nearly one value; "
+        f"{name}: {rows_in_words(num_outliers)} of train lie so far out (up to "
+        f"{number_R[farthest_row]:.6g}) that to a model all others are nearly one value; "
         "write null for what is missing, or give the range of the others under clip: "
         f"[{other_R.min():.6g}, {other_R.max():.6g}]"
     )
 
 
-def _constant_warning(name: str, number_R: NDArray[np.float64]) -> str:
+def _farthest_row(number_R: Floats, mean: float) -> int:
+    """The first of the rows that are farthest from the mean."""
+    row, largest = 0, -1.0
+    for block in blocks_of(number_R.size):
+        distance_R = np.abs(number_R[block] - mean)
+        in_block = int(distance_R.argmax())
+        if distance_R[in_block] > largest:
+            row, largest = block.start + in_block, distance_R[in_block]
+    return row
+
+
+def _constant_warning(name: str, number_R: Floats) -> str:
     """Warn if values that count as constant differ by more than rounding."""
-    if np.ptp(number_R) <= ROUNDINGS * np.spacing(np.abs(number_R).max()):
+    low, high = number_R.min(), number_R.max()
+    if high - low <= ROUNDINGS * np.spacing(max(abs(low), abs(high))):
         return ""
     return (
         f"{name}: values like {number_R[0]:.6g} differ by so little for their size that they count "

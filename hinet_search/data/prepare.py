@@ -1,10 +1,9 @@
 """Prepare: encode the rows of a definition into a cache folder, once per fingerprint.
 
-A test split is known by the hashes of its rows, whichever features a model sees.
-Shape legend: R rows of the study, of its test split, or of a block; T tasks.
+Memory holds a block of the rows at a time; arrays of all rows are mapped from files in the cache.
+Shape legend: R rows of the study, B rows of a block, V distinct users.
 """
 
-import hashlib
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -28,11 +27,11 @@ from hinet_search.data.derived.inputs import (
 from hinet_search.data.derived.statistics import growing_statistics
 from hinet_search.data.encode import (
     Encoding,
+    TrainingRows,
     encode_ids,
     encode_numbers,
     fit_encoding,
     ids_of,
-    known_values,
 )
 from hinet_search.data.encoded_folder import (
     Encoded,
@@ -43,22 +42,22 @@ from hinet_search.data.encoded_folder import (
     size_of,
 )
 from hinet_search.data.fingerprint import FileHasher, fingerprint
-from hinet_search.data.hashing import keys_of, mix_bits
 from hinet_search.data.inspect.numbering import numbering_warnings
 from hinet_search.data.inspect.scenarios import scenario_warnings
 from hinet_search.data.inspect.shifts import SplitSample, sampled, shift_warnings
-from hinet_search.data.inspect.unseen import duplicate_warnings, unseen_rate, unseen_warnings
-from hinet_search.data.numbers import limit_problems, squash_warning, usable
-from hinet_search.data.raw_values import as_text
+from hinet_search.data.inspect.unseen import count_unseen, duplicate_warnings, unseen_warnings
+from hinet_search.data.mapped_array import column_of
+from hinet_search.data.numbers import limit_problems, squash_warning
+from hinet_search.data.row_hashes import row_hashes
 from hinet_search.data.rows import Rows, raise_problems, read_rows, source_identity
-from hinet_search.results.records import CellCount, DataRecord, RowHashes
+from hinet_search.data.splits import SPLIT
+from hinet_search.data.transforms import inputs_of
+from hinet_search.results.records import CellCount, DataRecord
 from hinet_search.study.data_definition import DataDefinition, split_in_words
 
-BLOCK_ROWS = 2**19  # encoded and written at once
 LARGE_BYTES = 2**30  # of encoded data; progress says when so much is read
-DIGEST_BYTES = 16
 MAX_NAMED = 3
-MISSING = np.uint64(0x6D697373696E6721)  # key of a missing value
+TRAIN, VALID = SPLITS.index("train"), SPLITS.index("valid")
 
 
 def prepare(
@@ -137,17 +136,15 @@ def _encode(
     features = definition.features
     # Before derived inputs are added: these depend on the split.
     test_rows = row_hashes(definition, rows)
-    duplicates = duplicate_warnings(definition, rows.frame, rows.split_R)
+    duplicates = duplicate_warnings(definition, rows)
     rows = rows.with_distinct_ids(features.distinct_by_scenario)
     began = perf_counter()
     derived = derive_numbers(definition, rows)
     derived_seconds = round(perf_counter() - began, 3) if derived.names else None
-    derived_columns = derived.statistics.get_columns() + derived.matches.get_columns()
-    rows = replace(rows, frame=rows.frame.with_columns(derived_columns))
-    is_train_R = rows.split_R == SPLITS.index("train")
-    encoding = fit_encoding(
-        rows.frame, features, definition.minimum_frequency, derived.names, pl.Series(is_train_R)
-    )
+    rows = rows.with_columns(derived.statistics).with_columns(derived.matches)
+    is_train_R = rows.mapped(rows.split_R[block] == TRAIN for block in rows.blocks())
+    train = TrainingRows(rows.frame, pl.Series(is_train_R), rows.cache)
+    encoding = fit_encoding(train, features, definition.minimum_frequency, derived.names)
     of_lists = fit_list_vocabularies(
         features.lists, rows.listed, is_train_R, definition.minimum_frequency
     )
@@ -160,7 +157,7 @@ def _encode(
         warnings=(
             *rows.notes,
             *warnings,
-            *_squash_warnings(rows, encoding, features.numeric),
+            *_squash_warnings(train, encoding, features.numeric),
             *duplicates,
             *unseen_warnings(_unseen_in_valid(rows, encoding), features.categorical),
             *scenario_warnings(definition, rows),
@@ -178,12 +175,11 @@ def _data_record(
     definition: DataDefinition, rows: Rows, cells: tuple[CellCount, ...], fingerprint: str
 ) -> DataRecord:
     """Return what is known of the data before they are encoded."""
-    num_train, num_valid, num_test = np.bincount(rows.split_R, minlength=len(SPLITS)).tolist()
     return DataRecord(
         source=definition.source.in_words,
         fingerprint=fingerprint,
         split=split_in_words(definition.split),
-        rows=(num_train, num_valid, num_test),
+        rows=rows.num_rows_of_splits,
         scenarios=rows.scenarios,
         tasks=tuple(definition.tasks),
         num_categorical=len(definition.features.categorical),
@@ -196,8 +192,7 @@ def _blocks(
     rows: Rows, encoding: Encoding, lists: EncodedLists, user_R: NDArray[np.int32]
 ) -> Iterator[tuple[Columns, ...]]:
     """Encode blocks of rows, each divided by split, so that memory holds one block at a time."""
-    for start in range(0, len(rows.frame), BLOCK_ROWS):
-        block = slice(start, start + BLOCK_ROWS)
+    for block in rows.blocks():
         split_R = rows.split_R[block]
         columns = Columns(
             ids_RF=encode_ids(rows.frame[block], encoding),
@@ -212,12 +207,14 @@ def _blocks(
 
 def _unseen_in_valid(rows: Rows, encoding: Encoding) -> tuple[float, ...]:
     """Per field the share of validation rows with a value that has no id."""
-    is_valid = pl.Series(rows.split_R == SPLITS.index("valid"))
-    rates = []
-    for vocabulary in encoding.vocabularies:
-        values = rows.frame[vocabulary.name].filter(is_valid)
-        rates.append(unseen_rate(values, ids_of(values, vocabulary)))
-    return tuple(rates)
+    num_valid = rows.num_rows_of_splits[VALID]
+    num_unseen = np.zeros(len(encoding.vocabularies), dtype=np.int64)
+    for block in rows.blocks():
+        of_valid = rows.frame[block].filter(column_of(SPLIT, rows.split_R[block]) == VALID)
+        for field, vocabulary in enumerate(encoding.vocabularies):
+            values = of_valid[vocabulary.name]
+            num_unseen[field] += count_unseen(values, ids_of(values, vocabulary))
+    return tuple((num_unseen / num_valid).tolist())
 
 
 def _too_far(rows: Rows, encoding: Encoding, numeric: Sequence[str]) -> list[str]:
@@ -225,97 +222,56 @@ def _too_far(rows: Rows, encoding: Encoding, numeric: Sequence[str]) -> list[str
     problems: list[str] = []
     for scale in encoding.scales:
         if scale.column in numeric and scale.clip is None:
-            values = usable(rows.frame[scale.column], None)
-            problems += limit_problems(values, scale.limits, rows.row_R)
+            problems += limit_problems(
+                rows.frame[scale.column], scale.limits, rows.row_R, usable_only=True
+            )
     return problems
 
 
-def _squash_warnings(rows: Rows, encoding: Encoding, numeric: Sequence[str]) -> list[str]:
-    is_train = pl.Series(rows.split_R == SPLITS.index("train"))
+def _squash_warnings(train: TrainingRows, encoding: Encoding, numeric: Sequence[str]) -> list[str]:
     warnings = []
     for scale in encoding.scales:
         if scale.name in numeric:  # not the inputs of a cycle, which have no outliers
-            values = usable(rows.frame[scale.name].filter(is_train), scale.clip)
-            inputs = encoding.transformed(values, scale)
-            warnings.append(squash_warning(values, inputs, scale.mean, scale.spread))
+            number_R = train.numbers(scale.name, scale.clip)
+            knots = encoding.knots.get(scale.column)
+            input_R = inputs_of(number_R, scale.transform, knots, train.cache)
+            warnings.append(
+                squash_warning(scale.name, number_R, input_R, scale.mean, scale.spread, train.cache)
+            )
     return [warning for warning in warnings if warning]
 
 
 def _shift_warnings(definition: DataDefinition, rows: Rows, encoding: Encoding) -> list[str]:
-    samples = []
-    for split in range(len(SPLITS)):
-        row_R = np.flatnonzero(rows.split_R == split)
-        row_R = row_R[sampled(row_R.size)]
-        numeric_RN = encode_numbers(rows.frame[row_R], encoding)
-        samples.append(SplitSample(numeric_RN, rows.labels_RT[row_R]))
+    samples = [_sample(rows, encoding, split) for split in range(len(SPLITS))]
     train, valid, test = samples
     tasks = tuple(definition.tasks)
     growing = growing_statistics(definition.features.statistics)
     return shift_warnings(encoding.numeric_inputs, tasks, train, valid, test.numeric_RN, growing)
 
 
+def _sample(rows: Rows, encoding: Encoding, split: int) -> SplitSample:
+    """Evenly spaced rows of a split."""
+    step = sampled(rows.num_rows_of_splits[split]).step
+    numeric, labels, num_before = [], [], 0
+    for block in rows.blocks():
+        row_B = np.flatnonzero(rows.split_R[block] == split)
+        chosen_B = row_B[-num_before % step :: step]
+        num_before += row_B.size
+        numeric.append(encode_numbers(rows.frame[block][chosen_B], encoding))
+        labels.append(rows.labels_RT[block][chosen_B])
+    return SplitSample(np.concatenate(numeric), np.concatenate(labels))
+
+
 def _user_codes(definition: DataDefinition, rows: Rows) -> NDArray[np.int32]:
     """Dense user codes from 0 in order of the user ids; -1 where a row has no user."""
     if definition.user is None:
-        return np.full(len(rows.frame), -1, dtype=np.int32)
-    codes = rows.frame[definition.user].rank("dense").cast(pl.Int32) - 1
-    return codes.fill_null(-1).to_numpy()
-
-
-def row_hashes(definition: DataDefinition, rows: Rows) -> RowHashes:
-    """The hashes of a test split; features and the names of files and studies do not enter."""
-    is_test_R = rows.split_R == SPLITS.index("test")
-    scenario_R, labels_RT = rows.scenario_R[is_test_R], rows.labels_RT[is_test_R]
-    in_order = _in_order(scenario_R, labels_RT)
-    columns = {"user": definition.user, "item": definition.item, "time": definition.time}
-    keys = {
-        role: _keys(rows.frame[name].filter(pl.Series(is_test_R)))
-        for role, name in columns.items()
-        if name
-    }
-    if not keys:
-        return RowHashes(in_order, None)
-    keys["scenario"] = keys_of(pl.Series(rows.scenarios))[scenario_R]
-    tasks = list(definition.tasks)
-    for task in sorted(tasks):
-        keys[f"task {task}"] = labels_RT[:, tasks.index(task)].astype(np.uint64)
-    return RowHashes(in_order, _by_identity(keys))
-
-
-def _in_order(scenario_R: NDArray[np.int16], labels_RT: NDArray[np.uint8]) -> str:
-    """A hash of scenarios and labels in row order.
-
-    Names and order of scenarios and tasks do not enter: scenarios are numbered by first occurrence,
-    and the digests of tasks are sorted.
-    """
-    _, first_row, scenario_index_R = np.unique(scenario_R, return_index=True, return_inverse=True)
-    rank = np.argsort(np.argsort(first_row))
-    rank_R = rank[scenario_index_R].astype("<i2")
-    task_digests = sorted(_digest(np.packbits(labels_R).tobytes()) for labels_R in labels_RT.T)
-    return _digest(rank_R.tobytes(), *(digest.encode() for digest in task_digests))
-
-
-def _by_identity(keys: dict[str, NDArray[np.uint64]]) -> str:
-    """A hash of the set of rows, each identified by its keys in all columns."""
-    key_R = np.zeros_like(next(iter(keys.values())))
-    for position, column_key_R in enumerate(keys.values()):
-        key_R = mix_bits(key_R ^ column_key_R, position)
-    return _digest("\n".join(keys).encode(), np.sort(key_R).astype("<u8").tobytes())
-
-
-def _keys(values: pl.Series) -> NDArray[np.uint64]:
-    """A key for every value, the same in every type that holds the value."""
-    if values.dtype.is_temporal() and values.dtype not in (pl.Time, pl.Duration):
-        values = values.cast(pl.Datetime("us")).to_physical()
-    if not values.dtype.is_integer():
-        values = as_text(known_values(values))
-    filled = values.fill_null(0 if values.dtype.is_integer() else "")
-    return np.where(values.is_null().to_numpy(), MISSING, keys_of(filled))
-
-
-def _digest(*parts: bytes) -> str:
-    hashed = hashlib.blake2b(digest_size=DIGEST_BYTES)
-    for part in parts:
-        hashed.update(len(part).to_bytes(8, "little"))
-        hashed.update(part)
-    return hashed.hexdigest()
+        return np.broadcast_to(np.int32(-1), rows.num_rows)
+    users = rows.frame[definition.user]
+    distinct = users.to_frame().lazy().unique().collect(engine="streaming").to_series()
+    user_V = distinct.drop_nulls().sort()
+    code_V = pl.Series(np.arange(len(user_V), dtype=np.int32))
+    blocks = (users[block] for block in rows.blocks())
+    codes = (
+        block.replace_strict(user_V, code_V, default=-1, return_dtype=pl.Int32) for block in blocks
+    )
+    return rows.mapped(block.to_numpy() for block in codes)

@@ -7,6 +7,7 @@ import polars as pl
 from polars.exceptions import ComputeError
 
 from hinet_search.common.errors import DataError
+from hinet_search.data.blocks import blocks_of
 
 MAX_LISTED = 10
 
@@ -28,6 +29,13 @@ def decoded(values: pl.Series) -> pl.Series:
             f"column '{values.name}' must hold text, but holds bytes that are no UTF-8",
             remedy="write the column as text, or the bytes as hexadecimal digits",
         ) from error
+
+
+def refuse_undecodable(values: pl.Series) -> None:
+    """DataError when a column holds bytes that are no UTF-8."""
+    if values.dtype == pl.Binary:
+        for block in blocks_of(len(values)):
+            decoded(values[block])
 
 
 def text_of(written: int | str) -> str:

@@ -1,14 +1,14 @@
 """Rows: read and check the table of a definition; find scenario, labels and split of every row.
 
-A split is 0, 1, 2 in the order of SPLITS; LEFT_OUT marks a row in no split.
 Shape legend: R rows of the study, T tasks.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from hinet_search.common import plugins
 from hinet_search.common.errors import DataError
+from hinet_search.data.blocks import blocks_of, is_one_block
 from hinet_search.data.checks import (
     column_problems,
     is_list_of,
@@ -23,14 +24,13 @@ from hinet_search.data.checks import (
     scenario_problems,
     value_problems,
 )
-from hinet_search.data.columns import SPLITS
 from hinet_search.data.encode import known_values
 from hinet_search.data.fingerprint import FileHasher
-from hinet_search.data.hashing import keys_of, uniform
 from hinet_search.data.lists import DistinctLists, ListedRows, with_numbered_lists
-from hinet_search.data.mapped_table import collect_to_mapped_file
+from hinet_search.data.mapped_array import column_of, mapped_array
+from hinet_search.data.mapped_table import collect_to_mapped_file, mapped_frame
 from hinet_search.data.numbers import unusable
-from hinet_search.data.raw_values import as_text, cut_literal, decoded, listed, text_of
+from hinet_search.data.raw_values import as_text, text_of
 from hinet_search.data.reading import (
     NUM_ROWS,
     ROW_NUMBER,
@@ -39,14 +39,17 @@ from hinet_search.data.reading import (
     refuse_patterns,
     shorten,
 )
+from hinet_search.data.splits import (
+    LEFT_OUT,
+    SPLIT,
+    assign,
+    num_rows_of_splits,
+    split_problems,
+)
 from hinet_search.data.text_numbers import parsed, text_columns, wrong_texts
 from hinet_search.study.data_definition import (
-    ColumnSplit,
     DataDefinition,
-    RandomSplit,
     TaskDefinition,
-    TimeSplit,
-    UserSplit,
     truth_column,
 )
 from hinet_search.study.yaml_file import validated
@@ -54,9 +57,8 @@ from hinet_search.study.yaml_file import validated
 SOURCES = "hinet_search.data.sources"
 SOURCE = "data.source"  # the key of the source in a definition
 MAX_PROBLEMS = 20
-LEFT_OUT = 3
 
-SplitCodes = NDArray[np.uint8]
+Value = TypeVar("Value", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ class Rows:
     """The rows of a study in the order of the source.
 
     `frame` has the columns that the definition names, with the source's values. A column of lists
-    holds numbers of lists in `lists`, where every distinct list is stored once.
+    holds numbers of lists in `lists`, where every distinct list is stored once. Arrays of more rows
+    than a block are mapped from files in the folder `cache`; without one they are in memory.
     """
 
     frame: pl.DataFrame
@@ -76,15 +79,56 @@ class Rows:
     truth_RT: NDArray[np.float64] | None  # true probabilities, where the source knows them
     notes: tuple[str, ...]  # how many rows were left out, and why; how many have no label
     lists: Mapping[str, DistinctLists] = field(default_factory=dict)  # by column
+    cache: Path | None = None
+
+    @property
+    def num_rows(self) -> int:
+        """The number of rows, R."""
+        return len(self.frame)
+
+    @property
+    def num_rows_of_splits(self) -> tuple[int, int, int]:
+        """The number of rows of every split."""
+        return num_rows_of_splits(self.split_R)
+
+    def blocks(self) -> Iterator[slice]:
+        """Yield the rows in blocks, see `blocks_of`."""
+        return blocks_of(self.num_rows)
+
+    def mapped(self, blocks: Iterable[NDArray[Value]]) -> NDArray[Value]:
+        """Join blocks in the cache, see `mapped_array`."""
+        return mapped_array(blocks, self.cache)
+
+    def columns_and_split(self, *names: str) -> pl.LazyFrame:
+        """Columns, each once, and the SPLIT of every row."""
+        chosen = self.frame.select(list(dict.fromkeys(names)))
+        return chosen.with_columns(column_of(SPLIT, self.split_R)).lazy()
+
+    def collected(self, query: pl.LazyFrame) -> pl.DataFrame:
+        """The rows of a query on these rows, in the cache if there are many."""
+        if self.cache is None or is_one_block(self.num_rows):
+            return query.collect()
+        return collect_to_mapped_file(query, self.cache)
 
     @property
     def listed(self) -> ListedRows:
         """Frame and lists, without what belongs to a study."""
         return ListedRows(self.frame, self.lists)
 
-    def with_distinct_ids(self, columns: Iterable[str]) -> "Rows":
+    def with_distinct_ids(self, columns: Collection[str]) -> "Rows":
         """The rows with ids that are distinct by scenario, see `distinct_by_scenario`."""
-        return replace(self, frame=distinct_by_scenario(self.frame, columns, self.scenario_R))
+        if not columns:
+            return self
+        chosen = self.frame.select(columns)
+        replaced = (
+            distinct_by_scenario(chosen[block], columns, self.scenario_R[block])
+            for block in self.blocks()
+        )
+        return self.with_columns(mapped_frame(replaced, self.cache))
+
+    def with_columns(self, columns: pl.DataFrame) -> "Rows":
+        """The rows with further columns, or others in place of those of the same names."""
+        return replace(self, frame=self.frame.with_columns(columns.get_columns()))
 
 
 @dataclass(frozen=True)
@@ -140,31 +184,45 @@ def read_rows(definition: DataDefinition, folder: Path, cache: Path) -> Rows:
     row.
     """
     frame, scenarios, notes = _read_frame(definition, folder, cache)
-    listed = with_numbered_lists(frame, definition.features.lists.values(), frame.schema)
+    listed = with_numbered_lists(frame, definition.features.lists.values(), frame.schema, cache)
     frame = listed.frame
-    row_R = frame.drop_in_place(ROW_NUMBER).to_numpy().astype(np.uint64)
+    row_R = _mapped_rows(frame, _row_numbers, cache)
     raise_problems(value_problems(definition, frame, row_R))
-    split_R = assign(definition, frame, row_R)
+    split_R = assign(definition, frame, row_R, cache)
     raise_problems(split_problems(definition, frame, split_R))
-    is_split_R = split_R != LEFT_OUT
-    notes += _count_note(int((~is_split_R).sum()), "rows are in no split and are left out")
-    if not is_split_R.all():
-        frame = collect_to_mapped_file(frame.lazy().filter(pl.Series(is_split_R)), cache)
+    num_left_out = len(frame) - sum(num_rows_of_splits(split_R))
+    if num_left_out:
+        notes += _count_note(num_left_out, "rows are in no split and are left out")
+        rows = frame.with_columns(column_of(SPLIT, split_R)).lazy()
+        frame = collect_to_mapped_file(rows.filter(pl.col(SPLIT) != LEFT_OUT), cache)
+        split_R = _mapped_rows(frame, lambda block: block[SPLIT].to_numpy(), cache)
+        row_R = _mapped_rows(frame, _row_numbers, cache)
     notes += _missing_labels(definition, frame)
-    labels = [labels_of(task, frame[task.column]) for task in definition.tasks.values()]
     truths = [truth_column(task) for task in definition.tasks]
     has_truth = set(truths) <= set(frame.columns)
     return Rows(
-        frame=frame,
-        row_R=row_R[is_split_R],
+        frame=frame.drop(ROW_NUMBER, SPLIT, strict=False),
+        row_R=row_R,
         scenarios=scenarios.names,
-        scenario_R=_scenario_codes(frame[definition.scenario.column], scenarios),
-        labels_RT=np.stack(labels, axis=1),
-        split_R=split_R[is_split_R],
+        scenario_R=_mapped_rows(frame, partial(_scenario_codes, definition, scenarios), cache),
+        labels_RT=_mapped_rows(frame, partial(_labels, definition), cache),
+        split_R=split_R,
         truth_RT=frame.select(truths).to_numpy() if has_truth else None,
         notes=tuple(notes),
         lists=listed.lists,
+        cache=cache,
     )
+
+
+def _mapped_rows(
+    frame: pl.DataFrame, of_block: Callable[[pl.DataFrame], NDArray[Value]], cache: Path
+) -> NDArray[Value]:
+    """What a function makes of every block of the rows, joined in the cache."""
+    return mapped_array((of_block(frame[block]) for block in blocks_of(len(frame))), cache)
+
+
+def _row_numbers(block: pl.DataFrame) -> NDArray[np.uint64]:
+    return block[ROW_NUMBER].to_numpy().astype(np.uint64)
 
 
 def _read_frame(
@@ -240,7 +298,8 @@ def _count_note(count: int, what: str) -> list[str]:
 def _scenarios(definition: DataDefinition, lazy: pl.LazyFrame) -> tuple[_Scenarios, list[str]]:
     column = definition.scenario.column
     with reading_of(definition):
-        counts = lazy.group_by(column).agg(pl.len().alias(NUM_ROWS)).sort(column).collect()
+        by_value = lazy.group_by(column).agg(pl.len().alias(NUM_ROWS))
+        counts = by_value.collect(engine="streaming").sort(column)
     present = counts.filter(counts[column].is_not_null())
     texts = as_text(present[column]).to_list()
     raise_problems(scenario_problems(definition, texts))
@@ -266,16 +325,28 @@ def _not_usable(definition: DataDefinition) -> list[pl.Expr]:
     ]
 
 
-def _scenario_codes(values: pl.Series, scenarios: _Scenarios) -> NDArray[np.int16]:
+def _scenario_codes(
+    definition: DataDefinition, scenarios: _Scenarios, frame: pl.DataFrame
+) -> NDArray[np.int16]:
+    values = frame[definition.scenario.column]
     codes = values.replace_strict(scenarios.raw, scenarios.index, return_dtype=pl.Int16)
     return codes.to_numpy()
+
+
+def _labels(definition: DataDefinition, frame: pl.DataFrame) -> NDArray[np.uint8]:
+    """Labels (R, T)."""
+    labels = [labels_of(task, frame[task.column]) for task in definition.tasks.values()]
+    return np.stack(labels, axis=1)
 
 
 def _missing_labels(definition: DataDefinition, frame: pl.DataFrame) -> Iterator[str]:
     """Note missing values that count as 0: `equals` takes them, the other rules refuse them."""
     for name, task in definition.tasks.items():
-        missing = known_values(frame[task.column]).null_count()
-        if task.equals is not None and missing:
+        if task.equals is None:
+            continue
+        values = frame[task.column]
+        missing = sum(known_values(values[each]).null_count() for each in blocks_of(len(values)))
+        if missing:
             yield (
                 f"{missing:,} rows have no '{task.column}' and count as not "
                 f"'{text_of(task.equals)}' (task {name})"
@@ -301,61 +372,3 @@ def positives(task: TaskDefinition, values: pl.Series) -> pl.Series:
 def _as_number(values: pl.Series) -> pl.Series:
     """True and false as 1 and 0: Polars does not compare them with a number."""
     return values.cast(pl.UInt8) if values.dtype == pl.Boolean else values
-
-
-def assign(
-    definition: DataDefinition, frame: pl.DataFrame, row_R: NDArray[np.uint64]
-) -> SplitCodes:
-    """Split of every row (R,); `row_R` are row numbers in the source. The frame is checked."""
-    split = definition.split
-    if isinstance(split, ColumnSplit):
-        return _by_column(split, frame[split.column])
-    if isinstance(split, TimeSplit):
-        assert definition.time is not None, "the definition checks it"
-        return _by_time(split, frame[definition.time])
-    if isinstance(split, RandomSplit):
-        return _by_hash(split, row_R)
-    assert definition.user is not None, "the definition checks it"
-    return _by_hash(split, keys_of(decoded(frame[definition.user])))
-
-
-def split_problems(
-    definition: DataDefinition, frame: pl.DataFrame, split_R: SplitCodes
-) -> list[str]:
-    """Report splits without a row, with what the column of the split holds."""
-    empty = [name for split, name in enumerate(SPLITS) if not (split_R == split).any()]
-    held = _held(definition, frame) if empty else ""
-    return [f"data.split: {name} must have rows, got none{held}" for name in empty]
-
-
-def _held(definition: DataDefinition, frame: pl.DataFrame) -> str:
-    split = definition.split
-    if isinstance(split, ColumnSplit):
-        values = as_text(frame[split.column].drop_nulls()).unique().sort().to_list()
-        return f"; column '{split.column}' holds {listed(values) or 'no value'}"
-    if isinstance(split, TimeSplit) and definition.time is not None and not frame.is_empty():
-        times = frame[definition.time]
-        return f"; column '{definition.time}' runs from {times.min()!s} to {times.max()!s}"
-    return ""
-
-
-def _by_column(split: ColumnSplit, values: pl.Series) -> SplitCodes:
-    names = [text_of(name) for name in (split.train, split.valid, split.test)]
-    texts = as_text(values)
-    codes = texts.replace_strict(names, [0, 1, 2], default=LEFT_OUT, return_dtype=pl.UInt8)
-    return codes.to_numpy()
-
-
-def _by_time(split: TimeSplit, times: pl.Series) -> SplitCodes:
-    column = pl.lit(times)
-    is_from_valid = column >= cut_literal(split.valid_from, times.dtype)
-    is_from_test = column >= cut_literal(split.test_from, times.dtype)
-    codes = pl.select(is_from_valid.cast(pl.UInt8) + is_from_test.cast(pl.UInt8))
-    return codes.to_series().to_numpy()
-
-
-def _by_hash(split: RandomSplit | UserSplit, keys_R: NDArray[np.uint64]) -> SplitCodes:
-    draw_R = uniform(keys_R, split.seed)
-    in_test_R = draw_R < split.test
-    in_valid_R = (draw_R >= split.test) & (draw_R < split.test + split.valid)
-    return np.where(in_test_R, np.uint8(2), np.where(in_valid_R, np.uint8(1), np.uint8(0)))

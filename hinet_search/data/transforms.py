@@ -6,7 +6,9 @@ cycle     sine and cosine of a value's place in its cycle, see Wave
 Shape legend: R rows, K knots.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -14,6 +16,8 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from hinet_search.data.blocks import blocks_of
+from hinet_search.data.mapped_array import mapped_array
 from hinet_search.study.feature_definition import (
     LOG,
     PARTS,
@@ -81,18 +85,41 @@ def input_transforms(
     return tuple((cycle_input(column, part), Wave(column, transform.cycle, part)) for part in PARTS)
 
 
-def fit_knots(number_R: Floats) -> Knots:
+def fit_knots(number_R: Floats, cache: Path | None = None) -> Knots:
     """Knots at every distinct training value, or at MOST_KNOTS of them.
 
     Half of these are even in rank, half in score: ranks alone would leave the tails to two knots.
+    Sorted numbers of many rows are mapped from a file in the folder `cache`.
     """
-    value_K, count_K = np.unique(number_R, return_counts=True)
-    rank_K = (np.cumsum(count_K) - count_K / 2) / max(number_R.size, 1)
-    score_K = ndtri(rank_K)
-    if value_K.size > MOST_KNOTS:
+    sorted_R = mapped_array((number_R[block] for block in blocks_of(number_R.size)), cache)
+    sorted_R.sort()
+    first_K = mapped_array(_first_rows(sorted_R), cache)  # the first row of every distinct value
+    rank_K = mapped_array(_ranks(first_K, sorted_R.size), cache)
+    score_K = mapped_array((ndtri(rank_K[block]) for block in blocks_of(rank_K.size)), cache)
+    if first_K.size > MOST_KNOTS:
         chosen = np.union1d(_evenly(rank_K), _evenly(score_K))
-        value_K, score_K = value_K[chosen], score_K[chosen]
-    return Knots(tuple(value_K.tolist()), tuple(score_K.tolist()))
+        first_K, score_K = first_K[chosen], score_K[chosen]
+    return Knots(tuple(sorted_R[first_K].tolist()), tuple(score_K.tolist()))
+
+
+def _first_rows(sorted_R: Floats) -> Iterator[NDArray[np.int64]]:
+    """Yield the first rows of the distinct values of every block that begin in it."""
+    for block in blocks_of(sorted_R.size):
+        value_R = sorted_R[block]
+        is_first_R = np.ones(value_R.size, dtype=np.bool_)
+        is_first_R[1:] = value_R[1:] != value_R[:-1]
+        if block.start:
+            is_first_R[0] = value_R[0] != sorted_R[block.start - 1]
+        yield np.flatnonzero(is_first_R) + block.start
+
+
+def _ranks(first_K: NDArray[np.int64], num_rows: int) -> Iterator[Floats]:
+    """Yield the mid-ranks of distinct values, from 0 to 1; `first_K` are their first rows."""
+    for block in blocks_of(first_K.size):
+        bounds = np.append(first_K[block.start : block.stop + 1], num_rows)
+        end_K = bounds[1:][: block.stop - block.start]
+        count_K = end_K - first_K[block]
+        yield (end_K - count_K / 2) / max(num_rows, 1)
 
 
 def _evenly(ascending_K: Floats) -> NDArray[np.int64]:
@@ -110,6 +137,19 @@ def transformed(
     number_R = values.to_numpy()  # NaN where null
     input_R = transformed_numbers(number_R, transform, knots)
     return pl.Series(values.name, input_R, dtype=pl.Float64, nan_to_null=True)
+
+
+def inputs_of(
+    number_R: Floats, transform: InputTransform | None, knots: Knots | None, cache: Path | None
+) -> Floats:
+    """Transform finite numbers (R,), in an array of its own, or the same without a transform.
+
+    Inputs of many rows are mapped from a file in the folder `cache`.
+    """
+    if transform is None:
+        return number_R
+    blocks = (number_R[block] for block in blocks_of(number_R.size))
+    return mapped_array((transformed_numbers(block, transform, knots) for block in blocks), cache)
 
 
 def transformed_numbers(

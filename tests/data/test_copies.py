@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from tables import definition, prepared, shop
 
-from hinet_search.data.rows import assign
+from hinet_search.data.splits import assign
 
 
 def test_the_same_user_item_and_time_in_two_splits_is_a_warning(tmp_path: Path) -> None:

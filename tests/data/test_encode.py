@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hinet_search.data.encode import encode_ids, encode_numbers, fit_encoding
+from hinet_search.data.encode import TrainingRows, encode_ids, encode_numbers, fit_encoding
 from hinet_search.study.feature_definition import FeatureDefinition
 
 WORD = FeatureDefinition(categorical=("word",))
@@ -16,13 +16,15 @@ NUMBER = FeatureDefinition(numeric=("number",))
 
 
 def ids_of(train: list[object], others: list[object], minimum_frequency: int = 1) -> list[int]:
-    encoding = fit_encoding(pl.DataFrame({"word": train}, strict=False), WORD, minimum_frequency)
+    encoding = fit_encoding(
+        TrainingRows(pl.DataFrame({"word": train}, strict=False)), WORD, minimum_frequency
+    )
     return encode_ids(pl.DataFrame({"word": others}, strict=False), encoding)[:, 0].tolist()
 
 
 def numbers_of(train: list[float | None], others: list[float | None]) -> list[list[float]]:
     schema = {"number": pl.Float64}
-    encoding = fit_encoding(pl.DataFrame({"number": train}, schema), NUMBER)
+    encoding = fit_encoding(TrainingRows(pl.DataFrame({"number": train}, schema)), NUMBER)
     return encode_numbers(pl.DataFrame({"number": others}, schema), encoding).tolist()
 
 
@@ -55,7 +57,9 @@ def test_ids_rarer_than_the_minimum_are_zero() -> None:
 
 
 def test_a_column_without_any_training_value_encodes_to_zero() -> None:
-    encoding = fit_encoding(pl.DataFrame({"word": [None, None]}, {"word": pl.String}), WORD)
+    encoding = fit_encoding(
+        TrainingRows(pl.DataFrame({"word": [None, None]}, {"word": pl.String})), WORD
+    )
     assert encode_ids(pl.DataFrame({"word": ["a", None]}), encoding)[:, 0].tolist() == [0, 0]
     assert encoding.vocabularies[0].size == 1
 
@@ -110,12 +114,12 @@ def test_a_column_without_any_training_number_is_zero_with_a_flag() -> None:
 
 def test_flags_come_after_all_numbers_and_are_named_for_their_feature() -> None:
     frame = pl.DataFrame({"a": [1.0, None], "b": [1, 2], "c": [None, 2.0]})
-    encoding = fit_encoding(frame, FeatureDefinition(numeric=("a", "b", "c")))
+    encoding = fit_encoding(TrainingRows(frame), FeatureDefinition(numeric=("a", "b", "c")))
     assert encoding.numeric_inputs == ("a", "b", "c", "a_missing", "c_missing")
     assert encode_numbers(frame, encoding)[:, 3:].tolist() == [[0.0, 1.0], [1.0, 0.0]]
 
 
 def test_a_flag_that_the_table_brings_itself_is_not_added_again() -> None:
     frame = pl.DataFrame({"a": [1.0, None], "a_missing": [0, 1]})
-    encoding = fit_encoding(frame, FeatureDefinition(numeric=("a", "a_missing")))
+    encoding = fit_encoding(TrainingRows(frame), FeatureDefinition(numeric=("a", "a_missing")))
     assert encoding.numeric_inputs == ("a", "a_missing")

@@ -10,8 +10,8 @@ from polars.testing import assert_frame_equal
 from tables import LISTS, prepared, shop, with_lists
 
 from hinet_search.common.errors import EnvironmentFault
-from hinet_search.data import mapped_table as module
-from hinet_search.data import prepare
+from hinet_search.data import blocks
+from hinet_search.data import temporary_file as module
 from hinet_search.data.mapped_table import collect_to_mapped_file
 
 FEATURES: dict[str, Any] = {
@@ -121,7 +121,7 @@ def test_encoded_in_blocks_every_file_is_the_same(
     for rows in (7, 2**19):
         folder = tmp_path / str(rows)
         folder.mkdir()
-        monkeypatch.setattr(prepare, "BLOCK_ROWS", rows)
+        monkeypatch.setattr(blocks, "BLOCK_ROWS", rows)
         dataset = prepared(frame, folder, features=FEATURES, **changes)
         contents.append({file.name: file.read_bytes() for file in dataset.folder.glob("*.npy")})
     assert contents[0] == contents[1]

@@ -10,7 +10,8 @@ import pytest
 from tables import definition, prepared, shop
 
 from hinet_search.data.encoded_folder import MANIFEST
-from hinet_search.data.prepare import prepare, row_hashes
+from hinet_search.data.prepare import prepare
+from hinet_search.data.row_hashes import row_hashes
 from hinet_search.data.rows import read_rows
 from hinet_search.results.records import RowHashes
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tables import definition
 
 from hinet_search.data.hashing import keys_of, mix_bits, uniform
-from hinet_search.data.rows import LEFT_OUT, assign
+from hinet_search.data.splits import LEFT_OUT, assign
 
 ROWS = np.arange(20_000, dtype=np.uint64)
 

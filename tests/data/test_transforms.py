@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from tables import definition, prepared, shop
 
 from hinet_search.common.errors import ConfigurationError, DataError
-from hinet_search.data.encode import Encoding, encode_numbers, fit_encoding
+from hinet_search.data.encode import Encoding, TrainingRows, encode_numbers, fit_encoding
 from hinet_search.data.encoded_folder import open_dataset, open_encoding
 from hinet_search.data.fingerprint import fingerprint
 from hinet_search.data.transforms import MOST_KNOTS, Knots, Wave, fit_knots, transformed
@@ -33,7 +33,7 @@ def fitted(train: list[float | None], transform: object, **more: object) -> Enco
     features = FeatureDefinition.model_validate(
         {"numeric": ["x"], "transforms": {"x": transform}, **more}
     )
-    return fit_encoding(pl.DataFrame({"x": train}, {"x": pl.Float64}), features)
+    return fit_encoding(TrainingRows(pl.DataFrame({"x": train}, {"x": pl.Float64})), features)
 
 
 def inputs(encoding: Encoding, values: list[float | None]) -> np.ndarray:
@@ -44,7 +44,7 @@ def standardised(values: list[float]) -> np.ndarray:
     """What the values are without a transform."""
     features = FeatureDefinition(numeric=("x",))
     frame = pl.DataFrame({"x": values}, {"x": pl.Float64})
-    return encode_numbers(frame, fit_encoding(frame, features))
+    return encode_numbers(frame, fit_encoding(TrainingRows(frame), features))
 
 
 def brute_force_score(value: float, train: list[float]) -> float:

@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.common.errors import DataError
+from hinet_search.data.blocks import blocks_of
 from hinet_search.data.derived.matches import known_of, match_names, match_numbers
 from hinet_search.data.derived.statistics import statistic_names, target_statistics
 from hinet_search.data.encode import Encoding, Vocabulary, missing_name
@@ -49,13 +50,14 @@ class EncodedLists:
 
     fields: tuple[ListField, ...]
     ids: tuple[NDArray[np.int32], ...]
-    numbers: tuple[NDArray[np.int64], ...]
+    numbers: tuple[pl.Series, ...]
 
     def slots(self, block: slice, num_rows: int) -> NDArray[np.int32]:
         """Slots of all lists side by side, for the `num_rows` rows of a block."""
         empty = np.zeros((num_rows, 0), dtype=np.int32)
         slots = [
-            id_DS[number_R[block]] for id_DS, number_R in zip(self.ids, self.numbers, strict=True)
+            id_DS[number_R[block].to_numpy()]
+            for id_DS, number_R in zip(self.ids, self.numbers, strict=True)
         ]
         return np.concatenate([empty, *slots], axis=1)
 
@@ -69,7 +71,7 @@ def derive_numbers(definition: DataDefinition, rows: Rows) -> DerivedNumbers:
         statistics = target_statistics(features.statistics, rows, tuple(definition.tasks))
     if features.matches is not None:
         known = known_of(definition, features.matches, rows)
-        matches = match_numbers(known, features.matches, features.lists, rows.listed)
+        matches = match_numbers(known, features.matches, features.lists, rows.listed, rows.cache)
     return DerivedNumbers(statistics, matches)
 
 
@@ -101,10 +103,13 @@ def fit_list_vocabularies(
     vocabularies = []
     for name, list_ in lists.items():
         if list_.item is None:
-            list_R = rows.list_numbers(list_.column)[is_train_R]
             entries = rows.lists[list_.column]
+            num_rows_D = np.zeros(entries.num_lists, dtype=np.int64)
+            for block in blocks_of(len(rows.frame)):
+                list_R = rows.block(block).list_numbers(list_.column)[is_train_R[block]]
+                num_rows_D += np.bincount(list_R, minlength=entries.num_lists)
             vocabularies.append(
-                fit_list_vocabulary(name, entries, list_R, list_.length, minimum_frequency)
+                fit_list_vocabulary(name, entries, num_rows_D, list_.length, minimum_frequency)
             )
     return tuple(vocabularies)
 
@@ -134,7 +139,7 @@ def encode_lists(
     for field in fields:
         column, vocabulary = lists[field.name].column, encoding.all_vocabularies[field.field]
         ids.append(encode_list(rows.lists[column], vocabulary, field.length))
-        numbers.append(rows.list_numbers(column))
+        numbers.append(rows.frame[column])
     return EncodedLists(fields, tuple(ids), tuple(numbers))
 
 

@@ -14,25 +14,29 @@ Shape legend: R rows, D distinct lists, E entries of all distinct lists, U users
 V values of a column.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinet_search.data.derived.similarity import ItemFactors, factors_of, similarity
-from hinet_search.data.encode import VALUE, known_values
+from hinet_search.data.blocks import blocks_of
+from hinet_search.data.derived.similarity import ItemFactors, ListSimilarity, factors_of
+from hinet_search.data.encode import VALUE, known_column
 from hinet_search.data.lists import (
     NONE,
+    AgreeingEntries,
     ListedRows,
     codes_of,
-    count_agreeing,
     distinct_values,
     lists_of_users,
     map_values,
 )
+from hinet_search.data.mapped_table import mapped_frame
 from hinet_search.data.rows import Rows
+from hinet_search.data.splits import SPLIT
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.feature_definition import ListDefinition, MatchesDefinition
 
@@ -42,6 +46,7 @@ ITEM, COUNT = "item", "count"
 Lists = Mapping[str, ListDefinition]
 Usual = Mapping[tuple[str, str], pl.DataFrame]
 Named = Iterator[tuple[str, NDArray[np.float64]]]
+NumbersOfBlock = Callable[[ListedRows], Named]  # of some rows
 
 
 @dataclass(frozen=True)
@@ -62,11 +67,9 @@ class KnownMatches:
 def known_of(definition: DataDefinition, matches: MatchesDefinition, rows: Rows) -> KnownMatches:
     """Collect the facts from training rows; values of any row of the study are counted."""
     lists = definition.features.lists
-    is_train = pl.Series(rows.split_R == TRAIN)
-    usual = {}
-    for item, column in usual_pairs(matches, lists):
-        train_items = rows.frame[item].filter(is_train)
-        usual[item, column] = _usual(train_items, rows.frame[column].filter(is_train))
+    usual = {
+        (item, column): _usual(rows, item, column) for item, column in usual_pairs(matches, lists)
+    }
     users = {
         name: _lists_of_training_users(definition, lists[name], rows)
         for name in (*_rated(matches), *matches.similarity)
@@ -82,9 +85,15 @@ def known_of(definition: DataDefinition, matches: MatchesDefinition, rows: Rows)
 
 
 def match_numbers(
-    known: KnownMatches, matches: MatchesDefinition, lists: Lists, rows: ListedRows
+    known: KnownMatches,
+    matches: MatchesDefinition,
+    lists: Lists,
+    rows: ListedRows,
+    cache: Path | None = None,
 ) -> pl.DataFrame:
     """Float32 columns without nulls, aligned with `rows.frame`; C are the columns of `by`.
+
+    Columns of many rows are mapped from a file in the folder `cache`.
 
     L length      log(1 + entries of list L)
     L same C      log(1 + entries of list L that agree with the row in C)
@@ -95,15 +104,20 @@ def match_numbers(
     M C count     log(1 + entries of list M with the row's value of C), over the same lists
     L similarity  similarity of the row's item to the entries of list L, see similarity.py
     """
-    numbers: list[tuple[str, NDArray[np.float64]]] = []
+    of_block: list[NumbersOfBlock] = []
     for name in matches.lists:
-        numbers += _agreement(name, known, matches, lists[name], rows)
-    numbers += _rates(known, matches, rows)
+        of_block += _agreement(name, known, matches, lists[name], rows)
+    of_block += _rates(known, matches)
     for name in matches.similarity:
-        numbers.append((f"{name} similarity", _similarity(known.factors[name], lists[name], rows)))
-    return pl.DataFrame(
-        [pl.Series(name, number_R.astype(np.float32)) for name, number_R in numbers]
-    )
+        of_block.append(_similarity(name, known.factors[name], lists[name], rows))
+    blocks = (rows.block(block) for block in blocks_of(len(rows.frame)))
+    return mapped_frame((_columns(of_block, block) for block in blocks), cache)
+
+
+def _columns(of_block: Sequence[NumbersOfBlock], rows: ListedRows) -> pl.DataFrame:
+    """The numbers of some rows as columns."""
+    named = [number for numbers in of_block for number in numbers(rows)]
+    return pl.DataFrame([pl.Series(name, number_R.astype(np.float32)) for name, number_R in named])
 
 
 def match_names(matches: MatchesDefinition) -> tuple[str, ...]:
@@ -140,11 +154,21 @@ def _rated(matches: MatchesDefinition) -> list[str]:
     return list(dict.fromkeys([*matches.rates, *matches.rates.values()]))
 
 
-def _usual(item: pl.Series, values: pl.Series) -> pl.DataFrame:
-    """The most frequent value of each item; of equally frequent values the smallest."""
-    pairs = pl.DataFrame({ITEM: known_values(item), VALUE: known_values(values)}).drop_nulls()
-    counted = pairs.group_by(ITEM, VALUE).len().sort("len", VALUE, descending=[True, False])
-    return counted.unique(ITEM, keep="first", maintain_order=True).drop("len").sort(ITEM)
+def _usual(rows: Rows, item: str, column: str) -> pl.DataFrame:
+    """The most frequent value of each item in training; of equally frequent values the smallest."""
+    types = rows.frame.schema
+    pairs = (
+        rows.columns_and_split(item, column)
+        .filter(pl.col(SPLIT) == TRAIN)
+        .select(
+            known_column(item, types[item]).alias(ITEM),
+            known_column(column, types[column]).alias(VALUE),
+        )
+        .drop_nulls()
+    )
+    counted = pairs.group_by(ITEM, VALUE).len().collect(engine="streaming")
+    ordered = counted.sort("len", VALUE, descending=[True, False])
+    return ordered.unique(ITEM, keep="first", maintain_order=True).drop("len").sort(ITEM)
 
 
 def _codes(
@@ -187,8 +211,9 @@ def _lists_of_training_users(
 ) -> NDArray[np.int64]:
     """The list number of every user of training rows (U,)."""
     assert definition.user is not None, "the definition checks it"
-    train = rows.frame.select(definition.user, list_.column).filter(rows.split_R == TRAIN)
-    return lists_of_users(train[definition.user], train[list_.column])
+    user = definition.user
+    train = rows.columns_and_split(user, list_.column).filter(pl.col(SPLIT) == TRAIN)
+    return lists_of_users(train, known_column(user, rows.frame[user].dtype), list_.column)
 
 
 def _agreement(
@@ -197,33 +222,48 @@ def _agreement(
     matches: MatchesDefinition,
     list_: ListDefinition,
     rows: ListedRows,
-) -> Named:
-    lists, list_R = rows.lists[list_.column], rows.list_numbers(list_.column)
-    length_R = lists.length_D[list_R]
-    yield f"{name} length", np.log1p(length_R)
+) -> Iterator[NumbersOfBlock]:
+    lists = rows.lists[list_.column]
+
+    def length(block: ListedRows) -> Named:
+        yield f"{name} length", np.log1p(lists.length_D[block.list_numbers(list_.column)])
+
+    yield length
     for column in matches.by:
         values_V = distinct_values(rows.frame[column])
         code_E = _codes(column, list_, lists.entries_E, known.usual, values_V)
-        count_R = count_agreeing(lists, code_E, list_R, codes_of(rows.frame[column], values_V))
+        entries = AgreeingEntries.of(lists, code_E, len(values_V))
+        yield _agreement_in(column, values_V, entries, name, list_.column)
+
+
+def _agreement_in(
+    column: str, values_V: pl.Series, entries: AgreeingEntries, name: str, list_column: str
+) -> NumbersOfBlock:
+    """Entries of each row's list that agree with the row in a column."""
+
+    def numbers(block: ListedRows) -> Named:
+        list_R = block.list_numbers(list_column)
+        length_R = block.lists[list_column].length_D[list_R]
+        count_R = entries.count(list_R, codes_of(block.frame[column], values_V))
         yield f"{name} same {column}", np.log1p(count_R)
         yield f"{name} share {column}", count_R / np.maximum(length_R, 1)
 
+    return numbers
 
-def _rates(known: KnownMatches, matches: MatchesDefinition, rows: ListedRows) -> Named:
+
+def _rates(known: KnownMatches, matches: MatchesDefinition) -> Iterator[NumbersOfBlock]:
     """Rates of all pairs of lists, then the counts behind them."""
     for of, among in matches.rates.items():
         for column in matches.by:
             of_table, among_table = known.counts[of, column], known.counts[among, column]
             of_V, among_V = of_table[COUNT].to_numpy(), among_table[COUNT].to_numpy()
             rate_V = excess_rates(of_V, among_V, matches.smoothing)
-            rate_R = _of_rows(rate_V, of_table[VALUE], rows.frame[column])
-            yield f"{of}/{among} {column}", rate_R
+            yield _by_value(f"{of}/{among} {column}", column, of_table[VALUE], rate_V)
     for among in dict.fromkeys(matches.rates.values()):
         for column in matches.by:
             table = known.counts[among, column]
             log_count_V = np.log1p(table[COUNT].to_numpy())
-            log_count_R = _of_rows(log_count_V, table[VALUE], rows.frame[column])
-            yield f"{among} {column} count", log_count_R
+            yield _by_value(f"{among} {column} count", column, table[VALUE], log_count_V)
 
 
 def excess_rates(
@@ -235,19 +275,25 @@ def excess_rates(
     return np.asarray(excess_V / (num_among * (among_V + smoothing)))
 
 
-def _of_rows(
-    number_V: NDArray[np.float64], values_V: pl.Series, values_R: pl.Series
-) -> NDArray[np.float64]:
-    """The number of each row's value; 0 where it has none: NONE is -1, the appended position."""
-    return np.append(number_V, 0.0)[codes_of(values_R, values_V)]
+def _by_value(
+    name: str, column: str, values_V: pl.Series, number_V: NDArray[np.float64]
+) -> NumbersOfBlock:
+    """The number of each row's value in a column; 0 where it has none."""
+    number_or_0 = np.append(number_V, 0.0)  # NONE is -1, the appended position
+
+    def numbers(block: ListedRows) -> Named:
+        yield name, number_or_0[codes_of(block.frame[column], values_V)]
+
+    return numbers
 
 
 def _similarity(
-    factors: ItemFactors, list_: ListDefinition, rows: ListedRows
-) -> NDArray[np.float64]:
-    return similarity(
-        factors,
-        rows.lists[list_.column],
-        rows.list_numbers(list_.column),
-        rows.frame[list_.own_item],
-    )
+    name: str, factors: ItemFactors, list_: ListDefinition, rows: ListedRows
+) -> NumbersOfBlock:
+    similarity = ListSimilarity.of(factors, rows.lists[list_.column])
+
+    def numbers(block: ListedRows) -> Named:
+        list_R = block.list_numbers(list_.column)
+        yield f"{name} similarity", similarity.of_rows(list_R, block.frame[list_.own_item])
+
+    return numbers

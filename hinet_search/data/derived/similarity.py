@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from hinet_search.data.lists import NONE, DistinctLists, codes_of, count_agreeing, distinct_values
+from hinet_search.data.lists import (
+    NONE,
+    AgreeingEntries,
+    DistinctLists,
+    codes_of,
+    distinct_values,
+)
 
 SEED = 0
 ROUNDING = 1e-8  # factors this far below the largest are rounding errors
@@ -42,26 +48,45 @@ def factors_of(lists: DistinctLists, list_U: NDArray[np.int64], num_factors: int
     )
 
 
-def similarity(
-    known: ItemFactors, lists: DistinctLists, list_R: NDArray[np.int64], item: pl.Series
-) -> NDArray[np.float64]:
-    """Similarity of each row's item to its list, in -1 to 1 (R,).
+@dataclass(frozen=True)
+class ListSimilarity:
+    """Similarities of items to lists: what is computed once of all lists.
 
-    0 for an item without factors, and for a list without any other item that has factors.
+    `known_I` says which items have factors, `sum_DK` are the factors of a list's items in all, and
+    `num_known_D` how many of its entries have factors.
     """
-    items_I, factors_IK = known.items_I, known.factors_IK
-    if items_I.is_empty():
-        return np.zeros(list_R.size)
-    item_E, item_R = codes_of(lists.entries_E, items_I), codes_of(item, items_I)
-    times_DI = _times(lists, item_E, len(items_I))
-    known_I = (factors_IK != 0).sum(axis=1) > 0
-    sum_DK, num_known_D = times_DI @ factors_IK, times_DI @ known_I.astype(np.float64)
-    item_R = np.where((item_R != NONE) & known_I[item_R], item_R, NONE)
-    own_R = count_agreeing(lists, item_E, list_R, item_R)
-    others_R = num_known_D[list_R] - own_R
-    product_R = _products(factors_IK, item_R, sum_DK, list_R)
-    product_R -= own_R  # an item's product with itself is 1
-    return np.where((item_R != NONE) & (others_R > 0), product_R / np.maximum(others_R, 1), 0.0)
+
+    factors: ItemFactors
+    known_I: NDArray[np.bool_]
+    sum_DK: NDArray[np.float64]
+    num_known_D: NDArray[np.float64]
+    entries: AgreeingEntries  # by item
+
+    @staticmethod
+    def of(factors: ItemFactors, lists: DistinctLists) -> "ListSimilarity":
+        """Sum up the factors of every list."""
+        num_items, factors_IK = len(factors.items_I), factors.factors_IK
+        item_E = codes_of(lists.entries_E, factors.items_I)
+        times_DI = _times(lists, item_E, num_items)
+        known_I = (factors_IK != 0).sum(axis=1) > 0
+        sum_DK, num_known_D = times_DI @ factors_IK, times_DI @ known_I.astype(np.float64)
+        entries = AgreeingEntries.of(lists, item_E, num_items)
+        return ListSimilarity(factors, known_I, sum_DK, num_known_D, entries)
+
+    def of_rows(self, list_R: NDArray[np.int64], item: pl.Series) -> NDArray[np.float64]:
+        """Similarity of each row's item to its list, in -1 to 1 (R,).
+
+        0 for an item without factors, and for a list without any other item that has factors.
+        """
+        if self.factors.items_I.is_empty():
+            return np.zeros(list_R.size)
+        item_R = codes_of(item, self.factors.items_I)
+        item_R = np.where((item_R != NONE) & self.known_I[item_R], item_R, NONE)
+        own_R = self.entries.count(list_R, item_R)
+        others_R = self.num_known_D[list_R] - own_R
+        product_R = _products(self.factors.factors_IK, item_R, self.sum_DK, list_R)
+        product_R -= own_R  # an item's product with itself is 1
+        return np.where((item_R != NONE) & (others_R > 0), product_R / np.maximum(others_R, 1), 0.0)
 
 
 def item_factors(has_UI: csr_array, num_factors: int) -> NDArray[np.float64]:

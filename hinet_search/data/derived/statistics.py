@@ -22,18 +22,22 @@ study's last day counts all labels.
 Shape legend: R rows, T tasks.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from hinet_search.data.columns import SPLITS
-from hinet_search.data.derived.days import days_of
-from hinet_search.data.encode import known_values
+from hinet_search.data.derived.days import day, days_of
+from hinet_search.data.encode import known_column, known_values
 from hinet_search.data.hashing import uniform
-from hinet_search.data.lists import codes_of, distinct_values
+from hinet_search.data.lists import codes_of
+from hinet_search.data.mapped_array import column_of
+from hinet_search.data.reading import OWN
 from hinet_search.data.rows import Rows
+from hinet_search.data.splits import SPLIT
 from hinet_search.study.feature_definition import StatisticsDefinition, key_name
 
 TRAIN, VALID, TEST = range(len(SPLITS))
@@ -41,12 +45,11 @@ TRAIN, VALID, TEST = range(len(SPLITS))
 FOLD_SEED = 7_046_029_254
 
 PERIOD, IS_TEST = "period", "is test"
+FOLD = f"{OWN}fold"  # beside the columns of the table
 TRAIN_AMOUNT, VALID_AMOUNT = "train", "valid"
 ROWS = "rows"
 EVERYONE = ()  # the key of any row
 
-# From a key to the quantities (R rows) that every row may count of it.
-Counted = Callable[[tuple[str, ...]], pl.DataFrame]
 DAY, ROW = "number of the day", "row"
 
 
@@ -54,20 +57,36 @@ DAY, ROW = "number of the day", "row"
 class _Labels:
     """The labels that may be counted.
 
-    `table` (R rows) has the period of the row (a day or a fold), whether it is in test, and its
-    amounts: the 0/1 that it adds to every quantity, in one column if it is in train and in another
-    if it is in valid. `quantities` are rows, then the positives of every task.
+    `frame` (R rows) has the columns of the table, and as columns of our own the split and the
+    label of every task. `period` is a row's day or fold.
     """
 
-    table: pl.DataFrame
-    quantities: tuple[str, ...]
+    frame: pl.DataFrame
+    period: pl.Expr
+    num_tasks: int
     earlier: bool  # count earlier periods only, else all other periods
 
+    def of_key(self, key: tuple[str, ...], *others: pl.Expr) -> pl.LazyFrame:
+        """The columns of a key, named by `key_columns`, the period, and further ones."""
+        names = zip(key_columns(key), key, strict=True)
+        known = [known_column(name, self.frame[name].dtype).alias(new) for new, name in names]
+        return self.frame.lazy().select(*known, self.period.alias(PERIOD), *others)
+
     @property
-    def amounts(self) -> list[str]:
-        """Names of all amounts, those of train first."""
-        of_train = [_amount(TRAIN_AMOUNT, quantity) for quantity in self.quantities]
-        return of_train + [_amount(VALID_AMOUNT, quantity) for quantity in self.quantities]
+    def amounts(self) -> list[pl.Expr]:
+        """The 0/1 that a row adds to every quantity if it is in train, then if it is in valid."""
+        names = quantities(self.num_tasks)
+        return [
+            (one * (pl.col(SPLIT) == split)).cast(pl.Int64).alias(_amount(split_name, name))
+            for split, split_name in ((TRAIN, TRAIN_AMOUNT), (VALID, VALID_AMOUNT))
+            for name, one in zip(names, self.ones, strict=True)
+        ]
+
+    @property
+    def ones(self) -> list[pl.Expr]:
+        """The 0/1 that a row adds to every quantity."""
+        labels = [pl.col(_label(task)).cast(pl.Int64) for task in range(self.num_tasks)]
+        return [pl.lit(1, dtype=pl.Int64), *labels]
 
 
 def quantities(num_tasks: int) -> tuple[str, ...]:
@@ -98,89 +117,95 @@ def target_statistics(
     `tasks` are the names of the columns of `rows.labels_RT`.
     """
     labels = _labels(definition, rows)
-    everyone = pl.Series(np.zeros(len(rows.frame), dtype=np.uint8))
-
-    def counted(key: tuple[str, ...]) -> pl.DataFrame:
-        columns = [rows.frame[column] for column in key] or [everyone]
-        return _counted(labels, columns)
-
-    return smoothed(definition, tasks, counted)
-
-
-def smoothed(
-    definition: StatisticsDefinition, tasks: Sequence[str], counted: Counted
-) -> pl.DataFrame:
-    """The columns of `statistic_names` from what rows may count of every key."""
-    overall = counted(EVERYONE).rename(lambda quantity: f"all {quantity}")
-    tables = [
-        _of_key(definition, tasks, key, counted(key).hstack(overall)) for key in definition.keys
-    ]
+    everyone = _of_periods(labels, EVERYONE).rename(
+        lambda name: name if name == PERIOD else _of_all(name)
+    )
+    tables = []
+    for key in definition.keys:
+        counted = _counted(labels, key, everyone)
+        tables.append(rows.collected(counted.select(_statistics(definition, tasks, key))))
     return pl.concat(tables, how="horizontal")
 
 
-def _of_key(
-    definition: StatisticsDefinition,
-    tasks: Sequence[str],
-    key: tuple[str, ...],
-    counted: pl.DataFrame,
-) -> pl.DataFrame:
+def _statistics(
+    definition: StatisticsDefinition, tasks: Sequence[str], key: tuple[str, ...]
+) -> list[pl.Expr]:
+    """The columns of a key in `statistic_names`, from its quantities and those of EVERYONE."""
     positives = quantities(len(tasks))[1:]
     rates = [
         _rate(quantity, definition.smoothing).alias(name)
         for quantity, name in zip(positives, _rate_names(key, tasks), strict=True)
     ]
-    return counted.select(pl.col(ROWS).log1p().cast(pl.Float32).alias(_rows_name(key)), *rates)
+    return [pl.col(ROWS).log1p().cast(pl.Float32).alias(_rows_name(key)), *rates]
 
 
 def _labels(definition: StatisticsDefinition, rows: Rows) -> _Labels:
+    num_tasks = rows.labels_RT.shape[1]
+    columns = [column_of(SPLIT, rows.split_R)]
+    for task in range(num_tasks):
+        label_R = rows.mapped(rows.labels_RT[block, task] for block in rows.blocks())
+        columns.append(column_of(_label(task), label_R))
     clock = definition.clock
     if clock is None:
-        fold_R = (uniform(rows.row_R, FOLD_SEED) * definition.folds).astype(np.int16)
-        # Valid and test share a period of their own: they count every fold, and not one another.
-        period = pl.Series(np.where(rows.split_R == TRAIN, fold_R, -1))
+        columns.append(column_of(FOLD, rows.mapped(_folds(definition, rows))))
+        period = pl.col(FOLD)
     else:
-        period = days_of(rows.frame[clock], definition.day_length)
-    names = quantities(rows.labels_RT.shape[1])
-    amounts = [np.ones(len(rows.frame), dtype=np.uint8), *rows.labels_RT.T]
-    columns = [period.alias(PERIOD), pl.Series(IS_TEST, rows.split_R == TEST)]
-    for split, split_name in ((TRAIN, TRAIN_AMOUNT), (VALID, VALID_AMOUNT)):
-        is_in_split_R = (rows.split_R == split).astype(np.uint8)
-        for name, amount_R in zip(names, amounts, strict=True):
-            columns.append(pl.Series(_amount(split_name, name), amount_R * is_in_split_R))
-    return _Labels(pl.DataFrame(columns), names, earlier=clock is not None)
+        dtype = rows.frame[clock].dtype
+        period = day(known_column(clock, dtype), dtype, definition.day_length)
+    return _Labels(rows.frame.with_columns(columns), period, num_tasks, clock is not None)
 
 
-def _counted(labels: _Labels, key: list[pl.Series]) -> pl.DataFrame:
-    """The quantities (R rows, int64) that every row may count of its key, 0 without key or day.
+def _folds(definition: StatisticsDefinition, rows: Rows) -> Iterator[NDArray[np.int16]]:
+    """Yield the fold of every row; valid and test share one of their own.
 
-    Amounts are summed per key and period, then over the periods of the key that count, without the
-    row's own period. Rows of test also count the labels of valid.
+    So they count every fold, and not one another.
     """
-    columns = [known_values(values).alias(f"key {number}") for number, values in enumerate(key)]
-    names = [column.name for column in columns]
-    amounts = pl.col(labels.amounts)
+    for block in rows.blocks():
+        fold_R = (uniform(rows.row_R[block], FOLD_SEED) * definition.folds).astype(np.int16)
+        yield np.where(rows.split_R[block] == TRAIN, fold_R, np.int16(-1))
+
+
+def _of_periods(labels: _Labels, key: tuple[str, ...]) -> pl.DataFrame:
+    """The amounts that a row of a key and period may count, for every key and period with a row.
+
+    They are summed over the periods of the key that count, without the row's own period.
+    """
+    names = key_columns(key)
+    amounts = pl.exclude(*names, PERIOD)
     up_to_period = amounts.cum_sum() if labels.earlier else amounts.sum()
-    table = labels.table.with_columns(columns)
-    of_periods = (
-        table.lazy()
+    return (
+        labels.of_key(key, *labels.amounts)
         .drop_nulls([*names, PERIOD])
         .group_by(*names, PERIOD)
-        .agg(amounts.cast(pl.Int64).sum())
+        .agg(amounts.sum())
+        .collect(engine="streaming")
         .sort(PERIOD)
-        .with_columns(up_to_period.over(names) - amounts)
+        .with_columns((up_to_period.over(names) if names else up_to_period) - amounts)
     )
-    of_rows = (
-        table.lazy()
-        .select(*names, PERIOD, IS_TEST)
-        .join(of_periods, on=[*names, PERIOD], how="left", maintain_order="left")
-    )
-    return of_rows.select(_countable(quantity) for quantity in labels.quantities).collect()
 
 
-def _countable(quantity: str) -> pl.Expr:
+def _counted(labels: _Labels, key: tuple[str, ...], everyone: pl.DataFrame) -> pl.LazyFrame:
+    """The quantities (R rows) that every row may count of its key, 0 without key or day.
+
+    Then the same of `everyone`, all keys together.
+    """
+    of_periods = _of_periods(labels, key).lazy()
+    on = [*key_columns(key), PERIOD]
+    rows = labels.of_key(key, (pl.col(SPLIT) == TEST).alias(IS_TEST))
+    joined = rows.join(of_periods, on=on, how="left", maintain_order="left").join(
+        everyone.lazy(), on=PERIOD, how="left", maintain_order="left"
+    )
+    names = quantities(labels.num_tasks)
+    return joined.select(
+        *(_countable(name, _amount).alias(name) for name in names),
+        *(_countable(name, _amount_of_all).alias(_of_all(name)) for name in names),
+    )
+
+
+def _countable(quantity: str, amount: Callable[[str, str], str]) -> pl.Expr:
     """The amounts of train, and for a row of test also those of valid."""
-    of_train, of_valid = pl.col(_amount(TRAIN_AMOUNT, quantity)), _amount(VALID_AMOUNT, quantity)
-    return (of_train + pl.col(IS_TEST) * pl.col(of_valid)).fill_null(0).alias(quantity)
+    of_train, of_valid = (pl.col(amount(name, quantity)) for name in (TRAIN_AMOUNT, VALID_AMOUNT))
+    return (of_train + pl.col(IS_TEST) * of_valid).fill_null(0)
 
 
 def _rate(positives: str, smoothing: float) -> pl.Expr:
@@ -189,14 +214,27 @@ def _rate(positives: str, smoothing: float) -> pl.Expr:
     N and P are the rows and positives of all keys. The numerator is a whole number, so a key with
     exactly the mean rate gets exactly 0, not a rounding error that would be standardised.
     """
-    count, all_count = pl.col(ROWS), pl.col(f"all {ROWS}")
-    excess = pl.col(positives) * all_count - count * pl.col(f"all {positives}")
+    count, all_count = pl.col(ROWS), pl.col(_of_all(ROWS))
+    excess = pl.col(positives) * all_count - count * pl.col(_of_all(positives))
     rate = excess / (all_count * (count + smoothing))
     return pl.when(count > 0).then(rate).otherwise(0.0).cast(pl.Float32)
 
 
 def _amount(split: str, quantity: str) -> str:
     return f"{split} {quantity}"
+
+
+def _amount_of_all(split: str, quantity: str) -> str:
+    return _of_all(_amount(split, quantity))
+
+
+def _of_all(name: str) -> str:
+    return f"all {name}"
+
+
+def _label(task: int) -> str:
+    """A column of our own beside those of the table."""
+    return f"{OWN}label {task}"
 
 
 def _rows_name(key: tuple[str, ...]) -> str:
@@ -222,29 +260,35 @@ class LabelCounts:
 
 def label_counts(definition: StatisticsDefinition, rows: Rows) -> LabelCounts:
     """Count the labels of a study's rows."""
-    clock = definition.clock
-    if clock is None:
-        is_counted = pl.Series(rows.split_R == TRAIN)
-        day = pl.Series(np.zeros(int(is_counted.sum()), dtype=np.int64))
-    else:
-        is_counted = pl.Series(rows.split_R <= VALID)
-        day = days_of(rows.frame[clock].filter(is_counted), definition.day_length)
-    days = distinct_values(day)
-    number = pl.Series(DAY, codes_of(day, days))
-    labels_RT = rows.labels_RT[is_counted.to_numpy()]
-    names = quantities(labels_RT.shape[1])
-    amounts = [np.ones(len(labels_RT), dtype=np.int64), *labels_RT.T.astype(np.int64)]
-    counted = pl.DataFrame([number, *map(pl.Series, names, amounts)])
+    labels = _labels(definition, rows)
+    if definition.clock is None:
+        labels = replace(labels, period=pl.lit(0, dtype=pl.Int64))
+    tables = {
+        key: _of_counted_periods(labels, key, VALID if labels.earlier else TRAIN)
+        for key in (EVERYONE, *definition.keys)
+    }
+    days = tables[EVERYONE][PERIOD].sort()
+    return LabelCounts(days, {key: _up_to_day(key, table, days) for key, table in tables.items()})
 
-    def of_key(key: tuple[str, ...]) -> pl.DataFrame:
-        columns = _key_columns([rows.frame[column].filter(is_counted) for column in key])
-        by = [column.name for column in columns]
-        table = counted.hstack(columns).drop_nulls(by).filter(pl.col(DAY) >= 0)
-        of_days = table.group_by(*by, DAY).agg(pl.col(names).sum()).sort(DAY, *by)
-        up_to_day = pl.col(names).cum_sum()
-        return of_days.with_columns(up_to_day.over(by) if by else up_to_day)
 
-    return LabelCounts(days, {key: of_key(key) for key in (EVERYONE, *definition.keys)})
+def _of_counted_periods(labels: _Labels, key: tuple[str, ...], last_split: int) -> pl.DataFrame:
+    """The quantities of every key and period, counted in the splits up to the last one."""
+    names, counted = quantities(labels.num_tasks), f"{OWN}is counted"
+    amounts = [amount.alias(name) for name, amount in zip(names, labels.ones, strict=True)]
+    is_counted = (pl.col(SPLIT) <= last_split).alias(counted)
+    rows = labels.of_key(key, is_counted, *amounts).filter(counted)
+    by = [*key_columns(key), PERIOD]
+    return rows.drop_nulls(by).group_by(by).agg(pl.col(names).sum()).collect(engine="streaming")
+
+
+def _up_to_day(key: tuple[str, ...], of_days: pl.DataFrame, days: pl.Series) -> pl.DataFrame:
+    """The quantities up to and including each day, which is then numbered."""
+    by = key_columns(key)
+    names = [name for name in of_days.columns if name not in (*by, PERIOD)]
+    number = pl.Series(DAY, codes_of(of_days[PERIOD], days))
+    numbered = of_days.select(*by, number, *names).sort(DAY, *by)
+    up_to_day = pl.col(names).cum_sum()
+    return numbered.with_columns(up_to_day.over(by) if by else up_to_day)
 
 
 def later_statistics(
@@ -255,10 +299,10 @@ def later_statistics(
     if clock is None:
         last_R = np.zeros(len(frame), dtype=np.int64)
     else:  # a row without a day counts nothing, like a row before all days
-        day = frame[clock]
+        own_day = frame[clock]
         if not isinstance(counts.days.dtype, pl.Datetime):  # models of old: a day is a moment
-            day = days_of(day, definition.day_length)
-        next_day = counts.days.search_sorted(day, side="left")
+            own_day = days_of(own_day, definition.day_length)
+        next_day = counts.days.search_sorted(own_day, side="left")
         last_R = next_day.to_numpy().astype(np.int64) - 1
     number = pl.Series(DAY, last_R)
 
@@ -266,7 +310,12 @@ def later_statistics(
         columns = _key_columns([frame[column] for column in key])
         return _up_to(counts.of_keys[key], pl.DataFrame([number, *columns]), quantities(len(tasks)))
 
-    return smoothed(definition, tasks, counted)
+    everyone = counted(EVERYONE).rename(_of_all)
+    tables = [
+        counted(key).hstack(everyone).select(_statistics(definition, tasks, key))
+        for key in definition.keys
+    ]
+    return pl.concat(tables, how="horizontal")
 
 
 def _up_to(table: pl.DataFrame, rows: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:

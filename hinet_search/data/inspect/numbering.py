@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.data.checks import INTEGERS
+from hinet_search.data.mapped_array import column_of
 from hinet_search.data.rows import Rows
 from hinet_search.study.data_definition import DataDefinition
 
@@ -90,13 +91,14 @@ def repeated_ids(
 
 def _are_numbered(ids: pl.Series, scenario_R: NDArray[np.int16]) -> bool:
     """Whether scenarios have nearly all numbers from 0 or 1 up to nearly the same last one."""
+    columns = [ids.alias("id"), column_of("scenario", scenario_R)]
+    by_id = pl.LazyFrame(columns).drop_nulls().group_by("scenario", "id").len("rows")
     facts = (
-        pl.DataFrame({"id": ids, "scenario": scenario_R})
-        .drop_nulls()
+        by_id.collect(engine="streaming")
         .group_by("scenario")
         .agg(
-            pl.len().alias("rows"),
-            pl.col("id").n_unique().alias("count"),
+            pl.col("rows").sum(),
+            pl.len().alias("count"),
             pl.col("id").min().alias("first").cast(pl.Float64),
             pl.col("id").max().alias("last").cast(pl.Float64),
         )

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from hinet_search.data.rows import Rows
 from hinet_search.study.data_definition import ColumnSplit, DataDefinition, RandomSplit
 
 WARN_ABOVE = 0.05
@@ -19,8 +20,12 @@ def unseen_rate(values: pl.Series, ids_R: NDArray[np.int32]) -> float:
     """The share of rows with a value without an id (unseen or rare in train); 0 without rows."""
     if not ids_R.size:
         return 0.0
-    is_unseen_R = (ids_R == 0) & values.is_not_null().to_numpy()
-    return float(is_unseen_R.mean())
+    return count_unseen(values, ids_R) / ids_R.size
+
+
+def count_unseen(values: pl.Series, ids_R: NDArray[np.int32]) -> int:
+    """The number of rows with a value without an id."""
+    return int(((ids_R == 0) & values.is_not_null().to_numpy()).sum())
 
 
 def unseen_warnings(rates: Sequence[float], names: Sequence[str]) -> list[str]:
@@ -33,9 +38,7 @@ def unseen_warnings(rates: Sequence[float], names: Sequence[str]) -> list[str]:
     ]
 
 
-def duplicate_warnings(
-    definition: DataDefinition, frame: pl.DataFrame, split_R: NDArray[np.uint8]
-) -> list[str]:
+def duplicate_warnings(definition: DataDefinition, rows: Rows) -> list[str]:
     """Warn of rows in two splits: same user, item and time, else equal in all columns.
 
     Copies of a row have one time and one user, so splits by those keep them together.
@@ -45,27 +48,37 @@ def duplicate_warnings(
         return []
     split_column = split.column if isinstance(split, ColumnSplit) else None
     names = {definition.user, definition.item, definition.time} - {None}
-    key = [name for name in frame.columns if name in names]
+    key = [name for name in rows.frame.columns if name in names]
     if len(key) == 3:
         what, columns = "same user, item and time", key
     else:
         what = "equal in all columns"
-        columns = [name for name in frame.columns if name != split_column]
-    count = _num_in_two_splits(frame.select(columns), split_R)
+        columns = [name for name in rows.frame.columns if name != split_column]
+    count = _num_in_two_splits(rows, columns)
     return [f"{count:,} rows are in two splits ({what})"] if count else []
 
 
-def _num_in_two_splits(frame: pl.DataFrame, split_R: NDArray[np.uint8]) -> int:
+def _num_in_two_splits(rows: Rows, columns: Sequence[str]) -> int:
     """Count rows that also occur in another split.
 
     Sorts the hashes of the rows, with the split in place of their last two bits.
     """
-    key_R = (frame.hash_rows().to_numpy() & ~SPLIT_BITS) | split_R
+    frame = rows.frame.select(columns)
+    key_R = rows.mapped(
+        (frame[block].hash_rows().to_numpy() & ~SPLIT_BITS) | rows.split_R[block]
+        for block in rows.blocks()
+    )
     key_R.sort()
-    # 0: the same row in the same split; 1 to 3: the same row in another split.
-    difference = key_R[1:] ^ key_R[:-1]
-    is_in_two = (difference > 0) & (difference <= SPLIT_BITS)
-    hashes = np.unique(key_R[1:][is_in_two] & ~SPLIT_BITS)
+    hashes = np.unique(np.concatenate([_in_two(key_R, block) for block in rows.blocks()]))
     starts = np.searchsorted(key_R, hashes)
     ends = np.searchsorted(key_R, hashes | SPLIT_BITS, side="right")
     return int((ends - starts).sum())
+
+
+def _in_two(sorted_R: NDArray[np.uint64], block: slice) -> NDArray[np.uint64]:
+    """Hashes of rows of a block that follow the same row in another split."""
+    key_R = sorted_R[max(block.start - 1, 0) : block.stop]
+    # 0: the same row in the same split; 1 to 3: the same row in another split.
+    difference = key_R[1:] ^ key_R[:-1]
+    is_in_two = (difference > 0) & (difference <= SPLIT_BITS)
+    return key_R[1:][is_in_two] & ~SPLIT_BITS

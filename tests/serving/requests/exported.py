@@ -11,7 +11,7 @@ import torch
 
 from hinet_search.data.derived.inputs import fit_list_vocabularies
 from hinet_search.data.derived.statistics import label_counts, statistic_names, target_statistics
-from hinet_search.data.encode import fit_encoding
+from hinet_search.data.encode import TrainingRows, fit_encoding
 from hinet_search.data.lists import with_numbered_lists
 from hinet_search.data.rows import Rows, distinct_by_scenario
 from hinet_search.serving.encoder import Encoder
@@ -166,7 +166,7 @@ def _encoder(rows: Rows, definition: FeatureDefinition, not_finite: str) -> Enco
         frame = frame.hstack(target_statistics(definition.statistics, rows, TASKS).get_columns())
         history = History(counts=label_counts(definition.statistics, rows))
     is_train_R = np.ones(len(frame), dtype=np.bool_)
-    encoding = fit_encoding(frame, definition, 2, derived)
+    encoding = fit_encoding(TrainingRows(frame), definition, 2, derived)
     own = fit_list_vocabularies(definition.lists, rows.listed, is_train_R, 2)
     encoding = replace(encoding, list_vocabularies=own)
     inputs = Inputs(

@@ -1,0 +1,120 @@
+"""Row hashes: know a test split by the hashes of its rows, whichever features a model sees.
+
+Shape legend: R rows of the test split, T tasks, M scenarios.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from hinet_search.data.blocks import blocks_of
+from hinet_search.data.columns import SPLITS
+from hinet_search.data.encode import known_values
+from hinet_search.data.hashing import keys_of, keys_of_blocks, mix_bits
+from hinet_search.data.raw_values import as_text
+from hinet_search.data.rows import Rows, Value
+from hinet_search.data.splits import SPLIT
+from hinet_search.results.records import RowHashes
+from hinet_search.study.data_definition import DataDefinition
+
+TEST = SPLITS.index("test")
+DIGEST_BYTES = 16
+MISSING = np.uint64(0x6D697373696E6721)  # key of a missing value
+
+Keys = NDArray[np.uint64]
+
+
+def row_hashes(definition: DataDefinition, rows: Rows) -> RowHashes:
+    """The hashes of a test split; features and the names of files and studies do not enter."""
+    scenario_R, labels_RT = _of_test(rows, rows.scenario_R), _of_test(rows, rows.labels_RT)
+    in_order = _in_order(rows, scenario_R, labels_RT)
+    columns = {"user": definition.user, "item": definition.item, "time": definition.time}
+    names = {role: name for role, name in columns.items() if name}
+    if not names:
+        return RowHashes(in_order, None)
+    test = rows.columns_and_split(*names.values()).filter(pl.col(SPLIT) == TEST)
+    frame = rows.collected(test)
+    keys = {role: _keys(frame[name]) for role, name in names.items()}
+    key_M = keys_of(pl.Series(rows.scenarios))
+    task_names = sorted(definition.tasks)
+    tasks = [list(definition.tasks).index(name) for name in task_names]
+
+    def keys_of_rows(block: slice) -> Iterator[Keys]:
+        yield from (of_column(block) for of_column in keys.values())
+        yield key_M[scenario_R[block]]
+        yield from labels_RT[block].T[tasks].astype(np.uint64)
+
+    key_R = rows.mapped(_mixed(keys_of_rows(block)) for block in blocks_of(len(frame)))
+    key_R.sort()
+    columns_in_order = [*keys, "scenario", *(f"task {name}" for name in task_names)]
+    by_identity = _digest(
+        "\n".join(columns_in_order).encode(), key_R.astype("<u8", copy=False).data
+    )
+    return RowHashes(in_order, by_identity)
+
+
+def _of_test(rows: Rows, value_R: NDArray[Value]) -> NDArray[Value]:
+    """The values of the test rows."""
+    return rows.mapped(value_R[block][rows.split_R[block] == TEST] for block in rows.blocks())
+
+
+def _in_order(rows: Rows, scenario_R: NDArray[np.int16], labels_RT: NDArray[np.uint8]) -> str:
+    """A hash of scenarios and labels in row order.
+
+    Names and order of scenarios and tasks do not enter: scenarios are numbered by first occurrence,
+    and the digests of tasks are sorted.
+    """
+    rank_M = _ranks(scenario_R, len(rows.scenarios))
+    ranks = (rank_M[scenario_R[block]] for block in blocks_of(scenario_R.size))
+    task_digests = sorted(_digest(np.packbits(labels_R).data) for labels_R in labels_RT.T)
+    return _digest(rows.mapped(ranks).data, *(digest.encode() for digest in task_digests))
+
+
+def _ranks(scenario_R: NDArray[np.int16], num_scenarios: int) -> NDArray[np.int16]:
+    """The place of every scenario (M,) in order of first occurrence."""
+    first_row_M = np.full(num_scenarios, scenario_R.size)
+    for block in blocks_of(scenario_R.size):
+        scenarios, first_rows = np.unique(scenario_R[block], return_index=True)
+        first_row_M[scenarios] = np.minimum(first_row_M[scenarios], first_rows + block.start)
+    return np.argsort(np.argsort(first_row_M, kind="stable")).astype("<i2")
+
+
+def _mixed(keys: Iterator[Keys]) -> Keys:
+    """One key for every row from its keys in all columns, in order."""
+    key_R = mix_bits(next(keys), 0)
+    for position, column_key_R in enumerate(keys, start=1):
+        key_R = mix_bits(key_R ^ column_key_R, position)
+    return key_R
+
+
+def _keys(values: pl.Series) -> Callable[[slice], Keys]:
+    """The function that returns a key for every value of a block.
+
+    A value has the same key in every type that holds it.
+    """
+    keys = keys_of_blocks(values, _comparable)
+
+    def of_block(block: slice) -> Keys:
+        return np.where(known_values(values[block]).is_null().to_numpy(), MISSING, keys(block))
+
+    return of_block
+
+
+def _comparable(values: pl.Series) -> pl.Series:
+    """Whole numbers, or else texts, in place of values; a missing one is 0 or empty."""
+    if values.dtype.is_temporal() and values.dtype not in (pl.Time, pl.Duration):
+        values = values.cast(pl.Datetime("us")).to_physical()
+    if values.dtype.is_integer():
+        return values.fill_null(0)
+    return as_text(known_values(values)).fill_null("")
+
+
+def _digest(*parts: bytes | memoryview) -> str:
+    hashed = hashlib.blake2b(digest_size=DIGEST_BYTES)
+    for part in parts:
+        hashed.update(memoryview(part).nbytes.to_bytes(8, "little"))
+        hashed.update(part)
+    return hashed.hexdigest()
