@@ -91,17 +91,18 @@ def repeated_ids(
 
 def _are_numbered(ids: pl.Series, scenario_R: NDArray[np.int16]) -> bool:
     """Whether scenarios have nearly all numbers from 0 or 1 up to nearly the same last one."""
-    columns = [ids.alias("id"), column_of("scenario", scenario_R)]
-    by_id = pl.LazyFrame(columns).drop_nulls().group_by("scenario", "id").len("rows")
+    rows = ids.alias("id").to_frame().with_columns(column_of("scenario", scenario_R))
     facts = (
-        by_id.collect(engine="streaming")
+        rows.lazy()
+        .drop_nulls()
         .group_by("scenario")
         .agg(
-            pl.col("rows").sum(),
-            pl.len().alias("count"),
+            pl.len().alias("rows"),
+            pl.col("id").n_unique().alias("count"),
             pl.col("id").min().alias("first").cast(pl.Float64),
             pl.col("id").max().alias("last").cast(pl.Float64),
         )
+        .collect(engine="streaming")
         .top_k(MAX_SCENARIOS, by="rows")
     )
     if len(facts) < 2 or facts["last"].to_numpy().max() > MAX_IDS:
