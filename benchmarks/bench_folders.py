@@ -5,7 +5,8 @@
 The rows have eight categorical and three numeric columns, a user and two labels. Scenario and time
 are partitions: folders `tab=home/day=2026-05-03`, a file for each. The same rows are also encoded
 from one file with these two columns. A process of its own encodes each; anonymous memory is what it
-holds beside mapped files. 18 million rows need 3 GB of disk in FOLDER, which are freed at the end.
+holds beside mapped files; bytes a row are the growth from the smallest size. 18 million rows need
+6 GB of disk in FOLDER, which are freed at the end.
 """
 
 import argparse
@@ -24,7 +25,7 @@ import polars as pl
 from hinet_search.data.prepare import prepare
 from hinet_search.data.sources.table import scan
 from hinet_search.study.data_definition import DataDefinition
-from in_processes import FOLDER, run
+from in_processes import FOLDER, MEGABYTE, run
 from layout import aligned
 
 MILLION = 1_000_000
@@ -130,7 +131,17 @@ def _encode(folder: Path, path: str) -> tuple[int, float, float]:
 def table(figures: list[FolderFigure]) -> str:
     """The figures as text, a line for each folder."""
     head = ("rows", "files", "GB", "seconds", "of CPU", "anonymous MB", "of one file, MB")
-    return aligned([head, *map(_line, figures)])
+    smallest = figures[0]
+    lines = [(*_line(figure), _bytes_a_row(smallest, figure)) for figure in figures]
+    return aligned([(*head, "bytes a row"), *lines])
+
+
+def _bytes_a_row(smallest: FolderFigure, figure: FolderFigure) -> str:
+    """How much memory grew from the smallest folder, by row."""
+    num_more = figure.num_rows - smallest.num_rows
+    if not num_more:
+        return ""
+    return f"{(figure.megabytes - smallest.megabytes) * MEGABYTE / num_more:.1f}"
 
 
 def _line(figure: FolderFigure) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from hinet_search.training.jobs.messages import TrainingResult, TrainJob
 from hinet_search.training.jobs.train import train
 from hinet_search.training.train_config import Shuffle
 from hinet_search.training.trial_config import build_config
-from in_processes import FOLDER, run
+from in_processes import FOLDER, MEGABYTE, run
 from layout import aligned
 from work import write_table
 
@@ -148,12 +148,14 @@ def _forget(folder: Path) -> None:
 def table(figure: MemoryFigure) -> str:
     """The figure as text, a line each."""
     rate = figure.from_disk_rows_per_second / figure.cached_rows_per_second
+    growth = (figure.encode_megabytes - figure.quarter_megabytes) * MEGABYTE
     lines = [
         (f"encode {figure.num_rows:,} rows, s", f"{figure.encode_seconds:.1f}"),
         (
             "private memory of encoding, MB (of a quarter of the rows)",
             f"{figure.encode_megabytes:,.0f} ({figure.quarter_megabytes:,.0f})",
         ),
+        ("the same, bytes a row", f"{growth / (0.75 * figure.num_rows):.1f}"),
         (f"private memory of {SLOTS} slots that train, MB", f"{figure.slots_megabytes:,.0f}"),
         ("start of a second trial in a slot, ms", f"{1000 * figure.start_seconds:.0f}"),
         ("rows/s from the disk in blocks, of those from memory in random order", f"{rate:.0%}"),

@@ -28,7 +28,7 @@ from hinet_search.data.encode import (
 from hinet_search.data.mapped_table import collect_to_mapped_file
 from hinet_search.study.feature_definition import ListDefinition
 
-ROW, LIST, NUMBER, USER = "row", "list", "number", "user"
+ROW, LIST, CLEANED, NUMBER, USER = "row", "list", "cleaned", "number", "user"
 NONE = -1
 
 Types = Mapping[str, pl.DataType]
@@ -101,8 +101,8 @@ def with_numbered_lists(
 
 def distinct_lists(column: pl.Series, cache: Path | None = None) -> tuple[pl.Series, DistinctLists]:
     """The number of each row's list (R,), and the distinct lists in order of first occurrence."""
-    lists = pl.col(column.name).fill_null([]).list.drop_nulls()
-    number_R, list_D = _numbered(column, lists, cache)
+    without_nulls = pl.col(LIST).fill_null([]).list.drop_nulls()
+    number_R, list_D = _numbered(column, without_nulls, cache)
     return number_R, _distinct(list_D)
 
 
@@ -110,7 +110,7 @@ def distinct_texts(
     column: pl.Series, separator: str, entry_type: pl.DataType, cache: Path | None = None
 ) -> tuple[pl.Series, DistinctLists]:
     """As `distinct_lists`, of texts: every distinct text is split once, see `split_texts`."""
-    number_R, text_D = _numbered(column, pl.col(column.name).fill_null(""), cache)
+    number_R, text_D = _numbered(column, pl.col(LIST).fill_null(""), cache)
     list_D = split_texts(text_D, separator)
     return number_R, _distinct(list_D.list.eval(pl.element().cast(entry_type, strict=False)))
 
@@ -121,18 +121,27 @@ def split_texts(texts: pl.Series, separator: str) -> pl.Series:
     return texts.str.split(separator).list.eval(entry.filter(entry != ""))
 
 
-def _numbered(column: pl.Series, value: pl.Expr, cache: Path | None) -> tuple[pl.Series, pl.Series]:
-    """The number of each row's value (R,), and the distinct values in order of first occurrence."""
-    rows = column.to_frame().lazy().select(value.alias(LIST))
+def _numbered(
+    column: pl.Series, cleaned: pl.Expr, cache: Path | None
+) -> tuple[pl.Series, pl.Series]:
+    """The number of each row's value (R,), and the distinct values in order of first occurrence.
+
+    Values count as equal if they are once `cleaned`, an expression of the column LIST.
+    """
+    rows = column.alias(LIST).to_frame().lazy()
     first_rows = rows.with_row_index(ROW).group_by(LIST).agg(pl.col(ROW).min())
-    distinct = first_rows.collect(engine="streaming").sort(ROW)[LIST]
-    numbered = distinct.to_frame().with_row_index(NUMBER).lazy()
-    numbers = rows.join(numbered, on=LIST, how="left", maintain_order="left").select(NUMBER)
+    written = first_rows.collect(engine="streaming").sort(ROW)
+    written = written.select(LIST, cleaned.alias(CLEANED))
+    distinct = written.group_by(CLEANED, maintain_order=True).agg()
+    numbered = written.join(distinct.with_row_index(NUMBER), on=CLEANED).select(LIST, NUMBER)
+    numbers = rows.join(
+        numbered.lazy(), on=LIST, how="left", maintain_order="left", nulls_equal=True
+    ).select(pl.col(NUMBER).alias(column.name))
     if cache is None or is_one_block(len(column)):
-        number_R = numbers.collect()[NUMBER]
+        number_R = numbers.collect()
     else:
-        number_R = collect_to_mapped_file(numbers, cache)[NUMBER]
-    return number_R.alias(column.name), distinct
+        number_R = collect_to_mapped_file(numbers, cache)
+    return number_R.to_series(), distinct[CLEANED]
 
 
 def _distinct(list_D: pl.Series) -> DistinctLists:

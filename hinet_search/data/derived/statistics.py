@@ -22,7 +22,7 @@ study's last day counts all labels.
 Shape legend: R rows, T tasks.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -122,8 +122,8 @@ def target_statistics(
     )
     tables = []
     for key in definition.keys:
-        counted = _counted(labels, key, everyone)
-        tables.append(rows.collected(counted.select(_statistics(definition, tasks, key))))
+        of_periods = _of_periods(labels, key).join(everyone, on=PERIOD, how="left")
+        tables.append(rows.collected(_of_rows(labels, definition, tasks, key, of_periods)))
     return pl.concat(tables, how="horizontal")
 
 
@@ -170,42 +170,65 @@ def _of_periods(labels: _Labels, key: tuple[str, ...]) -> pl.DataFrame:
 
     They are summed over the periods of the key that count, without the row's own period.
     """
-    names = key_columns(key)
+    names = list(key_columns(key))
     amounts = pl.exclude(*names, PERIOD)
-    up_to_period = amounts.cum_sum() if labels.earlier else amounts.sum()
-    return (
+    of_periods = (
         labels.of_key(key, *labels.amounts)
         .drop_nulls([*names, PERIOD])
         .group_by(*names, PERIOD)
         .agg(amounts.sum())
         .collect(engine="streaming")
-        .sort(PERIOD)
-        .with_columns((up_to_period.over(names) if names else up_to_period) - amounts)
     )
+    if not labels.earlier:
+        total = amounts.sum().over(names) if names else amounts.sum()
+        return of_periods.with_columns(total - amounts)
+    before = amounts.cum_sum() - amounts  # of this key and of those that are sorted before it
+    if names:  # `over` takes seven times as long
+        is_first = pl.any_horizontal(pl.col(names).ne_missing(pl.col(names).shift()))
+        before -= pl.when(is_first).then(before).forward_fill()
+    return of_periods.sort(*names, PERIOD).with_columns(before)
 
 
-def _counted(labels: _Labels, key: tuple[str, ...], everyone: pl.DataFrame) -> pl.LazyFrame:
-    """The quantities (R rows) that every row may count of its key, 0 without key or day.
+def _of_rows(
+    labels: _Labels,
+    definition: StatisticsDefinition,
+    tasks: Sequence[str],
+    key: tuple[str, ...],
+    of_periods: pl.DataFrame,
+) -> pl.LazyFrame:
+    """The statistics of a key (R rows), 0 without key or day; rows of test also count valid.
 
-    Then the same of `everyone`, all keys together.
+    `of_periods` has the amounts of the key, and as `all ...` those of all keys together. The
+    statistics are computed once for every key and period, which are fewer than rows.
     """
-    of_periods = _of_periods(labels, key).lazy()
+    statistics = _statistics(definition, tasks, key)
+    of_others = of_periods.select(_countable(tasks, [TRAIN_AMOUNT])).select(statistics)
+    of_test = of_periods.select(_countable(tasks, [TRAIN_AMOUNT, VALID_AMOUNT])).select(statistics)
     on = [*key_columns(key), PERIOD]
+    table = of_periods.select(on).hstack(of_others).hstack(of_test.rename(_of_test))
     rows = labels.of_key(key, (pl.col(SPLIT) == TEST).alias(IS_TEST))
-    joined = rows.join(of_periods, on=on, how="left", maintain_order="left").join(
-        everyone.lazy(), on=PERIOD, how="left", maintain_order="left"
-    )
-    names = quantities(labels.num_tasks)
+    joined = rows.join(table.lazy(), on=on, how="left", maintain_order="left")
     return joined.select(
-        *(_countable(name, _amount).alias(name) for name in names),
-        *(_countable(name, _amount_of_all).alias(_of_all(name)) for name in names),
+        pl.when(IS_TEST)
+        .then(pl.col(_of_test(name)))
+        .otherwise(pl.col(name))
+        .fill_null(0)
+        .alias(name)
+        for name in of_others.columns
     )
 
 
-def _countable(quantity: str, amount: Callable[[str, str], str]) -> pl.Expr:
-    """The amounts of train, and for a row of test also those of valid."""
-    of_train, of_valid = (pl.col(amount(name, quantity)) for name in (TRAIN_AMOUNT, VALID_AMOUNT))
-    return (of_train + pl.col(IS_TEST) * of_valid).fill_null(0)
+def _countable(tasks: Sequence[str], splits: Sequence[str]) -> list[pl.Expr]:
+    """The quantities of a key, then of all keys together, counted in these splits."""
+    names = quantities(len(tasks))
+    of_key = [pl.sum_horizontal(_amount(split, name) for split in splits) for name in names]
+    of_all = [
+        pl.sum_horizontal(_of_all(_amount(split, name)) for split in splits) for name in names
+    ]
+    return [
+        *(count.alias(name) for name, count in zip(names, of_key, strict=True)),
+        *(count.alias(_of_all(name)) for name, count in zip(names, of_all, strict=True)),
+    ]
 
 
 def _rate(positives: str, smoothing: float) -> pl.Expr:
@@ -224,12 +247,12 @@ def _amount(split: str, quantity: str) -> str:
     return f"{split} {quantity}"
 
 
-def _amount_of_all(split: str, quantity: str) -> str:
-    return _of_all(_amount(split, quantity))
-
-
 def _of_all(name: str) -> str:
     return f"all {name}"
+
+
+def _of_test(name: str) -> str:
+    return f"{OWN}{name}, of a row of test"
 
 
 def _label(task: int) -> str:
