@@ -108,7 +108,7 @@ def _round(model: nn.Module, feed: Feed, columns: Columns) -> _Round:
     began = time.perf_counter()
     scores_RT = predict(model, feed)
     predicted = time.perf_counter()
-    ours = cell_values(scores_RT, columns, SCHEMA.scenarios, SCHEMA.tasks)
+    ours = cell_values(scores_RT, columns, SCHEMA.cells)
     measured = time.perf_counter()
     plain = plain_metrics(scores_RT, columns)
     ended = time.perf_counter()

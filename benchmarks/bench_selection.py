@@ -64,8 +64,7 @@ def _runs(num_rows: int) -> ScoredRuns:
         labels_RT=rows.labels_RT,
         scenario_R=rows.scenario_R,
         user_R=rows.user_R % (num_rows // ROWS_PER_USER),
-        scenarios=SCHEMA.scenarios,
-        tasks=SCHEMA.tasks,
+        cells=SCHEMA.cells,
     )
 
 

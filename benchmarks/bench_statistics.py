@@ -60,6 +60,7 @@ def _rows(num_rows: int) -> Rows:
         scenarios=SCHEMA.scenarios,
         scenario_R=drawn.scenario_R,
         labels_RT=drawn.labels_RT,
+        has_task_MT=SCHEMA.has_task,
         split_R=np.digitize(place_R, (VALID_FROM, TEST_FROM)).astype(np.uint8),
         truth_RT=None,
         notes=(),

@@ -64,11 +64,14 @@ def _print(plan: "Plan", stored: "StoredStudy | None", warnings: list[str]) -> N
 def _facts(plan: "Plan", stored: "StoredStudy | None") -> Iterator[tuple[str, str]]:
     """Yield the names and values of what was checked."""
     from hinet_search.data.inspect.input_counts import count_inputs
+    from hinet_search.results.cells import absent_cells
 
     spec, data = plan.ready.study.spec, plan.ready.dataset.record
     train, valid, test = data.rows
     rows = f"{train + valid + test:,} rows"
     cells = f"{len(data.scenarios)} scenarios x {len(data.tasks)} tasks"
+    if absent := absent_cells(data):
+        cells += f" without {', '.join('/'.join(name) for name in absent)}"
     yield "data", f"{rows}, {cells}, fingerprint {data.fingerprint[:8]}"
     yield "inputs", _inputs(count_inputs(plan.ready.dataset, spec.data.features))
     yield "split", f"{data.split}: train {train:,}, valid {valid:,}, test {test:,}"
@@ -205,6 +208,7 @@ def _refits(plan: "Plan") -> Iterator[tuple[str, str]]:
 
 def _print_json(plan: "Plan", stored: "StoredStudy | None", warnings: list[str]) -> None:
     from hinet_search.data.inspect.input_counts import count_inputs
+    from hinet_search.results.cells import absent_cells
 
     spec, data, checked = plan.ready.study.spec, plan.ready.dataset.record, plan.ready
     print_document(
@@ -214,6 +218,7 @@ def _print_json(plan: "Plan", stored: "StoredStudy | None", warnings: list[str])
             "rows": dict(zip(("train", "valid", "test"), data.rows, strict=True)),
             "scenarios": data.scenarios,
             "tasks": data.tasks,
+            "absent_cells": absent_cells(data),
             "split": data.split,
             "fingerprint": data.fingerprint,
             "inputs": count_inputs(checked.dataset, spec.data.features),

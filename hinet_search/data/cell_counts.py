@@ -29,23 +29,22 @@ def auc(scores_R: NDArray[np.float64], labels_R: NDArray[np.uint8]) -> float | N
 
 
 def count_cells(rows: Rows, tasks: Sequence[str]) -> tuple[CellCount, ...]:
-    """One count per cell, scenarios outermost, tasks inside.
+    """One count per cell that has labels, scenarios outermost, tasks inside.
 
     Where the source knows the true probabilities, a cell also has the best reachable test AUC.
     """
     rows_MS, positives_TMS = _counts(rows, len(tasks))
     counts = []
-    for scenario, name in enumerate(rows.scenarios):
-        for task, task_name in enumerate(tasks):
-            counts.append(
-                CellCount(
-                    scenario=name,
-                    task=task_name,
-                    rows=_by_split(rows_MS[scenario]),
-                    positives=_by_split(positives_TMS[task, scenario]),
-                    reachable_auc=_reachable_auc(rows, scenario, task),
-                )
+    for scenario, task in np.argwhere(rows.has_task_MT).tolist():
+        counts.append(
+            CellCount(
+                scenario=rows.scenarios[scenario],
+                task=tasks[task],
+                rows=_by_split(rows_MS[scenario]),
+                positives=_by_split(positives_TMS[task, scenario]),
+                reachable_auc=_reachable_auc(rows, scenario, task),
             )
+        )
     return tuple(counts)
 
 

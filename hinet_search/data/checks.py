@@ -1,7 +1,7 @@
 """Checks: what must hold of columns, values and memory.
 
 Checks of a table return their problems as messages, so that all can be reported at once.
-Shape legend: R rows.
+Shape legend: R rows, T tasks, M scenarios.
 """
 
 import os
@@ -16,8 +16,9 @@ from polars.exceptions import ComputeError
 
 from hinet_search.common.errors import DataError, did_you_mean
 from hinet_search.data.blocks import blocks_of
+from hinet_search.data.labels import has_label, where_labelled
 from hinet_search.data.numbers import not_finite, number_problems, rows_in_words
-from hinet_search.data.raw_values import cut_literal, listed, text_of
+from hinet_search.data.raw_values import as_text, cut_literal, listed, text_of
 from hinet_search.data.schema import Schema
 from hinet_search.study.data_definition import (
     ColumnSplit,
@@ -280,14 +281,23 @@ def scenario_problems(definition: DataDefinition, occurring: list[str]) -> list[
 
 
 def value_problems(
-    definition: DataDefinition, frame: pl.DataFrame, row_R: NDArray[np.uint64]
+    definition: DataDefinition,
+    frame: pl.DataFrame,
+    row_R: NDArray[np.uint64],
+    scenario_R: NDArray[np.int16],
+    has_task_MT: NDArray[np.bool_],
 ) -> list[str]:
-    """Problems of values: not finite, labels outside {0, 1}, no user or time for the split."""
+    """Problems of values: not finite, labels outside {0, 1}, no user or time for the split.
+
+    A label is checked in the rows that have its task.
+    """
     problems = []
     if definition.not_finite == "refuse":
         problems += number_problems(definition.features, frame, row_R)
-    for name, task in definition.tasks.items():
-        problems += label_problems(name, task, frame[task.column])
+    for (name, task), has_task_M in zip(definition.tasks.items(), has_task_MT.T, strict=True):
+        labelled = where_labelled(frame[task.column], has_label(has_task_M, scenario_R))
+        wrong = label_problems(name, task, labelled)
+        problems += [problem + _scenarios_without(definition, task, frame) for problem in wrong]
     split_columns = {TimeSplit: definition.time, UserSplit: definition.user}
     column = split_columns.get(type(definition.split))
     num_without = _num_without_value(frame[column]) if column is not None else 0
@@ -297,6 +307,24 @@ def value_problems(
             f"got {num_without:,} without"
         )
     return problems
+
+
+def _scenarios_without(
+    definition: DataDefinition, task: TaskDefinition, frame: pl.DataFrame
+) -> str:
+    """Name the scenarios that should have a task, but in which no row has a value of its column."""
+    column = definition.scenario.column
+    is_known = frame[task.column].is_not_null().alias("is known")
+    of_scenarios = pl.DataFrame([frame[column], is_known]).group_by(column).agg(pl.all().any())
+    texts = as_text(of_scenarios.filter(~pl.col("is known"))[column]).sort().to_list()
+    names = {text_of(value): name for value, name in (definition.scenario.values or {}).items()}
+    without = [text for text in texts if task.is_in(names.get(text, text))]
+    if not without:
+        return ""
+    return (
+        f"; it has no value where '{column}' is {listed(without)}: if these scenarios do not have "
+        "the task, name the others under 'scenarios'"
+    )
 
 
 def _num_without_value(values: pl.Series) -> int:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -85,7 +85,7 @@ def _lines(table: GuessedTable) -> Iterator[str]:
     yield from _scenario_lines(table)
     yield "tasks:                # in the order of the funnel: the most frequent first"
     for name, task in table.tasks.items():
-        yield _with_comment(f"  {quoted(name)}: {{{_label(task.column)}}}", task)
+        yield _with_comment(f"  {quoted(name)}: {{{_task(table, task.column)}}}", task)
     for key, guess in (("user", guesses.user), ("item", guesses.item), ("time", guesses.time)):
         if guess:
             yield _with_comment(f"{key}: {quoted(guess.column.name)}", guess)
@@ -107,12 +107,13 @@ def _scenario_lines(table: GuessedTable) -> Iterator[str]:
     yield "scenario:"
     yield _with_comment(f"  column: {quoted(column.name)}", table.guesses.scenario)
     yield "  values:             # value in the table: name in the report"
-    labels = [guess.column.name for guess in table.guesses.tasks]
+    labels = {task.column.name: label for label, task in enumerate(table.guesses.tasks)}
     for scenario in table.scenarios:
-        positives_of = dict(zip(labels, scenario.positives, strict=True))
-        positives = [
-            f"{name} {positives_of[task.column.name]:,}" for name, task in table.tasks.items()
-        ]
+        positives = []
+        for name, task in table.tasks.items():
+            label = labels[task.column.name]
+            has_none = label in scenario.unlabelled
+            positives.append(f"no {name}" if has_none else f"{name} {scenario.positives[label]:,}")
         line = f"{_value(scenario.value, column)}: {quoted(scenario.value)}"
         reason = f"{scenario.rows:,} rows; {', '.join(positives)}"
         if scenario.value in table.taken:
@@ -205,6 +206,21 @@ def _with_comment(line: str, guess: ColumnRole | ProposedTransform | GuessedList
     if guess.to_check:
         return f"{line}   # check: {guess.reason}; {guess.to_check}"
     return f"{line}   # {guess.reason}"
+
+
+def _task(table: GuessedTable, column: ColumnFacts) -> str:
+    """A label, with the scenarios that have it if in some of those taken it is always missing."""
+    label = [guess.column for guess in table.guesses.tasks].index(column)
+    lacking = [row for row in table.scenarios if label in row.unlabelled]
+    if not any(row.value in table.taken for row in lacking):
+        return _label(column)
+    named = [
+        quoted(row.value)
+        for row in table.scenarios
+        if row.value in table.taken and row not in lacking
+    ]
+    known = replace(column, missing=column.missing - sum(row.rows for row in lacking))
+    return f"{_label(known)}, scenarios: [{', '.join(named)}]"
 
 
 def _label(column: ColumnFacts) -> str:

@@ -33,6 +33,7 @@ from hinet_search.data.columns import SPLITS, Columns, Dataset
 from hinet_search.data.encode import COUNT, Encoding, Scale, Vocabulary
 from hinet_search.data.schema import ListField, Schema
 from hinet_search.data.transforms import Knots
+from hinet_search.results.cells import absent_cells
 from hinet_search.results.records import DataRecord
 
 MANIFEST = "dataset.json"
@@ -226,6 +227,7 @@ def _write(folder: Path, encoded: Encoded) -> None:
         vocabulary_sizes=tuple(vocabulary.size for vocabulary in encoding.all_vocabularies),
         numeric=encoding.numeric_inputs,
         lists=encoded.lists,
+        absent_cells=absent_cells(record),
     )
     files = {
         file.name: FileChecksum(file.stat().st_size, _crc32(file))

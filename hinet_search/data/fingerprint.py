@@ -29,6 +29,7 @@ ADDED_KEYS = (
     ("features", "statistics", "day_length"),
     ("features", "distinct_by_scenario"),
     ("features", "lists", "*", "separator"),
+    ("tasks", "*", "scenarios"),
 )
 
 

@@ -13,19 +13,24 @@ MIN_CLASS_ROWS = 30  # of either class, for a task in a scenario that is taken i
 
 @dataclass(frozen=True)
 class ScenarioRows:
-    """A value of the scenario column with its rows and, per label, the rows with a 1."""
+    """A value of the scenario column with its rows and, per label, the rows with a 1.
+
+    `unlabelled` are the labels that are missing in all of its rows: tasks that it does not have.
+    """
 
     value: str
     rows: int
     positives: tuple[int, ...]
+    unlabelled: frozenset[int] = frozenset()
 
     def has_enough(self, label: int) -> bool:
         """Whether both classes of a label have enough rows."""
         return MIN_CLASS_ROWS <= self.positives[label] <= self.rows - MIN_CLASS_ROWS
 
-    def has_all(self, labels: Iterable[int]) -> bool:
-        """Whether every one of the labels has enough rows of both classes."""
-        return all(self.has_enough(label) for label in labels)
+    def num_cells(self, labels: Iterable[int]) -> int:
+        """The labels with enough rows of both classes; 0 if one has rows, but not enough."""
+        labelled = [label for label in labels if label not in self.unlabelled]
+        return len(labelled) if all(map(self.has_enough, labelled)) else 0
 
 
 def scenario_rows(
@@ -36,25 +41,32 @@ def scenario_rows(
         is_positive(label).sum().alias(f"positives {position}")
         for position, label in enumerate(labels)
     ]
+    known = [
+        pl.col(label.key).count().alias(f"known {position}")
+        for position, label in enumerate(labels)
+    ]
     counts = (
         lazy.group_by(scenario.key)
-        .agg(pl.len().alias("rows"), *positives)
+        .agg(pl.len().alias("rows"), *positives, *known)
         .drop_nulls(scenario.key)
         .collect()
     )
     counts = counts.sort(["rows", scenario.key], descending=[True, False])
     texts = as_text(counts[scenario.key]).to_list()
-    return tuple(
-        ScenarioRows(text, rows[1], rows[2:])
-        for text, rows in zip(texts, counts.rows(), strict=True)
-    )
+    scenarios = []
+    for text, (_, num_rows, *numbers) in zip(texts, counts.rows(), strict=True):
+        positives_of, known_of = numbers[: len(labels)], numbers[len(labels) :]
+        unlabelled = frozenset(label for label, count in enumerate(known_of) if not count)
+        scenarios.append(ScenarioRows(text, num_rows, tuple(positives_of), unlabelled))
+    return tuple(scenarios)
 
 
 def frequent_labels(scenarios: Sequence[ScenarioRows], num_labels: int) -> tuple[int, ...]:
     """Labels that have enough rows in so many scenarios that a study has the most cells.
 
-    A study takes the scenarios with enough rows of all its labels. Labels are added one by one, as
-    long as that makes more cells: a rare label must not cost the scenarios that lack it.
+    A study takes the scenarios with enough rows of all its labels that they have. Labels are added
+    one by one, as long as that makes more cells: a rare label must not cost the scenarios with too
+    few rows of it.
     """
     frequent: tuple[int, ...] = ()
     while len(frequent) < num_labels:
@@ -67,7 +79,7 @@ def frequent_labels(scenarios: Sequence[ScenarioRows], num_labels: int) -> tuple
 
 
 def _num_cells(scenarios: Sequence[ScenarioRows], labels: Sequence[int]) -> int:
-    return len(labels) * sum(scenario.has_all(labels) for scenario in scenarios)
+    return sum(scenario.num_cells(labels) for scenario in scenarios)
 
 
 def is_positive(label: ColumnFacts) -> pl.Expr:

@@ -252,14 +252,15 @@ def _shift_warnings(definition: DataDefinition, rows: Rows, encoding: Encoding) 
 def _sample(rows: Rows, encoding: Encoding, split: int) -> SplitSample:
     """Evenly spaced rows of a split."""
     step = sampled(rows.num_rows_of_splits[split]).step
-    numeric, labels, num_before = [], [], 0
+    numeric, labels, has_label, num_before = [], [], [], 0
     for block in rows.blocks():
         row_B = np.flatnonzero(rows.split_R[block] == split)
         chosen_B = row_B[-num_before % step :: step]
         num_before += row_B.size
         numeric.append(encode_numbers(rows.frame[block][chosen_B], encoding))
         labels.append(rows.labels_RT[block][chosen_B])
-    return SplitSample(np.concatenate(numeric), np.concatenate(labels))
+        has_label.append(rows.has_task_MT[rows.scenario_R[block][chosen_B]])
+    return SplitSample(np.concatenate(numeric), np.concatenate(labels), np.concatenate(has_label))
 
 
 def _user_codes(definition: DataDefinition, rows: Rows) -> NDArray[np.int32]:

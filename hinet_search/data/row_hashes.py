@@ -14,6 +14,7 @@ from hinet_search.data.blocks import blocks_of
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.encode import known_values
 from hinet_search.data.hashing import keys_of, keys_of_blocks, mix_bits
+from hinet_search.data.labels import has_label
 from hinet_search.data.raw_values import as_text
 from hinet_search.data.rows import Rows, Value
 from hinet_search.data.splits import SPLIT
@@ -28,7 +29,10 @@ Keys = NDArray[np.uint64]
 
 
 def row_hashes(definition: DataDefinition, rows: Rows) -> RowHashes:
-    """The hashes of a test split; features and the names of files and studies do not enter."""
+    """The hashes of a test split; features and the names of files and studies do not enter.
+
+    A row without a task is another one than a row with label 0.
+    """
     scenario_R, labels_RT = _of_test(rows, rows.scenario_R), _of_test(rows, rows.labels_RT)
     in_order = _in_order(rows, scenario_R, labels_RT)
     columns = {"user": definition.user, "item": definition.item, "time": definition.time}
@@ -45,7 +49,8 @@ def row_hashes(definition: DataDefinition, rows: Rows) -> RowHashes:
     def keys_of_rows(block: slice) -> Iterator[Keys]:
         yield from (of_column(block) for of_column in keys.values())
         yield key_M[scenario_R[block]]
-        yield from labels_RT[block].T[tasks].astype(np.uint64)
+        has_label_RT = rows.has_task_MT[scenario_R[block]]
+        yield from np.where(has_label_RT, labels_RT[block].astype(np.uint64), MISSING).T[tasks]
 
     key_R = rows.mapped(_mixed(keys_of_rows(block)) for block in blocks_of(len(frame)))
     key_R.sort()
@@ -69,8 +74,16 @@ def _in_order(rows: Rows, scenario_R: NDArray[np.int16], labels_RT: NDArray[np.u
     """
     rank_M = _ranks(scenario_R, len(rows.scenarios))
     ranks = (rank_M[scenario_R[block]] for block in blocks_of(scenario_R.size))
-    task_digests = sorted(_digest(np.packbits(labels_R).data) for labels_R in labels_RT.T)
+    task_digests = sorted(
+        _digest_of_task(labels_R, has_label(has_task_M, scenario_R))
+        for labels_R, has_task_M in zip(labels_RT.T, rows.has_task_MT.T, strict=True)
+    )
     return _digest(rows.mapped(ranks).data, *(digest.encode() for digest in task_digests))
+
+
+def _digest_of_task(labels_R: NDArray[np.uint8], has_label_R: NDArray[np.bool_]) -> str:
+    absent = [] if has_label_R.all() else [np.packbits(~has_label_R).data]
+    return _digest(np.packbits(labels_R).data, *absent)
 
 
 def _ranks(scenario_R: NDArray[np.int16], num_scenarios: int) -> NDArray[np.int16]:

@@ -1,6 +1,6 @@
 """Rows: read and check the table of a definition; find scenario, labels and split of every row.
 
-Shape legend: R rows of the study, T tasks.
+Shape legend: R rows of the study, T tasks, M scenarios.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -26,6 +26,7 @@ from hinet_search.data.checks import (
 )
 from hinet_search.data.encode import known_values
 from hinet_search.data.fingerprint import FileHasher
+from hinet_search.data.labels import missing_labels, read_labels
 from hinet_search.data.lists import DistinctLists, ListedRows, with_numbered_lists
 from hinet_search.data.mapped_array import column_of, mapped_array
 from hinet_search.data.mapped_table import collect_to_mapped_file, mapped_frame
@@ -47,9 +48,10 @@ from hinet_search.data.splits import (
     split_problems,
 )
 from hinet_search.data.text_numbers import parsed, text_columns, wrong_texts
+from hinet_search.results.cells import has_task
 from hinet_search.study.data_definition import (
     DataDefinition,
-    TaskDefinition,
+    task_problems,
     truth_column,
 )
 from hinet_search.study.yaml_file import validated
@@ -66,8 +68,10 @@ class Rows:
     """The rows of a study in the order of the source.
 
     `frame` has the columns that the definition names, with the source's values. A column of lists
-    holds numbers of lists in `lists`, where every distinct list is stored once. Arrays of more rows
-    than a block are mapped from files in the folder `cache`; without one they are in memory.
+    holds numbers of lists in `lists`, where every distinct list is stored once. A label is 0 where
+    the row's scenario does not have the task, whatever its column holds: read it only where
+    `has_task_MT` says so. Arrays of more rows than a block are mapped from files in the folder
+    `cache`; without one they are in memory.
     """
 
     frame: pl.DataFrame
@@ -75,6 +79,7 @@ class Rows:
     scenarios: tuple[str, ...]
     scenario_R: NDArray[np.int16]
     labels_RT: NDArray[np.uint8]
+    has_task_MT: NDArray[np.bool_]
     split_R: NDArray[np.uint8]
     truth_RT: NDArray[np.float64] | None  # true probabilities, where the source knows them
     notes: tuple[str, ...]  # how many rows were left out, and why; how many have no label
@@ -184,10 +189,14 @@ def read_rows(definition: DataDefinition, folder: Path, cache: Path) -> Rows:
     row.
     """
     frame, scenarios, notes = _read_frame(definition, folder, cache)
+    raise_problems(task_problems(definition.tasks, scenarios.names))
     listed = with_numbered_lists(frame, definition.features.lists.values(), frame.schema, cache)
     frame = listed.frame
     row_R = _mapped_rows(frame, _row_numbers, cache)
-    raise_problems(value_problems(definition, frame, row_R))
+    scenario_R = _mapped_rows(frame, partial(_scenario_codes, definition, scenarios), cache)
+    absent_cells = definition.absent_cells(scenarios.names)
+    has_task_MT = has_task(scenarios.names, tuple(definition.tasks), absent_cells)
+    raise_problems(value_problems(definition, frame, row_R, scenario_R, has_task_MT))
     split_R = assign(definition, frame, row_R, cache)
     raise_problems(split_problems(definition, frame, split_R))
     num_left_out = len(frame) - sum(num_rows_of_splits(split_R))
@@ -197,15 +206,21 @@ def read_rows(definition: DataDefinition, folder: Path, cache: Path) -> Rows:
         frame = collect_to_mapped_file(rows.filter(pl.col(SPLIT) != LEFT_OUT), cache)
         split_R = _mapped_rows(frame, lambda block: block[SPLIT].to_numpy(), cache)
         row_R = _mapped_rows(frame, _row_numbers, cache)
-    notes += _missing_labels(definition, frame)
+        scenario_R = _mapped_rows(frame, partial(_scenario_codes, definition, scenarios), cache)
+    notes += missing_labels(definition, frame, scenario_R, has_task_MT)
+    labels = (
+        read_labels(definition, frame[block], has_task_MT[scenario_R[block]])
+        for block in blocks_of(len(frame))
+    )
     truths = [truth_column(task) for task in definition.tasks]
     has_truth = set(truths) <= set(frame.columns)
     return Rows(
         frame=frame.drop(ROW_NUMBER, SPLIT, strict=False),
         row_R=row_R,
         scenarios=scenarios.names,
-        scenario_R=_mapped_rows(frame, partial(_scenario_codes, definition, scenarios), cache),
-        labels_RT=_mapped_rows(frame, partial(_labels, definition), cache),
+        scenario_R=scenario_R,
+        labels_RT=mapped_array(labels, cache),
+        has_task_MT=has_task_MT,
         split_R=split_R,
         truth_RT=frame.select(truths).to_numpy() if has_truth else None,
         notes=tuple(notes),
@@ -331,44 +346,3 @@ def _scenario_codes(
     values = frame[definition.scenario.column]
     codes = values.replace_strict(scenarios.raw, scenarios.index, return_dtype=pl.Int16)
     return codes.to_numpy()
-
-
-def _labels(definition: DataDefinition, frame: pl.DataFrame) -> NDArray[np.uint8]:
-    """Labels (R, T)."""
-    labels = [labels_of(task, frame[task.column]) for task in definition.tasks.values()]
-    return np.stack(labels, axis=1)
-
-
-def _missing_labels(definition: DataDefinition, frame: pl.DataFrame) -> Iterator[str]:
-    """Note missing values that count as 0: `equals` takes them, the other rules refuse them."""
-    for name, task in definition.tasks.items():
-        if task.equals is None:
-            continue
-        values = frame[task.column]
-        missing = sum(known_values(values[each]).null_count() for each in blocks_of(len(values)))
-        if missing:
-            yield (
-                f"{missing:,} rows have no '{task.column}' and count as not "
-                f"'{text_of(task.equals)}' (task {name})"
-            )
-
-
-def labels_of(task: TaskDefinition, values: pl.Series) -> NDArray[np.uint8]:
-    """The label of every row (R,), from checked values of the task's column."""
-    return positives(task, values).cast(pl.UInt8).to_numpy()
-
-
-def positives(task: TaskDefinition, values: pl.Series) -> pl.Series:
-    """Which values of a label are a 1 by the rule of its task; without a rule, the values."""
-    if task.equals is not None:
-        return (as_text(values) == text_of(task.equals)).fill_null(value=False)
-    if task.above is not None:
-        return _as_number(values) > task.above
-    if task.at_least is not None:
-        return _as_number(values) >= task.at_least
-    return values
-
-
-def _as_number(values: pl.Series) -> pl.Series:
-    """True and false as 1 and 0: Polars does not compare them with a number."""
-    return values.cast(pl.UInt8) if values.dtype == pl.Boolean else values

@@ -4,7 +4,13 @@ Shape legend: S slots of all lists together, T tasks, M scenarios.
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from hinet_search.results.cells import Cell, CellName, has_task, make_cells
 from hinet_search.study.feature_definition import Pooling
 
 
@@ -28,7 +34,8 @@ class Schema:
 
     `vocabulary_sizes[v]` counts ids including 0: of every categorical field, then of every list
     with a vocabulary of its own. `numeric` names the numeric inputs, with the flags of missing
-    values.
+    values. `absent_cells` are the (scenario, task) without labels; where there are none, a schema
+    is written without the key.
     """
 
     scenarios: tuple[str, ...]
@@ -37,6 +44,17 @@ class Schema:
     vocabulary_sizes: tuple[int, ...]
     numeric: tuple[str, ...]
     lists: tuple[ListField, ...] = ()
+    absent_cells: Annotated[tuple[CellName, ...], Field(exclude_if=lambda names: not names)] = ()
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """The cells that have labels, with scenarios in the outer loop."""
+        return make_cells(self.scenarios, self.tasks, self.absent_cells)
+
+    @property
+    def has_task(self) -> NDArray[np.bool_]:
+        """Whether a scenario has a task (M, T)."""
+        return has_task(self.scenarios, self.tasks, self.absent_cells)
 
     @property
     def num_scenarios(self) -> int:

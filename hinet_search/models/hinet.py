@@ -117,7 +117,7 @@ class LossConfig(Frozen):
     """Options of the loss.
 
     `entire_space`: the tasks form a funnel; a task's probability is its conditional probability
-    times those of all tasks before it.
+    times those of all tasks before it that the scenario has.
     """
 
     entire_space: bool = False
@@ -182,7 +182,20 @@ class Model(nn.Module):
     def _logits(self, x_BD: Float[Tensor, "B D"], sizes: Sequence[int]) -> Float[Tensor, "B T"]:
         """Return logits of sorted rows, of which `sizes[m]` belong to scenario m."""
         logits_BT: Tensor = self.towers(self.cgc(self._scenario_layer(x_BD, sizes), sizes), sizes)
-        return entire_space(logits_BT) if self.config.loss.entire_space else logits_BT
+        return self._funnels(logits_BT, sizes) if self.config.loss.entire_space else logits_BT
+
+    def _funnels(
+        self, logits_BT: Float[Tensor, "B T"], sizes: Sequence[int]
+    ) -> Float[Tensor, "B T"]:
+        """Return logits of the products along the tasks that the scenario of a row has."""
+        if not self.schema.absent_cells:
+            return entire_space(logits_BT)
+        runs = torch.split(logits_BT, list(sizes))
+        funnels = [
+            _funnel_of(run_BT, has_task_T.tolist())
+            for run_BT, has_task_T in zip(runs, self.schema.has_task, strict=True)
+        ]
+        return torch.cat(funnels)
 
     def _logits_of_all_scenarios(self, batch: Batch) -> Float[Tensor, "B MT"]:
         """Return the logits of every row in every scenario, scenario by scenario."""
@@ -233,6 +246,16 @@ class Model(nn.Module):
             gates = (f"{name} sub-experts",)
             usage += gate_usage(gate(x_BD, sizes), sizes, self.schema.scenarios, gates, experts)
         return usage
+
+
+def _funnel_of(run_BT: Float[Tensor, "B T"], has_task: Sequence[bool]) -> Float[Tensor, "B T"]:
+    """Return rows of one scenario with the logits of its funnel; other tasks keep their logits."""
+    columns = list(run_BT.unbind(dim=-1))
+    tasks = [task for task, has in enumerate(has_task) if has]
+    funnel_BT = entire_space(torch.stack([columns[task] for task in tasks], dim=-1))
+    for task, logit_B in zip(tasks, funnel_BT.unbind(dim=-1), strict=True):
+        columns[task] = logit_B
+    return torch.stack(columns, dim=-1)
 
 
 def entire_space(conditional_BT: Float[Tensor, "B T"]) -> Float[Tensor, "B T"]:

@@ -8,10 +8,12 @@ scenario t weights the scores, W_t = softmax over scenarios of U_t x:
 Scores and f_t are logits here. A mixture of probabilities would fit the formula too, but then the
 scenario's own score cannot outweigh a confident mistake of another scenario, and the stopped
 gradient cannot correct that mistake.
-Each task has its own towers, gates and weights; all tasks share the experts.
+Each task has its own towers, gates and weights; all tasks share the experts. W_t of a task is a
+softmax over the scenarios that have it.
 Shape legend: M scenarios, T tasks, B rows, D width of x, K experts, H width of an expert.
 """
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import torch
@@ -43,6 +45,8 @@ class Config(ProtocolConfig):
 class Model(nn.Module):
     """The scenario is an input field; gates, towers and score weights are per (scenario, task)."""
 
+    has_task_MT: Tensor | None
+
     def __init__(self, config: Config, schema: Schema) -> None:
         super().__init__()
         self.schema = schema
@@ -61,6 +65,8 @@ class Model(nn.Module):
         self.relation = Gate(
             width, num_scenarios, "softmax", num_gates=num_tasks, num_groups=num_scenarios
         )
+        has_task_MT = torch.from_numpy(schema.has_task) if schema.absent_cells else None
+        self.register_buffer("has_task_MT", has_task_MT, persistent=False)
 
     def forward(self, batch: Batch) -> Float[Tensor, "B T"]:
         """Return logits of each row's own scenario."""
@@ -76,19 +82,37 @@ class Model(nn.Module):
         is_own_BM1 = (ordered.scenario_B.unsqueeze(-1) == numbers_M).unsqueeze(-1)
         # The own score was computed twice; put the one with a gradient in the table.
         score_BMT = torch.where(is_own_BM1, own_BT.unsqueeze(1), every_BMT)
-        weight_TBM = self.relation(x_BD, rows.sizes)
-        return rows.restore((weight_TBM.permute(1, 2, 0) * score_BMT).sum(dim=1))
+        weight_BMT = self._score_weights(x_BD, ordered, rows.sizes).permute(1, 2, 0)
+        return rows.restore((weight_BMT * score_BMT).sum(dim=1))
+
+    def _score_weights(
+        self, x_BD: Float[Tensor, "B D"], ordered: Batch, sizes: Sequence[int]
+    ) -> Float[Tensor, "T B M"]:
+        """Return the weights of all scenarios' scores; a scenario without the task has weight 0.
+
+        That does not hold for a task that the row's own scenario lacks, whose logit is not used.
+        """
+        weight_TBM: Tensor = self.relation(x_BD, sizes)
+        if self.has_task_MT is None:
+            return weight_TBM
+        lacks_own_BT = ~self.has_task_MT.index_select(0, ordered.scenario_B)
+        has_score_BMT = self.has_task_MT | lacks_own_BT.unsqueeze(1)
+        known_TBM: Tensor = weight_TBM * has_score_BMT.permute(2, 0, 1)
+        return known_TBM / known_TBM.sum(dim=-1, keepdim=True)
 
     @torch.no_grad()
     def insight(self, batch: Batch) -> Insight:
         """Return each (scenario, task)'s mean weights: first over experts, then over scores."""
         rows = rows_by_scenario(batch, self.schema.num_scenarios)
-        x_BD = self.embedding(rows.sort(batch))
+        ordered = rows.sort(batch)
+        x_BD = self.embedding(ordered)
         scenarios, tasks = self.schema.scenarios, self.schema.tasks
         experts = numbered("expert", self.gate.num_experts)
         gates = gate_usage(self.gate(x_BD, rows.sizes), rows.sizes, scenarios, tasks, experts)
         relation_names = tuple(f"{task} scores" for task in tasks)
         towers = tuple(Expert(scenario, of_gate=True) for scenario in scenarios)
-        weight_TBM = self.relation(x_BD, rows.sizes)
+        weight_TBM = self._score_weights(x_BD, ordered, rows.sizes)
         relations = gate_usage(weight_TBM, rows.sizes, scenarios, relation_names, towers)
+        absent = {f"{scenario}/{task} scores" for scenario, task in self.schema.absent_cells}
+        relations = tuple(usage for usage in relations if usage.where not in absent)
         return Insight(gates=(*gates, *relations))

@@ -43,30 +43,40 @@ class CellNetwork(nn.Module):
 
 
 class Model(nn.Module):
-    """M * T networks; a row goes through the T networks of its own scenario."""
+    """A network for every cell; a row goes through those of its own scenario.
+
+    The logit of a task that the scenario lacks is 0.
+    """
 
     def __init__(self, config: Config, schema: Schema) -> None:
         super().__init__()
         self.schema = schema
-        self.cells = nn.ModuleList(
-            CellNetwork(config, schema) for _ in range(schema.num_scenarios * schema.num_tasks)
-        )
+        self.cells = nn.ModuleList(CellNetwork(config, schema) for _ in schema.cells)
 
     def forward(self, batch: Batch) -> Float[Tensor, "B T"]:
         """Return logits of each row's own scenario."""
         rows = rows_by_scenario(batch, self.schema.num_scenarios)
         logits = []
-        for cells, run in zip(self.cell_modules(), rows.runs(batch), strict=True):
+        for networks, run in zip(self.cell_modules(), rows.runs(batch), strict=True):
             if run.num_rows > 0:  # networks of an absent scenario get no gradient at all
-                logits.append(torch.stack([cell(run) for cell in cells], dim=-1))
+                of_tasks = [network(run) if network else _no_logits(run) for network in networks]
+                logits.append(torch.stack(of_tasks, dim=-1))
         return rows.restore(torch.cat(logits))
 
     def independent_parts(self) -> tuple[Part, ...]:
         """Return one part per network; each decides one cell."""
         return tuple(Part(cell, (number,)) for number, cell in enumerate(self.cells))
 
-    def cell_modules(self) -> tuple[tuple[nn.Module, ...], ...]:
-        """Return the networks, indexed [scenario][task]."""
-        num_tasks = self.schema.num_tasks
-        cells = tuple(self.cells)
-        return tuple(cells[first : first + num_tasks] for first in range(0, len(cells), num_tasks))
+    def cell_modules(self) -> list[list[nn.Module | None]]:
+        """Return the networks, indexed [scenario][task]; None where a scenario lacks a task."""
+        schema = self.schema
+        networks: list[list[nn.Module | None]] = [
+            [None] * schema.num_tasks for _ in schema.scenarios
+        ]
+        for cell, network in zip(schema.cells, self.cells, strict=True):
+            networks[cell.scenario_number][cell.task_number] = network
+        return networks
+
+
+def _no_logits(run: Batch) -> Float[Tensor, "B"]:
+    return torch.zeros_like(run.scenario_B, dtype=torch.get_default_dtype())

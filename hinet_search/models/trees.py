@@ -85,7 +85,8 @@ class Model:
     def stages(self, train: Columns, seed: int) -> Iterator[float]:
         """Grow the trees of all tasks; yield the share of finished rounds after every stage."""
         inputs_RI = self._inputs(train)
-        growth = _Boosting(self.config, inputs_RI, len(self._num_ids), train.labels_RT, seed)
+        rows = _LabelledRows(inputs_RI, train.labels_RT, self.schema.has_task[train.scenario_R])
+        growth = _Boosting(self.config, rows, len(self._num_ids), seed)
         num_stages = min(STAGES, self.config.max_rounds)
         self._set_forest(None)
         for stage in range(1, num_stages + 1):
@@ -171,27 +172,47 @@ def _fields(config: Config, schema: Schema) -> list[int]:
     return [field for field, size in enumerate(sizes) if size <= MAXIMUM_IDS]
 
 
+@dataclass(frozen=True)
+class _LabelledRows:
+    """Inputs and labels of training rows, and whether a row has a task."""
+
+    inputs_RI: NDArray[np.float32]
+    labels_RT: NDArray[np.uint8]
+    has_label_RT: NDArray[np.bool_]
+
+    def of_task(self, task: int, library: ModuleType, binned: Any) -> Any:
+        """Return LightGBM's data set of the rows that have a task, binned as another one."""
+        has_label_R = self.has_label_RT[:, task]
+        rows = slice(None) if has_label_R.all() else has_label_R
+        return library.Dataset(self.inputs_RI[rows], self.labels_RT[rows, task], reference=binned)
+
+
 class _Boosting:
-    """Boosting in progress: a LightGBM booster for every task, and the trees so far."""
+    """Boosting in progress: a LightGBM booster for every task, and the trees so far.
+
+    The trees of a task see the rows that have it. Inputs are binned alike for all tasks, by all
+    rows.
+    """
 
     def __init__(
         self,
         config: Config,
-        inputs_RI: NDArray[np.float32],
+        rows: _LabelledRows,
         num_by_id: int,
-        labels_RT: NDArray[np.uint8],
         seed: int,
     ) -> None:
         library, options = _import_lightgbm(), _options(config)
         binned = library.Dataset(
-            inputs_RI,
-            labels_RT[:, 0],
+            rows.inputs_RI,
+            rows.labels_RT[:, 0],
             categorical_feature=list(range(num_by_id)),
             params={**options, "seed": _stream_seed(seed, 0)},
         )
         self.boosters: list[lightgbm.Booster] = []
-        for task, labels_R in enumerate(labels_RT.T):
-            train = library.Dataset(inputs_RI, labels_R, reference=binned) if task else binned
+        for task, has_label_R in enumerate(rows.has_label_RT.T):
+            train = binned
+            if task or not has_label_R.all():
+                train = rows.of_task(task, library, binned)
             self.boosters.append(
                 library.Booster({**options, "seed": _stream_seed(seed, 1 + task)}, train)
             )

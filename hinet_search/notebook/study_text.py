@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from hinet_search.data.definition_text import GuessedTable, definition_text
 from hinet_search.data.guess.guess_table import guessed_table
 from hinet_search.data.guess.training_settings import training_settings
-from hinet_search.data.rows import positives
+from hinet_search.data.labels import positives
+from hinet_search.data.raw_values import as_text, text_of
 from hinet_search.notebook.given_keys import GivenKeys
 from hinet_search.study.data_definition import TaskDefinition
 from hinet_search.study.yaml_file import written
@@ -98,16 +99,32 @@ def _spelt_out(given: Mapping[str, Any], guessed: Mapping[str, Any]) -> dict[str
 
 
 def _with_labels(rows: pl.LazyFrame, given: GivenKeys) -> pl.LazyFrame:
-    """Return the rows with 0 and 1 in the columns of tasks whose rule for a 1 is given."""
+    """Return the rows with 0 and 1 in the columns of tasks whose rule for a 1 is given.
+
+    Labels are missing in the rows of scenarios that are said not to have the task.
+    """
     labels = {}
     for task in given.data.get("tasks", {}).values():
         with suppress(ValidationError):  # reported when the study is loaded
             rule = TaskDefinition.model_validate(task)
-            labels[rule.column] = pl.col(rule.column).map_batches(
+            label = pl.col(rule.column).map_batches(
                 partial(_zeros_and_ones, rule), return_dtype=pl.UInt8, is_elementwise=True
             )
+            labels[rule.column] = pl.when(_has_task(rule, given)).then(label)
     return rows.with_columns(**labels)
 
 
 def _zeros_and_ones(rule: TaskDefinition, values: pl.Series) -> pl.Series:
     return positives(rule, values).fill_null(value=False).cast(pl.UInt8)
+
+
+def _has_task(rule: TaskDefinition, given: GivenKeys) -> pl.Expr:
+    """Whether a row has a task; every row does if the column of scenarios is not given."""
+    column = given.roles.scenario
+    if rule.scenarios is None or column is None:
+        return pl.lit(value=True)
+    scenario = given.data["scenario"]
+    values = scenario.get("values") if isinstance(scenario, dict) else None
+    texts = [text_of(value) for value, name in (values or {}).items() if rule.is_in(name)]
+    in_text = pl.col(column).map_batches(as_text, return_dtype=pl.String, is_elementwise=True)
+    return in_text.is_in(texts or list(rule.scenarios))

@@ -16,6 +16,7 @@ from math import isfinite
 
 from hinet_search.report.facts.measured_inputs import measured_inputs
 from hinet_search.results.cell_gains import over_reference
+from hinet_search.results.cells import absent_cells
 from hinet_search.results.contrasts import Contrast
 from hinet_search.results.ensemble_records import EnsembleRecord, RunKey
 from hinet_search.results.finalist_values import headline
@@ -90,12 +91,19 @@ def _study(record: StudyRecord) -> Json:
             [cell.scenario, cell.task, list(cell.rows), list(cell.positives)]
             for cell in record.data.cells
         ],
+        **_absent(record),
         "arms": [_arm(record, arm, cells) for arm in record.arms],
         "trials": _trials(record, record.arms),
         **_inputs(record),
         **_on_top(record, outcome, cells),
         **_front(record),
     }
+
+
+def _absent(record: StudyRecord) -> dict[str, Json]:
+    """Return the (scenario, task) without labels; empty if there are none."""
+    absent: list[Json] = [list(name) for name in absent_cells(record.data)]
+    return {"absent_cells": absent} if absent else {}
 
 
 def _inputs(record: StudyRecord) -> dict[str, Json]:

@@ -98,6 +98,8 @@ def _lines(record: StudyRecord, about: _About, notes: Sequence[str]) -> Iterator
     yield ""
     tasks, scenarios = ", ".join(data.tasks), ", ".join(data.scenarios)
     yield plain(f"{about.title} predicts the probabilities of {tasks} for a row of {scenarios}.")
+    if absent := record_facts.absent_in_words(data):
+        yield plain(f"{absent} Rows without a task get no probability of it.")
     yield from _facts(record, about.facts)
     yield from _teacher(record, about.first)
     yield from _cells(about.cells, f"On {about.split}, {about.subject}")

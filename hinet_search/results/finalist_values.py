@@ -110,10 +110,8 @@ def cell_by_seed(
 
 
 def cells_of(record: StudyRecord) -> tuple[tuple[str, str], ...]:
-    """Return all (scenario, task), with scenarios in the outer loop."""
-    return tuple(
-        (scenario, task) for scenario in record.data.scenarios for task in record.data.tasks
-    )
+    """Return all (scenario, task) that the data have, with scenarios in the outer loop."""
+    return tuple((cell.scenario, cell.task) for cell in record.data.cells)
 
 
 def best_on_validation(record: StudyRecord, arms: Sequence[ArmRecord]) -> ArmRecord | None:

@@ -26,6 +26,7 @@ def model_facts(served: ServedModel) -> dict[str, Any]:
         "loaded": served.loaded.isoformat(timespec="seconds"),
         "tasks": served.tasks,
         "scenarios": file.inputs.scenario.names,
+        "absent_cells": [list(names) for names in file.inputs.absent_cells],
         "columns": columns_in_words(served),
         "members": members,
         "average_of": file.scale,

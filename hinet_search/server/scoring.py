@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from polars.exceptions import PanicException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -76,10 +78,18 @@ class Scoring:
         except DataError as error:
             raise RequestRefused(422, INVALID, *error.problems, remedy=error.remedy) from error
         self.metrics.scored(len(scores.probability_RT), scores.unseen)
-        columns = scores.probability_RT.T.tolist()
+        columns = map(_with_nulls, scores.probability_RT.T)
         probabilities = dict(zip(model.tasks, columns, strict=True))
         reply = {"model": model.name, "version": model.version, "probabilities": probabilities}
         return json.dumps(reply).encode()
+
+
+def _with_nulls(probability_R: NDArray[np.float32]) -> list[float | None]:
+    """Return probabilities as JSON has them: null where a row does not have the task."""
+    values: list[float | None] = probability_R.tolist()
+    for row in np.flatnonzero(np.isnan(probability_R)).tolist():
+        values[row] = None
+    return values
 
 
 def _place(error: BaseException) -> str:

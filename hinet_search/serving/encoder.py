@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from hinet_search.data.columns import ChosenInputs, Columns
 from hinet_search.data.derived.inputs import encode_lists, list_fields
@@ -45,6 +46,7 @@ class Encoder:
             vocabulary_sizes=tuple(vocabulary.size for vocabulary in vocabularies),
             numeric=self.encoding.numeric_inputs,
             lists=list_fields(inputs.lists, inputs.categorical),
+            absent_cells=inputs.absent_cells,
         )
 
     def chosen(self, features: FeatureConfig) -> ChosenInputs:
@@ -66,10 +68,7 @@ class Encoder:
         """
         inputs, num_rows = self.inputs, len(frame)
         rows = with_numbered_lists(frame, inputs.lists.values(), frame.schema)
-        names = inputs.scenario.names
-        index = {text: names.index(name) for text, name in inputs.scenario.values.items()}
-        scenarios = as_text(frame[inputs.scenario.column])
-        scenario_R = scenarios.replace_strict(index, return_dtype=pl.Int16).to_numpy()
+        scenario_R = self.scenarios(frame)
         distinct = distinct_by_scenario(rows.frame, inputs.distinct_by_scenario, scenario_R)
         rows = replace(rows, frame=distinct)
         with_derived = rows.frame.with_columns(self.history.numbers(inputs, rows))
@@ -84,6 +83,13 @@ class Encoder:
             user_R=np.full(num_rows, -1, dtype=np.int32),
             lists_RS=lists.slots(slice(num_rows), num_rows),
         )
+
+    def scenarios(self, frame: pl.DataFrame) -> NDArray[np.int16]:
+        """The number of the scenario of each row (R,)."""
+        scenario = self.inputs.scenario
+        index = {text: scenario.names.index(name) for text, name in scenario.values.items()}
+        texts = as_text(frame[scenario.column])
+        return texts.replace_strict(index, return_dtype=pl.Int16).to_numpy()
 
     def unseen(self, frame: pl.DataFrame, columns: Columns) -> dict[str, int]:
         """The number of rows with a value without an id, by categorical column.

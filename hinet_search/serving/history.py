@@ -154,7 +154,7 @@ def _label_counts(
     table = read_table(path)
     days = as_typed(path, table, {DAY: _type_of_days(table, definition, types)}, [DAY])[DAY]
     require(path, days.is_sorted(), "have its days in order", "has not")
-    amounts = quantities(len(inputs.tasks))
+    amounts = quantities(inputs.has_task)
     of_keys = {}
     for number, key in enumerate((EVERYONE, *definition.keys)):
         path, columns = path_of(f"statistics.{number}"), key_columns(key)

@@ -4,9 +4,12 @@ Columns are named as in the study's table. Labels, split and outcomes are not am
 """
 
 from collections.abc import Collection, Iterable, Iterator
+from functools import cached_property
 from typing import Annotated, Literal
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from hinet_search.common.errors import did_you_mean
@@ -16,6 +19,7 @@ from hinet_search.data.derived.matches import match_names
 from hinet_search.data.derived.statistics import statistic_names
 from hinet_search.data.encode import Scale, missing_name
 from hinet_search.data.text_numbers import parsed, text_columns
+from hinet_search.results.cells import Cell, has_task, make_cells
 from hinet_search.serving.checked_scales import check_scales
 from hinet_search.serving.tables import Types, in_words, inner_type, kind, plain, widened
 from hinet_search.study.feature_definition import (
@@ -43,7 +47,8 @@ class Inputs(Frozen):
 
     `numeric` are columns; `scales` are of all numeric inputs, derived ones included. `groups` has
     the inputs of each group that some model of a folder leaves out. `keys` are columns that are
-    copied beside the scores if new rows have them.
+    copied beside the scores if new rows have them. `absent_cells` are the (scenario, task) without
+    a score.
     """
 
     scenario: ScenarioInput
@@ -58,6 +63,22 @@ class Inputs(Frozen):
     distinct_by_scenario: tuple[Text, ...] = ()
     not_finite: Literal["refuse", "impute"]
     keys: tuple[Text, ...]
+    absent_cells: Annotated[
+        tuple[tuple[Text, Text], ...], Field(exclude_if=lambda names: not names)
+    ] = ()
+
+    @model_validator(mode="after")
+    def _some_task_in_every_scenario(self) -> "Inputs":
+        for scenario, task in self.absent_cells:
+            if scenario not in self.scenario.names or task not in self.tasks:
+                raise ValueError(
+                    "absent_cells must name a scenario and a task of the model, "
+                    f"got {scenario}, {task}"
+                )
+        for scenario, has_task_T in zip(self.scenario.names, self.has_task, strict=True):
+            if not has_task_T.any():
+                raise ValueError(f"absent_cells must leave every scenario a task, not {scenario}")
+        return self
 
     @model_validator(mode="after")
     def _distinct(self) -> "Inputs":
@@ -110,6 +131,16 @@ class Inputs(Frozen):
             if unknown:
                 raise ValueError(f"group {group} must name inputs, got {', '.join(unknown)}")
         return self
+
+    @cached_property
+    def has_task(self) -> NDArray[np.bool_]:
+        """Whether a scenario has a task (M, T)."""
+        return has_task(self.scenario.names, self.tasks, self.absent_cells)
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """The cells that have a probability, with scenarios in the outer loop."""
+        return make_cells(self.scenario.names, self.tasks, self.absent_cells)
 
     @property
     def scaled(self) -> tuple[str, ...]:

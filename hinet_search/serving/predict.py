@@ -110,12 +110,15 @@ def probabilities(exported: ExportedModel, columns: Columns) -> NDArray[np.float
     """P(task = 1) of every row in its own scenario (R, T).
 
     Several members are averaged, and the average is calibrated; NaN where a member has no finite
-    logit.
+    logit, and where the row's scenario does not have the task.
     """
     if columns.num_rows == 0:
         return np.zeros((0, len(exported.file.inputs.tasks)), dtype=np.float32)
     raw_RT = average(exported.members, exported.file.scale, columns)
     logits_RT = apply(exported.calibration, raw_RT, columns.scenario_R)
+    inputs = exported.file.inputs
+    if inputs.absent_cells:
+        logits_RT[~inputs.has_task[columns.scenario_R]] = np.nan
     return np.asarray(expit(logits_RT), dtype=np.float32)
 
 
@@ -186,11 +189,13 @@ class _Scorer:
         columns = self.exported.encoder.columns(frame)
         self.unseen.update(self.exported.encoder.unseen(frame, columns))
         probability_RT = probabilities(self.exported, columns)
-        refuse(self.path, missing_scores(probability_RT, first))
+        inputs = self.exported.file.inputs
+        has_task_RT = inputs.has_task[columns.scenario_R]
+        refuse(self.path, missing_scores(probability_RT, has_task_RT, first))
         keys = [frame[f"{KEY}{name}"].alias(name) for name in self.keys]
         scores = [
-            pl.Series(task, probability_RT[:, number])
-            for number, task in enumerate(self.exported.file.inputs.tasks)
+            pl.Series(task, probability_RT[:, number], nan_to_null=True)
+            for number, task in enumerate(inputs.tasks)
         ]
         return pl.DataFrame([*keys, *scores])
 
@@ -204,9 +209,12 @@ def _write(scorer: _Scorer, frame: pl.DataFrame, to: Path) -> None:
             writer.write_table(scorer.scored(block, start).to_arrow())
 
 
-def missing_scores(probability_RT: NDArray[np.float32], first: int) -> list[str]:
-    """Report rows without a finite score; `first` is the number of the first row."""
-    rows = first + np.flatnonzero(~np.isfinite(probability_RT).all(axis=1))
+def missing_scores(
+    probability_RT: NDArray[np.float32], has_task_RT: NDArray[np.bool_], first: int
+) -> list[str]:
+    """Report rows without a finite score of a task that they have; `first` numbers the first."""
+    is_missing_RT = ~np.isfinite(probability_RT) & has_task_RT
+    rows = first + np.flatnonzero(is_missing_RT.any(axis=1))
     if not rows.size:
         return []
     examples = ", ".join(f"{row:,}" for row in rows[:MAX_EXAMPLES].tolist())

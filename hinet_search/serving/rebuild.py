@@ -171,6 +171,7 @@ def _inputs(
         matches=features.matches if MATCHES in groups else None,
         not_finite="impute" if definition.not_finite == "impute" else "refuse",
         keys=tuple(dict.fromkeys(name for name in keys if name is not None)),
+        absent_cells=schema.absent_cells,
     )
     distinct = tuple(name for name in features.distinct_by_scenario if name in inputs.compared)
     return inputs.model_copy(update={"distinct_by_scenario": distinct})

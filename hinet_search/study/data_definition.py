@@ -3,11 +3,13 @@
 It is part of a study under `data:` or a YAML file of its own.
 """
 
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from hinet_search.common.errors import did_you_mean
 from hinet_search.common.frozen_model import Fraction, Frozen, Large, Text
 from hinet_search.study.feature_definition import FeatureDefinition
 
@@ -45,14 +47,43 @@ class ScenarioDefinition(Frozen):
     column: Text
     values: dict[bool | int | str, str] | None = None
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Display names of `values`, empty without them."""
+        return tuple(dict.fromkeys((self.values or {}).values()))
+
 
 class TaskDefinition(Frozen):
-    """A label. At most one rule defines a 1; without a rule the column must hold only 0 and 1."""
+    """A label. At most one rule defines a 1; without a rule the column must hold only 0 and 1.
+
+    `scenarios` names the scenarios that have the task, by their display names; by default all. In
+    the rows of the others nothing is read of the column.
+    """
 
     column: Text
     equals: bool | int | str | None = None
     above: float | None = None
     at_least: float | None = None
+    scenarios: tuple[Text, ...] | None = None
+
+    @field_validator("scenarios", mode="before")
+    @classmethod
+    def _numbers_are_names(cls, names: Any) -> Any:
+        """Numbers are the names of scenarios without `values`."""
+        if not isinstance(names, list | tuple):
+            return names
+        return tuple(str(name) if type(name) is int else name for name in names)
+
+    @field_validator("scenarios")
+    @classmethod
+    def _some_scenario(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if names is not None and not names:
+            raise ValueError("a task must be in a scenario, got none; name one, or remove the task")
+        return names
+
+    def is_in(self, scenario: str) -> bool:
+        """Whether the rows of a scenario have the task."""
+        return self.scenarios is None or scenario in self.scenarios
 
     @model_validator(mode="after")
     def _one_rule(self) -> "TaskDefinition":
@@ -183,6 +214,10 @@ class DataDefinition(Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> "DataDefinition":
+        if self.scenario.values is not None:
+            problems = task_problems(self.tasks, self.scenario.names)
+            if problems:
+                raise ValueError("; ".join(problems))
         labels = {task.column for task in self.tasks.values()}
         barred = {**dict.fromkeys(self.never_features, "is listed in never_features")}
         barred |= dict.fromkeys(labels, "is the label of a task")
@@ -211,6 +246,41 @@ class DataDefinition(Frozen):
                 "(one list of every user counts)"
             )
         return self
+
+    def absent_cells(self, scenarios: Sequence[str]) -> tuple[tuple[str, str], ...]:
+        """The (scenario, task) without labels, among these scenarios."""
+        return tuple(
+            (scenario, name)
+            for scenario in scenarios
+            for name, task in self.tasks.items()
+            if not task.is_in(scenario)
+        )
+
+
+def task_problems(tasks: Mapping[str, TaskDefinition], scenarios: Sequence[str]) -> list[str]:
+    """Report tasks of unknown scenarios, and scenarios without a task; `scenarios` are all."""
+    return [*_unknown_scenarios(tasks, scenarios), *_without_task(tasks, scenarios)]
+
+
+def _unknown_scenarios(
+    tasks: Mapping[str, TaskDefinition], scenarios: Sequence[str]
+) -> Iterator[str]:
+    for name, task in tasks.items():
+        for unknown in dict.fromkeys(task.scenarios or ()):
+            if unknown not in scenarios:
+                yield (
+                    f"data.tasks.{name}.scenarios: must name scenarios, got '{unknown}'"
+                    f"{did_you_mean(unknown, scenarios)}"
+                )
+
+
+def _without_task(tasks: Mapping[str, TaskDefinition], scenarios: Sequence[str]) -> Iterator[str]:
+    for scenario in scenarios:
+        if not any(task.is_in(scenario) for task in tasks.values()):
+            yield (
+                f"data.tasks: every scenario must have a task, got none for '{scenario}'; add it "
+                "to 'scenarios' of a task, or leave it out of data.scenario.values"
+            )
 
 
 def truth_column(task: str) -> str:

@@ -67,7 +67,9 @@ class TrainingSteps:
         config = run.conditions.config
         self.run = run
         self.optimiser = make_optimiser(run.model, config)
-        self._loss = step_loss(config, run.conditions.teacher_RT, run.feed.device)
+        self._loss = step_loss(
+            config, run.conditions.schema, run.conditions.teacher_RT, run.feed.device
+        )
         # Collected once: walking through all modules at every step is slow.
         self._parameters = tuple(run.model.parameters())
         self._penalty: EmbeddingPenalty | None = None
@@ -81,7 +83,7 @@ class TrainingSteps:
         self.optimiser.zero_grad()
         with matrix_products(config, feed.device):
             logits_BT = model(batch)
-        loss = self._loss(logits_BT.float(), labels_BT, rows_B)
+        loss = self._loss(logits_BT.float(), labels_BT, rows_B, batch.scenario_B)
         total_loss = loss + self._penalty.take(len(batch)) if self._penalty else loss
         torch.autograd.backward(total_loss)
         norm = clip_gradients(self._parameters, config.clip_norm)

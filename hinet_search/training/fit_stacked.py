@@ -114,7 +114,8 @@ class StackedSteps:
         with matrix_products(self._config, self._feed.device):
             logits_KBT = self._stack.logits(batch)
         losses = [
-            self._loss(logits_BT, labels_BT, rows_B) for logits_BT in logits_KBT.float().unbind(0)
+            self._loss(logits_BT, labels_BT, rows_B, batch.scenario_B)
+            for logits_BT in logits_KBT.float().unbind(0)
         ]
         loss_K = torch.stack(losses)
         torch.autograd.backward(loss_K.sum())  # no loss depends on another model's weights
@@ -182,7 +183,8 @@ def fit_stacked(
     for model, model_conditions, watcher in zip(models, conditions, watchers, strict=True):
         run, state = begin(model, model_conditions, began)
         lanes.append(_Lane(run, state, watcher))
-    loss = step_loss(conditions[0].config, conditions[0].teacher_RT, device)
+    first = conditions[0]
+    loss = step_loss(first.config, first.schema, first.teacher_RT, device)
     steps = StackedSteps(stack, lanes[0].run.feed, conditions[0].config, loss)
     for lane in lanes:
         lane.state.loop_began = time.perf_counter()

@@ -19,9 +19,9 @@ from hinet_search.data.columns import Columns
 from hinet_search.results.records import EvaluationRecord
 from hinet_search.training.best_weights import BestModel
 from hinet_search.training.device import begin_peak_memory, peak_memory_bytes
-from hinet_search.training.loss import own_scenario_loss
 from hinet_search.training.metrics import cell_values
 from hinet_search.training.run_state import Conditions, FitResult, TrainingWatcher
+from hinet_search.training.teaching import step_loss
 
 CPU = torch.device("cpu")
 LOSS_ROWS = 8192  # training rows, evenly spaced, on which the training loss is computed
@@ -116,23 +116,27 @@ def _evaluate(growth: _StagedRun, number: int, share: float) -> EvaluationRecord
     conditions = growth.conditions
     schema, valid = conditions.schema, conditions.dataset.valid
     logits_RT = growth.model.logits(valid)
-    cells = cell_values(logits_RT, valid, schema.scenarios, schema.tasks)
+    cells = cell_values(logits_RT, valid, schema.cells)
     growth.best.offer(number, cells)
     return EvaluationRecord(
         step=number,
         passes=share * conditions.config.passes,
         objective=conditions.objective(cells),
-        train_loss=_loss(growth.model, conditions.dataset.train),
+        train_loss=_loss(growth.model, conditions),
         seconds=time.perf_counter() - growth.began,
         cells=cells,
         memory_bytes=peak_memory_bytes(CPU),
     )
 
 
-def _loss(model: Staged, train: Columns) -> float:
+def _loss(model: Staged, conditions: Conditions) -> float:
     """Return the mean cross-entropy on a sample of the training rows."""
+    train = conditions.dataset.train
     step = -(-train.num_rows // LOSS_ROWS)
     columns = {field.name: getattr(train, field.name)[::step] for field in fields(Columns)}
     sample = Columns(**columns)
     labels_RT = torch.from_numpy(sample.labels_RT.astype(np.float32))
-    return own_scenario_loss(torch.from_numpy(model.logits(sample)), labels_RT).item()
+    logits_RT = torch.from_numpy(model.logits(sample))
+    loss = step_loss(conditions.config, conditions.schema, None, CPU)
+    scenario_R = torch.from_numpy(sample.scenario_R.astype(np.int64))
+    return loss(logits_RT, labels_RT, torch.arange(len(labels_RT)), scenario_R).item()

@@ -11,11 +11,13 @@ group and score), G groups.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hinet_search.data.columns import Columns
+from hinet_search.results.cells import Cell
 from hinet_search.results.records import CellValue
 
 NUM_CALIBRATION_BINS = 10
@@ -108,7 +110,7 @@ class NonFiniteScores(Exception):
 
 
 def cell_values(
-    scores_RT: NDArray[np.float32], columns: Columns, scenarios: Sequence[str], tasks: Sequence[str]
+    scores_RT: NDArray[np.float32], columns: Columns, cells: Sequence[Cell]
 ) -> tuple[CellValue, ...]:
     """Return the metrics of all cells, scenario by scenario, from logits (R, T) of all rows.
 
@@ -118,32 +120,31 @@ def cell_values(
     bad_RT = ~np.isfinite(scores_RT)
     if bad_RT.any():
         row, task = np.argwhere(bad_RT)[0]
-        value = scores_RT[row, task]
+        value, names = scores_RT[row, task], {cell.task_number: cell.task for cell in cells}
         raise NonFiniteScores(
             f"scores must be finite, got {bad_RT.sum()} that are not, the first ({value}) for task "
-            f"{tasks[task]} in row {row}",
+            f"{names[task]} in row {row}",
             value=float(value),
         )
     values = []
-    for number, scenario in enumerate(scenarios):
+    for number, of_scenario in groupby(cells, key=lambda cell: cell.scenario_number):
         rows_C = np.flatnonzero(columns.scenario_R == number)
         scores_CT = scores_RT[rows_C]
         labels_CT = columns.labels_RT[rows_C]
         user_C = columns.user_R[rows_C]
-        values += [
-            _cell_value((scenario, task), scores_CT[:, index], labels_CT[:, index], user_C)
-            for index, task in enumerate(tasks)
-        ]
+        for cell in of_scenario:
+            task = cell.task_number
+            values.append(_cell_value(cell, scores_CT[:, task], labels_CT[:, task], user_C))
     return tuple(values)
 
 
 def _cell_value(
-    names: tuple[str, str],
+    cell: Cell,
     scores_C: NDArray[np.float32],
     labels_C: NDArray[np.uint8],
     user_C: NDArray[np.int32],
 ) -> CellValue:
-    scenario, task = names
+    scenario, task = cell.name
     rows, positives = len(labels_C), int(labels_C.sum(dtype=np.int64))
     if rows == 0:
         return CellValue(scenario, task, 0, 0, None, None, reason="no rows")

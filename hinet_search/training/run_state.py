@@ -245,8 +245,7 @@ def evaluate(run: TrainingRun, state: TrainingState) -> EvaluationRecord:
     began = time.perf_counter()
     scores_RT = predict(run.model, run.valid_feed)
     try:
-        schema = conditions.schema
-        cells = cell_values(scores_RT, run.valid, schema.scenarios, schema.tasks)
+        cells = cell_values(scores_RT, run.valid, conditions.schema.cells)
     except NonFiniteScores as error:
         raise Diverged(state.step, conditions.config.learning_rate, error.value, "score") from error
     number = len(state.evaluations) + 1

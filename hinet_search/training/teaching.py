@@ -5,7 +5,8 @@ teacher's logits t, the cross-entropy L of loss.py, the weight w (`train.teacher
 temperature T (`train.teacher_temperature`): Hinton, Vinyals and Dean, Distilling the Knowledge in a
 Neural Network, 2015, section 2, for a sigmoid of each task. T^2 keeps the size of the gradient.
 The scores of validation are stored too: a refit (jobs/refit.py) learns from both.
-Shape legend: R rows of a split, B rows of a batch, T tasks, H heads as in loss.py.
+Shape legend: R rows of a split, B rows of a batch, T tasks, M scenarios, H heads as in
+loss.py.
 """
 
 from collections.abc import Mapping
@@ -15,13 +16,14 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
 from hinet_search.common.errors import DataError
+from hinet_search.data.schema import Schema
 from hinet_search.models.layers.batch import to_device
-from hinet_search.training.loss import own_scenario_loss
+from hinet_search.training.loss import has_label, own_scenario_loss
 from hinet_search.training.tensors import read_tensors, save_tensors
 from hinet_search.training.train_config import TrainConfig
 
@@ -31,35 +33,48 @@ LAUNCH_AGAIN = "launch the study again: it makes the teacher's scores again if t
 
 @dataclass(frozen=True)
 class StepLoss:
-    """The loss of a training step; without a teacher it is that of the labels alone."""
+    """The loss of a training step; without a teacher it is that of the labels alone.
+
+    With `has_task_MT`, a row learns the tasks of its scenario only, from labels and teacher alike;
+    without it all. Both tensors are on the device of the model.
+    """
 
     config: TrainConfig
-    teacher_RT: Float[Tensor, "R T"] | None  # float16, on the device of the model
+    teacher_RT: Float[Tensor, "R T"] | None  # float16
+    has_task_MT: Bool[Tensor, "M T"] | None = None
 
     def __call__(
         self,
         logits_BH: Float[Tensor, "B H"],
         labels_BT: Float[Tensor, "B T"],
         rows_B: Int[Tensor, "B"],
+        scenario_B: Int[Tensor, "B"],
     ) -> Float[Tensor, ""]:
         """Return the loss of these training rows; `rows_B` is on the host."""
-        loss = own_scenario_loss(logits_BH, labels_BT)
+        has_label_BH = None
+        if self.has_task_MT is not None:
+            has_label_BH = has_label(self.has_task_MT, scenario_B, logits_BH.shape[1])
+        loss = own_scenario_loss(logits_BH, labels_BT, has_label_BH)
         if self.teacher_RT is None:
             return loss
         weight, temperature = self.config.teacher_weight, self.config.teacher_temperature
         rows_B = to_device(rows_B, self.teacher_RT.device)
         teacher_BT = self.teacher_RT.index_select(0, rows_B).float()
-        taught = own_scenario_loss(logits_BH / temperature, (teacher_BT / temperature).sigmoid())
+        targets_BT = (teacher_BT / temperature).sigmoid()
+        taught = own_scenario_loss(logits_BH / temperature, targets_BT, has_label_BH)
         return (1 - weight) * loss + weight * temperature**2 * taught
 
 
 def step_loss(
-    config: TrainConfig, teacher_RT: NDArray[np.float16] | None, device: torch.device
+    config: TrainConfig,
+    schema: Schema,
+    teacher_RT: NDArray[np.float16] | None,
+    device: torch.device,
 ) -> StepLoss:
     """Return the loss of a training on a device."""
-    if teacher_RT is None:
-        return StepLoss(config, None)
-    return StepLoss(config, torch.from_numpy(teacher_RT).to(device))
+    teacher = None if teacher_RT is None else torch.from_numpy(teacher_RT).to(device)
+    has_task = torch.from_numpy(schema.has_task).to(device) if schema.absent_cells else None
+    return StepLoss(config, teacher, has_task)
 
 
 def save_teacher(logits: Mapping[Learned, NDArray[np.float32]], path: Path) -> None:

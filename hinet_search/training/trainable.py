@@ -68,8 +68,10 @@ class Network:
         batch, _ = feed.select(rows)
         smaller_batch, _ = feed.select(rows[:: max(1, len(rows) // SIMILARITY_ROWS)])
         insight = self.model.insight(batch) if isinstance(self.model, Explainable) else Insight()
+        absent = {f"{scenario}/{task}" for scenario, task in self.schema.absent_cells}
         return replace(
             insight,
+            gates=tuple(gate for gate in insight.gates if gate.where not in absent),
             similarities=expert_similarities(self.model, smaller_batch),
             parts=parts(outline(self.model, self.schema)),
         )

@@ -34,6 +34,7 @@ def rows_of(columns: dict[str, Any], labels_RT: Any, split_R: Any) -> Rows:
         scenarios=("all",),
         scenario_R=np.zeros(len(frame), dtype=np.int16),
         labels_RT=np.asarray(labels_RT, dtype=np.uint8),
+        has_task_MT=np.ones((1, len(TASKS)), dtype=np.bool_),
         split_R=np.asarray(split_R, dtype=np.uint8),
         truth_RT=None,
         notes=(),

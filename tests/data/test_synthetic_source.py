@@ -187,7 +187,8 @@ def test_an_attribute_belongs_to_its_user() -> None:
     ("options", "problem"),
     [
         ({"tasks": {"click": 0.2, "buy": 0.3}}, "rates must fall along the funnel"),
-        ({"tasks": {"click": {"home": 0.2}}}, "tasks.click needs one rate per scenario"),
+        ({"tasks": {"click": {"home": 0.2}}}, "have a rate in every scenario, got none in search"),
+        ({"tasks": {"click": {"hom": 0.2}}}, "rates of scenarios, got .hom.; did you mean"),
         (
             {"user_attributes": (), "item_attributes": (), "num_numeric": 0},
             "id_effects below 1 needs",

@@ -288,3 +288,28 @@ def test_a_numbered_split_is_written_with_its_numbers_to_check(folder: Path) -> 
         "is 0 train, 1 valid and 2 test?"
     )
     load_study("studies/folds.yaml")
+
+
+def test_a_label_that_is_missing_in_a_scenario_is_a_task_of_the_others(folder: Path) -> None:
+    places = ["home", "push", "cart"]
+    frame = pl.DataFrame(
+        {
+            "page": [places[row % 3] for row in range(900)],
+            "user": [row % 70 for row in range(900)],
+            "city": [f"c{row % 11}" for row in range(900)],
+            "is_click": [row // 3 % 2 for row in range(900)],
+            "is_order": [None if row % 3 == 1 else row // 3 % 5 // 4 for row in range(900)],
+        }
+    )
+    frame.write_parquet("rows.parquet")
+    written = write_draft(Path("rows.parquet"), None, force=False)
+    text = written.files[0].read_text(encoding="utf-8")
+    (line,) = [line for line in text.splitlines() if "scenarios:" in line]
+    assert line.startswith("  order: {column: is_order, scenarios: [cart, home]}")
+    assert "push: push   # 300 rows; click 150, no order" in text
+    study = load_study("studies/rows.yaml")
+    record = prepare(study.spec.data, study.folder, folder / "cache", lambda _: None).record
+    assert [(cell.scenario, cell.task) for cell in record.cells if cell.task == "order"] == [
+        ("cart", "order"),
+        ("home", "order"),
+    ]

@@ -14,7 +14,7 @@ from hinet_search.common.heartbeat import receive_heartbeats
 from hinet_search.data.columns import Columns
 from hinet_search.data.schema import ListField, Schema
 from hinet_search.models.layers import forest
-from hinet_search.models.trees import Config, Model, _Boosting
+from hinet_search.models.trees import Config, Model, _Boosting, _LabelledRows
 
 SMALL = {
     "max_rounds": 12,
@@ -92,9 +92,9 @@ def walked(tree: dict[str, Any], inputs_I: list[float]) -> float:
 def with_boosters(**options: float) -> tuple[Model, _Boosting]:
     """Return small trees in the middle of their growth, and LightGBM's boosters of them."""
     model, train = Model(Config.model_validate({**SMALL, **options}), SCHEMA), rows()
-    growth = _Boosting(
-        model.config, model._inputs(train), len(model._num_ids), train.labels_RT, seed=0
-    )
+    every_task_RT = np.ones_like(train.labels_RT, dtype=np.bool_)
+    labelled = _LabelledRows(model._inputs(train), train.labels_RT, every_task_RT)
+    growth = _Boosting(model.config, labelled, len(model._num_ids), seed=0)
     for num_rounds in (5, 12):
         growth.grow_to(num_rounds)
     model.load_state_dict(growth.forest.tensors())
@@ -380,3 +380,20 @@ def test_any_number_of_scenarios_is_split_by_id() -> None:
     model = Model(Config.model_validate({**SMALL, "max_features": 1.0}), schema)
     assert list(model.stages(columns, 0))[-1] == 1.0
     assert model.logits(columns)[is_odd_R].mean() > model.logits(columns)[~is_odd_R].mean() + 0.5
+
+
+def test_trees_grow_from_the_rows_that_have_the_task() -> None:
+    schema = replace(SCHEMA, absent_cells=(("search", "click"), ("push", "order")))
+    first, drawn = rows(), np.random.default_rng(3)
+    is_known_RT = schema.has_task[first.scenario_R]
+    other_RT = np.where(is_known_RT, first.labels_RT, drawn.integers(0, 2, is_known_RT.shape))
+    second = replace(first, labels_RT=other_RT.astype(np.uint8))
+    few, logits = Config.model_validate({**SMALL, "max_rounds": 2}), []
+    for train in (first, second):
+        model = Model(few, schema)
+        assert list(model.stages(train, seed=0))[-1] == 1
+        logits.append(model.logits(first))
+    assert np.array_equal(*logits)
+    unmasked = Model(few, SCHEMA)
+    list(unmasked.stages(first, seed=0))
+    assert not np.array_equal(logits[0], unmasked.logits(first))

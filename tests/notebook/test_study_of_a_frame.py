@@ -139,6 +139,20 @@ def test_a_rule_of_a_task_counts_its_rows_in_the_guess() -> None:
     assert "stars" not in data.features.seen_columns
 
 
+@pytest.mark.parametrize("label", [None, 0], ids=["missing", "0"])
+def test_a_scenario_that_is_said_to_have_no_orders_is_not_left_out_for_that(
+    label: int | None,
+) -> None:
+    is_push = pl.col("channel") == "push"
+    frame = shop().with_columns(
+        is_order=pl.when(is_push).then(pl.lit(label, pl.Int8)).otherwise("is_order")
+    )
+    tasks = {"click": "is_click", "order": {"column": "is_order", "scenarios": ["home", "search"]}}
+    data = resolved(hs.Study("shop", frame, scenario="channel", tasks=tasks)).data
+    assert set(data.scenario.names) == {"home", "search", "push"}
+    assert data.absent_cells(["home", "search", "push"]) == (("push", "order"),)
+
+
 def test_a_list_of_columns_names_tasks_and_a_list_of_models_arms() -> None:
     study = hs.Study("shop", shop(), tasks=["is_click", "is_order"], arms=["hinet", "trees"])
     assert list(resolved(study).data.tasks) == ["click", "order"]

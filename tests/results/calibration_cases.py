@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from hinet_search.results.calibration_records import Calibration
+from hinet_search.results.cells import make_cells
 from hinet_search.results.statistics.calibrators import calibrate
 
 TASKS = ("click", "order")
@@ -63,4 +64,4 @@ def drawn(
 def fitted(rows: LabelledRows) -> Calibration:
     """The calibration of rows of `drawn`."""
     scenarios = [f"s{number}" for number in range(int(rows.scenario_R.max()) + 1)]
-    return calibrate(*rows.arguments, scenarios, TASKS, seed=0)  # type: ignore[arg-type]
+    return calibrate(*rows.arguments, make_cells(scenarios, TASKS), seed=0)  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinet_search.data.columns import Columns
+from hinet_search.results.cells import make_cells
 from hinet_search.results.objectives import objective_named
 from hinet_search.results.statistics.ensemble_selection import ScoredRuns
 from hinet_search.training.metrics import cell_values
@@ -29,8 +30,7 @@ def draw_runs(
         labels_RT=labels_RT,
         scenario_R=(draw.random(rows) < 0.3).astype(np.int16),
         user_R=user_R,
-        scenarios=SCENARIOS,
-        tasks=TASKS,
+        cells=make_cells(SCENARIOS, TASKS),
     )
 
 
@@ -44,4 +44,4 @@ def exact_value(runs: ScoredRuns, logits_RT: NDArray[np.float32], objective: str
         user_R=runs.user_R,
         lists_RS=np.zeros((len(runs.user_R), 0), np.int32),
     )
-    return objective_named(objective)(cell_values(logits_RT, columns, runs.scenarios, runs.tasks))
+    return objective_named(objective)(cell_values(logits_RT, columns, runs.cells))

@@ -15,6 +15,7 @@ from sklearn.isotonic import IsotonicRegression, isotonic_regression
 from sklearn.metrics import log_loss, roc_auc_score
 
 from hinet_search.results.calibration_records import Calibration, Calibrator, CellCalibration
+from hinet_search.results.cells import make_cells
 from hinet_search.results.statistics.calibrators import (
     KINDS,
     LINE_SHARE,
@@ -266,12 +267,11 @@ def test_a_shift_of_a_few_users_is_no_gain_for_others() -> None:
         user,
     )
     alone = replace(rows, user_R=np.full_like(user, -1))
+    cells = make_cells([str(number) for number in range(num_cells)], ["click"])
     left_alone = [
         sum(
             cell.calibrator.kind == "none"
-            for cell in calibrate(
-                *split.arguments, [str(n) for n in range(num_cells)], ["click"], seed=0
-            ).cells
+            for cell in calibrate(*split.arguments, cells, seed=0).cells
         )
         for split in (rows, alone)
     ]
@@ -354,8 +354,7 @@ def calibrate_one_cell(label_C: NDArray[np.bool_], user_C: NDArray[np.int64]) ->
         label_C.astype(np.uint8)[:, np.newaxis],
         np.zeros(num_rows, np.int16),
         user_C.astype(np.int32),
-        ["Home"],
-        ["click"],
+        make_cells(["Home"], ["click"]),
         seed=0,
     )
     return calibration.cells[0]

@@ -58,17 +58,16 @@ def test_a_cell_is_a_mean_over_folds_and_an_objective_one_over_repeats() -> None
     for repeat in range(2):
         fold_R = np.random.default_rng(repeat).permutation(num_units)[unit_R] % 3
         folds += [held_out(runs, unit_R, fold_R == fold, repeat) for fold in range(3)]
-        for scenario in runs.scenarios:
-            for task in runs.tasks:
-                cell_name = f"auc[{scenario}/{task}]"
-                is_cell_R = runs.scenario_R == runs.scenarios.index(scenario)
-                rows = [(is_cell_R & (fold_R == fold)).sum() for fold in range(3)]
-                values = [
-                    exact_value(part(runs, fold_R == fold), run_logits[fold_R == fold], cell_name)
-                    for fold in range(3)
-                    for run_logits in runs.logits_MRT[1:2]
-                ]
-                expected.append(np.average(values, weights=rows))
+        for cell in runs.cells:
+            cell_name = f"auc[{cell.scenario}/{cell.task}]"
+            is_cell_R = runs.scenario_R == cell.scenario_number
+            rows = [(is_cell_R & (fold_R == fold)).sum() for fold in range(3)]
+            values = [
+                exact_value(part(runs, fold_R == fold), run_logits[fold_R == fold], cell_name)
+                for fold in range(3)
+                for run_logits in runs.logits_MRT[1:2]
+            ]
+            expected.append(np.average(values, weights=rows))
     values_A = CrossFit(folds, objective_named("macro_auc"), num_units).values()
     assert values_A[1] == pytest.approx(np.mean(expected), abs=1e-9)
 

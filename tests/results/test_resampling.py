@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from hinet_search.data.columns import Columns
+from hinet_search.results.cells import make_cells
 from hinet_search.results.objectives import NAMES, objective_named
 from hinet_search.results.statistics import resampling
 from hinet_search.results.statistics.resampling import ScoredRows, resampled
@@ -26,8 +27,7 @@ def scored(num_rows: int = 400, num_users: int = 60) -> ScoredRows:
         labels_RT=labels_RT,
         scenario_R=(draw.random(num_rows) < 0.3).astype(np.int16),
         user_R=(7 * draw.integers(num_users, size=num_rows)).astype(np.int32),
-        scenarios=SCENARIOS,
-        tasks=TASKS,
+        cells=make_cells(SCENARIOS, TASKS),
     )
 
 
@@ -72,7 +72,7 @@ def test_a_headline_is_the_mean_over_seeds_of_the_objective_on_replicated_rows(
         rows = replicated(split, number)
         expected = [
             objective_named(headline)(
-                cell_values(logits_RT[rows], columns(split, rows), SCENARIOS, TASKS)
+                cell_values(logits_RT[rows], columns(split, rows), split.cells)
             )
             for logits_RT in split.logits_SRT
         ]
@@ -141,8 +141,7 @@ def test_four_alike_rows_of_every_user_double_the_spread() -> None:
         np.repeat(once.labels_RT, 4, axis=0),
         np.repeat(once.scenario_R, 4),
         np.repeat(np.arange(300, dtype=np.int32), 4),
-        SCENARIOS,
-        TASKS,
+        once.cells,
     )
     by_user = resampled(four, headline="logloss", seed=SEED, resamplings=400)
     by_row = resampled(
@@ -156,7 +155,7 @@ def test_four_alike_rows_of_every_user_double_the_spread() -> None:
 
 def test_the_spread_of_a_mean_over_rows_is_its_standard_error() -> None:
     split = replace(
-        scored(2000), user_R=np.arange(2000, dtype=np.int32), scenarios=("Home",), tasks=TASKS[:1]
+        scored(2000), user_R=np.arange(2000, dtype=np.int32), cells=make_cells(("Home",), TASKS[:1])
     )
     split = replace(split, scenario_R=np.zeros(2000, np.int16))
     logit_R = split.logits_SRT[0, :, 0].astype(float)

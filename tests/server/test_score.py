@@ -3,6 +3,7 @@
 import asyncio
 import json
 from dataclasses import replace
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -18,6 +19,7 @@ from hinet_search.server.settings import Limits
 from hinet_search.serving.requests.document import columns_of
 from tests.server.conftest import ADDRESS, GOOD, Asked, Make, body
 from tests.server.running import run
+from tests.serving.requests.exported import write_export
 
 JSON = {"Content-Type": "application/json"}
 
@@ -245,3 +247,12 @@ def test_a_reply_is_json_of_plain_numbers(server: Asked) -> None:
     text = server.score(GOOD).text
     (probability,) = json.loads(text)["probabilities"]["click"]
     assert 0 < probability < 1
+
+
+def test_a_task_that_the_scenario_of_a_row_does_not_have_is_null(
+    make: Make, tmp_path: Path
+) -> None:
+    server = make(write_export(tmp_path / "model", absent_cells=(("Push", "buy"),)))
+    reply = server.score(GOOD, {**GOOD, "place": 2})
+    click, buy = reply.json()["probabilities"].values()
+    assert [value is None for value in click + buy] == [False, False, False, True]

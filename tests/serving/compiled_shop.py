@@ -17,7 +17,7 @@ STUDY = """\
 data:
   source: {kind: table, path: shop.parquet}
   scenario: {column: place, values: {1: Home, 2: Push}}
-  tasks: {click: {column: clicked}, buy: {column: bought}}
+  tasks: {click: {column: clicked}, buy: {column: bought, scenarios: [Home]}}
   features:
     categorical: [user, item, colour, shelf]
     numeric: [price, age, minute]

@@ -82,7 +82,8 @@ def test_an_export_tells_its_graphs_and_the_largest_difference(written: Written)
 def test_rows_score_as_predict_scores_them(kind: str, written: Written) -> None:
     expected_RT = probabilities(written.exported, written.columns)
     got_RT = open_compiled(written.folder, kind).score(written.columns)
-    assert np.ptp(expected_RT) > 0.1
+    assert np.nanmax(expected_RT) - np.nanmin(expected_RT) > 0.1
+    assert np.isnan(expected_RT[:, 1]).tolist() == (written.columns.scenario_R == 1).tolist()
     assert_allclose(got_RT, expected_RT, rtol=0, atol=1e-5)
 
 
@@ -146,7 +147,9 @@ def test_the_reader_is_a_command_of_any_folder(written: Written, tmp_path: Path)
     command = [sys.executable, str(written.folder / COMPILED / "score.py"), "rows.parquet", "out"]
     subprocess.run(command, cwd=tmp_path, check=True)
     expected_RT = probabilities(written.exported, written.columns)
-    assert_allclose(pl.read_parquet(tmp_path / "out"), expected_RT, rtol=0, atol=1e-5)
+    scores = pl.read_parquet(tmp_path / "out")
+    assert_allclose(scores, expected_RT, rtol=0, atol=1e-5)
+    assert scores["buy"].is_null().equals(written.raw["place"] == 2)
     assert pl.read_parquet_schema(tmp_path / "out").names() == ["click", "buy"]
 
 

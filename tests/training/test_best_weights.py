@@ -16,10 +16,6 @@ from hinet_search.training.metrics import cell_values
 from hinet_search.training.predict import predict
 
 
-def names(data):
-    return data.full_schema.scenarios, data.full_schema.tasks
-
-
 def test_the_model_is_left_with_the_weights_of_the_best_evaluation():
     model = scripted(0.2, 0.8, 0.5, 0.1)
     result = fit_on(DATA, model, passes=1, evaluations_per_pass=4)
@@ -37,7 +33,9 @@ def test_an_overfitted_model_goes_back_to_where_validation_was_best():
         noisy, model, learning_rate=0.3, passes=40, evaluations_per_pass=1, objective="logloss"
     )
     assert result.best_step < len(result.evaluations)
-    again = cell_values(predict(model, make_feed(noisy.valid, CPU)), noisy.valid, *names(noisy))
+    again = cell_values(
+        predict(model, make_feed(noisy.valid, CPU)), noisy.valid, noisy.full_schema.cells
+    )
     assert again == result.valid_cells
     assert result.valid_objective == min(record.objective for record in result.evaluations)
 
@@ -117,7 +115,7 @@ def test_a_model_of_parts_is_compared_by_one_evaluation_as_every_other():
 
 def test_kept_cells_of_independent_parts_are_those_of_the_composed_model():
     result = fit_on(DATA, Cells(list(GRID)), passes=0.4, evaluations_per_pass=10)
-    alone = [cell_values(grid.numpy(), DATA.valid, *names(DATA)) for grid in GRID]
+    alone = [cell_values(grid.numpy(), DATA.valid, DATA.full_schema.cells) for grid in GRID]
     expected = tuple(
         max((cells[index] for cells in alone), key=lambda cell: cell.auc) for index in range(4)
     )
@@ -174,7 +172,7 @@ def test_a_part_of_several_cells_goes_by_the_mean_of_their_auc(
     model = Cells(list(grids), decided)
     result = fit_on(DATA, model, passes=0.2, evaluations_per_pass=10)
     assert [int(cell.mark) for cell in model.cells] == kept
-    alone = [cell_values(grid.numpy(), DATA.valid, *names(DATA)) for grid in grids]
+    alone = [cell_values(grid.numpy(), DATA.valid, DATA.full_schema.cells) for grid in grids]
     of_part = {cell: part for part, cells in enumerate(decided) for cell in cells}
     assert result.valid_cells == tuple(alone[kept[of_part[cell]] - 1][cell] for cell in range(4))
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pytest
 import torch
-from datasets import SCENARIOS, TASKS
 from fake_models import CPU, DATA, Watch, scores
 from numpy.typing import NDArray
 from torch import Tensor
@@ -86,7 +85,9 @@ def test_every_stage_is_evaluated_and_reported_when_it_ends() -> None:
 def test_an_evaluation_has_the_metrics_of_its_stage() -> None:
     result = grow(Stairs(0.1, 0.5))
     for record, quality in zip(result.evaluations, (0.1, 0.5), strict=True):
-        assert record.cells == cell_values(scores(quality).numpy(), DATA.valid, SCENARIOS, TASKS)
+        assert record.cells == cell_values(
+            scores(quality).numpy(), DATA.valid, DATA.full_schema.cells
+        )
         assert record.objective == objective_named("macro_auc")(record.cells)
 
 

@@ -224,10 +224,7 @@ def test_what_a_training_kept_scores_validation_as_its_best_evaluation_did(
     kept_model = restore_model(kept(ready, tmp_path / "w.safetensors", arm))
     schema, valid = kept_model.model.schema, kept_model.dataset.valid
     assert outcome.best is not None
-    assert (
-        cell_values(kept_model.model.scores(valid), valid, schema.scenarios, schema.tasks)
-        == outcome.best.cells
-    )
+    assert cell_values(kept_model.model.scores(valid), valid, schema.cells) == outcome.best.cells
 
 
 @every_kind
@@ -239,9 +236,7 @@ def test_an_opening_sends_the_cells_of_the_scores_that_it_keeps(
     score_test(kept(ready, weights, arm), sent.append, lambda: False)
     logits_RT = load_file(scores_path(weights))["test_logits"].numpy()
     schema = ready.dataset.full_schema
-    assert sent == [
-        MetricsOnTest(cell_values(logits_RT, ready.dataset.test, schema.scenarios, schema.tasks))
-    ]
+    assert sent == [MetricsOnTest(cell_values(logits_RT, ready.dataset.test, schema.cells))]
 
 
 def test_the_cost_of_a_model_that_grows_is_its_nodes_and_no_flops(

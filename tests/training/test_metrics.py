@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import log_loss, roc_auc_score
 
 from hinet_search.data.columns import Columns
+from hinet_search.results.cells import make_cells
 from hinet_search.results.records import CellValue
 from hinet_search.training.metrics import NonFiniteScores, cell_values
 
@@ -32,7 +33,9 @@ def cells(scores_RT, labels_RT, scenario_R, users=None, scenarios=("s",)) -> tup
         lists_RS=np.zeros((rows, 0), np.int32),
     )
     tasks = tuple(f"t{number}" for number in range(num_tasks))
-    return cell_values(np.asarray(scores_RT, dtype=np.float32), columns, scenarios, tasks)
+    return cell_values(
+        np.asarray(scores_RT, dtype=np.float32), columns, make_cells(scenarios, tasks)
+    )
 
 
 def pairwise_auc(scores, labels) -> float | None:

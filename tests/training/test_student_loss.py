@@ -57,7 +57,7 @@ def test_the_loss_equals_a_plain_loop_over_rows_and_tasks(
             expected += (1 - weight) * cross_entropy(logit, float(labels_BT[b, t]))
             expected += weight * temperature**2 * cross_entropy(logit / temperature, soft)
     config = TrainConfig(teacher_weight=weight, teacher_temperature=temperature)
-    loss = StepLoss(config, torch.from_numpy(TEACHER_RT))(logits_BT, labels_BT, rows_B)
+    loss = StepLoss(config, torch.from_numpy(TEACHER_RT))(logits_BT, labels_BT, rows_B, rows_B)
     assert loss.item() == pytest.approx(expected / logits_BT.numel(), rel=1e-6)
 
 

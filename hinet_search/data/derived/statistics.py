@@ -3,7 +3,8 @@
 For every key (a user, a video, a user in a tab) a row gets log(1 + n) and, for every task, a
 smoothed label rate minus the mean rate: (p + smoothing * prior) / (n + smoothing) - prior, with n
 counted rows of the key, p positives among them, and the prior the rate of all rows that may be
-counted, whatever their key. So 0 means that nothing is known.
+counted, whatever their key. So 0 means that nothing is known. A row whose scenario does not have a
+task is no row of that task: n and the prior of its rate count rows that have the task.
 
 Which labels a row counts decides whether the statistics help or leak:
     with a clock      labels of strictly earlier days, never of the row's own day (days.py says what
@@ -19,7 +20,7 @@ statistics that a test row with its key and day would get: with a clock it count
 and valid from strictly earlier days, without a clock all labels of train. So a row after the
 study's last day counts all labels.
 
-Shape legend: R rows, T tasks.
+Shape legend: R rows, T tasks, M scenarios.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -57,13 +58,13 @@ DAY, ROW = "number of the day", "row"
 class _Labels:
     """The labels that may be counted.
 
-    `frame` (R rows) has the columns of the table, and as columns of our own the split and the
-    label of every task. `period` is a row's day or fold.
+    `frame` (R rows) has the columns of the table, and as columns of our own the split and the 0/1
+    that a row adds to every quantity but ROWS. `period` is a row's day or fold.
     """
 
     frame: pl.DataFrame
     period: pl.Expr
-    num_tasks: int
+    quantities: tuple[str, ...]
     earlier: bool  # count earlier periods only, else all other periods
 
     def of_key(self, key: tuple[str, ...], *others: pl.Expr) -> pl.LazyFrame:
@@ -75,23 +76,39 @@ class _Labels:
     @property
     def amounts(self) -> list[pl.Expr]:
         """The 0/1 that a row adds to every quantity if it is in train, then if it is in valid."""
-        names = quantities(self.num_tasks)
         return [
             (one * (pl.col(SPLIT) == split)).cast(pl.Int64).alias(_amount(split_name, name))
             for split, split_name in ((TRAIN, TRAIN_AMOUNT), (VALID, VALID_AMOUNT))
-            for name, one in zip(names, self.ones, strict=True)
+            for name, one in zip(self.quantities, self.ones, strict=True)
         ]
 
     @property
     def ones(self) -> list[pl.Expr]:
         """The 0/1 that a row adds to every quantity."""
-        labels = [pl.col(_label(task)).cast(pl.Int64) for task in range(self.num_tasks)]
-        return [pl.lit(1, dtype=pl.Int64), *labels]
+        _, *others = self.quantities
+        return [pl.lit(1, dtype=pl.Int64), *(pl.col(_own(name)).cast(pl.Int64) for name in others)]
 
 
-def quantities(num_tasks: int) -> tuple[str, ...]:
-    """Names of what is counted: rows, then the positives of every task."""
-    return (ROWS, *(f"positives {task}" for task in range(num_tasks)))
+def quantities(has_task_MT: NDArray[np.bool_]) -> tuple[str, ...]:
+    """Names of what is counted.
+
+    These are rows, the positives of every task, and the rows of tasks that some scenario lacks.
+    """
+    positives = (_positives(task) for task in range(has_task_MT.shape[1]))
+    return (ROWS, *positives, *(_rows_of(task) for task in _partial(has_task_MT)))
+
+
+def _positives(task: int) -> str:
+    return f"positives {task}"
+
+
+def _rows_of(task: int) -> str:
+    return f"rows {task}"
+
+
+def _partial(has_task_MT: NDArray[np.bool_]) -> list[int]:
+    """The tasks that some scenario lacks."""
+    return [int(task) for task in np.flatnonzero(~has_task_MT.all(axis=0))]
 
 
 def statistic_names(definition: StatisticsDefinition, tasks: Sequence[str]) -> tuple[str, ...]:
@@ -128,23 +145,21 @@ def target_statistics(
 
 
 def _statistics(
-    definition: StatisticsDefinition, tasks: Sequence[str], key: tuple[str, ...]
+    definition: StatisticsDefinition,
+    tasks: Sequence[str],
+    key: tuple[str, ...],
+    counted: Sequence[str],
 ) -> list[pl.Expr]:
-    """The columns of a key in `statistic_names`, from its quantities and those of EVERYONE."""
-    positives = quantities(len(tasks))[1:]
-    rates = [
-        _rate(quantity, definition.smoothing).alias(name)
-        for quantity, name in zip(positives, _rate_names(key, tasks), strict=True)
-    ]
+    """The columns of a key in `statistic_names`, from its `counted` quantities and of EVERYONE."""
+    rates = []
+    for task, name in enumerate(_rate_names(key, tasks)):
+        rows = _rows_of(task) if _rows_of(task) in counted else ROWS
+        rates.append(_rate(_positives(task), rows, definition.smoothing).alias(name))
     return [pl.col(ROWS).log1p().cast(pl.Float32).alias(_rows_name(key)), *rates]
 
 
 def _labels(definition: StatisticsDefinition, rows: Rows) -> _Labels:
-    num_tasks = rows.labels_RT.shape[1]
-    columns = [column_of(SPLIT, rows.split_R)]
-    for task in range(num_tasks):
-        label_R = rows.mapped(rows.labels_RT[block, task] for block in rows.blocks())
-        columns.append(column_of(_label(task), label_R))
+    columns = [column_of(SPLIT, rows.split_R), *_ones(rows)]
     clock = definition.clock
     if clock is None:
         columns.append(column_of(FOLD, rows.mapped(_folds(definition, rows))))
@@ -152,7 +167,19 @@ def _labels(definition: StatisticsDefinition, rows: Rows) -> _Labels:
     else:
         dtype = rows.frame[clock].dtype
         period = day(known_column(clock, dtype), dtype, definition.day_length)
-    return _Labels(rows.frame.with_columns(columns), period, num_tasks, clock is not None)
+    names = quantities(rows.has_task_MT)
+    return _Labels(rows.frame.with_columns(columns), period, names, clock is not None)
+
+
+def _ones(rows: Rows) -> Iterator[pl.Series]:
+    """Yield the 0/1 that every row adds to each quantity but ROWS."""
+    for task in range(rows.labels_RT.shape[1]):
+        label_R = rows.mapped(rows.labels_RT[block, task] for block in rows.blocks())
+        yield column_of(_own(_positives(task)), label_R)
+    for task in _partial(rows.has_task_MT):
+        has_task_M = rows.has_task_MT[:, task].astype(np.uint8)
+        has_label_R = rows.mapped(has_task_M[rows.scenario_R[block]] for block in rows.blocks())
+        yield column_of(_own(_rows_of(task)), has_label_R)
 
 
 def _folds(definition: StatisticsDefinition, rows: Rows) -> Iterator[NDArray[np.int16]]:
@@ -201,9 +228,10 @@ def _of_rows(
     `of_periods` has the amounts of the key, and as `all ...` those of all keys together. The
     statistics are computed once for every key and period, which are fewer than rows.
     """
-    statistics = _statistics(definition, tasks, key)
-    of_others = of_periods.select(_countable(tasks, [TRAIN_AMOUNT])).select(statistics)
-    of_test = of_periods.select(_countable(tasks, [TRAIN_AMOUNT, VALID_AMOUNT])).select(statistics)
+    names = labels.quantities
+    statistics = _statistics(definition, tasks, key, names)
+    of_others = of_periods.select(_countable(names, [TRAIN_AMOUNT])).select(statistics)
+    of_test = of_periods.select(_countable(names, [TRAIN_AMOUNT, VALID_AMOUNT])).select(statistics)
     on = [*key_columns(key), PERIOD]
     table = of_periods.select(on).hstack(of_others).hstack(of_test.rename(_of_test))
     rows = labels.of_key(key, (pl.col(SPLIT) == TEST).alias(IS_TEST))
@@ -218,9 +246,8 @@ def _of_rows(
     )
 
 
-def _countable(tasks: Sequence[str], splits: Sequence[str]) -> list[pl.Expr]:
+def _countable(names: Sequence[str], splits: Sequence[str]) -> list[pl.Expr]:
     """The quantities of a key, then of all keys together, counted in these splits."""
-    names = quantities(len(tasks))
     of_key = [pl.sum_horizontal(_amount(split, name) for split in splits) for name in names]
     of_all = [
         pl.sum_horizontal(_of_all(_amount(split, name)) for split in splits) for name in names
@@ -231,13 +258,14 @@ def _countable(tasks: Sequence[str], splits: Sequence[str]) -> list[pl.Expr]:
     ]
 
 
-def _rate(positives: str, smoothing: float) -> pl.Expr:
+def _rate(positives: str, rows: str, smoothing: float) -> pl.Expr:
     """The smoothed rate minus the prior, as (p * N - n * P) / (N * (n + smoothing)).
 
-    N and P are the rows and positives of all keys. The numerator is a whole number, so a key with
-    exactly the mean rate gets exactly 0, not a rounding error that would be standardised.
+    N and P are the rows and positives of all keys, n and N of rows that have the task (`rows`). The
+    numerator is a whole number, so a key with exactly the mean rate gets exactly 0, not a rounding
+    error that would be standardised.
     """
-    count, all_count = pl.col(ROWS), pl.col(_of_all(ROWS))
+    count, all_count = pl.col(rows), pl.col(_of_all(rows))
     excess = pl.col(positives) * all_count - count * pl.col(_of_all(positives))
     rate = excess / (all_count * (count + smoothing))
     return pl.when(count > 0).then(rate).otherwise(0.0).cast(pl.Float32)
@@ -255,9 +283,9 @@ def _of_test(name: str) -> str:
     return f"{OWN}{name}, of a row of test"
 
 
-def _label(task: int) -> str:
+def _own(quantity: str) -> str:
     """A column of our own beside those of the table."""
-    return f"{OWN}label {task}"
+    return f"{OWN}{quantity}"
 
 
 def _rows_name(key: tuple[str, ...]) -> str:
@@ -280,6 +308,11 @@ class LabelCounts:
     days: pl.Series
     of_keys: Mapping[tuple[str, ...], pl.DataFrame]
 
+    @property
+    def quantities(self) -> list[str]:
+        """Names of what is counted, see `quantities`."""
+        return [name for name in self.of_keys[EVERYONE].columns if name != DAY]
+
 
 def label_counts(definition: StatisticsDefinition, rows: Rows) -> LabelCounts:
     """Count the labels of a study's rows."""
@@ -296,7 +329,7 @@ def label_counts(definition: StatisticsDefinition, rows: Rows) -> LabelCounts:
 
 def _of_counted_periods(labels: _Labels, key: tuple[str, ...], last_split: int) -> pl.DataFrame:
     """The quantities of every key and period, counted in the splits up to the last one."""
-    names, counted = quantities(labels.num_tasks), f"{OWN}is counted"
+    names, counted = labels.quantities, f"{OWN}is counted"
     amounts = [amount.alias(name) for name, amount in zip(names, labels.ones, strict=True)]
     is_counted = (pl.col(SPLIT) <= last_split).alias(counted)
     rows = labels.of_key(key, is_counted, *amounts).filter(counted)
@@ -331,11 +364,11 @@ def later_statistics(
 
     def counted(key: tuple[str, ...]) -> pl.DataFrame:
         columns = _key_columns([frame[column] for column in key])
-        return _up_to(counts.of_keys[key], pl.DataFrame([number, *columns]), quantities(len(tasks)))
+        return _up_to(counts.of_keys[key], pl.DataFrame([number, *columns]), counts.quantities)
 
     everyone = counted(EVERYONE).rename(_of_all)
     tables = [
-        counted(key).hstack(everyone).select(_statistics(definition, tasks, key))
+        counted(key).hstack(everyone).select(_statistics(definition, tasks, key, counts.quantities))
         for key in definition.keys
     ]
     return pl.concat(tables, how="horizontal")

@@ -54,7 +54,7 @@ def guessed_table(
         frequent = frequent_labels(scenarios, len(labels))
         if not frequent:
             raise DataError(_too_few(where, guesses), remedy=f"add rows, or {by_hand}")
-        taken = frozenset(row.value for row in scenarios if row.has_all(frequent))
+        taken = frozenset(row.value for row in scenarios if row.num_cells(frequent))
         tasks = _tasks(guesses, known, frequent)
         cuts = cut_points(lazy, guesses.time.column.key) if guesses.time else None
         numeric = [role.column for role in guesses.numeric]

@@ -202,19 +202,21 @@ def _overlap(what: str, ids: pl.Series, rows: Rows) -> Overlap:
 
 
 def _funnel_breaks(rows: Rows, tasks: Sequence[str]) -> tuple[FunnelBreak, ...]:
-    """Breaks between consecutive tasks that are nested in nearly all rows of a scenario."""
+    """Breaks between consecutive tasks that are nested in nearly all rows of a scenario.
+
+    A task that a scenario lacks is no task of its funnel.
+    """
     breaks = []
-    for (earlier, name), (later, later_name) in pairwise(enumerate(tasks)):
-        positive_R = rows.labels_RT[:, later] == 1
-        broken_R = positive_R & (rows.labels_RT[:, earlier] == 0)
-        for scenario, scenario_name in enumerate(rows.scenarios):
-            is_here_R = rows.scenario_R == scenario
-            numbers = rows.row_R[broken_R & is_here_R]
-            num_positive = (positive_R & is_here_R).sum()
-            if 0 < numbers.size < MAX_BROKEN_SHARE * num_positive:
+    for scenario, scenario_name in enumerate(rows.scenarios):
+        is_here_R = rows.scenario_R == scenario
+        for earlier, later in pairwise(np.flatnonzero(rows.has_task_MT[scenario]).tolist()):
+            is_positive_R = is_here_R & (rows.labels_RT[:, later] == 1)
+            numbers = rows.row_R[is_positive_R & (rows.labels_RT[:, earlier] == 0)]
+            if 0 < numbers.size < MAX_BROKEN_SHARE * is_positive_R.sum():
                 first = tuple(int(row) for row in numbers[:2])
-                breaks.append(FunnelBreak(scenario_name, name, later_name, numbers.size, first))
-    return tuple(breaks)
+                names = scenario_name, tasks[earlier], tasks[later]
+                breaks.append(FunnelBreak(*names, numbers.size, first))
+    return tuple(sorted(breaks, key=lambda broken: tasks.index(broken.earlier)))
 
 
 def _time_range(definition: DataDefinition, frame: pl.DataFrame) -> tuple[str, str] | None:

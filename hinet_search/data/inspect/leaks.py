@@ -20,23 +20,26 @@ MAX_ROWS = 200_000
 def leak_suspects(dataset: Dataset) -> tuple[LeakSuspect, ...]:
     """Inputs with a suspicious AUC on training rows (every k-th of more than MAX_ROWS).
 
+    Rows count for the tasks that their scenario has.
     A number is scored by its value, an id by its out-of-fold label rate, a list by how often it
     holds the row's own item, or by its length if it has no item.
     """
     train, schema = dataset.train, dataset.full_schema
     step = -(-train.num_rows // MAX_ROWS)
     labels_RT = np.asarray(train.labels_RT[::step])
+    has_label_RT = schema.has_task[train.scenario_R[::step]]
     numeric_RN, ids_RF = np.asarray(train.numeric_RN[::step]), np.asarray(train.ids_RF[::step])
     lists = _entry_counts(schema, np.asarray(train.lists_RS[::step]), ids_RF)
     suspects = []
     for task, task_name in enumerate(schema.tasks):
-        labels_R = labels_RT[:, task]
+        has_label_R = has_label_RT[:, task]
+        labels_R = labels_RT[has_label_R, task]
         scores: list[tuple[str, NDArray[np.float64]]] = []
         for position, name in enumerate(schema.numeric):
-            scores.append((name, numeric_RN[:, position].astype(np.float64)))
+            scores.append((name, numeric_RN[has_label_R, position].astype(np.float64)))
         for field, name in enumerate(schema.categorical):
-            scores.append((name, out_of_fold_rates(ids_RF[:, field], labels_R)))
-        scores += lists.items()
+            scores.append((name, out_of_fold_rates(ids_RF[has_label_R, field], labels_R)))
+        scores += [(name, count_R[has_label_R]) for name, count_R in lists.items()]
         for name, score_R in scores:
             area = auc(score_R, labels_R)
             if area is not None and not 1 - SUSPICIOUS_AUC <= area <= SUSPICIOUS_AUC:

@@ -50,7 +50,9 @@ def numbering_warnings(definition: DataDefinition, rows: Rows) -> list[str]:
     warnings = []
     for name in definition.features.categorical:
         ids = rows.frame[name]
-        repeated = repeated_ids(ids, rows.scenario_R, rows.labels_RT, tuple(definition.tasks))
+        repeated = repeated_ids(
+            ids, rows.scenario_R, rows.labels_RT, tuple(definition.tasks), rows.has_task_MT
+        )
         if repeated is not None:
             warnings.append(in_words(repeated))
     return warnings
@@ -71,8 +73,12 @@ def repeated_ids(
     scenario_R: NDArray[np.int16],
     labels_RT: NDArray[np.uint8],
     tasks: tuple[str, ...],
+    has_task_MT: NDArray[np.bool_] | None = None,
 ) -> RepeatedIds | None:
-    """Whether whole numbers seem to be numbered per scenario; None if they do not."""
+    """Whether whole numbers seem to be numbered per scenario; None if they do not.
+
+    Every scenario has all tasks unless `has_task_MT` says which.
+    """
     if not isinstance(ids.dtype, INTEGERS) or not _are_numbered(ids, scenario_R):
         return None
     step = -(-len(ids) // MAX_ROWS)
@@ -81,7 +87,11 @@ def repeated_ids(
     is_used_R = sample.is_not_null().to_numpy() & (rank_M[scenario_R] < MAX_SCENARIOS)
     id_R = sample.filter(pl.Series(is_used_R)).to_numpy().astype(np.int64)
     counts = _count(id_R, rank_M[scenario_R[is_used_R]], labels_RT[is_used_R])
-    reliable = [known for known in _correlations(counts, tasks) if known.is_reliable]
+    if has_task_MT is None:
+        has_task_MT = np.ones((len(rank_M), len(tasks)), dtype=np.bool_)
+    has_task_MT = has_task_MT[np.argsort(rank_M)[: len(counts.rows_MHI)]]  # as counts order them
+    correlations = _correlations(counts, tasks, has_task_MT)
+    reliable = [known for known in correlations if known.is_reliable]
     if not reliable or any(known.may_agree for known in reliable):
         return None
     best = max(reliable, key=lambda known: known.within)
@@ -157,16 +167,22 @@ class _Known:
         return bool(self.between + error > self.within / 2)
 
 
-def _correlations(counts: _CountsOfIds, tasks: tuple[str, ...]) -> Iterator[_Known]:
-    """The agreement of the number of rows, and of the label rate of every task."""
+def _correlations(
+    counts: _CountsOfIds, tasks: tuple[str, ...], has_task_MT: NDArray[np.bool_]
+) -> Iterator[_Known]:
+    """The agreement of the number of rows, and of the label rate of every task of two scenarios."""
     rows_MHI = counts.rows_MHI
     has_rows_I = (rows_MHI >= MIN_ROWS).all(axis=(0, 1))
     if has_rows_I.sum() < MIN_IDS:
         return
     rows_MHI = rows_MHI[:, :, has_rows_I]
     yield _known("number of rows", np.log(rows_MHI))
-    for task, positives_MHI in zip(tasks, counts.positives_TMHI, strict=True):
-        yield _known(f"rate of {task}", positives_MHI[:, :, has_rows_I] / rows_MHI)
+    for task, positives_MHI, has_task_M in zip(
+        tasks, counts.positives_TMHI, has_task_MT.T, strict=True
+    ):
+        if has_task_M.sum() > 1:
+            rate_MHI = positives_MHI[:, :, has_rows_I] / rows_MHI
+            yield _known(f"rate of {task}", rate_MHI[has_task_M])
 
 
 def _known(what: str, number_MHI: NDArray[np.float64]) -> _Known:

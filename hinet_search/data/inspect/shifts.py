@@ -27,14 +27,16 @@ Labels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class SplitSample:
-    """Numeric inputs and labels of some rows of a split."""
+    """Numeric inputs and labels of some rows of a split; all rows have a task without a mask."""
 
     numeric_RN: Inputs
     labels_RT: Labels
+    has_label_RT: NDArray[np.bool_] | None = None
 
     def input_of(self, position: int, task: int) -> "_Labelled":
-        """One input with the labels of a task."""
-        return _Labelled(self.numeric_RN[:, position], self.labels_RT[:, task])
+        """One input with the labels of a task, in the rows that have it."""
+        rows = slice(None) if self.has_label_RT is None else self.has_label_RT[:, task]
+        return _Labelled(self.numeric_RN[rows, position], self.labels_RT[rows, task])
 
 
 @dataclass(frozen=True)

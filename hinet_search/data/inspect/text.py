@@ -18,6 +18,7 @@ WIDTH = 100
 BAR = 12
 FEW_POSITIVES = 100  # below this many on test, an AUC is too uncertain to compare models by
 MAX_LINES = 8
+NO_TASK = "no task"
 HARD_SPACE = "\u00a0"  # keeps a name and its number on one line
 
 
@@ -40,10 +41,12 @@ def render(description: Description, width: int = UNCUT) -> str:
 def _headline(description: Description) -> str:
     num_features = len(description.categorical) + len(description.numeric)
     total = sum(description.rows)
-    positives = Counter[str]()
+    rows, positives = Counter[str](), Counter[str]()
     for cell in description.cells:
+        rows[cell.task] += sum(cell.rows)
         positives[cell.task] += sum(cell.positives)
-    rates = ", ".join(f"{task} {percent(count / total)}" for task, count in positives.items())
+    shares = {task: percent(count / rows[task]) for task, count in positives.items()}
+    rates = ", ".join(f"{task} {share}" for task, share in shares.items())
     parts = [f"{total:,} rows", f"{num_features} features", f"tasks {rates}"]
     parts += [f"{overlap.what} {overlap.count:,}" for overlap in description.overlaps]
     if description.time is not None:
@@ -66,15 +69,15 @@ def _cells(cells: Sequence[CellCount], width: int) -> Iterator[str]:
     `!` marks scenarios with few positives on test.
     """
     tasks = list(dict.fromkeys(cell.task for cell in cells))
-    total = sum(sum(cell.rows) for cell in cells if cell.task == tasks[0])
+    rows_of = {cell.scenario: sum(cell.rows) for cell in cells}
+    total = sum(rows_of.values())
     table: list[list[RenderableType]] = []
     is_uncertain = False
-    for scenario in _scenarios(cells):
-        own = [cell for cell in cells if cell.scenario == scenario]
-        rows = sum(own[0].rows)
-        few = " !" if min(cell.positives[2] for cell in own) < FEW_POSITIVES else ""
-        rates = [percent(sum(cell.positives) / rows) for cell in own]
-        positives = " / ".join(f"{cell.positives[2]:,}" for cell in own)
+    for scenario, rows in rows_of.items():
+        own = {cell.task: cell.positives for cell in cells if cell.scenario == scenario}
+        few = " !" if min(counts[2] for counts in own.values()) < FEW_POSITIVES else ""
+        rates = [percent(sum(own[task]) / rows) if task in own else NO_TASK for task in tasks]
+        positives = " / ".join(f"{own[task][2]:,}" if task in own else NO_TASK for task in tasks)
         share = Bar(total, 0, rows, width=BAR)
         table.append([scenario, f"{rows:,}", share, percent(rows / total), *rates, positives + few])
         is_uncertain |= bool(few)

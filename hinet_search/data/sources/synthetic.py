@@ -6,7 +6,8 @@ standardised in its scenario; the logit of a task is linear in it, with one weig
 have exactly the cosine `preference_correlation`, and those of two tasks `task_correlation`; with
 many scenarios there are fewer dimensions than parts, and the cosines are only near these. Tasks
 form a funnel: task j + 1 can be 1 only where task j is 1. Column `truth_TASK` holds
-P(task = 1 | row), so AUC(label, truth) is the best that any model can reach.
+P(task = 1 | row), so AUC(label, truth) is the best that any model can reach. Both are null in
+scenarios without the task, which are no step of their funnel.
 
 Shape legend: R rows of a scenario, U users, I items, K latent width, P latent features,
 M scenarios, T tasks.
@@ -39,6 +40,7 @@ MOST_SCENARIOS = 1000
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Share = Annotated[float, Field(ge=0, le=1)]
+Rates = Annotated[dict[Text, Fraction], Field(min_length=1)]  # by scenario
 Cardinality = Annotated[int, Field(ge=2, le=1000)]
 
 
@@ -49,7 +51,8 @@ class Options(Frozen):
     many of equal shares. Scenarios in different `preference_groups` have preferences with nothing
     in common, those of one group the cosine `preference_correlation`; a scenario in no group is a
     group of its own, and without groups all are in one. `tasks` maps a name,
-    in the order of the funnel, to its rate P(task = 1), one for all scenarios or one per scenario.
+    in the order of the funnel, to its rate P(task = 1), one for all scenarios or one for each
+    scenario that has the task; name these in the definition too, as `tasks.NAME.scenarios`.
     `user_overlap` is the share of users that are active in every scenario; the others have one
     scenario each. `signal` is the standard deviation of the logits within a scenario, `id_effects`
     the share of it that only the ids of user and item explain: at 0 the truth depends on attributes
@@ -61,9 +64,7 @@ class Options(Frozen):
     scenarios: dict[Text, Positive] = Field(
         default={"home": 0.6, "search": 0.3, "push": 0.1}, min_length=1
     )
-    tasks: dict[Text, Fraction | dict[Text, Fraction]] = Field(
-        default={"click": 0.25, "buy": 0.06}, min_length=1
-    )
+    tasks: dict[Text, Fraction | Rates] = Field(default={"click": 0.25, "buy": 0.06}, min_length=1)
     num_users: Annotated[int, Field(ge=2, le=10_000_000)] = 5_000
     num_items: Annotated[int, Field(ge=2, le=10_000_000)] = 1_000
     user_overlap: Share = 0.5
@@ -104,12 +105,16 @@ class Options(Frozen):
     @model_validator(mode="after")
     def _consistent(self) -> "Options":
         for task, rate in self.tasks.items():
-            if isinstance(rate, dict) and set(rate) != set(self.scenarios):
-                raise ValueError(
-                    f"tasks.{task} needs one rate per scenario, {', '.join(self.scenarios)}"
-                )
+            of_unknown = {*rate} - {*self.scenarios} if isinstance(rate, dict) else set[str]()
+            for name in sorted(of_unknown):
+                hint = did_you_mean(name, self.scenarios)
+                raise ValueError(f"tasks.{task} must have rates of scenarios, got '{name}'{hint}")
         for scenario in self.scenarios:
-            rates = self.rates(scenario)
+            rates = tuple(self.rates(scenario).values())
+            if not rates:
+                raise ValueError(
+                    f"tasks must have a rate in every scenario, got none in {scenario}"
+                )
             if any(later >= earlier for earlier, later in pairwise(rates)):
                 raise ValueError(
                     f"rates must fall along the funnel, got {rates} in scenario {scenario}"
@@ -129,11 +134,15 @@ class Options(Frozen):
             )
         return self
 
-    def rates(self, scenario: str) -> tuple[float, ...]:
-        """Rates of a scenario in the order of the tasks."""
-        return tuple(
-            rate[scenario] if isinstance(rate, dict) else rate for rate in self.tasks.values()
-        )
+    def rates(self, scenario: str) -> dict[int, float]:
+        """The rate of every task that a scenario has, by the number of the task, in order."""
+        of_scenario = {}
+        for number, rate in enumerate(self.tasks.values()):
+            if not isinstance(rate, dict):
+                of_scenario[number] = rate
+            elif scenario in rate:
+                of_scenario[number] = rate[scenario]
+        return of_scenario
 
     def group_numbers(self) -> list[int]:
         """The number of every scenario's group of preferences, in the order of the scenarios."""
@@ -360,8 +369,9 @@ def _frame(
     options: Options, world: _World, scenario: int, rows: _Rows, generator: np.random.Generator
 ) -> pl.DataFrame:
     name = list(options.scenarios)[scenario]
+    rates = options.rates(name)
     logits_RT = options.signal * _scores(world, rows, scenario, options.id_effects)
-    truths_RT = _truths(logits_RT, options.rates(name))
+    truths_RT = _truths(logits_RT[:, list(rates)], tuple(rates.values()))
     ceilings_RT = np.concatenate([np.ones((truths_RT.shape[0], 1)), truths_RT[:, :-1]], axis=1)
     draws_RT = generator.random(truths_RT.shape) * ceilings_RT
     labels_RT = np.cumprod(draws_RT < truths_RT, axis=1)
@@ -377,7 +387,13 @@ def _frame(
         columns[f"item_attribute_{number}"] = values[rows.item_R]
     for number, numeric_R in enumerate(rows.numeric_RN.T):
         columns[f"numeric_{number}"] = (number + 1) * (10 + numeric_R)
-    for index, task in enumerate(options.tasks):
-        columns[task] = labels_RT[:, index].astype(np.int8)
-        columns[truth_column(task)] = truths_RT[:, index]
-    return pl.DataFrame(columns)
+    labels = dict(zip(rates, labels_RT.T, strict=True))
+    truths = dict(zip(rates, truths_RT.T, strict=True))
+    absent = pl.repeat(None, rows.user_R.size, eager=True)
+    for number, task in enumerate(options.tasks):
+        columns[task] = labels.get(number, absent)
+        columns[truth_column(task)] = truths.get(number, absent)
+    truth_columns = [truth_column(task) for task in options.tasks]
+    return pl.DataFrame(columns).with_columns(
+        pl.col(list(options.tasks)).cast(pl.Int8), pl.col(truth_columns).cast(pl.Float64)
+    )

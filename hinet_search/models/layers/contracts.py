@@ -23,7 +23,7 @@ class PassAware(Protocol):
 
 @dataclass(frozen=True)
 class Part:
-    """A module and the cells that it alone decides; cells are numbered scenario by scenario."""
+    """A module and the cells that it alone decides, by their numbers in the schema's `cells`."""
 
     module: nn.Module
     cells: tuple[int, ...]

@@ -56,11 +56,8 @@ class PerScenario(nn.Module):
 
     def independent_parts(self) -> tuple[Part, ...]:
         """Return one part per scenario; it decides all tasks of the scenario."""
-        num_tasks = self.schema.num_tasks
-        return tuple(
-            Part(model, tuple(range(number * num_tasks, (number + 1) * num_tasks)))
-            for number, model in enumerate(self.scenarios)
-        )
+        cells_of = _numbers_by(cell.scenario_number for cell in self.schema.cells)
+        return tuple(Part(model, cells_of[number]) for number, model in enumerate(self.scenarios))
 
     def insight(self, batch: Batch) -> Insight:
         """Return the gates of every scenario's model on its own rows."""
@@ -85,11 +82,8 @@ class PerTask(nn.Module):
 
     def independent_parts(self) -> tuple[Part, ...]:
         """Return one part per task; it decides the task in all scenarios."""
-        num_cells = self.schema.num_scenarios * self.schema.num_tasks
-        return tuple(
-            Part(model, tuple(range(number, num_cells, self.schema.num_tasks)))
-            for number, model in enumerate(self.tasks)
-        )
+        cells_of = _numbers_by(cell.task_number for cell in self.schema.cells)
+        return tuple(Part(model, cells_of[number]) for number, model in enumerate(self.tasks))
 
     def insight(self, batch: Batch) -> Insight:
         """Return the gates of every task's model."""
@@ -103,6 +97,14 @@ def build_in_protocol(protocol: str, build: BuildModel, schema: Schema) -> nn.Mo
     if protocol == PER_TASK:
         return PerTask(build, schema)
     return build(schema)
+
+
+def _numbers_by(owners: Iterable[int]) -> dict[int, tuple[int, ...]]:
+    """Map each owner to the places at which it stands."""
+    places: dict[int, tuple[int, ...]] = {}
+    for place, owner in enumerate(owners):
+        places[owner] = (*places.get(owner, ()), place)
+    return places
 
 
 def _as_first_scenario(run: Batch) -> Batch:

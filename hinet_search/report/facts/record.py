@@ -10,10 +10,12 @@ from itertools import pairwise
 from math import log
 from typing import Any
 
+from hinet_search.results.cells import absent_cells
 from hinet_search.results.finalist_values import Split, chosen, headline, pair_of
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import (
     ArmRecord,
+    DataRecord,
     FinalistRecord,
     ParameterRange,
     Scalar,
@@ -21,7 +23,7 @@ from hinet_search.results.records import (
 )
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.trade_offs import COSTS
-from hinet_search.results.verdict import title
+from hinet_search.results.verdict import in_words, title
 
 EDGE = 0.05  # a value within this share of an end of its range lies at the edge
 FEW_POSITIVES = 100
@@ -296,6 +298,14 @@ def scarce_cells(record: StudyRecord) -> list[tuple[str, int]]:
 def cell_in_words(scenario: str, task: str) -> str:
     """Name a cell: `Home feed · click`."""
     return f"{scenario} · {task}"
+
+
+def absent_in_words(data: DataRecord) -> str:
+    """Say which tasks some scenarios do not have: `Push has no order.`; empty if all have all."""
+    lacking: dict[str, list[str]] = {}
+    for scenario, task in absent_cells(data):
+        lacking.setdefault(scenario, []).append(task)
+    return " ".join(f"{scenario} has no {in_words(tasks)}." for scenario, tasks in lacking.items())
 
 
 def gate_in_words(where: str) -> str:

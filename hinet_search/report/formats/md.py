@@ -126,6 +126,8 @@ def _cells(record: StudyRecord, outcome: Verdict) -> Iterator[str]:
         return words, *sizes, _marked(cell.difference), _interval(cell.difference, cell.reason)
 
     yield from table("By cell on test", head, map(row, outcome.cells))
+    if absent := record_facts.absent_in_words(record.data):
+        yield from ("", plain(f"No task, no cell: {absent}"))
 
 
 def _inputs(record: StudyRecord) -> Iterator[str]:

@@ -127,6 +127,8 @@ def _values(record: StudyRecord, entries: Sequence[CostEntry], split: Split) -> 
     explained += "."
     if not measure(record).maximize:
         explained += f" Lower {name} is better."
+    if absent := record_facts.absent_in_words(record.data):
+        explained += f" No task, no cell: {absent}"
     if reachable:
         explained += " Reachable: the AUC of the rule that generated these data."
     columns = record_facts.arm_titles([arm for arm, _ in entries])

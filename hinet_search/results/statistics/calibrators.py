@@ -17,6 +17,7 @@ from scipy.special import expit, logit, stdtrit
 
 from hinet_search.common import heartbeat
 from hinet_search.results.calibration_records import Calibration, Calibrator, CellCalibration
+from hinet_search.results.cells import Cell
 from hinet_search.results.statistics.resampling import units_of_rows
 from hinet_search.results.statistics.weighted_metrics import METRICS, CellScores, Floats
 
@@ -40,13 +41,12 @@ class LogitPoints:
     positives_K: Floats
 
 
-def calibrate(  # noqa: PLR0913  the rows of a split with their names, and a seed
+def calibrate(
     logits_RT: NDArray[np.float32],
     labels_RT: NDArray[np.uint8],
     scenario_R: NDArray[np.int16],
     user_R: NDArray[np.int32],
-    scenarios: Sequence[str],
-    tasks: Sequence[str],
+    cells: Sequence[Cell],
     *,
     seed: int,
 ) -> Calibration:
@@ -60,17 +60,14 @@ def calibrate(  # noqa: PLR0913  the rows of a split with their names, and a see
     without draws. So a cell that is calibrated already is left alone, and a calibrator is kept
     only if it helps users that it has not seen. The result does not depend on the order of rows.
     """
-    cells = []
-    for scenario_number, scenario in enumerate(scenarios):
-        rows = np.flatnonzero(scenario_R == scenario_number)
-        for task_number, task in enumerate(tasks):
-            cell = _sorted_cell(
-                logits_RT[rows, task_number], labels_RT[rows, task_number], user_R[rows]
-            )
-            generator = np.random.default_rng([seed, scenario_number, task_number])
-            cells.append(_calibrate_cell((scenario, task), cell, generator))
-            heartbeat.send_heartbeat()
-    return Calibration(tuple(cells))
+    calibrated = []
+    for cell in cells:
+        rows, task = np.flatnonzero(scenario_R == cell.scenario_number), cell.task_number
+        sorted_cell = _sorted_cell(logits_RT[rows, task], labels_RT[rows, task], user_R[rows])
+        generator = np.random.default_rng([seed, cell.scenario_number, task])
+        calibrated.append(_calibrate_cell(cell.name, sorted_cell, generator))
+        heartbeat.send_heartbeat()
+    return Calibration(tuple(calibrated))
 
 
 def apply(
@@ -78,6 +75,7 @@ def apply(
 ) -> NDArray[np.float32]:
     """(R, T): the calibrated logits, finite for finite logits.
 
+    The calibration must be of every scenario with every task, also where a scenario lacks it.
     The order within a cell is kept. Logits that differ by less than float32 resolves after
     calibration (a ten-millionth of the value) may become equal.
     """

@@ -78,7 +78,7 @@ class CrossFit:
         self._objective = objective
         self._num_units = num_units
         self._num_rows = max(len(fold.unit_R) for fold in folds)
-        self._cells = folds[0].scored.cells
+        self._names = [cell.name for cell in folds[0].scored.cells]
         self._folds = [_prepared(fold, metric_of(objective.name)) for fold in folds]
 
     def values(self) -> Floats:
@@ -134,7 +134,7 @@ class CrossFit:
         if np.isnan(value_C).all():
             return float("nan")
         try:
-            return self._objective(metric_cells(self._cells, rows_C, value_C))
+            return self._objective(metric_cells(self._names, rows_C, value_C))
         except ConfigurationError:  # the cell that the objective names has no value here
             return float("nan")
 

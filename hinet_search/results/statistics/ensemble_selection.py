@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from hinet_search.common.errors import ConfigurationError
+from hinet_search.results.cells import Cell
 from hinet_search.results.ensemble_records import Scale
 from hinet_search.results.objectives import Objective, objective_named
 from hinet_search.results.statistics.crossfitting import CrossFit, CrossFittedGain, HeldOut
@@ -48,8 +49,7 @@ class ScoredRuns:
     labels_RT: NDArray[np.uint8]
     scenario_R: NDArray[np.int16]
     user_R: NDArray[np.int32]
-    scenarios: Sequence[str]
-    tasks: Sequence[str]
+    cells: Sequence[Cell]
 
     def scored_by(self, logits_ART: NDArray[np.float32], is_kept_R: Mask) -> ScoredRows:
         """Return the kept rows with the logits of ensembles, which are those of kept rows only."""
@@ -58,8 +58,7 @@ class ScoredRuns:
             self.labels_RT[is_kept_R],
             self.scenario_R[is_kept_R],
             self.user_R[is_kept_R],
-            self.scenarios,
-            self.tasks,
+            self.cells,
         )
 
 
@@ -215,22 +214,21 @@ def runs_of_cells(
     runs: ScoredRuns, unit_R: NDArray[np.int64], objective: Objective
 ) -> list[CellRuns]:
     """Return the cells that the objective reads, each with its positives first."""
-    cells = []
-    for number, scenario in enumerate(runs.scenarios):
-        rows = np.flatnonzero(runs.scenario_R == number)
-        for task, task_name in enumerate(runs.tasks):
-            if objective.cell not in (None, (scenario, task_name)):
-                continue
-            sorted_N = rows[np.argsort(-runs.labels_RT[rows, task].astype(int), kind="stable")]
-            logits_MN = np.ascontiguousarray(runs.logits_MRT[:, sorted_N, task])
-            cells.append(
-                CellRuns(
-                    (scenario, task_name),
-                    CellRows(runs.labels_RT[sorted_N, task], unit_R[sorted_N]),
-                    {"logits": logits_MN, "probabilities": expit(logits_MN)},
-                )
+    runs_of_cells = []
+    for cell in runs.cells:
+        if objective.cell not in (None, cell.name):
+            continue
+        rows, task = np.flatnonzero(runs.scenario_R == cell.scenario_number), cell.task_number
+        sorted_N = rows[np.argsort(-runs.labels_RT[rows, task].astype(int), kind="stable")]
+        logits_MN = np.ascontiguousarray(runs.logits_MRT[:, sorted_N, task])
+        runs_of_cells.append(
+            CellRuns(
+                cell.name,
+                CellRows(runs.labels_RT[sorted_N, task], unit_R[sorted_N]),
+                {"logits": logits_MN, "probabilities": expit(logits_MN)},
             )
-    return cells
+        )
+    return runs_of_cells
 
 
 def _choices_of_folds(

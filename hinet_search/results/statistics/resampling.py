@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from hinet_search.common import heartbeat
 from hinet_search.common.errors import ConfigurationError
+from hinet_search.results.cells import Cell, CellName
 from hinet_search.results.objectives import Objective, objective_named
 from hinet_search.results.records import CellValue, Resampled
 from hinet_search.results.statistics.weighted_metrics import (
@@ -38,13 +39,7 @@ class ScoredRows:
     labels_RT: NDArray[np.uint8]
     scenario_R: NDArray[np.int16]
     user_R: NDArray[np.int32]
-    scenarios: Sequence[str]
-    tasks: Sequence[str]
-
-    @property
-    def cells(self) -> list[tuple[str, str]]:
-        """All (scenario, task) with scenarios in the outer loop, the order of a run's cells."""
-        return [(scenario, task) for scenario in self.scenarios for task in self.tasks]
+    cells: Sequence[Cell]
 
 
 def resampled(
@@ -68,11 +63,12 @@ def resampled(
         value_blocks.append(np.stack(values_of_seeds))
         row_blocks.append(rows_UC.T @ multiplicity_UB)
         heartbeat.send_heartbeat()
+    names = [cell.name for cell in scored.cells]
     value_SCD, rows_CD = np.concatenate(value_blocks, axis=2), np.concatenate(row_blocks, axis=1)
     return Resampled(
         unit="users" if _has_users(scored.user_R) else "rows",
         num_units=num_units,
-        headline=tuple(_headlines(objective_named(headline), scored.cells, value_SCD, rows_CD)),
+        headline=tuple(_headlines(objective_named(headline), names, value_SCD, rows_CD)),
         cells=tuple(
             () if np.isnan(row_D).any() else tuple(row_D.tolist())
             for row_D in value_SCD.mean(axis=0)
@@ -108,10 +104,9 @@ def prepared_metrics(
 
     The function maps the multiplicities of units to the metric.
     """
-    by_scenario = [
-        np.flatnonzero(scored.scenario_R == number) for number in range(len(scored.scenarios))
-    ]
-    places = [(rows, task) for rows in by_scenario for task in range(len(scored.tasks))]
+    numbers = {cell.scenario_number for cell in scored.cells}
+    by_scenario = {number: np.flatnonzero(scored.scenario_R == number) for number in numbers}
+    places = [(by_scenario[cell.scenario_number], cell.task_number) for cell in scored.cells]
     grouped_without_users = metric == "gauc" and not _has_users(scored.user_R)
 
     def prepared(logits_RT: NDArray[np.float32], rows: NDArray[np.int64], task: int) -> Weighted:
@@ -146,7 +141,7 @@ def _draw(num_units: int, seed: int, number: int) -> Floats:
 
 
 def _headlines(
-    objective: Objective, names: Sequence[tuple[str, str]], value_SCD: Floats, rows_CD: Floats
+    objective: Objective, names: Sequence[CellName], value_SCD: Floats, rows_CD: Floats
 ) -> Iterator[float]:
     for resampling in range(value_SCD.shape[2]):
         rows_C = rows_CD[:, resampling]
@@ -163,9 +158,7 @@ def _headlines(
             continue
 
 
-def metric_cells(
-    names: Sequence[tuple[str, str]], rows_C: Floats, value_C: Floats
-) -> list[CellValue]:
+def metric_cells(names: Sequence[CellName], rows_C: Floats, value_C: Floats) -> list[CellValue]:
     """Return cells for an objective, which reads one metric: every field holds the value."""
     return [
         _cell(*name, int(rows), None if np.isnan(value) else float(value))

@@ -32,6 +32,12 @@ def _check(key: Location, objective: Objective, study: ResolvedStudy, dataset: D
             f"{place} names no scenario, known: {', '.join(scenarios)}"
             f"{did_you_mean(objective.cell[0], scenarios)}"
         )
+    if objective.cell in dataset.full_schema.absent_cells:
+        scenario, task = objective.cell
+        raise ConfigurationError(
+            f"{place} needs a cell with labels, but task {task} is not one of {scenario}",
+            remedy=f"name a scenario of data.tasks.{task}.scenarios",
+        )
     needed = "both classes" if objective.maximize else "rows"
     problems = [
         f"{place} needs {needed} in {split}, got {positives:,} positives of {rows:,} rows"

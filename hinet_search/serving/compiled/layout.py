@@ -73,8 +73,9 @@ class GraphLayout(Frozen):
     `scenarios` are in the order of their numbers; `values` maps the text of each value of
     `scenario_column` to one of them. `not_encoded` names numbers that are made of labels or lists
     of earlier rows, which the tables here do not tell. `reads_tables` is false if there are any, or
-    if the reader did not encode test rows alike.
-    `weights` are those of the embeddings. `files` has the SHA-256 of every other file.
+    if the reader did not encode test rows alike. `absent_cells` are the (scenario, task) without a
+    probability: graphs give NaN there. `weights` are those of the embeddings. `files` has the
+    SHA-256 of every other file.
     """
 
     format: Literal[1]
@@ -94,6 +95,9 @@ class GraphLayout(Frozen):
     not_encoded: tuple[Text, ...]
     reads_tables: bool
     files: dict[Text, Text]
+    absent_cells: Annotated[
+        tuple[tuple[Text, Text], ...], Field(exclude_if=lambda names: not names)
+    ] = ()
 
     @property
     def graphs(self) -> tuple[str, ...]:
@@ -130,6 +134,7 @@ def layout_of(encoder: Encoder, graphs: GraphChoice) -> GraphLayout:
         not_encoded=tuple(scale.name for scale in derived),
         reads_tables=not derived,
         files={},
+        absent_cells=inputs.absent_cells,
     )
 
 

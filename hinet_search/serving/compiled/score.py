@@ -74,7 +74,10 @@ class Scorer:
             self.knots[name] = table["value"].to_numpy(), table["score"].to_numpy()
 
     def score(self, rows: pa.Table | dict[str, Any]) -> NDArray[np.float32]:
-        """Return P(task = 1) (R, T) of raw rows, each in its own scenario."""
+        """Return P(task = 1) (R, T) of raw rows, each in its own scenario.
+
+        It is NaN where the scenario does not have the task, see `absent_cells` of compiled.json.
+        """
         if not self.layout["reads_tables"]:
             made = ", ".join(self.layout["not_encoded"]) or "columns of these types"
             raise ValueError(f"encode the rows yourself and call score_encoded: {made}")
@@ -255,4 +258,5 @@ def as_text(column: pa.Array) -> pa.Array:
 if __name__ == "__main__":
     reader = Scorer(Path(__file__).parent)
     scores = reader.score(pq.read_table(sys.argv[1])).T
-    pq.write_table(pa.table(list(scores), names=reader.layout["tasks"]), sys.argv[2])
+    columns = [pa.array(score_R, mask=np.isnan(score_R)) for score_R in scores]
+    pq.write_table(pa.table(columns, names=reader.layout["tasks"]), sys.argv[2])

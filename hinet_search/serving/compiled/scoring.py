@@ -37,12 +37,19 @@ class ScenarioScoring(nn.Module):
         self.weights = [member.weight for member in exported.members]
         num_tasks = exported.encoder.schema.num_tasks
         cells = exported.calibration.cells[scenario * num_tasks : (scenario + 1) * num_tasks]
-        self.calibrators = nn.ModuleList(PiecewiseLinear(cell.calibrator) for cell in cells)
+        has_task_T = exported.file.inputs.has_task[scenario]
+        self.calibrators = nn.ModuleList(
+            PiecewiseLinear(cell.calibrator) if has_task else NoTask()
+            for cell, has_task in zip(cells, has_task_T, strict=True)
+        )
 
     def forward(
         self, ids_RF: Int[Tensor, "R F"], numeric_RN: Float[Tensor, "R N"], lists_RS: Tensor
     ) -> Float[Tensor, "R T"]:
-        """Return P(task = 1) of the rows; NaN where a member has no finite logit."""
+        """Return P(task = 1) of the rows.
+
+        NaN where a member has no finite logit, and for a task that the scenario does not have.
+        """
         encoded = (ids_RF, numeric_RN, lists_RS)
         logits = [_finite(member(*encoded)) for member in self.members]
         wide_RT = logits[0].double() if len(logits) == 1 else self._average(logits)
@@ -134,6 +141,14 @@ def _chosen(encoded: Tensor, positions: Sequence[int]) -> Tensor:
     if len(positions) == encoded.shape[1]:
         return encoded
     return encoded.index_select(1, torch.tensor(positions, dtype=torch.int64))
+
+
+class NoTask(nn.Module):
+    """In place of the calibrator of a task that a scenario does not have."""
+
+    def forward(self, logit_R: Float[Tensor, "R"]) -> Float[Tensor, "R"]:
+        """Return NaN."""
+        return torch.full_like(logit_R, torch.nan)
 
 
 class PiecewiseLinear(nn.Module):

@@ -111,6 +111,7 @@ def cost_of(
     Errors: NonFiniteScores if a row has no finite score.
     """
     difference_RT = np.abs(probabilities(exported, valid) - probabilities(narrow, valid))
+    difference_RT[~exported.file.inputs.has_task[valid.scenario_R]] = 0.0
     cells = [
         CellCost(before.scenario, before.task, before.auc, after.auc)
         for before, after in zip(*(_cells(each, valid) for each in (exported, narrow)), strict=True)
@@ -151,5 +152,4 @@ def _narrow(table_VE: Float[Tensor, "V E"], weights: Weights) -> NarrowTable:
 
 def _cells(exported: ExportedModel, valid: Columns) -> tuple[CellValue, ...]:
     logits_RT = average(exported.members, exported.file.scale, valid)
-    inputs = exported.file.inputs
-    return cell_values(logits_RT, valid, inputs.scenario.names, inputs.tasks)
+    return cell_values(logits_RT, valid, exported.file.inputs.cells)

@@ -179,8 +179,10 @@ class _Check:
         for name, expected_RT in self.expected.items():
             run, inputs = opened(folder, name), encoded(self.columns, mixed=name == MIXED)
             alone_RT = run({key: array[:1] for key, array in inputs.items()})
+            has_task_RT = self._has_task(name)
             differences[name] = max(
-                _largest(in_blocks(run, inputs), expected_RT), _largest(alone_RT, expected_RT[:1])
+                _largest(in_blocks(run, inputs), expected_RT, has_task_RT),
+                _largest(alone_RT, expected_RT[:1], has_task_RT[:1]),
             )
         worst = max(differences, key=differences.__getitem__)
         if not differences[worst] <= TOLERANCE:
@@ -192,6 +194,13 @@ class _Check:
             )
         return differences[worst]
 
+    def _has_task(self, name: str) -> NDArray[np.bool_]:
+        """Whether a row has a task (R, T), as the rows of a graph."""
+        scenario_R = self.columns.scenario_R
+        if name != MIXED:
+            scenario_R = np.full_like(scenario_R, self.layout.graphs.index(name))
+        return self.exported.file.inputs.has_task[scenario_R]
+
     def reads_alike(self, kind: str, raw: pl.DataFrame) -> bool:
         """Whether the reader of a format, if it has one, scores raw rows alike."""
         compiled, table = self.folder / COMPILED, raw.to_arrow()
@@ -200,6 +209,10 @@ class _Check:
         return alike
 
 
-def _largest(left_RT: NDArray[np.float32], right_RT: NDArray[np.float32]) -> float:
-    """The largest difference; infinite where one of both is NaN."""
-    return float(np.nan_to_num(np.abs(left_RT - right_RT), nan=np.inf).max(initial=0.0))
+def _largest(
+    graph_RT: NDArray[np.float32], expected_RT: NDArray[np.float32], has_task_RT: NDArray[np.bool_]
+) -> float:
+    """The largest difference; infinite where a probability is NaN, or one of no task is not."""
+    difference_RT = np.nan_to_num(np.abs(graph_RT - expected_RT), nan=np.inf)
+    difference_RT[~has_task_RT & np.isnan(graph_RT)] = 0.0
+    return float(difference_RT.max(initial=0.0))

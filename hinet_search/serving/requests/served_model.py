@@ -66,17 +66,18 @@ class ServedModel:
         return self.exported.file.inputs.columns
 
     def score(self, columns: RequestColumns) -> Scores:
-        """Score the columns of a request.
+        """Score the columns of a request; NaN where the scenario of a row does not have a task.
 
         DataError with every problem of the values, or if a row has no finite score.
         """
         rows = self.reader.read(columns)
         encoded = self.encoder.encode(rows)
         probability_RT = self.scorer.score(encoded, rows.scenario)
-        problems = missing_scores(probability_RT, 0)
+        inputs = self.exported.file.inputs
+        problems = missing_scores(probability_RT, inputs.has_task[rows.scenario_R], 0)
         if problems:
             raise DataError(*problems)
-        unseen = unseen_values(self.exported.file.inputs.categorical, rows, encoded)
+        unseen = unseen_values(inputs.categorical, rows, encoded)
         return Scores(probability_RT, unseen)
 
 

@@ -106,17 +106,15 @@ class TeacherStored:
 def select_members(job: SelectJob, emit: Emit, should_stop: ShouldStop) -> None:  # noqa: ARG001
     """Emit a Selected; the models are not needed."""
     dataset = reopen(job.dataset)
-    schema, valid = dataset.full_schema, dataset.valid
+    cells, valid = dataset.full_schema.cells, dataset.valid
     logits_MRT = np.stack([read_scores(path, "valid", valid) for path in job.scores])
-    runs = ScoredRuns(
-        logits_MRT, valid.labels_RT, valid.scenario_R, valid.user_R, schema.scenarios, schema.tasks
-    )
+    runs = ScoredRuns(logits_MRT, valid.labels_RT, valid.scenario_R, valid.user_R, cells)
     limit = None if job.shares is None else 1.0
     selection = select(runs, job.objective, seed=job.seed, cost_M=job.shares, limit=limit)
     logits_RT = combined(logits_MRT, np.array(selection.weight_M), selection.scale)
-    cells = cell_values(logits_RT, valid, schema.scenarios, schema.tasks)
+    values = cell_values(logits_RT, valid, cells)
     calibration = calibrated(logits_RT, dataset, job.seed)
-    emit(Selected(selection, cells, calibration, tuple(copies(logits_MRT))))
+    emit(Selected(selection, values, calibration, tuple(copies(logits_MRT))))
 
 
 def score_train(job: TeachJob, emit: Emit, should_stop: ShouldStop) -> None:
@@ -141,17 +139,10 @@ def score_ensemble(job: ScoreEnsembleJob, emit: Emit, should_stop: ShouldStop) -
     scores = {"test_logits": torch.from_numpy(logits_RT)}
     link.retry(lambda: save_tensors(scores, job.path))
     dataset = open_dataset(job.members[0].model.dataset)
-    schema, test = dataset.full_schema, dataset.test
-    rows = ScoredRows(
-        logits_RT[None],
-        test.labels_RT,
-        test.scenario_R,
-        test.user_R,
-        schema.scenarios,
-        schema.tasks,
-    )
-    cells = cell_values(logits_RT, test, schema.scenarios, schema.tasks)
-    emit(EnsembleOnTest(cells, resampled(rows, headline=job.headline, seed=job.seed)))
+    cells, test = dataset.full_schema.cells, dataset.test
+    rows = ScoredRows(logits_RT[None], test.labels_RT, test.scenario_R, test.user_R, cells)
+    values = cell_values(logits_RT, test, cells)
+    emit(EnsembleOnTest(values, resampled(rows, headline=job.headline, seed=job.seed)))
 
 
 def _average(

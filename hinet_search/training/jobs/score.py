@@ -57,7 +57,7 @@ def score_test(job: ScoreTestJob, emit: Emit, should_stop: ShouldStop) -> None:
     link.retry(lambda: save_tensors(tensors, scores_path(job.weights)))
     crash_points.point("after_scores_before_opened")
     dataset, schema = job.config.features.view(open_dataset(job.dataset))
-    emit(MetricsOnTest(cell_values(test_RT, dataset.test, schema.scenarios, schema.tasks)))
+    emit(MetricsOnTest(cell_values(test_RT, dataset.test, schema.cells)))
 
 
 def _scores(job: ScoreTestJob) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -39,13 +39,13 @@ def summarise(
 ) -> None:
     """Emit a FinalistSummary; the models are not needed."""
     dataset = reopen(job.dataset)
-    schema, test = dataset.full_schema, dataset.test
+    test = dataset.test
     valid_SRT, test_SRT = (
         np.stack([read_scores(path, split, columns) for path in job.scores])
         for split, columns in (("valid", dataset.valid), ("test", test))
     )
     scored = ScoredRows(
-        test_SRT, test.labels_RT, test.scenario_R, test.user_R, schema.scenarios, schema.tasks
+        test_SRT, test.labels_RT, test.scenario_R, test.user_R, dataset.full_schema.cells
     )
     emit(
         FinalistSummary(
@@ -60,14 +60,13 @@ def summarise(
 
 def calibrated(valid_RT: NDArray[np.float32], dataset: Dataset, seed: int) -> Calibration:
     """Calibrate a model in every cell by its logits of validation."""
-    schema, valid = dataset.full_schema, dataset.valid
+    valid = dataset.valid
     return calibrate(
         valid_RT,
         valid.labels_RT,
         valid.scenario_R,
         valid.user_R,
-        schema.scenarios,
-        schema.tasks,
+        dataset.full_schema.cells,
         seed=seed,
     )
 
@@ -75,5 +74,4 @@ def calibrated(valid_RT: NDArray[np.float32], dataset: Dataset, seed: int) -> Ca
 def _ensemble(
     logits_SRT: NDArray[np.float32], dataset: Dataset, split: Columns
 ) -> tuple[CellValue, ...]:
-    schema = dataset.full_schema
-    return cell_values(ensemble_logits(logits_SRT), split, schema.scenarios, schema.tasks)
+    return cell_values(ensemble_logits(logits_SRT), split, dataset.full_schema.cells)

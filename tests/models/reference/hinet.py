@@ -21,7 +21,9 @@ def _row(model: Model, batch: Batch, row: int) -> Tensor:
     outputs = [
         tower(model.towers, i * num_tasks + j, t) for j, t in enumerate(_task_layer(model, c, i))
     ]
-    return torch.stack(_funnel(outputs) if model.config.loss.entire_space else outputs)
+    if model.config.loss.entire_space:
+        outputs = _funnel(outputs, model.schema.has_task[i].tolist())
+    return torch.stack(outputs)
 
 
 def _mixture(mixture: Mixture, group: int, x: Tensor) -> Tensor:
@@ -91,9 +93,12 @@ def _task_layer(model: Model, c: Tensor, i: int) -> list[Tensor]:
     return [inputs[u] for u in own]
 
 
-def _funnel(conditional: list[Tensor]) -> list[Tensor]:
+def _funnel(conditional: list[Tensor], has_task: list[bool]) -> list[Tensor]:
     outputs, probability = [], conditional[0].new_tensor(1.0)
-    for z in conditional:
+    for z, has in zip(conditional, has_task, strict=True):
+        if not has:
+            outputs.append(z)
+            continue
         probability = probability / (1 + torch.exp(-z))
         outputs.append(torch.log(probability / (1 - probability)))
     return outputs

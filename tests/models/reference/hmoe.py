@@ -27,7 +27,11 @@ def _fused(model: Model, x: Tensor, outputs: list[Tensor], t: int, task: int) ->
         cell = j * num_tasks + task
         score = tower(model.towers, cell, weighted(gate(model.gate, cell, x), outputs))
         scores.append(score if j == t else score.detach())
+    has_task = model.schema.has_task[:, task].tolist()
     weights = gate(model.relation, t * num_tasks + task, x)
+    if has_task[t]:  # else the logit is not used
+        weights = [weight * known for weight, known in zip(weights, has_task, strict=True)]
+        weights = [weight / sum(weights) for weight in weights]
     return sum(
         (weight * score for weight, score in zip(weights, scores, strict=True)), x.new_tensor(0.0)
     )

@@ -13,7 +13,10 @@ def logits(model: Model, batch: Batch) -> Tensor:
     networks = model.cell_modules()
     rows = []
     for row, scenario in enumerate(batch.scenario_B.tolist()):
-        cells = [_cell(cell, model.schema, batch, row) for cell in networks[scenario]]
+        cells = [
+            _cell(cell, model.schema, batch, row) if cell else torch.zeros((), dtype=torch.float64)
+            for cell in networks[scenario]
+        ]
         rows.append(torch.stack(cells))
     return torch.stack(rows)
 

@@ -14,6 +14,7 @@ from hinet_search.data.derived.statistics import label_counts, statistic_names, 
 from hinet_search.data.encode import TrainingRows, fit_encoding
 from hinet_search.data.lists import with_numbered_lists
 from hinet_search.data.rows import Rows, distinct_by_scenario
+from hinet_search.results.cells import has_task
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import History
 from hinet_search.serving.inputs import Inputs, ScenarioInput, raw_types
@@ -101,11 +102,14 @@ def write_export(
     model: str = "shared_bottom",
     not_finite: str = "refuse",
     seed: int = 0,
+    absent_cells: tuple[tuple[str, str], ...] = (),
 ) -> Path:
     """Write a folder as hinet-search export does; `seed` changes its weights."""
     definition = FeatureDefinition.model_validate(features)
-    rows = _rows(table(), definition)
+    rows = _rows(table(), definition, absent_cells)
     encoder = _encoder(rows, definition, not_finite)
+    inputs = encoder.inputs.model_copy(update={"absent_cells": absent_cells})
+    encoder = replace(encoder, inputs=inputs)
     config = whole_config(model, {"model": {}, "train": {}, "features": {}})
     torch.manual_seed(seed)
     built = config.build(encoder.schema_of(config.features))
@@ -140,17 +144,22 @@ def write_export(
     return folder
 
 
-def _rows(frame: pl.DataFrame, definition: FeatureDefinition) -> Rows:
+def _rows(
+    frame: pl.DataFrame, definition: FeatureDefinition, absent_cells: tuple[tuple[str, str], ...]
+) -> Rows:
     draw = np.random.default_rng(1)
     scenario_R = (frame["place"].to_numpy() - 1).astype(np.int16)
     listed = with_numbered_lists(frame, definition.lists.values(), frame.schema)
-    num_rows = len(frame)
+    num_rows, scenarios = len(frame), tuple(SCENARIOS.values())
+    has_task_MT = has_task(scenarios, TASKS, absent_cells)
+    labels_RT = draw.integers(0, 2, (num_rows, len(TASKS))) * has_task_MT[scenario_R]
     return Rows(
         frame=distinct_by_scenario(listed.frame, definition.distinct_by_scenario, scenario_R),
         row_R=np.arange(num_rows, dtype=np.uint64),
-        scenarios=tuple(SCENARIOS.values()),
+        scenarios=scenarios,
         scenario_R=scenario_R,
-        labels_RT=draw.integers(0, 2, (num_rows, len(TASKS))).astype(np.uint8),
+        labels_RT=labels_RT.astype(np.uint8),
+        has_task_MT=has_task_MT,
         split_R=np.zeros(num_rows, dtype=np.uint8),
         truth_RT=None,
         notes=(),

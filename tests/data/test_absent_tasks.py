@@ -1,0 +1,272 @@
+"""Tasks that a scenario does not have: nothing of their column is read in its rows, and nothing counts them."""
+
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from pydantic import ValidationError
+
+from hinet_search.common.errors import DataError
+from hinet_search.data.columns import SPLITS, Columns, Dataset
+from hinet_search.data.derived.statistics import (
+    label_counts,
+    later_statistics,
+    target_statistics,
+)
+from hinet_search.data.fingerprint import fingerprint
+from hinet_search.data.inspect.describe import describe
+from hinet_search.data.inspect.leaks import leak_suspects
+from hinet_search.data.inspect.shifts import SplitSample
+from hinet_search.data.inspect.text import render
+from hinet_search.data.rows import Rows
+from hinet_search.study.data_definition import DataDefinition
+from hinet_search.study.feature_definition import StatisticsDefinition
+from tests.data.tables import definition, prepared, shop, write
+
+ONLY_HOME: dict[str, Any] = {
+    "click": {"column": "click"},
+    "buy": {"column": "buy", "scenarios": ["home"]},
+}
+PLACES = {"column": "place", "values": {"home": "Home", "push": "Push"}}
+
+
+def shop_without_buys(seed: int | None, num_rows: int = 600) -> pl.DataFrame:
+    """The shop, where buys of push are null, or without meaning."""
+    frame = shop(num_rows)
+    buys = pl.Series([None] * num_rows, dtype=pl.Int8)
+    if seed is not None:
+        generator = np.random.default_rng(seed)
+        buys = pl.Series(generator.choice([0, 1, 7], num_rows), dtype=pl.Int8)
+    return frame.with_columns(buy=pl.when(pl.col("place") == "push").then(buys).otherwise("buy"))
+
+
+@pytest.fixture(scope="module")
+def masked(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """The shop in which only home has buys, with statistics of users."""
+    return encoded(tmp_path_factory.mktemp("masked"), None)
+
+
+def encoded(folder: Path, seed: int | None) -> Dataset:
+    statistics = {"by": ["user"], "clock": "minute", "day_length": 60}
+    features = {"categorical": ["user", "item"], "numeric": ["price"], "statistics": statistics}
+    return prepared(shop_without_buys(seed), folder, tasks=ONLY_HOME, features=features)
+
+
+def test_encoded_data_do_not_depend_on_what_stands_in_a_column_without_the_task(
+    masked: Dataset, tmp_path: Path
+) -> None:
+    other = encoded(tmp_path, seed=1)
+    for split in SPLITS:
+        for array in fields(Columns):
+            left, right = (getattr(getattr(data, split), array.name) for data in (masked, other))
+            assert np.array_equal(left, right), array.name
+    assert masked.record.cells == other.record.cells
+
+
+def test_there_is_no_cell_of_an_absent_task(masked: Dataset) -> None:
+    names = [("home", "click"), ("home", "buy"), ("push", "click")]
+    assert [(cell.scenario, cell.task) for cell in masked.record.cells] == names
+    assert [cell.name for cell in masked.full_schema.cells] == names
+    assert masked.full_schema.has_task.tolist() == [[True, True], [True, False]]
+
+
+def test_schemas_of_a_part_keep_the_absent_cells(masked: Dataset) -> None:
+    assert masked.schema(minimum_frequency=3).absent_cells == (("push", "buy"),)
+    of_push = replace(masked.full_schema, scenarios=("push",))
+    assert [cell.name for cell in of_push.cells] == [("push", "click")]
+
+
+def test_the_scenarios_of_a_task_are_part_of_the_fingerprint() -> None:
+    every = {"click": {"column": "click"}, "buy": {"column": "buy"}}
+    plain, masked = definition(), definition(tasks=ONLY_HOME)
+    assert fingerprint(plain, "rows") == fingerprint(definition(tasks=every), "rows")
+    assert fingerprint(plain, "rows") != fingerprint(masked, "rows")
+
+
+def test_rows_without_a_task_are_not_the_test_rows_whose_label_is_0(tmp_path: Path) -> None:
+    is_zero = (pl.col("place") == "push") & (pl.col("part") == "test")
+    frame = shop().with_columns(buy=pl.when(is_zero).then(0).otherwise("buy"))
+    hashes = []
+    for number, tasks in enumerate((definition().tasks, ONLY_HOME)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        hashes.append(prepared(frame, folder, tasks=tasks).record.test_rows)
+    with_zeros, without = hashes
+    assert with_zeros.in_order != without.in_order
+    assert with_zeros.by_identity != without.by_identity
+
+
+def test_a_funnel_has_no_step_that_a_scenario_lacks(tmp_path: Path) -> None:
+    frame = shop().with_columns(
+        click=pl.when(pl.col("minute") == 2).then(0).otherwise("click").cast(pl.Int8),
+        buy=pl.when(pl.col("minute") == 2).then(1).otherwise("buy").cast(pl.Int8),
+        place=pl.when(pl.col("minute") == 2).then(pl.lit("push")).otherwise("place"),
+    )
+    breaks = []
+    for number, tasks in enumerate((definition().tasks, ONLY_HOME)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        dataset = prepared(frame, folder, tasks=tasks)
+        breaks.append(describe(definition(tasks=tasks), dataset, folder).funnel_breaks)
+    assert [[broken.scenario for broken in found] for found in breaks] == [["push"], []]
+
+
+def test_a_description_says_no_task_and_rates_of_the_rows_that_have_it(
+    masked: Dataset, tmp_path: Path
+) -> None:
+    frame = shop_without_buys(None)
+    write(frame, tmp_path)
+    text = render(describe(definition(tasks=ONLY_HOME), masked, tmp_path))
+    line = next(line for line in text.splitlines() if line.startswith("push"))
+    assert line.count("no task") == 2  # its rate, and its positives on test
+    rate = 100 * frame.filter(pl.col("place") == "home")["buy"].mean()
+    assert f"buy {rate:.0f}" in text.replace("\u00a0", " ").splitlines()[0]
+
+
+def test_a_leak_is_found_whatever_the_input_is_in_rows_without_the_task(masked: Dataset) -> None:
+    train = masked.train
+    number_R = np.where(train.scenario_R == 0, train.labels_RT[:, 1], np.arange(train.num_rows))
+    numeric_RN = train.numeric_RN.copy()
+    numeric_RN[:, 0] = number_R
+    (leak,) = leak_suspects(replace(masked, train=replace(train, numeric_RN=numeric_RN)))
+    assert (leak.feature, leak.task, leak.auc) == ("price", "buy", 1.0)
+
+
+def test_a_shift_of_a_task_is_measured_in_the_rows_that_have_it() -> None:
+    numeric_RN = np.array([[0.0], [1.0], [2.0]], dtype=np.float32)
+    labels_RT = np.array([[0], [1], [0]], dtype=np.uint8)
+    sample = SplitSample(numeric_RN, labels_RT, np.array([[True], [True], [False]]))
+    assert sample.input_of(0, 0).auc == 1.0
+    assert SplitSample(numeric_RN, labels_RT).input_of(0, 0).auc == 0.5
+
+
+BY_DAY = StatisticsDefinition(by=("user",), clock="day", smoothing=3.0)
+BY_FOLD = StatisticsDefinition(by=("user",), smoothing=3.0, folds=3)
+
+
+def drawn(seed: int = 0, num_rows: int = 120) -> Rows:
+    """Rows of two scenarios; those of the second have no task 1, and labels 0 there."""
+    generator = np.random.default_rng(seed)
+    frame = pl.DataFrame(
+        {"user": generator.integers(0, 4, num_rows), "day": generator.integers(0, 6, num_rows)}
+    )
+    scenario_R = generator.integers(0, 2, num_rows).astype(np.int16)
+    has_task_MT = np.array([[True, True], [True, False]])
+    labels_RT = (generator.random((num_rows, 2)) < 0.4) & has_task_MT[scenario_R]
+    return Rows(
+        frame=frame,
+        row_R=np.arange(num_rows, dtype=np.uint64),
+        scenarios=("home", "push"),
+        scenario_R=scenario_R,
+        labels_RT=labels_RT.astype(np.uint8),
+        has_task_MT=has_task_MT,
+        split_R=generator.choice(3, num_rows, p=(0.6, 0.2, 0.2)).astype(np.uint8),
+        truth_RT=None,
+        notes=(),
+    )
+
+
+def taken(rows: Rows, is_taken_R: np.ndarray) -> Rows:
+    return replace(
+        rows,
+        frame=rows.frame.filter(pl.Series(is_taken_R)),
+        row_R=rows.row_R[is_taken_R],
+        scenario_R=rows.scenario_R[is_taken_R],
+        labels_RT=rows.labels_RT[is_taken_R],
+        has_task_MT=np.ones((2, 2), dtype=np.bool_),
+        split_R=rows.split_R[is_taken_R],
+    )
+
+
+@pytest.mark.parametrize("statistics", [BY_DAY, BY_FOLD], ids=["clock", "folds"])
+def test_a_row_without_the_task_is_no_trial_of_it(statistics: StatisticsDefinition) -> None:
+    rows, tasks = drawn(), ("click", "buy")
+    is_home_R = rows.scenario_R == 0
+    rate = target_statistics(statistics, rows, tasks)["user buy rate"].to_numpy()
+    of_home = target_statistics(statistics, taken(rows, is_home_R), tasks)["user buy rate"]
+    assert np.abs(of_home).max() > 0
+    assert np.array_equal(rate[is_home_R], of_home.to_numpy())
+
+
+def test_statistics_of_new_rows_are_those_of_test_rows() -> None:
+    rows, tasks = drawn(), ("click", "buy")
+    is_test = pl.Series(rows.split_R == SPLITS.index("test"))
+    expected = target_statistics(BY_DAY, rows, tasks).filter(is_test)
+    counts = label_counts(BY_DAY, rows)
+    assert later_statistics(counts, BY_DAY, rows.frame.filter(is_test), tasks).equals(expected)
+
+
+def refused(tasks: dict[str, Any], **changes: Any) -> str:
+    with pytest.raises(ValidationError) as caught:
+        definition(tasks=tasks, **changes)
+    return str(caught.value)
+
+
+def test_a_task_of_an_unknown_scenario_is_refused_with_the_nearest_one() -> None:
+    tasks = {**ONLY_HOME, "buy": {"column": "buy", "scenarios": ["Hom"]}}
+    problem = "data.tasks.buy.scenarios: must name scenarios, got 'Hom'; did you mean 'Home'?"
+    assert problem in refused(tasks, scenario=PLACES)
+
+
+def test_a_scenario_without_a_task_is_refused_with_what_to_do() -> None:
+    message = refused({"buy": {"column": "buy", "scenarios": ["Home"]}}, scenario=PLACES)
+    assert "data.tasks: every scenario must have a task, got none for 'Push'; add it" in message
+
+
+def test_a_task_of_no_scenario_is_refused() -> None:
+    message = refused({"buy": {"column": "buy", "scenarios": []}})
+    assert "a task must be in a scenario, got none; name one, or remove the task" in message
+
+
+def test_scenarios_that_only_the_table_knows_are_checked_when_it_is_read(tmp_path: Path) -> None:
+    tasks = {"buy": {"column": "buy", "scenarios": ["home", "hone"]}}
+    with pytest.raises(DataError) as caught:
+        prepared(shop(), tmp_path, tasks=tasks)
+    assert [problem.split(", got")[0] for problem in caught.value.problems] == [
+        "data.tasks.buy.scenarios: must name scenarios",
+        "data.tasks: every scenario must have a task",
+    ]
+
+
+def test_a_scenario_that_is_a_number_may_be_named_by_the_number(tmp_path: Path) -> None:
+    numbered = shop().with_columns(place=pl.col("place").replace_strict({"home": 1, "push": 20}))
+    tasks = {**ONLY_HOME, "buy": {"column": "buy", "scenarios": [1]}}
+    assert prepared(numbered, tmp_path, tasks=tasks).full_schema.absent_cells == (("20", "buy"),)
+
+
+@pytest.mark.parametrize(
+    ("rule", "problem"),
+    [
+        ({}, "must hold 0 and 1 only, got null"),
+        ({"above": 0.5}, "must have a finite value in every row, got"),
+    ],
+    ids=["0 and 1", "above"],
+)
+def test_a_label_that_a_scenario_has_nowhere_is_refused_with_the_key_to_name_others(
+    tmp_path: Path, rule: dict[str, Any], problem: str
+) -> None:
+    tasks = {"click": {"column": "click"}, "buy": {"column": "buy", **rule}}
+    with pytest.raises(DataError) as caught:
+        prepared(shop_without_buys(None), tmp_path, tasks=tasks)
+    (message,) = caught.value.problems
+    assert message.startswith(f"data.tasks.buy: column 'buy' {problem}")
+    assert message.endswith(
+        "it has no value where 'place' is push: if these scenarios do not have the task, name the "
+        "others under 'scenarios'"
+    )
+
+
+def test_a_missing_label_in_a_scenario_that_has_the_task_is_refused(tmp_path: Path) -> None:
+    frame = shop_without_buys(None).with_columns(
+        buy=pl.when(pl.col("minute") == 4).then(None).otherwise("buy"), place=pl.lit("home")
+    )
+    with pytest.raises(DataError, match=r"data.tasks.buy: .* got null \("):
+        prepared(frame, tmp_path, tasks=ONLY_HOME)
+
+
+def test_a_definition_without_the_key_has_every_cell() -> None:
+    every: DataDefinition = definition()
+    assert every.absent_cells(["home", "push"]) == ()

@@ -1,0 +1,118 @@
+"""A scenario without a task: a model's other cells are those of a plain loop, and nothing learns of a cell that is not there."""
+
+import importlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from cases import APART, JOINT, Case
+from small_hinet import small
+from small_models import SCHEMA, assert_same_with_gradients, batch, randomise
+from torch import nn
+
+from hinet_search.models.layers.contracts import IndependentParts
+from hinet_search.models.layers.experts import Towers
+from hinet_search.training.loss import has_label, own_scenario_loss
+
+ABSENT = replace(SCHEMA, absent_cells=(("cart", "order"), ("feed", "click")))
+HAS_TASK = torch.from_numpy(ABSENT.has_task)
+
+
+def loss_of(model: nn.Module, labels_BT: torch.Tensor) -> torch.Tensor:
+    source = batch(ABSENT, rows=24)
+    logits_BH = model(source)
+    mask_BH = has_label(HAS_TASK, source.scenario_B, logits_BH.shape[1])
+    return own_scenario_loss(logits_BH, labels_BT, mask_BH)
+
+
+def labels(seed: int, rows: int = 24) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(2, (rows, 2), generator=generator).double()
+
+
+# The models that know of absent cells; to the others only the loss matters.
+KNOWING = {
+    "hmoe": lambda: randomise(Case("hmoe").build(ABSENT)),
+    "single": lambda: randomise(Case("single").build(ABSENT)),
+    "hinet": lambda: small({"loss.entire_space": True}, ABSENT),
+}
+
+
+@pytest.mark.parametrize("name", KNOWING)
+def test_cells_that_exist_equal_the_plain_reference_forward_and_backward(name: str) -> None:
+    model, source = KNOWING[name](), batch(ABSENT, rows=3)
+    has_label_BT = HAS_TASK[source.scenario_B]
+    reference = importlib.import_module(f"reference.{name}").logits(model, source)
+    batched, plain = (
+        torch.where(has_label_BT, logits_BT, 0.0) for logits_BT in (model(source), reference)
+    )
+    assert_same_with_gradients(model, batched, plain)
+
+
+@pytest.mark.parametrize("case", [*JOINT, APART[0], APART[-1]], ids=str)
+def test_labels_of_absent_cells_bring_no_gradient_to_any_parameter(case: Case) -> None:
+    gradients = []
+    for seed in (1, 2):
+        model = randomise(case.build(ABSENT)).train(mode=False)
+        is_known_BT = HAS_TASK[batch(ABSENT, rows=24).scenario_B]
+        loss_of(model, torch.where(is_known_BT, labels(0), labels(seed))).backward()
+        gradients.append([parameter.grad for parameter in model.parameters()])
+    for left, right in zip(*gradients, strict=True):
+        assert torch.equal(left, right) if left is not None else right is None
+
+
+def test_no_gradient_reaches_the_tower_of_a_cell_that_does_not_exist() -> None:
+    num_checked = 0
+    models = [randomise(case.build(ABSENT)) for case in JOINT]
+    models.append(small({"loss.entire_space": True}, ABSENT))
+    models.append(small({"released_code": True}, ABSENT).train())  # all heads see every row
+    for model in models:
+        towers = getattr(model, "towers", None)
+        if not isinstance(towers, Towers):
+            continue
+        loss_of(model, labels(0)).backward()
+        # feed has no click, search has both, cart has no order
+        reached = [bool(slope_O.any()) for slope_O in towers.output.bias_LO.grad]
+        assert reached == [False, True, True, True, True, False]
+        for layer in (*towers.hidden.layers, towers.output):
+            assert not layer.weight_LIO.grad[[0, -1]].any()
+        num_checked += 1
+    assert num_checked > 5
+
+
+def test_single_has_a_network_for_every_cell_that_exists_and_for_no_other() -> None:
+    assert len(Case("single").build(ABSENT).cells) == 4
+
+
+@pytest.mark.parametrize("case", [Case("single"), APART[0], APART[-1]], ids=str)
+def test_independent_parts_decide_every_cell_once(case: Case) -> None:
+    model = case.build(ABSENT)
+    assert isinstance(model, IndependentParts)
+    decided = [cell for part in model.independent_parts() for cell in part.cells]
+    assert sorted(decided) == list(range(len(ABSENT.cells)))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_loss_is_the_mean_over_the_labels_that_exist(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    logits_BT = torch.randn(24, 2, generator=generator, dtype=torch.float64)
+    scenario_B, labels_BT = batch(ABSENT, rows=24).scenario_B, labels(seed)
+    losses = []
+    for b, scenario in enumerate(scenario_B.tolist()):
+        for t in range(2):
+            if ABSENT.has_task[scenario, t]:
+                probability = torch.sigmoid(logits_BT[b, t]).item()
+                losses.append(-np.log(probability if labels_BT[b, t] else 1 - probability))
+    loss = own_scenario_loss(logits_BT, labels_BT, has_label(HAS_TASK, scenario_B, 2))
+    assert loss.item() == pytest.approx(np.mean(losses), rel=1e-12)
+
+
+def test_heads_of_all_scenarios_learn_where_row_and_head_have_the_task() -> None:
+    mask_BH = has_label(HAS_TASK, torch.tensor([0, 1, 2]), 6)
+    every_head = [False, True, True, True, True, False]
+    of_order, of_click = [False, True] * 3, [True, False] * 3
+    expected = [of_order, [True] * 6, of_click]
+    assert mask_BH.tolist() == [
+        [own and head for own, head in zip(row, every_head, strict=True)] for row in expected
+    ]

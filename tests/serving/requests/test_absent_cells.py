@@ -1,0 +1,135 @@
+"""An exported model gives no probability of a task that the scenario of a row does not have, whatever scores it."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from hinet_search.common.errors import ConfigurationError
+from hinet_search.common.files import replacing
+from hinet_search.server.facts import model_facts
+from hinet_search.serving.compiled.run import open_compiled
+from hinet_search.serving.compiled.write import _largest, write_compiled
+from hinet_search.serving.model_folder import ExportedModel, open_folder
+from hinet_search.serving.monitor import drift_of
+from hinet_search.serving.predict import score_table
+from hinet_search.serving.profile import Profile, write_profile
+from hinet_search.serving.requests.served_model import open_served
+from hinet_search.serving.sealed import seal
+from hinet_search.study.data_definition import TaskDefinition
+from tests.serving.requests.exported import COUNTED, PLAIN, SCENARIOS, table, write_export
+from tests.serving.requests.test_served_model import request
+
+ABSENT = (("Push", "buy"), ("Cart", "click"))
+CPU = torch.device("cpu")
+TASKS = {"click": TaskDefinition(column="clicked"), "buy": TaskDefinition(column="bought")}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with graphs and a profile."""
+    folder = write_export(tmp_path_factory.mktemp("absent") / "model", absent_cells=ABSENT)
+    profile = Profile(
+        rows=400,
+        scenarios=dict.fromkeys(SCENARIOS.values(), 1 / 3),
+        numeric={},
+        valid_rows=50,
+        without_id={},
+        tasks=TASKS,
+    )
+    write_profile(folder, profile)
+    seal(folder)
+    write_compiled(open_folder(folder, CPU), folder, ["torch"], table().head(20))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def exported(folder: Path) -> ExportedModel:
+    return open_folder(folder, CPU)
+
+
+@pytest.fixture(scope="module")
+def scores(exported: ExportedModel, tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
+    """What `predict` writes of the table."""
+    part = tmp_path_factory.mktemp("scores")
+    table().write_parquet(part / "rows.parquet")
+    score_table(exported, str(part / "rows.parquet"), part / "scores.parquet")
+    return pl.read_parquet(part / "scores.parquet")
+
+
+def test_predict_writes_null_where_there_is_no_task(scores: pl.DataFrame) -> None:
+    place = scores["place"]
+    assert scores["buy"].is_null().equals(place == 2)
+    assert scores["click"].is_null().equals(place == 3)
+    assert scores.null_count()["buy"].item() > 50
+
+
+def test_graphs_have_no_number_there(
+    folder: Path, exported: ExportedModel, scores: pl.DataFrame
+) -> None:
+    columns = exported.encoder.columns(table().with_columns(pl.col("age").cast(pl.Float64)))
+    graphs = open_compiled(folder)
+    expected_RT = scores.select("click", "buy").to_numpy()
+    np.testing.assert_allclose(graphs.score(columns), expected_RT, atol=1e-5)
+    assert graphs.layout.absent_cells == ABSENT
+
+
+def test_a_graph_that_has_a_number_there_is_refused() -> None:
+    expected_RT = np.array([[0.5, np.nan]], dtype=np.float32)
+    has_task_RT = np.array([[True, False]])
+    assert _largest(expected_RT, expected_RT, has_task_RT) == 0
+    assert _largest(np.array([[0.5, 0.5]], np.float32), expected_RT, has_task_RT) == np.inf
+    assert _largest(expected_RT, expected_RT, np.array([[True, True]])) == np.inf
+
+
+def test_a_request_gets_no_number_there_and_the_facts_say_so(folder: Path) -> None:
+    served = open_served(folder)
+    probability_RT = served.score(request(served, 1, 2, 3)).probability_RT
+    assert np.isnan(probability_RT).tolist() == [[False, False], [False, True], [True, False]]
+    assert model_facts(served)["absent_cells"] == [["Push", "buy"], ["Cart", "click"]]
+
+
+def test_monitor_counts_no_label_of_an_absent_cell(folder: Path, tmp_path: Path) -> None:
+    new = table().with_columns(
+        clicked=pl.when(pl.col("place") == 3).then(7).otherwise(1),
+        bought=pl.when(pl.col("place") == 2).then(None).otherwise(pl.col("minute") % 2),
+    )
+    new.write_parquet(tmp_path / "new.parquet")
+    cells = drift_of(open_folder(folder, CPU), str(tmp_path / "new.parquet")).cells
+    names = [("Home", "click"), ("Home", "buy"), ("Push", "click"), ("Cart", "buy")]
+    assert [(cell.scenario, cell.task) for cell in cells] == names
+
+
+def test_statistics_of_an_absent_task_are_opened_as_they_were_counted(tmp_path: Path) -> None:
+    written = write_export(tmp_path / "counted", COUNTED, absent_cells=ABSENT)
+    counts = open_folder(written, CPU).encoder.history.counts
+    assert counts is not None
+    everyone = counts.of_keys[()]
+    assert everyone["rows 0"][-1] == (table()["place"] != 3).sum()
+    assert everyone["rows 1"][-1] == (table()["place"] != 2).sum()
+
+
+@pytest.mark.parametrize(
+    ("absent", "problem"),
+    [
+        ((("Pusch", "buy"),), "absent_cells must name a scenario and a task of the model"),
+        ((("Push", "buy"), ("Push", "click")), "absent_cells must leave every scenario a task"),
+    ],
+)
+def test_a_folder_with_wrong_absent_cells_is_refused(
+    tmp_path: Path, absent: tuple[tuple[str, str], ...], problem: str
+) -> None:
+    folder = write_export(tmp_path / "model", PLAIN)
+    config = folder / "config.yaml"
+    text = config.read_text(encoding="utf-8")
+    lines = "".join(f"  - [{scenario}, {task}]\n" for scenario, task in absent)
+    changed = text.replace(
+        "  not_finite: refuse\n", f"  not_finite: refuse\n  absent_cells:\n{lines}"
+    )
+    with replacing(config, 0) as part:
+        part.write_text(changed, encoding="utf-8")
+    seal(folder)
+    with pytest.raises(ConfigurationError, match=problem):
+        open_folder(folder, CPU)
