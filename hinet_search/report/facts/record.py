@@ -301,11 +301,14 @@ def cell_in_words(scenario: str, task: str) -> str:
 
 
 def absent_in_words(data: DataRecord) -> str:
-    """Say which tasks some scenarios do not have: `Push has no order.`; empty if all have all."""
+    """Say which tasks some scenarios lack: `Push does not have task order.`, else nothing."""
     lacking: dict[str, list[str]] = {}
     for scenario, task in absent_cells(data):
         lacking.setdefault(scenario, []).append(task)
-    return " ".join(f"{scenario} has no {in_words(tasks)}." for scenario, tasks in lacking.items())
+    return " ".join(
+        f"{scenario} does not have {'task' if len(tasks) == 1 else 'tasks'} {in_words(tasks)}."
+        for scenario, tasks in lacking.items()
+    )
 
 
 def gate_in_words(where: str) -> str:

@@ -127,7 +127,7 @@ def _cells(record: StudyRecord, outcome: Verdict) -> Iterator[str]:
 
     yield from table("By cell on test", head, map(row, outcome.cells))
     if absent := record_facts.absent_in_words(record.data):
-        yield from ("", plain(f"No task, no cell: {absent}"))
+        yield from ("", plain(absent))
 
 
 def _inputs(record: StudyRecord) -> Iterator[str]:

@@ -49,6 +49,8 @@ def build(record: StudyRecord) -> Card:
     seeds = f"mean over {numbers.seeds(counts)}" if max(counts) > 1 else "1 seed"
     where = "On test" if opened else "On validation, as the test split has not been used yet"
     lead = f"{where}, {seeds} of each arm's chosen finalist."
+    if absent := record_facts.absent_in_words(record.data):
+        lead += f" {absent}"
     body = [_differences(record, outcome), _gains(record), _values(record, entries, split)]
     return Card("cells", "By cell", _heading(outcome), lead, join(body))
 
@@ -127,8 +129,6 @@ def _values(record: StudyRecord, entries: Sequence[CostEntry], split: Split) -> 
     explained += "."
     if not measure(record).maximize:
         explained += f" Lower {name} is better."
-    if absent := record_facts.absent_in_words(record.data):
-        explained += f" No task, no cell: {absent}"
     if reachable:
         explained += " Reachable: the AUC of the rule that generated these data."
     columns = record_facts.arm_titles([arm for arm, _ in entries])

@@ -1,0 +1,105 @@
+"""A task that a scenario does not have is told, and has no number in any form of a report."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from hinet_search.common import plugins
+from hinet_search.report.facts.record import absent_in_words
+from hinet_search.report.model_card import model_card
+from hinet_search.report.sections import cells as section
+from hinet_search.results.cells import absent_cells
+from hinet_search.results.finalist_values import chosen
+from hinet_search.results.records import FinalistRecord, FinalistRun, Resampled
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import verdict
+from tests.report.arms import Shape
+from tests.report.studies import study
+
+SHAPE = Shape(arms=("single", "ple", "hinet"), scenarios=("Home", "Push"), tasks=("click", "order"))
+ABSENT = ("Push", "order")  # the last cell
+SENTENCE = "Push does not have task order."
+
+
+def kept(cells: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+    """The cells that exist."""
+    return cells and tuple(cell for cell in cells if (cell.scenario, cell.task) != ABSENT)
+
+
+def run_without(run: FinalistRun) -> FinalistRun:
+    gates = tuple(gate for gate in run.insight.gates if gate.where != "/".join(ABSENT))
+    insight = replace(run.insight, gates=gates)
+    cells = kept(run.valid_cells), kept(run.test_cells)
+    return replace(run, valid_cells=cells[0], test_cells=cells[1], insight=insight)
+
+
+def without(finalist: FinalistRecord) -> FinalistRecord:
+    runs = tuple(map(run_without, finalist.runs))
+    summary = finalist.summary
+    if summary is None:
+        return replace(finalist, runs=runs)
+    resampled: Resampled = replace(summary.resampled, cells=summary.resampled.cells[:-1])
+    return replace(finalist, runs=runs, summary=replace(summary, resampled=resampled))
+
+
+@pytest.fixture(scope="module")
+def record() -> StudyRecord:
+    """A study in which Push has no orders."""
+    full = study(SHAPE)
+    arms = tuple(
+        replace(arm, finalists=tuple(without(each) for each in arm.finalists)) for arm in full.arms
+    )
+    return replace(full, arms=arms, data=replace(full.data, cells=kept(full.data.cells)))
+
+
+def written(record: StudyRecord, kind: str) -> str:
+    files = plugins.load("hinet_search.report.formats", kind).files(record)
+    return "".join(text for _, text in (files.items() if isinstance(files, dict) else files))
+
+
+def test_the_absent_cells_are_those_that_the_data_do_not_count(record: StudyRecord) -> None:
+    assert absent_cells(record.data) == (ABSENT,)
+    assert absent_cells(study(SHAPE).data) == ()
+    assert absent_in_words(study(SHAPE).data) == ""
+
+
+def test_a_comparison_is_of_the_cells_that_exist(record: StudyRecord) -> None:
+    names = [(cell.scenario, cell.task) for cell in verdict(record).cells]
+    assert names == [("Home", "click"), ("Home", "order"), ("Push", "click")]
+
+
+def test_the_card_of_cells_says_which_task_a_scenario_does_not_have(record: StudyRecord) -> None:
+    card = section.build(record)
+    assert SENTENCE in card.lead
+    assert "Push · order" not in card.body
+    assert "Push · click" in card.body
+
+
+def test_markdown_says_it_and_has_no_row_for_it(record: StudyRecord) -> None:
+    text = written(record, "md")
+    assert SENTENCE in text
+    assert "Push · order" not in text
+
+
+def test_the_document_names_the_absent_cell_and_has_no_value_for_it(record: StudyRecord) -> None:
+    document = json.loads(written(record, "json"))
+    assert document["absent_cells"] == [["Push", "order"]]
+    finalist = next(each for each in document["arms"][0]["finalists"] if each["chosen"])
+    assert len(document["cells"]) == len(finalist["test"][0]["auc"]) == 3
+    assert "absent_cells" not in json.loads(written(study(SHAPE), "json"))
+
+
+def test_the_model_card_says_it(record: StudyRecord) -> None:
+    finalist = chosen(record.arms[0])
+    assert finalist is not None
+    card = model_card(record, record.arms[0].name, [finalist.runs[0].seed], [])
+    assert f"{SENTENCE} Rows without a task get no probability of it." in card
+    assert "Push · order" not in card
+
+
+def test_the_whole_page_is_written(record: StudyRecord) -> None:
+    page = written(record, "html")
+    assert SENTENCE in page
+    assert "Push · order" not in page
