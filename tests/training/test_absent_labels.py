@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from fake_models import CPU, DATA, Watch, linear, weights_hash
+from numpy.typing import NDArray
 
 from hinet_search.data.columns import Columns, Dataset
 from hinet_search.results.objectives import objective_named
@@ -19,6 +20,7 @@ from hinet_search.training.fit_staged import fit_staged
 from hinet_search.training.metrics import cell_values
 from hinet_search.training.run_state import Conditions
 from hinet_search.training.train_config import TrainConfig
+from hinet_search.training.trainable import trainable
 from hinet_search.training.trial_config import build_config
 
 ABSENT = (("search", "order"),)
@@ -35,13 +37,13 @@ def noisy(columns: Columns, seed: int) -> Columns:
     return replace(columns, labels_RT=labels_RT)
 
 
-def conditions(seed: int, **given: object) -> Conditions:
+def conditions(seed: int) -> Conditions:
     """Conditions of a training on rows whose absent labels are drawn by `seed`."""
     train, valid = noisy(DATA.train, seed), noisy(DATA.valid, seed)
     data: Dataset = replace(DATA, full_schema=SCHEMA, train=train, valid=valid)
     config = TrainConfig(batch_size=32, patience=0, passes=1, learning_rate=0.03)
     objective = objective_named("mean_auc")
-    return replace(Conditions(data, SCHEMA, config, 0, 0, objective, CPU), **given)
+    return Conditions(data, SCHEMA, config, 0, 0, objective, CPU)
 
 
 def outcome_of_fit(given: Conditions) -> object:
@@ -50,9 +52,13 @@ def outcome_of_fit(given: Conditions) -> object:
     return weights_hash(model), [each.cells for each in result.evaluations], result.valid_cells
 
 
-def outcome_of_teaching(given: Conditions) -> object:
+def taught(given: Conditions, teacher_RT: NDArray[np.float16]) -> Conditions:
     config = given.config.model_copy(update={"teacher_weight": 0.7, "teacher_temperature": 2.0})
-    return outcome_of_fit(replace(given, config=config, teacher_RT=TEACHER_RT))
+    return replace(given, config=config, teacher_RT=teacher_RT)
+
+
+def outcome_of_teaching(given: Conditions) -> object:
+    return outcome_of_fit(taught(given, TEACHER_RT))
 
 
 def outcome_of_a_stack(given: Conditions) -> object:
@@ -102,7 +108,7 @@ def test_a_teacher_teaches_no_task_that_a_scenario_lacks() -> None:
         has_task_RT = SCHEMA.has_task[DATA.train.scenario_R]
         drawn_RT = np.random.default_rng(seed).normal(size=TEACHER_RT.shape)
         teacher_RT = np.where(has_task_RT, TEACHER_RT, drawn_RT).astype(np.float16)
-        given = conditions(0, teacher_RT=teacher_RT)
+        given = taught(conditions(0), teacher_RT)
         model = linear(given.dataset)
         fit(model, given, Watch())
         hashes.append(weights_hash(model))
@@ -150,3 +156,13 @@ def test_a_statistic_does_not_read_labels_of_absent_cells(
 
 def test_resampled_cells_are_in_the_order_of_the_cells_that_exist() -> None:
     assert len(resampled_metrics(DATA.valid).cells) == len(SCHEMA.cells) == 3
+
+
+def test_a_model_has_no_gate_of_an_absent_cell() -> None:
+    model = trainable(build_config("hmoe", {}).build(SCHEMA), SCHEMA, CPU)
+    places = [gate.where for gate in model.insight(DATA.valid).gates]
+    assert sorted(places) == [
+        f"{scenario}/{task}{kind}"
+        for scenario, task in (("home", "click"), ("home", "order"), ("search", "click"))
+        for kind in ("", " scores")
+    ]
