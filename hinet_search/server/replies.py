@@ -16,8 +16,9 @@ class ScoreReply(BaseModel):
 
     model: str = Field(examples=["quickstart/hinet"])
     version: str = Field(examples=["1f9c2a7b3d4e"])
-    probabilities: dict[str, list[float]] = Field(
-        description="P(task = 1) of every row, by task", examples=[{"click": [0.21, 0.07]}]
+    probabilities: dict[str, list[float | None]] = Field(
+        description="P(task = 1) of every row, by task; null where its scenario lacks the task",
+        examples=[{"click": [0.21, 0.07]}],
     )
 
 
