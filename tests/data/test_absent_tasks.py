@@ -100,19 +100,19 @@ def test_rows_without_a_task_are_not_the_test_rows_whose_label_is_0(tmp_path: Pa
     assert with_zeros.by_identity != without.by_identity
 
 
-def test_a_funnel_has_no_step_that_a_scenario_lacks(tmp_path: Path) -> None:
+def test_a_step_that_a_scenario_lacks_does_not_interrupt_its_funnel(tmp_path: Path) -> None:
+    is_broken = pl.col("minute") == 2
     frame = shop().with_columns(
-        click=pl.when(pl.col("minute") == 2).then(0).otherwise("click").cast(pl.Int8),
-        buy=pl.when(pl.col("minute") == 2).then(1).otherwise("buy").cast(pl.Int8),
-        place=pl.when(pl.col("minute") == 2).then(pl.lit("push")).otherwise("place"),
+        click=pl.when(is_broken).then(0).otherwise("click").cast(pl.Int8),
+        buy=pl.when(is_broken).then(1).otherwise("buy").cast(pl.Int8),
+        place=pl.when(is_broken).then(pl.lit("push")).otherwise("place"),
+        cart=pl.col("click"),
     )
-    breaks = []
-    for number, tasks in enumerate((definition().tasks, ONLY_HOME)):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        dataset = prepared(frame, folder, tasks=tasks)
-        breaks.append(describe(definition(tasks=tasks), dataset, folder).funnel_breaks)
-    assert [[broken.scenario for broken in found] for found in breaks] == [["push"], []]
+    cart = {"column": "cart", "scenarios": ["home"]}
+    tasks = {"click": {"column": "click"}, "cart": cart, "buy": {"column": "buy"}}
+    dataset = prepared(frame, tmp_path, tasks=tasks)
+    (broken,) = describe(definition(tasks=tasks), dataset, tmp_path).funnel_breaks
+    assert (broken.scenario, broken.earlier, broken.later) == ("push", "click", "buy")
 
 
 def test_a_description_says_no_task_and_rates_of_the_rows_that_have_it(
