@@ -10,6 +10,7 @@ import torch
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.common.files import replacing
 from hinet_search.server.facts import model_facts
+from hinet_search.serving.choice import GraphChoice
 from hinet_search.serving.compiled.run import open_compiled
 from hinet_search.serving.compiled.write import _largest, write_compiled
 from hinet_search.serving.model_folder import ExportedModel, open_folder
@@ -41,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     write_profile(folder, profile)
     seal(folder)
-    write_compiled(open_folder(folder, CPU), folder, ["torch"], table().head(20))
+    write_compiled(open_folder(folder, CPU), folder, GraphChoice(("torch",)), table().head(20))
     return folder
 
 
