@@ -9,6 +9,7 @@ import onnx as onnx_package
 import pytest
 import torch
 from numpy.testing import assert_allclose
+from sklearn.metrics import roc_auc_score
 from torch import nn
 
 import hinet_search as hs
@@ -145,15 +146,21 @@ def test_an_export_tells_bytes_and_auc_of_every_cell_on_validation(
 
 def test_costs_are_those_of_the_narrow_model(written: Written) -> None:
     exported, valid = written.exported, written.columns
-    probability_RT = probabilities(exported, valid)
-    labels_RT = (probability_RT > np.nanmedian(probability_RT, axis=0)).astype(np.uint8)
+    labels_RT = np.random.default_rng(0).integers(0, 2, valid.labels_RT.shape, dtype=np.uint8)
     valid = dataclasses.replace(valid, labels_RT=labels_RT, user_R=valid.scenario_R.astype("int32"))
     narrow = narrowed(exported, "int8")
     cost = cost_of(exported, narrow, "int8", valid)
-    difference_RT = probabilities(exported, valid) - probabilities(narrow, valid)
-    assert cost.difference == np.nanmax(np.abs(difference_RT))
-    assert {cell.auc_fp32 for cell in cost.cells} == {1.0}
-    assert min(cell.auc for cell in cost.cells) < 1
+    before_RT, after_RT = probabilities(exported, valid), probabilities(narrow, valid)
+    assert cost.difference == np.nanmax(np.abs(before_RT - after_RT))
+    inputs = exported.file.inputs
+    assert [(cell.scenario, cell.task) for cell in cost.cells] == [
+        cell.name for cell in inputs.cells
+    ]
+    for cell, told in zip(inputs.cells, cost.cells, strict=True):
+        of_cell = valid.scenario_R == cell.scenario_number, cell.task_number
+        for probability_RT, auc in ((before_RT, told.auc_fp32), (after_RT, told.auc)):
+            assert auc == pytest.approx(roc_auc_score(labels_RT[of_cell], probability_RT[of_cell]))
+    assert any(cell.auc != cell.auc_fp32 for cell in cost.cells)
 
 
 def test_narrow_weights_need_graphs(study: Path, tmp_path: Path) -> None:
