@@ -293,12 +293,17 @@ def test_an_object_cannot_leave_the_cache(days: Any, tmp_path: Path) -> None:
     assert values(ROWS, tmp_path) == [0, 1]
 
 
-def test_the_package_of_a_store_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("may_fetch", [True, False], ids=["launch", "doctor"])
+def test_the_package_of_a_store_is_named_and_nothing_is_written(
+    may_fetch: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = {"class": "no_such_module.Store", "err": "Install zzstorefs"}
     monkeypatch.setitem(known_implementations, "zzstore", store)
+    contents = FileHasher(tmp_path, print, may_fetch=may_fetch)
     with pytest.raises(EnvironmentFault, match="not installed: Install zzstorefs") as raised:
-        identity_of("zzstore://bucket/rows", tmp_path)
+        identity(Options(path="zzstore://bucket/rows"), tmp_path, contents)
     assert raised.value.remedy.startswith("pip install s3fs")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

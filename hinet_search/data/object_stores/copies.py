@@ -55,14 +55,16 @@ def local_path(path: str, key: str, cache: Path, say: Say) -> str:
     except ValueError as error:
         raise ConfigurationError(f"{key}: {error}") from None
     home = _home(path, cache)
-    try:
-        with locked(home, lambda: say(f"waiting for another command that copies {path}")):
-            _bring_up_to_date(place, home, say)
-    except OSError as error:
-        raise EnvironmentFault(
-            f"{home}: objects cannot be written: {error}",
-            remedy="free space, or name another cache (HINET_SEARCH_CACHE)",
-        ) from error
+    listing = _listed(place, home, say)
+    if not _is_copied(listing, home):
+        try:
+            with locked(home, lambda: say(f"waiting for another command that copies {path}")):
+                _bring_up_to_date(place, listing, home, say)
+        except OSError as error:
+            raise EnvironmentFault(
+                f"{home}: objects cannot be written: {error}",
+                remedy="free space, or name another cache (HINET_SEARCH_CACHE)",
+            ) from error
     return str(home / ROWS)
 
 
@@ -81,15 +83,24 @@ def _home(url: str, cache: Path) -> Path:
     return cache.absolute() / FOLDER / hashlib.blake2b(url.encode(), digest_size=8).hexdigest()
 
 
-def _bring_up_to_date(place: Place, home: Path, say: Say) -> None:
-    before = _read_manifest(home)
+def _listed(place: Place, home: Path, say: Say) -> Listing:
+    """Return the objects that the store has; those of a whole copy if it cannot be read now."""
     try:
-        listing = list_objects(place)
+        return list_objects(place)
     except EnvironmentFault as error:
+        before = _read_manifest(home)
         if before is None or _missing(before, home):
             raise
         say(f"{error.problems[0]}; its copy in {home / ROWS} is read as it is")
-        return
+        return before
+
+
+def _is_copied(listing: Listing, home: Path) -> bool:
+    return listing == _read_manifest(home) and not _missing(listing, home)
+
+
+def _bring_up_to_date(place: Place, listing: Listing, home: Path, say: Say) -> None:
+    before = _read_manifest(home)
     if listing != before:
         _remove_others(listing, before, home)
         _write_manifest(listing, home)

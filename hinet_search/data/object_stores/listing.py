@@ -101,6 +101,14 @@ def open_store(place: Place) -> tuple[Any, str]:
     return store, path.rstrip("/")
 
 
+def require_package(place: Place) -> None:
+    """Raise EnvironmentFault if the package of the store of a URL is missing."""
+    from fsspec import get_filesystem_class
+
+    with place.errors_in_words():
+        get_filesystem_class(place.url.partition("://")[0])
+
+
 def list_objects(place: Place) -> Listing:
     """List the tables at a URL: an object, those in a folder and its folders, or of a glob.
 

@@ -17,6 +17,7 @@ from hinet_search.data.checks import INTEGERS, TEXTS
 from hinet_search.data.fingerprint import FileHasher, NotFetched
 from hinet_search.data.object_stores.address import refuse_credentials
 from hinet_search.data.object_stores.copies import copied_path, local_path
+from hinet_search.data.object_stores.listing import Place, require_package
 from hinet_search.data.partitions import (
     PATH,
     partition_columns,
@@ -281,6 +282,7 @@ def _contents(contents: FileHasher, path: str, folder: Path, key: str = ROWS) ->
 def _already_copied(path: str, key: str, cache: Path) -> str:
     copied = copied_path(path, cache)
     if copied is None:
+        require_package(Place(path, key))
         raise NotFetched(f"{key}: {path} was not copied yet")
     return copied
 
