@@ -74,7 +74,11 @@ class Place:
             ) from None
         except Exception as error:  # noqa: BLE001  each store raises errors of its own library
             # Not raised from it: its text may hold a password.
-            raise EnvironmentFault(f"{self}: cannot be read: {_in_words(error)}") from None
+            raise EnvironmentFault(
+                f"{self}: cannot be read: {_in_words(error)}",
+                remedy="check the network, the address of the store, and the credentials of the "
+                "environment",
+            ) from None
 
     def nothing(self, reason: str) -> DataError:
         """Return the error for a URL without objects."""
