@@ -154,6 +154,14 @@ def test_a_run_that_has_not_changed_adds_no_byte(tmp_path: Path) -> None:
     assert next(tmp_path.rglob("events.*")).read_bytes() == content
 
 
+def test_a_run_that_is_deleted_while_it_is_written_begins_again(tmp_path: Path) -> None:
+    tracker = connect(tmp_path)
+    tracker.write(replace(TRIAL, points=TRIAL.points[:1]))
+    next(tmp_path.rglob("events.*")).unlink()
+    tracker.write(TRIAL)
+    assert series(read(tmp_path, TRIAL), "valid/auc") == [(1, 20.0, 0.5), (2, 40.0, 0.75)]
+
+
 def test_a_run_whose_events_were_cut_off_is_written_again(tmp_path: Path) -> None:
     written(tmp_path, TRIAL)
     events = next(tmp_path.rglob("events.*"))
