@@ -1,25 +1,16 @@
-"""Mapped tables and blocks: reading in blocks gives the same as reading at once."""
+"""Mapped tables: rows streamed to a file are the rows collected at once."""
 
 import os
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from tables import LISTS, prepared, shop, with_lists
+from tables import shop, with_lists
 
 from hinet_search.common.errors import EnvironmentFault
-from hinet_search.data import blocks
 from hinet_search.data import temporary_file as module
 from hinet_search.data.mapped_table import collect_to_mapped_file
-
-FEATURES: dict[str, Any] = {
-    "categorical": ["user", "item"],
-    "numeric": ["price"],
-    "statistics": {"by": ["user"], "clock": "minute"},
-    "lists": LISTS,
-}
 
 
 def table() -> pl.DataFrame:
@@ -109,20 +100,3 @@ def test_nothing_is_left_when_rows_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(pl.exceptions.PolarsError):
         collect_to_mapped_file(query, tmp_path)
     assert not list(tmp_path.glob(f"{module.PREFIX}*"))
-
-
-@pytest.mark.parametrize("changes", [{}, {"not_finite": "drop"}])
-def test_encoded_in_blocks_every_file_is_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
-) -> None:
-    price = pl.when(pl.col("minute") % 9 == 4).then(float("nan")).otherwise("price")
-    frame = table().with_columns(price=price) if changes else table()
-    contents = []
-    for rows in (7, 2**19):
-        folder = tmp_path / str(rows)
-        folder.mkdir()
-        monkeypatch.setattr(blocks, "BLOCK_ROWS", rows)
-        dataset = prepared(frame, folder, features=FEATURES, **changes)
-        contents.append({file.name: file.read_bytes() for file in dataset.folder.glob("*.npy")})
-    assert contents[0] == contents[1]
-    assert len(contents[0]) == 3 * 6 + 1

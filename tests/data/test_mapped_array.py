@@ -1,0 +1,210 @@
+"""Blocks and mapped arrays: what is computed block by block lies in a file, and is what it would be at once."""
+
+import tracemalloc
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from tables import LISTS, definition, prepared, shop, with_lists, write
+
+from hinet_search.common.errors import EnvironmentFault
+from hinet_search.data import blocks
+from hinet_search.data.blocks import blocks_of
+from hinet_search.data.derived.inputs import derive_numbers
+from hinet_search.data.inspect import numbering, scenarios, shifts
+from hinet_search.data.mapped_array import column_of, mapped_array
+from hinet_search.data.mapped_table import mapped_frame
+from hinet_search.data.rows import read_rows
+from hinet_search.data.temporary_file import PREFIX
+
+TEXT_USER = pl.concat_str(pl.lit("user "), pl.col("user"))
+NUMBERS: dict[str, Any] = {
+    "categorical": ["item"],
+    "numeric": ["price", "age", "hour", "far"],
+    "transforms": {"price": "quantile", "age": "log", "hour": {"cycle": 24}},
+}
+MATCHES: dict[str, Any] = {
+    "categorical": ["user", "item"],
+    "lists": LISTS | {"kept": {"column": "kept", "item": "item", "length": 2}},
+    "matches": {
+        "lists": ["watched"],
+        "by": ["item", "place"],
+        "rates": {"kept": "watched"},
+        "similarity": ["watched"],
+        "factors": 2,
+    },
+}
+DEFINITIONS: dict[str, dict[str, Any]] = {
+    "numbers by user": {"features": NUMBERS, "split": {"by": "user"}, "user": "text_user"},
+    "copies at random": {"time": None, "split": {"by": "random"}},
+    "rows in no split": {
+        "scenario": {"column": "item"},
+        "split": {"by": "column", "column": "few"},
+    },
+    "ids of scenarios": {
+        "features": {"categorical": ["user"], "distinct_by_scenario": ["user"]},
+        "split": {"by": "time", "valid_from": 420, "test_from": 510},
+    },
+    "statistics by day": {
+        "features": {
+            "categorical": ["item"],
+            "statistics": {"by": ["user", ["item", "place"]], "clock": "minute", "day_length": 60},
+        }
+    },
+    "statistics by fold": {
+        "features": {"categorical": ["item"], "statistics": {"by": ["text_user"]}}
+    },
+    "lists": {
+        "features": {
+            "categorical": ["item"],
+            "lists": LISTS | {"tags": {"column": "tags", "separator": ",", "length": 2}},
+        }
+    },
+    "matches": {"features": MATCHES},
+    "dropped rows": {"features": {"numeric": ["holes"]}, "not_finite": "drop"},
+}
+
+
+def table(num_rows: int = 600) -> pl.DataFrame:
+    """The shop with columns for every definition; its last fifty rows are those before."""
+    frame = with_lists(shop(num_rows)).with_columns(
+        text_user=TEXT_USER,
+        hour=pl.col("minute") % 24,
+        far=pl.when(pl.col("minute") == 33).then(1e9).otherwise(pl.col("age") / 7),
+        few=pl.when(pl.col("minute") % 5 > 0).then("part"),
+        holes=pl.when(pl.col("minute") % 9 == 4).then(float("nan")).otherwise("price"),
+        tags=pl.when(pl.col("user") > 3).then(pl.format("t{}, b", pl.col("user") % 3)),
+    )
+    return pl.concat([frame.head(num_rows - 50), frame.slice(num_rows - 100, 50)])
+
+
+def mapped_ranges() -> list[tuple[int, int]]:
+    """Addresses at which this process has mapped files of rows."""
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    ranges = [line.split(maxsplit=1)[0].split("-") for line in lines if PREFIX in line]
+    return [(int(first, 16), int(last, 16)) for first, last in ranges]
+
+
+def is_mapped(address: int) -> bool:
+    return any(first <= address < last for first, last in mapped_ranges())
+
+
+only_linux = pytest.mark.skipif(
+    not Path("/proc/self/maps").exists(), reason="only Linux tells what is mapped"
+)
+
+
+@pytest.mark.parametrize("num_rows", [0, 1, 7, 8, 21])
+def test_blocks_cover_the_rows_in_order(num_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 7)
+    found = [range(num_rows)[block] for block in blocks_of(num_rows)]
+    assert list(chain(*found)) == list(range(num_rows))
+    assert len(found) == max(1, -(-num_rows // 7))
+
+
+@pytest.mark.parametrize("folder", [True, False])
+@pytest.mark.parametrize("width", [(), (3,)])
+def test_blocks_are_joined_in_order(folder: bool, width: tuple[int, ...], tmp_path: Path) -> None:
+    values = np.arange(60.0).reshape(-1, *width)
+    parts = (values[start : start + 9] for start in range(0, len(values), 9))
+    joined = mapped_array(parts, tmp_path if folder else None)
+    assert joined.tolist() == values.tolist()
+    assert not list(tmp_path.iterdir())
+
+
+@only_linux
+def test_an_array_of_several_blocks_lies_in_its_file_and_can_be_sorted_there(
+    tmp_path: Path,
+) -> None:
+    array = mapped_array((np.arange(start, 0, -1) for start in (900, 800)), tmp_path)
+    array.sort()
+    assert is_mapped(array.ctypes.data)
+    assert (np.diff(array) >= 0).all()
+
+
+def test_an_array_of_one_block_is_a_copy() -> None:
+    block = np.arange(3)
+    mapped_array(iter([block]), None)[:] = 9
+    assert block.tolist() == [0, 1, 2]
+
+
+def test_empty_blocks_make_an_empty_array_of_their_type(tmp_path: Path) -> None:
+    joined = mapped_array((np.zeros((0, 2), np.int16) for _ in range(3)), tmp_path)
+    assert (joined.shape, joined.dtype) == ((0, 2), np.int16)
+
+
+def test_a_column_of_an_array_shares_its_memory() -> None:
+    array = np.zeros(4, dtype=np.uint8)
+    column = column_of("split", array)
+    array[1] = 2
+    assert (column.name, column.to_list()) == ("split", [0, 2, 0, 0])
+
+
+@only_linux
+def test_blocks_of_a_table_are_joined_in_its_file(tmp_path: Path) -> None:
+    rows = pl.DataFrame({"a": range(40), "text": [f"value number {row}" for row in range(40)]})
+    joined = mapped_frame((rows[start : start + 9] for start in range(0, 40, 9)), tmp_path)
+    assert joined.equals(rows)
+    assert is_mapped(joined["a"].get_chunks()[0].to_arrow().buffers()[1].address)
+
+
+def test_a_folder_that_cannot_be_written_is_a_fault_with_its_name(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(EnvironmentFault, match=r"file/rows: rows cannot be streamed"):
+        mapped_array((np.arange(3) for _ in range(2)), tmp_path / "file" / "rows")
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_encoded_in_blocks_all_is_as_encoded_at_once(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents, records = [], []
+    for num_rows in (2**19, 50):
+        folder = tmp_path / str(num_rows)
+        folder.mkdir()
+        monkeypatch.setattr(blocks, "BLOCK_ROWS", num_rows)
+        dataset = prepared(table(), folder, **DEFINITIONS[name])
+        files = (file for file in dataset.folder.iterdir() if file.name != "dataset.json")
+        contents.append({file.name: file.read_bytes() for file in files})
+        records.append(dataset.record)
+    assert contents[0] == contents[1]
+    assert records[0] == records[1]
+
+
+@only_linux
+def test_arrays_of_all_rows_and_derived_columns_lie_in_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 100)
+    features = MATCHES | {"statistics": {"by": ["user"], "clock": "minute"}}
+    write(table(), tmp_path)
+    wanted = definition(features=features)
+    rows = read_rows(wanted, tmp_path, tmp_path)
+    arrays = (rows.row_R, rows.scenario_R, rows.labels_RT, rows.split_R)
+    assert all(is_mapped(array.ctypes.data) for array in arrays)
+    derived = derive_numbers(wanted, rows)
+    for column in [*derived.statistics, *derived.matches, rows.frame["watched"]]:
+        chunks = [chunk.to_arrow().buffers()[1].address for chunk in column.get_chunks()]
+        assert all(map(is_mapped, chunks)), column.name
+
+
+def test_memory_of_arrays_does_not_grow_with_the_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 500)
+    for module in (numbering, scenarios, shifts):  # samples of so many rows
+        monkeypatch.setattr(module, "MAX_ROWS", 500)
+    features = NUMBERS | {"statistics": {"by": ["user"], "clock": "minute", "day_length": 5_000}}
+    sizes, peaks = (3_000, 12_000), []
+    for num_rows in sizes:
+        folder = tmp_path / str(num_rows)
+        folder.mkdir()
+        frame = table(num_rows)
+        tracemalloc.start()
+        prepared(frame, folder, features=features, split={"by": "random"})
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert (peaks[1] - peaks[0]) / (sizes[1] - sizes[0]) < 1, "bytes a row"
