@@ -134,9 +134,8 @@ def target_statistics(
     `tasks` are the names of the columns of `rows.labels_RT`.
     """
     labels = _labels(definition, rows)
-    everyone = _of_periods(labels, EVERYONE).rename(
-        lambda name: name if name == PERIOD else _of_all(name)
-    )
+    everyone = _of_periods(labels, EVERYONE)
+    everyone = everyone.select(PERIOD, pl.exclude(PERIOD).name.map(_of_all))
     tables = []
     for key in definition.keys:
         of_periods = _of_periods(labels, key).join(everyone, on=PERIOD, how="left")
@@ -247,15 +246,13 @@ def _of_rows(
 
 
 def _countable(names: Sequence[str], splits: Sequence[str]) -> list[pl.Expr]:
-    """The quantities of a key, then of all keys together, counted in these splits."""
-    of_key = [pl.sum_horizontal(_amount(split, name) for split in splits) for name in names]
-    of_all = [
-        pl.sum_horizontal(_of_all(_amount(split, name)) for split in splits) for name in names
-    ]
-    return [
-        *(count.alias(name) for name, count in zip(names, of_key, strict=True)),
-        *(count.alias(_of_all(name)) for name, count in zip(names, of_all, strict=True)),
-    ]
+    """The quantities of a key, each followed by that of all keys together, in these splits."""
+    counts = []
+    for name in names:
+        amounts = [_amount(split, name) for split in splits]
+        counts.append(pl.sum_horizontal(amounts).alias(name))
+        counts.append(pl.sum_horizontal(map(_of_all, amounts)).alias(_of_all(name)))
+    return counts
 
 
 def _rate(positives: str, rows: str, smoothing: float) -> pl.Expr:
