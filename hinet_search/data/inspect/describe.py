@@ -10,13 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from hinet_search.data.blocks import blocks_of
 from hinet_search.data.columns import SPLITS, Columns, Dataset
 from hinet_search.data.guess.training_settings import TrainingSettings, training_settings
 from hinet_search.data.inspect.leaks import leak_suspects
-from hinet_search.data.inspect.unseen import unseen_rate
+from hinet_search.data.inspect.unseen import count_unseen
 from hinet_search.data.lists import NONE, codes_of, distinct_values
+from hinet_search.data.mapped_array import column_of
 from hinet_search.data.rows import Rows, read_rows
+from hinet_search.data.splits import SPLIT
 from hinet_search.results.records import CellCount, LeakSuspect
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.feature_definition import ListDefinition
@@ -130,12 +134,12 @@ def describe(definition: DataDefinition, dataset: Dataset, folder: Path) -> Desc
 
 def _categorical(dataset: Dataset, rows: Rows) -> tuple[CategoricalFacts, ...]:
     names = dataset.full_schema.categorical
-    unseen_valid = _unseen(rows, dataset.valid, "valid", names)
-    unseen_test = _unseen(rows, dataset.test, "test", names)
+    unseen_valid = _unseen(rows, dataset.valid, SPLITS.index("valid"), names)
+    unseen_test = _unseen(rows, dataset.test, SPLITS.index("test"), names)
     return tuple(
         CategoricalFacts(
             name=name,
-            num_values=rows.frame[name].drop_nulls().n_unique(),
+            num_values=len(_distinct(rows.frame.select(name).lazy())),
             missing=rows.frame[name].null_count(),
             unseen_valid=unseen_valid[field],
             unseen_test=unseen_test[field],
@@ -144,43 +148,68 @@ def _categorical(dataset: Dataset, rows: Rows) -> tuple[CategoricalFacts, ...]:
     )
 
 
-def _unseen(rows: Rows, columns: Columns, split: str, names: Sequence[str]) -> tuple[float, ...]:
-    is_of_split = pl.Series(rows.split_R == SPLITS.index(split))
-    return tuple(
-        unseen_rate(rows.frame[name].filter(is_of_split), columns.ids_RF[:, field])
-        for field, name in enumerate(names)
-    )
+def _distinct(rows: pl.LazyFrame) -> pl.DataFrame:
+    """The distinct rows without a missing value, in any order."""
+    return rows.drop_nulls().unique().collect(engine="streaming")
+
+
+def _unseen(rows: Rows, columns: Columns, split: int, names: Sequence[str]) -> tuple[float, ...]:
+    """Per field the share of a split's rows with a value without an id; `columns` are the split."""
+    num_unseen = np.zeros(len(names))
+    start = 0
+    for block in rows.blocks():
+        of_split = rows.frame[block].filter(column_of(SPLIT, rows.split_R[block]) == split)
+        end = start + len(of_split)
+        for field, name in enumerate(names):
+            num_unseen[field] += count_unseen(of_split[name], columns.ids_RF[start:end, field])
+        start = end
+    return tuple((num_unseen / max(start, 1)).tolist())
 
 
 def _numeric(values: pl.Series) -> NumericFacts:
-    numbers = values.cast(pl.Float64)
-    present_R = numbers.drop_nulls().to_numpy()
-    present_R = present_R[np.isfinite(present_R)]
-    if present_R.size == 0:
+    num_present, low, high = 0, np.inf, -np.inf
+    for block in blocks_of(len(values)):
+        present_R = values[block].cast(pl.Float64).drop_nulls().to_numpy()
+        present_R = present_R[np.isfinite(present_R)]
+        num_present += present_R.size
+        low, high = present_R.min(initial=low), present_R.max(initial=high)
+    if num_present == 0:
         return NumericFacts(values.name, len(values), None, None)
-    low, high = float(present_R.min()), float(present_R.max())
-    return NumericFacts(values.name, len(values) - present_R.size, low, high)
+    return NumericFacts(values.name, len(values) - num_present, float(low), float(high))
 
 
 def _list_facts(name: str, list_: ListDefinition, rows: Rows) -> ListFacts:
     lists = rows.lists[list_.column]
-    list_R = rows.listed.list_numbers(list_.column)
-    length_R = lists.length_D[list_R]
-    is_train_R = rows.split_R == SPLITS.index("train")
+    train_D, all_D = _rows_of_lists(list_, rows)
     if list_.item is not None:
-        seen = distinct_values(rows.frame[list_.item].filter(is_train_R))
+        train = rows.columns_and_split(list_.item).filter(pl.col(SPLIT) == SPLITS.index("train"))
+        seen = distinct_values(_distinct(train.select(list_.item))[list_.item])
     else:
-        is_of_train_D = np.bincount(list_R[is_train_R], minlength=lists.num_lists) > 0
-        is_of_train_E = pl.Series(is_of_train_D[lists.list_of_entry])
+        is_of_train_E = pl.Series((train_D > 0)[lists.list_of_entry])
         seen = distinct_values(lists.entries_E.filter(is_of_train_E))
     is_unseen_E = codes_of(lists.entries_E, seen) == NONE
     unseen_D = np.bincount(lists.list_of_entry[is_unseen_E], minlength=lists.num_lists)
+    num_entries = int(all_D @ lists.length_D)
     return ListFacts(
         name=name,
-        mean_length=float(length_R.mean()),
-        empty=float((length_R == 0).mean()),
-        unseen=float(unseen_D[list_R].sum() / max(length_R.sum(), 1)),
+        mean_length=num_entries / rows.num_rows,
+        empty=int(all_D[lists.length_D == 0].sum()) / rows.num_rows,
+        unseen=int(all_D @ unseen_D) / max(num_entries, 1),
     )
+
+
+def _rows_of_lists(
+    list_: ListDefinition, rows: Rows
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How many training rows, and how many rows, have each list (D,)."""
+    num_lists = rows.lists[list_.column].num_lists
+    train_D, all_D = np.zeros(num_lists, dtype=np.int64), np.zeros(num_lists, dtype=np.int64)
+    for block in rows.blocks():
+        list_R = rows.listed.block(block).list_numbers(list_.column)
+        is_train_R = rows.split_R[block] == SPLITS.index("train")
+        train_D += np.bincount(list_R[is_train_R], minlength=num_lists)
+        all_D += np.bincount(list_R, minlength=num_lists)
+    return train_D, all_D
 
 
 def _overlaps(definition: DataDefinition, rows: Rows) -> tuple[Overlap, ...]:
@@ -191,7 +220,8 @@ def _overlaps(definition: DataDefinition, rows: Rows) -> tuple[Overlap, ...]:
 
 
 def _overlap(what: str, ids: pl.Series, rows: Rows) -> Overlap:
-    pairs = pl.DataFrame({"id": ids, "scenario": rows.scenario_R}).drop_nulls().unique()
+    of_rows = ids.alias("id").to_frame().with_columns(column_of("scenario", rows.scenario_R))
+    pairs = _distinct(of_rows.lazy())
     both = pairs.join(pairs, on="id").group_by("scenario", "scenario_right").len()
     count_MM = np.zeros((len(rows.scenarios), len(rows.scenarios)))
     pair_of_scenarios = both["scenario"].to_numpy(), both["scenario_right"].to_numpy()
@@ -208,14 +238,18 @@ def _funnel_breaks(rows: Rows, tasks: Sequence[str]) -> tuple[FunnelBreak, ...]:
     """
     breaks = []
     for scenario, scenario_name in enumerate(rows.scenarios):
-        is_here_R = rows.scenario_R == scenario
         for earlier, later in pairwise(np.flatnonzero(rows.has_task_MT[scenario]).tolist()):
-            is_positive_R = is_here_R & (rows.labels_RT[:, later] == 1)
-            numbers = rows.row_R[is_positive_R & (rows.labels_RT[:, earlier] == 0)]
-            if 0 < numbers.size < MAX_BROKEN_SHARE * is_positive_R.sum():
-                first = tuple(int(row) for row in numbers[:2])
+            num_positive, num_broken, first = 0, 0, list[int]()
+            for block in rows.blocks():
+                earlier_R, later_R = rows.labels_RT[block].T[[earlier, later]]
+                positive_R = (later_R == 1) & (rows.scenario_R[block] == scenario)
+                broken = rows.row_R[block][positive_R & (earlier_R == 0)]
+                num_positive += int(positive_R.sum())
+                num_broken += broken.size
+                first += broken[: 2 - len(first)].tolist()
+            if 0 < num_broken < MAX_BROKEN_SHARE * num_positive:
                 names = scenario_name, tasks[earlier], tasks[later]
-                breaks.append(FunnelBreak(*names, numbers.size, first))
+                breaks.append(FunnelBreak(*names, num_broken, tuple(first)))
     return tuple(sorted(breaks, key=lambda broken: tasks.index(broken.earlier)))
 
 

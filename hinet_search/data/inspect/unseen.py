@@ -16,15 +16,8 @@ WARN_ABOVE = 0.05
 SPLIT_BITS = np.uint64(3)
 
 
-def unseen_rate(values: pl.Series, ids_R: NDArray[np.int32]) -> float:
-    """The share of rows with a value without an id (unseen or rare in train); 0 without rows."""
-    if not ids_R.size:
-        return 0.0
-    return count_unseen(values, ids_R) / ids_R.size
-
-
 def count_unseen(values: pl.Series, ids_R: NDArray[np.int32]) -> int:
-    """The number of rows with a value without an id."""
+    """The number of rows with a value without an id (unseen or rare in train)."""
     return int(((ids_R == 0) & values.is_not_null().to_numpy()).sum())
 
 
