@@ -92,13 +92,12 @@ class Model(nn.Module):
 
         That does not hold for a task that the row's own scenario lacks, whose logit is not used.
         """
-        weight_TBM: Tensor = self.relation(x_BD, sizes)
-        if self.has_task_MT is None:
-            return weight_TBM
-        lacks_own_BT = ~self.has_task_MT.index_select(0, ordered.scenario_B)
-        has_score_BMT = self.has_task_MT | lacks_own_BT.unsqueeze(1)
-        known_TBM: Tensor = weight_TBM * has_score_BMT.permute(2, 0, 1)
-        return known_TBM / known_TBM.sum(dim=-1, keepdim=True)
+        has_score_TBM = None
+        if self.has_task_MT is not None:
+            lacks_own_BT = ~self.has_task_MT.index_select(0, ordered.scenario_B)
+            has_score_TBM = (self.has_task_MT | lacks_own_BT.unsqueeze(1)).permute(2, 0, 1)
+        weight_TBM: Tensor = self.relation(x_BD, sizes, has_score_TBM)
+        return weight_TBM
 
     @torch.no_grad()
     def insight(self, batch: Batch) -> Insight:

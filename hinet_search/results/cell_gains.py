@@ -14,6 +14,7 @@ from statistics import fmean
 
 import numpy as np
 
+from hinet_search.results.cells import CellName
 from hinet_search.results.finalist_values import (
     Measure,
     cell_by_seed,
@@ -34,7 +35,6 @@ from hinet_search.results.statistics.welch import (
 )
 from hinet_search.results.study_record import StudyRecord
 
-Cell = tuple[str, str]
 CHANCE = 0.5
 _AREAS = ("AUC", "grouped AUC")  # measures that are .5 by chance
 
@@ -71,14 +71,14 @@ def cell_gains(
     cells, pair = cells_of(record), (chosen(left), chosen(right))
     left_sides, right_sides = (_sides(record, finalist) for finalist in pair)
     known = [cell for cell in cells if left_sides[cell].values and right_sides[cell].values]
-    estimates: dict[Cell, Estimate] = {}
+    estimates: dict[CellName, Estimate] = {}
     for cell in known:
         estimated = estimate(left_sides[cell], right_sides[cell])
         if estimated and _has_user_error(pair, estimated):
             estimates[cell] = estimated
     level = _level(left_sides, right_sides, estimates)
 
-    def gain_in(cell: Cell) -> CellDifference:
+    def gain_in(cell: CellName) -> CellDifference:
         if cell in estimates:
             lack = lacking(left_sides[cell], right_sides[cell])
             return CellDifference(*cell, _with_interval(estimates[cell], level, lack))
@@ -90,12 +90,12 @@ def cell_gains(
     return tuple(gain_in(cell) for cell in cells)
 
 
-def _sides(record: StudyRecord, finalist: FinalistRecord | None) -> dict[Cell, ArmValues]:
+def _sides(record: StudyRecord, finalist: FinalistRecord | None) -> dict[CellName, ArmValues]:
     """Return every cell's values by seed and resampling, signed so that larger is better."""
     cells, sign = cells_of(record), 1.0 if measure(record).maximize else -1.0
     if finalist is None:
         return dict.fromkeys(cells, ArmValues(()))
-    sides: dict[Cell, ArmValues] = {}
+    sides: dict[CellName, ArmValues] = {}
     for cell in cells:
         by_seed = cell_by_seed(record, finalist, "test", cell)
         values = tuple(sign * value for value in by_seed.values())
@@ -116,9 +116,9 @@ def _has_user_error(pair: Sequence[FinalistRecord | None], estimated: Estimate) 
 
 
 def _level(
-    left_sides: Mapping[Cell, ArmValues],
-    right_sides: Mapping[Cell, ArmValues],
-    estimates: Mapping[Cell, Estimate],
+    left_sides: Mapping[CellName, ArmValues],
+    right_sides: Mapping[CellName, ArmValues],
+    estimates: Mapping[CellName, Estimate],
 ) -> float:
     """Return the level at which the intervals of all estimated cells hold together."""
     if any(estimated.user_error is None for estimated in estimates.values()):

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from hinet_search.common.errors import did_you_mean
 from hinet_search.common.frozen_model import Fraction, Frozen, Large, Text
+from hinet_search.results.cells import CellName
 from hinet_search.study.feature_definition import FeatureDefinition
 
 
@@ -247,7 +248,7 @@ class DataDefinition(Frozen):
             )
         return self
 
-    def absent_cells(self, scenarios: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    def absent_cells(self, scenarios: Sequence[str]) -> tuple[CellName, ...]:
         """The (scenario, task) without labels, among these scenarios."""
         return tuple(
             (scenario, name)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
@@ -50,12 +50,16 @@ class Gate(nn.Module):
             )
 
     def forward(
-        self, x: Float[Tensor, "*stack B D"], sizes: Sequence[int] | None = None
+        self,
+        x: Float[Tensor, "*stack B D"],
+        sizes: Sequence[int] | None = None,
+        is_open: Bool[Tensor, "gates B K"] | None = None,
     ) -> Float[Tensor, "gates B K"]:
         """Return the weights of every gate of every group, (G * S, B, K).
 
         With `sizes` only those of the row's own group, (S, B, K). See StackedLinear for the forms
-        of x and for `sizes`. Weights sum to 1 over K, except for kind `sum`.
+        of x and for `sizes`. Weights sum to 1 over K, except for kind `sum`. With `is_open`, of
+        which some must be True for every row and gate, the other experts have weight 0.
         """
         if self.logits is None:
             groups = 1 if sizes is not None else self.num_groups
@@ -64,6 +68,8 @@ class Gate(nn.Module):
         logits: Tensor = self.logits(x, sizes)
         if self.kind == "relu_softmax":
             logits = torch.relu(logits)
+        if is_open is not None:
+            logits = logits.masked_fill(~is_open, -torch.inf)
         return logits.softmax(dim=-1)
 
 

@@ -25,7 +25,10 @@ from tests.serving.requests.test_served_model import request
 
 ABSENT = (("Push", "buy"), ("Cart", "click"))
 CPU = torch.device("cpu")
-TASKS = {"click": TaskDefinition(column="clicked"), "buy": TaskDefinition(column="bought")}
+TASKS = {
+    "click": TaskDefinition(column="clicked", equals=1),
+    "buy": TaskDefinition(column="bought"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +98,7 @@ def test_a_request_gets_no_number_there_and_the_facts_say_so(folder: Path) -> No
 def test_monitor_counts_no_label_of_an_absent_cell(folder: Path, tmp_path: Path) -> None:
     new = table().with_columns(
         clicked=pl.when(pl.col("place") == 3).then(7).otherwise(1),
-        bought=pl.when(pl.col("place") == 2).then(None).otherwise(pl.col("minute") % 2),
+        bought=pl.when(pl.col("place") == 2).then(7).otherwise(pl.col("minute") % 2),
     )
     new.write_parquet(tmp_path / "new.parquet")
     cells = drift_of(open_folder(folder, CPU), str(tmp_path / "new.parquet")).cells
