@@ -31,8 +31,8 @@ import bench_slots
 import bench_stacked
 import bench_statistics
 import bench_training
+from hinet_search.common.versions import versions
 from hinet_search.executors.processes.slots import SLOT_ENVIRONMENT
-from hinet_search.search.launch import versions
 from work import make_dataset
 
 RESULTS = Path(__file__).parent / "results"

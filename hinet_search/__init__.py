@@ -9,6 +9,7 @@ The Python interface, with the same calls as the command line:
     hs.export("quickstart", "winner")                     # the winner as a folder that scores rows
     hs.predict("winner", "rows.parquet", "scores.parquet")  # probabilities of new rows
     hs.monitor("winner", "rows.parquet")                  # what has changed since training
+    hs.refit("winner", "rows.parquet", "newer")           # the winner, fit again on newer rows
 
     study = hs.Study("shop", frame, scenario="channel", tasks={"click": "is_click"})
     record = study.launch()           # of a frame, without a file of your own
@@ -20,7 +21,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hinet_search.api import check, export, launch, load, monitor, predict
+    from hinet_search.api import check, export, launch, load, monitor, predict, refit
     from hinet_search.common.errors import (
         AllTrialsFailed,
         ConfigurationError,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from hinet_search.search.progress import Event, Progress, Watcher
     from hinet_search.serving.export import Export
     from hinet_search.serving.monitor import Drift
+    from hinet_search.serving.newer.fit_again import NewerModel
     from hinet_search.serving.predict import Prediction
 
 __all__ = [
@@ -48,6 +50,7 @@ __all__ = [
     "Export",
     "HinetSearchError",
     "Interrupted",
+    "NewerModel",
     "Plan",
     "Prediction",
     "Progress",
@@ -61,16 +64,18 @@ __all__ = [
     "load",
     "monitor",
     "predict",
+    "refit",
 ]
 
 # The module of each public name; all others are in common.errors.
 _MODULES = {
-    "api": ("check", "export", "launch", "load", "monitor", "predict"),
+    "api": ("check", "export", "launch", "load", "monitor", "predict", "refit"),
     "search.plan.plan": ("Plan",),
     "search.progress": ("Event", "Progress", "Watcher"),
     "notebook.study": ("Study",),
     "serving.export": ("Export",),
     "serving.monitor": ("Drift",),
+    "serving.newer.fit_again": ("NewerModel",),
     "serving.predict": ("Prediction",),
     "results.study_record": ("StudyRecord",),
 }

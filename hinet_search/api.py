@@ -1,4 +1,4 @@
-"""API: one call each for the command line and for Python, from check to monitor.
+"""API: one call each for the command line and for Python, from check to refit.
 
 Training imports torch (2 s), comparisons import scipy (0.2 s). Only the calls that need them import
 them: a status needs neither, a report does not need torch.
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hinet_search.serving.choice import ExportChoice, GraphChoice, Seeds, Weights
     from hinet_search.serving.export import Export
     from hinet_search.serving.monitor import Drift
+    from hinet_search.serving.newer.fit_again import NewerModel
     from hinet_search.serving.predict import Prediction
     from hinet_search.serving.rebuild import LoadedStudy
     from hinet_search.training.device import Wanted
@@ -357,6 +358,36 @@ def monitor(
     if to is not None:
         write_files("", {Path(to).suffix: drift_card(drift)}, Path(to))
     return drift
+
+
+def refit(
+    folder: "str | PathLike[str]",
+    rows: "str | PathLike[str]",
+    to: "str | PathLike[str]",
+    *,
+    device: "Wanted" = "cpu",
+    plugins: Sequence[str] = (),
+    say: Callable[[str], None] = quiet,
+    **options: Any,
+) -> "NewerModel":
+    """Fit an exported model again on newer labelled rows, and write it as the new folder `to`.
+
+    The newest rows are held out. If the shipped model is better on them, nothing is written and
+    `is_written` of the result is false, unless `even_if_worse`. Options are those of `FitOptions`:
+    `held_out`, `learning_rate`, `even_if_worse`, `formats`. `plugins` are as for `predict`. `say`
+    is called with a line before each long step and after each evaluation.
+    Errors: those of `fit_again`; then nothing is written.
+    """
+    from hinet_search.serving.model_folder import open_folder
+    from hinet_search.serving.newer.fit_again import FitOptions, fit_again
+    from hinet_search.training.device import choose_device
+
+    allow_only(plugins)
+    chosen = choose_device(device)
+    if chosen.note:
+        say(chosen.note)
+    exported = open_folder(Path(folder), chosen.device)
+    return fit_again(exported, str(rows), Path(to), FitOptions(**options), say)
 
 
 def report_path(study: ResolvedStudy, options: LaunchOptions) -> Path:

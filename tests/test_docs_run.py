@@ -20,6 +20,7 @@ from hinet_search.cli import main
 from hinet_search.data.rows import source_rows
 from hinet_search.notebook.study import Study
 from hinet_search.search.plan import probe
+from hinet_search.study.data_definition import SourceDefinition
 from hinet_search.study.load_study import load_study
 from hinet_search.study.study_spec import StudySpec
 from hinet_search.study.yaml_file import read
@@ -74,6 +75,9 @@ def stand_in(folder: Path) -> None:
         task.column for task in definition.tasks.values()
     )
     unlabelled.head(500).collect().write_parquet(folder / "new_rows.parquet")
+    others = {**definition.source.options, "kind": "synthetic", "seed": 8, "num_users": 250}
+    newer = definition.model_copy(update={"source": SourceDefinition(**others)})
+    source_rows(newer, folder, folder).collect().write_parquet(folder / "newer_rows.parquet")
 
 
 def run(line: str, folder: Path) -> str:

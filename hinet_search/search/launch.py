@@ -1,17 +1,14 @@
 """Launch: run a checked study to its end, as the only process that writes the study's rows."""
 
-import platform
-import shutil
-import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from uuid import uuid4
 
 from hinet_search.common import crash_points
 from hinet_search.common.plugins import load
+from hinet_search.common.versions import versions
 from hinet_search.data.inspect.leaks import leak_suspects
 from hinet_search.executors import Executor
 from hinet_search.results.objectives import Objective
@@ -33,8 +30,6 @@ from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.study.load_study import ResolvedStudy
 from hinet_search.study.plugin_keys import EXECUTORS
 from hinet_search.study.study_spec import StudySpec
-
-LIBRARIES = ("hinet-search", "torch", "optuna", "polars", "numpy", "lightgbm")
 
 
 def launch(
@@ -162,28 +157,6 @@ def _budget(spec: StudySpec) -> Budget:
         wall_clock_seconds=None if minutes is None else minutes * 60,
         seconds=None if spec.budget is None else spec.budget * 60,
     )
-
-
-def versions() -> Mapping[str, str]:
-    """Return the versions that a study's numbers depend on: Python, libraries, and our commit."""
-    known = {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
-    commit = _git_commit()
-    return {**known, "git commit": commit} if commit else known
-
-
-def _git_commit() -> str:
-    """Return the commit of the checkout that this package runs from; empty when it is installed."""
-    root = Path(__file__).resolve().parents[2]
-    git = shutil.which("git")
-    if git is None or not (root / ".git").exists():
-        return ""
-    result = subprocess.run(
-        [git, "-C", str(root), "rev-parse", "--short", "HEAD"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return result.stdout.strip()
 
 
 def refuse_early(study: ResolvedStudy, now: str, options: LaunchOptions) -> StudyRow | None:

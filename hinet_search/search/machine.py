@@ -56,7 +56,7 @@ def examine(options: LaunchOptions, study: ResolvedStudy | None = None) -> Itera
 
 
 def _versions() -> Iterator[MachineFact]:
-    from hinet_search.search.launch import versions
+    from hinet_search.common.versions import versions
 
     yield MachineFact(
         "versions", ", ".join(f"{name} {version}" for name, version in versions().items())

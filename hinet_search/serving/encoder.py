@@ -3,6 +3,7 @@
 Shape legend: R rows, F categorical fields, T tasks.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from hinet_search.data.columns import ChosenInputs, Columns
 from hinet_search.data.derived.inputs import encode_lists, list_fields
 from hinet_search.data.encode import COUNT, Encoding, encode_ids, encode_numbers
-from hinet_search.data.lists import with_numbered_lists
+from hinet_search.data.lists import ListedRows, with_numbered_lists
 from hinet_search.data.raw_values import as_text
 from hinet_search.data.rows import distinct_by_scenario
 from hinet_search.data.schema import Schema
@@ -66,30 +67,39 @@ class Encoder:
 
         A number too far from training for float32 becomes infinite.
         """
-        inputs, num_rows = self.inputs, len(frame)
-        rows = with_numbered_lists(frame, inputs.lists.values(), frame.schema)
-        scenario_R = self.scenarios(frame)
-        distinct = distinct_by_scenario(rows.frame, inputs.distinct_by_scenario, scenario_R)
-        rows = replace(rows, frame=distinct)
-        with_derived = rows.frame.with_columns(self.history.numbers(inputs, rows))
+        scenario_R = self.scenario_numbers(frame)
+        rows = self.listed(frame, scenario_R)
+        return self.encoded(rows, scenario_R, self.history.numbers(self.inputs, rows))
+
+    def scenario_numbers(self, frame: pl.DataFrame) -> NDArray[np.int16]:
+        """The number of every row's scenario (R,)."""
+        names = self.inputs.scenario.names
+        index = {text: names.index(name) for text, name in self.inputs.scenario.values.items()}
+        scenarios = as_text(frame[self.inputs.scenario.column])
+        return scenarios.replace_strict(index, return_dtype=pl.Int16).to_numpy()
+
+    def listed(self, frame: pl.DataFrame, scenario_R: NDArray[np.int16]) -> ListedRows:
+        """The rows with numbered lists, and with ids that are distinct by scenario."""
+        rows = with_numbered_lists(frame, self.inputs.lists.values(), frame.schema)
+        distinct = distinct_by_scenario(rows.frame, self.inputs.distinct_by_scenario, scenario_R)
+        return replace(rows, frame=distinct)
+
+    def encoded(
+        self, rows: ListedRows, scenario_R: NDArray[np.int16], derived: Sequence[pl.Series]
+    ) -> Columns:
+        """Encode rows of `listed` with their derived numeric inputs, as `columns` does."""
+        num_rows = len(rows.frame)
         with np.errstate(over="ignore"):
-            numeric_RN = encode_numbers(with_derived, self.encoding)
-        lists = encode_lists(inputs.lists, rows, self.encoding)
+            numeric_RN = encode_numbers(rows.frame.with_columns(derived), self.encoding)
+        lists = encode_lists(self.inputs.lists, rows, self.encoding)
         return Columns(
             ids_RF=encode_ids(rows.frame, self.encoding),
             numeric_RN=numeric_RN,
             scenario_R=scenario_R,
-            labels_RT=np.zeros((num_rows, len(inputs.tasks)), dtype=np.uint8),
+            labels_RT=np.zeros((num_rows, len(self.inputs.tasks)), dtype=np.uint8),
             user_R=np.full(num_rows, -1, dtype=np.int32),
             lists_RS=lists.slots(slice(num_rows), num_rows),
         )
-
-    def scenarios(self, frame: pl.DataFrame) -> NDArray[np.int16]:
-        """The number of the scenario of each row (R,)."""
-        scenario = self.inputs.scenario
-        index = {text: scenario.names.index(name) for text, name in scenario.values.items()}
-        texts = as_text(frame[scenario.column])
-        return texts.replace_strict(index, return_dtype=pl.Int16).to_numpy()
 
     def unseen(self, frame: pl.DataFrame, columns: Columns) -> dict[str, int]:
         """The number of rows with a value without an id, by categorical column.

@@ -16,6 +16,7 @@ from hinet_search.data.rows import read_rows
 from hinet_search.results.ensemble_records import Member
 from hinet_search.serving.choice import ExportChoice, GraphChoice
 from hinet_search.serving.encoder import Encoder
+from hinet_search.serving.lineage import StudyRows
 from hinet_search.serving.model_file import (
     FORMAT,
     ModelFile,
@@ -240,4 +241,16 @@ def _model_file(
         data=stored.record.data.fingerprint,
         versions=dict(stored.record.versions),
         calibration=calibrated_cells(what.calibration),
+        rows=_study_rows(stored, what),
+    )
+
+
+def _study_rows(stored: LoadedStudy, what: ExportChoice) -> StudyRows:
+    spec = stored.study.spec
+    return StudyRows(
+        user=spec.data.user,
+        time=spec.data.time,
+        minimum_frequency=spec.data.minimum_frequency,
+        objective=stored.record.objective,
+        calibrated=what.calibration is not None,
     )

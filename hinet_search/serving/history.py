@@ -1,6 +1,7 @@
 """History: facts from the labels and lists of a study's rows, stored with an exported model.
 
-It ends with the known data of the study; new rows do not add to it.
+It ends with the known data of the study. New rows that are scored do not add to it; a fit on newer
+rows does (newer/growth.py).
 """
 
 from collections.abc import Callable, Iterator
@@ -62,13 +63,14 @@ class History:
             columns += match_numbers(self.matches, inputs.matches, inputs.lists, rows).get_columns()
         return columns
 
-    def notes(self, inputs: Inputs) -> Iterator[str]:
-        """Notes for users of the exported model."""
+    def notes(self, inputs: Inputs, *, with_newer: bool = False) -> Iterator[str]:
+        """Notes for users of the exported model, which may have learned from newer rows."""
         if self.counts is not None and inputs.statistics is not None:
             clock = inputs.statistics.clock
+            newer = " and newer rows" if with_newer else ""
             yield (
-                f"Label statistics are of {self._labels_in_words(inputs.statistics)}. "
-                "New rows do not add to them: export again for newer labels."
+                f"Label statistics are of {self._labels_in_words(inputs.statistics, newer)}. "
+                "New rows add to them when the model is fit again on them, not when it scores them."
             )
             if clock is not None:
                 yield (
@@ -81,15 +83,16 @@ class History:
                 "a row brings its own lists."
             )
 
-    def _labels_in_words(self, definition: StatisticsDefinition) -> str:
+    def _labels_in_words(self, definition: StatisticsDefinition, newer: str) -> str:
         assert self.counts is not None, "only called with statistics"
         days, length = self.counts.days, definition.day_length
         if definition.clock is None or days.is_empty():
-            return "training rows"
+            return f"training rows{newer}"
         first, last = days[0], days[-1]
         if length is not None:  # in the unit of the clock
             first, last = f"{first * length:.0f}", f"{(last + 1) * length:.0f}"
-        return f"train and valid, {definition.clock} {first} to {last}, none of test"
+        split = "train, valid" if newer else "train and valid"
+        return f"{split}{newer}, {definition.clock} {first} to {last}, none of test"
 
 
 def history_of(definition: DataDefinition, inputs: Inputs, rows: Rows) -> History:

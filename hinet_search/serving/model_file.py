@@ -17,6 +17,7 @@ from hinet_search.results.calibration_records import Calibration, Calibrator, Ce
 from hinet_search.results.ensemble_records import Member, RunKey, Scale
 from hinet_search.serving.history import table_names
 from hinet_search.serving.inputs import Inputs
+from hinet_search.serving.lineage import NewerFit, StudyRows
 from hinet_search.study.validation_messages import Location, in_words
 from hinet_search.study.yaml_file import YamlFile
 
@@ -74,7 +75,8 @@ class ModelFile(Frozen):
 
     `name` is that of an arm, a student or `ensemble`. `inputs` are what all models together read,
     `data` is the fingerprint of the study's data. The weights of all members sum to 1. Cells that
-    `calibration` does not name keep their probabilities.
+    `calibration` does not name keep their probabilities. `rows` is None in folders of earlier
+    versions; `newer` are the fits on newer rows since the study, the latest last.
     """
 
     format: Literal[2]
@@ -86,6 +88,8 @@ class ModelFile(Frozen):
     data: Text
     versions: dict[Text, Text]
     calibration: tuple[CalibratedCell, ...] = ()
+    rows: StudyRows | None = None
+    newer: tuple[NewerFit, ...] = ()
 
     @model_validator(mode="after")
     def _every_member_once(self) -> "ModelFile":

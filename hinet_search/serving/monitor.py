@@ -17,11 +17,9 @@ from numpy.typing import NDArray
 from scipy.stats import fisher_exact
 
 from hinet_search.data.cell_counts import auc
-from hinet_search.data.checks import label_problems
-from hinet_search.data.labels import labels_of, where_labelled
+from hinet_search.serving.label_columns import label_column_problems, labels_of_columns
 from hinet_search.serving.model_folder import ExportedModel
 from hinet_search.serving.predict import (
-    KEY,
     RUN_ROWS,
     checked,
     memory_explained,
@@ -140,32 +138,14 @@ def _compared(exported: ExportedModel, path: str) -> Drift:
     frame, _ = checked(exported, lazy, labels, path, Path.cwd())
     if frame.is_empty():
         refuse(path, ["must have rows to compare, got none"])
-    _refuse_labels(exported, path, tasks, frame)
+    has_task_RT = exported.file.inputs.has_task[exported.encoder.scenario_numbers(frame)]
+    refuse(path, label_column_problems(exported.file.inputs.tasks, tasks, frame, has_task_RT))
     starts = range(0, len(frame), RUN_ROWS)
     blocks = [_block(exported, profile, tasks, frame[start : start + RUN_ROWS]) for start in starts]
     for start, block in zip(starts, blocks, strict=True):
         has_task_RT = exported.file.inputs.has_task[block.scenario_R]
         refuse(path, missing_scores(block.probability_RT, has_task_RT, start))
     return _drift(exported, profile, blocks)
-
-
-def _refuse_labels(
-    exported: ExportedModel, path: str, tasks: Mapping[str, TaskDefinition], frame: pl.DataFrame
-) -> None:
-    problems: list[str] = []
-    inputs = exported.file.inputs
-    has_task_RT = inputs.has_task[exported.encoder.scenarios(frame)]
-    for name, task in tasks.items():
-        labels = where_labelled(
-            frame[f"{KEY}{task.column}"], has_task_RT[:, inputs.tasks.index(name)]
-        )
-        values = labels.drop_nulls()
-        is_number = values.dtype.is_numeric() or values.dtype in (pl.Boolean, pl.Null)
-        if is_number or task.equals is not None:
-            problems += label_problems(name, task, values)
-        else:
-            problems.append(f"column '{task.column}' must hold numbers, got {values.dtype}")
-    refuse(path, problems)
 
 
 @dataclass(frozen=True)
@@ -196,34 +176,16 @@ def _block(
     numbers = dict(zip(encoder.encoding.numeric_inputs, columns.numeric_RN.T, strict=True))
     fields = zip(encoder.inputs.categorical, columns.ids_RF.T, strict=True)
     has_task_RT = encoder.inputs.has_task[columns.scenario_R]
-    labels = [
-        _labels(frame, tasks.get(name), has_task_R)
-        for name, has_task_R in zip(encoder.inputs.tasks, has_task_RT.T, strict=True)
-    ]
+    label_RT = labels_of_columns(encoder.inputs.tasks, tasks, frame, has_task_RT)
     of_profile = profile.numeric.items()
     return _Block(
         scenario_R=columns.scenario_R,
         probability_RT=probabilities(exported, columns),
-        label_RT=np.stack(labels, axis=1),
+        label_RT=label_RT,
         without_id={name: int((ids_R == 0).sum()) for name, ids_R in fields},
         at_most={name: _num_at_most(numbers[name], known) for name, known in of_profile},
         beyond={name: _num_beyond(numbers[name], known) for name, known in of_profile},
     )
-
-
-def _labels(
-    frame: pl.DataFrame, task: TaskDefinition | None, has_task_R: NDArray[np.bool_]
-) -> NDArray[np.int8]:
-    """The label of every row, -1 where there is none or the row does not have the task."""
-    label_R = np.full(len(frame), -1, dtype=np.int8)
-    if task is None:
-        return label_R
-    values = frame[f"{KEY}{task.column}"]
-    is_known_R = has_task_R
-    if task.equals is None:  # else a missing value is another one, as in training
-        is_known_R = has_task_R & values.is_not_null().to_numpy()
-    label_R[is_known_R] = labels_of(task, where_labelled(values, is_known_R))
-    return label_R
 
 
 def _num_at_most(number_R: NDArray[np.float32], known: Distribution) -> NDArray[np.int64]:

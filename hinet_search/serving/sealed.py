@@ -35,6 +35,11 @@ def seal(folder: Path) -> None:
     (folder / MANIFEST).write_text(json.dumps(hashes, indent=1), encoding="utf-8")
 
 
+def manifest_hash(folder: Path) -> str:
+    """The SHA-256 of the manifest, which stands for everything that a model is read from."""
+    return _hash(folder / MANIFEST)
+
+
 def sealed_files(folder: Path) -> Set[str]:
     """Check the files in the manifest of a folder and return their names.
 

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import fields
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +13,8 @@ from hinet_search import api
 from hinet_search.serving.compiled.weights import CellCost, WeightsCost
 from hinet_search.serving.compiled.write import Compilation
 from hinet_search.serving.export import Export
+from hinet_search.serving.newer.comparison import CellChange
+from hinet_search.serving.newer.fit_again import FitOptions, NewerModel
 from tests.cli.conftest import Run
 from tests.forked import typed
 from tests.small import write_study
@@ -154,3 +157,81 @@ def test_an_unknown_format_of_graphs_is_told_with_the_nearest(run: Run) -> None:
     said = run("export", "shop/hinet", "-o", "winner", "--format", "onxx")
     assert said.code == 2
     assert "must be one of onnx, torch, got 'onxx'; did you mean 'onnx'?" in said.err
+
+
+def newer_model(to: Path, *, is_written: bool, is_worse: bool) -> NewerModel:
+    cells = (
+        CellChange("Home", "click", 1200, 300, 0.7012, 0.7101, 0.55, 0.54, 0.02, 0.01),
+        CellChange("Push", "click", 80, 0, None, None, 0.05, 0.04, 0.01, 0.01),
+    )
+    better = not is_worse
+    return NewerModel(
+        folder=to,
+        model="shop/hinet",
+        parent="0" * 64,
+        rows=6400,
+        held_out=1280,
+        unlabelled=20,
+        new_ids={"user": 1412},
+        passes=(1.25, 2.0),
+        objective="mean_auc",
+        before=0.7012,
+        after=0.7101 if better else 0.6,
+        cells=cells,
+        is_worse=is_worse,
+        verdict="better than before" if better else "worse than before",
+        files={"config.yaml": 1000, "weights.safetensors": 2_000_000} if is_written else {},
+    )
+
+
+def test_a_refit_says_what_both_models_are_worth_by_cell(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, object] = {}
+
+    def refit(_folder: Path, _rows: str, to: Path, **options: object) -> NewerModel:
+        asked.update(options)
+        return newer_model(to, is_written=True, is_worse=False)
+
+    monkeypatch.setattr(api, "refit", refit)
+    said = run("refit", "winner", "rows.parquet", "-o", "newer", "--learning-rate", "1e-4")
+    assert said.code == 0, said.err
+    assert said.out.splitlines() == [
+        "shop/hinet: better than before, on 1,280 held-out rows",
+        "learned from 5,120 rows, 1.25 to 2.00 passes; new ids: user 1,412",
+        "20 rows without a label are left out",
+        "Home · click      1,200 rows  AUC .7012 -> .7101  log loss .5500 -> .5400  ECE .0200 -> .0100",
+        "Push · click         80 rows  AUC – -> –  log loss .0500 -> .0400  ECE .0100 -> .0100",
+        "wrote newer/: 2 files, 2.00 MB",
+    ]
+    assert said.err.splitlines()[-1] == (
+        "Next: hinet-search predict newer rows.parquet -o scores.parquet"
+    )
+    assert FitOptions(
+        **{field.name: asked[field.name] for field in fields(FitOptions)}
+    ) == FitOptions(learning_rate=1e-4)
+
+
+def test_a_worse_model_is_told_and_ends_with_code_5_unless_it_is_written(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refit(_folder: Path, _rows: str, to: Path, **options: object) -> NewerModel:
+        return newer_model(to, is_written=bool(options["even_if_worse"]), is_worse=True)
+
+    monkeypatch.setattr(api, "refit", refit)
+    said = run("refit", "winner", "rows.parquet", "-o", "newer")
+    assert said.code == 5
+    assert said.out.startswith("shop/hinet: worse than before, on 1,280 held-out rows\n")
+    assert "nothing is written" in said.err
+    assert "--even-if-worse" in said.err
+    printed = run("refit", "winner", "rows.parquet", "-o", "newer", "--json")
+    document = json.loads(printed.out)
+    assert printed.code == 5
+    assert (document["kind"], document["is_worse"], document["is_written"]) == (
+        "refit",
+        True,
+        False,
+    )
+    forced = run("refit", "winner", "rows.parquet", "-o", "newer", "--even-if-worse")
+    assert forced.code == 0, forced.err
+    assert "!!  it is worse than the shipped model, and written all the same" in forced.out

@@ -23,7 +23,7 @@ study's last day counts all labels.
 Shape legend: R rows, T tasks, M scenarios.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -52,6 +52,9 @@ ROWS = "rows"
 EVERYONE = ()  # the key of any row
 
 DAY, ROW = "number of the day", "row"
+
+# From a key to the quantities (R rows) that every row may count of it.
+Counted = Callable[[tuple[str, ...]], pl.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,40 @@ def _statistics(
         rows = _rows_of(task) if _rows_of(task) in counted else ROWS
         rates.append(_rate(_positives(task), rows, definition.smoothing).alias(name))
     return [pl.col(ROWS).log1p().cast(pl.Float32).alias(_rows_name(key)), *rates]
+
+
+def smoothed(
+    definition: StatisticsDefinition, tasks: Sequence[str], counted: Counted
+) -> pl.DataFrame:
+    """The columns of `statistic_names` from what rows may count of every key."""
+    everyone = counted(EVERYONE)
+    of_all = everyone.rename(_of_all)
+    tables = [
+        counted(key).hstack(of_all).select(_statistics(definition, tasks, key, everyone.columns))
+        for key in definition.keys
+    ]
+    return pl.concat(tables, how="horizontal")
+
+
+def counted_within(definition: StatisticsDefinition, rows: Rows) -> Counted:
+    """What every row may count of the other rows, 0 without key or day."""
+    labels = _labels(definition, rows)
+
+    def counted(key: tuple[str, ...]) -> pl.DataFrame:
+        of_rows = labels.of_key(key, (pl.col(SPLIT) == TEST).alias(IS_TEST))
+        on = [*key_columns(key), PERIOD]
+        joined = of_rows.join(
+            _of_periods(labels, key).lazy(), on=on, how="left", maintain_order="left"
+        )
+        return joined.select(map(_countable_by_row, labels.quantities)).collect()
+
+    return counted
+
+
+def _countable_by_row(quantity: str) -> pl.Expr:
+    """The amounts of train, and for a row of test also those of valid."""
+    of_train, of_valid = pl.col(_amount(TRAIN_AMOUNT, quantity)), _amount(VALID_AMOUNT, quantity)
+    return (of_train + pl.col(IS_TEST) * pl.col(of_valid)).fill_null(0).alias(quantity)
 
 
 def _labels(definition: StatisticsDefinition, rows: Rows) -> _Labels:
@@ -348,6 +385,13 @@ def later_statistics(
     counts: LabelCounts, definition: StatisticsDefinition, frame: pl.DataFrame, tasks: Sequence[str]
 ) -> pl.DataFrame:
     """The columns of `target_statistics` for new rows, which have the column types of the study."""
+    return smoothed(definition, tasks, counted_before(counts, definition, frame))
+
+
+def counted_before(
+    counts: LabelCounts, definition: StatisticsDefinition, frame: pl.DataFrame
+) -> Counted:
+    """What every new row may count of the labels in `counts`."""
     clock = definition.clock
     if clock is None:
         last_R = np.zeros(len(frame), dtype=np.int64)
@@ -363,12 +407,7 @@ def later_statistics(
         columns = _key_columns([frame[column] for column in key])
         return _up_to(counts.of_keys[key], pl.DataFrame([number, *columns]), counts.quantities)
 
-    everyone = counted(EVERYONE).rename(_of_all)
-    tables = [
-        counted(key).hstack(everyone).select(_statistics(definition, tasks, key, counts.quantities))
-        for key in definition.keys
-    ]
-    return pl.concat(tables, how="horizontal")
+    return counted
 
 
 def _up_to(table: pl.DataFrame, rows: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:

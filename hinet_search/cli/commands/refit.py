@@ -1,0 +1,164 @@
+"""Use: fit an exported model again on newer rows."""
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from cloup import option_group
+
+from hinet_search.cli.completion import complete_table
+from hinet_search.cli.help import Command
+from hinet_search.cli.options import (
+    PLUGIN,
+    WordChoice,
+    as_json,
+    output_options,
+    scored_on,
+    study_options,
+)
+from hinet_search.cli.output import echo, mark, output, print_document
+from hinet_search.common.amounts import byte_size
+from hinet_search.common.errors import StudyConflict
+from hinet_search.common.plugins import names
+
+if TYPE_CHECKING:
+    from hinet_search.serving.newer.comparison import CellChange
+    from hinet_search.serving.newer.fit_again import NewerModel
+
+
+@click.command(
+    name="refit",
+    cls=Command,
+    codes=("3", "4", "5"),
+    examples=(
+        "hinet-search refit winner rows.parquet -o newer",
+        "hinet-search refit hinet-shop 'days/*.parquet' -o newer-shop --device cuda",
+        "hinet-search refit hinet-shop rows.csv --learning-rate 1e-4 -o newer-shop --json",
+    ),
+)
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("rows", shell_complete=complete_table)
+@option_group(
+    "How to fit",
+    click.option(
+        "--held-out",
+        metavar="SHARE",
+        type=float,
+        default=0.2,
+        show_default=True,
+        help="The share of the rows, the newest, that is not learned from: it decides how long to "
+        "train, and whether the result is written.",
+    ),
+    click.option(
+        "--learning-rate",
+        metavar="RATE",
+        type=float,
+        help="Instead of that of the study; 0 leaves the weights, and continues the rest.",
+    ),
+    click.option(
+        "--even-if-worse",
+        is_flag=True,
+        help="Write the folder even if the shipped model is better.",
+    ),
+)
+@scored_on
+@study_options(PLUGIN)
+@output_options(
+    click.option(
+        "-o",
+        "--to",
+        metavar="FOLDER",
+        required=True,
+        type=click.Path(path_type=Path),
+        help="A new or an empty folder.",
+    ),
+    click.option(
+        "--format",
+        "formats",
+        metavar="FORMAT",
+        multiple=True,
+        type=WordChoice(names("hinet_search.serving.compiled.formats")),
+        help="Add graphs for other programs: onnx or torch (docs/compiled.md). May be repeated.",
+    ),
+    as_json,
+)
+def command(
+    folder: Path,
+    rows: str,
+    to: Path,
+    as_json: bool,  # noqa: FBT001  click passes flags by name
+    **given: Any,
+) -> None:
+    """Fit the model in FOLDER, which hinet-search export wrote, again on ROWS (Parquet or CSV, one
+    file or a glob), which have labels and are newer than those it learned from.
+
+    It starts from its weights, and its vocabularies and statistics grow. Both models are compared
+    on the newest rows, which are held out. The new folder is written unless it is worse there.
+    """
+    from dataclasses import asdict
+
+    from hinet_search.api import refit
+
+    made = refit(folder, rows, to, say=output().note, **given)
+    if as_json:
+        print_document("refit", **asdict(made), is_written=made.is_written)
+        click.get_current_context().exit(0 if made.is_written else StudyConflict.exit_code)
+    for line in _comparison(made):
+        echo(line)
+    if not made.is_written:
+        raise StudyConflict(
+            f"{made.model} is {made.verdict}, on {made.held_out:,} held-out rows; "
+            "nothing is written",
+            remedy="keep the shipped folder, try --learning-rate with a lower one, or write it "
+            "with --even-if-worse",
+        )
+    _print_written(made)
+    output().next(f"hinet-search predict {shlex.quote(str(to))} rows.parquet -o scores.parquet")
+
+
+def _comparison(made: "NewerModel") -> Iterator[str]:
+    """Yield the verdict, then every cell with the values of the shipped model and the new one."""
+    learned = made.rows - made.held_out
+    yield f"{made.model}: {made.verdict}, on {made.held_out:,} held-out rows"
+    yield f"learned from {learned:,} rows, {_passes(made)}; new ids: {_new_ids(made)}"
+    if made.unlabelled:
+        yield f"{made.unlabelled:,} rows without a label are left out"
+    width = max(len(_name(cell)) for cell in made.cells)
+    for cell in made.cells:
+        values = [
+            f"AUC {_change(cell.auc_before, cell.auc)}",
+            f"log loss {_change(cell.logloss_before, cell.logloss)}",
+            f"ECE {_change(cell.ece_before, cell.ece)}",
+        ]
+        yield f"{_name(cell):<{width}}  {cell.rows:>9,} rows  {'  '.join(values)}"
+
+
+def _name(cell: "CellChange") -> str:
+    return f"{cell.scenario} · {cell.task}"
+
+
+def _change(before: float | None, after: float | None) -> str:
+    from hinet_search.report.drawing.numbers import metric
+
+    return f"{metric(before)} -> {metric(after)}"
+
+
+def _passes(made: "NewerModel") -> str:
+    fewest, most = min(made.passes), max(made.passes)
+    return f"{fewest:.2f} passes" if fewest == most else f"{fewest:.2f} to {most:.2f} passes"
+
+
+def _new_ids(made: "NewerModel") -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in made.new_ids.items()) or "none"
+
+
+def _print_written(made: "NewerModel") -> None:
+    if made.is_worse:
+        echo(mark("!!"), "  it is worse than the shipped model, and written all the same")
+    size = byte_size(sum(made.files.values()))
+    echo(f"wrote {made.folder}/: {len(made.files)} files, {size}")
+    if made.compiled is not None:
+        graphs = made.compiled
+        echo(f"compiled: {', '.join(graphs.formats)}, {graphs.num_graphs} graphs")

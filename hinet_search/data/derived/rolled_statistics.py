@@ -1,0 +1,74 @@
+"""Rolled statistics: label counts of a study, continued with the labels of newer rows.
+
+A newer row counts what a row of the study would count: with a clock, labels of strictly earlier
+days, be they of the study or newer; without a clock, all labels that the study counted, and of the
+newer rows those of other folds. So no row counts its own label, nor one of its own day. Labels of
+held-out rows, which have the split `valid`, are counted by later rows only.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from hinet_search.data.derived.statistics import (
+    DAY,
+    LabelCounts,
+    counted_before,
+    counted_within,
+    label_counts,
+    smoothed,
+)
+from hinet_search.data.lists import codes_of, distinct_values
+from hinet_search.data.rows import Rows
+from hinet_search.study.feature_definition import StatisticsDefinition
+
+
+def newer_statistics(
+    before: LabelCounts, definition: StatisticsDefinition, rows: Rows, tasks: Sequence[str]
+) -> pl.DataFrame:
+    """The columns of `target_statistics` for newer rows, which have the column types of the study.
+
+    The counts `before` must be of other rows.
+    """
+    earlier = counted_before(before, definition, rows.frame)
+    newer = counted_within(definition, rows)
+
+    def counted(key: tuple[str, ...]) -> pl.DataFrame:
+        of_earlier, of_newer = earlier(key), newer(key)
+        return of_earlier.select(column + of_newer[column.name] for column in of_earlier)
+
+    return smoothed(definition, tasks, counted)
+
+
+def rolled_counts(before: LabelCounts, definition: StatisticsDefinition, rows: Rows) -> LabelCounts:
+    """The counts `before` with those of newer rows added, key by key and day by day."""
+    newer = label_counts(definition, rows)
+    days = distinct_values(pl.concat([before.days, newer.days]))
+    names = before.quantities
+
+    def of_key(key: tuple[str, ...]) -> pl.DataFrame:
+        tables = [
+            _of_single_days(counts.of_keys[key], names).with_columns(
+                _renumbered(counts.of_keys[key][DAY], counts.days, days)
+            )
+            for counts in (before, newer)
+        ]
+        by = [name for name in tables[0].columns if name not in (DAY, *names)]
+        of_days = pl.concat(tables).group_by(*by, DAY).agg(pl.col(names).sum()).sort(DAY, *by)
+        up_to_day = pl.col(names).cum_sum()
+        return of_days.with_columns(up_to_day.over(by) if by else up_to_day)
+
+    return LabelCounts(days, {key: of_key(key) for key in before.of_keys})
+
+
+def _of_single_days(table: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """The quantities of each day alone; those of the table are up to and including the day."""
+    by = [name for name in table.columns if name not in (DAY, *names)]
+    of_day = pl.col(names).diff().fill_null(pl.col(names))
+    return table.with_columns(of_day.over(by) if by else of_day)
+
+
+def _renumbered(number: pl.Series, days: pl.Series, all_days: pl.Series) -> pl.Series:
+    """The numbers of days among `all_days`, from their numbers among `days`."""
+    return pl.Series(DAY, codes_of(days, all_days)[number.to_numpy().astype(np.intp)])

@@ -1,0 +1,121 @@
+"""Card: a model that was fit on newer rows, for its users, as Markdown."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from hinet_search.report.drawing.numbers import metric
+from hinet_search.report.text.untrusted import plain, table
+from hinet_search.serving.lineage import NewerFit
+from hinet_search.serving.model_file import ModelFile
+from hinet_search.serving.newer.comparison import CellChange, Comparison
+
+HEAD = (
+    "Cell",
+    "Rows",
+    "Positives",
+    "AUC before",
+    "AUC",
+    "Log loss before",
+    "Log loss",
+    "ECE before",
+    "ECE",
+)
+LIMITS = (
+    "Rows of scenarios that the model does not know are refused.",
+    "The passes were chosen on the held-out rows, so values on them are slightly too good.",
+    "Metrics on the test rows of the study are those of the model that the study trained.",
+    "Numbers are standardised as in that training: `monitor` tells when they no longer fit.",
+    "Ids are never removed: those of users and items that are gone keep their embeddings.",
+)
+
+
+def newer_card(
+    file: ModelFile,
+    comparison: Comparison,
+    new_ids: Mapping[str, int],
+    num_unlabelled: int,
+    notes: Sequence[str],
+) -> str:
+    """The card of a model file whose latest fit on newer rows gave the comparison."""
+    return "\n".join(_lines(file, comparison, new_ids, num_unlabelled, notes)) + "\n"
+
+
+def _lines(
+    file: ModelFile,
+    comparison: Comparison,
+    new_ids: Mapping[str, int],
+    num_unlabelled: int,
+    notes: Sequence[str],
+) -> Iterator[str]:
+    inputs, fit = file.inputs, file.newer[-1]
+    tasks, scenarios = ", ".join(inputs.tasks), ", ".join(inputs.scenario.names)
+    yield f"# {plain(file.study)} / {plain(file.name)}, fit again on newer rows"
+    yield ""
+    yield plain(f"It predicts the probabilities of {tasks} for a row of {scenarios}.")
+    yield plain(f"On {fit.num_held_out:,} held-out rows it is {verdict_of(comparison)}.")
+    yield ""
+    facts = {
+        "Fit on": f"{_rows_in_words(fit)}, hash {fit.rows}",
+        "Left out": f"{num_unlabelled:,} rows without a label" if num_unlabelled else "no row",
+        "From": f"the folder whose manifest.json has the SHA-256 {fit.parent}",
+        "Members": _members_in_words(file, fit),
+        "Learning rate": "of the study" if fit.learning_rate is None else f"{fit.learning_rate:g}",
+        "New ids": _new_ids_in_words(new_ids),
+        "Study": f"{file.study}, data {file.data}",
+        "Software": ", ".join(f"{name} {version}" for name, version in file.versions.items()),
+    }
+    yield from (f"- **{name}**: {plain(text)}" for name, text in facts.items())
+    heading = "On the held-out rows, which it did not learn from"
+    yield from table(heading, HEAD, map(_cell_row, comparison.cells))
+    if len(file.newer) > 1:
+        name, head = comparison.objective.name, ("From", "Rows", "Held out", "Before", "After")
+        yield from table(f"All fits on newer rows: {name}", head, map(_fit_row, file.newer))
+    yield from ("", "### Limits", "", *(f"- {plain(note)}" for note in (*LIMITS, *notes)))
+
+
+def verdict_of(comparison: Comparison) -> str:
+    """`better than before: mean_auc from .7012 to .7101`."""
+    before, after = metric(comparison.before), metric(comparison.after)
+    word = "worse" if comparison.is_worse else "better"
+    if comparison.before == comparison.after:
+        return f"as good as before: {comparison.objective.name} {after}"
+    return f"{word} than before: {comparison.objective.name} from {before} to {after}"
+
+
+def cell_name(cell: CellChange) -> str:
+    """`Home · click`."""
+    return f"{cell.scenario} · {cell.task}"
+
+
+def _cell_row(cell: CellChange) -> tuple[str, ...]:
+    counts = f"{cell.rows:,}", f"{cell.positives:,}"
+    auc = metric(cell.auc_before), metric(cell.auc)
+    logloss = metric(cell.logloss_before), metric(cell.logloss)
+    return cell_name(cell), *counts, *auc, *logloss, metric(cell.ece_before), metric(cell.ece)
+
+
+def _fit_row(fit: NewerFit) -> tuple[str, ...]:
+    counts = f"{fit.num_rows:,}", f"{fit.num_held_out:,}"
+    return fit.parent[:12], *counts, metric(fit.objective_before), metric(fit.objective_after)
+
+
+def _rows_in_words(fit: NewerFit) -> str:
+    learned = fit.num_rows - fit.num_held_out
+    time = f", from {fit.first} to {fit.last}" if fit.first is not None else ""
+    which = "the newest" if fit.first is not None else "a random part"
+    return (
+        f"{learned:,} of {fit.num_rows:,} labelled rows{time}; {which} "
+        f"({fit.num_held_out:,}) held out"
+    )
+
+
+def _members_in_words(file: ModelFile, fit: NewerFit) -> str:
+    pairs = zip(file.members, fit.passes, strict=True)
+    return ", ".join(
+        f"{member.run.arm} (trial {member.run.trial_number}, seed {member.run.seed}): "
+        + (f"{passes:.2f} passes" if passes else "as it was")
+        for member, passes in pairs
+    )
+
+
+def _new_ids_in_words(new_ids: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in new_ids.items()) or "none"

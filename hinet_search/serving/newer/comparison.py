@@ -1,0 +1,147 @@
+"""Comparison: the shipped model and the one fit on newer rows, on the same held-out rows.
+
+Shape legend: R held-out rows, T tasks.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hinet_search.common.errors import ConfigurationError, DataError
+from hinet_search.data.columns import Columns
+from hinet_search.results.calibration_records import Calibration
+from hinet_search.results.objectives import Objective
+from hinet_search.results.records import CellValue
+from hinet_search.results.statistics.calibrators import apply, calibrate
+from hinet_search.serving.members import ExportedMember, average
+from hinet_search.serving.model_folder import ExportedModel
+from hinet_search.serving.newer.rows import NewerRows
+from hinet_search.training.metrics import NonFiniteScores, cell_values
+
+CALIBRATION_SEED = 0  # of the folds by which calibrators are chosen
+
+
+@dataclass(frozen=True)
+class CellChange:
+    """A cell of the held-out rows: what both models are worth there.
+
+    `auc` is None if a class is missing, `logloss` and `ece` (calibration error) without rows.
+    """
+
+    scenario: str
+    task: str
+    rows: int
+    positives: int
+    auc_before: float | None
+    auc: float | None
+    logloss_before: float | None
+    logloss: float | None
+    ece_before: float | None
+    ece: float | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All cells, scenarios outermost, and the objective of the study of both models."""
+
+    objective: Objective
+    cells: tuple[CellChange, ...]
+    before: float
+    after: float
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the shipped model is better by the objective."""
+        return self.objective.better(self.before, self.after)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A model's value of every cell of the held-out rows, with its calibration."""
+
+    cells: tuple[CellValue, ...]
+    calibration: Calibration | None
+
+
+def measure_shipped(exported: ExportedModel, columns: Columns, path: str) -> Measured:
+    """Measure a folder as it predicts, calibrated; DataError if a score is not finite."""
+    raw_RT = average(exported.members, exported.file.scale, columns)
+    logits_RT = apply(exported.calibration, raw_RT, columns.scenario_R)
+    return Measured(_cells(exported, logits_RT, columns, path), exported.calibration)
+
+
+def measure_fitted(
+    exported: ExportedModel,
+    members: tuple[ExportedMember, ...],
+    columns: Columns,
+    path: str,
+    *,
+    calibrated: bool,
+) -> Measured:
+    """Measure fitted members of a folder, and calibrate them on the held-out rows.
+
+    In calibrated cells, log loss and calibration error are cross-fitted: of every row by a
+    calibrator of other users.
+    """
+    raw_RT = average(members, exported.file.scale, columns)
+    cells = _cells(exported, raw_RT, columns, path)
+    if not calibrated:
+        return Measured(cells, None)
+    calibration = calibrate(
+        raw_RT,
+        columns.labels_RT,
+        columns.scenario_R,
+        columns.user_R,
+        exported.file.inputs.cells,
+        seed=CALIBRATION_SEED,
+    )
+    pairs = zip(cells, calibration.cells, strict=True)
+    return Measured(
+        tuple(
+            replace(cell, logloss=fitted.logloss_after, ece=fitted.ece_after)
+            for cell, fitted in pairs
+        ),
+        calibration,
+    )
+
+
+def refuse_unmeasured(objective: Objective, measured: Measured, newer: NewerRows) -> None:
+    """DataError if the objective has no value on the held-out rows, for lack of a class."""
+    try:
+        objective(measured.cells)
+    except ConfigurationError as error:
+        raise DataError(
+            f"{newer.path}: the {newer.num_held_out:,} held-out rows must have positives and "
+            f"negatives of a cell, so that {objective.name} can be measured, but have not",
+            remedy="use more rows, or hold out more of them with --held-out",
+        ) from error
+
+
+def compare(objective: Objective, before: Measured, after: Measured) -> Comparison:
+    """Compare two models that were measured on the same rows."""
+    cells = [
+        CellChange(
+            scenario=old.scenario,
+            task=old.task,
+            rows=old.rows,
+            positives=old.positives,
+            auc_before=old.auc,
+            auc=new.auc,
+            logloss_before=old.logloss,
+            logloss=new.logloss,
+            ece_before=old.ece,
+            ece=new.ece,
+        )
+        for old, new in zip(before.cells, after.cells, strict=True)
+    ]
+    return Comparison(objective, tuple(cells), objective(before.cells), objective(after.cells))
+
+
+def _cells(
+    exported: ExportedModel, logits_RT: NDArray[np.float32], columns: Columns, path: str
+) -> tuple[CellValue, ...]:
+    try:
+        return cell_values(logits_RT, columns, exported.file.inputs.cells)
+    except NonFiniteScores as error:
+        raise DataError(f"{path}: of the held-out rows, {error}") from error

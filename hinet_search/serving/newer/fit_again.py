@@ -1,0 +1,296 @@
+"""Fit again: train an exported model on newer rows, and write what it became as a new folder.
+
+It is written if it is at least as good as the shipped model on the newest rows, which it does not
+learn from. The refit of a study is another thing: it learns from the study's own rows.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from hinet_search.common.errors import ConfigurationError, DataError
+from hinet_search.common.versions import versions
+from hinet_search.data.columns import Columns
+from hinet_search.results.objectives import objective_named
+from hinet_search.serving.export import refuse_full
+from hinet_search.serving.lineage import NewerFit, StudyRows
+from hinet_search.serving.members import ExportedMember
+from hinet_search.serving.model_file import ModelFile, calibrated_cells
+from hinet_search.serving.model_folder import ExportedModel
+from hinet_search.serving.newer.card import newer_card, verdict_of
+from hinet_search.serving.newer.comparison import (
+    CellChange,
+    Comparison,
+    Measured,
+    compare,
+    measure_fitted,
+    measure_shipped,
+    refuse_unmeasured,
+)
+from hinet_search.serving.newer.fit import FittedMember, dataset_of, fit_members, refuse_staged
+from hinet_search.serving.newer.growth import GrownEncoder, grow
+from hinet_search.serving.newer.rows import NewerRows, read_newer_rows
+from hinet_search.serving.newer.write import WrittenFolder, write_newer
+from hinet_search.serving.predict import memory_explained
+from hinet_search.serving.profile import profile_of, read_profile
+from hinet_search.serving.sealed import manifest_hash
+from hinet_search.serving.verify import Verification
+from hinet_search.training.trial_config import whole_config
+
+if TYPE_CHECKING:
+    from hinet_search.serving.compiled.write import Compilation
+
+HELD_OUT = 0.2
+MAX_RATE = 10.0
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """How to fit again.
+
+    `held_out` is the share of the rows that decides how long to train and whether the result is
+    written. `learning_rate` replaces that of every member's configuration; 0 leaves the weights and
+    continues vocabularies, statistics and calibration alone. `formats` are those of graphs.
+    """
+
+    held_out: float = HELD_OUT
+    learning_rate: float | None = None
+    even_if_worse: bool = False
+    formats: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class NewerModel:
+    """What became of a model on newer rows, against the shipped one on the held-out rows.
+
+    `rows` are labelled, `held_out` of them; `unlabelled` others are left out. `new_ids` counts the
+    new ids by column or list, `passes` are those of every member. `files` with their bytes are
+    empty if it is worse and therefore not written, and so is the check.
+    """
+
+    folder: Path
+    model: str
+    parent: str
+    rows: int
+    held_out: int
+    unlabelled: int
+    new_ids: dict[str, int]
+    passes: tuple[float, ...]
+    objective: str
+    before: float
+    after: float
+    cells: tuple[CellChange, ...]
+    is_worse: bool
+    verdict: str
+    files: dict[str, int]
+    checked_rows: int = 0
+    max_difference: float = 0.0
+    compiled: "Compilation | None" = None
+
+    @property
+    def is_written(self) -> bool:
+        """Whether there is a new folder."""
+        return bool(self.files)
+
+
+def fit_again(
+    exported: ExportedModel, path: str, to: Path, options: FitOptions, say: Callable[[str], None]
+) -> NewerModel:
+    """Fit an exported model on the rows of a table, and write a new folder unless it is worse.
+
+    `say` is called with a line before each long step and after each evaluation.
+    Errors: ConfigurationError for options out of range and for models that are no networks;
+    DataError for a folder of an earlier version, for wrong rows, and for a training that diverges;
+    EnvironmentFault if memory runs out or the folder cannot be written.
+    """
+    _refuse_options(options)
+    refuse_full(to)
+    refuse_staged(exported)
+    with memory_explained(exported, path):
+        newer = _read(exported, path, to, options, say)
+        fit = _fit(exported, newer, options, say)
+        made = _newer_model(exported, to, fit)
+        if made.is_worse and not options.even_if_worse:
+            return made
+        written = _write(exported, made, fit, options)
+    return replace(
+        made,
+        files=written.files,
+        checked_rows=written.checked.rows,
+        max_difference=written.checked.difference,
+        compiled=written.compiled,
+    )
+
+
+def _refuse_options(options: FitOptions) -> None:
+    if not 0 < options.held_out < 1:
+        raise ConfigurationError(
+            f"held_out must be a share of the rows between 0 and 1, got {options.held_out:g}"
+        )
+    rate = options.learning_rate
+    if rate is not None and not 0 <= rate <= MAX_RATE:
+        raise ConfigurationError(f"learning_rate must be 0 to {MAX_RATE:g}, got {rate:g}")
+    if options.formats:
+        from hinet_search.serving.compiled.write import require
+
+        require(options.formats)
+
+
+def _read(
+    exported: ExportedModel, path: str, to: Path, options: FitOptions, say: Callable[[str], None]
+) -> NewerRows:
+    """Read the rows; DataError if the folder has learned from them, as labels would count twice."""
+    say(f"reading {path}")
+    study_rows = _study_rows(exported)
+    newer = read_newer_rows(exported, study_rows, path, options.held_out, to.absolute().parent)
+    if any(fit.rows == newer.digest for fit in exported.file.newer):
+        raise DataError(
+            f"{path}: must be rows that {exported.folder} has not learned from, but it has",
+            remedy="name newer rows, or the folder from before its fit on these",
+        )
+    return newer
+
+
+def _study_rows(exported: ExportedModel) -> StudyRows:
+    if exported.file.rows is None:
+        raise DataError(
+            f"{exported.folder}: must say which columns hold users and time, but does not: it was "
+            "exported by an earlier version",
+            remedy="export the model again",
+        )
+    return exported.file.rows
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A fit on newer rows: the grown encoder, the members, and what they are worth."""
+
+    newer: NewerRows
+    grown: GrownEncoder
+    fitted: tuple[FittedMember, ...]
+    after: Measured
+    comparison: Comparison
+
+    @property
+    def members(self) -> tuple[ExportedMember, ...]:
+        """The members after the fit."""
+        return tuple(each.member for each in self.fitted)
+
+    @property
+    def held_out(self) -> pl.DataFrame:
+        """The held-out rows as they were read."""
+        return _held_out(self.newer)
+
+
+def _held_out(newer: NewerRows) -> pl.DataFrame:
+    return newer.frame.filter(pl.Series(newer.is_held_out_R))
+
+
+def _fit(
+    exported: ExportedModel, newer: NewerRows, options: FitOptions, say: Callable[[str], None]
+) -> _Fit:
+    study_rows = _study_rows(exported)
+    objective = objective_named(study_rows.objective)
+    grown = grow(exported.encoder, newer, _minimum_frequency(exported, study_rows))
+    before = measure_shipped(exported, _as_shipped(exported, newer, grown), newer.path)
+    refuse_unmeasured(objective, before, newer)
+    say(f"learning from {grown.learned.num_rows:,} rows, {newer.num_held_out:,} are held out")
+    fitted = tuple(fit_members(exported, grown, objective, options.learning_rate, say))
+    members = tuple(each.member for each in fitted)
+    after = measure_fitted(
+        exported, members, grown.held_out, newer.path, calibrated=study_rows.calibrated
+    )
+    return _Fit(newer, grown, fitted, after, compare(objective, before, after))
+
+
+def _minimum_frequency(exported: ExportedModel, study_rows: StudyRows) -> int:
+    """How often rows must have a value so that some model gives it an embedding."""
+    models = exported.file.models
+    configs = [whole_config(model.model, model.settings) for model in models]
+    return max(
+        study_rows.minimum_frequency, min(config.features.minimum_frequency for config in configs)
+    )
+
+
+def _as_shipped(exported: ExportedModel, newer: NewerRows, grown: GrownEncoder) -> Columns:
+    """The held-out rows as the shipped folder encodes them."""
+    columns = exported.encoder.columns(_held_out(newer))
+    labels_RT, user_R = grown.held_out.labels_RT, grown.held_out.user_R
+    return replace(columns, labels_RT=labels_RT, user_R=user_R)
+
+
+def _newer_model(exported: ExportedModel, to: Path, fit: _Fit) -> NewerModel:
+    newer, comparison = fit.newer, fit.comparison
+    return NewerModel(
+        folder=to,
+        model=f"{exported.file.study}/{exported.file.name}",
+        parent=manifest_hash(exported.folder),
+        rows=len(newer.frame),
+        held_out=newer.num_held_out,
+        unlabelled=newer.num_unlabelled,
+        new_ids=fit.grown.num_new_ids,
+        passes=tuple(each.passes for each in fit.fitted),
+        objective=comparison.objective.name,
+        before=comparison.before,
+        after=comparison.after,
+        cells=comparison.cells,
+        is_worse=comparison.is_worse,
+        verdict=verdict_of(comparison),
+        files={},
+    )
+
+
+def _write(
+    exported: ExportedModel, made: NewerModel, fit: _Fit, options: FitOptions
+) -> WrittenFolder:
+    file = _model_file(exported.file, made, fit, options.learning_rate)
+    encoder = fit.grown.encoder
+    model = ExportedModel(made.folder, file, encoder, fit.members, exported.device)
+    tasks = read_profile(exported.folder).tasks
+    profile = profile_of(dataset_of(fit.grown), encoder.schema, tasks)
+
+    def card(checked: Verification) -> str:
+        history = encoder.history.notes(encoder.inputs, with_newer=True)
+        check = f"Checked when written: {checked.rows:,} held-out rows score from it as before."
+        notes = [*history, _calibration_note(file), check]
+        return newer_card(file, fit.comparison, made.new_ids, made.unlabelled, notes)
+
+    return write_newer(model, profile, fit.held_out, card, options.formats)
+
+
+def _model_file(
+    before: ModelFile, made: NewerModel, fit: _Fit, learning_rate: float | None
+) -> ModelFile:
+    """The content of config.yaml: as before, with the new calibration and this fit."""
+    newer_fit = NewerFit(
+        parent=made.parent,
+        rows=fit.newer.digest,
+        num_rows=made.rows,
+        num_held_out=made.held_out,
+        first=fit.newer.first,
+        last=fit.newer.last,
+        learning_rate=learning_rate,
+        passes=made.passes,
+        objective_before=made.before,
+        objective_after=made.after,
+    )
+    update = {
+        "calibration": calibrated_cells(fit.after.calibration),
+        "newer": (*before.newer, newer_fit),
+        "versions": dict(versions()),
+    }
+    return before.model_copy(update=update)
+
+
+def _calibration_note(file: ModelFile) -> str:
+    if file.rows is None or not file.rows.calibrated:
+        return "Probabilities are as the models give them: they are not calibrated."
+    num_cells = len(file.inputs.scenario.names) * len(file.inputs.tasks)
+    return (
+        f"Probabilities are calibrated on the held-out rows in {len(file.calibration)} of "
+        f"{num_cells} cells; in the others no gain was shown. Log loss and ECE of calibrated cells "
+        "are cross-fitted over users."
+    )

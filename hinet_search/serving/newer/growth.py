@@ -1,0 +1,153 @@
+"""Growth: continue the encoder of an exported model with newer rows.
+
+- Vocabularies grow. Counts of values add up; a value that is new gets an id if the newer rows have
+  it as often as the study and some model demand, and every value of before keeps an id. Ids stay in
+  the order of the counts, so that a model's own minimum frequency is still a cut-off.
+- Counts of labels roll forward (data/derived/rolled_statistics.py).
+- Numbers stay standardised as in training, and what is known of lists stays that of the study:
+  the weights were learned for these.
+
+Only rows that are learned from add to vocabularies. Held-out labels are counted for later days.
+Shape legend: R rows, V ids of a vocabulary, T tasks.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from hinet_search.data.columns import SPLITS, Columns
+from hinet_search.data.derived.inputs import fit_list_vocabularies
+from hinet_search.data.derived.matches import match_numbers
+from hinet_search.data.derived.rolled_statistics import newer_statistics, rolled_counts
+from hinet_search.data.encode import (
+    COUNT,
+    VALUE,
+    Encoding,
+    Vocabulary,
+    ids_of,
+    known_values,
+    vocabulary_of,
+)
+from hinet_search.data.rows import Rows
+from hinet_search.serving.encoder import Encoder
+from hinet_search.serving.history import History
+from hinet_search.serving.newer.rows import NewerRows
+
+TRAIN, VALID = SPLITS.index("train"), SPLITS.index("valid")
+
+
+@dataclass(frozen=True)
+class GrownEncoder:
+    """An encoder after newer rows, and these rows encoded by it.
+
+    `previous_ids[v]` has, for every id of vocabulary v (V,), the id that its value had before; 0
+    for those that are new.
+    """
+
+    encoder: Encoder
+    previous_ids: tuple[NDArray[np.int32], ...]
+    learned: Columns
+    held_out: Columns
+
+    @property
+    def num_new_ids(self) -> dict[str, int]:
+        """The number of new ids of every vocabulary that has some."""
+        names = self.encoder.inputs.vocabularies
+        counts = [int((previous_V[1:] == 0).sum()) for previous_V in self.previous_ids]
+        return {name: count for name, count in zip(names, counts, strict=True) if count}
+
+
+def grow(encoder: Encoder, newer: NewerRows, minimum_frequency: int) -> GrownEncoder:
+    """Continue an encoder with newer rows, and encode them as a study encodes train and valid."""
+    rows = _rows(encoder, newer)
+    encoding = _grown_encoding(encoder, rows, minimum_frequency)
+    pairs = zip(encoding.all_vocabularies, encoder.encoding.all_vocabularies, strict=True)
+    grown = replace(encoder, encoding=encoding, history=_rolled(encoder, rows))
+    columns = grown.encoded(rows.listed, rows.scenario_R, _derived_numbers(encoder, rows))
+    columns = replace(columns, labels_RT=rows.labels_RT, user_R=newer.user_R)
+    return GrownEncoder(
+        encoder=grown,
+        previous_ids=tuple(_previous_ids(*pair) for pair in pairs),
+        learned=columns.where(~newer.is_held_out_R),
+        held_out=columns.where(newer.is_held_out_R),
+    )
+
+
+def _rows(encoder: Encoder, newer: NewerRows) -> Rows:
+    """The newer rows as those of a study, the held-out ones as validation."""
+    scenario_R = encoder.scenario_numbers(newer.frame)
+    listed = encoder.listed(newer.frame, scenario_R)
+    return Rows(
+        frame=listed.frame,
+        row_R=np.arange(len(listed.frame), dtype=np.uint64),
+        scenarios=encoder.inputs.scenario.names,
+        scenario_R=scenario_R,
+        labels_RT=newer.labels_RT,
+        has_task_MT=encoder.inputs.has_task,
+        split_R=np.where(newer.is_held_out_R, VALID, TRAIN).astype(np.uint8),
+        truth_RT=None,
+        notes=(),
+        lists=listed.lists,
+    )
+
+
+def _grown_encoding(encoder: Encoder, rows: Rows, minimum_frequency: int) -> Encoding:
+    before, is_learned_R = encoder.encoding, rows.split_R == TRAIN
+    newer_fields = [
+        _value_counts(vocabulary.name, rows.frame[vocabulary.name].filter(pl.Series(is_learned_R)))
+        for vocabulary in before.vocabularies
+    ]
+    newer_lists = fit_list_vocabularies(encoder.inputs.lists, rows.listed, is_learned_R, 1)
+    return replace(
+        before,
+        vocabularies=_grown(before.vocabularies, newer_fields, minimum_frequency),
+        list_vocabularies=_grown(before.list_vocabularies, newer_lists, minimum_frequency),
+    )
+
+
+def _value_counts(name: str, values: pl.Series) -> Vocabulary:
+    known = pl.DataFrame({VALUE: known_values(values).drop_nulls()})
+    return vocabulary_of(name, known.group_by(VALUE).agg(pl.len().alias(COUNT)), 1)
+
+
+def _grown(
+    before: Sequence[Vocabulary], newer: Sequence[Vocabulary], minimum_frequency: int
+) -> tuple[Vocabulary, ...]:
+    """Each vocabulary with the counts of another added: a new value needs a minimum frequency."""
+    grown = []
+    for old, new in zip(before, newer, strict=True):
+        added = new.table.filter(
+            (pl.col(COUNT) >= minimum_frequency) | pl.col(VALUE).is_in(old.table[VALUE].implode())
+        )
+        both = pl.concat([old.table, added.cast({COUNT: pl.UInt32})])
+        counts = both.group_by(VALUE).agg(pl.col(COUNT).sum())
+        grown.append(vocabulary_of(old.name, counts, 1))
+    return tuple(grown)
+
+
+def _previous_ids(grown: Vocabulary, before: Vocabulary) -> NDArray[np.int32]:
+    unknown = np.zeros(1, dtype=np.int32)
+    return np.concatenate([unknown, ids_of(grown.table[VALUE], before)])
+
+
+def _rolled(encoder: Encoder, rows: Rows) -> History:
+    history, definition = encoder.history, encoder.inputs.statistics
+    if history.counts is None or definition is None:
+        return history
+    return replace(history, counts=rolled_counts(history.counts, definition, rows))
+
+
+def _derived_numbers(encoder: Encoder, rows: Rows) -> list[pl.Series]:
+    """The numeric inputs derived from labels and lists; no row counts its own label."""
+    history, inputs = encoder.history, encoder.inputs
+    columns: list[pl.Series] = []
+    if history.counts is not None and inputs.statistics is not None:
+        statistics = newer_statistics(history.counts, inputs.statistics, rows, inputs.tasks)
+        columns += statistics.get_columns()
+    if history.matches is not None and inputs.matches is not None:
+        matches = match_numbers(history.matches, inputs.matches, inputs.lists, rows.listed)
+        columns += matches.get_columns()
+    return columns

@@ -1,0 +1,183 @@
+"""Newer rows: read labelled rows for an exported model, and hold out the newest of them.
+
+Shape legend: R labelled rows, T tasks.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from hinet_search.data.encode import known_values
+from hinet_search.data.hashing import keys_of, uniform
+from hinet_search.data.queries.content_hash import ContentHash
+from hinet_search.data.raw_values import as_text
+from hinet_search.serving.inputs import missing_columns
+from hinet_search.serving.label_columns import (
+    UNLABELLED,
+    label_column_problems,
+    labels_of_columns,
+)
+from hinet_search.serving.lineage import StudyRows
+from hinet_search.serving.model_folder import ExportedModel
+from hinet_search.serving.predict import KEY, checked, refuse, scanned
+from hinet_search.serving.profile import read_profile
+
+HELD_OUT_SEED = 5_318_008_713  # of users, or rows, that are held out where rows have no clock
+
+
+@dataclass(frozen=True)
+class NewerRows:
+    """Labelled rows in the order of their table.
+
+    `frame` has the inputs of the model, cast to the types of training. Users are numbered, -1
+    stands for none. `first` and `last` are the ends of the rows' time, None without a clock.
+    `num_unlabelled` rows of the table lack a label and are left out. `digest` is a hash of the
+    rows, labels included.
+    """
+
+    path: str
+    frame: pl.DataFrame
+    labels_RT: NDArray[np.uint8]
+    user_R: NDArray[np.int32]
+    is_held_out_R: NDArray[np.bool_]
+    first: str | None
+    last: str | None
+    num_unlabelled: int
+    digest: str
+
+    @property
+    def num_held_out(self) -> int:
+        """The number of rows that are not learned from."""
+        return int(self.is_held_out_R.sum())
+
+
+def read_newer_rows(
+    exported: ExportedModel, study_rows: StudyRows, path: str, held_out: float, folder: Path
+) -> NewerRows:
+    """Read and check the rows of a table, of which the newest share `held_out` is held out.
+
+    Without a clock, rows are held out by user, and without users one by one, both at random. The
+    rows are mapped from a file in `folder`.
+    Errors: DataError with every problem of the rows, for a column of labels, time or users that is
+    not there, and for too few rows.
+    """
+    clock, user = _clock(exported, study_rows), study_rows.user
+    keys = [name for name in (clock, user) if name is not None]
+    table = _labelled_table(exported, path, keys, folder)
+    frame = table.frame
+    times = None if clock is None else frame[f"{KEY}{clock}"]
+    users = None if user is None else frame[f"{KEY}{user}"]
+    refuse(path, [] if times is None else _time_problems(times, str(clock)))
+    is_held_out_R = _held_out(times, users, held_out, len(frame))
+    refuse(path, _part_problems(is_held_out_R, clock))
+    return NewerRows(
+        path=path,
+        frame=frame.select(exported.encoder.inputs.columns),
+        labels_RT=table.labels_RT,
+        user_R=_user_numbers(users, len(frame)),
+        is_held_out_R=is_held_out_R,
+        first=None if times is None else str(times.min()),
+        last=None if times is None else str(times.max()),
+        num_unlabelled=table.num_unlabelled,
+        digest=_digest(frame),
+    )
+
+
+@dataclass(frozen=True)
+class _LabelledTable:
+    """The rows of a table that have all labels, with inputs and keys, and how many have not."""
+
+    frame: pl.DataFrame
+    labels_RT: NDArray[np.uint8]
+    num_unlabelled: int
+
+
+def _labelled_table(
+    exported: ExportedModel, path: str, keys: Sequence[str], folder: Path
+) -> _LabelledTable:
+    tasks = read_profile(exported.folder).tasks
+    labels = tuple(dict.fromkeys(task.column for task in tasks.values()))
+    needed = tuple(dict.fromkeys([*labels, *keys]))
+    lazy = scanned(exported, path)
+    refuse(path, missing_columns(needed, lazy.collect_schema().names()))
+    frame, _ = checked(exported, lazy, needed, path, folder)
+    inputs = exported.file.inputs
+    has_task_RT = inputs.has_task[exported.encoder.scenario_numbers(frame)]
+    refuse(path, label_column_problems(inputs.tasks, tasks, frame, has_task_RT))
+    label_RT = labels_of_columns(inputs.tasks, tasks, frame, has_task_RT)
+    is_labelled_R = (~has_task_RT | (label_RT != UNLABELLED)).all(axis=1)
+    label_RT[~has_task_RT] = 0
+    refuse(path, _label_problems(labels, is_labelled_R))
+    return _LabelledTable(
+        frame=frame.filter(pl.Series(is_labelled_R)),
+        labels_RT=label_RT[is_labelled_R].astype(np.uint8),
+        num_unlabelled=int((~is_labelled_R).sum()),
+    )
+
+
+def _clock(exported: ExportedModel, study_rows: StudyRows) -> str | None:
+    """The column of the time of rows, or of their day in statistics; None without one."""
+    statistics = exported.encoder.inputs.statistics
+    return study_rows.time or (statistics.clock if statistics is not None else None)
+
+
+def _label_problems(labels: Sequence[str], is_labelled_R: NDArray[np.bool_]) -> list[str]:
+    if is_labelled_R.any():
+        return []
+    rows = f"{len(is_labelled_R):,} rows, none of which has" if len(is_labelled_R) else "no rows,"
+    return [f"must have rows with labels in {', '.join(labels)} to learn from, got {rows} labels"]
+
+
+def _time_problems(times: pl.Series, clock: str) -> list[str]:
+    num_missing = known_values(times).null_count()
+    if not num_missing:
+        return []
+    problem = (
+        f"column '{clock}' must hold the time of every row, so that the newest can be held out, "
+        f"got none in {num_missing:,} of {len(times):,} rows"
+    )
+    return [problem]
+
+
+def _part_problems(is_held_out_R: NDArray[np.bool_], clock: str | None) -> list[str]:
+    num_rows, num_held_out = len(is_held_out_R), int(is_held_out_R.sum())
+    if 0 < num_held_out < num_rows:
+        return []
+    why = f"; their '{clock}' must differ" if clock else ""
+    problem = (
+        "must have rows to learn from and others to hold out, got "
+        f"{num_rows - num_held_out:,} and {num_held_out:,} of {num_rows:,} rows{why}"
+    )
+    return [problem]
+
+
+def _held_out(
+    times: pl.Series | None, users: pl.Series | None, share: float, num_rows: int
+) -> NDArray[np.bool_]:
+    """Which rows are held out (R,); rows of one moment, or of one user, stay together."""
+    if times is not None:
+        first_held_out = times.sort()[min(int((1 - share) * num_rows), num_rows - 1)]
+        is_newest: pl.Series = times >= first_held_out
+        return is_newest.to_numpy()
+    if users is not None:
+        keys_R = keys_of(as_text(known_values(users)).fill_null(""))
+    else:
+        keys_R = np.arange(num_rows, dtype=np.uint64)
+    return uniform(keys_R, HELD_OUT_SEED) < share
+
+
+def _user_numbers(users: pl.Series | None, num_rows: int) -> NDArray[np.int32]:
+    if users is None:
+        return np.full(num_rows, -1, dtype=np.int32)
+    numbers = users.rank("dense").cast(pl.Int32) - 1
+    return numbers.fill_null(-1).to_numpy()
+
+
+def _digest(frame: pl.DataFrame) -> str:
+    content = ContentHash()
+    content.add(frame)
+    return content.digest()

@@ -1,0 +1,94 @@
+"""Grown models: with larger vocabularies every model gives the logits that it gave before."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from cases import Case, every_case
+from small_models import WITH_LISTS, batch, randomise
+from test_trees import SCHEMA as TREES_SCHEMA
+from test_trees import SMALL, grown, rows
+
+from hinet_search.common.errors import DataError
+from hinet_search.models.layers.batch import Batch
+from hinet_search.models.layers.protocol import MDMT
+from hinet_search.serving.newer.grown_models import grown_network, grown_trees
+from hinet_search.training.trainable import Network, StagedModel
+from hinet_search.training.trial_config import TrialConfig, build_config
+
+CPU = torch.device("cpu")
+# The ids before of every id now: sorted anew, with new ones (0), and one too rare before (7).
+USERS = np.array([0, 3, 1, 0, 2, 7, 4, 5, 6, 0], dtype=np.int32)
+ITEMS = np.array([0, 2, 1, 3, 4], dtype=np.int32)
+GENRES = np.array([0, 5, 4, 3, 2, 1], dtype=np.int32)
+PREVIOUS = (USERS, ITEMS, GENRES)
+GROWN = replace(WITH_LISTS, vocabulary_sizes=tuple(len(ids) for ids in PREVIOUS))
+
+
+def as_before(now: Batch) -> Batch:
+    """The same rows as the shipped model encodes them."""
+    users, items, genres = (torch.from_numpy(ids) for ids in PREVIOUS)
+    ids_BF = torch.stack([users[now.ids_BF[:, 0]], items[now.ids_BF[:, 1]]], dim=1)
+    watched, own, liked = torch.split(now.lists_BS, [4, 3, 3], dim=1)
+    lists_BS = torch.cat([items[watched], genres[own], items[liked]], dim=1)
+    return Batch(ids_BF, now.numeric_BN, now.scenario_B, lists_BS)
+
+
+@every_case
+def test_rows_score_as_before_new_ids_as_unknown_ones(case: Case) -> None:
+    shipped = randomise(case.build(WITH_LISTS)).float()
+    values = {} if case.protocol == MDMT else {"model.protocol": case.protocol}
+    config = build_config(case.name, values)
+    grown = grown_network(Network(shipped, WITH_LISTS, CPU), config, GROWN, PREVIOUS, seed=3)
+    drawn = batch(GROWN, rows=40)
+    sizes = torch.tensor(GROWN.vocabulary_sizes)
+    ids_BF = torch.minimum(drawn.ids_BF, sizes[:2] - 1)
+    limits = torch.tensor([4] * 4 + [5] * 3 + [4] * 3)
+    lists_BS = torch.minimum(drawn.lists_BS, limits)
+    rows = Batch(ids_BF, drawn.numeric_BN.float(), drawn.scenario_B, lists_BS)
+    assert set(ids_BF[:, 0].tolist()) >= {3, 5, 9}
+    with torch.no_grad():
+        expected_BT, actual_BT = shipped.eval()(as_before(rows)), grown.model.eval()(rows)
+    torch.testing.assert_close(actual_BT, expected_BT, rtol=0, atol=0)
+
+
+def shop_ids(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """The ids before of larger vocabularies of users and hours, sorted anew, with new ids."""
+    generator = np.random.default_rng(seed)
+
+    def drawn(size: int) -> np.ndarray:
+        others = generator.permutation(np.r_[np.arange(1, size), np.zeros(5, dtype=int)])
+        return np.r_[0, others].astype(np.int32)
+
+    return drawn(TREES_SCHEMA.vocabulary_sizes[0]), drawn(TREES_SCHEMA.vocabulary_sizes[1])
+
+
+def grown_config(max_ids: int) -> TrialConfig:
+    return build_config(
+        "trees", {f"model.{name}": value for name, value in {**SMALL, "max_ids": max_ids}.items()}
+    )
+
+
+def test_trees_send_rows_where_they_sent_them_new_ids_as_unknown_ones() -> None:
+    users, hours = shop_ids()
+    trees = grown(max_ids=2000)
+    schema = replace(TREES_SCHEMA, vocabulary_sizes=(len(users), len(hours)))
+    shipped = StagedModel(trees, TREES_SCHEMA)
+    after = grown_trees(shipped, grown_config(2000), schema, (users, hours))
+    generator = np.random.default_rng(1)
+    ids_RF = np.stack([generator.integers(0, len(ids), 600) for ids in (users, hours)], axis=1)
+    now = replace(rows(seed=2), ids_RF=ids_RF.astype(np.int32))
+    before = replace(now, ids_RF=np.stack([users[ids_RF[:, 0]], hours[ids_RF[:, 1]]], axis=1))
+    is_by_id_N = trees.forest.num_ids_N > 0
+    assert set(trees.forest.feature_N[is_by_id_N]) == {1, 2}  # hours and scenarios
+    assert np.isin(0, trees.forest.left_id_C)
+    np.testing.assert_array_equal(after.scores(now), shipped.scores(before))
+
+
+def test_trees_whose_column_has_outgrown_them_are_refused() -> None:
+    users, hours = shop_ids()
+    schema = replace(TREES_SCHEMA, vocabulary_sizes=(len(users), len(hours)))
+    shipped = StagedModel(grown(max_ids=1000), TREES_SCHEMA)
+    with pytest.raises(DataError, match="at most 1,000 ids of a column, but user has grown"):
+        grown_trees(shipped, grown_config(1000), schema, (users, hours))

@@ -1,0 +1,350 @@
+"""refit: an export learns from newer rows, is better on the newest, and is a whole export again."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.metrics import log_loss, roc_auc_score
+
+import hinet_search as hs
+from hinet_search.common.errors import ConfigurationError, DataError
+from hinet_search.serving.model_folder import open_folder
+from hinet_search.serving.newer import write
+from hinet_search.serving.sealed import manifest_hash, seal
+from hinet_search.study.yaml_file import read
+from hinet_search.training.device import choose_device
+from tests.serving.newer_shop import (
+    FIRST,
+    NEW_ITEM,
+    NEW_USERS,
+    newer_rows,
+    probabilities,
+    written,
+)
+from tests.serving.shop import Shop, rows
+
+RATE = 1e-2
+CPU = choose_device("cpu").device
+LEARNED = 1280  # of 1,600 rows; the newest fifth is held out
+
+
+@pytest.fixture(scope="module")
+def shipped(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The HiNet of the shop, exported; its configuration allows more passes, of smaller batches."""
+    folder = shop.export("hinet", tmp_path_factory.mktemp("shipped") / "model").folder
+    change(folder, {"passes: 1.0": "passes: 6.0", "batch_size: 128": "batch_size: 64"})
+    return folder
+
+
+def change(folder: Path, replaced: dict[str, str]) -> None:
+    """Change lines of a config.yaml, and seal the folder again."""
+    text = (folder / "config.yaml").read_text()
+    for before, after in replaced.items():
+        assert text.count(before) == 1
+        text = text.replace(before, after)
+    (folder / "config.yaml").write_text(text)
+    seal(folder)
+
+
+@pytest.fixture(scope="module")
+def said() -> list[str]:
+    """What is said while `made` is made."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def made(shipped: Path, said: list[str], tmp_path_factory: pytest.TempPathFactory) -> hs.NewerModel:
+    """The shipped model, fit again on newer rows."""
+    folder = tmp_path_factory.mktemp("made")
+    path = written(newer_rows(), folder)
+    return hs.refit(shipped, path, folder / "model", learning_rate=RATE, say=said.append)
+
+
+def held_out() -> pl.DataFrame:
+    return newer_rows()[LEARNED:]
+
+
+def test_where_tastes_have_changed_it_is_better_on_the_newest_rows(
+    shipped: Path, made: hs.NewerModel, tmp_path: Path
+) -> None:
+    assert (made.rows, made.held_out) == (1600, 320)
+    assert made.is_written
+    assert not made.is_worse
+    assert made.after > made.before + 0.1
+    home = (held_out()["place"] == 1).to_numpy()
+    labels = held_out()["clicked"].to_numpy()[home]
+    cell = next(each for each in made.cells if (each.scenario, each.task) == ("Home", "click"))
+    assert (cell.rows, cell.positives) == (home.sum(), labels.sum())
+    for folder, auc, loss in (
+        (shipped, cell.auc_before, cell.logloss_before),
+        (made.folder, cell.auc, None),
+    ):
+        click = probabilities(folder, held_out(), tmp_path)[home, 0]
+        assert auc == pytest.approx(roc_auc_score(labels, click), abs=1e-6)
+        assert loss is None or loss == pytest.approx(log_loss(labels, click), rel=1e-5)
+
+
+def test_it_has_the_weights_of_the_evaluation_that_was_best_on_held_out_rows(
+    made: hs.NewerModel, said: list[str]
+) -> None:
+    evaluation = re.compile(r"hinet, seed \d+: after (\S+) passes mean_auc (\S+) on held-out rows")
+    found = [match.groups() for match in map(evaluation.fullmatch, said) if match]
+    passes, value = max(found, key=lambda pair: float(pair[1]))
+    assert len(found) > 3
+    assert (f"{made.passes[0]:.2f}", f"{made.after:.4f}") == (passes, value)
+    assert said[1] == "learning from 1,280 rows, 320 are held out"
+
+
+def test_new_users_and_items_get_an_embedding_and_are_better_for_it(
+    shipped: Path, made: hs.NewerModel, tmp_path: Path
+) -> None:
+    learned = newer_rows()[:LEARNED]
+    seen = learned.filter(pl.col("user").is_in(list(NEW_USERS)))["user"].value_counts()
+    assert made.new_ids == {"user": (seen["count"] >= 2).sum(), "item": 1}
+    encoder = open_folder(made.folder, CPU).encoder
+    known = encoder.encoding.vocabularies[1].table["value"].to_list()
+    assert NEW_ITEM in known
+    of_new = held_out().filter(pl.col("user").is_in(list(NEW_USERS)))
+    before, after = (
+        roc_auc_score(of_new["clicked"], probabilities(folder, of_new, tmp_path)[:, 0])
+        for folder in (shipped, made.folder)
+    )
+    assert after > before + 0.1
+
+
+def test_counts_of_ids_add_up_and_keep_the_ids_in_their_order(
+    shipped: Path, made: hs.NewerModel
+) -> None:
+    before = open_folder(shipped, CPU).encoder.encoding.vocabularies[0].table
+    after = open_folder(made.folder, CPU).encoder.encoding.vocabularies[0].table
+    newer = newer_rows()[:LEARNED]["user"].to_list()
+    counts_before = dict(before.iter_rows())
+    for user, count in after.iter_rows():
+        assert count == counts_before.get(user, 0) + newer.count(user)
+    assert after["count"].to_list() == sorted(after["count"], reverse=True)
+    assert set(before["value"]) <= set(after["value"])
+
+
+def test_a_user_of_one_new_row_gets_no_id_where_the_study_asked_for_two(
+    shipped: Path, tmp_path: Path
+) -> None:
+    one = newer_rows().with_columns(
+        user=pl.when(pl.col("minute") == FIRST).then(9999).otherwise("user")
+    )
+    once = hs.refit(shipped, written(one, tmp_path), tmp_path / "m", learning_rate=0.0)
+    known = open_folder(once.folder, CPU).encoder.encoding.vocabularies[0].table["value"]
+    assert 9999 not in known.to_list()
+
+
+def test_a_learning_rate_of_zero_gives_the_shipped_probabilities(
+    shipped: Path, tmp_path: Path
+) -> None:
+    still = hs.refit(shipped, written(newer_rows(), tmp_path), tmp_path / "m", learning_rate=0.0)
+    assert still.after == still.before
+    assert not still.is_worse
+    assert still.new_ids
+    cells = open_folder(still.folder, CPU).file.calibration
+    assert not cells, "else probabilities differ by their calibration"
+    for frame in (rows().filter(pl.col("place") != 4), newer_rows()):
+        actual = probabilities(still.folder, frame, tmp_path)
+        np.testing.assert_array_equal(actual, probabilities(shipped, frame, tmp_path))
+
+
+def test_the_newest_are_held_out_whatever_the_order_of_the_rows(
+    shipped: Path, made: hs.NewerModel, tmp_path: Path
+) -> None:
+    shuffled = newer_rows().sample(fraction=1.0, shuffle=True, seed=5)
+    other = hs.refit(shipped, written(shuffled, tmp_path), tmp_path / "m", learning_rate=0.0)
+    assert other.held_out == made.held_out
+    assert other.before == pytest.approx(made.before, abs=1e-9)
+
+
+def test_equal_rows_give_equal_weights(shipped: Path, made: hs.NewerModel, tmp_path: Path) -> None:
+    path = written(newer_rows(), tmp_path)
+    again = hs.refit(shipped, path, tmp_path / "m", learning_rate=RATE)
+    weights = [each.folder / "weights.safetensors" for each in (made, again)]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    assert manifest_hash(made.folder) == manifest_hash(again.folder)
+
+
+def test_lineage_says_which_folder_it_came_from_and_on_which_rows(
+    shipped: Path, made: hs.NewerModel
+) -> None:
+    fit = open_folder(made.folder, CPU).file.newer[-1]
+    assert fit.parent == made.parent == manifest_hash(shipped)
+    assert (fit.num_rows, fit.num_held_out) == (1600, 320)
+    assert (fit.first, fit.last) == (str(FIRST), str(FIRST + 1599))
+    assert (fit.learning_rate, fit.passes) == (RATE, made.passes)
+    assert (fit.objective_before, fit.objective_after) == (made.before, made.after)
+
+
+def test_the_card_has_the_lineage_and_both_models_by_cell(made: hs.NewerModel) -> None:
+    card = (made.folder / "card.md").read_text()
+    assert made.parent in card
+    assert "1,280 of 1,600 labelled rows, from 1400 to 2999; the newest (320) held out" in card
+    assert len(re.findall(r"^\| (Home|Push|Cart) · (click|buy) \|", card, re.MULTILINE)) == 6
+    assert "On 320 held-out rows it is better than before: mean" in card
+
+
+def test_monitor_compares_with_the_newer_rows(made: hs.NewerModel, tmp_path: Path) -> None:
+    told = hs.monitor(made.folder, written(newer_rows()[:LEARNED], tmp_path))
+    assert told.training_rows == LEARNED
+    assert all(share.now == pytest.approx(share.before) for share in told.scenarios)
+    assert not any(share.is_notable for share in told.without_id)
+
+
+def test_it_can_be_fit_again_on_rows_that_are_newer_still(
+    shipped: Path, made: hs.NewerModel, tmp_path: Path
+) -> None:
+    path = written(newer_rows(600, seed=2, first=3000), tmp_path)
+    later = hs.refit(made.folder, path, tmp_path / "later", even_if_worse=True)
+    fits = open_folder(later.folder, CPU).file.newer
+    assert [fit.parent for fit in fits] == [manifest_hash(shipped), manifest_hash(made.folder)]
+    assert "All fits on newer rows" in (later.folder / "card.md").read_text()
+
+
+def test_rows_that_it_has_learned_from_are_refused(made: hs.NewerModel, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"must be rows that .* has not learned from, but it has"):
+        hs.refit(made.folder, written(newer_rows(), tmp_path), tmp_path / "later")
+
+
+def test_a_worse_model_is_not_written_unless_asked_for(shipped: Path, tmp_path: Path) -> None:
+    """Labels of what is learned from are turned, those of the held-out rows are not."""
+    misleading = newer_rows().with_columns(
+        pl.when(pl.col("minute") < FIRST + LEARNED)
+        .then(1 - pl.col(name))
+        .otherwise(name)
+        .alias(name)
+        for name in ("clicked", "bought")
+    )
+    path = written(misleading, tmp_path)
+    good = hs.refit(shipped, written(newer_rows(), tmp_path), tmp_path / "g", learning_rate=RATE)
+    misleading.write_parquet(path)
+    worse = hs.refit(good.folder, path, tmp_path / "m", learning_rate=RATE)
+    assert worse.is_worse
+    assert worse.after < worse.before
+    assert not worse.is_written
+    assert not (tmp_path / "m").exists()
+    assert worse.verdict.startswith("worse than before: mean_auc")
+    forced = hs.refit(good.folder, path, tmp_path / "m", learning_rate=RATE, even_if_worse=True)
+    assert forced.is_worse
+    assert open_folder(tmp_path / "m", CPU).file.newer[-1].objective_after == forced.after
+
+
+def test_an_interrupted_writing_leaves_no_folder(
+    shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_folder: Path, _profile: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(write, "write_profile", interrupted)
+    path = written(newer_rows(), tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        hs.refit(shipped, path, tmp_path / "m", learning_rate=0.0)
+    assert [each.name for each in tmp_path.iterdir()] == ["newer.parquet"]
+
+
+def test_rows_without_a_label_are_left_out_and_counted(shipped: Path, tmp_path: Path) -> None:
+    late = newer_rows().with_columns(bought=pl.when(pl.col("minute") < FIRST + 1000).then("bought"))
+    made = hs.refit(shipped, written(late, tmp_path), tmp_path / "m", learning_rate=0.0)
+    assert (made.rows, made.unlabelled, made.held_out) == (1000, 600, 200)
+
+
+def without(name: str) -> pl.DataFrame:
+    return newer_rows().drop(name)
+
+
+WRONG = {
+    "column 'clicked' is not in the rows": without("clicked"),
+    "column 'minute' is not in the rows": without("minute"),
+    "column 'price' is not in the rows": without("price"),
+    "must have rows with labels in clicked, bought to learn from, got 1,600 rows, none": (
+        newer_rows().with_columns(clicked=pl.lit(None, dtype=pl.Int8))
+    ),
+    "must have rows with labels in clicked, bought to learn from, got no rows": newer_rows(0),
+    "the 2 held-out rows must have positives and negatives of a cell": newer_rows(10).with_columns(
+        clicked=pl.lit(1, dtype=pl.Int8), bought=pl.lit(0, dtype=pl.Int8)
+    ),
+    "got 0 and 50 of 50 rows; their 'minute' must differ": newer_rows(50).with_columns(minute=7),
+    "column 'minute' must hold the time of every row": newer_rows(50).with_columns(
+        minute=pl.when(pl.col("user") % 2 == 0).then("minute")
+    ),
+}
+
+
+@pytest.mark.parametrize("message", WRONG)
+def test_wrong_rows_are_told_with_what_must_hold(
+    message: str, shipped: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=re.escape(message)):
+        hs.refit(shipped, written(WRONG[message], tmp_path), tmp_path / "m")
+    assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"held_out": 1.0}, "held_out must be a share of the rows between 0 and 1, got 1"),
+        ({"learning_rate": -1.0}, "learning_rate must be 0 to 10, got -1"),
+    ],
+)
+def test_options_out_of_range_are_refused(
+    options: dict[str, float], message: str, shipped: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(message)):
+        hs.refit(shipped, written(newer_rows(), tmp_path), tmp_path / "m", **options)
+
+
+def test_trees_alone_are_refused_by_name(shop: Shop, tmp_path: Path) -> None:
+    folder = shop.export("trees", tmp_path / "trees").folder
+    with pytest.raises(ConfigurationError, match=r"some member must be a network.* arm 'trees'"):
+        hs.refit(folder, written(newer_rows(), tmp_path), tmp_path / "m")
+
+
+def test_a_folder_of_an_earlier_version_is_to_be_exported_again(shop: Shop, tmp_path: Path) -> None:
+    folder = shop.export("hinet", tmp_path / "old").folder
+    tree = read(folder / "config.yaml").tree
+    lines = (folder / "config.yaml").read_text().splitlines()
+    start = lines.index("rows:")
+    kept = [*lines[:start], *lines[start + 1 + len(tree["rows"]) :]]
+    (folder / "config.yaml").write_text("\n".join(kept) + "\n")
+    seal(folder)
+    with pytest.raises(DataError, match="it was exported by an earlier version") as refused:
+        hs.refit(folder, written(newer_rows(), tmp_path), tmp_path / "m")
+    assert refused.value.remedy == "export the model again"
+
+
+def test_all_seeds_of_a_model_are_fit_each_from_its_own_weights(shop: Shop, tmp_path: Path) -> None:
+    folder = shop.export("shared_bottom", tmp_path / "both", seeds="all").folder
+    made = hs.refit(folder, written(newer_rows(), tmp_path), tmp_path / "m", learning_rate=RATE)
+    assert len(made.passes) == 2
+    one, other = open_folder(made.folder, CPU).members
+    frame = newer_rows()[:50]
+    columns = open_folder(made.folder, CPU).encoder.columns(
+        frame.with_columns(pl.col("age").cast(pl.Float64))
+    )
+    assert not np.allclose(one.model.scores(columns), other.model.scores(columns))
+    assert made.after > made.before
+
+
+def test_calibration_is_fitted_again_on_the_held_out_rows(shipped: Path, tmp_path: Path) -> None:
+    """Only every fourth click of before is one now, so that the shipped probabilities are too high."""
+    fewer = newer_rows(4000).with_columns(
+        pl.when(pl.col("minute") % 4 == 0).then(name).otherwise(0).alias(name)
+        for name in ("clicked", "bought")
+    )
+    path = written(fewer, tmp_path)
+    made = hs.refit(shipped, path, tmp_path / "m", learning_rate=0.0, held_out=0.5)
+    calibrated = open_folder(made.folder, CPU).file.calibration
+    assert ("Home", "click") in [(cell.scenario, cell.task) for cell in calibrated]
+    home = fewer[2000:].filter(pl.col("place") == 1)
+    before, after = (
+        probabilities(folder, home, tmp_path)[:, 0].mean() for folder in (shipped, made.folder)
+    )
+    assert before > 1.5 * home["clicked"].mean()
+    assert after == pytest.approx(home["clicked"].mean(), rel=0.05)
+    cell = next(each for each in made.cells if (each.scenario, each.task) == ("Home", "click"))
+    assert cell.logloss < cell.logloss_before
+    assert cell.auc == pytest.approx(cell.auc_before, abs=1e-6)
