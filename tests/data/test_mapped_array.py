@@ -64,6 +64,7 @@ DEFINITIONS: dict[str, dict[str, Any]] = {
         }
     },
     "matches": {"features": MATCHES},
+    "a shift": {"features": {"numeric": ["drift"]}},
     "dropped rows": {"features": {"numeric": ["holes"]}, "not_finite": "drop"},
 }
 
@@ -73,8 +74,9 @@ def table(num_rows: int = 600) -> pl.DataFrame:
     frame = with_lists(shop(num_rows)).with_columns(
         text_user=TEXT_USER,
         hour=pl.col("minute") % 24,
-        far=pl.when(pl.col("minute") == 33).then(1e9).otherwise(pl.col("age") / 7),
+        far=pl.when(pl.col("minute") == 333).then(1e9).otherwise(pl.col("age") / 7),
         few=pl.when(pl.col("minute") % 5 > 0).then("part"),
+        drift=pl.col("minute") + 10 * pl.col("age"),
         holes=pl.when(pl.col("minute") % 9 == 4).then(float("nan")).otherwise("price"),
         tags=pl.when(pl.col("user") > 3).then(pl.format("t{}, b", pl.col("user") % 3)),
     )
@@ -161,6 +163,8 @@ def test_a_folder_that_cannot_be_written_is_a_fault_with_its_name(tmp_path: Path
 def test_encoded_in_blocks_all_is_as_encoded_at_once(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(shifts, "MIN_ROWS", 10)
+    monkeypatch.setattr(shifts, "MAX_ROWS", 40)
     contents, records = [], []
     for num_rows in (2**19, 50):
         folder = tmp_path / str(num_rows)
