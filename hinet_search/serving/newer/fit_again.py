@@ -288,7 +288,7 @@ def _model_file(
 def _calibration_note(file: ModelFile) -> str:
     if file.rows is None or not file.rows.calibrated:
         return "Probabilities are as the models give them: they are not calibrated."
-    num_cells = len(file.inputs.scenario.names) * len(file.inputs.tasks)
+    num_cells = len(file.inputs.cells)
     return (
         f"Probabilities are calibrated on the held-out rows in {len(file.calibration)} of "
         f"{num_cells} cells; in the others no gain was shown. Log loss and ECE of calibrated cells "

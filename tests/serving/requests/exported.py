@@ -18,6 +18,7 @@ from hinet_search.results.cells import has_task
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import History
 from hinet_search.serving.inputs import Inputs, ScenarioInput, raw_types
+from hinet_search.serving.lineage import StudyRows
 from hinet_search.serving.model_file import FORMAT, ModelFile, ModelOfFile, WeightedSeed
 from hinet_search.serving.model_folder import CARD, write_config, write_tables
 from hinet_search.serving.sealed import seal
@@ -103,6 +104,7 @@ def write_export(
     not_finite: str = "refuse",
     seed: int = 0,
     absent_cells: tuple[tuple[str, str], ...] = (),
+    study_rows: StudyRows | None = None,
 ) -> Path:
     """Write a folder as hinet-search export does; `seed` changes its weights."""
     definition = FeatureDefinition.model_validate(features)
@@ -136,6 +138,7 @@ def write_export(
             models=(finalist,),
             inputs=encoder.inputs,
             data="0123456789abcdef",
+            rows=study_rows,
             versions={"hinet-search": "0.1.0"},
         ),
     )

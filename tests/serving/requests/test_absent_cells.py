@@ -7,15 +7,17 @@ import polars as pl
 import pytest
 import torch
 
+import hinet_search as hs
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.common.files import replacing
 from hinet_search.server.facts import model_facts
 from hinet_search.serving.choice import GraphChoice
 from hinet_search.serving.compiled.run import open_compiled
 from hinet_search.serving.compiled.write import _largest, write_compiled
+from hinet_search.serving.lineage import StudyRows
 from hinet_search.serving.model_folder import ExportedModel, open_folder
 from hinet_search.serving.monitor import drift_of
-from hinet_search.serving.predict import score_table
+from hinet_search.serving.predict import probabilities, score_table
 from hinet_search.serving.profile import Profile, write_profile
 from hinet_search.serving.requests.served_model import open_served
 from hinet_search.serving.sealed import seal
@@ -24,6 +26,7 @@ from tests.serving.requests.exported import COUNTED, PLAIN, SCENARIOS, table, wr
 from tests.serving.requests.test_served_model import request
 
 ABSENT = (("Push", "buy"), ("Cart", "click"))
+CELLS = [("Home", "click"), ("Home", "buy"), ("Push", "click"), ("Cart", "buy")]
 CPU = torch.device("cpu")
 TASKS = {
     "click": TaskDefinition(column="clicked", equals=1),
@@ -31,19 +34,21 @@ TASKS = {
 }
 
 
+PROFILE = Profile(
+    rows=400,
+    scenarios=dict.fromkeys(SCENARIOS.values(), 1 / 3),
+    numeric={},
+    valid_rows=50,
+    without_id={},
+    tasks=TASKS,
+)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model with graphs and a profile."""
     folder = write_export(tmp_path_factory.mktemp("absent") / "model", absent_cells=ABSENT)
-    profile = Profile(
-        rows=400,
-        scenarios=dict.fromkeys(SCENARIOS.values(), 1 / 3),
-        numeric={},
-        valid_rows=50,
-        without_id={},
-        tasks=TASKS,
-    )
-    write_profile(folder, profile)
+    write_profile(folder, PROFILE)
     seal(folder)
     write_compiled(open_folder(folder, CPU), folder, GraphChoice(("torch",)), table().head(20))
     return folder
@@ -102,8 +107,7 @@ def test_monitor_counts_no_label_of_an_absent_cell(folder: Path, tmp_path: Path)
     )
     new.write_parquet(tmp_path / "new.parquet")
     cells = drift_of(open_folder(folder, CPU), str(tmp_path / "new.parquet")).cells
-    names = [("Home", "click"), ("Home", "buy"), ("Push", "click"), ("Cart", "buy")]
-    assert [(cell.scenario, cell.task) for cell in cells] == names
+    assert [(cell.scenario, cell.task) for cell in cells] == CELLS
 
 
 def test_statistics_of_an_absent_task_are_opened_as_they_were_counted(tmp_path: Path) -> None:
@@ -113,6 +117,33 @@ def test_statistics_of_an_absent_task_are_opened_as_they_were_counted(tmp_path: 
     everyone = counts.of_keys[()]
     assert everyone["rows 0"][-1] == (table()["place"] != 3).sum()
     assert everyone["rows 1"][-1] == (table()["place"] != 2).sum()
+
+
+def test_a_fit_on_newer_rows_reads_no_label_of_an_absent_cell(tmp_path: Path) -> None:
+    of_study = StudyRows(
+        user="user", time=None, minimum_frequency=2, objective="mean_auc", calibrated=True
+    )
+    folder = write_export(
+        tmp_path / "model", COUNTED, absent_cells=ABSENT, study_rows=of_study, seed=3
+    )
+    write_profile(folder, PROFILE)
+    seal(folder)
+    scores = []
+    for name, label in {"null": None, "seven": 7}.items():
+        newer = table(seed=1).with_columns(
+            clicked=pl.when(pl.col("place") == 3).then(label).otherwise(pl.col("age") % 2),
+            bought=pl.when(pl.col("place") == 2).then(label).otherwise(pl.col("hour") % 2),
+        )
+        newer.write_parquet(tmp_path / f"{name}.parquet")
+        made = hs.refit(folder, tmp_path / f"{name}.parquet", tmp_path / name, even_if_worse=True)
+        assert (made.rows, made.unlabelled) == (400, 0)
+        assert [(cell.scenario, cell.task) for cell in made.cells] == CELLS
+        fitted = open_folder(tmp_path / name, CPU)
+        scores.append(probabilities(fitted, fitted.encoder.columns(table())))
+    shipped = open_folder(folder, CPU)
+    before_RT = probabilities(shipped, shipped.encoder.columns(table()))
+    np.testing.assert_array_equal(*scores)
+    assert np.nanmax(np.abs(scores[0] - before_RT)) > 0.01
 
 
 @pytest.mark.parametrize(
