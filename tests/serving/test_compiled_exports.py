@@ -76,6 +76,7 @@ def test_an_export_tells_its_graphs_and_the_largest_difference(written: Written)
     assert compiled.difference <= 1e-5
     names = {"onnx/weights.bin", "score.py", "torch/mixed.pt2", "onnx/scenario.1.onnx"}
     assert {f"{COMPILED}/{name}" for name in names} <= set(written.export.files)
+    assert read_layout(written.folder / COMPILED).absent_cells == (("Push", "buy"),)
 
 
 @pytest.mark.parametrize("kind", ["onnx", "torch"])

@@ -11,9 +11,7 @@ import hinet_search as hs
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.common.files import replacing
 from hinet_search.server.facts import model_facts
-from hinet_search.serving.choice import GraphChoice
-from hinet_search.serving.compiled.run import open_compiled
-from hinet_search.serving.compiled.write import _largest, write_compiled
+from hinet_search.serving.compiled.write import _largest
 from hinet_search.serving.lineage import StudyRows
 from hinet_search.serving.model_folder import ExportedModel, open_folder
 from hinet_search.serving.monitor import drift_of
@@ -46,11 +44,10 @@ PROFILE = Profile(
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model with graphs and a profile."""
+    """A model with a profile; compiled_shop.py has graphs of such a model."""
     folder = write_export(tmp_path_factory.mktemp("absent") / "model", absent_cells=ABSENT)
     write_profile(folder, PROFILE)
     seal(folder)
-    write_compiled(open_folder(folder, CPU), folder, GraphChoice(("torch",)), table().head(20))
     return folder
 
 
@@ -73,16 +70,6 @@ def test_predict_writes_null_where_there_is_no_task(scores: pl.DataFrame) -> Non
     assert scores["buy"].is_null().equals(place == 2)
     assert scores["click"].is_null().equals(place == 3)
     assert scores.null_count()["buy"].item() > 50
-
-
-def test_graphs_have_no_number_there(
-    folder: Path, exported: ExportedModel, scores: pl.DataFrame
-) -> None:
-    columns = exported.encoder.columns(table().with_columns(pl.col("age").cast(pl.Float64)))
-    graphs = open_compiled(folder)
-    expected_RT = scores.select("click", "buy").to_numpy()
-    np.testing.assert_allclose(graphs.score(columns), expected_RT, atol=1e-5)
-    assert graphs.layout.absent_cells == ABSENT
 
 
 def test_a_graph_that_has_a_number_there_is_refused() -> None:
