@@ -18,6 +18,7 @@ from hinet_search.results.objectives import Objective
 from hinet_search.results.records import (
     ArmRecord,
     Budget,
+    CellCount,
     CellValue,
     Cost,
     DataRecord,
@@ -36,7 +37,8 @@ SEEDS = 5
 RESAMPLINGS = 200
 LEVEL = 0.75  # AUC of every arm but for its gain
 LIKENESS = 0.54  # correlation of a seed's validation and test values, as measured on KuaiRand
-DATA = DataRecord("made up", "0", "by column", (1, 1, 1), ("all",), ("click",), 1, 0, ())
+CELL = CellCount("all", "click", (1, 1, 1), (1, 1, 1))
+DATA = DataRecord("made up", "0", "by column", (1, 1, 1), ("all",), ("click",), 1, 0, (CELL,))
 STUDY = StudyRecord(
     name="made-up",
     description="",

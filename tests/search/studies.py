@@ -5,6 +5,7 @@ from pathlib import Path
 
 from hinet_search.results.records import (
     Budget,
+    CellCount,
     CellValue,
     Cost,
     DataRecord,
@@ -28,7 +29,10 @@ DEFINITION = DataDefinition.model_validate(
         "split": {"by": "random"},
     }
 )
-DATA = DataRecord("synthetic", "f00d", "random rows", (10, 5, 5), ("home",), ("click",), 1, 0, ())
+CELL = CellCount("home", "click", (10, 5, 5), (2, 1, 1))
+DATA = DataRecord(
+    "synthetic", "f00d", "random rows", (10, 5, 5), ("home",), ("click",), 1, 0, (CELL,)
+)
 COST = Cost(100, 10, 20, 1e4, 1.0, 1, "cpu")
 WIDE = "parameters:\n  train.learning_rate: {kind: float, low: 1.0e-4, high: 1.0e-2, log: true, default: 1.0e-3}\n"
 TWO = "parameters:\n  model.embedding_dim: {kind: categorical, choices: [1, 2], default: 1}\n"
