@@ -319,7 +319,7 @@ def _scenarios_without(
     texts = as_text(of_scenarios.filter(~pl.col("is known"))[column]).sort().to_list()
     names = {text_of(value): name for value, name in (definition.scenario.values or {}).items()}
     without = [text for text in texts if task.is_in(names.get(text, text))]
-    if not without:
+    if not without or len(without) == len(of_scenarios):
         return ""
     return (
         f"; it has no value where '{column}' is {listed(without)}: if these scenarios do not have "

@@ -29,7 +29,7 @@ from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.models.layers.experts import ExpertConfig, Experts, TowerConfig, Towers
 from hinet_search.models.layers.gates import Gate, mix
 from hinet_search.models.layers.protocol import ProtocolConfig
-from hinet_search.results.records import Insight
+from hinet_search.results.records import GateUsage, Insight
 
 
 class Config(ProtocolConfig):
@@ -108,10 +108,19 @@ class Model(nn.Module):
         scenarios, tasks = self.schema.scenarios, self.schema.tasks
         experts = numbered("expert", self.gate.num_experts)
         gates = gate_usage(self.gate(x_BD, rows.sizes), rows.sizes, scenarios, tasks, experts)
-        relation_names = tuple(f"{task} scores" for task in tasks)
-        towers = tuple(Expert(scenario, of_gate=True) for scenario in scenarios)
+        relations: dict[str, GateUsage] = {}
         weight_TBM = self._score_weights(x_BD, ordered, rows.sizes)
-        relations = gate_usage(weight_TBM, rows.sizes, scenarios, relation_names, towers)
-        absent = {f"{scenario}/{task} scores" for scenario, task in self.schema.absent_cells}
-        relations = tuple(usage for usage in relations if usage.where not in absent)
-        return Insight(gates=(*gates, *relations))
+        for task, weight_BM in zip(tasks, weight_TBM, strict=True):
+            having = [cell.scenario_number for cell in self.schema.cells if cell.task == task]
+            towers = [Expert(scenarios[number], of_gate=True) for number in having]
+            weight_1BK = weight_BM[None, :, having]
+            for usage in gate_usage(weight_1BK, rows.sizes, scenarios, (_scores(task),), towers):
+                relations[usage.where] = usage
+        names = (f"{cell.scenario}/{_scores(cell.task)}" for cell in self.schema.cells)
+        of_cells = tuple(relations[name] for name in names if name in relations)
+        return Insight(gates=(*gates, *of_cells))
+
+
+def _scores(task: str) -> str:
+    """Name the gate over the scores of a task."""
+    return f"{task} scores"

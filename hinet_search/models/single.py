@@ -59,7 +59,9 @@ class Model(nn.Module):
         logits = []
         for networks, run in zip(self.cell_modules(), rows.runs(batch), strict=True):
             if run.num_rows > 0:  # networks of an absent scenario get no gradient at all
-                of_tasks = [network(run) if network else _no_logits(run) for network in networks]
+                of_tasks = [
+                    _no_logits(run) if network is None else network(run) for network in networks
+                ]
                 logits.append(torch.stack(of_tasks, dim=-1))
         return rows.restore(torch.cat(logits))
 

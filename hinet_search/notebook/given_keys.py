@@ -1,6 +1,6 @@
 """Given keys: the keys of a study and its data as Python values, in the forms that YAML has."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from os import PathLike, fspath
@@ -43,12 +43,18 @@ class GivenKeys:
         return KnownRoles(
             scenario=_column_of(self.data.get("scenario")),
             tasks={name: column for name, column in labels.items() if column is not None},
+            scenarios_of_tasks=frozenset(self._scenarios_of_tasks()),
             user=_column_of(self.data.get("user")),
             item=_column_of(self.data.get("item")),
             time=_column_of(self.data.get("time")),
             split=_column_of(self.data.get("split")),
             never_features=tuple(self.data.get("never_features", ())),
         )
+
+    def _scenarios_of_tasks(self) -> Iterator[str]:
+        for task in self.data.get("tasks", {}).values():
+            if isinstance(task, Mapping):
+                yield from map(str, task.get("scenarios") or ())
 
     def refuse_other_columns(self, columns: Collection[str]) -> None:
         """Raise DataError for every given role whose column the table lacks."""

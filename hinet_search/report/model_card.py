@@ -13,6 +13,7 @@ from hinet_search.report.facts import record as record_facts
 from hinet_search.report.finding import findings
 from hinet_search.report.redact import redact
 from hinet_search.report.text.untrusted import plain, table, warned
+from hinet_search.results.cells import absent_cells
 from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER
 from hinet_search.results.finalist_values import chosen, headline_by_seed
 from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord
@@ -98,7 +99,7 @@ def _lines(record: StudyRecord, about: _About, notes: Sequence[str]) -> Iterator
     yield ""
     tasks, scenarios = ", ".join(data.tasks), ", ".join(data.scenarios)
     yield plain(f"{about.title} predicts the probabilities of {tasks} for a row of {scenarios}.")
-    if absent := record_facts.absent_in_words(data):
+    if absent := record_facts.absent_in_words(absent_cells(data)):
         yield plain(f"{absent} Rows without a task get no probability of it.")
     yield from _facts(record, about.facts)
     yield from _teacher(record, about.first)

@@ -91,8 +91,10 @@ class History:
         first, last = days[0], days[-1]
         if length is not None:  # in the unit of the clock
             first, last = f"{first * length:.0f}", f"{(last + 1) * length:.0f}"
-        split = "train, valid" if newer else "train and valid"
-        return f"{split}{newer}, {definition.clock} {first} to {last}, none of test"
+        time = f"{definition.clock} {first} to {last}"
+        if newer:
+            return f"train, valid{newer}, {time}"
+        return f"train and valid, {time}, none of test"
 
 
 def history_of(definition: DataDefinition, inputs: Inputs, rows: Rows) -> History:

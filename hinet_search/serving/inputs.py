@@ -4,7 +4,6 @@ Columns are named as in the study's table. Labels, split and outcomes are not am
 """
 
 from collections.abc import Collection, Iterable, Iterator
-from functools import cached_property
 from typing import Annotated, Literal
 
 import numpy as np
@@ -132,7 +131,7 @@ class Inputs(Frozen):
                 raise ValueError(f"group {group} must name inputs, got {', '.join(unknown)}")
         return self
 
-    @cached_property
+    @property
     def has_task(self) -> NDArray[np.bool_]:
         """Whether a scenario has a task (M, T)."""
         return has_task(self.scenario.names, self.tasks, self.absent_cells)

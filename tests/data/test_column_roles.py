@@ -211,13 +211,6 @@ def test_two_values_that_mean_yes_and_no_are_a_label(values: list[object]) -> No
     assert names(guesses.numeric) == ["price"]
 
 
-def test_labels_without_a_value_in_some_rows_say_how_many_count_as_no() -> None:
-    (task,) = guess_roles(
-        facts(scene=["a", "b", "c"] * (N // 3), is_order=[1, 0, None] * (N // 3))
-    ).tasks
-    assert task.to_check == "200 rows without a value count as no"
-
-
 def test_ids_that_are_whole_floats_are_ids() -> None:
     guesses = guessed(
         user_id=[float(i % 50) for i in range(N)], shop_id=[float(i % 7) for i in range(N)]

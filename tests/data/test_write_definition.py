@@ -305,7 +305,10 @@ def test_a_label_that_is_missing_in_a_scenario_is_a_task_of_the_others(folder: P
     written = write_draft(Path("rows.parquet"), None, force=False)
     text = written.files[0].read_text(encoding="utf-8")
     (line,) = [line for line in text.splitlines() if "scenarios:" in line]
-    assert line.startswith("  order: {column: is_order, scenarios: [cart, home]}")
+    assert line == (
+        "  order: {column: is_order, scenarios: [cart, home]}   "
+        "# check: 0 and 1, 20 % of rows; push without any value are taken not to have it"
+    )
     assert "push: push   # 300 rows; click 150, no order" in text
     study = load_study("studies/rows.yaml")
     record = prepare(study.spec.data, study.folder, folder / "cache", lambda _: None).record
@@ -313,3 +316,18 @@ def test_a_label_that_is_missing_in_a_scenario_is_a_task_of_the_others(folder: P
         ("cart", "order"),
         ("home", "order"),
     ]
+
+
+@pytest.mark.usefixtures("folder")
+def test_labels_without_a_value_in_some_rows_say_how_many_count_as_no() -> None:
+    frame = pl.DataFrame(
+        {
+            "page": [("home", "push")[row % 2] for row in range(600)],
+            "city": [f"c{row % 11}" for row in range(600)],
+            "is_order": [(1, 0, None)[row // 2 % 3] for row in range(600)],
+        }
+    )
+    frame.write_parquet("rows.parquet")
+    written = write_draft(Path("rows.parquet"), None, force=False)
+    text = written.files[0].read_text(encoding="utf-8")
+    assert "# check: 0 and 1, 33 % of rows; 200 rows without a value count as no" in text

@@ -116,3 +116,16 @@ def test_heads_of_all_scenarios_learn_where_row_and_head_have_the_task() -> None
     assert mask_BH.tolist() == [
         [own and head for own, head in zip(row, every_head, strict=True)] for row in expected
     ]
+
+
+def test_weights_of_scores_name_the_scenarios_that_have_the_task() -> None:
+    gates = {gate.where: gate for gate in KNOWING["hmoe"]().insight(batch(ABSENT, rows=24)).gates}
+    of_scores = {where: gate for where, gate in gates.items() if where.endswith(" scores")}
+    for task in ABSENT.tasks:
+        having = [cell.scenario for cell in ABSENT.cells if cell.task == task]
+        for scenario in having:
+            gate = of_scores.pop(f"{scenario}/{task} scores")
+            assert list(gate.experts) == having
+            assert sum(gate.weights) == pytest.approx(1)
+            assert min(gate.weights) > 0
+    assert not of_scores, "none of a cell that is not there"

@@ -139,6 +139,17 @@ def test_a_rule_of_a_task_counts_its_rows_in_the_guess() -> None:
     assert "stars" not in data.features.seen_columns
 
 
+def test_a_scenario_that_a_task_names_is_taken_however_few_rows_it_has() -> None:
+    few = shop().filter((pl.col("channel") != "push") | (pl.col("item_id") == 0))
+    order = {"column": "is_order", "scenarios": ["home", "push"]}
+    tasks = {"click": "is_click", "order": order}
+    data = resolved(hs.Study("shop", few, scenario="channel", tasks=tasks)).data
+    assert set((data.scenario.values or {}).values()) == {"home", "push", "search"}
+    without = {"click": "is_click", "order": "is_order"}
+    guessed = resolved(hs.Study("other", few, scenario="channel", tasks=without)).data
+    assert set((guessed.scenario.values or {}).values()) == {"home", "search"}
+
+
 @pytest.mark.parametrize("label", [None, 0], ids=["missing", "0"])
 def test_a_scenario_that_is_said_to_have_no_orders_is_not_left_out_for_that(
     label: int | None,

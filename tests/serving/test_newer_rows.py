@@ -1,6 +1,7 @@
 """refit: an export learns from newer rows, is better on the newest, and is a whole export again."""
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -348,3 +349,17 @@ def test_calibration_is_fitted_again_on_the_held_out_rows(shipped: Path, tmp_pat
     cell = next(each for each in made.cells if (each.scenario, each.task) == ("Home", "click"))
     assert cell.logloss < cell.logloss_before
     assert cell.auc == pytest.approx(cell.auc_before, abs=1e-6)
+
+
+def test_a_cell_with_too_few_held_out_rows_keeps_its_calibrator(
+    shipped: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "calibrated"
+    shutil.copytree(shipped, folder)
+    line = "- {scenario: Home, task: buy, kind: platt, slope: 0.5, knots: [0.0], values: [-0.5]}"
+    change(folder, {"calibration: []": f"calibration:\n{line}"})
+    path = written(newer_rows().tail(120), tmp_path)
+    made = hs.refit(folder, path, tmp_path / "new", learning_rate=0, even_if_worse=True)
+    kept = open_folder(made.folder, CPU).file.calibration
+    assert kept == open_folder(folder, CPU).file.calibration
+    assert "and as before in 1, with too few of them" in (made.folder / "card.md").read_text()

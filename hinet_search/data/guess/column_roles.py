@@ -195,10 +195,13 @@ def _named_tasks(columns: Sequence[ColumnFacts]) -> list[ColumnRole]:
 
 
 def _label(column: ColumnFacts, doubt: str) -> ColumnRole:
+    return ColumnRole(column, label_in_words(column), doubt)
+
+
+def label_in_words(column: ColumnFacts) -> str:
+    """Say what a label holds: `0 and 1, 37 % of rows`."""
     values = ["0", "1"] if column.is_number else sorted(value for value, _ in column.values)
-    reason = f"{' and '.join(values)}, {percent(_positive_rate(column))} of rows"
-    gaps = f"{column.missing:,} rows without a value count as no" if column.missing else ""
-    return ColumnRole(column, reason, "; ".join(filter(None, [gaps, doubt])))
+    return f"{' and '.join(values)}, {percent(_positive_rate(column))} of rows"
 
 
 def holds_few_counts(column: ColumnFacts) -> bool:

@@ -1,6 +1,7 @@
 """Guess table: guess what all columns of a table mean, around those roles that are given."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from itertools import accumulate
 from typing import Any
@@ -9,9 +10,14 @@ import polars as pl
 
 from hinet_search.common.errors import DataError
 from hinet_search.data.definition_text import TRAINING_SHARE, GuessedTable
-from hinet_search.data.frequent import MIN_CLASS_ROWS, frequent_labels, scenario_rows
+from hinet_search.data.frequent import (
+    MIN_CLASS_ROWS,
+    ScenarioRows,
+    frequent_labels,
+    scenario_rows,
+)
 from hinet_search.data.guess.column_facts import ColumnFacts, facts_of, numbered
-from hinet_search.data.guess.column_roles import guess_roles, no_labels
+from hinet_search.data.guess.column_roles import guess_roles, label_in_words, no_labels
 from hinet_search.data.guess.lists import guess_lists
 from hinet_search.data.guess.names import task_names
 from hinet_search.data.guess.outcomes import without_outcomes
@@ -54,13 +60,21 @@ def guessed_table(
         frequent = frequent_labels(scenarios, len(labels))
         if not frequent:
             raise DataError(_too_few(where, guesses), remedy=f"add rows, or {by_hand}")
-        taken = frozenset(row.value for row in scenarios if row.num_cells(frequent))
-        tasks = _tasks(guesses, known, frequent)
+        taken = frozenset(
+            row.value
+            for row in scenarios
+            if row.num_cells(frequent) or row.value in known.scenarios_of_tasks
+        )
+        tasks = {
+            name: _told(task, labels.index(task.column), scenarios, taken)
+            for name, task in _tasks(guesses, known, frequent).items()
+        }
         cuts = cut_points(lazy, guesses.time.column.key) if guesses.time else None
         numeric = [role.column for role in guesses.numeric]
         transforms = propose_transforms(lazy, numeric, [column.name for column in columns])
         statistics = propose_statistics(lazy, columns, guesses, list(tasks), cuts, len(taken))
-    rare = [task for task in guesses.tasks if task not in tasks.values()]
+    columns_of_tasks = [task.column for task in tasks.values()]
+    rare = [task for task in guesses.tasks if task.column not in columns_of_tasks]
     return GuessedTable(
         path=path,
         columns=columns,
@@ -84,6 +98,26 @@ def _tasks(
         return dict(zip(known.tasks, guesses.tasks, strict=True))
     names = task_names([task.column.name for task in guesses.tasks])
     return {names[label]: guesses.tasks[label] for label in frequent}
+
+
+def _told(
+    task: ColumnRole, label: int, scenarios: Sequence[ScenarioRows], taken: frozenset[str]
+) -> ColumnRole:
+    """The task with what its missing values mean; its share of 1s is that of rows that have it."""
+    lacking = [row for row in scenarios if label in row.unlabelled]
+    num_lacking = sum(row.rows for row in lacking)
+    column = replace(
+        task.column,
+        rows=task.column.rows - num_lacking,
+        missing=task.column.missing - num_lacking,
+    )
+    absent = [row.value for row in lacking if row.value in taken]
+    without = f"{listed(absent)} without any value are taken not to have it" if absent else ""
+    gaps = f"{column.missing:,} rows without a value count as no" if column.missing else ""
+    reason = label_in_words(column) if column.positive else task.reason
+    return replace(
+        task, reason=reason, to_check="; ".join(filter(None, [without, gaps, task.to_check]))
+    )
 
 
 def _guessed(

@@ -36,11 +36,12 @@ class KnownRoles:
     """Names of columns whose roles are given and not guessed; None leaves a role to the guess.
 
     `tasks` maps the name of a task to its label. Where tasks are given, other columns that are
-    named like a task are outcomes.
+    named like a task are outcomes. `scenarios_of_tasks` are named by tasks as having them.
     """
 
     scenario: str | None = None
     tasks: Mapping[str, str] = field(default_factory=dict)
+    scenarios_of_tasks: frozenset[str] = frozenset()
     user: str | None = None
     item: str | None = None
     time: str | None = None

@@ -4,18 +4,17 @@ import ast
 import json
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import log
 from typing import Any
 
-from hinet_search.results.cells import absent_cells
+from hinet_search.results.cells import CellName
 from hinet_search.results.finalist_values import Split, chosen, headline, pair_of
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import (
     ArmRecord,
-    DataRecord,
     FinalistRecord,
     ParameterRange,
     Scalar,
@@ -300,10 +299,10 @@ def cell_in_words(scenario: str, task: str) -> str:
     return f"{scenario} · {task}"
 
 
-def absent_in_words(data: DataRecord) -> str:
+def absent_in_words(absent: Iterable[CellName]) -> str:
     """Say which tasks some scenarios lack: `Push does not have task order.`, else nothing."""
     lacking: dict[str, list[str]] = {}
-    for scenario, task in absent_cells(data):
+    for scenario, task in absent:
         lacking.setdefault(scenario, []).append(task)
     return " ".join(
         f"{scenario} does not have {'task' if len(tasks) == 1 else 'tasks'} {in_words(tasks)}."

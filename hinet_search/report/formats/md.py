@@ -11,6 +11,7 @@ from hinet_search.report.text.shipping import has_more_than_arms, lead
 from hinet_search.report.text.taught import against_its_arm, against_the_focus, of_ensemble
 from hinet_search.report.text.untrusted import code, plain, prose, table, warned
 from hinet_search.results.cell_gains import CellDifference
+from hinet_search.results.cells import absent_cells
 from hinet_search.results.contrasts import Contrast
 from hinet_search.results.shipping import shipment
 from hinet_search.results.statistics.paired_difference import Difference
@@ -126,7 +127,7 @@ def _cells(record: StudyRecord, outcome: Verdict) -> Iterator[str]:
         return words, *sizes, _marked(cell.difference), _interval(cell.difference, cell.reason)
 
     yield from table("By cell on test", head, map(row, outcome.cells))
-    if absent := record_facts.absent_in_words(record.data):
+    if absent := record_facts.absent_in_words(absent_cells(record.data)):
         yield from ("", plain(absent))
 
 

@@ -10,6 +10,7 @@ from hinet_search.report.drawing.figures import ForestRow, forest, marked
 from hinet_search.report.drawing.html import details, head, join, note, row, scroll, table, tag
 from hinet_search.report.facts import record as record_facts
 from hinet_search.results.cell_gains import CellDifference, ReferenceGains, against_reference
+from hinet_search.results.cells import absent_cells
 from hinet_search.results.finalist_values import (
     Split,
     by_seed,
@@ -49,7 +50,7 @@ def build(record: StudyRecord) -> Card:
     seeds = f"mean over {numbers.seeds(counts)}" if max(counts) > 1 else "1 seed"
     where = "On test" if opened else "On validation, as the test split has not been used yet"
     lead = f"{where}, {seeds} of each arm's chosen finalist."
-    if absent := record_facts.absent_in_words(record.data):
+    if absent := record_facts.absent_in_words(absent_cells(record.data)):
         lead += f" {absent}"
     body = [_differences(record, outcome), _gains(record), _values(record, entries, split)]
     return Card("cells", "By cell", _heading(outcome), lead, join(body))

@@ -17,7 +17,7 @@ from scipy.special import expit, logit, stdtrit
 
 from hinet_search.common import heartbeat
 from hinet_search.results.calibration_records import Calibration, Calibrator, CellCalibration
-from hinet_search.results.cells import Cell
+from hinet_search.results.cells import Cell, CellName
 from hinet_search.results.statistics.resampling import units_of_rows
 from hinet_search.results.statistics.weighted_metrics import METRICS, CellScores, Floats
 
@@ -41,7 +41,7 @@ class LogitPoints:
     positives_K: Floats
 
 
-def calibrate(
+def calibrate(  # noqa: PLR0913  scored rows, and how to calibrate them
     logits_RT: NDArray[np.float32],
     labels_RT: NDArray[np.uint8],
     scenario_R: NDArray[np.int16],
@@ -49,6 +49,7 @@ def calibrate(
     cells: Sequence[Cell],
     *,
     seed: int,
+    kept: Mapping[CellName, Calibrator] | None = None,
 ) -> Calibration:
     """Choose and fit the calibrator of every cell on the rows of validation.
 
@@ -58,14 +59,16 @@ def calibrate(
     the lower end of a one-sided 95 % interval of its gain is above 0. The interval is Student's,
     with the standard error of a mean over clusters of rows: what resampling the units estimates,
     without draws. So a cell that is calibrated already is left alone, and a calibrator is kept
-    only if it helps users that it has not seen. The result does not depend on the order of rows.
+    only if it helps users that it has not seen. A cell with too few rows gets that of `kept`, which
+    other rows have made. The result does not depend on the order of rows.
     """
-    calibrated = []
+    kept, calibrated = kept or {}, []
     for cell in cells:
         rows, task = np.flatnonzero(scenario_R == cell.scenario_number), cell.task_number
         sorted_cell = _sorted_cell(logits_RT[rows, task], labels_RT[rows, task], user_R[rows])
         generator = np.random.default_rng([seed, cell.scenario_number, task])
-        calibrated.append(_calibrate_cell(cell.name, sorted_cell, generator))
+        fallback = kept.get(cell.name, Calibrator())
+        calibrated.append(_calibrate_cell(cell.name, sorted_cell, generator, fallback))
         heartbeat.send_heartbeat()
     return Calibration(tuple(calibrated))
 
@@ -167,13 +170,14 @@ def _sorted_cell(
 
 
 def _calibrate_cell(
-    name: tuple[str, str], cell: CellScores, generator: np.random.Generator
+    name: CellName, cell: CellScores, generator: np.random.Generator, fallback: Calibrator
 ) -> CellCalibration:
     """Choose the kind of one cell by its cross-fitted log loss, and fit it on all rows."""
     before = _errors(cell, cell.logit_C)
     reason = _not_enough(cell)
     if reason:
-        return _uncalibrated(name, before, reason)
+        after = _errors(cell, calibrated_logits(fallback, cell.logit_C))
+        return CellCalibration(*name, fallback, before[0], after[0], before[1], after[1], reason)
     fold_C = (generator.permutation(cell.num_units) % NUM_FOLDS)[cell.unit_C]
     fitted = {kind: _cross_fitted(cell, fold_C, fit) for kind, fit in KINDS.items()}
     loss = {kind: float(_loss(cell, logit_C).mean()) for kind, logit_C in fitted.items()}
@@ -188,7 +192,7 @@ def _calibrate_cell(
 
 
 def _uncalibrated(
-    name: tuple[str, str], errors: tuple[float | None, float | None], reason: str
+    name: CellName, errors: tuple[float | None, float | None], reason: str
 ) -> CellCalibration:
     logloss, ece = errors
     return CellCalibration(*name, Calibrator(), logloss, logloss, ece, ece, reason)

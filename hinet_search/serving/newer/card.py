@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from hinet_search.report.drawing.numbers import metric
+from hinet_search.report.facts.record import absent_in_words
 from hinet_search.report.text.untrusted import plain, table
 from hinet_search.serving.lineage import NewerFit
 from hinet_search.serving.model_file import ModelFile
@@ -51,6 +52,8 @@ def _lines(
     yield f"# {plain(file.study)} / {plain(file.name)}, fit again on newer rows"
     yield ""
     yield plain(f"It predicts the probabilities of {tasks} for a row of {scenarios}.")
+    if absent := absent_in_words(inputs.absent_cells):
+        yield plain(f"{absent} Rows without a task get no probability of it.")
     yield plain(f"On {fit.num_held_out:,} held-out rows it is {verdict_of(comparison)}.")
     yield ""
     facts = {

@@ -82,7 +82,7 @@ def measure_fitted(
     """Measure fitted members of a folder, and calibrate them on the held-out rows.
 
     In calibrated cells, log loss and calibration error are cross-fitted: of every row by a
-    calibrator of other users.
+    calibrator of other users. A cell with too few rows keeps its shipped calibrator.
     """
     raw_RT = average(members, exported.file.scale, columns)
     cells = _cells(exported, raw_RT, columns, path)
@@ -95,6 +95,7 @@ def measure_fitted(
         columns.user_R,
         exported.file.inputs.cells,
         seed=CALIBRATION_SEED,
+        kept={(cell.scenario, cell.task): cell.calibrator for cell in exported.calibration.cells},
     )
     pairs = zip(cells, calibration.cells, strict=True)
     return Measured(

@@ -94,7 +94,7 @@ def fit_members(
     for model, seed, member in _members(exported):
         config = whole_config(model.model, model.settings)
         if learning_rate is not None:
-            update = {"learning_rate": learning_rate}
+            update = {"learning_rate": float(learning_rate)}
             config = replace(config, train=config.train.model_copy(update=update))
         lines = EvaluationLines(f"{model.arm}, seed {seed}", objective, say)
         fitted.append(_fit(exported.folder, member, config, grown, data, lines))

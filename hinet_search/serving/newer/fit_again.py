@@ -14,6 +14,7 @@ import polars as pl
 from hinet_search.common.errors import ConfigurationError, DataError
 from hinet_search.common.versions import versions
 from hinet_search.data.columns import Columns
+from hinet_search.results.calibration_records import Calibration
 from hinet_search.results.objectives import objective_named
 from hinet_search.serving.export import refuse_full
 from hinet_search.serving.lineage import NewerFit, StudyRows
@@ -31,7 +32,7 @@ from hinet_search.serving.newer.comparison import (
     refuse_unmeasured,
 )
 from hinet_search.serving.newer.fit import FittedMember, dataset_of, fit_members, refuse_staged
-from hinet_search.serving.newer.growth import GrownEncoder, grow
+from hinet_search.serving.newer.growth import GrownEncoder, counted_again, grow
 from hinet_search.serving.newer.rows import NewerRows, read_newer_rows
 from hinet_search.serving.newer.write import WrittenFolder, write_newer
 from hinet_search.serving.predict import memory_explained
@@ -194,6 +195,9 @@ def _fit(
 ) -> _Fit:
     study_rows = _study_rows(exported)
     objective = objective_named(study_rows.objective)
+    warning = counted_again(exported.encoder, newer)
+    if warning:
+        say(f"!!  {warning}")
     grown = grow(exported.encoder, newer, _minimum_frequency(exported, study_rows))
     before = measure_shipped(exported, _as_shipped(exported, newer, grown), newer.path)
     refuse_unmeasured(objective, before, newer)
@@ -253,9 +257,12 @@ def _write(
     profile = profile_of(dataset_of(fit.grown), encoder.schema, tasks)
 
     def card(checked: Verification) -> str:
+        warning = counted_again(exported.encoder, fit.newer)
+        warnings = [f"{warning}."] if warning else []
         history = encoder.history.notes(encoder.inputs, with_newer=True)
         check = f"Checked when written: {checked.rows:,} held-out rows score from it as before."
-        notes = [*history, _calibration_note(file), check]
+        calibration = _calibration_note(file, fit.after.calibration)
+        notes = [*warnings, *history, calibration, check]
         return newer_card(file, fit.comparison, made.new_ids, made.unlabelled, notes)
 
     return write_newer(model, profile, fit.held_out, card, options.formats)
@@ -285,12 +292,14 @@ def _model_file(
     return before.model_copy(update=update)
 
 
-def _calibration_note(file: ModelFile) -> str:
-    if file.rows is None or not file.rows.calibrated:
+def _calibration_note(file: ModelFile, calibration: Calibration | None) -> str:
+    if calibration is None:
         return "Probabilities are as the models give them: they are not calibrated."
-    num_cells = len(file.inputs.cells)
+    changed = [cell for cell in calibration.cells if cell.calibrator.kind != "none"]
+    num_kept = sum(bool(cell.reason) for cell in changed)
+    kept = f", and as before in {num_kept}, with too few of them" if num_kept else ""
     return (
-        f"Probabilities are calibrated on the held-out rows in {len(file.calibration)} of "
-        f"{num_cells} cells; in the others no gain was shown. Log loss and ECE of calibrated cells "
-        "are cross-fitted over users."
+        f"Probabilities are calibrated on the held-out rows in {len(changed) - num_kept} of "
+        f"{len(file.inputs.cells)} cells{kept}; in the others no gain was shown. Log loss and ECE "
+        "of cells that were calibrated on them are cross-fitted over users."
     )

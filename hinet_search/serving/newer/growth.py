@@ -19,6 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.data.columns import SPLITS, Columns
+from hinet_search.data.derived.days import days_of
 from hinet_search.data.derived.inputs import fit_list_vocabularies
 from hinet_search.data.derived.matches import match_numbers
 from hinet_search.data.derived.rolled_statistics import newer_statistics, rolled_counts
@@ -91,6 +92,24 @@ def _rows(encoder: Encoder, newer: NewerRows) -> Rows:
         truth_RT=None,
         notes=(),
         lists=listed.lists,
+    )
+
+
+def counted_again(before: Encoder, newer: NewerRows) -> str:
+    """Warn if rows are of days whose labels the model has counted; empty if none are.
+
+    Rows of such a day may be others: which rows were counted is not known.
+    """
+    counts, definition = before.history.counts, before.inputs.statistics
+    if counts is None or definition is None or definition.clock is None or counts.days.is_empty():
+        return ""
+    days = days_of(newer.frame[definition.clock], definition.day_length)
+    num_earlier = int((days <= counts.days[-1]).sum())
+    if not num_earlier:
+        return ""
+    return (
+        f"{num_earlier:,} of {len(days):,} rows are of days whose labels the model has counted "
+        "already: if it has learned from these rows, their labels count twice"
     )
 
 

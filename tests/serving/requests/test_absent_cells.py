@@ -125,6 +125,10 @@ def test_a_fit_on_newer_rows_reads_no_label_of_an_absent_cell(tmp_path: Path) ->
         made = hs.refit(folder, tmp_path / f"{name}.parquet", tmp_path / name, even_if_worse=True)
         assert (made.rows, made.unlabelled) == (400, 0)
         assert [(cell.scenario, cell.task) for cell in made.cells] == CELLS
+        card = (tmp_path / name / "card.md").read_text(encoding="utf-8")
+        assert "Push does not have task buy. Cart does not have task click." in card
+        assert "400 of 400 rows are of days whose labels the model has counted already" in card
+        assert "none of test" not in card, "newer rows may be those of test"
         fitted = open_folder(tmp_path / name, CPU)
         scores.append(probabilities(fitted, fitted.encoder.columns(table())))
     shipped = open_folder(folder, CPU)
