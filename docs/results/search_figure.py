@@ -4,11 +4,13 @@
 
 The file is written by `benchmarks/bench_search.py --to`. A line is the mean over tables of what the
 best known configuration lacks, in units of what it lacks after a fortieth of the time at random.
+Figure and first table are of one slot. The second table is of all numbers of slots, over the tables
+that were replayed with each.
 """
 
 import json
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from math import isinf
 from pathlib import Path
@@ -29,6 +31,7 @@ DRAWN = (
     "ours, no pruner",
 )
 YARDSTICK, SCALE = "optuna tpe", "random"
+SHARES = (0.15, 0.25, 0.5)  # of the time
 
 
 def drawing(figures: Sequence[dict[str, Any]]) -> str:
@@ -75,8 +78,37 @@ def _cell(figure: dict[str, Any] | None, base: float) -> str:
     return f"{ratio}, {figure['never']:.0%}" if figure["never"] else ratio
 
 
+def by_slots(figures: Sequence[dict[str, Any]]) -> str:
+    """A row for every strategy: what it lacks in the mean over tables, by slots and time."""
+    tables_of = defaultdict(set)
+    for each in figures:
+        tables_of[each["slots"]].add(each["table"])
+    numbers, tables = sorted(tables_of), set.intersection(*tables_of.values())
+    columns = []
+    for slots in numbers:
+        chosen = [each for each in figures if each["slots"] == slots and each["table"] in tables]
+        count = Counter(each["strategy"] for each in chosen)
+        whole = [each for each in chosen if count[each["strategy"]] == len(tables)]
+        columns.append({name: _after(curve) for name, curve in _curves(whole).items()})
+    head = (f"{slots} slot{'s' if slots > 1 else ''}" for slots in numbers)
+    rows = [f"| strategy | {' | '.join(head)} |", f"|---{'|---' * len(numbers)}|"]
+    for name in dict.fromkeys(each["strategy"] for each in figures):
+        cells = [column.get(name, "") for column in columns]
+        if any(cells):
+            rows.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def _after(curve: Sequence[tuple[float, float]]) -> str:
+    """Return `.31 / .23 / .09`: what is lacking after the SHARES of the time."""
+    nearest = [min(curve, key=lambda point: abs(point[0] - share))[1] for share in SHARES]
+    return " / ".join(f"{value:.2f}".lstrip("0") for value in nearest)
+
+
 if __name__ == "__main__":
     result, figure = map(Path, sys.argv[1:3])
     measured = json.loads(result.read_text(encoding="utf-8"))["search"]
-    figure.write_text(drawing(measured), encoding="utf-8")
-    print(table(measured))
+    of_one_slot = [each for each in measured if each["slots"] == 1]
+    figure.write_text(drawing(of_one_slot), encoding="utf-8")
+    print(table(of_one_slot))
+    print(by_slots(measured))
