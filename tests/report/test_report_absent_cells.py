@@ -62,7 +62,8 @@ def written(record: StudyRecord, kind: str) -> str:
 def test_the_absent_cells_are_those_that_the_data_do_not_count(record: StudyRecord) -> None:
     assert absent_cells(record.data) == (ABSENT,)
     assert absent_cells(study(SHAPE).data) == ()
-    assert absent_in_words(study(SHAPE).data) == ""
+    assert absent_in_words(()) == ""
+    assert absent_in_words([ABSENT]) == SENTENCE
 
 
 def test_a_comparison_is_of_the_cells_that_exist(record: StudyRecord) -> None:

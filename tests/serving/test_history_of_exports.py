@@ -231,6 +231,6 @@ def test_the_card_says_that_statistics_are_of_newer_rows_too(
 ) -> None:
     card = (rolled[1] / "card.md").read_text()
     if "clock" in launched.read_text():
-        assert "Label statistics are of train, valid and newer rows, day 0 to 36, none" in card
+        assert "Label statistics are of train, valid and newer rows, day 0 to 36. New" in card
     else:
         assert "Label statistics are of training rows and newer rows." in card
