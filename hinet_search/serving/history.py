@@ -12,6 +12,8 @@ import numpy as np
 import polars as pl
 
 from hinet_search.data.derived.days import day_type
+from hinet_search.data.derived.label_counts import DAY as COUNTED_DAY
+from hinet_search.data.derived.label_counts import LabelCounts, label_counts, later_statistics
 from hinet_search.data.derived.matches import (
     COUNT,
     ITEM,
@@ -22,15 +24,7 @@ from hinet_search.data.derived.matches import (
     usual_pairs,
 )
 from hinet_search.data.derived.similarity import ItemFactors
-from hinet_search.data.derived.statistics import DAY as COUNTED_DAY
-from hinet_search.data.derived.statistics import (
-    EVERYONE,
-    LabelCounts,
-    key_columns,
-    label_counts,
-    later_statistics,
-    quantities,
-)
+from hinet_search.data.derived.statistics import EVERYONE, key_columns, quantities
 from hinet_search.data.encode import VALUE
 from hinet_search.data.lists import ListedRows
 from hinet_search.data.rows import Rows

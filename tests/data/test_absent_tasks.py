@@ -11,11 +11,8 @@ from pydantic import ValidationError
 
 from hinet_search.common.errors import DataError
 from hinet_search.data.columns import SPLITS, Columns, Dataset
-from hinet_search.data.derived.statistics import (
-    label_counts,
-    later_statistics,
-    target_statistics,
-)
+from hinet_search.data.derived.label_counts import label_counts, later_statistics
+from hinet_search.data.derived.statistics import target_statistics
 from hinet_search.data.fingerprint import fingerprint
 from hinet_search.data.inspect.describe import describe
 from hinet_search.data.inspect.leaks import leak_suspects

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from test_statistics import TASKS, TEST, reference, rows_of, statistics_of, with_flipped_labels
 
 from hinet_search.data.derived.days import day_type, days_of
-from hinet_search.data.derived.statistics import label_counts, later_statistics
+from hinet_search.data.derived.label_counts import label_counts, later_statistics
 from hinet_search.data.rows import Rows
 from hinet_search.study.feature_definition import StatisticsDefinition
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_statistics import BOTH, BY_DAY, TASKS, TEST, TRAIN, VALID, draw, rows_of
 
-from hinet_search.data.derived.statistics import label_counts, later_statistics, target_statistics
+from hinet_search.data.derived.label_counts import label_counts, later_statistics
+from hinet_search.data.derived.statistics import target_statistics
 from hinet_search.study.feature_definition import StatisticsDefinition
 
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from test_statistics import BOTH, BY_DAY, BY_FOLD, FOLD_SEED, TASKS, TEST, TRAIN, VALID, draw
 
+from hinet_search.data.derived.label_counts import label_counts, later_statistics
 from hinet_search.data.derived.rolled_statistics import newer_statistics, rolled_counts
-from hinet_search.data.derived.statistics import label_counts, later_statistics, target_statistics
+from hinet_search.data.derived.statistics import target_statistics
 from hinet_search.data.hashing import uniform
 from hinet_search.data.rows import Rows
 from hinet_search.study.feature_definition import StatisticsDefinition

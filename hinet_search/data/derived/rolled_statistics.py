@@ -11,14 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from hinet_search.data.derived.statistics import (
-    DAY,
-    LabelCounts,
-    counted_before,
-    counted_within,
-    label_counts,
-    smoothed,
-)
+from hinet_search.data.derived.label_counts import DAY, LabelCounts, counted_before, label_counts
+from hinet_search.data.derived.statistics import counted_within, smoothed
 from hinet_search.data.lists import codes_of, distinct_values
 from hinet_search.data.rows import Rows
 from hinet_search.study.feature_definition import StatisticsDefinition

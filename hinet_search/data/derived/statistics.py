@@ -15,26 +15,22 @@ Which labels a row counts decides whether the statistics help or leak:
 No row counts labels of test. A row without a day counts nothing and is not counted; a row with a
 null in the key has no statistics of that key.
 
-For rows that are newer than the study, labels are added up by key and day. A new row gets the
-statistics that a test row with its key and day would get: with a clock it counts labels of train
-and valid from strictly earlier days, without a clock all labels of train. So a row after the
-study's last day counts all labels.
+Rows that are newer than the study count by label_counts.py.
 
 Shape legend: R rows, T tasks, M scenarios.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.data.columns import SPLITS
-from hinet_search.data.derived.days import day, days_of
-from hinet_search.data.encode import known_column, known_values
+from hinet_search.data.derived.days import day
+from hinet_search.data.encode import known_column
 from hinet_search.data.hashing import uniform
-from hinet_search.data.lists import codes_of
 from hinet_search.data.mapped_array import column_of
 from hinet_search.data.reading import OWN
 from hinet_search.data.rows import Rows
@@ -51,14 +47,12 @@ TRAIN_AMOUNT, VALID_AMOUNT = "train", "valid"
 ROWS = "rows"
 EVERYONE = ()  # the key of any row
 
-DAY, ROW = "number of the day", "row"
-
 # From a key to the quantities (R rows) that every row may count of it.
 Counted = Callable[[tuple[str, ...]], pl.DataFrame]
 
 
 @dataclass(frozen=True)
-class _Labels:
+class CountableLabels:
     """The labels that may be counted.
 
     `frame` (R rows) has the columns of the table, and as columns of our own the split and the 0/1
@@ -136,7 +130,7 @@ def target_statistics(
 
     `tasks` are the names of the columns of `rows.labels_RT`.
     """
-    labels = _labels(definition, rows)
+    labels = countable_labels(definition, rows)
     everyone = _of_periods(labels, EVERYONE)
     everyone = everyone.select(PERIOD, pl.exclude(PERIOD).name.map(_of_all))
     tables = []
@@ -175,7 +169,7 @@ def smoothed(
 
 def counted_within(definition: StatisticsDefinition, rows: Rows) -> Counted:
     """What every row may count of the other rows, 0 without key or day."""
-    labels = _labels(definition, rows)
+    labels = countable_labels(definition, rows)
 
     def counted(key: tuple[str, ...]) -> pl.DataFrame:
         of_rows = labels.of_key(key, (pl.col(SPLIT) == TEST).alias(IS_TEST))
@@ -194,7 +188,8 @@ def _countable_by_row(quantity: str) -> pl.Expr:
     return (of_train + pl.col(IS_TEST) * pl.col(of_valid)).fill_null(0).alias(quantity)
 
 
-def _labels(definition: StatisticsDefinition, rows: Rows) -> _Labels:
+def countable_labels(definition: StatisticsDefinition, rows: Rows) -> CountableLabels:
+    """The labels of a study's rows, with the period of each row."""
     columns = [column_of(SPLIT, rows.split_R), *_ones(rows)]
     clock = definition.clock
     if clock is None:
@@ -204,7 +199,7 @@ def _labels(definition: StatisticsDefinition, rows: Rows) -> _Labels:
         dtype = rows.frame[clock].dtype
         period = day(known_column(clock, dtype), dtype, definition.day_length)
     names = quantities(rows.has_task_MT)
-    return _Labels(rows.frame.with_columns(columns), period, names, clock is not None)
+    return CountableLabels(rows.frame.with_columns(columns), period, names, clock is not None)
 
 
 def _ones(rows: Rows) -> Iterator[pl.Series]:
@@ -228,7 +223,7 @@ def _folds(definition: StatisticsDefinition, rows: Rows) -> Iterator[NDArray[np.
         yield np.where(rows.split_R[block] == TRAIN, fold_R, np.int16(-1))
 
 
-def _of_periods(labels: _Labels, key: tuple[str, ...]) -> pl.DataFrame:
+def _of_periods(labels: CountableLabels, key: tuple[str, ...]) -> pl.DataFrame:
     """The amounts that a row of a key and period may count, for every key and period with a row.
 
     They are summed over the periods of the key that count, without the row's own period.
@@ -253,7 +248,7 @@ def _of_periods(labels: _Labels, key: tuple[str, ...]) -> pl.DataFrame:
 
 
 def _of_rows(
-    labels: _Labels,
+    labels: CountableLabels,
     definition: StatisticsDefinition,
     tasks: Sequence[str],
     key: tuple[str, ...],
@@ -330,107 +325,6 @@ def _rate_names(key: tuple[str, ...], tasks: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{key_name(key)} {task} rate" for task in tasks)
 
 
-@dataclass(frozen=True)
-class LabelCounts:
-    """Counted labels of a study by key and day.
-
-    `days` are the days with a counted row, in order. A table of `of_keys` has the columns of its
-    key (`key 0`, `key 1`, ...), the number of a day on which that key has a counted row, and the
-    quantities up to and including that day. EVERYONE is the key that every row has.
-    """
-
-    days: pl.Series
-    of_keys: Mapping[tuple[str, ...], pl.DataFrame]
-
-    @property
-    def quantities(self) -> list[str]:
-        """Names of what is counted, see `quantities`."""
-        return [name for name in self.of_keys[EVERYONE].columns if name != DAY]
-
-
-def label_counts(definition: StatisticsDefinition, rows: Rows) -> LabelCounts:
-    """Count the labels of a study's rows."""
-    labels = _labels(definition, rows)
-    if definition.clock is None:
-        labels = replace(labels, period=pl.lit(0, dtype=pl.Int64))
-    tables = {
-        key: _of_counted_periods(labels, key, VALID if labels.earlier else TRAIN)
-        for key in (EVERYONE, *definition.keys)
-    }
-    days = tables[EVERYONE][PERIOD].sort()
-    return LabelCounts(days, {key: _up_to_day(key, table, days) for key, table in tables.items()})
-
-
-def _of_counted_periods(labels: _Labels, key: tuple[str, ...], last_split: int) -> pl.DataFrame:
-    """The quantities of every key and period, counted in the splits up to the last one."""
-    names, counted = labels.quantities, f"{OWN}is counted"
-    amounts = [amount.alias(name) for name, amount in zip(names, labels.ones, strict=True)]
-    is_counted = (pl.col(SPLIT) <= last_split).alias(counted)
-    rows = labels.of_key(key, is_counted, *amounts).filter(counted)
-    by = [*key_columns(key), PERIOD]
-    return rows.drop_nulls(by).group_by(by).agg(pl.col(names).sum()).collect(engine="streaming")
-
-
-def _up_to_day(key: tuple[str, ...], of_days: pl.DataFrame, days: pl.Series) -> pl.DataFrame:
-    """The quantities up to and including each day, which is then numbered."""
-    by = key_columns(key)
-    names = [name for name in of_days.columns if name not in (*by, PERIOD)]
-    number = pl.Series(DAY, codes_of(of_days[PERIOD], days))
-    numbered = of_days.select(*by, number, *names).sort(DAY, *by)
-    up_to_day = pl.col(names).cum_sum()
-    return numbered.with_columns(up_to_day.over(by) if by else up_to_day)
-
-
-def later_statistics(
-    counts: LabelCounts, definition: StatisticsDefinition, frame: pl.DataFrame, tasks: Sequence[str]
-) -> pl.DataFrame:
-    """The columns of `target_statistics` for new rows, which have the column types of the study."""
-    return smoothed(definition, tasks, counted_before(counts, definition, frame))
-
-
-def counted_before(
-    counts: LabelCounts, definition: StatisticsDefinition, frame: pl.DataFrame
-) -> Counted:
-    """What every new row may count of the labels in `counts`."""
-    clock = definition.clock
-    if clock is None:
-        last_R = np.zeros(len(frame), dtype=np.int64)
-    else:  # a row without a day counts nothing, like a row before all days
-        own_day = frame[clock]
-        if not isinstance(counts.days.dtype, pl.Datetime):  # models of old: a day is a moment
-            own_day = days_of(own_day, definition.day_length)
-        next_day = counts.days.search_sorted(own_day, side="left")
-        last_R = next_day.to_numpy().astype(np.int64) - 1
-    number = pl.Series(DAY, last_R)
-
-    def counted(key: tuple[str, ...]) -> pl.DataFrame:
-        columns = _key_columns([frame[column] for column in key])
-        return _up_to(counts.of_keys[key], pl.DataFrame([number, *columns]), counts.quantities)
-
-    return counted
-
-
-def _up_to(table: pl.DataFrame, rows: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    """For every row the quantities of its key up to the row's day, 0 where there are none.
-
-    `rows` has the columns of a key and DAY.
-    """
-    by = [name for name in rows.columns if name != DAY]
-    numbered = rows.with_row_index(ROW)
-    latest = (
-        numbered.drop_nulls(by or None)
-        .sort(DAY)
-        .join_asof(table, on=DAY, by=by or None, strategy="backward", check_sortedness=False)
-    )
-    joined = numbered.select(ROW).join(latest, on=ROW, how="left", maintain_order="left")
-    return joined.select(pl.col(name).fill_null(0) for name in names)
-
-
 def key_columns(key: Sequence[object]) -> tuple[str, ...]:
     """Names of the columns of a key in a table of LabelCounts: `key 0`, `key 1`, ..."""
     return tuple(f"key {position}" for position in range(len(key)))
-
-
-def _key_columns(values: Sequence[pl.Series]) -> list[pl.Series]:
-    names = key_columns(values)
-    return [known_values(column).alias(name) for name, column in zip(names, values, strict=True)]

@@ -10,7 +10,8 @@ import polars as pl
 import torch
 
 from hinet_search.data.derived.inputs import fit_list_vocabularies
-from hinet_search.data.derived.statistics import label_counts, statistic_names, target_statistics
+from hinet_search.data.derived.label_counts import label_counts
+from hinet_search.data.derived.statistics import statistic_names, target_statistics
 from hinet_search.data.encode import TrainingRows, fit_encoding
 from hinet_search.data.lists import with_numbered_lists
 from hinet_search.data.rows import Rows, distinct_by_scenario

@@ -1,0 +1,138 @@
+"""Label counts: labels of a study added up by key and day, for the statistics of newer rows.
+
+A new row gets the statistics that a test row of the study with its key and day would get: with a
+clock it counts labels of train and valid from strictly earlier days, without a clock all labels of
+train. So a row after the study's last day counts all labels.
+
+Shape legend: R rows.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from hinet_search.data.derived.days import days_of
+from hinet_search.data.derived.statistics import (
+    EVERYONE,
+    PERIOD,
+    TRAIN,
+    VALID,
+    CountableLabels,
+    Counted,
+    countable_labels,
+    key_columns,
+    smoothed,
+)
+from hinet_search.data.encode import known_values
+from hinet_search.data.lists import codes_of
+from hinet_search.data.reading import OWN
+from hinet_search.data.rows import Rows
+from hinet_search.data.splits import SPLIT
+from hinet_search.study.feature_definition import StatisticsDefinition
+
+DAY, ROW = "number of the day", "row"
+
+
+@dataclass(frozen=True)
+class LabelCounts:
+    """Counted labels of a study by key and day.
+
+    `days` are the days with a counted row, in order. A table of `of_keys` has the columns of its
+    key (`key 0`, `key 1`, ...), the number of a day on which that key has a counted row, and the
+    quantities up to and including that day. EVERYONE is the key that every row has.
+    """
+
+    days: pl.Series
+    of_keys: Mapping[tuple[str, ...], pl.DataFrame]
+
+    @property
+    def quantities(self) -> list[str]:
+        """Names of what is counted, see `quantities`."""
+        return [name for name in self.of_keys[EVERYONE].columns if name != DAY]
+
+
+def label_counts(definition: StatisticsDefinition, rows: Rows) -> LabelCounts:
+    """Count the labels of a study's rows."""
+    labels = countable_labels(definition, rows)
+    if definition.clock is None:
+        labels = replace(labels, period=pl.lit(0, dtype=pl.Int64))
+    tables = {
+        key: _of_counted_periods(labels, key, VALID if labels.earlier else TRAIN)
+        for key in (EVERYONE, *definition.keys)
+    }
+    days = tables[EVERYONE][PERIOD].sort()
+    return LabelCounts(days, {key: _up_to_day(key, table, days) for key, table in tables.items()})
+
+
+def _of_counted_periods(
+    labels: CountableLabels, key: tuple[str, ...], last_split: int
+) -> pl.DataFrame:
+    """The quantities of every key and period, counted in the splits up to the last one."""
+    names, counted = labels.quantities, f"{OWN}is counted"
+    amounts = [amount.alias(name) for name, amount in zip(names, labels.ones, strict=True)]
+    is_counted = (pl.col(SPLIT) <= last_split).alias(counted)
+    rows = labels.of_key(key, is_counted, *amounts).filter(counted)
+    by = [*key_columns(key), PERIOD]
+    return rows.drop_nulls(by).group_by(by).agg(pl.col(names).sum()).collect(engine="streaming")
+
+
+def _up_to_day(key: tuple[str, ...], of_days: pl.DataFrame, days: pl.Series) -> pl.DataFrame:
+    """The quantities up to and including each day, which is then numbered."""
+    by = key_columns(key)
+    names = [name for name in of_days.columns if name not in (*by, PERIOD)]
+    number = pl.Series(DAY, codes_of(of_days[PERIOD], days))
+    numbered = of_days.select(*by, number, *names).sort(DAY, *by)
+    up_to_day = pl.col(names).cum_sum()
+    return numbered.with_columns(up_to_day.over(by) if by else up_to_day)
+
+
+def later_statistics(
+    counts: LabelCounts, definition: StatisticsDefinition, frame: pl.DataFrame, tasks: Sequence[str]
+) -> pl.DataFrame:
+    """The columns of `target_statistics` for new rows, which have the column types of the study."""
+    return smoothed(definition, tasks, counted_before(counts, definition, frame))
+
+
+def counted_before(
+    counts: LabelCounts, definition: StatisticsDefinition, frame: pl.DataFrame
+) -> Counted:
+    """What every new row may count of the labels in `counts`."""
+    clock = definition.clock
+    if clock is None:
+        last_R = np.zeros(len(frame), dtype=np.int64)
+    else:  # a row without a day counts nothing, like a row before all days
+        own_day = frame[clock]
+        if not isinstance(counts.days.dtype, pl.Datetime):  # models of old: a day is a moment
+            own_day = days_of(own_day, definition.day_length)
+        next_day = counts.days.search_sorted(own_day, side="left")
+        last_R = next_day.to_numpy().astype(np.int64) - 1
+    number = pl.Series(DAY, last_R)
+
+    def counted(key: tuple[str, ...]) -> pl.DataFrame:
+        columns = _key_columns([frame[column] for column in key])
+        return _up_to(counts.of_keys[key], pl.DataFrame([number, *columns]), counts.quantities)
+
+    return counted
+
+
+def _up_to(table: pl.DataFrame, rows: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """For every row the quantities of its key up to the row's day, 0 where there are none.
+
+    `rows` has the columns of a key and DAY.
+    """
+    by = [name for name in rows.columns if name != DAY]
+    numbered = rows.with_row_index(ROW)
+    latest = (
+        numbered.drop_nulls(by or None)
+        .sort(DAY)
+        .join_asof(table, on=DAY, by=by or None, strategy="backward", check_sortedness=False)
+    )
+    joined = numbered.select(ROW).join(latest, on=ROW, how="left", maintain_order="left")
+    return joined.select(pl.col(name).fill_null(0) for name in names)
+
+
+def _key_columns(values: Sequence[pl.Series]) -> list[pl.Series]:
+    names = key_columns(values)
+    return [known_values(column).alias(name) for name, column in zip(names, values, strict=True)]
