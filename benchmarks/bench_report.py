@@ -15,7 +15,7 @@ from statistics import median
 
 import numpy as np
 
-from hinet_search.api import write_files, write_report
+from hinet_search.report.files import write_files, write_report
 from hinet_search.report.page import render
 from hinet_search.results.records import (
     ArmRecord,

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from hinet_search.common.database_url import parse_address
-from hinet_search.common.errors import ConfigurationError, DiskFull, EnvironmentFault, StudyConflict
-from hinet_search.common.files import replacing
+from hinet_search.common.errors import ConfigurationError, StudyConflict
 from hinet_search.common.plugins import allow_only
-from hinet_search.common.plugins import load as load_plugin
+from hinet_search.report.files import write_files, write_report
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search.progress import Event, Watcher
 from hinet_search.storage.engine import connect
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
     from hinet_search.serving.predict import Prediction
     from hinet_search.serving.rebuild import LoadedStudy
     from hinet_search.training.device import Wanted
-
-FORMATS = "hinet_search.report.formats"
 
 
 def quiet(_text: str) -> None:
@@ -393,46 +390,3 @@ def refit(
 def report_path(study: ResolvedStudy, options: LaunchOptions) -> Path:
     """Return the path of a study's report."""
     return options.reports / f"{study.name}.html"
-
-
-def write_report(record: StudyRecord, path: Path, kind: str = "html") -> tuple[Path, ...]:
-    """Write a report of that format and return its files, of which CSV has one per table.
-
-    Errors: EnvironmentFault if a file cannot be written.
-    """
-    return write_files(record.name, load_plugin(FORMATS, kind).files(record), path)
-
-
-def write_pair(before: StudyRecord, after: StudyRecord, path: Path) -> tuple[Path, ...]:
-    """Write the page of two studies.
-
-    Errors: ConfigurationError if they cannot be compared, and those of `write_report`.
-    """
-    from hinet_search.report.two_studies import render_pair
-
-    return write_files(f"{before.name} {after.name}", {".html": render_pair(before, after)}, path)
-
-
-def write_files(name: str, texts: Mapping[str, str], path: Path) -> tuple[Path, ...]:
-    """Write one text as `path`, or several as files that differ in their suffix.
-
-    Errors: EnvironmentFault if a file cannot be written.
-    """
-    stem = str(path)
-    if next(iter(texts), "").endswith(path.suffix):
-        stem = stem.removesuffix(path.suffix)
-    files = {Path(f"{stem}{suffix}"): text for suffix, text in texts.items()}
-    if len(texts) == 1:
-        files = dict(zip([path], texts.values(), strict=True))
-    try:
-        for file, text in files.items():
-            content = text.encode()
-            with replacing(file, len(content)) as part:
-                part.write_bytes(content)
-    except (OSError, DiskFull) as error:
-        reason = error.strerror if isinstance(error, OSError) else error.problems[0]
-        raise EnvironmentFault(
-            f"report {path} cannot be written: {reason}",
-            remedy=f"nothing is lost: hinet-search report {name} --to FILE writes it elsewhere",
-        ) from error
-    return tuple(files)

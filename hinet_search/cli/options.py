@@ -98,6 +98,22 @@ scored_on = option_group(
     ),
 )
 
+NEW_FOLDER = click.option(
+    "-o",
+    "--to",
+    metavar="FOLDER",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A new or an empty folder.",
+)
+GRAPHS = click.option(
+    "--format",
+    "formats",
+    metavar="FORMAT",
+    multiple=True,
+    type=WordChoice(names("hinet_search.serving.compiled.formats")),
+    help="Add graphs for other programs: onnx or torch (docs/compiled.md). May be repeated.",
+)
 PLUGIN = click.option(
     "--plugin",
     "plugins",

@@ -15,6 +15,7 @@ from hinet_search.common import files, retry
 from hinet_search.common.errors import DiskFull, EnvironmentFault
 from hinet_search.common.retry import Notice
 from hinet_search.executors import Job, JobEnd
+from hinet_search.report.files import write_report
 from hinet_search.search.plan.plan import PreparedStudy, bytes_needed
 from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.jobs.messages import (
@@ -169,13 +170,13 @@ def test_a_report_that_was_there_stays_when_there_is_no_room_for_another(
 ) -> None:
     record, _ = Studio(tmp_path, monkeypatch).launch()
     path = small.folder / "report.html"
-    api.write_report(record, path)
+    write_report(record, path)
     before = path.read_bytes()
     small.fill()
     with pytest.raises(
         EnvironmentFault, match=rf"report {path} cannot be written: .*no room for about"
     ) as caught:
-        api.write_report(record, path)
+        write_report(record, path)
     assert caught.value.exit_code == 4
     assert path.read_bytes() == before
 

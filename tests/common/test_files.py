@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from hinet_search.api import write_files
 from hinet_search.common.files import replacing, replacing_folder, whole_files
+from hinet_search.report.files import write_files
 from tests.waiting import wait_until
 
 LETTERS = "abcdef"

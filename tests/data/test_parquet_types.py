@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -174,17 +175,16 @@ def test_a_folder_of_spark_is_read_with_its_types(of_spark: Path) -> None:
 
 
 def test_nullable_columns_of_pandas_keep_values_and_gaps(tmp_path: Path) -> None:
-    pandas = pytest.importorskip("pandas")
-    frame = pandas.DataFrame(
+    frame = pd.DataFrame(
         {
-            "count": pandas.array([1, None, 3], dtype="Int64"),
-            "share": pandas.array([0.5, None, 1.5], dtype="Float64"),
-            "clicked": pandas.array([True, None, False], dtype="boolean"),
-            "name": pandas.array(["a", None, "c"], dtype="string"),
-            "size": pandas.Categorical(["s", None, "l"], ["s", "l"], ordered=True),
+            "count": pd.array([1, None, 3], dtype="Int64"),
+            "share": pd.array([0.5, None, 1.5], dtype="Float64"),
+            "clicked": pd.array([True, None, False], dtype="boolean"),
+            "name": pd.array(["a", None, "c"], dtype="string"),
+            "size": pd.Categorical(["s", None, "l"], ["s", "l"], ordered=True),
         }
     )
-    frame.set_index(pandas.Index(["u", "v", "w"], name="key")).to_parquet(tmp_path / "rows.parquet")
+    frame.set_index(pd.Index(["u", "v", "w"], name="key")).to_parquet(tmp_path / "rows.parquet")
     rows = load(Options(path="rows.parquet"), tmp_path, tmp_path).collect()
     assert rows.with_columns(pl.col("size").cast(pl.String)).to_dict(as_series=False) == {
         "count": [1, None, 3],

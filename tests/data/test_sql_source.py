@@ -207,7 +207,7 @@ def test_of_two_commands_that_start_together_one_runs_the_query_and_the_other_wa
     assert folder.is_dir(), "no lock is left"
 
 
-def test_a_full_disk_is_told_without_a_size_that_nobody_knows(
+def test_a_full_disk_is_told_without_a_size_that_is_not_known(
     shown: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:

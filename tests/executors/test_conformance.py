@@ -57,7 +57,7 @@ def test_a_stop_that_comes_after_the_end_does_not_stop_the_next_job(
 ) -> None:
     executor = engine(1)
     submit(executor, jobs.count, 0, "arm/1")
-    time.sleep(1.0)  # it has ended, and nobody has heard of it yet
+    time.sleep(1.0)  # it has ended, and its executor has not noticed yet
     executor.stop("arm/1")
     wait_for(executor, ends)
     submit(executor, jobs.until_stopped, key="arm/2")

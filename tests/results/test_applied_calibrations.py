@@ -1,13 +1,17 @@
-"""A calibration is applied to its own cells, and is the same after it was stored."""
+"""A calibration is applied to its own cells, kept where rows are too few, and the same after it was stored."""
 
 from dataclasses import replace
 
 import numpy as np
+import pytest
+from scipy.special import expit
+from sklearn.metrics import log_loss
 
 from hinet_search.results.calibration_records import Calibration, Calibrator, CellCalibration
-from hinet_search.results.statistics.calibrators import apply
+from hinet_search.results.cells import make_cells
+from hinet_search.results.statistics.calibrators import apply, calibrate
 from hinet_search.storage.row_mapping import from_json, to_json
-from tests.results.calibration_cases import cubic, drawn, fitted
+from tests.results.calibration_cases import TASKS, cubic, doubled, drawn, fitted
 
 
 def test_apply_leaves_its_argument_and_other_scenarios_unchanged() -> None:
@@ -28,3 +32,18 @@ def test_a_calibration_is_read_from_json_as_it_was_written() -> None:
     assert again == calibration
     after = [apply(c, rows.logits_RT, rows.scenario_R) for c in (calibration, again)]
     assert (after[0] == after[1]).all()
+
+
+def test_a_cell_with_too_few_rows_gets_the_calibrator_that_is_kept_for_it() -> None:
+    rows = drawn(3, doubled, num_rows=40, num_scenarios=1)
+    cells, line = make_cells(("s0",), TASKS), Calibrator("platt", 0.5, (0.0,), (-0.5,))
+    (kept, other) = calibrate(*rows.arguments, cells, seed=0, kept={("s0", "click"): line}).cells
+    assert (kept.calibrator, other.calibrator.kind) == (line, "none")
+    assert "are needed" in kept.reason
+    labels, probability = rows.labels_RT[:, 0], expit(0.5 * rows.logits_RT[:, 0] - 0.5)
+    assert kept.logloss_after == pytest.approx(log_loss(labels, probability), rel=1e-6)
+    assert kept.logloss_after < kept.logloss_before
+    enough = drawn(3, doubled, num_rows=3000, num_scenarios=1)
+    (own, _) = calibrate(*enough.arguments, cells, seed=0, kept={("s0", "click"): line}).cells
+    assert own.calibrator != line
+    assert not own.reason

@@ -390,18 +390,3 @@ def test_a_slope_above_1_does_not_overflow_float32() -> None:
     logits_RT = np.array([[-3.4e38], [1.0], [3.4e38]], np.float32)
     after_RT = apply(Calibration((cell,)), logits_RT, np.zeros(3, np.int16))
     assert after_RT[:, 0].tolist() == [-np.finfo(np.float32).max, 2.0, np.finfo(np.float32).max]
-
-
-def test_a_cell_with_too_few_rows_gets_the_calibrator_that_is_kept_for_it() -> None:
-    rows = drawn(3, doubled, num_rows=40, num_scenarios=1)
-    cells, line = make_cells(("s0",), TASKS), Calibrator("platt", 0.5, (0.0,), (-0.5,))
-    (kept, other) = calibrate(*rows.arguments, cells, seed=0, kept={("s0", "click"): line}).cells
-    assert (kept.calibrator, other.calibrator.kind) == (line, "none")
-    assert "are needed" in kept.reason
-    labels, probability = rows.labels_RT[:, 0], expit(0.5 * rows.logits_RT[:, 0] - 0.5)
-    assert kept.logloss_after == pytest.approx(log_loss(labels, probability), rel=1e-6)
-    assert kept.logloss_after < kept.logloss_before
-    enough = drawn(3, doubled, num_rows=3000, num_scenarios=1)
-    (own, _) = calibrate(*enough.arguments, cells, seed=0, kept={("s0", "click"): line}).cells
-    assert own.calibrator != line
-    assert not own.reason

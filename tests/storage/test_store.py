@@ -191,7 +191,7 @@ def _further_study(store: StudyStore, name: str, fingerprint: str, test_rows: Ro
 
 
 def test_an_opening_that_is_written_again_is_counted_once(store: StudyStore) -> None:
-    for _ in range(2):  # as after a commit of which nobody heard
+    for _ in range(2):  # as after a commit whose answer was lost
         store.record_test_access("abc", "hinet", 0, (1, 2))
     assert store.count_test_accesses("abc") == 1
 

@@ -9,11 +9,12 @@ import click
 from hinet_search.cli.completion import complete_target
 from hinet_search.cli.help import Command
 from hinet_search.cli.options import (
+    GRAPHS,
+    NEW_FOLDER,
     PLUGIN,
     SETTINGS,
     SIZE,
     VARIANT,
-    WordChoice,
     as_json,
     launch_options,
     output_options,
@@ -22,7 +23,6 @@ from hinet_search.cli.options import (
 )
 from hinet_search.cli.output import echo, output, print_document
 from hinet_search.common.amounts import byte_size
-from hinet_search.common.plugins import names
 from hinet_search.common.terminal import table_text
 
 if TYPE_CHECKING:
@@ -44,14 +44,7 @@ if TYPE_CHECKING:
 @study_options(SIZE, VARIANT, SETTINGS, PLUGIN)
 @places
 @output_options(
-    click.option(
-        "-o",
-        "--to",
-        metavar="FOLDER",
-        required=True,
-        type=click.Path(path_type=Path),
-        help="A new or an empty folder.",
-    ),
+    NEW_FOLDER,
     click.option(
         "--seeds",
         type=click.Choice(["best", "all"]),
@@ -71,14 +64,7 @@ if TYPE_CHECKING:
         show_default=True,
         help="Calibrate the probabilities where validation has shown a gain, or leave them.",
     ),
-    click.option(
-        "--format",
-        "formats",
-        metavar="FORMAT",
-        multiple=True,
-        type=WordChoice(names("hinet_search.serving.compiled.formats")),
-        help="Add graphs for other programs: onnx or torch (docs/compiled.md). May be repeated.",
-    ),
+    GRAPHS,
     click.option(
         "--weights",
         type=click.Choice(["fp32", "fp16", "int8"]),

@@ -11,8 +11,9 @@ from cloup import option_group
 from hinet_search.cli.completion import complete_table
 from hinet_search.cli.help import Command
 from hinet_search.cli.options import (
+    GRAPHS,
+    NEW_FOLDER,
     PLUGIN,
-    WordChoice,
     as_json,
     output_options,
     scored_on,
@@ -21,7 +22,6 @@ from hinet_search.cli.options import (
 from hinet_search.cli.output import echo, mark, output, print_document
 from hinet_search.common.amounts import byte_size
 from hinet_search.common.errors import StudyConflict
-from hinet_search.common.plugins import names
 
 if TYPE_CHECKING:
     from hinet_search.serving.newer.comparison import CellChange
@@ -66,22 +66,8 @@ if TYPE_CHECKING:
 @scored_on
 @study_options(PLUGIN)
 @output_options(
-    click.option(
-        "-o",
-        "--to",
-        metavar="FOLDER",
-        required=True,
-        type=click.Path(path_type=Path),
-        help="A new or an empty folder.",
-    ),
-    click.option(
-        "--format",
-        "formats",
-        metavar="FORMAT",
-        multiple=True,
-        type=WordChoice(names("hinet_search.serving.compiled.formats")),
-        help="Add graphs for other programs: onnx or torch (docs/compiled.md). May be repeated.",
-    ),
+    NEW_FOLDER,
+    GRAPHS,
     as_json,
 )
 def command(

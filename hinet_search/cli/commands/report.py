@@ -117,7 +117,7 @@ def _write(
     kind: str,
 ) -> tuple[Sequence[Path], str]:
     """Write the report of one study or of two; return its files and what it says."""
-    from hinet_search.api import write_pair, write_report
+    from hinet_search.report.files import write_pair, write_report
     from hinet_search.results import two_studies
     from hinet_search.results.verdict import verdict
 
