@@ -1,5 +1,6 @@
 """Calibration records: how the probabilities of a model are calibrated in every cell."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -40,3 +41,8 @@ class Calibration:
     """Calibration of a model or an ensemble; cells with scenarios in the outer loop."""
 
     cells: tuple[CellCalibration, ...]
+
+    @property
+    def calibrators(self) -> Mapping[tuple[str, str], Calibrator]:
+        """The calibrator of every (scenario, task)."""
+        return {(cell.scenario, cell.task): cell.calibrator for cell in self.cells}

@@ -4,7 +4,7 @@ A folder holds models of one finalist or of several, each with the seeds that ar
 of format 1 holds one finalist, whose seeds have equal weights.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from itertools import pairwise
 from math import isclose
 from typing import Annotated, Any, Literal
@@ -13,7 +13,8 @@ from pydantic import Field, model_validator
 
 from hinet_search.common.errors import DataError
 from hinet_search.common.frozen_model import Frozen, Seed, Text
-from hinet_search.results.calibration_records import Calibration, Calibrator, CellCalibration
+from hinet_search.results.calibration_records import Calibration, Calibrator
+from hinet_search.results.cells import CellName
 from hinet_search.results.ensemble_records import Member, RunKey, Scale
 from hinet_search.serving.history import table_names
 from hinet_search.serving.inputs import Inputs
@@ -108,11 +109,13 @@ class ModelFile(Frozen):
             raise ValueError(f"weights of all seeds must sum to 1, got {total:g}")
         return self
 
-    def calibration_of(self, scenarios: Sequence[str]) -> Calibration:
-        """Return the calibration of all cells, with `scenarios` in the outer loop."""
-        known = {(cell.scenario, cell.task): cell for cell in self.calibration}
-        cells = [(scenario, task) for scenario in scenarios for task in self.inputs.tasks]
-        return Calibration(tuple(_cell(*names, known.get(names)) for names in cells))
+    @property
+    def calibrators(self) -> Mapping[CellName, Calibrator]:
+        """The calibrators of the cells whose probabilities are calibrated."""
+        return {
+            (cell.scenario, cell.task): Calibrator(cell.kind, cell.slope, cell.knots, cell.values)
+            for cell in self.calibration
+        }
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -159,13 +162,6 @@ def calibrated_cells(calibration: Calibration | None) -> tuple[CalibratedCell, .
         for cell in (calibration.cells if calibration else ())
         if cell.calibrator.kind != "none"
     )
-
-
-def _cell(scenario: str, task: str, given: CalibratedCell | None) -> CellCalibration:
-    calibrator = Calibrator()
-    if given is not None:
-        calibrator = Calibrator(given.kind, given.slope, given.knots, given.values)
-    return CellCalibration(scenario, task, calibrator, None, None, None, None)
 
 
 class EarlierModelFile(Frozen):

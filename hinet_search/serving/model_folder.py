@@ -23,7 +23,6 @@ import torch
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.data.encode import COUNT, VALUE, Encoding, Vocabulary
 from hinet_search.data.transforms import Knots
-from hinet_search.results.calibration_records import Calibration
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import history_of_folder, tables_of
 from hinet_search.serving.inputs import Inputs
@@ -68,11 +67,6 @@ class ExportedModel:
     encoder: Encoder
     members: tuple[ExportedMember, ...]
     device: torch.device
-
-    @property
-    def calibration(self) -> Calibration:
-        """The calibration of every cell."""
-        return self.file.calibration_of(self.file.inputs.scenario.names)
 
 
 def write_tables(folder: Path, encoder: Encoder) -> None:

@@ -115,8 +115,8 @@ def probabilities(exported: ExportedModel, columns: Columns) -> NDArray[np.float
     if columns.num_rows == 0:
         return np.zeros((0, len(exported.file.inputs.tasks)), dtype=np.float32)
     raw_RT = average(exported.members, exported.file.scale, columns)
-    logits_RT = apply(exported.calibration, raw_RT, columns.scenario_R)
-    inputs = exported.file.inputs
+    file, inputs = exported.file, exported.file.inputs
+    logits_RT = apply(file.calibrators, inputs.cells, raw_RT, columns.scenario_R)
     if inputs.absent_cells:
         logits_RT[~inputs.has_task[columns.scenario_R]] = np.nan
     return np.asarray(expit(logits_RT), dtype=np.float32)

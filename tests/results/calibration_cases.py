@@ -9,7 +9,7 @@ from scipy.special import expit
 
 from hinet_search.results.calibration_records import Calibration
 from hinet_search.results.cells import make_cells
-from hinet_search.results.statistics.calibrators import calibrate
+from hinet_search.results.statistics.calibrators import apply, calibrate
 
 TASKS = ("click", "order")
 Logits = NDArray[np.float64]
@@ -59,6 +59,15 @@ def drawn(
         user_R=draw.integers(shape[0] // 5, size=shape[0]).astype(np.int32),
         true_RT=true_RT,
     )
+
+
+def applied(
+    calibration: Calibration, logits_RT: NDArray[np.float32], scenario_R: NDArray[np.int16]
+) -> NDArray[np.float32]:
+    """Logits of the scenarios s0, s1, ... and some of TASKS, calibrated."""
+    scenarios = [f"s{number}" for number in range(int(scenario_R.max()) + 1)]
+    cells = make_cells(scenarios, TASKS[: logits_RT.shape[1]])
+    return apply(calibration.calibrators, cells, logits_RT, scenario_R)
 
 
 def fitted(rows: LabelledRows) -> Calibration:

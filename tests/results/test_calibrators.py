@@ -21,7 +21,6 @@ from hinet_search.results.statistics.calibrators import (
     LINE_SHARE,
     MIN_SLOPE,
     LogitPoints,
-    apply,
     calibrate,
     calibrated_logits,
     isotonic,
@@ -31,6 +30,7 @@ from hinet_search.results.statistics.calibrators import (
 from tests.results.calibration_cases import (
     TASKS,
     LabelledRows,
+    applied,
     cubic,
     doubled,
     drawn,
@@ -182,7 +182,7 @@ def test_in_float32_no_pair_of_rows_is_reversed_and_auc_moves_by_less_than_a_mil
     warp: Callable[[NDArray[np.float64]], NDArray[np.float64]],
 ) -> None:
     rows = drawn(5, warp, num_rows=4000)
-    after_RT = apply(fitted(rows), rows.logits_RT, rows.scenario_R)
+    after_RT = applied(fitted(rows), rows.logits_RT, rows.scenario_R)
     assert after_RT.dtype == np.float32
     for scenario in (0, 1):
         for task in range(len(TASKS)):
@@ -203,7 +203,7 @@ def test_a_planted_error_is_mended_on_rows_of_other_users(
 ) -> None:
     calibration = fitted(drawn(6, warp, num_rows=8000))
     fresh = drawn(7, warp, num_rows=8000)
-    after_RT = apply(calibration, fresh.logits_RT, fresh.scenario_R)
+    after_RT = applied(calibration, fresh.logits_RT, fresh.scenario_R)
     for number, cell in enumerate(calibration.cells):
         assert cell.calibrator.kind == kind
         assert cell.reason == ""
@@ -232,7 +232,7 @@ def test_calibrated_logits_are_left_alone_in_95_percent_of_cells() -> None:
 def test_a_cell_left_alone_keeps_its_logits_and_says_why() -> None:
     rows = drawn(0, unchanged, num_rows=600)
     calibration = fitted(rows)
-    assert (apply(calibration, rows.logits_RT, rows.scenario_R) == rows.logits_RT).all()
+    assert (applied(calibration, rows.logits_RT, rows.scenario_R) == rows.logits_RT).all()
     for cell in calibration.cells:
         assert cell.calibrator == Calibrator()
         assert cell.reason.startswith("no gain shown: log loss 0.")
@@ -310,7 +310,7 @@ def test_cells_are_those_of_a_run_and_each_has_its_own_calibrator() -> None:
     ]
     kinds = [cell.calibrator.kind for cell in calibration.cells]
     assert kinds == ["none", "none", "platt", "none"]
-    changed_RT = apply(calibration, rows.logits_RT, rows.scenario_R) != rows.logits_RT
+    changed_RT = applied(calibration, rows.logits_RT, rows.scenario_R) != rows.logits_RT
     assert changed_RT[push, 0].any()
     changed_RT[push, 0] = False
     assert not changed_RT.any()
@@ -382,11 +382,11 @@ def test_extreme_logits_stay_finite(size: float) -> None:
         calibrator = fit(points_of(sorted_C, rows.labels_RT[order, 0]))
         cell = CellCalibration("s0", "click", calibrator, None, None, None, None)
         whole = Calibration((cell, replace(cell, task="order")))
-        assert np.isfinite(apply(whole, rows.logits_RT, np.zeros_like(rows.scenario_R))).all()
+        assert np.isfinite(applied(whole, rows.logits_RT, np.zeros_like(rows.scenario_R))).all()
 
 
 def test_a_slope_above_1_does_not_overflow_float32() -> None:
     cell = CellCalibration("s0", "click", Calibrator("platt", 2.0), None, None, None, None)
     logits_RT = np.array([[-3.4e38], [1.0], [3.4e38]], np.float32)
-    after_RT = apply(Calibration((cell,)), logits_RT, np.zeros(3, np.int16))
+    after_RT = applied(Calibration((cell,)), logits_RT, np.zeros(3, np.int16))
     assert after_RT[:, 0].tolist() == [-np.finfo(np.float32).max, 2.0, np.finfo(np.float32).max]

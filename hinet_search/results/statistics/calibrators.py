@@ -74,24 +74,24 @@ def calibrate(  # noqa: PLR0913  scored rows, and how to calibrate them
 
 
 def apply(
-    calibration: Calibration, logits_RT: NDArray[np.float32], scenario_R: NDArray[np.int16]
+    calibrators: Mapping[CellName, Calibrator],
+    cells: Sequence[Cell],
+    logits_RT: NDArray[np.float32],
+    scenario_R: NDArray[np.int16],
 ) -> NDArray[np.float32]:
-    """(R, T): the calibrated logits, finite for finite logits.
+    """(R, T): the calibrated logits, finite for finite logits; those of other cells as they are.
 
-    The calibration must be of every scenario with every task, also where a scenario lacks it.
     The order within a cell is kept. Logits that differ by less than float32 resolves after
     calibration (a ten-millionth of the value) may become equal.
     """
-    num_tasks = logits_RT.shape[1]
     calibrated_RT = logits_RT.astype(np.float32)
     limit = np.finfo(np.float32).max
-    for number, cell in enumerate(calibration.cells):
-        if cell.calibrator.kind == "none":
+    for cell in cells:
+        if cell.name not in calibrators or calibrators[cell.name].kind == "none":
             continue
-        scenario_number, task_number = divmod(number, num_tasks)
-        rows = np.flatnonzero(scenario_R == scenario_number)
-        calibrated_C = calibrated_logits(cell.calibrator, logits_RT[rows, task_number])
-        calibrated_RT[rows, task_number] = calibrated_C.clip(-limit, limit)
+        rows = np.flatnonzero(scenario_R == cell.scenario_number)
+        logit_C = calibrated_logits(calibrators[cell.name], logits_RT[rows, cell.task_number])
+        calibrated_RT[rows, cell.task_number] = logit_C.clip(-limit, limit)
     return calibrated_RT
 
 

@@ -214,21 +214,21 @@ def runs_of_cells(
     runs: ScoredRuns, unit_R: NDArray[np.int64], objective: Objective
 ) -> list[CellRuns]:
     """Return the cells that the objective reads, each with its positives first."""
-    runs_of_cells = []
+    of_cells = []
     for cell in runs.cells:
         if objective.cell not in (None, cell.name):
             continue
         rows, task = np.flatnonzero(runs.scenario_R == cell.scenario_number), cell.task_number
         sorted_N = rows[np.argsort(-runs.labels_RT[rows, task].astype(int), kind="stable")]
         logits_MN = np.ascontiguousarray(runs.logits_MRT[:, sorted_N, task])
-        runs_of_cells.append(
+        of_cells.append(
             CellRuns(
                 cell.name,
                 CellRows(runs.labels_RT[sorted_N, task], unit_R[sorted_N]),
                 {"logits": logits_MN, "probabilities": expit(logits_MN)},
             )
         )
-    return runs_of_cells
+    return of_cells
 
 
 def _choices_of_folds(

@@ -35,12 +35,11 @@ class ScenarioScoring(nn.Module):
             for member in exported.members
         )
         self.weights = [member.weight for member in exported.members]
-        num_tasks = exported.encoder.schema.num_tasks
-        cells = exported.calibration.cells[scenario * num_tasks : (scenario + 1) * num_tasks]
-        has_task_T = exported.file.inputs.has_task[scenario]
+        inputs, calibrators = exported.file.inputs, exported.file.calibrators
+        name = inputs.scenario.names[scenario]
         self.calibrators = nn.ModuleList(
-            PiecewiseLinear(cell.calibrator) if has_task else NoTask()
-            for cell, has_task in zip(cells, has_task_T, strict=True)
+            PiecewiseLinear(calibrators.get((name, task), Calibrator())) if has_task else NoTask()
+            for task, has_task in zip(inputs.tasks, inputs.has_task[scenario], strict=True)
         )
 
     def forward(

@@ -58,17 +58,18 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Measured:
-    """A model's value of every cell of the held-out rows, with its calibration."""
+    """A model's value of every cell of the held-out rows, with the calibration made on them."""
 
     cells: tuple[CellValue, ...]
-    calibration: Calibration | None
+    calibration: Calibration | None = None
 
 
 def measure_shipped(exported: ExportedModel, columns: Columns, path: str) -> Measured:
     """Measure a folder as it predicts, calibrated; DataError if a score is not finite."""
     raw_RT = average(exported.members, exported.file.scale, columns)
-    logits_RT = apply(exported.calibration, raw_RT, columns.scenario_R)
-    return Measured(_cells(exported, logits_RT, columns, path), exported.calibration)
+    file = exported.file
+    logits_RT = apply(file.calibrators, file.inputs.cells, raw_RT, columns.scenario_R)
+    return Measured(_cells(exported, logits_RT, columns, path))
 
 
 def measure_fitted(
@@ -87,7 +88,7 @@ def measure_fitted(
     raw_RT = average(members, exported.file.scale, columns)
     cells = _cells(exported, raw_RT, columns, path)
     if not calibrated:
-        return Measured(cells, None)
+        return Measured(cells)
     calibration = calibrate(
         raw_RT,
         columns.labels_RT,
@@ -95,7 +96,7 @@ def measure_fitted(
         columns.user_R,
         exported.file.inputs.cells,
         seed=CALIBRATION_SEED,
-        kept={(cell.scenario, cell.task): cell.calibrator for cell in exported.calibration.cells},
+        kept=exported.file.calibrators,
     )
     pairs = zip(cells, calibration.cells, strict=True)
     return Measured(
