@@ -141,6 +141,32 @@ def test_a_shift_of_a_task_is_measured_in_the_rows_that_have_it() -> None:
     assert SplitSample(numeric_RN, labels_RT).input_of(0, 0).auc == 0.5
 
 
+def test_shifts_are_looked_for_in_the_rows_that_have_a_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[SplitSample] = []
+
+    def warnings(_inputs: object, _tasks: object, *samples: Any) -> list[str]:
+        seen.extend(samples[:2])
+        return []
+
+    monkeypatch.setattr("hinet_search.data.prepare.shift_warnings", warnings)
+    masked = encoded(tmp_path, None)
+    for sample, columns in zip(seen, (masked.train, masked.valid), strict=True):
+        has_task_RT = masked.full_schema.has_task[columns.scenario_R]
+        assert np.array_equal(sample.has_label_RT, has_task_RT)
+
+
+def test_missing_values_of_a_task_are_noted_where_rows_have_it(tmp_path: Path) -> None:
+    frame = shop_without_buys(None).with_columns(
+        buy=pl.when(pl.col("minute") % 50 == 0).then(None).otherwise("buy")
+    )
+    tasks = ONLY_HOME | {"buy": {"column": "buy", "equals": 1, "scenarios": ["home"]}}
+    notes = prepared(frame, tmp_path, tasks=tasks).record.warnings
+    missing = frame.filter((pl.col("place") == "home") & pl.col("buy").is_null())
+    assert f"{len(missing)} rows have no 'buy' and count as not '1' (task buy)" in notes
+
+
 BY_DAY = StatisticsDefinition(by=("user",), clock="day", smoothing=3.0)
 BY_FOLD = StatisticsDefinition(by=("user",), smoothing=3.0, folds=3)
 
@@ -261,8 +287,16 @@ def test_a_missing_label_in_a_scenario_that_has_the_task_is_refused(tmp_path: Pa
     frame = shop_without_buys(None).with_columns(
         buy=pl.when(pl.col("minute") == 4).then(None).otherwise("buy"), place=pl.lit("home")
     )
-    with pytest.raises(DataError, match=r"data.tasks.buy: .* got null \("):
+    with pytest.raises(DataError, match=r"data.tasks.buy: .* got null \(") as refused:
         prepared(frame, tmp_path, tasks=ONLY_HOME)
+    assert "it has no value where" not in str(refused.value)
+
+
+def test_a_label_without_any_value_names_no_scenarios_that_might_have_it(tmp_path: Path) -> None:
+    frame = shop_without_buys(None).with_columns(buy=pl.lit(None, dtype=pl.Int8))
+    with pytest.raises(DataError, match=r"data.tasks.buy: .* got null \(") as refused:
+        prepared(frame, tmp_path, tasks={"click": {"column": "click"}, "buy": {"column": "buy"}})
+    assert "it has no value where" not in str(refused.value)
 
 
 def test_a_definition_without_the_key_has_every_cell() -> None:

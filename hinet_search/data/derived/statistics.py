@@ -168,24 +168,23 @@ def smoothed(
 
 
 def counted_within(definition: StatisticsDefinition, rows: Rows) -> Counted:
-    """What every row may count of the other rows, 0 without key or day."""
+    """What every row of train and valid may count of the other rows, 0 without key or day."""
     labels = countable_labels(definition, rows)
 
     def counted(key: tuple[str, ...]) -> pl.DataFrame:
-        of_rows = labels.of_key(key, (pl.col(SPLIT) == TEST).alias(IS_TEST))
-        on = [*key_columns(key), PERIOD]
-        joined = of_rows.join(
-            _of_periods(labels, key).lazy(), on=on, how="left", maintain_order="left"
+        joined = labels.of_key(key).join(
+            _of_periods(labels, key).lazy(),
+            on=[*key_columns(key), PERIOD],
+            how="left",
+            maintain_order="left",
         )
-        return joined.select(map(_countable_by_row, labels.quantities)).collect()
+        amounts = {name: pl.col(_amount(TRAIN_AMOUNT, name)) for name in labels.quantities}
+        rows_of_key = joined.select(
+            amount.fill_null(0).alias(name) for name, amount in amounts.items()
+        )
+        return rows_of_key.collect()
 
     return counted
-
-
-def _countable_by_row(quantity: str) -> pl.Expr:
-    """The amounts of train, and for a row of test also those of valid."""
-    of_train, of_valid = pl.col(_amount(TRAIN_AMOUNT, quantity)), _amount(VALID_AMOUNT, quantity)
-    return (of_train + pl.col(IS_TEST) * pl.col(of_valid)).fill_null(0).alias(quantity)
 
 
 def countable_labels(definition: StatisticsDefinition, rows: Rows) -> CountableLabels:
