@@ -5,6 +5,7 @@ G pairs of scenario and split.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +13,16 @@ from numpy.typing import NDArray
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.rows import Rows
 from hinet_search.results.records import CellCount
+from hinet_search.results.statistics.amount_auc import amount_auc
 
 
-def auc(scores_R: NDArray[np.float64], labels_R: NDArray[np.uint8]) -> float | None:
-    """Area under the ROC curve, ties at their average rank; None when a class is missing."""
+def auc(scores_R: NDArray[np.float64], labels_R: NDArray[Any]) -> float | None:
+    """Area under the ROC curve, ties at their average rank; None when a class is missing.
+
+    Amounts have the AUC of results/statistics/amount_auc.py, None if no two differ.
+    """
+    if np.issubdtype(labels_R.dtype, np.floating):
+        return amount_auc(scores_R, labels_R)
     num_positive = int(labels_R.sum())
     num_negative = labels_R.size - num_positive
     if num_positive == 0 or num_negative == 0:
@@ -34,6 +41,7 @@ def count_cells(rows: Rows, tasks: Sequence[str]) -> tuple[CellCount, ...]:
     Where the source knows the true probabilities, a cell also has the best reachable test AUC.
     """
     rows_MS, positives_TMS = _counts(rows, len(tasks))
+    means = _mean_amounts(rows, rows_MS)
     counts = []
     for scenario, task in np.argwhere(rows.has_task_MT).tolist():
         counts.append(
@@ -43,13 +51,35 @@ def count_cells(rows: Rows, tasks: Sequence[str]) -> tuple[CellCount, ...]:
                 rows=_by_split(rows_MS[scenario]),
                 positives=_by_split(positives_TMS[task, scenario]),
                 reachable_auc=_reachable_auc(rows, scenario, task),
+                means=means[task][scenario] if task in means else None,
             )
         )
     return tuple(counts)
 
 
+def _mean_amounts(
+    rows: Rows, rows_MS: NDArray[np.int64]
+) -> dict[int, list[tuple[float, float, float]]]:
+    """The mean amounts of every scenario by split, in the unit of the column, by task of amounts.
+
+    They are 0 where a split has no row.
+    """
+    means = {}
+    for task, unit in enumerate(rows.units):
+        if unit is None:
+            continue
+        total_G = np.zeros(rows_MS.size)
+        for block in rows.blocks():
+            group_R = rows.scenario_R[block].astype(np.int64) * len(SPLITS) + rows.split_R[block]
+            label_R = rows.labels_RT[block, task]
+            total_G += np.bincount(group_R, label_R, rows_MS.size)
+        mean_MS = unit * total_G.reshape(rows_MS.shape) / np.maximum(rows_MS, 1)
+        means[task] = [(train, valid, test) for train, valid, test in mean_MS.tolist()]
+    return means
+
+
 def _counts(rows: Rows, num_tasks: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows (M, S), and positives (T, M, S) of every task."""
+    """Rows (M, S), and positives, or amounts above 0, of every task (T, M, S)."""
     num_groups = len(rows.scenarios) * len(SPLITS)
     rows_G = np.zeros(num_groups, dtype=np.int64)
     positives_TG = np.zeros((num_tasks, num_groups), dtype=np.int64)
@@ -57,7 +87,7 @@ def _counts(rows: Rows, num_tasks: int) -> tuple[NDArray[np.int64], NDArray[np.i
         group_R = rows.scenario_R[block].astype(np.int64) * len(SPLITS) + rows.split_R[block]
         rows_G += np.bincount(group_R, minlength=num_groups)
         for task, label_R in enumerate(rows.labels_RT[block].T):
-            positives_TG[task] += np.bincount(group_R[label_R == 1], minlength=num_groups)
+            positives_TG[task] += np.bincount(group_R[label_R > 0], minlength=num_groups)
     shape = (len(rows.scenarios), len(SPLITS))
     return rows_G.reshape(shape), positives_TG.reshape(num_tasks, *shape)
 
@@ -71,15 +101,15 @@ def _reachable_auc(rows: Rows, scenario: int, task: int) -> float | None:
     if rows.truth_RT is None:
         return None
     is_chosen_R = (rows.scenario_R == scenario) & (rows.split_R == SPLITS.index("test"))
-    return auc(rows.truth_RT[is_chosen_R, task], rows.labels_RT[is_chosen_R, task])
+    return auc(rows.truth_RT[is_chosen_R, task], rows.labels_of(task)[is_chosen_R])
 
 
 def cell_problems(cells: Sequence[CellCount]) -> tuple[list[str], list[str]]:
     """(errors, warnings) about cells with labels of one class only.
 
     Every training cell needs both classes, and so does every task over all scenarios in valid and
-    test; a single cell of valid or test with one class is a warning. `read_rows` has checked that
-    every split has rows.
+    test; a single cell of valid or test with one class is a warning. Amounts need one above 0.
+    `read_rows` has checked that every split has rows.
     """
     errors, warnings = [], []
     for split, name in enumerate(SPLITS):
@@ -92,20 +122,24 @@ def cell_problems(cells: Sequence[CellCount]) -> tuple[list[str], list[str]]:
     return errors, warnings
 
 
-def _has_one_class(rows: int, positives: int) -> bool:
-    return positives in (0, rows)
+def _has_one_class(cell: CellCount, rows: int, positives: int) -> bool:
+    return positives == 0 if cell.means is not None else positives in (0, rows)
+
+
+def _needed(cell: CellCount) -> str:
+    return "both classes" if cell.means is None else "an amount above 0"
 
 
 def _cell_problems(cells: Sequence[CellCount], split: int) -> list[str]:
     problems = []
     for cell in cells:
         rows, positives = cell.rows[split], cell.positives[split]
-        if not _has_one_class(rows, positives):
+        if not _has_one_class(cell, rows, positives):
             continue
         got = f"{1 if positives else 0} in all {rows:,} rows" if rows else "no row"
         problems.append(
-            f"cell {cell.scenario}/{cell.task}: {SPLITS[split]} must have both classes for an AUC, "
-            f"got {got}"
+            f"cell {cell.scenario}/{cell.task}: {SPLITS[split]} must have {_needed(cell)} for an "
+            f"AUC, got {got}"
         )
     return problems
 
@@ -116,9 +150,9 @@ def _task_problems(cells: Sequence[CellCount], split: int) -> list[str]:
         task_cells = [cell for cell in cells if cell.task == task]
         rows = sum(cell.rows[split] for cell in task_cells)
         positives = sum(cell.positives[split] for cell in task_cells)
-        if _has_one_class(rows, positives):
+        if _has_one_class(task_cells[0], rows, positives):
             problems.append(
-                f"data.split: task {task} must have both classes in {SPLITS[split]}, "
+                f"data.split: task {task} must have {_needed(task_cells[0])} in {SPLITS[split]}, "
                 f"got {1 if positives else 0} in all {rows:,} rows"
             )
     return problems

@@ -15,9 +15,14 @@ from numpy.typing import NDArray
 from polars.exceptions import ComputeError
 
 from hinet_search.common.errors import DataError, did_you_mean
-from hinet_search.data.blocks import blocks_of
+from hinet_search.data.label_checks import (
+    is_number,
+    label_problems,
+    label_types,
+    num_without_value,
+)
 from hinet_search.data.labels import has_label, where_labelled
-from hinet_search.data.numbers import not_finite, number_problems, rows_in_words
+from hinet_search.data.numbers import number_problems
 from hinet_search.data.raw_values import as_text, cut_literal, listed, text_of
 from hinet_search.data.schema import Schema
 from hinet_search.study.data_definition import (
@@ -29,7 +34,6 @@ from hinet_search.study.data_definition import (
 )
 from hinet_search.study.feature_definition import FeatureDefinition, ListDefinition
 
-MAX_EXAMPLES = 5
 COPIES = 3  # weights and Adam's two moments
 BYTES_PER_WEIGHT = 4
 MAX_DECIMAL_DIGITS = 38
@@ -82,13 +86,9 @@ def column_problems(definition: DataDefinition, dtypes: Mapping[str, pl.DataType
         *_long_decimals(definition, present),
         *_list_types(definition, present),
         *_clock_type(definition, present),
-        *_label_types(definition, present),
+        *label_types(definition, present),
         *_time_type(definition, present),
     ]
-
-
-def _is_number(dtype: pl.DataType) -> bool:
-    return dtype.is_numeric() or dtype == pl.Boolean
 
 
 def _feature_types(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -> Iterator[str]:
@@ -96,7 +96,7 @@ def _feature_types(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]
     for name in definition.features.numeric:
         if name in dtypes and isinstance(dtypes[name], TEXTS):
             yield from _other_uses(definition, name)
-        elif name in dtypes and not _is_number(dtypes[name]):
+        elif name in dtypes and not is_number(dtypes[name]):
             yield (
                 f"data.features.numeric: column '{name}' must hold numbers, got {dtypes[name]}; "
                 "list it under categorical"
@@ -197,18 +197,6 @@ def _clock_type(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -
         )
 
 
-def _label_types(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -> Iterator[str]:
-    for name, task in definition.tasks.items():
-        dtype = dtypes.get(task.column)
-        if task.equals is not None or dtype is None:
-            continue
-        if not _is_number(dtype) and not dtype.is_nested():
-            yield (
-                f"data.tasks.{name}: column '{task.column}' must hold numbers, got {dtype}; "
-                "say with 'equals' which value is a 1"
-            )
-
-
 def _time_type(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -> Iterator[str]:
     """What is wrong with the time column and the cut points of a split by time."""
     split, column = definition.split, definition.time
@@ -300,7 +288,7 @@ def value_problems(
         problems += [problem + _scenarios_without(definition, task, frame) for problem in wrong]
     split_columns = {TimeSplit: definition.time, UserSplit: definition.user}
     column = split_columns.get(type(definition.split))
-    num_without = _num_without_value(frame[column]) if column is not None else 0
+    num_without = num_without_value(frame[column]) if column is not None else 0
     if num_without:
         problems.append(
             f"data.split: column '{column}' must have a value in every row, "
@@ -325,37 +313,6 @@ def _scenarios_without(
         f"; it has no value where '{column}' is {listed(without)}: if these scenarios do not have "
         "the task, name the others under 'scenarios'"
     )
-
-
-def _num_without_value(values: pl.Series) -> int:
-    blocks = (values[block] for block in blocks_of(len(values)))
-    return sum(int((block.is_null() | not_finite(block)).sum()) for block in blocks)
-
-
-def label_problems(name: str, task: TaskDefinition, values: pl.Series) -> list[str]:
-    """Values of a column of which the label of a task cannot be made."""
-    if task.equals is not None:
-        return []
-    where = f"data.tasks.{name}: column '{task.column}'"
-    if task.above is not None or task.at_least is not None:
-        num_without = _num_without_value(values)
-        if not num_without:
-            return []
-        return [f"{where} must have a finite value in every row, got {num_without:,} without"]
-    blocks = (values[block] for block in blocks_of(len(values)))
-    wrong = pl.concat(block.filter(~_is_zero_or_one(block)) for block in blocks)
-    if wrong.is_empty():
-        return []
-    counts = wrong.value_counts(sort=True).head(MAX_EXAMPLES).rows()
-    examples = ", ".join(
-        f"{'null' if value is None else value} ({rows_in_words(count)})" for value, count in counts
-    )
-    remedy = "say with 'equals', 'above' or 'at_least' which values are a 1"
-    return [f"{where} must hold 0 and 1 only, got {examples}; {remedy}"]
-
-
-def _is_zero_or_one(values: pl.Series) -> pl.Series:
-    return values.cast(pl.Float64).is_in([0.0, 1.0]).fill_null(value=False)
 
 
 def check_model_fits(

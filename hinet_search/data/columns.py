@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinet_search.data.schema import ListField, Schema
+from hinet_search.results.cells import Labels
 from hinet_search.results.input_groups import ALL, chosen_groups
 from hinet_search.results.records import DataRecord
 from hinet_search.study.feature_definition import Pooling
@@ -30,13 +31,14 @@ class Columns:
 
     Ids are in order of training frequency, 0 = unknown. `user_R` is -1 where a row has no user.
     `lists_RS` holds ids of the lists' vocabularies, list after list; an empty slot and an unknown
-    id are both 0.
+    id are both 0. Labels are 0 and 1, or amounts in units of their task's mean in training; they
+    are float32 if a task has amounts.
     """
 
     ids_RF: NDArray[np.int32]
     numeric_RN: NDArray[np.float32]
     scenario_R: NDArray[np.int16]
-    labels_RT: NDArray[np.uint8]
+    labels_RT: Labels
     user_R: NDArray[np.int32]
     lists_RS: NDArray[np.int32]
 

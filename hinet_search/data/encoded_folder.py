@@ -228,6 +228,7 @@ def _write(folder: Path, encoded: Encoded) -> None:
         numeric=encoding.numeric_inputs,
         lists=encoded.lists,
         absent_cells=absent_cells(record),
+        amount_units=tuple(record.units.items()),
     )
     files = {
         file.name: FileChecksum(file.stat().st_size, _crc32(file))
@@ -304,8 +305,9 @@ def _num_bytes(encoded: Encoded) -> int:
     """Estimate the bytes of all arrays, to check the free space."""
     encoding, num_tasks = encoded.encoding, len(encoded.record.tasks)
     num_slots = sum(list_.length for list_ in encoded.lists)
+    label_bytes = 4 if encoded.record.units else 1
     num_words = len(encoding.vocabularies) + len(encoding.numeric_inputs) + num_slots + 1
-    return sum(encoded.record.rows) * (4 * num_words + num_tasks + 2)
+    return sum(encoded.record.rows) * (4 * num_words + label_bytes * num_tasks + 2)
 
 
 def _crc32(path: Path) -> int:

@@ -185,6 +185,11 @@ def _data_record(
         num_categorical=len(definition.features.categorical),
         num_numeric=len(definition.features.numeric),
         cells=cells,
+        units={
+            task: unit
+            for task, unit in zip(definition.tasks, rows.units, strict=False)
+            if unit is not None
+        },
     )
 
 
@@ -260,7 +265,10 @@ def _sample(rows: Rows, encoding: Encoding, split: int) -> SplitSample:
         numeric.append(encode_numbers(rows.frame[block][chosen_B], encoding))
         labels.append(rows.labels_RT[block][chosen_B])
         has_label.append(rows.has_task_MT[rows.scenario_R[block][chosen_B]])
-    return SplitSample(np.concatenate(numeric), np.concatenate(labels), np.concatenate(has_label))
+    amounts = [task for task in range(rows.labels_RT.shape[1]) if rows.is_amount(task)]
+    return SplitSample(
+        np.concatenate(numeric), np.concatenate(labels), np.concatenate(has_label), amounts
+    )
 
 
 def _user_codes(definition: DataDefinition, rows: Rows) -> NDArray[np.int32]:

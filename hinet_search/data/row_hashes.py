@@ -5,6 +5,7 @@ Shape legend: R rows of the test split, T tasks, M scenarios.
 
 import hashlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -18,6 +19,7 @@ from hinet_search.data.labels import has_label
 from hinet_search.data.raw_values import as_text
 from hinet_search.data.rows import Rows, Value
 from hinet_search.data.splits import SPLIT
+from hinet_search.results.cells import Labels
 from hinet_search.results.records import RowHashes
 from hinet_search.study.data_definition import DataDefinition
 
@@ -50,7 +52,7 @@ def row_hashes(definition: DataDefinition, rows: Rows) -> RowHashes:
         yield from (of_column(block) for of_column in keys.values())
         yield key_M[scenario_R[block]]
         has_label_RT = rows.has_task_MT[scenario_R[block]]
-        yield from np.where(has_label_RT, labels_RT[block].astype(np.uint64), MISSING).T[tasks]
+        yield from np.where(has_label_RT, _bits(labels_RT[block]), MISSING).T[tasks]
 
     key_R = rows.mapped(_mixed(keys_of_rows(block)) for block in blocks_of(len(frame)))
     key_R.sort()
@@ -66,7 +68,16 @@ def _of_test(rows: Rows, value_R: NDArray[Value]) -> NDArray[Value]:
     return rows.mapped(value_R[block][rows.split_R[block] == TEST] for block in rows.blocks())
 
 
-def _in_order(rows: Rows, scenario_R: NDArray[np.int16], labels_RT: NDArray[np.uint8]) -> str:
+def _bits(labels_BT: Labels) -> NDArray[np.uint64]:
+    """Whole numbers in place of labels; amounts are told apart by their bits, 0 and 1 stay."""
+    if labels_BT.dtype == np.uint8:
+        return labels_BT.astype(np.uint64)
+    is_class_BT = (labels_BT == 0) | (labels_BT == 1)
+    bits_BT = labels_BT.view(np.uint32).astype(np.uint64)
+    return np.where(is_class_BT, labels_BT, bits_BT).astype(np.uint64)
+
+
+def _in_order(rows: Rows, scenario_R: NDArray[np.int16], labels_RT: Labels) -> str:
     """A hash of scenarios and labels in row order.
 
     Names and order of scenarios and tasks do not enter: scenarios are numbered by first occurrence,
@@ -75,15 +86,22 @@ def _in_order(rows: Rows, scenario_R: NDArray[np.int16], labels_RT: NDArray[np.u
     rank_M = _ranks(scenario_R, len(rows.scenarios))
     ranks = (rank_M[scenario_R[block]] for block in blocks_of(scenario_R.size))
     task_digests = sorted(
-        _digest_of_task(labels_R, has_label(has_task_M, scenario_R))
-        for labels_R, has_task_M in zip(labels_RT.T, rows.has_task_MT.T, strict=True)
+        _digest_of_task(
+            labels_RT[:, task],
+            has_label(has_task_M, scenario_R),
+            is_amount=rows.is_amount(task),
+        )
+        for task, has_task_M in enumerate(rows.has_task_MT.T)
     )
     return _digest(rows.mapped(ranks).data, *(digest.encode() for digest in task_digests))
 
 
-def _digest_of_task(labels_R: NDArray[np.uint8], has_label_R: NDArray[np.bool_]) -> str:
+def _digest_of_task(
+    labels_R: NDArray[Any], has_label_R: NDArray[np.bool_], *, is_amount: bool
+) -> str:
     absent = [] if has_label_R.all() else [np.packbits(~has_label_R).data]
-    return _digest(np.packbits(labels_R).data, *absent)
+    labels = np.ascontiguousarray(labels_R) if is_amount else np.packbits(labels_R > 0)
+    return _digest(labels.data, *absent)
 
 
 def _ranks(scenario_R: NDArray[np.int16], num_scenarios: int) -> NDArray[np.int16]:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -24,9 +24,10 @@ from hinet_search.data.checks import (
     scenario_problems,
     value_problems,
 )
+from hinet_search.data.columns import SPLITS
 from hinet_search.data.encode import known_values
 from hinet_search.data.fingerprint import FileHasher
-from hinet_search.data.labels import missing_labels, read_labels
+from hinet_search.data.labels import missing_labels, read_labels, units_of_amounts
 from hinet_search.data.lists import DistinctLists, ListedRows, with_numbered_lists
 from hinet_search.data.mapped_array import column_of, mapped_array
 from hinet_search.data.mapped_table import collect_to_mapped_file, mapped_frame
@@ -48,7 +49,7 @@ from hinet_search.data.splits import (
     split_problems,
 )
 from hinet_search.data.text_numbers import parsed, text_columns, wrong_texts
-from hinet_search.results.cells import has_task
+from hinet_search.results.cells import Labels, has_task
 from hinet_search.study.data_definition import (
     DataDefinition,
     task_problems,
@@ -78,13 +79,15 @@ class Rows:
     row_R: NDArray[np.uint64]  # row number in the source, from 0
     scenarios: tuple[str, ...]
     scenario_R: NDArray[np.int16]
-    labels_RT: NDArray[np.uint8]
+    labels_RT: Labels
     has_task_MT: NDArray[np.bool_]
     split_R: NDArray[np.uint8]
     truth_RT: NDArray[np.float64] | None  # true probabilities, where the source knows them
     notes: tuple[str, ...]  # how many rows were left out, and why; how many have no label
     lists: Mapping[str, DistinctLists] = field(default_factory=dict)  # by column
     cache: Path | None = None
+    # What a label of 1 stands for in every task (T), None if labels are 0 and 1; empty if all are.
+    units: tuple[float | None, ...] = ()
 
     @property
     def num_rows(self) -> int:
@@ -99,6 +102,15 @@ class Rows:
     def blocks(self) -> Iterator[slice]:
         """Yield the rows in blocks, see `blocks_of`."""
         return blocks_of(self.num_rows)
+
+    def labels_of(self, task: int) -> NDArray[Any]:
+        """The labels of a task (R,): 0 and 1 as uint8, amounts as float32."""
+        label_R = self.labels_RT[:, task]
+        return label_R if self.is_amount(task) else label_R.astype(np.uint8, copy=False)
+
+    def is_amount(self, task: int) -> bool:
+        """Whether the labels of a task are amounts."""
+        return bool(self.units) and self.units[task] is not None
 
     def mapped(self, blocks: Iterable[NDArray[Value]]) -> NDArray[Value]:
         """Join blocks in the cache, see `mapped_array`."""
@@ -208,8 +220,11 @@ def read_rows(definition: DataDefinition, folder: Path, cache: Path) -> Rows:
         row_R = _mapped_rows(frame, _row_numbers, cache)
         scenario_R = _mapped_rows(frame, partial(_scenario_codes, definition, scenarios), cache)
     notes += missing_labels(definition, frame, scenario_R, has_task_MT)
+    units = units_of_amounts(
+        definition, frame, split_R == SPLITS.index("train"), scenario_R, has_task_MT
+    )
     labels = (
-        read_labels(definition, frame[block], has_task_MT[scenario_R[block]])
+        read_labels(definition, frame[block], has_task_MT[scenario_R[block]], units)
         for block in blocks_of(len(frame))
     )
     truths = [truth_column(task) for task in definition.tasks]
@@ -226,6 +241,7 @@ def read_rows(definition: DataDefinition, folder: Path, cache: Path) -> Rows:
         notes=tuple(notes),
         lists=listed.lists,
         cache=cache,
+        units=units,
     )
 
 

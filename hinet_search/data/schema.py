@@ -34,8 +34,9 @@ class Schema:
 
     `vocabulary_sizes[v]` counts ids including 0: of every categorical field, then of every list
     with a vocabulary of its own. `numeric` names the numeric inputs, with the flags of missing
-    values. `absent_cells` are the (scenario, task) without labels; where there are none, a schema
-    is written without the key.
+    values. `absent_cells` are the (scenario, task) without labels, `amount_units` the tasks of
+    amounts with what a label of 1 stands for; where there are none, a schema is written without
+    the key.
     """
 
     scenarios: tuple[str, ...]
@@ -45,11 +46,20 @@ class Schema:
     numeric: tuple[str, ...]
     lists: tuple[ListField, ...] = ()
     absent_cells: Annotated[tuple[CellName, ...], Field(exclude_if=lambda names: not names)] = ()
+    amount_units: Annotated[
+        tuple[tuple[str, float], ...], Field(exclude_if=lambda units: not units)
+    ] = ()
 
     @property
     def cells(self) -> tuple[Cell, ...]:
         """The cells that have labels, with scenarios in the outer loop."""
-        return make_cells(self.scenarios, self.tasks, self.absent_cells)
+        return make_cells(self.scenarios, self.tasks, self.absent_cells, dict(self.amount_units))
+
+    @property
+    def is_amount(self) -> NDArray[np.bool_]:
+        """Whether the labels of a task are amounts (T,)."""
+        units = dict(self.amount_units)
+        return np.array([task in units for task in self.tasks])
 
     @property
     def has_task(self) -> NDArray[np.bool_]:

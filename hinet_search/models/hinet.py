@@ -187,13 +187,17 @@ class Model(nn.Module):
     def _funnels(
         self, logits_BT: Float[Tensor, "B T"], sizes: Sequence[int]
     ) -> Float[Tensor, "B T"]:
-        """Return logits of the products along the tasks that the scenario of a row has."""
-        if not self.schema.absent_cells:
+        """Return logits of the products along the tasks that the scenario of a row has.
+
+        Amounts are no part of a funnel, and keep their logits.
+        """
+        in_funnel_MT = self.schema.has_task & ~self.schema.is_amount
+        if in_funnel_MT.all():
             return entire_space(logits_BT)
         runs = torch.split(logits_BT, list(sizes))
         funnels = [
-            _funnel_of(run_BT, has_task_T.tolist())
-            for run_BT, has_task_T in zip(runs, self.schema.has_task, strict=True)
+            _funnel_of(run_BT, in_funnel_T.tolist())
+            for run_BT, in_funnel_T in zip(runs, in_funnel_MT, strict=True)
         ]
         return torch.cat(funnels)
 
@@ -248,10 +252,12 @@ class Model(nn.Module):
         return usage
 
 
-def _funnel_of(run_BT: Float[Tensor, "B T"], has_task: Sequence[bool]) -> Float[Tensor, "B T"]:
+def _funnel_of(run_BT: Float[Tensor, "B T"], in_funnel: Sequence[bool]) -> Float[Tensor, "B T"]:
     """Return rows of one scenario with the logits of its funnel; other tasks keep their logits."""
     columns = list(run_BT.unbind(dim=-1))
-    tasks = [task for task, has in enumerate(has_task) if has]
+    tasks = [task for task, is_in in enumerate(in_funnel) if is_in]
+    if not tasks:
+        return run_BT
     funnel_BT = entire_space(torch.stack([columns[task] for task in tasks], dim=-1))
     for task, logit_B in zip(tasks, funnel_BT.unbind(dim=-1), strict=True):
         columns[task] = logit_B

@@ -1,8 +1,9 @@
 """Trees: boosted decision trees by LightGBM, one ensemble per task.
 
-The baseline that is not a neural network: Newton boosting of the logistic loss on binned inputs
-(Friedman, 2001; Ke et al., NeurIPS 2017). LightGBM only grows the trees. They are kept and scored
-as plain arrays (layers/forest.py), since LightGBM's own reader of models trusts its file.
+The baseline that is not a neural network: Newton boosting of the logistic loss, of amounts of the
+Poisson loss, on binned inputs (Friedman, 2001; Ke et al., NeurIPS 2017). LightGBM only grows the
+trees. They are kept and scored as plain arrays (layers/forest.py), since LightGBM's own reader of
+models trusts its file.
 Shape legend: R rows, I inputs, T tasks, N nodes of a tree.
 """
 
@@ -24,12 +25,14 @@ from hinet_search.common.frozen_model import Frozen, Large
 from hinet_search.data.columns import Columns
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.forest import Forest, ForestLimits
+from hinet_search.results.cells import Labels
 
 if TYPE_CHECKING:
     import lightgbm
 
 STAGES = 10
 MAXIMUM_IDS = 2**24  # of a field: larger ids are not exact in the float32 inputs of the trees
+OBJECTIVES = ("binary", "poisson")  # of LightGBM, for labels of 0 and 1, and for amounts
 BY_ID = 1  # the bit of LightGBM's decision_type of a split by category
 
 
@@ -85,7 +88,12 @@ class Model:
     def stages(self, train: Columns, seed: int) -> Iterator[float]:
         """Grow the trees of all tasks; yield the share of finished rounds after every stage."""
         inputs_RI = self._inputs(train)
-        rows = _LabelledRows(inputs_RI, train.labels_RT, self.schema.has_task[train.scenario_R])
+        rows = _LabelledRows(
+            inputs_RI,
+            train.labels_RT,
+            self.schema.has_task[train.scenario_R],
+            self.schema.is_amount,
+        )
         growth = _Boosting(self.config, rows, len(self._num_ids), seed)
         num_stages = min(STAGES, self.config.max_rounds)
         self._set_forest(None)
@@ -174,11 +182,12 @@ def _fields(config: Config, schema: Schema) -> list[int]:
 
 @dataclass(frozen=True)
 class _LabelledRows:
-    """Inputs and labels of training rows, and whether a row has a task."""
+    """Inputs and labels of training rows, whether a row has a task, and which are amounts."""
 
     inputs_RI: NDArray[np.float32]
-    labels_RT: NDArray[np.uint8]
+    labels_RT: Labels
     has_label_RT: NDArray[np.bool_]
+    is_amount_T: NDArray[np.bool_]
 
     def of_task(self, task: int, library: ModuleType, binned: Any) -> Any:
         """Return LightGBM's data set of the rows that have a task, binned as another one."""
@@ -213,9 +222,9 @@ class _Boosting:
             train = binned
             if task or not has_label_R.all():
                 train = rows.of_task(task, library, binned)
-            self.boosters.append(
-                library.Booster({**options, "seed": _stream_seed(seed, 1 + task)}, train)
-            )
+            objective = OBJECTIVES[int(rows.is_amount_T[task])]
+            of_task = {"objective": objective, "seed": _stream_seed(seed, 1 + task)}
+            self.boosters.append(library.Booster({**options, **of_task}, train))
         self.forests: list[Forest] = []
         self.num_trees = [0 for _ in self.boosters]
         self.may_grow = [True for _ in self.boosters]
@@ -257,7 +266,6 @@ def _import_lightgbm() -> ModuleType:
 def _options(config: Config) -> dict[str, Any]:
     """Return LightGBM's parameters; equal seeds give equal trees with any number of threads."""
     return {
-        "objective": "binary",
         "learning_rate": config.learning_rate,
         "num_leaves": config.max_leaf_nodes,
         "min_data_in_leaf": config.min_samples_leaf,

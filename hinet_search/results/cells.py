@@ -4,39 +4,63 @@ A task may be absent in some scenarios: rows there have no label of it, and ther
 Shape legend: M scenarios, T tasks.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hinet_search.results.records import DataRecord
 
+if TYPE_CHECKING:
+    from hinet_search.results.families import Family
+
 CellName = tuple[str, str]  # (scenario, task)
+Labels = NDArray[np.uint8 | np.float32]  # float32 if some task has amounts
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A (scenario, task) by name, and the numbers by which arrays have it."""
+    """A (scenario, task) by name, and the numbers by which arrays have it.
+
+    `unit` is the amount that a label of 1 stands for; None if labels are 0 and 1.
+    """
 
     scenario: str
     task: str
     scenario_number: int
     task_number: int
+    unit: float | None = None
 
     @property
     def name(self) -> CellName:
         """(scenario, task)."""
         return self.scenario, self.task
 
+    @property
+    def family(self) -> "Family":
+        """How scores of the cell become expected labels."""
+        # Not at the top: SciPy takes .2 s to import.
+        from hinet_search.results.families import BERNOULLI, POISSON
+
+        return BERNOULLI if self.unit is None else POISSON
+
 
 def make_cells(
-    scenarios: Sequence[str], tasks: Sequence[str], absent: Collection[CellName] = ()
+    scenarios: Sequence[str],
+    tasks: Sequence[str],
+    absent: Collection[CellName] = (),
+    units: Mapping[str, float] = MappingProxyType({}),
 ) -> tuple[Cell, ...]:
-    """Return all cells but the absent ones, with scenarios in the outer loop."""
+    """Return all cells but the absent ones, with scenarios in the outer loop.
+
+    `units` has the unit of every task of amounts.
+    """
     return tuple(
-        Cell(scenario, task, scenario_number, task_number)
+        Cell(scenario, task, scenario_number, task_number, units.get(task))
         for scenario_number, scenario in enumerate(scenarios)
         for task_number, task in enumerate(tasks)
         if (scenario, task) not in absent

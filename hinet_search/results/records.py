@@ -20,7 +20,13 @@ UNCOUNTED_CAUSES = ("duplicate", "too large")
 
 @dataclass(frozen=True)
 class CellValue:
-    """Metrics of one cell on one split. If a class is missing, `auc` is None and `reason` set."""
+    """Metrics of one cell on one split. If a class is missing, `auc` is None and `reason` set.
+
+    Of amounts (results/families.py), `positives` are the rows with an amount above 0, `auc` and
+    `gauc` count pairs by the difference of their amounts (statistics/amount_auc.py), `logloss` is
+    half the Poisson deviance and `ece` an error of means, both in units of the mean amount of
+    training; `rmse` and `mae` are in the unit of the column.
+    """
 
     scenario: str
     task: str
@@ -29,9 +35,11 @@ class CellValue:
     auc: float | None
     logloss: float | None
     gauc: float | None = None
-    calibration: float | None = None  # sum of predicted probabilities over number of positives
+    calibration: float | None = None  # sum of expected labels over sum of labels
     ece: float | None = None  # expected calibration error, 10 equal-count bins
     reason: str = ""
+    rmse: float | None = None  # root mean squared error of expected amounts; None of 0/1
+    mae: float | None = None  # mean absolute error of expected amounts; None of 0/1
 
 
 @dataclass(frozen=True)
@@ -294,13 +302,18 @@ def comparison_key(parameters: Mapping[str, Scalar]) -> tuple[tuple[str, str], .
 
 @dataclass(frozen=True)
 class CellCount:
-    """Rows and positives of one cell in train, valid and test, in this order."""
+    """Rows and positives of one cell in train, valid and test, in this order.
+
+    Rows with an amount above 0 count as positives.
+    """
 
     scenario: str
     task: str
     rows: tuple[int, int, int]
     positives: tuple[int, int, int]
     reachable_auc: float | None = None  # on test, known for synthetic data only
+    # Mean amounts of train, valid and test, in the unit of the column; None of 0/1.
+    means: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -342,6 +355,8 @@ class DataRecord:
     groups: Mapping[str, int] = field(default_factory=dict)
     leaks: tuple[LeakSuspect, ...] | None = None
     test_rows: RowHashes | None = None  # None in records of versions that did not store it
+    # Mean amount of the training rows of every task of amounts: what a label of 1 stands for.
+    units: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ class Encoder:
             numeric=self.encoding.numeric_inputs,
             lists=list_fields(inputs.lists, inputs.categorical),
             absent_cells=inputs.absent_cells,
+            amount_units=tuple(inputs.amount_units.items()),
         )
 
     def chosen(self, features: FeatureConfig) -> ChosenInputs:

@@ -47,7 +47,7 @@ class Inputs(Frozen):
     `numeric` are columns; `scales` are of all numeric inputs, derived ones included. `groups` has
     the inputs of each group that some model of a folder leaves out. `keys` are columns that are
     copied beside the scores if new rows have them. `absent_cells` are the (scenario, task) without
-    a score.
+    a score. `amount_units` are the tasks of amounts, with the amount that a label of 1 stands for.
     """
 
     scenario: ScenarioInput
@@ -65,6 +65,17 @@ class Inputs(Frozen):
     absent_cells: Annotated[
         tuple[tuple[Text, Text], ...], Field(exclude_if=lambda names: not names)
     ] = ()
+    amount_units: Annotated[
+        dict[Text, Annotated[float, Field(gt=0, allow_inf_nan=False)]],
+        Field(exclude_if=lambda units: not units),
+    ] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _units_of_tasks(self) -> "Inputs":
+        unknown = [task for task in self.amount_units if task not in self.tasks]
+        if unknown:
+            raise ValueError(f"amount_units must name tasks of the model, got {', '.join(unknown)}")
+        return self
 
     @model_validator(mode="after")
     def _some_task_in_every_scenario(self) -> "Inputs":
@@ -138,8 +149,13 @@ class Inputs(Frozen):
 
     @property
     def cells(self) -> tuple[Cell, ...]:
-        """The cells that have a probability, with scenarios in the outer loop."""
-        return make_cells(self.scenario.names, self.tasks, self.absent_cells)
+        """The cells that have a score, with scenarios in the outer loop."""
+        return make_cells(self.scenario.names, self.tasks, self.absent_cells, self.amount_units)
+
+    @property
+    def is_amount(self) -> NDArray[np.bool_]:
+        """Whether the labels of a task are amounts (T,)."""
+        return np.array([task in self.amount_units for task in self.tasks])
 
     @property
     def scaled(self) -> tuple[str, ...]:

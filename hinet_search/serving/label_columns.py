@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinet_search.data.checks import label_problems
+from hinet_search.data.label_checks import label_problems
 from hinet_search.data.labels import labels_of, where_labelled
 from hinet_search.serving.predict import KEY
 from hinet_search.study.data_definition import TaskDefinition

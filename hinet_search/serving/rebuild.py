@@ -172,6 +172,7 @@ def _inputs(
         not_finite="impute" if definition.not_finite == "impute" else "refuse",
         keys=tuple(dict.fromkeys(name for name in keys if name is not None)),
         absent_cells=schema.absent_cells,
+        amount_units=dict(schema.amount_units),
     )
     distinct = tuple(name for name in features.distinct_by_scenario if name in inputs.compared)
     return inputs.model_copy(update={"distinct_by_scenario": distinct})

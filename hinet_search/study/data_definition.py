@@ -57,14 +57,18 @@ class ScenarioDefinition(Frozen):
 class TaskDefinition(Frozen):
     """A label. At most one rule defines a 1; without a rule the column must hold only 0 and 1.
 
-    `scenarios` names the scenarios that have the task, by their display names; by default all. In
-    the rows of the others nothing is read of the column.
+    `kind: amount` is for a column of amounts, such as seconds or prices: numbers of at least 0. Of
+    a larger amount than `at_most` only that much counts. `scenarios` names the scenarios that have
+    the task, by their display names; by default all. In the rows of the others nothing is read of
+    the column.
     """
 
     column: Text
     equals: bool | int | str | None = None
     above: float | None = None
     at_least: float | None = None
+    kind: Literal["amount"] | None = None
+    at_most: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     scenarios: tuple[Text, ...] | None = None
 
     @field_validator("scenarios", mode="before")
@@ -90,7 +94,21 @@ class TaskDefinition(Frozen):
     def _one_rule(self) -> "TaskDefinition":
         if sum(rule is not None for rule in (self.equals, self.above, self.at_least)) > 1:
             raise ValueError("a task needs at most one of 'equals', 'above', 'at_least'")
+        if self.is_amount and any(
+            rule is not None for rule in (self.equals, self.above, self.at_least)
+        ):
+            raise ValueError(
+                "'equals', 'above' and 'at_least' say which values are a 1, but a task of kind "
+                "amount takes the values as they are; remove the rule, or the kind"
+            )
+        if self.at_most is not None and not self.is_amount:
+            raise ValueError("'at_most' limits amounts; write 'kind: amount' too, or remove it")
         return self
+
+    @property
+    def is_amount(self) -> bool:
+        """Whether the labels are amounts, not 0 and 1."""
+        return self.kind == "amount"
 
 
 class ColumnSplit(Frozen):

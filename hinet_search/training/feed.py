@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Shaped
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -30,7 +30,7 @@ class Feed:
     ids_RF: Int[Tensor, "R F"]
     numeric_RN: Float[Tensor, "R N"]
     lists_RS: Int[Tensor, "R S"]
-    labels_RT: UInt8[Tensor, "R T"]
+    labels_RT: Shaped[Tensor, "R T"]  # uint8, or float32 if a task has amounts
     scenario_R: Int[Tensor, "R"]
 
     def __len__(self) -> int:

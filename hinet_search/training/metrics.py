@@ -1,7 +1,8 @@
 """Metrics: compute the values of every (scenario, task) cell from the scores of all rows.
 
 Scores are logits in float32: bf16 probabilities have 37 distinct values, which changed AUC by .004.
-Metrics of probabilities are computed from the logits in float64. Ranking metrics are sums over
+Metrics of probabilities are computed from the logits in float64; amount_metrics.py has those of
+amounts. Ranking metrics are sums over
 ties, rows with the same group and score, counted by label. A row becomes one 64-bit key (31 bits of
 group, 32 of score, 1 of label), so that a single sort of integers orders groups, scores and labels
 together, without a gather afterwards.
@@ -17,10 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinet_search.data.columns import Columns
-from hinet_search.results.cells import Cell
+from hinet_search.results.cells import Cell, Labels
 from hinet_search.results.records import CellValue
+from hinet_search.results.statistics.calibration_error import expected_calibration_error
+from hinet_search.training.amount_metrics import amount_cell_value
 
-NUM_CALIBRATION_BINS = 10
 SIGN = np.uint32(0x80000000)
 GROUP_SHIFT, SCORE_SHIFT = np.uint64(33), np.uint64(1)
 
@@ -139,6 +141,17 @@ def cell_values(
 
 
 def _cell_value(
+    cell: Cell, scores_C: NDArray[np.float32], labels_C: Labels, user_C: NDArray[np.int32]
+) -> CellValue:
+    scenario, task = cell.name
+    if not len(labels_C):
+        return CellValue(scenario, task, 0, 0, None, None, reason="no rows")
+    if cell.unit is not None:
+        return amount_cell_value(cell, scores_C, labels_C.astype(np.float32), user_C)
+    return _binary_cell_value(cell, scores_C, labels_C.astype(np.uint8), user_C)
+
+
+def _binary_cell_value(
     cell: Cell,
     scores_C: NDArray[np.float32],
     labels_C: NDArray[np.uint8],
@@ -146,8 +159,6 @@ def _cell_value(
 ) -> CellValue:
     scenario, task = cell.name
     rows, positives = len(labels_C), int(labels_C.sum(dtype=np.int64))
-    if rows == 0:
-        return CellValue(scenario, task, 0, 0, None, None, reason="no rows")
     ties = count_ties(scores_C, labels_C)
     probability_K = _sigmoid(ties.score_K)
     one_class = positives in (0, rows)
@@ -160,7 +171,7 @@ def _cell_value(
         logloss=_logloss(ties),
         gauc=None if one_class else _gauc(scores_C, labels_C, user_C),
         calibration=float(ties.rows_K @ probability_K) / positives if positives else None,
-        ece=_expected_calibration_error(probability_K, ties),
+        ece=expected_calibration_error(probability_K, ties.rows_K, ties.positives_K),
         reason=f"one class: {positives} positives of {rows} rows" if one_class else "",
     )
 
@@ -189,25 +200,3 @@ def _gauc(
     if len(users.auc_G) == 0:
         return None
     return float(np.average(users.auc_G, weights=users.rows_G))
-
-
-def _expected_calibration_error(probability_K: NDArray[np.float64], ties: Ties) -> float:
-    """Return the mean over bins of |mean probability - share of positives|.
-
-    Bins hold equally many rows in order of score. A tie on a bin's edge is divided between both
-    sides with its labels evenly spread, so that the order of rows does not matter and a constant
-    prediction of the base rate has error 0.
-    """
-    rows_before_K = _sums_before(ties.rows_K)
-    num_rows = rows_before_K[-1]
-    edges = np.linspace(0, num_rows, NUM_CALIBRATION_BINS + 1)
-    expected_before_K = _sums_before(ties.rows_K * probability_K)
-    observed_before_K = _sums_before(ties.positives_K)
-    expected = np.diff(np.interp(edges, rows_before_K, expected_before_K))
-    observed = np.diff(np.interp(edges, rows_before_K, observed_before_K))
-    return float(np.abs(expected - observed).sum() / num_rows)
-
-
-def _sums_before(values_K: NDArray[np.int64] | NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return K + 1 sums: of the values before each tie, and of all values."""
-    return np.concatenate([[0.0], np.cumsum(values_K)])

@@ -1,9 +1,10 @@
 """Teaching: a student learns from a teacher's scores of the training rows beside their labels.
 
-The loss of a step is (1 - w) L(z, y) + w T^2 L(z / T, sigmoid(t / T)) with logits z, labels y,
-teacher's logits t, the cross-entropy L of loss.py, the weight w (`train.teacher_weight`) and the
-temperature T (`train.teacher_temperature`): Hinton, Vinyals and Dean, Distilling the Knowledge in a
-Neural Network, 2015, section 2, for a sigmoid of each task. T^2 keeps the size of the gradient.
+The loss of a step is (1 - w) L(z, y) + w T^2 L(z / T, m(t / T)) with logits z, labels y, teacher's
+logits t, the loss L of loss.py, the expected label m of a score (a sigmoid; of amounts exp), the
+weight w (`train.teacher_weight`) and the temperature T (`train.teacher_temperature`): Hinton,
+Vinyals and Dean, Distilling the Knowledge in a Neural Network, 2015, section 2, for each task. T^2
+keeps the size of the gradient.
 The scores of validation are stored too: a refit (jobs/refit.py) learns from both.
 Shape legend: R rows of a split, B rows of a batch, T tasks, M scenarios, H heads as in
 loss.py.
@@ -23,7 +24,7 @@ from torch import Tensor
 from hinet_search.common.errors import DataError
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.batch import to_device
-from hinet_search.training.loss import has_label, own_scenario_loss
+from hinet_search.training.loss import expected_labels, has_label, own_scenario_loss
 from hinet_search.training.tensors import read_tensors, save_tensors
 from hinet_search.training.train_config import TrainConfig
 
@@ -36,12 +37,14 @@ class StepLoss:
     """The loss of a training step; without a teacher it is that of the labels alone.
 
     With `has_task_MT`, a row learns the tasks of its scenario only, from labels and teacher alike;
-    without it all. Both tensors are on the device of the model.
+    without it all. `is_amount_T` says which labels are amounts; without it none is. All tensors are
+    on the device of the model.
     """
 
     config: TrainConfig
     teacher_RT: Float[Tensor, "R T"] | None  # float16
     has_task_MT: Bool[Tensor, "M T"] | None = None
+    is_amount_T: Bool[Tensor, "T"] | None = None
 
     def __call__(
         self,
@@ -54,14 +57,15 @@ class StepLoss:
         has_label_BH = None
         if self.has_task_MT is not None:
             has_label_BH = has_label(self.has_task_MT, scenario_B, logits_BH.shape[1])
-        loss = own_scenario_loss(logits_BH, labels_BT, has_label_BH)
+        loss = own_scenario_loss(logits_BH, labels_BT, has_label_BH, self.is_amount_T)
         if self.teacher_RT is None:
             return loss
         weight, temperature = self.config.teacher_weight, self.config.teacher_temperature
         rows_B = to_device(rows_B, self.teacher_RT.device)
         teacher_BT = self.teacher_RT.index_select(0, rows_B).float()
-        targets_BT = (teacher_BT / temperature).sigmoid()
-        taught = own_scenario_loss(logits_BH / temperature, targets_BT, has_label_BH)
+        targets_BT = expected_labels(teacher_BT / temperature, self.is_amount_T)
+        softened_BH = logits_BH / temperature
+        taught = own_scenario_loss(softened_BH, targets_BT, has_label_BH, self.is_amount_T)
         return (1 - weight) * loss + weight * temperature**2 * taught
 
 
@@ -74,7 +78,8 @@ def step_loss(
     """Return the loss of a training on a device."""
     teacher = None if teacher_RT is None else torch.from_numpy(teacher_RT).to(device)
     has_task = torch.from_numpy(schema.has_task).to(device) if schema.absent_cells else None
-    return StepLoss(config, teacher, has_task)
+    is_amount = torch.from_numpy(schema.is_amount).to(device) if schema.amount_units else None
+    return StepLoss(config, teacher, has_task, is_amount)
 
 
 def save_teacher(logits: Mapping[Learned, NDArray[np.float32]], path: Path) -> None:

@@ -3,8 +3,9 @@
 For every key (a user, a video, a user in a tab) a row gets log(1 + n) and, for every task, a
 smoothed label rate minus the mean rate: (p + smoothing * prior) / (n + smoothing) - prior, with n
 counted rows of the key, p positives among them, and the prior the rate of all rows that may be
-counted, whatever their key. So 0 means that nothing is known. A row whose scenario does not have a
-task is no row of that task: n and the prior of its rate count rows that have the task.
+counted, whatever their key. Of amounts, p is their sum in the task's unit. So 0 means that nothing
+is known. A row whose scenario does not have a task is no row of that task: n and the prior of its
+rate count rows that have the task.
 
 Which labels a row counts decides whether the statistics help or leak:
     with a clock      labels of strictly earlier days, never of the row's own day (days.py says what
@@ -20,8 +21,9 @@ Rows that are newer than the study count by label_counts.py.
 Shape legend: R rows, T tasks, M scenarios.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -45,6 +47,7 @@ PERIOD, IS_TEST = "period", "is test"
 FOLD = f"{OWN}fold"  # beside the columns of the table
 TRAIN_AMOUNT, VALID_AMOUNT = "train", "valid"
 ROWS = "rows"
+PARTS = 2**16  # of the unit of amounts, which are counted in whole parts: sums have no order
 EVERYONE = ()  # the key of any row
 
 # From a key to the quantities (R rows) that every row may count of it.
@@ -55,8 +58,9 @@ Counted = Callable[[tuple[str, ...]], pl.DataFrame]
 class CountableLabels:
     """The labels that may be counted.
 
-    `frame` (R rows) has the columns of the table, and as columns of our own the split and the 0/1
-    that a row adds to every quantity but ROWS. `period` is a row's day or fold.
+    `frame` (R rows) has the columns of the table, and as columns of our own the split and the whole
+    number that a row adds to every quantity but ROWS: 0 or 1, or parts of an amount. `period` is a
+    row's day or fold.
     """
 
     frame: pl.DataFrame
@@ -72,7 +76,7 @@ class CountableLabels:
 
     @property
     def amounts(self) -> list[pl.Expr]:
-        """The 0/1 that a row adds to every quantity if it is in train, then if it is in valid."""
+        """What a row adds to every quantity if it is in train, then if it is in valid."""
         return [
             (one * (pl.col(SPLIT) == split)).cast(pl.Int64).alias(_amount(split_name, name))
             for split, split_name in ((TRAIN, TRAIN_AMOUNT), (VALID, VALID_AMOUNT))
@@ -81,22 +85,30 @@ class CountableLabels:
 
     @property
     def ones(self) -> list[pl.Expr]:
-        """The 0/1 that a row adds to every quantity."""
+        """The whole number that a row adds to every quantity."""
         _, *others = self.quantities
         return [pl.lit(1, dtype=pl.Int64), *(pl.col(_own(name)).cast(pl.Int64) for name in others)]
 
 
-def quantities(has_task_MT: NDArray[np.bool_]) -> tuple[str, ...]:
+def quantities(has_task_MT: NDArray[np.bool_], amounts: Collection[int] = ()) -> tuple[str, ...]:
     """Names of what is counted.
 
-    These are rows, the positives of every task, and the rows of tasks that some scenario lacks.
+    These are rows, the positives of every task or the sum of its `amounts`, and the rows of tasks
+    that some scenario lacks.
     """
-    positives = (_positives(task) for task in range(has_task_MT.shape[1]))
-    return (ROWS, *positives, *(_rows_of(task) for task in _partial(has_task_MT)))
+    sums = (
+        _sum_of(task) if task in amounts else _positives(task)
+        for task in range(has_task_MT.shape[1])
+    )
+    return (ROWS, *sums, *(_rows_of(task) for task in _partial(has_task_MT)))
 
 
 def _positives(task: int) -> str:
     return f"positives {task}"
+
+
+def _sum_of(task: int) -> str:
+    return f"amounts {task}"
 
 
 def _rows_of(task: int) -> str:
@@ -150,7 +162,11 @@ def _statistics(
     rates = []
     for task, name in enumerate(_rate_names(key, tasks)):
         rows = _rows_of(task) if _rows_of(task) in counted else ROWS
-        rates.append(_rate(_positives(task), rows, definition.smoothing).alias(name))
+        if _sum_of(task) in counted:
+            rate = _rate(_sum_of(task), rows, definition.smoothing, PARTS)
+        else:
+            rate = _rate(_positives(task), rows, definition.smoothing)
+        rates.append(rate.alias(name))
     return [pl.col(ROWS).log1p().cast(pl.Float32).alias(_rows_name(key)), *rates]
 
 
@@ -197,19 +213,32 @@ def countable_labels(definition: StatisticsDefinition, rows: Rows) -> CountableL
     else:
         dtype = rows.frame[clock].dtype
         period = day(known_column(clock, dtype), dtype, definition.day_length)
-    names = quantities(rows.has_task_MT)
+    amounts = [task for task in range(rows.labels_RT.shape[1]) if rows.is_amount(task)]
+    names = quantities(rows.has_task_MT, amounts)
     return CountableLabels(rows.frame.with_columns(columns), period, names, clock is not None)
 
 
 def _ones(rows: Rows) -> Iterator[pl.Series]:
-    """Yield the 0/1 that every row adds to each quantity but ROWS."""
+    """Yield the whole number that every row adds to each quantity but ROWS."""
     for task in range(rows.labels_RT.shape[1]):
-        label_R = rows.mapped(rows.labels_RT[block, task] for block in rows.blocks())
-        yield column_of(_own(_positives(task)), label_R)
+        is_amount = rows.is_amount(task)
+        blocks = (rows.labels_RT[block, task] for block in rows.blocks())
+        if is_amount:
+            yield column_of(_own(_sum_of(task)), rows.mapped(map(_parts, blocks)))
+        else:
+            yield column_of(_own(_positives(task)), rows.mapped(map(_class, blocks)))
     for task in _partial(rows.has_task_MT):
         has_task_M = rows.has_task_MT[:, task].astype(np.uint8)
         has_label_R = rows.mapped(has_task_M[rows.scenario_R[block]] for block in rows.blocks())
         yield column_of(_own(_rows_of(task)), has_label_R)
+
+
+def _parts(amount_B: NDArray[Any]) -> NDArray[np.int64]:
+    return np.rint(amount_B.astype(np.float64) * PARTS).astype(np.int64)
+
+
+def _class(label_B: NDArray[Any]) -> NDArray[np.uint8]:
+    return label_B.astype(np.uint8, copy=False)
 
 
 def _folds(definition: StatisticsDefinition, rows: Rows) -> Iterator[NDArray[np.int16]]:
@@ -286,16 +315,19 @@ def _countable(names: Sequence[str], splits: Sequence[str]) -> list[pl.Expr]:
     return counts
 
 
-def _rate(positives: str, rows: str, smoothing: float) -> pl.Expr:
+def _rate(positives: str, rows: str, smoothing: float, parts: int = 1) -> pl.Expr:
     """The smoothed rate minus the prior, as (p * N - n * P) / (N * (n + smoothing)).
 
     N and P are the rows and positives of all keys, n and N of rows that have the task (`rows`). The
-    numerator is a whole number, so a key with exactly the mean rate gets exactly 0, not a rounding
-    error that would be standardised.
+    products are exact, or are rounded alike (of amounts, counted in `parts`, in float64), so a key
+    with exactly the mean rate gets exactly 0, not a rounding error that would be standardised.
     """
     count, all_count = pl.col(rows), pl.col(_of_all(rows))
-    excess = pl.col(positives) * all_count - count * pl.col(_of_all(positives))
-    rate = excess / (all_count * (count + smoothing))
+    total, all_total = pl.col(positives), pl.col(_of_all(positives))
+    if parts > 1:  # the products may be larger than int64
+        total, all_total = total.cast(pl.Float64), all_total.cast(pl.Float64)
+    excess = total * all_count - count * all_total
+    rate = excess / (parts * all_count * (count + smoothing))
     return pl.when(count > 0).then(rate).otherwise(0.0).cast(pl.Float32)
 
 

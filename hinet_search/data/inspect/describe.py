@@ -242,7 +242,7 @@ def _funnel_breaks(rows: Rows, tasks: Sequence[str]) -> tuple[FunnelBreak, ...]:
             num_positive, num_broken, first = 0, 0, list[int]()
             for block in rows.blocks():
                 earlier_R, later_R = rows.labels_RT[block].T[[earlier, later]]
-                positive_R = (later_R == 1) & (rows.scenario_R[block] == scenario)
+                positive_R = (later_R > 0) & (rows.scenario_R[block] == scenario)
                 broken = rows.row_R[block][positive_R & (earlier_R == 0)]
                 num_positive += int(positive_R.sum())
                 num_broken += broken.size

@@ -3,6 +3,8 @@
 Shape legend: R rows, F categorical fields, N numeric inputs, S slots of all lists, T tasks.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,6 +36,8 @@ def leak_suspects(dataset: Dataset) -> tuple[LeakSuspect, ...]:
     for task, task_name in enumerate(schema.tasks):
         has_label_R = has_label_RT[:, task]
         labels_R = labels_RT[has_label_R, task]
+        if not schema.is_amount[task]:
+            labels_R = labels_R.astype(np.uint8, copy=False)
         scores: list[tuple[str, NDArray[np.float64]]] = []
         for position, name in enumerate(schema.numeric):
             scores.append((name, numeric_RN[has_label_R, position].astype(np.float64)))
@@ -65,8 +69,8 @@ def _entry_counts(
     return counts
 
 
-def out_of_fold_rates(ids_R: NDArray[np.int32], labels_R: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Label rate of each row's id in the half of the rows that the row is not in.
+def out_of_fold_rates(ids_R: NDArray[np.int32], labels_R: NDArray[Any]) -> NDArray[np.float64]:
+    """Label rate, or mean amount, of each row's id in the half of the rows that the row is not in.
 
     Rates are shrunk towards the mean of that half. A rate that counted the row itself would make
     every rare id look like a leak.

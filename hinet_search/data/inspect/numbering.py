@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from hinet_search.data.checks import INTEGERS
 from hinet_search.data.mapped_array import column_of
 from hinet_search.data.rows import Rows
+from hinet_search.results.cells import Labels
 from hinet_search.study.data_definition import DataDefinition
 
 MAX_ROWS = 1_000_000  # every k-th of more
@@ -71,7 +72,7 @@ def in_words(repeated: RepeatedIds) -> str:
 def repeated_ids(
     ids: pl.Series,
     scenario_R: NDArray[np.int16],
-    labels_RT: NDArray[np.uint8],
+    labels_RT: Labels,
     tasks: tuple[str, ...],
     has_task_MT: NDArray[np.bool_] | None = None,
 ) -> RepeatedIds | None:
@@ -126,13 +127,16 @@ def _are_numbered(ids: pl.Series, scenario_R: NDArray[np.int16]) -> bool:
 
 @dataclass(frozen=True)
 class _CountsOfIds:
-    """Rows (M, H, I) of every id in both halves of every scenario, and positives (T, M, H, I)."""
+    """Rows (M, H, I) of every id in both halves of every scenario, and positives (T, M, H, I).
+
+    Amounts add up in place of positives.
+    """
 
     rows_MHI: NDArray[np.float64]
     positives_TMHI: NDArray[np.float64]
 
 
-def _count(id_R: Numbers, scenario_R: Numbers, labels_RT: NDArray[np.uint8]) -> _CountsOfIds:
+def _count(id_R: Numbers, scenario_R: Numbers, labels_RT: Labels) -> _CountsOfIds:
     """Count; rows are in the first and second half by turns."""
     shape = (int(scenario_R.max()) + 1, 2, int(id_R.max()) + 1)
     half_R = np.arange(id_R.size) % 2

@@ -7,12 +7,14 @@ Shape legend: R rows of a split, N numeric inputs, T tasks.
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from math import hypot, sqrt
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hinet_search.common.amounts import percent
 from hinet_search.data.cell_counts import auc
+from hinet_search.results.cells import Labels
 
 MAX_ROWS = 50_000  # of a split: every k-th of more
 MAX_DISTANCE = 0.3  # between the distributions of an input on train and on test
@@ -22,27 +24,33 @@ MIN_ROWS = 100  # of a split; of fewer rows distributions always differ
 MAX_NAMED = 5  # inputs in one warning
 
 Inputs = NDArray[np.float32]
-Labels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class SplitSample:
-    """Numeric inputs and labels of some rows of a split; all rows have a task without a mask."""
+    """Numeric inputs and labels of some rows of a split.
+
+    Without a mask all rows have a task. Tasks that are no `amounts` have labels of 0 and 1.
+    """
 
     numeric_RN: Inputs
     labels_RT: Labels
     has_label_RT: NDArray[np.bool_] | None = None
+    amounts: Collection[int] = ()
 
     def input_of(self, position: int, task: int) -> "_Labelled":
         """One input with the labels of a task, in the rows that have it."""
         rows = slice(None) if self.has_label_RT is None else self.has_label_RT[:, task]
-        return _Labelled(self.numeric_RN[rows, position], self.labels_RT[rows, task])
+        labels_R: NDArray[Any] = self.labels_RT[rows, task]
+        if task not in self.amounts:
+            labels_R = labels_R.astype(np.uint8, copy=False)
+        return _Labelled(self.numeric_RN[rows, position], labels_R)
 
 
 @dataclass(frozen=True)
 class _Labelled:
     input_R: Inputs
-    labels_R: Labels
+    labels_R: NDArray[Any]
 
     @property
     def auc(self) -> float | None:
@@ -51,8 +59,14 @@ class _Labelled:
 
     @property
     def error(self) -> float:
-        """About the largest standard error that the AUC can have, by its smaller class."""
-        num_positive = int(self.labels_R.sum())
+        """About the largest standard error that the AUC can have, by its smaller class.
+
+        Of amounts, so many equal ones count as positives as weigh like them (Kish's effective
+        sample size).
+        """
+        total = float(self.labels_R.sum(dtype=np.float64))
+        squares = float((self.labels_R.astype(np.float64) ** 2).sum())
+        num_positive = round(total**2 / squares) if squares else 0
         return 0.5 / sqrt(max(1, min(num_positive, self.labels_R.size - num_positive)))
 
 
