@@ -193,7 +193,8 @@ class _LabelledRows:
         """Return LightGBM's data set of the rows that have a task, binned as another one."""
         has_label_R = self.has_label_RT[:, task]
         rows = slice(None) if has_label_R.all() else has_label_R
-        return library.Dataset(self.inputs_RI[rows], self.labels_RT[rows, task], reference=binned)
+        labels_R = np.ascontiguousarray(self.labels_RT[rows, task])
+        return library.Dataset(self.inputs_RI[rows], labels_R, reference=binned)
 
 
 class _Boosting:
@@ -213,7 +214,7 @@ class _Boosting:
         library, options = _import_lightgbm(), _options(config)
         binned = library.Dataset(
             rows.inputs_RI,
-            rows.labels_RT[:, 0],
+            np.ascontiguousarray(rows.labels_RT[:, 0]),
             categorical_feature=list(range(num_by_id)),
             params={**options, "seed": _stream_seed(seed, 0)},
         )

@@ -18,8 +18,11 @@ from hinet_search.results.records import DataRecord
 if TYPE_CHECKING:
     from hinet_search.results.families import Family
 
+    Labels = NDArray[np.uint8 | np.float32]  # float32 if some task has amounts
+else:
+    Labels = np.ndarray  # types checked at run time know no unions of dtypes
+
 CellName = tuple[str, str]  # (scenario, task)
-Labels = NDArray[np.uint8 | np.float32]  # float32 if some task has amounts
 
 
 @dataclass(frozen=True)

@@ -147,6 +147,29 @@ def test_every_value_is_that_of_a_loop_over_all_pairs_of_rows(
     assert_allclose(statistics_of(definition, rows), reference(definition, rows), atol=1e-6)
 
 
+@BOTH
+@given(seed=st.integers(0, 10_000))
+def test_amounts_add_up_to_means_in_place_of_rates(
+    definition: StatisticsDefinition, seed: int
+) -> None:
+    rows = draw(seed)
+    amounts = np.random.default_rng(seed).choice([0.0, 0.25, 1.5, 40.0], rows.num_rows)
+    labels_RT = np.stack([rows.labels_RT[:, 0], amounts], axis=1).astype(np.float32)
+    rows = replace(rows, labels_RT=labels_RT, units=(None, 12.5))
+    assert_allclose(statistics_of(definition, rows), reference(definition, rows), atol=1e-4)
+
+
+def test_a_key_with_the_mean_amount_has_exactly_the_mean() -> None:
+    rows = rows_of({"user": ["a", "b"] * 30, "day": [1, 1] * 30}, [[0, 0]] * 60, [TRAIN] * 60)
+    amounts = np.repeat(np.float32([1 / 3, 2 / 7, 1 / 9]), 20)
+    labels_RT = np.stack([np.zeros(60, np.float32), amounts], axis=1)
+    rows = replace(rows, labels_RT=labels_RT, units=(None, 12.5))
+    later = rows.frame.with_columns(day=pl.Series([1] * 40 + [2] * 20))
+    rows = replace(rows, frame=later)
+    actual = target_statistics(StatisticsDefinition(by=("user",), clock="day"), rows, TASKS)
+    assert set(actual["user buy rate"]) == {0.0}
+
+
 @pytest.mark.parametrize(
     "days", [[1, 2, 3], ["01", "02", "03"], [0.5, 1.5, 2.5], [date(2026, 1, d) for d in (1, 2, 3)]]
 )

@@ -15,6 +15,7 @@ from hinet_search.data.columns import Columns
 from hinet_search.data.schema import ListField, Schema
 from hinet_search.models.layers import forest
 from hinet_search.models.trees import Config, Model, _Boosting, _LabelledRows
+from hinet_search.results.families import BERNOULLI, POISSON
 
 SMALL = {
     "max_rounds": 12,
@@ -89,11 +90,18 @@ def walked(tree: dict[str, Any], inputs_I: list[float]) -> float:
     return float(node["leaf_value"])
 
 
-def with_boosters(**options: float) -> tuple[Model, _Boosting]:
-    """Return small trees in the middle of their growth, and LightGBM's boosters of them."""
+def with_boosters(*, amounts: bool = False, **options: float) -> tuple[Model, _Boosting]:
+    """Return small trees in the middle of their growth, and LightGBM's boosters of them.
+
+    With `amounts` the second task has amounts.
+    """
     model, train = Model(Config.model_validate({**SMALL, **options}), SCHEMA), rows()
     every_task_RT = np.ones_like(train.labels_RT, dtype=np.bool_)
-    labelled = _LabelledRows(model._inputs(train), train.labels_RT, every_task_RT)
+    labels_RT = train.labels_RT.astype(np.float32) if amounts else train.labels_RT
+    if amounts:
+        labels_RT[:, 1] *= np.abs(train.numeric_RN[:, 1])
+    is_amount_T = np.array([False, amounts])
+    labelled = _LabelledRows(model._inputs(train), labels_RT, every_task_RT, is_amount_T)
     growth = _Boosting(model.config, labelled, len(model._num_ids), seed=0)
     for num_rounds in (5, 12):
         growth.grow_to(num_rounds)
@@ -121,13 +129,22 @@ def test_the_logits_are_those_of_a_walk_over_the_trees_that_lightgbm_dumps(
     assert np.array_equal(model.logits(new), sum_RT.astype(np.float32))
 
 
-def test_the_logits_are_those_of_lightgbm() -> None:
-    model, growth = with_boosters(max_ids=1000)
+@pytest.mark.parametrize("amounts", [False, True])
+def test_the_logits_are_those_of_lightgbm(amounts: bool) -> None:
+    model, growth = with_boosters(amounts=amounts, max_ids=1000)
     new = rows(seed=1)
     expected_RT = [
         booster.predict(model._inputs(new), raw_score=True) for booster in growth.boosters
     ]
     np.testing.assert_allclose(model.logits(new).T, expected_RT, rtol=0, atol=1e-6)
+    for booster, scores_R, family in zip(
+        growth.boosters,
+        model.logits(new).T,
+        (BERNOULLI, (BERNOULLI, POISSON)[amounts]),
+        strict=True,
+    ):
+        expected_R = booster.predict(model._inputs(new))
+        np.testing.assert_allclose(family.mean(scores_R.astype(float)), expected_R, rtol=1e-5)
 
 
 def test_what_follows_from_ids_alone_is_learned_by_splits_on_ids() -> None:

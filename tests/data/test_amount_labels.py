@@ -1,0 +1,197 @@
+"""Tasks of amounts: a column of numbers of at least 0 is encoded in units of its mean in training."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from pydantic import ValidationError
+
+from hinet_search.common.errors import DataError
+from hinet_search.data.columns import Dataset
+from hinet_search.data.encoded_folder import open_encoding
+from hinet_search.data.fingerprint import fingerprint
+from hinet_search.data.inspect.leaks import leak_suspects
+from hinet_search.data.inspect.shifts import drops
+from hinet_search.data.prepare import _sample
+from hinet_search.data.rows import read_rows
+from tests.data.tables import definition, prepared, shop, write
+
+TASKS: dict[str, Any] = {
+    "click": {"column": "click"},
+    "watch": {"column": "seconds", "kind": "amount"},
+}
+
+
+def shop_with_seconds(num_rows: int = 600) -> pl.DataFrame:
+    """The shop, with seconds of watching: 0 without a click."""
+    seconds_R = np.random.default_rng(7).gamma(2.0, 20.0, num_rows).round(1)
+    return shop(num_rows).with_columns(seconds=pl.Series(seconds_R) * pl.col("click"))
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return prepared(shop_with_seconds(), tmp_path_factory.mktemp("watched"), tasks=TASKS)
+
+
+def seconds_of(frame: pl.DataFrame, part: str) -> pl.Series:
+    return frame.filter(pl.col("part") == part)["seconds"]
+
+
+def test_labels_are_amounts_in_units_of_their_mean_in_training(watched: Dataset) -> None:
+    frame = shop_with_seconds()
+    mean = seconds_of(frame, "train").mean()
+    assert watched.record.units == {"watch": pytest.approx(mean, rel=1e-5)}
+    (unit,) = watched.record.units.values()
+    for part in ("train", "valid", "test"):
+        label_R = getattr(watched, part).labels_RT[:, 1]
+        np.testing.assert_allclose(label_R * unit, seconds_of(frame, part), rtol=1e-6)
+    clicks = frame.filter(pl.col("part") == "test")["click"]
+    assert watched.test.labels_RT[:, 0].tolist() == clicks.to_list()
+
+
+def test_the_schema_knows_units_and_its_parts_keep_them(watched: Dataset) -> None:
+    schema = watched.full_schema
+    assert schema.amount_units == tuple(watched.record.units.items())
+    assert schema.is_amount.tolist() == [False, True]
+    assert [cell.unit is None for cell in schema.cells] == [True, False, True, False]
+    assert watched.schema(minimum_frequency=3).amount_units == schema.amount_units
+
+
+def test_a_cell_counts_rows_above_0_and_their_mean(watched: Dataset) -> None:
+    frame = shop_with_seconds().filter(pl.col("place") == "push")
+    cell = next(
+        cell for cell in watched.record.cells if (cell.scenario, cell.task) == ("push", "watch")
+    )
+    assert cell.means is not None
+    for number, part in enumerate(("train", "valid", "test")):
+        seconds = seconds_of(frame, part)
+        assert cell.positives[number] == (seconds > 0).sum()
+        assert cell.means[number] == pytest.approx(seconds.mean(), rel=1e-5)
+
+
+def test_without_amounts_data_are_what_they_were(tmp_path: Path) -> None:
+    dataset = prepared(shop(), tmp_path)
+    assert dataset.train.labels_RT.dtype == np.uint8
+    assert (dataset.record.units, dataset.full_schema.amount_units) == ({}, ())
+    assert fingerprint(definition(), "rows") == "3e7b21aa9dad0ecb"  # from before amounts
+
+
+def test_of_a_larger_amount_only_at_most_counts(tmp_path: Path) -> None:
+    tasks = {"watch": {**TASKS["watch"], "at_most": 30}}
+    dataset = prepared(shop_with_seconds(), tmp_path, tasks=tasks)
+    seconds = seconds_of(shop_with_seconds(), "test").clip(upper_bound=30)
+    label_R = dataset.test.labels_RT[:, 0] * dataset.record.units["watch"]
+    np.testing.assert_allclose(label_R, seconds, rtol=1e-6)
+    plain = fingerprint(definition(tasks=TASKS), "rows")
+    assert plain != fingerprint(definition(tasks=TASKS | tasks), "rows")
+
+
+@pytest.mark.parametrize(
+    ("value", "got"), [(-2.5, "-2.5"), (float("nan"), "nan"), (float("inf"), "inf"), (None, "null")]
+)
+def test_what_is_no_amount_is_refused_with_rows_and_remedy(
+    tmp_path: Path, value: float | None, got: str
+) -> None:
+    is_wrong = pl.col("minute") < 2
+    frame = shop_with_seconds().with_columns(
+        seconds=pl.when(is_wrong).then(pl.lit(value, dtype=pl.Float64)).otherwise("seconds")
+    )
+    with pytest.raises(DataError) as refused:
+        prepared(frame, tmp_path, tasks=TASKS)
+    (problem,) = refused.value.problems
+    assert problem.startswith(
+        "data.tasks.watch: column 'seconds' must hold finite amounts of at least 0, got "
+    )
+    assert got in problem
+    assert "(2 rows); write an amount in every row" in problem
+
+
+def test_texts_are_no_amounts(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="must hold numbers, got String; write amounts as numbers"):
+        prepared(shop_with_seconds().cast({"seconds": pl.String}), tmp_path, tasks=TASKS)
+
+
+def test_amounts_that_are_all_0_in_training_are_refused(tmp_path: Path) -> None:
+    is_train = pl.col("part") == "train"
+    frame = shop_with_seconds().with_columns(
+        seconds=pl.when(is_train).then(0.0).otherwise("seconds")
+    )
+    with pytest.raises(DataError, match="must have an amount above 0 in a training row, got 0 in"):
+        prepared(frame, tmp_path, tasks=TASKS)
+
+
+def test_a_scenario_without_an_amount_above_0_is_refused(tmp_path: Path) -> None:
+    is_push = (pl.col("place") == "push") & (pl.col("part") == "train")
+    frame = shop_with_seconds().with_columns(
+        seconds=pl.when(is_push).then(0.0).otherwise("seconds")
+    )
+    with pytest.raises(DataError, match="cell push/watch: train must have an amount above 0 for"):
+        prepared(frame, tmp_path, tasks=TASKS)
+
+
+def test_numbers_that_are_no_classes_are_refused_with_both_remedies(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="or write 'kind: amount' if they are amounts"):
+        prepared(shop_with_seconds(), tmp_path, tasks={"watch": {"column": "seconds"}})
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        ({"kind": "amount", "above": 3}, "a task of kind amount takes the values as they are"),
+        ({"at_most": 30}, "'at_most' limits amounts; write 'kind: amount' too"),
+        ({"kind": "amount", "at_most": 0}, "greater than 0"),
+        ({"kind": "number"}, "'amount'"),
+    ],
+)
+def test_keys_that_do_not_fit_together_are_refused(task: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        definition(tasks={"watch": {"column": "seconds", **task}})
+
+
+def test_amounts_may_be_absent_in_a_scenario(tmp_path: Path) -> None:
+    frame = shop_with_seconds().with_columns(
+        seconds=pl.when(pl.col("place") == "home").then("seconds")
+    )
+    tasks = TASKS | {"watch": {**TASKS["watch"], "scenarios": ["home"]}}
+    dataset = prepared(frame, tmp_path, tasks=tasks)
+    at_home = frame.filter((pl.col("place") == "home") & (pl.col("part") == "train"))
+    assert dataset.record.units["watch"] == pytest.approx(at_home["seconds"].mean(), rel=1e-5)
+    assert [cell.name for cell in dataset.full_schema.cells] == [
+        ("home", "click"),
+        ("home", "watch"),
+        ("push", "click"),
+    ]
+
+
+def test_rows_with_other_amounts_are_other_test_rows(watched: Dataset, tmp_path: Path) -> None:
+    is_one = pl.col("minute") == 599
+    frame = shop_with_seconds().with_columns(
+        seconds=pl.when(is_one).then(pl.col("seconds") + 0.5).otherwise("seconds")
+    )
+    one, other = watched.record.test_rows, prepared(frame, tmp_path, tasks=TASKS).record.test_rows
+    assert one is not None
+    assert other is not None
+    assert one.in_order != other.in_order
+    assert one.by_identity != other.by_identity
+
+
+def test_an_input_that_gives_amounts_away_is_a_suspect(tmp_path: Path) -> None:
+    frame = shop_with_seconds().with_columns(price=pl.col("seconds") * 2 + 1)
+    suspects = leak_suspects(prepared(frame, tmp_path, tasks=TASKS))
+    assert ("price", "watch") in {(suspect.feature, suspect.task) for suspect in suspects}
+
+
+def test_an_input_made_of_amounts_of_its_own_row_drops(tmp_path: Path) -> None:
+    is_train = pl.col("part") == "train"
+    leaked = pl.when(is_train).then("seconds").otherwise("price")
+    frame = shop_with_seconds(6000).with_columns(price=leaked)
+    dataset = prepared(frame, tmp_path, tasks=TASKS)
+    write(frame, tmp_path)
+    given = definition(tasks=TASKS)
+    rows = read_rows(given, tmp_path, tmp_path)
+    encoding = open_encoding(dataset.folder)
+    train, valid = (_sample(rows, encoding, split) for split in (0, 1))
+    dropped = drops(encoding.numeric_inputs, tuple(TASKS), train, valid)
+    assert [drop.name for drop in dropped] == ["price"]
