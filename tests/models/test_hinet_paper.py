@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 import torch
 from small_hinet import small
 from small_models import SCHEMA, batch, randomise
@@ -14,6 +15,7 @@ from hinet_search.models.layers.san import (
     BottleneckAttention,
     SANConfig,
     ScenarioAttention,
+    _needed_pairs,
     weighted_sums,
 )
 from hinet_search.training.loss import own_scenario_loss
@@ -247,3 +249,15 @@ def test_slip_5_no_layer_normalises_over_the_batch() -> None:
         part for part in small({}).modules() if isinstance(part, nn.modules.batchnorm._NormBase)
     ]
     assert normalising == []
+
+
+@pytest.mark.parametrize("sizes", [[3, 0, 2, 4], [0, 0, 5, 0], [1, 1, 1, 1]])
+def test_no_index_of_needed_pairs_names_a_row_twice(sizes: list[int]) -> None:
+    needed = ((1, 0), (3, 1), (0, 2), (1, 3))
+    pairs = _needed_pairs(sizes, needed, torch.device("cpu"))
+    assert sorted(pairs.by_column_R.tolist()) == list(range(2 * sum(sizes)))
+    assert pairs.by_column_R[pairs.by_place_R].tolist() == list(range(2 * sum(sizes)))
+    scenario_B = [scenario for scenario, size in enumerate(sizes) for _ in range(size)]
+    columns = [needed[scenario][place] for place in range(2) for scenario in scenario_B]
+    assert [columns[pair] for pair in pairs.by_column_R] == sorted(columns)
+    assert pairs.num_rows_by_column == [columns.count(m) for m in range(4)]

@@ -3,11 +3,12 @@
 A_i = sum over m != i of a_i[m] * S_m(x), a_i = softmax(W_i Emb(i)) over the M - 1 other scenarios
 (arXiv 2303.06095, section III-B). The weights depend only on the scenario, so they form one M x M
 table with a diagonal of 0.
-Shape legend: M scenarios, B rows sorted by scenario, D inputs, H width of S_m, P tables,
-R (row, scenario) pairs, E embedding width.
+Shape legend: M scenarios, B rows sorted by scenario, D inputs, H width of S_m, P tables, K places
+(scenarios that a row needs), R = K * B (place, row) pairs, E embedding width.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import accumulate, compress, pairwise
 
 import torch
@@ -151,42 +152,67 @@ def weighted_sums(
     """Return, for each table, the sum over m of table[i, m] * S_m(x) for every row x of scenario i.
 
     `mixture` is the Mixture of all S_m. Without `needed` every S_m is computed for every row. With
-    it, S_m is computed only for rows of scenarios i with m in needed[i], so that the cost of a row
-    does not depend on M.
+    it, S_m is computed only for rows of scenarios i with m in needed[i], which has equally many for
+    every i, so that the cost of a row does not depend on M. Gradients are the same bit for bit on
+    every run, on any device: no index names a row twice, so none is added up in arbitrary order.
     """
-    weights_PBM = tables_PMM[:, repeat_each(range(len(sizes)), sizes, x_BD.device)]
     if needed is None:
-        return mix(weights_PBM, mixture(x_BD, None).unsqueeze(0))
-    column_R, row_R, num_rows_by_column = _needed_pairs(sizes, needed, x_BD.device)
-    s_RH = mixture(x_BD[row_R], num_rows_by_column)[0]
-    weighted_PRH = weights_PBM[:, row_R, column_R].unsqueeze(-1) * s_RH
-    sums_PBH = weighted_PRH.new_zeros(len(tables_PMM), x_BD.shape[0], s_RH.shape[-1])
-    return sums_PBH.index_add(1, row_R, weighted_PRH)
+        return mix(_of_rows(tables_PMM, sizes), mixture(x_BD, None).unsqueeze(0))
+    pairs = _needed_pairs(sizes, needed, x_BD.device)
+    num_needed = len(needed[0])
+    every_RD = x_BD.expand(num_needed, -1, -1).flatten(0, 1)
+    s_RH = mixture(every_RD.index_select(0, pairs.by_column_R), pairs.num_rows_by_column)[0]
+    s_KBH = s_RH.index_select(0, pairs.by_place_R).unflatten(0, (num_needed, -1))
+    number_MK = torch.tensor(needed, device=x_BD.device)
+    weights_PMK = tables_PMM.gather(2, number_MK.expand(len(tables_PMM), -1, -1))
+    return mix(_of_rows(weights_PMK, sizes), s_KBH.unsqueeze(0))
 
 
-def _needed_pairs(
-    sizes: Sequence[int], needed: AttendedScenarios, device: torch.device
-) -> tuple[Int[Tensor, "R"], Int[Tensor, "R"], list[int]]:
-    """Return the m and the row of every pair such that the row needs S_m, and the count of each m.
+def _of_rows(tables_PMK: Float[Tensor, "P M K"], sizes: Sequence[int]) -> Float[Tensor, "P B K"]:
+    """Return the row of its scenario in each table for every row; faster than an index of rows."""
+    runs = [
+        row_P1K.expand(-1, size, -1)
+        for row_P1K, size in zip(tables_PMK.split(1, dim=1), sizes, strict=True)
+    ]
+    return torch.cat(runs, dim=1)
 
-    First come all rows that need S_0, then all rows that need S_1, and so on.
+
+@dataclass(frozen=True)
+class _Pairs:
+    """The (place, row) pairs of all rows with the K scenarios that they need, in two orders.
+
+    By place: all rows with the first scenario that each needs, then with the second, and so on. By
+    column: all rows that need S_0, then all that need S_1. Each index leads to one order from the
+    other.
     """
-    scenarios_by_column: list[list[int]] = [[] for _ in sizes]  # the scenarios that need S_m
+
+    by_column_R: Int[Tensor, "R"]
+    by_place_R: Int[Tensor, "R"]
+    num_rows_by_column: list[int]
+
+
+def _needed_pairs(sizes: Sequence[int], needed: AttendedScenarios, device: torch.device) -> _Pairs:
+    """Return the pairs of rows of scenario i with the scenarios in `needed[i]`."""
+    num_rows, first_rows = sum(sizes), list(accumulate(sizes, initial=0))
+    runs_by_column: list[list[tuple[int, int]]] = [[] for _ in sizes]  # (scenario, place)
     for scenario, others in enumerate(needed):
-        for m in others:
-            scenarios_by_column[m].append(scenario)
-    first_rows = list(accumulate(sizes, initial=0))
-    columns, lengths, shifts, num_rows_by_column, position = [], [], [], [], 0
-    for m, scenarios in enumerate(scenarios_by_column):
+        for place, m in enumerate(others):
+            runs_by_column[m].append((scenario, place))
+    lengths, shifts, num_rows_by_column, position = [], [], [], 0
+    shift_of_run: dict[tuple[int, int], int] = {}
+    for runs in runs_by_column:
         column_start = position
-        for scenario in scenarios:
-            # The pair at position p of the result is row p + shift, while p is in this run.
-            columns.append(m)
+        for scenario, place in runs:
+            # Row number r of the run is row first + r, and number start + r by column.
             lengths.append(sizes[scenario])
-            shifts.append(first_rows[scenario] - position)
+            shifts.append(place * num_rows + first_rows[scenario] - position)
+            shift_of_run[scenario, place] = position - first_rows[scenario]
             position += sizes[scenario]
         num_rows_by_column.append(position - column_start)
-    position_R = torch.arange(position, device=device)
-    column_R = repeat_each(columns, lengths, device)
-    row_R = position_R + repeat_each(shifts, lengths, device)
-    return column_R, row_R, num_rows_by_column
+    by_column_R = torch.arange(position, device=device) + repeat_each(shifts, lengths, device)
+    row_B = torch.arange(num_rows, device=device)
+    by_place = [
+        row_B + repeat_each([shift_of_run[i, place] for i in range(len(sizes))], sizes, device)
+        for place in range(len(needed[0]))
+    ]
+    return _Pairs(by_column_R, torch.cat(by_place), num_rows_by_column)
