@@ -116,6 +116,8 @@ def objectives() -> Iterator[str]:
     cells = [
         "| `auc[SCENARIO/TASK]` | AUC of one cell. | higher |",
         "| `logloss[SCENARIO/TASK]` | Log loss of one cell. | lower |",
+        "| `rmse[SCENARIO/TASK]` | Root mean squared error of a cell of amounts. | lower |",
+        "| `mae[SCENARIO/TASK]` | Mean absolute error of a cell of amounts. | lower |",
     ]
     yield "\n".join(["| `objective` | is | better |", "|---|---|---|", *lines, *cells])
 

@@ -2,7 +2,9 @@
 
 `macro_auc` is the plain mean over cells, `weighted_auc` the mean weighted by rows. `mean_auc`
 (default) is the mean of the two: on KuaiRand it follows test quality better than macro AUC, whose
-small cells are noisy. `auc[SCENARIO/TASK]` and `logloss[SCENARIO/TASK]` name one cell.
+small cells are noisy. `auc[SCENARIO/TASK]` and `logloss[SCENARIO/TASK]` name one cell,
+`rmse[SCENARIO/TASK]` and `mae[SCENARIO/TASK]` one of amounts. In means over cells, a cell of
+amounts counts with its AUC (statistics/amount_auc.py) like any other.
 """
 
 import re
@@ -70,8 +72,17 @@ _METRICS: dict[str, Callable[[Sequence[CellValue]], float]] = {
     function.__name__: function
     for function in (mean_auc, macro_auc, weighted_auc, worst_auc, gauc, logloss, ece)
 }
-_CELL = re.compile(r"(auc|logloss)\[(.+)/([^/]+)\]")
+_OF_CELL: dict[str, Callable[[CellValue], float | None]] = {
+    "auc": lambda cell: cell.auc,
+    "logloss": lambda cell: cell.logloss,
+    "rmse": lambda cell: cell.rmse,
+    "mae": lambda cell: cell.mae,
+}
+_CELL = re.compile(rf"({'|'.join(_OF_CELL)})\[(.+)/([^/]+)\]")
+_MINIMIZED = ("logloss", "ece", "rmse", "mae")
+OF_AMOUNTS = ("rmse", "mae")  # errors in the unit of the column, which only amounts have
 NAMES = tuple(_METRICS)
+CELL_NAMES = tuple(f"{metric}[SCENARIO/TASK]" for metric in _OF_CELL)
 
 
 @dataclass(frozen=True)
@@ -81,9 +92,14 @@ class Objective:
     name: str
 
     @property
+    def metric(self) -> str:
+        """The name without its cell: `logloss` of `logloss[home/click]`."""
+        return self.name.split("[", maxsplit=1)[0]
+
+    @property
     def maximize(self) -> bool:
         """Whether larger is better."""
-        return not self.name.startswith(("logloss", "ece"))
+        return self.metric not in _MINIMIZED
 
     def __call__(self, cells: Sequence[CellValue]) -> float:
         """Compute the value; ConfigurationError if no cell has one."""
@@ -92,7 +108,7 @@ class Objective:
         metric, scenario, task = self._cell()
         for cell in cells:
             if (cell.scenario, cell.task) == (scenario, task):
-                return _defined([cell.auc if metric == "auc" else cell.logloss], self.name)[0]
+                return _defined([_OF_CELL[metric](cell)], self.name)[0]
         raise ConfigurationError(f"objective {self.name}: there is no cell {scenario}/{task}")
 
     def better(self, left: float, right: float) -> bool:
@@ -113,7 +129,7 @@ class Objective:
 def objective_named(name: str) -> Objective:
     """Return the objective of that name; ConfigurationError lists the known ones."""
     if name not in _METRICS and not _CELL.fullmatch(name):
-        known = ", ".join([*_METRICS, "auc[SCENARIO/TASK]", "logloss[SCENARIO/TASK]"])
+        known = ", ".join([*_METRICS, *CELL_NAMES])
         raise ConfigurationError(
             f"objective '{name}' is not known, must be one of {known}{did_you_mean(name, _METRICS)}"
         )

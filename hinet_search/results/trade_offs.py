@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from hinet_search.common.errors import ConfigurationError, did_you_mean
-from hinet_search.results.objectives import NAMES, Objective, objective_named
+from hinet_search.results.objectives import CELL_NAMES, NAMES, Objective, objective_named
 from hinet_search.results.records import CellValue, Cost
 
 LATENCY = "latency_ms"
@@ -47,7 +47,7 @@ def refuse_unknown(name: str) -> None:
     try:
         objective_named(name)
     except ConfigurationError:
-        known = [*NAMES, "auc[SCENARIO/TASK]", "logloss[SCENARIO/TASK]", *COSTS]
+        known = [*NAMES, *CELL_NAMES, *COSTS]
         raise ConfigurationError(
             f"'{name}' is not known, must be one of {', '.join(known)}"
             f"{did_you_mean(name, (*NAMES, *COSTS))}"

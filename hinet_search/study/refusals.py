@@ -6,7 +6,7 @@ What a name is compared with is None if that is invalid itself; then nothing is 
 from collections.abc import Collection, Sequence
 
 from hinet_search.common.errors import ConfigurationError, did_you_mean
-from hinet_search.results.objectives import objective_named
+from hinet_search.results.objectives import OF_AMOUNTS, objective_named
 from hinet_search.results.trade_offs import COSTS, refuse_unknown
 from hinet_search.study.data_definition import DataDefinition
 
@@ -14,11 +14,17 @@ from hinet_search.study.data_definition import DataDefinition
 def refuse_objective(name: str, data: DataDefinition | None) -> None:
     """Raise ValueError unless this metric can be computed; `data` is None if it is invalid."""
     try:
-        cell = objective_named(name).cell
+        objective = objective_named(name)
     except ConfigurationError as error:
         raise ValueError(str(error)) from error
+    cell = objective.cell
     if cell and data and cell[1] not in data.tasks:
         raise ValueError(f"objective {name} names no task{did_you_mean(cell[1], data.tasks)}")
+    if cell and data and objective.metric in OF_AMOUNTS and not data.tasks[cell[1]].is_amount:
+        raise ValueError(
+            f"objective {name} needs a task of amounts, and {cell[1]} has labels of 0 and 1; "
+            f"take logloss[{'/'.join(cell)}], or write 'kind: amount' if it has amounts"
+        )
     if name == "gauc" and data and data.user is None:
         raise ValueError(
             "objective gauc needs the key 'user' of the data, got none; "

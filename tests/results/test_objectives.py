@@ -11,6 +11,9 @@ SMALL = CellValue("push", "click", rows=100, positives=10, auc=0.6, logloss=0.5,
 ONE_CLASS = CellValue(
     "push", "order", rows=1000, positives=0, auc=None, logloss=0.1, reason="no positive row"
 )
+WATCH = CellValue(
+    "home", "watch", rows=10, positives=6, auc=0.7, logloss=0.9, ece=0.1, rmse=41.5, mae=22.25
+)
 SLASH = CellValue("a/b", "click", rows=10, positives=5, auc=0.9, logloss=0.2)
 
 VALUES = {
@@ -25,8 +28,17 @@ VALUES = {
     "auc[push/click]": 0.6,
     "logloss[push/order]": 0.1,
     "auc[a/b/click]": 0.9,
+    "rmse[home/watch]": 41.5,
+    "mae[home/watch]": 22.25,
+    "auc[home/watch]": 0.7,
 }
-SMALLER_IS_BETTER = {"logloss", "ece", "logloss[push/order]"}
+SMALLER_IS_BETTER = {
+    "logloss",
+    "ece",
+    "logloss[push/order]",
+    "rmse[home/watch]",
+    "mae[home/watch]",
+}
 
 
 def test_every_named_objective_has_a_value_here() -> None:
@@ -35,7 +47,8 @@ def test_every_named_objective_has_a_value_here() -> None:
 
 @pytest.mark.parametrize("name", VALUES)
 def test_an_objective_of_cells_worked_out_by_hand(name: str) -> None:
-    cells = [BIG, SMALL, ONE_CLASS, *([SLASH] if "a/b" in name else [])]
+    extra = [cell for cell in (SLASH, WATCH) if f"{cell.scenario}/{cell.task}" in name]
+    cells = [BIG, SMALL, ONE_CLASS, *extra]
     assert objective_named(name)(cells) == pytest.approx(VALUES[name], rel=1e-12)
 
 
@@ -46,6 +59,15 @@ def test_losses_and_calibration_errors_are_minimised_and_all_else_is_maximised(n
     assert objective.better(2.0, 1.0) == objective.maximize
     assert objective.better(1.0, 2.0) != objective.maximize
     assert not objective.better(1.0, 1.0)
+
+
+def test_a_cell_of_amounts_counts_in_a_mean_with_its_auc() -> None:
+    assert objective_named("macro_auc")([BIG, WATCH]) == pytest.approx((0.8 + 0.7) / 2)
+
+
+def test_a_cell_of_0_and_1_has_no_error_of_amounts() -> None:
+    with pytest.raises(ConfigurationError, match=r"rmse\[home/click\] has no value"):
+        objective_named("rmse[home/click]")([BIG])
 
 
 def test_the_default_objective_is_known() -> None:
@@ -96,5 +118,6 @@ def test_an_unknown_objective_gets_all_names_and_the_nearest() -> None:
         objective_named("macro_acu")
     assert str(caught.value) == (
         "objective 'macro_acu' is not known, must be one of mean_auc, macro_auc, weighted_auc, worst_auc, gauc, "
-        "logloss, ece, auc[SCENARIO/TASK], logloss[SCENARIO/TASK]; did you mean 'macro_auc'?"
+        "logloss, ece, auc[SCENARIO/TASK], logloss[SCENARIO/TASK], rmse[SCENARIO/TASK], mae[SCENARIO/TASK]; "
+        "did you mean 'macro_auc'?"
     )

@@ -112,6 +112,20 @@ def test_an_objective_of_a_cell_that_gives_it_no_value_is_refused(
     assert list(caught.value.problems) == [f"{place} {problem}" for problem in problems]
 
 
+def test_a_cell_of_amounts_needs_one_above_0_for_its_auc(tmp_path: Path) -> None:
+    path = write_study(tmp_path, STUDY + 'objective: "auc[Push/order]"\n')
+    cells = tuple(replace(cell, means=(1.0, 1.0, 1.0)) for cell in CELLS)
+    counted = replace(COUNTED, record=replace(DATA, cells=cells))
+    with pytest.raises(ConfigurationError) as caught:
+        check_objectives(load_study(str(path)), counted)
+    assert [problem.partition(" needs ")[2] for problem in caught.value.problems] == [
+        "an amount above 0 in valid, got 0 above 0 of 0 rows",
+        "an amount above 0 in test, got 0 above 0 of 90 rows",
+    ]
+    path = write_study(tmp_path, STUDY + 'objective: "auc[Cart/order]"\n')
+    check_objectives(load_study(str(path)), counted)
+
+
 def test_a_further_objective_is_checked_too_and_told_with_its_place(tmp_path: Path) -> None:
     text = (
         STUDY + "objectives:\n- mean_auc\n- latency_ms\n- auc[Push/order]\n- logloss[Hom/order]\n"

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from hinet_search.results.objectives import NAMES
+from hinet_search.results.objectives import CELL_NAMES, NAMES
 from tests.study.written import SMALL, load, refusal
 
-KNOWN = ", ".join([*NAMES, "auc[SCENARIO/TASK]", "logloss[SCENARIO/TASK]"])
+KNOWN = ", ".join([*NAMES, *CELL_NAMES])
 REFUSED = {
     "an unknown objective": (
         SMALL + "objective: macro_acu\n",
@@ -24,6 +24,12 @@ REFUSED = {
     "an objective of an unknown task": (
         SMALL + "objective: auc[home/clik]\n",
         ["s.yaml:8:1: objective auc[home/clik] names no task; did you mean 'click'?"],
+    ),
+    "an error of amounts for a task of 0 and 1": (
+        SMALL + "objective: rmse[home/click]\n",
+        [
+            "s.yaml:8:1: objective rmse[home/click] needs a task of amounts, and click has labels of 0 and 1; take logloss[home/click], or write 'kind: amount' if it has amounts"
+        ],
     ),
     "a further objective that is unknown": (
         SMALL + "objectives: [mean_auc, latency]\n",

@@ -38,6 +38,8 @@ _METRIC_WORDS = {
     "gauc": "grouped AUC",
     "logloss": "log loss",
     "ece": "calibration error",
+    "rmse": "RMSE",
+    "mae": "MAE",
 }
 
 

@@ -41,7 +41,7 @@ def _check(key: Location, objective: Objective, study: ResolvedStudy, dataset: D
         )
     problems = [
         f"{place} needs {_needed(cell, objective)} in {split}, "
-        f"got {positives:,} positives of {rows:,} rows"
+        f"got {positives:,} {'positives' if cell.means is None else 'above 0'} of {rows:,} rows"
         for cell in dataset.record.cells
         for split, rows, positives in zip(SPLITS, cell.rows, cell.positives, strict=True)
         if (cell.scenario, cell.task) == objective.cell and split != "train"
