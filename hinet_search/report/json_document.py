@@ -92,6 +92,7 @@ def _study(record: StudyRecord) -> Json:
             for cell in record.data.cells
         ],
         **_absent(record),
+        **_amounts(record),
         "arms": [_arm(record, arm, cells) for arm in record.arms],
         "trials": _trials(record, record.arms),
         **_inputs(record),
@@ -104,6 +105,18 @@ def _absent(record: StudyRecord) -> dict[str, Json]:
     """Return the (scenario, task) without labels; empty if there are none."""
     absent: list[Json] = [list(name) for name in absent_cells(record.data)]
     return {"absent_cells": absent} if absent else {}
+
+
+def _amounts(record: StudyRecord) -> dict[str, Json]:
+    """Return the unit of every task of amounts, and mean amounts by cell; empty without any."""
+    data = record.data
+    if not data.units:
+        return {}
+    means: list[Json] = [
+        None if cell.means is None else [_plain(mean) for mean in cell.means] for cell in data.cells
+    ]
+    units: Json = {task: _plain(unit) for task, unit in data.units.items()}
+    return {"amounts": {"units": units, "means": means}}
 
 
 def _inputs(record: StudyRecord) -> dict[str, Json]:
@@ -347,15 +360,22 @@ def _ensemble(summary: FinalistSummary | None, cells: Cells) -> Json:
 
 
 def _values(values: Sequence[CellValue] | None, cells: Cells) -> Json:
-    """Return columns with one entry per cell, in the order of the study's `cells`."""
+    """Return columns with one entry per cell, in the order of the study's `cells`.
+
+    Cells of amounts have errors too; the columns of these are there if some cell has them.
+    """
     if values is None:
         return None
     known = {(cell.scenario, cell.task): cell for cell in values}
     ordered = [known.get(cell) for cell in cells]
-    return {
+    columns: dict[str, Json] = {
         "auc": [None if cell is None else _plain(cell.auc) for cell in ordered],
         "logloss": [None if cell is None else _plain(cell.logloss) for cell in ordered],
     }
+    if any(cell.rmse is not None for cell in values):
+        columns["rmse"] = [None if cell is None else _plain(cell.rmse) for cell in ordered]
+        columns["mae"] = [None if cell is None else _plain(cell.mae) for cell in ordered]
+    return columns
 
 
 def _plain(value: float | str | None, digits: int = 5) -> Json:

@@ -7,20 +7,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from hinet_search.report.checks.calibration import OFF
+from hinet_search.report.checks.calibration import OFF, WORDS, WORDS_OF_AMOUNTS
 from hinet_search.report.drawing import numbers
 from hinet_search.report.facts import record as record_facts
+from hinet_search.report.facts.amounts import has_amounts, prediction, scale_in_words
 from hinet_search.report.finding import findings
 from hinet_search.report.redact import redact
 from hinet_search.report.text.untrusted import plain, table, warned
-from hinet_search.results.cells import absent_cells
+from hinet_search.results.cells import CellName, absent_cells
 from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER
 from hinet_search.results.finalist_values import chosen, headline_by_seed
-from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord
+from hinet_search.results.records import ArmRecord, CellValue, DataRecord, FinalistRecord
 from hinet_search.results.shipping import shipment
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words, title, verdict
 
+HEAD = ("Cell", "Rows", "Positives", "AUC", "Log loss", "Predicted per positive")
+HEAD_OF_AMOUNTS = ("Cell", "Rows", "Above 0", "Mean", "AUC", "RMSE", "MAE", "Expected per actual")
+AMOUNT_AUC = (
+    "AUC of amounts is the share of pairs of rows in the right order, each counted by how much its "
+    "amounts differ. Mean, RMSE and MAE are in the unit of the column."
+)
 LIMITS = (
     "Rows of scenarios that the model does not know are refused.",
     "Values absent or too rare in training count as unknown; runs report their share of rows.",
@@ -51,9 +58,9 @@ def model_card(
     best = f"the best on validation by {record_facts.objective_in_words(published)}"
     facts = {
         "Configuration": f"trial {finalist.trial_number}, {best if finalist.chosen else why}",
-        "Seeds": _seeds_in_words(seeds, len(finalist.runs)),
+        "Seeds": _seeds_in_words(published.data, seeds, len(finalist.runs)),
     }
-    cells, subject = _measured(finalist, seeds)
+    cells, subject = _measured(published.data, finalist, seeds)
     split = "test" if cells else "validation"
     if not cells:
         cells = next(run for run in finalist.runs if run.seed == seeds[0]).valid_cells
@@ -72,7 +79,8 @@ def ensemble_card(record: StudyRecord, notes: Sequence[str]) -> str:
         for member in ensemble.members
     )
     facts = {"Members": ", ".join(members)}
-    subject = f"weighted mean of the {ensemble.scale} of {len(ensemble.members)} models"
+    scale = scale_in_words(published.data, ensemble.scale)
+    subject = f"weighted mean of the {scale} of {len(ensemble.members)} models"
     about = _About(ENSEMBLE, "The ensemble", facts, ensemble.test_cells or (), subject, ())
     return "\n".join(_lines(published, about, notes)) + "\n"
 
@@ -97,16 +105,28 @@ def _lines(record: StudyRecord, about: _About, notes: Sequence[str]) -> Iterator
     data = record.data
     yield f"# {plain(record.name)} / {plain(about.name)}"
     yield ""
-    tasks, scenarios = ", ".join(data.tasks), ", ".join(data.scenarios)
-    yield plain(f"{about.title} predicts the probabilities of {tasks} for a row of {scenarios}.")
+    scenarios = ", ".join(data.scenarios)
+    yield plain(f"{about.title} predicts {_predicted(data)} for a row of {scenarios}.")
     if absent := record_facts.absent_in_words(absent_cells(data)):
-        yield plain(f"{absent} Rows without a task get no probability of it.")
+        yield plain(f"{absent} Rows without a task get no {prediction(data)} of it.")
     yield from _facts(record, about.facts)
     yield from _teacher(record, about.first)
-    yield from _cells(about.cells, f"On {about.split}, {about.subject}")
+    yield from _cells(data, about)
     yield from _rivals(record, about.first)
     yield from _warnings(record)
     yield from ("", "### Limits", "", *(f"- {plain(note)}" for note in (*LIMITS, *notes)))
+
+
+def _predicted(data: DataRecord) -> str:
+    """Return what a model predicts: probabilities of tasks, expected amounts of others, or both."""
+    binary = [task for task in data.tasks if task not in data.units]
+    amounts = [
+        f"{task} (mean {numbers.metric(unit)} in training, in the unit of its column)"
+        for task, unit in data.units.items()
+    ]
+    parts = [f"the probabilities of {', '.join(binary)}"] if binary else []
+    parts += [f"the expected amounts of {', '.join(amounts)}"] if amounts else []
+    return " and ".join(parts)
 
 
 def _facts(record: StudyRecord, own: Mapping[str, str]) -> Iterator[str]:
@@ -133,42 +153,64 @@ def _teacher(record: StudyRecord, first: Sequence[ArmRecord]) -> Iterator[str]:
         return
     arms = dict.fromkeys(title(member.run.arm) for member in teacher.members)
     runs = numbers.plural(len(teacher.members), "run")
-    text = f"the mean of the {teacher.scale} of {runs} of {in_words(list(arms))}, beside the labels"
+    scale = scale_in_words(record.data, teacher.scale)
+    text = f"the mean of the {scale} of {runs} of {in_words(list(arms))}, beside the labels"
     yield f"- **Taught by**: {plain(text)}"
 
 
-def _seeds_in_words(seeds: Sequence[int], num_seeds: int) -> str:
+def _seeds_in_words(data: DataRecord, seeds: Sequence[int], num_seeds: int) -> str:
     if len(seeds) > 1:
-        return f"the mean probability of {len(seeds)}: {', '.join(map(str, seeds))}"
+        return f"the mean {prediction(data)} of {len(seeds)}: {', '.join(map(str, seeds))}"
     return f"{seeds[0]}, the best on validation of {num_seeds}" if num_seeds > 1 else str(seeds[0])
 
 
-def _cells(cells: Sequence[CellValue], heading: str) -> Iterator[str]:
-    head = ("Cell", "Rows", "Positives", "AUC", "Log loss", "Predicted per positive")
-    yield from table(heading, head, map(_cell, cells))
-    yield from ("", plain(_calibration(cells)))
+def _cells(data: DataRecord, about: _About) -> Iterator[str]:
+    """Yield a table of the cells of 0 and 1, one of those of amounts, and their calibration."""
+    binary = [cell for cell in about.cells if cell.task not in data.units]
+    amounts = [cell for cell in about.cells if cell.task in data.units]
+    heading = f"n {about.split}, {about.subject}"
+    if binary or not amounts:
+        yield from table(f"O{heading}", HEAD, map(_cell, binary))
+    if amounts:
+        means = _mean_amounts(data, about.split)
+        rows = (_cell_of_amounts(cell, means[cell.scenario, cell.task]) for cell in amounts)
+        yield from table(f"Amounts o{heading}", HEAD_OF_AMOUNTS, rows)
+        yield from ("", plain(AMOUNT_AUC))
+    yield from ("", plain(_calibration(data, about.cells)))
 
 
-def _calibration(cells: Sequence[CellValue]) -> str:
+def _mean_amounts(data: DataRecord, split: str) -> Mapping[CellName, float | None]:
+    """Return the mean amount of every cell of a split; None of 0 and 1."""
+    place = 2 if split == "test" else 1
+    return {
+        (cell.scenario, cell.task): cell.means[place] if cell.means else None for cell in data.cells
+    }
+
+
+def _calibration(data: DataRecord, cells: Sequence[CellValue]) -> str:
+    words = WORDS_OF_AMOUNTS if has_amounts(data) else WORDS
     judged = [
         (cell, cell.calibration) for cell in cells if cell.positives >= record_facts.FEW_POSITIVES
     ]
     off = [cell for cell, ratio in judged if ratio is not None and not 1 / OFF <= ratio <= OFF]
     if off:
         named = ", ".join(record_facts.cell_in_words(cell.scenario, cell.task) for cell in off)
-        return f"Not calibrated in {named}: rescale these scores before use as probabilities."
+        return f"Not calibrated in {named}: rescale these scores before use as {words.scores}."
     cells_judged = numbers.plural(len(judged), "cell")
-    counted = f"{cells_judged} with at least {record_facts.FEW_POSITIVES} positives"
+    counted = f"{cells_judged} with at least {record_facts.FEW_POSITIVES} {words.positives}"
     if not judged:
         return f"Calibration is not known: there are {counted}."
-    within = f"predictions add up to the positives within {numbers.percent(OFF - 1)}"
+    within = f"predictions add up to the {words.labels} within {numbers.percent(OFF - 1)}"
     return f"Calibrated in the {counted}: {within}."
 
 
-def _measured(finalist: FinalistRecord, seeds: Sequence[int]) -> tuple[Sequence[CellValue], str]:
-    """Return the test cells of the exported seed, or of the mean probability of all seeds."""
+def _measured(
+    data: DataRecord, finalist: FinalistRecord, seeds: Sequence[int]
+) -> tuple[Sequence[CellValue], str]:
+    """Return the test cells of the exported seed, or of the mean prediction of all seeds."""
     if len(seeds) > 1 and finalist.summary is not None:
-        return finalist.summary.ensemble_test_cells, f"mean probability of {len(seeds)} seeds"
+        subject = f"mean {prediction(data)} of {len(seeds)} seeds"
+        return finalist.summary.ensemble_test_cells, subject
     run = next(run for run in finalist.runs if run.seed == seeds[0])
     return run.test_cells or (), f"seed {run.seed}"
 
@@ -180,6 +222,19 @@ def _cell(cell: CellValue) -> tuple[str, ...]:
         f"{cell.positives:,}",
         numbers.metric(cell.auc) if cell.auc is not None else cell.reason,
         numbers.metric(cell.logloss),
+        numbers.metric(cell.calibration),
+    )
+
+
+def _cell_of_amounts(cell: CellValue, mean: float | None) -> tuple[str, ...]:
+    return (
+        record_facts.cell_in_words(cell.scenario, cell.task),
+        f"{cell.rows:,}",
+        numbers.percent(cell.positives / cell.rows if cell.rows else 0.0),
+        numbers.metric(mean),
+        numbers.metric(cell.auc) if cell.auc is not None else cell.reason,
+        numbers.metric(cell.rmse),
+        numbers.metric(cell.mae),
         numbers.metric(cell.calibration),
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -70,6 +71,9 @@ _FINALIST = {
     "ece": pl.Float64,
     "reason": pl.String,
 }
+# Further columns of a study with tasks of amounts: errors in the unit of the label's column, and
+# the amount for which a label of 1 stands.
+_OF_AMOUNTS = {"rmse": pl.Float64, "mae": pl.Float64, "unit": pl.Float64}
 _MEMBER = {
     "ensemble": pl.String,
     "arm": pl.String,
@@ -98,9 +102,17 @@ def evaluations(arms: Sequence[ArmRecord]) -> pl.DataFrame:
     return pl.DataFrame(list(_evaluation_rows(arms)), schema=_EVALUATION)
 
 
-def finalists(arms: Sequence[ArmRecord]) -> pl.DataFrame:
-    """Return a row per finalist, seed, split and cell; test rows only of opened finalists."""
-    return pl.DataFrame(list(_finalist_rows(arms)), schema=_FINALIST)
+def finalists(
+    arms: Sequence[ArmRecord], units: Mapping[str, float] = MappingProxyType({})
+) -> pl.DataFrame:
+    """Return a row per finalist, seed, split and cell; test rows only of opened finalists.
+
+    `units` has the unit of every task of amounts; with some, the columns of amounts are there too.
+    """
+    columns = [*_FINALIST, *(_OF_AMOUNTS if units else ())]
+    rows = [{**row, "unit": units.get(row["task"])} for row in _finalist_rows(arms)]
+    table = pl.DataFrame(rows, schema={**_FINALIST, **_OF_AMOUNTS})
+    return table.select(columns)
 
 
 def members(ensembles: Sequence[EnsembleRecord]) -> pl.DataFrame:

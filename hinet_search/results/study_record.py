@@ -92,7 +92,7 @@ class StudyRecord:
         """A row per finalist, seed, split (valid, test) and cell."""
         from hinet_search.results import frames
 
-        return frames.finalists(self.arms_and_students)
+        return frames.finalists(self.arms_and_students, self.data.units)
 
     @property
     def members(self) -> "pl.DataFrame":

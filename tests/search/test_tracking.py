@@ -14,6 +14,8 @@ from hinet_search.search.tracking.mirror import Ends, Mirror
 from hinet_search.search.tracking.runs import MOST_CELLS, runs_of
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.trackers import RunPath, RunRefused, TrackedRun, Tracker, mlflow
+from tests.report.amounts import SHAPE as AMOUNTS
+from tests.report.amounts import with_amounts
 from tests.report.studies import Shape, failed_only, small, study
 from tests.search.pretended import Studio
 from tests.waiting import wait_until
@@ -142,6 +144,17 @@ def test_a_seed_of_a_finalist_has_the_auc_of_each_cell() -> None:
         for split in ("valid", "test")
         for scenario in ("Home", "Push")
     }
+
+
+def test_a_seed_of_a_finalist_has_the_errors_of_each_cell_of_amounts() -> None:
+    record = with_amounts(study(AMOUNTS))
+    totals = next(run.totals for run in runs_of(record) if run.tags.get("chosen") == "true")
+    assert {name: value for name, value in totals.items() if "rmse/" in name} == {
+        f"{split}/rmse/{scenario}/watch": 61.25
+        for split in ("valid", "test")
+        for scenario in ("Home", "Push")
+    }
+    assert totals["test/mae/Push/watch"] == 28.75
 
 
 def test_cells_are_left_out_where_they_are_many() -> None:

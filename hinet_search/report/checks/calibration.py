@@ -1,9 +1,11 @@
-"""Calibration: whether the scores of the focus arm can be read as probabilities."""
+"""Calibration: whether scores of the focus arm can be read as probabilities, or as amounts."""
 
+from dataclasses import dataclass
 from statistics import fmean
 
 from hinet_search.report.drawing import numbers
 from hinet_search.report.facts import record as record_facts
+from hinet_search.report.facts.amounts import has_amounts
 from hinet_search.report.finding import Finding, passed, warning
 from hinet_search.results.finalist_values import chosen
 from hinet_search.results.records import CellValue, FinalistRecord
@@ -11,7 +13,25 @@ from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
 
 ORDER = 140
-OFF = 1.2  # predicted positives per actual positive, or the inverse
+OFF = 1.2  # predicted positives (or amounts) per actual one, or the inverse
+
+
+@dataclass(frozen=True)
+class CalibrationWords:
+    """What predictions are compared with, and what scores are used as."""
+
+    positives: str
+    labels: str
+    each: str
+    scores: str
+
+
+WORDS = CalibrationWords(
+    "positives", "positives", "predicted for each positive row", "probabilities"
+)
+WORDS_OF_AMOUNTS = CalibrationWords(
+    "rows above 0", "labels", "times the sum of labels predicted", "probabilities or amounts"
+)
 
 
 def check(record: StudyRecord) -> Finding | None:
@@ -25,18 +45,16 @@ def check(record: StudyRecord) -> Finding | None:
     off.sort(key=lambda pair: max(pair[0], 1 / pair[0]), reverse=True)
     name = title(focus.name)
     count = numbers.plural(len(ratios), "cell")
-    judged = f"the {count} with at least {record_facts.FEW_POSITIVES} positives"
+    words = WORDS_OF_AMOUNTS if has_amounts(record.data) else WORDS
+    judged = f"the {count} with at least {record_facts.FEW_POSITIVES} {words.positives}"
     if not off:
-        within = f"predictions add up to the positives within {numbers.percent(OFF - 1)}"
+        within = f"predictions add up to the {words.labels} within {numbers.percent(OFF - 1)}"
         return passed(f"{name} is calibrated in {judged}: {within}.")
     return warning(
         f"{name} is not calibrated in {len(off)} of {judged}.",
-        [
-            f"{cell}: {numbers.metric(ratio)} predicted for each positive row."
-            for ratio, cell in off
-        ],
+        [f"{cell}: {numbers.metric(ratio)} {words.each}." for ratio, cell in off],
         remedy="The ranking of rows is not affected. "
-        "Rescale the scores of these cells before using them as probabilities.",
+        f"Rescale the scores of these cells before using them as {words.scores}.",
     )
 
 

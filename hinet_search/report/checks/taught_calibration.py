@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from hinet_search.report.drawing import numbers
+from hinet_search.report.facts.amounts import has_amounts, predictions
 from hinet_search.report.finding import Finding, passed, warning
 from hinet_search.results.finalist_values import by_seed, chosen, values_by
 from hinet_search.results.records import ArmRecord
@@ -37,14 +38,16 @@ def check(record: StudyRecord) -> Finding | None:
     if not known:
         return None
     details = [text for student, arm in known for text in _worse(student, arm)]
+    what = "labels" if has_amounts(record.data) else "probabilities"
     names = in_words([title(student.name) for student, _ in known])
     if not details:
         verb = "predicts" if len(known) == 1 else "predict"
-        return passed(f"{names} {verb} probabilities as well as untaught, on validation.")
+        return passed(f"{names} {verb} {what} as well as untaught, on validation.")
+    as_what = predictions(record.data)
     return warning(
-        "A teacher has made the probabilities of a student worse.",
+        f"A teacher has made the {as_what} of a student worse.",
         details,
-        remedy="Rescale its scores before you use them as probabilities, or search lower values of "
+        remedy=f"Rescale its scores before you use them as {as_what}, or search lower values of "
         "`train.teacher_weight` (space `teaching`). The order of rows is not affected.",
     )
 

@@ -5,14 +5,18 @@ from collections.abc import Iterator, Mapping
 from hinet_search.report.drawing import numbers
 from hinet_search.report.drawing.figures import SYMBOLS
 from hinet_search.report.facts import record as record_facts
+from hinet_search.report.facts.amounts import has_amounts
 from hinet_search.report.facts.measured_inputs import measured_inputs
 from hinet_search.report.finding import findings
+from hinet_search.report.text.amount_errors import ERRORS, mean_error
 from hinet_search.report.text.shipping import has_more_than_arms, lead
 from hinet_search.report.text.taught import against_its_arm, against_the_focus, of_ensemble
 from hinet_search.report.text.untrusted import code, plain, prose, table, warned
 from hinet_search.results.cell_gains import CellDifference
 from hinet_search.results.cells import absent_cells
 from hinet_search.results.contrasts import Contrast
+from hinet_search.results.finalist_values import chosen
+from hinet_search.results.records import CellCount
 from hinet_search.results.shipping import shipment
 from hinet_search.results.statistics.paired_difference import Difference
 from hinet_search.results.study_record import StudyRecord
@@ -37,6 +41,7 @@ def _lines(record: StudyRecord) -> Iterator[str]:
     yield from _taught(record)
     yield from _shipment(record, outcome)
     yield from _cells(record, outcome)
+    yield from _amounts(record, outcome)
     yield from _inputs(record)
     yield from _trust(record)
     yield ""
@@ -114,7 +119,8 @@ def _cells(record: StudyRecord, outcome: Verdict) -> Iterator[str]:
     if not outcome.cells:
         return
     counts = {(cell.scenario, cell.task): cell for cell in record.data.cells}
-    head = ("Cell", "Rows", "Positives", f"Gain over {title(outcome.rival or '')}", "Interval")
+    positives = "Rows above 0" if has_amounts(record.data) else "Positives"
+    head = ("Cell", "Rows", positives, f"Gain over {title(outcome.rival or '')}", "Interval")
 
     def row(cell: CellDifference) -> tuple[str, ...]:
         counted = counts.get((cell.scenario, cell.task))
@@ -129,6 +135,28 @@ def _cells(record: StudyRecord, outcome: Verdict) -> Iterator[str]:
     yield from table("By cell on test", head, map(row, outcome.cells))
     if absent := record_facts.absent_in_words(absent_cells(record.data)):
         yield from ("", plain(absent))
+
+
+def _amounts(record: StudyRecord, outcome: Verdict) -> Iterator[str]:
+    """Yield the errors of focus and rival in every cell of amounts on test, if there are any."""
+    compared = [arm for arm in record.arms if arm.name in (outcome.focus, outcome.rival)]
+    arms = [(title(arm.name), finalist) for arm in compared if (finalist := chosen(arm))]
+    cells = [cell for cell in record.data.cells if cell.means is not None]
+    if not outcome.cells or not cells:
+        return
+    names = [f"{error.name}, {name}" for error in ERRORS for name, _ in arms]
+
+    def row(cell: CellCount) -> tuple[str, ...]:
+        assert cell.means is not None, "only cells of amounts are listed"
+        key = cell.scenario, cell.task
+        values = (
+            mean_error(finalist, "test", key, error) for error in ERRORS for _, finalist in arms
+        )
+        amounts = numbers.metric(record.data.units[cell.task]), numbers.metric(cell.means[2])
+        return record_facts.cell_in_words(*key), *amounts, *map(numbers.metric, values)
+
+    head = ("Cell", "Mean, training", "Mean, test", *names)
+    yield from table("Amounts on test", head, map(row, cells))
 
 
 def _inputs(record: StudyRecord) -> Iterator[str]:

@@ -8,6 +8,7 @@ from hinet_search.report.card import Card, NotApplicable
 from hinet_search.report.drawing import numbers
 from hinet_search.report.drawing.html import head, join, note, prose, row, scroll, table, words
 from hinet_search.report.facts import record as record_facts
+from hinet_search.report.facts.amounts import has_amounts
 from hinet_search.results.calibration_records import Calibration, CellCalibration
 from hinet_search.results.ensemble_records import ENSEMBLE
 from hinet_search.results.finalist_values import chosen
@@ -22,6 +23,17 @@ NEEDS = (
     "studies of earlier versions have none"
 )
 
+ECE = (
+    "ECE: expected calibration error, the mean gap between probability and share of positives over "
+    "ten bins."
+)
+OF_AMOUNTS = (
+    "Of amounts, log loss is half the Poisson deviance and ECE the mean gap between expected and "
+    "actual amounts, both in units of the mean amount of training; Platt scaling is a line in the "
+    "log of the expected amount. "
+)
+EXPORT = "`hinet-search export` writes the calibrators with the model."
+
 
 def build(record: StudyRecord) -> Card:
     """Build a row per cell: the calibrator, log loss and calibration error before and after."""
@@ -30,20 +42,23 @@ def build(record: StudyRecord) -> Card:
         raise NotApplicable(NEEDS)
     changed = [cell for cell in calibration.cells if cell.calibrator.kind != "none"]
     lead = (
-        f"The probabilities of {title(name)}, which is to be shipped, in every cell on validation. "
+        f"The {_what(record)} of {title(name)}, which is to be shipped, in every cell on "
+        "validation. "
         "After: calibrated without the rows of the same users. Order and AUC of a cell stay."
     )
     heading = f"Calibration helps in {len(changed)} of {len(calibration.cells)} cells"
     if not changed:
         heading = "No cell is shown to need calibration"
-    explained = note(
-        prose(
-            "ECE: expected calibration error, the mean gap between probability and share of "
-            "positives over ten bins. `hinet-search export` writes the calibrators with the model."
-        )
-    )
-    body = join([_table(calibration), explained])
+    body = join([_table(calibration), note(prose(f"{ECE} {_of_amounts(record)}{EXPORT}"))])
     return Card("calibration", "By cell", heading, lead, body)
+
+
+def _what(record: StudyRecord) -> str:
+    return "probabilities and expected amounts" if has_amounts(record.data) else "probabilities"
+
+
+def _of_amounts(record: StudyRecord) -> str:
+    return OF_AMOUNTS if has_amounts(record.data) else ""
 
 
 def _of_shipped(record: StudyRecord) -> tuple[str, Calibration | None]:

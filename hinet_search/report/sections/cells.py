@@ -9,6 +9,8 @@ from hinet_search.report.drawing import numbers
 from hinet_search.report.drawing.figures import ForestRow, forest, marked
 from hinet_search.report.drawing.html import details, head, join, note, row, scroll, table, tag
 from hinet_search.report.facts import record as record_facts
+from hinet_search.report.facts.amounts import size_in_words
+from hinet_search.report.text.amount_errors import errors_of_amounts
 from hinet_search.results.cell_gains import CellDifference, ReferenceGains, against_reference
 from hinet_search.results.cells import absent_cells
 from hinet_search.results.finalist_values import (
@@ -20,7 +22,7 @@ from hinet_search.results.finalist_values import (
     missing,
     values_by,
 )
-from hinet_search.results.records import ArmRecord, FinalistRecord
+from hinet_search.results.records import ArmRecord, CellCount, FinalistRecord
 from hinet_search.results.statistics.paired_difference import summary
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import Verdict, title, verdict
@@ -52,7 +54,12 @@ def build(record: StudyRecord) -> Card:
     lead = f"{where}, {seeds} of each arm's chosen finalist."
     if absent := record_facts.absent_in_words(absent_cells(record.data)):
         lead += f" {absent}"
-    body = [_differences(record, outcome), _gains(record), _values(record, entries, split)]
+    body = [
+        _differences(record, outcome),
+        _gains(record),
+        errors_of_amounts(record, entries, split),
+        _values(record, entries, split),
+    ]
     return Card("cells", "By cell", _heading(outcome), lead, join(body))
 
 
@@ -104,19 +111,19 @@ def _how_sure(outcome: Verdict, counted: str) -> str:
 
 
 def _forest_row(record: StudyRecord, cell: CellDifference) -> ForestRow:
-    rows, _ = _count(record, cell.scenario, cell.task)
-    remark = f"{numbers.compact(rows)} rows".replace(" ", NO_BREAK)
+    counted = _count(record, cell.scenario, cell.task)
+    remark = f"{numbers.compact(counted.rows[2])} rows".replace(" ", NO_BREAK)
     words = record_facts.cell_in_words(cell.scenario, cell.task)
     reason = cell.reason if cell.difference else f"{cell.reason} in {words}"
     return ForestRow(words, remark, cell.difference, reason)
 
 
-def _count(record: StudyRecord, scenario: str, task: str) -> tuple[int, int]:
-    """Return the rows and positives of a cell in test."""
+def _count(record: StudyRecord, scenario: str, task: str) -> CellCount:
+    """Return the rows and positives of a cell; none if the data do not count it."""
     for cell in record.data.cells:
         if (cell.scenario, cell.task) == (scenario, task):
-            return cell.rows[2], cell.positives[2]
-    return 0, 0
+            return cell
+    return CellCount(scenario, task, (0, 0, 0), (0, 0, 0))
 
 
 def _values(record: StudyRecord, entries: Sequence[CostEntry], split: Split) -> Markup:
@@ -171,8 +178,7 @@ def _reachable(record: StudyRecord) -> dict[tuple[str, str], float]:
 
 
 def _cell_name(record: StudyRecord, scenario: str, task: str) -> Markup:
-    rows, positives = _count(record, scenario, task)
-    counted = f"{numbers.compact(rows)} rows, {numbers.compact(positives)} positive"
+    counted = size_in_words(_count(record, scenario, task))
     return join([record_facts.cell_in_words(scenario, task), " ", tag("small", counted)])
 
 

@@ -24,6 +24,7 @@ from hinet_search.report.drawing.html import (
     words,
 )
 from hinet_search.report.facts import record as record_facts
+from hinet_search.report.facts.amounts import prediction
 from hinet_search.report.facts.standings import (
     LeaderboardEntry,
     ResultsOnTest,
@@ -234,7 +235,8 @@ def _legend(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> str:
         "Gain of tuning: the chosen configuration minus the default (kept: the default was chosen)."
     ]
     if any(line.valid.ensemble is not None for line in lines):
-        parts.append("Ensemble: mean probability of all seeds, and its gain over their mean.")
+        averaged = prediction(record.data)
+        parts.append(f"Ensemble: mean {averaged} of all seeds, and its gain over their mean.")
     if any(line.test for line in lines):
         extreme = "lowest" if measure(record).maximize else "highest"
         parts.append(f"Worst cell: the cell with the {extreme} {measure(record).name}.")

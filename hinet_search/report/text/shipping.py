@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from hinet_search.report.drawing import numbers
+from hinet_search.report.facts.amounts import scale_in_words
 from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER, EnsembleRecord, SelectionGain
+from hinet_search.results.records import DataRecord
 from hinet_search.results.shipping import Offer, Shipment
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words, title
@@ -61,9 +63,9 @@ def remarks(record: StudyRecord, shipped: Shipment) -> Iterator[str]:
         )
     ensemble, teacher = record.ensemble(ENSEMBLE), record.ensemble(TEACHER)
     if ensemble is not None:
-        yield f"The ensemble {_averages(ensemble)}"
+        yield f"The ensemble {_averages(record.data, ensemble)}"
     if teacher is not None:
-        yield f"The students' teacher {_averages(teacher)}"
+        yield f"The students' teacher {_averages(record.data, teacher)}"
     best = _best_single(record, shipped)
     if best is not None and not best.flops_per_row:
         yield (
@@ -80,11 +82,11 @@ def remarks(record: StudyRecord, shipped: Shipment) -> Iterator[str]:
         yield f"FLOPs of {in_words(without)} are not counted, so the limit of FLOPs does not bind."
 
 
-def _averages(ensemble: EnsembleRecord) -> str:
+def _averages(data: DataRecord, ensemble: EnsembleRecord) -> str:
     """Say what an ensemble averages, and whether selecting its members gains anything."""
     count, pool = len(ensemble.members), len(ensemble.pool)
     runs = f"all {pool} finalist runs" if count == pool else f"{count} of {pool} finalist runs"
-    what = f"averages the {ensemble.scale} of {runs}"
+    what = f"averages the {scale_in_words(data, ensemble.scale)} of {runs}"
     gain = ensemble.gain
     if gain is None:
         return f"{what}."

@@ -202,11 +202,12 @@ def _known(tags: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _cells(split: str, cells: Sequence[CellValue]) -> Mapping[str, float]:
-    """Return the AUC of each cell of a split, unless they are too many."""
+    """Return the AUC of each cell of a split, and errors of amounts, unless they are too many."""
     if len(cells) > MOST_CELLS:
         return {}
     return {
-        f"{split}/auc/{cell.scenario}/{cell.task}": cell.auc
+        f"{split}/{metric}/{cell.scenario}/{cell.task}": value
         for cell in cells
-        if cell.auc is not None
+        for metric, value in (("auc", cell.auc), ("rmse", cell.rmse), ("mae", cell.mae))
+        if value is not None
     }
