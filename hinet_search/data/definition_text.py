@@ -9,7 +9,7 @@ import polars as pl
 
 from hinet_search.data.frequent import ScenarioRows
 from hinet_search.data.guess.column_facts import ColumnFacts
-from hinet_search.data.guess.column_roles import holds_few_counts
+from hinet_search.data.guess.label_values import has_amounts, holds_few_counts
 from hinet_search.data.guess.lists import GuessedList
 from hinet_search.data.guess.names import parts_of
 from hinet_search.data.guess.roles import ColumnRole, ColumnRoles
@@ -112,8 +112,10 @@ def _scenario_lines(table: GuessedTable) -> Iterator[str]:
         positives = []
         for name, task in table.tasks.items():
             label = labels[task.column.name]
+            above = " above 0" if label in scenario.amounts else ""
             has_none = label in scenario.unlabelled
-            positives.append(f"no {name}" if has_none else f"{name} {scenario.positives[label]:,}")
+            count = f"{name} {scenario.positives[label]:,}{above}"
+            positives.append(f"no {name}" if has_none else count)
         line = f"{_value(scenario.value, column)}: {quoted(scenario.value)}"
         reason = f"{scenario.rows:,} rows; {', '.join(positives)}"
         if scenario.value in table.taken:
@@ -224,8 +226,13 @@ def _task(table: GuessedTable, column: ColumnFacts) -> str:
 
 
 def _label(column: ColumnFacts) -> str:
-    """The column of a label and the rule for a 1, where values of yes and no or counts need one."""
+    """The column of a label and the rule for a 1, where values of yes and no or counts need one.
+
+    Amounts have their kind.
+    """
     line = f"column: {quoted(column.name)}"
+    if has_amounts(column):
+        return f"{line}, kind: amount"
     if column.is_binary or not (column.positive or holds_few_counts(column)):
         return line
     rule = f"equals: {_value(column.positive, column)}" if column.positive else "above: 0"

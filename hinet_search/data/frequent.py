@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from hinet_search.data.guess.column_facts import ColumnFacts
+from hinet_search.data.guess.label_values import has_amounts
 from hinet_search.data.raw_values import as_text
 
 MIN_CLASS_ROWS = 30  # of either class, for a task in a scenario that is taken into the study
@@ -16,16 +17,19 @@ class ScenarioRows:
     """A value of the scenario column with its rows and, per label, the rows with a 1.
 
     `unlabelled` are the labels that are missing in all of its rows: tasks that it does not have.
+    Of `amounts`, the rows with one above 0 are counted, and all rows may have one.
     """
 
     value: str
     rows: int
     positives: tuple[int, ...]
     unlabelled: frozenset[int] = frozenset()
+    amounts: frozenset[int] = frozenset()
 
     def has_enough(self, label: int) -> bool:
-        """Whether both classes of a label have enough rows."""
-        return MIN_CLASS_ROWS <= self.positives[label] <= self.rows - MIN_CLASS_ROWS
+        """Whether both classes of a label, or amounts above 0, have enough rows."""
+        most = self.rows if label in self.amounts else self.rows - MIN_CLASS_ROWS
+        return MIN_CLASS_ROWS <= self.positives[label] <= most
 
     def num_cells(self, labels: Iterable[int]) -> int:
         """The labels with enough rows of both classes; 0 if one has rows, but not enough."""
@@ -53,11 +57,12 @@ def scenario_rows(
     )
     counts = counts.sort(["rows", scenario.key], descending=[True, False])
     texts = as_text(counts[scenario.key]).to_list()
+    amounts = frozenset(number for number, label in enumerate(labels) if has_amounts(label))
     scenarios = []
     for text, (_, num_rows, *numbers) in zip(texts, counts.rows(), strict=True):
         positives_of, known_of = numbers[: len(labels)], numbers[len(labels) :]
         unlabelled = frozenset(label for label, count in enumerate(known_of) if not count)
-        scenarios.append(ScenarioRows(text, num_rows, tuple(positives_of), unlabelled))
+        scenarios.append(ScenarioRows(text, num_rows, tuple(positives_of), unlabelled, amounts))
     return tuple(scenarios)
 
 

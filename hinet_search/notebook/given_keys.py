@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from hinet_search.common.errors import ConfigurationError, DataError, did_you_mean
+from hinet_search.common.frozen_model import Frozen
 from hinet_search.data.guess.names import task_names
 from hinet_search.data.guess.roles import KnownRoles
 from hinet_search.data.raw_values import listed
@@ -114,6 +115,8 @@ def plain(value: Any, where: str) -> Any:
         return value.isoformat()
     if isinstance(value, PathLike):
         return fspath(value)
+    if isinstance(value, Frozen):  # such as TaskDefinition
+        value = value.model_dump(exclude_defaults=True)
     if isinstance(value, Mapping):
         return {plain(key, where): plain(inner, f"{where}.{key}") for key, inner in value.items()}
     if isinstance(value, set | frozenset):

@@ -81,9 +81,10 @@ class Study:
 
     `data` is a frame of Polars, pandas or Arrow, or the path or URL of a Parquet or CSV table;
     a table at a URL (`s3://bucket/folder`) is copied into the cache once. `scenario`
-    names a column. `tasks` maps names of tasks to labels, columns of 0 and 1 or mappings with a
-    rule, or lists the columns. `arms` lists models, or maps arms to their keys. Further keywords
-    are the keys of a study and of a data definition, with the same values as in YAML.
+    names a column. `tasks` maps names of tasks to labels, columns of 0 and 1 or of amounts, or
+    mappings with a rule or a kind, or lists the columns. `arms` lists models, or maps arms to their
+    keys. Further keywords are the keys of a study and of a data definition, with the same values as
+    in YAML.
 
     What is not given is guessed as by `hinet-search data init`. A definition with `scenario`,
     `tasks`, `features` and `split` is taken as it is.

@@ -101,17 +101,23 @@ def _spelt_out(given: Mapping[str, Any], guessed: Mapping[str, Any]) -> dict[str
 def _with_labels(rows: pl.LazyFrame, given: GivenKeys) -> pl.LazyFrame:
     """Return the rows with 0 and 1 in the columns of tasks whose rule for a 1 is given.
 
-    Labels are missing in the rows of scenarios that are said not to have the task.
+    Amounts are numbers as they are. Labels are missing in the rows of scenarios that are said not
+    to have the task.
     """
     labels = {}
     for task in given.data.get("tasks", {}).values():
         with suppress(ValidationError):  # reported when the study is loaded
             rule = TaskDefinition.model_validate(task)
-            label = pl.col(rule.column).map_batches(
-                partial(_zeros_and_ones, rule), return_dtype=pl.UInt8, is_elementwise=True
-            )
-            labels[rule.column] = pl.when(_has_task(rule, given)).then(label)
+            labels[rule.column] = pl.when(_has_task(rule, given)).then(_label(rule))
     return rows.with_columns(**labels)
+
+
+def _label(rule: TaskDefinition) -> pl.Expr:
+    if rule.is_amount:
+        return pl.col(rule.column).cast(pl.Float64, strict=False)
+    return pl.col(rule.column).map_batches(
+        partial(_zeros_and_ones, rule), return_dtype=pl.UInt8, is_elementwise=True
+    )
 
 
 def _zeros_and_ones(rule: TaskDefinition, values: pl.Series) -> pl.Series:

@@ -77,6 +77,7 @@ def get_command(
     examples=(
         "hinet-search data init rows.parquet",
         "hinet-search data init exports/2026-05.csv --name may",
+        "hinet-search data init rows.parquet --task is_click --task play_seconds",
         "hinet-search data init s3://bucket/shown --force",
     ),
 )
@@ -84,23 +85,32 @@ def get_command(
 @option_group(
     "What is written",
     click.option("--name", metavar="NAME", help="Name of the study.  [default: that of the table]"),
+    click.option(
+        "--task",
+        "tasks",
+        metavar="COLUMN",
+        multiple=True,
+        help="Column of a task, once for each: 0 and 1, or amounts.  [default: guessed]",
+    ),
     click.option("--force", is_flag=True, help="Overwrite existing files."),
 )
 @output_options()
 def init_command(
     table: str,
     name: str | None,
+    tasks: tuple[str, ...],
     force: bool,  # noqa: FBT001  click passes flags by name
 ) -> None:
     """Read TABLE (Parquet or CSV, a file, a folder or a glob, also at a URL of an object store) and
     write data/NAME.yaml and studies/NAME.yaml, with the reasons as comments.
 
-    Label, scenario, user, item, time and outcomes are guessed from names, types and values. Guesses
-    to review are marked `# check:`; `hinet-search check` lists them.
+    Label, scenario, user, item, time and outcomes are guessed from names, types and values. A
+    column of amounts, such as seconds or prices, is a task if --task names it. Guesses to review
+    are marked `# check:`; `hinet-search check` lists them.
     """
     from hinet_search.data.guess.write_definition import write_draft
 
-    draft = write_draft(table, name, force=force, say=output().note)
+    draft = write_draft(table, name, force=force, tasks=tasks, say=output().note)
     for path in draft.files:
         echo(f"wrote {path}")
     for doubt in draft.guesses_to_check:

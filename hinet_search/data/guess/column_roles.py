@@ -15,15 +15,16 @@ from hinet_search.data.guess.column_facts import (
     name_reason,
     unusable_reason,
 )
+from hinet_search.data.guess.label_values import FEW_NUMBERS, has_amounts, holds_few_counts
 from hinet_search.data.guess.roles import ColumnRole, ColumnRoles, KnownRoles
 from hinet_search.data.guess.split_columns import find_split, split_reason
 from hinet_search.data.raw_values import listed
 from hinet_search.study.data_definition import truth_column
 
 MAX_SCENARIOS = 30
-FEW_NUMBERS = 50  # up to so many distinct whole numbers are taken for codes, more for amounts
 COUNTS_AS_A_1 = "a value above 0 counts as a 1"
 KNOWN_BEFORE = "an outcome? if it is known before, list it as a feature"
+OR_A_TASK = "to predict it, make it a task (kind: amount)"
 OTHER_TASK = "named like a task, and no task of this study"
 NEARLY_ALL = 0.95  # of the rows; distinct values are counted approximately
 
@@ -199,16 +200,11 @@ def _label(column: ColumnFacts, doubt: str) -> ColumnRole:
 
 
 def label_in_words(column: ColumnFacts) -> str:
-    """Say what a label holds: `0 and 1, 37 % of rows`."""
+    """Say what a label holds: `0 and 1, 37 % of rows`, or `amounts, 0 to 600`."""
+    if has_amounts(column):
+        return f"amounts, {_range(column)}"
     values = ["0", "1"] if column.is_number else sorted(value for value, _ in column.values)
     return f"{' and '.join(values)}, {percent(_positive_rate(column))} of rows"
-
-
-def holds_few_counts(column: ColumnFacts) -> bool:
-    """Whether a column holds counts of events, which are few, and no codes."""
-    is_count = column.dtype.is_integer() and column.low == 0 and column.missing == 0
-    is_id = _has_word(column, names.ID_WORDS)
-    return is_count and not is_id and 2 < column.num_values <= FEW_NUMBERS
 
 
 def _positive_rate(column: ColumnFacts) -> float:
@@ -363,8 +359,12 @@ def _is_outcome(column: ColumnFacts) -> bool:
 
 
 def _outcome(column: ColumnFacts) -> ColumnRole:
-    reason = "sounds like something known only afterwards"
-    return ColumnRole(column, reason, KNOWN_BEFORE)
+    return ColumnRole(column, "sounds like something known only afterwards", why_check(column))
+
+
+def why_check(outcome: ColumnFacts) -> str:
+    """Say what an outcome may be instead: a feature, or a task if it has amounts."""
+    return f"{KNOWN_BEFORE}; {OR_A_TASK}" if has_amounts(outcome) else KNOWN_BEFORE
 
 
 def _features(columns: Sequence[ColumnFacts]) -> tuple[list[ColumnRole], list[ColumnRole]]:

@@ -18,6 +18,7 @@ from hinet_search.data.frequent import (
 )
 from hinet_search.data.guess.column_facts import ColumnFacts, facts_of, numbered
 from hinet_search.data.guess.column_roles import guess_roles, label_in_words, no_labels
+from hinet_search.data.guess.label_values import has_amounts
 from hinet_search.data.guess.lists import guess_lists
 from hinet_search.data.guess.names import task_names
 from hinet_search.data.guess.outcomes import without_outcomes
@@ -113,8 +114,10 @@ def _told(
     )
     absent = [row.value for row in lacking if row.value in taken]
     without = f"{listed(absent)} without any value are taken not to have it" if absent else ""
-    gaps = f"{column.missing:,} rows without a value count as no" if column.missing else ""
-    reason = label_in_words(column) if column.positive else task.reason
+    is_amount = has_amounts(column)
+    gap = "need an amount" if is_amount else "count as no"
+    gaps = f"{column.missing:,} rows without a value {gap}" if column.missing else ""
+    reason = label_in_words(column) if column.positive or is_amount else task.reason
     return replace(
         task, reason=reason, to_check="; ".join(filter(None, [without, gaps, task.to_check]))
     )

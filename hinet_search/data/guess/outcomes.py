@@ -17,7 +17,7 @@ from hinet_search.common.amounts import percent
 from hinet_search.data.cell_counts import auc
 from hinet_search.data.frequent import is_positive
 from hinet_search.data.guess.column_facts import ColumnFacts
-from hinet_search.data.guess.column_roles import KNOWN_BEFORE
+from hinet_search.data.guess.column_roles import why_check
 from hinet_search.data.guess.roles import ColumnRole, ColumnRoles
 from hinet_search.data.guess.table_sample import TableSample
 from hinet_search.data.text_numbers import parsed
@@ -39,7 +39,7 @@ def without_outcomes(sample: TableSample, roles: ColumnRoles) -> ColumnRoles:
         is_numeric = any(role.column is column for role in roles.numeric)
         reason = "" if column in ids else _reason(sample, column, is_numeric=is_numeric)
         if reason:
-            outcomes.append(ColumnRole(column, reason, KNOWN_BEFORE))
+            outcomes.append(ColumnRole(column, reason, why_check(column)))
     names = {outcome.column.name for outcome in outcomes}
     categorical, numeric = (
         tuple(role for role in kind if role.column.name not in names)

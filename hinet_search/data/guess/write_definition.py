@@ -2,16 +2,27 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
+import polars as pl
+
+from hinet_search.common.errors import (
+    ConfigurationError,
+    DataError,
+    EnvironmentFault,
+    did_you_mean,
+)
 from hinet_search.data.definition_text import GuessedTable, definition_text, printable, quoted
 from hinet_search.data.guess.guess_table import guessed_table
+from hinet_search.data.guess.names import task_names
+from hinet_search.data.guess.roles import KnownRoles
 from hinet_search.data.guess.training_settings import training_settings
 from hinet_search.data.object_stores.address import is_url
 from hinet_search.data.object_stores.copies import local_path
+from hinet_search.data.raw_values import listed
+from hinet_search.data.reading import reading
 from hinet_search.data.sources import table
 from hinet_search.data.table_files import ROOT, find
 from hinet_search.study.data_definition import DataDefinition
@@ -65,11 +76,13 @@ def write_draft(
     name: str | None,
     *,
     force: bool,
+    tasks: Sequence[str] = (),
     say: Callable[[str], None] = lambda _: None,
 ) -> DraftStudy:
     """Inspect a table and write data/NAME.yaml and studies/NAME.yaml into the current folder.
 
-    A table at a URL is copied into the cache; `say` gets the progress.
+    `tasks` are the columns of the labels; without any they are guessed. A table at a URL is copied
+    into the cache; `say` gets the progress.
     Errors: DataError when the table cannot be read or has no scenario, label or feature;
     ConfigurationError for a wrong name, or when a file exists already (`force` overwrites it);
     EnvironmentFault when a file cannot be written; those of `local_path`.
@@ -88,7 +101,8 @@ def write_draft(
         )
     path = _path_from(study.parent, given)
     local = local_path(given, "TABLE", LaunchOptions().cache, say)
-    described = guessed_table(table.scan(local, Path.cwd(), "TABLE"), given, path)
+    lazy = table.scan(local, Path.cwd(), "TABLE")
+    described = guessed_table(lazy, given, path, _roles_of(tasks, lazy, given))
     text = definition_text(described)
     num_bytes = len(text.encode())
     if num_bytes > MAX_BYTES:
@@ -104,6 +118,19 @@ def write_draft(
     written = read(definition)
     written.parse(DataDefinition)
     return DraftStudy((definition, study), written.guesses_to_check)
+
+
+def _roles_of(tasks: Sequence[str], lazy: pl.LazyFrame, where: str) -> KnownRoles:
+    """The roles of the columns that are named as tasks; DataError for a name without a column."""
+    with reading(where):
+        columns = lazy.collect_schema().names() if tasks else []
+    unknown = [task for task in tasks if task not in columns]
+    if unknown:
+        raise DataError(
+            *(f"--task: no column '{task}'{did_you_mean(task, columns)}" for task in unknown),
+            remedy=f"its columns: {listed(columns)}",
+        )
+    return KnownRoles(tasks=dict(zip(task_names(tasks), tasks, strict=True)))
 
 
 def _study_text(described: GuessedTable, table_name: str, definition: str) -> str:
