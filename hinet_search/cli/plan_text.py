@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hinet_search.cli.options import as_typed, launch_options
 from hinet_search.cli.output import duration, echo, mark, output, output_width, print_document
-from hinet_search.common.amounts import byte_size, compact, counted, plain
+from hinet_search.common.amounts import byte_size, compact, counted, mean_in_words, plain
 from hinet_search.common.terminal import table_text
 
 if TYPE_CHECKING:
@@ -73,6 +73,9 @@ def _facts(plan: "Plan", stored: "StoredStudy | None") -> Iterator[tuple[str, st
     if absent := absent_cells(data):
         cells += f" without {', '.join('/'.join(name) for name in absent)}"
     yield "data", f"{rows}, {cells}, fingerprint {data.fingerprint[:8]}"
+    if data.units:
+        means = ", ".join(f"{task} {mean_in_words(unit)}" for task, unit in data.units.items())
+        yield "amounts", f"mean in training: {means}"
     yield "inputs", _inputs(count_inputs(plan.ready.dataset, spec.data.features))
     yield "split", f"{data.split}: train {train:,}, valid {valid:,}, test {test:,}"
     names = ", ".join(arm.name for arm in plan.arms)
@@ -219,6 +222,7 @@ def _print_json(plan: "Plan", stored: "StoredStudy | None", warnings: list[str])
             "scenarios": data.scenarios,
             "tasks": data.tasks,
             "absent_cells": absent_cells(data),
+            **({"amount_units": dict(data.units)} if data.units else {}),
             "split": data.split,
             "fingerprint": data.fingerprint,
             "inputs": count_inputs(checked.dataset, spec.data.features),

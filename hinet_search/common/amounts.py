@@ -35,6 +35,11 @@ def plain(number: float, decimals: int = 6) -> str:
     return text.rstrip("0").rstrip(".") if decimals else text
 
 
+def mean_in_words(number: float) -> str:
+    """Format a mean with four digits: `34.21`, `1,235`, `0.0042`."""
+    return plain(float(f"{number:.4g}"))
+
+
 def percent(share: float) -> str:
     """Format a share with two digits: `45 %`, `4.8 %`, `.36 %`, `100 %`."""
     value = 100 * share

@@ -1,7 +1,9 @@
 """`check` says what a search will try, in which order, and how many trials fit into a budget."""
 
+import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from hinet_search import api
@@ -10,6 +12,14 @@ from hinet_search.search.plan import plan, probe
 from tests.cli.conftest import Run
 from tests.small import STUDY, write_study
 
+AMOUNTS = """\
+data:
+  source: {kind: table, path: rows.csv}
+  scenario: {column: place}
+  tasks: {watch: {column: seconds, kind: amount}}
+  features: {categorical: [age]}
+  split: {by: random, seed: 3}
+"""
 PORTFOLIO = "portfolio: [{train.learning_rate: 0.9}, {train.learning_rate: 0.1}]\n"
 
 
@@ -77,3 +87,15 @@ def test_trials_that_fit_into_a_budget_are_told_as_an_estimate(run: Run) -> None
 def test_a_launch_says_how_many_trials_it_plans(run: Run, trials: str, words: str) -> None:
     path = write_study(Path(), STUDY.replace("trials: 3", trials))
     assert plan_line(api.check(str(path))).startswith(words)
+
+
+def test_the_mean_of_amounts_is_told_beside_the_data(run: Run) -> None:
+    rows = pl.int_range(600, eager=True)
+    frame = pl.DataFrame(
+        {"place": rows % 2, "age": rows % 7, "seconds": rows % 5 * 0.5, "user": rows % 41}
+    )
+    frame.write_csv("rows.csv")
+    amounts = STUDY.split("data:")[0] + AMOUNTS + STUDY[STUDY.index("arms:") :]
+    assert row(run, "amounts", amounts) == "mean in training: watch 1.025"
+    document = json.loads(run("check", "small.yaml", "--json").out)
+    assert document["data"]["amount_units"]["watch"] == pytest.approx(1.025, abs=0.001)

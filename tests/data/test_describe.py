@@ -194,3 +194,26 @@ def test_the_text_ends_with_keys_of_a_study_that_can_be_pasted(tmp_path: Path) -
     assert pasted["parameters"] == json.loads(json.dumps(description.settings.parameters))
     assert pasted["fixed"] == description.settings.fixed
     assert pasted["passes"] == description.settings.passes
+
+
+def test_amounts_are_shown_by_their_mean(tmp_path: Path) -> None:
+    tasks = {"click": {"column": "click"}, "spent": {"column": "spent", "kind": "amount"}}
+    frame = shop().with_columns(spent=pl.when(pl.col("click") == 1).then(12.5).otherwise(0.0))
+    description = described(frame, tmp_path, tasks=tasks)
+    assert f"spent mean {12.5 * frame['click'].mean():.4g}" in render(description)
+    home = frame.filter(pl.col("place") == "home")
+    lines = render(description).splitlines()
+    header = next(line for line in lines if line.startswith("scenario"))
+    assert header.split()[-6:] == ["mean", "spent", "test", "rows", "above", "0"]
+    row = next(line for line in lines if line.startswith("home "))
+    assert f" {12.5 * home['click'].mean():.4g} " in row
+
+
+def test_amounts_without_the_task_before_are_named_as_above_0(tmp_path: Path) -> None:
+    tasks = {"click": {"column": "click"}, "spent": {"column": "spent", "kind": "amount"}}
+    frame = shop()
+    row = frame["minute"].filter((frame["place"] == "home") & (frame["click"] == 0))[0]
+    paid = (pl.col("click") == 1) | (pl.col("minute") == row)
+    frame = frame.with_columns(spent=pl.when(paid).then(12.5).otherwise(0.0))
+    text = render(described(frame, tmp_path, tasks=tasks))
+    assert "!! spent > click in home: spent above 0 and click 0 in 1 of its rows" in text

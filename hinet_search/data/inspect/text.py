@@ -7,7 +7,7 @@ from textwrap import wrap
 from rich.bar import Bar
 from rich.console import RenderableType
 
-from hinet_search.common.amounts import percent
+from hinet_search.common.amounts import mean_in_words, percent
 from hinet_search.common.terminal import UNCUT, table_text
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.guess.training_settings import TrainingSettings
@@ -45,13 +45,26 @@ def _headline(description: Description) -> str:
     for cell in description.cells:
         rows[cell.task] += sum(cell.rows)
         positives[cell.task] += sum(cell.positives)
+    means = _mean_amounts(description.cells)
     shares = {task: percent(count / rows[task]) for task, count in positives.items()}
+    shares |= {task: f"mean {mean_in_words(amount)}" for task, amount in means.items()}
     rates = ", ".join(f"{task} {share}" for task, share in shares.items())
     parts = [f"{total:,} rows", f"{num_features} features", f"tasks {rates}"]
     parts += [f"{overlap.what} {overlap.count:,}" for overlap in description.overlaps]
     if description.time is not None:
         parts.append(f"time {description.time[0]} to {description.time[1]}")
     return " · ".join(part.replace(" ", HARD_SPACE) for part in parts)
+
+
+def _mean_amounts(cells: Sequence[CellCount]) -> dict[str, float]:
+    """The mean amount of every task of amounts, over the rows of these cells."""
+    rows, totals = Counter[str](), dict[str, float]()
+    for cell in cells:
+        if cell.means is not None:
+            rows[cell.task] += sum(cell.rows)
+            total = sum(mean * count for mean, count in zip(cell.means, cell.rows, strict=True))
+            totals[cell.task] = totals.get(cell.task, 0.0) + total
+    return {task: total / max(rows[task], 1) for task, total in totals.items()}
 
 
 def _split_rows(description: Description) -> str:
@@ -66,34 +79,45 @@ def _scenarios(cells: Sequence[CellCount]) -> list[str]:
 def _cells(cells: Sequence[CellCount], width: int) -> Iterator[str]:
     """One line a scenario: rows, share with a bar, label rates, and positives on test.
 
-    `!` marks scenarios with few positives on test.
+    A task of amounts has their mean in place of a rate. `!` marks scenarios with few positives on
+    test.
     """
     tasks = list(dict.fromkeys(cell.task for cell in cells))
+    amounts = {cell.task for cell in cells if cell.means is not None}
+    positive = "rows above 0" if amounts else "positives"
     rows_of = {cell.scenario: sum(cell.rows) for cell in cells}
     total = sum(rows_of.values())
     table: list[list[RenderableType]] = []
     is_uncertain = False
     for scenario, rows in rows_of.items():
-        own = {cell.task: cell.positives for cell in cells if cell.scenario == scenario}
+        own_cells = [cell for cell in cells if cell.scenario == scenario]
+        own = {cell.task: cell.positives for cell in own_cells}
         few = " !" if min(counts[2] for counts in own.values()) < FEW_POSITIVES else ""
-        rates = [percent(sum(own[task]) / rows) if task in own else NO_TASK for task in tasks]
+        rate_of = {task: percent(sum(counts) / rows) for task, counts in own.items()}
+        means = _mean_amounts(own_cells)
+        rate_of |= {task: mean_in_words(amount) for task, amount in means.items()}
+        rates = [rate_of.get(task, NO_TASK) for task in tasks]
         positives = " / ".join(f"{own[task][2]:,}" if task in own else NO_TASK for task in tasks)
         share = Bar(total, 0, rows, width=BAR)
         table.append([scenario, f"{rows:,}", share, percent(rows / total), *rates, positives + few])
         is_uncertain |= bool(few)
-    header = ["scenario", "rows", "share", "", *tasks, "test positives"]
+    names = [f"mean {task}" if task in amounts else task for task in tasks]
+    header = ["scenario", "rows", "share", "", *names, f"test {positive}"]
     yield table_text(table, header, right={1, *range(3, len(header))}, width=width)
     if is_uncertain:
-        yield f"!  fewer than {FEW_POSITIVES} positives on test: the AUC of that cell is uncertain"
+        few_rows = f"fewer than {FEW_POSITIVES} {positive} on test"
+        yield f"!  {few_rows}: the AUC of that cell is uncertain"
 
 
 def _warnings(description: Description) -> Iterator[str]:
     lines = [f"!! {warning}" for warning in description.warnings]
+    amounts = _mean_amounts(description.cells)
     for broken in description.funnel_breaks:
         first = ", ".join(f"{row:,}" for row in broken.first_rows)
         more = ", ..." if broken.rows > len(broken.first_rows) else ""
         lines.append(
-            f"!! {broken.later} > {broken.earlier} in {broken.scenario}: {broken.later} 1 and "
+            f"!! {broken.later} > {broken.earlier} in {broken.scenario}: {broken.later} "
+            f"{'above 0' if broken.later in amounts else '1'} and "
             f"{broken.earlier} 0 in {broken.rows:,} of its rows (row {first}{more})"
         )
     for leak in description.leaks:
