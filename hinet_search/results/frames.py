@@ -109,10 +109,8 @@ def finalists(
 
     `units` has the unit of every task of amounts; with some, the columns of amounts are there too.
     """
-    columns = [*_FINALIST, *(_OF_AMOUNTS if units else ())]
     rows = [{**row, "unit": units.get(row["task"])} for row in _finalist_rows(arms)]
-    table = pl.DataFrame(rows, schema={**_FINALIST, **_OF_AMOUNTS})
-    return table.select(columns)
+    return pl.DataFrame(rows, schema={**_FINALIST, **(_OF_AMOUNTS if units else {})})
 
 
 def members(ensembles: Sequence[EnsembleRecord]) -> pl.DataFrame:

@@ -76,8 +76,7 @@ def get_command(
     codes=("3", "4"),
     examples=(
         "hinet-search data init rows.parquet",
-        "hinet-search data init exports/2026-05.csv --name may",
-        "hinet-search data init rows.parquet --task is_click --task play_seconds",
+        "hinet-search data init exports/2026-05.csv --name may --task is_click --task play_seconds",
         "hinet-search data init s3://bucket/shown --force",
     ),
 )
