@@ -1,4 +1,7 @@
-"""Calibration records: how the probabilities of a model are calibrated in every cell."""
+"""Calibration records: how the probabilities of a model are calibrated in every cell.
+
+The logit of an amount is the log of the expected amount.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +23,7 @@ class Calibrator:
 
 @dataclass(frozen=True)
 class CellCalibration:
-    """The calibrator of one cell, and the errors of its probabilities on validation.
+    """The calibrator of one cell, and the errors of its probabilities or amounts on validation.
 
     "After" is cross-fitted over users: every row is calibrated without rows of its user. If `kind`
     is none, it equals "before" and `reason` says why. Errors are None in a cell without rows.

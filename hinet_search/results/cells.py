@@ -43,6 +43,11 @@ class Cell:
         """(scenario, task)."""
         return self.scenario, self.task
 
+    def labels(self, labels_RT: Labels, rows: NDArray[np.int64]) -> Labels:
+        """The labels of rows of the cell: 0 and 1 as uint8, amounts as float32."""
+        label_C: Labels = labels_RT[rows, self.task_number]
+        return label_C if self.unit is not None else label_C.astype(np.uint8, copy=False)
+
     @property
     def family(self) -> "Family":
         """How scores of the cell become expected labels."""
@@ -68,6 +73,13 @@ def make_cells(
         for task_number, task in enumerate(tasks)
         if (scenario, task) not in absent
     )
+
+
+def amount_tasks(cells: Sequence[Cell], num_tasks: int) -> NDArray[np.bool_]:
+    """Return whether the labels of a task are amounts (T,)."""
+    is_amount_T = np.zeros(num_tasks, dtype=np.bool_)
+    is_amount_T[[cell.task_number for cell in cells if cell.unit is not None]] = True
+    return is_amount_T
 
 
 def has_task(

@@ -11,7 +11,8 @@ from hinet_search.results.calibration_records import Calibration
 from hinet_search.results.records import NO_LIMITS, CellValue, Resampled, ServingLimits
 
 TEACHER, ENSEMBLE = "teacher", "ensemble"
-Scale = Literal["logits", "probabilities"]  # what is averaged
+# What is averaged; `probabilities` of a task of amounts are expected amounts.
+Scale = Literal["logits", "probabilities"]
 
 
 @dataclass(frozen=True)

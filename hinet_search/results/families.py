@@ -11,6 +11,7 @@ trees, calibration and students need no other change.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +24,10 @@ MAX_LOG = 60.0  # larger scores of amounts count as this one: their means fit in
 
 @dataclass(frozen=True)
 class Family:
-    """The functions of a family, element by element, in float64."""
+    """The functions of a family, element by element, in float64; `mean` also in float32."""
 
     name: str
-    mean: Callable[[Floats], Floats]  # of a score
+    mean: Callable[[NDArray[Any]], NDArray[Any]]  # of a score
     score: Callable[[Floats], Floats]  # of a mean; undoes `mean`
     variance: Callable[[Floats], Floats]  # of a mean: the derivative of `mean` in the score
     loss: Callable[[Floats, Floats], Floats]  # of a score and a label
@@ -38,8 +39,8 @@ def _bernoulli_loss(score: Floats, label: Floats) -> Floats:
     return loss
 
 
-def _poisson_mean(score: Floats) -> Floats:
-    mean: Floats = np.exp(np.minimum(score, MAX_LOG))
+def _poisson_mean(score: NDArray[Any]) -> NDArray[Any]:
+    mean: NDArray[Any] = np.exp(np.minimum(score, MAX_LOG))
     return mean
 
 

@@ -55,10 +55,10 @@ def sorted_points(seed: int, num_rows: int, scale: float = 1.0) -> tuple[LogitPo
 
 def platt_loss(points: LogitPoints, slope: float, intercept: float) -> float:
     """Mean log loss of the rows, one by one, on Platt's smoothed targets."""
-    positives = points.positives_K.sum()
-    negatives = (points.rows_K - points.positives_K).sum()
+    positives = points.total_K.sum()
+    negatives = (points.rows_K - points.total_K).sum()
     total = 0.0
-    for value, rows, ones in zip(points.logit_K, points.rows_K, points.positives_K, strict=True):
+    for value, rows, ones in zip(points.logit_K, points.rows_K, points.total_K, strict=True):
         z = slope * value + intercept
         for target, count in (
             ((positives + 1) / (positives + 2), ones),

@@ -2,27 +2,30 @@
 
 A calibrator is fitted on validation, per cell. Two kinds are tried: Platt scaling, a line on the
 logit, and isotonic regression. Every calibrator increases strictly, so the order of a cell's rows
-and its AUC stay as they are.
+and its AUC stay as they are. In a cell of amounts a logit is the log of the expected amount, and
+the log loss is half the Poisson deviance (results/families.py).
 Shape legend: R rows of a split, T tasks, C rows of a cell in ascending order of logit, K points
 (distinct or pooled logits), B blocks of points, P parameters of a fit, U units (users, or rows
 without a user).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit, stdtrit
+from scipy.special import stdtrit
 
 from hinet_search.common import heartbeat
 from hinet_search.results.calibration_records import Calibration, Calibrator, CellCalibration
-from hinet_search.results.cells import Cell, CellName
+from hinet_search.results.cells import Cell, CellName, Labels
+from hinet_search.results.families import BERNOULLI, POISSON, Family
 from hinet_search.results.statistics.resampling import units_of_rows
 from hinet_search.results.statistics.weighted_metrics import METRICS, CellScores, Floats
 
 NUM_FOLDS = 5
-MIN_OF_CLASS = 50  # positives, and negatives, of a cell that is calibrated
+# Positives, and negatives, of a cell that is calibrated; rows with an amount above 0.
+MIN_OF_CLASS = 50
 CONFIDENCE = 0.95  # one-sided, that a calibrator lowers the log loss
 MIN_SLOPE = 0.01  # of Platt's line, per standard deviation of the logits
 LINE_SHARE = 0.01  # of Platt's line in an isotonic calibrator, so that it increases strictly
@@ -34,16 +37,20 @@ TOLERANCE = 1e-12  # log loss per row that a last step of Newton may still gain
 
 @dataclass(frozen=True)
 class LogitPoints:
-    """Rows and positives at ascending logits. Pooled rows are counted at their mean logit."""
+    """Rows and the sum of their labels at ascending logits.
+
+    Pooled rows are counted at their mean logit.
+    """
 
     logit_K: Floats
     rows_K: Floats
-    positives_K: Floats
+    total_K: Floats
+    family: Family = BERNOULLI
 
 
 def calibrate(  # noqa: PLR0913  scored rows, and how to calibrate them
     logits_RT: NDArray[np.float32],
-    labels_RT: NDArray[np.uint8],
+    labels_RT: Labels,
     scenario_R: NDArray[np.int16],
     user_R: NDArray[np.int32],
     cells: Sequence[Cell],
@@ -65,7 +72,8 @@ def calibrate(  # noqa: PLR0913  scored rows, and how to calibrate them
     kept, calibrated = kept or {}, []
     for cell in cells:
         rows, task = np.flatnonzero(scenario_R == cell.scenario_number), cell.task_number
-        sorted_cell = _sorted_cell(logits_RT[rows, task], labels_RT[rows, task], user_R[rows])
+        label_C = cell.labels(labels_RT, rows)
+        sorted_cell = _sorted_cell(logits_RT[rows, task], label_C, user_R[rows], cell.family)
         generator = np.random.default_rng([seed, cell.scenario_number, task])
         fallback = kept.get(cell.name, Calibrator())
         calibrated.append(_calibrate_cell(cell.name, sorted_cell, generator, fallback))
@@ -105,11 +113,12 @@ def calibrated_logits(calibrator: Calibrator, logit_C: NDArray[np.floating]) -> 
 
 
 def platt(points: LogitPoints) -> Calibrator:
-    """Fit slope and intercept by maximum likelihood, on Platt's smoothed targets.
+    """Fit slope and intercept by maximum likelihood, on smoothed targets.
 
-    The targets, (P + 1) / (P + 2) for P positives and 1 / (N + 2) for N negatives, keep the fit
-    finite if the logits separate the labels. The slope is at least MIN_SLOPE: if logits tell
-    nothing, or the reverse, calibrated logits are nearly the intercept, but in the same order.
+    Platt's targets, (P + 1) / (P + 2) for P positives and 1 / (N + 2) for N negatives, keep the fit
+    finite if the logits separate the labels. Amounts of R rows are drawn to their mean by one part
+    in R + 1, for the same reason. The slope is at least MIN_SLOPE: if logits tell nothing, or the
+    reverse, calibrated logits are nearly the intercept, but in the same order.
     """
     mean = np.average(points.logit_K, weights=points.rows_K)
     spread = np.sqrt(np.average((points.logit_K - mean) ** 2, weights=points.rows_K))
@@ -131,17 +140,19 @@ def platt(points: LogitPoints) -> Calibrator:
 def isotonic(points: LogitPoints) -> Calibrator:
     """Fit an increasing function by isotonic regression, with a knot at the centre of each block.
 
-    Isotonic regression pools neighbours into blocks whose share of positives increases. A block
-    counts at its mean logit, not as a step (centred isotonic regression, Oron and Flournoy 2017),
-    so rows of a block keep their order. Platt's line adds one row to each block, which keeps
-    blocks of one class finite. It also has a hundredth of every knot's value and continues the
-    function outside the knots, so the slope is nowhere below a hundredth of the line's.
+    Isotonic regression pools neighbours into blocks whose mean label increases. A block counts at
+    its mean logit, not as a step (centred isotonic regression, Oron and Flournoy 2017), so rows of
+    a block keep their order. Platt's line adds one row to each block, which keeps blocks of one
+    class, or without an amount above 0, finite. It also has a hundredth of every knot's value and
+    continues the function outside the knots, so the slope is nowhere below a hundredth of the
+    line's.
     """
     line = platt(points)
-    blocks = _pooled(points)
-    prior_B = expit(calibrated_logits(line, blocks.logit_K).clip(-MAX_PRIOR, MAX_PRIOR))
-    smoothed = _pooled(LogitPoints(blocks.logit_K, blocks.rows_K + 1, blocks.positives_K + prior_B))
-    value_B = logit(smoothed.positives_K / smoothed.rows_K)
+    family, blocks = points.family, _pooled(points)
+    prior_B = family.mean(calibrated_logits(line, blocks.logit_K).clip(-MAX_PRIOR, MAX_PRIOR))
+    with_prior = replace(blocks, rows_K=blocks.rows_K + 1, total_K=blocks.total_K + prior_B)
+    smoothed = _pooled(with_prior)
+    value_B = family.score(smoothed.total_K / smoothed.rows_K)
     line_B = calibrated_logits(line, smoothed.logit_K)
     blended_B = (1 - LINE_SHARE) * value_B + LINE_SHARE * line_B
     return Calibrator(
@@ -152,21 +163,22 @@ def isotonic(points: LogitPoints) -> Calibrator:
 KINDS: Mapping[str, Callable[[LogitPoints], Calibrator]] = {"platt": platt, "isotonic": isotonic}
 
 
-def points_of(logit_C: Floats, label_C: NDArray[np.uint8]) -> LogitPoints:
-    """Count rows and positives at each distinct logit; `logit_C` must be in ascending order."""
+def points_of(logit_C: Floats, label_C: Labels, family: Family = BERNOULLI) -> LogitPoints:
+    """Count rows and labels at each distinct logit; `logit_C` must be in ascending order."""
     first_K = np.flatnonzero(np.diff(logit_C, prepend=-np.inf))
     rows_K = np.diff(first_K, append=len(logit_C)).astype(np.float64)
-    positives_K = np.add.reduceat(label_C.astype(np.float64), first_K)
-    return LogitPoints(logit_C[first_K], rows_K, positives_K)
+    total_K = np.add.reduceat(label_C.astype(np.float64), first_K)
+    return LogitPoints(logit_C[first_K], rows_K, total_K, family)
 
 
 def _sorted_cell(
-    logit_C: NDArray[np.float32], label_C: NDArray[np.uint8], user_C: NDArray[np.int32]
+    logit_C: NDArray[np.float32], label_C: Labels, user_C: NDArray[np.int32], family: Family
 ) -> CellScores:
     """Return the rows in an order, and with units, that depend on their values alone."""
     order_C = np.lexsort((user_C, label_C, logit_C))
     unit_C, num_units = units_of_rows(user_C[order_C])
-    return CellScores(logit_C[order_C].astype(np.float64), label_C[order_C], unit_C, num_units)
+    wide_C = logit_C[order_C].astype(np.float64)
+    return CellScores(wide_C, label_C[order_C], unit_C, num_units, family)
 
 
 def _calibrate_cell(
@@ -180,14 +192,15 @@ def _calibrate_cell(
         return CellCalibration(*name, fallback, before[0], after[0], before[1], after[1], reason)
     fold_C = (generator.permutation(cell.num_units) % NUM_FOLDS)[cell.unit_C]
     fitted = {kind: _cross_fitted(cell, fold_C, fit) for kind, fit in KINDS.items()}
-    loss = {kind: float(_loss(cell, logit_C).mean()) for kind, logit_C in fitted.items()}
+    loss = {kind: float(cell.losses(logit_C).mean()) for kind, logit_C in fitted.items()}
     best = min(loss, key=loss.__getitem__)
-    gain_C = _loss(cell, cell.logit_C) - _loss(cell, fitted[best])
+    gain_C = cell.losses(cell.logit_C) - cell.losses(fitted[best])
     if not _is_shown(cell.per_unit(gain_C), cell.per_unit()):
-        reason = f"no gain shown: log loss {before[0]:.6f}, and {loss[best]:.6f} with {best}"
+        measure = "half the deviance" if cell.family is POISSON else "log loss"
+        reason = f"no gain shown: {measure} {before[0]:.6f}, and {loss[best]:.6f} with {best}"
         return _uncalibrated(name, before, reason)
     after = _errors(cell, fitted[best])
-    calibrator = KINDS[best](points_of(cell.logit_C, cell.label_C))
+    calibrator = KINDS[best](points_of(cell.logit_C, cell.label_C, cell.family))
     return CellCalibration(*name, calibrator, before[0], after[0], before[1], after[1])
 
 
@@ -200,9 +213,12 @@ def _uncalibrated(
 
 def _not_enough(cell: CellScores) -> str:
     """Return why the cell has too few rows or units to be calibrated; empty if it has enough."""
-    positives = int(cell.label_C.sum())
+    positives = int((cell.label_C > 0).sum())
     negatives = len(cell.label_C) - positives
-    if min(positives, negatives) < MIN_OF_CLASS:
+    if cell.family is POISSON:
+        if positives < MIN_OF_CLASS:
+            return f"{positives} amounts above 0: {MIN_OF_CLASS} are needed"
+    elif min(positives, negatives) < MIN_OF_CLASS:
         needed = f"{MIN_OF_CLASS} of each are needed"
         return f"{positives} positives and {negatives} negatives: {needed}"
     if cell.num_units < NUM_FOLDS:
@@ -214,15 +230,9 @@ def _errors(cell: CellScores, logit_C: Floats) -> tuple[float | None, float | No
     """Return log loss and calibration error of the cell with these logits; None without rows."""
     if not len(logit_C):
         return None, None
-    scores = CellScores(logit_C, cell.label_C, cell.unit_C, cell.num_units)
+    scores = replace(cell, logit_C=logit_C)
     once_UB = np.ones((cell.num_units, 1))
     return float(METRICS["logloss"](scores)(once_UB)[0]), float(METRICS["ece"](scores)(once_UB)[0])
-
-
-def _loss(cell: CellScores, logit_C: Floats) -> Floats:
-    """(C,): the log loss of each row."""
-    loss_C: Floats = np.logaddexp(0.0, logit_C) - cell.label_C * logit_C
-    return loss_C
 
 
 def _cross_fitted(
@@ -232,7 +242,9 @@ def _cross_fitted(
     fitted_C = np.empty_like(cell.logit_C)
     for fold in range(NUM_FOLDS):
         held_out_C = fold_C == fold
-        calibrator = fit(points_of(cell.logit_C[~held_out_C], cell.label_C[~held_out_C]))
+        seen_C = ~held_out_C
+        points = points_of(cell.logit_C[seen_C], cell.label_C[seen_C], cell.family)
+        calibrator = fit(points)
         fitted_C[held_out_C] = calibrated_logits(calibrator, cell.logit_C[held_out_C])
     return fitted_C
 
@@ -248,14 +260,17 @@ def _is_shown(gain_U: Floats, rows_U: Floats) -> bool:
 
 
 def _pooled(points: LogitPoints) -> LogitPoints:
-    """Pool neighbouring points until the share of positives increases: isotonic regression."""
+    """Pool neighbouring points until the mean label increases: isotonic regression.
+
+    The means of the blocks minimise the log loss and the deviance alike.
+    """
     from scipy.optimize import isotonic_regression
 
-    share_K = points.positives_K / points.rows_K
-    first_B = isotonic_regression(share_K, weights=points.rows_K).blocks[:-1]
+    mean_K = points.total_K / points.rows_K
+    first_B = isotonic_regression(mean_K, weights=points.rows_K).blocks[:-1]
     rows_B = np.add.reduceat(points.rows_K, first_B)
     centre_B = np.add.reduceat(points.rows_K * points.logit_K, first_B) / rows_B
-    return LogitPoints(centre_B, rows_B, np.add.reduceat(points.positives_K, first_B))
+    return LogitPoints(centre_B, rows_B, np.add.reduceat(points.total_K, first_B), points.family)
 
 
 def _newton(points: LogitPoints, design_KP: Floats, offset_K: Floats) -> Floats:
@@ -264,17 +279,20 @@ def _newton(points: LogitPoints, design_KP: Floats, offset_K: Floats) -> Floats:
     The logit of a point is `offset_K + design_KP @ parameters`. The log loss is convex, and a step
     that would increase it is halved.
     """
-    target_K = _smoothed_positives(points)
+    family, target_K = points.family, _smoothed_total(points)
+    zeros_K = np.zeros_like(target_K)
 
     def loss(parameter_P: Floats) -> float:
         logit_K = offset_K + design_KP @ parameter_P
-        return float(points.rows_K @ np.logaddexp(0.0, logit_K) - target_K @ logit_K)
+        return float(points.rows_K @ family.loss(logit_K, zeros_K) - target_K @ logit_K)
 
     parameter_P = np.zeros(design_KP.shape[1])
     for _ in range(MAX_STEPS):
-        probability_K = expit(offset_K + design_KP @ parameter_P)
-        weight_K = points.rows_K * probability_K * (1 - probability_K)
-        gradient_P = design_KP.T @ (points.rows_K * probability_K - target_K)
+        mean_K = family.mean(offset_K + design_KP @ parameter_P)
+        weight_K = points.rows_K * mean_K  # an amount's variance is its mean
+        if family is BERNOULLI:
+            weight_K *= 1 - mean_K
+        gradient_P = design_KP.T @ (points.rows_K * mean_K - target_K)
         step_P = np.linalg.solve(design_KP.T @ (weight_K[:, np.newaxis] * design_KP), gradient_P)
         is_last = gradient_P @ step_P <= TOLERANCE * points.rows_K.sum()
         for _ in range(0 if is_last else MAX_HALVINGS):
@@ -287,11 +305,14 @@ def _newton(points: LogitPoints, design_KP: Floats, offset_K: Floats) -> Floats:
     return parameter_P
 
 
-def _smoothed_positives(points: LogitPoints) -> Floats:
-    """(K,): the sum of Platt's targets over the rows of each point."""
-    positives = points.positives_K.sum()
-    negatives = points.rows_K.sum() - positives
-    of_positive, of_negative = (positives + 1) / (positives + 2), 1 / (negatives + 2)
-    negatives_K = points.rows_K - points.positives_K
-    target_K: Floats = points.positives_K * of_positive + negatives_K * of_negative
+def _smoothed_total(points: LogitPoints) -> Floats:
+    """(K,): the sum of the smoothed targets over the rows of each point."""
+    rows, total = points.rows_K.sum(), points.total_K.sum()
+    target_K: Floats
+    if points.family is POISSON:
+        target_K = (rows * points.total_K + points.rows_K * total / rows) / (rows + 1)
+        return target_K
+    of_positive, of_negative = (total + 1) / (total + 2), 1 / (rows - total + 2)
+    negatives_K = points.rows_K - points.total_K
+    target_K = points.total_K * of_positive + negatives_K * of_negative
     return target_K

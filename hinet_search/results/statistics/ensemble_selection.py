@@ -1,10 +1,11 @@
 """Ensemble selection: choose which runs of a study are averaged, and measure what that gains.
 
-The baseline is the plain mean of the probabilities of all runs, as in an ensemble of seeds. A
-greedy selection (greedy.py) overfits the rows on which it selects. Therefore its gain is
-cross-fitted: users are divided into folds, everything (scale, weights, and under a limit the
-baseline) is chosen on the other folds, and the fold only measures (crossfitting.py). The selection
-replaces the baseline only if the 95 % interval of that gain lies above 0.
+The baseline is the plain mean of the probabilities of all runs (for a task of amounts, of their
+expected amounts), as in an ensemble of seeds. A greedy selection (greedy.py) overfits the rows on
+which it selects. Therefore its gain is cross-fitted: users are divided into folds, everything
+(scale, weights, and under a limit the baseline) is chosen on the other folds, and the fold only
+measures (crossfitting.py). The selection replaces the baseline only if the 95 % interval of that
+gain lies above 0.
 
 The gain is that of selections on a little less than all users; crossfitting.py has its interval.
 
@@ -20,10 +21,9 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from hinet_search.common.errors import ConfigurationError
-from hinet_search.results.cells import Cell
+from hinet_search.results.cells import Cell, Labels, amount_tasks
 from hinet_search.results.ensemble_records import Scale
 from hinet_search.results.objectives import Objective, objective_named
 from hinet_search.results.statistics.crossfitting import CrossFit, CrossFittedGain, HeldOut
@@ -46,10 +46,15 @@ class ScoredRuns:
     """Rows of the validation split with the logits of all runs; user_R is -1 for no user."""
 
     logits_MRT: NDArray[np.float32]
-    labels_RT: NDArray[np.uint8]
+    labels_RT: Labels
     scenario_R: NDArray[np.int16]
     user_R: NDArray[np.int32]
     cells: Sequence[Cell]
+
+    @property
+    def is_amount(self) -> Mask:
+        """Whether the labels of a task are amounts (T,)."""
+        return amount_tasks(self.cells, self.labels_RT.shape[1])
 
     def scored_by(self, logits_ART: NDArray[np.float32], is_kept_R: Mask) -> ScoredRows:
         """Return the kept rows with the logits of ensembles, which are those of kept rows only."""
@@ -213,19 +218,21 @@ def _costs(cost_M: Sequence[float] | None, limit: float | None, num_runs: int) -
 def runs_of_cells(
     runs: ScoredRuns, unit_R: NDArray[np.int64], objective: Objective
 ) -> list[CellRuns]:
-    """Return the cells that the objective reads, each with its positives first."""
+    """Return the cells that the objective reads, each with its largest labels first."""
     of_cells = []
     for cell in runs.cells:
         if objective.cell not in (None, cell.name):
             continue
-        rows, task = np.flatnonzero(runs.scenario_R == cell.scenario_number), cell.task_number
-        sorted_N = rows[np.argsort(-runs.labels_RT[rows, task].astype(int), kind="stable")]
-        logits_MN = np.ascontiguousarray(runs.logits_MRT[:, sorted_N, task])
+        rows = np.flatnonzero(runs.scenario_R == cell.scenario_number)
+        label_N = cell.labels(runs.labels_RT, rows)
+        order_N = np.argsort(-label_N.astype(np.float64), kind="stable")
+        sorted_N = rows[order_N]
+        logits_MN = np.ascontiguousarray(runs.logits_MRT[:, sorted_N, cell.task_number])
         of_cells.append(
             CellRuns(
                 cell.name,
-                CellRows(runs.labels_RT[sorted_N, task], unit_R[sorted_N]),
-                {"logits": logits_MN, "probabilities": expit(logits_MN)},
+                CellRows(label_N[order_N], unit_R[sorted_N], cell.family),
+                {"logits": logits_MN, "probabilities": cell.family.mean(logits_MN)},
             )
         )
     return of_cells
@@ -305,10 +312,10 @@ def _held_out(
     is_held_R = is_held_U[unit_R]
     logits_MRT = runs.logits_MRT[:, is_held_R]
     ensembles = [
-        combined(logits_MRT, choice.baseline_M, "probabilities"),
-        combined(logits_MRT, choice.weight_M, choice.scale),
+        combined(logits_MRT, choice.baseline_M, "probabilities", runs.is_amount),
+        combined(logits_MRT, choice.weight_M, choice.scale, runs.is_amount),
     ]
-    mean = RunningMean(choice.scale)
+    mean = RunningMean(choice.scale, runs.is_amount)
     for run in choice.order[:num_sizes]:
         mean.add(logits_MRT[run])
         ensembles.append(mean.result())

@@ -1,15 +1,17 @@
 """Fast metrics: the metric of one cell for many candidate means at once, and which way it rises.
 
 They serve a greedy search that evaluates thousands of means; what is reported is computed by
-weighted_metrics. The rows of a cell are sorted with the positives first. A mean is one of logits or
-of probabilities (`scale`), in float32, so values agree with weighted_metrics but for rounding: two
-scores closer than 2e-7 of their size are a tie. Above MOST_PAIRS pairs in a cell, grouped AUC is
-computed on a random sample of them.
+weighted_metrics. The rows of a cell are sorted with the largest labels first. A mean is one of
+logits or of probabilities (`scale`), of amounts one of logs or of expected amounts. It is in
+float32, so values agree with weighted_metrics but for rounding: two scores closer than 2e-7 of
+their size are a tie. Above MOST_PAIRS pairs in a cell, grouped AUC is computed on a random sample
+of them.
 
 `slope` is the derivative of the value in the mean of every row. For AUC, a step function, it is
-smoothed: the density of the other class around a row, within SMOOTHING of the ranks on each side.
-Shape legend: N rows of a cell, X candidate means, P (positive, negative) pairs within units,
-G bins of calibration or groups of rows by unit.
+smoothed: the density of the other class around a row, within SMOOTHING of the ranks on each side;
+of amounts, every row around counts by the difference of amounts.
+Shape legend: N rows of a cell, X candidate means, P pairs of rows with different labels within
+units, K ties of amounts within units, G bins of calibration or groups of rows by unit.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,14 +20,19 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import xlogy
 
+from hinet_search.results.cells import Labels
 from hinet_search.results.ensemble_records import Scale
-from hinet_search.results.statistics.weighted_metrics import NUM_CALIBRATION_BINS, Floats
+from hinet_search.results.families import BERNOULLI, POISSON, Family
+from hinet_search.results.statistics.calibration_error import NUM_CALIBRATION_BINS
+from hinet_search.results.statistics.weighted_metrics import Floats
 
 SMOOTHING = 1 / 16
 MOST_PAIRS = 1_000_000
 LEAST = 1e-7  # probabilities stay this far from 0 and 1
+LEAST_AMOUNT = 1e-30  # expected amounts stay above 0, so that they have a log
+ALL_BITS = 0x7FFFFFFF  # of a float32 of at least 0
 
 Means = NDArray[np.float32]
 
@@ -44,15 +51,32 @@ class FastMetric(Protocol):
 
 @dataclass(frozen=True)
 class CellRows:
-    """Labels and units of the rows of a cell, positives first."""
+    """Labels and units of the rows of a cell, largest labels first."""
 
-    label_N: NDArray[np.uint8]
+    label_N: Labels
     unit_N: NDArray[np.int64]
+    family: Family = BERNOULLI
 
     @property
     def num_positives(self) -> int:
-        """Number of positive rows, which are the first."""
+        """Number of positive rows, which are the first, if labels are 0 and 1."""
         return int(self.label_N.sum())
+
+    def expected(self, mean: Means, scale: Scale) -> Means:
+        """Return the expected labels of means on a scale: new, and inside of their range."""
+        expected = self.family.mean(mean) if scale == "logits" else mean
+        is_amount = self.family is POISSON
+        least, most = (LEAST_AMOUNT, None) if is_amount else (LEAST, 1 - LEAST)
+        inside: Means = np.clip(expected, least, most)
+        return inside
+
+    def slope_of_loss(self, mean_N: Means, scale: Scale) -> Floats:
+        """(N,): (expected - label) / N for logits, divided by the variance for probabilities."""
+        expected_N = self.expected(mean_N, scale).astype(np.float64)
+        surprise_N: Floats = expected_N - self.label_N
+        if scale == "probabilities":
+            surprise_N /= self.family.variance(expected_N)
+        return surprise_N / len(expected_N)
 
 
 @dataclass(frozen=True)
@@ -71,20 +95,8 @@ class FastAuc:
 
     def slope(self, mean_N: Means) -> Floats:
         """(N,): the density of the other class around a row; negative for negatives."""
-        num_rows = len(mean_N)
-        order_N = np.argsort(mean_N)
-        is_positive_N = order_N < self.num_positives
-        before_N = np.concatenate([[0], np.cumsum(is_positive_N)])
-        reach = max(1, int(num_rows * SMOOTHING))
-        low_N = np.maximum(np.arange(num_rows) - reach, 0)
-        high_N = np.minimum(np.arange(num_rows) + reach, num_rows - 1)
-        positives_N = before_N[high_N + 1] - before_N[low_N]
-        negatives_N = high_N + 1 - low_N - positives_N
-        sorted_N = mean_N[order_N].astype(np.float64)
-        width_N = np.maximum(sorted_N[high_N] - sorted_N[low_N], LEAST)
-        slope_N = np.empty(num_rows)
-        slope_N[order_N] = np.where(is_positive_N, negatives_N, -positives_N) / width_N
-        return slope_N / (self.num_positives * self.num_negatives)
+        is_positive_N = np.arange(len(mean_N)) < self.num_positives
+        return _density(mean_N, is_positive_N) / (self.num_positives * self.num_negatives)
 
     def _rank_sum(self, mean_XN: Means, bit_of_positives: int, bit_of_negatives: int) -> Floats:
         """(X,): the sum of the ranks of the positives, from 0, with their ties by the last bit."""
@@ -100,11 +112,52 @@ class FastAuc:
 
 
 @dataclass(frozen=True)
-class FastGroupedAuc:
-    """Grouped AUC over pairs of a positive and a negative row of one unit; weights sum to 1."""
+class FastAmountAuc:
+    """AUC of amounts (amount_auc.py) by sorting scores together with amounts; ties count half.
 
-    positive_P: NDArray[np.int64]
-    negative_P: NDArray[np.int64]
+    `most` is the sum of the differences of all pairs.
+    """
+
+    amount_N: NDArray[np.float32]
+    most: float
+
+    def values(self, mean_XN: Means) -> Floats:
+        """(X,): the mean of the AUC with ties won and with ties lost."""
+        won_X = (self._excess(mean_XN, 0) + self._excess(mean_XN, ALL_BITS)) / 2
+        value_X: Floats = (1 + won_X / self.most) / 2
+        return value_X
+
+    def slope(self, mean_N: Means) -> Floats:
+        """(N,): by how much the amount of a row exceeds those of the rows around it, in sum."""
+        return _density(mean_N, self.amount_N) / self.most
+
+    def _excess(self, mean_XN: Means, flipped: int) -> Floats:
+        """(X,): the sum of amount x (rows below - rows above), with ties in order of amounts.
+
+        With ALL_BITS flipped, ties are in the reverse order.
+        """
+        bits_XN = (mean_XN + np.float32(0)).view(np.int32)  # the sum is new, and has no -0.0
+        bits_XN ^= (bits_XN >> 31) & ALL_BITS  # integers in the order of the scores
+        key_XN = bits_XN.astype(np.int64) << 32
+        key_XN |= self.amount_N.view(np.int32) ^ flipped
+        key_XN.sort(axis=1)
+        amount_bits_XN = (key_XN & ALL_BITS) ^ flipped
+        amount_XN = amount_bits_XN.astype(np.int32).view(np.float32).astype(np.float64)
+        num_rows = len(self.amount_N)
+        below_less_above_N = 2 * np.arange(num_rows, dtype=np.float64) - (num_rows - 1)
+        excess_X: Floats = amount_XN @ below_less_above_N
+        return excess_X
+
+
+@dataclass(frozen=True)
+class FastGroupedAuc:
+    """Grouped AUC over pairs of rows of one unit, the first with a larger label than the second.
+
+    Weights sum to 1.
+    """
+
+    higher_P: NDArray[np.int64]
+    lower_P: NDArray[np.int64]
     weight_P: Floats
 
     def values(self, mean_XN: Means) -> Floats:
@@ -113,17 +166,17 @@ class FastGroupedAuc:
 
     def slope(self, mean_N: Means) -> Floats:
         """(N,): pairs count by how near they are to a tie, on the scale of the median distance."""
-        distance_P = mean_N[self.positive_P].astype(np.float64) - mean_N[self.negative_P]
+        distance_P = mean_N[self.higher_P].astype(np.float64) - mean_N[self.lower_P]
         scale = max(float(np.median(np.abs(distance_P))), LEAST)
         near_P = self.weight_P * np.exp(-((distance_P / scale) ** 2)) / scale
         num_rows = len(mean_N)
-        rising_N = np.bincount(self.positive_P, near_P, num_rows).astype(np.float64)
-        falling_N = np.bincount(self.negative_P, near_P, num_rows).astype(np.float64)
+        rising_N = np.bincount(self.higher_P, near_P, num_rows).astype(np.float64)
+        falling_N = np.bincount(self.lower_P, near_P, num_rows).astype(np.float64)
         return rising_N - falling_N
 
     def _value(self, mean_N: Means) -> float:
-        positive_P, negative_P = mean_N[self.positive_P], mean_N[self.negative_P]
-        won_P = (positive_P > negative_P) + 0.5 * (positive_P == negative_P)
+        higher_P, lower_P = mean_N[self.higher_P], mean_N[self.lower_P]
+        won_P = (higher_P > lower_P) + 0.5 * (higher_P == lower_P)
         return float(self.weight_P @ won_P)
 
 
@@ -131,35 +184,53 @@ class FastGroupedAuc:
 class FastLogLoss:
     """Log loss: the mean of -log p(label)."""
 
-    num_positives: int
+    rows: CellRows
     scale: Scale
 
     def values(self, mean_XN: Means) -> Floats:
         """(X,): the mean loss of every candidate."""
-        likely_XN = _probabilities(mean_XN, self.scale)
-        negatives_XN = likely_XN[:, self.num_positives :]
+        likely_XN = self.rows.expected(mean_XN, self.scale)
+        negatives_XN = likely_XN[:, self.rows.num_positives :]
         np.subtract(1, negatives_XN, out=negatives_XN)
         value_X: Floats = -np.log(likely_XN).mean(axis=1, dtype=np.float64)
         return value_X
 
     def slope(self, mean_N: Means) -> Floats:
-        """(N,): (p - label) / N for logits, divided by p (1 - p) for probabilities."""
-        p_N = _probabilities(mean_N, self.scale).astype(np.float64)
-        surprise_N: Floats = _surprise(p_N, self.num_positives)
-        if self.scale == "probabilities":
-            surprise_N /= p_N * (1 - p_N)
-        return surprise_N / len(p_N)
+        """(N,): the derivative in the mean of every row."""
+        return self.rows.slope_of_loss(mean_N, self.scale)
+
+
+@dataclass(frozen=True)
+class FastDeviance:
+    """The log loss of amounts: half their mean Poisson deviance."""
+
+    rows: CellRows
+    scale: Scale
+
+    def values(self, mean_XN: Means) -> Floats:
+        """(X,): the mean loss of every candidate."""
+        expected_XN = self.rows.expected(mean_XN, self.scale)
+        log_XN = mean_XN if self.scale == "logits" else np.log(expected_XN)
+        loss_XN = expected_XN - self.rows.label_N * log_XN
+        amount_N = self.rows.label_N.astype(np.float64)
+        least = float((amount_N - xlogy(amount_N, amount_N)).mean())
+        value_X: Floats = loss_XN.mean(axis=1, dtype=np.float64) - least
+        return value_X
+
+    def slope(self, mean_N: Means) -> Floats:
+        """(N,): the derivative in the mean of every row."""
+        return self.rows.slope_of_loss(mean_N, self.scale)
 
 
 @dataclass(frozen=True)
 class FastCalibrationError:
     """Expected calibration error over bins of equally many rows."""
 
-    num_positives: int
+    rows: CellRows
     scale: Scale
 
     def values(self, mean_XN: Means) -> Floats:
-        """(X,): the mean |mean probability - share of positives| over bins."""
+        """(X,): the mean |mean expected label - mean label| over bins."""
         error_X: Floats = np.abs(self._gap_of_bins(mean_XN)[0]).sum(axis=1)
         return error_X
 
@@ -171,17 +242,17 @@ class FastCalibrationError:
         bin_N = np.arange(num_rows) * NUM_CALIBRATION_BINS // num_rows
         sign_N[order_XN[0]] = np.sign(gap_XG[0])[bin_N]
         if self.scale == "logits":
-            p_N = _probabilities(mean_N, self.scale).astype(np.float64)
-            sign_N *= p_N * (1 - p_N)
+            expected_N = self.rows.expected(mean_N, self.scale).astype(np.float64)
+            sign_N *= self.rows.family.variance(expected_N)
         return sign_N / num_rows
 
     def _gap_of_bins(self, mean_XN: Means) -> tuple[Floats, NDArray[np.int64]]:
-        """(X, G) and (X, N): the sum of p - label of every bin over N, and the order of the rows.
+        """(X, G) and (X, N): the sum of expected - label of every bin over N, and the rows' order.
 
         A row on an edge is divided between its bins.
         """
         order_XN = np.argsort(mean_XN, axis=1)
-        surprise_XN = _surprise(_probabilities(mean_XN, self.scale), self.num_positives)
+        surprise_XN = self.rows.expected(mean_XN, self.scale) - self.rows.label_N
         sorted_XN = np.take_along_axis(surprise_XN, order_XN, axis=1)
         up_to_XN = np.zeros((len(mean_XN), mean_XN.shape[1] + 1))
         np.cumsum(sorted_XN, axis=1, dtype=np.float64, out=up_to_XN[:, 1:])
@@ -194,14 +265,44 @@ class FastCalibrationError:
         return np.diff(up_to_XG, axis=1) / num_rows, order_XN
 
 
+def _density(mean_N: Means, label_N: NDArray[Any]) -> Floats:
+    """(N,): the sum of label - other label over the rows around each, by the width they span."""
+    num_rows = len(mean_N)
+    order_N = np.argsort(mean_N)
+    sorted_label_N = label_N[order_N].astype(np.float64)
+    before_N = np.concatenate([[0.0], np.cumsum(sorted_label_N)])
+    reach = max(1, int(num_rows * SMOOTHING))
+    low_N = np.maximum(np.arange(num_rows) - reach, 0)
+    high_N = np.minimum(np.arange(num_rows) + reach, num_rows - 1)
+    total_N = before_N[high_N + 1] - before_N[low_N]
+    excess_N = (high_N + 1 - low_N) * sorted_label_N - total_N
+    sorted_N = mean_N[order_N].astype(np.float64)
+    width_N = np.maximum(sorted_N[high_N] - sorted_N[low_N], LEAST)
+    density_N = np.empty(num_rows)
+    density_N[order_N] = excess_N / width_N
+    return density_N
+
+
 def _fast_auc(rows: CellRows, _scale: Scale) -> FastMetric | None:
+    if rows.family is POISSON:
+        return _fast_amount_auc(rows)
     num_negatives = len(rows.label_N) - rows.num_positives
     has_both = rows.num_positives and num_negatives
     return FastAuc(rows.num_positives, num_negatives) if has_both else None
 
 
+def _fast_amount_auc(rows: CellRows) -> FastMetric | None:
+    amount_N = rows.label_N + np.float32(0)  # without -0.0
+    if not len(amount_N) or amount_N[0] == amount_N[-1]:
+        return None
+    below_less_above_N = len(amount_N) - 1 - 2 * np.arange(len(amount_N), dtype=np.float64)
+    return FastAmountAuc(amount_N, float(amount_N @ below_less_above_N))
+
+
 def _fast_grouped_auc(rows: CellRows, _scale: Scale) -> FastMetric | None:
     """Pair the rows of every unit that has both labels; a unit weighs as much as it has rows."""
+    if rows.family is POISSON:
+        return _fast_grouped_amount_auc(rows)
     row_N = np.argsort(rows.unit_N, kind="stable")  # positives first within a unit
     first_G, size_G = np.unique(rows.unit_N[row_N], return_index=True, return_counts=True)[1:]
     positives_G = np.add.reduceat(rows.label_N[row_N].astype(np.int64), first_G)
@@ -222,12 +323,48 @@ def _fast_grouped_auc(rows: CellRows, _scale: Scale) -> FastMetric | None:
     )
 
 
+def _fast_grouped_amount_auc(rows: CellRows) -> FastMetric | None:
+    """Pair the rows of every unit whose amounts differ; pairs of a unit weigh by difference."""
+    if not len(rows.label_N):
+        return None
+    row_N = np.argsort(rows.unit_N, kind="stable")  # largest amounts first within a unit
+    unit_N, amount_N = rows.unit_N[row_N], rows.label_N[row_N].astype(np.float64)
+    new_unit_N = np.diff(unit_N, prepend=-1) != 0
+    first_G = np.flatnonzero(new_unit_N)
+    size_G = np.diff(first_G, append=len(row_N))
+    group_N = np.cumsum(new_unit_N) - 1
+    new_tie_N = new_unit_N | (np.diff(amount_N, prepend=np.nan) != 0)
+    first_K = np.flatnonzero(new_tie_N)
+    next_N = np.append(first_K, len(row_N))[np.cumsum(new_tie_N)]
+    lower_N = (first_G + size_G)[group_N] - next_N  # rows of the unit with smaller amounts
+    up_to_N = np.cumsum(lower_N)
+    if not up_to_N[-1]:
+        return None
+    number_P = _sampled(int(up_to_N[-1]))
+    higher_P = np.searchsorted(up_to_N, number_P, side="right")
+    lower_P = next_N[higher_P] + number_P - (up_to_N - lower_N)[higher_P]
+    place_N = np.arange(len(row_N)) - first_G[group_N]
+    most_G = np.add.reduceat(amount_N * (size_G[group_N] - 1 - 2 * place_N), first_G)
+    group_P = group_N[higher_P]
+    weight_P = (amount_N[higher_P] - amount_N[lower_P]) * size_G[group_P] / most_G[group_P]
+    return FastGroupedAuc(row_N[higher_P], row_N[lower_P], weight_P / weight_P.sum())
+
+
+def _sampled(num_pairs: int) -> NDArray[np.int64]:
+    """(P,): the numbers of all pairs, or of a random sample if there are more than MOST_PAIRS."""
+    if num_pairs <= MOST_PAIRS:
+        return np.arange(num_pairs)
+    return np.random.default_rng(0).choice(num_pairs, MOST_PAIRS, replace=False)
+
+
 def _fast_logloss(rows: CellRows, scale: Scale) -> FastMetric | None:
-    return FastLogLoss(rows.num_positives, scale) if len(rows.label_N) else None
+    if not len(rows.label_N):
+        return None
+    return FastDeviance(rows, scale) if rows.family is POISSON else FastLogLoss(rows, scale)
 
 
 def _fast_ece(rows: CellRows, scale: Scale) -> FastMetric | None:
-    return FastCalibrationError(rows.num_positives, scale) if len(rows.label_N) else None
+    return FastCalibrationError(rows, scale) if len(rows.label_N) else None
 
 
 FAST_METRICS: Mapping[str, Callable[[CellRows, Scale], FastMetric | None]] = {
@@ -236,16 +373,3 @@ FAST_METRICS: Mapping[str, Callable[[CellRows, Scale], FastMetric | None]] = {
     "logloss": _fast_logloss,
     "ece": _fast_ece,
 }
-
-
-def _probabilities(mean: Means, scale: Scale) -> Means:
-    """Return new probabilities, away from 0 and 1."""
-    p: Means = np.clip(expit(mean) if scale == "logits" else mean, LEAST, 1 - LEAST)
-    return p
-
-
-def _surprise(p: NDArray[Any], num_positives: int) -> NDArray[Any]:
-    """(..., N): p - label."""
-    surprise = p.copy()
-    surprise[..., :num_positives] -= 1
-    return surprise

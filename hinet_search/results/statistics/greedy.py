@@ -10,7 +10,7 @@ Shape legend: M runs, N rows of a cell, C cells, B tracks, X candidates.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import compress
 
 import numpy as np
@@ -31,7 +31,7 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class CellRuns:
-    """A cell's rows (positives first) with the scores of all runs on either scale."""
+    """A cell's rows (largest labels first) with the scores of all runs on either scale."""
 
     name: tuple[str, str]
     rows: CellRows
@@ -118,7 +118,8 @@ def make_pool(
     scores, metrics, num_rows = [], [], []
     for cell in cells:
         is_seen_N = is_seen_U[cell.rows.unit_N]
-        rows = CellRows(cell.rows.label_N[is_seen_N], cell.rows.unit_N[is_seen_N])
+        label_N, unit_N = cell.rows.label_N[is_seen_N], cell.rows.unit_N[is_seen_N]
+        rows = replace(cell.rows, label_N=label_N, unit_N=unit_N)
         metrics.append(FAST_METRICS[metric_of(objective.name)](rows, scale))
         scores.append(np.compress(is_seen_N, cell.score_MN[scale], axis=1))
         num_rows.append(len(rows.label_N))

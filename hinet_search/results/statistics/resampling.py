@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hinet_search.common import heartbeat
 from hinet_search.common.errors import ConfigurationError
-from hinet_search.results.cells import Cell, CellName
+from hinet_search.results.cells import Cell, CellName, Labels
 from hinet_search.results.objectives import Objective, objective_named
 from hinet_search.results.records import CellValue, Resampled
 from hinet_search.results.statistics.weighted_metrics import (
@@ -36,7 +36,7 @@ class ScoredRows:
     """Rows of a split with the logits of all seeds of one finalist; user_R is -1 for no user."""
 
     logits_SRT: NDArray[np.float32]
-    labels_RT: NDArray[np.uint8]
+    labels_RT: Labels
     scenario_R: NDArray[np.int16]
     user_R: NDArray[np.int32]
     cells: Sequence[Cell]
@@ -50,7 +50,7 @@ def resampled(
     `headline` is the name of an objective. The cells hold the metric that it reads: AUC (ties
     count half), grouped AUC, log loss or calibration error. The headline is computed per seed from
     the resampled cells; an objective that weights uses their resampled rows. A resampling without
-    a value (a cell lacks a class) is left out, for every arm alike.
+    a value (a cell lacks a class, or amounts that differ) is left out, for every arm alike.
     """
     unit_R, num_units = units_of_rows(scored.user_R)
     rows_of_cell, metrics_SC = prepared_metrics(scored, unit_R, num_units, metric_of(headline))
@@ -106,16 +106,15 @@ def prepared_metrics(
     """
     numbers = {cell.scenario_number for cell in scored.cells}
     by_scenario = {number: np.flatnonzero(scored.scenario_R == number) for number in numbers}
-    places = [(by_scenario[cell.scenario_number], cell.task_number) for cell in scored.cells]
+    places = [(by_scenario[cell.scenario_number], cell) for cell in scored.cells]
     grouped_without_users = metric == "gauc" and not _has_users(scored.user_R)
 
-    def prepared(logits_RT: NDArray[np.float32], rows: NDArray[np.int64], task: int) -> Weighted:
+    def prepared(logits_RT: NDArray[np.float32], rows: NDArray[np.int64], cell: Cell) -> Weighted:
         if not len(rows) or grouped_without_users:
             return lambda multiplicity_UB: np.full(multiplicity_UB.shape[1], np.nan)
-        logit_C = logits_RT[rows, task].astype(np.float64)
-        return METRICS[metric](
-            CellScores(logit_C, scored.labels_RT[rows, task], unit_R[rows], num_units)
-        )
+        logit_C = logits_RT[rows, cell.task_number].astype(np.float64)
+        label_C = cell.labels(scored.labels_RT, rows)
+        return METRICS[metric](CellScores(logit_C, label_C, unit_R[rows], num_units, cell.family))
 
     metrics_SC = [
         [prepared(logits_RT, *place) for place in places] for logits_RT in scored.logits_SRT

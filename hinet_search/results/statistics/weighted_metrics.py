@@ -4,17 +4,20 @@ A unit (a user, or a row) that was drawn m times counts m times. Everything that
 the multiplicities, above all the order of the scores, is computed once per cell. A metric that has
 no value under some multiplicities is NaN there.
 Shape legend: C rows of a cell, U units of the split, B resamplings of a block, K ties of a cell
-(distinct scores), P positive rows of a cell, G units of a cell.
+(distinct scores or amounts), P positive rows of a cell, G units of a cell.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
-NUM_CALIBRATION_BINS = 10  # as in the metrics of an evaluation
+from hinet_search.results.cells import Labels
+from hinet_search.results.families import BERNOULLI, POISSON, Family
+from hinet_search.results.statistics.amount_auc import grouped_amount_auc
+from hinet_search.results.statistics.calibration_error import expected_calibration_error
 
 Floats = NDArray[np.float64]
 Weighted = Callable[[Floats], Floats]  # multiplicity_UB -> value_B
@@ -22,20 +25,33 @@ Weighted = Callable[[Floats], Floats]  # multiplicity_UB -> value_B
 
 @dataclass(frozen=True)
 class CellScores:
-    """Logits, labels and units of the rows of one (scenario, task) with one seed."""
+    """Logits, labels and units of the rows of one (scenario, task) with one seed.
+
+    Logits of amounts are logs of expected amounts, as `family` says.
+    """
 
     logit_C: Floats
-    label_C: NDArray[np.uint8]
+    label_C: Labels
     unit_C: NDArray[np.int64]
     num_units: int  # U
+    family: Family = BERNOULLI
 
     def per_unit(self, value_C: Floats | None = None) -> Floats:
         """(U,): the sum of `value_C` over the rows of each unit; without it, the number of rows."""
         return np.bincount(self.unit_C, value_C, self.num_units).astype(np.float64)
 
+    def losses(self, logit_C: Floats) -> Floats:
+        """(C,): what each row costs with these logits."""
+        return self.family.loss(logit_C, self.label_C.astype(np.float64))
+
 
 def auc(cell: CellScores) -> Weighted:
-    """AUC: the share of (positive, negative) pairs of rows in the right order; ties count half."""
+    """AUC: the share of (positive, negative) pairs of rows in the right order; ties count half.
+
+    Pairs of amounts count by their difference, see amount_auc.py.
+    """
+    if cell.family is POISSON:
+        return _amount_auc(cell)
     order_C = np.argsort(cell.logit_C)
     unit_C, positive_C = cell.unit_C[order_C], cell.label_C[order_C] == 1
     is_first_C = _differs_from_previous(cell.logit_C[order_C])
@@ -56,17 +72,46 @@ def auc(cell: CellScores) -> Weighted:
     return value
 
 
+def _amount_auc(cell: CellScores) -> Weighted:
+    won, most = _excess(cell, cell.logit_C), _excess(cell, cell.label_C)
+
+    def value(multiplicity_UB: Floats) -> Floats:
+        won_B, most_B = won(multiplicity_UB), most(multiplicity_UB)
+        return _ratio(most_B + won_B, 2 * most_B)
+
+    return value
+
+
+def _excess(cell: CellScores, value_C: NDArray[Any]) -> Weighted:
+    """The sum of amount x (rows below - rows above) in order of these values."""
+    order_C = np.argsort(value_C)
+    unit_C, amount_C = cell.unit_C[order_C], cell.label_C[order_C].astype(np.float64)
+    first_K = np.flatnonzero(_differs_from_previous(value_C[order_C]))
+
+    def total(multiplicity_UB: Floats) -> Floats:
+        weight_CB = multiplicity_UB[unit_C]
+        rows_KB = np.add.reduceat(weight_CB, first_K, axis=0)
+        amount_KB = np.add.reduceat(weight_CB * amount_C[:, np.newaxis], first_K, axis=0)
+        up_to_KB = np.cumsum(rows_KB, axis=0)
+        below_less_above_KB = 2 * up_to_KB - rows_KB - up_to_KB[-1]
+        total_B: Floats = (amount_KB * below_less_above_KB).sum(axis=0)
+        return total_B
+
+    return total
+
+
 def logloss(cell: CellScores) -> Weighted:
-    """Log loss: the mean of -log p(label) over the rows."""
-    loss_C = np.logaddexp(0.0, cell.logit_C) - cell.label_C * cell.logit_C
-    return _mean_over_units(cell.per_unit(loss_C), cell.per_unit())
+    """Log loss: the mean of -log p(label) over the rows; of amounts half the Poisson deviance."""
+    return _mean_over_units(cell.per_unit(cell.losses(cell.logit_C)), cell.per_unit())
 
 
 def gauc(cell: CellScores) -> Weighted:
     """Grouped AUC: the mean AUC within units that have both labels, weighted by their rows.
 
-    Drawing a unit twice does not change its AUC.
+    Drawing a unit twice does not change its AUC. Units of amounts need amounts that differ.
     """
+    if cell.family is POISSON:
+        return _amount_gauc(cell)
     order_C = np.lexsort((cell.logit_C, cell.unit_C))
     unit_C, logit_C, positive_C = (
         cell.unit_C[order_C],
@@ -93,20 +138,32 @@ def gauc(cell: CellScores) -> Weighted:
     return _mean_over_units(total_U, rows_U)
 
 
+def _amount_gauc(cell: CellScores) -> Weighted:
+    auc_G, rows_G = grouped_amount_auc(cell.logit_C, cell.label_C, cell.unit_C)
+    least_U, most_U = np.full(cell.num_units, np.inf), np.full(cell.num_units, -np.inf)
+    np.minimum.at(least_U, cell.unit_C, cell.label_C)
+    np.maximum.at(most_U, cell.unit_C, cell.label_C)
+    differs_U = least_U < most_U
+    rows_U, total_U = np.zeros(cell.num_units), np.zeros(cell.num_units)
+    rows_U[differs_U] = rows_G
+    total_U[differs_U] = rows_G * auc_G
+    return _mean_over_units(total_U, rows_U)
+
+
 def ece(cell: CellScores) -> Weighted:
-    """Expected calibration error: the mean of |mean probability - share of positives| over bins.
+    """Expected calibration error: the mean of |mean expected label - mean label| over bins.
 
     Bins hold equally many rows; a tie on an edge is divided between its bins.
     """
     order_C = np.argsort(cell.logit_C)
     unit_C, label_C, logit_C = cell.unit_C[order_C], cell.label_C[order_C], cell.logit_C[order_C]
     first_K = np.flatnonzero(_differs_from_previous(logit_C))
-    probability_K = expit(logit_C[first_K])
+    mean_K = cell.family.mean(logit_C[first_K])
 
     def resampled_value(weight_C: Floats) -> float:
         rows_K = np.add.reduceat(weight_C, first_K)
-        positives_K = np.add.reduceat(weight_C * label_C, first_K)
-        return _calibration_error(rows_K, positives_K, probability_K) if rows_K.any() else np.nan
+        total_K = np.add.reduceat(weight_C * label_C, first_K)
+        return expected_calibration_error(mean_K, rows_K, total_K) if rows_K.any() else np.nan
 
     def value(multiplicity_UB: Floats) -> Floats:
         return np.array([resampled_value(weight_C) for weight_C in multiplicity_UB[unit_C].T])
@@ -131,7 +188,7 @@ def metric_of(objective: str) -> str:
     return name if name in METRICS else "auc"
 
 
-def _differs_from_previous(sorted_C: Floats | NDArray[np.int64]) -> NDArray[np.bool_]:
+def _differs_from_previous(sorted_C: NDArray[Any]) -> NDArray[np.bool_]:
     """Mark each value that differs from the one before it; the first is marked too."""
     return np.concatenate([[True], sorted_C[1:] != sorted_C[:-1]])
 
@@ -145,10 +202,3 @@ def _ratio(above_B: Floats, below_B: Floats) -> Floats:
         above_B, below_B, out=np.full(len(below_B), np.nan), where=below_B > 0
     )
     return ratio_B
-
-
-def _calibration_error(rows_K: Floats, positives_K: Floats, probability_K: Floats) -> float:
-    before_K = np.concatenate([[0.0], np.cumsum(rows_K)])
-    edges = np.linspace(0, before_K[-1], NUM_CALIBRATION_BINS + 1)
-    gap_K = np.concatenate([[0.0], np.cumsum(rows_K * probability_K - positives_K)])
-    return float(np.abs(np.diff(np.interp(edges, before_K, gap_K))).sum() / before_K[-1])

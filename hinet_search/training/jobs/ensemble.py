@@ -106,12 +106,14 @@ class TeacherStored:
 def select_members(job: SelectJob, emit: Emit, should_stop: ShouldStop) -> None:  # noqa: ARG001
     """Emit a Selected; the models are not needed."""
     dataset = reopen(job.dataset)
-    cells, valid = dataset.full_schema.cells, dataset.valid
+    schema, valid = dataset.full_schema, dataset.valid
+    cells = schema.cells
     logits_MRT = np.stack([read_scores(path, "valid", valid) for path in job.scores])
     runs = ScoredRuns(logits_MRT, valid.labels_RT, valid.scenario_R, valid.user_R, cells)
     limit = None if job.shares is None else 1.0
     selection = select(runs, job.objective, seed=job.seed, cost_M=job.shares, limit=limit)
-    logits_RT = combined(logits_MRT, np.array(selection.weight_M), selection.scale)
+    weight_M = np.array(selection.weight_M)
+    logits_RT = combined(logits_MRT, weight_M, selection.scale, schema.is_amount)
     values = cell_values(logits_RT, valid, cells)
     calibration = calibrated(logits_RT, dataset, job.seed)
     emit(Selected(selection, values, calibration, tuple(copies(logits_MRT))))
@@ -153,7 +155,8 @@ def _average(
 ) -> list[NDArray[np.float32]]:
     """Return the average of the members' logits of each split; one model is in memory at a time."""
     limit_threads()
-    means = [RunningMean(scale) for _ in splits]
+    is_amount_T = open_dataset(members[0].model.dataset).full_schema.is_amount
+    means = [RunningMean(scale, is_amount_T) for _ in splits]
     for member in members:
         work = f"{member.model.weights.name} of an ensemble"
         with device_errors(choose_device(member.model.device).device, work, link):

@@ -74,4 +74,5 @@ def calibrated(valid_RT: NDArray[np.float32], dataset: Dataset, seed: int) -> Ca
 def _ensemble(
     logits_SRT: NDArray[np.float32], dataset: Dataset, split: Columns
 ) -> tuple[CellValue, ...]:
-    return cell_values(ensemble_logits(logits_SRT), split, dataset.full_schema.cells)
+    schema = dataset.full_schema
+    return cell_values(ensemble_logits(logits_SRT, schema.is_amount), split, schema.cells)

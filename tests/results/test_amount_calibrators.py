@@ -1,0 +1,253 @@
+"""Calibrators of amounts, against scipy's minimiser, plain loops and planted errors."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.stats import rankdata
+from sklearn.isotonic import isotonic_regression
+from sklearn.metrics import mean_poisson_deviance
+
+from hinet_search.results.calibration_records import CellCalibration
+from hinet_search.results.cells import make_cells
+from hinet_search.results.families import POISSON
+from hinet_search.results.statistics.amount_auc import amount_auc
+from hinet_search.results.statistics.calibrators import (
+    KINDS,
+    LINE_SHARE,
+    LogitPoints,
+    calibrate,
+    calibrated_logits,
+    isotonic,
+    platt,
+    points_of,
+)
+from tests.results.amount_cases import CELLS, drawn_amounts, mixed_runs
+
+Floats = NDArray[np.float64]
+CELL = make_cells(("Home",), ("watch",), units={"watch": 3.0})
+
+
+def stretched(log_mean: Floats) -> Floats:
+    """Scores whose right line is 0.5 z + 0.4."""
+    return 2 * log_mean - 0.8
+
+
+def flattened(log_mean: Floats) -> Floats:
+    return np.tanh(log_mean)
+
+
+def drawn(
+    seed: int, warp: Callable[[Floats], Floats], num_rows: int = 8000
+) -> tuple[Floats, NDArray[np.float32], Floats]:
+    """Scores, amounts, and true logs of their means."""
+    log_mean_R = np.random.default_rng(seed).normal(0, 0.8, num_rows)
+    return warp(log_mean_R), drawn_amounts(log_mean_R, seed), log_mean_R
+
+
+def fitted(
+    score_R: Floats, amount_R: NDArray[np.float32], user_R: NDArray[np.int64] | None = None
+) -> CellCalibration:
+    """The calibration of one cell; five rows of a user."""
+    num_rows = len(score_R)
+    users = np.arange(num_rows) // 5 if user_R is None else user_R
+    calibration = calibrate(
+        score_R[:, np.newaxis].astype(np.float32),
+        amount_R[:, np.newaxis],
+        np.zeros(num_rows, np.int16),
+        users.astype(np.int32),
+        CELL,
+        seed=0,
+    )
+    return calibration.cells[0]
+
+
+def half_deviance(score_R: Floats, amount_R: NDArray[np.float32]) -> float:
+    return float(mean_poisson_deviance(amount_R.astype(float), np.exp(score_R))) / 2
+
+
+def sorted_points(score_R: Floats, amount_R: NDArray[np.float32]) -> LogitPoints:
+    order_R = np.argsort(score_R)
+    return points_of(score_R[order_R], amount_R[order_R], POISSON)
+
+
+def test_the_line_of_exact_means_is_the_planted_one() -> None:
+    score_R = np.random.default_rng(0).normal(size=20_000)
+    amount_R = np.exp(0.6 * score_R - 0.3).astype(np.float32)
+    line = platt(sorted_points(score_R, amount_R))
+    assert (line.slope, line.values[0]) == pytest.approx((0.6, -0.3), abs=1e-3)
+
+
+def test_the_expectations_of_a_line_add_up_to_the_amounts() -> None:
+    score_R, amount_R, _ = drawn(1, flattened)
+    line = platt(sorted_points(score_R, amount_R))
+    assert np.exp(calibrated_logits(line, score_R)).sum() == pytest.approx(amount_R.sum())
+
+
+@pytest.mark.parametrize("scale", [0.01, 1.0, 300.0])
+def test_a_line_is_the_minimum_of_the_deviance_that_scipy_finds(scale: float) -> None:
+    score_R, amount_R, _ = drawn(2, stretched, num_rows=400)
+    target_R = (400 * amount_R.astype(float) + amount_R.mean()) / 401
+
+    def loss(parameters: Floats) -> float:
+        total = 0.0
+        for score, target in zip(score_R, target_R, strict=True):
+            z = parameters[0] * score + parameters[1]
+            total += np.exp(z) - target * z
+        return total / len(score_R)
+
+    line = platt(sorted_points(scale * score_R, amount_R))
+    search = minimize(loss, x0=[0.0, 0.0], tol=1e-10)
+    assert (line.slope * scale, line.values[0]) == pytest.approx(search.x, abs=1e-5)
+
+
+@given(seed=st.integers(0, 1000), slope=st.floats(-1.0, 3.0), shift=st.floats(-3.0, 3.0))
+def test_a_line_does_not_raise_the_deviance_of_its_rows(
+    seed: int, slope: float, shift: float
+) -> None:
+    score_R, amount_R, _ = drawn(seed, lambda log_mean: slope * log_mean + shift, num_rows=500)
+    score_R += 1e-3 * np.random.default_rng(seed).normal(size=500)
+    line = platt(sorted_points(score_R, amount_R))
+    after = half_deviance(calibrated_logits(line, score_R), amount_R)
+    assert after <= half_deviance(score_R, amount_R) + 1e-3
+
+
+def test_amounts_at_the_highest_score_alone_get_a_finite_line() -> None:
+    score_R = np.array([-1.0, 0.0, 0.5, 3.0])
+    line = platt(sorted_points(score_R, np.array([0, 0, 0, 1e6], np.float32)))
+    assert np.isfinite(calibrated_logits(line, score_R)).all()
+    assert np.exp(calibrated_logits(line, np.array([3.0]))) == pytest.approx(1e6, rel=0.3)
+
+
+def test_equal_scores_get_the_mean_amount() -> None:
+    amount_R = drawn_amounts(np.zeros(1000), 0)
+    for kind, fit in KINDS.items():
+        calibrated = calibrated_logits(fit(sorted_points(np.full(1000, 2.0), amount_R)), np.ones(1))
+        assert np.exp(calibrated[0]) == pytest.approx(amount_R.mean(), rel=0.05), kind
+
+
+def test_knots_are_logs_of_pooled_means_with_a_row_more_and_a_hundredth_of_the_line() -> None:
+    draw = np.random.default_rng(3)
+    score_R = np.sort(draw.normal(size=2000).round(1))
+    points = points_of(score_R, drawn_amounts(0.5 * score_R, 3), POISSON)
+    line, fit = platt(points), isotonic(points)
+    mean_K = isotonic_regression(points.total_K / points.rows_K, sample_weight=points.rows_K)
+    blocks = [np.flatnonzero(mean_K == mean) for mean in np.unique(mean_K)]
+    rows = np.array([points.rows_K[block].sum() for block in blocks])
+    centres = np.array(
+        [np.average(points.logit_K[block], weights=points.rows_K[block]) for block in blocks]
+    )
+    totals = np.array([points.total_K[block].sum() for block in blocks])
+    straight = line.slope * centres + line.values[0]
+    means = (totals + np.exp(straight)) / (rows + 1)
+    assert (np.diff(means) > 0).all()  # nothing is pooled again
+    expected = (1 - LINE_SHARE) * np.log(means) + LINE_SHARE * straight
+    assert len(fit.knots) > 5
+    assert fit.knots == pytest.approx(centres, abs=1e-9)
+    assert fit.values == pytest.approx(expected, abs=1e-9)
+
+
+@given(
+    rows=st.lists(
+        st.tuples(st.integers(-40, 40), st.sampled_from([0.0, 0.0, 1e-6, 1.0, 7.5, 1e7])),
+        min_size=1,
+        max_size=60,
+    ),
+    scale=st.sampled_from([0.001, 0.1, 1.0, 50.0]),
+    kind=st.sampled_from(list(KINDS)),
+)
+def test_every_calibrator_of_amounts_increases_strictly(
+    rows: list[tuple[int, float]], scale: float, kind: str
+) -> None:
+    score_R, amount_R = (np.array(column) for column in zip(*rows, strict=True))
+    calibrator = KINDS[kind](sorted_points(scale * score_R, amount_R.astype(np.float32)))
+    calibrated = calibrated_logits(calibrator, scale * np.linspace(-60, 60, 2401))
+    assert np.isfinite(calibrated).all()
+    assert (np.diff(calibrated) > 0).all()
+
+
+@pytest.mark.parametrize(("warp", "kind"), [(stretched, "platt"), (flattened, "isotonic")])
+def test_a_planted_error_is_mended_on_rows_of_other_users(
+    warp: Callable[[Floats], Floats], kind: str
+) -> None:
+    score_R, amount_R, _ = drawn(6, warp)
+    cell = fitted(score_R, amount_R)
+    assert (cell.calibrator.kind, cell.reason) == (kind, "")
+    assert cell.logloss_before == pytest.approx(half_deviance(score_R, amount_R), rel=1e-5)
+    assert cell.logloss_after < cell.logloss_before - 0.01
+    assert cell.ece_after < cell.ece_before / 2
+    fresh_R, fresh_amount_R, fresh_log_mean_R = drawn(7, warp)
+    best = half_deviance(fresh_log_mean_R, fresh_amount_R)
+    after_R = calibrated_logits(cell.calibrator, fresh_R)
+    assert half_deviance(after_R, fresh_amount_R) < best + 0.01
+    assert (rankdata(after_R) == rankdata(fresh_R)).all()
+    before = amount_auc(fresh_R, fresh_amount_R)
+    assert amount_auc(after_R, fresh_amount_R) == before
+
+
+def test_calibrated_scores_are_left_alone_and_the_reason_names_the_deviance() -> None:
+    cells = [
+        fitted(*drawn(seed, lambda log_mean: log_mean, num_rows=600)[:2]) for seed in range(40)
+    ]
+    alone = [cell for cell in cells if cell.calibrator.kind == "none"]
+    assert len(alone) >= 38
+    assert alone[0].reason.startswith("no gain shown: half the deviance ")
+    assert (alone[0].logloss_after, alone[0].ece_after) == (
+        alone[0].logloss_before,
+        alone[0].ece_before,
+    )
+
+
+def test_a_cell_with_too_few_amounts_above_0_is_left_alone() -> None:
+    amount_R = np.where(np.arange(400) < 49, 2, 0).astype(np.float32)
+    cell = fitted(np.zeros(400), amount_R)
+    assert (cell.calibrator.kind, cell.reason) == ("none", "49 amounts above 0: 50 are needed")
+
+
+def test_amounts_that_are_all_above_0_are_calibrated() -> None:
+    score_R, _, log_mean_R = drawn(4, stretched, num_rows=2000)
+    amount_R = (np.exp(log_mean_R) * np.random.default_rng(0).gamma(4, 0.25, 2000)).astype(
+        np.float32
+    )
+    assert fitted(score_R, amount_R).calibrator.kind != "none"
+
+
+def test_a_fold_without_amounts_above_0_is_calibrated_too() -> None:
+    """All amounts above 0 are of one user, so one of the fits sees zeros alone."""
+    draw = np.random.default_rng(0)
+    amount_R = np.where(np.arange(1000) < 60, 3, 0).astype(np.float32)
+    user_R = np.where(np.arange(1000) < 200, 0, 1 + np.arange(1000))
+    cell = fitted(draw.normal(size=1000), amount_R, user_R)
+    assert np.isfinite([cell.logloss_after, cell.ece_after]).all()
+
+
+@pytest.mark.parametrize("size", [1e4, 1e30, 3.4e38])
+def test_extreme_scores_stay_finite(size: float) -> None:
+    score_R, amount_R, _ = drawn(12, stretched, num_rows=1000)
+    score_R[:20], score_R[-20:] = size, -size
+    cell = fitted(score_R, amount_R)
+    assert np.isfinite([cell.logloss_before, cell.logloss_after, cell.ece_after]).all()
+    for fit in KINDS.values():
+        calibrated = calibrated_logits(fit(sorted_points(score_R, amount_R)), score_R)
+        assert np.isfinite(calibrated).all()
+
+
+def test_clicks_beside_amounts_are_calibrated_as_clicks_alone() -> None:
+    runs = mixed_runs([1.0], rows=3000, users=600)
+    rows = runs.logits_MRT[0], runs.labels_RT, runs.scenario_R, runs.user_R
+    mixed = calibrate(*rows, CELLS, seed=0)
+    clicks = calibrate(rows[0], runs.labels_RT.astype(np.uint8), *rows[2:], CELLS[::2], seed=0)
+    assert mixed.cells[::2] == clicks.cells
+    assert all(cell.calibrator.kind != "none" for cell in mixed.cells)
+
+
+def test_the_order_of_rows_with_amounts_does_not_matter() -> None:
+    score_R, amount_R, _ = drawn(10, flattened, num_rows=2000)
+    user_R = np.arange(2000) // 5
+    order_R = np.random.default_rng(0).permutation(2000)
+    again = fitted(score_R[order_R], amount_R[order_R], user_R[order_R])
+    assert again == fitted(score_R, amount_R, user_R)
