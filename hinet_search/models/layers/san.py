@@ -162,7 +162,7 @@ def weighted_sums(
     num_needed = len(needed[0])
     every_RD = x_BD.expand(num_needed, -1, -1).flatten(0, 1)
     s_RH = mixture(every_RD.index_select(0, pairs.by_column_R), pairs.num_rows_by_column)[0]
-    s_KBH = s_RH.index_select(0, pairs.by_place_R).unflatten(0, (num_needed, -1))
+    s_KBH = s_RH.index_select(0, pairs.by_place_R).view(num_needed, -1, s_RH.shape[1])
     number_MK = torch.tensor(needed, device=x_BD.device)
     weights_PMK = tables_PMM.gather(2, number_MK.expand(len(tables_PMM), -1, -1))
     return mix(_of_rows(weights_PMK, sizes), s_KBH.unsqueeze(0))
@@ -172,7 +172,7 @@ def _of_rows(tables_PMK: Float[Tensor, "P M K"], sizes: Sequence[int]) -> Float[
     """Return the row of its scenario in each table for every row; faster than an index of rows."""
     runs = [
         row_P1K.expand(-1, size, -1)
-        for row_P1K, size in zip(tables_PMK.split(1, dim=1), sizes, strict=True)
+        for row_P1K, size in zip(torch.split(tables_PMK, 1, dim=1), sizes, strict=True)
     ]
     return torch.cat(runs, dim=1)
 
