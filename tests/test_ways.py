@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from hinet_search.results.contrasts import contrasts
+from hinet_search.results.contrasts import arm_values, judged
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.taught_contrasts import ensemble_contrast
 from tests.report.nine_arms import nine_arms
@@ -41,7 +41,7 @@ def both() -> tuple[StudyRecord, StudyRecord]:
 @pytest.fixture(scope="module")
 def ways(both: tuple[StudyRecord, StudyRecord]) -> dict[str, Any]:
     # The scripts are imported here, since the fixture above has put them on the path.
-    return {way.name: way for way in importlib.import_module("ways").ways([both])}
+    return {way.name: way for way in importlib.import_module("ways").ways(*both)}
 
 
 def test_a_default_costs_one_training_and_a_search_all_of_its_arm(
@@ -82,7 +82,7 @@ def test_a_default_that_was_chosen_is_compared_once(
     tested = next(finalist for finalist in arm.finalists if finalist.chosen)
     alone = replace(arm, finalists=(replace(tested, is_default=True),))
     pair = networks, replace(trees, arms=(alone,))
-    by_name = {way.name: way for way in importlib.import_module("ways").ways([pair])}
+    by_name = {way.name: way for way in importlib.import_module("ways").ways(*pair)}
     assert by_name["LightGBM, default"].test == by_name["LightGBM, tuned"].test != ()
     assert by_name["LightGBM, default"].gain is None
     assert by_name["LightGBM, tuned"].gain is not None
@@ -107,15 +107,26 @@ def test_gains_are_over_the_searched_hinet(
     )
 
 
-def test_holms_procedure_covers_the_gains_of_all_data_sets(
+def test_holms_procedure_covers_the_gains_of_a_data_set(
     both: tuple[StudyRecord, StudyRecord], ways: dict[str, Any]
 ) -> None:
-    twice = list(importlib.import_module("ways").ways([both, both]))
-    once = ways["LightGBM, tuned"]
-    again = [way for way in twice if way.name == "LightGBM, tuned"]
-    assert len(again) == 2
-    assert all(way.p_holm > once.p_holm or way.p_holm == 1 for way in again)
-    assert contrasts(both[0])  # the records are those of a study that can be compared
+    networks, trees = both
+    pair = arm_values(trees, trees.arms[0]), arm_values(networks, networks.arms[0])
+    (alone,) = judged([("LightGBM", *pair)], "users")
+    judged_ways = [way for way in ways.values() if way.p_holm is not None]
+    assert len(judged_ways) > 1
+    tuned = ways["LightGBM, tuned"]
+    assert alone.p_holm is not None
+    assert tuned.p_holm > alone.p_holm or tuned.p_holm == 1
+
+
+def test_a_file_keeps_the_ways_of_other_data_sets(ways: dict[str, Any], tmp_path: Path) -> None:
+    script = importlib.import_module("ways")
+    path, every = tmp_path / "pipeline.json", tuple(ways.values())
+    assert list(script._others(path, {"a"})) == []
+    other = [way.model_copy(update={"study": "other"}) for way in every]
+    path.write_text(script.ResultFile(ways=(*every, *other)).text)
+    assert list(script._others(path, {every[0].study})) == other
 
 
 def test_a_study_without_finalists_is_refused(both: tuple[StudyRecord, StudyRecord]) -> None:
@@ -123,7 +134,7 @@ def test_a_study_without_finalists_is_refused(both: tuple[StudyRecord, StudyReco
     arms = (networks.arms[0], *(replace(arm, finalists=()) for arm in networks.arms[1:]))
     unfinished = replace(networks, arms=arms, students=())
     with pytest.raises(SystemExit, match="no finalists yet"):
-        list(importlib.import_module("ways").ways([(unfinished, trees)]))
+        list(importlib.import_module("ways").ways(unfinished, trees))
 
 
 def test_the_table_tells_which_ways_were_not_opened_on_test(ways: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ A study with variants stands for all of them. It writes docs/results/data/NAME.j
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from result_files import FOLDER, result_file
@@ -16,10 +16,12 @@ from hinet_search.study.find_file import is_known
 from hinet_search.study.variants import variants_of_study
 
 
-def records(study: str, size: str | None, output: Path | None) -> Iterator[StudyRecord]:
-    """The stored study; of one with variants every one."""
+def records(
+    study: str, size: str | None, output: Path | None, chosen: Sequence[str] | None = None
+) -> Iterator[StudyRecord]:
+    """The stored study; of one with variants the chosen ones, or every one."""
     variants = variants_of_study(study) if is_known("studies", study) else ()
-    for variant in variants or (None,):
+    for variant in chosen or variants or (None,):
         yield hinet_search.load(study, size=size, variant=variant, output=output)
 
 

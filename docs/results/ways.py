@@ -2,11 +2,12 @@
 
 `python docs/results/ways.py NAME --output FOLDER` reads every variant of the studies
 questions/pipeline and questions/tuned_trees from the store of their launches, and writes
-docs/results/data/NAME.json. `--size` names another size than the first.
+docs/results/data/NAME.json. With `--variant`, once for each, it reads these alone, and what the
+file has of other variants stays. `--size` names another size than the first.
 """
 
 import argparse
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -43,22 +44,21 @@ class _Way:
     behind: tuple[ArmRecord, ...] = ()
 
 
-def ways(studies: Sequence[tuple[StudyRecord, StudyRecord]]) -> Iterator[WayResult]:
-    """All ways of pairs of studies: that of networks, HiNet first, and that of trees.
+def ways(networks: StudyRecord, trees: StudyRecord) -> Iterator[WayResult]:
+    """All ways of one data set: those of the study of networks, HiNet first, and that of trees.
 
-    Gains are over the searched HiNet. Holm's procedure covers those of all pairs, but ensembles:
+    Gains are over the searched HiNet. Holm's procedure covers those of the data set, but ensembles:
     they have no seeds, so their intervals are over users only.
     """
-    by_study = [list(_ways(networks, trees)) for networks, trees in studies]
-    pairs = [(way, each[1]) for each in by_study for way in each[2:] if way.behind]
+    every = list(_ways(networks, trees))
+    hinet, others = every[1], [way for way in every[2:] if way.behind]
     sides = [
         (way.name, arm_values(way.record, way.arm), arm_values(hinet.record, hinet.arm))
-        for way, hinet in pairs
+        for way in others
     ]
-    contrasts = dict(zip((way for way, _ in pairs), judged(sides, "users"), strict=True))
-    for (networks, _), of_study in zip(studies, by_study, strict=True):
-        yield from (_result(networks, way, contrasts.get(way)) for way in of_study)
-        yield _ensemble(networks)
+    contrasts = dict(zip(others, judged(sides, "users"), strict=True))
+    yield from (_result(networks, way, contrasts.get(way)) for way in every)
+    yield _ensemble(networks)
 
 
 def _ways(networks: StudyRecord, trees: StudyRecord) -> Iterator[_Way]:
@@ -151,16 +151,27 @@ def _rounded(values: Iterable[float]) -> tuple[float, ...]:
     return tuple(round(value, DIGITS) for value in values)
 
 
+def _others(path: Path, studies: Collection[str]) -> Iterator[WayResult]:
+    """Yield the ways of other studies that a file has, if there is one."""
+    if path.is_file():
+        file = ResultFile.model_validate_json(path.read_text(encoding="utf-8"))
+        yield from (way for way in file.ways if way.study not in studies)
+
+
 def main() -> None:
     """Write the file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name")
+    parser.add_argument("--variant", action="append", help="once for each; by default all")
     parser.add_argument("--size")
     parser.add_argument("--output", type=Path, help="the folder of the launches")
     options = parser.parse_args()
-    both = (records(study, options.size, options.output) for study in (PIPELINE, TREES))
-    file = ResultFile(ways=tuple(ways(list(zip(*both, strict=True)))))
+    both = [
+        records(study, options.size, options.output, options.variant) for study in (PIPELINE, TREES)
+    ]
+    read = [way for networks, trees in zip(*both, strict=True) for way in ways(networks, trees)]
     path = FOLDER / f"{options.name}.json"
+    file = ResultFile(ways=(*_others(path, {way.study for way in read}), *read))
     path.write_text(file.text, encoding="utf-8")
     print(f"wrote {path}: {len(file.ways)} ways")
 
