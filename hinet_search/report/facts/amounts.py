@@ -1,18 +1,12 @@
 """Amounts: what a report says in other words where a study has tasks of amounts."""
 
 from hinet_search.report.drawing import numbers
-from hinet_search.results.cells import CellName
 from hinet_search.results.records import CellCount, DataRecord
 
 
 def has_amounts(data: DataRecord) -> bool:
     """Whether some task has amounts."""
     return bool(data.units)
-
-
-def cells_of_amounts(data: DataRecord) -> tuple[CellName, ...]:
-    """Return every (scenario, task) of amounts, with scenarios in the outer loop."""
-    return tuple((cell.scenario, cell.task) for cell in data.cells if cell.means is not None)
 
 
 def prediction(data: DataRecord) -> str:

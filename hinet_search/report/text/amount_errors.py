@@ -7,12 +7,11 @@ from statistics import fmean
 from markupsafe import Markup
 
 from hinet_search.report.drawing import numbers
-from hinet_search.report.drawing.html import head, join, note, number, row, scroll, table, tag
+from hinet_search.report.drawing.html import head, join, note, row, scroll, table, tag
 from hinet_search.report.facts import record as record_facts
-from hinet_search.report.facts.amounts import cells_of_amounts
 from hinet_search.results.cells import CellName
 from hinet_search.results.finalist_values import Split, by_seed
-from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord
+from hinet_search.results.records import ArmRecord, CellCount, CellValue, FinalistRecord
 from hinet_search.results.study_record import StudyRecord
 
 
@@ -47,17 +46,15 @@ def mean_error(
 def errors_of_amounts(
     record: StudyRecord, entries: Sequence[tuple[ArmRecord, FinalistRecord]], split: Split
 ) -> Markup:
-    """Return a row per cell of amounts and measure, a column per arm; empty without amounts."""
-    cells = cells_of_amounts(record.data)
+    """Return a row per cell of amounts, a column per arm; empty without amounts."""
+    cells = [cell for cell in record.data.cells if cell.means is not None]
     if not cells:
         return Markup("")
     columns = record_facts.arm_titles([arm for arm, _ in entries])
-    rows = []
-    for cell in cells:
-        for error in ERRORS:
-            values = [mean_error(finalist, split, cell, error) for _, finalist in entries]
-            name = join([record_facts.cell_in_words(*cell), " ", tag("small", error.name)])
-            rows.append(row(name, *(number(numbers.metric(value)) for value in values)))
+    rows = [
+        row(_name(cell, split), *(_errors(finalist, split, cell) for _, finalist in entries))
+        for cell in cells
+    ]
     matrix = table(head("Scenario · task", *columns), rows, class_="mat")
     return join(
         [
@@ -68,11 +65,24 @@ def errors_of_amounts(
     )
 
 
+def _name(cell: CellCount, split: Split) -> Markup:
+    assert cell.means is not None, "only cells of amounts are listed"
+    mean = cell.means[2 if split == "test" else 1]
+    words = record_facts.cell_in_words(cell.scenario, cell.task)
+    return join([words, " ", tag("small", f"mean {numbers.metric(mean)}")])
+
+
+def _errors(finalist: FinalistRecord, split: Split, cell: CellCount) -> Markup:
+    key = cell.scenario, cell.task
+    rmse, mae, ratio = (numbers.metric(mean_error(finalist, split, key, error)) for error in ERRORS)
+    return tag("td", rmse, tag("small", f"MAE {mae}"), tag("small", f"{ratio} × actual"))
+
+
 def _explained(record: StudyRecord) -> str:
     units = ", ".join(f"{task} {numbers.metric(unit)}" for task, unit in record.data.units.items())
     return (
-        "RMSE and MAE: root mean squared and mean absolute error of expected amounts, in the unit "
-        "of their column. Expected per actual: the sum of expected amounts over that of actual "
-        f"ones. Mean amount of training: {units}. AUC of amounts is the share of pairs of rows in "
-        "the right order, each counted by how much its amounts differ."
+        "RMSE of every arm, below it MAE: root mean squared and mean absolute error of expected "
+        "amounts, in the unit of their column. × actual: the sum of expected amounts over that of "
+        f"actual ones. Mean amount of training: {units}. AUC of amounts is the share of pairs of "
+        "rows in the right order, each counted by how much its amounts differ."
     )
