@@ -83,9 +83,11 @@ def cell_gains(
             lack = lacking(left_sides[cell], right_sides[cell])
             return CellDifference(*cell, _with_interval(estimates[cell], level, lack))
         if cell in known:
-            return CellDifference(*cell, *_without_interval(left_sides[cell], right_sides[cell]))
+            few = "amounts that differ" if cell[1] in record.data.units else "of one class"
+            difference, reason = _without_interval(left_sides[cell], right_sides[cell], few)
+            return CellDifference(*cell, difference, reason)
         without_value = pair[1] if left_sides[cell].values else pair[0]
-        return CellDifference(*cell, None, missing(without_value, cell))
+        return CellDifference(*cell, None, missing(record, without_value, cell))
 
     return tuple(gain_in(cell) for cell in cells)
 
@@ -137,9 +139,9 @@ def _with_interval(estimated: Estimate, level: float, lack: str) -> Difference:
     return Difference(estimated.mean, low, high, estimated.deviation, min(estimated.seeds), lack)
 
 
-def _without_interval(left: ArmValues, right: ArmValues) -> tuple[Difference, str]:
+def _without_interval(left: ArmValues, right: ArmValues, few: str) -> tuple[Difference, str]:
     seeds = min(len(left.values), len(right.values))
-    reason = "one seed" if seeds < 2 else "too few of one class to resample"
+    reason = "one seed" if seeds < 2 else f"too few {few} to resample"
     mean = difference_of_means(left, right)
     return Difference(mean, None, None, None, seeds, lacking(left, right)), reason
 

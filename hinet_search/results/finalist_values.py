@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from hinet_search.common.errors import ConfigurationError
-from hinet_search.results.objectives import DEFAULT, objective_named
+from hinet_search.results.objectives import DEFAULT, OF_AMOUNTS, objective_named
 from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord
 from hinet_search.results.statistics.weighted_metrics import metric_of
 from hinet_search.results.study_record import StudyRecord
@@ -33,6 +33,8 @@ _MEASURES = {
     "gauc": Measure("grouped AUC", maximize=True, of=lambda cell: cell.gauc),
     "logloss": Measure("log loss", maximize=False, of=lambda cell: cell.logloss),
     "ece": Measure("calibration error", maximize=False, of=lambda cell: cell.ece),
+    "rmse": Measure("RMSE", maximize=False, of=lambda cell: cell.rmse),
+    "mae": Measure("MAE", maximize=False, of=lambda cell: cell.mae),
 }
 
 
@@ -175,7 +177,7 @@ def pair_of(record: StudyRecord) -> tuple[ArmRecord | None, ArmRecord | None]:
     return focus, best_on_validation(record, others)
 
 
-def missing(finalist: FinalistRecord | None, cell: tuple[str, str]) -> str:
+def missing(record: StudyRecord, finalist: FinalistRecord | None, cell: tuple[str, str]) -> str:
     """Say why a cell has no value on test."""
     tested = (
         [run.test_cells for run in finalist.runs if run.test_cells is not None] if finalist else []
@@ -185,4 +187,6 @@ def missing(finalist: FinalistRecord | None, cell: tuple[str, str]) -> str:
     reasons = [value.reason for value in tested[0] if (value.scenario, value.task) == cell]
     if not reasons:
         return "no rows"
+    if metric_of(record.objective) in OF_AMOUNTS and cell[1] not in record.data.units:
+        return "no amounts"
     return reasons[0] or "one class"

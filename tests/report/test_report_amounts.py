@@ -197,7 +197,10 @@ def test_the_card_of_calibration_says_what_its_errors_are_of_amounts() -> None:
 @pytest.mark.parametrize("objective", ["rmse[Home/watch]", "mae[Home/watch]"])
 def test_an_objective_of_amounts_is_told_with_its_cell(objective: str) -> None:
     record = replace(RECORD, objective=objective, maximize=False)
-    assert f"{objective[: objective.index('[')].upper()} in Home · watch" in render(record)
+    page = render(record)
+    assert f"{objective[: objective.index('[')].upper()} in Home · watch" in page
+    assert "no amounts in Home · click" in page
+    assert "in Home · watch</td>" not in page
 
 
 def test_the_whole_page_is_written() -> None:

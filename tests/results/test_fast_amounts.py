@@ -7,11 +7,13 @@ from numpy.typing import NDArray
 from hinet_search.results.ensemble_records import Scale
 from hinet_search.results.families import POISSON
 from hinet_search.results.statistics import fast_metrics
-from hinet_search.results.statistics.fast_metrics import FAST_METRICS, CellRows, FastMetric
+from hinet_search.results.statistics.cell_rows import CellRows
+from hinet_search.results.statistics.fast_metrics import FAST_METRICS, FastMetric
 from hinet_search.results.statistics.weighted_metrics import METRICS, CellScores
 from tests.results.amount_cases import drawn_amounts
 
 NUM_ROWS, NUM_UNITS = 2000, 10
+UNIT = 2.5  # what a label of 1 stands for
 SCALES: tuple[Scale, ...] = ("logits", "probabilities")
 LOG_MEAN_N = np.random.default_rng(0).normal(0, 0.7, NUM_ROWS)
 AMOUNT_N = drawn_amounts(LOG_MEAN_N, 1)
@@ -20,7 +22,7 @@ ORDER_N = np.argsort(-AMOUNT_N, kind="stable")
 
 def rows() -> CellRows:
     unit_N = np.random.default_rng(1).integers(NUM_UNITS, size=NUM_ROWS)
-    return CellRows(AMOUNT_N[ORDER_N], unit_N, POISSON)
+    return CellRows(AMOUNT_N[ORDER_N], unit_N, POISSON, UNIT)
 
 
 def means(scale: Scale, decimals: int = 9) -> NDArray[np.float32]:
@@ -40,7 +42,8 @@ def exact(metric: str, scale: Scale, mean_XN: NDArray[np.float32]) -> list[float
     wide_XN = mean_XN.astype(np.float64)
     log_XN = wide_XN if scale == "logits" else np.log(wide_XN)
     cells = [
-        CellScores(log_N, rows().label_N, rows().unit_N, NUM_UNITS, POISSON) for log_N in log_XN
+        CellScores(log_N, rows().label_N, rows().unit_N, NUM_UNITS, POISSON, UNIT)
+        for log_N in log_XN
     ]
     return [METRICS[metric](cell)(np.ones((NUM_UNITS, 1))).item() for cell in cells]
 
@@ -89,8 +92,9 @@ def test_slopes_of_the_ece_sum_to_its_change_when_all_rows_rise(scale: Scale) ->
 
 
 @pytest.mark.parametrize("scale", SCALES)
-def test_the_slope_of_the_deviance_is_its_derivative(scale: Scale) -> None:
-    measured, mean_N = fast("logloss", scale), means(scale)[0]
+@pytest.mark.parametrize("metric", ["logloss", "rmse", "mae"])
+def test_the_slope_of_a_loss_is_its_derivative(metric: str, scale: Scale) -> None:
+    measured, mean_N = fast(metric, scale), means(scale)[0]
     for row in (3, NUM_ROWS - 3):
         step_XN = np.stack([mean_N, mean_N])
         step_XN[:, row] += np.array([-0.01, 0.01], np.float32)

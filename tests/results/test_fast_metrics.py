@@ -5,9 +5,11 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
+from hinet_search.results.objectives import OF_AMOUNTS
 from hinet_search.results.statistics import fast_metrics
+from hinet_search.results.statistics.cell_rows import CellRows
 from hinet_search.results.statistics.ensemble import Scale
-from hinet_search.results.statistics.fast_metrics import FAST_METRICS, CellRows, FastMetric
+from hinet_search.results.statistics.fast_metrics import FAST_METRICS, FastMetric
 from hinet_search.results.statistics.weighted_metrics import METRICS, CellScores
 
 NUM_POSITIVES, NUM_ROWS, NUM_UNITS = 500, 2000, 10
@@ -41,7 +43,7 @@ def exact(metric: str, scale: Scale, mean_XN: NDArray[np.float32]) -> list[float
 
 
 @pytest.mark.parametrize("scale", SCALES)
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", [name for name in METRICS if name not in OF_AMOUNTS])
 def test_values_are_those_of_the_exact_metric(metric: str, scale: Scale) -> None:
     mean_XN = means(scale)
     assert fast(metric, scale).values(mean_XN) == pytest.approx(
@@ -106,3 +108,10 @@ def test_a_cell_of_one_class_has_no_auc(metric: str, label: int) -> None:
 def test_a_cell_without_rows_has_no_value(metric: str) -> None:
     empty = CellRows(np.zeros(0, np.uint8), np.zeros(0, np.int64))
     assert FAST_METRICS[metric](empty, "logits") is None
+
+
+@pytest.mark.parametrize("metric", OF_AMOUNTS)
+def test_labels_of_0_and_1_have_no_error_of_amounts(metric: str) -> None:
+    assert FAST_METRICS[metric](rows(), "logits") is None
+    cell = CellScores(np.zeros(NUM_ROWS), rows().label_N, rows().unit_N, NUM_UNITS)
+    assert np.isnan(METRICS[metric](cell)(np.ones((NUM_UNITS, 3)))).all()

@@ -16,6 +16,7 @@ from tests.results.amount_cases import mixed_runs
 from tests.results.scored_runs import exact_value
 
 NUM_UNITS = 4
+UNIT = 2.5  # what a label of 1 stands for
 SCORES = st.sampled_from([-1.5, -0.25, 0.0, 0.5, 2.0])
 AMOUNTS = st.sampled_from([0.0, 0.0, 0.125, 1.0, 1.5, 40.0])
 ROWS = st.lists(st.tuples(SCORES, AMOUNTS, st.integers(0, NUM_UNITS - 1)), min_size=1, max_size=25)
@@ -73,6 +74,13 @@ def plain_ece(rows: list[PlainRow]) -> float:
     return sum(abs(sum(part)) for part in bins) / 10 / num_rows if rows else float("nan")
 
 
+def plain_error(rows: list[PlainRow], power: int) -> float:
+    """The root of the mean power of errors in the unit of the column."""
+    errors = [UNIT * abs(np.exp(row.score) - row.amount) for row in rows]
+    mean = np.mean([error**power for error in errors]) if rows else float("nan")
+    return float(mean ** (1 / power))
+
+
 def cell_of(rows: list[PlainRow]) -> CellScores:
     return CellScores(
         np.array([row.score for row in rows]),
@@ -80,6 +88,7 @@ def cell_of(rows: list[PlainRow]) -> CellScores:
         np.array([row.unit for row in rows]),
         NUM_UNITS,
         POISSON,
+        UNIT,
     )
 
 
@@ -98,6 +107,8 @@ def test_metrics_are_those_of_loops_over_rows_that_are_repeated(
         "gauc": plain_gauc(rows, draws),
         "logloss": plain_logloss(repeated),
         "ece": plain_ece(repeated),
+        "rmse": plain_error(repeated, 2),
+        "mae": plain_error(repeated, 1),
     }
     for metric, value in expected.items():
         got = value_of(metric, cell_of(rows), draws)
@@ -125,7 +136,8 @@ def mixed_rows() -> ScoredRows:
 
 
 @pytest.mark.parametrize(
-    "headline", [*NAMES, "auc[Push/watch]", "logloss[Home/watch]", "auc[Push/click]"]
+    "headline",
+    [*NAMES, "auc[Push/watch]", "logloss[Home/watch]", "rmse[Push/watch]", "mae[Home/watch]"],
 )
 def test_a_headline_of_mixed_tasks_is_the_objective_of_replicated_rows(headline: str) -> None:
     rows, runs = mixed_rows(), mixed_runs([0.4, 0.8], rows=300, users=40, decimals=1)

@@ -186,7 +186,7 @@ def _cell_value(
     record: StudyRecord, finalist: FinalistRecord, split: Split, cell: tuple[str, str]
 ) -> Markup:
     values = cell_by_seed(record, finalist, split, cell)
-    reason = missing(finalist, cell) if split == "test" else "no value"
+    reason = missing(record, finalist, cell) if split == "test" else "no value"
     return _mean(values, f"{reason} in {record_facts.cell_in_words(*cell)}")
 
 

@@ -26,9 +26,9 @@ from hinet_search.common.errors import ConfigurationError
 from hinet_search.results.cells import Cell, Labels, amount_tasks
 from hinet_search.results.ensemble_records import Scale
 from hinet_search.results.objectives import Objective, objective_named
+from hinet_search.results.statistics.cell_rows import CellRows
 from hinet_search.results.statistics.crossfitting import CrossFit, CrossFittedGain, HeldOut
 from hinet_search.results.statistics.ensemble import RunningMean, combined
-from hinet_search.results.statistics.fast_metrics import CellRows
 from hinet_search.results.statistics.greedy import CellRuns, Mask, Pool, Track, make_pool, walk
 from hinet_search.results.statistics.resampling import ScoredRows, units_of_rows
 from hinet_search.results.statistics.weighted_metrics import Floats
@@ -231,7 +231,7 @@ def runs_of_cells(
         of_cells.append(
             CellRuns(
                 cell.name,
-                CellRows(label_N[order_N], unit_R[sorted_N], cell.family),
+                CellRows(label_N[order_N], unit_R[sorted_N], cell.family, cell.unit or 1.0),
                 {"logits": logits_MN, "probabilities": cell.family.mean(logits_MN)},
             )
         )

@@ -22,19 +22,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
-from hinet_search.results.cells import Labels
 from hinet_search.results.ensemble_records import Scale
-from hinet_search.results.families import BERNOULLI, POISSON, Family
+from hinet_search.results.families import POISSON
 from hinet_search.results.statistics.calibration_error import NUM_CALIBRATION_BINS
+from hinet_search.results.statistics.cell_rows import LEAST, CellRows, Means
 from hinet_search.results.statistics.weighted_metrics import Floats
 
 SMOOTHING = 1 / 16
 MOST_PAIRS = 1_000_000
-LEAST = 1e-7  # probabilities stay this far from 0 and 1
-LEAST_AMOUNT = 1e-30  # expected amounts stay above 0, so that they have a log
 ALL_BITS = 0x7FFFFFFF  # of a float32 of at least 0
-
-Means = NDArray[np.float32]
 
 
 class FastMetric(Protocol):
@@ -47,36 +43,6 @@ class FastMetric(Protocol):
     def slope(self, mean_N: Means) -> Floats:
         """(N,): the derivative of the value in the mean of every row."""
         ...
-
-
-@dataclass(frozen=True)
-class CellRows:
-    """Labels and units of the rows of a cell, largest labels first."""
-
-    label_N: Labels
-    unit_N: NDArray[np.int64]
-    family: Family = BERNOULLI
-
-    @property
-    def num_positives(self) -> int:
-        """Number of positive rows, which are the first, if labels are 0 and 1."""
-        return int(self.label_N.sum())
-
-    def expected(self, mean: Means, scale: Scale) -> Means:
-        """Return the expected labels of means on a scale: new, and inside of their range."""
-        expected = self.family.mean(mean) if scale == "logits" else mean
-        is_amount = self.family is POISSON
-        least, most = (LEAST_AMOUNT, None) if is_amount else (LEAST, 1 - LEAST)
-        inside: Means = np.clip(expected, least, most)
-        return inside
-
-    def slope_of_loss(self, mean_N: Means, scale: Scale) -> Floats:
-        """(N,): (expected - label) / N for logits, divided by the variance for probabilities."""
-        expected_N = self.expected(mean_N, scale).astype(np.float64)
-        surprise_N: Floats = expected_N - self.label_N
-        if scale == "probabilities":
-            surprise_N /= self.family.variance(expected_N)
-        return surprise_N / len(expected_N)
 
 
 @dataclass(frozen=True)
@@ -220,6 +186,34 @@ class FastDeviance:
     def slope(self, mean_N: Means) -> Floats:
         """(N,): the derivative in the mean of every row."""
         return self.rows.slope_of_loss(mean_N, self.scale)
+
+
+@dataclass(frozen=True)
+class FastError:
+    """RMSE (`power` 2) or MAE (1) of expected amounts, in the unit of their column."""
+
+    rows: CellRows
+    scale: Scale
+    power: int
+
+    def values(self, mean_XN: Means) -> Floats:
+        """(X,): the error of every candidate."""
+        error_XN = np.abs(self.rows.expected(mean_XN, self.scale) - self.rows.label_N)
+        mean_X = (error_XN.astype(np.float64) ** self.power).mean(axis=1)
+        value_X: Floats = self.rows.amount * mean_X ** (1 / self.power)
+        return value_X
+
+    def slope(self, mean_N: Means) -> Floats:
+        """(N,): the derivative in the mean of every row."""
+        expected_N = self.rows.expected(mean_N, self.scale).astype(np.float64)
+        surprise_N = expected_N - self.rows.label_N
+        if self.power == 1:
+            slope_N = np.sign(surprise_N)
+        else:
+            slope_N = surprise_N / max(float(np.sqrt((surprise_N**2).mean())), LEAST)
+        if self.scale == "logits":
+            slope_N *= self.rows.family.variance(expected_N)
+        return self.rows.amount * slope_N / len(mean_N)
 
 
 @dataclass(frozen=True)
@@ -367,9 +361,24 @@ def _fast_ece(rows: CellRows, scale: Scale) -> FastMetric | None:
     return FastCalibrationError(rows, scale) if len(rows.label_N) else None
 
 
+def _fast_rmse(rows: CellRows, scale: Scale) -> FastMetric | None:
+    return _fast_error(rows, scale, 2)
+
+
+def _fast_mae(rows: CellRows, scale: Scale) -> FastMetric | None:
+    return _fast_error(rows, scale, 1)
+
+
+def _fast_error(rows: CellRows, scale: Scale, power: int) -> FastMetric | None:
+    has_amounts = rows.family is POISSON and len(rows.label_N)
+    return FastError(rows, scale, power) if has_amounts else None
+
+
 FAST_METRICS: Mapping[str, Callable[[CellRows, Scale], FastMetric | None]] = {
     "auc": _fast_auc,
     "gauc": _fast_grouped_auc,
     "logloss": _fast_logloss,
     "ece": _fast_ece,
+    "rmse": _fast_rmse,
+    "mae": _fast_mae,
 }

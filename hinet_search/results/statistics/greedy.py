@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from hinet_search.common import heartbeat
 from hinet_search.results.ensemble_records import Scale
 from hinet_search.results.objectives import Objective
-from hinet_search.results.statistics.fast_metrics import FAST_METRICS, CellRows, FastMetric, Means
+from hinet_search.results.statistics.cell_rows import CellRows, Means
+from hinet_search.results.statistics.fast_metrics import FAST_METRICS, FastMetric
 from hinet_search.results.statistics.resampling import metric_cells
 from hinet_search.results.statistics.weighted_metrics import Floats, metric_of
 

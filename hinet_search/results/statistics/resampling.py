@@ -25,6 +25,7 @@ from hinet_search.results.statistics.weighted_metrics import (
     Floats,
     Weighted,
     metric_of,
+    no_value,
 )
 
 RESAMPLINGS = 200
@@ -48,9 +49,9 @@ def resampled(
     """Compute `headline` and its metric in every cell under each resampling, as means over seeds.
 
     `headline` is the name of an objective. The cells hold the metric that it reads: AUC (ties
-    count half), grouped AUC, log loss or calibration error. The headline is computed per seed from
-    the resampled cells; an objective that weights uses their resampled rows. A resampling without
-    a value (a cell lacks a class, or amounts that differ) is left out, for every arm alike.
+    count half), grouped AUC, log loss, calibration error, RMSE or MAE. The headline is computed per
+    seed from the resampled cells; an objective that weights uses their resampled rows. A resampling
+    without a value (a cell lacks a class, or amounts that differ) is left out, for every arm alike.
     """
     unit_R, num_units = units_of_rows(scored.user_R)
     rows_of_cell, metrics_SC = prepared_metrics(scored, unit_R, num_units, metric_of(headline))
@@ -111,10 +112,12 @@ def prepared_metrics(
 
     def prepared(logits_RT: NDArray[np.float32], rows: NDArray[np.int64], cell: Cell) -> Weighted:
         if not len(rows) or grouped_without_users:
-            return lambda multiplicity_UB: np.full(multiplicity_UB.shape[1], np.nan)
+            return no_value
         logit_C = logits_RT[rows, cell.task_number].astype(np.float64)
         label_C = cell.labels(scored.labels_RT, rows)
-        return METRICS[metric](CellScores(logit_C, label_C, unit_R[rows], num_units, cell.family))
+        unit = 1.0 if cell.unit is None else cell.unit
+        scores = CellScores(logit_C, label_C, unit_R[rows], num_units, cell.family, unit)
+        return METRICS[metric](scores)
 
     metrics_SC = [
         [prepared(logits_RT, *place) for place in places] for logits_RT in scored.logits_SRT
@@ -167,4 +170,5 @@ def metric_cells(names: Sequence[CellName], rows_C: Floats, value_C: Floats) -> 
 
 def _cell(scenario: str, task: str, rows: int, value: float | None) -> CellValue:
     """Return a cell with `value` in every metric."""
-    return CellValue(scenario, task, rows, 0, auc=value, logloss=value, gauc=value, ece=value)
+    every = dict.fromkeys(("auc", "logloss", "gauc", "ece", "rmse", "mae"), value)
+    return CellValue(scenario, task, rows, 0, **every)

@@ -27,7 +27,8 @@ Weighted = Callable[[Floats], Floats]  # multiplicity_UB -> value_B
 class CellScores:
     """Logits, labels and units of the rows of one (scenario, task) with one seed.
 
-    Logits of amounts are logs of expected amounts, as `family` says.
+    Logits of amounts are logs of expected amounts, as `family` says; `unit` is what a label of 1
+    stands for.
     """
 
     logit_C: Floats
@@ -35,6 +36,7 @@ class CellScores:
     unit_C: NDArray[np.int64]
     num_units: int  # U
     family: Family = BERNOULLI
+    unit: float = 1.0
 
     def per_unit(self, value_C: Floats | None = None) -> Floats:
         """(U,): the sum of `value_C` over the rows of each unit; without it, the number of rows."""
@@ -171,11 +173,38 @@ def ece(cell: CellScores) -> Weighted:
     return value
 
 
+def rmse(cell: CellScores) -> Weighted:
+    """Root mean squared error of expected amounts, in the unit of their column."""
+    if cell.family is not POISSON:
+        return no_value
+    mean_square = _mean_over_units(cell.per_unit(_error(cell) ** 2), cell.per_unit())
+    return lambda multiplicity_UB: np.sqrt(mean_square(multiplicity_UB))
+
+
+def mae(cell: CellScores) -> Weighted:
+    """Mean absolute error of expected amounts, in the unit of their column."""
+    if cell.family is not POISSON:
+        return no_value
+    return _mean_over_units(cell.per_unit(np.abs(_error(cell))), cell.per_unit())
+
+
+def _error(cell: CellScores) -> Floats:
+    expected_C: Floats = cell.family.mean(cell.logit_C)
+    return cell.unit * (expected_C - cell.label_C.astype(np.float64))
+
+
+def no_value(multiplicity_UB: Floats) -> Floats:
+    """(B,): NaN, the metric of a cell that has none."""
+    return np.full(multiplicity_UB.shape[1], np.nan)
+
+
 METRICS: Mapping[str, Callable[[CellScores], Weighted]] = {
     "auc": auc,
     "gauc": gauc,
     "logloss": logloss,
     "ece": ece,
+    "rmse": rmse,
+    "mae": mae,
 }
 
 
