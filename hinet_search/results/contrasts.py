@@ -217,7 +217,7 @@ def seeds_needed(contrast: Contrast, effect: float = SMALL_EFFECT) -> int | None
 
 def resolution(contrast: Contrast, effect: float = SMALL_EFFECT) -> str:
     """Say in one sentence whether the seeds of this contrast can show `effect`."""
-    size = f"{effect:.4f}".rstrip("0").lstrip("0")
+    size = f"{effect:g}".lstrip("0")
     if contrast.seed_error is None:
         return (
             "Without a second seed nothing is known of whether a difference of "

@@ -9,7 +9,8 @@ from hinet_search.report.drawing import numbers
 from hinet_search.report.drawing.html import Content, join, prose, tag
 from hinet_search.report.facts import record as record_facts
 from hinet_search.results.cell_gains import CellDifference
-from hinet_search.results.contrasts import Contrast, resolution
+from hinet_search.results.contrasts import SMALL_EFFECT, Contrast, resolution
+from hinet_search.results.objectives import OF_AMOUNTS, Objective
 from hinet_search.results.records import ArmRecord
 from hinet_search.results.shipping import Shipment, shipment
 from hinet_search.results.statistics.welch import SEEDS_FOR_A_CLAIM
@@ -45,7 +46,7 @@ def _lines(record: StudyRecord, outcome: Verdict, shipped: Shipment) -> list[Con
     if focus is None or rival is None:
         return [_not_yet(record)]
     take = map(prose, _take(outcome, rival, shipped))
-    return [*take, resolution(rival), *_wider(record, focus)]
+    return [*take, resolution(rival, _smallest_effect(record)), *_wider(record, focus)]
 
 
 def _not_yet(record: StudyRecord) -> str:
@@ -93,6 +94,14 @@ def worse_cells(outcome: Verdict) -> list[CellDifference]:
         if cell.difference is not None and cell.difference.mark == "worse"
     ]
     return sorted(worse, key=lambda cell: cell.difference.mean if cell.difference else 0.0)
+
+
+def _smallest_effect(record: StudyRecord) -> float:
+    """Return the difference that seeds should show; of amounts, a hundredth of their mean."""
+    objective = Objective(record.objective)
+    if objective.cell is None or objective.metric not in OF_AMOUNTS:
+        return SMALL_EFFECT
+    return float(f"{record.data.units[objective.cell[1]] / 100:.1g}")
 
 
 def _wider(record: StudyRecord, focus: ArmRecord) -> Iterator[Markup]:

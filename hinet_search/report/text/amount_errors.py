@@ -26,7 +26,7 @@ class AmountError:
 ERRORS = (
     AmountError("RMSE", lambda cell: cell.rmse),
     AmountError("MAE", lambda cell: cell.mae),
-    AmountError("expected per actual", lambda cell: cell.calibration),
+    AmountError("Expected per actual", lambda cell: cell.calibration),
 )
 
 
