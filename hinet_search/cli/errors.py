@@ -155,7 +155,7 @@ def next_command(error: HinetSearchError, context: click.Context) -> str:
     if error.remedy.startswith("launch a study first"):
         launched = study if study and is_known("studies", study) else "quickstart"
         return f"hinet-search launch {shlex.quote(launched)}"
-    if _needs_no_command(error):
+    if _needs_no_command(error, context):
         return ""
     if isinstance(error, StudyConflict) or context.info_name == "report":
         return "hinet-search doctor" if context.info_name == "status" else "hinet-search status"
@@ -166,11 +166,13 @@ def next_command(error: HinetSearchError, context: click.Context) -> str:
     return _command_for_study(study, context.command_path)
 
 
-def _needs_no_command(error: HinetSearchError) -> bool:
+def _needs_no_command(error: HinetSearchError, context: click.Context) -> bool:
     """Return whether the remedy is enough or names a command itself."""
     is_fault = type(error) is HinetSearchError
+    is_worse_model = isinstance(error, StudyConflict) and context.info_name == "refit"
     return (
         is_fault
+        or is_worse_model
         or isinstance(error, Interrupted | OutputLost)
         or any(f"hinet-search {name}" in error.remedy for name in names(COMMANDS))
     )

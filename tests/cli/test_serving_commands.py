@@ -224,6 +224,7 @@ def test_a_worse_model_is_told_and_ends_with_code_5_unless_it_is_written(
     assert said.out.startswith("shop/hinet: worse than before, on 1,280 held-out rows\n")
     assert "nothing is written" in said.err
     assert "--even-if-worse" in said.err
+    assert "Next:" not in said.err
     printed = run("refit", "winner", "rows.parquet", "-o", "newer", "--json")
     document = json.loads(printed.out)
     assert printed.code == 5
