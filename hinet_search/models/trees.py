@@ -193,8 +193,11 @@ class _LabelledRows:
         """Return LightGBM's data set of the rows that have a task, binned as another one."""
         has_label_R = self.has_label_RT[:, task]
         rows = slice(None) if has_label_R.all() else has_label_R
-        labels_R = np.ascontiguousarray(self.labels_RT[rows, task])
-        return library.Dataset(self.inputs_RI[rows], labels_R, reference=binned)
+        return library.Dataset(self.inputs_RI[rows], self.labels(task, rows), reference=binned)
+
+    def labels(self, task: int, rows: slice | NDArray[np.bool_]) -> NDArray[Any]:
+        """Return labels of a task as an array of their own: LightGBM warns of a float32 column."""
+        return np.ascontiguousarray(self.labels_RT[rows, task])
 
 
 class _Boosting:
@@ -214,7 +217,7 @@ class _Boosting:
         library, options = _import_lightgbm(), _options(config)
         binned = library.Dataset(
             rows.inputs_RI,
-            np.ascontiguousarray(rows.labels_RT[:, 0]),
+            rows.labels(0, slice(None)),
             categorical_feature=list(range(num_by_id)),
             params={**options, "seed": _stream_seed(seed, 0)},
         )

@@ -80,3 +80,23 @@ def test_a_missing_table_is_reported_as_it_was_typed(
         f"error: TABLE: '{table}' must be a file, a folder or a glob of files"
     )
     assert said.err.splitlines()[1].startswith(remedy)
+
+
+def test_a_task_that_is_named_is_one_of_the_written_definition(run: Run, tmp_path: Path) -> None:
+    write_odd_table(tmp_path, rows=4000)
+    begun = run(
+        "data", "init", "odd rows.parquet", "--task", "is clicked", "--task", "dwell seconds"
+    )
+    assert begun.code == 0, begun.err
+    written = (tmp_path / "data" / "odd_rows.yaml").read_text(encoding="utf-8")
+    assert 'dwell_seconds: {column: "dwell seconds", kind: amount}' in written
+    checked = run("check", "studies/odd_rows.yaml")
+    assert checked.code == 0, checked.err
+    assert "mean in training: dwell_seconds " in checked.out
+
+
+def test_a_task_without_a_column_is_refused(run: Run, tmp_path: Path) -> None:
+    write_odd_table(tmp_path, rows=4000)
+    said = run("data", "init", "odd rows.parquet", "--task", "is_clicked")
+    assert said.code == 3
+    assert "--task: no column 'is_clicked'; did you mean 'is clicked'?" in said.err
