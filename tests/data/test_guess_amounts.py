@@ -105,6 +105,11 @@ def test_few_counts_that_are_named_stay_a_task_of_yes_and_no() -> None:
     assert not definition.tasks["orders"].is_amount
 
 
+def test_a_column_that_is_named_twice_is_one_task() -> None:
+    _, definition = drafted(shown(), "play_seconds", "play_seconds")
+    assert list(definition.tasks) == ["play_seconds"]
+
+
 def test_a_task_without_a_column_is_refused_with_the_nearest() -> None:
     shown().write_parquet("rows.parquet")
     with pytest.raises(DataError, match=r"--task: no column 'play_second'; did you mean 'play_s"):

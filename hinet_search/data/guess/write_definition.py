@@ -130,7 +130,8 @@ def _roles_of(tasks: Sequence[str], lazy: pl.LazyFrame, where: str) -> KnownRole
             *(f"--task: no column '{task}'{did_you_mean(task, columns)}" for task in unknown),
             remedy=f"its columns: {listed(columns)}",
         )
-    return KnownRoles(tasks=dict(zip(task_names(tasks), tasks, strict=True)))
+    labels = list(dict.fromkeys(tasks))
+    return KnownRoles(tasks=dict(zip(task_names(labels), labels, strict=True)))
 
 
 def _study_text(described: GuessedTable, table_name: str, definition: str) -> str:
