@@ -35,7 +35,7 @@ from hinet_search.serving.inputs import Inputs, ScenarioInput, raw_types
 from hinet_search.serving.members import ExportedMember
 from hinet_search.serving.model_file import ModelFile, ModelOfFile, WeightedSeed
 from hinet_search.serving.model_folder import ExportedModel
-from hinet_search.serving.predict import probabilities
+from hinet_search.serving.predict import predictions
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.trainable import trainable
 from hinet_search.training.trial_config import TrialConfig, build_config
@@ -132,12 +132,12 @@ def bench_serving(num_requests: int) -> list[ServingFigure]:
     raw = raw_rows(rows)
     columns = exported.encoder.columns(raw)
     ways: dict[str, Callable[[], NDArray[np.float32]]] = {
-        "predict: encode and score": lambda: probabilities(exported, exported.encoder.columns(raw)),
-        "predict: score": lambda: probabilities(exported, columns),
+        "predict: encode and score": lambda: predictions(exported, exported.encoder.columns(raw)),
+        "predict: score": lambda: predictions(exported, columns),
     }
     with TemporaryDirectory() as folder:
         graphs = _graphs(exported, columns, Path(folder))
-        expected_RT = probabilities(exported, columns)
+        expected_RT = predictions(exported, columns)
         for way in (*ways.values(), *graphs.values()):
             np.testing.assert_allclose(np.asarray(way()), expected_RT, atol=1e-5)
         seconds = _time(ways | graphs, num_requests)

@@ -63,7 +63,7 @@ def main() -> None:
 def reply_to(served: ServedModel, body: str) -> str:
     """Return the reply to a body, as the server makes it."""
     scores = served.score(columns_of(json.loads(body), served.columns))
-    return json.dumps(scores.probability_RT.T.tolist())
+    return json.dumps(scores.predicted_RT.T.tolist())
 
 
 def milliseconds(work: Callable[[], object]) -> float:

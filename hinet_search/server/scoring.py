@@ -77,17 +77,17 @@ class Scoring:
             scores = model.score(columns_of(parse(body, self.limits), model.columns))
         except DataError as error:
             raise RequestRefused(422, INVALID, *error.problems, remedy=error.remedy) from error
-        self.metrics.scored(len(scores.probability_RT), scores.unseen)
-        columns = map(_with_nulls, scores.probability_RT.T)
+        self.metrics.scored(len(scores.predicted_RT), scores.unseen)
+        columns = map(_with_nulls, scores.predicted_RT.T)
         probabilities = dict(zip(model.tasks, columns, strict=True))
         reply = {"model": model.name, "version": model.version, "probabilities": probabilities}
         return json.dumps(reply).encode()
 
 
-def _with_nulls(probability_R: NDArray[np.float32]) -> list[float | None]:
+def _with_nulls(predicted_R: NDArray[np.float32]) -> list[float | None]:
     """Return probabilities as JSON has them: null where a row does not have the task."""
-    values: list[float | None] = probability_R.tolist()
-    for row in np.flatnonzero(np.isnan(probability_R)).tolist():
+    values: list[float | None] = predicted_R.tolist()
+    for row in np.flatnonzero(np.isnan(predicted_R)).tolist():
         values[row] = None
     return values
 

@@ -24,7 +24,7 @@ from hinet_search.serving.predict import (
     checked,
     memory_explained,
     missing_scores,
-    probabilities,
+    predictions,
     refuse,
     scanned,
 )
@@ -144,7 +144,7 @@ def _compared(exported: ExportedModel, path: str) -> Drift:
     blocks = [_block(exported, profile, tasks, frame[start : start + RUN_ROWS]) for start in starts]
     for start, block in zip(starts, blocks, strict=True):
         has_task_RT = exported.file.inputs.has_task[block.scenario_R]
-        refuse(path, missing_scores(block.probability_RT, has_task_RT, start))
+        refuse(path, missing_scores(block.predicted_RT, has_task_RT, start))
     return _drift(exported, profile, blocks)
 
 
@@ -157,7 +157,7 @@ class _Block:
     """
 
     scenario_R: NDArray[np.int16]
-    probability_RT: NDArray[np.float32]
+    predicted_RT: NDArray[np.float32]
     label_RT: NDArray[np.int8]
     without_id: Mapping[str, int]
     at_most: Mapping[str, NDArray[np.int64]]
@@ -180,7 +180,7 @@ def _block(
     of_profile = profile.numeric.items()
     return _Block(
         scenario_R=columns.scenario_R,
-        probability_RT=probabilities(exported, columns),
+        predicted_RT=predictions(exported, columns),
         label_RT=label_RT,
         without_id={name: int((ids_R == 0).sum()) for name, ids_R in fields},
         at_most={name: _num_at_most(numbers[name], known) for name, known in of_profile},
@@ -201,14 +201,14 @@ def _drift(exported: ExportedModel, profile: Profile, blocks: Sequence[_Block]) 
     """Add up all blocks."""
     scenario_R = np.concatenate([block.scenario_R for block in blocks])
     label_RT = np.concatenate([block.label_RT for block in blocks])
-    probability_RT = np.concatenate([block.probability_RT for block in blocks])
+    predicted_RT = np.concatenate([block.predicted_RT for block in blocks])
     inputs, num_rows = exported.encoder.inputs, len(scenario_R)
     names = inputs.scenario.names
     now_M = np.bincount(scenario_R, minlength=len(names))
     num_without_id = {
         name: sum(block.without_id[name] for block in blocks) for name in profile.without_id
     }
-    cells = _cells(names, inputs.tasks, scenario_R, label_RT, probability_RT)
+    cells = _cells(names, inputs.tasks, scenario_R, label_RT, predicted_RT)
     return Drift(
         model=f"{exported.file.study}/{exported.file.name}",
         rows=num_rows,
@@ -258,7 +258,7 @@ def _cells(
     tasks: Sequence[str],
     scenario_R: NDArray[np.int16],
     label_RT: NDArray[np.int8],
-    probability_RT: NDArray[np.float32],
+    predicted_RT: NDArray[np.float32],
 ) -> Iterator[CellOfNewRows]:
     """Cells with a label, scenarios outermost."""
     for scenario, scenario_name in enumerate(scenarios):
@@ -267,7 +267,7 @@ def _cells(
             if not is_labelled_R.any():
                 continue
             labels = label_RT[is_labelled_R, task].astype(np.uint8)
-            predicted = probability_RT[is_labelled_R, task].astype(np.float64)
+            predicted = predicted_RT[is_labelled_R, task].astype(np.float64)
             yield CellOfNewRows(
                 scenario=scenario_name,
                 task=task_name,

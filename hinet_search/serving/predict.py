@@ -106,7 +106,7 @@ def _predict(exported: ExportedModel, path: str, to: Path) -> Prediction:
     )
 
 
-def probabilities(exported: ExportedModel, columns: Columns) -> NDArray[np.float32]:
+def predictions(exported: ExportedModel, columns: Columns) -> NDArray[np.float32]:
     """P(task = 1) of every row in its own scenario (R, T).
 
     Several members are averaged, and the average is calibrated; NaN where a member has no finite
@@ -188,13 +188,13 @@ class _Scorer:
         """
         columns = self.exported.encoder.columns(frame)
         self.unseen.update(self.exported.encoder.unseen(frame, columns))
-        probability_RT = probabilities(self.exported, columns)
+        predicted_RT = predictions(self.exported, columns)
         inputs = self.exported.file.inputs
         has_task_RT = inputs.has_task[columns.scenario_R]
-        refuse(self.path, missing_scores(probability_RT, has_task_RT, first))
+        refuse(self.path, missing_scores(predicted_RT, has_task_RT, first))
         keys = [frame[f"{KEY}{name}"].alias(name) for name in self.keys]
         scores = [
-            pl.Series(task, probability_RT[:, number], nan_to_null=True)
+            pl.Series(task, predicted_RT[:, number], nan_to_null=True)
             for number, task in enumerate(inputs.tasks)
         ]
         return pl.DataFrame([*keys, *scores])
@@ -210,10 +210,10 @@ def _write(scorer: _Scorer, frame: pl.DataFrame, to: Path) -> None:
 
 
 def missing_scores(
-    probability_RT: NDArray[np.float32], has_task_RT: NDArray[np.bool_], first: int
+    predicted_RT: NDArray[np.float32], has_task_RT: NDArray[np.bool_], first: int
 ) -> list[str]:
     """Report rows without a finite score of a task that they have; `first` numbers the first."""
-    is_missing_RT = ~np.isfinite(probability_RT) & has_task_RT
+    is_missing_RT = ~np.isfinite(predicted_RT) & has_task_RT
     rows = first + np.flatnonzero(is_missing_RT.any(axis=1))
     if not rows.size:
         return []

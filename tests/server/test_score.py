@@ -29,7 +29,7 @@ def test_every_row_gets_the_probability_of_every_task(server: Asked) -> None:
     reply = server.score(*rows)
     model = server.service.current.model
     assert model is not None
-    scores = model.score(columns_of({"rows": rows}, model.columns)).probability_RT
+    scores = model.score(columns_of({"rows": rows}, model.columns)).predicted_RT
     assert (reply.status_code, reply.json()) == (
         200,
         {

@@ -29,7 +29,7 @@ from hinet_search.serving.compiled.program import program_of
 from hinet_search.serving.compiled.run import FORMATS, Run, encoded, open_compiled
 from hinet_search.serving.compiled.scoring import MixedScoring, PiecewiseLinear, ScenarioScoring
 from hinet_search.serving.model_file import CalibratedCell
-from hinet_search.serving.predict import probabilities
+from hinet_search.serving.predict import predictions
 from tests.serving.compiled_shop import Written, columns_of, export_shop
 from tests.serving.shop import test_part
 
@@ -81,7 +81,7 @@ def test_an_export_tells_its_graphs_and_the_largest_difference(written: Written)
 
 @pytest.mark.parametrize("kind", ["onnx", "torch"])
 def test_rows_score_as_predict_scores_them(kind: str, written: Written) -> None:
-    expected_RT = probabilities(written.exported, written.columns)
+    expected_RT = predictions(written.exported, written.columns)
     got_RT = open_compiled(written.folder, kind).score(written.columns)
     assert np.nanmax(expected_RT) - np.nanmin(expected_RT) > 0.05
     assert np.isnan(expected_RT[:, 1]).tolist() == (written.columns.scenario_R == 1).tolist()
@@ -91,7 +91,7 @@ def test_rows_score_as_predict_scores_them(kind: str, written: Written) -> None:
 def test_a_named_scenario_counts_for_all_rows(written: Written) -> None:
     at_push = dataclasses.replace(written.columns, scenario_R=1 + 0 * written.columns.scenario_R)
     got_RT = open_compiled(written.folder).score(written.columns, "Push")
-    assert_allclose(got_RT, probabilities(written.exported, at_push), rtol=0, atol=1e-5)
+    assert_allclose(got_RT, predictions(written.exported, at_push), rtol=0, atol=1e-5)
     with pytest.raises(ConfigurationError, match="did you mean 'Push'"):
         open_compiled(written.folder).score(written.columns, "Puhs")
     none = written.columns.head(0)
@@ -104,7 +104,7 @@ def test_the_reader_scores_a_table_without_this_package(written: Written) -> Non
     assert "hinet_search" not in source
     assert "import torch" not in source
     got_RT = module.Scorer(written.folder / COMPILED).score(written.raw.to_arrow())
-    expected_RT = probabilities(written.exported, written.columns)
+    expected_RT = predictions(written.exported, written.columns)
     assert_allclose(got_RT, expected_RT, rtol=0, atol=1e-5)
 
 
@@ -147,7 +147,7 @@ def test_the_reader_is_a_command_of_any_folder(written: Written, tmp_path: Path)
     written.raw.write_parquet(tmp_path / "rows.parquet")
     command = [sys.executable, str(written.folder / COMPILED / "score.py"), "rows.parquet", "out"]
     subprocess.run(command, cwd=tmp_path, check=True)
-    expected_RT = probabilities(written.exported, written.columns)
+    expected_RT = predictions(written.exported, written.columns)
     scores = pl.read_parquet(tmp_path / "out")
     assert_allclose(scores, expected_RT, rtol=0, atol=1e-5)
     assert scores["buy"].is_null().equals(written.raw["place"] == 2)
@@ -162,7 +162,7 @@ def test_the_reader_reads_its_files_once(copied: Path, written: Written) -> None
 
 
 def test_a_reader_that_encodes_otherwise_is_noticed(written: Written) -> None:
-    expected_RT = probabilities(written.exported, written.columns)
+    expected_RT = predictions(written.exported, written.columns)
     prices = written.raw["price"].cast(pl.String) + " EUR"
     for raw, is_alike in (
         (written.raw, True),
@@ -223,7 +223,7 @@ def test_calibrated_averages_are_those_of_predict(scale: str, written: Written) 
     members = (dataclasses.replace(first, weight=0.3), dataclasses.replace(other, weight=0.7))
     file = written.exported.file.model_copy(update={"calibration": CELLS, "scale": scale})
     exported = dataclasses.replace(written.exported, file=file, members=members)
-    expected_RT = probabilities(exported, written.columns)
+    expected_RT = predictions(exported, written.columns)
     scoring = MixedScoring([ScenarioScoring(exported, number) for number in range(2)])
     columns = written.columns
     arrays = (columns.ids_RF, columns.numeric_RN, columns.lists_RS, columns.scenario_R)
@@ -269,7 +269,7 @@ def test_a_row_is_not_scored_if_a_member_has_no_finite_logit_for_it(written: Wri
 def test_graphs_that_score_otherwise_are_not_exported(
     written: Written, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(write, "probabilities", lambda *rows: probabilities(*rows) + 2e-5)
+    monkeypatch.setattr(write, "predictions", lambda *rows: predictions(*rows) + 2e-5)
     layout = read_layout(written.folder / COMPILED)
     check = write._Check(written.exported, written.folder, layout, written.columns)
     with pytest.raises(DataError, match=r"the onnx graph '.*' must score .* nothing is exported"):

@@ -146,11 +146,11 @@ def test_a_row_without_a_finite_score_is_refused_with_its_number(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def scores(_exported: object, columns: Columns) -> np.ndarray:
-        probability_RT = np.full((columns.num_rows, 2), 0.5, dtype=np.float32)
-        probability_RT[7] = np.nan
-        return probability_RT
+        predicted_RT = np.full((columns.num_rows, 2), 0.5, dtype=np.float32)
+        predicted_RT[7] = np.nan
+        return predicted_RT
 
-    monkeypatch.setattr(monitoring, "probabilities", scores)
+    monkeypatch.setattr(monitoring, "predictions", scores)
     with pytest.raises(DataError, match=r"must get a finite score.*first in row 7"):
         drift(folder, training_rows(), tmp_path)
 

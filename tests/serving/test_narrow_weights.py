@@ -20,7 +20,7 @@ from hinet_search.serving.compiled.program import program_of
 from hinet_search.serving.compiled.run import FORMATS, open_compiled
 from hinet_search.serving.compiled.weights import NarrowTable, cost_of, narrowed
 from hinet_search.serving.model_folder import ExportedModel, open_folder
-from hinet_search.serving.predict import probabilities
+from hinet_search.serving.predict import predictions
 from tests.serving.compiled_shop import CPU, STUDY, Written, columns_of, table
 
 
@@ -100,10 +100,10 @@ def test_numbers_that_half_precision_does_not_have_are_refused(written: Written)
 
 
 def test_the_model_itself_keeps_its_weights(written: Written) -> None:
-    before_RT = probabilities(written.exported, written.columns)
+    before_RT = predictions(written.exported, written.columns)
     narrow = narrowed(written.exported, "int8")
-    assert np.nanmax(np.abs(probabilities(narrow, written.columns) - before_RT)) > 0
-    assert_allclose(probabilities(written.exported, written.columns), before_RT, rtol=0, atol=0)
+    assert np.nanmax(np.abs(predictions(narrow, written.columns) - before_RT)) > 0
+    assert_allclose(predictions(written.exported, written.columns), before_RT, rtol=0, atol=0)
     assert narrowed(written.exported, "fp32") is written.exported
 
 
@@ -123,10 +123,10 @@ def test_a_graph_of_onnx_stores_narrow_vectors_and_looks_them_up(
 
 
 def test_programs_score_as_the_narrow_model_and_not_as_predict(written: Written) -> None:
-    narrow_RT = probabilities(narrowed(written.exported, "int8"), written.columns)
+    narrow_RT = predictions(narrowed(written.exported, "int8"), written.columns)
     got_RT = open_compiled(written.folder).score(written.columns)
     assert_allclose(got_RT, narrow_RT, rtol=0, atol=1e-5)
-    assert np.nanmax(np.abs(got_RT - probabilities(written.exported, written.columns))) > 1e-5
+    assert np.nanmax(np.abs(got_RT - predictions(written.exported, written.columns))) > 1e-5
     assert open_compiled(written.folder).layout.weights == "int8"
 
 
@@ -150,7 +150,7 @@ def test_costs_are_those_of_the_narrow_model(written: Written) -> None:
     valid = dataclasses.replace(valid, labels_RT=labels_RT, user_R=valid.scenario_R.astype("int32"))
     narrow = narrowed(exported, "int8")
     cost = cost_of(exported, narrow, "int8", valid)
-    before_RT, after_RT = probabilities(exported, valid), probabilities(narrow, valid)
+    before_RT, after_RT = predictions(exported, valid), predictions(narrow, valid)
     assert cost.difference == np.nanmax(np.abs(before_RT - after_RT))
     inputs = exported.file.inputs
     assert [(cell.scenario, cell.task) for cell in cost.cells] == [
@@ -158,8 +158,8 @@ def test_costs_are_those_of_the_narrow_model(written: Written) -> None:
     ]
     for cell, told in zip(inputs.cells, cost.cells, strict=True):
         of_cell = valid.scenario_R == cell.scenario_number, cell.task_number
-        for probability_RT, auc in ((before_RT, told.auc_fp32), (after_RT, told.auc)):
-            assert auc == pytest.approx(roc_auc_score(labels_RT[of_cell], probability_RT[of_cell]))
+        for predicted_RT, auc in ((before_RT, told.auc_fp32), (after_RT, told.auc)):
+            assert auc == pytest.approx(roc_auc_score(labels_RT[of_cell], predicted_RT[of_cell]))
     assert any(cell.auc != cell.auc_fp32 for cell in cost.cells)
 
 

@@ -47,13 +47,13 @@ class Compiled:
         if scenario is not None:
             graph = self._of(scenario)
             return in_blocks(graph, encoded(columns)) if columns.num_rows else self._empty(0)
-        probability_RT = self._empty(columns.num_rows)
+        predicted_RT = self._empty(columns.num_rows)
         for number, name in enumerate(self.layout.scenarios):
             is_of_R = columns.scenario_R == number
             if is_of_R.any():
                 inputs = encoded(columns.where(is_of_R))
-                probability_RT[is_of_R] = in_blocks(self._of(name), inputs)
-        return probability_RT
+                predicted_RT[is_of_R] = in_blocks(self._of(name), inputs)
+        return predicted_RT
 
     def _empty(self, num_rows: int) -> NDArray[np.float32]:
         return np.empty((num_rows, len(self.layout.tasks)), dtype=np.float32)

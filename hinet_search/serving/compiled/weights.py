@@ -27,7 +27,7 @@ from hinet_search.results.records import CellValue
 from hinet_search.serving.choice import Weights
 from hinet_search.serving.members import ExportedMember, average
 from hinet_search.serving.model_folder import ExportedModel
-from hinet_search.serving.predict import probabilities
+from hinet_search.serving.predict import predictions
 from hinet_search.training.metrics import cell_values
 
 LARGEST_BYTE = 127
@@ -110,7 +110,7 @@ def cost_of(
 
     Errors: NonFiniteScores if a row has no finite score.
     """
-    difference_RT = np.abs(probabilities(exported, valid) - probabilities(narrow, valid))
+    difference_RT = np.abs(predictions(exported, valid) - predictions(narrow, valid))
     difference_RT[~exported.file.inputs.has_task[valid.scenario_R]] = 0.0
     cells = [
         CellCost(before.scenario, before.task, before.auc, after.auc)

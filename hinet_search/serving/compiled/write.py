@@ -37,7 +37,7 @@ from hinet_search.serving.compiled.scoring import MixedScoring, ScenarioScoring
 from hinet_search.serving.compiled.weights import WeightsCost
 from hinet_search.serving.inputs import cast_rows
 from hinet_search.serving.model_folder import ExportedModel
-from hinet_search.serving.predict import probabilities
+from hinet_search.serving.predict import predictions
 from hinet_search.training.device import memory_errors_explained
 
 TOLERANCE = 1e-5  # of a probability
@@ -162,11 +162,11 @@ class _Check:
     @cached_property
     def expected(self) -> dict[str, NDArray[np.float32]]:
         """What each graph must give (R, T): that of a scenario takes all rows to be of it."""
-        expected = {MIXED: probabilities(self.exported, self.columns)}
+        expected = {MIXED: predictions(self.exported, self.columns)}
         for number, name in enumerate(self.layout.graphs[:-1]):
             scenario_R = np.full_like(self.columns.scenario_R, number)
             columns = replace(self.columns, scenario_R=scenario_R)
-            expected[name] = probabilities(self.exported, columns)
+            expected[name] = predictions(self.exported, columns)
         return expected
 
     def largest_difference(self, kind: str) -> float:

@@ -17,7 +17,7 @@ from hinet_search.serving.compiled.layout import COMPILED
 from hinet_search.serving.compiled.run import open_compiled
 from hinet_search.serving.members import ExportedMember
 from hinet_search.serving.model_folder import ExportedModel
-from hinet_search.serving.predict import probabilities
+from hinet_search.serving.predict import predictions
 from hinet_search.training.predict import ROWS_AT_ONCE
 from hinet_search.training.trainable import Network
 
@@ -41,7 +41,7 @@ class NetworkScorer:
 
     def score(self, columns: Columns, scenario: str | None) -> NDArray[np.float32]:  # noqa: ARG002  a batch tells
         """Return probabilities (R, T)."""
-        return probabilities(self.exported, columns)
+        return predictions(self.exported, columns)
 
 
 def scorer_of(exported: ExportedModel) -> RequestScorer:

@@ -32,7 +32,7 @@ WARM_UP_ROUNDS = 3  # the first calls of torch's operations take longer
 class Scores:
     """Probabilities (R, T) of a request, and its rows with an unseen value by column."""
 
-    probability_RT: NDArray[np.float32]
+    predicted_RT: NDArray[np.float32]
     unseen: Mapping[str, int]
 
 
@@ -72,13 +72,13 @@ class ServedModel:
         """
         rows = self.reader.read(columns)
         encoded = self.encoder.encode(rows)
-        probability_RT = self.scorer.score(encoded, rows.scenario)
+        predicted_RT = self.scorer.score(encoded, rows.scenario)
         inputs = self.exported.file.inputs
-        problems = missing_scores(probability_RT, inputs.has_task[rows.scenario_R], 0)
+        problems = missing_scores(predicted_RT, inputs.has_task[rows.scenario_R], 0)
         if problems:
             raise DataError(*problems)
         unseen = unseen_values(inputs.categorical, rows, encoded)
-        return Scores(probability_RT, unseen)
+        return Scores(predicted_RT, unseen)
 
 
 def open_served(folder: Path) -> ServedModel:

@@ -15,7 +15,7 @@ from hinet_search.serving.compiled.write import _largest
 from hinet_search.serving.lineage import StudyRows
 from hinet_search.serving.model_folder import ExportedModel, open_folder
 from hinet_search.serving.monitor import drift_of
-from hinet_search.serving.predict import probabilities, score_table
+from hinet_search.serving.predict import predictions, score_table
 from hinet_search.serving.profile import Profile, write_profile
 from hinet_search.serving.requests.served_model import open_served
 from hinet_search.serving.sealed import seal
@@ -82,8 +82,8 @@ def test_a_graph_that_has_a_number_there_is_refused() -> None:
 
 def test_a_request_gets_no_number_there_and_the_facts_say_so(folder: Path) -> None:
     served = open_served(folder)
-    probability_RT = served.score(request(served, 1, 2, 3)).probability_RT
-    assert np.isnan(probability_RT).tolist() == [[False, False], [False, True], [True, False]]
+    predicted_RT = served.score(request(served, 1, 2, 3)).predicted_RT
+    assert np.isnan(predicted_RT).tolist() == [[False, False], [False, True], [True, False]]
     assert model_facts(served)["absent_cells"] == [["Push", "buy"], ["Cart", "click"]]
 
 
@@ -130,9 +130,9 @@ def test_a_fit_on_newer_rows_reads_no_label_of_an_absent_cell(tmp_path: Path) ->
         assert "400 of 400 rows are of days whose labels the model has counted already" in card
         assert "none of test" not in card, "newer rows may be those of test"
         fitted = open_folder(tmp_path / name, CPU)
-        scores.append(probabilities(fitted, fitted.encoder.columns(table())))
+        scores.append(predictions(fitted, fitted.encoder.columns(table())))
     shipped = open_folder(folder, CPU)
-    before_RT = probabilities(shipped, shipped.encoder.columns(table()))
+    before_RT = predictions(shipped, shipped.encoder.columns(table()))
     np.testing.assert_array_equal(*scores)
     assert np.nanmax(np.abs(scores[0] - before_RT)) > 0.01
 

@@ -58,7 +58,7 @@ def test_any_values_get_scores_or_a_message(models: dict[str, ServedModel]) -> N
     @given(data=st.data(), name=st.sampled_from(["plain", "everything", "counted", "timed"]))
     def check(data: st.DataObject, name: str) -> None:
         got = answer(models[name], data.draw(requests(models[name].columns)))
-        assert np.isfinite(got.probability_RT).all() if isinstance(got, Scores) else got
+        assert np.isfinite(got.predicted_RT).all() if isinstance(got, Scores) else got
         kinds.add(type(got))
 
     check()

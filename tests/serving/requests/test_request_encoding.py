@@ -14,7 +14,7 @@ from numpy.testing import assert_array_equal
 
 from hinet_search.data.columns import Columns
 from hinet_search.serving.inputs import cast_rows, count_unfit
-from hinet_search.serving.predict import probabilities
+from hinet_search.serving.predict import predictions
 from hinet_search.serving.requests.document import RequestColumns
 from hinet_search.serving.requests.encode import FrameEncoder, LookupEncoder, unseen_values
 from hinet_search.serving.requests.served_model import ServedModel
@@ -125,7 +125,7 @@ def test_a_number_beyond_float32_counts_as_the_end_of_its_range(
     model = models["everything"]  # where prices are clipped to [0, 150]
     columns = {name: [1] if name == "place" else [None] for name in model.columns}
     far, end = (
-        model.score(RequestColumns({**columns, "price": [price]}, 1)).probability_RT
+        model.score(RequestColumns({**columns, "price": [price]}, 1)).predicted_RT
         for price in (1e300, 150)
     )
     assert_array_equal(far, end)
@@ -147,8 +147,8 @@ def test_rows_of_training_get_the_scores_of_predict(models: dict[str, ServedMode
     frame = table(50)
     columns = {name: as_json(frame[name].to_list()) for name in model.columns}
     typed, _ = of_table(model, frame.to_dict(as_series=False))
-    expected = probabilities(model.exported, model.exported.encoder.columns(typed))
-    assert_array_equal(model.score(RequestColumns(columns, 50)).probability_RT, expected)
+    expected = predictions(model.exported, model.exported.encoder.columns(typed))
+    assert_array_equal(model.score(RequestColumns(columns, 50)).predicted_RT, expected)
     assert len(np.unique(expected)) > 50
 
 

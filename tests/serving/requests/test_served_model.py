@@ -11,7 +11,7 @@ from hinet_search.common.errors import DataError
 from hinet_search.serving.choice import GraphChoice
 from hinet_search.serving.compiled.run import Compiled
 from hinet_search.serving.compiled.write import write_compiled
-from hinet_search.serving.predict import probabilities
+from hinet_search.serving.predict import predictions
 from hinet_search.serving.requests import scorer as scoring
 from hinet_search.serving.requests.document import RequestColumns, columns_of
 from hinet_search.serving.requests.served_model import ServedModel, open_served
@@ -36,8 +36,8 @@ def test_rows_of_several_scenarios_are_scored_each_in_its_own(
     models: dict[str, ServedModel],
 ) -> None:
     model = models["plain"]
-    mixed = model.score(request(model, 3, 1, 2, 1)).probability_RT
-    alone = [model.score(request(model, place)).probability_RT[0] for place in (3, 1, 2, 1)]
+    mixed = model.score(request(model, 3, 1, 2, 1)).predicted_RT
+    alone = [model.score(request(model, place)).predicted_RT[0] for place in (3, 1, 2, 1)]
     np.testing.assert_allclose(mixed, alone, atol=1e-6)
     assert len(np.unique(mixed[:3], axis=0)) == 3
 
@@ -63,16 +63,16 @@ def test_a_request_too_large_for_one_batch_gets_the_scores_of_predict(
     monkeypatch.setattr(scoring, "ROWS_AT_ONCE", len(users))
     whole = model.scorer.score(encoded, None)
     np.testing.assert_allclose(in_parts, whole, atol=1e-6)
-    np.testing.assert_array_equal(in_parts, probabilities(model.exported, encoded))
+    np.testing.assert_array_equal(in_parts, predictions(model.exported, encoded))
 
 
 def test_threads_do_not_disturb_one_another(tmp_path: Path) -> None:
     model = open_served(write_export(tmp_path / "hinet", model="hinet"))
     columns = request(model, *[1] * 50)
-    alone = model.score(columns).probability_RT
+    alone = model.score(columns).predicted_RT
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(model.score, [columns] * 40))
-    assert all((each.probability_RT == alone).all() for each in together)
+    assert all((each.predicted_RT == alone).all() for each in together)
 
 
 def test_a_model_without_a_finite_score_is_refused_when_it_is_opened(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_folder_with_graphs_is_scored_by_them_as_by_its_networks(tmp_path: Pat
     assert graphs.version != networks.version
     for places in ((2, 2), (3, 1, 2)):
         np.testing.assert_allclose(
-            graphs.score(request(graphs, *places)).probability_RT,
-            networks.score(request(networks, *places)).probability_RT,
+            graphs.score(request(graphs, *places)).predicted_RT,
+            networks.score(request(networks, *places)).predicted_RT,
             atol=1e-5,
         )

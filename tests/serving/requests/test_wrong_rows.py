@@ -173,8 +173,7 @@ def test_rows_and_columns_of_the_same_values_get_the_same_scores(
         model.columns,
     )
     assert (
-        model.score(of_rows).probability_RT.tolist()
-        == model.score(of_columns).probability_RT.tolist()
+        model.score(of_rows).predicted_RT.tolist() == model.score(of_columns).predicted_RT.tolist()
     )
 
 
@@ -219,7 +218,7 @@ def test_a_value_of_another_type_is_no_value(dtype: pl.DataType, wrong: object) 
 def test_a_blank_text_is_a_missing_number(models: dict[str, ServedModel]) -> None:
     model = models["plain"]
     scores = [
-        model.score(columns_of(rows({"age": value}), model.columns)).probability_RT.tolist()
+        model.score(columns_of(rows({"age": value}), model.columns)).predicted_RT.tolist()
         for value in (" ", None)
     ]
     assert scores[0] == scores[1]
@@ -228,7 +227,7 @@ def test_a_blank_text_is_a_missing_number(models: dict[str, ServedModel]) -> Non
 def test_infinite_numbers_are_imputed_where_the_study_imputes_them(tmp_path: Path) -> None:
     model = open_served(write_export(tmp_path / "imputing", PLAIN, not_finite="impute"))
     scores = [
-        model.score(columns_of(rows({"age": value}), model.columns)).probability_RT.tolist()
+        model.score(columns_of(rows({"age": value}), model.columns)).predicted_RT.tolist()
         for value in (float("inf"), float("nan"), None)
     ]
     assert scores[0] == scores[1] == scores[2]
@@ -237,7 +236,7 @@ def test_infinite_numbers_are_imputed_where_the_study_imputes_them(tmp_path: Pat
 def test_a_request_without_rows_gets_no_scores(models: dict[str, ServedModel]) -> None:
     model = models["everything"]
     columns = {name: [] for name in model.columns}
-    assert model.score(columns_of({"columns": columns}, model.columns)).probability_RT.shape == (
+    assert model.score(columns_of({"columns": columns}, model.columns)).predicted_RT.shape == (
         0,
         2,
     )

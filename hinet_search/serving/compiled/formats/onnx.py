@@ -62,8 +62,8 @@ def opened(folder: Path, name: str) -> Run:
     )
 
     def run(encoded: Encoded) -> NDArray[np.float32]:
-        (probability_RT,) = session.run([PROBABILITIES], dict(encoded))
-        return np.asarray(probability_RT)
+        (predicted_RT,) = session.run([PROBABILITIES], dict(encoded))
+        return np.asarray(predicted_RT)
 
     return run
 

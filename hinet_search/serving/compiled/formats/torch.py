@@ -32,8 +32,8 @@ def opened(folder: Path, name: str) -> Run:
     def run(encoded: Encoded) -> NDArray[np.float32]:
         names = [each for each in (*INPUTS, SCENARIO) if each in encoded]
         with torch.inference_mode():
-            probability_RT = module(*(torch.from_numpy(encoded[name]) for name in names))
-        return np.asarray(probability_RT)
+            predicted_RT = module(*(torch.from_numpy(encoded[name]) for name in names))
+        return np.asarray(predicted_RT)
 
     return run
 
