@@ -35,6 +35,7 @@ Duration = Annotated[
 ]
 Positive = Annotated[float, Field(gt=0, le=1_000_000_000)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+LEFT_OUT_IF_NONE = Field(exclude_if=lambda value: value is None)  # where a value is written
 
 
 class Frozen(BaseModel):

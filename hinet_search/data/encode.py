@@ -16,8 +16,8 @@ from typing import Annotated
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from pydantic import Field
 
+from hinet_search.common.frozen_model import LEFT_OUT_IF_NONE
 from hinet_search.data.blocks import blocks_of
 from hinet_search.data.mapped_array import mapped_array
 from hinet_search.data.numbers import LARGEST, Range, mean_and_deviation, usable
@@ -36,7 +36,6 @@ from hinet_search.study.feature_definition import LOG, QUANTILE, FeatureDefiniti
 VALUE, COUNT = "value", "count"
 IS_TRAIN = f"{OWN}is train"
 RELATIVE_ROUNDING = 1e-12  # a spread this far below the mean is rounding, not variation
-LEFT_OUT_IF_NONE = Field(exclude_if=lambda value: value is None)  # where a value is written
 FARTHEST = 1e18  # spreads from the mean: a little less than the square root of the largest float32
 
 

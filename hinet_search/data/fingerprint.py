@@ -30,8 +30,6 @@ ADDED_KEYS = (
     ("features", "distinct_by_scenario"),
     ("features", "lists", "*", "separator"),
     ("tasks", "*", "scenarios"),
-    ("tasks", "*", "kind"),
-    ("tasks", "*", "at_most"),
 )
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from hinet_search.common.errors import did_you_mean
-from hinet_search.common.frozen_model import Fraction, Frozen, Large, Text
+from hinet_search.common.frozen_model import LEFT_OUT_IF_NONE, Fraction, Frozen, Large, Text
 from hinet_search.results.cells import CellName
 from hinet_search.study.feature_definition import FeatureDefinition
 
@@ -67,8 +67,10 @@ class TaskDefinition(Frozen):
     equals: bool | int | str | None = None
     above: float | None = None
     at_least: float | None = None
-    kind: Literal["amount"] | None = None
-    at_most: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    kind: Annotated[Literal["amount"] | None, LEFT_OUT_IF_NONE] = None
+    at_most: Annotated[
+        Annotated[float, Field(gt=0, allow_inf_nan=False)] | None, LEFT_OUT_IF_NONE
+    ] = None
     scenarios: tuple[Text, ...] | None = None
 
     @field_validator("scenarios", mode="before")
