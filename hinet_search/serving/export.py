@@ -16,6 +16,7 @@ from hinet_search.data.rows import read_rows
 from hinet_search.results.ensemble_records import Member
 from hinet_search.serving.choice import ExportChoice, GraphChoice
 from hinet_search.serving.encoder import Encoder
+from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.lineage import StudyRows
 from hinet_search.serving.model_file import (
     FORMAT,
@@ -196,17 +197,22 @@ def _notes(encoder: Encoder, checked: Verification, files: TrainedFiles) -> list
         f"Checked at export: {checked.rows:,} test rows, read from the study's source, score as in "
         f"training; the largest difference of a logit is {checked.difference:.2g}."
     )
-    notes = [*encoder.history.notes(encoder.inputs), _calibration(files.what), check]
+    notes = [
+        *encoder.history.notes(encoder.inputs),
+        _calibration(files.what, encoder.inputs),
+        check,
+    ]
     return [*notes, REFITTED] if files.is_refitted else notes
 
 
-def _calibration(what: ExportChoice) -> str:
+def _calibration(what: ExportChoice, inputs: Inputs) -> str:
+    predicted = inputs.predicted.capitalize()
     if what.calibration is None:
-        return "Probabilities are as the models give them: they are not calibrated."
+        return f"{predicted} are as the models give them: they are not calibrated."
     cells = len(what.calibration.cells)
     changed = len(calibrated_cells(what.calibration))
     return (
-        f"Probabilities are calibrated on validation in {changed} of {cells} cells; in the others "
+        f"{predicted} are calibrated on validation in {changed} of {cells} cells; in the others "
         "no gain was shown. Metrics on test are those before calibration."
     )
 

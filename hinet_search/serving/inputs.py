@@ -28,6 +28,8 @@ from hinet_search.study.feature_definition import (
     StatisticsDefinition,
 )
 
+PROBABILITIES, PREDICTIONS = "probabilities", "predictions"
+
 
 class ScenarioInput(Frozen):
     """The scenario column; `values` maps each value, as text, to a scenario of the model."""
@@ -156,6 +158,16 @@ class Inputs(Frozen):
     def is_amount(self) -> NDArray[np.bool_]:
         """Whether the labels of a task are amounts (T,)."""
         return np.array([task in self.amount_units for task in self.tasks])
+
+    @property
+    def units(self) -> NDArray[np.float64]:
+        """What a label of 1 stands for, by task (T,): an amount in the unit of its column, or 1."""
+        return np.array([self.amount_units.get(task, 1.0) for task in self.tasks])
+
+    @property
+    def predicted(self) -> str:
+        """What the model gives, in a word: probabilities, or predictions if some are amounts."""
+        return PREDICTIONS if self.amount_units else PROBABILITIES
 
     @property
     def scaled(self) -> tuple[str, ...]:

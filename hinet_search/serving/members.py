@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinet_search.data.columns import ChosenInputs, Columns
-from hinet_search.results.ensemble_records import Scale
 from hinet_search.results.statistics.ensemble import RunningMean
+from hinet_search.serving.model_file import ModelFile
 
 
 class ScoresColumns(Protocol):
@@ -24,7 +24,7 @@ class ScoresColumns(Protocol):
         ...
 
     def scores(self, columns: Columns) -> NDArray[np.float32]:
-        """Return logits (R, T)."""
+        """Return logits (R, T); of amounts, their logs."""
         ...
 
 
@@ -39,14 +39,16 @@ class ExportedMember:
 
 
 def average(
-    members: Sequence[ExportedMember], scale: Scale, columns: Columns
+    members: Sequence[ExportedMember], file: ModelFile, columns: Columns
 ) -> NDArray[np.float32]:
-    """Logits (R, T) of the weighted mean of logits or probabilities.
+    """Scores (R, T) of the weighted mean of scores, or of expected labels: `file` says which.
 
-    NaN where a member has no finite logit: an infinite one would pass for a probability of 1. Only
-    one member's logits, and one selection of the columns, are in memory at a time.
+    A score is a logit, or the log of an expected amount in its unit. NaN where a member has no
+    finite score: an infinite logit would pass for a probability of 1. Only one member's scores, and
+    one selection of the columns, are in memory at a time.
     """
-    mean = RunningMean(scale if len(members) > 1 else "logits")  # one member's logits are kept
+    scale = file.scale if len(members) > 1 else "logits"  # one member's scores are kept
+    mean = RunningMean(scale, file.inputs.is_amount)
     is_finite_RT = np.ones((columns.num_rows, columns.labels_RT.shape[1]), dtype=np.bool_)
     inputs, selected = None, columns
     for member in members:
@@ -57,8 +59,8 @@ def average(
 
 
 def _add(mean: RunningMean, member: ExportedMember, columns: Columns) -> NDArray[np.bool_]:
-    """Add the logits of a member; return where they are finite (R, T)."""
-    logits_RT = member.model.scores(columns)
-    is_finite_RT = np.isfinite(logits_RT)
-    mean.add(np.where(is_finite_RT, logits_RT, np.float32(0)), member.weight)
+    """Add the scores of a member; return where they are finite (R, T)."""
+    scores_RT = member.model.scores(columns)
+    is_finite_RT = np.isfinite(scores_RT)
+    mean.add(np.where(is_finite_RT, scores_RT, np.float32(0)), member.weight)
     return is_finite_RT

@@ -1,4 +1,6 @@
-"""Predict: write the probabilities of a table's rows to a file, one block in memory at a time.
+"""Predict: write what is predicted of a table's rows to a file, one block in memory at a time.
+
+Of a task of 0 and 1 that is a probability, of a task of amounts the expected amount.
 
 Shape legend: R rows, T tasks.
 """
@@ -25,8 +27,10 @@ from hinet_search.data.numbers import MAX_EXAMPLES, rows_in_words
 from hinet_search.data.object_stores.copies import local_path
 from hinet_search.data.reading import FAILURES, OWN, unreadable
 from hinet_search.data.sources.table import scan
+from hinet_search.results.families import POISSON
 from hinet_search.results.statistics.calibrators import apply
 from hinet_search.serving.inputs import (
+    Inputs,
     cast_rows,
     column_problems,
     count_unfit,
@@ -107,19 +111,30 @@ def _predict(exported: ExportedModel, path: str, to: Path) -> Prediction:
 
 
 def predictions(exported: ExportedModel, columns: Columns) -> NDArray[np.float32]:
-    """P(task = 1) of every row in its own scenario (R, T).
+    """P(task = 1), or the expected amount, of every row in its own scenario (R, T).
 
-    Several members are averaged, and the average is calibrated; NaN where a member has no finite
-    logit, and where the row's scenario does not have the task.
+    Amounts are in the unit of their column. Several members are averaged, and the average is
+    calibrated; NaN where a member has no finite score, and where the row's scenario does not have
+    the task.
     """
     if columns.num_rows == 0:
         return np.zeros((0, len(exported.file.inputs.tasks)), dtype=np.float32)
-    raw_RT = average(exported.members, exported.file.scale, columns)
     file, inputs = exported.file, exported.file.inputs
-    logits_RT = apply(file.calibrators, inputs.cells, raw_RT, columns.scenario_R)
+    raw_RT = average(exported.members, file, columns)
+    scores_RT = apply(file.calibrators, inputs.cells, raw_RT, columns.scenario_R)
     if inputs.absent_cells:
-        logits_RT[~inputs.has_task[columns.scenario_R]] = np.nan
-    return np.asarray(expit(logits_RT), dtype=np.float32)
+        scores_RT[~inputs.has_task[columns.scenario_R]] = np.nan
+    return _expected(inputs, scores_RT)
+
+
+def _expected(inputs: Inputs, scores_RT: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What scores expect (R, T): a probability, or an amount in the unit of its column."""
+    predicted_RT = np.asarray(expit(scores_RT), dtype=np.float32)
+    for task in np.flatnonzero(inputs.is_amount):
+        mean_R = POISSON.mean(scores_RT[:, task].astype(np.float64))
+        with np.errstate(over="ignore"):  # an amount beyond float32 is refused as not finite
+            predicted_RT[:, task] = inputs.units[task] * mean_R
+    return predicted_RT
 
 
 def _refuse_other_formats(to: Path) -> None:
@@ -182,7 +197,7 @@ class _Scorer:
     unseen: Counter[str]
 
     def scored(self, frame: pl.DataFrame, first: int) -> pl.DataFrame:
-        """Keys and probabilities of a block of rows, of which the first has number `first`.
+        """Keys and predictions of a block of rows, of which the first has number `first`.
 
         DataError when a row has no finite score.
         """

@@ -56,7 +56,7 @@ class TrainedFiles:
             for run, path in zip(self.weights, scores, strict=True):
                 yield ScoresOfTraining(run.seed, read_scores(path, "test", test))
         elif self.is_refitted:
-            mean = RunningMean(self.what.scale)
+            mean = RunningMean(self.what.scale, self.stored.dataset.full_schema.is_amount)
             for member, path in zip(self.what.members, scores, strict=True):
                 mean.add(read_scores(path, "test", test), member.weight)
             yield ScoresOfTraining(None, mean.result())

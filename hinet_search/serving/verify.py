@@ -65,7 +65,7 @@ def verify_scores(
     largest = 0.0
     for stored in scores:
         training_RT = stored.logits_RT[position_R].astype(np.float64)
-        folder_RT = average(stored.members(exported), exported.file.scale, columns)
+        folder_RT = average(stored.members(exported), exported.file, columns)
         difference_RT = np.abs(folder_RT - training_RT)
         tolerance_RT = TOLERANCE * np.maximum(1.0, np.abs(training_RT))
         agrees_R = np.all(difference_RT <= tolerance_RT, axis=1)

@@ -314,7 +314,7 @@ def test_the_scores_of_one_member_are_held_at_a_time(folder: Path) -> None:
     columns = encoder.columns(cast_rows(encoder.inputs, frame.lazy(), encoder.types).collect())
     watched = WatchedModel([], [])
     members = [replace(member, model=watched) for member in exported.members]
-    members_average(members, "probabilities", columns)
+    members_average(members, exported.file, columns)
     assert watched.alive == [0] * len(members)
 
 

@@ -49,8 +49,8 @@ def command(
     """Score ROWS (Parquet or CSV, a file, a folder or a glob) with the model in FOLDER,
     which hinet-search export wrote.
 
-    Scores are probabilities, one column per task, each row in its own scenario. The output keeps
-    user, item, scenario and time. Labels are not needed.
+    Scores are probabilities, or expected amounts, one column per task, each row in its own
+    scenario. The output keeps user, item, scenario and time. Labels are not needed.
     """
     from dataclasses import asdict
 
