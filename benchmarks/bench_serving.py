@@ -31,7 +31,7 @@ from hinet_search.serving.compiled.run import FORMATS, encoded
 from hinet_search.serving.compiled.scoring import ScenarioScoring
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import History
-from hinet_search.serving.inputs import Inputs, ScenarioInput, raw_types
+from hinet_search.serving.inputs import PROBABILITIES, Inputs, ScenarioInput, raw_types
 from hinet_search.serving.members import ExportedMember
 from hinet_search.serving.model_file import ModelFile, ModelOfFile, WeightedSeed
 from hinet_search.serving.model_folder import ExportedModel
@@ -155,7 +155,7 @@ def _graphs(
     graphs: dict[str, Callable[[], NDArray[np.float32]]] = {}
     for kind in ("onnx", "torch"):
         (folder / kind).mkdir()
-        load(FORMATS, kind).write({"scenario": program}, folder / kind)
+        load(FORMATS, kind).write({"scenario": program}, folder / kind, PROBABILITIES)
         run = load(FORMATS, kind).opened(folder / kind, "scenario")
         graphs[f"{kind} graph: score"] = partial(run, inputs)
     return graphs

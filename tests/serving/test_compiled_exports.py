@@ -253,7 +253,7 @@ def test_calibrated_averages_are_the_same_in_graphs(written: Written, tmp_path: 
     program = program_of(scoring, tensors)
     for kind in ("onnx", "torch"):
         (tmp_path / kind).mkdir()
-        load(FORMATS, kind).write({"graph": program}, tmp_path / kind)
+        load(FORMATS, kind).write({"graph": program}, tmp_path / kind, "probabilities")
         got_RT = load(FORMATS, kind).opened(tmp_path / kind, "graph")(inputs)
         assert_allclose(got_RT, scoring(*tensors), rtol=0, atol=1e-6)
 

@@ -84,7 +84,7 @@ def test_a_model_scores_the_same_as_a_graph(case: str, tmp_path: Path) -> None:
     for kind in names(FORMATS):
         folder = tmp_path / kind
         folder.mkdir()
-        load(FORMATS, kind).write({"graph": program}, folder)
+        load(FORMATS, kind).write({"graph": program}, folder, "logits")
         run = load(FORMATS, kind).opened(folder, "graph")
         assert_allclose(expit(run(inputs)), expected_RT, rtol=0, atol=TOLERANCE)
         alone = {name: array[:1] for name, array in inputs.items()}

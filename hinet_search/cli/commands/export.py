@@ -120,23 +120,24 @@ def command(  # noqa: PLR0913, PLR0917  click passes every option by name
 
 
 def _show_graphs(graphs: "Compilation") -> None:
+    noun = "prediction" if graphs.amounts else "probability"
     weights = "" if graphs.cost is None else f" with embeddings of {graphs.cost.weights}"
     echo(
         f"compiled: {', '.join(graphs.formats)}, {graphs.num_graphs} graphs "
         f"{byte_size(graphs.num_bytes)}; they score the same rows as predict does{weights} "
-        f"(max difference of a probability {graphs.difference:.1g})"
+        f"(max difference of a {noun} {graphs.difference:.1g})"
     )
     if graphs.cost is not None:
-        _show_cost(graphs.cost)
+        _show_cost(graphs.cost, noun)
 
 
-def _show_cost(cost: "WeightsCost") -> None:
-    """Print what narrow embeddings save and cost, cell by cell."""
+def _show_cost(cost: "WeightsCost", noun: str) -> None:
+    """Print what narrow embeddings save and cost, cell by cell; `noun` is what differs."""
     from hinet_search.report.drawing.numbers import metric
 
     echo(
         f"weights: embeddings {byte_size(cost.num_bytes)} in place of "
-        f"{byte_size(cost.num_bytes_fp32)}; on {cost.rows:,} rows of validation a probability "
+        f"{byte_size(cost.num_bytes_fp32)}; on {cost.rows:,} rows of validation a {noun} "
         f"differs by up to {cost.difference:.1g}"
     )
     rows = [

@@ -27,7 +27,6 @@ from hinet_search.study.feature_definition import QUANTILE
 COMPILED, LAYOUT, MIXED = "compiled", "compiled.json", "mixed"
 IDS, NUMBERS, LISTS, SCENARIO = "ids", "numbers", "lists", "scenario"
 INPUTS = (IDS, NUMBERS, LISTS)  # of the graph of a scenario; that of mixed rows has SCENARIO too
-PROBABILITIES = "probabilities"
 MAX_BYTES = 100_000_000
 
 Size = Annotated[int, Field(ge=0, le=1_000_000_000)]
@@ -74,8 +73,9 @@ class GraphLayout(Frozen):
     `scenario_column` to one of them. `not_encoded` names numbers that are made of labels or lists
     of earlier rows, which the tables here do not tell. `reads_tables` is false if there are any, or
     if the reader did not encode test rows alike. `absent_cells` are the (scenario, task) without a
-    probability: graphs give NaN there. `weights` are those of the embeddings. `files` has the
-    SHA-256 of every other file.
+    prediction: graphs give NaN there. `amount_units` are the tasks of amounts, with the mean amount
+    of training; graphs give the expected amount of these, and P(task = 1) of others. `weights` are
+    those of the embeddings. `files` has the SHA-256 of every other file.
     """
 
     format: Literal[1]
@@ -98,6 +98,9 @@ class GraphLayout(Frozen):
     absent_cells: Annotated[
         tuple[tuple[Text, Text], ...], Field(exclude_if=lambda names: not names)
     ] = ()
+    amount_units: Annotated[dict[Text, Number], Field(exclude_if=lambda units: not units)] = Field(
+        default_factory=dict
+    )
 
     @property
     def graphs(self) -> tuple[str, ...]:
@@ -135,6 +138,7 @@ def layout_of(encoder: Encoder, graphs: GraphChoice) -> GraphLayout:
         reads_tables=not derived,
         files={},
         absent_cells=inputs.absent_cells,
+        amount_units=inputs.amount_units,
     )
 
 

@@ -39,7 +39,7 @@ class Compiled:
     runs: Mapping[str, Run]
 
     def score(self, columns: Columns, scenario: str | None = None) -> NDArray[np.float32]:
-        """P(task = 1) (R, T), as `predict` gives it, of rows that the folder's encoder encoded.
+        """What `predict` gives (R, T) of rows that the folder's encoder encoded.
 
         With `scenario` all rows count as rows of that scenario; else each is scored in its own, by
         the graph of that scenario. Errors: ConfigurationError for an unknown scenario.

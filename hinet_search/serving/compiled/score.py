@@ -4,7 +4,8 @@
 
 Needs numpy, pyarrow and onnxruntime, and the folder that holds this file with `encoding/` beside
 it. In Python: `Scorer(Path("model/compiled")).score(table)`, where the table is a pyarrow.Table, or
-a dict of columns, gives a column of probabilities per task.
+a dict of columns, gives a column per task: probabilities or, of the tasks in `amount_units`,
+expected amounts.
 Shape legend: R rows, F fields, N numbers, S slots of lists, T tasks, E entries of all lists.
 """
 
@@ -74,7 +75,7 @@ class Scorer:
             self.knots[name] = table["value"].to_numpy(), table["score"].to_numpy()
 
     def score(self, rows: pa.Table | dict[str, Any]) -> NDArray[np.float32]:
-        """Return P(task = 1) (R, T) of raw rows, each in its own scenario.
+        """Return P(task = 1), or the expected amount, (R, T) of raw rows, each in its scenario.
 
         It is NaN where the scenario does not have the task, see `absent_cells` of compiled.json.
         """
@@ -89,7 +90,7 @@ class Scorer:
     def score_encoded(
         self, ids_RF: Array, numbers_RN: Array, lists_RS: Array, scenario_R: Array
     ) -> NDArray[np.float32]:
-        """Return P(task = 1) (R, T) of encoded rows; `scenario_R` has numbers of scenarios."""
+        """Return what `score` does of encoded rows; `scenario_R` has numbers of scenarios."""
         arrays = {"ids": ids_RF, "numbers": numbers_RN, "lists": lists_RS}
         score_RT = np.empty((len(scenario_R), len(self.layout["tasks"])), np.float32)
         for number, graph in enumerate(self.graphs):
@@ -97,7 +98,7 @@ class Scorer:
             for block in np.split(rows, range(ROWS_AT_ONCE, len(rows), ROWS_AT_ONCE)):
                 if len(block):
                     inputs = {name: array[block] for name, array in arrays.items()}
-                    score_RT[block] = graph.run(["probabilities"], inputs)[0]
+                    score_RT[block] = graph.run(None, inputs)[0]
         return score_RT
 
     def scenarios(self, table: pa.Table) -> Array:

@@ -1,4 +1,4 @@
-"""Scoring: all members of an exported model as one module, from encoded inputs to probabilities.
+"""Scoring: all members of an exported model as one module, from encoded inputs to predictions.
 
 The module of one scenario takes rows of that scenario. That of mixed rows takes their scenarios
 too: it scores every row in every scenario and returns the row's own.
@@ -17,9 +17,10 @@ from hinet_search.data.columns import ChosenInputs
 from hinet_search.models.layers.batch import Batch
 from hinet_search.models.trees import Model as Trees
 from hinet_search.results.calibration_records import Calibrator
-from hinet_search.results.ensemble_records import Scale
+from hinet_search.results.families import MAX_LOG
 from hinet_search.results.statistics.ensemble import CERTAIN
 from hinet_search.serving.compiled.forest import ForestScoring
+from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.members import ExportedMember
 from hinet_search.serving.model_folder import ExportedModel
 
@@ -36,6 +37,7 @@ class ScenarioScoring(nn.Module):
         )
         self.weights = [member.weight for member in exported.members]
         inputs, calibrators = exported.file.inputs, exported.file.calibrators
+        self.amounts = AmountTasks(inputs) if inputs.amount_units else None
         name = inputs.scenario.names[scenario]
         self.calibrators = nn.ModuleList(
             PiecewiseLinear(calibrators.get((name, task), Calibrator())) if has_task else NoTask()
@@ -45,36 +47,71 @@ class ScenarioScoring(nn.Module):
     def forward(
         self, ids_RF: Int[Tensor, "R F"], numeric_RN: Float[Tensor, "R N"], lists_RS: Tensor
     ) -> Float[Tensor, "R T"]:
-        """Return P(task = 1) of the rows.
+        """Return P(task = 1), or the expected amount in the unit of its column, of the rows.
 
-        NaN where a member has no finite logit, and for a task that the scenario does not have.
+        NaN where a member has no finite score, and for a task that the scenario does not have.
         """
         encoded = (ids_RF, numeric_RN, lists_RS)
         logits = [_finite(member(*encoded)) for member in self.members]
         wide_RT = logits[0].double() if len(logits) == 1 else self._average(logits)
         columns = zip(self.calibrators, wide_RT.float().unbind(dim=1), strict=True)
         calibrated = [calibrator(logit_R.double()) for calibrator, logit_R in columns]
-        return torch.stack(calibrated, dim=1).sigmoid().float()
+        return self._predictions(torch.stack(calibrated, dim=1)).float()
+
+    def _predictions(self, logits_RT: Float[Tensor, "R T"]) -> Float[Tensor, "R T"]:
+        """Return what calibrated logits, or logs of amounts in their unit, expect."""
+        probability_RT = logits_RT.sigmoid()
+        if self.amounts is None:
+            return probability_RT
+        amount_RT = self.amounts.unit_T * _exponential(logits_RT)
+        predicted_RT: Tensor = self.amounts(amount_RT, probability_RT)
+        return predicted_RT
 
     def _average(self, logits: Sequence[Float[Tensor, "R T"]]) -> Float[Tensor, "R T"]:
         """Return the logits of the weighted mean, see RunningMean."""
         yes_RT, no_RT = torch.zeros_like(logits[0]).double(), torch.zeros_like(logits[0]).double()
         for logits_RT, weight in zip(logits, self.weights, strict=True):
-            yes, no = _odds(logits_RT.double(), self.scale)
+            yes, no = self._odds(logits_RT.double())
             yes_RT, no_RT = yes_RT + weight * yes, no_RT + weight * no
         return yes_RT / no_RT if self.scale == "logits" else yes_RT.log() - no_RT.log()
+
+    def _odds(self, logits_RT: Float[Tensor, "R T"]) -> tuple[Tensor, Tensor]:
+        """Return the terms of the two sums: p and 1 - p, an amount and 1, or the logit and 1."""
+        if self.scale == "logits":
+            return logits_RT, torch.ones_like(logits_RT)
+        certain_RT = logits_RT.clamp(-CERTAIN, CERTAIN)
+        yes_RT, no_RT = certain_RT.sigmoid(), (-certain_RT).sigmoid()
+        if self.amounts is None:
+            return yes_RT, no_RT
+        amount_RT = _exponential(certain_RT)
+        return self.amounts(amount_RT, yes_RT), self.amounts(torch.ones_like(no_RT), no_RT)
+
+
+class AmountTasks(nn.Module):
+    """Which tasks have amounts, and their units."""
+
+    is_amount_T: Tensor
+    unit_T: Tensor
+
+    def __init__(self, inputs: Inputs) -> None:
+        super().__init__()
+        self.register_buffer("is_amount_T", torch.from_numpy(inputs.is_amount))
+        self.register_buffer("unit_T", torch.from_numpy(inputs.units))
+
+    def forward(
+        self, of_amounts_RT: Float[Tensor, "R T"], others_RT: Float[Tensor, "R T"]
+    ) -> Float[Tensor, "R T"]:
+        """Return the first numbers for tasks of amounts, the others for other tasks."""
+        return torch.where(self.is_amount_T, of_amounts_RT, others_RT)
 
 
 def _finite(logits_RT: Float[Tensor, "R T"]) -> Float[Tensor, "R T"]:
     return torch.where(logits_RT.abs() < torch.inf, logits_RT, torch.nan)
 
 
-def _odds(logits_RT: Float[Tensor, "R T"], scale: Scale) -> tuple[Tensor, Tensor]:
-    """Return the terms of the two sums: p and 1 - p, or the logit and 1."""
-    if scale == "logits":
-        return logits_RT, torch.ones_like(logits_RT)
-    certain_RT = logits_RT.clamp(-CERTAIN, CERTAIN)
-    return certain_RT.sigmoid(), (-certain_RT).sigmoid()
+def _exponential(logs_RT: Float[Tensor, "R T"]) -> Float[Tensor, "R T"]:
+    """Return the amounts in their unit that these are the logs of, see families.py."""
+    return logs_RT.clamp(max=MAX_LOG).exp()
 
 
 class MixedScoring(nn.Module):
@@ -91,7 +128,7 @@ class MixedScoring(nn.Module):
         lists_RS: Int[Tensor, "R S"],
         scenario_R: Int[Tensor, "R"],
     ) -> Float[Tensor, "R T"]:
-        """Return P(task = 1) of every row in its own scenario."""
+        """Return P(task = 1), or the expected amount, of every row in its own scenario."""
         encoded = (ids_RF, numeric_RN, lists_RS)
         every_MRT = torch.stack([scoring(*encoded) for scoring in self.scenarios])
         own_1RT = scenario_R.long()[None, :, None].expand(1, -1, every_MRT.shape[2])
@@ -99,7 +136,7 @@ class MixedScoring(nn.Module):
 
 
 class MemberScoring(nn.Module):
-    """The logits of one member, from the inputs of all."""
+    """The logits, or logs of amounts, of one member, from the inputs of all."""
 
     def __init__(self, member: ExportedMember, scenario: int, num_scenarios: int) -> None:
         super().__init__()

@@ -15,7 +15,6 @@ import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
@@ -25,6 +24,7 @@ from hinet_search.data.columns import Columns
 from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.results.records import CellValue
 from hinet_search.serving.choice import Weights
+from hinet_search.serving.compiled.differences import differences
 from hinet_search.serving.members import ExportedMember, average
 from hinet_search.serving.model_folder import ExportedModel
 from hinet_search.serving.predict import predictions
@@ -47,8 +47,8 @@ class CellCost:
 class WeightsCost:
     """What narrow embeddings save and cost.
 
-    `difference` is the largest of a probability on `rows` of validation. `cells` are those that
-    have an AUC.
+    `difference` is the largest of a prediction on `rows` of validation (differences.py). `cells`
+    are those that have an AUC.
     """
 
     weights: Weights
@@ -110,8 +110,9 @@ def cost_of(
 
     Errors: NonFiniteScores if a row has no finite score.
     """
-    difference_RT = np.abs(predictions(exported, valid) - predictions(narrow, valid))
-    difference_RT[~exported.file.inputs.has_task[valid.scenario_R]] = 0.0
+    inputs = exported.file.inputs
+    difference_RT = differences(inputs, predictions(narrow, valid), predictions(exported, valid))
+    difference_RT[~inputs.has_task[valid.scenario_R]] = 0.0
     cells = [
         CellCost(before.scenario, before.task, before.auc, after.auc)
         for before, after in zip(*(_cells(each, valid) for each in (exported, narrow)), strict=True)
@@ -151,5 +152,5 @@ def _narrow(table_VE: Float[Tensor, "V E"], weights: Weights) -> NarrowTable:
 
 
 def _cells(exported: ExportedModel, valid: Columns) -> tuple[CellValue, ...]:
-    logits_RT = average(exported.members, exported.file.scale, valid)
+    logits_RT = average(exported.members, exported.file, valid)
     return cell_values(logits_RT, valid, exported.file.inputs.cells)

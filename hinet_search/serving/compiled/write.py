@@ -22,6 +22,7 @@ from hinet_search.data.columns import Columns
 from hinet_search.data.schema import Schema
 from hinet_search.models.trees import Model as Trees
 from hinet_search.serving.choice import GraphChoice
+from hinet_search.serving.compiled.differences import differences, sizes
 from hinet_search.serving.compiled.layout import (
     COMPILED,
     LAYOUT,
@@ -35,22 +36,22 @@ from hinet_search.serving.compiled.program import program_of
 from hinet_search.serving.compiled.run import FORMATS, encoded, in_blocks
 from hinet_search.serving.compiled.scoring import MixedScoring, ScenarioScoring
 from hinet_search.serving.compiled.weights import WeightsCost
-from hinet_search.serving.inputs import cast_rows
+from hinet_search.serving.inputs import Inputs, cast_rows
 from hinet_search.serving.model_folder import ExportedModel
 from hinet_search.serving.predict import predictions
 from hinet_search.training.device import memory_errors_explained
 
-TOLERANCE = 1e-5  # of a probability
+TOLERANCE = 1e-5  # of a prediction, see differences.py
 LESS_MEMORY = "export on a machine with more memory, or without --format"
 EXAMPLE_ROWS = 3  # torch takes sizes of 0 and 1 for constants
 
 
 @dataclass(frozen=True)
 class Compilation:
-    """The formats that were written, and the largest difference of a probability on test rows.
+    """The formats that were written, and the largest difference of a prediction on test rows.
 
-    With narrow embeddings it is the difference to a model with these; `cost` compares it with the
-    model of float32.
+    `amounts` are the tasks whose differences are relative (differences.py). With narrow embeddings
+    it is the difference to a model with these; `cost` compares it with the model of float32.
     """
 
     formats: tuple[str, ...]
@@ -58,6 +59,7 @@ class Compilation:
     num_bytes: int
     difference: float
     cost: WeightsCost | None = None  # of narrow embeddings
+    amounts: tuple[str, ...] = ()
 
 
 def require(formats: Sequence[str]) -> None:
@@ -84,7 +86,7 @@ def write_compiled(
         programs = _programs(exported, layout)
         for kind in formats:
             (compiled / kind).mkdir(parents=True)
-            load(FORMATS, kind).write(programs, compiled / kind)
+            load(FORMATS, kind).write(programs, compiled / kind, exported.file.inputs.predicted)
     files = hashes(compiled, written_files(compiled))
     layout = layout.model_copy(update={"files": files})
     _write_layout(layout, compiled)
@@ -95,7 +97,8 @@ def write_compiled(
     if layout.reads_tables and not all(check.reads_alike(kind, raw) for kind in formats):
         _write_layout(layout.model_copy(update={"reads_tables": False}), compiled)
     size = sum(path.stat().st_size for path in compiled.rglob("*") if path.is_file())
-    return Compilation(formats, len(programs), size, difference)
+    amounts = tuple(layout.amount_units)
+    return Compilation(formats, len(programs), size, difference, amounts=amounts)
 
 
 def _write_layout(layout: GraphLayout, compiled: Path) -> None:
@@ -170,29 +173,29 @@ class _Check:
         return expected
 
     def largest_difference(self, kind: str) -> float:
-        """The largest difference of a probability; DataError if it is above TOLERANCE.
+        """The largest difference of a prediction; DataError if it is above TOLERANCE.
 
         Every graph scores all rows, and one row alone.
         """
         folder, opened = self.folder / COMPILED / kind, load(FORMATS, kind).opened
-        differences = {}
+        largest = {}
         for name, expected_RT in self.expected.items():
             run, inputs = opened(folder, name), encoded(self.columns, mixed=name == MIXED)
             alone_RT = run({key: array[:1] for key, array in inputs.items()})
-            has_task_RT = self._has_task(name)
-            differences[name] = max(
-                _largest(in_blocks(run, inputs), expected_RT, has_task_RT),
-                _largest(alone_RT, expected_RT[:1], has_task_RT[:1]),
+            has_task_RT, model = self._has_task(name), self.exported.file.inputs
+            largest[name] = max(
+                _largest(model, in_blocks(run, inputs), expected_RT, has_task_RT),
+                _largest(model, alone_RT, expected_RT[:1], has_task_RT[:1]),
             )
-        worst = max(differences, key=differences.__getitem__)
-        if not differences[worst] <= TOLERANCE:
+        worst = max(largest, key=largest.__getitem__)
+        if not largest[worst] <= TOLERANCE:
             raise DataError(
                 f"{self.exported.file.study}/{self.exported.file.name}: the {kind} graph '{worst}' "
                 f"must score {self.columns.num_rows:,} test rows as `predict` does, but a "
-                f"probability differs by {differences[worst]:.3g}; nothing is exported",
+                f"{self._noun} differs by {largest[worst]:.3g}; nothing is exported",
                 remedy="export without --format, and report it",
             )
-        return differences[worst]
+        return largest[worst]
 
     def _has_task(self, name: str) -> NDArray[np.bool_]:
         """Whether a row has a task (R, T), as the rows of a graph."""
@@ -201,18 +204,27 @@ class _Check:
             scenario_R = np.full_like(scenario_R, self.layout.graphs.index(name))
         return self.exported.file.inputs.has_task[scenario_R]
 
+    @property
+    def _noun(self) -> str:
+        return "prediction" if self.layout.amount_units else "probability"
+
     def reads_alike(self, kind: str, raw: pl.DataFrame) -> bool:
         """Whether the reader of a format, if it has one, scores raw rows alike."""
         compiled, table = self.folder / COMPILED, raw.to_arrow()
         read = load(FORMATS, kind).reads_alike
-        alike: bool = read(compiled, table, self.expected[MIXED], TOLERANCE)
+        expected_RT = self.expected[MIXED]
+        tolerance_RT = TOLERANCE * sizes(self.exported.file.inputs, expected_RT)
+        alike: bool = read(compiled, table, expected_RT, tolerance_RT)
         return alike
 
 
 def _largest(
-    graph_RT: NDArray[np.float32], expected_RT: NDArray[np.float32], has_task_RT: NDArray[np.bool_]
+    inputs: Inputs,
+    graph_RT: NDArray[np.float32],
+    expected_RT: NDArray[np.float32],
+    has_task_RT: NDArray[np.bool_],
 ) -> float:
-    """The largest difference; infinite where a probability is NaN, or one of no task is not."""
-    difference_RT = np.nan_to_num(np.abs(graph_RT - expected_RT), nan=np.inf)
+    """The largest difference; infinite where a prediction is NaN, or one of no task is not."""
+    difference_RT = np.nan_to_num(differences(inputs, graph_RT, expected_RT), nan=np.inf)
     difference_RT[~has_task_RT & np.isnan(graph_RT)] = 0.0
     return float(difference_RT.max(initial=0.0))

@@ -72,12 +72,13 @@ def test_predict_writes_null_where_there_is_no_task(scores: pl.DataFrame) -> Non
     assert scores.null_count()["buy"].item() > 50
 
 
-def test_a_graph_that_has_a_number_there_is_refused() -> None:
+def test_a_graph_that_has_a_number_there_is_refused(exported: ExportedModel) -> None:
+    inputs = exported.file.inputs
     expected_RT = np.array([[0.5, np.nan]], dtype=np.float32)
     has_task_RT = np.array([[True, False]])
-    assert _largest(expected_RT, expected_RT, has_task_RT) == 0
-    assert _largest(np.array([[0.5, 0.5]], np.float32), expected_RT, has_task_RT) == np.inf
-    assert _largest(expected_RT, expected_RT, np.array([[True, True]])) == np.inf
+    assert _largest(inputs, expected_RT, expected_RT, has_task_RT) == 0
+    assert _largest(inputs, np.array([[0.5, 0.5]], np.float32), expected_RT, has_task_RT) == np.inf
+    assert _largest(inputs, expected_RT, expected_RT, np.array([[True, True]])) == np.inf
 
 
 def test_a_request_gets_no_number_there_and_the_facts_say_so(folder: Path) -> None:

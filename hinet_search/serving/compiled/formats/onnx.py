@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch.export import ExportedProgram
 
 from hinet_search.common.errors import EnvironmentFault
-from hinet_search.serving.compiled.layout import INPUTS, PROBABILITIES, SCENARIO
+from hinet_search.serving.compiled.layout import INPUTS, SCENARIO
 from hinet_search.serving.compiled.run import Encoded, Run
 
 if TYPE_CHECKING:
@@ -35,14 +35,17 @@ def require() -> None:
     _refuse_missing("--format onnx", PACKAGES)
 
 
-def write(programs: Mapping[str, ExportedProgram], folder: Path) -> None:
-    """Write a graph for each program, the weights of all, each once, and the reader."""
+def write(programs: Mapping[str, ExportedProgram], folder: Path, output: str) -> None:
+    """Write a graph for each program, the weights of all, each once, and the reader.
+
+    The output of a graph has the name `output`.
+    """
     from onnx_ir import serde
 
     with (folder / WEIGHTS).open("wb") as file:
         weights = _Weights(file)
         for name, program in programs.items():
-            model = _graph(program)
+            model = _graph(program, output)
             weights.take_out(model)
             graph = serde.serialize_model(model).SerializeToString()
             (folder / f"{name}{SUFFIX}").write_bytes(graph)
@@ -62,14 +65,17 @@ def opened(folder: Path, name: str) -> Run:
     )
 
     def run(encoded: Encoded) -> NDArray[np.float32]:
-        (predicted_RT,) = session.run([PROBABILITIES], dict(encoded))
+        (predicted_RT,) = session.run(None, dict(encoded))
         return np.asarray(predicted_RT)
 
     return run
 
 
 def reads_alike(
-    compiled: Path, table: pa.Table, expected_RT: NDArray[np.float32], tolerance: float
+    compiled: Path,
+    table: pa.Table,
+    expected_RT: NDArray[np.float32],
+    tolerance_RT: NDArray[np.float32],
 ) -> bool:
     """Whether the reader can encode a table, and scores it alike."""
     from hinet_search.serving.compiled.score import Scorer
@@ -79,7 +85,7 @@ def reads_alike(
     except (ValueError, pa.ArrowException):
         return False
     # NaN stands for a task that the scenario does not have.
-    return np.allclose(read_RT, expected_RT, rtol=0, atol=tolerance, equal_nan=True)
+    return np.allclose(read_RT, expected_RT, rtol=0, atol=tolerance_RT, equal_nan=True)
 
 
 def _refuse_missing(what: str, packages: Sequence[str]) -> None:
@@ -91,7 +97,7 @@ def _refuse_missing(what: str, packages: Sequence[str]) -> None:
         )
 
 
-def _graph(program: ExportedProgram) -> "Model":
+def _graph(program: ExportedProgram, output: str) -> "Model":
     """Return the program as an ONNX graph."""
     with _without_hints():
         exported = torch.onnx.export(
@@ -99,7 +105,7 @@ def _graph(program: ExportedProgram) -> "Model":
             dynamo=True,
             verbose=False,
             input_names=[*INPUTS, SCENARIO][: len(program.graph_signature.user_inputs)],
-            output_names=[PROBABILITIES],
+            output_names=[output],
         )
     assert exported is not None, "without a path it is returned"
     return exported.model

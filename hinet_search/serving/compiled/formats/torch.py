@@ -19,8 +19,8 @@ def require() -> None:
     """Do nothing: torch is installed."""
 
 
-def write(programs: Mapping[str, ExportedProgram], folder: Path) -> None:
-    """Write a file for each program; each holds all of its weights."""
+def write(programs: Mapping[str, ExportedProgram], folder: Path, _output: str) -> None:
+    """Write a file for each program; each holds all of its weights. Outputs have no name."""
     for name, program in programs.items():
         torch.export.save(program, folder / f"{name}{SUFFIX}")
 
@@ -39,7 +39,10 @@ def opened(folder: Path, name: str) -> Run:
 
 
 def reads_alike(
-    _compiled: Path, _table: pa.Table, _expected_RT: NDArray[np.float32], _tolerance: float
+    _compiled: Path,
+    _table: pa.Table,
+    _expected_RT: NDArray[np.float32],
+    _tolerance_RT: NDArray[np.float32],
 ) -> bool:
     """Return true: programs come without a reader of tables, which could differ."""
     return True
