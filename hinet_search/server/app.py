@@ -18,6 +18,7 @@ from hinet_search.server.facts import model_facts
 from hinet_search.server.guard import guarded
 from hinet_search.server.metrics import BUSY, CONTENT_TYPE, DENIED, Metrics
 from hinet_search.server.replies import (
+    AmountsReply,
     ProblemReply,
     ReadyReply,
     RequestRefused,
@@ -92,7 +93,7 @@ def make_app(service: Service) -> ASGIApp:
         methods=["POST"],
         summary="Score rows",
         response_model=None,
-        responses={200: {"description": "scored", "model": ScoreReply}, **refusals},
+        responses={200: {"description": "scored", "model": ScoreReply | AmountsReply}, **refusals},
         openapi_extra={"requestBody": REQUEST_BODY},
     )
     _add_health(app, service)

@@ -49,6 +49,7 @@ def docs_page(served: ServedModel, listening: Listening, limits: Limits) -> HTML
     page = environment.get_template("docs.html").render(
         style=_STYLE,
         facts=model_facts(served),
+        predicted=_predicted_in_words(served),
         address=f"http://{in_url(listening.host)}:{listening.port}",
         token=" -H 'Authorization: Bearer TOKEN'" if listening.token else "",
         body=shlex.quote(json.dumps({"rows": [example_row(served)]}, ensure_ascii=False)),
@@ -57,3 +58,11 @@ def docs_page(served: ServedModel, listening: Listening, limits: Limits) -> HTML
         addresses=ADDRESSES,
     )
     return HTMLResponse(page, headers={POLICY: PAGE_POLICY})
+
+
+def _predicted_in_words(served: ServedModel) -> str:
+    """Return `probability`, and of which tasks the expected amount is sent instead."""
+    amounts = served.exported.file.inputs.amount_units
+    if not amounts:
+        return "probability"
+    return f"probability (of {', '.join(amounts)} the expected amount)"

@@ -8,7 +8,10 @@ from hinet_search.serving.requests.served_model import ServedModel
 
 
 def model_facts(served: ServedModel) -> dict[str, Any]:
-    """Return what config.yaml and card.md say of the model, and when they were read."""
+    """Return what config.yaml and card.md say of the model, and when they were read.
+
+    `amount_units` are the tasks of amounts, with the mean amount of training, if there are any.
+    """
     file = served.exported.file
     members = [
         {
@@ -19,6 +22,7 @@ def model_facts(served: ServedModel) -> dict[str, Any]:
         }
         for member in file.members
     ]
+    amounts = {"amount_units": file.inputs.amount_units} if file.inputs.amount_units else {}
     return {
         "study": file.study,
         "name": file.name,
@@ -27,6 +31,7 @@ def model_facts(served: ServedModel) -> dict[str, Any]:
         "tasks": served.tasks,
         "scenarios": file.inputs.scenario.names,
         "absent_cells": [list(names) for names in file.inputs.absent_cells],
+        **amounts,
         "columns": columns_in_words(served),
         "members": members,
         "average_of": file.scale,

@@ -12,13 +12,28 @@ NO_HEADERS: Mapping[str, str] = {}
 
 
 class ScoreReply(BaseModel):
-    """What a request to score gets; documented only, as it is written without validation."""
+    """What a request to score gets; documented only, as it is written without validation.
+
+    A model with tasks of amounts sends an AmountsReply instead.
+    """
 
     model: str = Field(examples=["quickstart/hinet"])
     version: str = Field(examples=["1f9c2a7b3d4e"])
     probabilities: dict[str, list[float | None]] = Field(
         description="P(task = 1) of every row, by task; null where its scenario lacks the task",
         examples=[{"click": [0.21, 0.07]}],
+    )
+
+
+class AmountsReply(BaseModel):
+    """What a request to score gets from a model with tasks of amounts; documented only."""
+
+    model: str = Field(examples=["shop/hinet"])
+    version: str = Field(examples=["1f9c2a7b3d4e"])
+    predictions: dict[str, list[float | None]] = Field(
+        description="P(task = 1) of every row by task, or the expected amount in the unit of its "
+        "column (`amount_units` of /model); null where its scenario lacks the task",
+        examples=[{"click": [0.21, 0.07], "watch": [34.5, 12.25]}],
     )
 
 

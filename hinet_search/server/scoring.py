@@ -79,13 +79,13 @@ class Scoring:
             raise RequestRefused(422, INVALID, *error.problems, remedy=error.remedy) from error
         self.metrics.scored(len(scores.predicted_RT), scores.unseen)
         columns = map(_with_nulls, scores.predicted_RT.T)
-        probabilities = dict(zip(model.tasks, columns, strict=True))
-        reply = {"model": model.name, "version": model.version, "probabilities": probabilities}
+        predicted = dict(zip(model.tasks, columns, strict=True))
+        reply = {"model": model.name, "version": model.version, model.predicted: predicted}
         return json.dumps(reply).encode()
 
 
 def _with_nulls(predicted_R: NDArray[np.float32]) -> list[float | None]:
-    """Return probabilities as JSON has them: null where a row does not have the task."""
+    """Return predictions as JSON has them: null where a row does not have the task."""
     values: list[float | None] = predicted_R.tolist()
     for row in np.flatnonzero(np.isnan(predicted_R)).tolist():
         values[row] = None

@@ -1,4 +1,4 @@
-"""Scorer: what turns encoded rows into probabilities, the graphs of a folder or its networks.
+"""Scorer: what turns encoded rows into predictions, the graphs of a folder or its networks.
 
 Shape legend: R rows, B rows of a batch, T tasks.
 """
@@ -26,7 +26,7 @@ class RequestScorer(Protocol):
     """Scores encoded rows; safe in several threads at once."""
 
     def score(self, columns: Columns, scenario: str | None) -> NDArray[np.float32]:
-        """Return P(task = 1) of every row (R, T), NaN where the model has no finite score.
+        """Return what `predict` gives of every row (R, T), NaN where there is no finite score.
 
         `scenario` names that of all rows; None if they are of several.
         """
@@ -40,7 +40,7 @@ class NetworkScorer:
     exported: ExportedModel
 
     def score(self, columns: Columns, scenario: str | None) -> NDArray[np.float32]:  # noqa: ARG002  a batch tells
-        """Return probabilities (R, T)."""
+        """Return predictions (R, T)."""
         return predictions(self.exported, columns)
 
 

@@ -1,4 +1,4 @@
-"""Served model: an exported folder opened for requests, from JSON columns to probabilities.
+"""Served model: an exported folder opened for requests, from JSON columns to predictions.
 
 Shape legend: R rows, T tasks.
 """
@@ -30,7 +30,7 @@ WARM_UP_ROUNDS = 3  # the first calls of torch's operations take longer
 
 @dataclass(frozen=True)
 class Scores:
-    """Probabilities (R, T) of a request, and its rows with an unseen value by column."""
+    """Predictions (R, T) of a request, and its rows with an unseen value by column."""
 
     predicted_RT: NDArray[np.float32]
     unseen: Mapping[str, int]
@@ -59,6 +59,11 @@ class ServedModel:
     def tasks(self) -> tuple[str, ...]:
         """The tasks, T."""
         return self.exported.file.inputs.tasks
+
+    @property
+    def predicted(self) -> str:
+        """What it gives: `probabilities`, or `predictions` if some are amounts."""
+        return self.exported.file.inputs.predicted
 
     @property
     def columns(self) -> tuple[str, ...]:
