@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hinet_search.common.amounts import percent
+from hinet_search.report.drawing.numbers import compact
 from hinet_search.report.text.untrusted import plain, table
 from hinet_search.serving.monitor import CellOfNewRows, ChangedShare, Drift, InputDrift
 
@@ -38,12 +39,13 @@ def drift_lines(drift: Drift) -> Iterator[DriftLine]:
     yield _line(
         "inputs", [_input_in_words(each) for each in moved], "have the distributions of training"
     )
-    if drift.cells:
-        yield _line(
-            "labels",
-            [_cell_in_words(cell) for cell in drift.cells if cell.is_notable],
-            "are as many as predicted",
-        )
+    binary, of_amounts = _by_kind(drift)
+    if binary:
+        notable = [_cell_in_words(cell) for cell in binary if cell.is_notable]
+        yield _line("labels", notable, "are as many as predicted")
+    if of_amounts:
+        notable = [_amounts_in_words(cell) for cell in of_amounts if cell.is_notable]
+        yield _line("amounts", notable, "add up to what is predicted")
     if drift.unlabelled:
         names = ", ".join(drift.unlabelled)
         yield DriftLine("labels", f"no row has one of {names}", is_notable=False)
@@ -69,6 +71,17 @@ def _cell_in_words(cell: CellOfNewRows) -> str:
     return f"{_name(cell)} {cell.positives:,} positives, {cell.predicted:,.0f} predicted"
 
 
+def _amounts_in_words(cell: CellOfNewRows) -> str:
+    observed, predicted = compact(cell.observed), compact(cell.predicted)
+    return f"{_name(cell)} {observed} in all, {predicted} predicted"
+
+
+def _by_kind(drift: Drift) -> tuple[list[CellOfNewRows], list[CellOfNewRows]]:
+    """The cells whose labels are 0 and 1, and those of amounts."""
+    binary = [cell for cell in drift.cells if cell.total is None]
+    return binary, [cell for cell in drift.cells if cell.total is not None]
+
+
 def drift_card(drift: Drift) -> str:
     """The comparison as Markdown; numbers of inputs are in units after encoding."""
     return "\n".join(_card(drift)) + "\n"
@@ -92,9 +105,13 @@ def _card(drift: Drift) -> Iterator[str]:
         head = ["", "distance of distributions", "beyond the range of training"]
         rows = ((each.name, _short(each.distance), percent(each.beyond)) for each in farthest)
         yield from table("Numeric inputs", head, rows)
-    if drift.cells:
+    binary, of_amounts = _by_kind(drift)
+    if binary:
         head = ["", "rows", "positives", "predicted", "AUC"]
-        yield from table("Labels", head, map(_cell_row, drift.cells))
+        yield from table("Labels", head, map(_cell_row, binary))
+    if of_amounts:
+        head = ["", "rows", "above 0", "sum", "predicted", "AUC"]
+        yield from table("Amounts", head, map(_amounts_row, of_amounts))
 
 
 def _share_row(share: ChangedShare) -> tuple[str, ...]:
@@ -105,6 +122,12 @@ def _cell_row(cell: CellOfNewRows) -> tuple[str, ...]:
     auc = "one class" if cell.auc is None else f"{cell.auc:.4f}".lstrip("0")
     counts = f"{cell.rows:,}", f"{cell.positives:,}", f"{cell.predicted:,.0f}"
     return _name(cell), *counts, auc
+
+
+def _amounts_row(cell: CellOfNewRows) -> tuple[str, ...]:
+    auc = "all are equal" if cell.auc is None else f"{cell.auc:.4f}".lstrip("0")
+    counts = f"{cell.rows:,}", f"{cell.positives:,}"
+    return _name(cell), *counts, compact(cell.observed), compact(cell.predicted), auc
 
 
 def _name(cell: CellOfNewRows) -> str:

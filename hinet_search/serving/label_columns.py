@@ -4,15 +4,21 @@ Shape legend: R rows, T tasks.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.data.label_checks import label_problems
-from hinet_search.data.labels import labels_of, where_labelled
+from hinet_search.data.labels import amounts_of, labels_of, where_labelled
 from hinet_search.serving.predict import KEY
 from hinet_search.study.data_definition import TaskDefinition
+
+if TYPE_CHECKING:
+    NewLabels = NDArray[np.int8 | np.float64]  # float64 if the rows have a task of amounts
+else:
+    NewLabels = np.ndarray  # types checked at run time know no unions of dtypes
 
 UNLABELLED = -1
 
@@ -46,8 +52,8 @@ def labels_of_columns(
     tasks: Mapping[str, TaskDefinition],
     frame: pl.DataFrame,
     has_task_RT: NDArray[np.bool_],
-) -> NDArray[np.int8]:
-    """Labels (R, T) of the tasks in `names`.
+) -> NewLabels:
+    """Labels (R, T) of the tasks in `names`; amounts are in the unit of their column.
 
     UNLABELLED where there is none, and where a row does not have the task.
     """
@@ -57,13 +63,16 @@ def labels_of_columns(
 
 def _labels(
     frame: pl.DataFrame, task: TaskDefinition | None, has_task_R: NDArray[np.bool_]
-) -> NDArray[np.int8]:
-    label_R = np.full(len(frame), UNLABELLED, dtype=np.int8)
+) -> NewLabels:
     if task is None:
-        return label_R
+        return np.full(len(frame), UNLABELLED, dtype=np.int8)
+    label_R: NewLabels = np.full(
+        len(frame), UNLABELLED, dtype=np.float64 if task.is_amount else np.int8
+    )
     values = frame[f"{KEY}{task.column}"]
     is_known_R = has_task_R
     if task.equals is None:  # else a missing value is another one, as in training
         is_known_R = has_task_R & values.is_not_null().to_numpy()
-    label_R[is_known_R] = labels_of(task, where_labelled(values, is_known_R))
+    known = where_labelled(values, is_known_R)
+    label_R[is_known_R] = amounts_of(task, known) if task.is_amount else labels_of(task, known)
     return label_R

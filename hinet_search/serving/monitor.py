@@ -2,8 +2,8 @@
 
 Without labels it tells which inputs have other values than in training, which may or may not cost
 quality. With labels it tells what the model is worth on the new rows: its AUC, and whether its
-probabilities add up to the positives.
-Shape legend: R rows of a block, N numeric inputs, K knots of an input, T tasks.
+probabilities add up to the positives, and expected amounts to the amounts.
+Shape legend: R rows of a block, C rows of a cell, N numeric inputs, K knots of an input, T tasks.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from scipy.stats import fisher_exact
 
 from hinet_search.data.cell_counts import auc
-from hinet_search.serving.label_columns import label_column_problems, labels_of_columns
+from hinet_search.results.cells import Cell
+from hinet_search.serving.inputs import Inputs
+from hinet_search.serving.label_columns import NewLabels, label_column_problems, labels_of_columns
 from hinet_search.serving.model_folder import ExportedModel
 from hinet_search.serving.predict import (
     RUN_ROWS,
@@ -33,7 +35,7 @@ from hinet_search.study.data_definition import TaskDefinition
 
 MAX_DISTANCE = 0.1  # between the distributions of an input
 MAX_CHANGE = 0.05  # of a share: of a scenario, or of values without an id
-MAX_RATIO = 1.1  # of predicted to actual positives, or of actual to predicted
+MAX_RATIO = 1.1  # of predicted to actual positives or amounts, or of actual to predicted
 ERRORS = 3.0  # standard errors that a difference must exceed
 CHANCE = 0.0027  # of a change of a share without a cause; as rare as three standard errors
 
@@ -77,22 +79,34 @@ class InputDrift:
 
 @dataclass(frozen=True)
 class CellOfNewRows:
-    """The labels of a cell against its predictions. `auc` is None if a class is missing."""
+    """The labels of a cell against its predictions. `auc` is None if a class is missing.
+
+    `total` is the sum of the amounts, in the unit of their column, None if labels are 0 and 1.
+    Rows with an amount above 0 are `positives`. `error` is the standard error of the sum of labels
+    if predictions are right: of 0 and 1 by the probabilities, of amounts, whose distribution is not
+    known, by the squared errors of rows.
+    """
 
     scenario: str
     task: str
     rows: int
     positives: int
-    predicted: float  # the sum of probabilities
-    error: float  # of the number of positives, if the probabilities are right
+    predicted: float  # the sum of probabilities, or of expected amounts
+    error: float
     auc: float | None
+    total: float | None = None
+
+    @property
+    def observed(self) -> float:
+        """The sum of the labels."""
+        return float(self.positives) if self.total is None else self.total
 
     @property
     def is_notable(self) -> bool:
-        """Whether predictions and positives differ by more than chance and more than a tenth."""
-        low, high = sorted((self.predicted, float(self.positives)))
+        """Whether predictions and labels differ by more than chance and more than a tenth."""
+        low, high = sorted((self.predicted, self.observed))
         is_far = high > MAX_RATIO * low
-        return is_far and abs(self.predicted - self.positives) > ERRORS * self.error
+        return is_far and abs(self.predicted - self.observed) > ERRORS * self.error
 
 
 @dataclass(frozen=True)
@@ -153,12 +167,12 @@ class _Block:
     """What is counted of a block of rows.
 
     `at_most[n][k]` counts the rows whose input n is at most knot k of the profile, `beyond` those
-    outside of its knots. Labels are -1 where there is none.
+    outside of its knots. Labels are -1 where there is none; amounts are in the unit of the column.
     """
 
     scenario_R: NDArray[np.int16]
     predicted_RT: NDArray[np.float32]
-    label_RT: NDArray[np.int8]
+    label_RT: NewLabels
     without_id: Mapping[str, int]
     at_most: Mapping[str, NDArray[np.int64]]
     beyond: Mapping[str, int]
@@ -208,7 +222,6 @@ def _drift(exported: ExportedModel, profile: Profile, blocks: Sequence[_Block]) 
     num_without_id = {
         name: sum(block.without_id[name] for block in blocks) for name in profile.without_id
     }
-    cells = _cells(names, inputs.tasks, scenario_R, label_RT, predicted_RT)
     return Drift(
         model=f"{exported.file.study}/{exported.file.name}",
         rows=num_rows,
@@ -228,7 +241,7 @@ def _drift(exported: ExportedModel, profile: Profile, blocks: Sequence[_Block]) 
             _input_drift(name, known, blocks, num_rows, profile.rows)
             for name, known in profile.numeric.items()
         ),
-        cells=tuple(cells),
+        cells=tuple(_cells(inputs, scenario_R, label_RT, predicted_RT)),
         unlabelled=tuple(
             task for number, task in enumerate(inputs.tasks) if (label_RT[:, number] < 0).all()
         ),
@@ -254,26 +267,49 @@ def _input_drift(
 
 
 def _cells(
-    scenarios: Sequence[str],
-    tasks: Sequence[str],
+    inputs: Inputs,
     scenario_R: NDArray[np.int16],
-    label_RT: NDArray[np.int8],
+    label_RT: NewLabels,
     predicted_RT: NDArray[np.float32],
 ) -> Iterator[CellOfNewRows]:
     """Cells with a label, scenarios outermost."""
-    for scenario, scenario_name in enumerate(scenarios):
-        for task, task_name in enumerate(tasks):
-            is_labelled_R = (scenario_R == scenario) & (label_RT[:, task] >= 0)
-            if not is_labelled_R.any():
-                continue
-            labels = label_RT[is_labelled_R, task].astype(np.uint8)
-            predicted = predicted_RT[is_labelled_R, task].astype(np.float64)
-            yield CellOfNewRows(
-                scenario=scenario_name,
-                task=task_name,
-                rows=len(labels),
-                positives=int(labels.sum()),
-                predicted=float(predicted.sum()),
-                error=sqrt(float((predicted * (1 - predicted)).sum())),
-                auc=auc(predicted, labels),
-            )
+    for cell in inputs.cells:
+        task = cell.task_number
+        is_labelled_R = (scenario_R == cell.scenario_number) & (label_RT[:, task] >= 0)
+        if not is_labelled_R.any():
+            continue
+        labels = label_RT[is_labelled_R, task]
+        predicted = predicted_RT[is_labelled_R, task].astype(np.float64)
+        if cell.unit is None:
+            yield _binary_cell(cell, labels.astype(np.uint8), predicted)
+        else:
+            yield _amount_cell(cell, labels.astype(np.float64), predicted)
+
+
+def _binary_cell(
+    cell: Cell, label_C: NDArray[np.uint8], predicted_C: NDArray[np.float64]
+) -> CellOfNewRows:
+    return CellOfNewRows(
+        scenario=cell.scenario,
+        task=cell.task,
+        rows=len(label_C),
+        positives=int(label_C.sum()),
+        predicted=float(predicted_C.sum()),
+        error=sqrt(float((predicted_C * (1 - predicted_C)).sum())),
+        auc=auc(predicted_C, label_C),
+    )
+
+
+def _amount_cell(
+    cell: Cell, amount_C: NDArray[np.float64], expected_C: NDArray[np.float64]
+) -> CellOfNewRows:
+    return CellOfNewRows(
+        scenario=cell.scenario,
+        task=cell.task,
+        rows=len(amount_C),
+        positives=int((amount_C > 0).sum()),
+        predicted=float(expected_C.sum()),
+        error=sqrt(float(((amount_C - expected_C) ** 2).sum())),
+        auc=auc(expected_C, amount_C),
+        total=float(amount_C.sum()),
+    )
