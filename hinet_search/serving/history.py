@@ -35,6 +35,7 @@ from hinet_search.study.feature_definition import MatchesDefinition, StatisticsD
 
 DAYS, DAY = "days", "day"
 MAX_COUNT = 2**31  # so that a product of two counts fits into 64 bits
+MAX_PARTS = 2**62  # of a sum of amounts, so that two fit into 64 bits
 MAX_FACTOR = 1 + 1e-6  # of factors of length 1, with rounding
 
 PathOf = Callable[[str], Path]  # the file of a table by its name
@@ -153,20 +154,27 @@ def _label_counts(
     table = read_table(path)
     days = as_typed(path, table, {DAY: _type_of_days(table, definition, types)}, [DAY])[DAY]
     require(path, days.is_sorted(), "have its days in order", "has not")
-    amounts = quantities(inputs.has_task)
+    most = _largest_quantities(inputs)
     of_keys = {}
     for number, key in enumerate((EVERYONE, *definition.keys)):
         path, columns = path_of(f"statistics.{number}"), key_columns(key)
         key_types = dict(zip(columns, (types[name] for name in key), strict=True))
-        table_types = {**key_types, **dict.fromkeys((COUNTED_DAY, *amounts), pl.Int64())}
+        table_types = {**key_types, **dict.fromkeys((COUNTED_DAY, *most), pl.Int64())}
         table = as_typed(path, read_table(path), table_types, [*columns, COUNTED_DAY])
         day_numbers = table[COUNTED_DAY]
         require(path, day_numbers.is_sorted(), "have its days in order", "has not")
         _require_range(path, day_numbers, (0, len(days) - 1), "number the days of its study")
-        for name in amounts:
-            _require_range(path, table[name], (0, MAX_COUNT), f"hold counts in '{name}'")
+        for name, largest in most.items():
+            _require_range(path, table[name], (0, largest), f"hold counts in '{name}'")
         of_keys[key] = table
     return LabelCounts(days, of_keys)
+
+
+def _largest_quantities(inputs: Inputs) -> dict[str, int]:
+    """The largest value that a table may have of everything that is counted."""
+    counts = quantities(inputs.has_task)
+    names = quantities(inputs.has_task, np.flatnonzero(inputs.is_amount).tolist())
+    return {name: MAX_COUNT if name in counts else MAX_PARTS for name in names}
 
 
 def _type_of_days(

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from hinet_search.report.drawing.numbers import metric
 from hinet_search.report.facts.record import absent_in_words
 from hinet_search.report.text.untrusted import plain, table
+from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.lineage import NewerFit
 from hinet_search.serving.model_file import ModelFile
 from hinet_search.serving.newer.comparison import CellChange, Comparison
@@ -27,6 +28,11 @@ LIMITS = (
     "Numbers are standardised as in that training: `monitor` tells when they no longer fit.",
     "Ids are never removed: those of users and items that are gone keep their embeddings.",
 )
+OF_AMOUNTS = (
+    "In cells of amounts, positives are rows with an amount above 0, AUC counts a pair of rows by "
+    "the difference of their amounts, log loss is half the Poisson deviance, and ECE is an error "
+    "of means; both are in units of the mean amount of the study's training."
+)
 
 
 def newer_card(
@@ -48,12 +54,13 @@ def _lines(
     notes: Sequence[str],
 ) -> Iterator[str]:
     inputs, fit = file.inputs, file.newer[-1]
-    tasks, scenarios = ", ".join(inputs.tasks), ", ".join(inputs.scenario.names)
+    scenarios = ", ".join(inputs.scenario.names)
     yield f"# {plain(file.study)} / {plain(file.name)}, fit again on newer rows"
     yield ""
-    yield plain(f"It predicts the probabilities of {tasks} for a row of {scenarios}.")
+    yield plain(f"It predicts {_tasks_in_words(inputs)} for a row of {scenarios}.")
     if absent := absent_in_words(inputs.absent_cells):
-        yield plain(f"{absent} Rows without a task get no probability of it.")
+        noun = "prediction" if inputs.amount_units else "probability"
+        yield plain(f"{absent} Rows without a task get no {noun} of it.")
     yield plain(f"On {fit.num_held_out:,} held-out rows it is {verdict_of(comparison)}.")
     yield ""
     facts = {
@@ -72,7 +79,30 @@ def _lines(
     if len(file.newer) > 1:
         name, head = comparison.objective.name, ("From", "Rows", "Held out", "Before", "After")
         yield from table(f"All fits on newer rows: {name}", head, map(_fit_row, file.newer))
-    yield from ("", "### Limits", "", *(f"- {plain(note)}" for note in (*LIMITS, *notes)))
+    yield from ("", "### Limits", "", *(f"- {plain(note)}" for note in _limits(inputs, notes)))
+
+
+def _tasks_in_words(inputs: Inputs) -> str:
+    """Return `the probabilities of click, buy and the expected amounts of watch`."""
+    binary = [task for task in inputs.tasks if task not in inputs.amount_units]
+    parts = []
+    if binary:
+        parts.append(f"the probabilities of {', '.join(binary)}")
+    if inputs.amount_units:
+        parts.append(f"the expected amounts of {', '.join(inputs.amount_units)}")
+    return " and ".join(parts)
+
+
+def _limits(inputs: Inputs, notes: Sequence[str]) -> Iterator[str]:
+    """Yield the limits of the model, then further notes."""
+    yield from LIMITS
+    if inputs.amount_units:
+        yield f"{OF_AMOUNTS} Units are as in that training: {_units_in_words(inputs)}."
+    yield from notes
+
+
+def _units_in_words(inputs: Inputs) -> str:
+    return ", ".join(f"{task} {unit:g}" for task, unit in inputs.amount_units.items())
 
 
 def verdict_of(comparison: Comparison) -> str:

@@ -66,7 +66,7 @@ class Measured:
 
 def measure_shipped(exported: ExportedModel, columns: Columns, path: str) -> Measured:
     """Measure a folder as it predicts, calibrated; DataError if a score is not finite."""
-    raw_RT = average(exported.members, exported.file.scale, columns)
+    raw_RT = average(exported.members, exported.file, columns)
     file = exported.file
     logits_RT = apply(file.calibrators, file.inputs.cells, raw_RT, columns.scenario_R)
     return Measured(_cells(exported, logits_RT, columns, path))
@@ -85,7 +85,7 @@ def measure_fitted(
     In calibrated cells, log loss and calibration error are cross-fitted: of every row by a
     calibrator of other users. A cell with too few rows keeps its shipped calibrator.
     """
-    raw_RT = average(members, exported.file.scale, columns)
+    raw_RT = average(members, exported.file, columns)
     cells = _cells(exported, raw_RT, columns, path)
     if not calibrated:
         return Measured(cells)
@@ -109,13 +109,19 @@ def measure_fitted(
 
 
 def refuse_unmeasured(objective: Objective, measured: Measured, newer: NewerRows) -> None:
-    """DataError if the objective has no value on the held-out rows, for lack of a class."""
+    """DataError if the objective has no value on the held-out rows, for lack of a class.
+
+    A cell of amounts lacks one if all amounts are equal.
+    """
+    needed = "positives and negatives of a cell"
+    if np.issubdtype(newer.labels_RT.dtype, np.floating):
+        needed += ", or different amounts"
     try:
         objective(measured.cells)
     except ConfigurationError as error:
         raise DataError(
-            f"{newer.path}: the {newer.num_held_out:,} held-out rows must have positives and "
-            f"negatives of a cell, so that {objective.name} can be measured, but have not",
+            f"{newer.path}: the {newer.num_held_out:,} held-out rows must have {needed}, so that "
+            f"{objective.name} can be measured, but have not",
             remedy="use more rows, or hold out more of them with --held-out",
         ) from error
 

@@ -161,6 +161,7 @@ def dataset_of(grown: GrownEncoder) -> Dataset:
         num_categorical=schema.num_fields,
         num_numeric=len(schema.numeric),
         cells=(),
+        units=encoder.inputs.amount_units,
     )
     return Dataset(
         folder=Path(),

@@ -293,14 +293,15 @@ def _model_file(
 
 
 def _calibration_note(file: ModelFile, calibration: Calibration | None) -> str:
+    predicted = file.inputs.predicted.capitalize()
     if calibration is None:
-        return "Probabilities are as the models give them: they are not calibrated."
+        return f"{predicted} are as the models give them: they are not calibrated."
     cells = file.inputs.cells
     changed = [cell for cell in calibration.cells if cell.calibrator.kind != "none"]
     num_kept = sum(bool(cell.reason) for cell in changed)
     kept = f", and as before in {num_kept}, with too few of them" if num_kept else ""
     return (
-        f"Probabilities are calibrated on the held-out rows in {len(changed) - num_kept} of "
+        f"{predicted} are calibrated on the held-out rows in {len(changed) - num_kept} of "
         f"{len(cells)} cells{kept}; in the others no gain was shown, or they have too few of "
         "these rows. Log loss and ECE of cells that were calibrated on them are cross-fitted over "
         "users."

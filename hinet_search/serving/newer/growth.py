@@ -35,6 +35,7 @@ from hinet_search.data.encode import (
 from hinet_search.data.rows import Rows
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import History
+from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.newer.rows import NewerRows
 
 TRAIN, VALID = SPLITS.index("train"), SPLITS.index("valid")
@@ -92,7 +93,14 @@ def _rows(encoder: Encoder, newer: NewerRows) -> Rows:
         truth_RT=None,
         notes=(),
         lists=listed.lists,
+        units=_units(encoder.inputs),
     )
+
+
+def _units(inputs: Inputs) -> tuple[float | None, ...]:
+    """What a label of 1 stands for in every task, as rows of a study have it."""
+    units = inputs.amount_units
+    return tuple(units.get(task) for task in inputs.tasks) if units else ()
 
 
 def counted_again(before: Encoder, newer: NewerRows) -> str:

@@ -15,9 +15,11 @@ from hinet_search.data.encode import known_values
 from hinet_search.data.hashing import keys_of, uniform
 from hinet_search.data.queries.content_hash import ContentHash
 from hinet_search.data.raw_values import as_text
-from hinet_search.serving.inputs import missing_columns
+from hinet_search.results.cells import Labels
+from hinet_search.serving.inputs import Inputs, missing_columns
 from hinet_search.serving.label_columns import (
     UNLABELLED,
+    NewLabels,
     label_column_problems,
     labels_of_columns,
 )
@@ -33,15 +35,15 @@ HELD_OUT_SEED = 5_318_008_713  # of users, or rows, that are held out where rows
 class NewerRows:
     """Labelled rows in the order of their table.
 
-    `frame` has the inputs of the model, cast to the types of training. Users are numbered, -1
-    stands for none. `first` and `last` are the ends of the rows' time, None without a clock.
-    `num_unlabelled` rows of the table lack a label and are left out. `digest` is a hash of the
-    rows, labels included.
+    `frame` has the inputs of the model, cast to the types of training. Amounts among the labels are
+    in the units of the model. Users are numbered, -1 stands for none. `first` and `last` are the
+    ends of the rows' time, None without a clock. `num_unlabelled` rows of the table lack a label
+    and are left out. `digest` is a hash of the rows, labels included.
     """
 
     path: str
     frame: pl.DataFrame
-    labels_RT: NDArray[np.uint8]
+    labels_RT: Labels
     user_R: NDArray[np.int32]
     is_held_out_R: NDArray[np.bool_]
     first: str | None
@@ -92,7 +94,7 @@ class _LabelledTable:
     """The rows of a table that have all labels, with inputs and keys, and how many have not."""
 
     frame: pl.DataFrame
-    labels_RT: NDArray[np.uint8]
+    labels_RT: Labels
     num_unlabelled: int
 
 
@@ -114,9 +116,16 @@ def _labelled_table(
     refuse(path, _label_problems(labels, is_labelled_R))
     return _LabelledTable(
         frame=frame.filter(pl.Series(is_labelled_R)),
-        labels_RT=label_RT[is_labelled_R].astype(np.uint8),
+        labels_RT=_in_units(label_RT[is_labelled_R], inputs),
         num_unlabelled=int((~is_labelled_R).sum()),
     )
+
+
+def _in_units(label_RT: NewLabels, inputs: Inputs) -> Labels:
+    """Labels as a training has them: amounts in the units by which the model was trained."""
+    if not inputs.amount_units:
+        return label_RT.astype(np.uint8)
+    return (label_RT / inputs.units).astype(np.float32)
 
 
 def _clock(exported: ExportedModel, study_rows: StudyRows) -> str | None:

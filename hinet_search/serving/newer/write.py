@@ -94,9 +94,9 @@ def _size(model: ExportedModel) -> int:
 
 
 def _check(model: ExportedModel, written: ExportedModel, raw: pl.DataFrame) -> Verification:
-    scale = model.file.scale
-    expected_RT = average(model.members, scale, model.encoder.columns(raw)).astype(np.float64)
-    written_RT = average(written.members, scale, written.encoder.columns(raw))
+    file = model.file
+    expected_RT = average(model.members, file, model.encoder.columns(raw)).astype(np.float64)
+    written_RT = average(written.members, file, written.encoder.columns(raw))
     difference_RT = np.abs(written_RT - expected_RT)
     if not (difference_RT <= TOLERANCE * np.maximum(1.0, np.abs(expected_RT))).all():
         raise DataError(
