@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import polars as pl
@@ -106,12 +107,15 @@ def write_export(
     seed: int = 0,
     absent_cells: tuple[tuple[str, str], ...] = (),
     study_rows: StudyRows | None = None,
+    amount_units: Mapping[str, float] = MappingProxyType({}),
 ) -> Path:
     """Write a folder as hinet-search export does; `seed` changes its weights."""
     definition = FeatureDefinition.model_validate(features)
-    rows = _rows(table(), definition, absent_cells)
+    units = tuple(map(amount_units.get, TASKS)) if amount_units else ()
+    rows = _rows(table(), definition, absent_cells, units)
     encoder = _encoder(rows, definition, not_finite)
-    inputs = encoder.inputs.model_copy(update={"absent_cells": absent_cells})
+    cells = {"absent_cells": absent_cells, "amount_units": dict(amount_units)}
+    inputs = encoder.inputs.model_copy(update=cells)
     encoder = replace(encoder, inputs=inputs)
     config = whole_config(model, {"model": {}, "train": {}, "features": {}})
     torch.manual_seed(seed)
@@ -149,7 +153,10 @@ def write_export(
 
 
 def _rows(
-    frame: pl.DataFrame, definition: FeatureDefinition, absent_cells: tuple[tuple[str, str], ...]
+    frame: pl.DataFrame,
+    definition: FeatureDefinition,
+    absent_cells: tuple[tuple[str, str], ...],
+    units: tuple[float | None, ...],
 ) -> Rows:
     draw = np.random.default_rng(1)
     scenario_R = (frame["place"].to_numpy() - 1).astype(np.int16)
@@ -162,12 +169,13 @@ def _rows(
         row_R=np.arange(num_rows, dtype=np.uint64),
         scenarios=scenarios,
         scenario_R=scenario_R,
-        labels_RT=labels_RT.astype(np.uint8),
+        labels_RT=labels_RT.astype(np.float32 if units else np.uint8),
         has_task_MT=has_task_MT,
         split_R=np.zeros(num_rows, dtype=np.uint8),
         truth_RT=None,
         notes=(),
         lists=listed.lists,
+        units=units,
     )
 
 

@@ -1,0 +1,367 @@
+"""An exported model gives the expected amounts of a task of amounts, whatever scores its rows."""
+
+from dataclasses import replace
+from math import sqrt
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import expit
+
+import hinet_search as hs
+from hinet_search.common.errors import ConfigurationError, DataError
+from hinet_search.data.columns import Columns
+from hinet_search.results.families import MAX_LOG
+from hinet_search.results.statistics.amount_auc import amount_auc
+from hinet_search.server.facts import model_facts
+from hinet_search.serving.choice import GraphChoice
+from hinet_search.serving.compiled.differences import differences
+from hinet_search.serving.compiled.layout import COMPILED, read_layout
+from hinet_search.serving.compiled.run import open_compiled
+from hinet_search.serving.compiled.score import Scorer
+from hinet_search.serving.compiled.weights import cost_of, narrowed
+from hinet_search.serving.compiled.write import write_compiled
+from hinet_search.serving.drift_card import drift_card, drift_lines
+from hinet_search.serving.lineage import StudyRows
+from hinet_search.serving.members import ExportedMember, average
+from hinet_search.serving.model_file import CONFIG, CalibratedCell
+from hinet_search.serving.model_folder import ExportedModel, open_folder
+from hinet_search.serving.monitor import CellOfNewRows
+from hinet_search.serving.predict import predictions
+from hinet_search.serving.profile import PROFILE, Profile, write_profile
+from hinet_search.serving.requests.served_model import open_served
+from hinet_search.serving.sealed import seal
+from hinet_search.study.data_definition import TaskDefinition
+from tests.serving.requests.exported import COUNTED, SCENARIOS, table, write_export
+from tests.serving.requests.test_served_model import request
+
+UNIT = 37.5
+CPU = torch.device("cpu")
+CLICK, BUY = 0, 1  # places of the tasks; what is bought has a price
+TASKS = {
+    "click": TaskDefinition(column="clicked"),
+    "buy": TaskDefinition(column="paid", kind="amount", at_most=200),
+}
+RAISED = CalibratedCell(
+    scenario="Home", task="buy", kind="platt", slope=1.0, knots=(0.0,), values=(float(np.log(2)),)
+)
+
+
+def with_profile(folder: Path) -> Path:
+    """The folder with a profile of its rows."""
+    profile = Profile(
+        rows=400,
+        scenarios=dict.fromkeys(SCENARIOS.values(), 1 / 3),
+        numeric={},
+        valid_rows=50,
+        without_id={},
+        tasks=TASKS,
+    )
+    write_profile(folder, profile)
+    seal(folder)
+    return folder
+
+
+def labelled(num_rows: int = 400, seed: int = 0) -> pl.DataFrame:
+    """Rows with clicks, and amounts of which some are 0, some beyond what counts, some missing."""
+    draw = np.random.default_rng(seed + 10)
+    paid = draw.gamma(0.5, 2 * UNIT, num_rows) * (draw.random(num_rows) < 0.7)
+    frame = table(num_rows, seed).with_columns(
+        clicked=pl.Series(draw.integers(0, 2, num_rows)), paid=pl.Series(paid.round(2))
+    )
+    return frame.with_columns(paid=pl.when(pl.col("minute") % 17 > 0).then("paid"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of clicks and of amounts."""
+    folder = tmp_path_factory.mktemp("amounts") / "model"
+    return with_profile(write_export(folder, amount_units={"buy": UNIT}))
+
+
+@pytest.fixture(scope="module")
+def exported(folder: Path) -> ExportedModel:
+    return open_folder(folder, CPU)
+
+
+@pytest.fixture(scope="module")
+def columns(exported: ExportedModel) -> Columns:
+    return exported.encoder.columns(table().select(exported.file.inputs.columns))
+
+
+def logits(exported: ExportedModel, columns: Columns) -> np.ndarray:
+    """The scores of the only member (R, T), in float64."""
+    return exported.members[0].model.scores(columns).astype(np.float64)
+
+
+def test_the_column_of_amounts_is_the_unit_times_the_exponential_of_the_score(
+    folder: Path, exported: ExportedModel, columns: Columns, tmp_path: Path
+) -> None:
+    table().write_parquet(tmp_path / "rows.parquet")
+    hs.predict(folder, tmp_path / "rows.parquet", tmp_path / "scores.parquet")
+    scores = pl.read_parquet(tmp_path / "scores.parquet")
+    logit_RT = logits(exported, columns)
+    assert_allclose(scores["buy"], UNIT * np.exp(logit_RT[:, BUY]), rtol=1e-6)
+    assert_allclose(scores["click"], expit(logit_RT[:, CLICK]), rtol=1e-6)
+
+
+def test_a_calibrator_of_amounts_changes_the_log_of_the_amount(
+    exported: ExportedModel, columns: Columns
+) -> None:
+    file = exported.file.model_copy(update={"calibration": (RAISED,)})
+    before_RT = predictions(exported, columns)
+    after_RT = predictions(replace(exported, file=file), columns)
+    factor_R = np.where(columns.scenario_R == 0, 2.0, 1.0)
+    assert_allclose(after_RT[:, BUY], factor_R * before_RT[:, BUY], rtol=1e-6)
+    assert_array_equal(after_RT[:, CLICK], before_RT[:, CLICK])
+
+
+class Constant:
+    """A model that gives every row one score of each task."""
+
+    model = None
+
+    def __init__(self, *scores: float) -> None:
+        self.row = scores
+
+    def scores(self, columns: Columns) -> np.ndarray:
+        return np.tile(np.array(self.row, dtype=np.float32), (columns.num_rows, 1))
+
+
+def with_members(exported: ExportedModel, *models: Constant) -> ExportedModel:
+    inputs = exported.members[0].inputs
+    members = [ExportedMember(0, 1 / len(models), inputs, model) for model in models]
+    return replace(exported, members=tuple(members))
+
+
+def test_members_average_probabilities_and_expected_amounts(
+    exported: ExportedModel, columns: Columns
+) -> None:
+    both = with_members(exported, Constant(1.0, np.log(2)), Constant(-2.0, np.log(4)))
+    click, buy = predictions(both, columns)[0]
+    assert click == pytest.approx((expit(1.0) + expit(-2.0)) / 2)
+    assert buy == pytest.approx(3 * UNIT)
+
+
+def test_of_logits_the_average_of_amounts_is_a_geometric_mean(
+    exported: ExportedModel, columns: Columns
+) -> None:
+    both = with_members(exported, Constant(0.0, np.log(2)), Constant(0.0, np.log(8)))
+    file = exported.file.model_copy(update={"scale": "logits"})
+    raw_RT = average(both.members, file, columns)
+    assert_allclose(raw_RT[:, BUY], np.log(4), rtol=1e-6)
+
+
+def test_an_endless_score_of_an_amount_is_none_and_a_large_one_is_cut(
+    exported: ExportedModel, columns: Columns
+) -> None:
+    assert np.isnan(predictions(with_members(exported, Constant(0, np.inf)), columns)[:, BUY]).all()
+    large = predictions(with_members(exported, Constant(0, 90)), columns)[0, BUY]
+    assert large == pytest.approx(UNIT * np.exp(MAX_LOG))
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> ExportedModel:
+    """The same model with graphs of both formats and a calibrator."""
+    folder = tmp_path_factory.mktemp("graphs") / "model"
+    write_export(folder, amount_units={"buy": UNIT})
+    text = (folder / CONFIG).read_text(encoding="utf-8")
+    (folder / CONFIG).unlink()
+    cell = "{scenario: Home, task: buy, kind: platt, slope: 1.0, knots: [0.0], values: [0.7]}"
+    changed = text.replace("calibration: []", f"calibration: [{cell}]")
+    assert changed != text
+    (folder / CONFIG).write_text(changed, encoding="utf-8")
+    seal(folder)
+    exported = open_folder(folder, CPU)
+    made = write_compiled(exported, folder, GraphChoice(("onnx", "torch")), table())
+    assert made.difference <= 1e-6
+    assert made.amounts == ("buy",)
+    return exported
+
+
+@pytest.mark.parametrize("kind", ["onnx", "torch"])
+def test_graphs_give_the_amounts_of_predict(
+    compiled: ExportedModel, columns: Columns, kind: str
+) -> None:
+    expected_RT = predictions(compiled, columns)
+    graphs = open_compiled(compiled.folder, kind)
+    assert_allclose(graphs.score(columns), expected_RT, rtol=1e-5)
+    at_push = replace(columns, scenario_R=np.full_like(columns.scenario_R, 1))
+    assert_allclose(graphs.score(columns, "Push"), predictions(compiled, at_push), rtol=1e-5)
+
+
+def test_the_reader_gives_amounts_and_the_layout_says_which_tasks_have_them(
+    compiled: ExportedModel, columns: Columns
+) -> None:
+    reader = Scorer(compiled.folder / COMPILED)
+    assert_allclose(reader.score(table().to_arrow()), predictions(compiled, columns), rtol=1e-5)
+    assert read_layout(compiled.folder / COMPILED).amount_units == {"buy": UNIT}
+    assert [output.name for output in reader.graphs[0].get_outputs()] == ["predictions"]
+
+
+def test_averages_of_graphs_are_those_of_predict(exported: ExportedModel, tmp_path: Path) -> None:
+    other = open_folder(write_export(tmp_path / "b", seed=1, amount_units={"buy": UNIT}), CPU)
+    members = (
+        replace(exported.members[0], weight=0.25),
+        replace(other.members[0], weight=0.75),
+    )
+    both = replace(exported, members=members)
+    assert write_compiled(both, other.folder, GraphChoice(("onnx",)), table()).difference <= 1e-5
+
+
+def test_what_narrow_embeddings_cost_is_relative_to_amounts(
+    exported: ExportedModel, columns: Columns
+) -> None:
+    draw = np.random.default_rng(0)
+    labels_RT = draw.gamma(1, 1, (columns.num_rows, 2)).astype(np.float32)
+    labels_RT[:, CLICK] = labels_RT[:, CLICK] > 1
+    valid, narrow = replace(columns, labels_RT=labels_RT), narrowed(exported, "fp16")
+    cost = cost_of(exported, narrow, "fp16", valid)
+    before_RT, after_RT = predictions(exported, valid), predictions(narrow, valid)
+    size_RT = np.column_stack([np.ones(400), np.maximum(before_RT[:, BUY], UNIT)])
+    assert cost.difference == pytest.approx((np.abs(after_RT - before_RT) / size_RT).max())
+    buy = next(cell for cell in cost.cells if (cell.scenario, cell.task) == ("Push", "buy"))
+    of_push = columns.scenario_R == 1
+    expected = amount_auc(before_RT[of_push, BUY], labels_RT[of_push, BUY])
+    assert buy.auc_fp32 == pytest.approx(expected)
+
+
+def test_a_difference_of_an_amount_is_relative_to_the_larger_of_amount_and_unit(
+    exported: ExportedModel,
+) -> None:
+    expected_RT = np.array([[0.5, 4 * UNIT], [0.5, 0.1 * UNIT]], dtype=np.float32)
+    predicted_RT = expected_RT + np.array([[0.25, UNIT], [0.0, UNIT]], dtype=np.float32)
+    difference_RT = differences(exported.file.inputs, predicted_RT, expected_RT)
+    assert_allclose(difference_RT, [[0.25, 0.25], [0.0, 1.0]], rtol=1e-6)
+
+
+def test_a_request_gets_amounts_and_the_facts_say_of_which_tasks(folder: Path) -> None:
+    served = open_served(folder)
+    predicted_RT = served.score(request(served, 1, 2, 3)).predicted_RT
+    assert (predicted_RT[:, BUY] > 1).all()
+    assert served.predicted == "predictions"
+    assert model_facts(served)["amount_units"] == {"buy": UNIT}
+
+
+def test_monitor_compares_the_sum_of_amounts(
+    folder: Path, exported: ExportedModel, columns: Columns, tmp_path: Path
+) -> None:
+    frame = labelled()
+    frame.write_parquet(tmp_path / "new.parquet")
+    drift = hs.monitor(folder, tmp_path / "new.parquet")
+    cell = next(cell for cell in drift.cells if (cell.scenario, cell.task) == ("Push", "buy"))
+    is_used_R = ((frame["place"] == 2) & frame["paid"].is_not_null()).to_numpy()
+    amount = frame["paid"].to_numpy()[is_used_R].clip(max=200)
+    expected = predictions(exported, columns)[is_used_R, BUY].astype(np.float64)
+    assert (cell.rows, cell.positives) == (len(amount), (amount > 0).sum())
+    assert cell.total == pytest.approx(amount.sum())
+    assert cell.predicted == pytest.approx(expected.sum())
+    assert cell.error == pytest.approx(sqrt(((amount - expected) ** 2).sum()))
+    assert cell.auc == pytest.approx(amount_auc(expected, amount))
+    click = next(cell for cell in drift.cells if (cell.scenario, cell.task) == ("Push", "click"))
+    assert (click.rows, click.total) == ((frame["place"] == 2).sum(), None)
+
+
+def test_the_drift_card_has_amounts_beside_labels(folder: Path, tmp_path: Path) -> None:
+    larger = labelled().with_columns(paid=pl.lit(150.0))
+    larger.write_parquet(tmp_path / "new.parquet")
+    drift = hs.monitor(folder, tmp_path / "new.parquet")
+    line = next(line for line in drift_lines(drift) if line.about == "amounts")
+    assert line.is_notable
+    assert "Home · buy " in line.text
+    assert " k in all, " in line.text
+    card = drift_card(drift)
+    assert card.index("### Labels") < card.index("### Amounts")
+    assert "all are equal" in card.split("### Amounts")[1]
+
+
+@pytest.mark.parametrize(
+    ("total", "error", "is_notable"),
+    [(100.0, 1.0, False), (130.0, 9.0, True), (130.0, 11.0, False)],
+)
+def test_amounts_are_notable_beyond_a_tenth_and_three_standard_errors(
+    total: float, error: float, *, is_notable: bool
+) -> None:
+    cell = CellOfNewRows("Home", "buy", 50, 40, 100.0, error, 0.7, total)
+    assert cell.is_notable == is_notable
+
+
+def test_amounts_of_few_rows_are_never_notable() -> None:
+    """The sum of nine errors is at most three times their root mean square, times three."""
+    cell = CellOfNewRows("Home", "buy", 9, 9, 900.0, sqrt(9 * 100.0**2), None, 1800.0)
+    assert not cell.is_notable
+
+
+def test_negative_amounts_are_refused_with_the_column(folder: Path, tmp_path: Path) -> None:
+    wrong = labelled().with_columns(paid=pl.col("paid") - 1000)
+    wrong.write_parquet(tmp_path / "new.parquet")
+    with pytest.raises(DataError, match="column 'paid' must hold finite amounts of at least 0"):
+        hs.monitor(folder, tmp_path / "new.parquet")
+
+
+def test_a_profile_of_clicks_alone_is_written_as_before(folder: Path) -> None:
+    text = (folder / PROFILE).read_text(encoding="utf-8")
+    click = text[text.index('"click": {') :].split("}")[0]
+    assert "kind" not in click
+    assert "at_most" not in click
+    assert '"kind": "amount"' in text
+
+
+@pytest.fixture(scope="module")
+def refitted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, hs.NewerModel]:
+    """A folder with statistics, and its fit on newer rows."""
+    at = tmp_path_factory.mktemp("refitted")
+    of_study = StudyRows(
+        user="user", time="minute", minimum_frequency=2, objective="mean_auc", calibrated=False
+    )
+    folder = write_export(
+        at / "model", COUNTED, study_rows=of_study, amount_units={"buy": UNIT}, seed=3
+    )
+    with_profile(folder)
+    newer = labelled(seed=1).with_columns(pl.col("minute") + 1000)
+    newer.write_parquet(at / "newer.parquet")
+    made = hs.refit(folder, at / "newer.parquet", at / "newer", even_if_worse=True)
+    return folder, made
+
+
+def test_a_fit_on_newer_rows_keeps_the_units(refitted: tuple[Path, hs.NewerModel]) -> None:
+    _, made = refitted
+    assert open_folder(made.folder, CPU).file.inputs.amount_units == {"buy": UNIT}
+    assert made.unlabelled == (labelled(seed=1)["paid"].is_null()).sum()
+
+
+def test_newer_amounts_are_counted_in_parts_of_the_shipped_unit(
+    refitted: tuple[Path, hs.NewerModel],
+) -> None:
+    folder, made = refitted
+    before, after = (
+        open_folder(each, CPU).encoder.history.counts for each in (folder, made.folder)
+    )
+    assert before is not None
+    assert after is not None
+    added = after.of_keys[()]["amounts 1"][-1] - before.of_keys[()]["amounts 1"][-1]
+    paid = labelled(seed=1)["paid"].drop_nulls().to_numpy().clip(max=200)
+    assert added / 2**16 * UNIT == pytest.approx(paid.sum(), rel=1e-4)
+
+
+def test_the_card_of_a_fit_says_which_tasks_have_amounts(
+    refitted: tuple[Path, hs.NewerModel],
+) -> None:
+    _, made = refitted
+    card = (made.folder / "card.md").read_text(encoding="utf-8")
+    assert "It predicts the probabilities of click and the expected amounts of buy for" in card
+    assert "log loss is half the Poisson deviance" in card
+    assert "buy 37.5" in card
+    assert "Predictions are as the models give them" in card
+
+
+def test_units_of_a_task_that_the_model_does_not_have_are_refused(tmp_path: Path) -> None:
+    folder = write_export(tmp_path / "model", amount_units={"buy": UNIT})
+    text = (folder / CONFIG).read_text(encoding="utf-8")
+    (folder / CONFIG).write_text(text.replace("buy: 37.5", "by: 37.5"), encoding="utf-8")
+    seal(folder)
+    with pytest.raises(ConfigurationError, match="amount_units must name tasks of the model"):
+        open_folder(folder, CPU)
