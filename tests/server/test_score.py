@@ -40,6 +40,20 @@ def test_every_row_gets_the_probability_of_every_task(server: Asked) -> None:
     )
 
 
+def test_a_model_with_amounts_replies_with_predictions(make: Make, tmp_path: Path) -> None:
+    server = make(write_export(tmp_path / "model", amount_units={"buy": 37.5}))
+    reply = server.score(GOOD).json()
+    model = server.service.current.model
+    assert model is not None
+    scores = model.score(columns_of({"rows": [GOOD]}, model.columns)).predicted_RT
+    expected = {"click": scores[:, 0].tolist(), "buy": scores[:, 1].tolist()}
+    assert reply == {
+        "model": "shop/shared_bottom",
+        "version": model.version,
+        "predictions": expected,
+    }
+
+
 def test_columns_that_the_model_does_not_read_are_ignored(server: Asked) -> None:
     assert server.score({**GOOD, "clicked": "yes"}).json() == server.score(GOOD).json()
 

@@ -1,0 +1,183 @@
+"""A study of clicks and of watched seconds is exported, and its folder gives expected seconds."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from safetensors.numpy import load_file
+from scipy.special import expit
+
+import hinet_search as hs
+from hinet_search.results.ensemble_records import ENSEMBLE
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.serving.compiled.layout import COMPILED
+from hinet_search.serving.compiled.score import Scorer
+from hinet_search.serving.model_folder import open_folder
+from hinet_search.training.jobs.messages import ensemble_scores_path, scores_path, weights_path
+from tests.serving.newer_shop import newer_rows
+from tests.serving.shop import rows, test_part
+
+STUDY = """\
+data:
+  source: {kind: table, path: shop.parquet}
+  scenario: {column: place, values: {1: Home, 2: Push, 3: Cart}}
+  tasks:
+    click: {column: clicked}
+    watch: {column: seconds, kind: amount, at_most: 120, scenarios: [Home, Push]}
+  user: user
+  time: minute
+  features:
+    categorical: [user, item]
+    numeric: [price]
+    statistics: {by: [user], clock: minute, day_length: 200}
+  split: {by: time, valid_from: 1000, test_from: 1200}
+  minimum_frequency: 2
+arms: {shared_bottom: , trees: }
+trials: 1
+passes: 2
+finalists: {top: 1, seeds: 2}
+fixed: {train.batch_size: 128}
+ensemble: true
+slots: 1
+device: cpu
+"""
+CPU = torch.device("cpu")
+ARM = "shared_bottom"
+
+
+def with_seconds(frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows of which those with a click were watched, some users for longer; null in the cart."""
+    draw = np.random.default_rng(9)
+    mean = 5.0 + 20 * frame["clicked"].to_numpy() + frame["user"].to_numpy() % 7
+    seconds = draw.gamma(2, mean / 2).round(1) * (draw.random(len(frame)) < 0.8)
+    watched = pl.Series("seconds", seconds)
+    return frame.with_columns(seconds=pl.when(pl.col("place") != 3).then(watched))
+
+
+@dataclass(frozen=True)
+class WatchedShop:
+    """The study file, its output folder and its record."""
+
+    study: Path
+    out: Path
+    record: StudyRecord
+
+    def test_logits(self, seed: int) -> np.ndarray:
+        """What training left of the test rows (R, T), in float64."""
+        artifacts = self.out / "artifacts" / self.record.name
+        path = scores_path(weights_path(artifacts, ARM, 0, seed))
+        return load_file(path)["test_logits"].astype(np.float64)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> WatchedShop:
+    """The study, launched once."""
+    folder = tmp_path_factory.mktemp("watched")
+    with_seconds(rows()).write_parquet(folder / "shop.parquet")
+    (folder / "shop.yaml").write_text(STUDY)
+    study = folder / "shop.yaml"
+    return WatchedShop(study, folder / "out", hs.launch(str(study), output=folder / "out"))
+
+
+@pytest.fixture(scope="module")
+def exported(shop: WatchedShop, tmp_path_factory: pytest.TempPathFactory) -> hs.Export:
+    """Both seeds of the network, with graphs."""
+    to = tmp_path_factory.mktemp("exported") / "model"
+    return hs.export(str(shop.study), to, arm=ARM, seeds="all", formats=("onnx",), output=shop.out)
+
+
+def scored(folder: Path, at: Path) -> pl.DataFrame:
+    """The scores of the test rows, which need no label."""
+    test_part(rows()).drop("clicked", "bought").write_parquet(at / "rows.parquet")
+    hs.predict(folder, at / "rows.parquet", at / "scores.parquet")
+    return pl.read_parquet(at / "scores.parquet")
+
+
+def unit_of(shop: WatchedShop) -> float:
+    return shop.record.data.units["watch"]
+
+
+def test_both_seeds_give_the_mean_of_their_expected_seconds(
+    shop: WatchedShop, exported: hs.Export, tmp_path: Path
+) -> None:
+    scores = scored(exported.folder, tmp_path)
+    logits_SRT = np.stack([shop.test_logits(seed) for seed in exported.seeds])
+    has_watch = (scores["place"] != 3).to_numpy()
+    expected = unit_of(shop) * np.exp(logits_SRT[:, :, 1]).mean(axis=0)
+    assert scores["watch"].is_null().equals(scores["place"] == 3)
+    assert_allclose(scores["watch"].to_numpy()[has_watch], expected[has_watch], rtol=1e-4)
+    assert_allclose(scores["click"], expit(logits_SRT[:, :, 0]).mean(axis=0), rtol=1e-4)
+
+
+def test_expected_seconds_are_about_as_many_as_were_watched(
+    shop: WatchedShop, exported: hs.Export, tmp_path: Path
+) -> None:
+    scores = scored(exported.folder, tmp_path)
+    watched = test_part(with_seconds(rows()))["seconds"].clip(upper_bound=120).mean()
+    assert scores["watch"].mean() == pytest.approx(watched, rel=0.3)
+
+
+def test_the_reader_of_graphs_gives_the_same_seconds(exported: hs.Export, tmp_path: Path) -> None:
+    scores = scored(exported.folder, tmp_path)
+    model = open_folder(exported.folder, CPU)
+    table = pl.read_parquet(tmp_path / "rows.parquet")
+    columns = model.encoder.columns(table.select(model.file.inputs.columns))
+    reader = Scorer(exported.folder / COMPILED)
+    read_RT = reader.score_encoded(
+        columns.ids_RF, columns.numeric_RN, columns.lists_RS, columns.scenario_R
+    )
+    assert_allclose(read_RT[:, 1], scores["watch"].to_numpy(), rtol=1e-5)
+
+
+def test_an_ensemble_of_networks_and_trees_gives_the_seconds_of_its_launch(
+    shop: WatchedShop, tmp_path: Path
+) -> None:
+    written = hs.export(
+        str(shop.study), tmp_path / "all", arm=ENSEMBLE, calibrated=False, output=shop.out
+    )
+    scores = scored(written.folder, tmp_path)
+    path = ensemble_scores_path(shop.out / "artifacts" / shop.record.name)
+    logit_R = load_file(path)["test_logits"][:, 1].astype(np.float64)
+    has_watch = (scores["place"] != 3).to_numpy()
+    seconds = scores["watch"].to_numpy()[has_watch]
+    assert_allclose(seconds, unit_of(shop) * np.exp(logit_R[has_watch]), rtol=1e-4)
+
+
+def test_monitor_finds_the_seconds_of_validation_as_predicted(
+    shop: WatchedShop, exported: hs.Export, tmp_path: Path
+) -> None:
+    frame = with_seconds(rows()).filter(
+        pl.col("minute").is_between(1000, 1199) & (pl.col("place") != 4)
+    )
+    frame.write_parquet(tmp_path / "valid.parquet")
+    drift = hs.monitor(exported.folder, tmp_path / "valid.parquet")
+    watch = [cell for cell in drift.cells if cell.task == "watch"]
+    assert [cell.scenario for cell in watch] == ["Home", "Push"]
+    total = frame["seconds"].clip(upper_bound=120).sum()
+    assert sum(cell.observed for cell in watch) == pytest.approx(total)
+    assert not any(cell.is_notable for cell in watch)
+
+
+def test_a_fit_on_newer_rows_learns_amounts_in_the_shipped_unit(
+    shop: WatchedShop, tmp_path: Path
+) -> None:
+    shipped = hs.export(str(shop.study), tmp_path / "one", arm=ARM, output=shop.out).folder
+    newer = with_seconds(newer_rows()).with_columns(pl.col("seconds") * 3)
+    newer.write_parquet(tmp_path / "newer.parquet")
+    made = hs.refit(shipped, tmp_path / "newer.parquet", tmp_path / "newer", even_if_worse=True)
+    fitted = open_folder(made.folder, CPU)
+    assert fitted.file.inputs.amount_units == {"watch": unit_of(shop)}
+    watch = next(cell for cell in made.cells if (cell.scenario, cell.task) == ("Home", "watch"))
+    assert watch.logloss is not None
+    assert watch.logloss_before is not None
+    assert watch.logloss < watch.logloss_before
+    held_out = newer.filter((pl.col("minute") >= 1400 + 1280) & (pl.col("place") == 1))
+    held_out.write_parquet(tmp_path / "held_out.parquet")
+    hs.predict(made.folder, tmp_path / "held_out.parquet", tmp_path / "scores.parquet")
+    seconds = pl.read_parquet(tmp_path / "scores.parquet")["watch"].to_numpy()
+    watched = held_out["seconds"].clip(upper_bound=120).to_numpy()
+    assert seconds.mean() == pytest.approx(watched.mean(), rel=0.3)
