@@ -30,6 +30,8 @@ from hinet_search.study.feature_definition import (
 
 PROBABILITIES, PREDICTIONS = "probabilities", "predictions"
 
+Unit = Annotated[float, Field(gt=0, le=1.7e308)]  # the mean amount of training
+
 
 class ScenarioInput(Frozen):
     """The scenario column; `values` maps each value, as text, to a scenario of the model."""
@@ -67,10 +69,9 @@ class Inputs(Frozen):
     absent_cells: Annotated[
         tuple[tuple[Text, Text], ...], Field(exclude_if=lambda names: not names)
     ] = ()
-    amount_units: Annotated[
-        dict[Text, Annotated[float, Field(gt=0, allow_inf_nan=False)]],
-        Field(exclude_if=lambda units: not units),
-    ] = Field(default_factory=dict)
+    amount_units: Annotated[dict[Text, Unit], Field(exclude_if=lambda units: not units)] = Field(
+        default_factory=dict
+    )
 
     @model_validator(mode="after")
     def _units_of_tasks(self) -> "Inputs":

@@ -16,7 +16,17 @@ from hinet_search.study.study_spec import StudySpec
 from hinet_search.study.yaml_file import validated
 from hinet_search.training.trial_config import build_config
 
-OF_THE_TABLE = ("above", "at_least", "equals", "train", "valid", "test", "valid_from", "test_from")
+OF_THE_TABLE = (
+    "above",
+    "at_least",
+    "at_most",
+    "equals",
+    "train",
+    "valid",
+    "test",
+    "valid_from",
+    "test_from",
+)
 ANY_VALUE = (
     "fixed",
     "choices",

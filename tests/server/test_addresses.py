@@ -46,6 +46,12 @@ def test_the_model_is_described(server: Asked) -> None:
     assert facts["version"] == server.ask("/ready").json()["version"]
 
 
+def test_the_description_says_which_tasks_have_amounts(make: Make, tmp_path: Path) -> None:
+    server = make(write_export(tmp_path / "model", amount_units={"buy": 37.5}))
+    assert server.ask("/model").json()["amount_units"] == {"buy": 37.5}
+    assert "probability (of buy the expected amount) of every task" in server.ask("/docs").text
+
+
 def test_the_card_is_that_of_the_model_which_answers(make: Make, tmp_path: Path) -> None:
     server = make(write_export(tmp_path / "model"))
     (tmp_path / "model" / "card.md").write_text("# of another model", encoding="utf-8")

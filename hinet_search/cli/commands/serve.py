@@ -82,8 +82,9 @@ def command(folder: Path, token_file: Path | None, plugins: tuple[str, ...], **g
     """Serve the model in FOLDER, which hinet-search export wrote, or in the folder that the link
     FOLDER leads to.
 
-    POST /score takes {"rows": [{...}, ...]} or {"columns": {...}} and replies with probabilities;
-    GET /docs describes the rest. SIGTERM ends it once running requests are answered.
+    POST /score takes {"rows": [{...}, ...]} or {"columns": {...}} and replies with probabilities,
+    or expected amounts; GET /docs describes the rest. SIGTERM ends it once running requests are
+    answered.
     """
     _refuse_without_packages()
     import os

@@ -19,7 +19,7 @@ from hinet_search.data.encode import Scale
 from hinet_search.data.transforms import Wave
 from hinet_search.serving.choice import GraphChoice, Weights
 from hinet_search.serving.encoder import Encoder
-from hinet_search.serving.inputs import Inputs
+from hinet_search.serving.inputs import Inputs, Unit
 from hinet_search.serving.model_file import KNOTS
 from hinet_search.serving.sealed import AGAIN
 from hinet_search.study.feature_definition import QUANTILE
@@ -98,7 +98,7 @@ class GraphLayout(Frozen):
     absent_cells: Annotated[
         tuple[tuple[Text, Text], ...], Field(exclude_if=lambda names: not names)
     ] = ()
-    amount_units: Annotated[dict[Text, Number], Field(exclude_if=lambda units: not units)] = Field(
+    amount_units: Annotated[dict[Text, Unit], Field(exclude_if=lambda units: not units)] = Field(
         default_factory=dict
     )
 
