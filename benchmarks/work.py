@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from hinet_search.data.columns import Columns, Dataset
 from hinet_search.data.schema import Schema
+from hinet_search.results.cells import Labels
 from hinet_search.results.records import DataRecord
 from hinet_search.study.data_definition import (
     DataDefinition,
@@ -177,7 +178,5 @@ def _cut(rows: Columns, ends: tuple[int, int, int, int]) -> Iterator[Columns]:
         )
 
 
-def _named(
-    names: tuple[str, ...], values_RX: NDArray[np.float32] | NDArray[np.uint8]
-) -> list[pl.Series]:
+def _named(names: tuple[str, ...], values_RX: Labels) -> list[pl.Series]:
     return [pl.Series(name, values_R) for name, values_R in zip(names, values_RX.T, strict=True)]

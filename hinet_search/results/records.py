@@ -5,10 +5,10 @@ A cell is one (scenario, task). A missing value is None and has a reason in word
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from math import inf
 from statistics import median
 
 from hinet_search.results.calibration_records import Calibration
+from hinet_search.results.serving_limits import NO_LIMITS, ServingLimits
 
 Scalar = bool | int | float | str | None
 MARGIN = 0.002
@@ -357,38 +357,6 @@ class DataRecord:
     test_rows: RowHashes | None = None  # None in records of versions that did not store it
     # Mean amount of the training rows of every task of amounts: what a label of 1 stands for.
     units: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class ServingLimits:
-    """What a shipped model may cost; None sets no limit.
-
-    Milliseconds are those of scoring 100 rows as one request, as measured for finalists.
-    """
-
-    max_ms_per_100_rows: float | None = None
-    max_flops_per_row: float | None = None
-
-    def share(self, cost: Cost) -> float:
-        """Return the larger share that a model takes of the limits; above 1 it does not meet them.
-
-        Infinite if there is a limit on a time that was not measured.
-        """
-        shares = [0.0]
-        if self.max_ms_per_100_rows is not None:
-            milliseconds = cost.milliseconds_per_100
-            shares.append(inf if milliseconds is None else milliseconds / self.max_ms_per_100_rows)
-        if self.max_flops_per_row is not None:
-            shares.append(cost.flops_per_row / self.max_flops_per_row)
-        return max(shares)
-
-    @property
-    def are_set(self) -> bool:
-        """Whether there is any limit."""
-        return self != NO_LIMITS
-
-
-NO_LIMITS = ServingLimits()
 
 
 @dataclass(frozen=True)

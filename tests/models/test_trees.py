@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
+from small_trees import LARGE_FIELD, SCHEMA, SMALL, SMALL_FIELD, grown, rows
 
 from hinet_search.common.heartbeat import receive_heartbeats
 from hinet_search.data.columns import Columns
@@ -16,59 +16,6 @@ from hinet_search.data.schema import ListField, Schema
 from hinet_search.models.layers import forest
 from hinet_search.models.trees import Config, Model, _Boosting, _LabelledRows
 from hinet_search.results.families import BERNOULLI, POISSON
-
-SMALL = {
-    "max_rounds": 12,
-    "min_samples_leaf": 5,
-    "max_leaf_nodes": 8,
-    "learning_rate": 0.2,
-    "l2": 1.0,
-    "max_ids": 255,
-    "category_smoothing": 1.0,
-    "category_l2": 1.0,
-}
-LARGE_FIELD, SMALL_FIELD = 1000, 7
-SCHEMA = Schema(
-    ("home", "search", "push"),
-    ("click", "order"),
-    ("user", "hour"),
-    (LARGE_FIELD, SMALL_FIELD),
-    ("age", "price"),
-)
-
-
-def rows(num_rows: int = 600, seed: int = 0) -> Columns:
-    """Return rows whose labels depend on the hour's id, the first number and the scenario.
-
-    No threshold orders the hours.
-    """
-    generator = np.random.default_rng(seed)
-    hour_R = generator.integers(0, SMALL_FIELD, num_rows)
-    number_RN = generator.normal(size=(num_rows, 2))
-    scenario_R = generator.integers(0, 3, num_rows)
-    logit_R = 2.0 * np.isin(hour_R, [0, 4, 6]) - 1 + number_RN[:, 0] * (scenario_R == 1)
-    noise_RT = generator.logistic(size=(num_rows, 2))
-    return Columns(
-        ids_RF=np.stack([generator.integers(0, LARGE_FIELD, num_rows), hour_R], axis=1).astype(
-            np.int32
-        ),
-        numeric_RN=number_RN.astype(np.float32),
-        scenario_R=scenario_R.astype(np.int16),
-        labels_RT=(logit_R[:, None] + noise_RT > [0.0, 0.7]).astype(np.uint8),
-        user_R=np.zeros(num_rows, np.int32),
-        lists_RS=np.zeros((num_rows, 0), np.int32),
-    )
-
-
-def grown(
-    columns: Columns | None = None, seed: int = 0, stages: int = 99, **options: float
-) -> Model:
-    """Return small trees after `stages` stages."""
-    model = Model(Config.model_validate({**SMALL, **options}), SCHEMA)
-    for number, _ in enumerate(model.stages(columns or rows(), seed), start=1):
-        if number == stages:
-            break
-    return model
 
 
 def with_ids(columns: Columns, field: int, ids_R: NDArray[np.int64] | int) -> Columns:
@@ -340,37 +287,6 @@ def test_a_task_without_a_useful_split_has_one_tree_and_the_others_grow() -> Non
     model = grown(replace(columns, labels_RT=labels_RT))
     assert model.forest is not None
     assert np.bincount(model.forest.task_Q).tolist() == [12, 1]
-
-
-def test_trees_of_an_earlier_version_are_refused_in_words() -> None:
-    with pytest.raises(ValueError, match=r"earlier version of hinet-search.*train them again"):
-        grown().load_state_dict({"left_KV": torch.zeros(1, 255), "base_T": torch.zeros(2)})
-
-
-DAMAGE = {
-    "a split by id must name ids of its input": ("left_id_C", -1, 99),
-    "only ids can be split by id": ("feature_N", "by id", 3),
-    "every node must read one of the 4 inputs": ("feature_N", 0, 4),
-    "every tree must be of one of the 2 tasks": ("task_Q", 0, 2),
-    "every task must have 1 to 12 trees, got 13": ("task_Q", -1, 0),
-    "every id must be of exactly one node": ("num_ids_N", "by id", 0),
-    "the ids of a node must come after": ("first_id_N", -1, 0),
-    "must have 0 to": ("num_ids_N", 0, -1),
-    "a child must come after its parent": ("left_N", "by id", 0),
-    "every node must be a root or the child": ("right_N", "by id", -1),
-    "a leaf must be its own child": ("right_N", -1, 0),
-}
-
-
-@pytest.mark.parametrize("words", DAMAGE)
-def test_damaged_trees_are_refused(words: str) -> None:
-    name, at, value = DAMAGE[words]
-    model = grown()
-    arrays = {key: tensor.numpy().copy() for key, tensor in model.state_dict().items()}
-    node = np.flatnonzero(arrays["num_ids_N"])[-1] if at == "by id" else at
-    arrays[name][node] = value if value != -1 or at != "by id" else len(arrays["left_N"]) - 1
-    with pytest.raises(ValueError, match=words):
-        model.load_state_dict({key: torch.from_numpy(array) for key, array in arrays.items()})
 
 
 def test_a_description_names_inputs_by_kind_and_what_is_left_out() -> None:

@@ -21,8 +21,8 @@ from hinet_search.results.records import (
     FinalistRecord,
     FinalistRun,
     ParameterRange,
-    ServingLimits,
 )
+from hinet_search.results.serving_limits import ServingLimits
 from hinet_search.results.study_record import StudyRecord
 from tests.report.nine_arms import few_rows
 
