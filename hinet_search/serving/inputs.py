@@ -28,8 +28,7 @@ from hinet_search.study.feature_definition import (
     StatisticsDefinition,
 )
 
-PROBABILITIES, PREDICTIONS = "probabilities", "predictions"
-
+PROBABILITIES, PREDICTIONS = "probabilities", "predictions"  # what a model gives
 Unit = Annotated[float, Field(gt=0, le=1.7e308)]  # the mean amount of training
 
 

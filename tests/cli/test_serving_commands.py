@@ -153,6 +153,21 @@ def test_an_export_with_narrow_weights_says_what_they_save_and_cost(
     ]
 
 
+def test_an_export_with_amounts_says_how_far_predictions_differ(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cost = WeightsCost("fp16", 2_000_000, 1_000_000, 1234, 0.00031, ())
+    graphs = Compilation(("onnx",), 3, 1_400_000, 6e-8, cost, amounts=("watch",))
+
+    def export(_study: str, to: Path, **_: object) -> Export:
+        return Export(to, "shop", "hinet", 1, (1,), (), "", {}, 800, 0.0, graphs)
+
+    monkeypatch.setattr(api, "export", export)
+    said = run("export", "shop/hinet", "-o", "w", "--format", "onnx", "--weights", "fp16")
+    assert "(max difference of a prediction 6e-08)" in said.out
+    assert "rows of validation a prediction differs by up to 0.0003" in said.out
+
+
 def test_an_unknown_format_of_graphs_is_told_with_the_nearest(run: Run) -> None:
     said = run("export", "shop/hinet", "-o", "winner", "--format", "onxx")
     assert said.code == 2
