@@ -97,11 +97,11 @@ def test_rows_in_runs_get_the_scores_that_they_get_together(
 ) -> None:
     together, all_prediction = scored(folder, asked(), tmp_path)
     held: list[int] = []
-    encode = predicting.probabilities
+    encode = predicting.predictions
     monkeypatch.setattr(predicting, "RUN_ROWS", 50)
     monkeypatch.setattr(
         predicting,
-        "probabilities",
+        "predictions",
         lambda encoder, columns: held.append(columns.num_rows) or encode(encoder, columns),
     )
     in_runs, prediction = scored(folder, asked(), tmp_path)
@@ -192,7 +192,7 @@ def test_running_out_of_memory_is_reported_with_the_rows_and_the_remedy(
     def run_out(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(predicting, "probabilities", run_out)
+    monkeypatch.setattr(predicting, "predictions", run_out)
     with pytest.raises(
         EnvironmentFault, match=r"rows\.parquet: .*ran out: 131,072 rows at once on cpu"
     ) as caught:
@@ -335,14 +335,14 @@ def test_a_number_far_from_those_of_training_is_reported_with_its_row(
 def test_a_row_without_a_finite_score_is_reported_with_its_number(
     folder: Path, tmp_path: Path, monkeypatch
 ) -> None:
-    score = predicting.probabilities
+    score = predicting.predictions
 
     def without_one(exported: object, columns: Columns) -> np.ndarray:
         found_RT = score(exported, columns)
         return np.where(columns.numeric_RN[:, :1] > 1e6, np.nan, found_RT)
 
     monkeypatch.setattr(predicting, "RUN_ROWS", 50)
-    monkeypatch.setattr(predicting, "probabilities", without_one)
+    monkeypatch.setattr(predicting, "predictions", without_one)
     far = asked().with_columns(
         price=pl.when(pl.int_range(pl.len()) == 77).then(1e12).otherwise("price")
     )
