@@ -137,7 +137,10 @@ def test_labels_outside_zero_and_one_are_shown_with_their_counts(tmp_path: Path)
         pl.when(pl.col("minute") == 9).then(None).otherwise("buy").alias("buy")
     )
     assert problems(frame, tmp_path) == [
-        f"data.tasks.click: column 'click' must hold 0 and 1 only, got 2 (3 rows); {SAY_WHICH}",
+        (
+            f"data.tasks.click: column 'click' must hold 0 and 1 only, got 2 (3 rows); {SAY_WHICH}, "
+            "or write 'kind: amount' if they are amounts"
+        ),
         f"data.tasks.buy: column 'buy' must hold 0 and 1 only, got null (1 row); {SAY_WHICH}",
     ]
 
