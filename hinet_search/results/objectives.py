@@ -21,7 +21,9 @@ def _defined(values: Sequence[float | None], metric: str) -> list[float]:
     """Return the values that are not None; ConfigurationError if there are none."""
     defined = [value for value in values if value is not None]
     if not defined:
-        raise ConfigurationError(f"{metric} has no value: no cell of the split has both classes")
+        raise ConfigurationError(
+            f"{metric} has no value: no cell of the split has labels that differ"
+        )
     return defined
 
 

@@ -79,7 +79,7 @@ def test_the_default_objective_is_known() -> None:
 )
 def test_cells_that_have_no_value_give_the_objective_none(name: str) -> None:
     with pytest.raises(
-        ConfigurationError, match="has no value: no cell of the split has both classes"
+        ConfigurationError, match="has no value: no cell of the split has labels that differ"
     ):
         objective_named(name)([ONE_CLASS])
 

@@ -18,9 +18,9 @@ from hinet_search.training.device import (
 )
 from hinet_search.training.feed import Feed, make_feed
 from hinet_search.training.fit_staged import Staged
-from hinet_search.training.loss import matrix_products, own_scenario_loss
+from hinet_search.training.loss import matrix_products
 from hinet_search.training.optimiser import make_optimiser
-from hinet_search.training.train_config import TrainConfig
+from hinet_search.training.teaching import StepLoss, step_loss
 from hinet_search.training.trainable import CANDIDATES, INSIGHT_ROWS
 from hinet_search.training.trial_config import TrialConfig
 
@@ -66,7 +66,8 @@ def _probed(
         training = _seconds_of_growth(model, dataset)
         return ProbeResult(share * training, training, peak_memory_bytes(torch.device("cpu")))
     feed = make_feed(dataset.train.head(PROBE_ROWS), device)
-    seconds_per_row = _seconds_per_row(model.to(device), feed, config.train, seconds)
+    loss = step_loss(config.train, schema, None, device)
+    seconds_per_row = _seconds_per_row(model.to(device), feed, loss, seconds)
     evaluations = config.train.passes * config.train.evaluations_per_pass
     # Without a backward pass a row takes about a third of the time.
     rows = config.train.passes * dataset.train.num_rows + evaluations * dataset.valid.num_rows / 3
@@ -103,8 +104,9 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _seconds_per_row(model: nn.Module, feed: Feed, config: TrainConfig, seconds: float) -> float:
+def _seconds_per_row(model: nn.Module, feed: Feed, loss: StepLoss, seconds: float) -> float:
     """Return the median over the steps of a short training on the first rows."""
+    config = loss.config
     optimiser = make_optimiser(model, config)
     rows_B = torch.arange(min(config.batch_size, len(feed)))
     durations: list[float] = []
@@ -117,7 +119,7 @@ def _seconds_per_row(model: nn.Module, feed: Feed, config: TrainConfig, seconds:
             optimiser.zero_grad()
             with matrix_products(config, feed.device):
                 logits_BT = model(batch)
-            torch.autograd.backward(own_scenario_loss(logits_BT.float(), labels_BT))
+            torch.autograd.backward(loss(logits_BT.float(), labels_BT, rows_B, batch.scenario_B))
             optimiser.step()
             if feed.device.type == "cuda":
                 torch.cuda.synchronize(feed.device)  # nothing else waits for the kernels
