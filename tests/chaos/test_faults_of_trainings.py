@@ -28,6 +28,8 @@ OF_OPENING = "after_scores_before_opened"
 OF_TRAINING = tuple(
     name for name in (*crash_points.SLOT, *crash_points.CHECKPOINT) if name != OF_OPENING
 )
+# All die there the first time, every other one the fourth time too.
+MOMENTS = [(point, 1) for point in OF_TRAINING] + [(point, 4) for point in OF_TRAINING[::2]]
 Send = Callable[[object], None]
 
 
@@ -96,8 +98,7 @@ def whole(ready: PreparedStudy, tmp_path_factory: pytest.TempPathFactory) -> tup
     return folder, bodies
 
 
-@pytest.mark.parametrize("nth", [1, 4])
-@pytest.mark.parametrize("point", OF_TRAINING)
+@pytest.mark.parametrize(("point", "nth"), MOMENTS)
 def test_a_training_that_dies_there_resumes_to_the_same_results(
     point: str, nth: int, ready: PreparedStudy, whole: tuple[Path, list], tmp_path: Path
 ) -> None:

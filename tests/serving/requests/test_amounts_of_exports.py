@@ -22,6 +22,7 @@ from hinet_search.serving.compiled.differences import differences
 from hinet_search.serving.compiled.layout import COMPILED, read_layout
 from hinet_search.serving.compiled.run import open_compiled
 from hinet_search.serving.compiled.score import Scorer
+from hinet_search.serving.compiled.scoring import ScenarioScoring
 from hinet_search.serving.compiled.weights import cost_of, narrowed
 from hinet_search.serving.compiled.write import write_compiled
 from hinet_search.serving.drift_card import drift_card, drift_lines
@@ -202,14 +203,23 @@ def test_the_reader_gives_amounts_and_the_layout_says_which_tasks_have_them(
     assert [output.name for output in reader.graphs[0].get_outputs()] == ["predictions"]
 
 
-def test_averages_of_graphs_are_those_of_predict(exported: ExportedModel, tmp_path: Path) -> None:
+def test_averages_of_graphs_are_those_of_predict(
+    exported: ExportedModel, columns: Columns, tmp_path: Path
+) -> None:
     other = open_folder(write_export(tmp_path / "b", seed=1, amount_units={"buy": UNIT}), CPU)
     members = (
         replace(exported.members[0], weight=0.25),
         replace(other.members[0], weight=0.75),
     )
     both = replace(exported, members=members)
-    assert write_compiled(both, other.folder, GraphChoice(("onnx",)), table()).difference <= 1e-5
+    expected_RT, encoded = predictions(both, columns), (columns.ids_RF, columns.numeric_RN)
+    for scenario in range(len(SCENARIOS)):
+        is_in_R = columns.scenario_R == scenario
+        inputs = (torch.from_numpy(np.array(array[is_in_R])) for array in encoded)
+        lists_RS = torch.from_numpy(np.array(columns.lists_RS[is_in_R]))
+        with torch.inference_mode():
+            predicted_RT = ScenarioScoring(both, scenario)(*inputs, lists_RS)
+        assert_allclose(predicted_RT, expected_RT[is_in_R], rtol=1e-5)
 
 
 def test_what_narrow_embeddings_cost_is_relative_to_amounts(
