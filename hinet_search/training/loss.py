@@ -56,7 +56,7 @@ def own_scenario_loss(
 def _losses(
     logits_BH: Float[Tensor, "B H"], labels_BH: Float[Tensor, "B H"], is_amount_H: Bool[Tensor, "H"]
 ) -> Float[Tensor, "B H"]:
-    """Return the loss of every label. A score that is not used is 0, whose gradient is finite."""
+    """Return the loss of every label; a logit counts as 0 where exp might be infinite."""
     zero = torch.zeros((), device=logits_BH.device)
     scores_BH, amounts_BH = (
         torch.where(is_amount_H, values, zero) for values in (logits_BH, labels_BH)
@@ -64,7 +64,7 @@ def _losses(
     least_BH = amounts_BH - torch.xlogy(amounts_BH, amounts_BH)
     of_amounts_BH = scores_BH.exp() - amounts_BH * scores_BH - least_BH
     of_classes_BH = functional.binary_cross_entropy_with_logits(
-        torch.where(is_amount_H, zero, logits_BH), labels_BH, reduction="none"
+        logits_BH, labels_BH, reduction="none"
     )
     return torch.where(is_amount_H, of_amounts_BH, of_classes_BH)
 

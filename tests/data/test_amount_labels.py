@@ -16,6 +16,7 @@ from hinet_search.data.inspect.leaks import leak_suspects
 from hinet_search.data.inspect.shifts import drops
 from hinet_search.data.prepare import _sample
 from hinet_search.data.rows import read_rows
+from hinet_search.results.statistics.amount_auc import amount_auc
 from tests.data.tables import definition, prepared, shop, write
 
 TASKS: dict[str, Any] = {
@@ -181,6 +182,15 @@ def test_an_input_that_gives_amounts_away_is_a_suspect(tmp_path: Path) -> None:
     frame = shop_with_seconds().with_columns(price=pl.col("seconds") * 2 + 1)
     suspects = leak_suspects(prepared(frame, tmp_path, tasks=TASKS))
     assert ("price", "watch") in {(suspect.feature, suspect.task) for suspect in suspects}
+
+
+def test_the_auc_of_a_suspect_is_that_of_whole_amounts(tmp_path: Path) -> None:
+    rounded = (pl.col("seconds") / 20).round() * 20
+    dataset = prepared(shop_with_seconds().with_columns(price=rounded), tmp_path, tasks=TASKS)
+    suspect = next(each for each in leak_suspects(dataset) if each.task == "watch")
+    frame = shop_with_seconds().filter(pl.col("part") == "train")
+    expected = amount_auc(frame.select(rounded).to_series().to_numpy(), frame["seconds"].to_numpy())
+    assert suspect.auc == pytest.approx(expected, abs=1e-6)
 
 
 def test_an_input_made_of_amounts_of_its_own_row_drops(tmp_path: Path) -> None:
