@@ -35,7 +35,9 @@ Duration = Annotated[
 ]
 Positive = Annotated[float, Field(gt=0, le=1_000_000_000)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-LEFT_OUT_IF_NONE = Field(exclude_if=lambda value: value is None)  # where a value is written
+# Annotations of fields that are not written if they are None, or empty.
+LEFT_OUT_IF_NONE = Field(exclude_if=lambda value: value is None)
+LEFT_OUT_IF_EMPTY = Field(exclude_if=lambda value: not value)
 
 
 class Frozen(BaseModel):

@@ -65,9 +65,7 @@ def _mean_amounts(
     They are 0 where a split has no row.
     """
     means = {}
-    for task, unit in enumerate(rows.units):
-        if unit is None:
-            continue
+    for task, unit in rows.units.items():
         total_G = np.zeros(rows_MS.size)
         for block in rows.blocks():
             group_R = rows.scenario_R[block].astype(np.int64) * len(SPLITS) + rows.split_R[block]
@@ -122,24 +120,16 @@ def cell_problems(cells: Sequence[CellCount]) -> tuple[list[str], list[str]]:
     return errors, warnings
 
 
-def _has_one_class(cell: CellCount, rows: int, positives: int) -> bool:
-    return positives == 0 if cell.means is not None else positives in (0, rows)
-
-
-def _needed(cell: CellCount) -> str:
-    return "both classes" if cell.means is None else "an amount above 0"
-
-
 def _cell_problems(cells: Sequence[CellCount], split: int) -> list[str]:
     problems = []
     for cell in cells:
         rows, positives = cell.rows[split], cell.positives[split]
-        if not _has_one_class(cell, rows, positives):
+        if cell.can_have_auc(rows, positives):
             continue
         got = f"{1 if positives else 0} in all {rows:,} rows" if rows else "no row"
         problems.append(
-            f"cell {cell.scenario}/{cell.task}: {SPLITS[split]} must have {_needed(cell)} for an "
-            f"AUC, got {got}"
+            f"cell {cell.scenario}/{cell.task}: {SPLITS[split]} must have {cell.needed_for_auc} "
+            f"for an AUC, got {got}"
         )
     return problems
 
@@ -150,9 +140,10 @@ def _task_problems(cells: Sequence[CellCount], split: int) -> list[str]:
         task_cells = [cell for cell in cells if cell.task == task]
         rows = sum(cell.rows[split] for cell in task_cells)
         positives = sum(cell.positives[split] for cell in task_cells)
-        if _has_one_class(task_cells[0], rows, positives):
+        if not task_cells[0].can_have_auc(rows, positives):
+            needed = task_cells[0].needed_for_auc
             problems.append(
-                f"data.split: task {task} must have {_needed(task_cells[0])} in {SPLITS[split]}, "
+                f"data.split: task {task} must have {needed} in {SPLITS[split]}, "
                 f"got {1 if positives else 0} in all {rows:,} rows"
             )
     return problems

@@ -25,10 +25,11 @@ from typing import IO, Annotated
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from hinet_search.common.errors import DataError, EnvironmentFault
 from hinet_search.common.files import FOLDER, make_folder, replacing_folder
+from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, LEFT_OUT_IF_NONE
 from hinet_search.data.columns import SPLITS, Columns, Dataset
 from hinet_search.data.encode import COUNT, Encoding, Scale, Vocabulary
 from hinet_search.data.schema import ListField, Schema
@@ -63,13 +64,9 @@ class Manifest:
     groups: dict[str, tuple[str, ...]]
     record: DataRecord
     files: dict[str, FileChecksum]
-    derived_seconds: Annotated[float | None, Field(exclude_if=lambda seconds: seconds is None)] = (
-        None
-    )
+    derived_seconds: Annotated[float | None, LEFT_OUT_IF_NONE] = None
     seal: int = 0
-    knots: Annotated[dict[str, Knots], Field(exclude_if=lambda knots: not knots)] = dataclass_field(
-        default_factory=dict
-    )
+    knots: Annotated[dict[str, Knots], LEFT_OUT_IF_EMPTY] = dataclass_field(default_factory=dict)
 
 
 @dataclass(frozen=True)

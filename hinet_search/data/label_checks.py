@@ -9,6 +9,7 @@ from hinet_search.data.numbers import not_finite, rows_in_words
 from hinet_search.study.data_definition import DataDefinition, TaskDefinition
 
 MAX_EXAMPLES = 5
+LARGEST_AMOUNT = 1e15  # squares of amounts and sums of them are finite, and can be stored
 
 
 def is_number(dtype: pl.DataType) -> bool:
@@ -53,8 +54,8 @@ def label_problems(name: str, task: TaskDefinition, values: pl.Series) -> list[s
         f"{'null' if value is None else value} ({rows_in_words(count)})" for value, count in counts
     )
     if task.is_amount:
-        remedy = "write an amount in every row, or name the scenarios that have the task"
-        return [f"{where} must hold finite amounts of at least 0, got {examples}; {remedy}"]
+        remedy = "write such an amount in every row, or name the scenarios that have the task"
+        return [f"{where} must hold amounts of 0 to {LARGEST_AMOUNT:g}, got {examples}; {remedy}"]
     remedy = "say with 'equals', 'above' or 'at_least' which values are a 1"
     if _is_amount(wrong).all():
         remedy += ", or write 'kind: amount' if they are amounts"
@@ -69,7 +70,7 @@ def num_without_value(values: pl.Series) -> int:
 
 def _is_amount(values: pl.Series) -> pl.Series:
     numbers = values.cast(pl.Float64)
-    return (numbers.is_finite() & (numbers >= 0)).fill_null(value=False)
+    return numbers.is_between(0, LARGEST_AMOUNT).fill_null(value=False)
 
 
 def _is_zero_or_one(values: pl.Series) -> pl.Series:

@@ -6,7 +6,7 @@ loss.
 Shape legend: R rows, T tasks, M scenarios.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import polars as pl
@@ -18,6 +18,8 @@ from hinet_search.data.encode import known_values
 from hinet_search.data.raw_values import as_text, text_of
 from hinet_search.results.cells import Labels
 from hinet_search.study.data_definition import DataDefinition, TaskDefinition
+
+MAX_UNITS = 1_000_000_000  # of an amount: its label and sums of it stay exact enough
 
 
 def has_label(has_task_M: NDArray[np.bool_], scenario_R: NDArray[np.int16]) -> NDArray[np.bool_]:
@@ -36,49 +38,54 @@ def units_of_amounts(
     is_train_R: NDArray[np.bool_],
     scenario_R: NDArray[np.int16],
     has_task_MT: NDArray[np.bool_],
-) -> tuple[float | None, ...]:
-    """The mean amount of every task (T) over checked training rows, in six digits.
+) -> dict[int, float]:
+    """The mean amount over checked training rows, in six digits, by the number of every task of
+    amounts.
 
-    It is None of a task of 0 and 1, and there are none if all tasks are.
-    Errors: DataError if every amount of a task is 0.
+    Errors: DataError if every amount of a task is 0, or one is more than MAX_UNITS times the mean.
     """
-    if not any(task.is_amount for task in definition.tasks.values()):
-        return ()
-    units: list[float | None] = []
-    for (name, task), has_task_M in zip(definition.tasks.items(), has_task_MT.T, strict=True):
+    units, problems = {}, []
+    for number, (name, task) in enumerate(definition.tasks.items()):
         if not task.is_amount:
-            units.append(None)
             continue
-        total, num_rows = 0.0, 0
+        total, num_rows, largest = 0.0, 0, 0.0
         for block in blocks_of(len(frame)):
-            is_used_R = is_train_R[block] & has_label(has_task_M, scenario_R[block])
-            amounts = amounts_of(task, where_labelled(frame[task.column][block], is_used_R))
-            total, num_rows = total + float(amounts.sum()), num_rows + amounts.size
-        if num_rows and not total:
-            raise DataError(
-                f"data.tasks.{name}: column '{task.column}' must have an amount above 0 in a "
-                f"training row, got 0 in all {num_rows:,}"
+            has_label_R = has_label(has_task_MT[:, number], scenario_R[block])
+            amount_B = amounts_of(task, where_labelled(frame[task.column][block], has_label_R))
+            of_train_B = amount_B[is_train_R[block][has_label_R]]
+            total, num_rows = total + float(of_train_B.sum()), num_rows + of_train_B.size
+            largest = max(largest, float(amount_B.max(initial=0.0)))
+        where, mean = f"data.tasks.{name}: column '{task.column}'", total / max(num_rows, 1)
+        if num_rows and not mean:
+            problems.append(
+                f"{where} must have an amount above 0 in a training row, got 0 in all {num_rows:,}"
             )
-        units.append(float(f"{total / max(num_rows, 1):.6g}"))
-    return tuple(units)
+        elif largest > MAX_UNITS * mean:
+            problems.append(
+                f"{where} must have amounts of at most {MAX_UNITS:,} times the mean of training "
+                f"rows, {mean:.4g}, got {largest:.4g}; limit them with at_most"
+            )
+        units[number] = float(f"{mean:.6g}")
+    if problems:
+        raise DataError(*problems)
+    return units
 
 
 def read_labels(
     definition: DataDefinition,
     frame: pl.DataFrame,
     has_label_RT: NDArray[np.bool_],
-    units: tuple[float | None, ...],
+    units: Mapping[int, float],
 ) -> Labels:
     """The labels (R, T) of checked rows in their `units`, 0 where a row has no task."""
     labels_RT = np.zeros(has_label_RT.shape, dtype=np.float32 if units else np.uint8)
     for number, task in enumerate(definition.tasks.values()):
         has_label_R = has_label_RT[:, number]
         labelled = where_labelled(frame[task.column], has_label_R)
-        unit = units[number] if units else None
-        if unit is None:
-            labels_RT[has_label_R, number] = labels_of(task, labelled)
+        if task.is_amount:
+            labels_RT[has_label_R, number] = amounts_of(task, labelled) / units[number]
         else:
-            labels_RT[has_label_R, number] = amounts_of(task, labelled) / unit
+            labels_RT[has_label_R, number] = labels_of(task, labelled)
     return labels_RT
 
 

@@ -175,21 +175,18 @@ def _data_record(
     definition: DataDefinition, rows: Rows, cells: tuple[CellCount, ...], fingerprint: str
 ) -> DataRecord:
     """Return what is known of the data before they are encoded."""
+    tasks = tuple(definition.tasks)
     return DataRecord(
         source=definition.source.in_words,
         fingerprint=fingerprint,
         split=split_in_words(definition.split),
         rows=rows.num_rows_of_splits,
         scenarios=rows.scenarios,
-        tasks=tuple(definition.tasks),
+        tasks=tasks,
         num_categorical=len(definition.features.categorical),
         num_numeric=len(definition.features.numeric),
         cells=cells,
-        units={
-            task: unit
-            for task, unit in zip(definition.tasks, rows.units, strict=False)
-            if unit is not None
-        },
+        units={tasks[number]: unit for number, unit in rows.units.items()},
     )
 
 
@@ -265,9 +262,8 @@ def _sample(rows: Rows, encoding: Encoding, split: int) -> SplitSample:
         numeric.append(encode_numbers(rows.frame[block][chosen_B], encoding))
         labels.append(rows.labels_RT[block][chosen_B])
         has_label.append(rows.has_task_MT[rows.scenario_R[block][chosen_B]])
-    amounts = [task for task in range(rows.labels_RT.shape[1]) if rows.is_amount(task)]
     return SplitSample(
-        np.concatenate(numeric), np.concatenate(labels), np.concatenate(has_label), amounts
+        np.concatenate(numeric), np.concatenate(labels), np.concatenate(has_label), rows.units
     )
 
 

@@ -69,7 +69,7 @@ def _of_test(rows: Rows, value_R: NDArray[Value]) -> NDArray[Value]:
 
 
 def _bits(labels_BT: Labels) -> NDArray[np.uint64]:
-    """Whole numbers in place of labels; amounts are told apart by their bits, 0 and 1 stay."""
+    """Whole numbers for labels: 0 and 1 for these, and of other amounts the bits of a float32."""
     if labels_BT.dtype == np.uint8:
         return labels_BT.astype(np.uint64)
     is_class_BT = (labels_BT == 0) | (labels_BT == 1)
@@ -89,7 +89,7 @@ def _in_order(rows: Rows, scenario_R: NDArray[np.int16], labels_RT: Labels) -> s
         _digest_of_task(
             labels_RT[:, task],
             has_label(has_task_M, scenario_R),
-            is_amount=rows.is_amount(task),
+            is_amount=task in rows.units,
         )
         for task, has_task_M in enumerate(rows.has_task_MT.T)
     )

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -49,7 +49,7 @@ from hinet_search.data.splits import (
     split_problems,
 )
 from hinet_search.data.text_numbers import parsed, text_columns, wrong_texts
-from hinet_search.results.cells import Labels, has_task
+from hinet_search.results.cells import Labels, has_task, of_kind
 from hinet_search.study.data_definition import (
     DataDefinition,
     task_problems,
@@ -86,8 +86,8 @@ class Rows:
     notes: tuple[str, ...]  # how many rows were left out, and why; how many have no label
     lists: Mapping[str, DistinctLists] = field(default_factory=dict)  # by column
     cache: Path | None = None
-    # What a label of 1 stands for in every task (T), None if labels are 0 and 1; empty if all are.
-    units: tuple[float | None, ...] = ()
+    # What a label of 1 stands for, by the number of every task of amounts.
+    units: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def num_rows(self) -> int:
@@ -103,14 +103,9 @@ class Rows:
         """Yield the rows in blocks, see `blocks_of`."""
         return blocks_of(self.num_rows)
 
-    def labels_of(self, task: int) -> NDArray[Any]:
+    def labels_of(self, task: int) -> Labels:
         """The labels of a task (R,): 0 and 1 as uint8, amounts as float32."""
-        label_R = self.labels_RT[:, task]
-        return label_R if self.is_amount(task) else label_R.astype(np.uint8, copy=False)
-
-    def is_amount(self, task: int) -> bool:
-        """Whether the labels of a task are amounts."""
-        return bool(self.units) and self.units[task] is not None
+        return of_kind(self.labels_RT[:, task], is_amount=task in self.units)
 
     def mapped(self, blocks: Iterable[NDArray[Value]]) -> NDArray[Value]:
         """Join blocks in the cache, see `mapped_array`."""

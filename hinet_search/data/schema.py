@@ -8,9 +8,9 @@ from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from hinet_search.results.cells import Cell, CellName, has_task, make_cells
+from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY
+from hinet_search.results.cells import Cell, CellName, amount_tasks, has_task, make_cells
 from hinet_search.study.feature_definition import Pooling
 
 
@@ -45,10 +45,8 @@ class Schema:
     vocabulary_sizes: tuple[int, ...]
     numeric: tuple[str, ...]
     lists: tuple[ListField, ...] = ()
-    absent_cells: Annotated[tuple[CellName, ...], Field(exclude_if=lambda names: not names)] = ()
-    amount_units: Annotated[
-        tuple[tuple[str, float], ...], Field(exclude_if=lambda units: not units)
-    ] = ()
+    absent_cells: Annotated[tuple[CellName, ...], LEFT_OUT_IF_EMPTY] = ()
+    amount_units: Annotated[tuple[tuple[str, float], ...], LEFT_OUT_IF_EMPTY] = ()
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -58,8 +56,7 @@ class Schema:
     @property
     def is_amount(self) -> NDArray[np.bool_]:
         """Whether the labels of a task are amounts (T,)."""
-        units = dict(self.amount_units)
-        return np.array([task in units for task in self.tasks])
+        return amount_tasks(self.tasks, dict(self.amount_units))
 
     @property
     def has_task(self) -> NDArray[np.bool_]:

@@ -168,6 +168,8 @@ class Model(nn.Module):
         self.towers = Towers(
             self.cgc.width, config.tower.widths, num_tasks, num_scenarios=num_scenarios
         )
+        # Which tasks of a scenario form its funnel; amounts do not.
+        self.in_funnel: list[list[bool]] = (schema.has_task & ~schema.is_amount).tolist()
 
     def forward(self, batch: Batch) -> Float[Tensor, "B T"]:
         """Return logits of each row's own scenario.
@@ -187,17 +189,16 @@ class Model(nn.Module):
     def _funnels(
         self, logits_BT: Float[Tensor, "B T"], sizes: Sequence[int]
     ) -> Float[Tensor, "B T"]:
-        """Return logits of the products along the tasks that the scenario of a row has.
+        """Return logits of the products along the tasks of a scenario's funnel.
 
-        Amounts are no part of a funnel, and keep their logits.
+        Other tasks keep their logits.
         """
-        in_funnel_MT = self.schema.has_task & ~self.schema.is_amount
-        if in_funnel_MT.all():
+        if all(map(all, self.in_funnel)):
             return entire_space(logits_BT)
         runs = torch.split(logits_BT, list(sizes))
         funnels = [
-            _funnel_of(run_BT, in_funnel_T.tolist())
-            for run_BT, in_funnel_T in zip(runs, in_funnel_MT, strict=True)
+            _funnel_of(run_BT, in_funnel)
+            for run_BT, in_funnel in zip(runs, self.in_funnel, strict=True)
         ]
         return torch.cat(funnels)
 
@@ -253,7 +254,7 @@ class Model(nn.Module):
 
 
 def _funnel_of(run_BT: Float[Tensor, "B T"], in_funnel: Sequence[bool]) -> Float[Tensor, "B T"]:
-    """Return rows of one scenario with the logits of its funnel; other tasks keep their logits."""
+    """Return rows of one scenario with the logits of its funnel."""
     columns = list(run_BT.unbind(dim=-1))
     tasks = [task for task, is_in in enumerate(in_funnel) if is_in]
     if not tasks:

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from hinet_search.results.families import BERNOULLI, POISSON, Family
 from hinet_search.results.records import DataRecord
 
 if TYPE_CHECKING:
-    from hinet_search.results.families import Family
-
     Labels = NDArray[np.uint8 | np.float32]  # float32 if some task has amounts
 else:
     Labels = np.ndarray  # types checked at run time know no unions of dtypes
@@ -45,15 +44,11 @@ class Cell:
 
     def labels(self, labels_RT: Labels, rows: NDArray[np.int64]) -> Labels:
         """The labels of rows of the cell: 0 and 1 as uint8, amounts as float32."""
-        label_C: Labels = labels_RT[rows, self.task_number]
-        return label_C if self.unit is not None else label_C.astype(np.uint8, copy=False)
+        return of_kind(labels_RT[rows, self.task_number], is_amount=self.unit is not None)
 
     @property
-    def family(self) -> "Family":
+    def family(self) -> Family:
         """How scores of the cell become expected labels."""
-        # Not at the top: SciPy takes .2 s to import.
-        from hinet_search.results.families import BERNOULLI, POISSON
-
         return BERNOULLI if self.unit is None else POISSON
 
 
@@ -75,11 +70,14 @@ def make_cells(
     )
 
 
-def amount_tasks(cells: Sequence[Cell], num_tasks: int) -> NDArray[np.bool_]:
-    """Return whether the labels of a task are amounts (T,)."""
-    is_amount_T = np.zeros(num_tasks, dtype=np.bool_)
-    is_amount_T[[cell.task_number for cell in cells if cell.unit is not None]] = True
-    return is_amount_T
+def of_kind(labels: Labels, *, is_amount: bool) -> Labels:
+    """Return amounts as they are, and 0 and 1 as uint8, also from beside amounts."""
+    return labels if is_amount else labels.astype(np.uint8, copy=False)
+
+
+def amount_tasks(tasks: Sequence[str], units: Collection[str]) -> NDArray[np.bool_]:
+    """Return whether the labels of a task are amounts (T,); `units` are of all that have them."""
+    return np.array([task in units for task in tasks])
 
 
 def has_task(

@@ -315,6 +315,15 @@ class CellCount:
     # Mean amounts of train, valid and test, in the unit of the column; None of 0/1.
     means: tuple[float, float, float] | None = None
 
+    @property
+    def needed_for_auc(self) -> str:
+        """What the labels of a split need to have for an AUC."""
+        return "both classes" if self.means is None else "an amount above 0"
+
+    def can_have_auc(self, rows: int, positives: int) -> bool:
+        """Whether so many rows and positives have what an AUC needs."""
+        return positives > 0 and (positives < rows or self.means is not None)
+
 
 @dataclass(frozen=True)
 class LeakSuspect:

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from hinet_search.common.errors import did_you_mean
-from hinet_search.common.frozen_model import Frozen, Text
+from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, Frozen, Text
 from hinet_search.data.checks import INTEGERS
 from hinet_search.data.derived.matches import match_names
 from hinet_search.data.derived.statistics import statistic_names
 from hinet_search.data.encode import Scale, missing_name
 from hinet_search.data.text_numbers import parsed, text_columns
-from hinet_search.results.cells import Cell, has_task, make_cells
+from hinet_search.results.cells import Cell, amount_tasks, has_task, make_cells
 from hinet_search.serving.checked_scales import check_scales
 from hinet_search.serving.tables import Types, in_words, inner_type, kind, plain, widened
 from hinet_search.study.feature_definition import (
@@ -65,12 +65,8 @@ class Inputs(Frozen):
     distinct_by_scenario: tuple[Text, ...] = ()
     not_finite: Literal["refuse", "impute"]
     keys: tuple[Text, ...]
-    absent_cells: Annotated[
-        tuple[tuple[Text, Text], ...], Field(exclude_if=lambda names: not names)
-    ] = ()
-    amount_units: Annotated[dict[Text, Unit], Field(exclude_if=lambda units: not units)] = Field(
-        default_factory=dict
-    )
+    absent_cells: Annotated[tuple[tuple[Text, Text], ...], LEFT_OUT_IF_EMPTY] = ()
+    amount_units: Annotated[dict[Text, Unit], LEFT_OUT_IF_EMPTY] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _units_of_tasks(self) -> "Inputs":
@@ -157,7 +153,7 @@ class Inputs(Frozen):
     @property
     def is_amount(self) -> NDArray[np.bool_]:
         """Whether the labels of a task are amounts (T,)."""
-        return np.array([task in self.amount_units for task in self.tasks])
+        return amount_tasks(self.tasks, self.amount_units)
 
     @property
     def units(self) -> NDArray[np.float64]:

@@ -7,17 +7,15 @@ Shape legend: C rows of a cell, K ties of a cell (distinct scores).
 import numpy as np
 from numpy.typing import NDArray
 
-from hinet_search.results.cells import Cell
+from hinet_search.results.cells import Cell, Labels
 from hinet_search.results.families import POISSON
 from hinet_search.results.records import CellValue
 from hinet_search.results.statistics.amount_auc import amount_auc, grouped_amount_auc
 from hinet_search.results.statistics.calibration_error import expected_calibration_error
 
-Amounts = NDArray[np.float32]
-
 
 def amount_cell_value(
-    cell: Cell, scores_C: NDArray[np.float32], labels_C: Amounts, user_C: NDArray[np.int32]
+    cell: Cell, scores_C: NDArray[np.float32], labels_C: Labels, user_C: NDArray[np.int32]
 ) -> CellValue:
     """Return the metrics of a cell with at least one row; scores must be finite."""
     assert cell.unit is not None, "the cell is one of amounts"
@@ -47,8 +45,10 @@ def _gauc(
 ) -> float | None:
     """Return the mean AUC of users with different amounts, by rows; None without such users."""
     known_C = user_C >= 0
-    auc_G, rows_G = grouped_amount_auc(score_C[known_C], amount_C[known_C], user_C[known_C])
-    return float(np.average(auc_G, weights=rows_G)) if len(auc_G) else None
+    if not known_C.any():
+        return None
+    users = grouped_amount_auc(score_C[known_C], amount_C[known_C], user_C[known_C])
+    return float(np.average(users.auc_G, weights=users.rows_G)) if len(users.auc_G) else None
 
 
 def _calibration_error(score_C: NDArray[np.float64], amount_C: NDArray[np.float64]) -> float:

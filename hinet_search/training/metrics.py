@@ -1,11 +1,10 @@
 """Metrics: compute the values of every (scenario, task) cell from the scores of all rows.
 
 Scores are logits in float32: bf16 probabilities have 37 distinct values, which changed AUC by .004.
-Metrics of probabilities are computed from the logits in float64; amount_metrics.py has those of
-amounts. Ranking metrics are sums over
+Metrics of probabilities are computed from the logits in float64. Ranking metrics are sums over
 ties, rows with the same group and score, counted by label. A row becomes one 64-bit key (31 bits of
 group, 32 of score, 1 of label), so that a single sort of integers orders groups, scores and labels
-together, without a gather afterwards.
+together, without a gather afterwards. Cells of amounts have the metrics of amount_metrics.py.
 Shape legend: R rows of a split, T tasks, C rows of a cell, K ties of a cell (distinct pairs of
 group and score), G groups.
 """
@@ -147,8 +146,8 @@ def _cell_value(
     if not len(labels_C):
         return CellValue(scenario, task, 0, 0, None, None, reason="no rows")
     if cell.unit is not None:
-        return amount_cell_value(cell, scores_C, labels_C.astype(np.float32), user_C)
-    return _binary_cell_value(cell, scores_C, labels_C.astype(np.uint8), user_C)
+        return amount_cell_value(cell, scores_C, labels_C, user_C)
+    return _binary_cell_value(cell, scores_C, labels_C.astype(np.uint8, copy=False), user_C)
 
 
 def _binary_cell_value(

@@ -90,7 +90,14 @@ def test_of_a_larger_amount_only_at_most_counts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "got"), [(-2.5, "-2.5"), (float("nan"), "nan"), (float("inf"), "inf"), (None, "null")]
+    ("value", "got"),
+    [
+        (-2.5, "-2.5"),
+        (float("nan"), "nan"),
+        (float("inf"), "inf"),
+        (2e15, "2000000000000000.0"),
+        (None, "null"),
+    ],
 )
 def test_what_is_no_amount_is_refused_with_rows_and_remedy(
     tmp_path: Path, value: float | None, got: str
@@ -103,10 +110,10 @@ def test_what_is_no_amount_is_refused_with_rows_and_remedy(
         prepared(frame, tmp_path, tasks=TASKS)
     (problem,) = refused.value.problems
     assert problem.startswith(
-        "data.tasks.watch: column 'seconds' must hold finite amounts of at least 0, got "
+        "data.tasks.watch: column 'seconds' must hold amounts of 0 to 1e+15, got "
     )
     assert got in problem
-    assert "(2 rows); write an amount in every row" in problem
+    assert "(2 rows); write such an amount in every row" in problem
 
 
 def test_texts_are_no_amounts(tmp_path: Path) -> None:
@@ -121,6 +128,19 @@ def test_amounts_that_are_all_0_in_training_are_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(DataError, match="must have an amount above 0 in a training row, got 0 in"):
         prepared(frame, tmp_path, tasks=TASKS)
+
+
+def test_an_amount_out_of_all_proportion_is_refused_unless_it_is_limited(tmp_path: Path) -> None:
+    is_first = pl.col("minute") == 420  # of validation
+    frame = shop_with_seconds().with_columns(
+        seconds=pl.when(is_first).then(1e12).otherwise("seconds")
+    )
+    with pytest.raises(
+        DataError, match=r"at most 1,000,000,000 times the mean .* got 1e\+12; limit"
+    ):
+        prepared(frame, tmp_path, tasks=TASKS)
+    tasks = TASKS | {"watch": {**TASKS["watch"], "at_most": 100}}
+    assert prepared(frame, tmp_path, tasks=tasks).valid.labels_RT.max() < 100
 
 
 def test_a_scenario_without_an_amount_above_0_is_refused(tmp_path: Path) -> None:

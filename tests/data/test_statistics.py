@@ -155,7 +155,7 @@ def test_amounts_add_up_to_means_in_place_of_rates(
     rows = draw(seed)
     amounts = np.random.default_rng(seed).choice([0.0, 0.25, 1.5, 40.0], rows.num_rows)
     labels_RT = np.stack([rows.labels_RT[:, 0], amounts], axis=1).astype(np.float32)
-    rows = replace(rows, labels_RT=labels_RT, units=(None, 12.5))
+    rows = replace(rows, labels_RT=labels_RT, units={1: 12.5})
     assert_allclose(statistics_of(definition, rows), reference(definition, rows), atol=1e-4)
 
 
@@ -163,7 +163,7 @@ def test_a_key_with_the_mean_amount_has_exactly_the_mean() -> None:
     rows = rows_of({"user": ["a", "b"] * 30, "day": [1, 1] * 30}, [[0, 0]] * 60, [TRAIN] * 60)
     amounts = np.repeat(np.float32([1 / 3, 2 / 7, 1 / 9]), 20)
     labels_RT = np.stack([np.zeros(60, np.float32), amounts], axis=1)
-    rows = replace(rows, labels_RT=labels_RT, units=(None, 12.5))
+    rows = replace(rows, labels_RT=labels_RT, units={1: 12.5})
     later = rows.frame.with_columns(day=pl.Series([1] * 40 + [2] * 20))
     rows = replace(rows, frame=later)
     actual = target_statistics(StatisticsDefinition(by=("user",), clock="day"), rows, TASKS)

@@ -39,10 +39,11 @@ def test_every_group_has_its_own(rows: list[tuple[float, float, int]]) -> None:
     for group in np.unique(groups):
         is_in = groups == group
         auc = by_pairs(scores[is_in].tolist(), amounts[is_in].tolist())
-        expected += [] if auc is None else [(auc, is_in.sum())]
-    auc_G, rows_G = grouped_amount_auc(scores, amounts, groups)
-    assert auc_G.tolist() == pytest.approx([auc for auc, _ in expected], abs=1e-12)
-    assert rows_G.tolist() == [rows for _, rows in expected]
+        expected += [] if auc is None else [(auc, is_in.sum(), group)]
+    got = grouped_amount_auc(scores, amounts, groups)
+    assert got.auc_G.tolist() == pytest.approx([auc for auc, _, _ in expected], abs=1e-12)
+    assert got.rows_G.tolist() == [rows for _, rows, _ in expected]
+    assert got.group_G.tolist() == [group for _, _, group in expected]
 
 
 def test_of_0_and_1_it_is_the_auc() -> None:

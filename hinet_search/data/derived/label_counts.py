@@ -71,9 +71,9 @@ def _of_counted_periods(
 ) -> pl.DataFrame:
     """The quantities of every key and period, counted in the splits up to the last one."""
     names, counted = labels.quantities, f"{OWN}is counted"
-    amounts = [amount.alias(name) for name, amount in zip(names, labels.ones, strict=True)]
+    added = [number.alias(name) for name, number in zip(names, labels.added, strict=True)]
     is_counted = (pl.col(SPLIT) <= last_split).alias(counted)
-    rows = labels.of_key(key, is_counted, *amounts).filter(counted)
+    rows = labels.of_key(key, is_counted, *added).filter(counted)
     by = [*key_columns(key), PERIOD]
     return rows.drop_nulls(by).group_by(by).agg(pl.col(names).sum()).collect(engine="streaming")
 

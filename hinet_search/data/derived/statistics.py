@@ -37,6 +37,7 @@ from hinet_search.data.mapped_array import column_of
 from hinet_search.data.reading import OWN
 from hinet_search.data.rows import Rows
 from hinet_search.data.splits import SPLIT
+from hinet_search.results.cells import of_kind
 from hinet_search.study.feature_definition import StatisticsDefinition, key_name
 
 TRAIN, VALID, TEST = range(len(SPLITS))
@@ -45,7 +46,7 @@ FOLD_SEED = 7_046_029_254
 
 PERIOD, IS_TEST = "period", "is test"
 FOLD = f"{OWN}fold"  # beside the columns of the table
-TRAIN_AMOUNT, VALID_AMOUNT = "train", "valid"
+OF_TRAIN, OF_VALID = "train", "valid"
 ROWS = "rows"
 PARTS = 2**16  # of the unit of amounts, which are counted in whole parts: sums have no order
 EVERYONE = ()  # the key of any row
@@ -75,16 +76,16 @@ class CountableLabels:
         return self.frame.lazy().select(*known, self.period.alias(PERIOD), *others)
 
     @property
-    def amounts(self) -> list[pl.Expr]:
+    def added_by_split(self) -> list[pl.Expr]:
         """What a row adds to every quantity if it is in train, then if it is in valid."""
         return [
-            (one * (pl.col(SPLIT) == split)).cast(pl.Int64).alias(_amount(split_name, name))
-            for split, split_name in ((TRAIN, TRAIN_AMOUNT), (VALID, VALID_AMOUNT))
-            for name, one in zip(self.quantities, self.ones, strict=True)
+            (added * (pl.col(SPLIT) == split)).cast(pl.Int64).alias(_of_split(split_name, name))
+            for split, split_name in ((TRAIN, OF_TRAIN), (VALID, OF_VALID))
+            for name, added in zip(self.quantities, self.added, strict=True)
         ]
 
     @property
-    def ones(self) -> list[pl.Expr]:
+    def added(self) -> list[pl.Expr]:
         """The whole number that a row adds to every quantity."""
         _, *others = self.quantities
         return [pl.lit(1, dtype=pl.Int64), *(pl.col(_own(name)).cast(pl.Int64) for name in others)]
@@ -194,9 +195,9 @@ def counted_within(definition: StatisticsDefinition, rows: Rows) -> Counted:
             how="left",
             maintain_order="left",
         )
-        amounts = {name: pl.col(_amount(TRAIN_AMOUNT, name)) for name in labels.quantities}
+        counts = {name: pl.col(_of_split(OF_TRAIN, name)) for name in labels.quantities}
         rows_of_key = joined.select(
-            amount.fill_null(0).alias(name) for name, amount in amounts.items()
+            count.fill_null(0).alias(name) for name, count in counts.items()
         )
         return rows_of_key.collect()
 
@@ -205,7 +206,7 @@ def counted_within(definition: StatisticsDefinition, rows: Rows) -> Counted:
 
 def countable_labels(definition: StatisticsDefinition, rows: Rows) -> CountableLabels:
     """The labels of a study's rows, with the period of each row."""
-    columns = [column_of(SPLIT, rows.split_R), *_ones(rows)]
+    columns = [column_of(SPLIT, rows.split_R), *_added(rows)]
     clock = definition.clock
     if clock is None:
         columns.append(column_of(FOLD, rows.mapped(_folds(definition, rows))))
@@ -213,20 +214,19 @@ def countable_labels(definition: StatisticsDefinition, rows: Rows) -> CountableL
     else:
         dtype = rows.frame[clock].dtype
         period = day(known_column(clock, dtype), dtype, definition.day_length)
-    amounts = [task for task in range(rows.labels_RT.shape[1]) if rows.is_amount(task)]
-    names = quantities(rows.has_task_MT, amounts)
+    names = quantities(rows.has_task_MT, rows.units)
     return CountableLabels(rows.frame.with_columns(columns), period, names, clock is not None)
 
 
-def _ones(rows: Rows) -> Iterator[pl.Series]:
+def _added(rows: Rows) -> Iterator[pl.Series]:
     """Yield the whole number that every row adds to each quantity but ROWS."""
     for task in range(rows.labels_RT.shape[1]):
-        is_amount = rows.is_amount(task)
         blocks = (rows.labels_RT[block, task] for block in rows.blocks())
-        if is_amount:
+        if task in rows.units:
             yield column_of(_own(_sum_of(task)), rows.mapped(map(_parts, blocks)))
         else:
-            yield column_of(_own(_positives(task)), rows.mapped(map(_class, blocks)))
+            classes = (of_kind(label_B, is_amount=False) for label_B in blocks)
+            yield column_of(_own(_positives(task)), rows.mapped(classes))
     for task in _partial(rows.has_task_MT):
         has_task_M = rows.has_task_MT[:, task].astype(np.uint8)
         has_label_R = rows.mapped(has_task_M[rows.scenario_R[block]] for block in rows.blocks())
@@ -235,10 +235,6 @@ def _ones(rows: Rows) -> Iterator[pl.Series]:
 
 def _parts(amount_B: NDArray[Any]) -> NDArray[np.int64]:
     return np.rint(amount_B.astype(np.float64) * PARTS).astype(np.int64)
-
-
-def _class(label_B: NDArray[Any]) -> NDArray[np.uint8]:
-    return label_B.astype(np.uint8, copy=False)
 
 
 def _folds(definition: StatisticsDefinition, rows: Rows) -> Iterator[NDArray[np.int16]]:
@@ -252,23 +248,23 @@ def _folds(definition: StatisticsDefinition, rows: Rows) -> Iterator[NDArray[np.
 
 
 def _of_periods(labels: CountableLabels, key: tuple[str, ...]) -> pl.DataFrame:
-    """The amounts that a row of a key and period may count, for every key and period with a row.
+    """What a row of a key and period may count, for every key and period with a row.
 
     They are summed over the periods of the key that count, without the row's own period.
     """
     names = list(key_columns(key))
-    amounts = pl.exclude(*names, PERIOD)
+    counts = pl.exclude(*names, PERIOD)
     of_periods = (
-        labels.of_key(key, *labels.amounts)
+        labels.of_key(key, *labels.added_by_split)
         .drop_nulls([*names, PERIOD])
         .group_by(*names, PERIOD)
-        .agg(amounts.sum())
+        .agg(counts.sum())
         .collect(engine="streaming")
     )
     if not labels.earlier:
-        total = amounts.sum().over(names) if names else amounts.sum()
-        return of_periods.with_columns(total - amounts)
-    before = amounts.cum_sum() - amounts  # of this key and of those that are sorted before it
+        total = counts.sum().over(names) if names else counts.sum()
+        return of_periods.with_columns(total - counts)
+    before = counts.cum_sum() - counts  # of this key and of those that are sorted before it
     if names:  # `over` takes seven times as long
         is_first = pl.any_horizontal(pl.col(names).ne_missing(pl.col(names).shift()))
         before -= pl.when(is_first).then(before).forward_fill()
@@ -284,13 +280,13 @@ def _of_rows(
 ) -> pl.LazyFrame:
     """The statistics of a key (R rows), 0 without key or day; rows of test also count valid.
 
-    `of_periods` has the amounts of the key, and as `all ...` those of all keys together. The
+    `of_periods` has the counts of the key, and as `all ...` those of all keys together. The
     statistics are computed once for every key and period, which are fewer than rows.
     """
     names = labels.quantities
     statistics = _statistics(definition, tasks, key, names)
-    of_others = of_periods.select(_countable(names, [TRAIN_AMOUNT])).select(statistics)
-    of_test = of_periods.select(_countable(names, [TRAIN_AMOUNT, VALID_AMOUNT])).select(statistics)
+    of_others = of_periods.select(_countable(names, [OF_TRAIN])).select(statistics)
+    of_test = of_periods.select(_countable(names, [OF_TRAIN, OF_VALID])).select(statistics)
     on = [*key_columns(key), PERIOD]
     table = of_periods.select(on).hstack(of_others).hstack(of_test.rename(_of_test))
     rows = labels.of_key(key, (pl.col(SPLIT) == TEST).alias(IS_TEST))
@@ -309,9 +305,9 @@ def _countable(names: Sequence[str], splits: Sequence[str]) -> list[pl.Expr]:
     """The quantities of a key, each followed by that of all keys together, in these splits."""
     counts = []
     for name in names:
-        amounts = [_amount(split, name) for split in splits]
-        counts.append(pl.sum_horizontal(amounts).alias(name))
-        counts.append(pl.sum_horizontal(map(_of_all, amounts)).alias(_of_all(name)))
+        of_splits = [_of_split(split, name) for split in splits]
+        counts.append(pl.sum_horizontal(of_splits).alias(name))
+        counts.append(pl.sum_horizontal(map(_of_all, of_splits)).alias(_of_all(name)))
     return counts
 
 
@@ -331,7 +327,7 @@ def _rate(positives: str, rows: str, smoothing: float, parts: int = 1) -> pl.Exp
     return pl.when(count > 0).then(rate).otherwise(0.0).cast(pl.Float32)
 
 
-def _amount(split: str, quantity: str) -> str:
+def _of_split(split: str, quantity: str) -> str:
     return f"{split} {quantity}"
 
 

@@ -12,6 +12,7 @@ from hinet_search.data.cell_counts import auc
 from hinet_search.data.columns import Dataset
 from hinet_search.data.hashing import uniform
 from hinet_search.data.schema import Schema
+from hinet_search.results.cells import of_kind
 from hinet_search.results.records import LeakSuspect
 
 SUSPICIOUS_AUC = 0.95
@@ -35,9 +36,7 @@ def leak_suspects(dataset: Dataset) -> tuple[LeakSuspect, ...]:
     suspects = []
     for task, task_name in enumerate(schema.tasks):
         has_label_R = has_label_RT[:, task]
-        labels_R = labels_RT[has_label_R, task]
-        if not schema.is_amount[task]:
-            labels_R = labels_R.astype(np.uint8, copy=False)
+        labels_R = of_kind(labels_RT[has_label_R, task], is_amount=bool(schema.is_amount[task]))
         scores: list[tuple[str, NDArray[np.float64]]] = []
         for position, name in enumerate(schema.numeric):
             scores.append((name, numeric_RN[has_label_R, position].astype(np.float64)))

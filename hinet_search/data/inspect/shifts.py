@@ -7,14 +7,13 @@ Shape legend: R rows of a split, N numeric inputs, T tasks.
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from math import hypot, sqrt
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hinet_search.common.amounts import percent
 from hinet_search.data.cell_counts import auc
-from hinet_search.results.cells import Labels
+from hinet_search.results.cells import Labels, of_kind
 
 MAX_ROWS = 50_000  # of a split: every k-th of more
 MAX_DISTANCE = 0.3  # between the distributions of an input on train and on test
@@ -41,16 +40,14 @@ class SplitSample:
     def input_of(self, position: int, task: int) -> "_Labelled":
         """One input with the labels of a task, in the rows that have it."""
         rows = slice(None) if self.has_label_RT is None else self.has_label_RT[:, task]
-        labels_R: NDArray[Any] = self.labels_RT[rows, task]
-        if task not in self.amounts:
-            labels_R = labels_R.astype(np.uint8, copy=False)
+        labels_R = of_kind(self.labels_RT[rows, task], is_amount=task in self.amounts)
         return _Labelled(self.numeric_RN[rows, position], labels_R)
 
 
 @dataclass(frozen=True)
 class _Labelled:
     input_R: Inputs
-    labels_R: NDArray[Any]
+    labels_R: Labels
 
     @property
     def auc(self) -> float | None:
@@ -61,8 +58,7 @@ class _Labelled:
     def error(self) -> float:
         """About the largest standard error that the AUC can have, by its smaller class.
 
-        Of amounts, so many equal ones count as positives as weigh like them (Kish's effective
-        sample size).
+        Kish's effective sample size of the amounts takes the place of the number of positives.
         """
         total = float(self.labels_R.sum(dtype=np.float64))
         squares = float((self.labels_R.astype(np.float64) ** 2).sum())

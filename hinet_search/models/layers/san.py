@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from hinet_search.common.frozen_model import Count, Frozen, Layers
-from hinet_search.models.layers.batch import repeat_each
+from hinet_search.models.layers.batch import repeat_each, to_device
 from hinet_search.models.layers.gates import mix
 from hinet_search.models.layers.linear import StackedLinear
 
@@ -163,13 +163,13 @@ def weighted_sums(
     every_RD = x_BD.expand(num_needed, -1, -1).flatten(0, 1)
     s_RH = mixture(every_RD.index_select(0, pairs.by_column_R), pairs.num_rows_by_column)[0]
     s_KBH = s_RH.index_select(0, pairs.by_place_R).view(num_needed, -1, s_RH.shape[1])
-    number_MK = torch.tensor(needed, device=x_BD.device)
+    number_MK = to_device(torch.tensor(needed), x_BD.device)
     weights_PMK = tables_PMM.gather(2, number_MK.expand(len(tables_PMM), -1, -1))
     return mix(_of_rows(weights_PMK, sizes), s_KBH.unsqueeze(0))
 
 
 def _of_rows(tables_PMK: Float[Tensor, "P M K"], sizes: Sequence[int]) -> Float[Tensor, "P B K"]:
-    """Return the row of its scenario in each table for every row; faster than an index of rows."""
+    """Return the row of each table for the scenario of every row: a copy, so gradients add up."""
     runs = [
         row_P1K.expand(-1, size, -1)
         for row_P1K, size in zip(torch.split(tables_PMK, 1, dim=1), sizes, strict=True)
@@ -199,20 +199,15 @@ def _needed_pairs(sizes: Sequence[int], needed: AttendedScenarios, device: torch
         for place, m in enumerate(others):
             runs_by_column[m].append((scenario, place))
     lengths, shifts, num_rows_by_column, position = [], [], [], 0
-    shift_of_run: dict[tuple[int, int], int] = {}
     for runs in runs_by_column:
         column_start = position
         for scenario, place in runs:
-            # Row number r of the run is row first + r, and number start + r by column.
+            # The pair at position p by column is p + shift by place, while p is in this run.
             lengths.append(sizes[scenario])
             shifts.append(place * num_rows + first_rows[scenario] - position)
-            shift_of_run[scenario, place] = position - first_rows[scenario]
             position += sizes[scenario]
         num_rows_by_column.append(position - column_start)
-    by_column_R = torch.arange(position, device=device) + repeat_each(shifts, lengths, device)
-    row_B = torch.arange(num_rows, device=device)
-    by_place = [
-        row_B + repeat_each([shift_of_run[i, place] for i in range(len(sizes))], sizes, device)
-        for place in range(len(needed[0]))
-    ]
-    return _Pairs(by_column_R, torch.cat(by_place), num_rows_by_column)
+    position_R = torch.arange(position, device=device)
+    by_column_R = position_R + repeat_each(shifts, lengths, device)
+    by_place_R = torch.zeros_like(position_R).scatter(0, by_column_R, position_R)
+    return _Pairs(by_column_R, by_place_R, num_rows_by_column)

@@ -11,6 +11,7 @@ differences of pairs in the right order, less that of pairs in the wrong one.
 Shape legend: R rows, K ties (distinct pairs of group and value), G groups.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,28 +20,37 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class GroupedAmountAuc:
+    """AUC, number and rows of every group in which amounts differ, in ascending order."""
+
+    auc_G: Floats
+    group_G: NDArray[np.int64]
+    rows_G: NDArray[np.int64]
+
+
 def amount_auc(scores_R: NDArray[Any], amounts_R: NDArray[Any]) -> float | None:
     """Return the AUC of all rows; None if no two amounts differ."""
-    auc_G = grouped_amount_auc(scores_R, amounts_R, np.zeros(len(scores_R), np.int64))[0]
+    if not len(scores_R):
+        return None
+    auc_G = grouped_amount_auc(scores_R, amounts_R, np.zeros(len(scores_R), np.int64)).auc_G
     return float(auc_G[0]) if len(auc_G) else None
 
 
 def grouped_amount_auc(
     scores_R: NDArray[Any], amounts_R: NDArray[Any], groups_R: NDArray[Any]
-) -> tuple[Floats, NDArray[np.int64]]:
-    """Return the AUC (G,) of each group in which amounts differ, and the rows (G,) of the group."""
-    if not len(scores_R):
-        return np.zeros(0), np.zeros(0, np.int64)
-    won_G, rows_G = _excess(scores_R, amounts_R, groups_R)
-    most_G, _ = _excess(amounts_R, amounts_R, groups_R)
+) -> GroupedAmountAuc:
+    """Return the AUC of each group; there must be a row."""
+    won_G = _excess(scores_R, amounts_R, groups_R)
+    most_G = _excess(amounts_R, amounts_R, groups_R)
+    group_G, rows_G = np.unique(groups_R, return_counts=True)
     differs_G = most_G > 0
-    return (1 + won_G[differs_G] / most_G[differs_G]) / 2, rows_G[differs_G]
+    auc_G = (1 + won_G[differs_G] / most_G[differs_G]) / 2
+    return GroupedAmountAuc(auc_G, group_G[differs_G], rows_G[differs_G])
 
 
-def _excess(
-    values_R: NDArray[Any], amounts_R: NDArray[Any], groups_R: NDArray[Any]
-) -> tuple[Floats, NDArray[np.int64]]:
-    """Return the sum of y (b - a) in each group in order of the values, and the group's rows."""
+def _excess(values_R: NDArray[Any], amounts_R: NDArray[Any], groups_R: NDArray[Any]) -> Floats:
+    """Return the sum of y (b - a) in each group, in order of the values."""
     order_R = np.lexsort((values_R, groups_R))
     value_R, group_R = values_R[order_R], groups_R[order_R]
     new_group_R = np.append(True, group_R[1:] != group_R[:-1])
@@ -51,5 +61,4 @@ def _excess(
     below_K = first_K - first_G[group_K]
     above_K = rows_G[group_K] - below_K - rows_K
     amount_K = np.add.reduceat(amounts_R[order_R].astype(np.float64), first_K)
-    excess_G = np.bincount(group_K, amount_K * (below_K - above_K), len(first_G))
-    return excess_G.astype(np.float64), rows_G.astype(np.int64)
+    return np.bincount(group_K, amount_K * (below_K - above_K)).astype(np.float64)

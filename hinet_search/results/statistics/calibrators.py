@@ -289,9 +289,7 @@ def _newton(points: LogitPoints, design_KP: Floats, offset_K: Floats) -> Floats:
     parameter_P = np.zeros(design_KP.shape[1])
     for _ in range(MAX_STEPS):
         mean_K = family.mean(offset_K + design_KP @ parameter_P)
-        weight_K = points.rows_K * mean_K  # an amount's variance is its mean
-        if family is BERNOULLI:
-            weight_K *= 1 - mean_K
+        weight_K = points.rows_K * family.variance(mean_K)
         gradient_P = design_KP.T @ (points.rows_K * mean_K - target_K)
         step_P = np.linalg.solve(design_KP.T @ (weight_K[:, np.newaxis] * design_KP), gradient_P)
         is_last = gradient_P @ step_P <= TOLERANCE * points.rows_K.sum()

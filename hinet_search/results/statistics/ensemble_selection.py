@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinet_search.common.errors import ConfigurationError
-from hinet_search.results.cells import Cell, Labels, amount_tasks
+from hinet_search.results.cells import Cell, Labels
 from hinet_search.results.ensemble_records import Scale
 from hinet_search.results.objectives import Objective, objective_named
 from hinet_search.results.statistics.cell_rows import CellRows
@@ -54,7 +54,8 @@ class ScoredRuns:
     @property
     def is_amount(self) -> Mask:
         """Whether the labels of a task are amounts (T,)."""
-        return amount_tasks(self.cells, self.labels_RT.shape[1])
+        amounts = [cell.task_number for cell in self.cells if cell.unit is not None]
+        return np.isin(np.arange(self.labels_RT.shape[1]), amounts)
 
     def scored_by(self, logits_ART: NDArray[np.float32], is_kept_R: Mask) -> ScoredRows:
         """Return the kept rows with the logits of ensembles, which are those of kept rows only."""

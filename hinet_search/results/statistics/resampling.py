@@ -115,8 +115,8 @@ def prepared_metrics(
             return no_value
         logit_C = logits_RT[rows, cell.task_number].astype(np.float64)
         label_C = cell.labels(scored.labels_RT, rows)
-        unit = 1.0 if cell.unit is None else cell.unit
-        scores = CellScores(logit_C, label_C, unit_R[rows], num_units, cell.family, unit)
+        amount = cell.unit or 1.0
+        scores = CellScores(logit_C, label_C, unit_R[rows], num_units, cell.family, amount)
         return METRICS[metric](scores)
 
     metrics_SC = [

@@ -27,7 +27,7 @@ Weighted = Callable[[Floats], Floats]  # multiplicity_UB -> value_B
 class CellScores:
     """Logits, labels and units of the rows of one (scenario, task) with one seed.
 
-    Logits of amounts are logs of expected amounts, as `family` says; `unit` is what a label of 1
+    Logits of amounts are logs of expected amounts, as `family` says; `amount` is what a label of 1
     stands for.
     """
 
@@ -36,7 +36,7 @@ class CellScores:
     unit_C: NDArray[np.int64]
     num_units: int  # U
     family: Family = BERNOULLI
-    unit: float = 1.0
+    amount: float = 1.0
 
     def per_unit(self, value_C: Floats | None = None) -> Floats:
         """(U,): the sum of `value_C` over the rows of each unit; without it, the number of rows."""
@@ -141,14 +141,10 @@ def gauc(cell: CellScores) -> Weighted:
 
 
 def _amount_gauc(cell: CellScores) -> Weighted:
-    auc_G, rows_G = grouped_amount_auc(cell.logit_C, cell.label_C, cell.unit_C)
-    least_U, most_U = np.full(cell.num_units, np.inf), np.full(cell.num_units, -np.inf)
-    np.minimum.at(least_U, cell.unit_C, cell.label_C)
-    np.maximum.at(most_U, cell.unit_C, cell.label_C)
-    differs_U = least_U < most_U
+    units = grouped_amount_auc(cell.logit_C, cell.label_C, cell.unit_C)
     rows_U, total_U = np.zeros(cell.num_units), np.zeros(cell.num_units)
-    rows_U[differs_U] = rows_G
-    total_U[differs_U] = rows_G * auc_G
+    rows_U[units.group_G] = units.rows_G
+    total_U[units.group_G] = units.rows_G * units.auc_G
     return _mean_over_units(total_U, rows_U)
 
 
@@ -190,7 +186,7 @@ def mae(cell: CellScores) -> Weighted:
 
 def _error(cell: CellScores) -> Floats:
     expected_C: Floats = cell.family.mean(cell.logit_C)
-    return cell.unit * (expected_C - cell.label_C.astype(np.float64))
+    return cell.amount * (expected_C - cell.label_C.astype(np.float64))
 
 
 def no_value(multiplicity_UB: Floats) -> Floats:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from hinet_search.common.errors import ConfigurationError, did_you_mean
 from hinet_search.data.columns import SPLITS, Dataset
 from hinet_search.results.objectives import Objective
-from hinet_search.results.records import CellCount
 from hinet_search.results.trade_offs import COSTS, FLOPS, LATENCY
 from hinet_search.search.plan.size_limits import default_of
 from hinet_search.study.load_study import Arm, ResolvedStudy
@@ -40,29 +39,17 @@ def _check(key: Location, objective: Objective, study: ResolvedStudy, dataset: D
             remedy=f"name a scenario of data.tasks.{task}.scenarios",
         )
     problems = [
-        f"{place} needs {_needed(cell, objective)} in {split}, "
+        f"{place} needs {cell.needed_for_auc if objective.maximize else 'rows'} in {split}, "
         f"got {positives:,} {'positives' if cell.means is None else 'above 0'} of {rows:,} rows"
         for cell in dataset.record.cells
         for split, rows, positives in zip(SPLITS, cell.rows, cell.positives, strict=True)
         if (cell.scenario, cell.task) == objective.cell and split != "train"
-        if not _has_value(cell, objective, rows, positives)
+        if not (cell.can_have_auc(rows, positives) if objective.maximize else rows)
     ]
     if problems:
         raise ConfigurationError(
             *problems, remedy="name a cell that has them, or an objective over all cells"
         )
-
-
-def _needed(cell: CellCount, objective: Objective) -> str:
-    if not objective.maximize:
-        return "rows"
-    return "both classes" if cell.means is None else "an amount above 0"
-
-
-def _has_value(cell: CellCount, objective: Objective, rows: int, positives: int) -> bool:
-    if not objective.maximize:
-        return rows > 0
-    return positives > 0 and (positives < rows or cell.means is not None)
 
 
 def refuse_without_flops(study: ResolvedStudy, arms: Sequence[Arm], dataset: Dataset) -> None:

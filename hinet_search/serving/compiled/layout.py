@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from hinet_search.common.errors import DataError
-from hinet_search.common.frozen_model import Frozen, Text
+from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, Frozen, Text
 from hinet_search.data.encode import Scale
 from hinet_search.data.transforms import Wave
 from hinet_search.serving.choice import GraphChoice, Weights
@@ -95,12 +95,8 @@ class GraphLayout(Frozen):
     not_encoded: tuple[Text, ...]
     reads_tables: bool
     files: dict[Text, Text]
-    absent_cells: Annotated[
-        tuple[tuple[Text, Text], ...], Field(exclude_if=lambda names: not names)
-    ] = ()
-    amount_units: Annotated[dict[Text, Unit], Field(exclude_if=lambda units: not units)] = Field(
-        default_factory=dict
-    )
+    absent_cells: Annotated[tuple[tuple[Text, Text], ...], LEFT_OUT_IF_EMPTY] = ()
+    amount_units: Annotated[dict[Text, Unit], LEFT_OUT_IF_EMPTY] = Field(default_factory=dict)
 
     @property
     def graphs(self) -> tuple[str, ...]:

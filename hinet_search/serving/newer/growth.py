@@ -97,10 +97,13 @@ def _rows(encoder: Encoder, newer: NewerRows) -> Rows:
     )
 
 
-def _units(inputs: Inputs) -> tuple[float | None, ...]:
-    """What a label of 1 stands for in every task, as rows of a study have it."""
-    units = inputs.amount_units
-    return tuple(units.get(task) for task in inputs.tasks) if units else ()
+def _units(inputs: Inputs) -> dict[int, float]:
+    """What a label of 1 stands for, by the number of every task of amounts."""
+    return {
+        number: inputs.amount_units[task]
+        for number, task in enumerate(inputs.tasks)
+        if task in inputs.amount_units
+    }
 
 
 def counted_again(before: Encoder, newer: NewerRows) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hinet_search.data.encode import known_values
 from hinet_search.data.hashing import keys_of, uniform
+from hinet_search.data.labels import MAX_UNITS
 from hinet_search.data.queries.content_hash import ContentHash
 from hinet_search.data.raw_values import as_text
 from hinet_search.results.cells import Labels
@@ -114,11 +115,22 @@ def _labelled_table(
     is_labelled_R = (~has_task_RT | (label_RT != UNLABELLED)).all(axis=1)
     label_RT[~has_task_RT] = 0
     refuse(path, _label_problems(labels, is_labelled_R))
+    refuse(path, _amount_problems(label_RT, inputs))
     return _LabelledTable(
         frame=frame.filter(pl.Series(is_labelled_R)),
         labels_RT=_in_units(label_RT[is_labelled_R], inputs),
         num_unlabelled=int((~is_labelled_R).sum()),
     )
+
+
+def _amount_problems(label_RT: NewLabels, inputs: Inputs) -> list[str]:
+    largest_T = label_RT.max(axis=0, initial=0)
+    return [
+        f"amounts of {task} must be at most {MAX_UNITS:,} times the mean of training, "
+        f"{inputs.amount_units[task]:.4g}, got {largest:.4g}"
+        for task, largest in zip(inputs.tasks, largest_T.tolist(), strict=True)
+        if task in inputs.amount_units and largest > MAX_UNITS * inputs.amount_units[task]
+    ]
 
 
 def _in_units(label_RT: NewLabels, inputs: Inputs) -> Labels:

@@ -111,7 +111,7 @@ def write_export(
 ) -> Path:
     """Write a folder as hinet-search export does; `seed` changes its weights."""
     definition = FeatureDefinition.model_validate(features)
-    units = tuple(map(amount_units.get, TASKS)) if amount_units else ()
+    units = {TASKS.index(task): unit for task, unit in amount_units.items()}
     rows = _rows(table(), definition, absent_cells, units)
     encoder = _encoder(rows, definition, not_finite)
     cells = {"absent_cells": absent_cells, "amount_units": dict(amount_units)}
@@ -156,7 +156,7 @@ def _rows(
     frame: pl.DataFrame,
     definition: FeatureDefinition,
     absent_cells: tuple[tuple[str, str], ...],
-    units: tuple[float | None, ...],
+    units: Mapping[int, float],
 ) -> Rows:
     draw = np.random.default_rng(1)
     scenario_R = (frame["place"].to_numpy() - 1).astype(np.int16)
