@@ -1,8 +1,8 @@
-"""Amounts: how well every arm of a stored study predicts amounts, as a table.
+"""Amounts: how well every arm of a stored study predicts amounts, as tables.
 
 `docs/results/amounts.py STUDY --variant NAME --output FOLDER`: the chosen finalist of every arm,
 with means over its seeds and over the cells of amounts, weighted by rows. RMSE and MAE are in the
-unit of the column.
+unit of the column. A second table compares the arms on test by the headline of the study.
 """
 
 import argparse
@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import fmean
 
 from markdown_tables import spread, table
+from tables import contrasts_table
 
 import hinet_search
 from hinet_search.results.records import ArmRecord, CellValue, FinalistRun
@@ -70,7 +71,7 @@ def _mean(record: StudyRecord, run: FinalistRun, split: str, name: str) -> float
 
 
 def main() -> None:
-    """Print the table."""
+    """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("study")
     parser.add_argument("--variant")
@@ -81,6 +82,8 @@ def main() -> None:
         options.study, variant=options.variant, size=options.size, output=options.output
     )
     print("\n".join(table(HEAD, list(rows(record)))))
+    print()
+    print("\n".join(contrasts_table(record)))
 
 
 if __name__ == "__main__":

@@ -265,7 +265,7 @@ WRONG = {
         newer_rows().with_columns(clicked=pl.lit(None, dtype=pl.Int8))
     ),
     "must have rows with labels in clicked, bought to learn from, got no rows": newer_rows(0),
-    "the 2 held-out rows must have positives and negatives of a cell": newer_rows(10).with_columns(
+    "the 2 held-out rows must have labels of a cell that differ": newer_rows(10).with_columns(
         clicked=pl.lit(1, dtype=pl.Int8), bought=pl.lit(0, dtype=pl.Int8)
     ),
     "got 0 and 50 of 50 rows; their 'minute' must differ": newer_rows(50).with_columns(minute=7),

@@ -78,10 +78,7 @@ class CrossFit:
         self._objective = objective
         self._num_units = num_units
         self._num_rows = max(len(fold.unit_R) for fold in folds)
-        cells = folds[0].scored.cells
-        self._names = [cell.name for cell in cells]
-        has_amounts = any(cell.unit is not None for cell in cells)
-        self._needed = "labels that differ" if has_amounts else "both classes"
+        self._names = [cell.name for cell in folds[0].scored.cells]
         self._folds = [_prepared(fold, metric_of(objective.name)) for fold in folds]
 
     def values(self) -> Floats:
@@ -89,8 +86,8 @@ class CrossFit:
         value_A: Floats = self._values(np.ones((self._num_units, 1)), None)[:, 0]
         if np.isnan(value_A).any():
             raise ConfigurationError(
-                f"{self._objective.name} has no value: no cell has {self._needed} in a fold of "
-                "users",
+                f"{self._objective.name} has no value: in a fold of users no cell has labels that "
+                "differ",
                 remedy="select by logloss, or on a larger validation split",
             )
         return value_A

@@ -109,19 +109,13 @@ def measure_fitted(
 
 
 def refuse_unmeasured(objective: Objective, measured: Measured, newer: NewerRows) -> None:
-    """DataError if the objective has no value on the held-out rows, for lack of a class.
-
-    A cell of amounts lacks one if all amounts are equal.
-    """
-    needed = "positives and negatives of a cell"
-    if np.issubdtype(newer.labels_RT.dtype, np.floating):
-        needed += ", or different amounts"
+    """DataError if the objective has no value on the held-out rows, whose labels are all equal."""
     try:
         objective(measured.cells)
     except ConfigurationError as error:
         raise DataError(
-            f"{newer.path}: the {newer.num_held_out:,} held-out rows must have {needed}, so that "
-            f"{objective.name} can be measured, but have not",
+            f"{newer.path}: the {newer.num_held_out:,} held-out rows must have labels of a cell "
+            f"that differ, so that {objective.name} can be measured, but have not",
             remedy="use more rows, or hold out more of them with --held-out",
         ) from error
 

@@ -31,6 +31,7 @@ from hinet_search.serving.members import ExportedMember, average
 from hinet_search.serving.model_file import CONFIG, CalibratedCell
 from hinet_search.serving.model_folder import ExportedModel, open_folder
 from hinet_search.serving.monitor import CellOfNewRows
+from hinet_search.serving.newer.rows import _amount_problems
 from hinet_search.serving.predict import predictions
 from hinet_search.serving.profile import PROFILE, Profile, write_profile
 from hinet_search.serving.requests.served_model import open_served
@@ -318,6 +319,16 @@ def test_a_profile_of_clicks_alone_is_written_as_before(folder: Path) -> None:
     assert "kind" not in click
     assert "at_most" not in click
     assert '"kind": "amount"' in text
+
+
+def test_newer_amounts_out_of_all_proportion_are_refused(exported: ExportedModel) -> None:
+    inputs, labels_RT = exported.file.inputs, np.array([[1.0, 3e11], [0.0, -1.0]])
+    (problem,) = _amount_problems(labels_RT, inputs)
+    assert problem == (
+        "amounts of buy must be at most 1,000,000,000 times the mean of training, 37.5, got 3e+11"
+    )
+    labels_RT[0, BUY] = 3e10
+    assert _amount_problems(labels_RT, inputs) == []
 
 
 @pytest.fixture(scope="module")
