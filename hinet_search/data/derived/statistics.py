@@ -37,7 +37,6 @@ from hinet_search.data.mapped_array import column_of
 from hinet_search.data.reading import OWN
 from hinet_search.data.rows import Rows
 from hinet_search.data.splits import SPLIT
-from hinet_search.results.cells import of_kind
 from hinet_search.study.feature_definition import StatisticsDefinition, key_name
 
 TRAIN, VALID, TEST = range(len(SPLITS))
@@ -225,8 +224,7 @@ def _added(rows: Rows) -> Iterator[pl.Series]:
         if task in rows.units:
             yield column_of(_own(_sum_of(task)), rows.mapped(map(_parts, blocks)))
         else:
-            classes = (of_kind(label_B, is_amount=False) for label_B in blocks)
-            yield column_of(_own(_positives(task)), rows.mapped(classes))
+            yield column_of(_own(_positives(task)), rows.mapped(blocks))
     for task in _partial(rows.has_task_MT):
         has_task_M = rows.has_task_MT[:, task].astype(np.uint8)
         has_label_R = rows.mapped(has_task_M[rows.scenario_R[block]] for block in rows.blocks())
