@@ -171,15 +171,23 @@ class Instant:
         return heard
 
 
-def make_workplace(folder: Path) -> Workplace:
-    """Both studies, without a trial."""
+def workplace(folder: Path) -> Workplace:
+    """The study, and where its databases are; they may not be there yet."""
     (folder / "fifteen.yaml").write_text(SPACE)
     (folder / f"{NAME}.yaml").write_text(STUDY)
-    study, dataset = load_study(str(folder / f"{NAME}.yaml")), make_dataset(1_000)
-    place = Workplace(
-        study, SizeLimits.of(dataset, study), folder / "ours.sqlite3", folder / "plain.sqlite3"
+    study = load_study(str(folder / f"{NAME}.yaml"))
+    return Workplace(
+        study,
+        SizeLimits.of(make_dataset(1_000), study),
+        folder / "ours.sqlite3",
+        folder / "plain.sqlite3",
     )
-    spec, arm = study.spec, study.arms[0]
+
+
+def make_workplace(folder: Path) -> Workplace:
+    """Both studies, without a trial."""
+    place = workplace(folder)
+    spec, arm = place.study.spec, place.study.arms[0]
     row = StudyRow(
         name=NAME,
         uuid=NAME,
@@ -195,7 +203,7 @@ def make_workplace(folder: Path) -> Workplace:
         seed=spec.seed,
         slots=1,
         budget=Budget(spec.trials, 2.5, 5, 3),
-        data=dataset.record,
+        data=make_dataset(1_000).record,
         versions={},
         started=WHEN,
         updated=WHEN,

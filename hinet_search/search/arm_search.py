@@ -306,7 +306,7 @@ class ArmSearch:
 
     def _offer(self, trial: Trial) -> DrawnTrial | None:
         """Return the trial to train; None when it is refused and recorded outside the budget."""
-        drawn, number = self.arm.space.suggest(trial), trial.number
+        drawn, number = self._memory.draw(trial, self.arm.space), trial.number
         config: TrialConfig | None = None
         problem = ""
         try:
@@ -347,7 +347,8 @@ class ArmSearch:
     def _refusal(self, drawn: Mapping[str, Scalar], config: TrialConfig | None) -> str:
         """Return why a draw is refused, `duplicate ...` or `too large ...`; else an empty text."""
         running = {config_key(self._rows[number].parameters) for number in self._live}
-        if config_key(drawn) in self._tried | running:
+        key = config_key(drawn)
+        if key in self._tried or key in running:
             return "duplicate of an earlier trial"
         return "" if config is None else self._size_limits.refusal(self.arm, config)
 

@@ -64,10 +64,10 @@ class HeartbeatMonitor:
         can finish.
         """
         allowed = max(self._limit, GAPS * self._longest_gap) * 2**attempts
+        if not self._limit or self._seconds_without_heartbeat[key] < allowed:
+            return ""
         minutes = float(f"{allowed / 60:.3g}")
-        if self._limit and self._seconds_without_heartbeat[key] >= allowed:
-            return f"silent for {plain(minutes)} min"
-        return ""
+        return f"silent for {plain(minutes)} min"
 
 
 class Phase(Protocol):

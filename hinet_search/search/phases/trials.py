@@ -1,9 +1,9 @@
 """Trials: run all arms' trials on the slots, so that arms spend equal shares of the budget."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 
 from optuna.trial import TrialState
 
@@ -58,7 +58,8 @@ class TrialPhase:
         self._most_seconds = most_seconds
         self._outcomes: dict[str, TrainingResult | TrainingFailed] = {}
         self._pruned: set[str] = set()
-        self._ends: list[_End] = []
+        self._same_cause: list[_End] = []  # the latest ends, while all failed with one cause
+        self._same_cause_of: dict[str, list[_End]] = defaultdict(list)  # the same of each arm
         self._events_sent: set[str] = set()
         self._begin()
 
@@ -189,7 +190,7 @@ class TrialPhase:
         assert outcome.best is not None, "checked by the caller"
         counters = self._progress.arms[arm.arm.name]
         value = outcome.best.objective
-        self._ends.append(_End(arm.arm.name, ""))
+        self._note_end(_End(arm.arm.name, ""))
         if running.key in self._pruned and outcome.stopped:
             cause = (
                 f"pruned at pass {running.passes:.2f}: "
@@ -213,7 +214,11 @@ class TrialPhase:
         self._watcher.event(
             Event("failed", f"{arm.arm.name}/{number}: {cause}", f"{arm.arm.name}/{number}")
         )
-        self._ends.append(_End(arm.arm.name, cause))
+        self._note_end(_End(arm.arm.name, cause))
+
+    def _note_end(self, end: _End) -> None:
+        self._same_cause = _with_same_cause(self._same_cause, end)
+        self._same_cause_of[end.arm] = _with_same_cause(self._same_cause_of[end.arm], end)
 
     def _count_end(self, arm: ArmSearch) -> None:
         """Count a trial that ended; stop the study or say so where too many fail with one cause."""
@@ -223,22 +228,22 @@ class TrialPhase:
 
     def _stop_at_one_cause(self) -> None:
         """Stop the study when every arm that ever gave a value now fails with one cause."""
-        recent = _in_a_row(self._ends)
+        recent = self._same_cause
         have_worked = {arm.name for arm in self._progress.arms.values() if arm.done or arm.pruned}
         if len(recent) >= SAME_CAUSE_LIMIT and have_worked <= {end.arm for end in recent}:
             raise AllTrialsFailed(
-                f"{len(recent)} trials in a row failed with one cause: {recent[0].cause}"
+                f"{len(recent)} trials in a row failed with one cause: {recent[-1].cause}"
             )
 
     def _fails(self, arm: ArmSearch) -> list[_End]:
         """Return the last ends of an arm if they failed with one cause and are enough to end it."""
-        recent = _in_a_row(end for end in self._ends if end.arm == arm.arm.name)
+        recent = self._same_cause_of[arm.arm.name]
         return recent if len(recent) >= SAME_CAUSE_LIMIT else []
 
     def _say_when_it_fails(self, arm: ArmSearch) -> None:
         if recent := self._fails(arm):
             trials = f"{self._progress.arms[arm.arm.name].trained} of {self._spec.trials} trials"
-            causes = f"its last {SAME_CAUSE_LIMIT} failed with one cause: {recent[0].cause}"
+            causes = f"its last {SAME_CAUSE_LIMIT} failed with one cause: {recent[-1].cause}"
             self._say_once(f"{arm.arm.name} ends with {trials}: {causes}")
 
     def _of(self, key: str) -> tuple[ArmSearch, int]:
@@ -249,11 +254,12 @@ class TrialPhase:
         return sum(self._progress.arms[name].trained for name in self._arms)
 
 
-def _in_a_row(ends: Iterable[_End]) -> list[_End]:
-    """Return the latest ends that failed with one cause, the last one first."""
-    last_first = list(ends)[::-1]
-    cause = without_numbers(last_first[0].cause) if last_first else ""
-    return list(takewhile(lambda end: cause and without_numbers(end.cause) == cause, last_first))
+def _with_same_cause(ends: Sequence[_End], last: _End) -> list[_End]:
+    """Return the ends in a row, up to the last one, that failed with its cause."""
+    if not last.cause:
+        return []
+    same = ends and without_numbers(ends[-1].cause) == without_numbers(last.cause)
+    return [*ends, last] if same else [last]
 
 
 def _fill(progress: Progress, name: str, arm: ArmSearch) -> None:

@@ -10,12 +10,12 @@ from datetime import datetime
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from hinet_search.results.records import EvaluationRecord
 from hinet_search.storage.damage import row_of
+from hinet_search.storage.optuna.sampled_storage import SampledStorage
 from hinet_search.storage.rows import TrialRow
 
 STATES = {
@@ -78,7 +78,7 @@ class MemoryStudy:
     """An Optuna study in memory, where `ask` and `tell` need no transaction."""
 
     study: optuna.Study
-    storage: InMemoryStorage
+    storage: SampledStorage
     study_id: int
 
     def trial(self, number: int) -> FrozenTrial:
@@ -99,7 +99,7 @@ class MemoryStudy:
 
 def in_memory(name: str, trials: Sequence[FrozenTrial], maximize: Sequence[bool]) -> MemoryStudy:
     """Build an Optuna study of these trials in memory; `maximize` says it of every objective."""
-    memory = InMemoryStorage()
+    memory = SampledStorage(maximize)
     study_id = memory.create_new_study([direction_of(maximize=each) for each in maximize], name)
     for trial in trials:
         memory.create_new_trial(study_id, trial)
