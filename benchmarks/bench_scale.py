@@ -3,10 +3,11 @@
     python benchmarks/bench_scale.py [--folder FOLDER] [--finished N ...] [--slots N ...]
 
 The search of one arm of 15 parameters goes on after so many finished trials, on slots whose
-trainings take no time of the machine: their clock is the real one, and where a real coordinator
-would wait for the next message it is put forward. So an hour of trainings passes in the seconds
-that the coordinator works, and how long a slot waits for its next trial is what it would be.
-The databases stay in the folder, and a second run takes them from there.
+trainings take no time of the machine. The clock is the coordinator's CPU time: other work on the
+machine does not count, nor do waits for the disk. Where the coordinator would wait for the next
+message, the clock is put forward. So an hour of trainings passes in the seconds that the
+coordinator works, and a slot waits for its next trial as long as it would. The databases stay in
+the folder, and a second run takes them from there.
 """
 
 import argparse
@@ -27,7 +28,9 @@ import numpy as np
 
 from bench_platform import ARM, AT_ONCE, NAME, Workplace, fill, make_workplace, workplace
 from bench_report import COST, NUM_EVALUATIONS, evaluations
+from hinet_search.api import load
 from hinet_search.executors import Job, JobEnd, JobEvent, Message
+from hinet_search.report.files import write_report
 from hinet_search.results.objectives import Objective
 from hinet_search.results.trade_offs import Objectives
 from hinet_search.search.arm_search import ArmSearch
@@ -39,7 +42,7 @@ from hinet_search.storage.engine import connect
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.study_spec import SamplerSpec
 from hinet_search.training.jobs.messages import TrainingResult
-from in_processes import FOLDER
+from in_processes import FOLDER, run
 
 FINISHED, SLOTS = (1_000, 10_000, 100_000), (64, 256, 1_024)
 TRAINING_SECONDS = 600.0  # of a training that is not pruned; each takes between half and twice that
@@ -53,9 +56,9 @@ class ScaleFigure:
     """One search after `num_finished` trials, of which `num_trials` more ended.
 
     `resume_seconds` is how long a launch takes to read what is stored, `start_seconds` to start the
-    first job of every slot. `cpu_ms` is the CPU time for a trial with its evaluations; `busy` is
-    the share of the time in which the coordinator works. Waits are seconds from the end of a job to
-    the start of the next one on its slot.
+    first job of every slot. `trial_ms` is the time of a trial with its evaluations; `busy` is the
+    share of the time in which the coordinator works. Waits are seconds from the end of a job to the
+    start of the next one on its slot.
     """
 
     sampler: str
@@ -64,11 +67,26 @@ class ScaleFigure:
     num_trials: int
     resume_seconds: float
     start_seconds: float
-    cpu_ms: float
+    trial_ms: float
     busy: float
     wait_median: float
     wait_99: float
     wait_most: float
+
+
+@dataclass(frozen=True)
+class PageFigure:
+    """CPU seconds to load a study and to write its report, which a live page does too.
+
+    The megabytes of memory are anonymous, at their highest.
+    """
+
+    num_finished: int
+    database_megabytes: float
+    load_seconds: float
+    report_seconds: float
+    report_megabytes: float
+    memory_megabytes: float
 
 
 @dataclass
@@ -90,7 +108,7 @@ class Pretended:
         self.waits: list[float] = []
         self.ended = 0
         self.skipped = 0.0
-        self._began = time.perf_counter()
+        self._began = time.process_time()
         self._draw = np.random.default_rng(0)
         self._curves = [evaluations(seed) for seed in range(NUM_CURVES)]
         self._free: deque[float | None] = deque([None] * num_slots)  # since when
@@ -100,7 +118,7 @@ class Pretended:
 
     @property
     def now(self) -> float:
-        return time.perf_counter() - self._began + self.skipped
+        return time.process_time() - self._began + self.skipped
 
     @property
     def free(self) -> int:
@@ -174,30 +192,30 @@ def _copy_of(file: Path) -> Iterator[Path]:
 def bench_scale(place: Workplace, sampler: str, num_finished: int, num_slots: int) -> ScaleFigure:
     """Go on with a copy of the study until the coordinator has worked for WORKED_SECONDS."""
     slots = Pretended(num_slots)
-    stamps: list[tuple[float, float]] = []  # CPU and wall: begun, ready, all slots busy, ..., last
+    stamps: list[float] = []  # begun, ready, all slots busy, ..., last
 
     def tick() -> None:
-        stamps.append((time.process_time(), time.perf_counter()))
-        if len(stamps) > 3 and stamps[-1][1] - stamps[2][1] > WORKED_SECONDS:
+        stamps.append(time.process_time())
+        if len(stamps) > 3 and stamps[-1] - stamps[2] > WORKED_SECONDS:
             raise _EnoughError
 
     with _copy_of(place.ours) as file, closing(connect(str(file), create=True)) as database:
-        stamps.append((time.process_time(), time.perf_counter()))
+        stamps.append(time.process_time())
         phase = _phase(place, StudyStore(database, NAME), sampler, num_finished, num_slots)
-        stamps.append((time.process_time(), time.perf_counter()))
+        stamps.append(time.process_time())
         with suppress(_EnoughError):
             drive(slots, phase, StopFlag(), tick)
     begun, ready, busy, *_, last = stamps
-    worked, ended = last[1] - busy[1], max(slots.ended, 1)
+    worked, ended = last - busy, max(slots.ended, 1)
     median, late, most = np.quantile(slots.waits or [math.nan], (0.5, 0.99, 1.0)).tolist()
     return ScaleFigure(
         sampler,
         num_finished,
         num_slots,
         num_trials=slots.ended,
-        resume_seconds=ready[1] - begun[1],
-        start_seconds=busy[1] - ready[1],
-        cpu_ms=1_000 * (last[0] - busy[0]) / ended,
+        resume_seconds=ready - begun,
+        start_seconds=busy - ready,
+        trial_ms=1_000 * worked / ended,
         busy=worked / (worked + slots.skipped),
         wait_median=median,
         wait_99=late,
@@ -236,6 +254,29 @@ def stored(folder: Path, num_finished: int) -> Workplace:
     return workplace(whole)
 
 
+def page_figure(place: Workplace, num_finished: int) -> PageFigure:
+    """Load the study and write its report, in a process of its own."""
+    memory, ((load_seconds, report_seconds, megabytes),) = run((write_page, place.ours))
+    return PageFigure(
+        num_finished,
+        place.ours.stat().st_size / 1e6,
+        load_seconds,
+        report_seconds,
+        megabytes,
+        memory,
+    )
+
+
+def write_page(database: Path) -> tuple[float, float, float]:
+    """CPU seconds to load and to write, and the megabytes of the report."""
+    begun = time.process_time()
+    record = load(NAME, storage=str(database))
+    loaded = time.process_time()
+    page = database.with_name("report.html")
+    write_report(record, page)
+    return loaded - begun, time.process_time() - loaded, page.stat().st_size / 1e6
+
+
 def show(text: str) -> None:
     """Tell how far it is, where one line is written over."""
     if sys.stderr.isatty():
@@ -243,23 +284,28 @@ def show(text: str) -> None:
 
 
 def main() -> None:
-    """Print a line for every sampler, number of finished trials and number of slots."""
+    """Print tables: pages by number of finished trials, then searches by sampler and slots."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=FOLDER / "scale")
     parser.add_argument("--finished", type=int, nargs="+", default=FINISHED)
     parser.add_argument("--slots", type=int, nargs="+", default=SLOTS)
     parser.add_argument("--sampler", nargs="+", default=SAMPLERS)
     given = parser.parse_args()
+    places = {number: stored(given.folder, number) for number in given.finished}
+    print("  ".join(field.name for field in fields(PageFigure)))
+    for num_finished, place in places.items():
+        print(line(page_figure(place, num_finished)), flush=True)
     print("  ".join(field.name for field in fields(ScaleFigure)))
-    for num_finished in given.finished:
-        place = stored(given.folder, num_finished)
-        print(f"{num_finished:,} finished trials: {place.ours.stat().st_size / 1e6:,.0f} MB")
+    for num_finished, place in places.items():
         for sampler, num_slots in product(given.sampler, given.slots):
-            figure = bench_scale(place, sampler, num_finished, num_slots)
-            cells = [
-                f"{cell:.3g}" if isinstance(cell, float) else f"{cell}" for cell in astuple(figure)
-            ]
-            print("  ".join(cells), flush=True)
+            print(line(bench_scale(place, sampler, num_finished, num_slots)), flush=True)
+
+
+def line(figure: PageFigure | ScaleFigure) -> str:
+    """Return its values, numbers with three digits."""
+    return "  ".join(
+        f"{cell:.3g}" if isinstance(cell, float) else f"{cell}" for cell in astuple(figure)
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Executors: run jobs on slots and stream their messages back; one file per engine.
 
-An engine file has `Options`, its settings in a study, and
-`start(slots, home, options, study) -> Executor`; `study` is unique among all studies.
+An engine file has `Options`, its settings in a study, whose `gives_gpus` says whether slots see a
+GPU, and `start(slots, home, options, study) -> Executor`; `study` is unique among all studies.
 A job is a picklable function with a picklable payload. A slot calls
 `function(payload, emit, should_stop)`: `emit` sends an object to the coordinator, `should_stop`
 returns whether to give up. Both count as heartbeats, as does `heartbeat.sign()`. Engines do not

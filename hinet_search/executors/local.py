@@ -10,6 +10,11 @@ from hinet_search.executors.processes.slots import ProcessExecutor
 class Options(Frozen):
     """No settings."""
 
+    @property
+    def gives_gpus(self) -> bool:
+        """Whether slots see a GPU: all see the first one."""
+        return True
+
 
 def start(slots: int, home: Path, options: Options, study: str) -> Executor:  # noqa: ARG001  as ray
     """Start an executor with that many slot processes."""

@@ -70,6 +70,11 @@ class Options(Frozen):
             )
         return options
 
+    @property
+    def gives_gpus(self) -> bool:
+        """Whether slots see a GPU: Ray hides those that a slot did not reserve."""
+        return self.gpus_per_slot > 0
+
     @model_validator(mode="after")
     def _needs_ray(self) -> "Options":
         if find_spec("ray") is None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from hinet_search import api
 from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
@@ -18,6 +19,7 @@ from hinet_search.search.plan.measuring_arm import measuring_arm
 from hinet_search.search.plan.size_limits import default_of
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.study.load_study import load_study
+from hinet_search.training.device import ChosenDevice
 from hinet_search.training.model_size import num_parameters
 from hinet_search.training.trial_config import TrialConfig
 from tests.search.studies import DATA
@@ -371,3 +373,27 @@ def test_batches_that_leave_few_steps_of_a_pass_are_told_with_the_batch_that_fit
 def test_trees_have_no_steps_to_tell_of(tmp_path: Path) -> None:
     path = write_study(tmp_path, ONE_ARM.replace("shared_bottom", "trees"))
     assert not list(few_steps(api.ready(str(path), LaunchOptions(output=tmp_path / "out"))))
+
+
+@pytest.fixture
+def a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda = ChosenDevice(torch.device("cuda", 0))
+    monkeypatch.setattr(plan, "choose_device", lambda _: cuda)
+
+
+@pytest.mark.usefixtures("a_gpu")
+def test_slots_that_would_see_no_gpu_are_refused_where_trainings_run_on_one(tmp_path: Path) -> None:
+    path = write_study(tmp_path, ONE_ARM + "executor: {kind: ray, address: local}\n")
+    with pytest.raises(ConfigurationError) as caught:
+        api.ready(str(path), LaunchOptions(output=tmp_path / "out"))
+    (problem,) = caught.value.problems
+    assert re.search(r"small.yaml:\d+:\d+: executor: slots must see a GPU", problem)
+    assert "run on cuda:0; with these options of ray they see none" in problem
+
+
+@pytest.mark.usefixtures("a_gpu")
+@pytest.mark.parametrize("executor", ["local", "{kind: ray, gpus_per_slot: 0.25}"])
+def test_slots_with_a_gpu_are_taken(tmp_path: Path, executor: str) -> None:
+    path = write_study(tmp_path, ONE_ARM + f"executor: {executor}\n")
+    ready = api.ready(str(path), LaunchOptions(output=tmp_path / "out"))
+    assert ready.device.device.type == "cuda"

@@ -10,6 +10,7 @@ import numpy as np
 
 from hinet_search.common import files
 from hinet_search.common.errors import ConfigurationError, EnvironmentFault
+from hinet_search.common.plugins import load
 from hinet_search.data.checks import check_model_fits
 from hinet_search.data.columns import Dataset
 from hinet_search.data.study_data import dataset_of
@@ -21,6 +22,7 @@ from hinet_search.search.plan.size_limits import SizeLimits, default_of
 from hinet_search.study.distributions import Choice
 from hinet_search.study.launch_options import num_slots
 from hinet_search.study.load_study import Arm, ResolvedStudy
+from hinet_search.study.plugin_keys import EXECUTORS
 from hinet_search.study.study_spec import StudySpec
 from hinet_search.training.checkpoint import NUM_KEPT, seconds_apart
 from hinet_search.training.device import ChosenDevice, choose_device
@@ -180,7 +182,7 @@ def prepare_study(
     """
     study = try_study(study)
     seconds_apart()
-    device = choose_device(study.spec.device)
+    device = _device_of_slots(study)
     dataset = dataset_of(study, cache, say)
     check_objectives(study, dataset)
     size_limits = SizeLimits.of(dataset, study)
@@ -193,6 +195,20 @@ def prepare_study(
     slots = num_slots(study)
     check_disk_space(output, bytes_needed(study.spec, dataset, parameters, slots))
     return PreparedStudy(study, dataset, device, slots)
+
+
+def _device_of_slots(study: ResolvedStudy) -> ChosenDevice:
+    """Return the device to train on; ConfigurationError when the executor hides it from slots."""
+    chosen, executor = choose_device(study.spec.device), study.spec.executor
+    options = load(EXECUTORS, executor.kind).Options(**executor.options)
+    if chosen.device.type == "cuda" and not options.gives_gpus:
+        raise ConfigurationError(
+            f"{study.file.place(('executor',))}: executor: slots must see a GPU, since trainings "
+            f"run on {chosen.device}; with these options of {executor.kind} they see none",
+            remedy="Set gpus_per_slot to 1, or to 0.25 to put four slots on a GPU, "
+            "or use device: cpu.",
+        )
+    return chosen
 
 
 def make_plan(ready: PreparedStudy, probe_seconds: float = PROBE_SECONDS) -> Plan:
