@@ -133,7 +133,7 @@ def test_a_study_without_finalists_is_refused(both: tuple[StudyRecord, StudyReco
     networks, trees = both
     arms = (networks.arms[0], *(replace(arm, finalists=()) for arm in networks.arms[1:]))
     unfinished = replace(networks, arms=arms, students=())
-    with pytest.raises(SystemExit, match="no finalists yet"):
+    with pytest.raises(SystemExit, match="lacks finalists or its ensemble"):
         list(importlib.import_module("ways").ways(unfinished, trees))
 
 

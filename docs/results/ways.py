@@ -64,32 +64,43 @@ def ways(networks: StudyRecord, trees: StudyRecord) -> Iterator[WayResult]:
 def _ways(networks: StudyRecord, trees: StudyRecord) -> Iterator[_Way]:
     """HiNet by default and searched first."""
     hinet, forest = networks.arms[0], trees.arms[0]
-    yield _Way("HiNet, default", networks, hinet, _default(hinet))
-    yield _Way("HiNet, searched", networks, hinet, _chosen(hinet), (hinet,))
+    yield _Way("HiNet, default", networks, hinet, _default(networks, hinet))
+    yield _Way("HiNet, searched", networks, hinet, _chosen(networks, hinet), (hinet,))
     best = _best(networks, networks.arms)
     if best is not hinet:
         name = f"{title(best.name)}, searched"
-        yield _Way(name, networks, best, _chosen(best), networks.arms)
+        yield _Way(name, networks, best, _chosen(networks, best), networks.arms)
     student = _best(networks, networks.students)
     behind = (*networks.arms, student)
-    yield _Way(title(student.name), networks, student, _chosen(student), behind)
-    yield _Way("LightGBM, default", trees, forest, _default(forest))
-    yield _Way("LightGBM, tuned", trees, forest, _chosen(forest), (forest,))
+    yield _Way(title(student.name), networks, student, _chosen(networks, student), behind)
+    yield _Way("LightGBM, default", trees, forest, _default(trees, forest))
+    yield _Way("LightGBM, tuned", trees, forest, _chosen(trees, forest), (forest,))
 
 
 def _best(record: StudyRecord, arms: Sequence[ArmRecord]) -> ArmRecord:
     best = best_on_validation(record, arms)
     if best is None:
-        raise SystemExit(f"{record.name} has no finalists yet: let it finish")
+        raise SystemExit(_unfinished(record))
     return best
 
 
-def _default(arm: ArmRecord) -> FinalistRecord:
-    return next(finalist for finalist in arm.finalists if finalist.is_default)
+def _default(record: StudyRecord, arm: ArmRecord) -> FinalistRecord:
+    return _first(record, (finalist for finalist in arm.finalists if finalist.is_default))
 
 
-def _chosen(arm: ArmRecord) -> FinalistRecord:
-    return next(finalist for finalist in arm.finalists if finalist.chosen)
+def _chosen(record: StudyRecord, arm: ArmRecord) -> FinalistRecord:
+    return _first(record, (finalist for finalist in arm.finalists if finalist.chosen))
+
+
+def _first(record: StudyRecord, finalists: Iterator[FinalistRecord]) -> FinalistRecord:
+    finalist = next(finalists, None)
+    if finalist is None:
+        raise SystemExit(_unfinished(record))
+    return finalist
+
+
+def _unfinished(record: StudyRecord) -> str:
+    return f"{record.name} lacks finalists or its ensemble: let it finish"
 
 
 def _result(networks: StudyRecord, way: _Way, contrast: Contrast | None) -> WayResult:
@@ -111,7 +122,7 @@ def _result(networks: StudyRecord, way: _Way, contrast: Contrast | None) -> WayR
 def _ensemble(record: StudyRecord) -> WayResult:
     ensemble = record.ensemble(ENSEMBLE)
     if ensemble is None:
-        raise SystemExit(f"{record.name} has no ensemble yet: let it finish")
+        raise SystemExit(_unfinished(record))
     cost = serving_cost(record, [member.run for member in ensemble.members])
     test = values_by(headline(record.objective))(ensemble.test_cells or ())
     return WayResult(
