@@ -59,8 +59,9 @@ def drawing(ways: Sequence[WayResult], names: Mapping[str, str]) -> str:
             of_study, middle, top, lambda way: way.milliseconds_per_100, "ms to score 100 rows"
         )
         top += PANEL + GAP + TOP
-    parts += [_listed(number, top + LIST * number) for number in range(len(ROLES))]
-    height = top + LIST * len(ROLES)
+    roles = sorted({_role(way.name) for way in ways})
+    parts += [_listed(role, top + LIST * line) for line, role in enumerate(roles)]
+    height = top + LIST * len(roles)
     title = "AUC on validation against the cost of making and of serving a model"
     box = f'viewBox="0 0 {WIDTH} {height}" role="img"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {box}>\n<title>{title}</title>'

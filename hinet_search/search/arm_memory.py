@@ -9,6 +9,7 @@ because of its values violates a constraint.
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import optuna
@@ -19,7 +20,6 @@ from hinet_search.results.trade_offs import Objectives, Point, needs_cells, spre
 from hinet_search.search.sampling import Curve, Pruning, make_sampler
 from hinet_search.storage.optuna.read_trials import in_memory
 from hinet_search.storage.rows import TrialRow
-from hinet_search.study.search_space import SearchSpace
 from hinet_search.study.study_spec import SamplerSpec
 
 # Failures that come of the values drawn, by the beginning of their causes.
@@ -115,10 +115,9 @@ class ArmMemory:
         self._study.sampler = make_sampler(sampler, seed)
         return self._begun(self._memory.resume(number))
 
-    def draw(self, trial: Trial, space: SearchSpace) -> dict[str, Scalar]:
-        """Draw the values of a trial that has begun."""
-        with self._memory.storage.sampling():
-            return space.suggest(trial)
+    def sampling(self) -> AbstractContextManager[None]:
+        """Return a block in which values are drawn: samplers see the best trials and a sample."""
+        return self._memory.storage.sampling()
 
     def _begun(self, trial: Trial) -> Trial:
         self._seen.setdefault(trial.number, {})

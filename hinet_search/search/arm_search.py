@@ -306,9 +306,10 @@ class ArmSearch:
 
     def _offer(self, trial: Trial) -> DrawnTrial | None:
         """Return the trial to train; None when it is refused and recorded outside the budget."""
-        drawn, number = self._memory.draw(trial, self.arm.space), trial.number
+        number, problem = trial.number, ""
+        with self._memory.sampling():
+            drawn = self.arm.space.suggest(trial)
         config: TrialConfig | None = None
-        problem = ""
         try:
             config = build_config(self.arm.model, self.arm.space.values(drawn))
         except ConfigurationError as error:
