@@ -27,11 +27,9 @@ lint: $(STAMP) ## check format, lint, types and import contracts
 	$(BIN)/lint-imports
 
 # tests/groups.py says which tests run alone, and which are slow. Long files come first, so that all workers end together.
-# One worker more than cores: many tests wait for a process, a page or a clock.
 PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/pytest
 ALONE := -m alone tests/chaos tests/executors tests/server
-WORKERS := $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count() + 1, 5))')
-PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 test: $(STAMP) packages ## install and run all tests
 	$(PYTEST) $(PARALLEL) -m "not alone"
 	$(PYTEST) $(ALONE)

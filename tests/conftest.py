@@ -32,7 +32,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 signal.signal(
     signal.SIGINT, signal.default_int_handler
 )  # the background job of a shell is started deaf to it
-settings.register_profile("project", deadline=None, max_examples=50, derandomize=True)
+settings.register_profile("project", deadline=None, max_examples=30, derandomize=True)
 settings.load_profile("project")
 
 # Where tensors are; `trial_config`, `model_size` and jobs also take the fake data of tests.

@@ -11,7 +11,7 @@ from tests.data.odd_tables import write_odd_table
 
 @pytest.mark.slow
 def test_an_odd_table_is_three_commands_from_its_report(run: Run, tmp_path: Path) -> None:
-    write_odd_table(tmp_path, rows=4000)
+    write_odd_table(tmp_path, rows=2000)
     begun = run("data", "init", "odd rows.parquet")
     assert begun.code == 0, begun.err
     assert begun.out == "wrote data/odd_rows.yaml\nwrote studies/odd_rows.yaml\n"

@@ -18,7 +18,7 @@ from hinet_search.data.prepare import prepare
 from hinet_search.data.reading import OWN, reading
 from hinet_search.data.rows import read_rows
 
-SEED, NUM_DAMAGED = 14, 1200
+SEED, NUM_DAMAGED = 14, 500
 INNER = 'called `Result::unwrap()` on an `Err` value: JoinError::Panic(Id(1), "range.end <= self.size", ...)'
 OUTER = (
     'called `Result::unwrap()` on an `Err` value: JoinError::Panic(Id(2), "'

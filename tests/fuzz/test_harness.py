@@ -26,8 +26,8 @@ KINDS = {
 
 @pytest.fixture(scope="module")
 def impatient() -> Iterator[Workers]:
-    """Workers that allow five seconds of computing and 500 MB, of which imports take 350."""
-    with Workers(Limits(cpu_seconds=5.0, most_bytes=500 << 20)) as workers:
+    """Workers that allow three seconds of computing and 500 MB, of which imports take 350."""
+    with Workers(Limits(cpu_seconds=3.0, most_bytes=500 << 20)) as workers:
         yield workers
 
 
