@@ -26,23 +26,16 @@ from pathlib import Path
 
 import numpy as np
 
-from bench_platform import ARM, AT_ONCE, NAME, Workplace, fill, make_workplace, workplace
 from bench_report import COST, NUM_EVALUATIONS, evaluations
 from hinet_search.api import load
 from hinet_search.executors import Job, JobEnd, JobEvent, Message
 from hinet_search.report.files import write_report
-from hinet_search.results.objectives import Objective
-from hinet_search.results.trade_offs import Objectives
-from hinet_search.search.arm_search import ArmSearch
-from hinet_search.search.context import PhaseContext
 from hinet_search.search.dispatch import StopFlag, drive
-from hinet_search.search.phases.trials import TrialPhase
-from hinet_search.search.progress import ArmProgress, NullWatcher, Progress
 from hinet_search.storage.engine import connect
 from hinet_search.storage.store import StudyStore
-from hinet_search.study.study_spec import SamplerSpec
 from hinet_search.training.jobs.messages import TrainingResult
 from in_processes import FOLDER, run
+from stored_trials import AT_ONCE, NAME, Workplace, fill, make_workplace, search_phase, workplace
 
 FINISHED, SLOTS = (1_000, 10_000, 100_000), (64, 256, 1_024)
 TRAINING_SECONDS = 600.0  # of a training that is not pruned; each takes between half and twice that
@@ -201,7 +194,11 @@ def bench_scale(place: Workplace, sampler: str, num_finished: int, num_slots: in
 
     with _copy_of(place.ours) as file, closing(connect(str(file), create=True)) as database:
         stamps.append(time.process_time())
-        phase = _phase(place, StudyStore(database, NAME), sampler, num_finished, num_slots)
+        store, trials = (
+            StudyStore(database, NAME),
+            2 * num_finished + 10 * num_slots,
+        )  # too many to end
+        phase = search_phase(place, store, sampler, trials=trials, slots=num_slots)
         stamps.append(time.process_time())
         with suppress(_EnoughError):
             drive(slots, phase, StopFlag(), tick)
@@ -221,22 +218,6 @@ def bench_scale(place: Workplace, sampler: str, num_finished: int, num_slots: in
         wait_99=late,
         wait_most=most,
     )
-
-
-def _phase(
-    place: Workplace, store: StudyStore, sampler: str, num_finished: int, num_slots: int
-) -> TrialPhase:
-    """Return the search of more trials than are asked for, after those of the database."""
-    trials = 2 * num_finished + 10 * num_slots
-    spec = place.study.spec.model_copy(
-        update={"trials": trials, "sampler": SamplerSpec(kind=sampler)}
-    )
-    objectives = Objectives(Objective(spec.objective))
-    search = ArmSearch(place.study.arms[0], spec, objectives, store, place.size_limits)
-    progress = Progress(NAME, num_slots, "cpu", spec.passes, {ARM: ArmProgress(ARM, trials)})
-    folder = place.ours.parent
-    context = PhaseContext(spec, store, folder, "none", folder, progress, NullWatcher())
-    return TrialPhase([search], context)
 
 
 def stored(folder: Path, num_finished: int) -> Workplace:
