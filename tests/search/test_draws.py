@@ -6,14 +6,17 @@ from pathlib import Path
 
 import optuna
 import pytest
-from optuna.trial import TrialState
+from optuna.samplers import TPESampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
 
 from hinet_search.results.records import Scalar
 from hinet_search.search.arm_search import ArmSearch, DrawnTrial
 from hinet_search.search.sampling import derive_seed, make_sampler
+from hinet_search.storage.optuna import sampled_storage
 from hinet_search.study.study_spec import SamplerSpec
 from tests.search import studies
-from tests.search.arms import Begin, complete
+from tests.search.arms import Begin, complete, run_to_the_end
 
 TRIALS = 9
 SPACE = """\
@@ -125,3 +128,20 @@ def test_a_sampler_keeps_away_from_values_that_make_a_training_fail(
             complete(search, asked, 0.7 + 0.001 * (asked.number * 5 % 13))
     assert (sum(failed[20:]) < 10) == is_avoided
     assert search.counts().failed == sum(failed)
+
+
+def test_draws_after_many_trials_are_made_from_the_best_and_a_sample(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampled_storage, "NUM_SAMPLED", 5)
+    monkeypatch.setattr(sampled_storage, "NUM_BEST", 2)
+    sample, seen = TPESampler.sample_relative, []
+
+    def noted(sampler: TPESampler, study: Study, trial: FrozenTrial, space: dict) -> dict:
+        seen.append(len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))))
+        return sample(sampler, study, trial, space)
+
+    monkeypatch.setattr(TPESampler, "sample_relative", noted)
+    run_to_the_end(begin(trials=12))
+    assert seen[:5] == list(range(1, 6))
+    assert max(seen) <= 7
