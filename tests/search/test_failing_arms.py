@@ -80,6 +80,18 @@ def test_an_arm_that_fails_after_good_trials_keeps_its_finalists(studio: Studio)
     assert sorted(chosen(record)) == ["mmoe", "shared_bottom"]
 
 
+def test_a_good_trial_between_failures_keeps_an_arm(studio: Studio) -> None:
+    def every_third_works(job: Job) -> str:
+        arm, _, number = job.key.partition("/")
+        fails = arm == "mmoe" and number.isdigit() and int(number) % 3
+        return "RuntimeError: no" if fails else ""
+
+    record, _ = studio.launch(
+        Pretender(failing=every_third_works), arms=TWO, more="reference: mmoe\n", trials=12
+    )
+    assert states(record, "mmoe") == ["complete", "failed", "failed"] * 4
+
+
 def test_the_next_launch_resumes_an_arm_that_failed(studio: Studio) -> None:
     studio.launch(Pretender(failing=failing("mmoe")), arms=TWO, more="reference: mmoe\n", trials=9)
     record, _ = studio.launch(arms=TWO, more="reference: mmoe\n", trials=9)

@@ -75,6 +75,7 @@ def test_running_trials_are_all_seen_and_failed_ones_are_not() -> None:
     with study.storage.sampling():
         numbers = [each.number for each in study.study.get_trials()]
     assert running.number in numbers
+    assert running.number not in seen(study)
     assert failed.number not in numbers
 
 
