@@ -28,7 +28,6 @@ PRELOADED = [  # what a slot and a coordinator import
     "optuna.importance",
     "lightgbm",
     "tests.search.pretended",
-    "torch._dynamo",
 ]
 TABLES = "SELECT count(*) FROM sqlite_master"
 

@@ -7,7 +7,6 @@ because of its values violates a constraint.
 """
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
+from hinet_search.common import quiet
 from hinet_search.results.records import CellValue, Cost, EvaluationRecord, Scalar
 from hinet_search.results.trade_offs import Objectives, Point, needs_cells, spread
 from hinet_search.search.sampling import Curve, Pruning, make_sampler
@@ -214,9 +214,8 @@ class ArmMemory:
         if len(self._points) < FEWEST_FOR_IMPORTANCES or len(values) == 1:
             return {}
         of_first = (lambda trial: trial.values[0]) if self._objectives.others else None
-        with warnings.catch_warnings():
-            # Optuna warns of few trials; the report says how many there were.
-            warnings.simplefilter("ignore", UserWarning)
+        # Optuna warns of few trials; the report says how many there were.
+        with quiet.without(UserWarning):
             importances = optuna.importance.get_param_importances(self._study, target=of_first)
         total = sum(importances.values())
         if total <= 0:

@@ -6,7 +6,6 @@ values kept in order. The other pruners keep notes in Optuna's study and are cal
 
 import hashlib
 import math
-import warnings
 from bisect import insort
 from collections import defaultdict
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.trial import Trial
 
+from hinet_search.common import quiet
 from hinet_search.results.trade_offs import Point, is_no_worse
 from hinet_search.study.study_spec import PrunerSpec, SamplerSpec
 
@@ -28,9 +28,8 @@ def derive_seed(*parts: int | str) -> int:
 
 def make_sampler(spec: SamplerSpec, seed: int) -> optuna.samplers.BaseSampler:
     """Return a sampler for one trial: a new one each, so that a resumed study repeats no draws."""
-    with warnings.catch_warnings():
-        # `group` is experimental; it models conditional parameters jointly.
-        warnings.simplefilter("ignore", ExperimentalWarning)
+    # `group` is experimental; it models conditional parameters jointly.
+    with quiet.without(ExperimentalWarning):
         if spec.kind == "random":
             return optuna.samplers.RandomSampler(seed=seed)
         if spec.kind == "gp":

@@ -1,163 +1,30 @@
 """Optimiser: updates of dense weights and embeddings, gradient clipping, and the embedding penalty.
 
-A batch looks up a few per cent of the rows of a large table; a dense optimiser updates all of them
-at every step. Rows that are not looked up keep their moments, so optimisers of touched rows are not
-equivalent to Adam and have their own names.
-Shape legend: B rows of a batch, F categorical fields, V rows of a table, E embedding width, N
-looked-up rows with repetitions, U distinct ones.
+Shape legend: B rows of a batch, F categorical fields, E embedding width.
 """
 
-import math
-from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
 from hinet_search.models.layers.embedding import FeatureEmbedding
+from hinet_search.training.adam import Adam
+from hinet_search.training.touched_rows import OF_TOUCHED_ROWS, merged
 from hinet_search.training.train_config import TrainConfig
-
-EPSILON = 1e-8  # as torch's Adam
-
-
-def merged(gradient: Tensor) -> Tensor:
-    """Return a sparse gradient (V, E) with repeated rows summed, in no particular order."""
-    if gradient.is_cuda:
-        # Sums in a fixed order; the host waits, since U decides what is allocated.
-        return gradient.coalesce()
-    if gradient.is_coalesced():
-        return gradient
-    # A gradient that is not coalesced has no public accessors.
-    rows_N, values_NE = gradient._indices()[0], gradient._values()  # noqa: SLF001
-    position_N = torch.arange(len(rows_N))
-    # One position of every row represents all its positions, found in one pass without sorting.
-    representative_V = torch.empty(gradient.shape[0], dtype=torch.int64)
-    representative_V[rows_N] = position_N
-    representative_N = representative_V[rows_N]
-    represents_N = representative_N == position_N
-    number_N = (represents_N.cumsum(0) - 1)[representative_N]
-    rows_U = rows_N[represents_N]
-    zeros_UE = values_NE.new_zeros(len(rows_U), values_NE.shape[1])
-    sums_UE = zeros_UE.index_add_(0, number_N, values_NE)
-    return torch.sparse_coo_tensor(
-        rows_U.unsqueeze(0), sums_UE, gradient.shape, is_coalesced=True, check_invariants=False
-    )
-
-
-class TouchedRows(torch.optim.Optimizer):
-    """The common part of these optimisers. A dense gradient counts as touching every row."""
-
-    def __init__(self, parameters: Iterable[nn.Parameter], learning_rate: float) -> None:
-        super().__init__(parameters, {"lr": learning_rate})
-
-    @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """Update the touched rows of every table; closures are not supported."""
-        assert closure is None, "training computes its gradients itself"
-        for group in self.param_groups:
-            for table_VE in group["params"]:
-                if table_VE.grad is not None:
-                    self._step_table(table_VE, group["lr"])
-
-    def _step_table(self, table_VE: Tensor, learning_rate: float) -> None:
-        assert table_VE.grad is not None, "only called with a gradient"
-        rows_U, gradient_UE = _touched(table_VE.grad)
-        update_UE = self.update(self.state[table_VE], table_VE, rows_U, gradient_UE)
-        # Read, change and write back: index_add_ takes three times as long.
-        updated_UE = table_VE.index_select(0, rows_U).sub_(update_UE, alpha=learning_rate)
-        table_VE.index_copy_(0, rows_U, updated_UE)
-
-    @abstractmethod
-    def update(
-        self,
-        state: dict[str, Tensor],
-        table_VE: Tensor,
-        rows_U: Int[Tensor, "U"],
-        gradient_UE: Float[Tensor, "U E"],
-    ) -> Float[Tensor, "U E"]:
-        """Return the amount to subtract from the rows at a learning rate of 1.
-
-        `state` is the table's state, empty at first.
-        """
-
-
-class RowwiseAdagrad(TouchedRows):
-    """Adagrad with one accumulated value per row: the sum of its gradients' mean squares."""
-
-    def update(
-        self,
-        state: dict[str, Tensor],
-        table_VE: Tensor,
-        rows_U: Int[Tensor, "U"],
-        gradient_UE: Float[Tensor, "U E"],
-    ) -> Float[Tensor, "U E"]:
-        """Return the gradient divided by the root of the sum."""
-        if not state:
-            state["sum_V"] = table_VE.new_zeros(len(table_VE))
-        sum_U = state["sum_V"].index_select(0, rows_U).add_(gradient_UE.square().mean(dim=1))
-        state["sum_V"].index_copy_(0, rows_U, sum_U)
-        return gradient_UE / sum_U.sqrt().add_(EPSILON).unsqueeze(1)
-
-
-class LazyAdam(TouchedRows):
-    """Adam on touched rows, with one second moment and one step count per row."""
-
-    BETA1, BETA2 = 0.9, 0.999
-
-    def update(
-        self,
-        state: dict[str, Tensor],
-        table_VE: Tensor,
-        rows_U: Int[Tensor, "U"],
-        gradient_UE: Float[Tensor, "U E"],
-    ) -> Float[Tensor, "U E"]:
-        """Return the first moment over the root of the second, corrected for the row's steps."""
-        if not state:
-            state["first_VE"] = torch.zeros_like(table_VE)
-            state["second_V"] = table_VE.new_zeros(len(table_VE))
-            state["steps_V"] = table_VE.new_zeros(len(table_VE))
-        first_UE = state["first_VE"].index_select(0, rows_U).lerp_(gradient_UE, 1 - self.BETA1)
-        second_U = (
-            state["second_V"]
-            .index_select(0, rows_U)
-            .lerp_(gradient_UE.square().mean(dim=1), 1 - self.BETA2)
-        )
-        steps_U = state["steps_V"].index_select(0, rows_U).add_(1)
-        for name, moment in (("first_VE", first_UE), ("second_V", second_U), ("steps_V", steps_U)):
-            state[name].index_copy_(0, rows_U, moment)
-        root_U = (second_U / _correction(self.BETA2, steps_U)).sqrt_().add_(EPSILON)
-        return first_UE / root_U.mul_(_correction(self.BETA1, steps_U)).unsqueeze(1)
-
-
-def _correction(beta: float, steps_U: Float[Tensor, "U"]) -> Float[Tensor, "U"]:
-    """Return 1 - beta^steps, the bias correction of a moment that started at 0."""
-    return -torch.expm1(steps_U * math.log(beta))
-
-
-def _touched(gradient: Tensor) -> tuple[Int[Tensor, "U"], Float[Tensor, "U E"]]:
-    if not gradient.is_sparse:
-        return torch.arange(len(gradient), device=gradient.device), gradient
-    gradient = merged(gradient)
-    return gradient.indices()[0], gradient.values()
-
-
-OF_TOUCHED_ROWS: dict[str, Callable[[list[nn.Parameter], float], torch.optim.Optimizer]] = {
-    "sparse_adam": torch.optim.SparseAdam,
-    "rowwise_adagrad": RowwiseAdagrad,
-    "lazy_adam": LazyAdam,
-}
+from hinet_search.training.weight_updates import WeightUpdates
 
 
 @dataclass(frozen=True)
 class Optimiser:
     """One optimiser for all weights, or one for dense weights and one for embedding tables."""
 
-    parts: tuple[torch.optim.Optimizer, ...]
+    parts: tuple[WeightUpdates, ...]
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:
@@ -167,7 +34,7 @@ class Optimiser:
     def zero_grad(self) -> None:
         """Clear all gradients."""
         for part in self.parts:
-            part.zero_grad(set_to_none=True)
+            part.zero_grad()
 
     def step(self) -> None:
         """Update all weights by their gradients."""
@@ -190,7 +57,7 @@ def make_optimiser(model: nn.Module, config: TrainConfig) -> Optimiser:
     others = {
         name: weight for name, weight in model.named_parameters() if id(weight) not in of_tables
     }
-    parts: list[torch.optim.Optimizer] = []
+    parts: list[WeightUpdates] = []
     if others:
         parts.append(adam(model, others, config))
     if table_weights:
@@ -199,9 +66,7 @@ def make_optimiser(model: nn.Module, config: TrainConfig) -> Optimiser:
     return Optimiser(tuple(parts))
 
 
-def adam(
-    model: nn.Module, weights: Mapping[str, nn.Parameter], config: TrainConfig
-) -> torch.optim.Optimizer:
+def adam(model: nn.Module, weights: Mapping[str, nn.Parameter], config: TrainConfig) -> Adam:
     """Return Adam with decoupled weight decay; embeddings have their own rate and no decay.
 
     Decay would shrink every embedding row at every step, 96 % of which the batch did not touch.
@@ -213,13 +78,14 @@ def adam(
             embedding_names |= {f"{prefix}.{name}" for name, _ in module.named_parameters()}
     dense = [weight for name, weight in weights.items() if name not in embedding_names]
     embeddings = [weight for name, weight in weights.items() if name in embedding_names]
+    rate = config.learning_rate
     groups: list[dict[str, Any]] = []
     if dense:
-        groups.append({"params": dense, "weight_decay": config.weight_decay})
+        groups.append({"params": dense, "weight_decay": config.weight_decay, "lr": rate})
     if embeddings:
         rate = _embedding_rate(config)
         groups.append({"params": embeddings, "weight_decay": 0.0, "lr": rate})
-    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
+    return Adam(groups)
 
 
 def _embedding_rate(config: TrainConfig) -> float:

@@ -14,6 +14,7 @@ import torch
 
 from hinet_search.results.records import CellValue, EvaluationRecord
 from hinet_search.training.run_state import TrainingRun, TrainingState
+from hinet_search.training.weight_updates import WeightUpdates
 
 # Version of what `take` returns and of the order of rows; increment it with every change.
 LAYOUT = 3
@@ -22,9 +23,7 @@ PLAIN = ("step", "rows", "best_objective", "without_improvement", "evaluation_se
 Training = tuple[TrainingRun, TrainingState]
 
 
-def take(
-    trainings: Sequence[Training], optimisers: Sequence[torch.optim.Optimizer]
-) -> dict[str, Any]:
+def take(trainings: Sequence[Training], optimisers: Sequence[WeightUpdates]) -> dict[str, Any]:
     """Return the state of one model, or of a stack of models, after its last step.
 
     This waits for the device.
@@ -45,7 +44,7 @@ def take(
 def put_back(
     taken: Mapping[str, Any],
     trainings: Sequence[Training],
-    optimisers: Sequence[torch.optim.Optimizer],
+    optimisers: Sequence[WeightUpdates],
 ) -> None:
     """Restore what `take` returned in trainings that have just begun under the same conditions."""
     for taken_training, (run, state) in zip(taken["trainings"], trainings, strict=True):

@@ -19,7 +19,7 @@ class TrainConfig(Frozen):
     training rows, which may be fractional. `patience` is the number of evaluations without
     improvement after which training stops, 0 = never. `clip_norm` bounds the gradient norm, 0 =
     off. `embedding_optimiser`: `adam` updates all rows of a table at every step, the others only
-    the rows that the batch looked up (training/optimiser.py). `precision` applies to the matrix
+    the rows that the batch looked up (training/touched_rows.py). `precision` applies to the matrix
     products of a training step; weights, loss, optimiser and evaluation always are fp32. `shuffle`
     is the order of rows in a pass (training/run_state.py); `blocks` is for data larger than memory.
     `teacher_weight` and `teacher_temperature` apply to students (training/teaching.py).

@@ -93,6 +93,11 @@ def differences_of_the_copy(folder: Path) -> list[str]:
     ]
 
 
+# A crash at each the first time, and at every other one the second time too.
+MOMENTS = [(point, 1) for point in crash_points.COORDINATOR]
+MOMENTS += [(point, 2) for point in crash_points.COORDINATOR[::2]]
+
+
 def told(record: StudyRecord) -> object:
     """Return all of a study's record except times and attempts."""
     arms = []
@@ -145,8 +150,7 @@ def test_the_study_leaves_a_refit_of_what_it_ships(undisturbed_folder: Path) -> 
     assert sum(".refit.safetensors" in name for name in files_of(undisturbed_folder)) == 2
 
 
-@pytest.mark.parametrize("nth", [1, 2])
-@pytest.mark.parametrize("point", crash_points.COORDINATOR)
+@pytest.mark.parametrize(("point", "nth"), MOMENTS)
 def test_a_relaunch_after_a_crash_there_gives_the_results_of_an_uninterrupted_study(
     point: str,
     nth: int,

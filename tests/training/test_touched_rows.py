@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from hinet_search.training.feed import make_feed
 from hinet_search.training.loss import own_scenario_loss
-from hinet_search.training.optimiser import (
+from hinet_search.training.optimiser import clip_gradients, make_optimiser
+from hinet_search.training.touched_rows import (
     OF_TOUCHED_ROWS,
     LazyAdam,
     RowwiseAdagrad,
+    SparseAdam,
     TouchedRows,
-    clip_gradients,
-    make_optimiser,
     merged,
 )
 from hinet_search.training.train_config import TrainConfig
@@ -93,7 +93,31 @@ def test_every_row_is_updated_as_if_it_were_the_only_one(
     torch.testing.assert_close(weights.detach(), expected, rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize("kind", [RowwiseAdagrad, LazyAdam])
+def test_sparse_adam_updates_as_torchs_does() -> None:
+    ours, theirs = table(), table()
+    optimiser, of_torch = SparseAdam([ours], RATE), torch.optim.SparseAdam([theirs], lr=RATE)
+    for rows, values in gradients(50):
+        ours.grad, theirs.grad = sparse(rows, values), sparse(rows, values)
+        optimiser.step()
+        of_torch.step()
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("kind", [RowwiseAdagrad, LazyAdam, SparseAdam])
+def test_an_optimiser_goes_on_from_its_stored_state(kind: type[TouchedRows]) -> None:
+    undisturbed, stopped = table(), table()
+    first, last = kind([undisturbed], RATE), kind([stopped], RATE)
+    for step, (rows, values) in enumerate(gradients(6)):
+        if step == 3:
+            stored, last = last.state_dict(), kind([stopped], RATE)
+            last.load_state_dict(stored)
+        for optimiser, weights in ((first, undisturbed), (last, stopped)):
+            weights.grad = sparse(rows, values)
+            optimiser.step()
+    assert torch.equal(undisturbed, stopped)
+
+
+@pytest.mark.parametrize("kind", [RowwiseAdagrad, LazyAdam, SparseAdam])
 def test_a_dense_gradient_touches_every_row(kind: type[TouchedRows]) -> None:
     first, second = table(), table()
     first.grad = torch.ones_like(first)

@@ -3,6 +3,7 @@
 Measured with forward hooks while the model runs, so it works for every model as it is.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -10,12 +11,12 @@ from math import prod
 from typing import Any
 
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from hinet_search.common.terminal import table_text
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.measure import (
     ROWS_PER_SCENARIO,
+    MatrixProducts,
     evaluating,
     on_device_of,
     synthetic_batch,
@@ -174,26 +175,31 @@ class _MeasuredRun:
 def _run(model: nn.Module, schema: Schema, num_rows: int) -> tuple[Shapes, dict[str, int]]:
     """Return output shapes and FLOPs of the parts, by path."""
     shapes: Shapes = {}
+    flops: dict[str, int] = defaultdict(int)
+    counter = MatrixProducts()
 
-    def shape_hook(path: str) -> Any:
+    def before(path: str) -> Any:
+        def hook(_module: nn.Module, _inputs: Any) -> None:
+            flops[path] -= counter.flops
+
+        return hook
+
+    def after(path: str) -> Any:
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            flops[path] += counter.flops
             last = output if isinstance(output, Tensor) else output[-1]
             shapes[path] = tuple(last.shape)
 
         return hook
 
-    handles = [
-        module.register_forward_hook(shape_hook(path)) for path, module in model.named_modules()
-    ]
-    counter = FlopCounterMode(display=False)
+    handles = []
+    for path, module in model.named_modules():
+        handles.append(module.register_forward_pre_hook(before(path)))
+        handles.append(module.register_forward_hook(after(path)))
     try:
         with evaluating(model), counter:
             model(on_device_of(model, synthetic_batch(schema, num_rows, seed=0)))
     finally:
         for handle in handles:
             handle.remove()
-    root = type(model).__name__
-    flops = {}
-    for path, flops_by_operator in counter.get_flop_counts().items():
-        flops[path.removeprefix(root).removeprefix(".")] = sum(flops_by_operator.values())
     return shapes, flops

@@ -6,7 +6,6 @@ copy, and the next launch completes it (`mend`). A coordinator that loses its le
 one more write, which changes nothing or is repaired too. No result is ever read from the copy.
 """
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from hinet_search.common import quiet
 from hinet_search.common.errors import StudyConflict
 from hinet_search.common.retry import Retry, once, with_retries
 from hinet_search.storage.damage import row_of
@@ -185,12 +185,10 @@ class OptunaCopy:
         return None
 
     def _name_metric(self) -> None:
-        with warnings.catch_warnings():
-            # Experimental in Optuna, but stored as a study attribute that the dashboard reads.
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            optuna.load_study(study_name=self.name, storage=self.storage).set_metric_names(
-                [self.metric]
-            )
+        study = optuna.load_study(study_name=self.name, storage=self.storage)
+        # Experimental in Optuna, but stored as a study attribute that the dashboard reads.
+        with quiet.without(ExperimentalWarning):
+            study.set_metric_names([self.metric])
 
     def _trials(self, study_id: int) -> list[FrozenTrial]:
         """Read the copy's trials.

@@ -1,0 +1,163 @@
+"""Optimisers of touched rows: only the rows of embedding tables that a batch looked up are updated.
+
+A batch looks up a few per cent of the rows of a large table; a dense optimiser updates all of them
+at every step. Rows that are not looked up keep their moments, so these optimisers are not
+equivalent to Adam and have their own names.
+Shape legend: V rows of a table, E embedding width, N looked-up rows with repetitions, U distinct
+ones.
+"""
+
+import math
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from hinet_search.training.adam import BETA1, BETA2, EPSILON
+from hinet_search.training.weight_updates import WeightUpdates
+
+
+def merged(gradient: Tensor) -> Tensor:
+    """Return a sparse gradient (V, E) with repeated rows summed, in no particular order."""
+    if gradient.is_cuda:
+        # Sums in a fixed order; the host waits, since U decides what is allocated.
+        return gradient.coalesce()
+    if gradient.is_coalesced():
+        return gradient
+    # A gradient that is not coalesced has no public accessors.
+    rows_N, values_NE = gradient._indices()[0], gradient._values()  # noqa: SLF001
+    position_N = torch.arange(len(rows_N))
+    # One position of every row represents all its positions, found in one pass without sorting.
+    representative_V = torch.empty(gradient.shape[0], dtype=torch.int64)
+    representative_V[rows_N] = position_N
+    representative_N = representative_V[rows_N]
+    represents_N = representative_N == position_N
+    number_N = (represents_N.cumsum(0) - 1)[representative_N]
+    rows_U = rows_N[represents_N]
+    zeros_UE = values_NE.new_zeros(len(rows_U), values_NE.shape[1])
+    sums_UE = zeros_UE.index_add_(0, number_N, values_NE)
+    return torch.sparse_coo_tensor(
+        rows_U.unsqueeze(0), sums_UE, gradient.shape, is_coalesced=True, check_invariants=False
+    )
+
+
+class TouchedRows(WeightUpdates):
+    """The common part of these optimisers. A dense gradient counts as touching every row."""
+
+    def __init__(self, tables: Sequence[nn.Parameter], learning_rate: float) -> None:
+        super().__init__([{"params": list(tables), "lr": learning_rate}])
+
+    def update(self, weights: list[nn.Parameter], group: Mapping[str, Any]) -> None:
+        """Update the touched rows of tables."""
+        for table_VE in weights:
+            assert table_VE.grad is not None, "only called with a gradient"
+            rows_U, gradient_UE = _touched(table_VE.grad)
+            change_UE = self.change(self.state[table_VE], table_VE, rows_U, gradient_UE)
+            # Read, change and write back: index_add_ takes three times as long.
+            updated_UE = table_VE.index_select(0, rows_U).sub_(change_UE, alpha=group["lr"])
+            table_VE.index_copy_(0, rows_U, updated_UE)
+
+    @abstractmethod
+    def change(
+        self,
+        state: dict[str, Tensor],
+        table_VE: Tensor,
+        rows_U: Int[Tensor, "U"],
+        gradient_UE: Float[Tensor, "U E"],
+    ) -> Float[Tensor, "U E"]:
+        """Return the amount to subtract from the rows at a learning rate of 1.
+
+        `state` is the table's state, empty at first.
+        """
+
+
+class SparseAdam(TouchedRows):
+    """Adam on touched rows as torch has it: moments of every number, one step count per table."""
+
+    def change(
+        self,
+        state: dict[str, Tensor],
+        table_VE: Tensor,
+        rows_U: Int[Tensor, "U"],
+        gradient_UE: Float[Tensor, "U E"],
+    ) -> Float[Tensor, "U E"]:
+        """Return the first moment over the root of the second, corrected for the table's steps."""
+        if not state:
+            state["step"] = table_VE.new_zeros(())
+            state["exp_avg"] = torch.zeros_like(table_VE)
+            state["exp_avg_sq"] = torch.zeros_like(table_VE)
+        state["step"] += 1
+        first_UE = state["exp_avg"].index_select(0, rows_U).lerp_(gradient_UE, 1 - BETA1)
+        second_UE = state["exp_avg_sq"].index_select(0, rows_U).lerp_(gradient_UE**2, 1 - BETA2)
+        state["exp_avg"].index_copy_(0, rows_U, first_UE)
+        state["exp_avg_sq"].index_copy_(0, rows_U, second_UE)
+        correction = _correction(BETA2, state["step"]).sqrt() / _correction(BETA1, state["step"])
+        return correction * first_UE / second_UE.sqrt_().add_(EPSILON)
+
+
+class RowwiseAdagrad(TouchedRows):
+    """Adagrad with one accumulated value per row: the sum of its gradients' mean squares."""
+
+    def change(
+        self,
+        state: dict[str, Tensor],
+        table_VE: Tensor,
+        rows_U: Int[Tensor, "U"],
+        gradient_UE: Float[Tensor, "U E"],
+    ) -> Float[Tensor, "U E"]:
+        """Return the gradient divided by the root of the sum."""
+        if not state:
+            state["sum_V"] = table_VE.new_zeros(len(table_VE))
+        sum_U = state["sum_V"].index_select(0, rows_U).add_(gradient_UE.square().mean(dim=1))
+        state["sum_V"].index_copy_(0, rows_U, sum_U)
+        return gradient_UE / sum_U.sqrt().add_(EPSILON).unsqueeze(1)
+
+
+class LazyAdam(TouchedRows):
+    """Adam on touched rows, with one second moment and one step count per row."""
+
+    def change(
+        self,
+        state: dict[str, Tensor],
+        table_VE: Tensor,
+        rows_U: Int[Tensor, "U"],
+        gradient_UE: Float[Tensor, "U E"],
+    ) -> Float[Tensor, "U E"]:
+        """Return the first moment over the root of the second, corrected for the row's steps."""
+        if not state:
+            state["first_VE"] = torch.zeros_like(table_VE)
+            state["second_V"] = table_VE.new_zeros(len(table_VE))
+            state["steps_V"] = table_VE.new_zeros(len(table_VE))
+        first_UE = state["first_VE"].index_select(0, rows_U).lerp_(gradient_UE, 1 - BETA1)
+        second_U = (
+            state["second_V"]
+            .index_select(0, rows_U)
+            .lerp_(gradient_UE.square().mean(dim=1), 1 - BETA2)
+        )
+        steps_U = state["steps_V"].index_select(0, rows_U).add_(1)
+        for name, moment in (("first_VE", first_UE), ("second_V", second_U), ("steps_V", steps_U)):
+            state[name].index_copy_(0, rows_U, moment)
+        root_U = (second_U / _correction(BETA2, steps_U)).sqrt_().add_(EPSILON)
+        return first_UE / root_U.mul_(_correction(BETA1, steps_U)).unsqueeze(1)
+
+
+def _correction(beta: float, steps: Float[Tensor, "*U"]) -> Float[Tensor, "*U"]:
+    """Return 1 - beta^steps, the bias correction of a moment that started at 0."""
+    return -torch.expm1(steps * math.log(beta))
+
+
+def _touched(gradient: Tensor) -> tuple[Int[Tensor, "U"], Float[Tensor, "U E"]]:
+    if not gradient.is_sparse:
+        return torch.arange(len(gradient), device=gradient.device), gradient
+    gradient = merged(gradient)
+    return gradient.indices()[0], gradient.values()
+
+
+OF_TOUCHED_ROWS: dict[str, type[TouchedRows]] = {
+    "sparse_adam": SparseAdam,
+    "rowwise_adagrad": RowwiseAdagrad,
+    "lazy_adam": LazyAdam,
+}

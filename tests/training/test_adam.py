@@ -1,0 +1,142 @@
+"""Adam updates as torch's AdamW does bit for bit, as the paper's formulas say, and without torch's compiler."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from torch import nn
+
+from hinet_search.training.adam import BETA1, BETA2, EPSILON, Adam
+
+SHAPES = ((7, 3), (3,), (11, 2))
+DECAYS, RATES = (0.1, 0.1, 0.0), (0.01, 0.01, 0.05)
+NUM_STEPS = 6
+
+
+def weights(dtype: torch.dtype = torch.float32) -> list[nn.Parameter]:
+    generator = torch.Generator().manual_seed(3)
+    return [nn.Parameter(torch.randn(shape, generator=generator, dtype=dtype)) for shape in SHAPES]
+
+
+def groups(of: list[nn.Parameter]) -> list[dict]:
+    return [
+        {"params": of[:2], "weight_decay": DECAYS[0], "lr": RATES[0]},
+        {"params": of[2:], "weight_decay": DECAYS[2], "lr": RATES[2]},
+    ]
+
+
+def of_torch(of: list[nn.Parameter]) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(groups(of), fused=True)
+
+
+def gradient(step: int, number: int) -> torch.Tensor | None:
+    """The second weight has none at every other step."""
+    if number == 1 and step % 2:
+        return None
+    generator = torch.Generator().manual_seed(100 * step + number)
+    return torch.randn(SHAPES[number], generator=generator, dtype=torch.float64)
+
+
+def take_steps(optimiser: object, of: list[nn.Parameter], steps: range) -> None:
+    for step in steps:
+        optimiser.zero_grad()
+        for number, weight in enumerate(of):
+            given = gradient(step, number)
+            weight.grad = None if given is None else given.to(weight.dtype)
+        optimiser.step()
+
+
+def by_the_formulas(weight: np.ndarray, number: int) -> np.ndarray:
+    """Loshchilov and Hutter 2019, algorithm 2, for the weight of that number."""
+    first, second, time = np.zeros_like(weight), np.zeros_like(weight), 0
+    for step in range(NUM_STEPS):
+        given = gradient(step, number)
+        if given is not None:
+            time += 1
+            first = BETA1 * first + (1 - BETA1) * given.numpy()
+            second = BETA2 * second + (1 - BETA2) * given.numpy() ** 2
+            root = np.sqrt(second / (1 - BETA2**time)) + EPSILON
+            decayed = weight * (1 - RATES[number] * DECAYS[number])
+            weight = decayed - RATES[number] * first / (1 - BETA1**time) / root
+    return weight
+
+
+def values(of: list[nn.Parameter]) -> list[list]:
+    return [weight.tolist() for weight in of]
+
+
+def test_weights_are_those_of_torchs_adamw_bit_for_bit() -> None:
+    ours, theirs = weights(), weights()
+    take_steps(Adam(groups(ours)), ours, range(NUM_STEPS))
+    take_steps(of_torch(theirs), theirs, range(NUM_STEPS))
+    assert values(ours) == values(theirs)
+
+
+def test_weights_follow_the_formulas_of_the_paper() -> None:
+    ours = weights(torch.float64)
+    before = [weight.detach().numpy().copy() for weight in ours]
+    take_steps(Adam(groups(ours)), ours, range(NUM_STEPS))
+    for number, weight in enumerate(ours):
+        expected = by_the_formulas(before[number], number)
+        assert_allclose(weight.detach().numpy(), expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("make", [lambda of: Adam(groups(of)), of_torch], ids=["ours", "torch's"])
+def test_it_goes_on_from_a_stored_state_of_either(make: object) -> None:
+    undisturbed, stopped = weights(), weights()
+    take_steps(Adam(groups(undisturbed)), undisturbed, range(NUM_STEPS))
+    first = make(stopped)
+    take_steps(first, stopped, range(3))
+    later = Adam(groups(stopped))
+    later.load_state_dict(first.state_dict())
+    take_steps(later, stopped, range(3, NUM_STEPS))
+    assert values(stopped) == values(undisturbed)
+
+
+def test_a_loaded_state_is_a_copy() -> None:
+    ours = weights()
+    optimiser = Adam(groups(ours))
+    take_steps(optimiser, ours, range(1))
+    stored = optimiser.state_dict()
+    before = stored["state"][0]["exp_avg"].clone()
+    other = Adam(groups(ours))
+    other.load_state_dict(stored)
+    take_steps(other, ours, range(1, 2))
+    assert torch.equal(stored["state"][0]["exp_avg"], before)
+
+
+def test_zero_grad_forgets_all_gradients() -> None:
+    ours = weights()
+    optimiser = Adam(groups(ours))
+    take_steps(optimiser, ours, range(1))
+    optimiser.zero_grad()
+    assert [weight.grad for weight in ours] == [None] * len(ours)
+
+
+IN_A_NEW_PROCESS = """\
+import sys
+from tests.training.fake_models import DATA, Watch, linear
+from hinet_search.training.fit_stacked import fit_stacked
+from hinet_search.models.layers.outline import outline
+from hinet_search.results.objectives import objective_named
+from hinet_search.training.run_state import Conditions
+from hinet_search.training.train_config import TrainConfig
+from tests.training.fake_models import CPU
+config, objective = TrainConfig(batch_size=32, passes=1), objective_named("macro_auc")
+for seeds in ((1,), (1, 2)):
+    models = [linear(DATA, seed) for seed in seeds]
+    conditions = [Conditions(DATA, DATA.full_schema, config, seed, 1, objective, CPU) for seed in seeds]
+    fit_stacked(models, conditions, [Watch() for _ in seeds])
+    outline(models[0], DATA.full_schema)
+print("torch._dynamo" in sys.modules)
+"""
+
+
+def test_a_training_does_not_load_torchs_compiler() -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", IN_A_NEW_PROCESS], capture_output=True, text=True, check=False
+    )
+    assert said.stdout == "False\n", said.stderr
