@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from cases import Case, every_case
-from torch import nn
+from torch import Tensor, nn
 
 from hinet_search.data.columns import Dataset
 from hinet_search.models.layers.contracts import PassAware
@@ -56,10 +56,21 @@ CONDITIONS = Conditions(
 
 
 @pytest.fixture(autouse=True)
-def optimiser_of_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Use AdamW without its fused kernel, which only runs on real devices."""
-    of_parts = torch.optim.AdamW
-    monkeypatch.setattr(torch.optim, "AdamW", lambda groups, *, lr, fused: of_parts(groups, lr=lr))
+def kernel_of_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Update weights one after another: the fused kernel of Adam only runs on real devices."""
+
+    def update(
+        weights: tuple[Tensor, ...], *states: list[Tensor], lr: float, eps: float, **_: object
+    ) -> None:
+        gradients, firsts, seconds, _largest, steps = states
+        for weight, gradient, first, second, step in zip(
+            weights, gradients, firsts, seconds, steps, strict=True
+        ):
+            first.lerp_(gradient, 0.1)
+            second.lerp_(gradient.square(), 0.001)
+            weight.sub_(first / second.sqrt().add_(eps) * step, alpha=lr)
+
+    monkeypatch.setattr(torch, "_fused_adamw_", update)
 
 
 def check_steps_and_scores(model: nn.Module) -> None:
