@@ -51,8 +51,12 @@ class Launched:
             time.sleep(0.02)
 
     def _manifests(self) -> Iterator[Path]:
-        """Yield the manifests of checkpoints; a folder that vanishes meanwhile hides no other."""
-        for folder, _, names in os.walk(self.folder):
+        """Yield the manifests of checkpoints that the coordinator has.
+
+        A folder that vanishes meanwhile hides no other.
+        """
+        artifacts = self.folder / ".hinet-search" / "artifacts"
+        for folder, _, names in os.walk(artifacts):
             if Path(folder).match("checkpoints/shared_bottom/?"):
                 yield from (Path(folder, name) for name in names if name.endswith(".json"))
 
