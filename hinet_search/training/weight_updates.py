@@ -43,7 +43,8 @@ class WeightUpdates(ABC):
     def state_dict(self) -> dict[str, Any]:
         """Return the state of every weight, by its number in the order of the groups."""
         numbered = enumerate(self._weights())
-        return {"state": {n: self.state[weight] for n, weight in numbered if weight in self.state}}
+        state = {number: self.state[weight] for number, weight in numbered if weight in self.state}
+        return {"state": state}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on from a copy of a state."""
