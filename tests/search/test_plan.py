@@ -206,7 +206,8 @@ def test_arms_share_the_seconds_of_a_probe_and_the_largest_model_sets_the_memory
 
     monkeypatch.setattr(plan, "probe", probed)
     planned = api.check(str(write_study(tmp_path)), output=tmp_path / "out")
-    assert asked == [("shared_bottom", 5.0)] * 2 + [("mmoe", 5.0)] * 2
+    each = plan.PROBE_SECONDS / 4  # two probes of two arms
+    assert asked == [("shared_bottom", each)] * 2 + [("mmoe", each)] * 2
     assert planned.memory_bytes == planned.ready.slots * 4000
 
 
