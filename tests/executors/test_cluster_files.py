@@ -275,6 +275,19 @@ def test_data_removed_from_a_node_stay_with_the_coordinator(home: Path, tmp_path
     assert [change.path for change in files.changes()] == [work / "1.txt"]
 
 
+def test_files_of_a_folder_that_a_node_has_lost_stay_with_the_coordinator(
+    home: Path, tmp_path: Path
+) -> None:
+    node, work = tmp_path / "node", home / "checkpoints/0"
+    files, transfers = JobFiles(node, (work,), {}), Transfers()
+    write(node / work.relative_to("/") / "1.txt", "one")
+    for change in files.changes():
+        transfers.handle(change)
+    node.rename(tmp_path / "gone")
+    assert list(files.changes()) == []
+    assert files_in(home) == ["1.txt"]
+
+
 def test_a_file_that_is_gone_at_home_is_the_cause_of_the_jobs_end(
     actor: NodeActor, home: Path
 ) -> None:

@@ -122,10 +122,13 @@ class JobFiles:
     def changes(self) -> Iterator[Chunk | RemovedFile]:
         """Yield what the job wrote since the last call, oldest first, then what it removed.
 
-        Both are of one listing: a removal never overtakes a file that was written before it.
+        Both are of one listing: a removal never overtakes a file that was written before it. If the
+        node loses the whole folder, the job has removed nothing: the coordinator keeps its files.
         """
         stamp_of = dict(self._files_on_node())
         removed = [path for path in self._known if path not in stamp_of and self._is_own(path)]
+        if not self.folder.is_dir():
+            removed = []
         changed = [
             (stamp, path) for path, stamp in stamp_of.items() if self._known.get(path) != stamp
         ]
