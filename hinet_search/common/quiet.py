@@ -11,8 +11,12 @@ _filters = threading.RLock()
 
 
 @contextmanager
-def without(category: type[Warning]) -> Iterator[None]:
-    """Leave out the warnings of a category; another thread waits until this one is done."""
+def without(*categories: type[Warning], beginning: str = "") -> Iterator[None]:
+    """Leave out the warnings of categories, or those of them whose text begins so (a pattern).
+
+    Another thread that leaves out warnings waits until this one is done.
+    """
     with _filters, warnings.catch_warnings():
-        warnings.simplefilter("ignore", category)
+        for category in categories:
+            warnings.filterwarnings("ignore", beginning, category)
         yield

@@ -16,7 +16,7 @@ class Adam(WeightUpdates):
     """AdamW (Loshchilov and Hutter 2019, algorithm 2); every group has a `weight_decay`."""
 
     def update(self, weights: list[nn.Parameter], group: Mapping[str, Any]) -> None:
-        """Update weights of a group; their state is that of torch's AdamW."""
+        """Update weights of a group, each of which has a gradient."""
         for weight in weights:
             if not self.state[weight]:
                 self.state[weight] = _before_the_first_step(weight)

@@ -8,7 +8,6 @@ Shape legend: R rows of the split, B rows of a batch, F categorical fields, N nu
 slots of all lists, T tasks.
 """
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
@@ -19,6 +18,7 @@ from jaxtyping import Float, Int, Shaped
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hinet_search.common import quiet
 from hinet_search.data.columns import Columns
 from hinet_search.models.layers.batch import Batch, count_by_scenario, to_device
 
@@ -112,6 +112,5 @@ def _copy_to(device: torch.device, columns: Columns) -> Feed:
 
 def _tensor(array: NDArray[np.generic]) -> Tensor:
     """Return a view. Torch warns of arrays that must not be written to; a feed only reads."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
+    with quiet.without(UserWarning, beginning="The given NumPy array is not writable"):
         return torch.from_numpy(array)

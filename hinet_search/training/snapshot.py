@@ -17,7 +17,7 @@ from hinet_search.training.run_state import TrainingRun, TrainingState
 from hinet_search.training.weight_updates import WeightUpdates
 
 # Version of what `take` returns and of the order of rows; increment it with every change.
-LAYOUT = 3
+LAYOUT = 4
 PLAIN = ("step", "rows", "best_objective", "without_improvement", "evaluation_seconds")
 
 Training = tuple[TrainingRun, TrainingState]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 class WeightUpdates(ABC):
     """Updates of groups of weights, each with its `params`, its rate `lr` and options of its kind.
 
-    A weight without gradient is left as it is. The state is stored as torch's optimisers store it.
+    A weight without gradient is left as it is.
     """
 
     def __init__(self, param_groups: Sequence[dict[str, Any]]) -> None:
@@ -52,8 +52,7 @@ class WeightUpdates(ABC):
         for number, state in state_dict["state"].items():
             weight = weights[number]
             self.state[weight] = {
-                name: torch.as_tensor(value).to(weight.device, copy=True)
-                for name, value in state.items()
+                name: values.to(weight.device, copy=True) for name, values in state.items()
             }
 
     def _weights(self) -> list[nn.Parameter]:

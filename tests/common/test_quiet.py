@@ -18,6 +18,13 @@ def test_a_category_is_left_out_until_the_end_and_no_other_is() -> None:
         warnings.warn("of a library", FutureWarning, stacklevel=1)
 
 
+def test_of_a_category_only_what_begins_so_is_left_out() -> None:
+    with quiet.without(FutureWarning, beginning="of a library"):
+        warnings.warn("of a library, which will change", FutureWarning, stacklevel=1)
+        with pytest.warns(FutureWarning, match="of a user"):
+            warnings.warn("of a user of a library", FutureWarning, stacklevel=1)
+
+
 def test_threads_that_leave_out_warnings_at_once_hear_none_and_leave_the_filters_as_they_were() -> (
     None
 ):

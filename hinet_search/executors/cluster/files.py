@@ -126,9 +126,8 @@ class JobFiles:
         node loses the whole folder, the job has removed nothing: the coordinator keeps its files.
         """
         stamp_of = dict(self._files_on_node())
-        removed = [path for path in self._known if path not in stamp_of and self._is_own(path)]
-        if not self.folder.is_dir():
-            removed = []
+        gone = self._known.keys() - stamp_of.keys() if self.folder.is_dir() else set()
+        removed = sorted(path for path in gone if self._is_own(path))
         changed = [
             (stamp, path) for path, stamp in stamp_of.items() if self._known.get(path) != stamp
         ]

@@ -5,7 +5,6 @@ table, STAR's products). In a graph of one scenario these are constants: they ar
 here, and what no row needs is left out. So a model needs no second form for its graphs.
 """
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +12,8 @@ import torch
 from torch import Tensor, fx, nn
 from torch.export import Dim, ExportedProgram
 from torch.fx.node import map_arg
+
+from hinet_search.common import quiet
 
 ROWS = "rows"  # the name of the only variable size
 CALL, CONSTANT = "call_function", "get_attr"
@@ -34,8 +35,7 @@ def _traced(module: nn.Module, inputs: Sequence[Tensor]) -> ExportedProgram:
     with torch.no_grad():  # else a part of a model without gradients becomes a graph of its own
         program: ExportedProgram = torch.export.export(module, tuple(inputs), dynamic_shapes=shapes)
     if any(map(_writes, program.graph.nodes)):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # of torch, at its own calls
+        with quiet.without(FutureWarning):  # of torch, at its own calls
             program = program.run_decompositions({})  # into others that leave their arguments alone
     return program
 

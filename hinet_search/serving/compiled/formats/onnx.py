@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import shutil
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -16,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch.export import ExportedProgram
 
+from hinet_search.common import quiet
 from hinet_search.common.errors import EnvironmentFault
 from hinet_search.serving.compiled.layout import INPUTS, SCENARIO
 from hinet_search.serving.compiled.run import Encoded, Run
@@ -118,9 +118,7 @@ def _without_hints() -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            warnings.simplefilter("ignore", DeprecationWarning)
+        with quiet.without(FutureWarning, DeprecationWarning):
             yield
     finally:
         logger.setLevel(level)
