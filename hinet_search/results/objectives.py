@@ -117,6 +117,13 @@ class Objective:
         """Whether `left` is better than `right`."""
         return left > right if self.maximize else left < right
 
+    def margin_at(self, margin: float, value: float) -> float:
+        """Return a margin in units of the objective: of an error of amounts, that share of `value`.
+
+        Such errors have the unit of their column, so no fixed difference suits them all.
+        """
+        return margin * abs(value) if self.metric in OF_AMOUNTS else margin
+
     def _cell(self) -> tuple[str, str, str]:
         match = _CELL.fullmatch(self.name)
         assert match is not None, "names are checked at the door"

@@ -35,6 +35,7 @@ from hinet_search.results.winner import (
     cheaper_than,
     cheapest_within,
     is_fully_tested,
+    margin_of,
     not_ruled_out,
     recommended_arm,
     within_margin_in_words,
@@ -180,7 +181,7 @@ def _single_model(record: StudyRecord, outcome: Verdict) -> tuple[str | None, st
     if best is not arm:
         gain = f"{_gap(record, best, arm):.4f}".lstrip("0")
         why = f"{gain} better on validation than {title(arm.name)}, the recommended arm"
-    margin = record.budget.margin
+    margin = margin_of(record, best)
     cheapest = cheapest_within(cheaper_than(record, best, among, others=len(among) - 1), margin)
     if cheapest is None:
         return best.name, why

@@ -5,11 +5,14 @@ whose loss is shown to be below the study's margin. No significant difference be
 such evidence: there may just be too few seeds.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from hinet_search.results.contrasts import arm_values, claims
 from hinet_search.results.finalist_values import best_on_validation, chosen
+from hinet_search.results.objectives import objective_named
 from hinet_search.results.records import ArmRecord
 from hinet_search.results.statistics.paired_difference import seeds_to_show
 from hinet_search.results.statistics.simultaneous import LEVEL
@@ -59,12 +62,19 @@ def recommended_arm(record: StudyRecord, outcome: Verdict) -> tuple[ArmRecord | 
     best = best_on_validation(record, among)
     if best is None or not outcome.contrasts:
         return best, why
-    margin = record.budget.margin
+    margin = margin_of(record, best)
     cheaper = cheaper_than(record, best, among, others=len(opened) - 1)
     cheapest = cheapest_within(cheaper, margin)
     if cheapest is not None:
         return cheapest.arm, within_margin_in_words(cheapest, best, why, margin)
-    return best, f"{why}{_ahead_on_test(record, best, among)}{_not_shown(cheaper, margin)}"
+    return best, f"{why}{_ahead_on_test(record, best, among, margin)}{_not_shown(cheaper, margin)}"
+
+
+def margin_of(record: StudyRecord, best: ArmRecord) -> float:
+    """Return the study's margin in units of its headline, whose value on test is the best arm's."""
+    values = arm_values(record, best).values
+    objective = objective_named(record.objective)
+    return objective.margin_at(record.budget.margin, fmean(values) if values else math.nan)
 
 
 def _candidates(record: StudyRecord, outcome: Verdict) -> list[ArmRecord]:
@@ -149,7 +159,9 @@ def _not_shown(cheaper: Sequence[CheaperArm], margin: float) -> str:
     )
 
 
-def _ahead_on_test(record: StudyRecord, best: ArmRecord, among: Sequence[ArmRecord]) -> str:
+def _ahead_on_test(
+    record: StudyRecord, best: ArmRecord, among: Sequence[ArmRecord], margin: float
+) -> str:
     """Name the arm that is ahead on test by more than the margin, if any.
 
     The arm is not shown to be better.
@@ -157,7 +169,7 @@ def _ahead_on_test(record: StudyRecord, best: ArmRecord, among: Sequence[ArmReco
     ours = arm_values(record, best)
     gains = [(_gain(arm_values(record, arm), ours), arm.name) for arm in among if arm is not best]
     gain, name = max(gains, default=(0.0, ""))
-    if gain <= record.budget.margin:
+    if gain <= margin:
         return ""
     return f"; {title(name)} is {_size(gain)} ahead of it on test, which chance allows"
 
@@ -171,7 +183,7 @@ def _size(number: float) -> str:
 
 
 def _margin(margin: float) -> str:
-    return f"{margin:g}".lstrip("0") or "0"
+    return f"{margin:.3g}".lstrip("0") or "0"
 
 
 def _percent(share: float) -> str:

@@ -62,7 +62,8 @@ def choose_students(
         return []
     sign = 1.0 if objective.maximize else -1.0
     best = max(networks, key=lambda each: sign * each.value)
-    near = [each for each in networks if sign * (best.value - each.value) <= margin]
+    most = objective.margin_at(margin, best.value)
+    near = [each for each in networks if sign * (best.value - each.value) <= most]
     cheapest = sorted(near, key=lambda each: each.flops)[: MOST_AUTO - 1]
     return [each for each in networks if each is best or each in cheapest]
 

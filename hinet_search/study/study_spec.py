@@ -106,7 +106,7 @@ class ComparisonSpec(Frozen):
     """Settings of the comparison.
 
     A cheaper arm is recommended only if its loss in the measure of the verdict is shown to be below
-    `margin`.
+    `margin`; of `rmse` and `mae` that is a share of the best arm's value.
     """
 
     margin: Annotated[float, Field(ge=0, le=1)] = MARGIN

@@ -22,6 +22,7 @@ from hinet_search.results.statistics.calibrators import (
     LogitPoints,
     calibrate,
     calibrated_logits,
+    cross_fit,
     isotonic,
     platt,
     points_of,
@@ -251,3 +252,21 @@ def test_the_order_of_rows_with_amounts_does_not_matter() -> None:
     order_R = np.random.default_rng(0).permutation(2000)
     again = fitted(score_R[order_R], amount_R[order_R], user_R[order_R])
     assert again == fitted(score_R, amount_R, user_R)
+
+
+def test_cross_fitted_scores_stand_at_their_rows_and_have_the_errors_that_are_told() -> None:
+    runs = mixed_runs([1.0], rows=3000, users=600)
+    logits_RT = runs.logits_MRT[0]
+    fit = cross_fit(logits_RT, runs.labels_RT, runs.scenario_R, runs.user_R, CELLS, seed=0)
+    assert fit.calibration == calibrate(
+        logits_RT, runs.labels_RT, runs.scenario_R, runs.user_R, CELLS, seed=0
+    )
+    for cell, told in zip(CELLS, fit.calibration.cells, strict=True):
+        rows = np.flatnonzero(runs.scenario_R == cell.scenario_number)
+        score_C = fit.logits_RT[rows, cell.task_number].astype(np.float64)
+        loss_C = cell.family.loss(score_C, runs.labels_RT[rows, cell.task_number])
+        assert told.calibrator.kind != "none"
+        assert loss_C.mean() == pytest.approx(told.logloss_after, abs=1e-6)
+        # No row was calibrated by the fit on all rows, and all are near it.
+        whole_C = calibrated_logits(told.calibrator, logits_RT[rows, cell.task_number])
+        assert 0 < np.abs(score_C - whole_C).mean() < 0.1

@@ -121,3 +121,12 @@ def test_an_unknown_objective_gets_all_names_and_the_nearest() -> None:
         "logloss, ece, auc[SCENARIO/TASK], logloss[SCENARIO/TASK], rmse[SCENARIO/TASK], mae[SCENARIO/TASK]; "
         "did you mean 'macro_auc'?"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "margin"), [("rmse[home/watch]", 0.035), ("mae[home/watch]", 0.035), ("gauc", 0.002)]
+)
+def test_only_of_errors_of_amounts_a_margin_is_a_share_of_the_value(
+    name: str, margin: float
+) -> None:
+    assert objective_named(name).margin_at(0.002, 17.5) == pytest.approx(margin)

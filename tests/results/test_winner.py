@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hinet_search.results.records import CellValue
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
 from hinet_search.results.winner import is_fully_tested, recommended_arm
@@ -109,6 +110,39 @@ def test_where_no_number_of_seeds_would_decide_the_users_are_named() -> None:
 def test_a_smaller_margin_asks_for_more_and_needs_no_other_study() -> None:
     record = replace(ALIKE, budget=replace(ALIKE.budget, margin=0.0005))
     assert taken(record)[0] == "hinet"
+
+
+def in_seconds(record: StudyRecord, seconds: float) -> StudyRecord:
+    """The record with errors of so many seconds for every AUC that is missing, as its objective."""
+
+    def cell(value: CellValue) -> CellValue:
+        return replace(value, rmse=None if value.auc is None else seconds * (1 - value.auc))
+
+    for name in ("hinet", "ple"):
+        finalist = chosen_of(record, name)
+        runs = tuple(
+            replace(
+                run,
+                valid_objective=seconds * (1 - run.valid_objective),
+                test_cells=tuple(map(cell, run.test_cells or ())),
+            )
+            for run in finalist.runs
+        )
+        assert finalist.summary is not None
+        drawn = finalist.summary.resampled
+        drawn = replace(drawn, headline=tuple(seconds * (1 - each) for each in drawn.headline))
+        summary = replace(finalist.summary, resampled=drawn)
+        record = with_chosen(record, name, runs=runs, summary=summary)
+    return replace(record, objective="rmse[Home/click]", maximize=False)
+
+
+@pytest.mark.parametrize("seconds", [0.1, 100.0])
+def test_of_errors_of_amounts_the_margin_is_a_share_whatever_their_unit(seconds: float) -> None:
+    record = in_seconds(with_flops(ALIKE, ple=5, hinet=100), seconds)
+    assert taken(record)[0] == "hinet"
+    assert f"more than the margin of {f'{0.0006 * seconds:.3g}'.lstrip('0')}" in taken(record)[1]
+    wider = replace(record, budget=replace(record.budget, margin=0.004))
+    assert taken(wider)[0] == "ple"
 
 
 def test_of_several_cheaper_arms_within_the_margin_the_cheapest_is_taken() -> None:

@@ -12,6 +12,7 @@ from safetensors.numpy import load_file
 from scipy.special import expit
 
 import hinet_search as hs
+from hinet_search.report.drawing import numbers
 from hinet_search.results.ensemble_records import ENSEMBLE
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.serving.compiled.layout import COMPILED
@@ -181,3 +182,20 @@ def test_a_fit_on_newer_rows_learns_amounts_in_the_shipped_unit(
     seconds = pl.read_parquet(tmp_path / "scores.parquet")["watch"].to_numpy()
     watched = held_out["seconds"].clip(upper_bound=120).to_numpy()
     assert seconds.mean() == pytest.approx(watched.mean(), rel=0.3)
+    hs.predict(shipped, tmp_path / "held_out.parquet", tmp_path / "before.parquet")
+    error = pl.read_parquet(tmp_path / "before.parquet")["watch"].to_numpy() - watched
+    assert watch.rmse_before == pytest.approx(np.sqrt((error**2).mean()), rel=1e-5)
+    assert watch.mae_before == pytest.approx(np.abs(error).mean(), rel=1e-5)
+    assert watch.rmse is not None
+    assert watch.rmse < watch.rmse_before
+    card = (made.folder / "card.md").read_text()
+    assert (
+        "| Home · watch | "
+        + " | ".join(
+            numbers.metric(each)
+            for each in (watch.rmse_before, watch.rmse, watch.mae_before, watch.mae)
+        )
+        in card
+    )
+    clicks = next(cell for cell in made.cells if (cell.scenario, cell.task) == ("Home", "click"))
+    assert (clicks.rmse_before, clicks.rmse) == (None, None)

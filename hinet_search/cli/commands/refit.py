@@ -118,6 +118,9 @@ def _comparison(made: "NewerModel") -> Iterator[str]:
             f"log loss {_change(cell.logloss_before, cell.logloss)}",
             f"ECE {_change(cell.ece_before, cell.ece)}",
         ]
+        if cell.rmse is not None:
+            values.append(f"RMSE {_change(cell.rmse_before, cell.rmse)}")
+            values.append(f"MAE {_change(cell.mae_before, cell.mae)}")
         yield f"{_name(cell):<{width}}  {cell.rows:>9,} rows  {'  '.join(values)}"
 
 

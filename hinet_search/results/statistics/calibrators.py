@@ -33,6 +33,9 @@ MAX_PRIOR = 15.0  # largest |logit| that Platt's line adds to a block of an isot
 MAX_STEPS = 100
 MAX_HALVINGS = 40
 TOLERANCE = 1e-12  # log loss per row that a last step of Newton may still gain
+LIMIT = float(np.finfo(np.float32).max)  # of a calibrated logit, so that it is finite
+
+Errors = tuple[float | None, float | None]  # log loss and calibration error; None without rows
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,18 @@ class LogitPoints:
     rows_K: Floats
     total_K: Floats
     family: Family = BERNOULLI
+
+
+@dataclass(frozen=True)
+class CrossFitted:
+    """A calibration, and the logits of the rows that it was fitted on as it calibrates others.
+
+    Every logit is calibrated by a fit on other users; in a cell with too few rows by the calibrator
+    that the cell keeps.
+    """
+
+    calibration: Calibration
+    logits_RT: NDArray[np.float32]
 
 
 def calibrate(  # noqa: PLR0913  scored rows, and how to calibrate them
@@ -69,16 +84,34 @@ def calibrate(  # noqa: PLR0913  scored rows, and how to calibrate them
     only if it helps users that it has not seen. A cell with too few rows gets that of `kept`, which
     other rows have made. The result does not depend on the order of rows.
     """
-    kept, calibrated = kept or {}, []
+    fitted = cross_fit(logits_RT, labels_RT, scenario_R, user_R, cells, seed=seed, kept=kept)
+    return fitted.calibration
+
+
+def cross_fit(  # noqa: PLR0913  scored rows, and how to calibrate them
+    logits_RT: NDArray[np.float32],
+    labels_RT: Labels,
+    scenario_R: NDArray[np.int16],
+    user_R: NDArray[np.int32],
+    cells: Sequence[Cell],
+    *,
+    seed: int,
+    kept: Mapping[CellName, Calibrator] | None = None,
+) -> CrossFitted:
+    """Calibrate as `calibrate` does, and return the cross-fitted logits too."""
+    kept, calibrated, after_RT = kept or {}, [], logits_RT.astype(np.float32)
     for cell in cells:
         rows, task = np.flatnonzero(scenario_R == cell.scenario_number), cell.task_number
-        label_C = cell.labels(labels_RT, rows)
-        sorted_cell = _sorted_cell(logits_RT[rows, task], label_C, user_R[rows], cell.family)
+        label_C, logit_C, user_C = cell.labels(labels_RT, rows), logits_RT[rows, task], user_R[rows]
+        order_C = np.lexsort((user_C, label_C, logit_C))  # depends on their values alone
+        ordered = _cell_of(logit_C[order_C], label_C[order_C], user_C[order_C], cell.family)
         generator = np.random.default_rng([seed, cell.scenario_number, task])
         fallback = kept.get(cell.name, Calibrator())
-        calibrated.append(_calibrate_cell(cell.name, sorted_cell, generator, fallback))
+        calibration, after_C = _calibrate_cell(cell.name, ordered, generator, fallback)
+        calibrated.append(calibration)
+        after_RT[rows[order_C], task] = after_C.clip(-LIMIT, LIMIT)
         heartbeat.send_heartbeat()
-    return Calibration(tuple(calibrated))
+    return CrossFitted(Calibration(tuple(calibrated)), after_RT)
 
 
 def apply(
@@ -93,13 +126,12 @@ def apply(
     calibration (a ten-millionth of the value) may become equal.
     """
     calibrated_RT = logits_RT.astype(np.float32)
-    limit = np.finfo(np.float32).max
     for cell in cells:
         if cell.name not in calibrators or calibrators[cell.name].kind == "none":
             continue
         rows = np.flatnonzero(scenario_R == cell.scenario_number)
         logit_C = calibrated_logits(calibrators[cell.name], logits_RT[rows, cell.task_number])
-        calibrated_RT[rows, cell.task_number] = logit_C.clip(-limit, limit)
+        calibrated_RT[rows, cell.task_number] = logit_C.clip(-LIMIT, LIMIT)
     return calibrated_RT
 
 
@@ -171,25 +203,25 @@ def points_of(logit_C: Floats, label_C: Labels, family: Family = BERNOULLI) -> L
     return LogitPoints(logit_C[first_K], rows_K, total_K, family)
 
 
-def _sorted_cell(
+def _cell_of(
     logit_C: NDArray[np.float32], label_C: Labels, user_C: NDArray[np.int32], family: Family
 ) -> CellScores:
-    """Return the rows in an order, and with units, that depend on their values alone."""
-    order_C = np.lexsort((user_C, label_C, logit_C))
-    unit_C, num_units = units_of_rows(user_C[order_C])
-    wide_C = logit_C[order_C].astype(np.float64)
-    return CellScores(wide_C, label_C[order_C], unit_C, num_units, family)
+    unit_C, num_units = units_of_rows(user_C)
+    return CellScores(logit_C.astype(np.float64), label_C, unit_C, num_units, family)
 
 
 def _calibrate_cell(
     name: CellName, cell: CellScores, generator: np.random.Generator, fallback: Calibrator
-) -> CellCalibration:
-    """Choose the kind of one cell by its cross-fitted log loss, and fit it on all rows."""
+) -> tuple[CellCalibration, Floats]:
+    """Choose the kind of one cell by its cross-fitted log loss, and fit it on all rows.
+
+    The second value, (C,), has the cross-fitted logits.
+    """
     before = _errors(cell, cell.logit_C)
     reason = _not_enough(cell)
     if reason:
-        after = _errors(cell, calibrated_logits(fallback, cell.logit_C))
-        return CellCalibration(*name, fallback, before[0], after[0], before[1], after[1], reason)
+        kept_C = calibrated_logits(fallback, cell.logit_C)
+        return _calibration(name, fallback, before, _errors(cell, kept_C), reason), kept_C
     fold_C = (generator.permutation(cell.num_units) % NUM_FOLDS)[cell.unit_C]
     fitted = {kind: _cross_fitted(cell, fold_C, fit) for kind, fit in KINDS.items()}
     loss = {kind: float(cell.losses(logit_C).mean()) for kind, logit_C in fitted.items()}
@@ -198,17 +230,17 @@ def _calibrate_cell(
     if not _is_shown(cell.per_unit(gain_C), cell.per_unit()):
         measure = "half the deviance" if cell.family is POISSON else "log loss"
         reason = f"no gain shown: {measure} {before[0]:.6f}, and {loss[best]:.6f} with {best}"
-        return _uncalibrated(name, before, reason)
-    after = _errors(cell, fitted[best])
+        return _calibration(name, Calibrator(), before, before, reason), cell.logit_C
     calibrator = KINDS[best](points_of(cell.logit_C, cell.label_C, cell.family))
-    return CellCalibration(*name, calibrator, before[0], after[0], before[1], after[1])
+    after_C = fitted[best]
+    return _calibration(name, calibrator, before, _errors(cell, after_C)), after_C
 
 
-def _uncalibrated(
-    name: CellName, errors: tuple[float | None, float | None], reason: str
+def _calibration(
+    name: CellName, calibrator: Calibrator, before: Errors, after: Errors, reason: str = ""
 ) -> CellCalibration:
-    logloss, ece = errors
-    return CellCalibration(*name, Calibrator(), logloss, logloss, ece, ece, reason)
+    (logloss, ece), (logloss_after, ece_after) = before, after
+    return CellCalibration(*name, calibrator, logloss, logloss_after, ece, ece_after, reason)
 
 
 def _not_enough(cell: CellScores) -> str:
@@ -226,7 +258,7 @@ def _not_enough(cell: CellScores) -> str:
     return ""
 
 
-def _errors(cell: CellScores, logit_C: Floats) -> tuple[float | None, float | None]:
+def _errors(cell: CellScores, logit_C: Floats) -> Errors:
     """Return log loss and calibration error of the cell with these logits; None without rows."""
     if not len(logit_C):
         return None, None

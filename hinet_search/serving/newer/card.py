@@ -21,6 +21,7 @@ HEAD = (
     "ECE before",
     "ECE",
 )
+AMOUNTS_HEAD = ("Cell", "RMSE before", "RMSE", "MAE before", "MAE")
 LIMITS = (
     "Rows of scenarios that the model does not know are refused.",
     "The passes were chosen on the held-out rows, so values on them are slightly too good.",
@@ -76,6 +77,9 @@ def _lines(
     yield from (f"- **{name}**: {plain(text)}" for name, text in facts.items())
     heading = "On the held-out rows, which it did not learn from"
     yield from table(heading, HEAD, map(_cell_row, comparison.cells))
+    if of_amounts := [cell for cell in comparison.cells if cell.rmse is not None]:
+        heading = "Errors of amounts on these rows, in the unit of each column"
+        yield from table(heading, AMOUNTS_HEAD, map(_amounts_row, of_amounts))
     if len(file.newer) > 1:
         name, head = comparison.objective.name, ("From", "Rows", "Held out", "Before", "After")
         yield from table(f"All fits on newer rows: {name}", head, map(_fit_row, file.newer))
@@ -124,6 +128,11 @@ def _cell_row(cell: CellChange) -> tuple[str, ...]:
     auc = metric(cell.auc_before), metric(cell.auc)
     logloss = metric(cell.logloss_before), metric(cell.logloss)
     return cell_name(cell), *counts, *auc, *logloss, metric(cell.ece_before), metric(cell.ece)
+
+
+def _amounts_row(cell: CellChange) -> tuple[str, ...]:
+    errors = cell.rmse_before, cell.rmse, cell.mae_before, cell.mae
+    return cell_name(cell), *map(metric, errors)
 
 
 def _fit_row(fit: NewerFit) -> tuple[str, ...]:

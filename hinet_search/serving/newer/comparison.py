@@ -13,7 +13,7 @@ from hinet_search.data.columns import Columns
 from hinet_search.results.calibration_records import Calibration
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import CellValue
-from hinet_search.results.statistics.calibrators import apply, calibrate
+from hinet_search.results.statistics.calibrators import apply, cross_fit
 from hinet_search.serving.members import ExportedMember, average
 from hinet_search.serving.model_folder import ExportedModel
 from hinet_search.serving.newer.rows import NewerRows
@@ -27,6 +27,7 @@ class CellChange:
     """A cell of the held-out rows: what both models are worth there.
 
     `auc` is None if a class is missing, `logloss` and `ece` (calibration error) without rows.
+    `rmse` and `mae`, in the unit of the label, are None without rows and in cells without amounts.
     """
 
     scenario: str
@@ -39,6 +40,10 @@ class CellChange:
     logloss: float | None
     ece_before: float | None
     ece: float | None
+    rmse_before: float | None = None
+    rmse: float | None = None
+    mae_before: float | None = None
+    mae: float | None = None
 
 
 @dataclass(frozen=True)
@@ -82,14 +87,15 @@ def measure_fitted(
 ) -> Measured:
     """Measure fitted members of a folder, and calibrate them on the held-out rows.
 
-    In calibrated cells, log loss and calibration error are cross-fitted: of every row by a
-    calibrator of other users. A cell with too few rows keeps its shipped calibrator.
+    In calibrated cells, all errors are cross-fitted: of every row by a calibrator of other users.
+    A cell with too few rows keeps its shipped calibrator. AUC is that of the model, which no
+    calibrator changes.
     """
     raw_RT = average(members, exported.file, columns)
     cells = _cells(exported, raw_RT, columns, path)
     if not calibrated:
         return Measured(cells)
-    calibration = calibrate(
+    fitted = cross_fit(
         raw_RT,
         columns.labels_RT,
         columns.scenario_R,
@@ -98,13 +104,11 @@ def measure_fitted(
         seed=CALIBRATION_SEED,
         kept=exported.file.calibrators,
     )
-    pairs = zip(cells, calibration.cells, strict=True)
+    calibrated_cells = _cells(exported, fitted.logits_RT, columns, path)
+    pairs = zip(cells, calibrated_cells, strict=True)
     return Measured(
-        tuple(
-            replace(cell, logloss=fitted.logloss_after, ece=fitted.ece_after)
-            for cell, fitted in pairs
-        ),
-        calibration,
+        tuple(replace(after, auc=raw.auc, gauc=raw.gauc) for raw, after in pairs),
+        fitted.calibration,
     )
 
 
@@ -134,6 +138,10 @@ def compare(objective: Objective, before: Measured, after: Measured) -> Comparis
             logloss=new.logloss,
             ece_before=old.ece,
             ece=new.ece,
+            rmse_before=old.rmse,
+            rmse=new.rmse,
+            mae_before=old.mae,
+            mae=new.mae,
         )
         for old, new in zip(before.cells, after.cells, strict=True)
     ]
