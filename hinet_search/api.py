@@ -215,7 +215,7 @@ def export(  # noqa: PLR0913  what to export, and in which form
     `arm` is the name of an arm, of a student, or `ensemble`; without it the study decides what is
     exported. `at` (`5ms`, `flops_per_row=2000000`) takes the best finalist on validation within
     that limit. Its probabilities are calibrated where the study has shown a gain, unless
-    `calibrated` is false. `formats` (`onnx`, `torch`) adds graphs (docs/compiled.md), whose
+    `calibrated` is false. `formats` (`onnx`, `torch`, `aoti`) adds graphs (docs/compiled.md), whose
     embeddings are of `weights` (`fp32`, `fp16` or `int8`).
     Options are `storage`, `output`, `size`, `variant` and `settings` of the launch.
     `say` is called with a line before each long step.

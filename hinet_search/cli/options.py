@@ -112,7 +112,7 @@ GRAPHS = click.option(
     metavar="FORMAT",
     multiple=True,
     type=WordChoice(names("hinet_search.serving.compiled.formats")),
-    help="Add graphs for other programs: onnx or torch (docs/compiled.md). May be repeated.",
+    help="Add graphs for other programs: onnx, torch or aoti (docs/compiled.md). May be repeated.",
 )
 PLUGIN = click.option(
     "--plugin",

@@ -26,10 +26,12 @@ from hinet_search.serving.compiled.formats import onnx as onnx_format
 from hinet_search.serving.compiled.formats import torch as torch_format
 from hinet_search.serving.compiled.layout import COMPILED, MIXED, layout_of, read_layout
 from hinet_search.serving.compiled.program import program_of
-from hinet_search.serving.compiled.run import FORMATS, Run, encoded, open_compiled
+from hinet_search.serving.compiled.run import FORMATS, Run, encoded, has_graphs, open_compiled
 from hinet_search.serving.compiled.scoring import MixedScoring, PiecewiseLinear, ScenarioScoring
 from hinet_search.serving.model_file import CalibratedCell
+from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.predict import predictions
+from hinet_search.serving.requests.scorer import NetworkScorer, scorer_of
 from tests.serving.compiled_shop import Written, columns_of, export_shop
 from tests.serving.shop import test_part
 
@@ -381,3 +383,26 @@ def test_a_folder_without_graphs_or_with_a_damaged_description_is_refused(copied
     path.unlink()
     with pytest.raises(DataError, match=r"has no compiled\.json"):
         open_compiled(copied)
+
+
+def test_without_a_compiler_machine_code_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda _name: None)
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(EnvironmentFault, match=r"no g\+\+ and no clang\+\+\ninstall g\+\+"):
+        write.require(["aoti"])
+    monkeypatch.setenv("CXX", "/opt/c++")
+    with pytest.raises(EnvironmentFault, match="found no /opt/c++".replace("+", r"\+")):
+        write.require(["aoti"])
+
+
+def test_machine_code_is_opened_only_if_it_is_named(copied: Path) -> None:
+    layout = copied / COMPILED / "compiled.json"
+    written = json.loads(layout.read_text())
+    layout.write_text(json.dumps(written | {"formats": ["aoti"]}))
+    assert not has_graphs(copied)
+    assert isinstance(scorer_of(open_folder(copied, torch.device("cpu"))), NetworkScorer)
+    with pytest.raises(ConfigurationError, match="format aoti alone, which are machine code"):
+        open_compiled(copied)
+    layout.write_text(json.dumps(written | {"formats": ["aoti", "onnx"]}))
+    assert has_graphs(copied)
+    assert open_compiled(copied).layout.formats == ("aoti", "onnx")

@@ -1,5 +1,9 @@
-"""Every model scores the same as a graph of a scenario, in torch and in ONNX."""
+"""Every model scores the same as a graph of a scenario, in torch and in ONNX; HiNet also as machine code.
 
+`python benchmarks/bench_serving.py --quick --model all` compiles all of them, which takes a quarter of an hour.
+"""
+
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,8 +76,8 @@ def member(case: str) -> ExportedMember:
     return ExportedMember(0, 1.0, chosen, trainable(model, SCHEMA, torch.device("cpu")))
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_a_model_scores_the_same_as_a_graph(case: str, tmp_path: Path) -> None:
+def check(case: str, kinds: Iterable[str], folder: Path) -> None:
+    """Compare a model with its graph in formats, for all rows and for one alone."""
     built, rows = member(case), columns(40)
     rows.scenario_R[:] = SCENARIO
     inputs = encoded(rows)
@@ -81,14 +85,22 @@ def test_a_model_scores_the_same_as_a_graph(case: str, tmp_path: Path) -> None:
     program = program_of(module, [torch.from_numpy(array[:3]) for array in inputs.values()])
     expected_RT = expit(built.model.scores(rows))
     assert np.ptp(expected_RT, axis=0).min() > 0.001, "rows must differ by more than graphs may"
-    for kind in names(FORMATS):
-        folder = tmp_path / kind
-        folder.mkdir()
-        load(FORMATS, kind).write({"graph": program}, folder, "logits")
-        run = load(FORMATS, kind).opened(folder, "graph")
+    for kind in kinds:
+        (folder / kind).mkdir()
+        load(FORMATS, kind).write({"graph": program}, folder / kind, "logits")
+        run = load(FORMATS, kind).opened(folder / kind, "graph")
         assert_allclose(expit(run(inputs)), expected_RT, rtol=0, atol=TOLERANCE)
         alone = {name: array[:1] for name, array in inputs.items()}
         assert_allclose(expit(run(alone)), expected_RT[:1], rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_model_scores_the_same_as_a_graph(case: str, tmp_path: Path) -> None:
+    check(case, (kind for kind in names(FORMATS) if not load(FORMATS, kind).IS_CODE), tmp_path)
+
+
+def test_hinet_scores_the_same_as_machine_code(tmp_path: Path) -> None:
+    check("hinet", ["aoti"], tmp_path)
 
 
 def test_trees_split_by_scenario_as_each_scenario_goes() -> None:

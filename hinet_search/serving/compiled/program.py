@@ -14,6 +14,8 @@ from torch.export import Dim, ExportedProgram
 from torch.fx.node import map_arg
 
 from hinet_search.common import quiet
+from hinet_search.serving.compiled.layout import INPUTS, SCENARIO
+from hinet_search.serving.compiled.run import Encoded
 
 ROWS = "rows"  # the name of the only variable size
 CALL, CONSTANT = "call_function", "get_attr"
@@ -27,6 +29,12 @@ def program_of(module: nn.Module, inputs: Sequence[Tensor]) -> ExportedProgram:
     traced = _traced(module, inputs).module(check_guards=False)
     assert isinstance(traced, fx.GraphModule), "a program unlifts to a graph"
     return _traced(_simplified(traced), inputs)
+
+
+def inputs_of(encoded: Encoded) -> list[Tensor]:
+    """Return encoded rows as the inputs of a program, in its order."""
+    names = [each for each in (*INPUTS, SCENARIO) if each in encoded]
+    return [torch.from_numpy(encoded[name]) for name in names]
 
 
 def _traced(module: nn.Module, inputs: Sequence[Tensor]) -> ExportedProgram:

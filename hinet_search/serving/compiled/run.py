@@ -3,7 +3,7 @@
 Shape legend: R rows, T tasks.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,14 +68,19 @@ class Compiled:
 
 
 def open_compiled(folder: Path, kind: str | None = None) -> Compiled:
-    """Open the graphs of an exported folder, of format `kind` or of the first that it has.
+    """Open the graphs of an exported folder, of format `kind` or of the first that holds no code.
 
     Errors: DataError without graphs or if one is damaged; EnvironmentFault if the packages that run
     them are missing.
     """
     compiled = folder / COMPILED
     layout = read_layout(compiled)
-    chosen = layout.formats[0] if kind is None else kind
+    chosen = next(_without_code(layout), "") if kind is None else kind
+    if kind is None and not chosen:
+        raise ConfigurationError(
+            f"{folder}: has graphs of format {', '.join(layout.formats)} alone, which are machine "
+            "code and must be asked for"
+        )
     if chosen not in layout.formats:
         raise ConfigurationError(
             f"{folder}: has graphs of format {', '.join(layout.formats)}, but not of '{chosen}'"
@@ -84,6 +89,16 @@ def open_compiled(folder: Path, kind: str | None = None) -> Compiled:
     opened = load(FORMATS, chosen).opened
     named = zip(layout.scenarios, layout.graphs, strict=False)  # the last graph is of mixed rows
     return Compiled(layout, {name: opened(compiled / chosen, graph) for name, graph in named})
+
+
+def has_graphs(folder: Path) -> bool:
+    """Whether an exported folder has graphs that hold no code; DataError if that cannot be read."""
+    compiled = folder / COMPILED
+    return compiled.is_dir() and any(_without_code(read_layout(compiled)))
+
+
+def _without_code(layout: GraphLayout) -> Iterator[str]:
+    return (kind for kind in layout.formats if not load(FORMATS, kind).IS_CODE)
 
 
 def encoded(columns: Columns, *, mixed: bool = False) -> Encoded:

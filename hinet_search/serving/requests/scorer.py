@@ -13,8 +13,7 @@ from torch import nn
 
 from hinet_search.data.columns import Columns
 from hinet_search.models.layers.batch import Batch, count_by_scenario
-from hinet_search.serving.compiled.layout import COMPILED
-from hinet_search.serving.compiled.run import open_compiled
+from hinet_search.serving.compiled.run import has_graphs, open_compiled
 from hinet_search.serving.members import ExportedMember
 from hinet_search.serving.model_folder import ExportedModel
 from hinet_search.serving.predict import predictions
@@ -45,11 +44,11 @@ class NetworkScorer:
 
 
 def scorer_of(exported: ExportedModel) -> RequestScorer:
-    """Return the graphs of a folder that has them (`export --format`), else its networks.
+    """Return the graphs of a folder that has some without code, else its networks.
 
     Errors: those of `open_compiled`.
     """
-    if (exported.folder / COMPILED).is_dir():
+    if has_graphs(exported.folder):
         return open_compiled(exported.folder)
     return network_scorer(exported)
 

@@ -1,4 +1,4 @@
-"""torch: programs as .pt2 files, which torch runs in Python and AOTInductor compiles for C++."""
+"""torch: programs as .pt2 files, which torch runs in Python."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,9 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch.export import ExportedProgram
 
-from hinet_search.serving.compiled.layout import INPUTS, SCENARIO
+from hinet_search.serving.compiled.program import inputs_of
 from hinet_search.serving.compiled.run import Encoded, Run
 
+IS_CODE = False
 SUFFIX = ".pt2"
 
 
@@ -30,10 +31,8 @@ def opened(folder: Path, name: str) -> Run:
     module = torch.export.load(folder / f"{name}{SUFFIX}").module()
 
     def run(encoded: Encoded) -> NDArray[np.float32]:
-        names = [each for each in (*INPUTS, SCENARIO) if each in encoded]
         with torch.inference_mode():
-            predicted_RT = module(*(torch.from_numpy(encoded[name]) for name in names))
-        return np.asarray(predicted_RT)
+            return np.asarray(module(*inputs_of(encoded)))
 
     return run
 
