@@ -22,7 +22,6 @@ from hinet_search.results.statistics.calibrators import (
     LogitPoints,
     calibrate,
     calibrated_logits,
-    cross_fit,
     isotonic,
     platt,
     points_of,
@@ -56,7 +55,7 @@ def fitted(
     """The calibration of one cell; five rows of a user."""
     num_rows = len(score_R)
     users = np.arange(num_rows) // 5 if user_R is None else user_R
-    calibration = calibrate(
+    fit = calibrate(
         score_R[:, np.newaxis].astype(np.float32),
         amount_R[:, np.newaxis],
         np.zeros(num_rows, np.int16),
@@ -64,7 +63,7 @@ def fitted(
         CELL,
         seed=0,
     )
-    return calibration.cells[0]
+    return fit.calibration.cells[0]
 
 
 def half_deviance(score_R: Floats, amount_R: NDArray[np.float32]) -> float:
@@ -240,8 +239,10 @@ def test_extreme_scores_stay_finite(size: float) -> None:
 def test_clicks_beside_amounts_are_calibrated_as_clicks_alone() -> None:
     runs = mixed_runs([1.0], rows=3000, users=600)
     rows = runs.logits_MRT[0], runs.labels_RT, runs.scenario_R, runs.user_R
-    mixed = calibrate(*rows, CELLS, seed=0)
-    clicks = calibrate(rows[0], runs.labels_RT.astype(np.uint8), *rows[2:], CELLS[::2], seed=0)
+    mixed = calibrate(*rows, CELLS, seed=0).calibration
+    clicks = calibrate(
+        rows[0], runs.labels_RT.astype(np.uint8), *rows[2:], CELLS[::2], seed=0
+    ).calibration
     assert mixed.cells[::2] == clicks.cells
     assert all(cell.calibrator.kind != "none" for cell in mixed.cells)
 
@@ -257,10 +258,7 @@ def test_the_order_of_rows_with_amounts_does_not_matter() -> None:
 def test_cross_fitted_scores_stand_at_their_rows_and_have_the_errors_that_are_told() -> None:
     runs = mixed_runs([1.0], rows=3000, users=600)
     logits_RT = runs.logits_MRT[0]
-    fit = cross_fit(logits_RT, runs.labels_RT, runs.scenario_R, runs.user_R, CELLS, seed=0)
-    assert fit.calibration == calibrate(
-        logits_RT, runs.labels_RT, runs.scenario_R, runs.user_R, CELLS, seed=0
-    )
+    fit = calibrate(logits_RT, runs.labels_RT, runs.scenario_R, runs.user_R, CELLS, seed=0)
     for cell, told in zip(CELLS, fit.calibration.cells, strict=True):
         rows = np.flatnonzero(runs.scenario_R == cell.scenario_number)
         score_C = fit.logits_RT[rows, cell.task_number].astype(np.float64)

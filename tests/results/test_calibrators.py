@@ -271,7 +271,7 @@ def test_a_shift_of_a_few_users_is_no_gain_for_others() -> None:
     left_alone = [
         sum(
             cell.calibrator.kind == "none"
-            for cell in calibrate(*split.arguments, cells, seed=0).cells
+            for cell in calibrate(*split.arguments, cells, seed=0).calibration.cells
         )
         for split in (rows, alone)
     ]
@@ -349,7 +349,7 @@ def test_five_users_are_enough() -> None:
 
 def calibrate_one_cell(label_C: NDArray[np.bool_], user_C: NDArray[np.int64]) -> CellCalibration:
     num_rows = len(label_C)
-    calibration = calibrate(
+    fit = calibrate(
         np.random.default_rng(0).normal(size=(num_rows, 1)).astype(np.float32),
         label_C.astype(np.uint8)[:, np.newaxis],
         np.zeros(num_rows, np.int16),
@@ -357,7 +357,7 @@ def calibrate_one_cell(label_C: NDArray[np.bool_], user_C: NDArray[np.int64]) ->
         make_cells(["Home"], ["click"]),
         seed=0,
     )
-    return calibration.cells[0]
+    return fit.calibration.cells[0]
 
 
 def test_a_fold_without_positives_is_calibrated_too() -> None:

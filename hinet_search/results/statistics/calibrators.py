@@ -72,7 +72,7 @@ def calibrate(  # noqa: PLR0913  scored rows, and how to calibrate them
     *,
     seed: int,
     kept: Mapping[CellName, Calibrator] | None = None,
-) -> Calibration:
+) -> CrossFitted:
     """Choose and fit the calibrator of every cell on the rows of validation.
 
     Logits must be finite; `user_R` is -1 for no user. The units of a cell, its users and its rows
@@ -84,21 +84,6 @@ def calibrate(  # noqa: PLR0913  scored rows, and how to calibrate them
     only if it helps users that it has not seen. A cell with too few rows gets that of `kept`, which
     other rows have made. The result does not depend on the order of rows.
     """
-    fitted = cross_fit(logits_RT, labels_RT, scenario_R, user_R, cells, seed=seed, kept=kept)
-    return fitted.calibration
-
-
-def cross_fit(  # noqa: PLR0913  scored rows, and how to calibrate them
-    logits_RT: NDArray[np.float32],
-    labels_RT: Labels,
-    scenario_R: NDArray[np.int16],
-    user_R: NDArray[np.int32],
-    cells: Sequence[Cell],
-    *,
-    seed: int,
-    kept: Mapping[CellName, Calibrator] | None = None,
-) -> CrossFitted:
-    """Calibrate as `calibrate` does, and return the cross-fitted logits too."""
     kept, calibrated, after_RT = kept or {}, [], logits_RT.astype(np.float32)
     for cell in cells:
         rows, task = np.flatnonzero(scenario_R == cell.scenario_number), cell.task_number

@@ -13,7 +13,7 @@ from hinet_search.data.columns import Columns
 from hinet_search.results.calibration_records import Calibration
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import CellValue
-from hinet_search.results.statistics.calibrators import apply, cross_fit
+from hinet_search.results.statistics.calibrators import apply, calibrate
 from hinet_search.serving.members import ExportedMember, average
 from hinet_search.serving.model_folder import ExportedModel
 from hinet_search.serving.newer.rows import NewerRows
@@ -95,7 +95,7 @@ def measure_fitted(
     cells = _cells(exported, raw_RT, columns, path)
     if not calibrated:
         return Measured(cells)
-    fitted = cross_fit(
+    fitted = calibrate(
         raw_RT,
         columns.labels_RT,
         columns.scenario_R,
