@@ -119,15 +119,14 @@ def load_study(
     """Load a study by name or path.
 
     A study with variants and sizes is loaded as one of each, by default the first, and has both in
-    its name. `overrides` overrides values by their dotted names, also those of the variant:
-    `finalists.seeds`, `data.split.valid`, `arms.hinet.fixed.model.dropout`. A setting
-    (`train.batch_size`) is placed under `fixed`, and so applies to every arm. ConfigurationError
-    holds every problem of file, arms and spaces.
+    its name; what the size sets goes before what the variant sets. `overrides` overrides values of
+    both by their dotted names: `finalists.seeds`, `data.split.valid`,
+    `arms.hinet.fixed.model.dropout`. A setting (`train.batch_size`) is placed under `fixed`, and so
+    applies to every arm. ConfigurationError holds every problem of file, arms and spaces.
     """
     file = read(find("studies", name))
     size, variant = chosen(file, SIZES, size), chosen(file, VARIANTS, variant)
-    values = {**values_of(file, variant), **(overrides or {})}
-    file, definition_file = _with_overrides(file, values, size)
+    file, definition_file = _with_overrides(file, values_of(file, variant), overrides or {}, size)
     spec = _spec(file, definition_file)
     study_name = spec.name or file.path.stem
     if variant is not None:
@@ -151,17 +150,24 @@ def load_study(
 
 
 def _with_overrides(
-    file: YamlFile, overrides: Mapping[str, Override], size: str | None
+    file: YamlFile,
+    of_variant: Mapping[str, Override],
+    overrides: Mapping[str, Override],
+    size: str | None,
 ) -> tuple[YamlFile, YamlFile | None]:
-    """Return the study file and its data definition file, if any, with overrides applied."""
-    overrides = _with_whole_names(overrides)
+    """Return the study file and its data definition file, if any, with overrides applied.
+
+    Those of the variant change the study, which the size changes in turn.
+    """
+    of_size = _with_whole_names(overrides)
+    overrides = _with_whole_names({**of_variant, **overrides})
     of_data: dict[Location, Override] = {}
     of_study: dict[Location, Override] = {}
     for name, override in overrides.items():
         if name.startswith("data."):
             of_data[tuple(name.split("."))] = override
         else:
-            of_study[_location(file, name, size)] = override
+            of_study[_location(file, name, size if name in of_size else None)] = override
     file = _with_kinds(file, overrides, size).with_overrides(of_study)
     definition_file = _definition_file(file)
     if definition_file is None:

@@ -21,7 +21,7 @@ variants:
   apart: {data.source.preference_correlation: 0.0, train.batch_size: 64, trials: 5}
 """
 TEXT = DATA + ARMS
-SIZES = "sizes: {standard: {trials: 9}, quick: {trials: 1}}\n"
+SIZES = "sizes: {standard: {}, quick: {trials: 1}}\n"
 
 
 @pytest.fixture(autouse=True)
@@ -53,12 +53,17 @@ def test_the_first_variant_is_the_default() -> None:
     assert load().name == load("as_it_is").name == "shop-as_it_is"
 
 
-def test_a_variant_at_a_size_has_both_in_its_name_and_its_budget_goes_before_that_of_the_size() -> (
-    None
-):
-    whole, quick = load("apart", TEXT + SIZES), load("as_it_is", TEXT + SIZES, "quick")
+def test_a_variant_at_a_size_has_both_in_its_name_and_the_budget_of_the_size_goes_first() -> None:
+    whole, quick = load("apart", TEXT + SIZES), load("apart", TEXT + SIZES, "quick")
     assert (whole.name, whole.spec.trials) == ("shop-apart-standard", 5)
-    assert (quick.name, quick.spec.trials) == ("shop-as_it_is-quick", 1)
+    assert (quick.name, quick.spec.trials) == ("shop-apart-quick", 1)
+    assert all(arm.space.fixed["train.batch_size"] == 64 for arm in quick.arms)
+
+
+def test_an_option_goes_before_a_size_of_a_variant() -> None:
+    load("apart", TEXT + SIZES, "quick")
+    given = {"trials": Override(7, "--trials")}
+    assert load_study("shop.yaml", "quick", given, "apart").spec.trials == 7
 
 
 def test_an_option_goes_before_a_variant() -> None:
