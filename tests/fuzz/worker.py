@@ -165,7 +165,7 @@ def _serve(target: str, home: Path, pipe: Connection, limits: Limits) -> None:
         _limit_memory(limits)
         pipe.send(None)
         while True:
-            pipe.send(_outcome(module, pipe.recv(), state, limits))
+            pipe.send(_outcome(module, pipe.recv(), state, home, limits))
     except EOFError:
         os._exit(0)
     except BaseException:  # noqa: BLE001  a process that was forked must not go on in what forked it
@@ -180,10 +180,10 @@ def _be_quiet() -> None:
         os.dup2(nowhere, descriptor)
 
 
-def _outcome(module: Any, given: object, state: object, limits: Limits) -> Outcome:
+def _outcome(module: Any, given: object, state: object, home: Path, limits: Limits) -> Outcome:
     began = time.monotonic()
     _forget_peak()
-    with TemporaryDirectory(prefix="fuzz-") as folder:
+    with TemporaryDirectory(dir=home) as folder:  # goes with it if this process is killed
         os.chdir(folder)
         try:
             outcome = Outcome(module.run(given, state))
