@@ -1,0 +1,118 @@
+"""Overrides: change values of a study file by dotted names, those of a variant and of options."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from os.path import normpath
+from pathlib import Path
+from typing import Any
+
+from hinet_search.common.errors import ConfigurationError
+from hinet_search.study.parameter_changes import PARAMETERS
+from hinet_search.study.study_spec import AUTO
+from hinet_search.study.validation_messages import Location
+from hinet_search.study.variants import SIZES
+from hinet_search.study.yaml_file import Override, YamlFile, read
+
+KINDS = ("executor", "sampler", "pruner", "tracking")  # keys whose value may be a plain kind
+AUTOMATIC = ("inputs", "teaching")  # keys whose value may be the word `auto`
+# First parts of the names that configure an arm, not the study.
+SETTINGS = ("model", "train", "features")
+
+
+def with_overrides(
+    file: YamlFile,
+    of_variant: Mapping[str, Override],
+    overrides: Mapping[str, Override],
+    size: str | None,
+) -> tuple[YamlFile, YamlFile | None]:
+    """Return the study file and its data definition file, if any, with overrides applied.
+
+    Those of the variant change the study, which the size changes in turn.
+    """
+    of_size = _with_whole_names(overrides)
+    overrides = _with_whole_names({**of_variant, **overrides})
+    of_data: dict[Location, Override] = {}
+    of_study: dict[Location, Override] = {}
+    for name, override in overrides.items():
+        if name.startswith("data."):
+            of_data[tuple(name.split("."))] = override
+        else:
+            of_study[_location(file, name, size if name in of_size else None)] = override
+    file = _with_kinds(file, overrides, size).with_overrides(of_study)
+    definition_file = _definition_file(file)
+    if definition_file is None:
+        return file.with_overrides(of_data), None
+    return file, definition_file.with_overrides({at[1:]: value for at, value in of_data.items()})
+
+
+def _with_whole_names(overrides: Mapping[str, Override]) -> Mapping[str, Override]:
+    """Take `tracking=mlflow` as `tracking.kind=mlflow` where another key inside is overridden."""
+    inside = {name.partition(".")[0] for name in overrides if "." in name}
+    return {
+        f"{name}.kind" if name in KINDS and name in inside else name: override
+        for name, override in overrides.items()
+    }
+
+
+def _with_kinds(file: YamlFile, overrides: Mapping[str, Override], size: str | None) -> YamlFile:
+    """Turn a plain word into a mapping if a key inside it is overridden.
+
+    Options written for another kind are dropped.
+    """
+    tree = _without_auto(file.tree, overrides)
+    of_size = tree[SIZES][size] if size is not None else None
+    if isinstance(of_size, dict):
+        tree[SIZES] = {**tree[SIZES], size: _without_auto(of_size, overrides)}
+    for key in KINDS:
+        if not any(name.startswith(f"{key}.") for name in overrides):
+            continue
+        written = {"kind": tree[key]} if isinstance(tree.get(key), str) else tree.get(key)
+        kind = overrides.get(f"{key}.kind")
+        if kind and isinstance(written, dict) and written.get("kind") != kind.value:
+            written = {}
+        tree[key] = written
+    return replace(file, tree=tree)
+
+
+def _without_auto(tree: Mapping[Any, Any], overrides: Mapping[str, Override]) -> dict[Any, Any]:
+    """Replace the word `auto`, which stands for defaults, where a key inside it is overridden."""
+    spelled_out: dict[Any, Any] = {
+        key: {}
+        for key in AUTOMATIC
+        if tree.get(key) == AUTO and any(name.startswith(f"{key}.") for name in overrides)
+    }
+    return {**tree, **spelled_out}
+
+
+def _location(file: YamlFile, name: str, size: str | None) -> Location:
+    """Return the location of a dotted name in a study file.
+
+    Keys of `fixed` and `parameters` contain dots; a key that the size sets is located in the size.
+    """
+    parts = name.split(".")
+    of_size = file.tree[SIZES][size] if size is not None else None
+    written = of_size if isinstance(of_size, dict) else {}
+    if parts[0] in SETTINGS:
+        return ("fixed", name)
+    if parts[0] == PARAMETERS:
+        parameter = ".".join(parts[1:-1])
+        is_of_size = parameter in (written.get(PARAMETERS) or {})
+        return (*((SIZES, str(size)) if is_of_size else ()), PARAMETERS, parameter, parts[-1])
+    if "fixed" in parts[:-1]:
+        end = parts.index("fixed") + 1
+        return (*parts[:end], ".".join(parts[end:]))
+    if parts[0] in written:
+        return (SIZES, str(size), *parts)
+    return tuple(parts)
+
+
+def _definition_file(file: YamlFile) -> YamlFile | None:
+    """Read the file that `data` names; None if `data` is written in the study."""
+    written = file.tree.get("data")
+    if not isinstance(written, str):
+        return None
+    # `studies/../data/rows.yaml` is read as `data/rows.yaml`.
+    path = Path(normpath(file.path.parent / written))
+    if not path.is_file():
+        raise ConfigurationError(f"{file.place(('data',))}: there is no data definition {path}")
+    return read(path)
