@@ -5,7 +5,6 @@ whose loss is shown to be below the study's margin. No significant difference be
 such evidence: there may just be too few seeds.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -74,7 +73,7 @@ def margin_of(record: StudyRecord, best: ArmRecord) -> float:
     """Return the study's margin in units of its headline, whose value on test is the best arm's."""
     values = arm_values(record, best).values
     objective = objective_named(record.objective)
-    return objective.margin_at(record.budget.margin, fmean(values) if values else math.nan)
+    return objective.margin_at(record.budget.margin, fmean(values) if values else 0.0)
 
 
 def _candidates(record: StudyRecord, outcome: Verdict) -> list[ArmRecord]:
