@@ -1,6 +1,6 @@
 """A study of clicks and of watched seconds is exported, and its folder gives expected seconds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +14,14 @@ from scipy.special import expit
 import hinet_search as hs
 from hinet_search.report.drawing import numbers
 from hinet_search.results.ensemble_records import ENSEMBLE
+from hinet_search.results.statistics.calibrators import CrossFitted, calibrate
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.serving.compiled.layout import COMPILED
 from hinet_search.serving.compiled.score import Scorer
+from hinet_search.serving.members import average
 from hinet_search.serving.model_folder import open_folder
+from hinet_search.serving.newer import comparison
+from hinet_search.serving.newer.comparison import measure_fitted
 from hinet_search.training.jobs.messages import ensemble_scores_path, scores_path, weights_path
 from tests.serving.newer_shop import newer_rows
 from tests.serving.shop import rows, test_part
@@ -199,3 +203,30 @@ def test_a_fit_on_newer_rows_learns_amounts_in_the_shipped_unit(
     )
     clicks = next(cell for cell in made.cells if (cell.scenario, cell.task) == ("Home", "click"))
     assert (clicks.rmse_before, clicks.rmse) == (None, None)
+
+
+def test_after_a_fit_errors_are_those_of_cross_fitted_amounts_and_auc_is_the_models(
+    shop: WatchedShop, exported: hs.Export, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = open_folder(exported.folder, CPU)
+    frame = test_part(with_seconds(rows()))
+    columns = model.encoder.columns(frame.select(model.file.inputs.columns))
+    watched = frame["seconds"].clip(upper_bound=120).fill_null(0).to_numpy()
+    labels_RT = np.stack([frame["clicked"].to_numpy(), watched / unit_of(shop)], axis=1)
+    columns = replace(columns, labels_RT=labels_RT.astype(np.float32))
+    raw = measure_fitted(model, model.members, columns, "rows", calibrated=False)
+
+    def doubled(logits_RT: np.ndarray, *rows: object, **options: object) -> CrossFitted:
+        fitted = calibrate(logits_RT, *rows, **options)  # type: ignore[arg-type]  # as given
+        return replace(fitted, logits_RT=(logits_RT + np.log(2)).astype(np.float32))
+
+    monkeypatch.setattr(comparison, "calibrate", doubled)
+    after = measure_fitted(model, model.members, columns, "rows", calibrated=True)
+    raw_RT = average(model.members, model.file, columns).astype(np.float64)
+    at_home = columns.scenario_R == 0
+    error = 2 * unit_of(shop) * np.exp(raw_RT[at_home, 1]) - watched[at_home]
+    index = next(i for i, cell in enumerate(raw.cells) if cell.task == "watch")
+    assert (after.cells[index].scenario, after.cells[index].rows) == ("Home", at_home.sum())
+    assert after.cells[index].mae == pytest.approx(np.abs(error).mean(), rel=1e-5)
+    assert after.cells[index].rmse == pytest.approx(np.sqrt((error**2).mean()), rel=1e-5)
+    assert [cell.auc for cell in after.cells] == [cell.auc for cell in raw.cells]
