@@ -3,8 +3,8 @@
     OMP_NUM_THREADS=1 python benchmarks/profile_request.py winner new_rows.parquet
 
 Everything of a request but HTTP itself, in one process and one thread, beside the encoding and the
-checks of `predict` for the same rows. A time is the tenth percentile of many, as the machine may be
-busy.
+checks of `predict` for the same rows. The tenth percentile of many calls tells what the work takes,
+as the machine may be busy; the median after a pause tells what it takes with cold caches.
 """
 
 import argparse
@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="an exported model")
     parser.add_argument("rows", help="a Parquet table with rows for it")
     parser.add_argument("--same", default="user_id", help="columns with one value a request")
+    parser.add_argument("--pause", type=float, default=0.0, help="ms to sleep before each call")
     given = parser.parse_args()
     torch.set_num_threads(1)
     served = open_served(given.folder)
@@ -55,9 +56,10 @@ def main() -> None:
         "predict: check the values": lambda: value_problems(inputs, frame.lazy()),
         "predict: encode": lambda: frame_encoder.encoder.columns(frame),
     }
-    print("| part of a request of 100 rows | ms |\n|---|---|")
+    print("| part of a request of 100 rows | ms: 10 % | median |\n|---|---|---|")
     for name, part in parts.items():
-        print(f"| {name} | {milliseconds(part):.2f} |")
+        least, median = milliseconds(part, given.pause / 1e3)
+        print(f"| {name} | {least:.2f} | {median:.2f} |")
 
 
 def reply_to(served: ServedModel, body: str) -> str:
@@ -66,14 +68,16 @@ def reply_to(served: ServedModel, body: str) -> str:
     return json.dumps(scores.predicted_RT.T.tolist())
 
 
-def milliseconds(work: Callable[[], object]) -> float:
-    """Return the tenth percentile of the time of many calls."""
+def milliseconds(work: Callable[[], object], pause: float) -> tuple[float, float]:
+    """Return tenth percentile and median of many calls, each after a pause in seconds."""
     times = []
     for _ in range(ROUNDS):
+        time.sleep(pause)
         started = time.perf_counter()
         work()
         times.append(time.perf_counter() - started)
-    return float(np.percentile(times, 10) * 1e3)
+    least, median = np.percentile(times, [10, 50]) * 1e3
+    return float(least), float(median)
 
 
 if __name__ == "__main__":

@@ -27,18 +27,17 @@ def with_overrides(
 ) -> tuple[YamlFile, YamlFile | None]:
     """Return the study file and its data definition file, if any, with overrides applied.
 
-    Those of the variant change the study, which the size changes in turn.
+    Those of the variant change the study, which the size changes in turn; `overrides` change both.
     """
-    of_size = _with_whole_names(overrides)
-    overrides = _with_whole_names({**of_variant, **overrides})
+    values = _with_whole_names({**of_variant, **overrides})
     of_data: dict[Location, Override] = {}
     of_study: dict[Location, Override] = {}
-    for name, override in overrides.items():
+    for name, override in values.items():
         if name.startswith("data."):
             of_data[tuple(name.split("."))] = override
         else:
-            of_study[_location(file, name, size if name in of_size else None)] = override
-    file = _with_kinds(file, overrides, size).with_overrides(of_study)
+            of_study[_location(file, name, size if name in overrides else None)] = override
+    file = _with_kinds(file, values, size).with_overrides(of_study)
     definition_file = _definition_file(file)
     if definition_file is None:
         return file.with_overrides(of_data), None

@@ -14,10 +14,12 @@ from numpy.testing import assert_allclose
 from scipy.special import expit
 from torch import nn
 
+from hinet_search.common.errors import EnvironmentFault
 from hinet_search.common.plugins import load, names
 from hinet_search.data.columns import ChosenInputs, Columns
 from hinet_search.data.schema import Schema
 from hinet_search.models.hinet import Model as HiNet
+from hinet_search.serving.compiled import write
 from hinet_search.serving.compiled.program import program_of
 from hinet_search.serving.compiled.run import FORMATS, encoded
 from hinet_search.serving.compiled.scoring import MemberScoring
@@ -101,6 +103,16 @@ def test_a_model_scores_the_same_as_a_graph(case: str, tmp_path: Path) -> None:
 
 def test_hinet_scores_the_same_as_machine_code(tmp_path: Path) -> None:
     check("hinet", ["aoti"], tmp_path)
+
+
+def test_without_a_compiler_machine_code_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda _name: None)
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(EnvironmentFault, match=r"no g\+\+ and no clang\+\+\ninstall g\+\+"):
+        write.require(["aoti"])
+    monkeypatch.setenv("CXX", "/opt/c++")
+    with pytest.raises(EnvironmentFault, match="found no /opt/c++".replace("+", r"\+")):
+        write.require(["aoti"])
 
 
 def test_trees_split_by_scenario_as_each_scenario_goes() -> None:

@@ -70,16 +70,17 @@ class Compiled:
 def open_compiled(folder: Path, kind: str | None = None) -> Compiled:
     """Open the graphs of an exported folder, of format `kind` or of the first that holds no code.
 
-    Errors: DataError without graphs or if one is damaged; EnvironmentFault if the packages that run
-    them are missing.
+    Errors: DataError without graphs or if one is damaged; ConfigurationError if it has none of that
+    format; EnvironmentFault if the packages that run them are missing.
     """
     compiled = folder / COMPILED
     layout = read_layout(compiled)
-    chosen = next(_without_code(layout), "") if kind is None else kind
-    if kind is None and not chosen:
+    chosen = next(_without_code(layout), None) if kind is None else kind
+    if chosen is None:
         raise ConfigurationError(
-            f"{folder}: has graphs of format {', '.join(layout.formats)} alone, which are machine "
-            "code and must be asked for"
+            f"{folder}: all graphs are machine code, {', '.join(layout.formats)}, which is opened "
+            "only if its format is named",
+            remedy=f"name it if you trust the folder: {layout.formats[0]}",
         )
     if chosen not in layout.formats:
         raise ConfigurationError(

@@ -23,7 +23,7 @@ from hinet_search.serving.compiled.run import Encoded, Run
 if TYPE_CHECKING:
     from onnx_ir import Model
 
-IS_CODE = False  # whether opening a graph runs machine code of the folder
+IS_CODE = False
 SUFFIX, WEIGHTS, READER = ".onnx", "weights.bin", "score.py"
 RUNTIME = "onnxruntime"
 PACKAGES = ("onnx", RUNTIME, "onnxscript")
