@@ -6,6 +6,7 @@ from hinet_search.results.records import (
     ArmRecord,
     CellValue,
     FinalistRecord,
+    FinalistRun,
     FinalistSummary,
     Resampled,
 )
@@ -101,3 +102,29 @@ def meeting(**values: list[float]) -> StudyRecord:
 def duel(ours: list[float], theirs: list[float]) -> StudyRecord:
     """HiNet against PLE."""
     return meeting(ple=theirs, hinet=ours)
+
+
+def in_seconds(record: StudyRecord, seconds: float) -> StudyRecord:
+    """The record with errors of so many seconds for every AUC that is missing, as its objective."""
+
+    def of_run(run: FinalistRun) -> FinalistRun:
+        cells = run.test_cells and tuple(
+            replace(cell, rmse=None if cell.auc is None else seconds * (1 - cell.auc))
+            for cell in run.test_cells
+        )
+        valid = seconds * (1 - run.valid_objective)
+        return replace(run, valid_objective=valid, test_cells=cells)
+
+    def of_finalist(finalist: FinalistRecord) -> FinalistRecord:
+        summary = finalist.summary
+        if summary is not None:
+            headline = tuple(seconds * (1 - each) for each in summary.resampled.headline)
+            summary = replace(summary, resampled=replace(summary.resampled, headline=headline))
+        return replace(finalist, runs=tuple(map(of_run, finalist.runs)), summary=summary)
+
+    def of_arm(arm: ArmRecord) -> ArmRecord:
+        return replace(arm, finalists=tuple(map(of_finalist, arm.finalists)))
+
+    arms, students = (tuple(map(of_arm, arms)) for arms in (record.arms, record.students))
+    objective = "rmse[Home/click]"
+    return replace(record, arms=arms, students=students, objective=objective, maximize=False)

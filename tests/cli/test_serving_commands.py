@@ -178,6 +178,7 @@ def newer_model(to: Path, *, is_written: bool, is_worse: bool) -> NewerModel:
     cells = (
         CellChange("Home", "click", 1200, 300, 0.7012, 0.7101, 0.55, 0.54, 0.02, 0.01),
         CellChange("Push", "click", 80, 0, None, None, 0.05, 0.04, 0.01, 0.01),
+        CellChange("Push", "watch", 80, 9, 0.6, 0.7, 0.9, 0.8, 0.02, 0.01, 17.5, 16.25, 9.0, 8.5),
     )
     better = not is_worse
     return NewerModel(
@@ -217,6 +218,7 @@ def test_a_refit_says_what_both_models_are_worth_by_cell(
         "20 rows without a label are left out",
         "Home · click      1,200 rows  AUC .7012 -> .7101  log loss .5500 -> .5400  ECE .0200 -> .0100",
         "Push · click         80 rows  AUC – -> –  log loss .0500 -> .0400  ECE .0100 -> .0100",
+        "Push · watch         80 rows  AUC .6000 -> .7000  log loss .9000 -> .8000  ECE .0200 -> .0100  RMSE 17.50 -> 16.25  MAE 9.000 -> 8.500",
         "wrote newer/: 2 files, 2.00 MB",
     ]
     assert said.err.splitlines()[-1] == (

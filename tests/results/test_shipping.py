@@ -9,7 +9,7 @@ from hinet_search.results.shipping import NOTHING_TESTED, Offer, Shipment, servi
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
 from hinet_search.results.winner import recommended_arm
-from tests.duels import NOISE, duel, meeting
+from tests.duels import NOISE, duel, in_seconds, meeting
 from tests.report.arms import Shape
 from tests.report.studies import empty, failed_only, small, study
 from tests.report.taught import all_runs, with_costs, with_ensemble, with_limits, with_student
@@ -90,6 +90,13 @@ def test_a_cheaper_student_is_taken_if_its_loss_is_shown_to_be_below_the_margin(
 
 def test_a_cheaper_student_that_may_lose_more_than_the_margin_is_not_taken() -> None:
     assert taken(with_student(WON, "ple", valid=0.0, test=0.047)) == "hinet"
+
+
+def test_of_errors_of_amounts_the_margin_of_a_cheaper_student_is_a_share() -> None:
+    record = in_seconds(with_student(WON, "ple", valid=0.0, test=0.05), 100.0)
+    assert taken(record) == "hinet"  # it may lose .09 s; .2 % of HiNet's 25 s are .05 s
+    wider = replace(record, budget=replace(record.budget, margin=0.004))
+    assert taken(wider) == "taught_ple"
 
 
 def test_the_recommended_arm_stays_if_it_is_cheaper_than_the_best_student() -> None:

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hinet_search.results.records import CellValue
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
 from hinet_search.results.winner import is_fully_tested, recommended_arm
@@ -13,6 +12,7 @@ from tests.duels import (
     NOISE,
     chosen_of,
     duel,
+    in_seconds,
     meeting,
     with_chosen,
     with_resampled,
@@ -110,30 +110,6 @@ def test_where_no_number_of_seeds_would_decide_the_users_are_named() -> None:
 def test_a_smaller_margin_asks_for_more_and_needs_no_other_study() -> None:
     record = replace(ALIKE, budget=replace(ALIKE.budget, margin=0.0005))
     assert taken(record)[0] == "hinet"
-
-
-def in_seconds(record: StudyRecord, seconds: float) -> StudyRecord:
-    """The record with errors of so many seconds for every AUC that is missing, as its objective."""
-
-    def cell(value: CellValue) -> CellValue:
-        return replace(value, rmse=None if value.auc is None else seconds * (1 - value.auc))
-
-    for name in ("hinet", "ple"):
-        finalist = chosen_of(record, name)
-        runs = tuple(
-            replace(
-                run,
-                valid_objective=seconds * (1 - run.valid_objective),
-                test_cells=tuple(map(cell, run.test_cells or ())),
-            )
-            for run in finalist.runs
-        )
-        assert finalist.summary is not None
-        drawn = finalist.summary.resampled
-        drawn = replace(drawn, headline=tuple(seconds * (1 - each) for each in drawn.headline))
-        summary = replace(finalist.summary, resampled=drawn)
-        record = with_chosen(record, name, runs=runs, summary=summary)
-    return replace(record, objective="rmse[Home/click]", maximize=False)
 
 
 @pytest.mark.parametrize("seconds", [0.1, 100.0])
