@@ -74,7 +74,7 @@ def our_training(model: nn.Module, feed: Feed, config: TrainConfig) -> Iterator[
         for rows_B in batches_of_pass(
             len(feed), config.batch_size, config.shuffle, seed=SEED, pass_number=pass_number
         ):
-            batch, labels_BT = feed.select(rows_B)
+            batch, labels_BT = feed.select(feed.by_scenario(rows_B))
             optimiser.zero_grad()
             with matrix_products(config, feed.device):
                 logits_BT = model(batch)

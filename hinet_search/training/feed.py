@@ -4,7 +4,7 @@ On the CPU the tensors are the memory-mapped columns themselves, which all slots
 Another device gets a copy that lives as long as the columns. Rows are chosen, ordered by scenario
 and counted on the host, so that no step reads from the device. Ids stay as stored: the embedding
 turns those beyond the schema's vocabulary into unknown.
-Shape legend: R rows of the split, B rows of a batch, F categorical fields, N numeric inputs, S
+Shape legend: R rows of the split, B rows of a batch, W rows of a window, F categorical fields, N numeric inputs, S
 slots of all lists, T tasks.
 """
 
@@ -21,6 +21,10 @@ from torch import Tensor
 from hinet_search.common import quiet
 from hinet_search.data.columns import Columns
 from hinet_search.models.layers.batch import Batch, count_by_scenario, to_device
+
+# Rows that are ordered by scenario at once when a whole split is scored. A split can be larger than
+# memory, and a window of its mapped files is read once.
+WINDOW_ROWS = 2**18
 
 
 @dataclass(frozen=True)
@@ -53,10 +57,22 @@ class Feed:
         )
         return batch, self.labels_RT.index_select(0, rows_B).float()
 
-    def in_order(self, batch_size: int) -> Iterator[Batch]:
-        """Yield all inputs in stored order."""
-        columns = (self.ids_RF, self.numeric_RN, self.lists_RS, self.scenario_R)
-        return map(_batch, *(torch.split(column, batch_size) for column in columns))
+    def by_scenario(self, rows_B: Int[Tensor, "B"]) -> Int[Tensor, "B"]:
+        """Return these row numbers scenario by scenario; a batch of such rows is never reordered.
+
+        Within a scenario they keep their order. All is on the host.
+        """
+        return rows_B[self.scenario_R.index_select(0, rows_B).argsort(stable=True)]
+
+    def all_rows(self, batch_size: int) -> Iterator[tuple[Int[Tensor, "B"], Batch]]:
+        """Yield all inputs with their row numbers, which are on the host.
+
+        Rows of a window come scenario by scenario: most batches then have rows of one scenario, for
+        which a layer of all scenarios is a single product.
+        """
+        for rows_W in torch.split(torch.arange(len(self)), WINDOW_ROWS):
+            for rows_B in torch.split(self.by_scenario(rows_W), batch_size):
+                yield rows_B, self.select(rows_B)[0]
 
 
 def _batch(
@@ -65,17 +81,19 @@ def _batch(
     lists_BS: Int[Tensor, "B S"],
     scenario_B: Int[Tensor, "B"],
 ) -> Batch:
-    """Order rows by scenario; `scenario_B` is on the host.
+    """Order rows by scenario unless they are; `scenario_B` is on the host.
 
     Scenarios become int64, since they index other tensors; ids stay int32 (half the memory).
     """
-    order_B = scenario_B.argsort(stable=True)
+    order_B = None
+    if not (scenario_B[1:] >= scenario_B[:-1]).all():
+        order_B = to_device(scenario_B.argsort(stable=True), ids_BF.device)
     return Batch(
         ids_BF=ids_BF,
         numeric_BN=numeric_BN,
         scenario_B=to_device(scenario_B.long(), ids_BF.device),
         lists_BS=lists_BS,
-        order_B=to_device(order_B, ids_BF.device),
+        order_B=order_B,
         sizes=count_by_scenario(scenario_B),
     )
 

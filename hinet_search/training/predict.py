@@ -1,6 +1,6 @@
 """Predict: the logits of all rows of a feed.
 
-Shape legend: R rows, T tasks.
+Shape legend: R rows, B rows of a batch, T tasks.
 """
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hinet_search.common import heartbeat
+from hinet_search.models.layers.batch import to_device
 from hinet_search.training.feed import Feed
 
 ROWS_AT_ONCE = 4096  # activations of 50 scenarios with 4 sub-experts still fit in half a gigabyte
@@ -25,11 +26,15 @@ def logits(model: nn.Module, feed: Feed, batch_size: int = ROWS_AT_ONCE) -> Floa
     """Return the same as `predict`, left on the feed's device and not read."""
     was_training = model.training
     model.eval()
+    numbers: list[Tensor] = []
     parts: list[Tensor] = []
     with torch.inference_mode():
-        for batch in feed.in_order(batch_size):
-            parts.append(model(batch))
+        for rows_B, batch in feed.all_rows(batch_size):
+            numbers.append(rows_B)
+            parts.append(model(batch).float())
             heartbeat.send_heartbeat()  # a whole split takes longer than a training step
+        rows_R = to_device(torch.cat(numbers), feed.device)
         logits_RT = torch.cat(parts)
+        logits_RT = torch.empty_like(logits_RT).index_copy_(0, rows_R, logits_RT)
     model.train(was_training)
-    return logits_RT.float()
+    return logits_RT

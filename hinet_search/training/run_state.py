@@ -203,12 +203,15 @@ def begin(
 def batches(
     run: TrainingRun, first_step: int, models: Sequence[nn.Module]
 ) -> Iterator[Int[Tensor, "B"]]:
-    """Yield the row numbers of every step after `first_step`; announce each pass to the models."""
+    """Yield the row numbers of every step after `first_step`, those of a step by scenario.
+
+    Each pass is announced to the models.
+    """
     steps_apart = run.schedule.steps_per_announcement
     for step, rows_B in enumerate(_rows_of_steps(run, first_step), start=first_step):
         if step % steps_apart == 0:
             _announce_pass(models, step // steps_apart)
-        yield rows_B
+        yield run.feed.by_scenario(rows_B)
 
 
 def _rows_of_steps(run: TrainingRun, first_step: int) -> Iterator[Int[Tensor, "B"]]:

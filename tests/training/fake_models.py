@@ -23,6 +23,7 @@ from tests.training.datasets import separable
 CPU = torch.device("cpu")
 DATA = separable()  # 320 training rows: 10 steps of 32 rows a pass
 TRUTH_RT = torch.from_numpy(DATA.valid.labels_RT.astype(np.float32))
+NUMBER_OF_ROW = {value: row for row, value in enumerate(DATA.valid.numeric_RN[:, 0].tolist())}
 
 
 class Linear(nn.Module):
@@ -48,7 +49,7 @@ class Linear(nn.Module):
 
 
 class Scripted(nn.Module):
-    """Gives validation rows scripted scores, one entry per evaluation.
+    """Gives validation rows, in stored order, scripted scores, one entry per evaluation.
 
     `mark` counts training steps.
     """
@@ -63,7 +64,12 @@ class Scripted(nn.Module):
         if self.training:
             self.mark += 1
             return self.weight * batch.numeric_BN[:, :1].expand(-1, 2)
-        return next(self.scripts)
+        return of_rows(next(self.scripts), batch)
+
+
+def of_rows(scores_RT: Tensor, batch: Batch) -> Tensor:
+    """Return the scores of these validation rows, known by their first numeric input."""
+    return scores_RT[[NUMBER_OF_ROW[value] for value in batch.numeric_BN[:, 0].tolist()]]
 
 
 @dataclass

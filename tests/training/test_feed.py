@@ -58,22 +58,40 @@ def test_a_model_takes_the_order_by_scenario_that_a_feed_found():
     assert rows.sort(batch).scenario_B.tolist() == [0, 0, 1, 1]
 
 
+def test_rows_that_are_in_order_by_scenario_are_left_so():
+    feed = make_feed(columns(20, 1), CPU)
+    rows_B = feed.by_scenario(torch.tensor([7, 4, 3, 2]))
+    assert rows_B.tolist() == [4, 2, 7, 3], "even rows are of scenario 0, others of scenario 1"
+    batch, _ = feed.select(rows_B)
+    rows = rows_by_scenario(batch, 3)
+    assert (rows.order_B, rows.sizes) == (None, (2, 2, 0))
+    assert rows.sort(batch) is batch
+
+
 def test_a_batch_counts_the_rows_of_each_scenario():
     feed = make_feed(columns(20, 1), CPU)
-    batches = [feed.select(torch.tensor([0, 2, 4, 1]))[0], *feed.in_order(16)]
-    assert [batch.sizes for batch in batches] == [(3, 1), (8, 8), (2, 2)]
+    batches = [feed.select(torch.tensor([0, 2, 4, 1]))[0]]
+    batches += [batch for _, batch in feed.all_rows(16)]
+    assert [batch.sizes for batch in batches] == [(3, 1), (10, 6), (0, 4)]
     assert feed.select(torch.tensor([0, 2]))[0].sizes == (2,), (
         "scenarios after the last one present are left out"
     )
 
 
-def test_batches_in_order_cover_every_row_once():
+def test_all_rows_come_once_and_those_of_a_window_by_scenario(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("hinet_search.training.feed.WINDOW_ROWS", 12)
     split = columns(23, 1)
-    batches = list(make_feed(split, CPU).in_order(10))
-    assert [len(batch) for batch in batches] == [10, 10, 3]
-    assert np.array_equal(
-        torch.cat([batch.numeric_BN for batch in batches]).numpy(), split.numeric_RN
-    )
+    numbered = list(make_feed(split, CPU).all_rows(5))
+    assert [len(batch) for _, batch in numbered] == [5, 5, 2, 5, 5, 1]
+    rows_R = torch.cat([rows_B for rows_B, _ in numbered]).numpy()
+    assert rows_R.tolist() == [
+        *range(0, 12, 2),
+        *range(1, 12, 2),
+        *range(12, 23, 2),
+        *range(13, 23, 2),
+    ]
+    inputs_RN = torch.cat([batch.numeric_BN for _, batch in numbered]).numpy()
+    assert np.array_equal(inputs_RN, split.numeric_RN[rows_R])
 
 
 @pytest.mark.parametrize("shuffle", get_args(Shuffle))

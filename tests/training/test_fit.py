@@ -104,8 +104,11 @@ def test_two_seeds_and_two_passes_have_different_orders():
 def test_rows_come_in_the_order_that_the_configuration_asks_for(shuffle, monkeypatch):
     monkeypatch.setattr(run_state, "BLOCK_ROWS", 50)  # one block alone is in the order of rows
     batches = batches_of_pass(DATA.train.num_rows, 32, shuffle, seed=0, pass_number=1)
+    by_scenario = [
+        sorted(rows_B.tolist(), key=lambda row: DATA.train.scenario_R[row]) for rows_B in batches
+    ]
     assert seen_rows(0, 0.0, shuffle)[10:] == [
-        DATA.train.numeric_RN[rows_B, 0].tolist() for rows_B in batches
+        DATA.train.numeric_RN[rows, 0].tolist() for rows in by_scenario
     ]
 
 

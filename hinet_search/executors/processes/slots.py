@@ -30,6 +30,8 @@ from hinet_search.executors import HEARTBEAT_SECONDS, Heartbeat, Job, JobEnd, Jo
 from hinet_search.executors.processes.channel import ChannelEnd, pair
 from hinet_search.executors.processes.environment import OURS, environment, for_children
 
+# One thread, and memory that glibc (other systems ignore these) neither gives back after a step
+# nor maps in small pages: a step touches tens of megabytes, and looking up pages took a fifth of it.
 SLOT_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -38,6 +40,7 @@ SLOT_ENVIRONMENT = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": "17179869184",
     "MALLOC_TOP_PAD_": "268435456",
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
 # Seconds that a process may take to exit after its channel broke; its exit code is then reported.
 DEATH_SECONDS = 5.0

@@ -145,9 +145,11 @@ class StackedLinear(nn.Module):
         biases: Sequence[Tensor | None] = [None] * self.num_groups
         if self.bias_LO is not None:
             biases = torch.unflatten(self.bias_LO, 0, groups).unbind(0)
-        runs = torch.split(x, list(sizes), dim=-2)
-        outputs = [linear(*inputs) for inputs in zip(runs, weights, biases, strict=True)]
-        return torch.cat(outputs, dim=-2)
+        runs = list(zip(torch.split(x, list(sizes), dim=-2), weights, biases, strict=True))
+        if not torch.compiler.is_exporting():  # in a graph, sizes are variables
+            runs = [run for run, size in zip(runs, sizes, strict=True) if size] or runs
+        outputs = [linear(*run) for run in runs]
+        return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-2)
 
 
 def linear(

@@ -68,7 +68,7 @@ def test_in_bf16_groups_of_all_sizes_share_few_shapes_and_keep_their_rows(
     )
     with torch.autocast("cpu", torch.bfloat16), RowsOfProducts() as products:
         y = layer(x, sizes)
-    assert products.rows == [32, 64, 0, 64, 64]
+    assert products.rows == [32, 64, 64, 64], "a group without rows takes no product"
     exact = layer(x, sizes)
     torch.testing.assert_close(y.float(), exact, rtol=0.02, atol=0.02)
     (gradient,) = torch.autograd.grad(y.sum(), x)
@@ -82,6 +82,23 @@ def test_in_full_precision_no_row_is_added(inputs: str) -> None:
     with RowsOfProducts() as products:
         layer((normal(2, 7, 3) if inputs == "own" else normal(7, 3)).float(), [5, 2])
     assert products.rows == [5, 2]
+
+
+def test_rows_of_one_group_alone_take_one_product_and_train_its_layers_alone() -> None:
+    layer, x = StackedLinear(3, 2, 2, num_groups=3).double(), normal(5, 3)
+    with RowsOfProducts() as products:
+        y = layer(x, [0, 5, 0])
+    assert products.rows == [5]
+    torch.testing.assert_close(y, layer(x)[2:4])
+    y.sum().backward()
+    weight_grad, bias_grad = layer.weight_LIO.grad, layer.bias_LO.grad
+    assert weight_grad[2:4].all(), "every weight of the group"
+    assert not weight_grad[[0, 1, 4, 5]].any()
+    assert bias_grad.sum(dim=1).tolist() == [0, 0, 10, 10, 0, 0]
+
+
+def test_no_rows_at_all_give_no_output() -> None:
+    assert StackedLinear(3, 2, 2, num_groups=3)(normal(0, 3).float(), [0, 0, 0]).shape == (2, 0, 2)
 
 
 def test_without_sizes_every_row_passes_all_layers_group_by_group() -> None:
