@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
@@ -150,14 +151,7 @@ class Machine:
 
 def main() -> None:
     """Parse, measure, print, keep."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--quick", action="store_true", help="fewer rows and rounds, no peers: under two minutes"
-    )
-    parser.add_argument(
-        "--only", nargs="+", choices=BENCHES, default=USUAL, help="these parts alone"
-    )
-    options = parser.parse_args()
+    options = _parsed()
     _as_a_slot()
     torch.set_num_threads(1)
     machine = this_machine()
@@ -166,18 +160,39 @@ def main() -> None:
         "training on one thread"
     )
     figures: dict[str, Any] = {}
+    earlier: dict[str, Any] = {}
     for name in options.only:
         bench = BENCHES[name]
         measure = bench.quick if options.quick else bench.full
         if measure is not None:
+            if options.before:
+                earlier |= _earlier(options.before, name, quick=options.quick)
             figures[name] = measure()
             print(f"\n{name}\n{bench.table(figures[name])}", flush=True)
     if {"training", "peers"} <= figures.keys():
         print(
             f"\nagainst the best peer\n{bench_peers.against(figures['training'], figures['peers'])}"
         )
-    file = keep({"quick": options.quick, "machine": asdict(machine)}, figures)
+    about = {"quick": options.quick, "machine": asdict(machine)}
+    file = keep({**about, "before": earlier} if earlier else about, figures)
     print(f"\nkept in {file}")
+
+
+def _parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer rows and rounds, no peers: under two minutes"
+    )
+    parser.add_argument(
+        "--only", nargs="+", choices=BENCHES, default=USUAL, help="these parts alone"
+    )
+    parser.add_argument(
+        "--before",
+        type=Path,
+        metavar="CHECKOUT",
+        help="an earlier version with its .venv, which measures every part first",
+    )
+    return parser.parse_args()
 
 
 def _as_a_slot() -> None:
@@ -198,6 +213,19 @@ def this_machine() -> Machine:
         polars_threads=pl.thread_pool_size(),
         versions=dict(versions()),
     )
+
+
+def _earlier(checkout: Path, part: str, *, quick: bool) -> dict[str, Any]:
+    """Measure a part with an earlier version, and return its figures with its versions."""
+    print(f"\n{part}, in {checkout}", flush=True)
+    python = checkout / ".venv" / "bin" / "python"
+    command = [str(python), "benchmarks/run.py", "--only", part, *(["--quick"] if quick else [])]
+    own_settings = {name: value for name, value in os.environ.items() if name not in AS_A_SLOT}
+    subprocess.run(command, cwd=checkout, env=own_settings, check=True)
+    files = (checkout / "benchmarks" / "results").glob("*.json")
+    latest = max(files, key=lambda file: file.stat().st_mtime)
+    kept = json.loads(latest.read_text(encoding="utf-8"))
+    return {"versions": kept["machine"]["versions"], part: kept[part]}
 
 
 def keep(about: dict[str, object], figures: dict[str, Any]) -> Path:

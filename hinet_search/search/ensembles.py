@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from hinet_search.common import crash_points
+from hinet_search.executors import Job, JobFunction
 from hinet_search.results.ensemble_records import (
     ENSEMBLE,
     TEACHER,
@@ -21,26 +22,36 @@ from hinet_search.results.ensemble_records import (
 )
 from hinet_search.results.finalist_values import headline
 from hinet_search.results.objectives import Objective
+from hinet_search.results.records import Cost
 from hinet_search.results.serving_limits import NO_LIMITS, ServingLimits
 from hinet_search.search.context import PhaseContext
 from hinet_search.search.dispatch import Phase
 from hinet_search.search.phases.finalists import CandidateRun, FinalistPhase, serving_limits
-from hinet_search.search.phases.single_job import SingleJob
+from hinet_search.search.phases.independent_jobs import IndependentJobs
 from hinet_search.search.progress import Event, difference_text, value_text
 from hinet_search.search.sampling import derive_seed
 from hinet_search.search.students import drop_students
 from hinet_search.training.jobs.ensemble import (
     EnsembleOnTest,
     ScoreEnsembleJob,
+    ScoreMemberJob,
     Selected,
     SelectJob,
     TeachJob,
     WeightedModel,
     score_ensemble,
+    score_member,
     score_train,
     select_members,
 )
-from hinet_search.training.jobs.messages import StoredModel, ensemble_scores_path, scores_path
+from hinet_search.training.jobs.messages import (
+    Split,
+    StoredModel,
+    ensemble_scores_path,
+    scores_path,
+    split_scores_path,
+)
+from hinet_search.training.tensors import has_tensor
 
 # The name under which test accesses of an ensemble are counted; no arm can have it.
 OF_ENSEMBLE = "(ensemble)"
@@ -76,11 +87,10 @@ class Ensembles:
         scores = tuple(scores_path(run.weights(context.artifacts)) for run in pool)
         seed = derive_seed(spec.seed, name, 0)
         job = SelectJob(context.dataset, scores, spec.objective, seed, self._shares(pool, limits))
-        phase = SingleJob(name, f"selection of the {name}", select_members, job, context)
-        self._drive(phase)
-        if not isinstance(phase.result, Selected):
+        selected = self._result(name, f"selection of the {name}", select_members, job)
+        if not isinstance(selected, Selected):
             return None
-        record = _record(name, pool, phase.result, Objective(spec.objective))
+        record = _record(name, pool, selected, Objective(spec.objective))
         record = replace(record, limits=limits)
         context.store.record_ensemble(record)
         crash_points.point("after_ensemble")
@@ -100,8 +110,12 @@ class Ensembles:
         path = context.artifacts / f"teacher-{identity_of(teacher)}.safetensors"
         if path.exists():
             return path
-        job = TeachJob(self._members(teacher, pool), teacher.scale, path)
-        self._drive(SingleJob("teacher", "scores of the teacher", score_train, job, context))
+        members = self._scored_members(teacher, pool, "train", "valid")
+        if members is None:
+            return None
+        job = TeachJob(members, teacher.scale, path)
+        self._result("teacher", "scores of the teacher", score_train, job)
+        self._forget_scores("train", "valid")
         return path if path.exists() else None
 
     def open_on_test(self, ensemble: EnsembleRecord, pool: Sequence[CandidateRun]) -> None:
@@ -110,19 +124,28 @@ class Ensembles:
         if ensemble.test_cells is not None:
             return
         self._count(ensemble)
+        members = self._scored_members(ensemble, pool, "test")
+        if members is None:
+            return
         job = ScoreEnsembleJob(
-            self._members(ensemble, pool),
+            members,
             ensemble.scale,
             ensemble_scores_path(context.artifacts),
             headline(spec.objective),
             derive_seed(spec.seed, "users", 0),
         )
-        phase = SingleJob("test", "test of the ensemble", score_ensemble, job, context)
-        self._drive(phase)
-        if isinstance(phase.result, EnsembleOnTest):
-            cells, resampled = phase.result.cells, phase.result.resampled
-            context.store.record_ensemble(replace(ensemble, test_cells=cells, resampled=resampled))
+        on_test = self._result("test", "test of the ensemble", score_ensemble, job)
+        self._forget_scores("test")
+        if isinstance(on_test, EnsembleOnTest):
+            tested = replace(ensemble, test_cells=on_test.cells, resampled=on_test.resampled)
+            context.store.record_ensemble(tested)
             crash_points.point("after_ensemble_on_test")
+
+    def _result(self, name: str, key: str, function: JobFunction, payload: object) -> object:
+        """Run one job; return what it sent, None if it failed."""
+        phase = IndependentJobs(name, [Job(key, 1, function, payload)], self._context)
+        self._drive(phase)
+        return phase.results.get(key)
 
     def _shares(
         self, pool: Sequence[CandidateRun], limits: ServingLimits
@@ -130,14 +153,16 @@ class Ensembles:
         """Return the share of the serving limits that each run takes; None without limits."""
         if not limits.are_set:
             return None
-        costs = {
-            (arm, finalist.trial_number): finalist.cost
+        costs = self._costs()
+        return tuple(limits.share(costs[run.candidate.key]) for run in pool)
+
+    def _costs(self) -> dict[str, Cost]:
+        """Return the costs of all finalists by their names."""
+        return {
+            f"{arm}/{finalist.trial_number}": finalist.cost
             for arm, finalists in self._context.store.finalists().items()
             for finalist in finalists
         }
-        return tuple(
-            limits.share(costs[run.candidate.arm.name, run.candidate.trial_number]) for run in pool
-        )
 
     def _retrain_lost(self, runs: Sequence[CandidateRun]) -> None:
         """Train the runs again whose weights or scores are gone."""
@@ -149,25 +174,60 @@ class Ensembles:
         """Drop the students of another teacher."""
         drop_students(self._context, tuple(self._context.store.students()))
 
-    def _members(
-        self, ensemble: EnsembleRecord, pool: Sequence[CandidateRun]
-    ) -> tuple[WeightedModel, ...]:
-        """Return the members as jobs need them, all with their weights."""
-        context, weights = self._context, {each.run: each.weight for each in ensemble.members}
+    def _scored_members(
+        self, ensemble: EnsembleRecord, pool: Sequence[CandidateRun], *splits: Split
+    ) -> tuple[WeightedModel, ...] | None:
+        """Return the members with their scores of splits, which all slots make where they lack.
+
+        None if some could not be made. The dearest are made first, so that no slot waits long for
+        the last one.
+        """
+        weights = {each.run: each.weight for each in ensemble.members}
         runs = [run for run in pool if run_key(run) in weights]
         self._retrain_lost(runs)
+        costs = self._costs()
+        lacking = [
+            (run, split)
+            for run in sorted(
+                runs, key=lambda run: -(costs[run.candidate.key].milliseconds_per_100 or 0.0)
+            )
+            for split in splits
+            if not has_tensor(self._scores(run, split), f"{split}_logits")
+        ]
+        if lacking:
+            jobs = [self._job_of_member(run, split) for run, split in lacking]
+            self._drive(IndependentJobs(f"scores of the {ensemble.name}", jobs, self._context))
+        if not all(self._scores(run, split).exists() for run, split in lacking):
+            return None
         return tuple(
             WeightedModel(
-                StoredModel(
-                    context.dataset,
-                    run.candidate.config,
-                    context.device,
-                    run.weights(context.artifacts),
-                ),
+                self._stored_model(run),
                 weights[run_key(run)],
+                {split: self._scores(run, split) for split in splits},
             )
             for run in runs
         )
+
+    def _job_of_member(self, run: CandidateRun, split: Split) -> Job:
+        payload = ScoreMemberJob(**vars(self._stored_model(run)), split=split)
+        return Job(f"{run.key} on {split}", 1, score_member, payload)
+
+    def _stored_model(self, run: CandidateRun) -> StoredModel:
+        context = self._context
+        weights = run.weights(context.artifacts)
+        return StoredModel(context.dataset, run.candidate.config, context.device, weights)
+
+    def _scores(self, run: CandidateRun, split: Split) -> Path:
+        """Return the file of a run's scores of a split: what it left itself, if that has them."""
+        weights = run.weights(self._context.artifacts)
+        left = scores_path(weights)
+        return left if has_tensor(left, f"{split}_logits") else split_scores_path(weights, split)
+
+    def _forget_scores(self, *splits: Split) -> None:
+        """Remove what was scored for an average, once it is stored."""
+        for split in splits:
+            for path in self._context.artifacts.glob(f"*/trial-*.{split}.safetensors"):
+                path.unlink(missing_ok=True)
 
     def _count(self, ensemble: EnsembleRecord) -> None:
         """Count the test access of an ensemble; another selection is another access."""

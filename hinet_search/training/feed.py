@@ -4,8 +4,8 @@ On the CPU the tensors are the memory-mapped columns themselves, which all slots
 Another device gets a copy that lives as long as the columns. Rows are chosen, ordered by scenario
 and counted on the host, so that no step reads from the device. Ids stay as stored: the embedding
 turns those beyond the schema's vocabulary into unknown.
-Shape legend: R rows of the split, B rows of a batch, W rows of a window, F categorical fields, N numeric inputs, S
-slots of all lists, T tasks.
+Shape legend: R rows of the split, B rows of a batch, W rows of a window, F categorical fields, N
+numeric inputs, S slots of all lists, T tasks.
 """
 
 from collections.abc import Iterator

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -39,6 +39,15 @@ def read_tensors(path: Path, remedy: str) -> dict[str, Tensor]:
         raise EnvironmentFault(
             f"{path}: cannot be read: {error.strerror or error}", remedy=remedy
         ) from error
+
+
+def has_tensor(path: Path, name: str) -> bool:
+    """Whether there is a sound file with a tensor of that name."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return name in file.keys()  # noqa: SIM118  the file is no mapping
+    except (SafetensorError, OSError):
+        return False
 
 
 def read_weights(path: Path, remedy: str) -> dict[str, Tensor]:

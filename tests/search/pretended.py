@@ -1,7 +1,7 @@
 """Launches with fake trainings: all that a launch does, in milliseconds, with a record of every job."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,13 @@ from hinet_search.data.columns import Columns
 from hinet_search.data.schema import Schema
 from hinet_search.executors import Job, JobEnd, JobEvent, Message, local
 from hinet_search.results.calibration_records import Calibration
-from hinet_search.results.records import CellValue, EvaluationRecord, FinalistSummary, Resampled
+from hinet_search.results.records import (
+    CellValue,
+    Cost,
+    EvaluationRecord,
+    FinalistSummary,
+    Resampled,
+)
 from hinet_search.results.statistics.crossfitting import CrossFittedGain
 from hinet_search.results.statistics.ensemble_selection import Selection
 from hinet_search.results.study_record import StudyRecord
@@ -24,7 +30,9 @@ from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.training.device import ChosenDevice
 from hinet_search.training.jobs.ensemble import (
     EnsembleOnTest,
+    MemberScored,
     ScoreEnsembleJob,
+    ScoreMemberJob,
     Selected,
     SelectJob,
     TeacherStored,
@@ -40,6 +48,7 @@ from hinet_search.training.jobs.messages import (
     TrainingResult,
     TrainJob,
     scores_path,
+    split_scores_path,
 )
 from hinet_search.training.jobs.summarise import SummaryJob
 from tests.search import studies
@@ -102,6 +111,7 @@ class Pretender:
     """An executor with one slot that trains nothing. Weights are a file with the seed; a job's cause ends it."""
 
     value: Value = larger_rates_are_better
+    seconds: Value = lambda job: studies.COST.seconds
     failing: Callable[[Job], str] = lambda job: ""
     jobs: list[Job] = field(default_factory=list)
     coming: list[JobEvent] = field(default_factory=list)
@@ -149,18 +159,27 @@ class Pretender:
             return [
                 SeedMessage(job.seed, body) for job in payload.jobs for body in self._bodies(job)
             ]
-        if isinstance(payload, SelectJob | TeachJob | ScoreEnsembleJob):
+        if isinstance(payload, SelectJob | ScoreMemberJob | TeachJob | ScoreEnsembleJob):
             return [self.of_ensemble(payload)]
         if isinstance(payload, RefitJob):
             return [self.of_refit(payload)]
         assert isinstance(payload, TrainJob)
         return self.of_training(payload)
 
-    def of_ensemble(self, payload: SelectJob | TeachJob | ScoreEnsembleJob) -> object:
+    def of_ensemble(
+        self, payload: SelectJob | ScoreMemberJob | TeachJob | ScoreEnsembleJob
+    ) -> object:
         """Do nothing with the models, but check that their files are there."""
         if isinstance(payload, SelectJob):
             assert all(path.exists() for path in payload.scores), "each run left its scores"
             return self.selected(payload)
+        if isinstance(payload, ScoreMemberJob):
+            assert payload.weights.exists()
+            split_scores_path(payload.weights, payload.split).write_text("scores")
+            return MemberScored()
+        scores = [path for member in payload.members for path in member.scores.values()]
+        assert scores, "each member was scored"
+        assert all(path.exists() for path in scores), "and its scores are there"
         if isinstance(payload, TeachJob):
             payload.path.write_text("scores")
             return TeacherStored()
@@ -184,7 +203,11 @@ class Pretender:
             payload.weights.write_text(str(payload.seed))
             scores_path(payload.weights).write_text(str(payload.seed))
         evaluation: EvaluationRecord = studies.evaluation(1, self.value(payload))
-        return [evaluation, TrainingResult(evaluation, stopped=False, cost=studies.COST)]
+        return [evaluation, TrainingResult(evaluation, stopped=False, cost=self.cost(payload))]
+
+    def cost(self, payload: TrainJob) -> Cost:
+        """What a pretended training takes."""
+        return replace(studies.COST, seconds=self.seconds(payload))
 
     def selected(self, job: SelectJob) -> Selected:
         """Select the plain mean of all runs."""

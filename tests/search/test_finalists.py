@@ -52,6 +52,14 @@ def test_a_finalist_that_lacks_a_seed_is_not_chosen() -> None:
     assert chosen_of(finalist(1, 0.9, 0.9), finalist(2, 0.5, 0.5, 0.5)) == 2
 
 
+def test_the_finalists_whose_trials_took_longest_are_trained_first(studio: Studio) -> None:
+    seconds = {"mmoe": 2.0, "shared_bottom": 7.0}
+    pretender = Pretender(seconds=lambda job: seconds[job.config.model_name])
+    studio.launch(pretender, arms=ARMS)
+    trained = [key.split("/")[0] for key in pretender.keys(TrainJob) if " seed " in key]
+    assert trained == ["shared_bottom"] * 4 + ["mmoe"] * 4
+
+
 def jobs_of_finalists(pretender: Pretender) -> list[TrainJob]:
     """Trainings of finalists, alone or several in one job."""
     jobs: list[TrainJob] = []

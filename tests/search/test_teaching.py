@@ -10,7 +10,12 @@ from hinet_search.executors import Job
 from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER
 from hinet_search.results.finalist_values import chosen
 from hinet_search.storage.engine import connect
-from hinet_search.training.jobs.ensemble import ScoreEnsembleJob, SelectJob, TeachJob
+from hinet_search.training.jobs.ensemble import (
+    ScoreEnsembleJob,
+    ScoreMemberJob,
+    SelectJob,
+    TeachJob,
+)
 from hinet_search.training.jobs.messages import ScoreTestJob, TrainJob
 from tests.search.pretended import RATE, Pretender, Studio
 
@@ -99,6 +104,20 @@ def test_the_ensemble_counts_as_one_access_to_test(studio: Studio) -> None:
     assert ensemble is not None
     assert ensemble.test_cells is not None
     assert len(of_kind(pretender, ScoreEnsembleJob)) == 1
+
+
+def test_members_are_scored_one_by_one_and_their_scores_go_once_they_are_averaged(
+    studio: Studio,
+) -> None:
+    record, pretender = studio.launch(arms=ARMS, more=TEACHING)
+    teacher = record.ensemble(TEACHER)
+    assert teacher is not None
+    jobs = of_kind(pretender, ScoreMemberJob)
+    for split in ("train", "valid"):
+        scored = [job.weights for job in jobs if job.split == split]
+        assert len(scored) == len(set(scored)) == len(teacher.members)
+    left = [path for job in jobs for path in job.weights.parent.glob("*.train.safetensors")]
+    assert left == []
 
 
 def test_students_can_be_members_of_the_ensemble_but_not_of_the_teacher(studio: Studio) -> None:

@@ -1,6 +1,8 @@
 """Jobs of an ensemble choose among stored scores, average models of any kind, and leave what students read."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +18,27 @@ from hinet_search.search.plan.size_limits import default_of
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.training.jobs.ensemble import (
     EnsembleOnTest,
+    MemberScored,
     ScoreEnsembleJob,
+    ScoreMemberJob,
     Selected,
     SelectJob,
     TeacherStored,
     TeachJob,
     WeightedModel,
     score_ensemble,
+    score_member,
     score_train,
     select_members,
 )
-from hinet_search.training.jobs.messages import StoredModel, TrainingResult, TrainJob, scores_path
+from hinet_search.training.jobs.messages import (
+    Split,
+    StoredModel,
+    TrainingResult,
+    TrainJob,
+    scores_path,
+    split_scores_path,
+)
 from hinet_search.training.jobs.score import restore_model
 from hinet_search.training.jobs.train import train
 from hinet_search.training.metrics import cell_values
@@ -88,6 +100,28 @@ def test_a_teacher_scores_training_rows_with_the_weighted_mean_of_its_members(
     expected_RT = np.tensordot(WEIGHTS, logits_of(models, "train"), axes=1)
     stored_RT = read_teacher(path, ready.dataset.train.labels_RT.shape)
     np.testing.assert_allclose(stored_RT, expected_RT, atol=2e-3)
+
+
+def test_members_that_were_scored_before_give_the_same_average_to_the_last_bit(
+    models: tuple[StoredModel, ...], tmp_path: Path
+) -> None:
+    splits: tuple[Split, ...] = ("train", "valid")
+    for model, split in product(models, splits):
+        job = ScoreMemberJob(**vars(model), split=split)
+        assert sent(score_member, job) == [MemberScored()]
+    scored = [
+        WeightedModel(
+            # A model without its weights can only be read from its scores.
+            replace(model, weights=tmp_path / "gone.safetensors"),
+            weight,
+            {split: split_scores_path(model.weights, split) for split in splits},
+        )
+        for model, weight in zip(models, WEIGHTS, strict=True)
+    ]
+    at_once, in_parts = tmp_path / "at-once.safetensors", tmp_path / "in-parts.safetensors"
+    sent(score_train, TeachJob(weighted(models), "probabilities", at_once))
+    sent(score_train, TeachJob(tuple(scored), "probabilities", in_parts))
+    assert at_once.read_bytes() == in_parts.read_bytes()
 
 
 def test_an_ensemble_is_scored_on_test_by_its_mean_probability(

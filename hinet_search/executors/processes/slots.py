@@ -30,8 +30,8 @@ from hinet_search.executors import HEARTBEAT_SECONDS, Heartbeat, Job, JobEnd, Jo
 from hinet_search.executors.processes.channel import ChannelEnd, pair
 from hinet_search.executors.processes.environment import OURS, environment, for_children
 
-# One thread, and memory that glibc (other systems ignore these) neither gives back after a step
-# nor maps in small pages: a step touches tens of megabytes, and looking up pages took a fifth of it.
+# One thread, and memory that glibc neither gives back after a step nor maps in small pages: a step
+# touches tens of megabytes, and finding their pages took a fifth of it. Other systems ignore it.
 SLOT_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",

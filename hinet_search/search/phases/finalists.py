@@ -39,12 +39,16 @@ from hinet_search.training.trial_config import TrialConfig, build_config
 
 @dataclass(frozen=True)
 class Candidate:
-    """A configuration that may represent its arm, and the draw that it was built from."""
+    """A configuration that may represent its arm, and the draw that it was built from.
+
+    `seconds` is what its trial took.
+    """
 
     arm: Arm
     trial_number: int
     drawn: Mapping[str, Scalar]
     config: TrialConfig
+    seconds: float
 
     @property
     def key(self) -> str:
@@ -92,6 +96,7 @@ def candidates_of(search: ArmSearch, finalists: FinalistSpec) -> list[Candidate]
             trial.number,
             trial.parameters,
             build_config(arm.model, arm.space.values(trial.parameters)),
+            trial.cost.seconds if trial.cost else 0.0,
         )
         for trial in trials
     }
@@ -104,7 +109,10 @@ def paired_seeds(spec: StudySpec) -> list[int]:
 
 
 class FinalistPhase:
-    """Trains the runs that are not stored yet, and stores their results and weights."""
+    """Trains the runs that are not stored yet, and stores their results and weights.
+
+    The longest come first, so that no slot waits long for the last one.
+    """
 
     def __init__(
         self,
@@ -121,7 +129,7 @@ class FinalistPhase:
         self._context = context
         missing = [
             run
-            for run in runs
+            for run in sorted(runs, key=lambda run: -run.candidate.seconds)
             if (run.candidate.arm.name, run.candidate.trial_number, run.seed) not in done
         ]
         self._waiting = (

@@ -3,8 +3,8 @@
 Shape legend: M runs, R rows of a split, T tasks, S scorers (one, or the seeds of a finalist).
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,13 @@ from hinet_search.results.statistics.resampling import ScoredRows, resampled
 from hinet_search.training.device import choose_device
 from hinet_search.training.jobs.coordinator_link import CoordinatorLink
 from hinet_search.training.jobs.device_errors import device_errors
-from hinet_search.training.jobs.messages import Emit, ShouldStop, StoredModel
+from hinet_search.training.jobs.messages import (
+    Emit,
+    ShouldStop,
+    Split,
+    StoredModel,
+    split_scores_path,
+)
 from hinet_search.training.jobs.score import (
     limit_threads,
     open_dataset,
@@ -60,11 +66,24 @@ class Selected:
 
 
 @dataclass(frozen=True)
+class ScoreMemberJob(StoredModel):
+    """Score a split with a member of an ensemble; the scores are stored beside its weights."""
+
+    split: Split = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class MemberScored:
+    """The scores of a member are stored."""
+
+
+@dataclass(frozen=True)
 class WeightedModel:
-    """A member of an ensemble as a job needs it."""
+    """A member of an ensemble as a job needs it; `scores` has the files of splits scored before."""
 
     model: StoredModel
     weight: float
+    scores: Mapping[Split, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -119,14 +138,29 @@ def select_members(job: SelectJob, emit: Emit, should_stop: ShouldStop) -> None:
     emit(Selected(selection, values, calibration, tuple(copies(logits_MRT))))
 
 
+def score_member(job: ScoreMemberJob, emit: Emit, should_stop: ShouldStop) -> None:
+    """Score a split with a member and store the logits.
+
+    Errors: DiskFull if the disk stays full.
+    """
+    limit_threads()
+    link = CoordinatorLink(emit, should_stop)
+    path = split_scores_path(job.weights, job.split)
+    with device_errors(choose_device(job.device).device, f"{path.name} of an ensemble", link):
+        stored = restore_model(job)
+        logits_RT = stored.model.scores(_columns(stored.dataset, job.split))
+    scores = {f"{job.split}_logits": torch.from_numpy(logits_RT)}
+    link.retry(lambda: save_tensors(scores, path))
+    emit(MemberScored())
+
+
 def score_train(job: TeachJob, emit: Emit, should_stop: ShouldStop) -> None:
     """Score the training and validation rows with every member, and store their average.
 
     Errors: DiskFull if the disk stays full.
     """
     link = CoordinatorLink(emit, should_stop)
-    splits = (lambda dataset: dataset.train, lambda dataset: dataset.valid)
-    train_RT, valid_RT = _average(job.members, job.scale, link, *splits)
+    train_RT, valid_RT = _average(job.members, job.scale, link, ("train", "valid"))
     link.retry(lambda: save_teacher({"train": train_RT, "valid": valid_RT}, job.path))
     emit(TeacherStored())
 
@@ -137,7 +171,7 @@ def score_ensemble(job: ScoreEnsembleJob, emit: Emit, should_stop: ShouldStop) -
     Errors: DiskFull if the disk stays full.
     """
     link = CoordinatorLink(emit, should_stop)
-    (logits_RT,) = _average(job.members, job.scale, link, lambda dataset: dataset.test)
+    (logits_RT,) = _average(job.members, job.scale, link, ("test",))
     scores = {"test_logits": torch.from_numpy(logits_RT)}
     link.retry(lambda: save_tensors(scores, job.path))
     dataset = open_dataset(job.members[0].model.dataset)
@@ -148,10 +182,7 @@ def score_ensemble(job: ScoreEnsembleJob, emit: Emit, should_stop: ShouldStop) -
 
 
 def _average(
-    members: Sequence[WeightedModel],
-    scale: Scale,
-    link: CoordinatorLink,
-    *splits: Callable[[Dataset], Columns],
+    members: Sequence[WeightedModel], scale: Scale, link: CoordinatorLink, splits: Sequence[Split]
 ) -> list[NDArray[np.float32]]:
     """Return the average of the members' logits of each split; one model is in memory at a time."""
     limit_threads()
@@ -160,7 +191,22 @@ def _average(
     for member in members:
         work = f"{member.model.weights.name} of an ensemble"
         with device_errors(choose_device(member.model.device).device, work, link):
-            stored = restore_model(member.model)
-            for mean, split in zip(means, splits, strict=True):
-                mean.add(stored.model.scores(split(stored.dataset)), member.weight)
+            for mean, logits_RT in zip(means, _logits(member, splits), strict=True):
+                mean.add(logits_RT, member.weight)
     return [mean.result() for mean in means]
+
+
+def _logits(member: WeightedModel, splits: Sequence[Split]) -> Iterator[NDArray[np.float32]]:
+    """Yield the member's logits of each split: those stored, or those of its model."""
+    restored = None
+    for split in splits:
+        if split in member.scores:
+            columns = _columns(open_dataset(member.model.dataset), split)
+            yield read_scores(member.scores[split], split, columns)
+        else:
+            restored = restored or restore_model(member.model)
+            yield restored.model.scores(_columns(restored.dataset, split))
+
+
+def _columns(dataset: Dataset, split: Split) -> Columns:
+    return {"train": dataset.train, "valid": dataset.valid, "test": dataset.test}[split]

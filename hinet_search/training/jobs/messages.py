@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from hinet_search.common.plugins import allowed
 from hinet_search.results.records import CellValue, Cost, EvaluationRecord, Insight
@@ -10,6 +11,7 @@ from hinet_search.training.device import Wanted
 from hinet_search.training.trial_config import TrialConfig
 
 Emit = Callable[[object], None]  # sends an object to the coordinator
+Split = Literal["train", "valid", "test"]
 ShouldStop = Callable[[], bool]  # returns whether the coordinator asks the job to stop
 
 
@@ -125,6 +127,11 @@ def scores_path(weights: Path) -> Path:
     The training writes those of validation, opening the test split writes those of both.
     """
     return weights.with_suffix(".scores.safetensors")
+
+
+def split_scores_path(weights: Path, split: Split) -> Path:
+    """Return the path of the scores of a split that an ensemble needs of stored weights."""
+    return weights.with_suffix(f".{split}.safetensors")
 
 
 def ensemble_scores_path(artifacts: Path) -> Path:
