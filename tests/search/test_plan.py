@@ -12,7 +12,7 @@ from hinet_search.common.errors import ConfigurationError, DataError, Environmen
 from hinet_search.data import checks
 from hinet_search.data.schema import Schema
 from hinet_search.results.records import CellCount, DataRecord
-from hinet_search.search.plan import plan, probe
+from hinet_search.search.plan import plan, probe, prober
 from hinet_search.search.plan.check_objectives import check_objectives
 from hinet_search.search.plan.few_steps import few_steps
 from hinet_search.search.plan.measuring_arm import measuring_arm
@@ -204,7 +204,7 @@ def test_arms_share_the_seconds_of_a_probe_and_the_largest_model_sets_the_memory
         asked.append((config.model_name, seconds))
         return probe.ProbeResult(2.0, 4.0 * len(asked), 1000 * len(asked))
 
-    monkeypatch.setattr(plan, "probe", probed)
+    monkeypatch.setattr(prober, "probe", probed)
     planned = api.check(str(write_study(tmp_path)), output=tmp_path / "out")
     each = plan.PROBE_SECONDS / 4  # two probes of two arms
     assert asked == [("shared_bottom", each)] * 2 + [("mmoe", each)] * 2
@@ -234,7 +234,7 @@ def test_the_time_of_a_study_adds_trials_finalists_refits_jobs_and_a_fixed_part(
 ) -> None:
     default = iter([False, True, False, True])
     monkeypatch.setattr(
-        plan, "probe", lambda *_: probe.ProbeResult(2.0, 8.0 if next(default) else 4.0, 0)
+        prober, "probe", lambda *_: probe.ProbeResult(2.0, 8.0 if next(default) else 4.0, 0)
     )
     text = STUDY.replace("seeds: 2}", f"seeds: 2, refit: {str(refit).lower()}}}")
     planned = api.check(str(write_study(tmp_path, text)), output=tmp_path / "out")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hinet_search import api
-from hinet_search.search.plan import plan, probe, probe_cache
+from hinet_search.search.plan import plan, probe, probe_cache, prober
 from hinet_search.search.plan.plan import Plan
 from tests.small import STUDY, write_study
 
@@ -22,7 +22,7 @@ def probes(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         given.append(float(str(asked[-1])))
         return probe.ProbeResult(1.0, 2.0, 1000)
 
-    monkeypatch.setattr(plan, "probe", probed)
+    monkeypatch.setattr(prober, "probe", probed)
     return given
 
 

@@ -17,7 +17,7 @@ from hinet_search.data.study_data import dataset_of
 from hinet_search.search.plan.check_objectives import check_objectives, refuse_without_flops
 from hinet_search.search.plan.check_study import try_study
 from hinet_search.search.plan.measuring_arm import measuring_arm
-from hinet_search.search.plan.probe import probe
+from hinet_search.search.plan.prober import Prober, prober
 from hinet_search.search.plan.size_limits import SizeLimits, default_of
 from hinet_search.study.distributions import Choice
 from hinet_search.study.launch_options import num_slots
@@ -218,9 +218,11 @@ def make_plan(ready: PreparedStudy, probe_seconds: float = PROBE_SECONDS) -> Pla
     """
     size_limits = SizeLimits.of(ready.dataset, ready.study)
     arms, began = ready.study.arms, time.perf_counter()
-    planned = [
-        _arm_plan(size_limits.sized(arm, arms), ready, probe_seconds / len(arms)) for arm in arms
-    ]
+    with prober(ready.dataset, ready.device.device) as probe:
+        planned = [
+            _arm_plan(size_limits.sized(arm, arms), ready, probe, probe_seconds / len(arms))
+            for arm in arms
+        ]
     return Plan(ready, tuple(planned), time.perf_counter() - began)
 
 
@@ -257,8 +259,8 @@ def _parameters_that_fit(arm: Arm, dataset: Dataset) -> int:
     return parameters
 
 
-def _arm_plan(arm: Arm, ready: PreparedStudy, seconds: float) -> ArmPlan:
-    dataset, spec, device = ready.dataset, ready.study.spec, ready.device.device
+def _arm_plan(arm: Arm, ready: PreparedStudy, probe: Prober, seconds: float) -> ArmPlan:
+    dataset, spec = ready.dataset, ready.study.spec
 
     def size_of(config: TrialConfig) -> int:
         return num_parameters(config, config.features.schema_of(dataset))
@@ -269,8 +271,8 @@ def _arm_plan(arm: Arm, ready: PreparedStudy, seconds: float) -> ArmPlan:
     trials, finalists = arm.most_trials(spec), arm.most_finalists(spec)
     middle_config = configs[middle] if trials > 1 else default_of(arm)  # the only trial is trial 0
     try:
-        typical = probe(middle_config, dataset, device, seconds / 2)
-        default = probe(default_of(arm), dataset, device, seconds / 2)
+        typical = probe(middle_config, seconds / 2)
+        default = probe(default_of(arm), seconds / 2)
     except MemoryError as error:
         raise EnvironmentFault(
             f"{arm.place}: a trial of {arm.name} must fit into memory, but it ran out: {error}"
