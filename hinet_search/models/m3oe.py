@@ -46,8 +46,8 @@ from hinet_search.models.layers.diagnostics import Expert, gate_usage, numbered
 from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.models.layers.experts import ExpertConfig, TowerConfig, Towers
 from hinet_search.models.layers.gates import Gate, mix
-from hinet_search.models.layers.linear import StackedLinear
 from hinet_search.models.layers.protocol import ProtocolConfig
+from hinet_search.models.layers.stacked_linear import StackedLinear
 from hinet_search.models.layers.star_linear import StarLinear
 from hinet_search.results.records import Insight
 

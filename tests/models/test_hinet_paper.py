@@ -10,7 +10,6 @@ from torch import nn
 
 from hinet_search.models.layers.experts import Experts, Mixture, mlp
 from hinet_search.models.layers.gates import Gate
-from hinet_search.models.layers.linear import StackedLinear
 from hinet_search.models.layers.san import (
     BottleneckAttention,
     SANConfig,
@@ -18,6 +17,7 @@ from hinet_search.models.layers.san import (
     _needed_pairs,
     weighted_sums,
 )
+from hinet_search.models.layers.stacked_linear import StackedLinear
 from hinet_search.training.loss import own_scenario_loss
 
 NUM_SCENARIOS = SCHEMA.num_scenarios

@@ -12,7 +12,7 @@ from hinet_search.data.schema import Schema
 from hinet_search.models import mmoe
 from hinet_search.models.hmoe import Config, Model
 from hinet_search.models.layers.batch import Batch
-from hinet_search.models.layers.linear import StackedLinear
+from hinet_search.models.layers.stacked_linear import StackedLinear
 
 NUM_SCENARIOS, NUM_TASKS = SCHEMA.num_scenarios, SCHEMA.num_tasks
 SMALL = {

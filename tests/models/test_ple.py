@@ -11,7 +11,7 @@ from torch import nn
 
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.batch import Batch
-from hinet_search.models.layers.linear import StackedLinear
+from hinet_search.models.layers.stacked_linear import StackedLinear
 from hinet_search.models.ple import Config, Model
 
 NUM_SCENARIOS, NUM_TASKS = SCHEMA.num_scenarios, SCHEMA.num_tasks

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hinet_search import api
-from hinet_search.search.plan import plan, probe, probe_cache, prober
+from hinet_search.search.plan import probe, probe_cache, prober
 from hinet_search.search.plan.plan import Plan
 from tests.small import STUDY, write_study
 

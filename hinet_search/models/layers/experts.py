@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from hinet_search.common.frozen_model import Frozen, Layers
 from hinet_search.models.layers.activation import Activation
 from hinet_search.models.layers.gates import Gate, mix
-from hinet_search.models.layers.linear import Linear, StackedLinear
+from hinet_search.models.layers.linear import Linear
+from hinet_search.models.layers.stacked_linear import StackedLinear
 
 
 class ExpertConfig(Frozen):

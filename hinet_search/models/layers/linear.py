@@ -1,17 +1,13 @@
-"""Linear layers: x W + b of one layer, and many layers of one shape computed together.
+"""Linear layers: x W + b of one layer, and of several with one or as many products.
 
 On the CPU a matrix product that writes rows of, say, 341 numbers takes 1.5 times as long as one
 whose rows start at multiples of 64 bytes. The width of x depends on the data, so its gradient is a
 view of rows padded to such a length. Nothing else differs from torch's own product.
-Experts, gates and towers are all built from StackedLinear, which holds its layers in one tensor;
-they differ in how many layers a group has.
-Shape legend: G groups (scenarios, or 1), S layers of one group, L = G * S all layers group by
-group, B rows, I inputs, O outputs, C = S * O.
+Shape legend: S layers, B rows, I inputs, O outputs, C = S * O.
 """
 
 import inspect
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import torch
@@ -56,6 +52,12 @@ def _product(x_BI: Tensor, weight_IO: Tensor, bias_O: Tensor | None) -> Tensor:
     return x_BI @ weight_IO if bias_O is None else torch.addmm(bias_O, x_BI, weight_IO)
 
 
+def empty_rows(x_BI: Float[Tensor, "B I"]) -> Float[Tensor, "B I"]:
+    """Return an empty tensor of that shape, whose rows start at multiples of 64 bytes."""
+    num_rows, width = x_BI.shape
+    return x_BI.new_empty(num_rows, -(-width // ALIGNED) * ALIGNED)[:, :width]
+
+
 def signed(forward: Forward) -> Forward:
     """Store the signature of an autograd function's `forward`, so that torch need not inspect it.
 
@@ -84,9 +86,7 @@ class _Product(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad_BO: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         x_BI, weight_IO = ctx.saved_tensors
-        num_rows, width = x_BI.shape
-        aligned = grad_BO.new_empty(num_rows, -(-width // ALIGNED) * ALIGNED)
-        grad_BI = torch.mm(grad_BO, weight_IO.T, out=aligned[:, :width])
+        grad_BI = torch.mm(grad_BO, weight_IO.T, out=empty_rows(x_BI))
         return grad_BI, x_BI.T @ grad_BO, grad_BO.sum(dim=0) if ctx.has_bias else None
 
     @staticmethod
@@ -102,54 +102,6 @@ class _Product(torch.autograd.Function):
         assert weight is not None, "only the bias can be None"
         y = x @ weight
         return y if bias is None else y + bias.unsqueeze(-2), 0
-
-
-class StackedLinear(nn.Module):
-    """`num_groups` groups of `num_layers` linear layers, initialised like nn.Linear."""
-
-    bias_LO: nn.Parameter | None
-
-    def __init__(
-        self,
-        in_width: int,
-        out_width: int,
-        num_layers: int,
-        *,
-        num_groups: int = 1,
-        bias: bool = True,
-    ) -> None:
-        super().__init__()
-        self.num_groups = num_groups
-        self.num_layers = num_layers
-        bound = 1 / math.sqrt(in_width)
-        shape = (num_groups * num_layers, in_width, out_width)
-        self.weight_LIO = nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
-        initial_bias = torch.empty(num_groups * num_layers, out_width).uniform_(-bound, bound)
-        self.bias_LO = nn.Parameter(initial_bias) if bias else None
-
-    def forward(
-        self, x: Float[Tensor, "*stack B I"], sizes: Sequence[int] | None = None
-    ) -> Float[Tensor, "layers B O"]:
-        """Apply all L layers to all rows, or with `sizes` to each row the S layers of its group.
-
-        x is (B, I), the same input for every layer, or has an input per layer: (L, B, I), and with
-        `sizes` (S, B, I). Rows are sorted by group, `sizes[g]` of them for group g, which may be 0.
-        A single group takes all rows.
-        """
-        if sizes is None or self.num_groups == 1:
-            return linear(x, self.weight_LIO, self.bias_LO)
-        groups = (self.num_groups, self.num_layers)
-        # Unbind once: indexing a stacked parameter per group would write a full-size gradient for
-        # each group.
-        weights = torch.unflatten(self.weight_LIO, 0, groups).unbind(0)
-        biases: Sequence[Tensor | None] = [None] * self.num_groups
-        if self.bias_LO is not None:
-            biases = torch.unflatten(self.bias_LO, 0, groups).unbind(0)
-        runs = list(zip(torch.split(x, list(sizes), dim=-2), weights, biases, strict=True))
-        if not torch.compiler.is_exporting():  # in a graph, sizes are variables
-            runs = [run for run, size in zip(runs, sizes, strict=True) if size] or runs
-        outputs = [linear(*run) for run in runs]
-        return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-2)
 
 
 def linear(

@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from hinet_search.models.layers.diagnostics import gate_usage, numbered
 from hinet_search.models.layers.experts import Experts, Mixture, Towers
 from hinet_search.models.layers.gates import WIDE, Gate, mix
-from hinet_search.models.layers.linear import StackedLinear
+from hinet_search.models.layers.stacked_linear import StackedLinear
 
 
 def normal(*shape: int) -> torch.Tensor:
@@ -26,11 +26,12 @@ def normal(*shape: int) -> torch.Tensor:
     st.sampled_from(["shared", "own"]),
     st.sampled_from(["bias", "none"]),
 )
-def test_each_row_passes_the_layers_of_its_own_group_alone(
+def test_each_row_passes_the_layers_of_its_own_group_alone_and_trains_no_other(
     sizes: list[int], inputs: str, bias: str
 ) -> None:
     layer = StackedLinear(3, 2, 2, num_groups=len(sizes), bias=bias == "bias").double()
     x = normal(2, sum(sizes), 3) if inputs == "own" else normal(sum(sizes), 3)
+    x.requires_grad_()
     group = [number for number, size in enumerate(sizes) for _ in range(size)]
     expected = torch.zeros(2, sum(sizes), 2, dtype=torch.float64)
     for row, number in enumerate(group):
@@ -39,7 +40,16 @@ def test_each_row_passes_the_layers_of_its_own_group_alone(
             expected[s, row] = row_input @ layer.weight_LIO[number * 2 + s]
             if layer.bias_LO is not None:
                 expected[s, row] += layer.bias_LO[number * 2 + s]
-    torch.testing.assert_close(layer(x, sizes), expected, rtol=0, atol=1e-12)
+    got = layer(x, sizes)
+    torch.testing.assert_close(got, expected, rtol=0, atol=1e-12)
+    if group:
+        tensors = [x, *layer.parameters()]
+        weights = normal(*got.shape)
+        gradients = torch.autograd.grad((got * weights).sum(), tensors)
+        of_loop = torch.autograd.grad((expected * weights).sum(), tensors)
+        torch.testing.assert_close(gradients, of_loop, rtol=0, atol=1e-12)
+    with torch.no_grad():
+        torch.testing.assert_close(layer(x, sizes), expected, rtol=0, atol=1e-12)
 
 
 class RowsOfProducts(TorchDispatchMode):
