@@ -23,7 +23,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
-from scipy.optimize import brentq
 from scipy.special import expit
 
 from hinet_search.common.errors import did_you_mean
@@ -358,6 +357,7 @@ def _truths(logits_RT: Floats, rates: tuple[float, ...]) -> Floats:
 
 def _intercept(before_R: Floats, logit_R: Floats, rate: float) -> float:
     """The intercept with which the mean probability of a task is its rate."""
+    from scipy.optimize import brentq  # a quarter of a second, which encoded data do not need
 
     def excess(intercept: float) -> float:
         return float((before_R * expit(logit_R + intercept)).mean() - rate)

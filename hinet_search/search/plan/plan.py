@@ -30,7 +30,7 @@ from hinet_search.training.model_size import num_parameters, sizes_of
 from hinet_search.training.trial_config import TrialConfig, build_config
 
 DRAWS = 21
-PROBE_SECONDS = 5.0  # for the probes of all arms together
+PROBE_SECONDS = 3.0  # for the probes of all arms together
 FIXED_SECONDS = 6.0  # to start the slots and to write a report
 JOB_SECONDS = 0.1  # of a training, beside its steps
 BYTES = 4  # of a float
