@@ -70,7 +70,8 @@ class Feed:
         Rows of a window come scenario by scenario: most batches then have rows of one scenario, for
         which a layer of all scenarios is a single product.
         """
-        for rows_W in torch.split(torch.arange(len(self)), WINDOW_ROWS):
+        for first in range(0, len(self), WINDOW_ROWS):
+            rows_W = torch.arange(first, min(first + WINDOW_ROWS, len(self)))
             for rows_B in torch.split(self.by_scenario(rows_W), batch_size):
                 yield rows_B, self.select(rows_B)[0]
 

@@ -26,15 +26,14 @@ def logits(model: nn.Module, feed: Feed, batch_size: int = ROWS_AT_ONCE) -> Floa
     """Return the same as `predict`, left on the feed's device and not read."""
     was_training = model.training
     model.eval()
-    numbers: list[Tensor] = []
-    parts: list[Tensor] = []
+    logits_RT: Tensor | None = None
     with torch.inference_mode():
         for rows_B, batch in feed.all_rows(batch_size):
-            numbers.append(rows_B)
-            parts.append(model(batch).float())
+            logits_BT = model(batch).float()
+            if logits_RT is None:
+                logits_RT = logits_BT.new_empty(len(feed), logits_BT.shape[1])
+            logits_RT.index_copy_(0, to_device(rows_B, feed.device), logits_BT)
             heartbeat.send_heartbeat()  # a whole split takes longer than a training step
-        rows_R = to_device(torch.cat(numbers), feed.device)
-        logits_RT = torch.cat(parts)
-        logits_RT = torch.empty_like(logits_RT).index_copy_(0, rows_R, logits_RT)
     model.train(was_training)
+    assert logits_RT is not None, "a split has rows"
     return logits_RT

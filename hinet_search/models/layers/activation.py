@@ -30,14 +30,14 @@ class Activation(nn.Module):
 
     def forward(self, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """Apply ReLU and dropout, drawing from torch's default generator, which training seeds."""
-        if not self.training or self.rate == 0:
-            # In place is safe: nothing else reads a layer's output. With gradients, writing to a
-            # view would cost a copy, and a graph that is exported has no places.
-            is_new = torch.is_grad_enabled() or torch.compiler.is_exporting()
-            return torch.relu(x) if is_new else torch.relu_(x)
+        rate = self.rate if self.training else 0.0
+        if rate == 0 and not torch.is_grad_enabled() and not torch.compiler.is_exporting():
+            return torch.relu_(x)  # in place is safe: nothing else reads a layer's output
+        if rate == 0 and (x.is_contiguous() or not self.training):
+            return torch.relu(x)
         if x.device.type != "cpu":
-            return functional.dropout(torch.relu(x), self.rate)
-        num_dropped = min(round(self.rate * LEVELS), LEVELS - 1)
+            return functional.dropout(torch.relu(x), rate)
+        num_dropped = min(round(rate * LEVELS), LEVELS - 1)
         y: Tensor = _ReluDropout.apply(x, num_dropped)  # type: ignore[no-untyped-call]
         return y
 
@@ -47,19 +47,28 @@ class Activation(nn.Module):
 
 
 class _ReluDropout(torch.autograd.Function):
-    """ReLU and dropout of `num_dropped` of LEVELS draws, for the CPU."""
+    """ReLU and dropout of `num_dropped` of LEVELS draws, for the CPU.
+
+    Several layers of one input come from one product, hence side by side in its rows. The output
+    has each layer by itself, and the gradient is as x again: products of the next layers are up to
+    half as fast again on rows that are next to each other, and no pass over memory is added.
+    """
 
     @staticmethod
     @signed
     def forward(x: Tensor, num_dropped: int) -> Tensor:
+        y = torch.clamp_min(x, 0, out=torch.empty(x.shape, dtype=x.dtype))
+        if num_dropped == 0:
+            return y
         words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
         draws = words.view(torch.int16)[: x.numel()].view(x.shape)
         kept = torch.ge(draws, num_dropped - LEVELS // 2, out=torch.empty(x.shape, dtype=x.dtype))
-        return torch.relu(x).mul_(kept.mul_(_scale(num_dropped)))
+        return y.mul_(kept.mul_(_scale(num_dropped)))
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, int], output: Tensor) -> None:
-        ctx.scale = _scale(inputs[1])
+        x, num_dropped = inputs
+        ctx.stride, ctx.scale = x.stride(), _scale(num_dropped)
         ctx.save_for_backward(output)
 
     @staticmethod
@@ -71,7 +80,9 @@ class _ReluDropout(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (y,) = ctx.saved_tensors
-        return torch.ops.aten.threshold_backward(grad, y, 0).mul_(ctx.scale), None
+        grad_x = torch.empty_strided(y.shape, ctx.stride, dtype=y.dtype)
+        torch.ops.aten.threshold_backward.grad_input(grad, y, 0, grad_input=grad_x)
+        return (grad_x if ctx.scale == 1 else grad_x.mul_(ctx.scale)), None
 
 
 def _scale(num_dropped: int) -> float:

@@ -101,7 +101,7 @@ class _GroupedLinear(torch.autograd.Function):
     @staticmethod
     def vmap(
         _info: Any,
-        dims: tuple[int | None, ...],
+        dims: tuple[Any, ...],  # the axis of models, of `sizes` none for each
         x: Tensor,
         weight: Tensor,
         bias: Tensor | None,
