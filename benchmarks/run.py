@@ -174,7 +174,7 @@ def main() -> None:
             f"\nagainst the best peer\n{bench_peers.against(figures['training'], figures['peers'])}"
         )
     about = {"quick": options.quick, "machine": asdict(machine)}
-    file = keep({**about, "before": earlier} if earlier else about, figures)
+    file = keep(about, figures, earlier)
     print(f"\nkept in {file}")
 
 
@@ -228,13 +228,18 @@ def _earlier(checkout: Path, part: str, *, quick: bool) -> dict[str, Any]:
     return {"versions": kept["machine"]["versions"], part: kept[part]}
 
 
-def keep(about: dict[str, object], figures: dict[str, Any]) -> Path:
-    """Write results/DATE-COMMIT.json; a later run of that day and commit replaces its parts."""
+def keep(about: dict[str, object], figures: dict[str, Any], earlier: dict[str, Any]) -> Path:
+    """Write results/DATE-COMMIT.json; a later run of that day and commit replaces its parts.
+
+    `earlier` are figures of an earlier version, which stand under `before`.
+    """
     commit = versions().get("git commit", "no-commit")
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / f"{datetime.now(UTC):%Y-%m-%d}-{commit}.json"
-    before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    content = {**before, **about, **{name: _plain(figure) for name, figure in figures.items()}}
+    kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    content = {**kept, **about, **{name: _plain(figure) for name, figure in figures.items()}}
+    if earlier:
+        content["before"] = {**kept.get("before", {}), **earlier}
     file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return file
 
