@@ -7,6 +7,7 @@ and start. The data are encoded before the clock starts.
 """
 
 import argparse
+import json
 import resource
 import tempfile
 import time
@@ -14,8 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import yaml
+from unittest.mock import patch
 
 from hinet_search.api import launch_ready, ready
 from hinet_search.executors import Job, JobEnd, JobEvent, Message, local
@@ -128,10 +128,10 @@ def profile(study: str, options: LaunchOptions) -> StudyProfile:
     checked = ready(study, options)
     timeline = Timeline(num_rows=checked.dataset.train.num_rows)
     RecordingExecutor.timeline = timeline
-    local.ProcessExecutor = RecordingExecutor  # type: ignore[misc]
     began, cpu = time.perf_counter(), _own_cpu()
     timeline.latest = began
-    launch_ready(checked, options, "profile_study", NullWatcher())
+    with patch.object(local, "ProcessExecutor", RecordingExecutor):
+        launch_ready(checked, options, "profile_study", NullWatcher())
     timeline.wait("at the end")
     return StudyProfile(
         study,
@@ -191,7 +191,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int)
     parser.add_argument("--finalist-seeds", type=int)
     parser.add_argument("--slots", type=int, default=2)
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=JSON")
     given = parser.parse_args()
     settings = [setting.partition("=") for setting in given.set]
     with tempfile.TemporaryDirectory(prefix="profile-") as folder:
@@ -199,7 +199,7 @@ def main() -> None:
             trials=given.trials,
             slots=given.slots,
             finalist_seeds=given.finalist_seeds,
-            settings={name: yaml.safe_load(value) for name, _, value in settings},
+            settings={name: json.loads(value) for name, _, value in settings},
             output=Path(folder),
         )
         print(table(profile(given.study, options)))

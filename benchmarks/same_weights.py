@@ -47,7 +47,7 @@ def trained() -> Weights:
                 torch.autograd.backward(own_scenario_loss(model(batch), labels_BT.double()))
                 clip_gradients(model.parameters(), config.clip_norm)
                 optimiser.step()
-            weights[f"{contest.name}, {update}"] = dict(model.state_dict())
+            weights[f"{contest.name}, {update}"] = dict(model.named_parameters())
     return weights
 
 
@@ -73,7 +73,9 @@ def main() -> None:
         return
     before, after = trained_by(Path(sys.argv[1]).resolve()), trained_by(HERE)
     for name, weights in after.items():
-        farthest = max(float((weights[path] - before[name][path]).abs().max()) for path in weights)
+        farthest = max(
+            float((weights[path] - before[name][path]).detach().abs().max()) for path in weights
+        )
         print(f"{name}: {farthest:.0e}")
 
 
