@@ -106,11 +106,8 @@ def second_differences(function: Callable[[Tensor], Tensor], at: Tensor) -> Tens
     """Return f(x + i + j) - f(x + i) - f(x + j) + f(x) for all pairs of unit vectors i and j."""
     units = torch.eye(len(at), dtype=at.dtype)
     rows = [
-        [
-            function(at + one + other) - function(at + one) - function(at + other) + function(at)
-            for other in units
-        ]
-        for one in units
+        [function(at + i + j) - function(at + i) - function(at + j) + function(at) for j in units]
+        for i in units
     ]
     return torch.stack([torch.stack(row) for row in rows]).detach()
 

@@ -120,6 +120,26 @@ def test_members_are_scored_one_by_one_and_their_scores_go_once_they_are_average
     assert left == []
 
 
+def test_scores_that_a_run_left_are_not_made_again(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "hinet_search.search.ensembles.has_tensor", lambda path, _name: ".scores." in path.name
+    )
+    _, pretender = studio.launch(arms=ARMS, more=BOTH)
+    assert of_kind(pretender, ScoreMemberJob) == []
+
+
+def test_without_the_scores_of_its_members_a_teacher_teaches_no_student(studio: Studio) -> None:
+    pretender = Pretender(
+        failing=lambda job: "no memory" if isinstance(job.payload, ScoreMemberJob) else ""
+    )
+    record, _ = studio.launch(pretender, arms=ARMS, more=TEACHING)
+    assert of_kind(pretender, TeachJob) == []
+    assert trainings(pretender, "taught_mmoe") == []
+    assert record.ensemble(TEACHER) is not None
+
+
 def test_students_can_be_members_of_the_ensemble_but_not_of_the_teacher(studio: Studio) -> None:
     record, _ = studio.launch(arms=ARMS, more=BOTH)
     pools = {each.name: {run.arm for run in each.pool} for each in record.ensembles}

@@ -33,9 +33,10 @@ class Activation(nn.Module):
         rate = self.rate if self.training else 0.0
         if rate == 0 and not torch.is_grad_enabled() and not torch.compiler.is_exporting():
             return torch.relu_(x)  # in place is safe: nothing else reads a layer's output
-        if rate == 0 and (x.is_contiguous() or not self.training):
+        is_on_cpu = x.device.type == "cpu"
+        if rate == 0 and (x.is_contiguous() or not self.training or not is_on_cpu):
             return torch.relu(x)
-        if x.device.type != "cpu":
+        if not is_on_cpu:
             return functional.dropout(torch.relu(x), rate)
         num_dropped = min(round(rate * LEVELS), LEVELS - 1)
         y: Tensor = _ReluDropout.apply(x, num_dropped)  # type: ignore[no-untyped-call]

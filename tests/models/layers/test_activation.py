@@ -67,3 +67,23 @@ def test_dropout_is_off_in_evaluation_and_at_a_rate_of_zero() -> None:
     x = torch.ones(8)
     assert torch.equal(Activation(0.5).eval()(x), x)
     assert torch.equal(Activation(0.0).train()(x), x)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.25])
+def test_layers_that_lie_side_by_side_leave_outputs_by_themselves_and_gradients_as_they_lie(
+    rate: float,
+) -> None:
+    torch.manual_seed(0)
+    product_BC = torch.randn(5, 6, dtype=torch.float64, requires_grad=True)
+    x = product_BC.unflatten(1, (3, 2)).transpose(0, 1)
+    gradients = []
+    x.register_hook(gradients.append)
+    y, slope = Activation(rate).train()(x), torch.randn(3, 5, 2, dtype=torch.float64)
+    (y * slope).sum().backward()
+    assert y.is_contiguous()
+    assert gradients[0].stride() == x.stride()
+    is_kept = y > 0
+    torch.testing.assert_close(y[is_kept], x[is_kept] / (1 - rate))
+    torch.testing.assert_close(gradients[0], torch.where(is_kept, slope / (1 - rate), 0.0))
+    if rate == 0:
+        assert torch.equal(is_kept, x > 0)
