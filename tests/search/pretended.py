@@ -112,6 +112,7 @@ class Pretender:
 
     value: Value = larger_rates_are_better
     seconds: Value = lambda job: studies.COST.seconds
+    milliseconds: Value = lambda job: 1.0  # of a request
     failing: Callable[[Job], str] = lambda job: ""
     jobs: list[Job] = field(default_factory=list)
     coming: list[JobEvent] = field(default_factory=list)
@@ -206,8 +207,12 @@ class Pretender:
         return [evaluation, TrainingResult(evaluation, stopped=False, cost=self.cost(payload))]
 
     def cost(self, payload: TrainJob) -> Cost:
-        """What a pretended training takes."""
-        return replace(studies.COST, seconds=self.seconds(payload))
+        """What a pretended training takes, and its model."""
+        return replace(
+            studies.COST,
+            seconds=self.seconds(payload),
+            milliseconds_per_100=self.milliseconds(payload),
+        )
 
     def selected(self, job: SelectJob) -> Selected:
         """Select the plain mean of all runs."""

@@ -120,6 +120,15 @@ def test_members_are_scored_one_by_one_and_their_scores_go_once_they_are_average
     assert left == []
 
 
+def test_the_dearest_members_are_scored_first(studio: Studio) -> None:
+    cost = {"mmoe": 2.0, "shared_bottom": 7.0}
+    pretender = Pretender(milliseconds=lambda job: cost[job.config.model_name])
+    studio.launch(pretender, arms=ARMS, more=TEACHING)
+    scored = [job.config.model_name for job in of_kind(pretender, ScoreMemberJob)]
+    assert scored == sorted(scored, key=lambda name: -cost[name])
+    assert set(scored) == set(cost)
+
+
 def test_scores_that_a_run_left_are_not_made_again(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
