@@ -13,9 +13,9 @@ from hinet_search.models.layers.activation import Activation
 from hinet_search.results.objectives import objective_named
 from hinet_search.training.feed import make_feed
 from hinet_search.training.fit import TrainingSteps
-from hinet_search.training.fit_stacked import Stack, StackedSteps
 from hinet_search.training.run_state import Conditions, begin
 from hinet_search.training.seeding import seeded_model
+from hinet_search.training.stack import Stack, StackedSteps
 from hinet_search.training.teaching import StepLoss
 from hinet_search.training.trial_config import TrialConfig, build_config
 from layout import aligned
@@ -54,7 +54,7 @@ def _differences(
     lone = [(TrainingSteps(course), state) for course, state in alone]
     models = [_without_dropout(config, schema, seed, precision) for seed in SEEDS]
     stacked = StackedSteps(
-        Stack(models), make_feed(dataset.train, CPU), config.train, StepLoss(config.train, None)
+        Stack(models), make_feed(dataset.train, CPU), [config.train] * len(models), StepLoss()
     )
     differences = []
     for step in range(1, max(wanted) + 1):

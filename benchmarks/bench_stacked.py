@@ -14,9 +14,9 @@ from hinet_search.data.columns import Dataset
 from hinet_search.results.objectives import objective_named
 from hinet_search.study.distributions import Value
 from hinet_search.training.fit import TrainingSteps
-from hinet_search.training.fit_stacked import Stack, StackedSteps
 from hinet_search.training.run_state import Conditions, batches_of_pass, begin
 from hinet_search.training.seeding import seeded_model
+from hinet_search.training.stack import Stack, StackedSteps
 from hinet_search.training.teaching import StepLoss
 from hinet_search.training.trial_config import build_config
 from layout import aligned
@@ -84,9 +84,7 @@ def _figure(
 
     lone = [begin(model, given, 0.0) for model in models()]
     steps = [(TrainingSteps(course), state) for course, state in lone]
-    stacked = StackedSteps(
-        Stack(models()), lone[0][0].feed, config.train, StepLoss(config.train, None)
-    )
+    stacked = StackedSteps(Stack(models()), lone[0][0].feed, [config.train] * number, StepLoss())
     rows = cycle(
         list(batches_of_pass(dataset.train.num_rows, batch_size, "rows", seed=SEED, pass_number=0))[
             :-1

@@ -1,6 +1,6 @@
 """Adam with decoupled weight decay, on the fused kernel of torch: a call updates a whole group."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from hinet_search.training.weight_updates import WeightUpdates
 
 BETA1, BETA2 = 0.9, 0.999
 EPSILON = 1e-8
+Moments = dict[str, Tensor]  # both moments of a weight, and its number of steps
 
 
 class Adam(WeightUpdates):
@@ -21,29 +22,106 @@ class Adam(WeightUpdates):
             if not self.state[weight]:
                 self.state[weight] = _before_the_first_step(weight)
         states = [self.state[weight] for weight in weights]
-        steps = [state["step"] for state in states]
-        torch._foreach_add_(steps, 1)
-        torch._fused_adamw_(
-            tuple(weights),
-            [weight.grad for weight in weights if weight.grad is not None],
-            [state["exp_avg"] for state in states],
-            [state["exp_avg_sq"] for state in states],
-            [],  # the largest second moments, which only AMSGrad keeps
-            steps,
-            lr=group["lr"],
-            beta1=BETA1,
-            beta2=BETA2,
-            weight_decay=group["weight_decay"],
-            eps=EPSILON,
-            amsgrad=False,
-            maximize=False,
+        torch._foreach_add_([state["step"] for state in states], 1)
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        self.change(weights, gradients, states, group)
+
+    def change(
+        self,
+        weights: Sequence[Tensor],
+        gradients: Sequence[Tensor],
+        states: Sequence[Moments],
+        group: Mapping[str, Any],
+    ) -> None:
+        """Update weights of a group and their moments."""
+        _fused(weights, gradients, states, group)
+
+
+class StackedAdam(Adam):
+    """Adam of a stack of models (training/stack.py), each with its own rates and decay.
+
+    Every weight has the models in front. `models` of a group are the groups of each model alone.
+    """
+
+    def change(
+        self,
+        weights: Sequence[Tensor],
+        gradients: Sequence[Tensor],
+        states: Sequence[Moments],
+        group: Mapping[str, Any],
+    ) -> None:
+        """Update weights of a group and their moments: as one if all models have equal options."""
+        first, *others = group["models"]
+        if all(other == first for other in others):
+            _fused(weights, gradients, states, first)
+            return
+        for k, options in enumerate(group["models"]):
+            _fused(
+                [weight[k] for weight in weights],
+                [gradient[k] for gradient in gradients],
+                [_of_model(state, k) for state in states],
+                options,
+            )
+
+    def states_of_models(self, num_models: int) -> list[dict[str, Any]]:
+        """Return the state of each model as its own optimiser would have it."""
+        taken = self.state_dict()["state"].items()
+        return [
+            {"state": {number: _copied(_of_model(state, k)) for number, state in taken}}
+            for k in range(num_models)
+        ]
+
+    def put_back(self, states: Sequence[Mapping[str, Any]]) -> None:
+        """Go on from the states of all models, which have taken equally many steps."""
+        numbers = states[0]["state"]
+        self.load_state_dict(
+            {"state": {n: _stacked([state["state"][n] for state in states]) for n in numbers}}
         )
 
 
-def _before_the_first_step(weight: Tensor) -> dict[str, Tensor]:
+def _fused(
+    weights: Sequence[Tensor],
+    gradients: Sequence[Tensor],
+    states: Sequence[Moments],
+    group: Mapping[str, Any],
+) -> None:
+    torch._fused_adamw_(
+        tuple(weights),
+        list(gradients),
+        [state["exp_avg"] for state in states],
+        [state["exp_avg_sq"] for state in states],
+        [],  # the largest second moments, which only AMSGrad keeps
+        [state["step"] for state in states],
+        lr=group["lr"],
+        beta1=BETA1,
+        beta2=BETA2,
+        weight_decay=group["weight_decay"],
+        eps=EPSILON,
+        amsgrad=False,
+        maximize=False,
+    )
+
+
+def _before_the_first_step(weight: Tensor) -> Moments:
     """Return both moments, and the number of steps as the kernel takes it."""
     return {
         "step": torch.zeros((), dtype=torch.float32, device=weight.device),
         "exp_avg": torch.zeros_like(weight),
         "exp_avg_sq": torch.zeros_like(weight),
+    }
+
+
+def _of_model(state: Moments, k: int) -> Moments:
+    """Return a view of the moments of one model of a stack; the number of steps is common."""
+    return {name: values if name == "step" else values[k] for name, values in state.items()}
+
+
+def _copied(state: Moments) -> Moments:
+    return {name: values.clone() for name, values in state.items()}
+
+
+def _stacked(states: Sequence[Moments]) -> Moments:
+    return {
+        name: values if name == "step" else torch.stack([state[name] for state in states])
+        for name, values in states[0].items()
     }

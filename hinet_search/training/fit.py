@@ -9,7 +9,6 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from hinet_search.training import snapshot
 from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.device import begin_peak_memory
 from hinet_search.training.loss import matrix_products
@@ -27,6 +26,7 @@ from hinet_search.training.run_state import (
     out_of_patience,
 )
 from hinet_search.training.seeding import Purpose, seeded
+from hinet_search.training.snapshot import Training
 from hinet_search.training.teaching import step_loss
 
 
@@ -52,7 +52,8 @@ def fit(
     state.loop_began = time.perf_counter()
     with seeded(conditions.seed, Purpose.DROPOUT, conditions.device):
         if checkpoint:
-            snapshot.put_back(checkpoint, [(run, state)], steps.optimiser.parts)
+            Training(run, state).put_back(checkpoint)
+            steps.optimiser.load_state_dicts(checkpoint["optimisers"])
             for record in state.evaluations:
                 watcher.on_evaluation(record)
         stopped = _train(steps, state, watcher, checkpoints)
@@ -107,10 +108,13 @@ def _train(
 ) -> bool:
     """Train and evaluate until the schedule or patience ends; True if the watcher stopped it."""
     run = steps.run
+    if out_of_patience(run, state):  # a stack kept it as it ended
+        return False
     for rows_B in batches(run, state.step, [run.model]):
         stopped = watcher.should_stop()
         if checkpoints and (stopped or checkpoints.due()):
-            checkpoints.save(state.step, snapshot.take([(run, state)], steps.optimiser.parts))
+            taken = Training(run, state).take(steps.optimiser.state_dicts())
+            checkpoints.save(state.step, taken)
         if stopped:
             return True
         steps.take(state, rows_B)

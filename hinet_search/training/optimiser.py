@@ -3,7 +3,7 @@
 Shape legend: B rows of a batch, F categorical fields, E embedding width.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
 from hinet_search.models.layers.embedding import FeatureEmbedding
-from hinet_search.training.adam import Adam
+from hinet_search.training.adam import Adam, StackedAdam
 from hinet_search.training.touched_rows import OF_TOUCHED_ROWS, merged
 from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.weight_updates import WeightUpdates
@@ -40,6 +40,15 @@ class Optimiser:
         """Update all weights by their gradients."""
         for part in self.parts:
             part.step()
+
+    def state_dicts(self) -> list[dict[str, Any]]:
+        """Return the states of all parts."""
+        return [part.state_dict() for part in self.parts]
+
+    def load_state_dicts(self, states: Sequence[Mapping[str, Any]]) -> None:
+        """Go on from copies of the states of all parts."""
+        for part, state in zip(self.parts, states, strict=True):
+            part.load_state_dict(state)
 
 
 def make_optimiser(model: nn.Module, config: TrainConfig) -> Optimiser:
@@ -70,8 +79,33 @@ def adam(model: nn.Module, weights: Mapping[str, nn.Parameter], config: TrainCon
     """Return Adam with decoupled weight decay; embeddings have their own rate and no decay.
 
     Decay would shrink every embedding row at every step, 96 % of which the batch did not touch.
-    `weights` are named as in `model` and can be other tensors than the model's.
+    `weights` are named as in `model`.
     """
+    return Adam([group for group in _groups(model, weights, config) if group["params"]])
+
+
+def stacked_adam(
+    model: nn.Module, weights: Mapping[str, nn.Parameter], configs: Sequence[TrainConfig]
+) -> StackedAdam:
+    """Return the Adam of a stack of models, each with its own rates and decay.
+
+    `weights` are stacked, and named as in `model`, which is one of the models.
+    """
+    of_models = zip(*(_groups(model, {}, config) for config in configs), strict=True)
+    groups = zip(_groups(model, weights, configs[0]), of_models, strict=True)
+    return StackedAdam(
+        [
+            {"params": group["params"], "models": models}
+            for group, models in groups
+            if group["params"]
+        ]
+    )
+
+
+def _groups(
+    model: nn.Module, weights: Mapping[str, nn.Parameter], config: TrainConfig
+) -> list[dict[str, Any]]:
+    """Return the parameter groups of dense weights and of embeddings; either may be empty."""
     embedding_names: set[str] = set()
     for prefix, module in model.named_modules():
         if isinstance(module, FeatureEmbedding):
@@ -79,13 +113,10 @@ def adam(model: nn.Module, weights: Mapping[str, nn.Parameter], config: TrainCon
     dense = [weight for name, weight in weights.items() if name not in embedding_names]
     embeddings = [weight for name, weight in weights.items() if name in embedding_names]
     rate = config.learning_rate
-    groups: list[dict[str, Any]] = []
-    if dense:
-        groups.append({"params": dense, "weight_decay": config.weight_decay, "lr": rate})
-    if embeddings:
-        rate = _embedding_rate(config)
-        groups.append({"params": embeddings, "weight_decay": 0.0, "lr": rate})
-    return Adam(groups)
+    return [
+        {"params": dense, "weight_decay": config.weight_decay, "lr": rate},
+        {"params": embeddings, "weight_decay": 0.0, "lr": _embedding_rate(config)},
+    ]
 
 
 def _embedding_rate(config: TrainConfig) -> float:

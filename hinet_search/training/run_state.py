@@ -148,14 +148,13 @@ def _schedule(conditions: Conditions) -> Schedule:
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """What stays the same while a model trains. `began` is a value of `time.perf_counter`."""
+    """What stays the same while a model trains."""
 
     model: nn.Module
     conditions: Conditions
     feed: Feed
     valid_feed: Feed
     schedule: Schedule
-    began: float
 
     @property
     def valid(self) -> Columns:
@@ -168,8 +167,8 @@ class TrainingState:
     """What changes while a model trains, apart from weights, optimiser and random generators.
 
     `step` counts finished batches, `without_improvement` the latest evaluations in a row that were
-    no better. `loop_began` is a value of `time.perf_counter`, shifted on a resume so that the pause
-    between two processes does not count.
+    no better. `began` and `loop_began` are values of `time.perf_counter`, shifted so that what does
+    not count is left out: the pause between two processes, and the share of others in a stack.
     """
 
     best: Best
@@ -180,6 +179,7 @@ class TrainingState:
     best_objective: float | None = None
     without_improvement: int = 0
     evaluation_seconds: float = 0.0
+    began: float = 0.0
     loop_began: float = 0.0
 
 
@@ -194,10 +194,9 @@ def begin(
         feed=make_feed(dataset.train, device),
         valid_feed=make_feed(dataset.valid, device),
         schedule=_schedule(conditions),
-        began=began,
     )
     readings = StepLog(config.learning_rate, at_once=device.type == "cpu")
-    return run, TrainingState(keep_best(model, conditions.objective), readings)
+    return run, TrainingState(keep_best(model, conditions.objective), readings, began=began)
 
 
 def batches(
@@ -238,15 +237,18 @@ def _announce_pass(models: Sequence[nn.Module], passes_done: int) -> None:
             model.begin_pass(passes_done)
 
 
-def evaluate(run: TrainingRun, state: TrainingState) -> EvaluationRecord:
-    """Score the validation split and keep the best weights.
+def evaluate(
+    run: TrainingRun, state: TrainingState, scores_RT: NDArray[np.float32] | None = None
+) -> EvaluationRecord:
+    """Score the validation split unless its logits are given, and keep the best weights.
 
     Errors: Diverged when a loss, gradient norm or score is not finite.
     """
     conditions, objective = run.conditions, run.conditions.objective
     state.step_log.read(state.step)
     began = time.perf_counter()
-    scores_RT = predict(run.model, run.valid_feed)
+    if scores_RT is None:
+        scores_RT = predict(run.model, run.valid_feed)
     try:
         cells = cell_values(scores_RT, run.valid, conditions.schema.cells)
     except NonFiniteScores as error:
@@ -260,7 +262,7 @@ def evaluate(run: TrainingRun, state: TrainingState) -> EvaluationRecord:
         passes=state.step / run.schedule.steps_per_pass,
         objective=objective(cells),
         train_loss=state.step_log.take_mean_loss(),
-        seconds=now - run.began,
+        seconds=now - state.began,
         cells=cells,
         memory_bytes=peak_memory_bytes(conditions.device),
     )
@@ -296,22 +298,9 @@ def out_of_patience(run: TrainingRun, state: TrainingState) -> bool:
     return patience > 0 and state.without_improvement >= patience
 
 
-def finish(
-    run: TrainingRun,
-    state: TrainingState,
-    *,
-    stopped: bool,
-    stack: Sequence[TrainingState] = (),
-) -> FitResult:
-    """Restore the best weights and return the result.
-
-    `stack` are the states of all trainings that took their steps as one, this one included; each
-    then counts an equal share of the seconds.
-    """
-    states = stack or (state,)
-    share = 1 / len(states)
-    evaluation_seconds = sum(each.evaluation_seconds for each in states)
-    loop_seconds = (time.perf_counter() - state.loop_began - evaluation_seconds) * share
+def finish(run: TrainingRun, state: TrainingState, *, stopped: bool) -> FitResult:
+    """Restore the best weights and return the result."""
+    loop_seconds = time.perf_counter() - state.loop_began - state.evaluation_seconds
     best = best_evaluation(state.evaluations, run.conditions.objective)
     state.best.restore()
     run.model.eval()
@@ -322,7 +311,7 @@ def finish(
         valid_objective=best.objective if best else None,
         stopped=stopped,
         rows_per_second=state.rows / loop_seconds,
-        seconds=(time.perf_counter() - run.began) * share,
+        seconds=time.perf_counter() - state.began,
         peak_memory_bytes=peak_memory_bytes(run.conditions.device),
     )
 

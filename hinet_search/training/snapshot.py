@@ -1,64 +1,77 @@
 """Snapshot: save the whole state of a training as plain values and tensors, and restore it.
 
-A stack of models is one snapshot. On the CPU a resumed training ends bit for bit where it would
-have ended without interruption. The order of rows is not stored: it follows from seed, pass and
-step.
+On the CPU a resumed training ends bit for bit where it would have ended without interruption. The
+order of rows is not stored: it follows from seed, pass and step. A model of a stack has the same
+snapshot as alone, so on the CPU it can resume alone what it began in a stack, and the reverse.
 """
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from hinet_search.results.records import CellValue, EvaluationRecord
 from hinet_search.training.run_state import TrainingRun, TrainingState
-from hinet_search.training.weight_updates import WeightUpdates
 
 # Version of what `take` returns and of the order of rows; increment it with every change.
-LAYOUT = 4
+LAYOUT = 5
 PLAIN = ("step", "rows", "best_objective", "without_improvement", "evaluation_seconds")
 
-Training = tuple[TrainingRun, TrainingState]
 
+@dataclass(frozen=True)
+class Training:
+    """One training, whose optimisers have a state each; `generator` is its own, of dropout.
 
-def take(trainings: Sequence[Training], optimisers: Sequence[WeightUpdates]) -> dict[str, Any]:
-    """Return the state of one model, or of a stack of models, after its last step.
-
-    This waits for the device.
+    Without one, dropout draws from the default generators of the CPU and the device.
     """
-    run, state = trainings[0]
-    for _, each_state in trainings:
-        each_state.step_log.read(each_state.step)
-    now = time.perf_counter()
-    return {
-        "seconds": now - run.began,
-        "loop_seconds": now - state.loop_began,
-        "trainings": [_take_one(*training) for training in trainings],
-        "optimisers": [optimiser.state_dict() for optimiser in optimisers],
-        "generators": _generators(run.conditions.device),
-    }
+
+    run: TrainingRun
+    state: TrainingState
+    generator: torch.Generator | None = None
+
+    def take(self, optimisers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Return the state after the last step; `optimisers` are the states of its optimisers.
+
+        This waits for the device.
+        """
+        run, state = self.run, self.state
+        state.step_log.read(state.step)
+        now = time.perf_counter()
+        return {
+            "seconds": now - state.began,
+            "loop_seconds": now - state.loop_began,
+            **_take(run, state),
+            "optimisers": list(optimisers),
+            "generators": self._generators(),
+        }
+
+    def put_back(self, taken: Mapping[str, Any]) -> None:
+        """Restore what `take` returned, but optimisers, in a training that has just begun.
+
+        It must have begun under the same conditions.
+        """
+        self.state.loop_began = time.perf_counter() - taken["loop_seconds"]
+        _put_back(taken, self.run, self.state)
+        first, *cuda = taken["generators"]
+        if self.generator is not None:
+            self.generator.set_state(first)
+            return
+        torch.set_rng_state(first)
+        if cuda:
+            torch.cuda.set_rng_state(cuda[0], self.run.conditions.device)
+
+    def _generators(self) -> list[Tensor]:
+        if self.generator is not None:
+            return [self.generator.get_state()]
+        device = self.run.conditions.device
+        on_device = [torch.cuda.get_rng_state(device)] if device.type == "cuda" else []
+        return [torch.get_rng_state(), *on_device]
 
 
-def put_back(
-    taken: Mapping[str, Any],
-    trainings: Sequence[Training],
-    optimisers: Sequence[WeightUpdates],
-) -> None:
-    """Restore what `take` returned in trainings that have just begun under the same conditions."""
-    for taken_training, (run, state) in zip(taken["trainings"], trainings, strict=True):
-        state.loop_began = time.perf_counter() - taken["loop_seconds"]
-        _put_back_one(taken_training, run, state)
-    for optimiser, optimiser_state in zip(optimisers, taken["optimisers"], strict=True):
-        optimiser.load_state_dict(optimiser_state)
-    cpu, *cuda = taken["generators"]
-    torch.set_rng_state(cpu)
-    if cuda:
-        torch.cuda.set_rng_state(cuda[0], trainings[0][0].conditions.device)
-
-
-def _take_one(run: TrainingRun, state: TrainingState) -> dict[str, Any]:
+def _take(run: TrainingRun, state: TrainingState) -> dict[str, Any]:
     return {
         "plain": {name: getattr(state, name) for name in PLAIN},
         "losses": [state.step_log.loss_sum, state.step_log.num_losses],
@@ -68,11 +81,16 @@ def _take_one(run: TrainingRun, state: TrainingState) -> dict[str, Any]:
             "cells": [asdict(cell) for cell in state.best.cells],
             "weights": state.best.weights,
         },
-        "model": run.model.state_dict(),
+        "model": {name: _alone(weight) for name, weight in run.model.state_dict().items()},
     }
 
 
-def _put_back_one(taken: Mapping[str, Any], run: TrainingRun, state: TrainingState) -> None:
+def _alone(weight: Tensor) -> Tensor:
+    """Return a weight without the rest of its stack, which torch would save with it."""
+    return weight if weight.untyped_storage().nbytes() == weight.nbytes else weight.clone()
+
+
+def _put_back(taken: Mapping[str, Any], run: TrainingRun, state: TrainingState) -> None:
     for name, value in taken["plain"].items():
         setattr(state, name, value)
     state.step_log.loss_sum, state.step_log.num_losses = taken["losses"]
@@ -81,13 +99,6 @@ def _put_back_one(taken: Mapping[str, Any], run: TrainingRun, state: TrainingSta
     state.best.evaluation, state.best.weights = best["evaluation"], best["weights"]
     state.best.cells = _cells(best["cells"])
     run.model.load_state_dict(taken["model"])
-
-
-def _generators(device: torch.device) -> list[torch.Tensor]:
-    states = [torch.get_rng_state()]
-    if device.type == "cuda":
-        states.append(torch.cuda.get_rng_state(device))
-    return states
 
 
 def _plain(record: EvaluationRecord) -> dict[str, Any]:

@@ -6,12 +6,12 @@ weight w (`train.teacher_weight`) and the temperature T (`train.teacher_temperat
 Vinyals and Dean, Distilling the Knowledge in a Neural Network, 2015, section 2, for each task. T^2
 keeps the size of the gradient.
 The scores of validation are stored too: a refit (jobs/refit.py) learns from both.
-Shape legend: R rows of a split, B rows of a batch, T tasks, M scenarios, H heads as in
-loss.py.
+Shape legend: R rows of a split, B rows of a batch, T tasks, M scenarios, H heads as in loss.py, K
+models of a stack.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.func import vmap
 
 from hinet_search.common.errors import DataError
 from hinet_search.data.schema import Schema
@@ -41,8 +42,9 @@ class StepLoss:
     on the device of the model.
     """
 
-    config: TrainConfig
-    teacher_RT: Float[Tensor, "R T"] | None  # float16
+    teacher_RT: Float[Tensor, "R T"] | None = None  # float16
+    weight: float | Tensor = 0.0  # of the teacher
+    temperature: float | Tensor = 1.0
     has_task_MT: Bool[Tensor, "M T"] | None = None
     is_amount_T: Bool[Tensor, "T"] | None = None
 
@@ -60,7 +62,7 @@ class StepLoss:
         loss = own_scenario_loss(logits_BH, labels_BT, has_label_BH, self.is_amount_T)
         if self.teacher_RT is None:
             return loss
-        weight, temperature = self.config.teacher_weight, self.config.teacher_temperature
+        weight, temperature = self.weight, self.temperature
         rows_B = to_device(rows_B, self.teacher_RT.device)
         teacher_BT = self.teacher_RT.index_select(0, rows_B).float()
         targets_BT = expected_labels(teacher_BT / temperature, self.is_amount_T)
@@ -79,7 +81,68 @@ def step_loss(
     teacher = None if teacher_RT is None else torch.from_numpy(teacher_RT).to(device)
     has_task = torch.from_numpy(schema.has_task).to(device) if schema.absent_cells else None
     is_amount = torch.from_numpy(schema.is_amount).to(device) if schema.amount_units else None
-    return StepLoss(config, teacher, has_task, is_amount)
+    weight, temperature = config.teacher_weight, config.teacher_temperature
+    return StepLoss(teacher, weight, temperature, has_task, is_amount)
+
+
+@dataclass(frozen=True)
+class LossOfStack:
+    """The losses of a step of a stack of models, each with its own weight and temperature."""
+
+    of_models: tuple[StepLoss, ...]
+    weight_K: Float[Tensor, "K"]
+    temperature_K: Float[Tensor, "K"]
+
+    @classmethod
+    def of(
+        cls, loss: StepLoss, configs: Sequence[TrainConfig], device: torch.device
+    ) -> "LossOfStack":
+        """Build it from the loss of any of the models, and the configurations of all."""
+        weights = [config.teacher_weight for config in configs]
+        temperatures = [config.teacher_temperature for config in configs]
+        of_models = tuple(
+            replace(loss, weight=weight, temperature=temperature)
+            for weight, temperature in zip(weights, temperatures, strict=True)
+        )
+        return cls(
+            of_models, torch.tensor(weights).to(device), torch.tensor(temperatures).to(device)
+        )
+
+    def __call__(
+        self,
+        logits_KBH: Float[Tensor, "K B H"],
+        labels_BT: Float[Tensor, "B T"],
+        rows_B: Int[Tensor, "B"],
+        scenario_B: Int[Tensor, "B"],
+    ) -> Float[Tensor, "K"]:
+        """Return every model's loss of these training rows; `rows_B` is on the host.
+
+        On the CPU these are the operations of each model alone, so that all models take the very
+        steps that they would take alone; on a device, where each costs a launch, they are batched.
+        """
+        if logits_KBH.device.type != "cpu":
+            return self.batched(logits_KBH, labels_BT, rows_B, scenario_B)
+        losses = [
+            loss(logits_BH, labels_BT, rows_B, scenario_B)
+            for loss, logits_BH in zip(self.of_models, logits_KBH.unbind(0), strict=True)
+        ]
+        return torch.stack(losses)
+
+    def batched(
+        self,
+        logits_KBH: Float[Tensor, "K B H"],
+        labels_BT: Float[Tensor, "B T"],
+        rows_B: Int[Tensor, "B"],
+        scenario_B: Int[Tensor, "B"],
+    ) -> Float[Tensor, "K"]:
+        """Return the same by operations on all models at once."""
+
+        def loss(logits_BH: Tensor, weight: Tensor, temperature: Tensor) -> Tensor:
+            of_model = replace(self.of_models[0], weight=weight, temperature=temperature)
+            return of_model(logits_BH, labels_BT, rows_B, scenario_B)
+
+        loss_K: Tensor = vmap(loss)(logits_KBH, self.weight_K, self.temperature_K)
+        return loss_K
 
 
 def save_teacher(logits: Mapping[Learned, NDArray[np.float32]], path: Path) -> None:

@@ -23,7 +23,7 @@ from hinet_search.models.layers.outline import draw, outline, parts
 from hinet_search.results.records import EvaluationRecord, Insight
 from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.feed import make_feed
-from hinet_search.training.fit_stacked import Outcome, fit_together
+from hinet_search.training.fit_stacked import Ended, Outcome, fit_together, ignore_end
 from hinet_search.training.fit_staged import CPU, Staged, fit_staged
 from hinet_search.training.predict import predict
 from hinet_search.training.run_state import Conditions, TrainingWatcher
@@ -140,17 +140,22 @@ def fit_all(
     conditions: Sequence[Conditions],
     watchers: Sequence[TrainingWatcher],
     checkpoints: Sequence[Checkpoints | None] = (),
+    ended: Ended = ignore_end,
 ) -> list[Outcome]:
-    """Train all models in place, under conditions that differ only in the seed.
+    """Train all models in place, under conditions that differ as those of a stack may.
 
-    Each ends with its best weights. Networks resume from their checkpoints if there are any; staged
-    models start again.
+    Each ends with its best weights; `ended` receives the number of each and its outcome as soon as
+    it is there. Networks resume from their checkpoints if there are any; staged models start again.
     """
     networks = [network.model for network in models if isinstance(network, Network)]
     if len(networks) == len(models):
-        return fit_together(networks, conditions, watchers, checkpoints)
+        return fit_together(networks, conditions, watchers, checkpoints, ended)
+    outcomes: list[Outcome] = []
     staged = [model.model for model in models if isinstance(model, StagedModel)]
-    return [fit_staged(*arguments) for arguments in zip(staged, conditions, watchers, strict=True)]
+    for number, arguments in enumerate(zip(staged, conditions, watchers, strict=True)):
+        outcomes.append(fit_staged(*arguments))
+        ended(number, outcomes[-1])
+    return outcomes
 
 
 def trainable(model: BuiltModel, schema: Schema, device: torch.device) -> Trainable:

@@ -17,9 +17,10 @@ from hinet_search.results.objectives import objective_named
 from hinet_search.study.distributions import Value
 from hinet_search.training.feed import make_feed
 from hinet_search.training.fit import TrainingSteps
-from hinet_search.training.fit_stacked import Stack, StackedSteps, can_stack
+from hinet_search.training.fit_stacked import can_stack
 from hinet_search.training.predict import logits
 from hinet_search.training.run_state import Conditions, begin
+from hinet_search.training.stack import Stack, StackedSteps
 from hinet_search.training.teaching import StepLoss
 from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.trial_config import build_config
@@ -103,8 +104,8 @@ def test_no_stack_asks_its_device(case: Case) -> None:
     steps = StackedSteps(
         Stack(models),
         make_feed(DATA.train, UNREADABLE),
-        CONDITIONS.config,
-        StepLoss(CONDITIONS.config, None),
+        [CONDITIONS.config] * 2,
+        StepLoss(),
     )
     loss_K, norm_K = steps.take(torch.arange(32))
     assert (len(loss_K), len(norm_K)) == (2, 2)

@@ -14,6 +14,7 @@ from hinet_search.results.records import EvaluationRecord
 from hinet_search.training import fit_stacked as stacked
 from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.divergence import Diverged
+from hinet_search.training.fit import fit
 from hinet_search.training.fit_stacked import fit_stacked, fit_together
 from hinet_search.training.run_state import Conditions, FitResult
 from hinet_search.training.seeding import seeded_model
@@ -61,6 +62,11 @@ def without_seconds(
     return [replace(record, seconds=0.0) for record in records]
 
 
+def kept_in(folder: Path) -> list[Checkpoints]:
+    """The checkpoints of each, below a folder."""
+    return [Checkpoints(folder / str(seed), f"job {seed}") for seed in SEEDS]
+
+
 def uninterrupted(name: str, given: list[Conditions], lost: int | None = None) -> Run:
     models, watches = built(name, lost=lost), [Watch() for _ in SEEDS]
     return fit_stacked(models, given, watches), models, watches
@@ -86,10 +92,12 @@ def check(
     before = 0
     for stop in (*stops, None):
         models = built(name, unlike=90) if before else built(name, lost=lost)
-        watches = [Watch(stop_after=None if stop is None else stop - before), Watch(), Watch()]
-        results = fit_stacked(models, given, watches, Checkpoints(folder, "job"))
-        stopped = [result.stopped for result in results if isinstance(result, FitResult)]
-        assert stopped == [stop is not None] * len(stopped)
+        stop_after = None if stop is None else stop - before
+        watches = [Watch(stop_after=stop_after) for _ in SEEDS]
+        results = fit_stacked(models, given, watches, kept_in(folder))
+        # Those that diverged or ran out of patience before are not stopped.
+        stopped = [isinstance(result, FitResult) and result.stopped for result in results]
+        assert any(stopped) is (stop is not None)
         before = stop or 0
     for number, (result, other) in enumerate(zip(results, expected, strict=True)):
         if number == lost:
@@ -126,22 +134,63 @@ def test_each_model_counts_its_own_patience_on_over_a_stop(stop: int, tmp_path: 
     assert max(ended) < 18
 
 
-@pytest.mark.parametrize("pays", [True, False], ids=["stacked", "alone"])
-def test_a_training_resumes_stacked_or_alone_as_it_began(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, pays: bool
+@pytest.mark.parametrize(
+    "stacked_first", [True, False], ids=["then one by one", "first one by one"]
+)
+def test_what_began_in_a_stack_resumes_alone_and_the_reverse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, stacked_first: bool
 ) -> None:
-    def run(stop_after: int | None) -> tuple[list[nn.Module], Found]:
-        models, watches = built("mmoe"), [Watch(stop_after=stop_after) for _ in SEEDS]
-        kept = [Checkpoints(tmp_path / str(seed), f"job {seed}") for seed in SEEDS]
-        return models, fit_together(models, conditions(), watches, kept)
+    def run(stop_after: int | None, *, pays: bool) -> tuple[list[nn.Module], Found]:
+        monkeypatch.setattr(stacked, "stacking_pays", lambda *_: pays)
+        models = [model.double() for model in built("mmoe", unlike=0 if stop_after else 90)]
+        watches = [Watch(stop_after=stop_after) for _ in SEEDS]
+        return models, fit_together(models, conditions(), watches, kept_in(tmp_path))
 
-    monkeypatch.setattr(stacked, "stacking_pays", lambda *_: pays)
-    whole = built("mmoe")
-    fit_together(whole, conditions(), [Watch() for _ in SEEDS])
-    assert all(result.stopped for result in run(7)[1])
-    monkeypatch.setattr(
-        stacked, "stacking_pays", lambda *_: pytest.fail("it is asked what has begun")
-    )
-    models, results = run(None)
+    whole = [model.double() for model in built("mmoe")]
+    fit_stacked(whole, conditions(), [Watch() for _ in SEEDS])
+    assert all(result.stopped for result in run(7, pays=stacked_first)[1])
+    models, results = run(None, pays=not stacked_first)
     assert not any(result.stopped for result in results)
-    assert [weights_hash(model) for model in models] == [weights_hash(model) for model in whole]
+    for model, other in zip(models, whole, strict=True):
+        torch.testing.assert_close(model.state_dict(), other.state_dict(), rtol=1e-5, atol=1e-6)
+
+
+def test_those_that_were_saved_at_other_steps_end_as_the_others(tmp_path: Path) -> None:
+    whole = built("mmoe")
+    given = conditions()
+    fit_stacked(whole, given, [Watch() for _ in SEEDS])
+    fit_stacked(
+        built("mmoe"), given, [Watch(stop_after=stop) for stop in (7, 12, 7)], kept_in(tmp_path)
+    )
+    models, watches = built("mmoe", unlike=90), [Watch() for _ in SEEDS]
+    results = fit_stacked(models, given, watches, kept_in(tmp_path))
+    assert [len(result.evaluations) for result in results] == [5, 5, 5]
+    for model, other in zip(models, whole, strict=True):
+        torch.testing.assert_close(model.state_dict(), other.state_dict(), rtol=1e-3, atol=1e-5)
+
+
+def test_one_that_ended_before_a_stop_is_not_trained_again(tmp_path: Path) -> None:
+    given = conditions(patience=1)
+    given = [
+        replace(each, config=each.config.model_copy(update={"learning_rate": rate}))
+        for each, rate in zip(given, (0.01, 1e-12, 0.01), strict=True)
+    ]
+    watches = [Watch(stop_after=20) for _ in SEEDS]
+    first = fit_stacked(built("mmoe"), given, watches, kept_in(tmp_path))
+    assert [result.stopped for result in first] == [True, False, True]
+    again = [Watch() for _ in SEEDS]
+    results = fit_stacked(built("mmoe", unlike=90), given, again, kept_in(tmp_path))
+    assert again[1].asked == 0
+    assert without_seconds(results[1].evaluations) == without_seconds(first[1].evaluations)
+
+
+def test_a_checkpoint_of_one_model_does_not_hold_the_weights_of_its_stack(tmp_path: Path) -> None:
+    watches = [Watch(stop_after=7) for _ in SEEDS]
+    fit_stacked(built("mmoe"), conditions(), watches, kept_in(tmp_path))
+    alone = Checkpoints(tmp_path / "alone", "job")
+    fit(built("mmoe")[0], conditions()[0], Watch(stop_after=7), alone)
+    of_stack, of_one = (
+        next((tmp_path / name).glob("*.checkpoint")).stat().st_size
+        for name in (str(SEEDS[0]), "alone")
+    )
+    assert of_stack < 1.1 * of_one

@@ -31,22 +31,27 @@ def make_conditions(seeds: Sequence[int] = SEEDS, **train: object) -> list[Condi
     ]
 
 
-def built(case: Case, seed: int) -> nn.Module:
-    """Build in double precision and without dropout."""
+RATES = {5: 0.0, 6: 0.3, 7: 0.7}  # of dropout, by seed
+OF_MODELS = [  # what models of a stack may differ in
+    {"learning_rate": 1e-3, "weight_decay": 0.1, "clip_norm": 0.0},
+    {"learning_rate": 1e-2, "weight_decay": 1e-3, "clip_norm": 0.05},
+    {"learning_rate": 3e-3, "embedding_learning_rate_multiplier": 0.3, "clip_norm": 0.01},
+]
+
+
+def built(case: Case, seed: int, *, drops: bool = False) -> nn.Module:
+    """Build in double precision, with dropout by seed or without."""
     model = case.build(DATA.full_schema, seed).double()
     for module in model.modules():
         if isinstance(module, Activation):
-            module.rate = 0.0
-        elif isinstance(module, nn.Dropout):
-            module.p = 0.0
+            module.rate = RATES[seed] if drops else 0.0
     return model
 
 
-@every_case_in_turn
-def test_stacked_models_end_where_each_ends_alone_on_the_same_batches(case: Case) -> None:
-    conditions = make_conditions(clip_norm=0.05, evaluations_per_pass=2)
-    alone = [built(case, seed) for seed in SEEDS]
-    together = [built(case, seed) for seed in SEEDS]
+def check_stack(case: Case, conditions: list[Conditions], *, drops: bool) -> None:
+    """Train each model alone and all as a stack, and compare."""
+    alone = [built(case, seed, drops=drops) for seed in SEEDS]
+    together = [built(case, seed, drops=drops) for seed in SEEDS]
     assert can_stack(together[0], conditions[0].config)
     expected = [
         fit(model, model_conditions, Watch())
@@ -66,6 +71,20 @@ def test_stacked_models_end_where_each_ends_alone_on_the_same_batches(case: Case
         assert [record.train_loss for record in result.evaluations] == pytest.approx(
             losses, abs=1e-6
         )
+
+
+@every_case_in_turn
+def test_stacked_models_end_where_each_ends_alone_on_the_same_batches(case: Case) -> None:
+    check_stack(case, make_conditions(clip_norm=0.05, evaluations_per_pass=2), drops=False)
+
+
+@every_case_in_turn
+def test_models_of_other_rates_decay_clipping_and_dropout_end_as_each_alone(case: Case) -> None:
+    conditions = [
+        replace(given, config=TrainConfig.model_validate({**given.config.model_dump(), **own}))
+        for given, own in zip(make_conditions(evaluations_per_pass=2), OF_MODELS, strict=True)
+    ]
+    check_stack(case, conditions, drops=True)
 
 
 def test_models_of_several_seeds_stay_apart() -> None:

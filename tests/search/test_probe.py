@@ -50,6 +50,6 @@ def test_a_probe_ends_after_its_seconds_with_three_to_a_hundred_steps(
 ) -> None:
     model, feed = Linear(), make_feed(DATA.train, torch.device("cpu"))
     config = TrainConfig.model_validate({"batch_size": 32})
-    seconds_per_row = probe._seconds_per_row(model, feed, StepLoss(config, None), seconds)
+    seconds_per_row = probe._seconds_per_row(model, config, feed, StepLoss(), seconds)
     assert model.steps == steps
     assert seconds_per_row == 1.0 / 32, "the first step is slower, and does not count"

@@ -3,21 +3,28 @@
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
-from fake_models import CPU, DATA, Linear, Watch, linear, scripted
+from fake_models import CPU, DATA, Linear, Watch, linear, of_rows, scores
 from torch import Tensor, nn
 
 from hinet_search.models.layers.batch import Batch
 from hinet_search.results.objectives import objective_named
+from hinet_search.results.records import EvaluationRecord
 from hinet_search.training import fit_stacked as stacked
+from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.divergence import Diverged
 from hinet_search.training.feed import make_feed
-from hinet_search.training.fit_stacked import Stack, fit_stacked, fit_together
-from hinet_search.training.run_state import Conditions, FitResult, begin, finish
+from hinet_search.training.fit import fit
+from hinet_search.training.fit_stacked import fit_stacked, fit_together
+from hinet_search.training.run_state import Conditions, FitResult
 from hinet_search.training.seeding import seeded_model
+from hinet_search.training.stack import Stack
 from hinet_search.training.train_config import TrainConfig
+
+STEPS_PER_PASS = 10
 
 
 def make_conditions(seeds: Sequence[int], **train: object) -> list[Conditions]:
@@ -43,34 +50,103 @@ def test_a_model_that_diverges_leaves_the_others_alone() -> None:
         assert result.valid_objective > 0.9
 
 
+class ScriptedByStep(nn.Module):
+    """Gives validation rows scripted scores, one entry per pass; `mark` counts training steps."""
+
+    def __init__(self, *qualities: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(()))
+        self.register_buffer("scripts_ERT", torch.stack([scores(each) for each in qualities]))
+        self.register_buffer("mark", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, batch: Batch) -> Tensor:
+        if self.training:
+            self.mark += 1
+            return self.weight * batch.numeric_BN[:, :1].expand(-1, 2)
+        passes_done = self.mark // STEPS_PER_PASS
+        return of_rows(self.scripts_ERT.index_select(0, passes_done.view(1) - 1)[0], batch)
+
+
 def test_each_runs_out_of_its_own_patience_and_keeps_its_own_best() -> None:
-    models = [scripted(0.9, 0.1, 0.1, 0.1), scripted(0.1, 0.2, 0.3, 0.9)]
+    models = [ScriptedByStep(0.9, 0.1, 0.1, 0.1), ScriptedByStep(0.1, 0.2, 0.3, 0.9)]
     watches = [Watch(), Watch()]
     conditions = make_conditions((0, 1), passes=4, evaluations_per_pass=1, patience=2)
     results = fit_stacked(models, conditions, watches)
     assert [len(watch.records) for watch in watches] == [3, 4]
     assert [result.best_step for result in results] == [1, 4]
-    # Steps until the best evaluation, of 10 a pass.
-    assert [int(model.mark) for model in models] == [10, 40]
+    # Steps until the best evaluation.
+    assert [int(model.mark) for model in models] == [STEPS_PER_PASS, 4 * STEPS_PER_PASS]
+
+
+def test_each_may_have_its_own_patience() -> None:
+    models = [ScriptedByStep(0.9, 0.1, 0.1, 0.1, 0.1) for _ in range(3)]
+    given = make_conditions((0, 1, 2), passes=5, evaluations_per_pass=1)
+    given = [
+        replace(each, config=each.config.model_copy(update={"patience": patience}))
+        for each, patience in zip(given, (1, 3, 0), strict=True)
+    ]
+    results = fit_stacked(models, given, [Watch() for _ in models])
+    assert [len(result.evaluations) for result in results] == [2, 4, 5]
 
 
 def test_training_ends_when_all_are_out_of_patience() -> None:
-    models = [scripted(0.9, 0.1, 0.1), scripted(0.8, 0.1, 0.1)]
+    models = [ScriptedByStep(0.9, 0.1, 0.1), ScriptedByStep(0.8, 0.1, 0.1)]
     conditions = make_conditions((0, 1), passes=9, evaluations_per_pass=1, patience=2)
     results = fit_stacked(models, conditions, [Watch(), Watch()])
     assert [len(result.evaluations) for result in results] == [3, 3]
     assert [result.stopped for result in results] == [False, False]
 
 
-def test_one_watcher_stops_all_that_are_not_done() -> None:
+def test_a_watcher_stops_its_own_model_and_the_others_go_on() -> None:
+    ends: list[tuple[int, bool]] = []
     results = fit_stacked(
-        [linear(DATA), linear(DATA, 1)],
-        make_conditions((0, 1), evaluations_per_pass=1),
-        [Watch(), Watch(stop_after=3)],
+        [linear(DATA, seed) for seed in (0, 1, 2)],
+        make_conditions((0, 1, 2), passes=2, evaluations_per_pass=1),
+        [Watch(), Watch(stop_after=3), Watch(stop_after=13)],
+        ended=lambda number, outcome: ends.append((number, outcome.stopped)),
     )
-    assert [(result.stopped, result.best_step, len(result.evaluations)) for result in results] == [
-        (True, 0, 0)
-    ] * 2
+    assert [(result.stopped, len(result.evaluations)) for result in results] == [
+        (False, 2),
+        (True, 0),
+        (True, 1),
+    ]
+    assert ends == [(1, True), (2, True), (0, False)]
+
+
+def test_what_stops_all_stops_them_at_the_same_step() -> None:
+    stop = [False]
+
+    class Stopped(Watch):
+        def should_stop(self) -> bool:
+            self.asked += 1
+            stop[0] = stop[0] or (self.last and self.asked == 5)
+            return stop[0]
+
+        last = False
+
+    watches = [Stopped(), Stopped(), Stopped()]
+    watches[2].last = True
+    saved: list[int] = []
+    kept = [Checkpoints(Path("/nowhere"), str(k)) for k in range(3)]
+    for each in kept:
+        each.save = lambda step, _content: saved.append(step)  # type: ignore[method-assign]
+    models = [linear(DATA, seed) for seed in (0, 1, 2)]
+    results = fit_stacked(models, make_conditions((0, 1, 2)), watches, kept)
+    assert all(result.stopped for result in results)
+    assert saved == [4, 4, 4]
+
+
+def test_a_stack_without_those_that_ended_goes_on_as_each_alone() -> None:
+    seeds = (0, 1, 2, 3)
+    given = make_conditions(seeds, passes=3, evaluations_per_pass=1, learning_rate=0.01)
+    models, alone = ([linear(DATA, seed).double() for seed in seeds] for _ in range(2))
+    watches = [Watch(stop_after=stop) for stop in (None, 4, None, 17)]
+    fit_stacked(models, given, watches)
+    for number in (0, 2):
+        fit(alone[number], given[number], Watch())
+        torch.testing.assert_close(
+            models[number].state_dict(), alone[number].state_dict(), rtol=1e-6, atol=1e-7
+        )
 
 
 def test_seconds_of_a_stack_are_shared_out() -> None:
@@ -83,19 +159,30 @@ def test_seconds_of_a_stack_are_shared_out() -> None:
     assert all(result.rows_per_second > 640 / seconds for result in results)
 
 
+def test_those_that_go_on_count_larger_shares() -> None:
+    class Slow(Watch):
+        def should_stop(self) -> bool:
+            time.sleep(0.002)
+            return super().should_stop()
+
+    watches = [Slow(), Watch(stop_after=10)]
+    results = fit_stacked(
+        [linear(DATA), linear(DATA, 1)], make_conditions((0, 1), passes=4), watches
+    )
+    assert results[0].seconds > 4 * results[1].seconds
+
+
 def test_a_longer_evaluation_of_one_model_does_not_change_its_speed() -> None:
-    trainings = [
-        begin(linear(DATA, seed), conditions, 0.0)
-        for seed, conditions in enumerate(make_conditions((0, 1)))
-    ]
-    states = [state for _, state in trainings]
-    for state, evaluating in zip(states, (1.0, 7.0), strict=True):
-        state.loop_began = time.perf_counter() - 10.0
-        state.evaluation_seconds = evaluating
-        state.rows = 640
-    results = [finish(run, state, stopped=False, stack=states) for run, state in trainings]
-    # Each took a second of steps.
-    assert [result.rows_per_second for result in results] == pytest.approx([640.0] * 2, rel=0.1)
+    class Slow(Watch):
+        def on_evaluation(self, record: EvaluationRecord) -> None:
+            time.sleep(0.1)
+
+    results = fit_stacked(
+        [linear(DATA), linear(DATA, 1)], make_conditions((0, 1), passes=2), [Slow(), Watch()]
+    )
+    slow, other = (result.rows_per_second for result in results)
+    assert slow == pytest.approx(other, rel=0.1)
+    assert 640 / slow < 0.1
 
 
 def test_each_models_gradients_are_clipped_by_their_own_norm() -> None:
@@ -104,7 +191,7 @@ def test_each_models_gradients_are_clipped_by_their_own_norm() -> None:
         weight.grad = torch.ones_like(weight)
         weight.grad[1] *= 0.001
     size = sum(weight[0].numel() for weight in stack.weights.values())
-    norm_K = stack.clip_gradients(1.0)
+    norm_K = stack.clip_gradients(torch.tensor([1.0, 1.0]))
     torch.testing.assert_close(norm_K, torch.tensor([size**0.5, 0.001 * size**0.5]))
     left = [
         sum(weight.grad[k].square().sum() for weight in stack.weights.values()).sqrt()
@@ -113,6 +200,16 @@ def test_each_models_gradients_are_clipped_by_their_own_norm() -> None:
     torch.testing.assert_close(
         torch.stack(left), torch.tensor([1.0, 0.001 * size**0.5]), rtol=1e-4, atol=0
     )
+
+
+def test_a_model_whose_gradients_are_not_clipped_keeps_them_beside_one_whose_are() -> None:
+    stack = Stack([linear(DATA, 1), linear(DATA, 2)])
+    for weight in stack.weights.values():
+        weight.grad = torch.full_like(weight, 1e4)
+    stack.clip_gradients(torch.tensor([torch.inf, 1e-3]))
+    for weight in stack.weights.values():
+        assert torch.all(weight.grad[0] == 1e4)
+        assert torch.all(weight.grad[1] < 1e-3)
 
 
 @pytest.mark.parametrize("pays", [True, False])
@@ -172,6 +269,12 @@ def test_deciding_whether_a_stack_pays_leaves_the_model_as_it_is() -> None:
     stacked.stacking_pays(model, make_conditions((1,))[0], 5)
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
+
+
+def test_models_with_dropout_of_torch_are_not_stacked() -> None:
+    config = make_conditions((1,))[0].config
+    assert stacked.can_stack(linear(DATA), config)
+    assert not stacked.can_stack(linear(DATA, dropout=0.1), config)
 
 
 def test_dropout_draws_apart_for_each_model() -> None:

@@ -88,7 +88,12 @@ def test_the_loss_equals_a_plain_loop_over_rows_and_tasks(
             expected += (1 - weight) * cost(task, score, float(labels_BT[row, task]))
             expected += weight * temperature**2 * cost(task, score / temperature, soft)
     config = TrainConfig(teacher_weight=weight, teacher_temperature=temperature)
-    loss = StepLoss(config, teacher_RT, is_amount_T=IS_AMOUNT_T)
+    loss = StepLoss(
+        teacher_RT,
+        config.teacher_weight,
+        config.teacher_temperature,
+        is_amount_T=IS_AMOUNT_T,
+    )
     rows_B = torch.arange(4)
     got = loss(scores_BH, labels_BT, rows_B, rows_B).item()
     assert got == pytest.approx(expected / scores_BH.numel(), rel=1e-6)
@@ -98,9 +103,7 @@ def test_gradients_are_finite_whatever_the_score_of_the_other_kind_would_be() ->
     scores_BT = torch.tensor([[500.0, -500.0], [-500.0, 3.0]], requires_grad=True)
     labels_BT = torch.tensor([[0.0, 7.0], [1.0, 0.0]])
     rows_B = torch.arange(2)
-    StepLoss(TrainConfig(), None, is_amount_T=IS_AMOUNT_T)(
-        scores_BT, labels_BT, rows_B, rows_B
-    ).backward()
+    StepLoss(is_amount_T=IS_AMOUNT_T)(scores_BT, labels_BT, rows_B, rows_B).backward()
     assert scores_BT.grad is not None
     expected = [[1.0, -7.0], [-1.0, math.exp(3.0)]]
     np.testing.assert_allclose(4 * scores_BT.grad, expected, rtol=1e-5)
@@ -110,7 +113,7 @@ def test_rows_without_the_task_bring_no_loss() -> None:
     scores_BT, labels_BT = torch.randn(2, 2), torch.tensor([[1.0, 3.0], [0.0, 9.0]])
     has_task_MT = torch.tensor([[True, True], [True, False]])
     scenario_B = torch.tensor([0, 1])
-    loss = StepLoss(TrainConfig(), None, has_task_MT, IS_AMOUNT_T)
+    loss = StepLoss(has_task_MT=has_task_MT, is_amount_T=IS_AMOUNT_T)
     got = loss(scores_BT, labels_BT, scenario_B, scenario_B)
     labels_BT[1, 1] = 0.0
     assert got == loss(scores_BT, labels_BT, scenario_B, scenario_B)

@@ -21,6 +21,7 @@ from hinet_search.training.fit_staged import Staged
 from hinet_search.training.loss import matrix_products
 from hinet_search.training.optimiser import make_optimiser
 from hinet_search.training.teaching import StepLoss, step_loss
+from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.trainable import CANDIDATES, INSIGHT_ROWS
 from hinet_search.training.trial_config import TrialConfig
 
@@ -67,7 +68,7 @@ def _probed(
         return ProbeResult(share * training, training, peak_memory_bytes(torch.device("cpu")))
     feed = make_feed(dataset.train.head(PROBE_ROWS), device)
     loss = step_loss(config.train, schema, None, device)
-    seconds_per_row = _seconds_per_row(model.to(device), feed, loss, seconds)
+    seconds_per_row = _seconds_per_row(model.to(device), config.train, feed, loss, seconds)
     evaluations = config.train.passes * config.train.evaluations_per_pass
     # Without a backward pass a row takes about a third of the time.
     rows = config.train.passes * dataset.train.num_rows + evaluations * dataset.valid.num_rows / 3
@@ -104,9 +105,10 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _seconds_per_row(model: nn.Module, feed: Feed, loss: StepLoss, seconds: float) -> float:
+def _seconds_per_row(
+    model: nn.Module, config: TrainConfig, feed: Feed, loss: StepLoss, seconds: float
+) -> float:
     """Return the median over the steps of a short training on the first rows."""
-    config = loss.config
     optimiser = make_optimiser(model, config)
     rows_B = torch.arange(min(config.batch_size, len(feed)))
     durations: list[float] = []
