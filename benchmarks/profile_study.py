@@ -24,9 +24,9 @@ from hinet_search.results.records import EvaluationRecord
 from hinet_search.search.progress import NullWatcher
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.training.jobs.messages import (
-    SeedMessage,
-    SeedsJob,
+    PartMessage,
     TrainingResult,
+    TrainingsJob,
     TrainJob,
 )
 from layout import aligned
@@ -67,13 +67,13 @@ class Timeline:
             return
         kind, began = self.running[event.key]
         if isinstance(event, Message):
-            seed, body = 0, event.body
-            if isinstance(body, SeedMessage):
-                seed, body = body.seed, body.body
+            part, body = "", event.body
+            if isinstance(body, PartMessage):
+                part, body = body.part, body.body
             if isinstance(body, EvaluationRecord):
-                self.passes[event.key, seed] = body.passes
+                self.passes[event.key, part] = body.passes
             if isinstance(body, TrainingResult) and body.cost.rows_per_second:
-                rows = self.passes[event.key, seed] * self.num_rows
+                rows = self.passes[event.key, part] * self.num_rows
                 self.work[kind].step_seconds += rows / body.cost.rows_per_second
         if isinstance(event, JobEnd):
             self.wait(f"while the last {kind} ran")
@@ -170,8 +170,9 @@ def table(figure: StudyProfile) -> str:
 
 
 def _kind(job: Job) -> str:
-    if isinstance(job.payload, SeedsJob):
-        return "stacked finalists"
+    if isinstance(job.payload, TrainingsJob):
+        kinds = {"trials" if job.weights is None else "finalists" for job in job.payload.jobs}
+        return f"stacked {kinds.pop()}"
     if isinstance(job.payload, TrainJob):
         if job.payload.teacher is not None:
             return "students"

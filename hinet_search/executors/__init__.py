@@ -4,8 +4,8 @@ An engine file has `Options`, its settings in a study, whose `gives_gpus` says w
 GPU, and `start(slots, home, options, study) -> Executor`; `study` is unique among all studies.
 A job is a picklable function with a picklable payload. A slot calls
 `function(payload, emit, should_stop)`: `emit` sends an object to the coordinator, `should_stop`
-returns whether to give up. Both count as heartbeats, as does `heartbeat.sign()`. Engines do not
-depend on models.
+returns whether to give up, the whole job or one part of it. Both count as heartbeats, as does
+`heartbeat.sign()`. Engines do not depend on models.
 
 Jobs read and write files only at the absolute paths in their payload. Such a path is a folder, from
 which a job resumes, or a file, beside which the job may write files with other suffixes. All are
@@ -18,8 +18,16 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 Emit = Callable[[Any], None]
-ShouldStop = Callable[[], bool]
 HEARTBEAT_SECONDS = 5.0  # least time between two heartbeats: the limit they serve is minutes
+
+
+class ShouldStop(Protocol):
+    """Asks whether to stop."""
+
+    def __call__(self, part: str = "") -> bool:
+        """Return whether the coordinator asks the job to stop, or this part of it."""
+
+
 JobFunction = Callable[[Any, Emit, ShouldStop], None]
 
 
@@ -83,8 +91,8 @@ class Executor(Protocol):
     def submit(self, job: Job) -> None:
         """Start a job on a free slot, as soon as one has a place."""
 
-    def stop(self, key: str) -> None:
-        """Ask a job to stop; it sends its messages and ends soon after."""
+    def stop(self, key: str, part: str = "") -> None:
+        """Ask a job to stop, or a part of it; it sends its messages and ends soon after."""
 
     def runs(self, key: str) -> bool:
         """Return whether a job is on a slot; a submitted job may still wait for a place."""

@@ -8,6 +8,7 @@ first, and then to Optuna's storage, which Optuna's dashboard shows.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from statistics import mean
 from typing import Protocol
@@ -27,6 +28,7 @@ from hinet_search.storage.store import StudyStore
 from hinet_search.study.load_study import DENSE_PARAMETERS, EVALUATIONS, Arm
 from hinet_search.study.starts import distinct
 from hinet_search.study.study_spec import SamplerSpec, StudySpec
+from hinet_search.training.stack_settings import can_share_steps, may_differ
 from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.trial_config import TrialConfig, build_config
 
@@ -185,6 +187,36 @@ class ArmSearch:
         self.exhausted = next_trial is None
         return next_trial
 
+    def ask_beside(self, first: DrawnTrial, most: int) -> list[DrawnTrial]:
+        """Return at most so many trials that can share their steps with `first`.
+
+        Beside a trial that an earlier launch left, these are others that it left. Otherwise they
+        are new draws of its architecture, within the budget.
+        """
+        assert first.config is not None, "it is going to be trained"
+        if first.attempt > 1:
+            return self._interrupted_beside(first.config, most)
+        may_vary = partial(may_differ, self.arm.model)
+        fixed = {name: value for name, value in first.drawn.items() if not may_vary(name)}
+        beside: list[DrawnTrial] = []
+        if len(fixed) == len(first.drawn):
+            return beside
+        for _ in range(most + SAMPLED_REDRAWS):
+            if len(beside) == most or self.started >= self.budget:
+                break
+            if drawn_trial := self._offer(self._draw(fixed=fixed)):
+                beside.append(drawn_trial)
+        return beside
+
+    def _interrupted_beside(self, config: TrialConfig, most: int) -> list[DrawnTrial]:
+        beside: list[DrawnTrial] = []
+        for number in self._interrupted[:]:
+            values = self.arm.space.values(self._rows[number].parameters)
+            if len(beside) < most and can_share_steps(config, build_config(self.arm.model, values)):
+                self._interrupted.remove(number)
+                beside += filter(None, [self._resume(number)])
+        return beside
+
     def began(self, number: int, attempt: int) -> None:
         """Record a further attempt at a running trial."""
         self._record(replace(self._rows[number], attempt=attempt))
@@ -250,14 +282,14 @@ class ArmSearch:
         good = default is not None and default.counts and default.state in ("complete", "pruned")
         return default if good else None
 
-    def _draw(self, *, at_random: bool = False) -> Trial:
-        """Draw a trial, with the study's sampler or uniformly.
+    def _draw(self, *, at_random: bool = False, fixed: Mapping[str, Scalar] | None = None) -> Trial:
+        """Draw a trial, with the study's sampler or uniformly; `fixed` values are given.
 
         A confident sampler could propose the same refused point for ever, hence the uniform draws.
         """
         sampler, seed = RANDOM if at_random else self._spec.sampler, self._seed(self._num_trials)
         self._num_trials += 1
-        return self._memory.ask(sampler, seed)
+        return self._memory.ask(sampler, seed, fixed)
 
     def _seed(self, number: int) -> int:
         return derive_seed(self._spec.seed, self.arm.name, number)

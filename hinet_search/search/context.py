@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hinet_search.search.progress import Event, Progress, Watcher
+from hinet_search.search.stacking import Stacking
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.load_study import Arm
 from hinet_search.study.study_spec import StudySpec
@@ -15,7 +16,8 @@ from hinet_search.training.device import Wanted
 class PhaseContext:
     """The study, the places of its data, rows and files, and its progress and watcher.
 
-    `teacher` is the file of the scores that students learn from.
+    `teacher` is the file of the scores that students learn from. With `stacking`, trials that can
+    share their steps train as one.
     """
 
     spec: StudySpec
@@ -26,6 +28,7 @@ class PhaseContext:
     progress: Progress
     watcher: Watcher
     teacher: Path | None = None
+    stacking: Stacking | None = None
 
     def report_retry(self, key: str, attempt: int, cause: str, prefix: str = "") -> None:
         """Report that a job starts again in another process."""

@@ -35,6 +35,7 @@ from hinet_search.search.plan.plan import PreparedStudy
 from hinet_search.search.plan.size_limits import SizeLimits
 from hinet_search.search.progress import ArmProgress, Event, Progress, Watcher, value_text
 from hinet_search.search.refit import drop_files, refit_shipped
+from hinet_search.search.stacking import Stacking
 from hinet_search.search.students import Taught, choose_students, student_of, teach
 from hinet_search.search.time_budget import FIRST_ROUND
 from hinet_search.search.turns import Turns
@@ -240,7 +241,15 @@ class Coordinator:
             self._artifacts,
             self._progress,
             self._watcher,
+            stacking=self._stacking(),
         )
+
+    def _stacking(self) -> Stacking | None:
+        """Return how trials are stacked; None where they train one by one."""
+        if self._spec.stacked_trials == 1:
+            return None
+        ready = self._ready
+        return Stacking(ready.dataset, ready.device.device, self._spec.stacked_trials, ready.slots)
 
     def _choose(self, candidates: list[Candidate]) -> list[CandidateRun]:
         """Choose each arm's finalist on validation; return its runs without a test score.

@@ -40,6 +40,8 @@ def identity(study: ResolvedStudy, fingerprint: str) -> str:
         tree["objectives"] = spec.objectives
     if spec.finalists.shared_batches:
         tree["shared_batches"] = True  # changes what the spread between seeds means
+    if spec.stacked_trials > 1:
+        tree["stacked_trials"] = spec.stacked_trials  # changes what is drawn, and the order of rows
     return json.dumps(tree, sort_keys=True)
 
 

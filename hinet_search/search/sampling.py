@@ -16,6 +16,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.trial import Trial
 
 from hinet_search.common import quiet
+from hinet_search.results.records import Scalar
 from hinet_search.results.trade_offs import Point, is_no_worse
 from hinet_search.study.study_spec import PrunerSpec, SamplerSpec
 
@@ -26,23 +27,34 @@ def derive_seed(*parts: int | str) -> int:
     return int.from_bytes(digest[:4], "big") >> 1
 
 
-def make_sampler(spec: SamplerSpec, seed: int) -> optuna.samplers.BaseSampler:
-    """Return a sampler for one trial: a new one each, so that a resumed study repeats no draws."""
-    # `group` is experimental; it models conditional parameters jointly.
+def make_sampler(
+    spec: SamplerSpec, seed: int, fixed: Mapping[str, Scalar] | None = None
+) -> optuna.samplers.BaseSampler:
+    """Return a sampler for one trial: a new one each, so that a resumed study repeats no draws.
+
+    `fixed` parameters have the given values.
+    """
+    # `group` and samplers with fixed values are experimental; groups model conditional parameters
+    # jointly.
     with quiet.without(ExperimentalWarning):
-        if spec.kind == "random":
-            return optuna.samplers.RandomSampler(seed=seed)
-        if spec.kind == "gp":
-            return optuna.samplers.GPSampler(
-                seed=seed, n_startup_trials=spec.startup_trials, warn_independent_sampling=False
-            )
-        return optuna.samplers.TPESampler(
-            seed=seed,
-            n_startup_trials=spec.startup_trials,
-            multivariate=True,
-            group=True,
-            constant_liar=True,
+        sampler = _sampler(spec, seed)
+        return optuna.samplers.PartialFixedSampler(dict(fixed), sampler) if fixed else sampler
+
+
+def _sampler(spec: SamplerSpec, seed: int) -> optuna.samplers.BaseSampler:
+    if spec.kind == "random":
+        return optuna.samplers.RandomSampler(seed=seed)
+    if spec.kind == "gp":
+        return optuna.samplers.GPSampler(
+            seed=seed, n_startup_trials=spec.startup_trials, warn_independent_sampling=False
         )
+    return optuna.samplers.TPESampler(
+        seed=seed,
+        n_startup_trials=spec.startup_trials,
+        multivariate=True,
+        group=True,
+        constant_liar=True,
+    )
 
 
 def make_pruner(

@@ -215,6 +215,10 @@ class StudySpec(Frozen):
     trained. With `ensemble`, it also chooses an ensemble of all finalists, students among them, and
     opens it on test.
 
+    With `stacked_trials`, up to so many trials of an arm that differ only in learning rates,
+    weight decay, dropout and the like train as one stack where that is faster. All trials then have
+    one order of rows.
+
     With `tracking` (`mlflow` or `tensorboard`, or its keys), the launch shows the study in that
     tool.
     """
@@ -226,6 +230,7 @@ class StudySpec(Frozen):
     objective: str = DEFAULT
     objectives: tuple[Text, ...] = ()
     trials: Count = 20
+    stacked_trials: Annotated[int, Field(strict=True, ge=1, le=64)] = 1
     budget: Duration | None = None
     least_gain: Annotated[float, Field(ge=0, le=1)] = 0.0
     passes: Passes = 4.0

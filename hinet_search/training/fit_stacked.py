@@ -36,6 +36,7 @@ from hinet_search.training.run_state import (
 from hinet_search.training.seeding import Purpose, derived_seed, seeded
 from hinet_search.training.snapshot import Training
 from hinet_search.training.stack import Stack, StackedSteps
+from hinet_search.training.stack_probe import stack_is_faster
 from hinet_search.training.teaching import step_loss
 from hinet_search.training.train_config import TrainConfig
 
@@ -315,11 +316,7 @@ def fit_together(
     ways, `ended` and results are as those of `fit_stacked`, and so are the checkpoints.
     """
     first = conditions[0]
-    if (
-        len(models) > 1
-        and can_stack(models[0], first.config)
-        and stacking_pays(models[0], first, len(models))
-    ):
+    if len(models) > 1 and can_stack(models[0], first.config) and stacking_pays(models, conditions):
         return fit_stacked(models, conditions, watchers, checkpoints, ended)
     each = checkpoints or [None] * len(models)
     outcomes = []
@@ -344,12 +341,21 @@ def can_stack(model: nn.Module, config: TrainConfig) -> bool:
     return updates_all_rows and not config.embedding_l2 and not cannot
 
 
-def stacking_pays(model: nn.Module, conditions: Conditions, num_models: int) -> bool:
-    """Return whether a stacked step is faster than a step of each model; assumed true on a GPU."""
-    if conditions.device.type != "cpu":
-        return True
-    num_parameters, _ = count_parameters(model)
-    forward_flops = conditions.config.batch_size * flops_per_row(model, conditions.schema)
+def stacking_pays(models: Sequence[nn.Module], conditions: Sequence[Conditions]) -> bool:
+    """Return whether a stacked step is faster than a step of each model.
+
+    On the CPU sizes decide, by figures that were measured once; on another device a probe does.
+    """
+    first = conditions[0]
+    if first.device.type != "cpu":
+        return stack_is_faster(models, conditions)
+    num_parameters, _ = count_parameters(models[0])
+    forward_flops = first.config.batch_size * flops_per_row(models[0], first.schema)
+    return stack_is_small(len(models), forward_flops, num_parameters)
+
+
+def stack_is_small(num_models: int, forward_flops: int, num_parameters: int) -> bool:
+    """Return whether a stack is faster on the CPU, by the FLOPs of a model's forward step."""
     work = forward_flops + WORK_OF_A_PARAMETER * num_parameters
     return num_models >= MINIMUM_MODELS and work <= MAXIMUM_WORK
 

@@ -24,7 +24,7 @@ from hinet_search.models.layers.batch import Batch, to_device
 from hinet_search.training.feed import Feed
 from hinet_search.training.loss import matrix_products
 from hinet_search.training.optimiser import stacked_adam
-from hinet_search.training.predict import ROWS_AT_ONCE
+from hinet_search.training.predict import ROWS_AT_ONCE, predict
 from hinet_search.training.teaching import LossOfStack, StepLoss
 from hinet_search.training.train_config import TrainConfig
 
@@ -66,8 +66,17 @@ class Stack:
             logits_KBT: Tensor = of_all_models(self.weights, self._buffers)
         return logits_KBT
 
-    def scores(self, feed: Feed, batch_size: int = ROWS_AT_ONCE) -> NDArray[np.float32]:
-        """Return every model's logits (K, R, T) in the order of the feed, without dropout."""
+    def scores(self, feed: Feed) -> NDArray[np.float32]:
+        """Return every model's logits (K, R, T) in the order of the feed, without dropout.
+
+        On the CPU one after another, since the large products of one model are faster there.
+        """
+        if feed.device.type != "cpu":
+            return self.scores_at_once(feed)
+        return np.stack([predict(model, feed) for model in self.models])
+
+    def scores_at_once(self, feed: Feed, batch_size: int = ROWS_AT_ONCE) -> NDArray[np.float32]:
+        """Return the same, every batch scored by all models at once."""
         template = self.models[0]
         was_training = template.training
         template.eval()

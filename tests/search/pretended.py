@@ -40,12 +40,12 @@ from hinet_search.training.jobs.ensemble import (
 )
 from hinet_search.training.jobs.messages import (
     MetricsOnTest,
+    PartMessage,
     RefitJob,
     Refitted,
     ScoreTestJob,
-    SeedMessage,
-    SeedsJob,
     TrainingResult,
+    TrainingsJob,
     TrainJob,
     scores_path,
     split_scores_path,
@@ -156,9 +156,11 @@ class Pretender:
                     payload.seeds, (), (), Resampled("users", 5, (0.6, 0.6), ((0.6, 0.6),))
                 )
             ]
-        if isinstance(payload, SeedsJob):
+        if isinstance(payload, TrainingsJob):
             return [
-                SeedMessage(job.seed, body) for job in payload.jobs for body in self._bodies(job)
+                PartMessage(part, body)
+                for part, job in zip(payload.parts, payload.jobs, strict=True)
+                for body in self._bodies(job)
             ]
         if isinstance(payload, SelectJob | ScoreMemberJob | TeachJob | ScoreEnsembleJob):
             return [self.of_ensemble(payload)]

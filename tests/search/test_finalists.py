@@ -7,7 +7,7 @@ import pytest
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import FinalistRecord, FinalistRun
 from hinet_search.search.phases.finalists import choose
-from hinet_search.training.jobs.messages import SeedsJob, TrainJob
+from hinet_search.training.jobs.messages import TrainingsJob, TrainJob
 from tests.search import studies
 from tests.search.pretended import Pretender, Studio
 
@@ -64,7 +64,7 @@ def jobs_of_finalists(pretender: Pretender) -> list[TrainJob]:
     """Trainings of finalists, alone or several in one job."""
     jobs: list[TrainJob] = []
     for job in pretender.jobs:
-        if isinstance(job.payload, SeedsJob):
+        if isinstance(job.payload, TrainingsJob):
             jobs += job.payload.jobs
         elif isinstance(job.payload, TrainJob) and job.payload.weights:
             jobs.append(job.payload)

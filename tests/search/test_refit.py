@@ -16,7 +16,7 @@ from hinet_search.results.verdict import verdict
 from hinet_search.search.progress import Event, NullWatcher
 from hinet_search.training.jobs.messages import (
     RefitJob,
-    SeedsJob,
+    TrainingsJob,
     TrainJob,
     refit_files,
     refit_path,
@@ -119,7 +119,7 @@ def test_refits_of_shared_batches_keep_the_order_of_the_first_seed(studio: Studi
     finalists = "{top: 1, seeds: 2, refit: true, shared_batches: true}"
     _, pretender = studio.launch(favouring("mmoe"), REFERENCE, ARMS, finalists)
     (order,) = {
-        job.payload.order_seed for job in pretender.jobs if isinstance(job.payload, SeedsJob)
+        job.payload.order_seed for job in pretender.jobs if isinstance(job.payload, TrainingsJob)
     }
     assert len({job.training.seed for job in refits(pretender)}) == 2
     assert {job.order_seed for job in refits(pretender)} == {order}

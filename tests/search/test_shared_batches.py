@@ -6,7 +6,7 @@ import pytest
 
 from hinet_search.common.errors import StudyConflict
 from hinet_search.executors import Job
-from hinet_search.training.jobs.messages import SeedsJob
+from hinet_search.training.jobs.messages import TrainingsJob
 from tests.search.pretended import Pretender, Studio, chosen
 
 SHARED = "{top: 1, seeds: 3, shared_batches: true}"
@@ -17,8 +17,8 @@ def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
     return Studio(tmp_path, monkeypatch)
 
 
-def seeds_jobs(pretender: Pretender) -> list[SeedsJob]:
-    return [job.payload for job in pretender.jobs if isinstance(job.payload, SeedsJob)]
+def seeds_jobs(pretender: Pretender) -> list[TrainingsJob]:
+    return [job.payload for job in pretender.jobs if isinstance(job.payload, TrainingsJob)]
 
 
 def test_every_finalist_is_one_job_with_all_seeds(studio: Studio) -> None:
@@ -55,7 +55,7 @@ def test_a_job_that_fails_leaves_no_run(studio: Studio) -> None:
     def first_seeds_fail(job: Job) -> str:
         return (
             "OSError: no"
-            if isinstance(job.payload, SeedsJob) and len(seeds_jobs(pretender)) == 1
+            if isinstance(job.payload, TrainingsJob) and len(seeds_jobs(pretender)) == 1
             else ""
         )
 

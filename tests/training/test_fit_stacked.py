@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from fake_models import CPU, DATA, Linear, Watch, linear, of_rows, scores
+from fake_models import CPU, DATA, Linear, Watch, linear, of_rows, scores, weights_hash
 from torch import Tensor, nn
 
 from hinet_search.models.layers.batch import Batch
@@ -22,6 +23,7 @@ from hinet_search.training.fit_stacked import fit_stacked, fit_together
 from hinet_search.training.run_state import Conditions, FitResult
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.stack import Stack
+from hinet_search.training.stack_probe import stack_is_faster
 from hinet_search.training.train_config import TrainConfig
 
 STEPS_PER_PASS = 10
@@ -241,9 +243,8 @@ def pays(num_models: int, batch_size: int, vocabulary: int = 10, device: str = "
     (conditions,) = make_conditions((1,), batch_size=batch_size)
     schema = replace(DATA.full_schema, vocabulary_sizes=(vocabulary,))
     model = Linear(schema)
-    return stacked.stacking_pays(
-        model, replace(conditions, schema=schema, device=torch.device(device)), num_models
-    )
+    given = replace(conditions, schema=schema, device=torch.device(device))
+    return stacked.stacking_pays([model] * num_models, [given] * num_models)
 
 
 def test_short_steps_are_stacked_and_long_ones_are_not() -> None:
@@ -259,14 +260,38 @@ def test_two_models_are_too_few_for_a_stack() -> None:
     assert (pays(2, batch_size=256), pays(3, batch_size=256)) == (False, True)
 
 
-def test_on_a_gpu_every_stack_pays() -> None:
-    assert pays(2, batch_size=10**9, device="cuda")
+@pytest.mark.parametrize("faster", [True, False])
+def test_on_a_gpu_a_probe_decides(monkeypatch: pytest.MonkeyPatch, *, faster: bool) -> None:
+    monkeypatch.setattr(stacked, "stack_is_faster", lambda *_: faster)
+    assert pays(2, batch_size=10**9, device="cuda") is faster
+
+
+def test_a_probe_of_a_stack_leaves_models_and_generators_as_they_are() -> None:
+    models = [linear(DATA, seed) for seed in (1, 2, 3)]
+    before, state = [weights_hash(model) for model in models], torch.get_rng_state()
+    assert isinstance(stack_is_faster(models, make_conditions((1, 2, 3))), bool)
+    assert [weights_hash(model) for model in models] == before
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_probe_finds_that_many_small_models_are_faster_as_one() -> None:
+    seeds = range(16)
+    models = [linear(DATA, seed) for seed in seeds]
+    assert stack_is_faster(models, make_conditions(seeds))
+
+
+def test_a_split_is_scored_alike_by_one_model_after_another_and_by_all_at_once() -> None:
+    feed = make_feed(DATA.valid, CPU)
+    stack = Stack([linear(DATA, 1), linear(DATA, 2)])
+    each_KRT, at_once_KRT = stack.scores(feed), stack.scores_at_once(feed, 48)
+    np.testing.assert_allclose(each_KRT, at_once_KRT, rtol=1e-5, atol=1e-6)
+    assert not np.array_equal(each_KRT[0], each_KRT[1])
 
 
 def test_deciding_whether_a_stack_pays_leaves_the_model_as_it_is() -> None:
     model, state = linear(DATA, 1, dropout=0.5), torch.get_rng_state()
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
-    stacked.stacking_pays(model, make_conditions((1,))[0], 5)
+    stacked.stacking_pays([model] * 5, make_conditions((1,)) * 5)
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
 

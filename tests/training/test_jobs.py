@@ -32,13 +32,13 @@ from hinet_search.training.jobs.device_errors import DEVICE_LOST
 from hinet_search.training.jobs.messages import (
     MetricsOnTest,
     ScoreTestJob,
-    SeedsJob,
     TrainingResult,
+    TrainingsJob,
     TrainJob,
     scores_path,
 )
 from hinet_search.training.jobs.score import restore_model, score_test
-from hinet_search.training.jobs.train import checkpoints_of, train, train_seeds
+from hinet_search.training.jobs.train import checkpoints_of, train, train_together
 from hinet_search.training.metrics import cell_values
 from hinet_search.training.model_size import flops_of
 from hinet_search.training.run_state import batches_of_pass
@@ -166,17 +166,21 @@ def test_several_seeds_in_one_job_are_each_reported_and_kept(
         )
         for seed in (3, 4)
     )
-    train_seeds(SeedsJob(jobs, order_seed=3), sent.append, lambda: False)
+    train_together(TrainingsJob(jobs, ("3", "4"), order_seed=3), sent.append, never)
     outcomes = {
-        message.seed: message.body for message in sent if isinstance(message.body, TrainingResult)
+        message.part: message.body for message in sent if isinstance(message.body, TrainingResult)
     }
-    assert outcomes[3].best.objective == pytest.approx(first.best.objective, abs=0.02)
-    assert {message.seed for message in sent if isinstance(message.body, EvaluationRecord)} == {
-        3,
-        4,
+    assert outcomes["3"].best.objective == pytest.approx(first.best.objective, abs=0.02)
+    assert {message.part for message in sent if isinstance(message.body, EvaluationRecord)} == {
+        "3",
+        "4",
     }
     kept = [load_file(tmp_path / f"{seed}.safetensors") for seed in (3, 4)]
     assert any(not torch.equal(weight, kept[1][name]) for name, weight in kept[0].items())
+
+
+def never(part: str = "") -> bool:
+    return False
 
 
 def test_models_that_train_with_one_seed_see_the_rows_in_one_order(

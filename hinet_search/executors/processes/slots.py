@@ -47,6 +47,13 @@ DEATH_SECONDS = 5.0
 CLOSE_SECONDS = 1.0  # that slots may take to end at the close of an executor
 
 
+@dataclass(frozen=True)
+class _Stop:
+    """Asks the running job to stop, or a part of it."""
+
+    part: str
+
+
 @dataclass
 class _SlotProcess:
     number: int
@@ -83,12 +90,12 @@ class ProcessExecutor:
             slot.home.send(job)
         slot.job = job
 
-    def stop(self, key: str) -> None:
-        """Ask a job to stop."""
+    def stop(self, key: str, part: str = "") -> None:
+        """Ask a job to stop, or a part of it."""
         for slot in self._slots:
             if slot.job is not None and slot.job.key == key:
                 with suppress(BrokenPipeError, ConnectionResetError):
-                    slot.home.send(_STOP)
+                    slot.home.send(_Stop(part))
 
     def runs(self, key: str) -> bool:
         """Return whether a job is on a slot."""
@@ -152,7 +159,6 @@ class ProcessExecutor:
         return _SlotProcess(number, process, our_end)
 
 
-_STOP = "stop"
 OF_THE_TERMINAL = (signal.SIGINT, signal.SIGHUP)  # Ctrl-C, and a closed window
 _PR_SET_PDEATHSIG = 1  # from linux/prctl.h
 
@@ -249,19 +255,20 @@ class _Reporter:
     def __init__(self, job: Job, home: ChannelEnd) -> None:
         self._job = job
         self._home = home
-        self._stopped = False
+        self._stopped: set[str] = set()  # parts; the empty text is the whole job
         self._last_sent = time.monotonic()
 
     def emit(self, body: object) -> None:
         self.send(Message(self._job.key, self._job.attempt, body))
 
-    def should_stop(self) -> bool:
+    def should_stop(self, part: str = "") -> bool:
         self.sign()
         try:
-            self._stopped = _STOP in self._home.waiting() or self._stopped
+            messages = self._home.waiting()
         except (EOFError, OSError) as error:
             raise _CoordinatorGone from error
-        return self._stopped
+        self._stopped |= {message.part for message in messages if isinstance(message, _Stop)}
+        return not self._stopped.isdisjoint({"", part})
 
     def sign(self) -> None:
         if time.monotonic() - self._last_sent >= HEARTBEAT_SECONDS:

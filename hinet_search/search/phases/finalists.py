@@ -3,7 +3,7 @@
 Every arm uses the same seeds, hence the same order of rows per seed.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -20,20 +20,21 @@ from hinet_search.results.records import (
 from hinet_search.results.serving_limits import NO_LIMITS, ServingLimits
 from hinet_search.search.arm_search import ArmSearch
 from hinet_search.search.context import PhaseContext
+from hinet_search.search.dispatch import Stop
 from hinet_search.search.progress import Event, value_text
 from hinet_search.search.sampling import derive_seed
 from hinet_search.study.load_study import Arm
 from hinet_search.study.study_spec import FinalistSpec, StudySpec
 from hinet_search.training.jobs.messages import (
-    SeedMessage,
-    SeedsJob,
+    PartMessage,
     TrainingFailed,
     TrainingResult,
+    TrainingsJob,
     TrainJob,
     refit_files,
     weights_path,
 )
-from hinet_search.training.jobs.train import train, train_seeds
+from hinet_search.training.jobs.train import train, train_together
 from hinet_search.training.trial_config import TrialConfig, build_config
 
 
@@ -155,7 +156,8 @@ class FinalistPhase:
         self._running[key] = runs
         self._begin(key)
         if shared:
-            return Job(key, 1, train_seeds, SeedsJob(jobs, paired_seeds(self._context.spec)[0]))
+            first_seed, parts = paired_seeds(self._context.spec)[0], tuple(run.key for run in runs)
+            return Job(key, 1, train_together, TrainingsJob(jobs, parts, first_seed))
         return Job(key, 1, train, jobs[0])
 
     def _train_job(self, run: CandidateRun) -> TrainJob:
@@ -171,12 +173,12 @@ class FinalistPhase:
             context.teacher_of(run.candidate.arm),
         )
 
-    def handle_message(self, key: str, body: object, stop: Callable[[], None]) -> None:  # noqa: ARG002
+    def handle_message(self, key: str, body: object, stop: Stop) -> None:  # noqa: ARG002
         """Take an evaluation or the outcome of a run; finalists are never pruned."""
         run = self._running[key][0]
-        if isinstance(body, SeedMessage):
-            seed, body = body.seed, body.body
-            run = next(run for run in self._running[key] if run.seed == seed)
+        if isinstance(body, PartMessage):
+            run = next(run for run in self._running[key] if run.key == body.part)
+            body = body.body
         if isinstance(body, TrainingResult | TrainingFailed):
             self._outcomes[run.key] = body
             return

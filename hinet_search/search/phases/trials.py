@@ -4,6 +4,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from optuna.trial import TrialState
 
@@ -13,12 +14,19 @@ from hinet_search.executors import Job
 from hinet_search.results.causes import without_numbers
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import Cost, EvaluationRecord
-from hinet_search.search.arm_search import ArmSearch
+from hinet_search.search.arm_search import ArmSearch, DrawnTrial
 from hinet_search.search.context import PhaseContext
+from hinet_search.search.dispatch import Stop
 from hinet_search.search.progress import Event, JobProgress, Progress, difference_text, value_text
 from hinet_search.search.sampling import derive_seed
-from hinet_search.training.jobs.messages import TrainingFailed, TrainingResult, TrainJob
-from hinet_search.training.jobs.train import train
+from hinet_search.training.jobs.messages import (
+    PartMessage,
+    TrainingFailed,
+    TrainingResult,
+    TrainingsJob,
+    TrainJob,
+)
+from hinet_search.training.jobs.train import train, train_together
 from hinet_search.training.trial_config import TrialConfig
 
 SAME_CAUSE_LIMIT = 5
@@ -56,6 +64,7 @@ class TrialPhase:
         self._objective = Objective(context.spec.objective)
         self._seconds_before = seconds_before
         self._most_seconds = most_seconds
+        self._trials_of: dict[str, tuple[str, ...]] = {}  # those of a running job that go on
         self._outcomes: dict[str, TrainingResult | TrainingFailed] = {}
         self._pruned: set[str] = set()
         self._same_cause: list[_End] = []  # the latest ends, while all failed with one cause
@@ -111,33 +120,83 @@ class TrialPhase:
             if drawn_trial is None:
                 return None
             if drawn_trial.config is not None:
-                return self._job(arm, drawn_trial.number, drawn_trial.attempt, drawn_trial.config)
-            self._failed(arm, drawn_trial.number, drawn_trial.problem)
-            self._count_end(arm)
+                return self._job(arm, [drawn_trial, *self._beside(arm, drawn_trial)])
+            self._fail_at_once(arm, drawn_trial)
         return None
 
-    def _job(self, arm: ArmSearch, number: int, attempt: int, config: TrialConfig) -> Job:
-        key = f"{arm.arm.name}/{number}"
-        self._progress.start(key)
-        payload = TrainJob(
+    def _beside(self, arm: ArmSearch, first: DrawnTrial) -> list[DrawnTrial]:
+        """Return the trials that share the steps of one that is about to start."""
+        stacking = self._context.stacking
+        if stacking is None or first.config is None:
+            return []
+        num_left = sum(each.budget - each.started for each in self._arms.values()) + 1
+        beside = arm.ask_beside(first, stacking.size(first.config, num_left) - 1)
+        for drawn_trial in beside:
+            if drawn_trial.config is None:
+                self._fail_at_once(arm, drawn_trial)
+        return [drawn_trial for drawn_trial in beside if drawn_trial.config is not None]
+
+    def _fail_at_once(self, arm: ArmSearch, drawn_trial: DrawnTrial) -> None:
+        self._failed(arm, drawn_trial.number, drawn_trial.problem)
+        self._count_end(arm)
+
+    def _job(self, arm: ArmSearch, trials: Sequence[DrawnTrial]) -> Job:
+        """Return the job of trials that share their steps, or of one."""
+        keys = tuple(f"{arm.arm.name}/{trial.number}" for trial in trials)
+        attempt = max(trial.attempt for trial in trials)
+        for trial in trials:
+            if trial.attempt < attempt:
+                arm.began(trial.number, attempt)
+        jobs = tuple(
+            self._train_job(arm, trial.number, trial.config)
+            for trial in trials
+            if trial.config is not None
+        )
+        job_key = keys[0] if len(keys) == 1 else f"{keys[0]} and {len(keys) - 1} more"
+        self._trials_of[job_key] = keys
+        self._start(keys)
+        if self._context.stacking is None:
+            return Job(job_key, attempt, train, jobs[0])
+        # One order of rows for all, so that a trial ends alike whichever it is stacked with.
+        order_seed = derive_seed(self._spec.seed, "trials")
+        return Job(job_key, attempt, train_together, TrainingsJob(jobs, keys, order_seed))
+
+    def _start(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            self._progress.start(key, beside="" if key == keys[0] else keys[0])
+
+    def _train_job(self, arm: ArmSearch, number: int, config: TrialConfig) -> TrainJob:
+        return TrainJob(
             self._context.dataset,
             config,
             derive_seed(self._spec.seed, "trial", number),
             self._spec.objective,
             self._context.device,
-            checkpoints=self._context.checkpoints / key,
+            checkpoints=self._context.checkpoints / f"{arm.arm.name}/{number}",
             teacher=self._context.teacher_of(arm.arm),
             measured_first=bool(self._spec.other_objectives),
         )
-        return Job(key, attempt, train, payload)
 
     def _say_once(self, text: str) -> None:
         if text not in self._events_sent:
             self._events_sent.add(text)
             self._watcher.event(Event("short", text))
 
-    def handle_message(self, key: str, body: object, stop: Callable[[], None]) -> None:
+    def handle_message(self, key: str, body: object, stop: Stop) -> None:
         """Take a cost, an evaluation or the outcome; stop a trial that should be pruned."""
+        if not isinstance(body, PartMessage):
+            self._handle(key, body, stop)
+        elif body.part not in self._trials_of[key]:
+            stop(body.part)  # it ended before the process died that trained it with the others
+        else:
+            self._handle(body.part, body.body, partial(stop, body.part))
+            if (
+                isinstance(body.body, TrainingResult | TrainingFailed)
+                and len(self._trials_of[key]) > 1
+            ):
+                self._end_in_stack(key, body.part)
+
+    def _handle(self, key: str, body: object, stop: Callable[[], None]) -> None:
         if isinstance(body, TrainingResult | TrainingFailed):
             self._outcomes[key] = body
             return
@@ -152,10 +211,22 @@ class TrialPhase:
             stop()
 
     def end(self, key: str, cause: str, *, stopping: bool) -> None:
-        """Complete, prune or fail the trial; the next launch resumes a trial that a signal stopped.
+        """Complete, prune or fail the trials; the next launch resumes those that a signal stopped.
 
         A result counts once it was sent, even when the process died before it reported its end.
         """
+        for trial in self._trials_of.pop(key):
+            self._end(trial, cause, stopping=stopping)
+
+    def _end_in_stack(self, key: str, trial: str) -> None:
+        """End a trial, unless a signal stopped it, while others of its stack go on."""
+        outcome = self._outcomes[trial]
+        if isinstance(outcome, TrainingResult) and outcome.stopped and trial not in self._pruned:
+            return
+        self._trials_of[key] = tuple(each for each in self._trials_of[key] if each != trial)
+        self._end(trial, "", stopping=False)
+
+    def _end(self, key: str, cause: str, *, stopping: bool) -> None:
         arm, number = self._of(key)
         running = self._progress.running.pop(key)
         outcome = self._outcomes.pop(key, None)
@@ -176,12 +247,14 @@ class TrialPhase:
         self._count_end(arm)
 
     def retry(self, key: str, attempt: int, cause: str) -> None:
-        """Prepare for a trial that resumes from its last checkpoint in another process."""
-        arm, number = self._of(key)
-        self._pruned.discard(key)
-        self._outcomes.pop(key, None)
-        arm.began(number, attempt)
-        self._progress.start(key)
+        """Prepare for trials that resume from their last checkpoints in another process."""
+        trials = self._trials_of[key]
+        for trial in trials:
+            arm, number = self._of(trial)
+            self._pruned.discard(trial)
+            self._outcomes.pop(trial, None)
+            arm.began(number, attempt)
+        self._start(trials)
         self._context.report_retry(key, attempt, cause)
 
     def _succeeded(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from hinet_search.common.plugins import allowed
 from hinet_search.results.records import CellValue, Cost, EvaluationRecord, Insight
@@ -13,6 +13,13 @@ from hinet_search.training.trial_config import TrialConfig
 Emit = Callable[[object], None]  # sends an object to the coordinator
 Split = Literal["train", "valid", "test"]
 ShouldStop = Callable[[], bool]  # returns whether the coordinator asks the job to stop
+
+
+class ShouldPartStop(Protocol):
+    """Asks whether to stop, where a job has several parts."""
+
+    def __call__(self, part: str = "") -> bool:
+        """Return whether the coordinator asks the job to stop, or this part of it."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +47,14 @@ class TrainJob:
 
 
 @dataclass(frozen=True)
-class SeedsJob:
-    """Trainings that differ only in seed and `weights`; `order_seed` orders the rows of all."""
+class TrainingsJob:
+    """Trainings that can share their steps (training/stack.py), each a part of the job by its name.
+
+    `order_seed` orders the rows of all.
+    """
 
     jobs: tuple[TrainJob, ...]
+    parts: tuple[str, ...]
     order_seed: int
 
 
@@ -102,10 +113,10 @@ class Refitted:
 
 
 @dataclass(frozen=True)
-class SeedMessage:
-    """A message of the training with one seed, in a job with several."""
+class PartMessage:
+    """A message of one training of a job with several."""
 
-    seed: int
+    part: str
     body: object
 
 

@@ -21,15 +21,17 @@ from hinet_search.results.records import Cost
 from hinet_search.training.checkpoint import Checkpoints, seconds_apart
 from hinet_search.training.device import choose_device
 from hinet_search.training.divergence import Diverged
+from hinet_search.training.fit_stacked import Outcome
 from hinet_search.training.jobs.coordinator_link import CoordinatorLink
 from hinet_search.training.jobs.device_errors import device_errors
 from hinet_search.training.jobs.messages import (
     Emit,
-    SeedMessage,
-    SeedsJob,
+    PartMessage,
+    ShouldPartStop,
     ShouldStop,
     TrainingFailed,
     TrainingResult,
+    TrainingsJob,
     TrainJob,
     scores_path,
 )
@@ -49,56 +51,82 @@ def train(job: TrainJob, emit: Emit, should_stop: ShouldStop) -> None:
 
     Errors: DiskFull if the disk stays full, MemoryError with the batch size.
     """
-    _train((job,), job.seed, CoordinatorLink(emit, should_stop), lambda _seed, body: body)
+    link = CoordinatorLink(emit, should_stop)
+    _train((job,), job.seed, link, [link])
 
 
-def train_seeds(job: SeedsJob, emit: Emit, should_stop: ShouldStop) -> None:
-    """Train with every seed and emit the messages of `train`, each as OfSeed."""
-    _train(job.jobs, job.order_seed, CoordinatorLink(emit, should_stop), SeedMessage)
+def train_together(job: TrainingsJob, emit: Emit, should_stop: ShouldPartStop) -> None:
+    """Train all, as one stack where that is faster; emit the messages of `train` as PartMessage.
+
+    Each can be stopped by its part. If memory is too small for all, they train one after another.
+    """
+    whole = CoordinatorLink(emit, should_stop)
+    links = [
+        replace(whole.mapping(partial(PartMessage, part)), stop=partial(should_stop, part))
+        for part in job.parts
+    ]
+    _train(job.jobs, job.order_seed, whole, links)
 
 
 def _train(
     jobs: Sequence[TrainJob],
     order_seed: int,
-    link: CoordinatorLink,
-    of_seed: Callable[[int, object], object],
+    whole: CoordinatorLink,
+    links: Sequence[CoordinatorLink],
 ) -> None:
+    """Train the jobs; `whole` sends notices, and each of the `links` the messages of a job."""
     limit_threads()
     allow_only(jobs[0].plugins)
     device = choose_device(jobs[0].device).device
     work = f"batch size {jobs[0].config.train.batch_size:,}"
-    with device_errors(device, work, link):
-        _train_on(device, jobs, order_seed, link, of_seed)
+    waiting = dict(zip(jobs, links, strict=True))
+    try:
+        with device_errors(device, work, whole):
+            _train_on(device, waiting, order_seed, whole)
+    except MemoryError:
+        if len(jobs) == 1:
+            raise
+        whole.notice(f"memory is too small for {len(waiting)} models at once: one after another")
+        for job, link in list(waiting.items()):
+            with device_errors(device, work, whole):
+                _train_on(device, {job: link}, order_seed, whole)
 
 
 def _train_on(
     device: torch.device,
-    jobs: Sequence[TrainJob],
+    waiting: dict[TrainJob, CoordinatorLink],
     order_seed: int,
-    link: CoordinatorLink,
-    of_seed: Callable[[int, object], object],
+    whole: CoordinatorLink,
 ) -> None:
-    """Train on a device; what this holds there is free again when it returns."""
+    """Train on a device, and take out of `waiting` what has ended.
+
+    What this holds on the device is free again when it returns.
+    """
+    jobs, links = list(waiting), list(waiting.values())
     config, objective = jobs[0].config, objective_named(jobs[0].objective)
     dataset, schema = config.features.view(open_dataset(jobs[0].dataset))
     models = [
-        trainable(seeded_model(lambda: config.build(schema), job.seed), schema, device)
+        trainable(seeded_model(partial(job.config.build, schema), job.seed), schema, device)
         for job in jobs
     ]
     teacher = _teacher(jobs[0], dataset)
     shared = Conditions(dataset, schema, config.train, 0, order_seed, objective, device, teacher)
-    conditions = [replace(shared, seed=job.seed) for job in jobs]
-    links = [link.mapping(partial(of_seed, job.seed)) for job in jobs]
-    checkpoints = [checkpoints_of(job, order_seed, link.notice) for job in jobs]
-    if jobs[0].measured_first and models[0].costs_are_known:
-        links[0].emit(_cost_before(models[0], dataset))
-    outcomes = fit_all(models, conditions, links, checkpoints)
-    for job, model, seed_link, outcome in zip(jobs, models, links, outcomes, strict=True):
+    conditions = [replace(shared, config=job.config.train, seed=job.seed) for job in jobs]
+    checkpoints = [checkpoints_of(job, order_seed, whole.notice) for job in jobs]
+    for job, model, link in zip(jobs, models, links, strict=True):
+        if job.measured_first and model.costs_are_known:
+            link.emit(_cost_before(model, dataset))
+
+    def ended(number: int, outcome: Outcome) -> None:
+        job, link = jobs[number], links[number]
         if isinstance(outcome, Diverged):
-            seed_link.emit(TrainingFailed(f"diverged: {outcome}"))
+            link.emit(TrainingFailed(f"diverged: {outcome}"))
         else:
-            seed_link.emit(_trained(job, model, dataset, outcome, link.retry))
+            link.emit(_trained(job, models[number], dataset, outcome, whole.retry))
         crash_points.point("after_result")
+        del waiting[job]
+
+    fit_all(models, conditions, links, checkpoints, ended)
 
 
 def _teacher(job: TrainJob, dataset: Dataset) -> NDArray[np.float16] | None:
