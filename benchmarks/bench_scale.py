@@ -125,7 +125,7 @@ class Pretended:
         training = self._running[job.key] = _Training(job, seconds / NUM_EVALUATIONS)
         self._expect(training, self.now + training.step_seconds)
 
-    def stop(self, key: str) -> None:
+    def stop(self, key: str, part: str = "") -> None:  # noqa: ARG002  no job has parts
         """End the training at its next step; one step of a model takes a moment."""
         training = self._running[key]
         training.said = NUM_EVALUATIONS

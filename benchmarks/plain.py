@@ -111,31 +111,55 @@ class MMoE(nn.Module):
         return logits_BT
 
 
+def training_on_device(
+    model: nn.Module,
+    columns: Columns,
+    batch_size: int,
+    learning_rate: float,
+    device: torch.device,
+) -> Iterator[int]:
+    """Train without end on rows that are on the device, drawn there; gives the rows of a step."""
+    parts = [part.to(device) for part in _tensors(columns)]
+    model.to(device).train()
+    optimiser = torch.optim.Adam(model.parameters(), lr=learning_rate)
+    while True:
+        order_R = torch.randperm(len(parts[0]), device=device)
+        for rows_B in order_R.split(batch_size):
+            yield _step(model, optimiser, [part[rows_B] for part in parts])
+
+
 def plain_training(
     model: nn.Module,
     columns: Columns,
     batch_size: int,
     learning_rate: float,
-    device: torch.device = CPU,
 ) -> Iterator[int]:
     """Train without end, pass after pass; gives the number of rows of every step done."""
-    rows = TensorDataset(
+    loader = DataLoader(TensorDataset(*_tensors(columns)), batch_size=batch_size, shuffle=True)
+    model.train()
+    optimiser = torch.optim.Adam(model.parameters(), lr=learning_rate)
+    while True:
+        for batch in loader:
+            yield _step(model, optimiser, batch)
+
+
+def _tensors(columns: Columns) -> list[Tensor]:
+    """Ids, numbers, scenarios and labels of all rows."""
+    return [
         torch.tensor(columns.ids_RF, dtype=torch.int64),
         torch.tensor(columns.numeric_RN),
         torch.tensor(columns.scenario_R, dtype=torch.int64),
         torch.tensor(columns.labels_RT, dtype=torch.float32),
-    )
-    loader = DataLoader(rows, batch_size=batch_size, shuffle=True)
-    model.to(device).train()
-    optimiser = torch.optim.Adam(model.parameters(), lr=learning_rate)
-    while True:
-        for batch in loader:
-            ids_BF, numeric_BN, scenario_B, labels_BT = (part.to(device) for part in batch)
-            optimiser.zero_grad()
-            logits_BT = model(
-                Batch(ids_BF, numeric_BN, scenario_B, torch.empty(len(ids_BF), 0, device=device))
-            )
-            loss = functional.binary_cross_entropy_with_logits(logits_BT, labels_BT)
-            loss.backward()
-            optimiser.step()
-            yield len(labels_BT)
+    ]
+
+
+def _step(model: nn.Module, optimiser: torch.optim.Optimizer, batch: Sequence[Tensor]) -> int:
+    """Take one step; return its rows."""
+    ids_BF, numeric_BN, scenario_B, labels_BT = batch
+    no_lists_BL = torch.empty(len(ids_BF), 0, device=ids_BF.device)
+    optimiser.zero_grad()
+    logits_BT = model(Batch(ids_BF, numeric_BN, scenario_B, no_lists_BL))
+    loss = functional.binary_cross_entropy_with_logits(logits_BT, labels_BT)
+    loss.backward()
+    optimiser.step()
+    return len(ids_BF)

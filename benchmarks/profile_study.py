@@ -51,7 +51,7 @@ class Timeline:
     num_slots: int = 0
     latest: float = 0.0
     running: dict[str, tuple[str, float]] = field(default_factory=dict)
-    passes: dict[tuple[str, int], float] = field(default_factory=dict)
+    passes: dict[tuple[str, str], float] = field(default_factory=dict)
     work: dict[str, Work] = field(default_factory=lambda: defaultdict(Work))
     idle: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
