@@ -21,6 +21,7 @@ from hinet_search.results.cells import Cell, Labels
 from hinet_search.results.records import CellValue
 from hinet_search.results.statistics.calibration_error import expected_calibration_error
 from hinet_search.training.amount_metrics import amount_cell_value
+from hinet_search.training.device_sort import Sort
 
 SIGN = np.uint32(0x80000000)
 GROUP_SHIFT, SCORE_SHIFT = np.uint64(33), np.uint64(1)
@@ -48,12 +49,13 @@ def count_ties(
     scores_R: NDArray[np.float32],
     labels_R: NDArray[np.uint8],
     groups_R: NDArray[np.int32] | None = None,
+    sort: Sort = np.sort,
 ) -> Ties:
     """Return the ties; without groups all rows are one group.
 
     There must be at least one row; scores must be finite, labels 0 or 1, groups not negative.
     """
-    key_R = np.sort(_keys(scores_R, labels_R, groups_R))
+    key_R = sort(_keys(scores_R, labels_R, groups_R))
     tie_R = key_R >> SCORE_SHIFT
     last_K = np.flatnonzero(np.append(tie_R[1:] != tie_R[:-1], True))
     return Ties(
@@ -111,11 +113,14 @@ class NonFiniteScores(Exception):
 
 
 def cell_values(
-    scores_RT: NDArray[np.float32], columns: Columns, cells: Sequence[Cell]
+    scores_RT: NDArray[np.float32],
+    columns: Columns,
+    cells: Sequence[Cell],
+    sort: Sort = np.sort,
 ) -> tuple[CellValue, ...]:
     """Return the metrics of all cells, scenario by scenario, from logits (R, T) of all rows.
 
-    A metric that a cell does not have is None, with a reason.
+    A metric that a cell does not have is None, with a reason. `sort` sorts the keys of a cell.
     Errors: NonFiniteScores when a score is NaN or infinite.
     """
     bad_RT = ~np.isfinite(scores_RT)
@@ -135,19 +140,23 @@ def cell_values(
         user_C = columns.user_R[rows_C]
         for cell in of_scenario:
             task = cell.task_number
-            values.append(_cell_value(cell, scores_CT[:, task], labels_CT[:, task], user_C))
+            values.append(_cell_value(cell, scores_CT[:, task], labels_CT[:, task], user_C, sort))
     return tuple(values)
 
 
 def _cell_value(
-    cell: Cell, scores_C: NDArray[np.float32], labels_C: Labels, user_C: NDArray[np.int32]
+    cell: Cell,
+    scores_C: NDArray[np.float32],
+    labels_C: Labels,
+    user_C: NDArray[np.int32],
+    sort: Sort,
 ) -> CellValue:
     scenario, task = cell.name
     if not len(labels_C):
         return CellValue(scenario, task, 0, 0, None, None, reason="no rows")
     if cell.unit is not None:
         return amount_cell_value(cell, scores_C, labels_C, user_C)
-    return _binary_cell_value(cell, scores_C, labels_C.astype(np.uint8, copy=False), user_C)
+    return _binary_cell_value(cell, scores_C, labels_C.astype(np.uint8, copy=False), user_C, sort)
 
 
 def _binary_cell_value(
@@ -155,10 +164,11 @@ def _binary_cell_value(
     scores_C: NDArray[np.float32],
     labels_C: NDArray[np.uint8],
     user_C: NDArray[np.int32],
+    sort: Sort,
 ) -> CellValue:
     scenario, task = cell.name
     rows, positives = len(labels_C), int(labels_C.sum(dtype=np.int64))
-    ties = count_ties(scores_C, labels_C)
+    ties = count_ties(scores_C, labels_C, sort=sort)
     probability_K = _sigmoid(ties.score_K)
     one_class = positives in (0, rows)
     return CellValue(
@@ -168,7 +178,7 @@ def _binary_cell_value(
         positives=positives,
         auc=None if one_class else float(grouped_auc(ties).auc_G[0]),
         logloss=_logloss(ties),
-        gauc=None if one_class else _gauc(scores_C, labels_C, user_C),
+        gauc=None if one_class else _gauc(scores_C, labels_C, user_C, sort),
         calibration=float(ties.rows_K @ probability_K) / positives if positives else None,
         ece=expected_calibration_error(probability_K, ties.rows_K, ties.positives_K),
         reason=f"one class: {positives} positives of {rows} rows" if one_class else "",
@@ -189,13 +199,16 @@ def _logloss(ties: Ties) -> float:
 
 
 def _gauc(
-    scores_C: NDArray[np.float32], labels_C: NDArray[np.uint8], user_C: NDArray[np.int32]
+    scores_C: NDArray[np.float32],
+    labels_C: NDArray[np.uint8],
+    user_C: NDArray[np.int32],
+    sort: Sort,
 ) -> float | None:
     """Return the mean AUC of users with both labels, weighted by rows; None without such users."""
     known_C = user_C >= 0
     if not known_C.any():
         return None
-    users = grouped_auc(count_ties(scores_C[known_C], labels_C[known_C], user_C[known_C]))
+    users = grouped_auc(count_ties(scores_C[known_C], labels_C[known_C], user_C[known_C], sort))
     if len(users.auc_G) == 0:
         return None
     return float(np.average(users.auc_G, weights=users.rows_G))

@@ -32,6 +32,7 @@ from hinet_search.results.objectives import Objective
 from hinet_search.results.records import CellValue, EvaluationRecord
 from hinet_search.training.best_weights import Best, keep_best
 from hinet_search.training.device import peak_memory_bytes
+from hinet_search.training.device_sort import sort_on
 from hinet_search.training.divergence import Diverged, StepLog
 from hinet_search.training.feed import Feed, make_feed
 from hinet_search.training.metrics import NonFiniteScores, cell_values
@@ -250,7 +251,8 @@ def evaluate(
     if scores_RT is None:
         scores_RT = predict(run.model, run.valid_feed)
     try:
-        cells = cell_values(scores_RT, run.valid, conditions.schema.cells)
+        sort = sort_on(conditions.device)
+        cells = cell_values(scores_RT, run.valid, conditions.schema.cells, sort)
     except NonFiniteScores as error:
         raise Diverged(state.step, conditions.config.learning_rate, error.value, "score") from error
     number = len(state.evaluations) + 1
