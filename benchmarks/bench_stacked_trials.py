@@ -3,12 +3,14 @@
     python benchmarks/bench_stacked_trials.py [STUDY] [--stacks N ...] [--seeds N] [--trials N]
 
 By itself, since it takes minutes. The study is searched with trials alone and with stacks of up to
-N, with one slot and without finalists that matter. Every seed of the study is searched with each,
-in turns; seconds are those of the trials on the slot, as each counts its share of a stack.
+N, with one slot; N:TRIALS has another number of trials, such as what fits into the same time. Every
+seed of the study is searched with each, in turns; seconds are those of the trials, each of which
+counts its share of a stack.
 """
 
 import argparse
 import tempfile
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from statistics import median
@@ -36,6 +38,7 @@ class StackedSearch:
     """
 
     stack: int
+    trials: int
     seconds: float
     ratio: float
     best: float
@@ -45,22 +48,22 @@ class StackedSearch:
 
 
 def bench_stacked_trials(
-    study: str, stacks: list[int], num_seeds: int, trials: int
+    study: str, trials: int, stacks: Sequence[tuple[int, int]], num_seeds: int
 ) -> list[StackedSearch]:
-    """Search with each number of stacked trials, for each seed in turn."""
+    """Search so many trials alone, and each pair of a stack and its trials, seed by seed."""
+    alone = 1, trials
     searches = [
-        {stack: search(study, stack, seed, trials) for stack in (1, *stacks)}
-        for seed in range(num_seeds)
+        {each: search(study, *each, seed) for each in (alone, *stacks)} for seed in range(num_seeds)
     ]
     figures = []
-    for stack in (1, *stacks):
-        changes = [of_seed[stack].best - of_seed[1].best for of_seed in searches]
+    for each in (alone, *stacks):
+        changes = [of_seed[each].best - of_seed[alone].best for of_seed in searches]
         figures.append(
             StackedSearch(
-                stack,
-                median(of_seed[stack].seconds for of_seed in searches),
-                median(of_seed[1].seconds / of_seed[stack].seconds for of_seed in searches),
-                median(of_seed[stack].best for of_seed in searches),
+                *each,
+                median(of_seed[each].seconds for of_seed in searches),
+                median(of_seed[alone].seconds / of_seed[each].seconds for of_seed in searches),
+                median(of_seed[each].best for of_seed in searches),
                 median(changes),
                 min(changes),
                 max(changes),
@@ -69,7 +72,7 @@ def bench_stacked_trials(
     return figures
 
 
-def search(study: str, stack: int, seed: int, trials: int) -> Search:
+def search(study: str, stack: int, trials: int, seed: int) -> Search:
     """Search once, in a folder of its own."""
     settings = {
         "stacked_trials": stack,
@@ -95,11 +98,13 @@ def main() -> None:
     """Print a line for each number of stacked trials."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("study", nargs="?", default="quickstart")
-    parser.add_argument("--stacks", type=int, nargs="+", default=[4, 8])
+    parser.add_argument("--stacks", nargs="+", default=["4", "8"], metavar="N[:TRIALS]")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--trials", type=int, default=16)
     given = parser.parse_args()
-    figures = bench_stacked_trials(given.study, given.stacks, given.seeds, given.trials)
+    parts = [stack.partition(":") for stack in given.stacks]
+    stacks = [(int(stack), int(trials or given.trials)) for stack, _, trials in parts]
+    figures = bench_stacked_trials(given.study, given.trials, stacks, given.seeds)
     lines = [tuple(field.name for field in fields(StackedSearch))]
     lines += [tuple(f"{cell:.4g}" for cell in astuple(figure)) for figure in figures]
     print(aligned(lines))

@@ -13,6 +13,7 @@ import torch
 from cases import Case, every_model
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from hinet_search.models.layers.activation import Activation
 from hinet_search.models.layers.measure import on_device_of, synthetic_batch
 from hinet_search.results.objectives import objective_named
 from hinet_search.training.checkpoint import Checkpoints
@@ -22,6 +23,9 @@ from hinet_search.training.fit_stacked import fit_stacked
 from hinet_search.training.predict import predict
 from hinet_search.training.run_state import Conditions, FitResult, begin
 from hinet_search.training.seeding import seeded_model
+from hinet_search.training.stack import Stack, StackedSteps
+from hinet_search.training.stack_probe import stack_is_faster
+from hinet_search.training.teaching import step_loss
 from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.trial_config import build_config
 from tests.training.datasets import separable
@@ -107,18 +111,51 @@ def test_a_training_that_resumes_ends_as_without_a_stop(case: Case, tmp_path: Pa
     assert got == expected
 
 
-def test_stacked_seeds_end_as_each_alone() -> None:
-    given = [replace(conditions(DEVICE), seed=seed) for seed in (3, 4, 5)]
-    config = build_config("mmoe", WITHOUT_DROPOUT["mmoe"])
+OF_STACK = [  # what models of a stack may differ in
+    {"learning_rate": 0.01, "weight_decay": 0.1},
+    {"learning_rate": 0.003, "clip_norm": 0.1},
+    {"embedding_learning_rate_multiplier": 0.3, "clip_norm": 0.0},
+]
+
+
+@every_model
+def test_stacked_models_end_as_each_alone(case: Case) -> None:
+    given = [
+        replace(conditions(DEVICE, **own), seed=seed) for seed, own in enumerate(OF_STACK, start=3)
+    ]
     alone, stacked = (
-        [seeded_model(lambda: config.build(DATA.full_schema), each.seed) for each in given]
+        [seeded_model(lambda: case.build(DATA.full_schema), each.seed).double() for each in given]
         for _ in range(2)
     )
+    for model in (*alone, *stacked):
+        for module in model.modules():
+            if isinstance(module, Activation):
+                module.rate = 0.0  # a GPU draws other dropout for a stack
     for model, each in zip(alone, given, strict=True):
         fit(model, each, Watch())
     fit_stacked(stacked, given, [Watch() for _ in given])
     for model, other in zip(alone, stacked, strict=True):
         torch.testing.assert_close(other.state_dict(), model.state_dict(), rtol=1e-2, atol=1e-3)
+
+
+@every_model
+def test_no_step_of_a_stack_waits_for_the_device(case: Case) -> None:
+    models = [case.build(DATA.full_schema, seed).to(DEVICE).train() for seed in (1, 2, 3)]
+    configs = [conditions(DEVICE, **own).config for own in OF_STACK]
+    feed = make_feed(DATA.train, DEVICE)
+    loss = step_loss(configs[0], DATA.full_schema, None, DEVICE)
+    steps = StackedSteps(Stack(models), feed, configs, loss)
+    steps.take(torch.arange(32))  # the first one loads kernels
+    with without_waiting():
+        for rows_B in torch.arange(32, 128).split(32):
+            loss_K, norm_K = steps.take(feed.by_scenario(rows_B))
+    assert torch.isfinite(torch.stack([loss_K, norm_K])).all()
+
+
+def test_a_probe_of_a_stack_ends_with_an_answer() -> None:
+    given = [replace(conditions(DEVICE), seed=seed) for seed in (3, 4)]
+    models = [build_config("mmoe", {}).build(DATA.full_schema) for _ in given]
+    assert isinstance(stack_is_faster(models, given), bool)
 
 
 def test_a_split_is_scored_as_on_the_cpu() -> None:
