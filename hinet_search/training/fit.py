@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.device import begin_peak_memory
+from hinet_search.training.divergence import Diverged
 from hinet_search.training.loss import matrix_products
 from hinet_search.training.optimiser import EmbeddingPenalty, clip_gradients, make_optimiser
 from hinet_search.training.run_state import (
@@ -56,6 +57,8 @@ def fit(
             steps.optimiser.load_state_dicts(checkpoint["optimisers"])
             for record in state.evaluations:
                 watcher.on_evaluation(record)
+            if checkpoint.get("diverged"):  # in a stack, which went on without it
+                raise Diverged(*checkpoint["diverged"])
         stopped = _train(steps, state, watcher, checkpoints)
     steps.close()
     return finish(run, state, stopped=stopped)
@@ -108,7 +111,7 @@ def _train(
 ) -> bool:
     """Train and evaluate until the schedule or patience ends; True if the watcher stopped it."""
     run = steps.run
-    if out_of_patience(run, state):  # a stack kept it as it ended
+    if out_of_patience(run, state):  # in a stack, which went on without it
         return False
     for rows_B in batches(run, state.step, [run.model]):
         stopped = watcher.should_stop()

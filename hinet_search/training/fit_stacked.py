@@ -61,7 +61,8 @@ class _Lane:
     training: Training
     watcher: TrainingWatcher
     checkpoints: Checkpoints | None
-    checkpoint: Mapping[str, Any] | None  # from which it resumes
+    checkpoint: Mapping[str, Any] | None  # from which it resumes, until it does
+    first_step: int  # steps that were taken before
     diverged: Diverged | None = None
     stopped: bool = False
 
@@ -74,11 +75,6 @@ class _Lane:
     def state(self) -> TrainingState:
         """What changes."""
         return self.training.state
-
-    @property
-    def first_step(self) -> int:
-        """The steps that were taken before this run."""
-        return self.checkpoint["plain"]["step"] if self.checkpoint else 0
 
     @property
     def done(self) -> bool:
@@ -98,6 +94,7 @@ class _Lane:
             self.diverged = Diverged(*checkpoint["diverged"])
         for record in self.state.evaluations:
             self.watcher.on_evaluation(record)
+        self.checkpoint = None
         optimiser: Mapping[str, Any] = checkpoint["optimisers"][0]
         return optimiser
 
@@ -178,7 +175,9 @@ def _lane(
         generator = torch.Generator()
         generator.manual_seed(derived_seed(conditions.seed, Purpose.DROPOUT))
     checkpoint = checkpoints.latest() if checkpoints else None
-    return _Lane(number, Training(run, state, generator), watcher, checkpoints, checkpoint)
+    first_step = checkpoint["plain"]["step"] if checkpoint else 0
+    training = Training(run, state, generator)
+    return _Lane(number, training, watcher, checkpoints, checkpoint, first_step)
 
 
 class _Together:

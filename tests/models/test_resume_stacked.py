@@ -184,6 +184,22 @@ def test_one_that_ended_before_a_stop_is_not_trained_again(tmp_path: Path) -> No
     assert without_seconds(results[1].evaluations) == without_seconds(first[1].evaluations)
 
 
+def test_one_that_diverged_in_a_stack_has_diverged_alone(tmp_path: Path) -> None:
+    watches = [Watch(stop_after=7) for _ in SEEDS]
+    first = fit_stacked(built("mmoe", lost=1), conditions(), watches, kept_in(tmp_path))
+    with pytest.raises(Diverged, match="at step 1") as caught:
+        fit(built("mmoe")[1], conditions()[1], Watch(), kept_in(tmp_path)[1])
+    assert str(caught.value) == str(first[1])
+
+
+def test_one_out_of_patience_in_a_stack_is_so_alone(tmp_path: Path) -> None:
+    given = conditions(patience=1, learning_rate=1e-12)
+    watches = [Watch(stop_after=stop) for stop in (8, None, 8)]
+    first = fit_stacked(built("mmoe"), given, watches, kept_in(tmp_path))
+    alone = fit(built("mmoe", unlike=90)[1], given[1], Watch(), kept_in(tmp_path)[1])
+    assert without_seconds(alone.evaluations) == without_seconds(first[1].evaluations)
+
+
 def test_a_checkpoint_of_one_model_does_not_hold_the_weights_of_its_stack(tmp_path: Path) -> None:
     watches = [Watch(stop_after=7) for _ in SEEDS]
     fit_stacked(built("mmoe"), conditions(), watches, kept_in(tmp_path))

@@ -254,8 +254,8 @@ class TrialPhase:
             self._pruned.discard(trial)
             self._outcomes.pop(trial, None)
             arm.began(number, attempt)
+            self._context.report_retry(trial, attempt, cause)
         self._start(trials)
-        self._context.report_retry(key, attempt, cause)
 
     def _succeeded(
         self, arm: ArmSearch, number: int, outcome: TrainingResult, running: JobProgress
