@@ -115,6 +115,11 @@ class ArmSearch:
         return self._num_counted + len(self._live)
 
     @property
+    def running(self) -> int:
+        """Trials that run."""
+        return len(self._live)
+
+    @property
     def begun(self) -> int:
         """Trials within the budget that have ever started, interrupted ones too."""
         return self.started + len(self._interrupted)

@@ -169,7 +169,7 @@ class Coordinator:
         """Choose the finalist of each arm, and score those without a test score on test."""
         unseen = self._choose(candidates)
         lost_runs = [run for run in unseen if not run.weights(self._artifacts).exists()]
-        drive(FinalistPhase(lost_runs, {}, context))
+        drive(FinalistPhase.of(lost_runs, {}, context))
         runs = [run for run in unseen if run.weights(self._artifacts).exists()]
         drive(ScoreTestPhase(runs, context))
 

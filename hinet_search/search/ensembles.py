@@ -168,7 +168,7 @@ class Ensembles:
         """Train the runs again whose weights or scores are gone."""
         lost = [run for run in runs if not has_files(run, self._context.artifacts)]
         if lost:
-            self._drive(FinalistPhase(lost, {}, self._context))
+            self._drive(FinalistPhase.of(lost, {}, self._context))
 
     def _forget_students(self) -> None:
         """Drop the students of another teacher."""

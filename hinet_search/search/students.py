@@ -17,12 +17,11 @@ from hinet_search.search.context import PhaseContext
 from hinet_search.search.dispatch import Phase
 from hinet_search.search.phases.finalists import (
     Candidate,
-    CandidateRun,
     FinalistPhase,
     candidates_of,
-    paired_seeds,
 )
 from hinet_search.search.phases.trials import TrialPhase
+from hinet_search.search.phases.trials_then_finalists import TrialsThenFinalists
 from hinet_search.search.progress import ArmProgress
 from hinet_search.storage.rows import ArmRow
 from hinet_search.study.load_study import Arm
@@ -101,15 +100,11 @@ def teach(
         progress.arms[arm.name] = ArmProgress(arm.name, spec.trials)
     objectives = Objectives(Objective(spec.objective))  # a teacher changes no cost
     searches = [ArmSearch(arm, spec, objectives, store, NoLimits()) for arm in students]
-    drive(TrialPhase(searches, context))
+    finalists = FinalistPhase(store.finalists(), context)
+    drive(TrialsThenFinalists(TrialPhase(searches, context), finalists, spec))
     for search in searches:
         store.record_importances(search.arm.name, search.importances())
-    candidates = [
-        candidate for search in searches for candidate in candidates_of(search, spec.finalists)
-    ]
-    runs = [CandidateRun(each, seed) for seed in paired_seeds(spec) for each in candidates]
-    drive(FinalistPhase(runs, store.finalists(), context))
-    return candidates
+    return candidates_of(searches, spec.finalists)
 
 
 def drop_students(context: PhaseContext, names: Sequence[str]) -> None:

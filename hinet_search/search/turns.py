@@ -13,14 +13,15 @@ from hinet_search.search.context import PhaseContext
 from hinet_search.search.dispatch import Phase
 from hinet_search.search.phases.finalists import (
     Candidate,
-    CandidateRun,
     FinalistPhase,
     candidates_of,
     choose,
     paired_seeds,
+    runs_of,
     serving_limits,
 )
 from hinet_search.search.phases.trials import TrialPhase
+from hinet_search.search.phases.trials_then_finalists import TrialsThenFinalists
 from hinet_search.search.plan.plan import PreparedStudy
 from hinet_search.search.plan.size_limits import SizeLimits
 from hinet_search.search.progress import Event
@@ -54,13 +55,8 @@ class Turns:
             later = [search for later_turn in turns[index + 1 :] for search in later_turn]
             self._begin(turn, later, candidates)
             share = sum(map(len, turns[: index + 1])) / len(self._searches)
-            self._search(turn, share, is_first=index == 0)
-            of_turn = self._candidates(turn)
-            seeds = paired_seeds(self._context.spec)
-            runs = [CandidateRun(candidate, seed) for seed in seeds for candidate in of_turn]
-            self._progress.ahead = self._jobs_ahead([], later)
-            self._drive(FinalistPhase(runs, self._context.store.finalists(), self._context))
-            candidates += of_turn
+            self._search(turn, later, share, is_first=index == 0)
+            candidates += candidates_of(turn, self._context.spec.finalists)
         self._progress.turn = ""
         return candidates
 
@@ -74,10 +70,6 @@ class Turns:
         for search in turn:
             self._give_size(search, candidates)
 
-    def _candidates(self, turn: list[ArmSearch]) -> list[Candidate]:
-        finalists = self._context.spec.finalists
-        return [candidate for search in turn for candidate in candidates_of(search, finalists)]
-
     def _jobs_ahead(self, turn: list[ArmSearch], later: list[ArmSearch]) -> int:
         """Count, at most, the finalist trainings of these arms and all later trainings."""
         spec = self._context.spec
@@ -85,20 +77,39 @@ class Turns:
         trials = sum(search.arm.most_trials(spec) for search in later)
         return finalists * spec.finalists.seeds + trials + spec.most_student_trainings
 
-    def _search(self, turn: list[ArmSearch], share: float, *, is_first: bool) -> None:
-        """Run the trials of some arms; these and earlier ones may use a share of the time.
+    def _search(
+        self, turn: list[ArmSearch], later: list[ArmSearch], share: float, *, is_first: bool
+    ) -> None:
+        """Run the trials of some arms, and train their finalists.
 
-        Within a budget of time, the first turn finds how many trials all arms get.
+        `share` is what these and earlier arms may use of the time of the search. Within a budget of
+        time, the first turn finds how many trials all arms get.
         """
         spec, limit = self._context.spec, math.inf
         if spec.budget is not None and is_first:
             self._search_in_time(turn)
+            self._progress.ahead = self._jobs_ahead([], later)
+            stored = self._context.store.finalists()
+            self._drive(FinalistPhase.of(runs_of(turn, spec), stored, self._context))
         else:
             if spec.wall_clock_minutes is not None:
                 limit = share * 60 * spec.wall_clock_minutes
-            self._finish(TrialPhase(turn, self._context, self._seconds, limit))
+            self._search_and_retrain(turn, later, limit)
         for search in turn:
             self._context.store.record_importances(search.arm.name, search.importances())
+
+    def _search_and_retrain(
+        self, turn: list[ArmSearch], later: list[ArmSearch], limit: float
+    ) -> None:
+        """Run the trials of some arms; train the finalists of each when its trials have ended."""
+        trials = TrialPhase(turn, self._context, self._seconds, limit)
+        finalists = FinalistPhase(self._context.store.finalists(), self._context)
+
+        def trials_ended() -> None:
+            self._seconds += trials.seconds
+            self._progress.ahead = self._jobs_ahead([], later)
+
+        self._drive(TrialsThenFinalists(trials, finalists, self._context.spec, trials_ended))
 
     def _finish(self, phase: TrialPhase) -> None:
         self._drive(phase)

@@ -219,7 +219,7 @@ def test_a_default_that_was_pruned_is_a_finalist_all_the_same(begin: Begin) -> N
     run_to_the_end(search)
     assert [
         (candidate.trial_number, candidate.is_default)
-        for candidate in candidates_of(search, FinalistSpec(top=1))
+        for candidate in candidates_of([search], FinalistSpec(top=1))
     ] == [
         (2, False),
         (0, True),
@@ -235,22 +235,22 @@ def test_a_default_that_is_not_wanted_is_a_finalist_if_it_is_the_best_or_nothing
     assert default is not None
     search.on_evaluation(default.number, studies.evaluation(1, 0.1))
     search.finish(default.number, TrialState.PRUNED, None, studies.COST, "pruned at pass 1")
-    assert [each.trial_number for each in candidates_of(search, without_default)] == [0]
+    assert [each.trial_number for each in candidates_of([search], without_default)] == [0]
     run_to_the_end(search)
-    assert [each.trial_number for each in candidates_of(search, without_default)] == [2]
+    assert [each.trial_number for each in candidates_of([search], without_default)] == [2]
 
 
 def test_a_default_that_failed_is_no_finalist(begin: Begin) -> None:
     search = begin(trials=2)
     search.finish(search.ask().number, TrialState.FAIL, None, None, "diverged")
     run_to_the_end(search)
-    assert [candidate.trial_number for candidate in candidates_of(search, FinalistSpec())] == [1]
+    assert [candidate.trial_number for candidate in candidates_of([search], FinalistSpec())] == [1]
 
 
 def test_a_default_that_is_the_best_trial_is_one_finalist(begin: Begin) -> None:
     search = begin(trials=1)
     run_to_the_end(search)
-    assert [candidate.trial_number for candidate in candidates_of(search, FinalistSpec())] == [0]
+    assert [candidate.trial_number for candidate in candidates_of([search], FinalistSpec())] == [0]
 
 
 def test_a_sampler_that_repeats_a_refused_point_gives_way_to_random_draws(

@@ -81,11 +81,21 @@ class CandidateRun:
         )
 
 
-def candidates_of(search: ArmSearch, finalists: FinalistSpec) -> list[Candidate]:
-    """Return the `top` best complete trials and the default, which may have been pruned.
+def candidates_of(searches: Sequence[ArmSearch], finalists: FinalistSpec) -> list[Candidate]:
+    """Return each arm's `top` best complete trials and its default, which may have been pruned.
 
     Without `finalists.default`, the default is only a candidate if no trial is complete.
     """
+    return [each for search in searches for each in _candidates_of(search, finalists)]
+
+
+def runs_of(searches: Sequence[ArmSearch], spec: StudySpec) -> list[CandidateRun]:
+    """Return the runs of the candidates of these arms, seed by seed."""
+    candidates = candidates_of(searches, spec.finalists)
+    return [CandidateRun(each, seed) for seed in paired_seeds(spec) for each in candidates]
+
+
+def _candidates_of(search: ArmSearch, finalists: FinalistSpec) -> list[Candidate]:
     trials = search.best_trials(finalists.top)
     default = search.trained_default()
     if default and (finalists.default or not trials):
@@ -112,36 +122,62 @@ def paired_seeds(spec: StudySpec) -> list[int]:
 class FinalistPhase:
     """Trains the runs that are not stored yet, and stores their results and weights.
 
-    The longest come first, so that no slot waits long for the last one.
+    The longest come first, so that no slot waits long for the last one. Runs can be added while
+    others run; progress is that of this phase from `begin` on.
     """
 
     def __init__(
-        self,
-        runs: list[CandidateRun],
-        stored: Mapping[str, tuple[FinalistRecord, ...]],
-        context: PhaseContext,
+        self, stored: Mapping[str, tuple[FinalistRecord, ...]], context: PhaseContext
     ) -> None:
-        done = {
+        self._stored = {
             (arm, finalist.trial_number, run.seed)
             for arm, finalists in stored.items()
             for finalist in finalists
             for run in finalist.runs
         }
         self._context = context
-        missing = [
-            run
-            for run in sorted(runs, key=lambda run: -run.candidate.seconds)
-            if (run.candidate.arm.name, run.candidate.trial_number, run.seed) not in done
-        ]
-        self._waiting = (
-            _by_candidate(missing)
-            if context.spec.finalists.shared_batches
-            else [(run,) for run in missing]
-        )
+        self._waiting: list[tuple[CandidateRun, ...]] = []
         self._running: dict[str, tuple[CandidateRun, ...]] = {}
         self._evaluations: dict[str, list[EvaluationRecord]] = {}
         self._outcomes: dict[str, TrainingResult | TrainingFailed] = {}
-        context.progress.begin("finalists", len(runs) - len(missing), len(runs))
+        self._num_runs = self._num_done = 0
+        self._has_begun = False
+
+    @classmethod
+    def of(
+        cls,
+        runs: Sequence[CandidateRun],
+        stored: Mapping[str, tuple[FinalistRecord, ...]],
+        context: PhaseContext,
+    ) -> "FinalistPhase":
+        """Return the phase of these runs."""
+        phase = cls(stored, context)
+        phase.add(runs)
+        phase.begin()
+        return phase
+
+    def add(self, runs: Sequence[CandidateRun]) -> None:
+        """Train these runs too."""
+        missing = [
+            run
+            for run in runs
+            if (run.candidate.arm.name, run.candidate.trial_number, run.seed) not in self._stored
+        ]
+        self._num_runs += len(runs)
+        self._num_done += len(runs) - len(missing)
+        shared = self._context.spec.finalists.shared_batches
+        self._waiting += _by_candidate(missing) if shared else [(run,) for run in missing]
+        self._waiting.sort(key=lambda runs: -runs[0].candidate.seconds)
+
+    def begin(self) -> None:
+        """Let the progress of the study be that of this phase."""
+        self._has_begun = True
+        self._context.progress.begin("finalists", self._num_done, self._num_runs)
+
+    def _count(self) -> None:
+        self._num_done += 1
+        if self._has_begun:
+            self._context.progress.phase.done += 1
 
     def next_job(self) -> Job | None:
         """Return the next run, or all runs of the next candidate where they share batches."""
@@ -201,7 +237,7 @@ class FinalistPhase:
         if isinstance(outcome, TrainingResult) and outcome.best is not None and not is_cut_off:
             self._store(run, outcome)
         elif not stopping:
-            self._context.progress.phase.done += 1
+            self._count()
             if isinstance(outcome, TrainingFailed):
                 cause = outcome.cause
             text = f"finalist {run.key}: {cause or 'ended without a result'}"
@@ -228,7 +264,7 @@ class FinalistPhase:
         )
         crash_points.point("after_finalist")
         self._context.drop(self._checkpoints(run))
-        self._context.progress.phase.done += 1
+        self._count()
         value = result.valid_objective
         text = f"{run.key}: {value_text(value)} (valid)"
         self._context.watcher.event(Event("finalist", text, run.key, value))

@@ -89,6 +89,15 @@ class TrialPhase:
         """Seconds since the phase began."""
         return self._progress.seconds - self._progress.phase.began
 
+    @property
+    def running(self) -> bool:
+        """Whether a trial runs."""
+        return any(arm.running for arm in self._arms.values())
+
+    def done(self) -> list[ArmSearch]:
+        """Return the arms without a running trial: once no trial can start, they are done."""
+        return [arm for arm in self._arms.values() if not arm.running]
+
     def next_job(self) -> Job | None:
         """Return a trial of the arm that has started the fewest.
 

@@ -1,0 +1,63 @@
+"""Trials, then finalists: those of an arm begin once its own trials have ended.
+
+While the last trials of other arms run, slots that would wait for them train finalists.
+"""
+
+from collections.abc import Callable
+
+from hinet_search.executors import Job
+from hinet_search.search.dispatch import Phase, Stop
+from hinet_search.search.phases.finalists import FinalistPhase, runs_of
+from hinet_search.search.phases.trials import TrialPhase
+from hinet_search.study.study_spec import StudySpec
+
+
+class TrialsThenFinalists:
+    """Two phases at once; trials go first.
+
+    `trials_ended` is called once no trial is left: from then on progress is that of the finalists,
+    however many have ended before.
+    """
+
+    def __init__(
+        self,
+        trials: TrialPhase,
+        finalists: FinalistPhase,
+        spec: StudySpec,
+        trials_ended: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._trials = trials
+        self._finalists = finalists
+        self._spec = spec
+        self._trials_ended = trials_ended
+        self._phase_of: dict[str, Phase] = {}
+        self._added: set[str] = set()
+        self._trials_left = True
+
+    def next_job(self) -> Job | None:
+        """Return the next trial, or where there is none left to start, the next finalist."""
+        if job := self._trials.next_job():
+            self._phase_of[job.key] = self._trials
+            return job
+        done = [arm for arm in self._trials.done() if arm.arm.name not in self._added]
+        self._added |= {arm.arm.name for arm in done}
+        self._finalists.add(runs_of(done, self._spec))
+        if self._trials_left and not self._trials.running:
+            self._trials_left = False
+            self._trials_ended()
+            self._finalists.begin()
+        if job := self._finalists.next_job():
+            self._phase_of[job.key] = self._finalists
+        return job
+
+    def handle_message(self, key: str, body: object, stop: Stop) -> None:
+        """Pass a message on."""
+        self._phase_of[key].handle_message(key, body, stop)
+
+    def end(self, key: str, cause: str, *, stopping: bool) -> None:
+        """Pass the end of a job on."""
+        self._phase_of.pop(key).end(key, cause, stopping=stopping)
+
+    def retry(self, key: str, attempt: int, cause: str) -> None:
+        """Pass on that a job starts again."""
+        self._phase_of[key].retry(key, attempt, cause)

@@ -1,0 +1,107 @@
+"""Finalists of an arm are trained while the last trials of other arms run, and not before its own have ended."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from hinet_search.executors import Job, JobEnd, JobEvent
+from hinet_search.search.progress import Event, NullWatcher, Progress
+from hinet_search.training.jobs.messages import TrainJob
+from tests.search.pretended import Pretender, Studio
+
+ARMS = "{mmoe: {space: rate.yaml}, shared_bottom: {space: rate.yaml}}"
+MORE = "reference: mmoe\n"
+
+
+@dataclass
+class TwoSlots(Pretender):
+    """Two slots; the trial `held` ends when nothing else is left to do."""
+
+    held: str = "shared_bottom/3"
+    order: list[str] = field(default_factory=list)  # keys as they begin, and the end of that trial
+    waiting_job: Job | None = None
+
+    @property
+    def free(self) -> int:
+        ends = sum(isinstance(event, JobEnd) for event in self.coming)
+        return 2 - ends - (self.waiting_job is not None)
+
+    def submit(self, job: Job) -> None:
+        if isinstance(job.payload, TrainJob):
+            self.order.append(job.key)
+        if job.key == self.held:
+            self.waiting_job = job
+        else:
+            before = self.coming
+            super().submit(job)
+            self.coming = [*before, *self.coming]
+
+    def poll(self, timeout: float) -> list[JobEvent]:
+        if not self.coming and self.waiting_job is not None:
+            self.order.append("held trial ends")
+            job, self.waiting_job = self.waiting_job, None
+            super().submit(job)
+        return super().poll(timeout)
+
+
+@pytest.fixture
+def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
+    return Studio(tmp_path, monkeypatch)
+
+
+def test_finalists_of_an_arm_begin_while_the_last_trial_of_another_runs(studio: Studio) -> None:
+    pretender = TwoSlots()
+    record, _ = studio.launch(pretender, more=MORE, arms=ARMS, slots=2)
+    assert all(len(arm.trials) == 4 for arm in record.arms)
+    end = pretender.order.index("held trial ends")
+    finalists = [key for key in pretender.order if " seed " in key]
+    early = [key for key in pretender.order[:end] if " seed " in key]
+    assert early == [key for key in finalists if key.startswith("mmoe/")]
+    assert early
+    late = [key for key in pretender.order[end:] if " seed " in key]
+    assert late == [key for key in finalists if key.startswith("shared_bottom/")]
+
+
+def test_what_is_chosen_does_not_depend_on_when_its_finalists_were_trained(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    early, _ = studio.launch(TwoSlots(), more=MORE, arms=ARMS, slots=2)
+    (tmp_path / "other").mkdir()
+    late, _ = Studio(tmp_path / "other", monkeypatch).launch(more=MORE, arms=ARMS)
+    for arm, other in zip(early.arms, late.arms, strict=True):
+        finalists, others = (
+            {
+                (each.trial_number, each.chosen, tuple(sorted(run.seed for run in each.runs)))
+                for each in one.finalists
+            }
+            for one in (arm, other)
+        )
+        assert finalists == others
+
+
+class Phases(NullWatcher):
+    """Notes the phase and its counts with every finalist."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, int, int]] = []
+        self.finalists = 0
+
+    def event(self, event: Event) -> None:
+        self.finalists += event.kind == "finalist"
+
+    def tick(self, progress: Progress) -> None:
+        if self.finalists:
+            phase = progress.phase
+            self.seen.append((phase.name, phase.done, phase.total))
+
+
+def test_progress_is_that_of_the_search_until_its_last_trial_has_ended(studio: Studio) -> None:
+    phases = Phases()
+    studio.launch(TwoSlots(), more=MORE, arms=ARMS, slots=2, watcher=phases)
+    search = [counts for name, *counts in phases.seen if name == "search"]
+    assert search
+    assert all(counts == [7, 8] for counts in search)  # of eight trials, one runs
+    finalists = [counts for name, *counts in phases.seen if name == "finalists"]
+    assert finalists[0] == [4, 8]  # those of the other arm ended before
+    assert finalists == sorted(finalists)
