@@ -117,6 +117,7 @@ class Study:
         objective: str | None = None,
         objectives: Sequence[str] | None = None,
         trials: int | None = None,
+        stacked_trials: int | None = None,
         budget: str | None = None,
         least_gain: float | None = None,
         passes: float | None = None,
