@@ -149,7 +149,7 @@ def test_finalists_are_the_best_and_those_that_trade_most(begin: Begin) -> None:
     assert [row.number for row in begin(("latency_ms",), trials=9).best_trials(2)] == [1, 3]
     assert search.complete_trials()[0].number == 1
     spec = FinalistSpec(top=2, default=False)
-    assert [each.trial_number for each in candidates_of(search, spec)] == [1, 3]
+    assert [each.trial_number for each in candidates_of([search], spec)] == [1, 3]
 
 
 def test_importances_are_those_of_the_first_objective(begin: Begin) -> None:

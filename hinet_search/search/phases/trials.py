@@ -83,11 +83,12 @@ class TrialPhase:
             _fill(self._progress, name, arm)
         budget = sum(arm.budget for arm in self._arms.values())
         self._progress.begin("search", self._trained(), budget)
+        self._began = self._progress.seconds
 
     @property
     def seconds(self) -> float:
         """Seconds since the phase began."""
-        return self._progress.seconds - self._progress.phase.began
+        return self._progress.seconds - self._began
 
     @property
     def running(self) -> bool:

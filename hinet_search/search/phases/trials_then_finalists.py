@@ -36,7 +36,7 @@ class TrialsThenFinalists:
 
     def next_job(self) -> Job | None:
         """Return the next trial, or where there is none left to start, the next finalist."""
-        if job := self._trials.next_job():
+        if self._trials_left and (job := self._trials.next_job()):
             self._phase_of[job.key] = self._trials
             return job
         done = [arm for arm in self._trials.done() if arm.arm.name not in self._added]
