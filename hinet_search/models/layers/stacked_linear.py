@@ -55,7 +55,9 @@ class StackedLinear(nn.Module):
             return linear(x, self.weight_LIO, self.bias_LO)
         tensors = (x, self.weight_LIO, self.bias_LO)
         is_plain_training = torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")
-        if is_plain_training and x.device.type == "cpu" and not torch.compiler.is_exporting():
+        # In a stack of models the weight is one tensor of all, and no parameter of this layer.
+        is_alone = isinstance(self.weight_LIO, nn.Parameter) and not torch.compiler.is_exporting()
+        if is_plain_training and is_alone and x.device.type == "cpu":
             y_SBO: Tensor = _GroupedLinear.apply(*tensors, list(sizes))  # type: ignore[no-untyped-call]
             return y_SBO
         return _groups_in_turn(*tensors, sizes)
@@ -97,22 +99,6 @@ class _GroupedLinear(torch.autograd.Function):
         x, weight_LIO, bias_LO, ctx.sizes = inputs
         ctx.save_for_backward(x, weight_LIO)
         ctx.has_bias = bias_LO is not None
-
-    @staticmethod
-    def vmap(
-        _info: Any,
-        dims: tuple[Any, ...],  # the axis of models, of `sizes` none for each
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor | None,
-        sizes: list[int],
-    ) -> tuple[Tensor, int]:
-        """Apply to stacked models."""
-
-        def of_model(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-            return _groups_in_turn(x, weight, bias, sizes)
-
-        return torch.vmap(of_model, in_dims=dims[:3])(x, weight, bias), 0
 
     @staticmethod
     @once_differentiable
