@@ -271,35 +271,39 @@ class _Together:
     def _go_on_with(
         self, lanes: Sequence[_Lane], optimisers: Sequence[Mapping[str, Any] | None]
     ) -> None:
-        """Stack those that are not done; end the others."""
+        """End those that are done, and stack the others."""
         going_on = [
             (lane, state) for lane, state in zip(lanes, optimisers, strict=True) if not lane.done
         ]
         self._lanes = [lane for lane, _ in going_on]
         self._models[:] = [lane.run.model for lane in self._lanes]
-        if going_on:
-            generators = [lane.training.generator for lane in self._lanes]
-            run = self._lanes[0].run
-            self._steps = StackedSteps(
-                Stack(self._models, [each for each in generators if each is not None]),
-                run.feed,
-                [lane.run.conditions.config for lane in self._lanes],
-                self._loss,
-            )
-            states = [state for _, state in going_on if state is not None]
-            if states:
-                self._steps.optimiser.put_back(states)
         self._end_all([lane for lane in lanes if lane.done])
+        if not going_on:
+            return
+        generators = [lane.training.generator for lane in self._lanes]
+        self._steps = StackedSteps(
+            Stack(self._models, [each for each in generators if each is not None]),
+            self._lanes[0].run.feed,
+            [lane.run.conditions.config for lane in self._lanes],
+            self._loss,
+        )
+        states = [state for _, state in going_on if state is not None]
+        if states:
+            self._steps.optimiser.put_back(states)
 
     def _states(self) -> list[dict[str, Any]]:
         """Return the state of every model's optimiser."""
         return self._steps.optimiser.states_of_models(len(self._lanes))
 
-    def _end_all(self, lanes: Sequence[_Lane]) -> None:
-        for lane in lanes:
+    def _end_all(self, ended: Sequence[_Lane]) -> None:
+        """Give the outcomes; what is done with them counts for no training."""
+        for lane in ended:
             lane.skip(time.perf_counter() - self._counted)
             self._end(lane.number, lane.outcome())
-        self._counted = time.perf_counter()  # what is done with an outcome counts for none
+        now = time.perf_counter()
+        for lane in self._lanes:
+            lane.skip(now - self._counted)
+        self._counted = now
 
 
 def fit_together(

@@ -7,7 +7,7 @@ Shape legend: B rows of a batch.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
-from itertools import chain, repeat
+from itertools import cycle
 from statistics import median
 
 import torch
@@ -15,12 +15,11 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from hinet_search.training.fit import TrainingSteps
-from hinet_search.training.run_state import Conditions, batches_of_pass, begin
+from hinet_search.training.run_state import Conditions, batches, begin
 from hinet_search.training.stack import Stack, StackedSteps
 from hinet_search.training.teaching import step_loss
 
 WARM_UP_STEPS, TIMED_STEPS = 3, 7
-Rows = Iterator[Int[Tensor, "B"]]
 
 
 def stack_is_faster(models: Sequence[nn.Module], conditions: Sequence[Conditions]) -> bool:
@@ -37,26 +36,16 @@ def stack_is_faster(models: Sequence[nn.Module], conditions: Sequence[Conditions
         of_step = step_loss(first.config, first.schema, first.teacher_RT, first.device)
         configs = [each.config for each in conditions]
         stacked = StackedSteps(Stack(copies), run.feed, configs, of_step)
-        rows = _rows(first)
+        rows = cycle(batches(run, 0, ()))
         seconds_alone = _seconds(lambda rows_B: alone.take(state, rows_B), rows, first.device)
         seconds_stacked = _seconds(stacked.take, rows, first.device)
         alone.close()
     return seconds_stacked < len(models) * seconds_alone
 
 
-def _rows(conditions: Conditions) -> Rows:
-    """Yield rows of steps, pass after pass."""
-    config, num_rows = conditions.config, conditions.dataset.train.num_rows
-
-    def of_pass(number: int) -> Rows:
-        return batches_of_pass(
-            num_rows, config.batch_size, config.shuffle, seed=0, pass_number=number
-        )
-
-    return chain.from_iterable(of_pass(number) for number in repeat(0))
-
-
-def _seconds(take: Callable[[Tensor], object], rows: Rows, device: torch.device) -> float:
+def _seconds(
+    take: Callable[[Tensor], object], rows: Iterator[Int[Tensor, "B"]], device: torch.device
+) -> float:
     """Return the median time of a step."""
     durations = []
     for _ in range(WARM_UP_STEPS + TIMED_STEPS):

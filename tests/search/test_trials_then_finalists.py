@@ -73,9 +73,9 @@ def test_what_is_chosen_does_not_depend_on_when_its_finalists_were_trained(
         finalists, others = (
             {
                 (each.trial_number, each.chosen, tuple(sorted(run.seed for run in each.runs)))
-                for each in one.finalists
+                for each in record.finalists
             }
-            for one in (arm, other)
+            for record in (arm, other)
         )
         assert finalists == others
 

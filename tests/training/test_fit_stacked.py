@@ -174,6 +174,18 @@ def test_those_that_go_on_count_larger_shares() -> None:
     assert results[0].seconds > 4 * results[1].seconds
 
 
+def test_what_is_done_with_an_outcome_counts_for_no_training() -> None:
+    began = time.perf_counter()
+    results = fit_stacked(
+        [linear(DATA, seed) for seed in range(3)],
+        make_conditions(range(3), passes=2),
+        [Watch(), Watch(stop_after=3), Watch()],
+        ended=lambda _number, _outcome: time.sleep(0.3),
+    )
+    took = time.perf_counter() - began
+    assert sum(result.seconds for result in results) <= took - 0.9
+
+
 def test_a_longer_evaluation_of_one_model_does_not_change_its_speed() -> None:
     class Slow(Watch):
         def on_evaluation(self, record: EvaluationRecord) -> None:
