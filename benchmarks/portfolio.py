@@ -34,6 +34,7 @@ NAMES_OF_MOST = (
     "model.tower.widths",
     "model.dropout",
 )
+WRITTEN = {"model.dropout": "dropout"}  # HiNet has it at another path
 NAMES = (DEFAULT_AFTER, *(f"draw {number}" for number in range(DRAWS)))
 
 
@@ -88,7 +89,10 @@ def shares(number: int) -> dict[str, float]:
     """Return the shares of a draw in the ranges of the parameters that most arms have."""
     parameters = _parameters()
     drawn = draw([parameters[name] for name in NAMES_OF_MOST], number)
-    return {name: float(f"{_share(parameters[name], value):.2g}") for name, value in drawn.items()}
+    return {
+        WRITTEN.get(name, name): float(f"{_share(parameters[name], value):.2g}")
+        for name, value in drawn.items()
+    }
 
 
 def _share(parameter: Parameter, value: Any) -> float:

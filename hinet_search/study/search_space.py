@@ -38,7 +38,8 @@ class SpaceFile(Frozen):
     """The content of a file in spaces/. Includes come first; later keys replace earlier ones.
 
     `portfolio` lists configurations that a search tries first: the share of its range that each
-    parameter has, from 0 (low, or the first choice) to 1.
+    parameter has, from 0 (low, or the first choice) to 1. A name without a point, `dropout`, is of
+    every parameter that ends with it, as models have it at different paths.
     """
 
     include: tuple[Text, ...] = ()
@@ -87,14 +88,16 @@ class SearchSpace:
         return chosen
 
     def at(self, shares: Mapping[str, float]) -> dict[str, Scalar]:
-        """Return the draw at shares of the ranges; parameters without one have their default."""
-        return self.default_with(
-            {
-                name: self.parameters[name].at(share)
-                for name, share in shares.items()
-                if name in self.parameters
-            }
-        )
+        """Return the draw at shares of the ranges; parameters without one have their default.
+
+        A share is of the parameter of its name, or of all whose last part it is.
+        """
+        values: dict[str, Scalar] = {}
+        for name, distribution in self.parameters.items():
+            share = shares.get(name, shares.get(name.rpartition(".")[2]))
+            if share is not None:
+                values[name] = distribution.at(share)
+        return self.default_with(values)
 
     def draws(self) -> Iterator[dict[str, Scalar]]:
         """Yield every draw once; a continuous parameter makes them endless."""

@@ -4,10 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from hinet_search.common import plugins
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.results.records import Start
 from hinet_search.search.plan.left_out_starts import left_out_starts
-from hinet_search.study.load_study import ResolvedStudy, load_study
+from hinet_search.study.load_study import MODELS, ResolvedStudy, load_study
+from hinet_search.study.search_space import load_space
+from hinet_search.study.starts import portfolio
+from hinet_search.training.trial_config import known_names
 from tests.study_texts import DATA
 
 STUDY = (
@@ -188,3 +192,50 @@ def test_a_share_outside_0_to_1_is_refused_with_its_place() -> None:
     assert problem == (
         "tiny.yaml:9:6: portfolio.0.train.learning_rate: must be less than or equal to 1, got 1.5"
     )
+
+
+def test_a_name_without_a_point_is_of_every_parameter_that_ends_with_it() -> None:
+    entries = "portfolio: [{num_experts: 1, dropout: 1, model.expert_widths: 1, widths: 0.5}]\n"
+    (arm,) = load_with_portfolio(portfolio=entries).arms
+    wide = {"model.expert_widths": "wide", "train.dropout": 0.5}
+    expected = {**DEFAULT, **wide, "model.num_experts": 8}
+    assert arm.starts == (Start(expected, "portfolio 1"),)
+
+
+def test_the_whole_name_goes_before_its_last_part() -> None:
+    entries = "portfolio: [{model.num_experts: 0, num_experts: 1}]\n"
+    (arm,) = load_with_portfolio(portfolio=entries).arms
+    assert arm.starts[0].values["model.num_experts"] == 2
+
+
+def kind_of(name: str) -> str:
+    """Return what a setting is, whatever its path: models have dropout at different ones."""
+    return "dropout" if name.endswith(".dropout") else name
+
+
+SHIPPED = [name for name in plugins.names(MODELS) if load_space(name).portfolio]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_shipped_portfolio_moves_the_same_kinds_of_things_of_every_model(name: str) -> None:
+    space = load_space(name)
+    starts = portfolio(space)
+    assert len(starts) == len(load_space("training").portfolio)
+    for start, shares in zip(starts, load_space("training").portfolio, strict=True):
+        expected = {
+            setting: distribution.at(shares[kind_of(setting)])
+            for setting, distribution in space.parameters.items()
+            if kind_of(setting) in shares
+        }
+        assert expected.items() <= start.values.items()
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_portfolio_moves_the_dropout_of_every_model(name: str) -> None:
+    space = load_space(name)
+    dropouts = [setting for setting in known_names(name) if setting.endswith(".dropout")]
+    moved = [setting for setting in dropouts if setting in space.parameters]
+    assert moved, f"{dropouts} are not searched"
+    for setting in moved:
+        values = {start.values[setting] for start in portfolio(space)}
+        assert len(values) == len(space.portfolio), "every entry has a dropout of its own"
