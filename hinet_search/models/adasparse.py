@@ -8,21 +8,26 @@ factor per neuron (arXiv 2206.13108, section on the domain-aware pruner):
     scaling        v_out = beta sigmoid(v_in),           pi = v_out
     fusion         v_out = beta sigmoid(alpha v_in),     pi = v_out if v_out > epsilon else 0
 
-alpha grows in training from 0.1 to 5, beta is 2 (as summaries of the paper have it). x holds e_d
-too. The paper has one output; here the trunk and its pruners are shared and every (scenario, task)
-has a tower.
+alpha grows in training from 0.1 to 5, beta is 2 (as summaries of the paper have it). h^0 is x
+without e_d, so that embeddings are weighted and pruned too; x holds e_d as well. Hidden layers are
+batch-normalised before ReLU. The paper has one output; here the trunk and its pruners are shared
+and every (scenario, task) has a tower.
 
 - The paper adds a penalty to the loss that keeps the share of pruned neurons in a range. Models
   here do not change the loss, so there is none: the data alone decide how much is pruned.
-- Not found in the paper, or only told differently: how alpha grows, here linearly over
-  `annealing_steps` training batches; epsilon, here 0.25 as in public code; whether a pruner sees
-  e_d alone, here h^l too as in public code.
+- The paper's own text could not be read, nor found in summaries: how alpha grows, here linearly
+  over `annealing_passes` passes of the training rows, and epsilon. Public code differs: 0.01 in
+  Scenario-Wise-Rec, whose alpha grows by 0.0001 a batch from 1; 0.25 in SATrans and
+  Causal-Domain-Clustering, whose alpha is 1. Here epsilon is 0.25 by default.
+- Pruned embeddings, and normalisation between the product and ReLU, are as in Scenario-Wise-Rec.
+  SATrans and Causal-Domain-Clustering weigh the product, normalise then, and prune no embeddings.
 - The step of binarization has no gradient: here the straight-through estimate, that of v_out.
-- The paper writes the step as sign(v_out - epsilon). Public code (Scenario-Wise-Rec) reads that as
-  -1 below the threshold, which flips neurons instead of pruning them; it also lets alpha grow in
-  evaluation. Other public code keeps alpha at 1 and cuts the gradient of e_d.
+- The paper writes the step as sign(v_out - epsilon). Scenario-Wise-Rec reads that as -1 below the
+  threshold, which flips neurons instead of pruning them; it also lets alpha grow in evaluation.
+  Causal-Domain-Clustering cuts the gradient of e_d.
 
-Shape legend: M scenarios, T tasks, B rows, D width of x, E embedding width, H width of a layer.
+Shape legend: M scenarios, T tasks, B rows, D width of x, E embedding width, H width of a
+layer, R width of x without e_d.
 """
 
 from itertools import pairwise
@@ -33,13 +38,14 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from hinet_search.common.frozen_model import Count, Layers
+from hinet_search.common.frozen_model import Count, Layers, Passes
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.activation import Activation
 from hinet_search.models.layers.batch import Batch, rows_by_scenario
 from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.models.layers.experts import TowerConfig, Towers
 from hinet_search.models.layers.linear import Linear
+from hinet_search.models.layers.partitioned_norm import PartitionedNorm
 from hinet_search.models.layers.protocol import ProtocolConfig
 
 FIRST_ALPHA, LAST_ALPHA = 0.1, 5.0
@@ -48,7 +54,7 @@ FIRST_ALPHA, LAST_ALPHA = 0.1, 5.0
 class Config(ProtocolConfig):
     """Options of AdaSparse; `threshold` is epsilon, `scale` is beta.
 
-    `scaling` uses neither `threshold` nor `annealing_steps`, `binarization` does not use `scale`.
+    `scaling` uses neither `threshold` nor `annealing_passes`, `binarization` does not use `scale`.
     """
 
     embedding_dim: Count = 8
@@ -57,7 +63,9 @@ class Config(ProtocolConfig):
     form: Literal["binarization", "scaling", "fusion"] = "fusion"
     threshold: Annotated[float, Field(ge=0, lt=1)] = 0.25
     scale: Annotated[float, Field(ge=1, le=10)] = 2.0
-    annealing_steps: Count = 1000
+    annealing_passes: Passes = 1.0
+    prune_embeddings: bool = True
+    batch_norm: bool = True
     tower: TowerConfig = TowerConfig()
 
 
@@ -89,17 +97,29 @@ class Pruner(nn.Module):
 
 
 class Model(nn.Module):
-    """The scenario is an input field and an input of every pruner; towers are per cell."""
+    """The scenario is an input field and an input of every pruner; towers are per cell.
+
+    Until `begin_training` a pass is one step.
+    """
 
     num_steps: Tensor
+    steps_per_pass: Tensor
 
     def __init__(self, config: Config, schema: Schema) -> None:
         super().__init__()
         self.config = config
         self.schema = schema
         self.embedding = FeatureEmbedding(schema, config.embedding_dim, with_scenario=True)
+        rest_width = self.embedding.width - config.embedding_dim
+        self.input_pruner = Pruner(rest_width, config) if config.prune_embeddings else None
         widths = [self.embedding.width, *config.widths]
-        self.hidden = nn.ModuleList(Linear(*step) for step in pairwise(widths))
+        # A bias before normalisation would be subtracted again.
+        has_bias = not config.batch_norm
+        self.hidden = nn.ModuleList(Linear(*step, bias=has_bias) for step in pairwise(widths))
+        self.norms = nn.ModuleList(
+            PartitionedNorm(width, 1, has_own_gains=False)
+            for width in (config.widths if config.batch_norm else ())
+        )
         self.pruners = nn.ModuleList(Pruner(width, config) for width in config.widths)
         self.activation = Activation(config.dropout)
         self.towers = Towers(
@@ -109,23 +129,44 @@ class Model(nn.Module):
             num_scenarios=schema.num_scenarios,
         )
         self.register_buffer("num_steps", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("steps_per_pass", torch.ones((), dtype=torch.int64))
+
+    def begin_training(self, steps_per_pass: int) -> None:
+        """Receive how many steps a pass has."""
+        self.steps_per_pass.fill_(steps_per_pass)
 
     def forward(self, batch: Batch) -> Float[Tensor, "B T"]:
         """Return logits of each row's own scenario; in training mode, count the step for alpha."""
         rows = rows_by_scenario(batch, self.schema.num_scenarios)
-        h_BH = self.embedding(rows.sort(batch))
-        # The scenario is the last field of x, see FeatureEmbedding.
-        first = self.schema.num_fields * self.config.embedding_dim
-        scenario_BE = h_BH[:, first : first + self.config.embedding_dim]
-        alpha = self.alpha(h_BH.dtype)
+        x_BD = self.embedding(rows.sort(batch))
+        alpha = self.alpha(x_BD.dtype)
         if self.training:
             self.num_steps.add_(1)
-        for layer, pruner in zip(self.hidden, self.pruners, strict=True):
-            h_BH = self.activation(layer(h_BH))
+        h_BH, scenario_BE = self._pruned_inputs(x_BD, alpha)
+        for number, (layer, pruner) in enumerate(zip(self.hidden, self.pruners, strict=True)):
+            h_BH = layer(h_BH)
+            if self.config.batch_norm:
+                h_BH = self.norms[number](h_BH, (h_BH.shape[0],))
+            h_BH = self.activation(h_BH)
             h_BH = h_BH * pruner(h_BH, scenario_BE, alpha)
         return rows.restore(self.towers(h_BH, rows.sizes))
 
+    def _pruned_inputs(
+        self, x_BD: Float[Tensor, "B D"], alpha: Float[Tensor, ""]
+    ) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B E"]]:
+        """Return x, all but e_d weighted, and e_d, which is the last field of x."""
+        width = self.config.embedding_dim
+        before = self.schema.num_fields * width
+        after = x_BD.shape[1] - before - width
+        before_BR, scenario_BE, after_BR = torch.split(x_BD, [before, width, after], dim=1)
+        if self.input_pruner is None:
+            return x_BD, scenario_BE
+        rest_BR = torch.cat([before_BR, after_BR], dim=1)
+        rest_BR = rest_BR * self.input_pruner(rest_BR, scenario_BE, alpha)
+        return torch.cat([scenario_BE, rest_BR], dim=1), scenario_BE
+
     def alpha(self, dtype: torch.dtype) -> Float[Tensor, ""]:
         """Return alpha after the training steps so far; a tensor, so that a GPU is not read."""
-        share = (self.num_steps.to(dtype) / self.config.annealing_steps).clamp(max=1)
+        passes = self.num_steps.to(dtype) / self.steps_per_pass
+        share = (passes / self.config.annealing_passes).clamp(max=1)
         return FIRST_ALPHA + (LAST_ALPHA - FIRST_ALPHA) * share

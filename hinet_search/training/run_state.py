@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from hinet_search.data.columns import Columns, Dataset
 from hinet_search.data.schema import Schema
-from hinet_search.models.layers.contracts import PassAware
+from hinet_search.models.layers.contracts import LengthAware, PassAware
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import CellValue, EvaluationRecord
 from hinet_search.training.best_weights import Best, keep_best
@@ -196,6 +196,9 @@ def begin(
         valid_feed=make_feed(dataset.valid, device),
         schedule=_schedule(conditions),
     )
+    for part in model.modules():
+        if isinstance(part, LengthAware):
+            part.begin_training(run.schedule.steps_per_announcement)
     readings = StepLog(config.learning_rate, at_once=device.type == "cpu")
     return run, TrainingState(keep_best(model, conditions.objective), readings, began=began)
 

@@ -1,17 +1,25 @@
-"""AdaSparse: three forms of factors, neurons pruned per scenario, and alpha that grows."""
+"""AdaSparse: three forms of factors, neurons and embeddings pruned per scenario, alpha that grows."""
 
 from dataclasses import replace
 
 import pytest
 import torch
+from cases import Case
 from reference.adasparse import logits
 from small_models import SCHEMA, assert_same_with_gradients, batch, randomise
-from torch import Tensor
+from torch import Tensor, nn
 
 from hinet_search.models.adasparse import Config, Model, Pruner
 from hinet_search.models.layers.batch import Batch
+from hinet_search.models.layers.protocol import MDMT, PER_SCENARIO, PER_TASK
+from hinet_search.results.objectives import objective_named
 from hinet_search.study.search_space import load_space
+from hinet_search.training.fit import fit
+from hinet_search.training.run_state import Conditions, FixedSteps
+from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.trial_config import build_config
+from tests.training.datasets import separable
+from tests.training.fake_models import CPU, Watch
 
 FORMS = ("binarization", "scaling", "fusion")
 SMALL: dict[str, object] = {
@@ -19,23 +27,37 @@ SMALL: dict[str, object] = {
     "widths": [6, 5],
     "dropout": 0.0,
     "tower": {"widths": [3]},
-    "annealing_steps": 10,
+    "annealing_passes": 2,
 }
+STEPS_PER_PASS = 5
+DATA = separable(train_rows=110, valid_rows=100)  # 4 steps a pass
 
 
 def small(changes: dict[str, object], num_steps: int = 10) -> Model:
     """Return a small AdaSparse after this many training steps, alpha at its end by default."""
     model = randomise(Model(Config.model_validate({**SMALL, **changes}), SCHEMA))
+    model.begin_training(STEPS_PER_PASS)
     model.num_steps.fill_(num_steps)
     return model
 
 
 def factors(model: Model, rows: Batch) -> list[Tensor]:
     """Return what every pruner returns on these rows, in the order of the layers."""
+    return outputs_of(list(model.pruners), model, rows)
+
+
+def input_factors(model: Model, rows: Batch) -> list[Tensor]:
+    """Return what the pruner of the inputs returns on these rows."""
+    assert model.input_pruner is not None
+    return outputs_of([model.input_pruner], model, rows)
+
+
+def outputs_of(parts: list[nn.Module], model: Model, rows: Batch) -> list[Tensor]:
+    """Return what parts of a model return on these rows, in the order of their calls."""
     seen: list[Tensor] = []
     handles = [
-        pruner.register_forward_hook(lambda _module, _inputs, output: seen.append(output.detach()))
-        for pruner in model.pruners
+        part.register_forward_hook(lambda _module, _inputs, output: seen.append(output.detach()))
+        for part in parts
     ]
     model(rows)
     for handle in handles:
@@ -55,9 +77,22 @@ def test_every_form_equals_the_reference_at_every_alpha(form: str, num_steps: in
     assert_same_with_gradients(model, model(rows), logits(model, rows))
 
 
+@pytest.mark.parametrize("prune_embeddings", [False, True])
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("is_training", [False, True])
+def test_every_option_equals_the_reference_in_training_and_evaluation(
+    prune_embeddings: bool, batch_norm: bool, is_training: bool
+) -> None:
+    options = {"prune_embeddings": prune_embeddings, "batch_norm": batch_norm, "threshold": 0.4}
+    model, rows = small(options).train(is_training), batch(rows=9)
+    expected = logits(model, rows)  # before the statistics move
+    assert_same_with_gradients(model, model(rows), expected)
+
+
 @pytest.mark.parametrize("form", ["binarization", "fusion"])
 def test_the_comparisons_with_the_reference_include_pruned_and_kept_neurons(form: str) -> None:
-    for pi_BH in factors(small({"form": form, "threshold": 0.4}), batch(rows=9)):
+    model = small({"form": form, "threshold": 0.4})
+    for pi_BH in [*factors(model, batch(rows=9)), *input_factors(model, batch(rows=9))]:
         assert 0 < int((pi_BH == 0).sum()) < pi_BH.numel()
 
 
@@ -100,7 +135,7 @@ def test_the_same_rows_have_other_factors_in_another_scenario(form: str) -> None
 
 @pytest.mark.parametrize("form", ["binarization", "fusion"])
 def test_a_neuron_pruned_in_one_scenario_is_trained_only_by_the_others(form: str) -> None:
-    model, rows = small({"form": form}), batch(rows=60)
+    model, rows = small({"form": form, "batch_norm": False}), batch(rows=60)
     prune_first_neuron_in_scenario_0(model)
     for scenario, is_trained in ((0, False), (1, True)):
         model.zero_grad()
@@ -124,8 +159,76 @@ def prune_first_neuron_in_scenario_0(model: Model) -> None:
         model.hidden[0].bias[0] = 9.0  # ReLU must not hide the neuron
 
 
+@pytest.mark.parametrize("form", ["binarization", "fusion"])
+def test_an_embedding_pruned_in_one_scenario_is_trained_only_by_the_others(form: str) -> None:
+    model, rows = small({"form": form}), batch(rows=60)
+    pruner = model.input_pruner
+    assert pruner is not None
+    first_scenario = sum(SCHEMA.vocabulary_sizes)
+    with torch.no_grad():
+        model.embedding.table.weight[first_scenario : first_scenario + 2] = torch.tensor(
+            [[-3.0, 0.0], [3.0, 0.0]]
+        )
+        for pruner_of_layer in (pruner, *model.pruners):  # no factor depends on the embeddings
+            pruner_of_layer.linear.weight.zero_()
+            pruner_of_layer.linear.bias.zero_()
+        pruner.linear.weight[0, 0] = 1.0  # the first number of the first field, user
+    for scenario, is_trained in ((0, False), (1, True)):
+        model.zero_grad()
+        model(in_scenario(rows, scenario)).square().sum().backward()
+        of_users = model.embedding.table.weight.grad[: SCHEMA.vocabulary_sizes[0]]
+        assert bool(of_users[:, 0].abs().sum() > 0) is is_trained
+        assert of_users[:, 1].abs().sum() > 0, "its second number is kept"
+
+
+def test_the_embedding_of_the_scenario_and_nothing_else_is_never_weighted() -> None:
+    model, rows = small({}), batch(rows=9)
+    assert model.input_pruner is not None
+    with torch.no_grad():
+        model.input_pruner.linear.weight.zero_()
+        model.input_pruner.linear.bias.fill_(-100.0)  # prunes all that it can
+    x_BD = model.embedding(rows)
+    scenario = slice(SCHEMA.num_fields * 2, SCHEMA.num_fields * 2 + 2)
+    kept_BD, scenario_BE = model._pruned_inputs(x_BD, model.alpha(x_BD.dtype))
+    assert torch.equal(scenario_BE, x_BD[:, scenario])
+    assert torch.equal(kept_BD[:, :2], scenario_BE)
+    assert not kept_BD[:, 2:].any()
+    assert kept_BD.shape == x_BD.shape
+
+
+def test_hidden_layers_are_normalised_before_relu() -> None:
+    model, rows = small({}).train(), batch(rows=60)
+    for normalised_BH in outputs_of(list(model.norms), model, rows):
+        one, zero = torch.ones_like(normalised_BH[0]), torch.zeros_like(normalised_BH[0])
+        norm = model.norms[0] if normalised_BH.shape[1] == 6 else model.norms[1]
+        standard_BH = (normalised_BH - norm.beta_D) / norm.gamma_D
+        torch.testing.assert_close(standard_BH.mean(dim=0), zero, rtol=0, atol=1e-10)
+        torch.testing.assert_close(standard_BH.var(dim=0, correction=0), one, rtol=0, atol=1e-2)
+
+
+def test_a_training_step_on_one_row_is_finite_and_leaves_the_statistics() -> None:
+    model = small({}).train()
+    before = {name: buffer.clone() for name, buffer in model.norms.named_buffers()}
+    model(batch(rows=1)).square().sum().backward()
+    assert all(
+        parameter.grad is None or parameter.grad.isfinite().all()
+        for parameter in model.parameters()
+    )
+    for name, buffer in model.norms.named_buffers():
+        assert torch.equal(buffer, before[name])
+
+
+def test_the_moving_statistics_are_in_the_state_of_the_model() -> None:
+    source, target, rows = small({}).train(), small({}), batch(rows=60)
+    for _ in range(3):
+        source(rows)
+    target.load_state_dict(source.state_dict())
+    assert torch.equal(source.eval()(rows), target(rows))
+    assert not torch.equal(source.norms[0].mean_MD, torch.zeros(1, 6, dtype=torch.float64))
+
+
 def test_alpha_grows_from_a_tenth_to_five_in_training_steps_alone() -> None:
-    model, rows = small({}, num_steps=0), batch()
+    model, rows = small({}, num_steps=0), batch()  # 2 passes of 5 steps
     alphas = []
     for _ in range(12):
         alphas.append(float(model.alpha(torch.float64)))
@@ -136,8 +239,40 @@ def test_alpha_grows_from_a_tenth_to_five_in_training_steps_alone() -> None:
 
 def test_a_restored_model_continues_at_its_alpha() -> None:
     source, target = small({}, num_steps=7), small({}, num_steps=0)
+    source.begin_training(9)
     target.load_state_dict(source.state_dict())
-    assert float(target.alpha(torch.float64)) == float(source.alpha(torch.float64)) > 3
+    assert float(target.alpha(torch.float64)) == float(source.alpha(torch.float64)) > 1
+
+
+def alphas_after(
+    passes: float, protocol: str = MDMT, fixed_steps: FixedSteps | None = None
+) -> list[float]:
+    """Train a default AdaSparse and return alpha of each of its models."""
+    config = TrainConfig(batch_size=32, patience=0, passes=passes, evaluations_per_pass=1)
+    conditions = Conditions(
+        DATA,
+        DATA.full_schema,
+        config,
+        seed=3,
+        order_seed=3,
+        objective=objective_named("macro_auc"),
+        device=CPU,
+        fixed_steps=fixed_steps,
+    )
+    model = Case("adasparse", protocol).build(DATA.full_schema, 3)
+    fit(model, conditions, Watch())
+    parts = [part for part in model.modules() if isinstance(part, Model)]
+    return [float(part.alpha(torch.float64)) for part in parts]
+
+
+@pytest.mark.parametrize("protocol", [MDMT, PER_SCENARIO, PER_TASK])
+def test_alpha_is_at_its_end_after_one_pass_whatever_the_rows_and_the_batch(protocol: str) -> None:
+    assert all(alpha == pytest.approx(5.0) for alpha in alphas_after(1.0, protocol))
+    assert all(alpha == pytest.approx(2.55) for alpha in alphas_after(0.5, protocol))
+
+
+def test_a_length_that_is_given_anneals_over_its_own_steps_a_pass() -> None:
+    assert alphas_after(1.0, fixed_steps=FixedSteps(3, per_pass=6)) == pytest.approx([2.55])
 
 
 def test_the_default_of_the_space_is_the_default_of_the_model() -> None:

@@ -21,6 +21,14 @@ class PassAware(Protocol):
         """Prepare for the next pass; called before every pass with the number of finished ones."""
 
 
+@runtime_checkable
+class LengthAware(Protocol):
+    """A model, or a part of one, that changes with the passes that it has been trained for."""
+
+    def begin_training(self, steps_per_pass: int) -> None:
+        """Receive the steps of a pass; called before the first step, and where one resumes."""
+
+
 @dataclass(frozen=True)
 class Part:
     """A module and the cells that it alone decides, by their numbers in the schema's `cells`."""

@@ -4,6 +4,7 @@
     evaluation   the same with the scenario's moving mean and variance
     then         * gamma gamma_p + (beta + beta_p), where gamma_p starts at 1 and beta_p at 0
 
+With one scenario and no gamma_p and beta_p it is batch normalisation.
 Shape legend: M scenarios, B rows sorted by scenario, R rows of one scenario, D width of x.
 """
 
@@ -31,13 +32,14 @@ class PartitionedNorm(nn.Module):
     variance_MD: Tensor
     num_updates_M: Tensor
 
-    def __init__(self, width: int, num_scenarios: int) -> None:
+    def __init__(self, width: int, num_scenarios: int, *, has_own_gains: bool = True) -> None:
         super().__init__()
         self.gamma_D = nn.Parameter(torch.ones(width))
         self.beta_D = nn.Parameter(torch.zeros(width))
+        shape = (num_scenarios, width)
         # Stored as gamma_p - 1, so that weight decay pulls it to 1 and not to 0.
-        self.gamma_change_MD = nn.Parameter(torch.zeros(num_scenarios, width))
-        self.beta_change_MD = nn.Parameter(torch.zeros(num_scenarios, width))
+        self.gamma_change_MD = nn.Parameter(torch.zeros(shape)) if has_own_gains else None
+        self.beta_change_MD = nn.Parameter(torch.zeros(shape)) if has_own_gains else None
         self.register_buffer("mean_MD", torch.zeros(num_scenarios, width))
         self.register_buffer("variance_MD", torch.ones(num_scenarios, width))
         self.register_buffer("num_updates_M", torch.zeros(num_scenarios, dtype=torch.int64))
@@ -47,14 +49,21 @@ class PartitionedNorm(nn.Module):
 
         In training mode this updates the moving statistics.
         """
-        gammas = (self.gamma_D * (1 + self.gamma_change_MD)).unbind(0)
-        betas = (self.beta_D + self.beta_change_MD).unbind(0)
+        gamma_MD, beta_MD = self._gains(len(sizes))
+        gammas, betas = gamma_MD.unbind(0), beta_MD.unbind(0)
         runs = zip(torch.split(x_BD, list(sizes)), gammas, betas, strict=True)
         normalised = []
         for scenario, (run_RD, gamma_D, beta_D) in enumerate(runs):
             if run_RD.shape[0] > 0:
                 normalised.append(self._standardise(run_RD, scenario) * gamma_D + beta_D)
         return torch.cat(normalised)
+
+    def _gains(self, num_scenarios: int) -> tuple[Float[Tensor, "M D"], Float[Tensor, "M D"]]:
+        """Return gamma and beta of every scenario."""
+        if self.gamma_change_MD is None or self.beta_change_MD is None:
+            shape = (num_scenarios, len(self.gamma_D))
+            return self.gamma_D.expand(shape), self.beta_D.expand(shape)
+        return self.gamma_D * (1 + self.gamma_change_MD), self.beta_D + self.beta_change_MD
 
     def _standardise(self, run_RD: Float[Tensor, "R D"], scenario: int) -> Float[Tensor, "R D"]:
         mean_D, variance_D = self.mean_MD[scenario], self.variance_MD[scenario]

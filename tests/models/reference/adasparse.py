@@ -1,7 +1,8 @@
-"""AdaSparse row by row and neuron by neuron."""
+"""AdaSparse row by row and neuron by neuron; normalisation takes the rows of a batch together."""
 
 import torch
 from reference.plain import input_vector, tower
+from reference.star import normalised
 from torch import Tensor
 
 from hinet_search.models.adasparse import Config, Model, Pruner
@@ -9,26 +10,51 @@ from hinet_search.models.layers.batch import Batch
 
 
 def logits(model: Model, batch: Batch) -> Tensor:
-    return torch.stack([_row(model, batch, row) for row in range(len(batch))])
-
-
-def _row(model: Model, batch: Batch, row: int) -> Tensor:
-    scenario, num_tasks = int(batch.scenario_B[row]), model.schema.num_tasks
-    h = input_vector(model.embedding, model.schema, batch, row)
+    scenarios = batch.scenario_B.tolist()
     first_scenario = sum(model.schema.vocabulary_sizes)
-    e_d = model.embedding.table.weight[first_scenario + scenario]
-    for layer, pruner in zip(model.hidden, model.pruners, strict=True):
-        h = (layer.weight @ h + layer.bias).clamp(min=0)
-        factors = _factors(model, pruner, e_d, h)
-        h = torch.stack([factors[neuron] * h[neuron] for neuron in range(len(h))])
+    e_d = [model.embedding.table.weight[first_scenario + scenario] for scenario in scenarios]
+    hidden = [
+        _inputs(model, input_vector(model.embedding, model.schema, batch, row), e_d[row])
+        for row in range(len(batch))
+    ]
+    for number, pruner in enumerate(model.pruners):
+        outputs = [model.hidden[number].weight @ h for h in hidden]
+        if model.config.batch_norm:
+            norm, together = model.norms[number], [0] * len(batch)
+            outputs = [normalised(norm, outputs, together, row) for row in range(len(batch))]
+        else:
+            outputs = [output + model.hidden[number].bias for output in outputs]
+        hidden = [
+            _weighted(model, pruner, e_d[row], output.clamp(min=0))
+            for row, output in enumerate(outputs)
+        ]
+    return torch.stack([_row(model, m, h) for m, h in zip(scenarios, hidden, strict=True)])
+
+
+def _row(model: Model, scenario: int, h: Tensor) -> Tensor:
+    num_tasks = model.schema.num_tasks
     cells = range(scenario * num_tasks, (scenario + 1) * num_tasks)
     return torch.stack([tower(model.towers, cell, h) for cell in cells])
 
 
-def _factors(model: Model, pruner: Pruner, e_d: Tensor, h: Tensor) -> list[Tensor]:
+def _inputs(model: Model, x: Tensor, e_d: Tensor) -> Tensor:
+    """Return x; where embeddings are pruned, e_d and the weighted rest."""
+    if model.input_pruner is None:
+        return x
+    first = model.schema.num_fields * model.config.embedding_dim
+    rest = torch.cat([x[:first], x[first + model.config.embedding_dim :]])
+    return torch.cat([e_d, _weighted(model, model.input_pruner, e_d, rest)])
+
+
+def _weighted(model: Model, pruner: Pruner, e_d: Tensor, h: Tensor) -> Tensor:
     v_in = pruner.linear.weight @ torch.cat([e_d, h]) + pruner.linear.bias
-    alpha = 0.1 + 4.9 * min(1.0, int(model.num_steps) / model.config.annealing_steps)
-    return [factor(model.config, alpha, neuron) for neuron in v_in]
+    factors = [factor(model.config, _alpha(model), neuron) for neuron in v_in]
+    return torch.stack([factors[neuron] * h[neuron] for neuron in range(len(h))])
+
+
+def _alpha(model: Model) -> float:
+    passes = int(model.num_steps) / int(model.steps_per_pass)
+    return 0.1 + 4.9 * min(1.0, passes / model.config.annealing_passes)
 
 
 def factor(config: Config, alpha: float, v_in: Tensor) -> Tensor:

@@ -49,5 +49,7 @@ def normalised(
         mean = sum(own) / len(own)
         variance = sum((x - mean) ** 2 for x in own) / len(own)
     z = (inputs[row] - mean) / (variance + EPSILON) ** 0.5
+    if norm.gamma_change_MD is None:
+        return z * norm.gamma_D + norm.beta_D
     gamma = norm.gamma_D * (1 + norm.gamma_change_MD[p])
     return z * gamma + (norm.beta_D + norm.beta_change_MD[p])
