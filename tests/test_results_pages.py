@@ -1,6 +1,7 @@
 """Tables of results pages are those of their result files, and every result file has a page."""
 
 import importlib
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,9 +10,11 @@ from statistics import fmean
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
 from hinet_search.results.contrasts import contrasts
+from hinet_search.study.search_space import load_space
 from tests.report.nine_arms import nine_arms
 
 ROOT = Path(__file__).parent.parent
@@ -123,6 +126,7 @@ def study(name: str, test: float) -> dict[str, Any]:
             "| star | .7000 ± .0141 | .7000 ± .0141 | .6900 ± .0141 | .6900 ± .0141 | 3,000 (2,000) | 1,000 | 4 |",
         ),
         ("gains", "| star | −.0100 | −.0200 | −.0300 to −.0100 | .0010 | .0020 | 0.040 |"),
+        ("power", "| star | .0040 | .0060 | .0300 | .0000 |"),
         ("values", "| far off | .7100 ± .0141 / .6600 | .7000 ± .0141 / .6900 | .9000 |"),
         ("gains_by_variant", "| far off | −.0100 | −.0200 (−.0300 to −.0100) | 0.040 |"),
         ("costs", "| far off | 2,000 / 1,000 | 2,000 / 1,000 |"),
@@ -133,9 +137,38 @@ def study(name: str, test: float) -> dict[str, Any]:
 def test_the_last_row_of_every_kind_of_table(pages: ModuleType, kind: str, last_row: str) -> None:
     studies = [study("shop-near-full", 0.70), study("shop-far_off-full", 0.66)]
     gains = [gain("shop-near-full", 0.01), gain("shop-far_off-full", -0.02)]
-    file = pages.ResultFile.model_validate({"studies": studies, "gains": gains})
+    found = {"focus": "hinet", "against": "star", "alone": 0.004, "first_of_all": 0.006}
+    powers = [{**found, "low": -0.03, "high": -0.01}]
+    file = pages.ResultFile.model_validate({"studies": studies, "gains": gains, "powers": powers})
     assert pages.KINDS[kind](file)[-1] == last_row
     assert pages.ResultFile.model_validate_json(file.text) == file
+
+
+def test_a_comparison_finds_its_smallest_difference_in_four_of_five_studies() -> None:
+    """Counted as the verdict counts: by the p-value of every simulated study."""
+    power = importlib.import_module("power")
+    saved = importlib.import_module("result_files").result_file([nine_arms()])
+    compared = next(power.comparisons(saved))
+    (smallest,) = compared.smallest_found((0.01,), studies=200, seed=0)
+    draw = np.random.default_rng(1)
+    studies = [compared._study(draw) for _ in range(400)]
+    found = [errors.tail(smallest + noise) < 0.01 for noise, errors in studies]
+    assert np.mean(found) == pytest.approx(0.8, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "name", ["pepnet", "m3oe", "m2m", "hamur", "adasparse", "dcn_v2", "final_mlp"]
+)
+def test_the_page_of_rivals_says_what_is_searched_of_every_newer_model(name: str) -> None:
+    page = (RESULTS / "rivals.md").read_text(encoding="utf-8")
+    row = next(line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
+    said = set(re.findall(r"`([\w.]+)`", row)) - {name}
+    own = {
+        setting.removeprefix("model.")
+        for setting in load_space(name).parameters
+        if setting.startswith("model.")
+    }
+    assert said == own - {"embedding_dim"}
 
 
 def test_the_readme_shows_the_first_sentence_of_an_answer(pages: ModuleType) -> None:

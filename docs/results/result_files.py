@@ -83,17 +83,38 @@ class WayResult(Frozen):
     p_holm: float | None = None
 
 
+class PowerResult(Frozen):
+    """Which true difference a comparison finds in 80 % of studies (`power.py`).
+
+    `alone` at the level .05, `first_of_all` at the first level of Holm's procedure; `low` and
+    `high` are the interval of the gain.
+    """
+
+    focus: str
+    against: str
+    alone: float
+    first_of_all: float
+    low: float
+    high: float
+
+
 class ResultFile(Frozen):
     """Studies and the gains of one of their arms, with Holm's procedure over all of these; ways."""
 
     studies: tuple[StudyResult, ...] = ()
     gains: tuple[GainResult, ...] = ()
     ways: tuple[WayResult, ...] = ()
+    powers: tuple[PowerResult, ...] = ()
 
     @property
     def text(self) -> str:
-        """The file as JSON, with a line for every study, gain and way."""
-        items = (("studies", self.studies), ("gains", self.gains), ("ways", self.ways))
+        """The file as JSON, with a line for every study, gain, way and power."""
+        items = (
+            ("studies", self.studies),
+            ("gains", self.gains),
+            ("ways", self.ways),
+            ("powers", self.powers),
+        )
         lists = [
             f'"{name}": [\n' + ",\n".join(each.model_dump_json() for each in of_kind) + "\n]"
             for name, of_kind in items

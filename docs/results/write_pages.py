@@ -66,6 +66,23 @@ def gains(file: ResultFile) -> list[str]:
     return table(head, rows)
 
 
+def power(file: ResultFile) -> list[str]:
+    """Which true differences the comparisons find in 80 % of studies, and what they leave open."""
+    focus = title(file.powers[0].focus)
+    head = [f"{focus} against", "found in 80 %, alone", f"first of all {len(file.powers)}"]
+    head += [f"still possible: above {focus} by", f"below {focus} by"]
+    rows = [
+        [
+            each.against,
+            number(each.alone),
+            number(each.first_of_all),
+            *(number(max(0.0, end)) for end in (-each.low, each.high)),
+        ]
+        for each in file.powers
+    ]
+    return table(head, rows)
+
+
 def values(file: ResultFile) -> list[str]:
     """The headline of every arm on validation and test, a line per variant."""
     names = [arm.name for arm in file.studies[0].arms]
@@ -167,6 +184,7 @@ KINDS: dict[str, Callable[[ResultFile], list[str]]] = {
     for kind in (
         leaderboard,
         gains,
+        power,
         values,
         gains_by_variant,
         costs,
