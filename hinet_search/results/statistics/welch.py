@@ -207,10 +207,13 @@ def _user_variance(left: ArmValues, right: ArmValues) -> float | None:
     if drawn < 2 or drawn != len(right.resampled) or left.by_rows != right.by_rows:
         return None
     left_D, right_D = np.array(left.resampled), np.array(right.resampled)
-    if not left.is_root:
-        return float(np.var(left_D - right_D, ddof=1))
-    both = abs(float(np.mean(left.values) + np.mean(right.values)))
-    return float(np.var(left_D**2 - right_D**2, ddof=1)) / both**2 if both else 0.0
+    difference_D = left_D - right_D
+    if left.is_root:
+        both = abs(float(np.mean(left.values) + np.mean(right.values)))
+        difference_D = (left_D**2 - right_D**2) / both if both else np.zeros(drawn)
+    # Resamplings of n users vary by (n - 1) / n of what other users would.
+    num_users = max(2, left.num_units)
+    return float(np.var(difference_D, ddof=1)) * num_users / (num_users - 1)
 
 
 def _degrees(parts: Sequence[tuple[float, float]]) -> float:
