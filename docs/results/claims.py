@@ -1,14 +1,26 @@
-"""Claims: how often a verdict is wrong when the truth is known, and finds a true difference.
+"""Claims: how often a claim is wrong when the truth is known, and a true difference is found.
 
-`python docs/results/claims.py` simulates studies of nine arms and five seeds: validation and test
-values of every seed, four finalists an arm of which validation chooses one, an error of the users
+`python docs/results/claims.py` prints every table of docs/results/claims.md: those of all modules
+`claims_of_NAME.py` beside this file, which are found by their name. A module has one of
+
+- `tables(studies)`: a mapping of titles to rows, each a `Row` or a tuple of its six fields. The
+  module also runs on its own, with `--studies`;
+- `questions()`: a mapping of titles to questions, which are shared out to the processes one by one.
+
+Here is also what they simulate: a `World` makes studies of some arms and five seeds: validation
+and test values of every seed, finalists of which validation chooses one, an error of the users
 that all seeds of an arm share. Each goes through the product's own choice, verdict and
 recommendation. Shape legend: A arms, K finalists of an arm, S seeds, D resamplings.
 """
 
 import argparse
+import importlib
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +49,7 @@ SEEDS = 5
 RESAMPLINGS = 200
 LEVEL = 0.75  # AUC of every arm but for its gain
 LIKENESS = 0.54  # correlation of a seed's validation and test values, as measured on KuaiRand
+HERE = Path(__file__).parent
 CELL = CellCount("all", "click", (1, 1, 1), (1, 1, 1))
 DATA = DataRecord("made up", "0", "by column", (1, 1, 1), ("all",), ("click",), 1, 0, (CELL,))
 STUDY = StudyRecord(
@@ -75,6 +88,7 @@ class World:
     shared_batches: bool = False
     without_users: bool = False
     opened: int = SEEDS  # seeds of the second arm that were opened on test
+    likeness: float = LIKENESS
 
     def study(self, draw: np.random.Generator) -> StudyRecord:
         """One study of this world, as it would be stored."""
@@ -82,7 +96,7 @@ class World:
         spread_A11 = np.array(self.spreads)[:, None, None]
         valid_AKS = draw.normal(size=shape) * spread_A11
         rest_AKS = draw.normal(size=shape) * spread_A11
-        test_AKS = LIKENESS * valid_AKS + (1 - LIKENESS**2) ** 0.5 * rest_AKS
+        test_AKS = self.likeness * valid_AKS + (1 - self.likeness**2) ** 0.5 * rest_AKS
         order_AKS = draw.normal(size=(*shape[:2], 1 if self.shared_batches else SEEDS)) * self.order
         level_A11 = LEVEL + np.array(self.gains)[:, None, None]
         of_users_A11 = draw.normal(size=(len(self.names), 1, 1)) * self.users / 2**0.5
@@ -99,7 +113,7 @@ class World:
         self, place: int, valid_KS: Values, test_KS: Values, draw: np.random.Generator
     ) -> ArmRecord:
         cost = Cost(
-            1, 1, 1000 - 100 * place, 1.0, 1.0, 1, "cpu"
+            1, 1, 2000 - 100 * place, 1.0, 1.0, 1, "cpu"
         )  # each arm computes less than the one before
         trained = [_finalist(number, valid_S, cost) for number, valid_S in enumerate(valid_KS)]
         best = choose(trained, Objective("macro_auc"), list(range(SEEDS)))
@@ -190,6 +204,36 @@ def cheaper_choice(_: World, record: StudyRecord, outcome: Verdict) -> bool:
     return "is shown to lose" in recommended_arm(record, outcome)[1]
 
 
+class Row(NamedTuple):
+    """A line of a table: how often something happened, and how often it may (None: no limit)."""
+
+    words: str
+    share: float
+    low: float  # of the exact 95 % interval
+    high: float
+    studies: int
+    allowed: float | None
+
+
+class Asked(Protocol):
+    """A question that is asked of one made-up study after the other."""
+
+    @property
+    def words(self) -> str:
+        """The line of the table."""
+
+    @property
+    def limit(self) -> float | None:
+        """The largest share that is allowed; None where there is no limit."""
+
+    @property
+    def part(self) -> float:
+        """The part of all studies that is enough for it, as its studies take longer."""
+
+    def happens(self, draw: np.random.Generator) -> bool:
+        """Return whether it happens in one study."""
+
+
 @dataclass(frozen=True)
 class Question:
     """A count in a world, and the largest share that it may have; None where there is no limit."""
@@ -198,161 +242,97 @@ class Question:
     world: World
     happened: Happened
     limit: float | None = None
+    part: float = 1.0
+
+    def happens(self, draw: np.random.Generator) -> bool:
+        """Return whether it happens in one study of the world."""
+        record = self.world.study(draw)
+        return self.happened(self.world, record, verdict(record))
 
 
-def apart(*gains: float) -> tuple[float, ...]:
-    """The gains of the first arms; the others have none."""
-    return (*gains, *(0.0,) * (len(ARMS) - len(gains)))
-
-
-UNEQUAL = {
-    "HiNet .0026, others .0012": (0.0026, *(0.0012,) * 8),
-    "HiNet .0012, others .0026": (0.0012, *(0.0026,) * 8),
-    "from .0005 to .0029": tuple(0.0005 + 0.0003 * place for place in range(9)),
-    "HiNet .0005, others .0029": (0.0005, *(0.0029,) * 8),
-}
-OTHERS = ("mine", *ARMS[1:])  # no arm is a HiNet, so the focus is the best of all on validation
-BEHIND = (0.0, -0.002, -0.002, -0.002, -0.002, -0.002, -0.002, -0.002, -0.002)
-CALM = World(users=0.0003, spreads=(0.0005,) * 9)
-
-
-def questions() -> Mapping[str, Sequence[Question]]:
-    """Return all of them, by heading."""
-    return {
-        "A false claim in a study": [*equal_arms(), *some_apart(), *chosen_focus()],
-        "Any claim when something is missing": something_lacking(),
-        "A difference is found": [*against_one_arm(), *against_all_arms()],
-        "A cheaper arm is taken": cheaper_arms(),
-    }
-
-
-def equal_arms() -> Iterator[Question]:
-    """Ask for false claims where all arms are equal, with equal and unequal spreads over seeds."""
-    for users in (0.0003, 0.0005, 0.001, 0.0017):
-        yield Question(
-            f"all arms equal, users' error {_short(users)}", World(users=users), false_claim, 0.05
-        )
-    for words, spreads in UNEQUAL.items():
-        for users in (0.0003, 0.001):
-            said = f"all arms equal, seeds {words}, users' error {_short(users)}"
-            yield Question(said, World(users=users, spreads=spreads), false_claim, 0.05)
-
-
-def some_apart() -> Iterator[Question]:
-    """Ask for false claims where the order of rows matters, and where some arms are worse."""
-    yield Question("an order of rows per seed, of .0011", World(order=0.0011), false_claim, 0.05)
-    behind = World(gains=apart(0.0, *(-0.004,) * 4))
-    yield Question("HiNet .004 ahead of four arms, equal to four", behind, false_claim, 0.05)
-
-
-def chosen_focus() -> Iterator[Question]:
-    """Ask for false claims where validation chooses the focus among nine equal arms."""
-    words, null = "focus chosen among nine arms", World(names=OTHERS)
-    small = replace(null, users=0.0003)
-    yield Question(f"{words}, users' error .0003", small, false_claim, 0.05)
-    yield Question(f"{words}, users' error .001", null, false_claim, 0.05)
-    yield Question(
-        f"{words}, one finalist each, users' error .0003",
-        replace(small, finalists=1),
-        false_claim,
-        0.05,
-    )
-    for spread_words, spreads in UNEQUAL.items():
-        for users in (0.0003, 0.001):
-            spread_name = spread_words.replace("HiNet", "one arm")
-            said = f"{words}, seeds {spread_name}, users' error {_short(users)}"
-            yield Question(said, replace(null, users=users, spreads=spreads), false_claim, 0.05)
-
-
-def something_lacking() -> list[Question]:
-    """Ask for claims where seeds, users or orders of rows are lacking: none is allowed."""
-    one_order = World(order=0.0011, shared_batches=True)
-    without_users = World(users=0.0017, without_users=True)
-    ahead_without_users = World(gains=apart(0.01), without_users=True)
-    two_seeds = World(gains=apart(0.01), opened=2)
-    return [
-        Question("one order of rows for all seeds, of .0011", one_order, claim, 0.0),
-        Question("no users counted, users' error .0017", without_users, claim, 0.0),
-        Question("no users counted, HiNet .01 ahead", ahead_without_users, claim, 0.0),
-        Question("two of five seeds of one arm, HiNet .01 ahead", two_seeds, claim_of_second, 0.0),
-    ]
-
-
-def against_one_arm() -> Iterator[Question]:
-    """Ask how often a difference from one arm is found."""
-    for gain, seeds, users in (
-        (0.004, 0.0010, 0.0005),
-        (0.004, 0.0015, 0.0005),
-        (0.004, 0.0015, 0.001),
-        (0.004, 0.0015, 0.0017),
-        (0.006, 0.0015, 0.001),
-    ):
-        said = (
-            f"HiNet {_short(gain)} ahead of one arm, seeds {_short(seeds)}, "
-            f"users' error {_short(users)}"
-        )
-        yield Question(
-            said, World(users=users, spreads=(seeds,) * 9, gains=apart(0.0, -gain)), better_than_one
-        )
-
-
-def against_all_arms() -> Iterator[Question]:
-    """Ask how often an arm that is ahead of all others wins."""
-    for gain in (0.004, 0.006):
-        said = f"HiNet {_short(gain)} ahead of all, seeds .0015, users' error .001: it wins"
-        yield Question(said, World(gains=apart(gain)), win)
-
-
-def cheaper_arms() -> list[Question]:
-    """Ask how often a cheaper arm is taken that loses the margin, and one that loses nothing."""
-    behind = "every other arm .002 behind HiNet"
-    costly_and_calm = replace(CALM, gains=BEHIND)
-    return [
-        Question(
-            f"{behind}, users' error .0003, seeds .0005", costly_and_calm, costly_choice, 0.05
-        ),
-        Question(
-            f"{behind}, users' error .001, seeds .0015", World(gains=BEHIND), costly_choice, 0.05
-        ),
-        Question("all arms equal, users' error .0003, seeds .0005", CALM, cheaper_choice),
-        Question("all arms equal, users' error .001, seeds .0015", World(), cheaper_choice),
-    ]
-
-
-def _short(number: float) -> str:
-    return f"{number:g}".lstrip("0")
-
-
-def share(question: Question, studies: int, seed: int = 0) -> tuple[float, float, float]:
+def share(question: Asked, studies: int, seed: int = 0) -> tuple[float, float, float]:
     """Return how often it happened, with the ends of the exact 95 % interval."""
     draw = np.random.default_rng(seed)
-    count = 0
-    for _ in range(studies):
-        record = question.world.study(draw)
-        count += question.happened(question.world, record, verdict(record))
+    return part_of(sum(question.happens(draw) for _ in range(studies)), studies)
+
+
+def part_of(count: int, studies: int) -> tuple[float, float, float]:
+    """Return a count as a share, with the ends of the exact 95 % interval."""
     ends = binomtest(count, studies).proportion_ci(0.95)
     return count / studies, float(ends.low), float(ends.high)
 
 
+Tables = Mapping[str, Sequence[Row]]  # by title
+
+
+def answered(title: str, question: Asked, studies: int) -> Tables:
+    """Return the table of one line that answers a question."""
+    enough = max(1, round(question.part * studies))
+    row = Row(question.words, *share(question, enough), enough, question.limit)
+    return {title: [row]}
+
+
+def tables_of(name: str, studies: int) -> Tables:
+    """Return the tables of a module that has no questions."""
+    tables = importlib.import_module(name).tables(studies)
+    return {title: [Row(*row) for row in rows] for title, rows in tables.items()}
+
+
+def asked_of(
+    name: str, studies: int, only: str, pool: ProcessPoolExecutor
+) -> Iterator[Future[Tables]]:
+    """Start what a module asks; of its questions only those whose line holds `only`."""
+    module = importlib.import_module(name)
+    if not hasattr(module, "questions"):
+        if not only:
+            yield pool.submit(tables_of, name, studies)
+        return
+    for title, questions in module.questions().items():
+        for question in questions:
+            if only in question.words:
+                yield pool.submit(answered, title, question, studies)
+
+
+def module_names() -> list[str]:
+    """Return the modules that have tables: those of the verdict first."""
+    names = sorted(path.stem for path in HERE.glob("claims_of_*.py"))
+    return sorted(names, key=lambda name: name != "claims_of_verdict")
+
+
+def printed(title: str, rows: Sequence[Row]) -> Iterator[str]:
+    """Return the lines of a table as Markdown."""
+    yield f"\n| {title} | share | 95 % interval | studies | allowed |\n|---|---|---|---|---|"
+    for row in rows:
+        allowed = "" if row.allowed is None else f"{row.allowed:g}"
+        ends = f"{row.low:.3f} to {row.high:.3f}"
+        yield f"| {row.words} | {row.share:.3f} | {ends} | {row.studies:,} | {allowed} |"
+
+
 def main() -> None:
     """Print the tables as Markdown."""
+    names = module_names()
+    parts = [name.removeprefix("claims_of_") for name in names]
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--studies", type=int, default=2000, help="made up for every line")
-    parser.add_argument(
-        "--only", default="", metavar="TEXT", help="only the lines that hold this text"
-    )
-    arguments = parser.parse_args()
-    for heading, asked in questions().items():
-        wanted = [question for question in asked if arguments.only in question.words]
-        if wanted:
-            print(f"\n| {heading} | share | 95 % interval | allowed |\n|---|---|---|---|")
-        for question in wanted:
-            happened, low, high = share(question, arguments.studies)
-            allowed = "" if question.limit is None else f"{question.limit:g}"
-            print(
-                f"| {question.words} | {happened:.3f} | {low:.3f} to {high:.3f} | {allowed} |",
-                flush=True,
-            )
+    parser.add_argument("--studies", type=int, default=1000, help="made up for every line")
+    parser.add_argument("--processes", type=int, default=1, help="that share the lines")
+    parser.add_argument("--part", choices=parts, action="append", help="only these modules")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only lines that hold this text")
+    chosen = parser.parse_args()
+    sys.path.insert(0, str(HERE))
+    tables: dict[str, list[Row]] = {}
+    with ProcessPoolExecutor(chosen.processes) as pool:
+        answers = [
+            answer
+            for part, name in zip(parts, names, strict=True)
+            if part in (chosen.part or parts)
+            for answer in asked_of(name, chosen.studies, chosen.only, pool)
+        ]
+        for number, answer in enumerate(answers, 1):
+            for title, rows in answer.result().items():
+                tables.setdefault(title, []).extend(rows)
+            print(f"{number} of {len(answers)}", end="\r", file=sys.stderr, flush=True)
+    for title, rows in tables.items():
+        print("\n".join(printed(title, rows)))
 
 
 if __name__ == "__main__":

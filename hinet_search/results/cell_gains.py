@@ -20,9 +20,11 @@ from hinet_search.results.finalist_values import (
     cell_by_seed,
     cells_of,
     chosen,
+    luck,
     measure,
     missing,
 )
+from hinet_search.results.objectives import objective_named
 from hinet_search.results.records import ArmRecord, FinalistRecord
 from hinet_search.results.statistics.paired_difference import Difference
 from hinet_search.results.statistics.simultaneous import joint_level
@@ -69,7 +71,7 @@ def cell_gains(
     all seeds, every gain is an observation.
     """
     cells, pair = cells_of(record), (chosen(left), chosen(right))
-    left_sides, right_sides = (_sides(record, finalist) for finalist in pair)
+    left_sides, right_sides = (_sides(record, arm) for arm in (left, right))
     known = [cell for cell in cells if left_sides[cell].values and right_sides[cell].values]
     estimates: dict[CellName, Estimate] = {}
     for cell in known:
@@ -92,29 +94,40 @@ def cell_gains(
     return tuple(gain_in(cell) for cell in cells)
 
 
-def _sides(record: StudyRecord, finalist: FinalistRecord | None) -> dict[CellName, ArmValues]:
+def _sides(record: StudyRecord, arm: ArmRecord) -> dict[CellName, ArmValues]:
     """Return every cell's values by seed and resampling, signed so that larger is better."""
     cells, sign = cells_of(record), 1.0 if measure(record).maximize else -1.0
+    finalist = chosen(arm)
     if finalist is None:
         return dict.fromkeys(cells, ArmValues(()))
     sides: dict[CellName, ArmValues] = {}
     for cell in cells:
         by_seed = cell_by_seed(record, finalist, "test", cell)
-        values = tuple(sign * value for value in by_seed.values())
-        sides[cell] = ArmValues(values, one_order=record.shared_batches)
+        sides[cell] = ArmValues(
+            tuple(sign * value for value in by_seed.values()),
+            one_order=record.shared_batches,
+            luck=luck(arm),
+            is_root=objective_named(record.objective).is_root,
+        )
     if finalist.summary is None:
         return sides
     resamplings = finalist.summary.resampled
     for cell, resampled in zip(cells, resamplings.cells, strict=True):
         values = tuple(sign * value for value in resampled)
-        sides[cell] = replace(sides[cell], resampled=values, num_units=resamplings.num_units)
+        sides[cell] = replace(
+            sides[cell],
+            resampled=values,
+            num_units=resamplings.num_units,
+            by_rows=resamplings.by_rows,
+        )
     return sides
 
 
 def _has_user_error(pair: Sequence[FinalistRecord | None], estimated: Estimate) -> bool:
     """Whether the users' error is known, or unknown only because there are no resamplings."""
-    are_resampled = all(finalist is not None and finalist.summary is not None for finalist in pair)
-    return estimated.user_error is not None or not are_resampled
+    drawn = [finalist.summary for finalist in pair if finalist is not None and finalist.summary]
+    are_alike = len(drawn) == 2 and len({each.resampled.by_rows for each in drawn}) == 1
+    return estimated.user_error is not None or not are_alike
 
 
 def _level(

@@ -10,7 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from hinet_search.results.finalist_values import chosen, foci, headline_by_seed, pair_of
+from hinet_search.results.finalist_values import (
+    chosen,
+    foci,
+    headline,
+    headline_by_seed,
+    luck,
+    pair_of,
+)
+from hinet_search.results.objectives import objective_named
 from hinet_search.results.records import ArmRecord
 from hinet_search.results.statistics.paired_difference import Difference, Mark, seeds_to_show
 from hinet_search.results.statistics.simultaneous import LEVEL, HolmStep, holm
@@ -139,8 +147,12 @@ def arm_values(record: StudyRecord, arm: ArmRecord) -> ArmValues:
     if finalist is None:
         return ArmValues(())
     sign = 1.0 if record.maximize else -1.0
-    values = tuple(sign * value for value in headline_by_seed(record, finalist, "test").values())
-    side = ArmValues(values, one_order=record.shared_batches)
+    side = ArmValues(
+        tuple(sign * value for value in headline_by_seed(record, finalist, "test").values()),
+        one_order=record.shared_batches,
+        luck=luck(arm),
+        is_root=objective_named(headline(record.objective)).is_root,
+    )
     if finalist.summary is None:
         return side
     resamplings = finalist.summary.resampled
@@ -148,6 +160,7 @@ def arm_values(record: StudyRecord, arm: ArmRecord) -> ArmValues:
         side,
         resampled=tuple(sign * value for value in resamplings.headline),
         num_units=resamplings.num_units,
+        by_rows=resamplings.by_rows,
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.results.objectives import DEFAULT, OF_AMOUNTS, objective_named
 from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord
+from hinet_search.results.statistics.luck import largest_luck
 from hinet_search.results.statistics.weighted_metrics import metric_of
 from hinet_search.results.study_record import StudyRecord
 
@@ -128,6 +129,18 @@ def best_on_validation(record: StudyRecord, arms: Sequence[ArmRecord]) -> ArmRec
 
 def _mean_objective(finalist: FinalistRecord) -> float:
     return float(np.mean([run.valid_objective for run in finalist.runs]))
+
+
+def luck(arm: ArmRecord) -> float:
+    """Return by how many standard errors the chosen finalist's mean on test may be too good.
+
+    Validation chose it by the same seeds, among the finalists that have as many.
+    """
+    finalist = chosen(arm)
+    if finalist is None:
+        return 0.0
+    among = [other for other in arm.finalists if len(other.runs) >= len(finalist.runs)]
+    return largest_luck(len(among))
 
 
 def is_tested(arm: ArmRecord) -> bool:

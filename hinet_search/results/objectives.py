@@ -103,6 +103,16 @@ class Objective:
         """Whether larger is better."""
         return self.metric not in _MINIMIZED
 
+    @property
+    def is_root(self) -> bool:
+        """Whether the value is the square root of a mean over rows."""
+        return self.metric == "rmse"
+
+    @property
+    def is_of_one_of_all(self) -> bool:
+        """Whether the value is that of one cell, which the values themselves choose."""
+        return self.metric == "worst_auc"
+
     def __call__(self, cells: Sequence[CellValue]) -> float:
         """Compute the value; ConfigurationError if no cell has one."""
         if self.name in _METRICS:

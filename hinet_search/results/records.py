@@ -175,13 +175,15 @@ class Resampled:
     Each value is the mean over seeds. Resampling r draws the same users for every arm of a study,
     so the difference of two arms has its spread over users too. `headline` is the measure of the
     verdict. `cells[c]` holds the values of cell c, in the order of a run's cells; it is empty if
-    the cell lacks a class in some resampling.
+    the cell lacks a class in some resampling. Values are weighted by the rows drawn, see
+    statistics/resampling.py; `by_rows` is False in results of earlier versions, which did not.
     """
 
     unit: str  # "users", or "rows" if the data have no users
     num_units: int
     headline: tuple[float, ...]
     cells: tuple[tuple[float, ...], ...]
+    by_rows: bool = False
 
 
 @dataclass(frozen=True)

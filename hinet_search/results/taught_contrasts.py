@@ -10,6 +10,7 @@ from dataclasses import replace
 from hinet_search.results.contrasts import Contrast, arm_values, judged
 from hinet_search.results.ensemble_records import EnsembleRecord
 from hinet_search.results.finalist_values import chosen, headline, values_by
+from hinet_search.results.objectives import objective_named
 from hinet_search.results.records import ArmRecord
 from hinet_search.results.statistics.paired_difference import Difference
 from hinet_search.results.statistics.simultaneous import LEVEL
@@ -76,11 +77,17 @@ def _ensemble_values(record: StudyRecord, ensemble: EnsembleRecord) -> ArmValues
     if value is None:
         return ArmValues(())
     sign = 1.0 if record.maximize else -1.0
-    side = ArmValues((sign * value,))
+    objective = objective_named(headline(record.objective))
+    side = ArmValues((sign * value,), is_root=objective.is_root)
     if ensemble.resampled is None:
         return side
     resampled = tuple(sign * drawn for drawn in ensemble.resampled.headline)
-    return replace(side, resampled=resampled, num_units=ensemble.resampled.num_units)
+    return replace(
+        side,
+        resampled=resampled,
+        num_units=ensemble.resampled.num_units,
+        by_rows=ensemble.resampled.by_rows,
+    )
 
 
 def _units(record: StudyRecord) -> str:

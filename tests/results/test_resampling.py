@@ -10,11 +10,13 @@ from sklearn.metrics import roc_auc_score
 from hinet_search.data.columns import Columns
 from hinet_search.results.cells import make_cells
 from hinet_search.results.objectives import NAMES, objective_named
+from hinet_search.results.records import CellValue
 from hinet_search.results.statistics import resampling
 from hinet_search.results.statistics.resampling import ScoredRows, resampled
 from hinet_search.training.metrics import cell_values
 
 SCENARIOS, TASKS = ("Home", "Push"), ("click", "order")
+CELLS_OF_ONE = make_cells(("Home",), ("click",))
 SEED, RESAMPLINGS = 11, 5
 
 
@@ -49,9 +51,10 @@ def columns(split: ScoredRows, rows: NDArray[np.int64]) -> Columns:
     )
 
 
-def test_the_auc_of_a_cell_is_that_of_rows_replicated_one_by_one() -> None:
+def test_the_auc_of_a_cell_is_that_of_rows_replicated_one_by_one_times_their_share() -> None:
     split = scored()
     cells = resampled(split, headline="macro_auc", seed=SEED, resamplings=RESAMPLINGS).cells
+    in_split = (split.scenario_R == 1).sum()
     for number in range(RESAMPLINGS):
         rows = replicated(split, number)
         rows = rows[split.scenario_R[rows] == 1]
@@ -59,24 +62,67 @@ def test_the_auc_of_a_cell_is_that_of_rows_replicated_one_by_one() -> None:
             roc_auc_score(split.labels_RT[rows, 1], logits_RT[rows, 1])
             for logits_RT in split.logits_SRT
         ]
-        assert cells[3][number] == pytest.approx(np.mean(expected), abs=1e-12)
+        share = len(rows) / in_split
+        assert cells[3][number] == pytest.approx(share * np.mean(expected), abs=1e-12)
+
+
+def weighted(cell: CellValue, once: CellValue, share: float) -> CellValue:
+    """Return a cell of replicated rows, weighted; it counts with its rows in the split."""
+    values = {metric: share * getattr(cell, metric) for metric in ("auc", "gauc", "logloss", "ece")}
+    return replace(cell, rows=once.rows, **values)
 
 
 @pytest.mark.parametrize("headline", [*NAMES, "auc[Push/order]", "logloss[Home/click]"])
-def test_a_headline_is_the_mean_over_seeds_of_the_objective_on_replicated_rows(
+def test_a_headline_is_the_mean_over_seeds_of_the_objective_of_cells_weighted_by_their_rows(
     headline: str,
 ) -> None:
     split = scored()
     values = resampled(split, headline=headline, seed=SEED, resamplings=RESAMPLINGS).headline
+    everything = np.arange(len(split.user_R))
+    once = cell_values(split.logits_SRT[0], columns(split, everything), split.cells)
     for number in range(RESAMPLINGS):
         rows = replicated(split, number)
-        expected = [
-            objective_named(headline)(
-                cell_values(logits_RT[rows], columns(split, rows), split.cells)
-            )
-            for logits_RT in split.logits_SRT
-        ]
+        expected = []
+        for logits_RT in split.logits_SRT:
+            cells = cell_values(logits_RT[rows], columns(split, rows), split.cells)
+            shares = [cell.rows / whole.rows for cell, whole in zip(cells, once, strict=True)]
+            if headline == "worst_auc":  # of which cell it is may differ between arms
+                shares = [len(rows) / len(everything)] * len(cells)
+            expected.append(objective_named(headline)(list(map(weighted, cells, once, shares))))
         assert values[number] == pytest.approx(np.mean(expected), abs=1e-9)
+
+
+def test_the_square_of_an_rmse_is_weighted_by_the_rows_drawn() -> None:
+    split = scored()
+    amounts_RT = np.random.default_rng(4).lognormal(size=(400, 2)).astype(np.float32)
+    cells = tuple(replace(cell, unit=1.0) for cell in split.cells)
+    split = replace(split, labels_RT=amounts_RT, cells=cells)
+    drawn = resampled(split, headline="rmse[Push/click]", seed=SEED, resamplings=1)
+    in_split = (split.scenario_R == 1).sum()
+    rows = replicated(split, 0)
+    rows = rows[split.scenario_R[rows] == 1]
+    errors_SC = np.exp(split.logits_SRT[:, rows, 0].astype(float)) - amounts_RT[rows, 0]
+    expected = np.sqrt((errors_SC**2).sum(axis=1) / in_split).mean()
+    assert drawn.headline[0] == pytest.approx(expected)
+
+
+def test_a_user_with_most_rows_moves_what_the_resamplings_say_of_a_difference() -> None:
+    """One user of 21 has 98 % of the rows; only with weights does a difference vary as it is drawn."""
+    user_R = np.concatenate([np.zeros(2000, np.int32), np.arange(1, 41, dtype=np.int32) // 2 + 1])
+    draw = np.random.default_rng(5)
+    labels_RT = (draw.random((len(user_R), 1)) < 0.5).astype(np.uint8)
+    better_RT = (labels_RT + draw.normal(size=labels_RT.shape)).astype(np.float32)
+    worse_RT = (labels_RT + draw.normal(size=labels_RT.shape) * 1.2).astype(np.float32)
+    sides = [
+        ScoredRows(
+            logits_RT[None], labels_RT, np.zeros(len(user_R), np.int16), user_R, CELLS_OF_ONE
+        )
+        for logits_RT in (better_RT, worse_RT)
+    ]
+    better, worse = (resampled(side, headline="macro_auc", seed=SEED).headline for side in sides)
+    gain_D = np.subtract(better, worse)
+    assert gain_D.mean() > 0.02
+    assert gain_D.std() > gain_D.mean() / 2
 
 
 def test_every_arm_meets_the_same_users() -> None:

@@ -8,7 +8,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from hinet_search.results.statistics.welch import ArmValues, Estimate, StandardErrors, estimate
+from hinet_search.results.statistics.luck import largest_luck
+from hinet_search.results.statistics.welch import (
+    ArmValues,
+    Estimate,
+    StandardErrors,
+    estimate,
+    lacking,
+)
 
 VALUES = st.lists(st.floats(0.4, 0.99), min_size=2, max_size=8)
 ERRORS = st.floats(1e-6, 0.1) | st.just(0.0)
@@ -56,7 +63,8 @@ def test_users_add_the_spread_of_the_difference_under_the_same_users() -> None:
         ArmValues(OURS.values, (0.70, 0.72, 0.74), 100),
         ArmValues(THEIRS.values, (0.70, 0.71, 0.72), 100),
     )
-    assert known(left, right).user_error == pytest.approx(0.01)  # of 0, .01, .02
+    # of 0, .01, .02, and a hundredth more variance, as 100 users drew them
+    assert known(left, right).user_error == pytest.approx(0.01 * (100 / 99) ** 0.5)
 
 
 def test_what_users_do_to_both_arms_alike_is_no_error() -> None:
@@ -66,6 +74,39 @@ def test_what_users_do_to_both_arms_alike_is_no_error() -> None:
         ArmValues(THEIRS.values, tuple(value - 0.05 for value in drawn), 100),
     )
     assert known(left, right).user_error == pytest.approx(0, abs=1e-12)
+
+
+def test_users_of_root_mean_squares_are_counted_on_the_mean_squares() -> None:
+    left = ArmValues((-3.0, -3.0), (-1.0, -3.0, -5.0), 100, is_root=True)
+    right = ArmValues((-1.0, -1.0), (-1.0, -1.0, -1.0), 100, is_root=True)
+    expected = np.std([0.0, 8.0, 24.0], ddof=1) / 4 * (100 / 99) ** 0.5
+    assert known(left, right).user_error == pytest.approx(expected)
+
+
+def test_resamplings_that_one_side_weights_by_rows_count_no_users() -> None:
+    drawn = (0.7, 0.71, 0.69)
+    sides = [ArmValues(OURS.values, drawn, 100, by_rows=weighted) for weighted in (True, False)]
+    assert known(*sides).user_error is None
+    assert "users not counted" in lacking(*sides)
+
+
+def test_the_luck_of_a_choice_cancels_between_arms_that_vary_alike() -> None:
+    left, right = replace(OURS, luck=1.03), replace(OURS, luck=1.03)
+    assert known(left, right).seed_error == pytest.approx(known(OURS, OURS).seed_error)
+
+
+def test_what_one_arm_may_owe_to_luck_more_than_the_other_widens_the_interval() -> None:
+    calm = ArmValues((0.7,) * 5)
+    error = np.std(OURS.values, ddof=1) / 5**0.5
+    widened = known(replace(OURS, luck=1.03), replace(calm, luck=1.03))
+    assert widened.seed_error == pytest.approx(error * np.hypot(1, 1.03))
+    assert widened.degrees == known(OURS, calm).degrees
+
+
+def test_the_luck_is_the_mean_of_the_largest_of_normal_numbers() -> None:
+    assert largest_luck(1) == pytest.approx(0, abs=1e-12)
+    assert largest_luck(2) == pytest.approx(np.pi**-0.5, abs=1e-4)
+    assert largest_luck(8) == pytest.approx(1.4236, abs=1e-3)
 
 
 def test_errors_of_seeds_and_users_add_as_squares() -> None:
@@ -91,7 +132,8 @@ def test_users_count_at_most_as_many_degrees_as_there_are_resamplings() -> None:
 def test_without_a_spread_over_seeds_it_is_students_t_of_the_resamplings() -> None:
     drawn = tuple(np.random.default_rng(2).normal(0.7, 0.01, 30).tolist())
     difference = known(ArmValues((0.7, 0.7), drawn, 100), ArmValues((0.68, 0.68), (0.0,) * 30, 100))
-    assert difference.p == pytest.approx(2 * stats.t.sf(0.02 / np.std(drawn, ddof=1), 29), rel=1e-4)
+    error = np.std(drawn, ddof=1) * (100 / 99) ** 0.5
+    assert difference.p == pytest.approx(2 * stats.t.sf(0.02 / error, 29), rel=1e-4)
 
 
 @given(st.floats(1, 300), st.floats(2, 300), st.floats(0, 1))

@@ -4,6 +4,12 @@ This is a cluster bootstrap: users are drawn with replacement together with all 
 rows of one user are alike. Without users, rows are drawn; a row whose user is missing is drawn
 alone. Resampling r depends only on (seed, r) and the users of the split. Every arm of a study thus
 gets the same users, and the difference of two arms over resamplings has the right spread.
+
+A value counts by the rows drawn: that of a cell is multiplied by the cell's rows in the resampling
+over its rows in the split (the square of an RMSE is). A mean over rows is a sum over users divided
+by a number of rows. If a few users have most rows, drawing them changes both alike, so the quotient
+hardly moves and hides how much depends on these users; the sum shows it. Differences of arms hardly
+change by it if users are many or alike. docs/results/claims.md has the rates of few unlike users.
 Shape legend: S seeds, R rows, T tasks, C cells, D resamplings, U units (users or rows),
 B resamplings of a block.
 """
@@ -50,8 +56,8 @@ def resampled(
 
     `headline` is the name of an objective. The cells hold the metric that it reads: AUC (ties
     count half), grouped AUC, log loss, calibration error, RMSE or MAE. The headline is computed per
-    seed from the resampled cells; an objective that weights uses their resampled rows. A resampling
-    without a value (a cell lacks a class, or amounts that differ) is left out, for every arm alike.
+    seed from the resampled cells. All are weighted by the rows drawn. A resampling without a value
+    (a cell lacks a class, or amounts that differ) is left out, for every arm alike.
     """
     unit_R, num_units = units_of_rows(scored.user_R)
     rows_of_cell, metrics_SC = prepared_metrics(scored, unit_R, num_units, metric_of(headline))
@@ -66,15 +72,27 @@ def resampled(
         heartbeat.send_heartbeat()
     names = [cell.name for cell in scored.cells]
     value_SCD, rows_CD = np.concatenate(value_blocks, axis=2), np.concatenate(row_blocks, axis=1)
+    rows_C, objective = rows_UC.sum(axis=0), objective_named(headline)
+    by_cell_SCD = _by_rows(value_SCD, rows_CD / np.maximum(rows_C, 1.0)[:, np.newaxis], objective)
+    if objective.is_of_one_of_all:  # arms may differ in the cell, so all cells count alike
+        headline_SCD = _by_rows(value_SCD, rows_CD.sum(axis=0) / rows_C.sum(), objective)
+    else:
+        headline_SCD = by_cell_SCD
     return Resampled(
         unit="users" if _has_users(scored.user_R) else "rows",
         num_units=num_units,
-        headline=tuple(_headlines(objective_named(headline), names, value_SCD, rows_CD)),
+        headline=tuple(_headlines(objective, names, headline_SCD, rows_C)),
         cells=tuple(
             () if np.isnan(row_D).any() else tuple(row_D.tolist())
-            for row_D in value_SCD.mean(axis=0)
+            for row_D in by_cell_SCD.mean(axis=0)
         ),
+        by_rows=True,
     )
+
+
+def _by_rows(value_SCD: Floats, share_CD: Floats, objective: Objective) -> Floats:
+    """Weight values by shares of rows; of a root, what is under it is weighted."""
+    return value_SCD * (np.sqrt(share_CD) if objective.is_root else share_CD)
 
 
 def metric_values(metrics_C: Sequence[Weighted], multiplicity_UB: Floats) -> Floats:
@@ -143,10 +161,9 @@ def _draw(num_units: int, seed: int, number: int) -> Floats:
 
 
 def _headlines(
-    objective: Objective, names: Sequence[CellName], value_SCD: Floats, rows_CD: Floats
+    objective: Objective, names: Sequence[CellName], value_SCD: Floats, rows_C: Floats
 ) -> Iterator[float]:
     for resampling in range(value_SCD.shape[2]):
-        rows_C = rows_CD[:, resampling]
         try:
             yield float(
                 np.mean(

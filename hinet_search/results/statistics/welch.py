@@ -22,6 +22,14 @@ independent. Their interaction (an effect of a user on one seed but not on anoth
 parts: it enters the variance as 2/n of itself instead of 1/n. The sum is thus never too small:
 false verdicts stay below the level, most of all if arms are alike. The test does not use that arms
 share their seeds: a common shift of a seed only makes the true spread smaller.
+
+If validation chose finalists by the seeds that are opened on test, the means are too good by at
+most s / n^.5 times the luck of each arm (luck.py). What one arm may owe to luck more than the other
+is squared and added to the variance of the seeds: nothing if both have the same error and luck.
+
+A root mean square (RMSE) of heavy-tailed amounts moves little when the user with most of the error
+is drawn more often, so its resamplings vary too little. Of two arms the lower root is that of the
+lower mean square, so users are counted on the mean squares: var of (A^2 - B^2) over (A + B)^2.
 """
 
 from collections.abc import Sequence
@@ -42,15 +50,20 @@ NEGLIGIBLE = 1e-12  # probability that an integral leaves out at either end
 class ArmValues:
     """One arm in one measure: a value per seed, and the mean over seeds under each resampling.
 
-    A resampling draws `num_units` users. Without resamplings the users' part is unknown. With
-    `one_order` all seeds saw the rows in the same order, so their spread lacks the effect of the
-    order.
+    A resampling draws `num_units` users. Without resamplings the users' part is unknown; it is
+    unknown too if only one side is weighted `by_rows` (records.Resampled). With `one_order` all
+    seeds saw the rows in the same order, so their spread lacks the effect of the order. `luck` is
+    in standard errors of their mean (luck.py). Values of a measure that `is_root` are root mean
+    squares.
     """
 
     values: tuple[float, ...]
     resampled: tuple[float, ...] = ()
     num_units: int = 0
+    by_rows: bool = False
     one_order: bool = False
+    luck: float = 0.0
+    is_root: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,7 +113,7 @@ class Estimate:
     """A difference A - B in the unit of the measure. An unknown `user_error` is None, used as 0."""
 
     mean: float
-    deviation: float  # of the difference between one run of each arm
+    deviation: float  # of the difference between one run of each arm, with luck
     seed_error: float
     user_error: float | None
     degrees: float  # of the seeds' error
@@ -144,7 +157,7 @@ def lacking(left: ArmValues, right: ArmValues) -> str:
     """Describe what the difference of two arms lacks to be a claim; empty if nothing."""
     seeds = min(len(left.values), len(right.values))
     parts = [f"{seeds} of {SEEDS_FOR_A_CLAIM} seeds"] if seeds < SEEDS_FOR_A_CLAIM else []
-    if _user_variance(left.resampled, right.resampled) is None:
+    if _user_variance(left, right) is None:
         parts.append("users not counted")
     if left.one_order or right.one_order:
         parts.append("one order of rows for all seeds")
@@ -161,11 +174,13 @@ def estimate(left: ArmValues, right: ArmValues) -> Estimate | None:
         return None
     spreads = [float(np.var(side.values, ddof=1)) for side in (left, right)]
     parts = [(spread / count, count - 1.0) for spread, count in zip(spreads, seeds, strict=True)]
-    seed_variance = sum(variance for variance, _ in parts)
-    user_variance = _user_variance(left.resampled, right.resampled)
+    (ours, _), (theirs, _) = parts
+    luck_variance = (left.luck * ours**0.5 - right.luck * theirs**0.5) ** 2
+    seed_variance = sum(variance for variance, _ in parts) + luck_variance
+    user_variance = _user_variance(left, right)
     return Estimate(
         mean=difference_of_means(left, right),
-        deviation=sum(spreads) ** 0.5,
+        deviation=(sum(spreads) + min(seeds) * luck_variance) ** 0.5,
         seed_error=seed_variance**0.5,
         user_error=None if user_variance is None else user_variance**0.5,
         degrees=_degrees(parts),
@@ -176,7 +191,7 @@ def estimate(left: ArmValues, right: ArmValues) -> Estimate | None:
 
 def errors_of_users(left: ArmValues, right: ArmValues) -> StandardErrors | None:
     """Return the errors of a difference whose seeds are not counted; None without resamplings."""
-    variance = _user_variance(left.resampled, right.resampled)
+    variance = _user_variance(left, right)
     if variance is None:
         return None
     return StandardErrors(0.0, 1.0, variance**0.5, _user_degrees(left))
@@ -187,10 +202,18 @@ def _user_degrees(side: ArmValues) -> float:
     return max(1.0, min(side.num_units, len(side.resampled)) - 1.0)
 
 
-def _user_variance(left: Sequence[float], right: Sequence[float]) -> float | None:
-    if len(left) < 2 or len(left) != len(right):
+def _user_variance(left: ArmValues, right: ArmValues) -> float | None:
+    drawn = len(left.resampled)
+    if drawn < 2 or drawn != len(right.resampled) or left.by_rows != right.by_rows:
         return None
-    return float(np.var(np.subtract(left, right), ddof=1))
+    left_D, right_D = np.array(left.resampled), np.array(right.resampled)
+    difference_D = left_D - right_D
+    if left.is_root:
+        both = abs(float(np.mean(left.values) + np.mean(right.values)))
+        difference_D = (left_D**2 - right_D**2) / both if both else np.zeros(drawn)
+    # Resamplings of n users vary by (n - 1) / n of what other users would.
+    num_users = max(2, left.num_units)
+    return float(np.var(difference_D, ddof=1)) * num_users / (num_users - 1)
 
 
 def _degrees(parts: Sequence[tuple[float, float]]) -> float:

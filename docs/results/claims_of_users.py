@@ -1,0 +1,177 @@
+"""Claims over few users: how often two equal models are called different (claims.py).
+
+The models differ by what they know of each user. Their scores of made-up rows are resampled and
+compared by the product; nothing but the rows is made up.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hinet_search.results.cells import make_cells
+from hinet_search.results.contrasts import judged
+from hinet_search.results.objectives import objective_named
+from hinet_search.results.statistics.resampling import (
+    ScoredRows,
+    metric_cells,
+    prepared_metrics,
+    resampled,
+    units_of_rows,
+)
+from hinet_search.results.statistics.weighted_metrics import metric_of
+from hinet_search.results.statistics.welch import ArmValues
+
+SEEDS = 5
+CELLS = make_cells(("all",), ("task",))
+MOST_ROWS = 2000  # of a user
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Users:
+    """Rows of `count` users: 20 of each, or a Pareto-distributed number (`heavy`)."""
+
+    count: int
+    heavy: bool = False
+    amount: float = 0.0  # standard deviation of the logs of amounts; 0 where labels are 0 and 1
+    headline: str = "macro_auc"
+    gain: float = 0.0  # share of the other's error that the first model does without
+    known: float = 0.7  # standard deviation of what a model has wrong about a user
+    seeds: float = 0.3  # and of what a seed has wrong about a row
+
+    def users_of_rows(self, draw: np.random.Generator) -> NDArray[np.int32]:
+        """(R,): the user of every row."""
+        rows_U = np.full(self.count, 20)
+        if self.heavy:
+            rows_U = np.clip((draw.pareto(1.1, self.count) * 5).astype(int), 2, MOST_ROWS)
+        return np.repeat(np.arange(self.count, dtype=np.int32), rows_U)
+
+    def labels(self, truth_R: Values, draw: np.random.Generator) -> NDArray[np.generic]:
+        """(R,): labels of rows whose logit, or standardised log of the amount, is `truth_R`."""
+        if not self.amount:
+            return (draw.random(len(truth_R)) < 1 / (1 + np.exp(-truth_R))).astype(np.uint8)
+        log_R = (truth_R + draw.normal(size=len(truth_R))) * self.amount
+        return np.exp(log_R - 1.5 * self.amount**2).astype(np.float32)
+
+    def sides(self, draw: np.random.Generator) -> tuple[ArmValues, ArmValues]:
+        """Return two models on the same rows, as arms."""
+        user_R = self.users_of_rows(draw)
+        truth_R = draw.normal(size=self.count)[user_R] + draw.normal(size=len(user_R))
+        labels_R = self.labels(truth_R, draw)
+        ours, theirs = (
+            self._arm(truth_R, labels_R, user_R, known, draw)
+            for known in (self.known * (1 - self.gain), self.known)
+        )
+        return ours, theirs
+
+    def _arm(
+        self,
+        truth_R: Values,
+        labels_R: NDArray[np.generic],
+        user_R: NDArray[np.int32],
+        known: float,
+        draw: np.random.Generator,
+    ) -> ArmValues:
+        wrong_R = draw.normal(size=self.count)[user_R] * known
+        noise_SR = draw.normal(size=(SEEDS, len(user_R))) * self.seeds
+        logit_SR = truth_R + wrong_R + noise_SR
+        if self.amount:
+            logit_SR = logit_SR * self.amount - 0.5 * self.amount**2
+        scored = ScoredRows(
+            logit_SR[:, :, np.newaxis].astype(np.float32),
+            labels_R[:, np.newaxis],
+            np.zeros(len(user_R), np.int16),
+            user_R,
+            [replace(cell, unit=1.0 if self.amount else None) for cell in CELLS],
+        )
+        return as_arm(scored, self.headline)
+
+    def mark(self, draw: np.random.Generator) -> str:
+        """Return what a study says of the first model against the second."""
+        contrast = judged([("other", *self.sides(draw))], "users")[0]
+        return contrast.mark
+
+
+def as_arm(scored: ScoredRows, headline: str) -> ArmValues:
+    """Return the scores as values by seed and resampling, as summaries keep them."""
+    objective = objective_named(headline)
+    unit_R, num_units = units_of_rows(scored.user_R)
+    rows_of_cell, metrics_SC = prepared_metrics(scored, unit_R, num_units, metric_of(headline))
+    names, rows_C = [cell.name for cell in scored.cells], np.array([*map(len, rows_of_cell)], float)
+    once_UB = np.ones((num_units, 1))
+    values = [
+        objective(
+            metric_cells(names, rows_C, np.array([metric(once_UB)[0] for metric in metrics_C]))
+        )
+        for metrics_C in metrics_SC
+    ]
+    drawn = resampled(scored, headline=headline, seed=3)
+    sign = 1 if objective.maximize else -1
+    return ArmValues(
+        tuple(sign * value for value in values),
+        tuple(sign * value for value in drawn.headline),
+        drawn.num_units,
+        by_rows=drawn.by_rows,
+        is_root=objective.is_root,
+    )
+
+
+@dataclass(frozen=True)
+class UserQuestion:
+    """How often two models are called different; a limit where they are equal."""
+
+    words: str
+    users: Users
+    limit: float | None = 0.05
+    part: float = 1.0
+
+    def happens(self, draw: np.random.Generator) -> bool:
+        """Return whether a study claims a difference."""
+        return self.users.mark(draw) in ("better", "worse")
+
+
+def questions() -> Mapping[str, Sequence[UserQuestion]]:
+    """Return all of them, by title."""
+    return {
+        "A false claim about two equal models, over users": [*equal_models()],
+        "A difference is found, over users": [*unequal_models()],
+    }
+
+
+def equal_models() -> Iterator[UserQuestion]:
+    """Ask of two models that know users equally well."""
+    for count, heavy, part in (
+        (20, False, 1.0),
+        (50, False, 1.0),
+        (20, True, 1.0),
+        (50, True, 1.0),
+        (200, True, 0.3),
+    ):
+        rows = "Pareto-distributed rows" if heavy else "20 rows each"
+        for headline in ("macro_auc", "logloss"):
+            said = f"{count} users with {rows}, {headline}"
+            yield UserQuestion(said, Users(count, heavy, headline=headline), part=part)
+    for metric in ("rmse", "mae"):
+        for count, spread in ((50, 1.5), (200, 1.0), (200, 1.5)):
+            users = Users(count, amount=spread, headline=f"{metric}[all/task]")
+            said = f"{count} users with 20 rows each, amounts lognormal ({spread:g}), {metric}"
+            yield UserQuestion(said, users)
+
+
+def unequal_models() -> Iterator[UserQuestion]:
+    """Ask of a model that has less wrong about users than the other."""
+    for words, users in (
+        ("macro_auc", Users(200, gain=0.5)),
+        (
+            "rmse of amounts, lognormal (.5)",
+            Users(200, amount=0.5, headline="rmse[all/task]", gain=0.5),
+        ),
+        (
+            "rmse of amounts, lognormal (1)",
+            Users(200, amount=1.0, headline="rmse[all/task]", gain=0.5),
+        ),
+    ):
+        yield UserQuestion(f"200 users with 20 rows each, {words}", users, None, 0.3)

@@ -1,0 +1,187 @@
+"""Claims of the verdict: what is asked of it in worlds of equal and unequal arms (claims.py)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from claims import (
+    ARMS,
+    Question,
+    World,
+    better_than_one,
+    cheaper_choice,
+    claim,
+    claim_of_second,
+    costly_choice,
+    false_claim,
+    win,
+)
+
+
+def apart(*gains: float) -> tuple[float, ...]:
+    """The gains of the first arms; the others have none."""
+    return (*gains, *(0.0,) * (len(ARMS) - len(gains)))
+
+
+UNEQUAL = {
+    "HiNet .0026, others .0012": (0.0026, *(0.0012,) * 8),
+    "HiNet .0012, others .0026": (0.0012, *(0.0026,) * 8),
+    "from .0005 to .0029": tuple(0.0005 + 0.0003 * place for place in range(9)),
+    "HiNet .0005, others .0029": (0.0005, *(0.0029,) * 8),
+}
+OTHERS = ("mine", *ARMS[1:])  # no arm is a HiNet, so the focus is the best of all on validation
+BEHIND = (0.0, -0.002, -0.002, -0.002, -0.002, -0.002, -0.002, -0.002, -0.002)
+CALM = World(users=0.0003, spreads=(0.0005,) * 9)
+
+
+def questions() -> Mapping[str, Sequence[Question]]:
+    """Return all of them, by heading."""
+    return {
+        "A false claim in a study": [*equal_arms(), *some_apart(), *chosen_focus()],
+        "A false claim if validation chose finalists of unequal spreads": [*lucky_arms()],
+        "Any claim when something is missing": something_lacking(),
+        "A difference is found": [*against_one_arm(), *without_luck(), *against_all_arms()],
+        "A cheaper arm is taken": cheaper_arms(),
+    }
+
+
+def equal_arms() -> Iterator[Question]:
+    """Ask for false claims where all arms are equal, with equal and unequal spreads over seeds."""
+    for users in (0.0003, 0.0005, 0.001, 0.0017):
+        yield Question(
+            f"all arms equal, users' error {_short(users)}", World(users=users), false_claim, 0.05
+        )
+    for words, spreads in UNEQUAL.items():
+        for users in (0.0003, 0.001):
+            said = f"all arms equal, seeds {words}, users' error {_short(users)}"
+            yield Question(said, World(users=users, spreads=spreads), false_claim, 0.05)
+
+
+def some_apart() -> Iterator[Question]:
+    """Ask for false claims where the order of rows matters, and where some arms are worse."""
+    yield Question("an order of rows per seed, of .0011", World(order=0.0011), false_claim, 0.05)
+    behind = World(gains=apart(0.0, *(-0.004,) * 4))
+    yield Question("HiNet .004 ahead of four arms, equal to four", behind, false_claim, 0.05)
+
+
+def chosen_focus() -> Iterator[Question]:
+    """Ask for false claims where validation chooses the focus among nine equal arms."""
+    words, null = "focus chosen among nine arms", World(names=OTHERS)
+    small = replace(null, users=0.0003)
+    yield Question(f"{words}, users' error .0003", small, false_claim, 0.05)
+    yield Question(f"{words}, users' error .001", null, false_claim, 0.05)
+    yield Question(
+        f"{words}, one finalist each, users' error .0003",
+        replace(small, finalists=1),
+        false_claim,
+        0.05,
+    )
+    for spread_words, spreads in UNEQUAL.items():
+        for users in (0.0003, 0.001):
+            spread_name = spread_words.replace("HiNet", "one arm")
+            said = f"{words}, seeds {spread_name}, users' error {_short(users)}"
+            yield Question(said, replace(null, users=users, spreads=spreads), false_claim, 0.05)
+
+
+def loud_others(num_arms: int, spread: float = 0.0029, **changes: Any) -> World:
+    """Return a world of equal arms: HiNet has a spread of .0005 over seeds, all others `spread`."""
+    names = (*ARMS, *(f"other_{number}" for number in range(num_arms)))[:num_arms]
+    spreads = (0.0005, *(spread,) * (num_arms - 1))
+    return replace(World(0.0003, spreads, (0.0,) * num_arms, names=names), **changes)
+
+
+def lucky_arms() -> Iterator[Question]:
+    """Ask for false claims where a calm HiNet meets arms whose seeds gave them more to choose."""
+    sixfold, tenfold = "seeds HiNet .0005, others .0029", "seeds HiNet .0005, others .005"
+    for number in (9, 12, 16):
+        yield _false(f"{number} arms, {sixfold}", loud_others(number))
+    for number, finalists in ((9, 6), (9, 8), (16, 8)):
+        world = loud_others(number, finalists=finalists)
+        yield _false(f"{number} arms of {finalists} finalists, {sixfold}", world)
+    for number in (12, 16):
+        yield _false(f"{number} arms, {tenfold}", loud_others(number, 0.005))
+    for finalists in (4, 6, 8):
+        world = loud_others(2, finalists=finalists)
+        yield _false(f"2 arms of {finalists} finalists, {sixfold}", world)
+    for finalists in (4, 8):
+        world = loud_others(2, 0.005, finalists=finalists)
+        yield _false(f"2 arms of {finalists} finalists, {tenfold}", world)
+        world = replace(world, users=0.00001)
+        yield _false(f"2 arms of {finalists} finalists, {tenfold}, no users' error", world)
+    for number in (2, 16):
+        world = loud_others(number, finalists=8, likeness=0.95)
+        yield _false(f"{number} arms of 8 finalists, {sixfold}, splits that agree (.95)", world)
+    chosen = loud_others(16, finalists=8)
+    world = replace(chosen, names=("mine", *chosen.names[1:]))
+    yield _false("focus chosen among 16 arms of 8 finalists, one arm .0005, others .0029", world)
+
+
+def _false(words: str, world: World) -> Question:
+    return Question(words, world, false_claim, 0.05)
+
+
+def something_lacking() -> list[Question]:
+    """Ask for claims where seeds, users or orders of rows are lacking: none is allowed."""
+    one_order = World(order=0.0011, shared_batches=True)
+    without_users = World(users=0.0017, without_users=True)
+    ahead_without_users = World(gains=apart(0.01), without_users=True)
+    two_seeds = World(gains=apart(0.01), opened=2)
+    return [
+        Question("one order of rows for all seeds, of .0011", one_order, claim, 0.0),
+        Question("no users counted, users' error .0017", without_users, claim, 0.0),
+        Question("no users counted, HiNet .01 ahead", ahead_without_users, claim, 0.0),
+        Question("two of five seeds of one arm, HiNet .01 ahead", two_seeds, claim_of_second, 0.0),
+    ]
+
+
+def against_one_arm() -> Iterator[Question]:
+    """Ask how often a difference from one arm is found."""
+    for gain, seeds, users in (
+        (0.004, 0.0010, 0.0005),
+        (0.004, 0.0015, 0.0005),
+        (0.004, 0.0015, 0.001),
+        (0.004, 0.0015, 0.0017),
+        (0.006, 0.0015, 0.001),
+    ):
+        said = (
+            f"HiNet {_short(gain)} ahead of one arm, seeds {_short(seeds)}, "
+            f"users' error {_short(users)}"
+        )
+        yield Question(
+            said, World(users=users, spreads=(seeds,) * 9, gains=apart(0.0, -gain)), better_than_one
+        )
+
+
+def without_luck() -> Iterator[Question]:
+    """Ask how often a difference is found if one finalist an arm leaves nothing to choose."""
+    for users in (0.0005, 0.001):
+        world = World(users=users, gains=apart(0.0, -0.004), finalists=1)
+        said = f"the same, one finalist an arm, seeds .0015, users' error {_short(users)}"
+        yield Question(said, world, better_than_one)
+
+
+def against_all_arms() -> Iterator[Question]:
+    """Ask how often an arm that is ahead of all others wins."""
+    for gain in (0.004, 0.006):
+        said = f"HiNet {_short(gain)} ahead of all, seeds .0015, users' error .001: it wins"
+        yield Question(said, World(gains=apart(gain)), win)
+
+
+def cheaper_arms() -> list[Question]:
+    """Ask how often a cheaper arm is taken that loses the margin, and one that loses nothing."""
+    behind = "every other arm .002 behind HiNet"
+    costly_and_calm = replace(CALM, gains=BEHIND)
+    return [
+        Question(
+            f"{behind}, users' error .0003, seeds .0005", costly_and_calm, costly_choice, 0.05
+        ),
+        Question(
+            f"{behind}, users' error .001, seeds .0015", World(gains=BEHIND), costly_choice, 0.05
+        ),
+        Question("all arms equal, users' error .0003, seeds .0005", CALM, cheaper_choice),
+        Question("all arms equal, users' error .001, seeds .0015", World(), cheaper_choice),
+    ]
+
+
+def _short(number: float) -> str:
+    return f"{number:g}".lstrip("0")
