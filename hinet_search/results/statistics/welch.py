@@ -179,17 +179,17 @@ def estimate_of_fixed(left: ArmValues, right: ArmValues) -> Estimate | None:
 
     None if the arm has fewer than two seeds, or the users are not counted.
     """
-    seeds, user_variance = len(right.values), _user_variance(left.resampled, right.resampled)
-    if seeds < 2 or user_variance is None:
+    seeds, users = len(right.values), errors_of_users(left, right)
+    if seeds < 2 or users is None:
         return None
     deviation = float(np.std(right.values, ddof=1))
     return Estimate(
         mean=difference_of_means(left, right),
         deviation=deviation,
         seed_error=deviation / seeds**0.5,
-        user_error=user_variance**0.5,
+        user_error=users.user_error,
         degrees=seeds - 1.0,
-        user_degrees=_user_degrees(left),
+        user_degrees=users.user_degrees,
         seeds=(1, seeds),
     )
 
