@@ -8,12 +8,12 @@ from markdown_tables import number, spread, table
 
 import hinet_search
 from hinet_search.results.cell_gains import against_reference
-from hinet_search.results.contrasts import contrasts, resolution
+from hinet_search.results.contrasts import Contrast, contrasts, resolution
 from hinet_search.results.objectives import macro_auc, weighted_auc
 from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord, FinalistRun
 from hinet_search.results.shipping import serving_cost
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.taught_contrasts import student_contrasts
+from hinet_search.results.taught_contrasts import student_contrasts, students_against
 from hinet_search.results.verdict import title, verdict
 
 Metric = Callable[[Sequence[CellValue]], float]
@@ -89,18 +89,28 @@ def taught_table(record: StudyRecord) -> list[str]:
         values = [metric(ensemble.valid_cells) for metric in (macro_auc, weighted_auc)]
         values += [metric(on_test) for metric in (macro_auc, weighted_auc) if on_test]
         rows.append([name, *map(number, values), *[""] * (4 - len(values)), f"{flops:,}"])
-    gains = [
-        f"{contrast.arm} against its arm, test: "
-        f"{number(contrast.difference.mean, signed=True)} "
-        f"({number(contrast.difference.low, signed=True)} to "
-        f"{number(contrast.difference.high, signed=True)}), p (Holm) {contrast.p_holm:.3f}"
-        for contrast in student_contrasts(record)
-        if contrast.difference
-        and contrast.difference.low is not None
-        and contrast.difference.high is not None
-        and contrast.p_holm is not None
-    ]
+    gains = list(_said(student_contrasts(record), "its arm"))
+    focus = next((arm for arm in record.arms if arm.name == verdict(record).focus), None)
+    if focus is not None:
+        gains += _said(students_against(record, focus), focus.name)
     return [*table(head, rows), "", *(f"- {gain}" for gain in gains)]
+
+
+def _said(contrasts_of_students: Sequence[Contrast], other: str) -> Iterator[str]:
+    """Say what each student gains; Holm covers the students."""
+    for contrast in contrasts_of_students:
+        difference = contrast.difference
+        if difference is None or contrast.p_holm is None:
+            continue
+        mean, low, high = (
+            number(value, signed=True)
+            for value in (difference.mean, difference.low, difference.high)
+            if value is not None
+        )
+        yield (
+            f"{contrast.arm} against {other}, test: {mean} ({low} to {high}), "
+            f"p (Holm) {contrast.p_holm:.3f}"
+        )
 
 
 def contrasts_table(record: StudyRecord) -> list[str]:

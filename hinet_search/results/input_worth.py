@@ -1,8 +1,9 @@
 """Input worth: what each group of inputs adds on validation, and which groups a study leaves out.
 
 Before the search, the default configuration of one arm is trained with all inputs and without each
-group in turn, with paired seeds. Only means decide, so that a list of studies needs no statistics;
-their intervals are those of `statistics/paired_difference.py:gain`.
+group in turn, with paired seeds. What is said and done follows from the intervals of these gains,
+Student t over the seeds, which hold for all groups together (Bonferroni). Like a cheaper model, a
+group is left out if the loss is shown to be below the study's margin; otherwise it is kept.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -11,7 +12,10 @@ from math import isfinite
 from statistics import fmean
 
 from hinet_search.results.input_groups import GROUPS, groups_without
+from hinet_search.results.objectives import Objective
 from hinet_search.results.records import ArmRecord, Scalar
+from hinet_search.results.statistics.paired_difference import Difference, gain
+from hinet_search.results.statistics.simultaneous import LEVEL
 
 
 @dataclass(frozen=True)
@@ -31,15 +35,27 @@ class InputRun:
 class InputChoice:
     """What groups are worth, and which are left out.
 
-    `worths` maps every measured group, the best one first, to its mean gain over the paired seeds:
-    positive if validation is better with it. `useless` groups have no positive worth; `together` is
-    what they are worth together, None if that is not known. All of them are `dropped`, or none.
+    `worths` maps every measured group, the best one first, to its gain over the paired seeds:
+    positive if validation is better with it. `small` groups are shown to be worth less than the
+    `margin` (in units of the objective), and not shown to improve validation; `together` is what
+    they are worth together, None if that is not known. All of them are `dropped`, or none.
     """
 
-    worths: Mapping[str, float]
-    useless: tuple[str, ...]
-    together: float | None
+    worths: Mapping[str, Difference]
+    margin: float
+    small: tuple[str, ...]
+    together: Difference | None
     dropped: tuple[str, ...]
+
+    @property
+    def useful(self) -> tuple[str, ...]:
+        """The groups that are shown to improve validation."""
+        return tuple(group for group, worth in self.worths.items() if worth.mark == "better")
+
+    @property
+    def unclear(self) -> tuple[str, ...]:
+        """The groups of which neither is shown."""
+        return tuple(group for group in self.worths if group not in (*self.useful, *self.small))
 
 
 def values_by_seed(runs: Sequence[InputRun], left_out: Collection[str]) -> dict[int, float]:
@@ -51,36 +67,51 @@ def values_by_seed(runs: Sequence[InputRun], left_out: Collection[str]) -> dict[
     }
 
 
-def choose_inputs(runs: Sequence[InputRun], *, maximize: bool) -> InputChoice:
-    """Choose the groups to leave out.
+def choose_inputs(runs: Sequence[InputRun], objective: str, margin: float) -> InputChoice:
+    """Choose the groups to leave out by the study's objective and margin.
 
-    Groups whose worth is 0 or less are dropped together, if validation is not worse without all of
-    them. A group is not dropped if a training without it is missing.
+    Groups whose worth is small are dropped together, if their worth together is small, too. A group
+    is not dropped if a training without it is missing.
     """
     groups = dict.fromkeys(run.left_out[0] for run in runs if len(run.left_out) == 1)
-    worths = {group: _worth(runs, (group,), maximize=maximize) for group in groups}
-    known = {group: worth for group, worth in worths.items() if worth is not None}
-    in_order = sorted(known, key=lambda group: -known[group])
-    useless = tuple(
-        group for group in in_order if known[group] <= 0 and _is_complete(runs, (group,))
+    level = LEVEL / max(1, len(groups))
+    measure, full = Objective(objective), values_by_seed(runs, ())
+    allowed = measure.margin_at(margin, fmean(full.values())) if full else margin
+
+    def worth_of(left_out: Collection[str]) -> Difference | None:
+        return worth(runs, left_out, maximize=measure.maximize, level=level)
+
+    known = {group: value for group in groups if (value := worth_of((group,))) is not None}
+    in_order = sorted(known, key=lambda group: -known[group].mean)
+    small = tuple(
+        group
+        for group in in_order
+        if _is_small(known[group], allowed) and _is_complete(runs, (group,))
     )
-    together = _worth(runs, useless, maximize=maximize) if _is_complete(runs, useless) else None
-    is_dropped = together is not None and together <= 0
+    together = worth_of(small) if small and _is_complete(runs, small) else None
+    is_dropped = together is not None and _is_small(together, allowed)
     return InputChoice(
         {group: known[group] for group in in_order},
-        useless,
-        together if useless else None,
-        useless if is_dropped else (),
+        allowed,
+        small,
+        together,
+        small if is_dropped else (),
     )
 
 
-def _worth(runs: Sequence[InputRun], left_out: Collection[str], *, maximize: bool) -> float | None:
-    """Return the mean gain of all inputs over those without some; None without a common seed."""
+def worth(
+    runs: Sequence[InputRun], left_out: Collection[str], *, maximize: bool, level: float
+) -> Difference | None:
+    """Return the gain of all inputs over those without some; None without a common seed."""
     full, without = values_by_seed(runs, ()), values_by_seed(runs, left_out)
-    gains = [full[seed] - without[seed] for seed in full if seed in without]
-    if not gains:
+    if not full.keys() & without.keys():
         return None
-    return fmean(gains) if maximize else -fmean(gains)
+    return gain(full, without, maximize=maximize, level=level)
+
+
+def _is_small(value: Difference, margin: float) -> bool:
+    """Whether a worth is shown to be below the margin, and not shown to be above 0."""
+    return value.high is not None and value.high < margin and value.mark != "better"
 
 
 def _is_complete(runs: Sequence[InputRun], left_out: Collection[str]) -> bool:
@@ -102,30 +133,44 @@ def followers(
 
 
 def sentence(choice: InputChoice, *, is_followed: bool) -> str:
-    """Say what was found; `is_followed` says whether any arm has the chosen groups."""
+    """Say what is shown and what happens; `is_followed` says whether any arm has the choice."""
     if not choice.worths:
         return "What the groups of inputs are worth could not be measured: all are kept."
-    useful = [
-        f"by {_size(worth)} with {group}"
-        for group, worth in choice.worths.items()
-        if group not in choice.useless
-    ]
-    text = f"Validation improves {', '.join(useful)}" if useful else "Validation does not improve"
-    if choice.useless:
-        joint = f"{', but not' if useful else ''} with {' or '.join(choice.useless)}"
-        text += f"{joint} ({_fate(choice, is_followed=is_followed)})"
-    return f"{text}."
+    sentences = []
+    if choice.useful:
+        gains = [f"by {_size(choice.worths[group].mean)} with {group}" for group in choice.useful]
+        sentences.append(f"Validation improves {', '.join(gains)}.")
+    if choice.unclear:
+        highs = [choice.worths[group].high for group in choice.unclear]
+        most = max((high for high in highs if high is not None), default=None)
+        at_most = "one seed shows nothing" if most is None else f"worth up to {_size(most)}"
+        sentences.append(f"No difference is shown with {_or(choice.unclear)} (kept: {at_most}).")
+    if choice.small:
+        fate = _fate(choice, is_followed=is_followed)
+        margin = f"{choice.margin:.3g}".lstrip("0") or "0"
+        sentences.append(
+            f"Less than the margin of {margin} is lost without {_or(choice.small)} ({fate})."
+        )
+    return " ".join(sentences)
 
 
-def _size(worth: float) -> str:
-    sign = "−" if worth < 0 else ""
-    return f"{sign}{abs(worth):.4f}".replace("0.", ".", 1)
+def _or(groups: Sequence[str]) -> str:
+    return " or ".join(groups)
+
+
+def _size(value: float) -> str:
+    sign = "−" if value < 0 else ""
+    return f"{sign}{abs(value):.4f}".replace("0.", ".", 1)
 
 
 def _fate(choice: InputChoice, *, is_followed: bool) -> str:
-    """Say what happens to the useless groups."""
+    """Say what happens to the groups of small worth."""
     if choice.dropped:
         return "dropped" if is_followed else "measured only"
     if choice.together is None:
         return "kept: no model without all of them was trained"
-    return f"kept: together they improve it by {_size(choice.together)}"
+    if choice.together.mark == "better":
+        return f"kept: together they improve it by {_size(choice.together.mean)}"
+    most = choice.together.high
+    assert most is not None, "groups with an interval have one together"
+    return f"kept: together they may be worth up to {_size(most)}"

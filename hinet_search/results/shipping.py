@@ -1,26 +1,24 @@
 """Shipping: what a study can ship, and which of it to take.
 
-A study can ship an arm, a student or its ensemble. Validation chooses; test only rules out: arms
-by the rules of winner.py, and students that are shown to be worse than their own arm.
+A study can ship an arm, a student or its ensemble. They are one family: validation chooses, test
+rules out what it shows to be worse, and what costs more must be shown to be better on test.
 
-Without serving limits one model is taken: the recommended arm, or a student that is better on
-validation. A cheaper one replaces it by the rule of winner.py. The ensemble is not taken, however
+Without serving limits one model is taken, by the rules of winner.py. The ensemble is not, however
 good: it costs as much as all of its members, and nothing says that this may be spent.
 
 Serving limits say what may be spent. Whatever meets them is compared, the ensemble included, and
-the best on validation is taken.
+the best is taken (best_model.py); no cheaper one replaces it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from statistics import fmean
 from typing import Literal
 
-from hinet_search.results.contrasts import claims
+from hinet_search.results.best_model import Best, best_model, valid_value
 from hinet_search.results.ensemble_records import ENSEMBLE, RunKey
 from hinet_search.results.finalist_values import (
-    best_on_validation,
     chosen,
     headline,
     headline_by_seed,
@@ -29,19 +27,9 @@ from hinet_search.results.finalist_values import (
 )
 from hinet_search.results.records import ArmRecord, Cost, FinalistRecord
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.taught_contrasts import student_contrasts
-from hinet_search.results.verdict import Verdict, title, verdict
-from hinet_search.results.winner import (
-    cheaper_than,
-    cheapest_within,
-    is_fully_tested,
-    margin_of,
-    not_ruled_out,
-    recommended_arm,
-    within_margin_in_words,
-)
-
-NOTHING_TESTED = "no finalist is opened on test yet"
+from hinet_search.results.taught_contrasts import gain_of_ensemble
+from hinet_search.results.verdict import Verdict, in_words, title, verdict
+from hinet_search.results.winner import NOTHING_TESTED, single_model
 
 Kind = Literal["arm", "student", "ensemble"]
 
@@ -86,7 +74,8 @@ def shipment(record: StudyRecord, outcome: Verdict) -> Shipment:
     if record.budget.serving.are_set:
         name, why = _within_limits(record, outcome, offers)
     else:
-        name, why = _single_model(record, outcome)
+        model, why = single_model(record, outcome)
+        name = model.name if model else None
     return Shipment(offers, next((offer for offer in offers if offer.name == name), None), why)
 
 
@@ -170,66 +159,61 @@ def _finalist(record: StudyRecord, run: RunKey) -> FinalistRecord:
     )
 
 
-def _single_model(record: StudyRecord, outcome: Verdict) -> tuple[str | None, str]:
-    """Take the recommended arm or a student, and say why."""
-    arm, why = recommended_arm(record, outcome)
-    if arm is None:
-        return None, NOTHING_TESTED
-    among = [arm, *_students(record)]
-    best = best_on_validation(record, among)
-    assert best is not None, "a recommended arm has a finalist"
-    if best is not arm:
-        gain = f"{_gap(record, best, arm):.4f}".lstrip("0")
-        why = f"{gain} better on validation than {title(arm.name)}, the recommended arm"
-    margin = margin_of(record, best)
-    cheapest = cheapest_within(cheaper_than(record, best, among, others=len(among) - 1), margin)
-    if cheapest is None:
-        return best.name, why
-    return cheapest.arm.name, within_margin_in_words(cheapest, best, why, margin)
-
-
 def _within_limits(
     record: StudyRecord, outcome: Verdict, offers: Sequence[Offer]
 ) -> tuple[str | None, str]:
-    """Take the best offer on validation that meets the limits, or name the nearest."""
+    """Take the best offer that meets the limits, or name the nearest.
+
+    Models are judged among themselves: one that cannot be served rules out none.
+    """
     meeting = [offer for offer in offers if offer.meets_limits]
     if not meeting:
         return None, _nearest(record, offers)
-    candidates = _standing(record, outcome, {offer.name for offer in meeting})
-    among = [offer for offer in meeting if offer.name in candidates]
-    if not among:
-        return None, NOTHING_TESTED
-    sign = 1.0 if record.maximize else -1.0
-    best = max(among, key=lambda offer: sign * offer.valid)
-    count = f"{len(meeting)} of {len(offers)}" if len(meeting) < len(offers) else "all"
-    return best.name, f"the best on validation within the serving limits, which {count} meet"
-
-
-def _standing(record: StudyRecord, outcome: Verdict, names: set[str]) -> set[str]:
-    """Return those names that are opened on test and not ruled out by it.
-
-    Arms are judged among themselves: one that cannot be served rules out none.
-    """
-    servable = tuple(arm for arm in record.arms if arm.name in names)
-    among = record
-    if len(servable) < len(record.arms):
-        among = replace(record, arms=servable)
+    names = {offer.name for offer in meeting}
+    among = replace(
+        record, arms=_named(record.arms, names), students=_named(record.students, names)
+    )
+    if len(among.arms) < len(record.arms):
         outcome = verdict(among)
-    arms = [arm.name for arm in not_ruled_out(among, outcome)[0]]
+    ensemble = next((offer for offer in meeting if offer.kind == "ensemble"), None)
+    best = best_model(among, outcome, besides=1 if ensemble else 0)
+    if best is None:
+        return None, NOTHING_TESTED
+    count = f"{len(meeting)} of {len(offers)}" if len(meeting) < len(offers) else "all"
+    name, why = best.model.name, best.why
+    if ensemble is not None:
+        name, why = _ensemble_or(record, best, ensemble)
+    return name, f"the best within the serving limits, which {count} meet ({why})"
+
+
+def _named(models: Sequence[ArmRecord], names: Collection[str]) -> tuple[ArmRecord, ...]:
+    return tuple(model for model in models if model.name in names)
+
+
+def _ensemble_or(record: StudyRecord, best: Best, offer: Offer) -> tuple[str, str]:
+    """Take the ensemble instead of the best model, if it earns its cost, and say why.
+
+    It costs more than each of its members, so it must be better on validation and shown to be
+    better on test, than this model and than the best arm.
+    """
     ensemble = record.ensemble(ENSEMBLE)
-    is_tested = ensemble is not None and ensemble.test_cells is not None
-    students = [student.name for student in _students(record)]
-    return names & {*arms, *students, *([ENSEMBLE] if is_tested else [])}
-
-
-def _students(record: StudyRecord) -> list[ArmRecord]:
-    """Return the students that are opened on test and not shown to be worse than their arm."""
-    worse = {contrast.arm for contrast in claims(student_contrasts(record), "worse")}
-    return [
-        student
-        for student in record.students
-        if is_fully_tested(student) and student.name not in worse
-    ]
+    assert ensemble is not None, "it is offered"
+    sign = 1.0 if record.maximize else -1.0
+    ahead = sign * (offer.valid - valid_value(record, best.model))
+    if ahead <= 0:
+        return best.model.name, best.why
+    gains = [gain_of_ensemble(record, ensemble, each) for each in best.references]
+    size = f"{ahead:.4f}".lstrip("0")
+    if all(gain is not None and gain.mean > 0 and gain.p < best.level for gain in gains):
+        over = in_words([title(each.name) for each in best.references])
+        return offer.name, (
+            f"{size} ahead of {title(best.model.name)} on validation, "
+            f"and shown to be better than {over} on test"
+        )
+    return best.model.name, (
+        f"{best.why}; {title(ENSEMBLE)} is {size} ahead of it on validation, but costs as much as "
+        f"{offer.members} models and is not shown to be better on test"
+    )
 
 
 def _nearest(record: StudyRecord, offers: Sequence[Offer]) -> str:
@@ -253,12 +237,3 @@ def _nearest(record: StudyRecord, offers: Sequence[Offer]) -> str:
         f"{nearest.share:.2f} times what they allow: search smaller models, "
         f"or raise {' and '.join(remedies)}"
     )
-
-
-def _gap(record: StudyRecord, left: ArmRecord, right: ArmRecord) -> float:
-    """Return the difference of two arms with finalists in the objective on validation."""
-    finalists = [finalist for arm in (left, right) if (finalist := chosen(arm)) is not None]
-    ours, theirs = (
-        fmean(objective_by_seed(record, finalist, "valid").values()) for finalist in finalists
-    )
-    return abs(ours - theirs)

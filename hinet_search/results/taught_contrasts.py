@@ -5,6 +5,7 @@ covers the students alone. An ensemble has no seeds: its interval is over users 
 always an observation.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from hinet_search.results.contrasts import Contrast, arm_values, judged
@@ -16,8 +17,11 @@ from hinet_search.results.statistics.paired_difference import Difference
 from hinet_search.results.statistics.simultaneous import LEVEL
 from hinet_search.results.statistics.welch import (
     ArmValues,
+    Estimate,
     difference_of_means,
     errors_of_users,
+    estimate_of_fixed,
+    lacking,
 )
 from hinet_search.results.study_record import StudyRecord
 
@@ -35,7 +39,18 @@ def student_contrasts(record: StudyRecord) -> tuple[Contrast, ...]:
 
     Here `arm` of a contrast names the student. Students without a value on test are left out.
     """
-    pairs = [(student, untaught(record, student)) for student in record.students]
+    return _judged_students(record, lambda student: untaught(record, student))
+
+
+def students_against(record: StudyRecord, arm: ArmRecord) -> tuple[Contrast, ...]:
+    """Return the gain of every student over one arm, as over its own."""
+    return _judged_students(record, lambda _: arm)
+
+
+def _judged_students(
+    record: StudyRecord, compared_with: Callable[[ArmRecord], ArmRecord | None]
+) -> tuple[Contrast, ...]:
+    pairs = [(student, compared_with(student)) for student in record.students]
     sides = [
         (student.name, arm_values(record, student), arm_values(record, arm))
         for student, arm in pairs
@@ -69,6 +84,20 @@ def ensemble_contrast(
         seeds=seeds,
         units=_units(record),
     )
+
+
+def gain_of_ensemble(
+    record: StudyRecord, ensemble: EnsembleRecord, arm: ArmRecord
+) -> Estimate | None:
+    """Return the gain of an ensemble over an arm on test, with an error of seeds too.
+
+    The ensemble is the one model that it is; the arm's value is a mean over seeds. None if the arm
+    lacks what a claim needs, or the ensemble has no values on test.
+    """
+    ours, theirs = _ensemble_values(record, ensemble), arm_values(record, arm)
+    if not ours.values or lacking(theirs, theirs):
+        return None
+    return estimate_of_fixed(ours, theirs)
 
 
 def _ensemble_values(record: StudyRecord, ensemble: EnsembleRecord) -> ArmValues:

@@ -1,180 +1,185 @@
-"""Winner: recommend an arm and say why, by rules.
+"""Winner: recommend one model and say why, by rules: an arm, or a student where there are any.
 
-Validation chooses. Test only rules out arms that are shown to be worse, and allows a cheaper arm
-whose loss is shown to be below the study's margin. No significant difference between two arms is no
-such evidence: there may just be too few seeds.
+The best model (best_model.py) is taken, or a cheaper one whose loss is shown to be below the
+study's margin. No significant difference between two models is no such evidence: there may just be
+too few seeds. The loss counts from the best model and from the best arm, which is another one if a
+student took its place: the losses of two steps would add up. Of the models that cost nearly as
+little as the cheapest, the best on validation is taken.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from statistics import fmean
 
-from hinet_search.results.contrasts import arm_values, claims
-from hinet_search.results.finalist_values import best_on_validation, chosen
+from hinet_search.results.best_model import Best, best_model, gain_of, percent
+from hinet_search.results.contrasts import arm_values
+from hinet_search.results.finalist_values import best_on_validation
 from hinet_search.results.objectives import objective_named
 from hinet_search.results.records import ArmRecord
+from hinet_search.results.serving_costs import ServingCosts
 from hinet_search.results.statistics.paired_difference import seeds_to_show
 from hinet_search.results.statistics.simultaneous import LEVEL
-from hinet_search.results.statistics.welch import (
-    ArmValues,
-    Estimate,
-    difference_of_means,
-    estimate,
-    lacking,
-)
+from hinet_search.results.statistics.welch import Estimate
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.verdict import Verdict, title
+from hinet_search.results.verdict import Verdict, in_words, title
+
+NOTHING_TESTED = "no finalist is opened on test yet"
 
 
 @dataclass(frozen=True)
-class CheaperArm:
-    """An arm with fewer FLOPs than the best arm, with its estimated gain over it.
+class CheaperModel:
+    """A model that costs less than the best one, with its gains over the best and the best arm.
 
-    With 95 % confidence all cheaper arms gain at least their `least` (a loss is a negative gain).
-    `level` is the level of a single arm.
+    With 95 % confidence all cheaper models gain at least their `least` (a loss is a negative gain).
+    `level` is the level of a single model.
     """
 
-    arm: ArmRecord
-    share: float  # of the best arm's FLOPs per row
-    gain: Estimate
+    model: ArmRecord
+    share: float  # of the best model's cost
+    gains: tuple[Estimate, ...]
     level: float
 
     @property
+    def smallest(self) -> Estimate:
+        """The gain whose one-sided interval reaches lowest."""
+        return min(self.gains, key=lambda gain: gain.interval(2 * self.level)[0])
+
+    @property
     def least(self) -> float:
-        """The lower end of the one-sided interval of the gain."""
-        return self.gain.interval(2 * self.level)[0]
+        """The lower end of the one-sided interval of the smallest gain."""
+        return self.smallest.interval(2 * self.level)[0]
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether test shows it to be worse, by however little."""
+        return any(gain.mean < 0 and gain.p < self.level for gain in self.gains)
+
+    def is_within(self, margin: float) -> bool:
+        """Whether it is shown to lose less than the margin, and not shown to be worse."""
+        return self.least > -margin and not self.is_worse
 
     def seeds_needed(self, margin: float) -> int | None:
         """Return the seeds that would show a loss below the margin if there is no loss.
 
         None if the users' error alone hides it.
         """
-        return seeds_to_show(
-            margin, self.gain.deviation, self.gain.user_error or 0.0, 2 * self.level
-        )
+        gain = self.smallest
+        return seeds_to_show(margin, gain.deviation, gain.user_error or 0.0, 2 * self.level)
 
 
 def recommended_arm(record: StudyRecord, outcome: Verdict) -> tuple[ArmRecord | None, str]:
-    """Return the recommended arm and the reason; None while no finalist is opened on test."""
-    opened = _candidates(record, outcome)
-    among, why = not_ruled_out(record, outcome)
-    best = best_on_validation(record, among)
-    if best is None or not outcome.contrasts:
-        return best, why
-    margin = margin_of(record, best)
-    cheaper = cheaper_than(record, best, among, others=len(opened) - 1)
-    cheapest = cheapest_within(cheaper, margin)
-    if cheapest is not None:
-        return cheapest.arm, within_margin_in_words(cheapest, best, why, margin)
-    return best, f"{why}{_ahead_on_test(record, best, among, margin)}{_not_shown(cheaper, margin)}"
+    """Return what would be taken without students, and the reason."""
+    return single_model(replace(record, students=()), outcome)
+
+
+def single_model(record: StudyRecord, outcome: Verdict) -> tuple[ArmRecord | None, str]:
+    """Return the model to take and the reason; None while no finalist is opened on test."""
+    best = best_model(record, outcome)
+    if best is None:
+        return None, NOTHING_TESTED
+    if not outcome.contrasts and not record.students:
+        return best.model, best.why
+    margin, cheaper = margin_of(record, best.model), cheaper_than(record, outcome, best)
+    taken = _best_of_cheapest(record, best.costs, cheaper, margin)
+    if taken is not None:
+        return taken.model, _within_margin_in_words(taken, best, margin)
+    remarks = f"{_ahead_on_test(record, best, margin)}{_not_shown(cheaper, best, margin)}"
+    return best.model, f"{best.why}{remarks}"
 
 
 def margin_of(record: StudyRecord, best: ArmRecord) -> float:
-    """Return the study's margin in units of its headline, whose value on test is the best arm's."""
+    """Return the study's margin in units of its headline, whose value on test is the best one's."""
     values = arm_values(record, best).values
     objective = objective_named(record.objective)
     return objective.margin_at(record.budget.margin, fmean(values) if values else 0.0)
 
 
-def _candidates(record: StudyRecord, outcome: Verdict) -> list[ArmRecord]:
-    """Return the opened arms, without those that the verdict left out."""
-    opened = [arm for arm in record.arms if is_fully_tested(arm)]
-    if not outcome.contrasts:
-        return opened
-    compared = {outcome.focus, *(contrast.arm for contrast in outcome.contrasts)}
-    return [arm for arm in opened if arm.name in compared]
+def cheaper_than(record: StudyRecord, outcome: Verdict, best: Best) -> tuple[CheaperModel, ...]:
+    """Return the models that may take the best one's place and cost less, each with its gains.
 
-
-def not_ruled_out(record: StudyRecord, outcome: Verdict) -> tuple[list[ArmRecord], str]:
-    """Return the opened arms that test does not rule out, and the reason to take the best."""
-    opened = _candidates(record, outcome)
-    focus = title(outcome.focus or "")
-    ahead = {contrast.arm for contrast in claims(outcome.contrasts, "worse")}
-    if ahead:
-        return [arm for arm in opened if arm.name in ahead], f"better than {focus} on test"
-    beaten = {contrast.arm for contrast in claims(outcome.contrasts, "better")}
-    remaining = [arm for arm in opened if arm.name not in beaten]
-    if not beaten:
-        return remaining, "the best on validation"
-    if len(beaten) == len(outcome.contrasts):
-        return remaining, "better than every other arm on test"
-    return remaining, "the best on validation of the arms that are not shown to be worse on test"
-
-
-def cheaper_than(
-    record: StudyRecord, best: ArmRecord, among: Sequence[ArmRecord], others: int
-) -> tuple[CheaperArm, ...]:
-    """Return the arms in `among` with fewer FLOPs than `best`, each with its gain.
-
-    Arms whose difference cannot be a claim are left out. The intervals hold for `others` arms
-    together, even if fewer are returned.
+    Models whose difference cannot be a claim are left out, and arms of a study without a verdict.
+    The level is that of all opened models that cost less.
     """
-    flops = {arm.name: count for count, arm in flops_of(among)}
-    best_side, level = arm_values(record, best), LEVEL / max(1, others)
+    costs = best.costs
+    others = [each for each in best.opened if costs.is_cheaper(each, than=best.model)]
+    standing = {each.name for each in best.standing if each.student_of or outcome.contrasts}
     candidates = []
-    for arm in among:
-        if not 0 < flops.get(arm.name, 0) < flops.get(best.name, 0):
-            continue
-        side = arm_values(record, arm)
-        gain = None if lacking(side, best_side) else estimate(side, best_side)
-        if gain is not None:
-            candidates.append(CheaperArm(arm, flops[arm.name] / flops[best.name], gain, level))
+    for model in others:
+        references = [each for each in best.references if each.name != model.name]
+        gains = [gain_of(record, model, reference) for reference in references]
+        known = tuple(gain for gain in gains if gain is not None)
+        share = costs.share(model, best.model)
+        if model.name in standing and len(known) == len(gains) and share is not None:
+            candidates.append(CheaperModel(model, share, known, LEVEL / len(others)))
     return tuple(candidates)
 
 
-def cheapest_within(cheaper: Sequence[CheaperArm], margin: float) -> CheaperArm | None:
-    """Return the arm with the fewest FLOPs that is shown to lose less than the margin."""
-    within_margin = [candidate for candidate in cheaper if candidate.least > -margin]
-    return min(within_margin, key=lambda candidate: candidate.share, default=None)
+def _best_of_cheapest(
+    record: StudyRecord, costs: ServingCosts, cheaper: Sequence[CheaperModel], margin: float
+) -> CheaperModel | None:
+    """Return the best on validation of those within the margin that cost nearly the least."""
+    within = {each.model.name: each for each in cheaper if each.is_within(margin)}
+    if not within:
+        return None
+    cheapest = min(within.values(), key=lambda each: each.share).model
+    alike = [each.model for each in within.values() if not costs.is_cheaper(cheapest, each.model)]
+    best = best_on_validation(record, alike)
+    assert best is not None, "the cheapest is among them"
+    return within[best.name]
 
 
-def within_margin_in_words(cheapest: CheaperArm, best: ArmRecord, why: str, margin: float) -> str:
-    """Say why the cheaper arm is recommended instead of the best, which is so for reason `why`."""
-    loss = "nothing"
-    if cheapest.least < 0:
-        loss = f"at most {_size(cheapest.least)}, less than the margin of {_margin(margin)}"
+def _within_margin_in_words(taken: CheaperModel, best: Best, margin: float) -> str:
+    """Say why the cheaper model is taken instead of the best one."""
+    over = [title(each.name) for each in best.references if each.name != taken.model.name]
+    against = f" against {in_words(over)}" if len(over) > 1 else ""
+    loss = f"nothing{against}"
+    if taken.least < 0:
+        size = _size(taken.least)
+        loss = f"at most {size}{against}, less than the margin of {_margin(margin)}"
     return (
-        f"it needs {_percent(cheapest.share)} of the FLOPs of {title(best.name)} ({why}) "
-        f"and is shown to lose {loss}"
+        f"it {_needs(taken, best)} the {best.costs.measure} of {title(best.model.name)} "
+        f"({best.why}) and is shown to lose {loss}"
     )
 
 
-def _not_shown(cheaper: Sequence[CheaperArm], margin: float) -> str:
-    """Name the cheaper arm that is closest to the margin, and say what is missing."""
-    if not cheaper:
+def _needs(cheaper: CheaperModel, best: Best) -> str:
+    verb = "takes" if best.costs.is_of_time else "needs"
+    return f"{verb} {percent(cheaper.share)} of"
+
+
+def _not_shown(cheaper: Sequence[CheaperModel], best: Best, margin: float) -> str:
+    """Name the cheaper model that is closest to the margin, and say what is missing."""
+    in_question = [each for each in cheaper if not each.is_worse or each.least > -margin]
+    if not in_question:
         return ""
-    nearest = max(cheaper, key=lambda candidate: candidate.least)
+    nearest = max(in_question, key=lambda candidate: candidate.least)
+    text = f"; {title(nearest.model.name)} {_needs(nearest, best)} its {best.costs.measure}, but "
+    if nearest.least > -margin:
+        return f"{text}is shown to be worse on test"
     needed = nearest.seeds_needed(margin)
-    if nearest.gain.mean < -margin:
-        more = f" (its mean is {_size(nearest.gain.mean)} lower)"
+    if nearest.smallest.mean < -margin:
+        more = f" (its mean is {_size(nearest.smallest.mean)} lower)"
     elif needed is None:
         more = ": no number of seeds would show less, as the users alone differ by more"
     else:
         more = f": about {needed:,} seeds of each arm would decide"
     return (
-        f"; {title(nearest.arm.name)} needs {_percent(nearest.share)} of its FLOPs, "
-        f"but may lose up to {_size(nearest.least)}, "
+        f"{text}may lose up to {_size(nearest.least)}, "
         f"more than the margin of {_margin(margin)}{more}"
     )
 
 
-def _ahead_on_test(
-    record: StudyRecord, best: ArmRecord, among: Sequence[ArmRecord], margin: float
-) -> str:
-    """Name the arm that is ahead on test by more than the margin, if any.
+def _ahead_on_test(record: StudyRecord, best: Best, margin: float) -> str:
+    """Name the model that is ahead on test by more than the margin, if any.
 
-    The arm is not shown to be better.
+    It is not shown to be better.
     """
-    ours = arm_values(record, best)
-    gains = [(_gain(arm_values(record, arm), ours), arm.name) for arm in among if arm is not best]
-    gain, name = max(gains, default=(0.0, ""))
-    if gain <= margin:
+    others = [each for each in best.standing if each.name != best.model.name]
+    gains = [(gain, each.name) for each in others if (gain := gain_of(record, each, best.model))]
+    mean, name = max(((gain.mean, name) for gain, name in gains), default=(0.0, ""))
+    if mean <= margin:
         return ""
-    return f"; {title(name)} is {_size(gain)} ahead of it on test, which chance allows"
-
-
-def _gain(left: ArmValues, right: ArmValues) -> float:
-    return difference_of_means(left, right) if left.values and right.values else 0.0
+    return f"; {title(name)} is {_size(mean)} ahead of it on test, which chance allows"
 
 
 def _size(number: float) -> str:
@@ -183,27 +188,3 @@ def _size(number: float) -> str:
 
 def _margin(margin: float) -> str:
     return f"{margin:.3g}".lstrip("0") or "0"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %" if share >= 0.095 else f"{100 * share:.1f} %"
-
-
-def is_fully_tested(arm: ArmRecord) -> bool:
-    """Whether the arm has a chosen finalist with test values for all of its seeds."""
-    finalist = chosen(arm)
-    return finalist is not None and all(run.test_cells is not None for run in finalist.runs)
-
-
-def flops_of(arms: Iterable[ArmRecord]) -> list[tuple[int, ArmRecord]]:
-    """Return (FLOPs per row, arm) for each arm with a chosen finalist.
-
-    Models without FLOPs (not torch models) are left out.
-    """
-    pairs = [(chosen(arm), arm) for arm in arms]
-    flops = [
-        (finalist.runs[0].cost.flops_per_row, arm)
-        for finalist, arm in pairs
-        if finalist is not None
-    ]
-    return [(count, arm) for count, arm in flops if count > 0]

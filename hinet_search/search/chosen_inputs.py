@@ -1,4 +1,4 @@
-"""Chosen inputs: measure what groups of inputs are worth, and give the arms those that help.
+"""Chosen inputs: measure what groups of inputs are worth, and leave out what adds too little.
 
 The choice is made once, before the first trial, and stored with the arms that follow it. A later
 launch takes it from there, so that all trials of a study have the same inputs.
@@ -86,9 +86,9 @@ class Measurement:
         self._context.store.drop_input_runs(self._arm.name)
         optional = self._features.optional_groups
         choice = self._measure([(), *((group,) for group in optional)])
-        useless = tuple(group for group in optional if group in choice.useless)
-        if len(useless) > 1 and self._features.leaves_inputs_without(useless):
-            choice = self._measure([useless])
+        small = tuple(group for group in optional if group in choice.small)
+        if len(small) > 1 and self._features.leaves_inputs_without(small):
+            choice = self._measure([small])
         return choice
 
     def _measure(self, sets: Sequence[tuple[str, ...]]) -> InputChoice:
@@ -107,7 +107,7 @@ class Measurement:
             for left_out, config in configs.items()
         ]
         self._drive(InputWorthPhase(trainings, context.store.input_runs(), context))
-        return choose_inputs(context.store.input_runs(), maximize=context.progress.maximize)
+        return choose_inputs(context.store.input_runs(), spec.objective, spec.comparison.margin)
 
     def _config(self, left_out: tuple[str, ...]) -> TrialConfig:
         """Return the default configuration of the arm without some groups."""

@@ -18,7 +18,7 @@ from hinet_search.study.study_spec import StudySpec
 
 FIRST_ROUND = 1  # trial: the default
 HOUR = 3600.0
-FEWEST_TO_FORECAST = 8
+FEWEST_TO_JUDGE = 8
 SHORTEST = 1e-6  # seconds of a trial
 
 
@@ -59,7 +59,7 @@ def next_round(
     if fitting < 1:
         return Round(spent.trials, f"time is up after {done}")
     gain = _most_gain(spec, searches, max(1, round(HOUR / of_one_more)))
-    words = f"another hour would bring at most about {value_text(gain or 0.0)} in any arm"
+    words = f"an hour brought at most about {value_text(gain or 0.0)} in any arm so far"
     if gain is not None and gain < spec.least_gain:
         return Round(spent.trials, f"{words}, less than least_gain {spec.least_gain:g}")
     trials = min(spec.trials, spent.trials + min(fitting, spent.trials))
@@ -77,11 +77,11 @@ def seconds_left(
 
 
 def _most_gain(spec: StudySpec, searches: Sequence[ArmSearch], hour: int) -> float | None:
-    """Return what `hour` more trials bring in the arm that gains most.
+    """Return what an hour's trials brought in the arm that gained most.
 
-    Each further trial brings less than the one before, so it is at most what the last ones brought,
-    in any order: `hour` of them, or in proportion what the last half did. None after too few: fewer
-    than an hour has say little of it.
+    It is what the last `hour` trials brought on average over all orders of them, or in proportion
+    what the last half did. None after fewer trials than an hour has. The next hour may bring more:
+    a sampler that learns does so in most studies (docs/results/claims.md).
     """
     maximize = Objective(spec.objective).maximize
     gains = []
@@ -89,7 +89,7 @@ def _most_gain(spec: StudySpec, searches: Sequence[ArmSearch], hour: int) -> flo
         values = _values(search, maximize=maximize)
         if search.exhausted:
             continue
-        if len(values) < max(hour, FEWEST_TO_FORECAST):
+        if len(values) < max(hour, FEWEST_TO_JUDGE):
             return None
         last = min(hour, len(values) // 2)
         gains.append(expected_gain(values, last) * hour / last)

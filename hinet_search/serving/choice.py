@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hinet_search.common.errors import ConfigurationError, StudyConflict, did_you_mean
+from hinet_search.results.best_model import is_fully_tested
 from hinet_search.results.calibration_records import Calibration
 from hinet_search.results.ensemble_records import (
     ENSEMBLE,
@@ -18,7 +19,6 @@ from hinet_search.results.records import ArmRecord, FinalistRecord
 from hinet_search.results.shipping import shipment
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
-from hinet_search.results.winner import is_fully_tested
 
 Seeds = Literal["best", "all"]
 Weights = Literal["fp32", "fp16", "int8"]

@@ -116,7 +116,7 @@ def _inputs(connection: Connection, study: StudyRow, *, has_trials: bool) -> str
     if not runs:
         return ""
     arms = connection.execute(select(tables.arm).where(tables.arm.c.study == study.name)).all()
-    choice = choose_inputs(runs, maximize=study.maximize)
+    choice = choose_inputs(runs, study.objective, study.budget.margin)
     fixed = [row_mapping.arm_from_row(arm).fixed for arm in arms]
     is_followed = any(follows(each, choice, tuple(study.data.groups)) for each in fixed)
     return sentence(choice, is_followed=is_followed) if is_followed or has_trials else ""

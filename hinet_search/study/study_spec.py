@@ -105,8 +105,9 @@ class FinalistSpec(Frozen):
 class ComparisonSpec(Frozen):
     """Settings of the comparison.
 
-    A cheaper arm is recommended only if its loss in the measure of the verdict is shown to be below
-    `margin`; of `rmse` and `mae` that is a share of the best arm's value.
+    A cheaper model is recommended, and a group of inputs is left out, only if the loss is shown to
+    be below `margin`, in the measure of the verdict or in the objective on validation; of `rmse`
+    and `mae` that is a share of the best value.
     """
 
     margin: Annotated[float, Field(ge=0, le=1)] = MARGIN
@@ -141,12 +142,13 @@ class TeachingSpec(Frozen):
 
 
 class InputsSpec(Frozen):
-    """What each group of inputs is worth, measured before the search; useless groups are dropped.
+    """What groups of inputs are worth, measured before the search; those of too little are dropped.
 
     The default configuration of one arm is trained with all inputs and without each group
-    (`features.groups` of the data) with `seeds` seeds. `arm` names that arm; `auto` takes
-    `shared_bottom`, or without such an arm the network with the fewest FLOPs. An arm that fixes or
-    searches `features.groups` keeps its inputs.
+    (`features.groups` of the data) with `seeds` seeds. A group is dropped if it is shown to be
+    worth less than `comparison.margin`. `arm` names that arm; `auto` takes `shared_bottom`, or
+    without such an arm the network with the fewest FLOPs. An arm that fixes or searches
+    `features.groups` keeps its inputs.
     """
 
     arm: Text = AUTO
@@ -195,7 +197,7 @@ class StudySpec(Frozen):
 
     With `budget` (`2h`, `90m`), the study takes about so long, finalists and what follows included:
     all arms get as many trials as fit, at most `trials` if that is written, and the search ends
-    earlier if another hour would bring less than `least_gain` in every arm.
+    earlier if an hour's trials brought less than `least_gain` in every arm.
 
     `wall_clock_minutes` covers the search without finalists: once it is over, only the first trial
     of an arm may start. Arms with `size_of` run later and get their share of it. Earlier launches
@@ -209,7 +211,8 @@ class StudySpec(Frozen):
     With `warm_start`, arms first try what other studies of the same database found best, and with
     `portfolio` what the portfolios of their spaces list.
 
-    With `inputs` (`auto`, or its keys), groups of inputs must earn their place before the search.
+    With `inputs` (`auto`, or its keys), groups of inputs are measured before the search, and left
+    out if they are shown to add too little.
 
     With `teaching` (`auto`, or its keys), the study teaches students once all finalists are
     trained. With `ensemble`, it also chooses an ensemble of all finalists, students among them, and

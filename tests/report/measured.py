@@ -37,7 +37,7 @@ def with_inputs(
         for left_out, worth in sets.items()
         for seed, spread in enumerate(SPREAD)
     ]
-    choice = choose_inputs(runs, maximize=record.maximize)
+    choice = choose_inputs(runs, record.objective, record.budget.margin)
     sizes = {group: SIZES[group] for group in worths}
     fixed = {GROUPS: groups_without(choice.dropped, tuple(sizes))} if follow else {}
     arms = tuple(replace(arm, fixed={**arm.fixed, **fixed}) for arm in record.arms)

@@ -1,17 +1,30 @@
 """What groups of inputs are worth and which are left out, against a choice by brute force."""
 
 from itertools import product
-from statistics import fmean
+from math import inf
+from statistics import fmean, stdev
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import t
 
 from hinet_search.results.input_groups import chosen_groups, groups_without
-from hinet_search.results.input_worth import InputRun, choose_inputs, follows, sentence
+from hinet_search.results.input_worth import (
+    InputChoice,
+    InputRun,
+    choose_inputs,
+    follows,
+    sentence,
+)
 
 GROUPS = ("lists", "place", "statistics")
+MARGIN = 0.002
 VALUES = st.one_of(st.integers(0, 6).map(float), st.just(float("nan")))
+
+
+def chosen(trainings: list[InputRun]) -> InputChoice:
+    return choose_inputs(trainings, "macro_auc", MARGIN)
 
 
 def runs(**values: list[float]) -> list[InputRun]:
@@ -34,33 +47,34 @@ def measured(draw: st.DrawFn) -> list[InputRun]:
     ]
 
 
+def interval(trainings: list[InputRun], left_out: tuple[str, ...], sign: int, level: float):  # type: ignore[no-untyped-def]  # a pair, or None
+    """The ends of the paired t interval of the worth of groups; None if a training is missing."""
+    values = {(run.left_out, run.seed): run.value for run in trainings if run.value == run.value}
+    seeds = [seed for seed in range(3) if ((), seed) in values]
+    if not seeds or any((left_out, seed) not in values for seed in seeds):
+        return None
+    gains = [sign * (values[(), seed] - values[left_out, seed]) for seed in seeds]
+    if len(gains) == 1:
+        return -inf, inf
+    half = t.ppf(1 - level / 2, len(gains) - 1) * stdev(gains) / len(gains) ** 0.5
+    return fmean(gains) - half, fmean(gains) + half
+
+
 def by_force(trainings: list[InputRun], sign: int) -> set[str]:
     """The groups to drop, from the rules word by word."""
+    level = 0.05 / max(1, len({run.left_out for run in trainings if len(run.left_out) == 1}))
 
-    def value(left_out: tuple[str, ...], seed: int) -> float | None:
-        for run in trainings:
-            if run.left_out == left_out and run.seed == seed and run.value == run.value:
-                return run.value
-        return None
+    def is_small(left_out: tuple[str, ...]) -> bool:
+        ends = interval(trainings, left_out, sign, level)
+        return ends is not None and ends[1] < MARGIN and ends[0] <= 0
 
-    def improves(left_out: tuple[str, ...]) -> bool | None:
-        """Whether inputs improve validation; None if a training to compare with is missing."""
-        gains = []
-        for seed in range(3):
-            full, without = value((), seed), value(left_out, seed)
-            if full is not None and without is None:
-                return None
-            if full is not None and without is not None:
-                gains.append(sign * (full - without))
-        return fmean(gains) > 0 if gains else None
-
-    useless = tuple(group for group in GROUPS if improves((group,)) is False)
-    return set(useless) if useless and improves(useless) is False else set()
+    small = tuple(group for group in GROUPS if is_small((group,)))
+    return set(small) if small and is_small(small) else set()
 
 
 @given(measured(), st.booleans())
 def test_the_choice_is_that_of_brute_force(trainings: list[InputRun], maximize: bool) -> None:
-    choice = choose_inputs(trainings, maximize=maximize)
+    choice = choose_inputs(trainings, "macro_auc" if maximize else "logloss", MARGIN)
     assert set(choice.dropped) == by_force(trainings, 1 if maximize else -1)
 
 
@@ -69,16 +83,17 @@ def test_a_measure_to_minimise_is_the_negative_of_one_to_maximise(
     trainings: list[InputRun],
 ) -> None:
     negated = [InputRun(run.arm, run.left_out, run.seed, -run.value) for run in trainings]
-    choice, other = choose_inputs(trainings, maximize=True), choose_inputs(negated, maximize=False)
+    choice, other = chosen(trainings), choose_inputs(negated, "logloss", MARGIN)
     assert set(choice.dropped) == set(other.dropped)
     assert choice.worths == other.worths
 
 
 @given(measured())
-def test_no_more_than_the_useless_groups_are_dropped(trainings: list[InputRun]) -> None:
-    choice = choose_inputs(trainings, maximize=True)
-    assert set(choice.dropped) <= set(choice.useless) <= set(choice.worths)
-    assert all(choice.worths[group] <= 0 for group in choice.useless)
+def test_no_group_that_is_shown_to_help_is_dropped(trainings: list[InputRun]) -> None:
+    choice = chosen(trainings)
+    assert set(choice.dropped) <= set(choice.small) <= set(choice.worths)
+    assert {*choice.useful} | {*choice.unclear} | {*choice.small} == {*choice.worths}
+    assert not {*choice.useful} & {*choice.small}
 
 
 @given(st.sets(st.sampled_from(GROUPS)))
@@ -88,22 +103,43 @@ def test_a_value_without_groups_chooses_all_others(left_out: set[str]) -> None:
 
 
 def test_worths_are_means_over_paired_seeds_and_the_best_group_comes_first() -> None:
-    choice = choose_inputs(runs(full=[0.8, 0.7], lists=[0.79, 0.70], place=[0.6]), maximize=True)
-    assert choice.worths == pytest.approx({"place": 0.2, "lists": 0.005})
-    assert list(choice.worths) == ["place", "lists"]
+    choice = chosen(runs(full=[0.8, 0.7], lists=[0.79, 0.70], place=[0.6]))
+    means = {group: worth.mean for group, worth in choice.worths.items()}
+    assert means == pytest.approx({"place": 0.2, "lists": 0.005})
+    assert list(means) == ["place", "lists"]
+
+
+def test_intervals_hold_for_all_groups_together() -> None:
+    alone = chosen(runs(full=[0.8, 0.79], lists=[0.79, 0.77])).worths["lists"]
+    among = chosen(runs(full=[0.8, 0.79], lists=[0.79, 0.77], place=[0.7, 0.7])).worths["lists"]
+    assert (alone.low, among.low) == (
+        pytest.approx(0.015 - t.ppf(0.975, 1) * 0.005),
+        pytest.approx(0.015 - t.ppf(0.9875, 1) * 0.005),
+    )
+
+
+def test_of_errors_of_amounts_the_margin_is_a_share_of_the_value_with_all_inputs() -> None:
+    trainings = runs(full=[20.0, 20.0], lists=[20.03, 20.03])
+    choice = choose_inputs(trainings, "rmse[Home/watch]", MARGIN)
+    assert choice.margin == pytest.approx(0.04)
+    assert choice.useful == ("lists",)
 
 
 def test_groups_that_help_only_together_are_kept() -> None:
-    choice = choose_inputs(
-        runs(full=[0.8], lists=[0.8], place=[0.81], lists__place=[0.7]), maximize=True
-    )
-    assert set(choice.useless) == {"lists", "place"}
-    assert choice.together == pytest.approx(0.1)
+    choice = chosen(runs(full=[0.8] * 2, lists=[0.8] * 2, place=[0.81] * 2, lists__place=[0.7] * 2))
+    assert set(choice.small) == {"lists", "place"}
+    assert choice.together is not None
+    assert choice.together.mean == pytest.approx(0.1)
     assert choice.dropped == ()
 
 
+def test_a_group_whose_worth_chance_allows_to_be_large_is_kept() -> None:
+    choice = chosen(runs(full=[0.7010, 0.6990, 0.7001], lists=[0.6990, 0.7000, 0.7020]))
+    assert (choice.useful, choice.unclear, choice.dropped) == ((), ("lists",), ())
+
+
 def test_an_arm_follows_if_its_groups_are_those_chosen() -> None:
-    choice = choose_inputs(runs(full=[0.8], lists=[0.81], place=[0.7]), maximize=True)
+    choice = chosen(runs(full=[0.8] * 2, lists=[0.81] * 2, place=[0.7] * 2))
     assert follows(
         {"features.groups": "place+statistics"}, choice, ("lists", "place", "statistics")
     )
@@ -114,31 +150,62 @@ def test_an_arm_follows_if_its_groups_are_those_chosen() -> None:
 @pytest.mark.parametrize(
     ("trainings", "is_followed", "words"),
     [
-        (runs(full=[0.8], lists=[0.77]), True, "Validation improves by .0300 with lists."),
         (
-            runs(full=[0.8], lists=[0.77], place=[0.8]),
+            runs(full=[0.8, 0.8], lists=[0.77, 0.77]),
             True,
-            "Validation improves by .0300 with lists, but not with place (dropped).",
+            "Validation improves by .0300 with lists.",
         ),
         (
-            runs(full=[0.8], place=[0.8]),
+            runs(full=[0.7010, 0.6990, 0.7001], lists=[0.6985, 0.7000, 0.7010]),
+            True,
+            "No difference is shown with lists (kept: worth up to .0051).",
+        ),
+        (
+            runs(full=[0.8], lists=[0.77]),
+            True,
+            "No difference is shown with lists (kept: one seed shows nothing).",
+        ),
+        (
+            runs(full=[0.8] * 2, lists=[0.77] * 2, place=[0.8] * 2),
+            True,
+            (
+                "Validation improves by .0300 with lists. "
+                "Less than the margin of .002 is lost without place (dropped)."
+            ),
+        ),
+        (
+            runs(full=[0.8] * 2, place=[0.8] * 2),
             False,
-            "Validation does not improve with place (measured only).",
+            "Less than the margin of .002 is lost without place (measured only).",
         ),
         (
-            runs(full=[0.8], lists=[0.8], place=[0.8], lists__place=[0.7]),
+            runs(full=[0.8] * 2, lists=[0.8] * 2, place=[0.8] * 2, lists__place=[0.7] * 2),
             True,
-            "Validation does not improve with lists or place (kept: together they improve it by .1000).",
+            (
+                "Less than the margin of .002 is lost without lists or place "
+                "(kept: together they improve it by .1000)."
+            ),
         ),
         (
-            runs(full=[0.8], lists=[0.8], place=[0.8]),
+            runs(full=[0.8] * 2, lists=[0.8] * 2, place=[0.8] * 2, lists__place=[0.8, 0.79]),
             True,
-            "Validation does not improve with lists or place (kept: no model without all of them was trained).",
+            (
+                "Less than the margin of .002 is lost without lists or place "
+                "(kept: together they may be worth up to .1323)."
+            ),
+        ),
+        (
+            runs(full=[0.8] * 2, lists=[0.8] * 2, place=[0.8] * 2),
+            True,
+            (
+                "Less than the margin of .002 is lost without lists or place "
+                "(kept: no model without all of them was trained)."
+            ),
         ),
         ([], True, "What the groups of inputs are worth could not be measured: all are kept."),
     ],
 )
-def test_the_sentence_says_what_groups_are_worth_and_what_becomes_of_them(
+def test_the_sentence_says_what_is_shown_and_what_becomes_of_groups(
     trainings: list[InputRun], is_followed: bool, words: str
 ) -> None:
-    assert sentence(choose_inputs(trainings, maximize=True), is_followed=is_followed) == words
+    assert sentence(chosen(trainings), is_followed=is_followed) == words

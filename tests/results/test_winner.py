@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hinet_search.results.best_model import is_fully_tested
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
-from hinet_search.results.winner import is_fully_tested, recommended_arm
+from hinet_search.results.winner import recommended_arm
 from tests.duels import (
     NOISE,
     chosen_of,
@@ -154,14 +155,24 @@ def test_an_arm_without_flops_computes_neither_more_nor_less() -> None:
 
 
 def test_of_several_arms_ahead_the_best_on_validation_is_taken() -> None:
-    assert taken(with_flops(AHEAD, star=200, ple=100)) == (
-        "ple",
-        "better than HiNet on test; STAR is .0100 ahead of it on test, which chance allows",
+    record = meeting(star=around(0.7505), ple=around(0.75), hinet=around(0.70))
+    assert taken(with_flops(record, star=200, ple=100)) == ("ple", "better than HiNet on test")
+
+
+def test_an_arm_that_another_one_is_shown_to_beat_is_not_taken_even_if_both_beat_the_focus() -> (
+    None
+):
+    assert taken(with_flops(AHEAD, star=200, ple=100))[0] == "star"
+    assert taken(with_flops(AHEAD, star=50, ple=100)) == (
+        "star",
+        "the best on validation of the arms that are not shown to be worse on test",
     )
 
 
 def test_a_cheaper_arm_that_is_ahead_is_shown_to_lose_nothing() -> None:
-    assert taken(with_flops(AHEAD, star=50, ple=100)) == (
+    wide = [2 * noise for noise in NOISE]
+    record = meeting(star=around(0.7524, wide), ple=around(0.75, wide), hinet=around(0.70))
+    assert taken(with_flops(record, star=50, ple=100)) == (
         "star",
         "it needs 50 % of the FLOPs of PLE (better than HiNet on test) and is shown to lose nothing",
     )

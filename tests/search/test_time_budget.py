@@ -137,7 +137,7 @@ def test_the_search_ends_when_another_hour_would_bring_too_little() -> None:
     following = after(8, tight, searched=4000.0, seconds=4000.0, budget="2h", least_gain=0.001)
     assert following.trials == 8
     assert following.words == (
-        "another hour would bring at most about .0000 in any arm, less than least_gain 0.001"
+        "an hour brought at most about .0000 in any arm so far, less than least_gain 0.001"
     )
     wide = Search([0.64, 0.62, 0.6, 0.58, 0.56, 0.54, 0.52, 0.5])
     both = after(
@@ -151,20 +151,21 @@ def told(*searches: Search, searched: float = 3600.0, **values: object) -> str:
     return after(8, *searches, searched=searched, seconds=searched, budget="9h", **values).words
 
 
-def forecast(values: Sequence[float], trials: int, of_hour: int) -> str:
+def brought(values: Sequence[float], trials: int, of_hour: int) -> str:
     return (
-        f"at most about {value_text(expected_gain(values, trials) * of_hour / trials)} in any arm"
+        f"an hour brought at most about "
+        f"{value_text(expected_gain(values, trials) * of_hour / trials)} in any arm so far"
     )
 
 
 DOWN = [0.64, 0.62, 0.6, 0.58, 0.56, 0.54, 0.52, 0.4]
 
 
-def test_half_of_the_trials_tell_in_proportion_what_an_hour_brings() -> None:
-    assert told(Search(DOWN)).endswith(forecast(DOWN, 4, 8))
+def test_half_of_the_trials_tell_in_proportion_what_an_hour_brought() -> None:
+    assert told(Search(DOWN)).endswith(brought(DOWN, 4, 8))
     # four trials an hour
-    assert told(Search(DOWN), searched=7200.0).endswith(forecast(DOWN, 4, 4))
-    assert told(Search(DOWN), searched=14400.0).endswith(forecast(DOWN, 2, 2))
+    assert told(Search(DOWN), searched=7200.0).endswith(brought(DOWN, 4, 4))
+    assert told(Search(DOWN), searched=14400.0).endswith(brought(DOWN, 2, 2))
 
 
 def test_fewer_trials_than_an_hour_has_tell_nothing() -> None:
@@ -174,13 +175,13 @@ def test_fewer_trials_than_an_hour_has_tell_nothing() -> None:
 def test_where_less_is_better_the_forecast_is_of_lower_values() -> None:
     losses = DOWN[::-1]
     words = told(Search(losses), objective="logloss")
-    assert words.endswith(forecast([-value for value in losses], 4, 8))
+    assert words.endswith(brought([-value for value in losses], 4, 8))
 
 
 def test_pruned_trials_count_as_the_worst() -> None:
     four = [0.62, 0.61, 0.6, 0.5]
     assert "hour" not in told(Search(four)), "four trials forecast nothing"
-    assert told(Search(four, pruned=4)).endswith(forecast([*four, 0.5, 0.5, 0.5, 0.5], 4, 8))
+    assert told(Search(four, pruned=4)).endswith(brought([*four, 0.5, 0.5, 0.5, 0.5], 4, 8))
 
 
 def test_an_arm_that_is_searched_whole_promises_nothing() -> None:

@@ -3,9 +3,9 @@
 from hinet_search.report.drawing import numbers
 from hinet_search.report.facts import record as record_facts
 from hinet_search.report.finding import Finding, passed, warning
+from hinet_search.results.best_model import is_fully_tested
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words, title
-from hinet_search.results.winner import is_fully_tested
 
 ORDER = 91
 

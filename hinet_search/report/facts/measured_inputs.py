@@ -11,7 +11,7 @@ from hinet_search.results.input_worth import (
     values_by_seed,
 )
 from hinet_search.results.records import ArmRecord
-from hinet_search.results.statistics.paired_difference import Difference, gain
+from hinet_search.results.statistics.paired_difference import Difference
 from hinet_search.results.study_record import StudyRecord
 
 
@@ -44,19 +44,17 @@ class MeasuredInputs:
         return sentence(self.choice, is_followed=bool(self.followers))
 
     def worth(self, left_out: Collection[str]) -> Difference | None:
-        """Return what groups are worth together, with a 95 % interval; None if not measured."""
-        runs = self.record.input_runs
-        full, without = values_by_seed(runs, ()), values_by_seed(runs, left_out)
-        if not full.keys() & without.keys():
-            return None
-        return gain(full, without, maximize=self.record.maximize)
+        """Return what groups are worth together, with its interval; None if not measured."""
+        if len(left_out) == 1:
+            return self.choice.worths.get(*left_out)
+        return self.choice.together if set(left_out) == set(self.choice.small) else None
 
 
 def measured_inputs(record: StudyRecord) -> MeasuredInputs | None:
     """Return what was measured; None without measurements, or until they are complete."""
     if not record.input_runs:
         return None
-    choice = choose_inputs(record.input_runs, maximize=record.maximize)
+    choice = choose_inputs(record.input_runs, record.objective, record.budget.margin)
     arms = followers(record.arms, choice, tuple(record.data.groups))
     has_trials = any(arm.trials_done for arm in record.arms)
     return MeasuredInputs(record, choice, arms) if arms or has_trials else None

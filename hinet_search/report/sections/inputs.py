@@ -1,4 +1,4 @@
-"""Inputs: what each group of inputs is worth on validation, and which groups were dropped."""
+"""Inputs: what each group of inputs is shown to be worth, and which groups were dropped."""
 
 from collections.abc import Iterator
 
@@ -25,9 +25,10 @@ def build(record: StudyRecord) -> Card:
     objective = record_facts.objective_in_words(record)
     legend = note(
         f"Worth: the gain in {objective} on validation from a group beside all others, "
-        "a mean over paired seeds with its 95 % interval over seeds alone. ",
-        "Groups without a positive worth are dropped together, if validation is not worse "
-        f"without all of them. {_own_inputs(measured)}",
+        "a mean over paired seeds with its interval over seeds alone (Student t"
+        f"{_held(measured)}). ",
+        "Groups that are shown to be worth less than the margin, and not shown to help, are "
+        f"dropped together, if the same is shown of all of them. {_own_inputs(measured)}",
     )
     lead = (
         f"{measured.sentence} Measured before the search with the default configuration of "
@@ -38,14 +39,18 @@ def build(record: StudyRecord) -> Card:
     return Card("inputs", "Search", _heading(measured), lead, body)
 
 
+def _held(measured: MeasuredInputs) -> str:
+    """Say for how many groups the intervals hold together."""
+    groups = len(measured.choice.worths)
+    return f"; with 95 % confidence they hold for all {groups} groups" if groups > 1 else ", 95 %"
+
+
 def _heading(measured: MeasuredInputs) -> str:
-    choice, heading = measured.choice, "What the inputs are worth"
-    useful = [group for group in choice.worths if group not in choice.useless]
-    if useful:
-        heading += f": {useful[0]} most" if len(choice.worths) > 1 else f": {useful[0]} help"
+    useful = measured.choice.useful
+    heading = f"a gain is shown with {in_words(useful)}" if useful else "no gain is shown"
     if measured.dropped:
-        heading += f"{';' if useful else ':'} {in_words(measured.dropped)} dropped"
-    return heading
+        heading += f"; {in_words(measured.dropped)} dropped"
+    return f"What the inputs are worth: {heading}"
 
 
 def _rows(measured: MeasuredInputs) -> Iterator[ForestRow]:
@@ -56,8 +61,8 @@ def _rows(measured: MeasuredInputs) -> Iterator[ForestRow]:
         if measured.followers:
             remark.append("dropped" if group in measured.dropped else "kept")
         yield _row(measured, group, ", ".join(remark), (group,))
-    if len(choice.useless) > 1:
-        yield _row(measured, in_words(choice.useless), "together", choice.useless)
+    if len(choice.small) > 1:
+        yield _row(measured, in_words(choice.small), "together", choice.small)
 
 
 def _row(measured: MeasuredInputs, name: str, remark: str, left_out: tuple[str, ...]) -> ForestRow:

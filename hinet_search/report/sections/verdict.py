@@ -13,6 +13,7 @@ from hinet_search.report.facts.standings import loses_everywhere
 from hinet_search.report.text.advice import MOST_CELLS, box, worse_cells
 from hinet_search.report.text.baselines import against_all, counted, rivals_of_size, span, tests
 from hinet_search.report.text.taught import beside_arms
+from hinet_search.results.best_model import is_fully_tested
 from hinet_search.results.cell_gains import against_reference
 from hinet_search.results.contrasts import Contrast
 from hinet_search.results.finalist_values import (
@@ -26,7 +27,6 @@ from hinet_search.results.records import ArmRecord
 from hinet_search.results.statistics.paired_difference import Difference, Summary, summary
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import Verdict, title, verdict
-from hinet_search.results.winner import is_fully_tested
 
 ORDER = 10
 

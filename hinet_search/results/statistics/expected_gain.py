@@ -1,14 +1,15 @@
-"""Expected gain: what more trials would bring, judged by the trials so far."""
+"""Expected gain: what the last trials of a search brought, on average over their orders."""
 
 from collections.abc import Sequence
 
 
 def expected_gain(values: Sequence[float], more: int) -> float:
-    """Return how much `more` trials would raise the best of some values, where larger is better.
+    """Return how much the last `more` of some trials raised the best value; larger is better.
 
-    It is what the last `more` of these trials brought on average over all orders of them: the best
-    of all, less the expected best of a random part that leaves so many out. A gain of more trials
-    than half of these cannot be told by them. Trials that learn from earlier ones may do better.
+    It is the average over all orders of them: the best of all, less the expected best of a random
+    part that leaves so many out. A gain of more trials than half of these cannot be told by them.
+    As many further trials bring more in a sixth of arms if all are random, and in most arms if they
+    learn from earlier ones: it is no bound on what comes (docs/results/claims.md).
 
     Source: the expected maximum of a sample without replacement, by order statistics.
     """

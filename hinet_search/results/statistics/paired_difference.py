@@ -71,11 +71,17 @@ def summary(values: Sequence[float]) -> Summary | None:
     return Summary(float(np.mean(values)), deviation, len(values))
 
 
-def gain(left: Mapping[int, float], right: Mapping[int, float], *, maximize: bool) -> Difference:
+def gain(
+    left: Mapping[int, float],
+    right: Mapping[int, float],
+    *,
+    maximize: bool,
+    level: float = 1 - CONFIDENCE,
+) -> Difference:
     """Compute the gain of `left` over `right` (seed -> value) on their common seeds.
 
-    It is in the unit of the measure, larger is better, with a 95 % interval. ValueError without a
-    common seed.
+    It is in the unit of the measure, larger is better, with an interval that misses the truth in a
+    share `level` of studies. ValueError without a common seed.
     """
     seeds = sorted(left.keys() & right.keys())
     if not seeds:
@@ -87,7 +93,7 @@ def gain(left: Mapping[int, float], right: Mapping[int, float], *, maximize: boo
     if len(seeds) == 1:
         return Difference(mean, None, None, None, 1)
     deviation = float(gains.std(ddof=1))
-    half = float(stdtrit(len(seeds) - 1, (1 + CONFIDENCE) / 2)) * deviation / len(seeds) ** 0.5
+    half = float(stdtrit(len(seeds) - 1, 1 - level / 2)) * deviation / len(seeds) ** 0.5
     return Difference(mean, mean - half, mean + half, deviation, len(seeds))
 
 

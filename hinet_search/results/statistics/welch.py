@@ -189,6 +189,26 @@ def estimate(left: ArmValues, right: ArmValues) -> Estimate | None:
     )
 
 
+def estimate_of_fixed(left: ArmValues, right: ArmValues) -> Estimate | None:
+    """Estimate the difference of one model, whose seed is not drawn again, and the mean of an arm.
+
+    None if the arm has fewer than two seeds, or the users are not counted.
+    """
+    seeds, users = len(right.values), errors_of_users(left, right)
+    if seeds < 2 or users is None:
+        return None
+    deviation = float(np.std(right.values, ddof=1))
+    return Estimate(
+        mean=difference_of_means(left, right),
+        deviation=deviation,
+        seed_error=deviation / seeds**0.5,
+        user_error=users.user_error,
+        degrees=seeds - 1.0,
+        user_degrees=users.user_degrees,
+        seeds=(1, seeds),
+    )
+
+
 def errors_of_users(left: ArmValues, right: ArmValues) -> StandardErrors | None:
     """Return the errors of a difference whose seeds are not counted; None without resamplings."""
     variance = _user_variance(left, right)

@@ -1,0 +1,528 @@
+"""Claims of shipping: how often what is said of shipping, students, inputs and time is wrong.
+
+`python docs/results/claims_of_shipping.py` simulates studies whose truth is known: arms and
+students as claims.py makes them, trainings that measure inputs, and trials. Each goes through the
+product's own verdict, choice and words. `lines(studies)` yields the lines of the page by heading.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from claims import World
+from scipy.stats import binomtest
+
+from hinet_search.results.best_model import gain_of
+from hinet_search.results.contrasts import claims
+from hinet_search.results.input_worth import InputChoice, InputRun, choose_inputs
+from hinet_search.results.records import MARGIN, TAUGHT, ArmRecord, FinalistRecord
+from hinet_search.results.shipping import Shipment, shipment
+from hinet_search.results.statistics.expected_gain import expected_gain
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.taught_contrasts import students_against
+from hinet_search.results.verdict import verdict
+
+BEST = "hinet"  # the best arm of every world; its gain is 0
+SHOWN = "shown to lose"  # said of a cheaper model that is taken
+
+
+@dataclass(frozen=True)
+class Line:
+    """How often something happened in made-up studies, and the largest share that it may have."""
+
+    heading: str
+    words: str
+    share: float
+    low: float  # of the exact 95 % interval
+    high: float
+    studies: int
+    allowed: float | None = None
+
+
+@dataclass(frozen=True)
+class Model:
+    """The truth of an arm or student: its gain on validation and test, spread over seeds, FLOPs."""
+
+    name: str
+    valid: float = 0.0
+    test: float | None = None  # that of validation
+    spread: float = 0.0015
+    flops: int = 1000
+
+    @property
+    def gain(self) -> float:
+        """The gain on test."""
+        return self.valid if self.test is None else self.test
+
+
+@dataclass(frozen=True)
+class Shop:
+    """The truth of a study with students; the students' names begin with `taught_`."""
+
+    models: tuple[Model, ...]
+    users: float = 0.001
+
+    def study(self, draw: np.random.Generator) -> StudyRecord:
+        """Return one study of this world, as it would be stored."""
+        world = World(
+            users=self.users,
+            spreads=tuple(model.spread for model in self.models),
+            gains=tuple(model.valid for model in self.models),
+            names=tuple(model.name for model in self.models),
+        )
+        record = world.study(draw)
+        arms = [
+            _with_truth(arm, model) for arm, model in zip(record.arms, self.models, strict=True)
+        ]
+        return replace(
+            record,
+            arms=tuple(arm for arm in arms if not arm.student_of),
+            students=tuple(arm for arm in arms if arm.student_of),
+        )
+
+    def model(self, name: str) -> Model:
+        """Return the truth of a model."""
+        return next(model for model in self.models if model.name == name)
+
+
+def _with_truth(arm: ArmRecord, model: Model) -> ArmRecord:
+    finalists = tuple(_moved(finalist, model) for finalist in arm.finalists)
+    own_arm = model.name.removeprefix(TAUGHT)
+    student_of = f"{own_arm}/0" if own_arm != model.name else ""
+    return replace(arm, finalists=finalists, student_of=student_of)
+
+
+def _moved(finalist: FinalistRecord, model: Model) -> FinalistRecord:
+    """Return the finalist with its FLOPs, and with its gain on test instead of validation's."""
+    shift = model.gain - model.valid
+    runs = tuple(
+        replace(
+            run,
+            cost=replace(run.cost, flops_per_row=model.flops),
+            test_cells=tuple(
+                replace(cell, auc=(cell.auc or 0.0) + shift) for cell in run.test_cells or ()
+            ),
+        )
+        for run in finalist.runs
+    )
+    summary = finalist.summary
+    if summary is not None:
+        drawn = tuple(value + shift for value in summary.resampled.headline)
+        resampled = replace(summary.resampled, headline=drawn, cells=(drawn,))
+        summary = replace(summary, resampled=resampled)
+    return replace(finalist, runs=runs, summary=summary)
+
+
+Happened = Callable[[Shop, StudyRecord, Shipment], bool]
+
+
+def is_false_margin(shop: Shop, record: StudyRecord, shipped: Shipment) -> bool:
+    """Return whether a model that loses the margin to the best one is said to lose less."""
+    taken = _taken(shop, shipped)
+    most = max(model.gain for model in shop.models)
+    return taken is not None and SHOWN in shipped.why and most - taken.gain >= record.budget.margin
+
+
+def is_dear_and_worse(shop: Shop, _: StudyRecord, shipped: Shipment) -> bool:
+    """Return whether a student is shipped that costs more than the best arm and is worse."""
+    taken, best = _taken(shop, shipped), shop.model(BEST)
+    return (
+        taken is not None
+        and taken.name.startswith(TAUGHT)
+        and taken.flops > best.flops
+        and taken.gain < best.gain
+    )
+
+
+def is_shown_to_be_worse(_: Shop, record: StudyRecord, shipped: Shipment) -> bool:
+    """Return whether test shows what is shipped to be worse than the best arm (p < .001)."""
+    best = next(arm for arm in record.arms if arm.name == BEST)
+    name = shipped.taken.name if shipped.taken else BEST
+    taken = next(each for each in record.arms_and_students if each.name == name)
+    gain = gain_of(record, taken, best)
+    return gain is not None and gain.mean < 0 and gain.p < 0.001
+
+
+def is_false_betterment(shop: Shop, _: StudyRecord, shipped: Shipment) -> bool:
+    """Return whether a student is said to be better on test that is not."""
+    taken = _taken(shop, shipped)
+    is_said = "shown to be better on test" in shipped.why.replace("not shown", "")
+    return taken is not None and is_said and taken.gain <= shop.model(BEST).gain
+
+
+def is_any_student_above(_: Shop, record: StudyRecord, __: Shipment) -> bool:
+    """Return whether a student is called better than the best arm."""
+    best = next(arm for arm in record.arms if arm.name == BEST)
+    return bool(claims(students_against(record, best), "better"))
+
+
+def is_cheap_one_taken(shop: Shop, _: StudyRecord, shipped: Shipment) -> bool:
+    """Return whether a model is taken that costs half of the best arm, or less."""
+    taken = _taken(shop, shipped)
+    return taken is not None and taken.flops <= shop.model(BEST).flops / 2
+
+
+def is_student_taken(_: Shop, __: StudyRecord, shipped: Shipment) -> bool:
+    """Return whether a student is taken."""
+    return shipped.taken is not None and shipped.taken.kind == "student"
+
+
+def _taken(shop: Shop, shipped: Shipment) -> Model | None:
+    return None if shipped.taken is None else shop.model(shipped.taken.name)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A count in a world, and the largest share that it may have; None where there is no limit."""
+
+    words: str
+    shop: Shop
+    happened: Happened
+    allowed: float | None = None
+
+
+HINET, STUDENT = Model("hinet"), "taught_ple"
+MARGINS = "A loss of the margin is told as less"
+DEARER = "What costs more is shipped"
+STUDENTS = "Students above an arm"
+TAKEN = "What is good is shipped"
+INPUTS = "Groups of inputs"
+FORECAST = "An hour brings more than the hour before did"
+
+
+def three(
+    spread: float,
+    users: float,
+    second: float = -0.0011,
+    student: float = -0.0022,
+    *,
+    loud: float | None = None,
+    flops: tuple[int, int] = (500, 20),
+) -> Shop:
+    """Return a study of HiNet, MMoE, a PLE that is far behind, and PLE's student."""
+    models = (
+        Model("hinet", spread=spread),
+        Model("mmoe", second, spread=spread, flops=flops[0]),
+        Model("ple", -0.01, spread=spread, flops=flops[1]),
+        Model(STUDENT, student, spread=loud or spread, flops=flops[1]),
+    )
+    return Shop(models, users)
+
+
+def many(spread: float, users: float, behind: float) -> Shop:
+    """Return a study of nine arms and three students, all so far behind HiNet."""
+    arms = ("single", "shared_bottom", "mmoe", "ple", "hmoe", "star", "flat_moe", "m2m")
+    others = [
+        Model(name, behind, spread=spread, flops=900 - 100 * k) for k, name in enumerate(arms)
+    ]
+    students = [
+        replace(model, name=f"{TAUGHT}{model.name}") for model in others if model.name in arms[:3]
+    ]
+    return Shop((Model("hinet", spread=spread), *others, *students), users)
+
+
+def of_students(count: int, users: float, *, gain: float = 0.0, flops: int = 1000) -> Shop:
+    """Return a study of HiNet and equal students of other arms, which are far behind."""
+    names = ("mmoe", "ple", "star", "single", "shared_bottom")[:count]
+    arms = tuple(Model(name, -0.01, flops=flops) for name in names)
+    students = tuple(Model(f"{TAUGHT}{name}", gain, spread=0.0005, flops=flops) for name in names)
+    return Shop((HINET, *arms, *students), users)
+
+
+def questions() -> dict[str, list[Question]]:
+    """Return what is asked of made-up studies with students, by heading."""
+    return {
+        MARGINS: list(_of_margins()),
+        DEARER: list(_of_dearer()),
+        STUDENTS: list(_of_students()),
+        TAKEN: list(_of_good_ones()),
+    }
+
+
+def _of_margins() -> Iterator[Question]:
+    for users, spread in ((0.0002, 0.0003), (0.0003, 0.0005), (0.0005, 0.001)):
+        errors = f"seeds {_short(spread)}, users {_short(users)}"
+        yield Question(
+            f"MMoE .0011 behind HiNet at half its FLOPs, a student .0022 behind at 2 %; {errors}",
+            three(spread, users),
+            is_false_margin,
+            0.05,
+        )
+        yield Question(
+            f"MMoE .0003 behind, a student .0022 behind; {errors}",
+            three(spread, users, -0.0003),
+            is_false_margin,
+            0.05,
+        )
+    yield Question(
+        "a student .0011 behind with loud seeds (.0015) of MMoE's cost, MMoE .0022 behind",
+        three(0.0005, 0.0003, -0.0022, -0.0011, loud=0.0015, flops=(100, 500)),
+        is_false_margin,
+        0.05,
+    )
+    for users, spread in ((0.0003, 0.0005), (0.001, 0.0015)):
+        yield Question(
+            f"eight arms and three students .002 behind; seeds {_short(spread)}, "
+            f"users {_short(users)}",
+            many(spread, users, -0.002),
+            is_false_margin,
+            0.05,
+        )
+
+
+def _of_dearer() -> Iterator[Question]:
+    shop = three(0.0003, 0.0002, -0.0005, -0.0003, loud=0.002, flops=(500, 5000))
+    words = "a student .0003 behind with loud seeds (.002) at five times the FLOPs"
+    yield Question(words, shop, is_dear_and_worse, 0.05)
+    yield Question(f"{words}: said to be better on test", shop, is_false_betterment, 0.05)
+    ahead = Model(STUDENT, 0.001, -0.01, 0.0005, 500)
+    arm = Model("ple", -0.02, spread=0.0005, flops=500)
+    shop = Shop((replace(HINET, spread=0.0005), arm, ahead), 0.0005)
+    yield Question(
+        "a student .001 ahead on validation, .01 behind on test: shipped though test shows it",
+        shop,
+        is_shown_to_be_worse,
+        0.0,
+    )
+    yield Question(
+        "MMoE .0011 behind at half the FLOPs, small errors: shipped though test shows it",
+        three(0.0003, 0.0002),
+        is_shown_to_be_worse,
+        0.0,
+    )
+
+
+def _of_students() -> Iterator[Question]:
+    for users in (0.0005, 0.001):
+        for count in (1, 5):
+            words = f"{count} of HiNet's worth, users {_short(users)}: one is called better"
+            shop = of_students(count, users)
+            yield Question(words, shop, is_any_student_above, 0.05)
+    words = "five of HiNet's worth at twice its FLOPs: one is shipped as better on test"
+    yield Question(words, of_students(5, 0.0005, flops=2000), is_false_betterment, 0.05)
+    words = "five of HiNet's worth at its FLOPs: one is shipped as better on test"
+    yield Question(words, of_students(5, 0.0005), is_false_betterment, 0.05)
+
+
+def _of_good_ones() -> Iterator[Question]:
+    for users, spread in ((0.0003, 0.0005), (0.0005, 0.001), (0.001, 0.0015)):
+        errors = f"seeds {_short(spread)}, users {_short(users)}"
+        pair = (Model("hinet", spread=spread), Model("mmoe", spread=spread, flops=500))
+        yield Question(
+            f"of two equal arms that of half the FLOPs; {errors}",
+            Shop(pair, users),
+            is_cheap_one_taken,
+        )
+        yield Question(
+            f"one of nine equal arms and three students, of half the FLOPs or less; {errors}",
+            many(spread, users, 0.0),
+            is_cheap_one_taken,
+        )
+    for flops in (1000, 2000):
+        yield Question(
+            f"one of three students .004 ahead at {flops / 1000:g} times the FLOPs; users .0005",
+            of_students(3, 0.0005, gain=0.004, flops=flops),
+            is_student_taken,
+        )
+
+
+def _short(number: float) -> str:
+    return f"{number:g}".lstrip("0")
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """The truth of groups of inputs, and the standard deviation of a training over seeds."""
+
+    worths: tuple[float, ...]
+    deviation: float
+    seeds: int = 3
+
+    def choice(self, draw: np.random.Generator) -> InputChoice:
+        """Return the choice of one study, with a second measurement where one is made."""
+        names = [str(number) for number in range(len(self.worths))]
+        runs = self._runs(draw, ((), *((name,) for name in names)))
+        choice = choose_inputs(runs, "mean_auc", MARGIN)
+        if len(choice.small) > 1:
+            runs += self._runs(draw, (choice.small,))
+        return choose_inputs(runs, "mean_auc", MARGIN)
+
+    def worth(self, groups: Sequence[str]) -> float:
+        """Return what groups are worth together."""
+        return sum(self.worths[int(group)] for group in groups)
+
+    def _runs(self, draw: np.random.Generator, sets: Sequence[tuple[str, ...]]) -> list[InputRun]:
+        return [
+            InputRun("mmoe", left_out, seed, float(value))
+            for left_out in sets
+            for seed, value in enumerate(
+                draw.normal(0.7 - self.worth(left_out), self.deviation, self.seeds)
+            )
+        ]
+
+
+def is_false_gain(truth: Trainings, choice: InputChoice) -> bool:
+    """Return whether validation is said to improve with a group that is worth nothing."""
+    return any(truth.worth((group,)) <= 0 for group in choice.useful)
+
+
+def is_margin_dropped(truth: Trainings, choice: InputChoice) -> bool:
+    """Return whether groups are dropped that are worth the margin together, or more."""
+    return bool(choice.dropped) and truth.worth(choice.dropped) >= MARGIN
+
+
+def is_useful_dropped(truth: Trainings, choice: InputChoice) -> bool:
+    """Return whether a group is dropped that is worth anything."""
+    return any(truth.worth((group,)) > 0 for group in choice.dropped)
+
+
+def is_gain_told(truth: Trainings, choice: InputChoice) -> bool:
+    """Return whether validation is said to improve with a group that is worth something."""
+    return any(truth.worth((group,)) > 0 for group in choice.useful)
+
+
+def is_worthless_dropped(truth: Trainings, choice: InputChoice) -> bool:
+    """Return whether a group that is worth nothing is dropped."""
+    return any(truth.worth((group,)) <= 0 for group in choice.dropped)
+
+
+@dataclass(frozen=True)
+class InputQuestion:
+    """A count in measured inputs, and the largest share that it may have."""
+
+    words: str
+    truth: Trainings
+    happened: Callable[[Trainings, InputChoice], bool]
+    allowed: float | None = None
+
+
+def of_inputs() -> Iterator[InputQuestion]:
+    """Ask what is said of groups of inputs, and which are dropped."""
+    for deviation in (0.0002, 0.0005, 0.0015):
+        seeds = f"seeds {_short(deviation)}"
+        nothing = Trainings((0.0,) * 4, deviation)
+        margin = Trainings((MARGIN, 0.0, 0.0, 0.0), deviation)
+        each = Trainings((0.0012,) * 4, deviation)
+        small = Trainings((0.001, 0.0, 0.0, 0.0), deviation)
+        large = Trainings((0.01, 0.0, 0.0, 0.0), deviation)
+        yield from (
+            InputQuestion(
+                f"four of no worth, {seeds}: one is said to help", nothing, is_false_gain, 0.05
+            ),
+            InputQuestion(
+                f"one of four is worth .002, {seeds}: another is said to help",
+                margin,
+                is_false_gain,
+                0.05,
+            ),
+            InputQuestion(
+                f"one of four is worth .002, {seeds}: it is dropped",
+                margin,
+                is_margin_dropped,
+                0.05,
+            ),
+            InputQuestion(
+                f"four are worth .0012 each, {seeds}: .002 or more are dropped",
+                each,
+                is_margin_dropped,
+                0.05,
+            ),
+            InputQuestion(
+                f"one of four is worth .001, {seeds}: it is dropped", small, is_useful_dropped
+            ),
+            InputQuestion(
+                f"one of four is worth .01, {seeds}: it is said to help", large, is_gain_told
+            ),
+            InputQuestion(
+                f"four of no worth, {seeds}: one is dropped", nothing, is_worthless_dropped
+            ),
+            InputQuestion(
+                f"the same with ten seeds, {seeds}",
+                replace(nothing, seeds=10),
+                is_worthless_dropped,
+            ),
+        )
+
+
+# How much the trials of an arm improve from the first to the last, in deviations.
+TRENDS = {
+    "random trials": 0.0,
+    "trials that improve by half a deviation": 0.5,
+    "trials that improve by a deviation": 1.0,
+}
+
+
+def brings_more(draw: np.random.Generator, trend: float) -> bool:
+    """Return whether 8 trials after 24 bring more than 8 of the 24 brought on average."""
+    done, more = 24, 8
+    values = -np.abs(draw.gumbel(size=done + more)) + trend * np.linspace(0, 1, done + more)
+    brought = expected_gain(values[:done].tolist(), more)
+    return float(values.max() - values[:done].max()) > brought
+
+
+def lines(studies: int, only: str = "") -> Iterator[Line]:
+    """Yield all lines that hold the text `only`; those of inputs and time take ten times as many.
+
+    A line of inputs or time takes no verdict, so its studies are cheap.
+    """
+    for heading, asked in questions().items():
+        for question in asked:
+            if only in question.words:
+                happened = _of_studies(question, studies)
+                yield _line(heading, question.words, happened, question.allowed)
+    for of_input in of_inputs():
+        if only in of_input.words:
+            happened = _repeated(
+                10 * studies, lambda draw, of=of_input: of.happened(of.truth, of.truth.choice(draw))
+            )
+            yield _line(INPUTS, of_input.words, happened, of_input.allowed)
+    for words, trend in TRENDS.items():
+        if only in words:
+            happened = _repeated(10 * studies, lambda draw, trend=trend: brings_more(draw, trend))
+            yield _line(FORECAST, words, happened, None)
+
+
+def _of_studies(question: Question, studies: int) -> list[bool]:
+    def happened(draw: np.random.Generator) -> bool:
+        record = question.shop.study(draw)
+        return question.happened(question.shop, record, shipment(record, verdict(record)))
+
+    return _repeated(studies, happened)
+
+
+def _repeated(times: int, happened: Callable[[np.random.Generator], bool]) -> list[bool]:
+    draw = np.random.default_rng(0)
+    return [happened(draw) for _ in range(times)]
+
+
+def _line(heading: str, words: str, happened: Sequence[bool], allowed: float | None) -> Line:
+    count, studies = sum(happened), len(happened)
+    ends = binomtest(count, studies).proportion_ci(0.95)
+    return Line(
+        heading, words, count / studies, float(ends.low), float(ends.high), studies, allowed
+    )
+
+
+def main() -> None:
+    """Print the tables as Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--studies", type=int, default=1000, help="made up for every line")
+    parser.add_argument(
+        "--only", default="", metavar="TEXT", help="only the lines that hold this text"
+    )
+    arguments = parser.parse_args()
+    heading = ""
+    for line in lines(arguments.studies, arguments.only):
+        if line.heading != heading:
+            heading = line.heading
+            print(f"\n| {heading} | share | 95 % interval | allowed |\n|---|---|---|---|")
+        allowed = "" if line.allowed is None else f"{line.allowed:g}"
+        print(
+            f"| {line.words} | {line.share:.3f} | {line.low:.3f} to {line.high:.3f} | {allowed} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
