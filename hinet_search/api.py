@@ -369,10 +369,10 @@ def refit(
 ) -> "NewerModel":
     """Fit an exported model again on newer labelled rows, and write it as the new folder `to`.
 
-    The newest rows are held out. If the shipped model is better on them, nothing is written and
-    `is_written` of the result is false, unless `even_if_worse`. Options are those of `FitOptions`:
-    `held_out`, `learning_rate`, `even_if_worse`, `formats`. `plugins` are as for `predict`. `say`
-    is called with a line before each long step and after each evaluation.
+    The newest rows are held out. If it is shown to be worse on them than the shipped model, nothing
+    is written and `is_written` of the result is false, unless `even_if_worse`. Options are those of
+    `FitOptions`: `held_out`, `learning_rate`, `even_if_worse`, `formats`. `plugins` are as for
+    `predict`. `say` is called with a line before each long step and after each evaluation.
     Errors: those of `fit_again`; then nothing is written.
     """
     from hinet_search.serving.model_folder import open_folder

@@ -25,8 +25,9 @@ class Calibrator:
 class CellCalibration:
     """The calibrator of one cell, and the errors of its probabilities or amounts on validation.
 
-    "After" is cross-fitted over users: every row is calibrated without rows of its user. If `kind`
-    is none, it equals "before" and `reason` says why. Errors are None in a cell without rows.
+    "Before" is without a calibrator. "After" is cross-fitted over users: every row is calibrated
+    without rows of its user. If the cell keeps the calibrator that it had, none in a study,
+    `reason` says why and "after" is with that one. Errors are None in a cell without rows.
     """
 
     scenario: str

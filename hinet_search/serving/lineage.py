@@ -30,7 +30,8 @@ class NewerFit(Frozen):
 
     `parent` is the SHA-256 of the manifest of the folder before, `rows` the hash of the rows. Of
     `num_rows` labelled rows `num_held_out` were not learned from; `first` and `last` are the ends
-    of their time. `passes` are those of every member. The objective is that of the held-out rows.
+    of their time. `passes` are those of every member. The objective is that of held-out rows that
+    judge, with the interval of its gain; None without one, and in folders of earlier versions.
     """
 
     parent: Hash
@@ -43,3 +44,5 @@ class NewerFit(Frozen):
     passes: tuple[Annotated[float, Field(ge=0, le=1e4)], ...]
     objective_before: Measured
     objective_after: Measured
+    gain_low: Measured | None = None
+    gain_high: Measured | None = None

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from hinet_search import api
+from hinet_search.results.statistics.paired_difference import Direction
 from hinet_search.serving.compiled.weights import CellCost, WeightsCost
 from hinet_search.serving.compiled.write import Compilation
 from hinet_search.serving.export import Export
@@ -174,28 +175,33 @@ def test_an_unknown_format_of_graphs_is_told_with_the_nearest(run: Run) -> None:
     assert "must be one of aoti, onnx, torch, got 'onxx'; did you mean 'onnx'?" in said.err
 
 
-def newer_model(to: Path, *, is_written: bool, is_worse: bool) -> NewerModel:
+def newer_model(to: Path, *, is_written: bool, mark: Direction) -> NewerModel:
     cells = (
         CellChange("Home", "click", 1200, 300, 0.7012, 0.7101, 0.55, 0.54, 0.02, 0.01),
         CellChange("Push", "click", 80, 0, None, None, 0.05, 0.04, 0.01, 0.01),
         CellChange("Push", "watch", 80, 9, 0.6, 0.7, 0.9, 0.8, 0.02, 0.01, 17.5, 16.25, 9.0, 8.5),
     )
-    better = not is_worse
+    gain = {"better": 0.0089, "unclear": 0.001, "worse": -0.1}[mark]
     return NewerModel(
         folder=to,
         model="shop/hinet",
         parent="0" * 64,
         rows=6400,
         held_out=1280,
+        judging=631,
+        units="143 users",
         unlabelled=20,
         new_ids={"user": 1412},
         passes=(1.25, 2.0),
         objective="mean_auc",
         before=0.7012,
-        after=0.7101 if better else 0.6,
+        after=0.7012 + gain,
+        gain=gain,
+        gain_low=gain - 0.005,
+        gain_high=gain + 0.005,
+        mark=mark,
         cells=cells,
-        is_worse=is_worse,
-        verdict="better than before" if better else "worse than before",
+        verdict={"unclear": "no difference shown"}.get(mark, f"{mark} than before"),
         files={"config.yaml": 1000, "weights.safetensors": 2_000_000} if is_written else {},
     )
 
@@ -207,13 +213,13 @@ def test_a_refit_says_what_both_models_are_worth_by_cell(
 
     def refit(_folder: Path, _rows: str, to: Path, **options: object) -> NewerModel:
         asked.update(options)
-        return newer_model(to, is_written=True, is_worse=False)
+        return newer_model(to, is_written=True, mark="better")
 
     monkeypatch.setattr(api, "refit", refit)
     said = run("refit", "winner", "rows.parquet", "-o", "newer", "--learning-rate", "1e-4")
     assert said.code == 0, said.err
     assert said.out.splitlines() == [
-        "shop/hinet: better than before, on 1,280 held-out rows",
+        "shop/hinet: better than before, on 631 held-out rows",
         "learned from 5,120 rows, 1.25 to 2.00 passes; new ids: user 1,412",
         "20 rows without a label are left out",
         "Home · click      1,200 rows  AUC .7012 -> .7101  log loss .5500 -> .5400  ECE .0200 -> .0100",
@@ -233,12 +239,12 @@ def test_a_worse_model_is_told_and_ends_with_code_5_unless_it_is_written(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refit(_folder: Path, _rows: str, to: Path, **options: object) -> NewerModel:
-        return newer_model(to, is_written=bool(options["even_if_worse"]), is_worse=True)
+        return newer_model(to, is_written=bool(options["even_if_worse"]), mark="worse")
 
     monkeypatch.setattr(api, "refit", refit)
     said = run("refit", "winner", "rows.parquet", "-o", "newer")
     assert said.code == 5
-    assert said.out.startswith("shop/hinet: worse than before, on 1,280 held-out rows\n")
+    assert said.out.startswith("shop/hinet: worse than before, on 631 held-out rows\n")
     assert "nothing is written" in said.err
     assert "--even-if-worse" in said.err
     assert "Next:" not in said.err
@@ -252,4 +258,24 @@ def test_a_worse_model_is_told_and_ends_with_code_5_unless_it_is_written(
     )
     forced = run("refit", "winner", "rows.parquet", "-o", "newer", "--even-if-worse")
     assert forced.code == 0, forced.err
-    assert "!!  it is worse than the shipped model, and written all the same" in forced.out
+    assert "!!  it is shown to be worse than the shipped model, and written all" in forced.out
+
+
+def test_a_model_of_which_no_difference_is_shown_is_written_and_not_called_better(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refit(_folder: Path, _rows: str, to: Path, **_: object) -> NewerModel:
+        return newer_model(to, is_written=True, mark="unclear")
+
+    monkeypatch.setattr(api, "refit", refit)
+    said = run("refit", "winner", "rows.parquet", "-o", "newer")
+    assert said.code == 0, said.err
+    assert said.out.startswith("shop/hinet: no difference shown, on 631 held-out rows\n")
+    assert "better" not in said.out
+    document = json.loads(run("refit", "winner", "rows.parquet", "-o", "newer", "--json").out)
+    assert (document["mark"], document["is_worse"], document["is_written"]) == (
+        "unclear",
+        False,
+        True,
+    )
+    assert document["gain_low"] < 0 < document["gain_high"]

@@ -73,4 +73,4 @@ def applied(
 def fitted(rows: LabelledRows) -> Calibration:
     """The calibration of rows of `drawn`."""
     scenarios = [f"s{number}" for number in range(int(rows.scenario_R.max()) + 1)]
-    return calibrate(*rows.arguments, make_cells(scenarios, TASKS), seed=0).calibration  # type: ignore[arg-type]
+    return calibrate(*rows.arguments, make_cells(scenarios, TASKS), seed=0)  # type: ignore[arg-type]

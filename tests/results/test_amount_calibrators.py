@@ -63,7 +63,7 @@ def fitted(
         CELL,
         seed=0,
     )
-    return fit.calibration.cells[0]
+    return fit.cells[0]
 
 
 def half_deviance(score_R: Floats, amount_R: NDArray[np.float32]) -> float:
@@ -239,10 +239,8 @@ def test_extreme_scores_stay_finite(size: float) -> None:
 def test_clicks_beside_amounts_are_calibrated_as_clicks_alone() -> None:
     runs = mixed_runs([1.0], rows=3000, users=600)
     rows = runs.logits_MRT[0], runs.labels_RT, runs.scenario_R, runs.user_R
-    mixed = calibrate(*rows, CELLS, seed=0).calibration
-    clicks = calibrate(
-        rows[0], runs.labels_RT.astype(np.uint8), *rows[2:], CELLS[::2], seed=0
-    ).calibration
+    mixed = calibrate(*rows, CELLS, seed=0)
+    clicks = calibrate(rows[0], runs.labels_RT.astype(np.uint8), *rows[2:], CELLS[::2], seed=0)
     assert mixed.cells[::2] == clicks.cells
     assert all(cell.calibrator.kind != "none" for cell in mixed.cells)
 
@@ -255,16 +253,13 @@ def test_the_order_of_rows_with_amounts_does_not_matter() -> None:
     assert again == fitted(score_R, amount_R, user_R)
 
 
-def test_cross_fitted_scores_stand_at_their_rows_and_have_the_errors_that_are_told() -> None:
+def test_told_errors_are_not_those_of_the_calibrator_on_the_rows_that_it_was_fitted_on() -> None:
     runs = mixed_runs([1.0], rows=3000, users=600)
     logits_RT = runs.logits_MRT[0]
     fit = calibrate(logits_RT, runs.labels_RT, runs.scenario_R, runs.user_R, CELLS, seed=0)
-    for cell, told in zip(CELLS, fit.calibration.cells, strict=True):
+    for cell, told in zip(CELLS, fit.cells, strict=True):
         rows = np.flatnonzero(runs.scenario_R == cell.scenario_number)
-        score_C = fit.logits_RT[rows, cell.task_number].astype(np.float64)
-        loss_C = cell.family.loss(score_C, runs.labels_RT[rows, cell.task_number])
         assert told.calibrator.kind != "none"
-        assert loss_C.mean() == pytest.approx(told.logloss_after, abs=1e-6)
-        # No row was calibrated by the fit on all rows, and all are near it.
-        whole_C = calibrated_logits(told.calibrator, logits_RT[rows, cell.task_number])
-        assert 0 < np.abs(score_C - whole_C).mean() < 0.1
+        score_C = calibrated_logits(told.calibrator, logits_RT[rows, cell.task_number])
+        loss = cell.family.loss(score_C, runs.labels_RT[rows, cell.task_number]).mean()
+        assert loss < told.logloss_after < loss + 0.02

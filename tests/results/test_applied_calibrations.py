@@ -37,17 +37,28 @@ def test_a_calibration_is_read_from_json_as_it_was_written() -> None:
 def test_a_cell_with_too_few_rows_gets_the_calibrator_that_is_kept_for_it() -> None:
     rows = drawn(3, doubled, num_rows=40, num_scenarios=1)
     cells, line = make_cells(("s0",), TASKS), Calibrator("platt", 0.5, (0.0,), (-0.5,))
-    (kept, other) = calibrate(
-        *rows.arguments, cells, seed=0, kept={("s0", "click"): line}
-    ).calibration.cells
+    (kept, other) = calibrate(*rows.arguments, cells, seed=0, kept={("s0", "click"): line}).cells
     assert (kept.calibrator, other.calibrator.kind) == (line, "none")
     assert "are needed" in kept.reason
     labels, probability = rows.labels_RT[:, 0], expit(0.5 * rows.logits_RT[:, 0] - 0.5)
     assert kept.logloss_after == pytest.approx(log_loss(labels, probability), rel=1e-6)
     assert kept.logloss_after < kept.logloss_before
+
+
+def test_a_cell_keeps_its_calibrator_where_no_other_is_shown_to_be_better() -> None:
+    """The line is exactly right, and the rows too few to show what it gains over none."""
+    rows = drawn(3, doubled, num_rows=300, num_scenarios=1)
+    cells, right = make_cells(("s0",), TASKS), Calibrator("platt", 0.5, (0.0,), (-0.5,))
+    (kept, _) = calibrate(*rows.arguments, cells, seed=0, kept={("s0", "click"): right}).cells
+    assert kept.calibrator == right
+    assert kept.reason.startswith("no gain shown: log loss ")
+    labels, probability = rows.labels_RT[:, 0], expit(0.5 * rows.logits_RT[:, 0] - 0.5)
+    assert kept.logloss_after == pytest.approx(log_loss(labels, probability), rel=1e-6)
+
+
+def test_a_calibrator_is_replaced_by_one_that_is_shown_to_be_better() -> None:
+    cells, wrong = make_cells(("s0",), TASKS), Calibrator("platt", 0.5, (0.0,), (0.5,))
     enough = drawn(3, doubled, num_rows=3000, num_scenarios=1)
-    (own, _) = calibrate(
-        *enough.arguments, cells, seed=0, kept={("s0", "click"): line}
-    ).calibration.cells
-    assert own.calibrator != line
+    (own, _) = calibrate(*enough.arguments, cells, seed=0, kept={("s0", "click"): wrong}).cells
+    assert own.calibrator != wrong
     assert not own.reason

@@ -16,6 +16,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from hinet_search.results.calibration_records import Calibration, Calibrator, CellCalibration
 from hinet_search.results.cells import make_cells
+from hinet_search.results.statistics import calibrators
 from hinet_search.results.statistics.calibrators import (
     KINDS,
     LINE_SHARE,
@@ -271,12 +272,38 @@ def test_a_shift_of_a_few_users_is_no_gain_for_others() -> None:
     left_alone = [
         sum(
             cell.calibrator.kind == "none"
-            for cell in calibrate(*split.arguments, cells, seed=0).calibration.cells
+            for cell in calibrate(*split.arguments, cells, seed=0).cells
         )
         for split in (rows, alone)
     ]
     assert left_alone[0] >= 27
     assert left_alone[1] <= 15
+
+
+def by_heart(points: LogitPoints) -> Calibrator:
+    """A fit that knows the labels of the logits that it saw, and of no other."""
+    seen_K = 8 * (points.total_K / points.rows_K - 0.5)
+    return Calibrator("by heart", 1.0, tuple(points.logit_K), tuple(seen_K))
+
+
+def test_a_fit_that_knows_users_by_heart_is_not_taken_as_rows_are_scored_by_fits_on_other_users(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All rows of a user have a logit and a label of their own: to have seen one is to know all."""
+    monkeypatch.setattr(calibrators, "KINDS", {"by heart": by_heart})
+    num_users = 300
+    user_R = np.arange(10 * num_users, dtype=np.int32) % num_users
+    label_R = np.random.default_rng(0).permutation(num_users) < num_users // 2
+    cell = calibrate(
+        (user_R / num_users)[:, np.newaxis].astype(np.float32),
+        label_R[user_R][:, np.newaxis].astype(np.uint8),
+        np.zeros(len(user_R), np.int16),
+        user_R,
+        make_cells(["Home"], ["click"]),
+        seed=0,
+    ).cells[0]
+    assert cell.reason.startswith("no gain shown")
+    assert cell.calibrator == Calibrator()
 
 
 def test_without_users_every_row_stands_alone() -> None:
@@ -357,7 +384,7 @@ def calibrate_one_cell(label_C: NDArray[np.bool_], user_C: NDArray[np.int64]) ->
         make_cells(["Home"], ["click"]),
         seed=0,
     )
-    return fit.calibration.cells[0]
+    return fit.cells[0]
 
 
 def test_a_fold_without_positives_is_calibrated_too() -> None:

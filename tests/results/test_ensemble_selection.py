@@ -14,6 +14,7 @@ from hinet_search.results.statistics.ensemble_selection import ScoredRuns, Selec
 from tests.results.scored_runs import draw_runs, exact_value
 
 ALIKE = [1.0] * 6
+MIXED = [0.6] * 6 + [1.0, 1.3]
 SPOILED = [0.6, 0.6, 4.0, 0.6, 0.6, 4.0, 4.0]
 BAD = {2, 5, 6}
 
@@ -66,6 +67,13 @@ def test_runs_of_equal_quality_are_averaged() -> None:
 def test_the_value_on_the_rows_that_chose_exceeds_the_cross_fitted_one() -> None:
     best_single = [quick(draw_runs(ALIKE, seed=seed, rows=300)).sizes[0] for seed in range(8)]
     assert np.mean([size.value - size.crossfitted for size in best_single]) > 0.005
+
+
+def test_a_gain_whose_interval_reaches_below_0_does_not_replace_the_mean() -> None:
+    chosen = quick(draw_runs(MIXED, seed=5))
+    assert chosen.gain.low < 0 < chosen.gain.estimate
+    assert (chosen.method, chosen.scale) == ("mean", "probabilities")
+    assert chosen.weight_M == pytest.approx([1 / 8] * 8)
 
 
 @pytest.mark.parametrize("noise_M", [ALIKE, SPOILED, [1.0], [1.0, 4.0]])

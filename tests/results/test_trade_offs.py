@@ -1,6 +1,7 @@
 """Several objectives: who beats whom, the front, and which points to go on with."""
 
 import math
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -8,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hinet_search.common.errors import ConfigurationError
+from hinet_search.results.front import finalists_of, objectives_of
 from hinet_search.results.objectives import Objective
-from hinet_search.results.records import CellValue, Cost
+from hinet_search.results.records import CellValue, Cost, FinalistRecord
 from hinet_search.results.trade_offs import (
     COSTS,
     Objectives,
@@ -21,6 +23,7 @@ from hinet_search.results.trade_offs import (
     spread,
     volume,
 )
+from tests.report.traded import traded
 
 CELLS = (
     CellValue("home", "click", rows=900, positives=90, auc=0.8, logloss=0.3),
@@ -122,3 +125,24 @@ def test_what_half_of_all_points_beat_in_some_objective_adds_nothing() -> None:
 def test_of_no_points_none_is_taken() -> None:
     assert spread([], 3) == []
     assert volume([]) == 0.0
+
+
+def test_a_finalist_stands_on_the_front_by_the_mean_over_its_seeds_not_by_its_best_seed() -> None:
+    record = traded()
+    arm = next(each for each in record.arms if each.name == "hinet")
+    cost = arm.finalists[0].runs[0].cost
+
+    def of_seeds(finalist: FinalistRecord, *values: float) -> FinalistRecord:
+        runs = [
+            replace(run, valid_objective=value, cost=cost)
+            for run, value in zip(finalist.runs, values, strict=True)
+        ]
+        return replace(finalist, runs=tuple(runs))
+
+    steady, lucky = arm.finalists
+    finalists = of_seeds(steady, 0.70, 0.70, 0.70), of_seeds(lucky, 0.78, 0.60, 0.69)
+    alone = replace(record, arms=(replace(arm, finalists=finalists),))
+    best, beaten = finalists_of(alone, objectives_of(alone))
+    assert (best.trial_number, best.is_on_front) == (steady.trial_number, True)
+    assert (beaten.trial_number, beaten.is_on_front) == (lucky.trial_number, False)
+    assert beaten.values[0] == pytest.approx(0.69)

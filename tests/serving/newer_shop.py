@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 import hinet_search as hs
+from hinet_search.serving.newer.rows import judging_rows
 
 FIRST = 1400  # minute, after those of the study
 NEW_USERS, NEW_ITEM = range(60, 80), "z"
@@ -31,6 +32,13 @@ def newer_rows(num_rows: int = 1600, seed: int = 1, first: int = FIRST) -> pl.Da
             "minute": np.arange(first, first + num_rows),
         }
     )
+
+
+def parts(frame: pl.DataFrame, num_learned: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The held-out rows that choose, and those that judge; users are numbered in all rows."""
+    number = (frame["user"].rank("dense").cast(pl.Int32) - 1).to_numpy()[num_learned:]
+    held_out, judges = frame[num_learned:], pl.Series(judging_rows(number))
+    return held_out.filter(~judges), held_out.filter(judges)
 
 
 def written(frame: pl.DataFrame, at: Path) -> Path:

@@ -14,16 +14,14 @@ from scipy.special import expit
 import hinet_search as hs
 from hinet_search.report.drawing import numbers
 from hinet_search.results.ensemble_records import ENSEMBLE
-from hinet_search.results.statistics.calibrators import CrossFitted, calibrate
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.serving.compiled.layout import COMPILED
 from hinet_search.serving.compiled.score import Scorer
 from hinet_search.serving.members import average
 from hinet_search.serving.model_folder import open_folder
-from hinet_search.serving.newer import comparison
-from hinet_search.serving.newer.comparison import measure_fitted
+from hinet_search.serving.newer.comparison import measure
 from hinet_search.training.jobs.messages import ensemble_scores_path, scores_path, weights_path
-from tests.serving.newer_shop import newer_rows
+from tests.serving.newer_shop import newer_rows, parts
 from tests.serving.shop import rows, test_part
 
 STUDY = """\
@@ -180,13 +178,13 @@ def test_a_fit_on_newer_rows_learns_amounts_in_the_shipped_unit(
     assert watch.logloss is not None
     assert watch.logloss_before is not None
     assert watch.logloss < watch.logloss_before
-    held_out = newer.filter((pl.col("minute") >= 1400 + 1280) & (pl.col("place") == 1))
-    held_out.write_parquet(tmp_path / "held_out.parquet")
-    hs.predict(made.folder, tmp_path / "held_out.parquet", tmp_path / "scores.parquet")
+    judging = parts(newer, 1280)[1].filter(pl.col("place") == 1)
+    judging.write_parquet(tmp_path / "judging.parquet")
+    hs.predict(made.folder, tmp_path / "judging.parquet", tmp_path / "scores.parquet")
     seconds = pl.read_parquet(tmp_path / "scores.parquet")["watch"].to_numpy()
-    watched = held_out["seconds"].clip(upper_bound=120).to_numpy()
+    watched = judging["seconds"].clip(upper_bound=120).to_numpy()
     assert seconds.mean() == pytest.approx(watched.mean(), rel=0.3)
-    hs.predict(shipped, tmp_path / "held_out.parquet", tmp_path / "before.parquet")
+    hs.predict(shipped, tmp_path / "judging.parquet", tmp_path / "before.parquet")
     error = pl.read_parquet(tmp_path / "before.parquet")["watch"].to_numpy() - watched
     assert watch.rmse_before == pytest.approx(np.sqrt((error**2).mean()), rel=1e-5)
     assert watch.mae_before == pytest.approx(np.abs(error).mean(), rel=1e-5)
@@ -205,8 +203,8 @@ def test_a_fit_on_newer_rows_learns_amounts_in_the_shipped_unit(
     assert (clicks.rmse_before, clicks.rmse) == (None, None)
 
 
-def test_after_a_fit_errors_are_those_of_cross_fitted_amounts_and_auc_is_the_models(
-    shop: WatchedShop, exported: hs.Export, monkeypatch: pytest.MonkeyPatch
+def test_after_a_fit_errors_are_those_of_calibrated_amounts_and_auc_is_the_models(
+    shop: WatchedShop, exported: hs.Export
 ) -> None:
     model = open_folder(exported.folder, CPU)
     frame = test_part(with_seconds(rows()))
@@ -214,17 +212,12 @@ def test_after_a_fit_errors_are_those_of_cross_fitted_amounts_and_auc_is_the_mod
     watched = frame["seconds"].clip(upper_bound=120).fill_null(0).to_numpy()
     labels_RT = np.stack([frame["clicked"].to_numpy(), watched / unit_of(shop)], axis=1)
     columns = replace(columns, labels_RT=labels_RT.astype(np.float32))
-    raw = measure_fitted(model, model.members, columns, "rows", calibrated=False)
-
-    def doubled(logits_RT: np.ndarray, *rows: object, **options: object) -> CrossFitted:
-        fitted = calibrate(logits_RT, *rows, **options)  # type: ignore[arg-type]  # as given
-        return replace(fitted, logits_RT=(logits_RT + np.log(2)).astype(np.float32))
-
-    monkeypatch.setattr(comparison, "calibrate", doubled)
-    after = measure_fitted(model, model.members, columns, "rows", calibrated=True)
-    raw_RT = average(model.members, model.file, columns).astype(np.float64)
+    raw_RT = average(model.members, model.file, columns)
+    twice_RT = (raw_RT + np.log(2)).astype(np.float32)
+    cells = model.file.inputs.cells
+    raw, after = (measure(each_RT, columns, cells, "rows") for each_RT in (raw_RT, twice_RT))
     at_home = columns.scenario_R == 0
-    error = 2 * unit_of(shop) * np.exp(raw_RT[at_home, 1]) - watched[at_home]
+    error = 2 * unit_of(shop) * np.exp(raw_RT[at_home, 1].astype(np.float64)) - watched[at_home]
     index = next(i for i, cell in enumerate(raw.cells) if cell.task == "watch")
     assert (after.cells[index].scenario, after.cells[index].rows) == ("Home", at_home.sum())
     assert after.cells[index].mae == pytest.approx(np.abs(error).mean(), rel=1e-5)

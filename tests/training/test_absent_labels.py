@@ -125,7 +125,7 @@ def test_metrics_are_of_the_cells_that_exist() -> None:
 def calibrated(columns: Columns) -> object:
     logits_RT = LOGITS_MRT[0].astype(np.float32)
     rows = logits_RT, columns.labels_RT, columns.scenario_R, columns.user_R
-    return calibrate(*rows, SCHEMA.cells, seed=0).calibration
+    return calibrate(*rows, SCHEMA.cells, seed=0)
 
 
 def resampled_metrics(columns: Columns) -> object:

@@ -48,8 +48,8 @@ if TYPE_CHECKING:
         type=float,
         default=0.2,
         show_default=True,
-        help="The share of the rows, the newest, that is not learned from: it decides how long to "
-        "train, and whether the result is written.",
+        help="The share of the rows, the newest, that is not learned from: half of its users "
+        "decide how long to train, the others whether the result is written.",
     ),
     click.option(
         "--learning-rate",
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     click.option(
         "--even-if-worse",
         is_flag=True,
-        help="Write the folder even if the shipped model is better.",
+        help="Write the folder even if it is shown to be worse.",
     ),
 )
 @scored_on
@@ -81,7 +81,8 @@ def command(
     file or a glob), which have labels and are newer than those it learned from.
 
     It starts from its weights, and its vocabularies and statistics grow. Both models are compared
-    on the newest rows, which are held out. The new folder is written unless it is worse there.
+    on the newest rows, which are held out. The new folder is written unless it is shown to be worse
+    there: by the 95 % interval, over users, of its gain.
     """
     from dataclasses import asdict
 
@@ -89,13 +90,14 @@ def command(
 
     made = refit(folder, rows, to, say=output().note, **given)
     if as_json:
-        print_document("refit", **asdict(made), is_written=made.is_written)
+        properties = {"is_worse": made.is_worse, "is_written": made.is_written}
+        print_document("refit", **asdict(made), **properties)
         click.get_current_context().exit(0 if made.is_written else StudyConflict.exit_code)
     for line in _comparison(made):
         echo(line)
     if not made.is_written:
         raise StudyConflict(
-            f"{made.model} is {made.verdict}, on {made.held_out:,} held-out rows; "
+            f"{made.model} is {made.verdict}, on {made.judging:,} held-out rows; "
             "nothing is written",
             remedy="keep the shipped folder, try --learning-rate with a lower one, or write it "
             "with --even-if-worse",
@@ -107,7 +109,7 @@ def command(
 def _comparison(made: "NewerModel") -> Iterator[str]:
     """Yield the verdict, then every cell with the values of the shipped model and the new one."""
     learned = made.rows - made.held_out
-    yield f"{made.model}: {made.verdict}, on {made.held_out:,} held-out rows"
+    yield f"{made.model}: {made.verdict}, on {made.judging:,} held-out rows"
     yield f"learned from {learned:,} rows, {_passes(made)}; new ids: {_new_ids(made)}"
     if made.unlabelled:
         yield f"{made.unlabelled:,} rows without a label are left out"
@@ -145,7 +147,9 @@ def _new_ids(made: "NewerModel") -> str:
 
 def _print_written(made: "NewerModel") -> None:
     if made.is_worse:
-        echo(mark("!!"), "  it is worse than the shipped model, and written all the same")
+        echo(
+            mark("!!"), "  it is shown to be worse than the shipped model, and written all the same"
+        )
     size = byte_size(sum(made.files.values()))
     echo(f"wrote {made.folder}/: {len(made.files)} files, {size}")
     if made.compiled is not None:

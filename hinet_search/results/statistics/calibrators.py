@@ -51,18 +51,6 @@ class LogitPoints:
     family: Family = BERNOULLI
 
 
-@dataclass(frozen=True)
-class CrossFitted:
-    """A calibration, and the logits of the rows that it was fitted on as it calibrates others.
-
-    Every logit is calibrated by a fit on other users; in a cell with too few rows by the calibrator
-    that the cell keeps.
-    """
-
-    calibration: Calibration
-    logits_RT: NDArray[np.float32]
-
-
 def calibrate(  # noqa: PLR0913  scored rows, and how to calibrate them
     logits_RT: NDArray[np.float32],
     labels_RT: Labels,
@@ -72,31 +60,30 @@ def calibrate(  # noqa: PLR0913  scored rows, and how to calibrate them
     *,
     seed: int,
     kept: Mapping[CellName, Calibrator] | None = None,
-) -> CrossFitted:
+) -> Calibration:
     """Choose and fit the calibrator of every cell on the rows of validation.
 
     Logits must be finite; `user_R` is -1 for no user. The units of a cell, its users and its rows
     without a user, are divided into five folds by `seed`, and every row is calibrated by a fit on
     the other folds. The kind with the lowest cross-fitted log loss is fitted again on all rows if
-    the lower end of a one-sided 95 % interval of its gain is above 0. The interval is Student's,
-    with the standard error of a mean over clusters of rows: what resampling the units estimates,
-    without draws. So a cell that is calibrated already is left alone, and a calibrator is kept
-    only if it helps users that it has not seen. A cell with too few rows gets that of `kept`, which
-    other rows have made. The result does not depend on the order of rows.
+    the lower end of a one-sided 95 % interval of its gain is above 0. The gain is over the
+    calibrator of the cell in `kept`, which other rows have made, or else over the logits as they
+    are. The interval is Student's, with the standard error of a mean over clusters of rows: what
+    resampling the units estimates, without draws. So a cell that is calibrated already is left
+    alone, and a calibrator is replaced only by one that helps users that it has not seen. A cell
+    with too few rows keeps its own too. The result does not depend on the order of rows.
     """
-    kept, calibrated, after_RT = kept or {}, [], logits_RT.astype(np.float32)
+    kept, calibrated = kept or {}, []
     for cell in cells:
         rows, task = np.flatnonzero(scenario_R == cell.scenario_number), cell.task_number
         label_C, logit_C, user_C = cell.labels(labels_RT, rows), logits_RT[rows, task], user_R[rows]
         order_C = np.lexsort((user_C, label_C, logit_C))  # depends on their values alone
         ordered = _cell_of(logit_C[order_C], label_C[order_C], user_C[order_C], cell.family)
         generator = np.random.default_rng([seed, cell.scenario_number, task])
-        fallback = kept.get(cell.name, Calibrator())
-        calibration, after_C = _calibrate_cell(cell.name, ordered, generator, fallback)
-        calibrated.append(calibration)
-        after_RT[rows[order_C], task] = after_C.clip(-LIMIT, LIMIT)
+        previous = kept.get(cell.name, Calibrator())
+        calibrated.append(_calibrate_cell(cell.name, ordered, generator, previous))
         heartbeat.send_heartbeat()
-    return CrossFitted(Calibration(tuple(calibrated)), after_RT)
+    return Calibration(tuple(calibrated))
 
 
 def apply(
@@ -196,29 +183,26 @@ def _cell_of(
 
 
 def _calibrate_cell(
-    name: CellName, cell: CellScores, generator: np.random.Generator, fallback: Calibrator
-) -> tuple[CellCalibration, Floats]:
-    """Choose the kind of one cell by its cross-fitted log loss, and fit it on all rows.
-
-    The second value, (C,), has the cross-fitted logits.
-    """
+    name: CellName, cell: CellScores, generator: np.random.Generator, previous: Calibrator
+) -> CellCalibration:
+    """Choose the kind of one cell by its cross-fitted log loss, and fit it on all rows."""
     before = _errors(cell, cell.logit_C)
+    previous_C = calibrated_logits(previous, cell.logit_C)
+    as_before = _errors(cell, previous_C)
     reason = _not_enough(cell)
     if reason:
-        kept_C = calibrated_logits(fallback, cell.logit_C)
-        return _calibration(name, fallback, before, _errors(cell, kept_C), reason), kept_C
+        return _calibration(name, previous, before, as_before, reason)
     fold_C = (generator.permutation(cell.num_units) % NUM_FOLDS)[cell.unit_C]
     fitted = {kind: _cross_fitted(cell, fold_C, fit) for kind, fit in KINDS.items()}
     loss = {kind: float(cell.losses(logit_C).mean()) for kind, logit_C in fitted.items()}
     best = min(loss, key=loss.__getitem__)
-    gain_C = cell.losses(cell.logit_C) - cell.losses(fitted[best])
+    gain_C = cell.losses(previous_C) - cell.losses(fitted[best])
     if not _is_shown(cell.per_unit(gain_C), cell.per_unit()):
         measure = "half the deviance" if cell.family is POISSON else "log loss"
-        reason = f"no gain shown: {measure} {before[0]:.6f}, and {loss[best]:.6f} with {best}"
-        return _calibration(name, Calibrator(), before, before, reason), cell.logit_C
+        reason = f"no gain shown: {measure} {as_before[0]:.6f}, and {loss[best]:.6f} with {best}"
+        return _calibration(name, previous, before, as_before, reason)
     calibrator = KINDS[best](points_of(cell.logit_C, cell.label_C, cell.family))
-    after_C = fitted[best]
-    return _calibration(name, calibrator, before, _errors(cell, after_C)), after_C
+    return _calibration(name, calibrator, before, _errors(cell, fitted[best]))
 
 
 def _calibration(

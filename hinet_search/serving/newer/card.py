@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from hinet_search.report.drawing.numbers import metric
+from hinet_search.report.drawing.numbers import DASH, gain, interval, metric
 from hinet_search.report.facts.record import absent_in_words
 from hinet_search.report.text.untrusted import plain, table
 from hinet_search.serving.inputs import Inputs
@@ -22,9 +22,10 @@ HEAD = (
     "ECE",
 )
 AMOUNTS_HEAD = ("Cell", "RMSE before", "RMSE", "MAE before", "MAE")
+FITS_HEAD = ("From", "Rows", "Held out", "Before", "After", "95 % interval of the gain")
 LIMITS = (
     "Rows of scenarios that the model does not know are refused.",
-    "The passes were chosen on the held-out rows, so values on them are slightly too good.",
+    "No difference shown is not a proof that there is none: the interval says what may be.",
     "Metrics on the test rows of the study are those of the model that the study trained.",
     "Numbers are standardised as in that training: `monitor` tells when they no longer fit.",
     "Ids are never removed: those of users and items that are gone keep their embeddings.",
@@ -62,7 +63,7 @@ def _lines(
     if absent := absent_in_words(inputs.absent_cells):
         noun = "prediction" if inputs.amount_units else "probability"
         yield plain(f"{absent} Rows without a task get no {noun} of it.")
-    yield plain(f"On {fit.num_held_out:,} held-out rows it is {verdict_of(comparison)}.")
+    yield plain(f"On {comparison.num_rows:,} held-out rows: {verdict_of(comparison)}.")
     yield ""
     facts = {
         "Fit on": f"{_rows_in_words(fit)}, hash {fit.rows}",
@@ -75,14 +76,14 @@ def _lines(
         "Software": ", ".join(f"{name} {version}" for name, version in file.versions.items()),
     }
     yield from (f"- **{name}**: {plain(text)}" for name, text in facts.items())
-    heading = "On the held-out rows, which it did not learn from"
+    heading = f"On the {comparison.num_rows:,} held-out rows that judge"
     yield from table(heading, HEAD, map(_cell_row, comparison.cells))
     if of_amounts := [cell for cell in comparison.cells if cell.rmse is not None]:
         heading = "Errors of amounts on these rows, in the unit of each column"
         yield from table(heading, AMOUNTS_HEAD, map(_amounts_row, of_amounts))
     if len(file.newer) > 1:
-        name, head = comparison.objective.name, ("From", "Rows", "Held out", "Before", "After")
-        yield from table(f"All fits on newer rows: {name}", head, map(_fit_row, file.newer))
+        name = comparison.objective.name
+        yield from table(f"All fits on newer rows: {name}", FITS_HEAD, map(_fit_row, file.newer))
     yield from ("", "### Limits", "", *(f"- {plain(note)}" for note in _limits(inputs, notes)))
 
 
@@ -110,12 +111,24 @@ def _units_in_words(inputs: Inputs) -> str:
 
 
 def verdict_of(comparison: Comparison) -> str:
-    """`better than before: mean_auc from .7012 to .7101`."""
-    before, after = metric(comparison.before), metric(comparison.after)
-    word = "worse" if comparison.is_worse else "better"
-    if comparison.before == comparison.after:
-        return f"as good as before: {comparison.objective.name} {after}"
-    return f"{word} than before: {comparison.objective.name} from {before} to {after}"
+    """`better than before: mean_auc from .7012 to .7101 (gain +.0089, 95 % interval ...)`.
+
+    It is called better or worse only if the interval of its gain excludes 0.
+    """
+    words = {
+        "better": "better than before",
+        "worse": "worse than before",
+        "unclear": "no difference shown",
+    }
+    difference, units = comparison.gain, comparison.units
+    span = f"95 % interval {interval(difference.low, difference.high)} over {units}"
+    if difference.low is None:
+        span = f"no interval over {units}, too few"
+    values = f"from {metric(comparison.before)} to {metric(comparison.after)}"
+    return (
+        f"{words[difference.direction]}: {comparison.objective.name} {values} "
+        f"(gain {gain(difference.mean)}, {span})"
+    )
 
 
 def cell_name(cell: CellChange) -> str:
@@ -137,7 +150,9 @@ def _amounts_row(cell: CellChange) -> tuple[str, ...]:
 
 def _fit_row(fit: NewerFit) -> tuple[str, ...]:
     counts = f"{fit.num_rows:,}", f"{fit.num_held_out:,}"
-    return fit.parent[:12], *counts, metric(fit.objective_before), metric(fit.objective_after)
+    values = metric(fit.objective_before), metric(fit.objective_after)
+    span = DASH if fit.gain_low is None else interval(fit.gain_low, fit.gain_high)
+    return fit.parent[:12], *counts, *values, span
 
 
 def _rows_in_words(fit: NewerFit) -> str:

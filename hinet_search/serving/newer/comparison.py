@@ -1,30 +1,39 @@
-"""Comparison: the shipped model and the one fit on newer rows, on the same held-out rows.
+"""Comparison: the shipped model and the one fit on newer rows, on held-out rows that only judge.
 
-Shape legend: R held-out rows, T tasks.
+Trainings and calibrators are chosen on other held-out rows, so both models are fixed before they
+meet the rows that judge, and neither is favoured. The gain has an interval over the users of these
+rows, as a report has for an ensemble (results/statistics/resampling.py, welch.py).
+Shape legend: R judging rows, T tasks.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hinet_search.common.errors import ConfigurationError, DataError
 from hinet_search.data.columns import Columns
-from hinet_search.results.calibration_records import Calibration
+from hinet_search.results.cells import Cell
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import CellValue
-from hinet_search.results.statistics.calibrators import apply, calibrate
-from hinet_search.serving.members import ExportedMember, average
-from hinet_search.serving.model_folder import ExportedModel
-from hinet_search.serving.newer.rows import NewerRows
+from hinet_search.results.statistics.paired_difference import Difference
+from hinet_search.results.statistics.resampling import ScoredRows, resampled
+from hinet_search.results.statistics.simultaneous import LEVEL
+from hinet_search.results.statistics.welch import (
+    ArmValues,
+    difference_of_means,
+    errors_of_users,
+)
 from hinet_search.training.metrics import NonFiniteScores, cell_values
 
-CALIBRATION_SEED = 0  # of the folds by which calibrators are chosen
+RESAMPLING_SEED = 0  # of users
+MIN_UNITS = 10  # users, or rows without users, over which an interval is given
 
 
 @dataclass(frozen=True)
 class CellChange:
-    """A cell of the held-out rows: what both models are worth there.
+    """A cell of the judging rows: what both models are worth there.
 
     `auc` is None if a class is missing, `logloss` and `ece` (calibration error) without rows.
     `rmse` and `mae`, in the unit of the label, are None without rows and in cells without amounts.
@@ -48,110 +57,117 @@ class CellChange:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All cells, scenarios outermost, and the objective of the study of both models."""
+    """All cells, scenarios outermost, and the objective of the study of both models.
+
+    `gain` is that of the new model, in the unit of the objective, larger is better. Its 95 %
+    interval is over users, or over rows if there are no users; `units` counts them in words.
+    """
 
     objective: Objective
     cells: tuple[CellChange, ...]
     before: float
     after: float
-
-    @property
-    def is_worse(self) -> bool:
-        """Whether the shipped model is better by the objective."""
-        return self.objective.better(self.before, self.after)
+    gain: Difference
+    num_rows: int
+    units: str
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A model's value of every cell of the held-out rows, with the calibration made on them."""
+    """A model's logits of the judging rows, and its value of every cell of them."""
 
+    logits_RT: NDArray[np.float32]
     cells: tuple[CellValue, ...]
-    calibration: Calibration | None = None
 
 
-def measure_shipped(exported: ExportedModel, columns: Columns, path: str) -> Measured:
-    """Measure a folder as it predicts, calibrated; DataError if a score is not finite."""
-    raw_RT = average(exported.members, exported.file, columns)
-    file = exported.file
-    logits_RT = apply(file.calibrators, file.inputs.cells, raw_RT, columns.scenario_R)
-    return Measured(_cells(exported, logits_RT, columns, path))
-
-
-def measure_fitted(
-    exported: ExportedModel,
-    members: tuple[ExportedMember, ...],
-    columns: Columns,
-    path: str,
-    *,
-    calibrated: bool,
+def measure(
+    logits_RT: NDArray[np.float32], judging: Columns, cells: Sequence[Cell], path: str
 ) -> Measured:
-    """Measure fitted members of a folder, and calibrate them on the held-out rows.
-
-    In calibrated cells, all errors are cross-fitted: of every row by a calibrator of other users.
-    A cell with too few rows keeps its shipped calibrator. AUC is that of the model, which no
-    calibrator changes.
-    """
-    raw_RT = average(members, exported.file, columns)
-    cells = _cells(exported, raw_RT, columns, path)
-    if not calibrated:
-        return Measured(cells)
-    fitted = calibrate(
-        raw_RT,
-        columns.labels_RT,
-        columns.scenario_R,
-        columns.user_R,
-        exported.file.inputs.cells,
-        seed=CALIBRATION_SEED,
-        kept=exported.file.calibrators,
-    )
-    calibrated_cells = _cells(exported, fitted.logits_RT, columns, path)
-    pairs = zip(cells, calibrated_cells, strict=True)
-    return Measured(
-        tuple(replace(after, auc=raw.auc, gauc=raw.gauc) for raw, after in pairs),
-        fitted.calibration,
-    )
-
-
-def refuse_unmeasured(objective: Objective, measured: Measured, newer: NewerRows) -> None:
-    """DataError if the objective has no value on the held-out rows, whose labels are all equal."""
+    """Measure a model by its calibrated logits; DataError if one is not finite."""
     try:
-        objective(measured.cells)
+        return Measured(logits_RT, cell_values(logits_RT, judging, cells))
+    except NonFiniteScores as error:
+        raise DataError(f"{path}: of the held-out rows, {error}") from error
+
+
+def refuse_unmeasured(
+    objective: Objective, columns: Columns, cells: Sequence[Cell], path: str
+) -> None:
+    """DataError if the objective has no value on some held-out rows, whose labels are all equal."""
+    equal_RT = np.zeros(columns.labels_RT.shape, dtype=np.float32)
+    try:
+        objective(cell_values(equal_RT, columns, cells))
     except ConfigurationError as error:
         raise DataError(
-            f"{newer.path}: the {newer.num_held_out:,} held-out rows must have labels of a cell "
-            f"that differ, so that {objective.name} can be measured, but have not",
+            f"{path}: the held-out rows that choose when to stop, and those that judge, must each "
+            f"have labels of a cell that differ, so that {objective.name} can be measured, but "
+            f"{columns.num_rows:,} rows have not",
             remedy="use more rows, or hold out more of them with --held-out",
         ) from error
 
 
-def compare(objective: Objective, before: Measured, after: Measured) -> Comparison:
-    """Compare two models that were measured on the same rows."""
-    cells = [
-        CellChange(
-            scenario=old.scenario,
-            task=old.task,
-            rows=old.rows,
-            positives=old.positives,
-            auc_before=old.auc,
-            auc=new.auc,
-            logloss_before=old.logloss,
-            logloss=new.logloss,
-            ece_before=old.ece,
-            ece=new.ece,
-            rmse_before=old.rmse,
-            rmse=new.rmse,
-            mae_before=old.mae,
-            mae=new.mae,
-        )
-        for old, new in zip(before.cells, after.cells, strict=True)
-    ]
-    return Comparison(objective, tuple(cells), objective(before.cells), objective(after.cells))
+def compare(
+    objective: Objective,
+    judging: Columns,
+    cells: Sequence[Cell],
+    before: Measured,
+    after: Measured,
+) -> Comparison:
+    """Compare two models that were measured on the same rows, which chose neither."""
+    changes = [_change(*pair) for pair in zip(before.cells, after.cells, strict=True)]
+    sides = [_side(objective, judging, cells, measured) for measured in (before, after)]
+    num_units = sides[0].num_units
+    noun = "users" if (judging.user_R >= 0).any() else "rows"
+    return Comparison(
+        objective=objective,
+        cells=tuple(changes),
+        before=objective(before.cells),
+        after=objective(after.cells),
+        gain=_gain(*sides),
+        num_rows=judging.num_rows,
+        units=f"{num_units:,} {noun}",
+    )
 
 
-def _cells(
-    exported: ExportedModel, logits_RT: NDArray[np.float32], columns: Columns, path: str
-) -> tuple[CellValue, ...]:
-    try:
-        return cell_values(logits_RT, columns, exported.file.inputs.cells)
-    except NonFiniteScores as error:
-        raise DataError(f"{path}: of the held-out rows, {error}") from error
+def _side(
+    objective: Objective, judging: Columns, cells: Sequence[Cell], measured: Measured
+) -> ArmValues:
+    """The objective, signed so that larger is better, and that under each resampling of users."""
+    sign = 1.0 if objective.maximize else -1.0
+    rows = ScoredRows(
+        measured.logits_RT[np.newaxis],
+        judging.labels_RT,
+        judging.scenario_R,
+        judging.user_R,
+        cells,
+    )
+    drawn = resampled(rows, headline=objective.name, seed=RESAMPLING_SEED)
+    values = (sign * objective(measured.cells),)
+    return ArmValues(values, tuple(sign * each for each in drawn.headline), drawn.num_units)
+
+
+def _gain(before: ArmValues, after: ArmValues) -> Difference:
+    mean, errors = difference_of_means(after, before), errors_of_users(after, before)
+    if errors is None or after.num_units < MIN_UNITS:
+        return Difference(mean, None, None, None, 1)
+    reach = errors.reach(LEVEL)
+    return Difference(mean, mean - reach, mean + reach, None, 1)
+
+
+def _change(old: CellValue, new: CellValue) -> CellChange:
+    return CellChange(
+        scenario=old.scenario,
+        task=old.task,
+        rows=old.rows,
+        positives=old.positives,
+        auc_before=old.auc,
+        auc=new.auc,
+        logloss_before=old.logloss,
+        logloss=new.logloss,
+        ece_before=old.ece,
+        ece=new.ece,
+        rmse_before=old.rmse,
+        rmse=new.rmse,
+        mae_before=old.mae,
+        mae=new.mae,
+    )

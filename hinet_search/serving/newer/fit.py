@@ -12,7 +12,7 @@ from pathlib import Path
 from torch import nn
 
 from hinet_search.common.errors import ConfigurationError, DataError
-from hinet_search.data.columns import Dataset
+from hinet_search.data.columns import Columns, Dataset
 from hinet_search.data.encode import COUNT
 from hinet_search.models.trees import Model as Trees
 from hinet_search.results.objectives import Objective
@@ -33,7 +33,7 @@ LESS_MEMORY = "--device cpu needs no memory of a GPU, and fewer rows need less"
 
 @dataclass(frozen=True)
 class FittedMember:
-    """A member after its fit, and the passes over the newer rows that were best on held-out rows.
+    """A member after its fit, and the passes over the newer rows that were best on choosing rows.
 
     It is at its weights after these passes. Trees stay as they are, after 0 passes.
     """
@@ -54,7 +54,7 @@ class EvaluationLines:
         """Report an evaluation."""
         self.say(
             f"{self.title}: after {record.passes:.2f} passes {self.objective.name} "
-            f"{record.objective:.4f} on held-out rows"
+            f"{record.objective:.4f} on the rows that choose"
         )
 
     def should_stop(self) -> bool:
@@ -89,7 +89,7 @@ def fit_members(
     of the optimiser start at zero, since folders do not hold them.
     Errors: DataError if a training diverges, EnvironmentFault if memory runs out.
     """
-    data = dataset_of(grown)
+    data = dataset_of(grown, grown.choosing)
     fitted = []
     for model, seed, member in _members(exported):
         config = whole_config(model.model, model.settings)
@@ -146,16 +146,16 @@ def _fit(
     return FittedMember(ExportedMember(member.seed, member.weight, inputs, network), best.passes)
 
 
-def dataset_of(grown: GrownEncoder) -> Dataset:
-    """The newer rows as the data set of a training, with the held-out rows as validation."""
-    encoder, learned, held_out = grown.encoder, grown.learned, grown.held_out
+def dataset_of(grown: GrownEncoder, valid: Columns) -> Dataset:
+    """The newer rows as the data set of a training; `valid` are some of the held-out rows."""
+    encoder, learned = grown.encoder, grown.learned
     schema = encoder.schema
     vocabularies = encoder.encoding.all_vocabularies
     record = DataRecord(
         source="newer rows",
         fingerprint="",
         split="newest held out",
-        rows=(learned.num_rows, held_out.num_rows, 0),
+        rows=(learned.num_rows, valid.num_rows, 0),
         scenarios=schema.scenarios,
         tasks=schema.tasks,
         num_categorical=schema.num_fields,
@@ -168,8 +168,8 @@ def dataset_of(grown: GrownEncoder) -> Dataset:
         full_schema=schema,
         frequencies=tuple(vocabulary.table[COUNT].to_numpy() for vocabulary in vocabularies),
         train=learned,
-        valid=held_out,
-        test=held_out.head(0),
+        valid=valid,
+        test=valid.head(0),
         record=record,
         groups=encoder.inputs.groups,
     )

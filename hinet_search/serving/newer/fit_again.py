@@ -1,7 +1,7 @@
 """Fit again: train an exported model on newer rows, and write what it became as a new folder.
 
-It is written if it is at least as good as the shipped model on the newest rows, which it does not
-learn from. The refit of a study is another thing: it learns from the study's own rows.
+It is written unless it is shown to be worse than the shipped model on the newest rows, which it
+does not learn from. The refit of a study is another thing: it learns from the study's own rows.
 """
 
 from collections.abc import Callable
@@ -9,26 +9,27 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from hinet_search.common.errors import ConfigurationError, DataError
 from hinet_search.common.versions import versions
-from hinet_search.data.columns import Columns
 from hinet_search.results.calibration_records import Calibration
 from hinet_search.results.objectives import objective_named
+from hinet_search.results.statistics.calibrators import apply, calibrate
+from hinet_search.results.statistics.paired_difference import Direction
 from hinet_search.serving.export import refuse_full
 from hinet_search.serving.lineage import NewerFit, StudyRows
-from hinet_search.serving.members import ExportedMember
+from hinet_search.serving.members import ExportedMember, average
 from hinet_search.serving.model_file import ModelFile, calibrated_cells
 from hinet_search.serving.model_folder import ExportedModel
 from hinet_search.serving.newer.card import newer_card, verdict_of
 from hinet_search.serving.newer.comparison import (
     CellChange,
     Comparison,
-    Measured,
     compare,
-    measure_fitted,
-    measure_shipped,
+    measure,
     refuse_unmeasured,
 )
 from hinet_search.serving.newer.fit import FittedMember, dataset_of, fit_members, refuse_staged
@@ -46,15 +47,17 @@ if TYPE_CHECKING:
 
 HELD_OUT = 0.2
 MAX_RATE = 10.0
+CALIBRATION_SEED = 0  # of the folds by which calibrators are chosen
 
 
 @dataclass(frozen=True)
 class FitOptions:
     """How to fit again.
 
-    `held_out` is the share of the rows that decides how long to train and whether the result is
-    written. `learning_rate` replaces that of every member's configuration; 0 leaves the weights and
-    continues vocabularies, statistics and calibration alone. `formats` are those of graphs.
+    `held_out` is the share of the rows that is not learned from: a half decides how long to train,
+    the other whether the result is written. `learning_rate` replaces that of every member's
+    configuration; 0 leaves the weights and continues vocabularies, statistics and calibration
+    alone. `formats` are those of graphs.
     """
 
     held_out: float = HELD_OUT
@@ -65,11 +68,13 @@ class FitOptions:
 
 @dataclass(frozen=True)
 class NewerModel:
-    """What became of a model on newer rows, against the shipped one on the held-out rows.
+    """What became of a model on newer rows, against the shipped one on held-out rows that judge.
 
-    `rows` are labelled, `held_out` of them; `unlabelled` others are left out. `new_ids` counts the
-    new ids by column or list, `passes` are those of every member. `files` with their bytes are
-    empty if it is worse and therefore not written, and so is the check.
+    `rows` are labelled, `held_out` of them and `judging` of these; `unlabelled` others are left
+    out. `new_ids` counts the new ids by column or list, `passes` are those of every member. `gain`
+    has a 95 % interval over the `units`, its ends None if they are too few; `mark` is better or
+    worse only if it excludes 0. `files` with their bytes are empty if the model is shown to be
+    worse and therefore not written, and so is the check.
     """
 
     folder: Path
@@ -77,19 +82,29 @@ class NewerModel:
     parent: str
     rows: int
     held_out: int
+    judging: int
+    units: str
     unlabelled: int
     new_ids: dict[str, int]
     passes: tuple[float, ...]
     objective: str
     before: float
     after: float
+    gain: float
+    gain_low: float | None
+    gain_high: float | None
+    mark: Direction
     cells: tuple[CellChange, ...]
-    is_worse: bool
     verdict: str
     files: dict[str, int]
     checked_rows: int = 0
     max_difference: float = 0.0
     compiled: "Compilation | None" = None
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether it is shown to be worse than the shipped model."""
+        return self.mark == "worse"
 
     @property
     def is_written(self) -> bool:
@@ -100,7 +115,7 @@ class NewerModel:
 def fit_again(
     exported: ExportedModel, path: str, to: Path, options: FitOptions, say: Callable[[str], None]
 ) -> NewerModel:
-    """Fit an exported model on the rows of a table, and write a new folder unless it is worse.
+    """Fit an exported model on a table's rows, and write a folder unless it is shown to be worse.
 
     `say` is called with a line before each long step and after each evaluation.
     Errors: ConfigurationError for options out of range and for models that are no networks;
@@ -172,7 +187,7 @@ class _Fit:
     newer: NewerRows
     grown: GrownEncoder
     fitted: tuple[FittedMember, ...]
-    after: Measured
+    calibration: Calibration | None
     comparison: Comparison
 
     @property
@@ -199,15 +214,50 @@ def _fit(
     if warning:
         say(f"!!  {warning}")
     grown = grow(exported.encoder, newer, _minimum_frequency(exported, study_rows))
-    before = measure_shipped(exported, _as_shipped(exported, newer, grown), newer.path)
-    refuse_unmeasured(objective, before, newer)
-    say(f"learning from {grown.learned.num_rows:,} rows, {newer.num_held_out:,} are held out")
+    cells = exported.file.inputs.cells
+    for part in (grown.choosing, grown.judging):
+        refuse_unmeasured(objective, part, cells, newer.path)
+    before = measure(_shipped_logits(exported, newer), grown.judging, cells, newer.path)
+    say(
+        f"learning from {grown.learned.num_rows:,} rows, {newer.num_held_out:,} are held out: "
+        f"{grown.choosing.num_rows:,} choose when to stop, {grown.judging.num_rows:,} judge"
+    )
     fitted = tuple(fit_members(exported, grown, objective, options.learning_rate, say))
     members = tuple(each.member for each in fitted)
-    after = measure_fitted(
-        exported, members, grown.held_out, newer.path, calibrated=study_rows.calibrated
+    calibration = _calibration(exported, members, grown) if study_rows.calibrated else None
+    calibrators = calibration.calibrators if calibration else {}
+    raw_RT = average(members, exported.file, grown.judging)
+    after_RT = apply(calibrators, cells, raw_RT, grown.judging.scenario_R)
+    after = measure(after_RT, grown.judging, cells, newer.path)
+    comparison = compare(objective, grown.judging, cells, before, after)
+    return _Fit(newer, grown, fitted, calibration, comparison)
+
+
+def _shipped_logits(exported: ExportedModel, newer: NewerRows) -> NDArray[np.float32]:
+    """The logits (R, T) of the judging rows as the shipped folder encodes and calibrates them."""
+    file = exported.file
+    columns = exported.encoder.columns(newer.frame.filter(pl.Series(newer.is_judging_R)))
+    raw_RT = average(exported.members, file, columns)
+    return apply(file.calibrators, file.inputs.cells, raw_RT, columns.scenario_R)
+
+
+def _calibration(
+    exported: ExportedModel, members: tuple[ExportedMember, ...], grown: GrownEncoder
+) -> Calibration:
+    """Calibrate the members on the rows that choose.
+
+    A cell keeps its shipped calibrator unless another is shown to be better there.
+    """
+    choosing = grown.choosing
+    return calibrate(
+        average(members, exported.file, choosing),
+        choosing.labels_RT,
+        choosing.scenario_R,
+        choosing.user_R,
+        exported.file.inputs.cells,
+        seed=CALIBRATION_SEED,
+        kept=exported.file.calibrators,
     )
-    return _Fit(newer, grown, fitted, after, compare(objective, before, after))
 
 
 def _minimum_frequency(exported: ExportedModel, study_rows: StudyRows) -> int:
@@ -219,13 +269,6 @@ def _minimum_frequency(exported: ExportedModel, study_rows: StudyRows) -> int:
     )
 
 
-def _as_shipped(exported: ExportedModel, newer: NewerRows, grown: GrownEncoder) -> Columns:
-    """The held-out rows as the shipped folder encodes them."""
-    columns = exported.encoder.columns(_held_out(newer))
-    labels_RT, user_R = grown.held_out.labels_RT, grown.held_out.user_R
-    return replace(columns, labels_RT=labels_RT, user_R=user_R)
-
-
 def _newer_model(exported: ExportedModel, to: Path, fit: _Fit) -> NewerModel:
     newer, comparison = fit.newer, fit.comparison
     return NewerModel(
@@ -234,14 +277,19 @@ def _newer_model(exported: ExportedModel, to: Path, fit: _Fit) -> NewerModel:
         parent=manifest_hash(exported.folder),
         rows=len(newer.frame),
         held_out=newer.num_held_out,
+        judging=comparison.num_rows,
+        units=comparison.units,
         unlabelled=newer.num_unlabelled,
         new_ids=fit.grown.num_new_ids,
         passes=tuple(each.passes for each in fit.fitted),
         objective=comparison.objective.name,
         before=comparison.before,
         after=comparison.after,
+        gain=comparison.gain.mean,
+        gain_low=comparison.gain.low,
+        gain_high=comparison.gain.high,
+        mark=comparison.gain.direction,
         cells=comparison.cells,
-        is_worse=comparison.is_worse,
         verdict=verdict_of(comparison),
         files={},
     )
@@ -254,14 +302,14 @@ def _write(
     encoder = fit.grown.encoder
     model = ExportedModel(made.folder, file, encoder, fit.members, exported.device)
     tasks = read_profile(exported.folder).tasks
-    profile = profile_of(dataset_of(fit.grown), encoder.schema, tasks)
+    profile = profile_of(dataset_of(fit.grown, fit.grown.held_out), encoder.schema, tasks)
 
     def card(checked: Verification) -> str:
         warning = counted_again(exported.encoder, fit.newer)
         warnings = [f"{warning}."] if warning else []
         history = encoder.history.notes(encoder.inputs, with_newer=True)
         check = f"Checked when written: {checked.rows:,} held-out rows score from it as before."
-        calibration = _calibration_note(file, fit.after.calibration)
+        calibration = _calibration_note(file, fit.calibration)
         notes = [*warnings, *history, calibration, check]
         return newer_card(file, fit.comparison, made.new_ids, made.unlabelled, notes)
 
@@ -283,9 +331,11 @@ def _model_file(
         passes=made.passes,
         objective_before=made.before,
         objective_after=made.after,
+        gain_low=made.gain_low,
+        gain_high=made.gain_high,
     )
     update = {
-        "calibration": calibrated_cells(fit.after.calibration),
+        "calibration": calibrated_cells(fit.calibration),
         "newer": (*before.newer, newer_fit),
         "versions": dict(versions()),
     }
@@ -299,10 +349,11 @@ def _calibration_note(file: ModelFile, calibration: Calibration | None) -> str:
     cells = file.inputs.cells
     changed = [cell for cell in calibration.cells if cell.calibrator.kind != "none"]
     num_kept = sum(bool(cell.reason) for cell in changed)
-    kept = f", and as before in {num_kept}, with too few of them" if num_kept else ""
+    kept = (
+        f", and as before in {num_kept}, where no other was shown to be better" if num_kept else ""
+    )
     return (
-        f"{predicted} are calibrated on the held-out rows in {len(changed) - num_kept} of "
-        f"{len(cells)} cells{kept}; in the others no gain was shown, or they have too few of "
-        "these rows. Log loss and ECE of cells that were calibrated on them are cross-fitted over "
-        "users."
+        f"{predicted} are calibrated on the held-out rows that choose in {len(changed) - num_kept} "
+        f"of {len(cells)} cells{kept}; in the others no gain was shown, or they have too few of "
+        "these rows."
     )

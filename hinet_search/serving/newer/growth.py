@@ -46,13 +46,24 @@ class GrownEncoder:
     """An encoder after newer rows, and these rows encoded by it.
 
     `previous_ids[v]` has, for every id of vocabulary v (V,), the id that its value had before; 0
-    for those that are new.
+    for those that are new. `is_judging_R` is of the held-out rows.
     """
 
     encoder: Encoder
     previous_ids: tuple[NDArray[np.int32], ...]
     learned: Columns
     held_out: Columns
+    is_judging_R: NDArray[np.bool_]
+
+    @property
+    def choosing(self) -> Columns:
+        """The held-out rows that choose when trainings stop, and calibrators."""
+        return self.held_out.where(~self.is_judging_R)
+
+    @property
+    def judging(self) -> Columns:
+        """The held-out rows on which both models are compared."""
+        return self.held_out.where(self.is_judging_R)
 
     @property
     def num_new_ids(self) -> dict[str, int]:
@@ -75,6 +86,7 @@ def grow(encoder: Encoder, newer: NewerRows, minimum_frequency: int) -> GrownEnc
         previous_ids=tuple(_previous_ids(*pair) for pair in pairs),
         learned=columns.where(~newer.is_held_out_R),
         held_out=columns.where(newer.is_held_out_R),
+        is_judging_R=newer.is_judging_R[newer.is_held_out_R],
     )
 
 

@@ -1,6 +1,8 @@
 """Newer rows: read labelled rows for an exported model, and hold out the newest of them.
 
-Shape legend: R labelled rows, T tasks.
+Of the held-out rows, those of half of the users choose: when each training stops, and calibrators.
+Those of the other users judge: both models are compared on them, and on nothing that chose.
+Shape legend: R labelled rows, T tasks, U units (users, or rows without a user).
 """
 
 from collections.abc import Sequence
@@ -17,6 +19,7 @@ from hinet_search.data.labels import MAX_UNITS
 from hinet_search.data.queries.content_hash import ContentHash
 from hinet_search.data.raw_values import as_text
 from hinet_search.results.cells import Labels
+from hinet_search.results.statistics.resampling import units_of_rows
 from hinet_search.serving.inputs import Inputs, missing_columns
 from hinet_search.serving.label_columns import (
     UNLABELLED,
@@ -30,6 +33,7 @@ from hinet_search.serving.predict import KEY, checked, refuse, scanned
 from hinet_search.serving.profile import read_profile
 
 HELD_OUT_SEED = 5_318_008_713  # of users, or rows, that are held out where rows have no clock
+JUDGING_SEED = 7_046_029_254  # of users, or rows, that judge among those held out
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,8 @@ class NewerRows:
     """Labelled rows in the order of their table.
 
     `frame` has the inputs of the model, cast to the types of training. Amounts among the labels are
-    in the units of the model. Users are numbered, -1 stands for none. `first` and `last` are the
+    in the units of the model. Users are numbered, -1 stands for none. Rows that judge are held out,
+    and no user of them has rows among the held-out ones that choose. `first` and `last` are the
     ends of the rows' time, None without a clock. `num_unlabelled` rows of the table lack a label
     and are left out. `digest` is a hash of the rows, labels included.
     """
@@ -47,6 +52,7 @@ class NewerRows:
     labels_RT: Labels
     user_R: NDArray[np.int32]
     is_held_out_R: NDArray[np.bool_]
+    is_judging_R: NDArray[np.bool_]
     first: str | None
     last: str | None
     num_unlabelled: int
@@ -77,12 +83,17 @@ def read_newer_rows(
     refuse(path, [] if times is None else _time_problems(times, str(clock)))
     is_held_out_R = _held_out(times, users, held_out, len(frame))
     refuse(path, _part_problems(is_held_out_R, clock))
+    user_R = _user_numbers(users, len(frame))
+    is_judging_R = is_held_out_R.copy()
+    is_judging_R[is_held_out_R] = judging_rows(user_R[is_held_out_R])
+    refuse(path, _judging_problems(is_held_out_R, is_judging_R))
     return NewerRows(
         path=path,
         frame=frame.select(exported.encoder.inputs.columns),
         labels_RT=table.labels_RT,
-        user_R=_user_numbers(users, len(frame)),
+        user_R=user_R,
         is_held_out_R=is_held_out_R,
+        is_judging_R=is_judging_R,
         first=None if times is None else str(times.min()),
         last=None if times is None else str(times.max()),
         num_unlabelled=table.num_unlabelled,
@@ -172,6 +183,33 @@ def _part_problems(is_held_out_R: NDArray[np.bool_], clock: str | None) -> list[
     problem = (
         "must have rows to learn from and others to hold out, got "
         f"{num_rows - num_held_out:,} and {num_held_out:,} of {num_rows:,} rows{why}"
+    )
+    return [problem]
+
+
+def judging_rows(user_R: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Return which held-out rows judge (R,): those of random users with half of the rows.
+
+    A user is in one part, so the parts differ by the rows of the user in their middle. Both have
+    rows if there are two users; without users, rows are drawn one by one.
+    """
+    unit_R, num_units = units_of_rows(user_R)
+    order_U = np.argsort(uniform(np.arange(num_units, dtype=np.uint64), JUDGING_SEED))
+    rows_U = np.bincount(unit_R, minlength=num_units)[order_U]
+    middle_U = np.cumsum(rows_U) - rows_U / 2
+    is_judging_U = np.empty(num_units, dtype=np.bool_)
+    is_judging_U[order_U] = middle_U > len(user_R) / 2
+    return is_judging_U[unit_R]
+
+
+def _judging_problems(
+    is_held_out_R: NDArray[np.bool_], is_judging_R: NDArray[np.bool_]
+) -> list[str]:
+    if is_judging_R.any():
+        return []
+    problem = (
+        f"the {int(is_held_out_R.sum()):,} held-out rows must be of two users or more, since those "
+        "of some choose when to stop and those of others judge, got one"
     )
     return [problem]
 

@@ -61,7 +61,7 @@ def summarise(
 def calibrated(valid_RT: NDArray[np.float32], dataset: Dataset, seed: int) -> Calibration:
     """Calibrate a model in every cell by its logits of validation."""
     valid = dataset.valid
-    fitted = calibrate(
+    return calibrate(
         valid_RT,
         valid.labels_RT,
         valid.scenario_R,
@@ -69,7 +69,6 @@ def calibrated(valid_RT: NDArray[np.float32], dataset: Dataset, seed: int) -> Ca
         dataset.full_schema.cells,
         seed=seed,
     )
-    return fitted.calibration
 
 
 def _ensemble(
