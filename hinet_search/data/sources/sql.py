@@ -18,6 +18,7 @@ from hinet_search.data.queries.kept_rows import (
     scan_kept,
 )
 from hinet_search.data.queries.statement import check_query
+from hinet_search.data.queries.url_options import refuse_unsafe_options
 
 _TABLE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*){0,2}", re.ASCII)
 
@@ -40,8 +41,9 @@ class Options(Frozen):
 
     @field_validator("url")
     @classmethod
-    def _without_password(cls, url: str) -> str:
+    def _without_password_and_code(cls, url: str) -> str:
         refuse_written_password(url)
+        refuse_unsafe_options(url)
         return url
 
     @field_validator("query")
