@@ -377,6 +377,12 @@ def test_other_file_systems_of_fsspec_are_refused(store: str) -> None:
         Options(path=f"{store}://bucket/rows")
 
 
+@pytest.mark.parametrize("url", ["sqlite:///shop.db", "postgresql+psycopg://ann@db/shop"])
+def test_a_database_is_refused_with_the_source_that_reads_it(url: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="got the URL of a database: .* kind: sql, url"):
+        local_path(url, "TABLE", tmp_path, print)
+
+
 def test_a_store_that_is_misspelt_is_told_the_nearest() -> None:
     with pytest.raises(ValidationError, match="did you mean 'abfss'"):
         Options(path="abfsss://bucket/rows")

@@ -15,6 +15,10 @@ STORES = (
     *("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss"),
     *("hdfs", "webhdfs", "http", "https", "memory"),
 )
+_DATABASES = (
+    *("sqlite", "postgresql", "postgres", "duckdb", "mysql", "mariadb", "mssql", "oracle"),
+    *("snowflake", "bigquery", "redshift", "clickhouse", "trino", "databricks"),
+)
 _URL = re.compile(r"[a-z][a-z0-9+._-]*(://|::.*://)", re.IGNORECASE)
 _IN_BRACKETS = re.compile(r"(?<=://)\[([0-9a-f:.]*:[0-9a-f:.]*)\](?=[:/?#]|$)", re.IGNORECASE)
 _WITH_CONTAINER = ("abfs", "abfss")  # of Azure: CONTAINER@ACCOUNT
@@ -37,6 +41,12 @@ def check_table_path(path: str) -> str:
             "unpack or copy the table, and name the copy"
         )
     store = store_of(url)
+    if store.partition("+")[0] in _DATABASES:
+        raise ValueError(
+            "must be a table, got the URL of a database: write a definition whose source is a "
+            "query (source: {kind: sql, url: ..., query: SELECT ...}), or export the table to "
+            "Parquet and name the file"
+        )
     if store not in STORES:
         raise ValueError(
             f"must be a path, or a URL of a store that can be read ({', '.join(STORES)})"
