@@ -8,9 +8,20 @@ from pathlib import Path
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from hinet_search.common.errors import ConfigurationError
+from hinet_search.common.errors import ConfigurationError, did_you_mean
 
 _POSTGRES = ("postgresql", "postgresql+psycopg")
+# Options of PostgreSQL's client library that name no library, and no file that it writes.
+_OPTIONS = (
+    *("host", "hostaddr", "port", "user", "dbname", "password", "passfile", "service", "options"),
+    *("connect_timeout", "client_encoding", "application_name", "fallback_application_name"),
+    *("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count"),
+    *("tcp_user_timeout", "target_session_attrs", "load_balance_hosts", "channel_binding"),
+    *("sslmode", "sslnegotiation", "sslcompression", "sslcert", "sslkey", "sslpassword"),
+    *("sslcertmode", "sslrootcert", "sslcrl", "sslcrldir", "sslsni", "requiressl", "requirepeer"),
+    *("ssl_min_protocol_version", "ssl_max_protocol_version", "min_protocol_version"),
+    *("max_protocol_version", "require_auth", "gssencmode", "gssdelegation", "krbsrvname"),
+)
 _FORMS = "a SQLite path (hinet.db, sqlite:///hinet.db) or postgresql://USER@HOST/DATABASE"
 
 
@@ -69,7 +80,36 @@ def _is_plain(text: str) -> bool:
     return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
+def unsafe_option(name: str, value: str) -> str | None:
+    """Return what is wrong with an option of a PostgreSQL URL; None for one that is taken.
+
+    An address may be a stranger's: `sslkeylogfile` writes a file, `sslkey=x.so:key` runs x.so.
+    """
+    if name not in _OPTIONS:
+        return (
+            f"the option '{name:.40}' of a database is not taken, which may name code to run or a "
+            f"file to write{did_you_mean(name, _OPTIONS)}"
+        )
+    if name == "sslkey" and ":" in value:
+        return "the option sslkey must name a file, without a colon, which stands for a library"
+    return None
+
+
+def _refuse_unsafe_options(url: URL) -> None:
+    problems = [
+        problem
+        for name in url.query
+        for value in _query_values(url, name)
+        if (problem := unsafe_option(name, value))
+    ]
+    if problems:
+        raise ConfigurationError(
+            *problems, remedy="leave it out, or set it in the environment (PGSSLKEY)"
+        )
+
+
 def _postgres(url: URL) -> Address:
+    _refuse_unsafe_options(url)
     password = url.password
     in_query = url.query.get("password")
     if in_query is not None:

@@ -107,3 +107,21 @@ def test_the_drivers_own_variables_count(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "sslmode=require" in parse_address("postgresql:///studies").url
     monkeypatch.setenv("PGSSLMODE", "verify-full")
     assert "sslmode" not in parse_address("postgresql:///studies").url
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (
+            "sslkeylogfile=/home/ann/.bashrc",
+            "the option 'sslkeylogfile' of a database is not taken",
+        ),
+        ("sslkey=./evil.so:key&sslcert=a.crt", "sslkey must name a file, without a colon"),
+        ("sslkey=a.key&sslkey=./evil.so:key", "sslkey must name a file, without a colon"),
+        ("gsslib=x", "may name code to run or a file to write"),
+        ("ssl_mode=require", "did you mean 'sslmode'"),
+    ],
+)
+def test_an_option_that_runs_code_or_writes_a_file_is_refused(option: str, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        parse_address(f"postgresql://ann@db/studies?{option}")

@@ -16,6 +16,7 @@ from tables import definition, shop
 from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
 from hinet_search.data.fingerprint import FileHasher, NotFetched
 from hinet_search.data.object_stores import copies, copy_news
+from hinet_search.data.object_stores.address import STORES, without_short_address
 from hinet_search.data.object_stores.copies import local_path
 from hinet_search.data.prepare import prepare
 from hinet_search.data.sources.table import Options, identity, load
@@ -297,11 +298,11 @@ def test_an_object_cannot_leave_the_cache(days: Any, tmp_path: Path) -> None:
 def test_the_package_of_a_store_is_named_and_nothing_is_written(
     may_fetch: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = {"class": "no_such_module.Store", "err": "Install zzstorefs"}
-    monkeypatch.setitem(known_implementations, "zzstore", store)
+    store = {"class": "no_such_module.Store", "err": "Install ossfs"}
+    monkeypatch.setitem(known_implementations, "oss", store)
     contents = FileHasher(tmp_path, print, may_fetch=may_fetch)
-    with pytest.raises(EnvironmentFault, match="not installed: Install zzstorefs") as raised:
-        identity(Options(path="zzstore://bucket/rows"), tmp_path, contents)
+    with pytest.raises(EnvironmentFault, match="not installed: Install ossfs") as raised:
+        identity(Options(path="oss://bucket/rows"), tmp_path, contents)
     assert raised.value.remedy.startswith("pip install s3fs")
     assert not list(tmp_path.iterdir())
 
@@ -331,11 +332,60 @@ def test_a_url_with_credentials_is_refused_and_not_repeated(url: str, tmp_path: 
         "s3://bucket/a@b/rows-?.parquet",
         "hdfs://name-node:8020/rows",
         "abfs://container@account.dfs.core.windows.net/rows",
+        "http://[::1]:1/rows.parquet",
+        "http://[2001:db8::7]/rows.parquet",
         "rows?sig=1",
+        "rows::1.parquet",
     ],
 )
 def test_a_url_without_credentials_is_taken(url: str) -> None:
     assert Options(path=url).path == url
+
+
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [
+        ("http://[::1]:1/x", "http://[0000:0000:0000:0000:0000:0000:0000:0001]:1/x"),
+        ("http://[2001:db8::7]", "http://[2001:0db8:0000:0000:0000:0000:0000:0007]"),
+        ("s3://bucket/[0-9].parquet", "s3://bucket/[0-9].parquet"),
+        ("s3://bucket//[0]/x.parquet", "s3://bucket//[0]/x.parquet"),
+    ],
+)
+def test_an_address_of_ipv6_is_asked_without_what_chains_urls(url: str, asked: str) -> None:
+    assert without_short_address(url) == asked
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "simplecache::memory://bucket/rows",
+        "reference://::memory://bucket/rows.json",
+        "reference://x/::memory://bucket/rows.json",
+        "zip://rows.parquet::s3://bucket/rows.zip",
+        "memory://bucket/a::b.parquet",
+        "http://[::1]::hdfs://h/x",
+    ],
+)
+def test_chained_urls_are_refused_as_what_they_are(url: str) -> None:
+    with pytest.raises(ValidationError, match="must be one URL, got several that are chained"):
+        Options(path=url)
+
+
+@pytest.mark.parametrize("store", sorted(set(known_implementations) - set(STORES)))
+def test_other_file_systems_of_fsspec_are_refused(store: str) -> None:
+    with pytest.raises(ValidationError, match=r"must be a path, or a URL of a store that can be"):
+        Options(path=f"{store}://bucket/rows")
+
+
+@pytest.mark.parametrize("url", ["sqlite:///shop.db", "postgresql+psycopg://ann@db/shop"])
+def test_a_database_is_refused_with_the_source_that_reads_it(url: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="got the URL of a database: .* kind: sql, url"):
+        local_path(url, "TABLE", tmp_path, print)
+
+
+def test_a_store_that_is_misspelt_is_told_the_nearest() -> None:
+    with pytest.raises(ValidationError, match="did you mean 'abfss'"):
+        Options(path="abfsss://bucket/rows")
 
 
 def test_a_long_copy_says_how_far_it_is(

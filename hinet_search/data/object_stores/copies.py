@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from hinet_search.common.amounts import byte_size, counted
 from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
 from hinet_search.common.files import locked, make_folder, replacing
-from hinet_search.data.object_stores.address import is_url, refuse_credentials
+from hinet_search.data.object_stores.address import check_table_path, is_url
 from hinet_search.data.object_stores.listing import (
     Listing,
     Place,
@@ -44,14 +44,14 @@ def local_path(path: str, key: str, cache: Path, say: Say) -> str:
     """Return the path of a table on this machine: the given one, or for a URL that of its copy.
 
     `key` is where the path was given. `say` gets the progress.
-    Errors: ConfigurationError for a URL with credentials; DataError if there is no table at a URL,
+    Errors: ConfigurationError for a URL that is refused; DataError if there is no table at a URL,
     or objects change meanwhile; EnvironmentFault if there is no whole copy and the store cannot be
     read, or the cache cannot be written; DiskFull.
     """
     if not is_url(path):
         return path
     try:
-        place = Place(refuse_credentials(path), key)
+        place = Place(check_table_path(path), key)
     except ValueError as error:
         raise ConfigurationError(f"{key}: {error}") from None
     home = _home(path, cache)

@@ -7,6 +7,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from hinet_search.common.errors import DataError, EnvironmentFault, hide_passwords
+from hinet_search.data.object_stores.address import store_of, without_short_address
+from hinet_search.data.object_stores.hadoop import require_own_client
 from hinet_search.data.reading import shorten
 from hinet_search.data.table_files import (
     FORMATS,
@@ -70,7 +72,8 @@ class Place:
         except ImportError as error:
             raise EnvironmentFault(
                 f"{self}: needs a package that is not installed: {_in_words(error)}",
-                remedy="pip install s3fs for s3://, gcsfs for gs://, adlfs for az:// and abfs://",
+                remedy="pip install s3fs for s3://, gcsfs for gs://, adlfs for az:// and abfs://, "
+                "aiohttp for http:// and https://",
             ) from None
         except Exception as error:  # noqa: BLE001  each store raises errors of its own library
             # Not raised from it: its text may hold a password.
@@ -95,12 +98,14 @@ class Place:
 def open_store(place: Place) -> tuple[Any, str]:
     """Return fsspec's file system of a URL and the path in it; nothing of it is remembered.
 
-    Errors: EnvironmentFault if the store's package is missing.
+    Errors: EnvironmentFault if the store's package is missing, or its library not the user's own.
     """
     from fsspec.core import url_to_fs
 
+    if store_of(place.url) == "hdfs":
+        require_own_client(str(place))
     with place.errors_in_words():
-        store, path = url_to_fs(place.url)
+        store, path = url_to_fs(without_short_address(place.url))
         store.invalidate_cache()  # fsspec keeps listings
     return store, path.rstrip("/")
 
@@ -110,7 +115,7 @@ def require_package(place: Place) -> None:
     from fsspec import get_filesystem_class
 
     with place.errors_in_words():
-        get_filesystem_class(place.url.partition("://")[0])
+        get_filesystem_class(store_of(place.url))
 
 
 def list_objects(place: Place) -> Listing:

@@ -90,6 +90,11 @@ def refuse_written_password(template: str) -> None:
         )
 
 
+def taken_apart(template: str) -> tuple[URL, dict[str, str]] | None:
+    """The URL with digits in place of variables, and these digits; None if it is one variable."""
+    return None if _VARIABLE.fullmatch(template) else _taken_apart(template)
+
+
 def filled_in(template: str, variables: Mapping[str, str]) -> QueryAddress:
     """The address with the values of its variables; the text was checked before.
 
@@ -99,12 +104,12 @@ def filled_in(template: str, variables: Mapping[str, str]) -> QueryAddress:
     if whole is not None:
         url = _parsed(_value(whole[1], variables), f"the value of {whole[1]}")
         return _address(url, _shown(url.set(query={})), _options(url))
-    taken_apart, stand_ins = _taken_apart(template)
+    parsed, stand_ins = _taken_apart(template)
     values = {digits: _value(name, variables) for digits, name in stand_ins.items()}
     names = {digits: f"${{{name}}}" for digits, name in stand_ins.items()}
-    url = _with_values(taken_apart, lambda text: _replaced(text, values))
-    shown = _replaced(_shown(url.set(query=taken_apart.query)), names)
-    options = "\n".join(_options(taken_apart))
+    url = _with_values(parsed, lambda text: _replaced(text, values))
+    shown = _replaced(_shown(url.set(query=parsed.query)), names)
+    options = "\n".join(_options(parsed))
     return _address(url, shown, [values[digits] for digits in values if digits in options])
 
 
@@ -176,6 +181,11 @@ def _with_values(url: URL, fill: Fill) -> URL:
 
 def _texts(value: str | tuple[str, ...]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else value
+
+
+def option_texts(url: URL, name: str) -> tuple[str, ...]:
+    """The values of an option, which a URL may repeat."""
+    return _texts(url.query[name])
 
 
 def _options(url: URL) -> list[str]:

@@ -20,8 +20,9 @@ from hinet_search.common.errors import DataError, EnvironmentFault
 from hinet_search.common.files import locked, replacing_folder
 from hinet_search.data.queries.address import QueryAddress
 from hinet_search.data.queries.content_hash import ContentHash
-from hinet_search.data.queries.engines import QUERY_KEY, batches
+from hinet_search.data.queries.engines import batches
 from hinet_search.data.queries.plain_values import common_type, plain_frame
+from hinet_search.data.queries.statement import QUERY_KEY
 
 FOLDER = ".queries"
 MANIFEST = "rows.json"

@@ -17,7 +17,7 @@ import polars as pl
 import pyarrow as pa
 
 from hinet_search.common.errors import DataError
-from hinet_search.data.queries.engines import QUERY_KEY
+from hinet_search.data.queries.statement import QUERY_KEY
 
 
 def plain_frame(batch: pa.RecordBatch) -> pl.DataFrame:

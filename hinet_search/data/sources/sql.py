@@ -17,6 +17,8 @@ from hinet_search.data.queries.kept_rows import (
     read_kept,
     scan_kept,
 )
+from hinet_search.data.queries.statement import check_query
+from hinet_search.data.queries.url_options import refuse_unsafe_options
 
 _TABLE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*){0,2}", re.ASCII)
 
@@ -24,9 +26,10 @@ _TABLE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*){0,2}", re.ASCII)
 class Options(Frozen):
     """`query` is sent to the database at `url`; `table: shown` is short for SELECT * FROM shown.
 
-    The query is run once, and its rows are kept in the cache. `snapshot` is a name for what it
-    returned, such as the date: under another name it is run again. Variables of the environment
-    stand in the URL as `${NAME}`; a password in the file is refused.
+    It begins with SELECT, WITH or VALUES, and only reads. It is run once, and its rows are kept in
+    the cache. `snapshot` is a name for what it returned, such as the date: under another name it is
+    run again. Variables of the environment stand in the URL as `${NAME}`; a password in the file is
+    refused.
     """
 
     model_config = ConfigDict(hide_input_in_errors=True)  # an address may hold a password
@@ -38,9 +41,15 @@ class Options(Frozen):
 
     @field_validator("url")
     @classmethod
-    def _without_password(cls, url: str) -> str:
+    def _without_password_and_code(cls, url: str) -> str:
         refuse_written_password(url)
+        refuse_unsafe_options(url)
         return url
+
+    @field_validator("query")
+    @classmethod
+    def _only_reads(cls, query: str | None) -> str | None:
+        return None if query is None else check_query(query)
 
     @model_validator(mode="after")
     def _query_or_table(self) -> "Options":

@@ -15,7 +15,7 @@ from hinet_search.common.errors import DataError, did_you_mean
 from hinet_search.common.frozen_model import Frozen, Text
 from hinet_search.data.checks import INTEGERS, TEXTS
 from hinet_search.data.fingerprint import FileHasher, NotFetched
-from hinet_search.data.object_stores.address import refuse_credentials
+from hinet_search.data.object_stores.address import check_table_path
 from hinet_search.data.object_stores.copies import copied_path, local_path
 from hinet_search.data.object_stores.listing import Place, require_package
 from hinet_search.data.partitions import (
@@ -30,7 +30,7 @@ from hinet_search.data.table_files import FORMATS, TableFiles, find
 ROWS, JOINED = "data.source.path", "data.source.join"  # keys of the definition that name files
 MAX_PROBLEMS = 20
 MAX_EXAMPLES = 3
-TablePath = Annotated[Text, AfterValidator(refuse_credentials)]
+TablePath = Annotated[Text, AfterValidator(check_table_path)]
 INDEX_OF_PANDAS = re.compile(r"__index_level_\d+__")
 
 
