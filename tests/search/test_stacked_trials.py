@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from hinet_search.common.errors import ConfigurationError, StudyConflict
+from hinet_search.common.errors import AllTrialsFailed, ConfigurationError, StudyConflict
 from hinet_search.executors import Job
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import Scalar, Start
@@ -17,7 +17,7 @@ from hinet_search.search import arm_search
 from hinet_search.search.arm_memory import ArmMemory
 from hinet_search.search.arm_search import OF_MIXED_STACK, ArmSearch
 from hinet_search.search.context import PhaseContext
-from hinet_search.search.phases.trials import TrialPhase
+from hinet_search.search.phases.trials import SAME_CAUSE_LIMIT, TrialPhase
 from hinet_search.search.progress import ArmProgress, NullWatcher, Progress
 from hinet_search.search.stacking import Stacking
 from hinet_search.storage.load import load_record
@@ -292,6 +292,17 @@ def test_a_job_that_fails_ends_those_that_have_not_ended(tmp_path: Path, store: 
     slot.trained("hinet/0", 0.8)
     slot.ends("OSError: no")
     assert states(store) == ["complete", "failed", "failed"]
+
+
+def test_a_stack_that_fails_whole_is_one_failure_of_its_arm(
+    tmp_path: Path, store: StudyStore
+) -> None:
+    phase = phase_of(tmp_path, store, trials=40, most=8)
+    for _ in range(SAME_CAUSE_LIMIT - 1):
+        Slot(phase, begin(phase)).ends("its process died")
+    assert states(store) == ["failed"] * 8 * (SAME_CAUSE_LIMIT - 1)
+    with pytest.raises(AllTrialsFailed):
+        Slot(phase, begin(phase)).ends("its process died")
 
 
 def test_trials_that_a_signal_stops_go_on_together_at_the_next_launch(
