@@ -1,6 +1,7 @@
 """Set-up that tests share: slots are forked from a process that has torch, and a SQLite database is copied from an empty one.
 
 A spawned slot imports for two seconds, and making the tables takes a tenth of one. Tests of either use `as_shipped`.
+All cores are free, so that no other work of the machine adds a line to what a command prints.
 """
 
 import multiprocessing
@@ -19,6 +20,7 @@ import pytest
 from sqlalchemy import Engine
 
 from hinet_search.executors.processes import slots
+from hinet_search.search.plan import busy_cores
 from hinet_search.storage import engine as storage_engine
 
 PRELOADED = [  # what a slot and a coordinator import
@@ -97,6 +99,7 @@ def install(patch: pytest.MonkeyPatch) -> None:
     )
     patch.setattr(slots, "multiprocessing", forking)
     patch.setattr(storage_engine, "make_or_migrate", _copy_tables)
+    patch.setattr(busy_cores, "free_cores", float)
 
 
 @contextmanager

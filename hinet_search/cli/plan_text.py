@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
     """Check a study, time its arms and print what a launch would do."""
     from hinet_search.api import ready
+    from hinet_search.search.plan.busy_cores import busy_cores
     from hinet_search.search.plan.few_steps import few_steps
     from hinet_search.search.plan.left_out_starts import left_out_starts
     from hinet_search.search.plan.probe_cache import cached_plan
@@ -42,6 +43,7 @@ def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
         *checked.dataset.record.warnings,
         *checked.study.guesses_to_check,
         *shortages(plan, options.folder),
+        *busy_cores(checked),
     ]
     if as_json:
         _print_json(plan, stored, warnings)

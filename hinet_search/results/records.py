@@ -15,7 +15,7 @@ MARGIN = 0.002
 PORTFOLIO = "portfolio"  # begins the source of a start of a portfolio
 TAUGHT = "taught_"  # begins the name of a student; the rest is that of its arm
 # Beginnings of the causes of trials that were drawn but not trained: outside the budget.
-UNCOUNTED_CAUSES = ("duplicate", "too large")
+UNCOUNTED_CAUSES = ("duplicate", "too large", "other settings")
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class TrialRecord:
 
     @property
     def counts(self) -> bool:
-        """Whether the trial counts towards the budget; duplicates and oversized draws do not."""
+        """Whether the trial counts towards the budget; draws that were not trained do not."""
         return not self.cause.startswith(UNCOUNTED_CAUSES)
 
 

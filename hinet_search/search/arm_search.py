@@ -35,6 +35,8 @@ from hinet_search.training.trial_config import TrialConfig, build_config
 MAX_REDRAWS = 20
 SAMPLED_REDRAWS = 4  # by the study's sampler; later ones are random
 RANDOM = SamplerSpec(kind="random")
+# The cause of trials that an earlier version stacked with those of other architectures.
+OF_MIXED_STACK = "RuntimeError: stack expects each tensor to be equal size"
 WORDS = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 
 
@@ -90,6 +92,7 @@ class ArmSearch:
             self.arm = arm.fixing({DENSE_PARAMETERS: stored_size})
         evaluations = int(str(arm.space.fixed.get(EVALUATIONS, TrainConfig().evaluations_per_pass)))
         self._pruning = Pruning(spec.pruner, spec.passes, evaluations)
+        self._give_back_failures_of_stacks()
         self._optuna, stored = self._open_copy()
         self._rows = {row.number: row for row in store.trial_rows(arm.name)}
         self._objectives = objectives
@@ -97,8 +100,6 @@ class ArmSearch:
         self._memory = ArmMemory(
             self._optuna.name, self._pruning, objectives, stored, self._rows, evaluated
         )
-        if not stored:
-            self._memory.enqueue(arm.space.default())
         self._live: dict[int, Trial] = {}
         self._interrupted = [trial.number for trial in stored if trial.state == TrialState.RUNNING]
         self._num_trials = len(stored)
@@ -196,28 +197,29 @@ class ArmSearch:
         """Return at most so many trials that can share their steps with `first`.
 
         Beside a trial that an earlier launch left, these are others that it left. Otherwise they
-        are new draws of its architecture, within the budget.
+        are new draws of its architecture, within what the budget leaves after untried starts.
         """
         assert first.config is not None, "it is going to be trained"
         if first.attempt > 1:
             return self._interrupted_beside(first.config, most)
+        most = min(most, self.budget - self.started - len(self._starts))
         may_vary = partial(may_differ, self.arm.model)
         fixed = {name: value for name, value in first.drawn.items() if not may_vary(name)}
         beside: list[DrawnTrial] = []
         if len(fixed) == len(first.drawn):
             return beside
         for _ in range(most + SAMPLED_REDRAWS):
-            if len(beside) == most or self.started >= self.budget:
+            if len(beside) >= most:
                 break
-            if drawn_trial := self._offer(self._draw(fixed=fixed)):
+            if drawn_trial := self._offer(self._draw(fixed=fixed), beside=first.config):
                 beside.append(drawn_trial)
         return beside
 
     def _interrupted_beside(self, config: TrialConfig, most: int) -> list[DrawnTrial]:
         beside: list[DrawnTrial] = []
         for number in self._interrupted[:]:
-            values = self.arm.space.values(self._rows[number].parameters)
-            if len(beside) < most and can_share_steps(config, build_config(self.arm.model, values)):
+            other, _ = self._config(self._rows[number].parameters)
+            if len(beside) < most and other is not None and can_share_steps(config, other):
                 self._interrupted.remove(number)
                 beside += filter(None, [self._resume(number)])
         return beside
@@ -305,10 +307,11 @@ class ArmSearch:
         return drawn if len(drawn) <= self._spec.trials else ()
 
     def _untried_starts(self) -> list[Mapping[str, Scalar]]:
-        """Return the arm's starts that no trial has had."""
+        """Return the default, if the arm has no trial yet, and the starts that no trial has had."""
         tried = {config_key(row.parameters) for row in self._rows.values()}
-        starts = distinct(self.arm.starts, self.arm.space)
-        return [start.values for start in starts if config_key(start.values) not in tried]
+        starts = [start.values for start in distinct(self.arm.starts, self.arm.space)]
+        untried = [start for start in starts if config_key(start) not in tried]
+        return untried if self._rows else [self.arm.space.default(), *untried]
 
     def _untried(self) -> list[dict[str, Scalar]]:
         """Return the draws of a small space that no trial has used."""
@@ -316,7 +319,10 @@ class ArmSearch:
         return [drawn for drawn in self._small_space if config_key(drawn) not in tried]
 
     def _new_draw(self) -> DrawnTrial | None:
-        """Return the first start, or else of MAX_REDRAWS draws, that is not refused."""
+        """Return the first start, or else of MAX_REDRAWS draws, that is not refused.
+
+        A start is enqueued only when it is drawn: what is queued ignores fixed values.
+        """
         while self._starts:
             self._memory.enqueue(self._starts.pop(0))
             if next_trial := self._offer(self._draw()):
@@ -341,21 +347,27 @@ class ArmSearch:
         trial = self._memory.resume(number, self._spec.sampler, self._seed(number))
         return self._offer(trial)
 
-    def _offer(self, trial: Trial) -> DrawnTrial | None:
-        """Return the trial to train; None when it is refused and recorded outside the budget."""
-        number, problem = trial.number, ""
+    def _config(self, drawn: Mapping[str, Scalar]) -> tuple[TrialConfig | None, str]:
+        """Return the configuration of a draw; None, and why, where its values do not fit."""
+        try:
+            return build_config(self.arm.model, self.arm.space.values(drawn)), ""
+        except ConfigurationError as error:
+            return None, error.problems[0]
+
+    def _offer(self, trial: Trial, beside: TrialConfig | None = None) -> DrawnTrial | None:
+        """Return the trial to train; None when it is refused and recorded outside the budget.
+
+        A trial drawn `beside` another one is refused unless they can share their steps.
+        """
+        number = trial.number
         with self._memory.sampling():
             drawn = self.arm.space.suggest(trial)
-        config: TrialConfig | None = None
-        try:
-            config = build_config(self.arm.model, self.arm.space.values(drawn))
-        except ConfigurationError as error:
-            problem = error.problems[0]
+        config, problem = self._config(drawn)
         crash_points.point("after_draw")
         earlier = self._rows.get(number)
         attempt, started = (earlier.attempt + 1, earlier.started) if earlier else (1, utc_now())
         row = TrialRow(number, attempt, is_default=number == 0, parameters=drawn, started=started)
-        if refusal := self._refusal(drawn, config):
+        if refusal := self._refusal(drawn, config, beside):
             self._memory.refuse(trial)
             self._record(replace(row, state="pruned", finished=utc_now(), cause=refusal))
             crash_points.point("after_refusal")
@@ -376,19 +388,32 @@ class ArmSearch:
         if not self._optuna.write(row, self._memory.values_of(row.number)):
             self._optuna, _ = self._open_copy()
 
+    def _give_back_failures_of_stacks(self) -> None:
+        """Make trials run again that failed only because a stack mixed architectures."""
+        for row in self._store.trial_rows(self.arm.name):
+            if row.state == "failed" and row.cause.startswith(OF_MIXED_STACK):
+                again = replace(row, state="running", cause="", finished="")
+                self._store.record_trial(self.arm.name, again)
+
     def _open_copy(self) -> tuple[OptunaArm, list[FrozenTrial]]:
         """Open Optuna's copy of the arm, repaired from our rows; return it and its trials."""
         return self._store.optuna_arm(
             self.arm.name, distributions(self.arm.space), self._pruning.step
         )
 
-    def _refusal(self, drawn: Mapping[str, Scalar], config: TrialConfig | None) -> str:
-        """Return why a draw is refused, `duplicate ...` or `too large ...`; else an empty text."""
+    def _refusal(
+        self, drawn: Mapping[str, Scalar], config: TrialConfig | None, beside: TrialConfig | None
+    ) -> str:
+        """Return why a draw is refused, by a cause of UNCOUNTED_CAUSES; else an empty text."""
         running = {config_key(self._rows[number].parameters) for number in self._live}
         key = config_key(drawn)
         if key in self._tried or key in running:
             return "duplicate of an earlier trial"
-        return "" if config is None else self._size_limits.refusal(self.arm, config)
+        if config is None:
+            return ""
+        if beside is not None and not can_share_steps(beside, config):
+            return "other settings than those of the stack it was drawn for"
+        return self._size_limits.refusal(self.arm, config)
 
 
 def config_key(drawn: Mapping[str, Scalar]) -> str:

@@ -16,6 +16,7 @@ from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER, RunKey
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import FinalistRecord
 from hinet_search.results.trade_offs import Objectives
+from hinet_search.results.verdict import verdict
 from hinet_search.search.arm_search import ArmSearch
 from hinet_search.search.chosen_inputs import with_chosen_inputs
 from hinet_search.search.context import PhaseContext
@@ -62,6 +63,7 @@ class Coordinator:
         self._limits = serving_limits(self._spec)
         stored = store.load_study()
         self._seconds_before = stored.seconds if stored else 0.0
+        self._is_done = stored is not None and stored.state == "done"  # and stays, without a job
         self._seconds = clock()
         self._monitor = HeartbeatMonitor(60 * self._spec.silence_minutes)
         self._renewed = 0.0
@@ -90,7 +92,8 @@ class Coordinator:
         with self._recorded():
             self._choose_inputs(partial(self._drive, executor))
             searches = [self._arm_search(arm) for arm in self._ready.study.arms]
-            self._leave_notes()
+            if not self._is_done:
+                self._leave_notes()
             self._phases(executor, searches)
 
     def _choose_inputs(self, drive: Callable[[Phase], None]) -> None:
@@ -126,19 +129,31 @@ class Coordinator:
 
     @contextmanager
     def _recorded(self) -> Iterator[None]:
-        """Record the study's state and seconds around the block; handle signals inside it."""
-        self._store.set_state("running")
-        store, state = self._store, "stopped"
+        """Record the study's state and seconds around the block; handle signals inside it.
+
+        It is done in the transaction that stores its verdict.
+        """
+        if not self._is_done:
+            self._store.set_state("running")
+        store, state, sentence = self._store, "stopped", ""
         try:
             with self._stop.handling_signals():
                 yield
+                sentence = verdict(replace(self._store.load_record(), state="done")).sentence
             state = "done"
         except TransientError:
             store = replace(store, retry=once)  # retrying took its full time already
             raise
         finally:
-            store.set_state(state, self._elapsed())
+            if state == "done" or not self._is_done:
+                store.set_state(state, self._elapsed(), sentence)
             crash_points.point("after_state")
+
+    def _open_again(self) -> None:
+        """Run a study that was done: a job of it has begun, so it has no verdict until it ends."""
+        self._is_done = False
+        self._store.set_state("running")
+        self._leave_notes()
 
     def _elapsed(self) -> float:
         """Seconds of the study, over all launches."""
@@ -308,6 +323,8 @@ class Coordinator:
         return f"stopped: {trials}. {best_text}"
 
     def _tick(self, executor: Executor) -> None:
+        if self._is_done:
+            self._open_again()
         if executor.waiting != self._slots_wait:
             self._slots_wait = executor.waiting
             self._watcher.event(Event("waiting", self._slots_wait or "every slot has a place"))

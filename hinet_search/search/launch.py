@@ -14,7 +14,6 @@ from hinet_search.executors import Executor
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import Budget
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.verdict import verdict
 from hinet_search.search.artifacts import claim, refuse_files_of_another, refuse_unwritable
 from hinet_search.search.coordinator import Coordinator
 from hinet_search.search.identity import extension, identity, refuse_difference, refuse_extension
@@ -50,10 +49,7 @@ def launch(
     ):
         artifacts = _enter(ready, store, options, _row(ready, options, command, uuid), watcher)
         Coordinator(ready, store, artifacts, watcher).run(executor)
-        record = load_record(database, study.name)
-        sentence = verdict(record).sentence
-        store.set_verdict(sentence)
-        return replace(record, verdict=sentence)
+        return load_record(database, study.name)
 
 
 def _started(ready: PreparedStudy, home: Path, uuid: str) -> Executor:
@@ -104,9 +100,22 @@ def _enter(
         )
         for line in extensions:
             watcher.event(Event("extended", line))
-        store.continue_study(row, arms)
+        store.continue_study(_continued(stored, row, is_wider=bool(extensions)), arms)
     claim(artifacts, stored or row, store.database.url)
     return artifacts
+
+
+def _continued(stored: StudyRow, row: StudyRow, *, is_wider: bool) -> StudyRow:
+    """Return the row of a launch that continues a study; what is done stays done.
+
+    A study that is done stays so, with its verdict, unless the launch asks for more; the
+    coordinator opens it again if there is work nevertheless.
+    """
+    if row.budget.seconds is not None:  # its trials are those that the rounds allowed
+        row = replace(row, budget=replace(row.budget, trials=stored.budget.trials))
+    if stored.state != "done" or is_wider or stored.budget != row.budget:
+        return row
+    return replace(row, state=stored.state, verdict=stored.verdict)
 
 
 def _identity(ready: PreparedStudy) -> str:

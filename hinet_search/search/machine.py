@@ -15,6 +15,7 @@ from sqlalchemy import text
 from hinet_search.common.amounts import byte_size, plain
 from hinet_search.common.database_url import parse_address
 from hinet_search.common.errors import EnvironmentFault, HinetSearchError
+from hinet_search.search.plan import busy_cores
 from hinet_search.storage.engine import connect
 from hinet_search.storage.sqlite_file import OVER_THE_NETWORK, file_system_of
 from hinet_search.study.launch_options import LaunchOptions, num_cores
@@ -65,9 +66,12 @@ def _versions() -> Iterator[MachineFact]:
 
 def _processors() -> MachineFact:
     usable = num_cores()
-    return MachineFact(
-        "processors", f"{usable} usable; {min(usable, 4)} slots by default, one thread each"
-    )
+    free = busy_cores.free_cores(usable)
+    problem = ""
+    if free < busy_cores.MOSTLY_FREE * usable:
+        problem = f"other work takes them: about {free:.1f} are free now, so trainings take longer"
+    slots = f"{min(usable, 4)} slots by default, one thread each"
+    return MachineFact("processors", f"{usable} usable; {slots}", problem)
 
 
 def _memory() -> MachineFact:

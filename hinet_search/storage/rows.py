@@ -45,7 +45,7 @@ class StudyRow:
     updated: str
     seconds: float = 0.0
     reference: str = "single"  # the arm that gains are measured against
-    verdict: str = ""  # the verdict's sentence; empty until a launch has ended
+    verdict: str = ""  # the verdict's sentence; empty unless the study is done
     other_objectives: tuple[str, ...] = ()  # after the first
 
 
@@ -120,7 +120,7 @@ class StudySummary:
     best_value: float | None
     best_arm: str | None
     updated: str
-    verdict: str = ""  # the verdict's sentence; empty until a launch has ended
+    verdict: str = ""  # the verdict's sentence; empty unless the study is done
     inputs: str = ""  # what groups of inputs are worth, in a sentence; empty if not measured
     # The problem of its rows; then the state is "damaged", and nothing else is known.
     damage: str = ""

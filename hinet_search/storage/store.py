@@ -189,19 +189,16 @@ class StudyStore:
         with self.database.reading() as connection:
             return load_input_runs(connection, self.study)
 
-    def set_state(self, state: str, seconds: float | None = None) -> None:
-        """Set running, stopped or done, and the seconds spent when given."""
-        changed: dict[str, object] = {"state": state}
+    def set_state(self, state: str, seconds: float | None = None, verdict: str = "") -> None:
+        """Set running, stopped or done, the seconds spent when given, and the verdict's sentence.
+
+        A study that is done has one, for lists of studies.
+        """
+        changed: dict[str, object] = {"state": state, "verdict": verdict}
         if seconds is not None:
             changed["seconds"] = seconds
         with self._writing() as connection:
             self._touch(connection, changed)
-
-    def set_verdict(self, sentence: str) -> None:
-        """Store the verdict's sentence for lists of studies; the next launch clears it."""
-        ours = tables.study.c.name == self.study
-        with self._writing() as connection:
-            connection.execute(update(tables.study).where(ours).values(verdict=sentence))
 
     def optuna_arm(
         self,

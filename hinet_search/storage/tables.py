@@ -55,7 +55,7 @@ study = Table(
     Column("started", String(32), nullable=False),
     Column("updated", String(32), nullable=False),
     Column("seconds", Float, nullable=False),
-    Column("verdict", Text, nullable=False),  # a sentence; empty until a launch has ended
+    Column("verdict", Text, nullable=False),  # a sentence; empty unless the study is done
 )
 
 arm = Table(

@@ -1,24 +1,31 @@
-"""The long form of the storms: `make chaos` runs them over SQLite and PostgreSQL and prints what was done and what was lost."""
+"""The long form of the storms: `make chaos` runs them over SQLite and PostgreSQL and prints what was done and what was lost.
+
+Over each there are two: over a study of trials and finalists, and over one that also trades two objectives, trains trials in
+stacks, teaches students, chooses an ensemble and refits what it ships.
+"""
 
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from hinet_search.storage.engine import connect
 from tests.chaos.checker import Verdict, check
-from tests.chaos.coordinator import Plan
+from tests.chaos.coordinator import FULL, Plan
 from tests.chaos.disks import disk_of_storm
 from tests.chaos.history import shows_traceback
 from tests.chaos.storm import FullDisk, Restarts, Storm, dashboard_polled
 from tests.postgres import server, url_of
 
-DECK = ["slot"] * 140 + ["coordinator"] * 16
-ON_SERVER = ["stop fast", "stop immediate"] * 2 + ["throw out"] * 4
+DECK = ["slot"] * 70 + ["coordinator"] * 10
+ON_SERVER = ["stop fast", "stop immediate"] + ["throw out"] * 2
 ON_DISK = ["fill the disk"] * 2
-TRIALS, SECONDS = 600, 0.25  # an evaluation
+TRIALS, SECONDS = 300, 0.25  # an evaluation
+PLAIN: Mapping[str, object] = {}
 PAUSE, AWAY = 1.4, 10.0
 
 
@@ -63,11 +70,16 @@ class Figures:
 
 
 def weather(
-    name: str, folder: Path, storage: str, deck: list[str], deeds: FullDisk | Restarts
+    folder: Path,
+    storage: str,
+    deck: list[str],
+    deeds: FullDisk | Restarts,
+    more: Mapping[str, object],
 ) -> Figures:
-    """Run one storm from its beginning to its verdict."""
+    """Run one storm from its beginning to its verdict; `more` is what the study has beside trials."""
     began = time.monotonic()
-    plan = Plan(storage, trials=TRIALS, seconds=SECONDS)
+    name = f"{'PostgreSQL' if '://' in storage else 'SQLite'}, {'full' if more else 'plain'} study"
+    plan = Plan(storage, trials=TRIALS, seconds=SECONDS, **more)  # type: ignore[arg-type]  # by name
     connect(storage, create=True).close()
     storm = Storm(folder, plan, deck, deeds.deeds)
     with dashboard_polled(storage) as answers:
@@ -80,38 +92,32 @@ def weather(
     return Figures(name, time.monotonic() - began, storm.count, answers, verdict, problems)
 
 
-def over_sqlite() -> Figures:
+def over_sqlite(more: Mapping[str, object]) -> Figures:
     """Hit every process, and fill the disk for a while."""
     with (
         TemporaryDirectory(prefix="hinet-search-storm-") as name,
         disk_of_storm(Path(name) / "disk") as disk,
     ):
         storage = Path(name) / "disk" / "studies.sqlite3"
-        return weather(
-            "SQLite", Path(name), str(storage), [*DECK, *ON_DISK], FullDisk(storage, disk, AWAY)
-        )
+        deeds = FullDisk(storage, disk, AWAY)
+        return weather(Path(name), str(storage), [*DECK, *ON_DISK], deeds, more)
 
 
-def over_postgres() -> Figures:
+def over_postgres(more: Mapping[str, object]) -> Figures:
     """Hit every process, and the server too."""
     with (
         TemporaryDirectory(prefix="hinet-search-storm-") as name,
         TemporaryDirectory(prefix="hinet-search-server-") as of_server,
         server(Path(of_server)) as running,
     ):
-        return weather(
-            "PostgreSQL",
-            Path(name),
-            url_of(running),
-            [*DECK, *ON_SERVER],
-            Restarts(running, away_seconds=AWAY),
-        )
+        deeds = Restarts(running, away_seconds=AWAY)
+        return weather(Path(name), url_of(running), [*DECK, *ON_SERVER], deeds, more)
 
 
 def main() -> None:
     good = True
-    for storm in (over_sqlite, over_postgres):
-        figures = storm()
+    for storm, more in product((over_sqlite, over_postgres), (PLAIN, FULL)):
+        figures = storm(more)
         good = good and figures.good
         sys.stdout.write("\n".join(figures.lines()) + "\n")
         sys.stdout.flush()

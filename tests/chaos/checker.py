@@ -1,15 +1,16 @@
 """Checker: compares what processes did, what readers saw, and what the database holds in the end."""
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import text
 
-from hinet_search.results.records import TrialRecord
+from hinet_search.results.records import ArmRecord, TrialRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.storage.engine import Database, connect
 from hinet_search.storage.load import load_record
-from tests.chaos.coordinator import NAME
+from tests.chaos.coordinator import NAME, TAUGHT, Plan
 from tests.chaos.history import Fact, facts
 from tests.chaos.light import value_of
 
@@ -64,23 +65,30 @@ def check(folder: Path, storage: str, trials: int, seen: Seen) -> Verdict:
     database = connect(storage)
     try:
         record = load_record(database, NAME)
-        verdict = Verdict(trials=len(record.arms[0].trials), wrong=list(seen.wrong))
+        trained = sum(len(arm.trials) for arm in record.arms_and_students)
+        verdict = Verdict(trials=trained, wrong=list(seen.wrong))
         _tables(database, verdict)
         reported = _reported(database)
     finally:
         database.close()
+    every = record.arms_and_students
     trials_by_number = {trial.number: trial for trial in record.arms[0].trials}
     ours = {
-        (trial.number, evaluation.step, evaluation.objective)
-        for trial in trials_by_number.values()
+        (f"{NAME}/{arm.name}", trial.number, evaluation.step, evaluation.objective)
+        for arm in every
+        for trial in arm.trials
         for evaluation in trial.evaluations
     }
     verdict.wrong += (
         [f"Optuna and our rows differ in {sorted(ours ^ reported)[:5]}"] if ours != reported else []
     )
-    _study(record, trials, verdict)
+    plan = Plan(**json.loads((folder / "plan.json").read_text()))
+    for arm in every:
+        _arm(arm, plan.student_trials if arm.student_of else trials, verdict)
+        _curves(folder / "history", arm, verdict)
+    _study(record, verdict)
+    _more(folder, record, plan, verdict)
     _acknowledged(folder / "history", trials_by_number, seen, verdict)
-    _curves(folder / "history", trials_by_number, verdict)
     leftovers = [str(path) for path in (folder / "out").rglob("checkpoints")]
     verdict.wrong += [f"{path} is left" for path in leftovers]
     return verdict
@@ -100,23 +108,48 @@ def _tables(database: Database, verdict: Verdict) -> None:
         verdict.stuck += [f"{left} leases are still held"] if left else []
 
 
-def _reported(database: Database) -> set[tuple[int, int, float]]:
-    """Number, step and value of every report that Optuna holds."""
-    reports = """SELECT number, step, intermediate_value FROM trial_intermediate_values
-        JOIN trials ON trials.trial_id = trial_intermediate_values.trial_id"""
+def _reported(database: Database) -> set[tuple[str, int, int, float]]:
+    """Study, number, step and value of every report that Optuna holds."""
+    reports = """SELECT study_name, number, step, intermediate_value FROM trial_intermediate_values
+        JOIN trials ON trials.trial_id = trial_intermediate_values.trial_id
+        JOIN studies ON studies.study_id = trials.study_id"""
     with database.reading() as connection:
-        return {(row[0], row[1], row[2]) for row in connection.execute(text(reports))}
+        return {(row[0], row[1], row[2], row[3]) for row in connection.execute(text(reports))}
 
 
-def _study(record: StudyRecord, trials: int, verdict: Verdict) -> None:
+def _study(record: StudyRecord, verdict: Verdict) -> None:
+    """Check that the study is done, and has a verdict."""
+    verdict.stuck += [] if record.state == "done" else [f"the study is {record.state}"]
+    verdict.lost += [] if record.verdict else ["the verdict"]
+
+
+def _more(folder: Path, record: StudyRecord, plan: Plan, verdict: Verdict) -> None:
+    """Check students, ensemble, teacher and refits, if the plan has them."""
+    wanted = {"teaching": ["taught_mmoe"], "ensemble": ["ensemble", "teacher"]}
+    found = {
+        "teaching": [arm.name for arm in record.students],
+        "ensemble": sorted(each.name for each in record.ensembles),
+    }
+    for key, names in wanted.items():
+        expected = names if f"{key}:" in plan.more else []
+        verdict.lost += [] if found[key] == expected else [f"{key}: {found[key]}, not {expected}"]
+    tested = [each.test_cells for each in record.ensembles if each.name == "ensemble"]
+    verdict.lost += [] if all(tested) else ["the ensemble's test metrics"]
+    refits = [path.name for path in (folder / "out").rglob("*.refit.safetensors")]
+    verdict.lost += [] if bool(refits) == plan.refit else [f"refits: {refits}"]
+    parts = [str(path) for path in (folder / "out").rglob("*.part")]
+    verdict.wrong += [f"{path} is left" for path in parts]
+
+
+def _arm(arm: ArmRecord, trials: int, verdict: Verdict) -> None:
     """Check budget, numbers, states, and one tested finalist."""
-    (arm,) = record.arms
     numbers = [trial.number for trial in arm.trials]
     counted = sum(trial.counts for trial in arm.trials)
     verdict.stuck += [
-        f"trial {trial.number} is still running" for trial in arm.trials if trial.state == "running"
+        f"{_name(arm, trial.number)} is still running"
+        for trial in arm.trials
+        if trial.state == "running"
     ]
-    verdict.stuck += [] if record.state == "done" else [f"the study is {record.state}"]
     verdict.wrong += [] if counted == trials else [f"{counted} trials for a budget of {trials}"]
     verdict.wrong += [] if numbers == list(range(len(numbers))) else [f"numbers {numbers}"]
     chosen = [finalist for finalist in arm.finalists if finalist.chosen]
@@ -149,35 +182,41 @@ def _acknowledged(
             verdict.doubled.append(f"trial {number} began again after it was finished")
 
 
-def _curves(where: Path, trials: dict[int, TrialRecord], verdict: Verdict) -> None:
+def _curves(where: Path, arm: ArmRecord, verdict: Verdict) -> None:
     """Check that every value is the trial's and was measured, and that a failed trial had died three times."""
-    measured = {
-        (_number(fact), int(fact["step"])) for fact in _of_trials(facts(where, "evaluation"))
-    }
-    for number, trial in trials.items():
-        steps = [evaluation.step for evaluation in trial.evaluations]
-        verdict.wrong += (
-            [] if steps == list(range(1, len(steps) + 1)) else [f"trial {number} has steps {steps}"]
+    measured = {(str(fact["key"]), int(fact["step"])) for fact in facts(where, "evaluation")}
+    for trial in arm.trials:
+        steps, name = (
+            [evaluation.step for evaluation in trial.evaluations],
+            _name(arm, trial.number),
         )
+        verdict.wrong += (
+            [] if steps == list(range(1, len(steps) + 1)) else [f"{name} has steps {steps}"]
+        )
+        rate = float(str({**arm.fixed, **trial.parameters}[RATE]))
         for evaluation in trial.evaluations:
-            expected = value_of(float(str(trial.parameters[RATE])), evaluation.step)
-            if (number, evaluation.step) not in measured or evaluation.objective != expected:
+            expected = value_of(rate, evaluation.step)
+            is_measured = (f"{arm.name}/{trial.number}", evaluation.step) in measured
+            if not is_measured or evaluation.objective != expected:
                 verdict.wrong.append(
-                    f"trial {number} step {evaluation.step} says {evaluation.objective}, expected {expected}"
+                    f"{name} step {evaluation.step} says {evaluation.objective}, expected {expected}"
                 )
         if trial.state == "failed" and (trial.attempt < 3 or "its process died" not in trial.cause):
-            verdict.wrong.append(
-                f"trial {number} failed after {trial.attempt} attempts: {trial.cause}"
-            )
+            verdict.wrong.append(f"{name} failed after {trial.attempt} attempts: {trial.cause}")
         if trial.state == "complete" and trial.value != trial.evaluations[-1].objective:
             verdict.wrong.append(
-                f"trial {number} is {trial.value} and its last value {trial.evaluations[-1]}"
+                f"{name} is {trial.value} and its last value {trial.evaluations[-1]}"
             )
+
+
+def _name(arm: ArmRecord, number: int) -> str:
+    return f"trial {arm.name}/{number}" if arm.student_of else f"trial {number}"
 
 
 def _of_trials(every: list[Fact]) -> list[Fact]:
-    """Return the facts of trials, without those of finalists."""
-    return [fact for fact in every if " seed " not in str(fact["key"])]
+    """Return the facts of trials, without those of finalists and students."""
+    keys = [(fact, str(fact["key"])) for fact in every]
+    return [fact for fact, key in keys if " seed " not in key and not key.startswith(TAUGHT)]
 
 
 def _number(fact: Fact) -> int:

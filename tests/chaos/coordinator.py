@@ -5,8 +5,9 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
     from tests.forked import Forked
 
 NAME = "storm"
+# A plan of a study with everything that follows its trials, and trials in stacks.
+FULL: Mapping[str, Any] = {
+    "more": "objectives: [mean_auc, flops_per_row]\nstacked_trials: 4\n"
+    "teaching: {students: [mmoe], trials: 6}\nensemble: true\n",
+    "refit": True,
+    "student_trials": 6,
+}
+TAUGHT = "taught_"  # as in results/records.py, which a slot need not import
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,9 @@ class Plan:
     silence_minutes: float = 10.0
     renewal_seconds: float = 10.0  # between two heartbeats
     manners: Mapping[str, Manner] = field(default_factory=dict)
+    more: str = ""  # lines of the study file
+    refit: bool = False
+    student_trials: int = 0  # of the key teaching
 
     def write(self, folder: Path) -> None:
         (folder / "history").mkdir(exist_ok=True)
@@ -81,11 +93,18 @@ class LightExecutor:
         self._local.close()
 
     def _light(self, key: str, payload: Any) -> Light:
-        from hinet_search.training.jobs.messages import ScoreTestJob
+        from hinet_search.training.jobs.messages import ScoreTestJob, TrainingsJob, scores_path
         from hinet_search.training.jobs.summarise import SummaryJob
 
         if isinstance(payload, SummaryJob):
-            return Light("summary", key, self._where, seeds=payload.seeds)
+            return Light("summary", key, self._where, seeds=payload.seeds, needs=payload.scores)
+        if isinstance(payload, TrainingsJob):
+            lights = map(self._light, payload.parts, payload.jobs)
+            parts = tuple(lights)
+            seconds = len(parts) * self._plan.seconds  # a step, as if they trained one by one
+            return Light("stack", key, self._where, parts=parts, seconds=seconds)
+        if other := self._other(key, payload):
+            return other
         rate = payload.config.train.learning_rate
         if isinstance(payload, ScoreTestJob):
             assert payload.weights.exists(), "test is scored with the weights of the run"
@@ -103,29 +122,77 @@ class LightExecutor:
             "well" if payload.weights else self._plan.manners.get(number, "well"),
             payload.checkpoints,
             payload.weights,
+            payload.measured_first,
+            needs=(payload.teacher,) if payload.teacher else (),
+            makes=(scores_path(payload.weights),) if payload.weights else (),
         )
+
+    def _other(self, key: str, payload: Any) -> Light | None:
+        """Return the work of ensembles, teachers and refits; None for a training and a test access."""
+        from hinet_search.training.jobs.ensemble import (
+            ScoreEnsembleJob,
+            ScoreMemberJob,
+            SelectJob,
+            TeachJob,
+        )
+        from hinet_search.training.jobs.messages import RefitJob, scores_path, split_scores_path
+
+        light = partial(Light, key=key, where=self._where, seconds=self._plan.seconds)
+        if isinstance(payload, SelectJob):
+            return light("selection", needs=payload.scores)
+        if isinstance(payload, ScoreMemberJob):
+            made = split_scores_path(payload.weights, payload.split)
+            return light("member", needs=(payload.weights,), makes=(made,))
+        if isinstance(payload, TeachJob | ScoreEnsembleJob):
+            scores = tuple(path for member in payload.members for path in member.scores.values())
+            kind: Any = "teacher" if isinstance(payload, TeachJob) else "ensemble"
+            return light(kind, needs=scores, makes=(payload.path,))
+        if isinstance(payload, RefitJob):
+            weights, teacher = payload.training.weights, payload.training.teacher
+            assert weights is not None
+            needs = (teacher,) if teacher else ()
+            return light("refit", needs=needs, makes=(scores_path(weights), weights))
+        return None
 
 
 def _heavy(body: Any) -> object:
     """Convert a light job's message to the message that the search expects."""
-    from hinet_search.results.records import CellValue, FinalistSummary, Resampled
-    from hinet_search.training.jobs.messages import MetricsOnTest, TrainingResult
+    from hinet_search.training.jobs.messages import PartMessage, TrainingResult
     from tests.search import studies
 
     match body:
+        case ("part", name, said):
+            return PartMessage(name, _heavy(said))
         case ("evaluation", step, value):
             return studies.evaluation(step, value)
         case ("trained", step, value, stopped):
-            return TrainingResult(
-                studies.evaluation(step, value) if step else None, stopped, studies.COST
-            )
-        case ("opened", value):
-            return MetricsOnTest((CellValue("home", "click", 5, 2, auc=value, logloss=0.6),))
-        case ("summary", seeds):
-            return FinalistSummary(
-                tuple(seeds), (), (), Resampled("users", 5, (0.6, 0.6), ((0.6, 0.6),))
-            )
+            best = studies.evaluation(step, value) if step else None
+            return TrainingResult(best, stopped, studies.COST)
+        case (kind, content):
+            return _result(kind, content)
     raise AssertionError(body)
+
+
+def _result(kind: str, content: Any) -> object:
+    """Return the only message of a job that is no training."""
+    from hinet_search.results.records import CellValue, FinalistSummary, Resampled
+    from hinet_search.training.jobs.ensemble import EnsembleOnTest, MemberScored, TeacherStored
+    from hinet_search.training.jobs.messages import MetricsOnTest, Refitted
+    from tests.search import pretended, studies
+
+    users = Resampled("users", 5, (0.6, 0.6), ((0.6, 0.6),))
+    cells = (CellValue("home", "click", 5, 2, auc=content, logloss=0.6),)
+    results: dict[str, Callable[[], object]] = {
+        "cost": lambda: studies.COST,
+        "opened": lambda: MetricsOnTest(cells),
+        "summary": lambda: FinalistSummary(tuple(content), (), (), users),
+        "selection": lambda: pretended.mean_of(content),
+        "member": MemberScored,
+        "teacher": TeacherStored,
+        "ensemble": lambda: EnsembleOnTest((pretended.TESTED,), users),
+        "refit": lambda: Refitted(10, 4),
+    }
+    return results[kind]()
 
 
 class Telling:
@@ -140,7 +207,7 @@ class Telling:
         sys.stderr.write(f"{event.kind} {event.text}\n")
 
     def tick(self, progress: "Progress") -> None:
-        done = sum(arm.trained for arm in progress.arms.values())
+        done = sum(arm.trained for arm in progress.arms.values() if not arm.name.startswith(TAUGHT))
         if done != self._done:
             self._done = done
             note(self._where, what="done", trials=done)
@@ -169,8 +236,9 @@ def coordinate(folder: Path) -> None:
     plan, where = Plan(**json.loads((folder / "plan.json").read_text())), folder / "history"
     (folder / "rate.yaml").write_text(SPACE)
     (folder / f"{NAME}.yaml").write_text(
-        f"{STUDY}arms: {{mmoe: {{space: rate}}}}\nfinalists: {{top: 1, seeds: 2}}\n".replace(
-            "trials: 4", "trials: 1"
+        f"{STUDY}arms: {{mmoe: {{space: rate}}}}\n{plan.more}"
+        f"finalists: {{top: 1, seeds: 2, refit: {str(plan.refit).lower()}}}\n".replace(
+            "trials: 4\n", "trials: 1\n"
         )
     )
     options = LaunchOptions(

@@ -7,21 +7,29 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from tests.chaos.history import note
 
+ENDED = object()
 Manner = Literal["well", "kills itself", "exits", "out of memory", "deaf"]
 
 
 @dataclass(frozen=True)
 class Light:
-    """A fake training, test access or summary. `where` is the folder of histories."""
+    """A fake training, stack of trainings, test access, summary, or other work with files.
 
-    kind: Literal["train", "open", "summary"]
+    `where` is the folder of histories. Work of any kind needs some files and makes others. A stack has `parts`, each a training
+    whose key is the part's name.
+    """
+
+    kind: Literal[
+        "train", "stack", "open", "summary", "selection", "member", "teacher", "ensemble", "refit"
+    ]
     key: str
     where: Path
     rate: float = 0.0
@@ -32,6 +40,10 @@ class Light:
     manner: Manner = "well"
     checkpoints: Path | None = None
     weights: Path | None = None
+    measured_first: bool = False
+    needs: tuple[Path, ...] = ()
+    makes: tuple[Path, ...] = ()
+    parts: tuple["Light", ...] = ()
 
 
 def value_of(rate: float, step: int) -> float:
@@ -41,22 +53,55 @@ def value_of(rate: float, step: int) -> float:
 
 def run(light: Light, emit: Callable[[object], None], should_stop: Callable[[], bool]) -> None:
     """Do the job; write its history before sending any message."""
+    missing = [str(path) for path in light.needs if not path.exists()]
+    assert not missing, f"{light.key} needs {missing}"
     if light.kind == "train":
-        _train(light, emit, should_stop)
+        for _ in _train(light, emit, should_stop):
+            _wait(light)
+    elif light.kind == "stack":
+        _train_stack(light, emit, should_stop)
     elif light.kind == "open":
         note(light.where, what="opened", key=light.key)
         emit(("opened", value_of(light.rate, 1)))
-    else:
+    elif light.kind == "summary":
         emit(("summary", light.seeds))
+    else:
+        _wait(light)
+        for path in light.makes:
+            _write(path, light.key)
+        note(light.where, what=light.kind, key=light.key)
+        emit((light.kind, len(light.needs)))
 
 
-def _train(light: Light, emit: Callable[[object], None], should_stop: Callable[[], bool]) -> None:
+def _train_stack(
+    light: Light, emit: Callable[[object], None], should_stop: Callable[..., bool]
+) -> None:
+    """Train the parts step by step; each sends its messages under its name, and ends by itself."""
+
+    def emit_of(name: str, body: object) -> None:
+        emit(("part", name, body))
+
+    going = [
+        _train(part, partial(emit_of, part.key), partial(should_stop, part.key))
+        for part in light.parts
+    ]
+    while going:
+        going = [training for training in going if next(training, ENDED) is not ENDED]
+        _wait(light)
+
+
+def _train(
+    light: Light, emit: Callable[[object], None], should_stop: Callable[[], bool]
+) -> Iterator[None]:
+    """Train; yield before every step."""
+    if light.measured_first:
+        emit(("cost", None))
     done = _resumed(light)
     note(light.where, what="begin", key=light.key, seed=light.seed, done=done)
     for step in range(1, done + 1):
         emit(("evaluation", step, value_of(light.rate, step)))
     for step in range(done + 1, light.evaluations + 1):
-        _wait(light)
+        yield
         if light.manner != "deaf" and should_stop():
             emit(("trained", step - 1, value_of(light.rate, step - 1), True))
             return
@@ -70,10 +115,17 @@ def _train(light: Light, emit: Callable[[object], None], should_stop: Callable[[
         emit(("evaluation", step, value_of(light.rate, step)))
         _keep(light, step)
     if light.weights:
-        light.weights.parent.mkdir(parents=True, exist_ok=True)
-        light.weights.write_text(str(light.seed))
+        for path in (*light.makes, light.weights):
+            _write(path, str(light.seed))
     note(light.where, what="trained", key=light.key, seed=light.seed)
     emit(("trained", light.evaluations, value_of(light.rate, light.evaluations), False))
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(text)
+    part.replace(path)
 
 
 def _wait(light: Light) -> None:

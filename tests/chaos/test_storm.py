@@ -1,14 +1,16 @@
 """A study whose processes are killed, stopped and paused at random ends as an undisturbed one does."""
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
 from hinet_search.storage.engine import connect
 from tests.chaos.checker import check
-from tests.chaos.coordinator import Plan
+from tests.chaos.coordinator import FULL, Plan
 from tests.chaos.history import shows_traceback
 from tests.chaos.storm import Restarts, Storm, dashboard_polled
 from tests.postgres import server, url_of
@@ -28,8 +30,11 @@ def weather(folder: Path, plan: Plan, storm: Storm) -> Counter[int]:
     return answers
 
 
-def test_a_storm_over_sqlite_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
-    plan = Plan(str(tmp_path / "out" / "studies.sqlite3"), trials=TRIALS, seconds=SECONDS)
+@pytest.mark.parametrize("more", [{}, FULL], ids=["plain", "full"])
+def test_a_storm_over_sqlite_loses_nothing_and_doubles_nothing(
+    tmp_path: Path, more: Mapping[str, Any]
+) -> None:
+    plan = Plan(str(tmp_path / "out" / "studies.sqlite3"), trials=TRIALS, seconds=SECONDS, **more)
     connect(plan.storage, create=True).close()
     answers = weather(tmp_path, plan, Storm(tmp_path, plan, DECK))
     assert answers[200] > 0

@@ -17,8 +17,7 @@ def store(tmp_path: Path) -> StudyStore:
 
 
 def test_a_study_that_is_done_has_its_verdict(run: Run, store: StudyStore) -> None:
-    store.set_state("done")
-    store.set_verdict("HiNet wins.")
+    store.set_state("done", verdict="HiNet wins.")
     assert "\n\nsmall: HiNet wins.\n" in run("status", "--output", "out").out
 
 
@@ -38,8 +37,7 @@ def test_a_study_that_is_not_done_has_no_verdict(run: Run, store: StudyStore) ->
 def test_what_inputs_are_worth_is_said_below_the_verdict(run: Run, store: StudyStore) -> None:
     store.record_input_run(InputRun("single", (), 1, 0.75))
     store.record_input_run(InputRun("single", ("lists",), 1, 0.71))
-    store.set_state("done")
-    store.set_verdict("HiNet wins.")
+    store.set_state("done", verdict="HiNet wins.")
     lines = run("status", "--output", "out").out.splitlines()
     assert lines[-2:] == [
         "small: HiNet wins.",

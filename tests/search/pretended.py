@@ -218,15 +218,7 @@ class Pretender:
 
     def selected(self, job: SelectJob) -> Selected:
         """Select the plain mean of all runs."""
-        share = 1 / len(job.scores)
-        selection = Selection(
-            (share,) * len(job.scores),
-            "mean",
-            "logits",
-            CrossFittedGain(0.0, -0.1, 0.1, 0.6, 0.6),
-            (),
-        )
-        return Selected(selection, (TESTED,), Calibration(()), ())
+        return mean_of(len(job.scores))
 
     def keys(self, kind: type[TrainJob] | type[ScoreTestJob] | type[SummaryJob]) -> list[str]:
         """Keys of the submitted jobs, in order."""
@@ -241,6 +233,13 @@ class Pretender:
     def tested(self) -> list[str]:
         """Trial numbers of finalists that were scored on test, one for each seed."""
         return [key.split("/")[1].split()[0] for key in self.keys(ScoreTestJob)]
+
+
+def mean_of(num_runs: int) -> Selected:
+    """The plain mean of so many runs."""
+    gain = CrossFittedGain(0.0, -0.1, 0.1, 0.6, 0.6)
+    selection = Selection((1 / num_runs,) * num_runs, "mean", "logits", gain, ())
+    return Selected(selection, (TESTED,), Calibration(()), ())
 
 
 @dataclass(frozen=True)

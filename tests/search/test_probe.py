@@ -29,9 +29,15 @@ class Linear(torch.nn.Linear):
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Steps of 4, 1, 1 ... seconds."""
-    times = ticks()
-    monkeypatch.setattr(probe, "perf_counter", lambda: next(times))
+    """Steps of 4, 1, 1 ... seconds, in which nothing else is done."""
+    times, now = ticks(), [0.0]
+
+    def tick() -> float:
+        now[0] = next(times)
+        return now[0]
+
+    monkeypatch.setattr(probe, "process_time", tick)
+    monkeypatch.setattr(probe, "perf_counter", lambda: now[0])
 
 
 def ticks() -> Iterator[float]:
@@ -53,3 +59,20 @@ def test_a_probe_ends_after_its_seconds_with_three_to_a_hundred_steps(
     seconds_per_row = probe._seconds_per_row(model, config, feed, StepLoss(), seconds)
     assert model.steps == steps
     assert seconds_per_row == 1.0 / 32, "the first step is slower, and does not count"
+
+
+def test_what_other_work_takes_ends_a_probe_sooner_and_does_not_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    times, now = ticks(), [0.0]
+
+    def computed() -> float:
+        now[0] += 5.0  # of which most are of others
+        return next(times)
+
+    monkeypatch.setattr(probe, "process_time", computed)
+    monkeypatch.setattr(probe, "perf_counter", lambda: now[0])
+    model, feed = Linear(), make_feed(DATA.train, torch.device("cpu"))
+    config = TrainConfig.model_validate({"batch_size": 32})
+    seconds_per_row = probe._seconds_per_row(model, config, feed, StepLoss(), 45.0)
+    assert (model.steps, seconds_per_row) == (5, 1.0 / 32)

@@ -1,19 +1,23 @@
 """Trials that differ only in rates, decay, dropout and the like train as one stack, and end each by itself."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from hinet_search.common.errors import StudyConflict
+from hinet_search.common.errors import AllTrialsFailed, ConfigurationError, StudyConflict
 from hinet_search.executors import Job
 from hinet_search.results.objectives import Objective
+from hinet_search.results.records import Scalar, Start
 from hinet_search.results.trade_offs import Objectives
-from hinet_search.search.arm_search import ArmSearch
+from hinet_search.search import arm_search
+from hinet_search.search.arm_memory import ArmMemory
+from hinet_search.search.arm_search import OF_MIXED_STACK, ArmSearch
 from hinet_search.search.context import PhaseContext
-from hinet_search.search.phases.trials import TrialPhase
+from hinet_search.search.phases.trials import SAME_CAUSE_LIMIT, TrialPhase
 from hinet_search.search.progress import ArmProgress, NullWatcher, Progress
 from hinet_search.search.stacking import Stacking
 from hinet_search.storage.load import load_record
@@ -55,11 +59,18 @@ def store(tmp_path: Path) -> Iterator[StudyStore]:
 
 
 def phase_of(
-    folder: Path, store: StudyStore, trials: int = 7, space: str = SPACE, most: int = 3
+    folder: Path,
+    store: StudyStore,
+    trials: int = 7,
+    space: str = SPACE,
+    most: int = 3,
+    starts: Sequence[Mapping[str, Scalar]] = (),
 ) -> TrialPhase:
     spec = studies.spec(trials=trials, pruner=PRUNES, stacked_trials=most)
+    arm = studies.arm(folder, space)
+    of_arm = tuple(Start({**arm.space.default(), **values}, "start") for values in starts)
     search = ArmSearch(
-        studies.arm(folder, space),
+        replace(arm, starts=of_arm),
         spec,
         Objectives(Objective("mean_auc")),
         store,
@@ -133,6 +144,107 @@ def test_the_trials_of_a_job_differ_only_in_what_a_stack_may_differ_in(
     assert len({each.seed for job in jobs for each in job.payload.jobs}) == 7
 
 
+def configs_of(job: Job) -> list[TrialConfig]:
+    return [each.config for each in job.payload.jobs]
+
+
+@pytest.mark.parametrize(
+    ("name", "of_space"),
+    [
+        ("model.embedding_dim", 8),  # which a stack cannot have
+        ("train.batch_size", 512),  # which it would ignore
+    ],
+)
+def test_a_start_waits_for_its_own_turn_and_joins_no_stack_of_others(
+    tmp_path: Path, store: StudyStore, name: str, of_space: int
+) -> None:
+    space = SPACE + ("  train.batch_size: {kind: categorical, choices: [64, 512], default: 512}\n")
+    start = {name: 64 if name == "train.batch_size" else 4}
+    phase = phase_of(tmp_path, store, space=space, starts=[start])
+    jobs = list(iter(phase.next_job, None))
+    assert sum(len(job.payload.parts) for job in jobs) == 7
+    for job in jobs:
+        first, *others = configs_of(job)
+        assert all(can_share_steps(first, other) for other in others)
+    firsts = [job.payload.jobs[0].config for job in jobs]
+    section, key = name.split(".")
+    assert [config.sections[section][key] for config in firsts[:2]] == [of_space, start[name]]
+
+
+def test_starts_are_tried_before_the_budget_is_used_for_draws_beside_others(
+    tmp_path: Path, store: StudyStore
+) -> None:
+    starts = [{"model.embedding_dim": 4}, {"model.embedding_dim": 16}]
+    phase = phase_of(tmp_path, store, trials=4, starts=starts)
+    jobs = list(iter(phase.next_job, None))
+    assert [job.payload.parts for job in jobs] == [
+        ("hinet/0", "hinet/1"),
+        ("hinet/2",),
+        ("hinet/3",),
+    ]
+    dims = [config.sections["model"]["embedding_dim"] for job in jobs for config in configs_of(job)]
+    assert dims == [8, 8, 4, 16]
+
+
+def test_a_draw_that_cannot_share_the_steps_is_refused_outside_the_budget(
+    tmp_path: Path, store: StudyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = ArmMemory.ask
+
+    def forget_what_is_fixed(self: ArmMemory, *given: Any) -> Any:
+        return ask(self, *given[:2])
+
+    monkeypatch.setattr(ArmMemory, "ask", forget_what_is_fixed)
+    phase = phase_of(tmp_path, store)
+    for job in iter(phase.next_job, None):
+        first, *others = configs_of(job)
+        assert all(can_share_steps(first, other) for other in others)
+    (arm,) = load_record(store.database, "tiny").arms
+    refused = [trial for trial in arm.trials if not trial.counts]
+    assert {trial.cause for trial in refused} == {
+        "other settings than those of the stack it was drawn for"
+    }
+    assert sum(trial.counts for trial in arm.trials) == 7
+
+
+def test_failures_of_a_stack_that_mixed_architectures_are_trained_again(
+    tmp_path: Path, store: StudyStore
+) -> None:
+    phase = phase_of(tmp_path, store, trials=3)
+    slot = Slot(phase, begin(phase))
+    slot.trained("hinet/1", 0.8)
+    slot.ends(f"{OF_MIXED_STACK}, but got [111, 8] at entry 0 and [111, 4] at entry 1")
+    assert states(store) == ["failed", "complete", "failed"]
+    again = phase_of(tmp_path, store, trials=3)
+    slot = Slot(again, begin(again))
+    assert slot.job.payload.parts == ("hinet/0", "hinet/2")
+    for part in slot.job.payload.parts:
+        slot.trained(part, 0.7)
+    slot.ends()
+    assert states(store) == ["complete"] * 3
+    assert again.next_job() is None
+
+
+def test_a_trial_whose_values_do_not_fit_was_left_and_does_not_end_the_launch(
+    tmp_path: Path, store: StudyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(phase_of(tmp_path, store, trials=3))  # and its process dies
+    built = build_config
+
+    def refuse(model: str, values: Mapping[str, Any]) -> TrialConfig:
+        config = built(model, values)
+        if config.train.learning_rate != 1e-3:  # that of the default
+            raise ConfigurationError("these values do not fit together")
+        return config
+
+    monkeypatch.setattr(arm_search, "build_config", refuse)
+    again = phase_of(tmp_path, store, trials=3)
+    assert begin(again).payload.parts == ("hinet/0",)
+    assert again.next_job() is None
+    (arm,) = load_record(store.database, "tiny").arms
+    assert [trial.cause for trial in arm.trials[1:3]] == ["these values do not fit together"] * 2
+
+
 def test_architectures_still_differ_between_jobs(tmp_path: Path, store: StudyStore) -> None:
     phase = phase_of(tmp_path, store, trials=30)
     widths = {begin(phase).payload.jobs[0].config.model.embedding_dim for _ in range(10)}
@@ -180,6 +292,17 @@ def test_a_job_that_fails_ends_those_that_have_not_ended(tmp_path: Path, store: 
     slot.trained("hinet/0", 0.8)
     slot.ends("OSError: no")
     assert states(store) == ["complete", "failed", "failed"]
+
+
+def test_a_stack_that_fails_whole_is_one_failure_of_its_arm(
+    tmp_path: Path, store: StudyStore
+) -> None:
+    phase = phase_of(tmp_path, store, trials=40, most=8)
+    for _ in range(SAME_CAUSE_LIMIT - 1):
+        Slot(phase, begin(phase)).ends("its process died")
+    assert states(store) == ["failed"] * 8 * (SAME_CAUSE_LIMIT - 1)
+    with pytest.raises(AllTrialsFailed):
+        Slot(phase, begin(phase)).ends("its process died")
 
 
 def test_trials_that_a_signal_stops_go_on_together_at_the_next_launch(

@@ -83,15 +83,29 @@ def test_a_part_that_is_stopped_sends_its_result_before_the_others_end(
     assert not (tmp_path / "1.safetensors").exists()
 
 
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (torch.OutOfMemoryError("no room"), "memory is too small for 2 models at once"),
+        (
+            RuntimeError("stack expects each tensor to be equal size\nsize"),
+            "2 models cannot train at once (stack expects each tensor to be equal size)",
+        ),
+    ],
+)
 def test_models_that_do_not_fit_at_once_are_trained_one_after_another(
-    ready: PreparedStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ready: PreparedStudy,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    why: str,
 ) -> None:
     whole, sizes = trial.fit_all, []
 
     def fit_all(models: Sequence[Any], *given: Any) -> Any:
         sizes.append(len(models))
         if len(models) > 1:
-            raise torch.OutOfMemoryError("no room")
+            raise error
         return whole(models, *given)
 
     monkeypatch.setattr(trial, "fit_all", fit_all)
@@ -99,7 +113,7 @@ def test_models_that_do_not_fit_at_once_are_trained_one_after_another(
     train_together(together, sent.append, never)
     assert sizes == [2, 1, 1]
     assert [str(message.text) for message in sent if isinstance(message, Notice)] == [
-        "memory is too small for 2 models at once: one after another"
+        f"{why}: one after another"
     ]
     parts = [message for message in sent if isinstance(message, PartMessage)]
     assert set(results(parts)) == set(together.parts)

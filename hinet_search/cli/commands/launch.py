@@ -204,6 +204,7 @@ def _export(
 def _print_plan(watcher: "Watcher", checked: "PreparedStudy", options: "LaunchOptions") -> None:
     """Print what is stored and, unless the study is done, what is planned."""
     from hinet_search.cli.plan_text import plan_line
+    from hinet_search.search.plan.busy_cores import busy_cores
     from hinet_search.search.plan.probe_cache import cached_plan
     from hinet_search.search.progress import Event
     from hinet_search.search.stored_study import find_stored_study
@@ -213,6 +214,8 @@ def _print_plan(watcher: "Watcher", checked: "PreparedStudy", options: "LaunchOp
         watcher.event(Event("plan", f"resumes with {stored.done} of {stored.budget} trials"))
     if stored is None or stored.state != "done" or stored.done < stored.budget:
         watcher.event(Event("plan", plan_line(cached_plan(checked, probe_seconds=0))))
+        for line in busy_cores(checked):
+            watcher.event(Event("plan", line))
 
 
 def _written(options: "LaunchOptions") -> str:

@@ -104,4 +104,4 @@ def _results(study: "StudySummary", where: Sequence[str]) -> Iterator[str]:
 
 def _verdict(study: "StudySummary", where: Sequence[str]) -> str:
     report = shlex.join(["hinet-search", "report", study.name, *where])
-    return study.verdict or f"the version that ran it stored no verdict: {report}"
+    return study.verdict or f"no verdict is stored, the report says it: {report}"

@@ -34,10 +34,14 @@ SAME_CAUSE_LIMIT = 5
 
 @dataclass(frozen=True)
 class _End:
-    """How a trial of an arm ended. `cause` is empty when the trial gave a value."""
+    """How a trial of an arm ended. `cause` is empty when the trial gave a value.
+
+    `job` is that of its stack: trials that end with it have failed once.
+    """
 
     arm: str
     cause: str
+    job: str = ""
 
 
 class TrialPhase:
@@ -226,7 +230,7 @@ class TrialPhase:
         A result counts once it was sent, even when the process died before it reported its end.
         """
         for trial in self._trials_of.pop(key):
-            self._end(trial, cause, stopping=stopping)
+            self._end(trial, cause, stopping=stopping, job=key)
 
     def _end_in_stack(self, key: str, trial: str) -> None:
         """End a trial, unless a signal stopped it, while others of its stack go on."""
@@ -236,7 +240,7 @@ class TrialPhase:
         self._trials_of[key] = tuple(each for each in self._trials_of[key] if each != trial)
         self._end(trial, "", stopping=False)
 
-    def _end(self, key: str, cause: str, *, stopping: bool) -> None:
+    def _end(self, key: str, cause: str, *, stopping: bool, job: str = "") -> None:
         arm, number = self._of(key)
         running = self._progress.running.pop(key)
         outcome = self._outcomes.pop(key, None)
@@ -250,8 +254,8 @@ class TrialPhase:
             self._succeeded(arm, number, outcome, running)
         else:
             if isinstance(outcome, TrainingFailed):
-                cause = outcome.cause
-            self._failed(arm, number, cause or "ended without a result")
+                cause, job = outcome.cause, ""
+            self._failed(arm, number, cause or "ended without a result", job)
         self._context.drop(self._context.checkpoints / key)  # after the trial's end is written
         crash_points.point("after_checkpoints_dropped")
         self._count_end(arm)
@@ -291,13 +295,13 @@ class TrialPhase:
                 Event("best", f"{running.key} {value_text(value)}{change}", running.key, value)
             )
 
-    def _failed(self, arm: ArmSearch, number: int, cause: str) -> None:
+    def _failed(self, arm: ArmSearch, number: int, cause: str, job: str = "") -> None:
         arm.finish(number, TrialState.FAIL, None, None, cause)
         self._progress.arms[arm.arm.name].failed += 1
         self._watcher.event(
             Event("failed", f"{arm.arm.name}/{number}: {cause}", f"{arm.arm.name}/{number}")
         )
-        self._note_end(_End(arm.arm.name, cause))
+        self._note_end(_End(arm.arm.name, cause, job))
 
     def _note_end(self, end: _End) -> None:
         self._same_cause = _with_same_cause(self._same_cause, end)
@@ -341,6 +345,8 @@ def _with_same_cause(ends: Sequence[_End], last: _End) -> list[_End]:
     """Return the ends in a row, up to the last one, that failed with its cause."""
     if not last.cause:
         return []
+    if last.job and ends and ends[-1].job == last.job:
+        return list(ends)
     same = ends and without_numbers(ends[-1].cause) == without_numbers(last.cause)
     return [*ends, last] if same else [last]
 

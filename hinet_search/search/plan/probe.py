@@ -1,10 +1,14 @@
-"""Probe: train one configuration briefly to estimate a trial's duration and a slot's memory."""
+"""Probe: train one configuration briefly to estimate a trial's duration and a slot's memory.
 
-from collections.abc import Iterator
+On a CPU, time is what this process computes, so that what other work takes does not count: that may
+be gone in the next minute, or may have just begun (busy_cores.py).
+"""
+
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 
 import torch
 from torch import nn
@@ -88,10 +92,11 @@ def _share_of(passes: float) -> float:
 def _seconds_of_growth(model: Staged, dataset: Dataset) -> float:
     """Estimate the seconds of all stages from the first stage on the first rows."""
     rows = dataset.train.head(GROWTH_ROWS)
-    began = perf_counter()
     with _one_thread():
+        began = process_time()  # trees grow on the CPU
         share = next(model.stages(rows, seed=0))
-    return (perf_counter() - began) / share * dataset.train.num_rows / rows.num_rows
+        seconds = process_time() - began
+    return seconds / share * dataset.train.num_rows / rows.num_rows
 
 
 @contextmanager
@@ -111,12 +116,14 @@ def _seconds_per_row(
     """Return the median over the steps of a short training on the first rows."""
     optimiser = make_optimiser(model, config)
     rows_B = torch.arange(min(config.batch_size, len(feed)))
+    clock: Callable[[], float] = process_time if feed.device.type == "cpu" else perf_counter
     durations: list[float] = []
+    until = perf_counter() + seconds
     with _one_thread():
         while len(durations) < FEWEST_STEPS or (
-            sum(durations) < seconds and len(durations) < MOST_STEPS
+            perf_counter() < until and len(durations) < MOST_STEPS
         ):
-            began = perf_counter()
+            began = clock()
             batch, labels_BT = feed.select(rows_B)
             optimiser.zero_grad()
             with matrix_products(config, feed.device):
@@ -125,5 +132,5 @@ def _seconds_per_row(
             optimiser.step()
             if feed.device.type == "cuda":
                 torch.cuda.synchronize(feed.device)  # nothing else waits for the kernels
-            durations.append(perf_counter() - began)
+            durations.append(clock() - began)
     return median(durations) / len(rows_B)

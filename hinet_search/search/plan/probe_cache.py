@@ -21,7 +21,7 @@ from hinet_search.search.plan.plan import PROBE_SECONDS, ArmPlan, Plan, Prepared
 from hinet_search.study.launch_options import num_cores
 from hinet_search.study.load_study import Arm
 
-CACHE_SECONDS = 86_400.0  # a day later the load of the machine may differ
+CACHE_SECONDS = 86_400.0  # a day later the machine may be another one under its name
 FOLDER = "plans"
 _PACKAGE = Path(__file__).parents[2]
 

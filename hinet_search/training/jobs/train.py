@@ -58,7 +58,8 @@ def train(job: TrainJob, emit: Emit, should_stop: ShouldStop) -> None:
 def train_together(job: TrainingsJob, emit: Emit, should_stop: ShouldPartStop) -> None:
     """Train all, as one stack where that is faster; emit the messages of `train` as PartMessage.
 
-    Each can be stopped by its part. If memory is too small for all, they train one after another.
+    Each can be stopped by its part. If memory is too small for all, or their stack fails, they
+    train one after another.
     """
     whole = CoordinatorLink(emit, should_stop)
     links = [
@@ -83,13 +84,20 @@ def _train(
     try:
         with device_errors(device, work, whole):
             _train_on(device, waiting, order_seed, whole)
-    except MemoryError:
+    except (MemoryError, RuntimeError) as error:
         if len(jobs) == 1:
             raise
-        whole.notice(f"memory is too small for {len(waiting)} models at once: one after another")
+        whole.notice(f"{_why_apart(error, len(waiting))}: one after another")
         for job, link in list(waiting.items()):
             with device_errors(device, work, whole):
                 _train_on(device, {job: link}, order_seed, whole)
+
+
+def _why_apart(error: MemoryError | RuntimeError, num_models: int) -> str:
+    if isinstance(error, MemoryError):
+        return f"memory is too small for {num_models} models at once"
+    first_line = str(error).split("\n", maxsplit=1)[0]
+    return f"{num_models} models cannot train at once ({first_line})"
 
 
 def _train_on(
