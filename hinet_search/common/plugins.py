@@ -8,7 +8,6 @@ database alone cannot make any code run.
 import importlib
 import pkgutil
 import re
-import traceback
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -71,6 +70,8 @@ def load(package: str, name: str) -> ModuleType:
 
 def at_fault(error: BaseException) -> str:
     """Return the module of an allowed package whose code raised the error, or an empty text."""
+    import traceback  # here, because only errors need it
+
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     modules = [str(frame.f_globals.get("__name__", "")) for frame in frames]
     return next((name for name in reversed(modules) if _is_allowed(name)), "")
@@ -97,6 +98,8 @@ def _import_foreign(name: str) -> ModuleType:
 
 def what_it_did(error: BaseException) -> str:
     """`ValueError: no such column (wide.py:12)`: the error, and where it was raised."""
+    import traceback
+
     if isinstance(error, SyntaxError):
         message, where = error.msg, f"{Path(error.filename or '').name}:{error.lineno}"
     else:
