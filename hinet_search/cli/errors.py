@@ -1,7 +1,7 @@
 """Errors: print each problem with the line of its file, the remedy, and the command to try next.
 
-An exception of any other class is a bug of hinet-search: it is printed as one line with its
-cause; --debug shows the traceback.
+An exception of any other class is a bug of hinet-search, or of the plug-in that raised it: it is
+printed as one line with its cause; --debug shows the traceback.
 """
 
 import re
@@ -32,7 +32,7 @@ from hinet_search.common.errors import (
     nearest,
     shortened,
 )
-from hinet_search.common.plugins import names
+from hinet_search.common.plugins import at_fault, names, what_it_did
 from hinet_search.common.terminal import printable
 from hinet_search.study.find_file import is_known, known_names
 
@@ -42,7 +42,7 @@ WORD = re.compile(r"""'(?:[^']|'')*'|"(?:\\.|[^"\\])*"|[^\s:,\[\]{}]+|.""")
 EXCERPT_WIDTH = 100
 EXIT_CODES = (
     ("0", "done"),
-    ("1", "a bug of hinet-search: --debug shows the traceback"),
+    ("1", "a bug of hinet-search or of a plug-in: --debug shows the traceback"),
     ("2", "usage or configuration"),
     ("3", "data"),
     ("4", "environment: database, device, disk, port"),
@@ -79,6 +79,11 @@ def fault(error: BaseException) -> HinetSearchError:
     """Describe an unexpected exception in one line: its class, message, and place in our code."""
     import traceback
 
+    if plugin := at_fault(error):
+        return HinetSearchError(
+            f"plug-in {plugin} failed: {hide_passwords(what_it_did(error))}",
+            remedy="stored results stay. `hinet-search --debug COMMAND` shows the traceback",
+        )
     first_line, *_ = [*str(error).splitlines(), ""]
     message = shortened(hide_passwords(first_line))
     reason = f": {message}" if message else ""

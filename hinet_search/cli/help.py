@@ -29,15 +29,9 @@ class Command(cloup.Command):
         """Run the command; report any error without a traceback and exit with its code."""
         try:
             return super().invoke(ctx)
-        except (
-            click.ClickException,
-            click.Abort,
-            click.exceptions.Exit,
-            KeyboardInterrupt,
-            SystemExit,
-        ):
+        except (click.ClickException, click.Abort, click.exceptions.Exit, KeyboardInterrupt):
             raise
-        except BaseException as error:  # noqa: BLE001  a panic of Rust is no Exception
+        except BaseException as error:  # noqa: BLE001  a panic of Rust or sys.exit of a plug-in
             return ctx.exit(report_error(error, ctx))
 
     def format_epilog(

@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
-from hinet_search.common.errors import ConfigurationError, did_you_mean
+from hinet_search.common.errors import ConfigurationError, did_you_mean, shortened
 
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 _allowed: list[str] = []
@@ -59,14 +59,26 @@ def load(package: str, name: str) -> ModuleType:
     known = names(package)
     if name in known:
         return importlib.import_module(f"{package}.{name}")
-    is_allowed = any(name == allowed or name.startswith(f"{allowed}.") for allowed in _allowed)
-    if is_allowed and _DOTTED.fullmatch(name):
+    if _is_allowed(name) and _DOTTED.fullmatch(name):
         return _import_foreign(name)
     kind = package.rsplit(".", 1)[-1].rstrip("s")
     raise ConfigurationError(
         f"{kind} '{name}' is not known, must be one of {', '.join(known)}"
         f"{did_you_mean(name, known)}{_how_to_allow(name)}"
     )
+
+
+def at_fault(error: BaseException) -> str:
+    """Return the module of an allowed package whose code raised the error, or an empty text."""
+    import traceback  # here, because only errors need it
+
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    modules = [str(frame.f_globals.get("__name__", "")) for frame in frames]
+    return next((name for name in reversed(modules) if _is_allowed(name)), "")
+
+
+def _is_allowed(name: str) -> bool:
+    return any(name == allowed or name.startswith(f"{allowed}.") for allowed in _allowed)
 
 
 def _import_foreign(name: str) -> ModuleType:
@@ -77,6 +89,26 @@ def _import_foreign(name: str) -> ModuleType:
             f"plug-in {name} cannot be imported: {error}",
             remedy="install its package, or put the folder that holds it into PYTHONPATH",
         ) from error
+    except (Exception, SystemExit) as error:  # whatever code of others does while it is imported
+        raise ConfigurationError(
+            f"plug-in {name} cannot be imported: {what_it_did(error)}",
+            remedy="mend its package: importing it must only define things",
+        ) from error
+
+
+def what_it_did(error: BaseException) -> str:
+    """`ValueError: no such column (wide.py:12)`: the error, and where it was raised."""
+    import traceback
+
+    if isinstance(error, SyntaxError):
+        message, where = error.msg, f"{Path(error.filename or '').name}:{error.lineno}"
+    else:
+        first_line, *_ = [*str(error).splitlines(), ""]
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        message, where = first_line, f"{Path(frame.filename).name}:{frame.lineno}"
+    if isinstance(error, SystemExit):
+        return f"it ends the process, sys.exit({error.code!r:.40}) ({where})"
+    return f"{type(error).__name__}: {shortened(message)} ({where})"
 
 
 def _how_to_allow(name: str) -> str:

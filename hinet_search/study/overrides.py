@@ -10,7 +10,7 @@ from hinet_search.common.errors import ConfigurationError
 from hinet_search.study.parameter_changes import PARAMETERS
 from hinet_search.study.study_spec import AUTO
 from hinet_search.study.validation_messages import Location
-from hinet_search.study.variants import SIZES
+from hinet_search.study.variants import ONE, SIZES
 from hinet_search.study.yaml_file import Override, YamlFile, read
 
 KINDS = ("executor", "sampler", "pruner", "tracking")  # keys whose value may be a plain kind
@@ -29,6 +29,7 @@ def with_overrides(
 
     Those of the variant change the study, which the size changes in turn; `overrides` change both.
     """
+    _refuse_forms(of_variant, overrides)
     values = _with_whole_names({**of_variant, **overrides})
     of_data: dict[Location, Override] = {}
     of_study: dict[Location, Override] = {}
@@ -42,6 +43,19 @@ def with_overrides(
     if definition_file is None:
         return file.with_overrides(of_data), None
     return file, definition_file.with_overrides({at[1:]: value for at, value in of_data.items()})
+
+
+def _refuse_forms(*of_sources: Mapping[str, Override]) -> None:
+    """Raise ConfigurationError for values of sizes and variants, which nothing would read."""
+    for overrides in of_sources:
+        for name, override in overrides.items():
+            if name.split(".")[0] in ONE:
+                raise ConfigurationError(
+                    f"{override.where}: '{name}' cannot be set, as size and variant are chosen "
+                    "before values are set",
+                    remedy="choose them with --size and --variant, and set values by their own "
+                    "names, such as trials=3",
+                )
 
 
 def _with_whole_names(overrides: Mapping[str, Override]) -> Mapping[str, Override]:

@@ -85,6 +85,8 @@ def _sentence(kind: type[BaseModel], values: Mapping[Any, Any], error: ErrorDeta
     """Describe one problem; for an unknown key, suggest the nearest known one."""
     location = error["loc"]
     key, parent = _dotted(values, location), _dotted(values, location[:-1])
+    if error["type"] == "invalid_key" or location[-1:] == ("[key]",):
+        return _wrong_key(values, error)
     if error["type"] == "extra_forbidden":
         inside = f" in '{parent}'" if parent else ""
         unknown = str(location[-1])
@@ -92,19 +94,34 @@ def _sentence(kind: type[BaseModel], values: Mapping[Any, Any], error: ErrorDeta
         return f"unknown key '{unknown}'{inside}{hint}"
     if error["type"] == "missing":
         return f"key '{key}' is needed and missing"
-    if error["type"] == "union_tag_not_found":
-        return f"key '{key}.{_discriminator(error)}' is needed and missing"
-    if error["type"] == "union_tag_invalid":
-        known = [tag.strip("' ") for tag in error["ctx"]["expected_tags"].split(",")]
-        got = str(error["ctx"]["tag"])
-        return (
-            f"{key}.{_discriminator(error)}: must be one of {', '.join(known)}, "
-            f"got '{got}'{did_you_mean(got, known)}"
-        )
+    if error["type"].startswith("union_tag_"):
+        return _wrong_tag(key, error)
     if error["type"] == "value_error":
         message = error["msg"].removeprefix("Value error, ")
         return message if not key or message.startswith(str(location[-1])) else f"{key}: {message}"
     return f"{key}: must {_must(error)}, got {in_words(error['input'])}"
+
+
+def _wrong_tag(key: str, error: ErrorDetails) -> str:
+    """Describe a missing or unknown value of the key that tells the members of a union apart."""
+    if error["type"] == "union_tag_not_found":
+        return f"key '{key}.{_discriminator(error)}' is needed and missing"
+    known = [tag.strip("' ") for tag in error["ctx"]["expected_tags"].split(",")]
+    got = str(error["ctx"]["tag"])
+    return (
+        f"{key}.{_discriminator(error)}: must be one of {', '.join(known)}, "
+        f"got '{got}'{did_you_mean(got, known)}"
+    )
+
+
+def _wrong_key(values: Mapping[Any, Any], error: ErrorDetails) -> str:
+    """Describe a key that is a number, true or false, or an empty text."""
+    location = error["loc"]
+    of_mapping = location[:-2] if location[-1] == "[key]" else location[:-1]
+    inside = f" in '{_dotted(values, of_mapping)}'" if of_mapping else ""
+    if error["type"] == "string_too_short":
+        return f"keys{inside} must have at least one character"
+    return f"keys{inside} must be texts, got {in_words(error['input'])}; write it in quotes"
 
 
 def _discriminator(error: ErrorDetails) -> str:

@@ -39,12 +39,17 @@ def values_of(file: YamlFile, variant: str | None) -> Mapping[str, Override]:
     if not isinstance(written, dict):
         return {}  # nothing to set, or refused when the study is parsed
     return {
-        str(name): Override(value, file.place((VARIANTS, str(variant), name)))
+        name: Override(value, file.place((VARIANTS, str(variant), name)))
         for name, value in written.items()
+        if isinstance(name, str)  # other keys are refused when the study is parsed
     }
 
 
 def _offered(file: YamlFile, key: str) -> tuple[str, ...]:
-    """Return the names below a key, in their order; none if it is wrong or missing."""
+    """Return the names below a key, in their order.
+
+    None if it is wrong or missing; names that are no texts are refused when the study is parsed.
+    """
     written = file.tree.get(key)
-    return tuple(map(str, written)) if isinstance(written, dict) else ()
+    names = written if isinstance(written, dict) else ()
+    return tuple(name for name in names if isinstance(name, str))

@@ -37,7 +37,7 @@ SMALLEST, LARGEST = -(2**63), 2**64 - 1  # the range of table columns
 Mark = tuple[int, int]  # line and column of a key or of an item of a list, from 1
 # Formats a place: `studies/a.yaml:7:3`; for None that of the whole text.
 Where = Callable[[Mark | None], str]
-Key = Any  # a text, a number, true, false or null
+Key = Any  # a text, a number, true or false; a value may also be null
 
 
 @dataclass(frozen=True)
@@ -200,8 +200,12 @@ class _Builder:
         if not isinstance(node, Scalar):
             is_mapping = isinstance(node, Entries) or isinstance(event, MappingStartEvent)
             kind = "mapping" if is_mapping else "list"
+            raise self._refused(mark, f"a key must be a text, got a {kind}")
+        if node.value is None:
+            raise self._refused(mark, "a key must be a text, got null; write it before the colon")
+        if isinstance(node.value, float):
             raise self._refused(
-                mark, f"must be a text, a number, true, false or null, got a {kind}"
+                mark, f"a key must be a text, got the number {node.value!r}; write it in quotes"
             )
         return node.value
 

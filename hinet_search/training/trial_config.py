@@ -87,6 +87,15 @@ def model_module(model: str) -> ModuleType:
         raise ConfigurationError(
             f"model {model} must have Config and Model, {module.__file__} lacks {missing[0]}"
         )
+    if not (isinstance(module.Config, type) and issubclass(module.Config, BaseModel)):
+        raise ConfigurationError(
+            f"Config of model {model} must be a class of pydantic, got {module.Config!r:.100}",
+            remedy="derive it from hinet_search.common.frozen_model.Frozen",
+        )
+    if not isinstance(module.Model, type):
+        raise ConfigurationError(
+            f"Model of model {model} must be a class, got {module.Model!r:.100}"
+        )
     return module
 
 

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import hinet_search
+from hinet_search.cli import cli
 from hinet_search.common import plugins
 from hinet_search.common.errors import ConfigurationError
 from tests.small import STUDY
@@ -150,3 +152,51 @@ def test_what_is_allowed_must_be_a_dotted_name(name: str) -> None:
         ConfigurationError, match="--plugin must be the dotted name of a package, got"
     ):
         plugins.allow_only([name])
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("raise ValueError('no weights here')", "ValueError: no weights here (broken.py:1)"),
+        ("def (", "SyntaxError: invalid syntax (broken.py:1)"),
+        ("\nraise SystemExit(3)", "it ends the process, sys.exit(3) (broken.py:2)"),
+    ],
+)
+def test_a_module_that_raises_while_it_is_imported_is_reported_and_ends_nothing(
+    lab: Path, code: str, said: str
+) -> None:
+    study = write_package(lab, "my_lab.models.broken")
+    (lab / "my_lab" / "models" / "broken.py").write_text(code)
+    with pytest.raises(ConfigurationError) as caught:
+        hinet_search.check(str(study), plugins=("my_lab.models",))
+    (problem,) = caught.value.problems
+    assert problem.endswith(f"plug-in my_lab.models.broken cannot be imported: {said}")
+
+
+@pytest.mark.parametrize("code", ["Config = 3\nModel = 4", "class Config: ...\nclass Model: ..."])
+def test_a_config_that_is_no_class_of_pydantic_is_reported(lab: Path, code: str) -> None:
+    study = write_package(lab, "my_lab.models.plain")
+    (lab / "my_lab" / "models" / "plain.py").write_text(code)
+    with pytest.raises(ConfigurationError, match=r"Config of model my_lab\.models\.plain must be"):
+        hinet_search.check(str(study), plugins=("my_lab.models",))
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("raise ValueError('no such layer')", "ValueError: no such layer"),
+        ("import sys; sys.exit(0)", "it ends the process, sys.exit(0)"),
+    ],
+)
+def test_a_model_that_raises_is_no_bug_of_ours_and_ends_no_command_silently(
+    lab: Path, code: str, said: str
+) -> None:
+    study = write_package(lab)
+    wide = lab / "my_lab" / "models" / "wide.py"
+    wide.write_text(
+        wide.read_text().replace("        logits_BT", f"        {code}\n        logits_BT")
+    )
+    result = CliRunner().invoke(cli, ["check", str(study), "--plugin", "my_lab.models"])
+    assert result.exit_code == 1
+    assert f"error: plug-in my_lab.models.wide failed: {said} (wide.py:" in result.output
+    assert "bug of hinet-search" not in result.output

@@ -94,6 +94,8 @@ SEEDS = {
     "a storage that is a device": (("storage", "/dev/full"),),
     "a part of a number": (("trials.x", "3"),),
     "a size that is not there": (("sizes.x.trials", "3"),),
+    "sizes that are no texts": (("sizes", "{: {trials: 1}}"),),
+    "variants of nothing known": (("variants", "{a: {nope: 1}}"),),
     "a part of nothing": (("", "3"),),
 }
 
