@@ -182,28 +182,30 @@ def test_an_embedding_pruned_in_one_scenario_is_trained_only_by_the_others(form:
 
 
 def test_the_embedding_of_the_scenario_and_nothing_else_is_never_weighted() -> None:
-    model, rows = small({}), batch(rows=9)
+    model, rows = small({}), in_scenario(batch(rows=9), 1)
     assert model.input_pruner is not None
     with torch.no_grad():
         model.input_pruner.linear.weight.zero_()
         model.input_pruner.linear.bias.fill_(-100.0)  # prunes all that it can
-    x_BD = model.embedding(rows)
-    scenario = slice(SCHEMA.num_fields * 2, SCHEMA.num_fields * 2 + 2)
-    kept_BD, scenario_BE = model._pruned_inputs(x_BD, model.alpha(x_BD.dtype))
-    assert torch.equal(scenario_BE, x_BD[:, scenario])
-    assert torch.equal(kept_BD[:, :2], scenario_BE)
-    assert not kept_BD[:, 2:].any()
-    assert kept_BD.shape == x_BD.shape
+    seen: list[Tensor] = []
+    model.hidden[0].register_forward_pre_hook(lambda _layer, inputs: seen.append(inputs[0]))
+    model(rows)
+    e_d = model.embedding.table.weight[sum(SCHEMA.vocabulary_sizes) + 1]
+    assert torch.equal(seen[0][:, :2], e_d.expand(9, 2))
+    assert not seen[0][:, 2:].any()
+    assert seen[0].shape[1] == model.embedding.width
 
 
 def test_hidden_layers_are_normalised_before_relu() -> None:
     model, rows = small({}).train(), batch(rows=60)
-    for normalised_BH in outputs_of(list(model.norms), model, rows):
-        one, zero = torch.ones_like(normalised_BH[0]), torch.zeros_like(normalised_BH[0])
-        norm = model.norms[0] if normalised_BH.shape[1] == 6 else model.norms[1]
+    for norm, normalised_BH in zip(
+        model.norms, outputs_of(list(model.norms), model, rows), strict=True
+    ):
         standard_BH = (normalised_BH - norm.beta_D) / norm.gamma_D
-        torch.testing.assert_close(standard_BH.mean(dim=0), zero, rtol=0, atol=1e-10)
-        torch.testing.assert_close(standard_BH.var(dim=0, correction=0), one, rtol=0, atol=1e-2)
+        zero_H, one_H = torch.zeros_like(norm.beta_D), torch.ones_like(norm.beta_D)
+        torch.testing.assert_close(standard_BH.mean(dim=0), zero_H, rtol=0, atol=1e-10)
+        variance_H = standard_BH.var(dim=0, correction=0)
+        torch.testing.assert_close(variance_H, one_H, rtol=0, atol=1e-2)
 
 
 def test_a_training_step_on_one_row_is_finite_and_leaves_the_statistics() -> None:
