@@ -6,7 +6,7 @@ import pytest
 import torch
 from cases import Case
 from reference.adasparse import logits
-from small_models import SCHEMA, assert_same_with_gradients, batch, randomise
+from small_models import SCHEMA, WITH_LISTS, assert_same_with_gradients, batch, randomise
 from torch import Tensor, nn
 
 from hinet_search.models.adasparse import Config, Model, Pruner
@@ -181,19 +181,25 @@ def test_an_embedding_pruned_in_one_scenario_is_trained_only_by_the_others(form:
         assert of_users[:, 1].abs().sum() > 0, "its second number is kept"
 
 
-def test_the_embedding_of_the_scenario_and_nothing_else_is_never_weighted() -> None:
-    model, rows = small({}), in_scenario(batch(rows=9), 1)
+def test_the_embedding_of_the_scenario_and_numbers_are_never_weighted() -> None:
+    torch.manual_seed(0)
+    model = randomise(Model(Config.model_validate(SMALL), WITH_LISTS))
+    rows = in_scenario(batch(WITH_LISTS, rows=9), 1)
     assert model.input_pruner is not None
     with torch.no_grad():
         model.input_pruner.linear.weight.zero_()
         model.input_pruner.linear.bias.fill_(-100.0)  # prunes all that it can
+    model.num_steps.fill_(10)
     seen: list[Tensor] = []
     model.hidden[0].register_forward_pre_hook(lambda _layer, inputs: seen.append(inputs[0]))
     model(rows)
-    e_d = model.embedding.table.weight[sum(SCHEMA.vocabulary_sizes) + 1]
-    assert torch.equal(seen[0][:, :2], e_d.expand(9, 2))
-    assert not seen[0][:, 2:].any()
-    assert seen[0].shape[1] == model.embedding.width
+    kept = seen[0].any(dim=0)
+    num_lists, num_fields = len(WITH_LISTS.lists), WITH_LISTS.num_fields
+    expected = [False] * 2 * num_fields + [True] * 2 + [False] * 2 * num_lists + [True]
+    assert kept.tolist() == expected
+    e_d = model.embedding.table.weight[sum(WITH_LISTS.vocabulary_sizes) + 1]
+    assert torch.equal(seen[0][:, 2 * num_fields : 2 * num_fields + 2], e_d.expand(9, 2))
+    assert torch.equal(seen[0][:, -1:], rows.numeric_BN)
 
 
 def test_hidden_layers_are_normalised_before_relu() -> None:
