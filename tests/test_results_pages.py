@@ -151,7 +151,7 @@ def test_a_comparison_finds_its_smallest_difference_in_four_of_five_studies() ->
     compared = next(power.comparisons(saved))
     (smallest,) = compared.smallest_found((0.01,), studies=200, seed=0)
     draw = np.random.default_rng(1)
-    studies = [compared._study(draw) for _ in range(400)]
+    studies = [compared.simulated(draw) for _ in range(400)]
     found = [errors.tail(smallest + noise) < 0.01 for noise, errors in studies]
     assert np.mean(found) == pytest.approx(0.8, abs=0.1)
 

@@ -35,15 +35,15 @@ class Comparison:
     def smallest_found(self, levels: tuple[float, ...], studies: int, seed: int) -> list[float]:
         """Return the differences that 80 % of simulated studies find, one a level."""
         draw = np.random.default_rng(seed)
-        simulated = [self._study(draw) for _ in range(studies)]
+        drawn = [self.simulated(draw) for _ in range(studies)]
         smallest = []
         for level in levels:
             # A study finds a difference if that, with the study's noise, is beyond its reach.
-            needed_S = [errors.reach(level) - noise for noise, errors in simulated]
+            needed_S = [errors.reach(level) - noise for noise, errors in drawn]
             smallest.append(float(np.quantile(needed_S, POWER)))
         return smallest
 
-    def _study(self, draw: np.random.Generator) -> tuple[float, StandardErrors]:
+    def simulated(self, draw: np.random.Generator) -> tuple[float, StandardErrors]:
         """Draw what a study adds to the true difference, and the errors that it measures."""
         ours_N, theirs_N = (self._seeds(values, draw) for values in (self.ours, self.theirs))
         of_seeds = estimate(ArmValues(tuple(ours_N)), ArmValues(tuple(theirs_N)))

@@ -8,10 +8,10 @@ factor per neuron (arXiv 2206.13108, section on the domain-aware pruner):
     scaling        v_out = beta sigmoid(v_in),           pi = v_out
     fusion         v_out = beta sigmoid(alpha v_in),     pi = v_out if v_out > epsilon else 0
 
-alpha grows in training from 0.1 to 5, beta is 2 (as summaries of the paper have it). h^0 is x
-without e_d, so that embeddings are weighted and pruned too; x holds e_d as well. Hidden layers are
-batch-normalised before ReLU. The paper has one output; here the trunk and its pruners are shared
-and every (scenario, task) has a tower.
+alpha grows in training from 0.1 to 5, beta is 2 (as summaries of the paper have it). h^0 are
+the embeddings of x but e_d, so that these are weighted and pruned too; numbers are not. x holds e_d
+as well. Hidden layers are batch-normalised before ReLU. The paper has one output; here the trunk
+and its pruners are shared and every (scenario, task) has a tower.
 
 - The paper adds a penalty to the loss that keeps the share of pruned neurons in a range. Models
   here do not change the loss, so there is none: the data alone decide how much is pruned.
@@ -27,7 +27,7 @@ and every (scenario, task) has a tower.
   Causal-Domain-Clustering cuts the gradient of e_d.
 
 Shape legend: M scenarios, T tasks, B rows, D width of x, E embedding width, H width of a
-layer, R width of x without e_d.
+layer; x has F numbers of fields, P of pooled lists, N numeric inputs, and R = F + P.
 """
 
 from itertools import pairwise
@@ -110,8 +110,13 @@ class Model(nn.Module):
         self.config = config
         self.schema = schema
         self.embedding = FeatureEmbedding(schema, config.embedding_dim, with_scenario=True)
-        rest_width = self.embedding.width - config.embedding_dim
-        self.input_pruner = Pruner(rest_width, config) if config.prune_embeddings else None
+        # x is the fields, e_d, the lists and the numbers.
+        of_fields = schema.num_fields * config.embedding_dim
+        of_lists = len(schema.lists) * config.embedding_dim
+        self.parts_of_x = [of_fields, config.embedding_dim, of_lists, len(schema.numeric)]
+        embedded = of_fields + of_lists
+        is_pruned = config.prune_embeddings and embedded > 0
+        self.input_pruner = Pruner(embedded, config) if is_pruned else None
         widths = [self.embedding.width, *config.widths]
         # A bias before normalisation would be subtracted again.
         has_bias = not config.batch_norm
@@ -154,16 +159,15 @@ class Model(nn.Module):
     def _pruned_inputs(
         self, x_BD: Float[Tensor, "B D"], alpha: Float[Tensor, ""]
     ) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B E"]]:
-        """Return x, all but e_d weighted, and e_d, which is the last field of x."""
-        width = self.config.embedding_dim
-        before = self.schema.num_fields * width
-        after = x_BD.shape[1] - before - width
-        before_BR, scenario_BE, after_BR = torch.split(x_BD, [before, width, after], dim=1)
+        """Return x, its embeddings but e_d weighted, and e_d."""
+        fields_BF, scenario_BE, lists_BP, numeric_BN = torch.split(x_BD, self.parts_of_x, dim=1)
         if self.input_pruner is None:
             return x_BD, scenario_BE
-        rest_BR = torch.cat([before_BR, after_BR], dim=1)
-        rest_BR = rest_BR * self.input_pruner(rest_BR, scenario_BE, alpha)
-        return torch.cat([scenario_BE, rest_BR], dim=1), scenario_BE
+        embedded_BR = torch.cat([fields_BF, lists_BP], dim=1)
+        embedded_BR = embedded_BR * self.input_pruner(embedded_BR, scenario_BE, alpha)
+        of_each = [fields_BF.shape[1], lists_BP.shape[1]]
+        fields_BF, lists_BP = torch.split(embedded_BR, of_each, dim=1)
+        return torch.cat([fields_BF, scenario_BE, lists_BP, numeric_BN], dim=1), scenario_BE
 
     def alpha(self, dtype: torch.dtype) -> Float[Tensor, ""]:
         """Return alpha after the training steps so far; a tensor, so that a GPU is not read."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 from cases import Case
 from reference.adasparse import logits
-from small_models import SCHEMA, assert_same_with_gradients, batch, randomise
+from small_models import SCHEMA, WITH_LISTS, assert_same_with_gradients, batch, randomise
 from torch import Tensor, nn
 
 from hinet_search.models.adasparse import Config, Model, Pruner
@@ -181,29 +181,37 @@ def test_an_embedding_pruned_in_one_scenario_is_trained_only_by_the_others(form:
         assert of_users[:, 1].abs().sum() > 0, "its second number is kept"
 
 
-def test_the_embedding_of_the_scenario_and_nothing_else_is_never_weighted() -> None:
-    model, rows = small({}), batch(rows=9)
+def test_the_embedding_of_the_scenario_and_numbers_are_never_weighted() -> None:
+    torch.manual_seed(0)
+    model = randomise(Model(Config.model_validate(SMALL), WITH_LISTS))
+    rows = in_scenario(batch(WITH_LISTS, rows=9), 1)
     assert model.input_pruner is not None
     with torch.no_grad():
         model.input_pruner.linear.weight.zero_()
         model.input_pruner.linear.bias.fill_(-100.0)  # prunes all that it can
-    x_BD = model.embedding(rows)
-    scenario = slice(SCHEMA.num_fields * 2, SCHEMA.num_fields * 2 + 2)
-    kept_BD, scenario_BE = model._pruned_inputs(x_BD, model.alpha(x_BD.dtype))
-    assert torch.equal(scenario_BE, x_BD[:, scenario])
-    assert torch.equal(kept_BD[:, :2], scenario_BE)
-    assert not kept_BD[:, 2:].any()
-    assert kept_BD.shape == x_BD.shape
+    model.num_steps.fill_(10)
+    seen: list[Tensor] = []
+    model.hidden[0].register_forward_pre_hook(lambda _layer, inputs: seen.append(inputs[0]))
+    model(rows)
+    kept = seen[0].any(dim=0)
+    num_lists, num_fields = len(WITH_LISTS.lists), WITH_LISTS.num_fields
+    expected = [False] * 2 * num_fields + [True] * 2 + [False] * 2 * num_lists + [True]
+    assert kept.tolist() == expected
+    e_d = model.embedding.table.weight[sum(WITH_LISTS.vocabulary_sizes) + 1]
+    assert torch.equal(seen[0][:, 2 * num_fields : 2 * num_fields + 2], e_d.expand(9, 2))
+    assert torch.equal(seen[0][:, -1:], rows.numeric_BN)
 
 
 def test_hidden_layers_are_normalised_before_relu() -> None:
     model, rows = small({}).train(), batch(rows=60)
-    for normalised_BH in outputs_of(list(model.norms), model, rows):
-        one, zero = torch.ones_like(normalised_BH[0]), torch.zeros_like(normalised_BH[0])
-        norm = model.norms[0] if normalised_BH.shape[1] == 6 else model.norms[1]
+    for norm, normalised_BH in zip(
+        model.norms, outputs_of(list(model.norms), model, rows), strict=True
+    ):
         standard_BH = (normalised_BH - norm.beta_D) / norm.gamma_D
-        torch.testing.assert_close(standard_BH.mean(dim=0), zero, rtol=0, atol=1e-10)
-        torch.testing.assert_close(standard_BH.var(dim=0, correction=0), one, rtol=0, atol=1e-2)
+        zero_H, one_H = torch.zeros_like(norm.beta_D), torch.ones_like(norm.beta_D)
+        torch.testing.assert_close(standard_BH.mean(dim=0), zero_H, rtol=0, atol=1e-10)
+        variance_H = standard_BH.var(dim=0, correction=0)
+        torch.testing.assert_close(variance_H, one_H, rtol=0, atol=1e-2)
 
 
 def test_a_training_step_on_one_row_is_finite_and_leaves_the_statistics() -> None:

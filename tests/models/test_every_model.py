@@ -11,6 +11,7 @@ from small_models import SCHEMA, WITH_LISTS, assert_same_with_gradients, batch, 
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.flop_counter import FlopCounterMode
 
+from hinet_search.common.errors import ConfigurationError
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.batch import Batch
 from hinet_search.models.layers.contracts import Explainable, IndependentParts
@@ -18,7 +19,7 @@ from hinet_search.models.layers.diagnostics import expert_similarities
 from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.models.layers.measure import count_parameters, flops_per_row, synthetic_batch
 from hinet_search.models.layers.outline import draw, outline
-from hinet_search.training.trial_config import known_names
+from hinet_search.training.trial_config import build_config, known_names
 
 
 def single_precision(source: Batch) -> Batch:
@@ -81,6 +82,17 @@ def test_a_configured_dropout_is_active_in_training(case: Case) -> None:
     model, rows = case.build(), single_precision(batch())
     configured = any(setting.endswith("dropout") for setting in known_names(case.name))
     assert torch.equal(model.train()(rows), model(rows)) != configured
+
+
+@every_model
+def test_a_dropout_is_at_least_0_and_below_1(case: Case) -> None:
+    """With 1 nothing would be left to rescale."""
+    for setting in known_names(case.name):
+        if setting.endswith(".dropout"):
+            build_config(case.name, {setting: 0.0})
+            for wrong in (-0.01, 1.0):
+                with pytest.raises(ConfigurationError, match="dropout"):
+                    build_config(case.name, {setting: wrong})
 
 
 @every_case

@@ -30,3 +30,15 @@ def test_of_errors_of_amounts_the_cheapest_may_be_worse_by_a_share(
     objective = objective_named("rmse[Home/watch]")
     chosen = choose_students(finalists, TeachingSpec(students="auto"), margin, objective)
     assert [each.arm.name for each in chosen] == students
+
+
+@pytest.mark.parametrize(
+    ("margin", "students"), [(0.0, ["hinet", "mmoe"]), (0.25, ["hinet", "mmoe", "single"])]
+)
+def test_what_is_below_the_best_by_the_margin_itself_is_near_enough(
+    margin: float, students: list[str]
+) -> None:
+    finalists = [taught("hinet", 90, 0.75), taught("mmoe", 50, 0.75), taught("single", 10, 0.5)]
+    objective = objective_named("macro_auc")
+    chosen = choose_students(finalists, TeachingSpec(students="auto"), margin, objective)
+    assert [each.arm.name for each in chosen] == students

@@ -127,6 +127,13 @@ def test_the_search_ends_when_no_trial_fits_any_more() -> None:
     )
 
 
+def test_a_single_trial_that_still_fits_is_taken() -> None:
+    # 600 s - 490 s - 80 s of finalists = 30 s; a trial takes 20 s
+    assert after(16, searched=320.0, seconds=490.0) == Round(
+        17, "16 trials of every arm done, 1 more fit"
+    )
+
+
 def test_written_trials_are_the_most() -> None:
     assert after(4, trials=6).trials == 6
     assert after(6, trials=6) == Round(6, "6 trials of every arm, the most of the study, are done")

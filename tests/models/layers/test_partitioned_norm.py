@@ -52,6 +52,18 @@ def test_without_changes_of_gamma_and_beta_each_scenario_is_batch_normalised(
     torch.testing.assert_close(fresh(len(sizes))(x, sizes), torch.cat(expected), rtol=0, atol=1e-12)
 
 
+def test_one_partition_without_gains_of_its_own_is_batch_normalisation() -> None:
+    norm, x = PartitionedNorm(4, 1, has_own_gains=False).double(), normal(9, 4)
+    with torch.no_grad():
+        norm.gamma_D.copy_(normal(4, seed=1))
+        norm.beta_D.copy_(normal(4, seed=2))
+    expected = torch.nn.functional.batch_norm(
+        x, None, None, norm.gamma_D, norm.beta_D, training=True
+    )
+    torch.testing.assert_close(norm(x, [9]), expected, rtol=0, atol=1e-12)
+    assert {name for name, _ in norm.named_parameters()} == {"gamma_D", "beta_D"}
+
+
 def test_gamma_is_a_product_and_beta_a_sum_of_the_shared_and_the_own() -> None:
     norm = fresh(2).eval()
     with torch.no_grad():

@@ -38,12 +38,15 @@ def _row(model: Model, scenario: int, h: Tensor) -> Tensor:
 
 
 def _inputs(model: Model, x: Tensor, e_d: Tensor) -> Tensor:
-    """Return x; where embeddings are pruned, e_d and the weighted rest."""
+    """Return x, its embeddings weighted where they are pruned: not e_d, and not the numbers."""
     if model.input_pruner is None:
         return x
-    first = model.schema.num_fields * model.config.embedding_dim
-    rest = torch.cat([x[:first], x[first + model.config.embedding_dim :]])
-    return torch.cat([e_d, _weighted(model, model.input_pruner, e_d, rest)])
+    schema, width = model.schema, model.config.embedding_dim
+    fields, lists = schema.num_fields * width, len(schema.lists) * width
+    after = fields + width
+    embedded = torch.cat([x[:fields], x[after : after + lists]])
+    weighted = _weighted(model, model.input_pruner, e_d, embedded)
+    return torch.cat([weighted[:fields], e_d, weighted[fields:], x[after + lists :]])
 
 
 def _weighted(model: Model, pruner: Pruner, e_d: Tensor, h: Tensor) -> Tensor:

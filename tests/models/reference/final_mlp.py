@@ -1,7 +1,7 @@
 """FinalMLP row by row, cell by cell and head by head."""
 
 import torch
-from reference.plain import input_vector, linear, perceptron
+from reference.plain import input_vector, linear, only, perceptron
 from torch import Tensor
 
 from hinet_search.models.final_mlp import BilinearFusion, Model, Stream
@@ -31,7 +31,7 @@ def _stream(stream: Stream, x: Tensor, scenario: int) -> Tensor:
 
 
 def _fused(fusion: BilinearFusion, cell: int, o_1: Tensor, o_2: Tensor) -> Tensor:
-    logit = linear(fusion.first, cell, o_1)[0] + linear(fusion.second, cell, o_2)[0]
+    logit = only(linear(fusion.first, cell, o_1)) + only(linear(fusion.second, cell, o_2))
     size_1, size_2 = len(o_1) // fusion.num_heads, len(o_2) // fusion.num_heads
     for head in range(fusion.num_heads):
         w_head = fusion.products.weight_LIO[cell * fusion.num_heads + head]

@@ -1,7 +1,7 @@
 """M2M row by row, task by task, one output of a generated layer at a time."""
 
 import torch
-from reference.plain import expert, input_vector, linear, softmax, weighted
+from reference.plain import expert, input_vector, linear, only, softmax, weighted
 from torch import Tensor
 
 from hinet_search.models.layers.batch import Batch
@@ -31,11 +31,11 @@ def _task(model: Model, task: int, views: list[Tensor], knowledge: Tensor) -> Te
     scores = []
     for view in views:
         output = meta(model.attention.unit, task, torch.stack([*view, *task_view]), knowledge)
-        scores.append(linear(model.attention.score, task, output)[0])
+        scores.append(only(linear(model.attention.score, task, output)))
     layer = weighted(softmax(scores), views)
     for unit in model.tower.units:
         layer = _leaky(meta(unit, task, layer, knowledge) + layer)
-    return linear(model.tower.output, task, layer)[0]
+    return only(linear(model.tower.output, task, layer))
 
 
 def meta(unit: MetaUnit, task: int, h: Tensor, knowledge: Tensor) -> Tensor:

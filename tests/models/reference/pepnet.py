@@ -1,7 +1,7 @@
 """PEPNet row by row, task by task, one gate at a time."""
 
 import torch
-from reference.plain import input_vector, linear
+from reference.plain import input_vector, linear, only
 from torch import Tensor
 
 from hinet_search.models.layers.batch import Batch
@@ -27,7 +27,7 @@ def _task(model: Model, task: int, o: Tensor, prior: Tensor) -> Tensor:
         scales = _gate(gate, task, [*prior, *o.detach()])
         units = linear(layer, task, hidden).clamp(min=0)
         hidden = torch.stack([scale * unit for scale, unit in zip(scales, units, strict=True)])
-    return linear(model.ppnet.output, task, hidden)[0]
+    return only(linear(model.ppnet.output, task, hidden))
 
 
 def _gate(gate: GateUnit, number: int, inputs: list[Tensor]) -> list[Tensor]:

@@ -44,6 +44,12 @@ def perceptron(layers: nn.Sequential, x: Tensor) -> Tensor:
     return x
 
 
+def only(outputs: Tensor) -> Tensor:
+    """Return the output of a layer that has one."""
+    (output,) = outputs
+    return output
+
+
 def gate(gates: Gate, number: int, x: Tensor) -> list[Tensor]:
     if gates.kind == "sum":
         return [x.new_tensor(1.0)] * gates.num_experts
@@ -68,4 +74,4 @@ def weighted(weights: list[Tensor], vectors: list[Tensor]) -> Tensor:
 
 
 def tower(towers: Towers, number: int, x: Tensor) -> Tensor:
-    return linear(towers.output, number, expert(towers.hidden, number, x))[0]
+    return only(linear(towers.output, number, expert(towers.hidden, number, x)))

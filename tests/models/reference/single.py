@@ -1,7 +1,7 @@
 """Single models row by row: each row through the networks of its own scenario."""
 
 import torch
-from reference.plain import input_vector, perceptron
+from reference.plain import input_vector, only, perceptron
 from torch import Tensor
 
 from hinet_search.data.schema import Schema
@@ -23,4 +23,4 @@ def logits(model: Model, batch: Batch) -> Tensor:
 
 def _cell(cell: CellNetwork, schema: Schema, batch: Batch, row: int) -> Tensor:
     hidden = perceptron(cell.hidden, input_vector(cell.embedding, schema, batch, row))
-    return (cell.output.weight @ hidden + cell.output.bias)[0]
+    return only(cell.output.weight @ hidden + cell.output.bias)

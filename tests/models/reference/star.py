@@ -1,7 +1,7 @@
 """STAR row by row and task by task, with a scenario's statistics computed row by row."""
 
 import torch
-from reference.plain import input_vector, tower
+from reference.plain import input_vector, only, tower
 from torch import Tensor
 
 from hinet_search.models.layers.batch import Batch
@@ -30,7 +30,7 @@ def _row(model: Model, inputs: list[Tensor], scenarios: list[int], row: int) -> 
 def _main(model: Model, x: Tensor, p: int, task: int) -> Tensor:
     for layer in model.star.hidden:
         x = _layer(layer, x, p, task).clamp(min=0)
-    return _layer(model.star.output, x, p, task)[0]
+    return only(_layer(model.star.output, x, p, task))
 
 
 def _layer(layer: StarLinear, x: Tensor, p: int, task: int) -> Tensor:
