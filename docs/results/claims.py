@@ -1,11 +1,10 @@
 """Claims: how often a claim is wrong when the truth is known, and a true difference is found.
 
 `python docs/results/claims.py` prints every table of docs/results/claims.md: those of all modules
-`claims_of_NAME.py` beside this file, which are found by their name. A module has one of
-
-- `tables(studies)`: a mapping of titles to rows, each a `Row` or a tuple of its six fields. The
-  module also runs on its own, with `--studies`;
-- `questions()`: a mapping of titles to questions, which are shared out to the processes one by one.
+`claims_of_NAME.py` beside this file, which are found by their name; nothing else names them. Each
+has a function `tables(studies)`, which returns a mapping of titles to rows, each a `Row` or a tuple
+of its six fields. If it also has `asked()`, a mapping of titles to questions, these are shared out
+to the processes one by one.
 
 Here is also what they simulate: a `World` makes studies of some arms and five seeds: validation
 and test values of every seed, finalists of which validation chooses one, an error of the users
@@ -50,6 +49,7 @@ RESAMPLINGS = 200
 LEVEL = 0.75  # AUC of every arm but for its gain
 LIKENESS = 0.54  # correlation of a seed's validation and test values, as measured on KuaiRand
 HERE = Path(__file__).parent
+BEGIN, END = "<!-- claims -->", "<!-- end of claims -->"  # of the tables in claims.md
 CELL = CellCount("all", "click", (1, 1, 1), (1, 1, 1))
 DATA = DataRecord("made up", "0", "by column", (1, 1, 1), ("all",), ("click",), 1, 0, (CELL,))
 STUDY = StudyRecord(
@@ -272,8 +272,16 @@ def answered(title: str, question: Asked, studies: int) -> Tables:
     return {title: [row]}
 
 
+def all_answered(asked: Mapping[str, Sequence[Asked]], studies: int) -> Tables:
+    """Return the tables of the answers to all questions."""
+    return {
+        title: [row for question in questions for row in answered(title, question, studies)[title]]
+        for title, questions in asked.items()
+    }
+
+
 def tables_of(name: str, studies: int) -> Tables:
-    """Return the tables of a module that has no questions."""
+    """Return the tables of a module."""
     tables = importlib.import_module(name).tables(studies)
     return {title: [Row(*row) for row in rows] for title, rows in tables.items()}
 
@@ -281,13 +289,12 @@ def tables_of(name: str, studies: int) -> Tables:
 def asked_of(
     name: str, studies: int, only: str, pool: ProcessPoolExecutor
 ) -> Iterator[Future[Tables]]:
-    """Start what a module asks; of its questions only those whose line holds `only`."""
+    """Start what a module asks; if it has questions, those whose line holds `only`."""
     module = importlib.import_module(name)
-    if not hasattr(module, "questions"):
-        if not only:
-            yield pool.submit(tables_of, name, studies)
+    if not hasattr(module, "asked"):
+        yield pool.submit(tables_of, name, studies)
         return
-    for title, questions in module.questions().items():
+    for title, questions in module.asked().items():
         for question in questions:
             if only in question.words:
                 yield pool.submit(answered, title, question, studies)
@@ -308,6 +315,13 @@ def printed(title: str, rows: Sequence[Row]) -> Iterator[str]:
         yield f"| {row.words} | {row.share:.3f} | {ends} | {row.studies:,} | {allowed} |"
 
 
+def with_tables(page: str, tables: str) -> str:
+    """Return a page with other tables between its marks."""
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{tables}\n\n{END}{after}"
+
+
 def main() -> None:
     """Print the tables as Markdown."""
     names = module_names()
@@ -317,6 +331,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1, help="that share the lines")
     parser.add_argument("--part", choices=parts, action="append", help="only these modules")
     parser.add_argument("--only", default="", metavar="TEXT", help="only lines that hold this text")
+    parser.add_argument("--write", action="store_true", help="write all tables into claims.md")
     chosen = parser.parse_args()
     sys.path.insert(0, str(HERE))
     tables: dict[str, list[Row]] = {}
@@ -331,8 +346,11 @@ def main() -> None:
             for title, rows in answer.result().items():
                 tables.setdefault(title, []).extend(rows)
             print(f"{number} of {len(answers)}", end="\r", file=sys.stderr, flush=True)
-    for title, rows in tables.items():
-        print("\n".join(printed(title, rows)))
+    text = "\n".join(line for title, rows in tables.items() for line in printed(title, rows))
+    print(text)
+    if chosen.write:
+        page = HERE / "claims.md"
+        page.write_text(with_tables(page.read_text(encoding="utf-8"), text), encoding="utf-8")
 
 
 if __name__ == "__main__":

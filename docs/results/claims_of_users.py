@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from claims import Tables, all_answered
 from numpy.typing import NDArray
 
 from hinet_search.results.cells import make_cells
@@ -133,8 +134,13 @@ class UserQuestion:
         return self.users.mark(draw) in ("better", "worse")
 
 
-def questions() -> Mapping[str, Sequence[UserQuestion]]:
-    """Return all of them, by title."""
+def tables(studies: int) -> Tables:
+    """Return the tables of this file."""
+    return all_answered(asked(), studies)
+
+
+def asked() -> Mapping[str, Sequence[UserQuestion]]:
+    """Return all questions, by title."""
     return {
         "A false claim about two equal models, over users": [*equal_models()],
         "A difference is found, over users": [*unequal_models()],

@@ -7,7 +7,9 @@ from typing import Any
 from claims import (
     ARMS,
     Question,
+    Tables,
     World,
+    all_answered,
     better_than_one,
     cheaper_choice,
     claim,
@@ -34,8 +36,13 @@ BEHIND = (0.0, -0.002, -0.002, -0.002, -0.002, -0.002, -0.002, -0.002, -0.002)
 CALM = World(users=0.0003, spreads=(0.0005,) * 9)
 
 
-def questions() -> Mapping[str, Sequence[Question]]:
-    """Return all of them, by heading."""
+def tables(studies: int) -> Tables:
+    """Return the tables of this file."""
+    return all_answered(asked(), studies)
+
+
+def asked() -> Mapping[str, Sequence[Question]]:
+    """Return all questions, by title."""
     return {
         "A false claim in a study": [*equal_arms(), *some_apart(), *chosen_focus()],
         "A false claim if validation chose finalists of unequal spreads": [*lucky_arms()],

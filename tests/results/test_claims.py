@@ -1,6 +1,6 @@
 """Claims: a quick form of the simulation of docs/results/claims.md: false claims are rare, and incomplete studies make none."""
 
-import importlib.util
+import importlib
 import sys
 from functools import cache
 from pathlib import Path
@@ -9,29 +9,29 @@ from types import ModuleType
 import pytest
 from scipy.stats import binom
 
-SCRIPT = Path(__file__).parents[2] / "docs" / "results" / "claims.py"
+SCRIPTS = Path(__file__).parents[2] / "docs" / "results"
 STUDIES = 60
 ALLOWED = 0.05  # of studies: the nominal error
 
 
-def loaded() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("claims_of_made_up_studies", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def loaded(name: str) -> ModuleType:
+    sys.path.insert(0, str(SCRIPTS))
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(str(SCRIPTS))
 
 
-CLAIMS = loaded()
+CLAIMS, VERDICT, USERS = map(loaded, ("claims", "claims_of_verdict", "claims_of_users"))
 
 
 WORLDS = {
     "small users' errors": CLAIMS.World(users=0.0003),
     "large users' errors": CLAIMS.World(users=0.0017),
-    "unequal spreads": CLAIMS.World(users=0.0003, spreads=CLAIMS.UNEQUAL["from .0005 to .0029"]),
-    "focus chosen among all": CLAIMS.World(users=0.0003, names=CLAIMS.OTHERS),
+    "unequal spreads": CLAIMS.World(users=0.0003, spreads=VERDICT.UNEQUAL["from .0005 to .0029"]),
+    "focus chosen among all": CLAIMS.World(users=0.0003, names=VERDICT.OTHERS),
+    "a calm arm and eleven loud ones": VERDICT.loud_others(12),
+    "two arms of eight finalists": VERDICT.loud_others(2, finalists=8, likeness=0.95),
 }
 
 
@@ -74,21 +74,56 @@ def test_false_claims_of_all_worlds_together_keep_the_nominal_error() -> None:
 def test_nothing_is_claimed_where_something_is_lacking_however_far_arms_are_apart(
     changes: dict[str, object], happened: str
 ) -> None:
-    world = CLAIMS.World(gains=CLAIMS.apart(0.02), **changes)
+    world = CLAIMS.World(gains=VERDICT.apart(0.02), **changes)
     question = CLAIMS.Question("", world, getattr(CLAIMS, happened))
     assert CLAIMS.share(question, 10)[0] == 0
 
 
 def test_a_difference_that_is_large_is_found() -> None:
-    world = CLAIMS.World(users=0.0005, gains=CLAIMS.apart(0.01))
+    world = CLAIMS.World(users=0.0005, gains=VERDICT.apart(0.01))
     assert CLAIMS.share(CLAIMS.Question("", world, CLAIMS.win), 20)[0] > 0.9
 
 
 def test_a_cheaper_arm_that_loses_the_margin_is_rarely_taken_and_an_equal_one_often() -> None:
     costly = CLAIMS.Question(
         "",
-        CLAIMS.World(users=0.0003, spreads=(0.0005,) * 9, gains=CLAIMS.BEHIND),
+        CLAIMS.World(users=0.0003, spreads=(0.0005,) * 9, gains=VERDICT.BEHIND),
         CLAIMS.costly_choice,
     )
     assert CLAIMS.share(costly, STUDIES)[0] * STUDIES <= at_most(STUDIES)
-    assert CLAIMS.share(CLAIMS.Question("", CLAIMS.CALM, CLAIMS.cheaper_choice), 20)[0] > 0.5
+    assert CLAIMS.share(CLAIMS.Question("", VERDICT.CALM, CLAIMS.cheaper_choice), 20)[0] > 0.5
+
+
+USERS_OF_STUDIES = {
+    "20 users": USERS.Users(20),
+    "20 unlike users": USERS.Users(20, heavy=True),
+    "50 users with lognormal amounts": USERS.Users(50, amount=1.5, headline="rmse[all/task]"),
+}
+
+
+@pytest.mark.parametrize("words", USERS_OF_STUDIES)
+def test_a_false_claim_is_rare_where_users_are_few(words: str) -> None:
+    question = USERS.UserQuestion(words, USERS_OF_STUDIES[words])
+    seed = list(USERS_OF_STUDIES).index(words)
+    assert CLAIMS.share(question, STUDIES, seed)[0] * STUDIES <= at_most(STUDIES)
+
+
+def test_a_large_difference_is_found_with_200_users() -> None:
+    users = USERS.Users(200, gain=1.0, known=1.5)
+    assert CLAIMS.share(USERS.UserQuestion("", users), 10)[0] > 0.9
+
+
+def test_every_module_of_claims_has_tables() -> None:
+    names = CLAIMS.module_names()
+    assert {"claims_of_verdict", "claims_of_users"} <= set(names)
+    assert [name for name in names if not hasattr(loaded(name), "tables")] == []
+
+
+def test_a_module_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "def tables(studies):\n    return {'Dice': [('a six', 0.2, 0.1, 0.3, studies, None)]}\n"
+    (tmp_path / "claims_of_dice.py").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(CLAIMS, "HERE", tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert CLAIMS.module_names() == ["claims_of_dice"]
+    ((title, rows),) = CLAIMS.tables_of("claims_of_dice", 50).items()
+    assert list(CLAIMS.printed(title, rows))[1:] == ["| a six | 0.200 | 0.100 to 0.300 | 50 |  |"]
