@@ -1,13 +1,14 @@
-"""Claims of shipping: how often what is said of shipping, students, inputs and time is wrong.
+"""Claims of shipping: how often what is said of what to ship, and of students, is wrong.
 
-`python docs/results/claims_of_shipping.py` simulates studies whose truth is known: arms and
-students as claims.py makes them, trainings that measure inputs, and trials. Each goes through the
-product's own verdict, choice and words. `lines(studies)` yields the lines of the page by heading.
+`python docs/results/claims_of_shipping.py` simulates studies whose truth is known, of arms and
+students as claims.py makes them. Each goes through the product's own verdict, choice and words.
+`tables(studies)` returns the tables, `asked()` what they ask.
 """
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from claims import World
@@ -15,10 +16,8 @@ from scipy.stats import binomtest
 
 from hinet_search.results.best_model import gain_of
 from hinet_search.results.contrasts import claims
-from hinet_search.results.input_worth import InputChoice, InputRun, choose_inputs
-from hinet_search.results.records import MARGIN, TAUGHT, ArmRecord, FinalistRecord
+from hinet_search.results.records import TAUGHT, ArmRecord, FinalistRecord
 from hinet_search.results.shipping import Shipment, shipment
-from hinet_search.results.statistics.expected_gain import expected_gain
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.taught_contrasts import students_against
 from hinet_search.results.verdict import verdict
@@ -27,17 +26,8 @@ BEST = "hinet"  # the best arm of every world; its gain is 0
 SHOWN = "shown to lose"  # said of a cheaper model that is taken
 
 
-@dataclass(frozen=True)
-class Line:
-    """How often something happened in made-up studies, and the largest share that it may have."""
-
-    heading: str
-    words: str
-    share: float
-    low: float  # of the exact 95 % interval
-    high: float
-    studies: int
-    allowed: float | None = None
+# Words, share, the ends of its exact 95 % interval, studies, and the largest share allowed.
+Row = tuple[str, float, float, float, int, float | None]
 
 
 @dataclass(frozen=True)
@@ -179,16 +169,16 @@ class Question:
     words: str
     shop: Shop
     happened: Happened
-    allowed: float | None = None
+    limit: float | None = None
+    part: float = 1.0  # of the studies asked for
+
+    def happens(self, draw: np.random.Generator) -> bool:
+        """Return whether it happens in one study."""
+        record = self.shop.study(draw)
+        return self.happened(self.shop, record, shipment(record, verdict(record)))
 
 
 HINET, STUDENT = Model("hinet"), "taught_ple"
-MARGINS = "A loss of the margin is told as less"
-DEARER = "What costs more is shipped"
-STUDENTS = "Students above an arm"
-TAKEN = "What is good is shipped"
-INPUTS = "Groups of inputs"
-FORECAST = "An hour brings more than the hour before did"
 
 
 def three(
@@ -230,19 +220,61 @@ def of_students(count: int, users: float, *, gain: float = 0.0, flops: int = 100
     return Shop((HINET, *arms, *students), users)
 
 
-def questions() -> dict[str, list[Question]]:
-    """Return what is asked of made-up studies with students, by heading."""
+def asked() -> Mapping[str, Sequence[Question]]:
+    """Return all questions, by title."""
     return {
-        MARGINS: list(_of_margins()),
-        DEARER: list(_of_dearer()),
-        STUDENTS: list(_of_students()),
-        TAKEN: list(_of_good_ones()),
+        "Shipping: a loss of the margin is told as less": list(_of_margins()),
+        "Shipping: what is dearer, or worse on test": list(_of_dearer()),
+        "Students above an arm": list(_of_students()),
+        "Shipping: what is good is taken": list(_of_good_ones()),
     }
+
+
+def tables(studies: int, only: str = "") -> Mapping[str, Sequence[Row]]:
+    """Return the rows of all questions whose words hold a text, by title."""
+    return answers(asked(), studies, only)
+
+
+class Asked(Protocol):
+    """Something that happens in a share of studies, of which `limit` is allowed."""
+
+    @property
+    def words(self) -> str:
+        """What happens, and in which world."""
+
+    @property
+    def limit(self) -> float | None:
+        """The largest share that is allowed; None where there is no limit."""
+
+    @property
+    def part(self) -> float:
+        """The part of the studies asked for that is made."""
+
+    def happens(self, draw: np.random.Generator) -> bool:
+        """Return whether it happens in one study."""
+
+
+def answers(
+    questions: Mapping[str, Sequence[Asked]], studies: int, only: str
+) -> Mapping[str, Sequence[Row]]:
+    """Return the rows of the questions whose words hold a text."""
+    return {
+        title: [_row(question, studies) for question in among if only in question.words]
+        for title, among in questions.items()
+    }
+
+
+def _row(question: Asked, studies: int) -> Row:
+    draw, enough = np.random.default_rng(0), max(1, round(question.part * studies))
+    count = sum(question.happens(draw) for _ in range(enough))
+    ends = binomtest(count, enough).proportion_ci(0.95)
+    share, limit = count / enough, question.limit
+    return question.words, share, float(ends.low), float(ends.high), enough, limit
 
 
 def _of_margins() -> Iterator[Question]:
     for users, spread in ((0.0002, 0.0003), (0.0003, 0.0005), (0.0005, 0.001)):
-        errors = f"seeds {_short(spread)}, users {_short(users)}"
+        errors = f"seeds {short(spread)}, users {short(users)}"
         yield Question(
             f"MMoE .0011 behind HiNet at half its FLOPs, a student .0022 behind at 2 %; {errors}",
             three(spread, users),
@@ -263,8 +295,8 @@ def _of_margins() -> Iterator[Question]:
     )
     for users, spread in ((0.0003, 0.0005), (0.001, 0.0015)):
         yield Question(
-            f"eight arms and three students .002 behind; seeds {_short(spread)}, "
-            f"users {_short(users)}",
+            f"eight arms and three students .002 behind; seeds {short(spread)}, "
+            f"users {short(users)}",
             many(spread, users, -0.002),
             is_false_margin,
             0.05,
@@ -296,7 +328,7 @@ def _of_dearer() -> Iterator[Question]:
 def _of_students() -> Iterator[Question]:
     for users in (0.0005, 0.001):
         for count in (1, 5):
-            words = f"{count} of HiNet's worth, users {_short(users)}: one is called better"
+            words = f"{count} of HiNet's worth, users {short(users)}: one is called better"
             shop = of_students(count, users)
             yield Question(words, shop, is_any_student_above, 0.05)
     words = "five of HiNet's worth at twice its FLOPs: one is shipped as better on test"
@@ -307,7 +339,7 @@ def _of_students() -> Iterator[Question]:
 
 def _of_good_ones() -> Iterator[Question]:
     for users, spread in ((0.0003, 0.0005), (0.0005, 0.001), (0.001, 0.0015)):
-        errors = f"seeds {_short(spread)}, users {_short(users)}"
+        errors = f"seeds {short(spread)}, users {short(users)}"
         pair = (Model("hinet", spread=spread), Model("mmoe", spread=spread, flops=500))
         yield Question(
             f"of two equal arms that of half the FLOPs; {errors}",
@@ -327,202 +359,26 @@ def _of_good_ones() -> Iterator[Question]:
         )
 
 
-def _short(number: float) -> str:
+def short(number: float) -> str:
+    """Format a number without its leading zero."""
     return f"{number:g}".lstrip("0")
 
 
-@dataclass(frozen=True)
-class Trainings:
-    """The truth of groups of inputs, and the standard deviation of a training over seeds."""
-
-    worths: tuple[float, ...]
-    deviation: float
-    seeds: int = 3
-
-    def choice(self, draw: np.random.Generator) -> InputChoice:
-        """Return the choice of one study, with a second measurement where one is made."""
-        names = [str(number) for number in range(len(self.worths))]
-        runs = self._runs(draw, ((), *((name,) for name in names)))
-        choice = choose_inputs(runs, "mean_auc", MARGIN)
-        if len(choice.small) > 1:
-            runs += self._runs(draw, (choice.small,))
-        return choose_inputs(runs, "mean_auc", MARGIN)
-
-    def worth(self, groups: Sequence[str]) -> float:
-        """Return what groups are worth together."""
-        return sum(self.worths[int(group)] for group in groups)
-
-    def _runs(self, draw: np.random.Generator, sets: Sequence[tuple[str, ...]]) -> list[InputRun]:
-        return [
-            InputRun("mmoe", left_out, seed, float(value))
-            for left_out in sets
-            for seed, value in enumerate(
-                draw.normal(0.7 - self.worth(left_out), self.deviation, self.seeds)
-            )
-        ]
-
-
-def is_false_gain(truth: Trainings, choice: InputChoice) -> bool:
-    """Return whether validation is said to improve with a group that is worth nothing."""
-    return any(truth.worth((group,)) <= 0 for group in choice.useful)
-
-
-def is_margin_dropped(truth: Trainings, choice: InputChoice) -> bool:
-    """Return whether groups are dropped that are worth the margin together, or more."""
-    return bool(choice.dropped) and truth.worth(choice.dropped) >= MARGIN
-
-
-def is_useful_dropped(truth: Trainings, choice: InputChoice) -> bool:
-    """Return whether a group is dropped that is worth anything."""
-    return any(truth.worth((group,)) > 0 for group in choice.dropped)
-
-
-def is_gain_told(truth: Trainings, choice: InputChoice) -> bool:
-    """Return whether validation is said to improve with a group that is worth something."""
-    return any(truth.worth((group,)) > 0 for group in choice.useful)
-
-
-def is_worthless_dropped(truth: Trainings, choice: InputChoice) -> bool:
-    """Return whether a group that is worth nothing is dropped."""
-    return any(truth.worth((group,)) <= 0 for group in choice.dropped)
-
-
-@dataclass(frozen=True)
-class InputQuestion:
-    """A count in measured inputs, and the largest share that it may have."""
-
-    words: str
-    truth: Trainings
-    happened: Callable[[Trainings, InputChoice], bool]
-    allowed: float | None = None
-
-
-def of_inputs() -> Iterator[InputQuestion]:
-    """Ask what is said of groups of inputs, and which are dropped."""
-    for deviation in (0.0002, 0.0005, 0.0015):
-        seeds = f"seeds {_short(deviation)}"
-        nothing = Trainings((0.0,) * 4, deviation)
-        margin = Trainings((MARGIN, 0.0, 0.0, 0.0), deviation)
-        each = Trainings((0.0012,) * 4, deviation)
-        small = Trainings((0.001, 0.0, 0.0, 0.0), deviation)
-        large = Trainings((0.01, 0.0, 0.0, 0.0), deviation)
-        yield from (
-            InputQuestion(
-                f"four of no worth, {seeds}: one is said to help", nothing, is_false_gain, 0.05
-            ),
-            InputQuestion(
-                f"one of four is worth .002, {seeds}: another is said to help",
-                margin,
-                is_false_gain,
-                0.05,
-            ),
-            InputQuestion(
-                f"one of four is worth .002, {seeds}: it is dropped",
-                margin,
-                is_margin_dropped,
-                0.05,
-            ),
-            InputQuestion(
-                f"four are worth .0012 each, {seeds}: .002 or more are dropped",
-                each,
-                is_margin_dropped,
-                0.05,
-            ),
-            InputQuestion(
-                f"one of four is worth .001, {seeds}: it is dropped", small, is_useful_dropped
-            ),
-            InputQuestion(
-                f"one of four is worth .01, {seeds}: it is said to help", large, is_gain_told
-            ),
-            InputQuestion(
-                f"four of no worth, {seeds}: one is dropped", nothing, is_worthless_dropped
-            ),
-            InputQuestion(
-                f"the same with ten seeds, {seeds}",
-                replace(nothing, seeds=10),
-                is_worthless_dropped,
-            ),
-        )
-
-
-# How much the trials of an arm improve from the first to the last, in deviations.
-TRENDS = {
-    "random trials": 0.0,
-    "trials that improve by half a deviation": 0.5,
-    "trials that improve by a deviation": 1.0,
-}
-
-
-def brings_more(draw: np.random.Generator, trend: float) -> bool:
-    """Return whether 8 trials after 24 bring more than 8 of the 24 brought on average."""
-    done, more = 24, 8
-    values = -np.abs(draw.gumbel(size=done + more)) + trend * np.linspace(0, 1, done + more)
-    brought = expected_gain(values[:done].tolist(), more)
-    return float(values.max() - values[:done].max()) > brought
-
-
-def lines(studies: int, only: str = "") -> Iterator[Line]:
-    """Yield all lines that hold the text `only`; those of inputs and time take ten times as many.
-
-    A line of inputs or time takes no verdict, so its studies are cheap.
-    """
-    for heading, asked in questions().items():
-        for question in asked:
-            if only in question.words:
-                happened = _of_studies(question, studies)
-                yield _line(heading, question.words, happened, question.allowed)
-    for of_input in of_inputs():
-        if only in of_input.words:
-            happened = _repeated(
-                10 * studies, lambda draw, of=of_input: of.happened(of.truth, of.truth.choice(draw))
-            )
-            yield _line(INPUTS, of_input.words, happened, of_input.allowed)
-    for words, trend in TRENDS.items():
-        if only in words:
-            happened = _repeated(10 * studies, lambda draw, trend=trend: brings_more(draw, trend))
-            yield _line(FORECAST, words, happened, None)
-
-
-def _of_studies(question: Question, studies: int) -> list[bool]:
-    def happened(draw: np.random.Generator) -> bool:
-        record = question.shop.study(draw)
-        return question.happened(question.shop, record, shipment(record, verdict(record)))
-
-    return _repeated(studies, happened)
-
-
-def _repeated(times: int, happened: Callable[[np.random.Generator], bool]) -> list[bool]:
-    draw = np.random.default_rng(0)
-    return [happened(draw) for _ in range(times)]
-
-
-def _line(heading: str, words: str, happened: Sequence[bool], allowed: float | None) -> Line:
-    count, studies = sum(happened), len(happened)
-    ends = binomtest(count, studies).proportion_ci(0.95)
-    return Line(
-        heading, words, count / studies, float(ends.low), float(ends.high), studies, allowed
-    )
-
-
-def main() -> None:
+def show(tables_of: Callable[[int, str], Mapping[str, Sequence[Row]]], words: str | None) -> None:
     """Print the tables as Markdown."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=words)
     parser.add_argument("--studies", type=int, default=1000, help="made up for every line")
     parser.add_argument(
         "--only", default="", metavar="TEXT", help="only the lines that hold this text"
     )
     arguments = parser.parse_args()
-    heading = ""
-    for line in lines(arguments.studies, arguments.only):
-        if line.heading != heading:
-            heading = line.heading
-            print(f"\n| {heading} | share | 95 % interval | allowed |\n|---|---|---|---|")
-        allowed = "" if line.allowed is None else f"{line.allowed:g}"
-        print(
-            f"| {line.words} | {line.share:.3f} | {line.low:.3f} to {line.high:.3f} | {allowed} |",
-            flush=True,
-        )
+    for title, rows in tables_of(arguments.studies, arguments.only).items():
+        if rows:
+            print(f"\n| {title} | share | 95 % interval | allowed |\n|---|---|---|---|")
+        for line, share, low, high, _, limit in rows:
+            allowed = "" if limit is None else f"{limit:g}"
+            print(f"| {line} | {share:.3f} | {low:.3f} to {high:.3f} | {allowed} |")
 
 
 if __name__ == "__main__":
-    main()
+    show(tables, __doc__)

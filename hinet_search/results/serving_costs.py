@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from hinet_search.results.finalist_values import chosen
 from hinet_search.results.records import ArmRecord, FinalistRecord
-from hinet_search.results.trade_offs import COSTS, FLOPS, LATENCY
+from hinet_search.results.trade_offs import COSTS, LATENCY
 
 # Times are measured while other slots train. Between a fifth less and the same they are alike.
 SHORTER = 0.8
@@ -46,22 +46,28 @@ class ServingCosts:
 
 
 def serving_costs(models: Sequence[ArmRecord]) -> ServingCosts:
-    """Return the time of all chosen finalists if every one was timed on the same kind of device.
+    """Return the times of the chosen finalists if all networks were timed on one kind of device.
 
-    Otherwise return their FLOPs, which have no noise; models without FLOPs (trees) are left out.
+    Otherwise return their FLOPs, which have no noise. Trees have none; they are left out there, and
+    where they were timed on another kind of device than the networks.
     """
     finalists = {model.name: finalist for model in models if (finalist := chosen(model))}
-    costs = {name: finalist.cost for name, finalist in finalists.items()}
-    size = {
-        name: (cost.flops_per_row, cost.parameters)
-        for name, cost in costs.items()
-        if cost.flops_per_row
+    networks = {
+        name: finalist for name, finalist in finalists.items() if finalist.cost.flops_per_row
     }
-    times = {name: time for name, cost in costs.items() if (time := COSTS[LATENCY].of(cost))}
-    devices = {_device(finalist) for finalist in finalists.values()}
-    if len(times) == len(finalists) and len(devices) == 1:
+    size = {
+        name: (network.cost.flops_per_row, network.cost.parameters)
+        for name, network in networks.items()
+    }
+    devices = {_device(finalist) for finalist in (networks or finalists).values()}
+    times = {
+        name: time
+        for name, finalist in finalists.items()
+        if _device(finalist) in devices and (time := COSTS[LATENCY].of(finalist.cost))
+    }
+    if len(devices) == 1 and networks.keys() <= times.keys():
         return ServingCosts(TIME, times, SHORTER, size)
-    flops = {name: count for name, cost in costs.items() if (count := COSTS[FLOPS].of(cost))}
+    flops = {name: float(number) for name, (number, _) in size.items()}
     return ServingCosts("FLOPs", flops, 1.0, size)
 
 

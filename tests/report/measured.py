@@ -24,20 +24,22 @@ def with_inputs(
 ) -> StudyRecord:
     """Measure groups of inputs with three seeds; all arms follow the choice, or none does.
 
-    `together` is what the groups without a positive worth are worth, if they are several.
+    `together` is what the groups of small worth are worth, if they are several.
     """
     sign = 1.0 if record.maximize else -1.0
-    useless = tuple(group for group, worth in worths.items() if worth <= 0)
-    sets: dict[tuple[str, ...], float] = {(group,): worth for group, worth in worths.items()}
-    if len(useless) > 1:
-        sets[useless] = together
+
+    def without(left_out: tuple[str, ...], worth: float) -> list[InputRun]:
+        return [
+            InputRun("ple", left_out, seed, FULL - sign * (worth + spread))
+            for seed, spread in enumerate(SPREAD)
+        ]
+
     runs = [InputRun("ple", (), seed, FULL) for seed in range(len(SPREAD))]
-    runs += [
-        InputRun("ple", left_out, seed, FULL - sign * (worth + spread))
-        for left_out, worth in sets.items()
-        for seed, spread in enumerate(SPREAD)
-    ]
+    runs += [run for group, worth in worths.items() for run in without((group,), worth)]
     choice = choose_inputs(runs, record.objective, record.budget.margin)
+    if len(choice.small) > 1:
+        runs += without(choice.small, together)
+        choice = choose_inputs(runs, record.objective, record.budget.margin)
     sizes = {group: SIZES[group] for group in worths}
     fixed = {GROUPS: groups_without(choice.dropped, tuple(sizes))} if follow else {}
     arms = tuple(replace(arm, fixed={**arm.fixed, **fixed}) for arm in record.arms)

@@ -73,7 +73,7 @@ def test_a_planted_fault_is_found_by_its_own_check_alone(name: str) -> None:
         ),
         (
             "inputs",
-            "Chance may have decided on groups of inputs; the riskiest is lists (dropped): up to .0008 may be lost. | lists (dropped): −.0001 (−.0010 to +.0008). | matches (kept): +.0003 (−.0006 to +.0012).",
+            "No gain is shown with matches over 3 seeds: kept, but perhaps worth nothing. | matches: +.0008 (−.0008 to +.0024).",
         ),
         ("few_positives", "1 cell has fewer than 100 positive rows in test. | Push · click: 40."),
         (

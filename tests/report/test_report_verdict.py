@@ -183,7 +183,7 @@ TWO_AHEAD = meeting(
         (LOST, "Take PLE: better than HiNet on test."),
         (
             TWO_AHEAD,
-            "Take STAR: it needs 88 % of the FLOPs of PLE (better than HiNet on test) and is shown to lose nothing.",
+            "Take STAR: the best on validation of the arms that are not shown to be worse on test.",
         ),
         (
             ALIKE,

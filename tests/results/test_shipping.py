@@ -148,6 +148,9 @@ def test_trees_that_were_timed_are_compared_like_any_model() -> None:
     record = with_costs(ALIKE, ple=(0, 1.0))
     assert shipped(record).why.startswith("it takes 25 % of the time of HiNet")
     assert taken(with_costs(ALIKE, ple=(0, None))) == "hinet"
+    (ple, hinet) = record.arms
+    on_gpu = each_run(hinet, lambda run: replace(run, cost=replace(run.cost, device="cuda:0")))
+    assert taken(replace(record, arms=(ple, on_gpu))) == "hinet"
 
 
 def test_a_student_that_test_shows_to_be_worse_than_its_arm_is_not_taken() -> None:

@@ -1,0 +1,181 @@
+"""Claims of inputs and time: how often what is said of groups of inputs, and of an hour, is wrong.
+
+`python docs/results/claims_of_inputs.py` simulates trainings that measure groups of inputs of known
+worth, and trials. They go through the product's own choice, as in claims_of_shipping.py.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from claims_of_shipping import Asked, Row, answers, short, show
+
+from hinet_search.results.input_worth import InputChoice, InputRun, choose_inputs
+from hinet_search.results.records import MARGIN
+from hinet_search.results.statistics.expected_gain import expected_gain
+
+CHEAP = 10.0  # times as many studies as of a verdict, which takes longer
+
+
+def asked() -> Mapping[str, Sequence[Asked]]:
+    """Return all questions, by title."""
+    return {
+        "Groups of inputs": list(_of_inputs()),
+        "The next hour brings more than an hour brought": [
+            TimeQuestion(words, trend) for words, trend in TRENDS.items()
+        ],
+    }
+
+
+def tables(studies: int, only: str = "") -> Mapping[str, Sequence[Row]]:
+    """Return the rows of all questions whose words hold a text, by title."""
+    return answers(asked(), studies, only)
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """The truth of groups of inputs, and the standard deviation of a training over seeds."""
+
+    worths: tuple[float, ...]
+    deviation: float
+    seeds: int = 3
+
+    def choice(self, draw: np.random.Generator) -> InputChoice:
+        """Return the choice of one study, with a second measurement where one is made."""
+        names = [str(number) for number in range(len(self.worths))]
+        runs = self._runs(draw, ((), *((name,) for name in names)))
+        choice = choose_inputs(runs, "mean_auc", MARGIN)
+        if len(choice.small) > 1:
+            runs += self._runs(draw, (choice.small,))
+        return choose_inputs(runs, "mean_auc", MARGIN)
+
+    def worth(self, groups: Sequence[str]) -> float:
+        """Return what groups are worth together."""
+        return sum(self.worths[int(group)] for group in groups)
+
+    def _runs(self, draw: np.random.Generator, sets: Sequence[tuple[str, ...]]) -> list[InputRun]:
+        return [
+            InputRun("mmoe", left_out, seed, float(value))
+            for left_out in sets
+            for seed, value in enumerate(
+                draw.normal(0.7 - self.worth(left_out), self.deviation, self.seeds)
+            )
+        ]
+
+
+def is_false_gain(truth: Trainings, choice: InputChoice) -> bool:
+    """Return whether validation is said to improve with a group that is worth nothing."""
+    return any(truth.worth((group,)) <= 0 for group in choice.useful)
+
+
+def is_margin_dropped(truth: Trainings, choice: InputChoice) -> bool:
+    """Return whether groups are dropped that are worth the margin together, or more."""
+    return bool(choice.dropped) and truth.worth(choice.dropped) >= MARGIN
+
+
+def is_useful_dropped(truth: Trainings, choice: InputChoice) -> bool:
+    """Return whether a group is dropped that is worth anything."""
+    return any(truth.worth((group,)) > 0 for group in choice.dropped)
+
+
+def is_gain_told(truth: Trainings, choice: InputChoice) -> bool:
+    """Return whether validation is said to improve with a group that is worth something."""
+    return any(truth.worth((group,)) > 0 for group in choice.useful)
+
+
+def is_worthless_dropped(truth: Trainings, choice: InputChoice) -> bool:
+    """Return whether a group that is worth nothing is dropped."""
+    return any(truth.worth((group,)) <= 0 for group in choice.dropped)
+
+
+@dataclass(frozen=True)
+class InputQuestion:
+    """A count in measured inputs, and the largest share that it may have."""
+
+    words: str
+    truth: Trainings
+    happened: Callable[[Trainings, InputChoice], bool]
+    limit: float | None = None
+    part: float = CHEAP
+
+    def happens(self, draw: np.random.Generator) -> bool:
+        """Return whether it happens in one study."""
+        return self.happened(self.truth, self.truth.choice(draw))
+
+
+def _of_inputs() -> Iterator[InputQuestion]:
+    """Ask what is said of groups of inputs, and which are dropped."""
+    for deviation in (0.0002, 0.0005, 0.0015):
+        seeds = f"seeds {short(deviation)}"
+        nothing = Trainings((0.0,) * 4, deviation)
+        margin = Trainings((MARGIN, 0.0, 0.0, 0.0), deviation)
+        each = Trainings((0.0012,) * 4, deviation)
+        small = Trainings((0.001, 0.0, 0.0, 0.0), deviation)
+        large = Trainings((0.01, 0.0, 0.0, 0.0), deviation)
+        yield from (
+            InputQuestion(
+                f"four of no worth, {seeds}: one is said to help", nothing, is_false_gain, 0.05
+            ),
+            InputQuestion(
+                f"one of four is worth .002, {seeds}: another is said to help",
+                margin,
+                is_false_gain,
+                0.05,
+            ),
+            InputQuestion(
+                f"one of four is worth .002, {seeds}: it is dropped",
+                margin,
+                is_margin_dropped,
+                0.05,
+            ),
+            InputQuestion(
+                f"four are worth .0012 each, {seeds}: .002 or more are dropped",
+                each,
+                is_margin_dropped,
+                0.05,
+            ),
+            InputQuestion(
+                f"one of four is worth .001, {seeds}: it is dropped", small, is_useful_dropped
+            ),
+            InputQuestion(
+                f"one of four is worth .01, {seeds}: it is said to help", large, is_gain_told
+            ),
+            InputQuestion(
+                f"four of no worth, {seeds}: one is dropped", nothing, is_worthless_dropped
+            ),
+            InputQuestion(
+                f"four of no worth, ten seeds of {short(deviation)}: one is dropped",
+                replace(nothing, seeds=10),
+                is_worthless_dropped,
+            ),
+        )
+
+
+# How much the trials of an arm improve from the first to the last, in deviations.
+TRENDS = {
+    "random trials": 0.0,
+    "trials that improve by half a deviation": 0.5,
+    "trials that improve by a deviation": 1.0,
+}
+
+
+@dataclass(frozen=True)
+class TimeQuestion:
+    """How often 8 trials after 24 bring more than 8 of the 24 brought on average."""
+
+    words: str
+    trend: float
+    limit: float | None = None
+    part: float = CHEAP
+
+    def happens(self, draw: np.random.Generator) -> bool:
+        """Return whether they bring more in one arm."""
+        done, more = 24, 8
+        drawn = -np.abs(draw.gumbel(size=done + more))
+        values = drawn + self.trend * np.linspace(0, 1, done + more)
+        brought = expected_gain(values[:done].tolist(), more)
+        return float(values.max() - values[:done].max()) > brought
+
+
+if __name__ == "__main__":
+    show(tables, __doc__)

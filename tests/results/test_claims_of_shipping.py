@@ -1,0 +1,96 @@
+"""A quick form of the simulations of shipping, students and inputs: what is wrong is rare, what is good is taken."""
+
+import importlib
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+SCRIPTS = Path(__file__).parents[2] / "docs" / "results"
+STUDIES = 30
+
+
+def loaded(name: str) -> ModuleType:
+    sys.path.insert(0, str(SCRIPTS))
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(str(SCRIPTS))
+
+
+SHIPPING, INPUTS = map(loaded, ("claims_of_shipping", "claims_of_inputs"))
+
+
+def count(question: object, studies: int) -> int:
+    draw = np.random.default_rng(0)
+    return sum(question.happens(draw) for _ in range(studies))  # type: ignore[attr-defined]  # of a script
+
+
+def at_most(studies: int) -> int:
+    """Return what a rate of .05 exceeds in at most one of 20 runs."""
+    return int(binom.ppf(0.95, studies, 0.05))
+
+
+@pytest.mark.parametrize(
+    ("shop", "happened", "allowed"),
+    [
+        (SHIPPING.three(0.0005, 0.0003), "is_false_margin", at_most(STUDIES)),
+        (
+            SHIPPING.three(0.0003, 0.0002, -0.0005, -0.0003, loud=0.002, flops=(500, 5000)),
+            "is_dear_and_worse",
+            at_most(STUDIES),
+        ),
+        (SHIPPING.three(0.0003, 0.0002), "is_shown_to_be_worse", 0),
+        (SHIPPING.of_students(5, 0.0005), "is_any_student_above", at_most(STUDIES)),
+    ],
+    ids=["two margins", "dear and worse", "shown to be worse", "five equal students"],
+)
+def test_what_is_shipped_and_said_of_students_is_rarely_wrong(
+    shop: object, happened: str, allowed: int
+) -> None:
+    question = SHIPPING.Question("", shop, getattr(SHIPPING, happened))
+    assert count(question, STUDIES) <= allowed
+
+
+def test_an_equal_arm_of_half_the_cost_is_taken_where_errors_are_small() -> None:
+    models = (SHIPPING.Model("hinet", spread=0.0005), SHIPPING.Model("mmoe", 0, None, 0.0005, 500))
+    shop = SHIPPING.Shop(models, 0.0003)
+    assert count(SHIPPING.Question("", shop, SHIPPING.is_cheap_one_taken), 20) > 15
+
+
+@pytest.mark.parametrize(
+    ("worths", "deviation", "happened"),
+    [
+        ((0.0,) * 4, 0.0015, "is_false_gain"),
+        ((0.002, 0.0, 0.0, 0.0), 0.0015, "is_margin_dropped"),
+        ((0.0012,) * 4, 0.0002, "is_margin_dropped"),
+    ],
+    ids=["no worth", "the margin", "the margin together"],
+)
+def test_what_is_said_of_inputs_is_rarely_wrong(
+    worths: tuple[float, ...], deviation: float, happened: str
+) -> None:
+    truth = INPUTS.Trainings(worths, deviation)
+    question = INPUTS.InputQuestion("", truth, getattr(INPUTS, happened))
+    assert count(question, 300) <= at_most(300)
+
+
+def test_a_group_of_no_worth_is_dropped_where_seeds_are_alike() -> None:
+    question = INPUTS.InputQuestion(
+        "", INPUTS.Trainings((0.0,) * 4, 0.0002), INPUTS.is_worthless_dropped
+    )
+    assert count(question, 100) > 60
+
+
+def test_an_hour_that_brought_little_is_no_bound_on_the_next() -> None:
+    assert count(INPUTS.TimeQuestion("", 1.0), 200) > 100
+
+
+def test_tables_have_a_row_of_six_fields_for_every_question() -> None:
+    for module in (SHIPPING, INPUTS):
+        rows = module.tables(1, "no worth, seeds .0002: one is dropped")
+        assert set(rows) == set(module.asked())
+        assert all(len(row) == 6 for of_title in rows.values() for row in of_title)
