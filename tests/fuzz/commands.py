@@ -157,8 +157,8 @@ def stand_still() -> None:
 
     drawn = synthetic.load
 
-    def few(options: synthetic.Options, folder: Path) -> Any:
-        return sys.exit(0) if options.rows > 20_000 else drawn(options, folder)
+    def few(options: synthetic.Options, folder: Path, cache: Path) -> Any:
+        return sys.exit(0) if options.rows > 20_000 else drawn(options, folder, cache)
 
     synthetic.load = few
     plan.DRAWS = 3

@@ -103,3 +103,18 @@ SOUND = [
 )
 def test_what_inputs_are_made_from_is_taken(workers: Workers, target: str, name: str) -> None:
     assert "refused" not in workers.run(target, explore.load(target).SEEDS[name]).what
+
+
+def test_every_change_of_an_exported_folder_finds_what_it_replaces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = explore.load("export")
+    monkeypatch.chdir(tmp_path)
+    folder = target.begin(tmp_path)
+    replaced = [
+        (name, texts[0])
+        for _, changes in target.SEEDS.values()
+        for name, how, texts in changes
+        if how == "replace"
+    ]
+    assert not [old for name, old in replaced if old not in (folder / name).read_text()]

@@ -1,8 +1,8 @@
-"""Export folders: what `predict` makes of a folder whose files were changed, and of rows that do not fit it."""
+"""Export folders: what `predict` and `monitor` make of a folder whose files were changed, and of rows that do not fit it."""
 
-import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +21,7 @@ WEIGHTS, CONFIG, MANIFEST, VOCABULARY = (
     "manifest.json",
     "encoding/vocabulary.0.parquet",
 )
+PROFILE = "profile.json"
 NAMES = (
     CONFIG,
     WEIGHTS,
@@ -29,6 +30,7 @@ NAMES = (
     "encoding/columns.parquet",
     "encoding/vocabulary.1.parquet",
     "card.md",
+    PROFILE,
 )
 STUDY = """\
 data:
@@ -46,11 +48,26 @@ slots: 1
 device: cpu
 """
 
+PROFILES = (
+    ('"scenarios"', '"others"'),
+    ('"rows": ', '"rows": 9'),
+    ('"rows": ', '"rows": -'),
+    ('"rows": ', '"rows": 9007199254740'),
+    ("[", "[null, "),
+    ("]", ", 1e400]"),
+    ("home", "\\u001b[31m"),
+    ("{", "["),
+)
+
+NUMBERS = ("0", "-1", "1e308", "9007199254740992", "null", '"x"', "[]", "{}", "0.5", "true")
+_PLACE = st.integers(0, 4000)
+
 # A change: a name, what is done to the file, and with what.
 Change = tuple[str, str, Any]
 
 SEEDS: dict[str, tuple[bool, tuple[Change, ...]]] = {
     "the folder as it is": (False, ()),
+    "the folder with another card, sealed again, as it is": (True, (("card.md", "write", b"x"),)),
     "an emptied manifest and other weights": (
         False,
         ((MANIFEST, "write", b"{}"), (WEIGHTS, "edit", ((-9, b"\x01"),))),
@@ -83,7 +100,7 @@ SEEDS: dict[str, tuple[bool, tuple[Change, ...]]] = {
     "one more file": (False, (("more.txt", "write", b"x"),)),
     "a vocabulary of other columns": (True, ((VOCABULARY, "copy", "encoding/columns.parquet"),)),
     "columns of another table": (True, (("encoding/columns.parquet", "copy", VOCABULARY),)),
-    "a format of the future": (True, ((CONFIG, "replace", ("format: 1", "format: 2")),)),
+    "a format of the future": (True, ((CONFIG, "replace", ("format: 2", "format: 3")),)),
     "a seed over 64 bits": (
         True,
         ((CONFIG, "replace", ("trial: ", "trial: 99999999999999999999")),),
@@ -104,6 +121,15 @@ SEEDS: dict[str, tuple[bool, tuple[Change, ...]]] = {
         True,
         ((CONFIG, "replace", ("model: shared_bottom", 'model: "\\e[31m"')),),
     ),
+    "a profile of nothing": (True, ((PROFILE, "write", b"{}"),)),
+    "a profile of a list": (True, ((PROFILE, "write", b"[]"),)),
+    "a profile of other bytes": (True, ((PROFILE, "write", b"\xff"),)),
+    "a profile that is nested": (True, ((PROFILE, "write", b"[" * 100_000),)),
+    "a profile without scenarios": (True, ((PROFILE, "empty", "scenarios"),)),
+    **{
+        f"a profile with {new} for {old}": (True, ((PROFILE, "replace", (old, new)),))
+        for old, new in PROFILES
+    },
     "no rows": (False, (("../rows.csv", "write", b""),)),
     "rows without a column": (False, (("../rows.csv", "write", b"place,user,item\nhome,1,a\n"),)),
     "rows of an unknown place": (
@@ -132,7 +158,11 @@ def inputs() -> st.SearchStrategy[tuple[bool, tuple[Change, ...]]]:
     rows = st.tuples(
         st.just("../rows.csv"), st.just("write"), edited_texts([shop.csv(12)]).map(as_bytes)
     )
-    change = st.one_of(config, edit, write, copy, other, rows)
+    profile = st.one_of(
+        st.tuples(st.just(PROFILE), st.just("replace"), st.sampled_from(PROFILES)),
+        st.tuples(st.just(PROFILE), st.just("number"), st.tuples(_PLACE, st.sampled_from(NUMBERS))),
+    )
+    change = st.one_of(config, edit, write, copy, other, rows, profile)
     return st.tuples(st.booleans(), st.lists(change, min_size=1, max_size=3).map(tuple))
 
 
@@ -172,9 +202,11 @@ def run(given: tuple[bool, tuple[Change, ...]], folder: Path) -> str:
         _seal(Path("model"))
     with temporary_files_here():
         said = typed("predict", "model", "rows.csv", "-o", "scores.parquet")
+        of_profile = any(name == PROFILE for name, *_ in changes)
+        monitored = [typed("monitor", "model", "rows.csv")] if of_profile else []
     if said.code == 0:
         _check_scores(is_damaged=not is_sealed and _differs(Path("model"), folder))
-    return outcome(said)
+    return outcome(said, *monitored)
 
 
 def _change(path: Path, how: str, what: Any) -> None:
@@ -218,6 +250,21 @@ def _fill(path: Path, what: str) -> None:
     path.write_bytes(save(tensors))
 
 
+def _empty(path: Path, key: str) -> None:
+    profile = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**profile, key: type(profile[key])()}), encoding="utf-8")
+
+
+def _set_number(path: Path, edit: tuple[int, str]) -> None:
+    """Write another value in place of one number."""
+    place, value = edit
+    text = path.read_text(encoding="utf-8", errors="replace")
+    numbers = list(re.finditer(r"-?\d+(\.\d+)?(e[-+]?\d+)?", text))
+    if numbers:
+        number = numbers[place % len(numbers)]
+        path.write_text(text[: number.start()] + value + text[number.end() :], encoding="utf-8")
+
+
 _CHANGES: dict[str, Callable[[Path, Any], None]] = {
     "drop": lambda path, _: path.unlink(),
     "edit": _edit,
@@ -225,17 +272,17 @@ _CHANGES: dict[str, Callable[[Path, Any], None]] = {
     "replace": _replace,
     "copy": _copy,
     "fill": _fill,
+    "empty": _empty,
+    "number": _set_number,
 }
 
 
 def _seal(folder: Path) -> None:
     """Write fresh hashes, as a person who changes a folder on purpose would."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
-    hashes = {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-    }
-    (folder / MANIFEST).write_text(json.dumps(hashes), encoding="utf-8")
+    from hinet_search.serving.sealed import seal
+
+    (folder / MANIFEST).unlink(missing_ok=True)
+    seal(folder)
 
 
 def _differs(folder: Path, from_: Path) -> bool:
@@ -243,7 +290,7 @@ def _differs(folder: Path, from_: Path) -> bool:
     names = [
         path.relative_to(from_)
         for path in from_.rglob("*")
-        if path.is_file() and path.name not in (MANIFEST, "card.md")
+        if path.is_file() and path.name not in (MANIFEST, "card.md", PROFILE)
     ]
     return any(
         not (folder / name).is_file() or (folder / name).read_bytes() != (from_ / name).read_bytes()

@@ -9,9 +9,29 @@ from tests.fuzz.commands import outcome, stand_still, temporary_files_here, type
 from tests.fuzz.inputs import edited_texts
 
 SHIPPED = Path(__file__).parents[3] / "studies"
+QUICKSTART = (SHIPPED / "quickstart.yaml").read_text(encoding="utf-8")
+NEW_KEYS = """\
+teaching: {students: [flat_moe], trials: 1}
+ensemble: true
+stacked_trials: 2
+portfolio: false
+objectives: [mean_auc, flops_per_row]
+inputs: {arm: mmoe, seeds: 2}
+budget: 2h
+least_gain: 0.001
+variants: {small: {trials: 1}}
+"""
+
+
+def _with_new_keys() -> str:
+    refitted = shop.study().replace("shared_batches: false", "shared_batches: false, refit: true")
+    return refitted + NEW_KEYS
+
+
 BASES = (
     shop.study(),
     shop.STUDY.replace("DATA", "data.yaml"),
+    _with_new_keys(),
     *(path.read_text(encoding="utf-8") for path in sorted(SHIPPED.glob("*.yaml"))),
 )
 
@@ -27,6 +47,9 @@ def _other(old: str, new: str) -> str:
 
 SEEDS = {
     "the study as it is": shop.study(),
+    "a study of many generated rows as it is": QUICKSTART,
+    "a study of few generated rows as it is": QUICKSTART.replace("rows: 36000", "rows: 6000"),
+    "a study of teaching, an ensemble and refit as it is": _with_new_keys(),
     "a seed over 64 bits": _other("seed: 7", "seed: 9223372036854775808"),
     "a seed of 64 bits": _other("seed: 7", "seed: 9223372036854775807"),
     "a number of 5,000 digits": _other("trials: 2", "trials: 0x" + "f" * 5000),
