@@ -24,7 +24,7 @@ from hinet_search.data.derived.inputs import (
     fit_list_vocabularies,
     input_groups,
 )
-from hinet_search.data.derived.statistics import growing_statistics
+from hinet_search.data.derived.statistics import clocked_statistics, growing_statistics
 from hinet_search.data.encode import (
     Encoding,
     TrainingRows,
@@ -247,8 +247,16 @@ def _shift_warnings(definition: DataDefinition, rows: Rows, encoding: Encoding) 
     samples = [_sample(rows, encoding, split) for split in range(len(SPLITS))]
     train, valid, test = samples
     tasks = tuple(definition.tasks)
-    growing = growing_statistics(definition.features.statistics)
-    return shift_warnings(encoding.numeric_inputs, tasks, train, valid, test.numeric_RN, growing)
+    statistics = definition.features.statistics
+    return shift_warnings(
+        encoding.numeric_inputs,
+        tasks,
+        train,
+        valid,
+        test.numeric_RN,
+        growing=growing_statistics(statistics),
+        of_clock=clocked_statistics(statistics, tasks),
+    )
 
 
 def _sample(rows: Rows, encoding: Encoding, split: int) -> SplitSample:
