@@ -44,7 +44,7 @@ from hinet_search.data.encoded_folder import (
 from hinet_search.data.fingerprint import FileHasher, fingerprint
 from hinet_search.data.inspect.numbering import numbering_warnings
 from hinet_search.data.inspect.scenarios import scenario_warnings
-from hinet_search.data.inspect.shifts import SplitSample, sampled, shift_warnings
+from hinet_search.data.inspect.shifts import ClockedInputs, SplitSample, sampled, shift_warnings
 from hinet_search.data.inspect.unseen import count_unseen, duplicate_warnings, unseen_warnings
 from hinet_search.data.mapped_array import column_of
 from hinet_search.data.numbers import limit_problems, squash_warning
@@ -248,15 +248,8 @@ def _shift_warnings(definition: DataDefinition, rows: Rows, encoding: Encoding) 
     train, valid, test = samples
     tasks = tuple(definition.tasks)
     statistics = definition.features.statistics
-    return shift_warnings(
-        encoding.numeric_inputs,
-        tasks,
-        train,
-        valid,
-        test.numeric_RN,
-        growing=growing_statistics(statistics),
-        of_clock=clocked_statistics(statistics, tasks),
-    )
+    clocked = ClockedInputs(growing_statistics(statistics), clocked_statistics(statistics, tasks))
+    return shift_warnings(encoding.numeric_inputs, tasks, train, valid, test.numeric_RN, clocked)
 
 
 def _sample(rows: Rows, encoding: Encoding, split: int) -> SplitSample:

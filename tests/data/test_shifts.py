@@ -12,6 +12,7 @@ from tables import prepared, shop
 from hinet_search.data.derived.statistics import clocked_statistics
 from hinet_search.data.inspect.shifts import (
     MAX_ROWS,
+    ClockedInputs,
     Drop,
     SplitSample,
     distance,
@@ -140,7 +141,9 @@ def test_what_grows_by_nature_is_not_told_to_shift() -> None:
     split = labelled(0.0, 1000)
     moved_RN = split.numeric_RN + 1000
     assert len(shift_warnings(["rows"], ["click"], split, split, moved_RN)) == 1
-    assert shift_warnings(["rows"], ["click"], split, split, moved_RN, ["rows"]) == []
+    assert (
+        shift_warnings(["rows"], ["click"], split, split, moved_RN, ClockedInputs(["rows"])) == []
+    )
 
 
 def test_the_data_warn_of_a_column_that_grows(tmp_path: Path) -> None:
@@ -167,7 +170,9 @@ def test_statistics_of_a_clock_are_not_told_to_count_earlier_days_which_they_do(
     train, valid = labelled(2.0, 4000), labelled(0.2, 4000)
     test_RN = train.numeric_RN
     (own,) = shift_warnings(["rate"], ["click"], train, valid, test_RN)
-    (clocked,) = shift_warnings(["rate"], ["click"], train, valid, test_RN, of_clock=["rate"])
+    (clocked,) = shift_warnings(
+        ["rate"], ["click"], train, valid, test_RN, ClockedInputs((), ["rate"])
+    )
     assert own.endswith("count only labels of earlier days, or leave it out")
     assert clocked.endswith("it counts labels of earlier days, which say less of these later ones")
 

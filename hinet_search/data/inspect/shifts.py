@@ -90,25 +90,39 @@ class Drop:
     valid: float
 
 
+@dataclass(frozen=True)
+class ClockedInputs:
+    """Inputs that count labels of earlier days only: a drop is no leak, and some are `growing`."""
+
+    growing: Collection[str] = ()
+    all_of_them: Collection[str] = ()
+
+
+NO_CLOCK = ClockedInputs()
+
+
 def shift_warnings(
     names: Sequence[str],
     tasks: Sequence[str],
     train: SplitSample,
     valid: SplitSample,
     test_RN: Inputs,
-    growing: Collection[str] = (),
-    of_clock: Collection[str] = (),
+    statistics: ClockedInputs = NO_CLOCK,
 ) -> list[str]:
     """Warn of inputs that shift from train to test, and of AUCs that drop from train to valid.
 
-    Inputs that are `growing` by nature are not told to shift. Those `of_clock` count labels of
-    earlier days only, so a drop is no leak.
+    Inputs that grow by nature are not told to shift.
     """
     shifted = [
-        shift for shift in shifts(names, train.numeric_RN, test_RN) if shift.name not in growing
+        shift
+        for shift in shifts(names, train.numeric_RN, test_RN)
+        if shift.name not in statistics.growing
     ]
     dropped = drops(names, tasks, train, valid)
-    return [*_shifts_in_words(shifted), *(_drop_in_words(drop, of_clock) for drop in dropped)]
+    return [
+        *_shifts_in_words(shifted),
+        *(_drop_in_words(drop, statistics.all_of_them) for drop in dropped),
+    ]
 
 
 def shifts(names: Sequence[str], train_RN: Inputs, test_RN: Inputs) -> list[Shift]:
