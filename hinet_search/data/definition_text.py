@@ -121,7 +121,9 @@ def _scenario_lines(table: GuessedTable) -> Iterator[str]:
         if scenario.value in table.taken:
             yield f"    {line}   # {reason}"
         else:
-            yield f"    # {line}   left out, too few of a class: {reason}"
+            asked = [labels[task.column.name] for task in table.tasks.values()]
+            in_train = " in train" if any(map(scenario.lacks_training_only, asked)) else ""
+            yield f"    # {line}   left out, too few of a class{in_train}: {reason}"
 
 
 def _feature_lines(table: GuessedTable) -> Iterator[str]:

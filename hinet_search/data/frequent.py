@@ -1,23 +1,32 @@
-"""Frequent: find the scenarios and tasks of a table with enough rows of both classes."""
+"""Frequent: find the scenarios and tasks of a table with enough rows of both classes.
+
+Rows are counted by split, as a study needs both classes in every training cell, and in valid and
+test for every task over all scenarios.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
+from hinet_search.data.columns import SPLITS
 from hinet_search.data.guess.column_facts import ColumnFacts
 from hinet_search.data.guess.label_values import has_amounts
 from hinet_search.data.raw_values import as_text
 
 MIN_CLASS_ROWS = 30  # of either class, for a task in a scenario that is taken into the study
+MIN_TRAINING_ROWS = 10  # of these in train
+SPLIT_CODE = "split code"
 
 
 @dataclass(frozen=True)
 class ScenarioRows:
     """A value of the scenario column with its rows and, per label, the rows with a 1.
 
-    `unlabelled` are the labels that are missing in all of its rows: tasks that it does not have.
-    Of `amounts`, the rows with one above 0 are counted, and all rows may have one.
+    `by_split` has them for train, valid and test: the rows, and the rows with a 1 by label; it is
+    empty if the split of the rows is not known. `unlabelled` are the labels that are missing in all
+    of its rows: tasks that it does not have. Of `amounts`, the rows with one above 0 are counted,
+    and all rows may have one.
     """
 
     value: str
@@ -25,11 +34,22 @@ class ScenarioRows:
     positives: tuple[int, ...]
     unlabelled: frozenset[int] = frozenset()
     amounts: frozenset[int] = frozenset()
+    by_split: tuple[tuple[int, tuple[int, ...]], ...] = ()
 
     def has_enough(self, label: int) -> bool:
-        """Whether both classes of a label, or amounts above 0, have enough rows."""
-        most = self.rows if label in self.amounts else self.rows - MIN_CLASS_ROWS
-        return MIN_CLASS_ROWS <= self.positives[label] <= most
+        """Whether both classes of a label, or amounts above 0, have enough rows, and in train."""
+        return self._has(label, self.rows, self.positives, MIN_CLASS_ROWS) and (
+            not self.by_split or self._has(label, *self.by_split[0], MIN_TRAINING_ROWS)
+        )
+
+    def lacks_training_only(self, label: int) -> bool:
+        """Whether a label has enough rows of both classes, but not in train."""
+        has_rows = self._has(label, self.rows, self.positives, MIN_CLASS_ROWS)
+        return has_rows and not self.has_enough(label)
+
+    def _has(self, label: int, rows: int, positives: Sequence[int], least: int) -> bool:
+        most = rows if label in self.amounts else rows - least
+        return least <= positives[label] <= most
 
     def num_cells(self, labels: Iterable[int]) -> int:
         """The labels with enough rows of both classes; 0 if one has rows, but not enough."""
@@ -40,33 +60,69 @@ class ScenarioRows:
 def scenario_rows(
     lazy: pl.LazyFrame, scenario: ColumnFacts, labels: Sequence[ColumnFacts]
 ) -> tuple[ScenarioRows, ...]:
-    """Rows and positives of every value, the most frequent first; `lazy` is the numbered table."""
-    positives = [
-        is_positive(label).sum().alias(f"positives {position}")
-        for position, label in enumerate(labels)
-    ]
-    known = [
-        pl.col(label.key).count().alias(f"known {position}")
-        for position, label in enumerate(labels)
-    ]
+    """Rows and positives of every value, the most frequent first.
+
+    `lazy` is the numbered table with the split of every row in the column SPLIT_CODE.
+    """
     counts = (
-        lazy.group_by(scenario.key)
-        .agg(pl.len().alias("rows"), *positives, *known)
+        lazy.group_by(scenario.key, SPLIT_CODE)
+        .agg(
+            pl.len().alias("rows"),
+            *(is_positive(label).sum().alias(f"positives {label.key}") for label in labels),
+            *(pl.col(label.key).count().alias(f"known {label.key}") for label in labels),
+        )
         .drop_nulls(scenario.key)
         .collect()
     )
-    counts = counts.sort(["rows", scenario.key], descending=[True, False])
-    texts = as_text(counts[scenario.key]).to_list()
+    totals = counts.drop(SPLIT_CODE).group_by(scenario.key).sum()
+    totals = totals.sort(["rows", scenario.key], descending=[True, False])
+    by_split = {(value, code): numbers for value, code, *numbers in counts.iter_rows()}
     amounts = frozenset(number for number, label in enumerate(labels) if has_amounts(label))
+    none = [0] * (1 + 2 * len(labels))
     scenarios = []
-    for text, (_, num_rows, *numbers) in zip(texts, counts.rows(), strict=True):
-        positives_of, known_of = numbers[: len(labels)], numbers[len(labels) :]
-        unlabelled = frozenset(label for label, count in enumerate(known_of) if not count)
-        scenarios.append(ScenarioRows(text, num_rows, tuple(positives_of), unlabelled, amounts))
+    for text, (value, *numbers) in zip(
+        as_text(totals[scenario.key]).to_list(), totals.iter_rows(), strict=True
+    ):
+        num_rows, positives, known = _counted(numbers)
+        splits = [by_split.get((value, code), none) for code in range(len(SPLITS))]
+        scenarios.append(
+            ScenarioRows(
+                text,
+                num_rows,
+                positives,
+                unlabelled=frozenset(label for label, count in enumerate(known) if not count),
+                amounts=amounts,
+                by_split=tuple(_counted(numbers)[:2] for numbers in splits),
+            )
+        )
     return tuple(scenarios)
 
 
-def frequent_labels(scenarios: Sequence[ScenarioRows], num_labels: int) -> tuple[int, ...]:
+def _counted(numbers: Sequence[int]) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+    """Rows, rows with a 1 by label, and rows with a value by label."""
+    num_labels = (len(numbers) - 1) // 2
+    return numbers[0], tuple(numbers[1 : 1 + num_labels]), tuple(numbers[1 + num_labels :])
+
+
+def evaluated_labels(scenarios: Iterable[ScenarioRows], labels: Sequence[int]) -> tuple[int, ...]:
+    """Those of the labels with both classes in valid and in test, over these scenarios."""
+    taken = list(scenarios)
+    return tuple(label for label in labels if _is_evaluated(taken, label))
+
+
+def _is_evaluated(scenarios: Sequence[ScenarioRows], label: int) -> bool:
+    labelled = [row for row in scenarios if label not in row.unlabelled]
+    are_amounts = any(label in row.amounts for row in labelled)
+    for code in range(1, len(SPLITS)):
+        rows = sum(row.by_split[code][0] for row in labelled)
+        positives = sum(row.by_split[code][1][label] for row in labelled)
+        most = rows if are_amounts else rows - 1
+        if not 1 <= positives <= most:
+            return False
+    return True
+
+
+def frequent_labels(scenarios: Sequence[ScenarioRows], labels: Sequence[int]) -> tuple[int, ...]:
     """Labels that have enough rows in so many scenarios that a study has the most cells.
 
     A study takes the scenarios with enough rows of all its labels that they have. Labels are added
@@ -74,8 +130,8 @@ def frequent_labels(scenarios: Sequence[ScenarioRows], num_labels: int) -> tuple
     few rows of it.
     """
     frequent: tuple[int, ...] = ()
-    while len(frequent) < num_labels:
-        others = [label for label in range(num_labels) if label not in frequent]
+    while len(frequent) < len(labels):
+        others = [label for label in labels if label not in frequent]
         best = max(others, key=lambda label: _num_cells(scenarios, (*frequent, label)))
         if _num_cells(scenarios, (*frequent, best)) <= _num_cells(scenarios, frequent):
             break

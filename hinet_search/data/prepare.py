@@ -24,7 +24,7 @@ from hinet_search.data.derived.inputs import (
     fit_list_vocabularies,
     input_groups,
 )
-from hinet_search.data.derived.statistics import growing_statistics
+from hinet_search.data.derived.statistics import clocked_statistics, growing_statistics
 from hinet_search.data.encode import (
     Encoding,
     TrainingRows,
@@ -44,7 +44,7 @@ from hinet_search.data.encoded_folder import (
 from hinet_search.data.fingerprint import FileHasher, fingerprint
 from hinet_search.data.inspect.numbering import numbering_warnings
 from hinet_search.data.inspect.scenarios import scenario_warnings
-from hinet_search.data.inspect.shifts import SplitSample, sampled, shift_warnings
+from hinet_search.data.inspect.shifts import ClockedInputs, SplitSample, sampled, shift_warnings
 from hinet_search.data.inspect.unseen import count_unseen, duplicate_warnings, unseen_warnings
 from hinet_search.data.mapped_array import column_of
 from hinet_search.data.numbers import limit_problems, squash_warning
@@ -247,8 +247,9 @@ def _shift_warnings(definition: DataDefinition, rows: Rows, encoding: Encoding) 
     samples = [_sample(rows, encoding, split) for split in range(len(SPLITS))]
     train, valid, test = samples
     tasks = tuple(definition.tasks)
-    growing = growing_statistics(definition.features.statistics)
-    return shift_warnings(encoding.numeric_inputs, tasks, train, valid, test.numeric_RN, growing)
+    statistics = definition.features.statistics
+    clocked = ClockedInputs(growing_statistics(statistics), clocked_statistics(statistics, tasks))
+    return shift_warnings(encoding.numeric_inputs, tasks, train, valid, test.numeric_RN, clocked)
 
 
 def _sample(rows: Rows, encoding: Encoding, split: int) -> SplitSample:

@@ -64,6 +64,15 @@ def _splits(
     return lambda block: _by_hash(split, keys(block))
 
 
+def codes_in(split: ColumnSplit | TimeSplit | RandomSplit, values: pl.Series) -> SplitCodes:
+    """Split of every row (R,) by the values that decide it: a column's, or row numbers."""
+    if isinstance(split, ColumnSplit):
+        return _by_column(split, values)
+    if isinstance(split, TimeSplit):
+        return _by_time(split, values)
+    return _by_hash(split, values.cast(pl.UInt64).to_numpy())
+
+
 def num_rows_of_splits(split_R: SplitCodes) -> tuple[int, int, int]:
     """The number of rows of every split."""
     counts = np.zeros(LEFT_OUT + 1, dtype=np.int64)

@@ -18,6 +18,7 @@ from hinet_search.server.facts import model_facts
 from hinet_search.server.guard import guarded
 from hinet_search.server.metrics import BUSY, CONTENT_TYPE, DENIED, Metrics
 from hinet_search.server.replies import (
+    RETRY,
     AmountsReply,
     ProblemReply,
     ReadyReply,
@@ -26,7 +27,7 @@ from hinet_search.server.replies import (
     json_reply,
     problem_reply,
 )
-from hinet_search.server.scoring import RETRY, Scoring
+from hinet_search.server.scoring import Scoring
 from hinet_search.server.settings import Limits, Listening
 from hinet_search.serving.requests.served_model import ServedModel
 

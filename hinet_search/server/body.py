@@ -2,39 +2,65 @@
 
 import asyncio
 import json
+from functools import partial
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
-from hinet_search.server.metrics import GONE, INVALID, TOO_LARGE
-from hinet_search.server.replies import RequestRefused
+from hinet_search.common.shares import Shares
+from hinet_search.server.metrics import BUSY, GONE, INVALID, TOO_LARGE
+from hinet_search.server.replies import RETRY, RequestRefused
 from hinet_search.server.settings import Limits
 from hinet_search.serving.requests.document import num_rows_of
 
 BODY_SECONDS = 30.0
 JSON = "application/json"
+CLOSE = {"Connection": "close"}  # the rest of a body would be read as another request
 
 
-async def read_body(request: Request, limits: Limits) -> bytes:
+async def read_body(request: Request, limits: Limits, unfinished: Shares) -> bytes:
     """Return the body of a request; a larger one is refused before it is read whole.
 
-    RequestRefused for another content type, too many bytes, and a body that does not arrive.
+    It is one of the `unfinished` until it has arrived. RequestRefused for another content type, too
+    many bytes, and a body that does not arrive or is given up for those of others.
     """
     _check_headers(request, limits)
-    parts: list[bytes] = []
-    num_bytes = 0
+    client = "" if request.client is None else request.client.host
+    place: object | None = None
+    loop = asyncio.get_running_loop()
+    began = loop.time()
     try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for part in request.stream():
-                num_bytes += len(part)
-                if num_bytes > limits.num_bytes:
-                    raise _too_many_bytes(limits, "more")
-                parts.append(part)
+        async with asyncio.timeout(BODY_SECONDS) as deadline:
+            place = unfinished.hold(client, partial(_expire, deadline))
+            return await _arrived(request, limits)
     except TimeoutError as error:
-        problem = f"the body must arrive within {BODY_SECONDS:.0f} s, got {num_bytes:,} bytes"
-        raise RequestRefused(408, GONE, problem) from error
+        if loop.time() - began < BODY_SECONDS:
+            problem = "too many requests of this client have not arrived whole"
+            raise RequestRefused(503, BUSY, problem, headers={**RETRY, **CLOSE}) from error
+        problem = f"the body must arrive within {BODY_SECONDS:.0f} s"
+        raise RequestRefused(408, GONE, problem, headers=CLOSE) from error
     except ClientDisconnect as error:
         raise RequestRefused(400, GONE, "the client has gone") from error
+    finally:
+        unfinished.release(place)
+
+
+def _expire(deadline: asyncio.Timeout) -> bool:
+    """Let the time end at once; whether it can, as it may have ended."""
+    if deadline.expired():
+        return False
+    deadline.reschedule(asyncio.get_running_loop().time())
+    return True
+
+
+async def _arrived(request: Request, limits: Limits) -> bytes:
+    parts: list[bytes] = []
+    num_bytes = 0
+    async for part in request.stream():
+        num_bytes += len(part)
+        if num_bytes > limits.num_bytes:
+            raise _too_many_bytes(limits, "more")
+        parts.append(part)
     return b"".join(parts)
 
 

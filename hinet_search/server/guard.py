@@ -36,7 +36,9 @@ def guarded(
                 _add_safe_headers(MutableHeaders(scope=message))
             await send(message)
 
-        if listening.token is None and headers.get("host", "").lower() not in hosts:
+        if len(headers.getlist("host")) > 1:
+            reply = problem_reply(400, ["a request must have one Host header"])
+        elif listening.token is None and headers.get("host", "").lower() not in hosts:
             reply = problem_reply(403, ["this server answers on its own address only"])
         elif not _is_admitted(scope["path"], headers, listening.token):
             ask = {"WWW-Authenticate": "Bearer"}

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-RETRY_SECONDS = 1
+RETRY: Mapping[str, str] = {"Retry-After": "1"}
 NO_HEADERS: Mapping[str, str] = {}
 
 

@@ -18,7 +18,9 @@ import torch
 import uvicorn
 
 from hinet_search.common.access import address_family, check_token, in_url, unusable_port
+from hinet_search.common.shares import Shares
 from hinet_search.server.app import Service, make_app
+from hinet_search.server.connections import connection_limit, patient_protocol
 from hinet_search.server.current_model import CurrentModel, Log, keep_current
 from hinet_search.server.metrics import Metrics
 from hinet_search.server.settings import Limits, Listening
@@ -78,6 +80,8 @@ async def _serve(options: ServerOptions, listener: socket.socket, stop: Event, l
         service = Service(current, metrics, pool, options.listening, options.limits, log)
         config = uvicorn.Config(
             make_app(service),
+            http=patient_protocol(Shares(connection_limit())),
+            ws="none",
             log_config=None,
             log_level="error",
             access_log=False,

@@ -15,21 +15,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hinet_search.common.errors import DataError
+from hinet_search.common.shares import Shares
 from hinet_search.server.body import JSON, parse, read_body
 from hinet_search.server.current_model import CurrentModel, Log
 from hinet_search.server.metrics import BUSY, FAILED, INVALID, SCORED, Metrics
-from hinet_search.server.replies import RETRY_SECONDS, RequestRefused
+from hinet_search.server.replies import RETRY, RequestRefused
 from hinet_search.server.settings import Limits
 from hinet_search.serving.requests.document import columns_of
 from hinet_search.serving.requests.served_model import ServedModel
 
-RETRY = {"Retry-After": str(RETRY_SECONDS)}
 _PACKAGE = Path(__file__).parents[1]
 
 
 @dataclass
 class Scoring:
-    """Replies to requests, at most `limits.requests` at once; `num_running` of them run now."""
+    """Replies to requests, at most `limits.requests` at once; `num_running` of them run now.
+
+    A request runs once its body has arrived. As many more may be `unfinished`, shared by clients.
+    """
 
     current: CurrentModel
     limits: Limits
@@ -37,6 +40,9 @@ class Scoring:
     pool: ThreadPoolExecutor
     log: Log
     num_running: int = 0
+
+    def __post_init__(self) -> None:
+        self._unfinished = Shares(self.limits.requests)
 
     async def reply(self, request: Request) -> Response:
         """Score the rows of the body."""
@@ -55,21 +61,25 @@ class Scoring:
         return Response(content, media_type=JSON)
 
     async def _score(self, request: Request) -> bytes:
-        most = self.limits.requests
-        if self.num_running >= most:
-            problem = f"the server is already answering its maximum of {most} requests"
+        self._refuse_if_busy()
+        model = self.current.model
+        if model is None:
+            problem = "the model is being loaded"
             raise RequestRefused(503, BUSY, problem, remedy="try again", headers=RETRY)
+        body = await read_body(request, self.limits, self._unfinished)
+        self._refuse_if_busy()
         self.num_running += 1
         try:
-            model = self.current.model
-            if model is None:
-                problem = "the model is being loaded"
-                raise RequestRefused(503, BUSY, problem, remedy="try again", headers=RETRY)
-            body = await read_body(request, self.limits)
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self.pool, self._scores_of, model, body)
         finally:
             self.num_running -= 1
+
+    def _refuse_if_busy(self) -> None:
+        most = self.limits.requests
+        if self.num_running >= most:
+            problem = f"the server is already answering its maximum of {most} requests"
+            raise RequestRefused(503, BUSY, problem, remedy="try again", headers=RETRY)
 
     def _scores_of(self, model: ServedModel, body: bytes) -> bytes:
         """Return the reply to a body."""

@@ -1,6 +1,8 @@
 """data init takes features away whose values betray that they are known only after the row."""
 
+import re
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import polars as pl
@@ -31,7 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def drafted(**columns: np.ndarray) -> tuple[DataDefinition, str]:
+def drafted(**columns: object) -> tuple[DataDefinition, str]:
     """The definition of the table with further columns, and its text."""
     TABLE.with_columns(pl.Series(name, values) for name, values in columns.items()).write_parquet(
         "rows.parquet"
@@ -53,21 +55,21 @@ def test_so_is_a_number_that_falls_where_a_label_is_a_one() -> None:
 
 
 def test_a_later_step_of_the_funnel_is_an_outcome() -> None:
-    definition, text = drafted(finished=ORDER)
-    assert definition.never_features == ("finished",)
+    definition, text = drafted(step=ORDER)
+    assert definition.never_features == ("step",)
     assert "is_click in 100 % of rows with 1" in text
 
 
 def test_a_step_of_the_funnel_may_be_written_as_yes_and_no() -> None:
-    definition, text = drafted(finished=np.where(ORDER == 1, "yes", "no"))
-    assert definition.never_features == ("finished",)
+    definition, text = drafted(step=np.where(ORDER == 1, "yes", "no"))
+    assert definition.never_features == ("step",)
     assert "is_click in 100 % of rows with yes" in text
 
 
 def test_an_earlier_step_of_the_funnel_is_an_outcome() -> None:
     opened = np.maximum(CLICK, DRAW.random(NUM_ROWS) < 0.2).astype(int)
-    definition, text = drafted(opened=opened)
-    assert definition.never_features == ("opened",)
+    definition, text = drafted(step=opened)
+    assert definition.never_features == ("step",)
     assert "1 in 100 % of rows with is_click" in text
 
 
@@ -83,8 +85,78 @@ def test_a_user_of_two_values_is_no_outcome() -> None:
 
 
 def test_what_nearly_every_row_has_is_no_outcome() -> None:
-    definition, _ = drafted(known=np.maximum(CLICK, DRAW.random(NUM_ROWS) < 0.9).astype(int))
-    assert "known" in definition.features.numeric
+    definition, _ = drafted(is_member=np.maximum(CLICK, DRAW.random(NUM_ROWS) < 0.9).astype(int))
+    assert "is_member" in definition.features.numeric
+
+
+@pytest.mark.parametrize(
+    ("name", "share"), [("n_rated", 0.86), ("depth", 0.88), ("page_seconds", 0.91)]
+)
+def test_a_number_that_orders_rows_better_than_honest_ones_do_is_to_check(
+    name: str, share: float
+) -> None:
+    definition, text = drafted(**{name: _with_area(share)})
+    assert name in definition.features.numeric
+    assert f"alone it has AUC {share:.2f} for is_click, is it known before?" in text
+
+
+def test_so_is_a_category_by_the_rates_of_other_rows() -> None:
+    codes = np.digitize(_with_area(0.9), [-1.0, 0.0, 1.0, 2.0])
+    definition, text = drafted(last_page=np.array(list("vwxyz"))[codes])
+    assert "last_page" in definition.features.categorical
+    assert re.search(r"- last_page   # check: 5 values; alone it has AUC 0\.8\d for is_click", text)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.65, 0.75, 0.25])
+def test_a_number_as_strong_as_honest_ones_is_not_to_check(share: float) -> None:
+    _, text = drafted(rate_of_user=_with_area(share))
+    assert "rate_of_user   # check" not in text
+
+
+def test_a_category_with_a_value_for_every_few_rows_is_not_to_check() -> None:
+    """Rates of its own rows would order them nearly perfectly."""
+    _, text = drafted(street=[f"s{code}" for code in DRAW.integers(0, 1_000, NUM_ROWS)])
+    assert re.search(r"- street   # [\d,]+ values\n", text)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["n_rated_later", "pages_after", "seconds_on_page", "timeOnSite", "scroll_depth", "next_visit"],
+)
+def test_a_name_of_something_later_is_that_of_an_outcome(name: str) -> None:
+    definition, text = drafted(**{name: DRAW.normal(size=NUM_ROWS)})
+    assert definition.never_features == (name,)
+    assert f"- {name}   # check: sounds like something known only afterwards" in text
+
+
+def test_a_column_with_values_only_where_a_label_is_yes_is_an_outcome() -> None:
+    stars = [
+        int(value) if click else None for value, click in zip(range(NUM_ROWS), CLICK, strict=True)
+    ]
+    definition, text = drafted(stars=stars)
+    assert definition.never_features == ("stars",)
+    assert "it has a value only in rows with is_click" in text
+
+
+def test_few_values_beside_a_label_are_no_sign_of_it() -> None:
+    """Two of the four values that are known are in rows with a 1, whose numbers are the highest."""
+    ones, zeros = np.flatnonzero(CLICK == 1)[:2], np.flatnonzero(CLICK == 0)[:2]
+    values: list[float | None] = [None] * NUM_ROWS
+    for number, row in enumerate([*zeros, *ones]):
+        values[row] = number / 3
+    definition, _ = drafted(sparse=values)
+    assert definition.never_features == ()
+
+
+def _with_area(share: float) -> np.ndarray:
+    """Normal numbers whose AUC for the label is that, with the ranks of a large sample."""
+    draw, normal = np.random.default_rng(3), NormalDist()
+    numbers = np.empty(NUM_ROWS)
+    for label in (0, 1):
+        rows = draw.permutation(np.flatnonzero(label == CLICK))
+        levels = (np.arange(rows.size) + 0.5) / rows.size
+        numbers[rows] = [normal.inv_cdf(level) for level in levels]
+    return numbers + CLICK * normal.inv_cdf(share) * 2**0.5
 
 
 def test_features_that_only_help_stay() -> None:
@@ -98,23 +170,23 @@ def scenarios(*positives: tuple[int, ...]) -> list[ScenarioRows]:
 
 
 def test_a_rare_label_does_not_cost_the_scenarios_that_lack_it() -> None:
-    assert frequent_labels(scenarios((500, 40), (500, 2), (500, 1)), 2) == (0,)
+    assert frequent_labels(scenarios((500, 40), (500, 2), (500, 1)), (0, 1)) == (0,)
 
 
 def test_a_label_is_taken_where_that_makes_more_cells() -> None:
-    assert frequent_labels(scenarios((500, 40), (500, 40), (500, 1)), 2) == (0, 1)
-    assert frequent_labels(scenarios((500, 40), (500, 1)), 2) == (0,)
+    assert frequent_labels(scenarios((500, 40), (500, 40), (500, 1)), (0, 1)) == (0, 1)
+    assert frequent_labels(scenarios((500, 40), (500, 1)), (0, 1)) == (0,)
 
 
 def test_no_label_is_taken_that_no_scenario_has() -> None:
-    assert frequent_labels(scenarios((0, 1000), (5, 2)), 2) == ()
+    assert frequent_labels(scenarios((0, 1000), (5, 2)), (0, 1)) == ()
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_one_more_label_never_makes_more_cells(seed: int) -> None:
     draw = np.random.default_rng(seed)
     rows = scenarios(*[tuple(draw.choice([0, 100], 4)) for _ in range(5)])
-    chosen = frequent_labels(rows, 4)
+    chosen = frequent_labels(rows, range(4))
 
     def cells(labels: tuple[int, ...]) -> int:
         return sum(row.num_cells(labels) for row in rows)

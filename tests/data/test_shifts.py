@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tables import prepared, shop
 
+from hinet_search.data.derived.statistics import clocked_statistics
 from hinet_search.data.inspect.shifts import (
     MAX_ROWS,
+    ClockedInputs,
     Drop,
     SplitSample,
     distance,
@@ -19,6 +21,7 @@ from hinet_search.data.inspect.shifts import (
     shift_warnings,
     shifts,
 )
+from hinet_search.study.feature_definition import StatisticsDefinition
 
 FEW = st.lists(st.integers(0, 4), min_size=1, max_size=12)
 DRAW = np.random.default_rng(0)
@@ -138,7 +141,9 @@ def test_what_grows_by_nature_is_not_told_to_shift() -> None:
     split = labelled(0.0, 1000)
     moved_RN = split.numeric_RN + 1000
     assert len(shift_warnings(["rows"], ["click"], split, split, moved_RN)) == 1
-    assert shift_warnings(["rows"], ["click"], split, split, moved_RN, ["rows"]) == []
+    assert (
+        shift_warnings(["rows"], ["click"], split, split, moved_RN, ClockedInputs(["rows"])) == []
+    )
 
 
 def test_the_data_warn_of_a_column_that_grows(tmp_path: Path) -> None:
@@ -159,3 +164,21 @@ def test_the_data_warn_of_a_number_made_of_labels_of_train(tmp_path: Path) -> No
     (warning,) = prepared(frame, tmp_path, features=features).record.warnings
     assert warning.startswith("leak alone has AUC .9")
     assert "on train and ." in warning
+
+
+def test_statistics_of_a_clock_are_not_told_to_count_earlier_days_which_they_do() -> None:
+    train, valid = labelled(2.0, 4000), labelled(0.2, 4000)
+    test_RN = train.numeric_RN
+    (own,) = shift_warnings(["rate"], ["click"], train, valid, test_RN)
+    (clocked,) = shift_warnings(
+        ["rate"], ["click"], train, valid, test_RN, ClockedInputs((), ["rate"])
+    )
+    assert own.endswith("count only labels of earlier days, or leave it out")
+    assert clocked.endswith("it counts labels of earlier days, which say less of these later ones")
+
+
+def test_all_statistics_of_a_clock_are_of_earlier_days_and_none_without_one() -> None:
+    by_clock = StatisticsDefinition(by=("user",), clock="day")
+    assert clocked_statistics(by_clock, ["click"]) == ("user rows", "user click rate")
+    assert clocked_statistics(StatisticsDefinition(by=("user",)), ["click"]) == ()
+    assert clocked_statistics(None, ["click"]) == ()

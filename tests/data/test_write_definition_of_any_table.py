@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hinet_search.common.errors import HinetSearchError
+from hinet_search.common.errors import DataError, HinetSearchError
 from hinet_search.data.checks import named_columns
 from hinet_search.data.guess.write_definition import write_draft
+from hinet_search.data.prepare import prepare
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.yaml_file import read
+from tests.data.made_tables import made_table
 from tests.data.table_makers import cycle
 
 ROWS = 240
@@ -117,3 +119,20 @@ def test_names_and_values_are_read_again_as_they_stand_in_the_table(name: str, v
         definition = _written()
     assert [column for _, column in named_columns(definition)][:2] == frame.columns[:2]
     assert definition.scenario.values == {value: value, f"{value}x": f"{value}x"}
+
+
+@pytest.mark.parametrize("tens", range(20))
+def test_what_is_written_of_a_made_table_can_be_encoded(
+    tens: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten tables: all splits have the rows and classes that a check asks for."""
+    for seed in range(10 * tens, 10 * tens + 10):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        made_table(seed).write_parquet("rows.parquet")
+        try:
+            write_draft(Path("rows.parquet"), None, force=False)
+        except DataError:  # a role is missing, or there are too few rows of a class
+            continue
+        prepare(_written(), folder / "studies", folder / "cache", lambda _: None)

@@ -25,6 +25,7 @@ MAX_SCENARIOS = 30
 COUNTS_AS_A_1 = "a value above 0 counts as a 1"
 KNOWN_BEFORE = "an outcome? if it is known before, list it as a feature"
 OR_A_TASK = "to predict it, make it a task (kind: amount)"
+LABEL_OR_FEATURE = "a label, or a feature that is known before?"
 OTHER_TASK = "named like a task, and no task of this study"
 NEARLY_ALL = 0.95  # of the rows; distinct values are counted approximately
 
@@ -182,8 +183,7 @@ def _tasks(columns: Sequence[ColumnFacts]) -> list[ColumnRole]:
     """
     tasks = _named_tasks(columns)
     if not tasks:
-        doubt = "a label, or a feature that is known before?"
-        tasks = [_label(column, doubt) for column in columns if column.positive]
+        tasks = [_label(column, LABEL_OR_FEATURE) for column in columns if column.positive]
     return sorted(tasks, key=lambda task: -_positive_rate(task.column))
 
 
@@ -355,7 +355,8 @@ def _may_be_moments(column: ColumnFacts) -> bool:
 
 
 def _is_outcome(column: ColumnFacts) -> bool:
-    return _has_word(column, names.OUTCOME_WORDS) and column.is_number
+    is_amount = _has_word(column, names.OUTCOME_WORDS) and column.is_number
+    return is_amount or names.is_later(column.name)
 
 
 def _outcome(column: ColumnFacts) -> ColumnRole:

@@ -12,7 +12,9 @@ from hinet_search.common.errors import DataError
 from hinet_search.data.definition_text import TRAINING_SHARE, GuessedTable
 from hinet_search.data.frequent import (
     MIN_CLASS_ROWS,
+    MIN_TRAINING_ROWS,
     ScenarioRows,
+    evaluated_labels,
     frequent_labels,
     scenario_rows,
 )
@@ -24,6 +26,8 @@ from hinet_search.data.guess.names import task_names
 from hinet_search.data.guess.outcomes import without_outcomes
 from hinet_search.data.guess.roles import ColumnRole, ColumnRoles, KnownRoles
 from hinet_search.data.guess.scenarios import doubt_features
+from hinet_search.data.guess.second_labels import second_labels
+from hinet_search.data.guess.split_columns import with_split_codes
 from hinet_search.data.guess.table_sample import sample_of
 from hinet_search.data.guess.target_statistics import propose_statistics
 from hinet_search.data.guess.transforms import propose_transforms
@@ -53,12 +57,15 @@ def guessed_table(
         columns = facts_of(lazy)
         lazy = numbered(lazy)
         guesses, lists = guess_lists(lazy, _guessed(columns, where, known, by_hand))
+        second = second_labels(lazy, guesses, are_tasks_given=bool(known.tasks))
+        guesses = second.as_tasks(guesses)
         sample = sample_of(lazy, guesses)
-        guesses = doubt_features(sample, without_outcomes(sample, guesses))
+        guesses = second.out_of_features(without_outcomes(sample, guesses))
+        guesses = doubt_features(sample, guesses)
         assert guesses.scenario is not None, "_guessed raises without a scenario"
         labels = [task.column for task in guesses.tasks]
-        scenarios = scenario_rows(lazy, guesses.scenario.column, labels)
-        frequent = frequent_labels(scenarios, len(labels))
+        cuts = cut_points(lazy, guesses.time.column.key) if guesses.time else None
+        cuts, scenarios, frequent = _cells(lazy, guesses, cuts)
         if not frequent:
             raise DataError(_too_few(where, guesses), remedy=f"add rows, or {by_hand}")
         taken = frozenset(
@@ -70,7 +77,6 @@ def guessed_table(
             name: _told(task, labels.index(task.column), scenarios, taken)
             for name, task in _tasks(guesses, known, frequent).items()
         }
-        cuts = cut_points(lazy, guesses.time.column.key) if guesses.time else None
         numeric = [role.column for role in guesses.numeric]
         transforms = propose_transforms(lazy, numeric, [column.name for column in columns])
         statistics = propose_statistics(lazy, columns, guesses, list(tasks), cuts, len(taken))
@@ -89,6 +95,37 @@ def guessed_table(
         transforms=transforms,
         lists=lists,
     )
+
+
+def _cells(
+    lazy: pl.LazyFrame, guesses: ColumnRoles, cuts: tuple[str, str] | None
+) -> tuple[tuple[str, str] | None, tuple[ScenarioRows, ...], tuple[int, ...]]:
+    """The cuts by time, the rows of every scenario, and the labels that a study can have.
+
+    Rows are split at random instead where no label has enough rows in the parts by time.
+    """
+    assert guesses.scenario is not None, "_guessed raises without a scenario"
+    labels = [task.column for task in guesses.tasks]
+    rows = scenario_rows(
+        with_split_codes(lazy, guesses.split, guesses.time, cuts), guesses.scenario.column, labels
+    )
+    frequent = _frequent(rows, len(labels))
+    if cuts is None or guesses.split is not None or frequent:
+        return cuts, rows, frequent
+    return _cells(lazy, guesses, None)
+
+
+def _frequent(rows: Sequence[ScenarioRows], num_labels: int) -> tuple[int, ...]:
+    """Labels with enough rows in a scenario, and both classes in valid and in test."""
+    usable = tuple(range(num_labels))
+    while True:
+        frequent = frequent_labels(rows, usable)
+        taken = [row for row in rows if row.num_cells(frequent)]
+        evaluated = evaluated_labels(taken, frequent)
+        if evaluated == frequent:
+            return frequent
+        lacking = set(frequent) - set(evaluated)
+        usable = tuple(label for label in usable if label not in lacking)
 
 
 def _tasks(
@@ -158,7 +195,8 @@ def _too_few(where: str, guesses: ColumnRoles) -> str:
     labels = " or ".join(f"'{task.column.name}'" for task in guesses.tasks)
     return (
         f"{where}: a value of '{guesses.scenario.column.name}' must have {MIN_CLASS_ROWS} rows of "
-        f"both classes of {labels}, and none has"
+        f"both classes of {labels}, {MIN_TRAINING_ROWS} of them in train and some in valid and "
+        "test, and none has"
     )
 
 

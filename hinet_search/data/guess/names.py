@@ -33,6 +33,20 @@ OUTCOME_WORDS = (
     "dwell duration stay watch play played spend spent revenue gmv paid refund rating amount "
     "时长 金额"
 )
+# Of something that is measured while the row's page is seen, or after it.
+LATER_WORDS = (
+    "later after afterwards subsequent subsequently next future eventual eventually outcome "
+    "scroll scrolled bounce bounced exit exited 之后 后续"
+)
+TIME_SPENT = re.compile(r"\b(s|secs?|seconds?|mins|minutes?|ms|time) (on|in|spent|until)\b")
+# Of columns of yes and no that are known before the row is shown.
+KNOWN_BEFORE_WORDS = (
+    "new member premium vip male female gender married adult student holiday weekend weekday "
+    "night mobile desktop android ios wifi app verified registered logged promoted "
+    "sponsored recommended featured pinned discounted promo coupon sale stock available first "
+    "会员 新"
+)
+VERBS = ("is", "was", "has", "did")
 ID_WORDS = "id uid uuid key code 编号"
 SPLIT_WORDS = "split fold partition subset"
 DATE_OF_USER_WORDS = (
@@ -72,6 +86,19 @@ def words_of(name: str) -> list[str]:
     return re.findall(r"[^\W\d_]+", _split_camel_case(name))
 
 
+def is_later(name: str) -> bool:
+    """Whether a name says that a column is measured later: `n_rated_later`, `seconds_on_page`."""
+    words = " ".join(words_of(name))
+    return has_word(name, LATER_WORDS) or TIME_SPENT.search(words) is not None
+
+
+def is_event(name: str) -> bool:
+    """Whether the name of a column of yes and no is that of an event: `finished`, `did_return`."""
+    first, *others = words_of(name) or [""]
+    verb = (others or [first])[-1] if first in VERBS else first
+    return (first in ("was", "did") and bool(others)) or (len(verb) > 4 and verb.endswith("ed"))
+
+
 def is_id_of(name: str, words: str) -> bool:
     """Whether a name is that of an id of one of `words`: `item_id`, `adId`, but not `ad_slot_id`.
 
@@ -84,7 +111,7 @@ def is_id_of(name: str, words: str) -> bool:
 
 def _short_name(column: str) -> str:
     words = [word for word in _BETWEEN_WORDS.split(_split_camel_case(column)) if word]
-    if words[1:] and words[0] in ("is", "was", "has", "did"):
+    if words[1:] and words[0] in VERBS:
         words = words[1:]
     return "_".join(words)
 

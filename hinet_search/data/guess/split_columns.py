@@ -3,10 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import polars as pl
+
 from hinet_search.data.columns import SPLITS
+from hinet_search.data.frequent import SPLIT_CODE
 from hinet_search.data.guess.column_facts import ColumnFacts
 from hinet_search.data.guess.names import NUMBERED_PARTS, SPLIT_WORDS, has_word, parts_of
+from hinet_search.data.guess.roles import ColumnRole
+from hinet_search.data.guess.table_sample import ROW
 from hinet_search.data.raw_values import listed
+from hinet_search.data.splits import codes_in
+from hinet_search.study.data_definition import ColumnSplit, RandomSplit, TimeSplit
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,38 @@ def find_split(columns: Sequence[ColumnFacts]) -> SplitColumn | None:
     if others:
         doubts.append(f"or by one of: {listed([column.name for column in others])}?")
     return SplitColumn(first, "; ".join(doubts))
+
+
+def with_split_codes(
+    lazy: pl.LazyFrame,
+    column: ColumnRole | None,
+    time: ColumnRole | None,
+    cuts: tuple[str, str] | None,
+) -> pl.LazyFrame:
+    """The numbered table with the split of every row, as the written definition assigns it.
+
+    It is that of the column, else by the cuts of the time, else random.
+    """
+    split: ColumnSplit | TimeSplit | RandomSplit
+    if column is not None:
+        key, values = column.column.key, parts_of(_values(column.column))
+        split = ColumnSplit(by="column", column=column.column.name, **values)
+    elif time is not None and cuts is not None:
+        key, points = time.column.key, [_cut_point(cut, time.column) for cut in cuts]
+        split = TimeSplit(by="time", valid_from=points[0], test_from=points[1])
+    else:
+        key, split = ROW, RandomSplit(by="random")
+        lazy = lazy.with_row_index(ROW)
+
+    def codes(values: pl.Series) -> pl.Series:
+        return pl.Series(codes_in(split, values), dtype=pl.UInt8)
+
+    code = pl.col(key).map_batches(codes, return_dtype=pl.UInt8, is_elementwise=True)
+    return lazy.with_columns(code.alias(SPLIT_CODE))
+
+
+def _cut_point(cut: str, time: ColumnFacts) -> int | str:
+    return int(cut) if time.is_number else cut
 
 
 def split_reason(column: ColumnFacts) -> str:

@@ -90,23 +90,39 @@ class Drop:
     valid: float
 
 
+@dataclass(frozen=True)
+class ClockedInputs:
+    """Inputs that count labels of earlier days only: a drop is no leak, and some are `growing`."""
+
+    growing: Collection[str] = ()
+    all_of_them: Collection[str] = ()
+
+
+NO_CLOCK = ClockedInputs()
+
+
 def shift_warnings(
     names: Sequence[str],
     tasks: Sequence[str],
     train: SplitSample,
     valid: SplitSample,
     test_RN: Inputs,
-    growing: Collection[str] = (),
+    statistics: ClockedInputs = NO_CLOCK,
 ) -> list[str]:
     """Warn of inputs that shift from train to test, and of AUCs that drop from train to valid.
 
-    Inputs that are `growing` by nature are not told to shift.
+    Inputs that grow by nature are not told to shift.
     """
     shifted = [
-        shift for shift in shifts(names, train.numeric_RN, test_RN) if shift.name not in growing
+        shift
+        for shift in shifts(names, train.numeric_RN, test_RN)
+        if shift.name not in statistics.growing
     ]
     dropped = drops(names, tasks, train, valid)
-    return [*_shifts_in_words(shifted), *map(_drop_in_words, dropped)]
+    return [
+        *_shifts_in_words(shifted),
+        *(_drop_in_words(drop, statistics.all_of_them) for drop in dropped),
+    ]
 
 
 def shifts(names: Sequence[str], train_RN: Inputs, test_RN: Inputs) -> list[Shift]:
@@ -176,11 +192,16 @@ def _shift_in_words(shift: Shift) -> str:
     return f"{shift.name} (distributions {_short(shift.apart)} apart{beyond})"
 
 
-def _drop_in_words(drop: Drop) -> str:
-    return (
+def _drop_in_words(drop: Drop, of_clock: Collection[str]) -> str:
+    dropped = (
         f"{drop.name} alone has AUC {_short(drop.train)} for {drop.task} on train and "
-        f"{_short(drop.valid)} on valid: it may be made of the labels of its own row; count only "
-        "labels of earlier days, or leave it out"
+        f"{_short(drop.valid)} on valid"
+    )
+    if drop.name in of_clock:
+        return f"{dropped}: it counts labels of earlier days, which say less of these later ones"
+    return (
+        f"{dropped}: it may be made of the labels of its own row; count only labels of earlier "
+        "days, or leave it out"
     )
 
 

@@ -1,0 +1,103 @@
+"""Second labels: columns of yes and no that may be labels too, beside those named like a task.
+
+Nothing in such a column says whether it is known before the row's labels: `finished` is another
+label, `is_member` a feature. One that its user or item always has is an attribute of it. One that
+is named like an event is proposed as a task, and any other is neither, to be looked at.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from hinet_search.data.frequent import is_positive
+from hinet_search.data.guess import names
+from hinet_search.data.guess.column_facts import ColumnFacts
+from hinet_search.data.guess.column_roles import LABEL_OR_FEATURE, label_in_words
+from hinet_search.data.guess.roles import ColumnRole, ColumnRoles
+
+SAME = 0.95  # of the pairs of rows of an id, in an attribute of it
+MIN_PAIRS = 30
+NEITHER = "a label, or known before? make it a task, or list it as a feature"
+MIN_OF_A_SET = 3  # columns that share their first word, such as color_red and color_blue
+
+
+@dataclass(frozen=True)
+class SecondLabels:
+    """Columns that are proposed as tasks, and those that are neither task nor feature."""
+
+    tasks: tuple[ColumnFacts, ...]
+    neither: tuple[ColumnFacts, ...]
+
+    def as_tasks(self, roles: ColumnRoles) -> ColumnRoles:
+        """The roles with tasks after those that were found before."""
+        rest = _without(roles, self.tasks)
+        if rest is None:
+            return roles
+        tasks = [
+            ColumnRole(column, label_in_words(column), LABEL_OR_FEATURE) for column in self.tasks
+        ]
+        return replace(rest, tasks=(*roles.tasks, *tasks))
+
+    def out_of_features(self, roles: ColumnRoles) -> ColumnRoles:
+        """The roles with what is neither among the outcomes, unless no feature would be left."""
+        features = [role.column for role in (*roles.categorical, *roles.numeric)]
+        neither = [column for column in self.neither if column in features]
+        rest = _without(roles, neither)
+        if rest is None:
+            return roles
+        outcomes = [ColumnRole(column, label_in_words(column), NEITHER) for column in neither]
+        return replace(rest, outcomes=(*roles.outcomes, *outcomes))
+
+
+def second_labels(lazy: pl.LazyFrame, roles: ColumnRoles, *, are_tasks_given: bool) -> SecondLabels:
+    """The features of yes and no that may be labels; `lazy` is the numbered table.
+
+    None is proposed as a task where tasks are given.
+    """
+    ids = [role.column for role in (roles.user, roles.item) if role]
+    features = [role.column for role in (*roles.categorical, *roles.numeric)]
+    flags = [column for column in features if column.positive and column not in ids]
+    flags = [column for column in flags if not _is_known_before(column, flags)]
+    attributes = [name for id_ in ids for name in _attributes_of(lazy, id_, flags)]
+    flags = [column for column in flags if column.name not in attributes]
+    tasks = [column for column in flags if names.is_event(column.name) and not are_tasks_given]
+    neither = [column for column in flags if column not in tasks]
+    return SecondLabels(tuple(tasks), tuple(neither))
+
+
+def _is_known_before(column: ColumnFacts, flags: Sequence[ColumnFacts]) -> bool:
+    """Whether a name says so, or it is one of a set of columns that stand for one category."""
+    first, *others = names.words_of(column.name) or [""]
+    of_set = [flag for flag in flags if others and names.words_of(flag.name)[:1] == [first]]
+    is_of_set = len(of_set) >= MIN_OF_A_SET and first not in names.VERBS
+    return is_of_set or names.has_word(column.name, names.KNOWN_BEFORE_WORDS)
+
+
+def _attributes_of(lazy: pl.LazyFrame, id_: ColumnFacts, flags: Sequence[ColumnFacts]) -> list[str]:
+    """The columns that nearly all rows of a value of the id agree in."""
+    if not flags:
+        return []
+    num_ones = [is_positive(flag).sum().cast(pl.Int64).alias(flag.key) for flag in flags]
+    counts = lazy.drop_nulls(id_.key).group_by(id_.key).agg(pl.len().alias("rows"), *num_ones)
+    counts = counts.collect(engine="streaming")
+    rows = counts["rows"].cast(pl.Int64)
+    return [flag.name for flag in flags if _agree(rows, counts[flag.key])]
+
+
+def _agree(rows: pl.Series, ones: pl.Series) -> bool:
+    """Whether two rows of an id have the same value nearly always, of yes and of no."""
+    for same in (ones, rows - ones):
+        num_pairs = int((same * (rows - 1)).sum())
+        if num_pairs < MIN_PAIRS or int((same * (same - 1)).sum()) < SAME * num_pairs:
+            return False
+    return True
+
+
+def _without(roles: ColumnRoles, columns: Sequence[ColumnFacts]) -> ColumnRoles | None:
+    """The roles without these features; None if no feature would be left."""
+    categorical = tuple(role for role in roles.categorical if role.column not in columns)
+    numeric = tuple(role for role in roles.numeric if role.column not in columns)
+    if not (categorical or numeric):
+        return None
+    return replace(roles, categorical=categorical, numeric=numeric)
