@@ -61,6 +61,15 @@ def test_the_loss_equals_a_plain_loop_over_rows_and_tasks(
     assert loss.item() == pytest.approx(expected / logits_BT.numel(), rel=1e-6)
 
 
+def test_scores_of_a_teacher_are_not_softened_unless_that_is_asked_for() -> None:
+    rows_B = torch.tensor([7, 3, 50])
+    labels_BT = torch.from_numpy(DATA.train.labels_RT)[rows_B].double()
+    arguments = torch.randn(3, SHAPE[1], dtype=torch.float64), labels_BT, rows_B, rows_B
+    teacher_RT = torch.from_numpy(TEACHER_RT)
+    plain, at_one = StepLoss(teacher_RT, 0.5), StepLoss(teacher_RT, 0.5, temperature=1.0)
+    assert torch.equal(plain(*arguments), at_one(*arguments))
+
+
 def test_a_teacher_without_weight_changes_nothing() -> None:
     alone = linear(DATA)
     fit(alone, conditions(None), Watch())
