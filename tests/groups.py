@@ -45,6 +45,7 @@ SLOW = (  # they launch, train, kill, or try very many inputs
     "tests/report/test_report_page.py",
     "tests/report/test_report_pictures.py",
     "tests/results/test_claims.py",
+    "tests/results/test_claims_of_shipping.py",
     "tests/results/test_selection_rates.py",
     "tests/results/test_welch.py",
     "tests/search/test_artifacts.py",

@@ -121,6 +121,7 @@ def _offers(record: StudyRecord) -> Iterable[Offer]:
 
 
 def _single(record: StudyRecord, arm: ArmRecord, finalist: FinalistRecord) -> Offer:
+    """Return the offer of an arm or student."""
     on_test = list(headline_by_seed(record, finalist, "test").values())
     return Offer(
         arm.name,
@@ -194,7 +195,8 @@ def _ensemble_or(record: StudyRecord, best: Best, offer: Offer) -> tuple[str, st
     """Take the ensemble instead of the best model, if it earns its cost, and say why.
 
     It costs more than each of its members, so it must be better on validation and shown to be
-    better on test, than this model and than the best arm.
+    better on test, than this model and than the best arm. Where too few seeds or no users show
+    nothing, it must not be behind them on test.
     """
     ensemble = record.ensemble(ENSEMBLE)
     assert ensemble is not None, "it is offered"
@@ -210,9 +212,25 @@ def _ensemble_or(record: StudyRecord, best: Best, offer: Offer) -> tuple[str, st
             f"{size} ahead of {title(best.model.name)} on validation, "
             f"and shown to be better than {over} on test"
         )
+    if None in gains and not _is_behind_on_test(record, offer, best):
+        return offer.name, (
+            f"{size} ahead of {title(best.model.name)} on validation, and not behind on test, "
+            "where too few seeds or no users show more"
+        )
     return best.model.name, (
         f"{best.why}; {title(ENSEMBLE)} is {size} ahead of it on validation, but costs as much as "
         f"{offer.members} models and is not shown to be better on test"
+    )
+
+
+def _is_behind_on_test(record: StudyRecord, offer: Offer, best: Best) -> bool:
+    """Whether the ensemble has a worse value on test than the best model or the best arm."""
+    finalists = [(each, chosen(each)) for each in best.references]
+    singles = [_single(record, arm, finalist) for arm, finalist in finalists if finalist]
+    sign = 1.0 if record.maximize else -1.0
+    return any(
+        offer.test is None or (single.test is not None and sign * (offer.test - single.test) < 0)
+        for single in singles
     )
 
 

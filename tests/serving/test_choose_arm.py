@@ -13,6 +13,8 @@ from hinet_search.results.shipping import shipment
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
 from hinet_search.serving.choice import choose
+from tests.duels import NOISE, duel
+from tests.report import taught
 from tests.report.arms import Shape
 from tests.report.studies import empty, small, study
 
@@ -107,10 +109,17 @@ def test_limits_that_no_model_meets_are_the_error_without_a_name() -> None:
     assert choose(record, "ple", "best").name == "ple"
 
 
-def test_within_wide_limits_the_ensemble_that_is_best_on_validation_is_taken() -> None:
-    what = choose(limited(with_ensemble(DONE), 1e12), None, "best")
+def test_within_wide_limits_an_ensemble_that_is_shown_to_be_better_is_taken() -> None:
+    record = replace(duel([0.75 + noise for noise in NOISE], [0.7] * 5), state="done")
+    what = choose(limited(taught.with_ensemble(record, gain=0.1), 1e12), None, "best")
     assert what.is_ensemble
-    assert what.why.startswith("the best on validation within the serving limits")
+    assert what.why.startswith("the best within the serving limits")
+
+
+def test_where_too_few_seeds_show_nothing_an_ensemble_behind_on_neither_split_is_taken() -> None:
+    what = choose(limited(taught.with_ensemble(DONE), 1e12), None, "best")
+    assert what.is_ensemble
+    assert "and not behind on test" in what.why
 
 
 def test_an_arm_that_is_named_is_taken_without_a_reason() -> None:
