@@ -177,7 +177,8 @@ def over_users(seen_R: Floats, user_spread: float) -> Floats:
     """Return the logit of the mean probability over users, each with a normal effect."""
     node_N, weight_N = np.polynomial.hermite_e.hermegauss(31)
     probability_R = expit(seen_R[:, None] + user_spread * node_N) @ (weight_N / weight_N.sum())
-    return logit(probability_R)
+    logit_R: Floats = logit(probability_R)
+    return logit_R
 
 
 def calibrated_cell(
