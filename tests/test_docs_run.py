@@ -75,7 +75,8 @@ def stand_in(folder: Path) -> None:
         task.column for task in definition.tasks.values()
     )
     unlabelled.head(500).collect().write_parquet(folder / "new_rows.parquet")
-    others = {**definition.source.options, "kind": "synthetic", "seed": 8, "num_users": 250}
+    changed = {"seed": 8, "num_users": 250, "rows": 12_000}  # enough to show that it is better
+    others = {**definition.source.options, "kind": "synthetic", **changed}
     newer = definition.model_copy(update={"source": SourceDefinition(**others)})
     source_rows(newer, folder, folder).collect().write_parquet(folder / "newer_rows.parquet")
 

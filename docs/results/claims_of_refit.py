@@ -10,7 +10,7 @@ where a training can stop, M runs.
 import argparse
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import count
 from pathlib import Path
 
@@ -177,7 +177,8 @@ def over_users(seen_R: Floats, user_spread: float) -> Floats:
     """Return the logit of the mean probability over users, each with a normal effect."""
     node_N, weight_N = np.polynomial.hermite_e.hermegauss(31)
     probability_R = expit(seen_R[:, None] + user_spread * node_N) @ (weight_N / weight_N.sum())
-    return logit(probability_R)
+    logit_R: Floats = logit(probability_R)
+    return logit_R
 
 
 def calibrated_cell(
@@ -375,12 +376,16 @@ PARTS: dict[str, Callable[[int], Iterator[Rate]]] = {
     "calibrators": calibrators,
     "ensembles": ensembles,
 }
+TITLES = {
+    "refits": "A model that was fit again on newer rows",
+    "calibrators": "A calibrator",
+    "ensembles": "A selected ensemble",
+}
 
 
-def rates(studies: int) -> Iterator[Rate]:
-    """Yield all of them but those of whole trainings."""
-    for part in PARTS.values():
-        yield from part(studies)
+def tables(studies: int) -> dict[str, list[tuple[object, ...]]]:
+    """Return all rates but those of whole trainings, as rows of tables by their titles."""
+    return {TITLES[name]: [astuple(each) for each in part(studies)] for name, part in PARTS.items()}
 
 
 def main() -> None:

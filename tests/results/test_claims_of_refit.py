@@ -65,3 +65,12 @@ def test_every_part_gives_rates_with_their_interval() -> None:
     assert all(0 <= rate.low <= rate.share <= rate.high <= 1 for rate in rates)
     assert {rate.studies for rate in rates} <= {1, 2}
     assert {rate.allowed for rate in rates} == {CLAIMS.ALLOWED, None}
+
+
+def test_all_parts_are_tables_by_their_title(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = CLAIMS.rate("words", [True, False])
+    monkeypatch.setattr(CLAIMS, "PARTS", dict.fromkeys(CLAIMS.PARTS, lambda _: iter([one])))
+    tables = CLAIMS.tables(2)
+    assert list(tables) == list(CLAIMS.TITLES.values())
+    for rows in tables.values():
+        assert rows == [("words", 0.5, one.low, one.high, 2, 0.05)]

@@ -212,6 +212,17 @@ def test_the_newest_are_held_out_whatever_the_order_of_the_rows(
     assert other.before == pytest.approx(made.before, abs=1e-9)
 
 
+def test_times_that_are_categories_are_in_the_order_of_their_texts(
+    shipped: Path, tmp_path: Path
+) -> None:
+    """Categories are numbered as they come, and here the newest comes first."""
+    day = pl.lit("2026-02-0") + (10 - pl.int_range(100) // 10).clip(1, 9).cast(pl.String)
+    days = newer_rows(100).with_columns(minute=day.cast(pl.Categorical))
+    made = hs.refit(shipped, written(days, tmp_path), tmp_path / "m", learning_rate=0.0)
+    fit = open_folder(made.folder, CPU).file.newer[-1]
+    assert (fit.first, fit.last, made.held_out) == ("2026-02-01", "2026-02-09", 20)
+
+
 def test_equal_rows_give_equal_weights(shipped: Path, made: hs.NewerModel, tmp_path: Path) -> None:
     path = written(newer_rows(), tmp_path)
     again = hs.refit(shipped, path, tmp_path / "m", learning_rate=RATE)
@@ -322,9 +333,21 @@ WRONG = {
         10
     ).with_columns(clicked=pl.lit(1, dtype=pl.Int8), bought=pl.lit(0, dtype=pl.Int8)),
     "got 0 and 50 of 50 rows; their 'minute' must differ": newer_rows(50).with_columns(minute=7),
-    "column 'minute' must hold the time of every row": newer_rows(50).with_columns(
-        minute=pl.when(pl.col("user") % 2 == 0).then("minute")
+    "column 'minute' must hold the time of every row, as numbers or dates": newer_rows(
+        50
+    ).with_columns(minute=pl.when(pl.col("user") % 2 == 0).then("minute")),
+    "held-out rows must be of two users or more (two rows, if they have no users)": (
+        newer_rows(50).with_columns(user=7)
     ),
+    "so that the newest can be held out, got List": newer_rows(50).with_columns(
+        minute=pl.concat_list("minute")
+    ),
+    "so that the newest can be held out, got Boolean": newer_rows(50).with_columns(
+        minute=pl.lit(True)
+    ),
+    "got numbers as texts of several lengths: as texts, '1000' comes before '999'": newer_rows(
+        50, first=980
+    ).with_columns(minute=pl.col("minute").cast(pl.String)),
 }
 
 

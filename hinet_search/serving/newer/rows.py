@@ -78,7 +78,7 @@ def read_newer_rows(
     keys = [name for name in (clock, user) if name is not None]
     table = _labelled_table(exported, path, keys, folder)
     frame = table.frame
-    times = None if clock is None else frame[f"{KEY}{clock}"]
+    times = None if clock is None else _ordered(frame[f"{KEY}{clock}"])
     users = None if user is None else frame[f"{KEY}{user}"]
     refuse(path, [] if times is None else _time_problems(times, str(clock)))
     is_held_out_R = _held_out(times, users, held_out, len(frame))
@@ -164,15 +164,33 @@ def _label_problems(labels: Sequence[str], is_labelled_R: NDArray[np.bool_]) -> 
     return [f"must have rows with labels in {', '.join(labels)} to learn from, got {rows} labels"]
 
 
+def _ordered(times: pl.Series) -> pl.Series:
+    """The times; categories as texts, since they may be numbered in another order."""
+    return times.cast(pl.String) if isinstance(times.dtype, pl.Categorical | pl.Enum) else times
+
+
 def _time_problems(times: pl.Series, clock: str) -> list[str]:
-    num_missing = known_values(times).null_count()
-    if not num_missing:
+    num_missing, dtype = known_values(times).null_count(), times.dtype
+    wrong = ""
+    if num_missing:
+        wrong = f"none in {num_missing:,} of {len(times):,} rows"
+    elif not (dtype.is_numeric() or dtype.is_temporal() or dtype == pl.String):
+        wrong = f"{dtype}"
+    elif dtype == pl.String and _is_out_of_order(times):
+        wrong = "numbers as texts of several lengths: as texts, '1000' comes before '999'"
+    if not wrong:
         return []
     problem = (
-        f"column '{clock}' must hold the time of every row, so that the newest can be held out, "
-        f"got none in {num_missing:,} of {len(times):,} rows"
+        f"column '{clock}' must hold the time of every row, as numbers or dates, so that the "
+        f"newest can be held out, got {wrong}"
     )
     return [problem]
+
+
+def _is_out_of_order(texts: pl.Series) -> bool:
+    """Whether some texts are numbers and their lengths differ."""
+    are_numbers: pl.Series = texts.cast(pl.Float64, strict=False).is_not_null()
+    return are_numbers.any() and texts.str.len_bytes().n_unique() > 1
 
 
 def _part_problems(is_held_out_R: NDArray[np.bool_], clock: str | None) -> list[str]:
@@ -208,8 +226,8 @@ def _judging_problems(
     if is_judging_R.any():
         return []
     problem = (
-        f"the {int(is_held_out_R.sum()):,} held-out rows must be of two users or more, since those "
-        "of some choose when to stop and those of others judge, got one"
+        f"the {int(is_held_out_R.sum()):,} held-out rows must be of two users or more (two rows, "
+        "if they have no users), since some choose when to stop and others judge, got one"
     )
     return [problem]
 
