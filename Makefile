@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart dev fix lint test test-again test-fast check chaos fuzz bench bench-quick docs package packages
+.PHONY: help quickstart dev fix lint test test-again test-fast check chaos fuzz fuzz-quick bench bench-quick docs package packages
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ chaos: $(STAMP) ## kill processes, restart databases and fill disks for twenty m
 
 fuzz: $(STAMP) ## try odd files, values, rows and requests for ten minutes
 	$(BIN)/python -m tests.fuzz
+
+fuzz-quick: $(STAMP) ## the same for a minute, without the corpus, which the tests run
+	nice -n 10 $(BIN)/python -m tests.fuzz --seconds 60 --without-corpus
 
 bench: $(STAMP) ## compare the speed of two versions in one run, as ratios
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run.py

@@ -73,7 +73,8 @@ def prepare(
     if not _is_encoded(target, progress):
         progress(f"reading {definition.source.in_words}")
         rows = read_rows(definition, folder, cache)
-        if target_folder(definition, folder, contents) != target:
+        # A file may also be as it was again: then other rows may have been read in between.
+        if target_folder(definition, folder, contents) != target or contents.changed:
             raise _changed_meanwhile(contents)
         cells = count_cells(rows, tuple(definition.tasks))
         errors, warnings = cell_problems(cells)

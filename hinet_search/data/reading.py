@@ -30,10 +30,16 @@ def reading(where: str) -> Iterator[None]:
         yield
     except FAILURES as error:
         raise unreadable(where, error) from error
+    except OSError as error:
+        if error.errno is not None:  # of the system: those of Polars have no number
+            raise
+        raise unreadable(
+            where, error, remedy="run the command again when nothing writes to the file"
+        ) from error
 
 
 def unreadable(where: str, error: BaseException, remedy: str = "") -> DataError:
-    """The DataError for one of FAILURES."""
+    """The DataError for one of FAILURES, or for a file that is gone or shorter than it was."""
     if isinstance(error, PanicException):
         return DataError(
             f"{where}: cannot be read, it is damaged: {_panic_in_words(str(error))}",

@@ -46,6 +46,7 @@ OF_THE_RUN = (  # errors of one run; any other may pass
     "INVALID_STATE",
     "RESOURCE_DOES_NOT_EXIST",
 )
+HERE = ("", "file", "sqlite")  # schemes of URIs on this machine
 STUDY, RUN, DIGEST, STEP = (
     f"hinet_search.{name}" for name in ("study", "run", "digest", "step")
 )  # tags
@@ -100,7 +101,8 @@ def connect(options: Options, study: str) -> Tracker:
     with _errors_in_words(client.tracking_uri):
         experiment = client.get_experiment_by_name(options.experiment)
         number = experiment and experiment.experiment_id
-        return MlflowTracker(client, number or client.create_experiment(options.experiment), study)
+        experiment_id = number or client.create_experiment(options.experiment)
+        return MlflowTracker(client, experiment_id, study, is_of_study=bool(options.uri))
 
 
 @dataclass
@@ -118,8 +120,12 @@ class _Written:
 class MlflowTracker:
     """Writes the runs of one study to an experiment; see `Tracker` for the contract."""
 
-    def __init__(self, client: "MlflowClient", experiment: str, study: str) -> None:
+    def __init__(
+        self, client: "MlflowClient", experiment: str, study: str, *, is_of_study: bool
+    ) -> None:
+        """`is_of_study`: the study names the place, so it and what it holds may be a stranger's."""
         self._client, self._experiment, self._study = client, experiment, study
+        self._stays_here = is_of_study and urlsplit(client.tracking_uri).scheme in HERE
         self._runs = dict(map(_found, self._stored()))
         self.place = f"experiment {experiment} at {hide_passwords(client.tracking_uri)}"
 
@@ -147,8 +153,16 @@ class MlflowTracker:
 
     def attach(self, path: RunPath, name: str, text: str) -> None:
         """Write an artifact of the run."""
+        run_id = self._runs[path].run_id
         with _errors_in_words(self._client.tracking_uri):
-            self._client.log_text(self._runs[path].run_id, text, name)
+            place = self._client.get_run(run_id).info.artifact_uri
+            # Others send it elsewhere, or open a library: hdfs:// that of the current folder.
+            if self._stays_here and urlsplit(place).scheme not in HERE:
+                raise RunRefused(
+                    f"{self._client.tracking_uri} keeps artifacts at {hide_passwords(place)}, "
+                    "which is not on this machine; set MLFLOW_TRACKING_URI if you want it"
+                )
+            self._client.log_text(run_id, text, name)
 
     def _create(self, run: TrackedRun) -> _Written:
         start = _milliseconds(run.started) or int(1000 * (time.time() - run.seconds))

@@ -379,7 +379,7 @@ def test_other_file_systems_of_fsspec_are_refused(store: str) -> None:
 
 @pytest.mark.parametrize("url", ["sqlite:///shop.db", "postgresql+psycopg://ann@db/shop"])
 def test_a_database_is_refused_with_the_source_that_reads_it(url: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"got the URL of a database: .* kind: sql, url"):
+    with pytest.raises(ConfigurationError, match=r"got the URL of a database: .*kind: sql, url"):
         local_path(url, "TABLE", tmp_path, print)
 
 

@@ -1,5 +1,6 @@
 """Reading: damaged sources are reported as DataErrors, and no column collides with one of ours."""
 
+import errno
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -227,3 +228,19 @@ def test_a_decimal_of_more_digits_than_polars_reads_is_refused(tmp_path: Path) -
     )
     with pytest.raises(DataError, match="column 'age' must have at most 38 digits"):
         read_rows(definition(), tmp_path, tmp_path)
+
+
+def test_a_file_that_is_removed_before_it_is_read_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("x\n1\n")
+    lazy = pl.scan_csv(file)
+    file.unlink()
+    words = r"^rows: cannot be read: No such file"
+    with pytest.raises(DataError, match=words) as caught, reading("rows"):
+        lazy.collect()
+    assert "when nothing writes to the file" in caught.value.remedy
+
+
+def test_a_fault_of_the_disk_is_not_taken_for_one_of_the_rows() -> None:
+    with pytest.raises(OSError, match="No space"), reading("rows"):
+        raise OSError(errno.ENOSPC, "No space left on device")

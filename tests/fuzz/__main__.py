@@ -1,7 +1,8 @@
 """The long form: `make fuzz` gives every target its share of ten minutes and prints what was tried and found. Where Atheris is installed,
 YAML and `--set` values are also tried led by coverage.
 
---only NAME takes one target, --seed N other inputs, --json FILE writes the figures, --again FILE runs one kept input.
+--only NAME takes one target, --seed N other inputs, --json FILE writes the figures, --again FILE runs one kept input. A minute in
+CI is `make fuzz-quick`: --seconds 60 --without-corpus, as the tests run the corpus.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import time
 from pathlib import Path
 
 from tests.fuzz.coverage import PARSERS, is_there, led_by_coverage
-from tests.fuzz.explore import TARGETS, Figures, explore, kept
+from tests.fuzz.explore import TARGETS, Figures, explore, kept, load
 from tests.fuzz.worker import Workers
 
 LED = 0.1  # of the time, where Atheris is installed
@@ -25,6 +26,7 @@ def main() -> int:
         "--only", choices=TARGETS, action="append", help="a target; may be repeated"
     )
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--without-corpus", action="store_true", help="new inputs alone")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--again", type=Path, metavar="FILE")
     given = parser.parse_args()
@@ -38,7 +40,8 @@ def main() -> int:
             left = given.seconds - led - (time.monotonic() - began)
             share = max(left, 0.0) / (len(targets) - number)
             _say(f"{target} for {share:.0f} s")
-            figures.append(explore(target, workers, share, given.seed, _say))
+            corpus = {} if given.without_corpus else load(target).SEEDS
+            figures.append(explore(target, workers, corpus, share, given.seed, _say))
     if led:
         figures += _led(led, given.seed)
     _say("\n".join(table(figures)))

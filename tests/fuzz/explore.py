@@ -5,7 +5,7 @@ import hashlib
 import importlib
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import isinf
 from pathlib import Path
@@ -57,10 +57,17 @@ def load(target: str) -> ModuleType:
     return importlib.import_module(module_of(target))
 
 
-def explore(target: str, workers: Workers, seconds: float, seed: int, say: Say) -> Figures:
-    """Run the seeds of a target, then inputs that Hypothesis thinks up, until the time is over."""
+def explore(
+    target: str,
+    workers: Workers,
+    corpus: Mapping[str, object],
+    seconds: float,
+    seed: int,
+    say: Say,
+) -> Figures:
+    """Run a corpus of a target, then inputs that Hypothesis thinks up, until the time is over."""
     module, figures, end = load(target), Figures(target), time.monotonic() + seconds
-    for name, given in module.SEEDS.items():
+    for name, given in corpus.items():
         outcome = workers.run(target, given)
         figures.count(outcome)
         if outcome.is_fault and outcome.signature not in figures.faults:

@@ -244,3 +244,16 @@ def test_a_uri_with_a_password_is_refused_and_not_repeated(uri: str) -> None:
     (error,) = refused.value.errors()
     assert "must hold no user and no password" in error["msg"]
     assert "3cret" not in error["msg"]
+
+
+@pytest.mark.parametrize("place", ["hdfs://h/x", "http://127.0.0.1:9/x", "s3://bucket/x"])
+def test_a_store_of_a_stranger_sends_no_artifact_elsewhere_and_opens_no_library(
+    place: str, options: mlflow.Options
+) -> None:
+    MlflowClient(options.uri).create_experiment(options.experiment, artifact_location=place)
+    tracker = mlflow.connect(options, STUDY)
+    tracker.write(SHOP)
+    with pytest.raises(
+        RunRefused, match=rf"keeps artifacts at {place.split(':', maxsplit=1)[0]}://"
+    ):
+        tracker.attach(SHOP.path, "report.html", "text")

@@ -32,8 +32,8 @@ _EFFECTS = re.compile(
     r"|pg_(create|drop|copy|alter)_\w+|pg_stat_reset\w*|pg_stat_statements_reset|pg_notify"
     r"|pg_import_system_collations|pg_(try_)?advisory\w*|pg_prewarm|autoprewarm\w*|set_config"
     r"|(query|table|cursor|schema|database)_to_xml\w*|xpath_table|ts_stat|ts_rewrite|crosstab\w*"
-    r"|connectby|pg_read_(binary_)?file|pg_ls_\w+|pg_stat_file|pg_sleep\w*|cron|http_\w+)"
-    r'\s*"?\s*(\.|\()|\bu&"',
+    r"|connectby|pg_read_(binary_)?file|pg_ls_\w+|pg_stat_file|pg_sleep\w*|pg_export_snapshot)\b"
+    r'|\bu&"',
     re.IGNORECASE,
 )
 
