@@ -59,6 +59,7 @@ LIMITS = {
     errno.EAGAIN: ("processes", "ulimit -u"),
     errno.ENOMEM: ("memory", "ulimit -v"),
 }
+NO_ROOM = "failed to map segment"  # of a library that is loaded
 _ERROR = Styled("error:", "red", bold=True)
 _PACKAGE = Path(__file__).parents[1]
 
@@ -99,8 +100,8 @@ def fault(error: BaseException) -> HinetSearchError:
     if own_frames:
         frame = own_frames[-1]
         where = f" ({frame.name} in {Path(frame.filename).relative_to(_PACKAGE)}:{frame.lineno})"
-    if isinstance(error, OSError) and error.errno in LIMITS:
-        what, limit = LIMITS[error.errno]
+    if limit_of := _limit_of(error):
+        what, limit = limit_of
         return EnvironmentFault(
             f"the system gives this process no more {what}: {type(error).__name__}{reason}{where}",
             remedy=f"raise the limit ({limit}), or use fewer slots; stored results stay",
@@ -110,6 +111,14 @@ def fault(error: BaseException) -> HinetSearchError:
         remedy="this is a bug of hinet-search; stored results stay. "
         "`hinet-search --debug COMMAND` shows the traceback to report",
     )
+
+
+def _limit_of(error: BaseException) -> tuple[str, str] | None:
+    """Return what this process ran out of, and the limit to raise; None for any other error."""
+    if isinstance(error, OSError):
+        return LIMITS.get(error.errno or 0)
+    is_memory = isinstance(error, ImportError) and NO_ROOM in str(error)
+    return LIMITS[errno.ENOMEM] if is_memory else None
 
 
 def show_error(error: HinetSearchError, context: click.Context) -> None:

@@ -56,16 +56,32 @@ def test_an_unknown_error_is_one_line_with_its_cause_and_its_place(
     assert "--debug" in remedy
 
 
-def test_a_limit_of_the_system_is_no_bug(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    plant(monkeypatch, OSError(errno.EMFILE, "Too many open files"))
+@pytest.mark.parametrize(
+    ("error", "words", "limit"),
+    [
+        (
+            OSError(errno.EMFILE, "Too many open files"),
+            f"open files: OSError: [Errno {errno.EMFILE}] Too many open files",
+            "ulimit -n",
+        ),
+        (
+            ImportError("libx.so: failed to map segment from shared object"),
+            "memory: ImportError: libx.so: failed to map segment from shared object",
+            "ulimit -v",
+        ),
+    ],
+)
+def test_a_limit_of_the_system_is_no_bug(
+    run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str, limit: str
+) -> None:
+    plant(monkeypatch, error)
     said = run("status")
     line, remedy, following = said.err.splitlines()
     assert (said.code, following) == (4, "Next: hinet-search doctor")
     assert line.startswith(
-        "error: the system gives this process no more open files: OSError: "
-        f"[Errno {errno.EMFILE}] Too many open files (command in cli/commands/status.py:"
+        f"error: the system gives this process no more {words} (command in cli/commands/status.py:"
     )
-    assert remedy == "raise the limit (ulimit -n), or use fewer slots; stored results stay"
+    assert remedy == f"raise the limit ({limit}), or use fewer slots; stored results stay"
 
 
 def test_debug_shows_the_traceback_of_an_unknown_error(
