@@ -59,6 +59,8 @@ SLOW = (  # they launch, train, kill, or try very many inputs
     "tests/search/test_kill.py",
     "tests/search/test_launch*.py",
     "tests/search/test_many_coordinators.py",
+    "tests/search/test_finished_studies.py",
+    "tests/search/test_full_studies_in_trouble.py",
     "tests/search/test_relaunch.py",
     "tests/search/test_sampling.py",
     "tests/search/test_shared_batches.py",

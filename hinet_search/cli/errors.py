@@ -4,6 +4,7 @@ An exception of any other class is a bug of hinet-search, or of the plug-in that
 printed as one line with its cause; --debug shows the traceback.
 """
 
+import errno
 import re
 import shlex
 from collections.abc import Sequence
@@ -51,6 +52,14 @@ EXIT_CODES = (
     ("141", "the reader of stdout has ended, as `| head` does"),
     ("129, 130, 143", "stopped by a closed terminal, Ctrl-C, SIGTERM; the same command resumes"),
 )
+# What a process may run out of, by the number of the system's error, and the limit to raise.
+LIMITS = {
+    errno.EMFILE: ("open files", "ulimit -n"),
+    errno.ENFILE: ("open files", "fs.file-max"),
+    errno.EAGAIN: ("processes", "ulimit -u"),
+    errno.ENOMEM: ("memory", "ulimit -v"),
+}
+NO_ROOM = "failed to map segment"  # of a library that is loaded
 _ERROR = Styled("error:", "red", bold=True)
 _PACKAGE = Path(__file__).parents[1]
 
@@ -76,7 +85,10 @@ def write_exit_codes(formatter: click.HelpFormatter, codes: Sequence[str] = ()) 
 
 
 def fault(error: BaseException) -> HinetSearchError:
-    """Describe an unexpected exception in one line: its class, message, and place in our code."""
+    """Describe an unexpected exception in one line: its class, message, and place in our code.
+
+    A limit of the system is no bug, but an EnvironmentFault.
+    """
     import traceback
 
     if plugin := at_fault(error):
@@ -93,11 +105,25 @@ def fault(error: BaseException) -> HinetSearchError:
     if own_frames:
         frame = own_frames[-1]
         where = f" ({frame.name} in {Path(frame.filename).relative_to(_PACKAGE)}:{frame.lineno})"
+    if limit_of := _limit_of(error):
+        what, limit = limit_of
+        return EnvironmentFault(
+            f"the system gives this process no more {what}: {type(error).__name__}{reason}{where}",
+            remedy=f"raise the limit ({limit}), or use fewer slots; stored results stay",
+        )
     return HinetSearchError(
         f"unexpected {type(error).__name__}{reason}{where}",
         remedy="this is a bug of hinet-search; stored results stay. "
         "`hinet-search --debug COMMAND` shows the traceback to report",
     )
+
+
+def _limit_of(error: BaseException) -> tuple[str, str] | None:
+    """Return what this process ran out of, and the limit to raise; None for any other error."""
+    if isinstance(error, OSError):
+        return LIMITS.get(error.errno or 0)
+    is_memory = isinstance(error, ImportError) and NO_ROOM in str(error)
+    return LIMITS[errno.ENOMEM] if is_memory else None
 
 
 def show_error(error: HinetSearchError, context: click.Context) -> None:

@@ -221,6 +221,15 @@ def _reading_engine(address: Address) -> Engine:
     return engine
 
 
+def _watch(engine: Engine, file: Path) -> None:
+    """Begin no transaction on a file that was deleted or replaced since."""
+    identity = sqlite_file.identity_of(file)
+
+    @event.listens_for(engine, "begin")
+    def refuse(_connection: Connection) -> None:
+        sqlite_file.refuse_replaced(file, identity)
+
+
 def _storage(address: Address, *, create: bool) -> "RDBStorage":
     import optuna  # here, because the import takes a third of the time of `status`
 
@@ -235,6 +244,8 @@ def _storage(address: Address, *, create: bool) -> "RDBStorage":
     except RuntimeError as error:  # Optuna raises it for tables of another Optuna version only
         raise StudyConflict(f"{address.masked}: {error}") from error
     if address.file is not None:
+        if create:
+            _watch(storage.engine, address.file)
         _listen(storage.engine, _WRITE if create else _READ)
     return storage
 

@@ -65,8 +65,29 @@ def refuse_unwritable(file: Path) -> None:
 
 
 def open_to_write(file: Path) -> sqlite3.Connection:
-    """Connect to a database, and make it where there is none."""
-    return _connection(file, "mode=rwc")
+    """Connect to a database, whose file `creation_lock` made."""
+    return _connection(file, "mode=rw")
+
+
+def identity_of(file: Path) -> tuple[int, int]:
+    """Return what stays the same of a file while it is neither deleted nor replaced."""
+    status = file.stat()
+    return status.st_dev, status.st_ino
+
+
+def refuse_replaced(file: Path, identity: tuple[int, int]) -> None:
+    """Raise EnvironmentFault when the file is not that of `identity` any more.
+
+    SQLite goes on with a deleted file, whose rows nobody will ever see.
+    """
+    with suppress(OSError):
+        if identity_of(file) == identity:
+            return
+    raise EnvironmentFault(
+        f"database {file} was deleted, moved or replaced while this process used it",
+        remedy="put the same file back, or launch under another name (key 'name'): "
+        "what was written since is lost",
+    )
 
 
 def open_to_read(file: Path) -> sqlite3.Connection:

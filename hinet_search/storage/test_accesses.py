@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, and_, func, or_, select, update
+from sqlalchemy import Connection, Select, and_, func, or_, select, update
 
 from hinet_search.results.records import DataRecord
 from hinet_search.storage import tables
@@ -40,7 +40,8 @@ def record_test_access(
         "arm": arm,
         "trial_number": trial_number,
         "seeds_json": to_json(tuple[int, ...], tuple(seeds)),
-        "opened": utc_now(),
+        # Not before the study, though a clock may have been set back: such accesses do not count.
+        "opened": max(utc_now(), connection.execute(_began(study)).scalar_one()),
     }
     connection.execute(test_access.insert().values(row))
 
@@ -62,7 +63,7 @@ def accessed_seeds(
     deleted, do not count: they were of other weights.
     """
     study, arm, trial_number = finalist
-    began = select(tables.study.c.started).where(tables.study.c.name == study).scalar_subquery()
+    began = _began(study).scalar_subquery()
     of_finalist = and_(
         test_access.c.fingerprint == fingerprint,
         test_access.c.study == study,
@@ -72,6 +73,10 @@ def accessed_seeds(
     )
     rows = connection.execute(select(test_access).where(of_finalist)).all()
     return {seed for row in rows for seed in _to_seeds(row)}
+
+
+def _began(study: str) -> Select[tuple[str]]:
+    return select(tables.study.c.started).where(tables.study.c.name == study)
 
 
 @reads(test_access)

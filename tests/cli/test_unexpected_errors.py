@@ -1,5 +1,6 @@
 """An unexpected error ends a command in one line with its cause; --debug shows the traceback."""
 
+import errno
 import json
 import re
 from pathlib import Path
@@ -53,6 +54,34 @@ def test_an_unknown_error_is_one_line_with_its_cause_and_its_place(
     line, remedy = said.err.splitlines()
     assert line.startswith(f"error: unexpected {words} (command in cli/commands/status.py:")
     assert "--debug" in remedy
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "limit"),
+    [
+        (
+            OSError(errno.EMFILE, "Too many open files"),
+            f"open files: OSError: [Errno {errno.EMFILE}] Too many open files",
+            "ulimit -n",
+        ),
+        (
+            ImportError("libx.so: failed to map segment from shared object"),
+            "memory: ImportError: libx.so: failed to map segment from shared object",
+            "ulimit -v",
+        ),
+    ],
+)
+def test_a_limit_of_the_system_is_no_bug(
+    run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str, limit: str
+) -> None:
+    plant(monkeypatch, error)
+    said = run("status")
+    line, remedy, following = said.err.splitlines()
+    assert (said.code, following) == (4, "Next: hinet-search doctor")
+    assert line.startswith(
+        f"error: the system gives this process no more {words} (command in cli/commands/status.py:"
+    )
+    assert remedy == f"raise the limit ({limit}), or use fewer slots; stored results stay"
 
 
 def test_debug_shows_the_traceback_of_an_unknown_error(

@@ -1,0 +1,209 @@
+"""A study that teaches, chooses an ensemble, refits and trades objectives ends as an undisturbed one, whatever happens to its database and clock."""
+
+import multiprocessing
+import os
+import random
+import shutil
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from hinet_search.common import retry
+from hinet_search.common.errors import EnvironmentFault, HinetSearchError, StudyConflict
+from hinet_search.executors import Job
+from hinet_search.storage import lease, rows
+from hinet_search.storage.engine import connect
+from hinet_search.storage.load import load_record
+from tests.chaos.test_fault_points import differences_of_the_copy, files_of, told
+from tests.search.pretended import Pretender, Studio
+from tests.search.test_database_away import MOMENTS, Failures
+
+End = tuple[object, list[str], str]
+FULL = "teaching: {students: [mmoe], trials: 2}\nensemble: true\n"
+TRADED = "objectives: [mean_auc, flops_per_row]\n"
+VARIANTS = {"stacked": f"{FULL}{TRADED}stacked_trials: 4\n", "budget": f"{FULL}budget: 10h\n"}
+DATABASE = Path("out/studies.sqlite3")
+
+
+def launch(folder: Path, variant: str, pretender: Pretender | None = None) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(retry, "FIRST_PAUSE", 0.001)
+        studio = Studio(folder, patch)
+        finalists = "{top: 1, seeds: 2, refit: true}"
+        studio.launch(pretender, more=VARIANTS[variant], finalists=finalists, trials=4)
+
+
+def end(folder: Path) -> End:
+    """What a study left: its results, files and verdict, and that Optuna's copy is like them."""
+    with closing(connect(str(folder / DATABASE))) as database:
+        record = load_record(database, "s")
+    assert differences_of_the_copy(folder) == []
+    return told(record), files_of(folder), record.verdict
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("empty")
+    connect(str(folder / DATABASE), create=True).close()
+    return folder
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def undisturbed(
+    request: pytest.FixtureRequest, empty: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, End]:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    shutil.copytree(empty, folder, dirs_exist_ok=True)
+    launch(folder, request.param)
+    return request.param, end(folder)
+
+
+@pytest.fixture
+def folder(empty: Path, tmp_path: Path) -> Path:
+    shutil.copytree(empty, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+@dataclass
+class At(Pretender):
+    """Does something once a job is submitted, by its number."""
+
+    number: int = 0
+    deed: Callable[[], object] = lambda: None
+
+    def submit(self, job: Job) -> None:
+        super().submit(job)
+        if len(self.jobs) == self.number:
+            self.deed()
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_database_that_fails_at_any_moment_changes_nothing(
+    folder: Path, undisturbed: tuple[str, End], moment: str
+) -> None:
+    variant, expected = undisturbed
+    apart = 150 if moment == "before a statement" else 20
+    failures = Failures(moment, set(range(10, 10_000, apart)))
+    with pytest.MonkeyPatch.context() as patch:
+        failures.install(patch)
+        launch(folder, variant)
+    assert failures.count > 3 * apart
+    assert end(folder) == expected
+
+
+@pytest.mark.parametrize("job", [3, 14, 24])
+def test_a_second_launch_is_refused_and_changes_nothing(
+    folder: Path, undisturbed: tuple[str, End], job: int
+) -> None:
+    variant, expected = undisturbed
+    codes: list[int | None] = []
+    launch(folder, variant, At(number=job, deed=lambda: codes.append(second(folder, variant))))
+    assert codes == [StudyConflict.exit_code]
+    assert end(folder) == expected
+
+
+@pytest.mark.parametrize("job", [3, 14, 24])
+def test_a_coordinator_whose_study_was_taken_over_leaves_it_to_the_other(
+    folder: Path, undisturbed: tuple[str, End], job: int
+) -> None:
+    variant, expected = undisturbed
+    codes: list[int | None] = []
+
+    def take_over() -> None:
+        with closing(sqlite3.connect(folder / DATABASE)) as database, database:
+            database.execute("UPDATE hs_lease SET heartbeat = heartbeat - 100, host = 'elsewhere'")
+        codes.append(second(folder, variant))
+
+    with pytest.raises(StudyConflict, match="no longer holds study 's'"):
+        launch(folder, variant, At(number=job, deed=take_over))
+    assert codes == [0]
+    # Until its next write, the first one does not know: jobs of its may leave scores of members.
+    assert end(folder)[::2] == expected[::2]
+
+
+def second(folder: Path, variant: str) -> int | None:
+    """Launch the study in a process of its own; return the exit code."""
+
+    def run() -> None:
+        try:
+            launch(folder, variant)
+        except HinetSearchError as error:
+            os._exit(error.exit_code)
+        os._exit(0)
+
+    process = multiprocessing.get_context("fork").Process(target=run)
+    process.start()
+    process.join()
+    return process.exitcode
+
+
+@pytest.mark.parametrize("deed", ["delete", "replace", "move"])
+@pytest.mark.parametrize("job", [2, 20])
+def test_a_database_that_is_deleted_or_replaced_ends_the_launch_in_words(
+    folder: Path, deed: str, job: int
+) -> None:
+    file = folder / DATABASE
+
+    def harm() -> None:
+        if deed == "replace":
+            shutil.copy(file, folder / "copy")
+            (folder / "copy").replace(file)
+        elif deed == "move":
+            file.replace(folder / "moved")
+        else:
+            for path in file.parent.glob(f"{file.name}*"):
+                path.unlink()
+
+    with pytest.raises(
+        EnvironmentFault, match=r"studies\.sqlite3 was deleted, moved or replaced while"
+    ):
+        launch(folder, "stacked", At(number=job, deed=harm))
+    assert file.exists() == (deed == "replace"), "no empty database takes its place"
+
+
+def test_a_clock_that_jumps_changes_nothing(
+    folder: Path, undisturbed: tuple[str, End], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variant, expected = undisturbed
+    draws, real_time, real_lease_time = random.Random(0), time.time, lease._now
+    ahead = [0.0]
+
+    def jumping() -> float:
+        if draws.random() < 0.1:
+            ahead[0] = draws.choice([-1, 1]) * draws.choice([5.0, 3600.0, 86_400.0, 3e7])
+        return real_time() + ahead[0]
+
+    def utc_now() -> str:
+        return datetime.fromtimestamp(jumping(), UTC).isoformat(timespec="seconds")
+
+    ours = [module for name, module in sys.modules.items() if name.startswith("hinet_search.")]
+    for module in ours:
+        if getattr(module, "utc_now", None) is rows.utc_now and module is not rows:
+            monkeypatch.setattr(module, "utc_now", utc_now)
+    monkeypatch.setattr(time, "time", jumping)
+    monkeypatch.setattr(
+        lease, "_now", lambda connection: real_lease_time(connection) + jumping() - real_time()
+    )
+    launch(folder, variant)
+    assert end(folder) == expected
+
+
+@pytest.mark.parametrize("commit", [10, 40, 75])
+def test_a_disk_that_stays_full_ends_the_launch_and_the_next_one_ends_the_study(
+    folder: Path, undisturbed: tuple[str, End], commit: int
+) -> None:
+    variant, expected = undisturbed
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(retry, "LONGEST_WAIT", 0.05)
+        Failures("before a commit", set(range(commit, 100_000))).install(patch)
+        with pytest.raises(EnvironmentFault, match="is not usable"):
+            launch(folder, variant)
+    launch(folder, variant)
+    assert end(folder) == expected
