@@ -84,7 +84,7 @@ def test_a_cheaper_student_is_taken_if_its_loss_is_shown_to_be_below_the_margin(
     assert taken(record) == "taught_ple"
     assert shipped(record).why == (
         "it needs 60 % of the FLOPs of HiNet (better than every other arm on test) "
-        "and is shown to lose at most .0009, less than the margin of .002"
+        "and is shown to lose at most .0011, less than the margin of .002"
     )
 
 
@@ -94,8 +94,8 @@ def test_a_cheaper_student_that_may_lose_more_than_the_margin_is_not_taken() -> 
 
 def test_of_errors_of_amounts_the_margin_of_a_cheaper_student_is_a_share() -> None:
     record = in_seconds(with_student(WON, "ple", valid=0.0, test=0.05), 100.0)
-    assert taken(record) == "hinet"  # it may lose .09 s; .2 % of HiNet's 25 s are .05 s
-    wider = replace(record, budget=replace(record.budget, margin=0.004))
+    assert taken(record) == "hinet"  # it may lose .1 s and more, .2 % of HiNet's 25 s are .05 s
+    wider = replace(record, budget=replace(record.budget, margin=0.01))
     assert taken(wider) == "taught_ple"
 
 

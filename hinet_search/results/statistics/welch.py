@@ -42,6 +42,7 @@ from scipy.optimize import brentq
 from scipy.special import gammainccinv, gammaincinv, ndtr, stdtrit
 
 SEEDS_FOR_A_CLAIM = 5
+USERS_FOR_A_CLAIM = 20  # fewer were not simulated
 NUM_NODES = (64, 24)  # of the integrals over the true errors of seeds and users
 NEGLIGIBLE = 1e-12  # probability that an integral leaves out at either end
 
@@ -159,6 +160,8 @@ def lacking(left: ArmValues, right: ArmValues) -> str:
     parts = [f"{seeds} of {SEEDS_FOR_A_CLAIM} seeds"] if seeds < SEEDS_FOR_A_CLAIM else []
     if _user_variance(left, right) is None:
         parts.append("users not counted")
+    elif left.num_units < USERS_FOR_A_CLAIM:
+        parts.append(f"{left.num_units} of {USERS_FOR_A_CLAIM} users")
     if left.one_order or right.one_order:
         parts.append("one order of rows for all seeds")
     return ", ".join(parts)
