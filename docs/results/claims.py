@@ -133,9 +133,9 @@ class World:
         )
         kept = None if self.without_users or opened < SEEDS else summary
         name = self.names[place]
-        return ArmRecord(
-            name, name, (), {}, (), (replace(best, chosen=True, runs=runs, summary=kept),), {}
-        )
+        opened_one = replace(best, chosen=True, runs=runs, summary=kept)
+        finalists = tuple(opened_one if each is best else each for each in trained)
+        return ArmRecord(name, name, (), {}, (), finalists, {})
 
 
 def _cells(auc: float) -> tuple[CellValue, ...]:

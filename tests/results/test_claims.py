@@ -6,8 +6,12 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 from scipy.stats import binom
+
+from hinet_search.results.finalist_values import luck
+from hinet_search.results.statistics.luck import largest_luck
 
 SCRIPTS = Path(__file__).parents[2] / "docs" / "results"
 STUDIES = 60
@@ -111,6 +115,11 @@ def test_a_false_claim_is_rare_where_users_are_few(words: str) -> None:
 def test_a_large_difference_is_found_with_200_users() -> None:
     users = USERS.Users(200, gain=1.0, known=1.5)
     assert CLAIMS.share(USERS.UserQuestion("", users), 10)[0] > 0.9
+
+
+def test_a_made_up_study_keeps_every_finalist_that_validation_chose_among() -> None:
+    record = CLAIMS.World(finalists=8).study(np.random.default_rng(0))
+    assert {luck(arm) for arm in record.arms} == {largest_luck(8)}
 
 
 def test_every_module_of_claims_has_tables() -> None:

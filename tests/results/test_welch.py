@@ -90,6 +90,15 @@ def test_resamplings_that_one_side_weights_by_rows_count_no_users() -> None:
     assert "users not counted" in lacking(*sides)
 
 
+def test_fewer_than_20_users_are_lacking() -> None:
+    drawn = (0.7, 0.71, 0.69)
+    few, enough = (
+        [ArmValues(OURS.values, drawn, count), ArmValues(OURS.values, drawn, count)]
+        for count in (19, 20)
+    )
+    assert (lacking(*few), lacking(*enough)) == ("19 of 20 users", "")
+
+
 def test_the_luck_of_a_choice_cancels_between_arms_that_vary_alike() -> None:
     left, right = replace(OURS, luck=1.03), replace(OURS, luck=1.03)
     assert known(left, right).seed_error == pytest.approx(known(OURS, OURS).seed_error)

@@ -42,6 +42,7 @@ from scipy.optimize import brentq
 from scipy.special import gammainccinv, gammaincinv, ndtr, stdtrit
 
 SEEDS_FOR_A_CLAIM = 5
+USERS_FOR_A_CLAIM = 20  # fewer were not simulated
 NUM_NODES = (64, 24)  # of the integrals over the true errors of seeds and users
 NEGLIGIBLE = 1e-12  # probability that an integral leaves out at either end
 
@@ -159,6 +160,8 @@ def lacking(left: ArmValues, right: ArmValues) -> str:
     parts = [f"{seeds} of {SEEDS_FOR_A_CLAIM} seeds"] if seeds < SEEDS_FOR_A_CLAIM else []
     if _user_variance(left, right) is None:
         parts.append("users not counted")
+    elif left.num_units < USERS_FOR_A_CLAIM:
+        parts.append(f"{left.num_units} of {USERS_FOR_A_CLAIM} users")
     if left.one_order or right.one_order:
         parts.append("one order of rows for all seeds")
     return ", ".join(parts)
@@ -192,16 +195,17 @@ def estimate(left: ArmValues, right: ArmValues) -> Estimate | None:
 def estimate_of_fixed(left: ArmValues, right: ArmValues) -> Estimate | None:
     """Estimate the difference of one model, whose seed is not drawn again, and the mean of an arm.
 
+    The arm's luck is added to the variance of its mean, as in `estimate`.
     None if the arm has fewer than two seeds, or the users are not counted.
     """
     seeds, users = len(right.values), errors_of_users(left, right)
     if seeds < 2 or users is None:
         return None
-    deviation = float(np.std(right.values, ddof=1))
+    variance = float(np.var(right.values, ddof=1)) * (1 + right.luck**2)
     return Estimate(
         mean=difference_of_means(left, right),
-        deviation=deviation,
-        seed_error=deviation / seeds**0.5,
+        deviation=variance**0.5,
+        seed_error=(variance / seeds) ** 0.5,
         user_error=users.user_error,
         degrees=seeds - 1.0,
         user_degrees=users.user_degrees,
