@@ -9,6 +9,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TextIO
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -48,7 +49,9 @@ def with_words(
         except EnvironmentFault as fault:
             return _answer(fault, environment, start)
         except Exception as error:  # noqa: BLE001  a bug, which must not end in a traceback
-            if _NOTED.error is None:
+            if error is _NOTED.error:
+                _NOTED.say()
+            else:
                 say(f"a request failed: {type(error).__name__}: {hide_passwords(str(error))}")
             return _answer(error, environment, start)
         status, headers = collected[-1]
@@ -89,6 +92,7 @@ class _Noted(threading.local):
     """The exception that optuna-dashboard logged in the request of this thread."""
 
     error: Exception | None = None
+    say: Callable[[], object]  # prints the line that was logged
 
 
 _NOTED = _Noted()
@@ -100,18 +104,22 @@ def _raise_noted() -> None:
 
 
 class NotingHandler(logging.StreamHandler[TextIO]):
-    """Prints the first line of what optuna-dashboard logs, and notes the exception."""
+    """Prints the first line of what optuna-dashboard logs, and of an exception only once asked.
+
+    A database that is away would leave a line for each request.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.setFormatter(_FirstLine("optuna-dashboard: %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Note the exception of a record, and print its first line."""
+        """Note the exception of a record; print the first line of one without."""
         error = sys.exc_info()[1]
         if isinstance(error, Exception) and record.levelno >= logging.ERROR:
-            _NOTED.error = error
-        super().emit(record)
+            _NOTED.error, _NOTED.say = error, partial(super().emit, record)
+        else:
+            super().emit(record)
 
 
 class _FirstLine(logging.Formatter):

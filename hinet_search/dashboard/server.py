@@ -85,7 +85,7 @@ class _QuietHandler(WSGIRequestHandler):
     """A handler that does not log requests, whose clients must send them in time."""
 
     timeout = SILENT_SECONDS
-    error_message_format = "%(message)s\n"
+    error_message_format = "this is no request that the dashboard answers\n"
     error_content_type = "text/plain; charset=utf-8"
 
     def setup(self) -> None:

@@ -87,13 +87,13 @@ def test_while_the_database_restarts_every_page_says_so_and_none_answers_500(
             stop(postgres, mode)
             wait_until(lambda: sum(status == 503 for status, *_ in answers) > 50)
             postgres.start()
-            wait_until(lambda: all(ask(port, path)[0] < 400 for path in PATHS))
+            wait_until(lambda: all(ask(port, path)[0] < 500 for path in PATHS))
         finally:
             is_over.set()
             for asker in askers:
                 asker.join()
     statuses = Counter(status for status, *_ in answers)
-    assert set(statuses) <= {200, 302, 503}, statuses
+    assert set(statuses) <= {200, 302, 404, 503}, statuses  # 404: an arm without a trial
     for status, headers, text in answers:
         if status == 503:
             assert headers["Retry-After"] == "5"
@@ -180,4 +180,4 @@ def test_an_answer_to_no_request_is_no_page(url: str) -> None:
     with serving(url) as port, connected(port) as client:
         client.sendall(b"<script>alert(1)</script> x y z\r\n\r\n")
         answer = client.recv(65_536)
-    assert b"Content-Type: text/plain" in answer
+    assert answer == b"this is no request that the dashboard answers\n"
