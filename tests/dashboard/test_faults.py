@@ -65,9 +65,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("mode", ["fast", "immediate"])
 def test_while_the_database_restarts_every_page_says_so_and_none_answers_500(
-    postgres: Any, mode: Any
+    postgres: Any,
 ) -> None:
     url = f"postgresql+psycopg{emptied(postgres).removeprefix('postgresql')}"
     new_store(url).database.close()
@@ -84,7 +83,7 @@ def test_while_the_database_restarts_every_page_says_so_and_none_answers_500(
             asker.start()
         try:
             wait_until(lambda: len(answers) > 50)
-            stop(postgres, mode)
+            stop(postgres, "fast")
             wait_until(lambda: sum(status == 503 for status, *_ in answers) > 50)
             postgres.start()
             wait_until(lambda: all(ask(port, path)[0] < 500 for path in PATHS))
