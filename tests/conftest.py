@@ -4,7 +4,8 @@ import gc
 import os
 import shutil
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from hypothesis import settings
 
 from tests import groups, shortcuts, type_checks
 from tests.postgres import emptied, server
+from tests.waiting import LIMIT_SECONDS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -86,9 +88,27 @@ def chromium() -> Iterator["Browser"]:
 
     path = shutil.which("chromium") or "/usr/bin/chromium"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM)
+        browser = playwright.chromium.launch(
+            executable_path=path, args=CHROMIUM, timeout=1000 * LIMIT_SECONDS
+        )
+        _be_patient(browser)
         yield browser
         browser.close()
+
+
+def _be_patient(browser: "Browser") -> None:
+    """Wait for what is awaited until a limit that only a fault reaches: the machine may be busy."""
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=1000 * LIMIT_SECONDS)
+    for name in ("new_page", "new_context"):
+        setattr(browser, name, partial(_patient, getattr(browser, name)))
+
+
+def _patient(make: Callable[..., Any], **given: Any) -> Any:
+    made = make(**given)
+    made.set_default_timeout(1000 * LIMIT_SECONDS)
+    return made
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ get one under which no script runs, and artifacts are served as downloads, never
 """
 
 import hmac
+import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -111,6 +112,7 @@ def guard(application: WSGIApplication, access: Access) -> WSGIApplication:
             or _check_token(environment, access)
             or _check_method(environment, access)
             or _check_length(environment)
+            or _read_body(environment)
         )
         if refusal is not None:
             return refusal.send(start)
@@ -124,6 +126,8 @@ def guard(application: WSGIApplication, access: Access) -> WSGIApplication:
 def _check_place(environment: WSGIEnvironment, hosts: frozenset[str]) -> _Answer | None:
     """Refuse another Host, and a path that the application would read as another path."""
     path = environment["PATH_INFO"]
+    if "," in environment.get("HTTP_HOST", ""):  # several are joined
+        return _Answer("400 Bad Request", "a request must have one Host header")
     if environment.get("HTTP_HOST", "").lower() not in hosts:
         return _Answer("403 Forbidden", "this dashboard answers on its own address only")
     if "//" in path or not path.isascii():
@@ -144,6 +148,21 @@ def _check_length(environment: WSGIEnvironment) -> _Answer | None:
         "400 Bad Request",
         f"Content-Length must be a whole number of at most {MOST_BODY_BYTES} bytes",
     )
+
+
+def _read_body(environment: WSGIEnvironment) -> _Answer | None:
+    """Read the body before the application is asked; refuse one that does not arrive."""
+    length = int(environment.get("CONTENT_LENGTH") or "0")
+    if environment["REQUEST_METHOD"] in _READING or not length:
+        return None
+    try:
+        body = environment["wsgi.input"].read(length)
+    except TimeoutError:
+        return _Answer("408 Request Timeout", "the request must arrive in time")
+    if len(body) < length:
+        return _Answer("400 Bad Request", "the body must be as long as Content-Length says")
+    environment["wsgi.input"] = io.BytesIO(body)
+    return None
 
 
 def _check_token(environment: WSGIEnvironment, access: Access) -> _Answer | None:

@@ -16,7 +16,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from jinja2 import PackageLoader
 from markupsafe import Markup
 
-from hinet_search.common.errors import ConfigurationError, EnvironmentFault
+from hinet_search.common.errors import ConfigurationError
 from hinet_search.dashboard import progress_card
 from hinet_search.report.drawing import numbers
 from hinet_search.report.drawing.figures import bar
@@ -212,8 +212,6 @@ def with_live_pages(database: Database, others: WSGIApplication) -> WSGIApplicat
             html = pages.studies() if path == "/" else pages.study(path.removeprefix(STUDY))
         except ConfigurationError as error:
             return _plain_text("404 Not Found", str(error), start)
-        except EnvironmentFault as error:
-            return _plain_text("503 Service Unavailable", str(error), start)
         return _page(html.encode(), environment, start)
 
     return application

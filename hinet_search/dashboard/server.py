@@ -1,11 +1,16 @@
 """Dashboard: serve live reports and optuna-dashboard for one database, guarded."""
 
+import io
 import logging
+import socket
 import socketserver
+import time
 import warnings
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
+from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -13,7 +18,9 @@ import optuna
 from optuna_dashboard import wsgi
 
 from hinet_search.common.access import address_family, in_url, unusable_port
+from hinet_search.common.shares import Shares
 from hinet_search.dashboard.access import Access, guard
+from hinet_search.dashboard.faults import LOGGER, log_first_lines, with_words
 from hinet_search.dashboard.live_pages import study_page, with_live_pages
 from hinet_search.report.text.untrusted import without_formulas
 from hinet_search.results.records import ArmRecord, TrialRecord
@@ -22,26 +29,92 @@ from hinet_search.storage.engine import Database, connect
 from hinet_search.storage.listing import read_change_marker
 from hinet_search.storage.optuna.notes import leave_note, optuna_name
 
-SILENT_SECONDS = 30.0  # an idle connection is closed after this time
+SILENT_SECONDS = 30.0  # in which a client must have read a reply
+REQUEST_SECONDS = 20.0  # in which a whole request must arrive
+MOST_CONNECTIONS = 100
 
 
 class _Server(socketserver.ThreadingMixIn, WSGIServer):
-    """A server with one thread per request, so that the files of a page load in parallel."""
+    """A server with one thread per request, so that the files of a page load in parallel.
+
+    If all places are taken, the client with the most connections loses its oldest.
+    """
 
     daemon_threads = True
+    request_queue_size = MOST_CONNECTIONS
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, database: Database) -> None:
         self.address_family = address_family(host)
+        self._database = database
+        self._places = Shares(MOST_CONNECTIONS)
+        self._held: dict[socket.socket, object] = {}
         super().__init__((host, port), _QuietHandler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer a request in a thread, if there is a place for its connection."""
+        place = self._places.hold(client_address[0], partial(_shut, request))
+        if place is None:
+            self.shutdown_request(request)
+            return
+        self._held[request] = place
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection."""
+        if (place := self._held.pop(request, None)) is not None:
+            self._places.release(place)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """Close the server and its database."""
+        super().server_close()
+        self._database.close()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Log nothing: the connection has ended, or its client was too slow."""
+
+
+def _shut(connection: socket.socket) -> bool:
+    """Let the thread of a connection read its end."""
+    with suppress(OSError):  # it has ended
+        connection.shutdown(socket.SHUT_RDWR)
+    return True
 
 
 class _QuietHandler(WSGIRequestHandler):
-    """A handler that does not log requests."""
+    """A handler that does not log requests, whose clients must send them in time."""
 
     timeout = SILENT_SECONDS
+    error_message_format = "this is no request that the dashboard answers\n"
+    error_content_type = "text/plain; charset=utf-8"
+
+    def setup(self) -> None:
+        """Read with one time limit for the whole request."""
+        super().setup()
+        self.rfile = io.BufferedReader(_TimedReader(self.connection))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the base's name
         """Log nothing; the command line prints the address once."""
+
+
+class _TimedReader(io.RawIOBase):
+    """What arrives on a connection within REQUEST_SECONDS; TimeoutError afterwards."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._until = time.monotonic() + REQUEST_SECONDS
+
+    def readable(self) -> bool:
+        """Whether it can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read what has arrived."""
+        self._connection.settimeout(max(self._until - time.monotonic(), 0.001))
+        try:
+            return self._connection.recv_into(buffer)
+        finally:
+            self._connection.settimeout(SILENT_SECONDS)  # of a reply, which has one of its own
 
 
 def make_server(database_url: str, access: Access, study: str | None = None) -> WSGIServer:
@@ -58,14 +131,16 @@ def make_server(database_url: str, access: Access, study: str | None = None) -> 
     if study is not None:
         read_change_marker(database, study)
     try:
-        server = _Server(access.host, access.port)
+        server = _Server(access.host, access.port, database)
     except (OSError, OverflowError) as error:
         database.close()
         raise unusable_port(access.host, access.port, error) from error
-    _log_first_lines()
+    log_first_lines()
     listening = replace(access, port=server.server_port)
-    pages = with_live_pages(database, _with_plain_csv(wsgi(database.storage)))
-    server.set_app(guard(pages, listening))
+    optuna_pages = wsgi(database.storage)
+    optuna_pages.catchall = False  # so that a fault is answered in words
+    pages = with_live_pages(database, _with_plain_csv(optuna_pages))
+    server.set_app(guard(with_words(database, pages, _log), listening))
     return server
 
 
@@ -85,23 +160,8 @@ def serve(
             server.serve_forever()
 
 
-def _log_first_lines() -> None:
-    """Log only the first line of optuna-dashboard's messages, which may be tracebacks."""
-    logger = logging.getLogger("optuna_dashboard")
-    if not logger.handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(_FirstLine("optuna-dashboard: %(message)s"))
-        logger.addHandler(handler)
-        logger.propagate = False
-
-
-class _FirstLine(logging.Formatter):
-    """Format log records without tracebacks and without control characters."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the first line, with unprintable characters escaped."""
-        line = super().format(record).split("\n")[0]
-        return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
+def _log(line: str) -> None:
+    logging.getLogger(LOGGER).error(line)
 
 
 def _with_plain_csv(application: WSGIApplication) -> WSGIApplication:

@@ -54,7 +54,7 @@ def ask(access: Access, method: str = "GET", path: str = "/dashboard", **headers
         "PATH_INFO": path,
         "QUERY_STRING": query,
         "HTTP_HOST": f"{access.host}:{access.port}",
-        "wsgi.input": BytesIO(),
+        "wsgi.input": BytesIO(b"x" * 12),
         **headers,
     }
     body = b"".join(
@@ -74,6 +74,12 @@ def ask(access: Access, method: str = "GET", path: str = "/dashboard", **headers
 )
 def test_another_host_is_refused(host: str) -> None:
     assert ask(Access(), HTTP_HOST=host).status == 403
+
+
+def test_two_hosts_are_refused_even_if_both_are_right() -> None:
+    """A server of WSGI joins them by a comma."""
+    answer = ask(Access(), HTTP_HOST="127.0.0.1:8080,127.0.0.1:8080")
+    assert (answer.status, answer.text) == (400, "a request must have one Host header\n")
 
 
 def test_a_refusal_says_why_in_one_line() -> None:
@@ -302,3 +308,11 @@ def test_a_body_without_a_readable_length_is_refused(length: str) -> None:
 @pytest.mark.parametrize("length", ["", "0", "12"])
 def test_a_body_with_a_length_passes(length: str) -> None:
     assert ask(WRITABLE, "POST", "/api/studies", CONTENT_LENGTH=length, **OWN_PAGE).status == 200
+
+
+def test_a_body_that_ends_early_is_refused() -> None:
+    answer = ask(WRITABLE, "POST", "/api/studies", CONTENT_LENGTH="13", **OWN_PAGE)
+    assert (answer.status, answer.text) == (
+        400,
+        "the body must be as long as Content-Length says\n",
+    )

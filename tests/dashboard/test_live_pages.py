@@ -11,6 +11,7 @@ from sqlalchemy import update
 
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.dashboard.access import Access
+from hinet_search.dashboard.faults import with_words
 from hinet_search.dashboard.live_pages import POLICY, Pages, page_of, with_live_pages
 from hinet_search.dashboard.server import make_server
 from hinet_search.storage.engine import connect
@@ -25,9 +26,10 @@ class Client:
     """A client that calls an application without a server."""
 
     def __init__(self, store: StudyStore) -> None:
-        self._application = with_live_pages(
+        pages = with_live_pages(
             store.database, lambda _environment, start: [start("299 Others", []), b""]
         )
+        self._application = with_words(store.database, pages, print)
         self.status = ""
         self.headers: dict[str, str] = {}
 
