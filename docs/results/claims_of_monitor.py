@@ -268,8 +268,8 @@ def questions() -> Iterator[Question]:
     yield Question("`??` where no user is told: 150 users of 80 rows", unknown, _any_mark)
     for words, days in (
         ("300 users of 20 rows", EVEN),
-        ("300 users of 60 rows", Days(300, 60)),
-        ("300 users of 20 rows, tastes .5", replace(EVEN, taste=0.5)),
+        ("300 users of 60 rows, in all scenarios", Days(300, 60, own=0.0)),
+        ("300 users of 60 rows, in all scenarios, tastes .5", Days(300, 60, own=0.0, taste=0.5)),
         ("300 users of 20 rows, 20 % positives", replace(EVEN, base=-1.7)),
         ("2,000 users, Pareto", HEAVIER),
     ):
