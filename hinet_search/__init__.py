@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from hinet_search.results.study_record import StudyRecord
     from hinet_search.search.plan.plan import Plan
     from hinet_search.search.progress import Event, Progress, Watcher
+    from hinet_search.serving.drift import Drift
     from hinet_search.serving.export import Export
-    from hinet_search.serving.monitor import Drift
     from hinet_search.serving.newer.fit_again import NewerModel
     from hinet_search.serving.predict import Prediction
 
@@ -74,7 +74,7 @@ _MODULES = {
     "search.progress": ("Event", "Progress", "Watcher"),
     "notebook.study": ("Study",),
     "serving.export": ("Export",),
-    "serving.monitor": ("Drift",),
+    "serving.drift": ("Drift",),
     "serving.newer.fit_again": ("NewerModel",),
     "serving.predict": ("Prediction",),
     "results.study_record": ("StudyRecord",),

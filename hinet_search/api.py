@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from hinet_search.search.plan.plan import Plan, PreparedStudy
     from hinet_search.serving.choice import ExportChoice, GraphChoice, Seeds, Weights
+    from hinet_search.serving.drift import Drift
     from hinet_search.serving.export import Export
-    from hinet_search.serving.monitor import Drift
     from hinet_search.serving.newer.fit_again import NewerModel
     from hinet_search.serving.predict import Prediction
     from hinet_search.serving.rebuild import LoadedStudy

@@ -140,8 +140,8 @@ def _line(parts: tuple[str | Styled, ...]) -> str:
 
 
 def mark(text: str) -> Styled:
-    """Style `ok`, `!!` or `x` in its colour, two columns wide."""
-    colour = {"ok": "green", "!!": "yellow", "x": "red"}[text]
+    """Style `ok`, `!!`, `??` or `x` in its colour, two columns wide."""
+    colour = {"ok": "green", "!!": "yellow", "??": "yellow", "x": "red"}[text]
     return Styled(f"{text:<2}", colour, bold=text != "ok")
 
 

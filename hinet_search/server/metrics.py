@@ -55,6 +55,12 @@ class Metrics:
             ["column"],
             registry=self._registry,
         )
+        self._far = Counter(
+            "hinet_search_far_values",
+            "Rows scored with a number far outside of those of training, by input",
+            ["column"],
+            registry=self._registry,
+        )
         self._reloads = Counter(
             "hinet_search_reloads", "Reloads by outcome", ["outcome"], registry=self._registry
         )
@@ -85,11 +91,13 @@ class Metrics:
         if seconds is not None:
             self._seconds.observe(seconds)
 
-    def scored(self, num_rows: int, unseen: Mapping[str, int]) -> None:
-        """Count scored rows, and those with an unseen value by column."""
+    def scored(self, num_rows: int, unseen: Mapping[str, int], far: Mapping[str, int]) -> None:
+        """Count scored rows, and those with an unseen value or a far number by column."""
         self._rows.inc(num_rows)
         for column, count in unseen.items():
             self._unseen.labels(column).inc(count)
+        for column, count in far.items():
+            self._far.labels(column).inc(count)
 
     def model(self, served: ServedModel) -> None:
         """Describe the model that answers from now on."""

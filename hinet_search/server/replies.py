@@ -8,6 +8,11 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 RETRY: Mapping[str, str] = {"Retry-After": "1"}
+FAR = "far_from_training"  # only in replies to requests with such numbers
+FAR_IN_WORDS = (
+    "Rows whose number is more than a standard deviation beyond all of training, by input; left "
+    "out where there is none"
+)
 NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -23,6 +28,9 @@ class ScoreReply(BaseModel):
         description="P(task = 1) of every row, by task; null where its scenario lacks the task",
         examples=[{"click": [0.21, 0.07]}],
     )
+    far_from_training: dict[str, int] | None = Field(
+        None, description=FAR_IN_WORDS, examples=[{"price": 2}]
+    )
 
 
 class AmountsReply(BaseModel):
@@ -34,6 +42,9 @@ class AmountsReply(BaseModel):
         description="P(task = 1) of every row by task, or the expected amount in the unit of its "
         "column (`amount_units` of /model); null where its scenario lacks the task",
         examples=[{"click": [0.21, 0.07], "watch": [34.5, 12.25]}],
+    )
+    far_from_training: dict[str, int] | None = Field(
+        None, description=FAR_IN_WORDS, examples=[{"price": 2}]
     )
 
 

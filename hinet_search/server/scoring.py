@@ -19,7 +19,7 @@ from hinet_search.common.shares import Shares
 from hinet_search.server.body import JSON, parse, read_body
 from hinet_search.server.current_model import CurrentModel, Log
 from hinet_search.server.metrics import BUSY, FAILED, INVALID, SCORED, Metrics
-from hinet_search.server.replies import RETRY, RequestRefused
+from hinet_search.server.replies import FAR, RETRY, RequestRefused
 from hinet_search.server.settings import Limits
 from hinet_search.serving.requests.document import columns_of
 from hinet_search.serving.requests.served_model import ServedModel
@@ -87,10 +87,13 @@ class Scoring:
             scores = model.score(columns_of(parse(body, self.limits), model.columns))
         except DataError as error:
             raise RequestRefused(422, INVALID, *error.problems, remedy=error.remedy) from error
-        self.metrics.scored(len(scores.predicted_RT), scores.unseen)
+        self.metrics.scored(len(scores.predicted_RT), scores.unseen, scores.far)
         columns = map(_with_nulls, scores.predicted_RT.T)
         predicted = dict(zip(model.tasks, columns, strict=True))
         reply = {"model": model.name, "version": model.version, model.predicted: predicted}
+        far = {name: count for name, count in scores.far.items() if count}
+        if far:
+            reply[FAR] = far
         return json.dumps(reply).encode()
 
 

@@ -1,12 +1,18 @@
 """Drift card: a comparison of new rows with training rows, in lines and as Markdown."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hinet_search.common.amounts import percent
 from hinet_search.report.drawing.numbers import compact
 from hinet_search.report.text.untrusted import plain, table
-from hinet_search.serving.monitor import CellOfNewRows, ChangedShare, Drift, InputDrift
+from hinet_search.serving.drift import (
+    FEWEST_USERS,
+    CellOfNewRows,
+    ChangedShare,
+    Drift,
+    InputDrift,
+)
 
 MAX_NAMED = 5  # in one line
 MAX_ROWS = 30  # of the table of inputs
@@ -14,41 +20,68 @@ MAX_ROWS = 30  # of the table of inputs
 
 @dataclass(frozen=True)
 class DriftLine:
-    """One line of the summary: what it is about, and whether it is notable."""
+    """One line of the summary: what it is about, and whether it is notable.
+
+    What is notable `may_be_chance` where rows are taken as independent, and may not be.
+    """
 
     about: str
     text: str
     is_notable: bool
+    may_be_chance: bool = False
+
+    @property
+    def mark(self) -> str:
+        """`ok`, `!!`, or `??` for what chance may explain."""
+        if not self.is_notable:
+            return "ok"
+        return "??" if self.may_be_chance else "!!"
 
 
 def drift_lines(drift: Drift) -> Iterator[DriftLine]:
-    """Summarise a drift: scenarios, values without an id, inputs, and labels if there are any."""
-    yield _line(
-        "scenarios",
-        [_share_in_words(share) for share in drift.scenarios if share.is_notable],
-        "have the shares of training",
-    )
-    yield _line(
-        "ids",
-        [_share_in_words(share) for share in drift.without_id if share.is_notable],
-        "have embeddings as often as on validation",
-    )
+    """Summarise a drift: scenarios, ids, inputs, far numbers, and labels if there are any."""
+    may_be_chance = drift.independent == "rows"
+    for line in _lines(drift):
+        yield replace(line, may_be_chance=line.is_notable and may_be_chance)
+    if may_be_chance:
+        text = "taken as independent, as no user is known: what is marked may be chance"
+        yield DriftLine("rows", text, is_notable=False)
+
+
+def _lines(drift: Drift) -> Iterator[DriftLine]:
+    scenarios = [_share_in_words(share) for share in drift.scenarios if share.is_notable]
+    yield _line("scenarios", scenarios, "no other shares than in training shown")
+    ids = [_share_in_words(share) for share in drift.without_id if share.is_notable]
+    yield _line("ids", ids, "no fewer embeddings than on validation shown")
     moved = sorted(
         (each for each in drift.inputs if each.is_notable), key=lambda each: -each.distance
     )
-    yield _line(
-        "inputs", [_input_in_words(each) for each in moved], "have the distributions of training"
-    )
+    inputs = [_input_in_words(each) for each in moved]
+    yield _line("inputs", inputs, "no other distributions than in training shown")
+    far = [_far_in_words(share) for share in drift.far if share.is_notable]
+    if drift.far:
+        yield _line("numbers", far, "no more than few are far from those of training")
     binary, of_amounts = _by_kind(drift)
     if binary:
         notable = [_cell_in_words(cell) for cell in binary if cell.is_notable]
-        yield _line("labels", notable, "are as many as predicted")
+        yield _line("labels", notable, f"no other number than predicted shown{_unjudged(binary)}")
     if of_amounts:
         notable = [_amounts_in_words(cell) for cell in of_amounts if cell.is_notable]
-        yield _line("amounts", notable, "add up to what is predicted")
+        otherwise = f"no other sum than predicted shown{_unjudged(of_amounts)}"
+        yield _line("amounts", notable, otherwise)
     if drift.unlabelled:
         names = ", ".join(drift.unlabelled)
         yield DriftLine("labels", f"no row has one of {names}", is_notable=False)
+
+
+def _unjudged(cells: Sequence[CellOfNewRows]) -> str:
+    """Say how many cells are not judged, and why."""
+    num_unjudged = sum(cell.chance is None for cell in cells)
+    if not num_unjudged:
+        return ""
+    few = any(cell.users < FEWEST_USERS for cell in cells if cell.chance is None)
+    why = "too few users" if few else "profile.json does not say how amounts vary"
+    return f"; {num_unjudged} of {len(cells)} cells not judged: {why}"
 
 
 def _line(about: str, notable: Sequence[str], otherwise: str) -> DriftLine:
@@ -58,13 +91,23 @@ def _line(about: str, notable: Sequence[str], otherwise: str) -> DriftLine:
     return DriftLine(about, f"{'; '.join(notable[:MAX_NAMED])}{more}", is_notable=True)
 
 
+def rows_in_words(drift: Drift) -> str:
+    """`500 rows (users: as 74 of equal activity)`, or `500 rows` where no user is known."""
+    if drift.independent == "rows":
+        return f"{drift.rows:,} rows"
+    return f"{drift.rows:,} rows (users: as {drift.users:,.0f} of equal activity)"
+
+
 def _share_in_words(share: ChangedShare) -> str:
     return f"{share.name} {percent(share.now)}, was {percent(share.before)}"
 
 
 def _input_in_words(drift: InputDrift) -> str:
-    beyond = f", {percent(drift.beyond)} beyond its range" if drift.beyond >= 0.01 else ""
-    return f"{drift.name} {_short(drift.distance)} from training{beyond}"
+    return f"{drift.name} {_short(drift.distance)} from training"
+
+
+def _far_in_words(share: ChangedShare) -> str:
+    return f"{share.name} {percent(share.now)} far from those of training"
 
 
 def _cell_in_words(cell: CellOfNewRows) -> str:
@@ -90,11 +133,13 @@ def drift_card(drift: Drift) -> str:
 def _card(drift: Drift) -> Iterator[str]:
     yield f"# Drift: {plain(drift.model)}"
     yield ""
-    yield f"{drift.rows:,} new rows, compared with {drift.training_rows:,} rows of training."
+    compared = f"compared with {drift.training_rows:,} rows of training"
+    yield f"{rows_in_words(drift).replace(' rows', ' new rows', 1)}, {compared}."
     yield ""
     for line in drift_lines(drift):
         text = f"{plain(line.about)}: {plain(line.text)}"
-        yield f"- **{text}**" if line.is_notable else f"- {text}"
+        text = f"**{text}**" if line.is_notable else text
+        yield f"- {text}, which may be chance" if line.may_be_chance else f"- {text}"
     shares = ["", "training", "new rows"]
     yield from table("Scenarios", shares, map(_share_row, drift.scenarios))
     if drift.without_id:
@@ -102,8 +147,9 @@ def _card(drift: Drift) -> Iterator[str]:
         yield from table("Rows with a value without an id", head, map(_share_row, drift.without_id))
     if drift.inputs:
         farthest = sorted(drift.inputs, key=lambda each: -each.distance)[:MAX_ROWS]
-        head = ["", "distance of distributions", "beyond the range of training"]
-        rows = ((each.name, _short(each.distance), percent(each.beyond)) for each in farthest)
+        head = ["", "distance of distributions", "far from those of training"]
+        far = {share.name: share.now for share in drift.far}
+        rows = ((each.name, _short(each.distance), percent(far[each.name])) for each in farthest)
         yield from table("Numeric inputs", head, rows)
     binary, of_amounts = _by_kind(drift)
     if binary:

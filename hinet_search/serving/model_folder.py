@@ -38,6 +38,7 @@ from hinet_search.serving.model_file import (
     parse_model_file,
     place_of_model,
 )
+from hinet_search.serving.profile import Profile, profile_of_model
 from hinet_search.serving.sealed import AGAIN, refuse_other_files, sealed_files
 from hinet_search.serving.tables import (
     Types,
@@ -60,13 +61,17 @@ HEAD = "# An exported model of hinet-search, and the columns that it reads. Do n
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """An exported folder in memory: the encoder, and a network (or forest) for every member."""
+    """An exported folder in memory: the encoder, and a network (or forest) for every member.
+
+    `profile` is that of the rows of training; folders of earlier versions have none.
+    """
 
     folder: Path
     file: ModelFile
     encoder: Encoder
     members: tuple[ExportedMember, ...]
     device: torch.device
+    profile: Profile | None = None
 
 
 def write_tables(folder: Path, encoder: Encoder) -> None:
@@ -101,12 +106,13 @@ def open_folder(folder: Path, device: torch.device) -> ExportedModel:
     file = parse_model_file(yaml)
     refuse_other_files(folder, sealed, file.files)
     encoder = _open_encoder(folder / ENCODING, file.inputs)
+    profile = profile_of_model(folder, sealed, file.inputs, encoder.encoding.numeric_inputs)
     weights = iter(folder / name for name in file.weight_files)
     members: list[ExportedMember] = []
     for number, model in enumerate(file.models):
         opening = _Opening(yaml.path, _config(yaml, number, model), encoder, device)
         members += [opening.member(each, next(weights)) for each in model.seeds]
-    return ExportedModel(folder, file, encoder, tuple(members), device)
+    return ExportedModel(folder, file, encoder, tuple(members), device, profile)
 
 
 def _config(yaml: YamlFile, number: int, model: ModelOfFile) -> TrialConfig:

@@ -8,7 +8,7 @@ Shape legend: R rows, T tasks.
 import errno
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,8 @@ from hinet_search.data.reading import FAILURES, OWN, unreadable
 from hinet_search.data.sources.table import scan
 from hinet_search.results.families import POISSON
 from hinet_search.results.statistics.calibrators import apply
+from hinet_search.results.statistics.clustered import equal_users
+from hinet_search.results.statistics.simultaneous import LEVEL
 from hinet_search.serving.inputs import (
     Inputs,
     cast_rows,
@@ -38,11 +40,19 @@ from hinet_search.serving.inputs import (
 )
 from hinet_search.serving.members import average
 from hinet_search.serving.model_folder import ExportedModel
+from hinet_search.serving.number_counts import (
+    NumberCounts,
+    added,
+    count_numbers,
+    moved_inputs,
+)
 from hinet_search.serving.row_checks import text_problems, value_problems
+from hinet_search.serving.users import user_column, user_numbers
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.training.device import memory_errors_explained
 
 RUN_ROWS = 2**17
+FAR_DISTANCE = 0.3  # between distributions of an input; scores of a part of the rows differ by less
 KEY = f"{OWN}key "  # prefix of the name of a column that is copied unchanged
 BYTES_PER_SCORE = 4
 NEEDS_LESS = "a table of fewer rows than that needs less, and --device cpu needs no memory of a GPU"
@@ -53,7 +63,10 @@ AS_TRAINED = "the column has that type in training: write such a value, or none 
 class Prediction:
     """What was written.
 
-    `unseen` is the share of rows with a value without an id, by categorical column.
+    `unseen` is the share of rows with a value without an id, by categorical column; `far` that of
+    rows whose number is far outside of those of training, by numeric input; `moved` has the inputs
+    whose distribution is another than in training, with their distance. Both are empty for a folder
+    of an earlier version.
     """
 
     scores: Path
@@ -62,6 +75,8 @@ class Prediction:
     keys: tuple[str, ...]
     tasks: tuple[str, ...]
     unseen: dict[str, float]
+    far: dict[str, float]
+    moved: dict[str, float]
 
 
 def score_table(exported: ExportedModel, path: str, to: Path) -> Prediction:
@@ -93,11 +108,11 @@ def _predict(exported: ExportedModel, path: str, to: Path) -> Prediction:
     lazy = scanned(exported, path)
     keys = _keys(exported, lazy)
     frame, unfit = checked(exported, lazy, keys, path, to.absolute().parent)
-    unseen = Counter(unfit)
+    unseen, counts = Counter(unfit), list[NumberCounts]()
     try:
         num_bytes = len(frame) * BYTES_PER_SCORE * len(exported.file.inputs.tasks)
         with replacing(to, num_bytes) as part:
-            _write(_Scorer(exported, path, keys, unseen), frame, part)
+            _write(_Scorer(exported, path, keys, unseen, counts), frame, part)
     except OSError as error:
         if error.errno == errno.ENOMEM:
             raise
@@ -105,9 +120,39 @@ def _predict(exported: ExportedModel, path: str, to: Path) -> Prediction:
             f"{to}: cannot be written: {error.strerror}", remedy="name another file with -o"
         ) from error
     rates = {name: unseen[name] / max(len(frame), 1) for name in exported.file.inputs.categorical}
+    user = user_column(exported, keys)
+    users = None if user is None else frame[f"{KEY}{user}"]
     return Prediction(
-        to, len(frame), time.perf_counter() - started, keys, exported.file.inputs.tasks, rates
+        scores=to,
+        rows=len(frame),
+        seconds=time.perf_counter() - started,
+        keys=keys,
+        tasks=exported.file.inputs.tasks,
+        unseen=rates,
+        far=_far(counts),
+        moved=_moved(exported, counts, user_numbers(users, len(frame))),
     )
+
+
+def _far(counts: Sequence[NumberCounts]) -> dict[str, float]:
+    if not counts:
+        return {}
+    together = added(counts)
+    return {name: together.share_far(name) for name in together.far}
+
+
+def _moved(
+    exported: ExportedModel, counts: Sequence[NumberCounts], user_R: NDArray[np.int32]
+) -> dict[str, float]:
+    """The inputs that are far from training, by more than all of them together by chance."""
+    if exported.profile is None or not counts or not len(user_R):
+        return {}
+    inputs = moved_inputs(exported.profile, added(counts), equal_users(user_R))
+    return {
+        each.name: each.distance
+        for each in inputs
+        if each.distance > FAR_DISTANCE and len(inputs) * each.chance <= LEVEL
+    }
 
 
 def predictions(exported: ExportedModel, columns: Columns) -> NDArray[np.float32]:
@@ -189,12 +234,16 @@ def refuse(path: str, problems: list[str]) -> None:
 
 @dataclass(frozen=True)
 class _Scorer:
-    """Scores blocks of rows of `path` and adds their values without an id to `unseen`."""
+    """Scores blocks of rows of `path`.
+
+    It adds their values without an id to `unseen`, and counts of their numbers to `counts`.
+    """
 
     exported: ExportedModel
     path: str
     keys: tuple[str, ...]
     unseen: Counter[str]
+    counts: list[NumberCounts]
 
     def scored(self, frame: pl.DataFrame, first: int) -> pl.DataFrame:
         """Keys and predictions of a block of rows, of which the first has number `first`.
@@ -203,6 +252,9 @@ class _Scorer:
         """
         columns = self.exported.encoder.columns(frame)
         self.unseen.update(self.exported.encoder.unseen(frame, columns))
+        if self.exported.profile is not None:
+            names = self.exported.encoder.encoding.numeric_inputs
+            self.counts.append(count_numbers(self.exported.profile, names, columns.numeric_RN))
         predicted_RT = predictions(self.exported, columns)
         inputs = self.exported.file.inputs
         has_task_RT = inputs.has_task[columns.scenario_R]

@@ -1,27 +1,46 @@
-"""Profile: what the rows of a study looked like, kept beside an exported model for `monitor`.
+"""Profile: what the rows of a study looked like, kept beside an exported model.
 
-The model is not read from it. Numbers are those of inputs after encoding.
-Shape legend: R rows, N numeric inputs, F categorical fields, K knots of an input.
+No score depends on it: new rows are compared with it. Numbers are those of inputs after encoding.
+Shape legend: R rows, N numeric inputs, F categorical fields, K knots of an input, U users.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Set
+from dataclasses import dataclass
+from math import isclose
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError, model_validator
 
-from hinet_search.common.errors import DataError
-from hinet_search.common.frozen_model import Frozen, Text
+from hinet_search.common.errors import DataError, shortened
+from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, LEFT_OUT_IF_NONE, Frozen, Text
 from hinet_search.data.columns import Columns, Dataset
 from hinet_search.data.schema import Schema
-from hinet_search.serving.sealed import AGAIN, PROFILE
+from hinet_search.results.statistics.clustered import (
+    effective_number,
+    equal_users,
+    independent_rows,
+    likeness,
+)
+from hinet_search.results.statistics.resampling import units_of_rows
+from hinet_search.serving.inputs import Inputs
+from hinet_search.serving.sealed import AGAIN, MANIFEST, PROFILE
 from hinet_search.study.data_definition import TaskDefinition
 
 MAX_KNOTS = 101
 MAX_ROWS = 100_000  # of train: every k-th of more
+MAX_AMOUNTS = 1_000_000  # likewise, for the spread of amounts
+MOST_BYTES = 20_000  # of the file, for every input, scenario and task
+MOST_NAMED = 5  # in a message
 
+Kind = Literal["scenarios", "numeric"]  # of what rows of a user may be alike in
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+NumRows = Annotated[int, Field(ge=1, le=10**12)]
+NumUsers = Annotated[float, Field(ge=1, le=1e12)]
+Ratio = Annotated[float, Field(ge=0, le=1e18)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Number = Annotated[float, Field(ge=-1e40, le=1e40)]  # an input after encoding, in float32
 
@@ -43,20 +62,81 @@ class Distribution(Frozen):
         return self
 
 
+class UsersOfTraining(Frozen):
+    """How alike rows of one user are in scenarios and inputs: 0 as those of several, 1 equal.
+
+    `train` and `valid` are the equally active users that vary as much as those of these splits.
+    """
+
+    train: NumUsers
+    valid: NumUsers
+    scenarios: dict[Text, Share]
+    numeric: dict[Text, Share]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of which shares are taken: how many, and of how many equally active users."""
+
+    num_rows: float
+    num_users: float
+
+    def worth(self, likeness: float) -> float:
+        """The independent rows that say as much, if rows of a user are so alike."""
+        return independent_rows(self.num_rows, self.num_users, likeness)
+
+
+class AmountSpread(Frozen):
+    """How much amounts of training vary.
+
+    `of_rows` is the mean of their squares over the square of their mean. `of_users` is the variance
+    of the mean of a user, relative to the square of the mean, as if users were equally active.
+    """
+
+    of_rows: Ratio
+    of_users: Ratio
+
+    def least_variance(self, num_rows: int, expected_U: NDArray[np.float64]) -> float:
+        """The variance of the sum of the amounts of rows, with what is expected of each user."""
+        total = float(expected_U.sum())
+        of_rows = self.of_rows * total**2 / num_rows
+        return max(of_rows, self.of_users * total**2 / max(effective_number(expected_U), 1.0))
+
+
 class Profile(Frozen):
     """Rows of train as an exported model sees them.
 
     `scenarios` are their shares, `numeric` the distributions of numeric inputs. `without_id` is
     the share of the `valid_rows` whose value has no embedding of its own, by categorical field.
-    `tasks` says how labels follow from the columns of a table.
+    `tasks` says how labels follow from the columns of a table. `users` is None where the study
+    names no user, `amounts` are of tasks of amounts; folders of earlier versions have neither.
     """
 
-    rows: Annotated[int, Field(ge=1, le=2**53)]
+    rows: NumRows
     scenarios: dict[Text, Share]
     numeric: dict[Text, Distribution]
-    valid_rows: Annotated[int, Field(ge=1, le=2**53)]
+    valid_rows: NumRows
     without_id: dict[Text, Share]
     tasks: dict[Text, TaskDefinition]
+    users: Annotated[UsersOfTraining | None, LEFT_OUT_IF_NONE] = None
+    amounts: Annotated[dict[Text, AmountSpread], LEFT_OUT_IF_EMPTY] = Field(default_factory=dict)
+
+    @property
+    def train(self) -> Rows:
+        """The rows of train, each of a user of its own where the study names no user."""
+        return Rows(self.rows, self.rows if self.users is None else self.users.train)
+
+    @property
+    def valid(self) -> Rows:
+        """The rows of valid, likewise."""
+        return Rows(self.valid_rows, self.valid_rows if self.users is None else self.users.valid)
+
+    def likeness(self, kind: Kind, name: str) -> float:
+        """How alike rows of one user are in a scenario or an input."""
+        if self.users is None:
+            return 1.0
+        of_kind: dict[str, float] = getattr(self.users, kind)
+        return of_kind[name]
 
 
 def profile_of(dataset: Dataset, schema: Schema, tasks: Mapping[str, TaskDefinition]) -> Profile:
@@ -71,29 +151,102 @@ def profile_of(dataset: Dataset, schema: Schema, tasks: Mapping[str, TaskDefinit
         rows=train.num_rows,
         scenarios=dict(zip(full.scenarios, map(float, shares_M), strict=True)),
         numeric={
-            name: distribution(train.numeric_RN[every, column]) for name, column in numbers.items()
+            name: distribution(train.numeric_RN[every, column], _ends(train, column))
+            for name, column in numbers.items()
         },
         valid_rows=valid.num_rows,
         without_id={
             name: _share_without_id(valid, field, sizes[name]) for name, field in fields.items()
         },
         tasks=dict(tasks),
+        users=_users(dataset, schema),
+        amounts={
+            full.tasks[task]: _amounts(train, task, full.has_task[:, task])
+            for task in np.flatnonzero(full.is_amount).tolist()
+        },
     )
 
 
-def distribution(number_R: NDArray[np.float32]) -> Distribution:
-    """The distribution function of some numbers at evenly spaced quantiles, their ends included."""
+def _users(dataset: Dataset, schema: Schema) -> UsersOfTraining | None:
+    """None where the study names no user."""
+    full, train, valid = dataset.full_schema, dataset.train, dataset.valid
+    if (train.user_R < 0).all():
+        return None
+    every = slice(None, None, max(1, -(-train.num_rows // MAX_ROWS)))
+    train_unit_R, _ = units_of_rows(train.user_R[every])
+    return UsersOfTraining(
+        train=equal_users(train.user_R),
+        valid=equal_users(valid.user_R),
+        scenarios={
+            name: likeness(train.scenario_R[every] == number, train_unit_R)
+            for number, name in enumerate(full.scenarios)
+        },
+        numeric={
+            name: likeness_of_numbers(
+                train.numeric_RN[every, full.numeric.index(name)], train_unit_R
+            )
+            for name in schema.numeric
+        },
+    )
+
+
+def likeness_of_numbers(number_R: NDArray[np.float32], unit_R: NDArray[np.int64]) -> float:
+    """The largest likeness in being at most one of nine deciles."""
+    deciles = np.quantile(number_R, np.linspace(0.1, 0.9, 9), method="lower")
+    below = (number_R <= decile for decile in np.unique(deciles))
+    of_deciles = [likeness(is_below_R, unit_R) for is_below_R in below if not is_below_R.all()]
+    return max(of_deciles, default=1.0)
+
+
+def _amounts(train: Columns, task: int, has_task_M: NDArray[np.bool_]) -> AmountSpread:
+    every = slice(None, None, max(1, -(-train.num_rows // MAX_AMOUNTS)))
+    is_of_task_R = has_task_M[train.scenario_R[every]]
+    amount_R = train.labels_RT[every, task][is_of_task_R].astype(np.float64)
+    return amount_spread(amount_R, train.user_R[every][is_of_task_R])
+
+
+def amount_spread(amount_R: NDArray[np.float64], user_R: NDArray[np.int32]) -> AmountSpread:
+    """How much amounts vary over rows and users."""
+    total = float(amount_R.sum())
+    if not total:
+        return AmountSpread(of_rows=1.0, of_users=0.0)
+    unit_R, num_units = units_of_rows(user_R)
+    residual_U = np.bincount(unit_R, amount_R - amount_R.mean(), num_units)
+    return AmountSpread(
+        of_rows=float((amount_R**2).mean() / amount_R.mean() ** 2),
+        of_users=float((residual_U**2).sum() / total**2) * equal_users(user_R),
+    )
+
+
+def distribution(
+    number_R: NDArray[np.float32], ends: tuple[float, float] | None = None
+) -> Distribution:
+    """The distribution function of some numbers at evenly spaced quantiles, their ends included.
+
+    `ends` are the least and the largest of all, where these are some of them.
+    """
     sorted_R = np.sort(number_R.astype(np.float64))
+    if ends is not None:
+        sorted_R[[0, -1]] = ends
     positions = np.linspace(0, len(sorted_R) - 1, MAX_KNOTS).round().astype(np.intp)
     value_K = np.unique(sorted_R[positions])
     share_K = np.searchsorted(sorted_R, value_K, side="right") / len(sorted_R)
     return Distribution(values=tuple(value_K.tolist()), shares=tuple(share_K.tolist()))
 
 
+def _ends(columns: Columns, column: int) -> tuple[float, float]:
+    number_R = columns.numeric_RN[:, column]
+    return float(number_R.min()), float(number_R.max())
+
+
 def _share_without_id(columns: Columns, field: int, size: int) -> float:
+    return float(_has_no_id(columns, field, size).mean())
+
+
+def _has_no_id(columns: Columns, field: int, size: int) -> NDArray[np.bool_]:
     """Ids from `size` on have no embedding in the model, 0 stands for missing and unseen values."""
     ids_R = columns.ids_RF[:, field]
-    return float(((ids_R == 0) | (ids_R >= size)).mean())
+    return (ids_R == 0) | (ids_R >= size)
 
 
 def write_profile(folder: Path, profile: Profile) -> None:
@@ -108,14 +261,85 @@ def read_profile(folder: Path) -> Profile:
     """
     path = folder / PROFILE
     if not path.is_file():
-        raise DataError(
-            f"{folder}: must have {PROFILE}, with which new rows are compared, but has none: "
-            "it was exported by an earlier version",
-            remedy="export the model again",
-        )
+        raise no_profile(folder)
     try:
         return Profile.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        wrong = error.errors()[0]
+        wrong = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, wrong["loc"])) or "the file"
-        raise DataError(f"{path}: {place}: {wrong['msg']}", remedy=AGAIN) from error
+        raise DataError(f"{path}: {shortened(place)}: {wrong['msg']}", remedy=AGAIN) from error
+
+
+def no_profile(folder: Path) -> DataError:
+    """The error of a folder that new rows cannot be compared with."""
+    return DataError(
+        f"{folder}: must have {PROFILE}, with which new rows are compared, but has none: "
+        "it was exported by an earlier version",
+        remedy="export the model again",
+    )
+
+
+def profile_of_model(
+    folder: Path, sealed: Set[str], inputs: Inputs, numeric: Collection[str]
+) -> Profile | None:
+    """Read the profile of a model of these inputs; None for a folder without one.
+
+    `sealed` are the files whose hashes were checked. DataError unless the profile is one of them,
+    no larger than such a model needs, and of its scenarios, inputs and tasks.
+    """
+    path = folder / PROFILE
+    if PROFILE not in sealed:
+        if path.exists() or path.is_symlink():
+            raise DataError(f"{path}: must have its hash in {MANIFEST}, but has not", remedy=AGAIN)
+        return None
+    num_parts = sum(map(len, (inputs.scenario.names, inputs.tasks, inputs.categorical, numeric)))
+    size, most = path.stat().st_size, MOST_BYTES * (num_parts + 1)
+    if size > most:
+        raise DataError(
+            f"{path}: must be at most {most:,} bytes for this model, got {size:,}", remedy=AGAIN
+        )
+    profile = read_profile(folder)
+    problems = [f"{path}: {problem}" for problem in _differences(profile, inputs, numeric)]
+    if problems:
+        raise DataError(*problems, remedy=AGAIN)
+    return profile
+
+
+def _differences(profile: Profile, inputs: Inputs, numeric: Collection[str]) -> Iterator[str]:
+    """How a profile differs from one of a model."""
+    for key, got, wanted in (
+        ("scenarios", profile.scenarios, inputs.scenario.names),
+        ("numeric", profile.numeric, numeric),
+        ("without_id", profile.without_id, inputs.categorical),
+        ("tasks", profile.tasks, inputs.tasks),
+    ):
+        if set(got) != set(wanted):
+            yield f"{key} must be those of the model, {_named(wanted)}, got {_named(got)}"
+    total = sum(profile.scenarios.values())
+    if not isclose(total, 1, abs_tol=1e-6):
+        yield f"shares of scenarios must sum to 1, got {total:g}"
+    for name, task in profile.tasks.items():
+        if name in inputs.tasks and task.is_amount != (name in inputs.amount_units):
+            kind = "amounts" if name in inputs.amount_units else "0 and 1"
+            yield f"tasks.{name} must be a task of {kind}, as in the model, but is not"
+    if not set(profile.amounts) <= set(inputs.amount_units):
+        yield f"amounts must be of tasks of amounts, got {_named(profile.amounts)}"
+    if profile.users is not None:
+        yield from _differences_of_users(profile, profile.users)
+
+
+def _differences_of_users(profile: Profile, users: UsersOfTraining) -> Iterator[str]:
+    for kind in KINDS:
+        if set(getattr(users, kind)) != set(getattr(profile, kind)):
+            yield f"users.{kind} must be of all {kind}, but is not"
+    rounded = 1 + 1e-9
+    for name, most in (("train", profile.rows), ("valid", profile.valid_rows)):
+        got = getattr(users, name)
+        if got > rounded * most:
+            yield f"users.{name} must be at most the number of rows, {most:,}, got {got:g}"
+
+
+def _named(names: Collection[str]) -> str:
+    named = ", ".join(shortened(name) for name in list(names)[:MOST_NAMED])
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"{named}{more}" or "none"

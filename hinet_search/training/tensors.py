@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -11,6 +12,13 @@ from hinet_search.common.errors import DataError, EnvironmentFault
 from hinet_search.common.files import replacing
 
 MAXIMUM_NAMES = 3  # in a message
+# What networks and trees may hold; a model is then compared with its own types.
+WEIGHT_TYPES = frozenset(
+    {
+        *(torch.float64, torch.float32, torch.float16, torch.bfloat16),
+        *(torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool),
+    }
+)
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
@@ -51,8 +59,22 @@ def has_tensor(path: Path, name: str) -> bool:
 
 
 def read_weights(path: Path, remedy: str) -> dict[str, Tensor]:
-    """Return the tensors of a file as `read_tensors` does; DataError if one is NaN or infinite."""
+    """Return the tensors of a file as `read_tensors` does.
+
+    DataError if one has a type that no training writes, or is NaN or infinite.
+    """
     tensors = read_tensors(path, remedy)
+    other_types = [
+        f"{_type_and_shape(tensor)} in {name}"
+        for name, tensor in tensors.items()
+        if tensor.dtype not in WEIGHT_TYPES
+    ]
+    if other_types:
+        raise DataError(
+            f"{path}: must hold weights of the types of training, such as float32, got "
+            f"{_first_names(other_types)}",
+            remedy=remedy,
+        )
     not_finite = [name for name, tensor in tensors.items() if not _is_finite(tensor)]
     if not_finite:
         raise DataError(
@@ -80,7 +102,7 @@ def differences(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -
 def _is_finite(tensor: Tensor) -> bool:
     """Return whether all numbers are finite, without copying a large tensor."""
     if tensor.numel() == 0 or not tensor.is_floating_point():
-        return not tensor.is_complex()
+        return True
     return all(bool(bound.isfinite()) for bound in tensor.aminmax())
 
 

@@ -46,19 +46,21 @@ def command(
     which hinet-search export wrote, learned from.
 
     It tells which scenarios, ids and inputs have changed. If the rows have the columns of labels,
-    it also tells what the model is worth on them. !! marks what is more than chance.
+    it also tells what the model is worth on them. !! marks what is more than chance, ?? what is so
+    if rows are independent, where the rows name no user.
     """
     from dataclasses import asdict
 
     from hinet_search.api import monitor
-    from hinet_search.serving.drift_card import drift_lines
+    from hinet_search.serving.drift_card import drift_lines, rows_in_words
 
     drift = monitor(folder, rows, to, **given)
     if as_json:
         print_document("monitor", **asdict(drift), is_notable=drift.is_notable)
         return
-    echo(f"{drift.rows:,} rows, compared with {drift.training_rows:,} of training of {drift.model}")
+    compared = f"compared with {drift.training_rows:,} of training of {drift.model}"
+    echo(f"{rows_in_words(drift)}, {compared}")
     for line in drift_lines(drift):
-        echo(mark("!!" if line.is_notable else "ok"), f"  {line.about:<10} {line.text}")
+        echo(mark(line.mark), f"  {line.about:<10} {line.text}")
     if to is not None:
         output().note(f"wrote {to}")

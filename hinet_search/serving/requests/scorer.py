@@ -13,10 +13,12 @@ from torch import nn
 
 from hinet_search.data.columns import Columns
 from hinet_search.models.layers.batch import Batch, count_by_scenario
+from hinet_search.serving.compiled.layout import COMPILED, LAYOUT, GraphLayout
 from hinet_search.serving.compiled.run import has_graphs, open_compiled
 from hinet_search.serving.members import ExportedMember
 from hinet_search.serving.model_folder import ExportedModel
 from hinet_search.serving.predict import predictions
+from hinet_search.serving.tables import wrong_content
 from hinet_search.training.predict import ROWS_AT_ONCE
 from hinet_search.training.trainable import Network
 
@@ -46,11 +48,25 @@ class NetworkScorer:
 def scorer_of(exported: ExportedModel) -> RequestScorer:
     """Return the graphs of a folder that has some without code, else its networks.
 
-    Errors: those of `open_compiled`.
+    Errors: those of `open_compiled`; DataError for graphs of another model.
     """
     if has_graphs(exported.folder):
-        return open_compiled(exported.folder)
+        compiled = open_compiled(exported.folder)
+        _refuse_other_graphs(exported, compiled.layout)
+        return compiled
     return network_scorer(exported)
+
+
+def _refuse_other_graphs(exported: ExportedModel, layout: GraphLayout) -> None:
+    schema = exported.encoder.schema
+    wanted = (schema.tasks, schema.scenarios, schema.num_fields, len(schema.numeric))
+    got = (layout.tasks, layout.scenarios, layout.num_ids, layout.num_numbers)
+    if (*got, layout.num_slots) != (*wanted, schema.num_slots):
+        raise wrong_content(
+            exported.folder / COMPILED / LAYOUT,
+            "be of the model's tasks, scenarios and inputs",
+            "is of others",
+        )
 
 
 def network_scorer(exported: ExportedModel) -> NetworkScorer:

@@ -17,29 +17,37 @@ from hinet_search.common.errors import DataError
 from hinet_search.serving.compiled.layout import COMPILED, LAYOUT
 from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.model_folder import CARD, ExportedModel, open_folder
+from hinet_search.serving.number_counts import FarLimits
 from hinet_search.serving.predict import missing_scores
 from hinet_search.serving.requests.document import RequestColumns
 from hinet_search.serving.requests.encode import RequestEncoder, request_encoder, unseen_values
 from hinet_search.serving.requests.rows import RowReader, row_reader
 from hinet_search.serving.requests.scorer import RequestScorer, scorer_of
 from hinet_search.serving.sealed import MANIFEST
+from hinet_search.serving.tables import wrong_content
 
 VERSION_DIGITS = 12
+MAX_CARD_BYTES = 10_000_000
 WARM_UP_ROUNDS = 3  # the first calls of torch's operations take longer
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Predictions (R, T) of a request, and its rows with an unseen value by column."""
+    """Predictions (R, T) of a request, and its rows with an unseen value by column.
+
+    `far` has the rows whose number is far outside of those of training, by numeric input.
+    """
 
     predicted_RT: NDArray[np.float32]
     unseen: Mapping[str, int]
+    far: Mapping[str, int]
 
 
 @dataclass(frozen=True)
 class ServedModel:
     """A model that answers requests; `version` changes with what it is read from: the files
-    of the manifest and the graphs. `card` is that of the same folder.
+    of the manifest and the graphs. `card` is that of the same folder. `far_limits` are None for a
+    folder of an earlier version, which does not tell what training saw.
     """
 
     exported: ExportedModel
@@ -49,6 +57,7 @@ class ServedModel:
     reader: RowReader
     encoder: RequestEncoder
     scorer: RequestScorer
+    far_limits: FarLimits | None = None
 
     @property
     def name(self) -> str:
@@ -83,7 +92,13 @@ class ServedModel:
         if problems:
             raise DataError(*problems)
         unseen = unseen_values(inputs.categorical, rows, encoded)
-        return Scores(predicted_RT, unseen)
+        return Scores(predicted_RT, unseen, self._far(encoded.numeric_RN))
+
+    def _far(self, numeric_RN: NDArray[np.float32]) -> dict[str, int]:
+        if self.far_limits is None:
+            return {}
+        names = self.exported.encoder.encoding.numeric_inputs
+        return dict(zip(names, self.far_limits.num_far(numeric_RN), strict=True))
 
 
 def open_served(folder: Path) -> ServedModel:
@@ -107,11 +122,18 @@ def open_served(folder: Path) -> ServedModel:
         row_reader(exported.encoder),
         request_encoder(exported.encoder),
         scorer_of(exported),
+        _far_limits(exported),
     )
     rows = _least_known_rows(exported.file.inputs)
     for _ in range(WARM_UP_ROUNDS):
         served.score(rows)
     return served
+
+
+def _far_limits(exported: ExportedModel) -> FarLimits | None:
+    if exported.profile is None:
+        return None
+    return FarLimits.of(exported.profile, exported.encoder.encoding.numeric_inputs)
 
 
 def _version(folder: Path) -> str:
@@ -124,8 +146,20 @@ def _version(folder: Path) -> str:
 
 
 def _card(folder: Path) -> str:
+    """The text of card.md, which has no hash: DataError for a link, or what is no such text."""
     path = folder / CARD
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
+    if not path.exists() and not path.is_symlink():
+        return ""
+    if path.is_symlink() or not path.is_file():
+        raise wrong_content(path, "be a file of this folder", "is something else")
+    with path.open("rb") as file:
+        content = file.read(MAX_CARD_BYTES + 1)
+    if len(content) > MAX_CARD_BYTES:
+        raise wrong_content(path, f"be at most {MAX_CARD_BYTES:,} bytes", "is larger")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise wrong_content(path, "be text in UTF-8", "is not") from error
 
 
 def _least_known_rows(inputs: Inputs) -> RequestColumns:

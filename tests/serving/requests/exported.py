@@ -22,8 +22,10 @@ from hinet_search.serving.history import History
 from hinet_search.serving.inputs import Inputs, ScenarioInput, raw_types
 from hinet_search.serving.lineage import StudyRows
 from hinet_search.serving.model_file import FORMAT, ModelFile, ModelOfFile, WeightedSeed
-from hinet_search.serving.model_folder import CARD, write_config, write_tables
+from hinet_search.serving.model_folder import CARD, open_folder, write_config, write_tables
+from hinet_search.serving.profile import AmountSpread, Distribution, Profile
 from hinet_search.serving.sealed import seal
+from hinet_search.study.data_definition import TaskDefinition
 from hinet_search.study.feature_definition import FeatureDefinition
 from hinet_search.training.tensors import save_tensors
 from hinet_search.training.trial_config import whole_config
@@ -95,6 +97,26 @@ def table(num_rows: int = 400, seed: int = 0) -> pl.DataFrame:
     return frame.with_columns(
         pl.when(pl.col("minute") % 13 > place).then(pl.col(name)).alias(name)
         for place, name in enumerate(with_holes)
+    )
+
+
+def profile_of(
+    folder: Path,
+    tasks: Mapping[str, TaskDefinition],
+    amounts: Mapping[str, AmountSpread] = MappingProxyType({}),
+) -> Profile:
+    """The profile of a folder's model, whose numbers lie from -9 to 9."""
+    encoder = open_folder(folder, torch.device("cpu")).encoder
+    names = encoder.inputs.scenario.names
+    known = Distribution(values=(-9.0, 9.0), shares=(0.0, 1.0))
+    return Profile(
+        rows=400,
+        scenarios=dict.fromkeys(names, 1 / len(names)),
+        numeric=dict.fromkeys(encoder.encoding.numeric_inputs, known),
+        valid_rows=50,
+        without_id=dict.fromkeys(encoder.inputs.categorical, 0.0),
+        tasks=dict(tasks),
+        amounts=dict(amounts),
     )
 
 

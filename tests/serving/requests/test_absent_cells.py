@@ -16,11 +16,17 @@ from hinet_search.serving.lineage import StudyRows
 from hinet_search.serving.model_folder import ExportedModel, open_folder
 from hinet_search.serving.monitor import drift_of
 from hinet_search.serving.predict import predictions, score_table
-from hinet_search.serving.profile import Profile, write_profile
+from hinet_search.serving.profile import write_profile
 from hinet_search.serving.requests.served_model import open_served
 from hinet_search.serving.sealed import seal
 from hinet_search.study.data_definition import TaskDefinition
-from tests.serving.requests.exported import COUNTED, PLAIN, SCENARIOS, table, write_export
+from tests.serving.requests.exported import (
+    COUNTED,
+    PLAIN,
+    profile_of,
+    table,
+    write_export,
+)
 from tests.serving.requests.test_served_model import request
 
 ABSENT = (("Push", "buy"), ("Cart", "click"))
@@ -32,21 +38,11 @@ TASKS = {
 }
 
 
-PROFILE = Profile(
-    rows=400,
-    scenarios=dict.fromkeys(SCENARIOS.values(), 1 / 3),
-    numeric={},
-    valid_rows=50,
-    without_id={},
-    tasks=TASKS,
-)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model with a profile; compiled_shop.py has graphs of such a model."""
     folder = write_export(tmp_path_factory.mktemp("absent") / "model", absent_cells=ABSENT)
-    write_profile(folder, PROFILE)
+    write_profile(folder, profile_of(folder, TASKS))
     seal(folder)
     return folder
 
@@ -114,7 +110,7 @@ def test_a_fit_on_newer_rows_reads_no_label_of_an_absent_cell(tmp_path: Path) ->
     folder = write_export(
         tmp_path / "model", COUNTED, absent_cells=ABSENT, study_rows=of_study, seed=3
     )
-    write_profile(folder, PROFILE)
+    write_profile(folder, profile_of(folder, TASKS))
     seal(folder)
     scores = []
     for name, label in {"null": None, "seven": 7}.items():

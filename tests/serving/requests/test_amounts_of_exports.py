@@ -1,7 +1,6 @@
 """An exported model gives the expected amounts of a task of amounts, whatever scores its rows."""
 
 from dataclasses import replace
-from math import sqrt
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from scipy.special import expit
 import hinet_search as hs
 from hinet_search.common.errors import ConfigurationError, DataError
 from hinet_search.data.columns import Columns
+from hinet_search.results.cells import Cell
 from hinet_search.results.families import MAX_LOG
 from hinet_search.results.statistics.amount_auc import amount_auc
 from hinet_search.server.facts import model_facts
@@ -25,19 +25,19 @@ from hinet_search.serving.compiled.score import Scorer
 from hinet_search.serving.compiled.scoring import ScenarioScoring
 from hinet_search.serving.compiled.weights import cost_of, narrowed
 from hinet_search.serving.compiled.write import write_compiled
+from hinet_search.serving.drift import CellOfNewRows, amount_cell
 from hinet_search.serving.drift_card import drift_card, drift_lines
 from hinet_search.serving.lineage import StudyRows
 from hinet_search.serving.members import ExportedMember, average
 from hinet_search.serving.model_file import CONFIG, CalibratedCell
 from hinet_search.serving.model_folder import ExportedModel, open_folder
-from hinet_search.serving.monitor import CellOfNewRows
 from hinet_search.serving.newer.rows import _amount_problems
 from hinet_search.serving.predict import predictions
-from hinet_search.serving.profile import PROFILE, Profile, write_profile
+from hinet_search.serving.profile import PROFILE, AmountSpread, write_profile
 from hinet_search.serving.requests.served_model import open_served
 from hinet_search.serving.sealed import seal
 from hinet_search.study.data_definition import TaskDefinition
-from tests.serving.requests.exported import COUNTED, SCENARIOS, table, write_export
+from tests.serving.requests.exported import COUNTED, SCENARIOS, profile_of, table, write_export
 from tests.serving.requests.test_served_model import request
 
 UNIT = 37.5
@@ -54,14 +54,8 @@ RAISED = CalibratedCell(
 
 def with_profile(folder: Path) -> Path:
     """The folder with a profile of its rows."""
-    profile = Profile(
-        rows=400,
-        scenarios=dict.fromkeys(SCENARIOS.values(), 1 / 3),
-        numeric={},
-        valid_rows=50,
-        without_id={},
-        tasks=TASKS,
-    )
+    spread = AmountSpread(of_rows=4.0, of_users=1.0)
+    profile = profile_of(folder, TASKS, {"buy": spread})
     write_profile(folder, profile)
     seal(folder)
     return folder
@@ -270,7 +264,6 @@ def test_monitor_compares_the_sum_of_amounts(
     assert (cell.rows, cell.positives) == (len(amount), (amount > 0).sum())
     assert cell.total == pytest.approx(amount.sum())
     assert cell.predicted == pytest.approx(expected.sum())
-    assert cell.error == pytest.approx(sqrt(((amount - expected) ** 2).sum()))
     assert cell.auc == pytest.approx(amount_auc(expected, amount))
     click = next(cell for cell in drift.cells if (cell.scenario, cell.task) == ("Push", "click"))
     assert (click.rows, click.total) == ((frame["place"] == 2).sum(), None)
@@ -290,20 +283,27 @@ def test_the_drift_card_has_amounts_beside_labels(folder: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("total", "error", "is_notable"),
-    [(100.0, 1.0, False), (130.0, 9.0, True), (130.0, 11.0, False)],
+    ("total", "chance", "is_notable"),
+    [(100.0, 1e-9, False), (130.0, 0.01, True), (130.0, 0.06, False), (130.0, None, False)],
 )
-def test_amounts_are_notable_beyond_a_tenth_and_three_standard_errors(
-    total: float, error: float, *, is_notable: bool
+def test_amounts_are_notable_beyond_a_tenth_and_chance(
+    total: float, chance: float | None, *, is_notable: bool
 ) -> None:
-    cell = CellOfNewRows("Home", "buy", 50, 40, 100.0, error, 0.7, total)
+    cell = CellOfNewRows("Home", "buy", 50, 40, 100.0, 30.0, chance, 0.7, total)
     assert cell.is_notable == is_notable
 
 
 def test_amounts_of_few_rows_are_never_notable() -> None:
-    """The sum of nine errors is at most three times their root mean square, times three."""
-    cell = CellOfNewRows("Home", "buy", 9, 9, 900.0, sqrt(9 * 100.0**2), None, 1800.0)
-    assert not cell.is_notable
+    """Each row counts as a user of its own."""
+    cell = Cell("Home", "buy", 0, 1)
+    few, spread = np.ones(4), AmountSpread(of_rows=4.0, of_users=1.0)
+    assert amount_cell(cell, 9 * few, few, np.arange(4), spread).chance is None
+
+
+def test_amounts_of_training_whose_spread_is_not_known_are_not_judged() -> None:
+    many = np.ones(400)
+    cell = amount_cell(Cell("Home", "buy", 0, 1), 9 * many, many, np.arange(400), None)
+    assert cell.chance is None
 
 
 def test_negative_amounts_are_refused_with_the_column(folder: Path, tmp_path: Path) -> None:

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from torch.export import ExportedProgram
 
 from hinet_search.common import quiet
-from hinet_search.common.errors import EnvironmentFault
+from hinet_search.common.errors import DataError, EnvironmentFault, shortened
 from hinet_search.serving.compiled.layout import INPUTS, SCENARIO
 from hinet_search.serving.compiled.run import Encoded, Run
+from hinet_search.serving.sealed import AGAIN
 
 if TYPE_CHECKING:
     from onnx_ir import Model
@@ -54,22 +55,41 @@ def write(programs: Mapping[str, ExportedProgram], folder: Path, output: str) ->
 
 
 def opened(folder: Path, name: str) -> Run:
-    """Open a graph in onnxruntime, with as many threads as torch has."""
+    """Open a graph in onnxruntime, with as many threads as torch has.
+
+    DataError for a file that is no graph; running it raises DataError if it takes other inputs.
+    """
     _refuse_missing("an ONNX graph", (RUNTIME,))
     import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    failures = (
+        *(state.Fail, state.NoSuchFile, state.NoModel, state.InvalidProtobuf, state.InvalidGraph),
+        *(state.InvalidArgument, state.RuntimeException, state.NotImplemented, state.EPFail),
+    )
+    path = folder / f"{name}{SUFFIX}"
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        folder / f"{name}{SUFFIX}", options, providers=["CPUExecutionProvider"]
-    )
+    try:
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except failures as error:
+        raise _no_graph(path, error) from error
 
     def run(encoded: Encoded) -> NDArray[np.float32]:
-        (predicted_RT,) = session.run(None, dict(encoded))
+        try:
+            (predicted_RT,) = session.run(None, dict(encoded))
+        except (*failures, ValueError) as error:
+            raise _no_graph(path, error) from error
         return np.asarray(predicted_RT)
 
     return run
+
+
+def _no_graph(path: Path, error: Exception) -> DataError:
+    reason = shortened(str(error).splitlines()[0])
+    return DataError(f"{path}: must be a graph of this model, but is not: {reason}", remedy=AGAIN)
 
 
 def reads_alike(

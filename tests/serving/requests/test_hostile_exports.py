@@ -1,0 +1,159 @@
+"""A stranger's folder with true hashes: what it says is compared with the model, and refused in words."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import hinet_search as hs
+from hinet_search.common.errors import DataError
+from hinet_search.serving.compiled.layout import COMPILED, LAYOUT
+from hinet_search.serving.model_folder import CARD
+from hinet_search.serving.profile import PROFILE, write_profile
+from hinet_search.serving.requests.document import RequestColumns
+from hinet_search.serving.requests.served_model import open_served
+from hinet_search.serving.sealed import MANIFEST, seal
+from hinet_search.study.data_definition import TaskDefinition
+from tests.serving.requests.exported import profile_of, table, write_export
+
+TASKS = {"click": TaskDefinition(column="clicked"), "buy": TaskDefinition(column="bought")}
+WEIGHTS = "weights.safetensors"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = write_export(tmp_path / "model")
+    write_profile(folder, profile_of(folder, TASKS))
+    seal(folder)
+    return folder
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    rows = table().with_columns(clicked=pl.col("user") % 2, bought=pl.col("user") % 2)
+    rows.write_parquet(tmp_path / "rows.parquet")
+    return tmp_path / "rows.parquet"
+
+
+def one_known(distribution: dict) -> dict:
+    return {"values": [*distribution["values"], 10**41], "shares": [*distribution["shares"], 1]}
+
+
+EDITS: dict[str, tuple[Callable[[dict], object], str]] = {
+    "no scenario": (lambda p: p.update(scenarios={}), r"scenarios must be those of the model"),
+    "another scenario": (lambda p: p["scenarios"].update(x=0.0), r"scenarios must be those of the"),
+    "shares": (lambda p: p["scenarios"].update(Home=1.0), r"shares of scenarios must sum to 1"),
+    "too many rows": (lambda p: p.update(rows=2**53), r"rows: Input should be less than or equal"),
+    "no input": (lambda p: p.update(numeric={}), r"numeric must be those of the model"),
+    "no field": (lambda p: p.update(without_id={}), r"without_id must be those of the model"),
+    "no task": (lambda p: p.update(tasks={}), r"tasks must be those of the model"),
+    "amounts": (
+        lambda p: p["tasks"]["click"].update(kind="amount"),
+        r"tasks\.click must be a task of 0 and 1, as in the model",
+    ),
+    "a number": (
+        lambda p: p["numeric"].update(price=one_known(p["numeric"]["price"])),
+        r"numeric\.price\.values\.2",
+    ),
+    "a large file": (lambda p: p.update(x="x" * 1_000_000), r"must be at most [\d,]+ bytes"),
+    "users": (
+        lambda p: p.update(users={"train": 1e9, "valid": 1, "scenarios": {}, "numeric": {}}),
+        r"users\.scenarios must be of all scenarios",
+    ),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_a_profile_that_is_not_of_the_model_is_refused_by_every_command(
+    edit: str, folder: Path, labelled: Path, tmp_path: Path
+) -> None:
+    change, message = EDITS[edit]
+    profile = json.loads((folder / PROFILE).read_text())
+    change(profile)
+    (folder / PROFILE).write_text(json.dumps(profile))
+    seal(folder)
+    with pytest.raises(DataError, match=message):
+        hs.monitor(folder, labelled)
+    with pytest.raises(DataError, match=message):
+        hs.predict(folder, labelled, tmp_path / "scores.parquet")
+    with pytest.raises(DataError, match=message):
+        open_served(folder)
+
+
+def test_a_profile_without_a_hash_is_not_read(folder: Path, labelled: Path) -> None:
+    """It could be a device that never ends."""
+    hashes = json.loads((folder / MANIFEST).read_text())
+    del hashes[PROFILE]
+    (folder / MANIFEST).write_text(json.dumps(hashes))
+    (folder / PROFILE).unlink()
+    (folder / PROFILE).symlink_to("/dev/zero")
+    with pytest.raises(DataError, match=r"profile\.json: must have its hash in manifest\.json"):
+        hs.monitor(folder, labelled)
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.float8_e4m3fn, torch.float8_e5m2, torch.complex64, torch.uint32]
+)
+def test_weights_of_a_type_that_no_training_writes_are_refused_in_words(
+    dtype: torch.dtype, folder: Path, labelled: Path
+) -> None:
+    tensors = load_file(folder / WEIGHTS)
+    first = next(iter(tensors))
+    save_file({**tensors, first: tensors[first].to(dtype)}, folder / WEIGHTS)
+    seal(folder)
+    name = str(dtype).removeprefix("torch.")
+    with pytest.raises(DataError, match=rf"types of training, such as float32, got {name} \["):
+        hs.monitor(folder, labelled)
+
+
+def test_a_card_that_is_a_link_is_not_shown(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("a key")
+    (folder / CARD).unlink(missing_ok=True)
+    (folder / CARD).symlink_to(tmp_path / "secret")
+    with pytest.raises(DataError, match=r"card\.md: must be a file of this folder"):
+        open_served(folder)
+
+
+def graphs(**changes: object) -> str:
+    layout = {
+        "format": 1,
+        "tasks": ["click", "buy"],
+        "scenarios": ["Home", "Push", "Cart"],
+        "formats": ["onnx"],
+        "num_ids": 2,
+        "num_numbers": 3,
+        "num_slots": 0,
+        "scenario_column": "place",
+        "values": {},
+        "ids": [],
+        "numbers": [],
+        "lists": [],
+        "not_finite": "refuse",
+        "not_encoded": [],
+        "reads_tables": False,
+        "files": {},
+    }
+    return json.dumps({**layout, **changes})
+
+
+def test_a_file_that_is_no_graph_is_refused_in_words(folder: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    (folder / COMPILED / "onnx").mkdir(parents=True)
+    (folder / COMPILED / LAYOUT).write_text(graphs())
+    (folder / COMPILED / "onnx" / "scenario.0.onnx").write_bytes(b"junk")
+    with pytest.raises(DataError, match=r"scenario\.0\.onnx: must be a graph of this model"):
+        open_served(folder)
+
+
+def test_far_numbers_of_a_request_are_counted_by_input(folder: Path) -> None:
+    served = open_served(folder)
+    names = served.exported.file.inputs.columns
+    columns = {name: [None] * 3 for name in names} | {"place": ["1", "2", "3"]}
+    columns["price"] = [100.0, None, 1e6]
+    far = served.score(RequestColumns(columns, 3)).far
+    assert far["price"] == 1
+    assert far["age"] == 0
