@@ -79,8 +79,8 @@ def _attributes_of(lazy: pl.LazyFrame, id_: ColumnFacts, flags: Sequence[ColumnF
     if not flags:
         return []
     num_ones = [is_positive(flag).sum().cast(pl.Int64).alias(flag.key) for flag in flags]
-    counts = lazy.drop_nulls(id_.key).group_by(id_.key).agg(pl.len().alias("rows"), *num_ones)
-    counts = counts.collect(engine="streaming")
+    by_id = lazy.drop_nulls(id_.key).group_by(id_.key)
+    counts = by_id.agg(pl.len().alias("rows"), *num_ones).collect(engine="streaming")
     rows = counts["rows"].cast(pl.Int64)
     return [flag.name for flag in flags if _agree(rows, counts[flag.key])]
 
