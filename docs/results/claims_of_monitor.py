@@ -7,7 +7,7 @@ Two tasks of six scenarios, and 20 numeric inputs. Shape legend: R rows, U users
 
 import argparse
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -316,6 +316,14 @@ def claims_of_monitor(studies: int, only: str = "", seed: int = 0) -> Iterator[R
         ends = binomtest(count, studies).proportion_ci(0.95)
         low, high = float(ends.low), float(ends.high)
         yield Row(question.words, count / studies, low, high, studies, question.limit)
+
+
+def tables(studies: int) -> dict[str, list[tuple[object, ...]]]:
+    """Return what is marked of a right model, and what is found, as rows by the tables' titles."""
+    rows = list(claims_of_monitor(studies))
+    right = [astuple(row) for row in rows if row.allowed is not None]
+    found = [astuple(row) for row in rows if row.allowed is None]
+    return {"Monitor marks something of a right model": right, "Monitor finds": found}
 
 
 def main() -> None:

@@ -218,8 +218,9 @@ def _passed_over(record: StudyRecord, best: Best) -> str:
     size, name, model = max(ahead, key=lambda each: each[:2])
     text = f"; {title(name)} is {_size(size)} ahead of it on validation, but "
     share = best.costs.share(model, best.arm) if best.arm else None
-    is_dearer = best.arm is not None and best.costs.is_cheaper(best.arm, than=model)
-    if name in standing or not is_dearer or share is None:
+    if best.arm is None or share is None or name in standing:
+        return f"{text}shown to be worse on test"
+    if not best.costs.is_cheaper(best.arm, than=model):
         return f"{text}shown to be worse on test"
     return (
         f"{text}takes {share:.1f} times the {best.costs.measure} of {title(best.arm.name)} "

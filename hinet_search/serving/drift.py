@@ -134,7 +134,9 @@ class Drift:
     def is_notable(self) -> bool:
         """Whether anything is."""
         shares = (*self.scenarios, *self.without_id, *self.far)
-        return any(each.is_notable for each in (*shares, *self.inputs, *self.cells))
+        is_any_share = any(share.is_notable for share in shares)
+        is_any_input = any(each.is_notable for each in self.inputs)
+        return is_any_share or is_any_input or any(cell.is_notable for cell in self.cells)
 
 
 def corrected(drift: Drift) -> Drift:
@@ -142,9 +144,10 @@ def corrected(drift: Drift) -> Drift:
 
     What rows hold and what they are labelled are two families, each with its part of the 5 %.
     """
-    of_rows = [*drift.scenarios, *drift.without_id, *drift.far, *drift.inputs]
+    all_shares = (*drift.scenarios, *drift.without_id, *drift.far)
+    of_rows = [share.chance for share in all_shares] + [each.chance for each in drift.inputs]
     of_labels = [cell.chance for cell in drift.cells if cell.chance is not None]
-    families = [[each.chance for each in of_rows], of_labels]
+    families = [of_rows, of_labels]
     num_families = sum(bool(family) for family in families)
     rows_after, labels_after = (
         iter(step.p_holm for step in holm([num_families * chance for chance in family]))
@@ -264,4 +267,4 @@ def amount_cell(
 def _sums(user_C: NDArray[np.int64], value_C: Floats) -> Floats:
     """The sum of the values of every user that has rows (U,)."""
     _, number_C = np.unique(user_C, return_inverse=True)
-    return np.bincount(number_C, weights=value_C)
+    return np.bincount(number_C, weights=value_C).astype(np.float64)

@@ -246,7 +246,8 @@ def _share_without_id(columns: Columns, field: int, size: int) -> float:
 def _has_no_id(columns: Columns, field: int, size: int) -> NDArray[np.bool_]:
     """Ids from `size` on have no embedding in the model, 0 stands for missing and unseen values."""
     ids_R = columns.ids_RF[:, field]
-    return (ids_R == 0) | (ids_R >= size)
+    has_none_R: NDArray[np.bool_] = (ids_R == 0) | (ids_R >= size)
+    return has_none_R
 
 
 def write_profile(folder: Path, profile: Profile) -> None:

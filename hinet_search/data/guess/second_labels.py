@@ -80,7 +80,8 @@ def _attributes_of(lazy: pl.LazyFrame, id_: ColumnFacts, flags: Sequence[ColumnF
         return []
     num_ones = [is_positive(flag).sum().cast(pl.Int64).alias(flag.key) for flag in flags]
     by_id = lazy.drop_nulls(id_.key).group_by(id_.key)
-    counts = by_id.agg(pl.len().alias("rows"), *num_ones).collect(engine="streaming")
+    lengths_and_ones = by_id.agg(pl.len().alias("rows"), *num_ones)
+    counts: pl.DataFrame = lengths_and_ones.collect(engine="streaming")
     rows = counts["rows"].cast(pl.Int64)
     return [flag.name for flag in flags if _agree(rows, counts[flag.key])]
 

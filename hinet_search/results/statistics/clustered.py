@@ -3,6 +3,8 @@
 Shape legend: R rows, U units (users; a row without a user is a unit of its own).
 """
 
+from math import sqrt
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr, bdtrc, stdtr
@@ -51,7 +53,7 @@ def likeness(is_so_R: NDArray[np.bool_], unit_R: NDArray[np.int64]) -> float:
     estimate = float(((sum_U**2 - own_U) / count_U).sum()) / (share * (1 - share) * num_pairs)
     estimate = min(max(estimate, 0.0), 1.0)
     noise = estimate + (1 - estimate) * len(rows_U) / len(unit_R)
-    error = (2 / effective_number(rows_U)) ** 0.5 * noise
+    error = sqrt(2 / effective_number(rows_U)) * noise
     return min(1.0, max(LEAST_LIKENESS, estimate + 2 * error))
 
 
