@@ -1,6 +1,7 @@
 """Pools of simulated runs: a common signal, and noise of every run's own."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from hinet_search.data.columns import Columns
 from hinet_search.results.cells import make_cells
 from hinet_search.results.objectives import objective_named
+from hinet_search.results.records import CellValue
 from hinet_search.results.statistics.ensemble_selection import ScoredRuns
 from hinet_search.training.metrics import cell_values
 
@@ -36,6 +38,21 @@ def draw_runs(
 
 def exact_value(runs: ScoredRuns, logits_RT: NDArray[np.float32], objective: str) -> float:
     """The objective by the metrics of an evaluation."""
+    return objective_named(objective)(exact_cells(runs, logits_RT))
+
+
+def weighted(cell: CellValue, once: CellValue, share: float) -> CellValue:
+    """A cell of replicated rows, weighted by the share of rows drawn; it counts with its rows once."""
+    values = {
+        metric: None if value is None else value * (share**0.5 if metric == "rmse" else share)
+        for metric in ("auc", "gauc", "logloss", "ece", "rmse", "mae")
+        for value in [getattr(cell, metric)]
+    }
+    return replace(cell, rows=once.rows, **values)
+
+
+def exact_cells(runs: ScoredRuns, logits_RT: NDArray[np.float32]) -> tuple[CellValue, ...]:
+    """The cells by the metrics of an evaluation."""
     columns = Columns(
         ids_RF=np.zeros((len(runs.user_R), 0), np.int32),
         numeric_RN=np.zeros((len(runs.user_R), 0), np.float32),
@@ -44,4 +61,4 @@ def exact_value(runs: ScoredRuns, logits_RT: NDArray[np.float32], objective: str
         user_R=runs.user_R,
         lists_RS=np.zeros((len(runs.user_R), 0), np.int32),
     )
-    return objective_named(objective)(cell_values(logits_RT, columns, runs.cells))
+    return tuple(cell_values(logits_RT, columns, runs.cells))

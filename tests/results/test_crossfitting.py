@@ -47,7 +47,8 @@ def test_the_deviation_of_a_gain_is_that_over_resamplings_of_users(objective: st
     deviation = np.std(np.subtract(of_runs[1], of_runs[0]), ddof=1)
     gain = whole(runs, objective).gain(SEED, held_over_seen=0.0)
     assert gain.estimate == pytest.approx(sign * (gain.selected_value - gain.mean_value))
-    assert gain.high - gain.estimate == pytest.approx(2.001 * deviation, rel=1e-3)  # t, 59 degrees
+    # Student's t of 59 degrees; `resampled` weights cells by the rows drawn besides.
+    assert gain.high - gain.estimate == pytest.approx(2.001 * deviation, rel=2e-2)
     assert gain.estimate - gain.low == pytest.approx(gain.high - gain.estimate)
 
 

@@ -10,10 +10,10 @@ from sklearn.metrics import roc_auc_score
 from hinet_search.data.columns import Columns
 from hinet_search.results.cells import make_cells
 from hinet_search.results.objectives import NAMES, objective_named
-from hinet_search.results.records import CellValue
 from hinet_search.results.statistics import resampling
 from hinet_search.results.statistics.resampling import ScoredRows, resampled
 from hinet_search.training.metrics import cell_values
+from tests.results.scored_runs import weighted
 
 SCENARIOS, TASKS = ("Home", "Push"), ("click", "order")
 CELLS_OF_ONE = make_cells(("Home",), ("click",))
@@ -64,12 +64,6 @@ def test_the_auc_of_a_cell_is_that_of_rows_replicated_one_by_one_times_their_sha
         ]
         share = len(rows) / in_split
         assert cells[3][number] == pytest.approx(share * np.mean(expected), abs=1e-12)
-
-
-def weighted(cell: CellValue, once: CellValue, share: float) -> CellValue:
-    """Return a cell of replicated rows, weighted; it counts with its rows in the split."""
-    values = {metric: share * getattr(cell, metric) for metric in ("auc", "gauc", "logloss", "ece")}
-    return replace(cell, rows=once.rows, **values)
 
 
 @pytest.mark.parametrize("headline", [*NAMES, "auc[Push/order]", "logloss[Home/click]"])

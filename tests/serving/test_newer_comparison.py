@@ -10,8 +10,9 @@ from scipy.special import expit
 from hinet_search.data.columns import Columns
 from hinet_search.results.cells import make_cells
 from hinet_search.results.objectives import objective_named
+from hinet_search.results.statistics.welch import USERS_FOR_A_CLAIM
 from hinet_search.serving.newer.card import verdict_of
-from hinet_search.serving.newer.comparison import MIN_UNITS, Comparison, compare, measure
+from hinet_search.serving.newer.comparison import Comparison, compare, measure
 
 CELLS = make_cells(("Home", "Push"), ("click",))
 TRUE_R = np.random.default_rng(0).normal(size=2000)
@@ -75,11 +76,11 @@ def test_the_same_scores_have_a_gain_of_0() -> None:
 
 
 def test_what_few_users_show_is_no_claim() -> None:
-    few = compared(scores(3.0), scores(0.1), rows_of(MIN_UNITS - 1))
-    enough = compared(scores(3.0), scores(0.1), rows_of(MIN_UNITS))
+    few = compared(scores(3.0), scores(0.1), rows_of(USERS_FOR_A_CLAIM - 1))
+    enough = compared(scores(3.0), scores(0.1), rows_of(USERS_FOR_A_CLAIM))
     assert few.gain.mean > 0.1
     assert few.gain.direction == "unclear"
-    assert verdict_of(few).endswith("no interval over 9 users, too few)")
+    assert verdict_of(few).endswith("no interval over 19 users, too few)")
     assert enough.gain.direction == "better"
 
 

@@ -21,6 +21,7 @@ from hinet_search.results.statistics.paired_difference import Difference
 from hinet_search.results.statistics.resampling import ScoredRows, resampled
 from hinet_search.results.statistics.simultaneous import LEVEL
 from hinet_search.results.statistics.welch import (
+    USERS_FOR_A_CLAIM,
     ArmValues,
     difference_of_means,
     errors_of_users,
@@ -28,7 +29,6 @@ from hinet_search.results.statistics.welch import (
 from hinet_search.training.metrics import NonFiniteScores, cell_values
 
 RESAMPLING_SEED = 0  # of users
-MIN_UNITS = 10  # users, or rows without users, over which an interval is given
 
 
 @dataclass(frozen=True)
@@ -143,12 +143,18 @@ def _side(
     )
     drawn = resampled(rows, headline=objective.name, seed=RESAMPLING_SEED)
     values = (sign * objective(measured.cells),)
-    return ArmValues(values, tuple(sign * each for each in drawn.headline), drawn.num_units)
+    return ArmValues(
+        values,
+        tuple(sign * each for each in drawn.headline),
+        drawn.num_units,
+        by_rows=drawn.by_rows,
+        is_root=objective.is_root,
+    )
 
 
 def _gain(before: ArmValues, after: ArmValues) -> Difference:
     mean, errors = difference_of_means(after, before), errors_of_users(after, before)
-    if errors is None or after.num_units < MIN_UNITS:
+    if errors is None or after.num_units < USERS_FOR_A_CLAIM:
         return Difference(mean, None, None, None, 1)
     reach = errors.reach(LEVEL)
     return Difference(mean, mean - reach, mean + reach, None, 1)
