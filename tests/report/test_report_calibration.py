@@ -60,7 +60,7 @@ def test_a_cell_that_is_left_has_no_errors_after() -> None:
 
 
 def test_a_shipped_ensemble_is_shown_by_its_own_calibration() -> None:
-    record = with_limits(with_ensemble(calibrated(few_rows())), milliseconds=1e6)
+    record = with_limits(with_ensemble(calibrated(few_rows()), gain=0.05), milliseconds=1e6)
     ensemble = record.ensemble(ENSEMBLE)
     assert ensemble is not None
     better = replace(ensemble, valid_objective=0.99, calibration=of(record, 0, 1, 2))
