@@ -9,6 +9,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class ServingCost:
+    """What it costs to score a row, and 100 rows at once; None if that was not timed."""
+
+    flops_per_row: int
+    milliseconds_per_100: float | None
+
+
+@dataclass(frozen=True)
 class ServingLimits:
     """What a shipped model may cost; None sets no limit.
 
@@ -18,7 +26,7 @@ class ServingLimits:
     max_ms_per_100_rows: float | None = None
     max_flops_per_row: float | None = None
 
-    def share(self, cost: "Cost") -> float:
+    def share(self, cost: "Cost | ServingCost") -> float:
         """Return the larger share that a model takes of the limits; above 1 it does not meet them.
 
         Infinite if there is a limit on a time that was not measured.

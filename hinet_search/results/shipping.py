@@ -25,7 +25,8 @@ from hinet_search.results.finalist_values import (
     objective_by_seed,
     values_by,
 )
-from hinet_search.results.records import ArmRecord, Cost, FinalistRecord
+from hinet_search.results.records import ArmRecord, FinalistRecord
+from hinet_search.results.serving_limits import ServingCost
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.taught_contrasts import gain_of_ensemble
 from hinet_search.results.verdict import Verdict, in_words, title, verdict
@@ -93,16 +94,12 @@ def ensembles_by_size(record: StudyRecord) -> tuple[Offer, ...]:
     return tuple(offers)
 
 
-def serving_cost(record: StudyRecord, runs: Sequence[RunKey]) -> Cost:
-    """Return the cost of a run, with FLOPs and milliseconds of all runs together.
-
-    Milliseconds are None if a run was not timed.
-    """
+def serving_cost(record: StudyRecord, runs: Sequence[RunKey]) -> ServingCost:
+    """Return what all runs together cost."""
     costs = [_finalist(record, run).cost for run in runs]
     times = [cost.milliseconds_per_100 for cost in costs]
     known = [time for time in times if time is not None]
-    return replace(
-        costs[0],
+    return ServingCost(
         flops_per_row=sum(cost.flops_per_row for cost in costs),
         milliseconds_per_100=sum(known) if len(known) == len(times) else None,
     )

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import wraps
 from typing import Any, TypeVar
 
-from sqlalchemy import Boolean, Float, Integer, Row, String, Table
+from sqlalchemy import Boolean, Column, Float, Integer, Row, String, Table
 
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.results.objectives import objective_named
@@ -77,24 +77,26 @@ def row_of(table: str, **keys: object) -> Iterator[None]:
 def _check(row: AnyRow, table: Table) -> None:
     """Raise ValueError for the first column with a wrong value."""
     for column in table.columns:
-        value = getattr(row, column.name)
-        if value is None and column.nullable:
-            continue
-        kinds, words = next(
-            entry for kind, entry in _KINDS.items() if isinstance(column.type, kind)
+        check_value(column, getattr(row, column.name))
+
+
+def check_value(column: Column[Any], value: Any) -> None:
+    """Raise ValueError for a value that the column of a table of ours must not hold."""
+    if value is None and column.nullable:
+        return
+    kinds, words = next(entry for kind, entry in _KINDS.items() if isinstance(column.type, kind))
+    is_of_kind = isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
+    if not is_of_kind or (isinstance(value, str) and not _is_unicode(value)):
+        raise ValueError(f"column {column.name} must hold {words}, got {_short(value)}")
+    if isinstance(column.type, Float) and abs(value) > LARGEST:
+        raise ValueError(
+            f"column {column.name} must hold {words} up to {LARGEST:.0e}, got {_short(value)}"
         )
-        is_of_kind = isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
-        if not is_of_kind or (isinstance(value, str) and not _is_unicode(value)):
-            raise ValueError(f"column {column.name} must hold {words}, got {_short(value)}")
-        if isinstance(column.type, Float) and abs(value) > LARGEST:
-            raise ValueError(
-                f"column {column.name} must hold {words} up to {LARGEST:.0e}, got {_short(value)}"
-            )
-        must, holds = _FURTHER.get(f"{table.name}.{column.name}") or _FURTHER.get(
-            column.name, ("", _anything)
-        )
-        if not holds(value):
-            raise ValueError(f"column {column.name} must hold {must}, got {_short(value)}")
+    must, holds = _FURTHER.get(f"{column.table.name}.{column.name}") or _FURTHER.get(
+        column.name, ("", _anything)
+    )
+    if not holds(value):
+        raise ValueError(f"column {column.name} must hold {must}, got {_short(value)}")
 
 
 def _anything(_value: Any) -> bool:

@@ -1,11 +1,28 @@
-"""Lease: allow one coordinator per study. Only the database's clock decides a heartbeat's age."""
+"""Lease: allow one coordinator per study. Only the database's clock decides a heartbeat's age.
+
+A launch that cannot release its lease, because the disk is full, gives it up: its process may run
+on, as that of a notebook does, and must not wait for itself.
+"""
 
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Lock
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, literal_column, select, text, update
+from sqlalchemy import (
+    URL,
+    ColumnElement,
+    Connection,
+    and_,
+    delete,
+    literal_column,
+    select,
+    text,
+    update,
+)
 
 from hinet_search.common.errors import StudyConflict
 from hinet_search.storage.damage import AnyRow, reads
@@ -26,6 +43,11 @@ class Holder:
     host: str
     pid: int
     boot_id: str
+
+
+# Leases of this process that are stored, but that none of its launches holds any more.
+_given_up: set[tuple[URL, str, Holder]] = set()
+_taking = Lock()  # only one launch of this process may take what was given up
 
 
 @dataclass(frozen=True)
@@ -63,6 +85,19 @@ def acquire(connection: Connection, study: str, holder: Holder) -> None:
         _refuse_live(connection, _to_lease(stored_row), holder)
         connection.execute(update(lease).where(lease.c.study == study).values(**our_row))
         return
+
+
+@contextmanager
+def taking(database: URL, study: str, holder: Holder) -> Iterator[None]:
+    """Call `acquire` inside, in a transaction of its own: what was given up is held again."""
+    with _taking:
+        yield
+        _given_up.discard((database, study, holder))
+
+
+def give_up(database: URL, study: str, holder: Holder) -> None:
+    """Let the next launch of this process take the lease, which could not be released."""
+    _given_up.add((database, study, holder))
 
 
 def refuse_held(connection: Connection, study: str, asking: Holder) -> None:
@@ -136,12 +171,17 @@ def _stored_lease(connection: Connection, study: str) -> _Lease | None:
 
 def _refuse_live(connection: Connection, held: _Lease, asking: Holder) -> None:
     now = _now(connection)
+    is_ours = held.holder == asking
+    if is_ours and (connection.engine.url, held.study, asking) in _given_up:
+        return
     if _may_live(held, now, asking):
         age = max(now - held.heartbeat, 0.0)
         raise StudyConflict(
             f"study '{held.study}' is run by process {held.holder.pid} on {held.holder.host} "
             f"(heartbeat {age:.0f} s ago)",
-            remedy=f"wait until it ends or stop it: kill {held.holder.pid}",
+            remedy="wait until it ends: it is another launch of this very process"
+            if is_ours
+            else f"wait until it ends or stop it: kill {held.holder.pid}",
         )
 
 

@@ -10,7 +10,7 @@ from hinet_search.common.errors import ConfigurationError, did_you_mean
 from hinet_search.results.input_worth import choose_inputs, follows, sentence
 from hinet_search.results.records import UNCOUNTED_CAUSES
 from hinet_search.storage import row_mapping, tables
-from hinet_search.storage.damage import AnyRow, DamagedRow, printable, row_of
+from hinet_search.storage.damage import AnyRow, DamagedRow, check_value, printable, row_of
 from hinet_search.storage.engine import Database
 from hinet_search.storage.lease import seconds_since_heartbeat, state_now
 from hinet_search.storage.row_mapping import configurations
@@ -123,11 +123,17 @@ def _inputs(connection: Connection, study: StudyRow, *, has_trials: bool) -> str
 
 
 def find_study(connection: Connection, study: str) -> AnyRow:
-    """Return the row of a study; ConfigurationError lists the known studies when there is none."""
+    """Return the row of a study; ConfigurationError lists the known studies when there is none.
+
+    DamagedRow when there is none, and the name of another one is damaged: it may be the one.
+    """
     name = tables.study.c.name
     row = connection.execute(select(tables.study).where(name == study)).one_or_none()
     if row is None:
         known = connection.execute(select(name).order_by(name)).scalars().all()
+        for each in known:
+            with row_of("hs_study", name=each):
+                check_value(name, each)
         raise ConfigurationError(
             f"study {study!r} is not in this database, which has {', '.join(known) or 'none'}"
             f"{did_you_mean(study, known)}"

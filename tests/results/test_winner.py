@@ -184,3 +184,10 @@ def test_a_cheaper_arm_that_is_ahead_is_shown_to_lose_nothing() -> None:
 def test_nothing_is_taken_while_no_finalist_is_opened(record: StudyRecord) -> None:
     assert recommended_arm(record, verdict(record))[0] is None
     assert not any(map(is_fully_tested, record.arms))
+
+
+def test_an_arm_is_tested_when_all_of_its_seeds_are_opened() -> None:
+    for count, is_tested in ((len(NOISE) - 1, False), (len(NOISE), True)):
+        record = with_seeds_opened(ALIKE, "ple", count)
+        ple = next(arm for arm in record.arms if arm.name == "ple")
+        assert is_fully_tested(ple) is is_tested

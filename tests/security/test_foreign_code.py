@@ -173,6 +173,23 @@ def test_a_module_that_raises_while_it_is_imported_is_reported_and_ends_nothing(
     assert problem.endswith(f"plug-in my_lab.models.broken cannot be imported: {said}")
 
 
+@pytest.mark.parametrize("without", ["self._modules.clear()", "self.requires_grad_(False)"])
+def test_a_network_without_anything_to_train_is_reported(lab: Path, without: str) -> None:
+    study = write_package(lab)
+    wide = lab / "my_lab" / "models" / "wide.py"
+    wide.write_text(
+        f"{wide.read_text()}\n"
+        "class Bare(Model):\n"
+        "    def __init__(self, *given):\n"
+        f"        super().__init__(*given)\n        {without}\n"
+        "Model = Bare\n"
+    )
+    result = CliRunner().invoke(cli, ["check", str(study), "--plugin", "my_lab.models"])
+    assert result.exit_code == 2
+    said = "Model of model my_lab.models.wide must have parameters to train, got none"
+    assert said in " ".join(result.output.split())
+
+
 @pytest.mark.parametrize("code", ["Config = 3\nModel = 4", "class Config: ...\nclass Model: ..."])
 def test_a_config_that_is_no_class_of_pydantic_is_reported(lab: Path, code: str) -> None:
     study = write_package(lab, "my_lab.models.plain")

@@ -127,10 +127,18 @@ def test_the_reader_takes_a_dict_and_scores_a_missing_value_as_an_unknown_one(
         {},
         {"shelf": pl.when(pl.col("minute") > 99).then(2**63 + pl.col("shelf").cast(pl.UInt64))},
         {"age": 2**60 + pl.col("minute")},
+        {"age": float(np.finfo(np.float32).max)},
         {"age": pl.when(pl.col("minute") > 99).then(pl.lit(" 5.5 ")).otherwise(pl.lit(" "))},
         {"liked": None, "seen": None, "genres": None, "shelf": None, "age": None},
     ],
-    ids=["as it is", "large ids", "large numbers", "numbers as text", "missing"],
+    ids=[
+        "as it is",
+        "large ids",
+        "large numbers",
+        "the largest number",
+        "numbers as text",
+        "missing",
+    ],
 )
 def test_the_reader_encodes_odd_values_as_the_model_does(
     changed: dict[str, object], written: Written

@@ -26,8 +26,6 @@ from hinet_search.serving.requests.list_inputs import Ids, ListInput, all_slots
 from hinet_search.serving.requests.number_inputs import NumberInputs, number_inputs
 from hinet_search.serving.requests.rows import RequestRows, series_of, texts_of
 
-UNSIGNED_LIMITS, SIGNED_LIMITS = (0, 2**64 - 1), (-(2**63), 2**63 - 1)
-
 
 class RequestEncoder(Protocol):
     """Encodes the rows of a request."""
@@ -179,7 +177,8 @@ def _limits(dtype: pl.DataType) -> tuple[int, int] | None:
     """The least and the largest value of a type of whole numbers."""
     if dtype not in INTEGERS:
         return None
-    return UNSIGNED_LIMITS if dtype == pl.UInt64 else SIGNED_LIMITS
+    limits = np.iinfo(np.uint64 if dtype == pl.UInt64 else np.int64)
+    return limits.min, limits.max
 
 
 def _within(value: Value, low: int, high: int) -> Value:

@@ -306,6 +306,12 @@ def test_amounts_of_training_whose_spread_is_not_known_are_not_judged() -> None:
     assert cell.chance is None
 
 
+def test_rows_without_an_amount_are_no_positives() -> None:
+    amounts = np.array([0.0, 3.0, 0.0, 1.0])
+    cell = amount_cell(Cell("Home", "buy", 0, 1), amounts, np.ones(4), np.arange(4), None)
+    assert (cell.rows, cell.positives) == (4, 2)
+
+
 def test_negative_amounts_are_refused_with_the_column(folder: Path, tmp_path: Path) -> None:
     wrong = labelled().with_columns(paid=pl.col("paid") - 1000)
     wrong.write_parquet(tmp_path / "new.parquet")

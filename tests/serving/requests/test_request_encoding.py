@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,9 @@ from hinet_search.serving.inputs import cast_rows, count_unfit
 from hinet_search.serving.predict import predictions
 from hinet_search.serving.requests.document import RequestColumns
 from hinet_search.serving.requests.encode import FrameEncoder, LookupEncoder, unseen_values
-from hinet_search.serving.requests.served_model import ServedModel
+from hinet_search.serving.requests.served_model import ServedModel, open_served
 from hinet_search.serving.tables import inner_type
+from tests.serving.requests import exported
 from tests.serving.requests.exported import SUMMER_ENDS, table
 
 NUMBERS = st.none() | st.integers(-50, 200) | st.floats(-1e6, 1e6) | st.booleans()
@@ -129,6 +131,23 @@ def test_a_number_beyond_float32_counts_as_the_end_of_its_range(
         for price in (1e300, 150)
     )
     assert_array_equal(far, end)
+
+
+def test_the_largest_id_of_64_bits_has_a_place_in_a_list_and_what_is_beyond_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unsigned = table().with_columns(pl.col("tags").cast(pl.List(pl.UInt64)))
+    monkeypatch.setattr(exported, "table", lambda: unsigned)
+    model = open_served(exported.write_export(tmp_path / "model", exported.EVERYTHING))
+    columns = {name: [1] if name == "place" else [None] for name in model.columns}
+
+    def slots(*tags: int) -> list[int]:
+        """The slots of a request of one row, three of them for tags."""
+        rows = model.reader.read(RequestColumns({**columns, "tags": [list(tags)]}, 1))
+        return model.encoder.encode(rows).lists_RS[0].tolist()
+
+    assert slots(2**64, -1, 1, 2, 3) == slots(1, 2, 3)
+    assert slots(2**64 - 1, 1, 2, 3) == slots(1, 2)
 
 
 def test_only_statistics_need_the_joins_of_tables(models: dict[str, ServedModel]) -> None:
