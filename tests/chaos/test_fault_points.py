@@ -20,7 +20,7 @@ from tests.chaos.deaths import exit_code, launched
 from tests.search.pretended import RATE, Pretender, Studio
 
 FEW_RATES = f"parameters:\n  {RATE}: {{kind: categorical, choices: [0.001, 0.002, 0.004, 0.008], default: 0.001}}\n"
-MORE = "inputs: {seeds: 1}\nteaching: {students: [mmoe], trials: 2}\nensemble: true\n"
+MORE = "inputs: {seeds: 2}\nteaching: {students: [mmoe], trials: 2}\nensemble: true\n"
 GROUPED = "{categorical: [user_id], numeric: [age, price], groups: {who: [age], what: [price]}}"
 FINALISTS = "{top: 1, seeds: 2, refit: true}"
 DATABASE = "out/studies.sqlite3"
@@ -142,7 +142,7 @@ def test_the_study_passes_what_it_is_to_show(undisturbed: StudyRecord) -> None:
 
 
 def test_the_study_chooses_its_inputs(undisturbed: StudyRecord) -> None:
-    assert len(undisturbed.input_runs) == 4, "all, without each group, and without both"
+    assert len(undisturbed.input_runs) == 2 * 4, "all, without each group, and without both"
     assert undisturbed.arms[0].fixed["features.groups"] == "none"
 
 
