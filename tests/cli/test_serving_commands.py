@@ -101,10 +101,15 @@ def test_monitor_marks_what_has_changed(run: Run) -> None:
     done = run("monitor", "winner", "rows.parquet", "-o", "drift.md")
     assert done.code == 0, done.err
     first, *lines = done.out.splitlines()
-    assert re.fullmatch(r"10 rows.*, compared with [\d,]+ of training of small/mmoe", first)
+    assert re.fullmatch(
+        r"10 rows \(users: as 10 of equal activity\), "
+        r"compared with [\d,]+ of training of small/mmoe",
+        first,
+    )
     marks = {line.split()[1]: line.split()[0] for line in lines}
     assert set(marks) >= {"scenarios", "ids", "inputs", "numbers", "labels"}
-    assert marks["numbers"] in ("!!", "??")
+    assert marks["numbers"] == "!!"  # users are known, so chance does not explain it
+    assert "numeric_" in next(line for line in lines if line.split()[1] == "numbers")
     assert Path("drift.md").read_text().startswith("# Drift: small/mmoe\n")
     document = json.loads(run("monitor", "winner", "rows.parquet", "--json").out)
     assert (document["kind"], document["rows"], document["is_notable"]) == ("monitor", 10, True)

@@ -60,6 +60,11 @@ def test_an_attribute_of_the_user_is_a_feature_whatever_its_name() -> None:
     assert {"registered", "y2"} <= set(definition.features.numeric)
 
 
+def test_users_of_one_row_each_show_no_attribute() -> None:
+    definition, _ = drafted(user_id=np.arange(NUM_ROWS), y2=FLAG)
+    assert definition.never_features == ("y2",)
+
+
 def test_a_rare_event_is_no_attribute_of_users_that_mostly_lack_it() -> None:
     definition, _ = drafted(y2=(DRAW.random(NUM_ROWS) < 0.02).astype(int))
     assert definition.never_features == ("y2",)
@@ -77,6 +82,12 @@ def test_columns_that_stand_for_the_values_of_one_category_are_features() -> Non
     columns = {name: (color == code).astype(int) for code, name in enumerate(names)}
     definition, _ = drafted(**columns)
     assert set(names) <= set(definition.features.numeric)
+
+
+def test_events_that_share_their_verb_do_not_stand_for_one_category() -> None:
+    names = ("was_rated", "was_returned", "was_finished")
+    definition, _ = drafted(**{name: DRAW.integers(0, 2, NUM_ROWS) for name in names})
+    assert {*names} <= {task.column for task in definition.tasks.values()}
 
 
 def test_where_the_tasks_are_given_no_other_is_proposed() -> None:

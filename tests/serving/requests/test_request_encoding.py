@@ -144,7 +144,7 @@ def test_the_largest_id_of_64_bits_has_a_place_in_a_list_and_what_is_beyond_has_
     def slots(*tags: int) -> list[int]:
         """The slots of a request of one row, three of them for tags."""
         rows = model.reader.read(RequestColumns({**columns, "tags": [list(tags)]}, 1))
-        return model.encoder.encode(rows).lists_RS[0].tolist()
+        return [int(id_) for id_ in model.encoder.encode(rows).lists_RS[0]]
 
     assert slots(2**64, -1, 1, 2, 3) == slots(1, 2, 3)
     assert slots(2**64 - 1, 1, 2, 3) == slots(1, 2)
