@@ -65,12 +65,26 @@ class TrialConfig:
         return {name: part.model_dump(mode="json") for name, part in parts.items()}
 
     def build(self, schema: Schema) -> BuiltModel:
-        """Build a freshly initialised model; it uses torch's global random generator."""
+        """Build a freshly initialised model; it uses torch's global random generator.
+
+        Errors: ConfigurationError for a network that cannot learn.
+        """
         build: Callable[[Schema], Any] = partial(model_module(self.model_name).Model, self.model)
-        if isinstance(self.model, ProtocolConfig):
-            return build_in_protocol(self.model.protocol, build, schema)
-        built: BuiltModel = build(schema)
+        built: BuiltModel = (
+            build_in_protocol(self.model.protocol, build, schema)
+            if isinstance(self.model, ProtocolConfig)
+            else build(schema)
+        )
+        if isinstance(built, nn.Module) and not _learns(built):
+            raise ConfigurationError(
+                f"Model of model {self.model_name} must have parameters to train, got none",
+                remedy="give it a layer that has parameters, or an nn.Parameter",
+            )
         return built
+
+
+def _learns(network: nn.Module) -> bool:
+    return any(parameter.requires_grad for parameter in network.parameters())
 
 
 def config_type(model: str) -> type[BaseModel]:

@@ -146,6 +146,14 @@ def test_what_grows_by_nature_is_not_told_to_shift() -> None:
     )
 
 
+def test_counts_of_other_folds_are_not_told_to_be_larger_on_test(tmp_path: Path) -> None:
+    shelf = pl.Series("shelf", np.random.default_rng(1).integers(0, 50, 4000))
+    features = {"categorical": ["item"], "statistics": {"by": ["shelf"]}}
+    split = {"by": "random", "valid": 0.15, "test": 0.15}
+    rows = prepared(shop(4000).with_columns(shelf), tmp_path, features=features, split=split)
+    assert rows.record.warnings == ()
+
+
 def test_the_data_warn_of_a_column_that_grows(tmp_path: Path) -> None:
     features = {"categorical": ["item"], "numeric": ["price", "minute"]}
     (warning,) = prepared(shop(2000), tmp_path, features=features).record.warnings
