@@ -192,5 +192,16 @@ def test_a_file_is_beside_the_events_of_its_run(tmp_path: Path) -> None:
     assert (tmp_path / FOLDER / "report.html").read_text(encoding="utf-8") == "<p>é"
 
 
+@pytest.mark.parametrize("name", ["../../x", "/x", "..", ".", "a/../../x"])
+def test_no_name_of_a_study_or_an_arm_leads_out_of_the_folder(name: str, tmp_path: Path) -> None:
+    runs = tmp_path / "logs" / "runs"
+    tracker = tensorboard.connect(tensorboard.Options(folder=str(runs)), name)
+    tracker.write(SHOP)
+    tracker.write(replace(ARM, path=("shop", name)))
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert len(files) == 4, "events and notes of two runs"
+    assert all(file.is_relative_to(runs) for file in files)
+
+
 def test_the_place_of_the_runs_is_what_tensorboard_is_told(tmp_path: Path) -> None:
     assert connect(tmp_path).place == f"{tmp_path / FOLDER}, see tensorboard --logdir {tmp_path}"
