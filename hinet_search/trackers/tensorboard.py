@@ -130,7 +130,7 @@ def _found(folder: Path) -> Iterator[_EventFile]:
             num_bytes = (notes.parent / EVENTS).stat().st_size
         except (OSError, ValidationError):
             continue
-        if num_bytes >= written.num_bytes:
+        if 0 <= written.num_bytes <= num_bytes:
             yield written
 
 

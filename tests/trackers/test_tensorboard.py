@@ -170,6 +170,13 @@ def test_a_run_whose_events_were_cut_off_is_written_again(tmp_path: Path) -> Non
     assert series(written(tmp_path, TRIAL), "cost/seconds") == [(0, 60.0, 41.0)]
 
 
+def test_a_run_whose_notes_are_impossible_is_written_again(tmp_path: Path) -> None:
+    written(tmp_path, TRIAL)
+    next(tmp_path.rglob(tensorboard.NOTES)).write_text('{"path": ["shop"], "num_bytes": -5}')
+    assert connect(tmp_path).digests() == {}
+    assert series(written(tmp_path, TRIAL), "cost/seconds") == [(0, 60.0, 41.0)]
+
+
 @pytest.mark.parametrize("name", ["events.*", tensorboard.NOTES])
 def test_a_run_of_which_a_file_was_deleted_is_written_again(name: str, tmp_path: Path) -> None:
     written(tmp_path, TRIAL)
