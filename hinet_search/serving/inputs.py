@@ -296,6 +296,10 @@ def raw_types(inputs: Inputs, source_types: Types) -> dict[str, pl.DataType]:
 def column_problems(inputs: Inputs, types: Types, row_types: Types) -> list[str]:
     """Columns that new rows lack, or have in another kind of type than the study's table."""
     missing = missing_columns(inputs.columns, row_types)
+    twice = [
+        f"column '{name}' is in the rows twice; leave one"
+        for name in _read_twice(inputs.columns, row_types)
+    ]
     wrong = [
         f"column '{name}' must hold {in_words(types[name])} as in training, "
         f"got {row_types[name]}; cast it"
@@ -311,7 +315,7 @@ def column_problems(inputs: Inputs, types: Types, row_types: Types) -> list[str]
         for name in inputs.keys
         if row_types.get(name) in (pl.Int128, pl.UInt128)
     ]
-    return [*missing, *wrong, *no_number, *too_wide]
+    return [*missing, *twice, *wrong, *no_number, *too_wide]
 
 
 def missing_columns(wanted: Iterable[str], names: Collection[str]) -> list[str]:
@@ -321,6 +325,15 @@ def missing_columns(wanted: Iterable[str], names: Collection[str]) -> list[str]:
         for name in wanted
         if name not in names
     ]
+
+
+def _read_twice(wanted: Collection[str], names: Collection[str]) -> list[str]:
+    """Columns that a CSV file has twice, of which the model reads one.
+
+    Polars reads the second one as `NAME_duplicated_0`.
+    """
+    seconds = {name: f"{name}_duplicated_0" for name in wanted}
+    return [name for name, second in seconds.items() if second in names and second not in wanted]
 
 
 def misread_columns(inputs: Inputs, types: Types, row_types: Types) -> dict[str, pl.DataType]:

@@ -80,7 +80,8 @@ class TensorboardTracker:
     """Writes the runs of one study as event files; see `Tracker` for the contract."""
 
     def __init__(self, folder: Path, study: str) -> None:
-        self._folder = folder / study.replace(":", "")  # TensorBoard separates folders by colons
+        # TensorBoard separates folders by colons.
+        self._folder = folder / _as_folder(study.replace(":", ""))
         self._runs = {written.path: written for written in _found(self._folder)}
         self.place = f"{self._folder}, see tensorboard --logdir {folder}"
 
@@ -112,8 +113,13 @@ class TensorboardTracker:
         _, *names = path
         folder = self._folder
         for name in names:
-            folder /= name.removeprefix(f"{folder.name}/").replace("/", "-")
+            folder /= _as_folder(name.removeprefix(f"{folder.name}/"))
         return folder
+
+
+def _as_folder(name: str) -> str:
+    """The name of a folder, which is in the one that holds it whatever a stored study is called."""
+    return "-" if name in ("", ".", "..") else name.replace("/", "-")
 
 
 def _found(folder: Path) -> Iterator[_EventFile]:
@@ -124,7 +130,7 @@ def _found(folder: Path) -> Iterator[_EventFile]:
             num_bytes = (notes.parent / EVENTS).stat().st_size
         except (OSError, ValidationError):
             continue
-        if num_bytes >= written.num_bytes:
+        if 0 <= written.num_bytes <= num_bytes:
             yield written
 
 

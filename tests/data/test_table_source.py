@@ -176,6 +176,14 @@ def test_csv_files_with_columns_in_another_order_are_refused(tmp_path: Path) -> 
         rows_of("*.csv", tmp_path)
 
 
+@pytest.mark.parametrize("rows", ["1,5,7\n", "1,5,\n"])
+def test_a_csv_row_with_more_values_than_names_is_refused(rows: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x,y\n2,6\n" + rows)
+    with pytest.raises(DataError, match=r"t\.csv: every row must have at most as many values") as e:
+        rows_of("t.csv", tmp_path)
+    assert "quote texts that hold a comma" in e.value.remedy
+
+
 def test_a_damaged_file_of_a_glob_is_named(tmp_path: Path) -> None:
     save(tmp_path, "a.parquet", [1])
     (tmp_path / "b.parquet").write_bytes(b"PAR1" + bytes(100) + b"PAR1")

@@ -151,6 +151,18 @@ def test_a_csv_file_is_read_in_the_types_of_training(folder: Path, tmp_path: Pat
     assert from_csv.unseen == prediction.unseen
 
 
+def test_a_csv_column_that_is_there_twice_is_refused_if_the_model_reads_it(
+    folder: Path, tmp_path: Path
+) -> None:
+    header, *rows = asked().write_csv().splitlines()
+    lines = [f"place,note,{header},note", *(f"1,a,{row},b" for row in rows)]
+    (tmp_path / "rows.csv").write_text("\n".join(lines))
+    with pytest.raises(DataError) as caught:
+        hs.predict(folder, tmp_path / "rows.csv", tmp_path / "scores.parquet")
+    (problem,) = caught.value.problems
+    assert problem.endswith("rows.csv: column 'place' is in the rows twice; leave one")
+
+
 def test_a_csv_value_of_another_type_is_reported_with_its_column(
     folder: Path, tmp_path: Path
 ) -> None:

@@ -170,6 +170,13 @@ def test_a_run_whose_events_were_cut_off_is_written_again(tmp_path: Path) -> Non
     assert series(written(tmp_path, TRIAL), "cost/seconds") == [(0, 60.0, 41.0)]
 
 
+def test_a_run_whose_notes_are_impossible_is_written_again(tmp_path: Path) -> None:
+    written(tmp_path, TRIAL)
+    next(tmp_path.rglob(tensorboard.NOTES)).write_text('{"path": ["shop"], "num_bytes": -5}')
+    assert connect(tmp_path).digests() == {}
+    assert series(written(tmp_path, TRIAL), "cost/seconds") == [(0, 60.0, 41.0)]
+
+
 @pytest.mark.parametrize("name", ["events.*", tensorboard.NOTES])
 def test_a_run_of_which_a_file_was_deleted_is_written_again(name: str, tmp_path: Path) -> None:
     written(tmp_path, TRIAL)
@@ -190,6 +197,17 @@ def test_a_file_is_beside_the_events_of_its_run(tmp_path: Path) -> None:
     tracker.write(SHOP)
     tracker.attach(SHOP.path, "report.html", "<p>é")
     assert (tmp_path / FOLDER / "report.html").read_text(encoding="utf-8") == "<p>é"
+
+
+@pytest.mark.parametrize("name", ["../../x", "/x", "..", ".", "a/../../x"])
+def test_no_name_of_a_study_or_an_arm_leads_out_of_the_folder(name: str, tmp_path: Path) -> None:
+    runs = tmp_path / "logs" / "runs"
+    tracker = tensorboard.connect(tensorboard.Options(folder=str(runs)), name)
+    tracker.write(SHOP)
+    tracker.write(replace(ARM, path=("shop", name)))
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert len(files) == 4, "events and notes of two runs"
+    assert all(file.is_relative_to(runs) for file in files)
 
 
 def test_the_place_of_the_runs_is_what_tensorboard_is_told(tmp_path: Path) -> None:

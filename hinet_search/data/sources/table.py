@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import polars as pl
+from polars.exceptions import ComputeError
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from hinet_search.common.errors import DataError, did_you_mean
@@ -31,6 +32,7 @@ ROWS, JOINED = "data.source.path", "data.source.join"  # keys of the definition 
 MAX_PROBLEMS = 20
 MAX_EXAMPLES = 3
 TablePath = Annotated[Text, AfterValidator(check_table_path)]
+MORE_FIELDS = "found more fields than defined"  # what Polars says of a row
 INDEX_OF_PANDAS = re.compile(r"__index_level_\d+__")
 
 
@@ -106,6 +108,8 @@ def scan(
     if suffix == ".csv":
         _check_separator(table.files[0])
     partitions = _partitions(table, types)
+    if suffix == ".csv":
+        _refuse_longer_rows(table)
     with reading(table.in_words):
         lazy = _scanned(table, suffix, partitions, types)
         # Ask a clone: Polars numbers and filters rows while it scans only if the schema of the scan
@@ -201,6 +205,26 @@ def _check_separator(file: Path) -> None:
             f"{file}: columns must be separated by commas, got {separators[0]!r} between them",
             remedy="write it again with commas and decimal points, or as Parquet",
         )
+
+
+def _refuse_longer_rows(table: TableFiles) -> None:
+    """DataError when a row of a CSV file has more values than its header has names.
+
+    Polars tells so only while it reads all columns; of some it would read shifted values.
+    """
+    rows = pl.scan_csv(list(table.files), glob=False, infer_schema=False)
+    with reading(table.in_words):
+        try:
+            rows.select(pl.all().null_count()).collect(engine="streaming")
+        except ComputeError as error:
+            if MORE_FIELDS not in str(error):
+                raise
+            raise DataError(
+                f"{table.in_words}: every row must have at most as many values as the header has "
+                "names, but some row has more",
+                remedy='quote texts that hold a comma ("a, b"), write decimal points, '
+                "and leave out commas at the end of lines",
+            ) from error
 
 
 def identity(options: Options, folder: Path, contents: FileHasher) -> str:
